@@ -1,0 +1,77 @@
+# What one does here, by hand and in CI alike. `make` lists the targets.
+
+MODULE   := github.com/text2image-audio/text2image-audio
+FUZZTIME ?= 20s
+
+# The linter is built from source at one version, through the module proxy.
+LINT_VERSION := v2.15.0
+LINT         := .bin/$(LINT_VERSION)/golangci-lint
+
+# Expanded only where they are used, so that `make run` starts no git.
+VERSION    = $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+COMMIT     = $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+BUILD_TIME = $(shell date -u +%Y-%m-%dT%H:%M:%SZ)
+STAMP      = $(MODULE)/pkg/telemetry
+LDFLAGS    = -s -w -X $(STAMP).version=$(VERSION) -X $(STAMP).commit=$(COMMIT) -X $(STAMP).buildTime=$(BUILD_TIME)
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: ## Run the whole system on this machine: API, worker, NATS and simulated upstreams
+	@go run ./api
+
+.PHONY: build
+build: ## Build both programs into bin/, static and stamped with their version
+	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o bin/ ./api ./worker
+
+.PHONY: test
+test: ## Run all tests in random order under the race detector
+	go test -race -shuffle=on ./...
+
+.PHONY: check
+check: build vet format test tidy lint ## All that CI asks for, in its order
+
+.PHONY: vet
+vet: ## Run go vet
+	go vet ./...
+
+.PHONY: format
+format: ## Fail and show the difference if gofmt would change a file
+	@diff=$$(gofmt -d api worker pkg); test -z "$$diff" || { echo "$$diff"; exit 1; }
+
+.PHONY: tidy
+tidy: ## Fail and show the difference if go mod tidy would change go.mod or go.sum
+	go mod tidy -diff
+
+.PHONY: lint
+lint: $(LINT) ## Run golangci-lint, built into .bin/ when missing
+	$(LINT) run
+
+$(LINT):
+	GOBIN='$(CURDIR)/.bin/$(LINT_VERSION)' go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
+
+.PHONY: fix
+fix: $(LINT) ## Format all files and mend what golangci-lint can mend
+	$(LINT) run --fix
+
+.PHONY: fuzz
+fuzz: ## Run each fuzz target for FUZZTIME (20s)
+	@list=$$(go test -list '^Fuzz' ./...) || { echo "$$list"; exit 1; }; \
+	echo "$$list" | awk '/^Fuzz/ { target[n++] = $$1 } /^ok/ { for (i = 0; i < n; i++) print $$2, target[i]; n = 0 }' | \
+	while read -r package target; do \
+		echo "$$package $$target"; \
+		go test -run '^$$' -fuzz "^$$target\$$" -fuzztime '$(FUZZTIME)' "$$package" </dev/null || exit 1; \
+	done
+
+.PHONY: bench
+bench: ## Run all benchmarks
+	go test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: clean
+clean: ## Remove what was built; data/ stays
+	rm -rf bin .bin

@@ -1,0 +1,199 @@
+// Package app is one API process as a value: New, Start, Stop, Addr. It is the only joint between the API and the worker
+// that it brings when NATS is embedded.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+
+	"github.com/text2image-audio/text2image-audio/api/feed"
+	"github.com/text2image-audio/text2image-audio/api/server"
+	"github.com/text2image-audio/text2image-audio/api/web"
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/catalogue"
+	"github.com/text2image-audio/text2image-audio/pkg/ledger"
+	"github.com/text2image-audio/text2image-audio/pkg/queue"
+	"github.com/text2image-audio/text2image-audio/pkg/simulator"
+	"github.com/text2image-audio/text2image-audio/pkg/store"
+	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
+	worker "github.com/text2image-audio/text2image-audio/worker/app"
+)
+
+// errStopping is the cause with which streams end at a stop.
+var errStopping = errors.New("the server stops")
+
+// App is one API process.
+type App struct {
+	cfg     Config
+	log     *slog.Logger
+	metrics *telemetry.Metrics
+
+	broker   *broker.Broker
+	queue    *queue.Queue
+	store    *store.Store
+	worker   *worker.Worker
+	server   *server.Server
+	listener net.Listener
+	served   chan error
+	// cleanups undo what was started, the last one first.
+	cleanups []cleanup
+}
+
+type cleanup struct {
+	name string
+	undo func(context.Context) error
+}
+
+// New returns a process that does nothing until Start. It fails when a setting cannot be used.
+func New(cfg Config, log *slog.Logger) (*App, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	return &App{cfg: cfg, log: log, metrics: telemetry.NewMetrics(), served: make(chan error, 1)}, nil
+}
+
+// Start starts everything, the listener last; ctx bounds the start only. When it fails nothing is left running.
+func (a *App) Start(ctx context.Context) error {
+	if err := a.start(ctx); err != nil {
+		return errors.Join(err, a.Stop(context.WithoutCancel(ctx)))
+	}
+	return nil
+}
+
+// start is one long function on purpose: it is the order of things.
+func (a *App) start(ctx context.Context) error {
+	b, err := broker.Open(ctx, a.cfg.Broker, a.log)
+	if err != nil {
+		return err
+	}
+	a.broker = b
+	a.onStop("broker", b.Close)
+	secret, err := a.cfg.secret()
+	if err != nil {
+		return err
+	}
+	if a.queue, err = queue.New(ctx, b); err != nil {
+		return err
+	}
+	if a.store, err = store.New(ctx, b); err != nil {
+		return err
+	}
+	metrics := telemetry.NewServer(a.cfg.Telemetry, a.metrics, a.log)
+	if err := errors.Join(a.sampleQueue(), metrics.Start(ctx)); err != nil {
+		return err
+	}
+	a.onStop("metrics", metrics.Stop)
+	jobs := ledger.New(a.queue, a.store)
+	live := feed.New(b, jobs, a.queue, a.cfg.Feed, a.log)
+	a.onStop("feed", func(context.Context) error { live.Stop(); return nil })
+	if a.cfg.Broker.Embedded() {
+		a.worker = worker.New(a.cfg.Worker, b, a.metrics, a.log)
+		if err := a.worker.Start(ctx); err != nil {
+			return err
+		}
+		a.onStop("worker", a.worker.Stop)
+	}
+	a.server, err = server.New(a.cfg.Server, server.Deps{
+		Ledger: jobs, Store: a.store, Queue: a.queue, Feed: live, Broker: b, Catalogue: catalogue.Builtin(),
+		Metrics: a.metrics, Log: a.log, Secret: secret, OpenAPI: a.cfg.OpenAPI, Web: web.FS(),
+		Simulated: a.simulated(), MissingEnv: a.missing(), KeepAlive: a.cfg.KeepAlive,
+	})
+	if err != nil {
+		return err
+	}
+	return a.listen(ctx)
+}
+
+// simulated reports whether the worker of this process talks to the simulator.
+func (a *App) simulated() bool { return a.worker != nil && a.cfg.Worker.Upstreams.Simulated() }
+
+// missing names the settings without which the worker of this process cannot do its work.
+func (a *App) missing() []string {
+	if a.worker == nil {
+		return nil
+	}
+	return a.cfg.Worker.Upstreams.Missing()
+}
+
+// listen opens the port before it serves, so that the process is ready, and its port known, when Start returns.
+func (a *App) listen(ctx context.Context) error {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", a.cfg.Listen)
+	if err != nil {
+		return fmt.Errorf("listen on LISTEN_ADDR: %w", err)
+	}
+	a.listener = listener
+	base, endStreams := context.WithCancelCause(context.WithoutCancel(ctx))
+	srv := a.server.HTTP(base)
+	go func() { a.served <- srv.Serve(listener) }()
+	a.onStop("listener", func(ctx context.Context) error {
+		endStreams(errStopping)
+		if err := srv.Shutdown(ctx); err != nil {
+			return errors.Join(err, srv.Close())
+		}
+		return nil
+	})
+	return nil
+}
+
+func (a *App) onStop(name string, undo func(context.Context) error) {
+	a.cleanups = append(a.cleanups, cleanup{name, undo})
+}
+
+// Stop undoes the start in reverse: no new requests, streams ended, attempts finished or handed back, NATS last. It is
+// safe on a process that was started in part, and may be called again. One bound holds for all of it.
+func (a *App) Stop(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, a.cfg.StopTimeout)
+	defer cancel()
+	var errs []error
+	for len(a.cleanups) > 0 {
+		last := a.cleanups[len(a.cleanups)-1]
+		a.cleanups = a.cleanups[:len(a.cleanups)-1]
+		if err := last.undo(ctx); err != nil {
+			errs = append(errs, fmt.Errorf("stop %s: %w", last.name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Run starts the process, says on out where it is, and stops it when ctx ends or the listener fails.
+func (a *App) Run(ctx context.Context, out io.Writer) error {
+	if err := a.Start(ctx); err != nil {
+		return err
+	}
+	a.banner(out)
+	var err error
+	select {
+	case <-ctx.Done():
+		_, _ = fmt.Fprintln(out, "stopping")
+	case err = <-a.served:
+		if errors.Is(err, http.ErrServerClosed) {
+			err = nil
+		}
+	}
+	return errors.Join(err, a.Stop(context.WithoutCancel(ctx)))
+}
+
+// Addr returns the address on which the process listens; it is known after Start.
+func (a *App) Addr() string { return a.listener.Addr().String() }
+
+// URL returns the root address of the process; it is known after Start.
+func (a *App) URL() string { return "http://" + a.Addr() }
+
+// Broker returns the broker, for tests that look inside.
+func (a *App) Broker() *broker.Broker { return a.broker }
+
+// Simulator returns the simulator that stands in for the upstreams, or nil.
+func (a *App) Simulator() *simulator.Simulator {
+	if a.worker == nil {
+		return nil
+	}
+	return a.worker.Simulator()
+}
+
+// Routes returns every route that is served.
+func (a *App) Routes() []server.Route { return a.server.Routes() }

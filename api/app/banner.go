@@ -1,0 +1,50 @@
+package app
+
+import (
+	"fmt"
+	"io"
+	"path/filepath"
+
+	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
+)
+
+// banner says on out where the process listens, where its data lies and what it talks to. It is for the person at the
+// terminal and no part of the log.
+func (a *App) banner(out io.Writer) {
+	version, _, _ := telemetry.Version()
+	lines := [][2]string{{"page and API", a.URL()}}
+	if a.cfg.Broker.Embedded() {
+		lines = append(lines, [2]string{"data", absolute(a.cfg.Broker.DataDir)})
+		nats := "embedded, no port (NATS_LISTEN opens one)"
+		if url := a.broker.ClientURL(); url != "" {
+			nats = "embedded, open to workers at " + url
+		}
+		lines = append(lines,
+			[2]string{"NATS", nats},
+			[2]string{"upstream", a.cfg.Worker.Upstreams.Describe()},
+		)
+		if s := a.Simulator(); s != nil {
+			lines = append(lines, [2]string{"simulator", s.URL()})
+		}
+	} else {
+		lines = append(lines,
+			[2]string{"NATS", a.broker.Conn().ConnectedUrlRedacted()},
+			[2]string{"upstream", "as the workers say; this process runs none"},
+		)
+	}
+	if a.cfg.Telemetry.MetricsEnabled {
+		lines = append(lines, [2]string{"metrics", "http://" + a.cfg.Telemetry.MetricsAddr + "/metrics"})
+	}
+	_, _ = fmt.Fprintf(out, "Text2Image Audio %s\n", version)
+	for _, line := range lines {
+		_, _ = fmt.Fprintf(out, "  %-13s %s\n", line[0], line[1])
+	}
+	_, _ = fmt.Fprintln(out, "Ready. Ctrl-C stops it; every accepted job is kept.")
+}
+
+func absolute(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path
+}

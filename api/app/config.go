@@ -1,0 +1,74 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/api/feed"
+	"github.com/text2image-audio/text2image-audio/api/server"
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/env"
+	"github.com/text2image-audio/text2image-audio/pkg/simulator"
+	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
+	worker "github.com/text2image-audio/text2image-audio/worker/app"
+)
+
+// Config is every setting of one API process, grouped by the package that owns it.
+type Config struct {
+	Listen    string     `env:"LISTEN_ADDR" envDefault:"127.0.0.1:8080" doc:"Address of the API and the page."`
+	JWTSecret env.Secret `env:"JWT_SECRET" doc:"Key for tokens and cookies, 32 random bytes or more. With the embedded NATS a missing one is made and kept in DATA_DIR; with NATS_URL it is required."`
+	// StopTimeout bounds the whole of a stop.
+	StopTimeout time.Duration `env:"STOP_TIMEOUT" envDefault:"30s" doc:"How long a stop may take in all; what still runs then is left to be delivered again."`
+
+	Server    server.Config
+	Broker    broker.Config
+	Worker    worker.Config
+	Telemetry telemetry.Config
+
+	// OpenAPI is the contract that is served.
+	OpenAPI []byte `env:"-"`
+	// Feed is for tests.
+	Feed feed.Config `env:"-"`
+	// KeepAlive is how often a silent stream gets a comment; tests shorten it.
+	KeepAlive time.Duration `env:"-"`
+}
+
+const defaultMetricsAddr = "127.0.0.1:9091"
+
+// Load reads the settings and reports every fault at once, each by the name of its variable.
+func Load(environ []string) (Config, error) {
+	cfg := Default()
+	return cfg, env.Load(environ, &cfg)
+}
+
+// Default returns what a program that was told nothing begins with; Load puts the variables' own defaults on top.
+func Default() Config {
+	return Config{
+		Telemetry: telemetry.Config{MetricsAddr: defaultMetricsAddr},
+		Worker:    worker.Config{Latency: simulator.DemoLatency()},
+	}
+}
+
+// Validate reports every fault at once.
+func (c *Config) Validate() error {
+	var errs []error
+	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
+		errs = append(errs, &env.Fault{Name: "LISTEN_ADDR", Expected: "an address such as 127.0.0.1:8080"})
+	}
+	if !c.Broker.Embedded() && c.JWTSecret == "" {
+		errs = append(errs, &env.Fault{Name: "JWT_SECRET", Expected: "a key, since NATS_URL is set and other processes must use the same one"})
+	}
+	if c.StopTimeout <= 0 {
+		errs = append(errs, &env.Fault{Name: "STOP_TIMEOUT", Expected: "a duration above zero"})
+	}
+	errs = append(errs, c.Server.Validate(), c.Broker.Validate(), c.Telemetry.Validate())
+	if c.Broker.Embedded() {
+		errs = append(errs, c.Worker.Validate())
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("%w", err)
+	}
+	return nil
+}

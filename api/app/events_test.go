@@ -1,0 +1,176 @@
+package app_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/text2image-audio/text2image-audio/pkg/simulator"
+)
+
+// event is one event of a stream as a browser reads it.
+type event struct {
+	name, id string
+	job      view
+}
+
+// stream opens an event stream; its events are read one by one.
+func (i *instance) stream(t testing.TB, ctx context.Context, path string, headers ...string) (*http.Response, func() (event, bool)) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, i.URL()+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if i.cookie != "" {
+		req.Header.Set("Cookie", i.cookie)
+	}
+	for _, h := range headers {
+		name, value, _ := strings.Cut(h, ": ")
+		req.Header.Set(name, value)
+	}
+	resp, err := i.client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = resp.Body.Close() })
+	scanner := bufio.NewScanner(resp.Body)
+	scanner.Buffer(nil, 1<<20)
+	return resp, func() (event, bool) { return next(t, scanner) }
+}
+
+func next(t testing.TB, scanner *bufio.Scanner) (e event, ok bool) {
+	t.Helper()
+	for scanner.Scan() {
+		line := scanner.Text()
+		field, value, _ := strings.Cut(line, ": ")
+		switch field {
+		case "event":
+			e.name = value
+		case "id":
+			e.id = value
+		case "data":
+			if err := json.Unmarshal([]byte(value), &e.job); err != nil {
+				t.Fatalf("data of event %s: %v", e.name, err)
+			}
+		case "":
+			if line == "" && e.name != "" {
+				return e, true
+			}
+		}
+	}
+	return event{}, false
+}
+
+func TestEventsOfOneJob(t *testing.T) {
+	t.Parallel()
+	i := start(t, config(t, t.TempDir(), "WORKER_SLOTS_IMAGE=1"))
+	i.visit(t)
+	if err := i.Simulator().Script(simulator.Rule{Kind: simulator.KindImage, Contains: "held", Hold: true}); err != nil {
+		t.Fatal(err)
+	}
+	held := i.submit(t, fields{"kind": "image", "input": fields{"prompt": "held", "width": 64, "height": 64}})
+	ctx, cancel := context.WithTimeout(t.Context(), hang)
+	defer cancel()
+	if err := i.Simulator().WaitCalls(ctx, simulator.KindImage, 1); err != nil {
+		t.Fatal(err)
+	}
+	waiting := i.submit(t, fields{"kind": "image", "input": fields{"prompt": "waiting", "width": 64, "height": 64}})
+	resp, read := i.stream(t, ctx, "/api/jobs/"+waiting.ID+"/events")
+	if got := resp.Header.Get("Content-Type"); got != "text/event-stream" {
+		t.Errorf("content type %q", got)
+	}
+	first, _ := read()
+	if first.name != "queued" || first.id != "0.0" || first.job.ID != waiting.ID {
+		t.Fatalf("the snapshot is %+v", first)
+	}
+	if first.job.QueuePosition == nil || *first.job.QueuePosition != 0 {
+		t.Errorf("queue position %v, want 0", first.job.QueuePosition)
+	}
+	i.Simulator().Release()
+	var names []string
+	last := first
+	for e, ok := read(); ok; e, ok = read() {
+		if e.id != "" {
+			names = append(names, e.name)
+			last = e
+		}
+	}
+	if last.name != "succeeded" || last.id != "end" || last.job.Result == nil {
+		t.Errorf("the last event is %+v", last)
+	}
+	if !slices.Contains(names, "running") {
+		t.Errorf("no running among %v", names)
+	}
+	if v := i.wait(t, held.ID); v.Status != "succeeded" {
+		t.Errorf("the held job: %+v", v)
+	}
+	// A browser that reconnects after the end is told to stop.
+	resp, _ = i.stream(t, ctx, "/api/jobs/"+waiting.ID+"/events", "Last-Event-ID: end")
+	if resp.StatusCode != http.StatusNoContent {
+		t.Errorf("after the end: status %d, want 204", resp.StatusCode)
+	}
+	// One that missed the end gets it.
+	_, read = i.stream(t, ctx, "/api/jobs/"+waiting.ID+"/events", "Last-Event-ID: 1.1")
+	if e, ok := read(); !ok || e.name != "succeeded" {
+		t.Errorf("after a gap: %+v", e)
+	}
+	if _, ok := read(); ok {
+		t.Error("the stream goes on after the end")
+	}
+}
+
+func TestEventsOfAllJobs(t *testing.T) {
+	t.Parallel()
+	i := start(t, config(t, t.TempDir()))
+	ctx, cancel := context.WithTimeout(t.Context(), hang)
+	defer cancel()
+	if resp, _ := i.stream(t, ctx, "/api/events"); resp.StatusCode != http.StatusUnauthorized {
+		t.Errorf("without an identity: status %d, want 401", resp.StatusCode)
+	}
+	i.visit(t)
+	_, read := i.stream(t, ctx, "/api/events")
+	first := i.submit(t, fields{"kind": "prompt", "input": fields{"text": "one"}})
+	second := i.submit(t, fields{"kind": "translation", "input": fields{"text": "two"}})
+	seen := map[string][]string{}
+	ended := 0
+	for ended < 2 {
+		e, ok := read()
+		if !ok {
+			t.Fatal("the stream ended")
+		}
+		if e.id == "" {
+			continue
+		}
+		seen[e.job.ID] = append(seen[e.job.ID], e.name)
+		if e.job.ended() {
+			ended++
+		}
+	}
+	for _, id := range []string{first.ID, second.ID} {
+		if got := seen[id]; len(got) < 2 || got[len(got)-1] != "succeeded" {
+			t.Errorf("job %s: %v", id, got)
+		}
+	}
+}
+
+func TestStopEndsStreams(t *testing.T) {
+	t.Parallel()
+	i := run(t, config(t, t.TempDir(), "WORKER_SLOTS_TEXT=0"))
+	i.visit(t)
+	job := i.submit(t, fields{"kind": "prompt", "input": fields{"text": "never worked"}})
+	ctx, cancel := context.WithTimeout(t.Context(), hang)
+	defer cancel()
+	resp, read := i.stream(t, ctx, "/api/jobs/"+job.ID+"/events")
+	if e, ok := read(); !ok || e.name != "queued" {
+		t.Fatalf("got %+v", e)
+	}
+	i.stop(t)
+	if _, err := io.Copy(io.Discard, resp.Body); err != nil && ctx.Err() != nil {
+		t.Errorf("the stream did not end: %v", err)
+	}
+}

@@ -1,0 +1,64 @@
+package app
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+const (
+	secretFile  = "jwt_secret"
+	secretBytes = 32
+)
+
+// secret returns JWT_SECRET or, with the embedded NATS, the one that is kept in DATA_DIR, made at the first start. The
+// caller holds the directory's lock.
+func (c Config) secret() ([]byte, error) {
+	if c.JWTSecret != "" {
+		return []byte(c.JWTSecret.Reveal()), nil
+	}
+	path := filepath.Join(c.Broker.DataDir, secretFile)
+	kept, err := os.ReadFile(path) //nolint:gosec // The path is the operator's own DATA_DIR.
+	switch {
+	case err == nil:
+		if s := strings.TrimSpace(string(kept)); len(s) >= secretBytes {
+			return []byte(s), nil
+		}
+		return nil, fmt.Errorf("the secret in %s is too short; remove the file to have a new one made", path)
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("read secret: %w", err)
+	}
+	random := make([]byte, secretBytes)
+	if _, err := rand.Read(random); err != nil {
+		return nil, fmt.Errorf("make secret: %w", err)
+	}
+	made := hex.EncodeToString(random)
+	if err := writeWhole(path, []byte(made+"\n")); err != nil {
+		return nil, fmt.Errorf("keep secret: %w", err)
+	}
+	return []byte(made), nil
+}
+
+// writeWhole writes a file that is there whole or not at all.
+func writeWhole(path string, data []byte) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(f.Name()))
+		}
+	}()
+	_, err = f.Write(data)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/env"
+)
+
+// healthConfig is how the health command asks; flags win over the environment.
+type healthConfig struct {
+	URL      string        `env:"HEALTH_CHECK_URL" envDefault:"http://127.0.0.1:8080" doc:"Address that api health asks: the API's root or the full path of its health check."`
+	Token    env.Secret    `env:"HEALTH_CHECK_TOKEN" doc:"Token for /internal/health."`
+	Retries  int           `env:"HEALTH_CHECK_RETRIES" envDefault:"3" doc:"How often api health asks again."`
+	Interval time.Duration `env:"HEALTH_CHECK_INTERVAL_MS" envDefault:"1000" doc:"Milliseconds between two tries of api health."`
+	Verbose  bool
+}
+
+const (
+	healthPath = "/internal/health"
+	// healthTimeout bounds one try.
+	healthTimeout = 10 * time.Second
+	// healthBytes bounds the answer that is read.
+	healthBytes = 1 << 20
+)
+
+// health asks a running API for its health until it is well or the tries are used up. It exits with 0 when the API is
+// well and with 1 otherwise.
+func health(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
+	cfg, err := healthSettings(args, environ, stderr)
+	if errors.Is(err, flag.ErrHelp) {
+		return 0
+	}
+	if err != nil {
+		_, _ = fmt.Fprintf(stderr, "api health: %v\n", err)
+		return exitUsage
+	}
+	for try := 0; ; try++ {
+		status, body, err := askHealth(ctx, cfg)
+		if cfg.Verbose || err == nil {
+			printHealth(stdout, status, body)
+		}
+		if err == nil {
+			return 0
+		}
+		_, _ = fmt.Fprintf(stderr, "api health: try %d of %d: %v\n", try+1, cfg.Retries+1, err)
+		if try >= cfg.Retries || !pause(ctx, cfg.Interval) {
+			if !cfg.Verbose {
+				printHealth(stdout, status, body)
+			}
+			return exitFailure
+		}
+	}
+}
+
+func healthSettings(args, environ []string, stderr io.Writer) (healthConfig, error) {
+	var cfg healthConfig
+	if err := env.Load(environ, &cfg); err != nil {
+		return cfg, err
+	}
+	flags := flag.NewFlagSet("api health", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.StringVar(&cfg.URL, "url", cfg.URL, "address of the API (HEALTH_CHECK_URL)")
+	token := flags.String("token", "", "token of the health check (HEALTH_CHECK_TOKEN)")
+	flags.IntVar(&cfg.Retries, "retries", cfg.Retries, "how often to ask again (HEALTH_CHECK_RETRIES)")
+	interval := flags.Int64("interval", cfg.Interval.Milliseconds(), "milliseconds between two tries (HEALTH_CHECK_INTERVAL_MS)")
+	flags.BoolVar(&cfg.Verbose, "v", false, "print every answer")
+	if err := flags.Parse(args); err != nil {
+		return cfg, err
+	}
+	if flags.NArg() > 0 {
+		return cfg, fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	}
+	if *token != "" {
+		cfg.Token = env.Secret(*token)
+	}
+	cfg.Interval = time.Duration(*interval) * time.Millisecond
+	if cfg.Retries < 0 || cfg.Interval < 0 {
+		return cfg, errors.New("retries and interval must not be negative")
+	}
+	u, err := url.Parse(cfg.URL)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+		return cfg, errors.New("url must be an address such as https://example.org")
+	}
+	if !strings.HasSuffix(u.Path, healthPath) {
+		u = u.JoinPath(healthPath)
+	}
+	cfg.URL = u.String()
+	return cfg, nil
+}
+
+func askHealth(ctx context.Context, cfg healthConfig) (status int, body []byte, err error) {
+	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, cfg.URL, nil)
+	if err != nil {
+		return 0, nil, fmt.Errorf("make request: %w", err)
+	}
+	if cfg.Token != "" {
+		req.Header.Set("Authorization", "Bearer "+cfg.Token.Reveal())
+	}
+	resp, err := http.DefaultClient.Do(req) //nolint:gosec // The address is the operator's own.
+	if err != nil {
+		return 0, nil, err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err = io.ReadAll(io.LimitReader(resp.Body, healthBytes))
+	switch {
+	case err != nil:
+		return resp.StatusCode, body, fmt.Errorf("read answer: %w", err)
+	case resp.StatusCode == http.StatusUnauthorized:
+		return resp.StatusCode, body, errors.New("the token is missing or wrong")
+	case resp.StatusCode != http.StatusOK:
+		return resp.StatusCode, body, fmt.Errorf("the API is not well (status %d)", resp.StatusCode)
+	}
+	return resp.StatusCode, body, nil
+}
+
+func printHealth(w io.Writer, status int, body []byte) {
+	if status == 0 {
+		return
+	}
+	var indented bytes.Buffer
+	if json.Indent(&indented, body, "", "  ") != nil {
+		indented.Reset()
+		indented.Write(body)
+	}
+	_, _ = fmt.Fprintf(w, "%d %s\n%s\n", status, http.StatusText(status), strings.TrimSpace(indented.String()))
+}
+
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

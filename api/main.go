@@ -1,0 +1,90 @@
+// The program api serves the HTTP interface and the page. Started alone it is the whole system: NATS, a worker and, while
+// no upstream is configured, the simulator run inside it.
+package main
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/text2image-audio/text2image-audio/api/app"
+	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
+)
+
+const (
+	exitFailure = 1
+	exitUsage   = 2
+)
+
+// contract is what the API promises; it is served at /openapi.yaml.
+//
+//go:embed openapi.yaml
+var contract []byte
+
+const usage = `usage: api [command]
+
+  serve     serve the API and the page (the default)
+  health    ask a running API for its health; "api health -h" lists the flags
+  version   print version, commit and build time
+
+Settings come from the environment; deploy/settings.md lists them.
+`
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// A second signal ends the program at once.
+	context.AfterFunc(ctx, stop)
+	os.Exit(run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
+}
+
+func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
+	command := "serve"
+	if len(args) > 0 {
+		command, args = args[0], args[1:]
+	}
+	switch command {
+	case "serve":
+		if len(args) > 0 {
+			_, _ = fmt.Fprint(stderr, usage)
+			return exitUsage
+		}
+		if err := serve(ctx, environ, stdout, stderr); err != nil {
+			_, _ = fmt.Fprintf(stderr, "api: %v\n", err)
+			return exitFailure
+		}
+		return 0
+	case "health":
+		return health(ctx, args, environ, stdout, stderr)
+	case "version":
+		version, commit, built := telemetry.Version()
+		_, _ = fmt.Fprintf(stdout, "api %s, commit %s, built %s\n", version, commit, built)
+		return 0
+	case "help", "-h", "--help":
+		_, _ = fmt.Fprint(stdout, usage)
+		return 0
+	}
+	_, _ = fmt.Fprintf(stderr, "api: unknown command %q\n\n%s", command, usage)
+	return exitUsage
+}
+
+// serve runs one API process until ctx ends.
+func serve(ctx context.Context, environ []string, stdout, stderr io.Writer) error {
+	cfg, err := app.Load(environ)
+	if err != nil {
+		return fmt.Errorf("settings:\n%w", err)
+	}
+	cfg.OpenAPI = contract
+	log, err := telemetry.NewLogger(stderr, cfg.Telemetry.LogLevel)
+	if err != nil {
+		return err
+	}
+	a, err := app.New(cfg, log)
+	if err != nil {
+		return err
+	}
+	return a.Run(ctx, stdout)
+}

@@ -1,0 +1,86 @@
+package server
+
+import (
+	"net/http"
+	"net/netip"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+)
+
+// caller is who sends a request.
+type caller struct {
+	// owner is whom a new job belongs to; job.OwnerAnonymous when nothing tells callers apart.
+	owner string
+	// owners are those whose jobs the caller may read, in the order in which they are asked.
+	owners []string
+	lane   job.Lane
+	// network is the part of the address that stays with a caller, and does not tell one person from the next.
+	network string
+}
+
+// named reports whether the caller can be told from others, so that "my jobs" means something.
+func (c caller) named() bool { return c.owner != job.OwnerAnonymous }
+
+// caller finds out who sends a request.
+func (s *Server) caller(c *gin.Context) caller {
+	who := caller{owner: job.OwnerAnonymous, lane: job.LaneGuest, network: network(c.ClientIP())}
+	if guest, ok := s.guestOf(c.Request); ok {
+		who.owner = guest
+		who.owners = append(who.owners, guest)
+	}
+	who.owners = append(who.owners, job.OwnerAnonymous)
+	return who
+}
+
+// network cuts an address to the prefix that a household or a phone keeps: 24 bits of IPv4, 64 of IPv6.
+func network(address string) string {
+	addr, err := netip.ParseAddr(address)
+	if err != nil {
+		return "unknown"
+	}
+	addr = addr.Unmap().WithZone("")
+	bits := 64
+	if addr.Is4() {
+		bits = 24
+	}
+	prefix, err := addr.Prefix(bits)
+	if err != nil {
+		return "unknown"
+	}
+	return prefix.String()
+}
+
+// secure reports whether the request came to this installation over TLS.
+func (s *Server) secure(c *gin.Context) bool {
+	if c.Request.TLS != nil {
+		return true
+	}
+	return c.GetHeader("X-Forwarded-Proto") == "https" && s.fromProxy(c)
+}
+
+// fromProxy reports whether the request was handed on by a proxy that is trusted.
+func (s *Server) fromProxy(c *gin.Context) bool {
+	addr, err := netip.ParseAddr(c.RemoteIP())
+	if err != nil {
+		return false
+	}
+	addr = addr.Unmap().WithZone("")
+	for _, p := range s.proxies {
+		if p.Contains(addr) {
+			return true
+		}
+	}
+	return false
+}
+
+// guestOf returns the guest whose signed cookie a request holds.
+func (s *Server) guestOf(r *http.Request) (string, bool) {
+	for _, cookie := range r.CookiesNamed(guestCookie) {
+		if guest, ok := openGuest(s.keys.guestCookie, cookie.Value); ok {
+			return guest, true
+		}
+	}
+	return "", false
+}

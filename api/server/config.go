@@ -1,0 +1,84 @@
+package server
+
+import (
+	"errors"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/env"
+)
+
+// Config holds the settings of the HTTP surface.
+type Config struct {
+	SyncWait       time.Duration `env:"SYNC_WAIT" envDefault:"150s" doc:"How long the synchronous routes wait for their job before they answer 504."`
+	HealthToken    env.Secret    `env:"HEALTH_CHECK_TOKEN" doc:"Token that /internal/health asks for; empty leaves it open."`
+	TrustedProxies []string      `env:"TRUSTED_PROXIES" doc:"Addresses or networks whose X-Forwarded-For and X-Forwarded-Proto count, separated by commas."`
+	MaxAttempts    int           `env:"FETCH_RETRY_MAX" envDefault:"8" alias:"RETRY_MAX_ATTEMPTS" doc:"Attempts per job, the first one included."`
+	AudioModel     string        `env:"DEFAULT_AUDIO_MODEL" doc:"Speech model of requests that name none; empty takes the built-in default."`
+	Voice          string        `env:"DEFAULT_AUDIO_VOICE" envDefault:"nova" doc:"Voice of requests that name none."`
+	FrontendURLs   []string      `env:"FRONTEND_URL" doc:"Addresses of front ends on other hosts, separated by commas; their origins are trusted."`
+	AllowedOrigins string        `env:"ALLOWED_ORIGINS" doc:"Further origins that may send requests, separated by commas or blanks."`
+}
+
+// Validate reports every fault at once, each as a *env.Fault.
+func (c *Config) Validate() error {
+	var errs []error
+	fault := func(name, expected string) { errs = append(errs, &env.Fault{Name: name, Expected: expected}) }
+	if c.SyncWait <= 0 {
+		fault("SYNC_WAIT", "a duration above zero")
+	}
+	if c.MaxAttempts < 1 {
+		fault("FETCH_RETRY_MAX", "a whole number of at least 1")
+	}
+	if strings.TrimSpace(c.Voice) == "" {
+		fault("DEFAULT_AUDIO_VOICE", "the name of a voice")
+	}
+	if _, err := parseNetworks(c.TrustedProxies); err != nil {
+		errs = append(errs, err)
+	}
+	if _, err := c.origins(); err != nil {
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// origins returns the origins that may send requests from another site.
+func (c *Config) origins() ([]string, error) {
+	var origins []string
+	var errs []error
+	add := func(name, raw string) {
+		u, err := url.Parse(raw)
+		if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") {
+			errs = append(errs, &env.Fault{Name: name, Expected: "addresses such as https://www.example.org"})
+			return
+		}
+		origins = append(origins, u.Scheme+"://"+u.Host)
+	}
+	for _, raw := range c.FrontendURLs {
+		add("FRONTEND_URL", raw)
+	}
+	isGap := func(r rune) bool { return r == ',' || r == ' ' || r == '\t' || r == '\n' || r == '\r' }
+	for _, raw := range strings.FieldsFunc(c.AllowedOrigins, isGap) {
+		add("ALLOWED_ORIGINS", raw)
+	}
+	return origins, errors.Join(errs...)
+}
+
+// parseNetworks reads addresses and networks.
+func parseNetworks(list []string) ([]netip.Prefix, error) {
+	networks := make([]netip.Prefix, 0, len(list))
+	for _, raw := range list {
+		if addr, err := netip.ParseAddr(raw); err == nil {
+			networks = append(networks, netip.PrefixFrom(addr, addr.BitLen()))
+			continue
+		}
+		network, err := netip.ParsePrefix(raw)
+		if err != nil {
+			return nil, &env.Fault{Name: "TRUSTED_PROXIES", Expected: "addresses or networks such as 10.0.0.0/8"}
+		}
+		networks = append(networks, network.Masked())
+	}
+	return networks, nil
+}

@@ -1,0 +1,44 @@
+package server
+
+import (
+	"encoding/base64"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/ledger"
+)
+
+// cursorVersion stands in front of what a cursor holds, so that an old one is recognised when that changes.
+const cursorVersion = "1"
+
+// encodeCursor returns the opaque form of a place in a list.
+func encodeCursor(m ledger.Mark) string {
+	plain := cursorVersion + "." + strconv.FormatInt(m.CreatedAt.UnixMilli(), 10) + "." + m.ID
+	return base64.RawURLEncoding.EncodeToString([]byte(plain))
+}
+
+// maxCursor bounds what is decoded; a real one is half as long.
+const maxCursor = 256
+
+// decodeCursor reads what encodeCursor has written and refuses everything else.
+func decodeCursor(cursor string) (ledger.Mark, bool) {
+	if len(cursor) > maxCursor {
+		return ledger.Mark{}, false
+	}
+	plain, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
+	if err != nil {
+		return ledger.Mark{}, false
+	}
+	parts := strings.Split(string(plain), ".")
+	if len(parts) != 3 || parts[0] != cursorVersion || !job.ValidToken(parts[2]) {
+		return ledger.Mark{}, false
+	}
+	ms, err := strconv.ParseInt(parts[1], 10, 64)
+	m := ledger.Mark{CreatedAt: time.UnixMilli(ms).UTC(), ID: parts[2]}
+	if err != nil || encodeCursor(m) != cursor {
+		return ledger.Mark{}, false
+	}
+	return m, true
+}

@@ -1,0 +1,108 @@
+package server
+
+import (
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+)
+
+const (
+	// maxBody is the largest body that is read: ten thousand characters of speech, escaped, and room to spare.
+	maxBody = 256 << 10
+	// bodyTimeout bounds how long a body may take to arrive.
+	bodyTimeout = 15 * time.Second
+)
+
+// decode puts the body of a native request into the struct that dest points to.
+func (s *Server) decode(c *gin.Context, dest any) (*binder, error) {
+	if err := checkMediaType(c.Request); err != nil {
+		return nil, err
+	}
+	return s.decodeWith(c, dest, &binder{})
+}
+
+// decodeLenient puts the body of an original's request into the struct that dest points to. The original read any body
+// as JSON, whatever its type.
+func (s *Server) decodeLenient(c *gin.Context, dest any) (*binder, error) {
+	return s.decodeWith(c, dest, &binder{lenient: true})
+}
+
+func (s *Server) decodeWith(c *gin.Context, dest any, b *binder) (*binder, error) {
+	body, err := readBody(c)
+	if err != nil {
+		return nil, err
+	}
+	root, err := parse(body)
+	if err != nil {
+		return nil, err
+	}
+	b.object("", root, dest)
+	return b, nil
+}
+
+// checkMediaType refuses a body that says it is something else than JSON, or packed.
+func checkMediaType(r *http.Request) error {
+	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
+		return &problem{code: codeMediaType}
+	}
+	header := r.Header.Get("Content-Type")
+	if header == "" {
+		return nil
+	}
+	mediaType, params, err := mime.ParseMediaType(header)
+	if err != nil || (mediaType != "application/json" && !strings.HasSuffix(mediaType, "+json")) {
+		return &problem{code: codeMediaType}
+	}
+	if charset := params["charset"]; charset != "" && !strings.EqualFold(charset, "utf-8") {
+		return &problem{code: codeMediaType}
+	}
+	return nil
+}
+
+// readBody reads a whole body, within maxBody and bodyTimeout.
+func readBody(c *gin.Context) ([]byte, error) {
+	control := http.NewResponseController(c.Writer)
+	// Without a connection, as in a test, there is nothing to bound.
+	_ = control.SetReadDeadline(time.Now().Add(bodyTimeout))
+	body, err := io.ReadAll(c.Request.Body)
+	_ = control.SetReadDeadline(time.Time{})
+	switch {
+	case err == nil:
+		return body, nil
+	case isTooLarge(err):
+		return nil, tooLarge()
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, &problem{code: codeRequestTimeout}
+	}
+	// The connection broke, or the chunks of the body are malformed.
+	return nil, &problem{code: codeInvalidJSON, args: map[string]string{"offset": strconv.Itoa(len(body))}}
+}
+
+func isTooLarge(err error) bool {
+	_, ok := errors.AsType[*http.MaxBytesError](err)
+	return ok
+}
+
+func tooLarge() *problem {
+	return &problem{code: codeTooLarge, args: map[string]string{"max": strconv.Itoa(maxBody)}}
+}
+
+// invalid returns the problem of faulty fields.
+func invalid(fields ...job.FieldError) *problem { return &problem{code: codeInvalid, fields: fields} }
+
+// under puts a prefix in front of the pointers of field errors.
+func under(prefix string, fields []job.FieldError) []job.FieldError {
+	for i := range fields {
+		fields[i].Pointer = prefix + fields[i].Pointer
+	}
+	return fields
+}

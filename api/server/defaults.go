@@ -1,0 +1,96 @@
+package server
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"strings"
+
+	"github.com/text2image-audio/text2image-audio/pkg/catalogue"
+	"github.com/text2image-audio/text2image-audio/pkg/env"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+)
+
+// defaults returns what stands in for what a request leaves open.
+func defaults(cfg Config, deps Deps) (job.Defaults, error) {
+	name := cfg.AudioModel
+	if name == "" {
+		name = catalogue.DefaultSpeechModel
+	}
+	model, known := deps.Catalogue.SpeechModel(name)
+	if known && model.ReplacedBy != "" {
+		deps.Log.WarnContext(context.Background(), "the default speech model is retired",
+			slog.String("model", model.Name), slog.String("replacement", model.ReplacedBy))
+		model, known = deps.Catalogue.SpeechModel(model.ReplacedBy)
+	}
+	if !known {
+		return job.Defaults{}, &env.Fault{Name: "DEFAULT_AUDIO_MODEL", Expected: "a speech model of the catalogue"}
+	}
+	voice, ok := voiceNamed(model, cfg.Voice)
+	if !ok && !slices.ContainsFunc(deps.Catalogue.Speech, func(m job.Model) bool { _, has := voiceNamed(m, cfg.Voice); return has }) {
+		return job.Defaults{}, &env.Fault{Name: "DEFAULT_AUDIO_VOICE", Expected: "a voice of the catalogue"}
+	}
+	if !ok && len(model.Voices) > 0 {
+		voice = model.Voices[0]
+	}
+	return job.Defaults{
+		ImageModel: catalogue.DefaultImageModel,
+		AudioModel: model.Name,
+		Voice:      voice,
+		Seed:       func() int64 { return rand.Int64N(job.MaxSeed + 1) }, //nolint:gosec // A seed is no secret.
+	}, nil
+}
+
+// voiceNamed finds a voice of a model, whatever the letter case.
+func voiceNamed(m job.Model, name string) (string, bool) {
+	for _, voice := range m.Voices {
+		if strings.EqualFold(voice, name) {
+			return voice, true
+		}
+	}
+	return "", false
+}
+
+// complete fills what a valid request leaves open, and writes models and voices as the catalogue does. Model and voice
+// of a speech request are made to fit: a voice without a model asks for a model that has it, a model without a voice for
+// one of its own.
+func (s *Server) complete(in job.Input) {
+	d := s.defaults
+	switch in := in.(type) {
+	case *job.ImageInput:
+		if m, ok := s.deps.Catalogue.ImageModel(in.Model); ok && in.Model != "" {
+			in.Model = m.Name
+		}
+	case *job.AudioInput:
+		d = s.speechDefaults(in)
+	}
+	job.Fill(in, d)
+}
+
+func (s *Server) speechDefaults(in *job.AudioInput) job.Defaults {
+	d := s.defaults
+	standard, _ := s.deps.Catalogue.SpeechModel(d.AudioModel)
+	switch {
+	case in.Model != "":
+		m, ok := s.deps.Catalogue.SpeechModel(in.Model)
+		if !ok {
+			return d
+		}
+		in.Model = m.Name
+		if in.Voice != "" {
+			in.Voice, _ = voiceNamed(m, in.Voice)
+		} else if _, has := voiceNamed(m, d.Voice); !has && len(m.Voices) > 0 {
+			d.Voice = m.Voices[0]
+		}
+	case in.Voice != "":
+		candidates := append([]job.Model{standard}, s.deps.Catalogue.Speech...)
+		for _, m := range candidates {
+			if voice, has := voiceNamed(m, in.Voice); has && m.ReplacedBy == "" {
+				in.Voice, d.AudioModel = voice, m.Name
+				break
+			}
+		}
+	}
+	return d
+}

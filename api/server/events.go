@@ -1,0 +1,138 @@
+package server
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/text2image-audio/text2image-audio/api/feed"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+)
+
+// jobEvents is GET /api/jobs/:id/events: the states of one job as they come, until it has ended.
+func (s *Server) jobEvents(c *gin.Context) error {
+	vary(c, "Accept-Language", "Cookie")
+	id, err := jobID(c)
+	if err != nil {
+		return err
+	}
+	if c.Request.Method == http.MethodHead {
+		return s.headOfEvents(c, id)
+	}
+	ctx, release := untilStop(c.Request.Context())
+	defer release()
+	ctx, opened, end := opening(ctx)
+	defer end()
+	reader, err := s.deps.Feed.Watch(ctx, s.caller(c).owners, id)
+	opened()
+	if err != nil {
+		return err
+	}
+	defer reader.Close()
+	first, open := <-reader.Events()
+	if !open {
+		return &problem{code: codeUnavailable, retryAfter: retryUnavailable, cause: reader.Err()}
+	}
+	known := lastEventID(c)
+	if first.ID == job.EventIDEnd && known == job.EventIDEnd {
+		// The caller has it all. No Content is what keeps a browser from coming back.
+		c.Status(http.StatusNoContent)
+		c.Writer.WriteHeaderNow()
+		return nil
+	}
+	st, err := s.openStream(c)
+	if err != nil {
+		return nil //nolint:nilerr // The caller is gone.
+	}
+	show := func(e feed.Event) error { return s.sendJob(st, e, e.ID) }
+	if first.ID != known {
+		if err := show(first); err != nil {
+			s.countSlow(err)
+			return nil
+		}
+	}
+	s.pump(st, reader, show)
+	return nil
+}
+
+// headOfEvents answers HEAD: whether there is a stream to read.
+func (s *Server) headOfEvents(c *gin.Context, id string) error {
+	ctx, cancel := bounded(c)
+	defer cancel()
+	if _, err := s.deps.Ledger.Read(ctx, s.caller(c).owners, id); err != nil {
+		return err
+	}
+	streamHeaders(c)
+	c.Writer.WriteHeaderNow()
+	return nil
+}
+
+// resumeSlack is how much earlier than the last event a stream of many jobs is taken up again: a job's end may have been
+// stored a little before it was sent.
+const resumeSlack = 5 * time.Second
+
+// ownerEvents is GET /api/events: the states of all jobs of the caller, those to come included.
+func (s *Server) ownerEvents(c *gin.Context) error {
+	vary(c, "Accept-Language", "Cookie")
+	who := s.caller(c)
+	if !who.named() {
+		return &problem{code: codeIdentity}
+	}
+	if c.Request.Method == http.MethodHead {
+		streamHeaders(c)
+		c.Writer.WriteHeaderNow()
+		return nil
+	}
+	ctx, release := untilStop(c.Request.Context())
+	defer release()
+	ctx, opened, end := opening(ctx)
+	defer end()
+	reader, err := s.deps.Feed.WatchOwner(ctx, who.owner, since(lastEventID(c)))
+	opened()
+	if err != nil {
+		return err
+	}
+	defer reader.Close()
+	st, err := s.openStream(c)
+	if err != nil {
+		return nil //nolint:nilerr // The caller is gone.
+	}
+	s.pump(st, reader, func(e feed.Event) error {
+		id := ""
+		if e.ID != "" {
+			id = strconv.FormatInt(s.deps.Now().UnixMilli(), 10)
+		}
+		return s.sendJob(st, e, id)
+	})
+	return nil
+}
+
+// sendJob writes the whole job as one event, which is named after the job's status.
+func (s *Server) sendJob(st *stream, e feed.Event, id string) error {
+	view := *e.Job
+	data, err := encode(translate(&view, s.lang(st.c)))
+	if err != nil {
+		return err
+	}
+	return st.send(string(e.Job.Status), id, data)
+}
+
+// lastEventID returns the last event that the caller has seen. The query stands in for the header where a program
+// cannot set one; a browser that reconnects sends the header, which is newer.
+func lastEventID(c *gin.Context) string {
+	if id := c.GetHeader("Last-Event-ID"); id != "" {
+		return id
+	}
+	return c.Query("last_event_id")
+}
+
+// since returns from when on a stream of many jobs is to be taken up; the zero time when the caller has seen none of it.
+func since(eventID string) time.Time {
+	ms, err := strconv.ParseInt(eventID, 10, 64)
+	if err != nil || ms <= 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).Add(-resumeSlack)
+}

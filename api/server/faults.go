@@ -1,0 +1,134 @@
+package server
+
+import (
+	"maps"
+	"net/http"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+)
+
+// The codes of errors, beside those of a failed job.
+const (
+	codeInvalid        = "invalid_request"
+	codeInvalidJSON    = "invalid_json"
+	codeNoBody         = "body_required"
+	codeTooLarge       = "body_too_large"
+	codeMediaType      = "unsupported_media_type"
+	codeInvalidKey     = "invalid_idempotency_key"
+	codeKeyReused      = "idempotency_key_reused"
+	codeInvalidCursor  = "invalid_cursor"
+	codeIdentity       = "identity_required"
+	codeCrossOrigin    = "cross_origin_denied"
+	codeNotFound       = "not_found"
+	codeMediaNotFound  = "media_not_found"
+	codeRange          = "range_not_satisfiable"
+	codeMethod         = "method_not_allowed"
+	codeRequestTimeout = "request_timeout"
+	codeFinished       = "already_finished"
+	codeNotFinished    = "not_finished"
+	codeStillRunning   = "still_running"
+	codeQueueFull      = "queue_full"
+	codeUnavailable    = "unavailable"
+	codeInternal       = job.CodeInternal
+)
+
+// fault is what an error code means over HTTP.
+type fault struct {
+	status   int
+	sentence words
+}
+
+// faults is the table of all codes.
+var faults = map[string]fault{
+	codeInvalid:        {http.StatusBadRequest, words{"The request is not valid.", "请求无效。"}},
+	codeInvalidJSON:    {http.StatusBadRequest, words{"The body is not valid JSON; the fault is at byte {offset}.", "请求正文不是有效的 JSON，错误位于第 {offset} 字节。"}},
+	codeNoBody:         {http.StatusBadRequest, words{"The request has no body; send a JSON object.", "请求没有正文，请发送一个 JSON 对象。"}},
+	codeTooLarge:       {http.StatusRequestEntityTooLarge, words{"The body is larger than {max} bytes.", "请求正文超过 {max} 字节。"}},
+	codeMediaType:      {http.StatusUnsupportedMediaType, words{"Send the body as application/json, without compression.", "请以 application/json 发送未压缩的正文。"}},
+	codeInvalidKey:     {http.StatusBadRequest, words{"Idempotency-Key must be 1 to 255 visible ASCII characters, once.", "Idempotency-Key 只能出现一次，且须为 1 至 255 个可见 ASCII 字符。"}},
+	codeKeyReused:      {http.StatusUnprocessableEntity, words{"This Idempotency-Key was used for another request.", "该 Idempotency-Key 已用于另一个请求。"}},
+	codeInvalidCursor:  {http.StatusBadRequest, words{"The cursor is not one that this list has given out.", "游标无效，不是由此列表给出的。"}},
+	codeIdentity:       {http.StatusUnauthorized, words{"Only a known caller has a list of jobs: open the page, which sets a cookie, or sign in.", "只有可识别的访问者才有任务列表：请先打开网页以获取 cookie，或登录。"}},
+	codeCrossOrigin:    {http.StatusForbidden, words{"Requests from other sites are not accepted.", "不接受来自其他网站的请求。"}},
+	codeNotFound:       {http.StatusNotFound, words{"There is no such job, or it is no longer kept.", "没有该任务，或其已不再保留。"}},
+	codeMediaNotFound:  {http.StatusNotFound, words{"The job has no such file, or has not made it yet.", "该任务没有此文件，或尚未生成。"}},
+	codeRange:          {http.StatusRequestedRangeNotSatisfiable, words{"The file does not have the range that was asked for.", "文件不包含所请求的范围。"}},
+	codeMethod:         {http.StatusMethodNotAllowed, words{"This address does not take {method}.", "该地址不支持 {method}。"}},
+	codeRequestTimeout: {http.StatusRequestTimeout, words{"The body did not arrive in time.", "请求正文未能及时送达。"}},
+	codeFinished:       {http.StatusConflict, words{"The job has ended already.", "任务已经结束。"}},
+	codeNotFinished:    {http.StatusConflict, words{"The job has not ended yet; cancel it first.", "任务尚未结束，请先取消。"}},
+	codeStillRunning:   {http.StatusGatewayTimeout, words{"The job is not finished yet; it goes on and can be found under its address.", "任务尚未完成，仍在继续，可通过其地址查询。"}},
+	codeQueueFull:      {http.StatusServiceUnavailable, words{"Too many jobs are waiting; try again later.", "等待中的任务过多，请稍后重试。"}},
+	codeUnavailable:    {http.StatusServiceUnavailable, words{"The service is not available at the moment; try again soon.", "服务暂时不可用，请稍后重试。"}},
+	codeInternal:       {http.StatusInternalServerError, words{"Something went wrong on our side.", "服务内部出错。"}},
+}
+
+// reasons are the sentences of codes that can have several reasons, as "code/reason".
+var reasons = map[string]words{
+	codeInvalidJSON + "/encoding": {"The body is not valid UTF-8; the fault is at byte {offset}.", "请求正文不是有效的 UTF-8，错误位于第 {offset} 字节。"},
+	codeInvalidJSON + "/object":   {"The body must be one JSON object.", "请求正文必须是一个 JSON 对象。"},
+	codeInvalidJSON + "/trailing": {"Something follows the JSON object, at byte {offset}.", "JSON 对象之后还有多余内容，位于第 {offset} 字节。"},
+	codeInvalidJSON + "/depth":    {"The body is nested too deeply.", "请求正文嵌套过深。"},
+	codeNotFound + "/path":        {"Not Found", "Not Found"},
+}
+
+// faultOf returns what a problem means over HTTP. The codes of failed jobs are theirs; their status is the problem's.
+func faultOf(p *problem) fault {
+	f, ok := faults[p.code]
+	if !ok {
+		f = fault{http.StatusBadGateway, words{job.FailureSentence(p.code, job.English), job.FailureSentence(p.code, job.Chinese)}}
+	}
+	if w, ok := reasons[p.code+"/"+p.reason]; ok {
+		f.sentence = w
+	}
+	if p.status != 0 {
+		f.status = p.status
+	}
+	return f
+}
+
+// titles are the names of statuses in Chinese; English has those of the standard.
+var titles = map[int]string{
+	http.StatusBadRequest:                   "请求无效",
+	http.StatusUnauthorized:                 "需要身份",
+	http.StatusForbidden:                    "禁止访问",
+	http.StatusNotFound:                     "未找到",
+	http.StatusMethodNotAllowed:             "方法不允许",
+	http.StatusRequestTimeout:               "请求超时",
+	http.StatusConflict:                     "状态冲突",
+	http.StatusRequestEntityTooLarge:        "正文过大",
+	http.StatusUnsupportedMediaType:         "不支持的媒体类型",
+	http.StatusRequestedRangeNotSatisfiable: "范围无效",
+	http.StatusUnprocessableEntity:          "无法处理",
+	http.StatusInternalServerError:          "内部错误",
+	http.StatusBadGateway:                   "上游错误",
+	http.StatusServiceUnavailable:           "服务不可用",
+	http.StatusGatewayTimeout:               "等待超时",
+}
+
+func title(status int, lang job.Lang) string {
+	if t, ok := titles[status]; ok && lang == job.Chinese {
+		return t
+	}
+	return http.StatusText(status)
+}
+
+// wants are the words for what a field of the wrong type must be.
+var wants = map[string]words{
+	"string":  {"a text", "文本"},
+	"integer": {"a whole number", "整数"},
+	"number":  {"a number", "数字"},
+	"boolean": {"true or false", "true 或 false"},
+	"object":  {"an object", "对象"},
+	"array":   {"a list", "列表"},
+}
+
+// fieldSentence returns what is wrong with one field.
+func fieldSentence(field job.FieldError, lang job.Lang) string {
+	if want, ok := wants[field.Args["want"]]; ok {
+		args := maps.Clone(field.Args)
+		args["want"] = want.in(lang)
+		field.Args = args
+	}
+	return field.Sentence(lang)
+}

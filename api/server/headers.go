@@ -1,0 +1,50 @@
+package server
+
+import (
+	"fmt"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+)
+
+const (
+	// answerPolicy is for what is no page: nothing in it may load or run anything.
+	answerPolicy = "default-src 'none'; frame-ancestors 'none'"
+	pagePolicy   = "default-src 'self'; script-src 'self'; style-src 'self'; object-src 'none'; base-uri 'none'; " +
+		"form-action 'self'; frame-ancestors 'none'; img-src 'self' blob: data:; media-src 'self' blob:; connect-src 'self'"
+	permissions = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
+)
+
+// secureHeaders sets what every answer has in common.
+func (s *Server) secureHeaders(c *gin.Context) {
+	c.Header("X-Content-Type-Options", "nosniff")
+	c.Header("Referrer-Policy", "strict-origin-when-cross-origin")
+	c.Header("Permissions-Policy", permissions)
+	c.Header("Content-Security-Policy", answerPolicy)
+	if s.secure(c) {
+		c.Header("Strict-Transport-Security", "max-age=31536000")
+	}
+	vary(c, "Origin")
+}
+
+// crossOrigin returns the gate against requests that another site has a browser send.
+func crossOrigin(cfg Config) (*http.CrossOriginProtection, error) {
+	gate := http.NewCrossOriginProtection()
+	origins, err := cfg.origins()
+	if err != nil {
+		return nil, err
+	}
+	for _, origin := range origins {
+		if err := gate.AddTrustedOrigin(origin); err != nil {
+			return nil, fmt.Errorf("trust an origin: %w", err)
+		}
+	}
+	return gate, nil
+}
+
+// refuseCrossOrigin refuses them. Reads pass: their answers stay with the browser.
+func (s *Server) refuseCrossOrigin(c *gin.Context) {
+	if s.trusted.Check(c.Request) != nil {
+		s.fail(c, &problem{code: codeCrossOrigin})
+	}
+}

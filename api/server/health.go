@@ -1,0 +1,176 @@
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+)
+
+// The states of a check and of the whole.
+const (
+	healthOK       = "ok"
+	healthDegraded = "degraded"
+	healthError    = "error"
+)
+
+// healthCheck is one line of the health report.
+type healthCheck struct {
+	Name    string         `json:"name"`
+	Status  string         `json:"status"`
+	Details map[string]any `json:"details"`
+	// err is for the log alone.
+	err error
+}
+
+const (
+	readyTimeout  = 2 * time.Second
+	healthTimeout = 5 * time.Second
+)
+
+// live is GET /livez: the process answers.
+func (s *Server) live(c *gin.Context) error {
+	c.Header("Cache-Control", "no-store")
+	writeJSON(c, http.StatusOK, jsonType, map[string]string{"status": healthOK})
+	return nil
+}
+
+// ready is GET /readyz: jobs can be taken.
+func (s *Server) ready(c *gin.Context) error {
+	ctx, cancel := context.WithTimeout(c.Request.Context(), readyTimeout)
+	defer cancel()
+	if err := s.deps.Broker.Check(ctx); err != nil {
+		return &problem{code: codeUnavailable, retryAfter: retryUnavailable, cause: err}
+	}
+	c.Header("Cache-Control", "no-store")
+	writeJSON(c, http.StatusOK, jsonType, map[string]string{"status": healthOK})
+	return nil
+}
+
+// health is GET /internal/health: the original's report with the checks of this system.
+func (s *Server) health(c *gin.Context) error {
+	c.Header("Cache-Control", "no-store")
+	if !s.mayAskHealth(c) {
+		c.Header("WWW-Authenticate", `Bearer realm="health"`)
+		writeJSON(c, http.StatusUnauthorized, jsonType, map[string]string{"status": "unauthorized"})
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(c.Request.Context(), healthTimeout)
+	defer cancel()
+	checks := s.checks(ctx)
+	status := healthOK
+	for _, check := range checks {
+		if check.Status == healthError || (check.Status == healthDegraded && status == healthOK) {
+			status = check.Status
+		}
+		if check.err != nil {
+			s.deps.Log.WarnContext(ctx, "health check failed", slog.String("check", check.Name), slog.Any("error", check.err))
+		}
+	}
+	code := http.StatusOK
+	if status != healthOK {
+		code = http.StatusServiceUnavailable
+	}
+	writeJSON(c, code, jsonType, map[string]any{
+		"status": status, "timestamp": job.At(s.deps.Now()), "checks": checks,
+	})
+	return nil
+}
+
+// mayAskHealth compares the token, if one is set, in a time that does not tell how much of it was right.
+func (s *Server) mayAskHealth(c *gin.Context) bool {
+	want := s.cfg.HealthToken.Reveal()
+	if want == "" {
+		return true
+	}
+	given := c.Query("token")
+	if scheme, token, found := strings.Cut(c.GetHeader("Authorization"), " "); found && strings.EqualFold(scheme, "Bearer") {
+		given = strings.TrimSpace(token)
+	}
+	a, b := sha256.Sum256([]byte(given)), sha256.Sum256([]byte(want))
+	return subtle.ConstantTimeCompare(a[:], b[:]) == 1
+}
+
+// checks runs all checks at once, so that together they take no longer than the slowest.
+func (s *Server) checks(ctx context.Context) []healthCheck {
+	runs := []func(context.Context) healthCheck{s.checkEnv, s.checkStore, s.checkNATS, s.checkWorkers, s.checkQueue}
+	checks := make([]healthCheck, len(runs))
+	var wg sync.WaitGroup
+	for i, run := range runs {
+		wg.Go(func() { checks[i] = run(ctx) })
+	}
+	wg.Wait()
+	return checks
+}
+
+// checkEnv names the settings that are missing.
+func (s *Server) checkEnv(context.Context) healthCheck {
+	missing := s.deps.MissingEnv
+	if missing == nil {
+		missing = []string{}
+	}
+	check := healthCheck{Name: "config.required_env", Status: healthOK, Details: map[string]any{"missing": missing}}
+	if len(missing) > 0 {
+		check.Status = healthDegraded
+	}
+	return check
+}
+
+// checkStore writes, reads and deletes a key. It has the name under which operators know it.
+func (s *Server) checkStore(ctx context.Context) healthCheck {
+	return judged("kv.users", s.deps.Queue.Probe(ctx, rand.Text()), nil)
+}
+
+func (s *Server) checkNATS(ctx context.Context) healthCheck {
+	return judged("nats", s.deps.Broker.Check(ctx), nil)
+}
+
+// checkWorkers is degraded when nobody works, and when some workers call the real upstreams and others the simulator.
+func (s *Server) checkWorkers(ctx context.Context) healthCheck {
+	workers, err := s.deps.Queue.Workers(ctx)
+	modes := map[string]int{}
+	for _, w := range workers {
+		modes[w.Mode]++
+	}
+	check := judged("workers", err, map[string]any{"count": len(workers), "modes": modes, "simulated": s.deps.Simulated})
+	if err == nil && len(modes) != 1 {
+		check.Status = healthDegraded
+	}
+	return check
+}
+
+// checkQueue shows how much waits, and for how long.
+func (s *Server) checkQueue(ctx context.Context) healthCheck {
+	states, err := s.deps.Queue.States(ctx)
+	var waiting, inHand int
+	var oldest time.Duration
+	for _, state := range states {
+		waiting += state.Waiting
+		inHand += state.InHand
+		oldest = max(oldest, state.OldestAge)
+	}
+	return judged("queue", err, map[string]any{
+		"waiting": waiting, "in_hand": inHand, "oldest_age_seconds": int(oldest.Seconds()),
+	})
+}
+
+// judged returns a check that is in error when err says so. The caller learns no more than that: an error's text may hold
+// addresses of the inside.
+func judged(name string, err error, details map[string]any) healthCheck {
+	if err != nil {
+		return healthCheck{Name: name, Status: healthError, Details: map[string]any{"reason": "unavailable"}, err: err}
+	}
+	if details == nil {
+		details = map[string]any{}
+	}
+	return healthCheck{Name: name, Status: healthOK, Details: details}
+}

@@ -1,0 +1,22 @@
+package server
+
+import (
+	"crypto/rand"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
+)
+
+const maxRequestID = 128
+
+// identify gives a request its id: the caller's, so that lines of several systems can be found together, or a new one.
+func (s *Server) identify(c *gin.Context) {
+	id := c.GetHeader("X-Request-Id")
+	if id == "" || len(id) > maxRequestID || !isVisible(id) {
+		id = rand.Text()
+	}
+	c.Header("X-Request-Id", id)
+	c.Request = c.Request.WithContext(telemetry.WithRequestID(c.Request.Context(), id))
+	c.Writer = newPatientWriter(c.Writer)
+}

@@ -1,0 +1,57 @@
+package server
+
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/ledger"
+)
+
+// cancelJob is POST /api/jobs/:id/cancel. Canceling again is no error.
+func (s *Server) cancelJob(c *gin.Context) error {
+	vary(c, "Accept-Language", "Cookie")
+	id, err := jobID(c)
+	if err != nil {
+		return err
+	}
+	began := s.deps.Now()
+	ctx, cancel := bounded(c)
+	defer cancel()
+	snap, err := s.deps.Ledger.Cancel(ctx, s.caller(c).owners, id)
+	if errors.Is(err, ledger.ErrFinished) {
+		return &problem{code: codeFinished, job: snap}
+	}
+	if err != nil {
+		return err
+	}
+	s.countCanceled(snap, began)
+	return s.showJob(c, http.StatusOK, snap)
+}
+
+// countCanceled counts a job that was canceled by this request, and not one that had been canceled before.
+func (s *Server) countCanceled(snap *job.Snapshot, began time.Time) {
+	if !snap.Record.FinishedAt.Before(began.Truncate(time.Millisecond)) {
+		s.deps.Metrics.JobsFinished.WithLabelValues(string(snap.Spec.Kind), string(job.StatusCanceled)).Inc()
+	}
+}
+
+// deleteJob is DELETE /api/jobs/:id.
+func (s *Server) deleteJob(c *gin.Context) error {
+	vary(c, "Cookie")
+	id, err := jobID(c)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := bounded(c)
+	defer cancel()
+	if err := s.deps.Ledger.Delete(ctx, s.caller(c).owners, id); err != nil {
+		return err
+	}
+	c.Status(http.StatusNoContent)
+	c.Writer.WriteHeaderNow()
+	return nil
+}

@@ -1,0 +1,114 @@
+package server
+
+import (
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/ledger"
+)
+
+// getJob is GET /api/jobs/:id. With wait it answers when the job has ended or, when the caller says which state it
+// knows, when that has changed.
+func (s *Server) getJob(c *gin.Context) error {
+	vary(c, "Accept-Language", "Cookie")
+	id, err := jobID(c)
+	if err != nil {
+		return err
+	}
+	wait, err := queryWait(c)
+	if err != nil {
+		return err
+	}
+	snap, err := s.readJob(c, id, wait)
+	if err != nil {
+		return err
+	}
+	if snap.Record == nil {
+		c.Header("Retry-After", strconv.Itoa(s.retryAfter(snap)))
+	}
+	if knows(c.Request, snap) {
+		c.Header("ETag", etag(snap))
+		c.Header("Cache-Control", "private, no-cache")
+		c.Status(http.StatusNotModified)
+		c.Writer.WriteHeaderNow()
+		return nil
+	}
+	return s.showJob(c, http.StatusOK, snap)
+}
+
+// jobID returns the id in the path. What cannot be an id is the id of no job.
+func jobID(c *gin.Context) (string, error) {
+	id := c.Param("id")
+	if !job.ValidToken(id) {
+		return "", ledger.ErrNotFound
+	}
+	withJob(c, id)
+	return id, nil
+}
+
+func (s *Server) readJob(c *gin.Context, id string, wait time.Duration) (*job.Snapshot, error) {
+	owners := s.caller(c).owners
+	if wait > 0 {
+		changed := c.GetHeader("If-None-Match") != ""
+		return s.await(c, owners, id, wait, func(snap *job.Snapshot) bool {
+			return ended(snap) || (changed && !knows(c.Request, snap))
+		})
+	}
+	ctx, cancel := bounded(c)
+	defer cancel()
+	return s.deps.Ledger.Read(ctx, owners, id)
+}
+
+// queryWait reads ?wait=, whole seconds from 0 to 60.
+func queryWait(c *gin.Context) (time.Duration, error) {
+	n, err := queryNumber(c, "wait", 0, 0, maxWait)
+	return time.Duration(n) * time.Second, err
+}
+
+// queryNumber reads a whole number from the query, or the fallback when there is none.
+func queryNumber(c *gin.Context, name string, fallback, low, high int) (int, error) {
+	text, given := c.GetQuery(name)
+	if !given {
+		return fallback, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < low || n > high {
+		return 0, invalid(job.FieldError{
+			Pointer: "?" + name, Code: "out_of_range",
+			Args: map[string]string{"min": strconv.Itoa(low), "max": strconv.Itoa(high)},
+		})
+	}
+	return n, nil
+}
+
+// etag names the state of a job. It is weak: the place in the queue may differ within a state.
+func etag(snap *job.Snapshot) string { return `W/"` + snap.EventID() + `"` }
+
+// knows reports whether the caller has the state of a job already.
+func knows(r *http.Request, snap *job.Snapshot) bool {
+	mine := strings.TrimPrefix(etag(snap), "W/")
+	for tag := range strings.SplitSeq(r.Header.Get("If-None-Match"), ",") {
+		tag = strings.TrimSpace(tag)
+		if tag == "*" || strings.TrimPrefix(tag, "W/") == mine {
+			return true
+		}
+	}
+	return false
+}
+
+const maxRetryAfter = 10 // seconds
+
+// retryAfter returns the seconds after which it makes sense to ask for a job again.
+func (s *Server) retryAfter(snap *job.Snapshot) int {
+	if snap.Progress == nil || snap.Progress.NextAttemptAt == nil {
+		return 1
+	}
+	left := snap.Progress.NextAttemptAt.Sub(s.deps.Now()).Seconds()
+	return int(min(max(1, math.Ceil(left)), maxRetryAfter))
+}

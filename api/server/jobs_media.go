@@ -1,0 +1,143 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/store"
+)
+
+// getMedia is GET /api/jobs/:id/media/:index: the bytes of one picture or recording of a job that has ended.
+func (s *Server) getMedia(c *gin.Context) error {
+	vary(c, "Cookie")
+	id, err := jobID(c)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := bounded(c)
+	defer cancel()
+	snap, err := s.deps.Ledger.Read(ctx, s.caller(c).owners, id)
+	if err != nil {
+		return err
+	}
+	m, ok := mediaAt(snap, c.Param("index"))
+	if !ok {
+		return &problem{code: codeMediaNotFound}
+	}
+	transfer, opened, end := opening(c.Request.Context())
+	defer end()
+	reader, err := s.deps.Store.OpenMedia(transfer, snap.Spec.Owner, id, m.Index)
+	opened()
+	if errors.Is(err, store.ErrNotFound) {
+		return &problem{code: codeMediaNotFound}
+	}
+	if err != nil {
+		return err
+	}
+	mediaHeaders(c, snap.Spec, m)
+	w := &rangeWriter{ResponseWriter: c.Writer}
+	http.ServeContent(w, c.Request, "", time.Time{}, reader)
+	if w.refused {
+		c.Header("ETag", "")
+		c.Writer.Header().Del("Content-Disposition")
+		return &problem{code: codeRange}
+	}
+	return nil
+}
+
+// mediaAt finds a medium by the index in the path, written as we write it.
+func mediaAt(snap *job.Snapshot, text string) (job.Media, bool) {
+	index, err := strconv.Atoi(text)
+	if err != nil || strconv.Itoa(index) != text || snap.Record == nil || snap.Record.Result == nil {
+		return job.Media{}, false
+	}
+	for _, m := range snap.Record.Result.Media {
+		if m.Index == index {
+			return m, true
+		}
+	}
+	return job.Media{}, false
+}
+
+const unknownType = "application/octet-stream"
+
+// safeType returns the type as which bytes are handed to a browser: one that it shows or plays and never runs.
+func safeType(contentType string) string {
+	mediaType, _, err := mime.ParseMediaType(contentType)
+	if err != nil {
+		return unknownType
+	}
+	switch mediaType {
+	case "image/jpeg", "image/png", "image/webp", "image/gif":
+		return mediaType
+	}
+	if strings.HasPrefix(mediaType, "audio/") {
+		return mediaType
+	}
+	return unknownType
+}
+
+// extension returns the ending of a file of one of the types that safeType lets through.
+func extension(mediaType string) string {
+	switch mediaType {
+	case "image/jpeg":
+		return "jpg"
+	case "audio/mpeg":
+		return "mp3"
+	case "audio/wav", "audio/x-wav", "audio/wave":
+		return "wav"
+	case unknownType:
+		return "bin"
+	}
+	_, subtype, _ := strings.Cut(mediaType, "/")
+	return strings.TrimPrefix(subtype, "x-")
+}
+
+func mediaHeaders(c *gin.Context, spec *job.Spec, m job.Media) {
+	mediaType := safeType(m.ContentType)
+	disposition := "inline"
+	if download := c.Query("download"); download == "1" || download == "true" {
+		disposition = "attachment"
+	}
+	name := fmt.Sprintf("%s-%.8s-%d.%s", spec.Kind, spec.ID, m.Index, extension(mediaType))
+	c.Header("Content-Type", mediaType)
+	c.Header("Content-Disposition", mime.FormatMediaType(disposition, map[string]string{"filename": name}))
+	c.Header("Content-Security-Policy", "sandbox; default-src 'none'")
+	c.Header("Cross-Origin-Resource-Policy", "same-origin")
+	c.Header("Cache-Control", "private, max-age=86400, immutable")
+	c.Header("ETag", `"`+m.SHA256+`"`)
+}
+
+// rangeWriter keeps http.ServeContent from wording the answer to a range that the file does not have.
+type rangeWriter struct {
+	gin.ResponseWriter
+	refused bool
+}
+
+// WriteHeader passes every status on but that one.
+func (w *rangeWriter) WriteHeader(status int) {
+	if status == http.StatusRequestedRangeNotSatisfiable {
+		w.refused = true
+		return
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Write drops the text of a refused answer.
+func (w *rangeWriter) Write(p []byte) (int, error) {
+	if w.refused {
+		return len(p), nil
+	}
+	return w.ResponseWriter.Write(p)
+}
+
+// Unwrap lets http.ResponseController through.
+func (w *rangeWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -1,0 +1,135 @@
+package server
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/ledger"
+	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
+)
+
+// submitJob is POST /api/jobs.
+func (s *Server) submitJob(c *gin.Context) error {
+	vary(c, "Accept-Language", "Cookie", "Prefer")
+	key, err := idempotencyKey(c.Request)
+	if err != nil {
+		return err
+	}
+	var sub submission
+	b, err := s.decode(c, &sub)
+	if err != nil {
+		return err
+	}
+	o, err := s.order(&sub, b)
+	if err != nil {
+		return err
+	}
+	who := s.caller(c)
+	snap, replayed, err := s.submit(c, who, o, key)
+	if err != nil {
+		return err
+	}
+	if replayed {
+		c.Header("Idempotent-Replayed", "true")
+	}
+	return s.answerSubmission(c, snap)
+}
+
+// answerSubmission waits if the caller prefers that, and shows the job.
+func (s *Server) answerSubmission(c *gin.Context, snap *job.Snapshot) error {
+	if p := prefer(c.Request); p.wait > 0 {
+		latest, err := s.await(c, []string{snap.Spec.Owner}, snap.Spec.ID, p.wait, ended)
+		if err == nil {
+			snap = latest
+		} else {
+			// The job is accepted all the same, and an error would say that it is not.
+			s.deps.Log.WarnContext(c.Request.Context(), "wait for a new job", slog.Any("error", err))
+		}
+		c.Header("Preference-Applied", p.applied())
+	}
+	c.Header("Location", job.Path(snap.Spec.ID))
+	status := http.StatusOK
+	if snap.Record == nil {
+		status = http.StatusAccepted
+		c.Header("Retry-After", "1")
+	}
+	return s.showJob(c, status, snap)
+}
+
+// submit makes a job of an order. When it returns without error the job is durable.
+func (s *Server) submit(c *gin.Context, who caller, o *order, key string) (*job.Snapshot, bool, error) {
+	spec, err := s.spec(c.Request.Context(), who, o)
+	if err != nil {
+		return nil, false, err
+	}
+	if key != "" {
+		spec.ID = s.keyedID(who, key)
+	}
+	withJob(c, spec.ID)
+	ctx, cancel := bounded(c)
+	defer cancel()
+	snap, replayed, err := s.deps.Ledger.Submit(ctx, spec, key != "")
+	if err != nil {
+		return nil, false, err
+	}
+	if !replayed {
+		s.deps.Metrics.JobsSubmitted.WithLabelValues(string(spec.Kind), string(spec.Lane)).Inc()
+	}
+	return snap, replayed, nil
+}
+
+// spec returns the job of an order, with everything filled in that the order leaves open.
+func (s *Server) spec(ctx context.Context, who caller, o *order) (*job.Spec, error) {
+	// The fingerprint comes first: with a random seed in it no request would be like another.
+	fingerprint, err := job.Fingerprint(o.kind, o.input, o.deadline)
+	if err != nil {
+		return nil, err
+	}
+	s.complete(o.input)
+	id, created, err := ledger.NewID()
+	if err != nil {
+		return nil, err
+	}
+	deadline := job.DefaultDeadline(o.kind)
+	if o.deadline != nil {
+		deadline = time.Duration(*o.deadline) * time.Second
+	}
+	return &job.Spec{
+		ID: id, Kind: o.kind, Lane: who.lane, Owner: who.owner, Input: o.input,
+		CreatedAt: job.At(created), Deadline: job.At(created.Add(deadline)), MaxAttempts: s.cfg.MaxAttempts,
+		Fingerprint: fingerprint, RequestID: telemetry.RequestID(ctx),
+	}, nil
+}
+
+// ended is what most callers wait for.
+func ended(snap *job.Snapshot) bool { return snap.Record != nil }
+
+// await returns a job as soon as done says so, or as it stands after wait or when the server begins to stop.
+func (s *Server) await(c *gin.Context, owners []string, id string, wait time.Duration, done func(*job.Snapshot) bool) (*job.Snapshot, error) {
+	ctx, cancel := context.WithTimeout(c.Request.Context(), wait)
+	defer cancel()
+	ctx, release := untilStop(ctx)
+	defer release()
+	return s.deps.Feed.Await(ctx, owners, id, done)
+}
+
+// showJob answers with a job.
+func (s *Server) showJob(c *gin.Context, status int, snap *job.Snapshot) error {
+	ctx, cancel := bounded(c)
+	defer cancel()
+	view := translate(s.deps.Feed.View(ctx, snap), s.lang(c))
+	c.Header("ETag", etag(snap))
+	c.Header("Cache-Control", "private, no-cache")
+	writeJSON(c, status, jsonType, view)
+	return nil
+}
+
+// withJob puts a job's id on every further log line of the request.
+func withJob(c *gin.Context, id string) {
+	c.Request = c.Request.WithContext(telemetry.WithJobID(c.Request.Context(), id))
+}

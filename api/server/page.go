@@ -1,0 +1,170 @@
+package server
+
+import (
+	"bytes"
+	"crypto/sha256"
+	_ "embed" // The style of /docs.
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+)
+
+//go:embed docs/docs.css
+var docsCSS []byte
+
+// page is everything static: the page's files by their path, the contract and its readable form.
+type page struct {
+	index    file
+	assets   map[string]file
+	openAPI  file
+	docs     file
+	docsCSS  file
+	hasIndex bool
+}
+
+// file is something static in the memory.
+type file struct {
+	contentType string
+	etag        string
+	data        []byte
+}
+
+func newFile(contentType string, data []byte) file {
+	hash := sha256.Sum256(data)
+	return file{contentType: contentType, etag: `"` + hex.EncodeToString(hash[:16]) + `"`, data: data}
+}
+
+// newPage reads all files of the page once.
+func newPage(web fs.FS, openAPI []byte) (*page, error) {
+	docs, err := renderDocs(openAPI)
+	if err != nil {
+		return nil, err
+	}
+	p := &page{
+		assets:  map[string]file{},
+		openAPI: newFile("application/yaml", openAPI),
+		docs:    newFile("text/html; charset=utf-8", docs),
+		docsCSS: newFile("text/css; charset=utf-8", docsCSS),
+	}
+	if web == nil {
+		return p, nil
+	}
+	err = fs.WalkDir(web, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		contentType := assetType(name)
+		if contentType == "" {
+			return nil
+		}
+		data, err := fs.ReadFile(web, name)
+		if err != nil {
+			return err
+		}
+		if name == "index.html" {
+			p.index, p.hasIndex = newFile(contentType, data), true
+			return nil
+		}
+		p.assets["/"+name] = newFile(contentType, data)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read page: %w", err)
+	}
+	if !p.hasIndex {
+		return nil, errors.New("read page: no index.html")
+	}
+	return p, nil
+}
+
+// assetType returns the type of a file of the page, or "" for a file that is not handed out. The table of the system is
+// not asked: it differs from one machine to the next.
+func assetType(name string) string {
+	switch strings.ToLower(path.Ext(name)) {
+	case ".html":
+		return "text/html; charset=utf-8"
+	case ".css":
+		return "text/css; charset=utf-8"
+	case ".js", ".mjs":
+		return "text/javascript; charset=utf-8"
+	case ".json":
+		return "application/json"
+	case ".webmanifest":
+		return "application/manifest+json"
+	case ".svg":
+		return "image/svg+xml"
+	case ".png":
+		return "image/png"
+	case ".jpg", ".jpeg":
+		return "image/jpeg"
+	case ".webp":
+		return "image/webp"
+	case ".ico":
+		return "image/x-icon"
+	case ".woff2":
+		return "font/woff2"
+	case ".txt":
+		return "text/plain; charset=utf-8"
+	}
+	return ""
+}
+
+// home is GET /: the page, and a cookie that lets its visitor find the jobs again.
+func (s *Server) home(c *gin.Context) error {
+	if !s.page.hasIndex {
+		return &problem{code: codeNotFound, reason: "path", extra: map[string]any{"path": "/"}}
+	}
+	if err := s.welcome(c); err != nil {
+		return err
+	}
+	vary(c, "Cookie")
+	s.static(c, s.page.index)
+	return nil
+}
+
+func (s *Server) docs(c *gin.Context) error {
+	s.static(c, s.page.docs)
+	return nil
+}
+
+func (s *Server) docsStyle(c *gin.Context) error {
+	s.static(c, s.page.docsCSS)
+	return nil
+}
+
+func (s *Server) openAPI(c *gin.Context) error {
+	s.static(c, s.page.openAPI)
+	return nil
+}
+
+// asset answers with a file of the page and reports whether the path names one.
+func (s *Server) asset(c *gin.Context) bool {
+	if c.Request.Method != http.MethodGet && c.Request.Method != http.MethodHead {
+		return false
+	}
+	f, ok := s.page.assets[c.Request.URL.Path]
+	if !ok {
+		return false
+	}
+	c.Set(assetRoute, true)
+	c.Status(http.StatusOK)
+	s.static(c, f)
+	return true
+}
+
+// static answers with a file. It is asked for again at each use: there is no version in the names.
+func (s *Server) static(c *gin.Context, f file) {
+	c.Header("Content-Type", f.contentType)
+	c.Header("Content-Security-Policy", pagePolicy)
+	c.Header("Cache-Control", "no-cache")
+	c.Header("ETag", f.etag)
+	c.Request.Header.Del("Range") // Nothing here is worth a part.
+	http.ServeContent(c.Writer, c.Request, "", time.Time{}, bytes.NewReader(f.data))
+}

@@ -1,0 +1,49 @@
+package server
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+)
+
+const (
+	// writePatience is how long a caller may take for each piece of an answer.
+	writePatience = 10 * time.Second
+	// writePiece is the size of a piece, so that a slow line gets the time it needs for a large picture and a dead one
+	// is noticed.
+	writePiece = 32 << 10
+)
+
+// patientWriter gives every write a deadline of its own. One deadline for the whole answer would cut streams and large
+// files, and none would let a caller hold a connection for ever.
+type patientWriter struct {
+	gin.ResponseWriter
+	control *http.ResponseController
+}
+
+func newPatientWriter(w gin.ResponseWriter) *patientWriter {
+	control := http.NewResponseController(w)
+	// The deadline of an earlier request on the same connection still holds.
+	_ = control.SetWriteDeadline(time.Time{})
+	return &patientWriter{ResponseWriter: w, control: control}
+}
+
+// Write writes in pieces, each with its deadline.
+func (w *patientWriter) Write(p []byte) (int, error) {
+	written := 0
+	for {
+		_ = w.control.SetWriteDeadline(time.Now().Add(writePatience))
+		n, err := w.ResponseWriter.Write(p[written:min(written+writePiece, len(p))])
+		written += n
+		if err != nil || written == len(p) {
+			return written, err
+		}
+	}
+}
+
+// WriteString is Write.
+func (w *patientWriter) WriteString(s string) (int, error) { return w.Write([]byte(s)) }
+
+// Unwrap lets http.ResponseController through.
+func (w *patientWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -1,0 +1,86 @@
+package server
+
+import (
+	"fmt"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+)
+
+// routes returns the engine with every route there is. What is not listed here is not found, and what is listed answers
+// no other method.
+func (s *Server) routes() (*gin.Engine, error) {
+	gin.SetMode(gin.ReleaseMode)
+	e := gin.New()
+	e.HandleMethodNotAllowed = true
+	e.RedirectTrailingSlash = false
+	e.RemoteIPHeaders = []string{"X-Forwarded-For"}
+	if err := e.SetTrustedProxies(s.cfg.TrustedProxies); err != nil {
+		return nil, fmt.Errorf("trust proxies: %w", err)
+	}
+	e.Use(s.identify, s.observe, s.recoverPanic, s.secureHeaders)
+	native := e.Group("", s.refuseCrossOrigin, s.limitBody)
+	original := e.Group("", speakAsOriginal, s.refuseCrossOrigin, s.limitBody)
+	get := func(path string, h handler) {
+		native.GET(path, s.handle(h))
+		native.HEAD(path, s.handle(h))
+	}
+
+	// Jobs.
+	native.POST("/api/jobs", s.handle(s.submitJob))
+	get("/api/jobs", s.listJobs)
+	get("/api/jobs/:id", s.getJob)
+	get("/api/jobs/:id/events", s.jobEvents)
+	get("/api/jobs/:id/media/:index", s.getMedia)
+	native.POST("/api/jobs/:id/cancel", s.handle(s.cancelJob))
+	native.DELETE("/api/jobs/:id", s.handle(s.deleteJob))
+	get("/api/events", s.ownerEvents)
+
+	// The original's routes, which wait for their job.
+	original.POST("/api/generate", s.handle(s.generate))
+	original.POST("/api/pollinations/image", s.handle(s.generatePicture))
+	original.POST("/api/prompts/optimize", s.handle(s.optimizePrompt))
+	original.POST("/api/optimize", s.handle(s.optimizePrompt))
+	original.POST("/api/translate", s.handle(s.translateText))
+
+	// Probes.
+	get("/livez", s.live)
+	get("/readyz", s.ready)
+	get("/internal/health", s.health)
+
+	// The page and the contract. The assets that the page names are found by notFound.
+	get("/", s.home)
+	get("/docs", s.docs)
+	get("/docs.css", s.docsStyle)
+	get("/openapi.yaml", s.openAPI)
+
+	e.NoRoute(s.handle(s.notFound))
+	e.NoMethod(s.handle(s.methodNotAllowed))
+	return e, nil
+}
+
+// notFound answers for every path without a route: with an asset of the page, or with 404.
+func (s *Server) notFound(c *gin.Context) error {
+	if s.asset(c) {
+		return nil
+	}
+	return &problem{code: codeNotFound, reason: "path", extra: map[string]any{"path": c.Request.URL.Path}}
+}
+
+// methodNotAllowed answers for a path that takes other methods; Gin has named them in Allow.
+func (s *Server) methodNotAllowed(c *gin.Context) error {
+	method := c.Request.Method
+	if !knownMethod(method) {
+		method = "…"
+	}
+	return &problem{code: codeMethod, args: map[string]string{"method": method}}
+}
+
+func knownMethod(method string) bool {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
+		http.MethodOptions, http.MethodConnect, http.MethodTrace:
+		return true
+	}
+	return false
+}

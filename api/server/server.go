@@ -1,0 +1,176 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"golang.org/x/text/language"
+
+	"github.com/text2image-audio/text2image-audio/api/feed"
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/ledger"
+	"github.com/text2image-audio/text2image-audio/pkg/queue"
+	"github.com/text2image-audio/text2image-audio/pkg/store"
+	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
+)
+
+// Deps are the parts that the server stands on. Those without a remark are required.
+type Deps struct {
+	Ledger    *ledger.Ledger
+	Store     *store.Store
+	Queue     *queue.Queue
+	Feed      *feed.Feed
+	Broker    *broker.Broker
+	Catalogue *job.Catalogue
+	Metrics   *telemetry.Metrics
+	Log       *slog.Logger
+	// Secret is JWT_SECRET; keys for single purposes are derived from it.
+	Secret []byte
+	// OpenAPI is the contract in YAML, served as it is and shown at /docs.
+	OpenAPI []byte
+	// Web holds the page: index.html and the assets that it names.
+	Web fs.FS
+	// Simulated says that the simulator stands in for the upstreams; the health check shows it.
+	Simulated bool
+	// MissingEnv names the required settings that are not set, for the health check. Optional.
+	MissingEnv []string
+	// Now tells the time; time.Now when nil.
+	Now func() time.Time
+	// KeepAlive is how often a silent stream gets a comment; 15 seconds when 0.
+	KeepAlive time.Duration
+}
+
+const (
+	readHeaderTimeout = 5 * time.Second
+	idleTimeout       = time.Minute
+	maxHeaderBytes    = 16 << 10
+	keepAlive         = 15 * time.Second
+)
+
+// Server is the HTTP surface. It holds nothing that changes once it is made.
+type Server struct {
+	cfg      Config
+	deps     Deps
+	keys     keys
+	proxies  []netip.Prefix
+	trusted  *http.CrossOriginProtection
+	matcher  language.Matcher
+	defaults job.Defaults
+	page     *page
+	engine   *gin.Engine
+}
+
+// New returns a server. It fails when a setting names a model or voice that is not in the catalogue, and when the
+// contract or the page cannot be read. It logs one warning when DEFAULT_AUDIO_MODEL names a retired model.
+func New(cfg Config, deps Deps) (*Server, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if len(deps.Secret) == 0 {
+		return nil, fmt.Errorf("make server: no secret")
+	}
+	if deps.Now == nil {
+		deps.Now = time.Now
+	}
+	if deps.KeepAlive == 0 {
+		deps.KeepAlive = keepAlive
+	}
+	s := &Server{
+		cfg: cfg, deps: deps, keys: deriveKeys(deps.Secret),
+		matcher: language.NewMatcher([]language.Tag{language.English, language.Chinese}),
+	}
+	var err error
+	if s.proxies, err = parseNetworks(cfg.TrustedProxies); err != nil {
+		return nil, err
+	}
+	if s.trusted, err = crossOrigin(cfg); err != nil {
+		return nil, err
+	}
+	if s.defaults, err = defaults(cfg, deps); err != nil {
+		return nil, err
+	}
+	if s.page, err = newPage(deps.Web, deps.OpenAPI); err != nil {
+		return nil, err
+	}
+	if s.engine, err = s.routes(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Handler returns the whole surface.
+func (s *Server) Handler() http.Handler { return s.engine }
+
+// Route is one route of the surface, with its parameters written as :name.
+type Route struct{ Method, Path string }
+
+// Routes returns every route but the assets of the page, for tests that hold the surface against its contract.
+func (s *Server) Routes() []Route {
+	var routes []Route
+	for _, r := range s.engine.Routes() {
+		routes = append(routes, Route{Method: r.Method, Path: r.Path})
+	}
+	return routes
+}
+
+// HTTP returns an http.Server for the surface, without an address. When base ends, event streams end and waiting
+// requests are answered with what is known by then; all others are left to finish, as Shutdown wants it.
+//
+// There is no WriteTimeout, which would cut streams, and no ReadTimeout, which would end the context of whoever waits:
+// every write and every body has a deadline of its own.
+func (s *Server) HTTP(base context.Context) *http.Server {
+	return &http.Server{
+		Handler:           s.Handler(),
+		ReadHeaderTimeout: readHeaderTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(s.deps.Log.Handler(), slog.LevelDebug),
+		BaseContext: func(net.Listener) context.Context {
+			return context.WithValue(context.WithoutCancel(base), stoppingKey{}, base)
+		},
+	}
+}
+
+// stoppingKey is where a request's context holds the context that ends at shutdown.
+type stoppingKey struct{}
+
+// untilStop returns a context that ends with the request's own and, before that, when the server begins to stop.
+func untilStop(ctx context.Context) (context.Context, context.CancelFunc) {
+	base, ok := ctx.Value(stoppingKey{}).(context.Context)
+	ctx, cancel := context.WithCancelCause(ctx)
+	if !ok {
+		return ctx, func() { cancel(context.Canceled) }
+	}
+	detach := context.AfterFunc(base, func() { cancel(context.Cause(base)) })
+	return ctx, func() {
+		detach()
+		cancel(context.Canceled)
+	}
+}
+
+// operationTimeout bounds what one request asks of NATS before it answers 503.
+const operationTimeout = 10 * time.Second
+
+// bounded returns the request's context with operationTimeout.
+func bounded(c *gin.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(c.Request.Context(), operationTimeout)
+}
+
+// opening returns a context for something that is opened within operationTimeout and then used for as long as the
+// request lasts. The caller says so by calling opened, and calls cancel in the end.
+func opening(ctx context.Context) (bound context.Context, opened, cancel func()) {
+	ctx, end := context.WithCancelCause(ctx)
+	timer := time.AfterFunc(operationTimeout, func() { end(context.DeadlineExceeded) })
+	return ctx, func() { timer.Stop() }, func() {
+		timer.Stop()
+		end(context.Canceled)
+	}
+}

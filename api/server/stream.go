@@ -1,0 +1,102 @@
+package server
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/text2image-audio/text2image-audio/api/feed"
+)
+
+// streamRetry is how long a browser waits before it comes back, in milliseconds.
+const streamRetry = 2000
+
+// stream is one open answer of server-sent events.
+type stream struct {
+	c       *gin.Context
+	control *http.ResponseController
+}
+
+// openStream sends the headers of a stream, so that the caller knows at once that it stands.
+func (s *Server) openStream(c *gin.Context) (*stream, error) {
+	streamHeaders(c)
+	c.Status(http.StatusOK)
+	st := &stream{c: c, control: http.NewResponseController(c.Writer)}
+	return st, st.write(fmt.Appendf(nil, "retry: %d\n\n", streamRetry))
+}
+
+func streamHeaders(c *gin.Context) {
+	c.Header("Content-Type", "text/event-stream")
+	c.Header("Cache-Control", "no-cache, no-transform")
+	c.Header("X-Accel-Buffering", "no")
+}
+
+// send writes one event. An event without an id leaves the one that the reader remembers.
+func (st *stream) send(name, id string, data []byte) error {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "event: %s\n", name)
+	if id != "" {
+		fmt.Fprintf(&b, "id: %s\n", id)
+	}
+	fmt.Fprintf(&b, "data: %s\n\n", data)
+	return st.write(b.Bytes())
+}
+
+// keepAlive writes a comment, so that no proxy takes a silent stream for a dead one.
+func (st *stream) keepAlive() error { return st.write([]byte(": keep-alive\n\n")) }
+
+func (st *stream) write(data []byte) error {
+	if _, err := st.c.Writer.Write(data); err != nil {
+		return fmt.Errorf("write event: %w", err)
+	}
+	if err := st.control.Flush(); err != nil {
+		return fmt.Errorf("flush event: %w", err)
+	}
+	return nil
+}
+
+// pump hands the events of a reader to show until they end, the caller is gone or the server stops. Whatever the
+// reason, the answer ends in good order and the caller may come back.
+func (s *Server) pump(st *stream, r *feed.Reader, show func(feed.Event) error) {
+	s.deps.Metrics.StreamsOpen.Inc()
+	defer s.deps.Metrics.StreamsOpen.Dec()
+	quiet := time.NewTicker(s.deps.KeepAlive)
+	defer quiet.Stop()
+	for {
+		var err error
+		select {
+		case e, open := <-r.Events():
+			if !open {
+				s.countSlow(r.Err())
+				return
+			}
+			err = show(e)
+			quiet.Reset(s.deps.KeepAlive)
+		case <-quiet.C:
+			err = st.keepAlive()
+		}
+		if err != nil {
+			s.countSlow(err)
+			return
+		}
+	}
+}
+
+// countSlow counts a stream that ended because its reader did not keep up.
+func (s *Server) countSlow(err error) {
+	if errors.Is(err, feed.ErrSlow) || isTimeout(err) {
+		s.deps.Metrics.SlowReadersDropped.Inc()
+	}
+}
+
+func isTimeout(err error) bool {
+	timeout, ok := errors.AsType[interface {
+		error
+		Timeout() bool
+	}](err)
+	return ok && timeout.Timeout()
+}

@@ -1,0 +1,111 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+)
+
+// withdrawTimeout bounds what is done for a caller that has gone away.
+const withdrawTimeout = 5 * time.Second
+
+// errAnswered says that the caller got all it asked for already.
+var errAnswered = errors.New("answered")
+
+// work submits a job for one of the original's routes and waits until it has ended well. Any other end is a *problem; the
+// job goes on when the wait is over first. With Prefer: respond-async it answers at once and returns errAnswered.
+func (s *Server) work(c *gin.Context, o *order) (*job.Record, error) {
+	vary(c, "Accept-Language", "Cookie", "Prefer")
+	who := s.caller(c)
+	snap, _, err := s.submit(c, who, o, "")
+	if err != nil {
+		return nil, err
+	}
+	id := snap.Spec.ID
+	c.Header("X-Job-Id", id)
+	c.Header("Location", job.Path(id))
+	if prefer(c.Request).async {
+		c.Header("Preference-Applied", "respond-async")
+		c.Header("Retry-After", "1")
+		if err := s.showJob(c, http.StatusAccepted, snap); err != nil {
+			return nil, err
+		}
+		return nil, errAnswered
+	}
+	snap, err = s.await(c, []string{who.owner}, id, s.cfg.SyncWait, ended)
+	if gone := c.Request.Context().Err(); gone != nil {
+		s.withdraw(c, who.owner, id)
+		return nil, gone
+	}
+	if err != nil {
+		return nil, err
+	}
+	return outcome(snap)
+}
+
+// withdraw cancels a job whose caller has gone away, unless it has started.
+func (s *Server) withdraw(c *gin.Context, owner, id string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request.Context()), withdrawTimeout)
+	defer cancel()
+	canceled, err := s.deps.Ledger.CancelUnstarted(ctx, owner, id)
+	if err != nil {
+		_ = c.Error(fmt.Errorf("cancel abandoned job: %w", err))
+	}
+	if canceled {
+		s.deps.Log.DebugContext(ctx, "abandoned job canceled")
+	}
+}
+
+// outcome returns the record of a job that succeeded, or the problem that stands for its state.
+func outcome(snap *job.Snapshot) (*job.Record, error) {
+	r := snap.Record
+	switch {
+	case r == nil:
+		return nil, &problem{code: codeStillRunning, extra: map[string]any{"job": snap.Spec.ID}}
+	case r.Status == job.StatusCanceled:
+		return nil, &problem{code: job.CodeCanceledByUser, status: http.StatusConflict, extra: map[string]any{"job": snap.Spec.ID}}
+	case r.Status == job.StatusFailed:
+		return nil, failure(r)
+	}
+	return r, nil
+}
+
+// failure returns the problem of a failed job.
+func failure(r *job.Record) *problem {
+	p := &problem{code: codeInternal, status: http.StatusBadGateway, extra: map[string]any{"job": r.Spec.ID}}
+	if r.Error != nil {
+		p.code = r.Error.Code
+	}
+	switch p.code {
+	case job.CodeModerated:
+		p.status = http.StatusBadRequest
+	case job.CodeThrottled:
+		p.status, p.retryAfter = http.StatusServiceUnavailable, retryThrottled
+	}
+	return p
+}
+
+// product reads the whole of a job's first medium.
+func (s *Server) product(c *gin.Context, r *job.Record) (job.Media, []byte, error) {
+	if r.Result == nil || len(r.Result.Media) == 0 {
+		return job.Media{}, nil, &problem{code: codeInternal, cause: errors.New("a succeeded job without media")}
+	}
+	ctx, cancel := bounded(c)
+	defer cancel()
+	reader, err := s.deps.Store.OpenMedia(ctx, r.Spec.Owner, r.Spec.ID, r.Result.Media[0].Index)
+	if err != nil {
+		return job.Media{}, nil, fmt.Errorf("open media: %w", err)
+	}
+	data := make([]byte, reader.Media().Bytes)
+	if _, err := io.ReadFull(reader, data); err != nil {
+		return job.Media{}, nil, fmt.Errorf("read media: %w", err)
+	}
+	return reader.Media(), data, nil
+}

@@ -1,0 +1,171 @@
+package server
+
+import (
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+)
+
+// generation is the body of POST /api/generate.
+type generation struct {
+	Text     string   `json:"text"`
+	Type     string   `json:"type"`
+	Width    *int     `json:"width"`
+	Height   *int     `json:"height"`
+	Seed     *int64   `json:"seed"`
+	NoLogo   *bool    `json:"nologo"`
+	Negative string   `json:"negative"`
+	Model    string   `json:"model"`
+	Voice    string   `json:"voice"`
+	Speed    *float64 `json:"speed"`
+}
+
+// generate is POST /api/generate of the original: one picture as base64 or speech as bytes.
+func (s *Server) generate(c *gin.Context) error {
+	var g generation
+	b, err := s.decodeLenient(c, &g)
+	if err != nil {
+		return err
+	}
+	switch g.Type {
+	case string(job.KindImage):
+		in := &job.ImageInput{
+			Prompt: g.Text, Negative: g.Negative, Model: g.Model,
+			Width: g.Width, Height: g.Height, Seed: g.Seed, NoLogo: g.NoLogo,
+		}
+		return s.generateImage(c, in, b.faults, "text")
+	case string(job.KindAudio):
+		in := &job.AudioInput{Text: g.Text, Voice: g.Voice, Model: g.Model, Speed: g.Speed, Format: "mp3"}
+		return s.generateSpeech(c, in, b.faults)
+	}
+	if strings.TrimSpace(g.Text) == "" && !has(b.faults, "/text") {
+		b.add("/text", "required")
+	}
+	switch {
+	case has(b.faults, "/type"):
+	case g.Type == "":
+		b.add("/type", "required")
+	default:
+		b.add("/type", "unknown_value", "known", join([]job.Kind{job.KindImage, job.KindAudio}))
+	}
+	return invalid(b.faults...)
+}
+
+// picture is the body of POST /api/pollinations/image.
+type picture struct {
+	Prompt   string `json:"prompt"`
+	Negative string `json:"negative"`
+	Model    string `json:"model"`
+	Width    *int   `json:"width"`
+	Height   *int   `json:"height"`
+	Seed     *int64 `json:"seed"`
+	NoLogo   *bool  `json:"nologo"`
+}
+
+// generatePicture is POST /api/pollinations/image of the original.
+func (s *Server) generatePicture(c *gin.Context) error {
+	var p picture
+	b, err := s.decodeLenient(c, &p)
+	if err != nil {
+		return err
+	}
+	in := &job.ImageInput{
+		Prompt: p.Prompt, Negative: p.Negative, Model: p.Model,
+		Width: p.Width, Height: p.Height, Seed: p.Seed, NoLogo: p.NoLogo,
+	}
+	return s.generateImage(c, in, b.faults, "prompt")
+}
+
+// originalOrder checks an input for one of the original's routes. text is the name that the route has for the words.
+func (s *Server) originalOrder(kind job.Kind, in job.Input, faults []job.FieldError, text string) (*order, error) {
+	// Names of faults so far are those of the route, names of faults to come those of the input.
+	for i := range faults {
+		if faults[i].Pointer == "/"+text {
+			faults[i].Pointer = inputText(kind)
+		}
+	}
+	faults = append(faults, validate(in, s.deps.Catalogue, "", faults)...)
+	if len(faults) > 0 {
+		return nil, invalid(rename(kind, faults, text)...)
+	}
+	o := &order{kind: kind, input: in}
+	if err := s.checkCompleted(o, ""); err != nil {
+		if p, ok := errors.AsType[*problem](err); ok {
+			p.fields = rename(kind, p.fields, text)
+		}
+		return nil, err
+	}
+	return o, nil
+}
+
+// generateImage works an order for one picture.
+func (s *Server) generateImage(c *gin.Context, in *job.ImageInput, faults []job.FieldError, text string) error {
+	o, err := s.originalOrder(job.KindImage, in, faults, text)
+	if err != nil {
+		return err
+	}
+	record, err := s.work(c, o)
+	if err != nil {
+		return answered(err)
+	}
+	m, data, err := s.product(c, record)
+	if err != nil {
+		return err
+	}
+	c.Header("Cache-Control", "no-store")
+	writeJSON(c, http.StatusOK, jsonType, map[string]string{
+		"type": "image", "data": base64.StdEncoding.EncodeToString(data), "format": "base64",
+		"content_type": safeType(m.ContentType),
+	})
+	return nil
+}
+
+// generateSpeech works an order for speech.
+func (s *Server) generateSpeech(c *gin.Context, in *job.AudioInput, faults []job.FieldError) error {
+	o, err := s.originalOrder(job.KindAudio, in, faults, "text")
+	if err != nil {
+		return err
+	}
+	record, err := s.work(c, o)
+	if err != nil {
+		return answered(err)
+	}
+	m, data, err := s.product(c, record)
+	if err != nil {
+		return err
+	}
+	c.Header("Cache-Control", "no-store")
+	write(c, http.StatusOK, safeType(m.ContentType), data)
+	return nil
+}
+
+// answered drops errAnswered, after which there is nothing left to do.
+func answered(err error) error {
+	if errors.Is(err, errAnswered) {
+		return nil
+	}
+	return err
+}
+
+// inputText is the pointer of the words in the input of a kind.
+func inputText(kind job.Kind) string {
+	if kind == job.KindImage {
+		return "/prompt"
+	}
+	return "/text"
+}
+
+// rename puts the route's name for the words in place of the input's.
+func rename(kind job.Kind, faults []job.FieldError, text string) []job.FieldError {
+	for i := range faults {
+		if faults[i].Pointer == inputText(kind) {
+			faults[i].Pointer = "/" + text
+		}
+	}
+	return faults
+}

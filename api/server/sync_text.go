@@ -1,0 +1,75 @@
+package server
+
+import (
+	"errors"
+	"maps"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+)
+
+// textRequest is the body of a request to improve or translate a text.
+type textRequest struct {
+	Text string `json:"text"`
+}
+
+// optimizePrompt is POST /api/prompts/optimize, and its older name /api/optimize, of the original.
+func (s *Server) optimizePrompt(c *gin.Context) error {
+	text, improved, err := s.workText(c, job.KindPrompt)
+	if err != nil {
+		// A client that takes the text without a look at the status then goes on with what it had.
+		return s.echo(c, err, map[string]any{"optimized_text": text, "raw_optimized": text, "original_prompt": text})
+	}
+	c.Header("Cache-Control", "no-store")
+	writeJSON(c, http.StatusOK, jsonType, map[string]string{
+		"optimized_text": improved, "raw_optimized": improved, "original_prompt": text,
+	})
+	return nil
+}
+
+// translateText is POST /api/translate of the original.
+func (s *Server) translateText(c *gin.Context) error {
+	text, translated, err := s.workText(c, job.KindTranslation)
+	if err != nil {
+		return s.echo(c, err, map[string]any{"translated_text": text, "translated": false})
+	}
+	c.Header("Cache-Control", "no-store")
+	writeJSON(c, http.StatusOK, jsonType, map[string]any{"translated_text": translated, "translated": true})
+	return nil
+}
+
+// workText works an order for a text and returns what came in and what came out.
+func (s *Server) workText(c *gin.Context, kind job.Kind) (text, made string, err error) {
+	var request textRequest
+	b, err := s.decodeLenient(c, &request)
+	if err != nil {
+		return "", "", err
+	}
+	text = request.Text
+	o, err := s.originalOrder(kind, &job.TextInput{Text: text}, b.faults, "text")
+	if err != nil {
+		return text, "", err
+	}
+	record, err := s.work(c, o)
+	if err != nil {
+		return text, "", err
+	}
+	if record.Result == nil || record.Result.Text == "" {
+		return text, "", &problem{code: codeInternal, cause: errors.New("a succeeded job without text")}
+	}
+	return text, record.Result.Text, nil
+}
+
+// echo adds to an error what the original's clients find in its body, whatever went wrong.
+func (s *Server) echo(c *gin.Context, err error, extra map[string]any) error {
+	if errors.Is(err, errAnswered) {
+		return nil
+	}
+	p := s.explain(c.Request.Context(), err)
+	both := maps.Clone(extra)
+	maps.Copy(both, p.extra)
+	p.extra = both
+	return p
+}

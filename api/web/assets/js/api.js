@@ -1,0 +1,87 @@
+// Talking to the API. Everything that goes wrong comes out as a Problem, whatever went wrong.
+import { language, t } from './i18n.js';
+
+/** Problem is an error of the API, or of the way to it (status 0). */
+export class Problem extends Error {
+  constructor(status, body = {}, retryAfter = 0) {
+    super(body.detail ?? body.error ?? (status === 0 ? t('trouble.network') : t('trouble.server', { status })));
+    this.status = status;
+    this.code = body.code ?? '';
+    this.errors = Array.isArray(body.errors) ? body.errors : [];
+    this.requestId = body.request_id ?? '';
+    this.job = body.job ?? null;
+    this.retryAfter = retryAfter;
+  }
+
+  /** sentence says what went wrong, for a person. */
+  get sentence() {
+    if (this.retryAfter > 0) return t('trouble.later', { detail: this.message, seconds: this.retryAfter });
+    if (this.status >= 500 && this.requestId) return t('trouble.request', { detail: this.message, id: this.requestId });
+    return this.message;
+  }
+}
+
+// skew is how far the server's clock is ahead of this machine's, in milliseconds.
+let skew = 0;
+
+/** serverNow is the server's time, as far as it is known here. */
+export function serverNow() {
+  return Date.now() + skew;
+}
+
+function readClock(response) {
+  const date = Date.parse(response.headers.get('Date') ?? '');
+  // The header has whole seconds; a smaller difference means nothing.
+  if (!Number.isNaN(date)) skew = Math.abs(date - Date.now()) > 2000 ? date - Date.now() : 0;
+}
+
+async function call(method, path, { body, headers = {}, signal } = {}) {
+  const request = { method, signal, headers: { 'Accept-Language': language(), ...headers }, cache: 'no-store' };
+  if (body !== undefined) {
+    request.body = JSON.stringify(body);
+    request.headers['Content-Type'] = 'application/json';
+  }
+  let response;
+  try {
+    response = await fetch(path, request);
+  } catch (cause) {
+    if (cause.name === 'AbortError') throw cause;
+    throw new Problem(0);
+  }
+  readClock(response);
+  const text = await response.text().catch(() => '');
+  let answer = null;
+  try {
+    answer = text === '' ? null : JSON.parse(text);
+  } catch {
+    // A proxy's page; the status says enough.
+  }
+  if (!response.ok) throw new Problem(response.status, answer ?? {}, Number(response.headers.get('Retry-After')) || 0);
+  if (answer === null && response.status !== 204) throw new Problem(0);
+  return answer;
+}
+
+/** submit makes a job; the same key sent again returns the same job. */
+export const submit = (request, key) => call('POST', '/api/jobs', { body: request, headers: { 'Idempotency-Key': key } });
+
+/** list returns a page of the caller's jobs. */
+export function list(cursor = '') {
+  const query = new URLSearchParams({ limit: '20' });
+  if (cursor) query.set('cursor', cursor);
+  return call('GET', `/api/jobs?${query}`);
+}
+
+/** read returns one job by its address. */
+export const read = (address) => call('GET', address);
+
+/** cancel ends a job and returns it. */
+export const cancel = (job) => call('POST', job.links.cancel);
+
+/** remove deletes a job that has ended. */
+export const remove = (job) => call('DELETE', job.links.self);
+
+/** newKey returns a random idempotency key. randomUUID is missing on pages that are served without TLS. */
+export function newKey() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}

@@ -1,0 +1,104 @@
+// The page as a whole: makes the parts and joins them.
+import { Problem } from './api.js';
+import { fillChoices } from './choices.js';
+import { byId } from './dom.js';
+import { setValue } from './fields.js';
+import { Form } from './forms.js';
+import { language, onLanguage, setLanguage, t, translate } from './i18n.js';
+import { Jobs } from './jobs.js';
+import { Live } from './live.js';
+import { Tabs } from './tabs.js';
+import { initTheme } from './theme.js';
+import { View } from './view.js';
+import { Viewer } from './viewer.js';
+
+const jobs = new Jobs();
+const viewer = new Viewer();
+const tabs = new Tabs(document.querySelector('[role="tablist"]'));
+
+translate(document);
+fillChoices();
+
+const say = (sentence) => { byId('status').textContent = sentence; };
+
+function notice(sentence) {
+  const text = sentence || (jobs.anonymous ? t('trouble.cookies') : '');
+  byId('notice').textContent = text;
+  byId('notice').hidden = text === '';
+}
+
+/** accepted shows the new job; on a narrow screen the list lies below the form. */
+function accepted() {
+  say(t('form.accepted'));
+  const list = byId('work-title');
+  if (list.getBoundingClientRect().top > innerHeight) list.scrollIntoView({ block: 'start' });
+}
+
+const forms = Object.fromEntries([...document.querySelectorAll('form.panel')]
+  .map((form) => [form.dataset.kind, new Form(form, jobs, accepted)]));
+
+/** attempt runs an action on a job and shows what went wrong. */
+async function attempt(action) {
+  try {
+    await action();
+    notice('');
+  } catch (trouble) {
+    if (!(trouble instanceof Problem)) throw trouble;
+    notice(trouble.sentence);
+  }
+}
+
+function reuse(job) {
+  tabs.choose(job.kind);
+  forms[job.kind].fill(job.input);
+  say(t('form.refilled'));
+}
+
+const view = new View(jobs, {
+  cancel: (job) => attempt(() => jobs.cancel(job)),
+  remove: (job) => attempt(async () => {
+    await jobs.remove(job);
+    say(t('said.deleted'));
+  }),
+  retry: (job) => attempt(async () => {
+    await jobs.submit({ kind: job.kind, input: job.input }, crypto.getRandomValues(new Uint32Array(4)).join('-'));
+    say(t('form.accepted'));
+  }),
+  reuse,
+  useText: (kind, text) => {
+    tabs.choose(kind);
+    const form = byId(`panel-${kind}`);
+    setValue(form, kind === 'image' ? 'prompt' : 'text', text);
+    form.dispatchEvent(new Event('input', { bubbles: true }));
+    forms[kind].focus();
+  },
+  view: (job, index) => viewer.open(job, index),
+});
+
+byId('image-swap').addEventListener('click', () => {
+  const [width, height] = [byId('image-width'), byId('image-height')];
+  [width.value, height.value] = [height.value, width.value];
+  width.dispatchEvent(new Event('input', { bubbles: true }));
+});
+
+byId('more').addEventListener('click', () => attempt(() => jobs.more()));
+
+const linkState = byId('link-state');
+function showLink(state) {
+  linkState.dataset.state = state;
+  linkState.textContent = t(`link.${state}`);
+}
+
+jobs.addEventListener('anonymous', () => notice(''));
+
+initTheme(byId('theme'));
+byId('language').value = language();
+byId('language').addEventListener('change', (event) => setLanguage(event.target.value));
+onLanguage(() => {
+  fillChoices();
+  for (const form of Object.values(forms)) form.show();
+  view.rebuild();
+  showLink(linkState.dataset.state);
+});
+
+new Live(jobs, showLink, notice).start();

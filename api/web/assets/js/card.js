@@ -1,0 +1,172 @@
+// One job in the list. A card is built once and then only changed where something changed, so that a recording goes on
+// playing and the focus stays while events come in.
+import { serverNow } from './api.js';
+import { el, icon } from './dom.js';
+import { duration, known, moment, number, t } from './i18n.js';
+import { isEnded } from './jobs.js';
+import { download, failureSentence, pictures, recording, settings, textOf, words } from './results.js';
+
+const sureFor = 5000;
+
+/** Card shows a job. actions: {cancel, remove, reuse, retry, useText, view}. */
+export class Card {
+  node;
+  #job;
+  #actions;
+  #pill = el('span', { class: 'pill' });
+  #title = el('h3', { class: 'title' });
+  #when = el('time', { class: 'when' });
+  #body = el('div', { class: 'body' });
+  #detail = el('p', { class: 'detail' });
+  #tools = el('div', { class: 'tools' });
+  #line = null;
+  #bar = null;
+  #built = '';
+
+  constructor(job, actions) {
+    this.#actions = actions;
+    this.node = el('li', { class: 'card job', data: { id: job.id } },
+      el('div', { class: 'job-head' }, el('span', { class: 'sign' }, icon(job.kind)),
+        el('div', { class: 'job-name' }, this.#title, this.#when), this.#pill),
+      this.#body, this.#detail, this.#tools);
+    this.update(job);
+  }
+
+  get job() {
+    return this.#job;
+  }
+
+  /** update shows a newer state of the job. */
+  update(job) {
+    this.#job = job;
+    const shape = isEnded(job) ? job.status : 'pending';
+    if (this.#built !== shape) {
+      this.#built = shape;
+      this.#build();
+    }
+    this.node.dataset.status = job.status;
+    this.#pill.textContent = t(`status.${job.status}`);
+    this.tick();
+  }
+
+  /** rebuild writes everything anew, in the language in use. */
+  rebuild() {
+    this.#build();
+    this.update(this.#job);
+  }
+
+  /** tick brings the running times up to date. */
+  tick() {
+    const job = this.#job;
+    if (isEnded(job) || !this.#line) return;
+    this.#line.textContent = pendingLine(job);
+    const known = job.progress !== undefined && job.status === 'running';
+    this.#bar.classList.toggle('unknown', !known);
+    this.#bar.firstChild.style.inlineSize = known ? `${job.progress}%` : '';
+  }
+
+  #build() {
+    const job = this.#job;
+    this.#title.textContent = textOf(job);
+    this.#title.title = textOf(job);
+    const created = new Date(job.created_at);
+    this.#when.dateTime = job.created_at;
+    this.#when.textContent = `${t(`kind.${job.kind}`)} · ${moment(created)}${tookPart(job)}`;
+    this.#line = null;
+    if (isEnded(job)) this.#body.replaceChildren(...this.#end(job));
+    else {
+      this.#line = el('p', { class: 'line' });
+      this.#bar = el('div', { class: 'progress', 'aria-hidden': 'true' }, el('span'));
+      this.#body.replaceChildren(this.#line, this.#bar);
+    }
+    this.#detail.textContent = settings(job).join(' · ');
+    this.#detail.hidden = this.#detail.textContent === '';
+    this.#tools.replaceChildren(...this.#buttons(job));
+  }
+
+  #end(job) {
+    if (job.status === 'canceled') return [el('p', { class: 'line', text: t(`cancel.${job.cancel ?? 'before_start'}`) })];
+    if (job.status === 'failed') return [el('p', { class: 'line bad', text: failureSentence(job.error ?? {}, known) })];
+    const { media = [], text, prompt, missing = [] } = job.result ?? {};
+    const parts = [];
+    if (job.kind === 'image' && media.length > 0) parts.push(pictures(job, (index) => this.#actions.view(job, index)));
+    if (job.kind === 'audio' && media.length > 0) parts.push(recording(job));
+    if (missing.length > 0) {
+      const reason = failureSentence(missing[0].error, known);
+      parts.push(el('p', { class: 'line bad', text: t(missing.length === 1 ? 'result.missing.one' : 'result.missing.many', { n: missing.length, reason }) }));
+    }
+    if (prompt) parts.push(words(t('result.yours'), prompt.original, false), words(t('result.improved'), prompt.optimized, true));
+    else if (text) parts.push(words(t(job.kind === 'translation' ? 'result.translated' : 'result.improved'), text, true));
+    return parts;
+  }
+
+  #buttons(job) {
+    const button = (key, action, style = 'quiet') => el('button', { type: 'button', class: style, text: t(key), on: { click: action } });
+    if (!isEnded(job)) {
+      return [button('action.cancel', (event) => this.#once(event, this.#actions.cancel)), button('action.reuse', () => this.#actions.reuse(this.#job))];
+    }
+    const media = job.result?.media ?? [];
+    const text = job.result?.text;
+    return [
+      ...media.map((file, index) => download(file, media.length === 1 ? t('action.download') : t('action.download.numbered', { n: index + 1 }))),
+      text && button('action.picture', () => this.#actions.useText('image', text)),
+      text && button('action.speak', () => this.#actions.useText('audio', text)),
+      (job.error?.retryable || job.status === 'canceled') && button('action.retry', (event) => this.#once(event, this.#actions.retry)),
+      button('action.reuse', () => this.#actions.reuse(this.#job)),
+      this.#deleteButton(),
+    ].filter(Boolean);
+  }
+
+  // The first press asks, the second deletes.
+  #deleteButton() {
+    const button = el('button', { type: 'button', class: 'quiet', text: t('action.delete') });
+    button.addEventListener('click', (event) => {
+      if (button.classList.contains('danger')) {
+        this.#once(event, this.#actions.remove);
+        return;
+      }
+      const calm = () => {
+        button.classList.remove('danger');
+        button.textContent = t('action.delete');
+      };
+      button.classList.add('danger');
+      button.textContent = t('action.delete.sure');
+      setTimeout(calm, sureFor);
+    });
+    return button;
+  }
+
+  // once keeps a button from being pressed again while its action is under way.
+  async #once(event, action) {
+    const button = event.currentTarget;
+    button.disabled = true;
+    await action(this.#job);
+    button.disabled = false;
+  }
+}
+
+function tookPart(job) {
+  if (!job.started_at || !job.finished_at) return '';
+  const seconds = (Date.parse(job.finished_at) - Date.parse(job.started_at)) / 1000;
+  return ` · ${t('progress.took', { time: duration(seconds) })}`;
+}
+
+/** pendingLine says in one line how a job stands that has not ended. */
+export function pendingLine(job) {
+  const eta = job.eta_seconds !== undefined && job.eta_seconds > 0 ? t('progress.eta', { time: duration(job.eta_seconds) }) : '';
+  if (job.status === 'queued') {
+    if (job.waiting_for) return t('progress.paused');
+    const position = job.queue_position;
+    const place = position === undefined ? t('progress.waiting') : position === 0 ? t('progress.next') : t('progress.ahead', { n: number(position) });
+    return [place, eta].filter(Boolean).join(' · ');
+  }
+  if (job.status === 'retrying') {
+    const left = (Date.parse(job.next_attempt_at ?? '') - serverNow()) / 1000;
+    const again = left >= 1 ? t('progress.again', { time: duration(left) }) : t('progress.soon');
+    const reason = job.waiting_for ? t('progress.paused') : job.last_error ? failureSentence(job.last_error, known) : t('progress.retry', { n: number(job.attempt) });
+    return `${reason} ${again}`;
+  }
+  const since = job.started_at ? t('progress.since', { time: duration((serverNow() - Date.parse(job.started_at)) / 1000) }) : '';
+  const attempt = job.attempt > 1 ? t('progress.attempt', { n: number(job.attempt) }) : '';
+  return [t(`stage.${job.stage ?? 'generating'}`), since, eta, attempt].filter(Boolean).join(' · ');
+}

@@ -1,0 +1,134 @@
+// The fields of a form: reading and setting values, counters, faults beside the field, and the draft.
+import { el } from './dom.js';
+import { number, t } from './i18n.js';
+import { read, write } from './storage.js';
+
+/** length counts characters as the server does: code points. */
+export const length = (text) => [...text].length;
+
+/** controls returns the named controls of a form, a group of radio buttons once. */
+export function controls(form) {
+  const seen = new Set();
+  return [...form.elements].filter((control) => {
+    if (!control.name || seen.has(control.name)) return false;
+    seen.add(control.name);
+    return true;
+  });
+}
+
+/** valueOf returns the text that a control stands at; of a check box "on" or "". */
+export function valueOf(form, name) {
+  const control = form.elements.namedItem(name);
+  if (control instanceof RadioNodeList) return control.value;
+  if (control.type === 'checkbox') return control.checked ? 'on' : '';
+  return control.value;
+}
+
+/** setValue puts a control to a text. A choice that is not offered is added, so that nothing is changed silently. */
+export function setValue(form, name, text) {
+  const control = form.elements.namedItem(name);
+  if (!control) return;
+  if (control instanceof RadioNodeList) {
+    control.value = text;
+    return;
+  }
+  if (control.type === 'checkbox') {
+    control.checked = text === 'on';
+    return;
+  }
+  if (control instanceof HTMLSelectElement && ![...control.options].some((option) => option.value === text)) {
+    control.append(el('option', { value: text, text }));
+  }
+  control.value = text;
+}
+
+/** typed returns the value of a control as the API wants it, or undefined when it is left open. */
+export function typed(form, control) {
+  const text = valueOf(form, control.name);
+  if (control.dataset.type === 'bool') return text === 'on' ? true : undefined;
+  if (text.trim() === '' || text === control.dataset.skip) return undefined;
+  if (control.dataset.type === 'int' || control.dataset.type === 'number') return Number(text);
+  return text;
+}
+
+/** checkField returns what is wrong with a control by its data- attributes, as {pointer, code, gaps}, or null. */
+export function checkField(form, control) {
+  const { pointer, max, type, min, limit } = control.dataset;
+  const text = valueOf(form, control.name);
+  if ('required' in control.dataset && text.trim() === '') return { pointer, code: 'required' };
+  if (max && length(text) > Number(max)) return { pointer, code: 'too_long', gaps: { max: number(Number(max)) } };
+  if (type === 'int' && text.trim() !== '') return checkWhole(pointer, text, Number(min ?? 0), Number(limit ?? Infinity));
+  return null;
+}
+
+/** checkWhole checks a whole number. */
+export function checkWhole(pointer, text, min, max) {
+  if (!/^-?\d+$/.test(text.trim())) return { pointer, code: 'whole_number' };
+  const value = Number(text);
+  if (value < min || value > max) return { pointer, code: 'out_of_range', gaps: { min: number(min), max: number(max) } };
+  return null;
+}
+
+/** showFault writes a sentence beside the control with the given pointer; false when there is no such control. */
+export function showFault(form, pointer, sentence) {
+  const control = form.querySelector(`[data-pointer="${CSS.escape(pointer)}"]`);
+  if (!control) return false;
+  const id = `${form.id}${pointer.replaceAll('/', '-')}-fault`;
+  let line = form.querySelector(`#${CSS.escape(id)}`);
+  if (!line) {
+    line = el('p', { class: 'fault', id });
+    (control.closest('.field') ?? control.parentElement).append(line);
+  }
+  line.textContent = sentence;
+  control.setAttribute('aria-invalid', 'true');
+  const described = new Set((control.getAttribute('aria-describedby') ?? '').split(' ').filter(Boolean));
+  control.setAttribute('aria-describedby', [...described.add(id)].join(' '));
+  const hidden = control.closest('details');
+  if (hidden) hidden.open = true;
+  return true;
+}
+
+/** clearFault takes the sentence beside one control away. */
+export function clearFault(form, control) {
+  if (control.getAttribute('aria-invalid') !== 'true') return;
+  control.removeAttribute('aria-invalid');
+  const line = form.querySelector(`#${CSS.escape(`${form.id}${control.dataset.pointer.replaceAll('/', '-')}-fault`)}`);
+  if (!line) return;
+  const rest = (control.getAttribute('aria-describedby') ?? '').split(' ').filter((id) => id && id !== line.id);
+  if (rest.length > 0) control.setAttribute('aria-describedby', rest.join(' '));
+  else control.removeAttribute('aria-describedby');
+  line.remove();
+}
+
+/** count shows how many characters a text has, next to its label. */
+export function count(form, control) {
+  const counter = form.querySelector(`output.counter[for="${control.id}"]`);
+  if (!counter) return;
+  const used = length(control.value);
+  const max = Number(control.dataset.max);
+  counter.textContent = t('form.counter', { n: number(used), max: number(max) });
+  counter.classList.toggle('over', used > max);
+}
+
+const draftKey = (form) => `draft_${form.dataset.kind}`;
+
+/** saveDraft remembers what stands in a form. */
+export function saveDraft(form) {
+  const values = {};
+  for (const control of controls(form)) values[control.name] = valueOf(form, control.name);
+  write(draftKey(form), JSON.stringify(values));
+}
+
+/** loadDraft puts back what was remembered. */
+export function loadDraft(form) {
+  let values;
+  try {
+    values = JSON.parse(read(draftKey(form)) ?? 'null');
+  } catch {
+    return;
+  }
+  if (values === null || typeof values !== 'object') return;
+  for (const control of controls(form)) {
+    if (typeof values[control.name] === 'string') setValue(form, control.name, values[control.name]);
+  }
+}

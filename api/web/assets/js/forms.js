@@ -1,0 +1,174 @@
+// One form for each kind of job: from what stands in its fields to a request, and back again.
+import { Problem, newKey } from './api.js';
+import { checkSize, fillVoices, setSize, showSize, sizeOf } from './choices.js';
+import { byId, el } from './dom.js';
+import { checkField, clearFault, controls, count, loadDraft, saveDraft, setValue, showFault, typed } from './fields.js';
+import { t } from './i18n.js';
+
+const draftDelay = 300;
+const shortcutKey = /mac|iphone|ipad/i.test(navigator.platform) ? '⌘' : 'Ctrl';
+
+/** Form is one form. accepted is called with every job that it made. */
+export class Form {
+  #form;
+  #jobs;
+  #accepted;
+  #alert;
+  #button;
+  #label;
+  #shortcut;
+  #busy = false;
+  #sent = { body: '', key: '' };
+  #draftTimer = 0;
+
+  constructor(form, jobs, accepted) {
+    this.#form = form;
+    this.#jobs = jobs;
+    this.#accepted = accepted;
+    this.#addFoot();
+    loadDraft(form);
+    form.addEventListener('input', (event) => this.#changed(event.target));
+    form.addEventListener('change', (event) => this.#changed(event.target));
+    form.addEventListener('submit', (event) => {
+      event.preventDefault();
+      this.#submit();
+    });
+    form.addEventListener('keydown', (event) => {
+      if (event.key !== 'Enter' || !(event.ctrlKey || event.metaKey) || event.isComposing) return;
+      event.preventDefault();
+      this.#submit();
+    });
+    addEventListener('pagehide', () => saveDraft(form));
+    this.show();
+  }
+
+  get kind() {
+    return this.#form.dataset.kind;
+  }
+
+  /** show writes everything that depends on the values or the language. */
+  show() {
+    for (const control of controls(this.#form)) if (control.dataset.max) count(this.#form, control);
+    if (this.kind === 'image') showSize(this.#form);
+    if (this.kind === 'audio') byId('audio-speed-value').textContent = `${Number(byId('audio-speed').value)}×`;
+    this.#label.textContent = t(this.#busy ? 'form.sending' : 'form.create');
+    this.#shortcut.textContent = t('form.shortcut', { key: shortcutKey });
+  }
+
+  /** fill puts the settings of an earlier job into the form. */
+  fill(input) {
+    this.#form.reset();
+    for (const control of controls(this.#form)) {
+      if (control.dataset.type === 'bool') control.checked = false;
+    }
+    if (this.kind === 'image') setSize(this.#form, input.width ?? 1024, input.height ?? 1024);
+    if (this.kind === 'audio') {
+      setValue(this.#form, 'model', input.model ?? '');
+      fillVoices();
+    }
+    for (const [name, value] of Object.entries(input)) {
+      if (name === 'width' || name === 'height') continue;
+      if (name === 'format' && value === 'mp3') continue;
+      setValue(this.#form, name, value === true ? 'on' : value === false ? '' : String(value));
+    }
+    for (const control of controls(this.#form)) clearFault(this.#form, control);
+    this.#say('');
+    saveDraft(this.#form);
+    this.show();
+    this.focus();
+  }
+
+  /** focus goes to the text. */
+  focus() {
+    this.#form.querySelector('textarea').focus();
+  }
+
+  #addFoot() {
+    this.#alert = el('p', { class: 'alert', role: 'alert' });
+    this.#label = el('span');
+    this.#button = el('button', { type: 'submit', class: 'primary' }, this.#label);
+    this.#shortcut = el('kbd', { class: 'wide', 'aria-hidden': 'true' });
+    this.#form.querySelector('.foot').append(this.#alert, this.#button, this.#shortcut);
+  }
+
+  #changed(control) {
+    if (control.dataset?.pointer) clearFault(this.#form, control);
+    if (this.kind === 'image' && control.name === 'ratio' && control.value !== 'custom') clearFault(this.#form, byId('image-width'));
+    if (control.id === 'audio-model') fillVoices();
+    this.show();
+    clearTimeout(this.#draftTimer);
+    this.#draftTimer = setTimeout(() => saveDraft(this.#form), draftDelay);
+  }
+
+  #request() {
+    const request = { kind: this.kind, input: {} };
+    for (const control of controls(this.#form)) {
+      if (!control.dataset.pointer || control.name === 'width' || control.name === 'height') continue;
+      const value = typed(this.#form, control);
+      if (value === undefined) continue;
+      if (control.name === 'deadline_seconds') request.deadline_seconds = value;
+      else request.input[control.name] = value;
+    }
+    if (this.kind === 'image') [request.input.width, request.input.height] = sizeOf(this.#form);
+    return request;
+  }
+
+  #check() {
+    const faults = controls(this.#form)
+      .filter((control) => control.name !== 'width' && control.name !== 'height')
+      .map((control) => checkField(this.#form, control)).filter(Boolean);
+    if (this.kind === 'image') faults.push(...checkSize(this.#form));
+    return faults;
+  }
+
+  async #submit() {
+    if (this.#busy) return;
+    for (const control of controls(this.#form)) clearFault(this.#form, control);
+    this.#say('');
+    const faults = this.#check();
+    if (faults.length > 0) {
+      for (const { pointer, code, gaps } of faults) showFault(this.#form, pointer, t(`fault.${code}`, gaps));
+      this.#toFault();
+      return;
+    }
+    const request = this.#request();
+    const body = JSON.stringify(request);
+    // A submission whose answer was lost is repeated under its key, so that it never makes two jobs.
+    if (this.#sent.body !== body) this.#sent = { body, key: newKey() };
+    this.#setBusy(true);
+    try {
+      const job = await this.#jobs.submit(request, this.#sent.key);
+      this.#sent = { body: '', key: '' };
+      saveDraft(this.#form);
+      this.#accepted(job);
+    } catch (trouble) {
+      if (!(trouble instanceof Problem)) throw trouble;
+      if (trouble.status !== 0 && trouble.status < 500) this.#sent = { body: '', key: '' };
+      this.#showProblem(trouble);
+    } finally {
+      this.#setBusy(false);
+    }
+  }
+
+  #showProblem(problem) {
+    const elsewhere = problem.errors.filter(({ pointer, detail }) => !showFault(this.#form, pointer, detail));
+    if (elsewhere.length > 0) this.#say(elsewhere.map(({ pointer, detail }) => `${pointer} ${detail}`).join(' · '));
+    else if (problem.errors.length === 0) this.#say(problem.sentence);
+    this.#toFault();
+  }
+
+  #toFault() {
+    this.#form.querySelector('[aria-invalid="true"]')?.focus();
+  }
+
+  #say(sentence) {
+    this.#alert.textContent = sentence;
+  }
+
+  #setBusy(busy) {
+    this.#busy = busy;
+    this.#button.setAttribute('aria-disabled', String(busy));
+    this.#form.setAttribute('aria-busy', String(busy));
+    this.show();
+  }
+}

@@ -1,0 +1,126 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Broker is a connection to NATS with everything declared on it.
+type Broker struct {
+	cfg      Config
+	log      *slog.Logger
+	embedded *embedded
+	nc       *nats.Conn
+	js       jetstream.JetStream
+	closed   chan struct{}
+}
+
+// declareTimeout bounds the declaration of streams, buckets and consumers; a new cluster elects leaders meanwhile.
+const declareTimeout = time.Minute
+
+// Open starts or connects to NATS, checks that it is fit and declares what is needed. With an external NATS that is
+// down it waits until ctx ends, and says so once. It fails with ErrInUse when another process holds the data
+// directory and with ErrUnsuitable when the server is too old or lacks JetStream.
+func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Broker, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	b := &Broker{cfg: cfg, log: log, closed: make(chan struct{})}
+	if err := b.open(ctx); err != nil {
+		return nil, errors.Join(err, b.Close(context.WithoutCancel(ctx)))
+	}
+	return b, nil
+}
+
+func (b *Broker) open(ctx context.Context) error {
+	if b.cfg.Embedded() {
+		e, err := startEmbedded(b.cfg, b.log)
+		if err != nil {
+			return err
+		}
+		b.embedded = e
+	}
+	if err := b.connect(ctx); err != nil {
+		return err
+	}
+	js, err := jetstream.New(b.nc)
+	if err != nil {
+		return fmt.Errorf("use JetStream: %w", err)
+	}
+	b.js = js
+	ctx, cancel := context.WithTimeout(ctx, declareTimeout)
+	defer cancel()
+	if err := checkServer(ctx, b.nc, js); err != nil {
+		return err
+	}
+	return declare(ctx, js, b.cfg)
+}
+
+// Conn returns the connection.
+func (b *Broker) Conn() *nats.Conn { return b.nc }
+
+// JetStream returns the JetStream context of the connection.
+func (b *Broker) JetStream() jetstream.JetStream { return b.js }
+
+// Config returns the configuration in force.
+func (b *Broker) Config() Config { return b.cfg }
+
+// ClientURL returns the address for outside workers, or "" when the embedded server has no port or NATS is external.
+func (b *Broker) ClientURL() string {
+	if b.embedded == nil || b.cfg.Listen == "" {
+		return ""
+	}
+	return b.embedded.srv.ClientURL()
+}
+
+// Check reports whether NATS can be used now: connected, and its JetStream answers.
+func (b *Broker) Check(ctx context.Context) error {
+	if !b.nc.IsConnected() {
+		return fmt.Errorf("not connected to NATS: %s", b.nc.Status())
+	}
+	if _, err := b.js.AccountInfo(ctx); err != nil {
+		return fmt.Errorf("ask NATS for JetStream: %w", err)
+	}
+	return nil
+}
+
+// Close sends what is still to be sent, closes the connection and stops the embedded server. It is safe on a broker
+// that was opened in part. When ctx ends first the connection is cut.
+func (b *Broker) Close(ctx context.Context) error {
+	var err error
+	if b.nc != nil {
+		err = b.drain(ctx)
+	}
+	if b.embedded != nil {
+		b.embedded.stop()
+	}
+	return err
+}
+
+func (b *Broker) drain(ctx context.Context) error {
+	if b.nc.IsClosed() {
+		return nil
+	}
+	if !b.nc.IsConnected() {
+		b.nc.Close()
+		return nil
+	}
+	if err := b.nc.Drain(); err != nil {
+		b.nc.Close()
+		return fmt.Errorf("drain NATS: %w", err)
+	}
+	select {
+	case <-b.closed:
+		return nil
+	case <-ctx.Done():
+		b.nc.Close()
+		return fmt.Errorf("drain NATS: %w", context.Cause(ctx))
+	}
+}

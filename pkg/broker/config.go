@@ -1,0 +1,164 @@
+package broker
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/env"
+)
+
+// Config says which NATS to use and how to keep what lies in it.
+type Config struct {
+	DataDir string `env:"DATA_DIR" envDefault:"./data" doc:"Directory of the embedded NATS store, the generated secret and the lock."`
+
+	URL   string `env:"NATS_URL" doc:"Addresses of an external NATS, separated by commas; empty runs an embedded one."`
+	Creds string `env:"NATS_CREDS" doc:"Credentials file for the external NATS."`
+
+	Listen         string     `env:"NATS_LISTEN" doc:"Address on which the embedded NATS accepts outside workers; empty opens no port. Beyond loopback it needs NATS_LISTEN_USER and NATS_LISTEN_PASSWORD."`
+	ListenUser     string     `env:"NATS_LISTEN_USER" doc:"User name that the embedded NATS asks for."`
+	ListenPassword env.Secret `env:"NATS_LISTEN_PASSWORD" doc:"Password that the embedded NATS asks for."`
+
+	Sync     string `env:"NATS_SYNC" envDefault:"always" doc:"When the embedded NATS writes through to the disk: always, or an interval such as 1s, which a power cut may cost."`
+	Replicas int    `env:"NATS_REPLICAS" envDefault:"1" doc:"Replicas of every stream: 1, 3 or 5."`
+
+	ResultTTL     time.Duration `env:"RESULT_TTL" envDefault:"24h" doc:"How long results and media are kept; at least 24h."`
+	MaxQueuedJobs int           `env:"MAX_QUEUED_JOBS" envDefault:"100000" doc:"Jobs that may wait or run in all; 0 means without limit."`
+
+	// Follower is set by workers: they create what is missing and leave what is there as it is.
+	Follower bool `env:"-"`
+	// AckWait is how long a job may stay without a sign of its worker before it is delivered again. Tests shorten it.
+	AckWait time.Duration `env:"-"`
+}
+
+// DefaultAckWait is the AckWait of every real installation; workers report every third of it.
+const DefaultAckWait = 15 * time.Second
+
+const minResultTTL = 24 * time.Hour
+
+// Embedded reports whether NATS runs inside this process.
+func (c Config) Embedded() bool { return c.URL == "" }
+
+// withDefaults fills what only tests set.
+func (c Config) withDefaults() Config {
+	if c.AckWait == 0 {
+		c.AckWait = DefaultAckWait
+	}
+	if c.Replicas == 0 {
+		c.Replicas = 1
+	}
+	if c.Sync == "" {
+		c.Sync = syncAlways
+	}
+	if c.ResultTTL == 0 {
+		c.ResultTTL = minResultTTL
+	}
+	return c
+}
+
+// Validate reports every fault at once, each by the name of its variable.
+func (c Config) Validate() error {
+	var errs []error
+	if c.Embedded() && strings.TrimSpace(c.DataDir) == "" {
+		errs = append(errs, errors.New("DATA_DIR must name a directory"))
+	}
+	for _, raw := range strings.Split(c.URL, ",") {
+		if c.URL == "" {
+			break
+		}
+		if err := checkURL(strings.TrimSpace(raw)); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if c.Creds != "" && c.Embedded() {
+		errs = append(errs, errors.New("NATS_CREDS is for an external NATS: set NATS_URL too"))
+	}
+	if _, _, err := c.syncSetting(); err != nil {
+		errs = append(errs, err)
+	}
+	if c.Replicas != 0 && c.Replicas != 1 && c.Replicas != 3 && c.Replicas != 5 {
+		errs = append(errs, fmt.Errorf("NATS_REPLICAS must be 1, 3 or 5, not %d", c.Replicas))
+	}
+	if c.Embedded() && c.Replicas > 1 {
+		errs = append(errs, errors.New("NATS_REPLICAS above 1 needs a cluster: set NATS_URL"))
+	}
+	if c.ResultTTL != 0 && c.ResultTTL < minResultTTL {
+		errs = append(errs, fmt.Errorf("RESULT_TTL must be at least 24h, not %s", c.ResultTTL))
+	}
+	if c.MaxQueuedJobs < 0 {
+		errs = append(errs, errors.New("MAX_QUEUED_JOBS must not be negative"))
+	}
+	return errors.Join(append(errs, c.checkListen())...)
+}
+
+const syncAlways = "always"
+
+// syncSetting returns whether every write goes through to the disk at once, or else how often.
+func (c Config) syncSetting() (always bool, interval time.Duration, err error) {
+	if c.Sync == "" || c.Sync == syncAlways {
+		return true, 0, nil
+	}
+	interval, err = time.ParseDuration(c.Sync)
+	if err != nil || interval <= 0 {
+		return false, 0, fmt.Errorf("NATS_SYNC must be always or an interval such as 1s, not %q", c.Sync)
+	}
+	return false, interval, nil
+}
+
+func (c Config) checkListen() error {
+	if c.Listen == "" {
+		if c.ListenUser != "" || c.ListenPassword != "" {
+			return errors.New("NATS_LISTEN_USER and NATS_LISTEN_PASSWORD are for NATS_LISTEN, which is empty")
+		}
+		return nil
+	}
+	if !c.Embedded() {
+		return errors.New("NATS_LISTEN is for the embedded NATS: unset it or NATS_URL")
+	}
+	host, _, err := splitListen(c.Listen)
+	if err != nil {
+		return err
+	}
+	if (c.ListenUser == "") != (c.ListenPassword == "") {
+		return errors.New("NATS_LISTEN_USER and NATS_LISTEN_PASSWORD go together")
+	}
+	if !isLoopback(host) && c.ListenUser == "" {
+		return fmt.Errorf("NATS_LISTEN %q can be reached from other machines: set NATS_LISTEN_USER and NATS_LISTEN_PASSWORD", c.Listen)
+	}
+	return nil
+}
+
+func checkURL(raw string) error {
+	u, err := url.Parse(raw)
+	if err != nil || u.Host == "" {
+		return errors.New("NATS_URL must be addresses such as nats://host:4222, separated by commas")
+	}
+	switch u.Scheme {
+	case "nats", "tls", "ws", "wss":
+		return nil
+	}
+	return fmt.Errorf("NATS_URL: unknown scheme %q, use nats:// or tls://", u.Scheme)
+}
+
+func splitListen(listen string) (host string, port int, err error) {
+	addr, err := net.ResolveTCPAddr("tcp", listen)
+	if err != nil {
+		return "", 0, fmt.Errorf("NATS_LISTEN must be host:port, not %q", listen)
+	}
+	host, _, _ = net.SplitHostPort(listen)
+	if host == "" {
+		host = "0.0.0.0"
+	}
+	return host, addr.Port, nil
+}
+
+func isLoopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}

@@ -1,0 +1,88 @@
+package broker
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+const (
+	reconnectWait   = 250 * time.Millisecond
+	reconnectJitter = 250 * time.Millisecond
+	pingInterval    = 10 * time.Second
+	drainTimeout    = 10 * time.Second
+)
+
+// connect makes the connection and waits until it stands. It reconnects for ever afterwards.
+func (b *Broker) connect(ctx context.Context) error {
+	connected := make(chan struct{}, 1)
+	nc, err := nats.Connect(b.cfg.URL, b.options(connected)...)
+	if err != nil {
+		return fmt.Errorf("connect to NATS: %w", err)
+	}
+	b.nc = nc
+	if !nc.IsConnected() {
+		b.log.Error("NATS cannot be reached, waiting for it", "error", nc.LastError())
+	}
+	for !nc.IsConnected() {
+		select {
+		case <-connected:
+		case <-ctx.Done():
+			return fmt.Errorf("connect to NATS: %w (last try: %w)", context.Cause(ctx), lastError(nc))
+		}
+	}
+	return nil
+}
+
+func (b *Broker) options(connected chan<- struct{}) []nats.Option {
+	opts := []nats.Option{
+		nats.Name("text2image-audio"),
+		nats.RetryOnFailedConnect(true),
+		nats.MaxReconnects(-1),
+		nats.ReconnectWait(reconnectWait),
+		nats.ReconnectJitter(reconnectJitter, reconnectJitter),
+		nats.PingInterval(pingInterval),
+		nats.DrainTimeout(drainTimeout),
+		nats.ConnectHandler(func(*nats.Conn) {
+			select {
+			case connected <- struct{}{}:
+			default:
+			}
+		}),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			if err != nil {
+				b.log.Warn("NATS connection lost", "error", err)
+			}
+		}),
+		nats.ReconnectHandler(func(nc *nats.Conn) {
+			b.log.Warn("NATS connection is back", "server", nc.ConnectedServerName())
+		}),
+		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
+			subject := ""
+			if sub != nil {
+				subject = sub.Subject
+			}
+			b.log.Warn("NATS reported an error", "error", err, "subject", subject)
+		}),
+		nats.ClosedHandler(func(*nats.Conn) { close(b.closed) }),
+	}
+	if b.embedded != nil {
+		opts = append(opts, nats.InProcessServer(b.embedded.srv))
+		if b.cfg.ListenUser != "" {
+			opts = append(opts, nats.UserInfo(b.cfg.ListenUser, b.cfg.ListenPassword.Reveal()))
+		}
+	}
+	if b.cfg.Creds != "" {
+		opts = append(opts, nats.UserCredentials(b.cfg.Creds))
+	}
+	return opts
+}
+
+func lastError(nc *nats.Conn) error {
+	if err := nc.LastError(); err != nil {
+		return err
+	}
+	return nats.ErrNoServers
+}

@@ -1,0 +1,161 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+)
+
+// deadLetterAge is how long a dead letter is kept.
+const deadLetterAge = 14 * 24 * time.Hour
+
+// controlMarkerTTL lets single keys of CONTROL expire; it is how long the mark of an expired one stays.
+const controlMarkerTTL = time.Minute
+
+// declare creates the streams, buckets and consumers, or brings existing ones to this configuration. It is idempotent
+// and may run in many processes at once. A follower only creates what is missing, so that a worker that was started
+// with other settings does not change what the API has declared.
+func declare(ctx context.Context, js jetstream.JetStream, cfg Config) error {
+	for _, stream := range streams(cfg) {
+		if err := declareStream(ctx, js, stream, cfg.Follower); err != nil {
+			return fmt.Errorf("declare stream %s: %w", stream.Name, err)
+		}
+	}
+	for _, bucket := range buckets(cfg) {
+		if err := declareBucket(ctx, js, bucket, cfg.Follower); err != nil {
+			return fmt.Errorf("declare bucket %s: %w", bucket.Bucket, err)
+		}
+	}
+	for _, consumer := range consumers(cfg) {
+		if err := declareConsumer(ctx, js, consumer, cfg.Follower); err != nil {
+			return fmt.Errorf("declare consumer %s: %w", consumer.Durable, err)
+		}
+	}
+	return nil
+}
+
+func declareStream(ctx context.Context, js jetstream.JetStream, cfg jetstream.StreamConfig, follower bool) error {
+	if follower {
+		_, err := js.Stream(ctx, cfg.Name)
+		if !errors.Is(err, jetstream.ErrStreamNotFound) {
+			return err
+		}
+	}
+	_, err := js.CreateOrUpdateStream(ctx, cfg)
+	return err
+}
+
+func declareBucket(ctx context.Context, js jetstream.JetStream, cfg jetstream.KeyValueConfig, follower bool) error {
+	if follower {
+		_, err := js.KeyValue(ctx, cfg.Bucket)
+		if !errors.Is(err, jetstream.ErrBucketNotFound) {
+			return err
+		}
+	}
+	_, err := js.CreateOrUpdateKeyValue(ctx, cfg)
+	return err
+}
+
+func declareConsumer(ctx context.Context, js jetstream.JetStream, cfg jetstream.ConsumerConfig, follower bool) error {
+	if follower {
+		_, err := js.Consumer(ctx, StreamJobs, cfg.Durable)
+		if !errors.Is(err, jetstream.ErrConsumerNotFound) {
+			return err
+		}
+	}
+	_, err := js.CreateOrUpdateConsumer(ctx, StreamJobs, cfg)
+	return err
+}
+
+func streams(cfg Config) []jetstream.StreamConfig {
+	maxJobs := int64(-1)
+	if cfg.MaxQueuedJobs > 0 {
+		maxJobs = int64(cfg.MaxQueuedJobs)
+	}
+	return []jetstream.StreamConfig{
+		{
+			Name:        StreamJobs,
+			Description: "Jobs until their settlement is done.",
+			Subjects:    []string{"jobs.*.*.*.*"},
+			Retention:   jetstream.WorkQueuePolicy,
+			Storage:     jetstream.FileStorage,
+			Discard:     jetstream.DiscardNew,
+			MaxMsgs:     maxJobs,
+			Replicas:    cfg.Replicas,
+			AllowDirect: true,
+			RePublish: &jetstream.RePublish{
+				Source: "jobs.*.*.*.*", Destination: "events." + EventQueued + ".{{wildcard(3)}}.{{wildcard(4)}}",
+			},
+		},
+		{
+			Name:        StreamDead,
+			Description: "Failed jobs, for the operator.",
+			Subjects:    []string{"dead.*.*.*"},
+			Storage:     jetstream.FileStorage,
+			MaxAge:      deadLetterAge,
+			// One letter a job: settling a job again replaces its letter.
+			MaxMsgsPerSubject: 1,
+			Replicas:          cfg.Replicas,
+			AllowDirect:       true,
+		},
+	}
+}
+
+func buckets(cfg Config) []jetstream.KeyValueConfig {
+	return []jetstream.KeyValueConfig{
+		{
+			Bucket:      BucketProgress,
+			Description: "The latest state of jobs that have not ended. Advisory.",
+			Storage:     jetstream.MemoryStorage,
+			TTL:         cfg.ResultTTL,
+			Replicas:    cfg.Replicas,
+			RePublish: &jetstream.RePublish{
+				Source: "$KV." + BucketProgress + ".>", Destination: "events." + EventProgress + ".>",
+			},
+		},
+		{
+			Bucket:      BucketResults,
+			Description: "How jobs ended, and their media.",
+			Storage:     jetstream.FileStorage,
+			TTL:         cfg.ResultTTL,
+			Replicas:    cfg.Replicas,
+			// Two tokens: records and not media.
+			RePublish: &jetstream.RePublish{
+				Source:      "$KV." + BucketResults + ".*.*",
+				Destination: "events." + EventResult + ".{{wildcard(1)}}.{{wildcard(2)}}",
+			},
+		},
+		{
+			Bucket:         BucketControl,
+			Description:    "What processes tell each other: workers, circuits, pauses.",
+			Storage:        jetstream.FileStorage,
+			LimitMarkerTTL: controlMarkerTTL,
+			Replicas:       cfg.Replicas,
+		},
+	}
+}
+
+// consumers returns one durable pull consumer for each kind and lane. Neither limit is set: delayed messages count
+// against MaxAckPending, and a message past MaxDeliver becomes invisible.
+func consumers(cfg Config) []jetstream.ConsumerConfig {
+	var list []jetstream.ConsumerConfig
+	for _, kind := range job.Kinds() {
+		for _, lane := range job.Lanes() {
+			list = append(list, jetstream.ConsumerConfig{
+				Durable:       ConsumerName(kind, lane),
+				FilterSubject: LaneSubject(kind, lane),
+				AckPolicy:     jetstream.AckExplicitPolicy,
+				DeliverPolicy: jetstream.DeliverAllPolicy,
+				AckWait:       cfg.AckWait,
+				MaxAckPending: -1,
+				MaxDeliver:    -1,
+			})
+		}
+	}
+	return list
+}

@@ -1,0 +1,129 @@
+package broker
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gofrs/flock"
+	"github.com/nats-io/nats-server/v2/server"
+)
+
+// ErrInUse is returned when another process holds the data directory.
+var ErrInUse = errors.New("the data directory is in use by another process")
+
+// readyTimeout bounds the start of the embedded server; a large store takes seconds to read.
+const readyTimeout = 2 * time.Minute
+
+// embedded is a NATS server inside this process.
+type embedded struct {
+	srv  *server.Server
+	lock *flock.Flock
+}
+
+// startEmbedded locks the data directory and starts a server on it. It fails with ErrInUse when another process has
+// the directory, which it then leaves alone.
+func startEmbedded(cfg Config, log *slog.Logger) (*embedded, error) {
+	lock, err := lockDir(cfg.DataDir)
+	if err != nil {
+		return nil, err
+	}
+	opts, err := serverOptions(cfg)
+	if err != nil {
+		return nil, errors.Join(err, lock.Unlock())
+	}
+	srv, err := server.NewServer(opts)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("configure embedded NATS: %w", err), lock.Unlock())
+	}
+	srv.SetLoggerV2(serverLog{log}, false, false, false)
+	e := &embedded{srv: srv, lock: lock}
+	srv.Start()
+	if !srv.ReadyForConnections(readyTimeout) {
+		e.stop()
+		return nil, errors.New("embedded NATS did not become ready; its log lines say why")
+	}
+	return e, nil
+}
+
+func (e *embedded) stop() {
+	e.srv.Shutdown()
+	e.srv.WaitForShutdown()
+	_ = e.lock.Unlock()
+}
+
+func serverOptions(cfg Config) (*server.Options, error) {
+	always, interval, err := cfg.syncSetting()
+	if err != nil {
+		return nil, err
+	}
+	opts := &server.Options{
+		ServerName:   "text2image-audio",
+		JetStream:    true,
+		StoreDir:     filepath.Join(cfg.DataDir, "nats"),
+		SyncAlways:   always,
+		SyncInterval: interval,
+		NoSigs:       true,
+		DontListen:   true,
+	}
+	if cfg.Listen != "" {
+		host, port, err := splitListen(cfg.Listen)
+		if err != nil {
+			return nil, err
+		}
+		if port == 0 {
+			port = server.RANDOM_PORT
+		}
+		opts.DontListen, opts.Host, opts.Port = false, host, port
+		opts.Username, opts.Password = cfg.ListenUser, cfg.ListenPassword.Reveal()
+	}
+	return opts, nil
+}
+
+// lockDir makes the directory and takes its lock; the lock's file names the process that holds it.
+func lockDir(dir string) (*flock.Flock, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make DATA_DIR: %w", err)
+	}
+	path := filepath.Join(dir, "lock")
+	lock := flock.New(path, flock.SetPermissions(0o600))
+	ok, err := lock.TryLock()
+	if err != nil {
+		return nil, fmt.Errorf("lock DATA_DIR: %w", err)
+	}
+	if !ok {
+		holder, _ := os.ReadFile(path) //nolint:gosec // The path is the operator's own DATA_DIR.
+		return nil, fmt.Errorf("%w: %s (process %s)", ErrInUse, dir, strings.TrimSpace(string(holder)))
+	}
+	if err := os.WriteFile(path, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o600); err != nil {
+		return nil, errors.Join(fmt.Errorf("write lock of DATA_DIR: %w", err), lock.Unlock())
+	}
+	return lock, nil
+}
+
+// serverLog passes the embedded server's lines on; its notices are of no interest to an operator by default.
+type serverLog struct{ log *slog.Logger }
+
+func (l serverLog) Noticef(format string, v ...any) {
+	l.log.Debug("nats server", "line", fmt.Sprintf(format, v...))
+}
+func (l serverLog) Warnf(format string, v ...any) {
+	l.log.Warn("nats server", "line", fmt.Sprintf(format, v...))
+}
+func (l serverLog) Errorf(format string, v ...any) {
+	l.log.Error("nats server", "line", fmt.Sprintf(format, v...))
+}
+func (l serverLog) Fatalf(format string, v ...any) {
+	l.log.Error("nats server", "line", fmt.Sprintf(format, v...))
+}
+func (l serverLog) Debugf(format string, v ...any) {
+	l.log.Debug("nats server", "line", fmt.Sprintf(format, v...))
+}
+func (l serverLog) Tracef(format string, v ...any) {
+	l.log.Debug("nats server", "line", fmt.Sprintf(format, v...))
+}

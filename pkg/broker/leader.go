@@ -1,0 +1,59 @@
+package broker
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// LeaderLast returns the last message on a subject, which may hold wildcards, from the stream's leader. The client
+// library asks any replica of a stream that allows direct gets, and a replica may be behind.
+// It fails with jetstream.ErrMsgNotFound.
+func LeaderLast(ctx context.Context, js jetstream.JetStream, stream, subject string) (*jetstream.RawStreamMsg, error) {
+	req, err := json.Marshal(map[string]string{"last_by_subj": subject})
+	if err != nil {
+		return nil, fmt.Errorf("encode request: %w", err)
+	}
+	msg, err := js.Conn().RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+stream, req)
+	if err != nil {
+		return nil, fmt.Errorf("ask leader of %s: %w", stream, err)
+	}
+	var answer struct {
+		Error   *jetstream.APIError `json:"error"`
+		Message *struct {
+			Subject  string    `json:"subject"`
+			Sequence uint64    `json:"seq"`
+			Header   []byte    `json:"hdrs"`
+			Data     []byte    `json:"data"`
+			Time     time.Time `json:"time"`
+		} `json:"message"`
+	}
+	if err := json.Unmarshal(msg.Data, &answer); err != nil {
+		return nil, fmt.Errorf("read answer of leader of %s: %w", stream, err)
+	}
+	switch {
+	case answer.Error != nil && answer.Error.ErrorCode == jetstream.JSErrCodeMessageNotFound:
+		return nil, jetstream.ErrMsgNotFound
+	case answer.Error != nil:
+		return nil, fmt.Errorf("ask leader of %s: %w", stream, answer.Error)
+	case answer.Message == nil:
+		return nil, fmt.Errorf("ask leader of %s: empty answer", stream)
+	}
+	m := answer.Message
+	header, err := decodeHeader(m.Header)
+	if err != nil {
+		return nil, fmt.Errorf("read answer of leader of %s: %w", stream, err)
+	}
+	return &jetstream.RawStreamMsg{Subject: m.Subject, Sequence: m.Sequence, Header: header, Data: m.Data, Time: m.Time}, nil
+}
+
+func decodeHeader(b []byte) (nats.Header, error) {
+	if len(b) == 0 {
+		return nil, nil
+	}
+	return nats.DecodeHeadersMsg(b)
+}

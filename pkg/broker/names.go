@@ -1,0 +1,125 @@
+package broker
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+)
+
+// The streams and buckets.
+const (
+	StreamJobs     = "JOBS"
+	StreamDead     = "DEAD"
+	BucketProgress = "PROGRESS"
+	BucketResults  = "RESULTS"
+	BucketControl  = "CONTROL"
+
+	// A bucket's stream is called KV_ and its name.
+	bucketStream = "KV_"
+)
+
+// ResultsStream is the stream behind the bucket of results.
+const ResultsStream = bucketStream + BucketResults
+
+// ProgressStream is the stream behind the bucket of progress.
+const ProgressStream = bucketStream + BucketProgress
+
+// ControlStream is the stream behind the bucket of control.
+const ControlStream = bucketStream + BucketControl
+
+// JobSubject is the subject of one queued job.
+func JobSubject(kind job.Kind, lane job.Lane, owner, id string) string {
+	return "jobs." + string(kind) + "." + string(lane) + "." + owner + "." + id
+}
+
+// AnyJobSubject matches the job with the given owner and id, whatever its kind and lane.
+func AnyJobSubject(owner, id string) string { return "jobs.*.*." + owner + "." + id }
+
+// OwnerJobsSubject matches every queued job of an owner.
+func OwnerJobsSubject(owner string) string { return "jobs.*.*." + owner + ".*" }
+
+// LaneSubject matches every queued job of a kind and lane.
+func LaneSubject(kind job.Kind, lane job.Lane) string {
+	return "jobs." + string(kind) + "." + string(lane) + ".>"
+}
+
+// ParseJobSubject takes a job's subject apart; ok is false for any other subject.
+func ParseJobSubject(subject string) (kind job.Kind, lane job.Lane, owner, id string, ok bool) {
+	parts := strings.Split(subject, ".")
+	if len(parts) != 5 || parts[0] != "jobs" {
+		return "", "", "", "", false
+	}
+	return job.Kind(parts[1]), job.Lane(parts[2]), parts[3], parts[4], true
+}
+
+// ConsumerName is the durable consumer of a kind and lane.
+func ConsumerName(kind job.Kind, lane job.Lane) string {
+	return "worker-" + string(kind) + "-" + string(lane)
+}
+
+// RecordSubject is where the terminal record of a job lies.
+func RecordSubject(owner, id string) string { return kvSubject(BucketResults, owner+"."+id) }
+
+// OwnerRecordsSubject matches the terminal records of an owner, and not their media.
+func OwnerRecordsSubject(owner string) string { return kvSubject(BucketResults, owner+".*") }
+
+// ManifestSubject is where the description of one picture or recording lies.
+func ManifestSubject(owner, id string, index int) string {
+	return RecordSubject(owner, id) + "." + strconv.Itoa(index)
+}
+
+// ChunkSubject is where one piece of a medium's bytes lies; hash is the start of the medium's SHA-256.
+func ChunkSubject(owner, id string, index int, hash string, chunk int) string {
+	return ManifestSubject(owner, id, index) + "." + hash + "." + strconv.Itoa(chunk)
+}
+
+// JobMediaSubject matches the manifests and chunks of a job.
+func JobMediaSubject(owner, id string) string { return RecordSubject(owner, id) + ".>" }
+
+// ProgressSubject is where the progress of a job lies.
+func ProgressSubject(owner, id string) string { return kvSubject(BucketProgress, owner+"."+id) }
+
+// WorkerSubject is where a worker announces itself.
+func WorkerSubject(worker string) string { return kvSubject(BucketControl, "worker."+worker) }
+
+// WorkersSubject matches the announcements of all workers.
+func WorkersSubject() string { return kvSubject(BucketControl, "worker.*") }
+
+// ProbeSubject is where the health check writes, reads and removes a key.
+func ProbeSubject(id string) string { return kvSubject(BucketControl, "probe."+id) }
+
+// DeadSubject is the subject of a dead letter.
+func DeadSubject(kind job.Kind, owner, id string) string {
+	return "dead." + string(kind) + "." + owner + "." + id
+}
+
+// CancelSubject carries the notice that a job was canceled.
+func CancelSubject(id string) string { return "cancel." + id }
+
+// CancelsSubject matches the notices of all jobs.
+const CancelsSubject = "cancel.*"
+
+// The events that follow a stored write, by the kind of write.
+const (
+	EventQueued   = "queued"
+	EventProgress = "progress"
+	EventResult   = "result"
+)
+
+// JobEventsSubject matches the events of one job.
+func JobEventsSubject(owner, id string) string { return "events.*." + owner + "." + id }
+
+// OwnerEventsSubject matches the events of every job of an owner.
+func OwnerEventsSubject(owner string) string { return "events.*." + owner + ".*" }
+
+// ParseEventSubject takes an event's subject apart; ok is false for any other subject.
+func ParseEventSubject(subject string) (event, owner, id string, ok bool) {
+	parts := strings.Split(subject, ".")
+	if len(parts) != 4 || parts[0] != "events" {
+		return "", "", "", false
+	}
+	return parts[1], parts[2], parts[3], true
+}
+
+func kvSubject(bucket, key string) string { return "$KV." + bucket + "." + key }

@@ -1,0 +1,40 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// minAPILevel is the JetStream API level that is needed: 2 came with nats-server 2.12, whose counters, atomic batches
+// and safer elections this service stands on.
+const minAPILevel = 2
+
+const minServer = "2.12"
+
+// ErrUnsuitable is returned for a NATS server that cannot serve: too old, or without JetStream.
+var ErrUnsuitable = errors.New("unsuitable NATS server")
+
+// checkServer refuses a server that is too old or lacks JetStream, by name.
+func checkServer(ctx context.Context, nc *nats.Conn, js jetstream.JetStream) error {
+	info, err := js.AccountInfo(ctx)
+	return suitable(nc.ConnectedServerName(), nc.ConnectedServerVersion(), info, err)
+}
+
+func suitable(name, version string, info *jetstream.AccountInfo, err error) error {
+	switch {
+	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount),
+		errors.Is(err, nats.ErrNoResponders):
+		return fmt.Errorf("%w: server %q (version %s) has no JetStream for this account; enable JetStream in its configuration",
+			ErrUnsuitable, name, version)
+	case err != nil:
+		return fmt.Errorf("ask NATS server %q for JetStream: %w", name, err)
+	case info.API.Level < minAPILevel:
+		return fmt.Errorf("%w: server %q (version %s) is too old: its JetStream API level is %d and %d is needed, nats-server %s or newer",
+			ErrUnsuitable, name, version, info.API.Level, minAPILevel, minServer)
+	}
+	return nil
+}

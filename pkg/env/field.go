@@ -1,0 +1,107 @@
+package env
+
+import (
+	"encoding"
+	"fmt"
+	"reflect"
+	"strings"
+)
+
+// field is one setting: a settable struct field and what its tags say.
+type field struct {
+	value    reflect.Value
+	name     string
+	aliases  []string
+	fallback string
+	doc      string
+	required bool
+}
+
+// settingsOf lists the settings of a struct in the order they are declared,
+// those of structs within it included. It fails when a tag is placed where it
+// would have no effect.
+func settingsOf(v reflect.Value) ([]field, error) {
+	var fields []field
+	for i := range v.NumField() {
+		sf, value := v.Type().Field(i), v.Field(i)
+		tag, tagged := sf.Tag.Lookup("env")
+		if tag == "-" {
+			continue
+		}
+		if !tagged {
+			if value.Kind() != reflect.Struct || (!sf.IsExported() && !sf.Anonymous) {
+				continue
+			}
+			inner, err := settingsOf(value)
+			if err != nil {
+				return nil, err
+			}
+			fields = append(fields, inner...)
+			continue
+		}
+		if !sf.IsExported() {
+			return nil, fmt.Errorf("setting %s.%s is not exported", v.Type(), sf.Name)
+		}
+		f, err := newField(value, sf, tag)
+		if err != nil {
+			return nil, fmt.Errorf("setting %s.%s: %w", v.Type(), sf.Name, err)
+		}
+		fields = append(fields, f)
+	}
+	return fields, nil
+}
+
+// newField reads the tags of one setting.
+func newField(value reflect.Value, sf reflect.StructField, tag string) (field, error) {
+	parts := strings.Split(tag, ",")
+	f := field{
+		value:    value,
+		name:     parts[0],
+		aliases:  splitList(sf.Tag.Get("alias")),
+		fallback: sf.Tag.Get("envDefault"),
+		doc:      sf.Tag.Get("doc"),
+	}
+	if f.name == "" {
+		return field{}, fmt.Errorf("the env tag has no name")
+	}
+	for _, option := range parts[1:] {
+		switch option {
+		case "required", "notEmpty":
+			f.required = true
+		default:
+			return field{}, fmt.Errorf("unknown option %q", option)
+		}
+	}
+	return f, nil
+}
+
+// secret tells whether the value must not be shown.
+func (f field) secret() bool { return f.value.Type() == reflect.TypeFor[Secret]() }
+
+// normal removes what people put around a value without meaning it. A secret
+// stays as it is: blanks may belong to it.
+func (f field) normal(value string) string {
+	if f.secret() {
+		return value
+	}
+	if f.value.Kind() == reflect.Slice && !f.parsesItself() {
+		return strings.Join(splitList(value), ",")
+	}
+	return strings.TrimSpace(value)
+}
+
+// parsesItself tells whether the type of the field brings its own parser.
+func (f field) parsesItself() bool {
+	return reflect.PointerTo(f.value.Type()).Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
+}
+
+// splitList splits at commas and drops blanks and empty parts.
+func splitList(value string) []string {
+	var parts []string
+	for part := range strings.SplitSeq(value, ",") {
+		if part = strings.TrimSpace(part); part != "" {
+			parts = append(parts, part)
+		}
+	}
+	return parts
+}

@@ -1,0 +1,86 @@
+package env
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+
+	"github.com/caarlos0/env/v11"
+)
+
+// Load fills the structs that into points to from environ, which has the form
+// of os.Environ.
+//
+// A field is a setting when it has the tag `env:"NAME"`, with the options
+// required or notEmpty. Further tags: `envDefault` is the value of a variable
+// that is absent or empty; `alias` lists other names, which win over NAME in
+// their order; `doc` is the meaning, for Table. A field without envDefault keeps
+// the value it has when its variable is absent, so a caller can preset one.
+// Structs are searched for settings too, unless the tag is `env:"-"`.
+//
+// NAME_FILE names a file that holds the value, without its final line break.
+// Booleans are true, false, on, off, yes, no, 1 or 0; durations are written like
+// 180s, or as whole milliseconds when NAME ends in _MS; lists are separated by
+// commas. Types with UnmarshalText parse themselves and word their own error,
+// which should not repeat the value.
+//
+// Load fails with every fault of every struct, joined, each a *Fault (or what a
+// Validator returned). Settings without a fault are set even then.
+func Load(environ []string, into ...any) error {
+	vars := env.ToMap(environ)
+	var faults []error
+	for i, target := range into {
+		v := reflect.ValueOf(target)
+		if v.Kind() != reflect.Pointer || v.IsNil() || v.Elem().Kind() != reflect.Struct {
+			return fmt.Errorf("load settings: argument %d is no pointer to a struct", i)
+		}
+		fields, err := settingsOf(v.Elem())
+		if err != nil {
+			return fmt.Errorf("load settings: %w", err)
+		}
+		before := len(faults)
+		for _, f := range fields {
+			if err := f.load(vars); err != nil {
+				faults = append(faults, err)
+			}
+		}
+		// Rules about fields that did not parse would only repeat the fault.
+		if check, ok := target.(Validator); ok && len(faults) == before {
+			if err := check.Validate(); err != nil {
+				faults = append(faults, err)
+			}
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// load sets one field from vars.
+func (f field) load(vars map[string]string) error {
+	name, value, err := f.lookup(vars)
+	if err != nil {
+		return err
+	}
+	if value == "" && f.required {
+		return &Fault{Name: f.name, Expected: "a value, it is required"}
+	}
+	if value == "" && f.fallback == "" {
+		return nil
+	}
+
+	// The library reports a fault by the name of the Go field. Parsing each
+	// setting as a struct of its own ties the fault to the variable.
+	only := reflect.New(reflect.StructOf([]reflect.StructField{{
+		Name: "Value",
+		Type: f.value.Type(),
+		Tag:  reflect.StructTag(fmt.Sprintf("env:%q envDefault:%q", f.name, f.normal(f.fallback))),
+	}}))
+	err = env.ParseWithOptions(only.Interface(), env.Options{
+		Environment: map[string]string{f.name: f.normal(value)},
+		FuncMap:     parsers(f.name),
+	})
+	if err != nil {
+		return &Fault{Name: name, Expected: expectation(f.value.Type(), f.name, err)}
+	}
+	f.value.Set(only.Elem().Field(0))
+	return nil
+}

@@ -1,0 +1,83 @@
+package env
+
+import (
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Setting describes one variable for the documentation.
+type Setting struct {
+	// Name is the variable.
+	Name string
+	// Default is the value without one; empty for a secret.
+	Default string
+	// Doc is the meaning in one line.
+	Doc string
+	// Secret tells that the value must not be shown.
+	Secret bool
+	// Required tells that the process does not start without it.
+	Required bool
+	// Aliases are other names that win over Name, the first one first.
+	Aliases []string
+}
+
+// Table lists the settings of the given structs, or pointers to structs, in the
+// order they are declared. A value preset in a struct counts as the default of a
+// field without envDefault. It fails when an argument is no struct, when a tag
+// has no effect, and when two fields, their aliases included, share a name.
+func Table(structs ...any) ([]Setting, error) {
+	var table []Setting
+	owners := map[string]string{}
+	for i, s := range structs {
+		v := reflect.Indirect(reflect.ValueOf(s))
+		if v.Kind() != reflect.Struct {
+			return nil, fmt.Errorf("list settings: argument %d is no struct", i)
+		}
+		fields, err := settingsOf(v)
+		if err != nil {
+			return nil, fmt.Errorf("list settings: %w", err)
+		}
+		for _, f := range fields {
+			for _, name := range append([]string{f.name}, f.aliases...) {
+				for _, variable := range []string{name, name + fileSuffix} {
+					if owner, taken := owners[variable]; taken {
+						return nil, fmt.Errorf("list settings: %s belongs to two settings, in %s and in %s", variable, owner, v.Type())
+					}
+					owners[variable] = v.Type().String()
+				}
+			}
+			table = append(table, f.setting())
+		}
+	}
+	return table, nil
+}
+
+// setting describes one field.
+func (f field) setting() Setting {
+	s := Setting{Name: f.name, Default: f.fallback, Doc: f.doc, Secret: f.secret(), Required: f.required, Aliases: f.aliases}
+	if s.Default == "" && !f.value.IsZero() {
+		s.Default = f.written()
+	}
+	if s.Secret {
+		s.Default = ""
+	}
+	return s
+}
+
+// written returns the present value as an operator would write it.
+func (f field) written() string {
+	switch value := f.value.Interface().(type) {
+	case time.Duration:
+		if strings.HasSuffix(f.name, millisecondsSuffix) {
+			return strconv.FormatInt(value.Milliseconds(), 10)
+		}
+		return value.String()
+	case []string:
+		return strings.Join(value, ",")
+	default:
+		return fmt.Sprint(value)
+	}
+}

@@ -1,0 +1,77 @@
+package job
+
+// Error says why a job failed, as its client may know it.
+type Error struct {
+	Code string `json:"code"`
+	// Message is the English sentence of Code; a server may put another language's in its place.
+	Message string `json:"message"`
+	// Retryable says whether the same request may succeed when it is sent again.
+	Retryable      bool `json:"retryable"`
+	UpstreamStatus int  `json:"upstream_status,omitempty"`
+}
+
+// The codes of Error.
+const (
+	CodeDeadline       = "deadline_exceeded"
+	CodeWorkerLost     = "worker_lost"
+	CodeInternal       = "internal_error"
+	CodeInvalidJob     = "invalid_job"
+	CodeUnavailable    = "upstream_unavailable"
+	CodeTimeout        = "upstream_timeout"
+	CodeThrottled      = "upstream_throttled"
+	CodeRejected       = "upstream_rejected"
+	CodeInvalidAnswer  = "upstream_invalid_answer"
+	CodeTooLarge       = "upstream_too_large"
+	CodeModerated      = "content_moderated"
+	CodeMisconfigured  = "upstream_misconfigured"
+	CodeCanceledByUser = "canceled"
+)
+
+// failure is what is known about a code: whether sending the same request again may help, and its sentence.
+type failure struct {
+	retryable bool
+	text      words
+}
+
+var failures = map[string]failure{
+	CodeDeadline:       {true, words{"The job was not finished before its deadline.", "任务未能在截止时间前完成。"}},
+	CodeWorkerLost:     {true, words{"The job's worker was lost too many times.", "处理该任务的进程多次中断。"}},
+	CodeInternal:       {true, words{"Something went wrong on our side.", "服务内部出错。"}},
+	CodeInvalidJob:     {false, words{"The stored job could not be read.", "无法读取已存储的任务。"}},
+	CodeUnavailable:    {true, words{"The generation service could not be reached or was out of order.", "生成服务无法连接或暂时故障。"}},
+	CodeTimeout:        {true, words{"The generation service did not answer in time.", "生成服务未能及时响应。"}},
+	CodeThrottled:      {true, words{"The generation service is too busy.", "生成服务过于繁忙。"}},
+	CodeRejected:       {false, words{"The generation service refused this request.", "生成服务拒绝了该请求。"}},
+	CodeInvalidAnswer:  {true, words{"The generation service sent an answer that cannot be used.", "生成服务返回的内容无法使用。"}},
+	CodeTooLarge:       {false, words{"The generation service sent more data than is accepted.", "生成服务返回的数据过大。"}},
+	CodeModerated:      {false, words{"The request was refused by content moderation. Please change the text.", "该请求未通过内容审核，请修改文字。"}},
+	CodeMisconfigured:  {true, words{"The generation service does not accept this installation's credentials; its operator has to act.", "生成服务不接受本站的凭据，需由运维人员处理。"}},
+	CodeCanceledByUser: {true, words{"The job was canceled.", "任务已取消。"}},
+}
+
+// NewError returns the Error of a code, with the upstream's HTTP status where there was one.
+func NewError(code string, upstreamStatus int) *Error {
+	f := failures[code]
+	return &Error{Code: code, Message: FailureSentence(code, English), Retryable: f.retryable, UpstreamStatus: upstreamStatus}
+}
+
+// FailureSentence returns the sentence of an Error's code, for a person.
+func FailureSentence(code string, lang Lang) string {
+	f, ok := failures[code]
+	if !ok {
+		return code
+	}
+	if lang == Chinese {
+		return f.text.zh
+	}
+	return f.text.en
+}
+
+// FailureCodes returns every code that an Error can carry.
+func FailureCodes() []string {
+	codes := make([]string, 0, len(failures))
+	for code := range failures {
+		codes = append(codes, code)
+	}
+	return codes
+}

@@ -1,0 +1,53 @@
+package job
+
+import "strings"
+
+// Lang is a language in which sentences for people exist.
+type Lang string
+
+// The languages.
+const (
+	English Lang = "en"
+	Chinese Lang = "zh"
+)
+
+// Langs returns every language, the default first.
+func Langs() []Lang { return []Lang{English, Chinese} }
+
+// words is one sentence in every language.
+type words struct{ en, zh string }
+
+// fieldSentences are the sentences of FieldError, by code.
+var fieldSentences = map[string]words{
+	"required":          {"must not be empty", "不能为空"},
+	"too_long":          {"must be at most {max} characters", "不能超过 {max} 个字符"},
+	"control_character": {"must not contain control characters", "不能包含控制字符"},
+	"out_of_range":      {"must be between {min} and {max}", "必须在 {min} 到 {max} 之间"},
+	"too_many_pixels":   {"width times height must be at most {max} pixels", "宽乘高不能超过 {max} 像素"},
+	"unknown_value":     {"must be one of: {known}", "必须是以下之一：{known}"},
+	"unknown_voice":     {"is not a voice of any speech model", "不是任何语音模型的声音"},
+	"retired_model":     {"is a retired model; use {replacement} instead", "该模型已停用，请改用 {replacement}"},
+	"unknown_field":     {"is not a known field", "未知字段"},
+	"duplicate_field":   {"stands more than once", "重复出现"},
+	"wrong_type":        {"must be {want}", "类型不对，应为{want}"},
+	"invalid_value":     {"is not valid", "无效"},
+}
+
+// sentence looks a code up; an unknown code stands for itself, so that a forgotten sentence is seen and not hidden.
+func sentence(table map[string]words, code string, lang Lang) string {
+	w, ok := table[code]
+	if !ok {
+		return code
+	}
+	if lang == Chinese {
+		return w.zh
+	}
+	return w.en
+}
+
+func fillIn(s string, args map[string]string) string {
+	for name, value := range args {
+		s = strings.ReplaceAll(s, "{"+name+"}", value)
+	}
+	return s
+}

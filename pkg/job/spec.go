@@ -1,0 +1,112 @@
+package job
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Version is the version of every stored shape that this program writes.
+const Version = 1
+
+// ErrNewer is returned for a stored value that a newer program wrote. It must be left for that program: handed back
+// to the queue, never failed.
+var ErrNewer = errors.New("written by a newer version")
+
+// Spec is a job as it was accepted: the whole message in the queue. It never changes.
+type Spec struct {
+	V           int    `json:"v"`
+	ID          string `json:"id"`
+	Kind        Kind   `json:"kind"`
+	Lane        Lane   `json:"lane"`
+	Owner       string `json:"owner"`
+	Input       Input  `json:"input"`
+	CreatedAt   Time   `json:"created_at"`
+	Deadline    Time   `json:"deadline"`
+	MaxAttempts int    `json:"max_attempts"`
+	// Fingerprint is of the request as it was received, before defaults and the seed were filled in.
+	Fingerprint string `json:"fingerprint"`
+	RetriedFrom string `json:"retried_from,omitempty"`
+	// RequestID is of the HTTP request that submitted the job, so that the worker's log lines can be found with it.
+	RequestID string `json:"request_id,omitempty"`
+}
+
+// Expired reports whether the job's deadline has passed.
+func (s *Spec) Expired(now time.Time) bool { return !now.Before(s.Deadline.Time) }
+
+// Encode returns the stored form.
+func (s *Spec) Encode() ([]byte, error) {
+	s.V = Version
+	b, err := json.Marshal(s)
+	if err != nil {
+		return nil, fmt.Errorf("encode job: %w", err)
+	}
+	return b, nil
+}
+
+// DecodeSpec reads a stored job. It fails with ErrNewer when a newer program wrote it.
+func DecodeSpec(b []byte) (*Spec, error) {
+	if err := checkVersion(b); err != nil {
+		return nil, fmt.Errorf("decode job: %w", err)
+	}
+	var s Spec
+	if err := json.Unmarshal(b, &s); err != nil {
+		return nil, fmt.Errorf("decode job: %w", err)
+	}
+	if !ValidToken(s.ID) || !ValidToken(s.Owner) || !s.Lane.Valid() || s.Input == nil {
+		return nil, errors.New("decode job: incomplete")
+	}
+	return &s, nil
+}
+
+// UnmarshalJSON reads a spec; the type of its input follows from its kind.
+func (s *Spec) UnmarshalJSON(b []byte) error {
+	type plain Spec
+	aux := struct {
+		*plain
+		Input json.RawMessage `json:"input"`
+	}{plain: (*plain)(s)}
+	if err := json.Unmarshal(b, &aux); err != nil {
+		return fmt.Errorf("decode spec: %w", err)
+	}
+	in, err := decodeInput(s.Kind, aux.Input)
+	if err != nil {
+		return err
+	}
+	s.Input = in
+	return nil
+}
+
+// Fingerprint identifies a request by its meaning: the order and spacing of its JSON do not matter.
+// It must be taken before Fill, because a random seed would make every request different.
+func Fingerprint(kind Kind, in Input, deadlineSeconds *int) (string, error) {
+	b, err := json.Marshal(struct {
+		Kind     Kind  `json:"kind"`
+		Input    Input `json:"input"`
+		Deadline *int  `json:"deadline_seconds,omitempty"`
+	}{kind, in, deadlineSeconds})
+	if err != nil {
+		return "", fmt.Errorf("encode request: %w", err)
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:]), nil
+}
+
+func checkVersion(b []byte) error {
+	var head struct {
+		V int `json:"v"`
+	}
+	if err := json.Unmarshal(b, &head); err != nil {
+		return err
+	}
+	switch {
+	case head.V > Version:
+		return ErrNewer
+	case head.V < 1:
+		return errors.New("no version")
+	}
+	return nil
+}

@@ -1,0 +1,42 @@
+package job
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// timeLayout is RFC 3339 in UTC with exactly three decimals, so that times sort as text.
+const timeLayout = "2006-01-02T15:04:05.000Z"
+
+// Time is a moment in UTC at millisecond precision, the only precision that is stored or shown.
+type Time struct{ time.Time }
+
+// At returns t as a Time, cut to the millisecond.
+func At(t time.Time) Time { return Time{t.UTC().Truncate(time.Millisecond)} }
+
+// AtPtr is At for an optional field.
+func AtPtr(t time.Time) *Time {
+	at := At(t)
+	return &at
+}
+
+// String returns the RFC 3339 form with milliseconds.
+func (t Time) String() string { return t.UTC().Format(timeLayout) }
+
+// MarshalJSON writes the RFC 3339 form with milliseconds.
+func (t Time) MarshalJSON() ([]byte, error) { return []byte(`"` + t.String() + `"`), nil }
+
+// UnmarshalJSON reads any RFC 3339 time.
+func (t *Time) UnmarshalJSON(b []byte) error {
+	var s string
+	if err := json.Unmarshal(b, &s); err != nil {
+		return fmt.Errorf("decode time: %w", err)
+	}
+	parsed, err := time.Parse(time.RFC3339Nano, s)
+	if err != nil {
+		return fmt.Errorf("decode time: %w", err)
+	}
+	*t = At(parsed)
+	return nil
+}

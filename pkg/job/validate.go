@@ -1,0 +1,207 @@
+package job
+
+import (
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// The bounds of what may be asked for.
+const (
+	MaxPrompt     = 4000       // characters of an image prompt, a negative prompt or a text to improve or translate
+	MaxSpeech     = 10000      // characters of a text to speak
+	MinSide       = 64         // pixels
+	MaxSide       = 4096       // pixels
+	MaxPixels     = 16_800_000 // width × height
+	MaxSeed       = 2147483647
+	MaxImages     = 4
+	MinSpeed      = 0.25
+	MaxSpeed      = 4.0
+	MinDeadline   = 1     // seconds
+	MaxDeadline   = 86400 // seconds
+	maxModelName  = 100   // characters, so that an unknown name can be repeated in a sentence
+	qualityChoice = "low, medium, high, hd"
+	formatChoice  = "mp3, opus, aac, flac, wav, pcm"
+)
+
+// FieldError says what is wrong with one field of a request.
+type FieldError struct {
+	// Pointer is a JSON Pointer (RFC 6901) into the request, such as "/input/width".
+	Pointer string
+	// Code is the stable name of the fault; its sentence comes from Sentence.
+	Code string
+	// Args fill the gaps of the sentence, such as "max".
+	Args map[string]string
+}
+
+// Sentence returns what is wrong, for a person.
+func (e FieldError) Sentence(lang Lang) string {
+	return fillIn(sentence(fieldSentences, e.Code, lang), e.Args)
+}
+
+// Error returns the English sentence with the field's name in front.
+func (e FieldError) Error() string { return e.Pointer + ": " + e.Sentence(English) }
+
+// Validate checks an image request. Pointers are relative to the input.
+func (in *ImageInput) Validate(c *Catalogue) []FieldError {
+	var f faults
+	f.text("/prompt", in.Prompt, MaxPrompt, true)
+	f.text("/negative", in.Negative, MaxPrompt, false)
+	width, height := in.Size()
+	inSide := f.between("/width", width, MinSide, MaxSide)
+	inSide = f.between("/height", height, MinSide, MaxSide) && inSide
+	model, known := f.model("/model", in.Model, c.Images)
+	limit := MaxPixels
+	if known && model.MaxPixels > 0 {
+		limit = model.MaxPixels
+	}
+	if inSide && width*height > limit {
+		f.add("/width", "too_many_pixels", "max", strconv.Itoa(limit))
+	}
+	if in.Seed != nil && (*in.Seed < -1 || *in.Seed > MaxSeed) {
+		f.add("/seed", "out_of_range", "min", "-1", "max", strconv.Itoa(MaxSeed))
+	}
+	if in.N != nil {
+		f.between("/n", *in.N, 1, MaxImages)
+	}
+	f.oneOf("/quality", in.Quality, qualityChoice)
+	return f
+}
+
+// Validate checks a speech request. Pointers are relative to the input.
+func (in *AudioInput) Validate(c *Catalogue) []FieldError {
+	var f faults
+	f.text("/text", in.Text, MaxSpeech, true)
+	model, known := f.model("/model", in.Model, c.Speech)
+	if in.Voice != "" {
+		f.voice(in.Voice, model, known, c)
+	}
+	if in.Speed != nil && (*in.Speed < MinSpeed || *in.Speed > MaxSpeed) {
+		f.add("/speed", "out_of_range", "min", "0.25", "max", "4")
+	}
+	if f.oneOf("/format", in.Format, formatChoice) && in.Format != "" && known && len(model.Formats) > 0 &&
+		!contains(model.Formats, in.Format) {
+		f.add("/format", "unknown_value", "known", strings.Join(model.Formats, ", "))
+	}
+	return f
+}
+
+// Validate checks a text request. Pointers are relative to the input.
+func (in *TextInput) Validate(*Catalogue) []FieldError {
+	var f faults
+	f.text("/text", in.Text, MaxPrompt, true)
+	return f
+}
+
+// ValidateDeadline checks the option deadline_seconds.
+func ValidateDeadline(pointer string, seconds int) []FieldError {
+	var f faults
+	f.between(pointer, seconds, MinDeadline, MaxDeadline)
+	return f
+}
+
+// faults gathers field errors.
+type faults []FieldError
+
+func (f *faults) add(pointer, code string, args ...string) {
+	e := FieldError{Pointer: pointer, Code: code}
+	if len(args) > 0 {
+		e.Args = make(map[string]string, len(args)/2)
+		for i := 0; i+1 < len(args); i += 2 {
+			e.Args[args[i]] = args[i+1]
+		}
+	}
+	*f = append(*f, e)
+}
+
+func (f *faults) text(pointer, s string, limit int, required bool) {
+	if strings.TrimSpace(s) == "" {
+		if required {
+			f.add(pointer, "required")
+		}
+		return
+	}
+	if utf8.RuneCountInString(s) > limit {
+		f.add(pointer, "too_long", "max", strconv.Itoa(limit))
+	}
+	if strings.ContainsFunc(s, forbiddenControl) {
+		f.add(pointer, "control_character")
+	}
+}
+
+// forbiddenControl reports control characters other than the ones that people type: tab and line ends.
+func forbiddenControl(r rune) bool {
+	return (r < 0x20 && r != '\t' && r != '\n' && r != '\r') || r == 0x7f
+}
+
+func (f *faults) between(pointer string, v, low, high int) bool {
+	if v >= low && v <= high {
+		return true
+	}
+	f.add(pointer, "out_of_range", "min", strconv.Itoa(low), "max", strconv.Itoa(high))
+	return false
+}
+
+func (f *faults) oneOf(pointer, v, choice string) bool {
+	if v == "" || contains(strings.Split(choice, ", "), v) {
+		return true
+	}
+	f.add(pointer, "unknown_value", "known", choice)
+	return false
+}
+
+// model checks a model's name; an open one is fine.
+func (f *faults) model(pointer, name string, models []Model) (Model, bool) {
+	if name == "" {
+		return Model{}, false
+	}
+	if utf8.RuneCountInString(name) > maxModelName {
+		f.add(pointer, "too_long", "max", strconv.Itoa(maxModelName))
+		return Model{}, false
+	}
+	m, ok := find(models, name)
+	switch {
+	case !ok:
+		f.add(pointer, "unknown_value", "known", names(models))
+		return Model{}, false
+	case m.ReplacedBy != "":
+		f.add(pointer, "retired_model", "replacement", m.ReplacedBy)
+		return Model{}, false
+	}
+	return m, true
+}
+
+// voice checks a voice against its model, or against every model when none is named.
+func (f *faults) voice(voice string, model Model, known bool, c *Catalogue) {
+	if known {
+		if !contains(model.Voices, voice) {
+			f.add("/voice", "unknown_value", "known", strings.Join(model.Voices, ", "))
+		}
+		return
+	}
+	for _, m := range c.Speech {
+		if contains(m.Voices, voice) {
+			return
+		}
+	}
+	f.add("/voice", "unknown_voice")
+}
+
+func names(models []Model) string {
+	var list []string
+	for _, m := range models {
+		if m.ReplacedBy == "" {
+			list = append(list, m.Name)
+		}
+	}
+	return strings.Join(list, ", ")
+}
+
+func contains(list []string, s string) bool {
+	for _, item := range list {
+		if strings.EqualFold(item, s) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,92 @@
+package job
+
+import "strconv"
+
+// Job is a job as the API shows it, everywhere alike: as the answer to a submission, in lists and in events.
+type Job struct {
+	ID            string      `json:"id"`
+	Kind          Kind        `json:"kind"`
+	Status        Status      `json:"status"`
+	Stage         Stage       `json:"stage,omitempty"`
+	CreatedAt     Time        `json:"created_at"`
+	StartedAt     *Time       `json:"started_at,omitempty"`
+	FinishedAt    *Time       `json:"finished_at,omitempty"`
+	Deadline      Time        `json:"deadline"`
+	Attempt       int         `json:"attempt"`
+	MaxAttempts   int         `json:"max_attempts"`
+	NextAttemptAt *Time       `json:"next_attempt_at,omitempty"`
+	WaitingFor    string      `json:"waiting_for,omitempty"`
+	QueuePosition *int        `json:"queue_position,omitempty"`
+	ETASeconds    *int        `json:"eta_seconds,omitempty"`
+	Progress      *int        `json:"progress,omitempty"`
+	Input         Input       `json:"input"`
+	RetriedFrom   string      `json:"retried_from,omitempty"`
+	Cancel        CancelKind  `json:"cancel,omitempty"`
+	Result        *ResultView `json:"result,omitempty"`
+	Error         *Error      `json:"error,omitempty"`
+	// LastError is why the latest attempt of a job that has not ended did not succeed.
+	LastError *Error `json:"last_error,omitempty"`
+	Links     Links  `json:"links"`
+}
+
+// ResultView is a Result with addresses for its media.
+type ResultView struct {
+	Media   []MediaView `json:"media"`
+	Text    string      `json:"text,omitempty"`
+	Prompt  *PromptPair `json:"prompt,omitempty"`
+	Missing []Missing   `json:"missing,omitempty"`
+}
+
+// MediaView is a Media with its address.
+type MediaView struct {
+	Media
+	URL string `json:"url"`
+}
+
+// Links are the addresses of a job, relative to the server's root.
+type Links struct {
+	Self   string   `json:"self"`
+	Events string   `json:"events"`
+	Cancel string   `json:"cancel"`
+	Media  []string `json:"media"`
+}
+
+// Path returns the address of the job with the given id.
+func Path(id string) string { return "/api/jobs/" + id }
+
+// View returns the job as the API shows it. Queue position and ETA are the caller's to add.
+func (s *Snapshot) View() *Job {
+	spec := s.Spec
+	self := Path(spec.ID)
+	j := &Job{
+		ID: spec.ID, Kind: spec.Kind, Status: s.Status(), CreatedAt: spec.CreatedAt, Deadline: spec.Deadline,
+		MaxAttempts: spec.MaxAttempts, Input: spec.Input, RetriedFrom: spec.RetriedFrom,
+		Links: Links{Self: self, Events: self + "/events", Cancel: self + "/cancel", Media: []string{}},
+	}
+	if s.Record != nil {
+		j.showEnd(s.Record)
+		return j
+	}
+	if p := s.Progress; p != nil {
+		j.Stage, j.StartedAt, j.Attempt = p.Stage, p.StartedAt, p.Attempt
+		j.NextAttemptAt, j.WaitingFor, j.Progress = p.NextAttemptAt, p.WaitingFor, p.Percent
+		j.LastError = p.LastError
+	}
+	return j
+}
+
+func (j *Job) showEnd(r *Record) {
+	finished := r.FinishedAt
+	j.StartedAt, j.FinishedAt, j.Attempt = r.StartedAt, &finished, r.Attempt
+	j.Cancel, j.Error = r.Cancel, r.Error
+	if r.Result == nil {
+		return
+	}
+	view := &ResultView{Media: []MediaView{}, Text: r.Result.Text, Prompt: r.Result.Prompt, Missing: r.Result.Missing}
+	for _, m := range r.Result.Media {
+		url := j.Links.Self + "/media/" + strconv.Itoa(m.Index)
+		view.Media = append(view.Media, MediaView{Media: m, URL: url})
+		j.Links.Media = append(j.Links.Media, url)
+	}
+	j.Result = view
+}

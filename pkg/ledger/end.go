@@ -1,0 +1,122 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/queue"
+	"github.com/text2image-audio/text2image-audio/pkg/store"
+)
+
+// Cancel ends a job of one of the owners as canceled and returns it. Canceling it again is no error. It fails with
+// ErrFinished, together with the job as it ended, when it ended otherwise, and with ErrNotFound. A call to an upstream
+// that was under way is broken off, but may still be billed.
+func (l *Ledger) Cancel(ctx context.Context, owners []string, id string) (*job.Snapshot, error) {
+	snap, err := l.certain(ctx, owners, id)
+	if err != nil {
+		return nil, err
+	}
+	if snap.Record == nil {
+		kind := job.CancelBeforeStart
+		if snap.Progress != nil {
+			kind = job.CancelWhileRunning
+		}
+		if snap, err = l.end(ctx, snap, &job.Record{Status: job.StatusCanceled, Cancel: kind}); err != nil {
+			return nil, err
+		}
+	}
+	if snap.Record.Status != job.StatusCanceled {
+		return snap, ErrFinished
+	}
+	return snap, nil
+}
+
+// CancelUnstarted cancels a job whose caller has gone away, unless it has started. It reports whether it did.
+func (l *Ledger) CancelUnstarted(ctx context.Context, owner, id string) (bool, error) {
+	snap, err := l.readLeader(ctx, owner, id)
+	if err != nil || snap.Record != nil || snap.Progress != nil {
+		return false, err
+	}
+	snap, err = l.end(ctx, snap, &job.Record{Status: job.StatusCanceled, Cancel: job.CancelBeforeStart})
+	return err == nil && snap.Record.Status == job.StatusCanceled, err
+}
+
+// Delete removes a job that has ended, with its media. It fails with ErrNotFinished while the job has not ended or is
+// still being settled, and with ErrNotFound.
+func (l *Ledger) Delete(ctx context.Context, owners []string, id string) error {
+	snap, err := l.certain(ctx, owners, id)
+	if err != nil {
+		return err
+	}
+	if snap.Record == nil {
+		return ErrNotFinished
+	}
+	_, err = l.queue.FindLeader(ctx, snap.Spec.Owner, id)
+	switch {
+	case err == nil:
+		return ErrNotFinished
+	case !errors.Is(err, queue.ErrNotFound):
+		return err
+	}
+	return l.store.Delete(ctx, snap.Spec.Owner, id)
+}
+
+// certain reads a job from the leaders, for decisions.
+func (l *Ledger) certain(ctx context.Context, owners []string, id string) (*job.Snapshot, error) {
+	if !job.ValidToken(id) {
+		return nil, ErrNotFound
+	}
+	for _, owner := range owners {
+		snap, err := l.readLeader(ctx, owner, id)
+		if errors.Is(err, ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		return l.expire(ctx, snap)
+	}
+	return nil, ErrNotFound
+}
+
+// expire ends a job whose deadline has passed, so that one without workers ends too.
+func (l *Ledger) expire(ctx context.Context, snap *job.Snapshot) (*job.Snapshot, error) {
+	if snap.Record != nil || !snap.Spec.Expired(l.now()) {
+		return snap, nil
+	}
+	return l.end(ctx, snap, &job.Record{Status: job.StatusFailed, Error: job.NewError(job.CodeDeadline, 0)})
+}
+
+// end writes a terminal record and takes the steps that follow it. When the job has ended meanwhile that record holds,
+// and is returned; the steps are taken all the same, since each can be repeated.
+func (l *Ledger) end(ctx context.Context, snap *job.Snapshot, r *job.Record) (*job.Snapshot, error) {
+	r.Spec, r.FinishedAt = snap.Spec, job.At(l.now())
+	if p := snap.Progress; p != nil {
+		r.Attempt, r.Counts, r.StartedAt = p.Attempt, p.Counts, p.StartedAt
+	}
+	final, _, err := l.store.Settle(ctx, r, nil, nil)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.queue.AnnounceCancel(snap.Spec.ID); err != nil {
+		return nil, err
+	}
+	if err := l.store.FollowUp(ctx, final, ""); err != nil {
+		return nil, err
+	}
+	entry, err := l.queue.FindLeader(ctx, snap.Spec.Owner, snap.Spec.ID)
+	switch {
+	case err == nil:
+		err = l.queue.Delete(ctx, entry.Sequence)
+	case errors.Is(err, queue.ErrNotFound):
+		err = nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := l.store.DropProgress(ctx, snap.Spec.Owner, snap.Spec.ID); err != nil && !errors.Is(err, store.ErrNotFound) {
+		return nil, err
+	}
+	return &job.Snapshot{Spec: final.Spec, Record: final}, nil
+}

@@ -1,0 +1,154 @@
+// Package ledger is what can be done with a job from outside: submit, read, list, cancel, delete and expire. It joins
+// the queue and the store into the one truth about a job, and holds the order of their writes.
+//
+// It knows nothing of HTTP, and it never works a job.
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/queue"
+	"github.com/text2image-audio/text2image-audio/pkg/store"
+)
+
+var (
+	// ErrNotFound is returned for a job that does not exist, has expired or belongs to somebody else.
+	ErrNotFound = errors.New("no such job")
+	// ErrFinished is returned when a job that has ended is to be canceled.
+	ErrFinished = errors.New("the job has ended already")
+	// ErrNotFinished is returned when a job that has not ended, or is not settled, is to be deleted.
+	ErrNotFinished = errors.New("the job has not ended")
+	// ErrKeyReused is returned when an idempotency key comes with another request than before.
+	ErrKeyReused = errors.New("the idempotency key was used for another request")
+)
+
+// Ledger is the truth about jobs.
+type Ledger struct {
+	queue *queue.Queue
+	store *store.Store
+	now   func() time.Time
+}
+
+// New returns a ledger on a queue and a store.
+func New(q *queue.Queue, s *store.Store) *Ledger {
+	return &Ledger{queue: q, store: s, now: time.Now}
+}
+
+// Submit makes a job durable and returns it. A keyed job, one whose id follows from an idempotency key, and a job whose
+// first publish went unanswered may be there already: it is then returned as it stands, with replayed true.
+//
+// It fails with queue.ErrFull, with queue.ErrUnavailable, and with ErrKeyReused when the job that is there came from
+// another request. It costs one acknowledged publish, a keyed one two requests more.
+func (l *Ledger) Submit(ctx context.Context, spec *job.Spec, keyed bool) (snap *job.Snapshot, replayed bool, err error) {
+	receipt, err := l.queue.Push(ctx, spec, keyed)
+	if err != nil {
+		return nil, false, err
+	}
+	fresh := &job.Snapshot{Spec: spec, Sequence: receipt.Sequence}
+	if !keyed && !receipt.Repeated {
+		return fresh, false, nil
+	}
+	if receipt.AlreadyThere {
+		first, err := l.readLeader(ctx, spec.Owner, spec.ID)
+		if err != nil {
+			return nil, false, fmt.Errorf("read the job that is there: %w", err)
+		}
+		return replay(first, spec, keyed)
+	}
+	// Nothing was in the queue, but the job may have been there, been worked and been settled.
+	record, err := l.store.RecordLeader(ctx, spec.Owner, spec.ID)
+	if errors.Is(err, store.ErrNotFound) {
+		return fresh, false, nil
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("look for an earlier result: %w", err)
+	}
+	if err := l.queue.Delete(ctx, receipt.Sequence); err != nil {
+		return nil, false, err
+	}
+	return replay(&job.Snapshot{Spec: record.Spec, Record: record}, spec, keyed)
+}
+
+func replay(first *job.Snapshot, spec *job.Spec, keyed bool) (*job.Snapshot, bool, error) {
+	if first.Spec.Fingerprint != spec.Fingerprint {
+		return nil, false, ErrKeyReused
+	}
+	// A job that was repeated by ourselves is no replay in the caller's eyes.
+	return first, keyed, nil
+}
+
+// Read returns the job with the given id that belongs to one of the owners, who are asked in order. It fails with
+// ErrNotFound only after the streams' leaders have said so. A job whose deadline has passed is ended first.
+func (l *Ledger) Read(ctx context.Context, owners []string, id string) (*job.Snapshot, error) {
+	if !job.ValidToken(id) {
+		return nil, ErrNotFound
+	}
+	for _, read := range []func(context.Context, string, string) (*job.Snapshot, error){l.readDirect, l.readLeader} {
+		for _, owner := range owners {
+			snap, err := read(ctx, owner, id)
+			if errors.Is(err, ErrNotFound) {
+				continue
+			}
+			if err != nil {
+				return nil, err
+			}
+			return l.expire(ctx, snap)
+		}
+	}
+	return nil, ErrNotFound
+}
+
+// readDirect reads from whichever replica answers.
+func (l *Ledger) readDirect(ctx context.Context, owner, id string) (*job.Snapshot, error) {
+	return l.read(ctx, owner, id, l.store.Record, l.store.Progress, l.queue.Find)
+}
+
+// readLeader reads from the leaders of the streams.
+func (l *Ledger) readLeader(ctx context.Context, owner, id string) (*job.Snapshot, error) {
+	return l.read(ctx, owner, id, l.store.RecordLeader, l.store.ProgressLeader, l.queue.FindLeader)
+}
+
+type (
+	readRecord   func(ctx context.Context, owner, id string) (*job.Record, error)
+	readProgress func(ctx context.Context, owner, id string) (*job.Progress, uint64, error)
+	readEntry    func(ctx context.Context, owner, id string) (*queue.Entry, error)
+)
+
+// read asks the three places in the order in which a job leaves them last, and the results once more, since a job may
+// be settled in between.
+func (l *Ledger) read(ctx context.Context, owner, id string, record readRecord, progress readProgress, entry readEntry) (*job.Snapshot, error) {
+	snap, err := ended(record(ctx, owner, id))
+	if snap != nil || err != nil {
+		return snap, err
+	}
+	p, _, err := progress(ctx, owner, id)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return nil, err
+	}
+	e, err := entry(ctx, owner, id)
+	if err == nil {
+		return &job.Snapshot{Spec: e.Spec, Progress: p, Sequence: e.Sequence}, nil
+	}
+	if !errors.Is(err, queue.ErrNotFound) {
+		return nil, err
+	}
+	snap, err = ended(record(ctx, owner, id))
+	if snap == nil && err == nil {
+		err = ErrNotFound
+	}
+	return snap, err
+}
+
+func ended(r *job.Record, err error) (*job.Snapshot, error) {
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	return &job.Snapshot{Spec: r.Spec, Record: r}, nil
+}

@@ -1,0 +1,193 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+)
+
+// Filter says which jobs to list.
+type Filter struct {
+	Kinds    []job.Kind
+	Statuses []job.Status
+	// Limit is the most jobs to return.
+	Limit int
+	// After continues behind a job of an earlier page; the zero Mark starts at the newest.
+	After Mark
+}
+
+// Mark is a job's place in its owner's history, which is ordered by the time of submission, the newest first.
+type Mark struct {
+	CreatedAt time.Time
+	ID        string
+}
+
+// behind reports whether m comes after other in the history.
+func (m Mark) behind(other Mark) bool { return compareMarks(m, other) > 0 }
+
+func compareMarks(a, b Mark) int {
+	if c := b.CreatedAt.Compare(a.CreatedAt); c != 0 {
+		return c
+	}
+	return strings.Compare(b.ID, a.ID)
+}
+
+// Page is a part of an owner's history.
+type Page struct {
+	Jobs []*job.Snapshot
+	// Next continues the history; nil at its end.
+	Next *Mark
+}
+
+// readAtOnce is how many jobs of a history are read with one request for each place.
+const readAtOnce = 100
+
+// List returns a page of an owner's history. It costs two requests to learn which jobs there are, whatever their number,
+// and up to three for each hundred jobs that are looked at.
+func (l *Ledger) List(ctx context.Context, owner string, f Filter) (*Page, error) {
+	marks, err := l.history(ctx, owner)
+	if err != nil {
+		return nil, err
+	}
+	if f.After.ID != "" {
+		start, _ := slices.BinarySearchFunc(marks, f.After, func(m, after Mark) int {
+			if m.behind(after) {
+				return 1
+			}
+			return -1
+		})
+		marks = marks[start:]
+	}
+	page := &Page{Jobs: []*job.Snapshot{}}
+	for len(marks) > 0 {
+		part := marks[:min(readAtOnce, len(marks))]
+		marks = marks[len(part):]
+		snaps, err := l.readMany(ctx, owner, part)
+		if err != nil {
+			return nil, err
+		}
+		for _, snap := range snaps {
+			if !f.wants(snap) {
+				continue
+			}
+			if len(page.Jobs) == f.Limit {
+				last := page.Jobs[len(page.Jobs)-1].Spec
+				page.Next = &Mark{CreatedAt: last.CreatedAt.Time, ID: last.ID}
+				return page, nil
+			}
+			page.Jobs = append(page.Jobs, snap)
+		}
+	}
+	return page, nil
+}
+
+func (f Filter) wants(s *job.Snapshot) bool {
+	return (len(f.Kinds) == 0 || slices.Contains(f.Kinds, s.Spec.Kind)) &&
+		(len(f.Statuses) == 0 || slices.Contains(f.Statuses, s.Status()))
+}
+
+// Active returns every job of an owner that has not ended.
+func (l *Ledger) Active(ctx context.Context, owner string) ([]*job.Snapshot, error) {
+	ids, err := l.queue.OwnerIDs(ctx, owner)
+	if err != nil {
+		return nil, err
+	}
+	var active []*job.Snapshot
+	for part := range slices.Chunk(ids, readAtOnce) {
+		marks := make([]Mark, len(part))
+		for i, id := range part {
+			marks[i].ID = id
+		}
+		snaps, err := l.readMany(ctx, owner, marks)
+		if err != nil {
+			return nil, err
+		}
+		for _, snap := range snaps {
+			if snap.Record == nil {
+				active = append(active, snap)
+			}
+		}
+	}
+	return active, nil
+}
+
+// history returns the marks of all jobs of an owner, the newest first.
+func (l *Ledger) history(ctx context.Context, owner string) ([]Mark, error) {
+	// The queue is asked first: a job that is settled in between is then in both lists and not in neither.
+	queued, err := l.queue.OwnerIDs(ctx, owner)
+	if err != nil {
+		return nil, err
+	}
+	finished, err := l.store.OwnerIDs(ctx, owner)
+	if err != nil {
+		return nil, err
+	}
+	ids := append(finished, queued...)
+	slices.Sort(ids)
+	ids = slices.Compact(ids)
+	marks := make([]Mark, 0, len(ids))
+	var dateless []Mark
+	for _, id := range ids {
+		if created, ok := createdAt(id); ok {
+			marks = append(marks, Mark{CreatedAt: created, ID: id})
+		} else {
+			dateless = append(dateless, Mark{ID: id})
+		}
+	}
+	for part := range slices.Chunk(dateless, readAtOnce) {
+		snaps, err := l.readMany(ctx, owner, part)
+		if err != nil {
+			return nil, err
+		}
+		for _, snap := range snaps {
+			marks = append(marks, Mark{CreatedAt: snap.Spec.CreatedAt.Time, ID: snap.Spec.ID})
+		}
+	}
+	slices.SortFunc(marks, compareMarks)
+	return marks, nil
+}
+
+// createdAt returns the moment that a UUIDv7 carries, which is the moment of submission. The id of a keyed job carries
+// none, and its job has to be read.
+func createdAt(id string) (time.Time, bool) {
+	u, err := uuid.Parse(id)
+	if err != nil || u.Version() != 7 {
+		return time.Time{}, false
+	}
+	seconds, nanoseconds := u.Time().UnixTime()
+	return time.Unix(seconds, nanoseconds).UTC().Truncate(time.Millisecond), true
+}
+
+// readMany reads jobs of an owner and returns them in the order of the marks; those that have vanished are left out.
+func (l *Ledger) readMany(ctx context.Context, owner string, marks []Mark) ([]*job.Snapshot, error) {
+	ids := make([]string, len(marks))
+	for i, m := range marks {
+		ids[i] = m.ID
+	}
+	records, err := l.store.Records(ctx, owner, ids)
+	if err != nil {
+		return nil, err
+	}
+	snaps := make([]*job.Snapshot, 0, len(ids))
+	for _, id := range ids {
+		if r := records[id]; r != nil {
+			snaps = append(snaps, &job.Snapshot{Spec: r.Spec, Record: r})
+			continue
+		}
+		snap, err := l.Read(ctx, []string{owner}, id)
+		if errors.Is(err, ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		snaps = append(snaps, snap)
+	}
+	return snaps, nil
+}

@@ -1,0 +1,72 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+)
+
+// Receipt says what became of a push.
+type Receipt struct {
+	// Sequence is the job's place in the stream; 0 when it was there already.
+	Sequence uint64
+	// AlreadyThere says that a job with this owner, kind, lane and id is in the queue already.
+	AlreadyThere bool
+	// Repeated says that the job was published more than once, because the first answer was lost. Whether the first
+	// publish was stored, worked and settled meanwhile, only the results can tell.
+	Repeated bool
+}
+
+// codeStreamFull is the server's answer to a publish to a stream that holds as much as it may.
+const codeStreamFull = 10077
+
+// Push makes a job durable: when it returns without error the job is on disk. A keyed job, one whose id follows from
+// an idempotency key, is stored only when it is not in the queue yet.
+//
+// It fails with ErrFull when as many jobs wait as may, and with ErrUnavailable when NATS did not confirm.
+// It costs one acknowledged publish, a second one when the answer to the first was lost.
+func (q *Queue) Push(ctx context.Context, spec *job.Spec, keyed bool) (Receipt, error) {
+	data, err := spec.Encode()
+	if err != nil {
+		return Receipt{}, err
+	}
+	subject := broker.JobSubject(spec.Kind, spec.Lane, spec.Owner, spec.ID)
+	// A key that is used again for another kind of job lies under another subject, hence the wildcard.
+	onlyIfNew := jetstream.WithExpectLastSequenceForSubject(0, broker.AnyJobSubject(spec.Owner, spec.ID))
+	var first []jetstream.PublishOpt
+	if keyed {
+		first = append(first, onlyIfNew)
+	}
+	receipt, err := q.publish(ctx, subject, data, first...)
+	if err == nil || errors.Is(err, ErrFull) || ctx.Err() != nil {
+		return receipt, err
+	}
+	// The outcome is not known: ask again for the same message, on the condition that it is not there.
+	receipt, err = q.publish(ctx, subject, data, onlyIfNew)
+	receipt.Repeated = true
+	return receipt, err
+}
+
+func (q *Queue) publish(ctx context.Context, subject string, data []byte, opts ...jetstream.PublishOpt) (Receipt, error) {
+	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
+	defer cancel()
+	ack, err := q.js.Publish(ctx, subject, data, opts...)
+	if err == nil {
+		return Receipt{Sequence: ack.Sequence}, nil
+	}
+	var api *jetstream.APIError
+	if errors.As(err, &api) {
+		switch api.ErrorCode {
+		case jetstream.JSErrCodeStreamWrongLastSequence, jetstream.JSErrCodeStreamWrongLastSequenceConstant:
+			return Receipt{AlreadyThere: true}, nil
+		case codeStreamFull:
+			return Receipt{}, ErrFull
+		}
+	}
+	return Receipt{}, fmt.Errorf("%w: publish job: %w", ErrUnavailable, err)
+}

@@ -1,0 +1,139 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+)
+
+var (
+	// ErrFull is returned when as many jobs wait as may.
+	ErrFull = errors.New("the queue is full")
+	// ErrUnavailable is returned when NATS did not confirm a job; whether it was stored is then not known.
+	ErrUnavailable = errors.New("the queue is unavailable")
+	// ErrNotFound is returned for a job that is not in the queue.
+	ErrNotFound = errors.New("not in the queue")
+)
+
+// Queue is the stream of jobs.
+type Queue struct {
+	nc     *nats.Conn
+	js     jetstream.JetStream
+	stream jetstream.Stream
+}
+
+// New opens the queue on a broker. It costs one request.
+func New(ctx context.Context, b *broker.Broker) (*Queue, error) {
+	stream, err := b.JetStream().Stream(ctx, broker.StreamJobs)
+	if err != nil {
+		return nil, fmt.Errorf("open queue: %w", err)
+	}
+	return &Queue{nc: b.Conn(), js: b.JetStream(), stream: stream}, nil
+}
+
+// Entry is a job in the queue.
+type Entry struct {
+	Spec     *job.Spec
+	Sequence uint64
+}
+
+// Find returns the job with the given owner and id, whatever its kind and lane. It may read from a replica that is
+// behind; FindLeader does not. It fails with ErrNotFound and costs one request.
+func (q *Queue) Find(ctx context.Context, owner, id string) (*Entry, error) {
+	return q.find(ctx, owner, id, q.lastDirect)
+}
+
+// FindLeader is Find with an answer that is certain, at the price of asking the stream's leader.
+func (q *Queue) FindLeader(ctx context.Context, owner, id string) (*Entry, error) {
+	return q.find(ctx, owner, id, q.lastFromLeader)
+}
+
+func (q *Queue) find(ctx context.Context, owner, id string,
+	last func(context.Context, string) (*jetstream.RawStreamMsg, error),
+) (*Entry, error) {
+	msg, err := last(ctx, broker.AnyJobSubject(owner, id))
+	switch {
+	case errors.Is(err, jetstream.ErrMsgNotFound):
+		return nil, ErrNotFound
+	case err != nil:
+		return nil, fmt.Errorf("find job: %w", err)
+	}
+	spec, err := job.DecodeSpec(msg.Data)
+	if err != nil {
+		return nil, fmt.Errorf("find job: %w", err)
+	}
+	return &Entry{Spec: spec, Sequence: msg.Sequence}, nil
+}
+
+func (q *Queue) lastDirect(ctx context.Context, subject string) (*jetstream.RawStreamMsg, error) {
+	return q.stream.GetLastMsgForSubject(ctx, subject)
+}
+
+// lastFromLeader asks the stream's leader, past the direct get that any replica answers.
+func (q *Queue) lastFromLeader(ctx context.Context, subject string) (*jetstream.RawStreamMsg, error) {
+	return broker.LeaderLast(ctx, q.js, broker.StreamJobs, subject)
+}
+
+// Delete takes a job out of the queue. A job that is no longer there is no error.
+func (q *Queue) Delete(ctx context.Context, sequence uint64) error {
+	err := q.stream.DeleteMsg(ctx, sequence)
+	if err == nil || errors.Is(err, jetstream.ErrMsgNotFound) || isNoMessage(err) {
+		return nil
+	}
+	return fmt.Errorf("delete job from queue: %w", err)
+}
+
+// isNoMessage reports the answers that a stream gives about a sequence that is gone.
+func isNoMessage(err error) bool {
+	var api *jetstream.APIError
+	if !errors.As(err, &api) {
+		return false
+	}
+	const noMessageFound, deleteFailed = 10037, 10057
+	return api.ErrorCode == noMessageFound || api.ErrorCode == deleteFailed
+}
+
+// AnnounceCancel tells whichever worker has the job that it was canceled. The notice may be lost; workers look
+// for themselves from time to time.
+func (q *Queue) AnnounceCancel(id string) error {
+	if err := q.nc.Publish(broker.CancelSubject(id), nil); err != nil {
+		return fmt.Errorf("announce cancel: %w", err)
+	}
+	return nil
+}
+
+// OnCancel calls f with the id of each job that is canceled, until the returned function is called.
+func (q *Queue) OnCancel(f func(id string)) (stop func(), err error) {
+	sub, err := q.nc.Subscribe(broker.CancelsSubject, func(m *nats.Msg) {
+		f(m.Subject[len("cancel."):])
+	})
+	if err != nil {
+		return nil, fmt.Errorf("subscribe to cancels: %w", err)
+	}
+	return func() { _ = sub.Unsubscribe() }, nil
+}
+
+// OwnerIDs returns the ids of all jobs of an owner that are in the queue. It costs one request to the leader.
+func (q *Queue) OwnerIDs(ctx context.Context, owner string) ([]string, error) {
+	info, err := q.stream.Info(ctx, jetstream.WithSubjectFilter(broker.OwnerJobsSubject(owner)))
+	if err != nil {
+		return nil, fmt.Errorf("list jobs of owner: %w", err)
+	}
+	ids := make([]string, 0, len(info.State.Subjects))
+	for subject := range info.State.Subjects {
+		if _, _, _, id, ok := broker.ParseJobSubject(subject); ok {
+			ids = append(ids, id)
+		}
+	}
+	return ids, nil
+}
+
+// publishTimeout bounds one publish of a job.
+const publishTimeout = 5 * time.Second

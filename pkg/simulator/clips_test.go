@@ -1,0 +1,78 @@
+package simulator_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"flag"
+	"os"
+	"os/exec"
+	"testing"
+
+	"github.com/text2image-audio/text2image-audio/pkg/simulator"
+)
+
+// updateClips makes the embedded MP3 frames anew from the synthesizer. It
+// needs the lame program; nothing else in the package does.
+var updateClips = flag.Bool("update-clips", false, "encode the syllable clips again with lame")
+
+const (
+	frameSamples = 1152
+	clipFrames   = 7
+	codecDelay   = 1105 // samples by which encoder and decoder delay the sound
+)
+
+// TestEncodeClips keeps the recipe of assets/clips.mp3 beside its product.
+func TestEncodeClips(t *testing.T) {
+	if !*updateClips {
+		t.Skip("only with -update-clips")
+	}
+	var out []byte
+	const sound = clipFrames*frameSamples - 700
+	for _, clip := range simulator.RenderClips(44100, sound) {
+		lead := make([]int16, 3*frameSamples-codecDelay+200)
+		frames := encode(t, append(append(lead, clip...), make([]int16, 6*frameSamples)...))
+		for _, frame := range frames[3 : 3+clipFrames] {
+			out = append(out, frame...)
+		}
+	}
+	silence := encode(t, make([]int16, 8*frameSamples))
+	out = append(out, silence[4]...)
+	if err := os.WriteFile("assets/clips.mp3", out, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// encode runs lame without a bit reservoir, so that every frame stands alone.
+func encode(t *testing.T, samples []int16) [][]byte {
+	t.Helper()
+	var raw bytes.Buffer
+	if err := binary.Write(&raw, binary.LittleEndian, samples); err != nil {
+		t.Fatal(err)
+	}
+	lame := exec.CommandContext(t.Context(), "lame", "-r", "-s", "44.1", "--bitwidth", "16", "--signed", "--little-endian",
+		"-m", "m", "-b", "128", "--cbr", "--nores", "-t", "--quiet", "-", "-")
+	lame.Stdin = &raw
+	mp3, err := lame.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return splitFrames(t, mp3)
+}
+
+// splitFrames cuts a constant 128 kbit/s, 44.1 kHz stream at its headers.
+func splitFrames(t *testing.T, mp3 []byte) [][]byte {
+	t.Helper()
+	var frames [][]byte
+	for len(mp3) > 0 {
+		if len(mp3) < 4 || mp3[0] != 0xff || mp3[1] != 0xfb || mp3[2]&0xfc != 0x90 {
+			t.Fatalf("frame %d: unexpected header % x", len(frames), mp3[:min(4, len(mp3))])
+		}
+		size := 417 + int(mp3[2]>>1&1)
+		if len(mp3) < size {
+			t.Fatalf("frame %d is cut off", len(frames))
+		}
+		frames = append(frames, mp3[:size])
+		mp3 = mp3[size:]
+	}
+	return frames
+}

@@ -1,0 +1,46 @@
+package simulator
+
+// Kind is the sort of a request.
+type Kind string
+
+// The kinds of requests. Rules without a kind match the first three.
+const (
+	KindImage   Kind = "image"
+	KindSpeech  Kind = "speech"
+	KindChat    Kind = "chat"
+	KindModels  Kind = "models"
+	KindAccount Kind = "account"
+)
+
+// generates reports whether requests of the kind make something and hence
+// need a key.
+func (k Kind) generates() bool { return k.index() >= 0 }
+
+// index numbers the generating kinds; the others are -1.
+func (k Kind) index() int {
+	switch k {
+	case KindImage:
+		return 0
+	case KindSpeech:
+		return 1
+	case KindChat:
+		return 2
+	default:
+		return -1
+	}
+}
+
+// known reports whether the kind is one of ours.
+func (k Kind) known() bool { return k.generates() || k == KindModels || k == KindAccount }
+
+// Dialect is the upstream whose manners a route keeps.
+type Dialect string
+
+// The dialects spoken.
+const (
+	DialectPollinations Dialect = "pollinations"
+	DialectDeepSeek     Dialect = "deepseek"
+)
+
+// deepSeekPrefix is the path under which DeepSeek lives.
+const deepSeekPrefix = "/deepseek"

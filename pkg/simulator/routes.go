@@ -1,0 +1,79 @@
+package simulator
+
+import (
+	"net/http"
+	"strings"
+)
+
+// route binds a method and a path to its handler. A path that ends in "*"
+// matches every path that begins with what stands before it. Paths are
+// matched escaped and uncleaned: a prompt may hold slashes and dots.
+type route struct {
+	method string
+	path   string
+	kind   Kind
+	handle func(*exchange)
+}
+
+// routes lists every route; the first that matches serves.
+func routes() []route {
+	return []route{
+		{http.MethodGet, "/image/models", KindModels, (*exchange).imageModels},
+		{http.MethodGet, "/image/*", KindImage, (*exchange).imageByURL},
+		{http.MethodPost, "/v1/images/generations", KindImage, (*exchange).imageByBody},
+		{http.MethodGet, "/audio/models", KindModels, (*exchange).speechModels},
+		{http.MethodGet, "/audio/*", KindSpeech, (*exchange).speechByURL},
+		{http.MethodPost, "/v1/audio/speech", KindSpeech, (*exchange).speechByBody},
+		{http.MethodPost, "/v1/chat/completions", KindChat, (*exchange).gatewayChat},
+		{http.MethodGet, "/v1/models", KindModels, (*exchange).gatewayModels},
+		{http.MethodGet, "/account/balance", KindAccount, (*exchange).gatewayBalance},
+
+		{http.MethodPost, deepSeekPrefix + "/chat/completions", KindChat, (*exchange).deepSeekChat},
+		{http.MethodPost, deepSeekPrefix + "/v1/chat/completions", KindChat, (*exchange).deepSeekChat},
+		{http.MethodGet, deepSeekPrefix + "/models", KindModels, (*exchange).deepSeekModels},
+		{http.MethodGet, deepSeekPrefix + "/v1/models", KindModels, (*exchange).deepSeekModels},
+		{http.MethodGet, deepSeekPrefix + "/user/balance", KindAccount, (*exchange).deepSeekBalance},
+
+		{http.MethodGet, "/_control/rules", "", (*exchange).listRules},
+		{http.MethodPost, "/_control/rules", "", (*exchange).addRules},
+		{http.MethodDelete, "/_control/rules", "", (*exchange).clearRules},
+		{http.MethodPost, "/_control/release", "", (*exchange).releaseHeld},
+		{http.MethodGet, "/_control/calls", "", (*exchange).listCalls},
+		{http.MethodDelete, "/_control/calls", "", (*exchange).forgetCalls},
+		{http.MethodGet, "/_control/faults", "", (*exchange).listFaults},
+	}
+}
+
+// dispatch finds the route and runs it.
+func (x *exchange) dispatch() {
+	path := x.r.URL.EscapedPath()
+	wrongMethod := false
+	for _, candidate := range x.s.routes {
+		prefix, open := strings.CutSuffix(candidate.path, "*")
+		if path != candidate.path && (!open || !strings.HasPrefix(path, prefix)) {
+			continue
+		}
+		method := x.r.Method
+		if method == http.MethodHead {
+			method = http.MethodGet
+		}
+		if method != candidate.method {
+			wrongMethod = true
+			continue
+		}
+		x.kind = candidate.kind
+		if open {
+			x.rest = path[len(prefix):]
+		}
+		if strings.HasPrefix(path, controlPrefix) && !x.mayControl() {
+			return
+		}
+		candidate.handle(x)
+		return
+	}
+	if wrongMethod {
+		x.refuse(failure{status: http.StatusMethodNotAllowed, code: "METHOD_NOT_ALLOWED", message: "Method not allowed."})
+		return
+	}
+	x.refuse(failure{status: http.StatusNotFound, code: "NOT_FOUND", message: "The requested resource was not found."})
+}

@@ -1,0 +1,144 @@
+package simulator
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// match is a rule applied to one request.
+type match struct {
+	Rule
+	gate <-chan struct{} // closed when released; nil without Hold
+	book *ruleBook
+}
+
+// wait spends the rule's delay and then its hold.
+func (m *match) wait(ctx context.Context) error {
+	if m == nil {
+		return context.Cause(ctx)
+	}
+	if err := pause(ctx, m.Delay); err != nil {
+		return err
+	}
+	if m.gate == nil {
+		return nil
+	}
+	m.book.hold(1)
+	defer m.book.hold(-1)
+	select {
+	case <-m.gate:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// standing is a rule in force.
+type standing struct {
+	Rule
+	left int // how often it still applies; negative means for ever
+	gate chan struct{}
+	open bool
+}
+
+func (r *standing) release() {
+	if r.gate != nil && !r.open {
+		close(r.gate)
+		r.open = true
+	}
+}
+
+// ruleBook holds the rules in the order in which they were scripted. Spent
+// rules with a gate stay in held until they are released.
+type ruleBook struct {
+	mu    sync.Mutex
+	next  int
+	rules []*standing
+	held  []*standing
+
+	holding int           // how many requests and generations are held now
+	changed chan struct{} // closed when holding changes
+}
+
+func newRuleBook() *ruleBook { return &ruleBook{changed: make(chan struct{})} }
+
+// hold counts what begins or ceases to be held.
+func (b *ruleBook) hold(change int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.holding += change
+	close(b.changed)
+	b.changed = make(chan struct{})
+}
+
+// WaitHeld waits until n requests or generations are held at once by rules
+// with Hold. It fails when ctx ends first.
+func (s *Simulator) WaitHeld(ctx context.Context, n int) error {
+	b := s.rules
+	for {
+		b.mu.Lock()
+		holding, changed := b.holding, b.changed
+		b.mu.Unlock()
+		if holding >= n {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return fmt.Errorf("wait for %d held requests, %d are: %w", n, holding, context.Cause(ctx))
+		}
+	}
+}
+
+// match finds the rule for a request and spends one of its times.
+func (s *Simulator) match(kind Kind, dialect Dialect, prompt string) *match {
+	b := s.rules
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for n, r := range b.rules {
+		wrongKind := r.Kind != kind && (r.Kind != "" || !kind.generates())
+		if wrongKind || (r.Dialect != "" && r.Dialect != dialect) || !strings.Contains(prompt, r.Contains) {
+			continue
+		}
+		if r.Probability > 0 && r.Probability < 1 && !s.dice.hit(r.Probability) {
+			continue
+		}
+		if r.left > 0 {
+			r.left--
+		}
+		if r.left == 0 {
+			b.rules = slices.Delete(b.rules, n, n+1)
+			if r.gate != nil && !r.open {
+				b.held = append(b.held, r)
+			}
+		}
+		return &match{Rule: r.Rule, gate: r.gate, book: b}
+	}
+	return nil
+}
+
+// Release lets go of everything that rules with Hold keep, now and later. The
+// rules stay in force without their hold.
+func (s *Simulator) Release() {
+	b := s.rules
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, r := range slices.Concat(b.rules, b.held) {
+		r.release()
+	}
+	b.held = nil
+}
+
+// Clear removes every rule and releases what they held.
+func (s *Simulator) Clear() {
+	s.Release()
+	s.rules.mu.Lock()
+	defer s.rules.mu.Unlock()
+	for _, r := range s.rules.rules {
+		r.release() // One that was scripted in between.
+	}
+	s.rules.rules = nil
+}

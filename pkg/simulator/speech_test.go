@@ -1,0 +1,196 @@
+package simulator_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/hajimehoshi/go-mp3"
+
+	"github.com/text2image-audio/text2image-audio/pkg/simulator"
+	"github.com/text2image-audio/text2image-audio/pkg/simulator/simulatortest"
+)
+
+// decodeMP3 decodes a whole MP3 and returns its length in seconds and its
+// root mean square.
+func decodeMP3(t *testing.T, data []byte) (seconds, loudness float64) {
+	t.Helper()
+	decoder, err := mp3.NewDecoder(bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	samples, err := io.ReadAll(decoder) // 16-bit stereo, whatever the source is.
+	if err != nil {
+		t.Fatal(err)
+	}
+	if decoder.SampleRate() != 44100 {
+		t.Fatalf("%d Hz", decoder.SampleRate())
+	}
+	for n := 0; n+1 < len(samples); n += 2 {
+		v := float64(int16(binary.LittleEndian.Uint16(samples[n:])))
+		loudness += v * v
+	}
+	return float64(len(samples)) / 4 / 44100, math.Sqrt(loudness / float64(len(samples)/2))
+}
+
+func TestSpeechIsMP3AsLongAsItsText(t *testing.T) {
+	t.Parallel()
+	s := simulatortest.Start(t)
+	for _, test := range []struct {
+		text        string
+		least, most float64
+	}{
+		{"Hi", 0.15, 0.6},
+		{"The quick brown fox jumps over the lazy dog.", 44 / 15.0, 44 / 13.0},
+		{strings.Repeat("A rather long story, told slowly. ", 60), 2040 / 15.0, 2040 / 13.0},
+		{"一只猫在月光下", 7 / 5.0, 7/4.0 + 0.2},
+		{strings.Repeat("今天天气很好，我们去公园吧。", 20), 280 / 5.0, 280 / 4.0},
+		{"...", 0.1, 1},
+		{"\n", 0.1, 1},
+		{"👍🎉", 0.1, 1},
+	} {
+		a := post(t, s.URL()+"/v1/audio/speech", fmt.Sprintf(`{"model":"elevenlabs","input":%q,"voice":"nova","speed":3}`, test.text))
+		if a.status != http.StatusOK || a.header.Get("Content-Type") != "audio/mpeg" {
+			t.Fatalf("%.20q: status %d, %s", test.text, a.status, a.header.Get("Content-Type"))
+		}
+		seconds, loudness := decodeMP3(t, a.body)
+		if seconds < test.least || seconds > test.most {
+			t.Errorf("%.20q: %.2f s, want %.2f to %.2f", test.text, seconds, test.least, test.most)
+		}
+		if loudness < 500 {
+			t.Errorf("%.20q: loudness %.0f, which is silence", test.text, loudness)
+		}
+		if want := float64(len(a.body)) * 8 / 128000; math.Abs(want-seconds) > 0.05 {
+			t.Errorf("%.20q: %d bytes are not %.2f s at 128 kbit/s", test.text, len(a.body), seconds)
+		}
+	}
+}
+
+// TestFramesStandAlone checks what makes it right to string frames together:
+// no frame uses bits of the one before it.
+func TestFramesStandAlone(t *testing.T) {
+	t.Parallel()
+	s := simulatortest.Start(t)
+	a := post(t, s.URL()+"/v1/audio/speech", `{"input":"Every syllable of every voice, one after another.","voice":"onyx"}`)
+	frames := splitFrames(t, a.body)
+	if len(frames) < 50 {
+		t.Fatalf("%d frames", len(frames))
+	}
+	for n, frame := range frames {
+		if mainDataBegin := int(frame[4])<<1 | int(frame[5]>>7); mainDataBegin != 0 {
+			t.Fatalf("frame %d reaches %d bytes back", n, mainDataBegin)
+		}
+	}
+}
+
+func TestSpeechIsDeterministic(t *testing.T) {
+	t.Parallel()
+	one, two := simulatortest.Start(t), simulatortest.Start(t)
+	say := func(s *simulator.Simulator, body string) []byte {
+		return post(t, s.URL()+"/v1/audio/speech", body).body
+	}
+	reference := say(one, `{"input":"Same words","voice":"nova"}`)
+	for body, same := range map[string]bool{
+		`{"input":"Same words","voice":"nova"}`:                         true,
+		`{"input":"Same words","voice":"nova","speed":0.5,"x":[1]}`:     true,
+		`{"input":"Same words","voice":"onyx"}`:                         false,
+		`{"input":"Some words","voice":"nova"}`:                         false,
+		`{"input":"Same words","voice":"nova","response_format":"wav"}`: false,
+	} {
+		if got := bytes.Equal(say(two, body), reference); got != same {
+			t.Errorf("%s: same %t, want %t", body, got, same)
+		}
+	}
+}
+
+func TestWAVAndRawSamples(t *testing.T) {
+	t.Parallel()
+	s := simulatortest.Start(t)
+	const text = "Twenty-eight characters here"
+	wav := post(t, s.URL()+"/v1/audio/speech", `{"input":"`+text+`","response_format":"wav"}`)
+	raw := post(t, s.URL()+"/v1/audio/speech", `{"input":"`+text+`","response_format":"pcm"}`)
+	if wav.header.Get("Content-Type") != "audio/wav" || raw.header.Get("Content-Type") != "audio/pcm" {
+		t.Errorf("%s, %s", wav.header.Get("Content-Type"), raw.header.Get("Content-Type"))
+	}
+	little := binary.LittleEndian
+	switch b := wav.body; {
+	case string(b[:4]) != "RIFF", string(b[8:16]) != "WAVEfmt ", string(b[36:40]) != "data":
+		t.Errorf("header % x", b[:44])
+	case little.Uint32(b[4:]) != uint32(len(b)-8), little.Uint32(b[40:]) != uint32(len(b)-44), little.Uint32(b[24:]) != 24000, little.Uint16(b[22:]) != 1:
+		t.Errorf("numbers in the header % x", b[:44])
+	case !bytes.Equal(b[44:], raw.body):
+		t.Error("the samples differ")
+	}
+	if seconds := float64(len(raw.body)) / 2 / 24000; math.Abs(seconds-2) > 0.2 {
+		t.Errorf("%.2f s", seconds)
+	}
+}
+
+func TestSpeechHeaders(t *testing.T) {
+	t.Parallel()
+	s := simulatortest.Start(t)
+	a := get(t, s.URL()+"/audio/"+url.PathEscape("你好 world")+"?model=kokoro&voice=zf_xiaoni")
+	for name, want := range map[string]string{
+		"Content-Type": "audio/mpeg", "x-model-used": "hexgrad/kokoro-82m", "x-tts-voice": "zf_xiaoni", "x-usage-completion-audio-tokens": "8",
+	} {
+		if got := a.header.Get(name); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+	if a := post(t, s.URL()+"/v1/audio/speech", `{"input":"x"}`); a.header.Get("x-tts-voice") != "alloy" {
+		t.Errorf("default voice %s", a.header.Get("x-tts-voice"))
+	}
+	if a := post(t, s.URL()+"/v1/audio/speech", `{"input":"x","model":"qwen-tts"}`); a.header.Get("Content-Type") != "audio/wav" {
+		t.Errorf("qwen-tts: %s", a.header.Get("Content-Type"))
+	}
+}
+
+func TestSpeechIsValidated(t *testing.T) {
+	t.Parallel()
+	s := simulatortest.Start(t)
+	for body, message := range map[string]string{
+		`{}`:                                                       "JSON body validation failed",
+		`{"input":""}`:                                             "JSON body validation failed",
+		`{"input":5}`:                                              "JSON body validation failed",
+		`{"input":"x","response_format":"ogg"}`:                    "JSON body validation failed",
+		`{"input":"x","seed":-1}`:                                  "JSON body validation failed",
+		`{"input":"x","seed":4294967296}`:                          "JSON body validation failed",
+		`{"input`:                                                  "Malformed JSON in request body",
+		`{"input":"x","model":"flux"}`:                             `Invalid model: "flux"`,
+		`{"input":"x","model":"openai-audio"}`:                     `Model "openai-audio" is a text model and cannot be used on the audio endpoint. Use the text endpoint instead.`,
+		`{"input":"x","voice":"nobody"}`:                           "Invalid voice: nobody. Use a preset name or valid ElevenLabs voice ID.",
+		`{"input":"x","model":"kokoro","voice":"alloy"}`:           "Invalid voice: alloy. Use a preset name or valid ElevenLabs voice ID.",
+		`{"input":"` + strings.Repeat("猫", 10001) + `"}`:           "Input text too long: 10001 characters. Maximum is 10000.",
+		`{"input":"x","response_format":"opus"}`:                   `Output format "opus" is not available in this simulation; mp3, wav and pcm are.`,
+		`{"input":"x","response_format":"aac"}`:                    `Output format "aac" is not available in this simulation; mp3, wav and pcm are.`,
+		`{"input":"x","response_format":"flac"}`:                   `Output format "flac" is not available in this simulation; mp3, wav and pcm are.`,
+		`{"input":"x","model":"qwen-tts","response_format":"mp3"}`: `Model "qwen-tts" answers wav only.`,
+	} {
+		a := post(t, s.URL()+"/v1/audio/speech", body)
+		if got := at(t, a.fields(t), "error", "message"); a.status != http.StatusBadRequest || got != message {
+			t.Errorf("%.60s: status %d, %q", body, a.status, got)
+		}
+	}
+	for _, body := range []string{
+		`{"input":"x","model":"tts-1-hd","voice":"shimmer","seed":4294967295}`,
+		`{"input":"x","voice":"21m00Tcm4TlvDq8ikWAM"}`,
+		`{"input":"` + strings.Repeat("x", 10000) + `"}`,
+	} {
+		if a := post(t, s.URL()+"/v1/audio/speech", body); a.status != http.StatusOK {
+			t.Errorf("%.60s: status %d", body, a.status)
+		}
+	}
+	if a := get(t, s.URL()+"/audio/x?response_format=ogg"); a.status != http.StatusBadRequest {
+		t.Errorf("by URL: status %d", a.status)
+	}
+	simulatortest.Script(t, s, simulator.Rule{Kind: simulator.KindSpeech, Fault: "accept_openai_audio"})
+	if a := post(t, s.URL()+"/v1/audio/speech", `{"input":"x","model":"openai-audio","voice":"nova"}`); a.status != http.StatusOK {
+		t.Errorf("openai-audio accepted: status %d", a.status)
+	}
+}

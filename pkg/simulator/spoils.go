@@ -1,0 +1,105 @@
+package simulator
+
+import (
+	"maps"
+	"net/http"
+	"strconv"
+)
+
+// pageFaults are the answers that proxies give in the upstream's stead.
+func pageFaults() map[string]fault {
+	page := func(status int, title, text string) fault {
+		return func(x *exchange) { x.page(status, title, text) }
+	}
+	plain := func(status int, text string) fault {
+		return func(x *exchange) { x.send(status, "text/plain; charset=UTF-8", []byte(text)) }
+	}
+	return map[string]fault{
+		"html_502": page(http.StatusBadGateway, "502 Bad Gateway", "Unable to reach the origin service."),
+		"html_504": page(http.StatusGatewayTimeout, "504 Gateway Timeout", "The origin did not answer in time."),
+		"html_524": page(524, "524: A timeout occurred", "The origin web server timed out responding to this request."),
+		"text_503": plain(http.StatusServiceUnavailable, "Generation coordination is unavailable"),
+		"text_530": plain(530, "error code: 1033"),
+	}
+}
+
+// hang never answers.
+func (x *exchange) hang() { <-x.r.Context().Done() }
+
+// reset closes the connection without a byte.
+func (x *exchange) reset() {
+	x.finish(0)
+	panic(http.ErrAbortHandler)
+}
+
+// cutOff announces the whole body and sends half of it; then the connection
+// ends, or nothing more comes until the client goes.
+func (x *exchange) cutOff(status int, body []byte) {
+	if len(body) < 2 {
+		body = []byte("  ")
+		x.w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	}
+	stalled := x.behaves(faultStalled)
+	if !stalled {
+		x.finish(status)
+	}
+	x.w.WriteHeader(status)
+	_, _ = x.w.Write(body[:len(body)/2]) // A client that is gone already is what this is about.
+	x.flush()
+	if stalled {
+		x.hang()
+		return
+	}
+	panic(http.ErrAbortHandler)
+}
+
+// flush sends what is buffered; a connection that cannot is closing anyway.
+func (x *exchange) flush() { _ = http.NewResponseController(x.w).Flush() }
+
+// errorPicture is a picture of an error with status 200, the headers telling.
+func (x *exchange) errorPicture() {
+	maps.Copy(x.w.Header(), http.Header{
+		"X-Error-Type":    {"Internal Server Error"},
+		"X-Error-Status":  {"500"},
+		"X-Error-Message": {"No active servers available"},
+	})
+	x.errorPictureBare()
+}
+
+// errorPictureBare is the same without any header: only its size, which is
+// always the same, tells.
+func (x *exchange) errorPictureBare() {
+	x.stillPicture(drawing{prompt: "Something went wrong. Please try again later.", model: "error", width: 1280, height: 720})
+}
+
+// wrongSize is a good picture of another size than the one asked for.
+func (x *exchange) wrongSize() {
+	x.stillPicture(drawing{prompt: "a picture of another size", model: "zimage", width: 640, height: 448})
+}
+
+func (x *exchange) stillPicture(d drawing) {
+	art, err := x.s.render(x.r.Context(), d)
+	if err != nil {
+		return // The client went away.
+	}
+	x.send(http.StatusOK, art.contentType, art.bytes)
+}
+
+// wrongType is a page with status 200 where media or JSON were due.
+func (x *exchange) wrongType() {
+	x.page(http.StatusOK, "Just a moment...", "Checking your browser before accessing the service.")
+}
+
+// notJSON announces JSON that does not end.
+func (x *exchange) notJSON() {
+	x.send(http.StatusOK, "application/json", []byte(`{"id":"chatcmpl-0","choices":[{"index":0,"message":{"role":"assist`))
+}
+
+// garbage has the right Content-Type over bytes that are nothing of the sort.
+func (x *exchange) garbage() {
+	contentType := map[Kind]string{KindImage: "image/jpeg", KindSpeech: "audio/mpeg"}[x.kind]
+	if contentType == "" {
+		contentType = "application/json"
+	}
+	x.send(http.StatusOK, contentType, []byte("upstream connect error or disconnect/reset before headers"))
+}

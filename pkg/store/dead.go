@@ -1,0 +1,42 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+)
+
+// PutDead stores a dead letter. Storing a job's letter again replaces it, so the step can be repeated.
+func (s *Store) PutDead(ctx context.Context, d *job.DeadLetter) error {
+	data, err := d.Encode()
+	if err != nil {
+		return err
+	}
+	subject := broker.DeadSubject(d.Spec.Kind, d.Spec.Owner, d.Spec.ID)
+	if _, err := s.js.Publish(ctx, subject, data); err != nil {
+		return fmt.Errorf("store dead letter: %w", published(err, ErrExists))
+	}
+	return nil
+}
+
+// FollowUp takes the steps that follow a terminal record: a failed job gets its dead letter. Each step can be repeated
+// by whoever finds the record. detail is what the upstream said, for the operator.
+func (s *Store) FollowUp(ctx context.Context, r *job.Record, detail string) error {
+	if r.Status != job.StatusFailed {
+		return nil
+	}
+	return s.PutDead(ctx, &job.DeadLetter{
+		Spec: r.Spec, Attempt: r.Attempt, FailedAt: r.FinishedAt, Error: r.Error, Detail: detail, Counts: r.Counts,
+	})
+}
+
+// DeadDepth returns how many dead letters are kept.
+func (s *Store) DeadDepth(ctx context.Context) (int, error) {
+	info, err := s.dead.Info(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("count dead letters: %w", err)
+	}
+	return int(min(info.State.Msgs, 1<<30)), nil
+}

@@ -1,0 +1,64 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+)
+
+// Progress returns the latest running or retrying state of a job and its revision, for PutProgress. It fails with
+// ErrNotFound when there is none.
+func (s *Store) Progress(ctx context.Context, owner, id string) (*job.Progress, uint64, error) {
+	msg, err := s.progress.GetLastMsgForSubject(ctx, broker.ProgressSubject(owner, id))
+	return readProgress(msg, err)
+}
+
+// ProgressLeader is Progress with an answer that is certain, at the price of asking the stream's leader.
+func (s *Store) ProgressLeader(ctx context.Context, owner, id string) (*job.Progress, uint64, error) {
+	msg, err := broker.LeaderLast(ctx, s.js, broker.ProgressStream, broker.ProgressSubject(owner, id))
+	return readProgress(msg, err)
+}
+
+func readProgress(msg *jetstream.RawStreamMsg, err error) (*job.Progress, uint64, error) {
+	switch {
+	case errors.Is(err, jetstream.ErrMsgNotFound):
+		return nil, 0, ErrNotFound
+	case err != nil:
+		return nil, 0, fmt.Errorf("read progress: %w", err)
+	case len(msg.Data) == 0:
+		return nil, msg.Sequence, ErrNotFound
+	}
+	p, err := job.DecodeProgress(msg.Data)
+	if err != nil {
+		return nil, 0, err
+	}
+	return p, msg.Sequence, nil
+}
+
+// PutProgress stores a state in place of the one with the given revision, 0 for the first, and returns the new
+// revision. It fails with ErrConflict when somebody else has changed it.
+func (s *Store) PutProgress(ctx context.Context, owner string, p *job.Progress, revision uint64) (uint64, error) {
+	data, err := p.Encode()
+	if err != nil {
+		return 0, err
+	}
+	ack, err := s.js.Publish(ctx, broker.ProgressSubject(owner, p.ID), data,
+		jetstream.WithExpectLastSequencePerSubject(revision))
+	if err != nil {
+		return 0, published(err, ErrConflict)
+	}
+	return ack.Sequence, nil
+}
+
+// DropProgress forgets the progress of a job that has ended.
+func (s *Store) DropProgress(ctx context.Context, owner, id string) error {
+	if err := s.progress.Purge(ctx, jetstream.WithPurgeSubject(broker.ProgressSubject(owner, id))); err != nil {
+		return fmt.Errorf("drop progress: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,64 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+)
+
+// Product is a medium that a job has made and that is not stored yet.
+type Product struct {
+	Media job.Media
+	Data  []byte
+}
+
+// Step names a step of the settlement, for tests that stop the program behind it.
+type Step string
+
+// The steps of the settlement that the store takes, in their order.
+const (
+	StepMedia  Step = "media"
+	StepRecord Step = "record"
+)
+
+// Settle stores how a job ended: its media, then its terminal record, whose result names what was stored. It returns
+// the record that holds from now on, which is another one than r when the job had ended already; won tells them apart.
+// All writes of a settlement go through here, so that they can become one atomic batch.
+//
+// after is called behind each step when it is not nil; an error from it ends the settlement there.
+func (s *Store) Settle(ctx context.Context, r *job.Record, products []Product, after func(Step) error) (final *job.Record, won bool, err error) {
+	for _, p := range products {
+		stored, err := s.PutMedia(ctx, r.Spec.Owner, r.Spec.ID, p.Media, p.Data)
+		if err != nil {
+			return nil, false, err
+		}
+		if r.Result == nil {
+			r.Result = &job.Result{}
+		}
+		r.Result.Media = append(r.Result.Media, stored)
+	}
+	if err := passed(after, StepMedia); err != nil {
+		return nil, false, err
+	}
+	err = s.CreateRecord(ctx, r)
+	if errors.Is(err, ErrExists) {
+		first, err := s.RecordLeader(ctx, r.Spec.Owner, r.Spec.ID)
+		if err != nil {
+			return nil, false, fmt.Errorf("read the record that was first: %w", err)
+		}
+		return first, false, passed(after, StepRecord)
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	return r, true, passed(after, StepRecord)
+}
+
+func passed(after func(Step) error, step Step) error {
+	if after == nil {
+		return nil
+	}
+	return after(step)
+}

@@ -1,0 +1,27 @@
+package telemetry_test
+
+import (
+	"testing"
+
+	"github.com/text2image-audio/text2image-audio/pkg/env"
+	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
+)
+
+func TestConfigDefaults(t *testing.T) {
+	t.Parallel()
+	cfg := telemetry.Config{MetricsAddr: "127.0.0.1:9091"}
+	if err := env.Load(nil, &cfg); err != nil {
+		t.Fatal(err)
+	}
+	if want := (telemetry.Config{LogLevel: "error", MetricsAddr: "127.0.0.1:9091"}); cfg != want {
+		t.Errorf("got %+v, want %+v", cfg, want)
+	}
+}
+
+func TestConfigRefusesUnknownLevel(t *testing.T) {
+	t.Parallel()
+	err := env.Load([]string{"LOG_LEVEL=planted"}, &telemetry.Config{})
+	if err == nil || err.Error() != "LOG_LEVEL: expected error, warn, info or debug" {
+		t.Errorf("got %v", err)
+	}
+}

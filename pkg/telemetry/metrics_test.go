@@ -1,0 +1,106 @@
+package telemetry_test
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/common/expfmt"
+
+	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// TestMetricsExposition pins names, labels, help and buckets: dashboards, alerts
+// and other people's queries hang on them.
+func TestMetricsExposition(t *testing.T) {
+	t.Parallel()
+	m := telemetry.NewMetrics()
+	m.JobsSubmitted.WithLabelValues("image", "guest").Inc()
+	m.JobsFinished.WithLabelValues("image", "succeeded").Inc()
+	m.QueueWait.WithLabelValues("image").Observe(0.2)
+	m.RunDuration.WithLabelValues("image").Observe(299)
+	m.EndToEnd.WithLabelValues("image").Observe(3599)
+	m.Attempts.WithLabelValues("image", "first").Inc()
+	m.AttemptOutcomes.WithLabelValues("image", "throttled").Inc()
+	m.Redeliveries.WithLabelValues("image").Inc()
+	m.SettleConflicts.WithLabelValues("image").Inc()
+	m.DeadLetters.WithLabelValues("image", "upstream_unavailable").Inc()
+	m.WorkerSlots.WithLabelValues("image", "busy").Set(3)
+	m.MediaBytes.WithLabelValues("image").Add(1000)
+	m.StreamsOpen.Inc()
+	m.SlowReadersDropped.Inc()
+	m.Panics.WithLabelValues("processor").Inc()
+	m.ObserveUpstream("deepseek", 200, 2*time.Second)
+	m.ObserveUpstream("deepseek", 0, time.Second)
+	m.ObserveUpstream("deepseek", 999, time.Second)
+	m.ObserveHTTP("/api/jobs/:id", "GET", 200, 3*time.Millisecond)
+	m.ObserveHTTP("", "PROPFIND", 404, time.Millisecond)
+	samples := func() []telemetry.QueueSample {
+		return []telemetry.QueueSample{
+			{Kind: "image", Lane: "guest", Depth: 5, InFlight: 2, OldestAge: 1500 * time.Millisecond},
+			{Kind: "image", Lane: "member"},
+		}
+	}
+	if err := m.RegisterQueue(reads(samples())); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.RegisterDeadLetters(reads(4)); err != nil {
+		t.Fatal(err)
+	}
+
+	got := exposition(t, m)
+	const golden = "testdata/metrics.txt"
+	if *update {
+		if err := os.WriteFile(golden, []byte(got), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("the exposition differs from %s (go test -update writes it):\n%s", golden, got)
+	}
+}
+
+// exposition is the text of our own metrics, the version aside.
+func exposition(t *testing.T, m *telemetry.Metrics) string {
+	t.Helper()
+	families, err := m.Registry.Gather()
+	if err != nil {
+		t.Fatalf("gather: %v", err)
+	}
+	var out bytes.Buffer
+	for _, family := range families {
+		if !strings.HasPrefix(family.GetName(), "text2image_") || strings.HasSuffix(family.GetName(), "_build_info") {
+			continue
+		}
+		if _, err := expfmt.MetricFamilyToText(&out, family); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return out.String()
+}
+
+func TestMetricsDescribeTheProcess(t *testing.T) {
+	t.Parallel()
+	families, err := telemetry.NewMetrics().Registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for _, family := range families {
+		seen[family.GetName()] = true
+	}
+	for _, name := range []string{"go_goroutines", "process_start_time_seconds", "text2image_build_info"} {
+		if !seen[name] {
+			t.Errorf("no %s", name)
+		}
+	}
+}

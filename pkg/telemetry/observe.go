@@ -1,0 +1,49 @@
+package telemetry
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// other stands for every label value beyond the known ones. Without it a stranger
+// who invents methods, or an upstream that invents statuses, makes new series.
+const other = "other"
+
+// ObserveHTTP counts an answered request. Route is the pattern that matched, never
+// the path; nothing for no match.
+func (m *Metrics) ObserveHTTP(route, method string, status int, took time.Duration) {
+	if route == "" {
+		route = "unmatched"
+	}
+	method = methodLabel(method)
+	m.HTTPRequests.WithLabelValues(route, method, statusLabel(status)).Inc()
+	m.HTTPDuration.WithLabelValues(route, method).Observe(took.Seconds())
+}
+
+// ObserveUpstream counts a call to an upstream. A status of 0 means that no answer
+// came and is shown as "error".
+func (m *Metrics) ObserveUpstream(upstream string, status int, took time.Duration) {
+	label := "error"
+	if status != 0 {
+		label = statusLabel(status)
+	}
+	m.UpstreamRequests.WithLabelValues(upstream, label).Inc()
+	m.UpstreamDuration.WithLabelValues(upstream).Observe(took.Seconds())
+}
+
+func methodLabel(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch,
+		http.MethodDelete, http.MethodOptions:
+		return method
+	}
+	return other
+}
+
+func statusLabel(status int) string {
+	if status < 100 || status > 599 {
+		return other
+	}
+	return strconv.Itoa(status)
+}

@@ -1,0 +1,135 @@
+// Package app is one worker as a value: New, Start, Stop. The standalone worker runs it, and so does an API process that
+// brings its own worker.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/queue"
+	"github.com/text2image-audio/text2image-audio/pkg/simulator"
+	"github.com/text2image-audio/text2image-audio/pkg/store"
+	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
+	"github.com/text2image-audio/text2image-audio/worker/processor"
+	"github.com/text2image-audio/text2image-audio/worker/upstream"
+	"github.com/text2image-audio/text2image-audio/worker/upstream/deepseek"
+	"github.com/text2image-audio/text2image-audio/worker/upstream/pollinations"
+)
+
+// Worker is one worker.
+type Worker struct {
+	cfg       Config
+	broker    *broker.Broker
+	metrics   *telemetry.Metrics
+	log       *slog.Logger
+	transport *http.Transport
+	simulator *simulator.Simulator
+	processor *processor.Processor
+}
+
+// New returns a worker on a broker; it does nothing until Start.
+func New(cfg Config, b *broker.Broker, m *telemetry.Metrics, log *slog.Logger) *Worker {
+	return &Worker{cfg: cfg, broker: b, metrics: m, log: log}
+}
+
+// Start starts the simulator when it is wanted, makes the clients and begins to take jobs. ctx bounds the start only.
+// When it fails nothing is left running.
+func (w *Worker) Start(ctx context.Context) error {
+	if err := w.start(ctx); err != nil {
+		return errors.Join(err, w.Stop(context.WithoutCancel(ctx)))
+	}
+	return nil
+}
+
+func (w *Worker) start(ctx context.Context) error {
+	upstreams := w.cfg.Upstreams
+	if upstreams.Simulated() {
+		w.simulator = simulator.New(simulator.Config{Logger: w.log, Latency: w.cfg.Latency})
+		if err := w.simulator.Start(context.WithoutCancel(ctx), ""); err != nil {
+			return fmt.Errorf("start simulator: %w", err)
+		}
+		upstreams = simulated(w.simulator)
+	}
+	for _, name := range upstreams.Missing() {
+		w.log.ErrorContext(ctx, "setting is missing, jobs that need it will wait", "variable", name)
+	}
+	generator, err := w.generator(upstreams)
+	if err != nil {
+		return err
+	}
+	q, err := queue.New(ctx, w.broker)
+	if err != nil {
+		return err
+	}
+	s, err := store.New(ctx, w.broker)
+	if err != nil {
+		return err
+	}
+	version, _, _ := telemetry.Version()
+	w.processor, err = processor.New(w.cfg.Processor, processor.Deps{
+		Queue: q, Store: s, Generator: generator, Metrics: w.metrics, Log: w.log, Mode: w.cfg.Upstreams.Mode(), Version: version,
+	})
+	if err != nil {
+		return err
+	}
+	return w.processor.Start(ctx)
+}
+
+// simulated returns the settings with which the real clients talk to the simulator.
+func simulated(s *simulator.Simulator) Upstreams {
+	return Upstreams{
+		ImageBase: s.PollinationsURL(), TextBase: s.PollinationsURL(), Token: "sk_simulator",
+		DeepSeekURL: s.DeepSeekURL(), DeepSeekKey: "sk-simulator", Simulator: "off",
+	}
+}
+
+func (w *Worker) generator(u Upstreams) (*processor.Upstreams, error) {
+	version, _, _ := telemetry.Version()
+	p := w.cfg.Processor
+	w.transport = upstream.NewTransport(upstream.Options{Slots: p.SlotsImage + p.SlotsAudio + p.SlotsText})
+	client := &http.Client{Transport: w.transport}
+	observe := func(upstream string, status int, _ string, took time.Duration) {
+		w.metrics.ObserveUpstream(upstream, status, took)
+	}
+	media, err := pollinations.New(pollinations.Config{
+		BaseURL: u.ImageBase, SpeechBaseURL: u.TextBase, Token: u.Token.Reveal(),
+		HTTP: client, Logger: w.log, Version: version, Observe: observe,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("configure Pollinations: %w", err)
+	}
+	language, err := deepseek.New(deepseek.Config{
+		URL: u.DeepSeekURL, Key: u.DeepSeekKey.Reveal(), Model: u.DeepSeekModel,
+		HTTP: client, Logger: w.log, Version: version, Observe: observe,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("configure DeepSeek: %w", err)
+	}
+	return &processor.Upstreams{Media: media, Language: language, Log: w.log}, nil
+}
+
+// Simulator returns the simulator that stands in for the upstreams, or nil.
+func (w *Worker) Simulator() *simulator.Simulator { return w.simulator }
+
+// Stop lets running attempts finish for a while, hands the rest back and stops the simulator. It is safe on a worker
+// that was started in part.
+func (w *Worker) Stop(ctx context.Context) error {
+	var errs []error
+	if w.processor != nil {
+		errs = append(errs, w.processor.Stop(ctx))
+	}
+	if w.simulator != nil {
+		if err := w.simulator.Stop(ctx); err != nil {
+			errs = append(errs, fmt.Errorf("stop simulator: %w", err))
+		}
+	}
+	if w.transport != nil {
+		w.transport.CloseIdleConnections()
+	}
+	return errors.Join(errs...)
+}

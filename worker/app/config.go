@@ -1,0 +1,103 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/text2image-audio/text2image-audio/pkg/env"
+	"github.com/text2image-audio/text2image-audio/pkg/simulator"
+	"github.com/text2image-audio/text2image-audio/worker/processor"
+)
+
+// Config is everything that a worker needs besides NATS.
+type Config struct {
+	Upstreams Upstreams
+	Processor processor.Config
+	// Latency is how long the simulator pretends to work; tests set it to nothing.
+	Latency simulator.Latency `env:"-"`
+}
+
+// Upstreams says which services to call.
+type Upstreams struct {
+	ImageBase string     `env:"POLLINATIONS_IMAGE_API_BASE" doc:"Base address of the Pollinations image API, such as https://gen.pollinations.ai."`
+	TextBase  string     `env:"POLLINATIONS_TEXT_API_BASE" doc:"Base address of the Pollinations speech and text API, such as https://gen.pollinations.ai."`
+	Token     env.Secret `env:"POLLINATIONS_API_TOKEN" doc:"Secret key for Pollinations (sk_…)."`
+
+	DeepSeekURL   string     `env:"DEEPSEEK_API_URL" doc:"Address of the DeepSeek API: a base, one that ends in /v1, or the full path of chat completions."`
+	DeepSeekKey   env.Secret `env:"DEEPSEEK_API_KEY" doc:"Key for the DeepSeek API."`
+	DeepSeekModel string     `env:"DEEPSEEK_MODEL" doc:"Model that improves prompts and translates; deepseek-flash when empty."`
+
+	Simulator string `env:"SIMULATOR" doc:"on or off: whether the built-in simulator stands in for the upstreams; when empty it does while none of the POLLINATIONS_ and DEEPSEEK_ variables is set."`
+}
+
+// The modes in which a worker can run.
+const (
+	ModeLive      = "live"
+	ModeSimulator = "simulator"
+)
+
+// Simulated reports whether the simulator stands in for the upstreams.
+func (u Upstreams) Simulated() bool {
+	switch u.Simulator {
+	case "on":
+		return true
+	case "off":
+		return false
+	}
+	return u.ImageBase == "" && u.TextBase == "" && u.Token == "" && u.DeepSeekURL == "" && u.DeepSeekKey == "" && u.DeepSeekModel == ""
+}
+
+// Mode returns the mode in which the worker runs.
+func (u Upstreams) Mode() string {
+	if u.Simulated() {
+		return ModeSimulator
+	}
+	return ModeLive
+}
+
+// Missing names the variables without which some kinds of job cannot be worked.
+func (u Upstreams) Missing() []string {
+	if u.Simulated() {
+		return nil
+	}
+	var missing []string
+	for _, v := range []struct{ name, value string }{
+		{"POLLINATIONS_IMAGE_API_BASE", u.ImageBase},
+		{"POLLINATIONS_TEXT_API_BASE", u.TextBase},
+		{"DEEPSEEK_API_URL", u.DeepSeekURL},
+		{"DEEPSEEK_API_KEY", u.DeepSeekKey.Reveal()},
+	} {
+		if v.value == "" {
+			missing = append(missing, v.name)
+		}
+	}
+	return missing
+}
+
+// Validate reports every fault at once, each by the name of its variable.
+func (c *Config) Validate() error {
+	var errs []error
+	switch c.Upstreams.Simulator {
+	case "", "on", "off":
+	default:
+		errs = append(errs, fmt.Errorf("SIMULATOR must be on or off, not %q", c.Upstreams.Simulator))
+	}
+	return errors.Join(append(errs, c.Processor.Validate())...)
+}
+
+// Describe says which upstreams the worker talks to, for a person. It names hosts and no secrets.
+func (u Upstreams) Describe() string {
+	if u.Simulated() {
+		return "the built-in simulator (set POLLINATIONS_* and DEEPSEEK_* to use the real services)"
+	}
+	show := func(s string) string {
+		if s == "" {
+			return "not set"
+		}
+		return s
+	}
+	return strings.Join([]string{
+		"images " + show(u.ImageBase), "speech " + show(u.TextBase), "language model " + show(u.DeepSeekURL),
+	}, ", ")
+}

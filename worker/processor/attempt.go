@@ -1,0 +1,203 @@
+package processor
+
+import (
+	"context"
+	"errors"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/queue"
+	"github.com/text2image-audio/text2image-audio/pkg/store"
+	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
+)
+
+// attempt is one delivery of a job and what is done with it.
+type attempt struct {
+	processor *Processor
+	delivery  *queue.Delivery
+	spec      *job.Spec
+	cancel    context.CancelCauseFunc
+
+	mu       sync.Mutex
+	progress *job.Progress
+	revision uint64
+}
+
+// work does what is to be done with one delivery. It always comes back; a job that it does not end comes back too.
+func (p *Processor) work(ctx context.Context, d *queue.Delivery) {
+	ctx = telemetry.WithJobID(ctx, d.ID)
+	defer func() {
+		if r := recover(); r != nil {
+			p.metrics.Panics.WithLabelValues("processor").Inc()
+			p.log.ErrorContext(ctx, "attempt panicked", "panic", r, "stack", string(debug.Stack()))
+		}
+	}()
+	if d.Count > 1 {
+		p.metrics.Redeliveries.WithLabelValues(string(d.Kind)).Inc()
+	}
+	a := &attempt{processor: p, delivery: d, spec: d.Spec}
+	if d.Fault != nil {
+		a.unreadable(ctx)
+		return
+	}
+	ctx = telemetry.WithRequestID(ctx, d.Spec.RequestID)
+	ctx, a.cancel = context.WithCancelCause(ctx)
+	defer a.cancel(nil)
+	forget := p.remember(d.ID, a.cancel)
+	defer forget()
+	stop := a.keepAlive(ctx)
+	defer stop()
+	if err := a.run(ctx); err != nil && !errors.Is(err, errStopped) {
+		// The job is still in the queue and comes back; whoever takes it next goes on from what is stored.
+		p.log.WarnContext(ctx, "job left to be delivered again", "error", err, "kind", string(d.Kind), "delivery", d.Count)
+	}
+}
+
+// run takes the job from where it stands. An error leaves it in the queue.
+func (a *attempt) run(ctx context.Context) error {
+	record, err := a.ended(ctx)
+	switch {
+	case err == nil:
+		return a.finish(ctx, record, "")
+	case !errors.Is(err, store.ErrNotFound):
+		return err
+	}
+	if a.spec.Expired(a.processor.now()) {
+		return a.expire(ctx)
+	}
+	proceed, err := a.begin(ctx)
+	if err != nil || !proceed {
+		return err
+	}
+	task, err := a.task(ctx)
+	if err != nil {
+		return err
+	}
+	started := a.processor.now()
+	result, o := a.generate(ctx, task)
+	run := a.processor.now().Sub(started)
+	a.processor.metrics.RunDuration.WithLabelValues(string(a.spec.Kind)).Observe(run.Seconds())
+	a.processor.metrics.AttemptOutcomes.WithLabelValues(string(a.spec.Kind), outcomeLabel(o)).Inc()
+	return a.conclude(ctx, task, result, o, run)
+}
+
+// ended returns the job's terminal record. A job that was delivered before may have ended at any replica's back.
+func (a *attempt) ended(ctx context.Context) (*job.Record, error) {
+	if a.delivery.Count > 1 {
+		return a.processor.store.RecordLeader(ctx, a.spec.Owner, a.spec.ID)
+	}
+	return a.processor.store.Record(ctx, a.spec.Owner, a.spec.ID)
+}
+
+// task prepares what the generator needs; what an earlier attempt stored need not be made again.
+func (a *attempt) task(ctx context.Context) (*Task, error) {
+	t := &Task{
+		Spec: a.spec, Optimized: a.progress.Optimized, Last: a.progress.Attempt >= a.spec.MaxAttempts,
+		attempt: a, media: make(map[int]job.Media),
+	}
+	if a.delivery.Count == 1 {
+		return t, nil
+	}
+	for i := range mediaCount(a.spec) {
+		m, err := a.processor.store.MediaInfo(ctx, a.spec.Owner, a.spec.ID, i)
+		switch {
+		case err == nil:
+			t.media[i] = m
+		case !errors.Is(err, store.ErrNotFound):
+			return nil, err
+		}
+	}
+	return t, nil
+}
+
+// mediaCount is how many media a job makes.
+func mediaCount(spec *job.Spec) int {
+	switch in := spec.Input.(type) {
+	case *job.ImageInput:
+		return in.Count()
+	case *job.AudioInput:
+		return 1
+	}
+	return 0
+}
+
+// generate makes the attempt, within its time-out and the job's deadline.
+func (a *attempt) generate(ctx context.Context, task *Task) (*job.Result, outcome) {
+	ctx, cancel := context.WithDeadlineCause(ctx, a.spec.Deadline.Time, errDeadline)
+	defer cancel()
+	ctx, cancelTimeout := context.WithTimeoutCause(ctx, a.processor.cfg.timeout(a.spec.Kind), errTimeout)
+	defer cancelTimeout()
+	result, err := a.processor.generator.Generate(ctx, task)
+	var cause error
+	if ctx.Err() != nil && err != nil {
+		cause = context.Cause(ctx)
+	}
+	o := judge(err, cause)
+	if o.verdict != verdictSucceed {
+		a.processor.log.InfoContext(ctx, "attempt did not succeed", "kind", string(a.spec.Kind), "verdict", string(o.verdict),
+			"code", o.code, "error", err, "attempt", a.progress.Attempt)
+	}
+	return result, o
+}
+
+// conclude does what follows from an attempt's outcome.
+func (a *attempt) conclude(ctx context.Context, task *Task, result *job.Result, o outcome, run time.Duration) error {
+	a.mu.Lock()
+	counts := a.progress.Counts
+	a.mu.Unlock()
+	switch o.verdict {
+	case verdictSucceed:
+		a.processor.measure(a.spec.Kind, run)
+		return a.succeed(ctx, task, result, nil)
+	case verdictRetry:
+		counts.Failures++
+		if counts.Failures >= a.spec.MaxAttempts {
+			return a.fail(ctx, task, o, counts)
+		}
+		return a.retry(ctx, o, counts, a.processor.cfg.delay(counts.Failures-1, asked(o)))
+	case verdictWait:
+		counts.Throttles++
+		return a.retry(ctx, o, counts, a.processor.cfg.delay(counts.Throttles-1, asked(o)))
+	case verdictFail:
+		if o.fault != nil {
+			counts.Failures++
+		}
+		return a.fail(ctx, task, o, counts)
+	case verdictHandBack:
+		return a.handBack(ctx)
+	case verdictAbandon:
+	}
+	return nil
+}
+
+func asked(o outcome) time.Duration {
+	if o.fault == nil {
+		return 0
+	}
+	return o.fault.RetryAfter
+}
+
+func outcomeLabel(o outcome) string {
+	switch {
+	case o.verdict == verdictSucceed:
+		return "succeeded"
+	case o.fault != nil:
+		return string(o.fault.Class)
+	}
+	return string(o.verdict)
+}
+
+// stored returns the task's stored media in order.
+func (t *Task) stored() []job.Media {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	list := make([]job.Media, 0, len(t.media))
+	for _, m := range t.media {
+		list = append(list, m)
+	}
+	slices.SortFunc(list, func(x, y job.Media) int { return x.Index - y.Index })
+	return list
+}

@@ -1,0 +1,156 @@
+package processor
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/store"
+)
+
+// maxCrashes is how many workers a job may lose before it is taken for the cause.
+const maxCrashes = 5
+
+// early is how much too early a job may come back from a delay and still be worked.
+const early = 250 * time.Millisecond
+
+// begin records that the job runs. It reports false when this delivery is not to be worked: somebody else has the job,
+// its delay is not over, or it has lost too many workers and was ended.
+func (a *attempt) begin(ctx context.Context) (bool, error) {
+	previous, revision, err := a.previous(ctx)
+	for tries := 0; err == nil; tries++ {
+		proceed, done := a.admit(ctx, previous)
+		if !proceed {
+			return false, done
+		}
+		next := a.next(previous)
+		if next.Crashes >= maxCrashes {
+			a.progress, a.revision = next, revision
+			return false, a.fail(ctx, nil, outcome{verdict: verdictFail, code: job.CodeWorkerLost}, next.Counts)
+		}
+		revision, err = a.processor.store.PutProgress(ctx, a.spec.Owner, next, revision)
+		if err == nil {
+			a.mu.Lock()
+			a.progress, a.revision = next, revision
+			a.mu.Unlock()
+			a.observeStart(previous)
+			return true, nil
+		}
+		if !errors.Is(err, store.ErrConflict) || tries == 3 {
+			return false, err
+		}
+		previous, revision, err = a.fromLeader(ctx)
+	}
+	return false, err
+}
+
+// previous returns the progress before this delivery. A first delivery has none; should that be wrong, the write that
+// follows is refused and the leader is asked.
+func (a *attempt) previous(ctx context.Context) (*job.Progress, uint64, error) {
+	if a.delivery.Count == 1 {
+		return nil, 0, nil
+	}
+	return a.fromLeader(ctx)
+}
+
+func (a *attempt) fromLeader(ctx context.Context) (*job.Progress, uint64, error) {
+	p, revision, err := a.processor.store.ProgressLeader(ctx, a.spec.Owner, a.spec.ID)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, revision, nil
+	}
+	return p, revision, err
+}
+
+// admit reports whether this delivery may be worked, given the progress before it.
+func (a *attempt) admit(ctx context.Context, previous *job.Progress) (bool, error) {
+	if previous == nil {
+		return true, nil
+	}
+	if previous.Status == job.StatusRunning && previous.Delivery > a.delivery.Count {
+		// A later delivery is at work, so this one is stale. Should the broker have forgotten some of its count, the
+		// job comes back until the count has caught up.
+		a.processor.log.InfoContext(ctx, "stale delivery dropped", "delivery", a.delivery.Count, "current", previous.Delivery)
+		return false, nil
+	}
+	if previous.Status == job.StatusRetrying && previous.NextAttemptAt != nil {
+		// A broker that crashed may have forgotten the delay.
+		if wait := previous.NextAttemptAt.Sub(a.processor.now()); wait > early {
+			return false, a.delivery.Retry(wait)
+		}
+	}
+	return true, nil
+}
+
+// next returns the progress with which this delivery begins.
+func (a *attempt) next(previous *job.Progress) *job.Progress {
+	now := job.AtPtr(a.processor.now())
+	p := &job.Progress{ID: a.spec.ID, StartedAt: now}
+	if previous != nil {
+		*p = *previous
+		if previous.Status == job.StatusRunning {
+			p.Crashes++
+		}
+		if p.StartedAt == nil {
+			p.StartedAt = now
+		}
+	} else if a.delivery.Count > 1 {
+		// The progress is lost: take every earlier delivery for a failure, but leave one attempt.
+		p.Failures = int(min(a.delivery.Count-1, uint64(max(0, a.spec.MaxAttempts-1))))
+	}
+	p.Status, p.Stage = job.StatusRunning, firstStage(a.spec)
+	p.Attempt = p.Failures + 1
+	if p.Delivery == a.delivery.Count {
+		p.Step++
+	} else {
+		p.Delivery, p.Step = a.delivery.Count, 1
+	}
+	p.NextAttemptAt, p.WaitingFor, p.Percent = nil, "", nil
+	p.Worker = a.processor.id
+	return p
+}
+
+func firstStage(spec *job.Spec) job.Stage {
+	if in, ok := spec.Input.(*job.ImageInput); ok && in.Optimize {
+		return job.StageOptimizing
+	}
+	return job.StageGenerating
+}
+
+func (a *attempt) observeStart(previous *job.Progress) {
+	kind, reason := string(a.spec.Kind), "first"
+	switch {
+	case previous == nil:
+		a.processor.metrics.QueueWait.WithLabelValues(kind).Observe(a.processor.now().Sub(a.spec.CreatedAt.Time).Seconds())
+	case previous.Status == job.StatusRunning:
+		reason = "crash"
+	case previous.LastError != nil && previous.LastError.Code == job.CodeThrottled:
+		reason = "throttled"
+	default:
+		reason = "retry"
+	}
+	a.processor.metrics.Attempts.WithLabelValues(kind, reason).Inc()
+}
+
+// update changes the progress of the running attempt. When somebody else has changed it the attempt is stale and is
+// broken off. NATS being away for a moment does not matter: progress is advisory.
+func (a *attempt) update(ctx context.Context, change func(*job.Progress)) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	next := *a.progress
+	change(&next)
+	next.Step++
+	revision, err := a.processor.store.PutProgress(ctx, a.spec.Owner, &next, a.revision)
+	switch {
+	case err == nil:
+		a.progress, a.revision = &next, revision
+	case errors.Is(err, store.ErrConflict):
+		a.cancel(errStale)
+		return errStale
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	default:
+		change(a.progress)
+	}
+	return nil
+}

@@ -1,0 +1,85 @@
+package processor
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+)
+
+// Config says how many jobs to work at once and how patiently.
+type Config struct {
+	SlotsImage int `env:"WORKER_SLOTS_IMAGE" envDefault:"8" doc:"Image jobs that a worker process works at once."`
+	SlotsAudio int `env:"WORKER_SLOTS_AUDIO" envDefault:"8" doc:"Speech jobs that a worker process works at once."`
+	SlotsText  int `env:"WORKER_SLOTS_TEXT" envDefault:"16" doc:"Prompt and translation jobs that a worker process works at once."`
+
+	RetryInitialDelay time.Duration `env:"FETCH_RETRY_INITIAL_DELAY_MS" alias:"RETRY_INITIAL_DELAY_MS" envDefault:"1500" doc:"Delay before a job's second attempt, in milliseconds; it doubles with each further one."`
+	RetryMaxDelay     time.Duration `env:"FETCH_RETRY_MAX_DELAY_MS" envDefault:"60000" doc:"Longest delay between two attempts of our own choosing, in milliseconds; an upstream may ask for a longer one."`
+
+	ImageTimeout time.Duration `env:"IMAGE_TIMEOUT" envDefault:"180s" doc:"Longest duration of one attempt of an image job."`
+	AudioTimeout time.Duration `env:"AUDIO_TIMEOUT" envDefault:"120s" doc:"Longest duration of one attempt of a speech job."`
+	TextTimeout  time.Duration `env:"TEXT_TIMEOUT" envDefault:"120s" doc:"Longest duration of one attempt of a prompt or translation job."`
+
+	// SoftStop is how long a stop waits for running attempts before it hands them back.
+	SoftStop time.Duration `env:"WORKER_SOFT_STOP" envDefault:"20s" doc:"How long a stop waits for running attempts before it hands their jobs back."`
+
+	// Heartbeat is how often a running job is reported; a third of AckWait when 0. Tests shorten it.
+	Heartbeat time.Duration `env:"-"`
+	// AfterStep is called behind each step of a settlement when it is not nil; an error from it abandons the delivery
+	// there, as a crash would. It is for tests.
+	AfterStep func(Step) error `env:"-"`
+}
+
+// Validate reports every fault at once, each by the name of its variable.
+func (c Config) Validate() error {
+	var errs []error
+	for name, n := range map[string]int{
+		"WORKER_SLOTS_IMAGE": c.SlotsImage, "WORKER_SLOTS_AUDIO": c.SlotsAudio, "WORKER_SLOTS_TEXT": c.SlotsText,
+	} {
+		if n < 0 || n > maxSlots {
+			errs = append(errs, fmt.Errorf("%s must be between 0 and %d, not %d", name, maxSlots, n))
+		}
+	}
+	for name, d := range map[string]time.Duration{
+		"FETCH_RETRY_INITIAL_DELAY_MS": c.RetryInitialDelay, "FETCH_RETRY_MAX_DELAY_MS": c.RetryMaxDelay,
+		"IMAGE_TIMEOUT": c.ImageTimeout, "AUDIO_TIMEOUT": c.AudioTimeout, "TEXT_TIMEOUT": c.TextTimeout,
+	} {
+		if d <= 0 {
+			errs = append(errs, fmt.Errorf("%s must be longer than nothing", name))
+		}
+	}
+	if c.SoftStop < 0 {
+		errs = append(errs, errors.New("WORKER_SOFT_STOP must not be negative"))
+	}
+	return errors.Join(errs...)
+}
+
+const maxSlots = 1024
+
+func (c Config) heartbeat() time.Duration {
+	if c.Heartbeat > 0 {
+		return c.Heartbeat
+	}
+	return broker.DefaultAckWait / 3
+}
+
+// timeout returns the longest duration of one attempt.
+func (c Config) timeout(kind job.Kind) time.Duration {
+	switch kind {
+	case job.KindImage:
+		return c.ImageTimeout
+	case job.KindAudio:
+		return c.AudioTimeout
+	case job.KindPrompt, job.KindTranslation:
+	}
+	return c.TextTimeout
+}
+
+// slots returns how many jobs of a kind are worked at once.
+func (c Config) slots() map[job.Kind]int {
+	return map[job.Kind]int{
+		job.KindImage: c.SlotsImage, job.KindAudio: c.SlotsAudio, job.KindPrompt: c.SlotsText, job.KindTranslation: c.SlotsText,
+	}
+}

@@ -1,0 +1,104 @@
+package processor
+
+import (
+	"context"
+	"sync"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/store"
+)
+
+// Generator makes what a job asks for. Its errors are *upstream.Fault, or several of them in a *SetFault; any other
+// error counts as a fault of our own that may pass.
+type Generator interface {
+	// Generate makes one attempt. It stores media through the task as they arrive and makes only those that are missing.
+	// The result it returns carries texts; the task's media are added to it.
+	Generate(ctx context.Context, t *Task) (*job.Result, error)
+}
+
+// Task is one attempt of a job, as its Generator sees it.
+type Task struct {
+	Spec *job.Spec
+	// Optimized is the prompt that an earlier attempt improved.
+	Optimized string
+	// Last says that no further attempt follows if this one fails.
+	Last bool
+
+	attempt *attempt
+
+	mu    sync.Mutex
+	media map[int]job.Media
+	// pending is the one medium of a job that makes no more; it is stored with the record.
+	pending []store.Product
+	// result is what the generator has said so far; it stands in for its answer when a set stays incomplete.
+	result *job.Result
+}
+
+// Note keeps the texts of the result, for the case that the set stays incomplete.
+func (t *Task) Note(r *job.Result) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.result = r
+}
+
+// partial returns the texts of an incomplete set.
+func (t *Task) partial() *job.Result {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.result == nil {
+		return &job.Result{}
+	}
+	r := *t.result
+	return &r
+}
+
+// Enter announces what the attempt is busy with.
+func (t *Task) Enter(ctx context.Context, stage job.Stage) error {
+	return t.attempt.update(ctx, func(p *job.Progress) { p.Stage = stage })
+}
+
+// Remember keeps an improved prompt for later attempts.
+func (t *Task) Remember(ctx context.Context, optimized string) error {
+	return t.attempt.update(ctx, func(p *job.Progress) { p.Optimized = optimized })
+}
+
+// Stored reports whether the medium with this index is stored already.
+func (t *Task) Stored(index int) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	_, ok := t.media[index]
+	return ok
+}
+
+// Store takes one medium of so many. One of several is stored as soon as it is there, and seen; the only one of a job
+// is stored together with its record.
+func (t *Task) Store(ctx context.Context, p store.Product, of int) error {
+	a := t.attempt
+	if of == 1 {
+		t.pending = append(t.pending, p)
+		return a.update(ctx, func(pr *job.Progress) { pr.Stage = job.StageStoring })
+	}
+	stored, err := a.processor.store.PutMedia(ctx, t.Spec.Owner, t.Spec.ID, p.Media, p.Data)
+	if err != nil {
+		return &storeFault{err}
+	}
+	if err := a.processor.passed(StepMedia); err != nil {
+		return err
+	}
+	a.processor.metrics.MediaBytes.WithLabelValues(string(t.Spec.Kind)).Add(float64(stored.Bytes))
+	t.mu.Lock()
+	t.media[stored.Index] = stored
+	done := len(t.media)
+	t.mu.Unlock()
+	if done == of {
+		return nil
+	}
+	percent := done * 100 / of
+	return a.update(ctx, func(pr *job.Progress) { pr.Percent = &percent })
+}
+
+// storeFault is a fault of our own store, which is no failure of the job.
+type storeFault struct{ err error }
+
+func (f *storeFault) Error() string { return "store: " + f.err.Error() }
+func (f *storeFault) Unwrap() error { return f.err }

@@ -1,0 +1,47 @@
+package processor
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// keepAlive reports the job in progress until the returned function is called. When the broker has not confirmed for
+// two heartbeats the attempt is broken off before somebody else gets the job; when the job turns out to have ended, a
+// cancel among others, it is broken off too.
+func (a *attempt) keepAlive(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		every := a.processor.cfg.heartbeat()
+		ticker := time.NewTicker(every)
+		defer ticker.Stop()
+		confirmed := time.Now()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+			}
+			if a.beat(ctx, every) {
+				confirmed = time.Now()
+			} else if time.Since(confirmed) >= 2*every && ctx.Err() == nil {
+				a.cancel(errLost)
+			}
+			if _, err := a.ended(ctx); err == nil {
+				a.cancel(errEnded)
+			}
+		}
+	})
+	return func() {
+		cancel()
+		wg.Wait()
+	}
+}
+
+// beat reports the job in progress once and reports whether the broker confirmed.
+func (a *attempt) beat(ctx context.Context, within time.Duration) bool {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	return a.delivery.Beat(ctx) == nil
+}

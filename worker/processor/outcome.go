@@ -1,0 +1,173 @@
+package processor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/worker/upstream"
+)
+
+// verdict is what follows from how an attempt ended.
+type verdict string
+
+const (
+	// verdictSucceed ends the job with its result.
+	verdictSucceed verdict = "succeed"
+	// verdictFail ends the job with an error, or with what it has made so far.
+	verdictFail verdict = "fail"
+	// verdictRetry tries again and counts as one of the job's attempts.
+	verdictRetry verdict = "retry"
+	// verdictWait tries again and does not count; the deadline bounds it.
+	verdictWait verdict = "wait"
+	// verdictHandBack gives the job to another worker at once; nothing counts.
+	verdictHandBack verdict = "hand_back"
+	// verdictAbandon does nothing: the job has ended, or is somebody else's, or NATS is away.
+	verdictAbandon verdict = "abandon"
+)
+
+// The causes with which an attempt is broken off.
+var (
+	errShutdown = errors.New("the worker stops")
+	errLost     = errors.New("the broker did not confirm that the job is in progress")
+	errStale    = errors.New("the job was delivered to somebody else")
+	errEnded    = errors.New("the job has ended meanwhile")
+	errDeadline = errors.New("the job's deadline has passed")
+	errTimeout  = fmt.Errorf("the attempt took too long: %w", context.DeadlineExceeded)
+	// errStopped is what a test's AfterStep returns; the delivery is left as a crash would leave it.
+	errStopped = errors.New("stopped behind a step")
+)
+
+// classes says what follows from each class of fault.
+var classes = map[upstream.Class]verdict{
+	upstream.Retryable:     verdictRetry,
+	upstream.Throttled:     verdictWait,
+	upstream.Misconfigured: verdictWait,
+	upstream.Permanent:     verdictFail,
+	upstream.Moderated:     verdictFail,
+}
+
+// outcome is how an attempt ended.
+type outcome struct {
+	verdict verdict
+	fault   *upstream.Fault
+	// faults are those of single pictures of a set, by index.
+	faults map[int]*upstream.Fault
+	// code is the job error's code.
+	code string
+}
+
+// judge says what follows from the error of an attempt whose context ended with the given cause, if it did.
+func judge(err, cause error) outcome {
+	switch {
+	case err == nil:
+		return outcome{verdict: verdictSucceed}
+	case errors.Is(err, errStopped), errors.Is(cause, errStopped):
+		return outcome{verdict: verdictAbandon}
+	case errors.Is(cause, errEnded), errors.Is(cause, errStale), errors.Is(cause, errLost), errors.Is(err, errStale):
+		return outcome{verdict: verdictAbandon}
+	case errors.Is(cause, errShutdown):
+		return outcome{verdict: verdictHandBack}
+	case errors.Is(cause, errDeadline):
+		return outcome{verdict: verdictFail, code: job.CodeDeadline}
+	}
+	var own *storeFault
+	if errors.As(err, &own) {
+		return outcome{verdict: verdictWait, code: job.CodeInternal}
+	}
+	var set *SetFault
+	if errors.As(err, &set) {
+		o := judge(set.worst(), nil)
+		o.faults = set.Faults
+		return o
+	}
+	var fault *upstream.Fault
+	if errors.As(err, &fault) {
+		if v, ok := classes[fault.Class]; ok {
+			return outcome{verdict: v, fault: fault, code: fault.Code}
+		}
+	}
+	if errors.Is(cause, errTimeout) {
+		return outcome{verdict: verdictRetry, code: job.CodeTimeout, fault: fault}
+	}
+	return outcome{verdict: verdictRetry, code: job.CodeInternal, fault: fault}
+}
+
+// jobError returns the error that the job's client may see.
+func (o outcome) jobError() *job.Error {
+	status := 0
+	if o.fault != nil {
+		status = o.fault.Status
+	}
+	return job.NewError(o.code, status)
+}
+
+func (o outcome) detail() string {
+	if o.fault == nil {
+		return ""
+	}
+	return o.fault.Detail
+}
+
+// missing lists the pictures of a set that could not be made.
+func (o outcome) missing(of int, stored map[int]job.Media) []job.Missing {
+	var list []job.Missing
+	for i := range of {
+		if _, ok := stored[i]; ok {
+			continue
+		}
+		e := o.jobError()
+		if f := o.faults[i]; f != nil {
+			e = job.NewError(f.Code, f.Status)
+		}
+		list = append(list, job.Missing{Index: i, Error: *e})
+	}
+	return list
+}
+
+// SetFault is the faults of single pictures of a set.
+type SetFault struct {
+	Faults map[int]*upstream.Fault
+}
+
+// Error names the worst of the faults.
+func (s *SetFault) Error() string { return s.worst().Error() }
+
+// worst returns the fault that decides what follows: as long as one picture may still come, the job goes on.
+func (s *SetFault) worst() error {
+	rank := []upstream.Class{upstream.Retryable, upstream.Throttled, upstream.Misconfigured, upstream.Permanent, upstream.Moderated}
+	faults := slices.SortedFunc(maps.Values(s.Faults), func(a, b *upstream.Fault) int {
+		return slices.Index(rank, a.Class) - slices.Index(rank, b.Class)
+	})
+	if len(faults) == 0 {
+		return errors.New("empty set of faults")
+	}
+	return faults[0]
+}
+
+// delay returns how long to wait before the attempt that follows n earlier ones: doubled each time, with jitter, and
+// never shorter than the upstream asked for.
+func (c Config) delay(n int, asked time.Duration) time.Duration {
+	b := backoff.NewExponentialBackOff(
+		backoff.WithInitialInterval(c.RetryInitialDelay), backoff.WithMultiplier(2),
+		backoff.WithRandomizationFactor(0.3), backoff.WithMaxInterval(c.RetryMaxDelay), backoff.WithMaxElapsedTime(0),
+	)
+	d := b.NextBackOff()
+	for range min(n, maxDoublings) {
+		d = b.NextBackOff()
+	}
+	if asked > 0 {
+		// What was asked for is the least; a little jitter keeps a crowd from coming back at the same instant.
+		return max(d, asked+time.Duration(float64(d)*0.1))
+	}
+	return d
+}
+
+// maxDoublings is more than it takes to reach any sensible longest delay.
+const maxDoublings = 32

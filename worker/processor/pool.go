@@ -1,0 +1,171 @@
+package processor
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/queue"
+)
+
+const (
+	// idleWait is how long a free slot watches one lane before it thinks again.
+	idleWait = time.Second
+	// shortWait is the same while there are fewer free slots than lanes, so that each lane gets its turn.
+	shortWait = 100 * time.Millisecond
+	// guestsFirst is how often a free slot asks the guests before the members.
+	guestsFirst = 4
+	// troubleWait is how long a slot waits after NATS could not be asked.
+	troubleWait = 500 * time.Millisecond
+)
+
+// pool is a number of slots that share some lanes. Each slot holds either a job or at most one open pull, so that no
+// job is ever taken for which there is no slot.
+type pool struct {
+	name    string
+	slots   int
+	members []*queue.Lane
+	guests  []*queue.Lane
+
+	mu sync.Mutex
+	// turn counts the choices made.
+	turn int
+	// watching counts the slots that wait at a lane.
+	watching map[*queue.Lane]int
+	// active is the lane that had a job last.
+	active *queue.Lane
+	busy   int
+}
+
+func newPool(ctx context.Context, q *queue.Queue, name string, slots int, kinds ...job.Kind) (*pool, error) {
+	pl := &pool{name: name, slots: slots, watching: make(map[*queue.Lane]int)}
+	for _, kind := range kinds {
+		member, err := q.Lane(ctx, kind, job.LaneMember)
+		if err != nil {
+			return nil, err
+		}
+		guest, err := q.Lane(ctx, kind, job.LaneGuest)
+		if err != nil {
+			return nil, err
+		}
+		pl.members, pl.guests = append(pl.members, member), append(pl.guests, guest)
+	}
+	return pl, nil
+}
+
+// order returns the lanes in the order in which a free slot asks them: members first, every fourth time the guests, and
+// the kinds in turn.
+func (pl *pool) order() []*queue.Lane {
+	pl.mu.Lock()
+	defer pl.mu.Unlock()
+	pl.turn++
+	kinds := len(pl.members)
+	rotate := func(lanes []*queue.Lane) []*queue.Lane {
+		by := pl.turn % kinds
+		return append(slices.Clone(lanes[by:]), lanes[:by]...)
+	}
+	if pl.turn%guestsFirst == 0 {
+		return append(rotate(pl.guests), rotate(pl.members)...)
+	}
+	return append(rotate(pl.members), rotate(pl.guests)...)
+}
+
+// watch chooses the lane at which an idle slot waits: one that nobody watches, else the one that had a job last.
+func (pl *pool) watch() (*queue.Lane, time.Duration) {
+	lanes := pl.order()
+	pl.mu.Lock()
+	defer pl.mu.Unlock()
+	chosen, unwatched := pl.active, 0
+	for _, lane := range lanes {
+		if pl.watching[lane] == 0 {
+			if unwatched == 0 {
+				chosen = lane
+			}
+			unwatched++
+		}
+	}
+	if chosen == nil {
+		chosen = lanes[0]
+	}
+	pl.watching[chosen]++
+	if unwatched > 1 {
+		return chosen, shortWait
+	}
+	return chosen, idleWait
+}
+
+func (pl *pool) unwatch(lane *queue.Lane, got bool) {
+	pl.mu.Lock()
+	defer pl.mu.Unlock()
+	pl.watching[lane]--
+	if got {
+		pl.active = lane
+	}
+}
+
+// occupy counts busy slots.
+func (pl *pool) occupy(by int) (busy, free int) {
+	pl.mu.Lock()
+	defer pl.mu.Unlock()
+	pl.busy += by
+	return pl.busy, pl.slots - pl.busy
+}
+
+// slot takes and works jobs, one after the other, until pulling ends. A job in hand goes on until working ends.
+func (p *Processor) slot(pulling, working context.Context, pl *pool) {
+	worked := true
+	for pulling.Err() == nil {
+		d, err := pl.take(worked)
+		if err != nil {
+			p.trouble.report(pulling, err)
+			if !pause(pulling, troubleWait) {
+				return
+			}
+			continue
+		}
+		p.trouble.over(pulling)
+		worked = d != nil
+		if d == nil {
+			continue
+		}
+		p.count(pl, 1)
+		p.work(working, d)
+		p.count(pl, -1)
+	}
+}
+
+// take returns a job, or nil when there was none for a while. A slot that has just worked looks everywhere first.
+func (pl *pool) take(everywhere bool) (*queue.Delivery, error) {
+	if everywhere {
+		for _, lane := range pl.order() {
+			d, err := lane.Take(0)
+			if d != nil || err != nil {
+				return d, err
+			}
+		}
+	}
+	lane, wait := pl.watch()
+	d, err := lane.Take(wait)
+	pl.unwatch(lane, d != nil)
+	return d, err
+}
+
+func (p *Processor) count(pl *pool, by int) {
+	busy, free := pl.occupy(by)
+	p.metrics.WorkerSlots.WithLabelValues(pl.name, "busy").Set(float64(busy))
+	p.metrics.WorkerSlots.WithLabelValues(pl.name, "free").Set(float64(free))
+}
+
+// pause waits and reports whether ctx still holds.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,185 @@
+package processor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/queue"
+	"github.com/text2image-audio/text2image-audio/pkg/store"
+	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
+)
+
+// Deps are what a processor works with.
+type Deps struct {
+	Queue     *queue.Queue
+	Store     *store.Store
+	Generator Generator
+	Metrics   *telemetry.Metrics
+	Log       *slog.Logger
+	// Mode and Version are announced to the others.
+	Mode, Version string
+}
+
+// Processor works jobs with a bounded number of slots for each kind.
+type Processor struct {
+	cfg       Config
+	id        string
+	mode      string
+	version   string
+	queue     *queue.Queue
+	store     *store.Store
+	generator Generator
+	metrics   *telemetry.Metrics
+	log       *slog.Logger
+	now       func() time.Time
+	trouble   trouble
+
+	// Pulling and working end apart: a stop ends the pulling at once and the work later.
+	stopPulling context.CancelFunc
+	stopWork    context.CancelCauseFunc
+	stopNotices func()
+	slots       sync.WaitGroup
+	background  sync.WaitGroup
+
+	mu      sync.Mutex
+	started time.Time
+	running map[string]context.CancelCauseFunc
+	seconds map[job.Kind]float64
+}
+
+// New returns a processor that does nothing until Start.
+func New(cfg Config, deps Deps) (*Processor, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	return &Processor{
+		cfg: cfg, id: uuid.NewString(), mode: deps.Mode, version: deps.Version,
+		queue: deps.Queue, store: deps.Store, generator: deps.Generator, metrics: deps.Metrics, log: deps.Log,
+		now: time.Now, trouble: trouble{log: deps.Log},
+		running: make(map[string]context.CancelCauseFunc), seconds: make(map[job.Kind]float64),
+	}, nil
+}
+
+// ID returns the name under which the worker announces itself.
+func (p *Processor) ID() string { return p.id }
+
+// Start begins to take jobs. It fails when NATS cannot be asked; ctx bounds the start only.
+func (p *Processor) Start(ctx context.Context) error {
+	var pools []*pool
+	for _, wanted := range []struct {
+		name  string
+		slots int
+		kinds []job.Kind
+	}{
+		{"image", p.cfg.SlotsImage, []job.Kind{job.KindImage}},
+		{"audio", p.cfg.SlotsAudio, []job.Kind{job.KindAudio}},
+		{"text", p.cfg.SlotsText, []job.Kind{job.KindPrompt, job.KindTranslation}},
+	} {
+		pl, err := newPool(ctx, p.queue, wanted.name, wanted.slots, wanted.kinds...)
+		if err != nil {
+			return fmt.Errorf("start worker: %w", err)
+		}
+		pools = append(pools, pl)
+	}
+	stopNotices, err := p.queue.OnCancel(p.canceled)
+	if err != nil {
+		return fmt.Errorf("start worker: %w", err)
+	}
+	p.stopNotices, p.started = stopNotices, p.now()
+	pulling, stopPulling := context.WithCancel(context.WithoutCancel(ctx))
+	working, stopWork := context.WithCancelCause(context.WithoutCancel(ctx))
+	p.stopPulling, p.stopWork = stopPulling, stopWork
+	for _, pl := range pools {
+		p.count(pl, 0)
+		for range pl.slots {
+			p.slots.Go(func() { p.slot(pulling, working, pl) })
+		}
+	}
+	p.background.Go(func() { p.announce(pulling) })
+	return nil
+}
+
+// Stop ends the pulling, waits a while for running attempts and hands the rest back. It is safe before Start.
+// When ctx ends first, what still runs is left behind and comes back by itself.
+func (p *Processor) Stop(ctx context.Context) error {
+	if p.stopPulling == nil {
+		return nil
+	}
+	p.stopPulling()
+	defer p.stopNotices()
+	quiet := make(chan struct{})
+	go func() {
+		p.slots.Wait()
+		p.background.Wait()
+		close(quiet)
+	}()
+	soft := time.NewTimer(p.cfg.SoftStop)
+	defer soft.Stop()
+	select {
+	case <-quiet:
+		p.stopWork(errShutdown)
+		return nil
+	case <-soft.C:
+	case <-ctx.Done():
+	}
+	p.stopWork(errShutdown)
+	select {
+	case <-quiet:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("stop worker: %w", errors.Join(errShutdown, context.Cause(ctx)))
+	}
+}
+
+// remember makes a running attempt reachable for a cancel, until the returned function is called.
+func (p *Processor) remember(id string, cancel context.CancelCauseFunc) (forget func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.running[id] = cancel
+	return func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		delete(p.running, id)
+	}
+}
+
+// canceled breaks off the attempt of a job that was canceled, if it runs here.
+func (p *Processor) canceled(id string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if cancel, ok := p.running[id]; ok {
+		cancel(errEnded)
+	}
+}
+
+// trouble reports NATS being away once, and its return once, however many slots notice.
+type trouble struct {
+	log *slog.Logger
+	mu  sync.Mutex
+	on  bool
+}
+
+func (t *trouble) report(ctx context.Context, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.on && ctx.Err() == nil {
+		t.on = true
+		t.log.WarnContext(ctx, "the queue cannot be asked for jobs", "error", err)
+	}
+}
+
+func (t *trouble) over(ctx context.Context) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.on {
+		t.on = false
+		t.log.WarnContext(ctx, "the queue can be asked for jobs again")
+	}
+}

@@ -1,0 +1,217 @@
+package processor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/store"
+)
+
+// Step names a step of the settlement.
+type Step = store.Step
+
+// The steps of a settlement, in their order.
+const (
+	// StepMedia is behind the storing of media.
+	StepMedia = store.StepMedia
+	// StepRecord is behind the terminal record.
+	StepRecord = store.StepRecord
+	// StepFollowUp is behind the dead letter and whatever else follows a record.
+	StepFollowUp Step = "follow_up"
+	// StepAck is behind the acknowledgement, the last step.
+	StepAck Step = "ack"
+)
+
+const (
+	// settleTimeout bounds a settlement, in which NATS may be away for a moment.
+	settleTimeout = 30 * time.Second
+	settlePause   = 500 * time.Millisecond
+	// newerDelay is how long a job is left for the newer program that wrote it.
+	newerDelay = 30 * time.Second
+)
+
+func (p *Processor) passed(step Step) error {
+	if p.cfg.AfterStep == nil {
+		return nil
+	}
+	if err := p.cfg.AfterStep(step); err != nil {
+		return fmt.Errorf("%w %s: %w", errStopped, step, err)
+	}
+	return nil
+}
+
+// succeed ends the job with its result.
+func (a *attempt) succeed(ctx context.Context, task *Task, result *job.Result, missing []job.Missing) error {
+	if result == nil {
+		result = &job.Result{}
+	}
+	result.Media, result.Missing = task.stored(), missing
+	return a.settle(ctx, &job.Record{Status: job.StatusSucceeded, Result: result}, task, "")
+}
+
+// fail ends the job with an error, or with what it has made so far: one missing picture does not sink a set.
+func (a *attempt) fail(ctx context.Context, task *Task, o outcome, counts job.Counts) error {
+	a.progress.Counts = counts
+	if task != nil && len(task.stored()) > 0 {
+		missing := o.missing(mediaCount(a.spec), task.media)
+		return a.succeed(ctx, task, task.partial(), missing)
+	}
+	return a.settle(ctx, &job.Record{Status: job.StatusFailed, Error: o.jobError()}, nil, o.detail())
+}
+
+// expire ends a job whose deadline passed before this delivery.
+func (a *attempt) expire(ctx context.Context) error {
+	record := &job.Record{Status: job.StatusFailed, Error: job.NewError(job.CodeDeadline, 0)}
+	if p, _, err := a.fromLeader(ctx); err == nil && p != nil {
+		a.progress = p
+	}
+	return a.settle(ctx, record, nil, "")
+}
+
+// settle stores how the job ended and takes every later step, the acknowledgement last. When the job has ended
+// already, by whomever, this attempt's result is dropped and the steps are taken for the record that holds.
+// NATS being away for a moment costs time; for longer, the delivery is left to come back.
+func (a *attempt) settle(ctx context.Context, r *job.Record, task *Task, detail string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+	defer cancel()
+	r.Spec, r.FinishedAt = a.spec, job.At(a.processor.now())
+	if p := a.progress; p != nil {
+		r.Attempt, r.Counts, r.StartedAt = p.Attempt, p.Counts, p.StartedAt
+	}
+	var products []store.Product
+	if task != nil {
+		products = task.pending
+	}
+	var final *job.Record
+	var won bool
+	err := persist(ctx, func() (err error) {
+		attempt := *r
+		if r.Result != nil {
+			result := *r.Result
+			attempt.Result = &result
+		}
+		final, won, err = a.processor.store.Settle(ctx, &attempt, products, a.processor.passed)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if won {
+		a.observeEnd(ctx, final)
+	} else {
+		a.processor.metrics.SettleConflicts.WithLabelValues(string(a.spec.Kind)).Inc()
+		detail = ""
+	}
+	return a.finish(ctx, final, detail)
+}
+
+// finish takes the steps that follow a terminal record. Each can be repeated; a delivery that finds the record comes
+// straight here.
+func (a *attempt) finish(ctx context.Context, r *job.Record, detail string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+	defer cancel()
+	if err := persist(ctx, func() error { return a.processor.store.FollowUp(ctx, r, detail) }); err != nil {
+		return err
+	}
+	if err := a.processor.passed(StepFollowUp); err != nil {
+		return err
+	}
+	if err := persist(ctx, func() error { return a.delivery.Ack(ctx) }); err != nil {
+		return err
+	}
+	if err := a.processor.passed(StepAck); err != nil {
+		return err
+	}
+	return a.processor.store.DropProgress(ctx, a.delivery.Owner, a.delivery.ID)
+}
+
+// retry gives the job back for a further attempt after delay, or at its deadline when that comes first.
+func (a *attempt) retry(ctx context.Context, o outcome, counts job.Counts, delay time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+	defer cancel()
+	now := a.processor.now()
+	next := now.Add(delay)
+	if next.After(a.spec.Deadline.Time) {
+		next = a.spec.Deadline.Time
+	}
+	err := a.update(ctx, func(p *job.Progress) {
+		p.Status, p.Stage, p.Counts = job.StatusRetrying, "", counts
+		p.Attempt = max(1, counts.Failures)
+		p.NextAttemptAt, p.LastError = job.AtPtr(next), o.jobError()
+		if o.verdict == verdictWait && o.fault != nil {
+			p.WaitingFor = o.fault.Upstream
+		}
+	})
+	if errors.Is(err, errStale) {
+		return nil
+	}
+	// The moment is stored to the millisecond; a hair later, so that the job is not early by its own clock.
+	return a.delivery.Retry(next.Sub(now) + time.Millisecond)
+}
+
+// handBack gives the job to another worker at once; being stopped is no failure of the job.
+func (a *attempt) handBack(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+	defer cancel()
+	err := a.update(ctx, func(p *job.Progress) {
+		p.Status, p.Stage, p.NextAttemptAt = job.StatusRetrying, "", job.AtPtr(a.processor.now())
+	})
+	if errors.Is(err, errStale) {
+		return nil
+	}
+	return a.delivery.HandBack()
+}
+
+// unreadable deals with a message that cannot be read. One that a newer program wrote is left for it; any other is
+// ended, since no worker will ever read it.
+func (a *attempt) unreadable(ctx context.Context) {
+	d, p := a.delivery, a.processor
+	if errors.Is(d.Fault, job.ErrNewer) {
+		if err := d.Retry(newerDelay); err != nil {
+			p.log.WarnContext(ctx, "job left to be delivered again", "error", err)
+		}
+		return
+	}
+	p.log.ErrorContext(ctx, "job cannot be read", "error", d.Fault, "kind", string(d.Kind))
+	in, err := job.NewInput(d.Kind)
+	if err != nil {
+		p.log.ErrorContext(ctx, "job left in the queue", "error", err)
+		return
+	}
+	at := job.At(d.QueuedAt)
+	a.spec = &job.Spec{
+		V: job.Version, ID: d.ID, Kind: d.Kind, Lane: d.Lane, Owner: d.Owner, Input: in, CreatedAt: at, Deadline: at,
+	}
+	record := &job.Record{Status: job.StatusFailed, Error: job.NewError(job.CodeInvalidJob, 0)}
+	if err := a.settle(ctx, record, nil, d.Fault.Error()); err != nil && !errors.Is(err, errStopped) {
+		p.log.WarnContext(ctx, "job left to be delivered again", "error", err)
+	}
+}
+
+func (a *attempt) observeEnd(ctx context.Context, r *job.Record) {
+	m, kind := a.processor.metrics, string(a.spec.Kind)
+	m.JobsFinished.WithLabelValues(kind, string(r.Status)).Inc()
+	m.EndToEnd.WithLabelValues(kind).Observe(r.FinishedAt.Sub(a.spec.CreatedAt.Time).Seconds())
+	code := ""
+	if r.Status == job.StatusFailed {
+		code = r.Error.Code
+		m.DeadLetters.WithLabelValues(kind, code).Inc()
+	}
+	a.processor.log.InfoContext(ctx, "job ended", "kind", kind, "status", string(r.Status), "code", code, "attempt", r.Attempt)
+}
+
+// persist repeats a write until it is done or ctx ends. A write that was refused on its merits is not repeated.
+func persist(ctx context.Context, write func() error) error {
+	return backoff.Retry(func() error {
+		err := write()
+		if errors.Is(err, errStopped) || errors.Is(err, job.ErrNewer) {
+			return backoff.Permanent(err)
+		}
+		return err
+	}, backoff.WithContext(backoff.NewConstantBackOff(settlePause), ctx))
+}

@@ -1,0 +1,180 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// Reasons why reading an answer was given up.
+var (
+	errSilent   = errors.New("answer fell silent")
+	errOverLong = errors.New("answer is longer than accepted")
+	errShort    = errors.New("answer is shorter than announced")
+	errDrained  = errors.New("rest of the answer is not wanted")
+)
+
+// Answer is an answer of status 200 while it is read. It belongs to the function it was given to and ends with it.
+type Answer struct {
+	Header http.Header
+
+	ctx      context.Context
+	cancel   context.CancelCauseFunc
+	response *http.Response
+	timer    *time.Timer
+	idle     time.Duration
+	quiet    bool
+	left     int64
+	read     int64
+	ended    bool
+}
+
+func newAnswer(
+	ctx context.Context, cancel context.CancelCauseFunc, response *http.Response, r Request, idle time.Duration,
+) *Answer {
+	return &Answer{
+		Header:   response.Header,
+		ctx:      ctx,
+		cancel:   cancel,
+		response: response,
+		timer:    time.AfterFunc(idle, func() { cancel(errSilent) }),
+		idle:     idle,
+		quiet:    r.Quiet,
+		left:     r.MaxAnswer,
+	}
+}
+
+// Read reads the body. It fails when the body is longer than accepted, shorter than announced, or silent for too long;
+// return its error as it is, Do knows what each means.
+func (a *Answer) Read(p []byte) (int, error) {
+	if a.ended {
+		return 0, io.EOF
+	}
+	// One byte more than is left is asked for, which tells an answer of the very limit from a longer one.
+	if int64(len(p)) > a.left+1 {
+		p = p[:a.left+1]
+	}
+	n, err := a.response.Body.Read(p)
+	a.read += int64(n)
+	a.left -= int64(n)
+	if a.left < 0 {
+		return 0, errOverLong
+	}
+	if n > 0 && !a.quiet {
+		a.Progress()
+	}
+	switch {
+	case err == nil:
+		return n, nil
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return n, errShort
+	case !errors.Is(err, io.EOF):
+		return n, fmt.Errorf("read answer: %w", err)
+	}
+	a.ended = true
+	if announced := a.response.ContentLength; announced >= 0 && a.read < announced {
+		return n, errShort
+	}
+	return n, io.EOF
+}
+
+// ReadAll reads the whole body. It fails as Read does, and at once when the announced length is above the bound.
+func (a *Answer) ReadAll() ([]byte, error) {
+	announced := a.response.ContentLength
+	if announced > a.left {
+		return nil, errOverLong
+	}
+	if announced <= 0 {
+		return io.ReadAll(a)
+	}
+	data := make([]byte, announced)
+	n, err := io.ReadFull(a, data)
+	if err != nil {
+		return data[:n], err
+	}
+	return data, nil
+}
+
+// Progress says that the answer goes on: the time it may be silent begins anew.
+func (a *Answer) Progress() { a.timer.Reset(a.idle) }
+
+// Within gives the rest of the answer at most d from now, for what is welcome but not worth waiting for.
+func (a *Answer) Within(d time.Duration) {
+	a.idle = d
+	a.timer.Reset(d)
+}
+
+// Encoded reports a body that came compressed although that was not asked for. It is not unpacked.
+func (a *Answer) Encoded() bool {
+	encoding := strings.TrimSpace(a.Header.Get("Content-Encoding"))
+	return encoding != "" && !strings.EqualFold(encoding, "identity")
+}
+
+// Claims returns the fault of an error that was sent as a success, for the status that it claims and what it says.
+func (a *Answer) Claims(status int, said []byte) *Fault {
+	header := a.Header.Clone()
+	header.Del("Content-Type")
+	return classify(status, header, said)
+}
+
+// Unexpected returns the fault of an answer that is not of the expected kind, for the given reason. It reads some of the
+// body: an error in the shape of an envelope is taken for what it says.
+func (a *Answer) Unexpected(reason string, head []byte) *Fault {
+	a.Within(errorBodyTime)
+	rest, err := io.ReadAll(io.LimitReader(a, maxErrorBody))
+	body := append(head[:len(head):len(head)], rest...)
+	if err == nil && !a.Encoded() {
+		if e := parseEnvelope(a.Header.Get("Content-Type"), body); e.status >= 400 && e.status <= 599 {
+			return a.Claims(e.status, body)
+		}
+	}
+	f := InvalidAnswer(reason)
+	if !a.Encoded() && textual(body) {
+		f.Detail = classify(http.StatusOK, a.Header, body).Detail
+	}
+	f.RequestID = requestID(&envelope{}, a.Header)
+	return f
+}
+
+// refusal reads an answer that is not of status 200 and says what it means.
+func (a *Answer) refusal(parent context.Context) error {
+	a.Within(errorBodyTime)
+	a.quiet = true
+	a.left = maxErrorBody
+	body, err := io.ReadAll(a)
+	// Its status stands however the body ends, unless it was us who gave up.
+	if err != nil && errors.Is(parent.Err(), context.Canceled) {
+		return canceled(parent)
+	}
+	if a.Encoded() || !textual(body) {
+		body = nil
+	}
+	return classify(a.response.StatusCode, a.Header, body)
+}
+
+// close reads what little may be left, so that the connection can serve again, and closes the body. It never waits long.
+func (a *Answer) close() {
+	const patience, bound = 250 * time.Millisecond, 16 << 10
+	if !a.ended && context.Cause(a.ctx) == nil {
+		a.timer.Stop()
+		wait := time.AfterFunc(patience, func() { a.cancel(errDrained) })
+		_, _ = io.CopyN(io.Discard, a.response.Body, bound)
+		wait.Stop()
+	}
+	a.timer.Stop()
+	_ = a.response.Body.Close()
+}
+
+// textual reports whether a body is worth quoting.
+func textual(body []byte) bool {
+	for _, b := range body[:min(len(body), 512)] {
+		if b < ' ' && b != '\n' && b != '\r' && b != '\t' {
+			return false
+		}
+	}
+	return true
+}

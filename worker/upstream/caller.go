@@ -1,0 +1,143 @@
+package upstream
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"time"
+)
+
+// Caller sends requests to one upstream. It may be used by many goroutines at once.
+type Caller struct {
+	// Upstream is one of the names of this package.
+	Upstream string
+	// HTTP sends the requests. Its redirect policy is not used: a redirect is a fault.
+	HTTP *http.Client
+	// Key goes into the Authorization header and nowhere else; empty sends none.
+	Key string
+	// UserAgent names this program to the upstream.
+	UserAgent string
+	// Idle is how long an answer may make no progress once its header has come. Default 30 s.
+	Idle time.Duration
+	// Observe, if not nil, hears once of every HTTP exchange: the status (0 when no answer came), the code of the fault
+	// (empty when the answer was good) and how long it took, body included.
+	Observe func(upstream string, status int, code string, took time.Duration)
+}
+
+// Request is one request to an upstream.
+type Request struct {
+	Method string
+	URL    string
+	Accept string
+	// JSON is the body; nil sends none.
+	JSON []byte
+	// Private are the user's texts in this request, to be kept out of everything that is told about it.
+	Private []string
+	// MaxAnswer bounds the answer's body in bytes.
+	MaxAnswer int64
+	// Quiet says that bytes alone are no progress, only what Answer.Progress is called for. An event stream needs it: its
+	// comments keep a connection alive while nothing happens.
+	Quiet bool
+}
+
+const (
+	defaultIdle = 30 * time.Second
+	// maxErrorBody bounds how much of an error answer is read; the envelopes are far smaller.
+	maxErrorBody = 64 << 10
+	// errorBodyTime bounds the wait for the rest of an error answer: its status has already said the essential.
+	errorBodyTime = 5 * time.Second
+)
+
+// Do sends the request once and passes an answer of status 200 to accept, which reads the body and checks it. Whatever
+// goes wrong comes back as a *Fault: our own context given up is Canceled and wraps context.Cause, its deadline passed
+// or an answer fallen silent is a time-out, any other status is what the table says, and an error of accept that is no
+// *Fault is sorted by what happened to the body. The body is closed when Do returns.
+func (c *Caller) Do(ctx context.Context, r Request, accept func(*Answer) error) error {
+	begun := time.Now()
+	words := &redactor{key: c.Key, private: r.Private}
+	status, err := c.exchange(ctx, r, accept)
+	var fault *Fault
+	if err != nil {
+		fault = c.fault(err, status, words)
+	}
+	if c.Observe != nil {
+		code := ""
+		if fault != nil {
+			code = fault.Code
+		}
+		c.Observe(c.Upstream, status, code, time.Since(begun))
+	}
+	if fault == nil {
+		return nil
+	}
+	return fault
+}
+
+// exchange returns the status of the answer, 0 when none came, and what went wrong.
+func (c *Caller) exchange(parent context.Context, r Request, accept func(*Answer) error) (int, error) {
+	ctx, cancel := context.WithCancelCause(parent)
+	defer cancel(nil)
+	request, err := c.request(ctx, r)
+	if err != nil {
+		return 0, err
+	}
+	sender := *c.HTTP
+	sender.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	sender.Jar = nil
+	response, err := sender.Do(request)
+	if err != nil {
+		return 0, lost(parent, ctx, err)
+	}
+	answer := newAnswer(ctx, cancel, response, r, c.idle())
+	defer answer.close()
+	if response.StatusCode != http.StatusOK {
+		return response.StatusCode, answer.refusal(parent)
+	}
+	if err := accept(answer); err != nil {
+		if _, is := errors.AsType[*Fault](err); is {
+			return response.StatusCode, err
+		}
+		return response.StatusCode, lost(parent, ctx, err)
+	}
+	return response.StatusCode, nil
+}
+
+func (c *Caller) request(ctx context.Context, r Request) (*http.Request, error) {
+	var body io.Reader
+	if r.JSON != nil {
+		body = bytes.NewReader(r.JSON)
+	}
+	request, err := http.NewRequestWithContext(ctx, r.Method, r.URL, body)
+	if err != nil {
+		return nil, &Fault{Class: Permanent, Code: CodeRejected, Err: errors.New("request address cannot be built")}
+	}
+	if r.JSON != nil {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	request.Header.Set("Accept", r.Accept)
+	request.Header.Set("Accept-Encoding", "identity")
+	if c.UserAgent != "" {
+		request.Header.Set("User-Agent", c.UserAgent)
+	}
+	if c.Key != "" {
+		request.Header.Set("Authorization", "Bearer "+c.Key)
+	}
+	return request, nil
+}
+
+func (c *Caller) idle() time.Duration {
+	if c.Idle > 0 {
+		return c.Idle
+	}
+	return defaultIdle
+}
+
+// UserAgent returns the name that this program gives to upstreams; a version that is not known is "dev".
+func UserAgent(version string) string {
+	if version == "" {
+		version = "dev"
+	}
+	return "text2image-audio/" + version
+}

@@ -1,0 +1,335 @@
+package upstream_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/worker/upstream"
+)
+
+// newCaller returns a caller over a transport of its own, whose connections end with the test.
+func newCaller(t *testing.T) *upstream.Caller {
+	t.Helper()
+	transport := upstream.NewTransport(upstream.Options{ConnectTimeout: 5 * time.Second})
+	t.Cleanup(transport.CloseIdleConnections)
+	return &upstream.Caller{
+		Upstream:  upstream.PollinationsImage,
+		HTTP:      &http.Client{Transport: transport},
+		Key:       canaryKey,
+		UserAgent: upstream.UserAgent("1.2.3"),
+	}
+}
+
+func serve(t *testing.T, handler http.HandlerFunc) string {
+	t.Helper()
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+// ask is a request whose address holds the canary prompt.
+func ask(base string) upstream.Request {
+	return upstream.Request{
+		Method:    http.MethodGet,
+		URL:       base + "/generate/" + url.PathEscape(canaryPrompt) + "?seed=1",
+		Accept:    "image/*",
+		Private:   []string{canaryPrompt},
+		MaxAnswer: 1 << 20,
+	}
+}
+
+func readAll(into *[]byte) func(*upstream.Answer) error {
+	return func(a *upstream.Answer) error {
+		var err error
+		*into, err = a.ReadAll()
+		return err
+	}
+}
+
+func TestDo(t *testing.T) {
+	t.Parallel()
+	base := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		for name, want := range map[string]string{
+			"Authorization": "Bearer " + canaryKey, "Accept-Encoding": "identity",
+			"User-Agent": "text2image-audio/1.2.3", "Accept": "image/*",
+		} {
+			if got := r.Header.Get(name); got != want {
+				t.Errorf("%s is %q, want %q", name, got, want)
+			}
+		}
+		if strings.Contains(r.RequestURI, canaryKey) {
+			t.Error("the key is in the address")
+		}
+		_, _ = io.WriteString(w, "the answer")
+	})
+	var observed []string
+	c := newCaller(t)
+	c.Observe = func(name string, status int, code string, took time.Duration) {
+		observed = append(observed, fmt.Sprintf("%s %d %q %v", name, status, code, took > 0))
+	}
+	var body []byte
+	if err := c.Do(t.Context(), ask(base), readAll(&body)); err != nil {
+		t.Fatal(err)
+	}
+	if string(body) != "the answer" {
+		t.Errorf("body is %q", body)
+	}
+	if want := `pollinations-image 200 "" true`; len(observed) != 1 || observed[0] != want {
+		t.Errorf("observed %q, want once %q", observed, want)
+	}
+}
+
+// Every way in which an exchange can fail, seen from the outside.
+func TestDoFaults(t *testing.T) {
+	t.Parallel()
+	echo := canaryPrompt + " " + url.PathEscape(canaryPrompt) + " " + canaryKey + " https://h/generate/x?key=" + canaryKey
+	status := func(status int) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(status)
+			_, _ = io.WriteString(w, `{"error":{"message":`+strconv.Quote(echo)+`}}`)
+		}
+	}
+	rows := []struct {
+		name    string
+		handler http.HandlerFunc
+		class   upstream.Class
+		code    string
+		status  int
+	}{
+		{"400", status(400), upstream.Permanent, upstream.CodeRejected, 400},
+		{"401", status(401), upstream.Misconfigured, upstream.CodeMisconfigured, 401},
+		{"429", status(429), upstream.Throttled, upstream.CodeThrottled, 429},
+		{"500", status(500), upstream.Retryable, upstream.CodeUnavailable, 500},
+		{"201", status(201), upstream.Retryable, upstream.CodeInvalidAnswer, 201},
+		{"plain text that quotes the request", func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, "no: "+echo, http.StatusBadGateway)
+		}, upstream.Retryable, upstream.CodeUnavailable, 502},
+		{"page that quotes the request", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/html")
+			w.WriteHeader(http.StatusBadGateway)
+			_, _ = io.WriteString(w, "<html><title>"+echo+"</title>"+echo+"</html>")
+		}, upstream.Retryable, upstream.CodeUnavailable, 502},
+		{"bare string that quotes the request", func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusBadRequest)
+			_, _ = io.WriteString(w, strconv.QuoteToASCII(echo))
+		}, upstream.Permanent, upstream.CodeRejected, 400},
+		{"JSON of another shape", func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusBadRequest)
+			_, _ = io.WriteString(w, `["`+strconv.QuoteToASCII(canaryPrompt)+`", `+canaryKey)
+		}, upstream.Permanent, upstream.CodeRejected, 400},
+		{"redirect", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "https://elsewhere.example.org"+r.URL.EscapedPath()+"?key="+canaryKey, http.StatusFound)
+		}, upstream.Retryable, upstream.CodeUnavailable, 302},
+		{"cut by Content-Length", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "1000")
+			_, _ = io.WriteString(w, "short")
+		}, upstream.Retryable, upstream.CodeInvalidAnswer, 200},
+		{"cut inside a chunk", func(w http.ResponseWriter, _ *http.Request) {
+			hijack(t, w, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n40\r\nshort")
+		}, upstream.Retryable, upstream.CodeInvalidAnswer, 200},
+		{"closed without an answer", func(w http.ResponseWriter, _ *http.Request) {
+			hijack(t, w, "")
+		}, upstream.Retryable, upstream.CodeUnavailable, 0},
+		{"header cut off", func(w http.ResponseWriter, _ *http.Request) {
+			hijack(t, w, "HTTP/1.1 200 OK\r\nContent-")
+		}, upstream.Retryable, upstream.CodeUnavailable, 0},
+		{"no HTTP, quoting the request", func(w http.ResponseWriter, _ *http.Request) {
+			hijack(t, w, echo+"\r\n\r\n")
+		}, upstream.Retryable, upstream.CodeUnavailable, 0},
+		{"announced too long", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", strconv.Itoa(1<<20+1))
+			w.WriteHeader(http.StatusOK)
+		}, upstream.Permanent, upstream.CodeTooLarge, 200},
+		{"never ends", func(w http.ResponseWriter, _ *http.Request) {
+			for block := make([]byte, 64<<10); ; {
+				if _, err := w.Write(block); err != nil {
+					return
+				}
+			}
+		}, upstream.Permanent, upstream.CodeTooLarge, 200},
+		{"error that never ends", func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusTooManyRequests)
+			for block := []byte(strings.Repeat(echo, 100)); ; {
+				if _, err := w.Write(block); err != nil {
+					return
+				}
+			}
+		}, upstream.Throttled, upstream.CodeThrottled, 429},
+		{"error compressed without being asked", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Encoding", "gzip")
+			w.WriteHeader(http.StatusInternalServerError)
+			_, _ = io.WriteString(w, "\x1f\x8b...")
+		}, upstream.Retryable, upstream.CodeUnavailable, 500},
+	}
+	for _, r := range rows {
+		t.Run(r.name, func(t *testing.T) {
+			t.Parallel()
+			c := newCaller(t)
+			var observed atomic.Int32
+			c.Observe = func(_ string, status int, code string, _ time.Duration) {
+				observed.Add(1)
+				if status != r.status || code != r.code {
+					t.Errorf("observed %d %s, want %d %s", status, code, r.status, r.code)
+				}
+			}
+			var body []byte
+			err := c.Do(t.Context(), ask(serve(t, r.handler)), readAll(&body))
+			requireSilence(t, err)
+			fault, _ := errors.AsType[*upstream.Fault](err)
+			if fault.Class != r.class || fault.Code != r.code || fault.Status != r.status || fault.Upstream != c.Upstream {
+				t.Errorf("got %s %s %d of %q, want %s %s %d", fault.Class, fault.Code, fault.Status, fault.Upstream, r.class, r.code, r.status)
+			}
+			if observed.Load() != 1 {
+				t.Errorf("observed %d times", observed.Load())
+			}
+		})
+	}
+}
+
+// hijack answers with the given bytes and closes the connection.
+func hijack(t *testing.T, w http.ResponseWriter, raw string) {
+	t.Helper()
+	connection, buffered, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	_, _ = buffered.WriteString(raw)
+	_ = buffered.Flush()
+	_ = connection.Close()
+}
+
+func TestDoWithoutServer(t *testing.T) {
+	t.Parallel()
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := "http://" + listener.Addr().String()
+	if err := listener.Close(); err != nil {
+		t.Fatal(err)
+	}
+	err = newCaller(t).Do(t.Context(), ask(address), nil)
+	requireSilence(t, err)
+	fault, _ := errors.AsType[*upstream.Fault](err)
+	if fault.Class != upstream.Retryable || fault.Code != upstream.CodeUnavailable || fault.Status != 0 {
+		t.Errorf("got %+v", fault)
+	}
+	if _, is := errors.AsType[*net.OpError](err); !is {
+		t.Error("the cause is lost")
+	}
+}
+
+func TestDoUnusableAddress(t *testing.T) {
+	t.Parallel()
+	r := ask("http://example.org")
+	r.URL = "http://exa mple.org/generate/" + canaryPrompt
+	err := newCaller(t).Do(t.Context(), r, nil)
+	requireSilence(t, err)
+}
+
+func TestDoCanceled(t *testing.T) {
+	t.Parallel()
+	arrived := make(chan struct{}, 1)
+	base := serve(t, func(_ http.ResponseWriter, r *http.Request) {
+		arrived <- struct{}{}
+		<-r.Context().Done()
+	})
+	why := errors.New("job was canceled")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	go func() {
+		<-arrived
+		cancel(why)
+	}()
+	err := newCaller(t).Do(ctx, ask(base), nil)
+	requireSilence(t, err)
+	fault, _ := errors.AsType[*upstream.Fault](err)
+	if fault.Class != upstream.Canceled || fault.Code != upstream.CodeCanceled || !errors.Is(err, why) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestDoDeadline(t *testing.T) {
+	t.Parallel()
+	base := serve(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	for name, cause := range map[string]error{"own cause": errors.New("attempt took too long"), "no cause": nil} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithTimeoutCause(t.Context(), 30*time.Millisecond, cause)
+			defer cancel()
+			err := newCaller(t).Do(ctx, ask(base), nil)
+			requireSilence(t, err)
+			fault, _ := errors.AsType[*upstream.Fault](err)
+			if fault.Class != upstream.Retryable || fault.Code != upstream.CodeTimeout || !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("got %v", err)
+			}
+			if cause != nil && !errors.Is(err, cause) {
+				t.Error("the cause is lost")
+			}
+		})
+	}
+}
+
+func TestDoHeaderTimeout(t *testing.T) {
+	t.Parallel()
+	base := serve(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	transport := upstream.NewTransport(upstream.Options{HeaderTimeout: 20 * time.Millisecond})
+	t.Cleanup(transport.CloseIdleConnections)
+	c := &upstream.Caller{HTTP: &http.Client{Transport: transport}}
+	fault, _ := errors.AsType[*upstream.Fault](c.Do(t.Context(), ask(base), nil))
+	if fault == nil || fault.Code != upstream.CodeTimeout || fault.Class != upstream.Retryable {
+		t.Errorf("got %v", fault)
+	}
+}
+
+// A connection must be free again after an answer of any kind, or each call would pay for a new one.
+func TestDoKeepsConnections(t *testing.T) {
+	t.Parallel()
+	var opened atomic.Int32
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+		_, _ = io.WriteString(w, strings.Repeat("x", 8<<10))
+	}))
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			opened.Add(1)
+		}
+	}
+	server.Start()
+	t.Cleanup(server.Close)
+	c := newCaller(t)
+	for n := range 6 {
+		r := ask(server.URL)
+		if n%2 == 1 {
+			r.Method, r.JSON = http.MethodPost, []byte(`{}`)
+		}
+		// The answer is refused after its first bytes, so that the rest is left.
+		err := c.Do(t.Context(), r, func(a *upstream.Answer) error {
+			_, err := bufio.NewReaderSize(a, 16).Peek(1)
+			if err != nil {
+				return err
+			}
+			return upstream.InvalidAnswer("not wanted")
+		})
+		if err == nil {
+			t.Fatal("no fault")
+		}
+	}
+	if opened.Load() != 1 {
+		t.Errorf("%d connections for calls one after the other", opened.Load())
+	}
+}

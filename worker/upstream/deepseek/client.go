@@ -1,0 +1,176 @@
+package deepseek
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/worker/upstream"
+)
+
+// DefaultModel is the model asked when none is configured.
+const DefaultModel = "deepseek-flash"
+
+const (
+	urlSetting      = "DEEPSEEK_API_URL"
+	route           = "/chat/completions"
+	defaultMaxBytes = 2 << 20
+	// defaultIdle is longer than for media: under load a stream only keeps alive until it is this request's turn.
+	defaultIdle = time.Minute
+)
+
+// Config says which language model to ask and how.
+type Config struct {
+	// URL is DEEPSEEK_API_URL: a base, with or without a version, or the full path of the chat route. Empty makes every
+	// call fail as misconfigured.
+	URL string
+	// Key is the account's key; it travels in the Authorization header only.
+	Key string
+	// Model defaults to DefaultModel. A retired name is replaced, with one warning in the log.
+	Model string
+	// HTTP sends the requests; nil means a client of its own over upstream.NewTransport.
+	HTTP   *http.Client
+	Logger *slog.Logger
+	// Version is this program's, for the User-Agent.
+	Version string
+	// MaxBytes bounds an answer. Default 2 MiB.
+	MaxBytes int64
+	// Idle is how long an answer may bring nothing but signs of life. Default a minute.
+	Idle time.Duration
+	// Observe hears of every exchange; see upstream.Caller.
+	Observe func(upstream string, status int, code string, took time.Duration)
+}
+
+// Client asks the language model. It may be used by many goroutines at once.
+type Client struct {
+	caller   upstream.Caller
+	url      string
+	model    string
+	maxBytes int64
+}
+
+// Completion is what the model answered.
+type Completion struct {
+	// Text is the answer without what models wrap around it; it is never empty.
+	Text string
+	// Raw is the answer as it came.
+	Raw string
+	// Model is the one that answered, as it calls itself.
+	Model string
+	// PromptTokens and CompletionTokens are what is billed; 0 when the answer did not say.
+	PromptTokens, CompletionTokens int
+}
+
+// New returns a client. It fails when the address cannot be used, in a sentence that names the setting.
+func New(cfg Config) (*Client, error) {
+	base, err := upstream.ParseBase(urlSetting, cfg.URL, route)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.HTTP == nil {
+		cfg.HTTP = &http.Client{Transport: upstream.NewTransport(upstream.Options{})}
+	}
+	if cfg.MaxBytes <= 0 {
+		cfg.MaxBytes = defaultMaxBytes
+	}
+	if cfg.Idle <= 0 {
+		cfg.Idle = defaultIdle
+	}
+	c := &Client{
+		caller: upstream.Caller{
+			Upstream:  upstream.LanguageModel,
+			HTTP:      cfg.HTTP,
+			Key:       cfg.Key,
+			UserAgent: upstream.UserAgent(cfg.Version),
+			Idle:      cfg.Idle,
+			Observe:   cfg.Observe,
+		},
+		model:    currentModel(cfg.Model, cfg.Logger),
+		maxBytes: cfg.MaxBytes,
+	}
+	if base != "" {
+		c.url = base + route
+	}
+	return c, nil
+}
+
+// currentModel returns the model to ask for. Installations carry names in their settings that the upstream has retired.
+func currentModel(name string, logger *slog.Logger) string {
+	name = strings.TrimSpace(name)
+	if name == "" {
+		return DefaultModel
+	}
+	if !slices.Contains([]string{"deepseek-chat", "deepseek-reasoner"}, strings.ToLower(name)) {
+		return name
+	}
+	if logger != nil {
+		logger.Warn("language model is no longer served, another one is used", "model", name, "replaced_by", DefaultModel)
+	}
+	return DefaultModel
+}
+
+// Improve rewrites a description into a prompt for an image model, in English. It fails with an *upstream.Fault, also
+// when the model answered with nothing usable, and costs one streamed call.
+func (c *Client) Improve(ctx context.Context, text string) (Completion, error) {
+	return c.complete(ctx, improvement(), text)
+}
+
+// Translate puts a text into English, or into Chinese when it is English already. It fails with an *upstream.Fault.
+func (c *Client) Translate(ctx context.Context, text string) (Completion, error) {
+	return c.complete(ctx, translation(), text)
+}
+
+func (c *Client) complete(ctx context.Context, t task, text string) (Completion, error) {
+	if c.url == "" {
+		return Completion{}, upstream.Unset(upstream.LanguageModel, urlSetting)
+	}
+	text = printable(text)
+	if text == "" {
+		return Completion{}, refused("text is empty")
+	}
+	body, err := json.Marshal(c.request(t, text))
+	if err != nil {
+		return Completion{}, refused("request cannot be encoded")
+	}
+	var reply *reply
+	err = c.caller.Do(ctx, upstream.Request{
+		Method:    http.MethodPost,
+		URL:       c.url,
+		Accept:    "text/event-stream, application/json",
+		JSON:      body,
+		Private:   []string{text},
+		MaxAnswer: c.maxBytes,
+		Quiet:     true,
+	}, func(a *upstream.Answer) error {
+		if reply, err = readReply(a); err != nil {
+			return err
+		}
+		reply.cleaned = t.clean(reply.text(), text)
+		return reply.check()
+	})
+	if err != nil {
+		return Completion{}, err
+	}
+	model := reply.model
+	if model == "" {
+		model = c.model
+	}
+	return Completion{
+		Text:             reply.cleaned,
+		Raw:              reply.text(),
+		Model:            model,
+		PromptTokens:     reply.usage.Prompt,
+		CompletionTokens: reply.usage.Completion,
+	}, nil
+}
+
+func refused(reason string) *upstream.Fault {
+	return &upstream.Fault{
+		Upstream: upstream.LanguageModel, Class: upstream.Permanent, Code: upstream.CodeRejected, Err: errors.New(reason),
+	}
+}

@@ -1,0 +1,80 @@
+package deepseek
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+
+	"github.com/text2image-audio/text2image-audio/worker/upstream"
+)
+
+// maxLine bounds one line of a stream, in bytes.
+const maxLine = 1 << 20
+
+// events reads the data of server-sent events; comments, names and ids are skipped.
+type events struct{ lines *bufio.Scanner }
+
+func newEvents(in io.Reader) *events {
+	lines := bufio.NewScanner(in)
+	lines.Buffer(make([]byte, 0, 4<<10), maxLine)
+	return &events{lines: lines}
+}
+
+// next returns the data of the next event. An event that the end of the stream cuts short still counts. It fails with
+// io.EOF at the end and otherwise with the error of the body.
+func (e *events) next() ([]byte, error) {
+	var data []byte
+	begun := false
+	for e.lines.Scan() {
+		line := e.lines.Bytes()
+		if len(line) == 0 {
+			if begun {
+				return data, nil
+			}
+			continue
+		}
+		value, is := bytes.CutPrefix(line, []byte("data:"))
+		if !is {
+			continue
+		}
+		if begun {
+			data = append(data, '\n')
+		}
+		data = append(data, bytes.TrimPrefix(value, []byte(" "))...)
+		begun = true
+	}
+	switch err := e.lines.Err(); {
+	case errors.Is(err, bufio.ErrTooLong):
+		return nil, upstream.InvalidAnswer("event is too long")
+	case err != nil:
+		return nil, err
+	case begun:
+		return data, nil
+	}
+	return nil, io.EOF
+}
+
+// claimed returns the fault of an error that came with a status of 200, which is sent before the outcome is known. The
+// status is taken from the error where it names one.
+func claimed(a *upstream.Answer, said []byte) error {
+	var inner struct {
+		Status json.RawMessage `json:"status"`
+		Error  struct {
+			Code   json.RawMessage `json:"code"`
+			Status json.RawMessage `json:"status"`
+		} `json:"error"`
+	}
+	// An error of another shape leaves these empty.
+	_ = json.Unmarshal(said, &inner)
+	for _, raw := range []json.RawMessage{inner.Status, inner.Error.Status, inner.Error.Code} {
+		status, err := strconv.Atoi(string(bytes.Trim(raw, `"`)))
+		if err == nil && status >= 400 && status <= 599 {
+			return a.Claims(status, said)
+		}
+	}
+	return a.Claims(http.StatusServiceUnavailable, said)
+}

@@ -1,0 +1,179 @@
+package deepseek
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/worker/upstream"
+)
+
+// reply gathers an answer as it comes.
+type reply struct {
+	model    string
+	written  strings.Builder
+	finish   string
+	done     bool
+	usage    usage
+	cleaned  string
+	answered bool
+}
+
+func (r *reply) text() string { return r.written.String() }
+
+// grace is how long a stream that has said why it ends may take to bring its usage and its last line.
+const grace = 3 * time.Second
+
+// readReply reads an answer, streamed or whole: a server may answer either way, whatever it was asked for. It fails with
+// the error of the answer's body or with a *upstream.Fault.
+func readReply(a *upstream.Answer) (*reply, error) {
+	if a.Encoded() {
+		return nil, upstream.InvalidAnswer("answer is compressed, which was not asked for")
+	}
+	in := bufio.NewReader(a)
+	first, err := firstByte(in)
+	if errors.Is(err, io.EOF) {
+		return nil, upstream.InvalidAnswer("answer is empty")
+	}
+	if err != nil {
+		return nil, err
+	}
+	r := &reply{}
+	switch {
+	case first == '{':
+		return r, r.readWhole(a, in)
+	case strings.IndexByte("deir:", first) >= 0:
+		return r, r.readStream(a, in)
+	}
+	head, _ := in.Peek(in.Buffered())
+	return nil, a.Unexpected("answer is neither JSON nor an event stream", bytes.Clone(head))
+}
+
+// firstByte returns the first byte that is no space and leaves it to be read. A server under load sends blank lines
+// until it is this request's turn.
+func firstByte(in *bufio.Reader) (byte, error) {
+	for {
+		head, err := in.Peek(1)
+		if err != nil {
+			return 0, err
+		}
+		switch head[0] {
+		case ' ', '\t', '\r', '\n', 0xef, 0xbb, 0xbf:
+			if _, err := in.Discard(1); err != nil {
+				return 0, err
+			}
+		default:
+			return head[0], nil
+		}
+	}
+}
+
+// readWhole reads an answer that is one document.
+func (r *reply) readWhole(a *upstream.Answer, in io.Reader) error {
+	a.Progress()
+	body, err := io.ReadAll(in)
+	if err != nil {
+		return err
+	}
+	var d document
+	if json.Unmarshal(body, &d) != nil {
+		return upstream.InvalidAnswer("answer is not JSON")
+	}
+	if failed(d.Error) {
+		return claimed(a, body)
+	}
+	r.add(d)
+	r.done = true
+	return nil
+}
+
+// readStream reads events until the stream says that it is over. What comes after the reason for its end is welcome but
+// not needed, so that a stream which then falls silent or breaks off has still answered.
+func (r *reply) readStream(a *upstream.Answer, in *bufio.Reader) error {
+	events := newEvents(in)
+	for !r.done {
+		data, err := events.next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			if r.finish != "" {
+				return nil
+			}
+			return err
+		}
+		if string(data) == "[DONE]" {
+			r.done = true
+			return nil
+		}
+		var d document
+		if json.Unmarshal(data, &d) != nil {
+			return upstream.InvalidAnswer("event is not JSON")
+		}
+		if failed(d.Error) {
+			return claimed(a, data)
+		}
+		if r.add(d); r.finish != "" {
+			a.Within(grace)
+		} else {
+			a.Progress()
+		}
+	}
+	return nil
+}
+
+// add takes a document in. Only the first alternative counts; a document may well have none, such as the one that brings
+// the usage.
+func (r *reply) add(d document) {
+	if d.Model != "" {
+		r.model = d.Model
+	}
+	if d.Usage != nil {
+		r.usage = *d.Usage
+	}
+	for _, c := range d.Choices {
+		if c.Index != 0 {
+			continue
+		}
+		r.answered = true
+		r.written.WriteString(c.Delta.Content)
+		r.written.WriteString(c.Message.Content)
+		if c.FinishReason != "" {
+			r.finish = c.FinishReason
+		}
+	}
+}
+
+// check says whether the answer is one: ended for a good reason and not empty.
+func (r *reply) check() error {
+	switch r.finish {
+	case "content_filter":
+		return &upstream.Fault{
+			Class: upstream.Moderated, Code: upstream.CodeModerated, Err: errors.New("model's filter ended the answer"),
+		}
+	case "insufficient_system_resource":
+		return &upstream.Fault{
+			Class: upstream.Retryable, Code: upstream.CodeUnavailable, Err: errors.New("model ran out of resources"),
+		}
+	case "tool_calls", "function_call":
+		return upstream.InvalidAnswer("model called a tool in place of answering")
+	}
+	switch {
+	case !r.answered:
+		return upstream.InvalidAnswer("answer holds no choice")
+	case r.finish == "" && !r.done:
+		return upstream.InvalidAnswer("stream broke off")
+	case r.cleaned == "":
+		return upstream.InvalidAnswer("answer holds no text")
+	}
+	return nil
+}
+
+// failed says whether the member "error" of a document holds one.
+func failed(raw json.RawMessage) bool {
+	return len(raw) > 0 && string(raw) != "null"
+}

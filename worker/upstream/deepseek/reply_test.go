@@ -1,0 +1,238 @@
+package deepseek_test
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/text2image-audio/text2image-audio/worker/upstream"
+	"github.com/text2image-audio/text2image-audio/worker/upstream/deepseek"
+)
+
+// A stream as documented, piece by piece.
+const (
+	role   = `{"id":"1","object":"chat.completion.chunk","created":1,"model":"deepseek-flash","system_fingerprint":"fp_1","choices":[{"index":0,"delta":{"role":"assistant","content":""},"logprobs":null,"finish_reason":null}],"usage":null}`
+	hello  = `{"id":"1","model":"deepseek-flash","choices":[{"index":0,"delta":{"content":"A red "},"logprobs":null,"finish_reason":null}],"usage":null}`
+	world  = `{"id":"1","model":"deepseek-flash","choices":[{"index":0,"delta":{"content":"fox 狐狸"},"logprobs":null,"finish_reason":null}]}`
+	think  = `{"id":"1","model":"deepseek-flash","choices":[{"index":0,"delta":{"role":"assistant","content":null,"reasoning_content":"Hm."},"finish_reason":null}]}`
+	other  = `{"id":"1","model":"deepseek-flash","choices":[{"index":1,"delta":{"content":"A dog"},"finish_reason":"stop"}]}`
+	used   = `"usage":{"prompt_tokens":21,"completion_tokens":5,"total_tokens":26,"prompt_cache_hit_tokens":0,"prompt_cache_miss_tokens":21}`
+	ended  = `{"id":"1","model":"deepseek-flash","choices":[{"index":0,"delta":{"content":""},"logprobs":null,"finish_reason":"%s"}]}`
+	bill   = `{"id":"1","model":"deepseek-flash","choices":[],` + used + `}`
+	whole  = `{"id":"1","object":"chat.completion","created":1,"model":"deepseek-flash","choices":[{"index":0,"message":{"role":"assistant","content":%s,"reasoning_content":null},"logprobs":null,"finish_reason":"%s"}],` + used + `}`
+	failed = `{"error":{"message":"%s","type":"server_error","param":null,"code":"%s"}}`
+)
+
+func end(reason string) string { return fmt.Sprintf(ended, reason) }
+
+// endWithBill is the last event where it brings the usage, too.
+func endWithBill(reason string) string {
+	return strings.TrimSuffix(end(reason), "}") + "," + used + "}"
+}
+
+// stream writes events as a server does.
+func stream(data ...string) string {
+	return "data: " + strings.Join(data, "\n\ndata: ") + "\n\n"
+}
+
+func document(content, reason string) string { return fmt.Sprintf(whole, content, reason) }
+
+func TestReplies(t *testing.T) {
+	t.Parallel()
+	const text = "A red fox 狐狸"
+	rows := []struct {
+		name, body  string
+		contentType string
+		text        string
+		tokens      int
+	}{
+		{name: "usage on the last event", body: stream(role, hello, world, endWithBill("stop"), "[DONE]"), tokens: 5},
+		{name: "usage in an event of its own", body: stream(role, hello, world, end("stop"), bill, "[DONE]"), tokens: 5},
+		{name: "without usage", body: stream(role, hello, world, end("stop"), "[DONE]")},
+		{name: "signs of life", body: ": keep-alive\n\n: keep-alive\n\n" + strings.ReplaceAll(stream(role, hello, world, endWithBill("stop"), "[DONE]"), "data:", ": keep-alive\n\ndata:"), tokens: 5},
+		{name: "CRLF and no space", body: strings.NewReplacer("\n", "\r\n", "data: ", "data:").Replace(stream(role, hello, world, endWithBill("stop"), "[DONE]")), tokens: 5},
+		{name: "names, ids and retry", body: "retry: 10\nevent: message\nid: 7\n" + stream(role, hello, world, endWithBill("stop"), "[DONE]"), tokens: 5},
+		{name: "data in two lines", body: "data: {\"choices\":[{\"index\":0,\ndata: \"delta\":{\"content\":\"A red fox 狐狸\"},\"finish_reason\":\"stop\"}]}\n\n"},
+		{name: "byte order mark", body: "\ufeff" + stream(hello, world, endWithBill("stop"), "[DONE]"), tokens: 5},
+		{name: "thoughts first", body: stream(think, think, hello, world, endWithBill("stop"), "[DONE]"), tokens: 5},
+		{name: "alternatives", body: stream(other, hello, other, world, endWithBill("stop"), "[DONE]"), tokens: 5},
+		{name: "end without DONE", body: stream(hello, world, endWithBill("stop")), tokens: 5},
+		{name: "end without DONE and without a last line", body: strings.TrimSpace(stream(hello, world, endWithBill("stop"))), tokens: 5},
+		{name: "DONE without a reason", body: stream(hello, world, "[DONE]")},
+		{name: "length", body: stream(hello, world, end("length"), "[DONE]")},
+		{name: "unknown reason", body: stream(hello, world, end("eos"), "[DONE]")},
+		{name: "whole", contentType: "application/json", body: document(`"A red fox 狐狸"`, "stop"), tokens: 5},
+		{name: "whole after blank lines", contentType: "application/json", body: "\n\n\r\n \n\n" + document(`"A red fox 狐狸"`, "stop"), tokens: 5},
+		{name: "whole, cut by length", contentType: "application/json", body: document(`"A red fox 狐狸"`, "length"), tokens: 5},
+		{name: "whole, called a stream", body: document(`"A red fox 狐狸"`, "stop"), tokens: 5},
+		{name: "whole with an error that is none", body: strings.TrimSuffix(document(`"A red fox 狐狸"`, "stop"), "}") + `,"error":null}`, tokens: 5},
+	}
+	for _, r := range rows {
+		t.Run(r.name, func(t *testing.T) {
+			t.Parallel()
+			contentType := "text/event-stream"
+			if r.contentType != "" {
+				contentType = r.contentType
+			}
+			got, err := newClient(t, answer(contentType, r.body)).Improve(t.Context(), "fox")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.Text != text || got.Raw != text {
+				t.Errorf("text %q, raw %q", got.Text, got.Raw)
+			}
+			if got.Model != "deepseek-flash" || got.CompletionTokens != r.tokens || (r.tokens > 0 && got.PromptTokens != 21) {
+				t.Errorf("model %q, tokens %d and %d", got.Model, got.PromptTokens, got.CompletionTokens)
+			}
+		})
+	}
+}
+
+func TestReplyFaults(t *testing.T) {
+	t.Parallel()
+	const invalid = upstream.CodeInvalidAnswer
+	rows := []struct {
+		name, contentType, body string
+		class                   upstream.Class
+		code                    string
+	}{
+		{"stream broken off", "", stream(role, hello), upstream.Retryable, invalid},
+		{"stream of comments that ends", "", ": keep-alive\n\n", upstream.Retryable, invalid},
+		{"only DONE", "", stream("[DONE]"), upstream.Retryable, invalid},
+		{"no choices at all", "", stream(bill, "[DONE]"), upstream.Retryable, invalid},
+		{"other alternatives only", "", stream(other, "[DONE]"), upstream.Retryable, invalid},
+		{"no text", "", stream(role, end("stop"), "[DONE]"), upstream.Retryable, invalid},
+		{"no text, cut by length", "", stream(think, end("length"), "[DONE]"), upstream.Retryable, invalid},
+		{"only wrapping", "", stream(`{"choices":[{"index":0,"delta":{"content":"\"\""},"finish_reason":"stop"}]}`), upstream.Retryable, invalid},
+		{"filter", "", stream(hello, end("content_filter"), "[DONE]"), upstream.Moderated, upstream.CodeModerated},
+		{"resources", "", stream(hello, end("insufficient_system_resource"), "[DONE]"), upstream.Retryable, upstream.CodeUnavailable},
+		{"tools", "", stream(hello, end("tool_calls"), "[DONE]"), upstream.Retryable, invalid},
+		{"event that is no JSON", "", stream(hello, "oops"), upstream.Retryable, invalid},
+		{"event that is an array", "", stream("[]"), upstream.Retryable, invalid},
+		{"event of two megabytes", "", "data: " + strings.Repeat("x", 3<<20), upstream.Retryable, invalid},
+		{"longer than accepted", "", strings.Repeat(stream(role), 3<<20/len(role)), upstream.Permanent, upstream.CodeTooLarge},
+		{"error in the stream", "", stream(hello, fmt.Sprintf(failed, canaryPrompt, "internal")), upstream.Retryable, upstream.CodeUnavailable},
+		{"limit in the stream", "", stream(fmt.Sprintf(failed, "Retry after 3s.", "429")), upstream.Throttled, upstream.CodeThrottled},
+		{"error as a string", "", stream(`{"error":"busy"}`), upstream.Retryable, upstream.CodeUnavailable},
+		{"whole: no text", "application/json", document(`""`, "stop"), upstream.Retryable, invalid},
+		{"whole: null", "application/json", document("null", "stop"), upstream.Retryable, invalid},
+		{"whole: filter", "application/json", document(`"x"`, "content_filter"), upstream.Moderated, upstream.CodeModerated},
+		{"whole: error", "application/json", fmt.Sprintf(failed, "Insufficient Balance", "402"), upstream.Misconfigured, upstream.CodeMisconfigured},
+		{"whole: cut", "application/json", document(`"x"`, "stop")[:60], upstream.Retryable, invalid},
+		{"whole: no choices", "application/json", `{"choices":[]}`, upstream.Retryable, invalid},
+		{"whole: other object", "application/json", `{"hello":"` + canaryPrompt + `"}`, upstream.Retryable, invalid},
+		{"empty", "application/json", "", upstream.Retryable, invalid},
+		{"blank lines and nothing", "application/json", "\n\n\n", upstream.Retryable, invalid},
+		{"page", "text/html", "<!DOCTYPE html><title>" + canaryPrompt + "</title>", upstream.Retryable, invalid},
+		{"bare string", "application/json", `"Invalid token"`, upstream.Retryable, invalid},
+		{"array", "application/json", `[1]`, upstream.Retryable, invalid},
+	}
+	for _, r := range rows {
+		t.Run(r.name, func(t *testing.T) {
+			t.Parallel()
+			contentType := "text/event-stream"
+			if r.contentType != "" {
+				contentType = r.contentType
+			}
+			_, err := newClient(t, answer(contentType, r.body)).Improve(t.Context(), canaryPrompt)
+			requireFault(t, err, r.class, r.code)
+		})
+	}
+}
+
+func TestStatusFaults(t *testing.T) {
+	t.Parallel()
+	rows := []struct {
+		status int
+		body   string
+		class  upstream.Class
+		code   string
+	}{
+		{400, `{"error":{"message":"The supported API model names are deepseek-v4-pro or deepseek-v4-flash, but you passed x.","type":"invalid_request_error"}}`, upstream.Permanent, upstream.CodeRejected},
+		{401, `{"error":{"message":"Authentication Fails, Your api key: ****5f1e is invalid","type":"authentication_error","param":null,"code":"invalid_request_error"}}`, upstream.Misconfigured, upstream.CodeMisconfigured},
+		{402, `{"error":{"message":"Insufficient Balance","type":"unknown_error","param":null,"code":"invalid_request_error"}}`, upstream.Misconfigured, upstream.CodeMisconfigured},
+		{422, `{"error":{"message":"` + canaryPrompt + `"}}`, upstream.Permanent, upstream.CodeRejected},
+		{429, `{"error":{"message":"slow down ` + canaryKey + `"}}`, upstream.Throttled, upstream.CodeThrottled},
+		{500, "", upstream.Retryable, upstream.CodeUnavailable},
+		{503, "<html>" + canaryPrompt + "</html>", upstream.Retryable, upstream.CodeUnavailable},
+	}
+	for _, r := range rows {
+		t.Run(http.StatusText(r.status), func(t *testing.T) {
+			t.Parallel()
+			client := newClient(t, func(w http.ResponseWriter, _ *http.Request) {
+				w.WriteHeader(r.status)
+				_, _ = io.WriteString(w, r.body)
+			})
+			_, err := client.Translate(t.Context(), canaryPrompt)
+			if fault := requireFault(t, err, r.class, r.code); fault.Status != r.status {
+				t.Errorf("status %d", fault.Status)
+			}
+		})
+	}
+}
+
+// Characters and lines may be torn apart on the way.
+func TestTornStream(t *testing.T) {
+	t.Parallel()
+	body := stream(role, hello, world, endWithBill("stop"), "[DONE]")
+	for _, size := range []int{1, 2, 3, 7} {
+		got, err := newClient(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/event-stream")
+			for rest := []byte(body); len(rest) > 0; {
+				n := min(size, len(rest))
+				_, _ = w.Write(rest[:n])
+				_ = http.NewResponseController(w).Flush()
+				rest = rest[n:]
+			}
+		}).Improve(t.Context(), "fox")
+		if err != nil || got.Text != "A red fox 狐狸" {
+			t.Errorf("pieces of %d: %q, %v", size, got.Text, err)
+		}
+	}
+}
+
+func FuzzEvents(f *testing.F) {
+	f.Add(stream(role, hello, "[DONE]"))
+	f.Add(": x\r\ndata\ndata:\ndata: a\ndata: b\n\n\n")
+	f.Fuzz(func(t *testing.T, body string) {
+		events, err := deepseek.Events(strings.NewReader(body))
+		if err == nil {
+			t.Error("ended without saying so")
+		}
+		length := 0
+		for _, event := range events {
+			length += len(event)
+		}
+		if length > len(body) {
+			t.Error("more came out than went in")
+		}
+	})
+}
+
+// fixed answers every request with the same bytes, without a network.
+type fixed string
+
+func (body fixed) RoundTrip(*http.Request) (*http.Response, error) {
+	return &http.Response{
+		StatusCode: http.StatusOK, Header: http.Header{}, ContentLength: -1, Body: io.NopCloser(strings.NewReader(string(body))),
+	}, nil
+}
+
+func FuzzReply(f *testing.F) {
+	f.Add(stream(role, hello, world, endWithBill("stop"), "[DONE]"))
+	f.Add("\n\n" + document(`"x"`, "stop"))
+	f.Add(stream(fmt.Sprintf(failed, "x", "429")))
+	f.Add("<html>")
+	f.Fuzz(func(t *testing.T, body string) {
+		client, err := deepseek.New(deepseek.Config{URL: "http://example.org", HTTP: &http.Client{Transport: fixed(body)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := client.Improve(t.Context(), "fox")
+		if err == nil && got.Text == "" {
+			t.Error("succeeded without a text")
+		}
+	})
+}

@@ -1,0 +1,7 @@
+// Package upstream owns what every call to a generation service has in common: the transport, the bounds on an answer,
+// the table that says what a fault means, and the words that may be told about it.
+//
+// A call goes through a Caller, which sends one request once and hands a good answer on to be checked. It never retries,
+// never sleeps, never follows a redirect and never logs; what went wrong comes back as a *Fault. Nothing that a Fault
+// says holds a key, a request's address or a user's text.
+package upstream

@@ -1,0 +1,22 @@
+package upstream
+
+import (
+	"net/http"
+	"time"
+)
+
+// Classify lets tests hold the table against documented answers.
+func Classify(status int, header http.Header, body []byte) *Fault {
+	return classify(status, header, body)
+}
+
+// ParseRetryAfter lets tests hold the header's reader against every form.
+func ParseRetryAfter(header http.Header) time.Duration { return parseRetryAfter(header) }
+
+// Clean lets tests see what is taken out of an upstream's words.
+func Clean(s, key string, private ...string) string {
+	return (&redactor{key: key, private: private}).clean(s)
+}
+
+// ErrSilent is the cause of an answer that fell silent.
+var ErrSilent = errSilent

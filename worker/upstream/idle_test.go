@@ -1,0 +1,166 @@
+package upstream_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/worker/upstream"
+)
+
+// drip is a body that brings its pieces one at a time, each after a pause, and then stays silent until the call ends.
+type drip struct {
+	ctx    context.Context
+	pause  time.Duration
+	pieces []string
+	ends   bool
+}
+
+func (d *drip) Read(p []byte) (int, error) {
+	if len(d.pieces) == 0 && d.ends {
+		return 0, io.EOF
+	}
+	pause := d.pause
+	if len(d.pieces) == 0 {
+		pause = 24 * time.Hour
+	}
+	select {
+	case <-time.After(pause):
+	case <-d.ctx.Done():
+		return 0, d.ctx.Err()
+	}
+	n := copy(p, d.pieces[0])
+	d.pieces = d.pieces[1:]
+	return n, nil
+}
+
+func (d *drip) Close() error { return nil }
+
+// dripping answers every request with such a body.
+type dripping struct {
+	status int
+	pause  time.Duration
+	pieces []string
+	ends   bool
+}
+
+func (d dripping) RoundTrip(r *http.Request) (*http.Response, error) {
+	return &http.Response{
+		StatusCode: d.status, Header: http.Header{}, ContentLength: -1,
+		Body: &drip{ctx: r.Context(), pause: d.pause, pieces: d.pieces, ends: d.ends},
+	}, nil
+}
+
+func TestIdle(t *testing.T) {
+	t.Parallel()
+	const idle = 10 * time.Second
+	pieces := strings.Split(strings.Repeat("x ", 10), " ")[:10]
+	rows := []struct {
+		name   string
+		answer dripping
+		quiet  bool
+		accept func(*upstream.Answer) error
+		// takes is how long the call must last; code is empty when it must succeed.
+		takes  time.Duration
+		code   string
+		class  upstream.Class
+		silent bool
+	}{
+		{
+			name: "slow but alive", answer: dripping{status: 200, pause: 9 * time.Second, pieces: pieces, ends: true},
+			takes: 90 * time.Second,
+		},
+		{
+			name: "silent from the start", answer: dripping{status: 200},
+			takes: idle, code: upstream.CodeTimeout, class: upstream.Retryable, silent: true,
+		},
+		{
+			name: "silent in the middle", answer: dripping{status: 200, pause: 9 * time.Second, pieces: pieces},
+			takes: 100 * time.Second, code: upstream.CodeTimeout, class: upstream.Retryable, silent: true,
+		},
+		{
+			name: "bytes are no progress", answer: dripping{status: 200, pause: 3 * time.Second, pieces: pieces}, quiet: true,
+			takes: idle, code: upstream.CodeTimeout, class: upstream.Retryable, silent: true,
+		},
+		{
+			name: "progress that was said", answer: dripping{status: 200, pause: 9 * time.Second, pieces: pieces[:3], ends: true}, quiet: true,
+			accept: func(a *upstream.Answer) error {
+				for {
+					if _, err := a.Read(make([]byte, 1)); err != nil {
+						return nil //nolint:nilerr // The end, or the silence that the row is about.
+					}
+					a.Progress()
+				}
+			},
+			takes: 27 * time.Second,
+		},
+		{
+			name: "an error whose body never comes", answer: dripping{status: 503},
+			takes: 5 * time.Second, code: upstream.CodeUnavailable, class: upstream.Retryable,
+		},
+		{
+			name: "a rest that is not wanted", answer: dripping{status: 200},
+			accept: func(*upstream.Answer) error { return nil },
+			takes:  250 * time.Millisecond,
+		},
+	}
+	for _, r := range rows {
+		t.Run(r.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				c := upstream.Caller{HTTP: &http.Client{Transport: r.answer}, Idle: idle}
+				accept := r.accept
+				if accept == nil {
+					accept = func(a *upstream.Answer) error {
+						_, err := a.ReadAll()
+						return err
+					}
+				}
+				request := ask("http://example.org")
+				request.Quiet = r.quiet
+				begun := time.Now()
+				err := c.Do(t.Context(), request, accept)
+				if took := time.Since(begun); took != r.takes {
+					t.Errorf("took %v, want %v", took, r.takes)
+				}
+				if r.code == "" {
+					if err != nil {
+						t.Error(err)
+					}
+					return
+				}
+				requireSilence(t, err)
+				fault, _ := errors.AsType[*upstream.Fault](err)
+				if fault.Code != r.code || fault.Class != r.class || errors.Is(err, upstream.ErrSilent) != r.silent {
+					t.Errorf("got %v", err)
+				}
+			})
+		})
+	}
+}
+
+// A job that is canceled while its answer trickles in is canceled, not silent.
+func TestCanceledWhileReading(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		why := errors.New("shutting down")
+		ctx, cancel := context.WithCancelCause(t.Context())
+		time.AfterFunc(time.Second, func() { cancel(why) })
+		for _, status := range []int{200, 503} {
+			c := upstream.Caller{HTTP: &http.Client{Transport: dripping{status: status}}}
+			err := c.Do(ctx, ask("http://example.org"), func(a *upstream.Answer) error {
+				_, err := a.ReadAll()
+				return err
+			})
+			fault, _ := errors.AsType[*upstream.Fault](err)
+			if fault == nil || fault.Class != upstream.Canceled || !errors.Is(err, why) {
+				t.Errorf("status %d: got %v", status, err)
+			}
+		}
+	})
+}

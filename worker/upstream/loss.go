@@ -1,0 +1,80 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/url"
+)
+
+// lost sorts an error of the exchange itself, as opposed to an answer that says no. The parent is the caller's context,
+// ctx the attempt's own.
+func lost(parent, ctx context.Context, err error) error {
+	// An error of net/http may carry the whole address, and with it the prompt.
+	if wrapped, is := errors.AsType[*url.Error](err); is {
+		err = wrapped.Err
+	}
+	switch {
+	case errors.Is(parent.Err(), context.Canceled):
+		return canceled(parent)
+	case parent.Err() != nil:
+		return &Fault{Class: Retryable, Code: CodeTimeout, Err: deadline(parent)}
+	case errors.Is(err, errOverLong):
+		// The same request brings the same answer, so there is nothing to gain from asking again.
+		return &Fault{Class: Permanent, Code: CodeTooLarge, Err: errOverLong}
+	case errors.Is(context.Cause(ctx), errSilent):
+		return &Fault{Class: Retryable, Code: CodeTimeout, Err: errSilent}
+	case errors.Is(err, errShort):
+		return &Fault{Class: Retryable, Code: CodeInvalidAnswer, Err: errShort}
+	case timedOut(err):
+		return &Fault{Class: Retryable, Code: CodeTimeout, Err: err}
+	}
+	return &Fault{Class: Retryable, Code: CodeUnavailable, Err: err}
+}
+
+func canceled(ctx context.Context) *Fault {
+	return &Fault{Class: Canceled, Code: CodeCanceled, Err: context.Cause(ctx)}
+}
+
+// deadline returns the cause of a context whose time is over, in a way that errors.Is finds context.DeadlineExceeded.
+func deadline(ctx context.Context) error {
+	cause := context.Cause(ctx)
+	if errors.Is(cause, context.DeadlineExceeded) {
+		return cause
+	}
+	return errors.Join(context.DeadlineExceeded, cause)
+}
+
+func timedOut(err error) bool {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return true
+	}
+	failure, is := errors.AsType[net.Error](err)
+	return is && failure.Timeout()
+}
+
+// fault completes what exchange returned: the upstream's name, the status, and clean words.
+func (c *Caller) fault(err error, status int, words *redactor) *Fault {
+	f, is := errors.AsType[*Fault](err)
+	if !is {
+		f = &Fault{Class: Retryable, Code: CodeUnavailable, Err: err}
+	}
+	f.Upstream = c.Upstream
+	if f.Status == 0 {
+		f.Status = status
+	}
+	f.Detail = clip(words.clean(clip(f.Detail, 8*maxDetail)), maxDetail)
+	if f.Err != nil && f.Class != Canceled {
+		f.Err = &cleaned{cause: f.Err, text: clip(words.clean(f.Err.Error()), maxDetail)}
+	}
+	return f
+}
+
+// cleaned is an error whose words are safe to tell, while errors.Is still finds the cause.
+type cleaned struct {
+	cause error
+	text  string
+}
+
+func (e *cleaned) Error() string { return e.text }
+func (e *cleaned) Unwrap() error { return e.cause }

@@ -1,0 +1,154 @@
+package pollinations_test
+
+import (
+	"crypto/md5"
+	"encoding/base64"
+	"encoding/hex"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/worker/upstream"
+	"github.com/text2image-audio/text2image-audio/worker/upstream/pollinations"
+)
+
+func TestImage(t *testing.T) {
+	t.Parallel()
+	picture := jpegOf(t, 40, 30)
+	rows := []struct {
+		name   string
+		header []string
+		model  string
+		hit    bool
+	}{
+		{"made", []string{"Content-Type", "image/jpeg", "X-Model-Used", "black-forest-labs/flux.1-schnell", "X-Cache", "MISS"}, "black-forest-labs/flux.1-schnell", false},
+		{"from the cache", []string{"Content-Type", "IMAGE/JPEG; x=y", "X-Cache", "HIT", "X-Cache-Type", "EXACT"}, "flux", true},
+		{"a hit that was made", []string{"Content-Type", "image/png", "X-Cache", "HIT", "X-Cache-Type", "GENERATED"}, "flux", false},
+		{"safety ran", []string{"Content-Type", "image/jpeg", "X-Safety-Applied", "sexual", "X-Rate-Limited", "false"}, "flux", false},
+	}
+	for _, r := range rows {
+		t.Run(r.name, func(t *testing.T) {
+			t.Parallel()
+			got, err := newClient(t, answer(picture, r.header...)).Image(t.Context(), pollinations.ImageRequest{Prompt: "x", Model: "flux", Width: 1024, Height: 1024})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.ContentType != "image/jpeg" || got.Width != 40 || got.Height != 30 || string(got.Data) != string(picture) {
+				t.Errorf("got %s %dx%d, %d bytes", got.ContentType, got.Width, got.Height, len(got.Data))
+			}
+			if got.Model != r.model || got.CacheHit != r.hit {
+				t.Errorf("model %q, hit %v; want %q, %v", got.Model, got.CacheHit, r.model, r.hit)
+			}
+		})
+	}
+}
+
+func TestImageFaults(t *testing.T) {
+	t.Parallel()
+	picture := jpegOf(t, 40, 30)
+	isJPEG := []string{"Content-Type", "image/jpeg"}
+	with := func(header ...string) []string { return append(isJPEG[:2:2], header...) }
+	envelope := `{"success":false,"error":{"message":"Rejected by content moderation: ` + canaryPrompt + `","code":"content_policy_violation"},"status":422}`
+	rows := []struct {
+		name   string
+		body   []byte
+		header []string
+		class  upstream.Class
+		code   string
+		status int
+	}{
+		{"page", []byte("<html><title>" + canaryPrompt + "</title></html>"), []string{"Content-Type", "text/html"}, upstream.Retryable, upstream.CodeInvalidAnswer, 200},
+		{"page that calls itself a picture", []byte("<html></html>"), isJPEG, upstream.Retryable, upstream.CodeInvalidAnswer, 200},
+		{"envelope", []byte(envelope), []string{"Content-Type", "application/json"}, upstream.Moderated, upstream.CodeModerated, 422},
+		{"some JSON", []byte(`{"prompt":"` + canaryPrompt + `"}`), []string{"Content-Type", "application/json"}, upstream.Retryable, upstream.CodeInvalidAnswer, 200},
+		{"no type", picture, []string{"Content-Type", ""}, upstream.Retryable, upstream.CodeInvalidAnswer, 200},
+		{"empty", nil, isJPEG, upstream.Retryable, upstream.CodeInvalidAnswer, 200},
+		{"cut", picture[:len(picture)-30], isJPEG, upstream.Retryable, upstream.CodeInvalidAnswer, 200},
+		{"drawing", []byte(`<svg xmlns="http://www.w3.org/2000/svg"></svg>`), []string{"Content-Type", "image/svg+xml"}, upstream.Permanent, upstream.CodeInvalidAnswer, 200},
+		{"compressed", picture, with("Content-Encoding", "gzip"), upstream.Retryable, upstream.CodeInvalidAnswer, 200},
+		{"error picture, limited", picture, with("X-Rate-Limited", "true", "X-Error-Message", "Retry after 31s. "+canaryPrompt), upstream.Throttled, upstream.CodeThrottled, 429},
+		{"error picture, limit by type", picture, with("X-Error-Type", "rate_limit", "X-Error-Status", "500"), upstream.Throttled, upstream.CodeThrottled, 429},
+		{"error picture, queue", picture, with("X-Error-Type", "QueueFull"), upstream.Throttled, upstream.CodeThrottled, 429},
+		{"error picture, 429", picture, with("X-Error-Status", "429"), upstream.Throttled, upstream.CodeThrottled, 429},
+		{"error picture, 401", picture, with("X-Error-Status", "401", "X-Error-Type", "auth"), upstream.Misconfigured, upstream.CodeMisconfigured, 401},
+		{"error picture, 400", picture, with("X-Error-Status", " 400 ", "X-Error-Message", "bad"), upstream.Permanent, upstream.CodeRejected, 400},
+		{"error picture, moderation", picture, with("X-Error-Status", "400", "X-Error-Message", "Content is prohibited"), upstream.Moderated, upstream.CodeModerated, 400},
+		{"error picture, 502", picture, with("X-Error-Status", "502"), upstream.Retryable, upstream.CodeUnavailable, 502},
+		{"error picture without a status", picture, with("X-Error-Type", "something"), upstream.Retryable, upstream.CodeUnavailable, 503},
+		{"error picture with a senseless status", picture, with("X-Error-Status", "200"), upstream.Retryable, upstream.CodeUnavailable, 503},
+		{"known error picture", pngOf(t, 3, 3), []string{"Content-Type", "image/png"}, upstream.Retryable, upstream.CodeUnavailable, 200},
+	}
+	for _, r := range rows {
+		t.Run(r.name, func(t *testing.T) {
+			t.Parallel()
+			client := newClient(t, answer(r.body, r.header...))
+			sum := md5.Sum(pngOf(t, 3, 3))
+			client.AddPlaceholder(hex.EncodeToString(sum[:]))
+			_, err := client.Image(t.Context(), pollinations.ImageRequest{Prompt: canaryPrompt, Model: "flux"})
+			fault := requireFault(t, err, r.class, r.code)
+			if fault.Status != r.status || fault.Upstream != upstream.PollinationsImage {
+				t.Errorf("status %d of %s, want %d", fault.Status, fault.Upstream, r.status)
+			}
+			if r.name == "error picture, limited" && fault.RetryAfter != 31*time.Second {
+				t.Errorf("wait %v", fault.RetryAfter)
+			}
+			requireSilence(t, fault)
+		})
+	}
+}
+
+func TestLongImageFaults(t *testing.T) {
+	t.Parallel()
+	for name, r := range map[string]struct {
+		body  string
+		class upstream.Class
+		code  string
+	}{
+		"an address in place of the bytes": {`{"data":[{"url":"https://example.org/x.jpg"}]}`, upstream.Retryable, upstream.CodeInvalidAnswer},
+		"nothing":                          {`{"created":1,"data":[]}`, upstream.Retryable, upstream.CodeInvalidAnswer},
+		"no JSON":                          {`{"data":[`, upstream.Retryable, upstream.CodeInvalidAnswer},
+		"no base64":                        {`{"data":[{"b64_json":"!!!"}]}`, upstream.Retryable, upstream.CodeInvalidAnswer},
+		"no picture":                       {`{"data":[{"b64_json":"aGVsbG8="}]}`, upstream.Retryable, upstream.CodeInvalidAnswer},
+		"an envelope":                      {`{"success":false,"error":{"message":"Insufficient balance.","code":"PAYMENT_REQUIRED"},"status":402}`, upstream.Misconfigured, upstream.CodeMisconfigured},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			client := newClient(t, answer([]byte(r.body), "Content-Type", "application/json"))
+			_, err := client.Image(t.Context(), pollinations.ImageRequest{Prompt: strings.Repeat(canaryPrompt, 100)})
+			requireSilence(t, requireFault(t, err, r.class, r.code))
+		})
+	}
+	for name, prefix := range map[string]string{"bare": "", "data address": "data:image/png;base64,"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			body := `{"data":[{"b64_json":"` + prefix + base64.RawStdEncoding.EncodeToString(pngOf(t, 5, 6)) + `"}]}`
+			client := newClient(t, answer([]byte(body), "Content-Type", "application/json"))
+			got, err := client.Image(t.Context(), pollinations.ImageRequest{Prompt: strings.Repeat(canaryPrompt, 100)})
+			if err != nil || got.Width != 5 || got.Height != 6 || got.ContentType != "image/png" {
+				t.Errorf("got %+v, %v", got, err)
+			}
+		})
+	}
+}
+
+func TestTooLarge(t *testing.T) {
+	t.Parallel()
+	picture := jpegOf(t, 200, 200)
+	for _, spare := range []int{0, -1} {
+		t.Run(strconv.Itoa(spare), func(t *testing.T) {
+			t.Parallel()
+			client := newClient(t, answer(picture, "Content-Type", "image/jpeg"), func(c *pollinations.Config) {
+				c.MaxBytes = int64(len(picture) + spare)
+			})
+			_, err := client.Image(t.Context(), pollinations.ImageRequest{Prompt: "x"})
+			if spare == 0 {
+				if err != nil {
+					t.Errorf("an answer of the very bound: %v", err)
+				}
+				return
+			}
+			requireFault(t, err, upstream.Permanent, upstream.CodeTooLarge)
+		})
+	}
+}

@@ -1,0 +1,89 @@
+package pollinations
+
+import (
+	"bytes"
+	"crypto/md5" //nolint:gosec // The sum only recognises one known picture; nothing is protected by it.
+	"encoding/hex"
+	"image"
+	"image/jpeg"
+	"image/png"
+	"slices"
+
+	"golang.org/x/image/webp"
+
+	"github.com/text2image-audio/text2image-audio/worker/upstream"
+)
+
+// errorPicture is the MD5 sum of the picture that has been sent in place of an error message.
+const errorPicture = "2090a5dc21c32952cbf8496339752bd1"
+
+const (
+	// maxPixels refuses pictures that would unpack to far more than anybody asks for.
+	maxPixels = 64 << 20
+	// tail is how near to the end the closing mark of a picture must stand; some writers leave padding behind it.
+	tail = 1 << 10
+)
+
+// checkPicture looks whether data is a whole picture of a kind that browsers show, and measures it without unpacking it.
+func (c *Client) checkPicture(data []byte) (*Media, error) {
+	if len(data) == 0 {
+		return nil, upstream.InvalidAnswer("picture is empty")
+	}
+	if c.isPlaceholder(data) {
+		return nil, &upstream.Fault{
+			Class: upstream.Retryable, Code: upstream.CodeUnavailable, Err: errPlaceholder,
+		}
+	}
+	contentType := sniffPicture(data)
+	var size image.Config
+	var err error
+	whole := false
+	switch contentType {
+	case "image/jpeg":
+		size, err = jpeg.DecodeConfig(bytes.NewReader(data))
+		whole = bytes.Contains(data[max(0, len(data)-tail):], []byte{0xff, 0xd9})
+	case "image/png":
+		size, err = png.DecodeConfig(bytes.NewReader(data))
+		whole = bytes.Contains(data[max(0, len(data)-tail):], []byte("IEND\xaeB`\x82"))
+	case "image/webp":
+		size, err = webp.DecodeConfig(bytes.NewReader(data))
+		whole = riffIsWhole(data)
+	case "image/svg+xml":
+		// A drawing is a document that may carry scripts, and asking again would bring another one.
+		return nil, upstream.UnusableAnswer("picture is a vector drawing, which is not accepted")
+	default:
+		return nil, upstream.InvalidAnswer("body is no picture")
+	}
+	switch {
+	case err != nil:
+		return nil, upstream.InvalidAnswer("picture header cannot be read")
+	case size.Width <= 0 || size.Height <= 0 || size.Width > maxPixels/size.Height:
+		return nil, upstream.InvalidAnswer("picture has an impossible size")
+	case !whole:
+		return nil, upstream.InvalidAnswer("picture is cut off")
+	}
+	return &Media{ContentType: contentType, Data: data, Width: size.Width, Height: size.Height}, nil
+}
+
+// isPlaceholder recognises a known error picture that came without the headers that usually mark one.
+func (c *Client) isPlaceholder(data []byte) bool {
+	sum := md5.Sum(data) //nolint:gosec // See the import.
+	return slices.Contains(c.placeholders, hex.EncodeToString(sum[:]))
+}
+
+// sniffPicture tells a picture's type from its first bytes; an empty string means none of the known ones.
+func sniffPicture(data []byte) string {
+	switch {
+	case bytes.HasPrefix(data, []byte{0xff, 0xd8, 0xff}):
+		return "image/jpeg"
+	case bytes.HasPrefix(data, []byte("\x89PNG\r\n\x1a\n")):
+		return "image/png"
+	case len(data) >= 12 && string(data[:4]) == "RIFF" && string(data[8:12]) == "WEBP":
+		return "image/webp"
+	}
+	head := bytes.ToLower(bytes.TrimSpace(bytes.TrimPrefix(data[:min(len(data), 1024)], []byte("\ufeff"))))
+	if bytes.HasPrefix(head, []byte("<svg")) || (bytes.HasPrefix(head, []byte("<?xml")) && bytes.Contains(head, []byte("<svg"))) {
+		return "image/svg+xml"
+	}
+	return ""
+}

@@ -1,0 +1,67 @@
+package pollinations
+
+import "strings"
+
+// The models and the voice asked for when a request names none.
+const (
+	DefaultImageModel  = "flux"
+	DefaultSpeechModel = "elevenlabs"
+	DefaultVoice       = "alloy"
+)
+
+// ImageRequest is a picture to be made.
+type ImageRequest struct {
+	Prompt string
+	// Negative is what should not be in the picture.
+	Negative string
+	Model    string
+	// Width and Height are in pixels; 0 leaves them to the model.
+	Width, Height int
+	// Seed decides the picture together with the prompt; −1 is a random one, for which a repetition is billed again.
+	Seed int64
+	// Quality and Transparent are sent to the models that know them.
+	Quality     string
+	Transparent bool
+	// NoLogo is what callers of the older interface say. This gateway draws no logo, so nothing is sent.
+	NoLogo bool
+}
+
+// SpeechRequest is a text to be read aloud.
+type SpeechRequest struct {
+	Text   string
+	Voice  string
+	Model  string
+	Format string
+	// Speed is sent when it differs from 1; 0 means 1. The gateway may ignore it.
+	Speed float64
+}
+
+func (r SpeechRequest) filled() SpeechRequest {
+	if r.Model == "" {
+		r.Model = DefaultSpeechModel
+	}
+	if r.Voice == "" {
+		r.Voice = DefaultVoice
+	}
+	if r.Format == "" {
+		r.Format = "mp3"
+	}
+	return r
+}
+
+// words returns what the gateway is told to paint. It has no parameter for what to leave out, so that goes in as words.
+func (r ImageRequest) words() string {
+	prompt, negative := plain(r.Prompt), plain(r.Negative)
+	switch {
+	case prompt == "" || negative == "":
+		return prompt
+	case strings.ContainsAny(prompt[len(prompt)-1:], ".!?;,:"):
+		return prompt + " avoid: " + negative
+	}
+	return prompt + ", avoid: " + negative
+}
+
+// plain removes what cannot stand in an address: broken characters and NULs.
+func plain(s string) string {
+	return strings.TrimSpace(strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", ""))
+}

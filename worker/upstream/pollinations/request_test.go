@@ -1,0 +1,115 @@
+package pollinations_test
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/text2image-audio/text2image-audio/worker/upstream/pollinations"
+)
+
+// Operators wrote the addresses in every way that the older interface took.
+func TestBases(t *testing.T) {
+	t.Parallel()
+	for _, tail := range []string{
+		"", "/", "/v1", "/v1/", "/image", "/image/", "/prompt", "/prompt/", "/v1/images/generations", "/v1/audio/speech",
+		"/openai", "/v1/chat/completions", "/audio", "/text/",
+	} {
+		for _, prefix := range []string{"", "/behind/a/proxy"} {
+			var mu sync.Mutex
+			var paths []string
+			handler := func(w http.ResponseWriter, r *http.Request) {
+				mu.Lock()
+				paths = append(paths, r.URL.Path)
+				mu.Unlock()
+				http.Error(w, "", http.StatusBadGateway)
+			}
+			client := newClient(t, handler, func(c *pollinations.Config) {
+				root := strings.TrimSuffix(c.SpeechBaseURL, "/v1")
+				c.BaseURL, c.SpeechBaseURL = root+prefix+tail, root+prefix+tail
+			})
+			_, _ = client.Image(t.Context(), pollinations.ImageRequest{Prompt: "cat"})
+			_, _ = client.Speech(t.Context(), pollinations.SpeechRequest{Text: "cat"})
+			if want := []string{prefix + "/image/cat", prefix + "/v1/audio/speech"}; fmt.Sprint(paths) != fmt.Sprint(want) {
+				t.Errorf("%q: asked %q, want %q", prefix+tail, paths, want)
+			}
+		}
+	}
+}
+
+func TestImageRequest(t *testing.T) {
+	t.Parallel()
+	type request = pollinations.ImageRequest
+	long := strings.Repeat("猫", 500)
+	rows := []struct {
+		name string
+		request
+		// uri is what must be asked with GET; document what must be posted instead.
+		uri, document string
+	}{
+		{
+			name: "all that a plain model takes", request: request{Prompt: "a cat", Model: "flux", Width: 640, Height: 480, Seed: 7, Quality: "hd", Transparent: true, NoLogo: true},
+			uri: "/image/a%20cat?height=480&model=flux&seed=7&width=640",
+		},
+		{
+			name: "all that a GPT model takes", request: request{Prompt: "a cat", Model: "openai/GPT-image-2", Width: 64, Height: 64, Seed: 1, Quality: "hd", Transparent: true},
+			uri: "/image/a%20cat?height=64&model=openai%2FGPT-image-2&quality=hd&seed=1&transparent=true&width=64",
+		},
+		{name: "older GPT name", request: request{Prompt: "a", Model: "gptimage-large", Quality: "low"}, uri: "/image/a?model=gptimage-large&quality=low&seed=0"},
+		{name: "default model, size left open", request: request{Prompt: "a cat", Seed: -1}, uri: "/image/a%20cat?model=flux&seed=-1"},
+		{
+			name: "one path segment", request: request{Prompt: "a/b?c#d%e\nf&g=h+i;j", Model: "flux"},
+			uri: "/image/a%2Fb%3Fc%23d%25e%0Af&g=h+i%3Bj?model=flux&seed=0",
+		},
+		{name: "Chinese and emoji", request: request{Prompt: "猫🐈", Model: "flux"}, uri: "/image/%E7%8C%AB%F0%9F%90%88?model=flux&seed=0"},
+		{name: "broken characters", request: request{Prompt: " a\xffb\x00c ", Model: "flux"}, uri: "/image/a%EF%BF%BDbc?model=flux&seed=0"},
+		{name: "negative", request: request{Prompt: "a cat", Negative: " dogs, text ", Model: "flux"}, uri: "/image/a%20cat%2C%20avoid:%20dogs%2C%20text?model=flux&seed=0"},
+		{name: "negative after a stop", request: request{Prompt: "A cat.", Negative: "dogs", Model: "flux"}, uri: "/image/A%20cat.%20avoid:%20dogs?model=flux&seed=0"},
+		{name: "empty negative", request: request{Prompt: "a cat", Negative: " ", Model: "flux"}, uri: "/image/a%20cat?model=flux&seed=0"},
+		{
+			name: "long", request: request{Prompt: long, Model: "flux", Width: 640, Height: 480, Seed: 7, Quality: "hd"},
+			document: `{"prompt":"` + long + `","model":"flux","n":1,"size":"640x480","seed":7,"response_format":"b64_json"}`,
+		},
+		{
+			name: "long for a GPT model", request: request{Prompt: long, Model: "gptimage", Quality: "hd", Transparent: true, Seed: 7},
+			document: `{"prompt":"` + long + `","model":"gptimage","n":1,"seed":7,"response_format":"b64_json","quality":"hd","transparent":true}`,
+		},
+		{name: "a step in a path", request: request{Prompt: "..", Model: "flux"}, document: `{"prompt":"..","model":"flux","n":1,"seed":0,"response_format":"b64_json"}`},
+	}
+	picture := jpegOf(t, 8, 8)
+	for _, r := range rows {
+		t.Run(r.name, func(t *testing.T) {
+			t.Parallel()
+			var asked []string
+			client := newClient(t, func(w http.ResponseWriter, q *http.Request) {
+				body, _ := io.ReadAll(q.Body)
+				asked = append(asked, q.Method+" "+q.RequestURI+" "+string(body))
+				if q.Method == http.MethodPost {
+					w.Header().Set("Content-Type", "application/json")
+					_ = json.NewEncoder(w).Encode(map[string]any{"data": []any{map[string]string{"b64_json": base64.StdEncoding.EncodeToString(picture)}}})
+					return
+				}
+				w.Header().Set("Content-Type", "image/jpeg")
+				_, _ = w.Write(picture)
+			})
+			// The second time stands for a retry: it must look the same.
+			for range 2 {
+				if _, err := client.Image(t.Context(), r.request); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want := "GET " + r.uri + " "
+			if r.document != "" {
+				want = "POST /v1/images/generations " + r.document
+			}
+			if asked[0] != want || asked[1] != want {
+				t.Errorf("asked %q\nand   %q\nwant  %q", asked[0], asked[1], want)
+			}
+		})
+	}
+}

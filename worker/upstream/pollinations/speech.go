@@ -1,0 +1,84 @@
+package pollinations
+
+import (
+	"bytes"
+	"encoding/binary"
+
+	"github.com/text2image-audio/text2image-audio/worker/upstream"
+)
+
+// readRecording reads an answer and checks it. The format is the one asked for.
+func readRecording(a *upstream.Answer, format string) (*Media, error) {
+	if fault := pictured(a); fault != nil {
+		return nil, fault
+	}
+	if a.Encoded() {
+		return nil, upstream.InvalidAnswer("answer is compressed, which was not asked for")
+	}
+	if !isOfType(a.Header, "audio/") {
+		return nil, a.Unexpected("content type is not audio/", nil)
+	}
+	data, err := a.ReadAll()
+	if err != nil {
+		return nil, err
+	}
+	media, err := checkRecording(data, format)
+	if err != nil {
+		return nil, err
+	}
+	media.describe(a.Header)
+	return media, nil
+}
+
+// checkRecording looks whether data is sound, and tells its type from its bytes.
+func checkRecording(data []byte, format string) (*Media, error) {
+	if len(data) == 0 {
+		return nil, upstream.InvalidAnswer("recording is empty")
+	}
+	contentType := ""
+	switch {
+	case bytes.HasPrefix(data, []byte("OggS\x00")):
+		contentType = "audio/ogg"
+	case bytes.HasPrefix(data, []byte("fLaC")):
+		contentType = "audio/flac"
+	case len(data) >= 12 && string(data[:4]) == "RIFF" && string(data[8:12]) == "WAVE":
+		if !riffIsWhole(data) {
+			return nil, upstream.InvalidAnswer("recording is cut off")
+		}
+		contentType = "audio/wav"
+	case isADTS(data):
+		contentType = "audio/aac"
+	case isMP3(data):
+		contentType = "audio/mpeg"
+	case format == "pcm" && isSamples(data):
+		contentType = "audio/pcm"
+	default:
+		return nil, upstream.InvalidAnswer("body is no recording")
+	}
+	return &Media{ContentType: contentType, Data: data}, nil
+}
+
+// riffIsWhole compares the length that a RIFF file states with the bytes that came. A writer that streams does not know
+// the length and states a very large one.
+func riffIsWhole(data []byte) bool {
+	const unknown = 0x7fff0000
+	if len(data) < 12 {
+		return false
+	}
+	stated := binary.LittleEndian.Uint32(data[4:])
+	return stated == 0 || stated >= unknown || uint64(stated)+8 <= uint64(len(data))
+}
+
+// isSamples says whether data can be bare samples, which have no mark of their own: whole 16-bit samples that do not
+// read like a message.
+func isSamples(data []byte) bool {
+	if len(data)%2 != 0 {
+		return false
+	}
+	for _, b := range data[:min(len(data), 256)] {
+		if (b < ' ' || b > '~') && b != '\n' && b != '\r' && b != '\t' {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,136 @@
+package upstream
+
+import (
+	"encoding/json"
+	"html"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// maxDetail bounds Fault.Detail in bytes.
+const maxDetail = 2 << 10
+
+// mask stands where something was taken out.
+const mask = "***"
+
+// window is how many characters in a row of a user's text are recognised, so that an answer that quotes only a part of
+// it is cleaned as well. Shorter runs are ordinary words, which say nothing about whose text it was.
+const window = 12
+
+// redactor takes keys and a user's text out of what is told about a call.
+type redactor struct {
+	key     string
+	private []string
+}
+
+var (
+	// secretPatterns find keys by their looks; the first group is kept.
+	secretPatterns = []*regexp.Regexp{
+		regexp.MustCompile(`(?i)(\b(?:[a-z_]*key|[a-z_]*token|secret|password|sig|signature)=)[^&\s"'<>]+`),
+		regexp.MustCompile(`(?i)(\bBearer\s+)[A-Za-z0-9._~+/=-]+`),
+		regexp.MustCompile(`()\b[sp]k[_-][A-Za-z0-9_-]{6,}`),
+		regexp.MustCompile(`(://)[^/\s@"']+@`),
+		regexp.MustCompile(`()[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+`),
+	}
+	// addressPattern finds whole addresses, whose path or query holds the text on some routes. Their host is kept.
+	addressPattern = regexp.MustCompile(`(?i)\b(https?://[^\s/"'<>?#]+)[/?#][^\s"'<>]*`)
+)
+
+// clean returns s without keys, e-mail addresses, the paths of addresses, and the user's text in any usual encoding.
+func (r *redactor) clean(s string) string {
+	if r.key != "" {
+		s = strings.ReplaceAll(s, r.key, mask)
+	}
+	for _, text := range r.private {
+		s = cover(s, text)
+	}
+	for _, pattern := range secretPatterns {
+		s = pattern.ReplaceAllString(s, "${1}"+mask)
+	}
+	return addressPattern.ReplaceAllString(s, "${1}/"+mask)
+}
+
+// cover masks every run of characters that s shares with the text, plain or encoded, whatever the letter case.
+func cover(s, text string) string {
+	text = strings.TrimSpace(text)
+	if text == "" {
+		return s
+	}
+	plain, folded := []rune(s), lower(s)
+	hidden := make([]bool, len(folded))
+	for _, form := range forms(text) {
+		markShared(folded, lower(form), hidden)
+	}
+	var out strings.Builder
+	for i, r := range plain {
+		switch {
+		case !hidden[i]:
+			out.WriteRune(r)
+		case i == 0 || !hidden[i-1]:
+			out.WriteString(mask)
+		}
+	}
+	return out.String()
+}
+
+// markShared marks in hidden where s holds a window of the form, or the whole of a shorter one.
+func markShared(s, form []rune, hidden []bool) {
+	size := min(window, len(form))
+	shared := make(map[string]struct{}, len(form))
+	for i := 0; i+size <= len(form); i++ {
+		shared[string(form[i:i+size])] = struct{}{}
+	}
+	for i := 0; i+size <= len(s); i++ {
+		if _, found := shared[string(s[i:i+size])]; found {
+			for j := i; j < i+size; j++ {
+				hidden[j] = true
+			}
+		}
+	}
+}
+
+// forms returns the text as it may be quoted back: plain, escaped for addresses, for JSON in both ways, and for HTML.
+func forms(text string) []string {
+	quoted, err := json.Marshal(text)
+	if err != nil {
+		quoted = nil
+	}
+	return []string{
+		text,
+		url.PathEscape(text),
+		url.QueryEscape(text),
+		strings.Trim(string(quoted), `"`),
+		strings.Trim(strconv.QuoteToASCII(text), `"`),
+		html.EscapeString(text),
+	}
+}
+
+// lower folds letter case one character at a time, so that places in the result are places in s.
+func lower(s string) []rune {
+	runes := []rune(s)
+	for i, r := range runes {
+		runes[i] = unicode.ToLower(r)
+	}
+	return runes
+}
+
+// clip cuts s to at most limit bytes, never inside a character, and makes it one line of valid UTF-8.
+func clip(s string, limit int) string {
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, "\uFFFD"))
+	if len(s) > limit {
+		for limit > 0 && !utf8.RuneStart(s[limit]) {
+			limit--
+		}
+		s = s[:limit]
+	}
+	return strings.TrimSpace(s)
+}

@@ -1,0 +1,107 @@
+package upstream
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// A verdict is what a kind of answer means.
+type verdict struct {
+	class Class
+	code  string
+}
+
+// A rule gives a verdict to the answers whose status lies between from and to and which pass the test when, if any.
+type rule struct {
+	from, to int
+	when     func(*envelope) bool
+	verdict
+}
+
+// table returns the rules of all upstreams; the first that fits decides, and the last fits everything.
+//
+// A rule about one model or one text stands before the rule about the account on purpose: Misconfigured closes the
+// upstream for everybody, which one person's choice of a model must never do.
+func table() []rule {
+	var (
+		moderated     = verdict{Moderated, CodeModerated}
+		misconfigured = verdict{Misconfigured, CodeMisconfigured}
+		throttled     = verdict{Throttled, CodeThrottled}
+		rejected      = verdict{Permanent, CodeRejected}
+		unavailable   = verdict{Retryable, CodeUnavailable}
+		timedOut      = verdict{Retryable, CodeTimeout}
+		invalid       = verdict{Retryable, CodeInvalidAnswer}
+	)
+	return []rule{
+		// A success that was not asked for: no content, partial content.
+		{200, 299, nil, invalid},
+		// Redirects are never followed. They come from a status page, a login wall or a moved address.
+		{300, 399, nil, unavailable},
+
+		{400, 400, (*envelope).moderated, moderated},
+		{403, 403, (*envelope).moderated, moderated},
+		{422, 422, (*envelope).moderated, moderated},
+		{451, 451, nil, moderated},
+
+		{401, 401, nil, misconfigured},
+		{402, 402, (*envelope).queueFull, throttled},
+		{402, 403, (*envelope).aboutModel, rejected},
+		{402, 402, nil, misconfigured},
+		// A page in place of an envelope is the edge's refusal of this request or this minute, not of our key.
+		{403, 403, (*envelope).page, unavailable},
+		{403, 403, nil, misconfigured},
+
+		{408, 408, nil, timedOut},
+		{425, 425, nil, unavailable},
+		{429, 429, nil, throttled},
+		{400, 499, nil, rejected},
+
+		{500, 599, (*envelope).queueFull, throttled},
+		{0, 1 << 30, nil, unavailable},
+	}
+}
+
+// classify says what an answer with the given status, header and body means. It is the only place that does. It fits an
+// error that came dressed as a success, too: pass the status that the answer claims. Detail still quotes the answer freely.
+func classify(status int, header http.Header, body []byte) *Fault {
+	e := parseEnvelope(header.Get("Content-Type"), body)
+	f := &Fault{
+		Status:     status,
+		RetryAfter: e.wait(header),
+		RequestID:  requestID(e, header),
+		Detail:     e.detail(header),
+	}
+	for _, r := range table() {
+		if status >= r.from && status <= r.to && (r.when == nil || r.when(e)) {
+			f.Class, f.Code = r.class, r.code
+			break
+		}
+	}
+	return f
+}
+
+// moderated says whether the refusal is about the words or the picture asked for.
+func (e *envelope) moderated() bool {
+	return e.says(
+		"safety_error", "content_policy_violation", "content_filter", "content policy", "content moderation",
+		"safety system", "content is prohibited", "content exists risk",
+	)
+}
+
+// queueFull says whether the upstream has too many requests of ours waiting, whatever status it chose for that.
+func (e *envelope) queueFull() bool { return e.says("queue full") }
+
+// aboutModel says whether a refusal concerns the model asked for, while the key is good for others.
+func (e *envelope) aboutModel() bool {
+	return e.says("is not allowed for this api key", "this model requires")
+}
+
+// page says whether the body is an HTML page.
+func (e *envelope) page() bool { return e.markup }
+
+// says reports whether code, kind or message holds one of the phrases, which are in lower case.
+func (e *envelope) says(phrases ...string) bool {
+	said := strings.ToLower(e.code + "\n" + e.kind + "\n" + e.message)
+	return slices.ContainsFunc(phrases, func(p string) bool { return strings.Contains(said, p) })
+}

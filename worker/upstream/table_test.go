@@ -1,0 +1,192 @@
+package upstream_test
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/worker/upstream"
+)
+
+// enveloped returns the gateway's envelope for a code and a message.
+func enveloped(status int, code, message string) string {
+	return `{"success":false,"error":{"message":` + strconv.Quote(message) + `,"code":"` + code +
+		`","timestamp":"2026-06-01T12:00:00.000Z","requestId":"req-1"},"status":` + strconv.Itoa(status) + `}`
+}
+
+const html502 = "<!DOCTYPE html>\n<html><head><title>gen.pollinations.ai | 502: Bad gateway</title></head>" +
+	"<body>Unable to reach the origin service</body></html>"
+
+func TestClassify(t *testing.T) {
+	t.Parallel()
+	type row struct {
+		name       string
+		status     int
+		header     map[string]string
+		body       string
+		class      upstream.Class
+		code       string
+		retryAfter time.Duration
+		requestID  string
+		detail     string
+	}
+	const (
+		unavailable   = upstream.CodeUnavailable
+		rejected      = upstream.CodeRejected
+		moderated     = upstream.CodeModerated
+		misconfigured = upstream.CodeMisconfigured
+		throttled     = upstream.CodeThrottled
+	)
+	rows := []row{
+		// The gateway.
+		{name: "validation", status: 400, class: upstream.Permanent, code: rejected, requestID: "r9", detail: "fields: seed, width",
+			body: `{"success":false,"error":{"message":"Query parameter validation failed","code":"BAD_REQUEST","timestamp":"2026-06-01T12:00:00.000Z",` +
+				`"details":{"name":"ValidationError","formErrors":[],"fieldErrors":{"width":["Too big"],"seed":["x"]}},"requestId":"r9"},"status":400}`},
+		{name: "unknown model", status: 400, body: enveloped(400, "BAD_REQUEST", `Invalid model: "x"`), class: upstream.Permanent, code: rejected, requestID: "req-1", detail: `Invalid model: "x"`},
+		{name: "unknown voice", status: 400, body: enveloped(400, "BAD_REQUEST", "Invalid voice: X. Use a preset name or valid ElevenLabs voice ID."), class: upstream.Permanent, code: rejected},
+		{name: "text too long", status: 400, body: enveloped(400, "BAD_REQUEST", "Input text too long: 12000 characters. Maximum is 10000."), class: upstream.Permanent, code: rejected},
+		{name: "chat model on speech", status: 400, body: enveloped(400, "BAD_REQUEST", `Model "openai-audio" is a text model and cannot be used on the audio endpoint. Use the text endpoint instead.`), class: upstream.Permanent, code: rejected},
+		{name: "reference picture", status: 400, body: enveloped(400, "failed_to_download_image", "Failed to download image"), class: upstream.Permanent, code: rejected},
+		{name: "reference address", status: 400, body: enveloped(400, "invalid_image_url", "Invalid image URL"), class: upstream.Permanent, code: rejected},
+		{name: "reference too large", status: 400, body: enveloped(400, "image_too_large", "Image too large"), class: upstream.Permanent, code: rejected},
+		{name: "reference type", status: 400, body: enveloped(400, "unsupported_image_media_type", "Unsupported"), class: upstream.Permanent, code: rejected},
+		{name: "provider's 422 as 400", status: 400, body: enveloped(400, "BAD_REQUEST", "Invalid image request: size"), class: upstream.Permanent, code: rejected},
+		{name: "validation of the parameter safe", status: 400, body: enveloped(400, "BAD_REQUEST", "safe: expected privacy, sexual, violence"), class: upstream.Permanent, code: rejected},
+		{name: "safety", status: 400, header: map[string]string{"X-Safety-Applied": "sexual", "X-Safety-Status": "blocked"}, class: upstream.Moderated, code: moderated,
+			body: `{"success":false,"error":{"message":"Blocked.","type":"safety_error","code":"BAD_REQUEST"},"status":400}`},
+		{name: "address too long, HTML of the edge", status: 400, header: map[string]string{"Content-Type": "text/html"}, body: "<html><title>400 Bad Request</title></html>", class: upstream.Permanent, code: rejected, detail: "400 Bad Request"},
+		{name: "address too long, empty", status: 400, class: upstream.Permanent, code: rejected},
+		{name: "no key", status: 401, body: enveloped(401, "UNAUTHORIZED", "Authentication required. Please provide an API key via Authorization header (Bearer token) or ?key= query parameter."), class: upstream.Misconfigured, code: misconfigured},
+		{name: "bad key", status: 401, body: enveloped(401, "UNAUTHORIZED", "Invalid API key. The provided key was not recognized; check it."), class: upstream.Misconfigured, code: misconfigured},
+		{name: "no balance", status: 402, body: enveloped(402, "PAYMENT_REQUIRED", "Insufficient balance. This model costs ~0.0136 pollen per request, but your available balance is 0.0000."), class: upstream.Misconfigured, code: misconfigured},
+		{name: "no balance, later code", status: 402, body: enveloped(402, "INSUFFICIENT_BALANCE", "Insufficient balance."), class: upstream.Misconfigured, code: misconfigured},
+		{name: "budget of the key", status: 402, body: enveloped(402, "KEY_BUDGET_EXHAUSTED", "API key budget exhausted. Raise it."), class: upstream.Misconfigured, code: misconfigured},
+		{name: "model needs bought balance", status: 402, body: enveloped(402, "PAYMENT_REQUIRED", "This model requires 💳 Top-up Pollen. 🌱 Tier Pollen cannot be used."), class: upstream.Permanent, code: rejected},
+		{name: "queue full as payment", status: 402, class: upstream.Throttled, code: throttled,
+			body: `{"x402Version":1,"error":"Queue full for IP: 1.2.3.4: 1 requests already queued (max: 1). ","accepts":[{"scheme":"exact","network":"base","maxAmountRequired":"1000","resource":"https://x/prompt/secret","mimeType":"image/jpeg","payTo":"0x1","maxTimeoutSeconds":60}]}`},
+		{name: "keyless payment", status: 402, header: map[string]string{"Payment-Required": "e30="}, body: `{"x402Version":2,"error":"Payment required","accepts":[]}`, class: upstream.Misconfigured, code: misconfigured},
+		{name: "banned", status: 403, body: enveloped(403, "FORBIDDEN", "Account banned"), class: upstream.Misconfigured, code: misconfigured},
+		{name: "model not of this key", status: 403, body: enveloped(403, "FORBIDDEN", "Model 'veo' is not allowed for this API key"), class: upstream.Permanent, code: rejected},
+		{name: "edge forbids", status: 403, header: map[string]string{"Content-Type": "text/html; charset=UTF-8"}, body: "<html><head><title>Just a moment...</title></head></html>", class: upstream.Retryable, code: unavailable},
+		{name: "not found", status: 404, body: enveloped(404, "NOT_FOUND", "Not found"), class: upstream.Permanent, code: rejected},
+		{name: "method", status: 405, body: enveloped(405, "METHOD_NOT_ALLOWED", "Method not allowed"), class: upstream.Permanent, code: rejected},
+		{name: "request timed out", status: 408, class: upstream.Retryable, code: upstream.CodeTimeout},
+		{name: "conflict", status: 409, class: upstream.Permanent, code: rejected},
+		{name: "gone", status: 410, class: upstream.Permanent, code: rejected},
+		{name: "too large", status: 413, body: enveloped(413, "PAYLOAD_TOO_LARGE", "Too large"), class: upstream.Permanent, code: rejected},
+		{name: "address too long", status: 414, class: upstream.Permanent, code: rejected},
+		{name: "media type", status: 415, class: upstream.Permanent, code: rejected},
+		{name: "moderation by code", status: 422, body: enveloped(422, "content_policy_violation", "No."), class: upstream.Moderated, code: moderated},
+		{name: "moderation by sentence", status: 422, body: enveloped(422, "UNPROCESSABLE_ENTITY", "Your request was rejected by content moderation. Change it."), class: upstream.Moderated, code: moderated},
+		{name: "other 422", status: 422, body: enveloped(422, "UNPROCESSABLE_ENTITY", "Cannot do that"), class: upstream.Permanent, code: rejected},
+		{name: "too early", status: 425, class: upstream.Retryable, code: unavailable},
+		{name: "edge limit", status: 429, body: enveloped(429, "RATE_LIMITED", "Too many requests from this IP. Please slow down."), class: upstream.Throttled, code: throttled},
+		{name: "public key limit", status: 429, header: map[string]string{"Retry-After": "13"}, class: upstream.Throttled, code: throttled, retryAfter: 13 * time.Second,
+			body: `{"error":"Rate limit exceeded","message":"Rate limit exceeded. Retry after 12.5s. Use secret keys (sk_*) for unlimited requests.","retryAfterSeconds":12.5}`},
+		{name: "public key limit, body only", status: 429, class: upstream.Throttled, code: throttled, retryAfter: 12500 * time.Millisecond,
+			body: `{"error":"Rate limit exceeded","message":"x","retryAfterSeconds":12.5}`},
+		{name: "public key limit, sentence only", status: 429, class: upstream.Throttled, code: throttled, retryAfter: 12500 * time.Millisecond,
+			body: `{"error":"Rate limit exceeded","message":"Rate limit exceeded. Retry after 12.5s. Use secret keys."}`},
+		{name: "one at a time", status: 429, header: map[string]string{"Retry-After": "1"}, class: upstream.Throttled, code: throttled, retryAfter: time.Second, detail: "concurrency_limit_exceeded",
+			body: `{"error":"concurrency_limit_exceeded","message":"Another generation is still running on this account. Wait."}`},
+		{name: "interval", status: 429, body: enveloped(429, "RATE_LIMITED", "Sana is limited to one request per IP every 45 seconds. Retry after 31s."), class: upstream.Throttled, code: throttled, retryAfter: 31 * time.Second},
+		{name: "header fields too large", status: 431, class: upstream.Permanent, code: rejected},
+		{name: "legal reasons", status: 451, class: upstream.Moderated, code: moderated},
+		{name: "internal", status: 500, body: enveloped(500, "INTERNAL_ERROR", "No active flux servers available"), class: upstream.Retryable, code: unavailable, detail: "No active flux servers"},
+		{name: "full queue as 500", status: 500, body: `{"error":"Internal Server Error","message":"Queue full for IP: 1.2.3.4: 5 requests already queued (max: 5)"}`, class: upstream.Throttled, code: throttled},
+		{name: "not implemented", status: 501, class: upstream.Retryable, code: unavailable},
+		{name: "provider's refusal", status: 502, class: upstream.Retryable, code: unavailable,
+			body: `{"success":false,"error":{"message":"We couldn't reach our backend services. Please try again shortly.","code":"BAD_GATEWAY","details":{"name":"UpstreamError","upstreamStatus":401,"upstreamHost":"h","upstreamBody":"secret"}},"status":502}`},
+		{name: "bad gateway as a page", status: 502, header: map[string]string{"Content-Type": "text/html; charset=UTF-8", "Cf-Ray": "8f-FRA"}, body: html502, class: upstream.Retryable, code: unavailable, requestID: "8f-FRA", detail: "HTML page: gen.pollinations.ai | 502: Bad gateway"},
+		{name: "a page without its type", status: 502, body: html502, class: upstream.Retryable, code: unavailable, detail: "HTML page"},
+		{name: "unavailable", status: 503, header: map[string]string{"Retry-After": "20"}, body: enveloped(503, "SERVICE_UNAVAILABLE", "Busy"), class: upstream.Retryable, code: unavailable, retryAfter: 20 * time.Second},
+		{name: "coordination", status: 503, header: map[string]string{"Content-Type": "text/plain"}, body: "Generation coordination is unavailable", class: upstream.Retryable, code: unavailable, detail: "Generation coordination is unavailable"},
+		{name: "gateway time-out", status: 504, body: enveloped(504, "GATEWAY_TIMEOUT", "The upstream service did not respond in time."), class: upstream.Retryable, code: unavailable},
+		{name: "edge: unknown", status: 520, class: upstream.Retryable, code: unavailable},
+		{name: "edge: down", status: 521, class: upstream.Retryable, code: unavailable},
+		{name: "edge: connection", status: 522, class: upstream.Retryable, code: unavailable},
+		{name: "edge: unreachable", status: 523, class: upstream.Retryable, code: unavailable},
+		{name: "edge: time-out", status: 524, header: map[string]string{"Content-Type": "text/html"}, body: "<html></html>", class: upstream.Retryable, code: unavailable},
+		{name: "tunnel", status: 530, body: "error code: 1033", class: upstream.Retryable, code: unavailable, detail: "error code: 1033"},
+
+		// The language model.
+		{name: "model retired", status: 400, body: `{"error":{"message":"The supported API model names are deepseek-v4-pro or deepseek-v4-flash, but you passed deepseek-chat.","type":"invalid_request_error","param":null,"code":"invalid_request_error"}}`, class: upstream.Permanent, code: rejected, detail: "supported API model names"},
+		{name: "model unknown", status: 400, body: `{"error":{"message":"Model Not Exist","type":"invalid_request_error","param":null,"code":"invalid_request_error"}}`, class: upstream.Permanent, code: rejected},
+		{name: "body not understood", status: 400, body: `{"error":{"message":"Failed to deserialize the JSON body into the target type: messages at line 1 column 9","type":"invalid_request_error"}}`, class: upstream.Permanent, code: rejected},
+		{name: "content risk", status: 400, body: `{"error":{"message":"Content Exists Risk","type":"invalid_request_error","param":null,"code":"invalid_request_error"}}`, class: upstream.Moderated, code: moderated},
+		{name: "masked key", status: 401, body: `{"error":{"message":"Authentication Fails, Your api key: ****fcc2 is invalid","type":"authentication_error","param":null,"code":"invalid_request_error"}}`, class: upstream.Misconfigured, code: misconfigured},
+		{name: "no such user", status: 401, body: `{"error":{"message":"Authentication Fails (no such user)","type":"authentication_error"}}`, class: upstream.Misconfigured, code: misconfigured},
+		{name: "governor", status: 401, body: "Authentication Fails (governor)", class: upstream.Misconfigured, code: misconfigured},
+		{name: "insufficient balance", status: 402, body: `{"error":{"message":"Insufficient Balance","type":"unknown_error","param":null,"code":"invalid_request_error"}}`, class: upstream.Misconfigured, code: misconfigured},
+		{name: "invalid parameters", status: 422, body: `{"error":{"message":"bad temperature","type":"invalid_request_error"}}`, class: upstream.Permanent, code: rejected},
+		{name: "concurrency", status: 429, body: `{"error":{"message":"Too many concurrent requests","type":"rate_limit"}}`, class: upstream.Throttled, code: throttled},
+		{name: "server error", status: 500, body: `{"error":{"message":"oops","type":"server_error"}}`, class: upstream.Retryable, code: unavailable},
+		{name: "overloaded", status: 503, body: `{"error":{"message":"overloaded","type":"server_error"}}`, class: upstream.Retryable, code: unavailable},
+
+		// Other shapes of an error body.
+		{name: "code and message", status: 503, body: `{"code":50508,"message":"System is too busy now. Please try again later.","data":null}`, class: upstream.Retryable, code: unavailable, detail: "50508: System is too busy"},
+		{name: "message alone", status: 429, body: `{"message":"Request was rejected due to rate limiting. Details: TPM limit reached.","data":null}`, class: upstream.Throttled, code: throttled},
+		{name: "bare string", status: 401, body: `"Api key is invalid"`, class: upstream.Misconfigured, code: misconfigured, detail: "Api key is invalid"},
+		{name: "string and status", status: 404, body: `{"error":"Model not found: openai-audio. ","status":404}`, class: upstream.Permanent, code: rejected, detail: "Model not found"},
+		{name: "cut JSON", status: 500, body: `{"success":false,"error":{"mess`, class: upstream.Retryable, code: unavailable},
+		{name: "members of other types", status: 500, body: `{"error":{"message":["x"],"code":7,"details":[]},"status":"500","requestId":3}`, class: upstream.Retryable, code: unavailable, requestID: "3"},
+
+		// Statuses that are neither a success nor an error.
+		{name: "no content", status: 204, class: upstream.Retryable, code: upstream.CodeInvalidAnswer},
+		{name: "part", status: 206, class: upstream.Retryable, code: upstream.CodeInvalidAnswer},
+		{name: "redirect", status: 302, header: map[string]string{"Location": "https://status.example.org/image/a%20cat?key=sk_1"}, class: upstream.Retryable, code: unavailable, detail: "redirect to host status.example.org"},
+		{name: "moved", status: 301, class: upstream.Retryable, code: unavailable},
+		{name: "beyond", status: 999, class: upstream.Retryable, code: unavailable},
+	}
+	for _, r := range rows {
+		t.Run(strconv.Itoa(r.status)+" "+r.name, func(t *testing.T) {
+			t.Parallel()
+			header := make(http.Header)
+			for name, value := range r.header {
+				header.Set(name, value)
+			}
+			got := upstream.Classify(r.status, header, []byte(r.body))
+			if got.Class != r.class || got.Code != r.code {
+				t.Errorf("class %s, code %s; want %s, %s", got.Class, got.Code, r.class, r.code)
+			}
+			if got.Status != r.status || got.RetryAfter != r.retryAfter {
+				t.Errorf("status %d, wait %v; want %d, %v", got.Status, got.RetryAfter, r.status, r.retryAfter)
+			}
+			if r.requestID != "" && got.RequestID != r.requestID {
+				t.Errorf("request id %q, want %q", got.RequestID, r.requestID)
+			}
+			if !strings.Contains(got.Detail, r.detail) {
+				t.Errorf("detail %q lacks %q", got.Detail, r.detail)
+			}
+		})
+	}
+}
+
+// Every status must have a verdict; a hole in the table would make a fault without a class.
+func TestClassifyLeavesNoStatusOut(t *testing.T) {
+	t.Parallel()
+	for status := range 1000 {
+		if f := upstream.Classify(status, nil, nil); f.Class == "" || f.Code == "" {
+			t.Errorf("status %d has no verdict", status)
+		}
+	}
+}
+
+func FuzzClassify(f *testing.F) {
+	f.Add(429, "application/json", "1", `{"error":"x","message":"Retry after 2s","retryAfterSeconds":1e400}`)
+	f.Add(400, "text/html", "", html502)
+	f.Add(402, "", "-5", enveloped(402, "x", "y"))
+	f.Add(500, "text/plain", "NaN", `"bare`)
+	f.Fuzz(func(t *testing.T, status int, contentType, retryAfter, body string) {
+		header := http.Header{"Content-Type": {contentType}, "Retry-After": {retryAfter}, "X-Request-Id": {body}}
+		got := upstream.Classify(status, header, []byte(body))
+		if got.RetryAfter < 0 || got.RetryAfter > time.Hour {
+			t.Errorf("wait %v is out of bounds", got.RetryAfter)
+		}
+		if status >= 0 && status < 1<<30 && (got.Class == "" || got.Code == "") {
+			t.Error("no verdict")
+		}
+	})
+}

@@ -1,0 +1,49 @@
+package upstream
+
+import (
+	"net"
+	"net/http"
+	"time"
+)
+
+// Options are the settings of a transport.
+type Options struct {
+	// Slots is how many calls run at once; that many connections to one host are kept. Default 16.
+	Slots int
+	// ConnectTimeout bounds the dial and, once more, the TLS handshake. Default 10 s.
+	ConnectTimeout time.Duration
+	// HeaderTimeout bounds the wait for the first byte of an answer. Default 0, no bound: a picture is painted before
+	// its header is sent, and the call's own context bounds the whole attempt.
+	HeaderTimeout time.Duration
+}
+
+// NewTransport returns the transport that all upstreams of a process share: proxies from the environment, HTTP/2,
+// connections kept alive and probed, so that a dead peer is noticed while a call waits for a late answer. It never
+// decompresses, since an answer's size is bounded as it is read. The caller closes its idle connections at the end.
+func NewTransport(o Options) *http.Transport {
+	if o.Slots <= 0 {
+		o.Slots = 16
+	}
+	if o.ConnectTimeout <= 0 {
+		o.ConnectTimeout = 10 * time.Second
+	}
+	const probe = 15 * time.Second
+	dialer := &net.Dialer{
+		Timeout:         o.ConnectTimeout,
+		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: probe, Interval: probe, Count: 3},
+	}
+	return &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		DialContext:            dialer.DialContext,
+		TLSHandshakeTimeout:    o.ConnectTimeout,
+		ResponseHeaderTimeout:  o.HeaderTimeout,
+		ExpectContinueTimeout:  time.Second,
+		MaxIdleConns:           4 * o.Slots,
+		MaxIdleConnsPerHost:    o.Slots,
+		IdleConnTimeout:        90 * time.Second,
+		MaxResponseHeaderBytes: 64 << 10,
+		DisableCompression:     true,
+		ForceAttemptHTTP2:      true,
+		HTTP2:                  &http.HTTP2Config{SendPingTimeout: probe, PingTimeout: probe},
+	}
+}

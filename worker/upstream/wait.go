@@ -1,0 +1,60 @@
+package upstream
+
+import (
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// maxWait bounds RetryAfter, so that a mistaken or hostile answer cannot close an upstream for a day.
+const maxWait = time.Hour
+
+var waitPattern = regexp.MustCompile(`(?i)retry after (\d{1,9}(?:\.\d{1,9})?) ?s`)
+
+// wait returns how long the upstream asked to wait: by header, else by the body's number, else by its sentence.
+func (e *envelope) wait(header http.Header) time.Duration {
+	if d := parseRetryAfter(header); d > 0 {
+		return d
+	}
+	if e.after > 0 {
+		return seconds(e.after)
+	}
+	if found := waitPattern.FindStringSubmatch(e.message); found != nil {
+		n, err := strconv.ParseFloat(found[1], 64)
+		if err == nil {
+			return seconds(n)
+		}
+	}
+	return 0
+}
+
+// parseRetryAfter reads the header Retry-After, in seconds or as a date. A date is counted from the answer's own Date
+// where it has one, so that a clock that differs from ours does not matter.
+func parseRetryAfter(header http.Header) time.Duration {
+	value := strings.TrimSpace(header.Get("Retry-After"))
+	if n, err := strconv.ParseFloat(value, 64); err == nil {
+		return seconds(n)
+	}
+	at, err := http.ParseTime(value)
+	if err != nil {
+		return 0
+	}
+	now, err := http.ParseTime(header.Get("Date"))
+	if err != nil {
+		now = time.Now()
+	}
+	return min(max(at.Sub(now), 0), maxWait)
+}
+
+// seconds turns a number from outside into a wait between 0 and maxWait; what is no number becomes 0.
+func seconds(n float64) time.Duration {
+	switch {
+	case n >= maxWait.Seconds():
+		return maxWait
+	case n > 0:
+		return time.Duration(n * float64(time.Second))
+	}
+	return 0
+}

@@ -141,6 +141,7 @@ func (i *instance) do(t testing.TB, method, path string, body any, headers ...st
 	if err != nil {
 		t.Fatalf("%s %s: %v", method, path, err)
 	}
+	hold(t, req, resp, read)
 	return answer{resp, read}
 }
 

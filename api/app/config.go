@@ -2,7 +2,6 @@ package app
 
 import (
 	"errors"
-	"fmt"
 	"net"
 	"time"
 
@@ -67,8 +66,5 @@ func (c *Config) Validate() error {
 	if c.Broker.Embedded() {
 		errs = append(errs, c.Worker.Validate())
 	}
-	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("%w", err)
-	}
-	return nil
+	return errors.Join(errs...)
 }

@@ -26,7 +26,6 @@ func TestWeather(t *testing.T) {
 		{"html 502", simulator.Rule{Fault: "html_502"}, "upstream_unavailable", "succeeded"},
 		{"text 503", simulator.Rule{Fault: "text_503"}, "upstream_unavailable", "succeeded"},
 		{"error picture", simulator.Rule{Fault: "error_picture"}, "", "succeeded"},
-		{"bare error picture", simulator.Rule{Fault: "error_picture_bare"}, "upstream_invalid_answer", "succeeded"},
 		{"truncated", simulator.Rule{Fault: "truncated"}, "upstream_invalid_answer", "succeeded"},
 		{"empty", simulator.Rule{Fault: "empty"}, "upstream_invalid_answer", "succeeded"},
 		{"wrong type", simulator.Rule{Fault: "wrong_type"}, "upstream_invalid_answer", "succeeded"},

@@ -67,7 +67,7 @@ func (s *Server) welcome(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	http.SetCookie(c.Writer, &http.Cookie{
+	http.SetCookie(c.Writer, &http.Cookie{ //nolint:gosec // Without TLS, as on one's own machine, a Secure cookie would not come back.
 		Name: guestCookie, Value: sealGuest(s.keys.guestCookie, guest), Path: "/", MaxAge: int(guestAge.Seconds()),
 		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: s.secure(c),
 	})

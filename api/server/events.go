@@ -61,10 +61,15 @@ func (s *Server) jobEvents(c *gin.Context) error {
 func (s *Server) headOfEvents(c *gin.Context, id string) error {
 	ctx, cancel := bounded(c)
 	defer cancel()
-	if _, err := s.deps.Ledger.Read(ctx, s.caller(c).owners, id); err != nil {
+	snap, err := s.deps.Ledger.Read(ctx, s.caller(c).owners, id)
+	if err != nil {
 		return err
 	}
-	streamHeaders(c)
+	if ended(snap) && lastEventID(c) == job.EventIDEnd {
+		c.Status(http.StatusNoContent)
+	} else {
+		streamHeaders(c)
+	}
 	c.Writer.WriteHeaderNow()
 	return nil
 }

@@ -18,7 +18,7 @@ const (
 	codeKeyReused      = "idempotency_key_reused"
 	codeInvalidCursor  = "invalid_cursor"
 	codeIdentity       = "identity_required"
-	codeCrossOrigin    = "cross_origin_denied"
+	codeCrossOrigin    = "cross_origin"
 	codeNotFound       = "not_found"
 	codeMediaNotFound  = "media_not_found"
 	codeRange          = "range_not_satisfiable"

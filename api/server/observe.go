@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -36,14 +37,8 @@ func (s *Server) observe(c *gin.Context) {
 	c.Next()
 }
 
-// assetRoute is the pattern that stands for all assets of the page.
-const assetRoute = "/*asset"
-
 // routeOf returns the pattern that matched, never the path.
 func routeOf(c *gin.Context) string {
-	if c.GetBool(assetRoute) {
-		return assetRoute
-	}
 	if path := c.FullPath(); path != "" {
 		return path
 	}
@@ -64,7 +59,7 @@ func (s *Server) recoverPanic(c *gin.Context) {
 		if caught == nil {
 			return
 		}
-		if caught == http.ErrAbortHandler {
+		if err, ok := caught.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 			panic(caught)
 		}
 		s.deps.Metrics.Panics.WithLabelValues("http").Inc()

@@ -19,15 +19,19 @@ import (
 //go:embed docs/docs.css
 var docsCSS []byte
 
+// docsStyle is where the style of /docs is found, among the assets of the page.
+const docsStyle = "/assets/docs.css"
+
 // page is everything static: the page's files by their path, the contract and its readable form.
 type page struct {
 	index    file
 	assets   map[string]file
 	openAPI  file
 	docs     file
-	docsCSS  file
 	hasIndex bool
 }
+
+const indexFile = "index.html"
 
 // file is something static in the memory.
 type file struct {
@@ -48,10 +52,9 @@ func newPage(web fs.FS, openAPI []byte) (*page, error) {
 		return nil, err
 	}
 	p := &page{
-		assets:  map[string]file{},
+		assets:  map[string]file{docsStyle: newFile("text/css; charset=utf-8", docsCSS)},
 		openAPI: newFile("application/yaml", openAPI),
 		docs:    newFile("text/html; charset=utf-8", docs),
-		docsCSS: newFile("text/css; charset=utf-8", docsCSS),
 	}
 	if web == nil {
 		return p, nil
@@ -61,14 +64,14 @@ func newPage(web fs.FS, openAPI []byte) (*page, error) {
 			return err
 		}
 		contentType := assetType(name)
-		if contentType == "" {
+		if contentType == "" || (name != indexFile && !strings.HasPrefix(name, "assets/")) {
 			return nil
 		}
 		data, err := fs.ReadFile(web, name)
 		if err != nil {
 			return err
 		}
-		if name == "index.html" {
+		if name == indexFile {
 			p.index, p.hasIndex = newFile(contentType, data), true
 			return nil
 		}
@@ -119,7 +122,7 @@ func assetType(name string) string {
 // home is GET /: the page, and a cookie that lets its visitor find the jobs again.
 func (s *Server) home(c *gin.Context) error {
 	if !s.page.hasIndex {
-		return &problem{code: codeNotFound, reason: "path", extra: map[string]any{"path": "/"}}
+		return s.notFound(c)
 	}
 	if err := s.welcome(c); err != nil {
 		return err
@@ -134,29 +137,19 @@ func (s *Server) docs(c *gin.Context) error {
 	return nil
 }
 
-func (s *Server) docsStyle(c *gin.Context) error {
-	s.static(c, s.page.docsCSS)
-	return nil
-}
-
 func (s *Server) openAPI(c *gin.Context) error {
 	s.static(c, s.page.openAPI)
 	return nil
 }
 
-// asset answers with a file of the page and reports whether the path names one.
-func (s *Server) asset(c *gin.Context) bool {
-	if c.Request.Method != http.MethodGet && c.Request.Method != http.MethodHead {
-		return false
-	}
+// asset is GET /assets/*path: a file that the page loads.
+func (s *Server) asset(c *gin.Context) error {
 	f, ok := s.page.assets[c.Request.URL.Path]
 	if !ok {
-		return false
+		return s.notFound(c)
 	}
-	c.Set(assetRoute, true)
-	c.Status(http.StatusOK)
 	s.static(c, f)
-	return true
+	return nil
 }
 
 // static answers with a file. It is asked for again at each use: there is no version in the names.

@@ -1,21 +1,14 @@
 package server
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/gin-gonic/gin"
 
-	"github.com/text2image-audio/text2image-audio/api/feed"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
-	"github.com/text2image-audio/text2image-audio/pkg/ledger"
-	"github.com/text2image-audio/text2image-audio/pkg/queue"
-	"github.com/text2image-audio/text2image-audio/pkg/store"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
@@ -72,9 +65,6 @@ const originalShape = "original_shape"
 // statusClientGone is what metrics show for a caller that did not wait for its answer.
 const statusClientGone = 499
 
-// checkTimeout bounds the question whether NATS is there.
-const checkTimeout = 2 * time.Second
-
 // fail is the one place where an error becomes an answer.
 func (s *Server) fail(c *gin.Context, err error) {
 	if c.Request.Context().Err() != nil {
@@ -93,25 +83,27 @@ func (s *Server) fail(c *gin.Context, err error) {
 		panic(http.ErrAbortHandler)
 	}
 	lang := s.lang(c)
+	isOriginal := c.GetBool(originalShape)
+	sentence := detail(p, f, fieldName(isOriginal), lang)
 	if p.retryAfter > 0 {
 		c.Header("Retry-After", fmt.Sprint(p.retryAfter))
 	}
 	c.Header("Content-Language", string(lang))
 	c.Header("Cache-Control", "no-store")
 	vary(c, "Accept-Language")
-	body := s.body(c, p, f, lang)
-	if c.GetBool(originalShape) {
+	body := problemBody(c, p, sentence, lang)
+	if isOriginal {
 		writeJSON(c, f.status, jsonType, body)
 		return
 	}
-	body["type"], body["title"], body["status"], body["detail"] = "about:blank", title(f.status, lang), f.status, detail(p, f, lang)
+	body["type"], body["title"], body["status"], body["detail"] = "about:blank", title(f.status, lang), f.status, sentence
 	writeJSON(c, f.status, "application/problem+json", body)
 }
 
-// body returns what both shapes of an error share.
-func (s *Server) body(c *gin.Context, p *problem, f fault, lang job.Lang) map[string]any {
+// problemBody returns what both shapes of an error share.
+func problemBody(c *gin.Context, p *problem, sentence string, lang job.Lang) map[string]any {
 	body := map[string]any{
-		"error": detail(p, f, lang), "code": p.code, "request_id": telemetry.RequestID(c.Request.Context()),
+		"error": sentence, "code": p.code, "request_id": telemetry.RequestID(c.Request.Context()),
 	}
 	if len(p.fields) > 0 {
 		fields := make([]map[string]string, len(p.fields))
@@ -130,7 +122,7 @@ func (s *Server) body(c *gin.Context, p *problem, f fault, lang job.Lang) map[st
 }
 
 // detail returns the sentence of a problem.
-func detail(p *problem, f fault, lang job.Lang) string {
+func detail(p *problem, f fault, name func(string) string, lang job.Lang) string {
 	if len(p.fields) == 0 {
 		return fillIn(f.sentence.in(lang), p.args)
 	}
@@ -140,9 +132,19 @@ func detail(p *problem, f fault, lang job.Lang) string {
 			sentences = append(sentences, "…")
 			break
 		}
-		sentences = append(sentences, field.Pointer+" "+fieldSentence(field, lang))
+		sentences = append(sentences, name(field.Pointer)+" "+fieldSentence(field, lang))
 	}
 	return strings.Join(sentences, "; ")
+}
+
+// fieldName returns how a sentence names a field: by its pointer, or as the original's clients know it.
+func fieldName(isOriginal bool) func(pointer string) string {
+	return func(pointer string) string {
+		if isOriginal {
+			return strings.TrimPrefix(pointer, "/")
+		}
+		return strings.TrimPrefix(pointer, "?")
+	}
 }
 
 // sentencesShown bounds how many faults are put into one sentence; all of them are in the list.
@@ -153,50 +155,4 @@ func fillIn(sentence string, args map[string]string) string {
 		sentence = strings.ReplaceAll(sentence, "{"+name+"}", value)
 	}
 	return sentence
-}
-
-// explain gives an error its code. What nobody has named is an internal error, of which the caller learns nothing else,
-// unless NATS is away: then it is that.
-func (s *Server) explain(ctx context.Context, err error) *problem {
-	if p, ok := errors.AsType[*problem](err); ok {
-		return p
-	}
-	for _, known := range known {
-		if errors.Is(err, known.err) {
-			return &problem{code: known.code, retryAfter: known.retryAfter, cause: err}
-		}
-	}
-	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
-	defer cancel()
-	if s.deps.Broker.Check(ctx) != nil {
-		return &problem{code: codeUnavailable, retryAfter: retryUnavailable, cause: err}
-	}
-	return &problem{code: codeInternal, cause: err}
-}
-
-const (
-	retryFull        = 30
-	retryUnavailable = 5
-	retryThrottled   = 30
-)
-
-// known is the table from the errors of the packages below to codes.
-var known = []struct {
-	err        error
-	code       string
-	retryAfter int
-}{
-	{ledger.ErrNotFound, codeNotFound, 0},
-	{store.ErrNotFound, codeNotFound, 0},
-	{queue.ErrNotFound, codeNotFound, 0},
-	{ledger.ErrFinished, codeFinished, 0},
-	{ledger.ErrNotFinished, codeNotFinished, 0},
-	{ledger.ErrKeyReused, codeKeyReused, 0},
-	{queue.ErrFull, codeQueueFull, retryFull},
-	{store.ErrFull, codeUnavailable, retryFull},
-	{queue.ErrUnavailable, codeUnavailable, retryUnavailable},
-	{context.DeadlineExceeded, codeUnavailable, retryUnavailable},
-	// A caller that is gone is dealt with before; this is the server about to stop.
-	{context.Canceled, codeUnavailable, retryUnavailable},
-	{feed.ErrStopped, codeUnavailable, retryUnavailable},
 }

@@ -48,22 +48,19 @@ func (s *Server) routes() (*gin.Engine, error) {
 	get("/readyz", s.ready)
 	get("/internal/health", s.health)
 
-	// The page and the contract. The assets that the page names are found by notFound.
+	// The page and the contract.
 	get("/", s.home)
 	get("/docs", s.docs)
-	get("/docs.css", s.docsStyle)
 	get("/openapi.yaml", s.openAPI)
+	get("/assets/*path", s.asset)
 
 	e.NoRoute(s.handle(s.notFound))
 	e.NoMethod(s.handle(s.methodNotAllowed))
 	return e, nil
 }
 
-// notFound answers for every path without a route: with an asset of the page, or with 404.
+// notFound answers for every path without a route.
 func (s *Server) notFound(c *gin.Context) error {
-	if s.asset(c) {
-		return nil
-	}
 	return &problem{code: codeNotFound, reason: "path", extra: map[string]any{"path": c.Request.URL.Path}}
 }
 

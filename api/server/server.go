@@ -36,7 +36,7 @@ type Deps struct {
 	Secret []byte
 	// OpenAPI is the contract in YAML, served as it is and shown at /docs.
 	OpenAPI []byte
-	// Web holds the page: index.html and the assets that it names.
+	// Web holds the page: index.html, and what it loads below assets/. Without it there is no page.
 	Web fs.FS
 	// Simulated says that the simulator stands in for the upstreams; the health check shows it.
 	Simulated bool
@@ -109,10 +109,10 @@ func New(cfg Config, deps Deps) (*Server, error) {
 // Handler returns the whole surface.
 func (s *Server) Handler() http.Handler { return s.engine }
 
-// Route is one route of the surface, with its parameters written as :name.
+// Route is one route of the surface, with its parameters written as :name, or *name for the rest of a path.
 type Route struct{ Method, Path string }
 
-// Routes returns every route but the assets of the page, for tests that hold the surface against its contract.
+// Routes returns every route, for tests that hold the surface against its contract.
 func (s *Server) Routes() []Route {
 	var routes []Route
 	for _, r := range s.engine.Routes() {

@@ -38,7 +38,9 @@ func (s *Server) order(sub *submission, b *binder) (*order, error) {
 		before := len(b.faults)
 		b.object("/input", sub.Input, input)
 		o.input = input
-		b.faults = append(b.faults, validate(input, s.deps.Catalogue, "/input", b.faults[before:])...)
+		if sub.Input.kind == kindObject {
+			b.faults = append(b.faults, validate(input, s.deps.Catalogue, "/input", b.faults[before:])...)
+		}
 	}
 	if len(b.faults) > 0 {
 		return nil, invalid(b.faults...)

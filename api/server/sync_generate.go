@@ -81,28 +81,6 @@ func (s *Server) generatePicture(c *gin.Context) error {
 	return s.generateImage(c, in, b.faults, "prompt")
 }
 
-// originalOrder checks an input for one of the original's routes. text is the name that the route has for the words.
-func (s *Server) originalOrder(kind job.Kind, in job.Input, faults []job.FieldError, text string) (*order, error) {
-	// Names of faults so far are those of the route, names of faults to come those of the input.
-	for i := range faults {
-		if faults[i].Pointer == "/"+text {
-			faults[i].Pointer = inputText(kind)
-		}
-	}
-	faults = append(faults, validate(in, s.deps.Catalogue, "", faults)...)
-	if len(faults) > 0 {
-		return nil, invalid(rename(kind, faults, text)...)
-	}
-	o := &order{kind: kind, input: in}
-	if err := s.checkCompleted(o, ""); err != nil {
-		if p, ok := errors.AsType[*problem](err); ok {
-			p.fields = rename(kind, p.fields, text)
-		}
-		return nil, err
-	}
-	return o, nil
-}
-
 // generateImage works an order for one picture.
 func (s *Server) generateImage(c *gin.Context, in *job.ImageInput, faults []job.FieldError, text string) error {
 	o, err := s.originalOrder(job.KindImage, in, faults, text)
@@ -150,22 +128,4 @@ func answered(err error) error {
 		return nil
 	}
 	return err
-}
-
-// inputText is the pointer of the words in the input of a kind.
-func inputText(kind job.Kind) string {
-	if kind == job.KindImage {
-		return "/prompt"
-	}
-	return "/text"
-}
-
-// rename puts the route's name for the words in place of the input's.
-func rename(kind job.Kind, faults []job.FieldError, text string) []job.FieldError {
-	for i := range faults {
-		if faults[i].Pointer == inputText(kind) {
-			faults[i].Pointer = "/" + text
-		}
-	}
-	return faults
 }

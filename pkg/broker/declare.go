@@ -14,6 +14,9 @@ import (
 // deadLetterAge is how long a dead letter is kept.
 const deadLetterAge = 14 * 24 * time.Hour
 
+// maxWaiting is how many free slots, of all workers together, may wait at one lane.
+const maxWaiting = 16384
+
 // controlMarkerTTL lets single keys of CONTROL expire; it is how long the mark of an expired one stays.
 const controlMarkerTTL = time.Minute
 
@@ -154,6 +157,7 @@ func consumers(cfg Config) []jetstream.ConsumerConfig {
 				AckWait:       cfg.AckWait,
 				MaxAckPending: -1,
 				MaxDeliver:    -1,
+				MaxWaiting:    maxWaiting,
 			})
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -18,7 +19,10 @@ import (
 var ErrInUse = errors.New("the data directory is in use by another process")
 
 // readyTimeout bounds the start of the embedded server; a large store takes seconds to read.
-const readyTimeout = 2 * time.Minute
+const (
+	readyTimeout = 2 * time.Minute
+	readyStep    = 200 * time.Millisecond
+)
 
 // embedded is a NATS server inside this process.
 type embedded struct {
@@ -41,14 +45,29 @@ func startEmbedded(cfg Config, log *slog.Logger) (*embedded, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("configure embedded NATS: %w", err), lock.Unlock())
 	}
-	srv.SetLoggerV2(serverLog{log}, false, false, false)
+	lines := &serverLog{log: log}
+	srv.SetLoggerV2(lines, false, false, false)
 	e := &embedded{srv: srv, lock: lock}
 	srv.Start()
-	if !srv.ReadyForConnections(readyTimeout) {
+	if err := awaitReady(srv, lines); err != nil {
 		e.stop()
-		return nil, errors.New("embedded NATS did not become ready; its log lines say why")
+		return nil, err
 	}
 	return e, nil
+}
+
+// awaitReady waits until the server takes connections. A server that cannot start, on a port that is taken among
+// others, only logs so and stays as it is; that line ends the wait.
+func awaitReady(srv *server.Server, lines *serverLog) error {
+	for end := time.Now().Add(readyTimeout); time.Now().Before(end); {
+		if srv.ReadyForConnections(readyStep) {
+			return nil
+		}
+		if reason := lines.fatal.Load(); reason != nil {
+			return fmt.Errorf("start embedded NATS: %s", *reason)
+		}
+	}
+	return errors.New("embedded NATS did not become ready; its log lines say why")
 }
 
 func (e *embedded) stop() {
@@ -107,23 +126,29 @@ func lockDir(dir string) (*flock.Flock, error) {
 }
 
 // serverLog passes the embedded server's lines on; its notices are of no interest to an operator by default.
-type serverLog struct{ log *slog.Logger }
+type serverLog struct {
+	log *slog.Logger
+	// fatal is the first line after which the server cannot go on.
+	fatal atomic.Pointer[string]
+}
 
-func (l serverLog) Noticef(format string, v ...any) {
+func (l *serverLog) Noticef(format string, v ...any) {
 	l.log.Debug("nats server", "line", fmt.Sprintf(format, v...))
 }
-func (l serverLog) Warnf(format string, v ...any) {
+func (l *serverLog) Warnf(format string, v ...any) {
 	l.log.Warn("nats server", "line", fmt.Sprintf(format, v...))
 }
-func (l serverLog) Errorf(format string, v ...any) {
+func (l *serverLog) Errorf(format string, v ...any) {
 	l.log.Error("nats server", "line", fmt.Sprintf(format, v...))
 }
-func (l serverLog) Fatalf(format string, v ...any) {
-	l.log.Error("nats server", "line", fmt.Sprintf(format, v...))
+func (l *serverLog) Fatalf(format string, v ...any) {
+	line := fmt.Sprintf(format, v...)
+	l.fatal.CompareAndSwap(nil, &line)
+	l.log.Error("nats server", "line", line)
 }
-func (l serverLog) Debugf(format string, v ...any) {
+func (l *serverLog) Debugf(format string, v ...any) {
 	l.log.Debug("nats server", "line", fmt.Sprintf(format, v...))
 }
-func (l serverLog) Tracef(format string, v ...any) {
+func (l *serverLog) Tracef(format string, v ...any) {
 	l.log.Debug("nats server", "line", fmt.Sprintf(format, v...))
 }

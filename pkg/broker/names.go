@@ -58,6 +58,11 @@ func ConsumerName(kind job.Kind, lane job.Lane) string {
 	return "worker-" + string(kind) + "-" + string(lane)
 }
 
+// PullSubject is where a worker asks a consumer of jobs for the next one.
+func PullSubject(consumer string) string {
+	return "$JS.API.CONSUMER.MSG.NEXT." + StreamJobs + "." + consumer
+}
+
 // RecordSubject is where the terminal record of a job lies.
 func RecordSubject(owner, id string) string { return kvSubject(BucketResults, owner+"."+id) }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 
 	"github.com/caarlos0/env/v11"
 )
@@ -38,20 +39,38 @@ func Load(environ []string, into ...any) error {
 		if err != nil {
 			return fmt.Errorf("load settings: %w", err)
 		}
-		before := len(faults)
+		var unread []string
 		for _, f := range fields {
 			if err := f.load(vars); err != nil {
-				faults = append(faults, err)
+				faults, unread = append(faults, err), append(unread, f.name)
 			}
 		}
-		// Rules about fields that did not parse would only repeat the fault.
-		if check, ok := target.(Validator); ok && len(faults) == before {
-			if err := check.Validate(); err != nil {
-				faults = append(faults, err)
-			}
+		if check, ok := target.(Validator); ok {
+			faults = append(faults, besides(unread, check.Validate())...)
 		}
 	}
 	return errors.Join(faults...)
+}
+
+// besides returns the faults that err is made of, without those that speak of
+// settings which could not be read: they would only repeat that.
+func besides(unread []string, err error) []error {
+	if err == nil {
+		return nil
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		var faults []error
+		for _, e := range joined.Unwrap() {
+			faults = append(faults, besides(unread, e)...)
+		}
+		return faults
+	}
+	for _, name := range unread {
+		if strings.Contains(err.Error(), name) {
+			return nil
+		}
+	}
+	return []error{err}
 }
 
 // load sets one field from vars.

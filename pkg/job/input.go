@@ -85,15 +85,15 @@ func NewInput(kind Kind) (Input, error) {
 	return nil, fmt.Errorf("unknown kind %q", string(kind))
 }
 
-// decodeInput reads a stored input of the given kind. Unknown fields are tolerated here: what is stored was
-// validated when it came in.
+// decodeInput reads a stored input of the given kind; it returns none when there is none. Unknown fields are tolerated
+// here: what is stored was validated when it came in.
 func decodeInput(kind Kind, raw json.RawMessage) (Input, error) {
 	in, err := NewInput(kind)
 	if err != nil {
 		return nil, err
 	}
-	if len(bytes.TrimSpace(raw)) == 0 {
-		return in, nil
+	if len(raw) == 0 || bytes.Equal(raw, []byte("null")) {
+		return nil, nil
 	}
 	if err := json.Unmarshal(raw, in); err != nil {
 		return nil, fmt.Errorf("decode %s input: %w", kind, err)

@@ -76,7 +76,8 @@ func (in *AudioInput) Validate(c *Catalogue) []FieldError {
 	if in.Voice != "" {
 		f.voice(in.Voice, model, known, c)
 	}
-	if in.Speed != nil && (*in.Speed < MinSpeed || *in.Speed > MaxSpeed) {
+	// Asked this way round, what is no number is out of range too.
+	if in.Speed != nil && !(*in.Speed >= MinSpeed && *in.Speed <= MaxSpeed) {
 		f.add("/speed", "out_of_range", "min", "0.25", "max", "4")
 	}
 	if f.oneOf("/format", in.Format, formatChoice) && in.Format != "" && known && len(model.Formats) > 0 &&
@@ -115,10 +116,8 @@ func (f *faults) add(pointer, code string, args ...string) {
 }
 
 func (f *faults) text(pointer, s string, limit int, required bool) {
-	if strings.TrimSpace(s) == "" {
-		if required {
-			f.add(pointer, "required")
-		}
+	if required && strings.TrimSpace(s) == "" {
+		f.add(pointer, "required")
 		return
 	}
 	if utf8.RuneCountInString(s) > limit {

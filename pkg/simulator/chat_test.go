@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -255,6 +256,37 @@ func TestStream(t *testing.T) {
 			(got.comments > 0) != test.comments || (got.reasoning != "") != test.thinks {
 			t.Errorf("%s: %+v", name, got)
 		}
+	}
+}
+
+// pieces records the writes of a handler one by one.
+type pieces struct {
+	*httptest.ResponseRecorder
+	list [][]byte
+}
+
+func (p *pieces) Write(data []byte) (int, error) {
+	p.list = append(p.list, bytes.Clone(data))
+	return p.ResponseRecorder.Write(data)
+}
+
+func TestStreamIsCutWithinCharacters(t *testing.T) {
+	t.Parallel()
+	s := simulatortest.Start(t)
+	simulatortest.Script(t, s, simulator.Rule{Fault: "split_chunks"})
+	request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/deepseek/chat/completions", strings.NewReader(chatBody(quiet+`"stream":true,`, improver, "一只猫在月光下")))
+	request.Header.Set("Authorization", "Bearer sk_test")
+	p := &pieces{ResponseRecorder: httptest.NewRecorder()}
+	s.Handler().ServeHTTP(p, request)
+	withinCharacter := false
+	for _, piece := range p.list {
+		if len(piece) > 7 {
+			t.Fatalf("a piece of %d bytes", len(piece))
+		}
+		withinCharacter = withinCharacter || !utf8.Valid(piece)
+	}
+	if !withinCharacter || !join(t, p.Body.Bytes()).done {
+		t.Error("no character was cut, or the stream is not whole")
 	}
 }
 

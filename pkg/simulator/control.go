@@ -88,6 +88,10 @@ func (x *exchange) listRules() {
 // addRules takes one rule or an array of them.
 func (x *exchange) addRules() {
 	body := bytes.TrimSpace(x.body)
+	if len(body) == 0 {
+		x.controlError(http.StatusBadRequest, errors.New("the body must hold a rule or an array of rules"))
+		return
+	}
 	if !bytes.HasPrefix(body, []byte("[")) {
 		body = append(append([]byte("["), body...), ']')
 	}

@@ -28,7 +28,8 @@ type exchange struct {
 	body    []byte
 	call    uint64
 	rule    *match // the rule that matched, or nil
-	ended   bool
+	ended   bool   // the call is on record as answered or aborted
+	lost    bool   // the answer did not go out in full
 }
 
 // serve answers one request.
@@ -98,14 +99,19 @@ func (x *exchange) finish(status int) {
 
 // abort records that the answer did not reach the client.
 func (x *exchange) abort() {
-	x.ended = true
+	x.ended, x.lost = true, true
 	x.note(func(c *Call) { c.Outcome, c.Finished = OutcomeAborted, x.s.config.Now() })
 }
 
-// settle records a call whose handler returned without an answer.
+// settle records a call whose handler returned without an answer, and breaks
+// the connection when the answer is not whole: the server would end it as if
+// it were.
 func (x *exchange) settle() {
 	if !x.ended {
 		x.abort()
+	}
+	if x.lost {
+		panic(http.ErrAbortHandler)
 	}
 }
 

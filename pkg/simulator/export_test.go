@@ -1,5 +1,7 @@
 package simulator
 
+import "context"
+
 // RenderClips synthesizes every syllable of every speaker at a rate, each n
 // samples long, in the order of the embedded clips.
 func RenderClips(rate float64, n int) [][]int16 {
@@ -10,4 +12,13 @@ func RenderClips(rate float64, n int) [][]int16 {
 		}
 	}
 	return clips
+}
+
+// Draw renders a picture past the HTTP surface.
+func (s *Simulator) Draw(prompt string, seed int64, width, height int) ([]byte, error) {
+	art, err := s.render(context.Background(), drawing{prompt: prompt, model: "flux", seed: seed, width: width, height: height})
+	if err != nil {
+		return nil, err
+	}
+	return art.bytes, nil
 }

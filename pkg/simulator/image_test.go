@@ -84,6 +84,16 @@ func TestSameInputSameBytes(t *testing.T) {
 	}
 }
 
+func TestRandomSeed(t *testing.T) {
+	t.Parallel()
+	s := simulatortest.Start(t)
+	const path = "/image/chance?width=64&height=64&seed=-1"
+	one, two := get(t, s.URL()+path), get(t, s.URL()+path)
+	if bytes.Equal(one.body, two.body) || two.header.Get("X-Cache") != "MISS" {
+		t.Errorf("seed -1 twice: the same picture, or X-Cache %s", two.header.Get("X-Cache"))
+	}
+}
+
 func TestPromptIsDrawn(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)

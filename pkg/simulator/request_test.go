@@ -109,7 +109,7 @@ func keysInOrder(t *testing.T, body []byte) []string {
 	expectKey := false
 	for {
 		token, err := decoder.Token()
-		if err == io.EOF { //nolint:errorlint // Token returns it bare.
+		if err == io.EOF {
 			return keys
 		}
 		if err != nil {

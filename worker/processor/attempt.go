@@ -46,11 +46,20 @@ func (p *Processor) work(ctx context.Context, d *queue.Delivery) {
 	ctx = telemetry.WithRequestID(ctx, d.Spec.RequestID)
 	ctx, a.cancel = context.WithCancelCause(ctx)
 	defer a.cancel(nil)
-	forget := p.remember(d.ID, a.cancel)
+	forget := p.remember(a)
 	defer forget()
 	stop := a.keepAlive(ctx)
 	defer stop()
-	if err := a.run(ctx); err != nil && !errors.Is(err, errStopped) {
+	err := a.run(ctx)
+	switch {
+	case err == nil, errors.Is(err, errStopped):
+		return
+	case errors.Is(context.Cause(ctx), errShutdown):
+		err = a.handBack(ctx)
+	case errors.Is(err, job.ErrNewer):
+		err = d.Retry(newerDelay)
+	}
+	if err != nil {
 		// The job is still in the queue and comes back; whoever takes it next goes on from what is stored.
 		p.log.WarnContext(ctx, "job left to be delivered again", "error", err, "kind", string(d.Kind), "delivery", d.Count)
 	}
@@ -86,6 +95,8 @@ func (a *attempt) run(ctx context.Context) error {
 
 // ended returns the job's terminal record. A job that was delivered before may have ended at any replica's back.
 func (a *attempt) ended(ctx context.Context) (*job.Record, error) {
+	ctx, cancel := context.WithTimeout(ctx, a.processor.cfg.writeTimeout(0))
+	defer cancel()
 	if a.delivery.Count > 1 {
 		return a.processor.store.RecordLeader(ctx, a.spec.Owner, a.spec.ID)
 	}
@@ -94,13 +105,15 @@ func (a *attempt) ended(ctx context.Context) (*job.Record, error) {
 
 // task prepares what the generator needs; what an earlier attempt stored need not be made again.
 func (a *attempt) task(ctx context.Context) (*Task, error) {
-	t := &Task{
-		Spec: a.spec, Optimized: a.progress.Optimized, Last: a.progress.Attempt >= a.spec.MaxAttempts,
-		attempt: a, media: make(map[int]job.Media),
+	t := &Task{Spec: a.spec, attempt: a, media: make(map[int]job.Media)}
+	if p := a.progress; p != nil {
+		t.Optimized, t.Last = p.Optimized, p.Attempt >= a.spec.MaxAttempts
 	}
 	if a.delivery.Count == 1 {
 		return t, nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, a.processor.cfg.writeTimeout(0))
+	defer cancel()
 	for i := range mediaCount(a.spec) {
 		m, err := a.processor.store.MediaInfo(ctx, a.spec.Owner, a.spec.ID, i)
 		switch {
@@ -173,11 +186,17 @@ func (a *attempt) conclude(ctx context.Context, task *Task, result *job.Result, 
 	return nil
 }
 
+// asked returns how long the upstream wants to be left alone. Of a set the longest wait counts: the next attempt asks
+// for every picture that is missing.
 func asked(o outcome) time.Duration {
-	if o.fault == nil {
-		return 0
+	var longest time.Duration
+	if o.fault != nil {
+		longest = o.fault.RetryAfter
 	}
-	return o.fault.RetryAfter
+	for _, f := range o.faults {
+		longest = max(longest, f.RetryAfter)
+	}
+	return longest
 }
 
 func outcomeLabel(o outcome) string {

@@ -27,7 +27,7 @@ func (a *attempt) begin(ctx context.Context) (bool, error) {
 		next := a.next(previous)
 		if next.Crashes >= maxCrashes {
 			a.progress, a.revision = next, revision
-			return false, a.fail(ctx, nil, outcome{verdict: verdictFail, code: job.CodeWorkerLost}, next.Counts)
+			return false, a.giveUp(ctx, job.CodeWorkerLost)
 		}
 		revision, err = a.processor.store.PutProgress(ctx, a.spec.Owner, next, revision)
 		if err == nil {
@@ -55,6 +55,8 @@ func (a *attempt) previous(ctx context.Context) (*job.Progress, uint64, error) {
 }
 
 func (a *attempt) fromLeader(ctx context.Context) (*job.Progress, uint64, error) {
+	ctx, cancel := context.WithTimeout(ctx, a.processor.cfg.writeTimeout(0))
+	defer cancel()
 	p, revision, err := a.processor.store.ProgressLeader(ctx, a.spec.Owner, a.spec.ID)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, revision, nil
@@ -130,27 +132,4 @@ func (a *attempt) observeStart(previous *job.Progress) {
 		reason = "retry"
 	}
 	a.processor.metrics.Attempts.WithLabelValues(kind, reason).Inc()
-}
-
-// update changes the progress of the running attempt. When somebody else has changed it the attempt is stale and is
-// broken off. NATS being away for a moment does not matter: progress is advisory.
-func (a *attempt) update(ctx context.Context, change func(*job.Progress)) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	next := *a.progress
-	change(&next)
-	next.Step++
-	revision, err := a.processor.store.PutProgress(ctx, a.spec.Owner, &next, a.revision)
-	switch {
-	case err == nil:
-		a.progress, a.revision = &next, revision
-	case errors.Is(err, store.ErrConflict):
-		a.cancel(errStale)
-		return errStale
-	case ctx.Err() != nil:
-		return context.Cause(ctx)
-	default:
-		change(a.progress)
-	}
-	return nil
 }

@@ -27,6 +27,8 @@ type Config struct {
 
 	// Heartbeat is how often a running job is reported; a third of AckWait when 0. Tests shorten it.
 	Heartbeat time.Duration `env:"-"`
+	// WriteTimeout is how long one write of a few bytes may go unanswered before it is repeated; 8 seconds when 0. Tests shorten it.
+	WriteTimeout time.Duration `env:"-"`
 	// AfterStep is called behind each step of a settlement when it is not nil; an error from it abandons the delivery
 	// there, as a crash would. It is for tests.
 	AfterStep func(Step) error `env:"-"`
@@ -64,6 +66,18 @@ func (c Config) heartbeat() time.Duration {
 	}
 	return broker.DefaultAckWait / 3
 }
+
+// writeTimeout returns how long a write of the given size may go unanswered before it is repeated. An answer that was
+// lost with its connection never comes, so no single write may use up the time of a whole settlement.
+func (c Config) writeTimeout(bytes int) time.Duration {
+	least := c.WriteTimeout
+	if least == 0 {
+		least = defaultWriteTimeout
+	}
+	return least + time.Duration(bytes>>20)*time.Second
+}
+
+const defaultWriteTimeout = 8 * time.Second
 
 // timeout returns the longest duration of one attempt.
 func (c Config) timeout(kind job.Kind) time.Duration {

@@ -45,11 +45,15 @@ func (t *Task) Note(r *job.Result) {
 func (t *Task) partial() *job.Result {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.result == nil {
+	if t.result != nil {
+		r := *t.result
+		return &r
+	}
+	in, ok := t.Spec.Input.(*job.ImageInput)
+	if !ok || t.Optimized == "" {
 		return &job.Result{}
 	}
-	r := *t.result
-	return &r
+	return &job.Result{Prompt: &job.PromptPair{Original: in.Prompt, Optimized: t.Optimized}}
 }
 
 // Enter announces what the attempt is busy with.
@@ -78,7 +82,7 @@ func (t *Task) Store(ctx context.Context, p store.Product, of int) error {
 		t.pending = append(t.pending, p)
 		return a.update(ctx, func(pr *job.Progress) { pr.Stage = job.StageStoring })
 	}
-	stored, err := a.processor.store.PutMedia(ctx, t.Spec.Owner, t.Spec.ID, p.Media, p.Data)
+	stored, err := t.keep(ctx, p)
 	if err != nil {
 		return &storeFault{err}
 	}
@@ -94,7 +98,23 @@ func (t *Task) Store(ctx context.Context, p store.Product, of int) error {
 		return nil
 	}
 	percent := done * 100 / of
-	return a.update(ctx, func(pr *job.Progress) { pr.Percent = &percent })
+	return a.update(ctx, func(pr *job.Progress) {
+		// Pictures that arrive together may come here in any order.
+		if pr.Percent == nil || *pr.Percent < percent {
+			pr.Percent = &percent
+		}
+	})
+}
+
+// keep stores a medium. It was paid for, so NATS being away for a moment does not lose it.
+func (t *Task) keep(ctx context.Context, p store.Product) (stored job.Media, err error) {
+	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
+	defer cancel()
+	err = t.attempt.persist(ctx, len(p.Data), func(ctx context.Context) error {
+		stored, err = t.attempt.processor.store.PutMedia(ctx, t.Spec.Owner, t.Spec.ID, p.Media, p.Data)
+		return err
+	})
+	return stored, err
 }
 
 // storeFault is a fault of our own store, which is no failure of the job.

@@ -28,7 +28,7 @@ func (a *attempt) keepAlive(ctx context.Context) (stop func()) {
 			} else if time.Since(confirmed) >= 2*every && ctx.Err() == nil {
 				a.cancel(errLost)
 			}
-			if _, err := a.ended(ctx); err == nil {
+			if a.over(ctx, every) {
 				a.cancel(errEnded)
 			}
 		}
@@ -37,6 +37,14 @@ func (a *attempt) keepAlive(ctx context.Context) (stop func()) {
 		cancel()
 		wg.Wait()
 	}
+}
+
+// over reports whether the job is known to have ended. It never keeps the next beat waiting for long.
+func (a *attempt) over(ctx context.Context, within time.Duration) bool {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	_, err := a.ended(ctx)
+	return err == nil
 }
 
 // beat reports the job in progress once and reports whether the broker confirmed.

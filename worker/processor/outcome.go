@@ -1,6 +1,7 @@
 package processor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -70,7 +71,8 @@ func judge(err, cause error) outcome {
 		return outcome{verdict: verdictSucceed}
 	case errors.Is(err, errStopped), errors.Is(cause, errStopped):
 		return outcome{verdict: verdictAbandon}
-	case errors.Is(cause, errEnded), errors.Is(cause, errStale), errors.Is(cause, errLost), errors.Is(err, errStale):
+	case errors.Is(cause, errEnded), errors.Is(cause, errStale), errors.Is(cause, errLost),
+		errors.Is(err, errStale), errors.Is(err, errEnded):
 		return outcome{verdict: verdictAbandon}
 	case errors.Is(cause, errShutdown):
 		return outcome{verdict: verdictHandBack}
@@ -139,23 +141,24 @@ type SetFault struct {
 // Error names the worst of the faults.
 func (s *SetFault) Error() string { return s.worst().Error() }
 
-// worst returns the fault that decides what follows: as long as one picture may still come, the job goes on.
+// worst returns the fault that decides what follows: as long as one picture may still come, the job goes on. Of equals
+// the first picture's stands for all.
 func (s *SetFault) worst() error {
 	rank := []upstream.Class{upstream.Retryable, upstream.Throttled, upstream.Misconfigured, upstream.Permanent, upstream.Moderated}
-	faults := slices.SortedFunc(maps.Values(s.Faults), func(a, b *upstream.Fault) int {
-		return slices.Index(rank, a.Class) - slices.Index(rank, b.Class)
+	indexes := slices.SortedFunc(maps.Keys(s.Faults), func(i, j int) int {
+		return cmp.Or(slices.Index(rank, s.Faults[i].Class)-slices.Index(rank, s.Faults[j].Class), i-j)
 	})
-	if len(faults) == 0 {
+	if len(indexes) == 0 {
 		return errors.New("empty set of faults")
 	}
-	return faults[0]
+	return s.Faults[indexes[0]]
 }
 
 // delay returns how long to wait before the attempt that follows n earlier ones: doubled each time, with jitter, and
 // never shorter than the upstream asked for.
 func (c Config) delay(n int, asked time.Duration) time.Duration {
 	b := backoff.NewExponentialBackOff(
-		backoff.WithInitialInterval(c.RetryInitialDelay), backoff.WithMultiplier(2),
+		backoff.WithInitialInterval(min(c.RetryInitialDelay, c.RetryMaxDelay)), backoff.WithMultiplier(2),
 		backoff.WithRandomizationFactor(0.3), backoff.WithMaxInterval(c.RetryMaxDelay), backoff.WithMaxElapsedTime(0),
 	)
 	d := b.NextBackOff()

@@ -61,15 +61,17 @@ func (pl *pool) order() []*queue.Lane {
 	pl.mu.Lock()
 	defer pl.mu.Unlock()
 	pl.turn++
-	kinds := len(pl.members)
-	rotate := func(lanes []*queue.Lane) []*queue.Lane {
-		by := pl.turn % kinds
-		return append(slices.Clone(lanes[by:]), lanes[:by]...)
-	}
 	if pl.turn%guestsFirst == 0 {
-		return append(rotate(pl.guests), rotate(pl.members)...)
+		// The guests' own turns are counted apart: with every fourth turn always the same kind would come first.
+		turn := pl.turn / guestsFirst
+		return append(rotate(pl.guests, turn), rotate(pl.members, turn)...)
 	}
-	return append(rotate(pl.members), rotate(pl.guests)...)
+	return append(rotate(pl.members, pl.turn), rotate(pl.guests, pl.turn)...)
+}
+
+func rotate(lanes []*queue.Lane, turn int) []*queue.Lane {
+	by := turn % len(lanes)
+	return append(slices.Clone(lanes[by:]), lanes[:by]...)
 }
 
 // watch chooses the lane at which an idle slot waits: one that nobody watches, else the one that had a job last.
@@ -115,9 +117,15 @@ func (pl *pool) occupy(by int) (busy, free int) {
 
 // slot takes and works jobs, one after the other, until pulling ends. A job in hand goes on until working ends.
 func (p *Processor) slot(pulling, working context.Context, pl *pool) {
+	puller, err := p.queue.Puller()
+	if err != nil {
+		p.trouble.report(pulling, err)
+		return
+	}
+	defer puller.Close()
 	worked := true
 	for pulling.Err() == nil {
-		d, err := pl.take(worked)
+		d, err := pl.take(puller, worked)
 		if err != nil {
 			p.trouble.report(pulling, err)
 			if !pause(pulling, troubleWait) {
@@ -137,17 +145,17 @@ func (p *Processor) slot(pulling, working context.Context, pl *pool) {
 }
 
 // take returns a job, or nil when there was none for a while. A slot that has just worked looks everywhere first.
-func (pl *pool) take(everywhere bool) (*queue.Delivery, error) {
+func (pl *pool) take(puller *queue.Puller, everywhere bool) (*queue.Delivery, error) {
 	if everywhere {
 		for _, lane := range pl.order() {
-			d, err := lane.Take(0)
+			d, err := puller.Take(lane, 0)
 			if d != nil || err != nil {
 				return d, err
 			}
 		}
 	}
 	lane, wait := pl.watch()
-	d, err := lane.Take(wait)
+	d, err := puller.Take(lane, wait)
 	pl.unwatch(lane, d != nil)
 	return d, err
 }

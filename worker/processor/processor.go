@@ -2,13 +2,12 @@ package processor
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
 	"time"
-
-	"github.com/google/uuid"
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
@@ -50,7 +49,7 @@ type Processor struct {
 
 	mu      sync.Mutex
 	started time.Time
-	running map[string]context.CancelCauseFunc
+	running map[*attempt]struct{}
 	seconds map[job.Kind]float64
 }
 
@@ -60,10 +59,10 @@ func New(cfg Config, deps Deps) (*Processor, error) {
 		return nil, err
 	}
 	return &Processor{
-		cfg: cfg, id: uuid.NewString(), mode: deps.Mode, version: deps.Version,
+		cfg: cfg, id: rand.Text(), mode: deps.Mode, version: deps.Version,
 		queue: deps.Queue, store: deps.Store, generator: deps.Generator, metrics: deps.Metrics, log: deps.Log,
 		now: time.Now, trouble: trouble{log: deps.Log},
-		running: make(map[string]context.CancelCauseFunc), seconds: make(map[job.Kind]float64),
+		running: make(map[*attempt]struct{}), seconds: make(map[job.Kind]float64),
 	}, nil
 }
 
@@ -139,14 +138,14 @@ func (p *Processor) Stop(ctx context.Context) error {
 }
 
 // remember makes a running attempt reachable for a cancel, until the returned function is called.
-func (p *Processor) remember(id string, cancel context.CancelCauseFunc) (forget func()) {
+func (p *Processor) remember(a *attempt) (forget func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.running[id] = cancel
+	p.running[a] = struct{}{}
 	return func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		delete(p.running, id)
+		delete(p.running, a)
 	}
 }
 
@@ -154,8 +153,10 @@ func (p *Processor) remember(id string, cancel context.CancelCauseFunc) (forget 
 func (p *Processor) canceled(id string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if cancel, ok := p.running[id]; ok {
-		cancel(errEnded)
+	for a := range p.running {
+		if a.delivery.ID == id {
+			a.cancel(errEnded)
+		}
 	}
 }
 

@@ -56,8 +56,10 @@ func (a *attempt) succeed(ctx context.Context, task *Task, result *job.Result, m
 
 // fail ends the job with an error, or with what it has made so far: one missing picture does not sink a set.
 func (a *attempt) fail(ctx context.Context, task *Task, o outcome, counts job.Counts) error {
-	a.progress.Counts = counts
-	if task != nil && len(task.stored()) > 0 {
+	if a.progress != nil {
+		a.progress.Counts = counts
+	}
+	if len(task.stored()) > 0 {
 		missing := o.missing(mediaCount(a.spec), task.media)
 		return a.succeed(ctx, task, task.partial(), missing)
 	}
@@ -66,11 +68,23 @@ func (a *attempt) fail(ctx context.Context, task *Task, o outcome, counts job.Co
 
 // expire ends a job whose deadline passed before this delivery.
 func (a *attempt) expire(ctx context.Context) error {
-	record := &job.Record{Status: job.StatusFailed, Error: job.NewError(job.CodeDeadline, 0)}
 	if p, _, err := a.fromLeader(ctx); err == nil && p != nil {
 		a.progress = p
 	}
-	return a.settle(ctx, record, nil, "")
+	return a.giveUp(ctx, job.CodeDeadline)
+}
+
+// giveUp ends a job that is not to be attempted again; what earlier attempts have made is kept.
+func (a *attempt) giveUp(ctx context.Context, code string) error {
+	task, err := a.task(ctx)
+	if err != nil {
+		return err
+	}
+	var counts job.Counts
+	if a.progress != nil {
+		counts = a.progress.Counts
+	}
+	return a.fail(ctx, task, outcome{verdict: verdictFail, code: code}, counts)
 }
 
 // settle stores how the job ended and takes every later step, the acknowledgement last. When the job has ended
@@ -87,9 +101,15 @@ func (a *attempt) settle(ctx context.Context, r *job.Record, task *Task, detail 
 	if task != nil {
 		products = task.pending
 	}
+	size := 0
+	for _, p := range products {
+		size += len(p.Data)
+	}
 	var final *job.Record
 	var won bool
-	err := persist(ctx, func() (err error) {
+	tries := 0
+	err := a.persist(ctx, size, func(ctx context.Context) (err error) {
+		tries++
 		attempt := *r
 		if r.Result != nil {
 			result := *r.Result
@@ -101,7 +121,12 @@ func (a *attempt) settle(ctx context.Context, r *job.Record, task *Task, detail 
 	if err != nil {
 		return err
 	}
+	if !won && tries > 1 {
+		// The record that was first may be this attempt's own, whose answer was lost.
+		won = final.Status == r.Status && final.FinishedAt.Equal(r.FinishedAt.Time) && final.Attempt == r.Attempt
+	}
 	if won {
+		a.processor.metrics.MediaBytes.WithLabelValues(string(a.spec.Kind)).Add(float64(size))
 		a.observeEnd(ctx, final)
 	} else {
 		a.processor.metrics.SettleConflicts.WithLabelValues(string(a.spec.Kind)).Inc()
@@ -115,13 +140,14 @@ func (a *attempt) settle(ctx context.Context, r *job.Record, task *Task, detail 
 func (a *attempt) finish(ctx context.Context, r *job.Record, detail string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
 	defer cancel()
-	if err := persist(ctx, func() error { return a.processor.store.FollowUp(ctx, r, detail) }); err != nil {
+	err := a.persist(ctx, 0, func(ctx context.Context) error { return a.processor.store.FollowUp(ctx, r, detail) })
+	if err != nil {
 		return err
 	}
 	if err := a.processor.passed(StepFollowUp); err != nil {
 		return err
 	}
-	if err := persist(ctx, func() error { return a.delivery.Ack(ctx) }); err != nil {
+	if err := a.persist(ctx, 0, a.delivery.Ack); err != nil {
 		return err
 	}
 	if err := a.processor.passed(StepAck); err != nil {
@@ -147,8 +173,8 @@ func (a *attempt) retry(ctx context.Context, o outcome, counts job.Counts, delay
 			p.WaitingFor = o.fault.Upstream
 		}
 	})
-	if errors.Is(err, errStale) {
-		return nil
+	if err != nil {
+		return abandoned(err)
 	}
 	// The moment is stored to the millisecond; a hair later, so that the job is not early by its own clock.
 	return a.delivery.Retry(next.Sub(now) + time.Millisecond)
@@ -158,13 +184,27 @@ func (a *attempt) retry(ctx context.Context, o outcome, counts job.Counts, delay
 func (a *attempt) handBack(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
 	defer cancel()
+	if a.progress == nil {
+		// Without a progress the next worker would take this delivery for a failure.
+		if proceed, err := a.begin(ctx); err != nil || !proceed {
+			return err
+		}
+	}
 	err := a.update(ctx, func(p *job.Progress) {
 		p.Status, p.Stage, p.NextAttemptAt = job.StatusRetrying, "", job.AtPtr(a.processor.now())
 	})
-	if errors.Is(err, errStale) {
-		return nil
+	if err != nil {
+		return abandoned(err)
 	}
 	return a.delivery.HandBack()
+}
+
+// abandoned drops the error of an update that says that the job is no longer this attempt's.
+func abandoned(err error) error {
+	if errors.Is(err, errStale) || errors.Is(err, errEnded) {
+		return nil
+	}
+	return err
 }
 
 // unreadable deals with a message that cannot be read. One that a newer program wrote is left for it; any other is
@@ -205,10 +245,13 @@ func (a *attempt) observeEnd(ctx context.Context, r *job.Record) {
 	a.processor.log.InfoContext(ctx, "job ended", "kind", kind, "status", string(r.Status), "code", code, "attempt", r.Attempt)
 }
 
-// persist repeats a write until it is done or ctx ends. A write that was refused on its merits is not repeated.
-func persist(ctx context.Context, write func() error) error {
+// persist repeats a write of the given size until it is done or ctx ends. A write that was refused on its merits is not
+// repeated.
+func (a *attempt) persist(ctx context.Context, size int, write func(context.Context) error) error {
 	return backoff.Retry(func() error {
-		err := write()
+		ctx, cancel := context.WithTimeout(ctx, a.processor.cfg.writeTimeout(size))
+		defer cancel()
+		err := write(ctx)
 		if errors.Is(err, errStopped) || errors.Is(err, job.ErrNewer) {
 			return backoff.Permanent(err)
 		}

@@ -86,7 +86,7 @@ func (c *Caller) exchange(parent context.Context, r Request, accept func(*Answer
 	sender := *c.HTTP
 	sender.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	sender.Jar = nil
-	response, err := sender.Do(request)
+	response, err := sender.Do(request) //nolint:bodyclose // The answer owns the body and closes it below.
 	if err != nil {
 		return 0, lost(parent, ctx, err)
 	}

@@ -146,7 +146,7 @@ func TestDoFaults(t *testing.T) {
 			hijack(t, w, "HTTP/1.1 200 OK\r\nContent-")
 		}, upstream.Retryable, upstream.CodeUnavailable, 0},
 		{"no HTTP, quoting the request", func(w http.ResponseWriter, _ *http.Request) {
-			hijack(t, w, echo+"\r\n\r\n")
+			hijack(t, w, url.PathEscape(canaryPrompt)+"\r\n\r\n")
 		}, upstream.Retryable, upstream.CodeUnavailable, 0},
 		{"announced too long", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", strconv.Itoa(1<<20+1))
@@ -170,7 +170,7 @@ func TestDoFaults(t *testing.T) {
 		{"error compressed without being asked", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Encoding", "gzip")
 			w.WriteHeader(http.StatusInternalServerError)
-			_, _ = io.WriteString(w, "\x1f\x8b...")
+			_, _ = io.WriteString(w, "as if compressed")
 		}, upstream.Retryable, upstream.CodeUnavailable, 500},
 	}
 	for _, r := range rows {
@@ -190,6 +190,9 @@ func TestDoFaults(t *testing.T) {
 			fault, _ := errors.AsType[*upstream.Fault](err)
 			if fault.Class != r.class || fault.Code != r.code || fault.Status != r.status || fault.Upstream != c.Upstream {
 				t.Errorf("got %s %s %d of %q, want %s %s %d", fault.Class, fault.Code, fault.Status, fault.Upstream, r.class, r.code, r.status)
+			}
+			if strings.Contains(r.name, "compressed") && fault.Detail != "" {
+				t.Errorf("detail quotes compressed bytes: %q", fault.Detail)
 			}
 			if observed.Load() != 1 {
 				t.Errorf("observed %d times", observed.Load())

@@ -47,11 +47,17 @@ type dripping struct {
 	pause  time.Duration
 	pieces []string
 	ends   bool
+	// announces is the length that the header states; 0 states none.
+	announces int64
 }
 
 func (d dripping) RoundTrip(r *http.Request) (*http.Response, error) {
+	length := int64(-1)
+	if d.announces > 0 {
+		length = d.announces
+	}
 	return &http.Response{
-		StatusCode: d.status, Header: http.Header{}, ContentLength: -1,
+		StatusCode: d.status, Header: http.Header{}, ContentLength: length,
 		Body: &drip{ctx: r.Context(), pause: d.pause, pieces: d.pieces, ends: d.ends},
 	}, nil
 }
@@ -74,6 +80,10 @@ func TestIdle(t *testing.T) {
 		{
 			name: "slow but alive", answer: dripping{status: 200, pause: 9 * time.Second, pieces: pieces, ends: true},
 			takes: 90 * time.Second,
+		},
+		{
+			name: "shorter than announced", answer: dripping{status: 200, pause: time.Second, pieces: pieces, ends: true, announces: 11},
+			takes: 10 * time.Second, code: upstream.CodeInvalidAnswer, class: upstream.Retryable,
 		},
 		{
 			name: "silent from the start", answer: dripping{status: 200},

@@ -41,9 +41,11 @@ func TestClassify(t *testing.T) {
 	)
 	rows := []row{
 		// The gateway.
-		{name: "validation", status: 400, class: upstream.Permanent, code: rejected, requestID: "r9", detail: "fields: seed, width",
+		{
+			name: "validation", status: 400, class: upstream.Permanent, code: rejected, requestID: "r9", detail: "fields: seed, width",
 			body: `{"success":false,"error":{"message":"Query parameter validation failed","code":"BAD_REQUEST","timestamp":"2026-06-01T12:00:00.000Z",` +
-				`"details":{"name":"ValidationError","formErrors":[],"fieldErrors":{"width":["Too big"],"seed":["x"]}},"requestId":"r9"},"status":400}`},
+				`"details":{"name":"ValidationError","formErrors":[],"fieldErrors":{"width":["Too big"],"seed":["x"]}},"requestId":"r9"},"status":400}`,
+		},
 		{name: "unknown model", status: 400, body: enveloped(400, "BAD_REQUEST", `Invalid model: "x"`), class: upstream.Permanent, code: rejected, requestID: "req-1", detail: `Invalid model: "x"`},
 		{name: "unknown voice", status: 400, body: enveloped(400, "BAD_REQUEST", "Invalid voice: X. Use a preset name or valid ElevenLabs voice ID."), class: upstream.Permanent, code: rejected},
 		{name: "text too long", status: 400, body: enveloped(400, "BAD_REQUEST", "Input text too long: 12000 characters. Maximum is 10000."), class: upstream.Permanent, code: rejected},
@@ -54,8 +56,10 @@ func TestClassify(t *testing.T) {
 		{name: "reference type", status: 400, body: enveloped(400, "unsupported_image_media_type", "Unsupported"), class: upstream.Permanent, code: rejected},
 		{name: "provider's 422 as 400", status: 400, body: enveloped(400, "BAD_REQUEST", "Invalid image request: size"), class: upstream.Permanent, code: rejected},
 		{name: "validation of the parameter safe", status: 400, body: enveloped(400, "BAD_REQUEST", "safe: expected privacy, sexual, violence"), class: upstream.Permanent, code: rejected},
-		{name: "safety", status: 400, header: map[string]string{"X-Safety-Applied": "sexual", "X-Safety-Status": "blocked"}, class: upstream.Moderated, code: moderated,
-			body: `{"success":false,"error":{"message":"Blocked.","type":"safety_error","code":"BAD_REQUEST"},"status":400}`},
+		{
+			name: "safety", status: 400, header: map[string]string{"X-Safety-Applied": "sexual", "X-Safety-Status": "blocked"}, class: upstream.Moderated, code: moderated,
+			body: `{"success":false,"error":{"message":"Blocked.","type":"safety_error","code":"BAD_REQUEST"},"status":400}`,
+		},
 		{name: "address too long, HTML of the edge", status: 400, header: map[string]string{"Content-Type": "text/html"}, body: "<html><title>400 Bad Request</title></html>", class: upstream.Permanent, code: rejected, detail: "400 Bad Request"},
 		{name: "address too long, empty", status: 400, class: upstream.Permanent, code: rejected},
 		{name: "no key", status: 401, body: enveloped(401, "UNAUTHORIZED", "Authentication required. Please provide an API key via Authorization header (Bearer token) or ?key= query parameter."), class: upstream.Misconfigured, code: misconfigured},
@@ -64,8 +68,10 @@ func TestClassify(t *testing.T) {
 		{name: "no balance, later code", status: 402, body: enveloped(402, "INSUFFICIENT_BALANCE", "Insufficient balance."), class: upstream.Misconfigured, code: misconfigured},
 		{name: "budget of the key", status: 402, body: enveloped(402, "KEY_BUDGET_EXHAUSTED", "API key budget exhausted. Raise it."), class: upstream.Misconfigured, code: misconfigured},
 		{name: "model needs bought balance", status: 402, body: enveloped(402, "PAYMENT_REQUIRED", "This model requires 💳 Top-up Pollen. 🌱 Tier Pollen cannot be used."), class: upstream.Permanent, code: rejected},
-		{name: "queue full as payment", status: 402, class: upstream.Throttled, code: throttled,
-			body: `{"x402Version":1,"error":"Queue full for IP: 1.2.3.4: 1 requests already queued (max: 1). ","accepts":[{"scheme":"exact","network":"base","maxAmountRequired":"1000","resource":"https://x/prompt/secret","mimeType":"image/jpeg","payTo":"0x1","maxTimeoutSeconds":60}]}`},
+		{
+			name: "queue full as payment", status: 402, class: upstream.Throttled, code: throttled,
+			body: `{"x402Version":1,"error":"Queue full for IP: 1.2.3.4: 1 requests already queued (max: 1). ","accepts":[{"scheme":"exact","network":"base","maxAmountRequired":"1000","resource":"https://x/prompt/secret","mimeType":"image/jpeg","payTo":"0x1","maxTimeoutSeconds":60}]}`,
+		},
 		{name: "keyless payment", status: 402, header: map[string]string{"Payment-Required": "e30="}, body: `{"x402Version":2,"error":"Payment required","accepts":[]}`, class: upstream.Misconfigured, code: misconfigured},
 		{name: "banned", status: 403, body: enveloped(403, "FORBIDDEN", "Account banned"), class: upstream.Misconfigured, code: misconfigured},
 		{name: "model not of this key", status: 403, body: enveloped(403, "FORBIDDEN", "Model 'veo' is not allowed for this API key"), class: upstream.Permanent, code: rejected},
@@ -83,22 +89,32 @@ func TestClassify(t *testing.T) {
 		{name: "other 422", status: 422, body: enveloped(422, "UNPROCESSABLE_ENTITY", "Cannot do that"), class: upstream.Permanent, code: rejected},
 		{name: "too early", status: 425, class: upstream.Retryable, code: unavailable},
 		{name: "edge limit", status: 429, body: enveloped(429, "RATE_LIMITED", "Too many requests from this IP. Please slow down."), class: upstream.Throttled, code: throttled},
-		{name: "public key limit", status: 429, header: map[string]string{"Retry-After": "13"}, class: upstream.Throttled, code: throttled, retryAfter: 13 * time.Second,
-			body: `{"error":"Rate limit exceeded","message":"Rate limit exceeded. Retry after 12.5s. Use secret keys (sk_*) for unlimited requests.","retryAfterSeconds":12.5}`},
-		{name: "public key limit, body only", status: 429, class: upstream.Throttled, code: throttled, retryAfter: 12500 * time.Millisecond,
-			body: `{"error":"Rate limit exceeded","message":"x","retryAfterSeconds":12.5}`},
-		{name: "public key limit, sentence only", status: 429, class: upstream.Throttled, code: throttled, retryAfter: 12500 * time.Millisecond,
-			body: `{"error":"Rate limit exceeded","message":"Rate limit exceeded. Retry after 12.5s. Use secret keys."}`},
-		{name: "one at a time", status: 429, header: map[string]string{"Retry-After": "1"}, class: upstream.Throttled, code: throttled, retryAfter: time.Second, detail: "concurrency_limit_exceeded",
-			body: `{"error":"concurrency_limit_exceeded","message":"Another generation is still running on this account. Wait."}`},
+		{
+			name: "public key limit", status: 429, header: map[string]string{"Retry-After": "13"}, class: upstream.Throttled, code: throttled, retryAfter: 13 * time.Second,
+			body: `{"error":"Rate limit exceeded","message":"Rate limit exceeded. Retry after 12.5s. Use secret keys (sk_*) for unlimited requests.","retryAfterSeconds":12.5}`,
+		},
+		{
+			name: "public key limit, body only", status: 429, class: upstream.Throttled, code: throttled, retryAfter: 12500 * time.Millisecond,
+			body: `{"error":"Rate limit exceeded","message":"x","retryAfterSeconds":12.5}`,
+		},
+		{
+			name: "public key limit, sentence only", status: 429, class: upstream.Throttled, code: throttled, retryAfter: 12500 * time.Millisecond,
+			body: `{"error":"Rate limit exceeded","message":"Rate limit exceeded. Retry after 12.5s. Use secret keys."}`,
+		},
+		{
+			name: "one at a time", status: 429, header: map[string]string{"Retry-After": "1"}, class: upstream.Throttled, code: throttled, retryAfter: time.Second, detail: "concurrency_limit_exceeded",
+			body: `{"error":"concurrency_limit_exceeded","message":"Another generation is still running on this account. Wait."}`,
+		},
 		{name: "interval", status: 429, body: enveloped(429, "RATE_LIMITED", "Sana is limited to one request per IP every 45 seconds. Retry after 31s."), class: upstream.Throttled, code: throttled, retryAfter: 31 * time.Second},
 		{name: "header fields too large", status: 431, class: upstream.Permanent, code: rejected},
 		{name: "legal reasons", status: 451, class: upstream.Moderated, code: moderated},
 		{name: "internal", status: 500, body: enveloped(500, "INTERNAL_ERROR", "No active flux servers available"), class: upstream.Retryable, code: unavailable, detail: "No active flux servers"},
 		{name: "full queue as 500", status: 500, body: `{"error":"Internal Server Error","message":"Queue full for IP: 1.2.3.4: 5 requests already queued (max: 5)"}`, class: upstream.Throttled, code: throttled},
 		{name: "not implemented", status: 501, class: upstream.Retryable, code: unavailable},
-		{name: "provider's refusal", status: 502, class: upstream.Retryable, code: unavailable,
-			body: `{"success":false,"error":{"message":"We couldn't reach our backend services. Please try again shortly.","code":"BAD_GATEWAY","details":{"name":"UpstreamError","upstreamStatus":401,"upstreamHost":"h","upstreamBody":"secret"}},"status":502}`},
+		{
+			name: "provider's refusal", status: 502, class: upstream.Retryable, code: unavailable,
+			body: `{"success":false,"error":{"message":"We couldn't reach our backend services. Please try again shortly.","code":"BAD_GATEWAY","details":{"name":"UpstreamError","upstreamStatus":401,"upstreamHost":"h","upstreamBody":"secret"}},"status":502}`,
+		},
 		{name: "bad gateway as a page", status: 502, header: map[string]string{"Content-Type": "text/html; charset=UTF-8", "Cf-Ray": "8f-FRA"}, body: html502, class: upstream.Retryable, code: unavailable, requestID: "8f-FRA", detail: "HTML page: gen.pollinations.ai | 502: Bad gateway"},
 		{name: "a page without its type", status: 502, body: html502, class: upstream.Retryable, code: unavailable, detail: "HTML page"},
 		{name: "unavailable", status: 503, header: map[string]string{"Retry-After": "20"}, body: enveloped(503, "SERVICE_UNAVAILABLE", "Busy"), class: upstream.Retryable, code: unavailable, retryAfter: 20 * time.Second},

@@ -10,8 +10,6 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
 	"github.com/text2image-audio/text2image-audio/worker/upstream/deepseek"
@@ -47,12 +45,9 @@ func answer(contentType, body string) http.HandlerFunc {
 }
 
 // requireFault asserts the verdict, and that the fault tells nothing of the key, the text or the address.
-func requireFault(t *testing.T, err error, class upstream.Class, code string) *upstream.Fault {
+func requireFault(t *testing.T, err error, class upstream.Class, code string) {
 	t.Helper()
-	fault, is := errors.AsType[*upstream.Fault](err)
-	if !is {
-		t.Fatalf("got %v, want a fault", err)
-	}
+	fault := faultOf(t, err)
 	if fault.Class != class || fault.Code != code || fault.Upstream != upstream.LanguageModel {
 		t.Errorf("got %s %s (%v), want %s %s", fault.Class, fault.Code, err, class, code)
 	}
@@ -60,6 +55,15 @@ func requireFault(t *testing.T, err error, class upstream.Class, code string) *u
 		if strings.Contains(said, "yellow") || strings.Contains(said, canaryKey) || strings.Contains(said, "http://") {
 			t.Errorf("%q tells too much", said)
 		}
+	}
+}
+
+// faultOf returns the fault that an error is.
+func faultOf(t *testing.T, err error) *upstream.Fault {
+	t.Helper()
+	fault, is := errors.AsType[*upstream.Fault](err)
+	if !is {
+		t.Fatalf("got %v, want a fault", err)
 	}
 	return fault
 }
@@ -217,99 +221,4 @@ func TestRawIsKept(t *testing.T) {
 	if err != nil || got.Text != "A fox" || got.Raw != `Prompt: "A fox"` {
 		t.Errorf("got %+v, %v", got, err)
 	}
-}
-
-// piped answers with a body into which the test writes.
-type piped struct{ write func(io.Writer) }
-
-func (p piped) RoundTrip(r *http.Request) (*http.Response, error) {
-	out, in := io.Pipe()
-	stop := context.AfterFunc(r.Context(), func() { _ = in.CloseWithError(r.Context().Err()) })
-	go func() {
-		defer stop()
-		p.write(in)
-		<-r.Context().Done()
-	}()
-	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, ContentLength: -1, Body: out}, nil
-}
-
-// A model that only shows signs of life must not hold a slot until the deadline; one that speaks now and then may go on.
-func TestSilence(t *testing.T) {
-	t.Parallel()
-	forever := func(sign string, every time.Duration) func(io.Writer) {
-		return func(w io.Writer) {
-			for {
-				if _, err := io.WriteString(w, sign); err != nil {
-					return
-				}
-				time.Sleep(every)
-			}
-		}
-	}
-	rows := []struct {
-		name  string
-		write func(io.Writer)
-		takes time.Duration
-		fails bool
-	}{
-		{"comments for ever", forever(": keep-alive\n\n", time.Second), time.Minute, true},
-		{"blank lines for ever", forever("\n", time.Second), time.Minute, true},
-		{"begun and fallen silent", func(w io.Writer) { _, _ = io.WriteString(w, stream(role, hello)) }, time.Minute, true},
-		{"fallen silent inside a document", func(w io.Writer) { _, _ = io.WriteString(w, `{"choices":`) }, time.Minute, true},
-		{"slow", func(w io.Writer) {
-			for range 5 {
-				time.Sleep(50 * time.Second)
-				_, _ = io.WriteString(w, stream(hello))
-			}
-			_, _ = io.WriteString(w, stream(endWithBill("stop"), "[DONE]"))
-		}, 250*time.Second + 250*time.Millisecond, false},
-		{"silent after its end", func(w io.Writer) {
-			_, _ = io.WriteString(w, stream(hello, end("stop")))
-		}, 3 * time.Second, false},
-		{"comments after its end", func(w io.Writer) {
-			_, _ = io.WriteString(w, stream(hello, end("stop")))
-			forever(": keep-alive\n\n", time.Second)(w)
-		}, 3 * time.Second, false},
-	}
-	for _, r := range rows {
-		t.Run(r.name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				client, err := deepseek.New(deepseek.Config{URL: "http://example.org", HTTP: &http.Client{Transport: piped{r.write}}})
-				if err != nil {
-					t.Fatal(err)
-				}
-				begun := time.Now()
-				got, err := client.Improve(t.Context(), canaryPrompt)
-				if took := time.Since(begun); took != r.takes {
-					t.Errorf("took %v, want %v", took, r.takes)
-				}
-				if r.fails {
-					requireFault(t, err, upstream.Retryable, upstream.CodeTimeout)
-				} else if err != nil || !strings.HasPrefix(got.Text, "A red") {
-					t.Errorf("got %q, %v", got.Text, err)
-				}
-			})
-		})
-	}
-}
-
-func TestCanceled(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		client, err := deepseek.New(deepseek.Config{URL: "http://example.org", HTTP: &http.Client{Transport: piped{func(w io.Writer) {
-			_, _ = io.WriteString(w, stream(hello))
-		}}}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		why := errors.New("job was canceled")
-		ctx, cancel := context.WithCancelCause(t.Context())
-		time.AfterFunc(time.Second, func() { cancel(why) })
-		_, err = client.Improve(ctx, "fox")
-		requireFault(t, err, upstream.Canceled, upstream.CodeCanceled)
-		if !errors.Is(err, why) {
-			t.Errorf("got %v", err)
-		}
-	})
 }

@@ -166,7 +166,8 @@ func TestStatusFaults(t *testing.T) {
 				_, _ = io.WriteString(w, r.body)
 			})
 			_, err := client.Translate(t.Context(), canaryPrompt)
-			if fault := requireFault(t, err, r.class, r.code); fault.Status != r.status {
+			requireFault(t, err, r.class, r.code)
+			if fault := faultOf(t, err); fault.Status != r.status {
 				t.Errorf("status %d", fault.Status)
 			}
 		})

@@ -2,7 +2,9 @@ package pollinations_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
+	"hash/crc32"
 	"slices"
 	"strings"
 	"testing"
@@ -16,6 +18,7 @@ func TestCheckPicture(t *testing.T) {
 	whole, drawn, small := jpegOf(t, 61, 43), pngOf(t, 19, 23), webpOf(t)
 	bomb := slices.Clone(drawn)
 	copy(bomb[16:], []byte{0, 1, 0, 0, 0, 1, 0, 0})
+	binary.BigEndian.PutUint32(bomb[29:], crc32.ChecksumIEEE(bomb[12:29]))
 	rows := []struct {
 		name          string
 		data          []byte
@@ -114,14 +117,20 @@ func TestCheckRecording(t *testing.T) {
 	}
 }
 
-func requireFault(t *testing.T, err error, class upstream.Class, code string) *upstream.Fault {
+func requireFault(t *testing.T, err error, class upstream.Class, code string) {
+	t.Helper()
+	fault := faultOf(t, err)
+	if fault.Class != class || fault.Code != code {
+		t.Errorf("got %s %s (%v), want %s %s", fault.Class, fault.Code, err, class, code)
+	}
+}
+
+// faultOf returns the fault that an error is.
+func faultOf(t *testing.T, err error) *upstream.Fault {
 	t.Helper()
 	fault, is := errors.AsType[*upstream.Fault](err)
 	if !is {
 		t.Fatalf("got %v, want a fault", err)
-	}
-	if fault.Class != class || fault.Code != code {
-		t.Errorf("got %s %s (%v), want %s %s", fault.Class, fault.Code, err, class, code)
 	}
 	return fault
 }

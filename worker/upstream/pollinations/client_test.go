@@ -71,12 +71,14 @@ func TestUnset(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = client.Image(t.Context(), pollinations.ImageRequest{Prompt: "x"})
-	fault := requireFault(t, err, upstream.Misconfigured, upstream.CodeMisconfigured)
+	requireFault(t, err, upstream.Misconfigured, upstream.CodeMisconfigured)
+	fault := faultOf(t, err)
 	if fault.Upstream != upstream.PollinationsImage || !strings.Contains(err.Error(), "POLLINATIONS_IMAGE_API_BASE is not set") {
 		t.Errorf("got %v", err)
 	}
 	_, err = client.Speech(t.Context(), pollinations.SpeechRequest{Text: "x"})
-	fault = requireFault(t, err, upstream.Misconfigured, upstream.CodeMisconfigured)
+	requireFault(t, err, upstream.Misconfigured, upstream.CodeMisconfigured)
+	fault = faultOf(t, err)
 	if fault.Upstream != upstream.PollinationsSpeech || !strings.Contains(err.Error(), "POLLINATIONS_TEXT_API_BASE is not set") {
 		t.Errorf("got %v", err)
 	}

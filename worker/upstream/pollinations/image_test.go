@@ -86,7 +86,8 @@ func TestImageFaults(t *testing.T) {
 			sum := md5.Sum(pngOf(t, 3, 3))
 			client.AddPlaceholder(hex.EncodeToString(sum[:]))
 			_, err := client.Image(t.Context(), pollinations.ImageRequest{Prompt: canaryPrompt, Model: "flux"})
-			fault := requireFault(t, err, r.class, r.code)
+			requireFault(t, err, r.class, r.code)
+			fault := faultOf(t, err)
 			if fault.Status != r.status || fault.Upstream != upstream.PollinationsImage {
 				t.Errorf("status %d of %s, want %d", fault.Status, fault.Upstream, r.status)
 			}
@@ -116,7 +117,8 @@ func TestLongImageFaults(t *testing.T) {
 			t.Parallel()
 			client := newClient(t, answer([]byte(r.body), "Content-Type", "application/json"))
 			_, err := client.Image(t.Context(), pollinations.ImageRequest{Prompt: strings.Repeat(canaryPrompt, 100)})
-			requireSilence(t, requireFault(t, err, r.class, r.code))
+			requireFault(t, err, r.class, r.code)
+			requireSilence(t, faultOf(t, err))
 		})
 	}
 	for name, prefix := range map[string]string{"bare": "", "data address": "data:image/png;base64,"} {

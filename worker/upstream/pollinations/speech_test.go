@@ -93,7 +93,8 @@ func TestSpeechFaults(t *testing.T) {
 		t.Run(r.name, func(t *testing.T) {
 			t.Parallel()
 			_, err := newClient(t, r.handler).Speech(t.Context(), pollinations.SpeechRequest{Text: canaryPrompt})
-			fault := requireFault(t, err, r.class, r.code)
+			requireFault(t, err, r.class, r.code)
+			fault := faultOf(t, err)
 			requireSilence(t, fault)
 			if fault.Upstream != upstream.PollinationsSpeech {
 				t.Errorf("fault of %s", fault.Upstream)

@@ -4,7 +4,7 @@ import { serverNow } from './api.js';
 import { el, icon } from './dom.js';
 import { duration, known, moment, number, t } from './i18n.js';
 import { isEnded } from './jobs.js';
-import { download, failureSentence, pictures, recording, settings, textOf, words } from './results.js';
+import { downloads, failureSentence, pictures, recording, settings, textOf, words } from './results.js';
 
 const sureFor = 5000;
 
@@ -95,8 +95,8 @@ export class Card {
       const reason = failureSentence(missing[0].error, known);
       parts.push(el('p', { class: 'line bad', text: t(missing.length === 1 ? 'result.missing.one' : 'result.missing.many', { n: missing.length, reason }) }));
     }
-    if (prompt) parts.push(words(t('result.yours'), prompt.original, false), words(t('result.improved'), prompt.optimized, true));
-    else if (text) parts.push(words(t(job.kind === 'translation' ? 'result.translated' : 'result.improved'), text, true));
+    if (prompt) parts.push(words([t('result.yours'), prompt.original], [t('result.improved'), prompt.optimized]));
+    else if (text) parts.push(words([t(job.kind === 'translation' ? 'result.translated' : 'result.improved'), text]));
     return parts;
   }
 
@@ -108,7 +108,7 @@ export class Card {
     const media = job.result?.media ?? [];
     const text = job.result?.text;
     return [
-      ...media.map((file, index) => download(file, media.length === 1 ? t('action.download') : t('action.download.numbered', { n: index + 1 }))),
+      ...downloads(media),
       text && button('action.picture', () => this.#actions.useText('image', text)),
       text && button('action.speak', () => this.#actions.useText('audio', text)),
       (job.error?.retryable || job.status === 'canceled') && button('action.retry', (event) => this.#once(event, this.#actions.retry)),
@@ -136,12 +136,13 @@ export class Card {
     return button;
   }
 
-  // once keeps a button from being pressed again while its action is under way.
+  // once keeps a button from acting again while its action is under way. It is not disabled, which would lose the focus.
   async #once(event, action) {
     const button = event.currentTarget;
-    button.disabled = true;
+    if (button.getAttribute('aria-disabled') === 'true') return;
+    button.setAttribute('aria-disabled', 'true');
     await action(this.#job);
-    button.disabled = false;
+    button.removeAttribute('aria-disabled');
   }
 }
 

@@ -54,7 +54,7 @@ export function showSize(form) {
   const own = valueOf(form, 'ratio') === 'custom';
   for (const row of form.querySelectorAll('[data-when]')) row.hidden = (row.dataset.when === 'custom') !== own;
   const [width, height] = sizeOf(form);
-  byId('image-measure').textContent = t('image.measure', { width, height });
+  byId('image-measure').textContent = width > 0 && height > 0 ? t('image.measure', { width, height }) : '';
 }
 
 /** setSize puts the image form to a size. */

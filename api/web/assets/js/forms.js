@@ -3,10 +3,16 @@ import { Problem, newKey } from './api.js';
 import { checkSize, fillVoices, setSize, showSize, sizeOf } from './choices.js';
 import { byId, el } from './dom.js';
 import { checkField, clearFault, controls, count, loadDraft, saveDraft, setValue, showFault, typed } from './fields.js';
-import { t } from './i18n.js';
+import { language, t } from './i18n.js';
 
 const draftDelay = 300;
 const shortcutKey = /mac|iphone|ipad/i.test(navigator.platform) ? '⌘' : 'Ctrl';
+
+// wholeSentence makes a sentence of what the API says about a field, which goes on behind the field's name.
+function wholeSentence(detail) {
+  const capital = detail.charAt(0).toUpperCase() + detail.slice(1);
+  return /[.!?。！？]$/.test(capital) ? capital : capital + (language() === 'zh' ? '。' : '.');
+}
 
 /** Form is one form. accepted is called with every job that it made. */
 export class Form {
@@ -27,6 +33,7 @@ export class Form {
     this.#accepted = accepted;
     this.#addFoot();
     loadDraft(form);
+    if (this.kind === 'audio') fillVoices();
     form.addEventListener('input', (event) => this.#changed(event.target));
     form.addEventListener('change', (event) => this.#changed(event.target));
     form.addEventListener('submit', (event) => {
@@ -151,7 +158,7 @@ export class Form {
   }
 
   #showProblem(problem) {
-    const elsewhere = problem.errors.filter(({ pointer, detail }) => !showFault(this.#form, pointer, detail));
+    const elsewhere = problem.errors.filter(({ pointer, detail }) => !showFault(this.#form, pointer, wholeSentence(detail)));
     if (elsewhere.length > 0) this.#say(elsewhere.map(({ pointer, detail }) => `${pointer} ${detail}`).join(' · '));
     else if (problem.errors.length === 0) this.#say(problem.sentence);
     this.#toFault();

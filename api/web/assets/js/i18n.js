@@ -62,7 +62,8 @@ export function moment(date) {
 
 /** duration writes a number of seconds. */
 export function duration(seconds) {
-  const whole = Math.max(0, Math.round(seconds));
+  if (seconds < 1) return t('time.moment');
+  const whole = Math.round(seconds);
   if (whole < 60) return t('time.seconds', { n: whole });
   if (whole < 3600) return t('time.minutes', { m: Math.floor(whole / 60), s: whole % 60 });
   return t('time.hours', { h: Math.floor(whole / 3600), m: Math.floor((whole % 3600) / 60) });

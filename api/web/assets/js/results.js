@@ -18,9 +18,12 @@ export function fileSize(bytes) {
   return `${number(Math.round(bytes / 1e5) / 10)} MB`;
 }
 
-/** download returns a link that saves a file. */
-export function download(media, label) {
-  return el('a', { class: 'button quiet', href: `${media.url}?download=1`, download: '', text: label });
+/** downloads returns a link for each file that saves it. */
+export function downloads(media) {
+  return media.map((file, index) => el('a', {
+    class: 'button quiet', href: `${file.url}?download=1`, download: '',
+    text: media.length === 1 ? t('action.download') : t('action.download.numbered', { n: index + 1 }),
+  }));
 }
 
 /** pictures returns the pictures of a job; open is called with the index of the one that is chosen. */
@@ -46,11 +49,12 @@ export function recording(job) {
   return player;
 }
 
-/** words returns a titled text with a button that copies it. */
-export function words(title, text, copy) {
-  return el('div', { class: 'words' },
-    el('div', { class: 'words-head' }, el('h4', { text: title }), copy ? copyButton(text) : null),
-    el('p', { text }));
+/** words returns titled texts in one box; parts are [title, text], and the last one has a button that copies it. */
+export function words(...parts) {
+  return el('div', { class: 'words' }, ...parts.flatMap(([title, text], index) => [
+    el('div', { class: 'words-head' }, el('h4', { text: title }), index === parts.length - 1 ? copyButton(text) : null),
+    el('p', { text }),
+  ]));
 }
 
 function copyButton(text) {

@@ -1,0 +1,173 @@
+package app_test
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+	"github.com/getkin/kin-openapi/routers/legacy"
+)
+
+// contract reads the contract once for all tests.
+var contract = sync.OnceValues(func() (routers.Router, error) {
+	data, err := os.ReadFile("../openapi.yaml")
+	if err != nil {
+		return nil, err
+	}
+	doc, err := openapi3.NewLoader().LoadFromData(data)
+	if err != nil {
+		return nil, err
+	}
+	// The contract's only server is the root, which the router takes for a prefix to cut off.
+	doc.Servers = nil
+	for _, binary := range []string{"image/jpeg", "image/png", "image/webp", "image/svg+xml", "audio/mpeg", "text/html", "text/css", "text/javascript"} {
+		openapi3filter.RegisterBodyDecoder(binary, openapi3filter.FileBodyDecoder)
+	}
+	return legacy.NewRouter(doc)
+})
+
+// hold holds an answer against the contract. Every answer that a test of this package gets goes through here.
+func hold(t testing.TB, req *http.Request, resp *http.Response, body []byte) {
+	t.Helper()
+	router, err := contract()
+	if err != nil {
+		t.Fatalf("read contract: %v", err)
+	}
+	route, parameters, err := router.FindRoute(req)
+	if err != nil {
+		if resp.StatusCode != http.StatusNotFound && resp.StatusCode != http.StatusMethodNotAllowed {
+			t.Errorf("%s %s is not in the contract: %v", req.Method, req.URL.Path, err)
+		}
+		return
+	}
+	err = openapi3filter.ValidateResponse(req.Context(), &openapi3filter.ResponseValidationInput{
+		RequestValidationInput: &openapi3filter.RequestValidationInput{Request: req, PathParams: parameters, Route: route},
+		Status:                 resp.StatusCode,
+		Header:                 resp.Header,
+		Body:                   io.NopCloser(bytes.NewReader(body)),
+		Options:                &openapi3filter.Options{IncludeResponseStatus: true, MultiError: true},
+	})
+	if err != nil {
+		t.Errorf("%s %s: the answer (status %d, %.300s) breaks the contract: %v", req.Method, req.URL.Path, resp.StatusCode, body, err)
+	}
+}
+
+func TestContractNamesEveryRoute(t *testing.T) {
+	t.Parallel()
+	i := start(t, config(t, t.TempDir()))
+	data, err := os.ReadFile("../openapi.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc, err := openapi3.NewLoader().LoadFromData(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var promised, served []string
+	for path, item := range doc.Paths.Map() {
+		for method := range item.Operations() {
+			promised = append(promised, method+" "+path)
+		}
+	}
+	for _, r := range i.Routes() {
+		if r.Method != http.MethodHead {
+			served = append(served, r.Method+" "+braces(r.Path))
+		}
+	}
+	for _, route := range served {
+		if !slices.Contains(promised, route) {
+			t.Errorf("%s is served and not in the contract", route)
+		}
+	}
+	for _, route := range promised {
+		if !slices.Contains(served, route) {
+			t.Errorf("%s is in the contract and not served", route)
+		}
+	}
+}
+
+// braces writes a route's parameters as the contract does.
+func braces(path string) string {
+	parts := strings.Split(path, "/")
+	for n, part := range parts {
+		if strings.HasPrefix(part, ":") || strings.HasPrefix(part, "*") {
+			parts[n] = "{" + part[1:] + "}"
+		}
+	}
+	return strings.Join(parts, "/")
+}
+
+// TestAnswersKeepTheContract asks for everything, well and badly; what is asked is looked at in other tests, the answers'
+// shapes here, by hold.
+func TestAnswersKeepTheContract(t *testing.T) {
+	t.Parallel()
+	i := start(t, config(t, t.TempDir(), "WORKER_SLOTS_AUDIO=0"))
+	for _, path := range []string{
+		"/livez", "/readyz", "/internal/health", "/openapi.yaml", "/docs", "/docs.css", "/", "/assets/start.js", "/assets/nothing.js",
+		"/api/jobs", "/api/events", "/nowhere",
+	} {
+		i.do(t, http.MethodGet, path, nil)
+	}
+	i.visit(t)
+	done := i.wait(t, i.submit(t, fields{"kind": "image", "input": fields{"prompt": "a", "width": 64, "height": 64, "optimize": true}}).ID)
+	waiting := i.submit(t, fields{"kind": "audio", "input": fields{"text": "waits"}}, "Idempotency-Key: one")
+	for _, ask := range []struct {
+		method, path string
+		body         any
+		headers      []string
+		status       int
+	}{
+		{"GET", "/api/jobs", nil, nil, 200},
+		{"GET", "/api/jobs?limit=0", nil, nil, 400},
+		{"GET", "/api/jobs?status=odd", nil, nil, 400},
+		{"GET", "/api/jobs?cursor=odd", nil, nil, 400},
+		{"GET", "/api/jobs/" + done.ID, nil, nil, 200},
+		{"GET", "/api/jobs/" + done.ID, nil, []string{`If-None-Match: W/"end"`}, 304},
+		{"GET", "/api/jobs/" + done.ID + "?wait=61", nil, nil, 400},
+		{"GET", "/api/jobs/nothing", nil, nil, 404},
+		{"GET", done.Result.Media[0].URL, nil, nil, 200},
+		{"GET", done.Result.Media[0].URL, nil, []string{"Range: bytes=0-9"}, 206},
+		{"GET", done.Result.Media[0].URL, nil, []string{"Range: bytes=99999999-"}, 416},
+		{"GET", done.Result.Media[0].URL, nil, []string{`If-None-Match: "` + done.Result.Media[0].SHA256 + `"`}, 304},
+		{"GET", "/api/jobs/" + done.ID + "/media/7", nil, nil, 404},
+		{"POST", "/api/jobs", fields{"kind": "audio", "input": fields{"text": "waits"}}, []string{"Idempotency-Key: one"}, 202},
+		{"POST", "/api/jobs", fields{"kind": "audio", "input": fields{"text": "other"}}, []string{"Idempotency-Key: one"}, 422},
+		{"POST", "/api/jobs", fields{"kind": "prompt", "input": fields{"text": "quick"}}, []string{"Prefer: wait=30"}, 200},
+		{"POST", "/api/jobs", fields{"kind": "audio", "input": fields{"text": "slow"}}, []string{"Prefer: wait=1"}, 202},
+		{"POST", "/api/jobs", fields{"kind": "odd"}, nil, 400},
+		{"POST", "/api/jobs", []byte("{"), nil, 400},
+		{"POST", "/api/jobs", []byte("{}"), []string{"Content-Type: text/plain"}, 415},
+		{"POST", "/api/jobs", bytes.Repeat([]byte("x"), 1<<20), nil, 413},
+		{"POST", "/api/jobs", fields{"kind": "prompt", "input": fields{"text": "x"}}, []string{"Sec-Fetch-Site: cross-site"}, 403},
+		{"POST", "/api/jobs/" + done.ID + "/cancel", nil, nil, 409},
+		{"DELETE", "/api/jobs/" + waiting.ID, nil, nil, 409},
+		{"POST", "/api/jobs/" + waiting.ID + "/cancel", nil, nil, 200},
+		{"DELETE", "/api/jobs/" + waiting.ID, nil, nil, 204},
+		{"POST", "/api/jobs/nothing/cancel", nil, nil, 404},
+		{"DELETE", "/api/jobs/nothing", nil, nil, 404},
+		{"POST", "/api/generate", fields{"text": "a", "type": "image", "width": 64, "height": 64}, nil, 200},
+		{"POST", "/api/generate", fields{"text": "a", "type": "image", "width": 64, "height": 64}, []string{"Prefer: respond-async"}, 202},
+		{"POST", "/api/generate", fields{"type": "image"}, nil, 400},
+		{"POST", "/api/generate", fields{"text": "a", "type": "video"}, nil, 400},
+		{"POST", "/api/pollinations/image", fields{"prompt": "a", "width": 64, "height": 64}, nil, 200},
+		{"POST", "/api/pollinations/image", fields{}, nil, 400},
+		{"POST", "/api/prompts/optimize", fields{"text": "a"}, nil, 200},
+		{"POST", "/api/prompts/optimize", fields{}, nil, 400},
+		{"POST", "/api/optimize", fields{"text": "a"}, nil, 200},
+		{"POST", "/api/translate", fields{"text": "a"}, nil, 200},
+		{"POST", "/api/translate", fields{}, nil, 400},
+		{"PUT", "/api/jobs", fields{}, nil, 405},
+	} {
+		if resp := i.do(t, ask.method, ask.path, ask.body, ask.headers...); resp.StatusCode != ask.status {
+			t.Errorf("%s %s %v: status %d, want %d: %.300s", ask.method, ask.path, ask.body, resp.StatusCode, ask.status, resp.body)
+		}
+	}
+}

@@ -1,0 +1,296 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// runsProgram makes the test binary be the program itself, so that a test can kill it.
+const runsProgram = "T2I_TEST_RUNS_PROGRAM"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(runsProgram) != "" {
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+		context.AfterFunc(ctx, stop)
+		os.Exit(run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
+	}
+	os.Exit(m.Run())
+}
+
+// hang bounds what a test waits for; it is no expectation.
+const hang = 2 * time.Minute
+
+// program is the program in a process of its own.
+type program struct {
+	cmd    *exec.Cmd
+	url    string
+	stderr bytes.Buffer
+}
+
+// launch starts the program on a directory and returns when it says that it is ready.
+func launch(t *testing.T, dir string, variables ...string) *program {
+	t.Helper()
+	p := &program{cmd: exec.CommandContext(t.Context(), os.Args[0])} //nolint:gosec // It is this test binary.
+	p.cmd.Env = append([]string{runsProgram + "=1", "DATA_DIR=" + dir, "LISTEN_ADDR=127.0.0.1:0"}, variables...)
+	p.cmd.Stderr = &p.stderr
+	stdout, err := p.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.kill() })
+	lines := bufio.NewScanner(stdout)
+	for lines.Scan() {
+		if _, url, ok := strings.Cut(lines.Text(), "page and API"); ok {
+			p.url = strings.TrimSpace(url)
+		}
+		if strings.HasPrefix(lines.Text(), "Ready.") {
+			go func() { _, _ = io.Copy(io.Discard, stdout) }()
+			return p
+		}
+	}
+	t.Fatalf("the program did not become ready: %s", &p.stderr)
+	return nil
+}
+
+func (p *program) kill() {
+	_ = p.cmd.Process.Kill()
+	_ = p.cmd.Wait()
+}
+
+type jobView struct {
+	ID         string `json:"id"`
+	Status     string `json:"status"`
+	FinishedAt string `json:"finished_at"`
+	Result     struct {
+		Media []struct {
+			URL    string `json:"url"`
+			SHA256 string `json:"sha256"`
+		} `json:"media"`
+	} `json:"result"`
+}
+
+func ask(ctx context.Context, client *http.Client, method, url string, body any) (jobView, int, error) {
+	var v jobView
+	encoded, err := json.Marshal(body)
+	if err != nil {
+		return v, 0, err
+	}
+	req, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(encoded))
+	if err != nil {
+		return v, 0, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := client.Do(req)
+	if err != nil {
+		return v, 0, err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	return v, resp.StatusCode, json.NewDecoder(resp.Body).Decode(&v)
+}
+
+// TestKillNine kills the whole system while jobs are submitted, queued, running and finished, three times over, and
+// starts it again: every accepted job ends, and none that had ended ends again.
+func TestKillNine(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes most of a minute")
+	}
+	dir := t.TempDir()
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 32}}
+	defer client.CloseIdleConnections()
+	ctx, cancel := context.WithTimeout(t.Context(), hang)
+	defer cancel()
+
+	accepted := map[string]bool{}
+	finished := map[string]jobView{}
+	const rounds, each = 3, 40
+	for round := range rounds {
+		p := launch(t, dir)
+		var wg sync.WaitGroup
+		var mu sync.Mutex
+		for n := range each {
+			wg.Go(func() {
+				kind, input := "image", map[string]any{"prompt": fmt.Sprintf("round %d picture %d", round, n), "width": 64, "height": 64}
+				if n%2 == 1 {
+					kind, input = "prompt", map[string]any{"text": fmt.Sprintf("round %d text %d", round, n)}
+				}
+				// Some of the last are on their way when the program dies; only an answer counts.
+				v, status, err := ask(ctx, client, http.MethodPost, p.url+"/api/jobs", map[string]any{"kind": kind, "input": input})
+				if err == nil && status == http.StatusAccepted {
+					mu.Lock()
+					accepted[v.ID] = true
+					mu.Unlock()
+				}
+			})
+		}
+		// Once a few have ended in this round the program is killed in the midst of the others.
+		ended := 0
+		for ended < 5 && ctx.Err() == nil {
+			mu.Lock()
+			var open []string
+			for id := range accepted {
+				if _, ok := finished[id]; !ok {
+					open = append(open, id)
+				}
+			}
+			mu.Unlock()
+			for _, id := range open {
+				v, _, err := ask(ctx, client, http.MethodGet, p.url+"/api/jobs/"+id, nil)
+				if err == nil && v.FinishedAt != "" {
+					finished[id] = v
+					ended++
+				}
+			}
+		}
+		p.kill()
+		wg.Wait()
+	}
+	if len(accepted) <= len(finished) {
+		t.Fatalf("%d accepted and %d finished: nothing was left to lose", len(accepted), len(finished))
+	}
+
+	p := launch(t, dir)
+	for id := range accepted {
+		for {
+			v, status, err := ask(ctx, client, http.MethodGet, p.url+"/api/jobs/"+id+"?wait=30", nil)
+			if err != nil || status != http.StatusOK {
+				t.Fatalf("job %s: status %d, %v", id, status, err)
+			}
+			if v.FinishedAt == "" {
+				continue
+			}
+			if v.Status != "succeeded" {
+				t.Errorf("job %s %s", id, v.Status)
+			}
+			if before, ok := finished[id]; ok && before.FinishedAt != v.FinishedAt {
+				t.Errorf("job %s ended at %s and again at %s", id, before.FinishedAt, v.FinishedAt)
+			}
+			for _, m := range v.Result.Media {
+				checkBytes(ctx, t, client, p.url+m.URL, m.SHA256)
+			}
+			break
+		}
+	}
+	t.Logf("%d jobs accepted over %d kills, all ended once; %d had ended before", len(accepted), rounds, len(finished))
+}
+
+func checkBytes(ctx context.Context, t *testing.T, client *http.Client, url, want string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	hash := sha256.New()
+	if _, err := io.Copy(hash, resp.Body); err != nil {
+		t.Fatal(err)
+	}
+	if got := hex.EncodeToString(hash.Sum(nil)); got != want {
+		t.Errorf("%s has SHA-256 %s, want %s", url, got, want)
+	}
+}
+
+// TestInterruptStopsInOrder sends what Ctrl-C sends.
+func TestInterruptStopsInOrder(t *testing.T) {
+	t.Parallel()
+	p := launch(t, t.TempDir())
+	if err := p.cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.cmd.Wait(); err != nil {
+		t.Errorf("the program ended with %v: %s", err, &p.stderr)
+	}
+}
+
+// TestSecondProgramSaysSo starts the program twice on the same data.
+func TestSecondProgramSaysSo(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	first := launch(t, dir)
+	cmd := exec.CommandContext(t.Context(), os.Args[0]) //nolint:gosec // It is this test binary.
+	cmd.Env = []string{runsProgram + "=1", "DATA_DIR=" + dir, "LISTEN_ADDR=127.0.0.1:0"}
+	out, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != exitFailure {
+		t.Errorf("the second program ended with %v", err)
+	}
+	if pid := fmt.Sprint(first.cmd.Process.Pid); !strings.Contains(string(out), dir) || !strings.Contains(string(out), pid) {
+		t.Errorf("it says %q, want the directory and the process %s", out, pid)
+	}
+	if v, status, err := ask(t.Context(), http.DefaultClient, http.MethodGet, first.url+"/livez", nil); status != http.StatusOK {
+		t.Errorf("the first program: %v %d %v", v, status, err)
+	}
+}
+
+func TestCommands(t *testing.T) {
+	t.Parallel()
+	p := launch(t, t.TempDir(), "HEALTH_CHECK_TOKEN=open-sesame")
+	for _, tt := range []struct {
+		name string
+		args []string
+		exit int
+		out  string
+	}{
+		{"version", []string{"version"}, 0, "commit"},
+		{"help", []string{"help"}, 0, "usage"},
+		{"unknown", []string{"nonsense"}, exitUsage, ""},
+		{"healthy", []string{"health", "-url", p.url, "--token", "open-sesame", "-v"}, 0, `"status": "ok"`},
+		{"wrong token", []string{"health", "--url", p.url, "--token", "wrong", "--retries", "1", "--interval", "1"}, exitFailure, "unauthorized"},
+		{"nobody there", []string{"health", "--url", "http://127.0.0.1:1", "--retries", "0"}, exitFailure, ""},
+		{"bad address", []string{"health", "--url", "nonsense"}, exitUsage, ""},
+		{"serve with an argument", []string{"serve", "now"}, exitUsage, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var stdout, stderr bytes.Buffer
+			if got := run(t.Context(), tt.args, nil, &stdout, &stderr); got != tt.exit {
+				t.Errorf("exit %d, want %d: %s%s", got, tt.exit, &stdout, &stderr)
+			}
+			if !strings.Contains(stdout.String(), tt.out) {
+				t.Errorf("printed %q, want %q in it", &stdout, tt.out)
+			}
+		})
+	}
+}
+
+// TestFaultsOfSettingsAreAllNamed gives every package something to complain about.
+func TestFaultsOfSettingsAreAllNamed(t *testing.T) {
+	t.Parallel()
+	var stdout, stderr bytes.Buffer
+	environ := []string{
+		"LISTEN_ADDR=nowhere", "NATS_SYNC=sometimes", "RESULT_TTL=1h", "WORKER_SLOTS_IMAGE=-1", "SIMULATOR=perhaps",
+		"LOG_LEVEL=loud", "SYNC_WAIT=-1s", "FETCH_RETRY_MAX=none",
+	}
+	if got := run(t.Context(), nil, environ, &stdout, &stderr); got != exitFailure {
+		t.Errorf("exit %d", got)
+	}
+	for _, variable := range environ {
+		name, _, _ := strings.Cut(variable, "=")
+		if !strings.Contains(stderr.String(), name) {
+			t.Errorf("%s is not named in %q", name, &stderr)
+		}
+	}
+}

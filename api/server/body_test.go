@@ -1,0 +1,227 @@
+package server_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/text2image-audio/text2image-audio/api/server"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+)
+
+const goodBody = `{"kind":"prompt","input":{"text":"a cat"}}`
+
+// bodyCases are bodies that cannot be read, with the code on native routes.
+var bodyCases = []struct {
+	name, body string
+	status     int
+	code       string
+	detail     string
+}{
+	{"empty", "", 400, "body_required", "no body"},
+	{"blank", " \r\n\t", 400, "body_required", "no body"},
+	{"text", "hello", 400, "invalid_json", "byte 1"},
+	{"cut off", `{"kind":"image","input":{"prompt":"a`, 400, "invalid_json", "byte 36"},
+	{"trailing data", goodBody + goodBody, 400, "invalid_json", "follows"},
+	{"trailing word", goodBody + " x", 400, "invalid_json", "follows"},
+	{"comma too many", `{"kind":"prompt",}`, 400, "invalid_json", "byte 18"},
+	{"a list", "[]", 400, "invalid_json", "one JSON object"},
+	{"a text", `"a"`, 400, "invalid_json", "one JSON object"},
+	{"a number", "7", 400, "invalid_json", "one JSON object"},
+	{"null", "null", 400, "invalid_json", "one JSON object"},
+	{"not UTF-8", "{\"kind\":\"\xff\"}", 400, "invalid_json", "not valid UTF-8; the fault is at byte 9"},
+	{"UTF-16", "\xff\xfe{\x00}\x00", 400, "invalid_json", "UTF-8"},
+	{"NUL", "\x00", 400, "invalid_json", "byte 1"},
+	{"raw control character", "{\"kind\":\"a\x01\"}", 400, "invalid_json", "byte"},
+	{"deep lists", `{"kind":` + strings.Repeat("[", 40) + strings.Repeat("]", 40) + "}", 400, "invalid_json", "nested"},
+	{"very deep", strings.Repeat("[", 20_000), 400, "invalid_json", ""},
+	{"very deep objects", strings.Repeat(`{"a":`, 20_000) + "1" + strings.Repeat("}", 20_000), 400, "invalid_json", ""},
+	{"too large", strings.Repeat(" ", server.MaxBody) + goodBody, 413, "body_too_large", "262144 bytes"},
+}
+
+func TestUnreadableBodies(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for _, tc := range bodyCases {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			f := b.request(t, http.MethodPost, "/api/jobs", tc.body).problem(t, tc.status, tc.code)
+			if !strings.Contains(f.Detail, tc.detail) || strings.Contains(f.Detail, "{") {
+				t.Errorf("detail %q, want %q in it", f.Detail, tc.detail)
+			}
+			chinese := b.request(t, http.MethodPost, "/api/jobs", tc.body, header("Accept-Language", "zh-TW"))
+			if c := chinese.problem(t, tc.status, tc.code); c.Detail == f.Detail {
+				t.Errorf("in Chinese: %q", c.Detail)
+			}
+			for _, path := range originalRoutes {
+				b.request(t, http.MethodPost, path, tc.body).originalError(t, tc.status, tc.code)
+			}
+		})
+	}
+}
+
+func TestBodyWithoutLengthIsBounded(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	endless := io.LimitReader(zeros{}, 64<<20)
+	ctx := t.Context()
+	resp, err := b.client.Do(b.newRequest(t, ctx, http.MethodPost, "/api/jobs", endless))
+	var netErr net.Error
+	if errors.As(err, &netErr) || errors.Is(err, io.EOF) {
+		return // The server was allowed to hang up on us.
+	}
+	must(t, err)
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode != http.StatusRequestEntityTooLarge {
+		t.Errorf("status %d", resp.StatusCode)
+	}
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = ' '
+	}
+	return len(p), nil
+}
+
+func TestMediaTypesOfBodies(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for contentType, status := range map[string]int{
+		"application/json":                  202,
+		"application/json; charset=utf-8":   202,
+		"Application/JSON;charset=UTF-8":    202,
+		"application/merge-patch+json":      202,
+		"":                                  202,
+		"text/plain":                        415,
+		"application/x-www-form-urlencoded": 415,
+		"multipart/form-data; boundary=x":   415,
+		"application/json; charset=gbk":     415,
+		"application/jsonx":                 415,
+		";;;":                               415,
+	} {
+		resp := b.request(t, http.MethodPost, "/api/jobs", goodBody, header("Content-Type", contentType))
+		if resp.StatusCode != status {
+			t.Errorf("%q: status %d, want %d", contentType, resp.StatusCode, status)
+		}
+	}
+	b.request(t, http.MethodPost, "/api/jobs", goodBody, header("Content-Encoding", "gzip")).
+		problem(t, http.StatusUnsupportedMediaType, "unsupported_media_type")
+	// The original took any type.
+	b.request(t, http.MethodPost, "/api/translate", `{}`, header("Content-Type", "text/plain")).
+		originalError(t, http.StatusBadRequest, "invalid_request")
+}
+
+func TestDuplicateFields(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	body := `{"kind":"prompt","kind":"image","input":{"text":"a","text":"b","text":"c"}}`
+	f := b.request(t, http.MethodPost, "/api/jobs", body).problem(t, http.StatusBadRequest, "invalid_request")
+	if len(f.Errors) != 3 || f.Errors[0].Pointer != "/kind" || f.Errors[0].Code != "duplicate_field" || f.Errors[1].Pointer != "/input/text" {
+		t.Errorf("got %v", f.pointers())
+	}
+}
+
+func TestNumbersAsTheyAreWritten(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for number, code := range map[string]string{
+		"128": "", "1e3": "wrong_type", "128.0": "wrong_type", "1.5": "wrong_type", "-0": "out_of_range",
+		"99999999999999999999": "out_of_range", "-99999999999999999999": "out_of_range", "1e400": "wrong_type",
+	} {
+		resp := b.request(t, http.MethodPost, "/api/jobs", `{"kind":"image","input":{"prompt":"p","height":64,"width":`+number+`}}`)
+		if code == "" {
+			resp.expect(t, http.StatusAccepted)
+			continue
+		}
+		if f := resp.problem(t, http.StatusBadRequest, "invalid_request"); len(f.Errors) != 1 || f.Errors[0].Code != code {
+			t.Errorf("width %s: %v", number, f.pointers())
+		}
+	}
+	f := b.request(t, http.MethodPost, "/api/jobs", `{"kind":"audio","input":{"text":"p","speed":1e400}}`).
+		problem(t, http.StatusBadRequest, "invalid_request")
+	if len(f.Errors) != 1 || f.Errors[0].Code != "out_of_range" {
+		t.Errorf("speed: %v", f.pointers())
+	}
+}
+
+func TestByteOrderMarkIsTaken(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.request(t, http.MethodPost, "/api/jobs", "\xef\xbb\xbf"+goodBody).expect(t, http.StatusAccepted)
+}
+
+func FuzzDecode(f *testing.F) {
+	for _, tc := range bodyCases {
+		if len(tc.body) < 1<<10 {
+			f.Add([]byte(tc.body))
+		}
+	}
+	f.Add([]byte(goodBody))
+	f.Add([]byte(`{"kind":"image","input":{"prompt":"p","width":64,"seed":-1,"n":4,"optimize":true},"deadline_seconds":60}`))
+	f.Add([]byte(`{"kind":"audio","input":{"text":"\ud800","speed":0.5,"voice":null}}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		if err := server.DecodeGeneration(body); err != nil {
+			checkRefusal(t, err)
+		}
+		kind, in, deadline, faults, err := server.DecodeSubmission(body)
+		if err != nil {
+			checkRefusal(t, err)
+			return
+		}
+		if len(faults) > 0 || in == nil {
+			for _, fault := range faults {
+				if fault.Pointer == "" || fault.Sentence(job.Chinese) == fault.Code {
+					t.Errorf("fault %+v", fault)
+				}
+			}
+			return
+		}
+		// What is taken without a fault must mean to us what it means to the standard library.
+		type plain struct {
+			Kind     string          `json:"kind"`
+			Input    json.RawMessage `json:"input"`
+			Deadline *int            `json:"deadline_seconds"`
+		}
+		var want plain
+		if err := strict(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")), &want); err != nil {
+			if strings.Contains(err.Error(), "cannot unmarshal number") {
+				return // A number beyond the type is clamped, for the check of its range to find.
+			}
+			t.Fatalf("taken, but encoding/json says: %v", err)
+		}
+		wantIn, _ := job.NewInput(job.Kind(want.Kind))
+		if want.Input != nil && string(want.Input) != "null" {
+			if err := strict(want.Input, wantIn); err != nil {
+				if strings.Contains(err.Error(), "cannot unmarshal number") {
+					return
+				}
+				t.Fatalf("input taken, but encoding/json says: %v", err)
+			}
+		}
+		if kind != want.Kind || !reflect.DeepEqual(in, wantIn) || !reflect.DeepEqual(deadline, want.Deadline) {
+			t.Errorf("%s: got %+v, want %+v", body, in, wantIn)
+		}
+	})
+}
+
+func strict(data []byte, v any) error {
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	return d.Decode(v)
+}
+
+func checkRefusal(t *testing.T, err error) {
+	t.Helper()
+	if _, status, ok := server.IsProblem(err); !ok || status < 400 || status > 499 {
+		t.Errorf("refused with %v", err)
+	}
+}

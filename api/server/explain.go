@@ -1,0 +1,61 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/api/feed"
+	"github.com/text2image-audio/text2image-audio/pkg/ledger"
+	"github.com/text2image-audio/text2image-audio/pkg/queue"
+	"github.com/text2image-audio/text2image-audio/pkg/store"
+)
+
+// checkTimeout bounds the question whether NATS is there.
+const checkTimeout = 2 * time.Second
+
+// explain gives an error its code. What nobody has named is an internal error, of which the caller learns nothing else,
+// unless NATS is away: then it is that.
+func (s *Server) explain(ctx context.Context, err error) *problem {
+	if p, ok := errors.AsType[*problem](err); ok {
+		return p
+	}
+	for _, known := range known {
+		if errors.Is(err, known.err) {
+			return &problem{code: known.code, retryAfter: known.retryAfter, cause: err}
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	if s.deps.Broker.Check(ctx) != nil {
+		return &problem{code: codeUnavailable, retryAfter: retryUnavailable, cause: err}
+	}
+	return &problem{code: codeInternal, cause: err}
+}
+
+const (
+	retryFull        = 30
+	retryUnavailable = 5
+	retryThrottled   = 30
+)
+
+// known is the table from the errors of the packages below to codes.
+var known = []struct {
+	err        error
+	code       string
+	retryAfter int
+}{
+	{ledger.ErrNotFound, codeNotFound, 0},
+	{store.ErrNotFound, codeNotFound, 0},
+	{queue.ErrNotFound, codeNotFound, 0},
+	{ledger.ErrFinished, codeFinished, 0},
+	{ledger.ErrNotFinished, codeNotFinished, 0},
+	{ledger.ErrKeyReused, codeKeyReused, 0},
+	{queue.ErrFull, codeQueueFull, retryFull},
+	{store.ErrFull, codeUnavailable, retryFull},
+	{queue.ErrUnavailable, codeUnavailable, retryUnavailable},
+	{context.DeadlineExceeded, codeUnavailable, retryUnavailable},
+	// A caller that is gone is dealt with before; this is the server about to stop.
+	{context.Canceled, codeUnavailable, retryUnavailable},
+	{feed.ErrStopped, codeUnavailable, retryUnavailable},
+}

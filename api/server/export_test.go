@@ -1,0 +1,108 @@
+package server
+
+import (
+	"net/http"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/ledger"
+)
+
+// What tests look at from outside.
+var (
+	NewGuest     = newGuest
+	EncodeCursor = encodeCursor
+	DecodeCursor = decodeCursor
+	Network      = network
+	SafeType     = safeType
+)
+
+const MaxBody = maxBody
+
+// GuestCookie returns a cookie of a new guest of an installation with the given secret.
+func GuestCookie(secret []byte) (*http.Cookie, string) {
+	guest, err := newGuest()
+	if err != nil {
+		panic(err)
+	}
+	return &http.Cookie{Name: guestCookie, Value: sealGuest(deriveKeys(secret).guestCookie, guest)}, guest
+}
+
+// OpenGuest reads a cookie's value.
+func OpenGuest(secret []byte, value string) (string, bool) {
+	return openGuest(deriveKeys(secret).guestCookie, value)
+}
+
+// SealGuest writes a cookie's value.
+func SealGuest(secret []byte, guest string) string {
+	return sealGuest(deriveKeys(secret).guestCookie, guest)
+}
+
+// Prefer reads the Prefer header.
+func Prefer(r *http.Request) (waitSeconds int, async bool) {
+	p := prefer(r)
+	return int(p.wait.Seconds()), p.async
+}
+
+// DecodeSubmission reads a body as POST /api/jobs does, defaults and models aside.
+func DecodeSubmission(body []byte) (kind string, in job.Input, deadline *int, faults []job.FieldError, err error) {
+	root, err := parse(body)
+	if err != nil {
+		return "", nil, nil, nil, err
+	}
+	var sub submission
+	b := &binder{}
+	b.object("", root, &sub)
+	in, kindErr := job.NewInput(job.Kind(sub.Kind))
+	if kindErr == nil && sub.Input != nil {
+		b.object("/input", sub.Input, in)
+	}
+	return sub.Kind, in, sub.Deadline, b.faults, nil
+}
+
+// DecodeGeneration reads a body as POST /api/generate does.
+func DecodeGeneration(body []byte) error {
+	root, err := parse(body)
+	if err != nil {
+		return err
+	}
+	var g generation
+	b := &binder{lenient: true}
+	b.object("", root, &g)
+	return nil
+}
+
+// IsProblem reports the code and status of an error that a caller would be told.
+func IsProblem(err error) (code string, status int, ok bool) {
+	p, ok := err.(*problem) //nolint:errorlint // The decoder wraps nothing.
+	if !ok {
+		return "", 0, false
+	}
+	return p.code, faultOf(p).status, true
+}
+
+// Codes returns every code of the table, with its sentence in a language.
+func Codes(lang job.Lang) map[string]string {
+	sentences := map[string]string{}
+	for code, f := range faults {
+		sentences[code] = f.sentence.in(lang)
+	}
+	for code, w := range reasons {
+		sentences[code] = w.in(lang)
+	}
+	return sentences
+}
+
+// Statuses returns the status of every code of the table.
+func Statuses() map[string]int {
+	statuses := map[string]int{}
+	for code, f := range faults {
+		statuses[code] = f.status
+	}
+	return statuses
+}
+
+// Title returns the name of a status.
+func Title(status int, lang job.Lang) string { return title(status, lang) }
+
+// Mark is a place in a list.
+type Mark = ledger.Mark

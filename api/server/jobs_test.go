@@ -1,0 +1,447 @@
+package server_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+)
+
+func TestSubmit(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for _, kind := range job.Kinds() {
+		input := fields{"text": "a cat"}
+		if kind == job.KindImage {
+			input = fields{"prompt": "a cat"}
+		}
+		resp := b.request(t, http.MethodPost, "/api/jobs", fields{"kind": kind, "input": input, "deadline_seconds": 90}).
+			expect(t, http.StatusAccepted)
+		var v view
+		resp.into(t, &v)
+		if id, err := uuid.Parse(v.ID); err != nil || id.Version() != 7 {
+			t.Errorf("id %q: %v", v.ID, err)
+		}
+		created, err := time.Parse(time.RFC3339Nano, v.CreatedAt)
+		must(t, err)
+		deadline, err := time.Parse(time.RFC3339Nano, v.Deadline)
+		must(t, err)
+		if deadline.Sub(created) != 90*time.Second || v.Status != "queued" || v.MaxAttempts != 8 || v.QueuePosition == nil || *v.QueuePosition != 0 {
+			t.Errorf("%s: %s", kind, resp.body)
+		}
+		for name, want := range map[string]string{
+			"Location": "/api/jobs/" + v.ID, "Retry-After": "1", "Content-Type": "application/json; charset=utf-8",
+			"ETag": `W/"0.0"`, "Preference-Applied": "", "Idempotent-Replayed": "",
+		} {
+			if got := resp.Header.Get(name); got != want {
+				t.Errorf("%s: header %s is %q, want %q", kind, name, got, want)
+			}
+		}
+		entry, err := b.queue.FindLeader(t.Context(), job.OwnerAnonymous, v.ID)
+		must(t, err)
+		if entry.Spec.RequestID != resp.Header.Get("X-Request-Id") || entry.Spec.Lane != job.LaneGuest {
+			t.Errorf("%s: stored %+v", kind, entry.Spec)
+		}
+		if got := b.metric(t, "jobs_submitted_total", string(kind), "guest"); got != 1 {
+			t.Errorf("%s: %v submissions counted", kind, got)
+		}
+	}
+}
+
+func TestSubmitFillsDefaults(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	var v view
+	b.request(t, http.MethodPost, "/api/jobs", fields{"kind": "image", "input": fields{"prompt": "p"}}).into(t, &v)
+	seed, ok := v.Input["seed"].(float64)
+	if !ok || seed < 0 || v.Input["model"] != "flux" || v.Input["width"] != 1024.0 || v.Input["height"] != 1024.0 || v.Input["n"] != 1.0 {
+		t.Errorf("image: %v", v.Input)
+	}
+	for _, tc := range []struct{ model, voice, wantModel, wantVoice string }{
+		{"", "", "elevenlabs", "nova"},
+		{"tts-1", "", "elevenlabs", "nova"},
+		{"Kokoro", "", "kokoro", "af_alloy"},
+		{"", "AF_Heart", "kokoro", "af_heart"},
+		{"", "nova", "elevenlabs", "nova"},
+		{"elevenflash", "Echo", "elevenflash", "echo"},
+	} {
+		input := fields{"text": "t"}
+		if tc.model != "" {
+			input["model"] = tc.model
+		}
+		if tc.voice != "" {
+			input["voice"] = tc.voice
+		}
+		resp := b.request(t, http.MethodPost, "/api/jobs", fields{"kind": "audio", "input": input}).expect(t, http.StatusAccepted)
+		v = view{}
+		resp.into(t, &v)
+		if v.Input["model"] != tc.wantModel || v.Input["voice"] != tc.wantVoice || v.Input["format"] != "mp3" {
+			t.Errorf("%+v: %v", tc, v.Input)
+		}
+	}
+}
+
+func TestSubmitAndWait(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	body := fields{"kind": "prompt", "input": fields{"text": "a cat"}}
+	b.work(t, job.KindPrompt, succeeded)
+	resp := b.request(t, http.MethodPost, "/api/jobs", body, header("Prefer", "respond-async, wait=50")).expect(t, http.StatusOK)
+	var v view
+	resp.into(t, &v)
+	if v.Status != "succeeded" || v.Result == nil || v.Result.Text != "better" || resp.Header.Get("Preference-Applied") != "wait=50" ||
+		resp.Header.Get("Location") != "/api/jobs/"+v.ID || resp.Header.Get("Retry-After") != "" {
+		t.Errorf("%v: %s", resp.Header, resp.body)
+	}
+	resp = b.request(t, http.MethodPost, "/api/jobs", body, header("Prefer", "wait=1")).expect(t, http.StatusAccepted)
+	if resp.Header.Get("Preference-Applied") != "wait=1" || resp.Header.Get("Retry-After") != "1" {
+		t.Errorf("headers %v", resp.Header)
+	}
+	if !strings.Contains(resp.Header.Get("Vary"), "Prefer") {
+		t.Errorf("Vary: %s", resp.Header.Get("Vary"))
+	}
+}
+
+func TestGetJobInEveryState(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	c, owner := guest()
+	get := func(id string, options ...option) *reply {
+		return b.request(t, http.MethodGet, "/api/jobs/"+id, nil, append(options, cookie(c))...)
+	}
+	check := func(resp *reply, status, etag, retryAfter string) {
+		t.Helper()
+		var v view
+		resp.expect(t, http.StatusOK).into(t, &v)
+		if v.Status != status || resp.Header.Get("ETag") != etag || resp.Header.Get("Retry-After") != retryAfter ||
+			resp.Header.Get("Cache-Control") != "private, no-cache" {
+			t.Errorf("status %s, headers %v", v.Status, resp.Header)
+		}
+		again := get(v.ID, header("If-None-Match", `"other", `+etag))
+		if again.StatusCode != http.StatusNotModified || len(again.body) > 0 || again.Header.Get("ETag") != etag ||
+			again.Header.Get("Retry-After") != retryAfter {
+			t.Errorf("with its ETag: %d %v %s", again.StatusCode, again.Header, again.body)
+		}
+		head := b.request(t, http.MethodHead, "/api/jobs/"+v.ID, nil, cookie(c)).expect(t, http.StatusOK)
+		if head.Header.Get("ETag") != etag || len(head.body) != 0 {
+			t.Errorf("HEAD: %v", head.Header)
+		}
+	}
+	spec := b.push(t, newSpec(owner, "job-a", job.KindImage, imageInput()))
+	check(get(spec.ID), "queued", `W/"0.0"`, "1")
+	b.progress(t, owner, &job.Progress{ID: spec.ID, Status: job.StatusRunning, Delivery: 1, Step: 1, Attempt: 1})
+	check(get(spec.ID), "running", `W/"1.1"`, "1")
+	for seconds, retryAfter := range map[int]string{-5: "1", 4: "4", 600: "10"} {
+		next := job.AtPtr(time.Now().Add(time.Duration(seconds) * time.Second))
+		b.progress(t, owner, &job.Progress{ID: spec.ID, Status: job.StatusRetrying, Delivery: 1, Step: 2, Attempt: 1, NextAttemptAt: next})
+		check(get(spec.ID), "retrying", `W/"1.2"`, retryAfter)
+	}
+	b.settle(t, spec, &job.Record{Status: job.StatusSucceeded, Attempt: 1, Result: &job.Result{}})
+	check(get(spec.ID), "succeeded", `W/"end"`, "")
+}
+
+func TestGetJobSpeaksTheCallersLanguage(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	spec := newSpec(job.OwnerAnonymous, "job-a", job.KindImage, imageInput())
+	missing := []job.Missing{{Index: 1, Error: *job.NewError(job.CodeTimeout, 0)}}
+	b.settle(t, spec, &job.Record{Status: job.StatusFailed, Error: job.NewError(job.CodeModerated, 400), Result: &job.Result{Missing: missing}})
+	resp := b.request(t, http.MethodGet, "/api/jobs/job-a", nil, header("Accept-Language", "zh-Hans"))
+	for _, code := range []string{job.CodeModerated, job.CodeTimeout} {
+		if want := job.FailureSentence(code, job.Chinese); !strings.Contains(string(resp.body), want) {
+			t.Errorf("no %q in %s", want, resp.body)
+		}
+	}
+	resp = b.request(t, http.MethodGet, "/api/jobs/job-a", nil, header("Accept-Language", "fr, de;q=0.5"))
+	if want := job.FailureSentence(job.CodeModerated, job.English); !strings.Contains(string(resp.body), want) {
+		t.Errorf("no %q in %s", want, resp.body)
+	}
+}
+
+func TestLongPoll(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	spec := b.push(t, newSpec(job.OwnerAnonymous, "job-a", job.KindImage, imageInput()))
+	path := "/api/jobs/" + spec.ID
+	type outcome struct {
+		resp *reply
+		view view
+	}
+	poll := func(options ...option) chan outcome {
+		answer := make(chan outcome, 1)
+		go func() {
+			o := outcome{resp: b.request(t, http.MethodGet, path+"?wait=60", nil, options...)}
+			if o.resp.StatusCode == http.StatusOK {
+				o.resp.into(t, &o.view)
+			}
+			answer <- o
+		}()
+		return answer
+	}
+	t.Log("a poll that knows the state ends when it changes")
+	changed := poll(header("If-None-Match", `W/"0.0"`))
+	ended := poll()
+	// Only a poll that has subscribed can miss nothing, and nothing shows that from outside; both ways lead to the answer.
+	b.progress(t, spec.Owner, &job.Progress{ID: spec.ID, Status: job.StatusRunning, Delivery: 1, Step: 1, Attempt: 1})
+	if o := <-changed; o.view.Status != "running" {
+		t.Errorf("changed: %d %s", o.resp.StatusCode, o.resp.body)
+	}
+	select {
+	case o := <-ended:
+		t.Errorf("ended before the end: %s", o.resp.body)
+	default:
+	}
+	b.settle(t, spec, &job.Record{Status: job.StatusSucceeded, Result: &job.Result{}})
+	if o := <-ended; o.view.Status != "succeeded" {
+		t.Errorf("ended: %d %s", o.resp.StatusCode, o.resp.body)
+	}
+	t.Log("nothing to wait for")
+	if o := <-poll(header("If-None-Match", `W/"end"`)); o.resp.StatusCode != http.StatusNotModified {
+		t.Errorf("after the end: %d", o.resp.StatusCode)
+	}
+}
+
+func TestLongPollGivesUp(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.push(t, newSpec(job.OwnerAnonymous, "job-a", job.KindImage, imageInput()))
+	began := time.Now()
+	b.request(t, http.MethodGet, "/api/jobs/job-a?wait=1", nil).expect(t, http.StatusOK)
+	if time.Since(began) < 900*time.Millisecond {
+		t.Error("it did not wait")
+	}
+	b.request(t, http.MethodGet, "/api/jobs/job-a?wait=1", nil, header("If-None-Match", `W/"0.0"`)).expect(t, http.StatusNotModified)
+}
+
+func TestWaitIsChecked(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.push(t, newSpec(job.OwnerAnonymous, "job-a", job.KindImage, imageInput()))
+	for _, wait := range []string{"-1", "61", "x", "1.5", "", "1e1", "99999999999999999999"} {
+		f := b.request(t, http.MethodGet, "/api/jobs/job-a?wait="+wait, nil).problem(t, http.StatusBadRequest, "invalid_request")
+		if len(f.Errors) != 1 || f.Errors[0].Pointer != "?wait" || f.Detail != "wait must be between 0 and 60" {
+			t.Errorf("wait=%s: %+v", wait, f)
+		}
+	}
+	b.request(t, http.MethodGet, "/api/jobs/job-a?wait=0", nil).expect(t, http.StatusOK)
+}
+
+// strangeIDs are what comes in place of an id.
+var strangeIDs = []string{
+	"unknown", "%00", "a%00b", "..%2f..%2fetc%2fpasswd", "..", "%2e%2e", "*", "a.b", "%3E", "jobs.%3E", " ", "%20", "%F0%9F%99%82",
+	"%ff%fe", strings.Repeat("a", 65), strings.Repeat("a", 10_000), "'%20OR%201=1", "${7*7}", "-", "%0d%0aX-Evil:%201", "guest.x",
+}
+
+func TestStrangeIDsAreNotFound(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	c, _ := guest()
+	for _, id := range strangeIDs {
+		for _, route := range []struct{ method, path string }{
+			{http.MethodGet, "/api/jobs/" + id}, {http.MethodGet, "/api/jobs/" + id + "?wait=1"},
+			{http.MethodGet, "/api/jobs/" + id + "/events"}, {http.MethodGet, "/api/jobs/" + id + "/media/0"},
+			{http.MethodPost, "/api/jobs/" + id + "/cancel"}, {http.MethodDelete, "/api/jobs/" + id},
+		} {
+			r, err := http.NewRequestWithContext(t.Context(), route.method, b.url, http.NoBody)
+			must(t, err)
+			r.URL.Opaque = strings.TrimPrefix(b.url, "http:") + route.path // As it is, without being cleaned.
+			if strings.Contains(route.path, " ") {
+				continue
+			}
+			r.AddCookie(c)
+			resp, err := b.client.Do(r)
+			must(t, err)
+			_ = resp.Body.Close()
+			if resp.StatusCode != http.StatusNotFound {
+				t.Errorf("%s %.80s: status %d", route.method, route.path, resp.StatusCode)
+			}
+			if resp.Header.Get("X-Evil") != "" {
+				t.Error("a header was injected")
+			}
+		}
+	}
+}
+
+func TestOthersJobsAreNotFound(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	mine, owner := guest()
+	other, _ := guest()
+	b.push(t, newSpec(owner, "queued", job.KindImage, imageInput()))
+	done := newSpec(owner, "done", job.KindImage, imageInput())
+	_, products := succeeded(done)
+	b.settle(t, done, &job.Record{Status: job.StatusSucceeded}, products...)
+	anonymous := b.push(t, newSpec(job.OwnerAnonymous, "anyones", job.KindImage, imageInput()))
+	forged := *mine
+	forged.Value = forged.Value[:len(forged.Value)-2] + "AA"
+	stranger := []struct {
+		name    string
+		options []option
+	}{{"nobody", nil}, {"another guest", []option{cookie(other)}}, {"a forger", []option{cookie(&forged)}}}
+	for _, id := range []string{"queued", "done"} {
+		for _, s := range stranger {
+			for _, route := range []struct{ method, path string }{
+				{http.MethodGet, ""},
+				{http.MethodHead, ""},
+				{http.MethodGet, "?wait=1"},
+				{http.MethodGet, "/events"},
+				{http.MethodHead, "/events"},
+				{http.MethodGet, "/media/0"},
+				{http.MethodPost, "/cancel"},
+				{http.MethodDelete, ""},
+			} {
+				resp := b.request(t, route.method, "/api/jobs/"+id+route.path, nil, s.options...)
+				if resp.StatusCode != http.StatusNotFound {
+					t.Errorf("%s: %s %s of %s: status %d", s.name, route.method, route.path, id, resp.StatusCode)
+				}
+			}
+		}
+		b.request(t, http.MethodGet, "/api/jobs/"+id, nil, cookie(mine)).expect(t, http.StatusOK)
+	}
+	b.request(t, http.MethodGet, "/api/jobs/done/media/0", nil, cookie(mine)).expect(t, http.StatusOK)
+	// A job that was submitted before the cookie came is still found by its id.
+	b.request(t, http.MethodGet, "/api/jobs/"+anonymous.ID, nil, cookie(mine)).expect(t, http.StatusOK)
+}
+
+func TestSubmittedJobBelongsToTheGuest(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	c, owner := guest()
+	var v view
+	b.request(t, http.MethodPost, "/api/jobs", goodBody, cookie(c)).expect(t, http.StatusAccepted).into(t, &v)
+	if _, err := b.ledger.Read(t.Context(), []string{owner}, v.ID); err != nil {
+		t.Error(err)
+	}
+	b.request(t, http.MethodGet, "/api/jobs/"+v.ID, nil).problem(t, http.StatusNotFound, "not_found")
+}
+
+func TestCancel(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	queued := b.push(t, newSpec(job.OwnerAnonymous, "queued", job.KindImage, imageInput()))
+	running := b.push(t, newSpec(job.OwnerAnonymous, "running", job.KindImage, imageInput()))
+	b.progress(t, running.Owner, &job.Progress{ID: running.ID, Status: job.StatusRunning, Delivery: 1, Step: 1, Attempt: 1})
+	for id, want := range map[string]string{queued.ID: "before_start", running.ID: "while_running"} {
+		for range 2 {
+			var v view
+			resp := b.request(t, http.MethodPost, "/api/jobs/"+id+"/cancel", nil).expect(t, http.StatusOK)
+			resp.into(t, &v)
+			if v.Status != "canceled" || v.Cancel != want {
+				t.Errorf("%s: %s", id, resp.body)
+			}
+		}
+	}
+	done := newSpec(job.OwnerAnonymous, "done", job.KindImage, imageInput())
+	b.settle(t, done, &job.Record{Status: job.StatusSucceeded, Result: &job.Result{}})
+	f := b.request(t, http.MethodPost, "/api/jobs/done/cancel", "{}").problem(t, http.StatusConflict, "already_finished")
+	if j, ok := f.Job.(map[string]any); !ok || j["status"] != "succeeded" || j["id"] != "done" {
+		t.Errorf("job %v", f.Job)
+	}
+	if got := b.metric(t, "jobs_finished_total", "image", "canceled"); got != 2 {
+		t.Errorf("%v cancels counted, want 2", got)
+	}
+}
+
+func TestDelete(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	queued := b.push(t, newSpec(job.OwnerAnonymous, "queued", job.KindImage, imageInput()))
+	b.request(t, http.MethodDelete, "/api/jobs/"+queued.ID, nil).problem(t, http.StatusConflict, "not_finished")
+	done := newSpec(job.OwnerAnonymous, "done", job.KindImage, imageInput())
+	_, products := succeeded(done)
+	b.settle(t, done, &job.Record{Status: job.StatusSucceeded}, products...)
+	b.request(t, http.MethodGet, "/api/jobs/done/media/0", nil).expect(t, http.StatusOK)
+	if resp := b.request(t, http.MethodDelete, "/api/jobs/done", nil).expect(t, http.StatusNoContent); len(resp.body) > 0 {
+		t.Errorf("body %q", resp.body)
+	}
+	b.request(t, http.MethodGet, "/api/jobs/done", nil).problem(t, http.StatusNotFound, "not_found")
+	b.request(t, http.MethodGet, "/api/jobs/done/media/0", nil).problem(t, http.StatusNotFound, "not_found")
+	b.request(t, http.MethodDelete, "/api/jobs/done", nil).problem(t, http.StatusNotFound, "not_found")
+}
+
+func TestStopAnswersWhoWaits(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.push(t, newSpec(job.OwnerAnonymous, "job-a", job.KindImage, imageInput()))
+	answers := make(chan int, 3)
+	send := func(method, path string, body any, options ...option) {
+		go func() { answers <- b.request(t, method, path, body, options...).StatusCode }()
+	}
+	send(http.MethodGet, "/api/jobs/job-a?wait=60", nil)
+	send(http.MethodPost, "/api/jobs", goodBody, header("Prefer", "wait=60"))
+	send(http.MethodPost, "/api/translate", fields{"text": "p"})
+	eventually(t, "both jobs are in the queue", func() bool {
+		ids, err := b.queue.OwnerIDs(t.Context(), job.OwnerAnonymous)
+		must(t, err)
+		return len(ids) == 3
+	})
+	b.stop(errors.New("stopping"))
+	got := map[int]int{}
+	for range 3 {
+		select {
+		case status := <-answers:
+			got[status]++
+		case <-time.After(hang):
+			t.Fatalf("still waiting; so far %v", got)
+		}
+	}
+	// Whoever has not begun to wait yet is told to come again.
+	for status := range got {
+		switch status {
+		case http.StatusOK, http.StatusAccepted, http.StatusGatewayTimeout, http.StatusServiceUnavailable:
+		default:
+			t.Errorf("answers %v", got)
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), hang)
+	defer cancel()
+	if err := b.http.Shutdown(ctx); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestBrokerAway(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	c, _ := guest()
+	b.broker.Conn().Close()
+	const canary = "canary-prompt-text"
+	for _, r := range []struct{ method, path string }{
+		{http.MethodPost, "/api/jobs"},
+		{http.MethodGet, "/api/jobs"},
+		{http.MethodGet, "/api/jobs/job-a"},
+		{http.MethodGet, "/api/jobs/job-a?wait=1"},
+		{http.MethodGet, "/api/jobs/job-a/events"},
+		{http.MethodGet, "/api/jobs/job-a/media/0"},
+		{http.MethodPost, "/api/jobs/job-a/cancel"},
+		{http.MethodDelete, "/api/jobs/job-a"},
+		{http.MethodGet, "/api/events"},
+		{http.MethodGet, "/readyz"},
+	} {
+		var body any
+		if r.method == http.MethodPost {
+			body = fields{"kind": "prompt", "input": fields{"text": canary}}
+		}
+		resp := b.request(t, r.method, r.path, body, cookie(c))
+		resp.problem(t, http.StatusServiceUnavailable, "unavailable")
+		if seconds, err := strconv.Atoi(resp.Header.Get("Retry-After")); err != nil || seconds < 1 {
+			t.Errorf("%s %s: Retry-After %q", r.method, r.path, resp.Header.Get("Retry-After"))
+		}
+	}
+	for _, path := range originalRoutes {
+		body := originalBody(path)
+		body["text"], body["prompt"] = canary, canary
+		b.request(t, http.MethodPost, path, body).originalError(t, http.StatusServiceUnavailable, "unavailable")
+	}
+	b.request(t, http.MethodGet, "/livez", nil).expect(t, http.StatusOK)
+	if log := b.log.String(); strings.Contains(log, canary) || strings.Contains(log, c.Value) || !strings.Contains(log, `"level":"WARN"`) {
+		t.Errorf("log: %s", log)
+	}
+}

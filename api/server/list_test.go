@@ -1,0 +1,170 @@
+package server_test
+
+import (
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/api/server"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+)
+
+// list is a page of jobs as a client reads it.
+type list struct {
+	Jobs []view
+	Next *string `json:"next_cursor"`
+}
+
+func (b *bundle) list(t testing.TB, query string, c *http.Cookie) list {
+	t.Helper()
+	var l list
+	b.request(t, http.MethodGet, "/api/jobs"+query, nil, cookie(c)).expect(t, http.StatusOK).into(t, &l)
+	return l
+}
+
+func ids(l list) (ids []string) {
+	for _, j := range l.Jobs {
+		ids = append(ids, j.ID)
+	}
+	return ids
+}
+
+// history makes jobs of all kinds and states for a new guest, the oldest first.
+func history(t testing.TB, b *bundle, n int) (*http.Cookie, []string) {
+	t.Helper()
+	c, owner := guest()
+	var made []string
+	began := time.Now().Add(-time.Hour)
+	for i := range n {
+		kind := job.Kinds()[i%4]
+		in, err := job.NewInput(kind)
+		must(t, err)
+		spec := newSpec(owner, fmt.Sprintf("job-%03d", i), kind, in)
+		spec.CreatedAt = job.At(began.Add(time.Duration(i) * time.Second))
+		spec.Deadline = job.At(time.Now().Add(time.Hour))
+		if i%2 == 0 {
+			b.push(t, spec)
+		} else {
+			b.settle(t, spec, &job.Record{Status: []job.Status{job.StatusSucceeded, job.StatusFailed}[i/2%2], Result: &job.Result{}})
+		}
+		made = append(made, spec.ID)
+	}
+	return c, made
+}
+
+func TestListIsOfTheCallerAndNewestFirst(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	c, made := history(t, b, 25)
+	history(t, b, 3) // Somebody else's.
+	slices.Reverse(made)
+	l := b.list(t, "", c)
+	if got := ids(l); !slices.Equal(got, made[:20]) || l.Next == nil {
+		t.Fatalf("got %v", got)
+	}
+	rest := b.list(t, "?cursor="+*l.Next, c)
+	if got := ids(rest); !slices.Equal(got, made[20:]) || rest.Next != nil {
+		t.Errorf("got %v, next %v", got, rest.Next)
+	}
+	var paged []string
+	for cursor := ""; ; {
+		page := b.list(t, "?limit=7&cursor="+cursor, c)
+		paged = append(paged, ids(page)...)
+		if page.Next == nil {
+			break
+		}
+		cursor = *page.Next
+	}
+	if !slices.Equal(paged, made) {
+		t.Errorf("by pages: %v", paged)
+	}
+	if resp := b.request(t, http.MethodGet, "/api/jobs", nil, cookie(c)); resp.Header.Get("Cache-Control") != "private, no-cache" {
+		t.Errorf("Cache-Control %q", resp.Header.Get("Cache-Control"))
+	}
+	c, _ = guest()
+	if l := b.list(t, "", c); l.Jobs == nil || len(l.Jobs) != 0 {
+		t.Errorf("a new guest has %v", l)
+	}
+}
+
+func TestListFilters(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	c, _ := history(t, b, 16)
+	for query, want := range map[string]int{
+		"?kind=image":                                 4,
+		"?kind=image,audio":                           8,
+		"?kind=image&kind=audio":                      8,
+		"?kind=image,image&kind=":                     4,
+		"?status=queued":                              8,
+		"?status=succeeded,failed":                    8,
+		"?status=running":                             0,
+		"?kind=audio&status=succeeded":                4,
+		"?kind=image&status=succeeded":                0,
+		"?kind=image,audio,prompt,translation&x=y":    16,
+		"?status=queued,succeeded,failed&limit=100":   16,
+		"?" + url.Values{"kind": {" image "}}.Encode(): 4,
+	} {
+		if got := len(b.list(t, query, c).Jobs); got != want {
+			t.Errorf("%s: %d jobs, want %d", query, got, want)
+		}
+	}
+}
+
+func TestListRefusals(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	c, _ := guest()
+	for query, pointers := range map[string][]string{
+		"?limit=0":                      {"?limit out_of_range"},
+		"?limit=101":                    {"?limit out_of_range"},
+		"?limit=x":                      {"?limit out_of_range"},
+		"?limit=":                       {"?limit out_of_range"},
+		"?kind=video":                   {"?kind unknown_value"},
+		"?status=done":                  {"?status unknown_value"},
+		"?kind=a&status=b&limit=-1":     {"?limit out_of_range", "?kind unknown_value", "?status unknown_value"},
+		"?status=queued&status=\x00bad": {"?status unknown_value"},
+	} {
+		query := "?" + mustQuery(t, query[1:]).Encode()
+		f := b.request(t, http.MethodGet, "/api/jobs"+query, nil, cookie(c)).problem(t, http.StatusBadRequest, "invalid_request")
+		if got := f.pointers(); !slices.Equal(got, pointers) {
+			t.Errorf("%s: %v, want %v", query, got, pointers)
+		}
+	}
+	good := server.EncodeCursor(server.Mark{CreatedAt: time.UnixMilli(5), ID: "job-a"})
+	for _, cursor := range []string{
+		"x", "====", good + "=", good[1:], good[:len(good)-1], base64.RawURLEncoding.EncodeToString([]byte("2.5.job-a")),
+		base64.RawURLEncoding.EncodeToString([]byte("1.x.job-a")), base64.RawURLEncoding.EncodeToString([]byte("1.5.a.b")),
+		base64.RawURLEncoding.EncodeToString([]byte("1.05.job-a")), base64.RawURLEncoding.EncodeToString([]byte("1.5.>")),
+		base64.RawURLEncoding.EncodeToString([]byte("1.99999999999999999999.job-a")), base64.StdEncoding.EncodeToString(make([]byte, 2000)),
+	} {
+		resp := b.request(t, http.MethodGet, "/api/jobs?"+url.Values{"cursor": {cursor}}.Encode(), nil, cookie(c))
+		resp.problem(t, http.StatusBadRequest, "invalid_cursor")
+	}
+	b.request(t, http.MethodGet, "/api/jobs?cursor="+good, nil, cookie(c)).expect(t, http.StatusOK)
+	b.request(t, http.MethodGet, "/api/jobs", nil).problem(t, http.StatusUnauthorized, "identity_required")
+	b.request(t, http.MethodGet, "/api/jobs", nil, cookie(&http.Cookie{Name: "t2i_guest", Value: "guest"})).
+		problem(t, http.StatusUnauthorized, "identity_required")
+}
+
+func mustQuery(t testing.TB, raw string) url.Values {
+	t.Helper()
+	values, err := url.ParseQuery(raw)
+	must(t, err)
+	return values
+}
+
+func FuzzCursor(f *testing.F) {
+	f.Add(server.EncodeCursor(server.Mark{CreatedAt: time.UnixMilli(1), ID: "a"}))
+	f.Add("MS41LmpvYi1h")
+	f.Fuzz(func(t *testing.T, cursor string) {
+		mark, ok := server.DecodeCursor(cursor)
+		if ok && (server.EncodeCursor(mark) != cursor || !job.ValidToken(mark.ID)) {
+			t.Errorf("%q became %+v", cursor, mark)
+		}
+	})
+}

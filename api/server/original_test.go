@@ -1,0 +1,318 @@
+package server_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/api/server"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/store"
+)
+
+// originalRoutes are the routes that wait for their job.
+var originalRoutes = []string{
+	"/api/generate", "/api/pollinations/image", "/api/prompts/optimize", "/api/optimize", "/api/translate",
+}
+
+// originalBody is a good body for each of them.
+func originalBody(path string) fields {
+	switch path {
+	case "/api/generate":
+		return fields{"text": "a pond", "type": "image", "unknown": true}
+	case "/api/pollinations/image":
+		return fields{"prompt": "a pond", "unknown": true}
+	}
+	return fields{"text": "a pond", "unknown": true}
+}
+
+func kindOf(path string) job.Kind {
+	switch path {
+	case "/api/generate", "/api/pollinations/image":
+		return job.KindImage
+	case "/api/translate":
+		return job.KindTranslation
+	}
+	return job.KindPrompt
+}
+
+func succeeded(spec *job.Spec) (*job.Record, []store.Product) {
+	r := &job.Record{Status: job.StatusSucceeded, Attempt: 1}
+	switch spec.Kind {
+	case job.KindImage:
+		return r, []store.Product{{Media: job.Media{ContentType: "image/jpeg"}, Data: bytes.Repeat([]byte("picture"), 100_000)}}
+	case job.KindAudio:
+		return r, []store.Product{{Media: job.Media{ContentType: "audio/mpeg"}, Data: []byte("speech")}}
+	case job.KindPrompt, job.KindTranslation:
+		r.Result = &job.Result{Text: "better"}
+	}
+	return r, nil
+}
+
+func failed(code string) func(*job.Spec) (*job.Record, []store.Product) {
+	return func(*job.Spec) (*job.Record, []store.Product) {
+		return &job.Record{Status: job.StatusFailed, Attempt: 1, Error: job.NewError(code, 500)}, nil
+	}
+}
+
+func TestOriginalAnswers(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for _, path := range originalRoutes {
+		b.work(t, kindOf(path), succeeded)
+		resp := b.request(t, http.MethodPost, path, originalBody(path)).expect(t, http.StatusOK)
+		var got fields
+		resp.into(t, &got)
+		switch kindOf(path) {
+		case job.KindImage:
+			data, err := base64.StdEncoding.DecodeString(got["data"].(string))
+			must(t, err)
+			if len(got) != 4 || got["type"] != "image" || got["format"] != "base64" || got["content_type"] != "image/jpeg" ||
+				!bytes.Equal(data, bytes.Repeat([]byte("picture"), 100_000)) {
+				t.Errorf("%s: %d fields, %d bytes", path, len(got), len(data))
+			}
+		case job.KindTranslation:
+			if len(got) != 2 || got["translated_text"] != "better" || got["translated"] != true {
+				t.Errorf("%s: %v", path, got)
+			}
+		case job.KindPrompt, job.KindAudio:
+			if len(got) != 3 || got["optimized_text"] != "better" || got["raw_optimized"] != "better" || got["original_prompt"] != "a pond" {
+				t.Errorf("%s: %v", path, got)
+			}
+		}
+		id := resp.Header.Get("X-Job-Id")
+		if id == "" || resp.Header.Get("Location") != "/api/jobs/"+id {
+			t.Errorf("%s: job %q at %q", path, id, resp.Header.Get("Location"))
+		}
+		b.request(t, http.MethodGet, "/api/jobs/"+id, nil).expect(t, http.StatusOK)
+	}
+	b.work(t, job.KindAudio, succeeded)
+	resp := b.request(t, http.MethodPost, "/api/generate", fields{"text": "hello", "type": "audio", "voice": "alloy", "speed": "1.5"})
+	if resp.expect(t, http.StatusOK); string(resp.body) != "speech" || resp.Header.Get("Content-Type") != "audio/mpeg" {
+		t.Errorf("audio: %s %q", resp.Header.Get("Content-Type"), resp.body)
+	}
+}
+
+func TestOriginalFieldsReachTheJob(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	async := header("Prefer", "respond-async")
+	for _, tc := range []struct {
+		path string
+		body fields
+		want fields
+	}{
+		{
+			"/api/generate",
+			fields{"text": "p", "type": "image", "negative": "n", "model": "zimage", "width": "512", "height": 640, "seed": "42", "nologo": "true"},
+			fields{"prompt": "p", "negative": "n", "model": "zimage", "width": 512.0, "height": 640.0, "seed": 42.0, "n": 1.0, "nologo": true},
+		},
+		{
+			"/api/generate",
+			fields{"text": "p", "type": "audio", "voice": "Alloy", "speed": 2, "width": ""},
+			fields{"text": "p", "voice": "alloy", "model": "elevenlabs", "format": "mp3", "speed": 2.0},
+		},
+		{
+			"/api/pollinations/image",
+			fields{"prompt": "p", "width": nil, "height": "", "seed": 0, "nologo": false},
+			fields{"prompt": "p", "model": "flux", "width": 1024.0, "height": 1024.0, "seed": 0.0, "n": 1.0, "nologo": false},
+		},
+	} {
+		var v view
+		b.request(t, http.MethodPost, tc.path, tc.body, async).expect(t, http.StatusAccepted).into(t, &v)
+		if len(v.Input) != len(tc.want) {
+			t.Errorf("%s %v: input %v", tc.path, tc.body, v.Input)
+		}
+		for name, want := range tc.want {
+			if v.Input[name] != want {
+				t.Errorf("%s: %s is %v, want %v", tc.path, name, v.Input[name], want)
+			}
+		}
+	}
+	var v view
+	resp := b.request(t, http.MethodPost, "/api/pollinations/image", fields{"prompt": "p", "seed": -1}, async).expect(t, http.StatusAccepted)
+	resp.into(t, &v)
+	if seed, ok := v.Input["seed"].(float64); !ok || seed < 0 || v.Status != "queued" {
+		t.Errorf("random seed: %v", v.Input)
+	}
+	if resp.Header.Get("Preference-Applied") != "respond-async" || resp.Header.Get("Retry-After") != "1" {
+		t.Errorf("headers %v", resp.Header)
+	}
+}
+
+func TestOriginalFaults(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for _, tc := range []struct {
+		path, sentence string
+		body           fields
+	}{
+		{"/api/generate", "text must not be empty; type must not be empty", fields{}},
+		{"/api/generate", "type must not be empty", fields{"text": "p"}},
+		{"/api/generate", "type must be one of: image, audio", fields{"text": "p", "type": "video"}},
+		{"/api/generate", "text must not be empty", fields{"type": "image"}},
+		{"/api/generate", "text must not be empty", fields{"type": "audio", "text": "  "}},
+		{"/api/generate", "text must be a text", fields{"type": "audio", "text": 7}},
+		{"/api/generate", "text must be at most 4000 characters", fields{"type": "image", "text": strings.Repeat("字", 4001)}},
+		{"/api/generate", "width must be between 64 and 4096", fields{"type": "image", "text": "p", "width": "5000"}},
+		{"/api/generate", "width must be a whole number", fields{"type": "image", "text": "p", "width": "wide"}},
+		{"/api/generate", "seed must be a whole number", fields{"type": "image", "text": "p", "seed": 1.5}},
+		{"/api/generate", "model is a retired model; use zimage instead", fields{"type": "image", "text": "p", "model": "turbo"}},
+		{"/api/generate", "voice is not a voice of any speech model", fields{"type": "audio", "text": "p", "voice": "nobody"}},
+		{"/api/generate", "speed must be between 0.25 and 4", fields{"type": "audio", "text": "p", "speed": 9}},
+		{"/api/pollinations/image", "prompt must not be empty", fields{"text": "p"}},
+		{"/api/pollinations/image", "prompt must be a text", fields{"prompt": []any{}}},
+		{"/api/prompts/optimize", "text must not be empty", fields{}},
+		{"/api/optimize", "text must be at most 4000 characters", fields{"text": strings.Repeat("a", 4001)}},
+		{"/api/translate", "text must not be empty", fields{"text": ""}},
+		{"/api/translate", "text must not contain control characters", fields{"text": "a\x00"}},
+	} {
+		resp := b.request(t, http.MethodPost, tc.path, tc.body)
+		if f := resp.originalError(t, http.StatusBadRequest, "invalid_request"); f.Error != tc.sentence {
+			t.Errorf("%s %.60v: %q, want %q", tc.path, tc.body, f.Error, tc.sentence)
+		}
+		if resp.Header.Get("X-Job-Id") != "" {
+			t.Errorf("%s: a job was made", tc.path)
+		}
+	}
+	var got fields
+	b.request(t, http.MethodPost, "/api/translate", fields{"text": "\x00"}).into(t, &got)
+	if got["translated"] != false || got["translated_text"] != "\x00" {
+		t.Errorf("translate: %v", got)
+	}
+	resp := b.request(t, http.MethodPost, "/api/generate", fields{"type": "image"}, header("Accept-Language", "zh"))
+	if f := resp.originalError(t, http.StatusBadRequest, "invalid_request"); f.Error != "text 不能为空" {
+		t.Errorf("in Chinese: %q", f.Error)
+	}
+}
+
+func TestOriginalFailures(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for _, path := range originalRoutes {
+		for _, code := range job.FailureCodes() {
+			if code == job.CodeCanceledByUser {
+				continue
+			}
+			want := http.StatusBadGateway
+			switch code {
+			case job.CodeModerated:
+				want = http.StatusBadRequest
+			case job.CodeThrottled:
+				want = http.StatusServiceUnavailable
+			}
+			b.work(t, kindOf(path), failed(code))
+			resp := b.request(t, http.MethodPost, path, originalBody(path))
+			f := resp.originalError(t, want, code)
+			if f.Job != resp.Header.Get("X-Job-Id") || f.Error != job.FailureSentence(code, job.English) {
+				t.Errorf("%s %s: %s", path, code, resp.body)
+			}
+			if (resp.Header.Get("Retry-After") != "") != (code == job.CodeThrottled) {
+				t.Errorf("%s %s: Retry-After %q", path, code, resp.Header.Get("Retry-After"))
+			}
+			var echo fields
+			resp.into(t, &echo)
+			switch kindOf(path) {
+			case job.KindPrompt:
+				if echo["optimized_text"] != "a pond" || echo["raw_optimized"] != "a pond" || echo["original_prompt"] != "a pond" {
+					t.Errorf("%s: %s", path, resp.body)
+				}
+			case job.KindTranslation:
+				if echo["translated_text"] != "a pond" || echo["translated"] != false {
+					t.Errorf("%s: %s", path, resp.body)
+				}
+			case job.KindImage, job.KindAudio:
+			}
+		}
+		b.work(t, kindOf(path), func(*job.Spec) (*job.Record, []store.Product) {
+			return &job.Record{Status: job.StatusCanceled, Cancel: job.CancelWhileRunning}, nil
+		})
+		b.request(t, http.MethodPost, path, originalBody(path)).originalError(t, http.StatusConflict, "canceled")
+	}
+}
+
+func TestOriginalStillRunning(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(cfg *server.Config, _ *server.Deps) { cfg.SyncWait = 20 * time.Millisecond })
+	for _, path := range originalRoutes {
+		resp := b.request(t, http.MethodPost, path, originalBody(path))
+		f := resp.originalError(t, http.StatusGatewayTimeout, "still_running")
+		id, _ := f.Job.(string)
+		if id == "" || resp.Header.Get("Location") != "/api/jobs/"+id {
+			t.Errorf("%s: %s", path, resp.body)
+		}
+		var v view
+		b.request(t, http.MethodGet, "/api/jobs/"+id, nil).into(t, &v)
+		if v.Status != "queued" {
+			t.Errorf("%s: the job is %s", path, v.Status)
+		}
+	}
+}
+
+// submitAndLeave calls one of the original's routes, waits until its job is in the queue, and calls before and then
+// hangs up.
+func submitAndLeave(t *testing.T, b *bundle, before func(spec *job.Spec)) *job.Spec {
+	t.Helper()
+	c, owner := guest()
+	ctx, leave := context.WithCancel(t.Context())
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		resp, err := b.client.Do(b.newRequest(t, ctx, http.MethodPost, "/api/translate", fields{"text": "p"}, cookie(c)))
+		if err == nil {
+			_ = resp.Body.Close()
+		}
+	}()
+	var id string
+	eventually(t, "the job is in the queue", func() bool {
+		ids, err := b.queue.OwnerIDs(t.Context(), owner)
+		must(t, err)
+		if len(ids) == 1 {
+			id = ids[0]
+		}
+		return id != ""
+	})
+	entry, err := b.queue.FindLeader(t.Context(), owner, id)
+	must(t, err)
+	before(entry.Spec)
+	leave()
+	<-gone
+	return entry.Spec
+}
+
+func TestCallerWhoLeavesCancelsWhatHasNotStarted(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	spec := submitAndLeave(t, b, func(*job.Spec) {})
+	eventually(t, "the job is canceled", func() bool {
+		snap, err := b.ledger.Read(t.Context(), []string{spec.Owner}, spec.ID)
+		must(t, err)
+		return snap.Status() == job.StatusCanceled && snap.Record.Cancel == job.CancelBeforeStart
+	})
+	eventually(t, "the request is counted", func() bool {
+		return b.metric(t, "http_requests_total", "/api/translate", "499") == 1
+	})
+	if strings.Contains(b.log.String(), `"level":"WARN"`) || strings.Contains(b.log.String(), `"level":"ERROR"`) {
+		t.Errorf("noise in the log: %s", b.log)
+	}
+}
+
+func TestCallerWhoLeavesDoesNotStopWhatRuns(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	spec := submitAndLeave(t, b, func(spec *job.Spec) {
+		b.progress(t, spec.Owner, &job.Progress{ID: spec.ID, Status: job.StatusRunning, Delivery: 1, Step: 1, Attempt: 1})
+	})
+	eventually(t, "the request has ended", func() bool {
+		return b.metric(t, "http_requests_total", "/api/translate", "499") == 1
+	})
+	snap, err := b.ledger.Read(t.Context(), []string{spec.Owner}, spec.ID)
+	must(t, err)
+	if snap.Status() != job.StatusRunning {
+		t.Errorf("the job is %s", snap.Status())
+	}
+}

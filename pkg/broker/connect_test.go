@@ -1,0 +1,174 @@
+package broker_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+)
+
+// opening runs broker.Open in the background.
+func opening(ctx context.Context, t *testing.T, cfg broker.Config, log slog.Handler) <-chan error {
+	t.Helper()
+	done := make(chan error, 1)
+	go func() {
+		b, err := broker.Open(ctx, cfg, slog.New(log))
+		if err == nil {
+			err = b.Check(ctx)
+			err = errors.Join(err, b.Close(context.WithoutCancel(ctx)))
+		}
+		done <- err
+	}()
+	return done
+}
+
+func result(t *testing.T, done <-chan error) error {
+	t.Helper()
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(hang):
+		t.Fatal("Open did not return")
+		return nil
+	}
+}
+
+func TestOpenWaitsForNATS(t *testing.T) {
+	t.Parallel()
+	port, log := freePort(t), newLines()
+	done := opening(t.Context(), t, broker.Config{URL: urlOf(port)}, log)
+	log.await(t, "NATS cannot be reached, waiting for it")
+	select {
+	case err := <-done:
+		t.Fatalf("Open did not wait: %v", err)
+	default:
+	}
+	external(t, onPort(port))
+	if err := result(t, done); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestOpenGivesUpWhenTold(t *testing.T) {
+	t.Parallel()
+	port, log := freePort(t), newLines()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	done := opening(ctx, t, broker.Config{URL: urlOf(port)}, log)
+	log.await(t, "NATS cannot be reached, waiting for it")
+	stopped := errors.New("stopped by the operator")
+	cancel(stopped)
+	err := result(t, done)
+	if !errors.Is(err, stopped) || !strings.Contains(err.Error(), "connect to NATS") {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestOpenRefusedCredentials shows that a server which is there and says no is not waited for.
+func TestOpenRefusedCredentials(t *testing.T) {
+	t.Parallel()
+	srv := external(t, func(o *server.Options) { o.Username, o.Password = "worker", "sesame" })
+	for _, credentials := range []string{"", "worker:guess@"} {
+		url := strings.Replace(srv.ClientURL(), "nats://", "nats://"+credentials, 1)
+		err := result(t, opening(t.Context(), t, broker.Config{URL: url}, newLines()))
+		if err == nil || !strings.Contains(err.Error(), "credentials") {
+			t.Errorf("with %q: %v", credentials, err)
+		}
+		if err != nil && strings.Contains(err.Error(), "guess") {
+			t.Errorf("the password is repeated: %v", err)
+		}
+	}
+	url := strings.Replace(srv.ClientURL(), "nats://", "nats://worker:sesame@", 1)
+	if err := result(t, opening(t.Context(), t, broker.Config{URL: url}, newLines())); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestReconnects(t *testing.T) {
+	t.Parallel()
+	port, dir, log := freePort(t), t.TempDir(), newLines()
+	here := func(o *server.Options) { o.Port, o.StoreDir = port, dir }
+	srv := external(t, here)
+	b, err := open(t, broker.Config{URL: urlOf(port)}, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		stop(srv)
+		log.await(t, "NATS connection lost")
+		if err := b.Check(t.Context()); err == nil {
+			t.Error("a lost connection passes for a good one")
+		}
+		srv = external(t, here)
+		log.await(t, "NATS connection is back")
+		if err := b.Check(t.Context()); err != nil {
+			t.Errorf("after the restart: %v", err)
+		}
+	}
+}
+
+// TestReconnectsAfterRefusal shows that a running process survives a server that refuses it for a while, such as one
+// whose accounts are being changed.
+func TestReconnectsAfterRefusal(t *testing.T) {
+	t.Parallel()
+	port, dir, log := freePort(t), t.TempDir(), newLines()
+	here := func(o *server.Options) { o.Port, o.StoreDir = port, dir }
+	srv := external(t, here)
+	b, err := open(t, broker.Config{URL: urlOf(port)}, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop(srv)
+	srv = external(t, here, func(o *server.Options) { o.Username, o.Password = "somebody", "else" })
+	for range 3 {
+		log.await(t, "NATS reported an error")
+	}
+	stop(srv)
+	external(t, here)
+	log.await(t, "NATS connection is back")
+	if err := b.Check(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestCloseWhileDisconnected(t *testing.T) {
+	t.Parallel()
+	log := newLines()
+	srv := external(t)
+	b, err := open(t, broker.Config{URL: srv.ClientURL()}, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop(srv)
+	log.await(t, "NATS connection lost")
+	closeBroker(t, b)
+	if !b.Conn().IsClosed() {
+		t.Error("the connection still tries to come back")
+	}
+}
+
+// TestRequestsAreBounded shows that a read without a deadline ends although nobody answers.
+func TestRequestsAreBounded(t *testing.T) {
+	t.Parallel()
+	log := newLines()
+	srv := external(t)
+	b, err := open(t, broker.Config{URL: srv.ClientURL()}, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop(srv)
+	log.await(t, "NATS connection lost")
+	done := make(chan error, 1)
+	go func() {
+		_, err := broker.LeaderLast(context.WithoutCancel(t.Context()), b.JetStream(), broker.StreamJobs, "jobs.a.b.c.d")
+		done <- err
+	}()
+	if err := result(t, done); err == nil {
+		t.Error("an answer from nobody")
+	}
+}

@@ -1,0 +1,201 @@
+package broker_test
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+)
+
+// TestSync asks the running server how it writes: a 202 means that the job is on the disk.
+func TestSync(t *testing.T) {
+	t.Parallel()
+	for setting, want := range map[string]struct {
+		always   bool
+		interval time.Duration
+	}{
+		"":       {always: true},
+		"always": {always: true},
+		"90s":    {interval: 90 * time.Second},
+		"1s":     {interval: time.Second},
+	} {
+		t.Run("setting "+setting, func(t *testing.T) {
+			t.Parallel()
+			cfg := brokertest.Config(t)
+			cfg.Sync = setting
+			b := mustOpen(t, cfg)
+			got := b.Server().JetStreamConfig()
+			if got == nil || got.SyncAlways != want.always {
+				t.Fatalf("%+v, want sync always %t", got, want.always)
+			}
+			if !want.always && got.SyncInterval != want.interval {
+				t.Errorf("sync every %s, want %s", got.SyncInterval, want.interval)
+			}
+			if !strings.HasPrefix(got.StoreDir, cfg.DataDir) {
+				t.Errorf("stored in %s, outside of %s", got.StoreDir, cfg.DataDir)
+			}
+		})
+	}
+}
+
+func TestEmbeddedOpensNoPort(t *testing.T) {
+	t.Parallel()
+	b := brokertest.Start(t)
+	if addr := b.Server().Addr(); addr != nil {
+		t.Errorf("the server listens on %s", addr)
+	}
+	if url := b.ClientURL(); url != "" {
+		t.Errorf("client URL %q", url)
+	}
+	if err := b.Check(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestSecondProcessIsKeptOut(t *testing.T) {
+	t.Parallel()
+	cfg := brokertest.Config(t)
+	first := mustOpen(t, cfg)
+	subject := broker.JobSubject(job.KindImage, job.LaneGuest, "guest", "kept")
+	if _, err := first.JetStream().Publish(t.Context(), subject, []byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		_, err := open(t, cfg, newLines())
+		if !errors.Is(err, broker.ErrInUse) {
+			t.Fatalf("a second open: %v, want ErrInUse", err)
+		}
+		for _, word := range []string{fmt.Sprintf("process %d", os.Getpid()), cfg.DataDir} {
+			if !strings.Contains(err.Error(), word) {
+				t.Errorf("%q does not name %q", err, word)
+			}
+		}
+		if err := first.Check(t.Context()); err != nil {
+			t.Fatalf("the first one after the second: %v", err)
+		}
+	}
+
+	closeBroker(t, first)
+	again := mustOpen(t, cfg)
+	msg, err := broker.LeaderLast(t.Context(), again.JetStream(), broker.StreamJobs, subject)
+	if err != nil || string(msg.Data) != "x" {
+		t.Errorf("after a restart: %v, %v", msg, err)
+	}
+}
+
+func TestListenOnLoopback(t *testing.T) {
+	t.Parallel()
+	cfg := brokertest.Config(t)
+	cfg.Listen = "127.0.0.1:0"
+	b := mustOpen(t, cfg)
+	addr, ok := b.Server().Addr().(*net.TCPAddr)
+	if !ok || !addr.IP.IsLoopback() {
+		t.Fatalf("listens on %v", b.Server().Addr())
+	}
+	worker := mustOpen(t, broker.Config{URL: b.ClientURL(), Follower: true})
+	if err := worker.Check(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if worker.ClientURL() != "" || worker.Config().Embedded() {
+		t.Error("a worker takes itself for the owner of the server")
+	}
+}
+
+func TestListenEnforcesCredentials(t *testing.T) {
+	t.Parallel()
+	cfg := brokertest.Config(t)
+	cfg.Listen, cfg.ListenUser, cfg.ListenPassword = "127.0.0.1:0", "worker", "sesame"
+	b := mustOpen(t, cfg)
+	if strings.Contains(b.ClientURL(), "sesame") {
+		t.Errorf("the address shows the password: %s", b.ClientURL())
+	}
+	for name, c := range map[string]struct {
+		opts []nats.Option
+		ok   bool
+	}{
+		"none":  {nil, false},
+		"wrong": {[]nats.Option{nats.UserInfo("worker", "guess")}, false},
+		"right": {[]nats.Option{nats.UserInfo("worker", "sesame")}, true},
+	} {
+		nc, err := nats.Connect(b.ClientURL(), c.opts...)
+		if (err == nil) != c.ok {
+			t.Errorf("%s credentials: %v", name, err)
+		}
+		if err == nil {
+			nc.Close()
+		}
+	}
+	// The embedded side asks for its own credentials too.
+	if err := b.Check(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestListenOnTakenPort(t *testing.T) {
+	t.Parallel()
+	srv := external(t)
+	cfg := brokertest.Config(t)
+	cfg.Listen = srv.Addr().String()
+	started := time.Now()
+	_, err := open(t, cfg, newLines())
+	if err == nil || !strings.Contains(err.Error(), cfg.Listen) {
+		t.Fatalf("opened on a taken port: %v, want an error that names %s", err, cfg.Listen)
+	}
+	if time.Since(started) > hang {
+		t.Errorf("it took %s to find out", time.Since(started))
+	}
+	// Nothing holds the directory after the failure.
+	cfg.Listen = ""
+	mustOpen(t, cfg)
+}
+
+func TestCloseIsIdempotent(t *testing.T) {
+	t.Parallel()
+	b := mustOpen(t, brokertest.Config(t))
+	for range 3 {
+		closeBroker(t, b)
+	}
+	if err := b.Check(t.Context()); err == nil {
+		t.Error("a closed broker can be used")
+	}
+	if _, err := b.JetStream().Publish(t.Context(), "jobs.a.b.c.d", nil); !errors.Is(err, nats.ErrConnectionClosed) {
+		t.Errorf("publish on a closed broker: %v", err)
+	}
+}
+
+func TestLeaderLast(t *testing.T) {
+	t.Parallel()
+	b := brokertest.Start(t)
+	js := b.JetStream()
+	exact := broker.JobSubject(job.KindAudio, job.LaneMember, "u1", "j1")
+	if _, err := broker.LeaderLast(t.Context(), js, broker.StreamJobs, exact); !errors.Is(err, jetstream.ErrMsgNotFound) {
+		t.Errorf("nothing there: %v", err)
+	}
+	ack, err := js.PublishMsg(t.Context(), &nats.Msg{Subject: exact, Data: []byte("body"), Header: nats.Header{"K": {"v"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, subject := range []string{exact, broker.AnyJobSubject("u1", "j1")} {
+		msg, err := broker.LeaderLast(t.Context(), js, broker.StreamJobs, subject)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if msg.Subject != exact || msg.Sequence != ack.Sequence || string(msg.Data) != "body" || msg.Header.Get("K") != "v" ||
+			msg.Time.IsZero() {
+			t.Errorf("%+v", msg)
+		}
+	}
+	if _, err := broker.LeaderLast(t.Context(), js, "NONE", exact); err == nil || errors.Is(err, jetstream.ErrMsgNotFound) {
+		t.Errorf("no such stream: %v", err)
+	}
+}

@@ -1,0 +1,9 @@
+package broker
+
+import "github.com/nats-io/nats-server/v2/server"
+
+// Server returns the embedded server, for tests that ask it what it really does.
+func (b *Broker) Server() *server.Server { return b.embedded.srv }
+
+// Suitable judges a server by what it says about itself.
+var Suitable = suitable

@@ -1,0 +1,99 @@
+package broker_test
+
+import (
+	"testing"
+
+	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+)
+
+func TestNames(t *testing.T) {
+	t.Parallel()
+	for got, want := range map[string]string{
+		broker.JobSubject(job.KindImage, job.LaneGuest, "g-1", "j"): "jobs.image.guest.g-1.j",
+		broker.AnyJobSubject("o", "j"):                              "jobs.*.*.o.j",
+		broker.OwnerJobsSubject("o"):                                "jobs.*.*.o.*",
+		broker.LaneSubject(job.KindPrompt, job.LaneMember):          "jobs.prompt.member.>",
+		broker.ConsumerName(job.KindPrompt, job.LaneMember):         "worker-prompt-member",
+		broker.RecordSubject("o", "j"):                              "$KV.RESULTS.o.j",
+		broker.OwnerRecordsSubject("o"):                             "$KV.RESULTS.o.*",
+		broker.ManifestSubject("o", "j", 3):                         "$KV.RESULTS.o.j.3",
+		broker.ChunkSubject("o", "j", 3, "ab", 12):                  "$KV.RESULTS.o.j.3.ab.12",
+		broker.JobMediaSubject("o", "j"):                            "$KV.RESULTS.o.j.>",
+		broker.ProgressSubject("o", "j"):                            "$KV.PROGRESS.o.j",
+		broker.WorkerSubject("w"):                                   "$KV.CONTROL.worker.w",
+		broker.WorkersSubject():                                     "$KV.CONTROL.worker.*",
+		broker.ProbeSubject("p"):                                    "$KV.CONTROL.probe.p",
+		broker.DeadSubject(job.KindAudio, "o", "j"):                 "dead.audio.o.j",
+		broker.CancelSubject("j"):                                   "cancel.j",
+		broker.JobEventsSubject("o", "j"):                           "events.*.o.j",
+		broker.OwnerEventsSubject("o"):                              "events.*.o.*",
+		broker.ResultsStream:                                        "KV_RESULTS",
+		broker.ProgressStream:                                       "KV_PROGRESS",
+		broker.ControlStream:                                        "KV_CONTROL",
+	} {
+		if got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+func TestSubjectsParseBack(t *testing.T) {
+	t.Parallel()
+	for _, kind := range job.Kinds() {
+		for _, lane := range job.Lanes() {
+			k, l, owner, id, ok := broker.ParseJobSubject(broker.JobSubject(kind, lane, "o-1", "j_1"))
+			if !ok || k != kind || l != lane || owner != "o-1" || id != "j_1" {
+				t.Errorf("%s %s %s %s %t", k, l, owner, id, ok)
+			}
+		}
+	}
+	for _, event := range []string{broker.EventQueued, broker.EventProgress, broker.EventResult} {
+		e, owner, id, ok := broker.ParseEventSubject("events." + event + ".o-1.j_1")
+		if !ok || e != event || owner != "o-1" || id != "j_1" {
+			t.Errorf("%s %s %s %t", e, owner, id, ok)
+		}
+	}
+	for _, subject := range []string{
+		"", "jobs", "jobs.image.guest.o", "jobs.image.guest.o.j.x", "events.result.o", "events.result.o.j.0", "dead.image.o.j",
+		"cancel.j", "$KV.RESULTS.o.j",
+	} {
+		if _, _, _, _, ok := broker.ParseJobSubject(subject); ok {
+			t.Errorf("%q is taken for a job", subject)
+		}
+		if _, _, _, ok := broker.ParseEventSubject(subject); ok {
+			t.Errorf("%q is taken for an event", subject)
+		}
+	}
+}
+
+// TestPatternsMatchTheirSubjects holds wildcards against what they are meant to catch, and to leave out.
+func TestPatternsMatchTheirSubjects(t *testing.T) {
+	t.Parallel()
+	subject := broker.JobSubject(job.KindImage, job.LaneGuest, "o", "j")
+	for _, c := range []struct {
+		pattern, subject string
+		want             bool
+	}{
+		{broker.AnyJobSubject("o", "j"), subject, true},
+		{broker.AnyJobSubject("p", "j"), subject, false},
+		{broker.OwnerJobsSubject("o"), subject, true},
+		{broker.LaneSubject(job.KindImage, job.LaneGuest), subject, true},
+		{broker.LaneSubject(job.KindImage, job.LaneMember), subject, false},
+		{broker.OwnerRecordsSubject("o"), broker.RecordSubject("o", "j"), true},
+		{broker.OwnerRecordsSubject("o"), broker.ManifestSubject("o", "j", 0), false},
+		{broker.JobMediaSubject("o", "j"), broker.ManifestSubject("o", "j", 0), true},
+		{broker.JobMediaSubject("o", "j"), broker.ChunkSubject("o", "j", 0, "h", 1), true},
+		{broker.JobMediaSubject("o", "j"), broker.RecordSubject("o", "j"), false},
+		{broker.JobMediaSubject("o", "j"), broker.ManifestSubject("o", "j2", 0), false},
+		{broker.WorkersSubject(), broker.WorkerSubject("w"), true},
+		{broker.WorkersSubject(), broker.ProbeSubject("w"), false},
+		{broker.CancelsSubject, broker.CancelSubject("j"), true},
+	} {
+		if got := server.SubjectsCollide(c.pattern, c.subject); got != c.want {
+			t.Errorf("%s and %s: %t", c.pattern, c.subject, got)
+		}
+	}
+}

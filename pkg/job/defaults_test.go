@@ -1,0 +1,81 @@
+package job_test
+
+import (
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+)
+
+func defaults() job.Defaults {
+	return job.Defaults{ImageModel: "flux", AudioModel: "eleven", Voice: "nova", Seed: func() int64 { return 42 }}
+}
+
+func TestFill(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ in, want job.Input }{
+		"image left open": {
+			&job.ImageInput{Prompt: "p"},
+			&job.ImageInput{Prompt: "p", Model: "flux", Width: ptr(1024), Height: ptr(1024), N: ptr(1), Seed: ptr(int64(42))},
+		},
+		"image with a random seed": {
+			&job.ImageInput{Prompt: "p", Seed: ptr(int64(-1)), Width: ptr(64)},
+			&job.ImageInput{Prompt: "p", Model: "flux", Width: ptr(64), Height: ptr(1024), N: ptr(1), Seed: ptr(int64(42))},
+		},
+		"image complete": {
+			&job.ImageInput{Prompt: "p", Model: "klein", Width: ptr(64), Height: ptr(65), N: ptr(3), Seed: ptr(int64(0))},
+			&job.ImageInput{Prompt: "p", Model: "klein", Width: ptr(64), Height: ptr(65), N: ptr(3), Seed: ptr(int64(0))},
+		},
+		"audio left open": {
+			&job.AudioInput{Text: "t"},
+			&job.AudioInput{Text: "t", Model: "eleven", Voice: "nova", Format: "mp3"},
+		},
+		"audio complete": {
+			&job.AudioInput{Text: "t", Model: "grok", Voice: "ara", Format: "wav", Speed: ptr(2.0)},
+			&job.AudioInput{Text: "t", Model: "grok", Voice: "ara", Format: "wav", Speed: ptr(2.0)},
+		},
+		"text": {&job.TextInput{Text: "t"}, &job.TextInput{Text: "t"}},
+	} {
+		job.Fill(c.in, defaults())
+		if !reflect.DeepEqual(c.in, c.want) {
+			t.Errorf("%s: %+v, want %+v", name, c.in, c.want)
+		}
+		again := defaults()
+		again.Seed = func() int64 { t.Errorf("%s: a second seed was drawn", name); return 0 }
+		job.Fill(c.in, again)
+		if !reflect.DeepEqual(c.in, c.want) {
+			t.Errorf("%s: filling twice changes it", name)
+		}
+	}
+}
+
+func TestImageCountSizeAndSeeds(t *testing.T) {
+	t.Parallel()
+	open := &job.ImageInput{}
+	if w, h := open.Size(); open.Count() != 1 || w != 1024 || h != 1024 || open.SeedOf(2) != 2 {
+		t.Errorf("an open input: %d of %d×%d, third seed %d", open.Count(), w, h, open.SeedOf(2))
+	}
+	last := &job.ImageInput{N: ptr(4), Seed: ptr(int64(job.MaxSeed - 1))}
+	seen := map[int64]bool{}
+	for i := range last.Count() {
+		seed := last.SeedOf(i)
+		if seed < 0 || seed > job.MaxSeed || seen[seed] {
+			t.Errorf("seed %d of picture %d is out of range or used twice", seed, i)
+		}
+		seen[seed] = true
+	}
+}
+
+func TestDefaultDeadline(t *testing.T) {
+	t.Parallel()
+	want := map[job.Kind]time.Duration{
+		job.KindImage: time.Hour, job.KindAudio: time.Hour,
+		job.KindPrompt: 2 * time.Minute, job.KindTranslation: 2 * time.Minute,
+	}
+	for _, kind := range job.Kinds() {
+		if got := job.DefaultDeadline(kind); got != want[kind] {
+			t.Errorf("%s: %s", kind, got)
+		}
+	}
+}

@@ -1,0 +1,93 @@
+package job_test
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"unicode"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+)
+
+func name(v any) string { return fmt.Sprint(v) }
+
+// readable fails when a fault has no sentence, or one with a gap left, in some language.
+func readable(t *testing.T, fault job.FieldError) {
+	t.Helper()
+	for _, lang := range job.Langs() {
+		s := fault.Sentence(lang)
+		if s == fault.Code || s == "" || strings.ContainsAny(s, "{}") {
+			t.Errorf("%s in %s: %q", fault.Code, lang, s)
+		}
+	}
+	if want := fault.Pointer + ": " + fault.Sentence(job.English); fault.Error() != want {
+		t.Errorf("Error() = %q, want %q", fault.Error(), want)
+	}
+}
+
+func isChinese(s string) bool {
+	return strings.ContainsFunc(s, func(r rune) bool { return unicode.Is(unicode.Han, r) })
+}
+
+// TestFieldSentences holds the two languages against each other: both exist and have the same gaps.
+func TestFieldSentences(t *testing.T) {
+	t.Parallel()
+	gap := regexp.MustCompile(`\{[a-z]+\}`)
+	for _, code := range job.FieldCodes() {
+		en, zh := job.FieldTemplate(code, job.English), job.FieldTemplate(code, job.Chinese)
+		if en == code || isChinese(en) || !isChinese(zh) {
+			t.Errorf("%s: %q, %q", code, en, zh)
+		}
+		left, right := gap.FindAllString(en, -1), gap.FindAllString(zh, -1)
+		slices.Sort(left)
+		slices.Sort(right)
+		if !slices.Equal(left, right) {
+			t.Errorf("%s: gaps %v and %v", code, left, right)
+		}
+		args := map[string]string{}
+		for _, g := range left {
+			args[strings.Trim(g, "{}")] = "7"
+		}
+		readable(t, job.FieldError{Pointer: "/x", Code: code, Args: args})
+	}
+	if got := (job.FieldError{Code: "forgotten"}).Sentence(job.Chinese); got != "forgotten" {
+		t.Errorf("an unknown code reads %q", got)
+	}
+	if got := job.FieldTemplate("required", "fr"); got != job.FieldTemplate("required", job.English) {
+		t.Errorf("an unknown language reads %q", got)
+	}
+}
+
+func TestFailureSentences(t *testing.T) {
+	t.Parallel()
+	codes := job.FailureCodes()
+	// Named one by one, so that a code cannot lose its sentence unseen.
+	for _, code := range []string{
+		job.CodeDeadline, job.CodeWorkerLost, job.CodeInternal, job.CodeInvalidJob, job.CodeUnavailable, job.CodeTimeout,
+		job.CodeThrottled, job.CodeRejected, job.CodeInvalidAnswer, job.CodeTooLarge, job.CodeModerated,
+		job.CodeMisconfigured, job.CodeCanceledByUser,
+	} {
+		if !slices.Contains(codes, code) {
+			t.Errorf("%s has no sentence", code)
+		}
+	}
+	retryable := map[string]bool{
+		job.CodeInvalidJob: false, job.CodeRejected: false, job.CodeTooLarge: false, job.CodeModerated: false,
+	}
+	for _, code := range codes {
+		en, zh := job.FailureSentence(code, job.English), job.FailureSentence(code, job.Chinese)
+		if en == code || isChinese(en) || !strings.HasSuffix(en, ".") || !isChinese(zh) || strings.ContainsAny(en+zh, "{}") {
+			t.Errorf("%s: %q, %q", code, en, zh)
+		}
+		e := job.NewError(code, 502)
+		want, listed := retryable[code]
+		if e.Code != code || e.Message != en || e.UpstreamStatus != 502 || e.Retryable != (want || !listed) {
+			t.Errorf("NewError(%s) = %+v", code, e)
+		}
+	}
+	if e := job.NewError("forgotten", 0); e.Message != "forgotten" || e.Retryable {
+		t.Errorf("an unknown code gives %+v", e)
+	}
+}

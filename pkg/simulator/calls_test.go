@@ -1,0 +1,185 @@
+package simulator_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/simulator"
+	"github.com/text2image-audio/text2image-audio/pkg/simulator/simulatortest"
+)
+
+func TestCallsAreRecorded(t *testing.T) {
+	t.Parallel()
+	s := simulatortest.Start(t)
+	get(t, s.URL()+"/image/a%20cat?width=64&height=64&model=flux&key=sk_query", "Authorization", "")
+	post(t, s.URL()+"/v1/audio/speech", `{"input":"hello","voice":"nova","extra":[1]}`)
+	post(t, s.DeepSeekURL()+"/chat/completions", chatBody(quiet, improver, "a dog"))
+	get(t, s.URL()+"/image/a%20cat?width=64&height=64&model=flux")
+	get(t, s.URL()+"/image/a%20cow?width=-1")
+
+	calls := s.Calls("")
+	if len(calls) != 5 || len(s.Calls(simulator.KindImage)) != 3 || s.Count(simulator.KindImage, "cat") != 2 || s.Count("", "") != 5 {
+		t.Fatalf("%d calls", len(calls))
+	}
+	c := calls[0]
+	if c.Method != http.MethodGet || c.Path != "/image/a%20cat" || c.Prompt != "a cat" || c.Model != "flux" || c.Query.Get("width") != "64" ||
+		c.Outcome != simulator.OutcomeFinished || c.Status != 200 || c.Cache != "GENERATED" || c.Finished.Before(c.Started) {
+		t.Errorf("image: %+v", c)
+	}
+	if c.Query.Get("key") != "***" {
+		t.Error("the key is on record")
+	}
+	if c := calls[1]; c.Kind != simulator.KindSpeech || c.Prompt != "hello" || c.Body["voice"] != "nova" || c.Body["extra"] == nil {
+		t.Errorf("speech: %+v", c)
+	}
+	if c := calls[2]; c.Dialect != simulator.DialectDeepSeek || c.Prompt != "a dog" || c.System != improver || c.Model != "deepseek-flash" {
+		t.Errorf("chat: %+v", c)
+	}
+	if calls[3].Cache != "EXACT" || calls[4].Status != 400 {
+		t.Errorf("%s, %d", calls[3].Cache, calls[4].Status)
+	}
+	s.ForgetCalls()
+	if len(s.Calls("")) != 0 {
+		t.Error("calls are remembered")
+	}
+	get(t, s.URL()+"/v1/models")
+	simulatortest.WaitCalls(t, s, simulator.KindModels, 1)
+}
+
+func TestCallsAreBounded(t *testing.T) {
+	t.Parallel()
+	s := simulator.New(simulator.Config{})
+	t.Cleanup(func() { _ = s.Stop(t.Context()) })
+	ask := func(target string) {
+		s.Handler().ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, target, nil))
+	}
+	for n := range 10_050 {
+		ask(fmt.Sprintf("/image/%d", n))
+	}
+	calls := s.Calls(simulator.KindImage)
+	if len(calls) != 10_000 || calls[0].Prompt != "50" || calls[9_999].Prompt != "10049" {
+		t.Errorf("%d calls are remembered, from %s", len(calls), calls[0].Prompt)
+	}
+	if calls[9_999].Outcome != simulator.OutcomeFinished || calls[9_999].Status != http.StatusUnauthorized {
+		t.Errorf("the last: %s %d", calls[9_999].Outcome, calls[9_999].Status)
+	}
+	simulatortest.WaitCalls(t, s, simulator.KindImage, 10_050)
+}
+
+// TestNothingPrivateIsLogged runs good and bad requests under a logger that
+// takes everything.
+func TestNothingPrivateIsLogged(t *testing.T) {
+	t.Parallel()
+	var logged bytes.Buffer
+	s := simulator.New(simulator.Config{Logger: slog.New(slog.NewJSONHandler(&logged, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+	if err := s.Start(t.Context(), ""); err != nil {
+		t.Fatal(err)
+	}
+	for _, fault := range []string{"", "truncated", "reset", "moderated", "server_error"} {
+		if fault != "" {
+			simulatortest.Script(t, s, simulator.Rule{Fault: fault, Times: 2})
+		}
+		_ = send(t.Context(), http.MethodGet, s.URL()+"/image/xyzzy-secret?width=64&height=64&key=sk_secret", "")
+		_ = send(t.Context(), http.MethodPost, s.URL()+"/v1/audio/speech", `{"input":"xyzzy-secret"}`)
+	}
+	if err := s.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if text := logged.String(); strings.Contains(text, "secret") || text == "" {
+		t.Errorf("logged: %s", text)
+	}
+}
+
+func TestControlRoutes(t *testing.T) {
+	t.Parallel()
+	s := simulatortest.Start(t)
+	rules, calls := s.URL()+"/_control/rules", s.URL()+"/_control/calls"
+	a := post(t, rules, `{"id":"mine","kind":"image","contains":"cat","times":2,"fault":"rate_limited","retry_after_ms":2000,"delay_ms":1}`)
+	if id := at(t, a.fields(t), "rules", 0, "id"); a.status != http.StatusOK || id != "mine" {
+		t.Fatalf("status %d, rule %v", a.status, id)
+	}
+	if got := s.Rules()[0]; got.RetryAfter != 2*time.Second || got.Delay != time.Millisecond {
+		t.Errorf("%+v", got)
+	}
+	if a := post(t, rules, `[{"kind":"chat","status":500},{"hold":true,"kind":"speech"}]`); len(at(t, a.fields(t), "rules").([]any)) != 3 {
+		t.Errorf("%s", a.body)
+	}
+	if a := get(t, s.URL()+"/image/cat"); a.status != 429 || a.header.Get("Retry-After") != "2" {
+		t.Errorf("status %d", a.status)
+	}
+	if n := at(t, get(t, rules).fields(t), "rules", 0, "times"); n != 1.0 {
+		t.Errorf("%v times are left", n)
+	}
+	held := make(chan answer, 1)
+	go func() {
+		held <- send(t.Context(), http.MethodPost, s.URL()+"/v1/audio/speech", `{"input":"hello"}`)
+	}()
+	simulatortest.WaitHeld(t, s, 1)
+	if a := post(t, s.URL()+"/_control/release", `{}`); a.status != http.StatusOK {
+		t.Errorf("release: status %d", a.status)
+	}
+	whole(t, <-held)
+	a = get(t, calls+"?kind=image&limit=5")
+	if at(t, a.fields(t), "total") != 1.0 || at(t, a.fields(t), "calls", 0, "prompt") != "cat" {
+		t.Errorf("%s", a.body)
+	}
+	if a := get(t, s.URL()+"/_control/faults"); !strings.Contains(string(a.body), `"rate_limited"`) {
+		t.Errorf("%s", a.body)
+	}
+	for _, target := range []string{rules, calls} {
+		if a := whole(t, send(t.Context(), http.MethodDelete, target, "")); a.status != http.StatusOK {
+			t.Errorf("DELETE %s: status %d", target, a.status)
+		}
+	}
+	if len(s.Rules())+len(s.Calls("")) != 0 {
+		t.Error("rules or calls are left")
+	}
+	for _, bad := range []string{`{"fault":"bad_weather"}`, `{"colour":1}`, `nothing`, `{"times":"two"}`, ``} {
+		if a := post(t, rules, bad, "Content-Type", "application/json"); a.status != http.StatusBadRequest {
+			t.Errorf("%s: status %d", bad, a.status)
+		}
+	}
+	if a := get(t, calls+"?limit=none"); a.status != http.StatusBadRequest {
+		t.Errorf("limit: status %d", a.status)
+	}
+}
+
+// TestControlIsForThisMachineOnly plays a web page that tries to reach the
+// control routes through a browser on this machine.
+func TestControlIsForThisMachineOnly(t *testing.T) {
+	t.Parallel()
+	s := simulator.New(simulator.Config{})
+	t.Cleanup(func() { _ = s.Stop(t.Context()) })
+	for name, test := range map[string]struct {
+		host, remote, contentType, origin string
+		status                            int
+	}{
+		"a program here":  {"127.0.0.1:1234", "127.0.0.1:5", "application/json", "", 200},
+		"over IPv6":       {"[::1]:1234", "[::1]:5", "application/json; charset=utf-8", "", 200},
+		"by name":         {"localhost:1234", "127.0.0.1:5", "application/json", "", 200},
+		"from elsewhere":  {"127.0.0.1:1234", "192.0.2.7:5", "application/json", "", 403},
+		"a rebound name":  {"evil.example", "127.0.0.1:5", "application/json", "", 403},
+		"a page's script": {"127.0.0.1:1234", "127.0.0.1:5", "application/json", "https://evil.example", 403},
+		"a page's form":   {"127.0.0.1:1234", "127.0.0.1:5", "text/plain", "", 415},
+		"no type":         {"127.0.0.1:1234", "127.0.0.1:5", "", "", 415},
+	} {
+		request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/_control/rules", strings.NewReader(`{}`))
+		request.Host, request.RemoteAddr = test.host, test.remote
+		request.Header.Set("Content-Type", test.contentType)
+		if test.origin != "" {
+			request.Header.Set("Origin", test.origin)
+		}
+		recorder := httptest.NewRecorder()
+		s.Handler().ServeHTTP(recorder, request)
+		if recorder.Code != test.status || !json.Valid(recorder.Body.Bytes()) {
+			t.Errorf("%s: status %d, want %d", name, recorder.Code, test.status)
+		}
+	}
+}

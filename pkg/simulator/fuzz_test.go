@@ -1,0 +1,120 @@
+package simulator_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"image/jpeg"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/text2image-audio/text2image-audio/pkg/simulator"
+)
+
+// FuzzPrompt draws any prompt at any small size.
+func FuzzPrompt(f *testing.F) {
+	f.Add("a cat", int64(1), uint8(64), uint8(64))
+	f.Add("一只猫在月光下", int64(2), uint8(200), uint8(100))
+	f.Add("\x00\xff\ufffe\ufeff\u202e\u0301", int64(3), uint8(0), uint8(0))
+	f.Add(strings.Repeat("👍🏽‍🚀", 200), int64(4), uint8(255), uint8(3))
+	f.Add(strings.Repeat("ab ", 700), int64(5), uint8(3), uint8(255))
+	f.Add("العربية עברית ไทย ｶﾅ \t\r\n...", int64(6), uint8(255), uint8(255))
+	s := simulator.New(simulator.Config{CacheBytes: 1})
+	f.Cleanup(func() { _ = s.Stop(f.Context()) })
+	f.Fuzz(func(t *testing.T, prompt string, seed int64, width, height uint8) {
+		data, err := s.Draw(prompt, seed, 1+int(width), 1+int(height))
+		if err != nil {
+			t.Fatal(err)
+		}
+		config, err := jpeg.DecodeConfig(bytes.NewReader(data))
+		if err != nil || config.Width != 1+int(width) || config.Height != 1+int(height) {
+			t.Fatalf("%dx%d, %v", config.Width, config.Height, err)
+		}
+		again, err := s.Draw(prompt, seed, 1+int(width), 1+int(height))
+		if err != nil || !bytes.Equal(data, again) {
+			t.Fatal("drawn twice, it is not the same")
+		}
+	})
+}
+
+// FuzzChat sends any body to both chat routes; whatever it is, it is answered
+// with JSON or a stream, and never with a server error.
+func FuzzChat(f *testing.F) {
+	f.Add(chatBody("", improver, "a cat"))
+	f.Add(chatBody(quiet+`"stream":true,`, translator, "一只猫"))
+	f.Add(chatBody(`"stop":["a"],"max_tokens":2,`, translator, "a the of"))
+	f.Add(`{"model":"deepseek-flash","messages":[{"role":"user","content":[{"type":"text","text":"x"}]}]}`)
+	f.Add(`{"model":"deepseek-flash","messages":[{"role":"user","content":null}],"stop":"x"}`)
+	f.Add(`[]`)
+	f.Add("\x00")
+	s := simulator.New(simulator.Config{})
+	f.Cleanup(func() { _ = s.Stop(f.Context()) })
+	f.Fuzz(func(t *testing.T, body string) {
+		s.ForgetCalls()
+		for _, path := range []string{"/deepseek/chat/completions", "/v1/chat/completions"} {
+			request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, path, strings.NewReader(body))
+			request.Header.Set("Authorization", "Bearer sk_test")
+			recorder := httptest.NewRecorder()
+			s.Handler().ServeHTTP(recorder, request)
+			isStream := strings.HasPrefix(recorder.Header().Get("Content-Type"), "text/event-stream")
+			if recorder.Code >= 500 || (!isStream && !json.Valid(recorder.Body.Bytes())) {
+				t.Fatalf("status %d: %q", recorder.Code, recorder.Body)
+			}
+		}
+	})
+}
+
+// FuzzImageQuery sends any path and query.
+func FuzzImageQuery(f *testing.F) {
+	f.Add("a cat", "width=64&height=64&model=flux&seed=-1")
+	f.Add("%", "width=9&height=%zz&&=&seed=1e3;a=b")
+	f.Add("/../", "model=gptimage&transparent=true&width=3&height=3")
+	s := simulator.New(simulator.Config{})
+	f.Cleanup(func() { _ = s.Stop(f.Context()) })
+	f.Fuzz(func(t *testing.T, prompt, query string) {
+		s.ForgetCalls()
+		values, _ := url.ParseQuery(query)
+		if len(values.Get("width")) > 3 || len(values.Get("height")) > 3 {
+			t.Skip("only slow")
+		}
+		if values.Get("width") == "" || values.Get("height") == "" {
+			query += "&width=8&height=8"
+		}
+		request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/image/"+url.PathEscape(prompt), nil)
+		request.URL.RawQuery = query
+		request.Header.Set("Authorization", "Bearer sk_test")
+		recorder := httptest.NewRecorder()
+		s.Handler().ServeHTTP(recorder, request)
+		if recorder.Code >= 500 {
+			t.Fatalf("status %d: %q", recorder.Code, recorder.Body)
+		}
+	})
+}
+
+// FuzzSpeech speaks any text; what comes out is whole frames.
+func FuzzSpeech(f *testing.F) {
+	f.Add("hello", "nova")
+	f.Add("\x00\xff，。...\n", "")
+	f.Add("一只猫 and a dog 🙂", "onyx")
+	s := simulator.New(simulator.Config{})
+	f.Cleanup(func() { _ = s.Stop(f.Context()) })
+	f.Fuzz(func(t *testing.T, text, voice string) {
+		s.ForgetCalls()
+		body, err := json.Marshal(map[string]string{"input": text, "voice": voice})
+		if err != nil {
+			t.Fatal(err)
+		}
+		request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v1/audio/speech", bytes.NewReader(body))
+		request.Header.Set("Authorization", "Bearer sk_test")
+		recorder := httptest.NewRecorder()
+		s.Handler().ServeHTTP(recorder, request)
+		switch {
+		case recorder.Code == http.StatusOK:
+			splitFrames(t, recorder.Body.Bytes())
+		case recorder.Code != http.StatusBadRequest:
+			t.Fatalf("status %d: %q", recorder.Code, recorder.Body)
+		}
+	})
+}

@@ -1,0 +1,165 @@
+package simulator_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/simulator"
+	"github.com/text2image-audio/text2image-audio/pkg/simulator/simulatortest"
+)
+
+func TestLife(t *testing.T) {
+	t.Parallel()
+	s := simulator.New(simulator.Config{})
+	if s.URL() != "" || s.DeepSeekURL() != "" {
+		t.Error("it has an address before it listens")
+	}
+	for _, addr := range []string{"0.0.0.0:0", ":0", "192.0.2.1:80", "example.com:80", "nonsense"} {
+		if s.Start(t.Context(), addr) == nil {
+			t.Errorf("it listens on %s", addr)
+		}
+	}
+	if err := s.Start(t.Context(), "localhost:0"); err != nil {
+		t.Fatal(err)
+	}
+	if s.Start(t.Context(), "") == nil {
+		t.Error("it starts twice")
+	}
+	if s.PollinationsURL() != s.URL() || s.DeepSeekURL() != s.URL()+"/deepseek" {
+		t.Errorf("%s, %s", s.PollinationsURL(), s.DeepSeekURL())
+	}
+	other := simulator.New(simulator.Config{})
+	if other.Start(t.Context(), strings.TrimPrefix(s.URL(), "http://")) == nil {
+		t.Error("two listen on one port")
+	}
+	for range 2 {
+		if err := s.Stop(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if err := other.Stop(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	if other.Start(t.Context(), "") == nil {
+		t.Error("it starts after it was stopped")
+	}
+	if a := send(t.Context(), http.MethodGet, s.URL()+"/v1/models", ""); a.err == nil {
+		t.Error("it still answers")
+	}
+}
+
+func TestLatency(t *testing.T) {
+	t.Parallel()
+	const least = 40 * time.Millisecond
+	span := simulator.Delay{Min: least, Max: least + 10*time.Millisecond}
+	s := simulatortest.StartWith(t, simulator.Config{Latency: simulator.Latency{Image: span, Speech: span, Chat: span, Token: simulator.Delay{Min: time.Millisecond}}})
+	for name, ask := range samples() {
+		if ask.kind == simulator.KindAccount {
+			continue
+		}
+		began := time.Now()
+		whole(t, send(t.Context(), ask.method, s.URL()+ask.path, ask.body))
+		if took := time.Since(began); took < least {
+			t.Errorf("%s: answered after %v", name, took)
+		}
+	}
+	if demo := simulator.DemoLatency(); demo.Image.Max < demo.Image.Min || demo.Image.Min <= 0 {
+		t.Errorf("%+v", demo)
+	}
+}
+
+func TestKeys(t *testing.T) {
+	t.Parallel()
+	closed := simulatortest.StartWith(t, simulator.Config{Keys: []string{"sk_good"}})
+	open := simulatortest.Start(t)
+	for _, test := range []struct {
+		s      *simulator.Simulator
+		path   string
+		key    string
+		status int
+		part   string
+	}{
+		{closed, "/image/x?width=64&height=64", "Bearer sk_good", 200, ""},
+		{closed, "/image/x?width=64&height=64&key=sk_good", "", 200, ""},
+		{closed, "/image/x", "Bearer sk_bad", 401, "Invalid API key."},
+		{closed, "/image/x?key=sk_bad", "", 401, "Invalid API key."},
+		{closed, "/image/x", "", 401, "Authentication required."},
+		{closed, "/image/x", "Bearer ", 401, "Authentication required."},
+		{closed, "/image/models", "", 200, "zimage"},
+		{closed, "/audio/models", "", 200, `"voices":["alloy"`},
+		{closed, "/v1/models", "", 200, `"object":"list"`},
+		{closed, "/deepseek/models", "", 200, `"owned_by":"deepseek"`},
+		{closed, "/account/balance", "", 401, ""},
+		{closed, "/account/balance", "Bearer sk_good", 200, `{"balance":8.44,"accountBalance":{"total":8.44,`},
+		{closed, "/deepseek/user/balance", "Bearer sk_good", 200, `"total_balance":"8.44"`},
+		{closed, "/deepseek/user/balance", "Bearer sk_bad", 401, "****_bad is invalid"},
+		{open, "/image/x?width=64&height=64", "Bearer anything", 200, ""},
+		{open, "/image/x?width=64&height=64", "", 401, "Authentication required."},
+	} {
+		a := get(t, test.s.URL()+test.path, "Authorization", test.key)
+		if a.status != test.status || !strings.Contains(string(a.body), test.part) {
+			t.Errorf("%s with %q: status %d, want %d", test.path, test.key, a.status, test.status)
+		}
+	}
+}
+
+func TestPublishableKeysAreThrottled(t *testing.T) {
+	t.Parallel()
+	var seconds atomic.Int64
+	s := simulatortest.StartWith(t, simulator.Config{Now: func() time.Time { return time.Unix(1_800_000_000+seconds.Load(), 0) }})
+	ask := func(n int) answer {
+		return get(t, fmt.Sprintf("%s/image/x?width=64&height=64&seed=%d", s.URL(), n), "Authorization", "Bearer pk_test")
+	}
+	for n := range 3 {
+		if a := ask(n); a.status != http.StatusOK {
+			t.Fatalf("request %d: status %d", n, a.status)
+		}
+	}
+	a := ask(3)
+	if a.status != 429 || a.header.Get("Retry-After") != "15" || at(t, a.fields(t), "retryAfterSeconds") != 15.0 {
+		t.Errorf("status %d, %s", a.status, a.body)
+	}
+	seconds.Store(15)
+	if a := ask(4); a.status != http.StatusOK {
+		t.Errorf("after a refill: status %d", a.status)
+	}
+	if a := ask(5); a.status != 429 {
+		t.Errorf("beyond the refill: status %d", a.status)
+	}
+}
+
+func TestModelLists(t *testing.T) {
+	t.Parallel()
+	s := simulatortest.Start(t)
+	for path, output := range map[string]string{"/image/models": "image", "/audio/models": "audio"} {
+		a := get(t, s.URL()+path+"?community=false")
+		var list []any
+		if err := json.Unmarshal(a.body, &list); err != nil || len(list) == 0 {
+			t.Fatalf("%s: %v", path, err)
+		}
+		for n := range list {
+			for field, value := range at(t, list, n, "pricing").(map[string]any) {
+				if _, isText := value.(string); !isText {
+					t.Errorf("%s: the price %s is no string", path, field)
+				}
+			}
+			if at(t, list, n, "output_modalities", 0) != output || at(t, list, n, "name") == "" || at(t, list, n, "aliases", 0) == "" {
+				t.Errorf("%s: %v", path, list[n])
+			}
+		}
+		if a := get(t, s.URL()+path+"?community=1"); string(a.body) != "[]" {
+			t.Errorf("%s: communities have %s", path, a.body)
+		}
+		if a := get(t, s.URL()+path+"?community=maybe"); a.status != http.StatusBadRequest {
+			t.Errorf("%s: status %d", path, a.status)
+		}
+	}
+	if created := at(t, get(t, s.URL()+"/v1/models").fields(t), "data", 0, "created").(float64); created < 1e12 {
+		t.Errorf("created is %v, which is no milliseconds", created)
+	}
+}

@@ -1,0 +1,46 @@
+package processor
+
+import (
+	"context"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/worker/upstream"
+)
+
+// MaxCrashes is how many workers a job may lose.
+const MaxCrashes = maxCrashes
+
+// Causes returns the causes with which an attempt is broken off, by name.
+func Causes() map[string]error {
+	return map[string]error{
+		"shutdown": errShutdown, "lost": errLost, "stale": errStale, "ended": errEnded, "deadline": errDeadline,
+		"timeout": errTimeout, "stopped": errStopped,
+	}
+}
+
+// StoreFault returns the error of a store that failed.
+func StoreFault(err error) error { return &storeFault{err} }
+
+// Judged is what judge says.
+type Judged struct {
+	Verdict, Code string
+	Fault         *upstream.Fault
+	Faults        map[int]*upstream.Fault
+	Asked         time.Duration
+}
+
+// Judge says what follows from an error and a cause.
+func Judge(err, cause error) Judged {
+	o := judge(err, cause)
+	return Judged{string(o.verdict), o.code, o.fault, o.faults, asked(o)}
+}
+
+// Delay returns how long to wait before the attempt that follows n earlier ones.
+func (c Config) Delay(n int, asked time.Duration) time.Duration { return c.delay(n, asked) }
+
+// Measure takes a run into the average.
+func (p *Processor) Measure(kind job.Kind, run time.Duration) { p.measure(kind, run) }
+
+// AnnounceOnce announces the worker now.
+func (p *Processor) AnnounceOnce(ctx context.Context) error { return p.announceOnce(ctx) }

@@ -1,0 +1,221 @@
+package processor_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/store"
+	"github.com/text2image-audio/text2image-audio/worker/processor"
+	"github.com/text2image-audio/text2image-audio/worker/upstream"
+)
+
+// call is one call of a fake generator.
+type call struct {
+	ctx  context.Context //nolint:containedctx // Tests look at what becomes of it.
+	task *processor.Task
+	// n counts the calls for this job from 1.
+	n  int
+	at time.Time
+}
+
+// fake is a generator that does what a test says.
+type fake struct {
+	do func(call) (*job.Result, error)
+
+	mu      sync.Mutex
+	calls   []call
+	counts  map[string]int
+	changed chan struct{}
+	busy    int
+	most    int
+}
+
+func newFake(do func(call) (*job.Result, error)) *fake {
+	return &fake{do: do, counts: make(map[string]int), changed: make(chan struct{})}
+}
+
+// Generate does what the test says.
+func (f *fake) Generate(ctx context.Context, t *processor.Task) (*job.Result, error) {
+	f.mu.Lock()
+	f.counts[t.Spec.ID]++
+	c := call{ctx, t, f.counts[t.Spec.ID], time.Now()}
+	f.calls = append(f.calls, c)
+	f.busy++
+	f.most = max(f.most, f.busy)
+	close(f.changed)
+	f.changed = make(chan struct{})
+	f.mu.Unlock()
+	defer func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.busy--
+	}()
+	return f.do(c)
+}
+
+// wait returns the calls once there are n of them.
+func (f *fake) wait(t *testing.T, n int) []call {
+	t.Helper()
+	guard := time.NewTimer(patience)
+	defer guard.Stop()
+	for {
+		f.mu.Lock()
+		calls, changed := append([]call(nil), f.calls...), f.changed
+		f.mu.Unlock()
+		if len(calls) >= n {
+			return calls
+		}
+		select {
+		case <-changed:
+		case <-guard.C:
+			t.Fatalf("%d calls, want %d", len(calls), n)
+		}
+	}
+}
+
+func (f *fake) count(id string) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.counts[id]
+}
+
+// gate holds calls until it is opened.
+type gate struct {
+	open chan struct{}
+	once sync.Once
+}
+
+func newGate(t *testing.T) *gate {
+	t.Helper()
+	g := &gate{open: make(chan struct{})}
+	t.Cleanup(g.release)
+	return g
+}
+
+func (g *gate) release() { g.once.Do(func() { close(g.open) }) }
+
+// pass waits until the gate is opened or the call is broken off.
+func (g *gate) pass(ctx context.Context) error {
+	select {
+	case <-g.open:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func awaitDone(t *testing.T, ctx context.Context, what string) {
+	t.Helper()
+	guard := time.NewTimer(patience)
+	defer guard.Stop()
+	select {
+	case <-ctx.Done():
+	case <-guard.C:
+		t.Fatalf("never: %s", what)
+	}
+}
+
+// succeed makes whatever the job asks for.
+func succeed(c call) (*job.Result, error) {
+	switch in := c.task.Spec.Input.(type) {
+	case *job.ImageInput:
+		for i := range in.Count() {
+			if c.task.Stored(i) {
+				continue
+			}
+			if err := c.task.Store(c.ctx, picture(in, i), in.Count()); err != nil {
+				return nil, err
+			}
+		}
+		return &job.Result{}, nil
+	case *job.AudioInput:
+		if c.task.Stored(0) {
+			return nil, nil
+		}
+		return nil, c.task.Store(c.ctx, store.Product{Media: job.Media{ContentType: "audio/mpeg"}, Data: []byte("sound")}, 1)
+	case *job.TextInput:
+		return &job.Result{Text: "better " + in.Text}, nil
+	}
+	return nil, nil
+}
+
+func picture(in *job.ImageInput, index int) store.Product {
+	seed := in.SeedOf(index)
+	return store.Product{
+		Media: job.Media{Index: index, ContentType: "image/png", Width: 64, Height: 64, Seed: &seed},
+		Data:  []byte{'p', byte(index)},
+	}
+}
+
+// after answers the first calls of a job with the given errors and makes what it asks for from then on.
+func after(errs ...error) *fake {
+	return newFake(func(c call) (*job.Result, error) {
+		if c.n <= len(errs) {
+			return nil, errs[c.n-1]
+		}
+		return succeed(c)
+	})
+}
+
+// always answers every call with an error.
+func always(err error) *fake {
+	return newFake(func(call) (*job.Result, error) { return nil, err })
+}
+
+func fault(class upstream.Class, code string) *upstream.Fault {
+	return &upstream.Fault{Upstream: upstream.PollinationsImage, Class: class, Code: code, Status: 500, Detail: "what the upstream said"}
+}
+
+func retryable() *upstream.Fault { return fault(upstream.Retryable, upstream.CodeUnavailable) }
+
+func throttled(wait time.Duration) *upstream.Fault {
+	f := fault(upstream.Throttled, upstream.CodeThrottled)
+	f.Status, f.RetryAfter = 429, wait
+	return f
+}
+
+// spy collects what is sent on a subject.
+type spy struct {
+	mu   sync.Mutex
+	msgs []*nats.Msg
+}
+
+func (r *rig) spy(subject string) *spy {
+	r.Helper()
+	s := &spy{}
+	sub, err := r.broker.Conn().Subscribe(subject, func(m *nats.Msg) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.msgs = append(s.msgs, m)
+	})
+	if err != nil {
+		r.Fatal(err)
+	}
+	if err := r.broker.Conn().Flush(); err != nil {
+		r.Fatal(err)
+	}
+	r.Cleanup(func() { _ = sub.Unsubscribe() })
+	return s
+}
+
+func (s *spy) seen() []*nats.Msg {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]*nats.Msg(nil), s.msgs...)
+}
+
+// count counts the messages that fit.
+func (s *spy) count(fits func(*nats.Msg) bool) int {
+	n := 0
+	for _, m := range s.seen() {
+		if fits(m) {
+			n++
+		}
+	}
+	return n
+}

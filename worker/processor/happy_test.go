@@ -1,0 +1,211 @@
+package processor_test
+
+import (
+	"errors"
+	"io"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/store"
+)
+
+func TestJobOfEachKindSucceeds(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	g := newFake(succeed)
+	w := r.start(g)
+	for _, kind := range job.Kinds() {
+		t.Run(string(kind), func(t *testing.T) {
+			r := &rig{t, r.broker, r.queue, r.store, r.ledger}
+			s := r.submit(kind)
+			record := r.settled(s)
+			if record.Status != job.StatusSucceeded || record.Attempt != 1 || record.Counts != (job.Counts{}) || record.StartedAt == nil {
+				t.Errorf("record is %+v", record)
+			}
+			if record.Spec.Fingerprint != s.Fingerprint || record.Spec.Input == nil {
+				t.Errorf("spec in the record is %+v", record.Spec)
+			}
+			if g.count(s.ID) != 1 {
+				t.Errorf("%d calls", g.count(s.ID))
+			}
+			if r.dead(s) != nil {
+				t.Error("a dead letter for a job that succeeded")
+			}
+			switch kind {
+			case job.KindImage, job.KindAudio:
+				if len(record.Result.Media) != 1 || record.Result.Media[0].Bytes == 0 || record.Result.Media[0].SHA256 == "" {
+					t.Fatalf("media are %+v", record.Result.Media)
+				}
+				if got := r.bytes(s, 0); int64(len(got)) != record.Result.Media[0].Bytes {
+					t.Errorf("%d bytes stored", len(got))
+				}
+				if counter(t, w.metrics.MediaBytes.WithLabelValues(string(kind))) != float64(record.Result.Media[0].Bytes) {
+					t.Error("the stored bytes are not counted")
+				}
+			default:
+				if record.Result.Text == "" || len(record.Result.Media) != 0 {
+					t.Errorf("result is %+v", record.Result)
+				}
+			}
+			if counter(t, w.metrics.JobsFinished.WithLabelValues(string(kind), "succeeded")) != 1 {
+				t.Error("the job is not counted once")
+			}
+		})
+	}
+}
+
+func (r *rig) bytes(s *job.Spec, index int) []byte {
+	r.Helper()
+	m, err := r.store.OpenMedia(r.Context(), s.Owner, s.ID, index)
+	if err != nil {
+		r.Fatal(err)
+	}
+	data, err := io.ReadAll(m)
+	if err != nil {
+		r.Fatal(err)
+	}
+	return data
+}
+
+// One picture of a set is seen as soon as it is there, and the percentage with it.
+func TestSetArrivesPictureByPicture(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	next := make(chan int)
+	g := newFake(func(c call) (*job.Result, error) {
+		in := c.task.Spec.Input.(*job.ImageInput)
+		for range in.Count() {
+			select {
+			case i := <-next:
+				if err := c.task.Store(c.ctx, picture(in, i), in.Count()); err != nil {
+					return nil, err
+				}
+			case <-c.ctx.Done():
+				return nil, c.ctx.Err()
+			}
+		}
+		return &job.Result{}, nil
+	})
+	r.start(g)
+	s := r.submit(job.KindImage, input(pictures(4, 100)))
+	for n, index := range []int{2, 0, 3} {
+		next <- index
+		p := r.progressing(s, "the percentage rises", func(p *job.Progress) bool { return p.Percent != nil && *p.Percent == (n+1)*25 })
+		if p.Status != job.StatusRunning || p.Delivery != 1 || p.Step != uint64(n)+2 {
+			t.Errorf("progress is %+v", p)
+		}
+		m, err := r.store.MediaInfo(t.Context(), s.Owner, s.ID, index)
+		if err != nil || *m.Seed != 100+int64(index) {
+			t.Errorf("picture %d: %+v, %v", index, m, err)
+		}
+		if _, err := r.store.MediaInfo(t.Context(), s.Owner, s.ID, 1); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("picture 1 is there already: %v", err)
+		}
+	}
+	next <- 1
+	record := r.settled(s)
+	var seeds []int64
+	for i, m := range record.Result.Media {
+		if m.Index != i {
+			t.Errorf("medium %d has index %d", i, m.Index)
+		}
+		seeds = append(seeds, *m.Seed)
+	}
+	if !slices.Equal(seeds, []int64{100, 101, 102, 103}) || len(record.Result.Missing) != 0 {
+		t.Errorf("seeds %v, missing %v", seeds, record.Result.Missing)
+	}
+}
+
+// However the pictures of a set cross each other, the percentage never falls.
+func TestPercentageNeverFalls(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	events := r.spy("events.progress.>")
+	r.start(newFake(func(c call) (*job.Result, error) {
+		in := c.task.Spec.Input.(*job.ImageInput)
+		return &job.Result{}, atOnce(in.Count(), func(i int) error { return c.task.Store(c.ctx, picture(in, i), in.Count()) })
+	}))
+	var specs []*job.Spec
+	for range 40 {
+		specs = append(specs, r.submit(job.KindImage, input(pictures(4, 1))))
+	}
+	for _, s := range specs {
+		r.settled(s)
+	}
+	highest := make(map[string]int)
+	for _, m := range events.seen() {
+		p, err := job.DecodeProgress(m.Data)
+		if err != nil || p.Percent == nil {
+			continue
+		}
+		if *p.Percent < highest[p.ID] {
+			t.Fatalf("percentage fell from %d to %d", highest[p.ID], *p.Percent)
+		}
+		highest[p.ID] = *p.Percent
+	}
+	if len(highest) != len(specs) {
+		t.Errorf("percentages of %d jobs seen", len(highest))
+	}
+}
+
+func atOnce(n int, do func(int) error) error {
+	errs := make(chan error, n)
+	for i := range n {
+		go func() { errs <- do(i) }()
+	}
+	var all error
+	for range n {
+		all = errors.Join(all, <-errs)
+	}
+	return all
+}
+
+// A delivery that is not the first asks the leader whether the job has ended; a replica might not know.
+func TestRedeliveryAsksTheLeader(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	asked := r.spy("$JS.API.STREAM.MSG.GET." + broker.ResultsStream)
+	s := r.submit(job.KindPrompt)
+	r.bump(s, 1)
+	g := newFake(succeed)
+	r.start(g)
+	// The test has not asked for the record itself yet, so that every question is the worker's.
+	g.wait(t, 1)
+	if asked.count(func(m *nats.Msg) bool {
+		return string(m.Data) == `{"last_by_subj":"`+broker.RecordSubject(s.Owner, s.ID)+`"}`
+	}) == 0 {
+		t.Error("the leader was not asked")
+	}
+	r.settled(s)
+}
+
+// bump takes a job and gives it back n times, so that its next delivery is number n+1.
+func (r *rig) bump(s *job.Spec, n int) {
+	r.Helper()
+	lane, err := r.queue.Lane(r.Context(), s.Kind, s.Lane)
+	if err != nil {
+		r.Fatal(err)
+	}
+	puller, err := r.queue.Puller()
+	if err != nil {
+		r.Fatal(err)
+	}
+	defer puller.Close()
+	for range n {
+		d, err := puller.Take(lane, 5*time.Second)
+		if err != nil || d == nil || d.ID != s.ID {
+			r.Fatalf("took %+v, %v", d, err)
+		}
+		if err := d.HandBack(); err != nil {
+			r.Fatal(err)
+		}
+	}
+	if err := r.broker.Conn().Flush(); err != nil {
+		r.Fatal(err)
+	}
+}

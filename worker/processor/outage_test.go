@@ -1,0 +1,198 @@
+package processor_test
+
+import (
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/worker/processor"
+	"github.com/text2image-audio/text2image-audio/worker/upstream"
+)
+
+// away is how long NATS is gone in the tests of a restart.
+const away = 2 * time.Second
+
+// NATS that goes away in the middle of a settlement costs time and nothing else.
+func TestNATSAwayDuringSettlement(t *testing.T) {
+	t.Parallel()
+	for _, step := range []processor.Step{processor.StepMedia, processor.StepRecord, processor.StepFollowUp} {
+		t.Run(string(step), func(t *testing.T) {
+			t.Parallel()
+			o := newOutage(t)
+			r := onBroker(t, dial(t, o.url()))
+			g := newFake(succeed)
+			var once sync.Once
+			back := make(chan struct{})
+			startOn(t, dial(t, o.url()), g, func(c *processor.Config) {
+				c.AfterStep = func(at processor.Step) error {
+					if at == step {
+						once.Do(func() {
+							o.down()
+							time.AfterFunc(away, func() {
+								defer close(back)
+								o.up()
+							})
+						})
+					}
+					return nil
+				}
+			})
+			s := r.submit(job.KindAudio)
+			g.wait(t, 1)
+			<-back
+			if record := r.settled(s); record.Status != job.StatusSucceeded || len(record.Result.Media) != 1 {
+				t.Errorf("record is %+v", record)
+			}
+			if g.count(s.ID) != 1 {
+				t.Errorf("%d calls", g.count(s.ID))
+			}
+		})
+	}
+}
+
+// A write whose answer is lost is repeated long before the settlement is given up.
+func TestLostAnswerDuringSettlement(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		step           processor.Step
+		request, reply string
+		do             *fake
+		status         job.Status
+	}{
+		"record never arrives":      {processor.StepMedia, "PUB $KV.RESULTS", "", newFake(succeed), job.StatusSucceeded},
+		"record is not confirmed":   {processor.StepMedia, "", `"stream":"KV_RESULTS"`, newFake(succeed), job.StatusSucceeded},
+		"letter never arrives":      {processor.StepRecord, "PUB dead.", "", always(fault(upstream.Permanent, "x")), job.StatusFailed},
+		"acknowledgement is lost":   {processor.StepFollowUp, "+ACK", "", newFake(succeed), job.StatusSucceeded},
+		"all is confirmed too late": {processor.StepRecord, "", `"stream":"DEAD"`, always(fault(upstream.Permanent, "x")), job.StatusFailed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := newOutage(t)
+			// The test looks through a line of its own, which is not disturbed.
+			r := onBroker(t, dial(t, o.owner.ClientURL()))
+			var once sync.Once
+			startOn(t, dial(t, o.url()), test.do, withOneSlot, func(c *processor.Config) {
+				c.WriteTimeout = time.Second
+				c.AfterStep = func(at processor.Step) error {
+					if at == test.step {
+						once.Do(func() {
+							lost := o.loses(test.request, test.reply)
+							go func() {
+								<-lost
+								o.heal()
+							}()
+						})
+					}
+					return nil
+				}
+			})
+			begun := time.Now()
+			s := r.submit(job.KindPrompt)
+			if record := r.settled(s); record.Status != test.status {
+				t.Errorf("ended as %s", record.Status)
+			}
+			if test.do.count(s.ID) != 1 {
+				t.Errorf("%d calls", test.do.count(s.ID))
+			}
+			if d := r.dead(s); (d != nil) != (test.status == job.StatusFailed) || (d != nil && d.Detail == "") {
+				t.Errorf("dead letter is %+v", d)
+			}
+			if took := time.Since(begun); took > broker.DefaultAckWait {
+				t.Errorf("took %s", took)
+			}
+		})
+	}
+}
+
+// The progress lies in memory: NATS that is restarted has forgotten it, which must not cost what a call has made.
+func TestNATSRestartsDuringACall(t *testing.T) {
+	t.Parallel()
+	for name, in := range map[string]struct {
+		kind   job.Kind
+		change submission
+	}{
+		"speech": {job.KindAudio, func(*job.Spec) {}}, "set": {job.KindImage, input(pictures(3, 1))},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := newOutage(t)
+			r := onBroker(t, dial(t, o.url()))
+			hold := newGate(t)
+			g := newFake(func(c call) (*job.Result, error) {
+				if err := hold.pass(c.ctx); err != nil {
+					return nil, err
+				}
+				return succeed(c)
+			})
+			startOn(t, dial(t, o.url()), g)
+			s := r.submit(in.kind, in.change)
+			g.wait(t, 1)
+			r.progressing(s, "the job runs", func(p *job.Progress) bool { return p.Status == job.StatusRunning })
+			o.down()
+			o.up()
+			r.eventually("NATS is back", func() bool { return r.broker.Check(t.Context()) == nil })
+			hold.release()
+			if record := r.settled(s); record.Status != job.StatusSucceeded || record.Counts != (job.Counts{}) {
+				t.Errorf("record is %+v", record)
+			}
+			if g.count(s.ID) != 1 {
+				t.Errorf("%d calls", g.count(s.ID))
+			}
+		})
+	}
+}
+
+// A progress that was stored, though its confirmation was lost, is not taken for somebody else's.
+func TestUnconfirmedProgressIsOurOwn(t *testing.T) {
+	t.Parallel()
+	o := newOutage(t)
+	r := onBroker(t, dial(t, o.owner.ClientURL()))
+	g := newFake(func(c call) (*job.Result, error) {
+		lost := o.loses("", `"stream":"KV_PROGRESS"`)
+		go func() {
+			<-lost
+			o.heal()
+		}()
+		return succeed(c)
+	})
+	startOn(t, dial(t, o.url()), g, withOneSlot, func(c *processor.Config) { c.WriteTimeout = time.Second })
+	s := r.submit(job.KindImage, input(pictures(3, 1)))
+	if record := r.settled(s); record.Status != job.StatusSucceeded || record.Counts != (job.Counts{}) {
+		t.Errorf("record is %+v", record)
+	}
+	if g.count(s.ID) != 1 {
+		t.Errorf("%d calls", g.count(s.ID))
+	}
+}
+
+// One lost answer does not silence the heart.
+func TestHeartSurvivesALostAnswer(t *testing.T) {
+	t.Parallel()
+	o := newOutage(t, withShortWait)
+	r := onBroker(t, dial(t, o.owner.ClientURL()))
+	beats := r.spy("$JS.ACK." + broker.StreamJobs + ".>")
+	hold := newGate(t)
+	g := newFake(func(c call) (*job.Result, error) {
+		if err := hold.pass(c.ctx); err != nil {
+			return nil, err
+		}
+		return succeed(c)
+	})
+	s := r.submit(job.KindPrompt)
+	r.bump(s, 1)
+	startOn(t, dial(t, o.url()), g, withShortBeat, withOneSlot)
+	g.wait(t, 1)
+	<-o.loses("STREAM.MSG.GET."+broker.ResultsStream, "")
+	o.heal()
+	isBeat := func(m *nats.Msg) bool { return string(m.Data) == "+WPI" }
+	before := beats.count(isBeat)
+	r.eventually("the heart beats on", func() bool { return beats.count(isBeat) >= before+6 || g.count(s.ID) > 1 })
+	hold.release()
+	if record := r.settled(s); record.Crashes != 0 || g.count(s.ID) != 1 {
+		t.Errorf("%d calls, record %+v", g.count(s.ID), record)
+	}
+}

@@ -1,0 +1,216 @@
+package processor_test
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"sync/atomic"
+	"testing"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/worker/processor"
+	"github.com/text2image-audio/text2image-audio/worker/upstream"
+)
+
+var errCrash = errors.New("the test stops the worker here")
+
+// Behind each step exactly what belongs before it is stored: the message goes last.
+func TestSettlementKeepsItsOrder(t *testing.T) {
+	t.Parallel()
+	for name, g := range map[string]*fake{
+		"succeeded": newFake(succeed),
+		"failed":    always(fault(upstream.Permanent, upstream.CodeRejected)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			s := newSpec(t, job.KindAudio)
+			type state struct{ media, record, dead, queued bool }
+			states := make(map[processor.Step]state)
+			done := make(chan struct{})
+			r.start(g, func(c *processor.Config) {
+				c.AfterStep = func(step processor.Step) error {
+					states[step] = state{
+						media:  r.raw(broker.ResultsStream, broker.ManifestSubject(s.Owner, s.ID, 0)) != nil,
+						record: r.raw(broker.ResultsStream, broker.RecordSubject(s.Owner, s.ID)) != nil,
+						dead:   r.dead(s) != nil,
+						queued: r.queued(s),
+					}
+					if step == processor.StepAck {
+						close(done)
+					}
+					return nil
+				}
+			})
+			if _, _, err := r.ledger.Submit(t.Context(), s, false); err != nil {
+				t.Fatal(err)
+			}
+			<-done
+			made, failed := name == "succeeded", name == "failed"
+			want := map[processor.Step]state{
+				processor.StepMedia:    {made, false, false, true},
+				processor.StepRecord:   {made, true, false, true},
+				processor.StepFollowUp: {made, true, failed, true},
+				processor.StepAck:      {made, true, failed, false},
+			}
+			if !reflect.DeepEqual(states, want) {
+				t.Errorf("got  %+v\nwant %+v", states, want)
+			}
+			r.settled(s)
+		})
+	}
+}
+
+// A worker that stops in any gap of the settlement leaves a job that the next worker ends exactly once.
+func TestSettlementStoppedInEachGap(t *testing.T) {
+	t.Parallel()
+	steps := []processor.Step{processor.StepMedia, processor.StepRecord, processor.StepFollowUp, processor.StepAck}
+	for _, step := range steps {
+		for name, status := range map[string]job.Status{"succeed": job.StatusSucceeded, "fail": job.StatusFailed} {
+			t.Run(fmt.Sprintf("%s behind %s", name, step), func(t *testing.T) {
+				t.Parallel()
+				stopInGap(t, step, status)
+			})
+		}
+	}
+}
+
+func stopInGap(t *testing.T, step processor.Step, status job.Status) {
+	t.Helper()
+	r := newRig(t, withShortWait)
+	var made atomic.Int64
+	g := newFake(func(c call) (*job.Result, error) {
+		if status == job.StatusFailed {
+			return nil, fault(upstream.Moderated, upstream.CodeModerated)
+		}
+		if !c.task.Stored(0) {
+			made.Add(1)
+		}
+		return succeed(c)
+	})
+	crashed := make(chan struct{})
+	first := r.start(g, func(c *processor.Config) {
+		c.AfterStep = func(at processor.Step) error {
+			if at != step {
+				return nil
+			}
+			close(crashed) // A second time would panic: the first worker takes the job only once.
+			return errCrash
+		}
+	})
+	s := r.submit(job.KindAudio)
+	<-crashed
+	before := r.raw(broker.ResultsStream, broker.RecordSubject(s.Owner, s.ID))
+	if (before != nil) != (step != processor.StepMedia) {
+		t.Fatalf("a record behind %s: %v", step, before != nil)
+	}
+	first.stop()
+	r.start(g)
+	record := r.ended(s)
+	r.eventually("the job leaves the queue", func() bool { return !r.queued(s) })
+
+	if record.Status != status {
+		t.Errorf("ended as %s", record.Status)
+	}
+	calls, crashes := 1, 0
+	if step == processor.StepMedia {
+		calls, crashes = 2, 1
+	}
+	if g.count(s.ID) != calls || record.Crashes != crashes {
+		t.Errorf("%d calls and %d crashes, want %d and %d", g.count(s.ID), record.Crashes, calls, crashes)
+	}
+	if before != nil {
+		if now := r.raw(broker.ResultsStream, broker.RecordSubject(s.Owner, s.ID)); now.Sequence != before.Sequence {
+			t.Errorf("the record was written again, at %d instead of %d", now.Sequence, before.Sequence)
+		}
+	}
+	depth, err := r.store.DeadDepth(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if status == job.StatusFailed {
+		d := r.dead(s)
+		if depth != 1 || d == nil || d.Error.Code != job.CodeModerated || d.Failures != 1 {
+			t.Errorf("%d dead letters, this one %+v", depth, d)
+		}
+		return
+	}
+	if depth != 0 {
+		t.Errorf("%d dead letters", depth)
+	}
+	if made.Load() != 1 || len(record.Result.Media) != 1 || string(r.bytes(s, 0)) != "sound" {
+		t.Errorf("made %d times, media %+v", made.Load(), record.Result.Media)
+	}
+}
+
+// Of two workers that end the same job the first decides, and the second takes the later steps for its record.
+func TestFirstRecordWins(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	s := newSpec(t, job.KindPrompt)
+	g := newFake(func(c call) (*job.Result, error) {
+		first := &job.Record{Status: job.StatusFailed, Spec: s, FinishedAt: s.CreatedAt, Error: job.NewError(job.CodeDeadline, 0)}
+		if err := r.store.CreateRecord(c.ctx, first); err != nil {
+			return nil, err
+		}
+		return succeed(c)
+	})
+	w := r.start(g)
+	if _, _, err := r.ledger.Submit(t.Context(), s, false); err != nil {
+		t.Fatal(err)
+	}
+	record := r.settled(s)
+	if record.Status != job.StatusFailed || record.Error.Code != job.CodeDeadline {
+		t.Errorf("record is %+v", record)
+	}
+	if d := r.dead(s); d == nil || d.Error.Code != job.CodeDeadline || d.Detail != "" {
+		t.Errorf("dead letter is %+v", d)
+	}
+	if counter(t, w.metrics.SettleConflicts.WithLabelValues("prompt")) != 1 || counter(t, w.metrics.JobsFinished.WithLabelValues("prompt", "succeeded")) != 0 {
+		t.Error("the conflict is not counted as one")
+	}
+}
+
+// A picture of a set that was stored before a crash is not made again.
+func TestCrashWithinASetKeepsWhatIsStored(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, withShortWait)
+	var made [4]atomic.Int64
+	g := newFake(func(c call) (*job.Result, error) {
+		in := c.task.Spec.Input.(*job.ImageInput)
+		for i := range 4 {
+			if c.task.Stored(i) {
+				continue
+			}
+			made[i].Add(1)
+			if err := c.task.Store(c.ctx, picture(in, i), 4); err != nil {
+				return nil, err
+			}
+		}
+		return &job.Result{}, nil
+	})
+	var stored atomic.Int64
+	crashed := make(chan struct{})
+	first := r.start(g, func(c *processor.Config) {
+		c.AfterStep = func(processor.Step) error {
+			if stored.Add(1) < 2 {
+				return nil
+			}
+			close(crashed)
+			return errCrash
+		}
+	})
+	s := r.submit(job.KindImage, input(pictures(4, 1)))
+	<-crashed
+	first.stop()
+	r.start(g)
+	if record := r.settled(s); len(record.Result.Media) != 4 || record.Crashes != 1 {
+		t.Errorf("record is %+v", record)
+	}
+	for i := range made {
+		if made[i].Load() != 1 {
+			t.Errorf("picture %d was made %d times", i, made[i].Load())
+		}
+	}
+}

@@ -1,0 +1,117 @@
+package deepseek_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/worker/upstream"
+	"github.com/text2image-audio/text2image-audio/worker/upstream/deepseek"
+)
+
+// piped answers with a body into which the test writes.
+type piped struct {
+	write func(context.Context, io.Writer)
+}
+
+func (p piped) RoundTrip(r *http.Request) (*http.Response, error) {
+	out, in := io.Pipe()
+	stop := context.AfterFunc(r.Context(), func() { _ = in.CloseWithError(r.Context().Err()) })
+	go func() {
+		defer stop()
+		p.write(r.Context(), in)
+		<-r.Context().Done()
+	}()
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, ContentLength: -1, Body: out}, nil
+}
+
+// A model that only shows signs of life must not hold a slot until the deadline; one that speaks now and then may go on.
+func TestSilence(t *testing.T) {
+	t.Parallel()
+	pause := func(ctx context.Context, d time.Duration) bool {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(d):
+			return true
+		}
+	}
+	forever := func(sign string) func(context.Context, io.Writer) {
+		return func(ctx context.Context, w io.Writer) {
+			for pause(ctx, time.Second) {
+				_, _ = io.WriteString(w, sign)
+			}
+		}
+	}
+	rows := []struct {
+		name  string
+		write func(context.Context, io.Writer)
+		takes time.Duration
+		fails bool
+	}{
+		{"comments for ever", forever(": keep-alive\n\n"), time.Minute, true},
+		{"blank lines for ever", forever("\n"), time.Minute, true},
+		{"begun and fallen silent", func(_ context.Context, w io.Writer) { _, _ = io.WriteString(w, stream(role, hello)) }, time.Minute, true},
+		{"fallen silent inside a document", func(_ context.Context, w io.Writer) { _, _ = io.WriteString(w, `{"choices":`) }, time.Minute, true},
+		{"slow", func(ctx context.Context, w io.Writer) {
+			for range 5 {
+				pause(ctx, 50*time.Second)
+				_, _ = io.WriteString(w, stream(hello))
+			}
+			_, _ = io.WriteString(w, stream(endWithBill("stop"), "[DONE]"))
+		}, 250*time.Second + 250*time.Millisecond, false},
+		{"silent after its end", func(_ context.Context, w io.Writer) {
+			_, _ = io.WriteString(w, stream(hello, end("stop")))
+		}, 3 * time.Second, false},
+		{"comments after its end", func(ctx context.Context, w io.Writer) {
+			_, _ = io.WriteString(w, stream(hello, end("stop")))
+			forever(": keep-alive\n\n")(ctx, w)
+		}, 3 * time.Second, false},
+	}
+	for _, r := range rows {
+		t.Run(r.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				client, err := deepseek.New(deepseek.Config{URL: "http://example.org", HTTP: &http.Client{Transport: piped{r.write}}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				begun := time.Now()
+				got, err := client.Improve(t.Context(), canaryPrompt)
+				if took := time.Since(begun); took != r.takes {
+					t.Errorf("took %v, want %v", took, r.takes)
+				}
+				if r.fails {
+					requireFault(t, err, upstream.Retryable, upstream.CodeTimeout)
+				} else if err != nil || !strings.HasPrefix(got.Text, "A red") {
+					t.Errorf("got %q, %v", got.Text, err)
+				}
+			})
+		})
+	}
+}
+
+func TestCanceled(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		client, err := deepseek.New(deepseek.Config{URL: "http://example.org", HTTP: &http.Client{Transport: piped{func(_ context.Context, w io.Writer) {
+			_, _ = io.WriteString(w, stream(hello))
+		}}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		why := errors.New("job was canceled")
+		ctx, cancel := context.WithCancelCause(t.Context())
+		time.AfterFunc(time.Second, func() { cancel(why) })
+		_, err = client.Improve(ctx, "fox")
+		requireFault(t, err, upstream.Canceled, upstream.CodeCanceled)
+		if !errors.Is(err, why) {
+			t.Errorf("got %v", err)
+		}
+	})
+}

@@ -1,0 +1,161 @@
+package pollinations_test
+
+import (
+	"bytes"
+	"context"
+	"image"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/simulator"
+	"github.com/text2image-audio/text2image-audio/worker/upstream"
+	"github.com/text2image-audio/text2image-audio/worker/upstream/pollinations"
+)
+
+// simulated returns a simulator and a client that talks to it. An idle time of 0 is the default one.
+func simulated(t *testing.T, idle time.Duration) (*simulator.Simulator, *pollinations.Client) {
+	t.Helper()
+	sim := simulator.New(simulator.Config{})
+	if err := sim.Start(t.Context(), ""); err != nil {
+		t.Fatal(err)
+	}
+	transport := upstream.NewTransport(upstream.Options{})
+	t.Cleanup(func() {
+		transport.CloseIdleConnections()
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if err := sim.Stop(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	client, err := pollinations.New(pollinations.Config{
+		BaseURL: sim.PollinationsURL(), SpeechBaseURL: sim.PollinationsURL() + "/v1",
+		Token: canaryKey, HTTP: &http.Client{Transport: transport}, Idle: idle,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sim, client
+}
+
+func TestSimulatedPictures(t *testing.T) {
+	t.Parallel()
+	sim, client := simulated(t, 0)
+	requests := []pollinations.ImageRequest{
+		{Prompt: "月光下的猫 / 100% alive? #1", Model: "flux", Width: 321, Height: 123, Seed: 5},
+		{Prompt: strings.Repeat("一只猫", 400), Model: "flux", Width: 64, Height: 64, Seed: 5},
+		{Prompt: "a cat", Negative: "dogs", Model: "gptimage", Width: 96, Height: 64, Transparent: true},
+	}
+	for n, request := range requests {
+		first, err := client.Image(t.Context(), request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if first.Width != request.Width || first.Height != request.Height {
+			t.Errorf("picture %d is %dx%d", n, first.Width, first.Height)
+		}
+		if _, _, err := image.Decode(bytes.NewReader(first.Data)); err != nil {
+			t.Errorf("picture %d: %v", n, err)
+		}
+		again, err := client.Image(t.Context(), request)
+		if err != nil || !bytes.Equal(first.Data, again.Data) {
+			t.Errorf("picture %d differs the second time: %v", n, err)
+		}
+	}
+	drawn := sim.Calls(simulator.KindImage)[0].Prompt
+	if drawn != requests[0].Prompt {
+		t.Errorf("the gateway understood %q", drawn)
+	}
+}
+
+func TestSimulatedSpeech(t *testing.T) {
+	t.Parallel()
+	_, client := simulated(t, 0)
+	for format, contentType := range map[string]string{"mp3": "audio/mpeg", "wav": "audio/wav", "pcm": "audio/pcm"} {
+		got, err := client.Speech(t.Context(), pollinations.SpeechRequest{Text: "Good morning, 早上好", Format: format, Speed: 1.5})
+		if err != nil || got.ContentType != contentType || len(got.Data) < 1000 {
+			t.Errorf("%s: %+v, %v", format, got, err)
+		}
+	}
+	_, err := client.Speech(t.Context(), pollinations.SpeechRequest{Text: "x", Voice: "nobody's"})
+	requireFault(t, err, upstream.Permanent, upstream.CodeRejected)
+}
+
+// What each fault of the simulator must be taken for. A fault that is not named here concerns the language model only
+// and leaves a picture and a recording as they are.
+func TestSimulatedFaults(t *testing.T) {
+	t.Parallel()
+	type verdict struct {
+		class upstream.Class
+		code  string
+	}
+	var (
+		unavailable   = verdict{upstream.Retryable, upstream.CodeUnavailable}
+		invalid       = verdict{upstream.Retryable, upstream.CodeInvalidAnswer}
+		timedOut      = verdict{upstream.Retryable, upstream.CodeTimeout}
+		throttled     = verdict{upstream.Throttled, upstream.CodeThrottled}
+		rejected      = verdict{upstream.Permanent, upstream.CodeRejected}
+		moderated     = verdict{upstream.Moderated, upstream.CodeModerated}
+		misconfigured = verdict{upstream.Misconfigured, upstream.CodeMisconfigured}
+	)
+	want := map[string]verdict{
+		"bad_request": rejected, "unprocessable": rejected, "not_found": rejected, "payload_too_large": rejected,
+		"unknown_model": rejected, "retired_model": rejected, "paid_only": rejected, "forbidden": rejected,
+		"unauthorized": misconfigured, "no_balance": misconfigured, "key_budget_exhausted": misconfigured, "balance_forbidden": misconfigured,
+		"moderated": moderated, "safety_block": moderated,
+		"rate_limited": throttled, "rate_limited_pk": throttled, "concurrency": throttled, "rate_limited_interval": throttled,
+		"server_error": unavailable, "bad_gateway": unavailable, "unavailable": unavailable, "gateway_timeout": unavailable,
+		"html_502": unavailable, "html_504": unavailable, "html_524": unavailable, "text_503": unavailable, "text_530": unavailable,
+		"reset": unavailable, "error_picture": unavailable, "stalled": timedOut, "hang": timedOut,
+		"truncated": invalid, "empty": invalid, "wrong_type": invalid, "not_json": invalid, "garbage": invalid,
+	}
+	sim, _ := simulated(t, 0)
+	names := sim.FaultNames()
+	for name := range want {
+		if !slices.Contains(names, name) {
+			t.Errorf("the simulator knows no fault %q", name)
+		}
+	}
+	for _, name := range slices.Sorted(slices.Values(names)) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			verdict, bad := want[name]
+			idle := time.Duration(0)
+			if verdict == timedOut {
+				idle = 200 * time.Millisecond
+			}
+			sim, client := simulated(t, idle)
+			if err := sim.Script(simulator.Rule{Fault: name}); err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			if name == "hang" {
+				ctx, cancel = context.WithTimeout(ctx, 100*time.Millisecond)
+				defer cancel()
+			}
+			_, imageErr := client.Image(ctx, pollinations.ImageRequest{Prompt: canaryPrompt, Model: "flux", Width: 64, Height: 64})
+			_, speechErr := client.Speech(ctx, pollinations.SpeechRequest{Text: canaryPrompt})
+			// These are pictures, which nothing marks as wrong, or which are wrong for speech alone.
+			if name == "error_picture_bare" || name == "wrong_size" {
+				if imageErr != nil {
+					t.Errorf("picture: %v", imageErr)
+				}
+				return
+			}
+			for _, err := range []error{imageErr, speechErr} {
+				if !bad {
+					if err != nil {
+						t.Errorf("got %v", err)
+					}
+					continue
+				}
+				requireFault(t, err, verdict.class, verdict.code)
+				requireSilence(t, faultOf(t, err))
+			}
+		})
+	}
+}

@@ -40,6 +40,7 @@ const hang = 2 * time.Minute
 type program struct {
 	cmd    *exec.Cmd
 	url    string
+	nats   string
 	stderr bytes.Buffer
 }
 
@@ -61,6 +62,9 @@ func launch(t *testing.T, dir string, variables ...string) *program {
 	for lines.Scan() {
 		if _, url, ok := strings.Cut(lines.Text(), "page and API"); ok {
 			p.url = strings.TrimSpace(url)
+		}
+		if _, url, ok := strings.Cut(lines.Text(), "open to workers at "); ok {
+			p.nats = strings.TrimSpace(url)
 		}
 		if strings.HasPrefix(lines.Text(), "Ready.") {
 			go func() { _, _ = io.Copy(io.Discard, stdout) }()

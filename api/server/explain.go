@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/api/feed"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/ledger"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
@@ -55,6 +56,8 @@ var known = []struct {
 	{store.ErrFull, codeUnavailable, retryFull},
 	{queue.ErrUnavailable, codeUnavailable, retryUnavailable},
 	{context.DeadlineExceeded, codeUnavailable, retryUnavailable},
+	// A newer program wrote it; one of those, or this one after its upgrade, can read it.
+	{job.ErrNewer, codeUnavailable, retryUnavailable},
 	// A caller that is gone is dealt with before; this is the server about to stop.
 	{context.Canceled, codeUnavailable, retryUnavailable},
 	{feed.ErrStopped, codeUnavailable, retryUnavailable},

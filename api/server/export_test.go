@@ -3,6 +3,8 @@ package server
 import (
 	"net/http"
 
+	"github.com/gin-gonic/gin"
+
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/ledger"
 )
@@ -106,3 +108,21 @@ func Title(status int, lang job.Lang) string { return title(status, lang) }
 
 // Mark is a place in a list.
 type Mark = ledger.Mark
+
+// Patient serves a handler whose writes have deadlines.
+func Patient(h func(w http.ResponseWriter)) http.Handler {
+	e := gin.New()
+	e.GET("/", func(c *gin.Context) { h(newPatientWriter(c.Writer)) })
+	return e
+}
+
+// BodyReader serves a route that reads its body and tells report the code of what went wrong.
+func BodyReader(report func(code string)) http.Handler {
+	e := gin.New()
+	e.POST("/", func(c *gin.Context) {
+		_, err := readBody(c)
+		code, _, _ := IsProblem(err)
+		report(code)
+	})
+	return e
+}

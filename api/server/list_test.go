@@ -96,17 +96,17 @@ func TestListFilters(t *testing.T) {
 	b := setup(t)
 	c, _ := history(t, b, 16)
 	for query, want := range map[string]int{
-		"?kind=image":                                 4,
-		"?kind=image,audio":                           8,
-		"?kind=image&kind=audio":                      8,
-		"?kind=image,image&kind=":                     4,
-		"?status=queued":                              8,
-		"?status=succeeded,failed":                    8,
-		"?status=running":                             0,
-		"?kind=audio&status=succeeded":                4,
-		"?kind=image&status=succeeded":                0,
-		"?kind=image,audio,prompt,translation&x=y":    16,
-		"?status=queued,succeeded,failed&limit=100":   16,
+		"?kind=image":                                  4,
+		"?kind=image,audio":                            8,
+		"?kind=image&kind=audio":                       8,
+		"?kind=image,image&kind=":                      4,
+		"?status=queued":                               8,
+		"?status=succeeded,failed":                     8,
+		"?status=running":                              0,
+		"?kind=audio&status=succeeded":                 4,
+		"?kind=image&status=succeeded":                 0,
+		"?kind=image,audio,prompt,translation&x=y":     16,
+		"?status=queued,succeeded,failed&limit=100":    16,
 		"?" + url.Values{"kind": {" image "}}.Encode(): 4,
 	} {
 		if got := len(b.list(t, query, c).Jobs); got != want {

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -15,10 +16,11 @@ const (
 	drainTimeout    = 10 * time.Second
 )
 
-// connect makes the connection and waits until it stands. It reconnects for ever afterwards.
+// connect makes the connection and waits until it stands. It reconnects for ever afterwards, also when NATS refuses the
+// credentials for a while. When it refuses them from the start nobody would notice the wait, so that is a fault.
 func (b *Broker) connect(ctx context.Context) error {
-	connected := make(chan struct{}, 1)
-	nc, err := nats.Connect(b.cfg.URL, b.options(connected)...)
+	connected, refused := make(chan struct{}, 1), make(chan error, 1)
+	nc, err := nats.Connect(b.cfg.URL, b.options(connected, refused)...)
 	if err != nil {
 		return fmt.Errorf("connect to NATS: %w", err)
 	}
@@ -29,6 +31,8 @@ func (b *Broker) connect(ctx context.Context) error {
 	for !nc.IsConnected() {
 		select {
 		case <-connected:
+		case err := <-refused:
+			return fmt.Errorf("connect to NATS: the credentials are refused: %w", err)
 		case <-ctx.Done():
 			return fmt.Errorf("connect to NATS: %w (last try: %w)", context.Cause(ctx), lastError(nc))
 		}
@@ -36,18 +40,29 @@ func (b *Broker) connect(ctx context.Context) error {
 	return nil
 }
 
-func (b *Broker) options(connected chan<- struct{}) []nats.Option {
+func (b *Broker) options(connected chan<- struct{}, refused chan<- error) []nats.Option {
 	opts := []nats.Option{
 		nats.Name("text2image-audio"),
 		nats.RetryOnFailedConnect(true),
 		nats.MaxReconnects(-1),
 		nats.ReconnectWait(reconnectWait),
 		nats.ReconnectJitter(reconnectJitter, reconnectJitter),
+		// Without it the second refusal in a row would close the connection for good.
+		nats.IgnoreAuthErrorAbort(),
 		nats.PingInterval(pingInterval),
 		nats.DrainTimeout(drainTimeout),
 		nats.ConnectHandler(func(*nats.Conn) {
 			select {
 			case connected <- struct{}{}:
+			default:
+			}
+		}),
+		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) {
+			if !isRefusal(err) {
+				return
+			}
+			select {
+			case refused <- err:
 			default:
 			}
 		}),
@@ -78,6 +93,18 @@ func (b *Broker) options(connected chan<- struct{}) []nats.Option {
 		opts = append(opts, nats.UserCredentials(b.cfg.Creds))
 	}
 	return opts
+}
+
+// isRefusal reports whether NATS is there and does not accept the credentials.
+func isRefusal(err error) bool {
+	for _, refusal := range []error{
+		nats.ErrAuthorization, nats.ErrAuthExpired, nats.ErrAuthRevoked, nats.ErrAccountAuthExpired,
+	} {
+		if errors.Is(err, refusal) {
+			return true
+		}
+	}
+	return false
 }
 
 func lastError(nc *nats.Conn) error {

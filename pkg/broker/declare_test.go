@@ -50,10 +50,8 @@ func TestStreams(t *testing.T) {
 		},
 		broker.ProgressStream: {
 			subject: "$KV.PROGRESS.>", storage: jetstream.MemoryStorage, discard: jetstream.DiscardNew, maxMsgs: -1, perSubject: 1,
-			maxAge: 48 * time.Hour,
-			republish: jetstream.RePublish{
-				Source: "$KV.PROGRESS.*.*", Destination: "events.progress.{{wildcard(1)}}.{{wildcard(2)}}",
-			},
+			maxAge:    48 * time.Hour,
+			republish: jetstream.RePublish{Source: "$KV.PROGRESS.>", Destination: "events.progress.>"},
 		},
 		broker.ResultsStream: {
 			subject: "$KV.RESULTS.>", storage: jetstream.FileStorage, discard: jetstream.DiscardNew, maxMsgs: -1, perSubject: 1,

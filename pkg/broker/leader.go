@@ -12,12 +12,14 @@ import (
 
 // LeaderLast returns the last message on a subject, which may hold wildcards, from the stream's leader. The client
 // library asks any replica of a stream that allows direct gets, and a replica may be behind.
-// It fails with jetstream.ErrMsgNotFound.
+// It fails with jetstream.ErrMsgNotFound, and after five seconds when ctx has no deadline of its own and nobody answers.
 func LeaderLast(ctx context.Context, js jetstream.JetStream, stream, subject string) (*jetstream.RawStreamMsg, error) {
 	req, err := json.Marshal(map[string]string{"last_by_subj": subject})
 	if err != nil {
 		return nil, fmt.Errorf("encode request: %w", err)
 	}
+	ctx, cancel := Bounded(ctx)
+	defer cancel()
 	msg, err := js.Conn().RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+stream, req)
 	if err != nil {
 		return nil, fmt.Errorf("ask leader of %s: %w", stream, err)
@@ -49,6 +51,18 @@ func LeaderLast(ctx context.Context, js jetstream.JetStream, stream, subject str
 		return nil, fmt.Errorf("read answer of leader of %s: %w", stream, err)
 	}
 	return &jetstream.RawStreamMsg{Subject: m.Subject, Sequence: m.Sequence, Header: header, Data: m.Data, Time: m.Time}, nil
+}
+
+// requestTimeout bounds a request whose context has no deadline.
+const requestTimeout = 5 * time.Second
+
+// Bounded returns ctx with a deadline, five seconds from now when it has none. The JetStream client does the same with
+// the requests that it makes itself; one that is made past it would wait for as long as NATS is away.
+func Bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	if _, ok := ctx.Deadline(); ok {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, requestTimeout)
 }
 
 func decodeHeader(b []byte) (nats.Header, error) {

@@ -45,6 +45,8 @@ func (q *Queue) behind(ctx context.Context, e *Entry) (uint64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("encode request: %w", err)
 	}
+	ctx, cancel := broker.Bounded(ctx)
+	defer cancel()
 	msg, err := q.nc.RequestWithContext(ctx, "$JS.API.DIRECT.GET."+broker.StreamJobs, req)
 	if err != nil {
 		return 0, fmt.Errorf("ask for messages behind: %w", err)

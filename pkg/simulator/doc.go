@@ -3,8 +3,9 @@
 // runs on it, and every test of the wire clients goes through it.
 //
 // It owns the upstreams' shapes as a stranger sees them: routes, envelopes,
-// headers, real pictures, real sound, plausible text. A test or a demo can
-// script faults, hold requests and read back every call.
+// headers, real pictures, real sound, plausible text. A test scripts faults
+// with Script and reads back Calls; a demo posts the same rules to
+// /_control/rules and looks at /_control/calls and /_control/faults.
 //
 // It shares no code with the clients, so that a mistake in one is not
 // repeated in the other. It never logs a prompt, a key or an answer, never

@@ -28,9 +28,9 @@ func (d drawing) inscribe(c *canvas) {
 		captionHeight = lineHeight*captionScale + margin/3
 	}
 
-	// The largest scale at which the text stays below a third of the picture.
+	// The largest scale at which the text stays in the lower quarter of the picture.
 	scale := max(1, min(c.width/240, c.height/180))
-	room := max(lineHeight, c.height*36/100-captionHeight)
+	room := max(lineHeight, c.height*27/100-captionHeight)
 	var lines []string
 	for ; ; scale-- {
 		width := max(halfCell*2, (c.width-2*margin-margin)/scale)

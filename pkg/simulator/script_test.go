@@ -154,8 +154,9 @@ func TestHoldAndRelease(t *testing.T) {
 			t.Run(name+" "+kind, func(t *testing.T) {
 				t.Parallel()
 				s := simulatortest.Start(t)
-				rule.Kind = ask.kind
-				simulatortest.Script(t, s, rule)
+				held := rule
+				held.Kind = ask.kind
+				simulatortest.Script(t, s, held)
 				done := make(chan answer, 1)
 				go func() { done <- send(t.Context(), ask.method, s.URL()+ask.path, ask.body) }()
 				simulatortest.WaitHeld(t, s, 1)

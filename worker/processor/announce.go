@@ -20,7 +20,12 @@ func (p *Processor) measure(kind job.Kind, run time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.seconds[kind] == 0 {
+		// The first measurement is news to everybody who waits for an estimate.
 		p.seconds[kind] = run.Seconds()
+		select {
+		case p.news <- struct{}{}:
+		default:
+		}
 		return
 	}
 	p.seconds[kind] += weight * (run.Seconds() - p.seconds[kind])
@@ -36,6 +41,8 @@ func (p *Processor) announce(ctx context.Context) {
 		}
 		select {
 		case <-ticker.C:
+			continue
+		case <-p.news:
 			continue
 		case <-ctx.Done():
 		}

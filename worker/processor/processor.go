@@ -51,6 +51,8 @@ type Processor struct {
 	started time.Time
 	running map[*attempt]struct{}
 	seconds map[job.Kind]float64
+	// news asks for an announcement ahead of time.
+	news chan struct{}
 }
 
 // New returns a processor that does nothing until Start.
@@ -62,7 +64,7 @@ func New(cfg Config, deps Deps) (*Processor, error) {
 		cfg: cfg, id: rand.Text(), mode: deps.Mode, version: deps.Version,
 		queue: deps.Queue, store: deps.Store, generator: deps.Generator, metrics: deps.Metrics, log: deps.Log,
 		now: time.Now, trouble: trouble{log: deps.Log},
-		running: make(map[*attempt]struct{}), seconds: make(map[job.Kind]float64),
+		running: make(map[*attempt]struct{}), seconds: make(map[job.Kind]float64), news: make(chan struct{}, 1),
 	}, nil
 }
 

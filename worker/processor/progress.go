@@ -23,7 +23,7 @@ func (a *attempt) update(ctx context.Context, change func(*job.Progress)) error 
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, errStale), errors.Is(err, errEnded):
+	case isGone(err):
 		a.cancel(err)
 		return err
 	case ctx.Err() != nil:

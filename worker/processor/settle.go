@@ -173,8 +173,8 @@ func (a *attempt) retry(ctx context.Context, o outcome, counts job.Counts, delay
 			p.WaitingFor = o.fault.Upstream
 		}
 	})
-	if err != nil {
-		return abandoned(err)
+	if isGone(err) {
+		return nil
 	}
 	// The moment is stored to the millisecond; a hair later, so that the job is not early by its own clock.
 	return a.delivery.Retry(next.Sub(now) + time.Millisecond)
@@ -193,19 +193,14 @@ func (a *attempt) handBack(ctx context.Context) error {
 	err := a.update(ctx, func(p *job.Progress) {
 		p.Status, p.Stage, p.NextAttemptAt = job.StatusRetrying, "", job.AtPtr(a.processor.now())
 	})
-	if err != nil {
-		return abandoned(err)
+	if isGone(err) {
+		return nil
 	}
 	return a.delivery.HandBack()
 }
 
-// abandoned drops the error of an update that says that the job is no longer this attempt's.
-func abandoned(err error) error {
-	if errors.Is(err, errStale) || errors.Is(err, errEnded) {
-		return nil
-	}
-	return err
-}
+// isGone reports whether an update failed because the job is no longer this attempt's.
+func isGone(err error) bool { return errors.Is(err, errStale) || errors.Is(err, errEnded) }
 
 // unreadable deals with a message that cannot be read. One that a newer program wrote is left for it; any other is
 // ended, since no worker will ever read it.

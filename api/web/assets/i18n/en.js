@@ -132,7 +132,6 @@ export default {
   "cancel.before_start": "Canceled before it started.",
   "cancel.while_running": "Canceled while it was running. The generation service may still count it.",
 
-  "detail.settings": "Settings",
   "detail.seed": "seed {seed}",
   "detail.speed": "{speed}×",
   "detail.size": "{width} × {height}",

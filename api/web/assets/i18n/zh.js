@@ -132,7 +132,6 @@ export default {
   "cancel.before_start": "在开始之前已取消。",
   "cancel.while_running": "在进行中被取消，生成服务仍可能计费。",
 
-  "detail.settings": "设置",
   "detail.seed": "种子 {seed}",
   "detail.speed": "{speed} 倍速",
   "detail.size": "{width} × {height}",

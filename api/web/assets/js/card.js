@@ -12,6 +12,7 @@ const sureFor = 5000;
 export class Card {
   node;
   #job;
+  #since = 0;
   #actions;
   #pill = el('span', { class: 'pill' });
   #title = el('h3', { class: 'title' });
@@ -39,6 +40,7 @@ export class Card {
   /** update shows a newer state of the job. */
   update(job) {
     this.#job = job;
+    this.#since = Date.now();
     const shape = isEnded(job) ? job.status : 'pending';
     if (this.#built !== shape) {
       this.#built = shape;
@@ -52,17 +54,18 @@ export class Card {
   /** rebuild writes everything anew, in the language in use. */
   rebuild() {
     this.#build();
-    this.update(this.#job);
+    this.#pill.textContent = t(`status.${this.#job.status}`);
+    this.tick();
   }
 
   /** tick brings the running times up to date. */
   tick() {
     const job = this.#job;
     if (isEnded(job) || !this.#line) return;
-    this.#line.textContent = pendingLine(job);
-    const known = job.progress !== undefined && job.status === 'running';
-    this.#bar.classList.toggle('unknown', !known);
-    this.#bar.firstChild.style.inlineSize = known ? `${job.progress}%` : '';
+    this.#line.textContent = pendingLine(job, (Date.now() - this.#since) / 1000);
+    const measured = job.progress !== undefined && job.status === 'running';
+    this.#bar.classList.toggle('unknown', !measured);
+    this.#bar.firstChild.style.inlineSize = measured ? `${job.progress}%` : '';
   }
 
   #build() {
@@ -152,9 +155,10 @@ function tookPart(job) {
   return ` · ${t('progress.took', { time: duration(seconds) })}`;
 }
 
-/** pendingLine says in one line how a job stands that has not ended. */
-export function pendingLine(job) {
-  const eta = job.eta_seconds !== undefined && job.eta_seconds > 0 ? t('progress.eta', { time: duration(job.eta_seconds) }) : '';
+/** pendingLine says in one line how a job stands that has not ended; age is how old that news is, in seconds. */
+export function pendingLine(job, age) {
+  const left = (job.eta_seconds ?? 0) - age;
+  const eta = left > 0 ? t('progress.eta', { time: duration(left) }) : '';
   if (job.status === 'queued') {
     if (job.waiting_for) return t('progress.paused');
     const position = job.queue_position;
@@ -162,8 +166,8 @@ export function pendingLine(job) {
     return [place, eta].filter(Boolean).join(' · ');
   }
   if (job.status === 'retrying') {
-    const left = (Date.parse(job.next_attempt_at ?? '') - serverNow()) / 1000;
-    const again = left >= 1 ? t('progress.again', { time: duration(left) }) : t('progress.soon');
+    const pause = (Date.parse(job.next_attempt_at ?? '') - serverNow()) / 1000;
+    const again = pause >= 1 ? t('progress.again', { time: duration(pause) }) : t('progress.soon');
     const reason = job.waiting_for ? t('progress.paused') : job.last_error ? failureSentence(job.last_error, known) : t('progress.retry', { n: number(job.attempt) });
     return `${reason} ${again}`;
   }

@@ -1,0 +1,382 @@
+package server_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/api/feed"
+	"github.com/text2image-audio/text2image-audio/api/server"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+)
+
+// stream is an open event stream.
+type stream struct {
+	*http.Response
+	lines *bufio.Scanner
+	close context.CancelFunc
+}
+
+func (b *bundle) stream(t testing.TB, path string, options ...option) *stream {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), hang)
+	t.Cleanup(cancel)
+	resp, err := b.client.Do(b.newRequest(t, ctx, http.MethodGet, path, nil, options...))
+	must(t, err)
+	t.Cleanup(func() { _ = resp.Body.Close() })
+	s := &stream{resp, bufio.NewScanner(resp.Body), cancel}
+	s.lines.Buffer(nil, 1<<20)
+	return s
+}
+
+// block reads up to the next blank line; it returns "" at the end of the stream.
+func (s *stream) block() string {
+	var lines []string
+	for s.lines.Scan() {
+		if s.lines.Text() == "" {
+			return strings.Join(lines, "\n")
+		}
+		lines = append(lines, s.lines.Text())
+	}
+	return ""
+}
+
+// rest reads the stream to its end.
+func (s *stream) rest() string {
+	var b strings.Builder
+	for s.lines.Scan() {
+		b.WriteString(s.lines.Text() + "\n")
+	}
+	return b.String()
+}
+
+// fixedSpec is a job whose view is the same in every run.
+func fixedSpec(owner, id string) *job.Spec {
+	spec := newSpec(owner, id, job.KindImage, imageInput())
+	spec.CreatedAt = job.At(time.Date(2026, 1, 2, 3, 4, 5, 678e6, time.UTC))
+	spec.Deadline = job.At(time.Date(2126, 1, 2, 3, 4, 5, 678e6, time.UTC))
+	return spec
+}
+
+func at(second int) job.Time { return job.At(time.Date(2026, 1, 2, 3, 5, second, 0, time.UTC)) }
+
+// life takes a job through its states; told waits until the stream has shown the state before.
+func life(t testing.TB, b *bundle, spec *job.Spec, told func()) {
+	t.Helper()
+	started, next, half := at(1), at(9), 50
+	told()
+	b.progress(t, spec.Owner, &job.Progress{ID: spec.ID, Status: job.StatusRunning, Stage: job.StageGenerating, Delivery: 1, Step: 1, Attempt: 1, StartedAt: &started, Percent: &half})
+	told()
+	b.progress(t, spec.Owner, &job.Progress{ID: spec.ID, Status: job.StatusRetrying, Delivery: 1, Step: 2, Attempt: 1, StartedAt: &started, NextAttemptAt: &next, LastError: job.NewError(job.CodeThrottled, 429)})
+	told()
+	b.progress(t, spec.Owner, &job.Progress{ID: spec.ID, Status: job.StatusRunning, Stage: job.StageStoring, Delivery: 2, Step: 1, Attempt: 2, StartedAt: &started})
+	told()
+	_, products := succeeded(spec)
+	b.settle(t, spec, &job.Record{Status: job.StatusSucceeded, Attempt: 2, StartedAt: &started, FinishedAt: at(20)}, products...)
+}
+
+func TestEventsOfOneJob(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	spec := b.push(t, fixedSpec(job.OwnerAnonymous, "job-a"))
+	s := b.stream(t, "/api/jobs/job-a/events")
+	for name, want := range map[string]string{
+		"Content-Type": "text/event-stream", "Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no",
+		"X-Content-Type-Options": "nosniff", "Content-Encoding": "",
+	} {
+		if got := s.Header.Get(name); got != want {
+			t.Errorf("%s is %q, want %q", name, got, want)
+		}
+	}
+	transcript := s.block() + "\n\n"
+	life(t, b, spec, func() { transcript += s.block() + "\n\n" })
+	transcript += s.rest()
+	golden(t, "events/job.txt", transcript)
+	eventually(t, "the stream is closed", func() bool { return b.metric(t, "sse_streams_open") == 0 })
+}
+
+func TestEventsInChinese(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	spec := fixedSpec(job.OwnerAnonymous, "job-a")
+	b.settle(t, spec, &job.Record{Status: job.StatusFailed, Error: job.NewError(job.CodeModerated, 400), FinishedAt: at(9)})
+	s := b.stream(t, "/api/jobs/job-a/events", header("Accept-Language", "zh"))
+	golden(t, "events/failed.zh.txt", s.rest())
+}
+
+func TestEventsAreResumed(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	spec := b.push(t, fixedSpec(job.OwnerAnonymous, "job-a"))
+	running := &job.Progress{ID: spec.ID, Status: job.StatusRunning, Delivery: 1, Step: 3, Attempt: 1}
+	b.progress(t, spec.Owner, running)
+	const path = "/api/jobs/job-a/events"
+	for name, tc := range map[string]struct {
+		path    string
+		options []option
+		snap    bool
+	}{
+		"new":                   {path, nil, true},
+		"behind":                {path, []option{header("Last-Event-ID", "1.2")}, true},
+		"current":               {path, []option{header("Last-Event-ID", "1.3")}, false},
+		"current by query":      {path + "?last_event_id=1.3", nil, false},
+		"header before query":   {path + "?last_event_id=1.2", []option{header("Last-Event-ID", "1.3")}, false},
+		"nonsense":              {path, []option{header("Last-Event-ID", "end; drop")}, true},
+		"another job's end":     {path, []option{header("Last-Event-ID", "end")}, true},
+		"a number of all jobs'": {path, []option{header("Last-Event-ID", "1764000000000")}, true},
+	} {
+		s := b.stream(t, tc.path, tc.options...)
+		if s.StatusCode != http.StatusOK {
+			t.Fatalf("%s: status %d", name, s.StatusCode)
+		}
+		if got := s.block(); got != "retry: 2000" {
+			t.Errorf("%s: first %q", name, got)
+		}
+		if tc.snap {
+			if got := s.block(); !strings.HasPrefix(got, "event: running\nid: 1.3\ndata: {") {
+				t.Errorf("%s: snapshot %q", name, got)
+			}
+		}
+		running.Step++
+		b.progress(t, spec.Owner, running)
+		if got := s.block(); !strings.HasPrefix(got, "event: running\nid: 1.4\n") {
+			t.Errorf("%s: after a change %q", name, got)
+		}
+		running.Step--
+		b.progress(t, spec.Owner, running)
+		s.close()
+	}
+	b.settle(t, spec, &job.Record{Status: job.StatusCanceled, Cancel: job.CancelWhileRunning})
+	if s := b.stream(t, path, header("Last-Event-ID", "end")); s.StatusCode != http.StatusNoContent {
+		t.Errorf("after the end: status %d", s.StatusCode)
+	}
+	s := b.stream(t, path, header("Last-Event-ID", "1.3"))
+	if got := s.rest(); !strings.HasPrefix(got, "retry: 2000\n\nevent: canceled\nid: end\n") || strings.Count(got, "event:") != 1 {
+		t.Errorf("the missed end: %q", got)
+	}
+}
+
+func TestEventsByHead(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	c, _ := guest()
+	spec := b.push(t, fixedSpec(job.OwnerAnonymous, "job-a"))
+	for _, path := range []string{"/api/jobs/job-a/events", "/api/events"} {
+		resp := b.request(t, http.MethodHead, path, nil, cookie(c)).expect(t, http.StatusOK)
+		if resp.Header.Get("Content-Type") != "text/event-stream" {
+			t.Errorf("%s: %v", path, resp.Header)
+		}
+	}
+	b.request(t, http.MethodHead, "/api/events", nil).expect(t, http.StatusUnauthorized)
+	b.request(t, http.MethodHead, "/api/jobs/nothing/events", nil).expect(t, http.StatusNotFound)
+	b.settle(t, spec, &job.Record{Status: job.StatusSucceeded})
+	b.request(t, http.MethodHead, "/api/jobs/job-a/events", nil, header("Last-Event-ID", "end")).expect(t, http.StatusNoContent)
+}
+
+// tickOnly makes the feed send positions all the time.
+func tickOnly(t testing.TB) func(*server.Config, *server.Deps) {
+	return func(_ *server.Config, deps *server.Deps) {
+		deps.Feed = feed.New(deps.Broker, deps.Ledger, deps.Queue, feed.Config{Tick: 5 * time.Millisecond}, quiet())
+		t.Cleanup(deps.Feed.Stop)
+	}
+}
+
+func TestPositionTicksHaveNoID(t *testing.T) {
+	t.Parallel()
+	b := setup(t, tickOnly(t))
+	ahead := b.push(t, fixedSpec(job.OwnerAnonymous, "job-a"))
+	b.push(t, fixedSpec(job.OwnerAnonymous, "job-b"))
+	s := b.stream(t, "/api/jobs/job-b/events")
+	s.block()
+	if got := s.block(); !strings.Contains(got, "id: 0.0\n") || !strings.Contains(got, `"queue_position":1`) {
+		t.Fatalf("snapshot %q", got)
+	}
+	first := s.block()
+	entry, err := b.queue.FindLeader(t.Context(), ahead.Owner, ahead.ID)
+	must(t, err)
+	must(t, b.queue.Delete(t.Context(), entry.Sequence))
+	for got := first; ; got = s.block() {
+		if !strings.HasPrefix(got, "event: queued\ndata: {") {
+			t.Fatalf("tick %q", got)
+		}
+		if strings.Contains(got, `"queue_position":0`) {
+			break
+		}
+	}
+}
+
+func TestSilentStreamsAreKeptAlive(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(_ *server.Config, deps *server.Deps) { deps.KeepAlive = 10 * time.Millisecond })
+	c, owner := guest()
+	b.push(t, fixedSpec(owner, "job-a"))
+	for _, path := range []string{"/api/jobs/job-a/events", "/api/events"} {
+		s := b.stream(t, path, cookie(c))
+		s.block()
+		s.block()
+		for range 3 {
+			if got := s.block(); got != ": keep-alive" {
+				t.Errorf("%s: %q", path, got)
+			}
+		}
+		if got := b.metric(t, "sse_streams_open"); got != 1 {
+			t.Errorf("%s: %v streams open", path, got)
+		}
+		s.close()
+		eventually(t, "the stream is closed", func() bool { return b.metric(t, "sse_streams_open") == 0 })
+	}
+}
+
+var eventIDs = regexp.MustCompile(`(?m)^id: \d+$`)
+
+func TestEventsOfAllJobs(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 2, 3, 5, 30, 0, time.UTC)
+	b := setup(t, func(_ *server.Config, deps *server.Deps) { deps.Now = func() time.Time { return now } })
+	c, owner := guest()
+	other, stranger := guest()
+	first := b.push(t, fixedSpec(owner, "job-a"))
+	b.request(t, http.MethodGet, "/api/events", nil).problem(t, http.StatusUnauthorized, "identity_required")
+	s := b.stream(t, "/api/events", cookie(c))
+	theirs := b.stream(t, "/api/events", cookie(other))
+	transcript := s.block() + "\n\n"
+	told := func() { transcript += s.block() + "\n\n" }
+	life(t, b, first, told)
+	told()
+	b.push(t, fixedSpec(stranger, "job-x"))
+	b.push(t, fixedSpec(owner, "job-b"))
+	told()
+	golden(t, "events/all.txt", transcript)
+	if !strings.Contains(transcript, "id: 1767323130000\n") || len(eventIDs.FindAllString(transcript, -1)) != strings.Count(transcript, "event:") {
+		t.Errorf("ids: %s", transcript)
+	}
+	theirs.block()
+	if got := theirs.block(); !strings.Contains(got, `"id":"job-x"`) {
+		t.Errorf("a stranger's stream: %q", got)
+	}
+}
+
+func TestEventsOfAllJobsAreResumed(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	c, owner := guest()
+	b.settle(t, newSpec(owner, "long-ago", job.KindImage, imageInput()), &job.Record{Status: job.StatusFailed, Error: job.NewError(job.CodeTimeout, 0), FinishedAt: job.At(time.Now().Add(-30 * time.Second))})
+	b.settle(t, newSpec(owner, "just-now", job.KindImage, imageInput()), &job.Record{Status: job.StatusSucceeded, FinishedAt: job.At(time.Now().Add(-8 * time.Second))})
+	b.push(t, newSpec(owner, "active", job.KindImage, imageInput()))
+	for _, tc := range []struct {
+		lastSeen time.Duration
+		want     []string
+	}{
+		// The slack reaches five seconds further back than the last event.
+		{-5 * time.Second, []string{"active", "just-now"}},
+		{-time.Second, []string{"active"}},
+		{-time.Minute, []string{"active", "just-now", "long-ago"}},
+		{0, []string{"active"}}, // A new reader.
+	} {
+		var options []option
+		if tc.lastSeen != 0 {
+			options = append(options, header("Last-Event-ID", unixMilli(time.Now().Add(tc.lastSeen))))
+		}
+		s := b.stream(t, "/api/events", append(options, cookie(c))...)
+		s.block()
+		seen := map[string]bool{}
+		for range tc.want {
+			seen[jobIn(s.block())] = true
+		}
+		for _, id := range tc.want {
+			if !seen[id] {
+				t.Errorf("since %v: no %s among %v", tc.lastSeen, id, seen)
+			}
+		}
+		// What comes next is new, hence nothing else was sent.
+		next := b.push(t, newSpec(owner, "next", job.KindImage, imageInput()))
+		if got := jobIn(s.block()); got != "next" {
+			t.Errorf("since %v: also %s", tc.lastSeen, got)
+		}
+		entry, err := b.queue.FindLeader(t.Context(), owner, next.ID)
+		must(t, err)
+		must(t, b.queue.Delete(t.Context(), entry.Sequence))
+		s.close()
+	}
+	for _, id := range []string{"x", "-5", "0", "1.3", strings.Repeat("9", 50)} {
+		s := b.stream(t, "/api/events", cookie(c), header("Last-Event-ID", id))
+		s.block()
+		if got := jobIn(s.block()); got != "active" {
+			t.Errorf("id %s: %s", id, got)
+		}
+		s.close()
+	}
+}
+
+var jobIDs = regexp.MustCompile(`data: {"id":"([^"]*)"`)
+
+func jobIn(block string) string {
+	if m := jobIDs.FindStringSubmatch(block); m != nil {
+		return m[1]
+	}
+	return "none in " + block
+}
+
+func TestStopEndsStreams(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	c, owner := guest()
+	b.push(t, newSpec(owner, "job-a", job.KindImage, imageInput()))
+	one, all := b.stream(t, "/api/jobs/job-a/events", cookie(c)), b.stream(t, "/api/events", cookie(c))
+	for _, s := range []*stream{one, all} {
+		s.block()
+		s.block()
+	}
+	b.stop(errors.New("stopping"))
+	for _, s := range []*stream{one, all} {
+		if data, err := io.ReadAll(s.Body); err != nil || strings.Contains(string(data), "event:") {
+			t.Errorf("%v %q", err, data)
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), hang)
+	defer cancel()
+	if err := b.http.Shutdown(ctx); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestFeedThatStopsEndsStreams(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.push(t, newSpec(job.OwnerAnonymous, "job-a", job.KindImage, imageInput()))
+	s := b.stream(t, "/api/jobs/job-a/events")
+	s.block()
+	s.block()
+	b.feed.Stop()
+	if data, err := io.ReadAll(s.Body); err != nil || len(data) > 0 {
+		t.Errorf("%v %q", err, data)
+	}
+	b.request(t, http.MethodGet, "/api/jobs/job-a/events", nil).problem(t, http.StatusServiceUnavailable, "unavailable")
+	if got := b.metric(t, "sse_slow_readers_dropped_total"); got != 0 {
+		t.Errorf("%v slow readers", got)
+	}
+}
+
+func TestDeletedJobEndsItsStream(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(_ *server.Config, deps *server.Deps) {
+		deps.Feed = feed.New(deps.Broker, deps.Ledger, deps.Queue, feed.Config{Reread: 5 * time.Millisecond}, quiet())
+		t.Cleanup(deps.Feed.Stop)
+	})
+	spec := b.push(t, newSpec(job.OwnerAnonymous, "job-a", job.KindImage, imageInput()))
+	s := b.stream(t, "/api/jobs/job-a/events")
+	s.block()
+	s.block()
+	entry, err := b.queue.FindLeader(t.Context(), spec.Owner, spec.ID)
+	must(t, err)
+	must(t, b.queue.Delete(t.Context(), entry.Sequence))
+	if data, err := io.ReadAll(s.Body); err != nil || strings.Contains(string(data), "id:") {
+		t.Errorf("%v %q", err, data)
+	}
+}

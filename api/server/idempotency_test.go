@@ -1,0 +1,148 @@
+package server_test
+
+import (
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"github.com/text2image-audio/text2image-audio/api/server"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+)
+
+func (b *bundle) keyed(t testing.TB, key string, body any, options ...option) *reply {
+	t.Helper()
+	return b.request(t, http.MethodPost, "/api/jobs", body, append(options, header("Idempotency-Key", key))...)
+}
+
+func TestIdempotencyKey(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	c, _ := guest()
+	var first, again view
+	body := fields{"kind": "image", "input": fields{"prompt": "p"}} // Its seed is random.
+	resp := b.keyed(t, "key-1", body, cookie(c)).expect(t, http.StatusAccepted)
+	resp.into(t, &first)
+	if id, err := uuid.Parse(first.ID); err != nil || id.Version() != 8 || id.Variant() != uuid.RFC4122 {
+		t.Errorf("id %q: %v", first.ID, err)
+	}
+	if resp.Header.Get("Idempotent-Replayed") != "" {
+		t.Error("the first submission counts as a replay")
+	}
+	for _, same := range []any{
+		body, `{"input": {"prompt": "p"}, "kind": "image"}`,
+	} {
+		resp = b.keyed(t, `"key-1"`, same, cookie(c)).expect(t, http.StatusAccepted)
+		resp.into(t, &again)
+		if again.ID != first.ID || again.Input["seed"] != first.Input["seed"] || resp.Header.Get("Idempotent-Replayed") != "true" {
+			t.Errorf("again: %v %s", resp.Header, resp.body)
+		}
+	}
+	if got := b.metric(t, "jobs_submitted_total"); got != 1 {
+		t.Errorf("%v submissions counted, want 1", got)
+	}
+	for _, other := range []any{
+		fields{"kind": "image", "input": fields{"prompt": "q"}}, fields{"kind": "prompt", "input": fields{"text": "p"}},
+		fields{"kind": "image", "input": fields{"prompt": "p"}, "deadline_seconds": 60},
+	} {
+		b.keyed(t, "key-1", other, cookie(c)).problem(t, http.StatusUnprocessableEntity, "idempotency_key_reused")
+	}
+	// A request that is refused does not use the key up.
+	b.keyed(t, "key-2", fields{"kind": "image", "input": fields{}}, cookie(c)).problem(t, http.StatusBadRequest, "invalid_request")
+	b.keyed(t, "key-2", body, cookie(c)).expect(t, http.StatusAccepted)
+}
+
+func TestIdempotencyKeyAfterTheEnd(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.work(t, job.KindPrompt, succeeded)
+	var first, again view
+	b.keyed(t, "key", goodBody, header("Prefer", "wait=60")).expect(t, http.StatusOK).into(t, &first)
+	resp := b.keyed(t, "key", goodBody).expect(t, http.StatusOK)
+	resp.into(t, &again)
+	if again.ID != first.ID || again.Status != "succeeded" || resp.Header.Get("Idempotent-Replayed") != "true" || resp.Header.Get("Retry-After") != "" {
+		t.Errorf("%v %s", resp.Header, resp.body)
+	}
+	if ids, err := b.queue.OwnerIDs(t.Context(), job.OwnerAnonymous); err != nil || len(ids) != 0 {
+		t.Errorf("in the queue: %v, %v", ids, err)
+	}
+}
+
+func TestIdempotencyKeyAtOnce(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	const callers = 20
+	ids := make([]string, callers)
+	fresh := make([]bool, callers)
+	var wg sync.WaitGroup
+	for i := range callers {
+		wg.Go(func() {
+			resp := b.keyed(t, "key", goodBody)
+			var v view
+			resp.into(t, &v)
+			ids[i], fresh[i] = v.ID, resp.Header.Get("Idempotent-Replayed") == ""
+		})
+	}
+	wg.Wait()
+	news := 0
+	for i := range callers {
+		if ids[i] != ids[0] || ids[i] == "" {
+			t.Errorf("id %q, want %q", ids[i], ids[0])
+		}
+		if fresh[i] {
+			news++
+		}
+	}
+	if news != 1 {
+		t.Errorf("%d of %d made the job", news, callers)
+	}
+}
+
+func TestIdempotencyKeyBelongsToItsCaller(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(cfg *server.Config, _ *server.Deps) { cfg.TrustedProxies = []string{"127.0.0.1"} })
+	one, _ := guest()
+	two, _ := guest()
+	ids := map[string]string{}
+	for name, o := range map[string]option{
+		"guest one":                    cookie(one),
+		"guest two":                    cookie(two),
+		"203.0.113.7":                  header("X-Forwarded-For", "203.0.113.7"),
+		"203.0.114.7":                  header("X-Forwarded-For", "203.0.114.7"),
+		"2001:db8:0:1::1":              header("X-Forwarded-For", "2001:db8:0:1::1"),
+		"2001:db8:0:2::1":              header("X-Forwarded-For", "2001:db8:0:2::1"),
+		"::ffff:198.51.100.1 (mapped)": header("X-Forwarded-For", "::ffff:198.51.100.1"),
+	} {
+		resp := b.keyed(t, "key", goodBody, o).expect(t, http.StatusAccepted)
+		var v view
+		resp.into(t, &v)
+		if other, taken := ids[v.ID]; taken || resp.Header.Get("Idempotent-Replayed") != "" {
+			t.Errorf("%s got the job of %s", name, other)
+		}
+		ids[v.ID] = name
+	}
+	for address, owner := range map[string]string{
+		"203.0.113.99": "203.0.113.7", "2001:db8:0:1:ffff::9": "2001:db8:0:1::1", "198.51.100.77": "::ffff:198.51.100.1 (mapped)",
+	} {
+		var v view
+		b.keyed(t, "key", goodBody, header("X-Forwarded-For", address)).into(t, &v)
+		if ids[v.ID] != owner {
+			t.Errorf("%s got the job of %q, want that of %s", address, ids[v.ID], owner)
+		}
+	}
+}
+
+func TestIdempotencyKeyIsChecked(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for _, key := range []string{"", `""`, strings.Repeat("k", 256), "a b", "ключ", "a\tb", "é"} {
+		b.keyed(t, key, goodBody).problem(t, http.StatusBadRequest, "invalid_idempotency_key")
+	}
+	twice := func(r *http.Request) { r.Header["Idempotency-Key"] = []string{"a", "b"} }
+	b.request(t, http.MethodPost, "/api/jobs", goodBody, twice).problem(t, http.StatusBadRequest, "invalid_idempotency_key")
+	for _, key := range []string{"a", strings.Repeat("k", 255), `"` + strings.Repeat("k", 255) + `"`, `!~"#`, `"a\"b"`} {
+		b.keyed(t, key, goodBody).expect(t, http.StatusAccepted)
+	}
+}

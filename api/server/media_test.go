@@ -1,0 +1,141 @@
+package server_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"testing"
+
+	"github.com/text2image-audio/text2image-audio/api/server"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/store"
+)
+
+// finished makes a job with media of the given types.
+func finished(t testing.TB, b *bundle, id string, data []byte, types ...string) *job.Spec {
+	t.Helper()
+	spec := newSpec(job.OwnerAnonymous, id, job.KindImage, imageInput())
+	var products []store.Product
+	for i, contentType := range types {
+		products = append(products, store.Product{Media: job.Media{Index: i, ContentType: contentType}, Data: data})
+	}
+	b.settle(t, spec, &job.Record{Status: job.StatusSucceeded}, products...)
+	return spec
+}
+
+func TestMedia(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	data := bytes.Repeat([]byte("0123456789abcdef"), 100_000) // Several chunks of the store.
+	finished(t, b, "0199d0f4-6a7c", data, "image/jpeg", "image/png")
+	sum := sha256.Sum256(data)
+	etag := `"` + hex.EncodeToString(sum[:]) + `"`
+	for index, ext := range map[int]string{0: "jpg", 1: "png"} {
+		path := fmt.Sprintf("/api/jobs/0199d0f4-6a7c/media/%d", index)
+		resp := b.request(t, http.MethodGet, path, nil).expect(t, http.StatusOK)
+		if !bytes.Equal(resp.body, data) {
+			t.Fatalf("%d bytes, want %d", len(resp.body), len(data))
+		}
+		for name, want := range map[string]string{
+			"ETag": etag, "Cache-Control": "private, max-age=86400, immutable", "X-Content-Type-Options": "nosniff",
+			"Content-Disposition":          fmt.Sprintf("inline; filename=image-0199d0f4-%d.%s", index, ext),
+			"Content-Security-Policy":      "sandbox; default-src 'none'",
+			"Cross-Origin-Resource-Policy": "same-origin", "Accept-Ranges": "bytes",
+			"Content-Length": fmt.Sprint(len(data)),
+		} {
+			if got := resp.Header.Get(name); got != want {
+				t.Errorf("%s is %q, want %q", name, got, want)
+			}
+		}
+		head := b.request(t, http.MethodHead, path, nil).expect(t, http.StatusOK)
+		if head.ContentLength != int64(len(data)) || len(head.body) > 0 || head.Header.Get("ETag") != etag {
+			t.Errorf("HEAD: %v", head.Header)
+		}
+		b.request(t, http.MethodGet, path, nil, header("If-None-Match", etag)).expect(t, http.StatusNotModified)
+		down := b.request(t, http.MethodGet, path+"?download=1", nil)
+		if want := fmt.Sprintf("attachment; filename=image-0199d0f4-%d.%s", index, ext); down.Header.Get("Content-Disposition") != want {
+			t.Errorf("download: %q", down.Header.Get("Content-Disposition"))
+		}
+	}
+}
+
+func TestMediaRanges(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	data := bytes.Repeat([]byte("0123456789abcdef"), 50_000)
+	finished(t, b, "job-a", data, "audio/mpeg")
+	const path = "/api/jobs/job-a/media/0"
+	etag := b.request(t, http.MethodHead, path, nil).Header.Get("ETag")
+	size := len(data)
+	for _, tc := range []struct {
+		rang, ifRange string
+		status        int
+		from, to      int
+	}{
+		{"bytes=0-9", "", 206, 0, 10},
+		{"bytes=524280-524300", "", 206, 524280, 524301}, // Across two chunks.
+		{"bytes=-5", "", 206, size - 5, size},
+		{fmt.Sprintf("bytes=%d-", size-1), "", 206, size - 1, size},
+		{"bytes=5-9999999", "", 206, 5, size},
+		{"bytes=0-9", etag, 206, 0, 10},
+		{"bytes=0-9", `"another"`, 200, 0, size},
+		{"lines=1-2", "", 416, 0, 0},
+		{fmt.Sprintf("bytes=%d-", size), "", 416, 0, 0},
+		{"bytes=9-5", "", 416, 0, 0},
+	} {
+		options := []option{header("Range", tc.rang)}
+		if tc.ifRange != "" {
+			options = append(options, header("If-Range", tc.ifRange))
+		}
+		resp := b.request(t, http.MethodGet, path, nil, options...)
+		if tc.status == http.StatusRequestedRangeNotSatisfiable {
+			resp.problem(t, tc.status, "range_not_satisfiable")
+			if resp.Header.Get("ETag") != "" || resp.Header.Get("Content-Disposition") != "" {
+				t.Errorf("%s: headers %v", tc.rang, resp.Header)
+			}
+			continue
+		}
+		if resp.expect(t, tc.status); !bytes.Equal(resp.body, data[tc.from:tc.to]) {
+			t.Errorf("%s: %d bytes, want %d", tc.rang, len(resp.body), tc.to-tc.from)
+		}
+	}
+}
+
+func TestMediaThatIsNotThere(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	finished(t, b, "job-a", []byte("x"), "image/jpeg")
+	b.push(t, newSpec(job.OwnerAnonymous, "job-b", job.KindImage, imageInput()))
+	failure := newSpec(job.OwnerAnonymous, "job-c", job.KindImage, imageInput())
+	b.settle(t, failure, &job.Record{Status: job.StatusFailed, Error: job.NewError(job.CodeTimeout, 0)})
+	for _, path := range []string{
+		"job-a/media/1", "job-a/media/-1", "job-a/media/00", "job-a/media/+0", "job-a/media/x", "job-a/media/%00",
+		"job-a/media/99999999999999999999", "job-b/media/0", "job-c/media/0",
+	} {
+		b.request(t, http.MethodGet, "/api/jobs/"+path, nil).problem(t, http.StatusNotFound, "media_not_found")
+	}
+}
+
+func TestMediaTypesThatABrowserWouldRunAreNotHandedOut(t *testing.T) {
+	t.Parallel()
+	for contentType, want := range map[string]string{
+		"image/jpeg": "image/jpeg", "image/png": "image/png", "image/webp": "image/webp", "image/gif": "image/gif",
+		"audio/mpeg": "audio/mpeg", "Audio/WAV": "audio/wav", "image/jpeg; charset=x": "image/jpeg",
+		"image/svg+xml": "application/octet-stream", "text/html": "application/octet-stream", "": "application/octet-stream",
+		"application/xhtml+xml": "application/octet-stream", "text/html\r\nX: y": "application/octet-stream",
+	} {
+		if got := server.SafeType(contentType); got != want {
+			t.Errorf("%q is handed out as %q, want %q", contentType, got, want)
+		}
+	}
+	b := setup(t)
+	finished(t, b, "job-a", []byte("<script>"), "text/html", "audio/x-wav", "audio/flac")
+	for index, want := range []string{"image-job-a-0.bin", "image-job-a-1.wav", "image-job-a-2.flac"} {
+		resp := b.request(t, http.MethodGet, fmt.Sprintf("/api/jobs/job-a/media/%d?download=1", index), nil).expect(t, http.StatusOK)
+		if got := resp.Header.Get("Content-Disposition"); got != "attachment; filename="+want {
+			t.Errorf("disposition %q, want %s", got, want)
+		}
+	}
+}

@@ -1,0 +1,117 @@
+package web_test
+
+import (
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/text2image-audio/text2image-audio/pkg/catalogue"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+)
+
+// TestOfferedModelsExist holds the choices of the forms against what the server takes.
+func TestOfferedModelsExist(t *testing.T) {
+	t.Parallel()
+	known := catalogue.Builtin()
+	source := read(t, "assets/js/catalogue.js")
+	pictures, speech, found := strings.Cut(source, "export const speechModels")
+	if !found {
+		t.Fatal("catalogue.js has no speech models")
+	}
+	entry := regexp.MustCompile(`name: '([^']+)', title: '[^']+'(?:, maxPixels: (\d+))?`)
+	offered := entry.FindAllStringSubmatch(pictures, -1)
+	if len(offered) == 0 {
+		t.Fatal("catalogue.js has no picture models")
+	}
+	for _, m := range offered {
+		model, ok := known.ImageModel(m[1])
+		if !ok || model.ReplacedBy != "" {
+			t.Errorf("the picture model %q cannot be asked for", m[1])
+		}
+		if pixels, _ := strconv.Atoi(m[2]); pixels != model.MaxPixels {
+			t.Errorf("%s makes %d pixels at most, the page says %d", m[1], model.MaxPixels, pixels)
+		}
+	}
+	shared := regexp.MustCompile(`const eleven = '([^']+)'`).FindStringSubmatch(source)
+	if shared == nil {
+		t.Fatal("catalogue.js has no shared voices")
+	}
+	voiced := regexp.MustCompile(`name: '([^']+)', title: '[^']+', voices: (?:eleven|'([^']+)')`).FindAllStringSubmatch(speech, -1)
+	if len(voiced) == 0 {
+		t.Fatal("catalogue.js has no voices")
+	}
+	for _, m := range voiced {
+		model, ok := known.SpeechModel(m[1])
+		if !ok || model.ReplacedBy != "" {
+			t.Errorf("the speech model %q cannot be asked for", m[1])
+		}
+		voices := strings.Fields(m[2])
+		if m[2] == "" {
+			voices = strings.Fields(shared[1])
+		}
+		slices.Sort(voices)
+		want := slices.Sorted(slices.Values(model.Voices))
+		if !slices.Equal(voices, want) {
+			t.Errorf("%s has the voices %v, the page offers %v", m[1], want, voices)
+		}
+	}
+}
+
+func TestLimitsAreTheServers(t *testing.T) {
+	t.Parallel()
+	source := read(t, "assets/js/catalogue.js")
+	for name, want := range map[string]int{"maxPixels": job.MaxPixels, "minSide": job.MinSide, "maxSide": job.MaxSide} {
+		if !strings.Contains(source, name+": "+strconv.Itoa(want)) {
+			t.Errorf("catalogue.js does not have %s: %d", name, want)
+		}
+	}
+	longest := map[string]int{
+		"image-prompt": job.MaxPrompt, "image-negative": job.MaxPrompt, "audio-text": job.MaxSpeech,
+		"prompt-text": job.MaxPrompt, "translation-text": job.MaxPrompt,
+	}
+	for _, node := range elements(t) {
+		id, _ := attribute(node, "id")
+		if limit, ok := attribute(node, "data-max"); ok && limit != strconv.Itoa(longest[id]) {
+			t.Errorf("#%s takes %s characters, the server %d", id, limit, longest[id])
+		}
+		if limit, _ := attribute(node, "data-limit"); id == "image-seed" && limit != strconv.Itoa(job.MaxSeed) {
+			t.Errorf("the seed goes up to %s, the server's to %d", limit, job.MaxSeed)
+		}
+	}
+}
+
+// TestOfferedSizesAndChoicesAreValid asks the server's own check.
+func TestOfferedSizesAndChoicesAreValid(t *testing.T) {
+	t.Parallel()
+	known := catalogue.Builtin()
+	sizes := regexp.MustCompile(`\[(\d+), (\d+)\]`).FindAllStringSubmatch(read(t, "assets/js/catalogue.js"), -1)
+	if len(sizes) == 0 {
+		t.Fatal("catalogue.js has no sizes")
+	}
+	for _, m := range sizes {
+		width, _ := strconv.Atoi(m[1])
+		height, _ := strconv.Atoi(m[2])
+		in := &job.ImageInput{Prompt: "x", Width: &width, Height: &height}
+		for _, fault := range in.Validate(known) {
+			t.Errorf("%s × %s: %v", m[1], m[2], fault)
+		}
+	}
+	for _, node := range elements(t) {
+		value, _ := attribute(node, "value")
+		if node.Data != "option" || node.Parent == nil {
+			continue
+		}
+		switch name, _ := attribute(node.Parent, "name"); name {
+		case "quality":
+			for _, fault := range (&job.ImageInput{Prompt: "x", Quality: value}).Validate(known) {
+				t.Error(fault)
+			}
+		case "format":
+			for _, fault := range (&job.AudioInput{Text: "x", Format: value}).Validate(known) {
+				t.Error(fault)
+			}
+		}
+	}
+}

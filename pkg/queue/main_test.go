@@ -1,0 +1,104 @@
+package queue_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/queue"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// hang bounds what should take moments.
+const hang = 30 * time.Second
+
+func on(t testing.TB, b *broker.Broker) *queue.Queue {
+	t.Helper()
+	q, err := queue.New(t.Context(), b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return q
+}
+
+func start(t testing.TB, options ...func(*broker.Config)) (*queue.Queue, *broker.Broker) {
+	t.Helper()
+	b := brokertest.Start(t, options...)
+	return on(t, b), b
+}
+
+func spec(kind job.Kind, lane job.Lane, owner, id string) *job.Spec {
+	in, err := job.NewInput(kind)
+	if err != nil {
+		panic(err)
+	}
+	now := time.Now()
+	return &job.Spec{
+		ID: id, Kind: kind, Lane: lane, Owner: owner, Input: in, CreatedAt: job.At(now), Deadline: job.At(now.Add(time.Hour)),
+		MaxAttempts: 8, Fingerprint: "f-" + id,
+	}
+}
+
+// image is a member's image job.
+func image(id string) *job.Spec { return spec(job.KindImage, job.LaneMember, "u1", id) }
+
+func push(t testing.TB, q *queue.Queue, s *job.Spec) queue.Receipt {
+	t.Helper()
+	receipt, err := q.Push(t.Context(), s, false)
+	if err != nil {
+		t.Fatalf("push %s: %v", s.ID, err)
+	}
+	return receipt
+}
+
+func pushMany(t testing.TB, q *queue.Queue, n int) {
+	t.Helper()
+	for i := range n {
+		push(t, q, image(fmt.Sprintf("j%d", i)))
+	}
+}
+
+func lane(t testing.TB, q *queue.Queue, kind job.Kind, name job.Lane) *queue.Lane {
+	t.Helper()
+	l, err := q.Lane(t.Context(), kind, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func images(t testing.TB, q *queue.Queue) *queue.Lane {
+	t.Helper()
+	return lane(t, q, job.KindImage, job.LaneMember)
+}
+
+// take waits for a job.
+func take(t testing.TB, l *queue.Lane) *queue.Delivery {
+	t.Helper()
+	d, err := l.Take(hang)
+	if err != nil {
+		t.Fatalf("take: %v", err)
+	}
+	if d == nil {
+		t.Fatal("no job came")
+	}
+	return d
+}
+
+// nothing asserts that no job can be taken now.
+func nothing(t testing.TB, l *queue.Lane) {
+	t.Helper()
+	d, err := l.Take(0)
+	if err != nil {
+		t.Fatalf("take: %v", err)
+	}
+	if d != nil {
+		t.Fatalf("took %s, which should not be there", d.ID)
+	}
+}

@@ -1,0 +1,246 @@
+package queue_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net"
+	"reflect"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/queue"
+)
+
+func TestPushFindDelete(t *testing.T) {
+	t.Parallel()
+	q, _ := start(t)
+	s := image("j1")
+	receipt := push(t, q, s)
+	if receipt.Sequence != 1 || receipt.AlreadyThere || receipt.Repeated {
+		t.Errorf("%+v", receipt)
+	}
+	finds := map[string]func(context.Context, string, string) (*queue.Entry, error){"find": q.Find, "leader": q.FindLeader}
+	for name, find := range finds {
+		entry, err := find(t.Context(), "u1", "j1")
+		if err != nil || entry.Sequence != receipt.Sequence || !reflect.DeepEqual(entry.Spec, s) {
+			t.Errorf("%s: %+v, %v", name, entry, err)
+		}
+		for _, other := range [][2]string{{"u2", "j1"}, {"u1", "j2"}} {
+			if _, err := find(t.Context(), other[0], other[1]); !errors.Is(err, queue.ErrNotFound) {
+				t.Errorf("%s %v: %v", name, other, err)
+			}
+		}
+	}
+	// Deleting what is gone, or was never there, is no error.
+	for _, sequence := range []uint64{receipt.Sequence, receipt.Sequence, 4711} {
+		if err := q.Delete(t.Context(), sequence); err != nil {
+			t.Errorf("delete %d: %v", sequence, err)
+		}
+	}
+	for name, find := range finds {
+		if _, err := find(t.Context(), "u1", "j1"); !errors.Is(err, queue.ErrNotFound) {
+			t.Errorf("%s after the delete: %v", name, err)
+		}
+	}
+	nothing(t, images(t, q))
+}
+
+func TestDeleteSaysWhenItCannot(t *testing.T) {
+	t.Parallel()
+	q, b := start(t)
+	push(t, q, image("j1"))
+	if err := b.JetStream().DeleteStream(t.Context(), broker.StreamJobs); err != nil {
+		t.Fatal(err)
+	}
+	if err := q.Delete(t.Context(), 1); err == nil {
+		t.Error("deleted from a stream that is gone")
+	}
+}
+
+func TestKeyedPush(t *testing.T) {
+	t.Parallel()
+	q, b := start(t)
+	first, err := q.Push(t.Context(), image("k1"), true)
+	if err != nil || first.AlreadyThere || first.Sequence == 0 {
+		t.Fatalf("%+v, %v", first, err)
+	}
+	for name, s := range map[string]*job.Spec{
+		"the same":     image("k1"),
+		"another kind": spec(job.KindAudio, job.LaneMember, "u1", "k1"),
+		"another lane": spec(job.KindImage, job.LaneGuest, "u1", "k1"),
+	} {
+		receipt, err := q.Push(t.Context(), s, true)
+		if err != nil || !receipt.AlreadyThere || receipt.Repeated || receipt.Sequence != 0 {
+			t.Errorf("%s: %+v, %v", name, receipt, err)
+		}
+	}
+	if receipt, err := q.Push(t.Context(), spec(job.KindImage, job.LaneMember, "u2", "k1"), true); err != nil || receipt.AlreadyThere {
+		t.Errorf("another owner: %+v, %v", receipt, err)
+	}
+	if n := depth(t, b); n != 2 {
+		t.Errorf("%d messages in the queue", n)
+	}
+	// Once it has left the queue the push passes again; what follows is the ledger's business.
+	if err := q.Delete(t.Context(), first.Sequence); err != nil {
+		t.Fatal(err)
+	}
+	if receipt, err := q.Push(t.Context(), image("k1"), true); err != nil || receipt.AlreadyThere {
+		t.Errorf("after it has left: %+v, %v", receipt, err)
+	}
+}
+
+func TestKeyedPushOfManyAtOnce(t *testing.T) {
+	t.Parallel()
+	q, b := start(t)
+	var stored atomic.Int32
+	var wg sync.WaitGroup
+	for range 50 {
+		wg.Go(func() {
+			receipt, err := q.Push(t.Context(), image("k1"), true)
+			if err != nil {
+				t.Errorf("push: %v", err)
+			} else if !receipt.AlreadyThere {
+				stored.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	if stored.Load() != 1 || depth(t, b) != 1 {
+		t.Errorf("stored %d times, %d messages", stored.Load(), depth(t, b))
+	}
+}
+
+func TestPushToAFullQueue(t *testing.T) {
+	t.Parallel()
+	q, b := start(t, func(c *broker.Config) { c.MaxQueuedJobs = 2 })
+	pushMany(t, q, 2)
+	for _, keyed := range []bool{false, true} {
+		receipt, err := q.Push(t.Context(), image("more"), keyed)
+		if !errors.Is(err, queue.ErrFull) || errors.Is(err, queue.ErrUnavailable) {
+			t.Errorf("keyed %t: %+v, %v", keyed, receipt, err)
+		}
+	}
+	if receipt, err := q.Push(t.Context(), image("j0"), true); err != nil || !receipt.AlreadyThere {
+		t.Errorf("a replay to a full queue: %+v, %v", receipt, err)
+	}
+	// A job in hand counts as well; one that is done makes room.
+	d := take(t, images(t, q))
+	if _, err := q.Push(t.Context(), image("more"), false); !errors.Is(err, queue.ErrFull) {
+		t.Errorf("one in hand: %v", err)
+	}
+	if err := d.Ack(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	push(t, q, image("more"))
+	if n := depth(t, b); n != 2 {
+		t.Errorf("%d messages", n)
+	}
+}
+
+func TestPushWithoutNATS(t *testing.T) {
+	t.Parallel()
+	q, b := start(t)
+	b.Conn().Close()
+	if _, err := q.Push(t.Context(), image("j1"), false); !errors.Is(err, queue.ErrUnavailable) {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestPushWhoseAnswerIsLost cuts the connection when the broker's confirmation is on its way: the job is stored, and
+// the pusher does not know.
+func TestPushWhoseAnswerIsLost(t *testing.T) {
+	t.Parallel()
+	for name, keyed := range map[string]bool{"plain": false, "keyed": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			near := brokertest.Start(t, func(c *broker.Config) { c.Listen = "127.0.0.1:0" })
+			cut := newCutter(t, strings.TrimPrefix(near.ClientURL(), "nats://"))
+			far := brokertest.Start(t, func(c *broker.Config) { c.URL, c.Follower = "nats://"+cut.addr, true })
+			q := on(t, far)
+			cut.armed.Store(true)
+			receipt, err := q.Push(t.Context(), image("j1"), keyed)
+			if err != nil || !receipt.Repeated || !receipt.AlreadyThere {
+				t.Errorf("%+v, %v", receipt, err)
+			}
+			if cut.armed.Load() {
+				t.Error("no confirmation was cut off, so nothing was tried")
+			}
+			if n := depth(t, near); n != 1 {
+				t.Errorf("%d messages in the queue", n)
+			}
+		})
+	}
+}
+
+func depth(t *testing.T, b *broker.Broker) uint64 {
+	t.Helper()
+	stream, err := b.JetStream().Stream(t.Context(), broker.StreamJobs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return stream.CachedInfo().State.Msgs
+}
+
+// cutter passes bytes on between clients and a server. When armed it drops the first confirmation of a stored job, and
+// the connection with it.
+type cutter struct {
+	addr  string
+	armed atomic.Bool
+}
+
+func newCutter(t *testing.T, server string) *cutter {
+	t.Helper()
+	var config net.ListenConfig
+	listener, err := config.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &cutter{addr: listener.Addr().String()}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			client, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			var dialer net.Dialer
+			upstream, err := dialer.DialContext(context.WithoutCancel(t.Context()), "tcp", server)
+			if err != nil {
+				_ = client.Close()
+				continue
+			}
+			wg.Go(func() { pass(upstream, client, nil) })
+			wg.Go(func() { pass(client, upstream, c.cut) })
+		}
+	})
+	t.Cleanup(func() {
+		_ = listener.Close()
+		wg.Wait()
+	})
+	return c
+}
+
+func (c *cutter) cut(b []byte) bool {
+	return bytes.Contains(b, []byte(`"stream":"JOBS", "seq"`)) && c.armed.CompareAndSwap(true, false)
+}
+
+// pass copies until either side ends, or until cut says so.
+func pass(to, from net.Conn, cut func([]byte) bool) {
+	defer func() { _, _ = to.Close(), from.Close() }()
+	buffer := make([]byte, 64<<10)
+	for {
+		n, err := from.Read(buffer)
+		if err != nil || (cut != nil && cut(buffer[:n])) {
+			return
+		}
+		if _, err := to.Write(buffer[:n]); err != nil {
+			return
+		}
+	}
+}

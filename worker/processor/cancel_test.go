@@ -1,0 +1,188 @@
+package processor_test
+
+import (
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/ledger"
+	"github.com/text2image-audio/text2image-audio/pkg/queue"
+	"github.com/text2image-audio/text2image-audio/pkg/store"
+	"github.com/text2image-audio/text2image-audio/worker/processor"
+)
+
+// A cancel breaks the call off at once. The heart is too slow here to be the one that noticed.
+func TestCancelBreaksTheCallOff(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	g := hangs()
+	r.start(g, func(c *processor.Config) { c.Heartbeat = time.Hour })
+	s := r.submit(job.KindPrompt)
+	c := g.wait(t, 1)[0]
+	begun := time.Now()
+	if _, err := r.ledger.Cancel(t.Context(), []string{s.Owner}, s.ID); err != nil {
+		t.Fatal(err)
+	}
+	awaitDone(t, c.ctx, "the call is broken off")
+	if took := time.Since(begun); took > 5*time.Second {
+		t.Errorf("took %s", took)
+	}
+	record := r.settled(s)
+	if record.Status != job.StatusCanceled || record.Cancel != job.CancelWhileRunning || r.dead(s) != nil {
+		t.Errorf("record is %+v", record)
+	}
+}
+
+// The notice may be lost: a worker looks for itself from time to time.
+func TestCancelIsNoticedWithoutNotice(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	g := hangs()
+	r.start(g, func(c *processor.Config) { c.Heartbeat = 200 * time.Millisecond })
+	s := r.submit(job.KindPrompt)
+	c := g.wait(t, 1)[0]
+	record := &job.Record{Status: job.StatusCanceled, Spec: s, FinishedAt: job.At(time.Now()), Cancel: job.CancelWhileRunning}
+	if err := r.store.CreateRecord(t.Context(), record); err != nil {
+		t.Fatal(err)
+	}
+	awaitDone(t, c.ctx, "the call is broken off")
+	if got := r.ended(s); got.Status != job.StatusCanceled {
+		t.Errorf("record is %+v", got)
+	}
+}
+
+// A notice about another job, or about none, disturbs nobody.
+func TestCancelOfAnotherJob(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	hold := newGate(t)
+	g := newFake(func(c call) (*job.Result, error) {
+		if err := hold.pass(c.ctx); err != nil {
+			return nil, err
+		}
+		return succeed(c)
+	})
+	r.start(g)
+	one, other := r.submit(job.KindPrompt), r.submit(job.KindTranslation)
+	g.wait(t, 2)
+	if err := r.queue.AnnounceCancel("nobody"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.ledger.Cancel(t.Context(), []string{other.Owner}, other.ID); err != nil {
+		t.Fatal(err)
+	}
+	r.settled(other)
+	hold.release()
+	if record := r.settled(one); record.Status != job.StatusSucceeded || g.count(one.ID) != 1 {
+		t.Errorf("record is %+v", record)
+	}
+}
+
+// A job that is canceled while it waits for its next attempt is never called again.
+func TestCancelWhileRetrying(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	g := always(throttled(time.Second))
+	r.start(g)
+	s := r.submit(job.KindPrompt)
+	r.progressing(s, "the job waits", func(p *job.Progress) bool { return p.Status == job.StatusRetrying })
+	if _, err := r.ledger.Cancel(t.Context(), []string{s.Owner}, s.ID); err != nil {
+		t.Fatal(err)
+	}
+	if record := r.settled(s); record.Status != job.StatusCanceled || record.Throttles != 1 {
+		t.Errorf("record is %+v", record)
+	}
+	state := func() int {
+		states, err := r.queue.States(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		for _, lane := range states {
+			n += lane.InHand
+		}
+		return n
+	}
+	r.eventually("nothing of it is in hand", func() bool { return state() == 0 })
+	if g.count(s.ID) != 1 {
+		t.Errorf("%d calls", g.count(s.ID))
+	}
+}
+
+// Whoever comes first decides, and what was decided stays.
+func TestCancelRacesWithCompletion(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	gates := &sync.Map{}
+	g := newFake(func(c call) (*job.Result, error) {
+		hold, _ := gates.LoadOrStore(c.task.Spec.ID, make(chan struct{}))
+		select {
+		case <-hold.(chan struct{}):
+		case <-c.ctx.Done():
+			return nil, c.ctx.Err()
+		}
+		return succeed(c)
+	})
+	r.start(g)
+	const rounds = 80
+	succeeded, canceled := 0, 0
+	for n := range rounds {
+		s := r.submit(job.KindAudio)
+		hold, _ := gates.LoadOrStore(s.ID, make(chan struct{}))
+		g.wait(t, n+1)
+		go func() {
+			//nolint:gosec // Any order will do.
+			spin(rand.IntN(400))
+			close(hold.(chan struct{}))
+		}()
+		_, err := r.ledger.Cancel(t.Context(), []string{s.Owner}, s.ID)
+		record := r.settled(s)
+		switch {
+		case err == nil && record.Status == job.StatusCanceled:
+			canceled++
+		case errors.Is(err, ledger.ErrFinished) && record.Status == job.StatusSucceeded:
+			succeeded++
+		default:
+			t.Fatalf("cancel said %v, the job %s", err, record.Status)
+		}
+	}
+	t.Logf("%d succeeded, %d canceled", succeeded, canceled)
+	if canceled == 0 {
+		t.Error("not one cancel came first")
+	}
+}
+
+// spin passes a little time without sleeping: n round trips of the scheduler.
+func spin(n int) {
+	for range n {
+		done := make(chan struct{})
+		go close(done)
+		<-done
+	}
+}
+
+// A worker stopped in the middle of a cancel leaves a message behind; it is cleared away without a call.
+func TestMessageOfACanceledJobIsClearedAway(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	s := r.submit(job.KindPrompt)
+	record := &job.Record{Status: job.StatusCanceled, Spec: s, FinishedAt: job.At(time.Now()), Cancel: job.CancelBeforeStart}
+	if err := r.store.CreateRecord(t.Context(), record); err != nil {
+		t.Fatal(err)
+	}
+	g := newFake(succeed)
+	r.start(g)
+	r.eventually("the message is gone", func() bool { return !r.queued(s) })
+	if g.count(s.ID) != 0 {
+		t.Errorf("%d calls", g.count(s.ID))
+	}
+	if _, err := r.queue.FindLeader(t.Context(), s.Owner, s.ID); !errors.Is(err, queue.ErrNotFound) {
+		t.Errorf("got %v", err)
+	}
+	if _, _, err := r.store.ProgressLeader(t.Context(), s.Owner, s.ID); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("got %v", err)
+	}
+}

@@ -1,0 +1,234 @@
+package processor_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/ledger"
+	"github.com/text2image-audio/text2image-audio/worker/processor"
+)
+
+func (r *rig) put(s *job.Spec, p *job.Progress) {
+	r.Helper()
+	p.ID = s.ID
+	if _, err := r.store.PutProgress(r.Context(), s.Owner, p, 0); err != nil {
+		r.Fatal(err)
+	}
+}
+
+// A delivery behind the one that is at work is dropped. It comes back until the count has caught up.
+func TestStaleDeliveryIsDropped(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, withShortWait)
+	s := r.submit(job.KindPrompt)
+	r.put(s, &job.Progress{Status: job.StatusRunning, Delivery: 3, Step: 4, Attempt: 2, Counts: job.Counts{Failures: 1}, Worker: "another"})
+	g := newFake(func(c call) (*job.Result, error) {
+		p := r.progress(c.task.Spec)
+		if p.Delivery != 3 || p.Crashes != 1 || p.Failures != 1 || p.Attempt != 2 {
+			return nil, fmt.Errorf("begun with %+v", p)
+		}
+		return succeed(c)
+	})
+	begun := time.Now()
+	r.start(g, withShortBeat)
+	if c := g.wait(t, 1)[0]; c.at.Sub(begun) < 2*shortWait-shortBeat {
+		t.Errorf("a stale delivery was worked after %s", c.at.Sub(begun))
+	}
+	if record := r.settled(s); record.Status != job.StatusSucceeded || record.Counts != (job.Counts{Failures: 1, Crashes: 1}) {
+		t.Errorf("record is %+v", record)
+	}
+}
+
+// A broker that has forgotten a delay does not shorten it.
+func TestForgottenDelayIsKept(t *testing.T) {
+	t.Parallel()
+	for name, bumps := range map[string]int{"count kept": 1, "count forgotten": 0} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			acks := r.spy("$JS.ACK." + broker.StreamJobs + ".>")
+			s := r.submit(job.KindPrompt)
+			next := time.Now().Add(1500 * time.Millisecond)
+			r.put(s, &job.Progress{
+				Status: job.StatusRetrying, Delivery: 1, Step: 2, Attempt: 1, Counts: job.Counts{Failures: 1}, NextAttemptAt: job.AtPtr(next),
+			})
+			r.bump(s, bumps)
+			g := newFake(succeed)
+			r.start(g)
+			if c := g.wait(t, 1)[0]; c.at.Before(next.Add(-time.Millisecond)) {
+				t.Errorf("worked %s too early", next.Sub(c.at))
+			}
+			given := naks(t, acks)
+			if len(given) != bumps+1 || given[bumps] <= 0 || given[bumps] > 1500*time.Millisecond {
+				t.Errorf("given back with %v", given)
+			}
+			if record := r.settled(s); record.Status != job.StatusSucceeded || record.Counts != (job.Counts{Failures: 1}) || record.Attempt != 2 {
+				t.Errorf("record is %+v", record)
+			}
+		})
+	}
+}
+
+// Without a progress every earlier delivery is taken for a failure, but one attempt is always left.
+func TestLostProgress(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	for _, test := range []struct{ deliveries, max, failures int }{
+		{0, 3, 0}, {1, 3, 1}, {2, 3, 2}, {5, 3, 2}, {2, 1, 0}, {4, 8, 4}, {3, 0, 0},
+	} {
+		s := r.submit(job.KindPrompt, attempts(test.max))
+		r.bump(s, test.deliveries)
+		g := newFake(succeed)
+		w := r.start(g)
+		record := r.settled(s)
+		if record.Status != job.StatusSucceeded || record.Counts != (job.Counts{Failures: test.failures}) || record.Attempt != test.failures+1 {
+			t.Errorf("%+v: record is %+v", test, record)
+		}
+		if last := g.wait(t, 1)[0].task.Last; last != (test.failures+1 >= test.max) {
+			t.Errorf("%+v: the last attempt: %v", test, last)
+		}
+		w.stop()
+	}
+}
+
+// What an earlier attempt has improved is not improved again.
+func TestImprovedPromptIsRemembered(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	g := newFake(func(c call) (*job.Result, error) {
+		if c.n == 1 {
+			if err := c.task.Remember(c.ctx, "a better cat"); err != nil {
+				return nil, err
+			}
+			return nil, retryable()
+		}
+		if c.task.Optimized != "a better cat" {
+			return nil, fmt.Errorf("remembered %q", c.task.Optimized)
+		}
+		return succeed(c)
+	})
+	r.start(g)
+	if record := r.settled(r.submit(job.KindImage)); record.Status != job.StatusSucceeded || record.Failures != 1 {
+		t.Errorf("record is %+v", record)
+	}
+}
+
+func (r *rig) publish(kind job.Kind, id, data string) *job.Spec {
+	r.Helper()
+	s := &job.Spec{ID: id, Kind: kind, Lane: job.LaneGuest, Owner: "owner"}
+	if _, err := r.broker.JetStream().Publish(r.Context(), broker.JobSubject(kind, s.Lane, s.Owner, id), []byte(data)); err != nil {
+		r.Fatal(err)
+	}
+	return s
+}
+
+// A job that a newer program wrote is left for that program, after a delay.
+func TestNewerJobIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	acks := r.spy("$JS.ACK." + broker.StreamJobs + ".>")
+	id, _, err := ledger.NewID()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := r.publish(job.KindImage, id, `{"v":2,"id":"`+id+`","what":"nobody knows"}`)
+	g := newFake(succeed)
+	r.start(g)
+	r.eventually("it is given back", func() bool { return len(naks(t, acks)) > 0 })
+	if d := naks(t, acks)[0]; d < time.Second {
+		t.Errorf("given back for %s", d)
+	}
+	if r.raw(broker.ResultsStream, broker.RecordSubject(s.Owner, s.ID)) != nil || r.dead(s) != nil || g.count(id) != 0 {
+		t.Error("the job was worked or ended")
+	}
+	if r.raw(broker.StreamJobs, broker.AnyJobSubject(s.Owner, id)) == nil {
+		t.Error("the job is gone")
+	}
+}
+
+// So is one of which a newer program wrote the progress or the record.
+func TestNewerStateIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	for name, subject := range map[string]func(owner, id string) string{"progress": broker.ProgressSubject, "record": broker.RecordSubject} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			acks := r.spy("$JS.ACK." + broker.StreamJobs + ".>")
+			s := newSpec(t, job.KindPrompt)
+			if _, err := r.broker.JetStream().Publish(t.Context(), subject(s.Owner, s.ID), []byte(`{"v":2}`)); err != nil {
+				t.Fatal(err)
+			}
+			g := newFake(succeed)
+			r.start(g)
+			if _, err := r.queue.Push(t.Context(), s, false); err != nil {
+				t.Fatal(err)
+			}
+			r.eventually("it is given back", func() bool { return len(naks(t, acks)) > 0 })
+			if d := naks(t, acks)[0]; d < time.Second || g.count(s.ID) != 0 {
+				t.Errorf("given back for %s after %d calls", d, g.count(s.ID))
+			}
+		})
+	}
+}
+
+// A message that nobody can read ends as a failed job, for its owner and for the operator.
+func TestUnreadableJobFails(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	g := newFake(succeed)
+	w := r.start(g)
+	for name, data := range map[string]string{
+		"garbage": "\x00\x01 not JSON", "empty": "", "no version": `{}`, "unknown kind": `{"v":1,"kind":"opera"}`,
+		"incomplete": `{"v":1,"kind":"image","lane":"guest","owner":"owner"}`, "wrong types": `{"v":1,"id":7}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := &rig{t, r.broker, r.queue, r.store, r.ledger}
+			id, _, err := ledger.NewID()
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := r.publish(job.KindAudio, id, data)
+			record := r.settled(s)
+			if record.Status != job.StatusFailed || record.Error.Code != job.CodeInvalidJob || record.Attempt != 0 || record.Spec.ID != id {
+				t.Errorf("record is %+v", record)
+			}
+			if d := r.dead(s); d == nil || d.Error.Code != job.CodeInvalidJob || d.Detail == "" {
+				t.Errorf("dead letter is %+v", d)
+			}
+		})
+	}
+	if g.wait(t, 0); len(g.calls) != 0 {
+		t.Error("the generator was called")
+	}
+	if counter(t, w.metrics.DeadLetters.WithLabelValues("audio", job.CodeInvalidJob)) != 6 {
+		t.Error("the dead letters are not counted")
+	}
+}
+
+// A generator that panics is a crash of its attempt and of nothing else.
+func TestPanicInAGenerator(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, withShortWait)
+	g := newFake(func(c call) (*job.Result, error) {
+		if c.n == 1 {
+			panic("the generator is out of its mind")
+		}
+		return succeed(c)
+	})
+	w := r.start(g, withShortBeat, func(c *processor.Config) { c.SlotsText = 1 })
+	s := r.submit(job.KindPrompt)
+	if record := r.settled(s); record.Status != job.StatusSucceeded || record.Counts != (job.Counts{Crashes: 1}) {
+		t.Errorf("record is %+v", record)
+	}
+	if counter(t, w.metrics.Panics.WithLabelValues("processor")) != 1 {
+		t.Error("the panic is not counted")
+	}
+	log := w.log.String()
+	if !strings.Contains(log, "out of its mind") || !strings.Contains(log, "stack=") {
+		t.Errorf("the panic is not logged: %s", log)
+	}
+}

@@ -1,0 +1,183 @@
+package processor_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/worker/processor"
+	"github.com/text2image-audio/text2image-audio/worker/upstream"
+)
+
+func TestJudge(t *testing.T) {
+	t.Parallel()
+	causes := processor.Causes()
+	some := errors.New("some error")
+	f := func(c upstream.Class) error { return fmt.Errorf("call: %w", fault(c, "code-"+string(c))) }
+	set := func(classes ...upstream.Class) error {
+		faults := make(map[int]*upstream.Fault)
+		for i, c := range classes {
+			faults[i] = fault(c, "code-"+string(c))
+		}
+		return &processor.SetFault{Faults: faults}
+	}
+	const (
+		succeed, fail, retry, wait, handBack, abandon = "succeed", "fail", "retry", "wait", "hand_back", "abandon"
+	)
+	for name, test := range map[string]struct {
+		err, cause    error
+		verdict, code string
+	}{
+		"success": {nil, nil, succeed, ""},
+		// What was finished in time is not thrown away because the context ended behind it.
+		"success after all": {nil, causes["shutdown"], succeed, ""},
+
+		"retryable":     {f(upstream.Retryable), nil, retry, "code-retryable"},
+		"throttled":     {f(upstream.Throttled), nil, wait, "code-throttled"},
+		"misconfigured": {f(upstream.Misconfigured), nil, wait, "code-misconfigured"},
+		"permanent":     {f(upstream.Permanent), nil, fail, "code-permanent"},
+		"moderated":     {f(upstream.Moderated), nil, fail, "code-moderated"},
+		"canceled":      {f(upstream.Canceled), nil, retry, job.CodeInternal},
+		"unknown class": {f("new"), nil, retry, job.CodeInternal},
+		"any error":     {some, nil, retry, job.CodeInternal},
+		"store":         {processor.StoreFault(some), nil, wait, job.CodeInternal},
+
+		"shutdown":               {f(upstream.Canceled), causes["shutdown"], handBack, ""},
+		"shutdown and retryable": {f(upstream.Retryable), causes["shutdown"], handBack, ""},
+		"lost":                   {some, causes["lost"], abandon, ""},
+		"stale":                  {some, causes["stale"], abandon, ""},
+		"ended":                  {f(upstream.Canceled), causes["ended"], abandon, ""},
+		"stopped":                {some, causes["stopped"], abandon, ""},
+		"update says stale":      {fmt.Errorf("enter: %w", causes["stale"]), nil, abandon, ""},
+		"update says ended":      {fmt.Errorf("enter: %w", causes["ended"]), nil, abandon, ""},
+		"test says stop":         {fmt.Errorf("store: %w", causes["stopped"]), nil, abandon, ""},
+		"deadline":               {f(upstream.Retryable), causes["deadline"], fail, job.CodeDeadline},
+		"deadline and canceled":  {f(upstream.Canceled), causes["deadline"], fail, job.CodeDeadline},
+		"time-out":               {context.DeadlineExceeded, causes["timeout"], retry, job.CodeTimeout},
+		"time-out, canceled":     {f(upstream.Canceled), causes["timeout"], retry, job.CodeTimeout},
+		"time-out, classified":   {f(upstream.Retryable), causes["timeout"], retry, "code-retryable"},
+		"time-out, permanent":    {f(upstream.Permanent), causes["timeout"], fail, "code-permanent"},
+		"time-out of the store":  {processor.StoreFault(some), causes["timeout"], wait, job.CodeInternal},
+		"another cause":          {some, some, retry, job.CodeInternal},
+
+		"set, all permanent":         {set(upstream.Permanent, upstream.Permanent), nil, fail, "code-permanent"},
+		"set, moderated last":        {set(upstream.Moderated, upstream.Permanent), nil, fail, "code-permanent"},
+		"set, misconfigured first":   {set(upstream.Moderated, upstream.Permanent, upstream.Misconfigured), nil, wait, "code-misconfigured"},
+		"set, throttled before that": {set(upstream.Misconfigured, upstream.Throttled), nil, wait, "code-throttled"},
+		"set, retryable before all":  {set(upstream.Throttled, upstream.Moderated, upstream.Retryable, upstream.Permanent), nil, retry, "code-retryable"},
+		"set after the deadline":     {set(upstream.Retryable), causes["deadline"], fail, job.CodeDeadline},
+		"set at a shutdown":          {set(upstream.Permanent), causes["shutdown"], handBack, ""},
+		"empty set":                  {set(), nil, retry, job.CodeInternal},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := processor.Judge(test.err, test.cause); got.Verdict != test.verdict || got.Code != test.code {
+				t.Errorf("got %s %q, want %s %q", got.Verdict, got.Code, test.verdict, test.code)
+			}
+		})
+	}
+}
+
+// Of equal faults the first picture's decides, however the map is walked, and the longest wait holds.
+func TestJudgeOfASetIsSteady(t *testing.T) {
+	t.Parallel()
+	faults := make(map[int]*upstream.Fault)
+	for i := range 4 {
+		faults[i] = throttled(time.Duration(i) * time.Second)
+		faults[i].Code = fmt.Sprintf("code-%d", i)
+	}
+	for range 100 {
+		got := processor.Judge(&processor.SetFault{Faults: faults}, nil)
+		if got.Code != "code-0" || got.Asked != 3*time.Second || len(got.Faults) != 4 {
+			t.Fatalf("got %+v", got)
+		}
+	}
+}
+
+func TestErrorsOfSetsSayTheWorst(t *testing.T) {
+	t.Parallel()
+	faults := map[int]*upstream.Fault{0: fault(upstream.Moderated, "m"), 1: fault(upstream.Retryable, "r")}
+	if got, want := (&processor.SetFault{Faults: faults}).Error(), faults[1].Error(); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if (&processor.SetFault{}).Error() == "" {
+		t.Error("an empty set says nothing")
+	}
+}
+
+func TestDelay(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]processor.Config{
+		"usual":   {RetryInitialDelay: 1500 * time.Millisecond, RetryMaxDelay: time.Minute},
+		"short":   {RetryInitialDelay: time.Millisecond, RetryMaxDelay: 3 * time.Millisecond},
+		"flat":    {RetryInitialDelay: time.Second, RetryMaxDelay: time.Second},
+		"reverse": {RetryInitialDelay: time.Hour, RetryMaxDelay: time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			const rounds = 200
+			mean := func(n int) time.Duration {
+				var sum time.Duration
+				for range rounds {
+					d := c.Delay(n, 0)
+					if limit := c.RetryMaxDelay * 13 / 10; d > limit+time.Microsecond || d <= 0 {
+						t.Fatalf("delay %d is %s, more than %s", n, d, limit)
+					}
+					sum += d
+				}
+				return sum / rounds
+			}
+			before := time.Duration(0)
+			for n := range 6 {
+				now := mean(n)
+				if capped := now >= c.RetryMaxDelay*8/10; !capped && now < before*3/2 {
+					t.Errorf("delay %d is %s on the average, after %s", n, now, before)
+				}
+				before = now
+			}
+			for _, n := range []int{0, 3, 1 << 40} {
+				for _, asked := range []time.Duration{time.Nanosecond, time.Second, 40 * time.Second, time.Hour} {
+					d := c.Delay(n, asked)
+					if d < asked || d > asked+c.RetryMaxDelay*13/10+time.Microsecond {
+						t.Errorf("delay %d is %s, asked for %s", n, d, asked)
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestConfigValidate(t *testing.T) {
+	t.Parallel()
+	if err := config().Validate(); err != nil {
+		t.Error(err)
+	}
+	err := processor.Config{SlotsImage: -1, SlotsAudio: 5000, SoftStop: -1}.Validate()
+	if err == nil {
+		t.Fatal("no fault found")
+	}
+	for _, name := range []string{
+		"WORKER_SLOTS_IMAGE", "WORKER_SLOTS_AUDIO", "FETCH_RETRY_INITIAL_DELAY_MS", "FETCH_RETRY_MAX_DELAY_MS",
+		"IMAGE_TIMEOUT", "AUDIO_TIMEOUT", "TEXT_TIMEOUT", "WORKER_SOFT_STOP",
+	} {
+		if !containsLine(err.Error(), name) {
+			t.Errorf("%s is not named in %q", name, err)
+		}
+	}
+	if _, err := processor.New(processor.Config{}, processor.Deps{}); err == nil {
+		t.Error("a processor without settings")
+	}
+}
+
+func containsLine(text, name string) bool {
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(line, name) {
+			return true
+		}
+	}
+	return false
+}

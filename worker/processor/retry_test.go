@@ -1,0 +1,252 @@
+package processor_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/worker/processor"
+	"github.com/text2image-audio/text2image-audio/worker/upstream"
+)
+
+// naks returns the delays with which jobs were given back.
+func naks(t *testing.T, s *spy) []time.Duration {
+	t.Helper()
+	var delays []time.Duration
+	for _, m := range s.seen() {
+		body, ok := strings.CutPrefix(string(m.Data), "-NAK")
+		if !ok {
+			continue
+		}
+		var nak struct{ Delay time.Duration }
+		if body = strings.TrimSpace(body); body != "" {
+			if err := json.Unmarshal([]byte(body), &nak); err != nil {
+				t.Fatal(err)
+			}
+		}
+		delays = append(delays, nak.Delay)
+	}
+	return delays
+}
+
+// A retry is a redelivery after a delay that grows, and the client sees when it comes.
+func TestRetriesUntilTheAttemptsAreSpent(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	acks := r.spy("$JS.ACK." + broker.StreamJobs + ".>")
+	events := r.spy("events.progress.>")
+	g := always(retryable())
+	r.start(g, func(c *processor.Config) { c.RetryInitialDelay, c.RetryMaxDelay = 60*time.Millisecond, time.Minute })
+	s := r.submit(job.KindAudio, attempts(4))
+	record := r.settled(s)
+	if record.Status != job.StatusFailed || record.Error.Code != job.CodeUnavailable || record.Error.UpstreamStatus != 500 ||
+		record.Attempt != 4 || record.Counts != (job.Counts{Failures: 4}) {
+		t.Errorf("record is %+v, error %+v", record, record.Error)
+	}
+	if d := r.dead(s); d == nil || d.Detail != "what the upstream said" || d.Counts != record.Counts || d.Attempt != 4 || d.Spec.ID != s.ID {
+		t.Errorf("dead letter is %+v", d)
+	}
+	delays := naks(t, acks)
+	if len(delays) != 3 {
+		t.Fatalf("given back with %v", delays)
+	}
+	for n, d := range delays {
+		// Doubled each time, with a jitter of 0.3.
+		if middle := 60 * time.Millisecond << n; d < middle*7/10 || d > middle*13/10+2*time.Millisecond {
+			t.Errorf("delay %d is %s", n, d)
+		}
+	}
+	calls := g.wait(t, 4)
+	for _, m := range events.seen() {
+		p, err := job.DecodeProgress(m.Data)
+		if err != nil || p.Status != job.StatusRetrying {
+			continue
+		}
+		if p.Attempt != p.Failures || p.NextAttemptAt == nil || p.LastError == nil || p.LastError.Code != job.CodeUnavailable || p.WaitingFor != "" {
+			t.Errorf("progress is %+v", p)
+		}
+		if next := calls[p.Failures]; next.at.Before(p.NextAttemptAt.Time) {
+			t.Errorf("attempt %d began %s too early", p.Failures+1, p.NextAttemptAt.Sub(next.at))
+		}
+	}
+	for n, c := range calls {
+		if c.task.Last != (n == 3) {
+			t.Errorf("attempt %d believes that it is the last: %v", n+1, c.task.Last)
+		}
+	}
+}
+
+func TestJobWithOneAttempt(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	g := after(retryable())
+	r.start(g)
+	s := r.submit(job.KindPrompt, attempts(1))
+	if record := r.settled(s); record.Status != job.StatusFailed || g.count(s.ID) != 1 || r.dead(s) == nil {
+		t.Errorf("record is %+v after %d calls", record, g.count(s.ID))
+	}
+}
+
+func TestRecoversAfterFaults(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	g := after(retryable(), throttled(0), retryable())
+	r.start(g)
+	s := r.submit(job.KindPrompt, attempts(3))
+	record := r.settled(s)
+	if record.Status != job.StatusSucceeded || record.Attempt != 3 || record.Counts != (job.Counts{Failures: 2, Throttles: 1}) {
+		t.Errorf("record is %+v", record)
+	}
+	if r.dead(s) != nil {
+		t.Error("a dead letter for a job that recovered")
+	}
+}
+
+// What an upstream asks for is kept to: never earlier, and however often, it is no failure.
+func TestThrottledJobWaitsAsLongAsAsked(t *testing.T) {
+	t.Parallel()
+	const asked = 700 * time.Millisecond
+	r := newRig(t)
+	g := after(throttled(asked), throttled(asked))
+	w := r.start(g)
+	s := r.submit(job.KindPrompt, attempts(1))
+	p := r.progressing(s, "the job waits", func(p *job.Progress) bool { return p.Status == job.StatusRetrying })
+	if p.WaitingFor != upstream.PollinationsImage || p.LastError.Code != job.CodeThrottled || p.Failures != 0 || p.Throttles != 1 {
+		t.Errorf("progress is %+v", p)
+	}
+	record := r.settled(s)
+	if record.Status != job.StatusSucceeded || record.Counts != (job.Counts{Throttles: 2}) || record.Attempt != 1 {
+		t.Errorf("record is %+v", record)
+	}
+	calls := g.wait(t, 3)
+	for n := range 2 {
+		if waited := calls[n+1].at.Sub(calls[n].at); waited < asked {
+			t.Errorf("asked to wait %s, waited %s", asked, waited)
+		}
+	}
+	if counter(t, w.metrics.Attempts.WithLabelValues("prompt", "throttled")) != 2 {
+		t.Error("the throttling is not the counted reason of the attempts")
+	}
+}
+
+func TestFaultsThatEndAJobAtOnce(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	for code, class := range map[string]upstream.Class{job.CodeRejected: upstream.Permanent, job.CodeModerated: upstream.Moderated} {
+		t.Run(code, func(t *testing.T) {
+			r := &rig{t, r.broker, r.queue, r.store, r.ledger}
+			g := always(fault(class, code))
+			w := r.start(g)
+			s := r.submit(job.KindTranslation)
+			record := r.settled(s)
+			if record.Status != job.StatusFailed || record.Error.Code != code || g.count(s.ID) != 1 || record.Failures != 1 {
+				t.Errorf("record is %+v after %d calls", record, g.count(s.ID))
+			}
+			if d := r.dead(s); d == nil || d.Detail == "" {
+				t.Errorf("dead letter is %+v", d)
+			}
+			w.stop()
+		})
+	}
+}
+
+// Our own broken settings are waited for, not held against the job.
+func TestMisconfiguredUpstreamIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	broken := fault(upstream.Misconfigured, upstream.CodeMisconfigured)
+	g := after(broken, broken, broken, broken)
+	r.start(g)
+	s := r.submit(job.KindPrompt, attempts(2))
+	if record := r.settled(s); record.Status != job.StatusSucceeded || record.Failures != 0 || record.Throttles != 4 {
+		t.Errorf("record is %+v", record)
+	}
+}
+
+func TestWaitBeyondTheDeadlineEndsAtTheDeadline(t *testing.T) {
+	t.Parallel()
+	for name, f := range map[string]*upstream.Fault{"backoff": retryable(), "asked": throttled(time.Hour)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			g := always(f)
+			r.start(g, func(c *processor.Config) { c.RetryInitialDelay, c.RetryMaxDelay = time.Hour, time.Hour })
+			s := r.submit(job.KindPrompt, deadline(time.Second))
+			p := r.progressing(s, "the job waits", func(p *job.Progress) bool { return p.Status == job.StatusRetrying })
+			if !p.NextAttemptAt.Equal(s.Deadline.Time) {
+				t.Errorf("next attempt at %s, deadline %s", p.NextAttemptAt, s.Deadline)
+			}
+			record := r.settled(s)
+			if record.Status != job.StatusFailed || record.Error.Code != job.CodeDeadline || g.count(s.ID) != 1 {
+				t.Errorf("record is %+v after %d calls", record, g.count(s.ID))
+			}
+			if record.FinishedAt.Before(s.Deadline.Time) {
+				t.Error("ended before its deadline")
+			}
+			if record.Counts != p.Counts || record.Attempt != 1 || r.dead(s) == nil {
+				t.Errorf("record is %+v", record)
+			}
+		})
+	}
+}
+
+func TestDeadlineDuringAnAttempt(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	g := hangs()
+	r.start(g)
+	s := r.submit(job.KindPrompt, deadline(700*time.Millisecond))
+	record := r.settled(s)
+	if record.Status != job.StatusFailed || record.Error.Code != job.CodeDeadline || record.Counts != (job.Counts{}) || g.count(s.ID) != 1 {
+		t.Errorf("record is %+v after %d calls", record, g.count(s.ID))
+	}
+	if d := r.dead(s); d == nil || d.Error.Code != job.CodeDeadline {
+		t.Errorf("dead letter is %+v", d)
+	}
+}
+
+func TestDeadlineBeforeTheFirstAttempt(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	g := newFake(succeed)
+	s := r.submit(job.KindPrompt, deadline(-time.Second))
+	r.start(g)
+	record := r.settled(s)
+	if record.Error == nil || record.Error.Code != job.CodeDeadline || record.Attempt != 0 || record.StartedAt != nil || g.count(s.ID) != 0 {
+		t.Errorf("record is %+v after %d calls", record, g.count(s.ID))
+	}
+}
+
+// An upstream that never answers costs one attempt, each of the kinds by its own time-out.
+func TestAttemptThatTakesTooLong(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	g := newFake(func(c call) (*job.Result, error) {
+		if c.n == 1 {
+			<-c.ctx.Done()
+			return nil, c.ctx.Err()
+		}
+		return succeed(c)
+	})
+	events := r.spy("events.progress.>")
+	r.start(g, func(c *processor.Config) {
+		c.ImageTimeout, c.AudioTimeout, c.TextTimeout = 200*time.Millisecond, 201*time.Millisecond, 202*time.Millisecond
+	})
+	for _, kind := range job.Kinds() {
+		s := r.submit(kind)
+		if record := r.settled(s); record.Status != job.StatusSucceeded || record.Failures != 1 || record.Attempt != 2 {
+			t.Errorf("%s: record is %+v", kind, record)
+		}
+		seen := false
+		for _, m := range events.seen() {
+			p, err := job.DecodeProgress(m.Data)
+			seen = seen || err == nil && p.ID == s.ID && p.Status == job.StatusRetrying && p.LastError.Code == job.CodeTimeout
+		}
+		if !seen {
+			t.Errorf("%s: no progress says that the attempt took too long", kind)
+		}
+	}
+}

@@ -1,0 +1,202 @@
+package processor_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/worker/processor"
+	"github.com/text2image-audio/text2image-audio/worker/upstream"
+)
+
+// set makes a set of pictures; fail says what goes wrong with one of them in an attempt.
+func set(fail func(index, attempt int) *upstream.Fault) *fake {
+	return newFake(func(c call) (*job.Result, error) {
+		in := c.task.Spec.Input.(*job.ImageInput)
+		faults := make(map[int]*upstream.Fault)
+		for i := range in.Count() {
+			if c.task.Stored(i) {
+				continue
+			}
+			if f := fail(i, c.n); f != nil {
+				faults[i] = f
+				continue
+			}
+			if err := c.task.Store(c.ctx, picture(in, i), in.Count()); err != nil {
+				return nil, err
+			}
+		}
+		result := &job.Result{Prompt: &job.PromptPair{Original: "a", Optimized: "b"}}
+		c.task.Note(result)
+		if len(faults) > 0 {
+			return result, &processor.SetFault{Faults: faults}
+		}
+		return result, nil
+	})
+}
+
+func indexes(record *job.Record) (made, missing []int) {
+	for _, m := range record.Result.Media {
+		made = append(made, m.Index)
+	}
+	for _, m := range record.Result.Missing {
+		missing = append(missing, m.Index)
+	}
+	return made, missing
+}
+
+// One picture that cannot be made does not sink the set.
+func TestSetWithOnePictureMissing(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	g := set(func(index, _ int) *upstream.Fault {
+		if index == 2 {
+			return fault(upstream.Moderated, upstream.CodeModerated)
+		}
+		return nil
+	})
+	r.start(g)
+	s := r.submit(job.KindImage, input(pictures(4, 1)))
+	record := r.settled(s)
+	if record.Status != job.StatusSucceeded || g.count(s.ID) != 1 || r.dead(s) != nil {
+		t.Fatalf("record is %+v", record)
+	}
+	made, missing := indexes(record)
+	if len(made) != 3 || len(missing) != 1 || missing[0] != 2 || record.Result.Missing[0].Error.Code != job.CodeModerated {
+		t.Errorf("made %v, missing %+v", made, record.Result.Missing)
+	}
+	if record.Result.Prompt == nil {
+		t.Error("the prompts are lost")
+	}
+}
+
+func TestSetWithNoPictureAtAll(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	g := set(func(int, int) *upstream.Fault { return fault(upstream.Permanent, upstream.CodeRejected) })
+	r.start(g)
+	s := r.submit(job.KindImage, input(pictures(4, 1)))
+	record := r.settled(s)
+	if record.Status != job.StatusFailed || record.Error.Code != job.CodeRejected || record.Result != nil || r.dead(s) == nil {
+		t.Errorf("record is %+v", record)
+	}
+}
+
+// A further attempt makes only what is missing, and what stays missing keeps its own reason.
+func TestRetryMakesOnlyWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	asked := make(map[int]int)
+	g := set(func(index, attempt int) *upstream.Fault {
+		asked[index]++
+		switch {
+		case index == 1 && attempt < 3:
+			return retryable()
+		case index == 3:
+			return fault(upstream.Moderated, upstream.CodeModerated)
+		}
+		return nil
+	})
+	r.start(g)
+	s := r.submit(job.KindImage, input(pictures(4, 1)))
+	record := r.settled(s)
+	if record.Status != job.StatusSucceeded || g.count(s.ID) != 3 {
+		t.Fatalf("record is %+v after %d calls", record, g.count(s.ID))
+	}
+	made, missing := indexes(record)
+	if len(made) != 3 || len(missing) != 1 || record.Result.Missing[0].Error.Code != job.CodeModerated {
+		t.Errorf("made %v, missing %+v", made, record.Result.Missing)
+	}
+	if asked[0] != 1 || asked[1] != 3 || asked[2] != 1 {
+		t.Errorf("asked for %v", asked)
+	}
+}
+
+// When the attempts are spent the set ends with what there is.
+func TestSetWhoseAttemptsAreSpent(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	g := set(func(index, _ int) *upstream.Fault {
+		if index == 0 {
+			return retryable()
+		}
+		return nil
+	})
+	r.start(g)
+	s := r.submit(job.KindImage, input(pictures(2, 1)), attempts(2))
+	record := r.settled(s)
+	made, missing := indexes(record)
+	if record.Status != job.StatusSucceeded || len(made) != 1 || len(missing) != 1 || record.Result.Missing[0].Error.Code != job.CodeUnavailable || record.Failures != 2 {
+		t.Errorf("record is %+v, made %v, missing %+v", record, made, record.Result.Missing)
+	}
+}
+
+// The same holds when the deadline passes, in an attempt or between two.
+func TestSetWhoseDeadlinePasses(t *testing.T) {
+	t.Parallel()
+	for name, last := range map[string]func(call) error{
+		"between attempts": func(call) error { return throttled(time.Hour) },
+		"in an attempt": func(c call) error {
+			<-c.ctx.Done()
+			return errors.New("broken off")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			g := newFake(func(c call) (*job.Result, error) {
+				in := c.task.Spec.Input.(*job.ImageInput)
+				if err := c.task.Remember(c.ctx, "better"); err != nil {
+					return nil, err
+				}
+				c.task.Note(&job.Result{Prompt: &job.PromptPair{Original: in.Prompt, Optimized: "better"}})
+				if err := c.task.Store(c.ctx, picture(in, 1), 2); err != nil {
+					return nil, err
+				}
+				return nil, last(c)
+			})
+			r.start(g)
+			s := r.submit(job.KindImage, input(pictures(2, 1)), deadline(1200*time.Millisecond))
+			record := r.settled(s)
+			if record.Status != job.StatusSucceeded || g.count(s.ID) != 1 {
+				t.Fatalf("record is %+v after %d calls", record, g.count(s.ID))
+			}
+			made, missing := indexes(record)
+			if len(made) != 1 || made[0] != 1 || len(missing) != 1 || record.Result.Missing[0].Error.Code != job.CodeDeadline {
+				t.Errorf("made %v, missing %+v", made, record.Result.Missing)
+			}
+			if p := record.Result.Prompt; p == nil || *p != (job.PromptPair{Original: "a lighthouse", Optimized: "better"}) {
+				t.Errorf("prompts are %+v", p)
+			}
+		})
+	}
+}
+
+// Of the waits that a set's upstreams ask for the longest is kept to.
+func TestSetWaitsForTheLongest(t *testing.T) {
+	t.Parallel()
+	const asked = 800 * time.Millisecond
+	r := newRig(t)
+	g := set(func(index, attempt int) *upstream.Fault {
+		switch {
+		case attempt > 1:
+			return nil
+		case index == 0:
+			return retryable()
+		case index == 1:
+			return throttled(asked)
+		}
+		return throttled(time.Millisecond)
+	})
+	r.start(g)
+	s := r.submit(job.KindImage, input(pictures(3, 1)))
+	record := r.settled(s)
+	calls := g.wait(t, 2)
+	if waited := calls[1].at.Sub(calls[0].at); waited < asked {
+		t.Errorf("asked to wait %s, waited %s", asked, waited)
+	}
+	if record.Status != job.StatusSucceeded || record.Failures != 1 {
+		t.Errorf("record is %+v", record)
+	}
+}

@@ -47,7 +47,7 @@ type program struct {
 // launch starts the program on a directory and returns when it says that it is ready.
 func launch(t *testing.T, dir string, variables ...string) *program {
 	t.Helper()
-	p := &program{cmd: exec.CommandContext(t.Context(), os.Args[0])} //nolint:gosec // It is this test binary.
+	p := &program{cmd: exec.CommandContext(t.Context(), os.Args[0])}
 	p.cmd.Env = append([]string{runsProgram + "=1", "DATA_DIR=" + dir, "LISTEN_ADDR=127.0.0.1:0"}, variables...)
 	p.cmd.Stderr = &p.stderr
 	stdout, err := p.cmd.StdoutPipe()
@@ -234,7 +234,7 @@ func TestSecondProgramSaysSo(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	first := launch(t, dir)
-	cmd := exec.CommandContext(t.Context(), os.Args[0]) //nolint:gosec // It is this test binary.
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
 	cmd.Env = []string{runsProgram + "=1", "DATA_DIR=" + dir, "LISTEN_ADDR=127.0.0.1:0"}
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError

@@ -19,8 +19,16 @@ type event struct {
 	job      view
 }
 
-// stream opens an event stream; its events are read one by one.
-func (i *instance) stream(t testing.TB, ctx context.Context, path string, headers ...string) (*http.Response, func() (event, bool)) {
+// opened is an event stream: what its headers say, and its events one by one.
+type opened struct {
+	status int
+	header http.Header
+	body   io.Reader
+	next   func() (event, bool)
+}
+
+// stream opens an event stream, which is closed when the test ends.
+func (i *instance) stream(ctx context.Context, t testing.TB, path string, headers ...string) opened {
 	t.Helper()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, i.URL()+path, nil)
 	if err != nil {
@@ -40,7 +48,7 @@ func (i *instance) stream(t testing.TB, ctx context.Context, path string, header
 	t.Cleanup(func() { _ = resp.Body.Close() })
 	scanner := bufio.NewScanner(resp.Body)
 	scanner.Buffer(nil, 1<<20)
-	return resp, func() (event, bool) { return next(t, scanner) }
+	return opened{resp.StatusCode, resp.Header, resp.Body, func() (event, bool) { return next(t, scanner) }}
 }
 
 func next(t testing.TB, scanner *bufio.Scanner) (e event, ok bool) {
@@ -80,11 +88,11 @@ func TestEventsOfOneJob(t *testing.T) {
 		t.Fatal(err)
 	}
 	waiting := i.submit(t, fields{"kind": "image", "input": fields{"prompt": "waiting", "width": 64, "height": 64}})
-	resp, read := i.stream(t, ctx, "/api/jobs/"+waiting.ID+"/events")
-	if got := resp.Header.Get("Content-Type"); got != "text/event-stream" {
+	events := i.stream(ctx, t, "/api/jobs/"+waiting.ID+"/events")
+	if got := events.header.Get("Content-Type"); got != "text/event-stream" {
 		t.Errorf("content type %q", got)
 	}
-	first, _ := read()
+	first, _ := events.next()
 	if first.name != "queued" || first.id != "0.0" || first.job.ID != waiting.ID {
 		t.Fatalf("the snapshot is %+v", first)
 	}
@@ -94,7 +102,7 @@ func TestEventsOfOneJob(t *testing.T) {
 	i.Simulator().Release()
 	var names []string
 	last := first
-	for e, ok := read(); ok; e, ok = read() {
+	for e, ok := events.next(); ok; e, ok = events.next() {
 		if e.id != "" {
 			names = append(names, e.name)
 			last = e
@@ -110,16 +118,15 @@ func TestEventsOfOneJob(t *testing.T) {
 		t.Errorf("the held job: %+v", v)
 	}
 	// A browser that reconnects after the end is told to stop.
-	resp, _ = i.stream(t, ctx, "/api/jobs/"+waiting.ID+"/events", "Last-Event-ID: end")
-	if resp.StatusCode != http.StatusNoContent {
-		t.Errorf("after the end: status %d, want 204", resp.StatusCode)
+	if got := i.stream(ctx, t, "/api/jobs/"+waiting.ID+"/events", "Last-Event-ID: end").status; got != http.StatusNoContent {
+		t.Errorf("after the end: status %d, want 204", got)
 	}
 	// One that missed the end gets it.
-	_, read = i.stream(t, ctx, "/api/jobs/"+waiting.ID+"/events", "Last-Event-ID: 1.1")
-	if e, ok := read(); !ok || e.name != "succeeded" {
+	events = i.stream(ctx, t, "/api/jobs/"+waiting.ID+"/events", "Last-Event-ID: 1.1")
+	if e, ok := events.next(); !ok || e.name != "succeeded" {
 		t.Errorf("after a gap: %+v", e)
 	}
-	if _, ok := read(); ok {
+	if _, ok := events.next(); ok {
 		t.Error("the stream goes on after the end")
 	}
 }
@@ -129,17 +136,17 @@ func TestEventsOfAllJobs(t *testing.T) {
 	i := start(t, config(t, t.TempDir()))
 	ctx, cancel := context.WithTimeout(t.Context(), hang)
 	defer cancel()
-	if resp, _ := i.stream(t, ctx, "/api/events"); resp.StatusCode != http.StatusUnauthorized {
-		t.Errorf("without an identity: status %d, want 401", resp.StatusCode)
+	if got := i.stream(ctx, t, "/api/events").status; got != http.StatusUnauthorized {
+		t.Errorf("without an identity: status %d, want 401", got)
 	}
 	i.visit(t)
-	_, read := i.stream(t, ctx, "/api/events")
+	events := i.stream(ctx, t, "/api/events")
 	first := i.submit(t, fields{"kind": "prompt", "input": fields{"text": "one"}})
 	second := i.submit(t, fields{"kind": "translation", "input": fields{"text": "two"}})
 	seen := map[string][]string{}
 	ended := 0
 	for ended < 2 {
-		e, ok := read()
+		e, ok := events.next()
 		if !ok {
 			t.Fatal("the stream ended")
 		}
@@ -165,12 +172,12 @@ func TestStopEndsStreams(t *testing.T) {
 	job := i.submit(t, fields{"kind": "prompt", "input": fields{"text": "never worked"}})
 	ctx, cancel := context.WithTimeout(t.Context(), hang)
 	defer cancel()
-	resp, read := i.stream(t, ctx, "/api/jobs/"+job.ID+"/events")
-	if e, ok := read(); !ok || e.name != "queued" {
+	events := i.stream(ctx, t, "/api/jobs/"+job.ID+"/events")
+	if e, ok := events.next(); !ok || e.name != "queued" {
 		t.Fatalf("got %+v", e)
 	}
 	i.stop(t)
-	if _, err := io.Copy(io.Discard, resp.Body); err != nil && ctx.Err() != nil {
+	if _, err := io.Copy(io.Discard, events.body); err != nil && ctx.Err() != nil {
 		t.Errorf("the stream did not end: %v", err)
 	}
 }

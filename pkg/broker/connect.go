@@ -26,7 +26,7 @@ func (b *Broker) connect(ctx context.Context) error {
 	}
 	b.nc = nc
 	if !nc.IsConnected() {
-		b.log.Error("NATS cannot be reached, waiting for it", "error", nc.LastError())
+		b.log.ErrorContext(ctx, "NATS cannot be reached, waiting for it", "error", nc.LastError())
 	}
 	for !nc.IsConnected() {
 		select {

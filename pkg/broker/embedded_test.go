@@ -195,6 +195,15 @@ func TestLeaderLast(t *testing.T) {
 			t.Errorf("%+v", msg)
 		}
 	}
+	if msg, err := broker.LeaderMessage(t.Context(), js, broker.StreamJobs, ack.Sequence); err != nil || msg.Subject != exact {
+		t.Errorf("by sequence: %+v, %v", msg, err)
+	}
+	for _, sequence := range []uint64{ack.Sequence + 1, 4711} {
+		_, err := broker.LeaderMessage(t.Context(), js, broker.StreamJobs, sequence)
+		if !errors.Is(err, jetstream.ErrMsgNotFound) {
+			t.Errorf("nothing at %d: %v", sequence, err)
+		}
+	}
 	if _, err := broker.LeaderLast(t.Context(), js, "NONE", exact); err == nil || errors.Is(err, jetstream.ErrMsgNotFound) {
 		t.Errorf("no such stream: %v", err)
 	}

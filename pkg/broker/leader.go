@@ -14,7 +14,16 @@ import (
 // library asks any replica of a stream that allows direct gets, and a replica may be behind.
 // It fails with jetstream.ErrMsgNotFound, and after five seconds when ctx has no deadline of its own and nobody answers.
 func LeaderLast(ctx context.Context, js jetstream.JetStream, stream, subject string) (*jetstream.RawStreamMsg, error) {
-	req, err := json.Marshal(map[string]string{"last_by_subj": subject})
+	return leaderGet(ctx, js, stream, map[string]any{"last_by_subj": subject})
+}
+
+// LeaderMessage returns the message with a sequence from the stream's leader. It fails as LeaderLast does.
+func LeaderMessage(ctx context.Context, js jetstream.JetStream, stream string, sequence uint64) (*jetstream.RawStreamMsg, error) {
+	return leaderGet(ctx, js, stream, map[string]any{"seq": sequence})
+}
+
+func leaderGet(ctx context.Context, js jetstream.JetStream, stream string, ask map[string]any) (*jetstream.RawStreamMsg, error) {
+	req, err := json.Marshal(ask)
 	if err != nil {
 		return nil, fmt.Errorf("encode request: %w", err)
 	}

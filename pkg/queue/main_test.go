@@ -64,22 +64,35 @@ func pushMany(t testing.TB, q *queue.Queue, n int) {
 	}
 }
 
-func lane(t testing.TB, q *queue.Queue, kind job.Kind, name job.Lane) *queue.Lane {
+// slot is one slot of a worker on one lane.
+type slot struct {
+	lane   *queue.Lane
+	puller *queue.Puller
+}
+
+func (s slot) Take(wait time.Duration) (*queue.Delivery, error) { return s.puller.Take(s.lane, wait) }
+
+func lane(t testing.TB, q *queue.Queue, kind job.Kind, name job.Lane) slot {
 	t.Helper()
 	l, err := q.Lane(t.Context(), kind, name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return l
+	puller, err := q.Puller()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(puller.Close)
+	return slot{l, puller}
 }
 
-func images(t testing.TB, q *queue.Queue) *queue.Lane {
+func images(t testing.TB, q *queue.Queue) slot {
 	t.Helper()
 	return lane(t, q, job.KindImage, job.LaneMember)
 }
 
 // take waits for a job.
-func take(t testing.TB, l *queue.Lane) *queue.Delivery {
+func take(t testing.TB, l slot) *queue.Delivery {
 	t.Helper()
 	d, err := l.Take(hang)
 	if err != nil {
@@ -92,7 +105,7 @@ func take(t testing.TB, l *queue.Lane) *queue.Delivery {
 }
 
 // nothing asserts that no job can be taken now.
-func nothing(t testing.TB, l *queue.Lane) {
+func nothing(t testing.TB, l slot) {
 	t.Helper()
 	d, err := l.Take(0)
 	if err != nil {

@@ -227,7 +227,7 @@ func newCutter(t *testing.T, server string) *cutter {
 }
 
 func (c *cutter) cut(b []byte) bool {
-	return bytes.Contains(b, []byte(`"stream":"JOBS", "seq"`)) && c.armed.CompareAndSwap(true, false)
+	return bytes.Contains(b, []byte(`{"stream":"JOBS",`)) && c.armed.CompareAndSwap(true, false)
 }
 
 // pass copies until either side ends, or until cut says so.

@@ -81,23 +81,18 @@ func (q *Queue) lastFromLeader(ctx context.Context, subject string) (*jetstream.
 	return broker.LeaderLast(ctx, q.js, broker.StreamJobs, subject)
 }
 
-// Delete takes a job out of the queue. A job that is no longer there is no error.
+// Delete takes a job out of the queue. A job that is no longer there is no error. It costs one request, and a second one
+// when the first was refused.
 func (q *Queue) Delete(ctx context.Context, sequence uint64) error {
 	err := q.stream.DeleteMsg(ctx, sequence)
-	if err == nil || errors.Is(err, jetstream.ErrMsgNotFound) || isNoMessage(err) {
+	if err == nil {
+		return nil
+	}
+	// The refusal does not say whether the job is gone or the stream is in trouble.
+	if _, missing := broker.LeaderMessage(ctx, q.js, broker.StreamJobs, sequence); errors.Is(missing, jetstream.ErrMsgNotFound) {
 		return nil
 	}
 	return fmt.Errorf("delete job from queue: %w", err)
-}
-
-// isNoMessage reports the answers that a stream gives about a sequence that is gone.
-func isNoMessage(err error) bool {
-	var api *jetstream.APIError
-	if !errors.As(err, &api) {
-		return false
-	}
-	const noMessageFound, deleteFailed = 10037, 10057
-	return api.ErrorCode == noMessageFound || api.ErrorCode == deleteFailed
 }
 
 // AnnounceCancel tells whichever worker has the job that it was canceled. The notice may be lost; workers look

@@ -62,6 +62,8 @@ func (q *Queue) Withdraw(ctx context.Context, id string) error {
 
 // Workers returns the workers that have announced themselves within the last 30 seconds. It costs one request.
 func (q *Queue) Workers(ctx context.Context) ([]Worker, error) {
+	ctx, cancel := broker.Bounded(ctx)
+	defer cancel()
 	messages, err := jetstreamext.GetLastMsgsFor(ctx, q.js, broker.ControlStream, []string{broker.WorkersSubject()})
 	if err != nil {
 		return nil, fmt.Errorf("list workers: %w", err)
@@ -81,6 +83,10 @@ func (q *Queue) Workers(ctx context.Context) ([]Worker, error) {
 			continue
 		}
 		workers = append(workers, w)
+	}
+	// The messages end without an error when the time is up.
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("list workers: %w", err)
 	}
 	return workers, nil
 }

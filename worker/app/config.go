@@ -3,6 +3,7 @@ package app
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 
 	"github.com/text2image-audio/text2image-audio/pkg/env"
@@ -91,13 +92,19 @@ func (u Upstreams) Describe() string {
 	if u.Simulated() {
 		return "the built-in simulator (set POLLINATIONS_* and DEEPSEEK_* to use the real services)"
 	}
-	show := func(s string) string {
-		if s == "" {
-			return "not set"
-		}
-		return s
-	}
 	return strings.Join([]string{
-		"images " + show(u.ImageBase), "speech " + show(u.TextBase), "language model " + show(u.DeepSeekURL),
+		"images " + host(u.ImageBase), "speech " + host(u.TextBase), "language model " + host(u.DeepSeekURL),
 	}, ", ")
+}
+
+// host returns the host of an address alone, since the rest may hold credentials.
+func host(address string) string {
+	if address == "" {
+		return "not set"
+	}
+	parsed, err := url.Parse(address)
+	if err != nil || parsed.Host == "" {
+		return "set, but no address"
+	}
+	return parsed.Host
 }

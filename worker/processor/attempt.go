@@ -3,6 +3,7 @@ package processor
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -32,7 +33,7 @@ func (p *Processor) work(ctx context.Context, d *queue.Delivery) {
 	defer func() {
 		if r := recover(); r != nil {
 			p.metrics.Panics.WithLabelValues("processor").Inc()
-			p.log.ErrorContext(ctx, "attempt panicked", "panic", r, "stack", string(debug.Stack()))
+			p.log.ErrorContext(ctx, "attempt panicked", "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
 		}
 	}()
 	if d.Count > 1 {

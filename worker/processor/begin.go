@@ -3,6 +3,7 @@ package processor
 import (
 	"context"
 	"errors"
+	"math"
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
@@ -98,7 +99,7 @@ func (a *attempt) next(previous *job.Progress) *job.Progress {
 		}
 	} else if a.delivery.Count > 1 {
 		// The progress is lost: take every earlier delivery for a failure, but leave one attempt.
-		p.Failures = int(min(a.delivery.Count-1, uint64(max(0, a.spec.MaxAttempts-1))))
+		p.Failures = clampedFailures(a.delivery.Count, a.spec.MaxAttempts)
 	}
 	p.Status, p.Stage = job.StatusRunning, firstStage(a.spec)
 	p.Attempt = p.Failures + 1
@@ -110,6 +111,15 @@ func (a *attempt) next(previous *job.Progress) *job.Progress {
 	p.NextAttemptAt, p.WaitingFor, p.Percent = nil, "", nil
 	p.Worker = a.processor.id
 	return p
+}
+
+// clampedFailures is how many failures a delivery count stands for at the most, leaving one attempt.
+func clampedFailures(count uint64, maxAttempts int) int {
+	most := max(0, maxAttempts-1)
+	if count > math.MaxInt32 {
+		return most
+	}
+	return min(int(count)-1, most)
 }
 
 func firstStage(spec *job.Spec) job.Stage {

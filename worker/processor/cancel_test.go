@@ -134,7 +134,6 @@ func TestCancelRacesWithCompletion(t *testing.T) {
 		hold, _ := gates.LoadOrStore(s.ID, make(chan struct{}))
 		g.wait(t, n+1)
 		go func() {
-			//nolint:gosec // Any order will do.
 			spin(rand.IntN(400))
 			close(hold.(chan struct{}))
 		}()

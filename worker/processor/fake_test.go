@@ -16,7 +16,7 @@ import (
 
 // call is one call of a fake generator.
 type call struct {
-	ctx  context.Context //nolint:containedctx // Tests look at what becomes of it.
+	ctx  context.Context
 	task *processor.Task
 	// n counts the calls for this job from 1.
 	n  int

@@ -3,7 +3,9 @@ package processor
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
@@ -76,13 +78,35 @@ func (u *Upstreams) pictures(ctx context.Context, t *Task, in *job.ImageInput) (
 		}
 	}
 	errs := make([]error, len(missing))
+	panics := make([]*goroutinePanic, len(missing))
 	var wg sync.WaitGroup
 	for n, index := range missing {
-		wg.Go(func() { errs[n] = u.picture(ctx, t, in, prompt, index) })
+		wg.Go(func() {
+			defer func() {
+				if r := recover(); r != nil {
+					panics[n] = &goroutinePanic{value: r, stack: string(debug.Stack())}
+				}
+			}()
+			errs[n] = u.picture(ctx, t, in, prompt, index)
+		})
 	}
 	wg.Wait()
+	for _, p := range panics {
+		if p != nil {
+			// Here it is caught like any other; in its own goroutine it would have ended the process.
+			panic(p)
+		}
+	}
 	return result, gather(missing, errs)
 }
+
+// goroutinePanic carries a panic to the goroutine of its attempt.
+type goroutinePanic struct {
+	value any
+	stack string
+}
+
+func (p *goroutinePanic) String() string { return fmt.Sprintf("%v\n%s", p.value, p.stack) }
 
 func (u *Upstreams) picture(ctx context.Context, t *Task, in *job.ImageInput, prompt string, index int) error {
 	width, height := in.Size()
@@ -119,7 +143,7 @@ func (u *Upstreams) prompt(ctx context.Context, t *Task, in *job.ImageInput) (st
 			return "", nil, err
 		default:
 			u.Log.WarnContext(ctx, "prompt not improved, the caller's own is used", "error", err)
-			return in.Prompt, &job.Result{}, nil
+			return in.Prompt, &job.Result{}, t.Enter(ctx, job.StageGenerating)
 		}
 		if err := t.Remember(ctx, optimized); err != nil {
 			return "", nil, err

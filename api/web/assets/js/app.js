@@ -1,5 +1,5 @@
 // The page as a whole: makes the parts and joins them.
-import { Problem } from './api.js';
+import { Problem, newKey } from './api.js';
 import { fillChoices } from './choices.js';
 import { byId } from './dom.js';
 import { setValue } from './fields.js';
@@ -61,7 +61,7 @@ const view = new View(jobs, {
     say(t('said.deleted'));
   }),
   retry: (job) => attempt(async () => {
-    await jobs.submit({ kind: job.kind, input: job.input }, crypto.getRandomValues(new Uint32Array(4)).join('-'));
+    await jobs.submit({ kind: job.kind, input: job.input }, newKey());
     say(t('form.accepted'));
   }),
   reuse,

@@ -18,6 +18,10 @@ export function setLanguage(next) {
   if (!(next in tables)) return;
   document.documentElement.lang = next;
   write('preferred_language', next);
+  // The address must not overrule the choice at the next reload.
+  const address = new URL(location.href);
+  address.searchParams.delete('lang');
+  history.replaceState(null, '', address);
   translate(document);
   for (const listener of listeners) listener();
 }

@@ -2,6 +2,7 @@
 import { Problem } from './api.js';
 
 const statuses = ['queued', 'running', 'retrying', 'succeeded', 'failed', 'canceled'];
+const pollSoon = 1000;
 const pollActive = 3000;
 const pollIdle = 15000;
 const reopenFirst = 2000;
@@ -15,6 +16,7 @@ export class Live {
   #source = null;
   #reopen = reopenFirst;
   #timer = 0;
+  #unreachable = false;
   #state = '';
 
   constructor(jobs, onState, onTrouble) {
@@ -31,12 +33,19 @@ export class Live {
       if (!document.hidden) this.#refresh();
     });
     addEventListener('online', () => this.#refresh());
+    // A new job shall not wait for the next slow look.
+    this.#jobs.addEventListener('change', ({ detail }) => {
+      if (detail.before || this.#timer === 0) return;
+      clearTimeout(this.#timer);
+      this.#timer = 0;
+      this.#poll(pollSoon);
+    });
     addEventListener('offline', () => this.#say('offline'));
   }
 
   #open() {
     if (this.#jobs.anonymous) {
-      this.#poll();
+      this.#poll(pollActive);
       return;
     }
     const source = new EventSource('/api/events');
@@ -45,12 +54,13 @@ export class Live {
       const resumed = this.#reopen !== reopenFirst || this.#state === 'polling' || this.#state === 'offline';
       this.#reopen = reopenFirst;
       clearTimeout(this.#timer);
+      this.#timer = 0;
       this.#say('live');
       // What ended while nobody listened may be older than what the stream brings again.
       if (resumed) this.#refresh();
     });
     source.addEventListener('error', () => {
-      this.#poll();
+      this.#poll(pollSoon);
       // The browser comes back by itself unless the server refused the stream.
       if (source.readyState !== EventSource.CLOSED || this.#source !== source) return;
       this.#source = null;
@@ -62,23 +72,26 @@ export class Live {
     }
   }
 
-  #poll() {
-    clearTimeout(this.#timer);
-    this.#say(navigator.onLine ? 'polling' : 'offline');
-    const pause = this.#jobs.active().length > 0 && !document.hidden ? pollActive : pollIdle;
+  #poll(pause) {
+    this.#say(this.#unreachable || !navigator.onLine ? 'offline' : 'polling');
+    // The stream tells of every attempt to come back; one timer is enough.
+    if (this.#timer !== 0) return;
     this.#timer = setTimeout(async () => {
       await this.#refresh();
-      if (this.#source?.readyState !== EventSource.OPEN) this.#poll();
+      this.#timer = 0;
+      if (this.#source?.readyState === EventSource.OPEN) return;
+      this.#poll(this.#jobs.active().length > 0 && !document.hidden ? pollActive : pollIdle);
     }, pause);
   }
 
   async #refresh() {
     try {
       await this.#jobs.refresh();
+      this.#unreachable = false;
       this.#onTrouble('');
     } catch (trouble) {
       if (!(trouble instanceof Problem)) throw trouble;
-      if (trouble.status === 0) this.#say('offline');
+      this.#unreachable = trouble.status === 0;
       this.#onTrouble(trouble.sentence);
     }
   }

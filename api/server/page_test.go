@@ -1,0 +1,102 @@
+package server_test
+
+import (
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/text2image-audio/text2image-audio/api/server"
+	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
+)
+
+func TestPage(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for path, want := range map[string]struct{ contentType, body string }{
+		"/":                 {"text/html; charset=utf-8", "<!doctype html><title>Page</title>"},
+		"/assets/js/app.js": {"text/javascript; charset=utf-8", "export {};"},
+		"/assets/a.css":     {"text/css; charset=utf-8", "body{}"},
+		"/openapi.yaml":     {"application/yaml", contractText},
+	} {
+		resp := b.request(t, http.MethodGet, path, nil).expect(t, http.StatusOK)
+		if string(resp.body) != want.body || resp.Header.Get("Content-Type") != want.contentType || resp.Header.Get("Cache-Control") != "no-cache" {
+			t.Errorf("%s: %v %s", path, resp.Header, resp.body)
+		}
+		policy := resp.Header.Get("Content-Security-Policy")
+		if !strings.Contains(policy, "default-src 'self'") || strings.Contains(policy, "unsafe") {
+			t.Errorf("%s: policy %s", path, policy)
+		}
+		etag := resp.Header.Get("ETag")
+		again := b.request(t, http.MethodGet, path, nil, header("If-None-Match", etag))
+		if etag == "" || again.StatusCode != http.StatusNotModified || len(again.body) > 0 {
+			t.Errorf("%s with its ETag %s: %d", path, etag, again.StatusCode)
+		}
+		if part := b.request(t, http.MethodGet, path, nil, header("Range", "bytes=900000-")); part.StatusCode != http.StatusOK {
+			t.Errorf("%s with a range: %d", path, part.StatusCode)
+		}
+		if head := b.request(t, http.MethodHead, path, nil); head.StatusCode != http.StatusOK || head.ContentLength != int64(len(want.body)) {
+			t.Errorf("HEAD %s: %d, %d bytes", path, head.StatusCode, head.ContentLength)
+		}
+	}
+	if policy := b.request(t, http.MethodGet, "/livez", nil).Header.Get("Content-Security-Policy"); policy != "default-src 'none'; frame-ancestors 'none'" {
+		t.Errorf("policy of an answer: %s", policy)
+	}
+}
+
+func TestDocs(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	html := string(b.request(t, http.MethodGet, "/docs", nil).expect(t, http.StatusOK).body)
+	for _, want := range []string{"A &lt;title&gt;", "/api/jobs/{id}", "Read a job", "Its id.", "There is none.", "The job.", "GET"} {
+		if !strings.Contains(html, want) {
+			t.Errorf("no %q", want)
+		}
+	}
+	for _, never := range []string{"<script", "<style", "style=", "onclick", "http://", "https://"} {
+		if strings.Contains(html, never) {
+			t.Errorf("%q in the page", never)
+		}
+	}
+	if css := b.request(t, http.MethodGet, "/assets/docs.css", nil).expect(t, http.StatusOK); !strings.Contains(html, `href="/assets/docs.css"`) || len(css.body) == 0 {
+		t.Error("the style of the page is not found")
+	}
+}
+
+func TestDocsShowTheWholeContract(t *testing.T) {
+	t.Parallel()
+	contract, err := os.ReadFile("../openapi.yaml")
+	must(t, err)
+	b := setup(t, func(_ *server.Config, deps *server.Deps) { deps.OpenAPI = contract })
+	html := string(b.request(t, http.MethodGet, "/docs", nil).body)
+	for _, r := range b.server.Routes() {
+		path := r.Path
+		for _, name := range []string{"id", "index"} {
+			path = strings.ReplaceAll(path, ":"+name, "{"+name+"}")
+		}
+		path = strings.ReplaceAll(path, "*path", "{path}")
+		if !strings.Contains(html, "<code>"+path+"</code>") {
+			t.Errorf("no %s", path)
+		}
+	}
+}
+
+func TestBrokenPagesAreRefusedAtStart(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*server.Deps){
+		"no index":       func(d *server.Deps) { d.Web = fstest.MapFS{"assets/a.css": {}} },
+		"no contract":    func(d *server.Deps) { d.OpenAPI = []byte("a: [") },
+		"no secret":      func(d *server.Deps) { d.Secret = nil },
+		"a list in YAML": func(d *server.Deps) { d.OpenAPI = []byte("- a\n- b\n") },
+	} {
+		deps := minimal(telemetry.NewMetrics())
+		change(&deps)
+		if _, err := server.New(config(t), deps); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+	if _, err := server.New(config(t), minimal(telemetry.NewMetrics())); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,206 @@
+package server_test
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/text2image-audio/text2image-audio/api/server"
+)
+
+// expectation is what a route answers to the callers that come uninvited.
+type expectation struct {
+	// anonymous is the status for a caller without a cookie, and without a body.
+	anonymous int
+	// original says that errors have the shape of the original.
+	original bool
+}
+
+// expectations lists every route. A route that is not listed here fails the test, so that nobody adds one without a
+// thought for these callers.
+func expectations() map[string]expectation {
+	read := map[string]expectation{
+		"/": {anonymous: 200}, "/docs": {anonymous: 200}, "/openapi.yaml": {anonymous: 200}, "/assets/*path": {anonymous: 404},
+		"/livez": {anonymous: 200}, "/readyz": {anonymous: 200}, "/internal/health": {anonymous: 401},
+		"/api/jobs": {anonymous: 401}, "/api/events": {anonymous: 401},
+		"/api/jobs/:id": {anonymous: 404}, "/api/jobs/:id/events": {anonymous: 404}, "/api/jobs/:id/media/:index": {anonymous: 404},
+	}
+	all := map[string]expectation{
+		"POST /api/jobs": {anonymous: 400}, "POST /api/jobs/:id/cancel": {anonymous: 404}, "DELETE /api/jobs/:id": {anonymous: 404},
+	}
+	for path, e := range read {
+		all["GET "+path], all["HEAD "+path] = e, e
+	}
+	for _, path := range originalRoutes {
+		all["POST "+path] = expectation{anonymous: 400, original: true}
+	}
+	return all
+}
+
+func TestEveryRouteAgainstUninvitedCallers(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(cfg *server.Config, _ *server.Deps) { cfg.HealthToken = "token" })
+	expected := expectations()
+	methods := map[string][]string{}
+	for _, r := range b.server.Routes() {
+		name := r.Method + " " + r.Path
+		e, ok := expected[name]
+		if !ok {
+			t.Errorf("no expectation for %s", name)
+			continue
+		}
+		delete(expected, name)
+		methods[r.Path] = append(methods[r.Path], r.Method)
+		path := strings.NewReplacer(":id", "unknown-id", ":index", "0", "*path", "none.js").Replace(r.Path)
+		anonymous := b.request(t, r.Method, path, nil)
+		if anonymous.StatusCode != e.anonymous {
+			t.Errorf("%s: a caller without a cookie gets %d, want %d", name, anonymous.StatusCode, e.anonymous)
+		}
+		for _, must := range []string{"X-Request-Id", "X-Content-Type-Options", "Referrer-Policy", "Permissions-Policy", "Content-Security-Policy"} {
+			if anonymous.Header.Get(must) == "" {
+				t.Errorf("%s: no %s", name, must)
+			}
+		}
+		if !strings.Contains(anonymous.Header.Get("Vary"), "Origin") {
+			t.Errorf("%s: Vary %q", name, anonymous.Header.Get("Vary"))
+		}
+		huge := b.request(t, r.Method, path, strings.Repeat(" ", server.MaxBody+1))
+		if huge.StatusCode != http.StatusRequestEntityTooLarge {
+			t.Errorf("%s: a huge body gets %d", name, huge.StatusCode)
+		}
+		foreign := b.request(t, r.Method, path, "{}", header("Sec-Fetch-Site", "cross-site"))
+		if reads := r.Method == http.MethodGet || r.Method == http.MethodHead; reads == (foreign.StatusCode == http.StatusForbidden) {
+			t.Errorf("%s: another site gets %d", name, foreign.StatusCode)
+		}
+		if e.original {
+			huge.originalError(t, http.StatusRequestEntityTooLarge, "body_too_large")
+			foreign.originalError(t, http.StatusForbidden, "cross_origin")
+		}
+	}
+	for name := range expected {
+		t.Errorf("no route %s", name)
+	}
+	for path, served := range methods {
+		path = strings.NewReplacer(":id", "unknown-id", ":index", "0", "*path", "none.js").Replace(path)
+		for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"} {
+			if slices.Contains(served, method) {
+				continue
+			}
+			resp := b.request(t, method, path, nil)
+			resp.problem(t, http.StatusMethodNotAllowed, "method_not_allowed")
+			allowed := strings.Split(resp.Header.Get("Allow"), ", ")
+			slices.Sort(allowed)
+			slices.Sort(served)
+			if !slices.Equal(allowed, served) {
+				t.Errorf("%s %s: Allow %v, want %v", method, path, allowed, served)
+			}
+		}
+	}
+}
+
+func TestUnknownPaths(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for _, path := range []string{
+		"/nothing", "/api", "/api/", "/api/jobs/", "/api/jobs/a/b/c", "/metrics", "/debug/pprof/", "/index.html", "/secret.txt",
+		"/assets/notes.md", "/assets/", "/assets/../secret.txt", "/assets/%2e%2e/secret.txt", "/API/JOBS", "//api/jobs", "/.git/config",
+	} {
+		for _, method := range []string{http.MethodGet, http.MethodPost} {
+			if method == http.MethodPost && strings.HasPrefix(path, "/assets/") {
+				continue
+			}
+			r := b.newRequest(t, t.Context(), method, "", nil)
+			r.URL.Opaque = strings.TrimPrefix(b.url, "http:") + path
+			resp, err := b.client.Do(r)
+			must(t, err)
+			_ = resp.Body.Close()
+			if resp.StatusCode != http.StatusNotFound || resp.Header.Get("Content-Type") != "application/problem+json" {
+				t.Errorf("%s %s: %d %s", method, path, resp.StatusCode, resp.Header.Get("Content-Type"))
+			}
+		}
+	}
+	var f fault
+	b.request(t, http.MethodGet, "/api/no?token=canary", nil).into(t, &f)
+	if f.Error != "Not Found" || f.Path != "/api/no" {
+		t.Errorf("got %+v", f)
+	}
+}
+
+func TestRequestIDs(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	seen := map[string]bool{}
+	for id, kept := range map[string]bool{
+		"abc-123": true, strings.Repeat("x", 128): true, strings.Repeat("x", 129): false, "": false, "a b": false, "é": false, "a\tb": false,
+	} {
+		got := b.request(t, http.MethodGet, "/livez", nil, header("X-Request-Id", id)).Header.Get("X-Request-Id")
+		if (got == id) != kept || got == "" || seen[got] {
+			t.Errorf("%q became %q", id, got)
+		}
+		seen[got] = true
+	}
+}
+
+func TestCrossOrigin(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(cfg *server.Config, _ *server.Deps) {
+		cfg.FrontendURLs = []string{"https://one.example/app/", "https://two.example"}
+		cfg.AllowedOrigins = "https://three.example, http://four.example:8080\nhttps://five.example"
+	})
+	for _, tc := range []struct {
+		headers map[string]string
+		status  int
+	}{
+		{nil, 202},
+		{map[string]string{"Sec-Fetch-Site": "same-origin"}, 202},
+		{map[string]string{"Sec-Fetch-Site": "none"}, 202},
+		{map[string]string{"Sec-Fetch-Site": "cross-site"}, 403},
+		{map[string]string{"Sec-Fetch-Site": "same-site"}, 403},
+		{map[string]string{"Origin": "https://evil.example"}, 403},
+		{map[string]string{"Origin": "null"}, 403},
+		{map[string]string{"Origin": b.url}, 202},
+		{map[string]string{"Origin": "https://one.example", "Sec-Fetch-Site": "cross-site"}, 202},
+		{map[string]string{"Origin": "https://two.example", "Sec-Fetch-Site": "cross-site"}, 202},
+		{map[string]string{"Origin": "https://three.example"}, 202},
+		{map[string]string{"Origin": "http://four.example:8080"}, 202},
+		{map[string]string{"Origin": "http://four.example"}, 403},
+		{map[string]string{"Origin": "https://five.example"}, 202},
+		{map[string]string{"Origin": "https://one.example.evil"}, 403},
+	} {
+		var options []option
+		for name, value := range tc.headers {
+			options = append(options, header(name, value))
+		}
+		if resp := b.request(t, http.MethodPost, "/api/jobs", goodBody, options...); resp.StatusCode != tc.status {
+			t.Errorf("%v: %d, want %d", tc.headers, resp.StatusCode, tc.status)
+		}
+	}
+}
+
+func TestOneLineForEachRequest(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	before := strings.Count(b.log.String(), `"msg":"request"`)
+	const canary = "canary"
+	b.request(t, http.MethodPost, "/api/jobs?x="+canary, fields{"kind": "prompt", "input": fields{"text": canary}}, header("Authorization", canary))
+	b.request(t, http.MethodGet, "/api/jobs/"+strings.Repeat("a", 30)+"?wait="+canary, nil)
+	b.request(t, http.MethodGet, "/"+canary, nil)
+	b.request(t, canary, "/livez", nil)
+	eventually(t, "four lines", func() bool { return strings.Count(b.log.String(), `"msg":"request"`) == before+4 })
+	log := b.log.String()
+	if strings.Contains(log, canary) {
+		t.Errorf("the canary sings: %s", log)
+	}
+	for _, want := range []string{
+		`"method":"POST","route":"/api/jobs","status":202,"duration_ms":`, `"route":"/api/jobs/:id","status":400`, `"route":"unmatched","status":404`,
+		`"method":"other"`,
+	} {
+		if !strings.Contains(log, want) {
+			t.Errorf("no %s in %s", want, log)
+		}
+	}
+	if got := b.metric(t, "http_requests_total", "/api/jobs", "POST", "202"); got != 1 {
+		t.Errorf("%v requests counted", got)
+	}
+}

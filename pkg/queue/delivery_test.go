@@ -1,0 +1,284 @@
+package queue_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/queue"
+)
+
+func TestTake(t *testing.T) {
+	t.Parallel()
+	q, _ := start(t)
+	l := images(t, q)
+	nothing(t, l)
+	before := time.Now()
+	if d, err := l.Take(100 * time.Millisecond); d != nil || err != nil {
+		t.Errorf("an empty lane gives %v, %v", d, err)
+	}
+	if waited := time.Since(before); waited < 50*time.Millisecond {
+		t.Errorf("waited only %s", waited)
+	}
+
+	s := image("j1")
+	receipt := push(t, q, s)
+	d, err := l.Take(0)
+	if err != nil || d == nil {
+		t.Fatalf("%v, %v", d, err)
+	}
+	if d.Kind != s.Kind || d.Lane != s.Lane || d.Owner != s.Owner || d.ID != s.ID || d.Count != 1 ||
+		d.Sequence != receipt.Sequence || d.Fault != nil || !reflect.DeepEqual(d.Spec, s) || time.Since(d.QueuedAt) > time.Hour {
+		t.Errorf("%+v", d)
+	}
+	nothing(t, l)
+}
+
+// TestTakeIsWoken takes from a lane that is empty when the wait begins.
+func TestTakeIsWoken(t *testing.T) {
+	t.Parallel()
+	q, _ := start(t)
+	l := images(t, q)
+	got := make(chan *queue.Delivery, 1)
+	go func() {
+		d, err := l.Take(hang)
+		if err != nil {
+			t.Errorf("take: %v", err)
+		}
+		got <- d
+	}()
+	push(t, q, image("j1"))
+	if d := <-got; d == nil || d.ID != "j1" {
+		t.Errorf("%+v", d)
+	}
+}
+
+func TestLanesAreIndependent(t *testing.T) {
+	t.Parallel()
+	q, _ := start(t)
+	for _, kind := range job.Kinds() {
+		for _, name := range job.Lanes() {
+			push(t, q, spec(kind, name, "u1", fmt.Sprintf("%s-%s", kind, name)))
+		}
+	}
+	for _, kind := range job.Kinds() {
+		for _, name := range job.Lanes() {
+			l := lane(t, q, kind, name)
+			if d := take(t, l); d.ID != fmt.Sprintf("%s-%s", kind, name) {
+				t.Errorf("%s/%s gives %s", kind, name, d.ID)
+			}
+			nothing(t, l)
+		}
+	}
+	if _, err := q.Lane(t.Context(), "video", job.LaneGuest); err == nil {
+		t.Error("a lane of an unknown kind opens")
+	}
+}
+
+// TestOnePullerServesManyLanes takes as a worker's slot does: from one lane and then from another.
+func TestOnePullerServesManyLanes(t *testing.T) {
+	t.Parallel()
+	q, _ := start(t)
+	members, guests := images(t, q), lane(t, q, job.KindImage, job.LaneGuest)
+	guests.puller = members.puller
+	push(t, q, image("j1"))
+	push(t, q, spec(job.KindImage, job.LaneGuest, "guest", "j2"))
+	if d := take(t, guests); d.ID != "j2" || d.Lane != job.LaneGuest {
+		t.Errorf("%+v", d)
+	}
+	nothing(t, guests)
+	if d := take(t, members); d.ID != "j1" || d.Lane != job.LaneMember {
+		t.Errorf("%+v", d)
+	}
+	nothing(t, members)
+}
+
+func TestAckRemoves(t *testing.T) {
+	t.Parallel()
+	q, b := start(t)
+	push(t, q, image("j1"))
+	l := images(t, q)
+	d := take(t, l)
+	if _, err := q.FindLeader(t.Context(), "u1", "j1"); err != nil {
+		t.Errorf("a job in hand is not found: %v", err)
+	}
+	if err := d.Ack(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := q.FindLeader(t.Context(), "u1", "j1"); !errors.Is(err, queue.ErrNotFound) {
+		t.Errorf("after the ack: %v", err)
+	}
+	if n := depth(t, b); n != 0 {
+		t.Errorf("%d messages", n)
+	}
+	// Acknowledging again, or what was deleted meanwhile, is no error: the settlement may repeat itself.
+	if err := d.Ack(t.Context()); err != nil {
+		t.Errorf("a second ack: %v", err)
+	}
+	push(t, q, image("j2"))
+	d = take(t, l)
+	if err := q.Delete(t.Context(), d.Sequence); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Ack(t.Context()); err != nil {
+		t.Errorf("ack of a deleted job: %v", err)
+	}
+	nothing(t, l)
+}
+
+func TestRetryComesBackAfterItsDelay(t *testing.T) {
+	t.Parallel()
+	q, _ := start(t)
+	push(t, q, image("j1"))
+	l := images(t, q)
+	const delay = 700 * time.Millisecond
+	began := time.Now()
+	if err := take(t, l).Retry(delay); err != nil {
+		t.Fatal(err)
+	}
+	// Others are not held up meanwhile.
+	push(t, q, image("j2"))
+	if d := take(t, l); d.ID != "j2" {
+		t.Errorf("took %s", d.ID)
+	}
+	d := take(t, l)
+	if waited := time.Since(began); waited < delay {
+		t.Errorf("back after %s", waited)
+	}
+	if d.ID != "j1" || d.Count != 2 {
+		t.Errorf("%s, delivery %d", d.ID, d.Count)
+	}
+	// No delay, or less, means at once.
+	for count, delay := range map[uint64]time.Duration{3: 0, 4: -time.Hour} {
+		_ = count
+		if err := d.Retry(delay); err != nil {
+			t.Fatal(err)
+		}
+		d = take(t, l)
+	}
+	if d.Count != 4 {
+		t.Errorf("delivery %d", d.Count)
+	}
+}
+
+func TestHandBackIsAtOnce(t *testing.T) {
+	t.Parallel()
+	// With this AckWait a job that was not handed back would not come again in time.
+	q, _ := start(t, func(c *broker.Config) { c.AckWait = 10 * time.Minute })
+	push(t, q, image("j1"))
+	l := images(t, q)
+	if err := take(t, l).HandBack(); err != nil {
+		t.Fatal(err)
+	}
+	if d := take(t, l); d.ID != "j1" || d.Count != 2 {
+		t.Errorf("%s, delivery %d", d.ID, d.Count)
+	}
+}
+
+func TestJobWithoutASignComesBack(t *testing.T) {
+	t.Parallel()
+	q, _ := start(t, func(c *broker.Config) { c.AckWait = 300 * time.Millisecond })
+	push(t, q, image("j1"))
+	l := images(t, q)
+	for count := uint64(1); count <= 3; count++ {
+		if d := take(t, l); d.ID != "j1" || d.Count != count {
+			t.Errorf("%s, delivery %d, want %d", d.ID, d.Count, count)
+		}
+	}
+}
+
+func TestBeatKeepsTheJob(t *testing.T) {
+	t.Parallel()
+	const wait = time.Second
+	q, _ := start(t, func(c *broker.Config) { c.AckWait = wait })
+	push(t, q, image("j1"))
+	l := images(t, q)
+	d := take(t, l)
+	ticker := time.NewTicker(wait / 10)
+	defer ticker.Stop()
+	for range 25 {
+		<-ticker.C
+		if err := d.Beat(t.Context()); err != nil {
+			t.Fatalf("beat: %v", err)
+		}
+	}
+	nothing(t, l)
+	if err := d.Ack(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestBeatWithoutNATS(t *testing.T) {
+	t.Parallel()
+	opts := &server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true, JetStream: true, StoreDir: t.TempDir()}
+	srv, err := server.NewServer(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv.Start()
+	t.Cleanup(func() { srv.Shutdown(); srv.WaitForShutdown() })
+	if !srv.ReadyForConnections(hang) {
+		t.Fatal("the server did not start")
+	}
+	b := brokertest.Start(t, func(c *broker.Config) { c.URL = srv.ClientURL() })
+	q := on(t, b)
+	push(t, q, image("j1"))
+	l := images(t, q)
+	d := take(t, l)
+	if err := d.Beat(t.Context()); err != nil {
+		t.Fatalf("with NATS: %v", err)
+	}
+	srv.Shutdown()
+	srv.WaitForShutdown()
+	for name, f := range map[string]func(context.Context) error{
+		"beat": d.Beat, "ack": d.Ack,
+		"take": func(context.Context) error { _, err := l.Take(hang); return err },
+	} {
+		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		if err := f(ctx); err == nil {
+			t.Errorf("%s works without NATS", name)
+		}
+		cancel()
+	}
+}
+
+func TestUnreadableJob(t *testing.T) {
+	t.Parallel()
+	q, b := start(t)
+	l := images(t, q)
+	for name, c := range map[string]struct {
+		body  string
+		newer bool
+	}{
+		"garbage": {"not JSON", false},
+		"empty":   {"", false},
+		"newer":   {`{"v":2,"other":"shape"}`, true},
+	} {
+		subject := broker.JobSubject(job.KindImage, job.LaneMember, "u1", name)
+		if _, err := b.JetStream().Publish(t.Context(), subject, []byte(c.body)); err != nil {
+			t.Fatal(err)
+		}
+		d := take(t, l)
+		if d.Spec != nil || d.Fault == nil || errors.Is(d.Fault, job.ErrNewer) != c.newer {
+			t.Errorf("%s: %v, %v", name, d.Spec, d.Fault)
+		}
+		if d.Kind != job.KindImage || d.Lane != job.LaneMember || d.Owner != "u1" || d.ID != name {
+			t.Errorf("%s: %+v", name, d)
+		}
+		if _, err := q.Find(t.Context(), "u1", name); err == nil || errors.Is(err, queue.ErrNotFound) ||
+			errors.Is(err, job.ErrNewer) != c.newer {
+			t.Errorf("find %s: %v", name, err)
+		}
+		if err := d.Ack(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,143 @@
+package queue_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/queue"
+)
+
+func positionOf(t *testing.T, q *queue.Queue, id string) int {
+	t.Helper()
+	entry, err := q.Find(t.Context(), "u1", id)
+	if err != nil {
+		t.Fatalf("find %s: %v", id, err)
+	}
+	position, err := q.Position(t.Context(), entry)
+	if err != nil {
+		t.Fatalf("position of %s: %v", id, err)
+	}
+	return position
+}
+
+func TestPosition(t *testing.T) {
+	t.Parallel()
+	q, _ := start(t)
+	// Jobs of other kinds and lanes lie between and do not count.
+	for i := range 5 {
+		push(t, q, spec(job.KindImage, job.LaneGuest, "u1", fmt.Sprintf("guest%d", i)))
+		push(t, q, image(fmt.Sprintf("j%d", i)))
+		push(t, q, spec(job.KindAudio, job.LaneMember, "u1", fmt.Sprintf("audio%d", i)))
+	}
+	l := images(t, q)
+	for taken := range 5 {
+		for i := taken; i < 5; i++ {
+			if got := positionOf(t, q, fmt.Sprintf("j%d", i)); got != i-taken {
+				t.Errorf("after %d were taken j%d is at %d, want %d", taken, i, got, i-taken)
+			}
+		}
+		for i := range 5 {
+			if got := positionOf(t, q, fmt.Sprintf("guest%d", i)); got != i {
+				t.Errorf("guest%d is at %d", i, got)
+			}
+		}
+		d := take(t, l)
+		entry, err := q.Find(t.Context(), "u1", d.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// Running, it is not behind anybody.
+		if got, err := q.Position(t.Context(), entry); err != nil || got != 0 {
+			t.Errorf("running %s is at %d, %v", d.ID, got, err)
+		}
+		if taken%2 == 0 {
+			// Waiting for a further attempt, it does not stand in the way of the others.
+			if err := d.Retry(time.Hour); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		if err := d.Ack(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := q.Position(t.Context(), entry); !errors.Is(err, queue.ErrNotFound) {
+			t.Errorf("%s has left and is at %d, %v", d.ID, got, err)
+		}
+	}
+}
+
+func TestPositionOfADeletedJob(t *testing.T) {
+	t.Parallel()
+	q, _ := start(t)
+	pushMany(t, q, 3)
+	for _, id := range []string{"j0", "j2"} {
+		entry, err := q.Find(t.Context(), "u1", id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := q.Delete(t.Context(), entry.Sequence); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := q.Position(t.Context(), entry); !errors.Is(err, queue.ErrNotFound) {
+			t.Errorf("%s is at %d, %v", id, got, err)
+		}
+	}
+	if got := positionOf(t, q, "j1"); got != 0 {
+		t.Errorf("the one that is left is at %d", got)
+	}
+}
+
+func stateOf(t *testing.T, q *queue.Queue, kind job.Kind, name job.Lane) queue.LaneState {
+	t.Helper()
+	states, err := q.States(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(states) != len(job.Kinds())*len(job.Lanes()) {
+		t.Errorf("%d states", len(states))
+	}
+	for _, s := range states {
+		if s.Kind == kind && s.Lane == name {
+			return s
+		}
+	}
+	t.Fatalf("no state of %s/%s", kind, name)
+	return queue.LaneState{}
+}
+
+func TestStates(t *testing.T) {
+	t.Parallel()
+	q, _ := start(t)
+	state := func() queue.LaneState { return stateOf(t, q, job.KindImage, job.LaneMember) }
+	empty := queue.LaneState{Kind: job.KindImage, Lane: job.LaneMember}
+	if got := state(); got != empty {
+		t.Errorf("empty: %+v", got)
+	}
+	push(t, q, spec(job.KindImage, job.LaneGuest, "u1", "other"))
+	if got := state(); got != empty {
+		t.Errorf("another lane counts: %+v", got)
+	}
+	push(t, q, image("j0"))
+	first := time.Now()
+	<-time.After(20 * time.Millisecond)
+	second := time.Now()
+	push(t, q, image("j1"))
+	if got := state(); got.Waiting != 2 || got.InHand != 0 || got.OldestAge < time.Since(first)-time.Second ||
+		got.OldestAge < second.Sub(first) {
+		t.Errorf("two waiting, the older for %s: %+v", time.Since(first), got)
+	}
+	d := take(t, images(t, q))
+	if got := state(); got.Waiting != 1 || got.InHand != 1 || got.OldestAge < second.Sub(first) {
+		t.Errorf("one in hand: %+v", got)
+	}
+	if err := d.Ack(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	got := state()
+	if got.Waiting != 1 || got.InHand != 0 || got.OldestAge <= 0 || got.OldestAge > time.Since(second) {
+		t.Errorf("the younger one is left, for %s: %+v", time.Since(second), got)
+	}
+}

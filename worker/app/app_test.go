@@ -1,0 +1,196 @@
+package app_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/ledger"
+	"github.com/text2image-audio/text2image-audio/pkg/queue"
+	"github.com/text2image-audio/text2image-audio/pkg/simulator"
+	"github.com/text2image-audio/text2image-audio/pkg/store"
+	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
+	"github.com/text2image-audio/text2image-audio/worker/app"
+)
+
+// bench is what a worker stands on.
+type bench struct {
+	*testing.T
+	worker *app.Worker
+	queue  *queue.Queue
+	store  *store.Store
+	log    *lines
+}
+
+func newBench(t *testing.T, environ ...string) *bench {
+	t.Helper()
+	b := brokertest.Start(t)
+	q, err := queue.New(t.Context(), b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := store.New(t.Context(), b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg, log := load(t, environ...), &lines{}
+	cfg.Processor.SoftStop = time.Second
+	return &bench{t, app.New(cfg, b, telemetry.NewMetrics(), slog.New(slog.NewTextHandler(log, nil))), q, s, log}
+}
+
+func (b *bench) stop() {
+	b.Helper()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(b.Context()), time.Minute)
+	defer cancel()
+	if err := b.worker.Stop(ctx); err != nil {
+		b.Errorf("stop worker: %v", err)
+	}
+}
+
+type lines struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
+// eventually looks until it sees.
+func (b *bench) eventually(what string, see func() bool) {
+	b.Helper()
+	guard := time.NewTimer(40 * time.Second)
+	defer guard.Stop()
+	again := time.NewTicker(5 * time.Millisecond)
+	defer again.Stop()
+	for !see() {
+		select {
+		case <-again.C:
+		case <-guard.C:
+			b.Fatalf("never: %s", what)
+		}
+	}
+}
+
+func (b *bench) submit() *job.Spec {
+	b.Helper()
+	id, created, err := ledger.NewID()
+	if err != nil {
+		b.Fatal(err)
+	}
+	side, n, seed := 64, 1, int64(1)
+	s := &job.Spec{
+		ID: id, Kind: job.KindImage, Lane: job.LaneMember, Owner: "owner", CreatedAt: job.At(created), MaxAttempts: 3,
+		Deadline: job.At(created.Add(time.Hour)), Input: &job.ImageInput{Prompt: "a cat", Width: &side, Height: &side, N: &n, Seed: &seed, Optimize: true},
+	}
+	if _, err := b.queue.Push(b.Context(), s, false); err != nil {
+		b.Fatal(err)
+	}
+	return s
+}
+
+// Without any setting a worker is complete: the real clients on the simulator.
+func TestWorkerOnTheSimulator(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	if err := b.worker.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	defer b.stop()
+	s := b.submit()
+	var record *job.Record
+	b.eventually("the job ends", func() bool {
+		var err error
+		record, err = b.store.RecordLeader(t.Context(), s.Owner, s.ID)
+		return err == nil
+	})
+	if record.Status != job.StatusSucceeded || len(record.Result.Media) != 1 || record.Result.Prompt == nil {
+		t.Errorf("record is %+v", record)
+	}
+	sim := b.worker.Simulator()
+	if sim.Generations(simulator.KindImage) != 1 || sim.Generations(simulator.KindChat) != 1 {
+		t.Error("the simulator was not asked once for each")
+	}
+	b.eventually("the worker is announced", func() bool {
+		workers, err := b.queue.Workers(t.Context())
+		return err == nil && len(workers) == 1 && workers[0].Mode == app.ModeSimulator && workers[0].Slots[job.KindPrompt] == 16
+	})
+}
+
+// With one upstream set the others are named faults, never simulated: their jobs wait.
+func TestUnsetUpstreamIsAFault(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, "DEEPSEEK_API_KEY=sk-planted")
+	if err := b.worker.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	defer b.stop()
+	if b.worker.Simulator() != nil {
+		t.Error("a simulator runs")
+	}
+	for _, name := range []string{"POLLINATIONS_IMAGE_API_BASE", "POLLINATIONS_TEXT_API_BASE", "DEEPSEEK_API_URL"} {
+		if !strings.Contains(b.log.String(), "variable="+name) {
+			t.Errorf("%s is not named: %s", name, b.log)
+		}
+	}
+	s := b.submit()
+	b.eventually("the job waits", func() bool {
+		p, _, err := b.store.ProgressLeader(t.Context(), s.Owner, s.ID)
+		return err == nil && p.Status == job.StatusRetrying && p.LastError.Code == job.CodeMisconfigured && p.Failures == 0
+	})
+	if strings.Contains(b.log.String(), "planted") {
+		t.Errorf("a secret was logged: %s", b.log)
+	}
+}
+
+// A worker that cannot start leaves nothing running, and can be stopped all the same.
+func TestStartFailsCleanly(t *testing.T) {
+	t.Parallel()
+	for name, environ := range map[string][]string{
+		"image base":  {"POLLINATIONS_IMAGE_API_BASE=ftp://planted.invalid"},
+		"speech base": {"POLLINATIONS_TEXT_API_BASE=https://someone:planted@"},
+		"DeepSeek":    {"DEEPSEEK_API_URL=://planted"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, environ...)
+			err := b.worker.Start(t.Context())
+			if err == nil {
+				t.Error("started")
+			} else if setting, _, _ := strings.Cut(environ[0], "="); !strings.Contains(err.Error(), setting) || strings.Contains(err.Error(), "planted") {
+				t.Errorf("the error is %q", err)
+			}
+			b.stop()
+		})
+	}
+	t.Run("without NATS", func(t *testing.T) {
+		t.Parallel()
+		b := newBench(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := b.worker.Start(ctx); !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v", err)
+		}
+		b.stop()
+	})
+}
+
+func TestStopBeforeStart(t *testing.T) {
+	t.Parallel()
+	newBench(t).stop()
+}

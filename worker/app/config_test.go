@@ -1,0 +1,124 @@
+package app_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/env"
+	"github.com/text2image-audio/text2image-audio/worker/app"
+)
+
+// load reads settings as main does.
+func load(t *testing.T, environ ...string) app.Config {
+	t.Helper()
+	var cfg app.Config
+	if err := env.Load(environ, &cfg); err != nil {
+		t.Fatal(err)
+	}
+	return cfg
+}
+
+// Without any upstream the simulator stands in; once one of its settings is there, it never does unless it is told to.
+func TestRuleOfTheSimulator(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		environ   []string
+		simulated bool
+	}{
+		"nothing":            {nil, true},
+		"other settings":     {[]string{"WORKER_SLOTS_IMAGE=3"}, true},
+		"image base":         {[]string{"POLLINATIONS_IMAGE_API_BASE=https://x.invalid"}, false},
+		"text base":          {[]string{"POLLINATIONS_TEXT_API_BASE=https://x.invalid"}, false},
+		"token":              {[]string{"POLLINATIONS_API_TOKEN=sk_x"}, false},
+		"DeepSeek address":   {[]string{"DEEPSEEK_API_URL=https://x.invalid"}, false},
+		"DeepSeek key":       {[]string{"DEEPSEEK_API_KEY=sk-x"}, false},
+		"DeepSeek model":     {[]string{"DEEPSEEK_MODEL=deepseek-flash"}, false},
+		"off":                {[]string{"SIMULATOR=off"}, false},
+		"on":                 {[]string{"SIMULATOR=on"}, true},
+		"on in spite of all": {[]string{"SIMULATOR=on", "DEEPSEEK_API_KEY=sk-x", "POLLINATIONS_API_TOKEN=sk_x"}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			u := load(t, test.environ...).Upstreams
+			if u.Simulated() != test.simulated {
+				t.Errorf("simulated: %v", u.Simulated())
+			}
+			mode := app.ModeLive
+			if test.simulated {
+				mode = app.ModeSimulator
+			}
+			if u.Mode() != mode {
+				t.Errorf("mode is %s", u.Mode())
+			}
+			if test.simulated != (len(u.Missing()) == 0) {
+				t.Errorf("missing are %v", u.Missing())
+			}
+		})
+	}
+}
+
+func TestMissingSettingsAreNamed(t *testing.T) {
+	t.Parallel()
+	all := []string{
+		"POLLINATIONS_IMAGE_API_BASE=https://i.invalid", "POLLINATIONS_TEXT_API_BASE=https://t.invalid",
+		"DEEPSEEK_API_URL=https://d.invalid", "DEEPSEEK_API_KEY=sk-x",
+	}
+	if missing := load(t, all...).Upstreams.Missing(); len(missing) != 0 {
+		t.Errorf("missing are %v", missing)
+	}
+	for n, setting := range all {
+		name, _, _ := strings.Cut(setting, "=")
+		rest := slices.Delete(slices.Clone(all), n, n+1)
+		if missing := load(t, rest...).Upstreams.Missing(); !slices.Equal(missing, []string{name}) {
+			t.Errorf("missing are %v, want %s", missing, name)
+		}
+	}
+}
+
+// The description is for the terminal: hosts, and nothing that is nobody's business.
+func TestDescriptionShowsNoSecrets(t *testing.T) {
+	t.Parallel()
+	text := load(t,
+		"POLLINATIONS_IMAGE_API_BASE=https://someone:planted1@images.invalid/v1?key=planted2", "POLLINATIONS_API_TOKEN=planted3",
+		"DEEPSEEK_API_URL=https://planted4@words.invalid/v1/chat/completions#planted5", "DEEPSEEK_API_KEY=planted6",
+	).Upstreams.Describe()
+	if strings.Contains(text, "planted") {
+		t.Errorf("a secret is shown: %s", text)
+	}
+	for _, part := range []string{"images.invalid", "words.invalid", "speech not set"} {
+		if !strings.Contains(text, part) {
+			t.Errorf("%q is not in %q", part, text)
+		}
+	}
+	if text := load(t, "POLLINATIONS_IMAGE_API_BASE=://planted").Upstreams.Describe(); strings.Contains(text, "planted") {
+		t.Errorf("a broken address is shown: %s", text)
+	}
+	if text := load(t).Upstreams.Describe(); !strings.Contains(text, "simulator") {
+		t.Errorf("the simulator is not named: %s", text)
+	}
+}
+
+func TestConfigReportsEveryFault(t *testing.T) {
+	t.Parallel()
+	err := env.Load([]string{"SIMULATOR=maybe", "WORKER_SLOTS_AUDIO=-1", "IMAGE_TIMEOUT=0s"}, &app.Config{})
+	if err == nil {
+		t.Fatal("no fault found")
+	}
+	for _, name := range []string{"SIMULATOR", "WORKER_SLOTS_AUDIO", "IMAGE_TIMEOUT"} {
+		if !strings.Contains(err.Error(), name) {
+			t.Errorf("%s is not named in %q", name, err)
+		}
+	}
+}
+
+func TestConfigDefaults(t *testing.T) {
+	t.Parallel()
+	cfg := load(t).Processor
+	if cfg.SlotsImage != 8 || cfg.SlotsAudio != 8 || cfg.SlotsText != 16 || cfg.RetryInitialDelay != 1500*time.Millisecond ||
+		cfg.RetryMaxDelay != time.Minute || cfg.ImageTimeout != 3*time.Minute || cfg.AudioTimeout != 2*time.Minute ||
+		cfg.TextTimeout != 2*time.Minute || cfg.SoftStop != 20*time.Second {
+		t.Errorf("defaults are %+v", cfg)
+	}
+}

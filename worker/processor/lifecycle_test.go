@@ -1,0 +1,193 @@
+package processor_test
+
+import (
+	"context"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/queue"
+	"github.com/text2image-audio/text2image-audio/worker/processor"
+)
+
+func inHand(states []queue.LaneState, kind job.Kind) int {
+	n := 0
+	for _, state := range states {
+		if state.Kind == kind {
+			n += state.InHand
+		}
+	}
+	return n
+}
+
+func gauge(t *testing.T, w *worker, pool, state string) float64 {
+	t.Helper()
+	families, err := w.metrics.Registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, family := range families {
+		if family.GetName() != "text2image_worker_slots" {
+			continue
+		}
+		for _, m := range family.GetMetric() {
+			labels := make(map[string]string)
+			for _, l := range m.GetLabel() {
+				labels[l.GetName()] = l.GetValue()
+			}
+			if labels["pool"] == pool && labels["state"] == state {
+				return m.GetGauge().GetValue()
+			}
+		}
+	}
+	return math.NaN()
+}
+
+func TestWorkerAnnouncesItself(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	w := r.start(newFake(succeed), func(c *processor.Config) { c.SlotsImage, c.SlotsAudio, c.SlotsText = 3, 4, 5 })
+	workers := func() []queue.Worker {
+		list, err := r.queue.Workers(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return list
+	}
+	r.eventually("the worker is announced", func() bool { return len(workers()) == 1 })
+	got := workers()[0]
+	want := map[job.Kind]int{job.KindImage: 3, job.KindAudio: 4, job.KindPrompt: 5, job.KindTranslation: 5}
+	if got.ID != w.ID() || got.Mode != "simulator" || got.Version != "test" || got.StartedAt.IsZero() || len(got.RunSeconds) != 0 {
+		t.Errorf("announced %+v", got)
+	}
+	for kind, slots := range want {
+		if got.Slots[kind] != slots {
+			t.Errorf("%d slots for %s", got.Slots[kind], kind)
+		}
+	}
+	w.Measure(job.KindImage, 10*time.Second)
+	w.Measure(job.KindImage, 20*time.Second)
+	w.Measure(job.KindAudio, 2*time.Second)
+	r.settled(r.submit(job.KindPrompt))
+	if err := w.AnnounceOnce(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	run := workers()[0].RunSeconds
+	if run[job.KindImage] != 12 || run[job.KindAudio] != 2 || run[job.KindPrompt] <= 0 {
+		t.Errorf("run times are %v", run)
+	}
+	if _, ok := run[job.KindTranslation]; ok {
+		t.Error("a run time for a kind that was not worked")
+	}
+	w.stop()
+	if list := workers(); len(list) != 0 {
+		t.Errorf("still announced: %+v", list)
+	}
+}
+
+func TestStopBeforeStart(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	w := newWorker(t, r.broker, newFake(succeed))
+	if err := w.Stop(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestStopTwice(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	w := r.start(newFake(succeed))
+	for range 2 {
+		if err := w.Stop(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// The context of Start bounds the start only.
+func TestStartOutlivesItsContext(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	w := newWorker(t, r.broker, newFake(succeed))
+	ctx, cancel := context.WithCancel(t.Context())
+	if err := w.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.stop)
+	cancel()
+	if record := r.settled(r.submit(job.KindPrompt)); record.Status != job.StatusSucceeded {
+		t.Errorf("record is %+v", record)
+	}
+}
+
+func TestStartWithoutNATS(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	w := newWorker(t, r.broker, newFake(succeed))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := w.Start(ctx); err == nil {
+		t.Error("started")
+	}
+	w.stop()
+}
+
+// A stop never outlasts its context, whatever a generator does, and the job comes back by itself.
+func TestStopIsBounded(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, withShortWait)
+	hold := newGate(t)
+	stubborn := newFake(func(call) (*job.Result, error) {
+		<-hold.open
+		return &job.Result{Text: "late"}, nil
+	})
+	w := r.start(stubborn, withShortBeat, func(c *processor.Config) { c.SoftStop = time.Hour })
+	s := r.submit(job.KindPrompt)
+	c := stubborn.wait(t, 1)[0]
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	stopped := make(chan error, 1)
+	go func() { stopped <- w.Stop(ctx) }()
+	awaitDone(t, c.ctx, "the call is broken off")
+	guard := time.NewTimer(patience)
+	defer guard.Stop()
+	select {
+	case err := <-stopped:
+		if err == nil {
+			t.Error("the stop says that all is done")
+		}
+	case <-guard.C:
+		t.Fatal("the stop hangs")
+	}
+	g := newFake(succeed)
+	r.start(g, withShortBeat)
+	if record := r.settled(s); record.Status != job.StatusSucceeded || g.count(s.ID) != 1 {
+		t.Errorf("record is %+v after %d calls", record, g.count(s.ID))
+	}
+	hold.release()
+	if record := r.ended(s); record.Result.Text == "late" {
+		t.Error("the late result replaced the record")
+	}
+}
+
+// A worker whose NATS goes away says so once, and once that it is back.
+func TestTroubleIsReportedOnce(t *testing.T) {
+	t.Parallel()
+	o := newOutage(t)
+	r := onBroker(t, dial(t, o.url()))
+	g := newFake(succeed)
+	w := startOn(t, dial(t, o.url()), g, func(c *processor.Config) { c.SlotsText = 8 })
+	r.settled(r.submit(job.KindPrompt))
+	o.down()
+	o.up()
+	r.eventually("NATS is back", func() bool { return r.broker.Check(t.Context()) == nil })
+	if record := r.settled(r.submit(job.KindPrompt)); record.Status != job.StatusSucceeded {
+		t.Errorf("record is %+v", record)
+	}
+	if lines := strings.Count(w.log.String(), "the queue cannot be asked for jobs"); lines > 1 {
+		t.Errorf("reported %d times: %s", lines, w.log)
+	}
+}

@@ -1,0 +1,266 @@
+package processor_test
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/worker/processor"
+)
+
+// onePerTurn is a generator whose calls end one at a time, each when the test says so.
+func onePerTurn() (*fake, chan struct{}) {
+	turn := make(chan struct{})
+	return newFake(func(c call) (*job.Result, error) {
+		select {
+		case <-turn:
+			return succeed(c)
+		case <-c.ctx.Done():
+			return nil, c.ctx.Err()
+		}
+	}), turn
+}
+
+// No job is taken for which there is no slot: jobs in hand and open pulls together never exceed the slots.
+func TestNoMoreInHandThanSlots(t *testing.T) {
+	t.Parallel()
+	const slots, jobs = 2, 10
+	r := newRig(t)
+	g, turn := onePerTurn()
+	r.start(g, func(c *processor.Config) { c.SlotsImage, c.SlotsAudio, c.SlotsText = slots, 0, 0 })
+	load := func() (inHand, pulls int) {
+		for _, lane := range job.Lanes() {
+			consumer, err := r.broker.JetStream().Consumer(t.Context(), broker.StreamJobs, broker.ConsumerName(job.KindImage, lane))
+			if err != nil {
+				t.Fatal(err)
+			}
+			inHand += consumer.CachedInfo().NumAckPending
+			pulls += consumer.CachedInfo().NumWaiting
+		}
+		return inHand, pulls
+	}
+	r.eventually("every slot pulls", func() bool { _, pulls := load(); return pulls == slots })
+	var specs []*job.Spec
+	for n := range jobs {
+		lane := job.Lanes()[n%2]
+		specs = append(specs, r.submit(job.KindImage, func(s *job.Spec) { s.Lane = lane }))
+	}
+	for n := range jobs {
+		g.wait(t, min(n+slots, jobs))
+		if inHand, pulls := load(); inHand > slots || (n < jobs-slots && pulls > 0) {
+			t.Errorf("%d jobs in hand and %d open pulls with %d slots", inHand, pulls, slots)
+		}
+		turn <- struct{}{}
+	}
+	for _, s := range specs {
+		r.settled(s)
+	}
+	if g.most > slots {
+		t.Errorf("%d calls at once", g.most)
+	}
+}
+
+// A busy worker serves members first, and guests every fourth time.
+func TestEveryFourthGoesToTheGuests(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	g, turn := onePerTurn()
+	r.start(g, withOneSlot)
+	r.submit(job.KindImage)
+	g.wait(t, 1)
+	const members, guests = 13, 4
+	for range guests {
+		r.submit(job.KindImage, asGuest)
+	}
+	for range members {
+		r.submit(job.KindImage)
+	}
+	const all = 1 + members + guests
+	for n := range all {
+		g.wait(t, n+1)
+		turn <- struct{}{}
+	}
+	var at []int
+	for n, c := range g.wait(t, all)[1:] {
+		if c.task.Spec.Lane == job.LaneGuest {
+			at = append(at, n)
+		}
+	}
+	if len(at) != guests || at[0] > 3 {
+		t.Fatalf("guests were served at %v", at)
+	}
+	for n := range guests - 1 {
+		if at[n+1] != at[n]+4 {
+			t.Errorf("guests were served at %v", at)
+		}
+	}
+}
+
+// Guests alone, or members alone, get every slot.
+func TestNoSlotIsKeptFree(t *testing.T) {
+	t.Parallel()
+	for _, lane := range job.Lanes() {
+		t.Run(string(lane), func(t *testing.T) {
+			t.Parallel()
+			const slots = 4
+			r := newRig(t)
+			g, turn := onePerTurn()
+			r.start(g, func(c *processor.Config) { c.SlotsAudio = slots })
+			var specs []*job.Spec
+			for range slots {
+				specs = append(specs, r.submit(job.KindAudio, func(s *job.Spec) { s.Lane = lane }))
+			}
+			g.wait(t, slots)
+			for range slots {
+				turn <- struct{}{}
+			}
+			for _, s := range specs {
+				r.settled(s)
+			}
+		})
+	}
+}
+
+// An idle worker with a single slot for texts watches each of the four lanes in its turn.
+func TestSingleSlotServesAllLanes(t *testing.T) {
+	t.Parallel()
+	for _, slots := range []int{1, 2} {
+		for _, kind := range []job.Kind{job.KindPrompt, job.KindTranslation} {
+			for _, lane := range job.Lanes() {
+				t.Run(string(kind)+" of a "+string(lane), func(t *testing.T) {
+					t.Parallel()
+					r := newRig(t)
+					pulls := r.spy("$JS.API.CONSUMER.MSG.NEXT." + broker.StreamJobs + ".>")
+					r.start(newFake(succeed), func(c *processor.Config) { c.SlotsImage, c.SlotsAudio, c.SlotsText = 0, 0, slots })
+					// After its first look everywhere an idle slot waits at one lane at a time.
+					waits := func(m *nats.Msg) bool {
+						var pull struct{ Expires time.Duration }
+						return json.Unmarshal(m.Data, &pull) == nil && pull.Expires > 0
+					}
+					r.eventually("the slots wait", func() bool { return pulls.count(waits) > slots })
+					s := r.submit(kind, func(s *job.Spec) { s.Lane = lane })
+					begun := time.Now()
+					r.ended(s)
+					if took := time.Since(begun); took > 15*time.Second {
+						t.Errorf("taken after %s only", took)
+					}
+				})
+			}
+		}
+	}
+}
+
+// One pool works prompts and translations, and takes turns.
+func TestTextPoolServesBothKinds(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	g, turn := onePerTurn()
+	r.start(g, withOneSlot)
+	r.submit(job.KindPrompt)
+	g.wait(t, 1)
+	for range 6 {
+		r.submit(job.KindPrompt)
+	}
+	for range 2 {
+		r.submit(job.KindTranslation)
+	}
+	for n := range 9 {
+		g.wait(t, n+1)
+		turn <- struct{}{}
+	}
+	var at []int
+	for n, c := range g.wait(t, 9) {
+		if c.task.Spec.Kind == job.KindTranslation {
+			at = append(at, n)
+		}
+	}
+	if len(at) != 2 || at[1] > 6 {
+		t.Errorf("translations were worked at %v", at)
+	}
+}
+
+// A job that waits for its next attempt holds no slot.
+func TestWaitingJobHoldsNoSlot(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	g := newFake(func(c call) (*job.Result, error) {
+		if c.task.Spec.MaxAttempts == 5 {
+			return nil, throttled(time.Hour)
+		}
+		return succeed(c)
+	})
+	w := r.start(g, withOneSlot)
+	waiting := r.submit(job.KindImage, attempts(5))
+	r.progressing(waiting, "the first waits", func(p *job.Progress) bool { return p.Status == job.StatusRetrying })
+	if record := r.settled(r.submit(job.KindImage)); record.Status != job.StatusSucceeded {
+		t.Errorf("record is %+v", record)
+	}
+	var busy float64
+	r.eventually("the slot is free", func() bool { busy = gauge(t, w, "image", "busy"); return busy == 0 })
+	if free := gauge(t, w, "image", "free"); free != 1 {
+		t.Errorf("%v free slots", free)
+	}
+}
+
+// However many jobs wait for a retry, a new one starts at once.
+func TestNewJobBehindThousandsInBackoff(t *testing.T) {
+	t.Parallel()
+	const waiting = 2000
+	r := newRig(t)
+	g := newFake(func(c call) (*job.Result, error) {
+		if c.task.Spec.Kind == job.KindPrompt {
+			return nil, retryable()
+		}
+		return succeed(c)
+	})
+	r.start(g, func(c *processor.Config) {
+		c.SlotsText, c.RetryInitialDelay, c.RetryMaxDelay = 16, time.Hour, time.Hour
+	})
+	if err := atOnce(8, func(int) error {
+		for range waiting / 8 {
+			if _, err := r.queue.Push(t.Context(), newSpec(t, job.KindPrompt), false); err != nil {
+				return err
+			}
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	g.wait(t, waiting)
+	r.eventually("all wait", func() bool {
+		states, err := r.queue.States(t.Context())
+		return err == nil && inHand(states, job.KindPrompt) == waiting
+	})
+	fresh := r.submit(job.KindTranslation)
+	if record := r.ended(fresh); record.Status != job.StatusSucceeded {
+		t.Errorf("record is %+v", record)
+	} else if took := record.FinishedAt.Sub(fresh.CreatedAt.Time); took > 5*time.Second {
+		t.Errorf("took %s", took)
+	}
+}
+
+// Many jobs at once all succeed, each once.
+func TestManyJobsAtOnce(t *testing.T) {
+	t.Parallel()
+	const jobs = 200
+	r := newRig(t)
+	g := newFake(succeed)
+	r.start(g, func(c *processor.Config) { c.SlotsImage, c.SlotsAudio, c.SlotsText = 8, 8, 16 })
+	specs := make([]*job.Spec, jobs)
+	if err := atOnce(jobs, func(n int) error {
+		specs[n] = newSpec(t, job.Kinds()[n%4], func(s *job.Spec) { s.Lane = job.Lanes()[n/4%2] })
+		_, _, err := r.ledger.Submit(t.Context(), specs[n], false)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range specs {
+		if record := r.settled(s); record.Status != job.StatusSucceeded || record.Counts != (job.Counts{}) || g.count(s.ID) != 1 {
+			t.Errorf("record is %+v after %d calls", record, g.count(s.ID))
+		}
+	}
+}

@@ -1,0 +1,315 @@
+package processor_test
+
+import (
+	"bytes"
+	"context"
+	"image"
+	_ "image/jpeg" // The simulator sends JPEG.
+	_ "image/png"  // It sends PNG for transparent pictures.
+	"log/slog"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/simulator"
+	"github.com/text2image-audio/text2image-audio/worker/processor"
+	"github.com/text2image-audio/text2image-audio/worker/upstream"
+	"github.com/text2image-audio/text2image-audio/worker/upstream/deepseek"
+	"github.com/text2image-audio/text2image-audio/worker/upstream/pollinations"
+)
+
+// simulate returns the real clients on a simulator.
+func simulate(t *testing.T) (*processor.Upstreams, *simulator.Simulator) {
+	t.Helper()
+	sim := simulator.New(simulator.Config{})
+	if err := sim.Start(t.Context(), ""); err != nil {
+		t.Fatal(err)
+	}
+	transport := upstream.NewTransport(upstream.Options{Slots: 8})
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), patience)
+		defer cancel()
+		if err := sim.Stop(ctx); err != nil {
+			t.Error(err)
+		}
+		transport.CloseIdleConnections()
+	})
+	client := &http.Client{Transport: transport}
+	media, err := pollinations.New(pollinations.Config{
+		BaseURL: sim.PollinationsURL(), SpeechBaseURL: sim.PollinationsURL(), Token: "sk_test", HTTP: client,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	language, err := deepseek.New(deepseek.Config{URL: sim.DeepSeekURL(), Key: "sk-test", HTTP: client})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &processor.Upstreams{Media: media, Language: language, Log: slog.New(slog.DiscardHandler)}, sim
+}
+
+func script(t *testing.T, sim *simulator.Simulator, rules ...simulator.Rule) {
+	t.Helper()
+	if err := sim.Script(rules...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func optimizing() job.Input {
+	side, seed := 64, int64(3)
+	return &job.ImageInput{Prompt: "a cat", Width: &side, Height: &side, Seed: &seed, Optimize: true}
+}
+
+func TestRealClientsMakeEachKind(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	u, sim := simulate(t)
+	r.start(u)
+
+	width, height, seed := 192, 128, int64(5)
+	painted := r.submit(job.KindImage, input(&job.ImageInput{Prompt: "a lighthouse", Width: &width, Height: &height, Seed: &seed}))
+	media := r.settled(painted).Result.Media
+	size, _, err := image.DecodeConfig(bytes.NewReader(r.bytes(painted, 0)))
+	if err != nil || size.Width != width || size.Height != height {
+		t.Errorf("picture of %dx%d, %v", size.Width, size.Height, err)
+	}
+	if len(media) != 1 || media[0].Width != width || media[0].Height != height || *media[0].Seed != seed || media[0].Model == "" || media[0].ContentType == "" {
+		t.Errorf("media are %+v", media)
+	}
+
+	speed := 1.5
+	spoken := r.submit(job.KindAudio, input(&job.AudioInput{Text: "good evening", Voice: "nova", Speed: &speed}))
+	if media := r.settled(spoken).Result.Media; len(media) != 1 || media[0].ContentType != "audio/mpeg" || media[0].Bytes == 0 || media[0].Seed != nil {
+		t.Errorf("media are %+v", media)
+	}
+	if call := sim.Calls(simulator.KindSpeech)[0]; call.Prompt != "good evening" || call.Body["voice"] != "nova" || call.Body["speed"] != 1.5 {
+		t.Errorf("asked for %+v", call)
+	}
+
+	improved := r.settled(r.submit(job.KindPrompt)).Result
+	if improved.Text == "" || improved.Text == "a cat" || improved.Prompt == nil || improved.Prompt.Original != "a cat" || improved.Prompt.Optimized != improved.Text {
+		t.Errorf("result is %+v", improved)
+	}
+	if translated := r.settled(r.submit(job.KindTranslation)).Result; translated.Text == "" || translated.Text == "你好" || translated.Prompt != nil {
+		t.Errorf("result is %+v", translated)
+	}
+}
+
+// The pictures of a set are made at the same time, each with its own seed, and are seen as they come.
+func TestRealSetIsMadeAtOnce(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	u, sim := simulate(t)
+	r.start(u)
+	script(t, sim, simulator.Rule{Kind: simulator.KindImage, Times: 3, Hold: true})
+	s := r.submit(job.KindImage, input(sized(4, 64, 40)))
+	if err := sim.WaitHeld(t.Context(), 3); err != nil {
+		t.Fatal(err)
+	}
+	r.progressing(s, "the first is there", func(p *job.Progress) bool { return p.Percent != nil && *p.Percent == 25 })
+	sim.Release()
+	record := r.settled(s)
+	if record.Status != job.StatusSucceeded || len(record.Result.Media) != 4 {
+		t.Fatalf("record is %+v", record)
+	}
+	var asked []int
+	for _, call := range sim.Calls(simulator.KindImage) {
+		seed, err := strconv.Atoi(call.Query.Get("seed"))
+		if err != nil {
+			t.Error(err)
+		}
+		asked = append(asked, seed)
+	}
+	slices.Sort(asked)
+	if !slices.Equal(asked, []int{40, 41, 42, 43}) {
+		t.Errorf("asked for seeds %v", asked)
+	}
+	for i, m := range record.Result.Media {
+		if *m.Seed != int64(40+i) {
+			t.Errorf("picture %d has seed %d", i, *m.Seed)
+		}
+	}
+}
+
+func TestOptimizedPicture(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	u, sim := simulate(t)
+	r.start(u)
+	script(t, sim, simulator.Rule{Kind: simulator.KindChat, Times: 1, Hold: true}, simulator.Rule{Kind: simulator.KindImage, Times: 1, Hold: true})
+	s := r.submit(job.KindImage, input(optimizing()))
+	if err := sim.WaitHeld(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	r.progressing(s, "it optimizes", func(p *job.Progress) bool { return p.Stage == job.StageOptimizing })
+	sim.Release()
+	record := r.settled(s)
+	pair := record.Result.Prompt
+	if record.Status != job.StatusSucceeded || pair == nil || pair.Original != "a cat" || pair.Optimized == "" || pair.Optimized == "a cat" {
+		t.Fatalf("record is %+v, prompts %+v", record, pair)
+	}
+	if calls := sim.Calls(simulator.KindImage); len(calls) != 1 || calls[0].Prompt != pair.Optimized {
+		t.Errorf("asked for %+v", calls)
+	}
+}
+
+// What was improved, and billed, in one attempt is used in the next.
+func TestPromptIsImprovedOnce(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	u, sim := simulate(t)
+	r.start(u)
+	script(t, sim, simulator.Rule{Kind: simulator.KindImage, Times: 2, Fault: "server_error"})
+	s := r.submit(job.KindImage, input(optimizing()))
+	record := r.settled(s)
+	if record.Status != job.StatusSucceeded || record.Failures != 2 || record.Result.Prompt == nil {
+		t.Errorf("record is %+v", record)
+	}
+	if n := len(sim.Calls(simulator.KindChat)); n != 1 {
+		t.Errorf("improved %d times", n)
+	}
+}
+
+// A language model that will not help does not hold the picture up.
+func TestPictureGoesOnWithoutTheLanguageModel(t *testing.T) {
+	t.Parallel()
+	for fault, improvements := range map[string]int{"rate_limited": 1, "moderated": 1, "no_balance": 1, "server_error": 3} {
+		t.Run(fault, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			u, sim := simulate(t)
+			r.start(u)
+			script(t, sim, simulator.Rule{Kind: simulator.KindChat, Fault: fault}, simulator.Rule{Kind: simulator.KindImage, Hold: true})
+			s := r.submit(job.KindImage, input(optimizing()), attempts(3))
+			if err := sim.WaitHeld(t.Context(), 1); err != nil {
+				t.Fatal(err)
+			}
+			if p := r.progress(s); p.Stage != job.StageGenerating || p.Optimized != "" {
+				t.Errorf("progress is %+v", p)
+			}
+			sim.Release()
+			record := r.settled(s)
+			if record.Status != job.StatusSucceeded || len(record.Result.Media) != 1 || record.Result.Prompt != nil {
+				t.Errorf("record is %+v", record)
+			}
+			if n := len(sim.Calls(simulator.KindChat)); n != improvements {
+				t.Errorf("the language model was asked %d times", n)
+			}
+			if calls := sim.Calls(simulator.KindImage); len(calls) != 1 || calls[0].Prompt != "a cat" {
+				t.Errorf("asked for %+v", calls)
+			}
+		})
+	}
+}
+
+// Whatever an upstream does for a while, the jobs recover.
+func TestRealJobsRecover(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	for name, test := range map[string]struct {
+		rule   simulator.Rule
+		counts job.Counts
+	}{
+		"server error":    {simulator.Rule{Fault: "server_error"}, job.Counts{Failures: 1}},
+		"bad gateway":     {simulator.Rule{Status: 502, Body: "<html><body>Bad gateway</body></html>"}, job.Counts{Failures: 1}},
+		"error picture":   {simulator.Rule{Fault: "error_picture"}, job.Counts{Failures: 1}},
+		"truncated":       {simulator.Rule{Fault: "truncated"}, job.Counts{Failures: 1}},
+		"reset":           {simulator.Rule{Fault: "reset"}, job.Counts{Failures: 1}},
+		"hang":            {simulator.Rule{Fault: "hang"}, job.Counts{Failures: 1}},
+		"our key":         {simulator.Rule{Fault: "unauthorized"}, job.Counts{Throttles: 1}},
+		"too many":        {simulator.Rule{Status: 429, RetryAfter: time.Second}, job.Counts{Throttles: 1}},
+		"empty, twice":    {simulator.Rule{Fault: "empty", Times: 2}, job.Counts{Failures: 2}},
+		"not a picture":   {simulator.Rule{Status: 200, Body: `{"hello":"world"}`}, job.Counts{Failures: 1}},
+		"service is down": {simulator.Rule{Fault: "unavailable"}, job.Counts{Failures: 1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := &rig{t, r.broker, r.queue, r.store, r.ledger}
+			u, sim := simulate(t)
+			// A hang is cut short; anything else answers at once, but may have to wait for a busy machine.
+			timeout := time.Minute
+			if name == "hang" {
+				timeout = time.Second
+			}
+			w := r.start(u, func(c *processor.Config) { c.ImageTimeout = timeout })
+			test.rule.Kind = simulator.KindImage
+			test.rule.Times = max(1, test.rule.Times)
+			script(t, sim, test.rule)
+			s := r.submit(job.KindImage)
+			record := r.settled(s)
+			if record.Status != job.StatusSucceeded || record.Counts != test.counts {
+				t.Errorf("record is %+v, error %+v", record, record.Error)
+			}
+			if calls := sim.Calls(simulator.KindImage); test.rule.RetryAfter > 0 && calls[1].Started.Sub(calls[0].Finished) < test.rule.RetryAfter {
+				t.Errorf("asked again after %s", calls[1].Started.Sub(calls[0].Finished))
+			}
+			w.stop()
+		})
+	}
+}
+
+func TestRealRefusals(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	u, sim := simulate(t)
+	r.start(u)
+	script(t, sim, simulator.Rule{Kind: simulator.KindSpeech, Fault: "moderated"})
+	s := r.submit(job.KindAudio)
+	if record := r.settled(s); record.Status != job.StatusFailed || record.Error.Code != job.CodeModerated || record.Failures != 1 || r.dead(s).Detail == "" {
+		t.Errorf("record is %+v", record)
+	}
+	script(t, sim, simulator.Rule{Kind: simulator.KindImage, Fault: "moderated", Times: 1})
+	record := r.settled(r.submit(job.KindImage, input(sized(4, 64, 900))))
+	if record.Status != job.StatusSucceeded || len(record.Result.Media) != 3 || len(record.Result.Missing) != 1 || record.Result.Missing[0].Error.Code != job.CodeModerated {
+		t.Errorf("record is %+v", record)
+	}
+}
+
+// A canceled job does not keep its upstream busy.
+func TestCancelReachesTheUpstream(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	u, sim := simulate(t)
+	r.start(u, func(c *processor.Config) { c.Heartbeat = time.Hour })
+	script(t, sim, simulator.Rule{Fault: "hang"})
+	s := r.submit(job.KindPrompt)
+	if err := sim.WaitCalls(t.Context(), simulator.KindChat, 1); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.ledger.Cancel(t.Context(), []string{s.Owner}, s.ID); err != nil {
+		t.Fatal(err)
+	}
+	if err := sim.WaitFinished(t.Context(), simulator.KindChat, 1); err != nil {
+		t.Fatal(err)
+	}
+	if calls := sim.Calls(simulator.KindChat); calls[0].Outcome != simulator.OutcomeAborted || len(calls) != 1 {
+		t.Errorf("calls are %+v", calls)
+	}
+	if record := r.settled(s); record.Status != job.StatusCanceled {
+		t.Errorf("record is %+v", record)
+	}
+}
+
+// A panic while a picture is made costs its attempt, not the process with everybody else's jobs.
+func TestPanicInAPicture(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	// Without a client the call panics.
+	w := r.start(&processor.Upstreams{Log: slog.New(slog.DiscardHandler)})
+	r.submit(job.KindImage, input(sized(2, 64, 1)))
+	r.eventually("the panic is counted", func() bool { return counter(t, w.metrics.Panics.WithLabelValues("processor")) == 1 })
+	if log := w.log.String(); !strings.Contains(log, "pollinations.(*Client).Image") {
+		t.Errorf("the log does not say where: %s", log)
+	}
+}
+
+func TestJobWithoutAnInput(t *testing.T) {
+	t.Parallel()
+	u := &processor.Upstreams{}
+	if _, err := u.Generate(t.Context(), &processor.Task{Spec: &job.Spec{}}); err == nil {
+		t.Error("made something of nothing")
+	}
+}

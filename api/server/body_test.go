@@ -71,7 +71,7 @@ func TestBodyWithoutLengthIsBounded(t *testing.T) {
 	b := setup(t)
 	endless := io.LimitReader(zeros{}, 64<<20)
 	ctx := t.Context()
-	resp, err := b.client.Do(b.newRequest(t, ctx, http.MethodPost, "/api/jobs", endless))
+	resp, err := b.client.Do(b.newRequest(ctx, t, http.MethodPost, "/api/jobs", endless))
 	var netErr net.Error
 	if errors.As(err, &netErr) || errors.Is(err, io.EOF) {
 		return // The server was allowed to hang up on us.

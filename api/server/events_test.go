@@ -27,7 +27,7 @@ func (b *bundle) stream(t testing.TB, path string, options ...option) *stream {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), hang)
 	t.Cleanup(cancel)
-	resp, err := b.client.Do(b.newRequest(t, ctx, http.MethodGet, path, nil, options...))
+	resp, err := b.client.Do(b.newRequest(ctx, t, http.MethodGet, path, nil, options...))
 	must(t, err)
 	t.Cleanup(func() { _ = resp.Body.Close() })
 	s := &stream{resp, bufio.NewScanner(resp.Body), cancel}

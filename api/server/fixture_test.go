@@ -188,7 +188,7 @@ func (b *bundle) request(t testing.TB, method, path string, body any, options ..
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), hang)
 	defer cancel()
-	r := b.newRequest(t, ctx, method, path, body, options...)
+	r := b.newRequest(ctx, t, method, path, body, options...)
 	resp, err := b.client.Do(r)
 	must(t, err)
 	defer func() { _ = resp.Body.Close() }()
@@ -197,7 +197,7 @@ func (b *bundle) request(t testing.TB, method, path string, body any, options ..
 	return &reply{resp, data}
 }
 
-func (b *bundle) newRequest(t testing.TB, ctx context.Context, method, path string, body any, options ...option) *http.Request {
+func (b *bundle) newRequest(ctx context.Context, t testing.TB, method, path string, body any, options ...option) *http.Request {
 	t.Helper()
 	var reader io.Reader
 	switch v := body.(type) {

@@ -44,7 +44,8 @@ func TestIdempotencyKey(t *testing.T) {
 		t.Errorf("%v submissions counted, want 1", got)
 	}
 	for _, other := range []any{
-		fields{"kind": "image", "input": fields{"prompt": "q"}}, fields{"kind": "prompt", "input": fields{"text": "p"}},
+		fields{"kind": "image", "input": fields{"prompt": "q"}},
+		fields{"kind": "prompt", "input": fields{"text": "p"}},
 		fields{"kind": "image", "input": fields{"prompt": "p"}, "deadline_seconds": 60},
 	} {
 		b.keyed(t, "key-1", other, cookie(c)).problem(t, http.StatusUnprocessableEntity, "idempotency_key_reused")

@@ -245,9 +245,12 @@ func TestStrangeIDsAreNotFound(t *testing.T) {
 	c, _ := guest()
 	for _, id := range strangeIDs {
 		for _, route := range []struct{ method, path string }{
-			{http.MethodGet, "/api/jobs/" + id}, {http.MethodGet, "/api/jobs/" + id + "?wait=1"},
-			{http.MethodGet, "/api/jobs/" + id + "/events"}, {http.MethodGet, "/api/jobs/" + id + "/media/0"},
-			{http.MethodPost, "/api/jobs/" + id + "/cancel"}, {http.MethodDelete, "/api/jobs/" + id},
+			{http.MethodGet, "/api/jobs/" + id},
+			{http.MethodGet, "/api/jobs/" + id + "?wait=1"},
+			{http.MethodGet, "/api/jobs/" + id + "/events"},
+			{http.MethodGet, "/api/jobs/" + id + "/media/0"},
+			{http.MethodPost, "/api/jobs/" + id + "/cancel"},
+			{http.MethodDelete, "/api/jobs/" + id},
 		} {
 			r, err := http.NewRequestWithContext(t.Context(), route.method, b.url, http.NoBody)
 			must(t, err)

@@ -262,7 +262,7 @@ func submitAndLeave(t *testing.T, b *bundle, before func(spec *job.Spec)) *job.S
 	gone := make(chan struct{})
 	go func() {
 		defer close(gone)
-		resp, err := b.client.Do(b.newRequest(t, ctx, http.MethodPost, "/api/translate", fields{"text": "p"}, cookie(c)))
+		resp, err := b.client.Do(b.newRequest(ctx, t, http.MethodPost, "/api/translate", fields{"text": "p"}, cookie(c)))
 		if err == nil {
 			_ = resp.Body.Close()
 		}

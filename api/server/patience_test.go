@@ -47,7 +47,9 @@ func converse(t *testing.T, h http.Handler, talk func(conn net.Conn)) {
 	if err := srv.Shutdown(context.WithoutCancel(t.Context())); err != nil {
 		t.Error(err)
 	}
-	<-served
+	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+		t.Error(err)
+	}
 }
 
 func TestCallerWhoDoesNotReadIsLeft(t *testing.T) {

@@ -110,7 +110,7 @@ func TestUnknownPaths(t *testing.T) {
 			if method == http.MethodPost && strings.HasPrefix(path, "/assets/") {
 				continue
 			}
-			r := b.newRequest(t, t.Context(), method, "", nil)
+			r := b.newRequest(t.Context(), t, method, "", nil)
 			r.URL.Opaque = strings.TrimPrefix(b.url, "http:") + path
 			resp, err := b.client.Do(r)
 			must(t, err)

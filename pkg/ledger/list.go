@@ -16,7 +16,7 @@ import (
 type Filter struct {
 	Kinds    []job.Kind
 	Statuses []job.Status
-	// Limit is the most jobs to return.
+	// Limit is the most jobs to return, at least one.
 	Limit int
 	// After continues behind a job of an earlier page; the zero Mark starts at the newest.
 	After Mark
@@ -30,6 +30,14 @@ type Mark struct {
 
 // behind reports whether m comes after other in the history.
 func (m Mark) behind(other Mark) bool { return compareMarks(m, other) > 0 }
+
+// markOf returns the place of a job. What its id says goes first, as in history, so that both always agree.
+func markOf(spec *job.Spec) Mark {
+	if created, ok := createdAt(spec.ID); ok {
+		return Mark{CreatedAt: created, ID: spec.ID}
+	}
+	return Mark{CreatedAt: spec.CreatedAt.Time, ID: spec.ID}
+}
 
 func compareMarks(a, b Mark) int {
 	if c := b.CreatedAt.Compare(a.CreatedAt); c != 0 {
@@ -76,9 +84,9 @@ func (l *Ledger) List(ctx context.Context, owner string, f Filter) (*Page, error
 			if !f.wants(snap) {
 				continue
 			}
-			if len(page.Jobs) == f.Limit {
-				last := page.Jobs[len(page.Jobs)-1].Spec
-				page.Next = &Mark{CreatedAt: last.CreatedAt.Time, ID: last.ID}
+			if len(page.Jobs) == max(1, f.Limit) {
+				next := markOf(page.Jobs[len(page.Jobs)-1].Spec)
+				page.Next = &next
 				return page, nil
 			}
 			page.Jobs = append(page.Jobs, snap)
@@ -146,7 +154,7 @@ func (l *Ledger) history(ctx context.Context, owner string) ([]Mark, error) {
 			return nil, err
 		}
 		for _, snap := range snaps {
-			marks = append(marks, Mark{CreatedAt: snap.Spec.CreatedAt.Time, ID: snap.Spec.ID})
+			marks = append(marks, markOf(snap.Spec))
 		}
 	}
 	slices.SortFunc(marks, compareMarks)
@@ -164,7 +172,8 @@ func createdAt(id string) (time.Time, bool) {
 	return time.Unix(seconds, nanoseconds).UTC().Truncate(time.Millisecond), true
 }
 
-// readMany reads jobs of an owner and returns them in the order of the marks; those that have vanished are left out.
+// readMany reads jobs of an owner and returns them in the order of the marks. Those that have vanished are left out, and
+// so are those that only a newer program can read: one of them must not hide all the others.
 func (l *Ledger) readMany(ctx context.Context, owner string, marks []Mark) ([]*job.Snapshot, error) {
 	ids := make([]string, len(marks))
 	for i, m := range marks {
@@ -181,7 +190,7 @@ func (l *Ledger) readMany(ctx context.Context, owner string, marks []Mark) ([]*j
 			continue
 		}
 		snap, err := l.Read(ctx, []string{owner}, id)
-		if errors.Is(err, ErrNotFound) {
+		if errors.Is(err, ErrNotFound) || errors.Is(err, job.ErrNewer) {
 			continue
 		}
 		if err != nil {

@@ -2,7 +2,10 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
+
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
@@ -10,26 +13,39 @@ import (
 
 // PutDead stores a dead letter. Storing a job's letter again replaces it, so the step can be repeated.
 func (s *Store) PutDead(ctx context.Context, d *job.DeadLetter) error {
+	return s.putDead(ctx, d)
+}
+
+func (s *Store) putDead(ctx context.Context, d *job.DeadLetter, opts ...jetstream.PublishOpt) error {
 	data, err := d.Encode()
 	if err != nil {
 		return err
 	}
 	subject := broker.DeadSubject(d.Spec.Kind, d.Spec.Owner, d.Spec.ID)
-	if _, err := s.js.Publish(ctx, subject, data); err != nil {
+	if _, err := s.js.Publish(ctx, subject, data, opts...); err != nil {
 		return fmt.Errorf("store dead letter: %w", published(err, ErrExists))
 	}
 	return nil
 }
 
 // FollowUp takes the steps that follow a terminal record: a failed job gets its dead letter. Each step can be repeated
-// by whoever finds the record. detail is what the upstream said, for the operator.
+// by whoever finds the record. detail is what the upstream said, for the operator; who does not know it leaves a letter
+// that is there as it is.
 func (s *Store) FollowUp(ctx context.Context, r *job.Record, detail string) error {
 	if r.Status != job.StatusFailed {
 		return nil
 	}
-	return s.PutDead(ctx, &job.DeadLetter{
+	letter := &job.DeadLetter{
 		Spec: r.Spec, Attempt: r.Attempt, FailedAt: r.FinishedAt, Error: r.Error, Detail: detail, Counts: r.Counts,
-	})
+	}
+	if detail != "" {
+		return s.PutDead(ctx, letter)
+	}
+	err := s.putDead(ctx, letter, jetstream.WithExpectLastSequencePerSubject(0))
+	if errors.Is(err, ErrExists) {
+		return nil
+	}
+	return err
 }
 
 // DeadDepth returns how many dead letters are kept.

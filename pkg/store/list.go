@@ -70,6 +70,8 @@ func (s *Store) batch(ctx context.Context, stream string, ids []string, subject 
 	for i, id := range ids {
 		subjects[i] = subject(id)
 	}
+	ctx, cancel := broker.Bounded(ctx)
+	defer cancel()
 	messages, err := jetstreamext.GetLastMsgsFor(ctx, s.js, stream, subjects)
 	if err != nil {
 		return fmt.Errorf("read many from %s: %w", stream, err)
@@ -87,6 +89,10 @@ func (s *Store) batch(ctx context.Context, stream string, ids []string, subject 
 		if err := take(id, msg.Data); err != nil && !errors.Is(err, job.ErrNewer) {
 			return err
 		}
+	}
+	// The messages end without an error when the time is up.
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("read many from %s: %w", stream, err)
 	}
 	return nil
 }

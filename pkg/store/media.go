@@ -151,10 +151,13 @@ func (r *MediaReader) Seek(offset int64, whence int) (int64, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch whence {
+	case io.SeekStart:
 	case io.SeekCurrent:
 		offset += r.offset
 	case io.SeekEnd:
 		offset += r.manifest.Bytes
+	default:
+		return 0, errors.New("seek from an unknown place")
 	}
 	if offset < 0 {
 		return 0, errors.New("seek before the start")

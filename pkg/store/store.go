@@ -71,8 +71,8 @@ func readRecord(msg *jetstream.RawStreamMsg, err error) (*job.Record, error) {
 }
 
 // CreateRecord stores how a job ended, once. It fails with ErrExists when the job has ended already, however the
-// first record came there. When the answer is lost it asks again, so an error other than ErrExists means that the
-// outcome is not known.
+// first record came there. Any other error means that the outcome is not known: whoever asks again may be told ErrExists
+// because of his own record.
 func (s *Store) CreateRecord(ctx context.Context, r *job.Record) error {
 	data, err := r.Encode()
 	if err != nil {

@@ -26,7 +26,7 @@ func TestCancelBreaksTheCallOff(t *testing.T) {
 	if _, err := r.ledger.Cancel(t.Context(), []string{s.Owner}, s.ID); err != nil {
 		t.Fatal(err)
 	}
-	awaitDone(t, c.ctx, "the call is broken off")
+	awaitDone(c.ctx, t, "the call is broken off")
 	if took := time.Since(begun); took > 5*time.Second {
 		t.Errorf("took %s", took)
 	}
@@ -48,7 +48,7 @@ func TestCancelIsNoticedWithoutNotice(t *testing.T) {
 	if err := r.store.CreateRecord(t.Context(), record); err != nil {
 		t.Fatal(err)
 	}
-	awaitDone(t, c.ctx, "the call is broken off")
+	awaitDone(c.ctx, t, "the call is broken off")
 	if got := r.ended(s); got.Status != job.StatusCanceled {
 		t.Errorf("record is %+v", got)
 	}

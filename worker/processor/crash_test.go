@@ -26,7 +26,7 @@ func (r *rig) crash() {
 	w := startOn(r.T, b, g, withShortBeat)
 	c := g.wait(r.T, 1)[0]
 	b.Conn().Close()
-	awaitDone(r.T, c.ctx, "a worker that was cut off breaks its attempt off")
+	awaitDone(c.ctx, r.T, "a worker that was cut off breaks its attempt off")
 	w.stop()
 }
 

@@ -76,22 +76,24 @@ func TestForgottenDelayIsKept(t *testing.T) {
 // Without a progress every earlier delivery is taken for a failure, but one attempt is always left.
 func TestLostProgress(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
 	for _, test := range []struct{ deliveries, max, failures int }{
 		{0, 3, 0}, {1, 3, 1}, {2, 3, 2}, {5, 3, 2}, {2, 1, 0}, {4, 8, 4}, {3, 0, 0},
 	} {
-		s := r.submit(job.KindPrompt, attempts(test.max))
-		r.bump(s, test.deliveries)
-		g := newFake(succeed)
-		w := r.start(g)
-		record := r.settled(s)
-		if record.Status != job.StatusSucceeded || record.Counts != (job.Counts{Failures: test.failures}) || record.Attempt != test.failures+1 {
-			t.Errorf("%+v: record is %+v", test, record)
-		}
-		if last := g.wait(t, 1)[0].task.Last; last != (test.failures+1 >= test.max) {
-			t.Errorf("%+v: the last attempt: %v", test, last)
-		}
-		w.stop()
+		t.Run(fmt.Sprintf("%d deliveries of at most %d attempts", test.deliveries, test.max), func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			s := r.submit(job.KindPrompt, attempts(test.max))
+			r.bump(s, test.deliveries)
+			g := newFake(succeed)
+			r.start(g)
+			record := r.settled(s)
+			if record.Status != job.StatusSucceeded || record.Counts != (job.Counts{Failures: test.failures}) || record.Attempt != test.failures+1 {
+				t.Errorf("record is %+v", record)
+			}
+			if last := g.wait(t, 1)[0].task.Last; last != (test.failures+1 >= test.max) {
+				t.Errorf("the last attempt: %v", last)
+			}
+		})
 	}
 }
 

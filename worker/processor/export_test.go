@@ -1,7 +1,6 @@
 package processor
 
 import (
-	"context"
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
@@ -41,6 +40,3 @@ func (c Config) Delay(n int, asked time.Duration) time.Duration { return c.delay
 
 // Measure takes a run into the average.
 func (p *Processor) Measure(kind job.Kind, run time.Duration) { p.measure(kind, run) }
-
-// AnnounceOnce announces the worker now.
-func (p *Processor) AnnounceOnce(ctx context.Context) error { return p.announceOnce(ctx) }

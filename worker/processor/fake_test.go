@@ -2,6 +2,7 @@ package processor_test
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -65,15 +66,16 @@ func (f *fake) wait(t *testing.T, n int) []call {
 	defer guard.Stop()
 	for {
 		f.mu.Lock()
-		calls, changed := append([]call(nil), f.calls...), f.changed
-		f.mu.Unlock()
-		if len(calls) >= n {
-			return calls
+		if len(f.calls) >= n {
+			defer f.mu.Unlock()
+			return slices.Clone(f.calls)
 		}
+		seen, changed := len(f.calls), f.changed
+		f.mu.Unlock()
 		select {
 		case <-changed:
 		case <-guard.C:
-			t.Fatalf("%d calls, want %d", len(calls), n)
+			t.Fatalf("%d calls, want %d", seen, n)
 		}
 	}
 }
@@ -109,7 +111,7 @@ func (g *gate) pass(ctx context.Context) error {
 	}
 }
 
-func awaitDone(t *testing.T, ctx context.Context, what string) {
+func awaitDone(ctx context.Context, t *testing.T, what string) {
 	t.Helper()
 	guard := time.NewTimer(patience)
 	defer guard.Stop()
@@ -206,7 +208,7 @@ func (r *rig) spy(subject string) *spy {
 func (s *spy) seen() []*nats.Msg {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return append([]*nats.Msg(nil), s.msgs...)
+	return slices.Clone(s.msgs)
 }
 
 // count counts the messages that fit.

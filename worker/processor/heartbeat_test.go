@@ -50,7 +50,7 @@ func TestUnconfirmedBeatBreaksTheCallOff(t *testing.T) {
 	second := newFake(succeed)
 	r.start(second, withShortBeat)
 	<-o.loses("+WPI", "")
-	awaitDone(t, c.ctx, "the call is broken off")
+	awaitDone(c.ctx, t, "the call is broken off")
 	gaveUp := time.Now()
 	if later := second.wait(t, 1)[0]; later.at.Before(gaveUp.Add(-shortBeat / 2)) {
 		t.Errorf("another worker had the job %s before", gaveUp.Sub(later.at))

@@ -28,6 +28,7 @@ func TestNATSAwayDuringSettlement(t *testing.T) {
 			var once sync.Once
 			back := make(chan struct{})
 			startOn(t, dial(t, o.url()), g, func(c *processor.Config) {
+				c.WriteTimeout = 2 * time.Second
 				c.AfterStep = func(at processor.Step) error {
 					if at == step {
 						once.Do(func() {

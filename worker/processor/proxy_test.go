@@ -3,6 +3,7 @@ package processor_test
 import (
 	"bytes"
 	"context"
+	"log/slog"
 	"net"
 	"strings"
 	"sync"
@@ -10,8 +11,6 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
-
-	"log/slog"
 )
 
 // outage is a NATS that workers reach through a line which a test can disturb, and which can be restarted on its data.

@@ -198,9 +198,11 @@ func input(in job.Input) submission { return func(s *job.Spec) { s.Input = in } 
 func deadline(after time.Duration) submission {
 	return func(s *job.Spec) { s.Deadline = job.At(time.Now().Add(after)) }
 }
+
 func pictures(n int, seed int64) job.Input {
 	return &job.ImageInput{Prompt: "a lighthouse", N: &n, Seed: &seed}
 }
+
 func sized(n, side int, seed int64) job.Input {
 	return &job.ImageInput{Prompt: "a lighthouse", N: &n, Seed: &seed, Width: &side, Height: &side}
 }

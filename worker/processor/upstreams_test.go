@@ -209,7 +209,6 @@ func TestPictureGoesOnWithoutTheLanguageModel(t *testing.T) {
 // Whatever an upstream does for a while, the jobs recover.
 func TestRealJobsRecover(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
 	for name, test := range map[string]struct {
 		rule   simulator.Rule
 		counts job.Counts
@@ -227,14 +226,15 @@ func TestRealJobsRecover(t *testing.T) {
 		"service is down": {simulator.Rule{Fault: "unavailable"}, job.Counts{Failures: 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := &rig{t, r.broker, r.queue, r.store, r.ledger}
+			t.Parallel()
+			r := newRig(t)
 			u, sim := simulate(t)
 			// A hang is cut short; anything else answers at once, but may have to wait for a busy machine.
 			timeout := time.Minute
 			if name == "hang" {
 				timeout = time.Second
 			}
-			w := r.start(u, func(c *processor.Config) { c.ImageTimeout = timeout })
+			r.start(u, func(c *processor.Config) { c.ImageTimeout = timeout })
 			test.rule.Kind = simulator.KindImage
 			test.rule.Times = max(1, test.rule.Times)
 			script(t, sim, test.rule)
@@ -246,7 +246,6 @@ func TestRealJobsRecover(t *testing.T) {
 			if calls := sim.Calls(simulator.KindImage); test.rule.RetryAfter > 0 && calls[1].Started.Sub(calls[0].Finished) < test.rule.RetryAfter {
 				t.Errorf("asked again after %s", calls[1].Started.Sub(calls[0].Finished))
 			}
-			w.stop()
 		})
 	}
 }

@@ -99,7 +99,7 @@ func (a *App) start(ctx context.Context) error {
 		a.onStop("worker", a.worker.Stop)
 	}
 	a.server, err = server.New(a.cfg.Server, server.Deps{
-		Ledger: jobs, Store: a.store, Queue: a.queue, Feed: live, Broker: b, Catalogue: catalogue.Builtin(),
+		Ledger: jobs, Store: a.store, Queue: a.queue, Feed: live, Broker: b, Catalogue: catalogue.Builtin(), Models: catalogue.NewLive(b, a.log).Current,
 		Metrics: a.metrics, Log: a.log, Secret: secret, OpenAPI: a.cfg.OpenAPI, Web: web.FS(),
 		Simulated: a.simulated(), MissingEnv: a.missing(), KeepAlive: a.cfg.KeepAlive,
 	})

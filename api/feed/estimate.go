@@ -109,7 +109,7 @@ func sum(workers []queue.Worker) (map[job.Kind]int, map[job.Kind]float64) {
 	for _, w := range workers {
 		for kind, n := range w.Slots {
 			slots[kind] += n
-			if run := w.RunSeconds[kind]; run > 0 {
+			if run := w.RunSeconds[kind]; run > 0 && n > 0 {
 				seconds[kind] += run * float64(n)
 				weight[kind] += n
 			}

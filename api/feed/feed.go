@@ -3,7 +3,6 @@ package feed
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -29,6 +28,8 @@ type Config struct {
 	Tick time.Duration
 	// Reread is how often a watched job is read again in case an event was lost; five seconds when 0.
 	Reread time.Duration
+	// Patience is how long a reader may leave its events alone before it counts as slow; ten seconds when 0.
+	Patience time.Duration
 }
 
 // Feed hands out live events.
@@ -56,6 +57,9 @@ func New(b *broker.Broker, l *ledger.Ledger, q *queue.Queue, cfg Config, log *sl
 	if cfg.Reread == 0 {
 		cfg.Reread = 5 * time.Second
 	}
+	if cfg.Patience == 0 {
+		cfg.Patience = 10 * time.Second
+	}
 	ctx, stop := context.WithCancelCause(context.Background())
 	f := &Feed{
 		cfg: cfg, nc: b.Conn(), ledger: l, queue: q, log: log, ctx: ctx, stop: stop, topics: make(map[string]*topic),
@@ -64,10 +68,23 @@ func New(b *broker.Broker, l *ledger.Ledger, q *queue.Queue, cfg Config, log *sl
 	return f
 }
 
-// Stop ends every reader with ErrStopped and waits until all is quiet.
+// Stop ends every reader with ErrStopped and waits until all is quiet. Nothing can be watched afterwards.
 func (f *Feed) Stop() {
+	f.mu.Lock()
 	f.stop(ErrStopped)
+	f.mu.Unlock()
 	f.wg.Wait()
+}
+
+// enter lets a call in, for which Stop then waits until leave. It fails with ErrStopped.
+func (f *Feed) enter() (leave func(), err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := context.Cause(f.ctx); err != nil {
+		return nil, err
+	}
+	f.wg.Add(1)
+	return f.wg.Done, nil
 }
 
 // Event is a change of a job, or a tick of its place in the queue.
@@ -86,48 +103,68 @@ func (f *Feed) View(ctx context.Context, s *job.Snapshot) *job.Job {
 	return j
 }
 
-// Watch follows one job that belongs to one of the owners. It fails with ledger.ErrNotFound. The subscription stands
-// before the job is read, so that no change falls in between.
+// Watch follows one job that belongs to one of the owners. It fails with ledger.ErrNotFound, with ErrStopped and with
+// the cause of ctx's end.
 func (f *Feed) Watch(ctx context.Context, owners []string, id string) (*Reader, error) {
-	snap, err := f.ledger.Read(ctx, owners, id)
-	if err != nil {
-		return nil, err
-	}
-	owner := snap.Spec.Owner
-	r := newReader(ctx, f)
-	if snap.Record != nil {
-		// Nothing can follow, so nothing is watched.
-		f.start(r, nil, func() error { return f.follow(r, nil, snap) })
-		return r, nil
-	}
-	t, sub, err := f.join(broker.JobEventsSubject(owner, id), func(t *topic) { t.tick(owner, id) })
-	if err != nil {
-		return nil, err
-	}
-	snap, err = f.ledger.Read(ctx, []string{owner}, id)
-	if err != nil {
-		t.leave(sub)
-		return nil, err
-	}
-	f.start(r, func() { t.leave(sub) }, func() error { return f.follow(r, sub, snap) })
-	return r, nil
+	return f.open(ctx, func(r *Reader) error { return f.watch(r, owners, id) })
 }
 
 // WatchOwner follows every job of an owner, those to come included. The active ones come first, and with them those
-// that ended after since, unless that is zero.
+// that ended after since, unless that is zero. It fails with ErrStopped and with the cause of ctx's end.
 func (f *Feed) WatchOwner(ctx context.Context, owner string, since time.Time) (*Reader, error) {
-	t, sub, err := f.join(broker.OwnerEventsSubject(owner), nil)
+	return f.open(ctx, func(r *Reader) error { return f.watchOwner(r, owner, since) })
+}
+
+// open makes a reader and begins with it, unless the feed has stopped.
+func (f *Feed) open(ctx context.Context, begin func(*Reader) error) (*Reader, error) {
+	leave, err := f.enter()
 	if err != nil {
 		return nil, err
 	}
-	first, err := f.present(ctx, owner, since)
-	if err != nil {
-		t.leave(sub)
-		return nil, err
-	}
+	defer leave()
 	r := newReader(ctx, f)
-	f.start(r, func() { t.leave(sub) }, func() error { return f.followOwner(r, sub, owner, first) })
+	if err := begin(r); err != nil {
+		return nil, r.abandon(err)
+	}
 	return r, nil
+}
+
+// watch subscribes before the job is read for good, so that no change falls in between.
+func (f *Feed) watch(r *Reader, owners []string, id string) error {
+	snap, err := f.ledger.Read(r.ctx, owners, id)
+	if err != nil {
+		return err
+	}
+	if snap.Record != nil {
+		// Nothing can follow, so nothing is subscribed to.
+		f.start(r, nil, func() error { return f.show(r, snap) })
+		return nil
+	}
+	owner := snap.Spec.Owner
+	sub, err := f.join(r.ctx, broker.JobEventsSubject(owner, id), func(t *topic) { t.tick(owner, id) })
+	if err != nil {
+		return err
+	}
+	if snap, err = f.ledger.Read(r.ctx, []string{owner}, id); err != nil {
+		sub.leave()
+		return err
+	}
+	f.start(r, sub, func() error { return f.follow(r, sub, snap) })
+	return nil
+}
+
+func (f *Feed) watchOwner(r *Reader, owner string, since time.Time) error {
+	sub, err := f.join(r.ctx, broker.OwnerEventsSubject(owner), nil)
+	if err != nil {
+		return err
+	}
+	first, err := f.present(r.ctx, owner, since)
+	if err != nil {
+		sub.leave()
+		return err
+	}
+	f.start(r, sub, func() error { return f.followOwner(r, sub, owner, first) })
+	return nil
 }
 
 // present returns the jobs with which the stream of an owner begins.
@@ -152,44 +189,3 @@ func (f *Feed) present(ctx context.Context, owner string, since time.Time) ([]*j
 
 // resumeLimit is how many of the newest ended jobs are looked at when a reader resumes.
 const resumeLimit = 200
-
-// Await returns a job as soon as done says so, or as it stands when ctx ends, which is no error. It fails with
-// ledger.ErrNotFound.
-func (f *Feed) Await(ctx context.Context, owners []string, id string, done func(*job.Snapshot) bool) (*job.Snapshot, error) {
-	r, err := f.Watch(ctx, owners, id)
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
-	var last *job.Snapshot
-	for {
-		select {
-		case e, ok := <-r.Events():
-			if ok {
-				last = e.Snapshot
-			}
-			if last != nil && done(last) {
-				return last, nil
-			}
-			if !ok {
-				return f.rest(ctx, owners, id, last, r.Err())
-			}
-		case <-ctx.Done():
-			return f.rest(ctx, owners, id, last, nil)
-		}
-	}
-}
-
-// rest reads a job whose watching ended before it was done.
-func (f *Feed) rest(ctx context.Context, owners []string, id string, last *job.Snapshot, err error) (*job.Snapshot, error) {
-	if last != nil && (err == nil || errors.Is(err, context.Canceled)) {
-		return last, nil
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer cancel()
-	snap, err := f.ledger.Read(ctx, owners, id)
-	if err != nil {
-		return nil, fmt.Errorf("read job after watching it: %w", err)
-	}
-	return snap, nil
-}

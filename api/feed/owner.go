@@ -2,15 +2,16 @@ package feed
 
 import (
 	"context"
-	"maps"
+	"errors"
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/ledger"
 )
 
 // followOwner sends the states of all jobs of an owner until the reader ends.
 func (f *Feed) followOwner(r *Reader, sub *subscriber, owner string, first []*job.Snapshot) error {
-	known := make(map[string]*job.Snapshot, len(first))
+	known := newRoster()
 	for _, snap := range first {
 		if err := f.advance(r, known, snap); err != nil {
 			return err
@@ -20,61 +21,53 @@ func (f *Feed) followOwner(r *Reader, sub *subscriber, owner string, first []*jo
 	defer reread.Stop()
 	ticker := time.NewTicker(f.cfg.Tick)
 	defer ticker.Stop()
-	places := make(map[string]position)
 	for {
+		var err error
 		select {
 		case <-r.ctx.Done():
 			return context.Cause(r.ctx)
 		case <-sub.slow:
 			return ErrSlow
 		case n := <-sub.notices:
-			snap, err := f.after(r.ctx, known[n.id], n)
-			if err != nil || snap == nil {
-				// What cannot be read now is found by the regular reading.
-				continue
-			}
-			if err := f.advance(r, known, snap); err != nil {
-				return err
-			}
+			err = f.tell(r, known, n)
 		case <-reread.C:
-			if err := f.reread(r, known, owner); err != nil {
-				return err
-			}
+			err = f.reread(r, known, owner)
 		case <-ticker.C:
-			if err := f.tickAll(r, known, places); err != nil {
-				return err
-			}
+			err = f.tickAll(r, known)
+		}
+		if err != nil {
+			return err
 		}
 	}
 }
 
-// after returns the state of a job after a notice; a job that was not known is read first.
-func (f *Feed) after(ctx context.Context, snap *job.Snapshot, n notice) (*job.Snapshot, error) {
-	switch {
-	case n.record != nil:
-		return &job.Snapshot{Spec: n.record.Spec, Record: n.record}, nil
-	case n.queued != nil && snap == nil:
-		return &job.Snapshot{Spec: n.queued}, nil
-	case n.queued != nil:
-		return nil, nil
-	case snap == nil:
-		return f.ledger.Read(ctx, []string{n.owner}, n.id)
-	}
-	return apply(snap, n), nil
-}
-
-// advance sends a state if it is news, and forgets a job that has ended.
-func (f *Feed) advance(r *Reader, known map[string]*job.Snapshot, snap *job.Snapshot) error {
-	id := snap.Spec.ID
-	if !snap.Follows(known[id]) {
+// tell sends the state after a notice.
+func (f *Feed) tell(r *Reader, known *roster, n notice) error {
+	gone := known.gone(n.id)
+	if gone && n.queued == nil {
 		return nil
 	}
-	known[id] = snap
+	snap := f.after(r.ctx, known.active[n.id], n)
+	if snap == nil {
+		return nil
+	}
+	if gone && snap.Record == nil {
+		// The job was deleted, and its idempotency key was used again.
+		known.forget(n.id)
+	}
+	return f.advance(r, known, snap)
+}
+
+// advance sends a state if it is news.
+func (f *Feed) advance(r *Reader, known *roster, snap *job.Snapshot) error {
+	if !known.enter(snap) {
+		return nil
+	}
 	return f.show(r, snap)
 }
 
 // reread reads every active job again, and those whose end may have been missed.
-func (f *Feed) reread(r *Reader, known map[string]*job.Snapshot, owner string) error {
+func (f *Feed) reread(r *Reader, known *roster, owner string) error {
 	active, err := f.ledger.Active(r.ctx, owner)
 	if err != nil {
 		return nil //nolint:nilerr // NATS may be away for a moment; the next reading tells.
@@ -86,16 +79,14 @@ func (f *Feed) reread(r *Reader, known map[string]*job.Snapshot, owner string) e
 			return err
 		}
 	}
-	for id, snap := range known {
+	for id := range known.active {
 		if alive[id] {
 			continue
 		}
-		if snap.Record != nil {
-			// Its end was sent; it was kept until now so that a late event is known to be late.
-			delete(known, id)
-			continue
-		}
 		read, err := f.ledger.Read(r.ctx, []string{owner}, id)
+		if errors.Is(err, ledger.ErrNotFound) {
+			known.forget(id)
+		}
 		if err != nil {
 			continue
 		}
@@ -103,28 +94,28 @@ func (f *Feed) reread(r *Reader, known map[string]*job.Snapshot, owner string) e
 			return err
 		}
 	}
+	known.sweep(time.Now())
 	return nil
 }
 
 // tickLimit is how many waiting jobs of one owner get a position each time.
 const tickLimit = 20
 
-func (f *Feed) tickAll(r *Reader, known map[string]*job.Snapshot, places map[string]position) error {
-	maps.DeleteFunc(places, func(id string, _ position) bool { return known[id] == nil })
+// tickAll tells the places of the jobs that wait. Which ones come first is left to chance, so that each has its turn
+// when there are many.
+func (f *Feed) tickAll(r *Reader, known *roster) error {
 	asked := 0
-	for id, snap := range known {
+	for id, snap := range known.active {
 		if snap.Status() != job.StatusQueued {
-			delete(places, id)
 			continue
 		}
 		if asked++; asked > tickLimit {
-			break
+			return nil
 		}
 		place, waits := f.estimate.place(r.ctx, snap.Spec.Owner, id)
-		if !waits || place == places[id] {
+		if !waits || !known.move(id, place) {
 			continue
 		}
-		places[id] = place
 		if err := r.send(tick(snap, place)); err != nil {
 			return err
 		}

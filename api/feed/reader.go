@@ -21,10 +21,12 @@ type Reader struct {
 	detach func() bool
 	done   chan struct{}
 	err    error
+	// patience is how long a full reader is waited for.
+	patience time.Duration
 }
 
 func newReader(ctx context.Context, f *Feed) *Reader {
-	r := &Reader{events: make(chan Event, readerBuffer), done: make(chan struct{})}
+	r := &Reader{events: make(chan Event, readerBuffer), done: make(chan struct{}), patience: f.cfg.Patience}
 	r.ctx, r.cancel = context.WithCancelCause(ctx)
 	// A reader ends with its own context or with the feed, whichever is first.
 	r.detach = context.AfterFunc(f.ctx, func() { r.cancel(ErrStopped) })
@@ -44,13 +46,23 @@ func (r *Reader) Err() error {
 // Close ends the reader. It may be called more than once.
 func (r *Reader) Close() { r.cancel(context.Canceled) }
 
+// abandon ends a reader that nobody got, and returns why.
+func (r *Reader) abandon(err error) error {
+	if cause := context.Cause(r.ctx); cause != nil && !errors.Is(err, ledger.ErrNotFound) {
+		err = cause
+	}
+	r.detach()
+	r.cancel(err)
+	return err
+}
+
 // start runs a reader's loop until it ends.
-func (f *Feed) start(r *Reader, leave func(), run func() error) {
+func (f *Feed) start(r *Reader, sub *subscriber, run func() error) {
 	f.wg.Go(func() {
 		defer close(r.done)
 		defer close(r.events)
-		if leave != nil {
-			defer leave()
+		if sub != nil {
+			defer sub.leave()
 		}
 		r.err = run()
 		r.detach()
@@ -67,7 +79,7 @@ func (r *Reader) send(e Event) error {
 		return context.Cause(r.ctx)
 	default:
 	}
-	timer := time.NewTimer(patience)
+	timer := time.NewTimer(r.patience)
 	defer timer.Stop()
 	select {
 	case r.events <- e:
@@ -79,11 +91,11 @@ func (r *Reader) send(e Event) error {
 	}
 }
 
-// patience is how long a full reader is waited for.
-const patience = 10 * time.Second
-
 // follow sends the states of one job until it has ended.
 func (f *Feed) follow(r *Reader, sub *subscriber, snap *job.Snapshot) error {
+	if snap.Progress != nil {
+		sub.topic.begun.Store(true)
+	}
 	if err := f.show(r, snap); err != nil || snap.Record != nil {
 		return err
 	}
@@ -105,7 +117,9 @@ func (f *Feed) follow(r *Reader, sub *subscriber, snap *job.Snapshot) error {
 				}
 				continue
 			}
-			next = apply(snap, n)
+			if next = f.after(r.ctx, snap, n); next == nil {
+				continue
+			}
 		case <-reread.C:
 			read, err := f.ledger.Read(r.ctx, []string{snap.Spec.Owner}, snap.Spec.ID)
 			if errors.Is(err, ledger.ErrNotFound) {
@@ -121,6 +135,7 @@ func (f *Feed) follow(r *Reader, sub *subscriber, snap *job.Snapshot) error {
 			continue
 		}
 		snap = next
+		sub.topic.begun.Store(true)
 		if err := f.show(r, snap); err != nil || snap.Record != nil {
 			return err
 		}
@@ -137,14 +152,24 @@ func tick(snap *job.Snapshot, p position) Event {
 	return Event{Snapshot: snap, Job: j}
 }
 
-// apply returns the state of a job after a notice.
-func apply(snap *job.Snapshot, n notice) *job.Snapshot {
-	next := *snap
+// after returns the state of a job after a notice, nil when it is no news. A job that was not known is read: it may have
+// ended long ago, for a submission that is repeated is told too. So is one whose delivery number has fallen, since
+// notices from before a reading come after it; what is stored decides. A reading that fails is made up for by the
+// regular one.
+func (f *Feed) after(ctx context.Context, snap *job.Snapshot, n notice) *job.Snapshot {
 	switch {
 	case n.record != nil:
 		return &job.Snapshot{Spec: n.record.Spec, Record: n.record}
+	case snap == nil || n.progress != nil && snap.Progress != nil && n.progress.Delivery < snap.Progress.Delivery:
+		read, err := f.ledger.Read(ctx, []string{n.owner}, n.id)
+		if err != nil {
+			return nil
+		}
+		return read
 	case n.progress != nil:
+		next := *snap
 		next.Progress = n.progress
+		return &next
 	}
-	return &next
+	return nil
 }

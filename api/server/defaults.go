@@ -55,42 +55,63 @@ func voiceNamed(m job.Model, name string) (string, bool) {
 // complete fills what a valid request leaves open, and writes models and voices as the catalogue does. Model and voice
 // of a speech request are made to fit: a voice without a model asks for a model that has it, a model without a voice for
 // one of its own.
-func (s *Server) complete(in job.Input) {
+func (s *Server) complete(in job.Input, models *job.Catalogue) {
 	d := s.defaults
 	switch in := in.(type) {
 	case *job.ImageInput:
-		if m, ok := s.deps.Catalogue.ImageModel(in.Model); ok && in.Model != "" {
+		d.ImageModel = standard(models.Images, d.ImageModel).Name
+		if m, ok := models.ImageModel(in.Model); ok && in.Model != "" {
 			in.Model = m.Name
 		}
 	case *job.AudioInput:
-		d = s.speechDefaults(in)
+		d = speechDefaults(in, d, models)
 	}
 	job.Fill(in, d)
 }
 
-func (s *Server) speechDefaults(in *job.AudioInput) job.Defaults {
-	d := s.defaults
-	standard, _ := s.deps.Catalogue.SpeechModel(d.AudioModel)
+// standard returns the model of a name or, when the upstream no longer serves it, the first that it does.
+func standard(models []job.Model, name string) job.Model {
+	list := job.Catalogue{Images: models}
+	if m, ok := list.ImageModel(name); ok && m.ReplacedBy == "" {
+		return m
+	}
+	for _, m := range models {
+		if m.ReplacedBy == "" {
+			return m
+		}
+	}
+	return job.Model{Name: name}
+}
+
+func speechDefaults(in *job.AudioInput, d job.Defaults, models *job.Catalogue) job.Defaults {
+	usual := standard(models.Speech, d.AudioModel)
+	d.AudioModel = usual.Name
+	fit := func(m job.Model) {
+		if _, has := voiceNamed(m, d.Voice); !has && len(m.Voices) > 0 {
+			d.Voice = m.Voices[0]
+		}
+	}
 	switch {
 	case in.Model != "":
-		m, ok := s.deps.Catalogue.SpeechModel(in.Model)
+		m, ok := models.SpeechModel(in.Model)
 		if !ok {
 			return d
 		}
 		in.Model = m.Name
 		if in.Voice != "" {
 			in.Voice, _ = voiceNamed(m, in.Voice)
-		} else if _, has := voiceNamed(m, d.Voice); !has && len(m.Voices) > 0 {
-			d.Voice = m.Voices[0]
+		} else {
+			fit(m)
 		}
 	case in.Voice != "":
-		candidates := append([]job.Model{standard}, s.deps.Catalogue.Speech...)
-		for _, m := range candidates {
+		for _, m := range append([]job.Model{usual}, models.Speech...) {
 			if voice, has := voiceNamed(m, in.Voice); has && m.ReplacedBy == "" {
 				in.Voice, d.AudioModel = voice, m.Name
 				break
 			}
 		}
+	default:
+		fit(usual)
 	}
 	return d
 }

@@ -148,6 +148,24 @@ func (s *Server) checkWorkers(ctx context.Context) healthCheck {
 	return check
 }
 
+// mode says what the workers talk to.
+func (s *Server) mode(ctx context.Context) string {
+	workers, err := s.deps.Queue.Workers(ctx)
+	modes := map[string]int{}
+	mode := "none"
+	for _, w := range workers {
+		modes[w.Mode]++
+		mode = w.Mode
+	}
+	if err != nil || len(modes) == 0 {
+		return "none"
+	}
+	if len(modes) > 1 {
+		return "mixed"
+	}
+	return mode
+}
+
 // checkQueue shows how much waits, and for how long.
 func (s *Server) checkQueue(ctx context.Context) healthCheck {
 	states, err := s.deps.Queue.States(ctx)

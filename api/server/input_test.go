@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/text2image-audio/text2image-audio/api/server"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
@@ -173,6 +174,29 @@ func TestFieldsThatDependOnOthers(t *testing.T) {
 		slices.Sort(tc.wants)
 		if !slices.Equal(got, tc.wants) {
 			t.Errorf("%s: %v, want %v", tc.name, got, tc.wants)
+		}
+	}
+}
+
+func TestDefaultsAreCheckedToo(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(_ *server.Config, deps *server.Deps) {
+		for i := range deps.Catalogue.Images {
+			deps.Catalogue.Images[i].MaxPixels = 1_100_000
+		}
+	})
+	for side, ok := range map[int]bool{1024: true, 1100: false} {
+		resp := b.request(t, http.MethodPost, "/api/jobs", fields{"kind": "image", "input": fields{"prompt": "p", "width": side, "height": side}})
+		if ok {
+			resp.expect(t, http.StatusAccepted)
+		} else if f := resp.problem(t, http.StatusBadRequest, "invalid_request"); f.pointers()[0] != "/input/width too_many_pixels" {
+			t.Errorf("got %v", f.pointers())
+		}
+		resp = b.request(t, http.MethodPost, "/api/generate", fields{"type": "image", "text": "p", "width": side, "height": side}, header("Prefer", "respond-async"))
+		if ok {
+			resp.expect(t, http.StatusAccepted)
+		} else if f := resp.originalError(t, http.StatusBadRequest, "invalid_request"); f.pointers()[0] != "/width too_many_pixels" {
+			t.Errorf("got %v", f.pointers())
 		}
 	}
 }

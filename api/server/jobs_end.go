@@ -3,7 +3,6 @@ package server
 import (
 	"errors"
 	"net/http"
-	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -18,25 +17,29 @@ func (s *Server) cancelJob(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	began := s.deps.Now()
 	ctx, cancel := bounded(c)
 	defer cancel()
-	snap, err := s.deps.Ledger.Cancel(ctx, s.caller(c).owners, id)
+	owners := s.caller(c).owners
+	before, err := s.deps.Ledger.Read(ctx, owners, id)
+	if err != nil {
+		return err
+	}
+	snap, err := s.deps.Ledger.Cancel(ctx, owners, id)
 	if errors.Is(err, ledger.ErrFinished) {
 		return &problem{code: codeFinished, job: snap}
 	}
 	if err != nil {
 		return err
 	}
-	s.countCanceled(snap, began)
+	if !ended(before) {
+		s.countCanceled(snap.Spec.Kind)
+	}
 	return s.showJob(c, http.StatusOK, snap)
 }
 
-// countCanceled counts a job that was canceled by this request, and not one that had been canceled before.
-func (s *Server) countCanceled(snap *job.Snapshot, began time.Time) {
-	if !snap.Record.FinishedAt.Before(began.Truncate(time.Millisecond)) {
-		s.deps.Metrics.JobsFinished.WithLabelValues(string(snap.Spec.Kind), string(job.StatusCanceled)).Inc()
-	}
+// countCanceled counts a job that ended without a worker, which counts all others.
+func (s *Server) countCanceled(kind job.Kind) {
+	s.deps.Metrics.JobsFinished.WithLabelValues(string(kind), string(job.StatusCanceled)).Inc()
 }
 
 // deleteJob is DELETE /api/jobs/:id.

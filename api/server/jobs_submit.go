@@ -25,7 +25,7 @@ func (s *Server) submitJob(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	o, err := s.order(&sub, b)
+	o, err := s.order(s.deps.Models(c.Request.Context()), &sub, b)
 	if err != nil {
 		return err
 	}
@@ -77,6 +77,8 @@ func (s *Server) submit(c *gin.Context, who caller, o *order, key string) (*job.
 	if err != nil {
 		return nil, false, err
 	}
+	// A quick worker may have ended the job before the ledger looked for an earlier one: it then found this very job.
+	replayed = replayed && (snap.Spec.RequestID != spec.RequestID || !snap.Spec.CreatedAt.Equal(spec.CreatedAt.Time))
 	if !replayed {
 		s.deps.Metrics.JobsSubmitted.WithLabelValues(string(spec.Kind), string(spec.Lane)).Inc()
 	}
@@ -90,7 +92,7 @@ func (s *Server) spec(ctx context.Context, who caller, o *order) (*job.Spec, err
 	if err != nil {
 		return nil, err
 	}
-	s.complete(o.input)
+	s.complete(o.input, o.models)
 	id, created, err := ledger.NewID()
 	if err != nil {
 		return nil, err

@@ -114,7 +114,7 @@ func TestOriginalFieldsReachTheJob(t *testing.T) {
 		{
 			"/api/generate",
 			fields{"text": "p", "type": "audio", "voice": "Alloy", "speed": 2, "width": ""},
-			fields{"text": "p", "voice": "alloy", "model": "elevenlabs", "format": "mp3", "speed": 2.0},
+			fields{"text": "p", "voice": "alloy", "model": "elevenlabs", "format": "wav", "speed": 2.0},
 		},
 		{
 			"/api/pollinations/image",

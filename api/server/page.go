@@ -64,7 +64,7 @@ func newPage(web fs.FS, openAPI []byte) (*page, error) {
 			return err
 		}
 		contentType := assetType(name)
-		if contentType == "" || (name != indexFile && !strings.HasPrefix(name, "assets/")) {
+		if contentType == "" {
 			return nil
 		}
 		data, err := fs.ReadFile(web, name)

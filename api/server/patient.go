@@ -23,10 +23,7 @@ type patientWriter struct {
 }
 
 func newPatientWriter(w gin.ResponseWriter) *patientWriter {
-	control := http.NewResponseController(w)
-	// The deadline of an earlier request on the same connection still holds.
-	_ = control.SetWriteDeadline(time.Time{})
-	return &patientWriter{ResponseWriter: w, control: control}
+	return &patientWriter{ResponseWriter: w, control: http.NewResponseController(w)}
 }
 
 // Write writes in pieces, each with its deadline.

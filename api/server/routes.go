@@ -43,6 +43,8 @@ func (s *Server) routes() (*gin.Engine, error) {
 	original.POST("/api/optimize", s.handle(s.optimizePrompt))
 	original.POST("/api/translate", s.handle(s.translateText))
 
+	get("/api/models", s.listModels)
+
 	// Probes.
 	get("/livez", s.live)
 	get("/readyz", s.ready)

@@ -24,14 +24,17 @@ import (
 
 // Deps are the parts that the server stands on. Those without a remark are required.
 type Deps struct {
-	Ledger    *ledger.Ledger
-	Store     *store.Store
-	Queue     *queue.Queue
-	Feed      *feed.Feed
-	Broker    *broker.Broker
+	Ledger *ledger.Ledger
+	Store  *store.Store
+	Queue  *queue.Queue
+	Feed   *feed.Feed
+	Broker *broker.Broker
+	// Catalogue is the built-in list of models, against which settings are checked.
 	Catalogue *job.Catalogue
-	Metrics   *telemetry.Metrics
-	Log       *slog.Logger
+	// Models returns the list of models in force; Catalogue when nil.
+	Models  func(context.Context) *job.Catalogue
+	Metrics *telemetry.Metrics
+	Log     *slog.Logger
 	// Secret is JWT_SECRET; keys for single purposes are derived from it.
 	Secret []byte
 	// OpenAPI is the contract in YAML, served as it is and shown at /docs.
@@ -79,6 +82,9 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	}
 	if deps.Now == nil {
 		deps.Now = time.Now
+	}
+	if deps.Models == nil {
+		deps.Models = func(context.Context) *job.Catalogue { return deps.Catalogue }
 	}
 	if deps.KeepAlive == 0 {
 		deps.KeepAlive = keepAlive

@@ -16,11 +16,13 @@ type order struct {
 	kind     job.Kind
 	input    job.Input
 	deadline *int
+	// models is the catalogue that it was checked against.
+	models *job.Catalogue
 }
 
 // order checks a submission and returns what it asks for, or all its faults.
-func (s *Server) order(sub *submission, b *binder) (*order, error) {
-	o := &order{kind: job.Kind(sub.Kind), deadline: sub.Deadline}
+func (s *Server) order(models *job.Catalogue, sub *submission, b *binder) (*order, error) {
+	o := &order{kind: job.Kind(sub.Kind), deadline: sub.Deadline, models: models}
 	if sub.Deadline != nil {
 		b.faults = append(b.faults, job.ValidateDeadline("/deadline_seconds", *sub.Deadline)...)
 	}
@@ -39,7 +41,7 @@ func (s *Server) order(sub *submission, b *binder) (*order, error) {
 		b.object("/input", sub.Input, input)
 		o.input = input
 		if sub.Input.kind == kindObject {
-			b.faults = append(b.faults, validate(input, s.deps.Catalogue, "/input", b.faults[before:])...)
+			b.faults = append(b.faults, validate(input, models, "/input", b.faults[before:])...)
 		}
 	}
 	if len(b.faults) > 0 {
@@ -63,8 +65,8 @@ func validate(in job.Input, c *job.Catalogue, prefix string, known []job.FieldEr
 // order itself stays as it was received.
 func (s *Server) checkCompleted(o *order, prefix string) error {
 	completed := duplicate(o.input)
-	s.complete(completed)
-	if faults := completed.Validate(s.deps.Catalogue); len(faults) > 0 {
+	s.complete(completed, o.models)
+	if faults := completed.Validate(o.models); len(faults) > 0 {
 		return invalid(under(prefix, faults)...)
 	}
 	return nil

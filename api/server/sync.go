@@ -39,9 +39,10 @@ func (s *Server) work(c *gin.Context, o *order) (*job.Record, error) {
 		}
 		return nil, errAnswered
 	}
+	spec := snap.Spec
 	snap, err = s.await(c, []string{who.owner}, id, s.cfg.SyncWait, ended)
 	if gone := c.Request.Context().Err(); gone != nil {
-		s.withdraw(c, who.owner, id)
+		s.withdraw(c, spec)
 		return nil, gone
 	}
 	if err != nil {
@@ -51,14 +52,15 @@ func (s *Server) work(c *gin.Context, o *order) (*job.Record, error) {
 }
 
 // withdraw cancels a job whose caller has gone away, unless it has started.
-func (s *Server) withdraw(c *gin.Context, owner, id string) {
+func (s *Server) withdraw(c *gin.Context, spec *job.Spec) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request.Context()), withdrawTimeout)
 	defer cancel()
-	canceled, err := s.deps.Ledger.CancelUnstarted(ctx, owner, id)
+	canceled, err := s.deps.Ledger.CancelUnstarted(ctx, spec.Owner, spec.ID)
 	if err != nil {
 		_ = c.Error(fmt.Errorf("cancel abandoned job: %w", err))
 	}
 	if canceled {
+		s.countCanceled(spec.Kind)
 		s.deps.Log.DebugContext(ctx, "abandoned job canceled")
 	}
 }

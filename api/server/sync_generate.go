@@ -23,6 +23,7 @@ type generation struct {
 	Model    string   `json:"model"`
 	Voice    string   `json:"voice"`
 	Speed    *float64 `json:"speed"`
+	Format   string   `json:"format"`
 }
 
 // generate is POST /api/generate of the original: one picture as base64 or speech as bytes.
@@ -40,7 +41,7 @@ func (s *Server) generate(c *gin.Context) error {
 		}
 		return s.generateImage(c, in, b.faults, "text")
 	case string(job.KindAudio):
-		in := &job.AudioInput{Text: g.Text, Voice: g.Voice, Model: g.Model, Speed: g.Speed, Format: "mp3"}
+		in := &job.AudioInput{Text: g.Text, Voice: g.Voice, Model: g.Model, Speed: g.Speed, Format: g.Format}
 		return s.generateSpeech(c, in, b.faults)
 	}
 	if strings.TrimSpace(g.Text) == "" && !has(b.faults, "/text") {
@@ -83,7 +84,7 @@ func (s *Server) generatePicture(c *gin.Context) error {
 
 // generateImage works an order for one picture.
 func (s *Server) generateImage(c *gin.Context, in *job.ImageInput, faults []job.FieldError, text string) error {
-	o, err := s.originalOrder(job.KindImage, in, faults, text)
+	o, err := s.originalOrder(c.Request.Context(), job.KindImage, in, faults, text)
 	if err != nil {
 		return err
 	}
@@ -105,7 +106,7 @@ func (s *Server) generateImage(c *gin.Context, in *job.ImageInput, faults []job.
 
 // generateSpeech works an order for speech.
 func (s *Server) generateSpeech(c *gin.Context, in *job.AudioInput, faults []job.FieldError) error {
-	o, err := s.originalOrder(job.KindAudio, in, faults, "text")
+	o, err := s.originalOrder(c.Request.Context(), job.KindAudio, in, faults, "text")
 	if err != nil {
 		return err
 	}

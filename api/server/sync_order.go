@@ -1,24 +1,26 @@
 package server
 
 import (
+	"context"
 	"errors"
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
 // originalOrder checks an input for one of the original's routes. text is the name that the route has for the words.
-func (s *Server) originalOrder(kind job.Kind, in job.Input, faults []job.FieldError, text string) (*order, error) {
+func (s *Server) originalOrder(ctx context.Context, kind job.Kind, in job.Input, faults []job.FieldError, text string) (*order, error) {
+	models := s.deps.Models(ctx)
 	// Names of faults so far are those of the route, names of faults to come those of the input.
 	for i := range faults {
 		if faults[i].Pointer == "/"+text {
 			faults[i].Pointer = inputText(kind)
 		}
 	}
-	faults = append(faults, validate(in, s.deps.Catalogue, "", faults)...)
+	faults = append(faults, validate(in, models, "", faults)...)
 	if len(faults) > 0 {
 		return nil, invalid(rename(kind, faults, text)...)
 	}
-	o := &order{kind: kind, input: in}
+	o := &order{kind: kind, input: in, models: models}
 	if err := s.checkCompleted(o, ""); err != nil {
 		if p, ok := errors.AsType[*problem](err); ok {
 			p.fields = rename(kind, p.fields, text)

@@ -15,8 +15,9 @@ import (
 type Config struct {
 	DataDir string `env:"DATA_DIR" envDefault:"./data" doc:"Directory of the embedded NATS store, the generated secret and the lock."`
 
-	URL   string `env:"NATS_URL" doc:"Addresses of an external NATS, separated by commas; empty runs an embedded one."`
-	Creds string `env:"NATS_CREDS" doc:"Credentials file for the external NATS."`
+	// URL may carry a password, hence its type.
+	URL   env.Secret `env:"NATS_URL" doc:"Addresses of an external NATS, separated by commas; empty runs an embedded one."`
+	Creds string     `env:"NATS_CREDS" doc:"Credentials file for the external NATS."`
 
 	Listen         string     `env:"NATS_LISTEN" doc:"Address on which the embedded NATS accepts outside workers; empty opens no port. Beyond loopback it needs NATS_LISTEN_USER and NATS_LISTEN_PASSWORD."`
 	ListenUser     string     `env:"NATS_LISTEN_USER" doc:"User name that the embedded NATS asks for."`
@@ -65,7 +66,7 @@ func (c Config) Validate() error {
 	if c.Embedded() && strings.TrimSpace(c.DataDir) == "" {
 		errs = append(errs, errors.New("DATA_DIR must name a directory"))
 	}
-	for _, raw := range strings.Split(c.URL, ",") {
+	for _, raw := range strings.Split(c.URL.Reveal(), ",") {
 		if c.URL == "" {
 			break
 		}

@@ -20,7 +20,7 @@ const (
 // credentials for a while. When it refuses them from the start nobody would notice the wait, so that is a fault.
 func (b *Broker) connect(ctx context.Context) error {
 	connected, refused := make(chan struct{}, 1), make(chan error, 1)
-	nc, err := nats.Connect(b.cfg.URL, b.options(connected, refused)...)
+	nc, err := nats.Connect(b.cfg.URL.Reveal(), b.options(connected, refused)...)
 	if err != nil {
 		return fmt.Errorf("connect to NATS: %w", err)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/env"
 )
 
 // opening runs broker.Open in the background.
@@ -42,7 +43,7 @@ func result(t *testing.T, done <-chan error) error {
 func TestOpenWaitsForNATS(t *testing.T) {
 	t.Parallel()
 	port, log := freePort(t), newLines()
-	done := opening(t.Context(), t, broker.Config{URL: urlOf(port)}, log)
+	done := opening(t.Context(), t, broker.Config{URL: env.Secret(urlOf(port))}, log)
 	log.await(t, "NATS cannot be reached, waiting for it")
 	select {
 	case err := <-done:
@@ -59,7 +60,7 @@ func TestOpenGivesUpWhenTold(t *testing.T) {
 	t.Parallel()
 	port, log := freePort(t), newLines()
 	ctx, cancel := context.WithCancelCause(t.Context())
-	done := opening(ctx, t, broker.Config{URL: urlOf(port)}, log)
+	done := opening(ctx, t, broker.Config{URL: env.Secret(urlOf(port))}, log)
 	log.await(t, "NATS cannot be reached, waiting for it")
 	stopped := errors.New("stopped by the operator")
 	cancel(stopped)
@@ -75,7 +76,7 @@ func TestOpenRefusedCredentials(t *testing.T) {
 	srv := external(t, func(o *server.Options) { o.Username, o.Password = "worker", "sesame" })
 	for _, credentials := range []string{"", "worker:guess@"} {
 		url := strings.Replace(srv.ClientURL(), "nats://", "nats://"+credentials, 1)
-		err := result(t, opening(t.Context(), t, broker.Config{URL: url}, newLines()))
+		err := result(t, opening(t.Context(), t, broker.Config{URL: env.Secret(url)}, newLines()))
 		if err == nil || !strings.Contains(err.Error(), "credentials") {
 			t.Errorf("with %q: %v", credentials, err)
 		}
@@ -84,7 +85,7 @@ func TestOpenRefusedCredentials(t *testing.T) {
 		}
 	}
 	url := strings.Replace(srv.ClientURL(), "nats://", "nats://worker:sesame@", 1)
-	if err := result(t, opening(t.Context(), t, broker.Config{URL: url}, newLines())); err != nil {
+	if err := result(t, opening(t.Context(), t, broker.Config{URL: env.Secret(url)}, newLines())); err != nil {
 		t.Error(err)
 	}
 }
@@ -94,7 +95,7 @@ func TestReconnects(t *testing.T) {
 	port, dir, log := freePort(t), t.TempDir(), newLines()
 	here := func(o *server.Options) { o.Port, o.StoreDir = port, dir }
 	srv := external(t, here)
-	b, err := open(t, broker.Config{URL: urlOf(port)}, log)
+	b, err := open(t, broker.Config{URL: env.Secret(urlOf(port))}, log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +120,7 @@ func TestReconnectsAfterRefusal(t *testing.T) {
 	port, dir, log := freePort(t), t.TempDir(), newLines()
 	here := func(o *server.Options) { o.Port, o.StoreDir = port, dir }
 	srv := external(t, here)
-	b, err := open(t, broker.Config{URL: urlOf(port)}, log)
+	b, err := open(t, broker.Config{URL: env.Secret(urlOf(port))}, log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +141,7 @@ func TestCloseWhileDisconnected(t *testing.T) {
 	t.Parallel()
 	log := newLines()
 	srv := external(t)
-	b, err := open(t, broker.Config{URL: srv.ClientURL()}, log)
+	b, err := open(t, broker.Config{URL: env.Secret(srv.ClientURL())}, log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,7 +158,7 @@ func TestRequestsAreBounded(t *testing.T) {
 	t.Parallel()
 	log := newLines()
 	srv := external(t)
-	b, err := open(t, broker.Config{URL: srv.ClientURL()}, log)
+	b, err := open(t, broker.Config{URL: env.Secret(srv.ClientURL())}, log)
 	if err != nil {
 		t.Fatal(err)
 	}

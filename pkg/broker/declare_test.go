@@ -10,6 +10,7 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
+	"github.com/text2image-audio/text2image-audio/pkg/env"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
@@ -115,7 +116,7 @@ func TestNoBoundOnJobs(t *testing.T) {
 func TestDeclareIsIdempotentAndUpdates(t *testing.T) {
 	t.Parallel()
 	srv := external(t)
-	cfg := broker.Config{URL: srv.ClientURL(), MaxQueuedJobs: 10}
+	cfg := broker.Config{URL: env.Secret(srv.ClientURL()), MaxQueuedJobs: 10}
 	first := mustOpen(t, cfg)
 	subject := broker.JobSubject(job.KindImage, job.LaneMember, "o", "j")
 	if _, err := first.JetStream().Publish(t.Context(), subject, []byte("x")); err != nil {
@@ -152,7 +153,7 @@ func ackWait(t *testing.T, b *broker.Broker) time.Duration {
 func TestFollowerCreatesWhatIsMissingAndChangesNothing(t *testing.T) {
 	t.Parallel()
 	srv := external(t)
-	owner := mustOpen(t, broker.Config{URL: srv.ClientURL(), MaxQueuedJobs: 10})
+	owner := mustOpen(t, broker.Config{URL: env.Secret(srv.ClientURL()), MaxQueuedJobs: 10})
 	if err := owner.JetStream().DeleteKeyValue(t.Context(), broker.BucketProgress); err != nil {
 		t.Fatal(err)
 	}
@@ -161,7 +162,7 @@ func TestFollowerCreatesWhatIsMissingAndChangesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	follower := mustOpen(t, broker.Config{
-		URL: srv.ClientURL(), Follower: true, MaxQueuedJobs: 99, ResultTTL: 99 * time.Hour, AckWait: time.Second,
+		URL: env.Secret(srv.ClientURL()), Follower: true, MaxQueuedJobs: 99, ResultTTL: 99 * time.Hour, AckWait: time.Second,
 	})
 	if got := streamConfig(t, follower, broker.StreamJobs).MaxMsgs; got != 10 {
 		t.Errorf("the follower set MAX_QUEUED_JOBS to %d", got)
@@ -186,7 +187,7 @@ func TestManyProcessesDeclareAtOnce(t *testing.T) {
 	errs := make(chan error, 12)
 	for i := range cap(errs) {
 		wg.Go(func() {
-			errs <- <-opening(t.Context(), t, broker.Config{URL: srv.ClientURL(), Follower: i%2 == 1}, newLines())
+			errs <- <-opening(t.Context(), t, broker.Config{URL: env.Secret(srv.ClientURL()), Follower: i%2 == 1}, newLines())
 		})
 	}
 	wg.Wait()

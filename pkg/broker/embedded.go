@@ -135,20 +135,25 @@ type serverLog struct {
 func (l *serverLog) Noticef(format string, v ...any) {
 	l.log.Debug("nats server", "line", fmt.Sprintf(format, v...))
 }
+
 func (l *serverLog) Warnf(format string, v ...any) {
 	l.log.Warn("nats server", "line", fmt.Sprintf(format, v...))
 }
+
 func (l *serverLog) Errorf(format string, v ...any) {
 	l.log.Error("nats server", "line", fmt.Sprintf(format, v...))
 }
+
 func (l *serverLog) Fatalf(format string, v ...any) {
 	line := fmt.Sprintf(format, v...)
 	l.fatal.CompareAndSwap(nil, &line)
 	l.log.Error("nats server", "line", line)
 }
+
 func (l *serverLog) Debugf(format string, v ...any) {
 	l.log.Debug("nats server", "line", fmt.Sprintf(format, v...))
 }
+
 func (l *serverLog) Tracef(format string, v ...any) {
 	l.log.Debug("nats server", "line", fmt.Sprintf(format, v...))
 }

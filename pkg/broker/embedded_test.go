@@ -14,6 +14,7 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
+	"github.com/text2image-audio/text2image-audio/pkg/env"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
@@ -102,7 +103,7 @@ func TestListenOnLoopback(t *testing.T) {
 	if !ok || !addr.IP.IsLoopback() {
 		t.Fatalf("listens on %v", b.Server().Addr())
 	}
-	worker := mustOpen(t, broker.Config{URL: b.ClientURL(), Follower: true})
+	worker := mustOpen(t, broker.Config{URL: env.Secret(b.ClientURL()), Follower: true})
 	if err := worker.Check(t.Context()); err != nil {
 		t.Error(err)
 	}

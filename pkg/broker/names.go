@@ -91,6 +91,12 @@ func WorkerSubject(worker string) string { return kvSubject(BucketControl, "work
 // WorkersSubject matches the announcements of all workers.
 func WorkersSubject() string { return kvSubject(BucketControl, "worker.*") }
 
+// CatalogueSubject is where the list of models lies.
+func CatalogueSubject() string { return kvSubject(BucketControl, "catalogue") }
+
+// LeaseSubject is where the right to call an upstream that takes one call at a time lies.
+func LeaseSubject(upstream string) string { return kvSubject(BucketControl, "lease."+upstream) }
+
 // ProbeSubject is where the health check writes, reads and removes a key.
 func ProbeSubject(id string) string { return kvSubject(BucketControl, "probe."+id) }
 

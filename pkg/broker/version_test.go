@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/env"
 )
 
 func TestSuitable(t *testing.T) {
@@ -58,7 +59,7 @@ func TestSuitable(t *testing.T) {
 func TestServerWithoutJetStreamIsRefusedByName(t *testing.T) {
 	t.Parallel()
 	srv := external(t, func(o *server.Options) { o.JetStream = false })
-	_, err := open(t, broker.Config{URL: srv.ClientURL()}, newLines())
+	_, err := open(t, broker.Config{URL: env.Secret(srv.ClientURL())}, newLines())
 	if !errors.Is(err, broker.ErrUnsuitable) {
 		t.Fatalf("%v, want ErrUnsuitable", err)
 	}

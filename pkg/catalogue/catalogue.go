@@ -13,7 +13,7 @@ const (
 
 // Builtin returns the built-in catalogue. The caller may change what it gets.
 func Builtin() *job.Catalogue {
-	return &job.Catalogue{Images: imageModels(), Speech: speechModels()}
+	return &job.Catalogue{Source: job.SourceBuiltin, Images: imageModels(), Speech: speechModels()}
 }
 
 func imageModels() []job.Model {

@@ -4,20 +4,59 @@ import "strings"
 
 // Catalogue lists the models and voices that can be asked for.
 type Catalogue struct {
-	Images []Model
-	Speech []Model
+	V int `json:"v,omitempty"`
+	// Source is SourceBuiltin or SourceUpstream.
+	Source string `json:"source"`
+	// UpdatedAt is when the upstream was asked.
+	UpdatedAt *Time   `json:"updated_at,omitempty"`
+	Images    []Model `json:"images"`
+	Speech    []Model `json:"speech"`
 }
+
+// Where a catalogue comes from.
+const (
+	SourceBuiltin  = "builtin"
+	SourceUpstream = "upstream"
+)
 
 // Model is one model of an upstream.
 type Model struct {
-	Name    string
-	Aliases []string
-	Voices  []string
-	Formats []string
+	Name    string   `json:"name"`
+	Title   string   `json:"title,omitempty"`
+	Aliases []string `json:"aliases,omitempty"`
+	Voices  []string `json:"voices,omitempty"`
+	Formats []string `json:"formats,omitempty"`
 	// MaxPixels bounds width × height; 0 means no bound of its own.
-	MaxPixels int
+	MaxPixels int `json:"max_pixels,omitempty"`
+	// PaidOnly says that credit which was given for free does not buy this model.
+	PaidOnly bool   `json:"paid_only,omitempty"`
+	Price    *Price `json:"price,omitempty"`
+	// Health is the upstream's own word for the model's state.
+	Health string `json:"health,omitempty"`
 	// ReplacedBy names the model to ask for instead; set only on retired models, which are refused.
-	ReplacedBy string
+	ReplacedBy string `json:"replaced_by,omitempty"`
+}
+
+// Price is what a model costs. Amounts are decimal numbers.
+type Price struct {
+	Currency string `json:"currency"`
+	// PerImage, PerThousandCharacters and PerToken are empty where the model is not priced that way.
+	PerImage              string `json:"per_image,omitempty"`
+	PerThousandCharacters string `json:"per_thousand_characters,omitempty"`
+	PerToken              string `json:"per_token,omitempty"`
+}
+
+// Usage is what the upstream calls of a job used and, where the catalogue knows the price, what they cost.
+type Usage struct {
+	// Cost is a decimal number in Currency; empty when the price is not known.
+	Cost             string `json:"cost,omitempty"`
+	Currency         string `json:"currency,omitempty"`
+	Images           int    `json:"images,omitempty"`
+	Characters       int    `json:"characters,omitempty"`
+	PromptTokens     int    `json:"prompt_tokens,omitempty"`
+	CompletionTokens int    `json:"completion_tokens,omitempty"`
+	// Cached counts answers that the upstream had ready and did not bill.
+	Cached int `json:"cached,omitempty"`
 }
 
 // ImageModel finds an image model by name or alias, whatever the letter case.

@@ -41,6 +41,9 @@ func (in *AudioInput) fill(d Defaults) {
 	if in.Voice == "" {
 		in.Voice = d.Voice
 	}
+	if in.Format == "" && in.Speed != nil && *in.Speed != 1 {
+		in.Format = retimed()[0]
+	}
 	if in.Format == "" {
 		in.Format = "mp3"
 	}

@@ -30,6 +30,8 @@ type Progress struct {
 	Percent       *int   `json:"percent,omitempty"`
 	// Optimized is the prompt that an earlier attempt improved, so that it is not improved, and billed, again.
 	Optimized string `json:"optimized,omitempty"`
+	// PartialText is what a language model has written so far.
+	PartialText string `json:"partial_text,omitempty"`
 	// LastError is why the latest attempt did not succeed.
 	LastError *Error `json:"last_error,omitempty"`
 	Worker    string `json:"worker,omitempty"`

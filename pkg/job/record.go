@@ -39,6 +39,8 @@ type Result struct {
 	Prompt *PromptPair `json:"prompt,omitempty"`
 	// Missing names the pictures of a set that could not be made.
 	Missing []Missing `json:"missing,omitempty"`
+	// Usage is what all upstream calls that led to the result used.
+	Usage *Usage `json:"usage,omitempty"`
 }
 
 // PromptPair is a prompt before and after it was improved.
@@ -63,6 +65,8 @@ type Media struct {
 	Height      int    `json:"height,omitempty"`
 	Seed        *int64 `json:"seed,omitempty"`
 	Model       string `json:"model,omitempty"`
+	// Usage is what making it used, where the upstream said so.
+	Usage *Usage `json:"usage,omitempty"`
 }
 
 // Encode returns the stored form.

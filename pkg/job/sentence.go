@@ -19,18 +19,19 @@ type words struct{ en, zh string }
 
 // fieldSentences are the sentences of FieldError, by code.
 var fieldSentences = map[string]words{
-	"required":          {"must not be empty", "不能为空"},
-	"too_long":          {"must be at most {max} characters", "不能超过 {max} 个字符"},
-	"control_character": {"must not contain control characters", "不能包含控制字符"},
-	"out_of_range":      {"must be between {min} and {max}", "必须在 {min} 到 {max} 之间"},
-	"too_many_pixels":   {"width times height must be at most {max} pixels", "宽乘高不能超过 {max} 像素"},
-	"unknown_value":     {"must be one of: {known}", "必须是以下之一：{known}"},
-	"unknown_voice":     {"is not a voice of any speech model", "不是任何语音模型的声音"},
-	"retired_model":     {"is a retired model; use {replacement} instead", "该模型已停用，请改用 {replacement}"},
-	"unknown_field":     {"is not a known field", "未知字段"},
-	"duplicate_field":   {"stands more than once", "重复出现"},
-	"wrong_type":        {"must be {want}", "类型不对，应为{want}"},
-	"invalid_value":     {"is not valid", "无效"},
+	"required":           {"must not be empty", "不能为空"},
+	"too_long":           {"must be at most {max} characters", "不能超过 {max} 个字符"},
+	"control_character":  {"must not contain control characters", "不能包含控制字符"},
+	"out_of_range":       {"must be between {min} and {max}", "必须在 {min} 到 {max} 之间"},
+	"too_many_pixels":    {"width times height must be at most {max} pixels", "宽乘高不能超过 {max} 像素"},
+	"unknown_value":      {"must be one of: {known}", "必须是以下之一：{known}"},
+	"unknown_voice":      {"is not a voice of any speech model", "不是任何语音模型的声音"},
+	"retired_model":      {"is a retired model; use {replacement} instead", "该模型已停用，请改用 {replacement}"},
+	"speed_needs_format": {"can differ from 1 only with one of these formats: {formats}", "只有格式为以下之一时才能不等于 1：{formats}"},
+	"unknown_field":      {"is not a known field", "未知字段"},
+	"duplicate_field":    {"stands more than once", "重复出现"},
+	"wrong_type":         {"must be {want}", "类型不对，应为{want}"},
+	"invalid_value":      {"is not valid", "无效"},
 }
 
 // sentence looks a code up; an unknown code stands for itself, so that a forgotten sentence is seen and not hidden.

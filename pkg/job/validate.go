@@ -77,8 +77,12 @@ func (in *AudioInput) Validate(c *Catalogue) []FieldError {
 		f.voice(in.Voice, model, known, c)
 	}
 	// Asked this way round, what is no number is out of range too.
-	if in.Speed != nil && !(*in.Speed >= MinSpeed && *in.Speed <= MaxSpeed) {
+	switch {
+	case in.Speed == nil:
+	case !(*in.Speed >= MinSpeed && *in.Speed <= MaxSpeed):
 		f.add("/speed", "out_of_range", "min", "0.25", "max", "4")
+	case *in.Speed != 1 && in.Format != "" && contains(strings.Split(formatChoice, ", "), in.Format) && !contains(retimed(), in.Format):
+		f.add("/speed", "speed_needs_format", "formats", strings.Join(retimed(), ", "))
 	}
 	if f.oneOf("/format", in.Format, formatChoice) && in.Format != "" && known && len(model.Formats) > 0 &&
 		!contains(model.Formats, in.Format) {
@@ -86,6 +90,10 @@ func (in *AudioInput) Validate(c *Catalogue) []FieldError {
 	}
 	return f
 }
+
+// retimed are the formats in which speech of another speed can be made: the upstream only speaks at its own, and these
+// are the ones that are slowed down and sped up here. The first is what a request gets that names no format.
+func retimed() []string { return []string{"wav", "pcm"} }
 
 // Validate checks a text request. Pointers are relative to the input.
 func (in *TextInput) Validate(*Catalogue) []FieldError {

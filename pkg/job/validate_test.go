@@ -180,6 +180,9 @@ func audioChecks() map[string]check {
 		}
 		checks["speed "+name(speed)] = c
 	}
+	for format, want := range map[string][]string{"mp3": one("/speed speed_needs_format"), "flac": one("/speed speed_needs_format"), "wav": nil, "pcm": nil} {
+		checks["speed 2 as "+format] = check{audio(func(in *job.AudioInput) { in.Speed, in.Format = ptr(2.0), format }), want}
+	}
 	checks["speed no number"] = check{audio(func(in *job.AudioInput) { in.Speed = ptr(math.NaN()) }), one("/speed out_of_range")}
 	spoken := func(model, voice, format string) job.Input {
 		return audio(func(in *job.AudioInput) { in.Model, in.Voice, in.Format = model, voice, format })

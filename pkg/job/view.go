@@ -23,7 +23,10 @@ type Job struct {
 	RetriedFrom   string      `json:"retried_from,omitempty"`
 	Cancel        CancelKind  `json:"cancel,omitempty"`
 	Result        *ResultView `json:"result,omitempty"`
+	Usage         *Usage      `json:"usage,omitempty"`
 	Error         *Error      `json:"error,omitempty"`
+	// PartialText is what a language model has written so far.
+	PartialText string `json:"partial_text,omitempty"`
 	// LastError is why the latest attempt of a job that has not ended did not succeed.
 	LastError *Error `json:"last_error,omitempty"`
 	Links     Links  `json:"links"`
@@ -70,7 +73,7 @@ func (s *Snapshot) View() *Job {
 	if p := s.Progress; p != nil {
 		j.Stage, j.StartedAt, j.Attempt = p.Stage, p.StartedAt, p.Attempt
 		j.NextAttemptAt, j.WaitingFor, j.Progress = p.NextAttemptAt, p.WaitingFor, p.Percent
-		j.LastError = p.LastError
+		j.LastError, j.PartialText = p.LastError, p.PartialText
 	}
 	return j
 }
@@ -88,5 +91,5 @@ func (j *Job) showEnd(r *Record) {
 		view.Media = append(view.Media, MediaView{Media: m, URL: url})
 		j.Links.Media = append(j.Links.Media, url)
 	}
-	j.Result = view
+	j.Result, j.Usage = view, r.Result.Usage
 }

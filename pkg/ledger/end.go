@@ -59,7 +59,13 @@ func (l *Ledger) Delete(ctx context.Context, owners []string, id string) error {
 	case !errors.Is(err, queue.ErrNotFound):
 		return err
 	}
-	return l.store.Delete(ctx, snap.Spec.Owner, id)
+	return l.store.Delete(ctx, snap.Spec.Owner, id, mayStillRun(snap.Record))
+}
+
+// mayStillRun reports whether a worker may be busy with a job that has ended: it was ended from outside, and the notice
+// may have been lost.
+func mayStillRun(r *job.Record) bool {
+	return r.Cancel == job.CancelWhileRunning || (r.Error != nil && r.Error.Code == job.CodeDeadline)
 }
 
 // certain reads a job from the leaders, for decisions.
@@ -85,7 +91,39 @@ func (l *Ledger) expire(ctx context.Context, snap *job.Snapshot) (*job.Snapshot,
 	if snap.Record != nil || !snap.Spec.Expired(l.now()) {
 		return snap, nil
 	}
-	return l.end(ctx, snap, &job.Record{Status: job.StatusFailed, Error: job.NewError(job.CodeDeadline, 0)})
+	late := job.NewError(job.CodeDeadline, 0)
+	made, err := l.made(ctx, snap.Spec, late)
+	if err != nil {
+		return nil, err
+	}
+	if made != nil {
+		return l.end(ctx, snap, &job.Record{Status: job.StatusSucceeded, Result: made})
+	}
+	return l.end(ctx, snap, &job.Record{Status: job.StatusFailed, Error: late})
+}
+
+// made returns what a set of pictures has come to when the rest is given up, or nil when there is nothing.
+func (l *Ledger) made(ctx context.Context, spec *job.Spec, why *job.Error) (*job.Result, error) {
+	in, ok := spec.Input.(*job.ImageInput)
+	if !ok || in.Count() < 2 {
+		return nil, nil
+	}
+	result := &job.Result{}
+	for i := range in.Count() {
+		m, err := l.store.MediaInfo(ctx, spec.Owner, spec.ID, i)
+		switch {
+		case err == nil:
+			result.Media = append(result.Media, m)
+		case errors.Is(err, store.ErrNotFound):
+			result.Missing = append(result.Missing, job.Missing{Index: i, Error: *why})
+		default:
+			return nil, err
+		}
+	}
+	if len(result.Media) == 0 {
+		return nil, nil
+	}
+	return result, nil
 }
 
 // end writes a terminal record and takes the steps that follow it. When the job has ended meanwhile that record holds,

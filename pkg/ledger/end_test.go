@@ -8,6 +8,7 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/ledger"
+	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
 
 func TestCancelInEachState(t *testing.T) {
@@ -202,5 +203,65 @@ func TestDelete(t *testing.T) {
 	}
 	if err := r.Delete(t.Context(), owners, spec.ID); !errors.Is(err, ledger.ErrNotFound) {
 		t.Errorf("again: %v", err)
+	}
+}
+
+// TestDeletedJobStaysDeleted has a worker that missed the notice end a job after it was canceled and deleted.
+func TestDeletedJobStaysDeleted(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	owners := []string{"u1"}
+	spec := r.submit(t)
+	r.progress(t, spec, job.StatusRunning)
+	if _, err := r.Cancel(t.Context(), owners, spec.ID); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Delete(t.Context(), owners, spec.ID); err != nil {
+		t.Fatal(err)
+	}
+	late := &job.Record{Status: job.StatusSucceeded, Spec: spec, FinishedAt: job.At(time.Now())}
+	products := []store.Product{{Media: job.Media{ContentType: "image/jpeg"}, Data: []byte("late")}}
+	if _, _, err := r.store.Settle(t.Context(), late, products, nil); !errors.Is(err, store.ErrDeleted) {
+		t.Errorf("the late end: %v, want ErrDeleted", err)
+	}
+	if _, err := r.Read(t.Context(), owners, spec.ID); !errors.Is(err, ledger.ErrNotFound) {
+		t.Errorf("read: %v", err)
+	}
+	if _, err := r.store.MediaInfo(t.Context(), "u1", spec.ID, 0); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("the late media: %v", err)
+	}
+	page, err := r.List(t.Context(), "u1", ledger.Filter{Limit: 10})
+	if err != nil || len(page.Jobs) != 0 {
+		t.Errorf("list: %+v, %v", page, err)
+	}
+	// A keyed submission has the same id again, and its own end must not be taken for a late one.
+	if _, _, err := r.Submit(t.Context(), spec, true); err != nil {
+		t.Fatal(err)
+	}
+	if _, won, err := r.store.Settle(t.Context(), late, nil, nil); err != nil || !won {
+		t.Errorf("the end of the new job: %t, %v", won, err)
+	}
+}
+
+// TestExpiredSetKeepsItsPictures ends a set of which one picture was made in time.
+func TestExpiredSetKeepsItsPictures(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	id, created := newID(t)
+	three := 3
+	spec := specOf("u1", id, created)
+	spec.Kind, spec.Input = job.KindImage, &job.ImageInput{Prompt: "p", N: &three}
+	spec.Deadline = job.At(time.Now().Add(-time.Second))
+	r.submitSpec(t, spec)
+	if _, err := r.store.PutMedia(t.Context(), "u1", id, job.Media{Index: 1, ContentType: "image/jpeg"}, []byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	snap, err := r.Read(t.Context(), []string{"u1"}, id)
+	if err != nil || snap.Status() != job.StatusSucceeded {
+		t.Fatalf("got %+v, %v", snap, err)
+	}
+	result := snap.Record.Result
+	if len(result.Media) != 1 || len(result.Missing) != 2 || result.Missing[0].Error.Code != job.CodeDeadline {
+		t.Errorf("got %+v", result)
 	}
 }

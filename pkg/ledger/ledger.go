@@ -42,8 +42,14 @@ func New(q *queue.Queue, s *store.Store) *Ledger {
 // first publish went unanswered may be there already: it is then returned as it stands, with replayed true.
 //
 // It fails with queue.ErrFull, with queue.ErrUnavailable, and with ErrKeyReused when the job that is there came from
-// another request. It costs one acknowledged publish, a keyed one two requests more.
+// another request. It costs one acknowledged publish, a keyed one two or three requests more.
 func (l *Ledger) Submit(ctx context.Context, spec *job.Spec, keyed bool) (snap *job.Snapshot, replayed bool, err error) {
+	if keyed {
+		// A job with this key may have been deleted, and the mark of that must not stand in the way of this one's end.
+		if err := l.store.Unfence(ctx, spec.Owner, spec.ID); err != nil {
+			return nil, false, err
+		}
+	}
 	receipt, err := l.queue.Push(ctx, spec, keyed)
 	if err != nil {
 		return nil, false, err

@@ -172,8 +172,8 @@ func createdAt(id string) (time.Time, bool) {
 	return time.Unix(seconds, nanoseconds).UTC().Truncate(time.Millisecond), true
 }
 
-// readMany reads jobs of an owner and returns them in the order of the marks. Those that have vanished are left out, and
-// so are those that only a newer program can read: one of them must not hide all the others.
+// readMany reads jobs of an owner and returns them in the order of the marks; those that have vanished are left out. It
+// costs one request for each of the three places, and some for each job that none of them knew: a replica may be behind.
 func (l *Ledger) readMany(ctx context.Context, owner string, marks []Mark) ([]*job.Snapshot, error) {
 	ids := make([]string, len(marks))
 	for i, m := range marks {
@@ -183,13 +183,32 @@ func (l *Ledger) readMany(ctx context.Context, owner string, marks []Mark) ([]*j
 	if err != nil {
 		return nil, err
 	}
+	var open []string
+	for _, id := range ids {
+		if records[id] == nil {
+			open = append(open, id)
+		}
+	}
+	progresses, err := l.store.Progresses(ctx, owner, open)
+	if err != nil {
+		return nil, err
+	}
+	entries, err := l.queue.FindMany(ctx, owner, open)
+	if err != nil {
+		return nil, err
+	}
 	snaps := make([]*job.Snapshot, 0, len(ids))
 	for _, id := range ids {
-		if r := records[id]; r != nil {
-			snaps = append(snaps, &job.Snapshot{Spec: r.Spec, Record: r})
-			continue
+		var snap *job.Snapshot
+		var err error
+		switch r, e := records[id], entries[id]; {
+		case r != nil:
+			snap = &job.Snapshot{Spec: r.Spec, Record: r}
+		case e != nil:
+			snap, err = l.expire(ctx, &job.Snapshot{Spec: e.Spec, Progress: progresses[id], Sequence: e.Sequence})
+		default:
+			snap, err = l.Read(ctx, []string{owner}, id)
 		}
-		snap, err := l.Read(ctx, []string{owner}, id)
 		if errors.Is(err, ErrNotFound) || errors.Is(err, job.ErrNewer) {
 			continue
 		}

@@ -61,6 +61,10 @@ func (p *Puller) Take(l *Lane, wait time.Duration) (*Delivery, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode request: %w", err)
 	}
+	if !p.nc.IsConnected() {
+		// The client would keep the request and send it later, when nobody waits for its answer.
+		return nil, fmt.Errorf("ask for a job: %w", nats.ErrConnectionReconnecting)
+	}
 	p.pulls++
 	reply := p.inbox + "." + strconv.FormatUint(p.pulls, 10)
 	reconnects := p.nc.Stats().Reconnects

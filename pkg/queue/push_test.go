@@ -13,6 +13,7 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
+	"github.com/text2image-audio/text2image-audio/pkg/env"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
 )
@@ -161,7 +162,7 @@ func TestPushWhoseAnswerIsLost(t *testing.T) {
 			t.Parallel()
 			near := brokertest.Start(t, func(c *broker.Config) { c.Listen = "127.0.0.1:0" })
 			cut := newCutter(t, strings.TrimPrefix(near.ClientURL(), "nats://"))
-			far := brokertest.Start(t, func(c *broker.Config) { c.URL, c.Follower = "nats://"+cut.addr, true })
+			far := brokertest.Start(t, func(c *broker.Config) { c.URL, c.Follower = env.Secret("nats://"+cut.addr), true })
 			q := on(t, far)
 			cut.armed.Store(true)
 			receipt, err := q.Push(t.Context(), image("j1"), keyed)

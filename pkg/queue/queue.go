@@ -81,6 +81,21 @@ func (q *Queue) lastFromLeader(ctx context.Context, subject string) (*jetstream.
 	return broker.LeaderLast(ctx, q.js, broker.StreamJobs, subject)
 }
 
+// FindMany returns several jobs of an owner, by id, up to a thousand; one that is not in the queue, or that a replica does
+// not know yet, is left out. It costs one request.
+func (q *Queue) FindMany(ctx context.Context, owner string, ids []string) (map[string]*Entry, error) {
+	entries := make(map[string]*Entry, len(ids))
+	err := broker.LastOf(ctx, q.js, broker.StreamJobs, ids, func(id string) string { return broker.AnyJobSubject(owner, id) },
+		func(id string, msg *jetstream.RawStreamMsg) error {
+			spec, err := job.DecodeSpec(msg.Data)
+			if err == nil {
+				entries[id] = &Entry{Spec: spec, Sequence: msg.Sequence}
+			}
+			return err
+		})
+	return entries, err
+}
+
 // Delete takes a job out of the queue. A job that is no longer there is no error. It costs one request, and a second one
 // when the first was refused.
 func (q *Queue) Delete(ctx context.Context, sequence uint64) error {

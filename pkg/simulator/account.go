@@ -25,15 +25,24 @@ func (x *exchange) key() (key string, wellFormed bool) {
 	return "", header == ""
 }
 
-// authorize refuses a missing or unknown key and throttles publishable ones.
-// It reports whether the handler goes on.
+// authorize refuses a missing or unknown key and throttles publishable ones;
+// the legacy hosts ask for none. It reports whether the handler goes on.
 func (x *exchange) authorize() bool {
 	key, wellFormed := x.key()
 	accepted := key != "" && (len(x.s.config.Keys) == 0 || slices.Contains(x.s.config.Keys, key))
-	if x.dialect == DialectDeepSeek {
-		if accepted {
-			return true
+	switch {
+	case x.dialect.legacy():
+		return true
+	case x.dialect == DialectSiliconFlow && !accepted:
+		word := "Api key is invalid"
+		if key == "" {
+			word = "Invalid token"
 		}
+		x.refuse(failure{status: http.StatusUnauthorized, shape: word})
+		return false
+	case x.dialect.ownChat() && accepted:
+		return true
+	case x.dialect == DialectDeepSeek:
 		message := "Authentication Fails, Your api key: " + maskKey(key) + " is invalid"
 		if !wellFormed || key == "" {
 			message = "Authentication Fails (auth header format should be Bearer sk-...)"

@@ -2,28 +2,8 @@ package simulator
 
 import (
 	"net/http"
-	"time"
+	"slices"
 )
-
-// modelObject describes a model in the gateway's lists. Prices are decimal
-// strings.
-type modelObject struct {
-	Name               string            `json:"name"`
-	Aliases            []string          `json:"aliases"`
-	Category           string            `json:"category"`
-	Publisher          string            `json:"publisher"`
-	Community          bool              `json:"community"`
-	Title              string            `json:"title"`
-	Description        string            `json:"description"`
-	InputModalities    []string          `json:"input_modalities"`
-	OutputModalities   []string          `json:"output_modalities"`
-	SupportedEndpoints []string          `json:"supported_endpoints"`
-	Capabilities       []string          `json:"capabilities"`
-	Voices             []string          `json:"voices,omitempty"`
-	PaidOnly           bool              `json:"paid_only,omitempty"`
-	AddedDate          int64             `json:"added_date"`
-	Pricing            map[string]string `json:"pricing"`
-}
 
 // listedModel is an entry of an OpenAI-shaped list. The gateway's created is
 // in milliseconds; DeepSeek has an owner instead.
@@ -37,19 +17,6 @@ type listedModel struct {
 type modelList struct {
 	Object string        `json:"object"`
 	Data   []listedModel `json:"data"`
-}
-
-// added is when every model of the simulator came, as far as lists say.
-func added() int64 { return time.Date(2026, 6, 10, 0, 0, 0, 0, time.UTC).UnixMilli() }
-
-// publisher is the part of an id before the slash.
-func publisher(id string) string {
-	for n, r := range id {
-		if r == '/' {
-			return id[:n]
-		}
-	}
-	return id
 }
 
 // community checks the one parameter of the lists. No simulated model is a
@@ -67,31 +34,21 @@ func (x *exchange) community() (all, ok bool) {
 }
 
 // imageModels serves GET /image/models.
-func (x *exchange) imageModels() {
-	if !x.arrive("", "", "") {
-		return
-	}
-	all, ok := x.community()
-	if !ok {
-		return
-	}
-	list := []modelObject{}
-	for _, m := range imageModels() {
-		if !all {
-			break
-		}
-		list = append(list, modelObject{
-			Name: m.id, Aliases: []string{m.name}, Category: "image", Publisher: publisher(m.id), Title: m.title,
-			Description: m.title + ", simulated", InputModalities: []string{"text"}, OutputModalities: []string{"image"},
-			SupportedEndpoints: []string{"/image/{prompt}", "/v1/images/generations"}, Capabilities: []string{},
-			PaidOnly: m.paidOnly, AddedDate: added(), Pricing: map[string]string{"currency": "pollen", "completionImageTokens": m.price},
-		})
-	}
-	x.sendJSON(http.StatusOK, list)
-}
+func (x *exchange) imageModels() { x.listModels(imageObjects()) }
 
 // speechModels serves GET /audio/models.
-func (x *exchange) speechModels() {
+func (x *exchange) speechModels() { x.listModels(speechObjects()) }
+
+// textModels serves GET /text/models.
+func (x *exchange) textModels() { x.listModels(textObjects()) }
+
+// allModels serves GET /models.
+func (x *exchange) allModels() {
+	x.listModels(slices.Concat(imageObjects(), speechObjects(), textObjects()))
+}
+
+// listModels answers with the described models.
+func (x *exchange) listModels(list []modelObject) {
 	if !x.arrive("", "", "") {
 		return
 	}
@@ -99,17 +56,8 @@ func (x *exchange) speechModels() {
 	if !ok {
 		return
 	}
-	list := []modelObject{}
-	for _, m := range speechModels() {
-		if !all {
-			break
-		}
-		list = append(list, modelObject{
-			Name: m.id, Aliases: append([]string{m.name}, m.aliases...), Category: "audio", Publisher: publisher(m.id), Title: m.title,
-			Description: m.title + ", simulated", InputModalities: []string{"text"}, OutputModalities: []string{"audio"},
-			SupportedEndpoints: []string{"/audio/{text}", "/v1/audio/speech"}, Capabilities: []string{}, Voices: m.voices,
-			PaidOnly: true, AddedDate: added(), Pricing: map[string]string{"currency": "pollen", "completionAudioTokens": m.price},
-		})
+	if !all {
+		list = []modelObject{}
 	}
 	x.sendJSON(http.StatusOK, list)
 }

@@ -34,6 +34,7 @@ type completion struct {
 	fingerprint string
 	reasoning   string
 	content     string
+	sound       *messageSound // what openai-audio says in place of content
 	finish      string
 	usage       usage
 }
@@ -41,6 +42,7 @@ type completion struct {
 // gatewayChat serves the gateway's POST /v1/chat/completions.
 func (x *exchange) gatewayChat() {
 	request, err := readChat(x.body)
+	x.expectSound(request)
 	if !x.arrive(request.Model, request.lastUser(), request.system()) {
 		return
 	}
@@ -65,6 +67,10 @@ func (x *exchange) gatewayChat() {
 		x.refuse(failure{status: http.StatusBadRequest, code: "BAD_REQUEST", message: fmt.Sprintf("Invalid model: %q", request.Model)})
 		return
 	}
+	if message := request.soundFault(model); message != "" {
+		x.refuseFields("body", map[string][]string{"audio": {message}})
+		return
+	}
 	x.converse(request, model)
 }
 
@@ -77,10 +83,14 @@ func (x *exchange) converse(request chatRequest, model chatModel) {
 		x.neverEnd(request, model)
 		return
 	}
-	if err := pause(x.r.Context(), x.s.dice.draw(x.s.config.Latency.Chat)); err != nil {
+	latency := x.s.config.Latency.Chat
+	if x.kind == KindSpeech {
+		latency = x.s.config.Latency.Speech
+	}
+	if err := pause(x.r.Context(), x.s.dice.draw(latency)); err != nil {
 		return
 	}
-	x.s.made[KindChat.index()].Add(1)
+	x.s.made[x.kind.index()].Add(1)
 	answer := x.complete(request, model)
 	if request.Stream {
 		x.stream(request, answer)
@@ -95,7 +105,7 @@ func (x *exchange) complete(request chatRequest, model chatModel) completion {
 		id: newUUID(), created: x.s.config.Now().Unix(), model: model.id, fingerprint: "fp_51b0000000_prod0425fp8",
 		content: reply(request), finish: "stop",
 	}
-	if x.dialect == DialectPollinations {
+	if !x.dialect.ownChat() {
 		c.id = "pllns_" + strings.ReplaceAll(c.id, "-", "")
 	}
 	if model.thinks && (request.Thinking == nil || request.Thinking.Type == "enabled") {
@@ -106,6 +116,10 @@ func (x *exchange) complete(request chatRequest, model chatModel) completion {
 			c.content = before
 		}
 	}
+	if request.wantsSound(model) {
+		c.sound = x.say(request)
+		c.content = ""
+	}
 	x.spoil(&c)
 	reasoned := countTokens(c.reasoning)
 	if request.MaxTokens != nil && reasoned+countTokens(c.content) > *request.MaxTokens {
@@ -114,11 +128,11 @@ func (x *exchange) complete(request chatRequest, model chatModel) completion {
 		c.content = firstTokens(c.content, *request.MaxTokens-reasoned)
 		c.finish = "length"
 	}
-	asked := 4
-	for _, m := range request.Messages {
-		asked += 4 + countTokens(m.Content.text)
-	}
+	asked := request.promptTokens()
 	c.usage = usage{PromptTokens: asked, CompletionTokens: reasoned + countTokens(c.content)}
+	if c.sound != nil {
+		c.usage.CompletionTokens += countTokens(c.sound.Transcript)
+	}
 	c.usage.TotalTokens = c.usage.PromptTokens + c.usage.CompletionTokens
 	if x.dialect == DialectDeepSeek {
 		hit := min(x.s.prefixes.hit(request.system()), asked)
@@ -136,6 +150,9 @@ func (x *exchange) spoil(c *completion) {
 	switch {
 	case x.behaves(faultEmptyContent):
 		c.content = ""
+		if c.sound != nil {
+			c.sound.Data, c.sound.Transcript = "", ""
+		}
 	case x.behaves(faultFinishLength):
 		c.content, c.finish = half(c.content), "length"
 	case x.behaves(faultFinishFilter):

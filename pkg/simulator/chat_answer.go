@@ -24,10 +24,11 @@ type answerChoice struct {
 }
 
 type answerMessage struct {
-	Role      string     `json:"role"`
-	Content   string     `json:"content"`
-	Reasoning string     `json:"reasoning_content,omitempty"`
-	ToolCalls []toolCall `json:"tool_calls,omitempty"`
+	Role      string        `json:"role"`
+	Content   *string       `json:"content"`
+	Reasoning string        `json:"reasoning_content,omitempty"`
+	Sound     *messageSound `json:"audio,omitempty"`
+	ToolCalls []toolCall    `json:"tool_calls,omitempty"`
 }
 
 type toolCall struct {
@@ -51,10 +52,18 @@ func (c completion) tools() []toolCall {
 
 // answerChat writes a whole answer, under load with blank lines before it.
 func (x *exchange) answerChat(c completion) {
+	if x.plain {
+		x.send(http.StatusOK, "text/plain; charset=utf-8", []byte(c.content))
+		return
+	}
+	text := &c.content
+	if c.sound != nil {
+		text = nil
+	}
 	body := encode(chatAnswer{
 		ID: c.id, Object: "chat.completion", Created: c.created, Model: c.model, Fingerprint: c.fingerprint, Usage: c.usage,
 		Choices: []answerChoice{{
-			Message: answerMessage{Role: "assistant", Content: c.content, Reasoning: c.reasoning, ToolCalls: c.tools()}, Finish: c.finish,
+			Message: answerMessage{Role: "assistant", Content: text, Reasoning: c.reasoning, Sound: c.sound, ToolCalls: c.tools()}, Finish: c.finish,
 		}},
 	})
 	if !x.behaves(faultBlankLines) {

@@ -23,6 +23,13 @@ type chatRequest struct {
 	Stop           stopWords      `json:"stop"`
 	Frequency      *float64       `json:"frequency_penalty"`
 	Presence       *float64       `json:"presence_penalty"`
+	Modalities     []string       `json:"modalities"`
+	Audio          *soundOptions  `json:"audio"`
+
+	// SiliconFlow's, which the others drop.
+	EnableThinking *bool  `json:"enable_thinking"`
+	ThinkingBudget *int   `json:"thinking_budget"`
+	Effort         string `json:"reasoning_effort"`
 }
 
 type streamOptions struct {
@@ -130,6 +137,15 @@ func (r chatRequest) check() (field, message string) {
 
 func (r chatRequest) jsonMode() bool {
 	return r.ResponseFormat != nil && r.ResponseFormat.Type == "json_object"
+}
+
+// promptTokens estimates what the messages cost.
+func (r chatRequest) promptTokens() int {
+	asked := 4
+	for _, m := range r.Messages {
+		asked += 4 + countTokens(m.Content.text)
+	}
+	return asked
 }
 
 // system joins the system messages.

@@ -24,10 +24,11 @@ type chunkChoice struct {
 
 // delta is what a chunk adds.
 type delta struct {
-	Role      string     `json:"role,omitempty"`
-	Content   *string    `json:"content,omitempty"`
-	Reasoning *string    `json:"reasoning_content,omitempty"`
-	ToolCalls []toolCall `json:"tool_calls,omitempty"`
+	Role      string        `json:"role,omitempty"`
+	Content   *string       `json:"content,omitempty"`
+	Reasoning *string       `json:"reasoning_content,omitempty"`
+	Sound     *messageSound `json:"audio,omitempty"`
+	ToolCalls []toolCall    `json:"tool_calls,omitempty"`
 }
 
 // chunk renders one event.
@@ -52,12 +53,15 @@ func (x *exchange) events(request chatRequest, c completion) [][]byte {
 	for _, piece := range pieces(c.content) {
 		events = append(events, c.chunk(delta{Content: &piece}, nil, nil))
 	}
+	for _, piece := range c.sound.pieces() {
+		events = append(events, c.chunk(delta{Sound: piece}, nil, nil))
+	}
 	if x.behaves(faultWithoutDone) {
 		return events[:1+len(events)/2]
 	}
 	cost := &c.usage
 	apart := x.behaves(faultUsageChunk)
-	if x.dialect == DialectPollinations {
+	if !x.dialect.ownChat() {
 		// The gateway counts only for those who ask, and apart.
 		asked := request.StreamOptions != nil && request.StreamOptions.IncludeUsage
 		apart = apart || asked

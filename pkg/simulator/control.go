@@ -52,15 +52,11 @@ func ruleToJSON(r Rule) ruleJSON {
 // that no web page reaches the control routes through a name it rebinds, and
 // the Content-Type so that none posts to them without asking first.
 func (x *exchange) mayControl() bool {
-	remote, _, err := net.SplitHostPort(x.r.RemoteAddr)
-	if err != nil {
-		remote = x.r.RemoteAddr
-	}
 	host, _, err := net.SplitHostPort(x.r.Host)
 	if err != nil {
 		host = x.r.Host
 	}
-	if !isLoopback(remote) || !isLoopback(host) || x.r.Header.Get("Origin") != "" {
+	if !isLoopback(x.address()) || !isLoopback(host) || x.r.Header.Get("Origin") != "" {
 		x.controlError(http.StatusForbidden, errors.New("control routes serve programs of this machine only"))
 		return false
 	}
@@ -146,4 +142,14 @@ func (x *exchange) forgetCalls() {
 
 func (x *exchange) listFaults() {
 	x.sendJSON(http.StatusOK, map[string]any{"faults": x.s.FaultNames()})
+}
+
+// listUpstreams tells the base address of every upstream, as the settings of
+// a client want it.
+func (x *exchange) listUpstreams() {
+	base := "http://" + x.r.Host
+	x.sendJSON(http.StatusOK, map[Dialect]string{
+		DialectPollinations: base, DialectDeepSeek: base + deepSeekPrefix, DialectSiliconFlow: base + siliconFlowPrefix + "/v1",
+		DialectLegacyImage: base + legacyImagePrefix, DialectLegacyText: base + legacyTextPrefix,
+	})
 }

@@ -3,10 +3,12 @@ package simulator
 import (
 	"html"
 	"net/http"
+	"time"
 )
 
-// failure is a refusal in either dialect: code belongs to the gateway's
-// envelope, kind and reason to DeepSeek's type and code.
+// failure is a refusal in any dialect: code belongs to the gateway's
+// envelope, kind and reason to DeepSeek's type and code, number to
+// SiliconFlow's code, queue to the legacy hosts.
 type failure struct {
 	status  int
 	code    string
@@ -14,8 +16,11 @@ type failure struct {
 	details any
 	kind    string
 	reason  string
+	number  int
+	queue   *queueInfo
 	header  map[string]string
-	shape   any // a body of its own in place of the envelope
+	shape   any  // a body of its own in place of the envelope
+	modern  bool // the gateway's envelope whatever the dialect
 }
 
 // The gateway's envelope, its keys in the order of the wire.
@@ -64,7 +69,10 @@ func (x *exchange) refuse(f failure) {
 		x.sendJSON(f.status, f.shape)
 		return
 	}
-	if x.dialect == DialectDeepSeek {
+	switch {
+	case f.modern:
+		x.refuseAsGateway(f)
+	case x.dialect == DialectDeepSeek:
 		kind, reason := f.kind, f.reason
 		if kind == "" {
 			kind = "invalid_request_error"
@@ -73,16 +81,30 @@ func (x *exchange) refuse(f failure) {
 			reason = kind
 		}
 		x.sendJSON(f.status, deepSeekEnvelope{Error: deepSeekError{Message: f.message, Type: kind, Code: reason}})
-		return
+	case x.dialect == DialectSiliconFlow:
+		x.sendJSON(f.status, siliconFlowEnvelope{Code: f.number, Message: f.message})
+	case x.dialect == DialectLegacyImage:
+		x.refuseAsLegacyImage(f)
+	case x.dialect == DialectLegacyText:
+		x.refuseAsLegacyText(f)
+	default:
+		x.refuseAsGateway(f)
 	}
+}
+
+// refuseAsGateway writes the gateway's envelope.
+func (x *exchange) refuseAsGateway(f failure) {
 	x.sendJSON(f.status, gatewayEnvelope{
 		Error: gatewayError{
 			Message: f.message, Code: f.code, Type: f.kind, Details: f.details,
-			Timestamp: x.s.config.Now().UTC().Format("2006-01-02T15:04:05.000Z"), RequestID: newUUID(),
+			Timestamp: timestamp(x.s.config.Now()), RequestID: newUUID(),
 		},
 		Status: f.status,
 	})
 }
+
+// timestamp renders a time as the upstreams do.
+func timestamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 
 // refuseFields writes the gateway's refusal of single fields; where names
 // the query or the body.

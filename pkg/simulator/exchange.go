@@ -28,16 +28,16 @@ type exchange struct {
 	body    []byte
 	call    uint64
 	rule    *match // the rule that matched, or nil
+	params  any    // what a legacy failure repeats of the request, or nil
+	spoken  bool   // the sound asked for travels within JSON
+	plain   bool   // a chat is answered with its text alone
 	ended   bool   // the call is on record as answered or aborted
 	lost    bool   // the answer did not go out in full
 }
 
 // serve answers one request.
 func (s *Simulator) serve(w http.ResponseWriter, r *http.Request) {
-	x := &exchange{s: s, w: w, r: r, dialect: DialectPollinations}
-	if strings.HasPrefix(r.URL.Path, deepSeekPrefix+"/") {
-		x.dialect = DialectDeepSeek
-	}
+	x := &exchange{s: s, w: w, r: r, dialect: dialectOf(r.URL.Path)}
 	if len(r.RequestURI) > maxURL {
 		x.page(http.StatusBadRequest, "400 Bad Request", "The request line is too long.")
 		return
@@ -61,8 +61,10 @@ func (s *Simulator) serve(w http.ResponseWriter, r *http.Request) {
 // key is missing or a rule says so. It reports whether the handler goes on.
 func (x *exchange) arrive(model, prompt, system string) bool {
 	query := maps.Clone(x.query)
-	if query.Has("key") {
-		query.Set("key", "***")
+	for _, secret := range []string{"key", "token"} {
+		if query.Has(secret) {
+			query.Set(secret, "***")
+		}
 	}
 	call := Call{
 		Kind: x.kind, Dialect: x.dialect, Method: x.r.Method, Path: x.r.URL.EscapedPath(), Query: query,
@@ -79,7 +81,7 @@ func (x *exchange) arrive(model, prompt, system string) bool {
 	if x.rule != nil {
 		x.note(func(c *Call) { c.Rule = x.rule.ID })
 	}
-	return !x.obey()
+	return !x.obey() && !x.refusesToken()
 }
 
 // note amends the record of this call.

@@ -29,30 +29,41 @@ const (
 	faultFinishTools   = "finish_tool_calls"
 	faultFinishSystem  = "finish_insufficient_system_resource"
 	faultModeratedLate = "safety_redacted" // a good answer with the X-Safety headers of a redacted prompt
+
+	faultSpacing        = "legacy_spacing"    // the legacy hosts refuse generations that follow too closely
+	faultDeprecated     = "legacy_deprecated" // the legacy hosts announce their end
+	faultTokenUnknown   = "legacy_token_401"  // the legacy hosts refuse whoever sends a token
+	faultTokenUnpaid    = "legacy_token_402"  // the same with another status
+	faultTokenForbidden = "legacy_token_403"  // the same with another status
+	faultAudioAnswers   = "audio_answers"     // openai-audio answers the text instead of reading it
+	faultNoThinking     = "thinking_refused"  // SiliconFlow refuses to be told about thinking
+	faultFirstHit       = "first_hit"         // whoever caused a generation sees X-Cache: HIT too
 )
 
 // faults builds the table of everything Rule.Fault may name.
 func faults() map[string]fault {
 	table := map[string]fault{
-		"hang":               (*exchange).hang,
-		"reset":              (*exchange).reset,
-		"error_picture":      (*exchange).errorPicture,
-		"error_picture_bare": (*exchange).errorPictureBare,
-		"wrong_size":         (*exchange).wrongSize,
-		"wrong_type":         (*exchange).wrongType,
-		"not_json":           (*exchange).notJSON,
-		"garbage":            (*exchange).garbage,
+		"hang":                    (*exchange).hang,
+		"reset":                   (*exchange).reset,
+		"error_picture":           (*exchange).errorPicture,
+		"error_picture_bare":      (*exchange).errorPictureBare,
+		"error_picture_large":     (*exchange).errorPictureLarge,
+		"error_picture_throttled": (*exchange).errorPictureThrottled,
+		"wrong_size":              (*exchange).wrongSize,
+		"wrong_type":              (*exchange).wrongType,
+		"not_json":                (*exchange).notJSON,
+		"garbage":                 (*exchange).garbage,
 	}
 	for _, manner := range []string{
 		faultTruncated, faultStalled, faultEmpty, faultAcceptAudio, faultBudgetedKey, faultBlankLines, faultKeepAlive, faultUsageChunk, faultSplitChunks,
 		faultSilentStream, faultWithoutDone, faultEndlessAlive, faultEmptyContent, faultFinishLength, faultFinishFilter, faultFinishTools, faultFinishSystem, faultModeratedLate,
+		faultSpacing, faultDeprecated, faultTokenUnknown, faultTokenUnpaid, faultTokenForbidden, faultAudioAnswers, faultNoThinking, faultFirstHit,
 	} {
 		table[manner] = nil
 	}
 	maps.Copy(table, pageFaults())
-	for name, f := range failures() {
-		table[name] = func(x *exchange) { x.refuse(f.in(x.dialect)) }
-	}
+	maps.Copy(table, scriptedFailures())
+	maps.Copy(table, hostileFaults())
 	return table
 }
 

@@ -39,7 +39,7 @@ func FuzzPrompt(f *testing.F) {
 	})
 }
 
-// FuzzChat sends any body to both chat routes; whatever it is, it is answered
+// FuzzChat sends any body to every chat route; whatever it is, it is answered
 // with JSON or a stream, and never with a server error.
 func FuzzChat(f *testing.F) {
 	f.Add(chatBody("", improver, "a cat"))
@@ -47,13 +47,16 @@ func FuzzChat(f *testing.F) {
 	f.Add(chatBody(`"stop":["a"],"max_tokens":2,`, translator, "a the of"))
 	f.Add(`{"model":"deepseek-flash","messages":[{"role":"user","content":[{"type":"text","text":"x"}]}]}`)
 	f.Add(`{"model":"deepseek-flash","messages":[{"role":"user","content":null}],"stop":"x"}`)
+	f.Add(siliconFlowBody(`"enable_thinking":false,"stop":["x"],`, "a cat"))
+	f.Add(spokenBody("hello"))
+	f.Add(`{"model":"openai-audio","stream":true,"messages":[{"role":"user","content":"x"}]}`)
 	f.Add(`[]`)
 	f.Add("\x00")
 	s := simulator.New(simulator.Config{})
 	f.Cleanup(func() { _ = s.Stop(f.Context()) })
 	f.Fuzz(func(t *testing.T, body string) {
 		s.ForgetCalls()
-		for _, path := range []string{"/deepseek/chat/completions", "/v1/chat/completions"} {
+		for _, path := range []string{"/deepseek/chat/completions", "/v1/chat/completions", "/siliconflow/v1/chat/completions", "/legacy-text/openai"} {
 			request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, path, strings.NewReader(body))
 			request.Header.Set("Authorization", "Bearer sk_test")
 			recorder := httptest.NewRecorder()
@@ -89,6 +92,35 @@ func FuzzImageQuery(f *testing.F) {
 		s.Handler().ServeHTTP(recorder, request)
 		if recorder.Code >= 500 {
 			t.Fatalf("status %d: %q", recorder.Code, recorder.Body)
+		}
+	})
+}
+
+// FuzzLegacy sends any path and query to both legacy hosts.
+func FuzzLegacy(f *testing.F) {
+	f.Add("a cat", "width=64&height=64&model=flux&seed=-1&nologo=true")
+	f.Add("/../", "model=gptimage&transparent=true&width=3&height=3&enhance=true")
+	f.Add("hello", "model=openai-audio&voice=nova")
+	f.Add("hello", "stream=true&json=true&system=x;y=%zz")
+	s := simulator.New(simulator.Config{CacheBytes: 1})
+	f.Cleanup(func() { _ = s.Stop(f.Context()) })
+	f.Fuzz(func(t *testing.T, prompt, query string) {
+		s.ForgetCalls()
+		values, _ := url.ParseQuery(query)
+		if len(values.Get("width")) > 3 || len(values.Get("height")) > 3 {
+			t.Skip("only slow")
+		}
+		if values.Get("width") == "" || values.Get("height") == "" {
+			query = "width=8&height=8&" + query
+		}
+		for _, path := range []string{"/legacy-image/prompt/", "/legacy-image/", "/legacy-text/"} {
+			request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path+url.PathEscape(prompt), nil)
+			request.URL.RawQuery = query
+			recorder := httptest.NewRecorder()
+			s.Handler().ServeHTTP(recorder, request)
+			if recorder.Code >= 500 || recorder.Code == http.StatusTooManyRequests {
+				t.Fatalf("%s: status %d: %q", path, recorder.Code, recorder.Body)
+			}
 		}
 	})
 }

@@ -65,6 +65,11 @@ func imageKey(path string, query url.Values) string {
 func (x *exchange) picture(key string, fresh bool, d drawing, model imageModel) (*artifact, origin, error) {
 	rule := x.rule
 	art, from, err := x.s.cache.fetch(x.r.Context(), key, fresh, func(ctx context.Context) (*artifact, error) {
+		leave, err := x.turn(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("wait for a turn: %w", err)
+		}
+		defer leave()
 		if err := rule.wait(ctx); err != nil {
 			return nil, fmt.Errorf("wait by rule: %w", err)
 		}
@@ -76,17 +81,19 @@ func (x *exchange) picture(key string, fresh bool, d drawing, model imageModel) 
 			return nil, err
 		}
 		x.s.made[KindImage.index()].Add(1)
-		art.header = map[string]string{"x-model-used": model.id, "x-usage-completion-image-tokens": "1"}
+		art.header = map[string]string{"x-model-used": model.id, "x-usage-completion-image-tokens": strconv.Itoa(max(1, model.tokens))}
 		return art, nil
 	})
-	x.note(func(c *Call) { c.Cache = string(from) })
+	if err == nil {
+		x.note(func(c *Call) { c.Cache = string(from) })
+	}
 	return art, from, err
 }
 
 // failedGeneration answers a generation that came to nothing: only the stop
 // of the simulator, or of the client, brings that about.
 func (x *exchange) failedGeneration(err error) {
-	if x.r.Context().Err() != nil {
+	if x.r.Context().Err() != nil || x.refuseTurn(err) {
 		return
 	}
 	x.s.log.DebugContext(x.r.Context(), "simulated generation failed", "error", err)
@@ -104,6 +111,9 @@ func (x *exchange) sendArtifact(art *artifact, from origin) {
 	header.Set("Cache-Control", "public, max-age=31536000, immutable")
 	header.Set("Content-Disposition", `inline; filename="`+art.filename+`"`)
 	header.Set("X-Cache", from.verdict())
+	if x.behaves(faultFirstHit) {
+		header.Set("X-Cache", originExact.verdict())
+	}
 	header.Set("X-Cache-Type", string(from))
 	if x.behaves(faultModeratedLate) {
 		header.Set("X-Safety-Applied", "privacy")
@@ -179,10 +189,10 @@ func (x *exchange) imageByBody() {
 	}
 	x.w.Header().Set("X-Cache", from.verdict())
 	x.w.Header().Set("X-Cache-Type", string(from))
-	tokens := countTokens(d.prompt)
+	asked, made := countTokens(d.prompt), max(1, model.tokens)
 	x.sendJSON(http.StatusOK, imageAnswer{
 		Created: x.s.config.Now().Unix(), Data: []imageData{data},
-		Usage: &imageUsage{InputTokens: tokens, OutputTokens: 1, TotalTokens: tokens + 1},
+		Usage: &imageUsage{InputTokens: asked, OutputTokens: made, TotalTokens: asked + made},
 	})
 }
 

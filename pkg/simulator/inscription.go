@@ -10,6 +10,9 @@ import (
 // fits, with a small line below that says what made the picture.
 func (d drawing) inscribe(c *canvas) {
 	face := typeface()
+	if width := measure(face, d.logo); d.logo != "" && width+16 <= c.width && c.height >= 2*lineHeight {
+		c.letter(face, d.logo, c.width-width-8, 4, 1, hex(0xffffff))
+	}
 	text := strings.TrimSpace(legible(d.prompt))
 	if text == "" {
 		text = "..."

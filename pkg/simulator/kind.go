@@ -32,15 +32,3 @@ func (k Kind) index() int {
 
 // known reports whether the kind is one of ours.
 func (k Kind) known() bool { return k.generates() || k == KindModels || k == KindAccount }
-
-// Dialect is the upstream whose manners a route keeps.
-type Dialect string
-
-// The dialects spoken.
-const (
-	DialectPollinations Dialect = "pollinations"
-	DialectDeepSeek     Dialect = "deepseek"
-)
-
-// deepSeekPrefix is the path under which DeepSeek lives.
-const deepSeekPrefix = "/deepseek"

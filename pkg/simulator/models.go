@@ -1,13 +1,20 @@
 package simulator
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // imageModel is a picture model of the gateway.
 type imageModel struct {
 	name      string // the short name, an alias of id
 	id        string
 	title     string
-	price     string
+	aliases   []string // beside name
+	price     string   // for a picture, or for a token where tokens are counted
+	tokens    int      // of a picture, where tokens are counted
+	refs      int      // pictures that may be given to it
+	ailing    bool     // listed as unwell
 	paidOnly  bool
 	side      int  // default width and height
 	gpt       bool // takes quality and transparent
@@ -20,21 +27,31 @@ func imageModels() []imageModel {
 	return []imageModel{
 		{name: "zimage", id: "tongyi-mai/z-image-turbo", title: "Z-Image Turbo", price: "0.004"},
 		{name: "flux", id: "black-forest-labs/flux.1-schnell", title: "FLUX.1 Schnell", price: "0.002"},
-		{name: "sana", id: "lykon/dreamshaper", title: "DreamShaper", price: "0.0001"},
-		{name: "klein", id: "black-forest-labs/flux.2-klein", title: "FLUX.2 Klein", price: "0.005", maxPixels: 2_400_000},
-		{name: "kontext", id: "black-forest-labs/flux.1-kontext", title: "FLUX.1 Kontext", price: "0.04"},
-		{name: "gptimage", id: "openai/gpt-image-1-mini", title: "GPT Image 1 Mini", price: "0.000008", side: 1021, gpt: true},
-		{name: "gptimage-large", id: "openai/gpt-image-1.5", title: "GPT Image 1.5", price: "0.000032", gpt: true},
-		{name: "gpt-image-2", id: "openai/gpt-image-2", title: "GPT Image 2", price: "0.00003", gpt: true},
-		{name: "nanobanana", id: "google/nano-banana", title: "Nano Banana", price: "0.00003", paidOnly: true},
-		{name: "nanobanana-pro", id: "google/nano-banana-pro", title: "Nano Banana Pro", price: "0.00012", paidOnly: true, side: 2048},
+		{name: "sana", id: "lykon/dreamshaper", title: "DreamShaper", aliases: []string{"dreamshaper"}, price: "0.0001"},
+		{name: "klein", id: "black-forest-labs/flux.2-klein", title: "FLUX.2 Klein", price: "0.005", refs: 10, maxPixels: 2_400_000},
+		{name: "klein-large", id: "black-forest-labs/flux.2-klein-9b", title: "FLUX.2 Klein 9B", price: "0.01", refs: 10, maxPixels: 2_400_000},
+		{name: "kontext", id: "black-forest-labs/flux.1-kontext", title: "FLUX.1 Kontext", price: "0.04", refs: 1, ailing: true},
+		{name: "gptimage", id: "openai/gpt-image-1-mini", title: "GPT Image 1 Mini", price: "0.000008", tokens: 1056, refs: 16, side: 1021, gpt: true},
+		{name: "gptimage-large", id: "openai/gpt-image-1.5", title: "GPT Image 1.5", price: "0.000032", tokens: 1056, refs: 16, gpt: true},
+		{name: "gpt-image-2", id: "openai/gpt-image-2", title: "GPT Image 2", price: "0.00003", tokens: 1056, refs: 16, gpt: true},
+		{name: "nanobanana", id: "google/nano-banana", title: "Nano Banana", price: "0.00003", tokens: 1300, refs: 3, paidOnly: true},
+		{name: "nanobanana-2", id: "google/nano-banana-2", title: "Nano Banana 2", price: "0.00006", tokens: 1120, refs: 14, paidOnly: true},
+		{name: "nanobanana-2-lite", id: "google/nano-banana-2-lite", title: "Nano Banana 2 Lite", price: "0.00003", tokens: 1120, refs: 14, paidOnly: true},
+		{name: "nanobanana-pro", id: "google/nano-banana-pro", title: "Nano Banana Pro", price: "0.00012", tokens: 1120, refs: 14, paidOnly: true, side: 2048},
 		{name: "seedream", id: "bytedance/seedream-4.5", title: "Seedream 4.5", price: "0.03", paidOnly: true, side: 2048},
+		{name: "seedream-pro", id: "bytedance/seedream-4.5-pro", title: "Seedream 4.5 Pro", price: "0.04", paidOnly: true, side: 2048},
 		{name: "seedream5", id: "bytedance/seedream-5", title: "Seedream 5", price: "0.035", paidOnly: true, side: 2048},
+		{name: "seedream5-pro", id: "bytedance/seedream-5-pro", title: "Seedream 5 Pro", price: "0.09", paidOnly: true, side: 2048},
 		{name: "ideogram-v4-turbo", id: "ideogram/v4-turbo", title: "Ideogram 4 Turbo", price: "0.03", paidOnly: true, side: 2048},
+		{name: "ideogram-v4-balanced", id: "ideogram/v4-balanced", title: "Ideogram 4 Balanced", price: "0.06", paidOnly: true, side: 2048},
+		{name: "ideogram-v4-quality", id: "ideogram/v4-quality", title: "Ideogram 4 Quality", price: "0.1", paidOnly: true, side: 2048},
 		{name: "wan-image", id: "alibaba/wan-image", title: "Wan Image", price: "0.03"},
 		{name: "wan-image-pro", id: "alibaba/wan-image-pro", title: "Wan Image Pro", price: "0.03", paidOnly: true, side: 2048},
 		{name: "qwen-image", id: "alibaba/qwen-image", title: "Qwen Image", price: "0.025", paidOnly: true},
 		{name: "grok-imagine", id: "xai/grok-imagine", title: "Grok Imagine", price: "0.02", paidOnly: true},
+		{name: "grok-imagine-pro", id: "xai/grok-imagine-pro", title: "Grok Imagine Pro", price: "0.05", paidOnly: true},
+		{name: "p-image", id: "pruna/p-image", title: "P-Image", price: "0.005", paidOnly: true},
+		{name: "p-image-edit", id: "pruna/p-image-edit", title: "P-Image Edit", price: "0.01", refs: 5, paidOnly: true},
 		{name: "nova-canvas", id: "amazon/nova-canvas", title: "Nova Canvas", price: "0.04"},
 		{name: "recraft-v4.1-vector", id: "recraft/v4.1-vector", title: "Recraft 4.1 Vector", price: "0.08", paidOnly: true, vector: true},
 	}
@@ -46,7 +63,7 @@ const defaultImageModel = "zimage"
 func findImageModel(name string) (imageModel, bool) {
 	name = strings.ToLower(strings.TrimSpace(name))
 	for _, m := range imageModels() {
-		if name == m.name || name == m.id {
+		if name == m.name || name == m.id || slices.Contains(m.aliases, name) {
 			if m.side == 0 {
 				m.side = 1024
 			}
@@ -65,6 +82,7 @@ type speechModel struct {
 	price   string
 	voices  []string
 	voice   string // default voice
+	rpm     int    // requests a minute of one user; zero means no such limit
 	anyID   bool   // takes ids of voices beside the presets
 	wavOnly bool
 }
@@ -74,11 +92,14 @@ func speechModels() []speechModel {
 	eleven, kokoro := elevenVoices(), kokoroVoices()
 	return []speechModel{
 		{name: "elevenlabs", id: "elevenlabs/eleven-v3", title: "Eleven v3", aliases: []string{"tts", "tts-1", "tts-1-hd"}, price: "0.0001", voices: eleven, voice: "alloy", anyID: true},
+		{name: "eleven-dialogue", id: "elevenlabs/eleven-v3-dialogue", title: "Eleven v3 Dialogue", price: "0.0001", voices: eleven, voice: "alloy", anyID: true},
 		{name: "eleven-multilingual-v2", id: "elevenlabs/eleven-multilingual-v2", title: "Eleven Multilingual v2", price: "0.0001", voices: eleven, voice: "alloy", anyID: true},
 		{name: "elevenflash", id: "elevenlabs/eleven-flash-v2.5", title: "Eleven Flash v2.5", price: "0.00005", voices: eleven, voice: "alloy", anyID: true},
 		{name: "grok-tts", id: "xai/grok-tts", title: "Grok TTS", price: "0.000015", voices: grokVoices(), voice: "ara"},
+		{name: "fish-audio-s2.1-pro", id: "fishaudio/s2.1-pro", title: "Fish Audio S2.1 Pro", price: "0.000015", voices: []string{"default"}, voice: "default"},
 		{name: "csm-1b", id: "sesame/csm-1b", title: "CSM 1B", price: "0.000007", voices: csmVoices(), voice: "conversational_a"},
-		{name: "qwen-tts", id: "alibaba/qwen-tts", title: "Qwen TTS", price: "0.00001", voices: []string{"Cherry", "Serena", "Ethan", "Chelsie"}, voice: "Cherry", wavOnly: true},
+		{name: "qwen-tts", id: "alibaba/qwen-tts", title: "Qwen TTS", price: "0.00001", voices: qwenVoices(), voice: "Cherry", rpm: 60, wavOnly: true},
+		{name: "qwen-tts-instruct", id: "alibaba/qwen-tts-instruct", title: "Qwen TTS Instruct", price: "0.0000115", voices: qwenVoices(), voice: "Cherry", wavOnly: true},
 		{name: "kokoro", id: "hexgrad/kokoro-82m", title: "Kokoro", price: "0.00000062", voices: kokoro, voice: "af_heart"},
 	}
 }
@@ -89,55 +110,9 @@ const defaultSpeechModel = "elevenlabs"
 func findSpeechModel(name string) (speechModel, bool) {
 	name = strings.ToLower(strings.TrimSpace(name))
 	for _, m := range speechModels() {
-		if name == m.name || name == m.id {
+		if name == m.name || name == m.id || slices.Contains(m.aliases, name) {
 			return m, true
-		}
-		for _, alias := range m.aliases {
-			if name == alias {
-				return m, true
-			}
 		}
 	}
 	return speechModel{}, false
-}
-
-// chatModel is a language model, of the gateway or of DeepSeek itself.
-type chatModel struct {
-	name   string
-	id     string
-	thinks bool
-}
-
-// gatewayChatModels lists the gateway's language models.
-func gatewayChatModels() []chatModel {
-	return []chatModel{
-		{name: "openai", id: "openai/gpt-5.4-nano"},
-		{name: "openai-fast", id: "openai/gpt-5-nano"},
-		{name: "openai-audio", id: "openai/gpt-audio-mini"},
-		{name: "deepseek", id: "deepseek/deepseek-v4.1-flash"},
-		{name: "deepseek-pro", id: "deepseek/deepseek-v4-pro"},
-		{name: "mistral", id: "mistralai/mistral-small-3.2"},
-		{name: "qwen-coder", id: "alibaba/qwen3-coder"},
-	}
-}
-
-// deepSeekChatModels lists DeepSeek's own models; id is the name that an
-// answer carries.
-func deepSeekChatModels() []chatModel {
-	return []chatModel{
-		{name: "deepseek-flash", id: "deepseek-flash", thinks: true},
-		{name: "deepseek-v4-pro", id: "deepseek-v4-pro", thinks: true},
-		{name: "deepseek-v4-flash", id: "deepseek-v4-flash", thinks: true},
-		{name: "deepseek-v4-flash-vision-exp", id: "deepseek-v4-flash-vision-exp", thinks: true},
-	}
-}
-
-// findChatModel looks a model up in a list by name or id.
-func findChatModel(models []chatModel, name string) (chatModel, bool) {
-	for _, m := range models {
-		if name == m.name || name == m.id {
-			return m, true
-		}
-	}
-	return chatModel{}, false
 }

@@ -19,8 +19,9 @@ type drawing struct {
 	model         string
 	seed          int64
 	width, height int
-	transparent   bool // a PNG with a clear sky
-	vector        bool // an SVG
+	transparent   bool   // a PNG with a clear sky
+	vector        bool   // an SVG
+	logo          string // in the upper corner, if it fits
 }
 
 // random returns the repeatable chance from which the picture is composed.

@@ -26,6 +26,8 @@ func routes() []route {
 		{http.MethodPost, "/v1/audio/speech", KindSpeech, (*exchange).speechByBody},
 		{http.MethodPost, "/v1/chat/completions", KindChat, (*exchange).gatewayChat},
 		{http.MethodGet, "/v1/models", KindModels, (*exchange).gatewayModels},
+		{http.MethodGet, "/models", KindModels, (*exchange).allModels},
+		{http.MethodGet, "/text/models", KindModels, (*exchange).textModels},
 		{http.MethodGet, "/account/balance", KindAccount, (*exchange).gatewayBalance},
 
 		{http.MethodPost, deepSeekPrefix + "/chat/completions", KindChat, (*exchange).deepSeekChat},
@@ -33,6 +35,24 @@ func routes() []route {
 		{http.MethodGet, deepSeekPrefix + "/models", KindModels, (*exchange).deepSeekModels},
 		{http.MethodGet, deepSeekPrefix + "/v1/models", KindModels, (*exchange).deepSeekModels},
 		{http.MethodGet, deepSeekPrefix + "/user/balance", KindAccount, (*exchange).deepSeekBalance},
+		{http.MethodGet, deepSeekPrefix + "/v1/user/balance", KindAccount, (*exchange).deepSeekBalance},
+
+		{http.MethodPost, siliconFlowPrefix + "/v1/chat/completions", KindChat, (*exchange).siliconFlowChat},
+		{http.MethodGet, siliconFlowPrefix + "/v1/models", KindModels, (*exchange).siliconFlowModels},
+		{http.MethodGet, siliconFlowPrefix + "/v1/user/info", KindAccount, (*exchange).siliconFlowAccount},
+
+		{http.MethodGet, legacyImagePrefix + "/models", KindModels, (*exchange).legacyImageModels},
+		{http.MethodGet, legacyImagePrefix + "/prompt/*", KindImage, (*exchange).legacyImage},
+		{http.MethodGet, legacyImagePrefix + "/*", KindImage, (*exchange).legacyImageShort},
+
+		{http.MethodGet, legacyTextPrefix + "/models", KindModels, (*exchange).legacyTextModels},
+		{http.MethodGet, legacyTextPrefix + "/openai/models", KindModels, (*exchange).legacyModelList},
+		{http.MethodGet, legacyTextPrefix + "/*", KindChat, (*exchange).legacyTextByURL},
+		{http.MethodPost, legacyTextPrefix, KindChat, (*exchange).legacyTextByBody},
+		{http.MethodPost, legacyTextPrefix + "/", KindChat, (*exchange).legacyTextByBody},
+		{http.MethodPost, legacyTextPrefix + "/openai", KindChat, (*exchange).legacyChat},
+		{http.MethodPost, legacyTextPrefix + "/openai/*", KindChat, (*exchange).legacyChat},
+		{http.MethodPost, legacyTextPrefix + "/v1/chat/completions", KindChat, (*exchange).legacyChat},
 
 		{http.MethodGet, "/_control/rules", "", (*exchange).listRules},
 		{http.MethodPost, "/_control/rules", "", (*exchange).addRules},
@@ -41,6 +61,7 @@ func routes() []route {
 		{http.MethodGet, "/_control/calls", "", (*exchange).listCalls},
 		{http.MethodDelete, "/_control/calls", "", (*exchange).forgetCalls},
 		{http.MethodGet, "/_control/faults", "", (*exchange).listFaults},
+		{http.MethodGet, "/_control/upstreams", "", (*exchange).listUpstreams},
 	}
 }
 
@@ -69,6 +90,10 @@ func (x *exchange) dispatch() {
 			return
 		}
 		candidate.handle(x)
+		return
+	}
+	if x.dialect == DialectLegacyImage {
+		x.legacyNotFound()
 		return
 	}
 	if wrongMethod {

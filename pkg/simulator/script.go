@@ -33,7 +33,8 @@ type Rule struct {
 	Status  int
 	Headers map[string]string
 	Body    string
-	// RetryAfter is the Retry-After of the answer, in whole seconds rounded up.
+	// RetryAfter is the Retry-After of the answer, in whole seconds rounded up;
+	// of the fault legacy_spacing it is the spacing instead.
 	RetryAfter time.Duration
 	// Delay comes before the answer. Pictures and sound that are already in
 	// the cache are neither delayed nor held.
@@ -78,7 +79,7 @@ func (s *Simulator) checkRule(r Rule) error {
 	if r.Kind != "" && !r.Kind.known() {
 		faults = append(faults, fmt.Errorf("unknown kind %q", r.Kind))
 	}
-	if r.Dialect != "" && r.Dialect != DialectPollinations && r.Dialect != DialectDeepSeek {
+	if r.Dialect != "" && !r.Dialect.known() {
 		faults = append(faults, fmt.Errorf("unknown dialect %q", r.Dialect))
 	}
 	if r.Status != 0 && (r.Status < 200 || r.Status > 999) {
@@ -114,7 +115,7 @@ func (x *exchange) obey() (answered bool) {
 		return false
 	}
 	// A reason for HTTP clients that look at it whatever the answer is.
-	if m.RetryAfter > 0 {
+	if m.RetryAfter > 0 && m.Fault != faultSpacing {
 		x.w.Header().Set("Retry-After", wholeSeconds(m.RetryAfter))
 	}
 	answer := x.s.faults[m.Fault]

@@ -49,6 +49,7 @@ type Simulator struct {
 	dice     *dice
 	buckets  *buckets
 	prefixes *prefixes
+	turns    *turnstile
 	renders  chan struct{}
 	made     [3]atomic.Int64
 
@@ -93,6 +94,7 @@ func New(config Config) *Simulator {
 		dice:     newDice(config.Seed),
 		buckets:  newBuckets(config.Now),
 		prefixes: newPrefixes(),
+		turns:    newTurnstile(config.Now),
 		renders:  make(chan struct{}, max(1, runtime.GOMAXPROCS(0))),
 	}
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
@@ -185,9 +187,23 @@ func (s *Simulator) URL() string {
 func (s *Simulator) PollinationsURL() string { return s.URL() }
 
 // DeepSeekURL returns the base address of DeepSeek.
-func (s *Simulator) DeepSeekURL() string {
+func (s *Simulator) DeepSeekURL() string { return s.under(deepSeekPrefix) }
+
+// SiliconFlowURL returns the base address of SiliconFlow, which ends in /v1.
+func (s *Simulator) SiliconFlowURL() string { return s.under(siliconFlowPrefix + "/v1") }
+
+// LegacyImageURL returns the base address of the legacy Pollinations host for
+// pictures.
+func (s *Simulator) LegacyImageURL() string { return s.under(legacyImagePrefix) }
+
+// LegacyTextURL returns the base address of the legacy Pollinations host for
+// text and speech.
+func (s *Simulator) LegacyTextURL() string { return s.under(legacyTextPrefix) }
+
+// under returns an address below the base, empty before Start.
+func (s *Simulator) under(path string) string {
 	if base := s.URL(); base != "" {
-		return base + deepSeekPrefix
+		return base + path
 	}
 	return ""
 }

@@ -1,7 +1,6 @@
 package simulator_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -16,7 +15,7 @@ import (
 func TestLife(t *testing.T) {
 	t.Parallel()
 	s := simulator.New(simulator.Config{})
-	if s.URL() != "" || s.DeepSeekURL() != "" {
+	if s.URL() != "" || s.DeepSeekURL() != "" || s.SiliconFlowURL() != "" || s.LegacyImageURL() != "" || s.LegacyTextURL() != "" {
 		t.Error("it has an address before it listens")
 	}
 	for _, addr := range []string{"0.0.0.0:0", ":0", "192.0.2.1:80", "example.com:80", "nonsense"} {
@@ -97,6 +96,7 @@ func TestKeys(t *testing.T) {
 		{closed, "/account/balance", "", 401, ""},
 		{closed, "/account/balance", "Bearer sk_good", 200, `{"balance":8.44,"accountBalance":{"total":8.44,`},
 		{closed, "/deepseek/user/balance", "Bearer sk_good", 200, `"total_balance":"8.44"`},
+		{closed, "/deepseek/v1/user/balance", "Bearer sk_good", 200, `"total_balance":"8.44"`},
 		{closed, "/deepseek/user/balance", "Bearer sk_bad", 401, "****_bad is invalid"},
 		{open, "/image/x?width=64&height=64", "Bearer anything", 200, ""},
 		{open, "/image/x?width=64&height=64", "", 401, "Authentication required."},
@@ -130,36 +130,5 @@ func TestPublishableKeysAreThrottled(t *testing.T) {
 	}
 	if a := ask(5); a.status != 429 {
 		t.Errorf("beyond the refill: status %d", a.status)
-	}
-}
-
-func TestModelLists(t *testing.T) {
-	t.Parallel()
-	s := simulatortest.Start(t)
-	for path, output := range map[string]string{"/image/models": "image", "/audio/models": "audio"} {
-		a := get(t, s.URL()+path+"?community=false")
-		var list []any
-		if err := json.Unmarshal(a.body, &list); err != nil || len(list) == 0 {
-			t.Fatalf("%s: %v", path, err)
-		}
-		for n := range list {
-			for field, value := range at(t, list, n, "pricing").(map[string]any) {
-				if _, isText := value.(string); !isText {
-					t.Errorf("%s: the price %s is no string", path, field)
-				}
-			}
-			if at(t, list, n, "output_modalities", 0) != output || at(t, list, n, "name") == "" || at(t, list, n, "aliases", 0) == "" {
-				t.Errorf("%s: %v", path, list[n])
-			}
-		}
-		if a := get(t, s.URL()+path+"?community=1"); string(a.body) != "[]" {
-			t.Errorf("%s: communities have %s", path, a.body)
-		}
-		if a := get(t, s.URL()+path+"?community=maybe"); a.status != http.StatusBadRequest {
-			t.Errorf("%s: status %d", path, a.status)
-		}
-	}
-	if created := at(t, get(t, s.URL()+"/v1/models").fields(t), "data", 0, "created").(float64); created < 1e12 {
-		t.Errorf("created is %v, which is no milliseconds", created)
 	}
 }

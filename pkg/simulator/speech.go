@@ -150,6 +150,11 @@ func (x *exchange) speak(body speechBody, text, key string) {
 func (x *exchange) sound(model speechModel, voice, format, text, key string) {
 	rule := x.rule
 	art, from, err := x.s.cache.fetch(x.r.Context(), key, isTrue(x.query.Get("no-cache")), func(ctx context.Context) (*artifact, error) {
+		leave, err := x.turn(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("wait for a turn: %w", err)
+		}
+		defer leave()
 		if err := rule.wait(ctx); err != nil {
 			return nil, fmt.Errorf("wait by rule: %w", err)
 		}
@@ -159,9 +164,13 @@ func (x *exchange) sound(model speechModel, voice, format, text, key string) {
 		x.s.made[KindSpeech.index()].Add(1)
 		return x.s.voice.artifact(model, voice, format, text), nil
 	})
-	x.note(func(c *Call) { c.Cache = string(from) })
 	if err != nil {
 		x.failedGeneration(err)
+		return
+	}
+	x.note(func(c *Call) { c.Cache = string(from) })
+	if x.dialect.legacy() {
+		x.sendLegacy(art, from)
 		return
 	}
 	x.sendArtifact(art, from)

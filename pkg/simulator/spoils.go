@@ -15,6 +15,10 @@ func pageFaults() map[string]fault {
 		return func(x *exchange) { x.send(status, "text/plain; charset=UTF-8", []byte(text)) }
 	}
 	return map[string]fault{
+		"html_520": page(520, "520: Web server is returning an unknown error", "The origin sent something that is no answer."),
+		"html_521": page(521, "521: Web server is down", "The origin refused the connection."),
+		"html_522": page(522, "522: Connection timed out", "The origin could not be reached in time."),
+		"html_523": page(523, "523: Origin is unreachable", "There is no way to the origin."),
 		"html_502": page(http.StatusBadGateway, "502 Bad Gateway", "Unable to reach the origin service."),
 		"html_504": page(http.StatusGatewayTimeout, "504 Gateway Timeout", "The origin did not answer in time."),
 		"html_524": page(524, "524: A timeout occurred", "The origin web server timed out responding to this request."),
@@ -69,7 +73,47 @@ func (x *exchange) errorPicture() {
 // errorPictureBare is the same without any header: only its size, which is
 // always the same, tells.
 func (x *exchange) errorPictureBare() {
-	x.stillPicture(drawing{prompt: "Something went wrong. Please try again later.", model: "error", width: 1280, height: 720})
+	x.stillPicture(errorDrawing())
+}
+
+// largePicture is the size of the placeholder that errorPictureLarge sends.
+const largePicture = 1_300_000
+
+// errorPictureLarge is the bare error picture, always the same, blown up to
+// the size of the placeholder that the legacy host was seen to serve. The
+// padding is in comments of the JPEG, which decoders skip.
+func (x *exchange) errorPictureLarge() {
+	art, err := x.s.render(x.r.Context(), errorDrawing())
+	if err != nil {
+		return // The client went away.
+	}
+	const most = 0xffff - 2 // bytes of a comment
+	chance := chanceOf("error picture")
+	out := append(make([]byte, 0, largePicture+most), art.bytes[:2]...)
+	for missing := largePicture - len(art.bytes); missing > 4; {
+		n := min(most, missing-4)
+		out = append(out, 0xff, 0xfe, byte((n+2)>>8), byte(n+2)) //nolint:gosec // At most 0xffff.
+		for range n {
+			out = append(out, byte(chance.Uint32())) //nolint:gosec // Any byte will do.
+		}
+		missing -= n + 4
+	}
+	x.send(http.StatusOK, art.contentType, append(out, art.bytes[2:]...))
+}
+
+// errorPictureThrottled is throttling that arrives as a picture.
+func (x *exchange) errorPictureThrottled() {
+	maps.Copy(x.w.Header(), http.Header{
+		"X-Error-Type":    {"Too Many Requests"},
+		"X-Error-Status":  {"429"},
+		"X-Error-Message": {"Queue full for IP"},
+		"X-Rate-Limited":  {"true"},
+	})
+	x.errorPictureBare()
+}
+
+func errorDrawing() drawing {
+	return drawing{prompt: "Something went wrong. Please try again later.", model: "error", width: 1280, height: 720}
 }
 
 // wrongSize is a good picture of another size than the one asked for.
@@ -97,9 +141,5 @@ func (x *exchange) notJSON() {
 
 // garbage has the right Content-Type over bytes that are nothing of the sort.
 func (x *exchange) garbage() {
-	contentType := map[Kind]string{KindImage: "image/jpeg", KindSpeech: "audio/mpeg"}[x.kind]
-	if contentType == "" {
-		contentType = "application/json"
-	}
-	x.send(http.StatusOK, contentType, []byte("upstream connect error or disconnect/reset before headers"))
+	x.send(http.StatusOK, x.mediaType(), []byte("upstream connect error or disconnect/reset before headers"))
 }

@@ -19,6 +19,9 @@ func csmVoices() []string {
 	return strings.Fields(`conversational_a conversational_b read_speech_a read_speech_b read_speech_c read_speech_d`)
 }
 
+// qwenVoices are some of the voices of the Qwen models.
+func qwenVoices() []string { return []string{"Cherry", "Serena", "Ethan", "Chelsie"} }
+
 // kokoroVoices are the voices of kokoro; the first letter tells the
 // language, the second the sex.
 func kokoroVoices() []string {

@@ -2,12 +2,10 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
-	"github.com/synadia-io/orbit.go/jetstreamext"
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
@@ -34,9 +32,9 @@ const MaxBatch = 1000
 // is one that a replica does not know yet. It costs one request.
 func (s *Store) Records(ctx context.Context, owner string, ids []string) (map[string]*job.Record, error) {
 	records := make(map[string]*job.Record, len(ids))
-	err := s.batch(ctx, broker.ResultsStream, ids, func(id string) string { return broker.RecordSubject(owner, id) },
-		func(id string, data []byte) error {
-			r, err := job.DecodeRecord(data)
+	err := broker.LastOf(ctx, s.js, broker.ResultsStream, ids, func(id string) string { return broker.RecordSubject(owner, id) },
+		func(id string, msg *jetstream.RawStreamMsg) error {
+			r, err := job.DecodeRecord(msg.Data)
 			if err == nil {
 				records[id] = r
 			}
@@ -49,50 +47,13 @@ func (s *Store) Records(ctx context.Context, owner string, ids []string) (map[st
 // It costs one request.
 func (s *Store) Progresses(ctx context.Context, owner string, ids []string) (map[string]*job.Progress, error) {
 	progresses := make(map[string]*job.Progress, len(ids))
-	err := s.batch(ctx, broker.ProgressStream, ids, func(id string) string { return broker.ProgressSubject(owner, id) },
-		func(id string, data []byte) error {
-			p, err := job.DecodeProgress(data)
+	err := broker.LastOf(ctx, s.js, broker.ProgressStream, ids, func(id string) string { return broker.ProgressSubject(owner, id) },
+		func(id string, msg *jetstream.RawStreamMsg) error {
+			p, err := job.DecodeProgress(msg.Data)
 			if err == nil {
 				progresses[id] = p
 			}
 			return err
 		})
 	return progresses, err
-}
-
-func (s *Store) batch(ctx context.Context, stream string, ids []string, subject func(string) string,
-	take func(id string, data []byte) error,
-) error {
-	if len(ids) == 0 {
-		return nil
-	}
-	subjects := make([]string, len(ids))
-	for i, id := range ids {
-		subjects[i] = subject(id)
-	}
-	ctx, cancel := broker.Bounded(ctx)
-	defer cancel()
-	messages, err := jetstreamext.GetLastMsgsFor(ctx, s.js, stream, subjects)
-	if err != nil {
-		return fmt.Errorf("read many from %s: %w", stream, err)
-	}
-	for msg, err := range messages {
-		switch {
-		case errors.Is(err, jetstreamext.ErrNoMessages):
-			return nil
-		case err != nil:
-			return fmt.Errorf("read many from %s: %w", stream, err)
-		case len(msg.Data) == 0:
-			continue
-		}
-		id := msg.Subject[strings.LastIndexByte(msg.Subject, '.')+1:]
-		if err := take(id, msg.Data); err != nil && !errors.Is(err, job.ErrNewer) {
-			return err
-		}
-	}
-	// The messages end without an error when the time is up.
-	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("read many from %s: %w", stream, err)
-	}
-	return nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
+	"github.com/text2image-audio/text2image-audio/pkg/env"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
@@ -95,7 +96,7 @@ func TestRecordsWithoutNATS(t *testing.T) {
 	if !srv.ReadyForConnections(hang) {
 		t.Fatal("the server did not start")
 	}
-	b := brokertest.Start(t, func(c *broker.Config) { c.URL = srv.ClientURL() })
+	b := brokertest.Start(t, func(c *broker.Config) { c.URL = env.Secret(srv.ClientURL()) })
 	s, err := store.New(t.Context(), b)
 	if err != nil {
 		t.Fatal(err)

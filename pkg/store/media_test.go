@@ -234,7 +234,7 @@ func TestDeleteRemovesEverything(t *testing.T) {
 		t.Fatalf("%d keys before", n)
 	}
 	for range 2 {
-		if err := s.Delete(t.Context(), "u1", "j1"); err != nil {
+		if err := s.Delete(t.Context(), "u1", "j1", false); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -124,7 +124,7 @@ func TestEvents(t *testing.T) {
 			t.Errorf("event %s with %d bytes and headers %v, want %s", msg.Subject, len(msg.Data), msg.Header, want)
 		}
 	}
-	if err := s.Delete(t.Context(), "u1", "j1"); err != nil {
+	if err := s.Delete(t.Context(), "u1", "j1", false); err != nil {
 		t.Fatal(err)
 	}
 	create(t, s, succeeded("j2"))

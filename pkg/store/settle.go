@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -27,6 +28,8 @@ const (
 // the record that holds from now on, which is another one than r when the job had ended already; won tells them apart.
 // All writes of a settlement go through here, so that they can become one atomic batch.
 //
+// It fails with ErrDeleted, and leaves nothing behind, when the job was deleted meanwhile.
+//
 // after is called behind each step when it is not nil; an error from it ends the settlement there.
 func (s *Store) Settle(ctx context.Context, r *job.Record, products []Product, after func(Step) error) (final *job.Record, won bool, err error) {
 	for _, p := range products {
@@ -44,16 +47,36 @@ func (s *Store) Settle(ctx context.Context, r *job.Record, products []Product, a
 	}
 	err = s.CreateRecord(ctx, r)
 	if errors.Is(err, ErrExists) {
-		first, err := s.RecordLeader(ctx, r.Spec.Owner, r.Spec.ID)
+		first, err := s.first(ctx, r)
 		if err != nil {
-			return nil, false, fmt.Errorf("read the record that was first: %w", err)
+			return nil, false, err
 		}
-		return first, false, passed(after, StepRecord)
+		return first, same(first, r), passed(after, StepRecord)
 	}
 	if err != nil {
 		return nil, false, err
 	}
 	return r, true, passed(after, StepRecord)
+}
+
+// first returns the record that stood in the way of r.
+func (s *Store) first(ctx context.Context, r *job.Record) (*job.Record, error) {
+	first, err := s.RecordLeader(ctx, r.Spec.Owner, r.Spec.ID)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return nil, errors.Join(ErrDeleted, s.deleteMedia(ctx, r.Spec.Owner, r.Spec.ID))
+	case err != nil:
+		return nil, fmt.Errorf("read the record that was first: %w", err)
+	}
+	return first, nil
+}
+
+// same reports whether the record that stood in the way is the very one that was to be written: an earlier try was
+// stored and its answer lost.
+func same(first, r *job.Record) bool {
+	a, errA := first.Encode()
+	b, errB := r.Encode()
+	return errA == nil && errB == nil && bytes.Equal(a, b)
 }
 
 func passed(after func(Step) error, step Step) error {

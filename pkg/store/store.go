@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
@@ -18,6 +19,8 @@ var (
 	ErrExists = errors.New("the job has ended already")
 	// ErrConflict is returned when a progress was changed by somebody else since it was read.
 	ErrConflict = errors.New("changed meanwhile")
+	// ErrDeleted is returned to whoever ends a job that was deleted meanwhile.
+	ErrDeleted = errors.New("the job was deleted")
 	// ErrFull is returned when the store takes no more.
 	ErrFull = errors.New("the store is full")
 )
@@ -81,8 +84,7 @@ func (s *Store) CreateRecord(ctx context.Context, r *job.Record) error {
 	return s.create(ctx, broker.RecordSubject(r.Spec.Owner, r.Spec.ID), data)
 }
 
-// create publishes to a subject that must be empty. The bucket never holds marks of deleted keys (Delete purges), so
-// an empty subject is a key that was never written.
+// create publishes to a subject that must be empty. A key that Delete has fenced is not: its mark stands in the way.
 func (s *Store) create(ctx context.Context, subject string, data []byte) error {
 	_, err := s.js.Publish(ctx, subject, data, jetstream.WithExpectLastSequencePerSubject(0))
 	return published(err, ErrExists)
@@ -114,15 +116,55 @@ const (
 
 // Delete removes a job's record, its progress and its media. The record goes last, so that an interrupted delete can be
 // repeated. What is not there is no error.
-func (s *Store) Delete(ctx context.Context, owner, id string) error {
+//
+// A job that some worker may still be busy with, because it was canceled or ran out of time while it ran, is fenced: a
+// mark takes the record's place for as long as results are kept, and whoever still tries to end the job gets ErrDeleted.
+func (s *Store) Delete(ctx context.Context, owner, id string, fence bool) error {
+	if err := s.deleteMedia(ctx, owner, id); err != nil {
+		return err
+	}
+	if err := s.DropProgress(ctx, owner, id); err != nil {
+		return err
+	}
+	record := broker.RecordSubject(owner, id)
+	if fence {
+		mark := nats.NewMsg(record)
+		mark.Header.Set("KV-Operation", "DEL")
+		if _, err := s.js.PublishMsg(ctx, mark); err != nil {
+			return fmt.Errorf("delete record: %w", published(err, ErrExists))
+		}
+		return nil
+	}
+	if err := s.results.Purge(ctx, jetstream.WithPurgeSubject(record)); err != nil {
+		return fmt.Errorf("delete record: %w", err)
+	}
+	return nil
+}
+
+// Unfence removes the mark that Delete has left in the place of a job's record, so that a new job with the same id can
+// end. A record is left alone. It costs one request, two when there is a mark.
+func (s *Store) Unfence(ctx context.Context, owner, id string) error {
+	record := broker.RecordSubject(owner, id)
+	mark, err := broker.LeaderLast(ctx, s.js, broker.ResultsStream, record)
+	switch {
+	case errors.Is(err, jetstream.ErrMsgNotFound):
+		return nil
+	case err != nil:
+		return fmt.Errorf("look for a deleted job: %w", err)
+	case len(mark.Data) > 0:
+		return nil
+	}
+	// Up to the mark and no further: a record may be written at this moment.
+	err = s.results.Purge(ctx, jetstream.WithPurgeSubject(record), jetstream.WithPurgeSequence(mark.Sequence+1))
+	if err != nil {
+		return fmt.Errorf("forget a deleted job: %w", err)
+	}
+	return nil
+}
+
+func (s *Store) deleteMedia(ctx context.Context, owner, id string) error {
 	if err := s.results.Purge(ctx, jetstream.WithPurgeSubject(broker.JobMediaSubject(owner, id))); err != nil {
 		return fmt.Errorf("delete media: %w", err)
-	}
-	if err := s.progress.Purge(ctx, jetstream.WithPurgeSubject(broker.ProgressSubject(owner, id))); err != nil {
-		return fmt.Errorf("delete progress: %w", err)
-	}
-	if err := s.results.Purge(ctx, jetstream.WithPurgeSubject(broker.RecordSubject(owner, id))); err != nil {
-		return fmt.Errorf("delete record: %w", err)
 	}
 	return nil
 }

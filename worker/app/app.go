@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/catalogue"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
@@ -30,6 +32,10 @@ type Worker struct {
 	transport *http.Transport
 	simulator *simulator.Simulator
 	processor *processor.Processor
+	catalogue *catalogue.Live
+	// background runs until stop.
+	background sync.WaitGroup
+	stop       context.CancelFunc
 }
 
 // New returns a worker on a broker; it does nothing until Start.
@@ -58,11 +64,12 @@ func (w *Worker) start(ctx context.Context) error {
 	for _, name := range upstreams.Missing() {
 		w.log.ErrorContext(ctx, "setting is missing, jobs that need it will wait", "variable", name)
 	}
-	generator, err := w.generator(upstreams)
+	q, err := queue.New(ctx, w.broker)
 	if err != nil {
 		return err
 	}
-	q, err := queue.New(ctx, w.broker)
+	w.catalogue = catalogue.NewLive(w.broker, w.log)
+	generator, err := w.generator(upstreams, q)
 	if err != nil {
 		return err
 	}
@@ -77,7 +84,12 @@ func (w *Worker) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return w.processor.Start(ctx)
+	if err := w.processor.Start(ctx); err != nil {
+		return err
+	}
+	ctx, w.stop = context.WithCancel(context.WithoutCancel(ctx))
+	w.background.Go(func() { w.keepCatalogue(ctx, generator.Media) })
+	return nil
 }
 
 // simulated returns the settings with which the real clients talk to the simulator.
@@ -88,7 +100,7 @@ func simulated(s *simulator.Simulator) Upstreams {
 	}
 }
 
-func (w *Worker) generator(u Upstreams) (*processor.Upstreams, error) {
+func (w *Worker) generator(u Upstreams, q *queue.Queue) (*processor.Upstreams, error) {
 	version, _, _ := telemetry.Version()
 	p := w.cfg.Processor
 	w.transport = upstream.NewTransport(upstream.Options{Slots: p.SlotsImage + p.SlotsAudio + p.SlotsText})
@@ -98,6 +110,7 @@ func (w *Worker) generator(u Upstreams) (*processor.Upstreams, error) {
 	}
 	media, err := pollinations.New(pollinations.Config{
 		BaseURL: u.ImageBase, SpeechBaseURL: u.TextBase, Token: u.Token.Reveal(),
+		ImageStyle: u.ImageStyle, SpeechStyle: u.TextStyle, Gate: w.gate(q),
 		HTTP: client, Logger: w.log, Version: version, Observe: observe,
 	})
 	if err != nil {
@@ -110,7 +123,7 @@ func (w *Worker) generator(u Upstreams) (*processor.Upstreams, error) {
 	if err != nil {
 		return nil, fmt.Errorf("configure DeepSeek: %w", err)
 	}
-	return &processor.Upstreams{Media: media, Language: language, Log: w.log}, nil
+	return &processor.Upstreams{Media: media, Language: language, Catalogue: w.catalogue.Current, Log: w.log}, nil
 }
 
 // Simulator returns the simulator that stands in for the upstreams, or nil.
@@ -120,6 +133,10 @@ func (w *Worker) Simulator() *simulator.Simulator { return w.simulator }
 // that was started in part.
 func (w *Worker) Stop(ctx context.Context) error {
 	var errs []error
+	if w.stop != nil {
+		w.stop()
+		w.background.Wait()
+	}
 	if w.processor != nil {
 		errs = append(errs, w.processor.Stop(ctx))
 	}

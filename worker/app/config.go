@@ -9,6 +9,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/env"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 	"github.com/text2image-audio/text2image-audio/worker/processor"
+	"github.com/text2image-audio/text2image-audio/worker/upstream/pollinations"
 )
 
 // Config is everything that a worker needs besides NATS.
@@ -24,6 +25,9 @@ type Upstreams struct {
 	ImageBase string     `env:"POLLINATIONS_IMAGE_API_BASE" doc:"Base address of the Pollinations image API, such as https://gen.pollinations.ai."`
 	TextBase  string     `env:"POLLINATIONS_TEXT_API_BASE" doc:"Base address of the Pollinations speech and text API, such as https://gen.pollinations.ai."`
 	Token     env.Secret `env:"POLLINATIONS_API_TOKEN" doc:"Secret key for Pollinations (sk_…)."`
+
+	ImageStyle string `env:"POLLINATIONS_IMAGE_API_STYLE" doc:"gen or legacy: which generation of the image API to speak; the host decides when empty."`
+	TextStyle  string `env:"POLLINATIONS_TEXT_API_STYLE" doc:"gen or legacy: which generation of the speech and text API to speak; the host decides when empty."`
 
 	DeepSeekURL   string     `env:"DEEPSEEK_API_URL" doc:"Address of the DeepSeek API: a base, one that ends in /v1, or the full path of chat completions."`
 	DeepSeekKey   env.Secret `env:"DEEPSEEK_API_KEY" doc:"Key for the DeepSeek API."`
@@ -46,7 +50,7 @@ func (u Upstreams) Simulated() bool {
 	case "off":
 		return false
 	}
-	return u.ImageBase == "" && u.TextBase == "" && u.Token == "" && u.DeepSeekURL == "" && u.DeepSeekKey == "" && u.DeepSeekModel == ""
+	return u.ImageBase == "" && u.TextBase == "" && u.Token == "" && u.ImageStyle == "" && u.TextStyle == "" && u.DeepSeekURL == "" && u.DeepSeekKey == "" && u.DeepSeekModel == ""
 }
 
 // Mode returns the mode in which the worker runs.
@@ -83,6 +87,13 @@ func (c *Config) Validate() error {
 	case "", "on", "off":
 	default:
 		errs = append(errs, fmt.Errorf("SIMULATOR must be on or off, not %q", c.Upstreams.Simulator))
+	}
+	for name, style := range map[string]string{
+		"POLLINATIONS_IMAGE_API_STYLE": c.Upstreams.ImageStyle, "POLLINATIONS_TEXT_API_STYLE": c.Upstreams.TextStyle,
+	} {
+		if style != "" && style != pollinations.StyleGen && style != pollinations.StyleLegacy {
+			errs = append(errs, fmt.Errorf("%s must be gen or legacy, not %q", name, style))
+		}
 	}
 	return errors.Join(append(errs, c.Processor.Validate())...)
 }

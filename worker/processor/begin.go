@@ -108,7 +108,7 @@ func (a *attempt) next(previous *job.Progress) *job.Progress {
 	} else {
 		p.Delivery, p.Step = a.delivery.Count, 1
 	}
-	p.NextAttemptAt, p.WaitingFor, p.Percent = nil, "", nil
+	p.NextAttemptAt, p.WaitingFor, p.Percent, p.PartialText = nil, "", nil, ""
 	p.Worker = a.processor.id
 	return p
 }

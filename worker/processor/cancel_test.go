@@ -7,6 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/ledger"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
@@ -183,5 +186,50 @@ func TestMessageOfACanceledJobIsClearedAway(t *testing.T) {
 	}
 	if _, _, err := r.store.ProgressLeader(t.Context(), s.Owner, s.ID); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// A job that was canceled and deleted while a worker was busy with it does not come to life again.
+func TestJobDeletedDuringACall(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	hold := newGate(t)
+	g := newFake(func(c call) (*job.Result, error) {
+		if err := hold.pass(c.ctx); err != nil {
+			return nil, err
+		}
+		return succeed(c)
+	})
+	acks := r.spy("$JS.ACK." + broker.StreamJobs + ".>")
+	r.start(g, func(c *processor.Config) { c.Heartbeat = time.Hour })
+	s := r.submit(job.KindAudio)
+	g.wait(t, 1)
+	// As the API does it, but for the notice, which is lost.
+	record := &job.Record{Status: job.StatusCanceled, Spec: s, FinishedAt: job.At(time.Now()), Cancel: job.CancelWhileRunning}
+	if err := r.store.CreateRecord(t.Context(), record); err != nil {
+		t.Fatal(err)
+	}
+	entry, err := r.queue.FindLeader(t.Context(), s.Owner, s.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(
+		r.queue.Delete(t.Context(), entry.Sequence),
+		r.store.DropProgress(t.Context(), s.Owner, s.ID),
+		r.ledger.Delete(t.Context(), []string{s.Owner}, s.ID),
+	); err != nil {
+		t.Fatal(err)
+	}
+	hold.release()
+	r.eventually("the worker is done", func() bool { return acks.count(func(m *nats.Msg) bool { return string(m.Data) == "+ACK" }) > 0 })
+	r.eventually("the progress is dropped", func() bool { return r.progress(s) == nil })
+	if _, err := r.store.RecordLeader(t.Context(), s.Owner, s.ID); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("a record: %v", err)
+	}
+	if _, err := r.store.MediaInfo(t.Context(), s.Owner, s.ID, 0); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("a medium: %v", err)
+	}
+	if g.count(s.ID) != 1 {
+		t.Errorf("%d calls", g.count(s.ID))
 	}
 }

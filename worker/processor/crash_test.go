@@ -2,6 +2,7 @@ package processor_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -51,10 +52,11 @@ func TestWorkerLostInACall(t *testing.T) {
 }
 
 func TestJobThatLosesItsWorkers(t *testing.T) {
+	const most = 5
 	t.Parallel()
 	r := newRig(t, withShortWait, withPort)
 	s := r.submit(job.KindPrompt)
-	for n := range processor.MaxCrashes {
+	for n := range most {
 		r.crash()
 		if p := r.progress(s); p.Crashes != n || p.Status != job.StatusRunning || p.Failures != 0 {
 			t.Fatalf("after %d crashes the progress is %+v", n+1, p)
@@ -63,10 +65,10 @@ func TestJobThatLosesItsWorkers(t *testing.T) {
 	g := newFake(succeed)
 	r.start(g)
 	record := r.settled(s)
-	if record.Status != job.StatusFailed || record.Error.Code != job.CodeWorkerLost || record.Crashes != processor.MaxCrashes || record.Failures != 0 {
+	if record.Status != job.StatusFailed || record.Error.Code != job.CodeWorkerLost || record.Crashes != most || record.Failures != 0 {
 		t.Errorf("record is %+v, error %+v", record, record.Error)
 	}
-	if d := r.dead(s); d == nil || d.Error.Code != job.CodeWorkerLost || d.Crashes != processor.MaxCrashes {
+	if d := r.dead(s); d == nil || d.Error.Code != job.CodeWorkerLost || d.Crashes != most {
 		t.Errorf("dead letter is %+v", d)
 	}
 	if g.count(s.ID) != 0 {
@@ -126,7 +128,6 @@ func TestShutdownLetsAttemptsFinish(t *testing.T) {
 		workers, err := r.queue.Workers(t.Context())
 		return err == nil && len(workers) == 0
 	})
-	late := r.submit(job.KindImage)
 	select {
 	case <-stopped:
 		t.Fatal("the stop did not wait")
@@ -137,7 +138,6 @@ func TestShutdownLetsAttemptsFinish(t *testing.T) {
 	if record := r.settled(s); record.Status != job.StatusSucceeded || f.count(s.ID) != 1 {
 		t.Errorf("record is %+v after %d calls", record, f.count(s.ID))
 	}
-	_ = late
 }
 
 // A job that reaches a worker at the very moment of its stop is neither lost nor counted.
@@ -174,5 +174,29 @@ func TestShutdownBeforeTheAttemptHandsBack(t *testing.T) {
 	}
 	if took := time.Since(begun); took > broker.DefaultAckWait/2 {
 		t.Errorf("the jobs came back after %s only", took)
+	}
+}
+
+// A worker that is cut off behind the last step has nothing left to do, and does not say that the job comes back.
+func TestWorkerLostBehindTheLastStep(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, withPort)
+	b := dial(t, r.broker.ClientURL())
+	w := startOn(t, b, newFake(succeed), func(c *processor.Config) {
+		c.AfterStep = func(at processor.Step) error {
+			if at == processor.StepAck {
+				b.Conn().Close()
+			}
+			return nil
+		}
+	})
+	s := r.submit(job.KindPrompt)
+	if record := r.ended(s); record.Status != job.StatusSucceeded {
+		t.Errorf("record is %+v", record)
+	}
+	r.eventually("the job leaves the queue", func() bool { return !r.queued(s) })
+	w.stop()
+	if log := w.log.String(); strings.Contains(log, "delivered again") {
+		t.Errorf("the log is wrong: %s", log)
 	}
 }

@@ -1,6 +1,7 @@
 package processor_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -40,6 +41,44 @@ func TestStaleDeliveryIsDropped(t *testing.T) {
 	}
 	if record := r.settled(s); record.Status != job.StatusSucceeded || record.Counts != (job.Counts{Failures: 1, Crashes: 1}) {
 		t.Errorf("record is %+v", record)
+	}
+}
+
+// An attempt that finds its job in other hands gives way: it stores nothing more and does not end the job.
+func TestStaleAttemptGivesWay(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	hold := newGate(t)
+	entered := make(chan error, 1)
+	g := newFake(func(c call) (*job.Result, error) {
+		if err := hold.pass(c.ctx); err != nil {
+			return nil, err
+		}
+		entered <- c.task.Enter(c.ctx, job.StageStoring)
+		<-c.ctx.Done()
+		return nil, c.ctx.Err()
+	})
+	r.start(g)
+	s := r.submit(job.KindPrompt)
+	c := g.wait(t, 1)[0]
+	p, revision, err := r.store.ProgressLeader(t.Context(), s.Owner, s.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Delivery, p.Step, p.Worker = 2, 1, "another"
+	if _, err := r.store.PutProgress(t.Context(), s.Owner, p, revision); err != nil {
+		t.Fatal(err)
+	}
+	hold.release()
+	if err := <-entered; !errors.Is(err, processor.Causes()["stale"]) {
+		t.Errorf("got %v", err)
+	}
+	awaitDone(c.ctx, t, "the attempt is broken off")
+	if now := r.progress(s); now.Worker != "another" || now.Stage == job.StageStoring {
+		t.Errorf("progress is %+v", now)
+	}
+	if r.raw(broker.ResultsStream, broker.RecordSubject(s.Owner, s.ID)) != nil {
+		t.Error("the job was ended")
 	}
 }
 

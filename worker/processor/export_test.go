@@ -7,9 +7,6 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
 )
 
-// MaxCrashes is how many workers a job may lose.
-const MaxCrashes = maxCrashes
-
 // Causes returns the causes with which an attempt is broken off, by name.
 func Causes() map[string]error {
 	return map[string]error{

@@ -63,7 +63,14 @@ func (t *Task) Enter(ctx context.Context, stage job.Stage) error {
 
 // Remember keeps an improved prompt for later attempts.
 func (t *Task) Remember(ctx context.Context, optimized string) error {
-	return t.attempt.update(ctx, func(p *job.Progress) { p.Optimized = optimized })
+	return t.attempt.update(ctx, func(p *job.Progress) { p.Optimized, p.PartialText = optimized, "" })
+}
+
+// say returns what takes a text while it is written, and shows it. Should it not be seen, nothing is lost.
+func (t *Task) say(ctx context.Context) func(soFar string) {
+	return func(soFar string) {
+		_ = t.attempt.update(ctx, func(p *job.Progress) { p.PartialText = soFar })
+	}
 }
 
 // Stored reports whether the medium with this index is stored already.

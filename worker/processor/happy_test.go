@@ -127,11 +127,12 @@ func TestPercentageNeverFalls(t *testing.T) {
 	r := newRig(t)
 	events := r.spy("events.progress.>")
 	r.start(newFake(func(c call) (*job.Result, error) {
+		// More pictures than any job has, so that they do cross each other.
 		in := c.task.Spec.Input.(*job.ImageInput)
-		return &job.Result{}, atOnce(in.Count(), func(i int) error { return c.task.Store(c.ctx, picture(in, i), in.Count()) })
+		return &job.Result{}, atOnce(24, func(i int) error { return c.task.Store(c.ctx, picture(in, i), 24) })
 	}))
 	var specs []*job.Spec
-	for range 40 {
+	for range 20 {
 		specs = append(specs, r.submit(job.KindImage, input(pictures(4, 1))))
 	}
 	for _, s := range specs {

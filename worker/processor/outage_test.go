@@ -66,6 +66,7 @@ func TestLostAnswerDuringSettlement(t *testing.T) {
 	}{
 		"record never arrives":      {processor.StepMedia, "PUB $KV.RESULTS", "", newFake(succeed), job.StatusSucceeded},
 		"record is not confirmed":   {processor.StepMedia, "", `"stream":"KV_RESULTS"`, newFake(succeed), job.StatusSucceeded},
+		"refusal is not confirmed":  {processor.StepMedia, "", `"stream":"KV_RESULTS"`, always(fault(upstream.Permanent, "x")), job.StatusFailed},
 		"letter never arrives":      {processor.StepRecord, "PUB dead.", "", always(fault(upstream.Permanent, "x")), job.StatusFailed},
 		"acknowledgement is lost":   {processor.StepFollowUp, "+ACK", "", newFake(succeed), job.StatusSucceeded},
 		"all is confirmed too late": {processor.StepRecord, "", `"stream":"DEAD"`, always(fault(upstream.Permanent, "x")), job.StatusFailed},
@@ -170,6 +171,33 @@ func TestUnconfirmedProgressIsOurOwn(t *testing.T) {
 	}
 }
 
+// A picture whose storing goes unanswered is stored again, not made again.
+func TestLostAnswerWhileASetIsStored(t *testing.T) {
+	t.Parallel()
+	for name, lose := range map[string][2]string{
+		"never arrives": {"PUB $KV.RESULTS", ""}, "is not confirmed": {"", `"stream":"KV_RESULTS"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := newOutage(t)
+			r := onBroker(t, dial(t, o.owner.ClientURL()))
+			g := newFake(func(c call) (*job.Result, error) {
+				lost := o.loses(lose[0], lose[1])
+				go func() {
+					<-lost
+					o.heal()
+				}()
+				return succeed(c)
+			})
+			startOn(t, dial(t, o.url()), g, withOneSlot, func(c *processor.Config) { c.WriteTimeout = time.Second })
+			s := r.submit(job.KindImage, input(pictures(3, 1)))
+			if record := r.settled(s); len(record.Result.Media) != 3 || record.Counts != (job.Counts{}) || g.count(s.ID) != 1 {
+				t.Errorf("record is %+v after %d calls", record, g.count(s.ID))
+			}
+		})
+	}
+}
+
 // One lost answer does not silence the heart.
 func TestHeartSurvivesALostAnswer(t *testing.T) {
 	t.Parallel()
@@ -187,6 +215,8 @@ func TestHeartSurvivesALostAnswer(t *testing.T) {
 	r.bump(s, 1)
 	startOn(t, dial(t, o.url()), g, withShortBeat, withOneSlot)
 	g.wait(t, 1)
+	// Whoever is free takes the job as soon as the heart has been silent for too long.
+	r.start(g, withShortBeat)
 	<-o.loses("STREAM.MSG.GET."+broker.ResultsStream, "")
 	o.heal()
 	isBeat := func(m *nats.Msg) bool { return string(m.Data) == "+WPI" }

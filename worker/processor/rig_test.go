@@ -14,6 +14,7 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
+	"github.com/text2image-audio/text2image-audio/pkg/env"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/ledger"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
@@ -63,7 +64,7 @@ func withPort(c *broker.Config)      { c.Listen = "127.0.0.1:0" }
 // dial connects to a NATS with a port the way a standalone worker does.
 func dial(t *testing.T, url string) *broker.Broker {
 	t.Helper()
-	b, err := broker.Open(t.Context(), broker.Config{URL: url, Follower: true}, slog.New(slog.DiscardHandler))
+	b, err := broker.Open(t.Context(), broker.Config{URL: env.Secret(url), Follower: true}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -50,7 +50,7 @@ func (a *attempt) succeed(ctx context.Context, task *Task, result *job.Result, m
 	if result == nil {
 		result = &job.Result{}
 	}
-	result.Media, result.Missing = task.stored(), missing
+	result.Media, result.Missing, result.Usage = task.stored(), missing, task.total(result.Usage)
 	return a.settle(ctx, &job.Record{Status: job.StatusSucceeded, Result: result}, task, "")
 }
 
@@ -107,9 +107,7 @@ func (a *attempt) settle(ctx context.Context, r *job.Record, task *Task, detail 
 	}
 	var final *job.Record
 	var won bool
-	tries := 0
 	err := a.persist(ctx, size, func(ctx context.Context) (err error) {
-		tries++
 		attempt := *r
 		if r.Result != nil {
 			result := *r.Result
@@ -118,12 +116,16 @@ func (a *attempt) settle(ctx context.Context, r *job.Record, task *Task, detail 
 		final, won, err = a.processor.store.Settle(ctx, &attempt, products, a.processor.passed)
 		return err
 	})
+	if errors.Is(err, store.ErrDeleted) {
+		// Nobody wants the job any more; nothing follows but to take it out of the queue.
+		if err := a.persist(ctx, 0, a.delivery.Ack); err != nil {
+			return err
+		}
+		a.dropProgress(ctx)
+		return nil
+	}
 	if err != nil {
 		return err
-	}
-	if !won && tries > 1 {
-		// The record that was first may be this attempt's own, whose answer was lost.
-		won = final.Status == r.Status && final.FinishedAt.Equal(r.FinishedAt.Time) && final.Attempt == r.Attempt
 	}
 	if won {
 		a.processor.metrics.MediaBytes.WithLabelValues(string(a.spec.Kind)).Add(float64(size))
@@ -153,7 +155,16 @@ func (a *attempt) finish(ctx context.Context, r *job.Record, detail string) erro
 	if err := a.processor.passed(StepAck); err != nil {
 		return err
 	}
-	return a.processor.store.DropProgress(ctx, a.delivery.Owner, a.delivery.ID)
+	a.dropProgress(ctx)
+	return nil
+}
+
+// dropProgress forgets the progress of a job that is over. Every reader looks at the record first, and what cannot be
+// dropped expires by itself.
+func (a *attempt) dropProgress(ctx context.Context) {
+	if err := a.processor.store.DropProgress(ctx, a.delivery.Owner, a.delivery.ID); err != nil {
+		a.processor.log.DebugContext(ctx, "progress not dropped", "error", err)
+	}
 }
 
 // retry gives the job back for a further attempt after delay, or at its deadline when that comes first.
@@ -166,7 +177,7 @@ func (a *attempt) retry(ctx context.Context, o outcome, counts job.Counts, delay
 		next = a.spec.Deadline.Time
 	}
 	err := a.update(ctx, func(p *job.Progress) {
-		p.Status, p.Stage, p.Counts = job.StatusRetrying, "", counts
+		p.Status, p.Stage, p.Counts, p.PartialText = job.StatusRetrying, "", counts, ""
 		p.Attempt = max(1, counts.Failures)
 		p.NextAttemptAt, p.LastError = job.AtPtr(next), o.jobError()
 		if o.verdict == verdictWait && o.fault != nil {
@@ -247,7 +258,7 @@ func (a *attempt) persist(ctx context.Context, size int, write func(context.Cont
 		ctx, cancel := context.WithTimeout(ctx, a.processor.cfg.writeTimeout(size))
 		defer cancel()
 		err := write(ctx)
-		if errors.Is(err, errStopped) || errors.Is(err, job.ErrNewer) {
+		if errors.Is(err, errStopped) || errors.Is(err, job.ErrNewer) || errors.Is(err, store.ErrDeleted) {
 			return backoff.Permanent(err)
 		}
 		return err

@@ -134,6 +134,11 @@ func stopInGap(t *testing.T, step processor.Step, status job.Status) {
 		if depth != 1 || d == nil || d.Error.Code != job.CodeModerated || d.Failures != 1 {
 			t.Errorf("%d dead letters, this one %+v", depth, d)
 		}
+		// Who finds the record does not know what the upstream said, and must not put a poorer letter in the place of a
+		// better one.
+		if known := step != processor.StepRecord; (d.Detail != "") != known {
+			t.Errorf("the letter says %q", d.Detail)
+		}
 		return
 	}
 	if depth != 0 {

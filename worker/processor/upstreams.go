@@ -19,7 +19,9 @@ import (
 type Upstreams struct {
 	Media    *pollinations.Client
 	Language *deepseek.Client
-	Log      *slog.Logger
+	// Catalogue returns the models with their prices. Without it no cost is known.
+	Catalogue func(context.Context) *job.Catalogue
+	Log       *slog.Logger
 }
 
 // Generate makes one attempt of a job of any kind.
@@ -37,11 +39,13 @@ func (u *Upstreams) Generate(ctx context.Context, t *Task) (*job.Result, error) 
 
 func (u *Upstreams) text(ctx context.Context, t *Task, in *job.TextInput) (*job.Result, error) {
 	if t.Spec.Kind == job.KindTranslation {
-		c, err := u.Language.Translate(ctx, in.Text)
-		return &job.Result{Text: c.Text}, err
+		c, err := u.Language.TranslateStream(ctx, in.Text, t.say(ctx))
+		return &job.Result{Text: c.Text, Usage: textUsage(c)}, err
 	}
-	c, err := u.Language.Improve(ctx, in.Text)
-	return &job.Result{Text: c.Text, Prompt: &job.PromptPair{Original: in.Text, Optimized: c.Text}}, err
+	c, err := u.Language.ImproveStream(ctx, in.Text, t.say(ctx))
+	return &job.Result{
+		Text: c.Text, Prompt: &job.PromptPair{Original: in.Text, Optimized: c.Text}, Usage: textUsage(c),
+	}, err
 }
 
 func (u *Upstreams) speech(ctx context.Context, t *Task, in *job.AudioInput) error {
@@ -59,7 +63,10 @@ func (u *Upstreams) speech(ctx context.Context, t *Task, in *job.AudioInput) err
 		return err
 	}
 	return t.Store(ctx, store.Product{
-		Media: job.Media{Index: 0, ContentType: media.ContentType, Model: media.Model}, Data: media.Data,
+		Media: job.Media{
+			Index: 0, ContentType: media.ContentType, Model: media.Model, Usage: u.speechUsage(ctx, in, media),
+		},
+		Data: media.Data,
 	}, 1)
 }
 
@@ -121,6 +128,7 @@ func (u *Upstreams) picture(ctx context.Context, t *Task, in *job.ImageInput, pr
 	return t.Store(ctx, store.Product{
 		Media: job.Media{
 			Index: index, ContentType: media.ContentType, Width: media.Width, Height: media.Height, Seed: &seed, Model: media.Model,
+			Usage: u.pictureUsage(ctx, in.Model, media),
 		},
 		Data: media.Data,
 	}, in.Count())
@@ -133,12 +141,13 @@ func (u *Upstreams) prompt(ctx context.Context, t *Task, in *job.ImageInput) (st
 		return in.Prompt, &job.Result{}, nil
 	}
 	optimized := t.Optimized
+	var usage *job.Usage
 	if optimized == "" {
-		c, err := u.Language.Improve(ctx, in.Prompt)
+		c, err := u.Language.ImproveStream(ctx, in.Prompt, t.say(ctx))
 		var fault *upstream.Fault
 		switch {
 		case err == nil:
-			optimized = c.Text
+			optimized, usage = c.Text, textUsage(c)
 		case !errors.As(err, &fault), fault.Class == upstream.Canceled, fault.Class == upstream.Retryable && !t.Last:
 			return "", nil, err
 		default:
@@ -152,7 +161,7 @@ func (u *Upstreams) prompt(ctx context.Context, t *Task, in *job.ImageInput) (st
 	if err := t.Enter(ctx, job.StageGenerating); err != nil {
 		return "", nil, err
 	}
-	return optimized, &job.Result{Prompt: &job.PromptPair{Original: in.Prompt, Optimized: optimized}}, nil
+	return optimized, &job.Result{Prompt: &job.PromptPair{Original: in.Prompt, Optimized: optimized}, Usage: usage}, nil
 }
 
 // gather makes one error of those of single pictures. An error that is no upstream's fault stands for all.

@@ -37,6 +37,9 @@ type Request struct {
 	Private []string
 	// MaxAnswer bounds the answer's body in bytes.
 	MaxAnswer int64
+	// Amend, if not nil, may change a fault of this request: for an upstream whose answers mean something else than the
+	// table says, or to tell an operator what to do. Detail is clean when it is called, and bounded afterwards.
+	Amend func(*Fault)
 	// Quiet says that bytes alone are no progress, only what Answer.Progress is called for. An event stream needs it: its
 	// comments keep a connection alive while nothing happens.
 	Quiet bool
@@ -60,7 +63,7 @@ func (c *Caller) Do(ctx context.Context, r Request, accept func(*Answer) error) 
 	status, err := c.exchange(ctx, r, accept)
 	var fault *Fault
 	if err != nil {
-		fault = c.fault(err, status, words)
+		fault = c.fault(err, status, words, r.Amend)
 	}
 	if c.Observe != nil {
 		code := ""

@@ -54,7 +54,7 @@ func timedOut(err error) bool {
 }
 
 // fault completes what exchange returned: the upstream's name, the status, and clean words.
-func (c *Caller) fault(err error, status int, words *redactor) *Fault {
+func (c *Caller) fault(err error, status int, words *redactor, amend func(*Fault)) *Fault {
 	f, is := errors.AsType[*Fault](err)
 	if !is {
 		f = &Fault{Class: Retryable, Code: CodeUnavailable, Err: err}
@@ -64,6 +64,11 @@ func (c *Caller) fault(err error, status int, words *redactor) *Fault {
 		f.Status = status
 	}
 	f.Detail = clip(words.clean(clip(f.Detail, 8*maxDetail)), maxDetail)
+	if amend != nil {
+		// It sees clean words, so that no text of a user's can sway it.
+		amend(f)
+		f.Detail = clip(f.Detail, maxDetail)
+	}
 	if f.Err != nil && f.Class != Canceled {
 		f.Err = &cleaned{cause: f.Err, text: clip(words.clean(f.Err.Error()), maxDetail)}
 	}

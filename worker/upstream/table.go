@@ -43,6 +43,8 @@ func table() []rule {
 		{403, 403, (*envelope).moderated, moderated},
 		{422, 422, (*envelope).moderated, moderated},
 		{451, 451, nil, moderated},
+		// The older picture service says this with whatever status it has at hand.
+		{400, 599, (*envelope).prohibited, moderated},
 
 		{401, 401, nil, misconfigured},
 		{402, 402, (*envelope).queueFull, throttled},
@@ -89,12 +91,15 @@ func (e *envelope) moderated() bool {
 	)
 }
 
+// prohibited says whether the words asked for are forbidden, in the older picture service's sentence.
+func (e *envelope) prohibited() bool { return e.says("content is prohibited") }
+
 // queueFull says whether the upstream has too many requests of ours waiting, whatever status it chose for that.
 func (e *envelope) queueFull() bool { return e.says("queue full") }
 
 // aboutModel says whether a refusal concerns the model asked for, while the key is good for others.
 func (e *envelope) aboutModel() bool {
-	return e.says("is not allowed for this api key", "this model requires")
+	return e.says("is not allowed for this api key", "this model requires", "model not found or tier not high enough")
 }
 
 // page says whether the body is an HTML page.

@@ -16,6 +16,11 @@ func enveloped(status int, code, message string) string {
 		`","timestamp":"2026-06-01T12:00:00.000Z","requestId":"req-1"},"status":` + strconv.Itoa(status) + `}`
 }
 
+// limited returns SiliconFlow's refusal for a limit, which has no code.
+func limited(limit string) string {
+	return `{"message":"Request was rejected due to rate limiting. Details: ` + limit + ` limit reached.","data":null}`
+}
+
 const html502 = "<!DOCTYPE html>\n<html><head><title>gen.pollinations.ai | 502: Bad gateway</title></head>" +
 	"<body>Unable to reach the origin service</body></html>"
 
@@ -120,10 +125,10 @@ func TestClassify(t *testing.T) {
 		{name: "unavailable", status: 503, header: map[string]string{"Retry-After": "20"}, body: enveloped(503, "SERVICE_UNAVAILABLE", "Busy"), class: upstream.Retryable, code: unavailable, retryAfter: 20 * time.Second},
 		{name: "coordination", status: 503, header: map[string]string{"Content-Type": "text/plain"}, body: "Generation coordination is unavailable", class: upstream.Retryable, code: unavailable, detail: "Generation coordination is unavailable"},
 		{name: "gateway time-out", status: 504, body: enveloped(504, "GATEWAY_TIMEOUT", "The upstream service did not respond in time."), class: upstream.Retryable, code: unavailable},
-		{name: "edge: unknown", status: 520, class: upstream.Retryable, code: unavailable},
-		{name: "edge: down", status: 521, class: upstream.Retryable, code: unavailable},
-		{name: "edge: connection", status: 522, class: upstream.Retryable, code: unavailable},
-		{name: "edge: unreachable", status: 523, class: upstream.Retryable, code: unavailable},
+		{name: "edge: unknown", status: 520, header: map[string]string{"Content-Type": "text/html"}, body: "<html><title>520</title></html>", class: upstream.Retryable, code: unavailable},
+		{name: "edge: down", status: 521, header: map[string]string{"Content-Type": "text/html"}, body: "<html><title>521</title></html>", class: upstream.Retryable, code: unavailable},
+		{name: "edge: connection", status: 522, header: map[string]string{"Content-Type": "text/html"}, body: "<html><title>522</title></html>", class: upstream.Retryable, code: unavailable},
+		{name: "edge: unreachable", status: 523, header: map[string]string{"Content-Type": "text/html"}, body: "<html><title>523</title></html>", class: upstream.Retryable, code: unavailable},
 		{name: "edge: time-out", status: 524, header: map[string]string{"Content-Type": "text/html"}, body: "<html></html>", class: upstream.Retryable, code: unavailable},
 		{name: "tunnel", status: 530, body: "error code: 1033", class: upstream.Retryable, code: unavailable, detail: "error code: 1033"},
 
@@ -140,6 +145,51 @@ func TestClassify(t *testing.T) {
 		{name: "concurrency", status: 429, body: `{"error":{"message":"Too many concurrent requests","type":"rate_limit"}}`, class: upstream.Throttled, code: throttled},
 		{name: "server error", status: 500, body: `{"error":{"message":"oops","type":"server_error"}}`, class: upstream.Retryable, code: unavailable},
 		{name: "overloaded", status: 503, body: `{"error":{"message":"overloaded","type":"server_error"}}`, class: upstream.Retryable, code: unavailable},
+
+		{name: "authorization header", status: 401, body: `{"error":{"message":"Authentication Fails (auth header format should be Bearer sk-...)","type":"authentication_error","param":null,"code":"invalid_request_error"}}`, class: upstream.Misconfigured, code: misconfigured},
+		{name: "body not understood, as it was before", status: 422, body: `Failed to deserialize the JSON body into the target type: messages: missing field at line 1 column 9`, class: upstream.Permanent, code: rejected},
+		{name: "server error as a page", status: 500, header: map[string]string{"Content-Type": "text/html"}, body: "<html><head><title>500 Internal Server Error</title></head></html>", class: upstream.Retryable, code: unavailable},
+		{name: "overloaded as a page", status: 503, header: map[string]string{"Content-Type": "text/html"}, body: "<html><head><title>503 Service Temporarily Unavailable</title></head></html>", class: upstream.Retryable, code: unavailable, detail: "503 Service"},
+
+		// SiliconFlow.
+		{name: "20012", status: 400, body: `{"code":20012,"message":"Model does not exist. Please check it carefully.","data":null}`, class: upstream.Permanent, code: rejected, detail: "20012: Model does not exist"},
+		{name: "20015", status: 400, body: `{"code":20015,"message":"length of prompt_tokens (68957) must be less than max_seq_len (65536).","data":null}`, class: upstream.Permanent, code: rejected, detail: "max_seq_len"},
+		{name: "bare string: key", status: 401, header: map[string]string{"Content-Type": "application/json"}, body: `"Api key is invalid"`, class: upstream.Misconfigured, code: misconfigured, detail: "Api key is invalid"},
+		{name: "bare string: token", status: 401, body: `"Invalid token"`, class: upstream.Misconfigured, code: misconfigured, detail: "Invalid token"},
+		{name: "balance", status: 403, body: `{"code":30001,"message":"Sorry, your account balance is insufficient","data":null}`, class: upstream.Misconfigured, code: misconfigured, detail: "30001"},
+		{name: "real name", status: 403, body: `{"message":"Real-name verification is required","data":null}`, class: upstream.Misconfigured, code: misconfigured},
+		{name: "TPM", status: 429, body: limited("TPM"), class: upstream.Throttled, code: throttled, detail: "TPM limit reached"},
+		{name: "RPM", status: 429, body: limited("RPM"), class: upstream.Throttled, code: throttled},
+		{name: "IPM", status: 429, body: limited("IPM"), class: upstream.Throttled, code: throttled},
+		{name: "RPH", status: 429, body: limited("RPH"), class: upstream.Throttled, code: throttled, retryAfter: 10 * time.Minute},
+		{name: "RPD", status: 429, body: limited("RPD"), class: upstream.Throttled, code: throttled, retryAfter: time.Hour},
+		{name: "TPD", status: 429, body: limited("TPD"), class: upstream.Throttled, code: throttled, retryAfter: time.Hour},
+		{name: "IPD", status: 429, body: limited("IPD"), class: upstream.Throttled, code: throttled, retryAfter: time.Hour},
+		{name: "RPD with a wait", status: 429, header: map[string]string{"Retry-After": "60"}, body: limited("RPD"), class: upstream.Throttled, code: throttled, retryAfter: time.Minute},
+		{name: "50508", status: 503, body: `{"code":50508,"message":"System is too busy now. Please try again later.","data":null}`, class: upstream.Retryable, code: unavailable, detail: "50508: System is too busy"},
+		{name: "50505", status: 503, body: `{"code":50505,"message":"Model service overloaded. Please try again later.","data":null}`, class: upstream.Retryable, code: unavailable},
+		{name: "server error with a code", status: 500, body: `{"code":50500,"message":"Unknown error","data":null}`, class: upstream.Retryable, code: unavailable},
+		{name: "gateway time-out of the model", status: 504, body: "", class: upstream.Retryable, code: unavailable},
+
+		// The older services.
+		{name: "older: prohibited", status: 400, body: `{"error":"Bad Request","message":"Content is prohibited"}`, class: upstream.Moderated, code: moderated},
+		{name: "older: prohibited, as forbidden", status: 403, body: `{"error":"Forbidden","message":"Content is prohibited"}`, class: upstream.Moderated, code: moderated},
+		{name: "older: prohibited, as an error", status: 500, body: `{"error":"Internal Server Error","message":"Content is prohibited"}`, class: upstream.Moderated, code: moderated},
+		{name: "older: unauthorized", status: 401, body: `{"error":"Unauthorized","message":"Authentication required"}`, class: upstream.Misconfigured, code: misconfigured, detail: "Authentication required"},
+		{name: "older: blocked", status: 403, body: `{"error":"Forbidden","status":403,"details":{"blockedIp":"203.0.113.9","timestamp":"2026-01-01T00:00:00Z"}}`, class: upstream.Misconfigured, code: misconfigured, detail: "Forbidden"},
+		{name: "older: tier", status: 402, body: `{"error":"Model not found or tier not high enough. Your tier: anonymous, required tier: seed. Get a token.","status":402}`, class: upstream.Permanent, code: rejected, detail: "required tier: seed"},
+		{name: "older: model gone", status: 404, body: `{"error":"Model not found: openai-audio. See the list.","status":404}`, class: upstream.Permanent, code: rejected, detail: "Model not found"},
+		{name: "older: no such route", status: 404, body: `{"error":"Not Found","message":"The requested endpoint was not found","path":"/x"}`, class: upstream.Permanent, code: rejected},
+		{name: "older: no messages", status: 400, body: `{"error":"Invalid messages array"}`, class: upstream.Permanent, code: rejected},
+		{
+			name: "older: queue", status: 429, header: map[string]string{"X-Error-Type": "Too Many Requests"}, requestID: "q1", detail: "Queue full for IP", class: upstream.Throttled, code: throttled,
+			body: `{"error":"Too Many Requests","message":"Queue full for IP: 1.2.3.4: 1 requests already queued (max: 1). Get unlimited access at https://enter.pollinations.ai","details":null,"debug":null,` +
+				`"timingInfo":[{"step":"Request received","timestamp":0}],"requestId":"q1","requestParameters":{"prompt":"x","width":1,"height":1,"seed":1,"model":"flux"},"queueInfo":{"ip":"1.2.3.4","currentSize":1,"pending":1,"total":2,"maxAllowed":1,"username":null,"userId":null,"tier":"anonymous"}}`,
+		},
+		{name: "older: texts", status: 429, body: `{"error":"Rate limit exceeded","status":429,"details":{"queue":1},"deprecation_notice":"moved","migration":{"guide":"https://g","docs":"https://d","signup":"https://s"}}`, class: upstream.Throttled, code: throttled},
+		{name: "older: no server", status: 500, body: `{"error":"Internal Server Error","message":"No active flux servers available","requestId":"r"}`, class: upstream.Retryable, code: unavailable, detail: "No active flux servers"},
+		{name: "older: tunnel's page", status: 502, header: map[string]string{"Content-Type": "text/html"}, body: "<!DOCTYPE html><html><head><title>Bad Gateway</title></head><body>Unable to reach the origin service.</body></html>", class: upstream.Retryable, code: unavailable, detail: "HTML page: Bad Gateway"},
+		{name: "older: cloud's page", status: 504, header: map[string]string{"Content-Type": "text/html"}, body: `<!DOCTYPE HTML PUBLIC "-//W3C//DTD HTML 4.01 Transitional//EN"><HTML><HEAD><TITLE>ERROR: The request could not be satisfied</TITLE></HEAD></HTML>`, class: upstream.Retryable, code: unavailable, detail: "could not be satisfied"},
 
 		// Other shapes of an error body.
 		{name: "code and message", status: 503, body: `{"code":50508,"message":"System is too busy now. Please try again later.","data":null}`, class: upstream.Retryable, code: unavailable, detail: "50508: System is too busy"},

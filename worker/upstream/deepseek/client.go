@@ -6,15 +6,11 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"slices"
-	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
 )
-
-// DefaultModel is the model asked when none is configured.
-const DefaultModel = "deepseek-flash"
 
 const (
 	urlSetting      = "DEEPSEEK_API_URL"
@@ -31,8 +27,12 @@ type Config struct {
 	URL string
 	// Key is the account's key; it travels in the Authorization header only.
 	Key string
-	// Model defaults to DefaultModel. A retired name is replaced, with one warning in the log.
+	// Model defaults to DefaultModel, or to DefaultSiliconFlowModel there. A retired name is replaced, with one warning in
+	// the log.
 	Model string
+	// Dialect is how the service spells what differs between services, one of the Dialect constants; the host decides
+	// where it is empty.
+	Dialect string
 	// HTTP sends the requests; nil means a client of its own over upstream.NewTransport.
 	HTTP   *http.Client
 	Logger *slog.Logger
@@ -51,7 +51,10 @@ type Client struct {
 	caller   upstream.Caller
 	url      string
 	model    string
+	dialect  string
 	maxBytes int64
+	// plain says that the model was found to take no switch for thinking.
+	plain atomic.Bool
 }
 
 // Completion is what the model answered.
@@ -64,11 +67,17 @@ type Completion struct {
 	Model string
 	// PromptTokens and CompletionTokens are what is billed; 0 when the answer did not say.
 	PromptTokens, CompletionTokens int
+	// CachedTokens are those of PromptTokens that the upstream remembered, which cost less.
+	CachedTokens int
 }
 
 // New returns a client. It fails when the address cannot be used, in a sentence that names the setting.
 func New(cfg Config) (*Client, error) {
 	base, err := upstream.ParseBase(urlSetting, cfg.URL, route)
+	if err != nil {
+		return nil, err
+	}
+	dialect, err := dialectOf(cfg.Dialect, base, cfg.Model)
 	if err != nil {
 		return nil, err
 	}
@@ -90,42 +99,40 @@ func New(cfg Config) (*Client, error) {
 			Idle:      cfg.Idle,
 			Observe:   cfg.Observe,
 		},
-		model:    currentModel(cfg.Model, cfg.Logger),
+		model:    currentModel(cfg.Model, dialect, cfg.Logger),
+		dialect:  dialect,
 		maxBytes: cfg.MaxBytes,
 	}
 	if base != "" {
-		c.url = base + route
+		c.url = versioned(base) + route
 	}
 	return c, nil
-}
-
-// currentModel returns the model to ask for. Installations carry names in their settings that the upstream has retired.
-func currentModel(name string, logger *slog.Logger) string {
-	name = strings.TrimSpace(name)
-	if name == "" {
-		return DefaultModel
-	}
-	if !slices.Contains([]string{"deepseek-chat", "deepseek-reasoner"}, strings.ToLower(name)) {
-		return name
-	}
-	if logger != nil {
-		logger.Warn("language model is no longer served, another one is used", "model", name, "replaced_by", DefaultModel)
-	}
-	return DefaultModel
 }
 
 // Improve rewrites a description into a prompt for an image model, in English. It fails with an *upstream.Fault, also
 // when the model answered with nothing usable, and costs one streamed call.
 func (c *Client) Improve(ctx context.Context, text string) (Completion, error) {
-	return c.complete(ctx, improvement(), text)
+	return c.complete(ctx, improvement(), text, nil)
+}
+
+// ImproveStream is Improve for somebody who wants to read along. It calls onText with the text so far, cleaned like the
+// result, at most five times a second while the model writes and once more at the end; if it fails, what was told counts
+// for nothing. The answer waits while onText runs.
+func (c *Client) ImproveStream(ctx context.Context, text string, onText func(soFar string)) (Completion, error) {
+	return c.complete(ctx, improvement(), text, onText)
 }
 
 // Translate puts a text into English, or into Chinese when it is English already. It fails with an *upstream.Fault.
 func (c *Client) Translate(ctx context.Context, text string) (Completion, error) {
-	return c.complete(ctx, translation(), text)
+	return c.complete(ctx, translation(), text, nil)
 }
 
-func (c *Client) complete(ctx context.Context, t task, text string) (Completion, error) {
+// TranslateStream is to Translate what ImproveStream is to Improve.
+func (c *Client) TranslateStream(ctx context.Context, text string, onText func(soFar string)) (Completion, error) {
+	return c.complete(ctx, translation(), text, onText)
+}
+
+func (c *Client) complete(ctx context.Context, t task, text string, onText func(string)) (Completion, error) {
 	if c.url == "" {
 		return Completion{}, upstream.Unset(upstream.LanguageModel, urlSetting)
 	}
@@ -137,6 +144,7 @@ func (c *Client) complete(ctx context.Context, t task, text string) (Completion,
 	if err != nil {
 		return Completion{}, refused("request cannot be encoded")
 	}
+	teller := &teller{tell: onText, clean: func(raw string) string { return t.clean(raw, text) }}
 	var reply *reply
 	err = c.caller.Do(ctx, upstream.Request{
 		Method:    http.MethodPost,
@@ -146,16 +154,18 @@ func (c *Client) complete(ctx context.Context, t task, text string) (Completion,
 		Private:   []string{text},
 		MaxAnswer: c.maxBytes,
 		Quiet:     true,
+		Amend:     c.amend,
 	}, func(a *upstream.Answer) error {
-		if reply, err = readReply(a); err != nil {
+		if reply, err = readReply(a, teller.hear); err != nil {
 			return err
 		}
-		reply.cleaned = t.clean(reply.text(), text)
+		reply.cleaned = teller.clean(reply.text())
 		return reply.check()
 	})
 	if err != nil {
 		return Completion{}, err
 	}
+	teller.end(reply.cleaned)
 	model := reply.model
 	if model == "" {
 		model = c.model
@@ -166,6 +176,7 @@ func (c *Client) complete(ctx context.Context, t task, text string) (Completion,
 		Model:            model,
 		PromptTokens:     reply.usage.Prompt,
 		CompletionTokens: reply.usage.Completion,
+		CachedTokens:     reply.usage.cached(),
 	}, nil
 }
 

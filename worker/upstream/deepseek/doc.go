@@ -1,5 +1,5 @@
-// Package deepseek asks a language model, DeepSeek's or one that speaks like it, to better a prompt or to translate a
-// text.
+// Package deepseek asks a language model, at DeepSeek, at SiliconFlow or at a service that speaks like one of them, to
+// better a prompt or to translate a text.
 //
 // It owns the two instructions, the chat request, the reading of a streamed or whole answer, and the cleaning of what
 // the model wraps around its text. Every failure is an *upstream.Fault. It never retries, and never falls back to the

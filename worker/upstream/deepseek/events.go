@@ -59,10 +59,12 @@ func (e *events) next() ([]byte, error) {
 }
 
 // claimed returns the fault of an error that came with a status of 200, which is sent before the outcome is known. The
-// status is taken from the error where it names one.
+// status is taken from the error where it names one, or from its five-digit code, which sorts requests that are wrong
+// (2), accounts (3) and trouble of the service (5).
 func claimed(a *upstream.Answer, said []byte) error {
 	var inner struct {
 		Status json.RawMessage `json:"status"`
+		Code   json.RawMessage `json:"code"`
 		Error  struct {
 			Code   json.RawMessage `json:"code"`
 			Status json.RawMessage `json:"status"`
@@ -75,6 +77,13 @@ func claimed(a *upstream.Answer, said []byte) error {
 		if err == nil && status >= 400 && status <= 599 {
 			return a.Claims(status, said)
 		}
+	}
+	switch code, err := strconv.Atoi(string(bytes.Trim(inner.Code, `"`))); {
+	case err != nil:
+	case code >= 20000 && code < 30000:
+		return a.Claims(http.StatusBadRequest, said)
+	case code >= 30000 && code < 40000:
+		return a.Claims(http.StatusForbidden, said)
 	}
 	return a.Claims(http.StatusServiceUnavailable, said)
 }

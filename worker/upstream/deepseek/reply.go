@@ -28,9 +28,9 @@ func (r *reply) text() string { return r.written.String() }
 // grace is how long a stream that has said why it ends may take to bring its usage and its last line.
 const grace = 3 * time.Second
 
-// readReply reads an answer, streamed or whole: a server may answer either way, whatever it was asked for. It fails with
-// the error of the answer's body or with a *upstream.Fault.
-func readReply(a *upstream.Answer) (*reply, error) {
+// readReply reads an answer, streamed or whole: a server may answer either way, whatever it was asked for. It calls hear
+// with what is written so far after each event. It fails with the error of the answer's body or with a *upstream.Fault.
+func readReply(a *upstream.Answer, hear func(soFar string)) (*reply, error) {
 	if a.Encoded() {
 		return nil, upstream.InvalidAnswer("answer is compressed, which was not asked for")
 	}
@@ -47,7 +47,7 @@ func readReply(a *upstream.Answer) (*reply, error) {
 	case first == '{':
 		return r, r.readWhole(a, in)
 	case strings.IndexByte("deir:", first) >= 0:
-		return r, r.readStream(a, in)
+		return r, r.readStream(a, in, hear)
 	}
 	head, _ := in.Peek(in.Buffered())
 	return nil, a.Unexpected("answer is neither JSON nor an event stream", bytes.Clone(head))
@@ -83,7 +83,7 @@ func (r *reply) readWhole(a *upstream.Answer, in io.Reader) error {
 	if json.Unmarshal(body, &d) != nil {
 		return upstream.InvalidAnswer("answer is not JSON")
 	}
-	if failed(d.Error) {
+	if d.failed() {
 		return claimed(a, body)
 	}
 	r.add(d)
@@ -93,7 +93,7 @@ func (r *reply) readWhole(a *upstream.Answer, in io.Reader) error {
 
 // readStream reads events until the stream says that it is over. What comes after the reason for its end is welcome but
 // not needed, so that a stream which then falls silent or breaks off has still answered.
-func (r *reply) readStream(a *upstream.Answer, in *bufio.Reader) error {
+func (r *reply) readStream(a *upstream.Answer, in *bufio.Reader, hear func(soFar string)) error {
 	events := newEvents(in)
 	for !r.done {
 		data, err := events.next()
@@ -114,12 +114,13 @@ func (r *reply) readStream(a *upstream.Answer, in *bufio.Reader) error {
 		if json.Unmarshal(data, &d) != nil {
 			return upstream.InvalidAnswer("event is not JSON")
 		}
-		if failed(d.Error) {
+		if d.failed() {
 			return claimed(a, data)
 		}
 		if r.add(d); r.finish != "" {
 			a.Within(grace)
 		} else {
+			hear(r.text())
 			a.Progress()
 		}
 	}
@@ -171,9 +172,4 @@ func (r *reply) check() error {
 		return upstream.InvalidAnswer("answer holds no text")
 	}
 	return nil
-}
-
-// failed says whether the member "error" of a document holds one.
-func failed(raw json.RawMessage) bool {
-	return len(raw) > 0 && string(raw) != "null"
 }

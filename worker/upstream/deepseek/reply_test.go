@@ -150,7 +150,7 @@ func TestStatusFaults(t *testing.T) {
 		class  upstream.Class
 		code   string
 	}{
-		{400, `{"error":{"message":"The supported API model names are deepseek-v4-pro or deepseek-v4-flash, but you passed x.","type":"invalid_request_error"}}`, upstream.Permanent, upstream.CodeRejected},
+		{400, `{"error":{"message":"The supported API model names are deepseek-v4-pro or deepseek-v4-flash, but you passed x.","type":"invalid_request_error"}}`, upstream.Misconfigured, upstream.CodeMisconfigured},
 		{401, `{"error":{"message":"Authentication Fails, Your api key: ****5f1e is invalid","type":"authentication_error","param":null,"code":"invalid_request_error"}}`, upstream.Misconfigured, upstream.CodeMisconfigured},
 		{402, `{"error":{"message":"Insufficient Balance","type":"unknown_error","param":null,"code":"invalid_request_error"}}`, upstream.Misconfigured, upstream.CodeMisconfigured},
 		{422, `{"error":{"message":"` + canaryPrompt + `"}}`, upstream.Permanent, upstream.CodeRejected},

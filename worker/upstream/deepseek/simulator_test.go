@@ -71,7 +71,7 @@ func TestSimulatedFaults(t *testing.T) {
 		misconfigured = verdict{upstream.Misconfigured, upstream.CodeMisconfigured}
 	)
 	want := map[string]verdict{
-		"bad_request": rejected, "unprocessable": rejected, "unknown_model": rejected, "retired_model": rejected,
+		"bad_request": rejected, "unprocessable": rejected, "unknown_model": misconfigured, "retired_model": misconfigured,
 		"unauthorized": misconfigured, "no_balance": misconfigured, "moderated": moderated,
 		"rate_limited": throttled, "concurrency": throttled, "server_error": unavailable, "unavailable": unavailable,
 		"html_502": unavailable, "html_504": unavailable, "html_524": unavailable, "text_503": unavailable, "text_530": unavailable,

@@ -1,12 +1,16 @@
 package deepseek
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"strings"
+)
 
 // request is the document of a chat request.
 type request struct {
 	Model         string        `json:"model"`
 	Messages      []message     `json:"messages"`
-	Thinking      thinking      `json:"thinking"`
+	Thinking      *thinking     `json:"thinking,omitempty"`
+	Thinks        *bool         `json:"enable_thinking,omitempty"`
 	Temperature   float64       `json:"temperature"`
 	MaxTokens     int           `json:"max_tokens"`
 	Stream        bool          `json:"stream"`
@@ -26,18 +30,25 @@ type streamOptions struct {
 	IncludeUsage bool `json:"include_usage"`
 }
 
-// request spells a task. Thinking is switched off each time: it is on unless one says so, costs tokens and time, and
-// makes the temperature count for nothing. A stream shows early that the model is at work.
+// request spells a task. Thinking is switched off each time, in the service's own words: it is on unless one says so,
+// costs tokens and time, and makes the temperature count for nothing. A stream shows early that the model is at work.
 func (c *Client) request(t task, text string) request {
-	return request{
+	r := request{
 		Model:         c.model,
 		Messages:      []message{{Role: "system", Content: t.instruct(text)}, {Role: "user", Content: enclose(text)}},
-		Thinking:      thinking{Type: "disabled"},
 		Temperature:   t.temperature,
 		MaxTokens:     t.maxTokens,
 		Stream:        true,
 		StreamOptions: streamOptions{IncludeUsage: true},
 	}
+	switch {
+	case c.plain.Load():
+	case c.dialect == DialectSiliconFlow:
+		r.Thinks = new(bool)
+	default:
+		r.Thinking = &thinking{Type: "disabled"}
+	}
+	return r
 }
 
 // document is a whole answer or one event of a stream; they differ in the name of a choice's content.
@@ -46,7 +57,21 @@ type document struct {
 	Choices []choice        `json:"choices"`
 	Usage   *usage          `json:"usage"`
 	Error   json.RawMessage `json:"error"`
+	// Code and Message are the members of the other kind of error envelope, which has no "error".
+	Code    json.RawMessage `json:"code"`
+	Message json.RawMessage `json:"message"`
 }
+
+// failed says whether the document is an error in place of an answer.
+func (d *document) failed() bool {
+	if given(d.Error) {
+		return true
+	}
+	return len(d.Choices) == 0 && given(d.Message) && strings.HasPrefix(string(d.Message), `"`)
+}
+
+// given says whether a member is there and not null.
+func given(raw json.RawMessage) bool { return len(raw) > 0 && string(raw) != "null" }
 
 type choice struct {
 	Index        int     `json:"index"`
@@ -63,4 +88,12 @@ type content struct {
 type usage struct {
 	Prompt     int `json:"prompt_tokens"`
 	Completion int `json:"completion_tokens"`
+	// CacheHit is DeepSeek's count of remembered tokens, Details the one that others have.
+	CacheHit int `json:"prompt_cache_hit_tokens"`
+	Details  struct {
+		Cached int `json:"cached_tokens"`
+	} `json:"prompt_tokens_details"`
 }
+
+// cached returns how many tokens of the prompt were remembered, never more than there are.
+func (u *usage) cached() int { return min(max(u.CacheHit, u.Details.Cached, 0), u.Prompt) }

@@ -10,13 +10,22 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
 )
 
-// Config says where the gateway is and how to speak to it.
+// Config says where the services are and how to speak to them.
 type Config struct {
 	// BaseURL is POLLINATIONS_IMAGE_API_BASE and SpeechBaseURL is POLLINATIONS_TEXT_API_BASE: with or without a closing
 	// slash, a version or the route's own path. An empty one makes its calls fail as misconfigured.
 	BaseURL       string
 	SpeechBaseURL string
-	// Token is the gateway's key; it travels in the Authorization header only.
+	// ImageStyle and SpeechStyle are the generations of the interface, StyleGen or StyleLegacy; the hosts decide where
+	// they are empty.
+	ImageStyle  string
+	SpeechStyle string
+	// Gate guards the calls to an older service. Default one of this client's own, which knows no other process.
+	Gate Gate
+	// LegacyImageSpacing and LegacySpeechSpacing are how far apart those calls begin. Default 45 s and 30 s.
+	LegacyImageSpacing  time.Duration
+	LegacySpeechSpacing time.Duration
+	// Token is the gateway's key; it travels in the Authorization header only, and not at all to an older service.
 	Token string
 	// HTTP sends the requests; nil means a client of its own over upstream.NewTransport.
 	HTTP   *http.Client
@@ -31,27 +40,22 @@ type Config struct {
 	Observe func(upstream string, status int, code string, took time.Duration)
 }
 
-// Client speaks to the gateway. It may be used by many goroutines at once.
+// Client speaks to both services. It may be used by many goroutines at once.
 type Client struct {
-	image    upstream.Caller
-	speech   upstream.Caller
-	dialect  gateway
+	image    service
+	speech   service
 	maxBytes int64
 	logger   *slog.Logger
 	retired  sync.Once
 	// placeholders are the MD5 sums of pictures that stand for an error.
 	placeholders []string
+	recent       recent
 }
 
 const defaultMaxBytes = 32 << 20
 
-// New returns a client. It fails when an address cannot be used, in a sentence that names the setting.
+// New returns a client. It fails when an address or a style cannot be used, in a sentence that names the setting.
 func New(cfg Config) (*Client, error) {
-	// Here, and nowhere else, the dialect is chosen.
-	dialect, err := newGateway(cfg.BaseURL, cfg.SpeechBaseURL)
-	if err != nil {
-		return nil, err
-	}
 	if cfg.HTTP == nil {
 		cfg.HTTP = &http.Client{Transport: upstream.NewTransport(upstream.Options{})}
 	}
@@ -61,24 +65,60 @@ func New(cfg Config) (*Client, error) {
 	if cfg.MaxBytes <= 0 {
 		cfg.MaxBytes = defaultMaxBytes
 	}
-	image := upstream.Caller{
-		Upstream:  upstream.PollinationsImage,
-		HTTP:      cfg.HTTP,
-		Key:       cfg.Token,
-		UserAgent: upstream.UserAgent(cfg.Version),
-		Idle:      cfg.Idle,
-		Observe:   cfg.Observe,
+	image, err := newService(cfg, upstream.PollinationsImage, imageSetting, cfg.BaseURL, imageStyleSetting, cfg.ImageStyle)
+	if err != nil {
+		return nil, err
 	}
-	speech := image
-	speech.Upstream = upstream.PollinationsSpeech
+	image.restrain(cfg.Gate, cfg.LegacyImageSpacing, defaultImageSpacing)
+	speech, err := newService(cfg, upstream.PollinationsSpeech, speechSetting, cfg.SpeechBaseURL, speechStyleSetting, cfg.SpeechStyle)
+	if err != nil {
+		return nil, err
+	}
+	speech.restrain(cfg.Gate, cfg.LegacySpeechSpacing, defaultSpeechSpacing)
 	return &Client{
 		image:        image,
 		speech:       speech,
-		dialect:      dialect,
 		maxBytes:     cfg.MaxBytes,
 		logger:       cfg.Logger,
 		placeholders: []string{errorPicture},
 	}, nil
+}
+
+// newService reads one address. Here, and nowhere else, the dialect is chosen.
+func newService(cfg Config, name, setting, address, styleSetting, style string) (service, error) {
+	base, err := parseBase(setting, address)
+	if err != nil {
+		return service{}, err
+	}
+	spoken, err := choose(styleSetting, style, base)
+	if err != nil {
+		return service{}, err
+	}
+	return service{
+		caller: upstream.Caller{
+			Upstream:  name,
+			HTTP:      cfg.HTTP,
+			Key:       cfg.Token,
+			UserAgent: upstream.UserAgent(cfg.Version),
+			Idle:      cfg.Idle,
+			Observe:   cfg.Observe,
+		},
+		base:    base,
+		setting: setting,
+		dialect: spoken,
+	}, nil
+}
+
+// LegacySpacing returns how far apart calls to an upstream must begin because it is an older service, for which a Gate
+// answers; 0 means that nothing of the kind is needed.
+func (c *Client) LegacySpacing(name string) time.Duration {
+	switch name {
+	case upstream.PollinationsImage:
+		return c.image.spacing
+	case upstream.PollinationsSpeech:
+		return c.speech.spacing
+	}
+	return 0
 }
 
 // Media is a picture or a recording that passed every check.
@@ -88,30 +128,36 @@ type Media struct {
 	Data        []byte
 	// Width and Height are the picture's own, which need not be those asked for; 0 for speech.
 	Width, Height int
-	// Model is the one that the gateway names, else the one asked for.
+	// Model is the one that the upstream names, else the one asked for.
 	Model string
-	// CacheHit says that the gateway had the answer ready, which costs nothing.
+	// CacheHit says that the upstream had the answer ready, which costs nothing.
 	CacheHit bool
+	// Usage is what the upstream counted.
+	Usage Usage
 }
 
 // Image has a picture made. The same request leads to the same address each time, so that a repetition joins a
-// generation that is still running and is billed once. Negative words are folded into the prompt. It fails with an
-// *upstream.Fault, and holds at most the bounded answer in memory, half as much again for a long prompt.
+// generation that is still running and is billed once. Negative words are folded into the prompt where the service has no
+// parameter for them. It fails with an *upstream.Fault, or with the error of a Gate, and holds at most the bounded answer
+// in memory, half as much again for a long prompt.
 func (c *Client) Image(ctx context.Context, r ImageRequest) (*Media, error) {
-	if c.dialect.imageBase == "" {
+	if c.image.base == "" {
 		return nil, upstream.Unset(upstream.PollinationsImage, imageSetting)
 	}
 	if r.Model == "" {
 		r.Model = DefaultImageModel
 	}
-	call, err := c.dialect.picture(r, c.maxBytes)
+	call, err := c.image.dialect.picture(c.image.base, r, c.maxBytes)
 	if err != nil {
 		return nil, err
 	}
 	var media *Media
-	err = c.image.Do(ctx, call.Request, func(a *upstream.Answer) error {
+	err = c.image.do(ctx, call, func(a *upstream.Answer) error {
 		media, err = c.readPicture(a, call.inJSON)
-		return err
+		if err != nil {
+			return err
+		}
+		return c.suspect(r, media)
 	})
 	if err != nil {
 		return nil, err
@@ -123,26 +169,36 @@ func (c *Client) Image(ctx context.Context, r ImageRequest) (*Media, error) {
 }
 
 // Speech has a text read aloud. The bytes may be of another format than asked for where the model knows only one; the
-// content type says which. It fails with an *upstream.Fault.
+// content type says which. A speed other than 1 is made here, out of a WAV file, which takes some computing time and
+// works for the formats wav and pcm alone; any other is refused. It fails with an *upstream.Fault, or with the error of
+// a Gate.
 func (c *Client) Speech(ctx context.Context, r SpeechRequest) (*Media, error) {
-	if c.dialect.speechBase == "" {
+	if c.speech.base == "" {
 		return nil, upstream.Unset(upstream.PollinationsSpeech, speechSetting)
 	}
-	if r.Model == chatSpeechModel {
+	r = r.filled()
+	model := c.speech.dialect.speechModel(r.Model)
+	if r.Model == chatSpeechModel && model != r.Model {
 		c.retired.Do(func() {
 			c.logger.WarnContext(ctx, "speech model is no longer served, another one is used",
-				"model", chatSpeechModel, "replaced_by", DefaultSpeechModel)
+				"model", r.Model, "replaced_by", model)
 		})
-		r.Model = ""
 	}
-	r = r.filled()
-	call, err := c.dialect.recording(r, c.maxBytes)
+	r.Model = model
+	wanted := r.Format
+	if r.Speed != 1 {
+		if err := timeable(r); err != nil {
+			return nil, err
+		}
+		r.Format = "wav"
+	}
+	call, err := c.speech.dialect.recording(c.speech.base, r, c.maxBytes)
 	if err != nil {
 		return nil, err
 	}
 	var media *Media
-	err = c.speech.Do(ctx, call.Request, func(a *upstream.Answer) error {
-		media, err = readRecording(a, r.Format)
+	err = c.speech.do(ctx, call, func(a *upstream.Answer) error {
+		media, err = readRecording(a, r, call.inJSON)
 		return err
 	})
 	if err != nil {
@@ -150,6 +206,11 @@ func (c *Client) Speech(ctx context.Context, r SpeechRequest) (*Media, error) {
 	}
 	if media.Model == "" {
 		media.Model = r.Model
+	}
+	if r.Speed != 1 {
+		if err := c.retime(ctx, media, r.Speed, wanted); err != nil {
+			return nil, err
+		}
 	}
 	return media, nil
 }

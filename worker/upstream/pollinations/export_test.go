@@ -1,5 +1,10 @@
 package pollinations
 
+import (
+	"context"
+	"net/http"
+)
+
 // AddPlaceholder lets tests name a picture of their own as an error picture.
 func (c *Client) AddPlaceholder(sum string) { c.placeholders = append(c.placeholders, sum) }
 
@@ -11,3 +16,17 @@ func CheckPicture(data []byte) (*Media, error) { return (&Client{}).checkPicture
 
 // CheckRecording lets tests check bytes without an exchange.
 func CheckRecording(data []byte, format string) (*Media, error) { return checkRecording(data, format) }
+
+// Retime lets tests change a recording without an exchange.
+func (c *Client) Retime(ctx context.Context, m *Media, speed float64, format string) error {
+	return c.retime(ctx, m, speed, format)
+}
+
+// UsageOf lets tests read headers without an exchange.
+func UsageOf(header http.Header, hit bool) Usage { return usageOf(header, hit) }
+
+// ReadModels lets tests read a list without an exchange.
+func ReadModels(body []byte) (image, speech []Model, is bool) {
+	entries, is := readList(body)
+	return chosen(entries, paints), chosen(entries, speaks), is
+}

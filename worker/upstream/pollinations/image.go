@@ -112,6 +112,7 @@ func (m *Media) describe(header http.Header) {
 	m.Model = strings.TrimSpace(header.Get("X-Model-Used"))
 	// The first to ask may be told of a hit that was in truth its own generation.
 	m.CacheHit = strings.EqualFold(header.Get("X-Cache"), "HIT") && !strings.EqualFold(header.Get("X-Cache-Type"), "GENERATED")
+	m.Usage = usageOf(header, m.CacheHit)
 }
 
 // isOfType says whether the content type begins as expected.

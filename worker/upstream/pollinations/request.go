@@ -22,8 +22,10 @@ type ImageRequest struct {
 	// Quality and Transparent are sent to the models that know them.
 	Quality     string
 	Transparent bool
-	// NoLogo is what callers of the older interface say. This gateway draws no logo, so nothing is sent.
+	// NoLogo is told to the older service. The gateway draws no logo, so nothing is sent there.
 	NoLogo bool
+	// Safe asks for the service's own filter of what may be shown.
+	Safe bool
 }
 
 // SpeechRequest is a text to be read aloud.
@@ -32,24 +34,28 @@ type SpeechRequest struct {
 	Voice  string
 	Model  string
 	Format string
-	// Speed is sent when it differs from 1; 0 means 1. The gateway may ignore it.
+	// Speed is how much faster than usual the text is read, 0.25 to 4; 0 means 1. No service heeds one, so the recording is
+	// re-timed here, which is possible for the formats wav and pcm alone.
 	Speed float64
 }
 
 func (r SpeechRequest) filled() SpeechRequest {
-	if r.Model == "" {
-		r.Model = DefaultSpeechModel
-	}
 	if r.Voice == "" {
 		r.Voice = DefaultVoice
 	}
 	if r.Format == "" {
 		r.Format = "mp3"
 	}
+	if r.Speed == 0 {
+		r.Speed = 1
+	}
 	return r
 }
 
-// words returns what the gateway is told to paint. It has no parameter for what to leave out, so that goes in as words.
+// words returns what is to be read.
+func (r SpeechRequest) words() string { return plain(r.Text) }
+
+// words returns what the gateway is told to paint. The gateway has no parameter for what to leave out, so that goes in as words.
 func (r ImageRequest) words() string {
 	prompt, negative := plain(r.Prompt), plain(r.Negative)
 	switch {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"image"
+	"math"
 	"net/http"
 	"slices"
 	"strings"
@@ -75,17 +76,24 @@ func TestSimulatedSpeech(t *testing.T) {
 	t.Parallel()
 	_, client := simulated(t, 0)
 	for format, contentType := range map[string]string{"mp3": "audio/mpeg", "wav": "audio/wav", "pcm": "audio/pcm"} {
-		got, err := client.Speech(t.Context(), pollinations.SpeechRequest{Text: "Good morning, 早上好", Format: format, Speed: 1.5})
+		got, err := client.Speech(t.Context(), pollinations.SpeechRequest{Text: "Good morning, 早上好", Format: format})
 		if err != nil || got.ContentType != contentType || len(got.Data) < 1000 {
 			t.Errorf("%s: %+v, %v", format, got, err)
+		}
+		if format == "mp3" {
+			continue
+		}
+		fast, err := client.Speech(t.Context(), pollinations.SpeechRequest{Text: "Good morning, 早上好", Format: format, Speed: 2})
+		if err != nil || fast.ContentType != contentType || math.Abs(2*float64(len(fast.Data))/float64(len(got.Data))-1) > 0.03 {
+			t.Errorf("%s at twice the speed: %d of %d bytes, %v", format, len(fast.Data), len(got.Data), err)
 		}
 	}
 	_, err := client.Speech(t.Context(), pollinations.SpeechRequest{Text: "x", Voice: "nobody's"})
 	requireFault(t, err, upstream.Permanent, upstream.CodeRejected)
 }
 
-// What each fault of the simulator must be taken for. A fault that is not named here concerns the language model only
-// and leaves a picture and a recording as they are.
+// What each fault of the simulator must be taken for by a picture and a recording alike. Whatever else the simulator can
+// do must end in a good answer or in a fault that tells nothing.
 func TestSimulatedFaults(t *testing.T) {
 	t.Parallel()
 	type verdict struct {
@@ -109,6 +117,11 @@ func TestSimulatedFaults(t *testing.T) {
 		"rate_limited": throttled, "rate_limited_pk": throttled, "concurrency": throttled, "rate_limited_interval": throttled,
 		"server_error": unavailable, "bad_gateway": unavailable, "unavailable": unavailable, "gateway_timeout": unavailable,
 		"html_502": unavailable, "html_504": unavailable, "html_524": unavailable, "text_503": unavailable, "text_530": unavailable,
+		"html_520": unavailable, "html_521": unavailable, "html_522": unavailable, "html_523": unavailable,
+		"banned": misconfigured, "insufficient_balance": misconfigured, "redirect": unavailable,
+		"method_not_allowed": rejected, "unsupported_media_type": rejected, "failed_to_download_image": rejected,
+		"invalid_image_url": rejected, "image_too_large": rejected, "unsupported_image_media_type": rejected,
+		"endless_body": {upstream.Permanent, upstream.CodeTooLarge}, "gzip_bomb": invalid, "error_picture_throttled": throttled,
 		"reset": unavailable, "error_picture": unavailable, "stalled": timedOut, "hang": timedOut,
 		"truncated": invalid, "empty": invalid, "wrong_type": invalid, "not_json": invalid, "garbage": invalid,
 	}
@@ -139,22 +152,13 @@ func TestSimulatedFaults(t *testing.T) {
 			}
 			_, imageErr := client.Image(ctx, pollinations.ImageRequest{Prompt: canaryPrompt, Model: "flux", Width: 64, Height: 64})
 			_, speechErr := client.Speech(ctx, pollinations.SpeechRequest{Text: canaryPrompt})
-			// These are pictures, which nothing marks as wrong, or which are wrong for speech alone.
-			if name == "error_picture_bare" || name == "wrong_size" {
-				if imageErr != nil {
-					t.Errorf("picture: %v", imageErr)
-				}
-				return
-			}
 			for _, err := range []error{imageErr, speechErr} {
-				if !bad {
-					if err != nil {
-						t.Errorf("got %v", err)
-					}
-					continue
+				if bad {
+					requireFault(t, err, verdict.class, verdict.code)
 				}
-				requireFault(t, err, verdict.class, verdict.code)
-				requireSilence(t, faultOf(t, err))
+				if err != nil {
+					requireSilence(t, faultOf(t, err))
+				}
 			}
 		})
 	}

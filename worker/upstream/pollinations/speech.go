@@ -7,26 +7,38 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
 )
 
-// readRecording reads an answer and checks it. The format is the one asked for.
-func readRecording(a *upstream.Answer, format string) (*Media, error) {
+// readRecording reads an answer to the request and checks it.
+func readRecording(a *upstream.Answer, r SpeechRequest, inJSON bool) (*Media, error) {
 	if fault := pictured(a); fault != nil {
 		return nil, fault
 	}
 	if a.Encoded() {
 		return nil, upstream.InvalidAnswer("answer is compressed, which was not asked for")
 	}
-	if !isOfType(a.Header, "audio/") {
-		return nil, a.Unexpected("content type is not audio/", nil)
+	expected := "audio/"
+	if inJSON {
+		expected = "application/json"
+	}
+	if !isOfType(a.Header, expected) {
+		return nil, a.Unexpected("content type is not "+expected, nil)
 	}
 	data, err := a.ReadAll()
 	if err != nil {
 		return nil, err
 	}
-	media, err := checkRecording(data, format)
+	model := ""
+	if inJSON {
+		if data, model, err = unpackSpeech(a, data, r.words()); err != nil {
+			return nil, err
+		}
+	}
+	media, err := checkRecording(data, r.Format)
 	if err != nil {
 		return nil, err
 	}
-	media.describe(a.Header)
+	if media.describe(a.Header); media.Model == "" {
+		media.Model = model
+	}
 	return media, nil
 }
 

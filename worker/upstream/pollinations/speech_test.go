@@ -19,7 +19,7 @@ func TestSpeech(t *testing.T) {
 		request
 		document string
 	}{
-		{"all", request{Text: " hello ", Voice: "nova", Model: "kokoro", Format: "wav", Speed: 1.5}, `{"model":"kokoro","input":"hello","voice":"nova","response_format":"wav","speed":1.5}`},
+		{"all", request{Text: " hello ", Voice: "nova", Model: "kokoro", Format: "wav"}, `{"model":"kokoro","input":"hello","voice":"nova","response_format":"wav"}`},
 		{"defaults", request{Text: "hello", Speed: 1}, `{"model":"elevenlabs","input":"hello","voice":"alloy","response_format":"mp3"}`},
 		{"a model that speaks no more", request{Text: "hello", Model: "openai-audio"}, `{"model":"elevenlabs","input":"hello","voice":"alloy","response_format":"mp3"}`},
 	} {

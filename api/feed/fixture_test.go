@@ -1,0 +1,280 @@
+package feed_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/text2image-audio/text2image-audio/api/feed"
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/ledger"
+	"github.com/text2image-audio/text2image-audio/pkg/queue"
+	"github.com/text2image-audio/text2image-audio/pkg/store"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	// hang bounds what should take moments.
+	hang = 30 * time.Second
+	// owner has all jobs that a test says nothing else about.
+	owner = "u1"
+)
+
+// still is a feed that does nothing by itself, so that every event of a test comes from a write.
+var still = feed.Config{Tick: time.Hour, Reread: time.Hour}
+
+// rig is a feed on a NATS of its own, and the hands that write what it shows.
+type rig struct {
+	broker *broker.Broker
+	queue  *queue.Queue
+	store  *store.Store
+	ledger *ledger.Ledger
+	feed   *feed.Feed
+}
+
+func start(t testing.TB, cfg feed.Config) *rig {
+	t.Helper()
+	return on(t, brokertest.Start(t), cfg)
+}
+
+// on starts a feed on a broker.
+func on(t testing.TB, b *broker.Broker, cfg feed.Config) *rig {
+	t.Helper()
+	q, err := queue.New(t.Context(), b)
+	must(t, err)
+	s, err := store.New(t.Context(), b)
+	must(t, err)
+	r := &rig{broker: b, queue: q, store: s, ledger: ledger.New(q, s)}
+	r.feed = feed.New(b, r.ledger, q, cfg, quiet())
+	t.Cleanup(r.feed.Stop)
+	return r
+}
+
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// push queues an image job of a member.
+func (r *rig) push(t testing.TB, id string, options ...func(*job.Spec)) *job.Spec {
+	t.Helper()
+	in, err := job.NewInput(job.KindImage)
+	must(t, err)
+	now := time.Now()
+	spec := &job.Spec{
+		ID: id, Kind: job.KindImage, Lane: job.LaneMember, Owner: owner, Input: in, CreatedAt: job.At(now),
+		Deadline: job.At(now.Add(time.Hour)), MaxAttempts: 8, Fingerprint: "f-" + id,
+	}
+	for _, option := range options {
+		option(spec)
+	}
+	_, err = r.queue.Push(t.Context(), spec, false)
+	must(t, err)
+	return spec
+}
+
+// put writes a state of a job, whatever was there before.
+func (r *rig) put(t testing.TB, spec *job.Spec, delivery, step uint64) {
+	t.Helper()
+	r.putAs(t, spec, &job.Progress{Status: job.StatusRunning, Delivery: delivery, Step: step, Attempt: int(delivery)})
+}
+
+func (r *rig) putAs(t testing.TB, spec *job.Spec, p *job.Progress) {
+	t.Helper()
+	p.ID = spec.ID
+	_, revision, err := r.store.ProgressLeader(t.Context(), spec.Owner, spec.ID)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		t.Fatal(err)
+	}
+	_, err = r.store.PutProgress(t.Context(), spec.Owner, p, revision)
+	must(t, err)
+}
+
+// settle ends a job as its worker does: record, progress, queue.
+func (r *rig) settle(t testing.TB, spec *job.Spec) {
+	t.Helper()
+	r.record(t, spec)
+	must(t, r.store.DropProgress(t.Context(), spec.Owner, spec.ID))
+	r.leave(t, spec)
+}
+
+// record writes a job's end and leaves the rest of the settlement undone.
+func (r *rig) record(t testing.TB, spec *job.Spec) {
+	t.Helper()
+	must(t, r.end(t.Context(), spec, time.Now()))
+}
+
+func (r *rig) end(ctx context.Context, spec *job.Spec, at time.Time) error {
+	_, _, err := r.store.Settle(ctx, &job.Record{
+		Spec: spec, Status: job.StatusSucceeded, Attempt: 1, FinishedAt: job.At(at), Result: &job.Result{Text: "done"},
+	}, nil, nil)
+	return err
+}
+
+// leave takes a job out of the queue.
+func (r *rig) leave(t testing.TB, spec *job.Spec) {
+	t.Helper()
+	entry, err := r.queue.FindLeader(t.Context(), spec.Owner, spec.ID)
+	must(t, err)
+	must(t, r.queue.Delete(t.Context(), entry.Sequence))
+}
+
+// mute stores writes without telling anybody, as if every event were lost.
+func (r *rig) mute(t testing.TB) {
+	t.Helper()
+	for _, name := range []string{broker.StreamJobs, broker.ProgressStream, broker.ResultsStream} {
+		stream, err := r.broker.JetStream().Stream(t.Context(), name)
+		must(t, err)
+		cfg := stream.CachedInfo().Config
+		cfg.RePublish = nil
+		_, err = r.broker.JetStream().UpdateStream(t.Context(), cfg)
+		must(t, err)
+	}
+}
+
+func (r *rig) watch(t testing.TB, spec *job.Spec) *feed.Reader {
+	t.Helper()
+	reader, err := r.feed.Watch(t.Context(), []string{spec.Owner}, spec.ID)
+	must(t, err)
+	t.Cleanup(reader.Close)
+	return reader
+}
+
+func (r *rig) watchOwner(t testing.TB, since time.Time) *feed.Reader {
+	t.Helper()
+	reader, err := r.feed.WatchOwner(t.Context(), owner, since)
+	must(t, err)
+	t.Cleanup(reader.Close)
+	return reader
+}
+
+// take gives the oldest job to a worker that will never be heard of again.
+func (r *rig) take(t testing.TB) {
+	t.Helper()
+	lane, err := r.queue.Lane(t.Context(), job.KindImage, job.LaneMember)
+	must(t, err)
+	puller, err := r.queue.Puller()
+	must(t, err)
+	defer puller.Close()
+	d, err := puller.Take(lane, hang)
+	must(t, err)
+	if d == nil {
+		t.Fatal("no job came")
+	}
+}
+
+// next returns the next event.
+func next(t testing.TB, reader *feed.Reader) feed.Event {
+	t.Helper()
+	select {
+	case e, open := <-reader.Events():
+		if !open {
+			t.Fatalf("the events ended: %v", reader.Err())
+		}
+		if e.Job == nil || e.Snapshot == nil || e.Job.ID != e.Snapshot.Spec.ID || e.Job.Status != e.Snapshot.Status() {
+			t.Fatalf("incoherent event %+v", e)
+		}
+		return e
+	case <-time.After(hang):
+		t.Fatal("no event came")
+		return feed.Event{}
+	}
+}
+
+// expect reads states, each given by its id, and lets nothing else pass.
+func expect(t testing.TB, reader *feed.Reader, ids ...string) {
+	t.Helper()
+	for i, id := range ids {
+		if e := next(t, reader); e.ID != id {
+			t.Fatalf("event %d is %q (%s), want %q", i, e.ID, e.Job.Status, id)
+		}
+	}
+}
+
+// expectOf is expect for a stream of many jobs: each state is given as "<job> <id>".
+func expectOf(t testing.TB, reader *feed.Reader, states ...string) {
+	t.Helper()
+	for i, state := range states {
+		if e := next(t, reader); e.Job.ID+" "+e.ID != state {
+			t.Fatalf("event %d is %q (%s), want %q", i, e.Job.ID+" "+e.ID, e.Job.Status, state)
+		}
+	}
+}
+
+// ended asserts that no further event comes and that the reader ended for the given reason.
+func ended(t testing.TB, reader *feed.Reader, want error) {
+	t.Helper()
+	select {
+	case e, open := <-reader.Events():
+		if open {
+			t.Fatalf("event %q after the end", e.ID)
+		}
+	case <-time.After(hang):
+		t.Fatal("the events did not end")
+	}
+	if err := reader.Err(); !errors.Is(err, want) || (want == nil) != (err == nil) {
+		t.Errorf("the reader ended with %v, want %v", err, want)
+	}
+}
+
+// drain reads to the end, without a look at what comes.
+func drain(t testing.TB, reader *feed.Reader) {
+	t.Helper()
+	limit := time.After(hang)
+	for {
+		select {
+		case _, open := <-reader.Events():
+			if !open {
+				return
+			}
+		case <-limit:
+			t.Fatal("the events did not end")
+		}
+	}
+}
+
+// eventually waits until a condition holds that nothing signals.
+func eventually(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	again := time.NewTicker(5 * time.Millisecond)
+	defer again.Stop()
+	for end := time.Now().Add(hang); !holds(); <-again.C {
+		if time.Now().After(end) {
+			t.Fatalf("it did not come to be: %s", what)
+		}
+	}
+}
+
+// announce tells of a worker.
+func (r *rig) announce(t testing.TB, id string, slots int, seconds float64) {
+	t.Helper()
+	must(t, r.queue.Announce(t.Context(), queue.Worker{
+		ID: id, Version: "1", Mode: "simulator", StartedAt: job.At(time.Now()), Slots: map[job.Kind]int{job.KindImage: slots},
+		RunSeconds: map[job.Kind]float64{job.KindImage: seconds},
+	}))
+}
+
+// forge tells the readers of a state that is not what is stored.
+func (r *rig) forge(t testing.TB, subject string, data []byte) {
+	t.Helper()
+	must(t, r.broker.Conn().Publish(subject, data))
+	must(t, r.broker.Conn().Flush())
+}
+
+func encoded(t testing.TB, thing interface{ Encode() ([]byte, error) }) []byte {
+	t.Helper()
+	data, err := thing.Encode()
+	must(t, err)
+	return data
+}

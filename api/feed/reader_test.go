@@ -1,0 +1,190 @@
+package feed_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/api/feed"
+	"github.com/text2image-audio/text2image-audio/pkg/ledger"
+)
+
+// TestSlowReaderIsDropped lets one reader of each sort leave its events alone while others of the same job go on.
+func TestSlowReaderIsDropped(t *testing.T) {
+	t.Parallel()
+	cfg := still
+	cfg.Patience = 50 * time.Millisecond
+	r := start(t, cfg)
+	spec := r.push(t, "j1")
+	slow, slowAll := r.watch(t, spec), r.watchOwner(t, time.Time{})
+	fast, fastAll := r.watch(t, spec), r.watchOwner(t, time.Time{})
+	expect(t, fast, "0.0")
+	expectOf(t, fastAll, "j1 0.0")
+	for step := uint64(1); step <= 50; step++ {
+		r.put(t, spec, 1, step)
+		expect(t, fast, fmt.Sprintf("1.%d", step))
+		expectOf(t, fastAll, fmt.Sprintf("j1 1.%d", step))
+	}
+	for name, reader := range map[string]*feed.Reader{"one": slow, "all": slowAll} {
+		if err := reader.Err(); !errors.Is(err, feed.ErrSlow) {
+			t.Errorf("%s: the slow reader ended with %v", name, err)
+		}
+		drain(t, reader)
+	}
+	// It resumes with a snapshot of what is now.
+	expect(t, r.watch(t, spec), "1.50")
+	r.settle(t, spec)
+	expect(t, fast, "end")
+	expectOf(t, fastAll, "j1 end")
+	ended(t, fast, nil)
+}
+
+// TestFloodDropsAReader fills what may wait for a reader before its patience ends. It has missed something then, so it
+// is dropped although it wakes up in time.
+func TestFloodDropsAReader(t *testing.T) {
+	t.Parallel()
+	cfg := still
+	cfg.Patience = time.Hour
+	r := start(t, cfg)
+	spec := r.push(t, "j1")
+	before := r.broker.Conn().NumSubscriptions()
+	slow, slowAll, fast := r.watch(t, spec), r.watchOwner(t, time.Time{}), r.watchOwner(t, time.Time{})
+	expectOf(t, fast, "j1 0.0")
+	for step := uint64(1); step <= 300; step++ {
+		r.put(t, spec, 1, step)
+		expectOf(t, fast, fmt.Sprintf("j1 1.%d", step))
+	}
+	for _, reader := range []*feed.Reader{slow, slowAll} {
+		drain(t, reader)
+		ended(t, reader, feed.ErrSlow)
+	}
+	fast.Close()
+	ended(t, fast, context.Canceled)
+	if got := r.broker.Conn().NumSubscriptions(); got != before {
+		t.Errorf("%d subscriptions, %d before", got, before)
+	}
+	// The job's next reader does not suffer for it.
+	reader := r.watch(t, spec)
+	expect(t, reader, "1.300")
+	r.settle(t, spec)
+	expect(t, reader, "end")
+}
+
+func TestStopEndsReaders(t *testing.T) {
+	t.Parallel()
+	r := start(t, feed.Config{Tick: time.Millisecond, Reread: time.Millisecond})
+	count := r.broker.Conn().NumSubscriptions
+	spec := r.push(t, "j1")
+	r.push(t, "j2")
+	before := count()
+	var readers []*feed.Reader
+	for range 5 {
+		readers = append(readers, r.watch(t, spec), r.watchOwner(t, time.Time{}))
+	}
+	r.feed.Stop()
+	for _, reader := range readers {
+		drain(t, reader)
+		ended(t, reader, feed.ErrStopped)
+	}
+	r.feed.Stop()
+	if got := count(); got != before {
+		t.Errorf("%d subscriptions, %d before", got, before)
+	}
+	if _, err := r.feed.Watch(t.Context(), []string{owner}, "j1"); !errors.Is(err, feed.ErrStopped) {
+		t.Errorf("watch after the stop: %v", err)
+	}
+	if _, err := r.feed.WatchOwner(t.Context(), owner, time.Time{}); !errors.Is(err, feed.ErrStopped) {
+		t.Errorf("watch all after the stop: %v", err)
+	}
+	r.settle(t, spec)
+	if _, err := r.feed.Watch(t.Context(), []string{owner}, "j1"); !errors.Is(err, feed.ErrStopped) {
+		t.Errorf("watch a job that has ended after the stop: %v", err)
+	}
+}
+
+// TestStopWhileReadersCome opens readers while the feed stops: each is refused or ended, and none outlives the stop.
+func TestStopWhileReadersCome(t *testing.T) {
+	t.Parallel()
+	r := start(t, still)
+	spec := r.push(t, "j1")
+	done := r.push(t, "j2")
+	r.settle(t, done)
+	for range 20 {
+		f := feed.New(r.broker, r.ledger, r.queue, still, quiet())
+		var callers sync.WaitGroup
+		open := make(chan *feed.Reader, 60)
+		for range 20 {
+			for _, watch := range []func() (*feed.Reader, error){
+				func() (*feed.Reader, error) { return f.Watch(t.Context(), []string{owner}, spec.ID) },
+				func() (*feed.Reader, error) { return f.Watch(t.Context(), []string{owner}, done.ID) },
+				func() (*feed.Reader, error) { return f.WatchOwner(t.Context(), owner, time.Time{}) },
+			} {
+				callers.Go(func() {
+					switch reader, err := watch(); {
+					case err == nil:
+						open <- reader
+					case !errors.Is(err, feed.ErrStopped):
+						t.Errorf("refused with %v", err)
+					}
+				})
+			}
+		}
+		f.Stop()
+		if got := f.Topics(); got != 0 {
+			t.Errorf("%d topics after the stop", got)
+		}
+		callers.Wait()
+		close(open)
+		for reader := range open {
+			drain(t, reader)
+			if err := reader.Err(); err != nil && !errors.Is(err, feed.ErrStopped) {
+				t.Errorf("ended with %v", err)
+			}
+		}
+	}
+}
+
+// TestReadersComeAndGo opens and closes readers of few jobs from many sides, so that topics end while others join.
+func TestReadersComeAndGo(t *testing.T) {
+	t.Parallel()
+	r := start(t, feed.Config{Tick: time.Millisecond, Reread: time.Millisecond})
+	before := r.broker.Conn().NumSubscriptions()
+	for i := range 3 {
+		r.push(t, fmt.Sprintf("j%d", i))
+	}
+	before = max(before, r.broker.Conn().NumSubscriptions())
+	var callers sync.WaitGroup
+	for i := range 8 {
+		callers.Go(func() {
+			for round := range 30 {
+				ctx, cancel := context.WithCancel(t.Context())
+				reader, err := r.feed.Watch(ctx, []string{owner}, fmt.Sprintf("j%d", round%4))
+				switch {
+				case round%4 == 3:
+					if !errors.Is(err, ledger.ErrNotFound) {
+						t.Errorf("watch nothing: %v", err)
+					}
+				case err != nil:
+					t.Errorf("watch: %v", err)
+				default:
+					if e := <-reader.Events(); e.ID != "0.0" {
+						t.Errorf("first %q", e.ID)
+					}
+					if i%2 == 0 {
+						reader.Close()
+						drain(t, reader)
+					}
+				}
+				cancel()
+			}
+		})
+	}
+	callers.Wait()
+	eventually(t, "nobody is left", func() bool { return r.feed.Topics() == 0 })
+	if got := r.broker.Conn().NumSubscriptions(); got != before {
+		t.Errorf("%d subscriptions, %d before", got, before)
+	}
+}

@@ -1,0 +1,98 @@
+package feed_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/api/feed"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+)
+
+func queued(id string) *job.Snapshot { return &job.Snapshot{Spec: &job.Spec{ID: id}} }
+
+func running(id string, delivery, step uint64) *job.Snapshot {
+	snap := queued(id)
+	snap.Progress = &job.Progress{Status: job.StatusRunning, Delivery: delivery, Step: step}
+	return snap
+}
+
+func finished(id string) *job.Snapshot {
+	snap := queued(id)
+	snap.Record = &job.Record{Spec: snap.Spec, Status: job.StatusSucceeded}
+	return snap
+}
+
+func TestRosterKnowsNews(t *testing.T) {
+	t.Parallel()
+	known := feed.NewRoster()
+	for i, step := range []struct {
+		snap *job.Snapshot
+		news bool
+	}{
+		{queued("j1"), true},
+		{queued("j1"), false},
+		{queued("j2"), true},
+		{running("j1", 1, 1), true},
+		{running("j1", 1, 1), false},
+		{queued("j1"), false},
+		{finished("j1"), true},
+		{finished("j1"), false},
+		{running("j1", 2, 1), false},
+		{queued("j1"), false},
+		{finished("j3"), true},
+		{running("j2", 1, 1), true},
+	} {
+		if news := known.Enter(step.snap); news != step.news {
+			t.Errorf("step %d, %s %s: news %t", i, step.snap.Spec.ID, step.snap.EventID(), news)
+		}
+	}
+	// What ended is remembered for a while, so that a sweep right behind the end does not matter.
+	known.Sweep(time.Now())
+	if known.Enter(running("j1", 3, 1)) || known.Enter(finished("j3")) {
+		t.Error("an end is forgotten at once")
+	}
+}
+
+func TestRosterKnowsPlaces(t *testing.T) {
+	t.Parallel()
+	known := feed.NewRoster()
+	known.Enter(queued("j1"))
+	for i, step := range []struct {
+		ahead int
+		news  bool
+	}{{0, true}, {0, false}, {1, true}, {0, true}} {
+		if news := known.Move("j1", step.ahead); news != step.news {
+			t.Errorf("step %d, place %d: news %t", i, step.ahead, news)
+		}
+	}
+	known.Enter(running("j1", 1, 1))
+	if got := known.Size(); got != 1 {
+		t.Errorf("%d entries for a running job", got)
+	}
+}
+
+func TestRosterForgets(t *testing.T) {
+	t.Parallel()
+	known := feed.NewRoster()
+	for round := range 50 {
+		for i := range 100 {
+			id := fmt.Sprintf("j%d-%d", round, i)
+			known.Enter(queued(id))
+			known.Move(id, i)
+			switch i % 3 {
+			case 0:
+				known.Enter(finished(id))
+			case 1:
+				known.Enter(running(id, 1, 1))
+				known.Enter(finished(id))
+			default:
+				known.Forget(id)
+			}
+		}
+	}
+	known.Sweep(time.Now().Add(2 * time.Minute))
+	if got := known.Size(); got != 0 {
+		t.Errorf("%d entries for nothing", got)
+	}
+}

@@ -1,0 +1,62 @@
+package server
+
+import (
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+)
+
+// modelList is the answer of GET /api/models.
+type modelList struct {
+	*job.Catalogue
+	Defaults modelDefaults `json:"defaults"`
+	Limits   modelLimits   `json:"limits"`
+	// Mode is "simulator", "live", "mixed" when workers differ, or "none" while no worker runs.
+	Mode string `json:"mode"`
+}
+
+// modelDefaults are what a request gets that names none.
+type modelDefaults struct {
+	ImageModel string `json:"image_model"`
+	AudioModel string `json:"audio_model"`
+	Voice      string `json:"voice"`
+}
+
+// modelLimits bound every model.
+type modelLimits struct {
+	PromptCharacters int     `json:"prompt_characters"`
+	SpeechCharacters int     `json:"speech_characters"`
+	MinSide          int     `json:"min_side"`
+	MaxSide          int     `json:"max_side"`
+	MaxPixels        int     `json:"max_pixels"`
+	MaxImages        int     `json:"max_images"`
+	MinSpeed         float64 `json:"min_speed"`
+	MaxSpeed         float64 `json:"max_speed"`
+}
+
+// modelsAge is how long a list may be kept by who asked for it, in seconds.
+const modelsAge = "60"
+
+// listModels is GET /api/models: what can be asked for.
+func (s *Server) listModels(c *gin.Context) error {
+	ctx, cancel := bounded(c)
+	defer cancel()
+	models := s.deps.Models(ctx)
+	usual := &job.AudioInput{}
+	d := speechDefaults(usual, s.defaults, models)
+	c.Header("Cache-Control", "public, max-age="+modelsAge)
+	writeJSON(c, http.StatusOK, jsonType, modelList{
+		Catalogue: &job.Catalogue{Source: models.Source, UpdatedAt: models.UpdatedAt, Images: models.Images, Speech: models.Speech},
+		Defaults: modelDefaults{
+			ImageModel: standard(models.Images, s.defaults.ImageModel).Name, AudioModel: d.AudioModel, Voice: d.Voice,
+		},
+		Limits: modelLimits{
+			PromptCharacters: job.MaxPrompt, SpeechCharacters: job.MaxSpeech, MinSide: job.MinSide, MaxSide: job.MaxSide,
+			MaxPixels: job.MaxPixels, MaxImages: job.MaxImages, MinSpeed: job.MinSpeed, MaxSpeed: job.MaxSpeed,
+		},
+		Mode: s.mode(ctx),
+	})
+	return nil
+}

@@ -1,0 +1,53 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/synadia-io/orbit.go/jetstreamext"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+)
+
+// LastOf reads the last message of several jobs from a stream, up to a thousand, and hands each to take with the job's
+// id, the last token of its subject. A job without one, and one that a newer program wrote, is left out. It costs one
+// request, which any replica may answer.
+func LastOf(ctx context.Context, js jetstream.JetStream, stream string, ids []string, subject func(id string) string,
+	take func(id string, msg *jetstream.RawStreamMsg) error,
+) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	subjects := make([]string, len(ids))
+	for i, id := range ids {
+		subjects[i] = subject(id)
+	}
+	ctx, cancel := Bounded(ctx)
+	defer cancel()
+	messages, err := jetstreamext.GetLastMsgsFor(ctx, js, stream, subjects)
+	if err != nil {
+		return fmt.Errorf("read many from %s: %w", stream, err)
+	}
+	for msg, err := range messages {
+		switch {
+		case errors.Is(err, jetstreamext.ErrNoMessages):
+			return nil
+		case err != nil:
+			return fmt.Errorf("read many from %s: %w", stream, err)
+		case len(msg.Data) == 0:
+			continue
+		}
+		id := msg.Subject[strings.LastIndexByte(msg.Subject, '.')+1:]
+		if err := take(id, msg); err != nil && !errors.Is(err, job.ErrNewer) {
+			return err
+		}
+	}
+	// The messages end without an error when the time is up.
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("read many from %s: %w", stream, err)
+	}
+	return nil
+}

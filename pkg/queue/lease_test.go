@@ -1,0 +1,58 @@
+package queue_test
+
+import (
+	"errors"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
+	"github.com/text2image-audio/text2image-audio/pkg/queue"
+)
+
+func TestLease(t *testing.T) {
+	t.Parallel()
+	b := brokertest.Start(t)
+	q, err := queue.New(t.Context(), b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	var won atomic.Int32
+	var revision atomic.Uint64
+	for range 20 {
+		wg.Go(func() {
+			r, again, err := q.Lease(t.Context(), "one", time.Hour)
+			switch {
+			case err == nil:
+				won.Add(1)
+				revision.Store(r)
+			case !errors.Is(err, queue.ErrLeased) || again <= 0:
+				t.Errorf("got %v, again after %v", err, again)
+			}
+		})
+	}
+	wg.Wait()
+	if won.Load() != 1 {
+		t.Fatalf("%d have the lease", won.Load())
+	}
+	if _, again, err := q.Lease(t.Context(), "one", time.Hour); !errors.Is(err, queue.ErrLeased) || again < 50*time.Minute {
+		t.Errorf("while it holds: %v, again after %v", err, again)
+	}
+	if _, _, err := q.Lease(t.Context(), "other", time.Hour); err != nil {
+		t.Errorf("another lease: %v", err)
+	}
+	if err := q.Shorten(t.Context(), "one", revision.Load()+1000, time.Now()); err != nil {
+		t.Errorf("shortened by who does not have it: %v", err)
+	}
+	if _, _, err := q.Lease(t.Context(), "one", time.Hour); !errors.Is(err, queue.ErrLeased) {
+		t.Errorf("after that: %v", err)
+	}
+	if err := q.Shorten(t.Context(), "one", revision.Load(), time.Now().Add(-time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := q.Lease(t.Context(), "one", time.Hour); err != nil {
+		t.Errorf("after its end: %v", err)
+	}
+}

@@ -1,0 +1,54 @@
+package simulator
+
+import "strings"
+
+// Dialect is the upstream whose manners a route keeps.
+type Dialect string
+
+// The dialects spoken. The two legacy hosts of Pollinations word their errors
+// differently, so that they are two.
+const (
+	DialectPollinations Dialect = "pollinations"
+	DialectLegacyImage  Dialect = "legacy-image"
+	DialectLegacyText   Dialect = "legacy-text"
+	DialectDeepSeek     Dialect = "deepseek"
+	DialectSiliconFlow  Dialect = "siliconflow"
+)
+
+// The paths under which the upstreams live that are not the gateway.
+const (
+	deepSeekPrefix    = "/deepseek"
+	siliconFlowPrefix = "/siliconflow"
+	legacyImagePrefix = "/legacy-image"
+	legacyTextPrefix  = "/legacy-text"
+)
+
+// dialectOf tells the dialect from the path of a request.
+func dialectOf(path string) Dialect {
+	for prefix, dialect := range map[string]Dialect{
+		deepSeekPrefix: DialectDeepSeek, siliconFlowPrefix: DialectSiliconFlow,
+		legacyImagePrefix: DialectLegacyImage, legacyTextPrefix: DialectLegacyText,
+	} {
+		if path == prefix || strings.HasPrefix(path, prefix+"/") {
+			return dialect
+		}
+	}
+	return DialectPollinations
+}
+
+// known reports whether the dialect is one of ours.
+func (d Dialect) known() bool {
+	switch d {
+	case DialectPollinations, DialectLegacyImage, DialectLegacyText, DialectDeepSeek, DialectSiliconFlow:
+		return true
+	default:
+		return false
+	}
+}
+
+// legacy reports whether the dialect is that of a legacy host, which serves
+// anybody without a key and one generation of an address at a time.
+func (d Dialect) legacy() bool { return d == DialectLegacyImage || d == DialectLegacyText }
+
+// ownChat reports whether the upstream runs language models itself.
+func (d Dialect) ownChat() bool { return d == DialectDeepSeek || d == DialectSiliconFlow }

@@ -1,0 +1,167 @@
+package simulator_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/simulator"
+	"github.com/text2image-audio/text2image-audio/pkg/simulator/simulatortest"
+)
+
+// TestOneAtATime holds one generation of an address: one more waits, the
+// next is refused, and another host, an address that was drawn before and a
+// twin of the one that runs are not concerned.
+func TestOneAtATime(t *testing.T) {
+	t.Parallel()
+	for name, target := range map[string]func(*simulator.Simulator, int) string{
+		"image": func(s *simulator.Simulator, n int) string {
+			return fmt.Sprintf("%s/prompt/cat?width=64&height=64&seed=%d", s.LegacyImageURL(), n)
+		},
+		"speech": func(s *simulator.Simulator, n int) string {
+			return fmt.Sprintf("%s/cat%d?model=openai-audio", s.LegacyTextURL(), n)
+		},
+		"text": func(s *simulator.Simulator, n int) string { return fmt.Sprintf("%s/cat%d", s.LegacyTextURL(), n) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := simulatortest.Start(t)
+			get(t, target(s, 0))
+			simulatortest.Script(t, s, simulator.Rule{Contains: "cat", Hold: true})
+			answers := make(chan answer, 3)
+			ask := func(n int) { answers <- send(t.Context(), http.MethodGet, target(s, n), "") }
+			go ask(1)
+			simulatortest.WaitHeld(t, s, 1)
+			go ask(2)
+			go ask(3)
+			refused := whole(t, <-answers) // One of the two; the other one waits.
+			if refused.status != http.StatusTooManyRequests || refused.header.Get("Retry-After") != "" {
+				t.Errorf("status %d, Retry-After %q", refused.status, refused.header.Get("Retry-After"))
+			}
+			if !strings.Contains(string(refused.body), `"queueInfo":{"ip":"127.0.0.1","currentSize":1,"pending":1,"total":2,"maxAllowed":1,"username":null,"userId":null,"tier":"anonymous"}`) {
+				t.Errorf("%s", refused.body)
+			}
+			if name == "image" {
+				if fields := refused.fields(t); at(t, fields, "requestParameters", "prompt") != "cat" || at(t, fields, "timingInfo", 0, "step") == "" || at(t, fields, "requestId") == "" {
+					t.Errorf("%s", refused.body)
+				}
+				if a := get(t, target(s, 0)); a.header.Get("X-Cache") != "HIT" {
+					t.Errorf("what was drawn before: status %d", a.status)
+				}
+				go func() { answers <- send(t.Context(), http.MethodGet, target(s, 1), "") }()
+			}
+			if a := get(t, s.LegacyTextURL()+"/dog"); name == "image" && a.status != http.StatusOK {
+				t.Errorf("the other host: status %d", a.status)
+			}
+			if name == "image" {
+				simulatortest.WaitCalls(t, s, simulator.KindImage, 6)
+			}
+			s.Release()
+			left := 2
+			if name == "image" {
+				left = 3
+			}
+			for range left {
+				if a := whole(t, <-answers); a.status != http.StatusOK {
+					t.Errorf("after the release: status %d, %s", a.status, a.body)
+				}
+			}
+			if a := get(t, target(s, 4)); a.status != http.StatusOK {
+				t.Errorf("afterwards: status %d", a.status)
+			}
+		})
+	}
+}
+
+// TestAddressesHaveTheirOwnLines lets three addresses draw at once.
+func TestAddressesHaveTheirOwnLines(t *testing.T) {
+	t.Parallel()
+	s := simulator.New(simulator.Config{})
+	t.Cleanup(func() { _ = s.Stop(t.Context()) })
+	simulatortest.Script(t, s, simulator.Rule{Hold: true})
+	codes := make(chan int, 3)
+	for n := range 3 {
+		go func() {
+			request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, fmt.Sprintf("/legacy-image/prompt/x?width=64&height=64&seed=%d", n), nil)
+			request.RemoteAddr = fmt.Sprintf("192.0.2.%d:99", n+1)
+			recorder := httptest.NewRecorder()
+			s.Handler().ServeHTTP(recorder, request)
+			codes <- recorder.Code
+		}()
+	}
+	simulatortest.WaitHeld(t, s, 3)
+	s.Release()
+	for range 3 {
+		if code := <-codes; code != http.StatusOK {
+			t.Errorf("status %d", code)
+		}
+	}
+}
+
+// TestSpacing lets the legacy host count seconds, on a clock of its own.
+func TestSpacing(t *testing.T) {
+	t.Parallel()
+	var elapsed atomic.Int64
+	s := simulatortest.StartWith(t, simulator.Config{Now: func() time.Time { return time.Unix(1_800_000_000, 0).Add(time.Duration(elapsed.Load())) }})
+	simulatortest.Script(t, s, simulator.Rule{Fault: "legacy_spacing", Kind: simulator.KindImage})
+	ask := func(n int) answer {
+		return get(t, fmt.Sprintf("%s/prompt/cat?width=64&height=64&seed=%d", s.LegacyImageURL(), n))
+	}
+	if a := ask(1); a.status != http.StatusOK || a.header.Get("Retry-After") != "" {
+		t.Fatalf("the first: status %d, Retry-After %q", a.status, a.header.Get("Retry-After"))
+	}
+	elapsed.Store(int64(15500 * time.Millisecond))
+	a := ask(2)
+	if a.status != 429 || a.header.Get("Retry-After") != "30" || at(t, a.fields(t), "error", "message") != "Sana is limited to one request per IP every 45 seconds. Retry after 30s." {
+		t.Errorf("too soon: status %d, Retry-After %q, %s", a.status, a.header.Get("Retry-After"), a.body)
+	}
+	envelopeOrder(t, a)
+	if a := ask(1); a.status != http.StatusOK {
+		t.Errorf("what is kept: status %d", a.status)
+	}
+	elapsed.Store(int64(45 * time.Second))
+	if a := ask(2); a.status != http.StatusOK {
+		t.Errorf("in time: status %d", a.status)
+	}
+	s.Clear()
+	if a := ask(3); a.status != http.StatusOK {
+		t.Errorf("without the rule: status %d", a.status)
+	}
+	simulatortest.Script(t, s, simulator.Rule{Fault: "legacy_spacing", RetryAfter: 2 * time.Second})
+	if a := ask(4); a.status != 429 || a.header.Get("Retry-After") != "2" {
+		t.Errorf("a spacing of its own: status %d, Retry-After %q", a.status, a.header.Get("Retry-After"))
+	}
+}
+
+// TestSpacingCountsFromTheTurn lets a generation wait longer than the spacing:
+// what follows is counted from when it began, not from when it came.
+func TestSpacingCountsFromTheTurn(t *testing.T) {
+	t.Parallel()
+	var seconds atomic.Int64
+	s := simulatortest.StartWith(t, simulator.Config{Now: func() time.Time { return time.Unix(1_800_000_000+seconds.Load(), 0) }})
+	simulatortest.Script(t, s, simulator.Rule{Fault: "legacy_spacing", Hold: true})
+	answers := make(chan answer, 2)
+	ask := func(n int) {
+		answers <- send(t.Context(), http.MethodGet, fmt.Sprintf("%s/prompt/cat?width=64&height=64&seed=%d", s.LegacyImageURL(), n), "")
+	}
+	go ask(1)
+	simulatortest.WaitHeld(t, s, 1)
+	seconds.Store(50)
+	go ask(2)
+	simulatortest.WaitCalls(t, s, simulator.KindImage, 2)
+	s.Release()
+	for range 2 {
+		if a := whole(t, <-answers); a.status != http.StatusOK {
+			t.Errorf("status %d", a.status)
+		}
+	}
+	seconds.Store(60)
+	ask(3)
+	if a := whole(t, <-answers); a.status != http.StatusTooManyRequests || a.header.Get("Retry-After") != "35" {
+		t.Errorf("status %d, Retry-After %q", a.status, a.header.Get("Retry-After"))
+	}
+}

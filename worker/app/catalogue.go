@@ -1,0 +1,98 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"math/big"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/catalogue"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/worker/upstream/pollinations"
+)
+
+const (
+	// refreshEvery is how often one of the workers asks the upstream for its models.
+	refreshEvery = 10 * time.Minute
+	// refreshLook is how often a worker looks whether that is due.
+	refreshLook = time.Minute
+	// refreshTimeout bounds the asking.
+	refreshTimeout = 30 * time.Second
+)
+
+// keepCatalogue keeps the list of models up to date until ctx ends. Of many workers the first to find it due asks.
+func (w *Worker) keepCatalogue(ctx context.Context, media *pollinations.Client) {
+	ticker := time.NewTicker(refreshLook)
+	defer ticker.Stop()
+	failing := false
+	for {
+		if w.catalogue.Due(ctx, refreshEvery) {
+			err := w.refreshCatalogue(ctx, media)
+			switch {
+			case err != nil && ctx.Err() == nil && !failing:
+				// Said once: the list of before, or the built-in one, holds meanwhile.
+				w.log.WarnContext(ctx, "the upstream's models could not be had", "error", err)
+			case err == nil && failing:
+				w.log.WarnContext(ctx, "the upstream's models can be had again")
+			}
+			failing = err != nil
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (w *Worker) refreshCatalogue(ctx context.Context, media *pollinations.Client) error {
+	ctx, cancel := context.WithTimeout(ctx, refreshTimeout)
+	defer cancel()
+	models, err := media.Models(ctx)
+	if models == nil || (len(models.Image) == 0 && len(models.Speech) == 0) {
+		return err
+	}
+	lists := &job.Catalogue{Images: convert(models.Image), Speech: convert(models.Speech)}
+	if publishErr := w.catalogue.Publish(ctx, lists); publishErr != nil && !errors.Is(publishErr, catalogue.ErrChanged) {
+		return publishErr
+	}
+	return err
+}
+
+// convert takes over what the rest of the system knows about models.
+func convert(models []pollinations.Model) []job.Model {
+	list := make([]job.Model, 0, len(models))
+	for _, m := range models {
+		pixels := m.MaxPixels
+		if pixels == 0 && m.MaxWidth > 0 && m.MaxHeight > 0 {
+			pixels = m.MaxWidth * m.MaxHeight
+		}
+		list = append(list, job.Model{
+			Name: m.Name, Title: m.Title, Aliases: m.Aliases, Voices: m.Voices, MaxPixels: pixels, PaidOnly: m.PaidOnly,
+			Health: m.Health, Price: price(m),
+		})
+	}
+	return list
+}
+
+// The names under which the lists give prices.
+const (
+	rateImage = "completionImageTokens"
+	rateAudio = "completionAudioTokens"
+)
+
+func price(m pollinations.Model) *job.Price {
+	p := &job.Price{Currency: m.Currency}
+	switch {
+	case m.PerImage > 0:
+		p.PerImage = m.Prices[rateImage]
+	case m.Rates[rateImage] > 0:
+		p.PerToken = m.Prices[rateImage]
+	case m.PerThousandCharacters > 0:
+		const thousand = 1000
+		p.PerThousandCharacters = job.Cost(m.Prices[rateAudio], big.NewRat(thousand, 1))
+	default:
+		return nil
+	}
+	return p
+}

@@ -1,0 +1,47 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/queue"
+	"github.com/text2image-audio/text2image-audio/worker/upstream"
+	"github.com/text2image-audio/text2image-audio/worker/upstream/pollinations"
+)
+
+const (
+	// imageSpacing and speechSpacing are how far apart calls to the older services begin, which is what they ask of one
+	// address.
+	imageSpacing  = 45 * time.Second
+	speechSpacing = 30 * time.Second
+	// releaseTimeout bounds the end of a lease.
+	releaseTimeout = 5 * time.Second
+)
+
+// gate lets one call to an older service through at a time, whichever worker makes it. Nobody waits here: a call whose
+// turn it is not fails as throttled until then, and its job waits in the queue.
+func (w *Worker) gate(q *queue.Queue) pollinations.Gate {
+	return func(ctx context.Context, name string) (func(), error) {
+		spacing, longest := imageSpacing, w.cfg.Processor.ImageTimeout
+		if name == upstream.PollinationsSpeech {
+			spacing, longest = speechSpacing, w.cfg.Processor.AudioTimeout
+		}
+		begun := time.Now()
+		revision, again, err := q.Lease(ctx, name, max(spacing, longest))
+		switch {
+		case errors.Is(err, queue.ErrLeased):
+			return nil, pollinations.Busy(name, again)
+		case err != nil:
+			return nil, err
+		}
+		return func() {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+			defer cancel()
+			if err := q.Shorten(ctx, name, revision, begun.Add(spacing)); err != nil {
+				// It ends by itself, later.
+				w.log.DebugContext(ctx, "lease not shortened", "upstream", name, "error", err)
+			}
+		}, nil
+	}
+}

@@ -1,0 +1,189 @@
+package upstream_test
+
+import (
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"reflect"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/worker/upstream"
+)
+
+// One connection serves one call after another, good or bad, and so many at once as there are slots.
+func TestConnectionsAreReused(t *testing.T) {
+	t.Parallel()
+	const slots, rounds = 6, 5
+	var opened atomic.Int32
+	var gathered sync.WaitGroup
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// All calls of a round are held until the last has come, so that each needs a connection of its own.
+		gathered.Done()
+		gathered.Wait()
+		if strings.HasSuffix(r.URL.Path, "/bad") {
+			http.Error(w, strings.Repeat("x", 4000), http.StatusBadGateway)
+			return
+		}
+		_, _ = io.WriteString(w, "good")
+	}))
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			opened.Add(1)
+		}
+	}
+	server.Start()
+	t.Cleanup(server.Close)
+	transport := upstream.NewTransport(upstream.Options{Slots: slots})
+	t.Cleanup(transport.CloseIdleConnections)
+	c := upstream.Caller{HTTP: &http.Client{Transport: transport}}
+	for range rounds {
+		gathered.Add(slots)
+		var calls sync.WaitGroup
+		for n := range slots {
+			calls.Go(func() {
+				request := upstream.Request{Method: http.MethodGet, URL: server.URL + "/good", MaxAnswer: 100}
+				if n%2 == 0 {
+					request.URL = server.URL + "/bad"
+				}
+				var body []byte
+				if err := c.Do(t.Context(), request, readAll(&body)); (err == nil) != (n%2 == 1) {
+					t.Errorf("call %d: %v", n, err)
+				}
+			})
+		}
+		calls.Wait()
+	}
+	if got := opened.Load(); got != slots {
+		t.Errorf("%d connections for %d calls, want %d", got, slots*rounds, slots)
+	}
+}
+
+// The transport asks the environment for a proxy, and sends what goes through one there.
+func TestProxy(t *testing.T) {
+	t.Parallel()
+	transport := upstream.NewTransport(upstream.Options{})
+	t.Cleanup(transport.CloseIdleConnections)
+	if reflect.ValueOf(transport.Proxy).Pointer() != reflect.ValueOf(http.ProxyFromEnvironment).Pointer() {
+		t.Error("proxies of the environment are not used")
+	}
+	proxy := serve(t, func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Method+" "+r.URL.Host) })
+	transport.Proxy = func(*http.Request) (*url.URL, error) { return url.Parse(proxy) }
+	c := upstream.Caller{HTTP: &http.Client{Transport: transport}}
+	var body []byte
+	if err := c.Do(t.Context(), ask("http://nowhere.invalid"), readAll(&body)); err != nil || string(body) != "GET nowhere.invalid" {
+		t.Errorf("got %q, %v", body, err)
+	}
+}
+
+// A redirect is a fault, whatever its status, and nothing is sent to where it points.
+func TestRedirectsAreRefused(t *testing.T) {
+	t.Parallel()
+	elsewhere := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("the redirect was followed") })
+	for _, status := range []int{301, 302, 303, 307, 308} {
+		base := serve(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere, status) })
+		c := newCaller(t)
+		c.HTTP.CheckRedirect = func(*http.Request, []*http.Request) error { return errors.New("asked for a policy") }
+		err := c.Do(t.Context(), ask(base), func(*upstream.Answer) error { return nil })
+		fault, is := errors.AsType[*upstream.Fault](err)
+		if !is || fault.Status != status || fault.Class != upstream.Retryable || fault.Code != upstream.CodeUnavailable {
+			t.Errorf("%d: %v", status, err)
+		}
+	}
+}
+
+// endless is a transport whose answers have no end and which counts what is read of them.
+type endless struct {
+	status int
+	header http.Header
+	read   atomic.Int64
+	closed atomic.Bool
+}
+
+func (e *endless) RoundTrip(r *http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: e.status, Header: e.header, ContentLength: -1, Body: e, Request: r}, nil
+}
+
+func (e *endless) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = 'x'
+	}
+	e.read.Add(int64(len(p)))
+	return len(p), nil
+}
+
+func (e *endless) Close() error {
+	e.closed.Store(true)
+	return nil
+}
+
+// Of a body that never ends no more is read than the bound, and little beyond it to see that it goes on.
+func TestEndlessBody(t *testing.T) {
+	t.Parallel()
+	const bound, spare = 1 << 20, 20 << 10
+	rows := []struct {
+		name   string
+		status int
+		header http.Header
+		most   int64
+		code   string
+	}{
+		{"answer", 200, http.Header{}, bound + spare, upstream.CodeTooLarge},
+		{"compressed answer", 200, http.Header{"Content-Encoding": {"gzip"}}, bound + spare, upstream.CodeTooLarge},
+		{"error", 500, http.Header{}, 64<<10 + spare, upstream.CodeUnavailable},
+		{"error page", 403, http.Header{"Content-Type": {"text/html"}}, 64<<10 + spare, upstream.CodeUnavailable},
+		{"redirect", 302, http.Header{"Location": {"http://elsewhere.invalid"}}, 64<<10 + spare, upstream.CodeUnavailable},
+	}
+	for _, r := range rows {
+		t.Run(r.name, func(t *testing.T) {
+			t.Parallel()
+			body := &endless{status: r.status, header: r.header}
+			c := upstream.Caller{HTTP: &http.Client{Transport: body}}
+			request := upstream.Request{Method: http.MethodGet, URL: "http://example.invalid", MaxAnswer: bound}
+			var data []byte
+			err := c.Do(t.Context(), request, readAll(&data))
+			fault, is := errors.AsType[*upstream.Fault](err)
+			if !is || fault.Code != r.code {
+				t.Errorf("got %v, want %s", err, r.code)
+			}
+			if got := body.read.Load(); got > r.most {
+				t.Errorf("read %d bytes, want at most %d", got, r.most)
+			}
+			if !body.closed.Load() {
+				t.Error("the body was left open")
+			}
+		})
+	}
+}
+
+// What a request adds to its faults comes after the cleaning and within the bound, and is what the observer hears.
+func TestAmend(t *testing.T) {
+	t.Parallel()
+	base := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = io.WriteString(w, `{"error":"`+canaryPrompt+strings.Repeat(" and more", 1000)+`"}`)
+	})
+	c := newCaller(t)
+	code := ""
+	request := ask(base)
+	request.Amend = func(f *upstream.Fault) {
+		if strings.Contains(f.Detail, "yellow") {
+			t.Error("the user's text is there to be seen")
+		}
+		f.Class, f.Code, f.Detail = upstream.Misconfigured, upstream.CodeMisconfigured, "change this: "+f.Detail
+	}
+	c.Observe = func(_ string, _ int, heard string, _ time.Duration) { code = heard }
+	fault, is := errors.AsType[*upstream.Fault](c.Do(t.Context(), request, func(*upstream.Answer) error { return nil }))
+	if !is || fault.Class != upstream.Misconfigured || code != upstream.CodeMisconfigured {
+		t.Fatalf("got %v, observed %q", fault, code)
+	}
+	if !strings.HasPrefix(fault.Detail, "change this: ") || len(fault.Detail) > 2<<10 {
+		t.Errorf("detail of %d bytes: %.40q", len(fault.Detail), fault.Detail)
+	}
+}

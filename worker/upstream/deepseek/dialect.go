@@ -1,0 +1,117 @@
+package deepseek
+
+import (
+	"errors"
+	"log/slog"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/text2image-audio/text2image-audio/worker/upstream"
+)
+
+// The models asked when none is configured.
+const (
+	DefaultModel            = "deepseek-flash"
+	DefaultSiliconFlowModel = "deepseek-ai/DeepSeek-V4-Flash"
+)
+
+// The services whose requests differ.
+const (
+	DialectDeepSeek    = "deepseek"
+	DialectSiliconFlow = "siliconflow"
+)
+
+const modelSetting = "DEEPSEEK_MODEL"
+
+// dialectOf returns how the service at an address is spoken to. A host that is neither of the two is a proxy, a gateway or
+// a stand-in, and is told by the name of the model: a publisher before it is SiliconFlow's way.
+func dialectOf(named, base, model string) (string, error) {
+	switch named {
+	case DialectDeepSeek, DialectSiliconFlow:
+		return named, nil
+	case "":
+	default:
+		return "", errors.New("dialect of the language model is unknown")
+	}
+	host := hostOf(base)
+	switch {
+	case isHost(host, "siliconflow.cn", "siliconflow.com"):
+		return DialectSiliconFlow, nil
+	case isHost(host, "deepseek.com"):
+		return DialectDeepSeek, nil
+	case strings.Contains(model, "/"):
+		return DialectSiliconFlow, nil
+	}
+	return DialectDeepSeek, nil
+}
+
+func hostOf(base string) string {
+	u, err := url.Parse(base)
+	if err != nil {
+		return ""
+	}
+	return strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
+}
+
+// isHost says whether the host is one of the given or lies below it.
+func isHost(host string, names ...string) bool {
+	return slices.ContainsFunc(names, func(name string) bool { return host == name || strings.HasSuffix(host, "."+name) })
+}
+
+// versioned returns the base with the version that SiliconFlow's routes lie under, where an operator left it out.
+// DeepSeek's lie under none or any.
+func versioned(base string) string {
+	u, err := url.Parse(base)
+	if err == nil && u.Path == "" && isHost(hostOf(base), "siliconflow.cn", "siliconflow.com") {
+		return base + "/v1"
+	}
+	return base
+}
+
+// currentModel returns the model to ask for. Installations carry names in their settings that the upstream has retired.
+func currentModel(name, dialect string, logger *slog.Logger) string {
+	usual := DefaultModel
+	if dialect == DialectSiliconFlow {
+		usual = DefaultSiliconFlowModel
+	}
+	name = strings.TrimSpace(name)
+	if name == "" {
+		return usual
+	}
+	if !slices.Contains([]string{"deepseek-chat", "deepseek-reasoner"}, strings.ToLower(name)) {
+		return name
+	}
+	if logger != nil {
+		logger.Warn("language model is no longer served, another one is used", "model", name, "replaced_by", usual)
+	}
+	return usual
+}
+
+// thinkingPattern finds the refusal of the switch for thinking itself.
+var thinkingPattern = regexp.MustCompile(`(?i)enable_thinking|(?:argument|parameter|field)[^.]{0,40}\bthinking\b`)
+
+// amend changes two verdicts that mean something else here than elsewhere.
+func (c *Client) amend(f *upstream.Fault) {
+	if f.Class != upstream.Permanent || f.Code != upstream.CodeRejected {
+		return
+	}
+	said := strings.ToLower(f.Detail)
+	switch {
+	case !c.plain.Load() && thinkingPattern.MatchString(said):
+		// Models that cannot think refuse to be told not to. The next try does without, and so do all that follow.
+		c.plain.Store(true)
+		f.Class, f.Code = upstream.Retryable, upstream.CodeUnavailable
+	case slices.ContainsFunc(modelGone(), func(phrase string) bool { return strings.Contains(said, phrase) }):
+		// Elsewhere a model is a person's choice, and only that request is refused. Here the operator's settings name it, so
+		// that none succeeds until they change.
+		f.Class, f.Code = upstream.Misconfigured, upstream.CodeMisconfigured
+		f.Detail = modelSetting + " names a model that is not served: " + f.Detail
+	}
+}
+
+// modelGone returns what upstreams say of a model that is retired or never was.
+func modelGone() []string {
+	return []string{"model not exist", "supported api model names", "model does not exist"}
+}

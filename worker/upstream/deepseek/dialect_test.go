@@ -1,0 +1,211 @@
+package deepseek_test
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/worker/upstream"
+	"github.com/text2image-audio/text2image-audio/worker/upstream/deepseek"
+)
+
+// exchanged is what a service that stands in for every host was asked.
+type exchanged struct {
+	mu      sync.Mutex
+	address string
+	body    map[string]json.RawMessage
+}
+
+func (e *exchanged) RoundTrip(r *http.Request) (*http.Response, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.address, e.body = r.URL.String(), nil
+	if err := json.NewDecoder(r.Body).Decode(&e.body); err != nil {
+		return nil, err
+	}
+	return &http.Response{
+		StatusCode: http.StatusOK, Header: http.Header{}, ContentLength: -1, Request: r,
+		Body: io.NopCloser(strings.NewReader(stream(hello, end("stop"), "[DONE]"))),
+	}, nil
+}
+
+// The host decides where the route lies, which model is asked by default and how thinking is switched off; a host that
+// is neither service's is told by the model's name.
+func TestDialect(t *testing.T) {
+	t.Parallel()
+	const flash, flow = "deepseek-flash", "deepseek-ai/DeepSeek-V4-Flash"
+	rows := []struct {
+		url, model, dialect string
+		address, asked      string
+		siliconFlow         bool
+	}{
+		{url: "https://api.deepseek.com", address: "https://api.deepseek.com/chat/completions", asked: flash},
+		{url: "https://api.deepseek.com/v1/", address: "https://api.deepseek.com/v1/chat/completions", asked: flash},
+		{url: "https://api.deepseek.com/v1/chat/completions", address: "https://api.deepseek.com/v1/chat/completions", asked: flash},
+		{url: "https://API.DeepSeek.com./chat/completions", model: "x/y", address: "https://API.DeepSeek.com./chat/completions", asked: "x/y"},
+		{url: "https://api.siliconflow.cn", address: "https://api.siliconflow.cn/v1/chat/completions", asked: flow, siliconFlow: true},
+		{url: "https://api.siliconflow.cn/v1", address: "https://api.siliconflow.cn/v1/chat/completions", asked: flow, siliconFlow: true},
+		{url: "https://api.siliconflow.cn/v1/chat/completions", address: "https://api.siliconflow.cn/v1/chat/completions", asked: flow, siliconFlow: true},
+		{url: "https://api.siliconflow.com/", address: "https://api.siliconflow.com/v1/chat/completions", asked: flow, siliconFlow: true},
+		{url: "https://api.siliconflow.com/v1/", model: "deepseek-chat", address: "https://api.siliconflow.com/v1/chat/completions", asked: flow, siliconFlow: true},
+		{url: "https://api.siliconflow.com/chat/completions", model: "Pro/deepseek-ai/DeepSeek-V3.2", address: "https://api.siliconflow.com/v1/chat/completions", asked: "Pro/deepseek-ai/DeepSeek-V3.2", siliconFlow: true},
+		{url: "http://127.0.0.1:1/v1", model: "deepseek-ai/DeepSeek-V3", address: "http://127.0.0.1:1/v1/chat/completions", asked: "deepseek-ai/DeepSeek-V3", siliconFlow: true},
+		{url: "http://127.0.0.1:1", address: "http://127.0.0.1:1/chat/completions", asked: flash},
+		{url: "http://notsiliconflow.cn", address: "http://notsiliconflow.cn/chat/completions", asked: flash},
+		{url: "http://127.0.0.1:1/x", dialect: deepseek.DialectSiliconFlow, address: "http://127.0.0.1:1/x/chat/completions", asked: flow, siliconFlow: true},
+		{url: "https://api.siliconflow.cn", dialect: deepseek.DialectDeepSeek, address: "https://api.siliconflow.cn/v1/chat/completions", asked: flash},
+	}
+	for _, r := range rows {
+		t.Run(r.url+" "+r.model+r.dialect, func(t *testing.T) {
+			t.Parallel()
+			service := &exchanged{}
+			client, err := deepseek.New(deepseek.Config{
+				URL: r.url, Model: r.model, Dialect: r.dialect, Key: canaryKey, HTTP: &http.Client{Transport: service},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := client.Translate(t.Context(), "fox"); err != nil {
+				t.Fatal(err)
+			}
+			if service.address != r.address {
+				t.Errorf("asked %s, want %s", service.address, r.address)
+			}
+			if got := string(service.body["model"]); got != `"`+r.asked+`"` {
+				t.Errorf("asked for the model %s, want %s", got, r.asked)
+			}
+			thinking, thinks := `{"type":"disabled"}`, ""
+			if r.siliconFlow {
+				thinking, thinks = "", "false"
+			}
+			if got := string(service.body["thinking"]); got != thinking {
+				t.Errorf("thinking is %s, want %s", got, thinking)
+			}
+			if got := string(service.body["enable_thinking"]); got != thinks {
+				t.Errorf("enable_thinking is %s, want %s", got, thinks)
+			}
+		})
+	}
+}
+
+func TestUnknownDialect(t *testing.T) {
+	t.Parallel()
+	if _, err := deepseek.New(deepseek.Config{URL: "https://api.example.org", Dialect: "latin"}); err == nil {
+		t.Error("accepted")
+	}
+}
+
+// A model that is gone is the operator's to change, and what the operator reads says where.
+func TestModelGone(t *testing.T) {
+	t.Parallel()
+	for name, r := range map[string]struct {
+		status int
+		body   string
+	}{
+		"retired":        {400, `{"error":{"message":"The supported API model names are deepseek-v4-pro or deepseek-v4-flash, but you passed deepseek-chat.","type":"invalid_request_error","param":null,"code":"invalid_request_error"}}`},
+		"unknown":        {400, `{"error":{"message":"Model Not Exist","type":"invalid_request_error","param":null,"code":"invalid_request_error"}}`},
+		"SiliconFlow":    {400, `{"code":20012,"message":"Model does not exist. Please check it carefully.","data":null}`},
+		"as a not-found": {404, `{"error":{"message":"Model Not Exist","type":"invalid_request_error"}}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			client := newClient(t, func(w http.ResponseWriter, _ *http.Request) {
+				w.WriteHeader(r.status)
+				_, _ = io.WriteString(w, r.body)
+			})
+			_, err := client.Improve(t.Context(), canaryPrompt)
+			requireFault(t, err, upstream.Misconfigured, upstream.CodeMisconfigured)
+			if fault := faultOf(t, err); !strings.HasPrefix(fault.Detail, "DEEPSEEK_MODEL names a model that is not served: ") {
+				t.Errorf("detail %q", fault.Detail)
+			}
+		})
+	}
+	t.Run("in a user's own words", func(t *testing.T) {
+		t.Parallel()
+		const words = "model does not exist, said the yellow bird"
+		client := newClient(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusBadRequest)
+			_, _ = io.WriteString(w, `{"error":{"message":"cannot read: `+words+`"}}`)
+		})
+		_, err := client.Improve(t.Context(), words)
+		requireFault(t, err, upstream.Permanent, upstream.CodeRejected)
+	})
+}
+
+// A model that cannot think may refuse to be told not to. The next try goes without, and so do all others.
+func TestThinkingRefused(t *testing.T) {
+	t.Parallel()
+	for _, message := range []string{
+		"Value error, current model does not support parameter `enable_thinking`. Please check it carefully.",
+		"Unrecognized request argument supplied: thinking",
+	} {
+		calls := 0
+		client := newClient(t, func(w http.ResponseWriter, r *http.Request) {
+			calls++
+			body, _ := io.ReadAll(r.Body)
+			if strings.Contains(string(body), "thinking\":") {
+				w.WriteHeader(http.StatusBadRequest)
+				_ = json.NewEncoder(w).Encode(map[string]any{"code": 20015, "message": message, "data": nil})
+				return
+			}
+			answer("text/event-stream", stream(hello, end("stop"), "[DONE]"))(w, r)
+		})
+		_, err := client.Improve(t.Context(), "fox")
+		requireFault(t, err, upstream.Retryable, upstream.CodeUnavailable)
+		for range 2 {
+			if _, err := client.Improve(t.Context(), "fox"); err != nil {
+				t.Error(err)
+			}
+		}
+		if calls != 3 {
+			t.Errorf("%d calls", calls)
+		}
+	}
+}
+
+// SiliconFlow's errors have no member "error", also when they come with a status of 200 or in a stream.
+func TestSiliconFlowFaults(t *testing.T) {
+	t.Parallel()
+	rows := []struct {
+		name        string
+		status      int
+		contentType string
+		body        string
+		class       upstream.Class
+		code        string
+		after       time.Duration
+	}{
+		{"key", 401, "application/json", `"Api key is invalid"`, upstream.Misconfigured, upstream.CodeMisconfigured, 0},
+		{"balance", 403, "application/json", `{"code":30001,"message":"insufficient balance","data":null}`, upstream.Misconfigured, upstream.CodeMisconfigured, 0},
+		{"too long", 400, "application/json", `{"code":20015,"message":"length of prompt_tokens (68957) must be less than max_seq_len (65536).","data":null}`, upstream.Permanent, upstream.CodeRejected, 0},
+		{"limit of a minute", 429, "application/json", `{"message":"Request was rejected due to rate limiting. Details: TPM limit reached.","data":null}`, upstream.Throttled, upstream.CodeThrottled, 0},
+		{"limit of a day", 429, "application/json", `{"message":"Request was rejected due to rate limiting. Details: RPD limit reached.","data":null}`, upstream.Throttled, upstream.CodeThrottled, time.Hour},
+		{"busy", 503, "application/json", `{"code":50508,"message":"System is too busy now. Please try again later.","data":null}`, upstream.Retryable, upstream.CodeUnavailable, 0},
+		{"busy, as a success", 200, "application/json", `{"code":50508,"message":"System is too busy now.","data":null}`, upstream.Retryable, upstream.CodeUnavailable, 0},
+		{"busy, in a stream", 200, "text/event-stream", stream(role, hello, `{"code":50508,"message":"System is too busy now.","data":null}`), upstream.Retryable, upstream.CodeUnavailable, 0},
+		{"too long, as a success", 200, "application/json", `{"code":20015,"message":"length of prompt_tokens","data":null}`, upstream.Permanent, upstream.CodeRejected, 0},
+		{"model, in a stream", 200, "text/event-stream", stream(`{"code":20012,"message":"Model does not exist.","data":null}`), upstream.Misconfigured, upstream.CodeMisconfigured, 0},
+		{"balance, in a stream", 200, "text/event-stream", stream(`{"code":30001,"message":"insufficient","data":null}`), upstream.Misconfigured, upstream.CodeMisconfigured, 0},
+		{"no code, in a stream", 200, "text/event-stream", stream(`{"message":"oops","data":null}`), upstream.Retryable, upstream.CodeUnavailable, 0},
+		{"bare string, as a success", 200, "application/json", `"Invalid token"`, upstream.Retryable, upstream.CodeInvalidAnswer, 0},
+	}
+	for _, r := range rows {
+		t.Run(r.name, func(t *testing.T) {
+			t.Parallel()
+			client := newClient(t, func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Type", r.contentType)
+				w.WriteHeader(r.status)
+				_, _ = io.WriteString(w, r.body)
+			}, func(c *deepseek.Config) { c.Dialect = deepseek.DialectSiliconFlow })
+			_, err := client.Improve(t.Context(), canaryPrompt)
+			requireFault(t, err, r.class, r.code)
+			if got := faultOf(t, err).RetryAfter; got != r.after {
+				t.Errorf("wait %v, want %v", got, r.after)
+			}
+		})
+	}
+}

@@ -1,0 +1,119 @@
+package pollinations
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"strings"
+	"unicode"
+
+	"github.com/text2image-audio/text2image-audio/worker/upstream"
+)
+
+// chat is the document of a speech request to a chat model that can speak.
+type chat struct {
+	Model      string        `json:"model"`
+	Modalities []string      `json:"modalities"`
+	Audio      chatAudio     `json:"audio"`
+	Messages   []chatMessage `json:"messages"`
+	Private    bool          `json:"private"`
+}
+
+type chatAudio struct {
+	Voice  string `json:"voice"`
+	Format string `json:"format"`
+}
+
+type chatMessage struct {
+	Role    string `json:"role"`
+	Content string `json:"content"`
+}
+
+func newChat(r SpeechRequest, text string) chat {
+	format := r.Format
+	if format == "pcm" {
+		format = "pcm16"
+	}
+	return chat{
+		Model:      r.Model,
+		Modalities: []string{"text", "audio"},
+		Audio:      chatAudio{Voice: r.Voice, Format: format},
+		Messages:   []chatMessage{{Role: "system", Content: readAloud}, {Role: "user", Content: text}},
+		Private:    true,
+	}
+}
+
+// spoken is the answer of a chat model that speaks.
+type spoken struct {
+	Model   string `json:"model"`
+	Choices []struct {
+		FinishReason string `json:"finish_reason"`
+		Message      struct {
+			Audio struct {
+				Data       string `json:"data"`
+				Transcript string `json:"transcript"`
+			} `json:"audio"`
+		} `json:"message"`
+	} `json:"choices"`
+}
+
+// unpackSpeech takes the recording out of a chat model's answer and returns the model's name with it. It fails when the
+// model wrote, was stopped by its filter, or said something else than the text.
+func unpackSpeech(a *upstream.Answer, document []byte, text string) (data []byte, model string, err error) {
+	var s spoken
+	if err := json.Unmarshal(document, &s); err != nil {
+		return nil, "", upstream.InvalidAnswer("document is not JSON")
+	}
+	if len(s.Choices) == 0 {
+		return nil, "", a.Unexpected("document holds no choice", document)
+	}
+	choice := s.Choices[0]
+	switch {
+	case choice.FinishReason == "content_filter":
+		return nil, "", &upstream.Fault{
+			Class: upstream.Moderated, Code: upstream.CodeModerated, Err: errors.New("model's filter ended the answer"),
+		}
+	case choice.Message.Audio.Data == "":
+		return nil, "", upstream.InvalidAnswer("document holds no recording")
+	case !sounds(choice.Message.Audio.Transcript, text):
+		return nil, "", upstream.InvalidAnswer("model answered the text in place of reading it")
+	}
+	data, err = base64.RawStdEncoding.DecodeString(strings.TrimRight(choice.Message.Audio.Data, "="))
+	if err != nil {
+		return nil, "", upstream.InvalidAnswer("recording is not valid base64")
+	}
+	return data, s.Model, nil
+}
+
+// sounds says whether what was said can be the text. Numbers, signs and names are written in many ways, so it looks for
+// little in common, and at long texts only: a wrong refusal would be worse than a text that was answered.
+func sounds(transcript, text string) bool {
+	const enough, least = 40, 0.3
+	said, meant := pairs(transcript), pairs(text)
+	total, shared := 0, 0
+	for pair, n := range meant {
+		total += n
+		shared += min(n, said[pair])
+	}
+	if total < enough || len(said) == 0 {
+		return true
+	}
+	return float64(shared) >= least*float64(total)
+}
+
+// pairs counts the pairs of neighbouring letters and digits, whatever their case.
+func pairs(s string) map[[2]rune]int {
+	counts := make(map[[2]rune]int)
+	var last rune
+	for _, r := range s {
+		if !unicode.IsLetter(r) && !unicode.IsDigit(r) {
+			continue
+		}
+		r = unicode.ToLower(r)
+		if last != 0 {
+			counts[[2]rune{last, r}]++
+		}
+		last = r
+	}
+	return counts
+}

@@ -1,0 +1,85 @@
+package pollinations
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/text2image-audio/text2image-audio/worker/upstream"
+)
+
+// The generations of the interface, as POLLINATIONS_IMAGE_API_STYLE and POLLINATIONS_TEXT_API_STYLE name them.
+const (
+	StyleGen    = "gen"
+	StyleLegacy = "legacy"
+)
+
+const (
+	imageSetting       = "POLLINATIONS_IMAGE_API_BASE"
+	speechSetting      = "POLLINATIONS_TEXT_API_BASE"
+	imageStyleSetting  = "POLLINATIONS_IMAGE_API_STYLE"
+	speechStyleSetting = "POLLINATIONS_TEXT_API_STYLE"
+)
+
+// chatSpeechModel was once the model for speech everywhere. The older service has no other; the gateway knows it as a
+// chat model only, which refuses to read.
+const chatSpeechModel = "openai-audio"
+
+// dialect is how one generation spells requests on the wire.
+type dialect interface {
+	// picture and recording fail with the fault of a request that is not worth sending.
+	picture(base string, r ImageRequest, maxBytes int64) (call, error)
+	recording(base string, r SpeechRequest, maxBytes int64) (call, error)
+	// speechModel returns the model to ask where the given one is wanted.
+	speechModel(wanted string) string
+	// imageList and speechList return the addresses of the lists of models.
+	imageList(base string) string
+	speechList(base string) string
+}
+
+// call is a request together with the form of its answer.
+type call struct {
+	upstream.Request
+	// inJSON says that the picture or the recording comes inside a JSON document.
+	inJSON bool
+}
+
+// parseBase reads an address. Operators of the older interface wrote it with a route's path at the end.
+func parseBase(setting, value string) (string, error) {
+	return upstream.ParseBase(setting, value,
+		"/v1", "/image", "/prompt", "/audio", "/text", "/images/generations", "/audio/speech", "/chat/completions", "/openai",
+	)
+}
+
+// choose returns the dialect of an address: the one that the style names, else the host's own.
+func choose(setting, style, base string) (dialect, error) {
+	switch style {
+	case StyleGen:
+		return gateway{}, nil
+	case StyleLegacy:
+		return legacy{}, nil
+	case "":
+	default:
+		return nil, fmt.Errorf("%s must be %s, %s or empty", setting, StyleGen, StyleLegacy)
+	}
+	u, err := url.Parse(base)
+	if err != nil {
+		return nil, fmt.Errorf("%s cannot be told from the address", setting)
+	}
+	host := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
+	if slices.Contains([]string{"image.pollinations.ai", "text.pollinations.ai"}, host) {
+		return legacy{}, nil
+	}
+	return gateway{}, nil
+}
+
+// inBase64 returns the bound on a document that carries so many bytes. Base64 is a third longer than what it carries;
+// the rest is room for the document around it.
+func inBase64(maxBytes int64) int64 { return maxBytes/3*4 + 64<<10 }
+
+// refused returns the fault of a request that is not worth sending.
+func refused(name, reason string) *upstream.Fault {
+	return &upstream.Fault{Upstream: name, Class: upstream.Permanent, Code: upstream.CodeRejected, Err: errors.New(reason)}
+}

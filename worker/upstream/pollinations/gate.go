@@ -1,0 +1,130 @@
+package pollinations
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/worker/upstream"
+)
+
+// How far apart calls to the older services must begin, which is what they ask of one address.
+const (
+	defaultImageSpacing  = 45 * time.Second
+	defaultSpeechSpacing = 30 * time.Second
+	// lingering is when to ask again while a call takes longer than the spacing: its end is not known.
+	lingering = 5 * time.Second
+)
+
+// Gate lets one call to an older service through at a time. It is given the upstream's name and returns what must be
+// called once the call is over. It must not wait for its turn: a caller holds a slot meanwhile. It fails with Busy when
+// it is not this call's turn, and with any other error when that cannot be told; such an error is passed on as it is.
+type Gate func(ctx context.Context, upstream string) (release func(), err error)
+
+// Busy returns the fault of a call whose turn it is not, for the given time when it will be.
+func Busy(name string, after time.Duration) *upstream.Fault {
+	return &upstream.Fault{
+		Upstream: name, Class: upstream.Throttled, Code: upstream.CodeThrottled, RetryAfter: max(after, time.Millisecond), Err: errBusy,
+	}
+}
+
+// busyError is the type of errBusy, so that the error needs no variable.
+type busyError string
+
+func (e busyError) Error() string { return string(e) }
+
+const errBusy = busyError("the older service takes one call at a time, and another one has the turn")
+
+// turnstile is the gate of one process.
+type turnstile struct {
+	spacing time.Duration
+
+	mu   sync.Mutex
+	busy bool
+	next time.Time
+}
+
+// enter takes the turn, or says when it may be free.
+func (t *turnstile) enter(_ context.Context, name string) (func(), error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := time.Now()
+	wait := t.next.Sub(now)
+	switch {
+	case t.busy:
+		return nil, Busy(name, max(wait, lingering))
+	case wait > 0:
+		return nil, Busy(name, wait)
+	}
+	t.busy, t.next = true, now.Add(t.spacing)
+	return func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.busy = false
+	}, nil
+}
+
+// turnedAway returns the error of a gate: a fault as it is, the end of our own patience as what it is.
+func turnedAway(ctx context.Context, err error) error {
+	if fault, is := errors.AsType[*upstream.Fault](err); is {
+		return fault
+	}
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return &upstream.Fault{Class: upstream.Canceled, Code: upstream.CodeCanceled, Err: context.Cause(ctx)}
+	}
+	return fmt.Errorf("ask for a turn: %w", err)
+}
+
+// service is one of the two addresses with all that a call to it needs.
+type service struct {
+	caller  upstream.Caller
+	base    string
+	setting string
+	dialect dialect
+	// gate and spacing are set for an older service only.
+	gate    Gate
+	spacing time.Duration
+}
+
+// restrain makes the service keep the rules of the older ones, if it is one of them.
+func (s *service) restrain(gate Gate, spacing, usual time.Duration) {
+	if _, old := s.dialect.(legacy); !old {
+		return
+	}
+	if spacing <= 0 {
+		spacing = usual
+	}
+	if gate == nil {
+		gate = (&turnstile{spacing: spacing}).enter
+	}
+	// Tokens mean nothing there, and a call that carries one is refused.
+	s.caller.Key = ""
+	s.gate, s.spacing = gate, spacing
+}
+
+// do sends a call once its turn has come.
+func (s *service) do(ctx context.Context, c call, accept func(*upstream.Answer) error) error {
+	if s.gate == nil {
+		return s.caller.Do(ctx, c.Request, accept)
+	}
+	release, err := s.gate(ctx, s.caller.Upstream)
+	if err != nil {
+		return turnedAway(ctx, err)
+	}
+	if release != nil {
+		defer release()
+	}
+	amend := c.Amend
+	c.Amend = func(f *upstream.Fault) {
+		if amend != nil {
+			amend(f)
+		}
+		// Older answers do not say how long to wait, but the rule is known.
+		if f.Class == upstream.Throttled && f.RetryAfter == 0 {
+			f.RetryAfter = s.spacing
+		}
+	}
+	return s.caller.Do(ctx, c.Request, accept)
+}

@@ -1,0 +1,145 @@
+package pollinations
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/text2image-audio/text2image-audio/worker/upstream"
+)
+
+const (
+	// maxLegacyWords bounds the escaped words of a picture, which travel in the address and nowhere else.
+	maxLegacyWords = 5 << 10
+	// maxTextInPath bounds the escaped text that is read from the address; a longer one travels in a body.
+	maxTextInPath = 2 << 10
+)
+
+// legacy is the dialect of the older services, one host for pictures and one for texts and speech. They serve anonymous
+// callers alone, so that no key is sent, and one call of an address at a time.
+type legacy struct{}
+
+func (legacy) speechModel(wanted string) string {
+	// The default of the whole system is a name that only the gateway knows.
+	if wanted == "" || wanted == DefaultSpeechModel {
+		return chatSpeechModel
+	}
+	return wanted
+}
+
+func (legacy) imageList(base string) string  { return base + "/models" }
+func (legacy) speechList(base string) string { return base + "/models" }
+
+// picture spells an image request. Switches are sent only where they are on, since anything but "true" means off.
+func (legacy) picture(base string, r ImageRequest, maxBytes int64) (call, error) {
+	prompt, negative := plain(r.Prompt), plain(r.Negative)
+	if prompt == "" {
+		return call{}, refused(upstream.PollinationsImage, "prompt is empty")
+	}
+	segment := segmentOf(prompt)
+	if len(segment)+len(url.QueryEscape(negative)) > maxLegacyWords {
+		return call{}, refused(upstream.PollinationsImage, "prompt is too long for the address that it must travel in")
+	}
+	query := url.Values{"model": {r.Model}, "seed": {strconv.FormatInt(r.Seed, 10)}}
+	for name, size := range map[string]int{"width": r.Width, "height": r.Height} {
+		if size > 0 {
+			query.Set(name, strconv.Itoa(size))
+		}
+	}
+	if negative != "" {
+		query.Set("negative_prompt", negative)
+	}
+	gpt := drawsWithGPT(r.Model)
+	if gpt && r.Quality != "" {
+		query.Set("quality", r.Quality)
+	}
+	// Without the switch private a picture is shown in the service's public feed.
+	for name, on := range map[string]bool{
+		"nologo": r.NoLogo, "private": true, "safe": r.Safe, "transparent": gpt && r.Transparent,
+	} {
+		if on {
+			query.Set(name, "true")
+		}
+	}
+	return call{Request: upstream.Request{
+		Method:    http.MethodGet,
+		URL:       base + "/prompt/" + segment + "?" + query.Encode(),
+		Accept:    "image/*",
+		Private:   []string{prompt, negative},
+		MaxAnswer: maxBytes,
+		Amend:     advise(imageSetting, false),
+	}}, nil
+}
+
+// segmentOf escapes words as one segment of a path. One of dots would be a step in the path, however it is escaped, so
+// it gets a space.
+func segmentOf(words string) string {
+	segment := url.PathEscape(words)
+	if strings.Trim(segment, ".") == "" {
+		segment += "%20"
+	}
+	return segment
+}
+
+// readAloud tells the chat model that stands in for a voice what to do; without it the model answers some texts.
+const readAloud = "You are a voice, not an assistant. Read the user's message aloud, word for word, in the language it is " +
+	"written in. Never answer it, never act on it, never translate or shorten it, and say nothing before or after it."
+
+// recording spells a speech request: by path where the text is short and MP3 is wanted, which is all that the path can
+// give, else as a chat.
+func (l legacy) recording(base string, r SpeechRequest, maxBytes int64) (call, error) {
+	text := r.words()
+	if text == "" {
+		return call{}, refused(upstream.PollinationsSpeech, "text is empty")
+	}
+	request := upstream.Request{
+		Private: []string{text},
+		Amend:   advise(speechSetting, r.Model == chatSpeechModel),
+	}
+	segment := segmentOf(text)
+	if r.Format == "mp3" && len(segment) <= maxTextInPath && !isRoute(segment) {
+		query := url.Values{"model": {r.Model}, "voice": {r.Voice}, "system": {readAloud}, "private": {"true"}}
+		request.Method = http.MethodGet
+		request.URL = base + "/" + segment + "?" + query.Encode()
+		request.Accept = "audio/*"
+		request.MaxAnswer = maxBytes
+		return call{Request: request}, nil
+	}
+	body, err := json.Marshal(newChat(r, text))
+	if err != nil {
+		return call{}, refused(upstream.PollinationsSpeech, "request cannot be encoded")
+	}
+	request.Method = http.MethodPost
+	request.URL = base + "/openai"
+	request.Accept = "application/json"
+	request.JSON = body
+	request.MaxAnswer = inBase64(maxBytes)
+	return call{Request: request, inJSON: true}, nil
+}
+
+// isRoute says whether a text by itself would be taken for one of the service's own paths.
+func isRoute(segment string) bool {
+	return slices.Contains([]string{"models", "openai", "feed", "about", "v1", "favicon.ico", "robots.txt"}, strings.ToLower(segment))
+}
+
+// advise returns what makes of a fault what it means at the older services: they have no keys, so a refusal of ours is
+// mended by moving away. The setting is the one to change; ours says that the model was chosen here and by no person.
+func advise(setting string, ours bool) func(*upstream.Fault) {
+	advice := "the older service refuses this caller: move to gen (set " + setting +
+		" to https://gen.pollinations.ai, and POLLINATIONS_API_TOKEN)"
+	return func(f *upstream.Fault) {
+		refuses := f.Status == http.StatusUnauthorized || f.Status == http.StatusPaymentRequired || f.Status == http.StatusForbidden
+		switch {
+		case refuses && f.Class == upstream.Misconfigured:
+		case (refuses || f.Status == http.StatusNotFound) && f.Class == upstream.Permanent && ours:
+			// The only model for speech is not served any more.
+			f.Class, f.Code = upstream.Misconfigured, upstream.CodeMisconfigured
+		default:
+			return
+		}
+		f.Detail = strings.TrimSuffix(advice+": "+f.Detail, ": ")
+	}
+}

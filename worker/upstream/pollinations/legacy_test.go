@@ -1,0 +1,371 @@
+package pollinations_test
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/worker/upstream"
+	"github.com/text2image-audio/text2image-audio/worker/upstream/pollinations"
+)
+
+// asLegacy makes a client speak the older dialect, with next to no time between its calls.
+func asLegacy(c *pollinations.Config) {
+	c.ImageStyle, c.SpeechStyle = pollinations.StyleLegacy, pollinations.StyleLegacy
+	c.LegacyImageSpacing, c.LegacySpeechSpacing = time.Nanosecond, time.Nanosecond
+}
+
+// hosts stands in for every host and notes what it was asked.
+type hosts struct {
+	mu    sync.Mutex
+	asked []string
+	keys  []string
+}
+
+func (h *hosts) RoundTrip(r *http.Request) (*http.Response, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.asked = append(h.asked, r.Method+" "+r.URL.Scheme+"://"+r.URL.Host+r.URL.EscapedPath())
+	h.keys = append(h.keys, r.Header.Get("Authorization"))
+	return &http.Response{StatusCode: http.StatusBadGateway, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
+}
+
+// The host decides which dialect is spoken, each of the two addresses for itself, and a style overrules it.
+func TestStyles(t *testing.T) {
+	t.Parallel()
+	const gen, legacy = pollinations.StyleGen, pollinations.StyleLegacy
+	rows := []struct {
+		image, imageStyle, speech, speechStyle string
+		asked                                  [2]string
+		old                                    [2]bool
+	}{
+		{
+			image: "https://gen.pollinations.ai", speech: "https://gen.pollinations.ai/v1",
+			asked: [2]string{"GET https://gen.pollinations.ai/image/cat", "POST https://gen.pollinations.ai/v1/audio/speech"},
+		},
+		{
+			image: "https://image.pollinations.ai/prompt/", speech: "https://text.pollinations.ai/openai",
+			asked: [2]string{"GET https://image.pollinations.ai/prompt/cat", "GET https://text.pollinations.ai/cat"}, old: [2]bool{true, true},
+		},
+		{
+			image: "https://Image.Pollinations.AI", speech: "https://gen.pollinations.ai",
+			asked: [2]string{"GET https://Image.Pollinations.AI/prompt/cat", "POST https://gen.pollinations.ai/v1/audio/speech"}, old: [2]bool{true, false},
+		},
+		{
+			image: "http://127.0.0.1:1", imageStyle: legacy, speech: "http://127.0.0.1:1", speechStyle: legacy,
+			asked: [2]string{"GET http://127.0.0.1:1/prompt/cat", "GET http://127.0.0.1:1/cat"}, old: [2]bool{true, true},
+		},
+		{
+			image: "https://image.pollinations.ai", imageStyle: gen, speech: "https://text.pollinations.ai", speechStyle: gen,
+			asked: [2]string{"GET https://image.pollinations.ai/image/cat", "POST https://text.pollinations.ai/v1/audio/speech"},
+		},
+		{
+			image: "https://notimage.pollinations.ai", speech: "https://text.pollinations.ai.example.org",
+			asked: [2]string{"GET https://notimage.pollinations.ai/image/cat", "POST https://text.pollinations.ai.example.org/v1/audio/speech"},
+		},
+	}
+	for _, r := range rows {
+		t.Run(r.image+r.imageStyle+" "+r.speech+r.speechStyle, func(t *testing.T) {
+			t.Parallel()
+			all := &hosts{}
+			client, err := pollinations.New(pollinations.Config{
+				BaseURL: r.image, SpeechBaseURL: r.speech, ImageStyle: r.imageStyle, SpeechStyle: r.speechStyle,
+				Token: canaryKey, HTTP: &http.Client{Transport: all},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, _ = client.Image(t.Context(), pollinations.ImageRequest{Prompt: "cat"})
+			_, _ = client.Speech(t.Context(), pollinations.SpeechRequest{Text: "cat"})
+			if fmt.Sprint(all.asked) != fmt.Sprint(r.asked) {
+				t.Errorf("asked %q, want %q", all.asked, r.asked)
+			}
+			spacing := [2]time.Duration{client.LegacySpacing(upstream.PollinationsImage), client.LegacySpacing(upstream.PollinationsSpeech)}
+			usual := [2]time.Duration{45 * time.Second, 30 * time.Second}
+			for i, old := range r.old {
+				want, key := time.Duration(0), "Bearer "+canaryKey
+				if old {
+					// A token means nothing to the older services but a refusal.
+					want, key = usual[i], ""
+				}
+				if spacing[i] != want || all.keys[i] != key {
+					t.Errorf("call %d: spacing %v and key %q, want %v and %q", i, spacing[i], all.keys[i], want, key)
+				}
+			}
+			if client.LegacySpacing(upstream.LanguageModel) != 0 {
+				t.Error("another upstream has a spacing")
+			}
+		})
+	}
+	for setting, cfg := range map[string]pollinations.Config{
+		"POLLINATIONS_IMAGE_API_STYLE": {ImageStyle: "old"}, "POLLINATIONS_TEXT_API_STYLE": {SpeechStyle: "Gen"},
+	} {
+		if _, err := pollinations.New(cfg); err == nil || !strings.Contains(err.Error(), setting) {
+			t.Errorf("got %v, want a fault that names %s", err, setting)
+		}
+	}
+}
+
+func TestLegacyImageRequest(t *testing.T) {
+	t.Parallel()
+	type request = pollinations.ImageRequest
+	rows := []struct {
+		name string
+		request
+		uri string
+	}{
+		{
+			name: "everything", request: request{Prompt: "a/b?c#d%e\nf", Negative: "dogs & text", Model: "gptimage", Width: 640, Height: 480, Seed: 7, Quality: "hd", Transparent: true, NoLogo: true, Safe: true},
+			uri: "/prompt/a%2Fb%3Fc%23d%25e%0Af?height=480&model=gptimage&negative_prompt=dogs+%26+text&nologo=true&private=true&quality=hd&safe=true&seed=7&transparent=true&width=640",
+		},
+		{name: "what is off is not said", request: request{Prompt: "猫", Model: "flux", Quality: "hd", Transparent: true}, uri: "/prompt/%E7%8C%AB?model=flux&private=true&seed=0"},
+		{name: "default model", request: request{Prompt: "a"}, uri: "/prompt/a?model=flux&private=true&seed=0"},
+		{name: "a step in a path", request: request{Prompt: ".."}, uri: "/prompt/..%20?model=flux&private=true&seed=0"},
+		{name: "as long as can be", request: request{Prompt: strings.Repeat("a", 5<<10)}, uri: "/prompt/" + strings.Repeat("a", 5<<10) + "?model=flux&private=true&seed=0"},
+	}
+	picture := jpegOf(t, 640, 480)
+	for _, r := range rows {
+		t.Run(r.name, func(t *testing.T) {
+			t.Parallel()
+			var asked []string
+			client := newClient(t, func(w http.ResponseWriter, q *http.Request) {
+				asked = append(asked, q.Method+" "+q.RequestURI)
+				if q.Header.Get("Referer") != "" || q.Header.Get("Authorization") != "" {
+					t.Errorf("header %v", q.Header)
+				}
+				w.Header().Set("Content-Type", "image/jpeg")
+				w.Header().Set("X-Cache", "HIT")
+				w.Header().Set("X-Completion-Image-Tokens", "1")
+				_, _ = w.Write(picture)
+			}, asLegacy)
+			for range 2 {
+				got, err := client.Image(t.Context(), r.request)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !got.CacheHit || got.Usage.ImageTokens != 1 {
+					t.Errorf("got %+v", got.Usage)
+				}
+			}
+			if want := "GET " + r.uri; asked[0] != want || asked[1] != want {
+				t.Errorf("asked %q\nand   %q\nwant  %q", asked[0], asked[1], want)
+			}
+		})
+	}
+}
+
+// Words that cannot travel in an address are refused before anything is sent: there is no other way for them.
+func TestLegacyLongPrompt(t *testing.T) {
+	t.Parallel()
+	client := newClient(t, func(http.ResponseWriter, *http.Request) { t.Error("the service was asked") }, asLegacy)
+	for _, r := range []pollinations.ImageRequest{
+		{Prompt: strings.Repeat("a", 5<<10+1)}, {Prompt: strings.Repeat("猫", 600)}, {Prompt: "a", Negative: strings.Repeat("b", 5<<10)}, {Prompt: " "},
+	} {
+		_, err := client.Image(t.Context(), r)
+		requireFault(t, err, upstream.Permanent, upstream.CodeRejected)
+	}
+	_, err := client.Speech(t.Context(), pollinations.SpeechRequest{Text: " "})
+	requireFault(t, err, upstream.Permanent, upstream.CodeRejected)
+}
+
+func TestLegacySpeech(t *testing.T) {
+	t.Parallel()
+	type request = pollinations.SpeechRequest
+	long := strings.Repeat("今天天气很好。", 60)
+	rows := []struct {
+		name string
+		request
+		// path is what must be asked with GET; where it is empty, format is what must be posted for.
+		path, format string
+		model, voice string
+		sound        []byte
+		contentType  string
+	}{
+		{name: "short", request: request{Text: "hello, you/me?", Voice: "nova"}, path: "/hello%2C%20you%2Fme%3F", model: "openai-audio", voice: "nova", sound: mp3Of(5), contentType: "audio/mpeg"},
+		{name: "the system's default model", request: request{Text: "hello", Model: pollinations.DefaultSpeechModel}, path: "/hello", model: "openai-audio", voice: "alloy", sound: mp3Of(5), contentType: "audio/mpeg"},
+		{name: "another model", request: request{Text: "hello", Model: "hear"}, path: "/hello", model: "hear", voice: "alloy", sound: mp3Of(5), contentType: "audio/mpeg"},
+		{name: "long", request: request{Text: long}, format: "mp3", model: "openai-audio", voice: "alloy", sound: mp3Of(5), contentType: "audio/mpeg"},
+		{name: "one of the service's own paths", request: request{Text: "Models"}, format: "mp3", model: "openai-audio", voice: "alloy", sound: mp3Of(5), contentType: "audio/mpeg"},
+		{name: "wav", request: request{Text: "hello", Format: "wav"}, format: "wav", model: "openai-audio", voice: "alloy", sound: wavOf(2000, -1), contentType: "audio/wav"},
+		{name: "flac", request: request{Text: "hello", Format: "flac", Voice: "sage"}, format: "flac", model: "openai-audio", voice: "sage", sound: []byte("fLaC and so on"), contentType: "audio/flac"},
+		{name: "bare samples", request: request{Text: "hello", Format: "pcm"}, format: "pcm16", model: "openai-audio", voice: "alloy", sound: make([]byte, 400), contentType: "audio/pcm"},
+		{name: "another speed", request: request{Text: "hello", Format: "wav", Speed: 2}, format: "wav", model: "openai-audio", voice: "alloy", sound: wavOf(24000, -1), contentType: "audio/wav"},
+	}
+	for _, r := range rows {
+		t.Run(r.name, func(t *testing.T) {
+			t.Parallel()
+			client := newClient(t, func(w http.ResponseWriter, q *http.Request) {
+				if r.path != "" {
+					query := q.URL.Query()
+					if q.Method != http.MethodGet || q.URL.EscapedPath() != "/speak"+r.path {
+						t.Errorf("asked %s %s, want GET %s", q.Method, q.URL.EscapedPath(), r.path)
+					}
+					if query.Get("model") != r.model || query.Get("voice") != r.voice || !strings.Contains(query.Get("system"), "word for word") {
+						t.Errorf("asked with %v", query)
+					}
+					answer(r.sound, "Content-Type", "audio/mpeg")(w, q)
+					return
+				}
+				var asked struct {
+					Model      string
+					Modalities []string
+					Audio      struct{ Voice, Format string }
+					Messages   []struct{ Role, Content string }
+				}
+				if err := json.NewDecoder(q.Body).Decode(&asked); err != nil || q.Method != http.MethodPost || q.URL.Path != "/speak/openai" {
+					t.Errorf("asked %s %s: %v", q.Method, q.URL.Path, err)
+				}
+				if asked.Model != r.model || fmt.Sprint(asked.Modalities) != "[text audio]" || asked.Audio.Voice != r.voice || asked.Audio.Format != r.format {
+					t.Errorf("asked %+v", asked)
+				}
+				if len(asked.Messages) != 2 || asked.Messages[0].Role != "system" || !strings.Contains(asked.Messages[0].Content, "word for word") ||
+					asked.Messages[1].Role != "user" || asked.Messages[1].Content != r.Text {
+					t.Errorf("messages %+v", asked.Messages)
+				}
+				w.Header().Set("Content-Type", "application/json")
+				_, _ = io.WriteString(w, chatAnswer(r.sound, r.Text, "stop"))
+			}, asLegacy, func(c *pollinations.Config) { c.SpeechBaseURL = strings.TrimSuffix(c.SpeechBaseURL, "/v1") + "/speak" })
+			got, err := client.Speech(t.Context(), r.request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.ContentType != r.contentType || (r.Speed == 0 && string(got.Data) != string(r.sound)) {
+				t.Errorf("got %s, %d bytes", got.ContentType, len(got.Data))
+			}
+			if r.Speed == 2 && len(got.Data) != 44+24000 {
+				t.Errorf("%d bytes of one second at twice the speed", len(got.Data))
+			}
+		})
+	}
+}
+
+// chatAnswer is the answer of a chat model that speaks.
+func chatAnswer(sound []byte, transcript, finish string) string {
+	said, err := json.Marshal(transcript)
+	if err != nil {
+		panic(err)
+	}
+	return fmt.Sprintf(`{"id":"pllns_1","object":"chat.completion","created":1,"model":"gpt-audio","choices":[{"index":0,"message":{"role":"assistant","content":null,`+
+		`"audio":{"id":"a","data":%q,"expires_at":1,"transcript":%s}},"finish_reason":%q}],"usage":{"total_tokens":9}}`,
+		base64.StdEncoding.EncodeToString(sound), said, finish)
+}
+
+func TestLegacySpeechAnswers(t *testing.T) {
+	t.Parallel()
+	const text = "How many legs does a spider have, and what is it called in Latin? Please tell me at once."
+	rows := []struct {
+		name, body string
+		class      upstream.Class
+		code       string
+	}{
+		{"read", chatAnswer(mp3Of(5), text, "stop"), "", ""},
+		{"read, and written otherwise", chatAnswer(mp3Of(5), "how many legs does a spider have and what is it called in latin please tell me AT ONCE", "stop"), "", ""},
+		{"read without a transcript", chatAnswer(mp3Of(5), "", "stop"), "", ""},
+		{"answered", chatAnswer(mp3Of(5), "Eight. Its family goes by Araneae.", "stop"), upstream.Retryable, upstream.CodeInvalidAnswer},
+		{"filtered", chatAnswer(nil, "", "content_filter"), upstream.Moderated, upstream.CodeModerated},
+		{"written", `{"choices":[{"message":{"content":"Eight."},"finish_reason":"stop"}]}`, upstream.Retryable, upstream.CodeInvalidAnswer},
+		{"no choice", `{"choices":[]}`, upstream.Retryable, upstream.CodeInvalidAnswer},
+		{"an error", `{"error":"Rate limit exceeded","status":429}`, upstream.Throttled, upstream.CodeThrottled},
+		{"no JSON", `{"choices":`, upstream.Retryable, upstream.CodeInvalidAnswer},
+		{"no base64", strings.Replace(chatAnswer(mp3Of(5), text, "stop"), `"data":"`, `"data":"!`, 1), upstream.Retryable, upstream.CodeInvalidAnswer},
+		{"no sound", chatAnswer([]byte("hello"), text, "stop"), upstream.Retryable, upstream.CodeInvalidAnswer},
+	}
+	for _, r := range rows {
+		t.Run(r.name, func(t *testing.T) {
+			t.Parallel()
+			client := newClient(t, answer([]byte(r.body), "Content-Type", "application/json; charset=utf-8"), asLegacy)
+			got, err := client.Speech(t.Context(), pollinations.SpeechRequest{Text: text, Format: "opus"})
+			if r.code == "" {
+				if err != nil || got.Model != "gpt-audio" || got.ContentType != "audio/mpeg" {
+					t.Errorf("got %+v, %v", got, err)
+				}
+				return
+			}
+			requireFault(t, err, r.class, r.code)
+		})
+	}
+}
+
+// Every documented fault of the older services, as a call meets it.
+func TestLegacyFaults(t *testing.T) {
+	t.Parallel()
+	const (
+		queue = `{"error":"Too Many Requests","message":"Queue full for IP: 1.2.3.4: 1 requests already queued (max: 1).","requestId":"q","requestParameters":{"prompt":"` + canaryPrompt + `"},"queueInfo":{"ip":"1.2.3.4"}}`
+		x402  = `{"x402Version":1,"error":"%s","accepts":[{"scheme":"exact","network":"base","maxAmountRequired":"1000","resource":"http://h/prompt/a%%20yellow%%20bird","mimeType":"image/jpeg","payTo":"0x1","maxTimeoutSeconds":60}]}`
+		tier  = `{"error":"Model not found or tier not high enough. Your tier: anonymous, required tier: seed. ","status":402}`
+		gone  = `{"error":"Model not found: openai-audio. ","status":404}`
+	)
+	full := fmt.Sprintf(x402, "Queue full for IP: 1.2.3.4: 1 requests already queued (max: 1). ")
+	paid := fmt.Sprintf(x402, "Payment required")
+	rows := []struct {
+		name   string
+		status int
+		body   string
+		class  upstream.Class
+		code   string
+		// model is the speech model asked for.
+		model   string
+		advised bool
+		after   time.Duration
+	}{
+		{name: "queue", status: 429, body: queue, class: upstream.Throttled, code: upstream.CodeThrottled, after: time.Minute},
+		{name: "queue as an error", status: 500, body: queue, class: upstream.Throttled, code: upstream.CodeThrottled, after: time.Minute},
+		{name: "queue as payment", status: 402, body: full, class: upstream.Throttled, code: upstream.CodeThrottled, after: time.Minute},
+		{name: "interval", status: 429, body: `{"success":false,"error":{"message":"Sana is limited to one request per IP every 45 seconds. Retry after 31s.","code":"RATE_LIMITED"},"status":429}`, class: upstream.Throttled, code: upstream.CodeThrottled, after: 31 * time.Second},
+		{name: "payment", status: 402, body: paid, class: upstream.Misconfigured, code: upstream.CodeMisconfigured, advised: true},
+		{name: "unauthorized", status: 401, body: `{"error":"Unauthorized","message":"x"}`, class: upstream.Misconfigured, code: upstream.CodeMisconfigured, advised: true},
+		{name: "blocked", status: 403, body: `{"error":"Forbidden","status":403,"details":{"blockedIp":"1.2.3.4"}}`, class: upstream.Misconfigured, code: upstream.CodeMisconfigured, advised: true},
+		{name: "forbidden without words", status: 403, class: upstream.Misconfigured, code: upstream.CodeMisconfigured, advised: true},
+		{name: "the edge's page", status: 403, body: "<html><title>Just a moment...</title></html>", class: upstream.Retryable, code: upstream.CodeUnavailable},
+		{name: "prohibited", status: 403, body: `{"error":"Forbidden","message":"Content is prohibited"}`, class: upstream.Moderated, code: upstream.CodeModerated},
+		{name: "tier", status: 402, body: tier, class: upstream.Misconfigured, code: upstream.CodeMisconfigured, advised: true},
+		{name: "tier of a model that was asked for", status: 402, body: tier, model: "hear", class: upstream.Permanent, code: upstream.CodeRejected},
+		{name: "model gone", status: 404, body: gone, class: upstream.Misconfigured, code: upstream.CodeMisconfigured, advised: true},
+		{name: "model gone that was asked for", status: 404, body: gone, model: "hear", class: upstream.Permanent, code: upstream.CodeRejected},
+		{name: "address too long", status: 400, body: "<html><title>400</title></html>", class: upstream.Permanent, code: upstream.CodeRejected},
+		{name: "no server", status: 500, body: `{"error":"Internal Server Error","message":"No active flux servers available"}`, class: upstream.Retryable, code: upstream.CodeUnavailable},
+		{name: "tunnel", status: 530, body: "error code: 1033", class: upstream.Retryable, code: upstream.CodeUnavailable},
+	}
+	for _, r := range rows {
+		t.Run(r.name, func(t *testing.T) {
+			t.Parallel()
+			client := newClient(t, func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Type", http.DetectContentType([]byte(r.body)))
+				w.WriteHeader(r.status)
+				_, _ = io.WriteString(w, r.body)
+			}, asLegacy, func(c *pollinations.Config) { c.LegacySpeechSpacing = time.Minute })
+			_, err := client.Speech(t.Context(), pollinations.SpeechRequest{Text: canaryPrompt, Model: r.model})
+			requireFault(t, err, r.class, r.code)
+			fault := faultOf(t, err)
+			requireSilence(t, fault)
+			if fault.Status != r.status || fault.RetryAfter != r.after {
+				t.Errorf("status %d, wait %v", fault.Status, fault.RetryAfter)
+			}
+			if strings.Contains(fault.Detail, "move to gen (set POLLINATIONS_TEXT_API_BASE") != r.advised {
+				t.Errorf("detail %q", fault.Detail)
+			}
+		})
+	}
+	t.Run("advice about pictures", func(t *testing.T) {
+		t.Parallel()
+		client := newClient(t, answer(jpegOf(t, 9, 9), "Content-Type", "image/jpeg", "X-Error-Status", "401"), asLegacy)
+		_, err := client.Image(t.Context(), pollinations.ImageRequest{Prompt: canaryPrompt})
+		requireFault(t, err, upstream.Misconfigured, upstream.CodeMisconfigured)
+		if fault := faultOf(t, err); !strings.Contains(fault.Detail, "move to gen (set POLLINATIONS_IMAGE_API_BASE") {
+			t.Errorf("detail %q", fault.Detail)
+		}
+	})
+	t.Run("text in place of sound", func(t *testing.T) {
+		t.Parallel()
+		client := newClient(t, answer([]byte("Eight legs."), "Content-Type", "text/plain; charset=utf-8"), asLegacy)
+		_, err := client.Speech(t.Context(), pollinations.SpeechRequest{Text: url.PathEscape(canaryPrompt)})
+		requireFault(t, err, upstream.Retryable, upstream.CodeInvalidAnswer)
+	})
+}

@@ -1,0 +1,124 @@
+package pollinations
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/text2image-audio/text2image-audio/worker/upstream"
+)
+
+// The bounds on a list of models.
+const (
+	maxListBytes = 2 << 20
+	maxModels    = 500
+	// maxListed bounds every list inside a model, and maxName every word of one in bytes.
+	maxListed = 500
+	maxName   = 200
+)
+
+// Models are what the services say they serve.
+type Models struct {
+	Image, Speech []Model
+}
+
+// Model is one entry of a list. What the list does not say is empty; the older services give names and little else.
+type Model struct {
+	Name        string
+	Aliases     []string
+	Title       string
+	Description string
+	Voices      []string
+	// PaidOnly says that a balance which was given for free does not buy this model.
+	PaidOnly bool
+	// Health is the service's own word for the model's state, such as "ok".
+	Health string
+	// MaxWidth and MaxHeight are those of the largest picture, MaxPixels their product where only that is told.
+	MaxWidth, MaxHeight, MaxPixels int
+	// PerUserRPM is how many calls a minute the service takes of one account.
+	PerUserRPM int
+	// Currency is that of the prices, such as "pollen".
+	Currency string
+	// Prices are the decimal numbers as written, by kind of unit, such as "completionImageTokens".
+	Prices map[string]string
+	// Rates are the same numbers; a price that is none is left out.
+	Rates map[string]float64
+	// PerImage is the price of one picture, where pictures are not priced by tokens.
+	PerImage float64
+	// PerThousandCharacters is the price of reading so much text aloud.
+	PerThousandCharacters float64
+}
+
+// Models asks both services what they serve, without a key. Videos, and sounds that no text is read in, are left out as
+// far as they can be told. It costs two requests and fails with an *upstream.Fault when either list cannot be had; the
+// other one is returned all the same.
+func (c *Client) Models(ctx context.Context) (*Models, error) {
+	if c.image.base == "" && c.speech.base == "" {
+		return nil, upstream.Unset(upstream.PollinationsImage, imageSetting)
+	}
+	var models Models
+	var imageErr, speechErr error
+	if c.image.base != "" {
+		models.Image, imageErr = c.image.list(ctx, c.image.dialect.imageList(c.image.base), paints)
+	}
+	if c.speech.base != "" {
+		models.Speech, speechErr = c.speech.list(ctx, c.speech.dialect.speechList(c.speech.base), speaks)
+	}
+	return &models, errors.Join(imageErr, speechErr)
+}
+
+// list fetches a list and keeps the models that fit.
+func (s *service) list(ctx context.Context, address string, fits func(*wireModel) bool) ([]Model, error) {
+	// Lists are public, so the key stays at home.
+	caller := s.caller
+	caller.Key = ""
+	var models []Model
+	err := caller.Do(ctx, upstream.Request{
+		Method: http.MethodGet, URL: address, Accept: "application/json", MaxAnswer: maxListBytes,
+	}, func(a *upstream.Answer) error {
+		if a.Encoded() {
+			return upstream.InvalidAnswer("answer is compressed, which was not asked for")
+		}
+		body, err := a.ReadAll()
+		if err != nil {
+			return err
+		}
+		entries, is := readList(body)
+		if !is {
+			return a.Unexpected("answer is no list of models", body)
+		}
+		if models = chosen(entries, fits); len(models) == 0 {
+			return upstream.InvalidAnswer("list holds no model")
+		}
+		return nil
+	})
+	return models, err
+}
+
+// chosen returns the models that fit, each name once.
+func chosen(entries []wireModel, fits func(*wireModel) bool) []Model {
+	known := make(map[string]bool, len(entries))
+	var models []Model
+	for i := range entries {
+		m := entries[i].model()
+		if m.Name == "" || known[m.Name] || !fits(&entries[i]) {
+			continue
+		}
+		if len(models) == maxModels {
+			break
+		}
+		known[m.Name] = true
+		models = append(models, m)
+	}
+	return models
+}
+
+// paints says whether a model makes pictures. One that does not say what it makes is taken at the list's word.
+func paints(w *wireModel) bool { return w.makes("image") }
+
+// speaks says whether a model reads text aloud. Models for music and effects are listed along with them; these have
+// prices by the second or the piece and no voices.
+func speaks(w *wireModel) bool {
+	m := w.model()
+	return w.makes("audio") && (len(m.Voices) > 0 || m.PerThousandCharacters > 0 || len(m.Prices) == 0)
+}

@@ -1,0 +1,242 @@
+package pollinations_test
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/text2image-audio/text2image-audio/worker/upstream"
+	"github.com/text2image-audio/text2image-audio/worker/upstream/pollinations"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// lists serves the lists of the gateway, or of the older services, from testdata.
+func lists(t *testing.T, files map[string]string) http.HandlerFunc {
+	t.Helper()
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "" {
+			t.Error("the key was sent for a public list")
+		}
+		file, known := files[r.URL.Path]
+		if r.Method != http.MethodGet || !known {
+			http.NotFound(w, r)
+			return
+		}
+		body, err := os.ReadFile(filepath.Join("testdata", file))
+		if err != nil {
+			t.Error(err)
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(body)
+	}
+}
+
+func TestModels(t *testing.T) {
+	t.Parallel()
+	for name, r := range map[string]struct {
+		files  map[string]string
+		option func(*pollinations.Config)
+	}{
+		"gen": {map[string]string{"/image/models": "gen_image.json", "/audio/models": "gen_audio.json"}, func(*pollinations.Config) {}},
+		"legacy": {map[string]string{"/images/models": "legacy_image.json", "/texts/models": "legacy_text.json"}, func(c *pollinations.Config) {
+			root := strings.TrimSuffix(c.SpeechBaseURL, "/v1")
+			asLegacy(c)
+			c.BaseURL, c.SpeechBaseURL = root+"/images/prompt", root+"/texts/"
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := newClient(t, lists(t, r.files), r.option).Models(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			golden(t, name+"_models.golden.json", got)
+		})
+	}
+}
+
+// golden compares a value with what is stored of it.
+func golden(t *testing.T, name string, got any) {
+	t.Helper()
+	data, err := json.MarshalIndent(got, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	data = append(data, '\n')
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(want) != string(data) {
+		t.Errorf("%s differs; got\n%s", name, data)
+	}
+}
+
+// Shapes that lists have had, may come to have, or should never have.
+func TestModelList(t *testing.T) {
+	t.Parallel()
+	many := make([]string, 900)
+	for n := range many {
+		many[n] = fmt.Sprintf("m%d", n)
+	}
+	crowd, err := json.Marshal(many)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := []struct {
+		name, body string
+		names      string
+		count      int
+	}{
+		{"words", `["flux","turbo"]`, "flux turbo", 2},
+		{"around an array", `{"object":"list","data":[{"id":"flux","created":1}]}`, "flux", 1},
+		{"around an array, other name", `{"models":["flux"]}`, "flux", 1},
+		{"one entry of another kind", `[7,null,[],{"name":"flux"},{"name":{}},{"title":"no name"},""]`, "flux", 1},
+		{"twice", `["flux",{"name":"flux"}]`, "flux", 1},
+		{"members of other types", `[{"name":"a","aliases":"b","voices":7,"pricing":"free","paid_only":{},"health":[1],"resolutions":"1x1","output_modalities":"image"}]`, "a", 1},
+		{"a video", `[{"name":"v","output_modalities":["video"]},{"name":"i","output_modalities":["image"]}]`, "i", 1},
+		{"control characters", `["fl\u0000ux"]`, "flux", 1},
+		{"too many", string(crowd), "", 500},
+		{"a long name", `["` + strings.Repeat("猫", 100) + `"]`, strings.Repeat("猫", 66), 1},
+	}
+	for _, r := range rows {
+		image, _, is := pollinations.ReadModels([]byte(r.body))
+		if !is || len(image) != r.count {
+			t.Errorf("%s: %d models, %v", r.name, len(image), is)
+		}
+		var names []string
+		for _, m := range image {
+			names = append(names, m.Name)
+		}
+		if got := strings.Join(names, " "); r.names != "" && got != r.names {
+			t.Errorf("%s: %q", r.name, got)
+		}
+	}
+}
+
+func TestModelPrices(t *testing.T) {
+	t.Parallel()
+	rows := []struct {
+		pricing           string
+		perImage, perText float64
+		rates             int
+	}{
+		{`{"currency":"pollen","completionImageTokens":"0.002"}`, 0.002, 0, 1},
+		{`{"currency":"pollen","completionImageTokens":0.002}`, 0.002, 0, 1},
+		{`{"currency":"pollen","completionImageTokens":"2e-3","promptTextTokens":"0"}`, 0.002, 0, 2},
+		{`{"currency":"pollen","completionImageTokens":"0.00003","promptTextTokens":"0.0000003"}`, 0, 0, 2},
+		{`{"currency":"pollen","completionAudioTokens":"0.0001"}`, 0, 0.1, 1},
+		{`{"currency":"pollen","completionImageTokens":"free"}`, 0, 0, 0},
+		{`{"currency":"pollen","completionImageTokens":"-1"}`, 0, 0, 0},
+		{`{"currency":"pollen","completionImageTokens":"NaN"}`, 0, 0, 0},
+		{`{"currency":"pollen","completionImageTokens":{"low":"1"}}`, 0, 0, 0},
+		{`null`, 0, 0, 0},
+	}
+	for _, r := range rows {
+		image, _, _ := pollinations.ReadModels([]byte(`[{"name":"x","pricing":` + r.pricing + `}]`))
+		if len(image) != 1 {
+			t.Fatalf("%s: %d models", r.pricing, len(image))
+		}
+		m := image[0]
+		if math.Abs(m.PerImage-r.perImage) > 1e-12 || math.Abs(m.PerThousandCharacters-r.perText) > 1e-12 || len(m.Rates) != r.rates {
+			t.Errorf("%s: %+v", r.pricing, m)
+		}
+	}
+}
+
+func TestModelsFaults(t *testing.T) {
+	t.Parallel()
+	const good = `["flux"]`
+	rows := []struct {
+		name    string
+		handler http.HandlerFunc
+		class   upstream.Class
+		code    string
+	}{
+		{"down", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }, upstream.Retryable, upstream.CodeUnavailable},
+		{"page", answer([]byte("<html></html>"), "Content-Type", "text/html"), upstream.Retryable, upstream.CodeInvalidAnswer},
+		{"empty list", answer([]byte("[]")), upstream.Retryable, upstream.CodeInvalidAnswer},
+		{"no list", answer([]byte(`{"flux":1}`)), upstream.Retryable, upstream.CodeInvalidAnswer},
+		{"an error as a success", answer([]byte(`{"success":false,"error":{"message":"slow down","code":"RATE_LIMITED"},"status":429}`), "Content-Type", "application/json"), upstream.Throttled, upstream.CodeThrottled},
+		{"cut", answer([]byte(`["flux`)), upstream.Retryable, upstream.CodeInvalidAnswer},
+		{"compressed", answer([]byte(good), "Content-Encoding", "gzip"), upstream.Retryable, upstream.CodeInvalidAnswer},
+		{"too long", func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, `["`+strings.Repeat("x", 3<<20)+`"]`)
+		}, upstream.Permanent, upstream.CodeTooLarge},
+	}
+	for _, r := range rows {
+		t.Run(r.name, func(t *testing.T) {
+			t.Parallel()
+			client := newClient(t, func(w http.ResponseWriter, q *http.Request) {
+				if q.URL.Path == "/image/models" {
+					_, _ = io.WriteString(w, good)
+					return
+				}
+				r.handler(w, q)
+			})
+			got, err := client.Models(t.Context())
+			requireFault(t, err, r.class, r.code)
+			if fault := faultOf(t, err); fault.Upstream != upstream.PollinationsSpeech {
+				t.Errorf("fault of %s", fault.Upstream)
+			}
+			if got == nil || len(got.Image) != 1 || got.Image[0].Name != "flux" || got.Speech != nil {
+				t.Errorf("the good list is lost: %+v", got)
+			}
+		})
+	}
+}
+
+// A service without an address has no list, and without any there is nobody to ask.
+func TestModelsUnset(t *testing.T) {
+	t.Parallel()
+	got, err := newClient(t, answer([]byte(`["flux"]`)), func(c *pollinations.Config) { c.SpeechBaseURL = "" }).Models(t.Context())
+	if err != nil || len(got.Image) != 1 || got.Speech != nil {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	none, err := pollinations.New(pollinations.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = none.Models(t.Context())
+	requireFault(t, err, upstream.Misconfigured, upstream.CodeMisconfigured)
+	both := newClient(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
+	_, err = both.Models(t.Context())
+	if !strings.Contains(fmt.Sprint(err), upstream.PollinationsImage) || !strings.Contains(fmt.Sprint(err), upstream.PollinationsSpeech) {
+		t.Errorf("got %v", err)
+	}
+	if _, is := errors.AsType[*upstream.Fault](err); !is {
+		t.Errorf("got %v, want faults", err)
+	}
+}
+
+func FuzzModels(f *testing.F) {
+	f.Add([]byte(`["flux",{"name":"x","pricing":{"completionImageTokens":"1e999"},"resolutions":["1x1",{"width":1,"height":"2"}]}]`))
+	f.Add([]byte(`{"data":[{"id":"a","voices":[{"id":"b"}],"health":{"status":"ok"}}]}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		image, speech, _ := pollinations.ReadModels(body)
+		for _, m := range append(image, speech...) {
+			if m.Name == "" || len(m.Name) > 200 || len(m.Voices) > 500 || m.MaxWidth < 0 || m.MaxPixels < 0 || m.PerImage < 0 {
+				t.Errorf("%+v", m)
+			}
+			if _, err := json.Marshal(m); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}

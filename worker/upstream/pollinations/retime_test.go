@@ -1,0 +1,121 @@
+package pollinations_test
+
+import (
+	"context"
+	"encoding/binary"
+	"math"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/text2image-audio/text2image-audio/worker/upstream"
+	"github.com/text2image-audio/text2image-audio/worker/upstream/pollinations"
+	"github.com/text2image-audio/text2image-audio/worker/upstream/tempo"
+)
+
+// toneOf returns a WAV file of a sine.
+func toneOf(seconds, pitch float64) []byte {
+	const rate = 24000
+	s := tempo.Sound{Rate: rate, Channels: 1, Samples: make([]int16, int(seconds*rate))}
+	for i := range s.Samples {
+		s.Samples[i] = int16(10000 * math.Sin(2*math.Pi*pitch*float64(i)/rate))
+	}
+	return s.WAV()
+}
+
+// Another speed is really in the file, whichever the service was willing to make.
+func TestSpeed(t *testing.T) {
+	t.Parallel()
+	whole := toneOf(2, 440)
+	for _, format := range []string{"wav", "pcm"} {
+		for _, speed := range []float64{0.25, 0.5, 1.5, 2, 4} {
+			asked := ""
+			client := newClient(t, func(w http.ResponseWriter, r *http.Request) {
+				body := new(strings.Builder)
+				_ = r.Write(body)
+				asked = body.String()
+				answer(whole, "Content-Type", "audio/wav", "X-Usage-Completion-Audio-Tokens", "5")(w, r)
+			})
+			got, err := client.Speech(t.Context(), pollinations.SpeechRequest{Text: "hello", Format: format, Speed: speed})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(asked, `"response_format":"wav"`) || strings.Contains(asked, "speed") {
+				t.Errorf("asked %s", asked)
+			}
+			samples, head := got.Data, 0
+			if format == "wav" {
+				head = 44
+				if rate := binary.LittleEndian.Uint32(got.Data[24:]); rate != 24000 {
+					t.Errorf("rate %d", rate)
+				}
+			}
+			want := float64(len(whole)-44) / speed
+			if got.ContentType != "audio/"+format || math.Abs(float64(len(samples)-head)/want-1) > 0.03 {
+				t.Errorf("%s at %v: %s of %d bytes, want %.0f", format, speed, got.ContentType, len(samples)-head, want)
+			}
+			if got.Usage.AudioCharacters != 5 || got.Model != "elevenlabs" {
+				t.Errorf("got %+v of %s", got.Usage, got.Model)
+			}
+		}
+	}
+}
+
+func TestSpeedRefused(t *testing.T) {
+	t.Parallel()
+	client := newClient(t, func(http.ResponseWriter, *http.Request) { t.Error("the gateway was asked") })
+	for _, r := range []pollinations.SpeechRequest{
+		{Speed: 1.5},
+		{Speed: 1.5, Format: "mp3"},
+		{Speed: 0.9, Format: "opus"},
+		{Speed: 2, Format: "aac"},
+		{Speed: 2, Format: "flac"},
+		{Speed: 0.2, Format: "wav"},
+		{Speed: 4.1, Format: "wav"},
+		{Speed: -1, Format: "pcm"},
+		{Speed: math.NaN(), Format: "wav"},
+	} {
+		r.Text = "hello"
+		_, err := client.Speech(t.Context(), r)
+		requireFault(t, err, upstream.Permanent, upstream.CodeRejected)
+	}
+}
+
+func TestSpeedOfOtherRecordings(t *testing.T) {
+	t.Parallel()
+	wide := toneOf(1, 440)
+	binary.LittleEndian.PutUint16(wide[34:], 24)
+	for name, r := range map[string]struct {
+		data  []byte
+		class upstream.Class
+		code  string
+	}{
+		"mp3 in place of wav": {mp3Of(5), upstream.Permanent, upstream.CodeInvalidAnswer},
+		"24 bits":             {wide, upstream.Permanent, upstream.CodeInvalidAnswer},
+		"cut":                 {toneOf(1, 440)[:20000], upstream.Retryable, upstream.CodeInvalidAnswer},
+		"becomes too long":    {toneOf(5, 440), upstream.Permanent, upstream.CodeTooLarge},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			client := newClient(t, answer(r.data, "Content-Type", "audio/wav"), func(c *pollinations.Config) { c.MaxBytes = 300_000 })
+			_, err := client.Speech(t.Context(), pollinations.SpeechRequest{Text: canaryPrompt, Format: "wav", Speed: 0.25})
+			requireFault(t, err, r.class, r.code)
+			if fault := faultOf(t, err); fault.Upstream != upstream.PollinationsSpeech {
+				t.Errorf("fault of %q", fault.Upstream)
+			}
+		})
+	}
+}
+
+// The work on a recording ends with the job that it is for.
+func TestSpeedGivenUp(t *testing.T) {
+	t.Parallel()
+	recording := toneOf(1, 440)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	client := newClient(t, answer(recording, "Content-Type", "audio/wav"))
+	media := &pollinations.Media{Data: recording}
+	cancel()
+	err := client.Retime(ctx, media, 2, "wav")
+	requireFault(t, err, upstream.Canceled, upstream.CodeCanceled)
+}

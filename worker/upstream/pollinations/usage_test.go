@@ -1,0 +1,48 @@
+package pollinations_test
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"testing"
+
+	"github.com/text2image-audio/text2image-audio/worker/upstream/pollinations"
+)
+
+func TestUsage(t *testing.T) {
+	t.Parallel()
+	rows := []struct {
+		name        string
+		header      map[string]string
+		image, text float64
+		counts      map[string]float64
+	}{
+		{name: "nothing said", header: map[string]string{"X-Model-Used": "flux"}},
+		{name: "picture", header: map[string]string{"x-usage-completion-image-tokens": "1"}, image: 1, counts: map[string]float64{"completionImageTokens": 1}},
+		{name: "picture, older name", header: map[string]string{"x-completion-image-tokens": " 2 "}, image: 2, counts: map[string]float64{"completionImageTokens": 2}},
+		{
+			name: "picture by tokens", image: 1290,
+			header: map[string]string{"X-Usage-Completion-Image-Tokens": "1290", "X-Usage-Prompt-Text-Tokens": "12", "X-Usage-Total-Tokens": "1302"},
+			counts: map[string]float64{"completionImageTokens": 1290, "promptTextTokens": 12, "totalTokens": 1302},
+		},
+		{name: "speech", header: map[string]string{"x-usage-completion-audio-tokens": "17"}, text: 17, counts: map[string]float64{"completionAudioTokens": 17}},
+		{name: "nonsense", header: map[string]string{"X-Usage-A": "NaN", "X-Usage-B": "-1", "X-Usage-C": "1e300", "X-Usage-D": "many", "X-Usage-E": ""}},
+	}
+	for _, r := range rows {
+		header := make(http.Header)
+		for name, value := range r.header {
+			header.Set(name, value)
+		}
+		got := pollinations.UsageOf(header, true)
+		if got.ImageTokens != r.image || got.AudioCharacters != r.text || !maps.Equal(got.Counts, r.counts) || !got.CacheHit {
+			t.Errorf("%s: %+v", r.name, got)
+		}
+	}
+	flood := make(http.Header)
+	for n := range 1000 {
+		flood.Set(fmt.Sprintf("X-Usage-%d", n), "1")
+	}
+	if got := pollinations.UsageOf(flood, false); len(got.Counts) > 16 {
+		t.Errorf("%d counts were taken over", len(got.Counts))
+	}
+}

@@ -1,0 +1,148 @@
+package tempo
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+)
+
+// ErrFormat is the error of bytes that are no WAV file which this package can work on.
+var ErrFormat = errors.New("not a WAV file of 16-bit samples")
+
+// Sound is a recording of 16-bit samples, those of the channels taking turns.
+type Sound struct {
+	// Rate is the number of frames in a second; a frame is one sample of each channel.
+	Rate     int
+	Channels int
+	Samples  []int16
+}
+
+// The formats of samples that a header may name.
+const (
+	formatPCM        = 1
+	formatExtensible = 0xfffe
+)
+
+// The bounds on what a header may state.
+const (
+	minRate     = 1000
+	maxRate     = 384_000
+	maxChannels = 2
+)
+
+// header is the part of a file's description that matters here.
+type header struct {
+	format, channels, bits uint16
+	rate                   uint32
+}
+
+// ParseWAV reads a WAV file of 16-bit samples, mono or stereo. It fails with ErrFormat on anything else. A length of the
+// samples that is not known, as writers of streams leave it, or beyond the end of data means the rest of data. The
+// samples are copied.
+func ParseWAV(data []byte) (*Sound, error) {
+	if len(data) < 12 || string(data[:4]) != "RIFF" || string(data[8:12]) != "WAVE" {
+		return nil, fmt.Errorf("read head: %w", ErrFormat)
+	}
+	var described *header
+	for rest := data[12:]; len(rest) >= 8; {
+		name, stated := string(rest[:4]), uint64(binary.LittleEndian.Uint32(rest[4:]))
+		rest = rest[8:]
+		body := rest[:min(stated, uint64(len(rest)))]
+		switch name {
+		case "fmt ":
+			var err error
+			if described, err = parseHeader(body); err != nil {
+				return nil, err
+			}
+		case "data":
+			if described == nil {
+				return nil, fmt.Errorf("samples before their description: %w", ErrFormat)
+			}
+			if stated == 0 {
+				body = rest
+			}
+			return described.sound(body), nil
+		}
+		// A part of odd length is followed by one byte of padding.
+		rest = rest[min(stated+stated&1, uint64(len(rest))):]
+	}
+	return nil, fmt.Errorf("find samples: %w", ErrFormat)
+}
+
+func parseHeader(body []byte) (*header, error) {
+	if len(body) < 16 {
+		return nil, fmt.Errorf("read description: %w", ErrFormat)
+	}
+	h := &header{
+		format:   binary.LittleEndian.Uint16(body),
+		channels: binary.LittleEndian.Uint16(body[2:]),
+		rate:     binary.LittleEndian.Uint32(body[4:]),
+		bits:     binary.LittleEndian.Uint16(body[14:]),
+	}
+	// The extended description repeats the format at the beginning of a longer name.
+	if h.format == formatExtensible && len(body) >= 26 {
+		h.format = binary.LittleEndian.Uint16(body[24:])
+	}
+	switch {
+	case h.format != formatPCM || h.bits != 16:
+		return nil, fmt.Errorf("samples of another kind: %w", ErrFormat)
+	case h.channels < 1 || h.channels > maxChannels:
+		return nil, fmt.Errorf("%d channels: %w", h.channels, ErrFormat)
+	case h.rate < minRate || h.rate > maxRate:
+		return nil, fmt.Errorf("%d frames a second: %w", h.rate, ErrFormat)
+	}
+	return h, nil
+}
+
+// sound reads whole frames; what is left of a cut one is dropped.
+func (h *header) sound(body []byte) *Sound {
+	frame := 2 * int(h.channels)
+	body = body[:len(body)/frame*frame]
+	samples := make([]int16, len(body)/2)
+	for i := range samples {
+		//nolint:gosec // The bits of a sample are taken as they stand.
+		samples[i] = int16(binary.LittleEndian.Uint16(body[2*i:]))
+	}
+	return &Sound{Rate: int(h.rate), Channels: int(h.channels), Samples: samples}
+}
+
+// Frames returns the length in frames.
+func (s *Sound) Frames() int { return len(s.Samples) / max(s.Channels, 1) }
+
+// PCM returns the bare samples, low byte first.
+func (s *Sound) PCM() []byte { return s.appendSamples(make([]byte, 0, 2*len(s.Samples))) }
+
+// WAV returns the sound as a WAV file.
+func (s *Sound) WAV() []byte {
+	const head = 44
+	length, frame := 2*len(s.Samples), 2*s.Channels
+	out := make([]byte, 0, head+length)
+	out = append(out, "RIFF"...)
+	out = append32(out, head-8+length)
+	out = append(out, "WAVEfmt "...)
+	out = append32(out, 16)
+	out = append16(out, formatPCM)
+	out = append16(out, s.Channels)
+	out = append32(out, s.Rate)
+	out = append32(out, s.Rate*frame)
+	out = append16(out, frame)
+	out = append16(out, 16)
+	out = append(out, "data"...)
+	out = append32(out, length)
+	return s.appendSamples(out)
+}
+
+func (s *Sound) appendSamples(out []byte) []byte {
+	for _, sample := range s.Samples {
+		out = append(out, byte(sample), byte(sample>>8)) //nolint:gosec // A sample is written byte by byte.
+	}
+	return out
+}
+
+func append16(out []byte, n int) []byte {
+	return binary.LittleEndian.AppendUint16(out, uint16(n)) //nolint:gosec // Channels and their sizes are very few.
+}
+
+func append32(out []byte, n int) []byte {
+	return binary.LittleEndian.AppendUint32(out, uint32(n)) //nolint:gosec // Lengths are bounded by memory far below.
+}

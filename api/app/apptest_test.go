@@ -155,6 +155,7 @@ type view struct {
 	Attempt       int    `json:"attempt"`
 	QueuePosition *int   `json:"queue_position"`
 	Cancel        string `json:"cancel"`
+	PartialText   string `json:"partial_text"`
 	Result        *struct {
 		Text   string `json:"text"`
 		Prompt *struct {

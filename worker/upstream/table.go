@@ -87,7 +87,7 @@ func classify(status int, header http.Header, body []byte) *Fault {
 func (e *envelope) moderated() bool {
 	return e.says(
 		"safety_error", "content_policy_violation", "content_filter", "content policy", "content moderation",
-		"safety system", "content is prohibited", "content exists risk",
+		"safety system", "safety filter", "content is prohibited", "content exists risk",
 	)
 }
 

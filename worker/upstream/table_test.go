@@ -172,6 +172,7 @@ func TestClassify(t *testing.T) {
 		{name: "gateway time-out of the model", status: 504, body: "", class: upstream.Retryable, code: unavailable},
 
 		// The older services.
+		{name: "older: safety", status: 400, body: `{"error":"Bad Request","message":"The prompt was blocked by the safety filter."}`, class: upstream.Moderated, code: moderated},
 		{name: "older: prohibited", status: 400, body: `{"error":"Bad Request","message":"Content is prohibited"}`, class: upstream.Moderated, code: moderated},
 		{name: "older: prohibited, as forbidden", status: 403, body: `{"error":"Forbidden","message":"Content is prohibited"}`, class: upstream.Moderated, code: moderated},
 		{name: "older: prohibited, as an error", status: 500, body: `{"error":"Internal Server Error","message":"Content is prohibited"}`, class: upstream.Moderated, code: moderated},

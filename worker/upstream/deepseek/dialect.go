@@ -90,7 +90,7 @@ func currentModel(name, dialect string, logger *slog.Logger) string {
 }
 
 // thinkingPattern finds the refusal of the switch for thinking itself.
-var thinkingPattern = regexp.MustCompile(`(?i)enable_thinking|(?:argument|parameter|field)[^.]{0,40}\bthinking\b`)
+var thinkingPattern = regexp.MustCompile(`(?i)enable_thinking|(?:argument|parameter|field|not support)[^.]{0,40}\bthinking\b`)
 
 // amend changes two verdicts that mean something else here than elsewhere.
 func (c *Client) amend(f *upstream.Fault) {

@@ -142,6 +142,7 @@ func TestThinkingRefused(t *testing.T) {
 	for _, message := range []string{
 		"Value error, current model does not support parameter `enable_thinking`. Please check it carefully.",
 		"Unrecognized request argument supplied: thinking",
+		"Value error, current model does not support thinking.",
 	} {
 		calls := 0
 		client := newClient(t, func(w http.ResponseWriter, r *http.Request) {

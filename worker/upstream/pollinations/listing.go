@@ -108,8 +108,7 @@ func (w wireModel) measure(m *Model) {
 // maxSide bounds the side of a picture that a list may claim, so that a product of two cannot overflow.
 const maxSide = 1 << 20
 
-// price reads the prices. A picture has one of its own where that is the only thing priced: models that are billed by
-// tokens have prices for the words put in as well.
+// price reads the prices.
 func (w wireModel) price(m *Model) {
 	var prices wireModel
 	if json.Unmarshal(w["pricing"], &prices) != nil {
@@ -130,10 +129,33 @@ func (w wireModel) price(m *Model) {
 			m.Rates[kind] = n
 		}
 	}
-	m.PerThousandCharacters = 1000 * m.Rates[audioTokens]
-	if positive(m.Rates) == 1 {
+	flat := isTrue(w.word("flat_rate"))
+	if perCharacter := m.Rates[audioTokens]; perCharacter < mostPerCharacter && !flat {
+		m.PerThousandCharacters = 1000 * perCharacter
+	}
+	if flat || !m.pricedByTokens() {
 		m.PerImage = m.Rates[imageTokens]
 	}
+}
+
+const (
+	// mostPerCharacter parts the price of a character from that of a whole piece of music, which is listed under the same
+	// name: it is ten times what the dearest voice costs.
+	mostPerCharacter = 0.001
+	// leastPerImage parts the price of a picture from that of a token in the same way; no picture is cheaper.
+	leastPerImage = 0.0001
+)
+
+// pricedByTokens says whether the price under the name of a picture is that of a token. Such models have prices for the
+// words put in as well, or are too cheap to be true, or belong to the families that are known for it.
+func (m *Model) pricedByTokens() bool {
+	if positive(m.Rates) != 1 || m.Rates[imageTokens] < leastPerImage {
+		return true
+	}
+	return slices.ContainsFunc(append([]string{m.Name}, m.Aliases...), func(name string) bool {
+		name = strings.ToLower(name)
+		return drawsWithGPT(name) || strings.Contains(name, "nanobanana") || strings.Contains(name, "nano-banana")
+	})
 }
 
 func positive(rates map[string]float64) int {

@@ -116,8 +116,8 @@ func chosen(entries []wireModel, fits func(*wireModel) bool) []Model {
 // paints says whether a model makes pictures. One that does not say what it makes is taken at the list's word.
 func paints(w *wireModel) bool { return w.makes("image") }
 
-// speaks says whether a model reads text aloud. Models for music and effects are listed along with them; these have
-// prices by the second or the piece and no voices.
+// speaks says whether a model reads text aloud. Models for music and effects are listed along with them; these have no
+// voices, and prices by the second or by the piece.
 func speaks(w *wireModel) bool {
 	m := w.model()
 	return w.makes("audio") && (len(m.Voices) > 0 || m.PerThousandCharacters > 0 || len(m.Prices) == 0)

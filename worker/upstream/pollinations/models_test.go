@@ -136,20 +136,28 @@ func TestModelPrices(t *testing.T) {
 		pricing           string
 		perImage, perText float64
 		rates             int
+		more              string
 	}{
-		{`{"currency":"pollen","completionImageTokens":"0.002"}`, 0.002, 0, 1},
-		{`{"currency":"pollen","completionImageTokens":0.002}`, 0.002, 0, 1},
-		{`{"currency":"pollen","completionImageTokens":"2e-3","promptTextTokens":"0"}`, 0.002, 0, 2},
-		{`{"currency":"pollen","completionImageTokens":"0.00003","promptTextTokens":"0.0000003"}`, 0, 0, 2},
-		{`{"currency":"pollen","completionAudioTokens":"0.0001"}`, 0, 0.1, 1},
-		{`{"currency":"pollen","completionImageTokens":"free"}`, 0, 0, 0},
-		{`{"currency":"pollen","completionImageTokens":"-1"}`, 0, 0, 0},
-		{`{"currency":"pollen","completionImageTokens":"NaN"}`, 0, 0, 0},
-		{`{"currency":"pollen","completionImageTokens":{"low":"1"}}`, 0, 0, 0},
-		{`null`, 0, 0, 0},
+		{`{"currency":"pollen","completionImageTokens":"0.002"}`, 0.002, 0, 1, ""},
+		{`{"currency":"pollen","completionImageTokens":0.002}`, 0.002, 0, 1, ""},
+		{`{"currency":"pollen","completionImageTokens":"2e-3","promptTextTokens":"0"}`, 0.002, 0, 2, ""},
+		{`{"currency":"pollen","completionImageTokens":"0.00003","promptTextTokens":"0.0000003"}`, 0, 0, 2, ""},
+		{`{"currency":"pollen","completionAudioTokens":"0.0001"}`, 0, 0.1, 1, ""},
+		{`{"currency":"pollen","completionImageTokens":"free"}`, 0, 0, 0, ""},
+		{`{"currency":"pollen","completionImageTokens":"-1"}`, 0, 0, 0, ""},
+		{`{"currency":"pollen","completionImageTokens":"NaN"}`, 0, 0, 0, ""},
+		{`{"currency":"pollen","completionImageTokens":{"low":"1"}}`, 0, 0, 0, ""},
+		{`null`, 0, 0, 0, ""},
+		{`{"completionImageTokens":"0.0001"}`, 0.0001, 0, 1, ""},
+		{`{"completionImageTokens":"0.000032"}`, 0, 0, 1, ""},
+		{`{"completionImageTokens":"0.00012"}`, 0, 0, 1, `,"aliases":["nanobanana-pro"]`},
+		{`{"completionImageTokens":"0.00012"}`, 0, 0, 1, `,"aliases":["openai/gpt-image-9"]`},
+		{`{"completionImageTokens":"0.00005"}`, 0.00005, 0, 1, `,"flat_rate":true`},
+		{`{"completionAudioTokens":"0.04"}`, 0, 0, 1, ""},
+		{`{"completionAudioTokens":"0.0004"}`, 0, 0, 1, `,"flat_rate":"true"`},
 	}
 	for _, r := range rows {
-		image, _, _ := pollinations.ReadModels([]byte(`[{"name":"x","pricing":` + r.pricing + `}]`))
+		image, _, _ := pollinations.ReadModels([]byte(`[{"name":"x","pricing":` + r.pricing + r.more + `}]`))
 		if len(image) != 1 {
 			t.Fatalf("%s: %d models", r.pricing, len(image))
 		}

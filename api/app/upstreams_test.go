@@ -1,0 +1,190 @@
+package app_test
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/simulator/simulatortest"
+)
+
+// modelList is the answer of GET /api/models, as far as these tests look at it.
+type modelList struct {
+	Source string `json:"source"`
+	Mode   string `json:"mode"`
+	Images []struct {
+		Name  string `json:"name"`
+		Price *struct {
+			Currency string `json:"currency"`
+			PerImage string `json:"per_image"`
+		} `json:"price"`
+		ReplacedBy string `json:"replaced_by"`
+	} `json:"images"`
+	Speech []struct {
+		Name   string   `json:"name"`
+		Voices []string `json:"voices"`
+	} `json:"speech"`
+}
+
+// models reads the list of models once it is the upstream's own.
+func (i *instance) models(t testing.TB) modelList {
+	t.Helper()
+	for deadline := time.Now().Add(hang); ; {
+		var list modelList
+		i.do(t, http.MethodGet, "/api/models", nil).decode(t, &list)
+		if list.Source == "upstream" {
+			return list
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the list is still %s", list.Source)
+		}
+		i.do(t, http.MethodGet, "/readyz", nil)
+	}
+}
+
+func TestModelsComeFromTheUpstream(t *testing.T) {
+	t.Parallel()
+	i := start(t, config(t, t.TempDir()))
+	list := i.models(t)
+	if list.Mode != "simulator" {
+		t.Errorf("mode %s", list.Mode)
+	}
+	price := ""
+	for _, m := range list.Images {
+		if m.Name == "flux" && m.Price != nil {
+			price = m.Price.PerImage
+		}
+		if m.Name == "turbo" && m.ReplacedBy != "zimage" {
+			t.Errorf("turbo is replaced by %q", m.ReplacedBy)
+		}
+	}
+	if price == "" {
+		t.Fatalf("flux has no price in %+v", list.Images)
+	}
+	for _, m := range list.Speech {
+		if len(m.Voices) == 0 && m.Name != "openai-audio" {
+			t.Errorf("%s has no voices", m.Name)
+		}
+	}
+	resp := i.do(t, http.MethodPost, "/api/jobs", fields{"kind": "image", "input": fields{"prompt": "p", "model": "turbo"}})
+	if resp.StatusCode != http.StatusBadRequest || !strings.Contains(string(resp.body), "zimage") {
+		t.Errorf("a retired model: %d %s", resp.StatusCode, resp.body)
+	}
+	var v struct {
+		Usage struct {
+			Cost, Currency string
+			Images         int
+		} `json:"usage"`
+	}
+	i.do(t, http.MethodPost, "/api/jobs", fields{"kind": "image", "input": fields{"prompt": "what it costs", "model": "flux", "width": 64, "height": 64}},
+		"Prefer: wait=30").decode(t, &v)
+	if v.Usage.Cost != price || v.Usage.Currency != "pollen" || v.Usage.Images != 1 {
+		t.Errorf("the picture used %+v, want a cost of %s", v.Usage, price)
+	}
+}
+
+func TestSpeedIsInTheFile(t *testing.T) {
+	t.Parallel()
+	i := start(t, config(t, t.TempDir()))
+	const text = "The harbour lights went out one after the other, and then it was quiet."
+	size := map[float64]int{}
+	for _, speed := range []float64{1, 2, 0.5} {
+		v := i.wait(t, i.submit(t, fields{"kind": "audio", "input": fields{"text": text, "speed": speed, "format": "wav"}}).ID)
+		if v.Status != "succeeded" || v.Result.Media[0].ContentType != "audio/wav" {
+			t.Fatalf("speed %g: %+v", speed, v)
+		}
+		size[speed] = v.Result.Media[0].Bytes
+	}
+	for speed, n := range size {
+		if ratio := float64(size[1]) / float64(n); ratio < speed*0.95 || ratio > speed*1.05 {
+			t.Errorf("at speed %g the file is %.2f times shorter", speed, ratio)
+		}
+	}
+	open := i.wait(t, i.submit(t, fields{"kind": "audio", "input": fields{"text": text, "speed": 1.5}}).ID)
+	if open.Status != "succeeded" || open.Result.Media[0].ContentType != "audio/wav" {
+		t.Errorf("without a format: %+v", open)
+	}
+	if resp := i.do(t, http.MethodPost, "/api/jobs", fields{"kind": "audio", "input": fields{"text": text, "speed": 1.5, "format": "mp3"}}); resp.StatusCode != http.StatusBadRequest {
+		t.Errorf("as MP3: %d %s", resp.StatusCode, resp.body)
+	}
+}
+
+func TestTextAppearsWhileItIsWritten(t *testing.T) {
+	t.Parallel()
+	i := start(t, config(t, t.TempDir()))
+	i.visit(t)
+	events := i.stream(t.Context(), t, "/api/events")
+	done := i.submit(t, fields{"kind": "prompt", "input": fields{"text": "a red bridge over a river"}})
+	var written []string
+	for {
+		e, ok := events.next()
+		if !ok {
+			t.Fatal("the stream ended")
+		}
+		if e.job.ID == done.ID && e.job.PartialText != "" {
+			written = append(written, e.job.PartialText)
+		}
+		if e.job.ended() {
+			if len(written) == 0 || !strings.HasPrefix(e.job.Result.Text, strings.TrimSpace(written[0])[:1]) {
+				t.Errorf("written %q on the way to %q", written, e.job.Result.Text)
+			}
+			return
+		}
+	}
+}
+
+// TestOlderServices has a worker talk to the older generation of Pollinations and to SiliconFlow.
+func TestOlderServices(t *testing.T) {
+	t.Parallel()
+	sim := simulatortest.Start(t)
+	i := start(t, config(t, t.TempDir(),
+		"POLLINATIONS_IMAGE_API_BASE="+sim.LegacyImageURL(), "POLLINATIONS_IMAGE_API_STYLE=legacy",
+		"POLLINATIONS_TEXT_API_BASE="+sim.LegacyTextURL(), "POLLINATIONS_TEXT_API_STYLE=legacy",
+		"DEEPSEEK_API_URL="+sim.SiliconFlowURL(), "DEEPSEEK_API_KEY=sk-siliconflow", "DEEPSEEK_MODEL=deepseek-ai/DeepSeek-V4-Flash",
+	))
+	i.visit(t)
+	if list := i.models(t); list.Mode != "live" || !slices.ContainsFunc(list.Speech, func(m struct {
+		Name   string   `json:"name"`
+		Voices []string `json:"voices"`
+	},
+	) bool {
+		return m.Name == "openai-audio"
+	}) {
+		t.Fatalf("the models are %+v", list)
+	}
+	first := i.wait(t, i.submit(t, fields{"kind": "image", "input": fields{"prompt": "first", "width": 64, "height": 64}}).ID)
+	if first.Status != "succeeded" {
+		t.Fatalf("image: %+v", first)
+	}
+	speech := i.wait(t, i.submit(t, fields{"kind": "audio", "input": fields{"text": "Good evening."}}).ID)
+	if speech.Status != "succeeded" {
+		t.Errorf("speech: %+v", speech)
+	}
+	text := i.wait(t, i.submit(t, fields{"kind": "prompt", "input": fields{"text": "a pond"}}).ID)
+	if text.Status != "succeeded" {
+		t.Errorf("prompt: %+v", text)
+	}
+	// The next call is due in three quarters of a minute, and its job waits in the queue until then.
+	second := i.submit(t, fields{"kind": "image", "input": fields{"prompt": "second", "width": 64, "height": 64}})
+	events := i.stream(t.Context(), t, "/api/jobs/"+second.ID+"/events")
+	for {
+		e, ok := events.next()
+		if !ok {
+			t.Fatal("the stream ended")
+		}
+		if e.name == "retrying" {
+			break
+		}
+		if e.job.ended() {
+			t.Fatalf("the second picture did not wait: %+v", e.job)
+		}
+	}
+	if got := sim.Count("image", "second"); got != 0 {
+		t.Errorf("%d calls for the second picture", got)
+	}
+	if resp := i.do(t, http.MethodPost, "/api/jobs/"+second.ID+"/cancel", nil); resp.StatusCode != http.StatusOK {
+		t.Errorf("cancel: %d", resp.StatusCode)
+	}
+}

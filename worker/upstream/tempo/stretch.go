@@ -28,7 +28,7 @@ var errSpeed = errors.New("speed is out of bounds")
 
 // Stretch returns the sound at another speed with its pitch kept. The result has the length of the original divided by
 // the speed, to the frame. It fails when the speed lies outside MinSpeed and MaxSpeed or ctx ends. A minute of speech
-// takes a few hundredths of a second of computing time, and memory for the result and for one channel of the original.
+// takes up to a tenth of a second of computing time, and memory for the result and for one channel of the original.
 func (s *Sound) Stretch(ctx context.Context, speed float64) (*Sound, error) {
 	if !(speed >= MinSpeed && speed <= MaxSpeed) {
 		return nil, fmt.Errorf("stretch sound: %w", errSpeed)

@@ -45,7 +45,7 @@ export default {
   "audio.text.placeholder": "The tide comes in twice a day.",
   "audio.voice": "Voice",
   "audio.speed": "Speed",
-  "audio.speed.hint": "Asked of the model and part of the file; not every model heeds it.",
+  "audio.speed.hint": "Part of the file, without a change of pitch. A speed other than 1 makes a WAV file.",
   "audio.format": "Format",
 
   "prompt.text": "Which prompt should be improved?",

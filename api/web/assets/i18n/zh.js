@@ -45,7 +45,7 @@ export default {
   "audio.text.placeholder": "潮水每天涨两次。",
   "audio.voice": "声音",
   "audio.speed": "语速",
-  "audio.speed.hint": "语速由模型实现并写入文件；并非所有模型都支持。",
+  "audio.speed.hint": "语速写入文件本身，不改变音高。不等于 1 时生成 WAV 文件。",
   "audio.format": "格式",
 
   "prompt.text": "要优化哪段提示词？",

@@ -22,6 +22,7 @@ export class Card {
   #tools = el('div', { class: 'tools' });
   #line = null;
   #bar = null;
+  #draft = null;
   #built = '';
 
   constructor(job, actions) {
@@ -63,6 +64,8 @@ export class Card {
     const job = this.#job;
     if (isEnded(job) || !this.#line) return;
     this.#line.textContent = pendingLine(job, (Date.now() - this.#since) / 1000);
+    this.#draft.textContent = job.partial_text ?? '';
+    this.#draft.hidden = !job.partial_text;
     const measured = job.progress !== undefined && job.status === 'running';
     this.#bar.classList.toggle('unknown', !measured);
     this.#bar.firstChild.style.inlineSize = measured ? `${job.progress}%` : '';
@@ -80,7 +83,9 @@ export class Card {
     else {
       this.#line = el('p', { class: 'line' });
       this.#bar = el('div', { class: 'progress', 'aria-hidden': 'true' }, el('span'));
-      this.#body.replaceChildren(this.#line, this.#bar);
+      // What is being written changes too often to be read out; the finished text is.
+      this.#draft = el('p', { class: 'draft', 'aria-hidden': 'true' });
+      this.#body.replaceChildren(this.#line, this.#bar, this.#draft);
     }
     this.#detail.textContent = settings(job).join(' · ');
     this.#detail.hidden = this.#detail.textContent === '';

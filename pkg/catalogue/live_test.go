@@ -1,0 +1,82 @@
+package catalogue_test
+
+import (
+	"errors"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
+	"github.com/text2image-audio/text2image-audio/pkg/catalogue"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+)
+
+func TestLiveCatalogue(t *testing.T) {
+	t.Parallel()
+	b := brokertest.Start(t)
+	worker := catalogue.NewLive(b, slog.New(slog.DiscardHandler))
+	other := catalogue.NewLive(b, slog.New(slog.DiscardHandler))
+	if got := worker.Current(t.Context()).Source; got != job.SourceBuiltin {
+		t.Errorf("before anybody asked: %s", got)
+	}
+	other.Current(t.Context())
+	if !worker.Due(t.Context(), time.Hour) {
+		t.Error("nobody has asked, and it is not due")
+	}
+	if err := worker.Publish(t.Context(), &job.Catalogue{Images: []job.Model{{Name: "canonical/flux", Aliases: []string{"flux"}}}}); err != nil {
+		t.Fatal(err)
+	}
+	// The other one read before that, and learns that it was slower.
+	if err := other.Publish(t.Context(), &job.Catalogue{}); !errors.Is(err, catalogue.ErrChanged) {
+		t.Errorf("a second publish: %v, want ErrChanged", err)
+	}
+	for name, live := range map[string]*catalogue.Live{"worker": worker, "other": other} {
+		c := live.Current(t.Context())
+		if c.Source != job.SourceUpstream || c.UpdatedAt == nil {
+			t.Errorf("%s: %+v", name, c)
+		}
+		if live.Due(t.Context(), time.Hour) {
+			t.Errorf("%s: it is due again", name)
+		}
+	}
+	if _, err := b.JetStream().Publish(t.Context(), broker.CatalogueSubject(), []byte("{")); err != nil {
+		t.Fatal(err)
+	}
+	if got := catalogue.NewLive(b, slog.New(slog.DiscardHandler)).Current(t.Context()).Source; got != job.SourceBuiltin {
+		t.Errorf("what cannot be read counts as %s", got)
+	}
+}
+
+func TestMerge(t *testing.T) {
+	t.Parallel()
+	listed := &job.Catalogue{
+		Source: job.SourceUpstream,
+		Images: []job.Model{
+			{Name: "black-forest-labs/flux.1-schnell", Aliases: []string{"flux"}, Price: &job.Price{Currency: "pollen", PerImage: "0.002"}},
+			{Name: "brand/new"},
+		},
+	}
+	merged := catalogue.Merge(listed, catalogue.Builtin())
+	flux, ok := merged.ImageModel("black-forest-labs/flux.1-schnell")
+	if !ok || flux.Name != "flux" || flux.Price == nil {
+		t.Errorf("flux is %+v", flux)
+	}
+	if _, ok := merged.ImageModel("brand/new"); !ok {
+		t.Error("a new model is missing")
+	}
+	if _, ok := merged.ImageModel("kontext"); ok {
+		t.Error("a model that the upstream does not list is there")
+	}
+	if turbo, ok := merged.ImageModel("turbo"); !ok || turbo.ReplacedBy != "zimage" {
+		t.Errorf("the retired model is %+v", turbo)
+	}
+	if eleven, ok := merged.SpeechModel("elevenlabs"); !ok || len(eleven.Voices) == 0 {
+		t.Errorf("without a list of speech models: %+v", eleven)
+	}
+	// A model that was retired elsewhere and is served here is no retired one.
+	merged = catalogue.Merge(&job.Catalogue{Speech: []job.Model{{Name: "openai-audio", Voices: []string{"alloy"}}}}, catalogue.Builtin())
+	if m, ok := merged.SpeechModel("openai-audio"); !ok || m.ReplacedBy != "" {
+		t.Errorf("openai-audio is %+v", m)
+	}
+}

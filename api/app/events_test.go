@@ -159,7 +159,8 @@ func TestEventsOfAllJobs(t *testing.T) {
 		}
 	}
 	for _, id := range []string{first.ID, second.ID} {
-		if got := seen[id]; len(got) < 2 || got[len(got)-1] != "succeeded" {
+		// A quick job may have ended before its first state is read.
+		if got := seen[id]; len(got) == 0 || slices.Index(got, "succeeded") != len(got)-1 {
 			t.Errorf("job %s: %v", id, got)
 		}
 	}

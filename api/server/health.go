@@ -7,6 +7,7 @@ import (
 	"crypto/subtle"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -102,7 +103,7 @@ func (s *Server) mayAskHealth(c *gin.Context) bool {
 
 // checks runs all checks at once, so that together they take no longer than the slowest.
 func (s *Server) checks(ctx context.Context) []healthCheck {
-	runs := []func(context.Context) healthCheck{s.checkEnv, s.checkStore, s.checkNATS, s.checkWorkers, s.checkQueue}
+	runs := []func(context.Context) healthCheck{s.checkEnv, s.checkStore, s.checkNATS, s.checkWorkers, s.checkUpstreams, s.checkQueue}
 	checks := make([]healthCheck, len(runs))
 	var wg sync.WaitGroup
 	for i, run := range runs {
@@ -143,6 +144,23 @@ func (s *Server) checkWorkers(ctx context.Context) healthCheck {
 	}
 	check := judged("workers", err, map[string]any{"count": len(workers), "modes": modes, "simulated": s.deps.Simulated})
 	if err == nil && len(modes) != 1 {
+		check.Status = healthDegraded
+	}
+	return check
+}
+
+// checkUpstreams is degraded when an upstream refuses this installation's key, balance or settings; the worker's log says
+// why.
+func (s *Server) checkUpstreams(ctx context.Context) healthCheck {
+	workers, err := s.deps.Queue.Workers(ctx)
+	refused := []string{}
+	for _, w := range workers {
+		refused = append(refused, w.Refused...)
+	}
+	slices.Sort(refused)
+	refused = slices.Compact(refused)
+	check := judged("upstreams", err, map[string]any{"refused": refused})
+	if err == nil && len(refused) > 0 {
 		check.Status = healthDegraded
 	}
 	return check

@@ -55,10 +55,10 @@ func TestHealth(t *testing.T) {
 	b.announce(t, "w1", "simulator")
 	b.push(t, newSpec(job.OwnerAnonymous, "job-a", job.KindImage, imageInput()))
 	r = b.health(t, http.StatusOK)
-	if r.Status != "ok" || !milliseconds.MatchString(r.Timestamp) || len(r.Checks) != 5 {
+	if r.Status != "ok" || !milliseconds.MatchString(r.Timestamp) || len(r.Checks) != 6 {
 		t.Errorf("got %+v", r)
 	}
-	for _, name := range []string{"config.required_env", "kv.users", "nats", "workers", "queue"} {
+	for _, name := range []string{"config.required_env", "kv.users", "nats", "workers", "upstreams", "queue"} {
 		if status, details := r.check(name); status != "ok" || details == nil {
 			t.Errorf("%s: %s %v", name, status, details)
 		}
@@ -92,7 +92,7 @@ func TestHealthWithoutNATS(t *testing.T) {
 	if r.Status != "error" {
 		t.Errorf("got %+v", r)
 	}
-	for _, name := range []string{"kv.users", "nats", "workers", "queue"} {
+	for _, name := range []string{"kv.users", "nats", "workers", "upstreams", "queue"} {
 		if status, details := r.check(name); status != "error" || details["reason"] != "unavailable" || len(details) != 1 {
 			t.Errorf("%s: %s %v", name, status, details)
 		}

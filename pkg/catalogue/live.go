@@ -148,16 +148,24 @@ func mergeModels(listed, builtin []job.Model) []job.Model {
 			if m.MaxPixels == 0 {
 				m.MaxPixels = known.MaxPixels
 			}
-			// The short name stays the one to see, whatever the upstream calls the model this season.
-			m.Aliases = union(m.Aliases, known.Aliases, known.Name, m.Name)
-			m.Name = known.Name
+			short := m.Name
+			if goesBy(m, known.Name) {
+				// The short name stays the one to see, whatever the upstream calls the model this season.
+				short = known.Name
+			}
+			m.Aliases = union(slices.Concat(m.Aliases, []string{m.Name}), known.Aliases, short, known.Name)
+			m.Name = short
 		}
 		merged = append(merged, m)
 	}
 	for _, m := range builtin {
-		if _, served := named(listed, m); m.ReplacedBy != "" && !served {
-			merged = append(merged, m)
+		if _, served := named(listed, m); m.ReplacedBy == "" || served {
+			continue
 		}
+		if _, served := named(listed, job.Model{Name: m.ReplacedBy}); !served {
+			m.ReplacedBy = merged[0].Name
+		}
+		merged = append(merged, m)
 	}
 	return merged
 }
@@ -172,6 +180,11 @@ func named(models []job.Model, like job.Model) (job.Model, bool) {
 		}
 	}
 	return job.Model{}, false
+}
+
+// goesBy reports whether the upstream itself knows a model by a name.
+func goesBy(m job.Model, name string) bool {
+	return strings.EqualFold(m.Name, name) || slices.ContainsFunc(m.Aliases, func(a string) bool { return strings.EqualFold(a, name) })
 }
 
 // union returns the aliases of a model under all its names, without the one it goes by.

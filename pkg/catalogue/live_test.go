@@ -55,12 +55,17 @@ func TestMerge(t *testing.T) {
 		Images: []job.Model{
 			{Name: "black-forest-labs/flux.1-schnell", Aliases: []string{"flux"}, Price: &job.Price{Currency: "pollen", PerImage: "0.002"}},
 			{Name: "brand/new"},
+			{Name: "tongyi-mai/z-image-turbo", Aliases: []string{"zimage"}},
+			{Name: "sana/dreamshaper", Aliases: []string{"sana"}},
 		},
 	}
 	merged := catalogue.Merge(listed, catalogue.Builtin())
 	flux, ok := merged.ImageModel("black-forest-labs/flux.1-schnell")
 	if !ok || flux.Name != "flux" || flux.Price == nil {
 		t.Errorf("flux is %+v", flux)
+	}
+	if m, ok := merged.ImageModel("sana"); !ok || m.Name != "sana/dreamshaper" {
+		t.Errorf("a model that the upstream does not know by our name is %+v", m)
 	}
 	if _, ok := merged.ImageModel("brand/new"); !ok {
 		t.Error("a new model is missing")
@@ -78,5 +83,10 @@ func TestMerge(t *testing.T) {
 	merged = catalogue.Merge(&job.Catalogue{Speech: []job.Model{{Name: "openai-audio", Voices: []string{"alloy"}}}}, catalogue.Builtin())
 	if m, ok := merged.SpeechModel("openai-audio"); !ok || m.ReplacedBy != "" {
 		t.Errorf("openai-audio is %+v", m)
+	}
+	// What took the place of a retired model may be gone as well.
+	merged = catalogue.Merge(&job.Catalogue{Images: []job.Model{{Name: "sana"}}}, catalogue.Builtin())
+	if turbo, ok := merged.ImageModel("turbo"); !ok || merged.Images[0].Name != turbo.ReplacedBy {
+		t.Errorf("the retired model is %+v", turbo)
 	}
 }

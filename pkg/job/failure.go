@@ -45,7 +45,7 @@ var failures = map[string]failure{
 	CodeInvalidAnswer:  {true, words{"The generation service sent an answer that cannot be used.", "生成服务返回的内容无法使用。"}},
 	CodeTooLarge:       {false, words{"The generation service sent more data than is accepted.", "生成服务返回的数据过大。"}},
 	CodeModerated:      {false, words{"The request was refused by content moderation. Please change the text.", "该请求未通过内容审核，请修改文字。"}},
-	CodeMisconfigured:  {true, words{"The generation service does not accept this installation's credentials; its operator has to act.", "生成服务不接受本站的凭据，需由运维人员处理。"}},
+	CodeMisconfigured:  {true, words{"The generation service does not accept this installation's credentials, balance or settings; its operator has to act.", "生成服务不接受本站的凭据、余额或设置，需由运维人员处理。"}},
 	CodeCanceledByUser: {true, words{"The job was canceled.", "任务已取消。"}},
 }
 

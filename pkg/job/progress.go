@@ -30,6 +30,10 @@ type Progress struct {
 	Percent       *int   `json:"percent,omitempty"`
 	// Optimized is the prompt that an earlier attempt improved, so that it is not improved, and billed, again.
 	Optimized string `json:"optimized,omitempty"`
+	// Usage is what improving the prompt used.
+	Usage *Usage `json:"usage,omitempty"`
+	// Refused names the pictures of a set that will never be made; they are not asked for again.
+	Refused []Missing `json:"refused,omitempty"`
 	// PartialText is what a language model has written so far.
 	PartialText string `json:"partial_text,omitempty"`
 	// LastError is why the latest attempt did not succeed.

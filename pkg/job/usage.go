@@ -17,17 +17,17 @@ func Cost(price string, count *big.Rat) string {
 	return decimal(p.Mul(p, count))
 }
 
-// Sum adds usages up; nil ones count for nothing, and the sum of nothing is nil. Costs of different currencies cannot be
-// added, and a sum with an unknown part has no cost: it would be too low.
+// Sum adds usages up; nil ones count for nothing, and the sum of nothing is nil. The cost is that of the parts whose price
+// is known; costs of different currencies cannot be added, and make none.
 func Sum(usages ...*Usage) *Usage {
 	var sum *Usage
-	cost, known := new(big.Rat), true
+	cost, priced, mixed := new(big.Rat), false, false
 	for _, u := range usages {
 		if u == nil {
 			continue
 		}
 		if sum == nil {
-			sum = &Usage{Currency: u.Currency}
+			sum = &Usage{}
 		}
 		sum.Images += u.Images
 		sum.Characters += u.Characters
@@ -35,19 +35,21 @@ func Sum(usages ...*Usage) *Usage {
 		sum.CompletionTokens += u.CompletionTokens
 		sum.Cached += u.Cached
 		part, ok := new(big.Rat).SetString(u.Cost)
-		if !ok || u.Currency != sum.Currency {
-			known = false
+		if !ok {
 			continue
 		}
+		mixed = mixed || (priced && u.Currency != sum.Currency)
+		priced, sum.Currency = true, u.Currency
 		cost.Add(cost, part)
 	}
 	if sum == nil {
 		return nil
 	}
-	if known {
-		sum.Cost = decimal(cost)
-	} else {
+	switch {
+	case mixed:
 		sum.Currency = ""
+	case priced:
+		sum.Cost = decimal(cost)
 	}
 	return sum
 }

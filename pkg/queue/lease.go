@@ -20,14 +20,20 @@ var ErrLeased = errors.New("somebody else has the lease")
 type lease struct {
 	V     int      `json:"v"`
 	Until job.Time `json:"until"`
+	// Next is when it is worth asking again, should the lease be given up before its end.
+	Next job.Time `json:"next"`
 }
+
+// lingering is when to ask again while a lease is held for longer than was thought: its end is not known.
+const lingering = 5 * time.Second
 
 // contended is when to ask again after somebody else was faster.
 const contended = time.Second
 
-// Lease takes the right that goes by a name for as long as hold. It fails with ErrLeased, and says after how long to ask
-// again, when another worker has it. It costs two requests. Workers' clocks are taken to agree within a second or so.
-func (q *Queue) Lease(ctx context.Context, name string, hold time.Duration) (revision uint64, again time.Duration, err error) {
+// Lease takes the right that goes by a name for as long as hold, and tells others to ask again after next. It fails with
+// ErrLeased, and says after how long to ask again, when another worker has it. It costs two requests. Workers' clocks are
+// taken to agree within a second or so.
+func (q *Queue) Lease(ctx context.Context, name string, hold, next time.Duration) (revision uint64, again time.Duration, err error) {
 	subject := broker.LeaseSubject(name)
 	var last uint64
 	msg, err := broker.LeaderLast(ctx, q.js, broker.ControlStream, subject)
@@ -41,25 +47,26 @@ func (q *Queue) Lease(ctx context.Context, name string, hold time.Duration) (rev
 		// What cannot be read, the mark of an expired lease among others, holds nobody back.
 		if json.Unmarshal(msg.Data, &l) == nil {
 			if rest := time.Until(l.Until.Time); rest > 0 {
-				return 0, rest, ErrLeased
+				return 0, min(rest, max(time.Until(l.Next.Time), lingering)), ErrLeased
 			}
 		}
 	}
-	return q.putLease(ctx, subject, time.Now().Add(hold), last)
+	now := time.Now()
+	return q.putLease(ctx, subject, now.Add(hold), now.Add(next), last)
 }
 
 // Shorten lets a lease with the given revision end at another moment. That it has passed to somebody else meanwhile is
 // no error.
 func (q *Queue) Shorten(ctx context.Context, name string, revision uint64, until time.Time) error {
-	_, _, err := q.putLease(ctx, broker.LeaseSubject(name), until, revision)
+	_, _, err := q.putLease(ctx, broker.LeaseSubject(name), until, until, revision)
 	if errors.Is(err, ErrLeased) {
 		return nil
 	}
 	return err
 }
 
-func (q *Queue) putLease(ctx context.Context, subject string, until time.Time, last uint64) (uint64, time.Duration, error) {
-	data, err := json.Marshal(lease{V: job.Version, Until: job.At(until)})
+func (q *Queue) putLease(ctx context.Context, subject string, until, next time.Time, last uint64) (uint64, time.Duration, error) {
+	data, err := json.Marshal(lease{V: job.Version, Until: job.At(until), Next: job.At(next)})
 	if err != nil {
 		return 0, 0, fmt.Errorf("encode lease: %w", err)
 	}

@@ -23,7 +23,7 @@ func TestLease(t *testing.T) {
 	var revision atomic.Uint64
 	for range 20 {
 		wg.Go(func() {
-			r, again, err := q.Lease(t.Context(), "one", time.Hour)
+			r, again, err := q.Lease(t.Context(), "one", time.Hour, time.Hour)
 			switch {
 			case err == nil:
 				won.Add(1)
@@ -37,22 +37,29 @@ func TestLease(t *testing.T) {
 	if won.Load() != 1 {
 		t.Fatalf("%d have the lease", won.Load())
 	}
-	if _, again, err := q.Lease(t.Context(), "one", time.Hour); !errors.Is(err, queue.ErrLeased) || again < 50*time.Minute {
+	if _, again, err := q.Lease(t.Context(), "one", time.Hour, time.Hour); !errors.Is(err, queue.ErrLeased) || again < 50*time.Minute {
 		t.Errorf("while it holds: %v, again after %v", err, again)
 	}
-	if _, _, err := q.Lease(t.Context(), "other", time.Hour); err != nil {
+	if _, _, err := q.Lease(t.Context(), "other", time.Hour, time.Hour); err != nil {
 		t.Errorf("another lease: %v", err)
 	}
 	if err := q.Shorten(t.Context(), "one", revision.Load()+1000, time.Now()); err != nil {
 		t.Errorf("shortened by who does not have it: %v", err)
 	}
-	if _, _, err := q.Lease(t.Context(), "one", time.Hour); !errors.Is(err, queue.ErrLeased) {
+	if _, _, err := q.Lease(t.Context(), "one", time.Hour, time.Hour); !errors.Is(err, queue.ErrLeased) {
 		t.Errorf("after that: %v", err)
 	}
 	if err := q.Shorten(t.Context(), "one", revision.Load(), time.Now().Add(-time.Second)); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := q.Lease(t.Context(), "one", time.Hour); err != nil {
+	if _, _, err := q.Lease(t.Context(), "one", time.Hour, time.Hour); err != nil {
 		t.Errorf("after its end: %v", err)
+	}
+	// The holder may be done long before the end of the lease, so others ask earlier.
+	if _, _, err := q.Lease(t.Context(), "long", time.Hour, time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	if _, again, err := q.Lease(t.Context(), "long", time.Hour, time.Minute); !errors.Is(err, queue.ErrLeased) || again > time.Minute {
+		t.Errorf("a long lease: %v, again after %v", err, again)
 	}
 }

@@ -125,6 +125,10 @@ func TestStates(t *testing.T) {
 	<-time.After(20 * time.Millisecond)
 	second := time.Now()
 	push(t, q, image("j1"))
+	// The server counts a new message a moment after it has acknowledged it.
+	for deadline := time.Now().Add(time.Minute); state().Waiting != 2 && time.Now().Before(deadline); {
+		<-time.After(time.Millisecond)
+	}
 	if got := state(); got.Waiting != 2 || got.InHand != 0 || got.OldestAge < time.Since(first)-time.Second ||
 		got.OldestAge < second.Sub(first) {
 		t.Errorf("two waiting, the older for %s: %+v", time.Since(first), got)

@@ -26,7 +26,7 @@ func (w *Worker) keepCatalogue(ctx context.Context, media *pollinations.Client) 
 	defer ticker.Stop()
 	failing := false
 	for {
-		if w.catalogue.Due(ctx, refreshEvery) {
+		if failing || w.catalogue.Due(ctx, refreshEvery) {
 			err := w.refreshCatalogue(ctx, media)
 			switch {
 			case err != nil && ctx.Err() == nil && !failing:
@@ -53,6 +53,15 @@ func (w *Worker) refreshCatalogue(ctx context.Context, media *pollinations.Clien
 		return err
 	}
 	lists := &job.Catalogue{Images: convert(models.Image), Speech: convert(models.Speech)}
+	// A list that could not be had now stays what it was.
+	if before := w.catalogue.Current(ctx); err != nil && before.Source == job.SourceUpstream {
+		if len(lists.Images) == 0 {
+			lists.Images = before.Images
+		}
+		if len(lists.Speech) == 0 {
+			lists.Speech = before.Speech
+		}
+	}
 	if publishErr := w.catalogue.Publish(ctx, lists); publishErr != nil && !errors.Is(publishErr, catalogue.ErrChanged) {
 		return publishErr
 	}

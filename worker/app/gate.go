@@ -28,7 +28,7 @@ func (w *Worker) gate(q *queue.Queue) pollinations.Gate {
 			spacing, longest = speechSpacing, w.cfg.Processor.AudioTimeout
 		}
 		begun := time.Now()
-		revision, again, err := q.Lease(ctx, name, max(spacing, longest))
+		revision, again, err := q.Lease(ctx, name, max(spacing, longest), spacing)
 		switch {
 		case errors.Is(err, queue.ErrLeased):
 			return nil, pollinations.Busy(name, again)

@@ -22,10 +22,7 @@ func (p *Processor) measure(kind job.Kind, run time.Duration) {
 	if p.seconds[kind] == 0 {
 		// The first measurement is news to everybody who waits for an estimate.
 		p.seconds[kind] = run.Seconds()
-		select {
-		case p.news <- struct{}{}:
-		default:
-		}
+		p.tellNow()
 		return
 	}
 	p.seconds[kind] += weight * (run.Seconds() - p.seconds[kind])
@@ -63,5 +60,6 @@ func (p *Processor) announceOnce(ctx context.Context) error {
 	p.mu.Unlock()
 	return p.queue.Announce(ctx, queue.Worker{
 		ID: p.id, Version: p.version, Mode: p.mode, StartedAt: job.At(p.started), Slots: p.cfg.slots(), RunSeconds: seconds,
+		Refused: p.misconfigured.names(),
 	})
 }

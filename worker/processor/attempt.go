@@ -91,6 +91,7 @@ func (a *attempt) run(ctx context.Context) error {
 	run := a.processor.now().Sub(started)
 	a.processor.metrics.RunDuration.WithLabelValues(string(a.spec.Kind)).Observe(run.Seconds())
 	a.processor.metrics.AttemptOutcomes.WithLabelValues(string(a.spec.Kind), outcomeLabel(o)).Inc()
+	a.processor.watchSettings(ctx, a.spec.Kind, o)
 	return a.conclude(ctx, task, result, o, run)
 }
 
@@ -108,7 +109,7 @@ func (a *attempt) ended(ctx context.Context) (*job.Record, error) {
 func (a *attempt) task(ctx context.Context) (*Task, error) {
 	t := &Task{Spec: a.spec, attempt: a, media: make(map[int]job.Media)}
 	if p := a.progress; p != nil {
-		t.Optimized, t.Last = p.Optimized, p.Attempt >= a.spec.MaxAttempts
+		t.Optimized, t.usage, t.Last = p.Optimized, p.Usage, p.Attempt >= a.spec.MaxAttempts
 	}
 	if a.delivery.Count == 1 {
 		return t, nil

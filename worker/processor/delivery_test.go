@@ -142,7 +142,7 @@ func TestImprovedPromptIsRemembered(t *testing.T) {
 	r := newRig(t)
 	g := newFake(func(c call) (*job.Result, error) {
 		if c.n == 1 {
-			if err := c.task.Remember(c.ctx, "a better cat"); err != nil {
+			if err := c.task.Remember(c.ctx, "a better cat", nil); err != nil {
 				return nil, err
 			}
 			return nil, retryable()

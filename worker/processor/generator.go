@@ -2,10 +2,12 @@ package processor
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
+	"github.com/text2image-audio/text2image-audio/worker/upstream"
 )
 
 // Generator makes what a job asks for. Its errors are *upstream.Fault, or several of them in a *SetFault; any other
@@ -32,6 +34,8 @@ type Task struct {
 	pending []store.Product
 	// result is what the generator has said so far; it stands in for its answer when a set stays incomplete.
 	result *job.Result
+	// usage is what improving the prompt used.
+	usage *job.Usage
 }
 
 // Note keeps the texts of the result, for the case that the set stays incomplete.
@@ -61,9 +65,28 @@ func (t *Task) Enter(ctx context.Context, stage job.Stage) error {
 	return t.attempt.update(ctx, func(p *job.Progress) { p.Stage = stage })
 }
 
-// Remember keeps an improved prompt for later attempts.
-func (t *Task) Remember(ctx context.Context, optimized string) error {
-	return t.attempt.update(ctx, func(p *job.Progress) { p.Optimized, p.PartialText = optimized, "" })
+// Remember keeps an improved prompt, and what that used, for later attempts.
+func (t *Task) Remember(ctx context.Context, optimized string, usage *job.Usage) error {
+	t.usage = usage
+	return t.attempt.update(ctx, func(p *job.Progress) { p.Optimized, p.Usage, p.PartialText = optimized, usage, "" })
+}
+
+// Refused returns the faults of the pictures that will never be made, by index.
+func (t *Task) Refused() map[int]*upstream.Fault {
+	faults := make(map[int]*upstream.Fault)
+	t.attempt.mu.Lock()
+	defer t.attempt.mu.Unlock()
+	for _, m := range t.attempt.progress.Refused {
+		faults[m.Index] = &upstream.Fault{Class: upstream.Permanent, Code: m.Error.Code, Status: m.Error.UpstreamStatus}
+	}
+	return faults
+}
+
+// Refuse keeps for later attempts that a picture will never be made.
+func (t *Task) Refuse(ctx context.Context, index int, f *upstream.Fault) error {
+	return t.attempt.update(ctx, func(p *job.Progress) {
+		p.Refused = append(slices.Clone(p.Refused), job.Missing{Index: index, Error: *job.NewError(f.Code, f.Status)})
+	})
 }
 
 // say returns what takes a text while it is written, and shows it. Should it not be seen, nothing is lost.

@@ -52,7 +52,8 @@ type Processor struct {
 	running map[*attempt]struct{}
 	seconds map[job.Kind]float64
 	// news asks for an announcement ahead of time.
-	news chan struct{}
+	news          chan struct{}
+	misconfigured misconfigured
 }
 
 // New returns a processor that does nothing until Start.

@@ -147,7 +147,7 @@ func TestSetWhoseDeadlinePasses(t *testing.T) {
 			r := newRig(t)
 			g := newFake(func(c call) (*job.Result, error) {
 				in := c.task.Spec.Input.(*job.ImageInput)
-				if err := c.task.Remember(c.ctx, "better"); err != nil {
+				if err := c.task.Remember(c.ctx, "better", nil); err != nil {
 					return nil, err
 				}
 				c.task.Note(&job.Result{Prompt: &job.PromptPair{Original: in.Prompt, Optimized: "better"}})

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"sync"
+	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
@@ -79,8 +80,9 @@ func (u *Upstreams) pictures(ctx context.Context, t *Task, in *job.ImageInput) (
 	}
 	t.Note(result)
 	var missing []int
+	refused := t.Refused()
 	for i := range in.Count() {
-		if !t.Stored(i) {
+		if !t.Stored(i) && refused[i] == nil {
 			missing = append(missing, i)
 		}
 	}
@@ -104,7 +106,15 @@ func (u *Upstreams) pictures(ctx context.Context, t *Task, in *job.ImageInput) (
 			panic(p)
 		}
 	}
-	return result, gather(missing, errs)
+	for n, err := range errs {
+		var fault *upstream.Fault
+		if in.Count() > 1 && errors.As(err, &fault) && classes[fault.Class] == verdictFail {
+			if err := t.Refuse(ctx, missing[n], fault); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return result, gather(missing, errs, refused)
 }
 
 // goroutinePanic carries a panic to the goroutine of its attempt.
@@ -135,38 +145,53 @@ func (u *Upstreams) picture(ctx context.Context, t *Task, in *job.ImageInput, pr
 }
 
 // prompt returns the words to paint and, for an optimising job, both prompts. A language model that will not help does
-// not hold the picture up: the job goes on with the caller's own words. One that may help a little later is tried again.
+// not hold the picture up: the job goes on with the caller's own words. Either choice is kept for later attempts, so that
+// every picture of the job, however often it is tried, is asked for in the same words.
 func (u *Upstreams) prompt(ctx context.Context, t *Task, in *job.ImageInput) (string, *job.Result, error) {
 	if !in.Optimize {
 		return in.Prompt, &job.Result{}, nil
 	}
 	optimized := t.Optimized
-	var usage *job.Usage
 	if optimized == "" {
-		c, err := u.Language.ImproveStream(ctx, in.Prompt, t.say(ctx))
-		var fault *upstream.Fault
+		c, err := u.improve(ctx, t, in.Prompt)
 		switch {
 		case err == nil:
-			optimized, usage = c.Text, textUsage(c)
-		case !errors.As(err, &fault), fault.Class == upstream.Canceled, fault.Class == upstream.Retryable && !t.Last:
+			optimized = c.Text
+		case ctx.Err() != nil:
 			return "", nil, err
 		default:
 			u.Log.WarnContext(ctx, "prompt not improved, the caller's own is used", "error", err)
-			return in.Prompt, &job.Result{}, t.Enter(ctx, job.StageGenerating)
+			optimized = in.Prompt
 		}
-		if err := t.Remember(ctx, optimized); err != nil {
+		if err := t.Remember(ctx, optimized, textUsage(c)); err != nil {
 			return "", nil, err
 		}
 	}
 	if err := t.Enter(ctx, job.StageGenerating); err != nil {
 		return "", nil, err
 	}
-	return optimized, &job.Result{Prompt: &job.PromptPair{Original: in.Prompt, Optimized: optimized}, Usage: usage}, nil
+	return optimized, &job.Result{Prompt: &job.PromptPair{Original: in.Prompt, Optimized: optimized}, Usage: t.usage}, nil
 }
 
-// gather makes one error of those of single pictures. An error that is no upstream's fault stands for all.
-func gather(indexes []int, errs []error) error {
-	faults := make(map[int]*upstream.Fault)
+// improve has a prompt improved within half of the attempt's time, so that the other half is left for the picture. What
+// may help a little later is tried once more at once: a further attempt of the whole job would cost the picture one.
+func (u *Upstreams) improve(ctx context.Context, t *Task, words string) (deepseek.Completion, error) {
+	if deadline, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/2)
+		defer cancel()
+	}
+	c, err := u.Language.ImproveStream(ctx, words, t.say(ctx))
+	var fault *upstream.Fault
+	if errors.As(err, &fault) && fault.Class == upstream.Retryable && ctx.Err() == nil {
+		c, err = u.Language.ImproveStream(ctx, words, t.say(ctx))
+	}
+	return c, err
+}
+
+// gather makes one error of those of single pictures, refused ones of earlier attempts among them. An error that is no
+// upstream's fault stands for all.
+func gather(indexes []int, errs []error, faults map[int]*upstream.Fault) error {
 	for n, err := range errs {
 		var fault *upstream.Fault
 		switch {

@@ -181,7 +181,7 @@ func TestPromptIsImprovedOnce(t *testing.T) {
 // A language model that will not help does not hold the picture up.
 func TestPictureGoesOnWithoutTheLanguageModel(t *testing.T) {
 	t.Parallel()
-	for fault, improvements := range map[string]int{"rate_limited": 1, "moderated": 1, "no_balance": 1, "server_error": 3} {
+	for fault, improvements := range map[string]int{"rate_limited": 1, "moderated": 1, "no_balance": 1, "server_error": 2} {
 		t.Run(fault, func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t)
@@ -192,12 +192,12 @@ func TestPictureGoesOnWithoutTheLanguageModel(t *testing.T) {
 			if err := sim.WaitHeld(t.Context(), 1); err != nil {
 				t.Fatal(err)
 			}
-			if p := r.progress(s); p.Stage != job.StageGenerating || p.Optimized != "" {
+			if p := r.progress(s); p.Stage != job.StageGenerating || p.Optimized != "a cat" {
 				t.Errorf("progress is %+v", p)
 			}
 			sim.Release()
 			record := r.settled(s)
-			if record.Status != job.StatusSucceeded || len(record.Result.Media) != 1 || record.Result.Prompt != nil {
+			if record.Status != job.StatusSucceeded || len(record.Result.Media) != 1 || record.Result.Prompt.Optimized != "a cat" || record.Failures != 0 {
 				t.Errorf("record is %+v", record)
 			}
 			if n := len(sim.Calls(simulator.KindChat)); n != improvements {
@@ -314,5 +314,38 @@ func TestJobWithoutAnInput(t *testing.T) {
 	u := &processor.Upstreams{}
 	if _, err := u.Generate(t.Context(), &processor.Task{Spec: &job.Spec{}}); err == nil {
 		t.Error("made something of nothing")
+	}
+}
+
+// Words that were chosen once, and pictures that were refused once, are not asked about again.
+func TestRetriesOfASetAskForTheMissingOnly(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	u, sim := simulate(t)
+	r.start(u)
+	script(t, sim,
+		simulator.Rule{Kind: simulator.KindChat, Fault: "rate_limited", Times: 1},
+		simulator.Rule{Kind: simulator.KindImage, Fault: "moderated", Times: 1},
+		simulator.Rule{Kind: simulator.KindImage, Fault: "server_error", Times: 3},
+	)
+	in := sized(3, 64, 10)
+	in.(*job.ImageInput).Optimize = true
+	record := r.settled(r.submit(job.KindImage, input(in)))
+	if record.Status != job.StatusSucceeded || len(record.Result.Media) != 2 || len(record.Result.Missing) != 1 {
+		t.Fatalf("record is %+v, result %+v", record, record.Result)
+	}
+	refused := in.(*job.ImageInput).SeedOf(record.Result.Missing[0].Index)
+	calls := map[string]int{}
+	for _, call := range sim.Calls(simulator.KindImage) {
+		calls[call.Query.Get("seed")]++
+		if call.Prompt != sim.Calls(simulator.KindImage)[0].Prompt {
+			t.Errorf("asked for %q", call.Prompt)
+		}
+	}
+	if calls[strconv.FormatInt(refused, 10)] != 1 {
+		t.Errorf("calls by seed %v, the refused one is %d", calls, refused)
+	}
+	if n := len(sim.Calls(simulator.KindChat)); n != 1 {
+		t.Errorf("improved %d times", n)
 	}
 }

@@ -30,6 +30,7 @@ type Answer struct {
 	quiet    bool
 	left     int64
 	read     int64
+	large    chan struct{}
 	ended    bool
 }
 
@@ -89,7 +90,24 @@ func (a *Answer) ReadAll() ([]byte, error) {
 		return nil, errOverLong
 	}
 	if announced <= 0 {
-		return io.ReadAll(a)
+		head, err := io.ReadAll(io.LimitReader(a, largeAnswer))
+		if err != nil || int64(len(head)) < largeAnswer {
+			return head, err
+		}
+		release, err := a.turn()
+		if err != nil {
+			return nil, err
+		}
+		defer release()
+		rest, err := io.ReadAll(a)
+		return append(head, rest...), err
+	}
+	if announced > largeAnswer {
+		release, err := a.turn()
+		if err != nil {
+			return nil, err
+		}
+		defer release()
 	}
 	data := make([]byte, announced)
 	n, err := io.ReadFull(a, data)
@@ -97,6 +115,25 @@ func (a *Answer) ReadAll() ([]byte, error) {
 		return data[:n], err
 	}
 	return data, nil
+}
+
+// largeAnswer is how much of an answer is read without a turn. Pictures and recordings are smaller as a rule, and bodies
+// that never end must not fill the memory together.
+const largeAnswer = 4 << 20
+
+// turn waits until one of the few large answers may be read, while which the silence of this one does not count.
+func (a *Answer) turn() (release func(), err error) {
+	if a.large == nil {
+		return func() {}, nil
+	}
+	a.timer.Stop()
+	defer a.Progress()
+	select {
+	case a.large <- struct{}{}:
+		return func() { <-a.large }, nil
+	case <-a.ctx.Done():
+		return nil, context.Cause(a.ctx)
+	}
 }
 
 // Progress says that the answer goes on: the time it may be silent begins anew.

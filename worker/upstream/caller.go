@@ -21,6 +21,8 @@ type Caller struct {
 	UserAgent string
 	// Idle is how long an answer may make no progress once its header has come. Default 30 s.
 	Idle time.Duration
+	// Large bounds by its capacity how many large answers are read at once; nil means any number.
+	Large chan struct{}
 	// Observe, if not nil, hears once of every HTTP exchange: the status (0 when no answer came), the code of the fault
 	// (empty when the answer was good) and how long it took, body included.
 	Observe func(upstream string, status int, code string, took time.Duration)
@@ -94,6 +96,7 @@ func (c *Caller) exchange(parent context.Context, r Request, accept func(*Answer
 		return 0, lost(parent, ctx, err)
 	}
 	answer := newAnswer(ctx, cancel, response, r, c.idle())
+	answer.large = c.Large
 	defer answer.close()
 	if response.StatusCode != http.StatusOK {
 		return response.StatusCode, answer.refusal(parent)

@@ -58,6 +58,19 @@ func (e *events) next() ([]byte, error) {
 	return nil, io.EOF
 }
 
+// meant returns the status with which the words of an error would come if it came with one.
+func meant(said []byte) (int, bool) {
+	for words, status := range map[string]int{
+		"Insufficient Balance": http.StatusPaymentRequired, "Authentication Fails": http.StatusUnauthorized,
+		"Content Exists Risk": http.StatusBadRequest,
+	} {
+		if bytes.Contains(said, []byte(words)) {
+			return status, true
+		}
+	}
+	return 0, false
+}
+
 // claimed returns the fault of an error that came with a status of 200, which is sent before the outcome is known. The
 // status is taken from the error where it names one, or from its five-digit code, which sorts requests that are wrong
 // (2), accounts (3) and trouble of the service (5).
@@ -77,6 +90,9 @@ func claimed(a *upstream.Answer, said []byte) error {
 		if err == nil && status >= 400 && status <= 599 {
 			return a.Claims(status, said)
 		}
+	}
+	if status, known := meant(said); known {
+		return a.Claims(status, said)
 	}
 	switch code, err := strconv.Atoi(string(bytes.Trim(inner.Code, `"`))); {
 	case err != nil:

@@ -52,7 +52,12 @@ type Client struct {
 	recent       recent
 }
 
-const defaultMaxBytes = 32 << 20
+const (
+	defaultMaxBytes = 32 << 20
+	// largeAtOnce is how many large pictures and recordings are read at once; the bound of each times this is what they
+	// can hold together.
+	largeAtOnce = 4
+)
 
 // New returns a client. It fails when an address or a style cannot be used, in a sentence that names the setting.
 func New(cfg Config) (*Client, error) {
@@ -75,6 +80,8 @@ func New(cfg Config) (*Client, error) {
 		return nil, err
 	}
 	speech.restrain(cfg.Gate, cfg.LegacySpeechSpacing, defaultSpeechSpacing)
+	large := make(chan struct{}, largeAtOnce)
+	image.caller.Large, speech.caller.Large = large, large
 	return &Client{
 		image:        image,
 		speech:       speech,

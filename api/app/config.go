@@ -17,7 +17,7 @@ import (
 // Config is every setting of one API process, grouped by the package that owns it.
 type Config struct {
 	Listen    string     `env:"LISTEN_ADDR" envDefault:"127.0.0.1:8080" doc:"Address of the API and the page."`
-	JWTSecret env.Secret `env:"JWT_SECRET" doc:"Key for tokens and cookies, 32 random bytes or more. With the embedded NATS a missing one is made and kept in DATA_DIR; with NATS_URL it is required."`
+	JWTSecret env.Secret `env:"JWT_SECRET" doc:"Key for tokens and cookies: at least 16 characters, better 32 random bytes. With the embedded NATS a missing one is made and kept in DATA_DIR; with NATS_URL it is required."`
 	// StopTimeout bounds the whole of a stop.
 	StopTimeout time.Duration `env:"STOP_TIMEOUT" envDefault:"30s" doc:"How long a stop may take in all; what still runs then is left to be delivered again."`
 
@@ -33,6 +33,9 @@ type Config struct {
 	// KeepAlive is how often a silent stream gets a comment; tests shorten it.
 	KeepAlive time.Duration `env:"-"`
 }
+
+// minSecret is the least length of JWT_SECRET, in characters: shorter ones can be guessed.
+const minSecret = 16
 
 const defaultMetricsAddr = "127.0.0.1:9091"
 
@@ -58,6 +61,9 @@ func (c *Config) Validate() error {
 	}
 	if !c.Broker.Embedded() && c.JWTSecret == "" {
 		errs = append(errs, &env.Fault{Name: "JWT_SECRET", Expected: "a key, since NATS_URL is set and other processes must use the same one"})
+	}
+	if c.JWTSecret != "" && len(c.JWTSecret) < minSecret {
+		errs = append(errs, &env.Fault{Name: "JWT_SECRET", Expected: "at least 16 characters"})
 	}
 	if c.StopTimeout <= 0 {
 		errs = append(errs, &env.Fault{Name: "STOP_TIMEOUT", Expected: "a duration above zero"})

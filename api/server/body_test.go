@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/text2image-audio/text2image-audio/api/server"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
@@ -223,5 +224,22 @@ func checkRefusal(t *testing.T, err error) {
 	t.Helper()
 	if _, status, ok := server.IsProblem(err); !ok || status < 400 || status > 499 {
 		t.Errorf("refused with %v", err)
+	}
+}
+
+// TestBodyThatNeverComes sends the head of a request and nothing else, over a connection that stays open.
+func TestBodyThatNeverComes(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(b.url, "http://"))
+	must(t, err)
+	defer func() { _ = conn.Close() }()
+	must(t, conn.SetDeadline(time.Now().Add(time.Minute)))
+	_, err = io.WriteString(conn, "POST /api/jobs HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{\"a")
+	must(t, err)
+	answer, err := io.ReadAll(conn)
+	must(t, err)
+	if head, _, _ := strings.Cut(string(answer), "\r\n"); !strings.Contains(head, "408") {
+		t.Errorf("got %q", answer)
 	}
 }

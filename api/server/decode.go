@@ -74,13 +74,18 @@ func readBody(c *gin.Context) ([]byte, error) {
 	// Without a connection, as in a test, there is nothing to bound.
 	_ = control.SetReadDeadline(time.Now().Add(bodyTimeout))
 	body, err := io.ReadAll(c.Request.Body)
-	_ = control.SetReadDeadline(time.Time{})
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		_ = control.SetReadDeadline(time.Time{})
+	}
 	switch {
 	case err == nil:
 		return body, nil
 	case isTooLarge(err):
 		return nil, tooLarge()
 	case errors.Is(err, os.ErrDeadlineExceeded):
+		// The deadline stays passed and the connection ends with the answer: whoever does not send the body would
+		// otherwise be waited for when the rest of it is read.
+		c.Header("Connection", "close")
 		return nil, &problem{code: codeRequestTimeout}
 	}
 	// The connection broke, or the chunks of the body are malformed.

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -67,7 +68,9 @@ const statusClientGone = 499
 
 // fail is the one place where an error becomes an answer.
 func (s *Server) fail(c *gin.Context, err error) {
-	if c.Request.Context().Err() != nil {
+	// A body that did not come in time ends the context as well, but its sender is still there.
+	own, is := errors.AsType[*problem](err)
+	if c.Request.Context().Err() != nil && (!is || own.code != codeRequestTimeout) {
 		c.Status(statusClientGone)
 		c.Abort()
 		return

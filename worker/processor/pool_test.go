@@ -168,6 +168,17 @@ func TestTextPoolServesBothKinds(t *testing.T) {
 	for range 2 {
 		r.submit(job.KindTranslation)
 	}
+	// The server knows of a new message a moment after it has acknowledged it, and says until then that there is none.
+	r.eventually("the translations are counted", func() bool {
+		states, err := r.queue.States(r.Context())
+		waiting := 0
+		for _, s := range states {
+			if s.Kind == job.KindTranslation {
+				waiting += s.Waiting
+			}
+		}
+		return err == nil && waiting == 2
+	})
 	for n := range 9 {
 		g.wait(t, n+1)
 		turn <- struct{}{}

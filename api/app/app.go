@@ -90,6 +90,12 @@ func (a *App) start(ctx context.Context) error {
 	a.onStop("metrics", metrics.Stop)
 	jobs := ledger.New(a.queue, a.store)
 	live := feed.New(b, jobs, a.queue, a.cfg.Feed, a.log)
+	control := a.queue.NewControl(a.log, nil)
+	if err := control.Start(ctx); err != nil {
+		return err
+	}
+	a.onStop("control", func(context.Context) error { control.Stop(); return nil })
+	live.Heed(control)
 	a.onStop("feed", func(context.Context) error { live.Stop(); return nil })
 	if a.cfg.Broker.Embedded() {
 		a.worker = worker.New(a.cfg.Worker, b, a.metrics, a.log)
@@ -99,7 +105,7 @@ func (a *App) start(ctx context.Context) error {
 		a.onStop("worker", a.worker.Stop)
 	}
 	a.server, err = server.New(a.cfg.Server, server.Deps{
-		Ledger: jobs, Store: a.store, Queue: a.queue, Feed: live, Broker: b, Catalogue: catalogue.Builtin(), Models: catalogue.NewLive(b, a.log).Current,
+		Ledger: jobs, Store: a.store, Queue: a.queue, Control: control, Feed: live, Broker: b, Catalogue: catalogue.Builtin(), Models: catalogue.NewLive(b, a.log).Current,
 		Metrics: a.metrics, Log: a.log, Secret: secret, OpenAPI: a.cfg.OpenAPI, Web: web.FS(),
 		Simulated: a.simulated(), MissingEnv: a.missing(), KeepAlive: a.cfg.KeepAlive,
 	})

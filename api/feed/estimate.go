@@ -21,6 +21,8 @@ type position struct {
 	ahead int
 	// eta is the estimated seconds to the end; 0 when nothing was measured yet.
 	eta int
+	// held is what the job waits for beside its turn, in a sentence.
+	held string
 }
 
 func (p position) addTo(j *job.Job) {
@@ -34,7 +36,8 @@ func (p position) addTo(j *job.Job) {
 
 // estimator tells how long jobs take, from what the workers measured.
 type estimator struct {
-	queue *queue.Queue
+	queue   *queue.Queue
+	control *queue.Control
 
 	mu      sync.Mutex
 	read    time.Time
@@ -58,11 +61,25 @@ func (e *estimator) placeOf(ctx context.Context, entry *queue.Entry) (position, 
 	if err != nil {
 		return position{}, false
 	}
-	p := position{ahead: ahead}
+	p := position{ahead: ahead, held: e.held(entry.Spec)}
+	if p.held != "" {
+		// Nobody knows how long it stays closed.
+		return p, true
+	}
 	if slots, seconds := e.measured(ctx, entry.Spec.Kind); slots > 0 && seconds > 0 {
 		p.eta = int(math.Ceil(float64(ahead/slots+1) * seconds))
 	}
 	return p, true
+}
+
+// held returns what holds up a job that waits, or nothing.
+func (e *estimator) held(spec *job.Spec) string {
+	if e.control == nil {
+		return ""
+	}
+	j := &job.Job{Kind: spec.Kind, Status: job.StatusQueued}
+	e.control.View().Show(j, time.Now())
+	return j.WaitingFor
 }
 
 // add puts place and estimate into the view of a job.

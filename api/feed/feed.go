@@ -44,6 +44,7 @@ type Feed struct {
 	wg     sync.WaitGroup
 
 	estimate estimator
+	control  *queue.Control
 
 	mu     sync.Mutex
 	topics map[string]*topic
@@ -67,6 +68,9 @@ func New(b *broker.Broker, l *ledger.Ledger, q *queue.Queue, cfg Config, log *sl
 	f.estimate.queue = q
 	return f
 }
+
+// Heed makes the feed show what holds jobs up. It is called before the first reader.
+func (f *Feed) Heed(c *queue.Control) { f.control, f.estimate.control = c, c }
 
 // Stop ends every reader with ErrStopped and waits until all is quiet. Nothing can be watched afterwards.
 func (f *Feed) Stop() {
@@ -98,8 +102,17 @@ type Event struct {
 // View returns the job as the API shows it, with its place in the queue and the estimated seconds to its end where they
 // apply. It costs two requests for a job that waits, none otherwise.
 func (f *Feed) View(ctx context.Context, s *job.Snapshot) *job.Job {
-	j := s.View()
+	j := f.Show(s)
 	f.estimate.add(ctx, s, j)
+	return j
+}
+
+// Show is View without the place in the queue. It costs no request.
+func (f *Feed) Show(s *job.Snapshot) *job.Job {
+	j := s.View()
+	if f.control != nil {
+		f.control.View().Show(j, time.Now())
+	}
 	return j
 }
 

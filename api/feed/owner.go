@@ -116,7 +116,7 @@ func (f *Feed) tickAll(r *Reader, known *roster) error {
 		if !waits || !known.move(id, place) {
 			continue
 		}
-		if err := r.send(tick(snap, place)); err != nil {
+		if err := r.send(f.tick(snap, place)); err != nil {
 			return err
 		}
 	}

@@ -111,7 +111,7 @@ func (f *Feed) follow(r *Reader, sub *subscriber, snap *job.Snapshot) error {
 		case n := <-sub.notices:
 			if n.position != nil {
 				if snap.Status() == job.StatusQueued {
-					if err := r.send(tick(snap, *n.position)); err != nil {
+					if err := r.send(f.tick(snap, *n.position)); err != nil {
 						return err
 					}
 				}
@@ -135,7 +135,9 @@ func (f *Feed) follow(r *Reader, sub *subscriber, snap *job.Snapshot) error {
 			continue
 		}
 		snap = next
-		sub.topic.begun.Store(true)
+		if snap.Status() != job.StatusQueued {
+			sub.topic.begun.Store(true)
+		}
 		if err := f.show(r, snap); err != nil || snap.Record != nil {
 			return err
 		}
@@ -146,8 +148,8 @@ func (f *Feed) show(r *Reader, snap *job.Snapshot) error {
 	return r.send(Event{ID: snap.EventID(), Snapshot: snap, Job: f.View(r.ctx, snap)})
 }
 
-func tick(snap *job.Snapshot, p position) Event {
-	j := snap.View()
+func (f *Feed) tick(snap *job.Snapshot, p position) Event {
+	j := f.Show(snap)
 	p.addTo(j)
 	return Event{Snapshot: snap, Job: j}
 }

@@ -163,7 +163,7 @@ func (t *topic) receive(m *nats.Msg) {
 		t.feed.log.DebugContext(t.ctx, "event passed over", "error", err)
 		return
 	}
-	if event != broker.EventQueued {
+	if n.record != nil || (n.progress != nil && n.progress.Status != job.StatusQueued) {
 		t.begun.Store(true)
 	}
 	t.tell(n)

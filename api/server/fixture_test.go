@@ -91,12 +91,15 @@ func setup(t testing.TB, changes ...func(*server.Config, *server.Deps)) *bundle 
 	b.store, err = store.New(t.Context(), b.broker)
 	must(t, err)
 	b.ledger = ledger.New(b.queue, b.store)
+	control := b.queue.NewControl(log, nil)
+	must(t, control.Start(t.Context()))
+	t.Cleanup(control.Stop)
 	b.feed = feed.New(b.broker, b.ledger, b.queue, feed.Config{Tick: time.Hour, Reread: time.Hour}, log)
 	t.Cleanup(b.feed.Stop)
 	var cfg server.Config
 	must(t, env.Load(nil, &cfg))
 	deps := server.Deps{
-		Ledger: b.ledger, Store: b.store, Queue: b.queue, Feed: b.feed, Broker: b.broker, Catalogue: catalogue.Builtin(),
+		Ledger: b.ledger, Store: b.store, Queue: b.queue, Control: control, Feed: b.feed, Broker: b.broker, Catalogue: catalogue.Builtin(),
 		Metrics: b.metrics, Log: log, Secret: []byte(secret), OpenAPI: []byte(contractText), Web: pageFiles(),
 	}
 	for _, change := range changes {

@@ -7,7 +7,6 @@ import (
 	"crypto/subtle"
 	"log/slog"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -149,20 +148,39 @@ func (s *Server) checkWorkers(ctx context.Context) healthCheck {
 	return check
 }
 
-// checkUpstreams is degraded when an upstream refuses this installation's key, balance or settings; the worker's log says
-// why.
+// checkUpstreams shows which upstreams are closed to everybody, and which kinds an operator has paused. It is in error when
+// an upstream refuses this installation's key, balance or settings, and degraded when one is down; the worker's log says
+// why. An upstream that asks for patience is in order, and so is a pause that somebody wants.
 func (s *Server) checkUpstreams(ctx context.Context) healthCheck {
-	workers, err := s.deps.Queue.Workers(ctx)
-	refused := []string{}
-	for _, w := range workers {
-		refused = append(refused, w.Refused...)
+	if err := s.deps.Broker.Check(ctx); err != nil {
+		// What was known may be old.
+		return judged("upstreams", err, nil)
 	}
-	slices.Sort(refused)
-	refused = slices.Compact(refused)
-	check := judged("upstreams", err, map[string]any{"refused": refused})
-	if err == nil && len(refused) > 0 {
-		check.Status = healthDegraded
+	now := s.deps.Now()
+	view := s.deps.Control.View()
+	refused, closed := []string{}, map[string]any{}
+	check := healthCheck{Name: "upstreams", Status: healthOK, Details: map[string]any{}}
+	for _, name := range job.Upstreams() {
+		c := view.Circuit(name)
+		if !c.Open() {
+			continue
+		}
+		closed[name] = map[string]any{"code": c.Code, "since": c.Since, "until": c.Until, "state": c.State}
+		switch {
+		case c.Code == job.CodeMisconfigured:
+			refused = append(refused, name)
+			check.Status = healthError
+		case c.Code != job.CodeThrottled && check.Status == healthOK:
+			check.Status = healthDegraded
+		}
 	}
+	paused := map[string]any{}
+	for _, kind := range job.Kinds() {
+		if p := view.Pauses[kind]; p.Holds(now) {
+			paused[string(kind)] = map[string]any{"since": p.Since, "until": p.Until, "note": p.Note}
+		}
+	}
+	check.Details["refused"], check.Details["closed"], check.Details["paused"] = refused, closed, paused
 	return check
 }
 

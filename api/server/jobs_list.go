@@ -44,7 +44,7 @@ func (s *Server) listJobs(c *gin.Context) error {
 		if i < positionsShown {
 			answer.Jobs[i] = translate(s.deps.Feed.View(ctx, snap), lang)
 		} else {
-			answer.Jobs[i] = translate(snap.View(), lang)
+			answer.Jobs[i] = translate(s.deps.Feed.Show(snap), lang)
 		}
 	}
 	if page.Next != nil {

@@ -35,6 +35,7 @@ func (w words) in(lang job.Lang) string {
 // translate puts the sentences of a job's errors into a language. The job is a view of the caller's own; what it points
 // to may be shared, so an error is replaced and never changed.
 func translate(j *job.Job, lang job.Lang) *job.Job {
+	j.Translate(lang)
 	j.Error = translateError(j.Error, lang)
 	j.LastError = translateError(j.LastError, lang)
 	if j.Result != nil && len(j.Result.Missing) > 0 {

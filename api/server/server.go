@@ -27,8 +27,10 @@ type Deps struct {
 	Ledger *ledger.Ledger
 	Store  *store.Store
 	Queue  *queue.Queue
-	Feed   *feed.Feed
-	Broker *broker.Broker
+	// Control knows which upstreams are closed and which kinds are paused.
+	Control *queue.Control
+	Feed    *feed.Feed
+	Broker  *broker.Broker
 	// Catalogue is the built-in list of models, against which settings are checked.
 	Catalogue *job.Catalogue
 	// Models returns the list of models in force; Catalogue when nil.

@@ -97,6 +97,21 @@ func CatalogueSubject() string { return kvSubject(BucketControl, "catalogue") }
 // LeaseSubject is where the right to call an upstream that takes one call at a time lies.
 func LeaseSubject(upstream string) string { return kvSubject(BucketControl, "lease."+upstream) }
 
+// CircuitSubject is where it lies whether an upstream may be called.
+func CircuitSubject(upstream string) string { return kvSubject(BucketControl, "upstream."+upstream) }
+
+// CircuitsSubject matches what lies about every upstream.
+func CircuitsSubject() string { return kvSubject(BucketControl, "upstream.*") }
+
+// PauseSubject is where an operator's order not to work a kind lies.
+func PauseSubject(kind job.Kind) string { return kvSubject(BucketControl, "operator."+string(kind)) }
+
+// PausesSubject matches the orders about every kind.
+func PausesSubject() string { return kvSubject(BucketControl, "operator.*") }
+
+// ControlChanged carries the notice that a circuit or an order was changed. It may be lost.
+const ControlChanged = "control.changed"
+
 // ProbeSubject is where the health check writes, reads and removes a key.
 func ProbeSubject(id string) string { return kvSubject(BucketControl, "probe."+id) }
 

@@ -4,18 +4,20 @@ import "strconv"
 
 // Job is a job as the API shows it, everywhere alike: as the answer to a submission, in lists and in events.
 type Job struct {
-	ID            string      `json:"id"`
-	Kind          Kind        `json:"kind"`
-	Status        Status      `json:"status"`
-	Stage         Stage       `json:"stage,omitempty"`
-	CreatedAt     Time        `json:"created_at"`
-	StartedAt     *Time       `json:"started_at,omitempty"`
-	FinishedAt    *Time       `json:"finished_at,omitempty"`
-	Deadline      Time        `json:"deadline"`
-	Attempt       int         `json:"attempt"`
-	MaxAttempts   int         `json:"max_attempts"`
-	NextAttemptAt *Time       `json:"next_attempt_at,omitempty"`
+	ID            string `json:"id"`
+	Kind          Kind   `json:"kind"`
+	Status        Status `json:"status"`
+	Stage         Stage  `json:"stage,omitempty"`
+	CreatedAt     Time   `json:"created_at"`
+	StartedAt     *Time  `json:"started_at,omitempty"`
+	FinishedAt    *Time  `json:"finished_at,omitempty"`
+	Deadline      Time   `json:"deadline"`
+	Attempt       int    `json:"attempt"`
+	MaxAttempts   int    `json:"max_attempts"`
+	NextAttemptAt *Time  `json:"next_attempt_at,omitempty"`
+	// WaitingFor is a sentence and WaitingReason the code behind it.
 	WaitingFor    string      `json:"waiting_for,omitempty"`
+	WaitingReason string      `json:"waiting_reason,omitempty"`
 	QueuePosition *int        `json:"queue_position,omitempty"`
 	ETASeconds    *int        `json:"eta_seconds,omitempty"`
 	Progress      *int        `json:"progress,omitempty"`
@@ -30,6 +32,8 @@ type Job struct {
 	// LastError is why the latest attempt of a job that has not ended did not succeed.
 	LastError *Error `json:"last_error,omitempty"`
 	Links     Links  `json:"links"`
+
+	waiting *Waiting
 }
 
 // ResultView is a Result with addresses for its media.
@@ -72,8 +76,15 @@ func (s *Snapshot) View() *Job {
 	}
 	if p := s.Progress; p != nil {
 		j.Stage, j.StartedAt, j.Attempt = p.Stage, p.StartedAt, p.Attempt
-		j.NextAttemptAt, j.WaitingFor, j.Progress = p.NextAttemptAt, p.WaitingFor, p.Percent
+		j.NextAttemptAt, j.Progress = p.NextAttemptAt, p.Percent
 		j.LastError, j.PartialText = p.LastError, p.PartialText
+		if p.WaitingFor != "" {
+			w := Waiting{Upstream: p.WaitingFor, Until: p.NextAttemptAt}
+			if p.LastError != nil {
+				w.Reason = p.LastError.Code
+			}
+			j.Hold(w)
+		}
 	}
 	return j
 }

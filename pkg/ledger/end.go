@@ -19,7 +19,7 @@ func (l *Ledger) Cancel(ctx context.Context, owners []string, id string) (*job.S
 	}
 	if snap.Record == nil {
 		kind := job.CancelBeforeStart
-		if snap.Progress != nil {
+		if snap.Status() != job.StatusQueued {
 			kind = job.CancelWhileRunning
 		}
 		if snap, err = l.end(ctx, snap, &job.Record{Status: job.StatusCanceled, Cancel: kind}); err != nil {
@@ -35,7 +35,7 @@ func (l *Ledger) Cancel(ctx context.Context, owners []string, id string) (*job.S
 // CancelUnstarted cancels a job whose caller has gone away, unless it has started. It reports whether it did.
 func (l *Ledger) CancelUnstarted(ctx context.Context, owner, id string) (bool, error) {
 	snap, err := l.readLeader(ctx, owner, id)
-	if err != nil || snap.Record != nil || snap.Progress != nil {
+	if err != nil || snap.Status() != job.StatusQueued {
 		return false, err
 	}
 	snap, err = l.end(ctx, snap, &job.Record{Status: job.StatusCanceled, Cancel: job.CancelBeforeStart})

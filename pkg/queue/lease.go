@@ -76,9 +76,7 @@ func (q *Queue) putLease(ctx context.Context, subject string, until, next time.T
 	if err == nil {
 		return ack.Sequence, 0, nil
 	}
-	var api *jetstream.APIError
-	if errors.As(err, &api) && (api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence ||
-		api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant) {
+	if isWrongLast(err) {
 		return 0, contended, ErrLeased
 	}
 	return 0, 0, fmt.Errorf("take lease: %w", err)

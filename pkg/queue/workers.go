@@ -26,8 +26,6 @@ type Worker struct {
 	Slots map[job.Kind]int `json:"slots"`
 	// RunSeconds is how long a job of a kind runs, averaged over the latest ones; a kind that was not worked is absent.
 	RunSeconds map[job.Kind]float64 `json:"run_seconds,omitempty"`
-	// Refused names the upstreams that refuse this installation's key, balance or settings.
-	Refused []string `json:"refused,omitempty"`
 }
 
 const (

@@ -47,6 +47,12 @@ type Metrics struct {
 	UpstreamRequests *prometheus.CounterVec
 	// UpstreamDuration is the time of such a call. Labels: upstream.
 	UpstreamDuration *prometheus.HistogramVec
+	// UpstreamCircuit is 1 for the state an upstream is in and 0 for the others; prefer ObserveCircuit. Labels: upstream,
+	// state (closed, open, half_open).
+	UpstreamCircuit *prometheus.GaugeVec
+	// UpstreamTrips counts how often this process has closed an upstream to everybody. Labels: upstream, reason (an error
+	// code).
+	UpstreamTrips *prometheus.CounterVec
 	// HTTPRequests counts answered requests; prefer ObserveHTTP. Labels: route, method, status.
 	HTTPRequests *prometheus.CounterVec
 	// HTTPDuration is the time to the end of the answer. Labels: route, method.
@@ -84,6 +90,8 @@ func NewMetrics() *Metrics {
 
 		UpstreamRequests:   f.counters("upstream_requests_total", "Calls to an upstream, by status.", "upstream", "status"),
 		UpstreamDuration:   f.histograms("upstream_request_duration_seconds", "Time of a call to an upstream.", jobBuckets(), "upstream"),
+		UpstreamCircuit:    f.gauges("upstream_circuit", "1 for the state an upstream is in.", "upstream", "state"),
+		UpstreamTrips:      f.counters("upstream_trips_total", "Times an upstream was closed to everybody.", "upstream", "reason"),
 		HTTPRequests:       f.counters("http_requests_total", "Requests answered.", "route", "method", "status"),
 		HTTPDuration:       f.histograms("http_request_duration_seconds", "Time to the end of an answer.", requestBuckets(), "route", "method"),
 		StreamsOpen:        f.gauges("sse_streams_open", "Open event streams.").WithLabelValues(),

@@ -32,6 +32,17 @@ func (m *Metrics) ObserveUpstream(upstream string, status int, took time.Duratio
 	m.UpstreamDuration.WithLabelValues(upstream).Observe(took.Seconds())
 }
 
+// ObserveCircuit shows the state in which an upstream is.
+func (m *Metrics) ObserveCircuit(upstream, state string) {
+	for _, known := range []string{"closed", "open", "half_open"} {
+		value := 0.0
+		if known == state {
+			value = 1
+		}
+		m.UpstreamCircuit.WithLabelValues(upstream, known).Set(value)
+	}
+}
+
 func methodLabel(method string) string {
 	switch method {
 	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch,

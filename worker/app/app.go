@@ -13,6 +13,7 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/catalogue"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
@@ -33,6 +34,7 @@ type Worker struct {
 	simulator *simulator.Simulator
 	processor *processor.Processor
 	catalogue *catalogue.Live
+	control   *queue.Control
 	// background runs until stop.
 	background sync.WaitGroup
 	stop       context.CancelFunc
@@ -77,9 +79,13 @@ func (w *Worker) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	w.control = q.NewControl(w.log, w.observeControl)
+	if err := w.control.Start(ctx); err != nil {
+		return err
+	}
 	version, _, _ := telemetry.Version()
 	w.processor, err = processor.New(w.cfg.Processor, processor.Deps{
-		Queue: q, Store: s, Generator: generator, Metrics: w.metrics, Log: w.log, Mode: w.cfg.Upstreams.Mode(), Version: version,
+		Queue: q, Store: s, Control: w.control, Generator: generator, Metrics: w.metrics, Log: w.log, Mode: w.cfg.Upstreams.Mode(), Version: version,
 	})
 	if err != nil {
 		return err
@@ -140,6 +146,9 @@ func (w *Worker) Stop(ctx context.Context) error {
 	if w.processor != nil {
 		errs = append(errs, w.processor.Stop(ctx))
 	}
+	if w.control != nil {
+		w.control.Stop()
+	}
 	if w.simulator != nil {
 		if err := w.simulator.Stop(ctx); err != nil {
 			errs = append(errs, fmt.Errorf("stop simulator: %w", err))
@@ -149,4 +158,11 @@ func (w *Worker) Stop(ctx context.Context) error {
 		w.transport.CloseIdleConnections()
 	}
 	return errors.Join(errs...)
+}
+
+// observeControl shows in the metrics what is closed.
+func (w *Worker) observeControl(view queue.View) {
+	for _, name := range job.Upstreams() {
+		w.metrics.ObserveCircuit(name, string(view.Circuit(name).State))
+	}
 }

@@ -60,6 +60,13 @@ func (p *Processor) announceOnce(ctx context.Context) error {
 	p.mu.Unlock()
 	return p.queue.Announce(ctx, queue.Worker{
 		ID: p.id, Version: p.version, Mode: p.mode, StartedAt: job.At(p.started), Slots: p.cfg.slots(), RunSeconds: seconds,
-		Refused: p.misconfigured.names(),
 	})
+}
+
+// tellNow announces the worker ahead of time.
+func (p *Processor) tellNow() {
+	select {
+	case p.news <- struct{}{}:
+	default:
+	}
 }

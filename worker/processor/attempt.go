@@ -1,9 +1,11 @@
 package processor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -13,6 +15,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
+	"github.com/text2image-audio/text2image-audio/worker/upstream"
 )
 
 // attempt is one delivery of a job and what is done with it.
@@ -22,13 +25,15 @@ type attempt struct {
 	spec      *job.Spec
 	cancel    context.CancelCauseFunc
 
-	mu       sync.Mutex
+	mu sync.Mutex
+	// pass is the right to call the upstream that the job needs.
+	pass     pass
 	progress *job.Progress
 	revision uint64
 }
 
 // work does what is to be done with one delivery. It always comes back; a job that it does not end comes back too.
-func (p *Processor) work(ctx context.Context, d *queue.Delivery) {
+func (p *Processor) work(ctx context.Context, d *queue.Delivery, right pass) {
 	ctx = telemetry.WithJobID(ctx, d.ID)
 	defer func() {
 		if r := recover(); r != nil {
@@ -39,7 +44,7 @@ func (p *Processor) work(ctx context.Context, d *queue.Delivery) {
 	if d.Count > 1 {
 		p.metrics.Redeliveries.WithLabelValues(string(d.Kind)).Inc()
 	}
-	a := &attempt{processor: p, delivery: d, spec: d.Spec}
+	a := &attempt{processor: p, delivery: d, spec: d.Spec, pass: right}
 	if d.Fault != nil {
 		a.unreadable(ctx)
 		return
@@ -78,6 +83,17 @@ func (a *attempt) run(ctx context.Context) error {
 	if a.spec.Expired(a.processor.now()) {
 		return a.expire(ctx)
 	}
+	right, ok := a.processor.breaker.admit(ctx, a.spec.Kind, a.right())
+	a.allow(right)
+	if !ok {
+		return a.hold(ctx)
+	}
+	said := false
+	defer func() {
+		if !said {
+			a.processor.breaker.report(ctx, right, nil, false)
+		}
+	}()
 	proceed, err := a.begin(ctx)
 	if err != nil || !proceed {
 		return err
@@ -91,7 +107,7 @@ func (a *attempt) run(ctx context.Context) error {
 	run := a.processor.now().Sub(started)
 	a.processor.metrics.RunDuration.WithLabelValues(string(a.spec.Kind)).Observe(run.Seconds())
 	a.processor.metrics.AttemptOutcomes.WithLabelValues(string(a.spec.Kind), outcomeLabel(o)).Inc()
-	a.processor.watchSettings(ctx, a.spec.Kind, o)
+	said = a.report(ctx, o)
 	return a.conclude(ctx, task, result, o, run)
 }
 
@@ -158,6 +174,47 @@ func (a *attempt) generate(ctx context.Context, task *Task) (*job.Result, outcom
 	return result, o
 }
 
+// right returns the right to call the upstream that the job needs.
+func (a *attempt) right() pass {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.pass
+}
+
+func (a *attempt) allow(right pass) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.pass = right
+}
+
+// report tells the breaker what the attempt says about the upstream that the job needs. It returns false when that is
+// nothing.
+func (a *attempt) report(ctx context.Context, o outcome) bool {
+	b, right := a.processor.breaker, a.right()
+	switch {
+	case o.verdict == verdictSucceed:
+		b.report(ctx, right, nil, true)
+	case len(o.faults) > 0:
+		// Of a set, every picture was a call of its own. Together they say one thing about the upstream, the worst.
+		b.report(ctx, right, gravest(o.faults), true)
+	case o.fault != nil && o.fault.Upstream == right.upstream && o.fault.Class != upstream.Canceled:
+		b.report(ctx, right, o.fault, true)
+	case o.code == job.CodeTimeout:
+		b.report(ctx, right, &upstream.Fault{Upstream: right.upstream, Class: upstream.Retryable, Code: o.code}, true)
+	default:
+		return false
+	}
+	return true
+}
+
+// gravest returns the fault that keeps an upstream closed for longest.
+func gravest(faults map[int]*upstream.Fault) *upstream.Fault {
+	rank := []upstream.Class{upstream.Misconfigured, upstream.Throttled, upstream.Retryable, upstream.Permanent, upstream.Moderated}
+	return slices.MinFunc(slices.Collect(maps.Values(faults)), func(x, y *upstream.Fault) int {
+		return cmp.Or(slices.Index(rank, x.Class)-slices.Index(rank, y.Class), cmp.Compare(y.RetryAfter, x.RetryAfter))
+	})
+}
+
 // conclude does what follows from an attempt's outcome.
 func (a *attempt) conclude(ctx context.Context, task *Task, result *job.Result, o outcome, run time.Duration) error {
 	a.mu.Lock()
@@ -175,7 +232,7 @@ func (a *attempt) conclude(ctx context.Context, task *Task, result *job.Result, 
 		return a.retry(ctx, o, counts, a.processor.cfg.delay(counts.Failures-1, asked(o)))
 	case verdictWait:
 		counts.Throttles++
-		return a.retry(ctx, o, counts, a.processor.cfg.delay(counts.Throttles-1, asked(o)))
+		return a.retry(ctx, o, counts, a.wait(o, counts))
 	case verdictFail:
 		if o.fault != nil {
 			counts.Failures++
@@ -186,6 +243,16 @@ func (a *attempt) conclude(ctx context.Context, task *Task, result *job.Result, 
 	case verdictAbandon:
 	}
 	return nil
+}
+
+// wait returns after how long a job that was turned away comes back. While its upstream is closed nothing is delivered,
+// so the job itself need not wait for longer than it was told to; an upstream may be opened ahead of time.
+func (a *attempt) wait(o outcome, counts job.Counts) time.Duration {
+	n := counts.Throttles - 1
+	if a.processor.control.View().Circuit(a.spec.Kind.Upstream()).Open() {
+		n = 0
+	}
+	return a.processor.cfg.delay(n, asked(o))
 }
 
 // asked returns how long the upstream wants to be left alone. Of a set the longest wait counts: the next attempt asks

@@ -46,6 +46,26 @@ func (a *attempt) begin(ctx context.Context) (bool, error) {
 	return false, err
 }
 
+// hold gives a job that must not be begun now back to the queue; it counts as nothing. Nothing is delivered while its
+// upstream is closed, so a short delay is enough. A first delivery leaves a mark, so that the next one is not taken for
+// a retry.
+func (a *attempt) hold(ctx context.Context) error {
+	previous, revision, err := a.fromLeader(ctx)
+	if err != nil {
+		return err
+	}
+	if previous == nil {
+		p := &job.Progress{ID: a.spec.ID, Status: job.StatusQueued, Delivery: a.delivery.Count, Step: 1, Worker: a.processor.id}
+		if a.delivery.Count > 1 {
+			p.Failures = clampedFailures(a.delivery.Count, a.spec.MaxAttempts)
+		}
+		if _, err := a.processor.store.PutProgress(ctx, a.spec.Owner, p, revision); err != nil && !errors.Is(err, store.ErrConflict) {
+			return err
+		}
+	}
+	return a.delivery.Retry(heldWait)
+}
+
 // previous returns the progress before this delivery. A first delivery has none; should that be wrong, the write that
 // follows is refused and the leader is asked.
 func (a *attempt) previous(ctx context.Context) (*job.Progress, uint64, error) {
@@ -132,7 +152,7 @@ func firstStage(spec *job.Spec) job.Stage {
 func (a *attempt) observeStart(previous *job.Progress) {
 	kind, reason := string(a.spec.Kind), "first"
 	switch {
-	case previous == nil:
+	case previous == nil, previous.Status == job.StatusQueued:
 		a.processor.metrics.QueueWait.WithLabelValues(kind).Observe(a.processor.now().Sub(a.spec.CreatedAt.Time).Seconds())
 	case previous.Status == job.StatusRunning:
 		reason = "crash"

@@ -29,6 +29,8 @@ type Config struct {
 	Heartbeat time.Duration `env:"-"`
 	// WriteTimeout is how long one write of a few bytes may go unanswered before it is repeated; 8 seconds when 0. Tests shorten it.
 	WriteTimeout time.Duration `env:"-"`
+	// MisconfiguredDelay is the first pause of an upstream that refuses this installation; half a minute when 0. Tests shorten it.
+	MisconfiguredDelay time.Duration `env:"-"`
 	// AfterStep is called behind each step of a settlement when it is not nil; an error from it abandons the delivery
 	// there, as a crash would. It is for tests.
 	AfterStep func(Step) error `env:"-"`

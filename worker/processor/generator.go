@@ -2,6 +2,7 @@ package processor
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 
@@ -87,6 +88,30 @@ func (t *Task) Refuse(ctx context.Context, index int, f *upstream.Fault) error {
 	return t.attempt.update(ctx, func(p *job.Progress) {
 		p.Refused = append(slices.Clone(p.Refused), job.Missing{Index: index, Error: *job.NewError(f.Code, f.Status)})
 	})
+}
+
+// errClosed is returned for an upstream that nobody may call at the moment.
+var errClosed = errors.New("the upstream is closed for a while")
+
+// consult calls an upstream on the way to something else. It fails with errClosed, and makes no call, while the upstream
+// is closed to everybody; what the call says about the upstream is taken in.
+func (t *Task) consult(ctx context.Context, name string, call func() error) error {
+	b := t.attempt.processor.breaker
+	right, ok := b.call(ctx, name)
+	if !ok {
+		return errClosed
+	}
+	err := call()
+	var fault *upstream.Fault
+	switch {
+	case err == nil:
+		b.report(ctx, right, nil, true)
+	case errors.As(err, &fault) && fault.Upstream == name && fault.Class != upstream.Canceled:
+		b.report(ctx, right, fault, true)
+	default:
+		b.report(ctx, right, nil, false)
+	}
+	return err
 }
 
 // say returns what takes a text while it is written, and shows it. Should it not be seen, nothing is lost.

@@ -28,6 +28,7 @@ func (a *attempt) keepAlive(ctx context.Context) (stop func()) {
 			} else if time.Since(confirmed) >= 2*every && ctx.Err() == nil {
 				a.cancel(errLost)
 			}
+			a.processor.breaker.keep(ctx, a.right())
 			if a.over(ctx, every) {
 				a.cancel(errEnded)
 			}

@@ -172,5 +172,25 @@ func (c Config) delay(n int, asked time.Duration) time.Duration {
 	return d
 }
 
+// closedFor returns for how long an upstream is left alone after a fault of the given code, the trips-th in a row. What
+// the upstream asks for holds; without that the pauses grow. One that refuses this installation is asked seldom.
+func (c Config) closedFor(code string, trips int, asked time.Duration) time.Duration {
+	switch {
+	case asked > 0:
+		return asked + time.Millisecond
+	case code == job.CodeMisconfigured:
+		first := cmp.Or(c.MisconfiguredDelay, misconfiguredDelay)
+		return min(first<<min(max(trips-1, 0), 8), misconfiguredGrowth*first)
+	}
+	return c.delay(trips-1, 0)
+}
+
+const (
+	// misconfiguredDelay is the pause before an upstream that refuses this installation is tried again, and
+	// misconfiguredGrowth by how much it may grow.
+	misconfiguredDelay  = 30 * time.Second
+	misconfiguredGrowth = 10
+)
+
 // maxDoublings is more than it takes to reach any sensible longest delay.
 const maxDoublings = 32

@@ -17,6 +17,8 @@ const (
 	shortWait = 100 * time.Millisecond
 	// guestsFirst is how often a free slot asks the guests before the members.
 	guestsFirst = 4
+	// closedLook is how long a slot rests at the most while every lane is closed.
+	closedLook = time.Second
 	// troubleWait is how long a slot waits after NATS could not be asked.
 	troubleWait = 500 * time.Millisecond
 )
@@ -74,28 +76,45 @@ func rotate(lanes []*queue.Lane, turn int) []*queue.Lane {
 	return append(slices.Clone(lanes[by:]), lanes[:by]...)
 }
 
-// watch chooses the lane at which an idle slot waits: one that nobody watches, else the one that had a job last.
-func (pl *pool) watch() (*queue.Lane, time.Duration) {
+// watch chooses the lane at which an idle slot waits: one that nobody watches, else the one that had a job last. It
+// returns nil when no lane may be looked at.
+func (pl *pool) watch(b *breaker) (*queue.Lane, time.Duration, pass) {
 	lanes := pl.order()
 	pl.mu.Lock()
 	defer pl.mu.Unlock()
-	chosen, unwatched := pl.active, 0
+	slices.SortStableFunc(lanes, func(x, y *queue.Lane) int { return pl.rank(x) - pl.rank(y) })
+	unwatched := 0
+	var chosen *queue.Lane
+	var right pass
 	for _, lane := range lanes {
-		if pl.watching[lane] == 0 {
-			if unwatched == 0 {
-				chosen = lane
+		if chosen == nil {
+			if p, ok := b.enter(lane.Kind); ok {
+				chosen, right = lane, p
 			}
+		}
+		if pl.watching[lane] == 0 {
 			unwatched++
 		}
 	}
 	if chosen == nil {
-		chosen = lanes[0]
+		return nil, 0, pass{}
 	}
 	pl.watching[chosen]++
 	if unwatched > 1 {
-		return chosen, shortWait
+		return chosen, shortWait, right
 	}
-	return chosen, idleWait
+	return chosen, idleWait, right
+}
+
+// rank orders lanes by how much they need another slot to watch them.
+func (pl *pool) rank(lane *queue.Lane) int {
+	switch {
+	case pl.watching[lane] == 0:
+		return 0
+	case lane == pl.active:
+		return 1
+	}
+	return 2
 }
 
 func (pl *pool) unwatch(lane *queue.Lane, got bool) {
@@ -125,7 +144,7 @@ func (p *Processor) slot(pulling, working context.Context, pl *pool) {
 	defer puller.Close()
 	worked := true
 	for pulling.Err() == nil {
-		d, err := pl.take(puller, worked)
+		d, right, err := p.take(pulling, pl, puller, worked)
 		if err != nil {
 			p.trouble.report(pulling, err)
 			if !pause(pulling, troubleWait) {
@@ -139,25 +158,54 @@ func (p *Processor) slot(pulling, working context.Context, pl *pool) {
 			continue
 		}
 		p.count(pl, 1)
-		p.work(working, d)
+		p.work(working, d, right)
+		p.breaker.leave(right)
 		p.count(pl, -1)
 	}
 }
 
-// take returns a job, or nil when there was none for a while. A slot that has just worked looks everywhere first.
-func (pl *pool) take(puller *queue.Puller, everywhere bool) (*queue.Delivery, error) {
+// take returns a job and the right to work it, or nil when there was none for a while. A slot that has just worked looks
+// everywhere first. A lane whose upstream is closed, or whose kind an operator has paused, is not looked at.
+func (p *Processor) take(ctx context.Context, pl *pool, puller *queue.Puller, everywhere bool) (*queue.Delivery, pass, error) {
+	changed := p.control.Changed()
 	if everywhere {
 		for _, lane := range pl.order() {
+			right, ok := p.breaker.enter(lane.Kind)
+			if !ok {
+				continue
+			}
 			d, err := puller.Take(lane, 0)
-			if d != nil || err != nil {
-				return d, err
+			if d != nil {
+				return d, right, nil
+			}
+			p.breaker.leave(right)
+			if err != nil {
+				return nil, pass{}, err
 			}
 		}
 	}
-	lane, wait := pl.watch()
+	lane, wait, right := pl.watch(p.breaker)
+	if lane == nil {
+		p.rest(ctx, changed)
+		return nil, pass{}, nil
+	}
 	d, err := puller.Take(lane, wait)
 	pl.unwatch(lane, d != nil)
-	return d, err
+	if d == nil {
+		p.breaker.leave(right)
+	}
+	return d, right, err
+}
+
+// rest waits until an upstream may have been opened.
+func (p *Processor) rest(ctx context.Context, changed <-chan struct{}) {
+	timer := time.NewTimer(p.breaker.soonest(closedLook))
+	defer timer.Stop()
+	select {
+	case <-changed:
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }
 
 func (p *Processor) count(pl *pool, by int) {

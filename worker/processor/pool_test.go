@@ -200,7 +200,9 @@ func TestWaitingJobHoldsNoSlot(t *testing.T) {
 	r := newRig(t)
 	g := newFake(func(c call) (*job.Result, error) {
 		if c.task.Spec.MaxAttempts == 5 {
-			return nil, throttled(time.Hour)
+			f := retryable()
+			f.RetryAfter = time.Hour
+			return nil, f
 		}
 		return succeed(c)
 	})

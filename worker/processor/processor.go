@@ -17,8 +17,10 @@ import (
 
 // Deps are what a processor works with.
 type Deps struct {
-	Queue     *queue.Queue
-	Store     *store.Store
+	Queue *queue.Queue
+	Store *store.Store
+	// Control must have been started, so that no upstream is called that is closed.
+	Control   *queue.Control
 	Generator Generator
 	Metrics   *telemetry.Metrics
 	Log       *slog.Logger
@@ -52,8 +54,9 @@ type Processor struct {
 	running map[*attempt]struct{}
 	seconds map[job.Kind]float64
 	// news asks for an announcement ahead of time.
-	news          chan struct{}
-	misconfigured misconfigured
+	news    chan struct{}
+	breaker *breaker
+	control *queue.Control
 }
 
 // New returns a processor that does nothing until Start.
@@ -61,11 +64,16 @@ func New(cfg Config, deps Deps) (*Processor, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
+	id := rand.Text()
 	return &Processor{
-		cfg: cfg, id: rand.Text(), mode: deps.Mode, version: deps.Version,
+		cfg: cfg, id: id, mode: deps.Mode, version: deps.Version,
 		queue: deps.Queue, store: deps.Store, generator: deps.Generator, metrics: deps.Metrics, log: deps.Log,
 		now: time.Now, trouble: trouble{log: deps.Log},
 		running: make(map[*attempt]struct{}), seconds: make(map[job.Kind]float64), news: make(chan struct{}, 1),
+		control: deps.Control, breaker: &breaker{
+			cfg: cfg, worker: id, control: deps.Control, metrics: deps.Metrics, log: deps.Log, now: time.Now,
+			seeking: make(map[string]bool), failures: make(map[string]int),
+		},
 	}, nil
 }
 
@@ -89,6 +97,9 @@ func (p *Processor) Start(ctx context.Context) error {
 			return fmt.Errorf("start worker: %w", err)
 		}
 		pools = append(pools, pl)
+	}
+	if err := p.breaker.start(ctx); err != nil {
+		return fmt.Errorf("start worker: %w", err)
 	}
 	stopNotices, err := p.queue.OnCancel(p.canceled)
 	if err != nil {

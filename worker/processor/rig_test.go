@@ -119,8 +119,14 @@ func newWorker(t *testing.T, b *broker.Broker, g processor.Generator, options ..
 	t.Helper()
 	r := onBroker(t, b)
 	w := &worker{t: t, metrics: telemetry.NewMetrics(), log: &lines{}}
+	log := slog.New(slog.NewTextHandler(w.log, nil))
+	control := r.queue.NewControl(log, nil)
+	if err := control.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(control.Stop)
 	p, err := processor.New(config(options...), processor.Deps{
-		Queue: r.queue, Store: r.store, Generator: g, Metrics: w.metrics, Log: slog.New(slog.NewTextHandler(w.log, nil)),
+		Queue: r.queue, Store: r.store, Control: control, Generator: g, Metrics: w.metrics, Log: log,
 		Mode: "simulator", Version: "test",
 	})
 	if err != nil {

@@ -136,7 +136,11 @@ func TestSetWhoseAttemptsAreSpent(t *testing.T) {
 func TestSetWhoseDeadlinePasses(t *testing.T) {
 	t.Parallel()
 	for name, last := range map[string]func(call) error{
-		"between attempts": func(call) error { return throttled(time.Hour) },
+		"between attempts": func(call) error {
+			f := retryable()
+			f.RetryAfter = time.Hour
+			return f
+		},
 		"in an attempt": func(c call) error {
 			<-c.ctx.Done()
 			return errors.New("broken off")

@@ -159,6 +159,9 @@ func (u *Upstreams) prompt(ctx context.Context, t *Task, in *job.ImageInput) (st
 			optimized = c.Text
 		case ctx.Err() != nil:
 			return "", nil, err
+		case errors.Is(err, errClosed):
+			// The log has said it once, for all jobs.
+			optimized = in.Prompt
 		default:
 			u.Log.WarnContext(ctx, "prompt not improved, the caller's own is used", "error", err)
 			optimized = in.Prompt
@@ -175,7 +178,14 @@ func (u *Upstreams) prompt(ctx context.Context, t *Task, in *job.ImageInput) (st
 
 // improve has a prompt improved within half of the attempt's time, so that the other half is left for the picture. What
 // may help a little later is tried once more at once: a further attempt of the whole job would cost the picture one.
-func (u *Upstreams) improve(ctx context.Context, t *Task, words string) (deepseek.Completion, error) {
+func (u *Upstreams) improve(ctx context.Context, t *Task, words string) (c deepseek.Completion, err error) {
+	return c, t.consult(ctx, job.UpstreamLanguage, func() error {
+		c, err = u.improveTwice(ctx, t, words)
+		return err
+	})
+}
+
+func (u *Upstreams) improveTwice(ctx context.Context, t *Task, words string) (deepseek.Completion, error) {
 	if deadline, ok := ctx.Deadline(); ok {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/2)

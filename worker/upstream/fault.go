@@ -4,13 +4,15 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
 // The names of the upstreams, as the whole system spells them.
 const (
-	PollinationsImage  = "pollinations-image"
-	PollinationsSpeech = "pollinations-speech"
-	LanguageModel      = "language-model"
+	PollinationsImage  = job.UpstreamImage
+	PollinationsSpeech = job.UpstreamSpeech
+	LanguageModel      = job.UpstreamLanguage
 )
 
 // Class says what to do about a fault.

@@ -1,0 +1,309 @@
+package queue_test
+
+import (
+	"context"
+	"log/slog"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/queue"
+)
+
+func control(t testing.TB, q *queue.Queue) *queue.Control {
+	t.Helper()
+	c := q.NewControl(slog.New(slog.DiscardHandler), nil)
+	if err := c.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Stop)
+	return c
+}
+
+func trip(code string, pause time.Duration) queue.Trip {
+	return queue.Trip{Upstream: job.UpstreamImage, Code: code, Status: 429, Pause: func(int) time.Duration { return pause }}
+}
+
+// until waits for a change after which see holds.
+func until(t *testing.T, c *queue.Control, what string, see func(queue.View) bool) {
+	t.Helper()
+	guard := time.NewTimer(hang)
+	defer guard.Stop()
+	for {
+		changed := c.Changed()
+		if see(c.View()) {
+			return
+		}
+		select {
+		case <-changed:
+		case <-guard.C:
+			t.Fatalf("never: %s", what)
+		}
+	}
+}
+
+// TestPausesOnlyLengthen trips a circuit again and again, as calls that were under way together do.
+func TestPausesOnlyLengthen(t *testing.T) {
+	t.Parallel()
+	q, _ := start(t)
+	c := control(t, q)
+	before, first, err := c.Trip(t.Context(), trip(job.CodeThrottled, time.Minute))
+	if err != nil || before.Open() || first.Trips != 1 || first.State != queue.CircuitOpen {
+		t.Fatalf("%+v, %+v, %v", before, first, err)
+	}
+	for _, test := range []struct {
+		name    string
+		pause   time.Duration
+		changed bool
+	}{{"shorter", time.Second, false}, {"none", 0, false}, {"longer", time.Hour, true}, {"shorter again", time.Minute, false}} {
+		name := test.name
+		before, got, err := c.Trip(t.Context(), trip(job.CodeThrottled, test.pause))
+		if err != nil || got.Trips != 1 || got.Until.Before(before.Until.Time) || (got != before) != test.changed {
+			t.Errorf("%s: %+v, %+v, %v", name, before, got, err)
+		}
+	}
+	// A refusal is graver than a throttle, however short.
+	_, got, err := c.Trip(t.Context(), trip(job.CodeMisconfigured, time.Millisecond))
+	if err != nil || got.Code != job.CodeMisconfigured || got.Until.Before(first.Until.Time) {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// TestOneProbe has many ask for the right to let a job through.
+func TestOneProbe(t *testing.T) {
+	t.Parallel()
+	q, b := start(t)
+	c := control(t, q)
+	ctx := t.Context()
+	if mine, err := c.Probe(ctx, job.UpstreamImage, "w", time.Minute); err != nil || mine {
+		t.Errorf("of a closed circuit: %t, %v", mine, err)
+	}
+	if _, _, err := c.Trip(ctx, trip(job.CodeThrottled, time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	if mine, err := c.Probe(ctx, job.UpstreamImage, "w", time.Minute); err != nil || mine {
+		t.Errorf("before its time: %t, %v", mine, err)
+	}
+	if err := c.Reconsider(ctx, job.UpstreamImage, job.CodeMisconfigured); err != nil || c.View().Circuit(job.UpstreamImage).Due(time.Now()) {
+		t.Errorf("reconsidered for another reason: %v", err)
+	}
+	if err := c.Reconsider(ctx, job.UpstreamImage, job.CodeThrottled); err != nil || !c.View().Circuit(job.UpstreamImage).Due(time.Now()) {
+		t.Errorf("not reconsidered: %v", err)
+	}
+	var won atomic.Int32
+	done := make(chan error, 20)
+	for range 20 {
+		go func() {
+			mine, err := control(t, on(t, b)).Probe(ctx, job.UpstreamImage, "w", time.Minute)
+			if mine {
+				won.Add(1)
+			}
+			done <- err
+		}()
+	}
+	for range 20 {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+	if won.Load() != 1 {
+		t.Errorf("%d have the right", won.Load())
+	}
+	// Nobody but the one who has it can end it, and late news of others does not count.
+	if changed, err := c.Close(ctx, job.UpstreamImage, "x"); err != nil || changed {
+		t.Errorf("closed by somebody else: %t, %v", changed, err)
+	}
+	if before, got, err := c.Trip(ctx, trip(job.CodeThrottled, time.Hour)); err != nil || got != before || got.State != queue.CircuitHalfOpen {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if err := c.Yield(ctx, job.UpstreamImage, "w"); err != nil {
+		t.Fatal(err)
+	}
+	if mine, err := c.Probe(ctx, job.UpstreamImage, "v", time.Minute); err != nil || !mine {
+		t.Fatalf("after it was given back: %t, %v", mine, err)
+	}
+	again := trip(job.CodeThrottled, time.Hour)
+	again.Probe = "v"
+	if _, got, err := c.Trip(ctx, again); err != nil || got.Trips != 2 || got.State != queue.CircuitOpen {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// TestDeadProbeIsReplaced lets the right run out.
+func TestDeadProbeIsReplaced(t *testing.T) {
+	t.Parallel()
+	q, _ := start(t)
+	c := control(t, q)
+	if _, _, err := c.Trip(t.Context(), trip(job.CodeThrottled, 0)); err != nil {
+		t.Fatal(err)
+	}
+	if mine, err := c.Probe(t.Context(), job.UpstreamImage, "dead", 0); err != nil || !mine {
+		t.Fatalf("%t, %v", mine, err)
+	}
+	if mine, err := c.Probe(t.Context(), job.UpstreamImage, "w", time.Minute); err != nil || !mine {
+		t.Errorf("%t, %v", mine, err)
+	}
+	if changed, err := c.Close(t.Context(), job.UpstreamImage, "w"); err != nil || !changed || c.View().Circuit(job.UpstreamImage).Open() {
+		t.Errorf("%t, %v", changed, err)
+	}
+}
+
+// TestEverybodyKnows has one process change what another one reads, also one that starts later.
+func TestEverybodyKnows(t *testing.T) {
+	t.Parallel()
+	q, b := start(t)
+	mine, other := control(t, q), control(t, on(t, b))
+	if _, _, err := mine.Trip(t.Context(), trip(job.CodeThrottled, time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := mine.Pause(t.Context(), job.KindAudio, time.Now().Add(time.Hour), "why"); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]*queue.Control{"the other": other, "a later one": control(t, on(t, b))} {
+		until(t, c, name+" knows", func(v queue.View) bool {
+			p := v.Pauses[job.KindAudio]
+			return v.Circuit(job.UpstreamImage).Open() && p.Holds(time.Now()) && p.Note == "why"
+		})
+		now := time.Now()
+		for kind, held := range map[job.Kind]bool{
+			job.KindImage: true, job.KindAudio: true, job.KindPrompt: false, job.KindTranslation: false,
+		} {
+			if got := c.View().Paused(kind, now); got.IsZero() == held {
+				t.Errorf("%s: %s is held until %s", name, kind, got)
+			}
+		}
+	}
+	if err := other.Resume(t.Context(), job.KindAudio); err != nil {
+		t.Fatal(err)
+	}
+	until(t, mine, "resumed", func(v queue.View) bool { return v.Paused(job.KindAudio, time.Now()).IsZero() })
+}
+
+// TestConsumersArePaused looks at what NATS itself was told.
+func TestConsumersArePaused(t *testing.T) {
+	t.Parallel()
+	q, b := start(t)
+	c := control(t, q)
+	paused := func(kind job.Kind) int {
+		n := 0
+		for _, lane := range job.Lanes() {
+			consumer, err := b.JetStream().Consumer(t.Context(), broker.StreamJobs, broker.ConsumerName(kind, lane))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if consumer.CachedInfo().Paused {
+				n++
+			}
+		}
+		return n
+	}
+	eventually := func(what string, see func() bool) {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(t.Context(), hang)
+		defer cancel()
+		for !see() {
+			if ctx.Err() != nil {
+				t.Fatalf("never: %s", what)
+			}
+		}
+	}
+	if _, _, err := c.Trip(t.Context(), trip(job.CodeMisconfigured, time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	eventually("both lanes are paused", func() bool { return paused(job.KindImage) == 2 })
+	if n := paused(job.KindAudio) + paused(job.KindPrompt) + paused(job.KindTranslation); n != 0 {
+		t.Errorf("%d consumers of other kinds are paused", n)
+	}
+	if err := c.Reconsider(t.Context(), job.UpstreamImage, job.CodeMisconfigured); err != nil {
+		t.Fatal(err)
+	}
+	eventually("both lanes go on", func() bool { return paused(job.KindImage) == 0 })
+}
+
+// TestProcessSetsRightWhatADeadOneLeft finds consumers paused for which there is no reason any more.
+func TestProcessSetsRightWhatADeadOneLeft(t *testing.T) {
+	t.Parallel()
+	q, b := start(t)
+	name := broker.ConsumerName(job.KindPrompt, job.LaneGuest)
+	if _, err := b.JetStream().PauseConsumer(t.Context(), broker.StreamJobs, name, time.Now().Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	control(t, q)
+	ctx, cancel := context.WithTimeout(t.Context(), hang)
+	defer cancel()
+	for {
+		consumer, err := b.JetStream().Consumer(ctx, broker.StreamJobs, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !consumer.CachedInfo().Paused {
+			return
+		}
+	}
+}
+
+// TestControlMadeAnew has the bucket emptied behind the back of a process that knows more.
+func TestControlMadeAnew(t *testing.T) {
+	t.Parallel()
+	q, b := start(t)
+	c := control(t, q)
+	if _, _, err := c.Trip(t.Context(), trip(job.CodeThrottled, time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	stream, err := b.JetStream().Stream(t.Context(), broker.ControlStream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := stream.Purge(t.Context(), jetstream.WithPurgeSubject(broker.CircuitSubject(job.UpstreamImage))); err != nil {
+		t.Fatal(err)
+	}
+	until(t, c, "it is forgotten", func(v queue.View) bool { return !v.Circuit(job.UpstreamImage).Open() })
+}
+
+// TestShow tells what a job waits for, in every state and for every reason.
+func TestShow(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	later := job.At(now.Add(time.Minute))
+	open := queue.Circuit{Upstream: job.UpstreamImage, State: queue.CircuitOpen, Code: job.CodeThrottled, Until: later}
+	half := open
+	half.State = queue.CircuitHalfOpen
+	paused := map[job.Kind]queue.KindPause{job.KindImage: {Kind: job.KindImage, Until: job.At(now.Add(time.Hour))}}
+	for name, test := range map[string]struct {
+		view   queue.View
+		status job.Status
+		next   *job.Time
+		reason string
+		at     *job.Time
+	}{
+		"nothing":                {queue.View{}, job.StatusQueued, nil, "", nil},
+		"closed":                 {circuits(open), job.StatusQueued, nil, job.CodeThrottled, &later},
+		"closed, retrying":       {circuits(open), job.StatusRetrying, job.AtPtr(now), job.CodeThrottled, &later},
+		"own pause is longer":    {circuits(open), job.StatusRetrying, job.AtPtr(now.Add(time.Hour)), "", job.AtPtr(now.Add(time.Hour))},
+		"running all the same":   {circuits(open), job.StatusRunning, nil, "", nil},
+		"ended":                  {circuits(open), job.StatusSucceeded, nil, "", nil},
+		"half open":              {circuits(half), job.StatusQueued, nil, job.CodeThrottled, nil},
+		"paused by the operator": {queue.View{Pauses: paused}, job.StatusQueued, nil, job.ReasonPaused, job.AtPtr(now.Add(time.Hour))},
+	} {
+		j := &job.Job{Kind: job.KindImage, Status: test.status, NextAttemptAt: test.next}
+		test.view.Show(j, now)
+		if j.WaitingReason != test.reason || (j.WaitingFor == "") != (test.reason == "") {
+			t.Errorf("%s: %q, %q", name, j.WaitingReason, j.WaitingFor)
+		}
+		if (j.NextAttemptAt == nil) != (test.at == nil) || (test.at != nil && !j.NextAttemptAt.Equal(test.at.Time)) {
+			t.Errorf("%s: next attempt at %v, want %v", name, j.NextAttemptAt, test.at)
+		}
+		other := &job.Job{Kind: job.KindAudio, Status: test.status}
+		if test.view.Show(other, now); other.WaitingFor != "" {
+			t.Errorf("%s: another kind waits for %q", name, other.WaitingFor)
+		}
+	}
+}
+
+func circuits(c queue.Circuit) queue.View {
+	return queue.View{Circuits: map[string]queue.Circuit{c.Upstream: c}}
+}

@@ -1,0 +1,264 @@
+package processor
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/queue"
+	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
+	"github.com/text2image-audio/text2image-audio/worker/upstream"
+)
+
+const (
+	// outageAfter is how many calls in a row must not reach an upstream before it counts as down.
+	outageAfter = 10
+	// probeHold is how long the right to let a job through lasts without a sign of life from its worker.
+	probeHold = broker.DefaultAckWait + 5*time.Second
+	// heldWait is after how long a job that must not be begun may be delivered again.
+	heldWait = time.Second
+	// reportTimeout bounds the writing of a circuit; the job that brought the news must not wait for long.
+	reportTimeout = 5 * time.Second
+)
+
+// breaker keeps this worker from calling an upstream that is closed to everybody, and closes and opens upstreams by what
+// the worker sees of them. What is closed is known to all workers and survives them all.
+type breaker struct {
+	cfg     Config
+	worker  string
+	control *queue.Control
+	metrics *telemetry.Metrics
+	log     *slog.Logger
+	now     func() time.Time
+
+	mu sync.Mutex
+	// seeking are the upstreams for which one of this worker's slots looks for a job to let through.
+	seeking map[string]bool
+	// failures counts the calls in a row that did not reach an upstream.
+	failures map[string]int
+}
+
+// pass is the right to begin jobs that need an upstream.
+type pass struct {
+	upstream string
+	// probe says that the upstream is half open and this is the one job that is let through.
+	probe bool
+}
+
+// enter reports whether a slot may take a job of a kind. A pass for an upstream whose pause is over is given to one slot
+// at a time and must be given back by leave.
+func (b *breaker) enter(kind job.Kind) (pass, bool) {
+	view, now := b.control.View(), b.now()
+	name := kind.Upstream()
+	if view.Pauses[kind].Holds(now) {
+		return pass{}, false
+	}
+	c := view.Circuit(name)
+	if !c.Open() {
+		return pass{upstream: name}, true
+	}
+	if !c.Due(now) {
+		return pass{}, false
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.seeking[name] {
+		return pass{}, false
+	}
+	b.seeking[name] = true
+	return pass{upstream: name, probe: true}, true
+}
+
+// leave gives a pass back.
+func (b *breaker) leave(p pass) {
+	if p.probe {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		delete(b.seeking, p.upstream)
+	}
+}
+
+// admit decides, with the job in hand, whether it may be begun. Between the pass and the job the upstream may have been
+// closed, and of several workers only one lets a job through.
+func (b *breaker) admit(ctx context.Context, kind job.Kind, p pass) (admitted pass, ok bool) {
+	view, now := b.control.View(), b.now()
+	c := view.Circuit(p.upstream)
+	switch {
+	case view.Pauses[kind].Holds(now):
+		return pass{}, false
+	case !c.Open():
+		return pass{upstream: p.upstream}, true
+	case !c.Due(now), !p.probe, !b.probe(ctx, p.upstream):
+		return pass{}, false
+	}
+	return p, true
+}
+
+// probe asks for the right to let one job through.
+func (b *breaker) probe(ctx context.Context, name string) bool {
+	mine, err := b.control.Probe(ctx, name, b.worker, probeHold)
+	if err != nil {
+		b.log.DebugContext(ctx, "right to try an upstream not given", "upstream", name, "error", err)
+	}
+	return mine
+}
+
+// call reports whether an upstream may be called on the way to something else, and whether as the one call that is let
+// through.
+func (b *breaker) call(ctx context.Context, name string) (p pass, ok bool) {
+	c := b.control.View().Circuit(name)
+	switch {
+	case !c.Open():
+		return pass{upstream: name}, true
+	case !c.Due(b.now()):
+		return pass{}, false
+	}
+	return pass{upstream: name, probe: true}, b.probe(ctx, name)
+}
+
+// soonest returns how long it is until the pause of an upstream is over, at the most the given time.
+func (b *breaker) soonest(most time.Duration) time.Duration {
+	now := b.now()
+	for _, c := range b.control.View().Circuits {
+		if c.Open() {
+			if left := c.Until.Sub(now); left > 0 {
+				most = min(most, left)
+			}
+		}
+	}
+	return most
+}
+
+// keep says that the job that was let through is still being worked.
+func (b *breaker) keep(ctx context.Context, p pass) {
+	if !p.probe {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, reportTimeout)
+	defer cancel()
+	if err := b.control.Renew(ctx, p.upstream, b.worker, probeHold); err != nil {
+		b.log.DebugContext(ctx, "right to try an upstream not renewed", "upstream", p.upstream, "error", err)
+	}
+}
+
+// report takes in how a call ended: fault is nil when the upstream served it, and said is false when the outcome says
+// nothing about the upstream.
+func (b *breaker) report(ctx context.Context, p pass, fault *upstream.Fault, said bool) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), reportTimeout)
+	defer cancel()
+	if err := b.reported(ctx, p, fault, said); err != nil {
+		b.log.WarnContext(ctx, "state of an upstream not stored", "upstream", p.upstream, "error", err)
+	}
+}
+
+func (b *breaker) reported(ctx context.Context, p pass, fault *upstream.Fault, said bool) error {
+	if !said {
+		if p.probe {
+			return b.control.Yield(ctx, p.upstream, b.worker)
+		}
+		return nil
+	}
+	trip := queue.Trip{Upstream: p.upstream}
+	if p.probe {
+		trip.Probe = b.worker
+	}
+	switch {
+	case fault == nil, fault.Class == upstream.Permanent, fault.Class == upstream.Moderated:
+		return b.serves(ctx, p)
+	case fault.Class == upstream.Throttled && fault.Status == 0:
+		// Our own rule of one call at a time; its jobs come back by themselves.
+		return b.serves(ctx, p)
+	case fault.Class == upstream.Throttled, fault.Class == upstream.Misconfigured:
+		trip.Code, trip.Status = fault.Code, fault.Status
+	case !b.down(p, fault):
+		if p.probe {
+			return b.serves(ctx, p)
+		}
+		return nil
+	default:
+		trip.Code, trip.Status = job.CodeUnavailable, fault.Status
+	}
+	trip.Pause = func(trips int) time.Duration { return b.cfg.closedFor(trip.Code, trips, fault.RetryAfter) }
+	before, after, err := b.control.Trip(ctx, trip)
+	if err != nil {
+		return err
+	}
+	if after.Trips != before.Trips {
+		b.metrics.UpstreamTrips.WithLabelValues(p.upstream, after.Code).Inc()
+	}
+	if after.Code != before.Code {
+		b.announce(ctx, after, fault)
+	}
+	return nil
+}
+
+// announce tells the operator of an upstream that was closed, once until it serves again.
+func (b *breaker) announce(ctx context.Context, c queue.Circuit, fault *upstream.Fault) {
+	attributes := []any{
+		"upstream", c.Upstream, "code", c.Code, "status", c.Status, "until", c.Until.Time, "error", fault, "detail", fault.Detail,
+	}
+	if c.Code == job.CodeMisconfigured {
+		b.log.ErrorContext(ctx, "an upstream refuses this installation; jobs that need it wait until an operator acts", attributes...)
+		return
+	}
+	b.log.WarnContext(ctx, "an upstream is closed for a while; jobs that need it wait", attributes...)
+}
+
+// serves takes in that the upstream has served a call.
+func (b *breaker) serves(ctx context.Context, p pass) error {
+	b.mu.Lock()
+	delete(b.failures, p.upstream)
+	b.mu.Unlock()
+	if !p.probe {
+		return nil
+	}
+	before := b.control.View().Circuit(p.upstream)
+	changed, err := b.control.Close(ctx, p.upstream, b.worker)
+	if changed {
+		b.log.WarnContext(ctx, "the upstream serves again", "upstream", p.upstream, "closed_since", before.Since.Time, "code", before.Code)
+	}
+	return err
+}
+
+// down takes in a failed call and reports whether the upstream counts as down: too many calls in a row did not reach it,
+// or the one that was let through did not. Errors that it answers itself may be about single requests, and each job's own
+// backoff sees to those; one that lets a job through to answer so is neither throttled nor down any more, but may still
+// refuse this installation.
+func (b *breaker) down(p pass, fault *upstream.Fault) bool {
+	if !unreachable(fault) {
+		return p.probe && b.control.View().Circuit(p.upstream).Code == job.CodeMisconfigured
+	}
+	if p.probe {
+		return true
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.failures[p.upstream]++
+	return b.failures[p.upstream] >= outageAfter
+}
+
+// unreachable reports whether a fault means that the upstream did not get the request: no answer came, or an edge says
+// that what lies behind it is gone.
+func unreachable(fault *upstream.Fault) bool {
+	switch fault.Status {
+	case 0:
+		return fault.Code == upstream.CodeUnavailable
+	case 521, 522, 523, 530:
+		return true
+	}
+	return false
+}
+
+// start lets one job through at once to every upstream that refused this installation: the worker may have been started
+// with other settings.
+func (b *breaker) start(ctx context.Context) error {
+	var errs []error
+	for _, name := range job.Upstreams() {
+		errs = append(errs, b.control.Reconsider(ctx, name, job.CodeMisconfigured))
+	}
+	return errors.Join(errs...)
+}

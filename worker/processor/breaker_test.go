@@ -1,0 +1,354 @@
+package processor_test
+
+import (
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/queue"
+	"github.com/text2image-audio/text2image-audio/worker/processor"
+	"github.com/text2image-audio/text2image-audio/worker/upstream"
+)
+
+// of returns a fault of an upstream.
+func of(name string, class upstream.Class, status int, after time.Duration) *upstream.Fault {
+	codes := map[upstream.Class]string{
+		upstream.Throttled: upstream.CodeThrottled, upstream.Misconfigured: upstream.CodeMisconfigured,
+		upstream.Retryable: upstream.CodeUnavailable, upstream.Permanent: upstream.CodeRejected,
+	}
+	return &upstream.Fault{
+		Upstream: name, Class: class, Code: codes[class], Status: status, RetryAfter: after, Detail: "said by the upstream",
+	}
+}
+
+// circuit returns what lies in NATS about an upstream.
+func (r *rig) circuit(name string) queue.Circuit {
+	r.Helper()
+	c := r.queue.NewControl(nil, nil)
+	if err := c.Start(r.Context()); err != nil {
+		r.Fatal(err)
+	}
+	defer c.Stop()
+	return c.View().Circuit(name)
+}
+
+// A worker that is told to wait makes every worker wait, with every job of that upstream and no other.
+func TestThrottleIsEverybodys(t *testing.T) {
+	t.Parallel()
+	const asked = 1500 * time.Millisecond
+	r := newRig(t)
+	var mu sync.Mutex
+	var toldAt time.Time
+	var early []time.Duration
+	gen := func(c call) (*job.Result, error) {
+		if c.task.Spec.Kind != job.KindImage {
+			return succeed(c)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if toldAt.IsZero() {
+			toldAt = time.Now()
+			return nil, of(upstream.PollinationsImage, upstream.Throttled, 429, asked)
+		}
+		if since := time.Since(toldAt); since < asked {
+			early = append(early, since)
+		}
+		return succeed(c)
+	}
+	one, two := newFake(gen), newFake(gen)
+	a, b := r.start(one, withOneSlot), r.start(two, withOneSlot)
+	first := r.submit(job.KindImage)
+	r.eventually("the upstream is closed", func() bool { return r.circuit(upstream.PollinationsImage).Open() })
+	var images []*job.Spec
+	for n := range 12 {
+		images = append(images, r.submit(job.KindImage, func(s *job.Spec) { s.Lane = job.Lanes()[n%2] }))
+	}
+	// The others go on meanwhile.
+	for _, kind := range []job.Kind{job.KindAudio, job.KindPrompt, job.KindTranslation} {
+		if record := r.settled(r.submit(kind)); record.Status != job.StatusSucceeded || record.Throttles != 0 {
+			t.Errorf("%s: %+v", kind, record)
+		}
+	}
+	for _, s := range append(images, first) {
+		record := r.settled(s)
+		if record.Status != job.StatusSucceeded || record.Failures != 0 || record.Crashes != 0 {
+			t.Errorf("record is %+v", record)
+		}
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if len(early) > 0 {
+		t.Errorf("called again after %v, although told to wait for %s", early, asked)
+	}
+	if n := one.count(first.ID) + two.count(first.ID); n != 2 {
+		t.Errorf("%d calls for the job that was turned away", n)
+	}
+	for _, s := range images {
+		if n := one.count(s.ID) + two.count(s.ID); n != 1 {
+			t.Errorf("%d calls for a job that waited", n)
+		}
+	}
+	log := a.log.String() + b.log.String()
+	for _, line := range []string{"is closed for a while", "serves again"} {
+		if n := strings.Count(log, line); n != 1 {
+			t.Errorf("%q is said %d times:\n%s", line, n, log)
+		}
+	}
+	if c := r.circuit(upstream.PollinationsImage); c.Open() {
+		t.Errorf("still open: %+v", c)
+	}
+}
+
+// What an upstream asked for holds for a worker that starts afterwards, all others having died.
+func TestPauseOutlivesItsWorkers(t *testing.T) {
+	t.Parallel()
+	const asked = 2 * time.Second
+	r := newRig(t)
+	g := after(of(upstream.PollinationsImage, upstream.Throttled, 429, asked))
+	w := r.start(g)
+	s := r.submit(job.KindImage)
+	r.eventually("the upstream is closed", func() bool { return r.circuit(upstream.PollinationsImage).Open() })
+	told := time.Now()
+	w.stop()
+	other := r.submit(job.KindImage)
+	fresh := newFake(succeed)
+	r.start(fresh)
+	for _, s := range []*job.Spec{s, other} {
+		if record := r.settled(s); record.Status != job.StatusSucceeded {
+			t.Errorf("record is %+v", record)
+		}
+	}
+	for _, c := range fresh.wait(t, 2) {
+		// The clock of the test starts a moment after the worker's.
+		if since := c.at.Sub(told); since < asked-500*time.Millisecond {
+			t.Errorf("called after %s", since)
+		}
+	}
+}
+
+// One job is let through when the pause is over, and no other until its outcome is known.
+func TestOneJobIsLetThrough(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	hold := newGate(t)
+	g := newFake(func(c call) (*job.Result, error) {
+		if c.n == 1 && c.task.Spec.MaxAttempts == 5 {
+			return nil, of(upstream.PollinationsImage, upstream.Throttled, 429, 300*time.Millisecond)
+		}
+		if err := hold.pass(c.ctx); err != nil {
+			return nil, err
+		}
+		return succeed(c)
+	})
+	for range 2 {
+		r.start(g, func(c *processor.Config) { c.SlotsImage = 4 })
+	}
+	specs := []*job.Spec{r.submit(job.KindImage, attempts(5))}
+	g.wait(t, 1)
+	r.eventually("the upstream is closed", func() bool { return r.circuit(upstream.PollinationsImage).Open() })
+	for range 10 {
+		specs = append(specs, r.submit(job.KindImage))
+	}
+	g.wait(t, 2)
+	r.eventually("one is let through", func() bool { return r.circuit(upstream.PollinationsImage).State == queue.CircuitHalfOpen })
+	// Another kind's job passes through the same workers meanwhile.
+	hold2 := r.submit(job.KindAudio)
+	g.wait(t, 3)
+	if c := r.circuit(upstream.PollinationsImage); c.State != queue.CircuitHalfOpen {
+		t.Errorf("the circuit is %+v while the job is worked", c)
+	}
+	images := 0
+	for _, c := range g.wait(t, 3) {
+		if c.task.Spec.Kind == job.KindImage {
+			images++
+		}
+	}
+	if images != 2 {
+		t.Errorf("%d calls of pictures, want the one that was turned away and the one that was let through", images)
+	}
+	hold.release()
+	for _, s := range append(specs, hold2) {
+		record := r.settled(s)
+		if record.Status != job.StatusSucceeded || record.Failures != 0 {
+			t.Errorf("record is %+v", record)
+		}
+	}
+	if g.most > 8+1 {
+		t.Errorf("%d calls at once", g.most)
+	}
+}
+
+// The pauses of an upstream that does not say for how long grow, and end with the first success.
+func TestPausesGrow(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	f := of(upstream.LanguageModel, upstream.Throttled, 429, 0)
+	g := after(f, f, f)
+	r.start(g, func(c *processor.Config) { c.RetryInitialDelay, c.RetryMaxDelay = 100*time.Millisecond, time.Second })
+	record := r.settled(r.submit(job.KindPrompt))
+	if record.Status != job.StatusSucceeded || record.Throttles != 3 || record.Failures != 0 {
+		t.Fatalf("record is %+v", record)
+	}
+	calls := g.wait(t, 4)
+	for n, least := range []time.Duration{70, 140, 280} {
+		if got := calls[n+1].at.Sub(calls[n].at); got < least*time.Millisecond {
+			t.Errorf("pause %d was %s", n, got)
+		}
+	}
+	if c := r.circuit(upstream.LanguageModel); c.Open() || c.Trips != 0 {
+		t.Errorf("the circuit is %+v", c)
+	}
+}
+
+// An upstream that is down is left alone by all jobs, and none of them fails for it.
+func TestOutageIsEverybodys(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	var mu sync.Mutex
+	down, calls := true, 0
+	g := newFake(func(c call) (*job.Result, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		calls++
+		if down {
+			return nil, of(upstream.PollinationsSpeech, upstream.Retryable, 0, 0)
+		}
+		return succeed(c)
+	})
+	w := r.start(g, func(c *processor.Config) {
+		c.SlotsAudio, c.RetryInitialDelay, c.RetryMaxDelay = 4, 150*time.Millisecond, 400*time.Millisecond
+	})
+	var specs []*job.Spec
+	for range 40 {
+		specs = append(specs, r.submit(job.KindAudio, attempts(8)))
+	}
+	r.eventually("it counts as down", func() bool { return r.circuit(upstream.PollinationsSpeech).Trips >= 3 })
+	mu.Lock()
+	during := calls
+	down = false
+	mu.Unlock()
+	// Ten in a row, those under way with them, and one each time that it was tried.
+	if during > 10+4+6 {
+		t.Errorf("%d calls of an upstream that was down", during)
+	}
+	for _, s := range specs {
+		if record := r.settled(s); record.Status != job.StatusSucceeded {
+			t.Errorf("record is %+v", record)
+		}
+	}
+	if n := strings.Count(w.log.String(), "is closed for a while"); n != 1 {
+		t.Errorf("said %d times", n)
+	}
+}
+
+// Errors that an upstream answers close nothing, however many: they may be about the requests.
+func TestAnsweredErrorsCloseNothing(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	g := newFake(func(c call) (*job.Result, error) {
+		if c.n == 1 && c.task.Spec.MaxAttempts == 8 {
+			return nil, of(upstream.PollinationsSpeech, upstream.Retryable, 500, 0)
+		}
+		return succeed(c)
+	})
+	r.start(g, func(c *processor.Config) {
+		c.SlotsAudio, c.RetryInitialDelay, c.RetryMaxDelay = 8, time.Hour, time.Hour
+	})
+	const jobs = 40
+	for range jobs {
+		r.submit(job.KindAudio, attempts(8))
+	}
+	g.wait(t, jobs)
+	if record := r.settled(r.submit(job.KindAudio)); record.Status != job.StatusSucceeded || record.Throttles != 0 {
+		t.Errorf("record is %+v", record)
+	}
+	if c := r.circuit(upstream.PollinationsSpeech); c.Trips != 0 {
+		t.Errorf("the circuit is %+v", c)
+	}
+}
+
+// A single job's bad luck closes nothing.
+func TestFailuresOfOneJobCloseNothing(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	g := newFake(func(c call) (*job.Result, error) {
+		if c.n <= 4 {
+			return nil, of(upstream.PollinationsImage, upstream.Retryable, 0, 0)
+		}
+		return succeed(c)
+	})
+	r.start(g)
+	if record := r.settled(r.submit(job.KindImage, attempts(8))); record.Status != job.StatusSucceeded || record.Failures != 4 {
+		t.Errorf("record is %+v", record)
+	}
+	if c := r.circuit(upstream.PollinationsImage); c.Trips != 0 {
+		t.Errorf("the circuit is %+v", c)
+	}
+}
+
+// An upstream that refuses the installation is asked seldom, its operator reads the reason once, and a worker that
+// starts anew asks at once.
+func TestRefusalWaitsForAnOperator(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	refusal := of(upstream.LanguageModel, upstream.Misconfigured, 401, 0)
+	g := always(refusal)
+	broken := r.start(g, func(c *processor.Config) { c.MisconfiguredDelay = time.Hour })
+	specs := []*job.Spec{r.submit(job.KindPrompt), r.submit(job.KindTranslation)}
+	r.eventually("the refusal is known", func() bool {
+		c := r.circuit(upstream.LanguageModel)
+		return c.State == queue.CircuitOpen && c.Code == job.CodeMisconfigured && c.Status == 401
+	})
+	for range 20 {
+		specs = append(specs, r.submit(job.KindPrompt))
+	}
+	log := broken.log.String()
+	if n := strings.Count(log, "refuses this installation"); n != 1 {
+		t.Errorf("said %d times, want once: %s", n, log)
+	}
+	if !strings.Contains(log, "said by the upstream") {
+		t.Errorf("the upstream's own words are missing: %s", log)
+	}
+	broken.stop()
+	mended := newFake(succeed)
+	w := r.start(mended)
+	for _, s := range specs {
+		if record := r.settled(s); record.Status != job.StatusSucceeded || record.Failures != 0 {
+			t.Errorf("record is %+v", record)
+		}
+	}
+	if log := w.log.String(); !strings.Contains(log, "serves again") {
+		t.Errorf("the end is not said: %s", log)
+	}
+}
+
+// A kind that an operator has paused is not worked until it is resumed, by no worker, while the others go on.
+func TestOperatorPausesAKind(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	operator := r.queue.NewControl(nil, nil)
+	if err := operator.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(operator.Stop)
+	if _, err := operator.Pause(t.Context(), job.KindPrompt, time.Now().Add(time.Hour), "maintenance"); err != nil {
+		t.Fatal(err)
+	}
+	g := newFake(succeed)
+	r.start(g)
+	paused := r.submit(job.KindPrompt)
+	if record := r.settled(r.submit(job.KindTranslation)); record.Status != job.StatusSucceeded {
+		t.Errorf("record is %+v", record)
+	}
+	if n := g.count(paused.ID); n != 0 {
+		t.Errorf("%d calls of a paused kind", n)
+	}
+	if err := operator.Resume(t.Context(), job.KindPrompt); err != nil {
+		t.Fatal(err)
+	}
+	if record := r.settled(paused); record.Status != job.StatusSucceeded || record.Failures != 0 {
+		t.Errorf("record is %+v", record)
+	}
+}

@@ -63,7 +63,11 @@ func (c Circuit) opened(t Trip, now time.Time) (next Circuit, changed bool) {
 		// One of several calls that were under way together.
 		until := job.At(now.Add(t.Pause(c.Trips)))
 		worse := t.Code == job.CodeMisconfigured && c.Code != job.CodeMisconfigured
-		if c.State == CircuitHalfOpen || (!worse && !until.After(c.Until.Time)) {
+		if c.State == CircuitHalfOpen {
+			// What the upstream asks for now holds, whatever comes of the job that was let through.
+			c.State, c.Probe, c.Until = CircuitOpen, "", job.At(now)
+		}
+		if !worse && !until.After(c.Until.Time) {
 			return c, false
 		}
 		if worse {

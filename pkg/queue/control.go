@@ -34,6 +34,8 @@ type Control struct {
 
 	stop func()
 	done sync.WaitGroup
+	// editing lets one change of this process through at a time: they would only be in each other's way.
+	editing sync.Mutex
 
 	mu      sync.Mutex
 	view    View
@@ -151,8 +153,10 @@ func (c *Control) follow(ctx context.Context, notices <-chan *nats.Msg) {
 		select {
 		case <-ctx.Done():
 			return
+		case m := <-notices:
+			c.notified(m)
+			continue
 		case <-ticker.C:
-		case <-notices:
 		}
 		if err := c.read(ctx); err != nil && ctx.Err() == nil {
 			// What is known stays in force; the next reading is due in a moment.

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
@@ -120,6 +122,8 @@ func (c *Control) putPause(ctx context.Context, p KindPause) error {
 func (c *Control) editCircuit(
 	ctx context.Context, upstream string, edit func(Circuit) (Circuit, bool),
 ) (after Circuit, changed bool, err error) {
+	c.editing.Lock()
+	defer c.editing.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, controlTimeout)
 	defer cancel()
 	subject := broker.CircuitSubject(upstream)
@@ -162,9 +166,27 @@ func (c *Control) editCircuit(
 // published takes a state that was written here into the view, the consumers included, and tells the others.
 func (c *Control) published(ctx context.Context, data []byte, subject string, revision uint64) {
 	c.take(data, subject, revision)
-	if err := c.queue.nc.Publish(broker.ControlChanged, nil); err != nil {
+	notice := nats.NewMsg(broker.ControlChanged)
+	notice.Data = data
+	notice.Header.Set(noticeSubject, subject)
+	notice.Header.Set(noticeRevision, strconv.FormatUint(revision, 10))
+	if err := c.queue.nc.PublishMsg(notice); err != nil {
 		// They look for themselves in a second.
 		c.log.DebugContext(ctx, "change of control not told", "error", err)
+	}
+}
+
+// The headers of a notice, whose body is the state as it was stored.
+const (
+	noticeSubject  = "Control-Subject"
+	noticeRevision = "Control-Revision"
+)
+
+// notified takes in a state that another process has stored.
+func (c *Control) notified(m *nats.Msg) {
+	revision, err := strconv.ParseUint(m.Header.Get(noticeRevision), 10, 64)
+	if err == nil && revision > 0 {
+		c.take(m.Data, m.Header.Get(noticeSubject), revision)
 	}
 }
 

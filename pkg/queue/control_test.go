@@ -113,14 +113,24 @@ func TestOneProbe(t *testing.T) {
 	if won.Load() != 1 {
 		t.Errorf("%d have the right", won.Load())
 	}
-	// Nobody but the one who has it can end it, and late news of others does not count.
+	// Nobody but the one who has it can end it.
 	if changed, err := c.Close(ctx, job.UpstreamImage, "x"); err != nil || changed {
 		t.Errorf("closed by somebody else: %t, %v", changed, err)
 	}
-	if before, got, err := c.Trip(ctx, trip(job.CodeThrottled, time.Hour)); err != nil || got != before || got.State != queue.CircuitHalfOpen {
+	if err := c.Yield(ctx, job.UpstreamImage, "w"); err != nil {
+		t.Fatal(err)
+	}
+	if mine, err := c.Probe(ctx, job.UpstreamImage, "w", time.Minute); err != nil || !mine {
+		t.Fatalf("after it was given back: %t, %v", mine, err)
+	}
+	// A call from before that is told to wait makes everybody wait, and the right is void.
+	if _, got, err := c.Trip(ctx, trip(job.CodeThrottled, time.Hour)); err != nil || got.State != queue.CircuitOpen || got.Trips != 1 {
 		t.Errorf("%+v, %v", got, err)
 	}
-	if err := c.Yield(ctx, job.UpstreamImage, "w"); err != nil {
+	if changed, err := c.Close(ctx, job.UpstreamImage, "w"); err != nil || changed {
+		t.Errorf("closed with a void right: %t, %v", changed, err)
+	}
+	if err := c.Reconsider(ctx, job.UpstreamImage, job.CodeThrottled); err != nil {
 		t.Fatal(err)
 	}
 	if mine, err := c.Probe(ctx, job.UpstreamImage, "v", time.Minute); err != nil || !mine {

@@ -102,6 +102,10 @@ func (a *attempt) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if !right.probe && !a.processor.breaker.open(right.upstream) {
+		// It was closed in the moments since.
+		return a.stepBack(ctx)
+	}
 	started := a.processor.now()
 	result, o := a.generate(ctx, task)
 	run := a.processor.now().Sub(started)

@@ -38,6 +38,9 @@ type breaker struct {
 	mu sync.Mutex
 	// seeking are the upstreams for which one of this worker's slots looks for a job to let through.
 	seeking map[string]bool
+	// asked is until when an upstream wants to be left alone, as this worker was told. It holds from the very moment, before
+	// all others know.
+	asked map[string]time.Time
 	// failures counts the calls in a row that did not reach an upstream.
 	failures map[string]int
 }
@@ -58,15 +61,14 @@ func (b *breaker) enter(kind job.Kind) (pass, bool) {
 		return pass{}, false
 	}
 	c := view.Circuit(name)
-	if !c.Open() {
-		return pass{upstream: name}, true
-	}
-	if !c.Due(now) {
-		return pass{}, false
-	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.seeking[name] {
+	switch {
+	case now.Before(b.asked[name]):
+		return pass{}, false
+	case !c.Open():
+		return pass{upstream: name}, true
+	case !c.Due(now), b.seeking[name]:
 		return pass{}, false
 	}
 	b.seeking[name] = true
@@ -88,7 +90,7 @@ func (b *breaker) admit(ctx context.Context, kind job.Kind, p pass) (admitted pa
 	view, now := b.control.View(), b.now()
 	c := view.Circuit(p.upstream)
 	switch {
-	case view.Pauses[kind].Holds(now):
+	case view.Pauses[kind].Holds(now), b.told(p.upstream, now):
 		return pass{}, false
 	case !c.Open():
 		return pass{upstream: p.upstream}, true
@@ -107,14 +109,39 @@ func (b *breaker) probe(ctx context.Context, name string) bool {
 	return mine
 }
 
+// open reports whether an upstream may be called by anybody.
+func (b *breaker) open(name string) bool {
+	return !b.told(name, b.now()) && !b.control.View().Circuit(name).Open()
+}
+
+// told reports whether this worker was told to leave an upstream alone for longer.
+func (b *breaker) told(name string, now time.Time) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return now.Before(b.asked[name])
+}
+
+// heed takes in for how long an upstream asked to be left alone, and returns until when.
+func (b *breaker) heed(name string, pause time.Duration) time.Time {
+	until := b.now().Add(pause)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if until.After(b.asked[name]) {
+		b.asked[name] = until
+	}
+	return until
+}
+
 // call reports whether an upstream may be called on the way to something else, and whether as the one call that is let
 // through.
 func (b *breaker) call(ctx context.Context, name string) (p pass, ok bool) {
-	c := b.control.View().Circuit(name)
+	c, now := b.control.View().Circuit(name), b.now()
 	switch {
+	case b.told(name, now):
+		return pass{}, false
 	case !c.Open():
 		return pass{upstream: name}, true
-	case !c.Due(b.now()):
+	case !c.Due(now):
 		return pass{}, false
 	}
 	return pass{upstream: name, probe: true}, b.probe(ctx, name)
@@ -123,6 +150,13 @@ func (b *breaker) call(ctx context.Context, name string) (p pass, ok bool) {
 // soonest returns how long it is until the pause of an upstream is over, at the most the given time.
 func (b *breaker) soonest(most time.Duration) time.Duration {
 	now := b.now()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, until := range b.asked {
+		if left := until.Sub(now); left > 0 {
+			most = min(most, left)
+		}
+	}
 	for _, c := range b.control.View().Circuits {
 		if c.Open() {
 			if left := c.Until.Sub(now); left > 0 {
@@ -181,6 +215,12 @@ func (b *breaker) reported(ctx context.Context, p pass, fault *upstream.Fault, s
 		return nil
 	default:
 		trip.Code, trip.Status = job.CodeUnavailable, fault.Status
+	}
+	if fault.RetryAfter > 0 {
+		until := b.heed(p.upstream, fault.RetryAfter)
+		if c := b.control.View().Circuit(p.upstream); !p.probe && c.State == queue.CircuitOpen && c.Code == trip.Code && c.Until.After(until) {
+			return nil
+		}
 	}
 	trip.Pause = func(trips int) time.Duration { return b.cfg.closedFor(trip.Code, trips, fault.RetryAfter) }
 	before, after, err := b.control.Trip(ctx, trip)

@@ -144,6 +144,7 @@ func (p *Processor) slot(pulling, working context.Context, pl *pool) {
 	defer puller.Close()
 	worked := true
 	for pulling.Err() == nil {
+		asked := time.Now()
 		d, right, err := p.take(pulling, pl, puller, worked)
 		if err != nil {
 			p.trouble.report(pulling, err)
@@ -152,7 +153,7 @@ func (p *Processor) slot(pulling, working context.Context, pl *pool) {
 			}
 			continue
 		}
-		p.trouble.over(pulling)
+		p.trouble.over(pulling, asked)
 		worked = d != nil
 		if d == nil {
 			continue

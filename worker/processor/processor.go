@@ -72,7 +72,7 @@ func New(cfg Config, deps Deps) (*Processor, error) {
 		running: make(map[*attempt]struct{}), seconds: make(map[job.Kind]float64), news: make(chan struct{}, 1),
 		control: deps.Control, breaker: &breaker{
 			cfg: cfg, worker: id, control: deps.Control, metrics: deps.Metrics, log: deps.Log, now: time.Now,
-			seeking: make(map[string]bool), failures: make(map[string]int),
+			seeking: make(map[string]bool), asked: make(map[string]time.Time), failures: make(map[string]int),
 		},
 	}, nil
 }
@@ -178,23 +178,25 @@ func (p *Processor) canceled(id string) {
 type trouble struct {
 	log *slog.Logger
 	mu  sync.Mutex
-	on  bool
+	// since is when it was noticed; zero while there is none.
+	since time.Time
 }
 
 func (t *trouble) report(ctx context.Context, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !t.on && ctx.Err() == nil {
-		t.on = true
+	if t.since.IsZero() && ctx.Err() == nil {
+		t.since = time.Now()
 		t.log.WarnContext(ctx, "the queue cannot be asked for jobs", "error", err)
 	}
 }
 
-func (t *trouble) over(ctx context.Context) {
+// over takes in that NATS has answered what was asked at the given moment; an answer to an earlier question says nothing.
+func (t *trouble) over(ctx context.Context, asked time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.on {
-		t.on = false
+	if !t.since.IsZero() && asked.After(t.since) {
+		t.since = time.Time{}
 		t.log.WarnContext(ctx, "the queue can be asked for jobs again")
 	}
 }

@@ -191,6 +191,20 @@ func (a *attempt) retry(ctx context.Context, o outcome, counts job.Counts, delay
 	return a.delivery.Retry(next.Sub(now) + time.Millisecond)
 }
 
+// stepBack gives a job that was begun back before its upstream was called, which counts as nothing.
+func (a *attempt) stepBack(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+	defer cancel()
+	err := a.update(ctx, func(p *job.Progress) {
+		p.Status, p.Stage, p.WaitingFor = job.StatusRetrying, "", a.spec.Kind.Upstream()
+		p.NextAttemptAt = job.AtPtr(a.processor.now().Add(heldWait))
+	})
+	if isGone(err) {
+		return nil
+	}
+	return a.delivery.Retry(heldWait + time.Millisecond)
+}
+
 // handBack gives the job to another worker at once; being stopped is no failure of the job.
 func (a *attempt) handBack(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)

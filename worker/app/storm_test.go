@@ -1,0 +1,190 @@
+package app_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	dto "github.com/prometheus/client_model/go"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/ledger"
+	"github.com/text2image-audio/text2image-audio/pkg/queue"
+	"github.com/text2image-audio/text2image-audio/pkg/simulator"
+	"github.com/text2image-audio/text2image-audio/pkg/simulator/simulatortest"
+	"github.com/text2image-audio/text2image-audio/pkg/store"
+	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
+	"github.com/text2image-audio/text2image-audio/worker/app"
+)
+
+var stormJobs = flag.Int("storm", 60, "jobs of TestStorm; its full form takes 1000")
+
+// TestStorm sends jobs of every kind through an upstream of which more than half of the answers are faults, to two
+// workers. All succeed, none is asked for again before its time, and the workers share the work.
+func TestStorm(t *testing.T) {
+	t.Parallel()
+	const asked = time.Second
+	sim := simulatortest.Start(t)
+	simulatortest.Script(t, sim,
+		simulator.Rule{ID: "throttled", Probability: 0.30, Fault: "rate_limited", RetryAfter: asked},
+		simulator.Rule{ID: "failed", Probability: 0.20 / 0.70, Fault: "server_error"},
+		simulator.Rule{ID: "hangs", Probability: 0.05 / 0.50, Fault: "hang"},
+		simulator.Rule{ID: "cut", Probability: 0.05 / 0.45, Fault: "truncated"},
+	)
+	b := brokertest.Start(t)
+	q, err := queue.New(t.Context(), b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := store.New(t.Context(), b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	workers := make([]*storming, 2)
+	for n := range workers {
+		workers[n] = storm(t, b, sim)
+	}
+	jobs := ledger.New(q, s)
+	var specs []*job.Spec
+	for n := range *stormJobs {
+		spec := stormSpec(t, n)
+		if _, _, err := jobs.Submit(t.Context(), spec, false); err != nil {
+			t.Fatal(err)
+		}
+		specs = append(specs, spec)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+	defer cancel()
+	for _, spec := range specs {
+		record := ended(ctx, t, s, spec)
+		if record.Status != job.StatusSucceeded {
+			t.Errorf("%s: %+v %+v", spec.Kind, record, record.Error)
+		}
+	}
+	inspect(t, sim, workers, asked)
+}
+
+// storming is a worker of which it is known how many jobs it has ended.
+type storming struct {
+	*app.Worker
+	metrics *telemetry.Metrics
+}
+
+func storm(t *testing.T, b *broker.Broker, sim *simulator.Simulator) *storming {
+	t.Helper()
+	cfg := load(t, "POLLINATIONS_IMAGE_API_BASE="+sim.PollinationsURL(), "POLLINATIONS_TEXT_API_BASE="+sim.PollinationsURL(),
+		"POLLINATIONS_API_TOKEN=sk_storm", "DEEPSEEK_API_URL="+sim.DeepSeekURL(), "DEEPSEEK_API_KEY=sk-storm",
+		"IMAGE_TIMEOUT=2s", "AUDIO_TIMEOUT=2s", "TEXT_TIMEOUT=2s", "FETCH_RETRY_INITIAL_DELAY_MS=100", "FETCH_RETRY_MAX_DELAY_MS=1000")
+	w := &storming{metrics: telemetry.NewMetrics()}
+	w.Worker = app.New(cfg, b, w.metrics, slog.New(slog.DiscardHandler))
+	if err := w.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		if err := w.Stop(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	return w
+}
+
+func stormSpec(t *testing.T, n int) *job.Spec {
+	t.Helper()
+	id, created, err := ledger.NewID()
+	if err != nil {
+		t.Fatal(err)
+	}
+	side, seed := 64, int64(n)
+	spec := &job.Spec{
+		ID: id, Kind: job.Kinds()[n%4], Lane: job.Lanes()[n/4%2], Owner: "owner", CreatedAt: job.At(created), MaxAttempts: 20,
+		Deadline: job.At(created.Add(time.Hour)), Fingerprint: id,
+	}
+	words := fmt.Sprintf("storm %d of the sea", n)
+	switch spec.Kind {
+	case job.KindImage:
+		spec.Input = &job.ImageInput{Prompt: words, Width: &side, Height: &side, Seed: &seed}
+	case job.KindAudio:
+		spec.Input = &job.AudioInput{Text: words, Model: "elevenlabs", Voice: "alloy"}
+	case job.KindPrompt, job.KindTranslation:
+		spec.Input = &job.TextInput{Text: words}
+	}
+	return spec
+}
+
+func ended(ctx context.Context, t *testing.T, s *store.Store, spec *job.Spec) *job.Record {
+	t.Helper()
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for {
+		record, err := s.RecordLeader(ctx, spec.Owner, spec.ID)
+		if err == nil {
+			return record
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			t.Fatalf("%s %s has not ended: %v", spec.Kind, spec.ID, err)
+		}
+	}
+}
+
+// inspect looks at what the upstream saw.
+func inspect(t *testing.T, sim *simulator.Simulator, workers []*storming, asked time.Duration) {
+	t.Helper()
+	for _, kind := range []simulator.Kind{simulator.KindImage, simulator.KindSpeech, simulator.KindChat} {
+		var calls, throttled, early int
+		last := map[string]time.Time{}
+		for _, c := range sim.Calls(kind) {
+			if !strings.Contains(c.Prompt, "storm") {
+				continue
+			}
+			calls++
+			if c.Status == http.StatusTooManyRequests {
+				throttled++
+			}
+			if at, told := last[c.Prompt]; told && c.Started.Sub(at) < asked {
+				early++
+			}
+			if c.Status == http.StatusTooManyRequests {
+				last[c.Prompt] = c.Finished
+			}
+		}
+		t.Logf("%s: %d calls, %d throttled", kind, calls, throttled)
+		if early > 0 {
+			t.Errorf("%s: %d jobs were asked for again before their time", kind, early)
+		}
+	}
+	shares := make([]float64, len(workers))
+	for n, w := range workers {
+		shares[n] = finished(t, w.metrics)
+	}
+	t.Logf("the workers ended %v jobs", shares)
+	if *stormJobs >= 1000 && (shares[0] < 0.8*shares[1] || shares[1] < 0.8*shares[0]) {
+		t.Errorf("the workers ended %v jobs", shares)
+	}
+}
+
+// finished returns how many jobs a worker has ended.
+func finished(t *testing.T, m *telemetry.Metrics) float64 {
+	t.Helper()
+	var sum float64
+	for _, kind := range job.Kinds() {
+		for _, status := range []job.Status{job.StatusSucceeded, job.StatusFailed} {
+			var value dto.Metric
+			if err := m.JobsFinished.WithLabelValues(string(kind), string(status)).Write(&value); err != nil {
+				t.Fatal(err)
+			}
+			sum += value.GetCounter().GetValue()
+		}
+	}
+	return sum
+}

@@ -194,3 +194,36 @@ func TestStopBeforeStart(t *testing.T) {
 	t.Parallel()
 	newBench(t).stop()
 }
+
+// A picture does not wait for a language model that is closed: its caller's own words are painted, and nobody is asked.
+func TestPictureDoesNotWaitForTheLanguageModel(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	control := b.queue.NewControl(slog.New(slog.DiscardHandler), nil)
+	if err := control.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	defer control.Stop()
+	if _, _, err := control.Trip(t.Context(), queue.Trip{
+		Upstream: job.UpstreamLanguage, Code: job.CodeThrottled, Status: 429, Pause: func(int) time.Duration { return time.Hour },
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.worker.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	defer b.stop()
+	s := b.submit()
+	var record *job.Record
+	b.eventually("the job ends", func() bool {
+		var err error
+		record, err = b.store.RecordLeader(t.Context(), s.Owner, s.ID)
+		return err == nil
+	})
+	if p := record.Result.Prompt; record.Status != job.StatusSucceeded || p == nil || p.Optimized != "a cat" {
+		t.Errorf("record is %+v", record)
+	}
+	if n := b.worker.Simulator().Count(simulator.KindChat, ""); n != 0 {
+		t.Errorf("%d calls of a closed upstream", n)
+	}
+}

@@ -110,11 +110,32 @@ func (b *binder) value(pointer string, n *node, field reflect.Value) {
 		}
 		return
 	}
+	if inner.Kind() == reflect.Slice {
+		b.list(pointer, n, field)
+		return
+	}
 	if !b.scalar(n, inner) {
 		b.add(pointer, "wrong_type", "want", want)
 		return
 	}
 	field.Set(target)
+}
+
+// list puts a list of texts into a field. An entry that is none stays empty there, so that the others keep their places.
+func (b *binder) list(pointer string, n *node, field reflect.Value) {
+	if n.kind != kindArray {
+		b.add(pointer, "wrong_type", "want", string(kindArray))
+		return
+	}
+	texts := make([]string, len(n.items))
+	for i, item := range n.items {
+		if item.kind != kindString {
+			b.add(pointer+"/"+strconv.Itoa(i), "wrong_type", "want", string(kindString))
+			continue
+		}
+		texts[i] = item.text
+	}
+	field.Set(reflect.ValueOf(texts))
 }
 
 // wanted names the JSON type of a Go kind, as the table wants has it.
@@ -126,6 +147,8 @@ func wanted(kind reflect.Kind) string {
 		return "boolean"
 	case reflect.Float64:
 		return "number"
+	case reflect.Slice:
+		return "array"
 	default:
 		return "integer"
 	}

@@ -18,6 +18,7 @@ type node struct {
 	kind    nodeKind
 	text    string
 	members []member
+	items   []*node
 }
 
 type member struct {
@@ -140,13 +141,15 @@ func readObject(d *json.Decoder, depth int) (*node, error) {
 	return n, err
 }
 
-// readArray checks a list and forgets what is in it: no field of ours takes one.
 func readArray(d *json.Decoder, depth int) (*node, error) {
+	n := &node{kind: kindArray}
 	for d.More() {
-		if _, err := readNode(d, depth+1); err != nil {
+		item, err := readNode(d, depth+1)
+		if err != nil {
 			return nil, err
 		}
+		n.items = append(n.items, item)
 	}
 	_, err := d.Token()
-	return &node{kind: kindArray}, err
+	return n, err
 }

@@ -38,6 +38,7 @@ func (s *Server) order(models *job.Catalogue, sub *submission, b *binder) (*orde
 	}
 	if input, err := job.NewInput(o.kind); err == nil && sub.Input != nil {
 		before := len(b.faults)
+		spellSafe(input, sub.Input)
 		b.object("/input", sub.Input, input)
 		o.input = input
 		if sub.Input.kind == kindObject {
@@ -48,6 +49,18 @@ func (s *Server) order(models *job.Catalogue, sub *submission, b *binder) (*orde
 		return nil, invalid(b.faults...)
 	}
 	return o, s.checkCompleted(o, "/input")
+}
+
+// spellSafe writes the truth value that "safe" of a picture may be as the text that it may be as well.
+func spellSafe(in job.Input, n *node) {
+	if _, ok := in.(*job.ImageInput); !ok {
+		return
+	}
+	for _, m := range n.members {
+		if m.name == "safe" && m.value.kind == kindBool {
+			m.value.kind = kindString
+		}
+	}
 }
 
 // validate returns the faults of an input, without those of fields that did not even have the right type.

@@ -148,6 +148,9 @@ func mergeModels(listed, builtin []job.Model) []job.Model {
 			if m.MaxPixels == 0 {
 				m.MaxPixels = known.MaxPixels
 			}
+			if m.MaxReferenceImages == 0 {
+				m.MaxReferenceImages = known.MaxReferenceImages
+			}
 			short := m.Name
 			if goesBy(m, known.Name) {
 				// The short name stays the one to see, whatever the upstream calls the model this season.

@@ -55,6 +55,8 @@ func TestMerge(t *testing.T) {
 		Images: []job.Model{
 			{Name: "black-forest-labs/flux.1-schnell", Aliases: []string{"flux"}, Price: &job.Price{Currency: "pollen", PerImage: "0.002"}},
 			{Name: "brand/new"},
+			{Name: "openai/gpt-image-1-mini", Aliases: []string{"gptimage"}},
+			{Name: "black-forest-labs/flux.2-klein", Aliases: []string{"klein"}, MaxReferenceImages: 4},
 			{Name: "tongyi-mai/z-image-turbo", Aliases: []string{"zimage"}},
 			{Name: "sana/dreamshaper", Aliases: []string{"sana"}},
 		},
@@ -66,6 +68,12 @@ func TestMerge(t *testing.T) {
 	}
 	if m, ok := merged.ImageModel("sana"); !ok || m.Name != "sana/dreamshaper" {
 		t.Errorf("a model that the upstream does not know by our name is %+v", m)
+	}
+	if m, ok := merged.ImageModel("openai/gpt-image-1-mini"); !ok || m.Name != "gptimage" || m.MaxReferenceImages != 16 {
+		t.Errorf("a model whose list says nothing of reference pictures is %+v", m)
+	}
+	if m, ok := merged.ImageModel("klein"); !ok || m.MaxReferenceImages != 4 {
+		t.Errorf("a model whose list does is %+v", m)
 	}
 	if _, ok := merged.ImageModel("brand/new"); !ok {
 		t.Error("a new model is missing")

@@ -28,6 +28,8 @@ type Model struct {
 	Formats []string `json:"formats,omitempty"`
 	// MaxPixels bounds width × height; 0 means no bound of its own.
 	MaxPixels int `json:"max_pixels,omitempty"`
+	// MaxReferenceImages bounds reference_images; 0 means that the model takes none.
+	MaxReferenceImages int `json:"max_reference_images,omitempty"`
 	// PaidOnly says that credit which was given for free does not buy this model.
 	PaidOnly bool   `json:"paid_only,omitempty"`
 	Price    *Price `json:"price,omitempty"`

@@ -1,6 +1,9 @@
 package job
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Defaults are put in place of what a caller left open, at submission, so that a job means the same whenever and
 // wherever it is worked.
@@ -19,6 +22,8 @@ func Fill(in Input, d Defaults) { in.fill(d) }
 const defaultSide = 1024
 
 func (in *ImageInput) fill(d Defaults) {
+	// A choice is taken in any letter case and told to the upstream in the one that it knows.
+	in.Quality, in.Reasoning, in.Safe = strings.ToLower(in.Quality), strings.ToLower(in.Reasoning), tidySafe(in.Safe)
 	if in.Model == "" {
 		in.Model = d.ImageModel
 	}
@@ -47,6 +52,7 @@ func (in *AudioInput) fill(d Defaults) {
 	if in.Format == "" {
 		in.Format = "mp3"
 	}
+	in.Format = strings.ToLower(in.Format)
 }
 
 func (in *TextInput) fill(Defaults) {}

@@ -27,6 +27,17 @@ func TestFill(t *testing.T) {
 			&job.ImageInput{Prompt: "p", Model: "klein", Width: ptr(64), Height: ptr(65), N: ptr(3), Seed: ptr(int64(0))},
 			&job.ImageInput{Prompt: "p", Model: "klein", Width: ptr(64), Height: ptr(65), N: ptr(3), Seed: ptr(int64(0))},
 		},
+		"image with choices in other letters": {
+			&job.ImageInput{Prompt: "p", Quality: "HD", Reasoning: "Pro", Safe: "NSFW, privacy,nsfw"},
+			&job.ImageInput{
+				Prompt: "p", Model: "flux", Width: ptr(1024), Height: ptr(1024), N: ptr(1), Seed: ptr(int64(42)),
+				Quality: "hd", Reasoning: "pro", Safe: "nsfw,privacy",
+			},
+		},
+		"format in other letters": {
+			&job.AudioInput{Text: "t", Format: "WAV", Speed: ptr(2.0)},
+			&job.AudioInput{Text: "t", Model: "eleven", Voice: "nova", Format: "wav", Speed: ptr(2.0)},
+		},
 		"audio left open": {
 			&job.AudioInput{Text: "t"},
 			&job.AudioInput{Text: "t", Model: "eleven", Voice: "nova", Format: "mp3"},

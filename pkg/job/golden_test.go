@@ -54,7 +54,9 @@ func accepted(spec *job.Spec) *job.Spec {
 func imageSpec() *job.Spec {
 	return specOf(job.KindImage, &job.ImageInput{
 		Prompt: "a fox, <painted>", Negative: "text", Model: "flux", Width: ptr(512), Height: ptr(768), Seed: ptr(int64(7)),
-		N: ptr(2), Optimize: true, Quality: "hd", Transparent: true, NoLogo: ptr(false),
+		N: ptr(2), Optimize: true, Quality: "hd", Transparent: true, NoLogo: ptr(false), Safe: "privacy,nsfw",
+		ReferenceImages: []string{"https://pictures.example/a.png?w=1&h=2", "http://pictures.example/b"}, GuidanceScale: ptr(7.5),
+		Reasoning: "pro",
 	})
 }
 

@@ -27,6 +27,12 @@ type ImageInput struct {
 	Quality     string `json:"quality,omitempty"`
 	Transparent bool   `json:"transparent,omitempty"`
 	NoLogo      *bool  `json:"nologo,omitempty"`
+	// Safe is "true", "false" or a comma list of what the upstream's filter is to look for.
+	Safe string `json:"safe,omitempty"`
+	// ReferenceImages are the addresses of pictures to go by. The upstream fetches them; this program never does.
+	ReferenceImages []string `json:"reference_images,omitempty"`
+	GuidanceScale   *float64 `json:"guidance_scale,omitempty"`
+	Reasoning       string   `json:"reasoning,omitempty"`
 }
 
 // Count returns how many pictures are asked for.

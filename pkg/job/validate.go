@@ -22,6 +22,10 @@ const (
 	maxModelName  = 100   // characters, so that an unknown name can be repeated in a sentence
 	qualityChoice = "low, medium, high, hd"
 	formatChoice  = "mp3, opus, aac, flac, wav, pcm"
+
+	MinGuidance     = 0.0
+	MaxGuidance     = 30.0
+	reasoningChoice = "fast, balanced, pro"
 )
 
 // FieldError says what is wrong with one field of a request.
@@ -65,6 +69,13 @@ func (in *ImageInput) Validate(c *Catalogue) []FieldError {
 		f.between("/n", *in.N, 1, MaxImages)
 	}
 	f.oneOf("/quality", in.Quality, qualityChoice)
+	f.safe("/safe", in.Safe)
+	f.references("/reference_images", in.ReferenceImages, model, known)
+	// Asked this way round, what is no number is out of range too.
+	if in.GuidanceScale != nil && !(*in.GuidanceScale >= MinGuidance && *in.GuidanceScale <= MaxGuidance) {
+		f.add("/guidance_scale", "out_of_range", "min", "0", "max", "30")
+	}
+	f.oneOf("/reasoning", in.Reasoning, reasoningChoice)
 	return f
 }
 

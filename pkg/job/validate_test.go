@@ -17,6 +17,8 @@ func testCatalogue() *job.Catalogue {
 			{Name: "flux", Aliases: []string{"schnell"}},
 			{Name: "small", MaxPixels: 1 << 20},
 			{Name: "turbo", ReplacedBy: "flux"},
+			{Name: "kontext", Aliases: []string{"edit"}, MaxReferenceImages: 2},
+			{Name: "boundless", MaxReferenceImages: 1000},
 		},
 		Speech: []job.Model{
 			{Name: "eleven", Aliases: []string{"tts-1"}, Voices: []string{"nova", "alloy"}, Formats: []string{"mp3", "wav"}},
@@ -145,6 +147,7 @@ func imageChecks() map[string]check {
 	} {
 		checks[label] = c
 	}
+	imageOptionChecks(checks)
 	for _, quality := range []string{"", "low", "medium", "high", "hd", "HD"} {
 		checks["quality "+quality] = check{in: image(func(in *job.ImageInput) { in.Quality = quality })}
 	}
@@ -154,6 +157,42 @@ func imageChecks() map[string]check {
 		}
 	}
 	return checks
+}
+
+// imageOptionChecks adds the cases of what is handed on to the upstream: its filter, the guidance and the reasoning.
+func imageOptionChecks(checks map[string]check) {
+	for field, values := range map[string]struct {
+		set       func(*job.ImageInput, string)
+		good, bad []string
+	}{
+		"safe": {
+			func(in *job.ImageInput, v string) { in.Safe = v },
+			[]string{"", "true", "false", "True", "nsfw", "privacy,secrets,sexual,violence,shield,nsfw", "privacy, Violence", "nsfw,nsfw"},
+			[]string{"yes", "1", "true,nsfw", "nsfw,false", ",", "nsfw,", "privacy secrets", "nudity", " "},
+		},
+		"reasoning": {
+			func(in *job.ImageInput, v string) { in.Reasoning = v },
+			[]string{"", "fast", "balanced", "pro", "Pro"},
+			[]string{"slow", "fast,pro", " pro"},
+		},
+	} {
+		for _, v := range values.good {
+			checks[field+" "+v] = check{in: image(func(in *job.ImageInput) { values.set(in, v) })}
+		}
+		for _, v := range values.bad {
+			checks[field+" "+v] = check{image(func(in *job.ImageInput) { values.set(in, v) }), one("/" + field + " unknown_value")}
+		}
+	}
+	for scale, want := range map[float64]bool{
+		0: true, 7.5: true, 30: true, -0.1: false, 30.01: false, math.Inf(1): false, math.Inf(-1): false,
+	} {
+		c := check{in: image(func(in *job.ImageInput) { in.GuidanceScale = ptr(scale) })}
+		if !want {
+			c.want = one("/guidance_scale out_of_range")
+		}
+		checks["guidance "+name(scale)] = c
+	}
+	checks["guidance no number"] = check{image(func(in *job.ImageInput) { in.GuidanceScale = ptr(math.NaN()) }), one("/guidance_scale out_of_range")}
 }
 
 func audioChecks() map[string]check {
@@ -227,7 +266,7 @@ func TestValidate(t *testing.T) {
 	t.Parallel()
 	produced := map[string]bool{}
 	for input, checks := range map[string]map[string]check{
-		"image": imageChecks(), "audio": audioChecks(), "text": textInputChecks(),
+		"image": imageChecks(), "references": referenceChecks(), "audio": audioChecks(), "text": textInputChecks(),
 	} {
 		for name, c := range checks {
 			var got []string
@@ -242,9 +281,13 @@ func TestValidate(t *testing.T) {
 		}
 	}
 	// Each code that the source can produce is produced by some case above.
-	source, err := os.ReadFile("validate.go")
-	if err != nil {
-		t.Fatal(err)
+	var source []byte
+	for _, file := range []string{"validate.go", "safe.go", "reference.go"} {
+		part, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		source = append(source, part...)
 	}
 	written := regexp.MustCompile(`f\.add\([^,]+, "([a-z_]+)"`).FindAllStringSubmatch(string(source), -1)
 	if len(written) < 10 {

@@ -1,0 +1,75 @@
+package job_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+)
+
+func referenceChecks() map[string]check {
+	checks := map[string]check{}
+	with := func(model string, addresses ...string) job.Input {
+		return image(func(in *job.ImageInput) { in.Model, in.ReferenceImages = model, addresses })
+	}
+	const good = "https://pictures.example/a.png"
+	long := func(n int) string { return good + "?" + strings.Repeat("x", n-len(good)-1) }
+	for _, address := range []string{
+		good, "http://pictures.example", "https://pictures.example:8443/a/b?c=d&e=%2C%7C", "http://[2001:db8::1]/x", "https://pictures.example/画.png",
+		long(2048),
+	} {
+		checks["good "+address] = check{in: with("kontext", address)}
+	}
+	for _, address := range []string{
+		"", "pictures.example/a.png", "/a.png", "//pictures.example/a.png", "ftp://pictures.example/a", "data:image/png;base64,AAAA",
+		"javascript:alert(1)", "file:///etc/passwd", "http:pictures", "http://", "http:///a", "http://:80/a", "http://user@pictures.example/a",
+		"http://user:word@pictures.example/a", good + "#part", good + "#", good + "|" + good, good + "," + good, good + " ", " " + good,
+		"https://pictures.example/a b", "https://pictures.example/a\nb", "https://pictures.example\\a", "http://pictures.example:port/", "http://%zz/",
+		"https://pictures.example/\u00a0",
+	} {
+		checks["bad "+address] = check{with("kontext", address), one("/reference_images/0 invalid_url")}
+	}
+	for label, c := range map[string]check{
+		"as many as fit":          {with("kontext", good, good), nil},
+		"by alias":                {with("EDIT", good), nil},
+		"one too many":            {with("kontext", good, good, good), one("/reference_images too_many_items")},
+		"a model that takes none": {with("flux", good), one("/reference_images not_for_model")},
+		"none, and bad":           {with("flux", "x"), one("/reference_images not_for_model")},
+		"model left open":         {with("", good), nil},
+		"unknown model":           {with("nope", good), one("/model unknown_value")},
+		"too long":                {with("kontext", long(2049)), one("/reference_images/0 too_long")},
+		"the second is bad":       {with("kontext", good, "x"), one("/reference_images/1 invalid_url")},
+		"both are bad":            {with("kontext", "y", "x"), []string{"/reference_images/0 invalid_url", "/reference_images/1 invalid_url"}},
+		"sixty-four":              {with("boundless", strings.Split(strings.Repeat(good+" ", 63)+good, " ")...), nil},
+		"more than any":           {with("boundless", strings.Split(strings.Repeat(good+" ", 64)+good, " ")...), one("/reference_images too_many_items")},
+	} {
+		checks[label] = c
+	}
+	checks["an empty list"] = check{with("kontext", make([]string, 0)...), one("/reference_images required")}
+	return checks
+}
+
+// TestReferencesBelongToTheFingerprint sees that what is asked for beside the words makes another request.
+func TestReferencesBelongToTheFingerprint(t *testing.T) {
+	t.Parallel()
+	seen := map[string]string{}
+	for name, change := range map[string]func(*job.ImageInput){
+		"plain":             func(*job.ImageInput) {},
+		"safe":              func(in *job.ImageInput) { in.Safe = "true" },
+		"other safe":        func(in *job.ImageInput) { in.Safe = "nsfw" },
+		"reference":         func(in *job.ImageInput) { in.ReferenceImages = []string{"https://a.example"} },
+		"reference, twice":  func(in *job.ImageInput) { in.ReferenceImages = []string{"https://a.example", "https://a.example"} },
+		"guidance":          func(in *job.ImageInput) { in.GuidanceScale = ptr(0.0) },
+		"stronger guidance": func(in *job.ImageInput) { in.GuidanceScale = ptr(1.0) },
+		"reasoning":         func(in *job.ImageInput) { in.Reasoning = "fast" },
+	} {
+		mark, err := job.Fingerprint(job.KindImage, image(change), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if other, ok := seen[mark]; ok {
+			t.Errorf("%s and %s have one fingerprint", name, other)
+		}
+		seen[mark] = name
+	}
+}

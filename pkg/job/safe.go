@@ -1,0 +1,34 @@
+package job
+
+import (
+	"slices"
+	"strings"
+)
+
+// safeTopics are what the upstream's filter can look for, beside being on or off as a whole.
+const safeTopics = "privacy, secrets, sexual, violence, shield, nsfw"
+
+// safe checks whether the filter is switched on, off, or told what to look for.
+func (f *faults) safe(pointer, v string) {
+	if v == "" || strings.EqualFold(v, "true") || strings.EqualFold(v, "false") {
+		return
+	}
+	topics := strings.Split(safeTopics, ", ")
+	for part := range strings.SplitSeq(v, ",") {
+		if !contains(topics, strings.TrimSpace(part)) {
+			f.add(pointer, "unknown_value", "known", "true, false, "+safeTopics)
+			return
+		}
+	}
+}
+
+// tidySafe writes a valid value as the upstream knows it: each word once, in small letters, without spaces.
+func tidySafe(v string) string {
+	var parts []string
+	for part := range strings.SplitSeq(v, ",") {
+		if part = strings.ToLower(strings.TrimSpace(part)); !slices.Contains(parts, part) {
+			parts = append(parts, part)
+		}
+	}
+	return strings.Join(parts, ",")
+}

@@ -23,7 +23,7 @@ func (x *exchange) imageByURL() {
 	if !x.arrive(x.query.Get("model"), prompt, "") {
 		return
 	}
-	d, model, faults := readImageQuery(x.query)
+	d, model, faults := readImageQuery(x.query, x.r.Header)
 	if len(faults) > 0 {
 		x.refuseFields("query", faults)
 		return
@@ -34,6 +34,9 @@ func (x *exchange) imageByURL() {
 		return
 	}
 	key := imageKey(x.r.URL.EscapedPath(), x.query)
+	if !x.query.Has("safe") {
+		key += x.r.Header.Get("Pollinations-Safe")
+	}
 	if d.seed < 0 {
 		d.seed, key = x.s.dice.seed(), ""
 	}
@@ -82,6 +85,7 @@ func (x *exchange) picture(key string, fresh bool, d drawing, model imageModel) 
 		}
 		x.s.made[KindImage.index()].Add(1)
 		art.header = map[string]string{"x-model-used": model.id, "x-usage-completion-image-tokens": strconv.Itoa(max(1, model.tokens))}
+		d.options.safetyHeader(art.header)
 		return art, nil
 	})
 	if err == nil {
@@ -144,7 +148,7 @@ type imageUsage struct {
 
 // imageByBody serves POST /v1/images/generations.
 func (x *exchange) imageByBody() {
-	request, faults, badJSON := readImageBody(x.body)
+	request, faults, badJSON := readImageBody(x.body, x.r.Header)
 	if !x.arrive(request.Model, request.Prompt, "") {
 		return
 	}
@@ -169,6 +173,7 @@ func (x *exchange) imageByBody() {
 	if d.transparent {
 		query.Set("transparent", "true")
 	}
+	d.options.query(query)
 	if request.Model == "" {
 		query.Del("model")
 	}

@@ -18,8 +18,12 @@ const (
 	maxPromptRunes = 32000
 )
 
-// limit refuses a drawing that the provider behind the model would refuse.
+// limit refuses a drawing that the provider behind the model would refuse,
+// or for which it could not have the reference pictures.
 func (d drawing) limit(model imageModel) *failure {
+	if refusal := d.options.trouble(model); refusal != nil {
+		return refusal
+	}
 	pixels := maxPixels
 	if model.maxPixels > 0 {
 		pixels = model.maxPixels
@@ -32,7 +36,7 @@ func (d drawing) limit(model imageModel) *failure {
 
 // readImageQuery checks the query of GET /image. Keys that are not known are
 // ignored, among them negative_prompt, nologo, private and enhance.
-func readImageQuery(query url.Values) (drawing, imageModel, map[string][]string) {
+func readImageQuery(query url.Values, header http.Header) (drawing, imageModel, map[string][]string) {
 	faults := map[string][]string{}
 	name := defaultImageModel
 	if query.Has("model") {
@@ -70,15 +74,7 @@ func readImageQuery(query url.Values) (drawing, imageModel, map[string][]string)
 	if q := query.Get("quality"); q != "" && !slices.Contains([]string{"low", "medium", "high", "hd"}, q) {
 		faults["quality"] = []string{`Invalid option: expected one of "low"|"medium"|"high"|"hd"`}
 	}
-	if r := query.Get("reasoning"); r != "" && !slices.Contains([]string{"fast", "balanced", "pro"}, r) {
-		faults["reasoning"] = []string{`Invalid option: expected one of "fast"|"balanced"|"pro"`}
-	}
-	for part := range strings.SplitSeq(query.Get("safe"), ",") {
-		part = strings.ToLower(strings.TrimSpace(part))
-		if !slices.Contains([]string{"", "privacy", "secrets", "sexual", "violence", "shield", "true", "nsfw", "false"}, part) {
-			faults["safe"] = []string{"Invalid input"}
-		}
-	}
+	d.options = readImageOptions(query.Get, header, faults)
 	return d, model, faults
 }
 
@@ -116,11 +112,17 @@ type imageBody struct {
 	ResponseFormat string `json:"response_format"`
 	Seed           *int64 `json:"seed"`
 	Transparent    bool   `json:"transparent"`
+	Safe           loose  `json:"safe"`
+	Image          loose  `json:"image"`
+	Guidance       loose  `json:"guidance_scale"`
+	Reasoning      loose  `json:"reasoning"`
+
+	options imageOptions
 }
 
 // readImageBody decodes and checks the body. It returns what could be read
 // even when it refuses the rest.
-func readImageBody(body []byte) (request imageBody, faults map[string][]string, badJSON *failure) {
+func readImageBody(body []byte, header http.Header) (request imageBody, faults map[string][]string, badJSON *failure) {
 	faults = map[string][]string{}
 	if badJSON = decodeGateway(body, &request, faults); badJSON != nil {
 		return request, nil, badJSON
@@ -146,6 +148,10 @@ func readImageBody(body []byte) (request imageBody, faults map[string][]string, 
 	if request.Seed != nil && (*request.Seed < -1 || *request.Seed > maxSeed) {
 		faults["seed"] = []string{fmt.Sprintf("Invalid input: expected -1 to %d", maxSeed)}
 	}
+	texts := map[string]string{
+		"safe": request.Safe.text, "image": request.Image.text, "guidance_scale": request.Guidance.text, "reasoning": request.Reasoning.text,
+	}
+	request.options = readImageOptions(func(name string) string { return texts[name] }, header, faults)
 	return request, faults, nil
 }
 
@@ -156,7 +162,7 @@ func (b imageBody) drawing() (drawing, imageModel) {
 		name = defaultImageModel
 	}
 	model, _ := findImageModel(name)
-	d := drawing{prompt: b.Prompt, model: model.name, transparent: b.Transparent && model.gpt, vector: model.vector}
+	d := drawing{prompt: b.Prompt, model: model.name, transparent: b.Transparent && model.gpt, vector: model.vector, options: b.options}
 	d.width, d.height, _ = splitSize(b.Size)
 	d.fill(model)
 	if b.Seed != nil {

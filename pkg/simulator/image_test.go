@@ -220,6 +220,8 @@ func TestImageQueryIsValidated(t *testing.T) {
 		"quality=ultra":                      "quality",
 		"safe=maybe":                         "safe",
 		"reasoning=deep":                     "reasoning",
+		"guidance_scale=much":                "guidance_scale",
+		"guidance_scale=NaN":                 "guidance_scale",
 		"width=4097&height=4096":             "", // The provider refuses, not the gateway.
 		"width=2000000000":                   "",
 		"model=klein&width=2000&height=2000": "",

@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"encoding/json"
 	"math"
 	"net/http"
 	"net/url"
@@ -27,6 +28,9 @@ type legacyParameters struct {
 	Safe        bool   `json:"safe"`
 	Transparent bool   `json:"transparent"`
 	Negative    string `json:"negative_prompt"`
+
+	Image    []string    `json:"image,omitempty"`
+	Guidance json.Number `json:"guidance_scale,omitempty"`
 }
 
 // legacyImageShort serves GET /{prompt}, which is one segment; the host knows
@@ -101,6 +105,10 @@ func readLegacyQuery(query url.Values) (legacyParameters, imageModel) {
 		Seed: number("seed", -1, maxSeed, legacySeed), Model: model.name, NoLogo: is("nologo"), Private: is("private"),
 		Enhance: is("enhance"), Safe: is("safe"), Transparent: is("transparent"), Negative: query.Get("negative_prompt"),
 	}
+	if guidance, ok := readNumber(query.Get("guidance_scale")); ok {
+		p.Guidance = json.Number(guidance)
+	}
+	p.Image = splitReferences(query.Get("image"))
 	if p.Negative == "" {
 		p.Negative = "worst quality, blurry"
 	}
@@ -111,6 +119,7 @@ func readLegacyQuery(query url.Values) (legacyParameters, imageModel) {
 // clear sky, and of a size that the model can do.
 func (p legacyParameters) drawing(model imageModel) drawing {
 	d := drawing{prompt: p.Prompt, model: model.name, seed: p.Seed, width: p.Width, height: p.Height, transparent: p.Transparent && model.gpt}
+	d.options = imageOptions{references: p.Image, guidance: p.Guidance.String()}
 	if !p.NoLogo {
 		d.logo = "pollinations.ai"
 	}

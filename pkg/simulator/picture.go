@@ -22,11 +22,12 @@ type drawing struct {
 	transparent   bool   // a PNG with a clear sky
 	vector        bool   // an SVG
 	logo          string // in the upper corner, if it fits
+	options       imageOptions
 }
 
 // random returns the repeatable chance from which the picture is composed.
 func (d drawing) random() *rand.Rand {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %d", d.prompt, d.model, d.seed))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %d%s", d.prompt, d.model, d.seed, d.options.mark()))
 	return rand.New(rand.NewPCG(binary.LittleEndian.Uint64(sum[:]), binary.LittleEndian.Uint64(sum[8:]))) //nolint:gosec // Repeatable, not secret.
 }
 

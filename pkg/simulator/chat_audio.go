@@ -70,8 +70,8 @@ func (r chatRequest) soundFault(model chatModel) string {
 		return fmt.Sprintf("Unsupported value: 'audio.voice' does not support '%s'.", options.Voice)
 	case r.Stream && options.Format != "pcm16":
 		return fmt.Sprintf("Unsupported value: 'audio.format' does not support '%s' when stream=true. Supported values are: 'pcm16'.", options.Format)
-	case !slices.Contains([]string{"mp3", "wav", "pcm16"}, options.Format):
-		return fmt.Sprintf("Output format %q is not available in this simulation; mp3, wav and pcm16 are.", options.Format)
+	case !slices.Contains([]string{"wav", "aac", "mp3", "flac", "opus", "pcm16"}, options.Format):
+		return fmt.Sprintf("Invalid value: '%s'. Supported values are: 'wav', 'aac', 'mp3', 'flac', 'opus', and 'pcm16'.", options.Format)
 	}
 	return ""
 }

@@ -22,3 +22,6 @@ func (s *Simulator) Draw(prompt string, seed int64, width, height int) ([]byte, 
 	}
 	return art.bytes, nil
 }
+
+// FrameNumber numbers a frame of FLAC.
+func FrameNumber(n int) []byte { return appendFrameNumber(nil, n) }

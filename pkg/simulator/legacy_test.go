@@ -218,7 +218,7 @@ func TestLegacySpeech(t *testing.T) {
 		if at(t, post(t, target, open+`,"modalities":["text"]}`).fields(t), "choices", 0, "message", "audio") != nil {
 			t.Errorf("%s: audio that was not wanted", name)
 		}
-		for _, bad := range []string{`"audio":{"voice":"nobody"}`, `"audio":{"format":"opus"}`, `"stream":true,"audio":{"format":"mp3"}`} {
+		for _, bad := range []string{`"audio":{"voice":"nobody"}`, `"audio":{"format":"ogg"}`, `"stream":true,"audio":{"format":"mp3"}`} {
 			if a := post(t, target, open+`,`+bad+`}`); a.status != http.StatusBadRequest {
 				t.Errorf("%s: %s: status %d", name, bad, a.status)
 			}

@@ -129,8 +129,8 @@ func (x *exchange) legacySpeech(request chatRequest) {
 		text = "Sure, here is what I think. " + reply(request)
 	}
 	format := "mp3"
-	if options.Format == "wav" {
-		format = "wav"
+	if options.Format != "pcm16" {
+		format = options.Format
 	}
 	key := ""
 	if x.r.Method == http.MethodGet {

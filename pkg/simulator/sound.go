@@ -12,16 +12,19 @@ import (
 //go:embed assets/clips.mp3
 var clipBytes []byte
 
-// clips are the ready MP3 frames, cut from clipBytes without copying.
+// clips are the ready MP3 frames, cut from clipBytes without copying, and
+// those of the other codecs.
 type clips struct {
 	syllables [][]byte // speaker by speaker
 	silence   []byte
+	adts      *strip
+	packets   *strip
 }
 
 // loadClips cuts the embedded frames at their headers: constant 128 kbit/s at
 // 44.1 kHz makes a frame 417 bytes, and one more when its padding bit is set.
 func loadClips() *clips {
-	c := &clips{}
+	c := &clips{adts: loadAAC(), packets: loadOpus()}
 	at := 0
 	next := func(frames int) []byte {
 		begin := at

@@ -139,10 +139,6 @@ func (x *exchange) speak(body speechBody, text, key string) {
 		bad(fmt.Sprintf("Model %q answers wav only.", model.name))
 		return
 	}
-	if format != "mp3" && format != "wav" && format != "pcm" {
-		bad(fmt.Sprintf("Output format %q is not available in this simulation; mp3, wav and pcm are.", format))
-		return
-	}
 	x.sound(model, voice, format, text, key)
 }
 
@@ -187,6 +183,12 @@ func (c *clips) artifact(model speechModel, voice, format, text string) *artifac
 		art.contentType, art.bytes = "audio/wav", wav(plan, speaker)
 	case "pcm":
 		art.contentType, art.bytes = "audio/pcm", pcm(plan, speaker, 0)
+	case "flac":
+		art.contentType, art.bytes = "audio/flac", flac(plan, speaker)
+	case "aac":
+		art.contentType, art.bytes = "audio/aac", c.aac(plan, speaker)
+	case "opus":
+		art.contentType, art.bytes = "audio/opus", c.opus(plan, speaker)
 	default:
 		art.contentType, art.bytes = "audio/mpeg", c.mp3(plan, speaker)
 	}

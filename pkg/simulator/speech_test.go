@@ -196,9 +196,7 @@ func TestSpeechIsValidated(t *testing.T) {
 		`{"input":"x","voice":"nobody"}`:                           "Invalid voice: nobody. Use a preset name or valid ElevenLabs voice ID.",
 		`{"input":"x","model":"kokoro","voice":"alloy"}`:           "Invalid voice: alloy. Use a preset name or valid ElevenLabs voice ID.",
 		`{"input":"` + strings.Repeat("猫", 10001) + `"}`:           "Input text too long: 10001 characters. Maximum is 10000.",
-		`{"input":"x","response_format":"opus"}`:                   `Output format "opus" is not available in this simulation; mp3, wav and pcm are.`,
-		`{"input":"x","response_format":"aac"}`:                    `Output format "aac" is not available in this simulation; mp3, wav and pcm are.`,
-		`{"input":"x","response_format":"flac"}`:                   `Output format "flac" is not available in this simulation; mp3, wav and pcm are.`,
+		`{"input":"x","response_format":"OPUS"}`:                   "JSON body validation failed",
 		`{"input":"x","model":"qwen-tts","response_format":"mp3"}`: `Model "qwen-tts" answers wav only.`,
 	} {
 		a := post(t, s.URL()+"/v1/audio/speech", body)

@@ -50,6 +50,11 @@ func (x *exchange) authorize() bool {
 		x.refuse(failure{status: http.StatusUnauthorized, message: message, kind: "authentication_error", reason: "invalid_request_error"})
 		return false
 	}
+	if key == "" && x.kind.generates() && x.r.Header.Get("Idempotency-Key") != "" {
+		// Whoever could pay without an account is asked to.
+		x.refuse(failures()["x402"].gateway)
+		return false
+	}
 	if !accepted {
 		message := messageBadKey
 		if key == "" {

@@ -108,6 +108,24 @@ func TestKeys(t *testing.T) {
 	}
 }
 
+// TestKeylessRepeatersAreAskedForMoney sends a key of the other sort, for
+// which the gateway names its price in place of asking for an account.
+func TestKeylessRepeatersAreAskedForMoney(t *testing.T) {
+	t.Parallel()
+	s := simulatortest.Start(t)
+	for path, status := range map[string]int{
+		"/image/x": 402, "/audio/x": 402, "/account/balance": 401, "/image/models": 200, "/legacy-image/prompt/x?width=64&height=64": 200,
+	} {
+		a := get(t, s.URL()+path, "Authorization", "", "Idempotency-Key", "one")
+		if a.status != status || (a.header.Get("PAYMENT-REQUIRED") != "") != (status == 402) {
+			t.Errorf("%s: status %d, want %d, PAYMENT-REQUIRED %q", path, a.status, status, a.header.Get("PAYMENT-REQUIRED"))
+		}
+	}
+	if a := get(t, s.URL()+"/image/x?width=64&height=64", "Idempotency-Key", "one"); a.status != http.StatusOK {
+		t.Errorf("with a key: status %d", a.status)
+	}
+}
+
 func TestPublishableKeysAreThrottled(t *testing.T) {
 	t.Parallel()
 	var seconds atomic.Int64

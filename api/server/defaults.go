@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"math/rand/v2"
@@ -113,5 +114,16 @@ func speechDefaults(in *job.AudioInput, d job.Defaults, models *job.Catalogue) j
 	default:
 		fit(usual)
 	}
+	if m, ok := models.SpeechModel(cmp.Or(in.Model, d.AudioModel)); ok {
+		d.Format = formatOf(m)
+	}
 	return d
+}
+
+// formatOf returns the format that a model speaks in unless it is told another; empty leaves it to what is usual.
+func formatOf(m job.Model) string {
+	if len(m.Formats) == 0 || slices.Contains(m.Formats, "mp3") {
+		return ""
+	}
+	return m.Formats[0]
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/text2image-audio/text2image-audio/api/server"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
@@ -86,6 +87,33 @@ func TestSubmitFillsDefaults(t *testing.T) {
 			t.Errorf("%+v: %v", tc, v.Input)
 		}
 	}
+}
+
+// TestSubmitFillsTheFormatOfTheModel leaves the format open for a model that does not speak in the usual one.
+func TestSubmitFillsTheFormatOfTheModel(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(_ *server.Config, deps *server.Deps) {
+		for i := range deps.Catalogue.Speech {
+			if deps.Catalogue.Speech[i].Name == "kokoro" {
+				deps.Catalogue.Speech[i].Formats = []string{"wav"}
+			}
+		}
+	})
+	for _, tc := range []struct{ input, format string }{
+		{`"model":"kokoro"`, "wav"},
+		{`"voice":"af_heart"`, "wav"},
+		{`"model":"kokoro","format":"WAV"`, "wav"},
+		{`"model":"elevenlabs"`, "mp3"},
+		{`"voice":"nova"`, "mp3"},
+	} {
+		var v view
+		b.request(t, http.MethodPost, "/api/jobs", `{"kind":"audio","input":{"text":"t",`+tc.input+`}}`).expect(t, http.StatusAccepted).into(t, &v)
+		if v.Input["format"] != tc.format {
+			t.Errorf("%s: %v", tc.input, v.Input)
+		}
+	}
+	b.request(t, http.MethodPost, "/api/jobs", `{"kind":"audio","input":{"text":"t","voice":"af_heart","format":"mp3"}}`).
+		problem(t, http.StatusBadRequest, "invalid_request")
 }
 
 func TestSubmitAndWait(t *testing.T) {

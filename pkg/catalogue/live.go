@@ -159,6 +159,9 @@ func mergeModels(listed, builtin []job.Model) []job.Model {
 			m.Aliases = union(slices.Concat(m.Aliases, []string{m.Name}), known.Aliases, short, known.Name)
 			m.Name = short
 		}
+		if len(m.Formats) == 0 {
+			m.Formats = formatsOf(m)
+		}
 		merged = append(merged, m)
 	}
 	for _, m := range builtin {

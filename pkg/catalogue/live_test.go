@@ -92,6 +92,16 @@ func TestMerge(t *testing.T) {
 	if m, ok := merged.SpeechModel("openai-audio"); !ok || m.ReplacedBy != "" {
 		t.Errorf("openai-audio is %+v", m)
 	}
+	// The lists say nothing of formats, and a model that speaks in one alone has to be asked for that.
+	merged = catalogue.Merge(&job.Catalogue{Speech: []job.Model{
+		{Name: "alibaba/qwen-tts-instruct", Aliases: []string{"qwen-tts-instruct"}, Voices: []string{"Cherry"}},
+		{Name: "fishaudio/s2.1-pro", Voices: []string{"default"}},
+	}}, catalogue.Builtin())
+	for name, want := range map[string]int{"qwen-tts-instruct": 1, "fishaudio/s2.1-pro": 0} {
+		if m, ok := merged.SpeechModel(name); !ok || len(m.Formats) != want {
+			t.Errorf("%s speaks in %v", name, m.Formats)
+		}
+	}
 	// What took the place of a retired model may be gone as well.
 	merged = catalogue.Merge(&job.Catalogue{Images: []job.Model{{Name: "sana"}}}, catalogue.Builtin())
 	if turbo, ok := merged.ImageModel("turbo"); !ok || merged.Images[0].Name != turbo.ReplacedBy {

@@ -38,3 +38,14 @@ func speechModels() []job.Model {
 		{Name: "openai-audio", ReplacedBy: DefaultSpeechModel},
 	}
 }
+
+// formatsOf returns the formats of a model that is not built in, where it is known that it does not speak in all of them.
+// The upstream's lists say nothing of formats.
+func formatsOf(m job.Model) []string {
+	for _, name := range append([]string{m.Name}, m.Aliases...) {
+		if strings.HasPrefix(name[strings.LastIndexByte(name, '/')+1:], "qwen-tts") {
+			return []string{"wav"}
+		}
+	}
+	return nil
+}

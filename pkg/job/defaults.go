@@ -1,6 +1,7 @@
 package job
 
 import (
+	"cmp"
 	"strings"
 	"time"
 )
@@ -11,6 +12,8 @@ type Defaults struct {
 	ImageModel string
 	AudioModel string
 	Voice      string
+	// Format is of speech; empty means mp3.
+	Format string
 	// Seed returns a random seed between 0 and MaxSeed.
 	Seed func() int64
 }
@@ -50,7 +53,7 @@ func (in *AudioInput) fill(d Defaults) {
 		in.Format = retimed()[0]
 	}
 	if in.Format == "" {
-		in.Format = "mp3"
+		in.Format = cmp.Or(d.Format, "mp3")
 	}
 	in.Format = strings.ToLower(in.Format)
 }

@@ -34,6 +34,10 @@ func TestFill(t *testing.T) {
 				Quality: "hd", Reasoning: "pro", Safe: "nsfw,privacy",
 			},
 		},
+		"speech at its usual speed": {
+			&job.AudioInput{Text: "t", Speed: ptr(1.0)},
+			&job.AudioInput{Text: "t", Model: "eleven", Voice: "nova", Format: "mp3", Speed: ptr(1.0)},
+		},
 		"format in other letters": {
 			&job.AudioInput{Text: "t", Format: "WAV", Speed: ptr(2.0)},
 			&job.AudioInput{Text: "t", Model: "eleven", Voice: "nova", Format: "wav", Speed: ptr(2.0)},
@@ -57,6 +61,18 @@ func TestFill(t *testing.T) {
 		job.Fill(c.in, again)
 		if !reflect.DeepEqual(c.in, c.want) {
 			t.Errorf("%s: filling twice changes it", name)
+		}
+	}
+}
+
+func TestFillTakesTheDefaultFormat(t *testing.T) {
+	t.Parallel()
+	d := defaults()
+	d.Format = "wav"
+	for given, want := range map[string]string{"": "wav", "pcm": "pcm"} {
+		in := &job.AudioInput{Text: "t", Format: given}
+		if job.Fill(in, d); in.Format != want {
+			t.Errorf("%q became %q, want %q", given, in.Format, want)
 		}
 	}
 }

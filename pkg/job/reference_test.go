@@ -1,6 +1,7 @@
 package job_test
 
 import (
+	"net/url"
 	"strings"
 	"testing"
 
@@ -72,4 +73,24 @@ func TestReferencesBelongToTheFingerprint(t *testing.T) {
 		}
 		seen[mark] = name
 	}
+}
+
+// FuzzReference holds every address that is taken against what the upstream does with it: it parts a list at bars and
+// commas, and fetches each part.
+func FuzzReference(f *testing.F) {
+	for _, seed := range []string{"https://a.example/x", "http://a,b|c", "https://u:p@a/", "http://[::1]:80/#x", "HTTP://A/%7C\u2028"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, address string) {
+		in := &job.ImageInput{Prompt: "p", Model: "kontext", ReferenceImages: []string{address, "https://a.example/x"}}
+		if len(in.Validate(testCatalogue())) > 0 {
+			return
+		}
+		parts := strings.FieldsFunc(strings.Join(in.ReferenceImages, "|"), func(r rune) bool { return r == '|' || r == ',' })
+		u, err := url.Parse(parts[0])
+		if len(parts) != 2 || parts[0] != address || err != nil || u.User != nil || u.Host == "" || u.Fragment != "" ||
+			(u.Scheme != "http" && u.Scheme != "https") {
+			t.Errorf("%q was taken: %q, %v", address, parts, err)
+		}
+	})
 }

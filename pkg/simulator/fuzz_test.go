@@ -73,6 +73,7 @@ func FuzzChat(f *testing.F) {
 func FuzzImageQuery(f *testing.F) {
 	f.Add("a cat", "width=64&height=64&model=flux&seed=-1")
 	f.Add("%", "width=9&height=%zz&&=&seed=1e3;a=b")
+	f.Add("a fox", "model=klein&width=8&height=8&image=https%3A%2F%2Fa.example%2Fx%7Cb,&safe=nsfw,Privacy&guidance_scale=1e1&reasoning=pro")
 	f.Add("/../", "model=gptimage&transparent=true&width=3&height=3")
 	s := simulator.New(simulator.Config{})
 	f.Cleanup(func() { _ = s.Stop(f.Context()) })

@@ -26,6 +26,7 @@ const (
 	codeRequestTimeout = "request_timeout"
 	codeFinished       = "already_finished"
 	codeNotFinished    = "not_finished"
+	codeNotRetryable   = "not_retryable"
 	codeStillRunning   = "still_running"
 	codeQueueFull      = "queue_full"
 	codeUnavailable    = "unavailable"
@@ -57,6 +58,7 @@ var faults = map[string]fault{
 	codeRequestTimeout: {http.StatusRequestTimeout, words{"The body did not arrive in time.", "请求正文未能及时送达。"}},
 	codeFinished:       {http.StatusConflict, words{"The job has ended already.", "任务已经结束。"}},
 	codeNotFinished:    {http.StatusConflict, words{"The job has not ended yet; cancel it first.", "任务尚未结束，请先取消。"}},
+	codeNotRetryable:   {http.StatusConflict, words{"Only a job that failed or was canceled can be done again.", "只有失败或已取消的任务才能重试。"}},
 	codeStillRunning:   {http.StatusGatewayTimeout, words{"The job is not finished yet; it goes on and can be found under its address.", "任务尚未完成，仍在继续，可通过其地址查询。"}},
 	codeQueueFull:      {http.StatusServiceUnavailable, words{"Too many jobs are waiting; try again later.", "等待中的任务过多，请稍后重试。"}},
 	codeUnavailable:    {http.StatusServiceUnavailable, words{"The service is not available at the moment; try again soon.", "服务暂时不可用，请稍后重试。"}},

@@ -87,8 +87,7 @@ func (s *Server) submit(c *gin.Context, who caller, o *order, key string) (*job.
 
 // spec returns the job of an order, with everything filled in that the order leaves open.
 func (s *Server) spec(ctx context.Context, who caller, o *order) (*job.Spec, error) {
-	// The fingerprint comes first: with a random seed in it no request would be like another.
-	fingerprint, err := job.Fingerprint(o.kind, o.input, o.deadline)
+	fingerprint, err := o.fingerprint()
 	if err != nil {
 		return nil, err
 	}
@@ -97,14 +96,17 @@ func (s *Server) spec(ctx context.Context, who caller, o *order) (*job.Spec, err
 	if err != nil {
 		return nil, err
 	}
-	deadline := job.DefaultDeadline(o.kind)
+	deadline, retriedFrom := job.DefaultDeadline(o.kind), ""
+	if o.again != nil {
+		deadline, retriedFrom = o.again.Allowance(), o.again.ID
+	}
 	if o.deadline != nil {
 		deadline = time.Duration(*o.deadline) * time.Second
 	}
 	return &job.Spec{
 		ID: id, Kind: o.kind, Lane: who.lane, Owner: who.owner, Input: o.input,
 		CreatedAt: job.At(created), Deadline: job.At(created.Add(deadline)), MaxAttempts: s.cfg.MaxAttempts,
-		Fingerprint: fingerprint, RequestID: telemetry.RequestID(ctx),
+		Fingerprint: fingerprint, RetriedFrom: retriedFrom, RequestID: telemetry.RequestID(ctx),
 	}, nil
 }
 

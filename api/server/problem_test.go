@@ -48,6 +48,7 @@ func TestProblemBodies(t *testing.T) {
 		"range_not_satisfiable":   {http.MethodGet, "/api/jobs/picture/media/0", nil, []option{header("Range", "bytes=9-")}},
 		"method_not_allowed":      {http.MethodPut, "/api/jobs", nil, nil},
 		"already_finished":        {http.MethodPost, "/api/jobs/done/cancel", nil, nil},
+		"not_retryable":           {http.MethodPost, "/api/jobs/picture/retry", nil, nil},
 		"not_finished":            {http.MethodDelete, "/api/jobs/queued", nil, nil},
 		"original_invalid":        {http.MethodPost, "/api/generate", fields{"type": "image", "width": 1}, nil},
 		"original_translate":      {http.MethodPost, "/api/translate", fields{"text": " "}, nil},

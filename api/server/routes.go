@@ -33,6 +33,7 @@ func (s *Server) routes() (*gin.Engine, error) {
 	get("/api/jobs/:id/events", s.jobEvents)
 	get("/api/jobs/:id/media/:index", s.getMedia)
 	native.POST("/api/jobs/:id/cancel", s.handle(s.cancelJob))
+	native.POST("/api/jobs/:id/retry", s.handle(s.retryJob))
 	native.DELETE("/api/jobs/:id", s.handle(s.deleteJob))
 	get("/api/events", s.ownerEvents)
 

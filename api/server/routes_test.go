@@ -27,7 +27,7 @@ func expectations() map[string]expectation {
 		"/api/jobs/:id": {anonymous: 404}, "/api/jobs/:id/events": {anonymous: 404}, "/api/jobs/:id/media/:index": {anonymous: 404},
 	}
 	all := map[string]expectation{
-		"POST /api/jobs": {anonymous: 400}, "POST /api/jobs/:id/cancel": {anonymous: 404}, "DELETE /api/jobs/:id": {anonymous: 404},
+		"POST /api/jobs": {anonymous: 400}, "POST /api/jobs/:id/cancel": {anonymous: 404}, "POST /api/jobs/:id/retry": {anonymous: 404}, "DELETE /api/jobs/:id": {anonymous: 404},
 	}
 	for path, e := range read {
 		all["GET "+path], all["HEAD "+path] = e, e

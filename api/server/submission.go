@@ -18,6 +18,18 @@ type order struct {
 	deadline *int
 	// models is the catalogue that it was checked against.
 	models *job.Catalogue
+	// again is the job that is to be done again, and seed the other seed that was asked for; nil otherwise.
+	again *job.Spec
+	seed  *int64
+}
+
+// fingerprint identifies the request. It must be taken before the order is completed: with a random seed in it no
+// request would be like another.
+func (o *order) fingerprint() (string, error) {
+	if o.again != nil {
+		return job.RetryFingerprint(o.again.ID, o.seed, o.deadline)
+	}
+	return job.Fingerprint(o.kind, o.input, o.deadline)
 }
 
 // order checks a submission and returns what it asks for, or all its faults.

@@ -77,6 +77,9 @@ export const read = (address) => call('GET', address);
 /** cancel ends a job and returns it. */
 export const cancel = (job) => call('POST', job.links.cancel);
 
+/** retry makes a new job like one that failed or was canceled. */
+export const retry = (job, key) => call('POST', `${job.links.self}/retry`, { headers: { 'Idempotency-Key': key } });
+
 /** remove deletes a job that has ended. */
 export const remove = (job) => call('DELETE', job.links.self);
 

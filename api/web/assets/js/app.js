@@ -61,7 +61,7 @@ const view = new View(jobs, {
     say(t('said.deleted'));
   }),
   retry: (job) => attempt(async () => {
-    await jobs.submit({ kind: job.kind, input: job.input }, newKey());
+    await jobs.retry(job, newKey());
     say(t('form.accepted'));
   }),
   reuse,

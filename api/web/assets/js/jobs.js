@@ -94,6 +94,16 @@ export class Jobs extends EventTarget {
     return job;
   }
 
+  /** retry makes a new job like an ended one, also when that one is no longer on the server. */
+  async retry(job, key) {
+    try {
+      this.put(await api.retry(job, key));
+    } catch (problem) {
+      if (problem.status !== 404) throw problem;
+      await this.submit({ kind: job.kind, input: job.input }, key);
+    }
+  }
+
   /** cancel ends a job; one that has ended otherwise meanwhile is shown as it ended. */
   async cancel(job) {
     try {

@@ -1,0 +1,182 @@
+package server_test
+
+import (
+	"fmt"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+)
+
+// retried is a job made of another one, as a client reads it.
+type retried struct {
+	view
+	RetriedFrom string `json:"retried_from"`
+}
+
+func (b *bundle) retry(t testing.TB, id string, body any, options ...option) *reply {
+	t.Helper()
+	return b.request(t, http.MethodPost, "/api/jobs/"+id+"/retry", body, options...)
+}
+
+// failed puts a failed job of an owner into the results.
+func (b *bundle) failed(t testing.TB, owner, id, code string) *job.Spec {
+	t.Helper()
+	spec := fixedSpec(owner, id)
+	spec.Deadline = job.At(spec.CreatedAt.Add(90 * time.Second))
+	b.settle(t, spec, &job.Record{Status: job.StatusFailed, Error: job.NewError(code, 0), FinishedAt: at(9)})
+	return spec
+}
+
+func TestRetry(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	c, me := guest()
+	b.failed(t, me, "mine", job.CodeTimeout)
+	for name, tc := range map[string]struct {
+		body    any
+		seed    float64
+		seconds float64
+	}{
+		"as before":          {nil, 7, 90},
+		"with an empty body": {" \n", 7, 90},
+		"with an object":     {"{}", 7, 90},
+		"another seed":       {fields{"seed": 8}, 8, 90},
+		"another deadline":   {fields{"deadline_seconds": 5, "seed": nil}, 7, 5},
+	} {
+		var got retried
+		resp := b.retry(t, "mine", tc.body, cookie(c)).expect(t, http.StatusAccepted)
+		resp.into(t, &got)
+		if got.RetriedFrom != "mine" || got.ID == "mine" || got.Status != "queued" || resp.Header.Get("Location") != "/api/jobs/"+got.ID {
+			t.Errorf("%s: %s", name, resp.body)
+		}
+		if got.Input["seed"] != tc.seed || got.Input["prompt"] != "a lighthouse" || got.MaxAttempts != 8 {
+			t.Errorf("%s: %s", name, resp.body)
+		}
+		created, err := time.Parse(time.RFC3339, got.CreatedAt)
+		must(t, err)
+		deadline, err := time.Parse(time.RFC3339, got.Deadline)
+		must(t, err)
+		if got := deadline.Sub(created).Seconds(); got != tc.seconds || time.Since(created) > hang {
+			t.Errorf("%s: created at %s, with %v s to spare", name, created, got)
+		}
+	}
+	var random retried
+	b.retry(t, "mine", fields{"seed": -1}, cookie(c)).expect(t, http.StatusAccepted).into(t, &random)
+	if seed, ok := random.Input["seed"].(float64); !ok || seed < 0 {
+		t.Errorf("a random seed is %v", random.Input["seed"])
+	}
+	// The old record stays as it was.
+	var old view
+	b.request(t, http.MethodGet, "/api/jobs/mine", nil, cookie(c)).expect(t, http.StatusOK).into(t, &old)
+	if old.Status != "failed" || old.Input["seed"] != 7.0 {
+		t.Errorf("the old job is %+v", old)
+	}
+	if got := b.metric(t, "jobs_submitted_total"); got != 6 {
+		t.Errorf("%v submissions counted, want 6", got)
+	}
+	// A job that belongs to nobody in particular becomes the caller's own.
+	b.failed(t, job.OwnerAnonymous, "nobodys", job.CodeTimeout)
+	var taken retried
+	b.retry(t, "nobodys", nil, cookie(c)).expect(t, http.StatusAccepted).into(t, &taken)
+	b.request(t, http.MethodGet, "/api/jobs/"+taken.ID, nil).problem(t, http.StatusNotFound, "not_found")
+	b.request(t, http.MethodGet, "/api/jobs/"+taken.ID, nil, cookie(c)).expect(t, http.StatusOK)
+}
+
+func TestRetryIsRefused(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	c, me := guest()
+	stranger, _ := guest()
+	b.failed(t, me, "mine", job.CodeTimeout)
+	b.failed(t, me, "unreadable", job.CodeInvalidJob)
+	b.push(t, fixedSpec(me, "queued"))
+	b.settle(t, fixedSpec(me, "done"), &job.Record{Status: job.StatusSucceeded, FinishedAt: at(9)})
+	gone := fixedSpec(me, "retired")
+	gone.Input = &job.ImageInput{Prompt: "p", Model: "turbo"}
+	b.settle(t, gone, &job.Record{Status: job.StatusCanceled, FinishedAt: at(9)})
+	text := newSpec(me, "text", job.KindPrompt, &job.TextInput{Text: "t"})
+	b.settle(t, text, &job.Record{Status: job.StatusCanceled, Cancel: job.CancelBeforeStart})
+	for name, tc := range map[string]struct {
+		id      string
+		body    any
+		options []option
+		status  int
+		code    string
+		fault   string
+	}{
+		"queued":           {"queued", nil, nil, 409, "not_retryable", ""},
+		"succeeded":        {"done", nil, nil, 409, "not_retryable", ""},
+		"unreadable":       {"unreadable", nil, nil, 409, "not_retryable", ""},
+		"unknown":          {"nothing", nil, nil, 404, "not_found", ""},
+		"somebody else's":  {"mine", nil, []option{header("Cookie", stranger.String())}, 404, "not_found", ""},
+		"an unknown field": {"mine", fields{"prompt": "other"}, nil, 400, "invalid_request", "/prompt unknown_field"},
+		"a bad seed":       {"mine", fields{"seed": -2}, nil, 400, "invalid_request", "/seed out_of_range"},
+		"a text as seed":   {"mine", fields{"seed": "x"}, nil, 400, "invalid_request", "/seed wrong_type"},
+		"a huge seed":      {"mine", fields{"seed": 1 << 40}, nil, 400, "invalid_request", "/seed out_of_range"},
+		"a bad deadline":   {"mine", fields{"deadline_seconds": 0}, nil, 400, "invalid_request", "/deadline_seconds out_of_range"},
+		"a text's seed":    {"text", fields{"seed": 1}, nil, 400, "invalid_request", "/seed unknown_field"},
+		"a retired model":  {"retired", nil, nil, 400, "invalid_request", "/input/model retired_model"},
+		"no JSON":          {"mine", "{", nil, 400, "invalid_json", ""},
+		"a bad key":        {"mine", nil, []option{header("Idempotency-Key", "a b")}, 400, "invalid_idempotency_key", ""},
+		"another type":     {"mine", "{}", []option{header("Content-Type", "text/plain")}, 415, "unsupported_media_type", ""},
+	} {
+		options := append([]option{cookie(c)}, tc.options...)
+		f := b.retry(t, tc.id, tc.body, options...).problem(t, tc.status, tc.code)
+		if tc.fault != "" && fmt.Sprint(f.pointers()) != "["+tc.fault+"]" {
+			t.Errorf("%s: %v, want %s", name, f.pointers(), tc.fault)
+		}
+		if tc.status == http.StatusConflict && f.Job == nil {
+			t.Errorf("%s: the job is not shown", name)
+		}
+	}
+	if got := b.metric(t, "jobs_submitted_total"); got != 0 {
+		t.Errorf("%v submissions counted, want none", got)
+	}
+}
+
+// TestRetryOnceForEachKey is the double click.
+func TestRetryOnceForEachKey(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	c, me := guest()
+	b.failed(t, me, "mine", job.CodeTimeout)
+	b.failed(t, me, "other", job.CodeTimeout)
+	const clicks = 20
+	ids := make([]string, clicks)
+	var wg sync.WaitGroup
+	for i := range clicks {
+		wg.Go(func() {
+			var got retried
+			b.retry(t, "mine", nil, cookie(c), header("Idempotency-Key", "click")).expect(t, http.StatusAccepted).into(t, &got)
+			ids[i] = got.ID
+		})
+	}
+	wg.Wait()
+	for _, id := range ids {
+		if id != ids[0] || id == "" {
+			t.Fatalf("ids %v", ids)
+		}
+	}
+	if got := b.metric(t, "jobs_submitted_total"); got != 1 {
+		t.Errorf("%v submissions counted, want 1", got)
+	}
+	key := header("Idempotency-Key", "click")
+	b.retry(t, "other", nil, cookie(c), key).problem(t, http.StatusUnprocessableEntity, "idempotency_key_reused")
+	b.retry(t, "mine", fields{"seed": 1}, cookie(c), key).problem(t, http.StatusUnprocessableEntity, "idempotency_key_reused")
+	b.keyed(t, "click", goodBody, cookie(c)).problem(t, http.StatusUnprocessableEntity, "idempotency_key_reused")
+
+	// The key holds when the job that it made a new one of is no longer kept.
+	must(t, b.store.Delete(t.Context(), me, "mine", false))
+	resp := b.retry(t, "mine", nil, cookie(c), key).expect(t, http.StatusAccepted)
+	var again retried
+	resp.into(t, &again)
+	if again.ID != ids[0] || resp.Header.Get("Idempotent-Replayed") != "true" {
+		t.Errorf("%v %s", resp.Header, resp.body)
+	}
+	b.retry(t, "mine", fields{"seed": 1}, cookie(c), key).problem(t, http.StatusUnprocessableEntity, "idempotency_key_reused")
+	b.retry(t, "mine", nil, cookie(c), header("Idempotency-Key", "fresh")).problem(t, http.StatusNotFound, "not_found")
+	b.retry(t, "mine", nil, cookie(c)).problem(t, http.StatusNotFound, "not_found")
+}

@@ -1,0 +1,52 @@
+package job
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// Allowance returns how long the job was given, from its submission to its deadline.
+func (s *Spec) Allowance() time.Duration { return s.Deadline.Sub(s.CreatedAt.Time) }
+
+// Again returns a new job that asks for the same as s, for the same owner and with the same time to spare. The seed
+// stays too: an upstream that has the picture by now answers with it.
+func (s *Spec) Again(id string, created time.Time) *Spec {
+	again := *s
+	again.ID, again.RetriedFrom = id, s.ID
+	again.CreatedAt, again.Deadline = At(created), At(created.Add(s.Allowance()))
+	return &again
+}
+
+// CanBeRetried reports whether a job that ended this way may be done again: it failed or was canceled, and what it asked
+// for is known.
+func (r *Record) CanBeRetried() bool {
+	switch r.Status {
+	case StatusFailed:
+		return r.Error == nil || r.Error.Code != CodeInvalidJob
+	case StatusCanceled:
+		return true
+	case StatusQueued, StatusRunning, StatusRetrying, StatusSucceeded:
+	}
+	return false
+}
+
+// CanBeReplayed is CanBeRetried for a dead letter.
+func (d *DeadLetter) CanBeReplayed() bool { return d.Error.Code != CodeInvalidJob }
+
+// RetryFingerprint identifies a request to do a job again. What the job asks for follows from its id and need not be
+// part of it, so that the request is known again when the job is no longer kept.
+func RetryFingerprint(id string, seed *int64, deadlineSeconds *int) (string, error) {
+	b, err := json.Marshal(struct {
+		RetriedFrom string `json:"retried_from"`
+		Seed        *int64 `json:"seed,omitempty"`
+		Deadline    *int   `json:"deadline_seconds,omitempty"`
+	}{id, seed, deadlineSeconds})
+	if err != nil {
+		return "", fmt.Errorf("encode request: %w", err)
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:]), nil
+}

@@ -120,6 +120,29 @@ func DeadSubject(kind job.Kind, owner, id string) string {
 	return "dead." + string(kind) + "." + owner + "." + id
 }
 
+// DeadsSubject matches the dead letters of a kind and an owner; an empty one stands for all.
+func DeadsSubject(kind job.Kind, owner string) string {
+	if kind == "" {
+		kind = "*"
+	}
+	if owner == "" {
+		owner = "*"
+	}
+	return DeadSubject(kind, owner, "*")
+}
+
+// AnyDeadSubject matches the dead letter of the job with the given id.
+func AnyDeadSubject(id string) string { return DeadSubject("*", "*", id) }
+
+// ParseDeadSubject takes a dead letter's subject apart; ok is false for any other subject.
+func ParseDeadSubject(subject string) (kind job.Kind, owner, id string, ok bool) {
+	parts := strings.Split(subject, ".")
+	if len(parts) != 4 || parts[0] != "dead" {
+		return "", "", "", false
+	}
+	return job.Kind(parts[1]), parts[2], parts[3], true
+}
+
 // CancelSubject carries the notice that a job was canceled.
 func CancelSubject(id string) string { return "cancel." + id }
 

@@ -27,6 +27,10 @@ func TestNames(t *testing.T) {
 		broker.WorkersSubject():                                     "$KV.CONTROL.worker.*",
 		broker.ProbeSubject("p"):                                    "$KV.CONTROL.probe.p",
 		broker.DeadSubject(job.KindAudio, "o", "j"):                 "dead.audio.o.j",
+		broker.DeadsSubject("", ""):                                 "dead.*.*.*",
+		broker.DeadsSubject(job.KindAudio, ""):                      "dead.audio.*.*",
+		broker.DeadsSubject("", "o"):                                "dead.*.o.*",
+		broker.AnyDeadSubject("j"):                                  "dead.*.*.j",
 		broker.CancelSubject("j"):                                   "cancel.j",
 		broker.JobEventsSubject("o", "j"):                           "events.*.o.j",
 		broker.OwnerEventsSubject("o"):                              "events.*.o.*",
@@ -54,6 +58,14 @@ func TestSubjectsParseBack(t *testing.T) {
 		e, owner, id, ok := broker.ParseEventSubject("events." + event + ".o-1.j_1")
 		if !ok || e != event || owner != "o-1" || id != "j_1" {
 			t.Errorf("%s %s %s %t", e, owner, id, ok)
+		}
+	}
+	if kind, owner, id, ok := broker.ParseDeadSubject(broker.DeadSubject(job.KindAudio, "o-1", "j_1")); !ok || kind != job.KindAudio || owner != "o-1" || id != "j_1" {
+		t.Errorf("%s %s %s %t", kind, owner, id, ok)
+	}
+	for _, subject := range []string{"", "dead", "dead.image.o", "dead.image.o.j.x", "jobs.image.o.j", "events.result.o.j"} {
+		if _, _, _, ok := broker.ParseDeadSubject(subject); ok {
+			t.Errorf("%q is taken for a dead letter", subject)
 		}
 	}
 	for _, subject := range []string{

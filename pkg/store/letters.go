@@ -1,0 +1,184 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+)
+
+// LetterFilter says which dead letters are meant; the zero value means all of them.
+type LetterFilter struct {
+	Kinds []job.Kind
+	// Codes are those of job.Error.
+	Codes []string
+	Owner string
+	// Since leaves out jobs that failed earlier.
+	Since time.Time
+}
+
+// subject matches the letters of the filter, and others as well unless bySubject says otherwise.
+func (f LetterFilter) subject() string {
+	if f.Owner == "" && len(f.Kinds) != 1 {
+		// The stream holds nothing else, and NATS counts a whole stream without a look at its subjects.
+		return ">"
+	}
+	kind := job.Kind("")
+	if len(f.Kinds) == 1 {
+		kind = f.Kinds[0]
+	}
+	return broker.DeadsSubject(kind, f.Owner)
+}
+
+// bySubject reports whether the subject alone tells which letters are meant.
+func (f LetterFilter) bySubject() bool {
+	return len(f.Kinds) < 2 && len(f.Codes) == 0 && f.Since.IsZero()
+}
+
+// wants reports whether a letter is meant. One that cannot be read has no code.
+func (f LetterFilter) wants(l *Letter) bool {
+	if len(f.Codes) > 0 && (l.Dead == nil || !slices.Contains(f.Codes, l.Dead.Error.Code)) {
+		return false
+	}
+	return (len(f.Kinds) == 0 || slices.Contains(f.Kinds, l.Kind)) && (f.Owner == "" || l.Owner == f.Owner) &&
+		!l.FailedAt().Before(f.Since)
+}
+
+// LetterPage is a part of the dead letters, the newest first.
+type LetterPage struct {
+	Letters []*Letter
+	// Total is the number of letters that the filter means, on all pages.
+	Total int
+	// Next is where the next page goes on; 0 on the last one.
+	Next uint64
+}
+
+// Letters returns the newest dead letters that a filter means, of those that came before the given sequence; 0 begins
+// with the newest. Whatever their number it costs a few requests when the filter names an owner, one kind, or nothing;
+// codes, several kinds and a time have every letter read, since that time.
+func (s *Store) Letters(ctx context.Context, f LetterFilter, before uint64, limit int) (*LetterPage, error) {
+	limit = max(1, limit)
+	if before == 0 {
+		before = math.MaxUint64
+	}
+	read := s.lettersBySearch
+	if f.bySubject() {
+		read = s.lettersBySubject
+	}
+	// One more than asked for tells whether there is a next page.
+	letters, total, err := read(ctx, f, before, limit+1)
+	if err != nil {
+		return nil, err
+	}
+	page := &LetterPage{Letters: letters, Total: total}
+	slices.Reverse(page.Letters)
+	if len(page.Letters) > limit {
+		page.Letters = page.Letters[:limit]
+		page.Next = page.Letters[limit-1].Sequence
+	}
+	return page, nil
+}
+
+// lettersBySubject returns the last few letters before a sequence, the oldest first, and the number of all. Nothing reads
+// a stream backwards, but it can tell how many messages there are from any place on: so the place is searched for, by
+// halves, from which as many are left as are wanted.
+func (s *Store) lettersBySubject(ctx context.Context, f LetterFilter, before uint64, n int) ([]*Letter, int, error) {
+	subject := f.subject()
+	count := func(from uint64) (uint64, error) {
+		return broker.CountFrom(ctx, s.js, broker.StreamDead, subject, from)
+	}
+	info, err := s.dead.Info(ctx)
+	if err != nil {
+		return nil, 0, fmt.Errorf("list dead letters: %w", err)
+	}
+	low, high := info.State.FirstSeq, min(before, info.State.LastSeq+1)
+	total, err := count(low)
+	if err != nil || total == 0 {
+		return nil, 0, err
+	}
+	behind, err := count(high)
+	if err != nil {
+		return nil, 0, err
+	}
+	end := high
+	for low+1 < high {
+		middle := low + (high-low)/2
+		left, err := count(middle)
+		switch {
+		case err != nil:
+			return nil, 0, err
+		case left >= behind+uint64(n): //nolint:gosec // It is the size of a page.
+			low = middle
+		default:
+			high = middle
+		}
+	}
+	letters := make([]*Letter, 0, n)
+	err = s.EachLetter(ctx, f, low, end-1, func(l *Letter) (bool, error) {
+		letters = append(letters, l)
+		return true, nil
+	})
+	return letters[max(0, len(letters)-n):], clampInt(total), err
+}
+
+// lettersBySearch is lettersBySubject for filters that have to look into the letters.
+func (s *Store) lettersBySearch(ctx context.Context, f LetterFilter, before uint64, n int) ([]*Letter, int, error) {
+	var letters []*Letter
+	total := 0
+	err := s.EachLetter(ctx, f, 1, math.MaxUint64, func(l *Letter) (bool, error) {
+		total++
+		if l.Sequence < before {
+			if len(letters) == n {
+				letters = slices.Delete(letters, 0, 1)
+			}
+			letters = append(letters, l)
+		}
+		return true, nil
+	})
+	return letters, total, err
+}
+
+// EachLetter hands the dead letters that a filter means to take, the oldest first, from one sequence up to another, both
+// included, until take returns false or an error. It costs one request for each five hundred letters that are read.
+func (s *Store) EachLetter(ctx context.Context, f LetterFilter, from, to uint64, take func(*Letter) (more bool, err error)) error {
+	subject := f.subject()
+	if !f.Since.IsZero() {
+		// A letter comes after its job has failed, but the clocks of worker and NATS may differ.
+		first, err := broker.FirstSince(ctx, s.js, broker.StreamDead, subject, f.Since.Add(-clockSkew))
+		switch {
+		case errors.Is(err, jetstream.ErrMsgNotFound):
+			return nil
+		case err != nil:
+			return err
+		}
+		from = max(from, first)
+	}
+	return broker.Range(ctx, s.js, broker.StreamDead, subject, from, to, func(msg *jetstream.RawStreamMsg) (bool, error) {
+		letter, ok := newLetter(msg)
+		if !ok || !f.wants(letter) {
+			return true, nil
+		}
+		return take(letter)
+	})
+}
+
+// clockSkew is how far the clocks of worker and NATS may be apart.
+const clockSkew = 5 * time.Minute
+
+// LastLetter returns the sequence of the newest dead letter there has been. It costs one request.
+func (s *Store) LastLetter(ctx context.Context) (uint64, error) {
+	info, err := s.dead.Info(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("look for the newest dead letter: %w", err)
+	}
+	return info.State.LastSeq, nil
+}
+
+func clampInt(n uint64) int { return int(min(n, 1<<30)) }

@@ -19,6 +19,7 @@ type Config struct {
 	AudioModel     string        `env:"DEFAULT_AUDIO_MODEL" doc:"Speech model of requests that name none; empty takes the built-in default."`
 	Voice          string        `env:"DEFAULT_AUDIO_VOICE" envDefault:"nova" doc:"Voice of requests that name none."`
 	FrontendURLs   []string      `env:"FRONTEND_URL" doc:"Addresses of front ends on other hosts, separated by commas; their origins are trusted."`
+	AdminKey       env.Secret    `env:"ADMIN_KEY" doc:"Key of the operator's routes under /api/admin and of the commands that use them, at least 8 characters; empty switches the routes off."`
 	AllowedOrigins string        `env:"ALLOWED_ORIGINS" doc:"Further origins that may send requests, separated by commas or blanks."`
 }
 
@@ -32,6 +33,9 @@ func (c *Config) Validate() error {
 	if c.MaxAttempts < 1 {
 		fault("FETCH_RETRY_MAX", "a whole number of at least 1")
 	}
+	if c.AdminKey != "" && len(c.AdminKey) < minAdminKey {
+		fault("ADMIN_KEY", "at least 8 characters")
+	}
 	if strings.TrimSpace(c.Voice) == "" {
 		fault("DEFAULT_AUDIO_VOICE", "the name of a voice")
 	}
@@ -43,6 +47,9 @@ func (c *Config) Validate() error {
 	}
 	return errors.Join(errs...)
 }
+
+// minAdminKey is the least length of ADMIN_KEY; guesses are held up, which makes up for less than JWT_SECRET needs.
+const minAdminKey = 8
 
 // origins returns the origins that may send requests from another site.
 func (c *Config) origins() ([]string, error) {

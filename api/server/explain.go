@@ -51,6 +51,7 @@ var known = []struct {
 	{queue.ErrNotFound, codeNotFound, 0},
 	{ledger.ErrFinished, codeFinished, 0},
 	{ledger.ErrNotFinished, codeNotFinished, 0},
+	{ledger.ErrNotRetryable, codeNotRetryable, 0},
 	{ledger.ErrKeyReused, codeKeyReused, 0},
 	{queue.ErrFull, codeQueueFull, retryFull},
 	{store.ErrFull, codeUnavailable, retryFull},

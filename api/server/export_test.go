@@ -2,6 +2,7 @@ package server
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -16,9 +17,30 @@ var (
 	DecodeCursor = decodeCursor
 	Network      = network
 	SafeType     = safeType
+	Guesser      = guesser
+	// EncodeSequences makes cursors of the operator's routes.
+	EncodeSequences = encodeSequences
 )
 
 const MaxBody = maxBody
+
+// MaxGuessers bounds how many addresses are remembered.
+const MaxGuessers = maxGuessers
+
+// Guesses counts wrong keys.
+type Guesses struct{ *guesses }
+
+// NewGuesses returns a count that begins at nothing.
+func NewGuesses(now func() time.Time) Guesses { return Guesses{newGuesses(now)} }
+
+// Add counts a wrong key.
+func (g Guesses) Add(address string) time.Duration { return g.add(address) }
+
+// Wait tells for how long an address has to wait.
+func (g Guesses) Wait(address string) time.Duration { return g.wait(address) }
+
+// Len tells how many addresses are remembered.
+func (g Guesses) Len() int { return len(g.by) }
 
 // GuestCookie returns a cookie of a new guest of an installation with the given secret.
 func GuestCookie(secret []byte) (*http.Cookie, string) {

@@ -27,6 +27,9 @@ const (
 	codeFinished       = "already_finished"
 	codeNotFinished    = "not_finished"
 	codeNotRetryable   = "not_retryable"
+	codeAdminOff       = "admin_disabled"
+	codeAdminKey       = "admin_key_required"
+	codeTooManyGuesses = "too_many_guesses"
 	codeStillRunning   = "still_running"
 	codeQueueFull      = "queue_full"
 	codeUnavailable    = "unavailable"
@@ -59,6 +62,9 @@ var faults = map[string]fault{
 	codeFinished:       {http.StatusConflict, words{"The job has ended already.", "任务已经结束。"}},
 	codeNotFinished:    {http.StatusConflict, words{"The job has not ended yet; cancel it first.", "任务尚未结束，请先取消。"}},
 	codeNotRetryable:   {http.StatusConflict, words{"Only a job that failed or was canceled can be done again.", "只有失败或已取消的任务才能重试。"}},
+	codeAdminOff:       {http.StatusForbidden, words{"The operator's routes are switched off; set ADMIN_KEY to use them.", "运维接口已关闭，设置 ADMIN_KEY 后方可使用。"}},
+	codeAdminKey:       {http.StatusUnauthorized, words{"Send ADMIN_KEY, as Authorization: Bearer or X-Admin-Key; none came, or a wrong one.", "请以 Authorization: Bearer 或 X-Admin-Key 发送 ADMIN_KEY：未收到密钥或密钥错误。"}},
+	codeTooManyGuesses: {http.StatusTooManyRequests, words{"Too many wrong keys came from this address; try again later.", "该地址发送的错误密钥过多，请稍后重试。"}},
 	codeStillRunning:   {http.StatusGatewayTimeout, words{"The job is not finished yet; it goes on and can be found under its address.", "任务尚未完成，仍在继续，可通过其地址查询。"}},
 	codeQueueFull:      {http.StatusServiceUnavailable, words{"Too many jobs are waiting; try again later.", "等待中的任务过多，请稍后重试。"}},
 	codeUnavailable:    {http.StatusServiceUnavailable, words{"The service is not available at the moment; try again soon.", "服务暂时不可用，请稍后重试。"}},
@@ -71,6 +77,8 @@ var reasons = map[string]words{
 	codeInvalidJSON + "/object":   {"The body must be one JSON object.", "请求正文必须是一个 JSON 对象。"},
 	codeInvalidJSON + "/trailing": {"Something follows the JSON object, at byte {offset}.", "JSON 对象之后还有多余内容，位于第 {offset} 字节。"},
 	codeInvalidJSON + "/depth":    {"The body is nested too deeply.", "请求正文嵌套过深。"},
+	codeNotFound + "/letter":      {"There is no such dead letter: it was replayed, purged or is no longer kept.", "没有该死信：已重放、已清除或不再保留。"},
+	codeNotRetryable + "/letter":  {"No job can be made of this dead letter, since it cannot be read.", "该死信无法读取，不能据此新建任务。"},
 	codeNotFound + "/path":        {"Not Found", "Not Found"},
 }
 
@@ -102,6 +110,7 @@ var titles = map[int]string{
 	http.StatusUnsupportedMediaType:         "不支持的媒体类型",
 	http.StatusRequestedRangeNotSatisfiable: "范围无效",
 	http.StatusUnprocessableEntity:          "无法处理",
+	http.StatusTooManyRequests:              "请求过多",
 	http.StatusInternalServerError:          "内部错误",
 	http.StatusBadGateway:                   "上游错误",
 	http.StatusServiceUnavailable:           "服务不可用",

@@ -41,7 +41,12 @@ func (s *Server) keyedID(who caller, key string) string {
 	if !who.named() {
 		scope += " " + who.network
 	}
-	id := sum(s.keys.idempotency, scope, key)[:16]
+	return uuidOf(sum(s.keys.idempotency, scope, key))
+}
+
+// uuidOf makes an id of the first 16 bytes of a sum.
+func uuidOf(sum []byte) string {
+	id := sum[:16]
 	id[6] = id[6]&0x0f | 0x80 // Version 8: ours to fill.
 	id[8] = id[8]&0x3f | 0x80 // The variant of RFC 9562.
 	return fmt.Sprintf("%x-%x-%x-%x-%x", id[:4], id[4:6], id[6:8], id[8:10], id[10:])

@@ -10,12 +10,14 @@ import (
 type keys struct {
 	guestCookie []byte
 	idempotency []byte
+	replay      []byte
 }
 
 func deriveKeys(secret []byte) keys {
 	return keys{
 		guestCookie: derive(secret, "guest cookie v1"),
 		idempotency: derive(secret, "idempotency key v1"),
+		replay:      derive(secret, "replay v1"),
 	}
 }
 

@@ -18,8 +18,10 @@ import (
 // TestProblemBodies holds the whole body of every error against a file.
 func TestProblemBodies(t *testing.T) {
 	t.Parallel()
-	b := setup(t)
+	b := setup(t, withAdmin)
 	c, _ := guest()
+	b.bury(t, "u1", "unreadable", job.CodeInvalidJob)
+	operator := header("X-Admin-Key", adminKey)
 	done := fixedSpec(job.OwnerAnonymous, "done")
 	b.settle(t, done, &job.Record{Status: job.StatusFailed, Error: job.NewError(job.CodeTimeout, 504), FinishedAt: at(9)})
 	b.settle(t, fixedSpec(job.OwnerAnonymous, "picture"), &job.Record{Status: job.StatusSucceeded, FinishedAt: at(9)},
@@ -49,6 +51,10 @@ func TestProblemBodies(t *testing.T) {
 		"method_not_allowed":      {http.MethodPut, "/api/jobs", nil, nil},
 		"already_finished":        {http.MethodPost, "/api/jobs/done/cancel", nil, nil},
 		"not_retryable":           {http.MethodPost, "/api/jobs/picture/retry", nil, nil},
+		"admin_key_required":      {http.MethodGet, "/api/admin/dead-letters", nil, nil},
+		"not_found_letter":        {http.MethodGet, "/api/admin/dead-letters/nothing", nil, []option{operator}},
+		"not_retryable_letter":    {http.MethodPost, "/api/admin/dead-letters/unreadable/replay", nil, []option{operator}},
+		"invalid_bulk":            {http.MethodPost, "/api/admin/dead-letters/purge", "{}", []option{operator}},
 		"not_finished":            {http.MethodDelete, "/api/jobs/queued", nil, nil},
 		"original_invalid":        {http.MethodPost, "/api/generate", fields{"type": "image", "width": 1}, nil},
 		"original_translate":      {http.MethodPost, "/api/translate", fields{"text": " "}, nil},

@@ -46,6 +46,17 @@ func (s *Server) routes() (*gin.Engine, error) {
 
 	get("/api/models", s.listModels)
 
+	// The operator's routes.
+	operator := e.Group("/api/admin", s.refuseCrossOrigin, s.limitBody, s.operatorOnly)
+	for _, read := range []string{http.MethodGet, http.MethodHead} {
+		operator.Handle(read, "/dead-letters", s.handle(s.listLetters))
+		operator.Handle(read, "/dead-letters/:id", s.handle(s.showLetter))
+	}
+	operator.POST("/dead-letters/:id/replay", s.handle(s.replayLetter))
+	operator.DELETE("/dead-letters/:id", s.handle(s.purgeLetter))
+	operator.POST("/dead-letters/replay", s.handle(s.replayLetters))
+	operator.POST("/dead-letters/purge", s.handle(s.purgeLetters))
+
 	// Probes.
 	get("/livez", s.live)
 	get("/readyz", s.ready)

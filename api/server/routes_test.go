@@ -24,10 +24,16 @@ func expectations() map[string]expectation {
 		"/": {anonymous: 200}, "/docs": {anonymous: 200}, "/openapi.yaml": {anonymous: 200}, "/assets/*path": {anonymous: 404},
 		"/livez": {anonymous: 200}, "/readyz": {anonymous: 200}, "/internal/health": {anonymous: 401},
 		"/api/models": {anonymous: 200}, "/api/jobs": {anonymous: 401}, "/api/events": {anonymous: 401},
+		"/api/admin/dead-letters": {anonymous: 401}, "/api/admin/dead-letters/:id": {anonymous: 401},
 		"/api/jobs/:id": {anonymous: 404}, "/api/jobs/:id/events": {anonymous: 404}, "/api/jobs/:id/media/:index": {anonymous: 404},
 	}
 	all := map[string]expectation{
 		"POST /api/jobs": {anonymous: 400}, "POST /api/jobs/:id/cancel": {anonymous: 404}, "POST /api/jobs/:id/retry": {anonymous: 404}, "DELETE /api/jobs/:id": {anonymous: 404},
+	}
+	for _, route := range []string{
+		"POST /api/admin/dead-letters/:id/replay", "DELETE /api/admin/dead-letters/:id", "POST /api/admin/dead-letters/replay", "POST /api/admin/dead-letters/purge",
+	} {
+		all[route] = expectation{anonymous: 401}
 	}
 	for path, e := range read {
 		all["GET "+path], all["HEAD "+path] = e, e
@@ -40,7 +46,7 @@ func expectations() map[string]expectation {
 
 func TestEveryRouteAgainstUninvitedCallers(t *testing.T) {
 	t.Parallel()
-	b := setup(t, func(cfg *server.Config, _ *server.Deps) { cfg.HealthToken = "token" })
+	b := setup(t, func(cfg *server.Config, _ *server.Deps) { cfg.HealthToken, cfg.AdminKey = "token", adminKey })
 	expected := expectations()
 	methods := map[string][]string{}
 	for _, r := range b.server.Routes() {
@@ -80,6 +86,10 @@ func TestEveryRouteAgainstUninvitedCallers(t *testing.T) {
 	}
 	for name := range expected {
 		t.Errorf("no route %s", name)
+	}
+	// To other methods these are the address of a letter.
+	for _, path := range []string{"/api/admin/dead-letters/replay", "/api/admin/dead-letters/purge"} {
+		methods[path] = append(methods[path], methods["/api/admin/dead-letters/:id"]...)
 	}
 	for path, served := range methods {
 		path = strings.NewReplacer(":id", "unknown-id", ":index", "0", "*path", "none.js").Replace(path)

@@ -60,7 +60,7 @@ const (
 	keepAlive         = 15 * time.Second
 )
 
-// Server is the HTTP surface. It holds nothing that changes once it is made.
+// Server is the HTTP surface. It holds nothing that changes once it is made, but for the wrong keys of the last minute.
 type Server struct {
 	cfg      Config
 	deps     Deps
@@ -70,7 +70,10 @@ type Server struct {
 	matcher  language.Matcher
 	defaults job.Defaults
 	page     *page
-	engine   *gin.Engine
+	guesses  *guesses
+	// acts is the log of what operators do; it does not heed LOG_LEVEL.
+	acts   *slog.Logger
+	engine *gin.Engine
 }
 
 // New returns a server. It fails when a setting names a model or voice that is not in the catalogue, and when the
@@ -93,6 +96,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	}
 	s := &Server{
 		cfg: cfg, deps: deps, keys: deriveKeys(deps.Secret),
+		guesses: newGuesses(deps.Now), acts: telemetry.Audit(deps.Log),
 		matcher: language.NewMatcher([]language.Tag{language.English, language.Chinese}),
 	}
 	var err error

@@ -1,0 +1,299 @@
+package app_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/text2image-audio/text2image-audio/pkg/simulator"
+)
+
+const operator = "X-Admin-Key: the operator's own"
+
+// letters is a list of dead letters, as the operator reads it.
+type letters struct {
+	Letters []letter `json:"dead_letters"`
+	Total   int      `json:"total"`
+}
+
+type letter struct {
+	ID       string `json:"id"`
+	Owner    string `json:"owner"`
+	Failures int    `json:"failures"`
+	Detail   string `json:"detail"`
+	Error    struct {
+		Code           string `json:"code"`
+		UpstreamStatus int    `json:"upstream_status"`
+	} `json:"error"`
+	Input fields `json:"input"`
+}
+
+func (i *instance) letters(t testing.TB, query string) letters {
+	t.Helper()
+	var list letters
+	i.do(t, http.MethodGet, "/api/admin/dead-letters"+query, nil, operator).decode(t, &list)
+	return list
+}
+
+// spoil has every picture whose prompt holds a word fail for good.
+func (i *instance) spoil(t testing.TB, word string) {
+	t.Helper()
+	rule := simulator.Rule{
+		Kind: simulator.KindImage, Contains: word, Status: http.StatusInternalServerError,
+		Body: `{"success":false,"error":{"message":"No active flux servers available","code":"INTERNAL_ERROR"},"status":500}`,
+	}
+	if err := i.Simulator().Script(rule); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func picture(prompt string) fields {
+	return fields{"kind": "image", "input": fields{"prompt": prompt, "width": 64, "height": 64, "seed": 7}}
+}
+
+type again struct {
+	view
+	RetriedFrom string `json:"retried_from"`
+}
+
+// TestDeadLettersWayBack takes a job from its failure over the dead letters to its success.
+func TestDeadLettersWayBack(t *testing.T) {
+	t.Parallel()
+	metrics := freeAddress(t)
+	i := start(t, config(t, t.TempDir(), "ADMIN_KEY=the operator's own", "FETCH_RETRY_MAX=2", "METRICS_ENABLED=on", "METRICS_ADDR="+metrics))
+	i.visit(t)
+	i.spoil(t, "doomed")
+	failed := i.wait(t, i.submit(t, picture("doomed fox")).ID)
+	if failed.Status != "failed" || failed.Error.Code != "upstream_unavailable" {
+		t.Fatalf("%+v", failed)
+	}
+	list := i.letters(t, "")
+	if list.Total != 1 || list.Letters[0].ID != failed.ID || list.Letters[0].Failures != 2 || list.Letters[0].Error.UpstreamStatus != 500 {
+		t.Fatalf("%+v", list)
+	}
+	var shown letter
+	i.do(t, http.MethodGet, "/api/admin/dead-letters/"+failed.ID, nil, operator).decode(t, &shown)
+	if shown.Input["prompt"] != "doomed fox" || !strings.Contains(shown.Detail, "No active flux servers") || !strings.HasPrefix(shown.Owner, "g-") {
+		t.Errorf("%+v", shown)
+	}
+	if got := i.scrape(t, metrics); !strings.Contains(got, "text2image_dead_letter_depth 1") || !strings.Contains(got, `text2image_dead_letters_total{kind="image",reason="upstream_unavailable"} 1`) {
+		t.Errorf("metrics: %s", got)
+	}
+
+	// While the upstream is out of order the new job only fails as well, and has a letter of its own.
+	replay := func(id string) again {
+		t.Helper()
+		resp := i.do(t, http.MethodPost, "/api/admin/dead-letters/"+id+"/replay", nil, operator)
+		if resp.StatusCode != http.StatusAccepted {
+			t.Fatalf("replay: %d %s", resp.StatusCode, resp.body)
+		}
+		var v again
+		resp.decode(t, &v)
+		return v
+	}
+	second := replay(failed.ID)
+	if v := i.wait(t, second.ID); v.Status != "failed" || second.RetriedFrom != failed.ID {
+		t.Errorf("%+v", v)
+	}
+	if list := i.letters(t, ""); list.Total != 1 || list.Letters[0].ID != second.ID {
+		t.Errorf("%+v", list)
+	}
+	i.Simulator().Clear()
+	third := replay(second.ID)
+	if v := i.wait(t, third.ID); v.Status != "succeeded" || *v.Result.Media[0].Seed != 7 || third.RetriedFrom != second.ID {
+		t.Errorf("%+v", v)
+	}
+	if list := i.letters(t, ""); list.Total != 0 {
+		t.Errorf("%+v", list)
+	}
+	for _, id := range []string{failed.ID, second.ID} {
+		var old view
+		i.do(t, http.MethodGet, "/api/jobs/"+id, nil).decode(t, &old)
+		if old.Status != "failed" {
+			t.Errorf("the old job is %+v", old)
+		}
+	}
+	if resp := i.do(t, http.MethodPost, "/api/admin/dead-letters/"+failed.ID+"/replay", nil, operator); resp.StatusCode != http.StatusNotFound {
+		t.Errorf("a second replay: %d %s", resp.StatusCode, resp.body)
+	}
+}
+
+func TestDeadLettersInBulk(t *testing.T) {
+	t.Parallel()
+	i := start(t, config(t, t.TempDir(), "ADMIN_KEY=the operator's own", "FETCH_RETRY_MAX=1", "MAX_ACTIVE_JOBS_GUEST=0"))
+	i.visit(t)
+	i.spoil(t, "doomed")
+	const jobs = 12
+	ids := make([]string, jobs)
+	for n := range jobs {
+		ids[n] = i.submit(t, picture(fmt.Sprintf("doomed %d", n))).ID
+	}
+	for _, id := range ids {
+		if v := i.wait(t, id); v.Status != "failed" {
+			t.Fatalf("%+v", v)
+		}
+	}
+	i.Simulator().Clear()
+	type answer struct {
+		Done, Skipped int
+		Next          string `json:"next_cursor"`
+	}
+	bulk := func(act string, body fields) answer {
+		t.Helper()
+		resp := i.do(t, http.MethodPost, "/api/admin/dead-letters/"+act, body, operator)
+		if resp.StatusCode != http.StatusOK {
+			t.Fatalf("%s: %d %s", act, resp.StatusCode, resp.body)
+		}
+		var a answer
+		resp.decode(t, &a)
+		return a
+	}
+	if a := bulk("purge", fields{"all": true, "limit": 2}); a.Done != 2 || a.Next == "" {
+		t.Errorf("%+v", a)
+	}
+	if a := bulk("replay", fields{"kind": "image", "code": "upstream_unavailable"}); a.Done != jobs-2 || a.Next != "" {
+		t.Errorf("%+v", a)
+	}
+	var page struct {
+		Jobs []again `json:"jobs"`
+	}
+	i.do(t, http.MethodGet, "/api/jobs?limit=100", nil).decode(t, &page)
+	fresh := 0
+	for _, j := range page.Jobs {
+		if j.RetriedFrom == "" {
+			continue
+		}
+		fresh++
+		if v := i.wait(t, j.ID); v.Status != "succeeded" {
+			t.Errorf("%+v", v)
+		}
+	}
+	if fresh != jobs-2 || i.letters(t, "").Total != 0 {
+		t.Errorf("%d new jobs, %d letters left", fresh, i.letters(t, "").Total)
+	}
+}
+
+func TestOperatorsRoutesAreClosed(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		key     []string
+		headers []string
+		status  int
+	}{
+		"switched off":  {nil, []string{operator}, 403},
+		"no key":        {[]string{"ADMIN_KEY=the operator's own"}, nil, 401},
+		"a wrong key":   {[]string{"ADMIN_KEY=the operator's own"}, []string{"X-Admin-Key: somebody else's"}, 401},
+		"a wrong token": {[]string{"ADMIN_KEY=the operator's own"}, []string{"Authorization: Bearer somebody else's"}, 401},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			i := start(t, config(t, t.TempDir(), tc.key...))
+			for _, ask := range []struct {
+				method, path string
+				body         any
+			}{
+				{"GET", "/api/admin/dead-letters", nil},
+				{"GET", "/api/admin/dead-letters/x", nil},
+				{"DELETE", "/api/admin/dead-letters/x", nil},
+				{"POST", "/api/admin/dead-letters/x/replay", nil},
+				{"POST", "/api/admin/dead-letters/replay", fields{"all": true}},
+				{"POST", "/api/admin/dead-letters/purge", fields{"all": true}},
+			} {
+				if resp := i.do(t, ask.method, ask.path, ask.body, tc.headers...); resp.StatusCode != tc.status {
+					t.Errorf("%s %s: %d %s", ask.method, ask.path, resp.StatusCode, resp.body)
+				}
+			}
+		})
+	}
+}
+
+func TestOwnerRetriesAJob(t *testing.T) {
+	t.Parallel()
+	i := start(t, config(t, t.TempDir(), "FETCH_RETRY_MAX=1"))
+	i.visit(t)
+	mine := i.cookie
+	i.spoil(t, "doomed")
+	failed := i.wait(t, i.submit(t, picture("doomed fox")).ID)
+	i.Simulator().Clear()
+	path := "/api/jobs/" + failed.ID + "/retry"
+	// Somebody else, or nobody in particular, does not find it.
+	for _, cookie := range []string{"", "another"} {
+		i.cookie = ""
+		if cookie != "" {
+			i.visit(t)
+		}
+		if resp := i.do(t, http.MethodPost, path, nil); resp.StatusCode != http.StatusNotFound {
+			t.Errorf("somebody else: %d %s", resp.StatusCode, resp.body)
+		}
+	}
+	i.cookie = mine
+	var ids []string
+	for range 2 {
+		resp := i.do(t, http.MethodPost, path, nil, "Idempotency-Key: click", "Prefer: wait=30")
+		var v again
+		resp.decode(t, &v)
+		if resp.StatusCode != http.StatusOK || v.Status != "succeeded" || v.RetriedFrom != failed.ID || *v.Result.Media[0].Seed != 7 {
+			t.Fatalf("%d %s", resp.StatusCode, resp.body)
+		}
+		ids = append(ids, v.ID)
+	}
+	if ids[0] != ids[1] {
+		t.Errorf("two clicks made %v", ids)
+	}
+	resp := i.do(t, http.MethodPost, path, fields{"seed": 8, "deadline_seconds": 60})
+	var other again
+	resp.decode(t, &other)
+	if v := i.wait(t, other.ID); resp.StatusCode != http.StatusAccepted || v.Status != "succeeded" || *v.Result.Media[0].Seed != 8 {
+		t.Errorf("%d %s, then %+v", resp.StatusCode, resp.body, v)
+	}
+	for _, bad := range []struct {
+		path   string
+		body   any
+		status int
+	}{
+		{path, fields{"prompt": "other"}, 400},
+		{path, []byte("["), 400},
+		{"/api/jobs/" + other.ID + "/retry", nil, 409},
+		{"/api/jobs/nothing/retry", nil, 404},
+	} {
+		if resp := i.do(t, http.MethodPost, bad.path, bad.body); resp.StatusCode != bad.status {
+			t.Errorf("%s %v: %d %s", bad.path, bad.body, resp.StatusCode, resp.body)
+		}
+	}
+}
+
+// freeAddress returns an address on which nobody listens at the moment.
+func freeAddress(t testing.TB) string {
+	t.Helper()
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }()
+	return listener.Addr().String()
+}
+
+// scrape reads the metrics as Prometheus does.
+func (i *instance) scrape(t testing.TB, address string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), hang)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/metrics", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := i.client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}

@@ -1,0 +1,153 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/ledger"
+	"github.com/text2image-audio/text2image-audio/pkg/store"
+)
+
+const (
+	defaultBulk = 100
+	maxBulk     = 1000
+	// bulkTimeout bounds one request on many letters. What was not reached by then is left for the next one.
+	bulkTimeout = time.Minute
+)
+
+// bulkRequest is the body of the routes that act on many dead letters.
+type bulkRequest struct {
+	Kind  string `json:"kind"`
+	Code  string `json:"code"`
+	Owner string `json:"owner"`
+	Since string `json:"since"`
+	// All has to be said when nothing else is: an empty object must not do away with everything.
+	All    bool   `json:"all"`
+	Limit  *int   `json:"limit"`
+	Cursor string `json:"cursor"`
+}
+
+// bulkAnswer says what became of the letters that a request reached.
+type bulkAnswer struct {
+	Done int `json:"done"`
+	// Skipped letters cannot be replayed, or went away meanwhile.
+	Skipped int `json:"skipped"`
+	// StoppedBy is the code of the error that ended the request early.
+	StoppedBy string `json:"stopped_by,omitempty"`
+	// Next goes on behind the last letter, and no further than the newest one there was at the first request: jobs that
+	// fail again meanwhile are not replayed in a circle.
+	Next string `json:"next_cursor,omitempty"`
+}
+
+// replayLetters is POST /api/admin/dead-letters/replay, the oldest letters first.
+func (s *Server) replayLetters(c *gin.Context) error {
+	return s.bulk(c, func(ctx context.Context, letter *store.Letter) (bool, error) {
+		_, _, err := s.replay(ctx, c, letter)
+		if errors.Is(err, ledger.ErrNotRetryable) {
+			return false, nil
+		}
+		return err == nil, err
+	})
+}
+
+// purgeLetters is POST /api/admin/dead-letters/purge, the oldest letters first.
+func (s *Server) purgeLetters(c *gin.Context) error {
+	return s.bulk(c, func(ctx context.Context, letter *store.Letter) (bool, error) { return s.purge(ctx, c, letter) })
+}
+
+// bulk acts on the letters that a request means, one after the other; each act holds by itself.
+func (s *Server) bulk(c *gin.Context, act func(context.Context, *store.Letter) (done bool, err error)) error {
+	var ask bulkRequest
+	b, err := s.decode(c, &ask)
+	if err != nil {
+		return err
+	}
+	filter, limit, err := ask.read(b.faults)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(c.Request.Context(), bulkTimeout)
+	defer cancel()
+	ctx, release := untilStop(ctx)
+	defer release()
+	from, to, err := s.bulkRange(ctx, ask.Cursor)
+	if err != nil {
+		return err
+	}
+	letters, err := s.oldestLetters(ctx, filter, from, to, limit)
+	if err != nil {
+		return err
+	}
+	var answer bulkAnswer
+	for _, letter := range letters {
+		done, err := act(ctx, letter)
+		if err != nil && answer.Done == 0 {
+			return err
+		}
+		if err != nil {
+			answer.StoppedBy, answer.Next = s.explain(c.Request.Context(), err).code, encodeSequences(cursorOfBulk, letter.Sequence, to)
+			break
+		}
+		if done {
+			answer.Done++
+		} else {
+			answer.Skipped++
+		}
+	}
+	if last := len(letters); answer.StoppedBy == "" && last == limit && letters[last-1].Sequence < to {
+		answer.Next = encodeSequences(cursorOfBulk, letters[last-1].Sequence+1, to)
+	}
+	writeJSON(c, http.StatusOK, jsonType, answer)
+	return nil
+}
+
+// read returns which letters are meant, and how many at most.
+func (r *bulkRequest) read(faults []job.FieldError) (store.LetterFilter, int, error) {
+	given := map[string]string{"kind": r.Kind, "code": r.Code, "owner": r.Owner, "since": r.Since}
+	filter, faults := letterFilter("/", func(name string) string { return given[name] }, faults)
+	limit := defaultBulk
+	if r.Limit != nil {
+		limit = *r.Limit
+	}
+	if limit < 1 || limit > maxBulk {
+		faults = append(faults, job.FieldError{
+			Pointer: "/limit", Code: "out_of_range", Args: map[string]string{"min": "1", "max": strconv.Itoa(maxBulk)},
+		})
+	}
+	if len(faults) == 0 && !r.All && len(filter.Kinds) == 0 && len(filter.Codes) == 0 && filter.Owner == "" && filter.Since.IsZero() {
+		faults = append(faults, job.FieldError{Pointer: "/all", Code: "all_needed"})
+	}
+	if len(faults) > 0 {
+		return filter, 0, invalid(faults...)
+	}
+	return filter, limit, nil
+}
+
+// bulkRange returns between which places a request on many letters acts: where its cursor says, or all there are now.
+func (s *Server) bulkRange(ctx context.Context, cursor string) (from, to uint64, err error) {
+	if cursor == "" {
+		to, err = s.deps.Store.LastLetter(ctx)
+		return 1, to, err
+	}
+	sequences, ok := decodeSequences(cursorOfBulk, cursor, 2)
+	if !ok {
+		return 0, 0, &problem{code: codeInvalidCursor}
+	}
+	return sequences[0], sequences[1], nil
+}
+
+// oldestLetters returns up to limit letters, the oldest first. They are read before anything is done to them.
+func (s *Server) oldestLetters(ctx context.Context, f store.LetterFilter, from, to uint64, limit int) ([]*store.Letter, error) {
+	var letters []*store.Letter
+	err := s.deps.Store.EachLetter(ctx, f, from, to, func(l *store.Letter) (bool, error) {
+		letters = append(letters, l)
+		return len(letters) < limit, nil
+	})
+	return letters, err
+}

@@ -1,0 +1,112 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strconv"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/ledger"
+	"github.com/text2image-audio/text2image-audio/pkg/store"
+	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
+)
+
+// The acts on dead letters, as the log names them.
+const (
+	actReplay = "replay dead letter"
+	actPurge  = "purge dead letter"
+)
+
+// replayLetter is POST /api/admin/dead-letters/:id/replay. The letter is gone once the new job is on disk.
+func (s *Server) replayLetter(c *gin.Context) error {
+	letter, err := s.letter(c)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := bounded(c)
+	defer cancel()
+	snap, replayed, err := s.replay(ctx, c, letter)
+	if errors.Is(err, ledger.ErrNotRetryable) {
+		return &problem{code: codeNotRetryable, reason: "letter"}
+	}
+	if err != nil {
+		return err
+	}
+	if replayed {
+		c.Header("Idempotent-Replayed", "true")
+	}
+	status := http.StatusAccepted
+	if snap.Record != nil {
+		status = http.StatusOK
+	}
+	writeJSON(c, status, jsonType, translate(snap.View(), s.lang(c)))
+	return nil
+}
+
+// replay makes a new job of a dead letter, for the same owner, and says so in the log.
+func (s *Server) replay(ctx context.Context, c *gin.Context, letter *store.Letter) (snap *job.Snapshot, replayed bool, err error) {
+	ctx = telemetry.WithJobID(ctx, letter.ID)
+	attrs := []slog.Attr{letterKind(letter)}
+	defer func() {
+		if snap != nil {
+			attrs = append(attrs, slog.String("new_job_id", snap.Spec.ID))
+		}
+		s.audit(ctx, c, actReplay, err, attrs...)
+	}()
+	if letter.Dead == nil {
+		return nil, false, ledger.ErrNotRetryable
+	}
+	fingerprint, err := job.RetryFingerprint(letter.ID, nil, nil)
+	if err != nil {
+		return nil, false, err
+	}
+	spec := letter.Dead.Spec.Again(s.replayID(letter), s.deps.Now())
+	spec.Fingerprint, spec.MaxAttempts, spec.RequestID = fingerprint, s.cfg.MaxAttempts, telemetry.RequestID(ctx)
+	snap, replayed, err = s.deps.Ledger.Replay(ctx, letter, spec)
+	if err == nil && !replayed {
+		s.deps.Metrics.JobsSubmitted.WithLabelValues(string(spec.Kind), string(spec.Lane)).Inc()
+	}
+	return snap, replayed, err
+}
+
+// replayID returns the id of the job that is made of a dead letter: the same for the same failure, so that a replay that
+// is repeated finds its job, and one that nobody else can work out.
+func (s *Server) replayID(letter *store.Letter) string {
+	return uuidOf(sum(s.keys.replay, letter.Owner, letter.ID, strconv.FormatInt(letter.FailedAt().UnixMilli(), 10)))
+}
+
+// purgeLetter is DELETE /api/admin/dead-letters/:id.
+func (s *Server) purgeLetter(c *gin.Context) error {
+	letter, err := s.letter(c)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := bounded(c)
+	defer cancel()
+	removed, err := s.purge(ctx, c, letter)
+	switch {
+	case err != nil:
+		return err
+	case !removed:
+		return noLetter()
+	}
+	c.Status(http.StatusNoContent)
+	c.Writer.WriteHeaderNow()
+	return nil
+}
+
+// purge removes a dead letter and says so in the log.
+func (s *Server) purge(ctx context.Context, c *gin.Context, letter *store.Letter) (removed bool, err error) {
+	ctx = telemetry.WithJobID(ctx, letter.ID)
+	removed, err = s.deps.Store.RemoveLetter(ctx, letter)
+	if removed || err != nil {
+		s.audit(ctx, c, actPurge, err, letterKind(letter))
+	}
+	return removed, err
+}
+
+func letterKind(l *store.Letter) slog.Attr { return slog.String("kind", string(l.Kind)) }

@@ -29,6 +29,7 @@ const usage = `usage: api [command]
 
   serve     serve the API and the page (the default)
   health    ask a running API for its health; "api health -h" lists the flags
+  dead      list, show, replay and purge dead letters; "api dead -h" says how
   version   print version, commit and build time
 
 Settings come from the environment; deploy/settings.md lists them.
@@ -59,6 +60,8 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		return 0
 	case "health":
 		return health(ctx, args, environ, stdout, stderr)
+	case "dead":
+		return dead(ctx, args, environ, stdout, stderr)
 	case "version":
 		version, commit, built := telemetry.Version()
 		_, _ = fmt.Fprintf(stdout, "api %s, commit %s, built %s\n", version, commit, built)

@@ -38,10 +38,12 @@ const hang = 2 * time.Minute
 
 // program is the program in a process of its own.
 type program struct {
-	cmd    *exec.Cmd
-	url    string
-	nats   string
-	stderr bytes.Buffer
+	cmd  *exec.Cmd
+	url  string
+	nats string
+	// simulator is the address of the simulator.
+	simulator string
+	stderr    bytes.Buffer
 }
 
 // launch starts the program on a directory and returns when it says that it is ready.
@@ -65,6 +67,9 @@ func launch(t *testing.T, dir string, variables ...string) *program {
 		}
 		if _, url, ok := strings.Cut(lines.Text(), "open to workers at "); ok {
 			p.nats = strings.TrimSpace(url)
+		}
+		if _, url, ok := strings.Cut(lines.Text(), "  simulator "); ok {
+			p.simulator = strings.TrimSpace(url)
 		}
 		if strings.HasPrefix(lines.Text(), "Ready.") {
 			go func() { _, _ = io.Copy(io.Discard, stdout) }()

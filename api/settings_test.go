@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -41,6 +42,12 @@ A worker reads those about NATS, upstreams, slots, retries, logs and metrics; it
 	table(&guide, programs)
 	guide.WriteString("\n## The command api health\n\n")
 	table(&guide, health)
+	operators, err := env.Table(&operatorConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	guide.WriteString("\n## The command api dead\n\n")
+	table(&guide, operators)
 	const path = "../deploy/settings.md"
 	if *update {
 		if err := os.WriteFile(path, guide.Bytes(), 0o600); err != nil {
@@ -54,7 +61,7 @@ A worker reads those about NATS, upstreams, slots, retries, logs and metrics; it
 	if !bytes.Equal(written, guide.Bytes()) {
 		t.Error("deploy/settings.md is not what the program reads; run go test ./api -run SettingsGuide -update")
 	}
-	for _, s := range append(programs, health...) {
+	for _, s := range slices.Concat(programs, health, operators) {
 		if s.Doc == "" {
 			t.Errorf("%s has no meaning", s.Name)
 		}

@@ -1,0 +1,193 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/text2image-audio/text2image-audio/pkg/env"
+)
+
+// operatorConfig is how the operator's commands reach the API; flags win over the environment.
+type operatorConfig struct {
+	URL    string     `env:"API_URL" doc:"Address of the API that the operator's commands ask; empty asks the one that listens at LISTEN_ADDR."`
+	Listen string     `env:"LISTEN_ADDR" envDefault:"127.0.0.1:8080" doc:"Address of the API, where API_URL is not set."`
+	Key    env.Secret `env:"ADMIN_KEY" doc:"Key that the API asks the operator for."`
+}
+
+const (
+	// operatorTimeout bounds one request; the API gives itself a minute for many letters.
+	operatorTimeout = 90 * time.Second
+	// operatorBytes bounds the answer that is read.
+	operatorBytes = 32 << 20
+)
+
+// operator is one run of an operator's command: where it asks, and where it prints.
+type operator struct {
+	base   *url.URL
+	key    env.Secret
+	client *http.Client
+	stdout io.Writer
+	stderr io.Writer
+	// json prints answers as they come instead of tables.
+	json bool
+}
+
+// operatorFlags adds the flags that all of the operator's commands have. What it returns makes the operator once the
+// flags are read; it fails when an address or a key is missing or cannot be used.
+func operatorFlags(flags *flag.FlagSet, environ []string, stdout, stderr io.Writer) func() (*operator, error) {
+	flags.SetOutput(stderr)
+	address := flags.String("url", "", "address of the API (API_URL, else LISTEN_ADDR)")
+	output := flags.String("o", "table", "output: table or json")
+	return func() (*operator, error) {
+		var cfg operatorConfig
+		if err := env.Load(environ, &cfg); err != nil {
+			return nil, err
+		}
+		if *address != "" {
+			cfg.URL = *address
+		}
+		if *output != "table" && *output != "json" {
+			return nil, errors.New("-o must be table or json")
+		}
+		base, err := cfg.base()
+		if err != nil {
+			return nil, err
+		}
+		if cfg.Key == "" {
+			return nil, errors.New("ADMIN_KEY is not set; it must be the API's")
+		}
+		return &operator{
+			base: base, key: cfg.Key, stdout: stdout, stderr: stderr, json: *output == "json",
+			// The key is for this address and no other.
+			client: &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
+		}, nil
+	}
+}
+
+// base returns the address of the API's root.
+func (c operatorConfig) base() (*url.URL, error) {
+	if c.URL != "" {
+		u, err := url.Parse(c.URL)
+		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+			return nil, errors.New("url must be an address such as https://example.org")
+		}
+		return u, nil
+	}
+	host, port, err := net.SplitHostPort(c.Listen)
+	if err != nil {
+		return nil, &env.Fault{Name: "LISTEN_ADDR", Expected: "an address such as 127.0.0.1:8080"}
+	}
+	// Where the API listens on every address, this machine's own is one of them.
+	if ip := net.ParseIP(host); host == "" || (ip != nil && ip.IsUnspecified()) {
+		host = "127.0.0.1"
+	}
+	return &url.URL{Scheme: "http", Host: net.JoinHostPort(host, port)}, nil
+}
+
+// parseMixed reads flags that may stand before, between and behind the other arguments, and returns those.
+func parseMixed(flags *flag.FlagSet, args []string) (others []string, err error) {
+	for {
+		if err := flags.Parse(args); err != nil {
+			return nil, err
+		}
+		if flags.NArg() == 0 {
+			return others, nil
+		}
+		others, args = append(others, flags.Arg(0)), flags.Args()[1:]
+	}
+}
+
+// refusal is what the API answered in place of what was asked for.
+type refusal struct {
+	status int
+	Code   string `json:"code"`
+	Detail string `json:"detail"`
+}
+
+// Error returns the API's sentence, and its code for scripts.
+func (r *refusal) Error() string {
+	if r.Detail == "" {
+		return fmt.Sprintf("the API answered with status %d", r.status)
+	}
+	return printable(r.Detail) + " (" + printable(r.Code) + ")"
+}
+
+// call sends a request to a route below /api/admin and decodes the answer; body and into may be nil. It fails with a
+// *refusal when the API answers with an error.
+func (o *operator) call(ctx context.Context, method, path string, query url.Values, body, into any) error {
+	ctx, cancel := context.WithTimeout(ctx, operatorTimeout)
+	defer cancel()
+	encoded, err := json.Marshal(body)
+	if err != nil {
+		return fmt.Errorf("encode request: %w", err)
+	}
+	if body == nil {
+		encoded = nil
+	}
+	address := o.base.JoinPath("api", "admin", path)
+	address.RawQuery = query.Encode()
+	req, err := http.NewRequestWithContext(ctx, method, address.String(), bytes.NewReader(encoded)) //nolint:gosec // The operator says where the API is.
+	if err != nil {
+		return fmt.Errorf("make request: %w", err)
+	}
+	req.Header.Set("Authorization", "Bearer "+o.key.Reveal())
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	resp, err := o.client.Do(req) //nolint:gosec // The operator says where the API is.
+	if err != nil {
+		return err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, operatorBytes))
+	if err != nil {
+		return fmt.Errorf("read answer: %w", err)
+	}
+	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+		no := &refusal{status: resp.StatusCode}
+		_ = json.Unmarshal(answer, no) // What is no problem of the API's, such as a proxy's page, has its status.
+		return no
+	}
+	if into == nil {
+		return nil
+	}
+	if err := json.Unmarshal(answer, into); err != nil {
+		return fmt.Errorf("the answer is not the API's: %w", err)
+	}
+	return nil
+}
+
+// printJSON prints a value for programs.
+func (o *operator) printJSON(v any) error {
+	e := json.NewEncoder(o.stdout)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if err := e.Encode(v); err != nil {
+		return fmt.Errorf("print answer: %w", err)
+	}
+	return nil
+}
+
+// printf prints for a person.
+func (o *operator) printf(format string, args ...any) { _, _ = fmt.Fprintf(o.stdout, format, args...) }
+
+// printable makes a stranger's text harmless to a terminal.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return '·'
+	}, s)
+}

@@ -20,6 +20,7 @@ var (
 	Guesser      = guesser
 	// EncodeSequences makes cursors of the operator's routes.
 	EncodeSequences = encodeSequences
+	DecodeSequences = decodeSequences
 )
 
 const MaxBody = maxBody

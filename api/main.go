@@ -30,6 +30,10 @@ const usage = `usage: api [command]
   serve     serve the API and the page (the default)
   health    ask a running API for its health; "api health -h" lists the flags
   dead      list, show, replay and purge dead letters; "api dead -h" says how
+  status    show which upstreams are closed and which kinds of job are paused
+  pause     begin no job of a kind for a while; "api pause -h" lists the flags
+  resume    work a kind of job again
+  probe     have a closed upstream tried at once
   version   print version, commit and build time
 
 Settings come from the environment; deploy/settings.md lists them.
@@ -62,6 +66,8 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		return health(ctx, args, environ, stdout, stderr)
 	case "dead":
 		return dead(ctx, args, environ, stdout, stderr)
+	case "pause", "resume", "probe", "status":
+		return controlCommand(ctx, command, args, environ, stdout, stderr)
 	case "version":
 		version, commit, built := telemetry.Version()
 		_, _ = fmt.Fprintf(stdout, "api %s, commit %s, built %s\n", version, commit, built)

@@ -9,31 +9,32 @@ import (
 
 // The codes of errors, beside those of a failed job.
 const (
-	codeInvalid        = "invalid_request"
-	codeInvalidJSON    = "invalid_json"
-	codeNoBody         = "body_required"
-	codeTooLarge       = "body_too_large"
-	codeMediaType      = "unsupported_media_type"
-	codeInvalidKey     = "invalid_idempotency_key"
-	codeKeyReused      = "idempotency_key_reused"
-	codeInvalidCursor  = "invalid_cursor"
-	codeIdentity       = "identity_required"
-	codeCrossOrigin    = "cross_origin"
-	codeNotFound       = "not_found"
-	codeMediaNotFound  = "media_not_found"
-	codeRange          = "range_not_satisfiable"
-	codeMethod         = "method_not_allowed"
-	codeRequestTimeout = "request_timeout"
-	codeFinished       = "already_finished"
-	codeNotFinished    = "not_finished"
-	codeNotRetryable   = "not_retryable"
-	codeAdminOff       = "admin_disabled"
-	codeAdminKey       = "admin_key_required"
-	codeTooManyGuesses = "too_many_guesses"
-	codeStillRunning   = "still_running"
-	codeQueueFull      = "queue_full"
-	codeUnavailable    = "unavailable"
-	codeInternal       = job.CodeInternal
+	codeInvalid           = "invalid_request"
+	codeInvalidJSON       = "invalid_json"
+	codeNoBody            = "body_required"
+	codeTooLarge          = "body_too_large"
+	codeMediaType         = "unsupported_media_type"
+	codeInvalidKey        = "invalid_idempotency_key"
+	codeKeyReused         = "idempotency_key_reused"
+	codeInvalidCursor     = "invalid_cursor"
+	codeIdentity          = "identity_required"
+	codeCrossOrigin       = "cross_origin"
+	codeNotFound          = "not_found"
+	codeMediaNotFound     = "media_not_found"
+	codeRange             = "range_not_satisfiable"
+	codeMethod            = "method_not_allowed"
+	codeRequestTimeout    = "request_timeout"
+	codeFinished          = "already_finished"
+	codeNotFinished       = "not_finished"
+	codeNotRetryable      = "not_retryable"
+	codeAdminOff          = "admin_disabled"
+	codeAdminKey          = "admin_key_required"
+	codeTooManyGuesses    = "too_many_guesses"
+	codeThrottledUpstream = "upstream_asked_to_wait"
+	codeStillRunning      = "still_running"
+	codeQueueFull         = "queue_full"
+	codeUnavailable       = "unavailable"
+	codeInternal          = job.CodeInternal
 )
 
 // fault is what an error code means over HTTP.
@@ -44,31 +45,32 @@ type fault struct {
 
 // faults is the table of all codes.
 var faults = map[string]fault{
-	codeInvalid:        {http.StatusBadRequest, words{"The request is not valid.", "请求无效。"}},
-	codeInvalidJSON:    {http.StatusBadRequest, words{"The body is not valid JSON; the fault is at byte {offset}.", "请求正文不是有效的 JSON，错误位于第 {offset} 字节。"}},
-	codeNoBody:         {http.StatusBadRequest, words{"The request has no body; send a JSON object.", "请求没有正文，请发送一个 JSON 对象。"}},
-	codeTooLarge:       {http.StatusRequestEntityTooLarge, words{"The body is larger than {max} bytes.", "请求正文超过 {max} 字节。"}},
-	codeMediaType:      {http.StatusUnsupportedMediaType, words{"Send the body as application/json, without compression.", "请以 application/json 发送未压缩的正文。"}},
-	codeInvalidKey:     {http.StatusBadRequest, words{"Idempotency-Key must be 1 to 255 visible ASCII characters, once.", "Idempotency-Key 只能出现一次，且须为 1 至 255 个可见 ASCII 字符。"}},
-	codeKeyReused:      {http.StatusUnprocessableEntity, words{"This Idempotency-Key was used for another request.", "该 Idempotency-Key 已用于另一个请求。"}},
-	codeInvalidCursor:  {http.StatusBadRequest, words{"The cursor is not one that this list has given out.", "游标无效，不是由此列表给出的。"}},
-	codeIdentity:       {http.StatusUnauthorized, words{"Only a known caller has a list of jobs: open the page, which sets a cookie, or sign in.", "只有可识别的访问者才有任务列表：请先打开网页以获取 cookie，或登录。"}},
-	codeCrossOrigin:    {http.StatusForbidden, words{"Requests from other sites are not accepted.", "不接受来自其他网站的请求。"}},
-	codeNotFound:       {http.StatusNotFound, words{"There is no such job, or it is no longer kept.", "没有该任务，或其已不再保留。"}},
-	codeMediaNotFound:  {http.StatusNotFound, words{"The job has no such file, or has not made it yet.", "该任务没有此文件，或尚未生成。"}},
-	codeRange:          {http.StatusRequestedRangeNotSatisfiable, words{"The file does not have the range that was asked for.", "文件不包含所请求的范围。"}},
-	codeMethod:         {http.StatusMethodNotAllowed, words{"This address does not take {method}.", "该地址不支持 {method}。"}},
-	codeRequestTimeout: {http.StatusRequestTimeout, words{"The body did not arrive in time.", "请求正文未能及时送达。"}},
-	codeFinished:       {http.StatusConflict, words{"The job has ended already.", "任务已经结束。"}},
-	codeNotFinished:    {http.StatusConflict, words{"The job has not ended yet; cancel it first.", "任务尚未结束，请先取消。"}},
-	codeNotRetryable:   {http.StatusConflict, words{"Only a job that failed or was canceled can be done again.", "只有失败或已取消的任务才能重试。"}},
-	codeAdminOff:       {http.StatusForbidden, words{"The operator's routes are switched off; set ADMIN_KEY to use them.", "运维接口已关闭，设置 ADMIN_KEY 后方可使用。"}},
-	codeAdminKey:       {http.StatusUnauthorized, words{"Send ADMIN_KEY, as Authorization: Bearer or X-Admin-Key; none came, or a wrong one.", "请以 Authorization: Bearer 或 X-Admin-Key 发送 ADMIN_KEY：未收到密钥或密钥错误。"}},
-	codeTooManyGuesses: {http.StatusTooManyRequests, words{"Too many wrong keys came from this address; try again later.", "该地址发送的错误密钥过多，请稍后重试。"}},
-	codeStillRunning:   {http.StatusGatewayTimeout, words{"The job is not finished yet; it goes on and can be found under its address.", "任务尚未完成，仍在继续，可通过其地址查询。"}},
-	codeQueueFull:      {http.StatusServiceUnavailable, words{"Too many jobs are waiting; try again later.", "等待中的任务过多，请稍后重试。"}},
-	codeUnavailable:    {http.StatusServiceUnavailable, words{"The service is not available at the moment; try again soon.", "服务暂时不可用，请稍后重试。"}},
-	codeInternal:       {http.StatusInternalServerError, words{"Something went wrong on our side.", "服务内部出错。"}},
+	codeInvalid:           {http.StatusBadRequest, words{"The request is not valid.", "请求无效。"}},
+	codeInvalidJSON:       {http.StatusBadRequest, words{"The body is not valid JSON; the fault is at byte {offset}.", "请求正文不是有效的 JSON，错误位于第 {offset} 字节。"}},
+	codeNoBody:            {http.StatusBadRequest, words{"The request has no body; send a JSON object.", "请求没有正文，请发送一个 JSON 对象。"}},
+	codeTooLarge:          {http.StatusRequestEntityTooLarge, words{"The body is larger than {max} bytes.", "请求正文超过 {max} 字节。"}},
+	codeMediaType:         {http.StatusUnsupportedMediaType, words{"Send the body as application/json, without compression.", "请以 application/json 发送未压缩的正文。"}},
+	codeInvalidKey:        {http.StatusBadRequest, words{"Idempotency-Key must be 1 to 255 visible ASCII characters, once.", "Idempotency-Key 只能出现一次，且须为 1 至 255 个可见 ASCII 字符。"}},
+	codeKeyReused:         {http.StatusUnprocessableEntity, words{"This Idempotency-Key was used for another request.", "该 Idempotency-Key 已用于另一个请求。"}},
+	codeInvalidCursor:     {http.StatusBadRequest, words{"The cursor is not one that this list has given out.", "游标无效，不是由此列表给出的。"}},
+	codeIdentity:          {http.StatusUnauthorized, words{"Only a known caller has a list of jobs: open the page, which sets a cookie, or sign in.", "只有可识别的访问者才有任务列表：请先打开网页以获取 cookie，或登录。"}},
+	codeCrossOrigin:       {http.StatusForbidden, words{"Requests from other sites are not accepted.", "不接受来自其他网站的请求。"}},
+	codeNotFound:          {http.StatusNotFound, words{"There is no such job, or it is no longer kept.", "没有该任务，或其已不再保留。"}},
+	codeMediaNotFound:     {http.StatusNotFound, words{"The job has no such file, or has not made it yet.", "该任务没有此文件，或尚未生成。"}},
+	codeRange:             {http.StatusRequestedRangeNotSatisfiable, words{"The file does not have the range that was asked for.", "文件不包含所请求的范围。"}},
+	codeMethod:            {http.StatusMethodNotAllowed, words{"This address does not take {method}.", "该地址不支持 {method}。"}},
+	codeRequestTimeout:    {http.StatusRequestTimeout, words{"The body did not arrive in time.", "请求正文未能及时送达。"}},
+	codeFinished:          {http.StatusConflict, words{"The job has ended already.", "任务已经结束。"}},
+	codeNotFinished:       {http.StatusConflict, words{"The job has not ended yet; cancel it first.", "任务尚未结束，请先取消。"}},
+	codeNotRetryable:      {http.StatusConflict, words{"Only a job that failed or was canceled can be done again.", "只有失败或已取消的任务才能重试。"}},
+	codeAdminOff:          {http.StatusForbidden, words{"The operator's routes are switched off; set ADMIN_KEY to use them.", "运维接口已关闭，设置 ADMIN_KEY 后方可使用。"}},
+	codeAdminKey:          {http.StatusUnauthorized, words{"Send ADMIN_KEY, as Authorization: Bearer or X-Admin-Key; none came, or a wrong one.", "请以 Authorization: Bearer 或 X-Admin-Key 发送 ADMIN_KEY：未收到密钥或密钥错误。"}},
+	codeTooManyGuesses:    {http.StatusTooManyRequests, words{"Too many wrong keys came from this address; try again later.", "该地址发送的错误密钥过多，请稍后重试。"}},
+	codeThrottledUpstream: {http.StatusConflict, words{"The generation service asked to be left alone until then; it is not asked earlier.", "生成服务要求在此之前不再请求，不会提前尝试。"}},
+	codeStillRunning:      {http.StatusGatewayTimeout, words{"The job is not finished yet; it goes on and can be found under its address.", "任务尚未完成，仍在继续，可通过其地址查询。"}},
+	codeQueueFull:         {http.StatusServiceUnavailable, words{"Too many jobs are waiting; try again later.", "等待中的任务过多，请稍后重试。"}},
+	codeUnavailable:       {http.StatusServiceUnavailable, words{"The service is not available at the moment; try again soon.", "服务暂时不可用，请稍后重试。"}},
+	codeInternal:          {http.StatusInternalServerError, words{"Something went wrong on our side.", "服务内部出错。"}},
 }
 
 // reasons are the sentences of codes that can have several reasons, as "code/reason".
@@ -79,6 +81,8 @@ var reasons = map[string]words{
 	codeInvalidJSON + "/depth":    {"The body is nested too deeply.", "请求正文嵌套过深。"},
 	codeNotFound + "/letter":      {"There is no such dead letter: it was replayed, purged or is no longer kept.", "没有该死信：已重放、已清除或不再保留。"},
 	codeNotRetryable + "/letter":  {"No job can be made of this dead letter, since it cannot be read.", "该死信无法读取，不能据此新建任务。"},
+	codeNotFound + "/kind":        {"There is no such kind of job.", "没有此类任务。"},
+	codeNotFound + "/upstream":    {"There is no such upstream.", "没有该上游服务。"},
 	codeNotFound + "/path":        {"Not Found", "Not Found"},
 }
 

@@ -95,6 +95,7 @@ func setup(t testing.TB, changes ...func(*server.Config, *server.Deps)) *bundle 
 	must(t, control.Start(t.Context()))
 	t.Cleanup(control.Stop)
 	b.feed = feed.New(b.broker, b.ledger, b.queue, feed.Config{Tick: time.Hour, Reread: time.Hour}, log)
+	b.feed.Heed(control)
 	t.Cleanup(b.feed.Stop)
 	var cfg server.Config
 	must(t, env.Load(nil, &cfg))

@@ -72,7 +72,7 @@ func TestDocsShowTheWholeContract(t *testing.T) {
 	html := string(b.request(t, http.MethodGet, "/docs", nil).body)
 	for _, r := range b.server.Routes() {
 		path := r.Path
-		for _, name := range []string{"id", "index"} {
+		for _, name := range []string{"id", "index", "kind", "name"} {
 			path = strings.ReplaceAll(path, ":"+name, "{"+name+"}")
 		}
 		path = strings.ReplaceAll(path, "*path", "{path}")

@@ -51,11 +51,15 @@ func (s *Server) routes() (*gin.Engine, error) {
 	for _, read := range []string{http.MethodGet, http.MethodHead} {
 		operator.Handle(read, "/dead-letters", s.handle(s.listLetters))
 		operator.Handle(read, "/dead-letters/:id", s.handle(s.showLetter))
+		operator.Handle(read, "/control", s.handle(s.showControl))
 	}
 	operator.POST("/dead-letters/:id/replay", s.handle(s.replayLetter))
 	operator.DELETE("/dead-letters/:id", s.handle(s.purgeLetter))
 	operator.POST("/dead-letters/replay", s.handle(s.replayLetters))
 	operator.POST("/dead-letters/purge", s.handle(s.purgeLetters))
+	operator.POST("/kinds/:kind/pause", s.handle(s.pauseKind))
+	operator.POST("/kinds/:kind/resume", s.handle(s.resumeKind))
+	operator.POST("/upstreams/:name/probe", s.handle(s.probeUpstream))
 
 	// Probes.
 	get("/livez", s.live)

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"text/tabwriter"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+)
+
+const (
+	pauseUsage  = "usage: api pause [flags] KIND\n\nBegins no job of a kind for a while, by way of a running API. Jobs wait; those that run go on.\n\n"
+	resumeUsage = "usage: api resume [flags] KIND\n\nWorks a kind of job again, by way of a running API.\n\n"
+	probeUsage  = "usage: api probe [flags] UPSTREAM\n\nHas a closed upstream tried at once, after its key or balance was mended.\n\n"
+	statusUsage = "usage: api status [flags]\n\nShows which upstreams are closed and which kinds are paused, by way of a running API.\n\n"
+)
+
+// upstreamState and kindState are what the API says about upstreams and kinds.
+type upstreamState struct {
+	Name   string   `json:"name"`
+	State  string   `json:"state"`
+	Kinds  []string `json:"kinds"`
+	Code   string   `json:"code,omitempty"`
+	Status int      `json:"status,omitempty"`
+	Since  string   `json:"since,omitempty"`
+	Until  string   `json:"until,omitempty"`
+	Trips  int      `json:"trips,omitempty"`
+}
+
+type kindState struct {
+	Kind   string `json:"kind"`
+	Paused bool   `json:"paused"`
+	Since  string `json:"since,omitempty"`
+	Until  string `json:"until,omitempty"`
+	Note   string `json:"note,omitempty"`
+}
+
+// controlCommand runs one of the commands pause, resume, probe and status.
+func controlCommand(ctx context.Context, name string, args, environ []string, stdout, stderr io.Writer) int {
+	flags := flag.NewFlagSet("api "+name, flag.ContinueOnError)
+	usages := map[string]string{"pause": pauseUsage, "resume": resumeUsage, "probe": probeUsage, "status": statusUsage}
+	flags.Usage = func() {
+		_, _ = fmt.Fprint(flags.Output(), usages[name])
+		flags.PrintDefaults()
+	}
+	act := func(ctx context.Context, o *operator, subject string) error {
+		return o.changeKind(ctx, subject, "resume", nil)
+	}
+	check := checkKind
+	switch name {
+	case "pause":
+		length := flags.Duration("for", time.Hour, "for how long, up to 720h")
+		note := flags.String("note", "", "why, for those who read the health report")
+		act = func(ctx context.Context, o *operator, kind string) error {
+			return o.changeKind(ctx, kind, "pause", map[string]any{"seconds": int(length.Seconds()), "note": *note})
+		}
+	case "probe":
+		check = checkUpstream
+		act = func(ctx context.Context, o *operator, name string) error { return o.probe(ctx, name) }
+	case "status":
+		check, act = nil, func(ctx context.Context, o *operator, _ string) error { return o.status(ctx) }
+	}
+	o, others, err := operate(flags, args, environ, stdout, stderr)
+	if errors.Is(err, flag.ErrHelp) {
+		return 0
+	}
+	subject := ""
+	switch {
+	case err != nil:
+	case check == nil && len(others) > 0, check != nil && len(others) > 1:
+		err = fmt.Errorf("unexpected argument %q", others[len(others)-1])
+	case check != nil && len(others) == 0:
+		err = errors.New("an argument is missing; -h says which")
+	case check != nil:
+		subject = others[0]
+		err = check(subject)
+	}
+	if err != nil {
+		_, _ = fmt.Fprintf(stderr, "api %s: %v\n", name, err)
+		return exitUsage
+	}
+	if err := act(ctx, o, subject); err != nil {
+		_, _ = fmt.Fprintf(stderr, "api %s: %v\n", name, err)
+		return exitFailure
+	}
+	return 0
+}
+
+func checkKind(name string) error {
+	if !job.Kind(name).Valid() {
+		return fmt.Errorf("%q is no kind of job; there are %v", name, job.Kinds())
+	}
+	return nil
+}
+
+func checkUpstream(name string) error {
+	if !slices.Contains(job.Upstreams(), name) {
+		return fmt.Errorf("%q is no upstream; there are %v", name, job.Upstreams())
+	}
+	return nil
+}
+
+// changeKind pauses or resumes a kind and says how it stands then.
+func (o *operator) changeKind(ctx context.Context, kind, act string, body any) error {
+	var state kindState
+	if err := o.call(ctx, http.MethodPost, "kinds/"+kind+"/"+act, nil, body, &state); err != nil {
+		return err
+	}
+	if o.json {
+		return o.printJSON(state)
+	}
+	if state.Paused {
+		o.printf("%s is paused until %s\n", printable(state.Kind), printable(state.Until))
+	} else {
+		o.printf("%s is worked\n", printable(state.Kind))
+	}
+	return nil
+}
+
+// probe has an upstream tried at once.
+func (o *operator) probe(ctx context.Context, name string) error {
+	var state upstreamState
+	if err := o.call(ctx, http.MethodPost, "upstreams/"+name+"/probe", nil, nil, &state); err != nil {
+		return err
+	}
+	if o.json {
+		return o.printJSON(state)
+	}
+	if state.State == "closed" {
+		o.printf("%s serves\n", printable(state.Name))
+	} else {
+		o.printf("%s is tried by the next job that needs it\n", printable(state.Name))
+	}
+	return nil
+}
+
+// status prints how every upstream and kind stands.
+func (o *operator) status(ctx context.Context) error {
+	var answer struct {
+		Upstreams []upstreamState `json:"upstreams"`
+		Kinds     []kindState     `json:"kinds"`
+	}
+	if err := o.call(ctx, http.MethodGet, "control", nil, nil, &answer); err != nil {
+		return err
+	}
+	if o.json {
+		return o.printJSON(answer)
+	}
+	w := tabwriter.NewWriter(o.stdout, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(w, "UPSTREAM OR KIND\tSTATE\tUNTIL\tWHY")
+	for _, u := range answer.Upstreams {
+		// To an operator a closed circuit is an upstream that serves.
+		state, why := "serves", ""
+		if u.State != "closed" {
+			state, why = map[string]string{"half_open": "is being tried"}[u.State], u.Code
+			if state == "" {
+				state = "is left alone"
+			}
+			if u.Status != 0 {
+				why += fmt.Sprintf(" (status %d)", u.Status)
+			}
+		}
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", printable(u.Name), state, printable(u.Until), printable(why))
+	}
+	for _, k := range answer.Kinds {
+		state := "is worked"
+		if k.Paused {
+			state = "is paused"
+		}
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", printable(k.Kind), state, printable(k.Until), printable(k.Note))
+	}
+	if err := w.Flush(); err != nil {
+		return fmt.Errorf("print status: %w", err)
+	}
+	return nil
+}

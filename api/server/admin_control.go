@@ -1,0 +1,175 @@
+package server
+
+import (
+	"log/slog"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/queue"
+)
+
+const (
+	// defaultPause and maxPause are for how many seconds a kind is paused when the operator does not say, and at the most.
+	defaultPause = 3600
+	maxPause     = 30 * 24 * 3600
+	// maxNote bounds an operator's reason, in characters.
+	maxNote = 200
+)
+
+// upstreamView is an upstream as the operator sees it.
+type upstreamView struct {
+	Name  string             `json:"name"`
+	State queue.CircuitState `json:"state"`
+	Kinds []job.Kind         `json:"kinds"`
+	// Code and Status are of the fault that closed it, Since is when and Until is when it is tried again.
+	Code   string    `json:"code,omitempty"`
+	Status int       `json:"status,omitempty"`
+	Since  *job.Time `json:"since,omitempty"`
+	Until  *job.Time `json:"until,omitempty"`
+	Trips  int       `json:"trips,omitempty"`
+}
+
+// kindView is a kind of job as the operator sees it.
+type kindView struct {
+	Kind job.Kind `json:"kind"`
+	// Paused says that an operator has paused it.
+	Paused bool      `json:"paused"`
+	Since  *job.Time `json:"since,omitempty"`
+	Until  *job.Time `json:"until,omitempty"`
+	Note   string    `json:"note,omitempty"`
+}
+
+func viewUpstream(c queue.Circuit) upstreamView {
+	v := upstreamView{Name: c.Upstream, State: c.State, Kinds: []job.Kind{}}
+	for _, kind := range job.Kinds() {
+		if kind.Upstream() == c.Upstream {
+			v.Kinds = append(v.Kinds, kind)
+		}
+	}
+	if c.Open() {
+		v.Code, v.Status, v.Since, v.Until, v.Trips = c.Code, c.Status, &c.Since, &c.Until, c.Trips
+	}
+	return v
+}
+
+func viewKind(kind job.Kind, p queue.KindPause, now time.Time) kindView {
+	v := kindView{Kind: kind}
+	if p.Holds(now) {
+		v.Paused, v.Since, v.Until, v.Note = true, &p.Since, &p.Until, p.Note
+	}
+	return v
+}
+
+// showControl is GET /api/admin/control: which upstreams are closed, and which kinds are paused.
+func (s *Server) showControl(c *gin.Context) error {
+	view, now := s.deps.Control.View(), s.deps.Now()
+	answer := struct {
+		Upstreams []upstreamView `json:"upstreams"`
+		Kinds     []kindView     `json:"kinds"`
+	}{}
+	for _, name := range job.Upstreams() {
+		answer.Upstreams = append(answer.Upstreams, viewUpstream(view.Circuit(name)))
+	}
+	for _, kind := range job.Kinds() {
+		answer.Kinds = append(answer.Kinds, viewKind(kind, view.Pauses[kind], now))
+	}
+	s.audit(c.Request.Context(), c, "show control", nil)
+	writeJSON(c, http.StatusOK, jsonType, answer)
+	return nil
+}
+
+// pauseRequest is the body of a pause; an absent body is an empty one.
+type pauseRequest struct {
+	Seconds *int   `json:"seconds"`
+	Note    string `json:"note"`
+}
+
+// pauseKind is POST /api/admin/kinds/:kind/pause. Running jobs go on; a further pause replaces the one before.
+func (s *Server) pauseKind(c *gin.Context) error {
+	kind, err := kindOf(c)
+	if err != nil {
+		return err
+	}
+	var ask pauseRequest
+	b, err := s.decodeOptional(c, &ask)
+	if err != nil {
+		return err
+	}
+	seconds := defaultPause
+	if ask.Seconds != nil {
+		seconds = *ask.Seconds
+	}
+	if seconds < 1 || seconds > maxPause {
+		b.faults = append(b.faults, job.FieldError{
+			Pointer: "/seconds", Code: "out_of_range", Args: map[string]string{"min": "1", "max": strconv.Itoa(maxPause)},
+		})
+	}
+	if len([]rune(ask.Note)) > maxNote {
+		b.faults = append(b.faults, job.FieldError{Pointer: "/note", Code: "too_long", Args: map[string]string{"max": strconv.Itoa(maxNote)}})
+	}
+	if len(b.faults) > 0 {
+		return invalid(b.faults...)
+	}
+	ctx, cancel := bounded(c)
+	defer cancel()
+	pause, err := s.deps.Control.Pause(ctx, kind, s.deps.Now().Add(time.Duration(seconds)*time.Second), ask.Note)
+	s.audit(ctx, c, "pause kind", err, slog.String("kind", string(kind)), slog.Int("seconds", seconds))
+	if err != nil {
+		return &problem{code: codeUnavailable, retryAfter: retryUnavailable, cause: err}
+	}
+	writeJSON(c, http.StatusOK, jsonType, viewKind(kind, pause, s.deps.Now()))
+	return nil
+}
+
+// resumeKind is POST /api/admin/kinds/:kind/resume. A kind that is not paused is no error.
+func (s *Server) resumeKind(c *gin.Context) error {
+	kind, err := kindOf(c)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := bounded(c)
+	defer cancel()
+	err = s.deps.Control.Resume(ctx, kind)
+	s.audit(ctx, c, "resume kind", err, slog.String("kind", string(kind)))
+	if err != nil {
+		return &problem{code: codeUnavailable, retryAfter: retryUnavailable, cause: err}
+	}
+	writeJSON(c, http.StatusOK, jsonType, kindView{Kind: kind})
+	return nil
+}
+
+// probeUpstream is POST /api/admin/upstreams/:name/probe: an upstream that refuses this installation or is down is tried
+// at once, by the next job that needs it. One that asked for patience is left alone until then.
+func (s *Server) probeUpstream(c *gin.Context) error {
+	name := c.Param("name")
+	if !slices.Contains(job.Upstreams(), name) {
+		return &problem{code: codeNotFound, reason: "upstream"}
+	}
+	ctx, cancel := bounded(c)
+	defer cancel()
+	circuit := s.deps.Control.View().Circuit(name)
+	if circuit.Open() && circuit.Code == job.CodeThrottled {
+		return &problem{code: codeThrottledUpstream, retryAfter: max(1, int(circuit.Until.Sub(s.deps.Now()).Seconds()))}
+	}
+	err := s.deps.Control.Reconsider(ctx, name, circuit.Code)
+	s.audit(ctx, c, "probe upstream", err, slog.String("upstream", name))
+	if err != nil {
+		return &problem{code: codeUnavailable, retryAfter: retryUnavailable, cause: err}
+	}
+	writeJSON(c, http.StatusOK, jsonType, viewUpstream(s.deps.Control.View().Circuit(name)))
+	return nil
+}
+
+// kindOf returns the kind in the path.
+func kindOf(c *gin.Context) (job.Kind, error) {
+	kind := job.Kind(c.Param("kind"))
+	if !kind.Valid() {
+		return "", &problem{code: codeNotFound, reason: "kind"}
+	}
+	return kind, nil
+}

@@ -1,0 +1,140 @@
+package server_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/api/server"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/queue"
+)
+
+type kindView struct {
+	Kind, Until, Note string
+	Paused            bool
+}
+
+type upstreamView struct {
+	Name, State, Code, Until string
+	Status                   int
+}
+
+func TestPauseAndResume(t *testing.T) {
+	t.Parallel()
+	b := setup(t, withAdmin)
+	var paused kindView
+	b.admin(t, http.MethodPost, "/kinds/image/pause", fields{"seconds": 600, "note": "maintenance"}).expect(t, http.StatusOK).into(t, &paused)
+	if until, err := time.Parse(time.RFC3339, paused.Until); !paused.Paused || paused.Note != "maintenance" || err != nil || time.Until(until) < 9*time.Minute {
+		t.Errorf("%+v, %v", paused, err)
+	}
+	// A job of the kind is accepted and says what it waits for; another kind's waits for nothing.
+	var view struct {
+		WaitingFor    string `json:"waiting_for"`
+		WaitingReason string `json:"waiting_reason"`
+		NextAttemptAt string `json:"next_attempt_at"`
+	}
+	b.request(t, http.MethodPost, "/api/jobs", fields{"kind": "image", "input": fields{"prompt": "p"}}).expect(t, http.StatusAccepted).into(t, &view)
+	if view.WaitingReason != job.ReasonPaused || !strings.Contains(view.WaitingFor, "operator") || view.NextAttemptAt != paused.Until {
+		t.Errorf("%+v", view)
+	}
+	view.WaitingFor = ""
+	b.request(t, http.MethodPost, "/api/jobs", fields{"kind": "prompt", "input": fields{"text": "p"}}).expect(t, http.StatusAccepted).into(t, &view)
+	if view.WaitingFor != "" {
+		t.Errorf("%+v", view)
+	}
+	var control struct{ Kinds []kindView }
+	b.admin(t, http.MethodGet, "/control", nil).expect(t, http.StatusOK).into(t, &control)
+	if len(control.Kinds) != 4 || !control.Kinds[0].Paused || control.Kinds[1].Paused {
+		t.Errorf("%+v", control)
+	}
+	var resumed kindView
+	for range 2 {
+		b.admin(t, http.MethodPost, "/kinds/image/resume", nil).expect(t, http.StatusOK).into(t, &resumed)
+		if resumed.Paused {
+			t.Errorf("%+v", resumed)
+		}
+	}
+	acts := []string{}
+	for _, act := range b.acts(t) {
+		acts = append(acts, act["act"].(string))
+		if strings.Contains(act["act"].(string), "maintenance") || act["note"] != nil {
+			t.Errorf("the note is in the log: %v", act)
+		}
+	}
+	if got := strings.Join(acts, ", "); got != "pause kind, show control, resume kind, resume kind" {
+		t.Errorf("acts: %s", got)
+	}
+}
+
+func TestPauseRefusesNonsense(t *testing.T) {
+	t.Parallel()
+	b := setup(t, withAdmin)
+	for name, body := range map[string]fields{
+		"/seconds": {"seconds": 0}, "/note": {"note": strings.Repeat("x", 201)}, "/minutes": {"minutes": 1},
+	} {
+		f := b.admin(t, http.MethodPost, "/kinds/image/pause", body).problem(t, http.StatusBadRequest, "invalid_request")
+		if len(f.Errors) != 1 || f.Errors[0].Pointer != name {
+			t.Errorf("%s: %+v", name, f)
+		}
+	}
+	for _, path := range []string{"/kinds/video/pause", "/kinds/video/resume", "/kinds/*/pause", "/upstreams/elsewhere/probe"} {
+		b.admin(t, http.MethodPost, path, nil).problem(t, http.StatusNotFound, "not_found")
+	}
+	for _, path := range []string{"/kinds/image/pause", "/kinds/image/resume", "/upstreams/language-model/probe", "/control"} {
+		method := http.MethodPost
+		if path == "/control" {
+			method = http.MethodGet
+		}
+		b.request(t, method, "/api/admin"+path, nil).problem(t, http.StatusUnauthorized, "admin_key_required")
+	}
+}
+
+// TestClosedUpstreamIsSeen closes upstreams and looks at them as an operator, in the health report and in a job.
+func TestClosedUpstreamIsSeen(t *testing.T) {
+	t.Parallel()
+	var control *queue.Control
+	b := setup(t, withAdmin, func(_ *server.Config, deps *server.Deps) { control = deps.Control })
+	b.announce(t, "w1", "simulator")
+	trip := func(name, code string, status int) {
+		t.Helper()
+		_, _, err := control.Trip(t.Context(), queue.Trip{
+			Upstream: name, Code: code, Status: status, Pause: func(int) time.Duration { return time.Hour },
+		})
+		must(t, err)
+	}
+	trip(job.UpstreamImage, job.CodeThrottled, 429)
+	if status, details := b.health(t, http.StatusOK).check("upstreams"); status != "ok" || details["closed"].(map[string]any)[job.UpstreamImage] == nil {
+		t.Errorf("throttled: %s %v", status, details)
+	}
+	trip(job.UpstreamSpeech, job.CodeUnavailable, 0)
+	if status, _ := b.health(t, http.StatusServiceUnavailable).check("upstreams"); status != "degraded" {
+		t.Errorf("down: %s", status)
+	}
+	trip(job.UpstreamLanguage, job.CodeMisconfigured, 401)
+	if status, details := b.health(t, http.StatusServiceUnavailable).check("upstreams"); status != "error" || details["refused"].([]any)[0] != job.UpstreamLanguage {
+		t.Errorf("refused: %s %v", status, details)
+	}
+	var view struct {
+		WaitingFor string `json:"waiting_for"`
+	}
+	for lang, want := range map[string]string{"en": "the image service, next try at ", "zh": "图片服务"} {
+		b.request(t, http.MethodPost, "/api/jobs", fields{"kind": "image", "input": fields{"prompt": "p"}}, header("Accept-Language", lang)).
+			expect(t, http.StatusAccepted).into(t, &view)
+		if !strings.HasPrefix(view.WaitingFor, want) {
+			t.Errorf("%s: %q", lang, view.WaitingFor)
+		}
+	}
+	var all struct{ Upstreams []upstreamView }
+	b.admin(t, http.MethodGet, "/control", nil).expect(t, http.StatusOK).into(t, &all)
+	if len(all.Upstreams) != 3 || all.Upstreams[0].State != "open" || all.Upstreams[2].Status != 401 {
+		t.Errorf("%+v", all)
+	}
+	// What asked for patience gets it; what refused is tried when the operator says so.
+	b.admin(t, http.MethodPost, "/upstreams/pollinations-image/probe", nil).problem(t, http.StatusConflict, "upstream_asked_to_wait")
+	b.admin(t, http.MethodPost, "/upstreams/language-model/probe", nil).expect(t, http.StatusOK)
+	if c := control.View().Circuit(job.UpstreamLanguage); !c.Due(time.Now()) {
+		t.Errorf("%+v", c)
+	}
+}

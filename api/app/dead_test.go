@@ -179,35 +179,33 @@ func TestDeadLettersInBulk(t *testing.T) {
 
 func TestOperatorsRoutesAreClosed(t *testing.T) {
 	t.Parallel()
-	for name, tc := range map[string]struct {
-		key     []string
-		headers []string
-		status  int
+	closed := start(t, config(t, t.TempDir()))
+	locked := start(t, config(t, t.TempDir(), "ADMIN_KEY=the operator's own"))
+	for n, ask := range []struct {
+		method, path string
+		body         any
 	}{
-		"switched off":  {nil, []string{operator}, 403},
-		"no key":        {[]string{"ADMIN_KEY=the operator's own"}, nil, 401},
-		"a wrong key":   {[]string{"ADMIN_KEY=the operator's own"}, []string{"X-Admin-Key: somebody else's"}, 401},
-		"a wrong token": {[]string{"ADMIN_KEY=the operator's own"}, []string{"Authorization: Bearer somebody else's"}, 401},
+		{"GET", "/api/admin/dead-letters", nil},
+		{"GET", "/api/admin/dead-letters/x", nil},
+		{"DELETE", "/api/admin/dead-letters/x", nil},
+		{"POST", "/api/admin/dead-letters/x/replay", nil},
+		{"POST", "/api/admin/dead-letters/replay", fields{"all": true}},
+		{"POST", "/api/admin/dead-letters/purge", fields{"all": true}},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			i := start(t, config(t, t.TempDir(), tc.key...))
-			for _, ask := range []struct {
-				method, path string
-				body         any
-			}{
-				{"GET", "/api/admin/dead-letters", nil},
-				{"GET", "/api/admin/dead-letters/x", nil},
-				{"DELETE", "/api/admin/dead-letters/x", nil},
-				{"POST", "/api/admin/dead-letters/x/replay", nil},
-				{"POST", "/api/admin/dead-letters/replay", fields{"all": true}},
-				{"POST", "/api/admin/dead-letters/purge", fields{"all": true}},
-			} {
-				if resp := i.do(t, ask.method, ask.path, ask.body, tc.headers...); resp.StatusCode != tc.status {
-					t.Errorf("%s %s: %d %s", ask.method, ask.path, resp.StatusCode, resp.body)
-				}
+		wrong := []string{"X-Admin-Key: somebody else's", "Authorization: Bearer somebody else's"}[n%2]
+		for _, try := range []struct {
+			i       *instance
+			headers []string
+			status  int
+		}{
+			{closed, []string{operator}, http.StatusForbidden},
+			{locked, nil, http.StatusUnauthorized},
+			{locked, []string{wrong}, http.StatusUnauthorized},
+		} {
+			if resp := try.i.do(t, ask.method, ask.path, ask.body, try.headers...); resp.StatusCode != try.status {
+				t.Errorf("%s %s with %v: %d %s", ask.method, ask.path, try.headers, resp.StatusCode, resp.body)
 			}
-		})
+		}
 	}
 }
 

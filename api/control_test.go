@@ -27,7 +27,12 @@ func TestControlCommands(t *testing.T) {
 	}
 	for exit, all := range map[int][][]string{
 		exitUsage: {
-			{"pause"}, {"pause", "video"}, {"resume", "image", "audio"}, {"status", "image"}, {"probe", "elsewhere"}, {"pause", "image", "--for", "soon"},
+			{"pause"},
+			{"pause", "video"},
+			{"resume", "image", "audio"},
+			{"status", "image"},
+			{"probe", "elsewhere"},
+			{"pause", "image", "--for", "soon"},
 			{"status", "-o", "xml"},
 		},
 		exitFailure: {{"pause", "image", "--for", "1000h"}, {"status", "--url", "http://127.0.0.1:1"}},

@@ -21,6 +21,7 @@ const (
 	CodeThrottled      = "upstream_throttled"
 	CodeRejected       = "upstream_rejected"
 	CodeInvalidAnswer  = "upstream_invalid_answer"
+	CodeUnusable       = "upstream_unusable_answer"
 	CodeTooLarge       = "upstream_too_large"
 	CodeModerated      = "content_moderated"
 	CodeMisconfigured  = "upstream_misconfigured"
@@ -43,6 +44,7 @@ var failures = map[string]failure{
 	CodeThrottled:      {true, words{"The generation service is too busy.", "生成服务过于繁忙。"}},
 	CodeRejected:       {false, words{"The generation service refused this request.", "生成服务拒绝了该请求。"}},
 	CodeInvalidAnswer:  {true, words{"The generation service sent an answer that cannot be used.", "生成服务返回的内容无法使用。"}},
+	CodeUnusable:       {false, words{"The generation service sends a kind of file for this request that is not accepted here. Please choose another model or format.", "生成服务为该请求返回的文件类型不被接受，请更换模型或格式。"}},
 	CodeTooLarge:       {false, words{"The generation service sent more data than is accepted.", "生成服务返回的数据过大。"}},
 	CodeModerated:      {false, words{"The request was refused by content moderation. Please change the text.", "该请求未通过内容审核，请修改文字。"}},
 	CodeMisconfigured:  {true, words{"The generation service does not accept this installation's credentials, balance or settings; its operator has to act.", "生成服务不接受本站的凭据、余额或设置，需由运维人员处理。"}},

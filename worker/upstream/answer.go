@@ -13,7 +13,8 @@ import (
 // Reasons why reading an answer was given up.
 var (
 	errSilent   = errors.New("answer fell silent")
-	errOverLong = errors.New("answer is longer than accepted")
+	errOverLong = errors.New("answer is announced to be longer than accepted")
+	errEndless  = errors.New("answer does not end where it should")
 	errShort    = errors.New("answer is shorter than announced")
 	errDrained  = errors.New("rest of the answer is not wanted")
 )
@@ -30,13 +31,14 @@ type Answer struct {
 	quiet    bool
 	left     int64
 	read     int64
-	large    chan struct{}
+	hold     *Hold
 	ended    bool
 }
 
-func newAnswer(
-	ctx context.Context, cancel context.CancelCauseFunc, response *http.Response, r Request, idle time.Duration,
+func (c *Caller) newAnswer(
+	ctx context.Context, cancel context.CancelCauseFunc, response *http.Response, r Request,
 ) *Answer {
+	idle := c.idle()
 	return &Answer{
 		Header:   response.Header,
 		ctx:      ctx,
@@ -46,6 +48,7 @@ func newAnswer(
 		idle:     idle,
 		quiet:    r.Quiet,
 		left:     r.MaxAnswer,
+		hold:     c.Budget.Hold(),
 	}
 }
 
@@ -63,7 +66,10 @@ func (a *Answer) Read(p []byte) (int, error) {
 	a.read += int64(n)
 	a.left -= int64(n)
 	if a.left < 0 {
-		return 0, errOverLong
+		if a.response.ContentLength >= 0 {
+			return 0, errOverLong
+		}
+		return 0, errEndless
 	}
 	if n > 0 && !a.quiet {
 		a.Progress()
@@ -83,57 +89,67 @@ func (a *Answer) Read(p []byte) (int, error) {
 	return n, io.EOF
 }
 
-// ReadAll reads the whole body. It fails as Read does, and at once when the announced length is above the bound.
+// ReadAll reads the whole body. It fails as Read does, and at once when the announced length is above the bound. What is
+// large waits until the caller's budget has room for it.
 func (a *Answer) ReadAll() ([]byte, error) {
 	announced := a.response.ContentLength
-	if announced > a.left {
+	switch {
+	case announced > a.left:
 		return nil, errOverLong
+	case announced <= 0:
+		return a.gather()
 	}
-	if announced <= 0 {
-		head, err := io.ReadAll(io.LimitReader(a, largeAnswer))
-		if err != nil || int64(len(head)) < largeAnswer {
-			return head, err
-		}
-		release, err := a.turn()
-		if err != nil {
-			return nil, err
-		}
-		defer release()
-		rest, err := io.ReadAll(a)
-		return append(head, rest...), err
-	}
-	if announced > largeAnswer {
-		release, err := a.turn()
-		if err != nil {
-			return nil, err
-		}
-		defer release()
+	if err := a.Reserve(announced - freeAnswer); err != nil {
+		return nil, err
 	}
 	data := make([]byte, announced)
-	n, err := io.ReadFull(a, data)
-	if err != nil {
-		return data[:n], err
+	if _, err := io.ReadFull(a, data); err != nil {
+		return nil, err
 	}
 	return data, nil
 }
 
-// largeAnswer is how much of an answer is read without a turn. Pictures and recordings are smaller as a rule, and bodies
-// that never end must not fill the memory together.
-const largeAnswer = 4 << 20
+// gather reads a body of unknown length piece by piece, so that it never holds more than has come.
+func (a *Answer) gather() ([]byte, error) {
+	var chunks []*[chunkBytes]byte
+	defer func() { a.hold.drop(chunks) }()
+	total, ended := 0, false
+	for !ended {
+		if total >= freeAnswer {
+			if err := a.Reserve(chunkBytes); err != nil {
+				return nil, err
+			}
+		}
+		chunk := a.hold.chunk()
+		chunks = append(chunks, chunk)
+		n, err := io.ReadFull(a, chunk[:])
+		total += n
+		ended = errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+		if err != nil && !ended {
+			return nil, err
+		}
+	}
+	if total > freeAnswer {
+		if err := a.Reserve(int64(total)); err != nil {
+			return nil, err
+		}
+	}
+	data := make([]byte, 0, total)
+	for _, chunk := range chunks {
+		data = append(data, chunk[:min(chunkBytes, total-len(data))]...)
+	}
+	return data, nil
+}
 
-// turn waits until one of the few large answers may be read, while which the silence of this one does not count.
-func (a *Answer) turn() (release func(), err error) {
-	if a.large == nil {
-		return func() {}, nil
+// Reserve waits until so many bytes more may be held for this answer, while which its silence does not count. They are
+// given back when the answer ends. It fails when the call is given up.
+func (a *Answer) Reserve(bytes int64) error {
+	if a.hold.ready(bytes) {
+		return nil
 	}
 	a.timer.Stop()
 	defer a.Progress()
-	select {
-	case a.large <- struct{}{}:
-		return func() { <-a.large }, nil
-	case <-a.ctx.Done():
-		return nil, context.Cause(a.ctx)
-	}
+	return a.hold.Grow(a.ctx, bytes)
 }
 
 // Progress says that the answer goes on: the time it may be silent begins anew.
@@ -204,6 +220,7 @@ func (a *Answer) close() {
 	}
 	a.timer.Stop()
 	_ = a.response.Body.Close()
+	a.hold.Release()
 }
 
 // textual reports whether a body is worth quoting.

@@ -21,8 +21,8 @@ type Caller struct {
 	UserAgent string
 	// Idle is how long an answer may make no progress once its header has come. Default 30 s.
 	Idle time.Duration
-	// Large bounds by its capacity how many large answers are read at once; nil means any number.
-	Large chan struct{}
+	// Budget bounds what large answers hold in memory together; nil means without bounds.
+	Budget *Budget
 	// Observe, if not nil, hears once of every HTTP exchange: the status (0 when no answer came), the code of the fault
 	// (empty when the answer was good) and how long it took, body included.
 	Observe func(upstream string, status int, code string, took time.Duration)
@@ -95,8 +95,7 @@ func (c *Caller) exchange(parent context.Context, r Request, accept func(*Answer
 	if err != nil {
 		return 0, lost(parent, ctx, err)
 	}
-	answer := newAnswer(ctx, cancel, response, r, c.idle())
-	answer.large = c.Large
+	answer := c.newAnswer(ctx, cancel, response, r)
 	defer answer.close()
 	if response.StatusCode != http.StatusOK {
 		return response.StatusCode, answer.refusal(parent)

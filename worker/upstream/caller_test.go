@@ -158,7 +158,7 @@ func TestDoFaults(t *testing.T) {
 					return
 				}
 			}
-		}, upstream.Permanent, upstream.CodeTooLarge, 200},
+		}, upstream.Retryable, upstream.CodeInvalidAnswer, 200},
 		{"error that never ends", func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(http.StatusTooManyRequests)
 			for block := []byte(strings.Repeat(echo, 100)); ; {

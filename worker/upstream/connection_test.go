@@ -134,8 +134,8 @@ func TestEndlessBody(t *testing.T) {
 		most   int64
 		code   string
 	}{
-		{"answer", 200, http.Header{}, bound + spare, upstream.CodeTooLarge},
-		{"compressed answer", 200, http.Header{"Content-Encoding": {"gzip"}}, bound + spare, upstream.CodeTooLarge},
+		{"answer", 200, http.Header{}, bound + spare, upstream.CodeInvalidAnswer},
+		{"compressed answer", 200, http.Header{"Content-Encoding": {"gzip"}}, bound + spare, upstream.CodeInvalidAnswer},
 		{"error", 500, http.Header{}, 64<<10 + spare, upstream.CodeUnavailable},
 		{"error page", 403, http.Header{"Content-Type": {"text/html"}}, 64<<10 + spare, upstream.CodeUnavailable},
 		{"redirect", 302, http.Header{"Location": {"http://elsewhere.invalid"}}, 64<<10 + spare, upstream.CodeUnavailable},

@@ -41,6 +41,7 @@ const (
 	CodeThrottled     = "upstream_throttled"
 	CodeRejected      = "upstream_rejected"
 	CodeInvalidAnswer = "upstream_invalid_answer"
+	CodeUnusable      = "upstream_unusable_answer"
 	CodeTooLarge      = "upstream_too_large"
 	CodeModerated     = "content_moderated"
 	CodeMisconfigured = "upstream_misconfigured"
@@ -55,7 +56,7 @@ type Fault struct {
 	Code string
 	// Status is the HTTP status; 0 when no answer came. Of an error sent as a picture it is the status the picture claims.
 	Status int
-	// RetryAfter is how long the upstream asked to wait; 0 when it did not say. It is never above an hour.
+	// RetryAfter is how long the upstream asked to wait; 0 when it did not say. It is never above a day.
 	RetryAfter time.Duration
 	// RequestID is the upstream's own name for the exchange, for a question to its operators.
 	RequestID string
@@ -93,7 +94,7 @@ func InvalidAnswer(reason string) *Fault {
 
 // UnusableAnswer is InvalidAnswer for an answer that would come again whenever the request is repeated.
 func UnusableAnswer(reason string) *Fault {
-	return &Fault{Class: Permanent, Code: CodeInvalidAnswer, Err: answerError(reason)}
+	return &Fault{Class: Permanent, Code: CodeUnusable, Err: answerError(reason)}
 }
 
 // Unset returns the fault of a call to an upstream that nobody configured. The setting is the variable to set.

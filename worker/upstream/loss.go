@@ -20,8 +20,11 @@ func lost(parent, ctx context.Context, err error) error {
 	case parent.Err() != nil:
 		return &Fault{Class: Retryable, Code: CodeTimeout, Err: deadline(parent)}
 	case errors.Is(err, errOverLong):
-		// The same request brings the same answer, so there is nothing to gain from asking again.
+		// The same request brings the same answer, whose length was known beforehand, so there is nothing to gain from asking again.
 		return &Fault{Class: Permanent, Code: CodeTooLarge, Err: errOverLong}
+	case errors.Is(err, errEndless):
+		// Nobody means to send this: the upstream lost its way, and the next answer may well have an end.
+		return &Fault{Class: Retryable, Code: CodeInvalidAnswer, Err: errEndless}
 	case errors.Is(context.Cause(ctx), errSilent):
 		return &Fault{Class: Retryable, Code: CodeTimeout, Err: errSilent}
 	case errors.Is(err, errShort):

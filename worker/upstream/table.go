@@ -60,6 +60,10 @@ func table() []rule {
 		{400, 499, nil, rejected},
 
 		{500, 599, (*envelope).queueFull, throttled},
+		// A gateway gave up waiting, a model's (504) or the edge: for a connection (522) or for an answer (524).
+		{504, 504, nil, timedOut},
+		{522, 522, nil, timedOut},
+		{524, 524, nil, timedOut},
 		{0, 1 << 30, nil, unavailable},
 	}
 }

@@ -124,12 +124,12 @@ func TestClassify(t *testing.T) {
 		{name: "a page without its type", status: 502, body: html502, class: upstream.Retryable, code: unavailable, detail: "HTML page"},
 		{name: "unavailable", status: 503, header: map[string]string{"Retry-After": "20"}, body: enveloped(503, "SERVICE_UNAVAILABLE", "Busy"), class: upstream.Retryable, code: unavailable, retryAfter: 20 * time.Second},
 		{name: "coordination", status: 503, header: map[string]string{"Content-Type": "text/plain"}, body: "Generation coordination is unavailable", class: upstream.Retryable, code: unavailable, detail: "Generation coordination is unavailable"},
-		{name: "gateway time-out", status: 504, body: enveloped(504, "GATEWAY_TIMEOUT", "The upstream service did not respond in time."), class: upstream.Retryable, code: unavailable},
+		{name: "gateway time-out", status: 504, body: enveloped(504, "GATEWAY_TIMEOUT", "The upstream service did not respond in time."), class: upstream.Retryable, code: upstream.CodeTimeout},
 		{name: "edge: unknown", status: 520, header: map[string]string{"Content-Type": "text/html"}, body: "<html><title>520</title></html>", class: upstream.Retryable, code: unavailable},
 		{name: "edge: down", status: 521, header: map[string]string{"Content-Type": "text/html"}, body: "<html><title>521</title></html>", class: upstream.Retryable, code: unavailable},
-		{name: "edge: connection", status: 522, header: map[string]string{"Content-Type": "text/html"}, body: "<html><title>522</title></html>", class: upstream.Retryable, code: unavailable},
+		{name: "edge: connection", status: 522, header: map[string]string{"Content-Type": "text/html"}, body: "<html><title>522</title></html>", class: upstream.Retryable, code: upstream.CodeTimeout},
 		{name: "edge: unreachable", status: 523, header: map[string]string{"Content-Type": "text/html"}, body: "<html><title>523</title></html>", class: upstream.Retryable, code: unavailable},
-		{name: "edge: time-out", status: 524, header: map[string]string{"Content-Type": "text/html"}, body: "<html></html>", class: upstream.Retryable, code: unavailable},
+		{name: "edge: time-out", status: 524, header: map[string]string{"Content-Type": "text/html"}, body: "<html></html>", class: upstream.Retryable, code: upstream.CodeTimeout},
 		{name: "tunnel", status: 530, body: "error code: 1033", class: upstream.Retryable, code: unavailable, detail: "error code: 1033"},
 
 		// The language model.
@@ -165,11 +165,14 @@ func TestClassify(t *testing.T) {
 		{name: "RPD", status: 429, body: limited("RPD"), class: upstream.Throttled, code: throttled, retryAfter: time.Hour},
 		{name: "TPD", status: 429, body: limited("TPD"), class: upstream.Throttled, code: throttled, retryAfter: time.Hour},
 		{name: "IPD", status: 429, body: limited("IPD"), class: upstream.Throttled, code: throttled, retryAfter: time.Hour},
+		{name: "IPH", status: 429, body: limited("IPH"), class: upstream.Throttled, code: throttled, retryAfter: 10 * time.Minute},
+		{name: "RPD until tomorrow", status: 429, header: map[string]string{"Retry-After": "36000"}, body: limited("RPD"), class: upstream.Throttled, code: throttled, retryAfter: 10 * time.Hour},
+		{name: "ten years", status: 503, header: map[string]string{"Retry-After": "315360000"}, class: upstream.Retryable, code: unavailable, retryAfter: day},
 		{name: "RPD with a wait", status: 429, header: map[string]string{"Retry-After": "60"}, body: limited("RPD"), class: upstream.Throttled, code: throttled, retryAfter: time.Minute},
 		{name: "50508", status: 503, body: `{"code":50508,"message":"System is too busy now. Please try again later.","data":null}`, class: upstream.Retryable, code: unavailable, detail: "50508: System is too busy"},
 		{name: "50505", status: 503, body: `{"code":50505,"message":"Model service overloaded. Please try again later.","data":null}`, class: upstream.Retryable, code: unavailable},
 		{name: "server error with a code", status: 500, body: `{"code":50500,"message":"Unknown error","data":null}`, class: upstream.Retryable, code: unavailable},
-		{name: "gateway time-out of the model", status: 504, body: "", class: upstream.Retryable, code: unavailable},
+		{name: "gateway time-out of the model", status: 504, body: "", class: upstream.Retryable, code: upstream.CodeTimeout},
 
 		// The older services.
 		{name: "older: safety", status: 400, body: `{"error":"Bad Request","message":"The prompt was blocked by the safety filter."}`, class: upstream.Moderated, code: moderated},
@@ -190,7 +193,7 @@ func TestClassify(t *testing.T) {
 		{name: "older: texts", status: 429, body: `{"error":"Rate limit exceeded","status":429,"details":{"queue":1},"deprecation_notice":"moved","migration":{"guide":"https://g","docs":"https://d","signup":"https://s"}}`, class: upstream.Throttled, code: throttled},
 		{name: "older: no server", status: 500, body: `{"error":"Internal Server Error","message":"No active flux servers available","requestId":"r"}`, class: upstream.Retryable, code: unavailable, detail: "No active flux servers"},
 		{name: "older: tunnel's page", status: 502, header: map[string]string{"Content-Type": "text/html"}, body: "<!DOCTYPE html><html><head><title>Bad Gateway</title></head><body>Unable to reach the origin service.</body></html>", class: upstream.Retryable, code: unavailable, detail: "HTML page: Bad Gateway"},
-		{name: "older: cloud's page", status: 504, header: map[string]string{"Content-Type": "text/html"}, body: `<!DOCTYPE HTML PUBLIC "-//W3C//DTD HTML 4.01 Transitional//EN"><HTML><HEAD><TITLE>ERROR: The request could not be satisfied</TITLE></HEAD></HTML>`, class: upstream.Retryable, code: unavailable, detail: "could not be satisfied"},
+		{name: "older: cloud's page", status: 504, header: map[string]string{"Content-Type": "text/html"}, body: `<!DOCTYPE HTML PUBLIC "-//W3C//DTD HTML 4.01 Transitional//EN"><HTML><HEAD><TITLE>ERROR: The request could not be satisfied</TITLE></HEAD></HTML>`, class: upstream.Retryable, code: upstream.CodeTimeout, detail: "could not be satisfied"},
 
 		// Other shapes of an error body.
 		{name: "code and message", status: 503, body: `{"code":50508,"message":"System is too busy now. Please try again later.","data":null}`, class: upstream.Retryable, code: unavailable, detail: "50508: System is too busy"},
@@ -249,7 +252,7 @@ func FuzzClassify(f *testing.F) {
 	f.Fuzz(func(t *testing.T, status int, contentType, retryAfter, body string) {
 		header := http.Header{"Content-Type": {contentType}, "Retry-After": {retryAfter}, "X-Request-Id": {body}}
 		got := upstream.Classify(status, header, []byte(body))
-		if got.RetryAfter < 0 || got.RetryAfter > time.Hour {
+		if got.RetryAfter < 0 || got.RetryAfter > day {
 			t.Errorf("wait %v is out of bounds", got.RetryAfter)
 		}
 		if status >= 0 && status < 1<<30 && (got.Class == "" || got.Code == "") {

@@ -17,6 +17,10 @@ type Options struct {
 	HeaderTimeout time.Duration
 }
 
+// streamBuffer is how much of an answer over HTTP/2 is taken in before anybody reads it. The usual 4 MiB would be held for
+// each of the answers that wait for their part of a budget.
+const streamBuffer = 512 << 10
+
 // NewTransport returns the transport that all upstreams of a process share: proxies from the environment, HTTP/2,
 // connections kept alive and probed, so that a dead peer is noticed while a call waits for a late answer. It never
 // decompresses, since an answer's size is bounded as it is read. The caller closes its idle connections at the end.
@@ -44,6 +48,8 @@ func NewTransport(o Options) *http.Transport {
 		MaxResponseHeaderBytes: 64 << 10,
 		DisableCompression:     true,
 		ForceAttemptHTTP2:      true,
-		HTTP2:                  &http.HTTP2Config{SendPingTimeout: probe, PingTimeout: probe},
+		HTTP2: &http.HTTP2Config{
+			SendPingTimeout: probe, PingTimeout: probe, MaxReceiveBufferPerStream: streamBuffer,
+		},
 	}
 }

@@ -8,19 +8,21 @@ import (
 	"time"
 )
 
-// maxWait bounds RetryAfter, so that a mistaken or hostile answer cannot close an upstream for a day.
-const maxWait = time.Hour
-
-// hourlyWait is the wait after an hourly limit whose end is not told.
-const hourlyWait = 10 * time.Minute
+const (
+	// maxWait bounds RetryAfter, so that a mistaken or hostile answer cannot close an upstream for years.
+	maxWait = 24 * time.Hour
+	// dailyWait and hourlyWait are the waits after limits whose end is not told.
+	dailyWait  = time.Hour
+	hourlyWait = 10 * time.Minute
+)
 
 var waitPattern = regexp.MustCompile(`(?i)retry after (\d{1,9}(?:\.\d{1,9})?) ?s`)
 
 // wait returns how long the upstream asked to wait: by header, else by the body's number, else by its sentence.
 //
 // A daily or hourly limit names no end. It ends by itself, so it is no fault for an operator and stays a throttle; but
-// asking again in a minute is of no use and counts against the account, so the longest wait stands in for the end. Jobs
-// wait for as long as their deadlines allow, and one probe an hour notices the new day.
+// asking again in a minute is of no use and counts against the account, so a longer wait stands in for the end. Jobs wait
+// for as long as their deadlines allow, and one probe an hour notices the new day.
 func (e *envelope) wait(header http.Header) time.Duration {
 	if d := parseRetryAfter(header); d > 0 {
 		return d
@@ -36,8 +38,8 @@ func (e *envelope) wait(header http.Header) time.Duration {
 	}
 	switch {
 	case e.says("rpd limit", "tpd limit", "ipd limit"):
-		return maxWait
-	case e.says("rph limit", "tph limit"):
+		return dailyWait
+	case e.says("rph limit", "tph limit", "iph limit"):
 		return hourlyWait
 	}
 	return 0

@@ -160,7 +160,7 @@ func (c *Client) complete(ctx context.Context, t task, text string, onText func(
 			return err
 		}
 		reply.cleaned = teller.clean(reply.text())
-		return reply.check(t.whole)
+		return reply.check()
 	})
 	if err != nil {
 		return Completion{}, err

@@ -12,8 +12,6 @@ type task struct {
 	maxTokens   int
 	// maxLength bounds the cleaned text, in characters.
 	maxLength int
-	// whole says that an answer which was cut short is none: half a translation must not pass for one.
-	whole bool
 	// labels are the headings that models like to put before their text, in lower case.
 	labels []string
 }
@@ -71,7 +69,6 @@ Answer with the translation alone: no heading, no notes, no quotation marks arou
 		maxTokens:   8192,
 		// A translation is often longer than its text; what is cut here would be lost to the reader.
 		maxLength: 20000,
-		whole:     true,
 		labels: []string{
 			"translation", "english translation", "chinese translation", "translated text", "here is the translation",
 			"here's the translation", "翻译", "译文", "翻译结果", "英文翻译", "中文翻译",

@@ -149,13 +149,12 @@ func (r *reply) add(d document) {
 	}
 }
 
-// check says whether the answer is one: ended for a good reason and not empty.
-func (r *reply) check(whole bool) error {
+// check says whether the answer is one: ended for a good reason and not empty. Half a prompt or translation must not pass
+// for one.
+func (r *reply) check() error {
 	switch r.finish {
 	case "length":
-		if whole {
-			return upstream.InvalidAnswer("answer was cut short")
-		}
+		return upstream.InvalidAnswer("answer was cut short")
 	case "content_filter":
 		return &upstream.Fault{
 			Class: upstream.Moderated, Code: upstream.CodeModerated, Err: errors.New("model's filter ended the answer"),

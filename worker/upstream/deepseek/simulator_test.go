@@ -60,27 +60,30 @@ func TestSimulatedFaults(t *testing.T) {
 	type verdict struct {
 		class upstream.Class
 		code  string
+		// silent is a time-out that comes of our own patience and not with a status.
+		silent bool
 	}
 	var (
-		unavailable   = verdict{upstream.Retryable, upstream.CodeUnavailable}
-		invalid       = verdict{upstream.Retryable, upstream.CodeInvalidAnswer}
-		timedOut      = verdict{upstream.Retryable, upstream.CodeTimeout}
-		throttled     = verdict{upstream.Throttled, upstream.CodeThrottled}
-		rejected      = verdict{upstream.Permanent, upstream.CodeRejected}
-		moderated     = verdict{upstream.Moderated, upstream.CodeModerated}
-		misconfigured = verdict{upstream.Misconfigured, upstream.CodeMisconfigured}
+		unavailable   = verdict{class: upstream.Retryable, code: upstream.CodeUnavailable}
+		invalid       = verdict{class: upstream.Retryable, code: upstream.CodeInvalidAnswer}
+		timedOut      = verdict{class: upstream.Retryable, code: upstream.CodeTimeout, silent: true}
+		late          = verdict{class: upstream.Retryable, code: upstream.CodeTimeout}
+		throttled     = verdict{class: upstream.Throttled, code: upstream.CodeThrottled}
+		rejected      = verdict{class: upstream.Permanent, code: upstream.CodeRejected}
+		moderated     = verdict{class: upstream.Moderated, code: upstream.CodeModerated}
+		misconfigured = verdict{class: upstream.Misconfigured, code: upstream.CodeMisconfigured}
 	)
 	want := map[string]verdict{
 		"bad_request": rejected, "unprocessable": rejected, "unknown_model": misconfigured, "retired_model": misconfigured,
 		"unauthorized": misconfigured, "no_balance": misconfigured, "moderated": moderated,
 		"rate_limited": throttled, "concurrency": throttled, "server_error": unavailable, "unavailable": unavailable,
-		"html_502": unavailable, "html_504": unavailable, "html_524": unavailable, "text_503": unavailable, "text_530": unavailable,
+		"html_502": unavailable, "html_504": late, "html_524": late, "text_503": unavailable, "text_530": unavailable,
 		"reset": unavailable, "hang": timedOut, "silent_stream": timedOut, "endless_keepalive": timedOut, "stalled": timedOut,
 		"empty": invalid, "wrong_type": invalid, "not_json": invalid, "garbage": invalid, "truncated": invalid,
-		"stream_without_done": invalid, "empty_content": invalid, "finish_tool_calls": invalid,
+		"stream_without_done": invalid, "empty_content": invalid, "finish_tool_calls": invalid, "finish_length": invalid,
 		"finish_content_filter": moderated, "finish_insufficient_system_resource": unavailable,
 	}
-	good := []string{"blank_lines", "keepalive_comments", "usage_chunk", "split_chunks", "finish_length"}
+	good := []string{"blank_lines", "keepalive_comments", "usage_chunk", "split_chunks"}
 	sim, _ := simulated(t, 0)
 	names := sim.FaultNames()
 	for name := range want {
@@ -96,7 +99,7 @@ func TestSimulatedFaults(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			idle := time.Duration(0)
-			if verdict == timedOut {
+			if verdict.silent {
 				idle = 200 * time.Millisecond
 			}
 			sim, client := simulated(t, idle)

@@ -30,14 +30,10 @@ type chatMessage struct {
 }
 
 func newChat(r SpeechRequest, text string) chat {
-	format := r.Format
-	if format == "pcm" {
-		format = "pcm16"
-	}
 	return chat{
 		Model:      r.Model,
 		Modalities: []string{"text", "audio"},
-		Audio:      chatAudio{Voice: r.Voice, Format: format},
+		Audio:      chatAudio{Voice: r.Voice, Format: r.Format},
 		Messages:   []chatMessage{{Role: "system", Content: readAloud}, {Role: "user", Content: text}},
 		Private:    true,
 	}

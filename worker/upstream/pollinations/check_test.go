@@ -48,7 +48,11 @@ func TestCheckPicture(t *testing.T) {
 			t.Parallel()
 			got, err := pollinations.CheckPicture(r.data)
 			if r.class != "" {
-				requireFault(t, err, r.class, upstream.CodeInvalidAnswer)
+				code := upstream.CodeInvalidAnswer
+				if r.class == upstream.Permanent {
+					code = upstream.CodeUnusable
+				}
+				requireFault(t, err, r.class, code)
 				return
 			}
 			if err != nil {

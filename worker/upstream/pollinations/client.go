@@ -32,8 +32,13 @@ type Config struct {
 	Logger *slog.Logger
 	// Version is this program's, for the User-Agent.
 	Version string
-	// MaxBytes bounds a picture or a recording. Default 32 MiB.
-	MaxBytes int64
+	// MaxBytes bounds a picture, and MaxSpeechBytes a recording. Default 32 MiB and 96 MiB: ten thousand characters take
+	// a quarter of an hour to read aloud, which is 83 MiB of samples at the highest usual rate.
+	MaxBytes       int64
+	MaxSpeechBytes int64
+	// Budget bounds what large pictures and recordings hold in memory together while they are read and worked on.
+	// Default one of this client's own, of 64 MiB.
+	Budget *upstream.Budget
 	// Idle is how long a body may be silent. Default 30 s.
 	Idle time.Duration
 	// Observe hears of every exchange; see upstream.Caller.
@@ -42,21 +47,22 @@ type Config struct {
 
 // Client speaks to both services. It may be used by many goroutines at once.
 type Client struct {
-	image    service
-	speech   service
-	maxBytes int64
-	logger   *slog.Logger
-	retired  sync.Once
+	image          service
+	speech         service
+	maxBytes       int64
+	maxSpeechBytes int64
+	budget         *upstream.Budget
+	logger         *slog.Logger
+	retired        sync.Once
 	// placeholders are the MD5 sums of pictures that stand for an error.
 	placeholders []string
 	recent       recent
 }
 
 const (
-	defaultMaxBytes = 32 << 20
-	// largeAtOnce is how many large pictures and recordings are read at once; the bound of each times this is what they
-	// can hold together.
-	largeAtOnce = 4
+	defaultMaxBytes       = 32 << 20
+	defaultMaxSpeechBytes = 96 << 20
+	defaultBudget         = 64 << 20
 )
 
 // New returns a client. It fails when an address or a style cannot be used, in a sentence that names the setting.
@@ -70,6 +76,12 @@ func New(cfg Config) (*Client, error) {
 	if cfg.MaxBytes <= 0 {
 		cfg.MaxBytes = defaultMaxBytes
 	}
+	if cfg.MaxSpeechBytes <= 0 {
+		cfg.MaxSpeechBytes = defaultMaxSpeechBytes
+	}
+	if cfg.Budget == nil {
+		cfg.Budget = upstream.NewBudget(defaultBudget)
+	}
 	image, err := newService(cfg, upstream.PollinationsImage, imageSetting, cfg.BaseURL, imageStyleSetting, cfg.ImageStyle)
 	if err != nil {
 		return nil, err
@@ -80,14 +92,14 @@ func New(cfg Config) (*Client, error) {
 		return nil, err
 	}
 	speech.restrain(cfg.Gate, cfg.LegacySpeechSpacing, defaultSpeechSpacing)
-	large := make(chan struct{}, largeAtOnce)
-	image.caller.Large, speech.caller.Large = large, large
 	return &Client{
-		image:        image,
-		speech:       speech,
-		maxBytes:     cfg.MaxBytes,
-		logger:       cfg.Logger,
-		placeholders: []string{errorPicture},
+		image:          image,
+		speech:         speech,
+		maxBytes:       cfg.MaxBytes,
+		maxSpeechBytes: cfg.MaxSpeechBytes,
+		budget:         cfg.Budget,
+		logger:         cfg.Logger,
+		placeholders:   []string{errorPicture},
 	}, nil
 }
 
@@ -108,6 +120,7 @@ func newService(cfg Config, name, setting, address, styleSetting, style string) 
 			Key:       cfg.Token,
 			UserAgent: upstream.UserAgent(cfg.Version),
 			Idle:      cfg.Idle,
+			Budget:    cfg.Budget,
 			Observe:   cfg.Observe,
 		},
 		base:    base,
@@ -135,6 +148,8 @@ type Media struct {
 	Data        []byte
 	// Width and Height are the picture's own, which need not be those asked for; 0 for speech.
 	Width, Height int
+	// SampleRate and Channels are those of bare samples, which do not tell them; 0 for anything else.
+	SampleRate, Channels int
 	// Model is the one that the upstream names, else the one asked for.
 	Model string
 	// CacheHit says that the upstream had the answer ready, which costs nothing.
@@ -177,8 +192,8 @@ func (c *Client) Image(ctx context.Context, r ImageRequest) (*Media, error) {
 
 // Speech has a text read aloud. The bytes may be of another format than asked for where the model knows only one; the
 // content type says which. A speed other than 1 is made here, out of a WAV file, which takes some computing time and
-// works for the formats wav and pcm alone; any other is refused. It fails with an *upstream.Fault, or with the error of
-// a Gate.
+// works for the formats wav and pcm alone; any other is refused. Bare samples are taken out of a WAV file, too, since that
+// tells their rate. It fails with an *upstream.Fault, or with the error of a Gate.
 func (c *Client) Speech(ctx context.Context, r SpeechRequest) (*Media, error) {
 	if c.speech.base == "" {
 		return nil, upstream.Unset(upstream.PollinationsSpeech, speechSetting)
@@ -197,15 +212,17 @@ func (c *Client) Speech(ctx context.Context, r SpeechRequest) (*Media, error) {
 		if err := timeable(r); err != nil {
 			return nil, err
 		}
+	}
+	if r.Format == "pcm" || r.Speed != 1 {
 		r.Format = "wav"
 	}
-	call, err := c.speech.dialect.recording(c.speech.base, r, c.maxBytes)
+	call, err := c.speech.dialect.recording(c.speech.base, r, c.maxSpeechBytes)
 	if err != nil {
 		return nil, err
 	}
 	var media *Media
 	err = c.speech.do(ctx, call, func(a *upstream.Answer) error {
-		media, err = readRecording(a, r, call.inJSON)
+		media, err = readRecording(a, r, wanted, call.inJSON)
 		return err
 	})
 	if err != nil {
@@ -214,10 +231,13 @@ func (c *Client) Speech(ctx context.Context, r SpeechRequest) (*Media, error) {
 	if media.Model == "" {
 		media.Model = r.Model
 	}
-	if r.Speed != 1 {
+	switch {
+	case r.Speed != 1:
 		if err := c.retime(ctx, media, r.Speed, wanted); err != nil {
 			return nil, err
 		}
+	case wanted == "pcm":
+		unwrap(media)
 	}
 	return media, nil
 }

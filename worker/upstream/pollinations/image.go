@@ -34,6 +34,9 @@ func (c *Client) readPicture(a *upstream.Answer, inJSON bool) (*Media, error) {
 		return nil, err
 	}
 	if inJSON {
+		if err := makeRoom(a, data); err != nil {
+			return nil, err
+		}
 		if data, err = unpack(a, data); err != nil {
 			return nil, err
 		}
@@ -80,6 +83,15 @@ func soundsThrottled(kind string) bool {
 func isTrue(value string) bool {
 	on, err := strconv.ParseBool(strings.TrimSpace(value))
 	return err == nil && on
+}
+
+// makeRoom reserves what taking a document apart needs beside the document: its longest text, and what that decodes to.
+func makeRoom(a *upstream.Answer, document []byte) error {
+	const least = 1 << 20
+	if len(document) < least {
+		return nil
+	}
+	return a.Reserve(2 * int64(len(document)))
 }
 
 // unpack takes the picture out of a document. An address in place of the bytes is refused: nothing that an answer names

@@ -195,7 +195,7 @@ func TestLegacySpeech(t *testing.T) {
 		{name: "one of the service's own paths", request: request{Text: "Models"}, format: "mp3", model: "openai-audio", voice: "alloy", sound: mp3Of(5), contentType: "audio/mpeg"},
 		{name: "wav", request: request{Text: "hello", Format: "wav"}, format: "wav", model: "openai-audio", voice: "alloy", sound: wavOf(2000, -1), contentType: "audio/wav"},
 		{name: "flac", request: request{Text: "hello", Format: "flac", Voice: "sage"}, format: "flac", model: "openai-audio", voice: "sage", sound: []byte("fLaC and so on"), contentType: "audio/flac"},
-		{name: "bare samples", request: request{Text: "hello", Format: "pcm"}, format: "pcm16", model: "openai-audio", voice: "alloy", sound: make([]byte, 400), contentType: "audio/pcm"},
+		{name: "bare samples", request: request{Text: "hello", Format: "pcm"}, format: "wav", model: "openai-audio", voice: "alloy", sound: make([]byte, 400), contentType: "audio/pcm"},
 		{name: "another speed", request: request{Text: "hello", Format: "wav", Speed: 2}, format: "wav", model: "openai-audio", voice: "alloy", sound: wavOf(24000, -1), contentType: "audio/wav"},
 	}
 	for _, r := range rows {

@@ -186,7 +186,7 @@ func TestModelsFaults(t *testing.T) {
 		{"compressed", answer([]byte(good), "Content-Encoding", "gzip"), upstream.Retryable, upstream.CodeInvalidAnswer},
 		{"too long", func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = io.WriteString(w, `["`+strings.Repeat("x", 3<<20)+`"]`)
-		}, upstream.Permanent, upstream.CodeTooLarge},
+		}, upstream.Retryable, upstream.CodeInvalidAnswer},
 	}
 	for _, r := range rows {
 		t.Run(r.name, func(t *testing.T) {

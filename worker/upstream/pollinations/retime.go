@@ -19,28 +19,50 @@ func timeable(r SpeechRequest) error {
 	return nil
 }
 
-// retime gives a recording another speed, and the format that was wanted. Bare samples keep the rate of the file that
-// they were taken from.
+// leastRate is the lowest number of samples in a second that a recording is brought down to.
+const leastRate = 11_000
+
+// retime gives a recording another speed, and the format that was wanted. One that would become longer than accepted
+// keeps its length and loses its highest tones: it is paid for. It holds two of the original, its samples and the result
+// at a time, and waits until the client's budget has room for that.
 func (c *Client) retime(ctx context.Context, m *Media, speed float64, format string) error {
+	hold := c.budget.Hold()
+	defer hold.Release()
+	size := float64(len(m.Data))
+	result := min(size/speed, float64(c.maxSpeechBytes))
+	if err := hold.Grow(ctx, int64(result+max(size, result))); err != nil {
+		return gaveUp(ctx, err)
+	}
 	sound, err := tempo.ParseWAV(m.Data)
 	if err != nil {
 		return unusable("recording is not of a kind whose speed can be changed")
 	}
-	if float64(len(m.Data))/speed > float64(c.maxBytes) {
-		return &upstream.Fault{
-			Upstream: upstream.PollinationsSpeech, Class: upstream.Permanent, Code: upstream.CodeTooLarge,
-			Err: errors.New("recording would become longer than accepted"),
+	for m.Data = nil; size/speed > float64(c.maxSpeechBytes); size /= 2 {
+		if sound.Rate/2 < leastRate {
+			return &upstream.Fault{
+				Upstream: upstream.PollinationsSpeech, Class: upstream.Permanent, Code: upstream.CodeTooLarge,
+				Err: errors.New("recording would become longer than accepted"),
+			}
 		}
+		sound = sound.Halve()
 	}
 	if sound, err = sound.Stretch(ctx, speed); err != nil {
 		return gaveUp(ctx, err)
 	}
 	if format == "pcm" {
-		m.ContentType, m.Data = "audio/pcm", sound.PCM()
+		m.ContentType, m.Data, m.SampleRate, m.Channels = "audio/pcm", sound.PCM(), sound.Rate, sound.Channels
 		return nil
 	}
 	m.ContentType, m.Data = "audio/wav", sound.WAV()
 	return nil
+}
+
+// unwrap makes bare samples of a WAV file, whose header says at which rate they are to be played. What is none, or of
+// another kind, stays as it is: its content type says so.
+func unwrap(m *Media) {
+	if samples, rate, channels, err := tempo.Bare(m.Data); err == nil {
+		m.ContentType, m.Data, m.SampleRate, m.Channels = "audio/pcm", samples, rate, channels
+	}
 }
 
 // unusable is upstream.UnusableAnswer for what is found out after the exchange.

@@ -3,6 +3,7 @@ package pollinations_test
 import (
 	"context"
 	"encoding/binary"
+	"io"
 	"math"
 	"net/http"
 	"strings"
@@ -90,18 +91,84 @@ func TestSpeedOfOtherRecordings(t *testing.T) {
 		class upstream.Class
 		code  string
 	}{
-		"mp3 in place of wav": {mp3Of(5), upstream.Permanent, upstream.CodeInvalidAnswer},
-		"24 bits":             {wide, upstream.Permanent, upstream.CodeInvalidAnswer},
+		"mp3 in place of wav": {mp3Of(5), upstream.Permanent, upstream.CodeUnusable},
+		"24 bits":             {wide, upstream.Permanent, upstream.CodeUnusable},
 		"cut":                 {toneOf(1, 440)[:20000], upstream.Retryable, upstream.CodeInvalidAnswer},
-		"becomes too long":    {toneOf(5, 440), upstream.Permanent, upstream.CodeTooLarge},
+		"becomes too long":    {toneOf(6, 440), upstream.Permanent, upstream.CodeTooLarge},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			client := newClient(t, answer(r.data, "Content-Type", "audio/wav"), func(c *pollinations.Config) { c.MaxBytes = 300_000 })
+			client := newClient(t, answer(r.data, "Content-Type", "audio/wav"), func(c *pollinations.Config) { c.MaxSpeechBytes = 400_000 })
 			_, err := client.Speech(t.Context(), pollinations.SpeechRequest{Text: canaryPrompt, Format: "wav", Speed: 0.25})
 			requireFault(t, err, r.class, r.code)
 			if fault := faultOf(t, err); fault.Upstream != upstream.PollinationsSpeech {
 				t.Errorf("fault of %q", fault.Upstream)
+			}
+		})
+	}
+}
+
+// What would become longer than accepted keeps its length at a lower rate, since it has been paid for.
+func TestSpeedOfLongRecordings(t *testing.T) {
+	t.Parallel()
+	for _, format := range []string{"wav", "pcm"} {
+		client := newClient(t, answer(toneOf(2, 440), "Content-Type", "audio/wav"), func(c *pollinations.Config) {
+			c.MaxSpeechBytes = 150_000
+		})
+		got, err := client.Speech(t.Context(), pollinations.SpeechRequest{Text: "hello", Format: format, Speed: 0.5})
+		if err != nil {
+			t.Fatal(err)
+		}
+		samples, rate := len(got.Data), got.SampleRate
+		if format == "wav" {
+			samples, rate = samples-44, int(binary.LittleEndian.Uint32(got.Data[24:]))
+		}
+		if rate != 12000 || math.Abs(float64(samples)/(4*2*12000)-1) > 0.03 {
+			t.Errorf("%s: %d bytes at a rate of %d", format, samples, rate)
+		}
+	}
+}
+
+// Bare samples do not tell their rate, so they are taken out of a file that does, at any speed.
+func TestSampleRate(t *testing.T) {
+	t.Parallel()
+	file := toneOf(1, 440)
+	bare := file[44:]
+	rows := []struct {
+		name        string
+		data        []byte
+		sent        string
+		speed       float64
+		contentType string
+		rate        int
+		channels    int
+		length      int
+	}{
+		{"out of a file", file, "audio/wav", 1, "audio/pcm", 24000, 1, len(bare)},
+		{"of another speed", file, "audio/wav", 2, "audio/pcm", 24000, 1, len(bare) / 2},
+		{"bare, and the type says the rate", bare, "audio/L16; rate=16000; channels=2", 1, "audio/pcm", 16000, 2, len(bare)},
+		{"bare, and nothing says the rate", bare, "audio/pcm", 1, "audio/pcm", 0, 0, len(bare)},
+		{"bare, and the type says nonsense", bare, "audio/pcm;rate=-1", 1, "audio/pcm", 0, 0, len(bare)},
+		{"another kind altogether", mp3Of(5), "audio/mpeg", 1, "audio/mpeg", 0, 0, 5 * 417},
+	}
+	for _, r := range rows {
+		t.Run(r.name, func(t *testing.T) {
+			t.Parallel()
+			asked := ""
+			client := newClient(t, func(w http.ResponseWriter, q *http.Request) {
+				body, _ := io.ReadAll(q.Body)
+				asked = string(body)
+				answer(r.data, "Content-Type", r.sent)(w, q)
+			})
+			got, err := client.Speech(t.Context(), pollinations.SpeechRequest{Text: "hello", Format: "pcm", Speed: r.speed})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(asked, `"response_format":"wav"`) {
+				t.Errorf("asked %s", asked)
+			}
+			if got.ContentType != r.contentType || got.SampleRate != r.rate || got.Channels != r.channels || len(got.Data) != r.length {
+				t.Errorf("%s of %d bytes, rate %d, %d channels", got.ContentType, len(got.Data), got.SampleRate, got.Channels)
 			}
 		})
 	}

@@ -3,12 +3,16 @@ package pollinations
 import (
 	"bytes"
 	"encoding/binary"
+	"mime"
+	"net/http"
+	"strconv"
 
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
 )
 
-// readRecording reads an answer to the request and checks it.
-func readRecording(a *upstream.Answer, r SpeechRequest, inJSON bool) (*Media, error) {
+// readRecording reads an answer to the request and checks it. The wanted format is that of the caller, who may take what
+// the request did not ask for.
+func readRecording(a *upstream.Answer, r SpeechRequest, wanted string, inJSON bool) (*Media, error) {
 	if fault := pictured(a); fault != nil {
 		return nil, fault
 	}
@@ -28,18 +32,38 @@ func readRecording(a *upstream.Answer, r SpeechRequest, inJSON bool) (*Media, er
 	}
 	model := ""
 	if inJSON {
+		if err := makeRoom(a, data); err != nil {
+			return nil, err
+		}
 		if data, model, err = unpackSpeech(a, data, r.words()); err != nil {
 			return nil, err
 		}
 	}
-	media, err := checkRecording(data, r.Format)
+	media, err := checkRecording(data, wanted)
 	if err != nil {
 		return nil, err
 	}
 	if media.describe(a.Header); media.Model == "" {
 		media.Model = model
 	}
+	if media.ContentType == "audio/pcm" {
+		media.SampleRate, media.Channels = stated(a.Header, "rate"), stated(a.Header, "channels")
+	}
 	return media, nil
+}
+
+// stated returns a number that the content type states beside the type, as in audio/L16;rate=24000, or 0.
+func stated(header http.Header, name string) int {
+	const most = 384_000
+	_, parameters, err := mime.ParseMediaType(header.Get("Content-Type"))
+	if err != nil {
+		return 0
+	}
+	n, err := strconv.Atoi(parameters[name])
+	if err != nil || n < 0 || n > most {
+		return 0
+	}
+	return n
 }
 
 // checkRecording looks whether data is sound, and tells its type from its bytes.

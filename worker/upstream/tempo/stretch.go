@@ -172,6 +172,22 @@ func fadeIn(n int) []int32 {
 	return fade
 }
 
+// Halve returns the sound with half as many frames in a second: as long, in half of the memory, without its highest
+// tones. Speech stays clear down to a rate of some 11,000.
+func (s *Sound) Halve() *Sound {
+	frames := s.Frames() / 2
+	out := &Sound{Rate: s.Rate / 2, Channels: s.Channels, Samples: make([]int16, frames*s.Channels)}
+	for i := range frames {
+		for c := range s.Channels {
+			here := 2*i*s.Channels + c
+			before, after := max(here-s.Channels, c), here+s.Channels
+			mean := (int32(s.Samples[before]) + 2*int32(s.Samples[here]) + int32(s.Samples[after])) / 4
+			out.Samples[i*s.Channels+c] = int16(mean) //nolint:gosec // A mean of samples is one.
+		}
+	}
+	return out
+}
+
 // resample fills out with the sound drawn out or pressed together, pitch and all.
 func (s *Sound) resample(out *Sound) {
 	frames, want := s.Frames(), out.Frames()

@@ -192,3 +192,25 @@ func TestStretchRefuses(t *testing.T) {
 		t.Errorf("given up: %v", err)
 	}
 }
+
+func TestHalve(t *testing.T) {
+	t.Parallel()
+	for _, length := range []float64{0, 1, 1.00001} {
+		in := tone(48000, length, 440, 1000)
+		out := in.Halve()
+		if out.Rate != 24000 || out.Channels != 2 || out.Frames() != in.Frames()/2 {
+			t.Errorf("%v seconds: %d frames at a rate of %d", length, out.Frames(), out.Rate)
+		}
+		if length == 0 {
+			continue
+		}
+		for channel, high := range []float64{440, 1000} {
+			if got := pitch(out, channel); math.Abs(got/high-1) > 0.01 {
+				t.Errorf("channel %d: pitch is %.1f", channel, got)
+			}
+		}
+	}
+	if out := (&tempo.Sound{Rate: 8000, Channels: 1, Samples: []int16{-32768, -32768, 32767, 32767}}).Halve(); out.Samples[0] != -32768 {
+		t.Errorf("loud samples become %v", out.Samples)
+	}
+}

@@ -40,8 +40,23 @@ type header struct {
 // samples that is not known, as writers of streams leave it, or beyond the end of data means the rest of data. The
 // samples are copied.
 func ParseWAV(data []byte) (*Sound, error) {
+	body, rate, channels, err := Bare(data)
+	if err != nil {
+		return nil, err
+	}
+	samples := make([]int16, len(body)/2)
+	for i := range samples {
+		//nolint:gosec // The bits of a sample are taken as they stand.
+		samples[i] = int16(binary.LittleEndian.Uint16(body[2*i:]))
+	}
+	return &Sound{Rate: rate, Channels: channels, Samples: samples}, nil
+}
+
+// Bare returns the samples of such a file as they stand in it, low byte first, with what their header says of them. It
+// fails as ParseWAV does. The samples share the memory of data; what is left of a cut frame is dropped.
+func Bare(data []byte) (samples []byte, rate, channels int, err error) {
 	if len(data) < 12 || string(data[:4]) != "RIFF" || string(data[8:12]) != "WAVE" {
-		return nil, fmt.Errorf("read head: %w", ErrFormat)
+		return nil, 0, 0, fmt.Errorf("read head: %w", ErrFormat)
 	}
 	var described *header
 	for rest := data[12:]; len(rest) >= 8; {
@@ -50,23 +65,23 @@ func ParseWAV(data []byte) (*Sound, error) {
 		body := rest[:min(stated, uint64(len(rest)))]
 		switch name {
 		case "fmt ":
-			var err error
 			if described, err = parseHeader(body); err != nil {
-				return nil, err
+				return nil, 0, 0, err
 			}
 		case "data":
 			if described == nil {
-				return nil, fmt.Errorf("samples before their description: %w", ErrFormat)
+				return nil, 0, 0, fmt.Errorf("samples before their description: %w", ErrFormat)
 			}
 			if stated == 0 {
 				body = rest
 			}
-			return described.sound(body), nil
+			frame := 2 * int(described.channels)
+			return body[:len(body)/frame*frame], int(described.rate), int(described.channels), nil
 		}
 		// A part of odd length is followed by one byte of padding.
 		rest = rest[min(stated+stated&1, uint64(len(rest))):]
 	}
-	return nil, fmt.Errorf("find samples: %w", ErrFormat)
+	return nil, 0, 0, fmt.Errorf("find samples: %w", ErrFormat)
 }
 
 func parseHeader(body []byte) (*header, error) {
@@ -92,18 +107,6 @@ func parseHeader(body []byte) (*header, error) {
 		return nil, fmt.Errorf("%d frames a second: %w", h.rate, ErrFormat)
 	}
 	return h, nil
-}
-
-// sound reads whole frames; what is left of a cut one is dropped.
-func (h *header) sound(body []byte) *Sound {
-	frame := 2 * int(h.channels)
-	body = body[:len(body)/frame*frame]
-	samples := make([]int16, len(body)/2)
-	for i := range samples {
-		//nolint:gosec // The bits of a sample are taken as they stand.
-		samples[i] = int16(binary.LittleEndian.Uint16(body[2*i:]))
-	}
-	return &Sound{Rate: int(h.rate), Channels: int(h.channels), Samples: samples}
 }
 
 // Frames returns the length in frames.

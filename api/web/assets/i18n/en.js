@@ -171,6 +171,7 @@ export default {
   "failure.upstream_throttled": "The generation service is too busy.",
   "failure.upstream_rejected": "The generation service refused this request.",
   "failure.upstream_invalid_answer": "The generation service sent an answer that cannot be used.",
+  "failure.upstream_unusable_answer": "The generation service sends a kind of file for this request that is not accepted here. Please choose another model or format.",
   "failure.upstream_too_large": "The generation service sent more data than is accepted.",
   "failure.content_moderated": "Content moderation refused the request. Please change the text.",
   "failure.upstream_misconfigured": "The generation service does not accept this site's credentials; its operator has to act.",

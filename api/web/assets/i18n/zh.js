@@ -171,6 +171,7 @@ export default {
   "failure.upstream_throttled": "生成服务过于繁忙。",
   "failure.upstream_rejected": "生成服务拒绝了该请求。",
   "failure.upstream_invalid_answer": "生成服务返回的内容无法使用。",
+  "failure.upstream_unusable_answer": "生成服务为该请求返回的文件类型不被接受，请更换模型或格式。",
   "failure.upstream_too_large": "生成服务返回的数据过大。",
   "failure.content_moderated": "该请求未通过内容审核，请修改文字。",
   "failure.upstream_misconfigured": "生成服务不接受本站的凭据，需由运维人员处理。",

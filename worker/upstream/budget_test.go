@@ -1,0 +1,149 @@
+package upstream_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/worker/upstream"
+)
+
+// One user may go beyond the budget, the others wait for room or for that one's end.
+func TestBudget(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		budget := upstream.NewBudget(100)
+		first, second, third := budget.Hold(), budget.Hold(), budget.Hold()
+		ctx := t.Context()
+		for _, n := range []int64{60, -5, 0, 40} {
+			if err := first.Grow(ctx, n); err != nil {
+				t.Fatal(err)
+			}
+		}
+		// Nothing is left: the second goes beyond, as far as it likes.
+		for _, n := range []int64{1, 1000} {
+			if err := second.Grow(ctx, n); err != nil {
+				t.Fatal(err)
+			}
+		}
+		granted := make(chan error, 1)
+		go func() { granted <- third.Grow(ctx, 30) }()
+		synctest.Wait()
+		select {
+		case err := <-granted:
+			t.Fatalf("a third user did not wait: %v", err)
+		default:
+		}
+		given, cancel := context.WithCancelCause(ctx)
+		cancel(io.ErrClosedPipe)
+		if err := budget.Hold().Grow(given, 30); !errors.Is(err, io.ErrClosedPipe) {
+			t.Errorf("given up: %v", err)
+		}
+		first.Release()
+		if err := <-granted; err != nil {
+			t.Error(err)
+		}
+		// What was given back is there again, once.
+		first.Release()
+		if err := first.Grow(ctx, 70); err != nil {
+			t.Fatal(err)
+		}
+		go func() { granted <- budget.Hold().Grow(ctx, 1) }()
+		synctest.Wait()
+		select {
+		case err := <-granted:
+			t.Fatalf("more was given back than taken: %v", err)
+		default:
+		}
+		// The turn is given back as well.
+		second.Release()
+		if err := <-granted; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestNoBudget(t *testing.T) {
+	t.Parallel()
+	var none *upstream.Budget
+	hold := none.Hold()
+	if err := hold.Grow(t.Context(), 1<<40); err != nil {
+		t.Error(err)
+	}
+	hold.Release()
+}
+
+// An answer that waits for its part of the budget is not silent, however long that takes; what it took it gives back.
+func TestWaitingIsNoSilence(t *testing.T) {
+	t.Parallel()
+	const idle, wait = 10 * time.Second, 5 * time.Minute
+	pieces := make([]string, 8)
+	for n := range pieces {
+		pieces[n] = strings.Repeat("x", 256<<10)
+	}
+	length := int64(len(pieces) * len(pieces[0]))
+	for name, answer := range map[string]dripping{
+		"announced": {status: 200, pause: time.Second, pieces: pieces, announces: length},
+		"unknown":   {status: 200, pause: time.Second, pieces: pieces, ends: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				budget := upstream.NewBudget(1)
+				other := budget.Hold()
+				if err := other.Grow(t.Context(), 2); err != nil {
+					t.Fatal(err)
+				}
+				time.AfterFunc(wait, other.Release)
+				c := upstream.Caller{HTTP: &http.Client{Transport: answer}, Idle: idle, Budget: budget}
+				request := ask("http://example.org")
+				request.MaxAnswer = length
+				var body []byte
+				begun := time.Now()
+				if err := c.Do(t.Context(), request, readAll(&body)); err != nil {
+					t.Fatal(err)
+				}
+				if took := time.Since(begun); took < wait {
+					t.Errorf("it took %v and did not wait", took)
+				}
+				if string(body) != strings.Join(pieces, "") {
+					t.Errorf("%d bytes", len(body))
+				}
+				if err := budget.Hold().Grow(t.Context(), 2); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
+// Bodies of unknown length around the sizes of the pieces come out whole.
+func TestReadAllOfUnknownLength(t *testing.T) {
+	t.Parallel()
+	const piece = 256 << 10
+	for _, length := range []int{0, 1, piece - 1, piece, piece + 1, 2 * piece, 2*piece + 1, 3*piece + 5} {
+		whole := strings.Repeat("abcdefg", length/7+1)[:length]
+		synctest.Test(t, func(t *testing.T) {
+			var pieces []string
+			for rest := whole; rest != ""; {
+				n := min(len(rest), 100_000)
+				pieces, rest = append(pieces, rest[:n]), rest[n:]
+			}
+			for _, budget := range []*upstream.Budget{nil, upstream.NewBudget(10 * piece)} {
+				answer := dripping{status: 200, pause: time.Millisecond, pieces: pieces, ends: true}
+				c := upstream.Caller{HTTP: &http.Client{Transport: answer}, Budget: budget}
+				request := ask("http://example.org")
+				request.MaxAnswer = int64(length)
+				var body []byte
+				if err := c.Do(t.Context(), request, readAll(&body)); err != nil || string(body) != whole {
+					t.Errorf("%d bytes: got %d, %v", length, len(body), err)
+				}
+			}
+		})
+	}
+}

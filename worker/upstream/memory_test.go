@@ -1,0 +1,100 @@
+package upstream_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"runtime/metrics"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/worker/upstream"
+)
+
+// unending starts a server whose answers never end, and returns a client for it.
+func unending(t *testing.T, http2 bool) (address string, client *http.Client) {
+	t.Helper()
+	block := make([]byte, 64<<10)
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		for {
+			if _, err := w.Write(block); err != nil {
+				return
+			}
+		}
+	}))
+	transport := upstream.NewTransport(upstream.Options{Slots: 64})
+	if server.EnableHTTP2 = http2; http2 {
+		server.StartTLS()
+		trust, is := server.Client().Transport.(*http.Transport)
+		if !is {
+			t.Fatal("test server has no transport")
+		}
+		transport.TLSClientConfig = trust.TLSClientConfig.Clone()
+	} else {
+		server.Start()
+	}
+	t.Cleanup(server.Close)
+	t.Cleanup(transport.CloseIdleConnections)
+	return server.URL, &http.Client{Transport: transport}
+}
+
+// peakOf returns the most memory that the objects on the heap took while work ran.
+func peakOf(work func()) uint64 {
+	runtime.GC()
+	const pause = 2 * time.Millisecond
+	var peak uint64
+	stop := make(chan struct{})
+	var sampler sync.WaitGroup
+	sampler.Go(func() {
+		sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+		for {
+			metrics.Read(sample)
+			peak = max(peak, sample[0].Value.Uint64())
+			select {
+			case <-stop:
+				return
+			case <-time.After(pause):
+			}
+		}
+	})
+	work()
+	close(stop)
+	sampler.Wait()
+	return peak
+}
+
+// TestMemoryStaysFlat has 64 bodies that never end come at once. Without a budget they hold more than half a
+// gigabyte.
+//
+//nolint:paralleltest // What other tests hold would be counted as well.
+func TestMemoryStaysFlat(t *testing.T) {
+	const calls, bound, budget, most = 64, 8 << 20, 16 << 20, 256 << 20
+	for name, http2 := range map[string]bool{"HTTP/1": false, "HTTP/2": true} {
+		t.Run(name, func(t *testing.T) {
+			address, client := unending(t, http2)
+			caller := &upstream.Caller{Upstream: "u", HTTP: client, Budget: upstream.NewBudget(budget)}
+			request := upstream.Request{Method: http.MethodGet, URL: address, MaxAnswer: bound}
+			peak := peakOf(func() {
+				var wg sync.WaitGroup
+				for range calls {
+					wg.Go(func() {
+						err := caller.Do(t.Context(), request, func(a *upstream.Answer) error {
+							_, err := a.ReadAll()
+							return err
+						})
+						fault, is := err.(*upstream.Fault) //nolint:errorlint // Do returns a *Fault or nothing.
+						if !is || fault.Class != upstream.Retryable || fault.Code != upstream.CodeInvalidAnswer {
+							t.Errorf("got %v", err)
+						}
+					})
+				}
+				wg.Wait()
+			})
+			t.Logf("%d MiB at most", peak>>20)
+			if peak > most {
+				t.Errorf("%d MiB were held, want at most %d", peak>>20, most>>20)
+			}
+		})
+	}
+}

@@ -20,6 +20,7 @@ const (
 	CodeTimeout        = "upstream_timeout"
 	CodeThrottled      = "upstream_throttled"
 	CodeRejected       = "upstream_rejected"
+	CodeReference      = "reference_image_refused"
 	CodeInvalidAnswer  = "upstream_invalid_answer"
 	CodeUnusable       = "upstream_unusable_answer"
 	CodeTooLarge       = "upstream_too_large"
@@ -43,6 +44,7 @@ var failures = map[string]failure{
 	CodeTimeout:        {true, words{"The generation service did not answer in time.", "生成服务未能及时响应。"}},
 	CodeThrottled:      {true, words{"The generation service is too busy.", "生成服务过于繁忙。"}},
 	CodeRejected:       {false, words{"The generation service refused this request.", "生成服务拒绝了该请求。"}},
+	CodeReference:      {false, words{"A reference picture could not be fetched or used by the generation service. Please check its address, size and format.", "生成服务无法获取或使用参考图片，请检查其地址、大小和格式。"}},
 	CodeInvalidAnswer:  {true, words{"The generation service sent an answer that cannot be used.", "生成服务返回的内容无法使用。"}},
 	CodeUnusable:       {false, words{"The generation service sends a kind of file for this request that is not accepted here. Please choose another model or format.", "生成服务为该请求返回的文件类型不被接受，请更换模型或格式。"}},
 	CodeTooLarge:       {false, words{"The generation service sent more data than is accepted.", "生成服务返回的数据过大。"}},

@@ -131,6 +131,7 @@ func (u *Upstreams) picture(ctx context.Context, t *Task, in *job.ImageInput, pr
 	media, err := u.Media.Image(ctx, pollinations.ImageRequest{
 		Prompt: prompt, Negative: in.Negative, Model: in.Model, Width: width, Height: height, Seed: seed,
 		Quality: in.Quality, Transparent: in.Transparent, NoLogo: in.NoLogo == nil || *in.NoLogo,
+		Safe: in.Safe, ReferenceImages: in.ReferenceImages, GuidanceScale: in.GuidanceScale, Reasoning: in.Reasoning,
 	})
 	if err != nil {
 		return err

@@ -40,6 +40,7 @@ const (
 	CodeTimeout       = "upstream_timeout"
 	CodeThrottled     = "upstream_throttled"
 	CodeRejected      = "upstream_rejected"
+	CodeReference     = "reference_image_refused"
 	CodeInvalidAnswer = "upstream_invalid_answer"
 	CodeUnusable      = "upstream_unusable_answer"
 	CodeTooLarge      = "upstream_too_large"

@@ -29,6 +29,7 @@ func table() []rule {
 		misconfigured = verdict{Misconfigured, CodeMisconfigured}
 		throttled     = verdict{Throttled, CodeThrottled}
 		rejected      = verdict{Permanent, CodeRejected}
+		reference     = verdict{Permanent, CodeReference}
 		unavailable   = verdict{Retryable, CodeUnavailable}
 		timedOut      = verdict{Retryable, CodeTimeout}
 		invalid       = verdict{Retryable, CodeInvalidAnswer}
@@ -45,6 +46,11 @@ func table() []rule {
 		{451, 451, nil, moderated},
 		// The older picture service says this with whatever status it has at hand.
 		{400, 599, (*envelope).prohibited, moderated},
+
+		{400, 400, (*envelope).aboutReference, reference},
+		{413, 413, (*envelope).aboutReference, reference},
+		{415, 415, (*envelope).aboutReference, reference},
+		{422, 422, (*envelope).aboutReference, reference},
 
 		{401, 401, nil, misconfigured},
 		{402, 402, (*envelope).queueFull, throttled},
@@ -104,6 +110,11 @@ func (e *envelope) queueFull() bool { return e.says("queue full") }
 // aboutModel says whether a refusal concerns the model asked for, while the key is good for others.
 func (e *envelope) aboutModel() bool {
 	return e.says("is not allowed for this api key", "this model requires", "model not found or tier not high enough")
+}
+
+// aboutReference says whether a picture to go by cannot be had or is of no use.
+func (e *envelope) aboutReference() bool {
+	return e.says("failed_to_download_image", "invalid_image_url", "image_too_large", "unsupported_image_media_type")
 }
 
 // page says whether the body is an HTML page.

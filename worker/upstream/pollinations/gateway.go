@@ -11,8 +11,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
 )
 
-// maxPromptInPath is the length of an escaped prompt from which on it travels in a body: the gateway's edge refuses
-// addresses of 8 KB, and proxies may refuse shorter ones.
+// maxPromptInPath is the length of an escaped prompt, that of the reference pictures' addresses included, from which on
+// a request travels in a body: the gateway's edge refuses addresses of 8 KB, and proxies may refuse shorter ones.
 const maxPromptInPath = 4 << 10
 
 // gateway is the dialect of the authenticated gateway.
@@ -35,12 +35,12 @@ func (g gateway) picture(base string, r ImageRequest, maxBytes int64) (call, err
 	request := upstream.Request{
 		Method:    http.MethodGet,
 		Accept:    "image/*",
-		Private:   []string{prompt, r.Prompt, r.Negative},
+		Private:   r.private(),
 		MaxAnswer: maxBytes,
 	}
-	segment := url.PathEscape(prompt)
+	segment, references := url.PathEscape(prompt), r.references()
 	// A segment of dots is a step in a path, however it is escaped.
-	if len(segment) > maxPromptInPath || strings.Trim(segment, ".") == "" {
+	if len(segment)+len(url.QueryEscape(references)) > maxPromptInPath || strings.Trim(segment, ".") == "" {
 		return g.longPicture(base, r, prompt, request)
 	}
 	query := url.Values{"model": {r.Model}, "seed": {strconv.FormatInt(r.Seed, 10)}}
@@ -50,8 +50,12 @@ func (g gateway) picture(base string, r ImageRequest, maxBytes int64) (call, err
 	if r.Height > 0 {
 		query.Set("height", strconv.Itoa(r.Height))
 	}
-	if r.Safe {
-		query.Set("safe", "true")
+	for name, value := range map[string]string{
+		"safe": r.Safe, "image": references, "guidance_scale": r.guidance(), "reasoning": r.Reasoning,
+	} {
+		if value != "" {
+			query.Set(name, value)
+		}
 	}
 	if drawsWithGPT(r.Model) {
 		if r.Quality != "" {
@@ -67,19 +71,25 @@ func (g gateway) picture(base string, r ImageRequest, maxBytes int64) (call, err
 
 // generation is the document of an image request.
 type generation struct {
-	Prompt         string `json:"prompt"`
-	Model          string `json:"model"`
-	N              int    `json:"n"`
-	Size           string `json:"size,omitempty"`
-	Seed           int64  `json:"seed"`
-	ResponseFormat string `json:"response_format"`
-	Quality        string `json:"quality,omitempty"`
-	Transparent    bool   `json:"transparent,omitempty"`
-	Safe           bool   `json:"safe,omitempty"`
+	Prompt         string   `json:"prompt"`
+	Model          string   `json:"model"`
+	N              int      `json:"n"`
+	Size           string   `json:"size,omitempty"`
+	Seed           int64    `json:"seed"`
+	ResponseFormat string   `json:"response_format"`
+	Quality        string   `json:"quality,omitempty"`
+	Transparent    bool     `json:"transparent,omitempty"`
+	Safe           string   `json:"safe,omitempty"`
+	Image          string   `json:"image,omitempty"`
+	GuidanceScale  *float64 `json:"guidance_scale,omitempty"`
+	Reasoning      string   `json:"reasoning,omitempty"`
 }
 
 func (gateway) longPicture(base string, r ImageRequest, prompt string, request upstream.Request) (call, error) {
-	document := generation{Prompt: prompt, Model: r.Model, N: 1, Seed: r.Seed, ResponseFormat: "b64_json", Safe: r.Safe}
+	document := generation{
+		Prompt: prompt, Model: r.Model, N: 1, Seed: r.Seed, ResponseFormat: "b64_json",
+		Safe: r.Safe, Image: r.references(), GuidanceScale: r.GuidanceScale, Reasoning: r.Reasoning,
+	}
 	if r.Width > 0 && r.Height > 0 {
 		document.Size = fmt.Sprintf("%dx%d", r.Width, r.Height)
 	}

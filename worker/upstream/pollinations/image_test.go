@@ -4,6 +4,8 @@ import (
 	"crypto/md5"
 	"encoding/base64"
 	"encoding/hex"
+	"io"
+	"net/http"
 	"strconv"
 	"strings"
 	"testing"
@@ -96,6 +98,26 @@ func TestImageFaults(t *testing.T) {
 			}
 			requireSilence(t, fault)
 		})
+	}
+}
+
+// Trouble with a picture to go by is the caller's to mend, and its address is nobody else's business.
+func TestReferenceFaults(t *testing.T) {
+	t.Parallel()
+	const address = "https://secret.example/holiday/yellow.png?signature=abc"
+	for _, code := range []string{"failed_to_download_image", "invalid_image_url", "image_too_large", "unsupported_image_media_type"} {
+		client := newClient(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusBadRequest)
+			_, _ = io.WriteString(w, `{"success":false,"error":{"message":"Cannot use `+address+`","code":"`+code+`"},"status":400}`)
+		})
+		_, err := client.Image(t.Context(), pollinations.ImageRequest{Prompt: "x", Model: "kontext", ReferenceImages: []string{address}})
+		requireFault(t, err, upstream.Permanent, upstream.CodeReference)
+		fault := faultOf(t, err)
+		requireSilence(t, fault)
+		if !strings.Contains(fault.Detail, code) || strings.Contains(fault.Detail, "holiday") {
+			t.Errorf("%s: detail %q", code, fault.Detail)
+		}
 	}
 }
 

@@ -12,8 +12,9 @@ import (
 )
 
 const (
-	// maxLegacyWords bounds the escaped words of a picture, which travel in the address and nowhere else.
-	maxLegacyWords = 5 << 10
+	// MaxLegacyWords bounds the escaped words of a picture at the older service, the addresses of reference pictures
+	// included, in bytes: they travel in the address and nowhere else.
+	MaxLegacyWords = 5 << 10
 	// maxTextInPath bounds the escaped text that is read from the address; a longer one travels in a body.
 	maxTextInPath = 2 << 10
 )
@@ -39,8 +40,8 @@ func (legacy) picture(base string, r ImageRequest, maxBytes int64) (call, error)
 	if prompt == "" {
 		return call{}, refused(upstream.PollinationsImage, "prompt is empty")
 	}
-	segment := segmentOf(prompt)
-	if len(segment)+len(url.QueryEscape(negative)) > maxLegacyWords {
+	segment, references := segmentOf(prompt), r.references()
+	if len(segment)+len(url.QueryEscape(negative))+len(url.QueryEscape(references)) > MaxLegacyWords {
 		return call{}, refused(upstream.PollinationsImage, "prompt is too long for the address that it must travel in")
 	}
 	query := url.Values{"model": {r.Model}, "seed": {strconv.FormatInt(r.Seed, 10)}}
@@ -49,16 +50,22 @@ func (legacy) picture(base string, r ImageRequest, maxBytes int64) (call, error)
 			query.Set(name, strconv.Itoa(size))
 		}
 	}
-	if negative != "" {
-		query.Set("negative_prompt", negative)
+	gpt, quality := drawsWithGPT(r.Model), ""
+	if gpt {
+		quality = r.Quality
 	}
-	gpt := drawsWithGPT(r.Model)
-	if gpt && r.Quality != "" {
-		query.Set("quality", r.Quality)
+	for name, value := range map[string]string{
+		"negative_prompt": negative, "quality": quality, "image": references, "guidance_scale": r.guidance(),
+	} {
+		if value != "" {
+			query.Set(name, value)
+		}
 	}
+	// It knows its filter as on or off only; whoever wants to be safe from something gets the whole of it.
+	safe := r.Safe != "" && !strings.EqualFold(r.Safe, "false")
 	// Without the switch private a picture is shown in the service's public feed.
 	for name, on := range map[string]bool{
-		"nologo": r.NoLogo, "private": true, "safe": r.Safe, "transparent": gpt && r.Transparent,
+		"nologo": r.NoLogo, "private": true, "safe": safe, "transparent": gpt && r.Transparent,
 	} {
 		if on {
 			query.Set(name, "true")
@@ -68,7 +75,7 @@ func (legacy) picture(base string, r ImageRequest, maxBytes int64) (call, error)
 		Method:    http.MethodGet,
 		URL:       base + "/prompt/" + segment + "?" + query.Encode(),
 		Accept:    "image/*",
-		Private:   []string{prompt, negative},
+		Private:   r.private(),
 		MaxAnswer: maxBytes,
 		Amend:     advise(imageSetting, false),
 	}}, nil

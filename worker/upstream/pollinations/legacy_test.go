@@ -116,16 +116,22 @@ func TestStyles(t *testing.T) {
 func TestLegacyImageRequest(t *testing.T) {
 	t.Parallel()
 	type request = pollinations.ImageRequest
+	scale := 3.0
 	rows := []struct {
 		name string
 		request
 		uri string
 	}{
 		{
-			name: "everything", request: request{Prompt: "a/b?c#d%e\nf", Negative: "dogs & text", Model: "gptimage", Width: 640, Height: 480, Seed: 7, Quality: "hd", Transparent: true, NoLogo: true, Safe: true},
+			name: "everything", request: request{Prompt: "a/b?c#d%e\nf", Negative: "dogs & text", Model: "gptimage", Width: 640, Height: 480, Seed: 7, Quality: "hd", Transparent: true, NoLogo: true, Safe: "sexual,violence"},
 			uri: "/prompt/a%2Fb%3Fc%23d%25e%0Af?height=480&model=gptimage&negative_prompt=dogs+%26+text&nologo=true&private=true&quality=hd&safe=true&seed=7&transparent=true&width=640",
 		},
 		{name: "what is off is not said", request: request{Prompt: "猫", Model: "flux", Quality: "hd", Transparent: true}, uri: "/prompt/%E7%8C%AB?model=flux&private=true&seed=0"},
+		{
+			name: "what goes beside the words", request: request{Prompt: "a", Model: "kontext", Safe: "true", ReferenceImages: []string{"https://a.example/1.png", "https://a.example/2.png"}, GuidanceScale: &scale, Reasoning: "pro"},
+			uri: "/prompt/a?guidance_scale=3&image=https%3A%2F%2Fa.example%2F1.png%7Chttps%3A%2F%2Fa.example%2F2.png&model=kontext&private=true&safe=true&seed=0",
+		},
+		{name: "filter off", request: request{Prompt: "a", Safe: "false"}, uri: "/prompt/a?model=flux&private=true&seed=0"},
 		{name: "default model", request: request{Prompt: "a"}, uri: "/prompt/a?model=flux&private=true&seed=0"},
 		{name: "a step in a path", request: request{Prompt: ".."}, uri: "/prompt/..%20?model=flux&private=true&seed=0"},
 		{name: "as long as can be", request: request{Prompt: strings.Repeat("a", 5<<10)}, uri: "/prompt/" + strings.Repeat("a", 5<<10) + "?model=flux&private=true&seed=0"},
@@ -167,6 +173,7 @@ func TestLegacyLongPrompt(t *testing.T) {
 	client := newClient(t, func(http.ResponseWriter, *http.Request) { t.Error("the service was asked") }, asLegacy)
 	for _, r := range []pollinations.ImageRequest{
 		{Prompt: strings.Repeat("a", 5<<10+1)}, {Prompt: strings.Repeat("猫", 600)}, {Prompt: "a", Negative: strings.Repeat("b", 5<<10)}, {Prompt: " "},
+		{Prompt: "a", ReferenceImages: []string{"https://a.example/" + strings.Repeat("p", 5<<10)}},
 	} {
 		_, err := client.Image(t.Context(), r)
 		requireFault(t, err, upstream.Permanent, upstream.CodeRejected)

@@ -1,6 +1,9 @@
 package pollinations
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
 
 // The models and the voice asked for when a request names none.
 const (
@@ -24,8 +27,15 @@ type ImageRequest struct {
 	Transparent bool
 	// NoLogo is told to the older service. The gateway draws no logo, so nothing is sent there.
 	NoLogo bool
-	// Safe asks for the service's own filter of what may be shown.
-	Safe bool
+	// Safe asks for the service's own filter of what may be shown: "true", "false", or a comma list of what to look for.
+	// Left empty it is the service's to decide.
+	Safe string
+	// ReferenceImages are the addresses of pictures to go by, which the service fetches.
+	ReferenceImages []string
+	// GuidanceScale is how closely the words are followed; nil leaves that to the model.
+	GuidanceScale *float64
+	// Reasoning is how much a model may think first: "fast", "balanced" or "pro". The older service knows no such thing.
+	Reasoning string
 }
 
 // SpeechRequest is a text to be read aloud.
@@ -65,6 +75,31 @@ func (r ImageRequest) words() string {
 		return prompt + " avoid: " + negative
 	}
 	return prompt + ", avoid: " + negative
+}
+
+// references returns the addresses of the pictures to go by as one value. The services part it at bars and commas.
+func (r ImageRequest) references() string {
+	escape := strings.NewReplacer("|", "%7C", ",", "%2C")
+	addresses := make([]string, 0, len(r.ReferenceImages))
+	for _, address := range r.ReferenceImages {
+		if address = plain(address); address != "" {
+			addresses = append(addresses, escape.Replace(address))
+		}
+	}
+	return strings.Join(addresses, "|")
+}
+
+// guidance returns the scale as the services read it, or nothing.
+func (r ImageRequest) guidance() string {
+	if r.GuidanceScale == nil {
+		return ""
+	}
+	return strconv.FormatFloat(*r.GuidanceScale, 'f', -1, 64)
+}
+
+// private returns the texts of a user in the request.
+func (r ImageRequest) private() []string {
+	return append([]string{r.words(), r.Prompt, r.Negative}, r.ReferenceImages...)
 }
 
 // plain removes what cannot stand in an address: broken characters and NULs.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -46,6 +47,9 @@ func TestImageRequest(t *testing.T) {
 	t.Parallel()
 	type request = pollinations.ImageRequest
 	long := strings.Repeat("猫", 500)
+	scale := 7.5
+	pictures := []string{"https://a.example/1.png?x=1&y=2", " http://b.example/a,b|c ", ""}
+	many := slices.Repeat([]string{"https://a.example/" + strings.Repeat("p", 1100)}, 4)
 	rows := []struct {
 		name string
 		request
@@ -78,6 +82,21 @@ func TestImageRequest(t *testing.T) {
 		{
 			name: "long for a GPT model", request: request{Prompt: long, Model: "gptimage", Quality: "hd", Transparent: true, Seed: 7},
 			document: `{"prompt":"` + long + `","model":"gptimage","n":1,"seed":7,"response_format":"b64_json","quality":"hd","transparent":true}`,
+		},
+		{
+			name: "what goes beside the words", request: request{Prompt: "a cat", Model: "kontext", Safe: "privacy,sexual", ReferenceImages: pictures, GuidanceScale: &scale, Reasoning: "pro"},
+			uri: "/image/a%20cat?guidance_scale=7.5&image=https%3A%2F%2Fa.example%2F1.png%3Fx%3D1%26y%3D2%7Chttp%3A%2F%2Fb.example%2Fa%252Cb%257Cc&model=kontext&reasoning=pro&safe=privacy%2Csexual&seed=0",
+		},
+		{name: "filter on", request: request{Prompt: "a", Safe: "true"}, uri: "/image/a?model=flux&safe=true&seed=0"},
+		{name: "filter off", request: request{Prompt: "a", Safe: "false", GuidanceScale: new(float64)}, uri: "/image/a?guidance_scale=0&model=flux&safe=false&seed=0"},
+		{
+			name: "long, with all that goes beside", request: request{Prompt: long, Model: "kontext", Safe: "privacy,sexual", ReferenceImages: pictures[:2], GuidanceScale: &scale, Reasoning: "pro"},
+			document: `{"prompt":"` + long + `","model":"kontext","n":1,"seed":0,"response_format":"b64_json","safe":"privacy,sexual",` +
+				`"image":"https://a.example/1.png?x=1\u0026y=2|http://b.example/a%2Cb%7Cc","guidance_scale":7.5,"reasoning":"pro"}`,
+		},
+		{
+			name: "many pictures to go by", request: request{Prompt: "a cat", Model: "klein", ReferenceImages: many, Seed: 3},
+			document: `{"prompt":"a cat","model":"klein","n":1,"seed":3,"response_format":"b64_json","image":"` + strings.Join(many, "|") + `"}`,
 		},
 		{name: "a step in a path", request: request{Prompt: "..", Model: "flux"}, document: `{"prompt":"..","model":"flux","n":1,"seed":0,"response_format":"b64_json"}`},
 	}

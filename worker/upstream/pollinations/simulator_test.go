@@ -109,6 +109,7 @@ func TestSimulatedFaults(t *testing.T) {
 		late          = verdict{class: upstream.Retryable, code: upstream.CodeTimeout}
 		throttled     = verdict{class: upstream.Throttled, code: upstream.CodeThrottled}
 		rejected      = verdict{class: upstream.Permanent, code: upstream.CodeRejected}
+		reference     = verdict{class: upstream.Permanent, code: upstream.CodeReference}
 		moderated     = verdict{class: upstream.Moderated, code: upstream.CodeModerated}
 		misconfigured = verdict{class: upstream.Misconfigured, code: upstream.CodeMisconfigured}
 	)
@@ -122,8 +123,8 @@ func TestSimulatedFaults(t *testing.T) {
 		"html_502": unavailable, "html_504": late, "html_524": late, "text_503": unavailable, "text_530": unavailable,
 		"html_520": unavailable, "html_521": unavailable, "html_522": late, "html_523": unavailable,
 		"banned": misconfigured, "insufficient_balance": misconfigured, "redirect": unavailable,
-		"method_not_allowed": rejected, "unsupported_media_type": rejected, "failed_to_download_image": rejected,
-		"invalid_image_url": rejected, "image_too_large": rejected, "unsupported_image_media_type": rejected,
+		"method_not_allowed": rejected, "unsupported_media_type": rejected, "failed_to_download_image": reference,
+		"invalid_image_url": reference, "image_too_large": reference, "unsupported_image_media_type": reference,
 		"endless_body": invalid, "gzip_bomb": invalid, "error_picture_throttled": throttled,
 		"reset": unavailable, "error_picture": unavailable, "stalled": timedOut, "hang": timedOut,
 		"truncated": invalid, "empty": invalid, "wrong_type": invalid, "not_json": invalid, "garbage": invalid,

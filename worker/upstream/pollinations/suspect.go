@@ -7,41 +7,40 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
 )
 
-// The size of the files of an error picture that is known without its bytes being known.
 const (
-	minErrorPicture = 1_200_000
-	maxErrorPicture = 1_400_000
+	// minErrorPicture and maxErrorPicture are the weight of the error picture of the older service. Pictures that it paints
+	// weigh a tenth of that.
+	minErrorPicture = 1_250_000
+	maxErrorPicture = 1_350_000
+	// maxErrorPixels is more than the error picture has. A larger one may well weigh as much.
+	maxErrorPixels = 2048 * 2048
+	// minRepeated is the weight from which on the same bytes for other words are suspicious. A test's upstream may answer
+	// everything with one small picture.
+	minRepeated = 512 << 10
 )
 
-// suspect looks whether a sound picture is an error picture that nothing marks as one. It needs two signs at once.
+// suspect looks whether a sound picture is an error picture that nothing marks as one. There are two signs.
 //
-// The first is a size that was not asked for, which alone proves nothing, since models round sizes and scale large ones
-// down. The second is that other words were answered with the very same bytes a little while ago: painted pictures never
-// agree to the last bit, stock ones always do. Words are compared and not addresses, because a model that heeds no seed
-// may rightly give one picture for all seeds of a prompt; and so a request that is repeated never trips over itself.
-// The first error picture of a kind therefore passes, unless it comes from an older service and is as heavy as the one
-// that is known there and of another shape than asked for, which a picture that was only scaled down keeps.
+// One is the weight of the picture that the older service is known to send; it is looked for there alone.
+//
+// The other is that other words were answered with the very same bytes a little while ago: painted pictures never agree
+// to the last bit, stock ones always do. Words are compared and not addresses, because a model that heeds no seed may
+// rightly give one picture for all seeds of a prompt; and so a request that is repeated never trips over itself. The
+// first error picture of a kind passes.
 func (c *Client) suspect(r ImageRequest, m *Media) error {
-	words := sha256.Sum256([]byte(r.words()))
-	first := c.recent.see(sha256.Sum256(m.Data), words)
-	if r.Width <= 0 || r.Height <= 0 || (m.Width == r.Width && m.Height == r.Height) {
+	_, old := c.image.dialect.(legacy)
+	weight := len(m.Data)
+	if old && m.ContentType == "image/jpeg" && weight >= minErrorPicture && weight <= maxErrorPicture && m.Width*m.Height <= maxErrorPixels {
+		return &upstream.Fault{Class: upstream.Retryable, Code: upstream.CodeUnavailable, Err: errPlaceholder}
+	}
+	if weight < minRepeated {
 		return nil
 	}
-	if first != words {
-		return upstream.InvalidAnswer("picture has a size that was not asked for and was the answer to other words, too")
-	}
-	heavy := len(m.Data) >= minErrorPicture && len(m.Data) <= maxErrorPicture
-	if _, old := c.image.dialect.(legacy); old && heavy && !sameShape(r, m) {
-		return upstream.InvalidAnswer("picture has the weight of an error picture and a shape that was not asked for")
+	words := sha256.Sum256([]byte(r.words()))
+	if c.recent.see(sha256.Sum256(m.Data), words) != words {
+		return upstream.InvalidAnswer("picture was the answer to other words, too")
 	}
 	return nil
-}
-
-// sameShape says whether a picture has the proportions asked for, give or take what rounding to blocks of pixels does.
-func sameShape(r ImageRequest, m *Media) bool {
-	const slack = 0.05
-	ratio := float64(m.Width) * float64(r.Height) / (float64(m.Height) * float64(r.Width))
-	return ratio > 1-slack && ratio < 1+slack
 }
 
 // digest identifies a picture's bytes or a request's words.

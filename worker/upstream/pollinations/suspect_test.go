@@ -11,11 +11,18 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/upstream/pollinations"
 )
 
-// A picture of a size that was not asked for is suspicious once other words were answered with the very same bytes.
+// weighing returns a picture of so many bytes. An image may be followed by padding; the end of a JPEG is marked again.
+func weighing(t *testing.T, bytes, width, height int) []byte {
+	t.Helper()
+	data := jpegOf(t, width, height)
+	return append(append(data, make([]byte, bytes-len(data)-2)...), 0xff, 0xd9)
+}
+
+// A large picture is suspicious once other words were answered with the very same bytes, whatever its size.
 func TestErrorPictureByRepetition(t *testing.T) {
 	t.Parallel()
 	type request = pollinations.ImageRequest
-	stock, painted := jpegOf(t, 60, 60), jpegOf(t, 61, 60)
+	stock, painted, small := weighing(t, 600_000, 60, 60), weighing(t, 600_000, 61, 60), weighing(t, 500_000, 60, 60)
 	cat := request{Prompt: "cat", Model: "flux", Width: 100, Height: 50}
 	with := func(change func(*request)) request {
 		r := cat
@@ -37,14 +44,12 @@ func TestErrorPictureByRepetition(t *testing.T) {
 		"the first address after another one":  {{cat, stock, false}, {dog, stock, true}, {cat, stock, false}},
 		"other negative words":                 {{cat, stock, false}, {with(func(r *request) { r.Negative = "dogs" }), stock, true}},
 		"another seed, which some models heed": {{cat, stock, false}, {with(func(r *request) { r.Seed = 9 }), stock, false}},
-		"other pictures of a wrong size":       {{cat, stock, false}, {dog, painted, false}},
+		"other pictures":                       {{cat, stock, false}, {dog, painted, false}},
 		"the size that was asked for": {
-			{cat, stock, false}, {with(func(r *request) { r.Prompt, r.Width, r.Height = "dog", 60, 60 }), stock, false},
+			{cat, stock, false}, {with(func(r *request) { r.Prompt, r.Width, r.Height = "dog", 60, 60 }), stock, true},
 		},
-		"no size asked for": {{cat, stock, false}, {with(func(r *request) { r.Prompt, r.Width, r.Height = "dog", 0, 0 }), stock, false}},
-		"right by chance before": {
-			{with(func(r *request) { r.Width, r.Height = 60, 60 }), stock, false}, {dog, stock, true},
-		},
+		"no size asked for":               {{cat, stock, false}, {with(func(r *request) { r.Prompt, r.Width, r.Height = "dog", 0, 0 }), stock, true}},
+		"a small one, as a test may send": {{cat, small, false}, {dog, small, false}, {cat, small, false}},
 	}
 	for name, steps := range rows {
 		for _, style := range []string{pollinations.StyleGen, pollinations.StyleLegacy} {
@@ -72,7 +77,7 @@ func TestErrorPictureByRepetition(t *testing.T) {
 // Only so many pictures are remembered, the latest.
 func TestErrorPictureMemory(t *testing.T) {
 	t.Parallel()
-	body := jpegOf(t, 60, 60)
+	body := weighing(t, 600_000, 60, 60)
 	numbered := func(n int) []byte { return append(bytes.Clone(body), fmt.Sprintf("%06d", n)...) }
 	sent := 0
 	client := newClient(t, func(w http.ResponseWriter, r *http.Request) {
@@ -92,15 +97,12 @@ func TestErrorPictureMemory(t *testing.T) {
 	}
 }
 
-// The error picture of the older service is told by its weight as well, where the shape is not the one asked for.
+// The error picture of the older service is told by its weight, even the first time and at the size asked for.
 func TestErrorPictureByWeight(t *testing.T) {
 	t.Parallel()
-	// An image may be followed by padding, which makes it as heavy as is wanted; the end of a JPEG is marked again.
-	weighing := func(bytes int) []byte {
-		data := jpegOf(t, 120, 60)
-		return append(append(data, make([]byte, bytes-len(data)-2)...), 0xff, 0xd9)
-	}
-	heavy := weighing(1_300_000)
+	heavy := weighing(t, 1_300_000, 120, 60)
+	png := append(pngOf(t, 120, 60), make([]byte, 1_300_000)...)
+	png = append(png, "IEND\xaeB`\x82"...)
 	rows := []struct {
 		name, style   string
 		width, height int
@@ -108,23 +110,28 @@ func TestErrorPictureByWeight(t *testing.T) {
 		bad           bool
 	}{
 		{"another shape", pollinations.StyleLegacy, 100, 100, heavy, true},
-		{"another shape, lighter", pollinations.StyleLegacy, 100, 100, weighing(900_000), false},
-		{"another shape, heavier", pollinations.StyleLegacy, 100, 100, weighing(1_500_000), false},
-		{"only scaled down", pollinations.StyleLegacy, 4096, 2048, heavy, false},
-		{"as asked", pollinations.StyleLegacy, 120, 60, heavy, false},
-		{"any size will do", pollinations.StyleLegacy, 0, 0, heavy, false},
+		{"lighter", pollinations.StyleLegacy, 100, 100, weighing(t, 1_240_000, 120, 60), false},
+		{"heavier", pollinations.StyleLegacy, 100, 100, weighing(t, 1_360_000, 120, 60), false},
+		{"as asked", pollinations.StyleLegacy, 120, 60, heavy, true},
+		{"any size will do", pollinations.StyleLegacy, 0, 0, heavy, true},
+		{"a large picture", pollinations.StyleLegacy, 2049, 2048, weighing(t, 1_300_000, 2049, 2048), false},
+		{"another kind of picture", pollinations.StyleLegacy, 120, 60, png, false},
 		{"at the gateway", pollinations.StyleGen, 100, 100, heavy, false},
 	}
 	for _, r := range rows {
 		t.Run(r.name, func(t *testing.T) {
 			t.Parallel()
-			client := newClient(t, answer(r.data, "Content-Type", "image/jpeg"), asLegacy, func(c *pollinations.Config) { c.ImageStyle = r.style })
+			contentType := "image/jpeg"
+			if r.data[0] == 0x89 {
+				contentType = "image/png"
+			}
+			client := newClient(t, answer(r.data, "Content-Type", contentType), asLegacy, func(c *pollinations.Config) { c.ImageStyle = r.style })
 			_, err := client.Image(t.Context(), pollinations.ImageRequest{Prompt: "cat", Width: r.width, Height: r.height})
 			if !r.bad && err != nil {
 				t.Error(err)
 			}
 			if r.bad {
-				requireFault(t, err, upstream.Retryable, upstream.CodeInvalidAnswer)
+				requireFault(t, err, upstream.Retryable, upstream.CodeUnavailable)
 				if fault := faultOf(t, err); strings.Contains(fault.Error(), "cat") {
 					t.Errorf("%v tells too much", fault)
 				}

@@ -170,6 +170,7 @@ export default {
   "failure.upstream_timeout": "The generation service did not answer in time.",
   "failure.upstream_throttled": "The generation service is too busy.",
   "failure.upstream_rejected": "The generation service refused this request.",
+  "failure.reference_image_refused": "A reference picture could not be fetched or used by the generation service. Please check its address, size and format.",
   "failure.upstream_invalid_answer": "The generation service sent an answer that cannot be used.",
   "failure.upstream_unusable_answer": "The generation service sends a kind of file for this request that is not accepted here. Please choose another model or format.",
   "failure.upstream_too_large": "The generation service sent more data than is accepted.",

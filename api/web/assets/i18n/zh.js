@@ -170,6 +170,7 @@ export default {
   "failure.upstream_timeout": "生成服务未能及时响应。",
   "failure.upstream_throttled": "生成服务过于繁忙。",
   "failure.upstream_rejected": "生成服务拒绝了该请求。",
+  "failure.reference_image_refused": "生成服务无法获取或使用参考图片，请检查其地址、大小和格式。",
   "failure.upstream_invalid_answer": "生成服务返回的内容无法使用。",
   "failure.upstream_unusable_answer": "生成服务为该请求返回的文件类型不被接受，请更换模型或格式。",
   "failure.upstream_too_large": "生成服务返回的数据过大。",

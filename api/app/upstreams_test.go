@@ -111,6 +111,41 @@ func TestSpeedIsInTheFile(t *testing.T) {
 	}
 }
 
+// Bare samples come with their rate, and a custom voice reaches the upstream as it is.
+func TestBareSamplesAndCustomVoices(t *testing.T) {
+	t.Parallel()
+	sim := simulatortest.Start(t)
+	i := start(t, config(t, t.TempDir(),
+		"POLLINATIONS_IMAGE_API_BASE="+sim.PollinationsURL(), "POLLINATIONS_TEXT_API_BASE="+sim.PollinationsURL(), "POLLINATIONS_API_TOKEN=sk_x",
+		"DEEPSEEK_API_URL="+sim.DeepSeekURL(), "DEEPSEEK_API_KEY=sk-x",
+	))
+	for _, speed := range []float64{1, 2} {
+		var v struct {
+			Result struct {
+				Media []struct {
+					ContentType string `json:"content_type"`
+					SampleRate  int    `json:"sample_rate"`
+					Channels    int    `json:"channels"`
+					Bytes       int    `json:"bytes"`
+				} `json:"media"`
+			} `json:"result"`
+		}
+		i.do(t, http.MethodPost, "/api/jobs", fields{"kind": "audio", "input": fields{"text": "Good evening.", "format": "pcm", "speed": speed}},
+			"Prefer: wait=30").decode(t, &v)
+		if len(v.Result.Media) != 1 {
+			t.Fatalf("at speed %g: %+v", speed, v)
+		}
+		if m := v.Result.Media[0]; m.ContentType != "audio/pcm" || m.SampleRate < 8000 || m.Channels != 1 || m.Bytes%2 != 0 {
+			t.Errorf("at speed %g: %+v", speed, m)
+		}
+	}
+	const voice = "21m00Tcm4TlvDq8ikWAM"
+	v := i.wait(t, i.submit(t, fields{"kind": "audio", "input": fields{"text": "In a voice of my own.", "voice": voice}}).ID)
+	if v.Status != "succeeded" || sim.Count("speech", "voice of my own") != 1 {
+		t.Errorf("a custom voice: %+v", v)
+	}
+}
+
 func TestTextAppearsWhileItIsWritten(t *testing.T) {
 	t.Parallel()
 	i := start(t, config(t, t.TempDir()))
@@ -153,6 +188,11 @@ func TestOlderServices(t *testing.T) {
 		return m.Name == "openai-audio"
 	}) {
 		t.Fatalf("the models are %+v", list)
+	}
+	// Words that do not fit into an address are refused before they are accepted.
+	long := i.do(t, http.MethodPost, "/api/jobs", fields{"kind": "image", "input": fields{"prompt": strings.Repeat("猫", 600)}})
+	if long.StatusCode != http.StatusBadRequest || !strings.Contains(string(long.body), "/input/prompt") || !strings.Contains(string(long.body), "5120") {
+		t.Errorf("long words: %d %s", long.StatusCode, long.body)
 	}
 	first := i.wait(t, i.submit(t, fields{"kind": "image", "input": fields{"prompt": "first", "width": 64, "height": 64}}).ID)
 	if first.Status != "succeeded" {

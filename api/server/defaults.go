@@ -84,6 +84,21 @@ func standard(models []job.Model, name string) job.Model {
 	return job.Model{Name: name}
 }
 
+// speaker returns the model that has a voice: the first that lists it, else the first that takes it as a custom one.
+func speaker(models []job.Model, voice string) (job.Model, bool) {
+	for _, m := range models {
+		if _, listed := voiceNamed(m, voice); listed && m.ReplacedBy == "" {
+			return m, true
+		}
+	}
+	for _, m := range models {
+		if m.TakesVoice(voice) && m.ReplacedBy == "" {
+			return m, true
+		}
+	}
+	return job.Model{}, false
+}
+
 func speechDefaults(in *job.AudioInput, d job.Defaults, models *job.Catalogue) job.Defaults {
 	usual := standard(models.Speech, d.AudioModel)
 	d.AudioModel = usual.Name
@@ -99,16 +114,16 @@ func speechDefaults(in *job.AudioInput, d job.Defaults, models *job.Catalogue) j
 			return d
 		}
 		in.Model = m.Name
-		if in.Voice != "" {
-			in.Voice, _ = voiceNamed(m, in.Voice)
-		} else {
+		if in.Voice == "" {
 			fit(m)
+		} else if voice, has := voiceNamed(m, in.Voice); has {
+			in.Voice = voice
 		}
 	case in.Voice != "":
-		for _, m := range append([]job.Model{usual}, models.Speech...) {
-			if voice, has := voiceNamed(m, in.Voice); has && m.ReplacedBy == "" {
-				in.Voice, d.AudioModel = voice, m.Name
-				break
+		if m, ok := speaker(append([]job.Model{usual}, models.Speech...), in.Voice); ok {
+			d.AudioModel = m.Name
+			if voice, listed := voiceNamed(m, in.Voice); listed {
+				in.Voice = voice
 			}
 		}
 	default:

@@ -48,7 +48,7 @@ func (s *Server) listModels(c *gin.Context) error {
 	d := speechDefaults(usual, s.defaults, models)
 	c.Header("Cache-Control", "public, max-age="+modelsAge)
 	writeJSON(c, http.StatusOK, jsonType, modelList{
-		Catalogue: &job.Catalogue{Source: models.Source, UpdatedAt: models.UpdatedAt, Images: models.Images, Speech: models.Speech},
+		Catalogue: &job.Catalogue{Source: models.Source, UpdatedAt: models.UpdatedAt, Images: models.Images, Speech: models.Speech, MaxPromptBytes: models.MaxPromptBytes},
 		Defaults: modelDefaults{
 			ImageModel: standard(models.Images, s.defaults.ImageModel).Name, AudioModel: d.AudioModel, Voice: d.Voice,
 		},

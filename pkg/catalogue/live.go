@@ -126,9 +126,15 @@ func (l *Live) Publish(ctx context.Context, lists *job.Catalogue) error {
 // Merge completes the upstream's lists with what is built in: what a list does not say about a model, a whole list that
 // could not be had, and the models that were retired.
 func Merge(lists, builtin *job.Catalogue) *job.Catalogue {
-	merged := &job.Catalogue{Source: lists.Source, UpdatedAt: lists.UpdatedAt}
+	merged := &job.Catalogue{Source: lists.Source, UpdatedAt: lists.UpdatedAt, MaxPromptBytes: lists.MaxPromptBytes}
+	if len(lists.Images) == 0 && len(lists.Speech) == 0 {
+		merged.Source = job.SourceBuiltin
+	}
 	merged.Images = mergeModels(lists.Images, builtin.Images)
 	merged.Speech = mergeModels(lists.Speech, builtin.Speech)
+	for i, m := range merged.Speech {
+		merged.Speech[i].CustomVoices = m.ReplacedBy == "" && clones(m)
+	}
 	return merged
 }
 

@@ -84,7 +84,7 @@ func TestMerge(t *testing.T) {
 	if turbo, ok := merged.ImageModel("turbo"); !ok || turbo.ReplacedBy != "zimage" {
 		t.Errorf("the retired model is %+v", turbo)
 	}
-	if eleven, ok := merged.SpeechModel("elevenlabs"); !ok || len(eleven.Voices) == 0 {
+	if eleven, ok := merged.SpeechModel("elevenlabs"); !ok || len(eleven.Voices) == 0 || !eleven.CustomVoices {
 		t.Errorf("without a list of speech models: %+v", eleven)
 	}
 	// A model that was retired elsewhere and is served here is no retired one.

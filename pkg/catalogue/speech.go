@@ -1,6 +1,7 @@
 package catalogue
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
@@ -22,15 +23,23 @@ const (
 		"zm_yunyang"
 )
 
+// clones reports whether a speech model is one of ElevenLabs, which take the ids of voices that they cloned. What makes
+// music or effects has no voices.
+func clones(m job.Model) bool {
+	return len(m.Voices) > 0 && slices.ContainsFunc(append([]string{m.Name}, m.Aliases...), func(name string) bool {
+		return strings.HasPrefix(strings.ToLower(name), "eleven")
+	})
+}
+
 // speechModels returns the speech models whose voices are known. Models with voices of their own kind (cloned ones,
 // music, effects) are left out.
 func speechModels() []job.Model {
 	everyFormat := []string{"mp3", "opus", "aac", "flac", "wav", "pcm"}
 	eleven := strings.Fields(elevenVoices)
 	return []job.Model{
-		{Name: "elevenlabs", Aliases: []string{"elevenlabs/eleven-v3", "tts", "tts-1", "tts-1-hd"}, Voices: eleven, Formats: everyFormat},
-		{Name: "elevenflash", Voices: eleven, Formats: everyFormat},
-		{Name: "eleven-multilingual-v2", Voices: eleven, Formats: everyFormat},
+		{Name: "elevenlabs", Aliases: []string{"elevenlabs/eleven-v3", "tts", "tts-1", "tts-1-hd"}, Voices: eleven, Formats: everyFormat, CustomVoices: true},
+		{Name: "elevenflash", Voices: eleven, Formats: everyFormat, CustomVoices: true},
+		{Name: "eleven-multilingual-v2", Voices: eleven, Formats: everyFormat, CustomVoices: true},
 		{Name: "grok-tts", Voices: strings.Fields(grokVoices), Formats: everyFormat},
 		{Name: "csm-1b", Voices: strings.Fields(csmVoices), Formats: everyFormat},
 		{Name: "kokoro", Voices: strings.Fields(kokoroVoices), Formats: everyFormat},

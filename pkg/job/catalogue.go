@@ -11,6 +11,9 @@ type Catalogue struct {
 	UpdatedAt *Time   `json:"updated_at,omitempty"`
 	Images    []Model `json:"images"`
 	Speech    []Model `json:"speech"`
+	// MaxPromptBytes bounds the words of a picture as they are escaped for an address, where the upstream takes them in no
+	// other way; 0 means no bound.
+	MaxPromptBytes int `json:"max_prompt_bytes,omitempty"`
 }
 
 // Where a catalogue comes from.
@@ -26,13 +29,17 @@ type Model struct {
 	Aliases []string `json:"aliases,omitempty"`
 	Voices  []string `json:"voices,omitempty"`
 	Formats []string `json:"formats,omitempty"`
+	// CustomVoices says that the model also takes voices that are not listed, by their ids.
+	CustomVoices bool `json:"custom_voices,omitempty"`
 	// MaxPixels bounds width × height; 0 means no bound of its own.
 	MaxPixels int `json:"max_pixels,omitempty"`
 	// MaxReferenceImages bounds reference_images; 0 means that the model takes none.
 	MaxReferenceImages int `json:"max_reference_images,omitempty"`
 	// PaidOnly says that credit which was given for free does not buy this model.
-	PaidOnly bool   `json:"paid_only,omitempty"`
-	Price    *Price `json:"price,omitempty"`
+	PaidOnly bool `json:"paid_only,omitempty"`
+	// PerUserRPM is how many calls a minute the upstream takes of one account; 0 means that it names no such limit.
+	PerUserRPM int    `json:"per_user_rpm,omitempty"`
+	Price      *Price `json:"price,omitempty"`
 	// Health is the upstream's own word for the model's state.
 	Health string `json:"health,omitempty"`
 	// ReplacedBy names the model to ask for instead; set only on retired models, which are refused.
@@ -66,6 +73,22 @@ func (c *Catalogue) ImageModel(name string) (Model, bool) { return find(c.Images
 
 // SpeechModel finds a speech model by name or alias, whatever the letter case.
 func (c *Catalogue) SpeechModel(name string) (Model, bool) { return find(c.Speech, name) }
+
+// TakesVoice reports whether the model speaks with a voice: one of its list, whatever the letter case, or a custom one.
+func (m Model) TakesVoice(voice string) bool {
+	return contains(m.Voices, voice) || (m.CustomVoices && voiceID(voice))
+}
+
+// voiceID reports whether a voice can be the id of a custom one.
+func voiceID(voice string) bool {
+	const shortest, longest = 8, 64
+	if len(voice) < shortest || len(voice) > longest {
+		return false
+	}
+	return !strings.ContainsFunc(voice, func(r rune) bool {
+		return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
+	})
+}
 
 func find(models []Model, name string) (Model, bool) {
 	for _, m := range models {

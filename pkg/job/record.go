@@ -65,6 +65,10 @@ type Media struct {
 	Height      int    `json:"height,omitempty"`
 	Seed        *int64 `json:"seed,omitempty"`
 	Model       string `json:"model,omitempty"`
+	// SampleRate and Channels are those of bare samples (audio/pcm: 16 bits each, low byte first), which do not tell them;
+	// 0 for anything else.
+	SampleRate int `json:"sample_rate,omitempty"`
+	Channels   int `json:"channels,omitempty"`
 	// Usage is what making it used, where the upstream said so.
 	Usage *Usage `json:"usage,omitempty"`
 }

@@ -19,8 +19,11 @@ type words struct{ en, zh string }
 
 // fieldSentences are the sentences of FieldError, by code.
 var fieldSentences = map[string]words{
-	"required":           {"must not be empty", "不能为空"},
-	"too_long":           {"must be at most {max} characters", "不能超过 {max} 个字符"},
+	"required": {"must not be empty", "不能为空"},
+	"too_long": {"must be at most {max} characters", "不能超过 {max} 个字符"},
+	"too_long_in_address": {
+		"is too long for the picture service in use: with negative and reference_images at most {max} bytes once escaped for an address; a Chinese character takes nine", "对当前的图片服务来说过长：连同 negative 和 reference_images，经 URL 转义后不能超过 {max} 字节（一个汉字占九字节）",
+	},
 	"control_character":  {"must not contain control characters", "不能包含控制字符"},
 	"out_of_range":       {"must be between {min} and {max}", "必须在 {min} 到 {max} 之间"},
 	"too_many_pixels":    {"width times height must be at most {max} pixels", "宽乘高不能超过 {max} 像素"},

@@ -67,7 +67,7 @@ func TestFailureSentences(t *testing.T) {
 	for _, code := range []string{
 		job.CodeDeadline, job.CodeWorkerLost, job.CodeInternal, job.CodeInvalidJob, job.CodeUnavailable, job.CodeTimeout,
 		job.CodeThrottled, job.CodeRejected, job.CodeInvalidAnswer, job.CodeTooLarge, job.CodeModerated,
-		job.CodeMisconfigured, job.CodeCanceledByUser,
+		job.CodeMisconfigured, job.CodeCanceledByUser, job.CodeUnusable, job.CodeReference,
 	} {
 		if !slices.Contains(codes, code) {
 			t.Errorf("%s has no sentence", code)
@@ -75,6 +75,7 @@ func TestFailureSentences(t *testing.T) {
 	}
 	retryable := map[string]bool{
 		job.CodeInvalidJob: false, job.CodeRejected: false, job.CodeTooLarge: false, job.CodeModerated: false,
+		job.CodeUnusable: false, job.CodeReference: false,
 	}
 	for _, code := range codes {
 		en, zh := job.FailureSentence(code, job.English), job.FailureSentence(code, job.Chinese)

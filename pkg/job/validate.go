@@ -51,6 +51,7 @@ func (in *ImageInput) Validate(c *Catalogue) []FieldError {
 	var f faults
 	f.text("/prompt", in.Prompt, MaxPrompt, true)
 	f.text("/negative", in.Negative, MaxPrompt, false)
+	f.inAddress("/prompt", in, c.MaxPromptBytes)
 	width, height := in.Size()
 	inSide := f.between("/width", width, MinSide, MaxSide)
 	inSide = f.between("/height", height, MinSide, MaxSide) && inSide
@@ -192,13 +193,13 @@ func (f *faults) model(pointer, name string, models []Model) (Model, bool) {
 // voice checks a voice against its model, or against every model when none is named.
 func (f *faults) voice(voice string, model Model, known bool, c *Catalogue) {
 	if known {
-		if !contains(model.Voices, voice) {
+		if !model.TakesVoice(voice) {
 			f.add("/voice", "unknown_value", "known", strings.Join(model.Voices, ", "))
 		}
 		return
 	}
 	for _, m := range c.Speech {
-		if contains(m.Voices, voice) {
+		if m.TakesVoice(voice) {
 			return
 		}
 	}

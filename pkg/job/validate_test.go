@@ -23,6 +23,7 @@ func testCatalogue() *job.Catalogue {
 		Speech: []job.Model{
 			{Name: "eleven", Aliases: []string{"tts-1"}, Voices: []string{"nova", "alloy"}, Formats: []string{"mp3", "wav"}},
 			{Name: "grok", Voices: []string{"ara"}},
+			{Name: "cloner", Voices: []string{"bella"}, CustomVoices: true},
 			{Name: "old", ReplacedBy: "eleven"},
 		},
 	}
@@ -231,6 +232,13 @@ func audioChecks() map[string]check {
 		"voice of its model, by alias":   {spoken("TTS-1", "Alloy", ""), nil},
 		"voice of another model":         {spoken("eleven", "ara", ""), one("/voice unknown_value")},
 		"voice of any model":             {spoken("", "ara", ""), nil},
+		"custom voice":                   {spoken("cloner", "21m00Tcm4TlvDq8ikWAM", ""), nil},
+		"custom voice of any model":      {spoken("", "21m00Tcm4TlvDq8ikWAM", ""), nil},
+		"shortest custom voice":          {spoken("cloner", "21m00Tcm", ""), nil},
+		"too short for a custom voice":   {spoken("cloner", "21m00Tc", ""), one("/voice unknown_value")},
+		"too long for a custom voice":    {spoken("cloner", strings.Repeat("a", 65), ""), one("/voice unknown_value")},
+		"custom voice with a sign":       {spoken("cloner", "21m00Tcm-TlvDq8ikWAM", ""), one("/voice unknown_value")},
+		"custom voice of another model":  {spoken("grok", "21m00Tcm4TlvDq8ikWAM", ""), one("/voice unknown_value")},
 		"voice of none":                  {spoken("", "bob", ""), one("/voice unknown_voice")},
 		"voice with an unknown model":    {spoken("nope", "ara", ""), one("/model unknown_value")},
 		"voice with a retired model":     {spoken("old", "ara", ""), one("/model retired_model")},

@@ -38,6 +38,8 @@ type Worker struct {
 	// background runs until stop.
 	background sync.WaitGroup
 	stop       context.CancelFunc
+	// odd is how much of the upstream's lists was of no use the last time; only the refresh looks at it.
+	odd int
 }
 
 // New returns a worker on a broker; it does nothing until Start.

@@ -49,12 +49,19 @@ func (w *Worker) refreshCatalogue(ctx context.Context, media *pollinations.Clien
 	ctx, cancel := context.WithTimeout(ctx, refreshTimeout)
 	defer cancel()
 	models, err := media.Models(ctx)
-	if models == nil || (len(models.Image) == 0 && len(models.Speech) == 0) {
+	before := w.catalogue.Current(ctx)
+	// The bound on words is known without any list.
+	limit := media.MaxPromptBytes()
+	if models == nil || (len(models.Image) == 0 && len(models.Speech) == 0 && before.MaxPromptBytes == limit) {
 		return err
 	}
-	lists := &job.Catalogue{Images: convert(models.Image), Speech: convert(models.Speech)}
+	if models.Odd > 0 && models.Odd != w.odd {
+		w.log.InfoContext(ctx, "parts of the upstream's lists of models are of no use and left out", "count", models.Odd)
+	}
+	w.odd = models.Odd
+	lists := &job.Catalogue{Images: convert(models.Image), Speech: convert(models.Speech), MaxPromptBytes: limit}
 	// A list that could not be had now stays what it was.
-	if before := w.catalogue.Current(ctx); err != nil && before.Source == job.SourceUpstream {
+	if err != nil && before.Source == job.SourceUpstream {
 		if len(lists.Images) == 0 {
 			lists.Images = before.Images
 		}
@@ -72,12 +79,9 @@ func (w *Worker) refreshCatalogue(ctx context.Context, media *pollinations.Clien
 func convert(models []pollinations.Model) []job.Model {
 	list := make([]job.Model, 0, len(models))
 	for _, m := range models {
-		pixels := m.MaxPixels
-		if pixels == 0 && m.MaxWidth > 0 && m.MaxHeight > 0 {
-			pixels = m.MaxWidth * m.MaxHeight
-		}
 		list = append(list, job.Model{
-			Name: m.Name, Title: m.Title, Aliases: m.Aliases, Voices: m.Voices, MaxPixels: pixels, PaidOnly: m.PaidOnly,
+			Name: m.Name, Title: m.Title, Aliases: m.Aliases, Voices: m.Voices, MaxPixels: m.MaxPixels,
+			MaxReferenceImages: m.MaxReferenceImages, PaidOnly: m.PaidOnly, PerUserRPM: m.PerUserRPM,
 			Health: m.Health, Price: price(m),
 		})
 	}

@@ -65,7 +65,8 @@ func (u *Upstreams) speech(ctx context.Context, t *Task, in *job.AudioInput) err
 	}
 	return t.Store(ctx, store.Product{
 		Media: job.Media{
-			Index: 0, ContentType: media.ContentType, Model: media.Model, Usage: u.speechUsage(ctx, in, media),
+			Index: 0, ContentType: media.ContentType, Model: media.Model, SampleRate: media.SampleRate, Channels: media.Channels,
+			Usage: u.speechUsage(ctx, in, media),
 		},
 		Data: media.Data,
 	}, 1)

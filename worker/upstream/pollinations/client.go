@@ -141,6 +141,15 @@ func (c *Client) LegacySpacing(name string) time.Duration {
 	return 0
 }
 
+// MaxPromptBytes returns the bound on a picture's words as they are escaped for an address, those to avoid and the
+// addresses of reference pictures included, where the service takes them in no other way; else 0.
+func (c *Client) MaxPromptBytes() int {
+	if _, old := c.image.dialect.(legacy); old {
+		return maxLegacyWords
+	}
+	return 0
+}
+
 // Media is a picture or a recording that passed every check.
 type Media struct {
 	// ContentType is what the bytes are, whatever the answer's header said.

@@ -26,7 +26,9 @@ func (c *Client) Retime(ctx context.Context, m *Media, speed float64, format str
 func UsageOf(header http.Header, hit bool) Usage { return usageOf(header, hit) }
 
 // ReadModels lets tests read a list without an exchange.
-func ReadModels(body []byte) (image, speech []Model, is bool) {
+func ReadModels(body []byte) (m Models, is bool) {
 	entries, is := readList(body)
-	return chosen(entries, paints), chosen(entries, speaks), is
+	m.Image, m.Odd = chosen(entries, paints)
+	m.Speech, _ = chosen(entries, speaks)
+	return m, is
 }

@@ -12,9 +12,9 @@ import (
 )
 
 const (
-	// MaxLegacyWords bounds the escaped words of a picture at the older service, the addresses of reference pictures
+	// maxLegacyWords bounds the escaped words of a picture at the older service, the addresses of reference pictures
 	// included, in bytes: they travel in the address and nowhere else.
-	MaxLegacyWords = 5 << 10
+	maxLegacyWords = 5 << 10
 	// maxTextInPath bounds the escaped text that is read from the address; a longer one travels in a body.
 	maxTextInPath = 2 << 10
 )
@@ -41,7 +41,7 @@ func (legacy) picture(base string, r ImageRequest, maxBytes int64) (call, error)
 		return call{}, refused(upstream.PollinationsImage, "prompt is empty")
 	}
 	segment, references := segmentOf(prompt), r.references()
-	if len(segment)+len(url.QueryEscape(negative))+len(url.QueryEscape(references)) > MaxLegacyWords {
+	if len(segment)+len(url.QueryEscape(negative))+len(url.QueryEscape(references)) > maxLegacyWords {
 		return call{}, refused(upstream.PollinationsImage, "prompt is too long for the address that it must travel in")
 	}
 	query := url.Values{"model": {r.Model}, "seed": {strconv.FormatInt(r.Seed, 10)}}

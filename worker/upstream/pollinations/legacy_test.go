@@ -172,7 +172,10 @@ func TestLegacyLongPrompt(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, func(http.ResponseWriter, *http.Request) { t.Error("the service was asked") }, asLegacy)
 	for _, r := range []pollinations.ImageRequest{
-		{Prompt: strings.Repeat("a", 5<<10+1)}, {Prompt: strings.Repeat("猫", 600)}, {Prompt: "a", Negative: strings.Repeat("b", 5<<10)}, {Prompt: " "},
+		{Prompt: strings.Repeat("a", 5<<10+1)},
+		{Prompt: strings.Repeat("猫", 600)},
+		{Prompt: "a", Negative: strings.Repeat("b", 5<<10)},
+		{Prompt: " "},
 		{Prompt: "a", ReferenceImages: []string{"https://a.example/" + strings.Repeat("p", 5<<10)}},
 	} {
 		_, err := client.Image(t.Context(), r)

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
-	"math"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,7 +17,7 @@ import (
 type wireModel map[string]json.RawMessage
 
 // readList reads a list in any of its shapes: an array, or an object that holds one as "data" or "models". It reports
-// false when there is none.
+// false when there is none. An entry of another kind becomes an empty one.
 func readList(body []byte) ([]wireModel, bool) {
 	var raw []json.RawMessage
 	if json.Unmarshal(body, &raw) != nil {
@@ -40,32 +40,83 @@ func readList(body []byte) ([]wireModel, bool) {
 		var w wireModel
 		if len(one) > 0 && one[0] == '"' {
 			w = wireModel{"name": one}
-		} else if json.Unmarshal(one, &w) != nil || w == nil {
-			continue
+		} else if json.Unmarshal(one, &w) != nil {
+			w = nil
 		}
 		entries = append(entries, w)
 	}
 	return entries, true
 }
 
-// model reads what the entry says.
-func (w wireModel) model() Model {
-	m := Model{
-		Name:        cmp.Or(w.word("name"), w.word("id")),
-		Aliases:     w.words("aliases"),
-		Title:       w.word("title"),
-		Description: w.word("description"),
-		Voices:      w.words("voices"),
-		PaidOnly:    isTrue(wordOf(w["paid_only"])),
-		Health:      w.health(),
-		PerUserRPM:  count(w["per_user_rpm"]),
-		MaxWidth:    count(w["max_width"]),
-		MaxHeight:   count(w["max_height"]),
-		MaxPixels:   count(w["max_pixels"]),
+// The most that a list may claim. What is beyond it is a mistake, of which nothing is better than to believe it.
+const (
+	// maxSide is that of a picture's side, so that a product of two cannot overflow.
+	maxSide       = 1 << 16
+	maxRPM        = 1_000_000
+	maxReferences = 64
+	maxPrice      = 1e6
+)
+
+// model reads what the entry says, and counts what of it is of no use: names that cannot be asked for, voices of a wrong
+// shape, limits and prices out of all bounds. These are left out; without a name of its own there is no model.
+func (w wireModel) model() (m Model, odd int) {
+	limit := func(name string, most int) int {
+		n, sound := count(w[name], most)
+		if !sound {
+			odd++
+		}
+		return n
+	}
+	names := func(list []json.RawMessage, fits func(string) bool) (kept []string) {
+		for _, raw := range list {
+			switch name := nameOf(raw); {
+			case !fits(name):
+				odd++
+			case len(kept) < maxListed && !slices.Contains(kept, name):
+				kept = append(kept, name)
+			}
+		}
+		return kept
+	}
+	m = Model{
+		Title:              w.word("title"),
+		Description:        w.word("description"),
+		PaidOnly:           isTrue(wordOf(w["paid_only"])),
+		Health:             w.health(),
+		PerUserRPM:         limit("per_user_rpm", maxRPM),
+		MaxWidth:           limit("max_width", maxSide),
+		MaxHeight:          limit("max_height", maxSide),
+		MaxPixels:          limit("max_pixels", maxPixels),
+		MaxReferenceImages: limit("max_reference_images", maxReferences),
+		Aliases:            names(w.list("aliases"), isName),
+		Voices:             names(w.list("voices"), isVoice),
+	}
+	if m.Name = cmp.Or(nameOf(w["name"]), nameOf(w["id"])); !isName(m.Name) {
+		return Model{}, odd + 1
 	}
 	w.measure(&m)
-	w.price(&m)
-	return m
+	odd += w.price(&m)
+	return m, odd
+}
+
+// isName says whether a model can be asked for by a name.
+func isName(name string) bool {
+	return name != "" && utf8.RuneCountInString(name) <= maxName && isShown(name)
+}
+
+// isVoice says whether a voice has the shape of one: letters, digits and what parts them.
+func isVoice(voice string) bool {
+	const longest = 64
+	return voice != "" && len(voice) <= longest && strings.TrimSpace(voice) == voice && !strings.ContainsFunc(voice, func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("_-. ", r)
+	})
+}
+
+// isShown says whether a word can be shown as it stands.
+func isShown(word string) bool {
+	return utf8.ValidString(word) && strings.TrimSpace(word) == word && !strings.ContainsFunc(word, func(r rune) bool {
+		return !unicode.IsPrint(r) || r == utf8.RuneError
+	})
 }
 
 // makes says whether the model's output is of a kind, or not told.
@@ -96,38 +147,37 @@ func (w wireModel) measure(m *Model) {
 		width, err := strconv.Atoi(across)
 		height, err2 := strconv.Atoi(down)
 		if err == nil && err2 == nil && width > 0 && height > 0 && width <= maxSide && height <= maxSide &&
-			width*height > m.MaxWidth*m.MaxHeight {
+			width*height <= maxPixels && width*height > m.MaxWidth*m.MaxHeight {
 			m.MaxWidth, m.MaxHeight = width, height
 		}
 	}
 	if m.MaxPixels == 0 {
-		m.MaxPixels = m.MaxWidth * m.MaxHeight
+		m.MaxPixels = min(m.MaxWidth*m.MaxHeight, maxPixels)
 	}
 }
 
-// maxSide bounds the side of a picture that a list may claim, so that a product of two cannot overflow.
-const maxSide = 1 << 20
-
-// price reads the prices.
-func (w wireModel) price(m *Model) {
+// price reads the prices, and counts those that are none.
+func (w wireModel) price(m *Model) (odd int) {
 	var prices wireModel
 	if json.Unmarshal(w["pricing"], &prices) != nil {
-		return
+		return 0
 	}
 	m.Currency = wordOf(prices["currency"])
 	delete(prices, "currency")
 	for kind, raw := range prices {
 		written := wordOf(raw)
-		if written == "" || len(m.Prices) == maxListed || wordFrom(kind) != kind {
+		if written == "" || len(m.Prices) == maxListed {
+			continue
+		}
+		n, err := strconv.ParseFloat(written, 64)
+		if err != nil || !(n >= 0 && n <= maxPrice) || !isName(kind) {
+			odd++
 			continue
 		}
 		if m.Prices == nil {
 			m.Prices, m.Rates = make(map[string]string), make(map[string]float64)
 		}
-		m.Prices[kind] = written
-		if n, err := strconv.ParseFloat(written, 64); err == nil && n >= 0 && n <= 1e9 && !math.IsNaN(n) {
-			m.Rates[kind] = n
-		}
+		m.Prices[kind], m.Rates[kind] = written, n
 	}
 	flat := isTrue(w.word("flat_rate"))
 	if perCharacter := m.Rates[audioTokens]; perCharacter < mostPerCharacter && !flat {
@@ -136,6 +186,7 @@ func (w wireModel) price(m *Model) {
 	if flat || !m.pricedByTokens() {
 		m.PerImage = m.Rates[imageTokens]
 	}
+	return odd
 }
 
 const (
@@ -170,14 +221,38 @@ func positive(rates map[string]float64) int {
 
 func (w wireModel) word(name string) string { return wordOf(w[name]) }
 
+// list reads a list, or one value alone.
+func (w wireModel) list(name string) []json.RawMessage {
+	var raw []json.RawMessage
+	switch {
+	case json.Unmarshal(w[name], &raw) == nil:
+		return raw
+	case wordOf(w[name]) != "":
+		return []json.RawMessage{w[name]}
+	}
+	return nil
+}
+
+// nameOf returns a string, or the name of an object, as it stands; of anything else nothing.
+func nameOf(raw json.RawMessage) string {
+	var name string
+	if json.Unmarshal(raw, &name) == nil {
+		return name
+	}
+	var inner struct {
+		ID   string `json:"id"`
+		Name string `json:"name"`
+	}
+	if json.Unmarshal(raw, &inner) != nil {
+		return ""
+	}
+	return cmp.Or(inner.ID, inner.Name)
+}
+
 // words reads a list of words, or of objects that have a name, or one word alone.
 func (w wireModel) words(name string) []string {
-	var raw []json.RawMessage
-	if json.Unmarshal(w[name], &raw) != nil {
-		raw = []json.RawMessage{w[name]}
-	}
 	var words []string
-	for _, one := range raw {
+	for _, one := range w.list(name) {
 		word := wordOf(one)
 		if word == "" {
 			var inner wireModel
@@ -197,7 +272,9 @@ func (w wireModel) size() string {
 	if name := cmp.Or(w.word("id"), w.word("name")); name != "" {
 		return name
 	}
-	if width, height := count(w["width"]), count(w["height"]); width > 0 && height > 0 {
+	width, _ := count(w["width"], maxSide)
+	height, _ := count(w["height"], maxSide)
+	if width > 0 && height > 0 {
 		return strconv.Itoa(width) + "x" + strconv.Itoa(height)
 	}
 	return ""
@@ -224,18 +301,22 @@ func wordFrom(s string) string {
 		}
 		return r
 	}, strings.ToValidUTF8(s, ""))
-	end := min(len(s), maxName)
+	end := min(len(s), maxWord)
 	for end < len(s) && !utf8.RuneStart(s[end]) {
 		end--
 	}
 	return strings.TrimSpace(s[:end])
 }
 
-// count reads a whole number, written as one or in quotation marks; what is none is 0.
-func count(raw json.RawMessage) int {
-	n, err := strconv.ParseFloat(wordOf(raw), 64)
-	if err != nil || math.IsNaN(n) || n < 0 || n > 1<<40 {
-		return 0
+// count reads a whole number up to the given one, written as one or in quotation marks; what is none is 0. It reports
+// false when a number is there and out of bounds.
+func count(raw json.RawMessage, most int) (n int, sound bool) {
+	f, err := strconv.ParseFloat(wordOf(raw), 64)
+	switch {
+	case err != nil && !errors.Is(err, strconv.ErrRange):
+		return 0, true
+	case f >= 0 && f <= float64(most):
+		return int(f), true
 	}
-	return int(n)
+	return 0, false
 }

@@ -12,14 +12,17 @@ import (
 const (
 	maxListBytes = 2 << 20
 	maxModels    = 500
-	// maxListed bounds every list inside a model, and maxName every word of one in bytes.
+	// maxListed bounds every list inside a model, maxName the names in characters, and maxWord every other word in bytes.
 	maxListed = 500
-	maxName   = 200
+	maxName   = 100
+	maxWord   = 200
 )
 
 // Models are what the services say they serve.
 type Models struct {
 	Image, Speech []Model
+	// Odd counts the entries, and the parts of entries, that were left out because they are of no use.
+	Odd int
 }
 
 // Model is one entry of a list. What the list does not say is empty; the older services give names and little else.
@@ -35,6 +38,8 @@ type Model struct {
 	Health string
 	// MaxWidth and MaxHeight are those of the largest picture, MaxPixels their product where only that is told.
 	MaxWidth, MaxHeight, MaxPixels int
+	// MaxReferenceImages is how many pictures to go by the model takes.
+	MaxReferenceImages int
 	// PerUserRPM is how many calls a minute the service takes of one account.
 	PerUserRPM int
 	// Currency is that of the prices, such as "pollen".
@@ -58,22 +63,23 @@ func (c *Client) Models(ctx context.Context) (*Models, error) {
 	}
 	var models Models
 	var imageErr, speechErr error
+	var imageOdd, speechOdd int
 	if c.image.base != "" {
-		models.Image, imageErr = c.image.list(ctx, c.image.dialect.imageList(c.image.base), paints)
+		models.Image, imageOdd, imageErr = c.image.list(ctx, c.image.dialect.imageList(c.image.base), paints)
 	}
 	if c.speech.base != "" {
-		models.Speech, speechErr = c.speech.list(ctx, c.speech.dialect.speechList(c.speech.base), speaks)
+		models.Speech, speechOdd, speechErr = c.speech.list(ctx, c.speech.dialect.speechList(c.speech.base), speaks)
 	}
+	models.Odd = imageOdd + speechOdd
 	return &models, errors.Join(imageErr, speechErr)
 }
 
-// list fetches a list and keeps the models that fit.
-func (s *service) list(ctx context.Context, address string, fits func(*wireModel) bool) ([]Model, error) {
+// list fetches a list and keeps the models that fit, and counts what is odd in it.
+func (s *service) list(ctx context.Context, address string, fits func(*wireModel) bool) (models []Model, odd int, err error) {
 	// Lists are public, so the key stays at home.
 	caller := s.caller
 	caller.Key = ""
-	var models []Model
-	err := caller.Do(ctx, upstream.Request{
+	err = caller.Do(ctx, upstream.Request{
 		Method: http.MethodGet, URL: address, Accept: "application/json", MaxAnswer: maxListBytes,
 	}, func(a *upstream.Answer) error {
 		if a.Encoded() {
@@ -87,30 +93,33 @@ func (s *service) list(ctx context.Context, address string, fits func(*wireModel
 		if !is {
 			return a.Unexpected("answer is no list of models", body)
 		}
-		if models = chosen(entries, fits); len(models) == 0 {
+		if models, odd = chosen(entries, fits); len(models) == 0 {
 			return upstream.InvalidAnswer("list holds no model")
 		}
 		return nil
 	})
-	return models, err
+	return models, odd, err
 }
 
-// chosen returns the models that fit, each name once.
-func chosen(entries []wireModel, fits func(*wireModel) bool) []Model {
+// chosen returns the models that fit, each name once, and counts what is odd about them.
+func chosen(entries []wireModel, fits func(*wireModel) bool) (models []Model, odd int) {
 	known := make(map[string]bool, len(entries))
-	var models []Model
 	for i := range entries {
-		m := entries[i].model()
-		if m.Name == "" || known[m.Name] || !fits(&entries[i]) {
+		m, strange := entries[i].model()
+		if m.Name == "" {
+			odd++
+			continue
+		}
+		if known[m.Name] || !fits(&entries[i]) {
 			continue
 		}
 		if len(models) == maxModels {
 			break
 		}
 		known[m.Name] = true
-		models = append(models, m)
+		models, odd = append(models, m), odd+strange
 	}
-	return models
+	return models, odd
 }
 
 // paints says whether a model makes pictures. One that does not say what it makes is taken at the list's word.
@@ -119,6 +128,6 @@ func paints(w *wireModel) bool { return w.makes("image") }
 // speaks says whether a model reads text aloud. Models for music and effects are listed along with them; these have no
 // voices, and prices by the second or by the piece.
 func speaks(w *wireModel) bool {
-	m := w.model()
+	m, _ := w.model()
 	return w.makes("audio") && (len(m.Voices) > 0 || m.PerThousandCharacters > 0 || len(m.Prices) == 0)
 }

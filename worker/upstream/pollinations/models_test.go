@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
 	"github.com/text2image-audio/text2image-audio/worker/upstream/pollinations"
@@ -111,12 +112,13 @@ func TestModelList(t *testing.T) {
 		{"twice", `["flux",{"name":"flux"}]`, "flux", 1},
 		{"members of other types", `[{"name":"a","aliases":"b","voices":7,"pricing":"free","paid_only":{},"health":[1],"resolutions":"1x1","output_modalities":"image"}]`, "a", 1},
 		{"a video", `[{"name":"v","output_modalities":["video"]},{"name":"i","output_modalities":["image"]}]`, "i", 1},
-		{"control characters", `["fl\u0000ux"]`, "flux", 1},
+		{"control characters", `["fl\u0000ux","flux"]`, "flux", 1},
 		{"too many", string(crowd), "", 500},
-		{"a long name", `["` + strings.Repeat("猫", 100) + `"]`, strings.Repeat("猫", 66), 1},
+		{"a long name", `["` + strings.Repeat("猫", 100) + `","` + strings.Repeat("a", 101) + `"]`, strings.Repeat("猫", 100), 1},
 	}
 	for _, r := range rows {
-		image, _, is := pollinations.ReadModels([]byte(r.body))
+		read, is := pollinations.ReadModels([]byte(r.body))
+		image := read.Image
 		if !is || len(image) != r.count {
 			t.Errorf("%s: %d models, %v", r.name, len(image), is)
 		}
@@ -126,6 +128,44 @@ func TestModelList(t *testing.T) {
 		}
 		if got := strings.Join(names, " "); r.names != "" && got != r.names {
 			t.Errorf("%s: %q", r.name, got)
+		}
+	}
+}
+
+// What cannot be asked for, or cannot be true, is left out and counted.
+func TestOddModels(t *testing.T) {
+	t.Parallel()
+	rows := []struct {
+		name, entry string
+		odd         int
+		want        string
+	}{
+		{"sound", `{"name":"a/b-1.0:x","aliases":["猫"],"per_user_rpm":60,"max_pixels":1000000}`, 0, "a/b-1.0:x [猫] [] 60 1000000 0 0 map[]"},
+		{"no name", `{"title":"x"}`, 1, ""},
+		{"a number", `7`, 1, ""},
+		{"nothing", `null`, 1, ""},
+		{"control character", `"a\u0000b"`, 1, ""},
+		{"direction mark", `"a\u202eb"`, 1, ""},
+		{"space around", `" a"`, 1, ""},
+		{"a name that is a list", `{"name":["a"]}`, 1, ""},
+		{"over-long", `"` + strings.Repeat("a", 101) + `"`, 1, ""},
+		{"odd aliases", `{"name":"a","aliases":["b","\u001b[1m",{},7,"` + strings.Repeat("c", 101) + `"]}`, 4, "a [b] [] 0 0 0 0 map[]"},
+		{"odd voices", `{"name":"a","voices":["nova","zf_xiaobei","Anna Maria","<i>x</i>","` + strings.Repeat("v", 65) + `",null," x"]}`, 4, "a [] [nova zf_xiaobei Anna Maria] 0 0 0 0 map[]"},
+		{"negative limits", `{"name":"a","per_user_rpm":-1,"max_pixels":-1,"max_reference_images":-1}`, 3, "a [] [] 0 0 0 0 map[]"},
+		{"huge limits", `{"name":"a","per_user_rpm":1e300,"max_pixels":"99999999999999","max_width":1e9,"max_reference_images":1e400}`, 4, "a [] [] 0 0 0 0 map[]"},
+		{"huge size", `{"name":"a","resolutions":["60000x60000","64x64"]}`, 0, "a [] [] 0 4096 0 0 map[]"},
+		{"sides without an area", `{"name":"a","max_width":65000,"max_height":65000}`, 0, "a [] [] 0 67108864 0 0 map[]"},
+		{"odd prices", `{"name":"a","pricing":{"completionImageTokens":"-0.1","completionAudioTokens":"1e30","promptTextTokens":"NaN","free":"yes","x\u0000":"1"}}`, 5, "a [] [] 0 0 0 0 map[]"},
+		{"one odd price", `{"name":"a","pricing":{"completionImageTokens":"0.1","note":"cheap"}}`, 1, "a [] [] 0 0 0 0.1 map[completionImageTokens:0.1]"},
+	}
+	for _, r := range rows {
+		read, is := pollinations.ReadModels([]byte("[" + r.entry + "]"))
+		got := ""
+		for _, m := range read.Image {
+			got = fmt.Sprint(m.Name, " ", m.Aliases, " ", m.Voices, " ", m.PerUserRPM, " ", m.MaxPixels, " ", m.MaxReferenceImages, " ", m.PerImage, " ", m.Prices)
+		}
+		if !is || read.Odd != r.odd || got != r.want {
+			t.Errorf("%s: %d odd, %q; want %d, %q", r.name, read.Odd, got, r.odd, r.want)
 		}
 	}
 }
@@ -157,7 +197,8 @@ func TestModelPrices(t *testing.T) {
 		{`{"completionAudioTokens":"0.0004"}`, 0, 0, 1, `,"flat_rate":"true"`},
 	}
 	for _, r := range rows {
-		image, _, _ := pollinations.ReadModels([]byte(`[{"name":"x","pricing":` + r.pricing + r.more + `}]`))
+		read, _ := pollinations.ReadModels([]byte(`[{"name":"x","pricing":` + r.pricing + r.more + `}]`))
+		image := read.Image
 		if len(image) != 1 {
 			t.Fatalf("%s: %d models", r.pricing, len(image))
 		}
@@ -237,9 +278,9 @@ func FuzzModels(f *testing.F) {
 	f.Add([]byte(`["flux",{"name":"x","pricing":{"completionImageTokens":"1e999"},"resolutions":["1x1",{"width":1,"height":"2"}]}]`))
 	f.Add([]byte(`{"data":[{"id":"a","voices":[{"id":"b"}],"health":{"status":"ok"}}]}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		image, speech, _ := pollinations.ReadModels(body)
-		for _, m := range append(image, speech...) {
-			if m.Name == "" || len(m.Name) > 200 || len(m.Voices) > 500 || m.MaxWidth < 0 || m.MaxPixels < 0 || m.PerImage < 0 {
+		read, _ := pollinations.ReadModels(body)
+		for _, m := range append(read.Image, read.Speech...) {
+			if m.Name == "" || utf8.RuneCountInString(m.Name) > 100 || len(m.Voices) > 500 || m.MaxWidth < 0 || m.MaxPixels < 0 || m.PerImage < 0 {
 				t.Errorf("%+v", m)
 			}
 			if _, err := json.Marshal(m); err != nil {

@@ -1,0 +1,94 @@
+package app_test
+
+import (
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
+	"github.com/text2image-audio/text2image-audio/pkg/catalogue"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
+	"github.com/text2image-audio/text2image-audio/worker/app"
+)
+
+// onLists starts a worker whose upstream serves the given list of models, none when it is empty, and returns the
+// catalogue that everybody sees and the worker's log.
+func onLists(t *testing.T, style, list string) (*bench, *catalogue.Live) {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if list == "" {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, list)
+	}))
+	t.Cleanup(server.Close)
+	broker, log := brokertest.Start(t), &lines{}
+	cfg := load(t,
+		"POLLINATIONS_IMAGE_API_BASE="+server.URL, "POLLINATIONS_IMAGE_API_STYLE="+style,
+		"POLLINATIONS_TEXT_API_BASE="+server.URL, "POLLINATIONS_TEXT_API_STYLE="+style,
+	)
+	logger := slog.New(slog.NewTextHandler(log, nil))
+	b := &bench{T: t, worker: app.New(cfg, broker, telemetry.NewMetrics(), logger), log: log}
+	if err := b.worker.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.stop)
+	return b, catalogue.NewLive(broker, slog.New(slog.DiscardHandler))
+}
+
+// The older service takes words in an address alone, which bounds them, whether or not it says what it serves.
+func TestBoundOnWords(t *testing.T) {
+	t.Parallel()
+	const bound = 5 << 10
+	for name, r := range map[string]struct {
+		style, list, source string
+		want                int
+	}{
+		"older":               {"legacy", `["flux"]`, job.SourceUpstream, bound},
+		"older, without list": {"legacy", "", job.SourceBuiltin, bound},
+		"gateway":             {"gen", `["flux"]`, job.SourceUpstream, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b, live := onLists(t, r.style, r.list)
+			var seen *job.Catalogue
+			b.eventually("the catalogue is there", func() bool {
+				seen = live.Current(t.Context())
+				return seen.UpdatedAt != nil
+			})
+			if seen.MaxPromptBytes != r.want || seen.Source != r.source || len(seen.Images) == 0 || len(seen.Speech) == 0 {
+				t.Errorf("%s: bound %d, %d pictures, %d voices", seen.Source, seen.MaxPromptBytes, len(seen.Images), len(seen.Speech))
+			}
+		})
+	}
+}
+
+// What is of no use in a list is left out, and the operator reads of it.
+func TestOddList(t *testing.T) {
+	t.Parallel()
+	b, live := onLists(t, "gen", `[{"name":"bad\u0007name"},7,
+		{"name":"flux","per_user_rpm":60,"max_pixels":1e15,"max_reference_images":4,"pricing":{"currency":"pollen","completionImageTokens":"-1"}},
+		{"name":"speaker","voices":["anna","<b>bold</b>"],"per_user_rpm":-5,"pricing":{"completionAudioTokens":"0.0001"}}]`)
+	var seen *job.Catalogue
+	b.eventually("the catalogue is there", func() bool {
+		seen = live.Current(t.Context())
+		return seen.UpdatedAt != nil
+	})
+	flux, _ := seen.ImageModel("flux")
+	if flux.PerUserRPM != 60 || flux.MaxPixels != 0 || flux.MaxReferenceImages != 4 || flux.Price != nil {
+		t.Errorf("flux is %+v", flux)
+	}
+	speaker, _ := seen.SpeechModel("speaker")
+	if strings.Join(speaker.Voices, " ") != "anna" || speaker.PerUserRPM != 0 || speaker.Price == nil {
+		t.Errorf("speaker is %+v", speaker)
+	}
+	b.eventually("the operator reads of it", func() bool {
+		return strings.Contains(b.log.String(), "of no use and left out") && !strings.Contains(b.log.String(), "bold")
+	})
+}

@@ -181,7 +181,7 @@ func TestPromptIsImprovedOnce(t *testing.T) {
 // A language model that will not help does not hold the picture up.
 func TestPictureGoesOnWithoutTheLanguageModel(t *testing.T) {
 	t.Parallel()
-	for fault, improvements := range map[string]int{"rate_limited": 1, "moderated": 1, "no_balance": 1, "server_error": 2} {
+	for fault, improvements := range map[string]int{"rate_limited": 1, "moderated": 1, "no_balance": 1, "server_error": 2, "finish_length": 2} {
 		t.Run(fault, func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t)
@@ -221,6 +221,8 @@ func TestRealJobsRecover(t *testing.T) {
 		"bad gateway":     {simulator.Rule{Status: 502, Body: "<html><body>Bad gateway</body></html>"}, job.Counts{Failures: 1}},
 		"error picture":   {simulator.Rule{Fault: "error_picture"}, job.Counts{Failures: 1}},
 		"truncated":       {simulator.Rule{Fault: "truncated"}, job.Counts{Failures: 1}},
+		"endless":         {simulator.Rule{Fault: "endless_body"}, job.Counts{Failures: 1}},
+		"edge's patience": {simulator.Rule{Fault: "html_524"}, job.Counts{Failures: 1}},
 		"reset":           {simulator.Rule{Fault: "reset"}, job.Counts{Failures: 1}},
 		"hang":            {simulator.Rule{Fault: "hang"}, job.Counts{Failures: 1}},
 		"our key":         {simulator.Rule{Fault: "unauthorized"}, job.Counts{Throttles: 1}},

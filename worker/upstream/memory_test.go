@@ -1,6 +1,7 @@
 package upstream_test
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
@@ -75,11 +76,13 @@ func TestMemoryStaysFlat(t *testing.T) {
 			address, client := unending(t, http2)
 			caller := &upstream.Caller{Upstream: "u", HTTP: client, Budget: upstream.NewBudget(budget)}
 			request := upstream.Request{Method: http.MethodGet, URL: address, MaxAnswer: bound}
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+			defer cancel()
 			peak := peakOf(func() {
 				var wg sync.WaitGroup
 				for range calls {
 					wg.Go(func() {
-						err := caller.Do(t.Context(), request, func(a *upstream.Answer) error {
+						err := caller.Do(ctx, request, func(a *upstream.Answer) error {
 							_, err := a.ReadAll()
 							return err
 						})

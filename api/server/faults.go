@@ -92,6 +92,9 @@ func faultOf(p *problem) fault {
 	if !ok {
 		f = fault{http.StatusBadGateway, words{job.FailureSentence(p.code, job.English), job.FailureSentence(p.code, job.Chinese)}}
 	}
+	if e := p.failed; e != nil {
+		f.sentence = words{e.Sentence(job.English), e.Sentence(job.Chinese)}
+	}
 	if w, ok := reasons[p.code+"/"+p.reason]; ok {
 		f.sentence = w
 	}

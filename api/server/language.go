@@ -55,6 +55,6 @@ func translateError(e *job.Error, lang job.Lang) *job.Error {
 		return e
 	}
 	translated := *e
-	translated.Message = job.FailureSentence(e.Code, lang)
+	translated.Message = e.Sentence(lang)
 	return &translated
 }

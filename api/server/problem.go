@@ -27,6 +27,8 @@ type problem struct {
 	status int
 	// retryAfter is in seconds; 0 says nothing.
 	retryAfter int
+	// failed is the error of a failed job, which then is what the caller is told.
+	failed *job.Error
 	// extra joins the body as it is.
 	extra map[string]any
 	// job goes along where its state is the reason.

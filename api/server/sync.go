@@ -82,13 +82,14 @@ func outcome(snap *job.Snapshot) (*job.Record, error) {
 // failure returns the problem of a failed job.
 func failure(r *job.Record) *problem {
 	p := &problem{code: codeInternal, status: http.StatusBadGateway, extra: map[string]any{"job": r.Spec.ID}}
-	if r.Error != nil {
-		p.code = r.Error.Code
+	if r.Error == nil {
+		return p
 	}
-	switch p.code {
-	case job.CodeModerated:
+	p.code, p.failed = r.Error.Code, r.Error
+	switch {
+	case p.code == job.CodeModerated:
 		p.status = http.StatusBadRequest
-	case job.CodeThrottled:
+	case p.code == job.CodeThrottled, r.Error.Cause == job.CodeThrottled:
 		p.status, p.retryAfter = http.StatusServiceUnavailable, retryThrottled
 	}
 	return p

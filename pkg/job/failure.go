@@ -8,6 +8,9 @@ type Error struct {
 	// Retryable says whether the same request may succeed when it is sent again.
 	Retryable      bool `json:"retryable"`
 	UpstreamStatus int  `json:"upstream_status,omitempty"`
+	// Cause is the code of the trouble before, where there was any, of a job that ran out of time; UpstreamStatus is then
+	// the cause's.
+	Cause string `json:"cause,omitempty"`
 }
 
 // The codes of Error.
@@ -57,6 +60,29 @@ var failures = map[string]failure{
 func NewError(code string, upstreamStatus int) *Error {
 	f := failures[code]
 	return &Error{Code: code, Message: FailureSentence(code, English), Retryable: f.retryable, UpstreamStatus: upstreamStatus}
+}
+
+// Because returns e with the error before it as its cause, and as it is when there was none.
+func (e *Error) Because(last *Error) *Error {
+	if last == nil || last.Code == e.Code {
+		return e
+	}
+	caused := *e
+	caused.Cause, caused.UpstreamStatus = last.Code, last.UpstreamStatus
+	caused.Message = caused.Sentence(English)
+	return &caused
+}
+
+// Sentence returns what an Error says, for a person. A cause has a sentence of its own, which comes second.
+func (e *Error) Sentence(lang Lang) string {
+	sentence := FailureSentence(e.Code, lang)
+	if _, ok := failures[e.Cause]; !ok {
+		return sentence
+	}
+	if lang == Chinese {
+		return sentence + FailureSentence(e.Cause, lang)
+	}
+	return sentence + " " + FailureSentence(e.Cause, lang)
 }
 
 // FailureSentence returns the sentence of an Error's code, for a person.

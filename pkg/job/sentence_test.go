@@ -92,3 +92,35 @@ func TestFailureSentences(t *testing.T) {
 		t.Errorf("an unknown code gives %+v", e)
 	}
 }
+
+func TestBecause(t *testing.T) {
+	t.Parallel()
+	late := job.NewError(job.CodeDeadline, 0)
+	for name, last := range map[string]*job.Error{"nothing": nil, "itself": job.NewError(job.CodeDeadline, 504)} {
+		if e := late.Because(last); *e != *late {
+			t.Errorf("because of %s: %+v", name, e)
+		}
+	}
+	for _, cause := range job.FailureCodes() {
+		if cause == job.CodeDeadline {
+			continue
+		}
+		e := late.Because(job.NewError(cause, 429))
+		if e.Code != job.CodeDeadline || e.Cause != cause || e.UpstreamStatus != 429 || !e.Retryable || e.Message != e.Sentence(job.English) {
+			t.Errorf("because of %s: %+v", cause, e)
+		}
+		for lang, between := range map[job.Lang]string{job.English: " ", job.Chinese: ""} {
+			want := job.FailureSentence(job.CodeDeadline, lang) + between + job.FailureSentence(cause, lang)
+			if got := e.Sentence(lang); got != want {
+				t.Errorf("because of %s, %s: %q, want %q", cause, lang, got, want)
+			}
+		}
+	}
+	if late.Cause != "" || late.Message != job.FailureSentence(job.CodeDeadline, job.English) {
+		t.Errorf("the error itself has changed: %+v", late)
+	}
+	// A newer program may know more causes.
+	if e := late.Because(&job.Error{Code: "upstream_asleep"}); e.Cause != "upstream_asleep" || e.Message != late.Message {
+		t.Errorf("an unknown cause gives %+v", e)
+	}
+}

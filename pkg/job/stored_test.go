@@ -81,6 +81,10 @@ func shapes() map[string]shape {
 			Status: job.StatusFailed, Spec: accepted(audioSpec()), Attempt: 8, Counts: counts, StartedAt: started, FinishedAt: finished,
 			Error: job.NewError(job.CodeUnavailable, 502),
 		}, record},
+		"record_expired.json": {&job.Record{
+			Status: job.StatusFailed, Spec: accepted(audioSpec()), Attempt: 3, Counts: counts, StartedAt: started, FinishedAt: finished,
+			Error: job.NewError(job.CodeDeadline, 0).Because(job.NewError(job.CodeThrottled, 429)),
+		}, record},
 		"record_canceled.json": {&job.Record{
 			Status: job.StatusCanceled, Spec: accepted(textSpec(job.KindPrompt)), FinishedAt: finished, Cancel: job.CancelBeforeStart,
 		}, record},

@@ -17,7 +17,7 @@ func TestViewGolden(t *testing.T) {
 		"view_retrying.json": {Spec: imageSpec(), Progress: all["progress_retrying.json"].value.(*job.Progress)},
 		"view_retried.json":  {Spec: all["spec_prompt_retried.json"].value.(*job.Spec)},
 	}
-	for _, name := range []string{"succeeded", "succeeded_text", "failed", "canceled"} {
+	for _, name := range []string{"succeeded", "succeeded_text", "failed", "expired", "canceled"} {
 		record := all["record_"+name+".json"].value.(*job.Record)
 		snapshots["view_"+name+".json"] = &job.Snapshot{
 			Spec: record.Spec, Record: record,

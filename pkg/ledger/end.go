@@ -92,6 +92,9 @@ func (l *Ledger) expire(ctx context.Context, snap *job.Snapshot) (*job.Snapshot,
 		return snap, nil
 	}
 	late := job.NewError(job.CodeDeadline, 0)
+	if snap.Progress != nil {
+		late = late.Because(snap.Progress.LastError)
+	}
 	made, err := l.made(ctx, snap.Spec, late)
 	if err != nil {
 		return nil, err

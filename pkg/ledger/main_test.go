@@ -87,6 +87,9 @@ func (r *rig) progress(t testing.TB, spec *job.Spec, status job.Status) {
 	p := &job.Progress{
 		ID: spec.ID, Status: status, Delivery: 1, Step: 1, Attempt: 1, Counts: job.Counts{Failures: 1}, StartedAt: job.AtPtr(time.Now()),
 	}
+	if status == job.StatusRetrying {
+		p.LastError = job.NewError(job.CodeThrottled, 429)
+	}
 	if _, err := r.store.PutProgress(t.Context(), spec.Owner, p, 0); err != nil {
 		t.Fatal(err)
 	}

@@ -77,18 +77,21 @@ func TestBadIDsAreNotFound(t *testing.T) {
 func TestExpireAtRead(t *testing.T) {
 	t.Parallel()
 	r := start(t)
-	for name, running := range map[string]bool{"queued": false, "running": true} {
+	for name, progress := range map[string]job.Status{"queued": "", "running": job.StatusRunning, "retrying": job.StatusRetrying} {
 		spec := fresh(t, "u1")
 		spec.Deadline = job.At(time.Now().Add(-time.Second))
 		r.submitSpec(t, spec)
-		if running {
-			r.progress(t, spec, job.StatusRunning)
+		if progress != "" {
+			r.progress(t, spec, progress)
 		}
 		snap := r.read(t, spec)
 		if snap.Status() != job.StatusFailed || snap.Record.Error.Code != job.CodeDeadline || snap.Record.FinishedAt.IsZero() {
 			t.Fatalf("%s: %+v", name, snap.Record)
 		}
-		if running && (snap.Record.Attempt != 1 || snap.Record.Failures != 1 || snap.Record.StartedAt == nil) {
+		if cause := snap.Record.Error.Cause; (cause == job.CodeThrottled) != (progress == job.StatusRetrying) {
+			t.Errorf("%s: because of %q", name, cause)
+		}
+		if progress != "" && (snap.Record.Attempt != 1 || snap.Record.Failures != 1 || snap.Record.StartedAt == nil) {
 			t.Errorf("%s: the counts are lost: %+v", name, snap.Record)
 		}
 		if r.queued(t, spec) {

@@ -62,6 +62,8 @@ type outcome struct {
 	faults map[int]*upstream.Fault
 	// code is the job error's code.
 	code string
+	// cause is the error before, of a job that ran out of time.
+	cause *job.Error
 }
 
 // judge says what follows from the error of an attempt whose context ended with the given cause, if it did.
@@ -107,7 +109,7 @@ func (o outcome) jobError() *job.Error {
 	if o.fault != nil {
 		status = o.fault.Status
 	}
-	return job.NewError(o.code, status)
+	return job.NewError(o.code, status).Because(o.cause)
 }
 
 func (o outcome) detail() string {

@@ -183,6 +183,9 @@ func TestWaitBeyondTheDeadlineEndsAtTheDeadline(t *testing.T) {
 			if record.Status != job.StatusFailed || record.Error.Code != job.CodeDeadline || g.count(s.ID) != 1 {
 				t.Errorf("record is %+v after %d calls", record, g.count(s.ID))
 			}
+			if record.Error.Cause != f.Code || record.Error.UpstreamStatus != f.Status || r.dead(s).Error.Cause != f.Code {
+				t.Errorf("error is %+v, want it because of %s", record.Error, f.Code)
+			}
 			if record.FinishedAt.Before(s.Deadline.Time) {
 				t.Error("ended before its deadline")
 			}
@@ -200,11 +203,30 @@ func TestDeadlineDuringAnAttempt(t *testing.T) {
 	r.start(g)
 	s := r.submit(job.KindPrompt, deadline(700*time.Millisecond))
 	record := r.settled(s)
-	if record.Status != job.StatusFailed || record.Error.Code != job.CodeDeadline || record.Counts != (job.Counts{}) || g.count(s.ID) != 1 {
+	if record.Status != job.StatusFailed || record.Error.Code != job.CodeDeadline || record.Counts != (job.Counts{}) || g.count(s.ID) != 1 ||
+		record.Error.Cause != "" {
 		t.Errorf("record is %+v after %d calls", record, g.count(s.ID))
 	}
 	if d := r.dead(s); d == nil || d.Error.Code != job.CodeDeadline {
 		t.Errorf("dead letter is %+v", d)
+	}
+}
+
+// What kept the job before its last attempt is told also when the deadline comes in the midst of that.
+func TestDeadlineDuringALaterAttempt(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.start(newFake(func(c call) (*job.Result, error) {
+		if c.n == 1 {
+			return nil, throttled(time.Millisecond)
+		}
+		<-c.ctx.Done()
+		return nil, c.ctx.Err()
+	}))
+	s := r.submit(job.KindPrompt, deadline(time.Second))
+	record := r.settled(s)
+	if e := record.Error; e == nil || e.Code != job.CodeDeadline || e.Cause != job.CodeThrottled || e.UpstreamStatus != throttled(0).Status {
+		t.Errorf("error is %+v", e)
 	}
 }
 

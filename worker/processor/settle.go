@@ -58,6 +58,9 @@ func (a *attempt) succeed(ctx context.Context, task *Task, result *job.Result, m
 func (a *attempt) fail(ctx context.Context, task *Task, o outcome, counts job.Counts) error {
 	if a.progress != nil {
 		a.progress.Counts = counts
+		if o.code == job.CodeDeadline {
+			o.cause = a.progress.LastError
+		}
 	}
 	if len(task.stored()) > 0 {
 		missing := o.missing(mediaCount(a.spec), task.media)

@@ -128,6 +128,7 @@ export default {
   "result.alt": "{prompt} (picture {n} of {count})",
   "result.listen": "Recording: {text}",
   "result.unplayable": "This browser cannot play {type}; download it instead.",
+  "result.caused": "{failure} {cause}",
   "result.expired": "The file is no longer there.",
   "cancel.before_start": "Canceled before it started.",
   "cancel.while_running": "Canceled while it was running. The generation service may still count it.",

@@ -128,6 +128,7 @@ export default {
   "result.alt": "{prompt}（第 {n} 张，共 {count} 张）",
   "result.listen": "录音：{text}",
   "result.unplayable": "此浏览器无法播放 {type}，请下载后收听。",
+  "result.caused": "{failure}{cause}",
   "result.expired": "文件已不存在。",
   "cancel.before_start": "在开始之前已取消。",
   "cancel.while_running": "在进行中被取消，生成服务仍可能计费。",

@@ -5,10 +5,12 @@ import { number, t } from './i18n.js';
 /** textOf returns the words that a job was asked with. */
 export const textOf = (job) => job.input.prompt ?? job.input.text ?? '';
 
-/** failureSentence says why something failed, in the language of the page. */
+/** failureSentence says why something failed, in the language of the page, and what had kept a job that was late. */
 export function failureSentence(error, known) {
   const key = `failure.${error.code}`;
-  return known(key) ? t(key) : error.message;
+  const cause = `failure.${error.cause}`;
+  if (!known(key)) return error.message;
+  return known(cause) ? t('result.caused', { failure: t(key), cause: t(cause) }) : t(key);
 }
 
 /** fileSize writes a number of bytes. */

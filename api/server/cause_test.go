@@ -1,0 +1,53 @@
+package server_test
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/store"
+)
+
+// late is the error of a job that ran out of time because of something else.
+func late(cause string) *job.Error {
+	return job.NewError(job.CodeDeadline, 0).Because(job.NewError(cause, 429))
+}
+
+func TestCauseIsTold(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	spec := newSpec(job.OwnerAnonymous, "job-a", job.KindImage, imageInput())
+	b.settle(t, spec, &job.Record{Status: job.StatusFailed, Error: late(job.CodeThrottled)})
+	for _, lang := range job.Langs() {
+		var got struct{ Error job.Error }
+		b.request(t, http.MethodGet, job.Path("job-a"), nil, header("Accept-Language", string(lang))).
+			expect(t, http.StatusOK).into(t, &got)
+		want := *late(job.CodeThrottled)
+		want.Message = want.Sentence(lang)
+		if got.Error != want {
+			t.Errorf("%s: %+v, want %+v", lang, got.Error, want)
+		}
+	}
+}
+
+// TestOriginalFailuresForWantOfTime has the original's routes say what kept a job: one that was throttled until its
+// deadline is worth another try soon.
+func TestOriginalFailuresForWantOfTime(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	const path = "/api/optimize"
+	for cause, status := range map[string]int{
+		job.CodeThrottled: http.StatusServiceUnavailable, job.CodeUnavailable: http.StatusBadGateway,
+	} {
+		b.work(t, kindOf(path), func(*job.Spec) (*job.Record, []store.Product) {
+			return &job.Record{Status: job.StatusFailed, Attempt: 1, Error: late(cause)}, nil
+		})
+		resp := b.request(t, http.MethodPost, path, originalBody(path))
+		if f := resp.originalError(t, status, job.CodeDeadline); f.Error != late(cause).Message {
+			t.Errorf("%s: %q", cause, f.Error)
+		}
+		if (resp.Header.Get("Retry-After") != "") != (cause == job.CodeThrottled) {
+			t.Errorf("%s: Retry-After %q", cause, resp.Header.Get("Retry-After"))
+		}
+	}
+}

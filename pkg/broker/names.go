@@ -94,8 +94,8 @@ func WorkersSubject() string { return kvSubject(BucketControl, "worker.*") }
 // CatalogueSubject is where the list of models lies.
 func CatalogueSubject() string { return kvSubject(BucketControl, "catalogue") }
 
-// LeaseSubject is where the right to call an upstream that takes one call at a time lies.
-func LeaseSubject(upstream string) string { return kvSubject(BucketControl, "lease."+upstream) }
+// LeaseSubject is where a right lies that one process has at a time, to call an upstream that takes no more among others.
+func LeaseSubject(name string) string { return kvSubject(BucketControl, "lease."+name) }
 
 // CircuitSubject is where it lies whether an upstream may be called.
 func CircuitSubject(upstream string) string { return kvSubject(BucketControl, "upstream."+upstream) }

@@ -33,10 +33,24 @@ func decoder[T any](decode func([]byte) (*T, error)) func([]byte) (any, error) {
 func decoders() map[string]func([]byte) (any, error) {
 	return map[string]func([]byte) (any, error){
 		"spec":     decoder(job.DecodeSpec),
+		"deadline": decoder(decodeDeadline),
 		"progress": decoder(job.DecodeProgress),
 		"record":   decoder(job.DecodeRecord),
 		"dead":     decoder(job.DecodeDeadLetter),
 	}
+}
+
+// decodeDeadline decodes the whole of a job as well, whose deadline must then be the same.
+func decodeDeadline(b []byte) (*job.Spec, error) {
+	deadline, err := job.DecodeDeadline(b)
+	if err != nil {
+		return nil, err
+	}
+	spec, err := job.DecodeSpec(b)
+	if err == nil && !spec.Deadline.Equal(deadline.Time) {
+		panic("two deadlines of one job")
+	}
+	return spec, err
 }
 
 // shapes holds every stored shape, each with every field set that it can have.

@@ -16,7 +16,7 @@ import (
 // ErrLeased is returned for a lease that somebody else has.
 var ErrLeased = errors.New("somebody else has the lease")
 
-// lease is the right of one worker to do something until a moment.
+// lease is the right of one process to do something until a moment.
 type lease struct {
 	V     int      `json:"v"`
 	Until job.Time `json:"until"`
@@ -31,8 +31,8 @@ const lingering = 5 * time.Second
 const contended = time.Second
 
 // Lease takes the right that goes by a name for as long as hold, and tells others to ask again after next. It fails with
-// ErrLeased, and says after how long to ask again, when another worker has it. It costs two requests. Workers' clocks are
-// taken to agree within a second or so.
+// ErrLeased, and says after how long to ask again, when another process has it. It costs two requests. The clocks of
+// all processes are taken to agree within a second or so.
 func (q *Queue) Lease(ctx context.Context, name string, hold, next time.Duration) (revision uint64, again time.Duration, err error) {
 	subject := broker.LeaseSubject(name)
 	var last uint64
@@ -53,6 +53,15 @@ func (q *Queue) Lease(ctx context.Context, name string, hold, next time.Duration
 	}
 	now := time.Now()
 	return q.putLease(ctx, subject, now.Add(hold), now.Add(next), last)
+}
+
+// Renew takes a lease with the given revision anew, for as long as hold, and returns its new revision. It fails with
+// ErrLeased when the lease has passed to somebody else, and when an earlier renewal was stored whose answer was lost. It
+// costs one request.
+func (q *Queue) Renew(ctx context.Context, name string, revision uint64, hold, next time.Duration) (uint64, error) {
+	now := time.Now()
+	renewed, _, err := q.putLease(ctx, broker.LeaseSubject(name), now.Add(hold), now.Add(next), revision)
+	return renewed, err
 }
 
 // Shorten lets a lease with the given revision end at another moment. That it has passed to somebody else meanwhile is

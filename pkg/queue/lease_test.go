@@ -55,6 +55,22 @@ func TestLease(t *testing.T) {
 	if _, _, err := q.Lease(t.Context(), "one", time.Hour, time.Hour); err != nil {
 		t.Errorf("after its end: %v", err)
 	}
+	renewed, _, err := q.Lease(t.Context(), "kept", time.Second, time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := renewed
+	for range 3 {
+		if renewed, err = q.Renew(t.Context(), "kept", renewed, time.Hour, time.Minute); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, again, err := q.Lease(t.Context(), "kept", time.Hour, time.Hour); !errors.Is(err, queue.ErrLeased) || again > time.Minute {
+		t.Errorf("renewed for an hour: %v, again after %v", err, again)
+	}
+	if _, err := q.Renew(t.Context(), "kept", first, time.Hour, time.Hour); !errors.Is(err, queue.ErrLeased) {
+		t.Errorf("renewed by who has it no more: %v", err)
+	}
 	// The holder may be done long before the end of the lease, so others ask earlier.
 	if _, _, err := q.Lease(t.Context(), "long", time.Hour, time.Minute); err != nil {
 		t.Fatal(err)

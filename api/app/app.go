@@ -88,7 +88,7 @@ func (a *App) start(ctx context.Context) error {
 		return err
 	}
 	a.onStop("metrics", metrics.Stop)
-	jobs := ledger.New(a.queue, a.store)
+	jobs := ledger.New(a.queue, a.store, ledger.WithMetrics(a.metrics))
 	live := feed.New(b, jobs, a.queue, a.cfg.Feed, a.log)
 	control := a.queue.NewControl(a.log, nil)
 	if err := control.Start(ctx); err != nil {
@@ -97,6 +97,9 @@ func (a *App) start(ctx context.Context) error {
 	a.onStop("control", func(context.Context) error { control.Stop(); return nil })
 	live.Heed(control)
 	a.onStop("feed", func(context.Context) error { live.Stop(); return nil })
+	sweeper := ledger.NewSweeper(jobs, a.cfg.Sweeper, a.metrics, a.log)
+	sweeper.Start()
+	a.onStop("sweeper", sweeper.Stop)
 	if a.cfg.Broker.Embedded() {
 		a.worker = worker.New(a.cfg.Worker, b, a.metrics, a.log)
 		if err := a.worker.Start(ctx); err != nil {

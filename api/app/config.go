@@ -9,6 +9,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/server"
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/env"
+	"github.com/text2image-audio/text2image-audio/pkg/ledger"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 	worker "github.com/text2image-audio/text2image-audio/worker/app"
@@ -30,6 +31,8 @@ type Config struct {
 	OpenAPI []byte `env:"-"`
 	// Feed is for tests.
 	Feed feed.Config `env:"-"`
+	// Sweeper is for tests.
+	Sweeper ledger.SweeperConfig `env:"-"`
 	// KeepAlive is how often a silent stream gets a comment; tests shorten it.
 	KeepAlive time.Duration `env:"-"`
 }

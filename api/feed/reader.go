@@ -99,7 +99,7 @@ func (f *Feed) follow(r *Reader, sub *subscriber, snap *job.Snapshot) error {
 	if err := f.show(r, snap); err != nil || snap.Record != nil {
 		return err
 	}
-	reread := time.NewTicker(f.cfg.Reread)
+	reread := time.NewTimer(f.again(snap))
 	defer reread.Stop()
 	for {
 		next := snap
@@ -121,6 +121,7 @@ func (f *Feed) follow(r *Reader, sub *subscriber, snap *job.Snapshot) error {
 				continue
 			}
 		case <-reread.C:
+			reread.Reset(f.again(snap))
 			read, err := f.ledger.Read(r.ctx, []string{snap.Spec.Owner}, snap.Spec.ID)
 			if errors.Is(err, ledger.ErrNotFound) {
 				return ledger.ErrNotFound
@@ -142,6 +143,17 @@ func (f *Feed) follow(r *Reader, sub *subscriber, snap *job.Snapshot) error {
 			return err
 		}
 	}
+}
+
+// overdue is how long after its deadline a job has ended for certain, or is ended by being read.
+const overdue = 500 * time.Millisecond
+
+// again returns after how long to read a watched job: regularly, and when its time is up.
+func (f *Feed) again(snap *job.Snapshot) time.Duration {
+	if left := time.Until(snap.Spec.Deadline.Time) + overdue; left > 0 && left < f.cfg.Reread {
+		return left
+	}
+	return f.cfg.Reread
 }
 
 func (f *Feed) show(r *Reader, snap *job.Snapshot) error {

@@ -303,3 +303,17 @@ func TestReaderEndsWithItsContext(t *testing.T) {
 		t.Errorf("%d subscriptions, %d before", got, before)
 	}
 }
+
+// TestWatchSeesTheDeadline has nobody but the reader look at a job whose time is up.
+func TestWatchSeesTheDeadline(t *testing.T) {
+	t.Parallel()
+	r := start(t, still)
+	spec := r.push(t, "j1", func(s *job.Spec) { s.Deadline = job.At(time.Now().Add(300 * time.Millisecond)) })
+	reader := r.watch(t, spec)
+	expect(t, reader, "0.0")
+	e := next(t, reader)
+	if e.ID != job.EventIDEnd || e.Job.Error == nil || e.Job.Error.Code != job.CodeDeadline || e.Job.FinishedAt.Before(spec.Deadline.Time) {
+		t.Errorf("%+v", e.Job)
+	}
+	ended(t, reader, nil)
+}

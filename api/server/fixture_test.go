@@ -90,7 +90,7 @@ func setup(t testing.TB, changes ...func(*server.Config, *server.Deps)) *bundle 
 	must(t, err)
 	b.store, err = store.New(t.Context(), b.broker)
 	must(t, err)
-	b.ledger = ledger.New(b.queue, b.store)
+	b.ledger = ledger.New(b.queue, b.store, ledger.WithMetrics(b.metrics))
 	control := b.queue.NewControl(log, nil)
 	must(t, control.Start(t.Context()))
 	t.Cleanup(control.Stop)

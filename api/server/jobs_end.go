@@ -6,7 +6,6 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/ledger"
 )
 
@@ -19,27 +18,14 @@ func (s *Server) cancelJob(c *gin.Context) error {
 	}
 	ctx, cancel := bounded(c)
 	defer cancel()
-	owners := s.caller(c).owners
-	before, err := s.deps.Ledger.Read(ctx, owners, id)
-	if err != nil {
-		return err
-	}
-	snap, err := s.deps.Ledger.Cancel(ctx, owners, id)
+	snap, err := s.deps.Ledger.Cancel(ctx, s.caller(c).owners, id)
 	if errors.Is(err, ledger.ErrFinished) {
 		return &problem{code: codeFinished, job: snap}
 	}
 	if err != nil {
 		return err
 	}
-	if !ended(before) {
-		s.countCanceled(snap.Spec.Kind)
-	}
 	return s.showJob(c, http.StatusOK, snap)
-}
-
-// countCanceled counts a job that ended without a worker, which counts all others.
-func (s *Server) countCanceled(kind job.Kind) {
-	s.deps.Metrics.JobsFinished.WithLabelValues(string(kind), string(job.StatusCanceled)).Inc()
 }
 
 // deleteJob is DELETE /api/jobs/:id.

@@ -60,7 +60,6 @@ func (s *Server) withdraw(c *gin.Context, spec *job.Spec) {
 		_ = c.Error(fmt.Errorf("cancel abandoned job: %w", err))
 	}
 	if canceled {
-		s.countCanceled(spec.Kind)
 		s.deps.Log.DebugContext(ctx, "abandoned job canceled")
 	}
 }

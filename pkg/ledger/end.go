@@ -17,6 +17,12 @@ func (l *Ledger) Cancel(ctx context.Context, owners []string, id string) (*job.S
 	if err != nil {
 		return nil, err
 	}
+	if snap.Record != nil && snap.Record.Status == job.StatusCanceled {
+		// The cancel of before may not have come further; its caller was not answered then, and asks again.
+		if err := l.resume(ctx, snap.Record); err != nil {
+			return nil, err
+		}
+	}
 	if snap.Record == nil {
 		kind := job.CancelBeforeStart
 		if snap.Status() != job.StatusQueued {
@@ -88,8 +94,14 @@ func (l *Ledger) certain(ctx context.Context, owners []string, id string) (*job.
 
 // expire ends a job whose deadline has passed, so that one without workers ends too.
 func (l *Ledger) expire(ctx context.Context, snap *job.Snapshot) (*job.Snapshot, error) {
+	snap, _, err := l.expireFirst(ctx, snap)
+	return snap, err
+}
+
+// expireFirst is expire, and says whether it was this call that ended the job.
+func (l *Ledger) expireFirst(ctx context.Context, snap *job.Snapshot) (final *job.Snapshot, won bool, err error) {
 	if snap.Record != nil || !snap.Spec.Expired(l.now()) {
-		return snap, nil
+		return snap, false, nil
 	}
 	late := job.NewError(job.CodeDeadline, 0)
 	if snap.Progress != nil {
@@ -97,12 +109,12 @@ func (l *Ledger) expire(ctx context.Context, snap *job.Snapshot) (*job.Snapshot,
 	}
 	made, err := l.made(ctx, snap.Spec, late)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if made != nil {
-		return l.end(ctx, snap, &job.Record{Status: job.StatusSucceeded, Result: made})
+		return l.endFirst(ctx, snap, &job.Record{Status: job.StatusSucceeded, Result: made})
 	}
-	return l.end(ctx, snap, &job.Record{Status: job.StatusFailed, Error: late})
+	return l.endFirst(ctx, snap, &job.Record{Status: job.StatusFailed, Error: late})
 }
 
 // made returns what a set of pictures has come to when the rest is given up, or nil when there is nothing.
@@ -127,37 +139,4 @@ func (l *Ledger) made(ctx context.Context, spec *job.Spec, why *job.Error) (*job
 		return nil, nil
 	}
 	return result, nil
-}
-
-// end writes a terminal record and takes the steps that follow it. When the job has ended meanwhile that record holds,
-// and is returned; the steps are taken all the same, since each can be repeated.
-func (l *Ledger) end(ctx context.Context, snap *job.Snapshot, r *job.Record) (*job.Snapshot, error) {
-	r.Spec, r.FinishedAt = snap.Spec, job.At(l.now())
-	if p := snap.Progress; p != nil {
-		r.Attempt, r.Counts, r.StartedAt = p.Attempt, p.Counts, p.StartedAt
-	}
-	final, _, err := l.store.Settle(ctx, r, nil, nil)
-	if err != nil {
-		return nil, err
-	}
-	if err := l.queue.AnnounceCancel(snap.Spec.ID); err != nil {
-		return nil, err
-	}
-	if err := l.store.FollowUp(ctx, final, ""); err != nil {
-		return nil, err
-	}
-	entry, err := l.queue.FindLeader(ctx, snap.Spec.Owner, snap.Spec.ID)
-	switch {
-	case err == nil:
-		err = l.queue.Delete(ctx, entry.Sequence)
-	case errors.Is(err, queue.ErrNotFound):
-		err = nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	if err := l.store.DropProgress(ctx, snap.Spec.Owner, snap.Spec.ID); err != nil && !errors.Is(err, store.ErrNotFound) {
-		return nil, err
-	}
-	return &job.Snapshot{Spec: final.Spec, Record: final}, nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
+	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
 var (
@@ -31,11 +32,25 @@ type Ledger struct {
 	queue *queue.Queue
 	store *store.Store
 	now   func() time.Time
+	// metrics count the jobs that are ended here; nil counts nothing.
+	metrics *telemetry.Metrics
+	// after is for tests: it is called behind each step, and its error ends what is under way as a crash would.
+	after func(store.Step) error
 }
 
+// Option changes a new ledger.
+type Option func(*Ledger)
+
+// WithMetrics counts the jobs that the ledger ends as workers count theirs.
+func WithMetrics(m *telemetry.Metrics) Option { return func(l *Ledger) { l.metrics = m } }
+
 // New returns a ledger on a queue and a store.
-func New(q *queue.Queue, s *store.Store) *Ledger {
-	return &Ledger{queue: q, store: s, now: time.Now}
+func New(q *queue.Queue, s *store.Store, options ...Option) *Ledger {
+	l := &Ledger{queue: q, store: s, now: time.Now}
+	for _, option := range options {
+		option(l)
+	}
+	return l
 }
 
 // Submit makes a job durable and returns it. A keyed job, one whose id follows from an idempotency key, and a job whose
@@ -51,6 +66,9 @@ func (l *Ledger) Submit(ctx context.Context, spec *job.Spec, keyed bool) (snap *
 		}
 	}
 	receipt, err := l.queue.Push(ctx, spec, keyed)
+	if err == nil {
+		err = l.passed(StepPush)
+	}
 	if err != nil {
 		return nil, false, err
 	}

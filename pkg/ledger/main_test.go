@@ -30,7 +30,11 @@ type rig struct {
 
 func start(t testing.TB, options ...func(*broker.Config)) *rig {
 	t.Helper()
-	b := brokertest.Start(t, options...)
+	return on(t, brokertest.Start(t, options...))
+}
+
+func on(t testing.TB, b *broker.Broker) *rig {
+	t.Helper()
 	q, err := queue.New(t.Context(), b)
 	if err != nil {
 		t.Fatal(err)

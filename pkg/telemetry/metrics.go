@@ -38,6 +38,10 @@ type Metrics struct {
 	SettleConflicts *prometheus.CounterVec
 	// DeadLetters counts jobs put among the dead letters. Labels: kind, reason (an error code).
 	DeadLetters *prometheus.CounterVec
+	// SweeperEnded counts jobs that were ended for being past their deadline, by the process that looks for such. Labels: kind.
+	SweeperEnded *prometheus.CounterVec
+	// SweeperLeads is 1 in the process that looks for jobs past their deadline and 0 in others.
+	SweeperLeads prometheus.Gauge
 	// WorkerSlots is how many jobs a pool works at once. Labels: pool, state (busy, free).
 	WorkerSlots *prometheus.GaugeVec
 	// MediaBytes counts bytes of stored media. Labels: kind.
@@ -85,6 +89,8 @@ func NewMetrics() *Metrics {
 		Redeliveries:    f.counters("job_redeliveries_total", "Deliveries after the first one.", "kind"),
 		SettleConflicts: f.counters("job_settle_conflicts_total", "Terminal records that came second and were dropped.", "kind"),
 		DeadLetters:     f.counters("dead_letters_total", "Jobs put among the dead letters.", "kind", "reason"),
+		SweeperEnded:    f.counters("sweeper_ended_total", "Jobs past their deadline that the sweeper ended.", "kind"),
+		SweeperLeads:    f.gauges("sweeper_leads", "Whether this process ends the jobs that are past their deadline.").WithLabelValues(),
 		WorkerSlots:     f.gauges("worker_slots", "Jobs a pool can work at once, by state.", "pool", "state"),
 		MediaBytes:      f.counters("media_bytes_total", "Bytes of stored media.", "kind"),
 

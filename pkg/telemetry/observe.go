@@ -21,6 +21,15 @@ func (m *Metrics) ObserveHTTP(route, method string, status int, took time.Durati
 	m.HTTPDuration.WithLabelValues(route, method).Observe(took.Seconds())
 }
 
+// ObserveEnd counts a terminal record. The reason is an error's code, nothing for a job that did not fail.
+func (m *Metrics) ObserveEnd(kind, outcome, reason string, took time.Duration) {
+	m.JobsFinished.WithLabelValues(kind, outcome).Inc()
+	m.EndToEnd.WithLabelValues(kind).Observe(took.Seconds())
+	if reason != "" {
+		m.DeadLetters.WithLabelValues(kind, reason).Inc()
+	}
+}
+
 // ObserveUpstream counts a call to an upstream. A status of 0 means that no answer
 // came and is shown as "error".
 func (m *Metrics) ObserveUpstream(upstream string, status int, took time.Duration) {

@@ -1,0 +1,108 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/queue"
+	"github.com/text2image-audio/text2image-audio/pkg/store"
+)
+
+// end writes a terminal record and takes the steps that follow it. When the job has ended meanwhile that record holds,
+// and is returned; the steps are taken all the same, since each can be repeated. It fails with ErrNotFound when the job
+// was deleted meanwhile.
+func (l *Ledger) end(ctx context.Context, snap *job.Snapshot, r *job.Record) (*job.Snapshot, error) {
+	snap, _, err := l.endFirst(ctx, snap, r)
+	return snap, err
+}
+
+// endFirst is end, and says whether it was this call that ended the job.
+func (l *Ledger) endFirst(ctx context.Context, snap *job.Snapshot, r *job.Record) (ended *job.Snapshot, won bool, err error) {
+	r.Spec, r.FinishedAt = snap.Spec, job.At(l.now())
+	if p := snap.Progress; p != nil {
+		r.Attempt, r.Counts, r.StartedAt = p.Attempt, p.Counts, p.StartedAt
+	}
+	final, won, err := l.store.Settle(ctx, r, nil, l.passed)
+	if errors.Is(err, store.ErrDeleted) {
+		// Nobody wants the job any more; nothing follows but to take it out of the queue.
+		if err := l.unqueue(ctx, snap.Spec); err != nil {
+			return nil, false, err
+		}
+		return nil, false, ErrNotFound
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	if won {
+		l.observe(final)
+	}
+	if err := l.finish(ctx, final); err != nil {
+		return nil, won, err
+	}
+	return &job.Snapshot{Spec: final.Spec, Record: final}, won, nil
+}
+
+// finish takes the steps that follow a terminal record, the message last but for the progress, which nobody reads any
+// more. Each can be repeated.
+func (l *Ledger) finish(ctx context.Context, r *job.Record) error {
+	for _, then := range []struct {
+		step store.Step
+		take func() error
+	}{
+		{StepNotice, func() error { return l.queue.AnnounceCancel(r.Spec.ID) }},
+		{StepFollowUp, func() error { return l.store.FollowUp(ctx, r, "") }},
+		{StepUnqueue, func() error { return l.unqueue(ctx, r.Spec) }},
+		{StepProgress, func() error { return l.dropProgress(ctx, r.Spec) }},
+	} {
+		if err := then.take(); err != nil {
+			return err
+		}
+		if err := l.passed(then.step); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// resume takes the steps that follow a terminal record if somebody has not come to its end, which the message shows.
+func (l *Ledger) resume(ctx context.Context, r *job.Record) error {
+	_, err := l.queue.FindLeader(ctx, r.Spec.Owner, r.Spec.ID)
+	switch {
+	case errors.Is(err, queue.ErrNotFound):
+		return nil
+	case err != nil:
+		return err
+	}
+	return l.finish(ctx, r)
+}
+
+// unqueue takes a job out of the queue, if it is there.
+func (l *Ledger) unqueue(ctx context.Context, spec *job.Spec) error {
+	entry, err := l.queue.FindLeader(ctx, spec.Owner, spec.ID)
+	switch {
+	case errors.Is(err, queue.ErrNotFound):
+		return nil
+	case err != nil:
+		return err
+	}
+	return l.queue.Delete(ctx, entry.Sequence)
+}
+
+func (l *Ledger) dropProgress(ctx context.Context, spec *job.Spec) error {
+	if err := l.store.DropProgress(ctx, spec.Owner, spec.ID); err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	return nil
+}
+
+func (l *Ledger) observe(r *job.Record) {
+	if l.metrics == nil {
+		return
+	}
+	reason := ""
+	if r.Error != nil {
+		reason = r.Error.Code
+	}
+	l.metrics.ObserveEnd(string(r.Spec.Kind), string(r.Status), reason, r.FinishedAt.Sub(r.Spec.CreatedAt.Time))
+}

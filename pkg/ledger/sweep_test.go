@@ -1,0 +1,517 @@
+package ledger_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	dto "github.com/prometheus/client_model/go"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/env"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/ledger"
+	"github.com/text2image-audio/text2image-audio/pkg/queue"
+	"github.com/text2image-audio/text2image-audio/pkg/store"
+	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
+)
+
+// sweeper is a running sweeper and what it tells.
+type sweeper struct {
+	*ledger.Sweeper
+	metrics *telemetry.Metrics
+	log     *lines
+}
+
+const interval = 10 * time.Millisecond
+
+func (r *rig) sweep(t testing.TB, options ...func(*ledger.SweeperConfig)) *sweeper {
+	t.Helper()
+	cfg := ledger.SweeperConfig{Interval: interval}
+	for _, option := range options {
+		option(&cfg)
+	}
+	s := &sweeper{metrics: telemetry.NewMetrics(), log: &lines{}}
+	s.Sweeper = ledger.NewSweeper(r.Ledger, cfg, s.metrics, slog.New(slog.NewTextHandler(s.log, nil)))
+	s.Start()
+	t.Cleanup(func() { s.halt(t) })
+	return s
+}
+
+func (s *sweeper) halt(t testing.TB) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), hang)
+	defer cancel()
+	if err := s.Stop(ctx); err != nil {
+		t.Errorf("stop sweeper: %v", err)
+	}
+}
+
+func (s *sweeper) leads(t testing.TB) bool {
+	t.Helper()
+	return value(t, s.metrics.SweeperLeads) == 1
+}
+
+// ended is how many jobs it has ended, and counted.
+func (s *sweeper) ended(t testing.TB) int {
+	t.Helper()
+	total := 0.0
+	for _, kind := range job.Kinds() {
+		total += value(t, s.metrics.SweeperEnded.WithLabelValues(string(kind)))
+	}
+	return int(total)
+}
+
+func value(t testing.TB, c interface{ Write(*dto.Metric) error }) float64 {
+	t.Helper()
+	var m dto.Metric
+	if err := c.Write(&m); err != nil {
+		t.Fatal(err)
+	}
+	return m.GetCounter().GetValue() + m.GetGauge().GetValue()
+}
+
+// lines is a log that may be read while it is written.
+type lines struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+func (l *lines) count(part string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Count(l.buf.String(), part)
+}
+
+func eventually(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	guard := time.NewTimer(hang)
+	defer guard.Stop()
+	again := time.NewTicker(5 * time.Millisecond)
+	defer again.Stop()
+	for !holds() {
+		select {
+		case <-again.C:
+		case <-guard.C:
+			t.Fatalf("never: %s", what)
+		}
+	}
+}
+
+// ends counts the terminal records as they are written, by id.
+type ends struct {
+	sub *nats.Subscription
+}
+
+func (r *rig) ends(t testing.TB) *ends {
+	t.Helper()
+	sub, err := r.broker.Conn().SubscribeSync("events.result.>")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = sub.Unsubscribe() })
+	if err := sub.SetPendingLimits(-1, -1); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.broker.Conn().Flush(); err != nil {
+		t.Fatal(err)
+	}
+	return &ends{sub}
+}
+
+// next waits for the next job that ends.
+func (e *ends) next(t testing.TB) *job.Record {
+	t.Helper()
+	msg, err := e.sub.NextMsg(hang)
+	if err != nil {
+		t.Fatalf("no job ends: %v", err)
+	}
+	record, err := job.DecodeRecord(msg.Data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return record
+}
+
+// none asserts that no further record was written so far.
+func (e *ends) none(t testing.TB, b *broker.Broker) {
+	t.Helper()
+	if err := b.Conn().Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if n, _, err := e.sub.Pending(); err != nil || n != 0 {
+		t.Errorf("%d records more, %v", n, err)
+	}
+}
+
+// settled asserts that nothing is left of a job but its record, and its dead letter when it failed.
+func (r *rig) settled(t testing.TB, spec *job.Spec) {
+	t.Helper()
+	eventually(t, "the job is settled", func() bool {
+		_, _, err := r.store.ProgressLeader(t.Context(), spec.Owner, spec.ID)
+		return !r.queued(t, spec) && errors.Is(err, store.ErrNotFound)
+	})
+	record, err := r.store.RecordLeader(t.Context(), spec.Owner, spec.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = broker.LeaderLast(t.Context(), r.broker.JetStream(), broker.StreamDead, broker.DeadSubject(spec.Kind, spec.Owner, spec.ID))
+	if (err == nil) != (record.Status == job.StatusFailed) {
+		t.Errorf("%s, dead letter: %v", record.Status, err)
+	}
+}
+
+// due is a new job of u1 with a deadline that long from now.
+func (r *rig) due(t testing.TB, in time.Duration, changes ...func(*job.Spec)) *job.Spec {
+	t.Helper()
+	spec := fresh(t, "u1")
+	spec.Deadline = job.At(time.Now().Add(in))
+	for _, change := range changes {
+		change(spec)
+	}
+	r.submitSpec(t, spec)
+	return spec
+}
+
+// beside is a rig on a connection of its own to the same NATS, as another process has one.
+func (r *rig) beside(t testing.TB) *rig {
+	t.Helper()
+	b, err := broker.Open(t.Context(), broker.Config{URL: env.Secret(r.broker.ClientURL()), Follower: true}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), hang)
+		defer cancel()
+		_ = b.Close(ctx)
+	})
+	return on(t, b)
+}
+
+func withPort(c *broker.Config) { c.Listen = "127.0.0.1:0" }
+
+// TestSweepEndsJobsThatNobodyWorks has no worker and nobody who reads.
+func TestSweepEndsJobsThatNobodyWorks(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	ends := r.ends(t)
+	heard := make(chan string, 100)
+	stop, err := r.queue.OnCancel(func(id string) { heard <- id })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	specs := map[string]*job.Spec{}
+	for _, kind := range job.Kinds() {
+		for _, lane := range job.Lanes() {
+			for _, in := range []time.Duration{-time.Hour, 0, 300 * time.Millisecond} {
+				spec := r.due(t, in, func(s *job.Spec) {
+					s.Kind, s.Lane = kind, lane
+					if s.Input, err = job.NewInput(kind); err != nil {
+						t.Fatal(err)
+					}
+				})
+				specs[spec.ID] = spec
+			}
+		}
+	}
+	running, retrying := r.due(t, 0), r.due(t, 0)
+	r.progress(t, running, job.StatusRunning)
+	r.progress(t, retrying, job.StatusRetrying)
+	specs[running.ID], specs[retrying.ID] = running, retrying
+	later := r.submit(t)
+
+	s := r.sweep(t)
+	cause := map[string]string{retrying.ID: job.CodeThrottled}
+	for range len(specs) {
+		record := ends.next(t)
+		spec := specs[record.Spec.ID]
+		if spec == nil || record.Status != job.StatusFailed || record.Error.Code != job.CodeDeadline || record.Error.Cause != cause[spec.ID] {
+			t.Fatalf("%+v, %+v", record, record.Error)
+		}
+		if record.FinishedAt.Before(spec.Deadline.Time) {
+			t.Errorf("ended %s before its deadline", spec.Deadline.Sub(record.FinishedAt.Time))
+		}
+		if (record.Attempt == 1) != (spec == running || spec == retrying) {
+			t.Errorf("attempt %d", record.Attempt)
+		}
+	}
+	for range specs {
+		select {
+		case id := <-heard:
+			if specs[id] == nil {
+				t.Errorf("the workers hear of %s", id)
+			}
+		case <-time.After(hang):
+			t.Fatal("the workers do not hear of all")
+		}
+	}
+	for _, spec := range specs {
+		r.settled(t, spec)
+	}
+	eventually(t, "all are counted", func() bool { return s.ended(t) == len(specs) })
+	ends.none(t, r.broker)
+	if got := r.read(t, later).Status(); got != job.StatusQueued {
+		t.Errorf("a job with time left is %s", got)
+	}
+	if n := s.log.count("job ended past its deadline"); n != len(specs) {
+		t.Errorf("%d lines for %d jobs", n, len(specs))
+	}
+}
+
+// TestSweepEndsJobsThatComeLater has the index fed while it is in use.
+func TestSweepEndsJobsThatComeLater(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	ends := r.ends(t)
+	s := r.sweep(t)
+	eventually(t, "the sweeper leads", func() bool { return s.leads(t) })
+	for range 3 {
+		spec := r.due(t, 50*time.Millisecond)
+		if record := ends.next(t); record.Spec.ID != spec.ID {
+			t.Errorf("%s ends", record.Spec.ID)
+		}
+	}
+}
+
+// TestSweepLeavesWhatItCannotRead leaves such messages where they are; they hold nobody up.
+func TestSweepLeavesWhatItCannotRead(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	ends := r.ends(t)
+	bodies := map[string]string{
+		"newer":      `{"v":2,"deadline":"2020-01-01T00:00:00Z"}`,
+		"garbage":    "no JSON",
+		"incomplete": `{"v":1,"deadline":"2020-01-01T00:00:00Z"}`,
+	}
+	for name, body := range bodies {
+		if _, err := r.broker.JetStream().Publish(t.Context(), broker.JobSubject(job.KindImage, job.LaneMember, "u1", name), []byte(body)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// A newer program has this job in hand, and a newer one has ended that.
+	hand, ended := r.due(t, 0), r.due(t, 0)
+	for subject, body := range map[string]string{
+		broker.ProgressSubject("u1", hand.ID): `{"v":2}`, broker.RecordSubject("u1", ended.ID): `{"v":2}`,
+	} {
+		if _, err := r.broker.JetStream().Publish(t.Context(), subject, []byte(body)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := ends.sub.NextMsg(hang); err != nil { // The newer program's record is an event as well.
+		t.Fatal(err)
+	}
+	spec := r.due(t, 0)
+	s := r.sweep(t)
+	if record := ends.next(t); record.Spec.ID != spec.ID {
+		t.Errorf("%s ends", record.Spec.ID)
+	}
+	r.settled(t, spec)
+	extent, err := r.queue.Extent(t.Context())
+	if err != nil || extent.Jobs != len(bodies)+2 {
+		t.Errorf("%d are left of %d, %v", extent.Jobs, len(bodies)+2, err)
+	}
+	if n := s.log.count("level=WARN"); n != 0 {
+		t.Errorf("%d warnings", n)
+	}
+}
+
+// TestSweepFinishesWhatEnded finds a message that outlived its job's end: whoever wrote the record died before the rest.
+func TestSweepFinishesWhatEnded(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	for _, status := range []job.Status{job.StatusSucceeded, job.StatusFailed, job.StatusCanceled} {
+		spec := r.due(t, 0)
+		before := r.record(t, spec, status)
+		s := r.sweep(t)
+		r.settled(t, spec)
+		s.halt(t)
+		after, err := r.store.RecordLeader(t.Context(), "u1", spec.ID)
+		if err != nil || after.Status != status || !after.FinishedAt.Equal(before.FinishedAt.Time) {
+			t.Errorf("%s: became %+v, %v", status, after, err)
+		}
+		if n := s.ended(t); n != 0 {
+			t.Errorf("%s: %d counted as ended by the sweeper", status, n)
+		}
+	}
+}
+
+// TestSweepGoesOnPastTrouble has a job that can never be ended, among others. The others end, and it is told once.
+func TestSweepGoesOnPastTrouble(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	poison := r.due(t, -time.Hour)
+	if _, err := r.broker.JetStream().Publish(t.Context(), broker.RecordSubject("u1", poison.ID), []byte("no record")); err != nil {
+		t.Fatal(err)
+	}
+	ends := r.ends(t)
+	const others = 50
+	for range others {
+		r.due(t, 0)
+	}
+	s := r.sweep(t)
+	for range others {
+		ends.next(t)
+	}
+	spec := r.due(t, 0)
+	ends.next(t)
+	r.settled(t, spec)
+	if !r.queued(t, poison) {
+		t.Error("the job that cannot be ended has left the queue")
+	}
+	if trouble, over := s.log.count("cannot be looked for or ended"), s.log.count("can be ended again"); trouble != 1 || over != 0 {
+		t.Errorf("%d lines of trouble, %d that it is over", trouble, over)
+	}
+}
+
+// TestSweeperTakesOver has two processes, of which one looks; the other takes over when it stops and when it is lost.
+func TestSweeperTakesOver(t *testing.T) {
+	t.Parallel()
+	for name, leave := range map[string]func(*testing.T, *rig, *sweeper){
+		"stopped": func(t *testing.T, _ *rig, s *sweeper) { t.Helper(); s.halt(t) },
+		// The lease is not given up: nothing of the process reaches NATS any more.
+		"lost": func(t *testing.T, r *rig, s *sweeper) { t.Helper(); r.broker.Conn().Close(); s.halt(t) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := start(t, withPort)
+			ends := r.ends(t)
+			hold := func(c *ledger.SweeperConfig) { c.Hold = time.Second }
+			one, two := r.beside(t), r.beside(t)
+			first := one.sweep(t, hold)
+			eventually(t, "one leads", func() bool { return first.leads(t) })
+			second := two.sweep(t, hold)
+			spec := r.due(t, 0)
+			ends.next(t)
+			r.settled(t, spec)
+			eventually(t, "the leader has ended it", func() bool { return first.ended(t) == 1 })
+			if second.leads(t) {
+				t.Error("both lead")
+			}
+			leave(t, one, first)
+			if first.leads(t) {
+				t.Error("who has left still leads")
+			}
+			r.due(t, 0)
+			ends.next(t)
+			eventually(t, "the other has ended it", func() bool { return second.ended(t) == 1 })
+			if !second.leads(t) {
+				t.Error("the other does not lead")
+			}
+			ends.none(t, r.broker)
+		})
+	}
+}
+
+// TestSweeperLosesItsLease has the lease pass to somebody else, as after a long silence.
+func TestSweeperLosesItsLease(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	s := r.sweep(t, func(c *ledger.SweeperConfig) { c.Hold = 300 * time.Millisecond })
+	eventually(t, "it leads", func() bool { return s.leads(t) })
+	subject := broker.LeaseSubject("sweeper")
+	taken := `{"v":1,"until":"` + job.At(time.Now().Add(time.Second)).String() + `","next":"2020-01-01T00:00:00Z"}`
+	if _, err := r.broker.JetStream().Publish(t.Context(), subject, []byte(taken)); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it does not lead", func() bool { return !s.leads(t) })
+	eventually(t, "it leads again", func() bool { return s.leads(t) })
+	ends := r.ends(t)
+	r.due(t, 0)
+	ends.next(t)
+	if n := s.log.count("level=WARN"); n != 0 {
+		t.Errorf("%d warnings", n)
+	}
+}
+
+// TestSweep5000 has so many jobs due at once, each of which ends once.
+func TestSweep5000(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	const jobs = 5000
+	deadline := time.Now()
+	for range jobs {
+		spec := fresh(t, "u1")
+		spec.Deadline = job.At(deadline)
+		if _, err := r.queue.Push(t.Context(), spec, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ends := r.ends(t)
+	began := time.Now()
+	s := r.sweep(t)
+	seen := map[string]bool{}
+	for range jobs {
+		record := ends.next(t)
+		if seen[record.Spec.ID] || record.Error.Code != job.CodeDeadline {
+			t.Fatalf("%s ends again, or otherwise: %+v", record.Spec.ID, record.Error)
+		}
+		seen[record.Spec.ID] = true
+	}
+	t.Logf("%d jobs ended within %s", jobs, time.Since(began))
+	eventually(t, "the queue is empty", func() bool {
+		extent, err := r.queue.Extent(t.Context())
+		return err == nil && extent.Jobs == 0
+	})
+	ends.none(t, r.broker)
+	if n, err := r.store.DeadDepth(t.Context()); err != nil || n != jobs {
+		t.Errorf("%d dead letters, %v", n, err)
+	}
+	eventually(t, "all are counted", func() bool { return s.ended(t) == jobs })
+}
+
+// TestSweepRacesSettlement has workers end jobs at the moment at which the sweeper does.
+func TestSweepRacesSettlement(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	const jobs = 400
+	deadline := time.Now()
+	specs := make([]*job.Spec, jobs)
+	for i := range specs {
+		specs[i] = r.due(t, 0, func(s *job.Spec) { s.Deadline = job.At(deadline) })
+	}
+	take := r.puller(t)
+	held := make([]*queue.Delivery, jobs)
+	for i := range held {
+		held[i] = take()
+	}
+	s := r.sweep(t)
+	won := 0
+	for _, d := range held {
+		final, first, err := r.store.Settle(t.Context(), &job.Record{
+			Status: job.StatusFailed, Spec: d.Spec, FinishedAt: job.At(time.Now()), Error: job.NewError(job.CodeRejected, 400),
+		}, nil, nil)
+		if err == nil {
+			err = errors.Join(r.store.FollowUp(t.Context(), final, ""), d.Ack(t.Context()))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if first {
+			won++
+		}
+		if truth, err := r.store.RecordLeader(t.Context(), "u1", d.ID); err != nil || (truth.Error.Code == job.CodeRejected) != first {
+			t.Errorf("the worker was first: %t, but the job ended with %+v, %v", first, truth.Error, err)
+		}
+	}
+	for _, spec := range specs {
+		r.settled(t, spec)
+	}
+	eventually(t, "all are counted", func() bool { return s.ended(t) == jobs-won })
+	t.Logf("the worker ended %d, the sweeper %d", won, jobs-won)
+	if n, err := r.store.DeadDepth(t.Context()); err != nil || n != jobs {
+		t.Errorf("%d dead letters, %v", n, err)
+	}
+}

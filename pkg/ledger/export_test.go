@@ -7,8 +7,11 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
 
-// Grace is for how long the sweeper leaves a late job to its worker.
+// Grace is how long the sweeper leaves a late job to its worker.
 const Grace = grace
+
+// Rest is how long the sweeper leaves a job alone that it could not end.
+const Rest = sweepRest
 
 // SetNow replaces the ledger's clock.
 func (l *Ledger) SetNow(now func() time.Time) { l.now = now }

@@ -64,6 +64,9 @@ func (l *Ledger) Submit(ctx context.Context, spec *job.Spec, keyed bool) (snap *
 		if err := l.store.Unfence(ctx, spec.Owner, spec.ID); err != nil {
 			return nil, false, err
 		}
+		if err := l.passed(StepUnfence); err != nil {
+			return nil, false, err
+		}
 	}
 	receipt, err := l.queue.Push(ctx, spec, keyed)
 	if err == nil {

@@ -5,6 +5,8 @@ import "github.com/text2image-audio/text2image-audio/pkg/store"
 // The steps that the ledger takes, beside those of the store, in their order: first a submission's, then those behind a
 // terminal record. Tests stop the program behind them.
 const (
+	// StepUnfence is behind the forgetting of a deleted job that a key is used for again.
+	StepUnfence store.Step = "unfence"
 	// StepPush is behind the publishing of a job, before its caller is answered.
 	StepPush store.Step = "push"
 	// StepNotice is behind the notice to whichever worker has the job.

@@ -1,206 +1,15 @@
 package ledger_test
 
 import (
-	"bytes"
-	"context"
 	"errors"
-	"log/slog"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go"
-	dto "github.com/prometheus/client_model/go"
-
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
-	"github.com/text2image-audio/text2image-audio/pkg/env"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/ledger"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
-	"github.com/text2image-audio/text2image-audio/pkg/store"
-	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
-
-// sweeper is a running sweeper and what it tells.
-type sweeper struct {
-	*ledger.Sweeper
-	metrics *telemetry.Metrics
-	log     *lines
-}
-
-const interval = 10 * time.Millisecond
-
-func (r *rig) sweep(t testing.TB, options ...func(*ledger.SweeperConfig)) *sweeper {
-	t.Helper()
-	cfg := ledger.SweeperConfig{Interval: interval}
-	for _, option := range options {
-		option(&cfg)
-	}
-	s := &sweeper{metrics: telemetry.NewMetrics(), log: &lines{}}
-	s.Sweeper = ledger.NewSweeper(r.Ledger, cfg, s.metrics, slog.New(slog.NewTextHandler(s.log, nil)))
-	s.Start()
-	t.Cleanup(func() { s.halt(t) })
-	return s
-}
-
-func (s *sweeper) halt(t testing.TB) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), hang)
-	defer cancel()
-	if err := s.Stop(ctx); err != nil {
-		t.Errorf("stop sweeper: %v", err)
-	}
-}
-
-func (s *sweeper) leads(t testing.TB) bool {
-	t.Helper()
-	return value(t, s.metrics.SweeperLeads) == 1
-}
-
-// ended is how many jobs it has ended, and counted.
-func (s *sweeper) ended(t testing.TB) int {
-	t.Helper()
-	total := 0.0
-	for _, kind := range job.Kinds() {
-		total += value(t, s.metrics.SweeperEnded.WithLabelValues(string(kind)))
-	}
-	return int(total)
-}
-
-func value(t testing.TB, c interface{ Write(*dto.Metric) error }) float64 {
-	t.Helper()
-	var m dto.Metric
-	if err := c.Write(&m); err != nil {
-		t.Fatal(err)
-	}
-	return m.GetCounter().GetValue() + m.GetGauge().GetValue()
-}
-
-// lines is a log that may be read while it is written.
-type lines struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
-func (l *lines) count(part string) int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Count(l.buf.String(), part)
-}
-
-func eventually(t testing.TB, what string, holds func() bool) {
-	t.Helper()
-	guard := time.NewTimer(hang)
-	defer guard.Stop()
-	again := time.NewTicker(5 * time.Millisecond)
-	defer again.Stop()
-	for !holds() {
-		select {
-		case <-again.C:
-		case <-guard.C:
-			t.Fatalf("never: %s", what)
-		}
-	}
-}
-
-// ends counts the terminal records as they are written, by id.
-type ends struct {
-	sub *nats.Subscription
-}
-
-func (r *rig) ends(t testing.TB) *ends {
-	t.Helper()
-	sub, err := r.broker.Conn().SubscribeSync("events.result.>")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = sub.Unsubscribe() })
-	if err := sub.SetPendingLimits(-1, -1); err != nil {
-		t.Fatal(err)
-	}
-	if err := r.broker.Conn().Flush(); err != nil {
-		t.Fatal(err)
-	}
-	return &ends{sub}
-}
-
-// next waits for the next job that ends.
-func (e *ends) next(t testing.TB) *job.Record {
-	t.Helper()
-	msg, err := e.sub.NextMsg(hang)
-	if err != nil {
-		t.Fatalf("no job ends: %v", err)
-	}
-	record, err := job.DecodeRecord(msg.Data)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return record
-}
-
-// none asserts that no further record was written so far.
-func (e *ends) none(t testing.TB, b *broker.Broker) {
-	t.Helper()
-	if err := b.Conn().Flush(); err != nil {
-		t.Fatal(err)
-	}
-	if n, _, err := e.sub.Pending(); err != nil || n != 0 {
-		t.Errorf("%d records more, %v", n, err)
-	}
-}
-
-// settled asserts that nothing is left of a job but its record, and its dead letter when it failed.
-func (r *rig) settled(t testing.TB, spec *job.Spec) {
-	t.Helper()
-	eventually(t, "the job is settled", func() bool {
-		_, _, err := r.store.ProgressLeader(t.Context(), spec.Owner, spec.ID)
-		return !r.queued(t, spec) && errors.Is(err, store.ErrNotFound)
-	})
-	record, err := r.store.RecordLeader(t.Context(), spec.Owner, spec.ID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = broker.LeaderLast(t.Context(), r.broker.JetStream(), broker.StreamDead, broker.DeadSubject(spec.Kind, spec.Owner, spec.ID))
-	if (err == nil) != (record.Status == job.StatusFailed) {
-		t.Errorf("%s, dead letter: %v", record.Status, err)
-	}
-}
-
-// due is a new job of u1 with a deadline that long from now.
-func (r *rig) due(t testing.TB, in time.Duration, changes ...func(*job.Spec)) *job.Spec {
-	t.Helper()
-	spec := fresh(t, "u1")
-	spec.Deadline = job.At(time.Now().Add(in))
-	for _, change := range changes {
-		change(spec)
-	}
-	r.submitSpec(t, spec)
-	return spec
-}
-
-// beside is a rig on a connection of its own to the same NATS, as another process has one.
-func (r *rig) beside(t testing.TB) *rig {
-	t.Helper()
-	b, err := broker.Open(t.Context(), broker.Config{URL: env.Secret(r.broker.ClientURL()), Follower: true}, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), hang)
-		defer cancel()
-		_ = b.Close(ctx)
-	})
-	return on(t, b)
-}
-
-func withPort(c *broker.Config) { c.Listen = "127.0.0.1:0" }
 
 // TestSweepEndsJobsThatNobodyWorks has no worker and nobody who reads.
 func TestSweepEndsJobsThatNobodyWorks(t *testing.T) {
@@ -241,8 +50,8 @@ func TestSweepEndsJobsThatNobodyWorks(t *testing.T) {
 		if spec == nil || record.Status != job.StatusFailed || record.Error.Code != job.CodeDeadline || record.Error.Cause != cause[spec.ID] {
 			t.Fatalf("%+v, %+v", record, record.Error)
 		}
-		if record.FinishedAt.Before(spec.Deadline.Time) {
-			t.Errorf("ended %s before its deadline", spec.Deadline.Sub(record.FinishedAt.Time))
+		if past := record.FinishedAt.Sub(spec.Deadline.Time); past < ledger.Grace {
+			t.Errorf("ended %s past its deadline, before its worker had time to", past)
 		}
 		if (record.Attempt == 1) != (spec == running || spec == retrying) {
 			t.Errorf("attempt %d", record.Attempt)
@@ -353,6 +162,8 @@ func TestSweepGoesOnPastTrouble(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	poison := r.due(t, -time.Hour)
+	tried := r.spy(t, "$JS.API.STREAM.MSG.GET."+broker.ResultsStream, `"`+broker.RecordSubject("u1", poison.ID)+`"`)
+	begun := time.Now()
 	if _, err := r.broker.JetStream().Publish(t.Context(), broker.RecordSubject("u1", poison.ID), []byte("no record")); err != nil {
 		t.Fatal(err)
 	}
@@ -371,6 +182,12 @@ func TestSweepGoesOnPastTrouble(t *testing.T) {
 	if !r.queued(t, poison) {
 		t.Error("the job that cannot be ended has left the queue")
 	}
+	looks := r.spy(t, "$JS.API.STREAM.INFO."+broker.StreamJobs, "")
+	eventually(t, "the sweeper looks on", func() bool { return looks.Load() > 20 })
+	// Ending it asks for its record twice, before and after the write that is refused.
+	if most := 2 * (1 + int64(time.Since(begun)/ledger.Rest)); tried.Load() == 0 || tried.Load() > most {
+		t.Errorf("the job that cannot be ended was tried with %d requests, want at most %d", tried.Load(), most)
+	}
 	if trouble, over := s.log.count("cannot be looked for or ended"), s.log.count("can be ended again"); trouble != 1 || over != 0 {
 		t.Errorf("%d lines of trouble, %d that it is over", trouble, over)
 	}
@@ -379,16 +196,20 @@ func TestSweepGoesOnPastTrouble(t *testing.T) {
 // TestSweeperTakesOver has two processes, of which one looks; the other takes over when it stops and when it is lost.
 func TestSweeperTakesOver(t *testing.T) {
 	t.Parallel()
-	for name, leave := range map[string]func(*testing.T, *rig, *sweeper){
-		"stopped": func(t *testing.T, _ *rig, s *sweeper) { t.Helper(); s.halt(t) },
+	for name, c := range map[string]struct {
+		hold  time.Duration
+		leave func(*testing.T, *rig, *sweeper)
+	}{
+		// The lease would hold for long, but is given up.
+		"stopped": {time.Hour, func(t *testing.T, _ *rig, s *sweeper) { t.Helper(); s.halt(t) }},
 		// The lease is not given up: nothing of the process reaches NATS any more.
-		"lost": func(t *testing.T, r *rig, s *sweeper) { t.Helper(); r.broker.Conn().Close(); s.halt(t) },
+		"lost": {time.Second, func(t *testing.T, r *rig, s *sweeper) { t.Helper(); r.broker.Conn().Close(); s.halt(t) }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := start(t, withPort)
 			ends := r.ends(t)
-			hold := func(c *ledger.SweeperConfig) { c.Hold = time.Second }
+			hold := func(cfg *ledger.SweeperConfig) { cfg.Hold = c.hold }
 			one, two := r.beside(t), r.beside(t)
 			first := one.sweep(t, hold)
 			eventually(t, "one leads", func() bool { return first.leads(t) })
@@ -400,7 +221,7 @@ func TestSweeperTakesOver(t *testing.T) {
 			if second.leads(t) {
 				t.Error("both lead")
 			}
-			leave(t, one, first)
+			c.leave(t, one, first)
 			if first.leads(t) {
 				t.Error("who has left still leads")
 			}

@@ -1,6 +1,7 @@
 package ledger_test
 
 import (
+	"bytes"
 	"context"
 	"log/slog"
 	"strings"
@@ -24,11 +25,15 @@ type clock struct{ ahead atomic.Int64 }
 func (c *clock) now() time.Time      { return time.Now().Add(time.Duration(c.ahead.Load())) }
 func (c *clock) set(d time.Duration) { c.ahead.Store(int64(d)) }
 
-// spy counts what is sent on a subject.
-func (r *rig) spy(t testing.TB, subject string) *atomic.Int64 {
+// spy counts what is sent on a subject and holds a text.
+func (r *rig) spy(t testing.TB, subject, text string) *atomic.Int64 {
 	t.Helper()
 	var n atomic.Int64
-	sub, err := r.broker.Conn().Subscribe(subject, func(*nats.Msg) { n.Add(1) })
+	sub, err := r.broker.Conn().Subscribe(subject, func(m *nats.Msg) {
+		if bytes.Contains(m.Data, []byte(text)) {
+			n.Add(1)
+		}
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +48,7 @@ func TestClockJumps(t *testing.T) {
 	r := start(t)
 	var c clock
 	r.SetNow(c.now)
-	ends, looks := r.ends(t), r.spy(t, "$JS.API.STREAM.INFO."+broker.StreamJobs)
+	ends, looks := r.ends(t), r.spy(t, "$JS.API.STREAM.INFO."+broker.StreamJobs, "")
 	begun := time.Now()
 	s := r.sweep(t)
 	passes := func(more int64) {
@@ -105,7 +110,7 @@ func TestClockIsSetBackMeanwhile(t *testing.T) {
 		return time.Now()
 	})
 	ends := r.ends(t)
-	asked := r.spy(t, "$JS.API.STREAM.MSG.GET."+broker.StreamJobs)
+	asked := r.spy(t, "$JS.API.STREAM.MSG.GET."+broker.StreamJobs, "")
 	r.due(t, time.Hour)
 	r.sweep(t)
 	eventually(t, "the sweeper looks", func() bool { return calls.Load() > 0 })

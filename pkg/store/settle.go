@@ -15,13 +15,19 @@ type Product struct {
 	Data  []byte
 }
 
-// Step names a step of the settlement, for tests that stop the program behind it.
+// Step names a step of a settlement or deletion, for tests that stop the program behind it.
 type Step string
 
 // The steps of the settlement that the store takes, in their order.
 const (
 	StepMedia  Step = "media"
 	StepRecord Step = "record"
+)
+
+// The steps of a deletion before its last, the record's.
+const (
+	StepDeleteMedia    Step = "delete_media"
+	StepDeleteProgress Step = "delete_progress"
 )
 
 // Settle stores how a job ended: its media, then its terminal record, whose result names what was stored. It returns

@@ -31,6 +31,8 @@ type Store struct {
 	results  jetstream.Stream
 	progress jetstream.Stream
 	dead     jetstream.Stream
+	// after is for tests: it is called behind each step of Delete, and its error ends that there, as a crash would.
+	after func(Step) error
 }
 
 // New opens the store on a broker. It costs three requests.
@@ -123,7 +125,13 @@ func (s *Store) Delete(ctx context.Context, owner, id string, fence bool) error 
 	if err := s.deleteMedia(ctx, owner, id); err != nil {
 		return err
 	}
+	if err := passed(s.after, StepDeleteMedia); err != nil {
+		return err
+	}
 	if err := s.DropProgress(ctx, owner, id); err != nil {
+		return err
+	}
+	if err := passed(s.after, StepDeleteProgress); err != nil {
 		return err
 	}
 	record := broker.RecordSubject(owner, id)

@@ -1,0 +1,47 @@
+package ledger_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/ledger"
+	"github.com/text2image-audio/text2image-audio/pkg/store"
+	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
+)
+
+// TestEndsAreCounted counts every job once that the ledger ends, and none that somebody else did.
+func TestEndsAreCounted(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	m := telemetry.NewMetrics()
+	l := ledger.New(r.queue, r.store, ledger.WithMetrics(m))
+	owners := []string{"u1"}
+	canceled, late, lost := r.submit(t), r.due(t, -time.Minute), r.submit(t)
+	for range 2 {
+		if _, err := l.Cancel(t.Context(), owners, canceled.ID); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := l.Read(t.Context(), owners, late.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// A worker is first by a hair.
+	l.SetAfter(func(at store.Step) error {
+		if at == store.StepMedia {
+			r.record(t, lost, job.StatusFailed)
+		}
+		return nil
+	})
+	if snap, err := l.Cancel(t.Context(), owners, lost.ID); err == nil || snap.Status() != job.StatusFailed {
+		t.Errorf("%+v, %v", snap, err)
+	}
+	for outcome, want := range map[job.Status]float64{job.StatusCanceled: 1, job.StatusFailed: 1, job.StatusSucceeded: 0} {
+		if got := value(t, m.JobsFinished.WithLabelValues("image", string(outcome))); got != want {
+			t.Errorf("%v %s, want %v", got, outcome, want)
+		}
+	}
+	if got := value(t, m.DeadLetters.WithLabelValues("image", job.CodeDeadline)); got != 1 {
+		t.Errorf("%v dead letters", got)
+	}
+}

@@ -25,6 +25,7 @@ func expectations() map[string]expectation {
 		"/livez": {anonymous: 200}, "/readyz": {anonymous: 200}, "/internal/health": {anonymous: 401},
 		"/api/models": {anonymous: 200}, "/api/jobs": {anonymous: 401}, "/api/events": {anonymous: 401},
 		"/api/admin/dead-letters": {anonymous: 401}, "/api/admin/dead-letters/:id": {anonymous: 401},
+		"/api/admin/control": {anonymous: 401},
 		"/api/jobs/:id": {anonymous: 404}, "/api/jobs/:id/events": {anonymous: 404}, "/api/jobs/:id/media/:index": {anonymous: 404},
 	}
 	all := map[string]expectation{
@@ -32,6 +33,7 @@ func expectations() map[string]expectation {
 	}
 	for _, route := range []string{
 		"POST /api/admin/dead-letters/:id/replay", "DELETE /api/admin/dead-letters/:id", "POST /api/admin/dead-letters/replay", "POST /api/admin/dead-letters/purge",
+		"POST /api/admin/kinds/:kind/pause", "POST /api/admin/kinds/:kind/resume", "POST /api/admin/upstreams/:name/probe",
 	} {
 		all[route] = expectation{anonymous: 401}
 	}

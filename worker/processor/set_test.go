@@ -170,7 +170,7 @@ func TestSetWhoseDeadlinePasses(t *testing.T) {
 			if len(made) != 1 || made[0] != 1 || len(missing) != 1 || record.Result.Missing[0].Error.Code != job.CodeDeadline {
 				t.Errorf("made %v, missing %+v", made, record.Result.Missing)
 			}
-			if cause := record.Result.Missing[0].Error.Cause; (cause == job.CodeThrottled) != (name == "between attempts") {
+			if cause := record.Result.Missing[0].Error.Cause; (cause == job.CodeUnavailable) != (name == "between attempts") {
 				t.Errorf("missing because of %q", cause)
 			}
 			if p := record.Result.Prompt; p == nil || *p != (job.PromptPair{Original: "a lighthouse", Optimized: "better"}) {

@@ -21,6 +21,10 @@ type Config struct {
 	FrontendURLs   []string      `env:"FRONTEND_URL" doc:"Addresses of front ends on other hosts, separated by commas; their origins are trusted."`
 	AdminKey       env.Secret    `env:"ADMIN_KEY" doc:"Key of the operator's routes under /api/admin and of the commands that use them, at least 8 characters; empty switches the routes off."`
 	AllowedOrigins string        `env:"ALLOWED_ORIGINS" doc:"Further origins that may send requests, separated by commas or blanks."`
+
+	// The bounds hold approximately: several processes may each let a job pass at the same moment.
+	MaxActiveGuest  int `env:"MAX_ACTIVE_JOBS_GUEST" envDefault:"4" doc:"Jobs of one guest, known by its cookie, that may wait or run at once; 0 means without limit."`
+	MaxActiveMember int `env:"MAX_ACTIVE_JOBS_MEMBER" envDefault:"20" doc:"Jobs of one member that may wait or run at once; 0 means without limit."`
 }
 
 // Validate reports every fault at once, each as a *env.Fault.
@@ -35,6 +39,12 @@ func (c *Config) Validate() error {
 	}
 	if c.AdminKey != "" && len(c.AdminKey) < minAdminKey {
 		fault("ADMIN_KEY", "at least 8 characters")
+	}
+	if c.MaxActiveGuest < 0 {
+		fault("MAX_ACTIVE_JOBS_GUEST", "a whole number, 0 for no limit")
+	}
+	if c.MaxActiveMember < 0 {
+		fault("MAX_ACTIVE_JOBS_MEMBER", "a whole number, 0 for no limit")
 	}
 	if strings.TrimSpace(c.Voice) == "" {
 		fault("DEFAULT_AUDIO_VOICE", "the name of a voice")

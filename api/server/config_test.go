@@ -32,7 +32,8 @@ func minimal(m *telemetry.Metrics) server.Deps {
 func TestConfig(t *testing.T) {
 	t.Parallel()
 	cfg := config(t)
-	if cfg.SyncWait != 150*time.Second || cfg.MaxAttempts != 8 || cfg.Voice != "nova" || cfg.HealthToken != "" || cfg.AudioModel != "" {
+	if cfg.SyncWait != 150*time.Second || cfg.MaxAttempts != 8 || cfg.Voice != "nova" || cfg.HealthToken != "" || cfg.AudioModel != "" ||
+		cfg.MaxActiveGuest != 4 || cfg.MaxActiveMember != 20 {
 		t.Errorf("defaults: %+v", cfg)
 	}
 	cfg = config(t, "RETRY_MAX_ATTEMPTS=3", "FETCH_RETRY_MAX=5", "SYNC_WAIT=2s", "TRUSTED_PROXIES=10.0.0.1, 2001:db8::/32", "FRONTEND_URL=https://a.example,https://b.example")
@@ -46,6 +47,8 @@ func TestConfigFaults(t *testing.T) {
 	for variable, name := range map[string]string{
 		"SYNC_WAIT=0s":                    "SYNC_WAIT",
 		"FETCH_RETRY_MAX=0":               "FETCH_RETRY_MAX",
+		"MAX_ACTIVE_JOBS_GUEST=-1":        "MAX_ACTIVE_JOBS_GUEST",
+		"MAX_ACTIVE_JOBS_MEMBER=-1":       "MAX_ACTIVE_JOBS_MEMBER",
 		"TRUSTED_PROXIES=proxy.example":   "TRUSTED_PROXIES",
 		"TRUSTED_PROXIES=10.0.0.0/99":     "TRUSTED_PROXIES",
 		"FRONTEND_URL=www.example.org":    "FRONTEND_URL",

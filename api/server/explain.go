@@ -36,6 +36,7 @@ func (s *Server) explain(ctx context.Context, err error) *problem {
 
 const (
 	retryFull        = 30
+	retryActive      = 5
 	retryUnavailable = 5
 	retryThrottled   = 30
 )

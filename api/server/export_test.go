@@ -21,6 +21,7 @@ var (
 	// EncodeSequences makes cursors of the operator's routes.
 	EncodeSequences = encodeSequences
 	DecodeSequences = decodeSequences
+	Accept       = (*Server).accept
 )
 
 const MaxBody = maxBody
@@ -149,3 +150,13 @@ func BodyReader(report func(code string)) http.Handler {
 	})
 	return e
 }
+
+// Underway is how many owners have submissions on their way to the queue.
+func Underway(s *Server) int {
+	s.underway.mu.Lock()
+	defer s.underway.mu.Unlock()
+	return len(s.underway.tickets)
+}
+
+// KeyedID returns the id of the job that a named caller submits under an idempotency key.
+func KeyedID(s *Server, owner, key string) string { return s.keyedID(caller{owner: owner}, key) }

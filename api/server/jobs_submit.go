@@ -73,7 +73,7 @@ func (s *Server) submit(c *gin.Context, who caller, o *order, key string) (*job.
 	withJob(c, spec.ID)
 	ctx, cancel := bounded(c)
 	defer cancel()
-	snap, replayed, err := s.deps.Ledger.Submit(ctx, spec, key != "")
+	snap, replayed, err := s.accept(ctx, spec, key != "")
 	if err != nil {
 		return nil, false, err
 	}

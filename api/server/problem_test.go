@@ -28,6 +28,10 @@ func TestProblemBodies(t *testing.T) {
 		store.Product{Media: job.Media{ContentType: "image/png"}, Data: []byte("png")})
 	b.push(t, fixedSpec(job.OwnerAnonymous, "queued"))
 	b.keyed(t, "used", goodBody).expect(t, http.StatusAccepted)
+	busy, owner := guest()
+	for _, id := range []string{"one", "two", "three", "four"} {
+		b.push(t, fixedSpec(owner, id))
+	}
 	for name, r := range map[string]struct {
 		method, path string
 		body         any
@@ -56,6 +60,8 @@ func TestProblemBodies(t *testing.T) {
 		"not_retryable_letter":    {http.MethodPost, "/api/admin/dead-letters/unreadable/replay", nil, []option{operator}},
 		"invalid_bulk":            {http.MethodPost, "/api/admin/dead-letters/purge", "{}", []option{operator}},
 		"not_finished":            {http.MethodDelete, "/api/jobs/queued", nil, nil},
+		"too_many_active_jobs":    {http.MethodPost, "/api/jobs", goodBody, []option{cookie(busy)}},
+		"original_too_many":       {http.MethodPost, "/api/translate", fields{"text": "a pond"}, []option{cookie(busy)}},
 		"original_invalid":        {http.MethodPost, "/api/generate", fields{"type": "image", "width": 1}, nil},
 		"original_translate":      {http.MethodPost, "/api/translate", fields{"text": " "}, nil},
 		"original_optimize":       {http.MethodPost, "/api/prompts/optimize", fields{"text": ""}, nil},

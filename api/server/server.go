@@ -60,7 +60,8 @@ const (
 	keepAlive         = 15 * time.Second
 )
 
-// Server is the HTTP surface. It holds nothing that changes once it is made, but for the wrong keys of the last minute.
+// Server is the HTTP surface. It holds nothing that changes once it is made, but for the submissions under way and the
+// wrong keys of the last minute.
 type Server struct {
 	cfg      Config
 	deps     Deps
@@ -72,8 +73,9 @@ type Server struct {
 	page     *page
 	guesses  *guesses
 	// acts is the log of what operators do; it does not heed LOG_LEVEL.
-	acts   *slog.Logger
-	engine *gin.Engine
+	acts     *slog.Logger
+	engine   *gin.Engine
+	underway underway
 }
 
 // New returns a server. It fails when a setting names a model or voice that is not in the catalogue, and when the

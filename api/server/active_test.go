@@ -1,0 +1,218 @@
+package server_test
+
+import (
+	"fmt"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/text2image-audio/text2image-audio/api/server"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/ledger"
+)
+
+func (b *bundle) submits(t testing.TB, options ...option) *reply {
+	t.Helper()
+	return b.request(t, http.MethodPost, "/api/jobs", goodBody, options...)
+}
+
+// refused checks that a submission was refused because its owner has too many jobs.
+func (r *reply) refused(t testing.TB) {
+	t.Helper()
+	r.problem(t, http.StatusTooManyRequests, "too_many_active_jobs")
+	if r.Header.Get("Retry-After") != "5" || r.Header.Get("Location") != "" {
+		t.Errorf("headers %v", r.Header)
+	}
+}
+
+// TestActiveJobsOfAGuest fills a guest's share, and makes room in each way there is.
+func TestActiveJobsOfAGuest(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	c, owner := guest()
+	var jobs []view
+	for range 4 {
+		var v view
+		b.submits(t, cookie(c)).expect(t, http.StatusAccepted).into(t, &v)
+		jobs = append(jobs, v)
+	}
+	b.submits(t, cookie(c)).refused(t)
+	// Nobody else is held up, and those whom nothing tells apart are not counted as one.
+	other, _ := guest()
+	b.submits(t, cookie(other)).expect(t, http.StatusAccepted)
+	for range 10 {
+		b.submits(t).expect(t, http.StatusAccepted)
+	}
+	// Running and retrying jobs are active.
+	b.progress(t, owner, &job.Progress{ID: jobs[0].ID, Status: job.StatusRunning, Delivery: 1, Step: 1})
+	b.progress(t, owner, &job.Progress{ID: jobs[1].ID, Status: job.StatusRetrying, Delivery: 1, Step: 1})
+	b.submits(t, cookie(c)).refused(t)
+	// A canceled one is not, and one that has ended is none as soon as it has, be it still in the queue.
+	b.request(t, http.MethodPost, "/api/jobs/"+jobs[2].ID+"/cancel", nil, cookie(c)).expect(t, http.StatusOK)
+	b.submits(t, cookie(c)).expect(t, http.StatusAccepted)
+	b.submits(t, cookie(c)).refused(t)
+	spec, err := b.queue.Find(t.Context(), owner, jobs[0].ID)
+	must(t, err)
+	record, _ := failed(job.CodeTimeout)(spec.Spec)
+	record.Spec, record.FinishedAt = spec.Spec, at(9)
+	must(t, b.store.CreateRecord(t.Context(), record))
+	b.submits(t, cookie(c)).expect(t, http.StatusAccepted)
+	b.submits(t, cookie(c)).refused(t)
+	if got := b.metric(t, "jobs_submitted_total"); got != 4+1+10+2 {
+		t.Errorf("%v submissions counted", got)
+	}
+}
+
+// TestActiveJobsOfEachLane has members and guests at their bounds, and without any.
+func TestActiveJobsOfEachLane(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		environ []string
+		lane    job.Lane
+		owner   string
+		most    int
+	}{
+		"guest":               {nil, job.LaneGuest, "g-1", 4},
+		"member":              {nil, job.LaneMember, "u1", 20},
+		"guest, two":          {[]string{"MAX_ACTIVE_JOBS_GUEST=2"}, job.LaneGuest, "g-1", 2},
+		"member, one":         {[]string{"MAX_ACTIVE_JOBS_MEMBER=1"}, job.LaneMember, "u1", 1},
+		"guest, no limit":     {[]string{"MAX_ACTIVE_JOBS_GUEST=0"}, job.LaneGuest, "g-1", 0},
+		"member, no limit":    {[]string{"MAX_ACTIVE_JOBS_MEMBER=0"}, job.LaneMember, "u1", 0},
+		"without a name":      {[]string{"MAX_ACTIVE_JOBS_GUEST=1"}, job.LaneGuest, job.OwnerAnonymous, 0},
+		"other lane's bounds": {[]string{"MAX_ACTIVE_JOBS_GUEST=1"}, job.LaneMember, "u1", 20},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, func(cfg *server.Config, _ *server.Deps) {
+				set := config(t, tc.environ...)
+				cfg.MaxActiveGuest, cfg.MaxActiveMember = set.MaxActiveGuest, set.MaxActiveMember
+			})
+			accepted := 0
+			for range 30 {
+				if b.accept(t, tc.owner, tc.lane) {
+					accepted++
+				}
+			}
+			want := tc.most
+			if want == 0 {
+				want = 30
+			}
+			if accepted != want {
+				t.Errorf("%d jobs accepted, want %d", accepted, want)
+			}
+		})
+	}
+}
+
+// accept submits a job below HTTP, as a caller of any lane, and reports whether it was accepted.
+func (b *bundle) accept(t testing.TB, owner string, lane job.Lane) bool {
+	t.Helper()
+	id, _, err := ledger.NewID()
+	must(t, err)
+	spec := newSpec(owner, id, job.KindImage, imageInput())
+	spec.Lane = lane
+	_, _, err = server.Accept(b.server, t.Context(), spec, false)
+	if err == nil {
+		return true
+	}
+	if code, status, _ := server.IsProblem(err); code != "too_many_active_jobs" || status != http.StatusTooManyRequests {
+		t.Errorf("submit: %v", err)
+	}
+	return false
+}
+
+// TestActiveJobsOfABurst sends a hundred submissions of one guest at once, and a few of another. Not one more gets
+// through than may, nor one less, whether each has a key or none has.
+func TestActiveJobsOfABurst(t *testing.T) {
+	t.Parallel()
+	for name, keyed := range map[string]bool{"plain": false, "keyed": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			c, owner := guest()
+			other, _ := guest()
+			var accepted atomic.Int32
+			var wg sync.WaitGroup
+			for n := range 100 {
+				wg.Go(func() {
+					options := []option{cookie(c)}
+					if keyed {
+						options = append(options, header("Idempotency-Key", fmt.Sprint(n)))
+					}
+					switch resp := b.submits(t, options...); resp.StatusCode {
+					case http.StatusAccepted:
+						accepted.Add(1)
+					case http.StatusTooManyRequests:
+					default:
+						t.Errorf("status %d: %s", resp.StatusCode, resp.body)
+					}
+				})
+			}
+			for range 4 {
+				wg.Go(func() { b.submits(t, cookie(other)).expect(t, http.StatusAccepted) })
+			}
+			wg.Wait()
+			ids, err := b.queue.OwnerIDs(t.Context(), owner)
+			must(t, err)
+			if accepted.Load() != 4 || len(ids) != 4 {
+				t.Errorf("%d accepted, %d in the queue, want 4", accepted.Load(), len(ids))
+			}
+			if n := server.Underway(b.server); n != 0 {
+				t.Errorf("%d owners are remembered", n)
+			}
+		})
+	}
+}
+
+// TestActiveJobsAndReplays repeats submissions of a guest whose share is full: it makes no job, so it is never refused.
+func TestActiveJobsAndReplays(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	c, owner := guest()
+	var ended view
+	b.keyed(t, "ended", goodBody, cookie(c)).expect(t, http.StatusAccepted).into(t, &ended)
+	entry, err := b.queue.Find(t.Context(), owner, ended.ID)
+	must(t, err)
+	b.settle(t, entry.Spec, &job.Record{Status: job.StatusFailed, Error: job.NewError(job.CodeTimeout, 504)})
+	for n := range 4 {
+		b.keyed(t, fmt.Sprint(n), goodBody, cookie(c)).expect(t, http.StatusAccepted)
+	}
+	b.keyed(t, "new", goodBody, cookie(c)).refused(t)
+	for key, status := range map[string]int{"0": http.StatusAccepted, "3": http.StatusAccepted, "ended": http.StatusOK} {
+		resp := b.keyed(t, key, goodBody, cookie(c)).expect(t, status)
+		if resp.Header.Get("Idempotent-Replayed") != "true" {
+			t.Errorf("%s: %v", key, resp.Header)
+		}
+		b.keyed(t, key, `{"kind":"prompt","input":{"text":"other"}}`, cookie(c)).problem(t, http.StatusUnprocessableEntity, "idempotency_key_reused")
+	}
+	// The refusal has not used the key up.
+	b.request(t, http.MethodPost, "/api/jobs/"+server.KeyedID(b.server, owner, "2")+"/cancel", nil, cookie(c)).expect(t, http.StatusOK)
+	if resp := b.keyed(t, "new", goodBody, cookie(c)).expect(t, http.StatusAccepted); resp.Header.Get("Idempotent-Replayed") != "" {
+		t.Error("a submission that was refused counts as made")
+	}
+}
+
+// TestActiveJobsOnTheOriginalRoutes is about guests who call the routes that wait.
+func TestActiveJobsOnTheOriginalRoutes(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	c, owner := guest()
+	for n := range 4 {
+		b.push(t, newSpec(owner, fmt.Sprint("j", n), job.KindImage, imageInput()))
+	}
+	for _, path := range originalRoutes {
+		for _, options := range [][]option{{cookie(c)}, {cookie(c), header("Prefer", "respond-async")}} {
+			resp := b.request(t, http.MethodPost, path, originalBody(path), options...)
+			resp.originalError(t, http.StatusTooManyRequests, "too_many_active_jobs")
+			if resp.Header.Get("Retry-After") != "5" || resp.Header.Get("X-Job-Id") != "" {
+				t.Errorf("%s: headers %v", path, resp.Header)
+			}
+		}
+	}
+	ids, err := b.queue.OwnerIDs(t.Context(), owner)
+	must(t, err)
+	if len(ids) != 4 {
+		t.Errorf("%d jobs in the queue", len(ids))
+	}
+}

@@ -2,6 +2,7 @@ package feed
 
 import (
 	"context"
+	"maps"
 	"math"
 	"sync"
 	"time"
@@ -10,8 +11,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
 )
 
-// workersAge is how long what the workers told about themselves is taken as true.
-const workersAge = 2 * time.Second
+// measuredAge is how long what the workers told about themselves, and what was counted in the queue, is taken as true.
+const measuredAge = time.Second
 
 // estimateTimeout bounds the requests for a position; a view is not held up by one.
 const estimateTimeout = 2 * time.Second
@@ -28,21 +29,36 @@ type position struct {
 func (p position) addTo(j *job.Job) {
 	ahead := p.ahead
 	j.QueuePosition = &ahead
-	if p.eta > 0 {
-		eta := p.eta
-		j.ETASeconds = &eta
+	showETA(j, p.eta)
+}
+
+// isNews reports whether a position is worth telling to whoever knows another one. An estimate that changes by little
+// is not: who watches it counts it down.
+func (p position) isNews(last position) bool {
+	if p.ahead != last.ahead || p.held != last.held || (p.eta == 0) != (last.eta == 0) {
+		return true
+	}
+	const share = 10
+	by := max(p.eta-last.eta, last.eta-p.eta)
+	return by > 1 && by*share > last.eta
+}
+
+func showETA(j *job.Job, seconds int) {
+	if seconds > 0 {
+		j.ETASeconds = &seconds
 	}
 }
 
-// estimator tells how long jobs take, from what the workers measured.
+// estimator tells how long jobs take, from what the workers measured and what is in the queue.
 type estimator struct {
 	queue   *queue.Queue
 	control *queue.Control
 
 	mu      sync.Mutex
-	read    time.Time
-	slots   map[job.Kind]int
-	seconds map[job.Kind]float64
+	workers time.Time
+	// counted is when the loads of a kind's lines were read.
+	counted map[job.Kind]time.Time
+	known   forecast
 }
 
 // place returns the place of a job in the queue; waits is false when the job no longer waits or cannot be asked about.
@@ -62,17 +78,14 @@ func (e *estimator) placeOf(ctx context.Context, entry *queue.Entry) (position, 
 		return position{}, false
 	}
 	p := position{ahead: ahead, held: e.held(entry.Spec)}
-	if p.held != "" {
-		// Nobody knows how long it stays closed.
-		return p, true
-	}
-	if slots, seconds := e.measured(ctx, entry.Spec.Kind); slots > 0 && seconds > 0 {
-		p.eta = int(math.Ceil(float64(ahead/slots+1) * seconds))
+	if p.held == "" {
+		of := lane{entry.Spec.Kind, entry.Spec.Lane}
+		p.eta = whole(e.forecast(ctx, of.kind).queued(of, ahead))
 	}
 	return p, true
 }
 
-// held returns what holds up a job that waits, or nothing.
+// held returns what holds up a job that waits, or nothing. Nobody knows how long it stays so, hence there is no estimate.
 func (e *estimator) held(spec *job.Spec) string {
 	if e.control == nil {
 		return ""
@@ -86,6 +99,7 @@ func (e *estimator) held(spec *job.Spec) string {
 func (e *estimator) add(ctx context.Context, s *job.Snapshot, j *job.Job) {
 	ctx, cancel := context.WithTimeout(ctx, estimateTimeout)
 	defer cancel()
+	kind := s.Spec.Kind
 	switch s.Status() {
 	case job.StatusQueued:
 		if s.Sequence == 0 {
@@ -95,45 +109,57 @@ func (e *estimator) add(ctx context.Context, s *job.Snapshot, j *job.Job) {
 			p.addTo(j)
 		}
 	case job.StatusRunning:
-		slots, seconds := e.measured(ctx, s.Spec.Kind)
-		if slots == 0 || seconds == 0 || s.Progress.StartedAt == nil {
+		showETA(j, whole(e.forecast(ctx, kind).running(kind, s.Progress, time.Now())))
+	case job.StatusRetrying:
+		if e.held(s.Spec) != "" {
 			return
 		}
-		eta := max(1, int(math.Ceil(seconds-time.Since(s.Progress.StartedAt.Time).Seconds())))
-		j.ETASeconds = &eta
-	case job.StatusRetrying, job.StatusSucceeded, job.StatusFailed, job.StatusCanceled:
+		showETA(j, whole(e.forecast(ctx, kind).retrying(kind, s.Progress, time.Now())))
+	case job.StatusSucceeded, job.StatusFailed, job.StatusCanceled:
 	}
 }
 
-// measured returns how many jobs of a kind all workers together run at once and how long one takes.
-func (e *estimator) measured(ctx context.Context, kind job.Kind) (slots int, seconds float64) {
+// whole rounds an estimate up to seconds.
+func whole(seconds float64) int {
+	const most = 1 << 30
+	return int(math.Ceil(min(seconds, most)))
+}
+
+// forecast returns what is known about a kind. It costs a request for the workers and one for each line of the kind's
+// pool, but only when they were not asked for a while.
+func (e *estimator) forecast(ctx context.Context, kind job.Kind) forecast {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if time.Since(e.read) > workersAge {
+	now := time.Now()
+	if now.Sub(e.workers) > measuredAge {
 		// Whatever the outcome, the next try is due in a while: a view must not wait for NATS again and again.
-		e.read = time.Now()
+		e.workers = now
 		if workers, err := e.queue.Workers(ctx); err == nil {
-			e.slots, e.seconds = sum(workers)
+			e.known.slots, e.known.seconds = sum(workers)
 		}
 	}
-	return e.slots[kind], e.seconds[kind]
+	if e.known.seconds[kind] > 0 {
+		e.count(ctx, kind, now)
+	}
+	known := e.known
+	known.loads = maps.Clone(known.loads)
+	return known
 }
 
-// sum adds the workers' slots and averages their run times, each weighed by its slots.
-func sum(workers []queue.Worker) (map[job.Kind]int, map[job.Kind]float64) {
-	slots, weight := map[job.Kind]int{}, map[job.Kind]int{}
-	seconds := map[job.Kind]float64{}
-	for _, w := range workers {
-		for kind, n := range w.Slots {
-			slots[kind] += n
-			if run := w.RunSeconds[kind]; run > 0 && n > 0 {
-				seconds[kind] += run * float64(n)
-				weight[kind] += n
+// count reads the loads of the lines of a kind's pool.
+func (e *estimator) count(ctx context.Context, kind job.Kind, now time.Time) {
+	if e.counted == nil {
+		e.counted, e.known.loads = make(map[job.Kind]time.Time), make(map[lane]load)
+	}
+	for _, k := range poolOf(kind) {
+		if now.Sub(e.counted[k]) <= measuredAge {
+			continue
+		}
+		e.counted[k] = now
+		for _, l := range job.Lanes() {
+			if waiting, inHand, err := e.queue.Depth(ctx, k, l); err == nil {
+				e.known.loads[lane{k, l}] = load{waiting, inHand}
 			}
 		}
 	}
-	for kind, n := range weight {
-		seconds[kind] /= float64(n)
-	}
-	return slots, seconds
 }

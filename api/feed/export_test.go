@@ -6,6 +6,52 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
+// Forecast is what estimates are made from: for each kind its slots and seconds, for each line what waits and what is in
+// hand.
+type Forecast struct {
+	Slots   map[job.Kind]int
+	Seconds map[job.Kind]float64
+	Waiting map[Line]int
+	InHand  map[Line]int
+}
+
+// Line is a kind and a lane.
+type Line struct {
+	Kind job.Kind
+	Lane job.Lane
+}
+
+func (f Forecast) forecast() forecast {
+	loads := make(map[lane]load)
+	for _, kind := range job.Kinds() {
+		for _, l := range job.Lanes() {
+			loads[lane{kind, l}] = load{f.Waiting[Line{kind, l}], f.InHand[Line{kind, l}]}
+		}
+	}
+	return forecast{f.Slots, f.Seconds, loads}
+}
+
+// Queued is queued.
+func (f Forecast) Queued(of Line, ahead int) float64 {
+	return f.forecast().queued(lane{of.Kind, of.Lane}, ahead)
+}
+
+// Running is running.
+func (f Forecast) Running(kind job.Kind, p *job.Progress, now time.Time) float64 {
+	return f.forecast().running(kind, p, now)
+}
+
+// Retrying is retrying.
+func (f Forecast) Retrying(kind job.Kind, p *job.Progress, now time.Time) float64 {
+	return f.forecast().retrying(kind, p, now)
+}
+
+// Sum is sum.
+var Sum = sum
+
+// News reports whether an estimate is news to whoever knows another one for the same place.
+func News(eta, known int) bool { return position{eta: eta}.isNews(position{eta: known}) }
+
 // Roster opens the memory of a stream of many jobs to the tests.
 type Roster struct{ *roster }
 

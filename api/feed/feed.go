@@ -100,7 +100,8 @@ type Event struct {
 }
 
 // View returns the job as the API shows it, with its place in the queue and the estimated seconds to its end where they
-// apply. It costs two requests for a job that waits, none otherwise.
+// apply. It costs two requests for a job that waits, and a few more for any that has not ended when none was estimated
+// for a while.
 func (f *Feed) View(ctx context.Context, s *job.Snapshot) *job.Job {
 	j := f.Show(s)
 	f.estimate.add(ctx, s, j)

@@ -61,9 +61,9 @@ func (o *roster) sweep(now time.Time) {
 	maps.DeleteFunc(o.ended, func(_ string, at time.Time) bool { return now.Sub(at) > lateness })
 }
 
-// move takes note of a job's place in the queue and reports whether it is another one than before.
+// move takes note of a job's place in the queue and reports whether that is news.
 func (o *roster) move(id string, place position) bool {
-	if last, known := o.places[id]; known && last == place {
+	if last, known := o.places[id]; known && !place.isNews(last) {
 		return false
 	}
 	o.places[id] = place

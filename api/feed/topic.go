@@ -212,7 +212,7 @@ func (t *topic) tick(owner, id string) {
 				return
 			}
 			place, waits := t.feed.estimate.place(t.ctx, owner, id)
-			if waits && place != last {
+			if waits && place.isNews(last) {
 				last = place
 				t.tell(notice{owner: owner, id: id, position: &place})
 			}

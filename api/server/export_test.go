@@ -21,7 +21,7 @@ var (
 	// EncodeSequences makes cursors of the operator's routes.
 	EncodeSequences = encodeSequences
 	DecodeSequences = decodeSequences
-	Accept       = (*Server).accept
+	Accept          = (*Server).accept
 )
 
 const MaxBody = maxBody

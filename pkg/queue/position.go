@@ -86,13 +86,23 @@ func (q *Queue) States(ctx context.Context) ([]LaneState, error) {
 	return states, nil
 }
 
-func (q *Queue) state(ctx context.Context, kind job.Kind, lane job.Lane) (LaneState, error) {
+// Depth returns how many jobs of a kind and lane have never been handed out, and how many run or wait for another try.
+// It costs one request.
+func (q *Queue) Depth(ctx context.Context, kind job.Kind, lane job.Lane) (waiting, inHand int, err error) {
 	consumer, err := q.js.Consumer(ctx, broker.StreamJobs, broker.ConsumerName(kind, lane))
 	if err != nil {
-		return LaneState{}, fmt.Errorf("ask for the queue's depth: %w", err)
+		return 0, 0, fmt.Errorf("ask for the queue's depth: %w", err)
 	}
 	info := consumer.CachedInfo()
-	state := LaneState{Kind: kind, Lane: lane, Waiting: int(min(info.NumPending, 1<<30)), InHand: info.NumAckPending}
+	return int(min(info.NumPending, 1<<30)), info.NumAckPending, nil
+}
+
+func (q *Queue) state(ctx context.Context, kind job.Kind, lane job.Lane) (LaneState, error) {
+	waiting, inHand, err := q.Depth(ctx, kind, lane)
+	if err != nil {
+		return LaneState{}, err
+	}
+	state := LaneState{Kind: kind, Lane: lane, Waiting: waiting, InHand: inHand}
 	first, err := q.stream.GetMsg(ctx, 1, jetstream.WithGetMsgSubject(broker.LaneSubject(kind, lane)))
 	switch {
 	case errors.Is(err, jetstream.ErrMsgNotFound), errors.Is(err, nats.ErrNoResponders):

@@ -52,7 +52,7 @@ type Processor struct {
 	mu      sync.Mutex
 	started time.Time
 	running map[*attempt]struct{}
-	seconds map[job.Kind]float64
+	runs    map[job.Kind]average
 	// news asks for an announcement ahead of time.
 	news    chan struct{}
 	breaker *breaker
@@ -69,7 +69,7 @@ func New(cfg Config, deps Deps) (*Processor, error) {
 		cfg: cfg, id: id, mode: deps.Mode, version: deps.Version,
 		queue: deps.Queue, store: deps.Store, generator: deps.Generator, metrics: deps.Metrics, log: deps.Log,
 		now: time.Now, trouble: trouble{log: deps.Log},
-		running: make(map[*attempt]struct{}), seconds: make(map[job.Kind]float64), news: make(chan struct{}, 1),
+		running: make(map[*attempt]struct{}), runs: make(map[job.Kind]average), news: make(chan struct{}, 1),
 		control: deps.Control, breaker: &breaker{
 			cfg: cfg, worker: id, control: deps.Control, metrics: deps.Metrics, log: deps.Log, now: time.Now,
 			seeking: make(map[string]bool), asked: make(map[string]time.Time), failures: make(map[string]int),

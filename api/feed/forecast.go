@@ -1,0 +1,161 @@
+package feed
+
+import (
+	"math"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/queue"
+)
+
+// memberTurns is how many times in a row a busy pool serves the members before it serves the guests, as long as both
+// wait; workers hold to it.
+const memberTurns = 3
+
+// poolOf returns the kinds that share their slots with a kind, itself included. Text kinds are worked by one pool.
+func poolOf(kind job.Kind) []job.Kind {
+	if kind == job.KindPrompt || kind == job.KindTranslation {
+		return []job.Kind{job.KindPrompt, job.KindTranslation}
+	}
+	return []job.Kind{kind}
+}
+
+// lane is one line of waiting jobs.
+type lane struct {
+	kind job.Kind
+	lane job.Lane
+}
+
+// load is how much there is of a line: jobs that wait for their first attempt, and jobs in workers' hands, of which
+// some may wait for another.
+type load struct{ waiting, inHand int }
+
+// forecast is what estimates are made from: what the workers can do, and what they have to.
+type forecast struct {
+	// slots is how many jobs of a kind all workers together run at once. Kinds of one pool have the same slots.
+	slots map[job.Kind]int
+	// seconds is how long a job of a kind runs.
+	seconds map[job.Kind]float64
+	loads   map[lane]load
+}
+
+// queued estimates the seconds to the end of a job that waits behind so many of its kind and lane, 0 when there is
+// nothing to go by: no worker, or none that has measured.
+//
+// The job ends after its own run and after those that start before it, shared among the slots.
+func (f forecast) queued(of lane, ahead int) float64 {
+	slots, run := float64(f.slots[of.kind]), f.seconds[of.kind]
+	if slots <= 0 || run <= 0 {
+		return 0
+	}
+	before, work := f.before(of, ahead)
+	free := slots - f.busy(of.kind)
+	if before < free {
+		return run
+	}
+	if before > 0 {
+		// What finds a slot at once delays nobody but by keeping it.
+		work *= (before - free) / before
+	}
+	return f.first(of.kind, free/slots) + work/slots + run
+}
+
+// first estimates the seconds until the next slot is free, when so large a share of them begins to run now. Runs that
+// are under way began at different times, so the first one ends soon; runs that begin together end together, for those
+// behind them after half a run and more.
+func (f forecast) first(kind job.Kind, idle float64) float64 {
+	slots, run := float64(f.slots[kind]), f.seconds[kind]
+	return run * (idle*(slots+1)/(2*slots) + (1-idle)/(slots+1))
+}
+
+// before returns how many jobs start before one that waits behind so many of its kind and lane, and how many seconds
+// they run. Kinds of a pool take turns, and so do the lanes: members first, every fourth time the guests.
+func (f forecast) before(of lane, ahead int) (jobs, work float64) {
+	jobs, work = float64(ahead), float64(ahead)*f.seconds[of.kind]
+	for _, kind := range poolOf(of.kind) {
+		if kind != of.kind {
+			n := math.Min(float64(f.loads[lane{kind, of.lane}].waiting), float64(ahead))
+			jobs, work = jobs+n, work+n*f.secondsOf(kind, of.kind)
+		}
+	}
+	other, most := job.LaneMember, memberTurns*(jobs+1)
+	if of.lane == job.LaneMember {
+		other, most = job.LaneGuest, math.Floor(jobs/memberTurns)
+	}
+	var waiting, theirs float64
+	for _, kind := range poolOf(of.kind) {
+		n := float64(f.loads[lane{kind, other}].waiting)
+		waiting, theirs = waiting+n, theirs+n*f.secondsOf(kind, of.kind)
+	}
+	if n := math.Min(waiting, most); n > 0 {
+		jobs, work = jobs+n, work+theirs*n/waiting
+	}
+	return jobs, work
+}
+
+// secondsOf returns how long a job of a kind runs, taking it for like another while it was not measured.
+func (f forecast) secondsOf(kind, like job.Kind) float64 {
+	if s := f.seconds[kind]; s > 0 {
+		return s
+	}
+	return f.seconds[like]
+}
+
+// busy returns how many slots of a kind's pool are taken, at the most. Jobs that wait for another attempt are in hand
+// and take none, but nothing tells how many those are.
+func (f forecast) busy(kind job.Kind) float64 {
+	inHand := 0
+	for _, k := range poolOf(kind) {
+		for _, l := range job.Lanes() {
+			inHand += f.loads[lane{k, l}].inHand
+		}
+	}
+	return float64(min(inHand, f.slots[kind]))
+}
+
+// running estimates the seconds to the end of a job that runs, 0 when there is nothing to go by. One that runs for
+// longer than usual may end any moment. When a later attempt has begun is not known; it is given a whole run.
+func (f forecast) running(kind job.Kind, p *job.Progress, now time.Time) float64 {
+	run := f.seconds[kind]
+	if f.slots[kind] <= 0 || run <= 0 || p.StartedAt == nil {
+		return 0
+	}
+	if p.Delivery > 1 {
+		return run
+	}
+	return min(max(run-now.Sub(p.StartedAt.Time).Seconds(), 1), run)
+}
+
+// retrying estimates the seconds to the end of a job that waits for another attempt, 0 when there is nothing to go by.
+// When its time has come such a job goes before those that have not started.
+func (f forecast) retrying(kind job.Kind, p *job.Progress, now time.Time) float64 {
+	slots, run := float64(f.slots[kind]), f.seconds[kind]
+	if slots <= 0 || run <= 0 || p.NextAttemptAt == nil {
+		return 0
+	}
+	wait := max(p.NextAttemptAt.Sub(now).Seconds(), 0)
+	if f.busy(kind) >= slots {
+		wait += f.first(kind, 0)
+	}
+	return wait + run
+}
+
+// sum adds the workers' slots and averages their run times. A slot that is twice as quick works twice as many jobs, so
+// it is speeds that are added. A worker that has not measured is taken for like the others.
+func sum(workers []queue.Worker) (slots map[job.Kind]int, seconds map[job.Kind]float64) {
+	slots, seconds = map[job.Kind]int{}, map[job.Kind]float64{}
+	measured, speed := map[job.Kind]int{}, map[job.Kind]float64{}
+	for _, w := range workers {
+		for kind, n := range w.Slots {
+			slots[kind] += max(n, 0)
+			if run := w.RunSeconds[kind]; run > 0 && n > 0 {
+				measured[kind] += n
+				speed[kind] += float64(n) / run
+			}
+		}
+	}
+	for kind, n := range measured {
+		seconds[kind] = float64(n) / speed[kind]
+	}
+	return slots, seconds
+}

@@ -154,6 +154,7 @@ type view struct {
 	FinishedAt    string `json:"finished_at"`
 	Attempt       int    `json:"attempt"`
 	QueuePosition *int   `json:"queue_position"`
+	Progress      int    `json:"progress"`
 	Cancel        string `json:"cancel"`
 	PartialText   string `json:"partial_text"`
 	Result        *struct {
@@ -162,15 +163,13 @@ type view struct {
 			Original  string `json:"original"`
 			Optimized string `json:"optimized"`
 		} `json:"prompt"`
-		Media []struct {
-			URL         string `json:"url"`
-			ContentType string `json:"content_type"`
-			Bytes       int    `json:"bytes"`
-			SHA256      string `json:"sha256"`
-			Width       int    `json:"width"`
-			Height      int    `json:"height"`
-			Seed        *int64 `json:"seed"`
-		} `json:"media"`
+		Media   []medium `json:"media"`
+		Missing []struct {
+			Index int `json:"index"`
+			Error struct {
+				Code string `json:"code"`
+			} `json:"error"`
+		} `json:"missing"`
 	} `json:"result"`
 	Error *struct {
 		Code string `json:"code"`
@@ -180,6 +179,20 @@ type view struct {
 func (v view) ended() bool {
 	return v.Status == "succeeded" || v.Status == "failed" || v.Status == "canceled"
 }
+
+// medium is a picture or recording as a client reads it.
+type medium struct {
+	URL         string `json:"url"`
+	ContentType string `json:"content_type"`
+	Bytes       int    `json:"bytes"`
+	SHA256      string `json:"sha256"`
+	Width       int    `json:"width"`
+	Height      int    `json:"height"`
+	Seed        *int64 `json:"seed"`
+}
+
+// below returns an address below the job's.
+func (v view) below(rest string) string { return "/api/jobs/" + v.ID + "/" + rest }
 
 // submit sends a job and expects it to be accepted.
 func (i *instance) submit(t testing.TB, body any, headers ...string) view {

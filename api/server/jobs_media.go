@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"mime"
@@ -15,7 +16,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
 
-// getMedia is GET /api/jobs/:id/media/:index: the bytes of one picture or recording of a job that has ended.
+// getMedia is GET /api/jobs/:id/media/:index: the bytes of one picture or recording. Those of a set are there one by one,
+// before the job has ended.
 func (s *Server) getMedia(c *gin.Context) error {
 	vary(c, "Cookie")
 	id, err := jobID(c)
@@ -28,9 +30,12 @@ func (s *Server) getMedia(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	m, ok := mediaAt(snap, c.Param("index"))
-	if !ok {
+	m, err := s.mediaAt(ctx, snap, c.Param("index"))
+	if errors.Is(err, store.ErrNotFound) {
 		return &problem{code: codeMediaNotFound}
+	}
+	if err != nil {
+		return err
 	}
 	transfer, opened, end := opening(c.Request.Context())
 	defer end()
@@ -53,18 +58,27 @@ func (s *Server) getMedia(c *gin.Context) error {
 	return nil
 }
 
-// mediaAt finds a medium by the index in the path, written as we write it.
-func mediaAt(snap *job.Snapshot, text string) (job.Media, bool) {
+// mediaAt finds a medium by the index in the path, written as we write it. What a job that has not ended has made so far
+// is there for good: it fails with store.ErrNotFound for what is not. It costs one request for such a job.
+func (s *Server) mediaAt(ctx context.Context, snap *job.Snapshot, text string) (job.Media, error) {
 	index, err := strconv.Atoi(text)
-	if err != nil || strconv.Itoa(index) != text || snap.Record == nil || snap.Record.Result == nil {
-		return job.Media{}, false
+	if err != nil || strconv.Itoa(index) != text || index < 0 {
+		return job.Media{}, store.ErrNotFound
 	}
-	for _, m := range snap.Record.Result.Media {
-		if m.Index == index {
-			return m, true
+	if snap.Record == nil {
+		if in, ok := snap.Spec.Input.(*job.ImageInput); !ok || index >= in.Count() {
+			return job.Media{}, store.ErrNotFound
+		}
+		return s.deps.Store.MediaInfo(ctx, snap.Spec.Owner, snap.Spec.ID, index)
+	}
+	if snap.Record.Result != nil {
+		for _, m := range snap.Record.Result.Media {
+			if m.Index == index {
+				return m, nil
+			}
 		}
 	}
-	return job.Media{}, false
+	return job.Media{}, store.ErrNotFound
 }
 
 const unknownType = "application/octet-stream"

@@ -32,6 +32,8 @@ type Progress struct {
 	Optimized string `json:"optimized,omitempty"`
 	// Usage is what improving the prompt used.
 	Usage *Usage `json:"usage,omitempty"`
+	// Media are the pictures of a set that are there already, in order.
+	Media []Media `json:"media,omitempty"`
 	// Refused names the pictures of a set that will never be made; they are not asked for again.
 	Refused []Missing `json:"refused,omitempty"`
 	// PartialText is what a language model has written so far.

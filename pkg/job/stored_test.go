@@ -70,6 +70,7 @@ func shapes() map[string]shape {
 		"progress_running.json": {&job.Progress{
 			ID: "j", Status: job.StatusRunning, Stage: job.StageGenerating, Delivery: 2, Step: 3, Attempt: 3, Counts: counts,
 			StartedAt: started, Percent: ptr(40), Optimized: "a red fox", Worker: "w1",
+			Media: []job.Media{{Index: 1, ContentType: "image/png", Bytes: 123, SHA256: "abc", Width: 512, Height: 768, Seed: ptr(int64(8))}},
 		}, progress},
 		"progress_retrying.json": {&job.Progress{
 			ID: "j", Status: job.StatusRetrying, Delivery: 2, Step: 4, Attempt: 3, Counts: counts, StartedAt: started,

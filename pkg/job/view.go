@@ -85,6 +85,9 @@ func (s *Snapshot) View() *Job {
 			}
 			j.Hold(w)
 		}
+		if len(p.Media) > 0 {
+			j.showResult(&Result{Media: p.Media})
+		}
 	}
 	return j
 }
@@ -93,14 +96,17 @@ func (j *Job) showEnd(r *Record) {
 	finished := r.FinishedAt
 	j.StartedAt, j.FinishedAt, j.Attempt = r.StartedAt, &finished, r.Attempt
 	j.Cancel, j.Error = r.Cancel, r.Error
-	if r.Result == nil {
-		return
+	if r.Result != nil {
+		j.showResult(r.Result)
 	}
-	view := &ResultView{Media: []MediaView{}, Text: r.Result.Text, Prompt: r.Result.Prompt, Missing: r.Result.Missing}
-	for _, m := range r.Result.Media {
+}
+
+func (j *Job) showResult(r *Result) {
+	view := &ResultView{Media: []MediaView{}, Text: r.Text, Prompt: r.Prompt, Missing: r.Missing}
+	for _, m := range r.Media {
 		url := j.Links.Self + "/media/" + strconv.Itoa(m.Index)
 		view.Media = append(view.Media, MediaView{Media: m, URL: url})
 		j.Links.Media = append(j.Links.Media, url)
 	}
-	j.Result, j.Usage = view, r.Result.Usage
+	j.Result, j.Usage = view, r.Usage
 }

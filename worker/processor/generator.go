@@ -154,6 +154,7 @@ func (t *Task) Store(ctx context.Context, p store.Product, of int) error {
 	}
 	percent := done * 100 / of
 	return a.update(ctx, func(pr *job.Progress) {
+		pr.Media = t.stored()
 		// Pictures that arrive together may come here in any order.
 		if pr.Percent == nil || *pr.Percent < percent {
 			pr.Percent = &percent

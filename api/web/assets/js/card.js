@@ -42,7 +42,8 @@ export class Card {
   update(job) {
     this.#job = job;
     this.#since = Date.now();
-    const shape = isEnded(job) ? job.status : 'pending';
+    // The pictures of a set come one by one.
+    const shape = isEnded(job) ? job.status : `pending ${job.result?.media.length ?? 0}`;
     if (this.#built !== shape) {
       this.#built = shape;
       this.#build();
@@ -85,11 +86,15 @@ export class Card {
       this.#bar = el('div', { class: 'progress', 'aria-hidden': 'true' }, el('span'));
       // What is being written changes too often to be read out; the finished text is.
       this.#draft = el('p', { class: 'draft', 'aria-hidden': 'true' });
-      this.#body.replaceChildren(this.#line, this.#bar, this.#draft);
+      this.#body.replaceChildren(...[this.#line, this.#bar, this.#draft, job.result && this.#pictures(job)].filter(Boolean));
     }
     this.#detail.textContent = settings(job).join(' · ');
     this.#detail.hidden = this.#detail.textContent === '';
     this.#tools.replaceChildren(...this.#buttons(job));
+  }
+
+  #pictures(job) {
+    return pictures(job, (index) => this.#actions.view(job, index));
   }
 
   #end(job) {
@@ -97,7 +102,7 @@ export class Card {
     if (job.status === 'failed') return [el('p', { class: 'line bad', text: failureSentence(job.error ?? {}, known) })];
     const { media = [], text, prompt, missing = [] } = job.result ?? {};
     const parts = [];
-    if (job.kind === 'image' && media.length > 0) parts.push(pictures(job, (index) => this.#actions.view(job, index)));
+    if (job.kind === 'image' && media.length > 0) parts.push(this.#pictures(job));
     if (job.kind === 'audio' && media.length > 0) parts.push(recording(job));
     if (missing.length > 0) {
       const reason = failureSentence(missing[0].error, known);

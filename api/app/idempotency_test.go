@@ -1,0 +1,243 @@
+package app_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/queue"
+	"github.com/text2image-audio/text2image-audio/pkg/simulator"
+)
+
+// keyed sends a submission for one picture of a prompt under an idempotency key.
+func (i *instance) keyed(t testing.TB, key, prompt string) answer {
+	t.Helper()
+	return i.do(t, http.MethodPost, "/api/jobs", boat(prompt), "Idempotency-Key: "+key)
+}
+
+func boat(prompt string) fields {
+	return fields{"kind": "image", "input": fields{"prompt": prompt, "width": 64, "height": 64}}
+}
+
+// TestOneKeyThroughTwoProcesses sends one submission fifty times at once through two processes, while the job waits,
+// runs and ends, and goes on after it has left the queue and after a restart of both.
+func TestOneKeyThroughTwoProcesses(t *testing.T) {
+	t.Parallel()
+	for name, held := range map[string]bool{"while it runs": true, "while it ends": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t)
+			if held {
+				if err := s.simulator().Script(simulator.Rule{Kind: simulator.KindImage, Hold: true}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			one, two := run(t, s.api(t, s.address())), run(t, s.api(t, s.address()))
+			one.visit(t)
+			two.cookie = one.cookie
+			const times = 50
+			ids := make([]string, times)
+			var first atomic.Int32
+			var wg sync.WaitGroup
+			for n := range times {
+				wg.Go(func() {
+					resp := []*instance{one, two}[n%2].keyed(t, "the-key", "a boat")
+					if resp.StatusCode != http.StatusAccepted && resp.StatusCode != http.StatusOK {
+						t.Errorf("status %d: %s", resp.StatusCode, resp.body)
+						return
+					}
+					if resp.Header.Get("Idempotent-Replayed") == "" {
+						first.Add(1)
+					}
+					var v view
+					resp.decode(t, &v)
+					ids[n] = v.ID
+				})
+			}
+			wg.Wait()
+			for _, id := range ids {
+				if id == "" || id != ids[0] {
+					t.Fatalf("ids %v", ids)
+				}
+			}
+			if first.Load() != 1 {
+				t.Errorf("%d were told that theirs is the first", first.Load())
+			}
+			s.simulator().Release()
+			done := one.wait(t, ids[0])
+			s.drained(t)
+			again := func(i *instance, when string) {
+				t.Helper()
+				resp := i.keyed(t, `"the-key"`, "a boat")
+				var v view
+				resp.decode(t, &v)
+				if resp.StatusCode != http.StatusOK || resp.Header.Get("Idempotent-Replayed") != "true" || v.ID != done.ID || v.FinishedAt != done.FinishedAt {
+					t.Errorf("%s: %d %v %s", when, resp.StatusCode, resp.Header, resp.body)
+				}
+				if resp := i.keyed(t, "the-key", "another boat"); resp.StatusCode != http.StatusUnprocessableEntity {
+					t.Errorf("%s, another body: %d %s", when, resp.StatusCode, resp.body)
+				}
+			}
+			again(one, "after the end, one")
+			again(two, "after the end, two")
+			one.stop(t)
+			two.stop(t)
+			three := start(t, s.api(t, s.address()))
+			three.cookie = one.cookie
+			again(three, "after a restart")
+			s.drained(t)
+			if got := s.simulator().Count(simulator.KindImage, ""); got != 1 || done.Status != "succeeded" {
+				t.Errorf("%d upstream calls, the job %s", got, done.Status)
+			}
+		})
+	}
+}
+
+// drained waits until no job is in the queue.
+func (s *site) drained(t *testing.T) {
+	t.Helper()
+	s.eventually(t, "the queue is empty", func(q *queue.Queue) bool {
+		states, err := q.States(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, state := range states {
+			if state.Waiting > 0 || state.InHand > 0 || state.OldestAge > 0 {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+func (s *site) eventually(t *testing.T, what string, see func(*queue.Queue) bool) {
+	t.Helper()
+	q, err := queue.New(t.Context(), s.nats)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := time.NewTicker(5 * time.Millisecond)
+	defer again.Stop()
+	for end := time.Now().Add(hang); !see(q); <-again.C {
+		if time.Now().After(end) {
+			t.Fatalf("never: %s", what)
+		}
+	}
+}
+
+// TestAnswerThatWasLost has callers that send a submission and hang up: at once, or when the job is stored. Each sends
+// it once more, to another process.
+func TestAnswerThatWasLost(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	one, two := start(t, s.api(t, s.address())), start(t, s.api(t, s.address()))
+	// The worker's slots are taken, so that the jobs stay where they can be looked for.
+	if err := s.simulator().Script(simulator.Rule{Kind: simulator.KindImage, Hold: true}); err != nil {
+		t.Fatal(err)
+	}
+	const rounds = 20
+	var ids []string
+	for n := range rounds {
+		key, prompt := fmt.Sprintf("lost-%d", n), fmt.Sprintf("boat number %d.", n)
+		hangUp := one.send(t, key, boat(prompt))
+		isStored := n%2 == 0
+		if isStored {
+			s.eventually(t, "the job is stored", func(q *queue.Queue) bool {
+				queued, err := q.OwnerIDs(t.Context(), job.OwnerAnonymous)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return len(queued) == n+1
+			})
+		}
+		hangUp()
+		resp := two.keyed(t, key, prompt)
+		if resp.StatusCode != http.StatusAccepted || (isStored && resp.Header.Get("Idempotent-Replayed") != "true") {
+			t.Fatalf("again: %d %v %s", resp.StatusCode, resp.Header, resp.body)
+		}
+		var v view
+		resp.decode(t, &v)
+		ids = append(ids, v.ID)
+	}
+	s.simulator().Release()
+	s.simulator().Clear()
+	for n, id := range ids {
+		if v := two.wait(t, id); v.Status != "succeeded" {
+			t.Errorf("job %d: %s", n, v.Status)
+		}
+		if got := s.simulator().Count(simulator.KindImage, fmt.Sprintf("boat number %d.", n)); got != 1 {
+			t.Errorf("job %d: %d upstream calls", n, got)
+		}
+	}
+	s.drained(t)
+}
+
+// send writes a submission to a connection of its own and returns what closes that, without a look at the answer.
+func (i *instance) send(t *testing.T, key string, body fields) (hangUp func()) {
+	t.Helper()
+	data, err := json.Marshal(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", i.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = fmt.Fprintf(conn, "POST /api/jobs HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\nIdempotency-Key: %s\r\n\r\n%s",
+		i.Addr(), len(data), key, data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func() { _ = conn.Close() }
+}
+
+// TestConfirmationThatWasLost cuts the API off from NATS when the confirmation of a submission is on its way. The job
+// is stored, worked and gone before the API can ask again, and must not be made twice.
+func TestConfirmationThatWasLost(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		headers []string
+		held    bool
+	}{
+		"plain, worked meanwhile": {nil, false},
+		"keyed, worked meanwhile": {[]string{"Idempotency-Key: k"}, false},
+		"plain, still running":    {nil, true},
+		"keyed, still running":    {[]string{"Idempotency-Key: k"}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t)
+			if tc.held {
+				if err := s.simulator().Script(simulator.Rule{Kind: simulator.KindImage, Hold: true}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			line := newCutter(t, s.address())
+			i := start(t, s.api(t, line.address))
+			i.visit(t)
+			line.armed.Store(true)
+			v := i.submit(t, boat("a boat"), tc.headers...)
+			if line.armed.Load() {
+				t.Fatal("nothing was cut off, so nothing was tried")
+			}
+			s.simulator().Release()
+			if done := i.wait(t, v.ID); done.Status != "succeeded" {
+				t.Errorf("the job %s", done.Status)
+			}
+			s.drained(t)
+			var page struct {
+				Jobs []view `json:"jobs"`
+			}
+			i.do(t, http.MethodGet, "/api/jobs", nil).decode(t, &page)
+			if got := s.simulator().Count(simulator.KindImage, ""); got != 1 || len(page.Jobs) != 1 {
+				t.Errorf("%d upstream calls for %d jobs", got, len(page.Jobs))
+			}
+		})
+	}
+}

@@ -1,0 +1,110 @@
+package app_test
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/text2image-audio/text2image-audio/api/app"
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
+	"github.com/text2image-audio/text2image-audio/pkg/simulator"
+	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
+	worker "github.com/text2image-audio/text2image-audio/worker/app"
+)
+
+// site is an installation in several parts: a NATS with a port, a worker, and as many API processes as a test starts.
+type site struct {
+	nats   *broker.Broker
+	worker *worker.Worker
+}
+
+// newSite runs a NATS and a worker until the test ends.
+func newSite(t *testing.T, variables ...string) *site {
+	t.Helper()
+	s := &site{nats: brokertest.Start(t, func(c *broker.Config) { c.Listen = "127.0.0.1:0" })}
+	s.worker = worker.New(config(t, t.TempDir(), variables...).Worker, s.nats, telemetry.NewMetrics(), discard())
+	if err := s.worker.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), hang)
+		defer cancel()
+		if err := s.worker.Stop(ctx); err != nil {
+			t.Errorf("stop worker: %v", err)
+		}
+	})
+	return s
+}
+
+func (s *site) simulator() *simulator.Simulator { return s.worker.Simulator() }
+
+// address is where API processes find NATS, without the scheme.
+func (s *site) address() string { return strings.TrimPrefix(s.nats.ClientURL(), "nats://") }
+
+// api returns the settings of an API process that finds NATS at an address.
+func (s *site) api(t *testing.T, address string, variables ...string) app.Config {
+	t.Helper()
+	return config(t, t.TempDir(), append([]string{
+		"NATS_URL=nats://" + address, "JWT_SECRET=the same secret for every process",
+	}, variables...)...)
+}
+
+// cutter is a line to NATS. When armed it cuts the first confirmation of a stored job off, and the connection with it.
+type cutter struct {
+	address string
+	armed   atomic.Bool
+}
+
+func newCutter(t *testing.T, server string) *cutter {
+	t.Helper()
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &cutter{address: listener.Addr().String()}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			client, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			upstream, err := new(net.Dialer).DialContext(context.WithoutCancel(t.Context()), "tcp", server)
+			if err != nil {
+				_ = client.Close()
+				continue
+			}
+			wg.Go(func() { pass(upstream, client, nil) })
+			wg.Go(func() { pass(client, upstream, c.cut) })
+		}
+	})
+	t.Cleanup(func() {
+		_ = listener.Close()
+		wg.Wait()
+	})
+	return c
+}
+
+func (c *cutter) cut(b []byte) bool {
+	return bytes.Contains(b, []byte(`{"stream":"JOBS",`)) && c.armed.CompareAndSwap(true, false)
+}
+
+// pass copies until either side ends, or until cut says so.
+func pass(to, from net.Conn, cut func([]byte) bool) {
+	defer func() { _, _ = to.Close(), from.Close() }()
+	buffer := make([]byte, 64<<10)
+	for {
+		n, err := from.Read(buffer)
+		if err != nil || (cut != nil && cut(buffer[:n])) {
+			return
+		}
+		if _, err := to.Write(buffer[:n]); err != nil {
+			return
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
 // BenchmarkPush makes jobs durable, one after the other, with and without a write through to the disk for each.
@@ -37,5 +38,34 @@ func BenchmarkScan20000(b *testing.B) {
 		if found != jobs {
 			b.Fatal(found)
 		}
+	}
+}
+
+// BenchmarkOwnerIDs counts an owner's three jobs among those of others, as every submission of a bounded owner does.
+func BenchmarkOwnerIDs(b *testing.B) {
+	for _, others := range []int{0, 1_000, 100_000} {
+		b.Run("others="+strconv.Itoa(others), func(b *testing.B) {
+			q, nats := start(b)
+			for i := range 3 {
+				push(b, q, spec(job.KindImage, job.LaneGuest, "u1", "own"+strconv.Itoa(i)))
+				for n := range others / 3 {
+					// Nothing waits for these: with an answer to each the benchmark would be about them.
+					s := spec(job.KindImage, job.LaneGuest, "g"+strconv.Itoa(n%5000), strconv.Itoa(i)+"-"+strconv.Itoa(n))
+					data, err := s.Encode()
+					if err != nil {
+						b.Fatal(err)
+					}
+					if _, err := nats.JetStream().PublishAsync(broker.JobSubject(s.Kind, s.Lane, s.Owner, s.ID), data); err != nil {
+						b.Fatal(err)
+					}
+				}
+				<-nats.JetStream().PublishAsyncComplete()
+			}
+			for b.Loop() {
+				if ids, err := q.OwnerIDs(b.Context(), "u1"); err != nil || len(ids) != 3 {
+					b.Fatalf("%v, %v", ids, err)
+				}
+			}
+		})
 	}
 }

@@ -216,3 +216,24 @@ func TestActiveJobsOnTheOriginalRoutes(t *testing.T) {
 		t.Errorf("%d jobs in the queue", len(ids))
 	}
 }
+
+// TestActiveJobsAndRetries does a job again that failed: that makes a job like any other, once for each key.
+func TestActiveJobsAndRetries(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	c, owner := guest()
+	b.failed(t, owner, "before", job.CodeTimeout)
+	var again view
+	b.retry(t, "before", nil, cookie(c), header("Idempotency-Key", "again")).expect(t, http.StatusAccepted).into(t, &again)
+	for range 3 {
+		b.submits(t, cookie(c)).expect(t, http.StatusAccepted)
+	}
+	b.retry(t, "before", nil, cookie(c)).refused(t)
+	b.retry(t, "before", nil, cookie(c), header("Idempotency-Key", "more")).refused(t)
+	resp := b.retry(t, "before", nil, cookie(c), header("Idempotency-Key", "again")).expect(t, http.StatusAccepted)
+	if resp.Header.Get("Idempotent-Replayed") != "true" {
+		t.Errorf("the repeated retry: %v", resp.Header)
+	}
+	b.request(t, http.MethodPost, "/api/jobs/"+again.ID+"/cancel", nil, cookie(c)).expect(t, http.StatusOK)
+	b.retry(t, "before", nil, cookie(c)).expect(t, http.StatusAccepted)
+}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/text2image-audio/text2image-audio/api/server"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
@@ -32,7 +33,7 @@ func (b *bundle) failed(t testing.TB, owner, id, code string) *job.Spec {
 
 func TestRetry(t *testing.T) {
 	t.Parallel()
-	b := setup(t)
+	b := setup(t, func(cfg *server.Config, _ *server.Deps) { cfg.MaxActiveGuest = 0 })
 	c, me := guest()
 	b.failed(t, me, "mine", job.CodeTimeout)
 	for name, tc := range map[string]struct {

@@ -1,0 +1,79 @@
+//go:build unix
+
+package lab
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/chaos/claims"
+)
+
+// report writes what was done and found.
+func (e *experiment) report() {
+	line := func(label, format string, args ...any) {
+		_, _ = fmt.Fprintf(e.out, "  %-15s "+format+"\n", append([]any{label}, args...)...)
+	}
+	_, _ = fmt.Fprintln(e.out)
+	line("seed", "%d", e.cfg.Seed)
+	line("faults", "%s", summary(e.trouble.counts))
+	jobs := e.book.Jobs()
+	ends, deleted, codes := map[string]int{}, 0, map[string]int{}
+	for _, j := range jobs {
+		if j.Deleted {
+			deleted++
+		}
+		if j.End != nil {
+			ends[j.End.Status]++
+			if j.End.Error != nil {
+				codes[j.End.Error.Code]++
+			}
+		}
+	}
+	line("accepted", "%d jobs", len(jobs))
+	line("ended once", "%s; %d of them deleted", summary(ends), deleted)
+	if ends[claims.Failed] > 0 {
+		line("failed for", "%s", summary(codes))
+	}
+	made, needed := e.audit.upstream(jobs)
+	line("upstream calls", "%d, and %d would have done: %.2f times", made, needed, float64(made)/float64(max(1, needed)))
+	for _, what := range slices.Sorted(maps.Keys(e.load.recoveries)) {
+		n, median, longest := e.load.recovered(what)
+		line("recovery", "after %d kills of %s: median %s, longest %s", n, what, median.Round(time.Millisecond), longest.Round(time.Millisecond))
+	}
+	line("last end", "%s after the healing", e.ending.Round(100*time.Millisecond))
+	line("answers", "%s", summary(e.load.answers.counts))
+	line("read backward", "%d", e.book.Backward())
+	busiest := make(map[string]int)
+	for _, c := range append(slices.Clone(e.plant.apis), e.plant.workers...) {
+		busiest[c.name] = e.plant.readLogs(c)
+	}
+	line("busiest second", "%s log lines", summary(busiest))
+	faults := e.book.Faults()
+	if len(faults) == 0 {
+		_, _ = fmt.Fprintf(e.out, "\nPASS in %s\n", time.Since(e.begun).Round(time.Second))
+		return
+	}
+	_, _ = fmt.Fprintf(e.out, "\nFAIL: %d violations\n", len(faults))
+	for _, f := range faults[:min(len(faults), maxFaultsShown)] {
+		_, _ = fmt.Fprintf(e.out, "  %s\n", f)
+	}
+}
+
+// maxFaultsShown is enough to see what is wrong.
+const maxFaultsShown = 50
+
+// summary writes counts as "3 this, 4 that", in the order of the names.
+func summary(counts map[string]int) string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(counts)) {
+		parts = append(parts, fmt.Sprintf("%d %s", counts[name], name))
+	}
+	if len(parts) == 0 {
+		return "none"
+	}
+	return strings.Join(parts, ", ")
+}

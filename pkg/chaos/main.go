@@ -1,0 +1,58 @@
+//go:build unix
+
+// The program chaos is the crash laboratory: it tries the real programs in all weathers and exits with 1 when a job was
+// lost, ended twice or changed its end. deploy/chaos.md says how to read what it prints.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/chaos/lab"
+)
+
+const (
+	exitFound = 1
+	exitUsage = 2
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	cfg := lab.Config{Module: "."}
+	flags := flag.NewFlagSet("chaos", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.Uint64Var(&cfg.Seed, "seed", 0, "decides which faults and requests come and when; 0 draws one")
+	flags.DurationVar(&cfg.Duration, "duration", 2*time.Minute, "how long faults and requests come")
+	flags.IntVar(&cfg.Nodes, "nodes", 1, "number of nats-servers, 1 or 3")
+	flags.IntVar(&cfg.Jobs, "jobs", 600, "most jobs to submit")
+	flags.BoolVar(&cfg.Race, "race", false, "build the programs with the race detector")
+	flags.BoolVar(&cfg.Keep, "keep", false, "keep logs and data when nothing is wrong, too")
+	flags.StringVar(&cfg.Only, "only", "", "the one kind of fault that comes, such as \"kill nats\"")
+	if err := flags.Parse(args); err != nil || flags.NArg() > 0 {
+		return exitUsage
+	}
+	if cfg.Seed == 0 {
+		cfg.Seed = uint64(rand.Uint32()) //nolint:gosec // Any will do.
+	}
+	good, err := lab.Run(ctx, cfg, stdout)
+	if err != nil {
+		_, _ = fmt.Fprintf(stderr, "chaos: %v\n", err)
+		return exitUsage
+	}
+	if !good {
+		return exitFound
+	}
+	return 0
+}

@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"regexp"
-	"strconv"
 	"sync"
 	"time"
 
@@ -21,8 +20,9 @@ type audit struct {
 	wg    sync.WaitGroup
 	stop  context.CancelFunc
 
-	mu     sync.Mutex
-	stored map[string]int
+	mu sync.Mutex
+	// stored is the sequence under which each job's end is stored.
+	stored map[string]string
 	calls  map[string]int
 	seen   uint64
 }
@@ -39,7 +39,7 @@ func startAudit(ctx context.Context, p *plant) (*audit, error) {
 	if err := sub.SetPendingLimits(-1, -1); err != nil {
 		return nil, fmt.Errorf("watch stored writes: %w", err)
 	}
-	a := &audit{plant: p, stored: make(map[string]int), calls: make(map[string]int)}
+	a := &audit{plant: p, stored: make(map[string]string), calls: make(map[string]int)}
 	ctx, a.stop = context.WithCancel(ctx)
 	a.wg.Go(func() {
 		for {
@@ -53,7 +53,7 @@ func startAudit(ctx context.Context, p *plant) (*audit, error) {
 			}
 			event, _, id, ok := broker.ParseEventSubject(m.Subject)
 			if ok && event == broker.EventResult && len(m.Data) > 0 {
-				a.record(id, m.Header.Get("Nats-Last-Sequence"))
+				a.record(id, m.Header.Get("Nats-Sequence"), m.Header.Get("Nats-Last-Sequence"))
 			}
 		}
 	})
@@ -65,14 +65,15 @@ func startAudit(ctx context.Context, p *plant) (*audit, error) {
 	return a, nil
 }
 
-// record enters a stored end; the sequence before it tells whether there was one already.
-func (a *audit) record(id, before string) {
+// record enters a stored end: its sequence, and that of an end before it, which there must not be. A cluster whose leader
+// changes may tell of the same one twice.
+func (a *audit) record(id, sequence, before string) {
 	a.mu.Lock()
-	a.stored[id]++
-	n := a.stored[id]
+	first, again := a.stored[id]
+	a.stored[id] = sequence
 	a.mu.Unlock()
-	if last, err := strconv.Atoi(before); n > 1 || err != nil || last != 0 {
-		a.plant.book.Fault("the end of %s was stored %d times; there was one at sequence %q before", id, n, before)
+	if (again && first != sequence) || before != "0" {
+		a.plant.book.Fault("two ends of %s are stored: sequences %s and %s, and %s before", id, first, sequence, before)
 	}
 }
 

@@ -137,7 +137,19 @@ func (t *trouble) kill(ctx context.Context, d *rand.Rand, from []*process) bool 
 
 // killAll is a power cut that the disks survive.
 func (t *trouble) killAll(ctx context.Context, d *rand.Rand) bool {
-	all := t.plant.all()
+	return t.killTogether(ctx, d, "everything", t.plant.all())
+}
+
+// killMost takes the quorum from a cluster.
+func (t *trouble) killMost(ctx context.Context, d *rand.Rand) bool {
+	var some []*process
+	for _, i := range d.Perm(len(t.plant.nodes))[:len(t.plant.nodes)/2+1] {
+		some = append(some, t.plant.nodes[i].process)
+	}
+	return t.killTogether(ctx, d, "most nats", some)
+}
+
+func (t *trouble) killTogether(ctx context.Context, d *rand.Rand, what string, all []*process) bool {
 	for i, c := range all {
 		if !c.take() {
 			for _, taken := range all[:i] {
@@ -152,7 +164,7 @@ func (t *trouble) killAll(ctx context.Context, d *rand.Rand) bool {
 	for _, c := range all {
 		<-c.end()
 	}
-	t.killed("everything")
+	t.killed(what)
 	sleep(ctx, between(d, 0, time.Second))
 	for _, c := range all {
 		t.again(ctx, c, 0)

@@ -72,10 +72,13 @@ func (n *node) configure(maxStore int64) error {
 	if len(n.routes) > 1 {
 		// Without no_advertise clients would learn the nodes' own addresses and go around the disturbed lines.
 		_, _ = fmt.Fprintf(&b, "cluster { name: lab, listen: %q, no_advertise: true, routes: [", n.route)
-		for _, r := range n.routes {
-			_, _ = fmt.Fprintf(&b, " nats-route://%s", r)
+		for i, r := range n.routes {
+			if i > 0 {
+				b.WriteString(", ")
+			}
+			_, _ = fmt.Fprintf(&b, "%q", "nats-route://"+r)
 		}
-		b.WriteString(" ] }\n")
+		b.WriteString("] }\n")
 	}
 	if err := os.WriteFile(n.config, []byte(b.String()), 0o600); err != nil {
 		return fmt.Errorf("configure %s: %w", n.name, err)

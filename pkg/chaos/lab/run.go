@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/chaos/claims"
@@ -49,7 +50,7 @@ func Run(ctx context.Context, cfg Config, out io.Writer) (good bool, err error) 
 	}
 	e := &experiment{cfg: cfg, out: out, book: claims.NewBook(), begun: time.Now()}
 	if e.plant, err = newPlant(ctx, cfg, dir, built, e.book); err != nil {
-		return false, err
+		return false, fmt.Errorf("%w; %s", err, strings.Join(e.book.Faults(), "; "))
 	}
 	defer e.plant.stop(context.WithoutCancel(ctx))
 	if err := e.run(ctx); err != nil {

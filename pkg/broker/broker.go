@@ -57,10 +57,11 @@ func (b *Broker) open(ctx context.Context) error {
 	b.js = js
 	ctx, cancel := context.WithTimeout(ctx, declareTimeout)
 	defer cancel()
-	if err := checkServer(ctx, b.nc, js); err != nil {
+	err = insist(ctx, func(ctx context.Context) error { return checkServer(ctx, b.nc, js) })
+	if err != nil {
 		return err
 	}
-	return declare(ctx, js, b.cfg)
+	return insist(ctx, func(ctx context.Context) error { return declare(ctx, js, b.cfg) })
 }
 
 // Conn returns the connection.

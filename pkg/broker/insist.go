@@ -1,0 +1,49 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+const (
+	// tryTimeout bounds one try of what is tried again. A request that reaches a cluster before it has elected its leaders
+	// is never answered, so waiting for longer does not help.
+	tryTimeout = 5 * time.Second
+	tryPause   = 250 * time.Millisecond
+)
+
+// insist tries again and again, until ctx ends, for as long as the cluster is still forming. do must be idempotent.
+func insist(ctx context.Context, do func(context.Context) error) error {
+	for {
+		try, cancel := context.WithTimeout(ctx, tryTimeout)
+		err := do(try)
+		cancel()
+		if err == nil || !Unavailable(err) {
+			return err
+		}
+		timer := time.NewTimer(tryPause)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return err
+		}
+	}
+}
+
+// codeNoPeers is the answer to who wants more replicas than there are servers so far.
+const codeNoPeers = 10005
+
+// Unavailable reports whether an error is what NATS answers, or leaves unanswered, while it starts or has no leaders: the
+// same request may succeed a moment later.
+func Unavailable(err error) bool {
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout) || errors.Is(err, nats.ErrNoResponders) {
+		return true
+	}
+	var api *jetstream.APIError
+	return errors.As(err, &api) && (api.Code == 503 || api.ErrorCode == codeNoPeers)
+}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/api/feed"
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/ledger"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
@@ -28,7 +29,7 @@ func (s *Server) explain(ctx context.Context, err error) *problem {
 	}
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	if s.deps.Broker.Check(ctx) != nil {
+	if broker.Unavailable(err) || s.deps.Broker.Check(ctx) != nil {
 		return &problem{code: codeUnavailable, retryAfter: retryUnavailable, cause: err}
 	}
 	return &problem{code: codeInternal, cause: err}
@@ -56,6 +57,7 @@ var known = []struct {
 	{ledger.ErrKeyReused, codeKeyReused, 0},
 	{queue.ErrFull, codeQueueFull, retryFull},
 	{store.ErrFull, codeUnavailable, retryFull},
+	{store.ErrUndecided, codeUnavailable, retryUnavailable},
 	{queue.ErrUnavailable, codeUnavailable, retryUnavailable},
 	{context.DeadlineExceeded, codeUnavailable, retryUnavailable},
 	// A newer program wrote it; one of those, or this one after its upgrade, can read it.

@@ -68,23 +68,19 @@ func (l *Ledger) Submit(ctx context.Context, spec *job.Spec, keyed bool) (snap *
 			return nil, false, err
 		}
 	}
-	receipt, err := l.queue.Push(ctx, spec, keyed)
+	receipt, first, err := l.push(ctx, spec, keyed)
 	if err == nil {
 		err = l.passed(StepPush)
 	}
 	if err != nil {
 		return nil, false, err
 	}
+	if first != nil {
+		return replay(first, spec, keyed)
+	}
 	fresh := &job.Snapshot{Spec: spec, Sequence: receipt.Sequence}
 	if !keyed && !receipt.Repeated {
 		return fresh, false, nil
-	}
-	if receipt.AlreadyThere {
-		first, err := l.readLeader(ctx, spec.Owner, spec.ID)
-		if err != nil {
-			return nil, false, fmt.Errorf("read the job that is there: %w", err)
-		}
-		return replay(first, spec, keyed)
 	}
 	// Nothing was in the queue, but the job may have been there, been worked and been settled.
 	record, err := l.store.RecordLeader(ctx, spec.Owner, spec.ID)
@@ -98,6 +94,42 @@ func (l *Ledger) Submit(ctx context.Context, spec *job.Spec, keyed bool) (snap *
 		return nil, false, err
 	}
 	return replay(&job.Snapshot{Spec: record.Spec, Record: record}, spec, keyed)
+}
+
+const (
+	// undecidedPause and undecidedTries bound the wait for another submission that is on its way.
+	undecidedPause = 50 * time.Millisecond
+	undecidedTries = 60
+)
+
+// push puts a job into the queue, or returns the one with its id that is there already. A cluster refuses a publish as soon
+// as another one to the subject is on its way, which nobody can read yet and which may still come to nothing; it is then
+// tried again.
+func (l *Ledger) push(ctx context.Context, spec *job.Spec, keyed bool) (receipt queue.Receipt, first *job.Snapshot, err error) {
+	for tries := 0; ; tries++ {
+		receipt, err = l.queue.Push(ctx, spec, keyed || tries > 0)
+		receipt.Repeated = receipt.Repeated || tries > 0
+		if err != nil || !receipt.AlreadyThere {
+			return receipt, nil, err
+		}
+		first, err = l.readLeader(ctx, spec.Owner, spec.ID)
+		if err == nil {
+			return receipt, first, nil
+		}
+		if !errors.Is(err, ErrNotFound) {
+			return receipt, nil, fmt.Errorf("read the job that is there: %w", err)
+		}
+		if tries == undecidedTries {
+			return receipt, nil, fmt.Errorf("%w: another submission of the job is still on its way", queue.ErrUnavailable)
+		}
+		timer := time.NewTimer(undecidedPause)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return receipt, nil, fmt.Errorf("%w: %w", queue.ErrUnavailable, context.Cause(ctx))
+		}
+	}
 }
 
 func replay(first *job.Snapshot, spec *job.Spec, keyed bool) (*job.Snapshot, bool, error) {
@@ -129,9 +161,20 @@ func (l *Ledger) Read(ctx context.Context, owners []string, id string) (*job.Sna
 	return nil, ErrNotFound
 }
 
-// readDirect reads from whichever replica answers.
+// readDirect reads from whichever replica answers, but asks the leader whether the job has not ended yet: nobody is told
+// that a job goes on who was told before, perhaps by another replica, how it ended.
 func (l *Ledger) readDirect(ctx context.Context, owner, id string) (*job.Snapshot, error) {
-	return l.read(ctx, owner, id, l.store.Record, l.store.Progress, l.queue.Find)
+	return l.read(ctx, owner, id, l.record, l.store.Progress, l.queue.Find)
+}
+
+// record returns how a job ended. An end never changes, so that a replica's word is enough; only the leader knows that
+// there is none.
+func (l *Ledger) record(ctx context.Context, owner, id string) (*job.Record, error) {
+	r, err := l.store.Record(ctx, owner, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return l.store.RecordLeader(ctx, owner, id)
+	}
+	return r, err
 }
 
 // readLeader reads from the leaders of the streams.

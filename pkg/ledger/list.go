@@ -59,7 +59,7 @@ const readAtOnce = 100
 // List returns a page of an owner's history. It costs two requests to learn which jobs there are, whatever their number,
 // and up to three for each hundred jobs that are looked at.
 func (l *Ledger) List(ctx context.Context, owner string, f Filter) (*Page, error) {
-	marks, err := l.history(ctx, owner)
+	marks, finished, err := l.history(ctx, owner)
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +76,7 @@ func (l *Ledger) List(ctx context.Context, owner string, f Filter) (*Page, error
 	for len(marks) > 0 {
 		part := marks[:min(readAtOnce, len(marks))]
 		marks = marks[len(part):]
-		snaps, err := l.readMany(ctx, owner, part)
+		snaps, err := l.readMany(ctx, owner, part, finished)
 		if err != nil {
 			return nil, err
 		}
@@ -112,7 +112,7 @@ func (l *Ledger) Active(ctx context.Context, owner string) ([]*job.Snapshot, err
 		for i, id := range part {
 			marks[i].ID = id
 		}
-		snaps, err := l.readMany(ctx, owner, marks)
+		snaps, err := l.readMany(ctx, owner, marks, nil)
 		if err != nil {
 			return nil, err
 		}
@@ -125,18 +125,22 @@ func (l *Ledger) Active(ctx context.Context, owner string) ([]*job.Snapshot, err
 	return active, nil
 }
 
-// history returns the marks of all jobs of an owner, the newest first.
-func (l *Ledger) history(ctx context.Context, owner string) ([]Mark, error) {
+// history returns the marks of all jobs of an owner, the newest first, and which of them have ended as the leader knows.
+func (l *Ledger) history(ctx context.Context, owner string) ([]Mark, map[string]bool, error) {
 	// The queue is asked first: a job that is settled in between is then in both lists and not in neither.
 	queued, err := l.queue.OwnerIDs(ctx, owner)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	finished, err := l.store.OwnerIDs(ctx, owner)
+	ended, err := l.store.OwnerIDs(ctx, owner)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	ids := append(finished, queued...)
+	finished := make(map[string]bool, len(ended))
+	for _, id := range ended {
+		finished[id] = true
+	}
+	ids := append(ended, queued...)
 	slices.Sort(ids)
 	ids = slices.Compact(ids)
 	marks := make([]Mark, 0, len(ids))
@@ -149,16 +153,16 @@ func (l *Ledger) history(ctx context.Context, owner string) ([]Mark, error) {
 		}
 	}
 	for part := range slices.Chunk(dateless, readAtOnce) {
-		snaps, err := l.readMany(ctx, owner, part)
+		snaps, err := l.readMany(ctx, owner, part, finished)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		for _, snap := range snaps {
 			marks = append(marks, markOf(snap.Spec))
 		}
 	}
 	slices.SortFunc(marks, compareMarks)
-	return marks, nil
+	return marks, finished, nil
 }
 
 // createdAt returns the moment that a UUIDv7 carries, which is the moment of submission. The id of a keyed job carries
@@ -173,8 +177,9 @@ func createdAt(id string) (time.Time, bool) {
 }
 
 // readMany reads jobs of an owner and returns them in the order of the marks; those that have vanished are left out. It
-// costs one request for each of the three places, and some for each job that none of them knew: a replica may be behind.
-func (l *Ledger) readMany(ctx context.Context, owner string, marks []Mark) ([]*job.Snapshot, error) {
+// costs one request for each of the three places, and some for each job that none of them knew, or whose end the replica
+// that answered did not know and finished names: a replica may be behind.
+func (l *Ledger) readMany(ctx context.Context, owner string, marks []Mark, finished map[string]bool) ([]*job.Snapshot, error) {
 	ids := make([]string, len(marks))
 	for i, m := range marks {
 		ids[i] = m.ID
@@ -204,7 +209,7 @@ func (l *Ledger) readMany(ctx context.Context, owner string, marks []Mark) ([]*j
 		switch r, e := records[id], entries[id]; {
 		case r != nil:
 			snap = &job.Snapshot{Spec: r.Spec, Record: r}
-		case e != nil:
+		case e != nil && !finished[id]:
 			snap, err = l.expire(ctx, &job.Snapshot{Spec: e.Spec, Progress: progresses[id], Sequence: e.Sequence})
 		default:
 			snap, err = l.Read(ctx, []string{owner}, id)

@@ -56,18 +56,18 @@ func (s *Store) PutMedia(ctx context.Context, owner, id string, m job.Media, dat
 	if err != nil {
 		return job.Media{}, fmt.Errorf("encode manifest: %w", err)
 	}
-	err = s.create(ctx, broker.ManifestSubject(owner, id, m.Index), encoded)
-	if errors.Is(err, ErrExists) {
-		first, err := s.manifest(ctx, owner, id, m.Index)
-		if err != nil {
-			return job.Media{}, err
-		}
-		return first.Media, nil
-	}
+	msg, err := s.createOrFirst(ctx, broker.ManifestSubject(owner, id, m.Index), encoded)
 	if err != nil {
 		return job.Media{}, fmt.Errorf("store manifest: %w", err)
 	}
-	return m, nil
+	if msg == nil {
+		return m, nil
+	}
+	first, err := decodeManifest(msg.Data)
+	if err != nil {
+		return job.Media{}, err
+	}
+	return first.Media, nil
 }
 
 // MediaInfo returns the description of a stored medium. It fails with ErrNotFound and asks the stream's leader.
@@ -87,8 +87,12 @@ func (s *Store) manifest(ctx context.Context, owner, id string, index int) (*man
 	case err != nil:
 		return nil, fmt.Errorf("read manifest: %w", err)
 	}
+	return decodeManifest(msg.Data)
+}
+
+func decodeManifest(data []byte) (*manifest, error) {
 	var m manifest
-	if err := json.Unmarshal(msg.Data, &m); err != nil {
+	if err := json.Unmarshal(data, &m); err != nil {
 		return nil, fmt.Errorf("decode manifest: %w", err)
 	}
 	if m.V > job.Version {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
@@ -51,30 +52,24 @@ func (s *Store) Settle(ctx context.Context, r *job.Record, products []Product, a
 	if err := passed(after, StepMedia); err != nil {
 		return nil, false, err
 	}
-	err = s.CreateRecord(ctx, r)
-	if errors.Is(err, ErrExists) {
-		first, err := s.first(ctx, r)
-		if err != nil {
-			return nil, false, err
-		}
-		return first, same(first, r), passed(after, StepRecord)
-	}
+	data, err := r.Encode()
 	if err != nil {
 		return nil, false, err
 	}
-	return r, true, passed(after, StepRecord)
-}
-
-// first returns the record that stood in the way of r.
-func (s *Store) first(ctx context.Context, r *job.Record) (*job.Record, error) {
-	first, err := s.RecordLeader(ctx, r.Spec.Owner, r.Spec.ID)
+	msg, err := s.createOrFirst(ctx, broker.RecordSubject(r.Spec.Owner, r.Spec.ID), data)
 	switch {
-	case errors.Is(err, ErrNotFound):
-		return nil, errors.Join(ErrDeleted, s.deleteMedia(ctx, r.Spec.Owner, r.Spec.ID))
 	case err != nil:
-		return nil, fmt.Errorf("read the record that was first: %w", err)
+		return nil, false, err
+	case msg == nil:
+		return r, true, passed(after, StepRecord)
+	case len(msg.Data) == 0:
+		return nil, false, errors.Join(ErrDeleted, s.deleteMedia(ctx, r.Spec.Owner, r.Spec.ID))
 	}
-	return first, nil
+	first, err := job.DecodeRecord(msg.Data)
+	if err != nil {
+		return nil, false, fmt.Errorf("read the record that was first: %w", err)
+	}
+	return first, same(first, r), passed(after, StepRecord)
 }
 
 // same reports whether the record that stood in the way is the very one that was to be written: an earlier try was

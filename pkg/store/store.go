@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -21,6 +22,8 @@ var (
 	ErrConflict = errors.New("changed meanwhile")
 	// ErrDeleted is returned to whoever ends a job that was deleted meanwhile.
 	ErrDeleted = errors.New("the job was deleted")
+	// ErrUndecided is returned when somebody else's write has been on its way for too long to tell what becomes of it.
+	ErrUndecided = errors.New("another write is still on its way")
 	// ErrFull is returned when the store takes no more.
 	ErrFull = errors.New("the store is full")
 )
@@ -90,6 +93,44 @@ func (s *Store) CreateRecord(ctx context.Context, r *job.Record) error {
 func (s *Store) create(ctx context.Context, subject string, data []byte) error {
 	_, err := s.js.Publish(ctx, subject, data, jetstream.WithExpectLastSequencePerSubject(0))
 	return published(err, ErrExists)
+}
+
+const (
+	// undecidedPause and undecidedTries bound the wait for a write that is on its way.
+	undecidedPause = 50 * time.Millisecond
+	undecidedTries = 60
+)
+
+// createOrFirst publishes to a subject that must be empty, or returns the message that is there already.
+//
+// A cluster refuses a write as soon as another one to the subject is on its way: nobody can read that one yet, and it may
+// still come to nothing, with the leader that took it. Whoever took the refusal for its success, or the emptiness for a
+// deletion, could lose both. So the write is tried again, for a while, until there is something to read; it fails with
+// ErrUndecided after that.
+func (s *Store) createOrFirst(ctx context.Context, subject string, data []byte) (first *jetstream.RawStreamMsg, err error) {
+	for tries := 0; ; tries++ {
+		err := s.create(ctx, subject, data)
+		if !errors.Is(err, ErrExists) {
+			return nil, err
+		}
+		first, err := broker.LeaderLast(ctx, s.js, broker.ResultsStream, subject)
+		if err == nil {
+			return first, nil
+		}
+		if !errors.Is(err, jetstream.ErrMsgNotFound) {
+			return nil, fmt.Errorf("read what was stored first: %w", err)
+		}
+		if tries == undecidedTries {
+			return nil, ErrUndecided
+		}
+		timer := time.NewTimer(undecidedPause)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, fmt.Errorf("%w: %w", ErrUndecided, context.Cause(ctx))
+		}
+	}
 }
 
 // published gives the answers to a conditional publish their names.

@@ -1,0 +1,198 @@
+package brokertest
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/env"
+)
+
+// nodes is the number of servers of a cluster, the least that can lose one.
+const nodes = 3
+
+const (
+	// formTimeout bounds the wait for a cluster to form or to take a node back; it is a guard against hanging.
+	formTimeout = time.Minute
+	lookEvery   = 20 * time.Millisecond
+)
+
+const (
+	host = "127.0.0.1"
+	// Ports are chosen below those that the system gives to outgoing connections: one of them could take the port of a
+	// node while that is stopped.
+	firstPort = 10000
+	lastPort  = 20000
+	portTries = 100
+)
+
+// Cluster is three nats-servers in this process that hold everything three times.
+type Cluster struct {
+	t       testing.TB
+	servers [nodes]*server.Server
+	options [nodes]*server.Options
+}
+
+// StartCluster returns a cluster that has elected its leaders and is stopped when the test ends. Its servers do not tell
+// clients of each other, so that a client talks to the nodes that it was given and no others.
+func StartCluster(t testing.TB) *Cluster {
+	t.Helper()
+	c := &Cluster{t: t}
+	var routes []*url.URL
+	for i := range nodes {
+		port := freePort(t)
+		c.options[i] = &server.Options{
+			ServerName: "node-" + strconv.Itoa(i), Host: host, Port: freePort(t), NoSigs: true, NoLog: true,
+			JetStream: true, StoreDir: t.TempDir(), SyncAlways: true,
+			Cluster: server.ClusterOpts{Name: "test", Host: host, Port: port, NoAdvertise: true},
+		}
+		routes = append(routes, &url.URL{Scheme: "nats-route", Host: net.JoinHostPort(host, strconv.Itoa(port))})
+	}
+	t.Cleanup(func() {
+		for i := range nodes {
+			c.Stop(i)
+		}
+	})
+	for i, opts := range c.options {
+		opts.Routes = routes
+		c.start(i)
+	}
+	for i := range nodes {
+		c.ready(i)
+	}
+	c.await("the cluster to form", func() bool {
+		for _, s := range c.servers {
+			if s.JetStreamIsLeader() {
+				return len(s.JetStreamClusterPeers()) == nodes
+			}
+		}
+		return false
+	})
+	return c
+}
+
+// URL returns the addresses of the given nodes as NATS_URL takes them, of all nodes when none is given.
+func (c *Cluster) URL(of ...int) string {
+	if len(of) == 0 {
+		of = []int{0, 1, 2}
+	}
+	var urls []string
+	for _, i := range of {
+		urls = append(urls, "nats://"+net.JoinHostPort(host, strconv.Itoa(c.options[i].Port)))
+	}
+	return strings.Join(urls, ",")
+}
+
+// Open returns a broker that knows the given nodes, all when none is given, and is closed when the test ends.
+func (c *Cluster) Open(of ...int) *broker.Broker {
+	c.t.Helper()
+	ctx, cancel := context.WithTimeout(c.t.Context(), formTimeout)
+	defer cancel()
+	b, err := broker.Open(ctx, broker.Config{URL: env.Secret(c.URL(of...)), Replicas: nodes}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		c.t.Fatalf("open broker on a cluster: %v", err)
+	}
+	c.t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(c.t.Context()), formTimeout)
+		defer cancel()
+		if err := b.Close(ctx); err != nil {
+			c.t.Errorf("close broker: %v", err)
+		}
+	})
+	return b
+}
+
+// Stop stops a node; its data stay. A node that is stopped already is left alone.
+func (c *Cluster) Stop(i int) {
+	c.t.Helper()
+	if s := c.servers[i]; s != nil {
+		s.Shutdown()
+		s.WaitForShutdown()
+	}
+}
+
+// Restart starts stopped nodes on their data and their ports and returns when they are healthy: they have then caught up with
+// the others, so that another node may be stopped. Nodes that were away together come back together: one that has forgotten
+// what lay in memory does not count for an election unless all nodes take part.
+func (c *Cluster) Restart(stopped ...int) {
+	c.t.Helper()
+	for _, i := range stopped {
+		c.start(i)
+	}
+	for _, i := range stopped {
+		c.ready(i)
+		c.await("node "+strconv.Itoa(i)+" to be healthy", func() bool {
+			return c.servers[i].Healthz(nil).Status == "ok"
+		})
+	}
+}
+
+// Leader returns the node that leads a stream, and waits until there is one.
+func (c *Cluster) Leader(stream string) int {
+	c.t.Helper()
+	leader := -1
+	c.await("a leader of "+stream, func() bool {
+		for i, s := range c.servers {
+			if s.Running() && s.JetStreamIsStreamLeader(server.DEFAULT_GLOBAL_ACCOUNT, stream) {
+				leader = i
+			}
+		}
+		return leader >= 0
+	})
+	return leader
+}
+
+func (c *Cluster) start(i int) {
+	c.t.Helper()
+	s, err := server.NewServer(c.options[i])
+	if err != nil {
+		c.t.Fatalf("configure node %d: %v", i, err)
+	}
+	c.servers[i] = s
+	s.Start()
+}
+
+// ready waits until a node serves. One that is alone waits for the others first.
+func (c *Cluster) ready(i int) {
+	c.t.Helper()
+	if !c.servers[i].ReadyForConnections(formTimeout) {
+		c.t.Fatalf("node %d did not start", i)
+	}
+}
+
+func (c *Cluster) await(what string, there func() bool) {
+	c.t.Helper()
+	ticker := time.NewTicker(lookEvery)
+	defer ticker.Stop()
+	for limit := time.After(formTimeout); !there(); {
+		select {
+		case <-ticker.C:
+		case <-limit:
+			c.t.Fatalf("waited %s for %s", formTimeout, what)
+		}
+	}
+}
+
+// freePort returns a port on which nobody listens.
+func freePort(t testing.TB) int {
+	t.Helper()
+	for range portTries {
+		port := firstPort + rand.IntN(lastPort-firstPort) //nolint:gosec // Any will do.
+		l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", net.JoinHostPort(host, strconv.Itoa(port)))
+		if err == nil {
+			_ = l.Close()
+			return port
+		}
+	}
+	t.Fatalf("%d ports are taken", portTries)
+	return 0
+}

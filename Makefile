@@ -3,6 +3,12 @@
 MODULE   := github.com/text2image-audio/text2image-audio
 FUZZTIME ?= 20s
 
+# The crash laboratory: seed 0 draws one; nodes are 1 or 3.
+SEED     ?= 0
+DURATION ?= 2m
+NODES    ?= 1
+JOBS     ?= 600
+
 # The linter is built from source at one version, through the module proxy.
 LINT_VERSION := v2.15.0
 LINT         := .bin/$(LINT_VERSION)/golangci-lint
@@ -19,7 +25,7 @@ LDFLAGS    = -s -w -X $(STAMP).version=$(VERSION) -X $(STAMP).commit=$(COMMIT) -
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: ## Run the whole system on this machine: API, worker, NATS and simulated upstreams
@@ -34,7 +40,15 @@ test: ## Run all tests in random order under the race detector
 	go test -race -shuffle=on ./...
 
 .PHONY: check
-check: build vet format test tidy lint ## All that CI asks for, in its order
+check: build vet format test chaos-short tidy lint ## All that CI asks for, in its order
+
+.PHONY: chaos
+chaos: ## Kill, pause and cut the real programs for DURATION (2m) with NODES (1 or 3), and look for lost jobs
+	go run ./pkg/chaos -seed '$(SEED)' -duration '$(DURATION)' -nodes '$(NODES)' -jobs '$(JOBS)'
+
+.PHONY: chaos-short
+chaos-short: ## The same for some seconds, always with the same faults
+	go run ./pkg/chaos -seed 1 -duration 12s -jobs 60
 
 .PHONY: vet
 vet: ## Run go vet

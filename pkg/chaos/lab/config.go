@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -41,8 +43,8 @@ func (c *Config) Validate() error {
 	if c.Jobs < 1 {
 		errs = append(errs, errors.New("jobs must be at least 1"))
 	}
-	if _, ok := faultKinds()[c.Only]; c.Only != "" && !ok {
-		errs = append(errs, fmt.Errorf("there is no fault called %q", c.Only))
+	if c.Only != "" && !slices.Contains(faultNames(), c.Only) {
+		errs = append(errs, fmt.Errorf("there is no fault called %q, but %s", c.Only, strings.Join(faultNames(), ", ")))
 	}
 	return errors.Join(errs...)
 }

@@ -104,18 +104,18 @@ func (p *process) kill() error {
 	return err
 }
 
-// stop asks the child to end, kills it when it takes too long, and reports whether it did not.
-func (p *process) stop(ctx context.Context, patience time.Duration) (graceful bool, err error) {
+// stop asks the child to end and kills it when it takes too long.
+func (p *process) stop(ctx context.Context, patience time.Duration) error {
 	if err := p.signal(syscall.SIGTERM, true); err != nil {
-		return false, err
+		return err
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
 	select {
 	case <-p.end():
-		return true, nil
+		return nil
 	case <-ctx.Done():
-		return false, p.kill()
+		return p.kill()
 	}
 }
 

@@ -1,0 +1,167 @@
+//go:build unix
+
+package lab_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/text2image-audio/text2image-audio/pkg/chaos/claims"
+	"github.com/text2image-audio/text2image-audio/pkg/chaos/lab"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const hang = 30 * time.Second
+
+func TestConfigFaults(t *testing.T) {
+	t.Parallel()
+	good := lab.Config{Duration: time.Second, Nodes: 3, Jobs: 1, Only: "kill nats"}
+	for want, change := range map[string]func(*lab.Config){
+		"":          func(*lab.Config) {},
+		"duration":  func(c *lab.Config) { c.Duration = 0 },
+		"nodes":     func(c *lab.Config) { c.Nodes = 2 },
+		"jobs":      func(c *lab.Config) { c.Jobs = 0 },
+		"kill nats": func(c *lab.Config) { c.Only = "kill the messenger" },
+	} {
+		cfg := good
+		change(&cfg)
+		err := cfg.Validate()
+		if (err == nil) != (want == "") || (err != nil && !strings.Contains(err.Error(), want)) {
+			t.Errorf("%q: %v", want, err)
+		}
+	}
+	if _, err := lab.Run(t.Context(), lab.Config{}, io.Discard); err == nil {
+		t.Error("it runs on nothing")
+	}
+}
+
+// TestOrders draws orders of every kind, the same ones from the same seed.
+func TestOrders(t *testing.T) {
+	t.Parallel()
+	kinds, keyed := map[string]int{}, 0
+	for seed := range uint64(300) {
+		body, kind, key, least := lab.Order(rand.New(rand.NewPCG(seed, 1)), "lab000001")
+		again, _, _, _ := lab.Order(rand.New(rand.NewPCG(seed, 1)), "lab000001")
+		if !bytes.Equal(body, again) {
+			t.Errorf("seed %d: %s and %s", seed, body, again)
+		}
+		var sent struct {
+			Kind  string `json:"kind"`
+			Input struct {
+				Prompt, Text string
+				N            int
+			} `json:"input"`
+		}
+		if err := json.Unmarshal(body, &sent); err != nil || sent.Kind != kind {
+			t.Fatalf("%s: %v", body, err)
+		}
+		if !strings.Contains(sent.Input.Prompt+sent.Input.Text, "lab000001") || least < max(1, sent.Input.N) {
+			t.Errorf("%s takes %d calls", body, least)
+		}
+		kinds[kind]++
+		if key != "" {
+			keyed++
+		}
+	}
+	if len(kinds) != 4 || keyed == 0 || keyed == 300 {
+		t.Errorf("%v, %d with a key", kinds, keyed)
+	}
+}
+
+func TestReadLog(t *testing.T) {
+	t.Parallel()
+	quiet := `{"time":"2026-01-01T00:00:00.1Z","level":"INFO","msg":"a"}` + "\n"
+	for name, c := range map[string]struct {
+		log     string
+		busiest int
+		fault   string
+	}{
+		"quiet": {strings.Repeat(quiet, 3) + "a banner\n", 3, ""},
+		"loud":  {strings.Repeat(quiet, 1001), 1001, "1001 lines"},
+		"panic": {quiet + "panic: runtime error\n", 1, "panic"},
+		"race":  {"WARNING: DATA RACE\n", 0, "DATA RACE"},
+	} {
+		dir, book := t.TempDir(), claims.NewBook()
+		if err := os.WriteFile(filepath.Join(dir, "x.log"), []byte(c.log), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got := lab.ReadLog(dir, "x", book)
+		faults := strings.Join(book.Faults(), "\n")
+		if got != c.busiest || (faults == "") != (c.fault == "") || !strings.Contains(faults, c.fault) {
+			t.Errorf("%s: %d, %q", name, got, faults)
+		}
+	}
+}
+
+// TestChild kills, stops and pauses a real process, and is told when it ends by itself.
+func TestChild(t *testing.T) {
+	t.Parallel()
+	died := make(chan string, 1)
+	child, end := lab.NewChild(t.TempDir(), func(name string, _ error) { died <- name }, "/bin/sh", "-c", "echo born; exec sleep 1000")
+	defer end()
+	for _, ending := range []func() error{
+		child.Kill,
+		func() error { return child.Stop(t.Context(), hang) },
+		// A paused process does not hear that it is to end.
+		func() error {
+			if err := child.Pause(); err != nil {
+				return err
+			}
+			return child.Stop(t.Context(), 50*time.Millisecond)
+		},
+	} {
+		if err := child.Launch(); err != nil {
+			t.Fatal(err)
+		}
+		if !child.Alive() {
+			t.Error("it does not live")
+		}
+		if err := ending(); err != nil {
+			t.Error(err)
+		}
+		if child.Alive() {
+			t.Error("it lives on")
+		}
+	}
+	select {
+	case name := <-died:
+		t.Errorf("%s is said to have ended by itself", name)
+	default:
+	}
+	if !child.Take() || child.Take() {
+		t.Error("one turn at a time")
+	}
+	child.Give()
+}
+
+func TestChildThatEndsByItself(t *testing.T) {
+	t.Parallel()
+	died := make(chan string, 1)
+	child, end := lab.NewChild(t.TempDir(), func(name string, _ error) { died <- name }, "/bin/sh", "-c", "echo last words; exit 3")
+	defer end()
+	if err := child.Launch(); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case name := <-died:
+		if name != "child" {
+			t.Error(name)
+		}
+	case <-time.After(hang):
+		t.Fatal("nobody was told")
+	}
+	<-child.Ended()
+	if data, err := os.ReadFile(child.Log()); err != nil || string(data) != "last words\n" {
+		t.Errorf("%q, %v", data, err)
+	}
+}

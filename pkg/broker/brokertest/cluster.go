@@ -92,12 +92,17 @@ func (c *Cluster) URL(of ...int) string {
 	return strings.Join(urls, ",")
 }
 
+// Config returns a configuration with the given nodes, all when none is given.
+func (c *Cluster) Config(of ...int) broker.Config {
+	return broker.Config{URL: env.Secret(c.URL(of...)), Replicas: nodes}
+}
+
 // Open returns a broker that knows the given nodes, all when none is given, and is closed when the test ends.
 func (c *Cluster) Open(of ...int) *broker.Broker {
 	c.t.Helper()
 	ctx, cancel := context.WithTimeout(c.t.Context(), formTimeout)
 	defer cancel()
-	b, err := broker.Open(ctx, broker.Config{URL: env.Secret(c.URL(of...)), Replicas: nodes}, slog.New(slog.DiscardHandler))
+	b, err := broker.Open(ctx, c.Config(of...), slog.New(slog.DiscardHandler))
 	if err != nil {
 		c.t.Fatalf("open broker on a cluster: %v", err)
 	}
@@ -149,6 +154,12 @@ func (c *Cluster) Leader(stream string) int {
 		return leader >= 0
 	})
 	return leader
+}
+
+// AwaitClient waits until a node has a client.
+func (c *Cluster) AwaitClient(i int) {
+	c.t.Helper()
+	c.await("a client of node "+strconv.Itoa(i), func() bool { return c.servers[i].NumClients() > 0 })
 }
 
 func (c *Cluster) start(i int) {

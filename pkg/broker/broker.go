@@ -19,6 +19,7 @@ type Broker struct {
 	nc       *nats.Conn
 	js       jetstream.JetStream
 	closed   chan struct{}
+	keeper   keeper
 }
 
 // declareTimeout bounds the declaration of streams, buckets and consumers; a new cluster elects leaders meanwhile.
@@ -32,7 +33,7 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Broker, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	b := &Broker{cfg: cfg, log: log, closed: make(chan struct{})}
+	b := &Broker{cfg: cfg, log: log, closed: make(chan struct{}), keeper: keeper{wake: make(chan struct{}, 1)}}
 	if err := b.open(ctx); err != nil {
 		return nil, errors.Join(err, b.Close(context.WithoutCancel(ctx)))
 	}
@@ -61,7 +62,10 @@ func (b *Broker) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return insist(ctx, func(ctx context.Context) error { return declare(ctx, js, b.cfg) })
+	if err := insist(ctx, func(ctx context.Context) error { return declare(ctx, js, b.cfg) }); err != nil {
+		return err
+	}
+	return b.startKeeper(ctx)
 }
 
 // Conn returns the connection.
@@ -81,13 +85,17 @@ func (b *Broker) ClientURL() string {
 	return b.embedded.srv.ClientURL()
 }
 
-// Check reports whether NATS can be used now: connected, and its JetStream answers.
+// Check reports whether NATS can be used now: connected, its JetStream answers, and everything is declared there. It
+// fails with ErrIncomplete while it is not.
 func (b *Broker) Check(ctx context.Context) error {
 	if !b.nc.IsConnected() {
 		return fmt.Errorf("not connected to NATS: %s", b.nc.Status())
 	}
 	if _, err := b.js.AccountInfo(ctx); err != nil {
 		return fmt.Errorf("ask NATS for JetStream: %w", err)
+	}
+	if b.keeper.suspect.Load() {
+		return ErrIncomplete
 	}
 	return nil
 }
@@ -96,6 +104,7 @@ func (b *Broker) Check(ctx context.Context) error {
 // that was opened in part. When ctx ends first the connection is cut.
 func (b *Broker) Close(ctx context.Context) error {
 	var err error
+	b.stopKeeper()
 	if b.nc != nil {
 		err = b.drain(ctx)
 	}

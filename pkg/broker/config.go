@@ -33,12 +33,17 @@ type Config struct {
 	Follower bool `env:"-"`
 	// AckWait is how long a job may stay without a sign of its worker before it is delivered again. Tests shorten it.
 	AckWait time.Duration `env:"-"`
+	// RemindEvery is how often a process that waits for NATS at its start says so. Tests shorten it.
+	RemindEvery time.Duration `env:"-"`
 }
 
 // DefaultAckWait is the AckWait of every real installation; workers report every third of it.
 const DefaultAckWait = 15 * time.Second
 
-const minResultTTL = 24 * time.Hour
+const (
+	minResultTTL = 24 * time.Hour
+	remindEvery  = 30 * time.Second
+)
 
 // Embedded reports whether NATS runs inside this process.
 func (c Config) Embedded() bool { return c.URL == "" }
@@ -47,6 +52,9 @@ func (c Config) Embedded() bool { return c.URL == "" }
 func (c Config) withDefaults() Config {
 	if c.AckWait == 0 {
 		c.AckWait = DefaultAckWait
+	}
+	if c.RemindEvery == 0 {
+		c.RemindEvery = remindEvery
 	}
 	if c.Replicas == 0 {
 		c.Replicas = 1
@@ -142,6 +150,17 @@ func checkURL(raw string) error {
 		return nil
 	}
 	return fmt.Errorf("NATS_URL: unknown scheme %q, use nats:// or tls://", u.Scheme)
+}
+
+// hosts returns the addresses of the external NATS without whatever else stands in them.
+func (c Config) hosts() string {
+	var hosts []string
+	for raw := range strings.SplitSeq(c.URL.Reveal(), ",") {
+		if u, err := url.Parse(strings.TrimSpace(raw)); err == nil {
+			hosts = append(hosts, u.Host)
+		}
+	}
+	return strings.Join(hosts, ",")
 }
 
 func splitListen(listen string) (host string, port int, err error) {

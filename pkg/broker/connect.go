@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -25,22 +27,31 @@ func (b *Broker) connect(ctx context.Context) error {
 		return fmt.Errorf("connect to NATS: %w", err)
 	}
 	b.nc = nc
-	if !nc.IsConnected() {
-		b.log.ErrorContext(ctx, "NATS cannot be reached, waiting for it", "error", nc.LastError())
+	if nc.IsConnected() {
+		return nil
 	}
+	began := time.Now()
+	b.log.ErrorContext(ctx, "NATS cannot be reached, waiting for it", "servers", b.cfg.hosts(), "error", nc.LastError())
+	remind := time.NewTicker(b.cfg.RemindEvery)
+	defer remind.Stop()
 	for !nc.IsConnected() {
 		select {
 		case <-connected:
+		case <-remind.C:
+			b.log.ErrorContext(ctx, "still waiting for NATS", "servers", b.cfg.hosts(),
+				"waited_seconds", int(time.Since(began).Seconds()), "error", lastError(nc))
 		case err := <-refused:
 			return fmt.Errorf("connect to NATS: the credentials are refused: %w", err)
 		case <-ctx.Done():
 			return fmt.Errorf("connect to NATS: %w (last try: %w)", context.Cause(ctx), lastError(nc))
 		}
 	}
+	b.log.ErrorContext(ctx, "NATS is there", "waited_seconds", int(time.Since(began).Seconds()))
 	return nil
 }
 
 func (b *Broker) options(connected chan<- struct{}, refused chan<- error) []nats.Option {
+	var refusals atomic.Int64
 	opts := []nats.Option{
 		nats.Name("text2image-audio"),
 		nats.RetryOnFailedConnect(true),
@@ -68,18 +79,26 @@ func (b *Broker) options(connected chan<- struct{}, refused chan<- error) []nats
 		}),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			if err != nil {
-				b.log.Warn("NATS connection lost", "error", err)
+				b.log.Error("NATS connection lost", "error", err)
 			}
 		}),
 		nats.ReconnectHandler(func(nc *nats.Conn) {
-			b.log.Warn("NATS connection is back", "server", nc.ConnectedServerName())
+			refusals.Store(0)
+			b.log.Error("NATS connection is back", "server", nc.ConnectedServerName())
+			// It may have come back with less than it had.
+			b.keeper.suspect.Store(true)
+			b.Suspect()
 		}),
 		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
-			subject := ""
+			subject, level := "", slog.LevelError
 			if sub != nil {
 				subject = sub.Subject
 			}
-			b.log.Warn("NATS reported an error", "error", err, "subject", subject)
+			// Every try to come back to a server that refuses brings one of these.
+			if isRefusal(err) && refusals.Add(1) > 1 {
+				level = slog.LevelDebug
+			}
+			b.log.Log(context.Background(), level, "NATS reported an error", "error", err, "subject", subject)
 		}),
 		nats.ClosedHandler(func(*nats.Conn) { close(b.closed) }),
 	}

@@ -43,8 +43,9 @@ func result(t *testing.T, done <-chan error) error {
 func TestOpenWaitsForNATS(t *testing.T) {
 	t.Parallel()
 	port, log := freePort(t), newLines()
-	done := opening(t.Context(), t, broker.Config{URL: env.Secret(urlOf(port))}, log)
+	done := opening(t.Context(), t, broker.Config{URL: env.Secret(urlOf(port)), RemindEvery: time.Millisecond}, log)
 	log.await(t, "NATS cannot be reached, waiting for it")
+	log.await(t, "still waiting for NATS")
 	select {
 	case err := <-done:
 		t.Fatalf("Open did not wait: %v", err)
@@ -107,9 +108,7 @@ func TestReconnects(t *testing.T) {
 		}
 		srv = external(t, here)
 		log.await(t, "NATS connection is back")
-		if err := b.Check(t.Context()); err != nil {
-			t.Errorf("after the restart: %v", err)
-		}
+		awaitCheck(t, b)
 	}
 }
 
@@ -132,9 +131,7 @@ func TestReconnectsAfterRefusal(t *testing.T) {
 	stop(srv)
 	external(t, here)
 	log.await(t, "NATS connection is back")
-	if err := b.Check(t.Context()); err != nil {
-		t.Error(err)
-	}
+	awaitCheck(t, b)
 }
 
 func TestCloseWhileDisconnected(t *testing.T) {

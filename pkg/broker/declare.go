@@ -42,14 +42,22 @@ func declare(ctx context.Context, js jetstream.JetStream, cfg Config) error {
 	return nil
 }
 
+// declareStream leaves the first sequence of a stream that is there as it is.
 func declareStream(ctx context.Context, js jetstream.JetStream, cfg jetstream.StreamConfig, follower bool) error {
-	if follower {
-		_, err := js.Stream(ctx, cfg.Name)
-		if !errors.Is(err, jetstream.ErrStreamNotFound) {
+	stream, err := js.Stream(ctx, cfg.Name)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		_, err = js.CreateStream(ctx, cfg)
+		if !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
 			return err
 		}
+		// Somebody else was faster.
+		stream, err = js.Stream(ctx, cfg.Name)
 	}
-	_, err := js.CreateOrUpdateStream(ctx, cfg)
+	if err != nil || follower {
+		return err
+	}
+	cfg.FirstSeq = stream.CachedInfo().Config.FirstSeq
+	_, err = js.UpdateStream(ctx, cfg)
 	return err
 }
 
@@ -91,6 +99,9 @@ func streams(cfg Config) []jetstream.StreamConfig {
 			MaxMsgs:     maxJobs,
 			Replicas:    cfg.Replicas,
 			AllowDirect: true,
+			// A stream that is made again, because NATS lost it, goes on far behind the old one's end: a worker that still
+			// acknowledges a job of before must not meet another one under its number.
+			FirstSeq: uint64(max(1, time.Now().UnixMilli())),
 			RePublish: &jetstream.RePublish{
 				Source: "jobs.*.*.*.*", Destination: "events." + EventQueued + ".{{wildcard(3)}}.{{wildcard(4)}}",
 			},

@@ -1,13 +1,16 @@
 package broker
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -130,6 +133,9 @@ type serverLog struct {
 	log *slog.Logger
 	// fatal is the first line after which the server cannot go on.
 	fatal atomic.Pointer[string]
+	mu    sync.Mutex
+	// said is when which line was logged last.
+	said map[string]time.Time
 }
 
 func (l *serverLog) Noticef(format string, v ...any) {
@@ -137,12 +143,36 @@ func (l *serverLog) Noticef(format string, v ...any) {
 }
 
 func (l *serverLog) Warnf(format string, v ...any) {
-	l.log.Warn("nats server", "line", fmt.Sprintf(format, v...))
+	l.say(slog.LevelWarn, fmt.Sprintf(format, v...))
 }
 
 func (l *serverLog) Errorf(format string, v ...any) {
-	l.log.Error("nats server", "line", fmt.Sprintf(format, v...))
+	l.say(slog.LevelError, fmt.Sprintf(format, v...))
 }
+
+// say logs a line; the same line again within repeatAfter is of no interest. A disk that is full, for one, is reported
+// with every write.
+func (l *serverLog) say(level slog.Level, line string) {
+	l.mu.Lock()
+	now := time.Now()
+	if said, ok := l.said[line]; ok && now.Sub(said) < repeatAfter {
+		level = slog.LevelDebug
+	} else {
+		maps.DeleteFunc(l.said, func(_ string, at time.Time) bool { return now.Sub(at) >= repeatAfter })
+		if l.said == nil || len(l.said) >= maxSaid {
+			l.said = make(map[string]time.Time)
+		}
+		l.said[line] = now
+	}
+	l.mu.Unlock()
+	l.log.Log(context.Background(), level, "nats server", "line", line)
+}
+
+const (
+	repeatAfter = 10 * time.Minute
+	// maxSaid bounds how many lines are remembered.
+	maxSaid = 100
+)
 
 func (l *serverLog) Fatalf(format string, v ...any) {
 	line := fmt.Sprintf(format, v...)

@@ -1,12 +1,15 @@
 package broker_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -208,4 +211,25 @@ func TestLeaderLast(t *testing.T) {
 	if _, err := broker.LeaderLast(t.Context(), js, "NONE", exact); err == nil || errors.Is(err, jetstream.ErrMsgNotFound) {
 		t.Errorf("no such stream: %v", err)
 	}
+}
+
+// TestServerLinesAreNotRepeated has the embedded server complain about every write, as it does when the disk is full.
+func TestServerLinesAreNotRepeated(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		lines := broker.ServerLog(slog.New(slog.NewTextHandler(&out, nil)))
+		for range 1000 {
+			lines.Errorf("no space left on %s", "device")
+			lines.Warnf("something else")
+		}
+		if got := strings.Count(out.String(), "\n"); got != 2 {
+			t.Errorf("%d lines", got)
+		}
+		time.Sleep(time.Hour)
+		lines.Errorf("no space left on %s", "device")
+		if got := strings.Count(out.String(), "no space"); got != 2 {
+			t.Errorf("an hour later it is said %d times in all", got)
+		}
+	})
 }

@@ -52,6 +52,36 @@ func (l lines) await(t *testing.T, message string) {
 	}
 }
 
+// count returns how many of the lines up to now say the message.
+func (l lines) count(message string) int {
+	n := 0
+	for {
+		select {
+		case got := <-l.messages:
+			if got == message {
+				n++
+			}
+		default:
+			return n
+		}
+	}
+}
+
+// awaitCheck blocks until the broker says that it can be used.
+func awaitCheck(t *testing.T, b *broker.Broker) {
+	t.Helper()
+	ticker := time.NewTicker(20 * time.Millisecond)
+	defer ticker.Stop()
+	limit := time.After(hang)
+	for err := b.Check(t.Context()); err != nil; err = b.Check(t.Context()) {
+		select {
+		case <-ticker.C:
+		case <-limit:
+			t.Fatalf("it never could be used: %v", err)
+		}
+	}
+}
+
 // open is broker.Open with a bound, and with Close at the end of the test.
 func open(t *testing.T, cfg broker.Config, log slog.Handler) (*broker.Broker, error) {
 	t.Helper()

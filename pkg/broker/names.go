@@ -115,6 +115,9 @@ const ControlChanged = "control.changed"
 // ProbeSubject is where the health check writes, reads and removes a key.
 func ProbeSubject(id string) string { return kvSubject(BucketControl, "probe."+id) }
 
+// LossSubject is where the last loss of stored data lies.
+func LossSubject() string { return kvSubject(BucketControl, "loss") }
+
 // DeadSubject is the subject of a dead letter.
 func DeadSubject(kind job.Kind, owner, id string) string {
 	return "dead." + string(kind) + "." + owner + "." + id

@@ -1,0 +1,143 @@
+package broker_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/env"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+)
+
+const (
+	saysLost  = "NATS came back without stored streams: jobs accepted before and results in them are gone; the streams are declared again, empty"
+	saysAgain = "what NATS had forgotten is declared again"
+)
+
+func everything(t *testing.T, b *broker.Broker) {
+	t.Helper()
+	for _, name := range []string{
+		broker.StreamJobs, broker.StreamDead, broker.ProgressStream, broker.ResultsStream, broker.ControlStream,
+	} {
+		streamConfig(t, b, name)
+	}
+	for _, kind := range job.Kinds() {
+		for _, lane := range job.Lanes() {
+			if _, err := b.JetStream().Consumer(t.Context(), broker.StreamJobs, broker.ConsumerName(kind, lane)); err != nil {
+				t.Errorf("%s/%s: %v", kind, lane, err)
+			}
+		}
+	}
+}
+
+// TestNATSComesBackEmpty wipes the disk of NATS while an API and a worker are connected.
+func TestNATSComesBackEmpty(t *testing.T) {
+	t.Parallel()
+	port := freePort(t)
+	on := func(dir string) func(*server.Options) {
+		return func(o *server.Options) { o.Port, o.StoreDir = port, dir }
+	}
+	srv := external(t, on(t.TempDir()))
+	ownerLog, followerLog := newLines(), newLines()
+	owner, err := open(t, broker.Config{URL: env.Secret(urlOf(port)), MaxQueuedJobs: 10}, ownerLog)
+	if err != nil {
+		t.Fatal(err)
+	}
+	follower, err := open(t, broker.Config{URL: env.Secret(urlOf(port)), Follower: true, MaxQueuedJobs: 99}, followerLog)
+	if err != nil {
+		t.Fatal(err)
+	}
+	subject := broker.JobSubject(job.KindImage, job.LaneGuest, "o", "j")
+	before, err := owner.JetStream().Publish(t.Context(), subject, []byte("x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if loss, err := owner.LastLoss(t.Context()); loss != nil || err != nil {
+		t.Errorf("a loss before there is one: %+v, %v", loss, err)
+	}
+
+	stop(srv)
+	ownerLog.await(t, "NATS connection lost")
+	followerLog.await(t, "NATS connection lost")
+	external(t, on(t.TempDir()))
+	ownerLog.await(t, saysLost)
+	followerLog.await(t, saysLost)
+	for _, b := range []*broker.Broker{owner, follower} {
+		awaitCheck(t, b)
+		everything(t, b)
+		loss, err := b.LastLoss(t.Context())
+		if err != nil || loss == nil || !slices.Contains(loss.Streams, broker.StreamJobs) || loss.At.IsZero() {
+			t.Errorf("the loss is not shown: %+v, %v", loss, err)
+		}
+	}
+	if got := streamConfig(t, owner, broker.StreamJobs).MaxMsgs; got != 10 {
+		t.Errorf("the follower's settings hold: %d jobs", got)
+	}
+	after, err := owner.JetStream().Publish(t.Context(), subject, []byte("y"))
+	if err != nil {
+		t.Fatalf("nothing can be stored: %v", err)
+	}
+	// A worker may still acknowledge a job of before.
+	if after.Sequence <= before.Sequence {
+		t.Errorf("sequence %d again, after %d", after.Sequence, before.Sequence)
+	}
+	if again := ownerLog.count(saysLost) + followerLog.count(saysLost); again > 0 {
+		t.Errorf("the loss is told %d times more", again)
+	}
+}
+
+// TestMemoryIsDeclaredAgain restarts a NATS without replicas, which forgets what lies in memory. That is no loss.
+func TestMemoryIsDeclaredAgain(t *testing.T) {
+	t.Parallel()
+	port, dir, log := freePort(t), t.TempDir(), newLines()
+	here := func(o *server.Options) { o.Port, o.StoreDir = port, dir }
+	srv := external(t, here)
+	b, err := open(t, broker.Config{URL: env.Secret(urlOf(port))}, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop(srv)
+	log.await(t, "NATS connection lost")
+	external(t, here)
+	log.await(t, saysAgain)
+	awaitCheck(t, b)
+	everything(t, b)
+	if loss, err := b.LastLoss(t.Context()); loss != nil || err != nil {
+		t.Errorf("a restart passes for a loss: %+v, %v", loss, err)
+	}
+}
+
+// TestWhatWasDeletedIsDeclaredAgain takes streams and a consumer away under a standing connection.
+func TestWhatWasDeletedIsDeclaredAgain(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		remove func(jetstream.JetStream) error
+		says   string
+	}{
+		"consumer": {func(js jetstream.JetStream) error {
+			return js.DeleteConsumer(t.Context(), broker.StreamJobs, broker.ConsumerName(job.KindAudio, job.LaneGuest))
+		}, saysAgain},
+		"jobs":    {func(js jetstream.JetStream) error { return js.DeleteStream(t.Context(), broker.StreamJobs) }, saysLost},
+		"results": {func(js jetstream.JetStream) error { return js.DeleteStream(t.Context(), broker.ResultsStream) }, saysLost},
+		"control": {func(js jetstream.JetStream) error { return js.DeleteStream(t.Context(), broker.ControlStream) }, saysLost},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			srv, log := external(t), newLines()
+			b, err := open(t, broker.Config{URL: env.Secret(srv.ClientURL())}, log)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := c.remove(b.JetStream()); err != nil {
+				t.Fatal(err)
+			}
+			b.Suspect()
+			log.await(t, c.says)
+			awaitCheck(t, b)
+			everything(t, b)
+		})
+	}
+}

@@ -34,6 +34,7 @@ const (
 	codeStillRunning      = "still_running"
 	codeTooManyActive     = "too_many_active_jobs"
 	codeQueueFull         = "queue_full"
+	codeStoreFull         = "store_full"
 	codeUnavailable       = "unavailable"
 	codeInternal          = job.CodeInternal
 )
@@ -71,6 +72,7 @@ var faults = map[string]fault{
 	codeStillRunning:      {http.StatusGatewayTimeout, words{"The job is not finished yet; it goes on and can be found under its address.", "任务尚未完成，仍在继续，可通过其地址查询。"}},
 	codeTooManyActive:     {http.StatusTooManyRequests, words{"You already have {max} jobs waiting or running, as many as you may at once; cancel one, or wait until one has ended.", "您已有 {max} 个任务在等待或运行，达到同时进行的上限；请取消其中一个，或等其中一个结束。"}},
 	codeQueueFull:         {http.StatusServiceUnavailable, words{"Too many jobs are waiting; try again later.", "等待中的任务过多，请稍后重试。"}},
+	codeStoreFull:         {http.StatusServiceUnavailable, words{"The service has no room to store anything more; try again later.", "服务存储空间已满，请稍后重试。"}},
 	codeUnavailable:       {http.StatusServiceUnavailable, words{"The service is not available at the moment; try again soon.", "服务暂时不可用，请稍后重试。"}},
 	codeInternal:          {http.StatusInternalServerError, words{"Something went wrong on our side.", "服务内部出错。"}},
 }

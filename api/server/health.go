@@ -5,7 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
-	"log/slog"
+	"errors"
 	"net/http"
 	"strings"
 	"sync"
@@ -14,6 +14,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/queue"
 )
 
 // The states of a check and of the whole.
@@ -35,6 +36,7 @@ type healthCheck struct {
 const (
 	readyTimeout  = 2 * time.Second
 	healthTimeout = 5 * time.Second
+	awayTimeout   = 250 * time.Millisecond
 )
 
 // live is GET /livez: the process answers.
@@ -56,15 +58,20 @@ func (s *Server) ready(c *gin.Context) error {
 	return nil
 }
 
-// health is GET /internal/health: the original's report with the checks of this system.
-func (s *Server) health(c *gin.Context) error {
+// getHealth is GET /internal/health: the original's report with the checks of this system.
+func (s *Server) getHealth(c *gin.Context) error {
 	c.Header("Cache-Control", "no-store")
 	if !s.mayAskHealth(c) {
 		c.Header("WWW-Authenticate", `Bearer realm="health"`)
 		writeJSON(c, http.StatusUnauthorized, jsonType, map[string]string{"status": "unauthorized"})
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(c.Request.Context(), healthTimeout)
+	timeout := healthTimeout
+	if !s.deps.Broker.Conn().IsConnected() {
+		// Nothing can answer; the checks only find out.
+		timeout = awayTimeout
+	}
+	ctx, cancel := context.WithTimeout(c.Request.Context(), timeout)
 	defer cancel()
 	checks := s.checks(ctx)
 	status := healthOK
@@ -72,9 +79,7 @@ func (s *Server) health(c *gin.Context) error {
 		if check.Status == healthError || (check.Status == healthDegraded && status == healthOK) {
 			status = check.Status
 		}
-		if check.err != nil {
-			s.deps.Log.WarnContext(ctx, "health check failed", slog.String("check", check.Name), slog.Any("error", check.err))
-		}
+		s.health.note(ctx, s.deps.Log, check)
 	}
 	code := http.StatusOK
 	if status != healthOK {
@@ -102,7 +107,9 @@ func (s *Server) mayAskHealth(c *gin.Context) bool {
 
 // checks runs all checks at once, so that together they take no longer than the slowest.
 func (s *Server) checks(ctx context.Context) []healthCheck {
-	runs := []func(context.Context) healthCheck{s.checkEnv, s.checkStore, s.checkNATS, s.checkWorkers, s.checkUpstreams, s.checkQueue}
+	runs := []func(context.Context) healthCheck{
+		s.checkEnv, s.checkStore, s.checkResults, s.checkNATS, s.checkLoss, s.checkWorkers, s.checkUpstreams, s.checkQueue,
+	}
 	checks := make([]healthCheck, len(runs))
 	var wg sync.WaitGroup
 	for i, run := range runs {
@@ -127,22 +134,50 @@ func (s *Server) checkEnv(context.Context) healthCheck {
 
 // checkStore writes, reads and deletes a key. It has the name under which operators know it.
 func (s *Server) checkStore(ctx context.Context) healthCheck {
-	return judged("kv.users", s.deps.Queue.Probe(ctx, rand.Text()), nil)
+	return s.judged("kv.users", s.deps.Queue.Probe(ctx, rand.Text()), nil)
+}
+
+// checkResults shows that results can be written: a disk that failed is noticed by nothing but writing.
+func (s *Server) checkResults(ctx context.Context) healthCheck {
+	return s.judged("kv.results", s.deps.Store.Probe(ctx), nil)
+}
+
+// checkLoss is degraded for an hour after NATS came back without what it had stored.
+func (s *Server) checkLoss(ctx context.Context) healthCheck {
+	loss, err := s.deps.Broker.LastLoss(ctx)
+	check := s.judged("store.loss", err, nil)
+	if err == nil && loss != nil {
+		check.Status = healthDegraded
+		check.Details = map[string]any{"reason": "data_lost", "hint": hints["data_lost"], "at": job.At(loss.At), "streams": loss.Streams}
+	}
+	return check
 }
 
 func (s *Server) checkNATS(ctx context.Context) healthCheck {
-	return judged("nats", s.deps.Broker.Check(ctx), nil)
+	return s.judged("nats", s.deps.Broker.Check(ctx), nil)
 }
 
-// checkWorkers is degraded when nobody works, and when some workers call the real upstreams and others the simulator.
+// checkWorkers is degraded when nobody works a kind of job, and when some workers call the real upstreams and others the
+// simulator.
 func (s *Server) checkWorkers(ctx context.Context) healthCheck {
 	workers, err := s.deps.Queue.Workers(ctx)
-	modes := map[string]int{}
+	modes, slots := map[string]int{}, map[job.Kind]int{}
 	for _, w := range workers {
 		modes[w.Mode]++
+		for kind, n := range w.Slots {
+			slots[kind] += n
+		}
 	}
-	check := judged("workers", err, map[string]any{"count": len(workers), "modes": modes, "simulated": s.deps.Simulated})
-	if err == nil && len(modes) != 1 {
+	unserved := []job.Kind{}
+	for _, kind := range job.Kinds() {
+		if slots[kind] == 0 {
+			unserved = append(unserved, kind)
+		}
+	}
+	check := s.judged("workers", err, map[string]any{
+		"count": len(workers), "modes": modes, "simulated": s.deps.Simulated, "unserved": unserved,
+	})
+	if err == nil && (len(modes) != 1 || len(unserved) > 0) {
 		check.Status = healthDegraded
 	}
 	return check
@@ -154,7 +189,7 @@ func (s *Server) checkWorkers(ctx context.Context) healthCheck {
 func (s *Server) checkUpstreams(ctx context.Context) healthCheck {
 	if err := s.deps.Broker.Check(ctx); err != nil {
 		// What was known may be old.
-		return judged("upstreams", err, nil)
+		return s.judged("upstreams", err, nil)
 	}
 	now := s.deps.Now()
 	view := s.deps.Control.View()
@@ -202,7 +237,7 @@ func (s *Server) mode(ctx context.Context) string {
 	return mode
 }
 
-// checkQueue shows how much waits, and for how long.
+// checkQueue shows how much waits, and for how long. It is in error when NATS did not take the latest job.
 func (s *Server) checkQueue(ctx context.Context) healthCheck {
 	states, err := s.deps.Queue.States(ctx)
 	var waiting, inHand int
@@ -212,19 +247,12 @@ func (s *Server) checkQueue(ctx context.Context) healthCheck {
 		inHand += state.InHand
 		oldest = max(oldest, state.OldestAge)
 	}
-	return judged("queue", err, map[string]any{
+	refused := s.deps.Queue.Refusal()
+	check := s.judged("queue", errors.Join(err, refused), map[string]any{
 		"waiting": waiting, "in_hand": inHand, "oldest_age_seconds": int(oldest.Seconds()),
 	})
-}
-
-// judged returns a check that is in error when err says so. The caller learns no more than that: an error's text may hold
-// addresses of the inside.
-func judged(name string, err error, details map[string]any) healthCheck {
-	if err != nil {
-		return healthCheck{Name: name, Status: healthError, Details: map[string]any{"reason": "unavailable"}, err: err}
+	if err == nil && errors.Is(refused, queue.ErrFull) {
+		check.Status = healthDegraded
 	}
-	if details == nil {
-		details = map[string]any{}
-	}
-	return healthCheck{Name: name, Status: healthOK, Details: details}
+	return check
 }

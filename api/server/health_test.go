@@ -1,15 +1,21 @@
 package server_test
 
 import (
+	"fmt"
 	"net/http"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/api/server"
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/ledger"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
+	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
 
 // report is the answer of the health check.
@@ -40,7 +46,8 @@ func (b *bundle) health(t testing.TB, status int) report {
 
 func (b *bundle) announce(t testing.TB, id, mode string) {
 	t.Helper()
-	must(t, b.queue.Announce(t.Context(), queue.Worker{ID: id, Mode: mode, StartedAt: job.At(time.Now())}))
+	slots := map[job.Kind]int{job.KindImage: 1, job.KindAudio: 1, job.KindPrompt: 1, job.KindTranslation: 1}
+	must(t, b.queue.Announce(t.Context(), queue.Worker{ID: id, Mode: mode, StartedAt: job.At(time.Now()), Slots: slots}))
 }
 
 var milliseconds = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$`)
@@ -55,10 +62,10 @@ func TestHealth(t *testing.T) {
 	b.announce(t, "w1", "simulator")
 	b.push(t, newSpec(job.OwnerAnonymous, "job-a", job.KindImage, imageInput()))
 	r = b.health(t, http.StatusOK)
-	if r.Status != "ok" || !milliseconds.MatchString(r.Timestamp) || len(r.Checks) != 6 {
+	if r.Status != "ok" || !milliseconds.MatchString(r.Timestamp) || len(r.Checks) != 8 {
 		t.Errorf("got %+v", r)
 	}
-	for _, name := range []string{"config.required_env", "kv.users", "nats", "workers", "upstreams", "queue"} {
+	for _, name := range []string{"config.required_env", "kv.users", "kv.results", "nats", "store.loss", "workers", "upstreams", "queue"} {
 		if status, details := r.check(name); status != "ok" || details == nil {
 			t.Errorf("%s: %s %v", name, status, details)
 		}
@@ -92,7 +99,7 @@ func TestHealthWithoutNATS(t *testing.T) {
 	if r.Status != "error" {
 		t.Errorf("got %+v", r)
 	}
-	for _, name := range []string{"kv.users", "nats", "workers", "upstreams", "queue"} {
+	for _, name := range []string{"kv.users", "kv.results", "nats", "store.loss", "workers", "upstreams", "queue"} {
 		if status, details := r.check(name); status != "error" || details["reason"] != "unavailable" || len(details) != 1 {
 			t.Errorf("%s: %s %v", name, status, details)
 		}
@@ -143,5 +150,91 @@ func TestProbes(t *testing.T) {
 			t.Errorf("%s: %s", path, resp.body)
 		}
 		b.request(t, http.MethodHead, path, nil).expect(t, http.StatusOK)
+	}
+}
+
+// on returns a change that puts the server on another broker.
+func on(t *testing.T, b *broker.Broker) func(*server.Config, *server.Deps) {
+	t.Helper()
+	return func(_ *server.Config, deps *server.Deps) {
+		var err error
+		deps.Broker = b
+		deps.Queue, err = queue.New(t.Context(), b)
+		must(t, err)
+		deps.Store, err = store.New(t.Context(), b)
+		must(t, err)
+		deps.Ledger = ledger.New(deps.Queue, deps.Store)
+	}
+}
+
+// TestHealthNamesAFullStore fills the store: submissions are refused, and the operator reads why, once.
+func TestHealthNamesAFullStore(t *testing.T) {
+	t.Parallel()
+	small := brokertest.Start(t, func(c *broker.Config) { c.MaxStoreMB = 1 })
+	b := setup(t, on(t, small))
+	for i := 0; ; i++ {
+		_, err := small.JetStream().Publish(t.Context(), broker.DeadSubject(job.KindImage, "o", strconv.Itoa(i)), make([]byte, 64<<10))
+		if broker.NoRoom(err) {
+			break
+		}
+		must(t, err)
+	}
+	resp := b.request(t, http.MethodPost, "/api/jobs", fields{"kind": "prompt", "input": fields{"text": "x"}})
+	resp.problem(t, http.StatusServiceUnavailable, "store_full")
+	if resp.Header.Get("Retry-After") == "" {
+		t.Error("it does not say when to come again")
+	}
+	for range 3 {
+		r := b.health(t, http.StatusServiceUnavailable)
+		for _, name := range []string{"kv.users", "kv.results", "queue"} {
+			if status, details := r.check(name); status != "error" || details["reason"] != "store_full" || details["hint"] == "" {
+				t.Errorf("%s: %s %v", name, status, details)
+			}
+		}
+	}
+	must(t, small.JetStream().DeleteStream(t.Context(), broker.StreamDead))
+	b.request(t, http.MethodPost, "/api/jobs", fields{"kind": "prompt", "input": fields{"text": "x"}}).expect(t, http.StatusAccepted)
+	b.request(t, http.MethodGet, "/internal/health", nil)
+	for message, want := range map[string]int{
+		`"health check failed","check":"kv.results"`:       1,
+		`"health check passes again","check":"kv.results"`: 1,
+		`"health check failed","check":"queue"`:            1,
+		`"health check passes again","check":"queue"`:      1,
+	} {
+		if got := strings.Count(b.log.String(), message); got != want {
+			t.Errorf("%s is logged %d times", message, got)
+		}
+	}
+}
+
+// TestHealthNamesWhatIsLost deletes a stream, as a NATS whose disk was wiped does, and takes the slots of a kind away.
+func TestHealthNamesWhatIsLost(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.announce(t, "w1", "simulator")
+	b.health(t, http.StatusOK)
+	must(t, b.broker.JetStream().DeleteStream(t.Context(), broker.StreamDead))
+	b.broker.Suspect()
+	limit := time.Now().Add(hang)
+	for {
+		r := report{}
+		b.request(t, http.MethodGet, "/internal/health", nil).into(t, &r)
+		if status, details := r.check("store.loss"); status == "degraded" && details["reason"] == "data_lost" && details["at"] != nil {
+			break
+		}
+		if time.Now().After(limit) {
+			t.Fatalf("the loss is not shown: %+v", r)
+		}
+	}
+}
+
+func TestHealthNamesKindsThatNobodyWorks(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	must(t, b.queue.Announce(t.Context(), queue.Worker{ID: "w1", Mode: "live", Slots: map[job.Kind]int{job.KindImage: 2, job.KindAudio: 0}}))
+	must(t, b.queue.Announce(t.Context(), queue.Worker{ID: "w2", Mode: "live", Slots: map[job.Kind]int{job.KindPrompt: 2}}))
+	r := b.health(t, http.StatusServiceUnavailable)
+	if status, details := r.check("workers"); status != "degraded" || fmt.Sprint(details["unserved"]) != "[audio translation]" {
+		t.Errorf("%s %v", status, details)
 	}
 }

@@ -60,8 +60,8 @@ const (
 	keepAlive         = 15 * time.Second
 )
 
-// Server is the HTTP surface. It holds nothing that changes once it is made, but for the submissions under way and the
-// wrong keys of the last minute.
+// Server is the HTTP surface. It holds nothing that changes once it is made, but for the submissions under way, the wrong
+// keys of the last minute and what it has logged.
 type Server struct {
 	cfg      Config
 	deps     Deps
@@ -72,6 +72,7 @@ type Server struct {
 	defaults job.Defaults
 	page     *page
 	guesses  *guesses
+	health   *healthLog
 	// acts is the log of what operators do; it does not heed LOG_LEVEL.
 	acts     *slog.Logger
 	engine   *gin.Engine
@@ -98,7 +99,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	}
 	s := &Server{
 		cfg: cfg, deps: deps, keys: deriveKeys(deps.Secret),
-		guesses: newGuesses(deps.Now), acts: telemetry.Audit(deps.Log),
+		guesses: newGuesses(deps.Now), acts: telemetry.Audit(deps.Log), health: &healthLog{failed: make(map[string]bool)},
 		matcher: language.NewMatcher([]language.Tag{language.English, language.Chinese}),
 	}
 	var err error

@@ -23,8 +23,9 @@ type Config struct {
 	ListenUser     string     `env:"NATS_LISTEN_USER" doc:"User name that the embedded NATS asks for."`
 	ListenPassword env.Secret `env:"NATS_LISTEN_PASSWORD" doc:"Password that the embedded NATS asks for."`
 
-	Sync     string `env:"NATS_SYNC" envDefault:"always" doc:"When the embedded NATS writes through to the disk: always, or an interval such as 1s, which a power cut may cost."`
-	Replicas int    `env:"NATS_REPLICAS" envDefault:"1" doc:"Replicas of every stream: 1, 3 or 5."`
+	Sync       string `env:"NATS_SYNC" envDefault:"always" doc:"When the embedded NATS writes through to the disk: always, or an interval such as 1s, which a power cut may cost."`
+	MaxStoreMB int    `env:"NATS_MAX_STORE_MB" doc:"Megabytes that the embedded NATS may store; 0 takes three quarters of what is free on the disk at the start. Then submissions are refused until something expires or is deleted."`
+	Replicas   int    `env:"NATS_REPLICAS" envDefault:"1" doc:"Replicas of every stream: 1, 3 or 5."`
 
 	ResultTTL     time.Duration `env:"RESULT_TTL" envDefault:"24h" doc:"How long results and media are kept; at least 24h."`
 	MaxQueuedJobs int           `env:"MAX_QUEUED_JOBS" envDefault:"100000" doc:"Jobs that may wait or run in all; 0 means without limit."`
@@ -35,6 +36,8 @@ type Config struct {
 	AckWait time.Duration `env:"-"`
 	// RemindEvery is how often a process that waits for NATS at its start says so. Tests shorten it.
 	RemindEvery time.Duration `env:"-"`
+	// LookEvery is how often the broker looks whether NATS still has everything, without having been told to. Tests lengthen it.
+	LookEvery time.Duration `env:"-"`
 }
 
 // DefaultAckWait is the AckWait of every real installation; workers report every third of it.
@@ -52,6 +55,9 @@ func (c Config) Embedded() bool { return c.URL == "" }
 func (c Config) withDefaults() Config {
 	if c.AckWait == 0 {
 		c.AckWait = DefaultAckWait
+	}
+	if c.LookEvery == 0 {
+		c.LookEvery = lookEvery
 	}
 	if c.RemindEvery == 0 {
 		c.RemindEvery = remindEvery
@@ -96,6 +102,12 @@ func (c Config) Validate() error {
 	}
 	if c.ResultTTL != 0 && c.ResultTTL < minResultTTL {
 		errs = append(errs, fmt.Errorf("RESULT_TTL must be at least 24h, not %s", c.ResultTTL))
+	}
+	if c.MaxStoreMB < 0 {
+		errs = append(errs, errors.New("NATS_MAX_STORE_MB must not be negative"))
+	}
+	if c.MaxStoreMB > 0 && !c.Embedded() {
+		errs = append(errs, errors.New("NATS_MAX_STORE_MB is for the embedded NATS: set max_file_store in the configuration of the external one"))
 	}
 	if c.MaxQueuedJobs < 0 {
 		errs = append(errs, errors.New("MAX_QUEUED_JOBS must not be negative"))

@@ -85,13 +85,15 @@ func serverOptions(cfg Config) (*server.Options, error) {
 		return nil, err
 	}
 	opts := &server.Options{
-		ServerName:   "text2image-audio",
-		JetStream:    true,
-		StoreDir:     filepath.Join(cfg.DataDir, "nats"),
-		SyncAlways:   always,
-		SyncInterval: interval,
-		NoSigs:       true,
-		DontListen:   true,
+		ServerName: "text2image-audio",
+		JetStream:  true,
+		// None means that the server takes a share of what is free.
+		JetStreamMaxStore: int64(cfg.MaxStoreMB) << 20,
+		StoreDir:          filepath.Join(cfg.DataDir, "nats"),
+		SyncAlways:        always,
+		SyncInterval:      interval,
+		NoSigs:            true,
+		DontListen:        true,
 	}
 	if cfg.Listen != "" {
 		host, port, err := splitListen(cfg.Listen)

@@ -71,7 +71,7 @@ func (b *Broker) Suspect() {
 
 // keep looks again and again until ctx ends.
 func (b *Broker) keep(ctx context.Context) {
-	timer := time.NewTimer(lookEvery)
+	timer := time.NewTimer(b.cfg.LookEvery)
 	defer timer.Stop()
 	failures := 0
 	for {
@@ -98,7 +98,7 @@ func (b *Broker) keep(ctx context.Context) {
 		if !sleep(ctx, pause) {
 			return
 		}
-		timer.Reset(lookEvery)
+		timer.Reset(b.cfg.LookEvery)
 		if err != nil {
 			timer.Reset(0)
 		}

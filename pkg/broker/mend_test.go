@@ -3,6 +3,7 @@ package broker_test
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go/jetstream"
@@ -127,7 +128,7 @@ func TestWhatWasDeletedIsDeclaredAgain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			srv, log := external(t), newLines()
-			b, err := open(t, broker.Config{URL: env.Secret(srv.ClientURL())}, log)
+			b, err := open(t, broker.Config{URL: env.Secret(srv.ClientURL()), LookEvery: time.Hour}, log)
 			if err != nil {
 				t.Fatal(err)
 			}

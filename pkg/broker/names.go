@@ -115,6 +115,9 @@ const ControlChanged = "control.changed"
 // ProbeSubject is where the health check writes, reads and removes a key.
 func ProbeSubject(id string) string { return kvSubject(BucketControl, "probe."+id) }
 
+// ResultsProbeSubject is where it is tried whether results can be written. It is no record, and no event follows from it.
+func ResultsProbeSubject() string { return kvSubject(BucketResults, "probe") }
+
 // LossSubject is where the last loss of stored data lies.
 func LossSubject() string { return kvSubject(BucketControl, "loss") }
 

@@ -26,6 +26,7 @@ func TestNames(t *testing.T) {
 		broker.WorkerSubject("w"):                                   "$KV.CONTROL.worker.w",
 		broker.WorkersSubject():                                     "$KV.CONTROL.worker.*",
 		broker.ProbeSubject("p"):                                    "$KV.CONTROL.probe.p",
+		broker.ResultsProbeSubject():                                "$KV.RESULTS.probe",
 		broker.LossSubject():                                        "$KV.CONTROL.loss",
 		broker.DeadSubject(job.KindAudio, "o", "j"):                 "dead.audio.o.j",
 		broker.DeadsSubject("", ""):                                 "dead.*.*.*",

@@ -24,10 +24,12 @@ const (
 // Puller takes jobs, one at a time, for one slot of a worker. It is used by one goroutine at a time and keeps one
 // subscription for its life.
 type Puller struct {
-	nc    *nats.Conn
-	sub   *nats.Subscription
-	inbox string
-	pulls uint64
+	nc *nats.Conn
+	// suspect is told when a consumer is not there.
+	suspect func()
+	sub     *nats.Subscription
+	inbox   string
+	pulls   uint64
 	// open counts pulls that the server has not closed as far as is known.
 	open int
 }
@@ -39,7 +41,7 @@ func (q *Queue) Puller() (*Puller, error) {
 	if err != nil {
 		return nil, fmt.Errorf("subscribe for jobs: %w", err)
 	}
-	return &Puller{nc: q.nc, sub: sub, inbox: inbox}, nil
+	return &Puller{nc: q.nc, suspect: q.suspect, sub: sub, inbox: inbox}, nil
 }
 
 // Close ends the puller. A job that arrives from now on comes back by itself.
@@ -82,6 +84,10 @@ func (p *Puller) Take(l *Lane, wait time.Duration) (*Delivery, error) {
 				return nil, fmt.Errorf("ask for a job: %w", nats.ErrConnectionReconnecting)
 			}
 			continue
+		case errors.Is(err, nats.ErrNoResponders):
+			p.suspect()
+			p.open = max(0, p.open-1)
+			return nil, fmt.Errorf("ask for a job: %w", err)
 		case err != nil:
 			return nil, fmt.Errorf("ask for a job: %w", err)
 		}
@@ -108,7 +114,6 @@ const (
 	statusAlive    = "100"
 	statusNone     = "404"
 	statusExpired  = "408"
-	statusNobody   = "503"
 	statusHeader   = "Status"
 	describeHeader = "Description"
 )
@@ -133,8 +138,6 @@ func (p *Puller) closed(status string, msg *nats.Msg, reply string) (bool, error
 	switch status {
 	case statusNone, statusExpired:
 		return true, nil
-	case statusNobody:
-		return false, fmt.Errorf("ask for a job: %w", nats.ErrNoResponders)
 	}
 	return false, fmt.Errorf("ask for a job: status %s, %s", status, msg.Header.Get(describeHeader))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -22,13 +23,11 @@ type Receipt struct {
 	Repeated bool
 }
 
-// codeStreamFull is the server's answer to a publish to a stream that holds as much as it may.
-const codeStreamFull = 10077
-
 // Push makes a job durable: when it returns without error the job is on disk. A keyed job, one whose id follows from
 // an idempotency key, is stored only when it is not in the queue yet.
 //
-// It fails with ErrFull when as many jobs wait as may, and with ErrUnavailable when NATS did not confirm.
+// It fails with ErrFull when as many jobs wait as may, with ErrNoRoom when NATS has none, and with ErrUnavailable when
+// NATS did not confirm.
 // It costs one acknowledged publish, a second one when the answer to the first was lost.
 func (q *Queue) Push(ctx context.Context, spec *job.Spec, keyed bool) (Receipt, error) {
 	data, err := spec.Encode()
@@ -43,13 +42,42 @@ func (q *Queue) Push(ctx context.Context, spec *job.Spec, keyed bool) (Receipt, 
 		first = append(first, onlyIfNew)
 	}
 	receipt, err := q.publish(ctx, subject, data, first...)
-	if err == nil || errors.Is(err, ErrFull) || ctx.Err() != nil {
-		return receipt, err
+	if err != nil && !errors.Is(err, ErrFull) && !errors.Is(err, ErrNoRoom) && ctx.Err() == nil {
+		// The outcome is not known: ask again for the same message, on the condition that it is not there.
+		receipt, err = q.publish(ctx, subject, data, onlyIfNew)
+		receipt.Repeated = true
 	}
-	// The outcome is not known: ask again for the same message, on the condition that it is not there.
-	receipt, err = q.publish(ctx, subject, data, onlyIfNew)
-	receipt.Repeated = true
+	q.note(err)
 	return receipt, err
+}
+
+// refusedLately is for how long a push that failed says something about the next one.
+const refusedLately = 5 * time.Minute
+
+// refusal is a push that failed although NATS was there.
+type refusal struct {
+	err        error
+	at         time.Time
+	reconnects uint64
+}
+
+// note keeps the outcome of the latest push.
+func (q *Queue) note(err error) {
+	if err == nil {
+		q.refused.Store(nil)
+	} else if q.nc.IsConnected() {
+		q.refused.Store(&refusal{err: err, at: time.Now(), reconnects: q.nc.Stats().Reconnects})
+	}
+}
+
+// Refusal returns why NATS did not take the latest push of this process, nil when it did, when it was not there, and when
+// that is some minutes or a reconnect ago. A disk that failed under the queue is noticed by nothing but writing.
+func (q *Queue) Refusal() error {
+	r := q.refused.Load()
+	if r == nil || time.Since(r.at) >= refusedLately || r.reconnects != q.nc.Stats().Reconnects {
+		return nil
+	}
+	return r.err
 }
 
 func (q *Queue) publish(ctx context.Context, subject string, data []byte, opts ...jetstream.PublishOpt) (Receipt, error) {
@@ -64,9 +92,15 @@ func (q *Queue) publish(ctx context.Context, subject string, data []byte, opts .
 		switch api.ErrorCode {
 		case jetstream.JSErrCodeStreamWrongLastSequence, jetstream.JSErrCodeStreamWrongLastSequenceConstant:
 			return Receipt{AlreadyThere: true}, nil
-		case codeStreamFull:
-			return Receipt{}, ErrFull
 		}
+	}
+	switch {
+	case broker.TooMany(err):
+		return Receipt{}, ErrFull
+	case broker.NoRoom(err):
+		return Receipt{}, fmt.Errorf("%w: %w", ErrNoRoom, err)
+	case errors.Is(err, jetstream.ErrNoStreamResponse):
+		q.suspect()
 	}
 	return Receipt{}, fmt.Errorf("%w: publish job: %w", ErrUnavailable, err)
 }

@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"reflect"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
@@ -243,5 +245,84 @@ func pass(to, from net.Conn, cut func([]byte) bool) {
 		if _, err := to.Write(buffer[:n]); err != nil {
 			return
 		}
+	}
+}
+
+// TestPushWithoutRoom fills the store with results; a job is refused for that and not for the number of jobs.
+func TestPushWithoutRoom(t *testing.T) {
+	t.Parallel()
+	q, b := start(t, func(c *broker.Config) { c.MaxStoreMB = 1 })
+	if err := q.Refusal(); err != nil {
+		t.Errorf("before the first push: %v", err)
+	}
+	fill(t, b)
+	for _, keyed := range []bool{false, true} {
+		receipt, err := q.Push(t.Context(), image("j1"), keyed)
+		if !errors.Is(err, queue.ErrNoRoom) || errors.Is(err, queue.ErrFull) || errors.Is(err, queue.ErrUnavailable) {
+			t.Errorf("keyed %t: %+v, %v", keyed, receipt, err)
+		}
+	}
+	if err := q.Refusal(); !errors.Is(err, queue.ErrNoRoom) {
+		t.Errorf("the refusal is not remembered: %v", err)
+	}
+	if err := b.JetStream().DeleteStream(t.Context(), broker.StreamDead); err != nil {
+		t.Fatal(err)
+	}
+	push(t, q, image("j1"))
+	if err := q.Refusal(); err != nil {
+		t.Errorf("it is remembered for too long: %v", err)
+	}
+}
+
+// fill stores dead letters until there is no more room.
+func fill(t *testing.T, b *broker.Broker) {
+	t.Helper()
+	for i := range 1000 {
+		_, err := b.JetStream().Publish(t.Context(), broker.DeadSubject(job.KindImage, "o", fmt.Sprint(i)), make([]byte, 64<<10))
+		if err != nil {
+			if !broker.NoRoom(err) {
+				t.Fatalf("fill the store: %v", err)
+			}
+			return
+		}
+	}
+	t.Fatal("the store does not fill")
+}
+
+// TestMissingStreamsAreMended takes the jobs' stream away; whoever notices first has it declared again.
+func TestMissingStreamsAreMended(t *testing.T) {
+	t.Parallel()
+	for name, notice := range map[string]func(*queue.Queue, *queue.Puller, *queue.Lane) error{
+		"push": func(q *queue.Queue, _ *queue.Puller, _ *queue.Lane) error {
+			_, err := q.Push(t.Context(), image("j1"), false)
+			return err
+		},
+		"pull": func(_ *queue.Queue, p *queue.Puller, l *queue.Lane) error {
+			_, err := p.Take(l, 0)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			q, b := start(t, func(c *broker.Config) { c.LookEvery = time.Hour })
+			puller, err := q.Puller()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer puller.Close()
+			lane, err := q.Lane(t.Context(), job.KindImage, job.LaneMember)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := b.JetStream().DeleteStream(t.Context(), broker.StreamJobs); err != nil {
+				t.Fatal(err)
+			}
+			limit := time.Now().Add(hang)
+			for err := notice(q, puller, lane); err != nil; err = notice(q, puller, lane) {
+				if time.Now().After(limit) {
+					t.Fatalf("it is not mended: %v", err)
+				}
+			}
+		})
 	}
 }

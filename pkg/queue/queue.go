@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -16,6 +17,8 @@ import (
 var (
 	// ErrFull is returned when as many jobs wait as may.
 	ErrFull = errors.New("the queue is full")
+	// ErrNoRoom is returned when NATS has no room for a job.
+	ErrNoRoom = errors.New("the store is full")
 	// ErrUnavailable is returned when NATS did not confirm a job; whether it was stored is then not known.
 	ErrUnavailable = errors.New("the queue is unavailable")
 	// ErrNotFound is returned for a job that is not in the queue.
@@ -27,6 +30,9 @@ type Queue struct {
 	nc     *nats.Conn
 	js     jetstream.JetStream
 	stream jetstream.Stream
+	// suspect is told when something seems to be missing in NATS.
+	suspect func()
+	refused atomic.Pointer[refusal]
 }
 
 // New opens the queue on a broker. It costs one request.
@@ -35,7 +41,7 @@ func New(ctx context.Context, b *broker.Broker) (*Queue, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open queue: %w", err)
 	}
-	return &Queue{nc: b.Conn(), js: b.JetStream(), stream: stream}, nil
+	return &Queue{nc: b.Conn(), js: b.JetStream(), stream: stream, suspect: b.Suspect}, nil
 }
 
 // Entry is a job in the queue.

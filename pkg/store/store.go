@@ -143,19 +143,21 @@ func published(err, refused error) error {
 		switch api.ErrorCode {
 		case jetstream.JSErrCodeStreamWrongLastSequence, jetstream.JSErrCodeStreamWrongLastSequenceConstant:
 			return refused
-		case codeStreamFull, codeNoSpace, codeNoStorage:
-			return fmt.Errorf("%w: %w", ErrFull, err)
 		}
+	}
+	if broker.NoRoom(err) || broker.TooMany(err) {
+		return fmt.Errorf("%w: %w", ErrFull, err)
 	}
 	return fmt.Errorf("store: %w", err)
 }
 
-// What the server answers when it can store no more.
-const (
-	codeStreamFull = 10077
-	codeNoSpace    = 10023
-	codeNoStorage  = 10047
-)
+// Probe writes a few bytes, to show that results can be stored; nothing reads them. It fails with ErrFull when there is no
+// room and with ctx's end when NATS does not answer, as it does not after a fault of its disk. It costs one acknowledged
+// publish.
+func (s *Store) Probe(ctx context.Context) error {
+	_, err := s.js.Publish(ctx, broker.ResultsProbeSubject(), []byte("probe"))
+	return published(err, ErrConflict)
+}
 
 // Delete removes a job's record, its progress and its media. The record goes last, so that an interrupted delete can be
 // repeated. What is not there is no error.

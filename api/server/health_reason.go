@@ -1,0 +1,82 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/queue"
+	"github.com/text2image-audio/text2image-audio/pkg/store"
+)
+
+// hints tell the operator what to do, by reason.
+var hints = map[string]string{
+	"store_full": "NATS has no room left. Nothing new is accepted until something expires or is deleted, or its storage grows.",
+	"no_answer": "NATS is there and does not answer writes. After a fault of its disk, a full one among others, it takes no more " +
+		"until it is restarted: make room, then restart it.",
+	"incomplete": "NATS does not have all streams and consumers; they are being declared again.",
+	"queue_full": "As many jobs wait as MAX_QUEUED_JOBS allows.",
+	"data_lost": "NATS came back without what it had stored: jobs accepted before and their results are gone. " +
+		"This is shown for an hour.",
+}
+
+// reasonOf names what is behind a check's error. The caller learns no more than that: an error's text may hold addresses
+// of the inside.
+func (s *Server) reasonOf(err error) string {
+	switch {
+	case !s.deps.Broker.Conn().IsConnected():
+	case errors.Is(err, broker.ErrIncomplete):
+		return "incomplete"
+	case errors.Is(err, queue.ErrFull):
+		return "queue_full"
+	case errors.Is(err, queue.ErrNoRoom), errors.Is(err, store.ErrFull), broker.NoRoom(err):
+		return "store_full"
+	case errors.Is(err, context.DeadlineExceeded):
+		return "no_answer"
+	}
+	return "unavailable"
+}
+
+// judged returns a check that is in error when err says so.
+func (s *Server) judged(name string, err error, details map[string]any) healthCheck {
+	if err != nil {
+		reason := s.reasonOf(err)
+		details = map[string]any{"reason": reason}
+		if hint, ok := hints[reason]; ok {
+			details["hint"] = hint
+		}
+		return healthCheck{Name: name, Status: healthError, Details: details, err: err}
+	}
+	if details == nil {
+		details = map[string]any{}
+	}
+	return healthCheck{Name: name, Status: healthOK, Details: details}
+}
+
+// healthLog remembers which checks did not pass, so that the operator reads of each once when it begins and once when it
+// is over, however often somebody asks.
+type healthLog struct {
+	mu     sync.Mutex
+	failed map[string]bool
+}
+
+func (l *healthLog) note(ctx context.Context, log *slog.Logger, check healthCheck) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	failed := check.Status != healthOK
+	if failed == l.failed[check.Name] {
+		return
+	}
+	l.failed[check.Name] = failed
+	if !failed {
+		log.ErrorContext(ctx, "health check passes again", slog.String("check", check.Name))
+		return
+	}
+	attrs := []any{slog.String("check", check.Name), slog.String("status", check.Status), slog.Any("details", check.Details)}
+	if check.err != nil {
+		attrs = append(attrs, slog.Any("error", check.err))
+	}
+	log.ErrorContext(ctx, "health check failed", attrs...)
+}

@@ -1,0 +1,38 @@
+package broker
+
+import (
+	"errors"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// What the server answers to a publish when it can store no more. 10077 says it of the limits of one stream, and then of
+// the number of messages too.
+const (
+	codeStoreFailed = 10077
+	codeNoResources = 10023
+	codeNoStorage   = 10047
+
+	describeMaxMessages = "maximum messages exceeded"
+)
+
+// NoRoom reports whether NATS refused a publish because its storage, or the stream's share of it, is used up.
+func NoRoom(err error) bool {
+	var api *jetstream.APIError
+	if !errors.As(err, &api) {
+		return false
+	}
+	switch api.ErrorCode {
+	case codeNoResources, codeNoStorage:
+		return true
+	case codeStoreFailed:
+		return api.Description != describeMaxMessages
+	}
+	return false
+}
+
+// TooMany reports whether NATS refused a publish because the stream holds as many messages as it may.
+func TooMany(err error) bool {
+	var api *jetstream.APIError
+	return errors.As(err, &api) && api.ErrorCode == codeStoreFailed && api.Description == describeMaxMessages
+}

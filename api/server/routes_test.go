@@ -26,7 +26,7 @@ func expectations() map[string]expectation {
 		"/api/models": {anonymous: 200}, "/api/jobs": {anonymous: 401}, "/api/events": {anonymous: 401},
 		"/api/admin/dead-letters": {anonymous: 401}, "/api/admin/dead-letters/:id": {anonymous: 401},
 		"/api/admin/control": {anonymous: 401},
-		"/api/jobs/:id": {anonymous: 404}, "/api/jobs/:id/events": {anonymous: 404}, "/api/jobs/:id/media/:index": {anonymous: 404},
+		"/api/jobs/:id":      {anonymous: 404}, "/api/jobs/:id/events": {anonymous: 404}, "/api/jobs/:id/media/:index": {anonymous: 404},
 	}
 	all := map[string]expectation{
 		"POST /api/jobs": {anonymous: 400}, "POST /api/jobs/:id/cancel": {anonymous: 404}, "POST /api/jobs/:id/retry": {anonymous: 404}, "DELETE /api/jobs/:id": {anonymous: 404},

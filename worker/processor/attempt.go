@@ -30,6 +30,8 @@ type attempt struct {
 	pass     pass
 	progress *job.Progress
 	revision uint64
+	// leaving is closed when the worker stops or has lost the job; nil before the end is stored.
+	leaving <-chan struct{}
 }
 
 // work does what is to be done with one delivery. It always comes back; a job that it does not end comes back too.

@@ -31,6 +31,8 @@ type Config struct {
 	WriteTimeout time.Duration `env:"-"`
 	// MisconfiguredDelay is the first pause of an upstream that refuses this installation; half a minute when 0. Tests shorten it.
 	MisconfiguredDelay time.Duration `env:"-"`
+	// SettleTimeout is how long each step of a settlement is tried while NATS is away; 30 seconds when 0. Tests shorten it.
+	SettleTimeout time.Duration `env:"-"`
 	// AfterStep is called behind each step of a settlement when it is not nil; an error from it abandons the delivery
 	// there, as a crash would. It is for tests.
 	AfterStep func(Step) error `env:"-"`
@@ -80,6 +82,14 @@ func (c Config) writeTimeout(bytes int) time.Duration {
 }
 
 const defaultWriteTimeout = 8 * time.Second
+
+// settleTimeout returns how long each step of a settlement is tried while NATS is away.
+func (c Config) settleTimeout() time.Duration {
+	if c.SettleTimeout > 0 {
+		return c.SettleTimeout
+	}
+	return settleTimeout
+}
 
 // timeout returns the longest duration of one attempt.
 func (c Config) timeout(kind job.Kind) time.Duration {

@@ -162,11 +162,9 @@ func (t *Task) Store(ctx context.Context, p store.Product, of int) error {
 	})
 }
 
-// keep stores a medium. It was paid for, so NATS being away for a moment does not lose it.
+// keep stores a medium. It was paid for, so NATS being away for a moment, or taking nothing for a while, does not lose it.
 func (t *Task) keep(ctx context.Context, p store.Product) (stored job.Media, err error) {
-	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
-	defer cancel()
-	err = t.attempt.persist(ctx, len(p.Data), func(ctx context.Context) error {
+	err = t.attempt.persistIn(ctx, &t.attempt.processor.storage, len(p.Data), func(ctx context.Context) error {
 		stored, err = t.attempt.processor.store.PutMedia(ctx, t.Spec.Owner, t.Spec.ID, p.Media, p.Data)
 		return err
 	})

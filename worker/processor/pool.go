@@ -144,6 +144,9 @@ func (p *Processor) slot(pulling, working context.Context, pl *pool) {
 	defer puller.Close()
 	worked := true
 	for pulling.Err() == nil {
+		if p.storage.await(pulling, p.cfg.writeTimeout(0)); pulling.Err() != nil {
+			return
+		}
 		asked := time.Now()
 		d, right, err := p.take(pulling, pl, puller, worked)
 		if err != nil {

@@ -41,6 +41,7 @@ type Processor struct {
 	log       *slog.Logger
 	now       func() time.Time
 	trouble   trouble
+	storage   storage
 
 	// Pulling and working end apart: a stop ends the pulling at once and the work later.
 	stopPulling context.CancelFunc
@@ -68,7 +69,7 @@ func New(cfg Config, deps Deps) (*Processor, error) {
 	return &Processor{
 		cfg: cfg, id: id, mode: deps.Mode, version: deps.Version,
 		queue: deps.Queue, store: deps.Store, generator: deps.Generator, metrics: deps.Metrics, log: deps.Log,
-		now: time.Now, trouble: trouble{log: deps.Log},
+		now: time.Now, trouble: trouble{log: deps.Log}, storage: storage{log: deps.Log, probe: deps.Store.Probe},
 		running: make(map[*attempt]struct{}), runs: make(map[job.Kind]average), news: make(chan struct{}, 1),
 		control: deps.Control, breaker: &breaker{
 			cfg: cfg, worker: id, control: deps.Control, metrics: deps.Metrics, log: deps.Log, now: time.Now,

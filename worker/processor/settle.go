@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/cenkalti/backoff/v4"
-
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
@@ -28,7 +26,7 @@ const (
 )
 
 const (
-	// settleTimeout bounds a settlement, in which NATS may be away for a moment.
+	// settleTimeout bounds each step of a settlement, in which NATS may be away for a moment.
 	settleTimeout = 30 * time.Second
 	settlePause   = 500 * time.Millisecond
 	// newerDelay is how long a job is left for the newer program that wrote it.
@@ -94,8 +92,7 @@ func (a *attempt) giveUp(ctx context.Context, code string) error {
 // already, by whomever, this attempt's result is dropped and the steps are taken for the record that holds.
 // NATS being away for a moment costs time; for longer, the delivery is left to come back.
 func (a *attempt) settle(ctx context.Context, r *job.Record, task *Task, detail string) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
-	defer cancel()
+	ctx = a.unhurried(ctx)
 	r.Spec, r.FinishedAt = a.spec, job.At(a.processor.now())
 	if p := a.progress; p != nil {
 		r.Attempt, r.Counts, r.StartedAt = p.Attempt, p.Counts, p.StartedAt
@@ -110,7 +107,7 @@ func (a *attempt) settle(ctx context.Context, r *job.Record, task *Task, detail 
 	}
 	var final *job.Record
 	var won bool
-	err := a.persist(ctx, size, func(ctx context.Context) (err error) {
+	err := a.persistIn(ctx, &a.processor.storage, size, func(ctx context.Context) (err error) {
 		attempt := *r
 		if r.Result != nil {
 			result := *r.Result
@@ -143,8 +140,7 @@ func (a *attempt) settle(ctx context.Context, r *job.Record, task *Task, detail 
 // finish takes the steps that follow a terminal record. Each can be repeated; a delivery that finds the record comes
 // straight here.
 func (a *attempt) finish(ctx context.Context, r *job.Record, detail string) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
-	defer cancel()
+	ctx = a.unhurried(ctx)
 	err := a.persist(ctx, 0, func(ctx context.Context) error { return a.processor.store.FollowUp(ctx, r, detail) })
 	if err != nil {
 		return err
@@ -268,16 +264,51 @@ func (a *attempt) observeEnd(ctx context.Context, r *job.Record) {
 	a.processor.log.InfoContext(ctx, "job ended", "kind", kind, "status", string(r.Status), "code", code, "attempt", r.Attempt)
 }
 
-// persist repeats a write of the given size until it is done or ctx ends. A write that was refused on its merits is not
-// repeated.
+// persist repeats a write of the given size until it is done. It gives up when NATS has been away for settleTimeout, and
+// when ctx ends; while NATS is there and takes nothing, it goes on for as long as the result is worth holding. A write that
+// was refused on its merits is not repeated.
 func (a *attempt) persist(ctx context.Context, size int, write func(context.Context) error) error {
-	return backoff.Retry(func() error {
-		ctx, cancel := context.WithTimeout(ctx, a.processor.cfg.writeTimeout(size))
-		defer cancel()
-		err := write(ctx)
-		if errors.Is(err, errStopped) || errors.Is(err, job.ErrNewer) || errors.Is(err, store.ErrDeleted) {
-			return backoff.Permanent(err)
+	return a.persistIn(ctx, nil, size, write)
+}
+
+// persistIn is persist, for a write that tells whether a storage takes something.
+func (a *attempt) persistIn(ctx context.Context, in *storage, size int, write func(context.Context) error) error {
+	began := time.Now()
+	for {
+		err := a.once(ctx, size, write)
+		switch {
+		case err == nil:
+			in.accepted(ctx)
+			return nil
+		case errors.Is(err, errStopped), errors.Is(err, job.ErrNewer), errors.Is(err, store.ErrDeleted), ctx.Err() != nil:
+			return err
 		}
-		return err
-	}, backoff.WithContext(backoff.NewConstantBackOff(settlePause), ctx))
+		wait := settlePause
+		if a.holds(ctx, err) {
+			in.refused(ctx, err)
+			began, wait = time.Now(), storagePause
+		} else if time.Since(began) >= a.processor.cfg.settleTimeout() {
+			return err
+		}
+		if !pause(ctx, wait) {
+			return err
+		}
+	}
+}
+
+func (a *attempt) once(ctx context.Context, size int, write func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, a.processor.cfg.writeTimeout(size))
+	defer cancel()
+	return write(ctx)
+}
+
+// unhurried returns a context for writes that the end of ctx does not break off. That end is remembered, since a worker
+// that stops, or has lost the job, holds nothing back.
+func (a *attempt) unhurried(ctx context.Context) context.Context {
+	if done := ctx.Done(); done != nil {
+		a.mu.Lock()
+		a.leaving = done
+		a.mu.Unlock()
+	}
+	return context.WithoutCancel(ctx)
 }

@@ -29,7 +29,7 @@ help: ## List the targets
 
 .PHONY: run
 run: ## Run the whole system on this machine: API, worker, NATS and simulated upstreams
-	@go run ./api
+	@trap 'exit 0' INT; go run ./api
 
 .PHONY: build
 build: ## Build both programs into bin/, static and stamped with their version

@@ -68,11 +68,11 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		return dead(ctx, args, environ, stdout, stderr)
 	case "pause", "resume", "probe", "status":
 		return controlCommand(ctx, command, args, environ, stdout, stderr)
-	case "version":
+	case "version", "-v", "-version", "--version":
 		version, commit, built := telemetry.Version()
 		_, _ = fmt.Fprintf(stdout, "api %s, commit %s, built %s\n", version, commit, built)
 		return 0
-	case "help", "-h", "--help":
+	case "help", "-h", "-help", "--help":
 		_, _ = fmt.Fprint(stdout, usage)
 		return 0
 	}

@@ -264,7 +264,10 @@ func TestCommands(t *testing.T) {
 		out  string
 	}{
 		{"version", []string{"version"}, 0, "commit"},
+		{"version as a flag", []string{"--version"}, 0, "commit"},
+		{"version as a short flag", []string{"-version"}, 0, "commit"},
 		{"help", []string{"help"}, 0, "usage"},
+		{"help as a flag", []string{"-h"}, 0, "usage"},
 		{"unknown", []string{"nonsense"}, exitUsage, ""},
 		{"healthy", []string{"health", "-url", p.url, "--token", "open-sesame", "-v"}, 0, `"status": "ok"`},
 		{"wrong token", []string{"health", "--url", p.url, "--token", "wrong", "--retries", "1", "--interval", "1"}, exitFailure, "unauthorized"},
@@ -290,7 +293,9 @@ func TestFaultsOfSettingsAreAllNamed(t *testing.T) {
 	t.Parallel()
 	var stdout, stderr bytes.Buffer
 	environ := []string{
-		"LISTEN_ADDR=nowhere", "NATS_SYNC=sometimes", "RESULT_TTL=1h", "WORKER_SLOTS_IMAGE=-1", "SIMULATOR=perhaps",
+		"LISTEN_ADDR=127.0.0.1:65536", "METRICS_ENABLED=on", "METRICS_ADDR=here", "DEFAULT_AUDIO_VOICE=nobody", "STOP_TIMEOUT=10s",
+		"WORKER_SOFT_STOP=10s", "POLLINATIONS_IMAGE_API_BASE=ftp://x", "POLLINATIONS_TEXT_API_BASE=x", "DEEPSEEK_API_URL=x",
+		"ALLOWED_ORIGINS=one,two,three", "NATS_SYNC=sometimes", "RESULT_TTL=1h", "WORKER_SLOTS_IMAGE=-1", "SIMULATOR=perhaps",
 		"LOG_LEVEL=loud", "SYNC_WAIT=-1s", "FETCH_RETRY_MAX=none",
 	}
 	if got := run(t.Context(), nil, environ, &stdout, &stderr); got != exitFailure {
@@ -298,8 +303,41 @@ func TestFaultsOfSettingsAreAllNamed(t *testing.T) {
 	}
 	for _, variable := range environ {
 		name, _, _ := strings.Cut(variable, "=")
+		if name == "METRICS_ENABLED" {
+			continue
+		}
 		if !strings.Contains(stderr.String(), name) {
 			t.Errorf("%s is not named in %q", name, &stderr)
 		}
 	}
+	if n := strings.Count(stderr.String(), "ALLOWED_ORIGINS"); n != 1 {
+		t.Errorf("ALLOWED_ORIGINS is named %d times", n)
+	}
+}
+
+// TestInterruptWhileWaitingForNATS presses Ctrl-C before NATS is there.
+func TestInterruptWhileWaitingForNATS(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	stdout, stderr := &bytes.Buffer{}, &firstLine{seen: make(chan struct{})}
+	done := make(chan int, 1)
+	go func() {
+		done <- run(ctx, nil, []string{"NATS_URL=nats://127.0.0.1:1", "JWT_SECRET=0123456789abcdef", "LISTEN_ADDR=127.0.0.1:0"}, stdout, stderr)
+	}()
+	<-stderr.seen
+	cancel()
+	if got := <-done; got != 0 || !strings.Contains(stdout.String(), "stopped") {
+		t.Errorf("exit %d: %s", got, stdout)
+	}
+}
+
+// firstLine tells when something is written.
+type firstLine struct {
+	once sync.Once
+	seen chan struct{}
+}
+
+func (f *firstLine) Write(p []byte) (int, error) {
+	f.once.Do(func() { close(f.seen) })
+	return len(p), nil
 }

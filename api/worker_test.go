@@ -100,3 +100,21 @@ func TestWorkerWithoutNATSSaysSo(t *testing.T) {
 		t.Errorf("it says %q and ends with %v", out, err)
 	}
 }
+
+func TestWorkerCommands(t *testing.T) {
+	t.Parallel()
+	path := buildWorker(t)
+	for argument, want := range map[string]struct {
+		exit int
+		says string
+	}{
+		"version": {0, "commit"}, "--version": {0, "commit"}, "-version": {0, "commit"},
+		"help": {0, "usage"}, "-h": {0, "usage"}, "--help": {0, "usage"}, "nonsense": {exitUsage, `unknown command "nonsense"`},
+	} {
+		cmd := exec.CommandContext(t.Context(), path, argument)
+		out, _ := cmd.CombinedOutput()
+		if got := cmd.ProcessState.ExitCode(); got != want.exit || !strings.Contains(string(out), want.says) {
+			t.Errorf("%s: exit %d: %s", argument, got, out)
+		}
+	}
+}

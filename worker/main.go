@@ -8,6 +8,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -23,8 +25,6 @@ const (
 	exitUsage   = 2
 
 	defaultMetricsAddr = "127.0.0.1:9092"
-	// stopTimeout bounds the whole of a stop, the patience with running attempts included.
-	stopTimeout = 30 * time.Second
 )
 
 func main() {
@@ -34,21 +34,50 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
 }
 
+const usage = `usage: worker [command]
+
+  work      take jobs and work them (the default)
+  version   print version, commit and build time
+
+Settings come from the environment; deploy/settings.md lists them.
+`
+
 func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
+	command := "work"
+	if len(args) > 0 {
+		command = args[0]
+	}
 	switch {
-	case len(args) == 1 && args[0] == "version":
+	case len(args) > 1:
+	case command == "work":
+		if err := work(ctx, environ, stdout, stderr); err != nil {
+			_, _ = fmt.Fprintf(stderr, "worker: %v\n", err)
+			return exitFailure
+		}
+		return 0
+	case slices.Contains([]string{"version", "-v", "-version", "--version"}, command):
 		version, commit, built := telemetry.Version()
 		_, _ = fmt.Fprintf(stdout, "worker %s, commit %s, built %s\n", version, commit, built)
 		return 0
-	case len(args) > 0:
-		_, _ = fmt.Fprintln(stderr, "usage: worker [version]\nSettings come from the environment.")
-		return exitUsage
+	case slices.Contains([]string{"help", "-h", "-help", "--help"}, command):
+		_, _ = fmt.Fprint(stdout, usage)
+		return 0
 	}
-	if err := work(ctx, environ, stdout, stderr); err != nil {
-		_, _ = fmt.Fprintf(stderr, "worker: %v\n", err)
-		return exitFailure
+	_, _ = fmt.Fprintf(stderr, "worker: unknown command %q\n\n%s", strings.Join(args, " "), usage)
+	return exitUsage
+}
+
+// stopping is how patient a worker is at its end.
+type stopping struct {
+	Timeout time.Duration `env:"STOP_TIMEOUT" envDefault:"30s" doc:"How long a stop may take in all; what still runs then is left to be delivered again."`
+}
+
+// Validate reports a fault of STOP_TIMEOUT.
+func (s *stopping) Validate() error {
+	if s.Timeout <= 0 {
+		return &env.Fault{Name: "STOP_TIMEOUT", Expected: "a duration above zero"}
 	}
-	return 0
+	return nil
 }
 
 // work runs one worker until ctx ends.
@@ -56,7 +85,8 @@ func work(ctx context.Context, environ []string, stdout, stderr io.Writer) (err 
 	cfg := app.Config{Latency: simulator.DemoLatency()}
 	nats := broker.Config{Follower: true}
 	tele := telemetry.Config{MetricsAddr: defaultMetricsAddr}
-	if err := env.Load(environ, &cfg, &nats, &tele); err != nil {
+	var stop stopping
+	if err := errors.Join(env.Load(environ, &cfg, &nats, &tele, &stop), cfg.CheckStop(stop.Timeout)); err != nil {
 		return fmt.Errorf("settings:\n%w", err)
 	}
 	if nats.Embedded() {
@@ -72,26 +102,30 @@ func work(ctx context.Context, environ []string, stdout, stderr io.Writer) (err 
 	if err := server.Start(ctx); err != nil {
 		return err
 	}
-	// What was started is stopped in reverse, within one bound.
-	stopCtx := context.WithoutCancel(ctx)
-	defer func() { err = errors.Join(err, bounded(stopCtx, server.Stop)) }()
+	// What was started is stopped in reverse.
+	bounded := func(undo func(context.Context) error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stop.Timeout)
+		defer cancel()
+		err = errors.Join(err, undo(ctx))
+	}
+	defer bounded(server.Stop)
 	b, err := broker.Open(ctx, nats, log)
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		// Somebody did not want to wait any longer for NATS; that is no fault.
+		_, _ = fmt.Fprintln(stdout, "stopped before it was ready")
+		return nil
+	}
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, bounded(stopCtx, b.Close)) }()
+	defer bounded(b.Close)
 	worker := app.New(cfg, b, metrics, log)
 	if err := worker.Start(ctx); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, bounded(stopCtx, worker.Stop)) }()
+	defer bounded(worker.Stop)
 	_, _ = fmt.Fprintf(stdout, "Text2Image Audio worker\n  NATS      %s\n  upstream  %s\n", b.Conn().ConnectedUrlRedacted(), cfg.Upstreams.Describe())
 	<-ctx.Done()
+	_, _ = fmt.Fprintln(stdout, worker.Farewell())
 	return nil
-}
-
-func bounded(ctx context.Context, stop func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, stopTimeout)
-	defer cancel()
-	return stop(ctx)
 }

@@ -172,19 +172,31 @@ func (a *App) Stop(ctx context.Context) error {
 // Run starts the process, says on out where it is, and stops it when ctx ends or the listener fails.
 func (a *App) Run(ctx context.Context, out io.Writer) error {
 	if err := a.Start(ctx); err != nil {
+		if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+			// Somebody did not want to wait any longer for NATS; that is no fault.
+			_, _ = fmt.Fprintln(out, "stopped before it was ready")
+			return nil
+		}
 		return err
 	}
 	a.banner(out)
 	var err error
 	select {
 	case <-ctx.Done():
-		_, _ = fmt.Fprintln(out, "stopping")
+		_, _ = fmt.Fprintln(out, a.farewell())
 	case err = <-a.served:
 		if errors.Is(err, http.ErrServerClosed) {
 			err = nil
 		}
 	}
 	return errors.Join(err, a.Stop(context.WithoutCancel(ctx)))
+}
+
+func (a *App) farewell() string {
+	if a.worker == nil {
+		return "stopping"
+	}
+	return a.worker.Farewell()
 }
 
 // Addr returns the address on which the process listens; it is known after Start.

@@ -2,7 +2,6 @@ package app
 
 import (
 	"errors"
-	"net"
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/api/feed"
@@ -59,8 +58,8 @@ func Default() Config {
 // Validate reports every fault at once.
 func (c *Config) Validate() error {
 	var errs []error
-	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
-		errs = append(errs, &env.Fault{Name: "LISTEN_ADDR", Expected: "an address such as 127.0.0.1:8080"})
+	if err := env.CheckAddress("LISTEN_ADDR", c.Listen); err != nil {
+		errs = append(errs, err)
 	}
 	if !c.Broker.Embedded() && c.JWTSecret == "" {
 		errs = append(errs, &env.Fault{Name: "JWT_SECRET", Expected: "a key, since NATS_URL is set and other processes must use the same one"})
@@ -73,7 +72,7 @@ func (c *Config) Validate() error {
 	}
 	errs = append(errs, c.Server.Validate(), c.Broker.Validate(), c.Telemetry.Validate())
 	if c.Broker.Embedded() {
-		errs = append(errs, c.Worker.Validate())
+		errs = append(errs, c.Worker.Validate(), c.Worker.CheckStop(c.StopTimeout))
 	}
 	return errors.Join(errs...)
 }

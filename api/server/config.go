@@ -2,11 +2,13 @@ package server
 
 import (
 	"errors"
+	"log/slog"
 	"net/netip"
 	"net/url"
 	"strings"
 	"time"
 
+	"github.com/text2image-audio/text2image-audio/pkg/catalogue"
 	"github.com/text2image-audio/text2image-audio/pkg/env"
 )
 
@@ -48,6 +50,8 @@ func (c *Config) Validate() error {
 	}
 	if strings.TrimSpace(c.Voice) == "" {
 		fault("DEFAULT_AUDIO_VOICE", "the name of a voice")
+	} else if _, err := defaults(*c, Deps{Catalogue: catalogue.Builtin(), Log: slog.New(slog.DiscardHandler)}); err != nil {
+		errs = append(errs, err)
 	}
 	if _, err := parseNetworks(c.TrustedProxies); err != nil {
 		errs = append(errs, err)
@@ -65,10 +69,14 @@ const minAdminKey = 8
 func (c *Config) origins() ([]string, error) {
 	var origins []string
 	var errs []error
+	faulty := map[string]bool{}
 	add := func(name, raw string) {
 		u, err := url.Parse(raw)
 		if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") {
-			errs = append(errs, &env.Fault{Name: name, Expected: "addresses such as https://www.example.org"})
+			if !faulty[name] {
+				errs = append(errs, &env.Fault{Name: name, Expected: "addresses such as https://www.example.org"})
+			}
+			faulty[name] = true
 			return
 		}
 		origins = append(origins, u.Scheme+"://"+u.Host)

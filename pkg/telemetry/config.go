@@ -1,5 +1,11 @@
 package telemetry
 
+import (
+	"errors"
+
+	"github.com/text2image-audio/text2image-audio/pkg/env"
+)
+
 // Config holds the settings of this package. MetricsAddr has no default here,
 // since API and worker listen on different ports: the caller presets it.
 type Config struct {
@@ -8,8 +14,12 @@ type Config struct {
 	MetricsAddr    string `env:"METRICS_ADDR" doc:"Address of metrics and pprof; keep it private."`
 }
 
-// Validate fails with a fault of LOG_LEVEL when the level is unknown.
+// Validate fails with a fault of LOG_LEVEL when the level is unknown, and of
+// METRICS_ADDR when metrics are to be served on what is no address.
 func (c *Config) Validate() error {
 	_, err := parseLevel(c.LogLevel)
+	if c.MetricsEnabled {
+		err = errors.Join(err, env.CheckAddress("METRICS_ADDR", c.MetricsAddr))
+	}
 	return err
 }

@@ -25,3 +25,13 @@ func TestConfigRefusesUnknownLevel(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestConfigRefusesUnusableAddress(t *testing.T) {
+	t.Parallel()
+	for enabled, want := range map[string]bool{"on": true, "off": false} {
+		err := env.Load([]string{"METRICS_ADDR=127.0.0.1:99999", "METRICS_ENABLED=" + enabled}, &telemetry.Config{})
+		if (err != nil) != want {
+			t.Errorf("metrics %s: %v", enabled, err)
+		}
+	}
+}

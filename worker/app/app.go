@@ -137,6 +137,19 @@ func (w *Worker) generator(u Upstreams, q *queue.Queue) (*processor.Upstreams, e
 // Simulator returns the simulator that stands in for the upstreams, or nil.
 func (w *Worker) Simulator() *simulator.Simulator { return w.simulator }
 
+// Farewell says what a stop will wait for, for the person at the terminal.
+func (w *Worker) Farewell() string {
+	running := 0
+	if w.processor != nil {
+		running = w.processor.Running()
+	}
+	if running == 0 {
+		return "stopping"
+	}
+	return fmt.Sprintf("stopping: waiting up to %s for %d running jobs, which are handed back after that; press Ctrl-C again to end now",
+		w.cfg.Processor.SoftStop, running)
+}
+
 // Stop lets running attempts finish for a while, hands the rest back and stops the simulator. It is safe on a worker
 // that was started in part.
 func (w *Worker) Stop(ctx context.Context) error {

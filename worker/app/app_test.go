@@ -31,6 +31,11 @@ type bench struct {
 
 func newBench(t *testing.T, environ ...string) *bench {
 	t.Helper()
+	return benchOf(t, load(t, environ...))
+}
+
+func benchOf(t *testing.T, cfg app.Config) *bench {
+	t.Helper()
 	b := brokertest.Start(t)
 	q, err := queue.New(t.Context(), b)
 	if err != nil {
@@ -40,7 +45,7 @@ func newBench(t *testing.T, environ ...string) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg, log := load(t, environ...), &lines{}
+	log := &lines{}
 	cfg.Processor.SoftStop = time.Second
 	return &bench{t, app.New(cfg, b, telemetry.NewMetrics(), slog.New(slog.NewTextHandler(log, nil))), q, s, log}
 }
@@ -161,18 +166,23 @@ func TestUnsetUpstreamIsAFault(t *testing.T) {
 // A worker that cannot start leaves nothing running, and can be stopped all the same.
 func TestStartFailsCleanly(t *testing.T) {
 	t.Parallel()
-	for name, environ := range map[string][]string{
-		"image base":  {"POLLINATIONS_IMAGE_API_BASE=ftp://planted.invalid"},
-		"speech base": {"POLLINATIONS_TEXT_API_BASE=https://someone:planted@"},
-		"DeepSeek":    {"DEEPSEEK_API_URL=://planted"},
+	for setting, upstreams := range map[string]app.Upstreams{
+		"POLLINATIONS_IMAGE_API_BASE": {ImageBase: "ftp://planted.invalid"},
+		"POLLINATIONS_TEXT_API_BASE":  {TextBase: "https://someone:planted@"},
+		"DEEPSEEK_API_URL":            {DeepSeekURL: "://planted"},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(setting, func(t *testing.T) {
 			t.Parallel()
-			b := newBench(t, environ...)
+			cfg := load(t)
+			cfg.Upstreams = upstreams
+			if err := cfg.Validate(); err == nil || !strings.Contains(err.Error(), setting) || strings.Contains(err.Error(), "planted") {
+				t.Errorf("as a setting: %v", err)
+			}
+			b := benchOf(t, cfg)
 			err := b.worker.Start(t.Context())
 			if err == nil {
 				t.Error("started")
-			} else if setting, _, _ := strings.Cut(environ[0], "="); !strings.Contains(err.Error(), setting) || strings.Contains(err.Error(), "planted") {
+			} else if !strings.Contains(err.Error(), setting) || strings.Contains(err.Error(), "planted") {
 				t.Errorf("the error is %q", err)
 			}
 			b.stop()

@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/env"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 	"github.com/text2image-audio/text2image-audio/worker/processor"
+	"github.com/text2image-audio/text2image-audio/worker/upstream"
 	"github.com/text2image-audio/text2image-audio/worker/upstream/pollinations"
 )
 
@@ -95,7 +97,24 @@ func (c *Config) Validate() error {
 			errs = append(errs, fmt.Errorf("%s must be gen or legacy, not %q", name, style))
 		}
 	}
+	for name, address := range map[string]string{
+		"POLLINATIONS_IMAGE_API_BASE": c.Upstreams.ImageBase, "POLLINATIONS_TEXT_API_BASE": c.Upstreams.TextBase,
+		"DEEPSEEK_API_URL": c.Upstreams.DeepSeekURL,
+	} {
+		if _, err := upstream.ParseBase(name, address); err != nil {
+			errs = append(errs, err)
+		}
+	}
 	return errors.Join(append(errs, c.Processor.Validate())...)
+}
+
+// CheckStop fails when a stop would be over before the patience with running attempts is: they would then be cut off
+// without being handed back.
+func (c *Config) CheckStop(timeout time.Duration) error {
+	if c.Processor.SoftStop < timeout || timeout <= 0 {
+		return nil
+	}
+	return fmt.Errorf("WORKER_SOFT_STOP must be shorter than STOP_TIMEOUT, which is %s, not %s", timeout, c.Processor.SoftStop)
 }
 
 // Describe says which upstreams the worker talks to, for a person. It names hosts and no secrets.

@@ -80,10 +80,10 @@ func TestMissingSettingsAreNamed(t *testing.T) {
 // The description is for the terminal: hosts, and nothing that is nobody's business.
 func TestDescriptionShowsNoSecrets(t *testing.T) {
 	t.Parallel()
-	text := load(t,
-		"POLLINATIONS_IMAGE_API_BASE=https://someone:planted1@images.invalid/v1?key=planted2", "POLLINATIONS_API_TOKEN=planted3",
-		"DEEPSEEK_API_URL=https://planted4@words.invalid/v1/chat/completions#planted5", "DEEPSEEK_API_KEY=planted6",
-	).Upstreams.Describe()
+	text := app.Upstreams{
+		ImageBase: "https://someone:planted1@images.invalid/v1?key=planted2", Token: "planted3",
+		DeepSeekURL: "https://planted4@words.invalid/v1/chat/completions#planted5", DeepSeekKey: "planted6",
+	}.Describe()
 	if strings.Contains(text, "planted") {
 		t.Errorf("a secret is shown: %s", text)
 	}
@@ -92,7 +92,7 @@ func TestDescriptionShowsNoSecrets(t *testing.T) {
 			t.Errorf("%q is not in %q", part, text)
 		}
 	}
-	if text := load(t, "POLLINATIONS_IMAGE_API_BASE=://planted").Upstreams.Describe(); strings.Contains(text, "planted") {
+	if text := (app.Upstreams{ImageBase: "://planted"}).Describe(); strings.Contains(text, "planted") {
 		t.Errorf("a broken address is shown: %s", text)
 	}
 	if text := load(t).Upstreams.Describe(); !strings.Contains(text, "simulator") {
@@ -120,5 +120,20 @@ func TestConfigDefaults(t *testing.T) {
 		cfg.RetryMaxDelay != time.Minute || cfg.ImageTimeout != 3*time.Minute || cfg.AudioTimeout != 2*time.Minute ||
 		cfg.TextTimeout != 2*time.Minute || cfg.SoftStop != 20*time.Second {
 		t.Errorf("defaults are %+v", cfg)
+	}
+}
+
+// TestPatienceFitsIntoTheStop compares how long attempts may go on with how long a stop may take.
+func TestPatienceFitsIntoTheStop(t *testing.T) {
+	t.Parallel()
+	for soft, ok := range map[string]bool{"0s": true, "29s": true, "30s": false, "1h": false} {
+		cfg := load(t, "WORKER_SOFT_STOP="+soft)
+		err := cfg.CheckStop(30 * time.Second)
+		if (err == nil) != ok {
+			t.Errorf("%s: %v", soft, err)
+		}
+		if err != nil && (!strings.Contains(err.Error(), "WORKER_SOFT_STOP") || !strings.Contains(err.Error(), "STOP_TIMEOUT")) {
+			t.Errorf("%s: %v names not both", soft, err)
+		}
 	}
 }

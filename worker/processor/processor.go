@@ -81,6 +81,13 @@ func New(cfg Config, deps Deps) (*Processor, error) {
 // ID returns the name under which the worker announces itself.
 func (p *Processor) ID() string { return p.id }
 
+// Running returns how many jobs are worked at this moment.
+func (p *Processor) Running() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.running)
+}
+
 // Start begins to take jobs. It fails when NATS cannot be asked; ctx bounds the start only.
 func (p *Processor) Start(ctx context.Context) error {
 	var pools []*pool

@@ -98,6 +98,7 @@ func work(ctx context.Context, environ []string, stdout, stderr io.Writer) (err 
 		return err
 	}
 	metrics := telemetry.NewMetrics()
+	metrics.Sample(tele.SampleRate)
 	server := telemetry.NewServer(tele, metrics, log)
 	if err := server.Start(ctx); err != nil {
 		return err

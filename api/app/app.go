@@ -54,7 +54,9 @@ func New(cfg Config, log *slog.Logger) (*App, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	return &App{cfg: cfg, log: log, metrics: telemetry.NewMetrics(), served: make(chan error, 1)}, nil
+	metrics := telemetry.NewMetrics()
+	metrics.Sample(cfg.Telemetry.SampleRate)
+	return &App{cfg: cfg, log: log, metrics: metrics, served: make(chan error, 1)}, nil
 }
 
 // Start starts everything, the listener last; ctx bounds the start only. When it fails nothing is left running.

@@ -24,6 +24,8 @@ const (
 	healthError    = "error"
 )
 
+const healthRoute = "/internal/health"
+
 // healthCheck is one line of the health report.
 type healthCheck struct {
 	Name    string         `json:"name"`

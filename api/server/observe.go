@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -18,13 +19,7 @@ func (s *Server) observe(c *gin.Context) {
 		took, status := time.Since(began), c.Writer.Status()
 		route := routeOf(c)
 		s.deps.Metrics.ObserveHTTP(route, c.Request.Method, status, took)
-		level := slog.LevelDebug
-		switch {
-		case status == http.StatusInternalServerError:
-			level = slog.LevelError
-		case status > http.StatusInternalServerError:
-			level = slog.LevelWarn
-		}
+		level, leftOut := s.requests.level(route, status, began)
 		attrs := []slog.Attr{
 			slog.String("method", methodOf(c)), slog.String("route", route),
 			slog.Int("status", status), slog.Int64("duration_ms", took.Milliseconds()),
@@ -32,9 +27,59 @@ func (s *Server) observe(c *gin.Context) {
 		if len(c.Errors) > 0 {
 			attrs = append(attrs, slog.String("error", c.Errors.Last().Err.Error()))
 		}
+		if leftOut > 0 {
+			attrs = append(attrs, slog.Int("left_out", leftOut))
+		}
 		s.deps.Log.LogAttrs(c.Request.Context(), level, "request", attrs...)
 	}()
 	c.Next()
+}
+
+// refusalEvery is how often a refusal of one sort is worth a line: while NATS is away every request brings one.
+const refusalEvery = time.Minute
+
+// requestLog says how loudly a request is logged.
+type requestLog struct {
+	mu      sync.Mutex
+	refused map[refusalKey]*refusals
+}
+
+// refusalKey is a sort of refusal. Both halves are of a known few.
+type refusalKey struct {
+	route  string
+	status int
+}
+
+// refusals are those of one sort since the last line.
+type refusals struct {
+	said    time.Time
+	leftOut int
+}
+
+// level returns the level of a request's line, and how many of its sort were not worth one since the last. A fault of
+// our own always is; that something we need is not there, or full, is one now and then. The health check's answer is
+// logged where it is found.
+func (l *requestLog) level(route string, status int, now time.Time) (level slog.Level, leftOut int) {
+	switch {
+	case status == http.StatusInternalServerError:
+		return slog.LevelError, 0
+	case status < http.StatusInternalServerError, route == healthRoute:
+		return slog.LevelDebug, 0
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	key := refusalKey{route, status}
+	r := l.refused[key]
+	if r == nil {
+		r = &refusals{}
+		l.refused[key] = r
+	}
+	if now.Sub(r.said) < refusalEvery {
+		r.leftOut++
+		return slog.LevelDebug, 0
+	}
+	leftOut, r.leftOut, r.said = r.leftOut, 0, now
+	return slog.LevelWarn, leftOut
 }
 
 // routeOf returns the pattern that matched, never the path.

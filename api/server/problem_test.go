@@ -168,3 +168,22 @@ func TestPanicIsAnInternalError(t *testing.T) {
 	}
 	b.request(t, http.MethodGet, "/livez", nil).expect(t, http.StatusOK)
 }
+
+// TestRefusalsAreNotLoggedOneByOne asks again and again while NATS is away.
+func TestRefusalsAreNotLoggedOneByOne(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.broker.Conn().Close()
+	for range 20 {
+		b.request(t, http.MethodGet, "/readyz", nil).expect(t, http.StatusServiceUnavailable)
+		b.request(t, http.MethodGet, "/internal/health", nil).expect(t, http.StatusServiceUnavailable)
+		b.request(t, http.MethodGet, "/api/jobs/job-a", nil).expect(t, http.StatusServiceUnavailable)
+	}
+	log := b.log.String()
+	if n := strings.Count(log, `"level":"WARN","msg":"request"`); n != 2 {
+		t.Errorf("%d warnings for two routes", n)
+	}
+	if n := strings.Count(log, `"msg":"request"`); n != 60 {
+		t.Errorf("%d lines in all for those who want to see each", n)
+	}
+}

@@ -64,7 +64,7 @@ func (s *Server) routes() (*gin.Engine, error) {
 	// Probes.
 	get("/livez", s.live)
 	get("/readyz", s.ready)
-	get("/internal/health", s.getHealth)
+	get(healthRoute, s.getHealth)
 
 	// The page and the contract.
 	get("/", s.home)

@@ -73,6 +73,7 @@ type Server struct {
 	page     *page
 	guesses  *guesses
 	health   *healthLog
+	requests *requestLog
 	// acts is the log of what operators do; it does not heed LOG_LEVEL.
 	acts     *slog.Logger
 	engine   *gin.Engine
@@ -98,8 +99,8 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		deps.KeepAlive = keepAlive
 	}
 	s := &Server{
-		cfg: cfg, deps: deps, keys: deriveKeys(deps.Secret),
-		guesses: newGuesses(deps.Now), acts: telemetry.Audit(deps.Log), health: &healthLog{failed: make(map[string]bool)},
+		cfg: cfg, deps: deps, keys: deriveKeys(deps.Secret), guesses: newGuesses(deps.Now), acts: telemetry.Audit(deps.Log),
+		health: &healthLog{failed: make(map[string]bool)}, requests: &requestLog{refused: make(map[refusalKey]*refusals)},
 		matcher: language.NewMatcher([]language.Tag{language.English, language.Chinese}),
 	}
 	var err error

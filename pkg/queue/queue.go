@@ -44,6 +44,9 @@ func New(ctx context.Context, b *broker.Broker) (*Queue, error) {
 	return &Queue{nc: b.Conn(), js: b.JetStream(), stream: stream, suspect: b.Suspect}, nil
 }
 
+// Connected reports whether NATS is there at this moment.
+func (q *Queue) Connected() bool { return q.nc.IsConnected() }
+
 // Entry is a job in the queue.
 type Entry struct {
 	Spec     *job.Spec

@@ -13,7 +13,7 @@ func TestConfigDefaults(t *testing.T) {
 	if err := env.Load(nil, &cfg); err != nil {
 		t.Fatal(err)
 	}
-	if want := (telemetry.Config{LogLevel: "error", MetricsAddr: "127.0.0.1:9091"}); cfg != want {
+	if want := (telemetry.Config{LogLevel: "error", MetricsAddr: "127.0.0.1:9091", SampleRate: 1}); cfg != want {
 		t.Errorf("got %+v, want %+v", cfg, want)
 	}
 }
@@ -32,6 +32,18 @@ func TestConfigRefusesUnusableAddress(t *testing.T) {
 		err := env.Load([]string{"METRICS_ADDR=127.0.0.1:99999", "METRICS_ENABLED=" + enabled}, &telemetry.Config{})
 		if (err != nil) != want {
 			t.Errorf("metrics %s: %v", enabled, err)
+		}
+	}
+}
+
+func TestConfigRefusesWhatIsNoShare(t *testing.T) {
+	t.Parallel()
+	for rate, ok := range map[string]bool{
+		"": true, "0": true, "0.25": true, "1": true, "1.01": false, "-0.1": false, "NaN": false, "10%": false, "Inf": false,
+	} {
+		err := env.Load([]string{"METRICS_SAMPLE_RATE=" + rate}, &telemetry.Config{})
+		if (err == nil) != ok {
+			t.Errorf("%q: %v", rate, err)
 		}
 	}
 }

@@ -69,6 +69,8 @@ type Metrics struct {
 	Panics *prometheus.CounterVec
 
 	scrapeErrors *prometheus.CounterVec
+	// sampleRate is the share of requests and calls whose duration is measured.
+	sampleRate float64
 }
 
 // NewMetrics returns the metrics of a process in a registry of their own. It never
@@ -77,7 +79,8 @@ func NewMetrics() *Metrics {
 	reg := prometheus.NewRegistry()
 	f := factory{reg}
 	m := &Metrics{
-		Registry: reg,
+		Registry:   reg,
+		sampleRate: 1,
 
 		JobsSubmitted:   f.counters("jobs_submitted_total", "Jobs accepted.", "kind", "lane"),
 		JobsFinished:    f.counters("jobs_finished_total", "Jobs that reached their terminal record.", "kind", "outcome"),

@@ -108,3 +108,39 @@ func TestMetricsDescribeTheProcess(t *testing.T) {
 		}
 	}
 }
+
+// TestSampleMeasuresAShare counts everything and measures some of it.
+func TestSampleMeasuresAShare(t *testing.T) {
+	t.Parallel()
+	const requests = 4000
+	for rate, between := range map[float64][2]uint64{0: {0, 0}, 0.25: {800, 1200}, 1: {requests, requests}} {
+		m := telemetry.NewMetrics()
+		m.Sample(rate)
+		for range requests {
+			m.ObserveHTTP("/", "GET", 200, time.Millisecond)
+			m.ObserveUpstream("deepseek", 200, time.Millisecond)
+		}
+		families, err := m.Registry.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen := 0
+		for _, family := range families {
+			switch name := family.GetName(); name {
+			case "text2image_http_requests_total", "text2image_upstream_requests_total":
+				seen++
+				if n := family.GetMetric()[0].GetCounter().GetValue(); n != requests {
+					t.Errorf("rate %g: %s counts %g", rate, name, n)
+				}
+			case "text2image_http_request_duration_seconds", "text2image_upstream_request_duration_seconds":
+				seen++
+				if n := family.GetMetric()[0].GetHistogram().GetSampleCount(); n < between[0] || n > between[1] {
+					t.Errorf("rate %g: %s measures %d", rate, name, n)
+				}
+			}
+		}
+		if want := 4; rate > 0 && seen != want {
+			t.Errorf("rate %g: %d families", rate, seen)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"time"
@@ -10,6 +11,15 @@ import (
 // who invents methods, or an upstream that invents statuses, makes new series.
 const other = "other"
 
+// Sample has ObserveHTTP and ObserveUpstream measure the duration of a share of what
+// they count, from 0 to 1; they begin with 1. It is to be called before they are.
+func (m *Metrics) Sample(rate float64) { m.sampleRate = rate }
+
+// sampled reports whether the duration at hand is one that is measured.
+func (m *Metrics) sampled() bool {
+	return m.sampleRate >= 1 || rand.Float64() < m.sampleRate //nolint:gosec // It decides nothing but what is measured.
+}
+
 // ObserveHTTP counts an answered request. Route is the pattern that matched, never
 // the path; nothing for no match.
 func (m *Metrics) ObserveHTTP(route, method string, status int, took time.Duration) {
@@ -18,6 +28,9 @@ func (m *Metrics) ObserveHTTP(route, method string, status int, took time.Durati
 	}
 	method = methodLabel(method)
 	m.HTTPRequests.WithLabelValues(route, method, statusLabel(status)).Inc()
+	if !m.sampled() {
+		return
+	}
 	m.HTTPDuration.WithLabelValues(route, method).Observe(took.Seconds())
 }
 
@@ -38,6 +51,9 @@ func (m *Metrics) ObserveUpstream(upstream string, status int, took time.Duratio
 		label = statusLabel(status)
 	}
 	m.UpstreamRequests.WithLabelValues(upstream, label).Inc()
+	if !m.sampled() {
+		return
+	}
 	m.UpstreamDuration.WithLabelValues(upstream).Observe(took.Seconds())
 }
 

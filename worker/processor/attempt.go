@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"runtime/debug"
 	"slices"
@@ -69,7 +70,13 @@ func (p *Processor) work(ctx context.Context, d *queue.Delivery, right pass) {
 	}
 	if err != nil {
 		// The job is still in the queue and comes back; whoever takes it next goes on from what is stored.
-		p.log.WarnContext(ctx, "job left to be delivered again", "error", err, "kind", string(d.Kind), "delivery", d.Count)
+		level := slog.LevelWarn
+		if !p.queue.Connected() {
+			// One line stands for all jobs that were in hand.
+			p.trouble.report(context.WithoutCancel(ctx), err)
+			level = slog.LevelDebug
+		}
+		p.log.Log(ctx, level, "job left to be delivered again", "error", err, "kind", string(d.Kind), "delivery", d.Count)
 	}
 }
 

@@ -175,10 +175,22 @@ func (b *binder) scalar(n *node, into reflect.Value) bool {
 	}
 }
 
-// integer reads a whole number. One that is too large for the type becomes the largest there is, so that the check of
+// integer reads a whole number, which may be written with a fraction of nothing or with an exponent. One that is too large for the type becomes the largest there is, so that the check of
 // its range finds it and can name the bounds.
 func integer(text string, bits int) (int64, bool) {
 	i, err := strconv.ParseInt(text, 10, bits)
+	if err == nil || errors.Is(err, strconv.ErrRange) {
+		return i, true
+	}
+	f, ok := number(text)
+	if !ok || f != math.Trunc(f) {
+		return 0, false
+	}
+	// Formatted without a fraction it is read as any other, and if need be found too large.
+	i, err = strconv.ParseInt(strconv.FormatFloat(f, 'f', 0, 64), 10, bits)
+	if math.IsInf(f, 0) {
+		return int64(math.Copysign(math.MaxInt64, f)) >> (64 - bits), true
+	}
 	return i, err == nil || errors.Is(err, strconv.ErrRange)
 }
 

@@ -135,8 +135,9 @@ func TestNumbersAsTheyAreWritten(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	for number, code := range map[string]string{
-		"128": "", "1e3": "wrong_type", "128.0": "wrong_type", "1.5": "wrong_type", "-0": "out_of_range",
-		"99999999999999999999": "out_of_range", "-99999999999999999999": "out_of_range", "1e400": "wrong_type",
+		"128": "", "1e3": "", "128.0": "", "1280e-1": "", "1.5": "wrong_type", "128.5": "wrong_type", "1e-1": "wrong_type", "-0": "out_of_range",
+		"99999999999999999999": "out_of_range", "-99999999999999999999": "out_of_range", "1e400": "out_of_range", "-1e400": "out_of_range",
+		"1e20": "out_of_range",
 	} {
 		resp := b.request(t, http.MethodPost, "/api/jobs", `{"kind":"image","input":{"prompt":"p","height":64,"width":`+number+`}}`)
 		if code == "" {

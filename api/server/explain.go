@@ -40,6 +40,8 @@ const (
 	retryActive      = 5
 	retryUnavailable = 5
 	retryThrottled   = 30
+	// retryStillRunning is when to look for a job that took longer than its caller could be kept waiting.
+	retryStillRunning = 5
 )
 
 // known is the table from the errors of the packages below to codes.

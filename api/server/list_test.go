@@ -105,7 +105,7 @@ func TestListFilters(t *testing.T) {
 		"?status=running":                              0,
 		"?kind=audio&status=succeeded":                 4,
 		"?kind=image&status=succeeded":                 0,
-		"?kind=image,audio,prompt,translation&x=y":     16,
+		"?kind=image,audio,prompt,translation":         16,
 		"?status=queued,succeeded,failed&limit=100":    16,
 		"?" + url.Values{"kind": {" image "}}.Encode(): 4,
 	} {
@@ -167,4 +167,38 @@ func FuzzCursor(f *testing.F) {
 			t.Errorf("%q became %+v", cursor, mark)
 		}
 	})
+}
+
+// TestQueriesAreTakenByName gives routes parameters that they do not have, or have once.
+func TestQueriesAreTakenByName(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	c, _ := guest()
+	b.push(t, newSpec(job.OwnerAnonymous, "job-a", job.KindImage, imageInput()))
+	for _, tc := range []struct{ method, target, faults string }{
+		{"GET", "/api/jobs?x=1&limit=2&limit=3&kind=image&kind=audio&Limit=1", "[?Limit unknown_field ?limit duplicate_field ?x unknown_field]"},
+		{"HEAD", "/api/jobs?x=1", ""},
+		{"GET", "/api/jobs/job-a?wait=0&wait=0", "[?wait duplicate_field]"},
+		{"GET", "/api/jobs/job-a?limit=1", "[?limit unknown_field]"},
+		{"GET", "/api/jobs/job-a/events?wait=1", "[?wait unknown_field]"},
+		{"GET", "/api/jobs/job-a/media/0?download=1&download=1", "[?download duplicate_field]"},
+		{"POST", "/api/jobs?limit=1", "[?limit unknown_field]"},
+		{"POST", "/api/jobs/job-a/cancel?force", "[?force unknown_field]"},
+		{"DELETE", "/api/jobs/job-a?wait=1", "[?wait unknown_field]"},
+		{"GET", "/api/models?kind=image", "[?kind unknown_field]"},
+		{"GET", "/api/events?a~/b", "[?a~0~1b unknown_field]"},
+	} {
+		resp := b.request(t, tc.method, tc.target, nil, cookie(c))
+		if tc.faults == "" {
+			resp.expect(t, http.StatusBadRequest)
+			continue
+		}
+		if got := fmt.Sprint(resp.problem(t, http.StatusBadRequest, "invalid_request").pointers()); got != tc.faults {
+			t.Errorf("%s %s: %s, want %s", tc.method, tc.target, got, tc.faults)
+		}
+	}
+	// Pages are led to with parameters of others.
+	for _, target := range []string{"/?utm_source=x", "/docs?x=1", "/livez?x=1"} {
+		b.request(t, http.MethodGet, target, nil).expect(t, http.StatusOK)
+	}
 }

@@ -19,7 +19,7 @@ func (s *Server) routes() (*gin.Engine, error) {
 		return nil, fmt.Errorf("trust proxies: %w", err)
 	}
 	e.Use(s.identify, s.observe, s.recoverPanic, s.secureHeaders)
-	native := e.Group("", s.refuseCrossOrigin, s.limitBody)
+	native := e.Group("", s.refuseCrossOrigin, s.checkQuery, s.limitBody)
 	original := e.Group("", speakAsOriginal, s.refuseCrossOrigin, s.limitBody)
 	get := func(path string, h handler) {
 		native.GET(path, s.handle(h))

@@ -195,7 +195,7 @@ func TestOneLineForEachRequest(t *testing.T) {
 	b := setup(t)
 	before := strings.Count(b.log.String(), `"msg":"request"`)
 	const canary = "canary"
-	b.request(t, http.MethodPost, "/api/jobs?x="+canary, fields{"kind": "prompt", "input": fields{"text": canary}}, header("Authorization", canary))
+	b.request(t, http.MethodPost, "/api/jobs", fields{"kind": "prompt", "input": fields{"text": canary}}, header("Authorization", canary))
 	b.request(t, http.MethodGet, "/api/jobs/"+strings.Repeat("a", 30)+"?wait="+canary, nil)
 	b.request(t, http.MethodGet, "/"+canary, nil)
 	b.request(t, canary, "/livez", nil)

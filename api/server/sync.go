@@ -69,7 +69,7 @@ func outcome(snap *job.Snapshot) (*job.Record, error) {
 	r := snap.Record
 	switch {
 	case r == nil:
-		return nil, &problem{code: codeStillRunning, extra: map[string]any{"job": snap.Spec.ID}}
+		return nil, &problem{code: codeStillRunning, retryAfter: retryStillRunning, extra: map[string]any{"job": snap.Spec.ID}}
 	case r.Status == job.StatusCanceled:
 		return nil, &problem{code: job.CodeCanceledByUser, status: http.StatusConflict, extra: map[string]any{"job": snap.Spec.ID}}
 	case r.Status == job.StatusFailed:

@@ -1,0 +1,56 @@
+package server
+
+import (
+	"maps"
+	"net/http"
+	"slices"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+)
+
+// queries are the parameters of native routes, by route. Those that a route's handler reads, and no others, are taken:
+// a filter with a slip of the pen would otherwise answer another question. A route that is not listed looks for itself.
+var queries = map[string][]string{
+	"/api/jobs":                  {"limit", "cursor", "kind", "status"},
+	"/api/jobs/:id":              {"wait"},
+	"/api/jobs/:id/events":       {"last_event_id"},
+	"/api/jobs/:id/media/:index": {"download"},
+	"/api/jobs/:id/cancel":       nil,
+	"/api/jobs/:id/retry":        nil,
+	"/api/events":                {"last_event_id"},
+	"/api/models":                nil,
+}
+
+// repeatable are the parameters that may stand more than once.
+var repeatable = []string{"kind", "status"}
+
+// checkQuery refuses parameters that the route does not have, and those that stand more than once, by name.
+func (s *Server) checkQuery(c *gin.Context) {
+	if c.Request.URL.RawQuery == "" {
+		return
+	}
+	known, listed := queries[c.FullPath()]
+	if !listed {
+		return
+	}
+	if method := c.Request.Method; method != http.MethodGet && method != http.MethodHead {
+		known = nil
+	}
+	given := c.Request.URL.Query()
+	var faults []job.FieldError
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		pointer := "?" + escape(name)
+		switch {
+		case len(faults) == maxFaults:
+		case !slices.Contains(known, name):
+			faults = append(faults, job.FieldError{Pointer: pointer, Code: "unknown_field"})
+		case len(given[name]) > 1 && !slices.Contains(repeatable, name):
+			faults = append(faults, job.FieldError{Pointer: pointer, Code: "duplicate_field"})
+		}
+	}
+	if len(faults) > 0 {
+		s.fail(c, invalid(faults...))
+	}
+}

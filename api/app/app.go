@@ -59,7 +59,8 @@ func New(cfg Config, log *slog.Logger) (*App, error) {
 	return &App{cfg: cfg, log: log, metrics: metrics, served: make(chan error, 1)}, nil
 }
 
-// Start starts everything, the listener last; ctx bounds the start only. When it fails nothing is left running.
+// Start starts everything. With an outside NATS it listens at once, and answers that it is not ready until it is; with the
+// embedded one it listens last. ctx bounds the start only. When it fails nothing is left running.
 func (a *App) Start(ctx context.Context) error {
 	if err := a.start(ctx); err != nil {
 		return errors.Join(err, a.Stop(context.WithoutCancel(ctx)))
@@ -69,6 +70,17 @@ func (a *App) Start(ctx context.Context) error {
 
 // start is one long function on purpose: it is the order of things.
 func (a *App) start(ctx context.Context) error {
+	door, err := server.NewDoor(a.cfg.Server, a.metrics, a.log)
+	if err != nil {
+		return err
+	}
+	shut := func(context.Context) error { return nil }
+	if !a.cfg.Broker.Embedded() {
+		// An outside NATS may be waited for; who watches over this process wants to know that it lives.
+		if shut, err = a.listen(ctx, door); err != nil {
+			return err
+		}
+	}
 	b, err := broker.Open(ctx, a.cfg.Broker, a.log)
 	if err != nil {
 		return err
@@ -117,7 +129,15 @@ func (a *App) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return a.listen(ctx)
+	if a.cfg.Broker.Embedded() {
+		if shut, err = a.listen(ctx, door); err != nil {
+			return err
+		}
+	}
+	door.Open(a.server)
+	// It stands last, since requests end before what they need.
+	a.onStop("listener", shut)
+	return nil
 }
 
 // simulated reports whether the worker of this process talks to the simulator.
@@ -131,24 +151,29 @@ func (a *App) missing() []string {
 	return a.cfg.Worker.Upstreams.Missing()
 }
 
-// listen opens the port before it serves, so that the process is ready, and its port known, when Start returns.
-func (a *App) listen(ctx context.Context) error {
+// listen opens the port before it serves, so that the port is known when it returns, and returns what ends that in good
+// order.
+func (a *App) listen(ctx context.Context, door *server.Door) (shut func(context.Context) error, err error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", a.cfg.Listen)
 	if err != nil {
-		return fmt.Errorf("listen on LISTEN_ADDR: %w", err)
+		return nil, fmt.Errorf("listen on LISTEN_ADDR: %w", err)
 	}
 	a.listener = listener
 	base, endStreams := context.WithCancelCause(context.WithoutCancel(ctx))
-	srv := a.server.HTTP(base)
+	srv := door.HTTP(base)
 	go func() { a.served <- srv.Serve(listener) }()
-	a.onStop("listener", func(ctx context.Context) error {
+	// For a start that fails before the door is opened.
+	a.onStop("port", func(context.Context) error {
+		endStreams(errStopping)
+		return srv.Close()
+	})
+	return func(ctx context.Context) error {
 		endStreams(errStopping)
 		if err := srv.Shutdown(ctx); err != nil {
 			return errors.Join(err, srv.Close())
 		}
 		return nil
-	})
-	return nil
+	}, nil
 }
 
 func (a *App) onStop(name string, undo func(context.Context) error) {

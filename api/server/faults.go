@@ -88,6 +88,7 @@ var reasons = map[string]words{
 	codeNotFound + "/kind":        {"There is no such kind of job.", "没有此类任务。"},
 	codeNotFound + "/upstream":    {"There is no such upstream.", "没有该上游服务。"},
 	codeNotFound + "/path":        {"Not Found", "Not Found"},
+	codeUnavailable + "/starting": {"The service is starting; try again soon.", "服务正在启动，请稍后重试。"},
 }
 
 // faultOf returns what a problem means over HTTP. The codes of failed jobs are theirs; their status is the problem's.

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"fmt"
 	"net/http"
 
 	"github.com/gin-gonic/gin"
@@ -10,15 +9,10 @@ import (
 // routes returns the engine with every route there is. What is not listed here is not found, and what is listed answers
 // no other method.
 func (s *Server) routes() (*gin.Engine, error) {
-	gin.SetMode(gin.ReleaseMode)
-	e := gin.New()
-	e.HandleMethodNotAllowed = true
-	e.RedirectTrailingSlash = false
-	e.RemoteIPHeaders = []string{"X-Forwarded-For"}
-	if err := e.SetTrustedProxies(s.cfg.TrustedProxies); err != nil {
-		return nil, fmt.Errorf("trust proxies: %w", err)
+	e, err := s.bare()
+	if err != nil {
+		return nil, err
 	}
-	e.Use(s.identify, s.observe, s.recoverPanic, s.secureHeaders)
 	native := e.Group("", s.refuseCrossOrigin, s.checkQuery, s.limitBody)
 	original := e.Group("", speakAsOriginal, s.refuseCrossOrigin, s.limitBody)
 	get := func(path string, h handler) {

@@ -143,12 +143,16 @@ func (s *Server) Routes() []Route {
 // There is no WriteTimeout, which would cut streams, and no ReadTimeout, which would end the context of whoever waits:
 // every write and every body has a deadline of its own.
 func (s *Server) HTTP(base context.Context) *http.Server {
+	return newHTTP(base, s.Handler(), s.deps.Log)
+}
+
+func newHTTP(base context.Context, handler http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
-		Handler:           s.Handler(),
+		Handler:           handler,
 		ReadHeaderTimeout: readHeaderTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(s.deps.Log.Handler(), slog.LevelDebug),
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		BaseContext: func(net.Listener) context.Context {
 			return context.WithValue(context.WithoutCancel(base), stoppingKey{}, base)
 		},

@@ -1,0 +1,103 @@
+package app_test
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/text2image-audio/text2image-audio/api/app"
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
+)
+
+// freeAddr returns an address on which nobody listens.
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().String()
+}
+
+// noticed tells when something is logged.
+type noticed struct{ lines chan string }
+
+func (n noticed) Write(p []byte) (int, error) {
+	select {
+	case n.lines <- string(p):
+	default:
+	}
+	return len(p), nil
+}
+
+func get(t *testing.T, client *http.Client, url, language string) (status int, retryAfter, body string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Accept-Language", language)
+	resp, err := client.Do(req)
+	if err != nil {
+		t.Fatalf("GET %s: %v", url, err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	var b strings.Builder
+	if err := resp.Write(&b); err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, resp.Header.Get("Retry-After"), b.String()
+}
+
+// TestWaitingForNATS starts a process before its NATS: it says that it lives and is not ready, and is ready by itself.
+func TestWaitingForNATS(t *testing.T) {
+	t.Parallel()
+	nats, listen := freeAddr(t), freeAddr(t)
+	cfg := config(t, t.TempDir(), "NATS_URL=nats://"+nats, "JWT_SECRET=0123456789abcdef", "LISTEN_ADDR="+listen)
+	log := noticed{make(chan string, 100)}
+	a, err := app.New(cfg, slog.New(slog.NewTextHandler(log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	started := make(chan error, 1)
+	go func() { started <- a.Start(t.Context()) }()
+	if line := <-log.lines; !strings.Contains(line, "NATS cannot be reached") {
+		t.Errorf("it says %q", line)
+	}
+	client := &http.Client{Transport: &http.Transport{}}
+	t.Cleanup(client.CloseIdleConnections)
+	if status, _, body := get(t, client, "http://"+listen+"/livez", "en"); status != http.StatusOK {
+		t.Errorf("livez: %d %s", status, body)
+	}
+	for _, path := range []string{"/readyz", "/", "/api/jobs", "/internal/health"} {
+		status, after, body := get(t, client, "http://"+listen+path, "zh")
+		if status != http.StatusServiceUnavailable || after == "" || !strings.Contains(body, "正在启动") || !strings.Contains(body, "X-Request-Id") {
+			t.Errorf("%s: %d, %q, %s", path, status, after, body)
+		}
+	}
+
+	server := brokertest.Config(t)
+	server.Listen = nats
+	b, err := broker.Open(t.Context(), server, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = b.Close(context.WithoutCancel(t.Context())) })
+	if err := <-started; err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		client.CloseIdleConnections()
+		if err := a.Stop(context.WithoutCancel(t.Context())); err != nil {
+			t.Errorf("stop: %v", err)
+		}
+	})
+	if status, _, body := get(t, client, "http://"+listen+"/readyz", "en"); status != http.StatusOK {
+		t.Errorf("readyz: %d %s", status, body)
+	}
+}

@@ -1,0 +1,73 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"golang.org/x/text/language"
+
+	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
+)
+
+// Door answers from the first moment of a process: that it lives and, until Open, that it is not ready for anything else.
+// A process may wait long for NATS, and whoever watches over it must not take that for a fault.
+type Door struct {
+	log     *slog.Logger
+	handler atomic.Pointer[http.Handler]
+}
+
+// NewDoor returns a closed door. It fails when TRUSTED_PROXIES cannot be used.
+func NewDoor(cfg Config, metrics *telemetry.Metrics, log *slog.Logger) (*Door, error) {
+	s := &Server{
+		cfg: cfg, deps: Deps{Metrics: metrics, Log: log, Now: time.Now}, requests: &requestLog{refused: make(map[refusalKey]*refusals)},
+		matcher: language.NewMatcher([]language.Tag{language.English, language.Chinese}),
+	}
+	var err error
+	if s.proxies, err = parseNetworks(cfg.TrustedProxies); err != nil {
+		return nil, err
+	}
+	e, err := s.bare()
+	if err != nil {
+		return nil, err
+	}
+	e.GET("/livez", s.handle(s.live))
+	e.HEAD("/livez", s.handle(s.live))
+	e.NoRoute(s.handle(func(*gin.Context) error {
+		return &problem{code: codeUnavailable, reason: "starting", retryAfter: retryUnavailable}
+	}))
+	d := &Door{log: log}
+	var closed http.Handler = e
+	d.handler.Store(&closed)
+	return d, nil
+}
+
+// Open lets requests through to a server.
+func (d *Door) Open(s *Server) {
+	handler := s.Handler()
+	d.handler.Store(&handler)
+}
+
+// ServeHTTP answers, or has the server answer.
+func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) { (*d.handler.Load()).ServeHTTP(w, r) }
+
+// HTTP returns an http.Server for whatever stands behind the door, as Server.HTTP does.
+func (d *Door) HTTP(base context.Context) *http.Server { return newHTTP(base, d, d.log) }
+
+// bare returns an engine without routes, with what all of them have in common.
+func (s *Server) bare() (*gin.Engine, error) {
+	gin.SetMode(gin.ReleaseMode)
+	e := gin.New()
+	e.HandleMethodNotAllowed = true
+	e.RedirectTrailingSlash = false
+	e.RemoteIPHeaders = []string{"X-Forwarded-For"}
+	if err := e.SetTrustedProxies(s.cfg.TrustedProxies); err != nil {
+		return nil, fmt.Errorf("trust proxies: %w", err)
+	}
+	e.Use(s.identify, s.observe, s.recoverPanic, s.secureHeaders)
+	return e, nil
+}

@@ -94,7 +94,7 @@ func (b *Broker) Check(ctx context.Context) error {
 	if _, err := b.js.AccountInfo(ctx); err != nil {
 		return fmt.Errorf("ask NATS for JetStream: %w", err)
 	}
-	if b.keeper.suspect.Load() {
+	if !b.Complete() {
 		return ErrIncomplete
 	}
 	return nil

@@ -86,7 +86,6 @@ func (b *Broker) options(connected chan<- struct{}, refused chan<- error) []nats
 			refusals.Store(0)
 			b.log.Error("NATS connection is back", "server", nc.ConnectedServerName())
 			// It may have come back with less than it had.
-			b.keeper.suspect.Store(true)
 			b.Suspect()
 		}),
 		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {

@@ -32,8 +32,10 @@ type keeper struct {
 	wake chan struct{}
 	stop context.CancelFunc
 	done chan struct{}
-	// suspect says that something is missing, or may be since a reconnect, until a look has shown otherwise.
-	suspect atomic.Bool
+	// amiss says that something is missing.
+	amiss atomic.Bool
+	// looked is how often the connection had come back when a look last found everything.
+	looked atomic.Uint64
 	// born is when each stream was made, as this process saw it last.
 	born map[string]time.Time
 }
@@ -45,6 +47,7 @@ func (b *Broker) startKeeper(ctx context.Context) error {
 		return err
 	}
 	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	b.complete(b.nc.Stats().Reconnects)
 	b.keeper.born, b.keeper.stop, b.keeper.done = seen.born, stop, make(chan struct{})
 	go func() {
 		defer close(b.keeper.done)
@@ -110,6 +113,7 @@ func (b *Broker) look(ctx context.Context) error {
 	if !b.nc.IsConnected() {
 		return nil // The reconnect makes it look again.
 	}
+	reconnects := b.nc.Stats().Reconnects
 	ctx, cancel := context.WithTimeout(ctx, declareTimeout)
 	defer cancel()
 	seen, err := b.survey(ctx)
@@ -121,10 +125,10 @@ func (b *Broker) look(ctx context.Context) error {
 	}
 	missing, lost := seen.missing, b.lost(seen)
 	if len(missing) == 0 && len(lost) == 0 {
-		b.keeper.suspect.Store(false)
+		b.complete(reconnects)
 		return nil
 	}
-	b.keeper.suspect.Store(true)
+	b.keeper.amiss.Store(true)
 	// Also when somebody else was faster: it may have been a follower with other settings.
 	if err := declare(ctx, b.js, b.cfg); err != nil {
 		return err
@@ -139,8 +143,19 @@ func (b *Broker) look(ctx context.Context) error {
 		return err
 	}
 	b.keeper.born = seen.born
-	b.keeper.suspect.Store(false)
+	b.complete(reconnects)
 	return nil
+}
+
+func (b *Broker) complete(reconnects uint64) {
+	b.keeper.looked.Store(reconnects)
+	b.keeper.amiss.Store(false)
+}
+
+// Complete reports whether NATS is there with everything that was declared, as far as is known: after each reconnect it
+// is not, until that was looked at. It costs nothing.
+func (b *Broker) Complete() bool {
+	return b.nc.IsConnected() && !b.keeper.amiss.Load() && b.keeper.looked.Load() == b.nc.Stats().Reconnects
 }
 
 // report says what was mended. Only what lies on the disk is a loss.

@@ -25,11 +25,12 @@ const (
 // subscription for its life.
 type Puller struct {
 	nc *nats.Conn
-	// suspect is told when a consumer is not there.
-	suspect func()
-	sub     *nats.Subscription
-	inbox   string
-	pulls   uint64
+	// suspect is told when a consumer is not there, complete says whether anything is missing.
+	suspect  func()
+	complete func() bool
+	sub      *nats.Subscription
+	inbox    string
+	pulls    uint64
 	// open counts pulls that the server has not closed as far as is known.
 	open int
 }
@@ -41,7 +42,7 @@ func (q *Queue) Puller() (*Puller, error) {
 	if err != nil {
 		return nil, fmt.Errorf("subscribe for jobs: %w", err)
 	}
-	return &Puller{nc: q.nc, suspect: q.suspect, sub: sub, inbox: inbox}, nil
+	return &Puller{nc: q.nc, suspect: q.suspect, complete: q.complete, sub: sub, inbox: inbox}, nil
 }
 
 // Close ends the puller. A job that arrives from now on comes back by itself.
@@ -66,6 +67,10 @@ func (p *Puller) Take(l *Lane, wait time.Duration) (*Delivery, error) {
 	if !p.nc.IsConnected() {
 		// The client would keep the request and send it later, when nobody waits for its answer.
 		return nil, fmt.Errorf("ask for a job: %w", nats.ErrConnectionReconnecting)
+	}
+	if !p.complete() {
+		// A job that is taken now could not be begun.
+		return nil, fmt.Errorf("ask for a job: %w", broker.ErrIncomplete)
 	}
 	p.pulls++
 	reply := p.inbox + "." + strconv.FormatUint(p.pulls, 10)

@@ -30,9 +30,10 @@ type Queue struct {
 	nc     *nats.Conn
 	js     jetstream.JetStream
 	stream jetstream.Stream
-	// suspect is told when something seems to be missing in NATS.
-	suspect func()
-	refused atomic.Pointer[refusal]
+	// suspect is told when something seems to be missing in NATS, and complete says whether that is known.
+	suspect  func()
+	complete func() bool
+	refused  atomic.Pointer[refusal]
 }
 
 // New opens the queue on a broker. It costs one request.
@@ -41,7 +42,7 @@ func New(ctx context.Context, b *broker.Broker) (*Queue, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open queue: %w", err)
 	}
-	return &Queue{nc: b.Conn(), js: b.JetStream(), stream: stream, suspect: b.Suspect}, nil
+	return &Queue{nc: b.Conn(), js: b.JetStream(), stream: stream, suspect: b.Suspect, complete: b.Complete}, nil
 }
 
 // Connected reports whether NATS is there at this moment.

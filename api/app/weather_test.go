@@ -77,8 +77,15 @@ func TestRetryAfterIsKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	throttled := i.submit(t, fields{"kind": "image", "input": fields{"prompt": "patience", "width": 64, "height": 64}})
-	// The only slot is free while the job waits.
-	other := i.wait(t, i.submit(t, fields{"kind": "image", "input": fields{"prompt": "quick", "width": 64, "height": 64}}).ID)
+	if err := i.Simulator().WaitFinished(t.Context(), simulator.KindImage, 1); err != nil {
+		t.Fatal(err)
+	}
+	// Everybody leaves the upstream alone meanwhile, and jobs that need another one go on.
+	second := i.submit(t, fields{"kind": "image", "input": fields{"prompt": "second", "width": 64, "height": 64}})
+	other := i.wait(t, i.submit(t, fields{"kind": "prompt", "input": fields{"text": "quick"}}).ID)
+	if s := i.wait(t, second.ID); s.Status != "succeeded" {
+		t.Errorf("got %+v", s)
+	}
 	v := i.wait(t, throttled.ID)
 	if v.Status != "succeeded" || other.Status != "succeeded" {
 		t.Fatalf("got %+v and %+v", v, other)
@@ -88,19 +95,17 @@ func TestRetryAfterIsKept(t *testing.T) {
 	}
 	var times []time.Time
 	for _, c := range i.Simulator().Calls(simulator.KindImage) {
-		if c.Prompt == "patience" {
-			times = append(times, c.Started)
-		}
+		times = append(times, c.Started)
 	}
-	if len(times) != 2 || times[1].Sub(times[0]) < 2*time.Second {
-		t.Errorf("calls at %v, want two at least 2 s apart", times)
+	if len(times) != 3 || times[1].Sub(times[0]) < 2*time.Second {
+		t.Errorf("calls at %v, want three, the second and third at least 2 s after the first", times)
 	}
 }
 
 // TestBackoffHoldsNobodyUp has many jobs wait for their next attempt while a new one comes.
 func TestBackoffHoldsNobodyUp(t *testing.T) {
 	t.Parallel()
-	i := start(t, config(t, t.TempDir(), "FETCH_RETRY_INITIAL_DELAY_MS=30000", "FETCH_RETRY_MAX_DELAY_MS=60000", "MAX_ACTIVE_JOBS_GUEST=0"))
+	i := start(t, config(t, t.TempDir(), "FETCH_RETRY_INITIAL_DELAY_MS=600000", "FETCH_RETRY_MAX_DELAY_MS=600000", "MAX_ACTIVE_JOBS_GUEST=0"))
 	i.visit(t)
 	if err := i.Simulator().Script(simulator.Rule{Kind: simulator.KindChat, Contains: "doomed", Status: http.StatusInternalServerError}); err != nil {
 		t.Fatal(err)

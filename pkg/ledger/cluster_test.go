@@ -254,6 +254,7 @@ func TestLeaderLostDuringLoad(t *testing.T) {
 	r := rigOn(t, c.Open())
 	var mu sync.Mutex
 	var accepted []*job.Spec
+	taken := make(chan struct{}, 1<<16)
 	submit := func(until <-chan struct{}) {
 		for {
 			select {
@@ -269,6 +270,10 @@ func TestLeaderLostDuringLoad(t *testing.T) {
 				mu.Lock()
 				accepted = append(accepted, spec)
 				mu.Unlock()
+				select {
+				case taken <- struct{}{}:
+				default:
+				}
 			}
 		}
 	}
@@ -277,6 +282,13 @@ func TestLeaderLostDuringLoad(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 4 {
 			wg.Go(func() { submit(until) })
+		}
+		for range 20 {
+			select {
+			case <-taken:
+			case <-time.After(hang):
+				t.Fatal("nothing is accepted")
+			}
 		}
 		lost := c.Leader(broker.StreamJobs)
 		c.Stop(lost)

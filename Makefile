@@ -7,7 +7,7 @@ FUZZTIME ?= 20s
 SEED     ?= 0
 DURATION ?= 2m
 NODES    ?= 1
-JOBS     ?= 600
+JOBS     ?= 1000
 
 # The linter is built from source at one version, through the module proxy.
 LINT_VERSION := v2.15.0
@@ -48,7 +48,7 @@ chaos: ## Kill, pause and cut the real programs for DURATION (2m) with NODES (1 
 
 .PHONY: chaos-short
 chaos-short: ## The same for some seconds, always with the same faults
-	go run ./pkg/chaos -seed 1 -duration 12s -jobs 60
+	go run ./pkg/chaos -seed 1 -duration 12s -jobs 150
 
 .PHONY: vet
 vet: ## Run go vet

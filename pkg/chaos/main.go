@@ -36,7 +36,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.Uint64Var(&cfg.Seed, "seed", 0, "decides which faults and requests come and when; 0 draws one")
 	flags.DurationVar(&cfg.Duration, "duration", 2*time.Minute, "how long faults and requests come")
 	flags.IntVar(&cfg.Nodes, "nodes", 1, "number of nats-servers, 1 or 3")
-	flags.IntVar(&cfg.Jobs, "jobs", 600, "most jobs to submit")
+	flags.IntVar(&cfg.Jobs, "jobs", 1000, "most jobs to submit")
 	flags.BoolVar(&cfg.Race, "race", false, "build the programs with the race detector")
 	flags.BoolVar(&cfg.Keep, "keep", false, "keep logs and data when nothing is wrong, too")
 	flags.StringVar(&cfg.Only, "only", "", "the one kind of fault that comes, such as \"kill nats\"")

@@ -27,6 +27,8 @@ type Job struct {
 	EndSeen time.Time
 	// Deleting says that a deletion was asked for, Deleted that it was confirmed.
 	Deleting, Deleted bool
+	// missed says that the job was entered as missing; once is enough.
+	missed bool
 }
 
 // Book is the ledger of claims. It is safe for concurrent use.
@@ -102,9 +104,10 @@ func (b *Book) Miss(asked time.Time, id, where string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	j := b.jobs[id]
-	if j == nil || j.Deleting || !asked.After(j.Accepted) {
+	if j == nil || j.Deleting || j.missed || !asked.After(j.Accepted) {
 		return
 	}
+	j.missed = true
 	b.fault("job missing: %s (%s), %s", j.ID, j.Name, where)
 }
 
@@ -121,7 +124,8 @@ func (b *Book) Listed(asked time.Time, owner string, ids []string) {
 		listed[id] = true
 	}
 	for id, j := range b.jobs {
-		if j.Owner == owner && asked.After(j.Accepted) && !j.Deleting && !listed[id] {
+		if j.Owner == owner && asked.After(j.Accepted) && !j.Deleting && !j.missed && !listed[id] {
+			j.missed = true
 			b.fault("job missing: %s (%s), in its owner's list", id, j.Name)
 		}
 	}

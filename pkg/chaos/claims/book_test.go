@@ -56,7 +56,12 @@ func TestClaims(t *testing.T) {
 			b.See(asked, view(t, running))
 			b.See(time.Time{}, view(t, running))
 		}},
-		"gone":             {act: func(b *claims.Book) { b.Miss(time.Now(), "a", "here") }, fault: "missing"},
+		"gone": {act: func(b *claims.Book) { b.Miss(time.Now(), "a", "here") }, fault: "missing"},
+		"gone for good": {act: func(b *claims.Book) {
+			b.Miss(time.Now(), "a", "here")
+			b.Miss(time.Now(), "a", "there")
+			b.Listed(time.Now(), "o", nil)
+		}, fault: "here"},
 		"not listed":       {act: func(b *claims.Book) { b.Listed(time.Now(), "o", []string{"b"}) }, fault: "missing"},
 		"listed twice":     {act: func(b *claims.Book) { b.Listed(time.Now(), "o", []string{"a", "a"}) }, fault: "listed twice"},
 		"asked too early":  {act: func(b *claims.Book) { b.Miss(time.Now().Add(-time.Hour), "a", "here") }},
@@ -74,7 +79,7 @@ func TestClaims(t *testing.T) {
 		b.Accept(claims.Job{ID: "a", Owner: "o", Key: "k", Name: "n"})
 		c.act(b)
 		faults := strings.Join(b.Faults(), "\n")
-		if (faults == "") != (c.fault == "") || !strings.Contains(faults, c.fault) {
+		if (faults == "") != (c.fault == "") || !strings.Contains(faults, c.fault) || len(b.Faults()) > 1 {
 			t.Errorf("%s: %q, want %q", name, faults, c.fault)
 		}
 		if got := b.Backward(); got != c.backward {

@@ -8,11 +8,25 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/chaos/proxy"
 )
 
+// kill kills a child, mostly while its lines are slow: the moments between two writes, in which a crash does most harm, then
+// are long. What was under way is lost with the child every other time, as when the machine dies.
 func (t *trouble) kill(from victims) act {
 	return t.on(from, func(ctx context.Context, d *rand.Rand, c *process) {
+		slow, lose := d.IntN(3) > 0, d.IntN(2) == 0
+		if slow {
+			delay, during := between(d, 100*time.Millisecond, 600*time.Millisecond), between(d, time.Second, 3*time.Second)
+			setAll(c.lines, proxy.Weather{Delay: delay})
+			defer setAll(c.lines, proxy.Weather{})
+			sleep(ctx, during)
+		}
 		t.check(c.kill())
+		if lose {
+			cutAll(c.lines)
+		}
 		kind, _, _ := strings.Cut(c.name, "-")
 		t.killed(kind)
 		t.again(ctx, c, between(d, 0, 2*time.Second))
@@ -47,7 +61,8 @@ func (t *trouble) stop(from victims) act {
 func (t *trouble) pause(from victims, longest time.Duration) act {
 	return t.on(from, func(ctx context.Context, d *rand.Rand, c *process) {
 		t.check(c.signal(syscall.SIGSTOP, false))
-		sleep(ctx, between(d, time.Second, longest))
+		// Long pauses count most: they outlast what others wait for.
+		sleep(ctx, max(between(d, time.Second, longest), between(d, time.Second, longest)))
 		t.check(c.signal(syscall.SIGCONT, false))
 	})
 }

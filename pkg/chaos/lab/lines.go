@@ -10,11 +10,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/chaos/proxy"
 )
 
-func (t *trouble) cut(_ context.Context, _ *rand.Rand, c *process) {
-	for _, line := range c.lines {
-		line.Cut()
-	}
-}
+func (t *trouble) cut(_ context.Context, _ *rand.Rand, c *process) { cutAll(c.lines) }
 
 // hold lets one or both directions between a program and NATS fall silent for a while. What was held arrives late, or
 // never.
@@ -36,15 +32,23 @@ func (t *trouble) cutClients(ctx context.Context, d *rand.Rand, c *process) {
 
 // under has a weather on some lines for a while, and cuts them before it ends when that is wanted.
 func under(ctx context.Context, lines []*proxy.Proxy, w proxy.Weather, during time.Duration, cut bool) {
+	setAll(lines, w)
+	sleep(ctx, during)
+	if cut {
+		cutAll(lines)
+	}
+	setAll(lines, proxy.Weather{})
+}
+
+func cutAll(lines []*proxy.Proxy) {
+	for _, line := range lines {
+		line.Cut()
+	}
+}
+
+func setAll(lines []*proxy.Proxy, w proxy.Weather) {
 	for _, line := range lines {
 		line.Set(w)
-	}
-	sleep(ctx, during)
-	for _, line := range lines {
-		if cut {
-			line.Cut()
-		}
-		line.Set(proxy.Weather{})
 	}
 }
 

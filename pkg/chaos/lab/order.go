@@ -71,7 +71,7 @@ func newOrder(d *rand.Rand, name string) order {
 		o.key = "key-" + name
 		o.twice = d.IntN(4) == 0
 	}
-	if d.IntN(7) == 0 {
+	if d.IntN(5) == 0 {
 		o.cancelAfter = between(d, time.Millisecond, 2500*time.Millisecond)
 	}
 	o.remove = d.IntN(15) == 0

@@ -66,9 +66,9 @@ func newPlant(ctx context.Context, cfg Config, dir string, built programs, book 
 
 func (p *plant) start(ctx context.Context) error {
 	p.simulator = simulator.New(simulator.Config{Seed: p.cfg.Seed, Latency: simulator.Latency{
-		Image:  simulator.Delay{Min: 50 * time.Millisecond, Max: 900 * time.Millisecond},
-		Speech: simulator.Delay{Min: 50 * time.Millisecond, Max: 900 * time.Millisecond},
-		Chat:   simulator.Delay{Min: 50 * time.Millisecond, Max: 500 * time.Millisecond},
+		Image:  simulator.Delay{Min: 50 * time.Millisecond, Max: 1500 * time.Millisecond},
+		Speech: simulator.Delay{Min: 50 * time.Millisecond, Max: 1500 * time.Millisecond},
+		Chat:   simulator.Delay{Min: 50 * time.Millisecond, Max: 800 * time.Millisecond},
 		Token:  simulator.Delay{Min: time.Millisecond, Max: 10 * time.Millisecond},
 	}})
 	if err := p.simulator.Start(context.WithoutCancel(ctx), ""); err != nil {

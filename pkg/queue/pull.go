@@ -15,8 +15,9 @@ import (
 
 const (
 	// grace is how much longer than its pull a Puller waits for the server to close it. A job that was on its way when
-	// the client had lost patience would be nobody's until it is delivered again.
-	grace = 10 * time.Second
+	// the client had lost patience would be nobody's until it is delivered again; but a cluster forgets the pulls of a
+	// leader that died, and for as long as this the slot stands idle, twice.
+	grace = 2 * time.Second
 	// look is how often a waiting Puller looks whether its connection still stands.
 	look = 250 * time.Millisecond
 )

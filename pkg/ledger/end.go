@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
@@ -65,13 +66,17 @@ func (l *Ledger) Delete(ctx context.Context, owners []string, id string) error {
 	case !errors.Is(err, queue.ErrNotFound):
 		return err
 	}
-	return l.store.Delete(ctx, snap.Spec.Owner, id, mayStillRun(snap.Record))
+	return l.store.Delete(ctx, snap.Spec.Owner, id, l.mayStillRun(snap.Record))
 }
 
-// mayStillRun reports whether a worker may be busy with a job that has ended: it was ended from outside, and the notice
-// may have been lost.
-func mayStillRun(r *job.Record) bool {
-	return r.Cancel == job.CancelWhileRunning || (r.Error != nil && r.Error.Code == job.CodeDeadline)
+// stray is how long after a job's end some worker may still be busy with it, though no call takes as long.
+const stray = 15 * time.Minute
+
+// mayStillRun reports whether a worker may be busy with a job that has ended: it was ended from outside and the notice may
+// have been lost, or it was delivered to two workers, of which one was taken for dead.
+func (l *Ledger) mayStillRun(r *job.Record) bool {
+	return r.Cancel == job.CancelWhileRunning || (r.Error != nil && r.Error.Code == job.CodeDeadline) ||
+		l.now().Sub(r.FinishedAt.Time) < stray
 }
 
 // certain reads a job from the leaders, for decisions.

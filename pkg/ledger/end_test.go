@@ -206,14 +206,34 @@ func TestDelete(t *testing.T) {
 	}
 }
 
-// TestDeletedJobStaysDeleted has a worker that missed the notice end a job after it was canceled and deleted.
+// TestDeletedJobStaysDeleted has a worker end a job after it was deleted: it missed the notice that the job was canceled, or
+// was taken for dead and another worker ended the job.
 func TestDeletedJobStaysDeleted(t *testing.T) {
 	t.Parallel()
+	for name, end := range map[string]func(*rig, *job.Spec) error{
+		"canceled": func(r *rig, spec *job.Spec) error {
+			_, err := r.Cancel(t.Context(), []string{"u1"}, spec.ID)
+			return err
+		},
+		"ended by another worker": func(r *rig, spec *job.Spec) error {
+			r.finish(t, spec)
+			return nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			deletedStaysDeleted(t, end)
+		})
+	}
+}
+
+func deletedStaysDeleted(t *testing.T, end func(*rig, *job.Spec) error) {
+	t.Helper()
 	r := start(t)
 	owners := []string{"u1"}
 	spec := r.submit(t)
 	r.progress(t, spec, job.StatusRunning)
-	if _, err := r.Cancel(t.Context(), owners, spec.ID); err != nil {
+	if err := end(r, spec); err != nil {
 		t.Fatal(err)
 	}
 	if err := r.Delete(t.Context(), owners, spec.ID); err != nil {

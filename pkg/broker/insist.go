@@ -22,7 +22,7 @@ func insist(ctx context.Context, do func(context.Context) error) error {
 		try, cancel := context.WithTimeout(ctx, tryTimeout)
 		err := do(try)
 		cancel()
-		if err == nil || !Unavailable(err) {
+		if err == nil || (!Unavailable(err) && !isConcurrent(err)) {
 			return err
 		}
 		timer := time.NewTimer(tryPause)
@@ -33,6 +33,20 @@ func insist(ctx context.Context, do func(context.Context) error) error {
 			return err
 		}
 	}
+}
+
+// isConcurrent reports whether an error is what whoever declares the same at the same time as another process may meet: in a
+// cluster a name can be taken by what cannot be found yet.
+func isConcurrent(err error) bool {
+	for _, known := range []error{
+		jetstream.ErrStreamNotFound, jetstream.ErrStreamNameAlreadyInUse, jetstream.ErrBucketNotFound, jetstream.ErrBucketExists,
+		jetstream.ErrConsumerNotFound, jetstream.ErrConsumerExists,
+	} {
+		if errors.Is(err, known) {
+			return true
+		}
+	}
+	return false
 }
 
 // codeNoPeers is the answer to who wants more replicas than there are servers so far.

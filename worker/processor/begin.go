@@ -16,6 +16,10 @@ const maxCrashes = 5
 // early is how much too early a job may come back from a delay and still be worked.
 const early = 250 * time.Millisecond
 
+// longestNap is for how long a job that came back too early is given back at once: after that the clock is asked again,
+// since one that had been wrong may have been put right meanwhile.
+const longestNap = time.Minute
+
 // begin records that the job runs. It reports false when this delivery is not to be worked: somebody else has the job,
 // its delay is not over, or it has lost too many workers and was ended.
 func (a *attempt) begin(ctx context.Context) (bool, error) {
@@ -99,7 +103,7 @@ func (a *attempt) admit(ctx context.Context, previous *job.Progress) (bool, erro
 	if previous.Status == job.StatusRetrying && previous.NextAttemptAt != nil {
 		// A broker that crashed may have forgotten the delay.
 		if wait := previous.NextAttemptAt.Sub(a.processor.now()); wait > early {
-			return false, a.delivery.Retry(wait)
+			return false, a.delivery.Retry(min(wait, longestNap))
 		}
 	}
 	return true, nil
@@ -153,7 +157,7 @@ func (a *attempt) observeStart(previous *job.Progress) {
 	kind, reason := string(a.spec.Kind), "first"
 	switch {
 	case previous == nil, previous.Status == job.StatusQueued:
-		a.processor.metrics.QueueWait.WithLabelValues(kind).Observe(a.processor.now().Sub(a.spec.CreatedAt.Time).Seconds())
+		a.processor.metrics.QueueWait.WithLabelValues(kind).Observe(max(0, a.processor.now().Sub(a.spec.CreatedAt.Time).Seconds()))
 	case previous.Status == job.StatusRunning:
 		reason = "crash"
 	case previous.LastError != nil && previous.LastError.Code == job.CodeThrottled:

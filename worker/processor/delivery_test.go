@@ -82,6 +82,24 @@ func TestStaleAttemptGivesWay(t *testing.T) {
 	}
 }
 
+// A clock that jumped back by two hours, or was wrong when the delay was written, is asked again every minute.
+func TestJumpOfTheClockIsNotSleptThrough(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	acks := r.spy("$JS.ACK." + broker.StreamJobs + ".>")
+	s := r.submit(job.KindPrompt)
+	r.put(s, &job.Progress{
+		Status: job.StatusRetrying, Delivery: 1, Step: 2, Attempt: 1, Counts: job.Counts{Failures: 1},
+		NextAttemptAt: job.AtPtr(time.Now().Add(2 * time.Hour)),
+	})
+	r.bump(s, 1)
+	r.start(newFake(succeed))
+	r.eventually("it is given back", func() bool { return len(naks(t, acks)) == 2 })
+	if given := naks(t, acks)[1]; given != time.Minute {
+		t.Errorf("given back for %s", given)
+	}
+}
+
 // A broker that has forgotten a delay does not shorten it.
 func TestForgottenDelayIsKept(t *testing.T) {
 	t.Parallel()

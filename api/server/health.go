@@ -7,6 +7,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -187,16 +188,26 @@ func (s *Server) checkWorkers(ctx context.Context) healthCheck {
 
 // checkUpstreams shows which upstreams are closed to everybody, and which kinds an operator has paused. It is in error when
 // an upstream refuses this installation's key, balance or settings, and degraded when one is down; the worker's log says
-// why. An upstream that asks for patience is in order, and so is a pause that somebody wants.
+// why. It is degraded, too, while an upstream answers a worker with errors alone. An upstream that asks for patience is in order, and so is a pause that somebody wants.
 func (s *Server) checkUpstreams(ctx context.Context) healthCheck {
-	if err := s.deps.Broker.Check(ctx); err != nil {
+	workers, err := s.deps.Queue.Workers(ctx)
+	if err != nil {
 		// What was known may be old.
 		return s.judged("upstreams", err, nil)
 	}
+	failing := []string{}
+	for _, w := range workers {
+		failing = append(failing, w.Failing...)
+	}
+	slices.Sort(failing)
+	failing = slices.Compact(failing)
 	now := s.deps.Now()
 	view := s.deps.Control.View()
 	refused, closed := []string{}, map[string]any{}
-	check := healthCheck{Name: "upstreams", Status: healthOK, Details: map[string]any{}}
+	check := healthCheck{Name: "upstreams", Status: healthOK, Details: map[string]any{"failing": failing}}
+	if len(failing) > 0 {
+		check.Status = healthDegraded
+	}
 	for _, name := range job.Upstreams() {
 		c := view.Circuit(name)
 		if !c.Open() {

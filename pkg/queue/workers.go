@@ -26,6 +26,8 @@ type Worker struct {
 	Slots map[job.Kind]int `json:"slots"`
 	// RunSeconds is how long a job of a kind runs, averaged over the latest ones; a kind that was not worked is absent.
 	RunSeconds map[job.Kind]float64 `json:"run_seconds,omitempty"`
+	// Failing names the upstreams that have answered this worker with errors alone for a while.
+	Failing []string `json:"failing,omitempty"`
 }
 
 const (

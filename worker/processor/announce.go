@@ -83,6 +83,7 @@ func (p *Processor) announceOnce(ctx context.Context) error {
 	defer cancel()
 	return p.queue.Announce(ctx, queue.Worker{
 		ID: p.id, Version: p.version, Mode: p.mode, StartedAt: job.At(p.started), Slots: p.cfg.slots(), RunSeconds: p.told(),
+		Failing: p.breaker.failing(),
 	})
 }
 

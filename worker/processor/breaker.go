@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,6 +18,8 @@ import (
 const (
 	// outageAfter is how many calls in a row must not reach an upstream before it counts as down.
 	outageAfter = 10
+	// failingAfter is how many calls in a row must be answered with an error before the operator is told.
+	failingAfter = 20
 	// probeHold is how long the right to let a job through lasts without a sign of life from its worker.
 	probeHold = broker.DefaultAckWait + 5*time.Second
 	// heldWait is after how long a job that must not be begun may be delivered again.
@@ -34,6 +37,8 @@ type breaker struct {
 	metrics *telemetry.Metrics
 	log     *slog.Logger
 	now     func() time.Time
+	// tell asks for an announcement of the worker ahead of time.
+	tell func()
 
 	mu sync.Mutex
 	// seeking are the upstreams for which one of this worker's slots looks for a job to let through.
@@ -43,6 +48,8 @@ type breaker struct {
 	asked map[string]time.Time
 	// failures counts the calls in a row that did not reach an upstream.
 	failures map[string]int
+	// faults counts the calls in a row that were answered with an error.
+	faults map[string]int
 }
 
 // pass is the right to begin jobs that need an upstream.
@@ -209,8 +216,9 @@ func (b *breaker) reported(ctx context.Context, p pass, fault *upstream.Fault, s
 	case fault.Class == upstream.Throttled, fault.Class == upstream.Misconfigured:
 		trip.Code, trip.Status = fault.Code, fault.Status
 	case !b.down(p, fault):
+		b.count(ctx, p.upstream, fault)
 		if p.probe {
-			return b.serves(ctx, p)
+			return b.reopen(ctx, p)
 		}
 		return nil
 	default:
@@ -245,21 +253,60 @@ func (b *breaker) announce(ctx context.Context, c queue.Circuit, fault *upstream
 		b.log.ErrorContext(ctx, "an upstream refuses this installation; jobs that need it wait until an operator acts", attributes...)
 		return
 	}
-	b.log.WarnContext(ctx, "an upstream is closed for a while; jobs that need it wait", attributes...)
+	b.log.ErrorContext(ctx, "an upstream is closed for a while; jobs that need it wait", attributes...)
+}
+
+// count takes in a call that was answered with an error. An upstream that answers nothing else is not closed, since the
+// errors may be about the requests, but its operator is told.
+func (b *breaker) count(ctx context.Context, name string, fault *upstream.Fault) {
+	b.mu.Lock()
+	b.faults[name]++
+	reached := b.faults[name] == failingAfter
+	b.mu.Unlock()
+	if reached {
+		b.log.ErrorContext(ctx, "an upstream answers with errors alone; jobs that need it are tried again one by one",
+			"upstream", name, "code", fault.Code, "status", fault.Status, "error", fault, "detail", fault.Detail)
+		b.tell()
+	}
+}
+
+// failing returns the upstreams that have answered with errors alone for a while.
+func (b *breaker) failing() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var names []string
+	for name, n := range b.faults {
+		if n >= failingAfter {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // serves takes in that the upstream has served a call.
 func (b *breaker) serves(ctx context.Context, p pass) error {
 	b.mu.Lock()
+	failed := b.faults[p.upstream] >= failingAfter
 	delete(b.failures, p.upstream)
+	delete(b.faults, p.upstream)
 	b.mu.Unlock()
+	if failed {
+		b.log.ErrorContext(ctx, "the upstream answers without errors again", "upstream", p.upstream)
+		b.tell()
+	}
 	if !p.probe {
 		return nil
 	}
+	return b.reopen(ctx, p)
+}
+
+// reopen lets everybody call an upstream again after the job that was let through.
+func (b *breaker) reopen(ctx context.Context, p pass) error {
 	before := b.control.View().Circuit(p.upstream)
 	changed, err := b.control.Close(ctx, p.upstream, b.worker)
 	if changed {
-		b.log.WarnContext(ctx, "the upstream serves again", "upstream", p.upstream, "closed_since", before.Since.Time, "code", before.Code)
+		b.log.ErrorContext(ctx, "the upstream serves again", "upstream", p.upstream, "closed_since", before.Since.Time, "code", before.Code)
 	}
 	return err
 }

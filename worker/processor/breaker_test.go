@@ -253,7 +253,7 @@ func TestAnsweredErrorsCloseNothing(t *testing.T) {
 		}
 		return succeed(c)
 	})
-	r.start(g, func(c *processor.Config) {
+	w := r.start(g, func(c *processor.Config) {
 		c.SlotsAudio, c.RetryInitialDelay, c.RetryMaxDelay = 8, time.Hour, time.Hour
 	})
 	const jobs = 40
@@ -261,8 +261,22 @@ func TestAnsweredErrorsCloseNothing(t *testing.T) {
 		r.submit(job.KindAudio, attempts(8))
 	}
 	g.wait(t, jobs)
+	failing := func() []string {
+		workers, err := r.queue.Workers(t.Context())
+		if err != nil || len(workers) != 1 {
+			t.Fatalf("%v, %v", workers, err)
+		}
+		return workers[0].Failing
+	}
+	r.eventually("it is announced", func() bool { return len(failing()) == 1 && failing()[0] == upstream.PollinationsSpeech })
 	if record := r.settled(r.submit(job.KindAudio)); record.Status != job.StatusSucceeded || record.Throttles != 0 {
 		t.Errorf("record is %+v", record)
+	}
+	r.eventually("its end is announced", func() bool { return len(failing()) == 0 })
+	for _, line := range []string{"answers with errors alone", "answers without errors again"} {
+		if n := strings.Count(w.log.String(), line); n != 1 {
+			t.Errorf("%q is said %d times", line, n)
+		}
 	}
 	if c := r.circuit(upstream.PollinationsSpeech); c.Trips != 0 {
 		t.Errorf("the circuit is %+v", c)

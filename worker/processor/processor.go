@@ -66,7 +66,7 @@ func New(cfg Config, deps Deps) (*Processor, error) {
 		return nil, err
 	}
 	id := rand.Text()
-	return &Processor{
+	p := &Processor{
 		cfg: cfg, id: id, mode: deps.Mode, version: deps.Version,
 		queue: deps.Queue, store: deps.Store, generator: deps.Generator, metrics: deps.Metrics, log: deps.Log,
 		now: time.Now, trouble: trouble{log: deps.Log}, storage: storage{log: deps.Log, probe: deps.Store.Probe},
@@ -74,8 +74,11 @@ func New(cfg Config, deps Deps) (*Processor, error) {
 		control: deps.Control, breaker: &breaker{
 			cfg: cfg, worker: id, control: deps.Control, metrics: deps.Metrics, log: deps.Log, now: time.Now,
 			seeking: make(map[string]bool), asked: make(map[string]time.Time), failures: make(map[string]int),
+			faults: make(map[string]int),
 		},
-	}, nil
+	}
+	p.breaker.tell = p.tellNow
+	return p, nil
 }
 
 // ID returns the name under which the worker announces itself.

@@ -48,7 +48,7 @@ chaos: ## Kill, pause and cut the real programs for DURATION (2m) with NODES (1 
 
 .PHONY: chaos-short
 chaos-short: ## The same for some seconds, always with the same faults
-	go run ./pkg/chaos -seed 1 -duration 12s -jobs 150
+	go run ./pkg/chaos -seed 2 -duration 12s -every 1s -jobs 150
 
 .PHONY: vet
 vet: ## Run go vet

@@ -35,6 +35,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.SetOutput(stderr)
 	flags.Uint64Var(&cfg.Seed, "seed", 0, "decides which faults and requests come and when; 0 draws one")
 	flags.DurationVar(&cfg.Duration, "duration", 2*time.Minute, "how long faults and requests come")
+	flags.DurationVar(&cfg.Every, "every", 0, "how much time lies between two faults on average; 2s, or 5s for a cluster, which needs some for its elections")
 	flags.IntVar(&cfg.Nodes, "nodes", 1, "number of nats-servers, 1 or 3")
 	flags.IntVar(&cfg.Jobs, "jobs", 1000, "most jobs to submit")
 	flags.BoolVar(&cfg.Race, "race", false, "build the programs with the race detector")
@@ -45,6 +46,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	if cfg.Seed == 0 {
 		cfg.Seed = uint64(rand.Uint32()) //nolint:gosec // Any will do.
+	}
+	if cfg.Every == 0 {
+		cfg.Every = 2 * time.Second
+		if cfg.Nodes > 1 {
+			cfg.Every = 5 * time.Second
+		}
 	}
 	good, err := lab.Run(ctx, cfg, stdout)
 	if err != nil {

@@ -27,8 +27,8 @@ type Job struct {
 	EndSeen time.Time
 	// Deleting says that a deletion was asked for, Deleted that it was confirmed.
 	Deleting, Deleted bool
-	// missed says that the job was entered as missing; once is enough.
-	missed bool
+	// missed and changed say that the job was entered as missing, or as ended twice; once is enough.
+	missed, changed bool
 }
 
 // Book is the ledger of claims. It is safe for concurrent use.
@@ -90,7 +90,8 @@ func (b *Book) See(asked time.Time, v *View) {
 		// Its submission is answered at this moment, or the answer was lost.
 	case v.Ended() && j.End == nil:
 		j.End, j.EndSeen = v, time.Now()
-	case v.Ended() && v.end() != j.End.end():
+	case v.Ended() && v.end() != j.End.end() && !j.changed:
+		j.changed = true
 		b.fault("job ended twice: %s (%s)\n    first  %s\n    then   %s", j.ID, j.Name, j.End.end(), v.end())
 	case v.Ended():
 	case j.End != nil && !asked.IsZero() && asked.After(j.EndSeen):

@@ -37,6 +37,7 @@ func TestClaims(t *testing.T) {
 		"another end": {act: func(b *claims.Book) {
 			b.See(time.Now(), view(t, succeeded))
 			b.See(time.Now(), view(t, `{"id":"a","status":"canceled"}`))
+			b.See(time.Now(), view(t, `{"id":"a","status":"canceled"}`))
 		}, fault: "ended twice"},
 		"the same end at another time": {act: func(b *claims.Book) {
 			b.See(time.Now(), view(t, succeeded))

@@ -17,6 +17,8 @@ type Config struct {
 	Seed uint64
 	// Duration is how long faults and requests come; healing and comparing follow.
 	Duration time.Duration
+	// Every is how much time lies between two faults on average.
+	Every time.Duration
 	// Nodes is the number of nats-servers, 1 or 3.
 	Nodes int
 	// Jobs is how many jobs are submitted at the most.
@@ -36,6 +38,9 @@ func (c *Config) Validate() error {
 	var errs []error
 	if c.Duration <= 0 {
 		errs = append(errs, errors.New("duration must be longer than nothing"))
+	}
+	if c.Every <= 0 {
+		errs = append(errs, errors.New("every must be longer than nothing"))
 	}
 	if c.Nodes != 1 && c.Nodes != 3 {
 		errs = append(errs, fmt.Errorf("nodes must be 1 or 3, not %d", c.Nodes))

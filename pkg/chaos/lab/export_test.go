@@ -18,7 +18,7 @@ func Order(d *rand.Rand, name string) (body []byte, kind, key string, least int)
 }
 
 // ReadLog looks through the log of a child called name in a directory.
-func ReadLog(dir, name string, book *claims.Book) int {
+func ReadLog(dir, name string, book *claims.Book) (busiest int, odd []string) {
 	p := &plant{book: book}
 	return p.readLogs(&process{name: name, dir: dir})
 }

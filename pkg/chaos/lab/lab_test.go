@@ -25,10 +25,11 @@ const hang = 30 * time.Second
 
 func TestConfigFaults(t *testing.T) {
 	t.Parallel()
-	good := lab.Config{Duration: time.Second, Nodes: 3, Jobs: 1, Only: "kill nats"}
+	good := lab.Config{Duration: time.Second, Every: time.Second, Nodes: 3, Jobs: 1, Only: "kill nats"}
 	for want, change := range map[string]func(*lab.Config){
 		"":          func(*lab.Config) {},
 		"duration":  func(c *lab.Config) { c.Duration = 0 },
+		"every":     func(c *lab.Config) { c.Every = 0 },
 		"nodes":     func(c *lab.Config) { c.Nodes = 2 },
 		"jobs":      func(c *lab.Config) { c.Jobs = 0 },
 		"kill nats": func(c *lab.Config) { c.Only = "kill the messenger" },
@@ -85,20 +86,22 @@ func TestReadLog(t *testing.T) {
 		log     string
 		busiest int
 		fault   string
+		odd     int
 	}{
-		"quiet": {strings.Repeat(quiet, 3) + "a banner\n", 3, ""},
-		"loud":  {strings.Repeat(quiet, 1001), 1001, "1001 lines"},
-		"panic": {quiet + "panic: runtime error\n", 1, "panic"},
-		"race":  {"WARNING: DATA RACE\n", 0, "DATA RACE"},
+		"quiet": {strings.Repeat(quiet, 3) + "a banner\n", 3, "", 0},
+		"loud":  {strings.Repeat(quiet, 1001), 1001, "1001 lines", 0},
+		"panic": {quiet + "panic: runtime error\n", 1, "panic", 0},
+		"race":  {"WARNING: DATA RACE\n", 0, "DATA RACE", 0},
+		"odd":   {`{"msg":"request","status":500}` + "\n" + `{"msg":"request","status":503}` + "\n", 0, "", 1},
 	} {
 		dir, book := t.TempDir(), claims.NewBook()
 		if err := os.WriteFile(filepath.Join(dir, "x.log"), []byte(c.log), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		got := lab.ReadLog(dir, "x", book)
+		got, odd := lab.ReadLog(dir, "x", book)
 		faults := strings.Join(book.Faults(), "\n")
-		if got != c.busiest || (faults == "") != (c.fault == "") || !strings.Contains(faults, c.fault) {
-			t.Errorf("%s: %d, %q", name, got, faults)
+		if got != c.busiest || len(odd) != c.odd || (faults == "") != (c.fault == "") || !strings.Contains(faults, c.fault) {
+			t.Errorf("%s: %d, %q, %q", name, got, odd, faults)
 		}
 	}
 }

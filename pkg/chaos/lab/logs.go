@@ -13,13 +13,16 @@ import (
 // loud is how many lines a program may log within one second; more is a loop.
 const loud = 1000
 
-// readLogs looks through a program's log for what must not be there, and returns how many lines it wrote in its busiest
-// second.
-func (p *plant) readLogs(c *process) (busiest int) {
+// unexplained is in the line of a request that was answered as an internal error.
+const unexplained = `"status":500`
+
+// readLogs looks through a program's log for what must not be there. It returns how many lines were written in the busiest
+// second, and those of requests for whose failure the program had no name.
+func (p *plant) readLogs(c *process) (busiest int, odd []string) {
 	file, err := os.Open(c.logPath())
 	if err != nil {
 		p.book.Fault("%v", err)
-		return 0
+		return 0, nil
 	}
 	defer func() { _ = file.Close() }()
 	var second string
@@ -34,6 +37,9 @@ func (p *plant) readLogs(c *process) (busiest int) {
 				p.book.Fault("%s: %.300s", c.name, text)
 				break
 			}
+		}
+		if bytes.Contains(text, []byte(unexplained)) {
+			odd = append(odd, fmt.Sprintf("%.400s", text))
 		}
 		var line struct {
 			Time string `json:"time"`
@@ -54,5 +60,5 @@ func (p *plant) readLogs(c *process) (busiest int) {
 	if busiest > loud {
 		p.book.Fault("%s logged %d lines within a second, such as %s", c.name, busiest, fmt.Sprintf("%.300s", sample))
 	}
-	return busiest
+	return busiest, odd
 }

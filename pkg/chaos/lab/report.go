@@ -47,11 +47,16 @@ func (e *experiment) report() {
 	line("last end", "%s after the healing", e.ending.Round(100*time.Millisecond))
 	line("answers", "%s", summary(e.load.answers.counts))
 	line("read backward", "%d", e.book.Backward())
-	busiest := make(map[string]int)
+	busiest, odd := make(map[string]int), []string(nil)
 	for _, c := range append(slices.Clone(e.plant.apis), e.plant.workers...) {
-		busiest[c.name] = e.plant.readLogs(c)
+		var some []string
+		busiest[c.name], some = e.plant.readLogs(c)
+		odd = append(odd, some...)
 	}
 	line("busiest second", "%s log lines", summary(busiest))
+	for _, o := range odd[:min(len(odd), maxOddShown)] {
+		line("unexplained", "%s", o)
+	}
 	faults := e.book.Faults()
 	if len(faults) == 0 {
 		_, _ = fmt.Fprintf(e.out, "\nPASS in %s\n", time.Since(e.begun).Round(time.Second))
@@ -62,6 +67,9 @@ func (e *experiment) report() {
 		_, _ = fmt.Fprintf(e.out, "  %s\n", f)
 	}
 }
+
+// maxOddShown is how many requests are shown that were answered with 500: no fault, but nothing to be proud of.
+const maxOddShown = 5
 
 // maxFaultsShown is enough to see what is wrong.
 const maxFaultsShown = 50

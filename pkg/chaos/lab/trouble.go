@@ -76,7 +76,7 @@ func (t *trouble) run(ctx context.Context) {
 	defer wg.Wait()
 	slots := make(chan struct{}, atOnce)
 	for n := uint64(0); ; n++ {
-		name, wait := names[dice.IntN(len(names))], between(dice, 500*time.Millisecond, 3500*time.Millisecond)
+		name, wait := names[dice.IntN(len(names))], between(dice, t.plant.cfg.Every/4, t.plant.cfg.Every*7/4)
 		if !sleep(ctx, wait) {
 			return
 		}

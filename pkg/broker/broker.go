@@ -65,7 +65,7 @@ func (b *Broker) open(ctx context.Context) error {
 	if err := insist(ctx, func(ctx context.Context) error { return declare(ctx, js, b.cfg) }); err != nil {
 		return err
 	}
-	return b.startKeeper(ctx)
+	return insist(ctx, b.startKeeper)
 }
 
 // Conn returns the connection.

@@ -130,7 +130,7 @@ func (b *Broker) look(ctx context.Context) error {
 	}
 	b.keeper.amiss.Store(true)
 	// Also when somebody else was faster: it may have been a follower with other settings.
-	if err := declare(ctx, b.js, b.cfg); err != nil {
+	if err := insist(ctx, func(ctx context.Context) error { return declare(ctx, b.js, b.cfg) }); err != nil {
 		return err
 	}
 	if seen, err = b.survey(ctx); err != nil {
@@ -188,6 +188,9 @@ type survey struct {
 
 // survey asks for everything that declare makes. It costs seven requests.
 func (b *Broker) survey(ctx context.Context) (survey, error) {
+	// What meets a cluster between two leaders is never answered: the next look is better than patience with this one.
+	ctx, cancel := context.WithTimeout(ctx, tryTimeout)
+	defer cancel()
 	seen := survey{born: make(map[string]time.Time)}
 	for _, name := range []string{StreamJobs, StreamDead, ProgressStream, ResultsStream, ControlStream} {
 		stream, err := b.js.Stream(ctx, name)

@@ -165,21 +165,32 @@ function tookPart(job) {
   return ` · ${t('progress.took', { time: duration(seconds) })}`;
 }
 
+/** heldSentence says what a job waits for that is not its own turn. */
+function heldSentence(job) {
+  if (job.waiting_reason === 'paused_by_operator') return t('progress.held');
+  if (job.waiting_reason === 'upstream_misconfigured') return t('progress.refused');
+  return t('progress.paused');
+}
+
+/** againPart says when a job is tried next. */
+function againPart(job) {
+  const pause = (Date.parse(job.next_attempt_at ?? '') - serverNow()) / 1000;
+  return pause >= 1 ? t('progress.again', { time: duration(pause) }) : t('progress.soon');
+}
+
 /** pendingLine says in one line how a job stands that has not ended; age is how old that news is, in seconds. */
 export function pendingLine(job, age) {
   const left = (job.eta_seconds ?? 0) - age;
   const eta = left > 0 ? t('progress.eta', { time: duration(left) }) : '';
   if (job.status === 'queued') {
-    if (job.waiting_for) return t('progress.paused');
+    if (job.waiting_for) return `${heldSentence(job)} ${againPart(job)}`;
     const position = job.queue_position;
     const place = position === undefined ? t('progress.waiting') : position === 0 ? t('progress.next') : t('progress.ahead', { n: number(position) });
     return [place, eta].filter(Boolean).join(' · ');
   }
   if (job.status === 'retrying') {
-    const pause = (Date.parse(job.next_attempt_at ?? '') - serverNow()) / 1000;
-    const again = pause >= 1 ? t('progress.again', { time: duration(pause) }) : t('progress.soon');
-    const reason = job.waiting_for ? t('progress.paused') : job.last_error ? failureSentence(job.last_error, known) : t('progress.retry', { n: number(job.attempt) });
-    return `${reason} ${again}`;
+    const reason = job.waiting_for ? heldSentence(job) : job.last_error ? failureSentence(job.last_error, known) : t('progress.retry', { n: number(job.attempt) });
+    return `${reason} ${againPart(job)}`;
   }
   const since = job.started_at ? t('progress.since', { time: duration((serverNow() - Date.parse(job.started_at)) / 1000) }) : '';
   const attempt = job.attempt > 1 ? t('progress.attempt', { n: number(job.attempt) }) : '';

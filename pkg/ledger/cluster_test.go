@@ -40,11 +40,19 @@ func rigOn(t *testing.T, b *broker.Broker) *rig {
 	return &rig{Ledger: ledger.New(q, s), broker: b, queue: q, store: s}
 }
 
-// TestKeyedSubmitsAtOnceOnACluster submits each key at all nodes at once. A cluster refuses the second while the first
-// is on its way and cannot be read by anybody.
-func TestKeyedSubmitsAtOnceOnACluster(t *testing.T) {
+// TestOnACluster does at all nodes at once, or at one after the other, what must look like one.
+func TestOnACluster(t *testing.T) {
 	t.Parallel()
 	_, rigs := onCluster(t)
+	t.Run("keyed submits at once", func(t *testing.T) { keyedSubmitsAtOnce(t, rigs) })
+	t.Run("ends at once", func(t *testing.T) { endsAtOnce(t, rigs) })
+	t.Run("reads at every node", func(t *testing.T) { readsAtEveryNode(t, rigs) })
+}
+
+// keyedSubmitsAtOnce submits each key at all nodes at once. A cluster refuses the second while the first
+// is on its way and cannot be read by anybody.
+func keyedSubmitsAtOnce(t *testing.T, rigs []*rig) {
+	t.Helper()
 	for range 40 {
 		id := keyedID()
 		var first atomic.Int32
@@ -70,13 +78,12 @@ func TestKeyedSubmitsAtOnceOnACluster(t *testing.T) {
 	}
 }
 
-// TestEndsAtOnceOnACluster ends each job at all nodes at once. Who comes second must neither take the job for a deleted
+// endsAtOnce ends each job at all nodes at once. Who comes second must neither take the job for a deleted
 // one nor remove what the first has stored.
-func TestEndsAtOnceOnACluster(t *testing.T) {
-	t.Parallel()
-	_, rigs := onCluster(t)
+func endsAtOnce(t *testing.T, rigs []*rig) {
+	t.Helper()
 	for range 40 {
-		spec := fresh(t, "u1")
+		spec := fresh(t, "u3")
 		rigs[0].submitSpec(t, spec)
 		var winners atomic.Int32
 		var wg sync.WaitGroup
@@ -97,7 +104,7 @@ func TestEndsAtOnceOnACluster(t *testing.T) {
 		if winners.Load() != 1 {
 			t.Errorf("%d ended the job", winners.Load())
 		}
-		if _, err := rigs[1].store.MediaInfo(t.Context(), "u1", spec.ID, 0); err != nil {
+		if _, err := rigs[1].store.MediaInfo(t.Context(), "u3", spec.ID, 0); err != nil {
 			t.Errorf("the picture: %v", err)
 		}
 	}
@@ -166,13 +173,12 @@ func patiently(t *testing.T, do func() error) {
 	}
 }
 
-// TestReadsAtEveryNode reads each job at all nodes right after each of its steps. A node that is behind must not show a job
+// readsAtEveryNode reads each job at all nodes right after each of its steps. A node that is behind must not show a job
 // as missing, and not as going on once it has ended.
-func TestReadsAtEveryNode(t *testing.T) {
-	t.Parallel()
-	_, rigs := onCluster(t)
+func readsAtEveryNode(t *testing.T, rigs []*rig) {
+	t.Helper()
 	for n := range 60 {
-		spec := fresh(t, "u1")
+		spec := fresh(t, "u2")
 		rigs[n%3].submitSpec(t, spec)
 		for i, r := range rigs {
 			if got := r.read(t, spec).Status(); got != job.StatusQueued {
@@ -195,7 +201,7 @@ func TestReadsAtEveryNode(t *testing.T) {
 			continue
 		}
 		for i, r := range rigs {
-			page, err := r.List(t.Context(), "u1", ledger.Filter{Limit: 1000})
+			page, err := r.List(t.Context(), "u2", ledger.Filter{Limit: 1000})
 			if err != nil || len(page.Jobs) != n+1 {
 				t.Fatalf("list at node %d: %d jobs, want %d, %v", i, len(page.Jobs), n+1, err)
 			}

@@ -159,6 +159,8 @@ func TestWatchOwnerOfAKeyUsedAgain(t *testing.T) {
 		r.settle(t, spec)
 		expectOf(t, reader, "j1 end")
 		must(t, r.ledger.Delete(t.Context(), []string{owner}, "j1"))
+		// As a submission with the same key does before it queues its job.
+		must(t, r.store.Unfence(t.Context(), owner, "j1"))
 	}
 }
 

@@ -84,7 +84,7 @@ func (c *Caller) Do(ctx context.Context, r Request, accept func(*Answer) error) 
 func (c *Caller) exchange(parent context.Context, r Request, accept func(*Answer) error) (int, error) {
 	ctx, cancel := context.WithCancelCause(parent)
 	defer cancel(nil)
-	request, err := c.request(ctx, r)
+	request, err := c.request(once(ctx, cancel), r)
 	if err != nil {
 		return 0, err
 	}

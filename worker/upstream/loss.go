@@ -29,6 +29,8 @@ func lost(parent, ctx context.Context, err error) error {
 		return &Fault{Class: Retryable, Code: CodeTimeout, Err: errSilent}
 	case errors.Is(err, errShort):
 		return &Fault{Class: Retryable, Code: CodeInvalidAnswer, Err: errShort}
+	case errors.Is(context.Cause(ctx), errDropped):
+		return &Fault{Class: Retryable, Code: CodeUnavailable, Err: errDropped}
 	case timedOut(err):
 		return &Fault{Class: Retryable, Code: CodeTimeout, Err: err}
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
 )
@@ -122,8 +124,15 @@ func chosen(entries []wireModel, fits func(*wireModel) bool) (models []Model, od
 	return models, odd
 }
 
-// paints says whether a model makes pictures. One that does not say what it makes is taken at the list's word.
-func paints(w *wireModel) bool { return w.makes("image") }
+// paints says whether a model makes pictures. One that does not say what it makes is taken at the list's word. Those that
+// draw vectors are left out, by their names since the list says no more: what they send is never accepted, and is billed.
+func paints(w *wireModel) bool {
+	m, _ := w.model()
+	return w.makes("image") && !slices.ContainsFunc(append([]string{m.Name}, m.Aliases...), func(name string) bool {
+		words := strings.FieldsFunc(strings.ToLower(name), func(r rune) bool { return strings.ContainsRune("/-_. ", r) })
+		return slices.Contains(words, "vector")
+	})
+}
 
 // speaks says whether a model reads text aloud. Models for music and effects are listed along with them; these have no
 // voices, and prices by the second or by the piece.

@@ -112,6 +112,7 @@ func TestModelList(t *testing.T) {
 		{"twice", `["flux",{"name":"flux"}]`, "flux", 1},
 		{"members of other types", `[{"name":"a","aliases":"b","voices":7,"pricing":"free","paid_only":{},"health":[1],"resolutions":"1x1","output_modalities":"image"}]`, "a", 1},
 		{"a video", `[{"name":"v","output_modalities":["video"]},{"name":"i","output_modalities":["image"]}]`, "i", 1},
+		{"a vector drawing", `[{"name":"recraft/recraft-v4.1-vector"},{"name":"x/y","aliases":["Y-Vector"]},{"name":"vectorize"}]`, "vectorize", 1},
 		{"control characters", `["fl\u0000ux","flux"]`, "flux", 1},
 		{"too many", string(crowd), "", 500},
 		{"a long name", `["` + strings.Repeat("猫", 100) + `","` + strings.Repeat("a", 101) + `"]`, strings.Repeat("猫", 100), 1},

@@ -312,15 +312,15 @@ func (b *breaker) reopen(ctx context.Context, p pass) error {
 }
 
 // down takes in a failed call and reports whether the upstream counts as down: too many calls in a row did not reach it,
-// or the one that was let through did not. Errors that it answers itself may be about single requests, and each job's own
-// backoff sees to those; one that lets a job through to answer so is neither throttled nor down any more, but may still
-// refuse this installation.
+// or the one that was let through did not, or waited for an answer in vain. Errors that it answers itself may be about
+// single requests, and each job's own backoff sees to those; one that lets a job through to answer so is neither throttled
+// nor down any more, but may still refuse this installation.
 func (b *breaker) down(p pass, fault *upstream.Fault) bool {
-	if !unreachable(fault) {
-		return p.probe && b.control.View().Circuit(p.upstream).Code == job.CodeMisconfigured
-	}
-	if p.probe {
+	switch {
+	case p.probe && (unreachable(fault) || silent(fault)):
 		return true
+	case !unreachable(fault):
+		return p.probe && b.control.View().Circuit(p.upstream).Code == job.CodeMisconfigured
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -338,6 +338,12 @@ func unreachable(fault *upstream.Fault) bool {
 		return true
 	}
 	return false
+}
+
+// silent reports whether a call got no answer within its time. It may have been too long a job for that, so it closes
+// nothing; but neither does it show that an upstream serves.
+func silent(fault *upstream.Fault) bool {
+	return fault.Status == 0 && fault.Code == upstream.CodeTimeout
 }
 
 // start lets one job through at once to every upstream that refused this installation: the worker may have been started

@@ -283,6 +283,45 @@ func TestAnsweredErrorsCloseNothing(t *testing.T) {
 	}
 }
 
+// Silence does not show that an upstream serves: the job that was let through and got no answer opens nothing.
+func TestSilenceOpensNothing(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	silence := of(upstream.PollinationsSpeech, upstream.Retryable, 0, 0)
+	silence.Code = upstream.CodeTimeout
+	answers := make(chan error, 2)
+	answers <- of(upstream.PollinationsSpeech, upstream.Throttled, 429, 0)
+	answers <- silence
+	g := newFake(func(c call) (*job.Result, error) {
+		select {
+		case err := <-answers:
+			return nil, err
+		default:
+			return succeed(c)
+		}
+	})
+	w := r.start(g, func(c *processor.Config) {
+		c.SlotsAudio, c.RetryInitialDelay, c.RetryMaxDelay = 4, 200*time.Millisecond, 400*time.Millisecond
+	})
+	specs := []*job.Spec{r.submit(job.KindAudio, attempts(8))}
+	r.eventually("the upstream is closed", func() bool { return r.circuit(upstream.PollinationsSpeech).Open() })
+	for range 3 {
+		specs = append(specs, r.submit(job.KindAudio, attempts(8)))
+	}
+	for _, s := range specs {
+		if record := r.settled(s); record.Status != job.StatusSucceeded {
+			t.Errorf("record is %+v", record)
+		}
+	}
+	r.eventually("it is open again", func() bool { return !r.circuit(upstream.PollinationsSpeech).Open() })
+	log := w.log.String()
+	for line, want := range map[string]int{"is closed for a while": 2, "the upstream serves again": 1} {
+		if n := strings.Count(log, line); n != want {
+			t.Errorf("%q is said %d times, want %d", line, n, want)
+		}
+	}
+}
+
 // A single job's bad luck closes nothing.
 func TestFailuresOfOneJobCloseNothing(t *testing.T) {
 	t.Parallel()

@@ -137,4 +137,9 @@ func TestClosedUpstreamIsSeen(t *testing.T) {
 	if c := control.View().Circuit(job.UpstreamLanguage); !c.Due(time.Now()) {
 		t.Errorf("%+v", c)
 	}
+	// Nobody knows any more that it refuses, and perhaps no job comes to show that it serves.
+	b.admin(t, http.MethodPost, "/upstreams/pollinations-speech/probe", nil).expect(t, http.StatusOK)
+	if status, details := b.health(t, http.StatusOK).check("upstreams"); status != "ok" || len(details["refused"].([]any)) != 0 {
+		t.Errorf("to be tried again: %s %v", status, details)
+	}
 }

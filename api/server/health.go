@@ -188,7 +188,10 @@ func (s *Server) checkWorkers(ctx context.Context) healthCheck {
 
 // checkUpstreams shows which upstreams are closed to everybody, and which kinds an operator has paused. It is in error when
 // an upstream refuses this installation's key, balance or settings, and degraded when one is down; the worker's log says
-// why. It is degraded, too, while an upstream answers a worker with errors alone. An upstream that asks for patience is in order, and so is a pause that somebody wants.
+// why. It is degraded, too, while an upstream answers a worker with errors alone. An upstream that asks for patience is in
+// order, and so is a pause that somebody wants. So is one that is to be tried again after a worker has started or an
+// operator has said so: whoever sends jobs to healthy processes only would otherwise never send the one that shows that it
+// serves.
 func (s *Server) checkUpstreams(ctx context.Context) healthCheck {
 	workers, err := s.deps.Queue.Workers(ctx)
 	if err != nil {
@@ -215,6 +218,8 @@ func (s *Server) checkUpstreams(ctx context.Context) healthCheck {
 		}
 		closed[name] = map[string]any{"code": c.Code, "since": c.Since, "until": c.Until, "state": c.State}
 		switch {
+		case c.Retrial:
+			// Somebody has mended something, and no job has come to show it.
 		case c.Code == job.CodeMisconfigured:
 			refused = append(refused, name)
 			check.Status = healthError

@@ -36,6 +36,10 @@ type Circuit struct {
 	Trips int `json:"trips,omitempty"`
 	// Probe is the worker whose job is let through while the circuit is half open.
 	Probe string `json:"probe,omitempty"`
+	// Asked is until when the upstream itself wants to be left alone; nobody tries it earlier.
+	Asked job.Time `json:"asked,omitzero"`
+	// Retrial says that what was wrong may have been mended since it was found: nothing is known until it is tried again.
+	Retrial bool `json:"retrial,omitempty"`
 }
 
 // Open reports whether nobody may call the upstream at the given moment, but for a job that is let through.
@@ -52,12 +56,18 @@ type Trip struct {
 	Status   int
 	// Pause returns for how long, given how often the circuit was opened since it was last closed, this time included.
 	Pause func(trips int) time.Duration
+	// Asked is for how long the upstream itself wants to be left alone; 0 when it does not say.
+	Asked time.Duration
 	// Probe is the worker whose job was let through, or empty for any other call.
 	Probe string
 }
 
 // opened returns the circuit after a fault, which only ever lengthens a pause. changed is false when it stays as it is.
 func (c Circuit) opened(t Trip, now time.Time) (next Circuit, changed bool) {
+	asked := c.Asked
+	if until := job.At(now.Add(t.Asked)); t.Asked > 0 && until.After(asked.Time) {
+		asked = until
+	}
 	switch {
 	case c.Open() && !c.probedBy(t.Probe):
 		// One of several calls that were under way together.
@@ -67,9 +77,10 @@ func (c Circuit) opened(t Trip, now time.Time) (next Circuit, changed bool) {
 			// What the upstream asks for now holds, whatever comes of the job that was let through.
 			c.State, c.Probe, c.Until = CircuitOpen, "", job.At(now)
 		}
-		if !worse && !until.After(c.Until.Time) {
+		if !worse && !until.After(c.Until.Time) && asked == c.Asked {
 			return c, false
 		}
+		c.Asked = asked
 		if worse {
 			c.Code, c.Status = t.Code, t.Status
 		}
@@ -82,7 +93,7 @@ func (c Circuit) opened(t Trip, now time.Time) (next Circuit, changed bool) {
 	default:
 		c = Circuit{V: job.Version, Upstream: t.Upstream, Since: job.At(now), Trips: 1}
 	}
-	c.State, c.Code, c.Status, c.Probe = CircuitOpen, t.Code, t.Status, ""
+	c.State, c.Code, c.Status, c.Probe, c.Asked, c.Retrial = CircuitOpen, t.Code, t.Status, "", asked, false
 	c.Until = job.At(now.Add(t.Pause(c.Trips)))
 	return c, true
 }

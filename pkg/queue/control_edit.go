@@ -80,13 +80,20 @@ func (c *Control) Yield(ctx context.Context, upstream, worker string) error {
 }
 
 // Reconsider lets a job through at once to an upstream that was closed for the given reason, for example because a
-// worker has started with other settings.
+// worker has started with other settings. One that has asked for patience is left alone for as long.
 func (c *Control) Reconsider(ctx context.Context, upstream, code string) error {
 	_, _, err := c.editCircuit(ctx, upstream, func(now Circuit) (Circuit, bool) {
-		if now.State != CircuitOpen || now.Code != code || now.Due(c.now()) {
+		if now.State != CircuitOpen || now.Code != code || (now.Retrial && now.Due(c.now())) {
 			return now, false
 		}
-		now.Until = job.At(c.now())
+		at := job.At(c.now())
+		if now.Asked.After(at.Time) {
+			at = now.Asked
+		}
+		if at.Before(now.Until.Time) {
+			now.Until = at
+		}
+		now.Retrial = true
 		return now, true
 	})
 	return err

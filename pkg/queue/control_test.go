@@ -143,6 +143,68 @@ func TestOneProbe(t *testing.T) {
 	}
 }
 
+// TestReconsider has an upstream tried ahead of time, but never earlier than it asked for itself.
+func TestReconsider(t *testing.T) {
+	t.Parallel()
+	refusal := trip(job.CodeMisconfigured, time.Hour)
+	asking, patient := refusal, trip(job.CodeThrottled, time.Minute)
+	asking.Asked, patient.Asked = time.Hour, time.Minute
+	over := patient
+	over.Asked = time.Nanosecond
+	for name, test := range map[string]struct {
+		trips []queue.Trip
+		due   bool
+	}{
+		"refused":                             {[]queue.Trip{refusal}, true},
+		"refused, asks for patience":          {[]queue.Trip{asking}, false},
+		"asks for patience, then refuses":     {[]queue.Trip{patient, refusal}, false},
+		"refuses for longer, asks for less":   {[]queue.Trip{refusal, patient}, false},
+		"asked for patience that is over now": {[]queue.Trip{over, refusal}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			q, _ := start(t)
+			c := control(t, q)
+			for _, trip := range test.trips {
+				if _, _, err := c.Trip(t.Context(), trip); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := c.Reconsider(t.Context(), job.UpstreamImage, job.CodeMisconfigured); err != nil {
+				t.Fatal(err)
+			}
+			// The nanosecond was cut to a millisecond that may just be ending.
+			got, now := c.View().Circuit(job.UpstreamImage), time.Now().Add(time.Second)
+			if got.Due(now) != test.due || !got.Retrial || got.Code != job.CodeMisconfigured {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
+}
+
+// TestRetrialEnds has the next try say what nobody knew.
+func TestRetrialEnds(t *testing.T) {
+	t.Parallel()
+	q, _ := start(t)
+	c := control(t, q)
+	again := trip(job.CodeMisconfigured, time.Hour)
+	for range 2 {
+		if _, got, err := c.Trip(t.Context(), again); err != nil || got.Retrial {
+			t.Fatalf("%+v, %v", got, err)
+		}
+		if err := c.Reconsider(t.Context(), job.UpstreamImage, job.CodeMisconfigured); err != nil || !c.View().Circuit(job.UpstreamImage).Retrial {
+			t.Fatalf("%+v, %v", c.View().Circuit(job.UpstreamImage), err)
+		}
+		if mine, err := c.Probe(t.Context(), job.UpstreamImage, "w", time.Minute); err != nil || !mine {
+			t.Fatalf("%t, %v", mine, err)
+		}
+		again.Probe = "w"
+	}
+	if changed, err := c.Close(t.Context(), job.UpstreamImage, "w"); err != nil || !changed || c.View().Circuit(job.UpstreamImage).Retrial {
+		t.Errorf("%+v, %v", c.View().Circuit(job.UpstreamImage), err)
+	}
+}
+
 // TestDeadProbeIsReplaced lets the right run out.
 func TestDeadProbeIsReplaced(t *testing.T) {
 	t.Parallel()

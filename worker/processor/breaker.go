@@ -224,7 +224,7 @@ func (b *breaker) reported(ctx context.Context, p pass, fault *upstream.Fault, s
 	default:
 		trip.Code, trip.Status = job.CodeUnavailable, fault.Status
 	}
-	if fault.RetryAfter > 0 {
+	if trip.Asked = fault.RetryAfter; trip.Asked > 0 {
 		until := b.heed(p.upstream, fault.RetryAfter)
 		if c := b.control.View().Circuit(p.upstream); !p.probe && c.State == queue.CircuitOpen && c.Code == trip.Code && c.Until.After(until) {
 			return nil
@@ -238,13 +238,13 @@ func (b *breaker) reported(ctx context.Context, p pass, fault *upstream.Fault, s
 	if after.Trips != before.Trips {
 		b.metrics.UpstreamTrips.WithLabelValues(p.upstream, after.Code).Inc()
 	}
-	if after.Code != before.Code {
+	if after.Code != before.Code || (before.Retrial && !after.Retrial) {
 		b.announce(ctx, after, fault)
 	}
 	return nil
 }
 
-// announce tells the operator of an upstream that was closed, once until it serves again.
+// announce tells the operator of an upstream that was closed, once until it serves again or somebody has mended something.
 func (b *breaker) announce(ctx context.Context, c queue.Circuit, fault *upstream.Fault) {
 	attributes := []any{
 		"upstream", c.Upstream, "code", c.Code, "status", c.Status, "until", c.Until.Time, "error", fault, "detail", fault.Detail,

@@ -365,6 +365,10 @@ func TestRefusalWaitsForAnOperator(t *testing.T) {
 		t.Errorf("the upstream's own words are missing: %s", log)
 	}
 	broken.stop()
+	// Who started a worker with another setting that is no better reads so in its log.
+	still := r.start(g, func(c *processor.Config) { c.MisconfiguredDelay = time.Hour })
+	r.eventually("it is told again", func() bool { return strings.Count(still.log.String(), "refuses this installation") == 1 })
+	still.stop()
 	mended := newFake(succeed)
 	w := r.start(mended)
 	for _, s := range specs {

@@ -29,8 +29,9 @@ type Control struct {
 	queue *Queue
 	log   *slog.Logger
 	now   func() time.Time
-	// onChange, if not nil, hears of each new state of a circuit or order.
+	// onChange, if not nil, hears of the state at the start and of each change, and telling keeps the latest the last.
 	onChange func(View)
+	telling  sync.Mutex
 
 	stop func()
 	done sync.WaitGroup
@@ -95,8 +96,8 @@ func (v View) Show(j *job.Job, now time.Time) {
 	}
 }
 
-// NewControl returns a control that knows nothing until Start. onChange, if not nil, is called from one goroutine
-// with every new view.
+// NewControl returns a control that knows nothing until Start. onChange, if not nil, is called then and after every change,
+// by one goroutine at a time, with what is known at that moment; it must not change anything itself.
 func (q *Queue) NewControl(log *slog.Logger, onChange func(View)) *Control {
 	return &Control{
 		queue: q, log: log, now: time.Now, onChange: onChange, changed: make(chan struct{}), stop: func() {},
@@ -110,6 +111,7 @@ func (c *Control) Start(ctx context.Context) error {
 	if err := c.readLeader(ctx); err != nil {
 		return err
 	}
+	c.tell()
 	notices := make(chan *nats.Msg, 16)
 	sub, err := c.queue.nc.ChanSubscribe(broker.ControlChanged, notices)
 	if err != nil {
@@ -239,8 +241,8 @@ func (c *Control) readLeader(ctx context.Context) error {
 // forget drops what is known from a subject when the leader knows less.
 func (c *Control) forget(subject string, revision uint64) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	if c.view.revisions[subject] <= revision {
+		c.mu.Unlock()
 		return
 	}
 	view := c.view.clone()
@@ -258,6 +260,18 @@ func (c *Control) forget(subject string, revision uint64) {
 	c.view, c.behind = view, 0
 	close(c.changed)
 	c.changed = make(chan struct{})
+	c.mu.Unlock()
+	c.tell()
+}
+
+// tell has whoever wants to know hear what is known now.
+func (c *Control) tell() {
+	if c.onChange == nil {
+		return
+	}
+	c.telling.Lock()
+	defer c.telling.Unlock()
+	c.onChange(c.View())
 }
 
 // take enters one state into the view, unless a newer one is known.
@@ -280,9 +294,7 @@ func (c *Control) take(data []byte, subject string, revision uint64) {
 	close(c.changed)
 	c.changed = make(chan struct{})
 	c.mu.Unlock()
-	if c.onChange != nil {
-		c.onChange(view)
-	}
+	c.tell()
 }
 
 // clone returns a copy that can be changed while the view is read elsewhere.

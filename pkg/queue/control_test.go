@@ -336,6 +336,44 @@ func TestControlMadeAnew(t *testing.T) {
 	until(t, c, "it is forgotten", func(v queue.View) bool { return !v.Circuit(job.UpstreamImage).Open() })
 }
 
+// TestControlTells has somebody hear of what is known at the start, of a change, and of its being forgotten.
+func TestControlTells(t *testing.T) {
+	t.Parallel()
+	q, b := start(t)
+	heard := make(chan queue.View, 16)
+	c := q.NewControl(slog.New(slog.DiscardHandler), func(v queue.View) { heard <- v })
+	if err := c.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Stop)
+	hears := func(what string, want bool) {
+		t.Helper()
+		guard := time.NewTimer(hang)
+		defer guard.Stop()
+		select {
+		case v := <-heard:
+			if v.Circuit(job.UpstreamImage).Open() != want {
+				t.Errorf("%s: %+v", what, v.Circuit(job.UpstreamImage))
+			}
+		case <-guard.C:
+			t.Fatalf("never heard: %s", what)
+		}
+	}
+	hears("the start", false)
+	if _, _, err := c.Trip(t.Context(), trip(job.CodeThrottled, time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	hears("a change", true)
+	stream, err := b.JetStream().Stream(t.Context(), broker.ControlStream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := stream.Purge(t.Context(), jetstream.WithPurgeSubject(broker.CircuitSubject(job.UpstreamImage))); err != nil {
+		t.Fatal(err)
+	}
+	hears("it is forgotten", false)
+}
+
 // TestShow tells what a job waits for, in every state and for every reason.
 func TestShow(t *testing.T) {
 	t.Parallel()

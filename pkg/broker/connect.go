@@ -31,7 +31,7 @@ func (b *Broker) connect(ctx context.Context) error {
 		return nil
 	}
 	began := time.Now()
-	b.log.ErrorContext(ctx, "NATS cannot be reached, waiting for it", "servers", b.cfg.hosts(), "error", nc.LastError())
+	b.log.ErrorContext(ctx, "NATS cannot be reached, waiting for it", "servers", b.cfg.hosts(), "error", lastError(nc))
 	remind := time.NewTicker(b.cfg.RemindEvery)
 	defer remind.Stop()
 	for !nc.IsConnected() {

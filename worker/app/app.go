@@ -85,7 +85,6 @@ func (w *Worker) start(ctx context.Context) error {
 	if err := w.control.Start(ctx); err != nil {
 		return err
 	}
-	w.observeControl(w.control.View())
 	version, _, _ := telemetry.Version()
 	w.processor, err = processor.New(w.cfg.Processor, processor.Deps{
 		Queue: q, Store: s, Control: w.control, Generator: generator, Metrics: w.metrics, Log: w.log, Mode: w.cfg.Upstreams.Mode(), Version: version,

@@ -78,6 +78,9 @@ func table() []rule {
 // error that came dressed as a success, too: pass the status that the answer claims. Detail still quotes the answer freely.
 func classify(status int, header http.Header, body []byte) *Fault {
 	e := parseEnvelope(header.Get("Content-Type"), body)
+	if status == http.StatusPaymentRequired && e.message == "" {
+		e.message = demanded(header)
+	}
 	f := &Fault{
 		Status:     status,
 		RetryAfter: e.wait(header),

@@ -1,6 +1,7 @@
 package upstream_test
 
 import (
+	"encoding/base64"
 	"net/http"
 	"strconv"
 	"strings"
@@ -79,6 +80,9 @@ func TestClassify(t *testing.T) {
 			name: "queue full as payment", status: 402, class: upstream.Throttled, code: throttled,
 			body: `{"x402Version":1,"error":"Queue full for IP: 1.2.3.4: 1 requests already queued (max: 1). ","accepts":[{"scheme":"exact","network":"base","maxAmountRequired":"1000","resource":"https://x/prompt/secret","mimeType":"image/jpeg","payTo":"0x1","maxTimeoutSeconds":60}]}`,
 		},
+		{name: "payment in the header alone", status: 402, header: map[string]string{"Payment-Required": base64.StdEncoding.EncodeToString([]byte(`{"error":"Payment required"}`))}, class: upstream.Misconfigured, code: misconfigured, detail: "payment is demanded in a header, as of a call without a key: Payment required"},
+		{name: "payment in the header, no reason", status: 402, header: map[string]string{"Payment-Required": "e30="}, body: `{"error":{"message":""}}`, class: upstream.Misconfigured, code: misconfigured, detail: "payment is demanded in a header"},
+		{name: "payment in the header, unreadable", status: 402, header: map[string]string{"Payment-Required": "%%"}, class: upstream.Misconfigured, code: misconfigured, detail: "payment is demanded in a header"},
 		{name: "keyless payment", status: 402, header: map[string]string{"Payment-Required": "e30="}, body: `{"x402Version":2,"error":"Payment required","accepts":[]}`, class: upstream.Misconfigured, code: misconfigured},
 		{name: "banned", status: 403, body: enveloped(403, "FORBIDDEN", "Account banned"), class: upstream.Misconfigured, code: misconfigured},
 		{name: "model not of this key", status: 403, body: enveloped(403, "FORBIDDEN", "Model 'veo' is not allowed for this API key"), class: upstream.Permanent, code: rejected},

@@ -155,6 +155,9 @@ func (a *Answer) Reserve(bytes int64) error {
 // Progress says that the answer goes on: the time it may be silent begins anew.
 func (a *Answer) Progress() { a.timer.Reset(a.idle) }
 
+// Idle returns how long the answer may be silent.
+func (a *Answer) Idle() time.Duration { return a.idle }
+
 // Within gives the rest of the answer at most d from now, for what is welcome but not worth waiting for.
 func (a *Answer) Within(d time.Duration) {
 	a.idle = d

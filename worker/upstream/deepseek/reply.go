@@ -21,12 +21,18 @@ type reply struct {
 	usage    usage
 	cleaned  string
 	answered bool
+	// thought is how many bytes of thoughts came.
+	thought int
 }
 
 func (r *reply) text() string { return r.written.String() }
 
 // grace is how long a stream that has said why it ends may take to bring its usage and its last line.
 const grace = 3 * time.Second
+
+// maxThinking is how many times over an answer may take its idle time with thoughts alone. Thinking is switched off, and
+// a model that does it all the same must not do it until the attempt's end.
+const maxThinking = 3
 
 // readReply reads an answer, streamed or whole: a server may answer either way, whatever it was asked for. It calls hear
 // with what is written so far after each event. It fails with the error of the answer's body or with a *upstream.Fault.
@@ -95,6 +101,7 @@ func (r *reply) readWhole(a *upstream.Answer, in io.Reader) error {
 // not needed, so that a stream which then falls silent or breaks off has still answered.
 func (r *reply) readStream(a *upstream.Answer, in *bufio.Reader, hear func(soFar string)) error {
 	events := newEvents(in)
+	begun := time.Now()
 	for !r.done {
 		data, err := events.next()
 		if errors.Is(err, io.EOF) {
@@ -117,10 +124,15 @@ func (r *reply) readStream(a *upstream.Answer, in *bufio.Reader, hear func(soFar
 		if d.failed() {
 			return claimed(a, data)
 		}
-		if r.add(d); r.finish != "" {
+		written, thought := r.written.Len(), r.thought
+		r.add(d)
+		switch {
+		case r.finish != "":
 			a.Within(grace)
-		} else {
+		case r.written.Len() > written:
 			hear(r.text())
+			a.Progress()
+		case r.thought > thought && written == 0 && time.Since(begun) < (maxThinking-1)*a.Idle():
 			a.Progress()
 		}
 	}
@@ -143,6 +155,7 @@ func (r *reply) add(d document) {
 		r.answered = true
 		r.written.WriteString(c.Delta.Content)
 		r.written.WriteString(c.Message.Content)
+		r.thought += len(c.Delta.Reasoning)
 		if c.FinishReason != "" {
 			r.finish = c.FinishReason
 		}

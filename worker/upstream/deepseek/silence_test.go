@@ -30,6 +30,8 @@ func (p piped) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, ContentLength: -1, Body: out}, nil
 }
 
+const thought = `{"choices":[{"index":0,"delta":{"content":null,"reasoning_content":"hm"},"finish_reason":null}]}`
+
 // A model that only shows signs of life must not hold a slot until the deadline; one that speaks now and then may go on.
 func TestSilence(t *testing.T) {
 	t.Parallel()
@@ -58,6 +60,19 @@ func TestSilence(t *testing.T) {
 		{"blank lines for ever", forever("\n"), time.Minute, true},
 		{"begun and fallen silent", func(_ context.Context, w io.Writer) { _, _ = io.WriteString(w, stream(role, hello)) }, time.Minute, true},
 		{"fallen silent inside a document", func(_ context.Context, w io.Writer) { _, _ = io.WriteString(w, `{"choices":`) }, time.Minute, true},
+		{"empty pieces for ever", forever(stream(says(""))), time.Minute, true},
+		{"spoke once, then empty pieces for ever", func(ctx context.Context, w io.Writer) {
+			_, _ = io.WriteString(w, stream(hello))
+			forever(stream(says("")))(ctx, w)
+		}, time.Minute, true},
+		{"thoughts for ever", forever(stream(thought)), 3 * time.Minute, true},
+		{"some thoughts", func(ctx context.Context, w io.Writer) {
+			for range 100 {
+				pause(ctx, time.Second)
+				_, _ = io.WriteString(w, stream(thought))
+			}
+			_, _ = io.WriteString(w, stream(hello, end("stop"), "[DONE]"))
+		}, 100*time.Second + 250*time.Millisecond, false},
 		{"slow", func(ctx context.Context, w io.Writer) {
 			for range 5 {
 				pause(ctx, 50*time.Second)

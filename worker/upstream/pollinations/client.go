@@ -202,7 +202,7 @@ func (c *Client) Image(ctx context.Context, r ImageRequest) (*Media, error) {
 // Speech has a text read aloud. The bytes may be of another format than asked for where the model knows only one; the
 // content type says which. A speed other than 1 is made here, out of a WAV file, which takes some computing time and
 // works for the formats wav and pcm alone; any other is refused. Bare samples are taken out of a WAV file, too, since that
-// tells their rate. It fails with an *upstream.Fault, or with the error of a Gate.
+// tells their rate, and FLAC is made of one where that is what came. It fails with an *upstream.Fault, or with the error of a Gate.
 func (c *Client) Speech(ctx context.Context, r SpeechRequest) (*Media, error) {
 	if c.speech.base == "" {
 		return nil, upstream.Unset(upstream.PollinationsSpeech, speechSetting)
@@ -222,7 +222,7 @@ func (c *Client) Speech(ctx context.Context, r SpeechRequest) (*Media, error) {
 			return nil, err
 		}
 	}
-	if r.Format == "pcm" || r.Speed != 1 {
+	if r.Format == "pcm" || r.Speed != 1 || r.Format == "flac" && speaksBare(r.Model) {
 		r.Format = "wav"
 	}
 	call, err := c.speech.dialect.recording(c.speech.base, r, c.maxSpeechBytes)
@@ -247,6 +247,10 @@ func (c *Client) Speech(ctx context.Context, r SpeechRequest) (*Media, error) {
 		}
 	case wanted == "pcm":
 		unwrap(media)
+	case wanted == "flac":
+		if err := c.compress(ctx, media); err != nil {
+			return nil, err
+		}
 	}
 	return media, nil
 }

@@ -88,6 +88,9 @@ func checkRecording(data []byte, format string) (*Media, error) {
 		contentType = "audio/mpeg"
 	case format == "pcm" && isSamples(data):
 		contentType = "audio/pcm"
+	case format == "flac" && isSamples(data):
+		// They would be so again, and cost as much. At which rate they are to be played is not known.
+		return nil, upstream.UnusableAnswer("recording is bare samples in place of FLAC")
 	default:
 		return nil, upstream.InvalidAnswer("body is no recording")
 	}

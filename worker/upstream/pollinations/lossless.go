@@ -1,0 +1,100 @@
+package pollinations
+
+import (
+	"bytes"
+	"context"
+	"crypto/md5" //nolint:gosec // The format asks for it; nothing is protected by it.
+	"encoding/binary"
+	"fmt"
+	"strings"
+
+	"github.com/mewkiz/flac"
+	flacframe "github.com/mewkiz/flac/frame"
+	"github.com/mewkiz/flac/meta"
+
+	"github.com/text2image-audio/text2image-audio/worker/upstream/tempo"
+)
+
+const (
+	flacBlock = 4096 // frames of samples in one of the format's own frames
+	flacBits  = 16   // bits of a sample
+)
+
+// speaksBare says whether a speech model is one of ElevenLabs', under any of its names. Asked for FLAC, the gateway asks
+// these for bare samples, whose rate nobody tells.
+func speaksBare(model string) bool {
+	model = strings.ToLower(model)
+	switch model {
+	case "tts", "tts-1", "tts-1-hd":
+		return true
+	}
+	return strings.HasPrefix(model, "eleven")
+}
+
+// compress makes FLAC of a WAV file. What is none, or of another kind, stays as it is: its content type says so. It takes
+// some computing time, holds the original and the result at a time, and waits until the client's budget has room for
+// that. It fails when the context ends.
+func (c *Client) compress(ctx context.Context, m *Media) error {
+	samples, rate, channels, err := tempo.Bare(m.Data)
+	if err != nil || len(samples) == 0 {
+		// Nothing to do for what is no such file.
+		return nil //nolint:nilerr // See above.
+	}
+	hold := c.budget.Hold()
+	defer hold.Release()
+	if err := hold.Grow(ctx, 2*int64(len(m.Data))); err != nil {
+		return gaveUp(ctx, err)
+	}
+	data, err := encodeFLAC(ctx, samples, rate, channels)
+	if ctx.Err() != nil {
+		return gaveUp(ctx, ctx.Err())
+	}
+	if err != nil {
+		return unusable("recording cannot be made FLAC")
+	}
+	m.ContentType, m.Data = "audio/flac", data
+	return nil
+}
+
+// encodeFLAC encodes 16-bit samples, low byte first, of one or two channels that take turns. What the file says of
+// itself at its beginning is known beforehand, so that nothing is written twice.
+func encodeFLAC(ctx context.Context, samples []byte, rate, channels int) ([]byte, error) {
+	count := len(samples) / (2 * channels)
+	out := bytes.NewBuffer(make([]byte, 0, len(samples)/2))
+	//nolint:gosec // The numbers were bounded when the file was read; the sum is the format's.
+	enc, err := flac.NewEncoder(out, &meta.StreamInfo{
+		BlockSizeMin: flacBlock, BlockSizeMax: flacBlock, SampleRate: uint32(rate), NChannels: uint8(channels),
+		BitsPerSample: flacBits, NSamples: uint64(count), MD5sum: md5.Sum(samples),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("begin FLAC: %w", err)
+	}
+	sides := flacframe.ChannelsMono
+	if channels == 2 {
+		sides = flacframe.ChannelsLR
+	}
+	for at := 0; at < count; at += flacBlock {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		size := min(flacBlock, count-at)
+		f := &flacframe.Frame{Header: flacframe.Header{
+			HasFixedBlockSize: true, BlockSize: uint16(size), SampleRate: uint32(rate), //nolint:gosec // See above.
+			Channels: sides, BitsPerSample: flacBits,
+		}}
+		for channel := range channels {
+			block := make([]int32, size)
+			for i := range block {
+				//nolint:gosec // The bits of a sample are taken as they stand.
+				block[i] = int32(int16(binary.LittleEndian.Uint16(samples[2*((at+i)*channels+channel):])))
+			}
+			f.Subframes = append(f.Subframes, &flacframe.Subframe{
+				SubHeader: flacframe.SubHeader{Pred: flacframe.PredVerbatim}, Samples: block, NSamples: size,
+			})
+		}
+		if err := enc.WriteFrame(f); err != nil {
+			return nil, fmt.Errorf("write FLAC: %w", err)
+		}
+	}
+	return out.Bytes(), nil
+}

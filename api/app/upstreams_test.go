@@ -153,6 +153,7 @@ func TestTextAppearsWhileItIsWritten(t *testing.T) {
 	events := i.stream(t.Context(), t, "/api/events")
 	done := i.submit(t, fields{"kind": "prompt", "input": fields{"text": "a red bridge over a river"}})
 	var written []string
+	last := 0
 	for {
 		e, ok := events.next()
 		if !ok {
@@ -160,6 +161,11 @@ func TestTextAppearsWhileItIsWritten(t *testing.T) {
 		}
 		if e.job.ID == done.ID && e.job.PartialText != "" {
 			written = append(written, e.job.PartialText)
+			if p := e.job.Progress; p < max(1, last) || p > 99 {
+				t.Errorf("progress is %d after %d", p, last)
+			} else {
+				last = p
+			}
 		}
 		if e.job.ended() {
 			if len(written) == 0 || !strings.HasPrefix(e.job.Result.Text, strings.TrimSpace(written[0])[:1]) {

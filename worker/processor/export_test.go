@@ -37,3 +37,9 @@ func (c Config) Delay(n int, asked time.Duration) time.Duration { return c.delay
 
 // Measure takes a run into the average.
 func (p *Processor) Measure(kind job.Kind, run time.Duration) { p.measure(kind, run) }
+
+// Written lets tests see the estimate of how far a text has come.
+func Written(soFar string, expected int) int { return written(soFar, expected) }
+
+// UsualTranslation lets tests see how long a translation is expected to be.
+func UsualTranslation(text string) int { return usualTranslation(text) }

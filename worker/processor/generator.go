@@ -114,10 +114,17 @@ func (t *Task) consult(ctx context.Context, name string, call func() error) erro
 	return err
 }
 
-// say returns what takes a text while it is written, and shows it. Should it not be seen, nothing is lost.
-func (t *Task) say(ctx context.Context) func(soFar string) {
+// say returns what takes a text while it is written, and shows it, with how far it has come where a length is expected,
+// in characters. Should it not be seen, nothing is lost.
+func (t *Task) say(ctx context.Context, expected int) func(soFar string) {
 	return func(soFar string) {
-		_ = t.attempt.update(ctx, func(p *job.Progress) { p.PartialText = soFar })
+		_ = t.attempt.update(ctx, func(p *job.Progress) {
+			p.PartialText = soFar
+			percent := written(soFar, expected)
+			if expected > 0 && (p.Percent == nil || *p.Percent < percent) {
+				p.Percent = &percent
+			}
+		})
 	}
 }
 

@@ -40,10 +40,10 @@ func (u *Upstreams) Generate(ctx context.Context, t *Task) (*job.Result, error) 
 
 func (u *Upstreams) text(ctx context.Context, t *Task, in *job.TextInput) (*job.Result, error) {
 	if t.Spec.Kind == job.KindTranslation {
-		c, err := u.Language.TranslateStream(ctx, in.Text, t.say(ctx))
+		c, err := u.Language.TranslateStream(ctx, in.Text, t.say(ctx, usualTranslation(in.Text)))
 		return &job.Result{Text: c.Text, Usage: textUsage(c)}, err
 	}
-	c, err := u.Language.ImproveStream(ctx, in.Text, t.say(ctx))
+	c, err := u.Language.ImproveStream(ctx, in.Text, t.say(ctx, usualPrompt))
 	return &job.Result{
 		Text: c.Text, Prompt: &job.PromptPair{Original: in.Text, Optimized: c.Text}, Usage: textUsage(c),
 	}, err
@@ -193,10 +193,10 @@ func (u *Upstreams) improveTwice(ctx context.Context, t *Task, words string) (de
 		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/2)
 		defer cancel()
 	}
-	c, err := u.Language.ImproveStream(ctx, words, t.say(ctx))
+	c, err := u.Language.ImproveStream(ctx, words, t.say(ctx, 0))
 	var fault *upstream.Fault
 	if errors.As(err, &fault) && fault.Class == upstream.Retryable && ctx.Err() == nil {
-		c, err = u.Language.ImproveStream(ctx, words, t.say(ctx))
+		c, err = u.Language.ImproveStream(ctx, words, t.say(ctx, 0))
 	}
 	return c, err
 }

@@ -1,0 +1,33 @@
+package processor_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/text2image-audio/text2image-audio/worker/processor"
+)
+
+func TestWritten(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]int{"你好世界": 12, "hello world.": 4, "a": 1, "": 1, "été chaud": 9, "你 a": 5} {
+		if got := processor.UsualTranslation(text); got != want {
+			t.Errorf("%q: %d characters expected, want %d", text, got, want)
+		}
+	}
+	for _, expected := range []int{0, 1, 7, 600, 4000} {
+		last := 1
+		for n := range 20_000 / 37 {
+			got := processor.Written(strings.Repeat("猫", 37*n), expected)
+			if got < last || got > 99 {
+				t.Fatalf("%d characters of %d are %d%% after %d%%", 37*n, expected, got, last)
+			}
+			last = got
+		}
+		if expected > 0 && last < 90 {
+			t.Errorf("far beyond %d characters it is %d%%", expected, last)
+		}
+	}
+	if got := processor.Written(strings.Repeat("x", 300), 600); got != 40 {
+		t.Errorf("half of it is %d%%", got)
+	}
+}

@@ -33,11 +33,12 @@ func (c *Client) readPicture(a *upstream.Answer, inJSON bool) (*Media, error) {
 	if err != nil {
 		return nil, err
 	}
+	var usage json.RawMessage
 	if inJSON {
 		if err := makeRoom(a, data); err != nil {
 			return nil, err
 		}
-		if data, err = unpack(a, data); err != nil {
+		if data, usage, err = unpack(a, data); err != nil {
 			return nil, err
 		}
 	}
@@ -46,6 +47,7 @@ func (c *Client) readPicture(a *upstream.Answer, inJSON bool) (*Media, error) {
 		return nil, err
 	}
 	media.describe(a.Header)
+	media.Usage.complete(usage)
 	return media, nil
 }
 
@@ -94,29 +96,30 @@ func makeRoom(a *upstream.Answer, document []byte) error {
 	return a.Reserve(2 * int64(len(document)))
 }
 
-// unpack takes the picture out of a document. An address in place of the bytes is refused: nothing that an answer names
+// unpack takes the picture, and the usage as it stands, out of a document. An address in place of the bytes is refused: nothing that an answer names
 // is ever fetched.
-func unpack(a *upstream.Answer, document []byte) ([]byte, error) {
+func unpack(a *upstream.Answer, document []byte) (data []byte, usage json.RawMessage, err error) {
 	var list struct {
 		Data []struct {
 			Base64 string `json:"b64_json"`
 		} `json:"data"`
+		Usage json.RawMessage `json:"usage"`
 	}
 	if err := json.Unmarshal(document, &list); err != nil {
-		return nil, upstream.InvalidAnswer("document is not JSON")
+		return nil, nil, upstream.InvalidAnswer("document is not JSON")
 	}
 	if len(list.Data) == 0 || list.Data[0].Base64 == "" {
-		return nil, a.Unexpected("document holds no picture", document)
+		return nil, nil, a.Unexpected("document holds no picture", document)
 	}
 	encoded := list.Data[0].Base64
 	if strings.HasPrefix(encoded, "data:") {
 		_, encoded, _ = strings.Cut(encoded, ",")
 	}
-	data, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(encoded, "="))
+	data, err = base64.RawStdEncoding.DecodeString(strings.TrimRight(encoded, "="))
 	if err != nil {
-		return nil, upstream.InvalidAnswer("picture is not valid base64")
+		return nil, nil, upstream.InvalidAnswer("picture is not valid base64")
 	}
-	return data, nil
+	return data, list.Usage, nil
 }
 
 // describe takes over what the headers say about an answer.

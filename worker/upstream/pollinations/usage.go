@@ -1,6 +1,7 @@
 package pollinations
 
 import (
+	"encoding/json"
 	"math"
 	"net/http"
 	"strconv"
@@ -49,6 +50,28 @@ func usageOf(header http.Header, hit bool) Usage {
 	}
 	u.ImageTokens, u.AudioCharacters = u.Counts[imageTokens], u.Counts[audioTokens]
 	return u
+}
+
+// complete takes the counts out of the usage in a document, where no header told any. The tokens that such a document
+// calls those of the output are those of the picture.
+func (u *Usage) complete(document json.RawMessage) {
+	var usage map[string]json.RawMessage
+	if len(u.Counts) > 0 || json.Unmarshal(document, &usage) != nil {
+		return
+	}
+	for from, to := range map[string]string{
+		"input_tokens": "promptTextTokens", "output_tokens": imageTokens, "total_tokens": "totalTokens",
+	} {
+		count, err := strconv.ParseFloat(wordOf(usage[from]), 64)
+		if err != nil || count < 0 || count > 1e9 || math.IsNaN(count) {
+			continue
+		}
+		if u.Counts == nil {
+			u.Counts = make(map[string]float64)
+		}
+		u.Counts[to] = count
+	}
+	u.ImageTokens = u.Counts[imageTokens]
 }
 
 // camelCase turns a header's name into the spelling of the price lists.

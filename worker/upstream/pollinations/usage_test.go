@@ -1,9 +1,11 @@
 package pollinations_test
 
 import (
+	"encoding/base64"
 	"fmt"
 	"maps"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/text2image-audio/text2image-audio/worker/upstream/pollinations"
@@ -44,5 +46,36 @@ func TestUsage(t *testing.T) {
 	}
 	if got := pollinations.UsageOf(flood, false); len(got.Counts) > 16 {
 		t.Errorf("%d counts were taken over", len(got.Counts))
+	}
+}
+
+// A long prompt is answered with a document, which may be the only one to tell what was used.
+func TestUsageInDocument(t *testing.T) {
+	t.Parallel()
+	picture := base64.StdEncoding.EncodeToString(pngOf(t, 5, 6))
+	for name, r := range map[string]struct {
+		usage, header string
+		image         float64
+		counts        int
+	}{
+		"told":             {usage: `{"input_tokens":12,"output_tokens":1290,"total_tokens":1302,"input_tokens_details":{"text_tokens":12}}`, image: 1290, counts: 3},
+		"by a header, too": {usage: `{"output_tokens":1290}`, header: "2", image: 2, counts: 1},
+		"not told":         {usage: `null`},
+		"another type":     {usage: `"much"`},
+		"nonsense":         {usage: `{"input_tokens":-1,"output_tokens":"many","total_tokens":1e300}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			headers := []string{"Content-Type", "application/json"}
+			if r.header != "" {
+				headers = append(headers, "X-Usage-Completion-Image-Tokens", r.header)
+			}
+			body := `{"created":1,"data":[{"b64_json":"` + picture + `"}],"usage":` + r.usage + `}`
+			client := newClient(t, answer([]byte(body), headers...))
+			got, err := client.Image(t.Context(), pollinations.ImageRequest{Prompt: strings.Repeat(canaryPrompt, 100), Model: "gptimage"})
+			if err != nil || got.Usage.ImageTokens != r.image || len(got.Usage.Counts) != r.counts {
+				t.Errorf("got %+v, %v", got, err)
+			}
+		})
 	}
 }

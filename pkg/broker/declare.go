@@ -151,6 +151,19 @@ func buckets(cfg Config) []jetstream.KeyValueConfig {
 			LimitMarkerTTL: controlMarkerTTL,
 			Replicas:       cfg.Replicas,
 		},
+		{
+			Bucket:      BucketUsers,
+			Description: "Accounts, by the hash of their e-mail address.",
+			Storage:     jetstream.FileStorage,
+			Replicas:    cfg.Replicas,
+		},
+		{
+			Bucket:         BucketResets,
+			Description:    "The latest password reset of an account. Every one has its own time to live.",
+			Storage:        jetstream.FileStorage,
+			LimitMarkerTTL: controlMarkerTTL,
+			Replicas:       cfg.Replicas,
+		},
 	}
 }
 

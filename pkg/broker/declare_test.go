@@ -65,6 +65,13 @@ func TestStreams(t *testing.T) {
 			subject: "$KV.CONTROL.>", storage: jetstream.FileStorage, discard: jetstream.DiscardNew, maxMsgs: -1, perSubject: 1,
 			messageTTLs: true,
 		},
+		broker.UsersStream: {
+			subject: "$KV.USERS.>", storage: jetstream.FileStorage, discard: jetstream.DiscardNew, maxMsgs: -1, perSubject: 1,
+		},
+		broker.ResetsStream: {
+			subject: "$KV.RESET_TOKENS.>", storage: jetstream.FileStorage, discard: jetstream.DiscardNew, maxMsgs: -1, perSubject: 1,
+			messageTTLs: true,
+		},
 	} {
 		c := streamConfig(t, b, name)
 		got := facts{

@@ -186,13 +186,13 @@ type survey struct {
 	missing []string
 }
 
-// survey asks for everything that declare makes. It costs seven requests.
+// survey asks for everything that declare makes. It costs nine requests.
 func (b *Broker) survey(ctx context.Context) (survey, error) {
 	// What meets a cluster between two leaders is never answered: the next look is better than patience with this one.
 	ctx, cancel := context.WithTimeout(ctx, tryTimeout)
 	defer cancel()
 	seen := survey{born: make(map[string]time.Time)}
-	for _, name := range []string{StreamJobs, StreamDead, ProgressStream, ResultsStream, ControlStream} {
+	for _, name := range []string{StreamJobs, StreamDead, ProgressStream, ResultsStream, ControlStream, UsersStream, ResetsStream} {
 		stream, err := b.js.Stream(ctx, name)
 		switch {
 		case errors.Is(err, jetstream.ErrStreamNotFound):
@@ -233,7 +233,7 @@ func consumerNames(ctx context.Context, stream jetstream.Stream) ([]string, erro
 // lost names the streams on the disk that are not the ones of before.
 func (b *Broker) lost(seen survey) []string {
 	var names []string
-	for _, name := range []string{StreamJobs, StreamDead, ResultsStream, ControlStream} {
+	for _, name := range []string{StreamJobs, StreamDead, ResultsStream, ControlStream, UsersStream, ResetsStream} {
 		if !seen.born[name].Equal(b.keeper.born[name]) {
 			names = append(names, name)
 		}

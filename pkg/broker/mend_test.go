@@ -22,6 +22,7 @@ func everything(t *testing.T, b *broker.Broker) {
 	t.Helper()
 	for _, name := range []string{
 		broker.StreamJobs, broker.StreamDead, broker.ProgressStream, broker.ResultsStream, broker.ControlStream,
+		broker.UsersStream, broker.ResetsStream,
 	} {
 		streamConfig(t, b, name)
 	}
@@ -123,6 +124,7 @@ func TestWhatWasDeletedIsDeclaredAgain(t *testing.T) {
 		}, saysAgain},
 		"jobs":    {func(js jetstream.JetStream) error { return js.DeleteStream(t.Context(), broker.StreamJobs) }, saysLost},
 		"results": {func(js jetstream.JetStream) error { return js.DeleteStream(t.Context(), broker.ResultsStream) }, saysLost},
+		"users":   {func(js jetstream.JetStream) error { return js.DeleteStream(t.Context(), broker.UsersStream) }, saysLost},
 		"control": {func(js jetstream.JetStream) error { return js.DeleteStream(t.Context(), broker.ControlStream) }, saysLost},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -14,6 +14,8 @@ const (
 	BucketProgress = "PROGRESS"
 	BucketResults  = "RESULTS"
 	BucketControl  = "CONTROL"
+	BucketUsers    = "USERS"
+	BucketResets   = "RESET_TOKENS"
 
 	// A bucket's stream is called KV_ and its name.
 	bucketStream = "KV_"
@@ -27,6 +29,12 @@ const ProgressStream = bucketStream + BucketProgress
 
 // ControlStream is the stream behind the bucket of control.
 const ControlStream = bucketStream + BucketControl
+
+// UsersStream is the stream behind the bucket of accounts.
+const UsersStream = bucketStream + BucketUsers
+
+// ResetsStream is the stream behind the bucket of password resets.
+const ResetsStream = bucketStream + BucketResets
 
 // JobSubject is the subject of one queued job.
 func JobSubject(kind job.Kind, lane job.Lane, owner, id string) string {
@@ -176,5 +184,14 @@ func ParseEventSubject(subject string) (event, owner, id string, ok bool) {
 	}
 	return parts[1], parts[2], parts[3], true
 }
+
+// UserSubject is where an account lies. The key is a hash: an e-mail address is no valid token, and none shows in a subject.
+func UserSubject(key string) string { return kvSubject(BucketUsers, key) }
+
+// UsersSubject matches every account.
+func UsersSubject() string { return kvSubject(BucketUsers, "*") }
+
+// ResetSubject is where the latest password reset of an account lies.
+func ResetSubject(key string) string { return kvSubject(BucketResets, key) }
 
 func kvSubject(bucket, key string) string { return "$KV." + bucket + "." + key }

@@ -1,0 +1,33 @@
+package account
+
+import (
+	"errors"
+
+	"github.com/text2image-audio/text2image-audio/pkg/env"
+)
+
+// Config holds the settings of accounts. The names are those of the system that this one replaces.
+type Config struct {
+	Iterations  int    `env:"PBKDF2_ITERATIONS" envDefault:"600000" doc:"Rounds of PBKDF2 for new passwords. Fewer than 600000 (210000 with sha384 or sha512) count as that many; stored passwords are verified as they are and strengthened at the next login."`
+	KeyLength   int    `env:"PBKDF2_KEYLEN" envDefault:"32" doc:"Bytes of a new password's hash, 32 to 64."`
+	Digest      string `env:"PBKDF2_DIGEST" envDefault:"sha256" doc:"Digest of PBKDF2 for new passwords: sha256, sha384 or sha512."`
+	AllowLegacy bool   `env:"JWT_ALLOW_LEGACY" envDefault:"true" doc:"Whether tokens of the oldest format of the system before this one are accepted; switch it off a week after the move."`
+	// Quick lets tests go below the least number of rounds.
+	Quick bool `env:"-"`
+}
+
+// Validate reports every fault at once, each as a *env.Fault.
+func (c *Config) Validate() error {
+	var errs []error
+	fault := func(name, expected string) { errs = append(errs, &env.Fault{Name: name, Expected: expected}) }
+	if c.Iterations < 1 || c.Iterations > maxIterations {
+		fault("PBKDF2_ITERATIONS", "a whole number from 1 to 10000000")
+	}
+	if c.KeyLength < minKeyLength || c.KeyLength > maxNewKeyLength {
+		fault("PBKDF2_KEYLEN", "a whole number from 32 to 64")
+	}
+	if _, ok := digests[c.Digest]; !ok {
+		fault("PBKDF2_DIGEST", "sha256, sha384 or sha512")
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,63 @@
+package account
+
+import (
+	"context"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+)
+
+// What tests look at from outside.
+var (
+	Key          = key
+	DecodeUser   = decodeUser
+	HashPassword = hashPassword
+	WaitingSlots = waitingPerSlot
+	MaxSignedOut = maxSignedOut
+)
+
+// Parameters returns how new passwords are hashed.
+func Parameters(c Config) Password { return c.parameters() }
+
+// Put stores an account as it is, without a look at what is there.
+func (a *Accounts) Put(ctx context.Context, u *User) error {
+	data, err := u.encode()
+	if err != nil {
+		return err
+	}
+	_, err = a.js.Publish(ctx, broker.UserSubject(key(u.Email)), data)
+	return err
+}
+
+// Read returns an account as it is stored.
+func (a *Accounts) Read(ctx context.Context, email string) (*User, error) {
+	u, _, err := a.read(ctx, key(email))
+	return u, err
+}
+
+// Occupy takes every slot in which passwords are hashed.
+func (a *Accounts) Occupy() (release func()) {
+	for range cap(a.hasher.slots) {
+		a.hasher.slots <- struct{}{}
+	}
+	return func() {
+		for range cap(a.hasher.slots) {
+			<-a.hasher.slots
+		}
+	}
+}
+
+// Slots is how many passwords are hashed at once.
+func (a *Accounts) Slots() int { return cap(a.hasher.slots) }
+
+// Waiting is how many callers wait for a slot or are about to.
+func (a *Accounts) Waiting() int { return int(a.hasher.waiting.Load()) }
+
+// Rounds is what checking a wrong password costs.
+func Rounds(stored, with Password) int {
+	spent := 0
+	if stored.set() {
+		spent = stored.rounds()
+	}
+	blocks := (with.KeyLength + digests[with.Digest].size - 1) / digests[with.Digest].size
+	return spent + max(0, with.Iterations-spent/blocks)*blocks
+}

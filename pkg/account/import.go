@@ -1,0 +1,193 @@
+package account
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+)
+
+// Import is what became of an export.
+type Import struct {
+	// Imported counts new accounts, and Kept those that were there already: they are left as they are, since their
+	// password may have been changed or strengthened meanwhile.
+	Imported, Kept int
+	// Foreign counts the entries of the same store that are no accounts.
+	Foreign int
+	// Skipped are the entries that could not be taken.
+	Skipped []Skipped
+}
+
+// Skipped is an entry of an export that was not taken. It holds nothing of what the entry says.
+type Skipped struct {
+	// Entry counts from 1, in the order of the export.
+	Entry  int
+	Reason string
+}
+
+// maxReasons bounds how many entries are named.
+const maxReasons = 10_000
+
+// entry is one of what Cloudflare KV exports. The value is the stored text, or that text's JSON itself.
+type entry struct {
+	Name  string          `json:"name"`
+	Key   string          `json:"key"`
+	Value json.RawMessage `json:"value"`
+}
+
+// foreign begin the keys of what lay in the same store.
+var foreign = []string{"RATE_LIMIT:", "USAGE:"}
+
+// Import reads an export of the store of accounts, a JSON array of {name or key, value}, and makes the accounts that are
+// not there yet. It may be repeated. It fails when the export is no such array, or NATS takes no more; what was imported
+// until then stays. It costs two requests for each new account.
+func (a *Accounts) Import(ctx context.Context, export io.Reader) (*Import, error) {
+	ids, err := a.ids(ctx)
+	if err != nil {
+		return nil, err
+	}
+	d := json.NewDecoder(export)
+	if token, err := d.Token(); err != nil || token != json.Delim('[') {
+		return nil, errors.New("read export: it is no JSON array")
+	}
+	done := &Import{}
+	take := func(n int, e entry) error {
+		reason, err := a.take(ctx, e, ids, done)
+		if err != nil {
+			return fmt.Errorf("import entry %d: %w", n, err)
+		}
+		if reason != "" && len(done.Skipped) < maxReasons {
+			done.Skipped = append(done.Skipped, Skipped{n, reason})
+		}
+		return nil
+	}
+	// Of two keys that differ by capital letters alone the small one is in use: the last versions of the system before
+	// looked for no other.
+	late := map[int]entry{}
+	for n := 1; d.More(); n++ {
+		var e entry
+		if err := d.Decode(&e); err != nil {
+			return done, fmt.Errorf("read export: entry %d is not JSON of the form {name, value}", n)
+		}
+		if name := e.Name + e.Key; name != normal(name) {
+			late[n] = e
+			continue
+		}
+		if err := take(n, e); err != nil {
+			return done, err
+		}
+	}
+	if _, err := d.Token(); err != nil {
+		return done, errors.New("read export: it ends in the middle")
+	}
+	for _, n := range slices.Sorted(maps.Keys(late)) {
+		if err := take(n, late[n]); err != nil {
+			return done, err
+		}
+	}
+	return done, nil
+}
+
+// take imports one entry, or says why not.
+func (a *Accounts) take(ctx context.Context, e entry, ids map[string]string, done *Import) (reason string, err error) {
+	name := e.Name + e.Key
+	for _, prefix := range foreign {
+		if strings.HasPrefix(name, prefix) {
+			done.Foreign++
+			return "", nil
+		}
+	}
+	u, reason := e.user()
+	if reason != "" {
+		return reason, nil
+	}
+	if address, there := ids[u.ID]; there && address != u.Email {
+		return "another account has its id", nil
+	}
+	err = a.create(ctx, u)
+	if err == nil {
+		ids[u.ID] = u.Email
+		done.Imported++
+		return "", nil
+	}
+	if !errors.Is(err, ErrTaken) {
+		return "", err
+	}
+	there, _, err := a.read(ctx, key(u.Email))
+	if err != nil {
+		return "", err
+	}
+	if there.ID != u.ID {
+		return "another account has its address", nil
+	}
+	done.Kept++
+	return "", nil
+}
+
+// user returns the account of an entry, or why there is none in it.
+func (e entry) user() (u *User, reason string) {
+	value := []byte(e.Value)
+	var text string
+	if json.Unmarshal(value, &text) == nil {
+		value = []byte(text)
+	}
+	u = &User{}
+	if err := json.Unmarshal(value, u); err != nil {
+		return nil, "its value is not the JSON of an account"
+	}
+	if u.Email == "" {
+		u.Email = e.Name + e.Key
+	}
+	u.Email, u.Username = normal(u.Email), strings.TrimSpace(u.Username)
+	switch {
+	case u.ID == "":
+		return nil, "it has no id"
+	case !emailForm.MatchString(u.Email) || len(u.Email) > MaxEmail:
+		return nil, "it has no e-mail address"
+	case normal(e.Name+e.Key) != u.Email:
+		return nil, "its key is another address than its own"
+	case !u.HasPassword() && u.AuthProvider == "":
+		return nil, "it has no password and no other way to sign in"
+	}
+	if u.Username == "" {
+		u.Username, _, _ = strings.Cut(u.Email, "@")
+	}
+	u.V, u.TokenVersion, u.SignedOut = 0, 0, nil
+	return u, ""
+}
+
+// ids returns the addresses of all accounts by their ids.
+func (a *Accounts) ids(ctx context.Context) (map[string]string, error) {
+	ids := make(map[string]string)
+	info, err := a.users.Info(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("look for accounts: %w", err)
+	}
+	if info.State.Msgs == 0 {
+		return ids, nil
+	}
+	err = broker.Range(ctx, a.js, broker.UsersStream, broker.UsersSubject(), info.State.FirstSeq, info.State.LastSeq, func(m *jetstream.RawStreamMsg) (bool, error) {
+		u, err := decodeUser(m.Data)
+		if errors.Is(err, job.ErrNewer) || len(m.Data) == 0 {
+			return true, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		ids[u.ID] = u.Email
+		return true, nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read accounts: %w", err)
+	}
+	return ids, nil
+}

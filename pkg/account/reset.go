@@ -1,0 +1,133 @@
+package account
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+)
+
+// ResetAge is how long the link of a password reset can be used.
+const ResetAge = 24 * time.Hour
+
+// reset is a password reset as it is stored, one for an account: a later one takes the place of an earlier one.
+type reset struct {
+	V int `json:"v"`
+	// Secret is the hash of what only the mail holds.
+	Secret string `json:"secret"`
+	UserID string `json:"userId"`
+	// TokenVersion is the account's when the reset was asked for. A new password raises it and so ends the reset in the
+	// same write.
+	TokenVersion int      `json:"tokenVersion"`
+	Expires      job.Time `json:"expires"`
+}
+
+// secretBytes is the length of what cannot be guessed of a reset.
+const secretBytes = 32
+
+// BeginReset returns the account of an address and a token with which its password can be set once. Every earlier token
+// of the account ends. It fails with ErrUnknown, for a disabled account too.
+func (a *Accounts) BeginReset(ctx context.Context, email string) (*User, string, error) {
+	u, _, err := a.read(ctx, key(email))
+	if err != nil {
+		return nil, "", err
+	}
+	if !u.IsActive {
+		return nil, "", ErrUnknown
+	}
+	token := make([]byte, sha256.Size+secretBytes)
+	if _, err := hex.Decode(token, []byte(key(email))); err != nil {
+		return nil, "", fmt.Errorf("make password reset: %w", err)
+	}
+	if _, err := rand.Read(token[sha256.Size:]); err != nil {
+		return nil, "", fmt.Errorf("make password reset: %w", err)
+	}
+	data, err := json.Marshal(reset{
+		V: job.Version, Secret: secretHash(token), UserID: u.ID, TokenVersion: u.TokenVersion, Expires: job.At(a.now().Add(ResetAge)),
+	})
+	if err != nil {
+		return nil, "", fmt.Errorf("encode password reset: %w", err)
+	}
+	if _, err := a.js.Publish(ctx, broker.ResetSubject(key(email)), data, jetstream.WithMsgTTL(ResetAge)); err != nil {
+		return nil, "", published(err)
+	}
+	return u, base64.RawURLEncoding.EncodeToString(token), nil
+}
+
+// secretHash is how the secret part of a token is stored.
+func secretHash(token []byte) string {
+	sum := sha256.Sum256(token[sha256.Size:])
+	return hex.EncodeToString(sum[:])
+}
+
+// Reset sets the password of the account that a token was made for, and ends every token with which somebody is signed
+// in. It fails with ErrReset and ErrBusy.
+func (a *Accounts) Reset(ctx context.Context, token, password string) (*User, error) {
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(token)
+	if err != nil || len(raw) != sha256.Size+secretBytes {
+		return nil, ErrReset
+	}
+	key := hex.EncodeToString(raw[:sha256.Size])
+	r, sequence, err := a.readReset(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	if subtle.ConstantTimeCompare([]byte(r.Secret), []byte(secretHash(raw))) != 1 || !a.now().Before(r.Expires.Time) {
+		return nil, ErrReset
+	}
+	hashed, err := a.hasher.hash(ctx, password)
+	if err != nil {
+		return nil, err
+	}
+	u, _, err := a.read(ctx, key)
+	if err == nil {
+		u, err = a.change(ctx, u.Email, func(now *User) error {
+			if now.ID != r.UserID || now.TokenVersion != r.TokenVersion || !now.IsActive {
+				return ErrReset
+			}
+			a.setPassword(now, hashed)
+			return nil
+		})
+	}
+	if errors.Is(err, ErrUnknown) {
+		return nil, ErrReset
+	}
+	if err != nil {
+		return nil, err
+	}
+	// It is good for nothing any more, whether it can be removed or not.
+	_ = a.resets.Purge(ctx, jetstream.WithPurgeSubject(broker.ResetSubject(key)), jetstream.WithPurgeSequence(sequence+1))
+	return u, nil
+}
+
+// readReset returns the latest reset of an account and its sequence. It fails with ErrReset when there is none.
+func (a *Accounts) readReset(ctx context.Context, key string) (*reset, uint64, error) {
+	msg, err := broker.LeaderLast(ctx, a.js, broker.ResetsStream, broker.ResetSubject(key))
+	switch {
+	case errors.Is(err, jetstream.ErrMsgNotFound):
+		return nil, 0, ErrReset
+	case err != nil:
+		return nil, 0, fmt.Errorf("read password reset: %w", err)
+	case len(msg.Data) == 0:
+		return nil, 0, ErrReset // The mark of one that has expired.
+	}
+	var r reset
+	if err := json.Unmarshal(msg.Data, &r); err != nil {
+		return nil, 0, errors.New("decode password reset: not a reset")
+	}
+	if r.V > job.Version {
+		return nil, 0, fmt.Errorf("decode password reset: %w", job.ErrNewer)
+	}
+	return &r, msg.Sequence, nil
+}

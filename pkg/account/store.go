@@ -1,0 +1,87 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+)
+
+// read returns an account and its revision, from the stream's leader: a replica may not know yet that a password was
+// changed. It fails with ErrUnknown.
+func (a *Accounts) read(ctx context.Context, key string) (*User, uint64, error) {
+	msg, err := broker.LeaderLast(ctx, a.js, broker.UsersStream, broker.UserSubject(key))
+	switch {
+	case errors.Is(err, jetstream.ErrMsgNotFound):
+		return nil, 0, ErrUnknown
+	case err != nil:
+		return nil, 0, fmt.Errorf("read account: %w", err)
+	case len(msg.Data) == 0:
+		return nil, 0, ErrUnknown
+	}
+	u, err := decodeUser(msg.Data)
+	return u, msg.Sequence, err
+}
+
+// create stores a new account. It fails with ErrTaken when there is one.
+func (a *Accounts) create(ctx context.Context, u *User) error {
+	err := a.write(ctx, u, 0)
+	if errors.Is(err, errConflict) {
+		return ErrTaken
+	}
+	return err
+}
+
+var errConflict = errors.New("changed meanwhile")
+
+// write stores an account, unless it was changed since the revision. It fails with errConflict then.
+func (a *Accounts) write(ctx context.Context, u *User, revision uint64) error {
+	data, err := u.encode()
+	if err != nil {
+		return err
+	}
+	_, err = a.js.Publish(ctx, broker.UserSubject(key(u.Email)), data, jetstream.WithExpectLastSequencePerSubject(revision))
+	return published(err)
+}
+
+// published gives the answers to a publish their names.
+func published(err error) error {
+	if err == nil {
+		return nil
+	}
+	if api, ok := errors.AsType[*jetstream.APIError](err); ok {
+		switch api.ErrorCode {
+		case jetstream.JSErrCodeStreamWrongLastSequence, jetstream.JSErrCodeStreamWrongLastSequenceConstant:
+			return errConflict
+		}
+	}
+	if broker.NoRoom(err) {
+		return fmt.Errorf("%w: %w", ErrFull, err)
+	}
+	return fmt.Errorf("store account: %w", err)
+}
+
+// maxTries bounds how often a change is tried again because somebody else was faster.
+const maxTries = 20
+
+// change reads the account of an address, has alter change it and stores it, again and again until nobody came in
+// between. What alter fails with ends it.
+func (a *Accounts) change(ctx context.Context, email string, alter func(*User) error) (*User, error) {
+	for range maxTries {
+		u, revision, err := a.read(ctx, key(email))
+		if err != nil {
+			return nil, err
+		}
+		if err := alter(u); err != nil {
+			return nil, err
+		}
+		err = a.write(ctx, u, revision)
+		if !errors.Is(err, errConflict) {
+			return u, err
+		}
+	}
+	return nil, fmt.Errorf("store account: %w", errConflict)
+}

@@ -1,0 +1,237 @@
+package account_test
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/account"
+)
+
+type fields = map[string]any
+
+func part(t testing.TB, v any) string {
+	t.Helper()
+	b, err := json.Marshal(v)
+	must(t, err)
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+// forge makes a token as anybody can who has a key.
+func forge(t testing.TB, key string, header, claims fields) string {
+	t.Helper()
+	input := part(t, header) + "." + part(t, claims)
+	mac := hmac.New(sha256.New, []byte(key))
+	mac.Write([]byte(input))
+	return input + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+}
+
+// forgeLegacy makes a token of the oldest format.
+func forgeLegacy(t testing.TB, key string, claims fields) string {
+	t.Helper()
+	encode := func(v any) string {
+		b, err := json.Marshal(v)
+		must(t, err)
+		return base64.StdEncoding.EncodeToString(b)
+	}
+	input := encode(fields{"alg": "HS256", "typ": "JWT"}) + "." + encode(claims)
+	sum := sha256.Sum256([]byte(input + "." + key))
+	return input + "." + base64.StdEncoding.EncodeToString([]byte(hex.EncodeToString(sum[:])))
+}
+
+func TestTokens(t *testing.T) {
+	t.Parallel()
+	a, time := open(t)
+	u := register(t, a)
+	good, now := token(t, a, u), time.Now().Unix()
+	hs := fields{"alg": "HS256", "typ": "JWT"}
+	body := func(changes fields) fields {
+		claims := fields{"userId": u.ID, "email": u.Email, "iat": now, "exp": now + 3600}
+		for name, value := range changes {
+			if value == nil {
+				delete(claims, name)
+			} else {
+				claims[name] = value
+			}
+		}
+		return claims
+	}
+	head, payload, signature := cut(good)
+	for name, c := range map[string]struct {
+		token string
+		want  error
+	}{
+		"ours":                          {good, nil},
+		"of the system before":          {forge(t, secret, hs, body(nil)), nil},
+		"address in capitals":           {forge(t, secret, hs, body(fields{"email": strings.ToUpper(u.Email)})), nil},
+		"our issuer":                    {forge(t, secret, hs, body(fields{"iss": "text2image-audio"})), nil},
+		"oldest format":                 {forgeLegacy(t, secret, body(nil)), nil},
+		"another issuer":                {forge(t, secret, hs, body(fields{"iss": "elsewhere"})), account.ErrToken},
+		"another key":                   {forge(t, "another secret", hs, body(nil)), account.ErrToken},
+		"no key":                        {forge(t, "", hs, body(nil)), account.ErrToken},
+		"alg none":                      {part(t, fields{"alg": "none"}) + "." + part(t, body(nil)) + ".", account.ErrToken},
+		"alg none, signed":              {forge(t, secret, fields{"alg": "none"}, body(nil)), account.ErrToken},
+		"alg NONE":                      {part(t, fields{"alg": "NONE"}) + "." + part(t, body(nil)) + "." + signature, account.ErrToken},
+		"alg HS512":                     {forge(t, secret, fields{"alg": "HS512"}, body(nil)), account.ErrToken},
+		"alg RS256":                     {forge(t, secret, fields{"alg": "RS256"}, body(nil)), account.ErrToken},
+		"no alg":                        {forge(t, secret, fields{"typ": "JWT"}, body(nil)), account.ErrToken},
+		"a key of the caller's":         {forge(t, "k", fields{"alg": "HS256", "jwk": fields{"k": "k"}, "kid": "../../dev/null"}, body(nil)), account.ErrToken},
+		"altered payload":               {head + "." + part(t, body(fields{"userId": "x"})) + "." + signature, account.ErrToken},
+		"no signature":                  {head + "." + payload + ".", account.ErrToken},
+		"two parts":                     {head + "." + payload, account.ErrToken},
+		"four parts":                    {good + ".x", account.ErrToken},
+		"padded":                        {good + "=", account.ErrToken},
+		"no expiry":                     {forge(t, secret, hs, body(fields{"exp": nil})), account.ErrToken},
+		"expired":                       {forge(t, secret, hs, body(fields{"exp": now - 1})), account.ErrToken},
+		"expiry is a text":              {forge(t, secret, hs, body(fields{"exp": "tomorrow"})), account.ErrToken},
+		"no user":                       {forge(t, secret, hs, body(fields{"userId": nil})), account.ErrToken},
+		"no address":                    {forge(t, secret, hs, body(fields{"email": nil})), account.ErrToken},
+		"a later version":               {forge(t, secret, hs, body(fields{"ver": 1})), account.ErrToken},
+		"another user of the address":   {forge(t, secret, hs, body(fields{"userId": "x"})), account.ErrUnknown},
+		"unknown address":               {forge(t, secret, hs, body(fields{"email": "x@example.org"})), account.ErrUnknown},
+		"empty":                         {"", account.ErrToken},
+		"noise":                         {"noise", account.ErrToken},
+		"dots":                          {strings.Repeat(".", 5000), account.ErrToken},
+		"huge":                          {good + strings.Repeat("x", 5000), account.ErrToken},
+		"oldest format, another key":    {forgeLegacy(t, "another secret", body(nil)), account.ErrToken},
+		"oldest format, expired":        {forgeLegacy(t, secret, body(fields{"exp": now - 1})), account.ErrToken},
+		"oldest format, no expiry":      {forgeLegacy(t, secret, body(fields{"exp": nil})), account.ErrToken},
+		"oldest format, expiry is huge": {forgeLegacy(t, secret, body(fields{"exp": 1e30})), account.ErrToken},
+	} {
+		got, session, err := a.Identify(t.Context(), c.token)
+		if !errors.Is(err, c.want) || (c.want == nil && got.ID != u.ID) {
+			t.Errorf("%s: %v, want %v", name, err, c.want)
+		}
+		if c.want == nil && session.Legacy != (name == "oldest format") {
+			t.Errorf("%s: legacy %t", name, session.Legacy)
+		}
+	}
+	time.advance(account.TokenAge)
+	if _, _, err := a.Identify(t.Context(), good); !errors.Is(err, account.ErrToken) {
+		t.Errorf("after seven days: %v", err)
+	}
+}
+
+func cut(token string) (head, payload, signature string) {
+	parts := strings.Split(token, ".")
+	return parts[0], parts[1], parts[2]
+}
+
+func TestOldestFormatCanBeSwitchedOff(t *testing.T) {
+	t.Parallel()
+	a, now := open(t, func(cfg *account.Config) { cfg.AllowLegacy = false })
+	u := register(t, a)
+	claims := fields{"userId": u.ID, "email": u.Email, "exp": now.Now().Add(time.Hour).Unix()}
+	if _, _, err := a.Identify(t.Context(), forgeLegacy(t, secret, claims)); !errors.Is(err, account.ErrToken) {
+		t.Errorf("the oldest format: %v", err)
+	}
+	if _, _, err := a.Identify(t.Context(), forge(t, secret, fields{"alg": "HS256"}, claims)); err != nil {
+		t.Errorf("a token of the system before: %v", err)
+	}
+}
+
+func TestTokensEnd(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		end func(*account.Accounts, *account.User, account.Session) error
+		// others says that other tokens of the account end as well.
+		others bool
+		want   error
+	}{
+		"sign out": {func(a *account.Accounts, u *account.User, s account.Session) error {
+			return a.SignOut(t.Context(), u, s, false)
+		}, false, account.ErrToken},
+		"sign out everywhere": {func(a *account.Accounts, u *account.User, s account.Session) error {
+			return a.SignOut(t.Context(), u, s, true)
+		}, true, account.ErrToken},
+		"new password": {func(a *account.Accounts, u *account.User, _ account.Session) error {
+			_, err := a.ChangePassword(t.Context(), u, password, "another one")
+			return err
+		}, true, account.ErrToken},
+		"reset": {func(a *account.Accounts, u *account.User, _ account.Session) error {
+			_, secret, err := a.BeginReset(t.Context(), u.Email)
+			must(t, err)
+			_, err = a.Reset(t.Context(), secret, "another one")
+			return err
+		}, true, account.ErrToken},
+		"delete": {func(a *account.Accounts, u *account.User, _ account.Session) error {
+			return a.Delete(t.Context(), u)
+		}, true, account.ErrUnknown},
+		"delete and sign up again": {func(a *account.Accounts, u *account.User, _ account.Session) error {
+			must(t, a.Delete(t.Context(), u))
+			_, err := a.Register(t.Context(), "Eve", u.Email, password)
+			return err
+		}, true, account.ErrUnknown},
+		"disable": {func(a *account.Accounts, u *account.User, _ account.Session) error {
+			off := *u
+			off.IsActive = false
+			return a.Put(t.Context(), &off)
+		}, true, account.ErrDisabled},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a, _ := open(t)
+			u := register(t, a)
+			one, other := token(t, a, u), token(t, a, u)
+			_, session, err := a.Identify(t.Context(), one)
+			must(t, err)
+			must(t, c.end(a, u, session))
+			if _, _, err := a.Identify(t.Context(), one); !errors.Is(err, c.want) {
+				t.Errorf("the token: %v", err)
+			}
+			_, _, err = a.Identify(t.Context(), other)
+			if (err != nil) != c.others {
+				t.Errorf("the other token: %v", err)
+			}
+		})
+	}
+}
+
+func TestSigningOutManyTimes(t *testing.T) {
+	t.Parallel()
+	a, now := open(t)
+	u := register(t, a)
+	first := token(t, a, u)
+	for range account.MaxSignedOut + 1 {
+		_, session, err := a.Identify(t.Context(), token(t, a, u))
+		must(t, err)
+		must(t, a.SignOut(t.Context(), u, session, false))
+	}
+	if _, _, err := a.Identify(t.Context(), first); !errors.Is(err, account.ErrToken) {
+		t.Errorf("more than are remembered must end them all: %v", err)
+	}
+	u, err := a.Read(t.Context(), u.Email)
+	must(t, err)
+	for range 2 {
+		_, session, err := a.Identify(t.Context(), token(t, a, u))
+		must(t, err)
+		must(t, a.SignOut(t.Context(), u, session, false))
+		now.advance(account.TokenAge + time.Minute)
+	}
+	if u, err = a.Read(t.Context(), u.Email); err != nil || len(u.SignedOut) != 1 {
+		t.Errorf("expired tokens are remembered: %+v, %v", u, err)
+	}
+}
+
+func FuzzTokens(f *testing.F) {
+	a, now := open(f)
+	u := register(f, a)
+	claims := fields{"userId": u.ID, "email": u.Email, "exp": now.Now().Add(time.Hour).Unix()}
+	good := token(f, a, u)
+	for _, seed := range []string{"", ".", "..", good, forgeLegacy(f, secret, claims), forge(f, "k", fields{"alg": "none"}, claims), good + "."} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, given string) {
+		if _, _, err := a.Identify(t.Context(), given); err == nil && given != good && given != forgeLegacy(t, secret, claims) {
+			t.Errorf("%q is taken", given)
+		} else if err != nil && given != "" && len(given) > 8 && strings.Contains(err.Error(), given) {
+			t.Errorf("the error repeats the token: %v", err)
+		}
+	})
+}

@@ -34,6 +34,7 @@ const usage = `usage: api [command]
   pause     begin no job of a kind for a while; "api pause -h" lists the flags
   resume    work a kind of job again
   probe     have a closed upstream tried at once
+  import    import accounts from the system before this one; "api import -h" says how
   version   print version, commit and build time
 
 Settings come from the environment; deploy/settings.md lists them.
@@ -68,6 +69,8 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		return dead(ctx, args, environ, stdout, stderr)
 	case "pause", "resume", "probe", "status":
 		return controlCommand(ctx, command, args, environ, stdout, stderr)
+	case "import":
+		return importCommand(ctx, args, environ, stdout, stderr)
 	case "version", "-v", "-version", "--version":
 		version, commit, built := telemetry.Version()
 		_, _ = fmt.Fprintf(stdout, "api %s, commit %s, built %s\n", version, commit, built)

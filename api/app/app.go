@@ -121,7 +121,12 @@ func (a *App) start(ctx context.Context) error {
 		}
 		a.onStop("worker", a.worker.Stop)
 	}
+	accounts, recovery, err := a.people(ctx, secret)
+	if err != nil {
+		return err
+	}
 	a.server, err = server.New(a.cfg.Server, server.Deps{
+		Accounts: accounts, Recovery: recovery,
 		Ledger: jobs, Store: a.store, Queue: a.queue, Control: control, Feed: live, Broker: b, Catalogue: catalogue.Builtin(), Models: catalogue.NewLive(b, a.log).Current,
 		Metrics: a.metrics, Log: a.log, Secret: secret, OpenAPI: a.cfg.OpenAPI, Web: web.FS(),
 		Simulated: a.simulated(), MissingEnv: a.missing(), KeepAlive: a.cfg.KeepAlive,
@@ -198,6 +203,9 @@ func (a *App) Stop(ctx context.Context) error {
 
 // Run starts the process, says on out where it is, and stops it when ctx ends or the listener fails.
 func (a *App) Run(ctx context.Context, out io.Writer) error {
+	if a.cfg.Console == nil {
+		a.cfg.Console = out
+	}
 	if err := a.Start(ctx); err != nil {
 		if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 			// Somebody did not want to wait any longer for NATS; that is no fault.

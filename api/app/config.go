@@ -2,13 +2,16 @@ package app
 
 import (
 	"errors"
+	"io"
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/api/feed"
 	"github.com/text2image-audio/text2image-audio/api/server"
+	"github.com/text2image-audio/text2image-audio/pkg/account"
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/env"
 	"github.com/text2image-audio/text2image-audio/pkg/ledger"
+	"github.com/text2image-audio/text2image-audio/pkg/mail"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 	worker "github.com/text2image-audio/text2image-audio/worker/app"
@@ -25,9 +28,13 @@ type Config struct {
 	Broker    broker.Config
 	Worker    worker.Config
 	Telemetry telemetry.Config
+	Account   account.Config
+	Mail      mail.Config
 
 	// OpenAPI is the contract that is served.
 	OpenAPI []byte `env:"-"`
+	// Console is where links of password resets are printed for the person who tries the program out.
+	Console io.Writer `env:"-"`
 	// Feed is for tests.
 	Feed feed.Config `env:"-"`
 	// Sweeper is for tests.
@@ -70,7 +77,10 @@ func (c *Config) Validate() error {
 	if c.StopTimeout <= 0 {
 		errs = append(errs, &env.Fault{Name: "STOP_TIMEOUT", Expected: "a duration above zero"})
 	}
-	errs = append(errs, c.Server.Validate(), c.Broker.Validate(), c.Telemetry.Validate())
+	errs = append(errs, c.Server.Validate(), c.Broker.Validate(), c.Telemetry.Validate(), c.Account.Validate(), c.Mail.Validate())
+	if c.Mail.URL != "" && len(c.Server.FrontendURLs) == 0 && !c.local() {
+		errs = append(errs, &env.Fault{Name: "FRONTEND_URL", Expected: "the address of the page, which mails link to, since SMTP_URL is set"})
+	}
 	if c.Broker.Embedded() {
 		errs = append(errs, c.Worker.Validate(), c.Worker.CheckStop(c.StopTimeout))
 	}

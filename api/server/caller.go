@@ -23,15 +23,26 @@ type caller struct {
 // named reports whether the caller can be told from others, so that "my jobs" means something.
 func (c caller) named() bool { return c.owner != job.OwnerAnonymous }
 
-// caller finds out who sends a request.
-func (s *Server) caller(c *gin.Context) caller {
+// caller finds out who sends a request: a member, the guest of a browser, or somebody. A reader is looked up as all that
+// he is, so that whoever signs in still finds what was begun before. It fails when a token is not good.
+func (s *Server) caller(c *gin.Context) (caller, error) {
 	who := caller{owner: job.OwnerAnonymous, lane: job.LaneGuest, network: network(c.ClientIP())}
+	m, err := s.memberOf(c)
+	if err != nil {
+		return caller{}, err
+	}
+	if m != nil {
+		who.owner, who.lane = m.user.Owner(), job.LaneMember
+		who.owners = append(who.owners, who.owner)
+	}
 	if guest, ok := s.guestOf(c.Request); ok {
-		who.owner = guest
+		if m == nil {
+			who.owner = guest
+		}
 		who.owners = append(who.owners, guest)
 	}
 	who.owners = append(who.owners, job.OwnerAnonymous)
-	return who
+	return who, nil
 }
 
 // network cuts an address to the prefix that a household or a phone keeps: 24 bits of IPv4, 64 of IPv6.

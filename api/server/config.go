@@ -23,6 +23,7 @@ type Config struct {
 	FrontendURLs   []string      `env:"FRONTEND_URL" doc:"Addresses of front ends on other hosts, separated by commas; their origins are trusted."`
 	AdminKey       env.Secret    `env:"ADMIN_KEY" doc:"Key of the operator's routes under /api/admin and of the commands that use them, at least 8 characters; empty switches the routes off."`
 	AllowedOrigins string        `env:"ALLOWED_ORIGINS" doc:"Further origins that may send requests, separated by commas or blanks."`
+	MaxSignups     int           `env:"SIGNUPS_PER_HOUR" envDefault:"20" doc:"Accounts that may be made from one address within an hour, counted by each process; 0 means without limit."`
 
 	// The bounds hold approximately: several processes may each let a job pass at the same moment.
 	MaxActiveGuest  int `env:"MAX_ACTIVE_JOBS_GUEST" envDefault:"4" doc:"Jobs of one guest, known by its cookie, that may wait or run at once; 0 means without limit."`
@@ -41,6 +42,9 @@ func (c *Config) Validate() error {
 	}
 	if c.AdminKey != "" && len(c.AdminKey) < minAdminKey {
 		fault("ADMIN_KEY", "at least 8 characters")
+	}
+	if c.MaxSignups < 0 {
+		fault("SIGNUPS_PER_HOUR", "a whole number, 0 for no limit")
 	}
 	if c.MaxActiveGuest < 0 {
 		fault("MAX_ACTIVE_JOBS_GUEST", "a whole number, 0 for no limit")
@@ -79,7 +83,7 @@ func (c *Config) origins() ([]string, error) {
 			faulty[name] = true
 			return
 		}
-		origins = append(origins, u.Scheme+"://"+u.Host)
+		origins = append(origins, strings.ToLower(u.Scheme+"://"+u.Host))
 	}
 	for _, raw := range c.FrontendURLs {
 		add("FRONTEND_URL", raw)

@@ -21,11 +21,15 @@ func (s *Server) jobEvents(c *gin.Context) error {
 	if c.Request.Method == http.MethodHead {
 		return s.headOfEvents(c, id)
 	}
+	who, err := s.caller(c)
+	if err != nil {
+		return err
+	}
 	ctx, release := untilStop(c.Request.Context())
 	defer release()
 	ctx, opened, end := opening(ctx)
 	defer end()
-	reader, err := s.deps.Feed.Watch(ctx, s.caller(c).owners, id)
+	reader, err := s.deps.Feed.Watch(ctx, who.owners, id)
 	opened()
 	if err != nil {
 		return err
@@ -59,9 +63,13 @@ func (s *Server) jobEvents(c *gin.Context) error {
 
 // headOfEvents answers HEAD: whether there is a stream to read.
 func (s *Server) headOfEvents(c *gin.Context, id string) error {
+	who, err := s.caller(c)
+	if err != nil {
+		return err
+	}
 	ctx, cancel := bounded(c)
 	defer cancel()
-	snap, err := s.deps.Ledger.Read(ctx, s.caller(c).owners, id)
+	snap, err := s.deps.Ledger.Read(ctx, who.owners, id)
 	if err != nil {
 		return err
 	}
@@ -81,7 +89,10 @@ const resumeSlack = 5 * time.Second
 // ownerEvents is GET /api/events: the states of all jobs of the caller, those to come included.
 func (s *Server) ownerEvents(c *gin.Context) error {
 	vary(c, "Accept-Language", "Cookie")
-	who := s.caller(c)
+	who, err := s.caller(c)
+	if err != nil {
+		return err
+	}
 	if !who.named() {
 		return &problem{code: codeIdentity}
 	}

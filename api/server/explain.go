@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/api/feed"
+	"github.com/text2image-audio/text2image-audio/pkg/account"
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/ledger"
@@ -60,6 +61,14 @@ var known = []struct {
 	{queue.ErrFull, codeQueueFull, retryFull},
 	{queue.ErrNoRoom, codeStoreFull, retryFull},
 	{store.ErrFull, codeStoreFull, retryFull},
+	{account.ErrCredentials, codeWrongLogin, 0},
+	{account.ErrDisabled, codeDisabled, 0},
+	{account.ErrTaken, codeEmailTaken, 0},
+	{account.ErrReset, codeReset, 0},
+	// The account was deleted while the request was under way.
+	{account.ErrUnknown, codeToken, 0},
+	{account.ErrBusy, codeUnavailable, retryUnavailable},
+	{account.ErrFull, codeStoreFull, retryFull},
 	{store.ErrUndecided, codeUnavailable, retryUnavailable},
 	{queue.ErrUnavailable, codeUnavailable, retryUnavailable},
 	{context.DeadlineExceeded, codeUnavailable, retryUnavailable},

@@ -35,6 +35,14 @@ const (
 	codeTooManyActive     = "too_many_active_jobs"
 	codeQueueFull         = "queue_full"
 	codeStoreFull         = "store_full"
+	codeSignIn            = "sign_in_required"
+	codeToken             = "invalid_token"
+	codeWrongLogin        = "wrong_credentials"
+	codePassword          = "wrong_password"
+	codeDisabled          = "account_disabled"
+	codeEmailTaken        = "email_taken"
+	codeReset             = "invalid_reset_token"
+	codeTooManyAttempts   = "too_many_attempts"
 	codeUnavailable       = "unavailable"
 	codeInternal          = job.CodeInternal
 )
@@ -73,6 +81,14 @@ var faults = map[string]fault{
 	codeTooManyActive:     {http.StatusTooManyRequests, words{"You already have {max} jobs waiting or running, as many as you may at once; cancel one, or wait until one has ended.", "您已有 {max} 个任务在等待或运行，达到同时进行的上限；请取消其中一个，或等其中一个结束。"}},
 	codeQueueFull:         {http.StatusServiceUnavailable, words{"Too many jobs are waiting; try again later.", "等待中的任务过多，请稍后重试。"}},
 	codeStoreFull:         {http.StatusServiceUnavailable, words{"The service has no room to store anything more; try again later.", "服务存储空间已满，请稍后重试。"}},
+	codeSignIn:            {http.StatusUnauthorized, words{"You have to sign in for this.", "请先登录。"}},
+	codeToken:             {http.StatusUnauthorized, words{"You are no longer signed in; please sign in again.", "登录已失效，请重新登录。"}},
+	codeWrongLogin:        {http.StatusUnauthorized, words{"The e-mail address or the password is wrong.", "邮箱或密码错误。"}},
+	codePassword:          {http.StatusBadRequest, words{"The password is wrong.", "密码错误。"}},
+	codeDisabled:          {http.StatusUnauthorized, words{"This account is disabled.", "账户已被禁用。"}},
+	codeEmailTaken:        {http.StatusBadRequest, words{"This e-mail address has an account already.", "该邮箱已被注册。"}},
+	codeReset:             {http.StatusBadRequest, words{"This link is not valid any more: it was used, has expired, or a later one was asked for.", "链接已失效：已被使用、已过期或已有更新的链接。"}},
+	codeTooManyAttempts:   {http.StatusTooManyRequests, words{"Too many attempts; please try again later.", "尝试次数过多，请稍后重试。"}},
 	codeUnavailable:       {http.StatusServiceUnavailable, words{"The service is not available at the moment; try again soon.", "服务暂时不可用，请稍后重试。"}},
 	codeInternal:          {http.StatusInternalServerError, words{"Something went wrong on our side.", "服务内部出错。"}},
 }

@@ -99,7 +99,9 @@ func setup(t testing.TB, changes ...func(*server.Config, *server.Deps)) *bundle 
 	t.Cleanup(b.feed.Stop)
 	var cfg server.Config
 	must(t, env.Load(nil, &cfg))
+	accounts, recovery := people(t, b.broker, log)
 	deps := server.Deps{
+		Accounts: accounts, Recovery: recovery,
 		Ledger: b.ledger, Store: b.store, Queue: b.queue, Control: control, Feed: b.feed, Broker: b.broker, Catalogue: catalogue.Builtin(),
 		Metrics: b.metrics, Log: log, Secret: []byte(secret), OpenAPI: []byte(contractText), Web: pageFiles(),
 	}

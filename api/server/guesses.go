@@ -16,7 +16,9 @@ const (
 // guesses counts wrong keys by address. Each process counts for itself: that a guesser may have a few more tries where
 // several run does not bring him nearer to a key.
 type guesses struct {
-	now func() time.Time
+	now    func() time.Time
+	most   int
+	window time.Duration
 
 	mu sync.Mutex
 	by map[string]guessing
@@ -29,14 +31,29 @@ type guessing struct {
 }
 
 func newGuesses(now func() time.Time) *guesses {
-	return &guesses{now: now, by: map[string]guessing{}}
+	return newLimit(now, maxGuesses, guessWindow)
+}
+
+// newLimit counts other things than keys in the same way, up to most within a window.
+func newLimit(now func() time.Time, most int, window time.Duration) *guesses {
+	return &guesses{now: now, most: most, window: window, by: map[string]guessing{}}
+}
+
+// forgive takes one back.
+func (g *guesses) forgive(address string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if seen, known := g.by[address]; known && seen.n > 0 {
+		seen.n--
+		g.by[address] = seen
+	}
 }
 
 // wait returns for how long an address has to wait, 0 when it does not have to.
 func (g *guesses) wait(address string) time.Duration {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if seen := g.by[address]; seen.n >= maxGuesses {
+	if seen := g.by[address]; seen.n >= g.most {
 		return max(0, seen.ends.Sub(g.now()))
 	}
 	return 0
@@ -52,9 +69,9 @@ func (g *guesses) add(address string) time.Duration {
 		if !known {
 			g.makeRoom(now)
 		}
-		seen = guessing{ends: now.Add(guessWindow)}
+		seen = guessing{ends: now.Add(g.window)}
 	}
-	over := seen.n >= maxGuesses
+	over := seen.n >= g.most
 	seen.n++
 	g.by[address] = seen
 	if over {

@@ -111,7 +111,7 @@ func (s *Server) mayAskHealth(c *gin.Context) bool {
 // checks runs all checks at once, so that together they take no longer than the slowest.
 func (s *Server) checks(ctx context.Context) []healthCheck {
 	runs := []func(context.Context) healthCheck{
-		s.checkEnv, s.checkStore, s.checkResults, s.checkNATS, s.checkLoss, s.checkWorkers, s.checkUpstreams, s.checkQueue,
+		s.checkEnv, s.checkStore, s.checkResults, s.checkNATS, s.checkLoss, s.checkWorkers, s.checkUpstreams, s.checkQueue, s.checkMail,
 	}
 	checks := make([]healthCheck, len(runs))
 	var wg sync.WaitGroup

@@ -20,6 +20,8 @@ var hints = map[string]string{
 	"queue_full": "As many jobs wait as MAX_QUEUED_JOBS allows.",
 	"data_lost": "NATS came back without what it had stored: jobs accepted before and their results are gone. " +
 		"This is shown for an hour.",
+	"mail_off":     "Nobody who forgot a password can set a new one: SMTP_URL is not set.",
+	"mail_failing": "The last letter could not be handed to the mail server; the log says at which step.",
 }
 
 // reasonOf names what is behind a check's error. The caller learns no more than that: an error's text may hold addresses

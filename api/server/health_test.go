@@ -62,10 +62,10 @@ func TestHealth(t *testing.T) {
 	b.announce(t, "w1", "simulator")
 	b.push(t, newSpec(job.OwnerAnonymous, "job-a", job.KindImage, imageInput()))
 	r = b.health(t, http.StatusOK)
-	if r.Status != "ok" || !milliseconds.MatchString(r.Timestamp) || len(r.Checks) != 8 {
+	if r.Status != "ok" || !milliseconds.MatchString(r.Timestamp) || len(r.Checks) != 9 {
 		t.Errorf("got %+v", r)
 	}
-	for _, name := range []string{"config.required_env", "kv.users", "kv.results", "nats", "store.loss", "workers", "upstreams", "queue"} {
+	for _, name := range []string{"config.required_env", "kv.users", "kv.results", "nats", "store.loss", "workers", "upstreams", "queue", "mail"} {
 		if status, details := r.check(name); status != "ok" || details == nil {
 			t.Errorf("%s: %s %v", name, status, details)
 		}

@@ -16,9 +16,13 @@ func (s *Server) cancelJob(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	who, err := s.caller(c)
+	if err != nil {
+		return err
+	}
 	ctx, cancel := bounded(c)
 	defer cancel()
-	snap, err := s.deps.Ledger.Cancel(ctx, s.caller(c).owners, id)
+	snap, err := s.deps.Ledger.Cancel(ctx, who.owners, id)
 	if errors.Is(err, ledger.ErrFinished) {
 		return &problem{code: codeFinished, job: snap}
 	}
@@ -35,9 +39,13 @@ func (s *Server) deleteJob(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	who, err := s.caller(c)
+	if err != nil {
+		return err
+	}
 	ctx, cancel := bounded(c)
 	defer cancel()
-	if err := s.deps.Ledger.Delete(ctx, s.caller(c).owners, id); err != nil {
+	if err := s.deps.Ledger.Delete(ctx, who.owners, id); err != nil {
 		return err
 	}
 	c.Status(http.StatusNoContent)

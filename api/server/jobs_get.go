@@ -53,7 +53,11 @@ func jobID(c *gin.Context) (string, error) {
 }
 
 func (s *Server) readJob(c *gin.Context, id string, wait time.Duration) (*job.Snapshot, error) {
-	owners := s.caller(c).owners
+	who, err := s.caller(c)
+	if err != nil {
+		return nil, err
+	}
+	owners := who.owners
 	if wait > 0 {
 		changed := c.GetHeader("If-None-Match") != ""
 		return s.await(c, owners, id, wait, func(snap *job.Snapshot) bool {

@@ -21,7 +21,10 @@ const (
 // listJobs is GET /api/jobs: the caller's own history, the newest first.
 func (s *Server) listJobs(c *gin.Context) error {
 	vary(c, "Accept-Language", "Cookie")
-	who := s.caller(c)
+	who, err := s.caller(c)
+	if err != nil {
+		return err
+	}
 	if !who.named() {
 		return &problem{code: codeIdentity}
 	}

@@ -24,9 +24,13 @@ func (s *Server) getMedia(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	who, err := s.caller(c)
+	if err != nil {
+		return err
+	}
 	ctx, cancel := bounded(c)
 	defer cancel()
-	snap, err := s.deps.Ledger.Read(ctx, s.caller(c).owners, id)
+	snap, err := s.deps.Ledger.Read(ctx, who.owners, id)
 	if err != nil {
 		return err
 	}

@@ -47,7 +47,10 @@ func (s *Server) retryJob(c *gin.Context) error {
 	if len(b.faults) > 0 {
 		return invalid(b.faults...)
 	}
-	who := s.caller(c)
+	who, err := s.caller(c)
+	if err != nil {
+		return err
+	}
 	snap, replayed, err := s.retry(c, who, id, &ask, key)
 	if err != nil {
 		return err

@@ -29,7 +29,10 @@ func (s *Server) submitJob(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	who := s.caller(c)
+	who, err := s.caller(c)
+	if err != nil {
+		return err
+	}
 	snap, replayed, err := s.submit(c, who, o, key)
 	if err != nil {
 		return err

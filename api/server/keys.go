@@ -11,6 +11,7 @@ type keys struct {
 	guestCookie []byte
 	idempotency []byte
 	replay      []byte
+	attempts    []byte
 }
 
 func deriveKeys(secret []byte) keys {
@@ -18,6 +19,7 @@ func deriveKeys(secret []byte) keys {
 		guestCookie: derive(secret, "guest cookie v1"),
 		idempotency: derive(secret, "idempotency key v1"),
 		replay:      derive(secret, "replay v1"),
+		attempts:    derive(secret, "attempts v1"),
 	}
 }
 

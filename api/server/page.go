@@ -132,6 +132,12 @@ func (s *Server) home(c *gin.Context) error {
 	return nil
 }
 
+// resetPage is GET /reset-password, where the link of a letter leads: the page, which must not pass on its own address.
+func (s *Server) resetPage(c *gin.Context) error {
+	c.Header("Referrer-Policy", "no-referrer")
+	return s.home(c)
+}
+
 func (s *Server) docs(c *gin.Context) error {
 	s.static(c, s.page.docs)
 	return nil

@@ -122,6 +122,9 @@ func problemBody(c *gin.Context, p *problem, sentence string, lang job.Lang) map
 	if p.job != nil {
 		body["job"] = translate(p.job.View(), lang)
 	}
+	if c.GetBool(failedMark) {
+		body["success"] = false
+	}
 	maps.Copy(body, p.extra)
 	return body
 }

@@ -13,6 +13,7 @@ func (s *Server) routes() (*gin.Engine, error) {
 	if err != nil {
 		return nil, err
 	}
+	e.Use(s.cors)
 	native := e.Group("", s.refuseCrossOrigin, s.checkQuery, s.limitBody)
 	original := e.Group("", speakAsOriginal, s.refuseCrossOrigin, s.limitBody)
 	get := func(path string, h handler) {
@@ -38,6 +39,19 @@ func (s *Server) routes() (*gin.Engine, error) {
 	original.POST("/api/optimize", s.handle(s.optimizePrompt))
 	original.POST("/api/translate", s.handle(s.translateText))
 
+	// Accounts.
+	accounts := e.Group("/api/auth", speakAsOriginal, sayFailed, s.refuseCrossOrigin, s.limitBody)
+	accounts.POST("/register", s.handle(s.register))
+	accounts.POST("/login", s.handle(s.login))
+	accounts.GET("/validate", s.handle(s.validate))
+	accounts.HEAD("/validate", s.handle(s.validate))
+	accounts.POST("/logout", s.handle(s.logout))
+	accounts.POST("/forgot-password", s.handle(s.forgotPassword))
+	accounts.POST("/reset-password", s.handle(s.resetPassword))
+	accounts.POST("/change-password", s.handle(s.changePassword))
+	accounts.POST("/profile", s.handle(s.renameAccount))
+	accounts.POST("/delete-account", s.handle(s.deleteAccount))
+
 	get("/api/models", s.listModels)
 
 	// The operator's routes.
@@ -62,6 +76,7 @@ func (s *Server) routes() (*gin.Engine, error) {
 
 	// The page and the contract.
 	get("/", s.home)
+	get("/reset-password", s.resetPage)
 	get("/docs", s.docs)
 	get("/openapi.yaml", s.openAPI)
 	get("/assets/*path", s.asset)

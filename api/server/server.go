@@ -14,6 +14,7 @@ import (
 	"golang.org/x/text/language"
 
 	"github.com/text2image-audio/text2image-audio/api/feed"
+	"github.com/text2image-audio/text2image-audio/pkg/account"
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/ledger"
@@ -31,6 +32,9 @@ type Deps struct {
 	Control *queue.Control
 	Feed    *feed.Feed
 	Broker  *broker.Broker
+	// Accounts are the people who have signed up, and Recovery sends those a letter who forgot their password.
+	Accounts *account.Accounts
+	Recovery *account.Recovery
 	// Catalogue is the built-in list of models, against which settings are checked.
 	Catalogue *job.Catalogue
 	// Models returns the list of models in force; Catalogue when nil.
@@ -71,7 +75,9 @@ type Server struct {
 	matcher  language.Matcher
 	defaults job.Defaults
 	page     *page
+	origins  []string
 	guesses  *guesses
+	attempts *attempts
 	health   *healthLog
 	requests *requestLog
 	// acts is the log of what operators do; it does not heed LOG_LEVEL.
@@ -110,6 +116,10 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	if s.trusted, err = crossOrigin(cfg); err != nil {
 		return nil, err
 	}
+	if s.origins, err = cfg.origins(); err != nil {
+		return nil, err
+	}
+	s.attempts = newAttempts(s.keys.attempts, cfg.MaxSignups, deps.Now)
 	if s.defaults, err = defaults(cfg, deps); err != nil {
 		return nil, err
 	}

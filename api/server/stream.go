@@ -66,9 +66,15 @@ func (s *Server) pump(st *stream, r *feed.Reader, show func(feed.Event) error) {
 	defer s.deps.Metrics.StreamsOpen.Dec()
 	quiet := time.NewTicker(s.deps.KeepAlive)
 	defer quiet.Stop()
+	look := time.NewTicker(s.deps.KeepAlive)
+	defer look.Stop()
 	for {
 		var err error
 		select {
+		case <-look.C:
+			if !s.stillSignedIn(st.c) {
+				return
+			}
 		case e, open := <-r.Events():
 			if !open {
 				s.countSlow(r.Err())

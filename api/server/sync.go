@@ -23,7 +23,10 @@ var errAnswered = errors.New("answered")
 // job goes on when the wait is over first. With Prefer: respond-async it answers at once and returns errAnswered.
 func (s *Server) work(c *gin.Context, o *order) (*job.Record, error) {
 	vary(c, "Accept-Language", "Cookie", "Prefer")
-	who := s.caller(c)
+	who, err := s.caller(c)
+	if err != nil {
+		return nil, err
+	}
 	snap, _, err := s.submit(c, who, o, "")
 	if err != nil {
 		return nil, err

@@ -1,0 +1,103 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strings"
+
+	"github.com/text2image-audio/text2image-audio/pkg/account"
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/mail"
+)
+
+// people opens the accounts and begins to deliver password resets.
+func (a *App) people(ctx context.Context, secret []byte) (*account.Accounts, *account.Recovery, error) {
+	accounts, err := account.New(ctx, a.broker, a.cfg.Account, secret)
+	if err != nil {
+		return nil, nil, err
+	}
+	deliver, err := a.deliver()
+	if err != nil {
+		return nil, nil, err
+	}
+	recovery := account.NewRecovery(accounts, a.page, deliver, a.log)
+	recovery.Start()
+	a.onStop("recovery", recovery.Stop)
+	return accounts, recovery, nil
+}
+
+// deliver returns how links of password resets reach people: by mail or, for the person who tries the program out, on the
+// console. It returns nil when there is no way; a link on the console of a machine that others can reach would be one for
+// whoever reads there.
+func (a *App) deliver() (account.Deliver, error) {
+	if a.cfg.Mail.URL != "" {
+		sender, err := mail.New(a.cfg.Mail)
+		if err != nil {
+			return nil, err
+		}
+		return func(ctx context.Context, to, link string, lang job.Lang) error {
+			subject, text := account.ResetLetter(link, lang)
+			return sender.Send(ctx, mail.Letter{To: to, Subject: subject, Text: text})
+		}, nil
+	}
+	if !a.cfg.local() {
+		return nil, nil
+	}
+	console := a.cfg.Console
+	if console == nil {
+		console = io.Discard
+	}
+	return func(_ context.Context, _, link string, _ job.Lang) error {
+		_, err := fmt.Fprintf(console, "A new password was asked for; there is no mail server (SMTP_URL), so here is the link:\n  %s\n", link)
+		return err
+	}, nil
+}
+
+// page returns the address of the page. It is never taken from a request, whose sender could name any.
+func (a *App) page() string {
+	if urls := a.cfg.Server.FrontendURLs; len(urls) > 0 {
+		return strings.TrimRight(urls[0], "/")
+	}
+	return a.URL()
+}
+
+// local reports whether nobody but this machine can reach the API.
+func (c *Config) local() bool {
+	host, _, err := net.SplitHostPort(c.Listen)
+	if err != nil {
+		return false
+	}
+	addr, err := netip.ParseAddr(host)
+	return host == "localhost" || (err == nil && addr.IsLoopback())
+}
+
+// ImportUsers reads an export of accounts into the store: the embedded one, while no API runs on it, or that of NATS_URL.
+func ImportUsers(ctx context.Context, cfg Config, export io.Reader, log *slog.Logger) (done *account.Import, err error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	b, err := broker.Open(ctx, cfg.Broker, log)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cfg.StopTimeout)
+		defer cancel()
+		err = errors.Join(err, b.Close(ctx))
+	}()
+	secret, err := cfg.secret()
+	if err != nil {
+		return nil, err
+	}
+	accounts, err := account.New(ctx, b, cfg.Account, secret)
+	if err != nil {
+		return nil, err
+	}
+	return accounts.Import(ctx, export)
+}

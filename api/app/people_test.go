@@ -1,0 +1,322 @@
+package app_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"mime"
+	"mime/quotedprintable"
+	"net"
+	"net/http"
+	"net/mail"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/emersion/go-smtp"
+
+	"github.com/text2image-audio/text2image-audio/api/app"
+)
+
+// letterbox is a real mail server that keeps what it gets.
+type letterbox struct {
+	url     string
+	letters chan sent
+	// refuse has every recipient refused.
+	mu     sync.Mutex
+	refuse bool
+}
+
+type sent struct{ from, to, data string }
+
+// NewSession is part of smtp.Backend.
+func (l *letterbox) NewSession(*smtp.Conn) (smtp.Session, error) { return &delivery{box: l}, nil }
+
+type delivery struct {
+	box *letterbox
+	sent
+}
+
+func (d *delivery) Mail(from string, _ *smtp.MailOptions) error { d.from = from; return nil }
+
+func (d *delivery) Rcpt(to string, _ *smtp.RcptOptions) error {
+	d.box.mu.Lock()
+	defer d.box.mu.Unlock()
+	if d.box.refuse {
+		return &smtp.SMTPError{Code: 550, Message: "no such user: " + to}
+	}
+	d.to = to
+	return nil
+}
+
+func (d *delivery) Data(r io.Reader) error {
+	data, err := io.ReadAll(r)
+	d.data = string(data)
+	d.box.letters <- d.sent
+	return err
+}
+
+func (d *delivery) Reset()        {}
+func (d *delivery) Logout() error { return nil }
+
+// postOffice starts a mail server.
+func postOffice(t *testing.T) *letterbox {
+	t.Helper()
+	box := &letterbox{letters: make(chan sent, 10)}
+	srv := smtp.NewServer(box)
+	srv.Domain, srv.AllowInsecureAuth = "localhost", true
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	box.url = "smtp://" + listener.Addr().String()
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(listener) }()
+	t.Cleanup(func() {
+		if err := errors.Join(srv.Close(), <-served); err != nil && !errors.Is(err, smtp.ErrServerClosed) {
+			t.Error(err)
+		}
+	})
+	return box
+}
+
+// signUp makes an account and signs every later request.
+func (i *instance) signUp(t testing.TB, email, password string) string {
+	t.Helper()
+	resp := i.do(t, http.MethodPost, "/api/auth/register", fields{"username": "Ann", "email": email, "password": password})
+	if resp.StatusCode != http.StatusCreated {
+		t.Fatalf("register: %d %s", resp.StatusCode, resp.body)
+	}
+	var s struct{ Token string }
+	resp.decode(t, &s)
+	return "Authorization: Bearer " + s.Token
+}
+
+var resetLink = regexp.MustCompile(`http://\S+/reset-password\?token=(\S+)`)
+
+// reset sets a password with the link in a text.
+func (i *instance) reset(t *testing.T, text, password string) {
+	t.Helper()
+	m := resetLink.FindStringSubmatch(text)
+	if m == nil {
+		t.Fatalf("no link in %s", text)
+	}
+	if resp := i.do(t, http.MethodPost, "/api/auth/reset-password", fields{"token": m[1], "newPassword": password}); resp.StatusCode != http.StatusOK {
+		t.Fatalf("reset: %d %s", resp.StatusCode, resp.body)
+	}
+	if resp := i.do(t, http.MethodPost, "/api/auth/login", fields{"email": "ann@example.org", "password": password}); resp.StatusCode != http.StatusOK {
+		t.Fatalf("login: %d %s", resp.StatusCode, resp.body)
+	}
+}
+
+func TestResetLettersAreMailed(t *testing.T) {
+	t.Parallel()
+	box := postOffice(t)
+	log := &lines{said: make(chan struct{}, 1)}
+	cfg := config(t, t.TempDir(), "SMTP_URL="+box.url, "MAIL_FROM=Text2Image Audio <noreply@example.org>", "PBKDF2_ITERATIONS=1")
+	cfg.Account.Quick = true
+	a, err := app.New(cfg, slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	i := &instance{App: a, client: &http.Client{Transport: &http.Transport{}}}
+	t.Cleanup(func() { i.stop(t) })
+	i.signUp(t, "ann@example.org", "password")
+	for _, c := range []struct{ lang, subject, word string }{{"en", "Set a new password", "most likely you"}, {"zh-CN", "设置新密码", "您好"}} {
+		i.do(t, http.MethodPost, "/api/auth/forgot-password", fields{"email": "Ann@example.org"}, "Accept-Language: "+c.lang)
+		got := <-box.letters
+		m, err := mail.ReadMessage(strings.NewReader(got.data))
+		if err != nil {
+			t.Fatal(err)
+		}
+		subject, err := new(mime.WordDecoder).DecodeHeader(m.Header.Get("Subject"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(quotedprintable.NewReader(m.Body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.from != "noreply@example.org" || got.to != "ann@example.org" || subject != c.subject || !strings.Contains(string(body), c.word) ||
+			m.Header.Get("Auto-Submitted") != "auto-generated" || m.Header.Get("Message-Id") == "" || m.Header.Get("Date") == "" {
+			t.Errorf("the letter: %+v, subject %s, text %s", got, subject, body)
+		}
+		if !strings.Contains(string(body), i.URL()+"/reset-password?token=") {
+			t.Errorf("the link leads elsewhere: %s", body)
+		}
+		i.reset(t, string(body), "password in "+c.lang)
+	}
+	box.mu.Lock()
+	box.refuse = true
+	box.mu.Unlock()
+	i.do(t, http.MethodPost, "/api/auth/forgot-password", fields{"email": "ann@example.org"})
+	patience := time.NewTimer(hang)
+	defer patience.Stop()
+	for !strings.Contains(log.String(), "a password reset could not be sent") {
+		select {
+		case <-log.said:
+		case <-patience.C:
+			t.Fatal("the refusal is not logged")
+		}
+	}
+	if strings.Contains(log.String(), "ann@") || strings.Contains(log.String(), "no such user") {
+		t.Errorf("the address is in the log: %s", log)
+	}
+	if resp := i.do(t, http.MethodGet, "/internal/health", nil); resp.StatusCode != http.StatusServiceUnavailable || !bytes.Contains(resp.body, []byte("mail_failing")) {
+		t.Errorf("health: %d %s", resp.StatusCode, resp.body)
+	}
+}
+
+// lines is a text that a test reads while others write.
+type lines struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+	// said is told of every write.
+	said chan struct{}
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	defer l.tell()
+	return l.b.Write(p)
+}
+
+func (l *lines) tell() {
+	select {
+	case l.said <- struct{}{}:
+	default: // Nobody listens, or has been told already.
+	}
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func TestResetLinksOnTheConsole(t *testing.T) {
+	t.Parallel()
+	console := &lines{said: make(chan struct{}, 1)}
+	cfg := config(t, t.TempDir(), "PBKDF2_ITERATIONS=1")
+	cfg.Account.Quick, cfg.Console = true, console
+	i := start(t, cfg)
+	i.signUp(t, "ann@example.org", "password")
+	i.do(t, http.MethodPost, "/api/auth/forgot-password", fields{"email": "nobody@example.org"})
+	i.do(t, http.MethodPost, "/api/auth/forgot-password", fields{"email": "ann@example.org"})
+	<-console.said
+	if strings.Count(console.String(), "/reset-password?token=") != 1 || strings.Contains(console.String(), "ann@") {
+		t.Errorf("the console says %s", console)
+	}
+	i.reset(t, console.String(), "another one")
+}
+
+// TestNoLinksWhereOthersReach listens on every address, without a mail server.
+func TestNoLinksWhereOthersReach(t *testing.T) {
+	t.Parallel()
+	console := &lines{}
+	cfg := config(t, t.TempDir(), "LISTEN_ADDR=0.0.0.0:0", "PBKDF2_ITERATIONS=1")
+	cfg.Account.Quick, cfg.Console = true, console
+	i := start(t, cfg)
+	i.signUp(t, "ann@example.org", "password")
+	for range 2 {
+		if resp := i.do(t, http.MethodPost, "/api/auth/forgot-password", fields{"email": "ann@example.org"}); resp.StatusCode != http.StatusOK {
+			t.Errorf("%d %s", resp.StatusCode, resp.body)
+		}
+	}
+	if console.String() != "" {
+		t.Errorf("the console says %s", console)
+	}
+	if resp := i.do(t, http.MethodGet, "/internal/health", nil); !bytes.Contains(resp.body, []byte(`"mail_off"`)) {
+		t.Errorf("health: %s", resp.body)
+	}
+	stream, err := i.Broker().JetStream().Stream(t.Context(), "KV_RESET_TOKENS")
+	if err != nil || stream.CachedInfo().State.Msgs != 0 {
+		t.Errorf("a reset was made for nobody: %v", err)
+	}
+}
+
+func TestMailSettings(t *testing.T) {
+	t.Parallel()
+	for variables, fault := range map[string]string{
+		"SMTP_URL=smtp://mail.example.org":                                                      "MAIL_FROM",
+		"SMTP_URL=http://mail.example.org MAIL_FROM=a@b.c":                                      "SMTP_URL",
+		"SMTP_URL=smtp:// MAIL_FROM=a@b.c":                                                      "SMTP_URL",
+		"SMTP_URL=smtps://u:secret@mail.example.org MAIL_FROM=a@b.c LISTEN_ADDR=0.0.0.0:1":      "FRONTEND_URL",
+		"SMTP_URL=smtps://u:secret@mail.example.org:x MAIL_FROM=a@b.c":                          "SMTP_URL",
+		"SMTP_URL=smtps://u:secret@mail.example.org MAIL_FROM=a@b.c FRONTEND_URL=https://x.org": "",
+		"SMTP_URL=smtp://mail.example.org MAIL_FROM=a@b.c LISTEN_ADDR=localhost:1":              "",
+	} {
+		_, err := app.Load(append(strings.Fields(variables), "DATA_DIR="+t.TempDir()))
+		if said := fmt.Sprint(err); (fault == "") != (err == nil) || !strings.Contains(said, fault) || strings.Contains(said, "secret") {
+			t.Errorf("%s: %v", variables, err)
+		}
+	}
+}
+
+// TestAccountsKeepTheContract asks every route of accounts, well and badly; hold looks at the shapes.
+func TestAccountsKeepTheContract(t *testing.T) {
+	t.Parallel()
+	cfg := config(t, t.TempDir(), "PBKDF2_ITERATIONS=1", "FRONTEND_URL=https://page.example")
+	cfg.Account.Quick = true
+	i := start(t, cfg)
+	signed := i.signUp(t, "ann@example.org", "password")
+	job := i.submit(t, fields{"kind": "prompt", "input": fields{"text": "hers"}}, signed)
+	for _, ask := range []struct {
+		method, path string
+		body         any
+		headers      []string
+		status       int
+	}{
+		{"POST", "/api/auth/register", fields{"username": "A", "email": "ann@example.org", "password": "password"}, nil, 400},
+		{"POST", "/api/auth/register", fields{}, nil, 400},
+		{"POST", "/api/auth/login", fields{"email": "ann@example.org", "password": "password"}, nil, 200},
+		{"POST", "/api/auth/login", fields{"email": "ann@example.org", "password": "wrong"}, nil, 401},
+		{"POST", "/api/auth/login", []byte("{"), nil, 400},
+		{"POST", "/api/auth/login", fields{}, []string{"Origin: https://evil.example"}, 403},
+		{"POST", "/api/auth/login", fields{}, []string{"Origin: https://page.example"}, 401},
+		{"GET", "/api/auth/validate", nil, []string{signed}, 200},
+		{"GET", "/api/auth/validate", nil, nil, 401},
+		{"GET", "/api/auth/validate", nil, []string{signed + "x"}, 401},
+		{"POST", "/api/auth/forgot-password", fields{"email": "ann@example.org"}, nil, 200},
+		{"POST", "/api/auth/forgot-password", fields{"email": "x"}, nil, 400},
+		{"POST", "/api/auth/reset-password", fields{"token": "x", "newPassword": "password"}, nil, 400},
+		{"POST", "/api/auth/profile", fields{"username": "Anna"}, []string{signed}, 200},
+		{"POST", "/api/auth/profile", fields{"username": ""}, []string{signed}, 400},
+		{"POST", "/api/auth/profile", fields{"username": "Anna"}, nil, 401},
+		{"POST", "/api/auth/change-password", fields{"currentPassword": "wrong", "newPassword": "password"}, []string{signed}, 400},
+		{"POST", "/api/auth/delete-account", fields{"password": "wrong"}, []string{signed}, 400},
+		{"GET", "/reset-password?token=x", nil, nil, 200},
+		{"GET", "/api/jobs", nil, []string{signed}, 200},
+		{"GET", "/api/jobs/" + job.ID, nil, []string{signed}, 200},
+		{"GET", "/api/jobs/" + job.ID, nil, nil, 404},
+		{"GET", "/api/jobs/" + job.ID, nil, []string{signed + "x"}, 401},
+		{"GET", "/api/jobs", nil, []string{signed + "x"}, 401},
+		{"POST", "/api/jobs", fields{"kind": "prompt", "input": fields{"text": "x"}}, []string{signed + "x"}, 401},
+		{"POST", "/api/translate", fields{"text": "x"}, []string{signed, "Prefer: respond-async"}, 202},
+		{"POST", "/api/translate", fields{"text": "x"}, []string{signed + "x"}, 401},
+		{"POST", "/api/optimize", fields{"text": "x"}, []string{signed + "x"}, 401},
+		{"POST", "/api/generate", fields{"text": "x", "type": "image"}, []string{signed + "x"}, 401},
+		{"POST", "/api/auth/change-password", fields{"currentPassword": "password", "newPassword": "another one"}, []string{signed}, 200},
+		{"POST", "/api/auth/delete-account", fields{"password": "another one"}, []string{signed}, 401},
+		{"POST", "/api/auth/logout", nil, nil, 200},
+		{"POST", "/api/auth/logout", fields{"everywhere": 7}, nil, 400},
+	} {
+		if resp := i.do(t, ask.method, ask.path, ask.body, ask.headers...); resp.StatusCode != ask.status {
+			t.Errorf("%s %s %v: status %d, want %d: %.300s", ask.method, ask.path, ask.body, resp.StatusCode, ask.status, resp.body)
+		}
+	}
+	resp := i.do(t, http.MethodPost, "/api/auth/login", fields{"email": "ann@example.org", "password": "another one"})
+	var s struct{ Token string }
+	resp.decode(t, &s)
+	if resp := i.do(t, http.MethodPost, "/api/auth/delete-account", fields{"password": "another one"}, "Authorization: Bearer "+s.Token); resp.StatusCode != http.StatusOK {
+		t.Errorf("delete: %d %s", resp.StatusCode, resp.body)
+	}
+}

@@ -1,0 +1,187 @@
+package server
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/text2image-audio/text2image-audio/pkg/account"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+)
+
+// sayFailed gives errors of the account's routes the mark that the original's clients look for.
+func sayFailed(c *gin.Context) {
+	c.Set(failedMark, true)
+	c.Header("Cache-Control", "no-store")
+}
+
+const failedMark = "failed_mark"
+
+// userView is an account as its owner sees it.
+type userView struct {
+	ID           string    `json:"id"`
+	Username     string    `json:"username"`
+	Email        string    `json:"email"`
+	CreatedAt    job.Time  `json:"createdAt"`
+	LastLoginAt  *job.Time `json:"lastLoginAt,omitempty"`
+	AuthProvider string    `json:"authProvider,omitempty"`
+	HasPassword  bool      `json:"hasPassword"`
+}
+
+func viewOf(u *account.User) userView {
+	return userView{u.ID, u.Username, u.Email, u.CreatedAt, u.LastLoginAt, u.AuthProvider, u.HasPassword()}
+}
+
+// accountAnswer is what the account's routes answer.
+type accountAnswer struct {
+	Success bool      `json:"success"`
+	Message string    `json:"message,omitempty"`
+	Token   string    `json:"token,omitempty"`
+	User    *userView `json:"user,omitempty"`
+}
+
+// told are the sentences of acts that succeeded.
+var told = map[string]words{
+	"registered": {"Your account is ready.", "注册成功。"},
+	"signed_in":  {"You are signed in.", "登录成功。"},
+	"signed_out": {"You are signed out.", "已退出登录。"},
+	"asked": {
+		"If the address has an account, a letter with a link is on its way to it.", "如果该邮箱已注册，您将收到重置密码的链接。",
+	},
+	"reset":   {"The new password is set. Sign in with it.", "密码已重置，请使用新密码登录。"},
+	"changed": {"The new password is set. Everywhere else you are signed out.", "密码已修改，其他设备上的登录均已失效。"},
+	"renamed": {"The name is changed.", "用户名已修改。"},
+	"deleted": {"The account and everything of it is deleted.", "账户及其全部内容已删除。"},
+}
+
+// tell answers that something was done.
+func (s *Server) tell(c *gin.Context, status int, act string, u *account.User, token string) {
+	answer := accountAnswer{Success: true, Message: told[act].in(s.lang(c)), Token: token}
+	if u != nil {
+		view := viewOf(u)
+		answer.User = &view
+	}
+	vary(c, "Accept-Language")
+	writeJSON(c, status, jsonType, answer)
+}
+
+type registration struct {
+	Username string `json:"username"`
+	Email    string `json:"email"`
+	Password string `json:"password"`
+}
+
+// register is POST /api/auth/register.
+func (s *Server) register(c *gin.Context) error {
+	var ask registration
+	b, err := s.decodeLenient(c, &ask)
+	if err != nil {
+		return err
+	}
+	b.also(account.CheckUsername("/username", ask.Username)...)
+	b.also(account.CheckEmail("/email", ask.Email)...)
+	b.also(account.CheckPassword("/password", ask.Password)...)
+	if len(b.faults) > 0 {
+		return invalid(b.faults...)
+	}
+	if wait := s.attempts.signups.add(guesser(c.ClientIP())); wait > 0 {
+		return tooManyAttempts(wait)
+	}
+	ctx, cancel := bounded(c)
+	defer cancel()
+	u, err := s.deps.Accounts.Register(ctx, ask.Username, ask.Email, ask.Password)
+	if err != nil {
+		return err
+	}
+	token, err := s.signIn(c, u)
+	if err != nil {
+		return err
+	}
+	s.tell(c, http.StatusCreated, "registered", u, token)
+	return nil
+}
+
+type credentials struct {
+	Email    string `json:"email"`
+	Password string `json:"password"`
+}
+
+// login is POST /api/auth/login. What is missing is as wrong as anything else.
+func (s *Server) login(c *gin.Context) error {
+	var ask credentials
+	b, err := s.decodeLenient(c, &ask)
+	if err != nil {
+		return err
+	}
+	if len(b.faults) > 0 || ask.Email == "" || ask.Password == "" {
+		return account.ErrCredentials
+	}
+	forgive, wait := s.attempts.login(c.ClientIP(), ask.Email)
+	if wait > 0 {
+		return tooManyAttempts(wait)
+	}
+	ctx, cancel := bounded(c)
+	defer cancel()
+	u, err := s.deps.Accounts.Login(ctx, ask.Email, ask.Password)
+	if !errors.Is(err, account.ErrCredentials) {
+		forgive()
+	}
+	if err != nil {
+		return err
+	}
+	token, err := s.signIn(c, u)
+	if err != nil {
+		return err
+	}
+	s.tell(c, http.StatusOK, "signed_in", u, token)
+	return nil
+}
+
+// validate is GET /api/auth/validate: who is signed in. A token of the oldest format is replaced.
+func (s *Server) validate(c *gin.Context) error {
+	m, err := s.mustMember(c)
+	if err != nil {
+		return err
+	}
+	view := viewOf(m.user)
+	answer := accountAnswer{Success: true, User: &view}
+	if m.session.Legacy {
+		if answer.Token, err = s.signIn(c, m.user); err != nil {
+			return err
+		}
+	}
+	writeJSON(c, http.StatusOK, jsonType, answer)
+	return nil
+}
+
+// logout is POST /api/auth/logout: the token ends, or with everywhere all of the account. Whoever is not signed in is
+// answered the same.
+func (s *Server) logout(c *gin.Context) error {
+	var ask struct {
+		Everywhere bool `json:"everywhere"`
+	}
+	b, err := s.decodeOptional(c, &ask)
+	if err != nil {
+		return err
+	}
+	if len(b.faults) > 0 {
+		return invalid(b.faults...)
+	}
+	m, err := s.memberOf(c)
+	if p, ok := errors.AsType[*problem](err); err != nil && (!ok || p.code != codeToken) {
+		return err
+	}
+	if m != nil {
+		ctx, cancel := bounded(c)
+		defer cancel()
+		if err := s.deps.Accounts.SignOut(ctx, m.user, m.session, ask.Everywhere); err != nil && !errors.Is(err, account.ErrUnknown) {
+			return err
+		}
+	}
+	c.Writer.Header().Del("Set-Cookie")
+	c.Writer.Header().Del("WWW-Authenticate")
+	s.forgetMember(c)
+	s.tell(c, http.StatusOK, "signed_out", nil, "")
+	return nil
+}

@@ -1,0 +1,93 @@
+package server
+
+import (
+	"encoding/hex"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+)
+
+// attempts count what strangers may try at accounts. An attempt counts when it begins, so that many at once are many, and
+// is forgiven when it was none. Each process counts for itself.
+type attempts struct {
+	key []byte
+	// byAddress bounds wrong logins from one address, whatever the accounts.
+	byAddress *guesses
+	// byPair bounds those at one account from one network: it stops a guesser early and leaves the account's owner, who
+	// is elsewhere, alone.
+	byPair *guesses
+	// byAccount bounds those at one account from everywhere.
+	byAccount *guesses
+	// confirmations bound how often a signed-in caller may give a wrong password.
+	confirmations *guesses
+	// resets bound wrong tokens of password resets from one address.
+	resets *guesses
+	// letters bound the letters that one address may have sent, and lettersTo those that one account may be sent.
+	letters, lettersTo *guesses
+	// signups bound the accounts that one address may make.
+	signups *guesses
+}
+
+const (
+	guessesWindow = 5 * time.Minute
+	letterWindow  = time.Hour
+
+	maxPerAddress    = 30
+	maxPerPair       = 10
+	maxPerAccount    = 100
+	maxConfirmations = 10
+	maxResets        = 20
+	maxLetters       = 10
+	maxLettersTo     = 3
+)
+
+func newAttempts(key []byte, signups int, now func() time.Time) *attempts {
+	if signups == 0 {
+		signups = math.MaxInt
+	}
+	return &attempts{
+		key:           key,
+		byAddress:     newLimit(now, maxPerAddress, guessesWindow),
+		byPair:        newLimit(now, maxPerPair, guessesWindow),
+		byAccount:     newLimit(now, maxPerAccount, letterWindow),
+		confirmations: newLimit(now, maxConfirmations, guessesWindow),
+		resets:        newLimit(now, maxResets, guessesWindow),
+		letters:       newLimit(now, maxLetters, letterWindow),
+		lettersTo:     newLimit(now, maxLettersTo, letterWindow),
+		signups:       newLimit(now, signups, letterWindow),
+	}
+}
+
+// name is what stands for an e-mail address in the memory, so that a dump of it holds none.
+func (a *attempts) name(email string) string {
+	return hex.EncodeToString(sum(a.key, strings.ToLower(strings.TrimSpace(email)))[:16])
+}
+
+// login counts an attempt to sign in, before it is made, and returns for how long the caller has to wait, or how it is
+// forgiven. Whether the account exists makes no difference.
+func (a *attempts) login(address, email string) (forgive func(), wait time.Duration) {
+	who := a.name(email)
+	counts := []struct {
+		of  *guesses
+		who string
+	}{{a.byAddress, guesser(address)}, {a.byPair, who + " " + network(address)}, {a.byAccount, who}}
+	for _, count := range counts {
+		wait = max(wait, count.of.add(count.who))
+	}
+	return func() {
+		for _, count := range counts {
+			count.of.forgive(count.who)
+		}
+	}, wait
+}
+
+func tooManyAttempts(wait time.Duration) *problem {
+	seconds := int(math.Ceil(wait.Seconds()))
+	return &problem{code: codeTooManyAttempts, retryAfter: seconds, extra: map[string]any{"retry_after": seconds}}
+}
+
+func required(pointer string) job.FieldError {
+	return job.FieldError{Pointer: pointer, Code: "required"}
+}

@@ -1,0 +1,86 @@
+package server_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/text2image-audio/text2image-audio/api/server"
+)
+
+func TestPagesOfOtherOrigins(t *testing.T) {
+	t.Parallel()
+	trusting := setup(t, func(cfg *server.Config, _ *server.Deps) {
+		cfg.FrontendURLs, cfg.AllowedOrigins = []string{"https://One.example/app/"}, "https://two.example"
+	})
+	closed := setup(t)
+	for _, c := range []struct {
+		b       *bundle
+		origin  string
+		trusted bool
+	}{
+		{trusting, "https://one.example", true},
+		{trusting, "https://two.example", true},
+		{trusting, "https://three.example", false},
+		{trusting, "http://one.example", false},
+		{trusting, "https://one.example.evil", false},
+		{trusting, "null", false},
+		{closed, "https://one.example", false},
+		{closed, "null", false},
+	} {
+		origin := header("Origin", c.origin)
+		for path := range expectations() {
+			path = path[strings.IndexByte(path, ' ')+1:]
+			if !strings.HasPrefix(path, "/api/") {
+				continue
+			}
+			asked := c.b.request(t, http.MethodOptions, path, nil, origin, header("Access-Control-Request-Method", "POST"), header("Access-Control-Request-Headers", "authorization,content-type"))
+			h := asked.Header
+			if !c.trusted {
+				if asked.StatusCode != http.StatusForbidden || h.Get("Access-Control-Allow-Origin") != "" || h.Get("Access-Control-Allow-Credentials") != "" {
+					t.Errorf("%s asks for %s: %d %v", c.origin, path, asked.StatusCode, h)
+				}
+				continue
+			}
+			if asked.StatusCode != http.StatusNoContent || h.Get("Access-Control-Allow-Origin") != c.origin || h.Get("Access-Control-Allow-Credentials") != "true" ||
+				h.Get("Access-Control-Allow-Headers") != "authorization,content-type" || h.Get("Access-Control-Max-Age") != "86400" || !strings.Contains(h.Get("Vary"), "Origin") {
+				t.Errorf("%s asks for %s: %d %v", c.origin, path, asked.StatusCode, h)
+			}
+		}
+		read := c.b.request(t, http.MethodGet, "/api/models", nil, origin).expect(t, http.StatusOK)
+		exposed := read.Header.Get("Access-Control-Expose-Headers")
+		if (read.Header.Get("Access-Control-Allow-Origin") == c.origin) != c.trusted || (exposed != "") != c.trusted {
+			t.Errorf("%s reads: %v", c.origin, read.Header)
+		}
+		for _, name := range []string{"Location", "Retry-After", "RateLimit"} {
+			if c.trusted && !strings.Contains(exposed, name) {
+				t.Errorf("%s is not exposed", name)
+			}
+		}
+		// Errors can be read as well, and the page itself cannot.
+		lost := c.b.request(t, http.MethodGet, "/api/jobs/none", nil, origin).expect(t, http.StatusNotFound)
+		if (lost.Header.Get("Access-Control-Allow-Origin") != "") != c.trusted {
+			t.Errorf("%s reads an error: %v", c.origin, lost.Header)
+		}
+		if page := c.b.request(t, http.MethodGet, "/", nil, origin); page.Header.Get("Access-Control-Allow-Origin") != "" {
+			t.Errorf("%s reads the page", c.origin)
+		}
+		signedIn := c.b.request(t, http.MethodPost, "/api/auth/login", fields{"email": "a@b.c", "password": "x"}, origin)
+		if want := map[bool]int{true: http.StatusUnauthorized, false: http.StatusForbidden}[c.trusted]; signedIn.StatusCode != want {
+			t.Errorf("%s signs in: %d", c.origin, signedIn.StatusCode)
+		}
+	}
+	// Other OPTIONS are methods like any other.
+	trusting.request(t, http.MethodOptions, "/api/jobs", nil).expect(t, http.StatusMethodNotAllowed)
+}
+
+func TestMailInTheHealthCheck(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(_ *server.Config, deps *server.Deps) { deps.Recovery = noLetters(deps) })
+	r := b.health(t, http.StatusServiceUnavailable)
+	if status, details := r.check("mail"); status != "degraded" || details["reason"] != "mail_off" {
+		t.Errorf("mail: %s %v", status, details)
+	}
+	// Whoever asks is told the same.
+	b.auth(t, "forgot-password", fields{"email": annEmail}).expect(t, http.StatusOK)
+}

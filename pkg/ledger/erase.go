@@ -1,0 +1,70 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/store"
+)
+
+// erasePause lies between two looks at jobs that a worker is still settling.
+const erasePause = 50 * time.Millisecond
+
+// Erase removes everything of an owner: jobs, those that have not ended included, their results and media, and dead
+// letters. It may be repeated, and comes back when nothing is left or ctx ends. It costs a handful of requests for each
+// job.
+func (l *Ledger) Erase(ctx context.Context, owner string) error {
+	for {
+		left, err := l.eraseJobs(ctx, owner)
+		if err != nil {
+			return err
+		}
+		if left == 0 {
+			break
+		}
+		timer := time.NewTimer(erasePause)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return fmt.Errorf("erase an owner: %w", context.Cause(ctx))
+		}
+	}
+	// The letters come last: a job that was being settled may have left one.
+	return l.store.EachLetter(ctx, store.LetterFilter{Owner: owner}, 1, math.MaxUint64, func(letter *store.Letter) (bool, error) {
+		_, err := l.store.RemoveLetter(ctx, letter)
+		return err == nil, err
+	})
+}
+
+// eraseJobs ends and deletes every job of an owner, and returns how many could not be deleted yet.
+func (l *Ledger) eraseJobs(ctx context.Context, owner string) (left int, err error) {
+	queued, err := l.queue.OwnerIDs(ctx, owner)
+	if err != nil {
+		return 0, err
+	}
+	ended, err := l.store.OwnerIDs(ctx, owner)
+	if err != nil {
+		return 0, err
+	}
+	ids := append(queued, ended...)
+	slices.Sort(ids)
+	owners := []string{owner}
+	for _, id := range slices.Compact(ids) {
+		if _, err := l.Cancel(ctx, owners, id); err != nil && !errors.Is(err, ErrFinished) && !errors.Is(err, ErrNotFound) {
+			return 0, err
+		}
+		err := l.Delete(ctx, owners, id)
+		switch {
+		case errors.Is(err, ErrNotFinished):
+			left++
+		case err != nil && !errors.Is(err, ErrNotFound):
+			return 0, err
+		}
+	}
+	return left, nil
+}

@@ -1,0 +1,149 @@
+// Package mail sends letters over SMTP. It knows nothing of what they say, and puts neither an address nor a server's
+// answer, which may repeat one, into an error.
+package mail
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/mail"
+	"net/url"
+	"strconv"
+	"time"
+
+	gomail "github.com/wneessen/go-mail"
+
+	"github.com/text2image-audio/text2image-audio/pkg/env"
+)
+
+// Config holds the settings of mail.
+type Config struct {
+	URL  env.Secret `env:"SMTP_URL" doc:"Mail server: smtps://user:password@host:465, or smtp://user:password@host:587, which must offer STARTTLS unless it is on loopback. Empty sends no mail."`
+	From string     `env:"MAIL_FROM" doc:"Sender of mails, such as Text2Image Audio <noreply@example.org>; required with SMTP_URL."`
+	// Roots are the authorities that are trusted; those of the system when nil. For tests.
+	Roots *x509.CertPool `env:"-"`
+}
+
+// Validate reports every fault at once, each as a *env.Fault.
+func (c *Config) Validate() error {
+	if c.URL == "" {
+		return nil
+	}
+	var errs []error
+	if _, err := c.server(); err != nil {
+		errs = append(errs, err)
+	}
+	if _, err := mail.ParseAddress(c.From); err != nil {
+		errs = append(errs, &env.Fault{Name: "MAIL_FROM", Expected: "an address such as Text2Image Audio <noreply@example.org>, since SMTP_URL is set"})
+	}
+	return errors.Join(errs...)
+}
+
+// server returns the parts of SMTP_URL.
+func (c *Config) server() (*url.URL, error) {
+	u, err := url.Parse(c.URL.Reveal())
+	if err != nil || u.Hostname() == "" || (u.Scheme != "smtp" && u.Scheme != "smtps") || (u.Path != "" && u.Path != "/") || u.RawQuery != "" {
+		return nil, &env.Fault{Name: "SMTP_URL", Expected: "an address such as smtps://user:password@mail.example.org:465"}
+	}
+	return u, nil
+}
+
+// Letter is what is sent.
+type Letter struct{ To, Subject, Text string }
+
+// Sender sends letters. It may be used from any goroutine.
+type Sender struct {
+	host    string
+	options []gomail.Option
+	from    string
+}
+
+// sendTimeout bounds each step on the wire.
+const sendTimeout = 20 * time.Second
+
+// New returns a sender. It fails when the settings cannot be used, and does not connect.
+func New(cfg Config) (*Sender, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	u, err := cfg.server()
+	if err != nil {
+		return nil, err
+	}
+	host, policy := u.Hostname(), gomail.TLSMandatory
+	port := 587
+	s := &Sender{host: host, from: cfg.From}
+	s.options = []gomail.Option{
+		gomail.WithTimeout(sendTimeout),
+		gomail.WithTLSConfig(&tls.Config{ServerName: host, MinVersion: tls.VersionTLS12, RootCAs: cfg.Roots}),
+	}
+	if u.Scheme == "smtps" {
+		port = 465
+		s.options = append(s.options, gomail.WithSSL())
+	} else if loopback(host) {
+		policy = gomail.TLSOpportunistic
+	}
+	if given := u.Port(); given != "" {
+		if port, err = strconv.Atoi(given); err != nil {
+			return nil, &env.Fault{Name: "SMTP_URL", Expected: "a port that is a number"}
+		}
+	}
+	s.options = append(s.options, gomail.WithTLSPolicy(policy), gomail.WithPort(port))
+	if u.User != nil {
+		password, _ := u.User.Password()
+		s.options = append(s.options, gomail.WithSMTPAuth(gomail.SMTPAuthAutoDiscover), gomail.WithUsername(u.User.Username()), gomail.WithPassword(password))
+	}
+	if _, err := gomail.NewClient(host, s.options...); err != nil {
+		return nil, &env.Fault{Name: "SMTP_URL", Expected: "an address such as smtps://user:password@mail.example.org:465"}
+	}
+	return s, nil
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || (ip != nil && ip.IsLoopback())
+}
+
+// Error is why a letter could not be handed over. It names nobody.
+type Error struct {
+	// Step is what failed: address, connect, or a step of SMTP.
+	Step string
+	// Code is the server's, 0 when it did not come to that.
+	Code int
+}
+
+// Error returns the step and the code.
+func (e *Error) Error() string {
+	if e.Code == 0 {
+		return "send mail: " + e.Step
+	}
+	return fmt.Sprintf("send mail: %s, the server says %d", e.Step, e.Code)
+}
+
+// Send hands a letter over to the server. It fails with an *Error. It costs a connection of its own.
+func (s *Sender) Send(ctx context.Context, l Letter) error {
+	m := gomail.NewMsg()
+	if err := errors.Join(m.From(s.from), m.To(l.To)); err != nil {
+		return &Error{Step: "address"}
+	}
+	m.Subject(l.Subject)
+	m.SetDate()
+	m.SetMessageID()
+	m.SetGenHeader("Auto-Submitted", "auto-generated")
+	m.SetBodyString(gomail.TypeTextPlain, l.Text)
+	client, err := gomail.NewClient(s.host, s.options...)
+	if err != nil {
+		return &Error{Step: "settings"}
+	}
+	err = client.DialAndSendWithContext(ctx, m)
+	if err == nil {
+		return nil
+	}
+	if refused, ok := errors.AsType[*gomail.SendError](err); ok {
+		return &Error{Step: refused.Reason.String(), Code: refused.ErrorCode()}
+	}
+	return &Error{Step: "connect"}
+}

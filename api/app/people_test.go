@@ -77,7 +77,9 @@ func postOffice(t *testing.T) *letterbox {
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(listener) }()
 	t.Cleanup(func() {
-		if err := errors.Join(srv.Close(), <-served); err != nil && !errors.Is(err, smtp.ErrServerClosed) {
+		// The listener by itself as well: the server may not have begun to serve.
+		_, _ = srv.Close(), listener.Close()
+		if err := <-served; err != nil && !errors.Is(err, smtp.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
 			t.Error(err)
 		}
 	})

@@ -1,0 +1,158 @@
+package mail_test
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/emersion/go-sasl"
+	"github.com/emersion/go-smtp"
+	"go.uber.org/goleak"
+
+	"github.com/text2image-audio/text2image-audio/pkg/env"
+	"github.com/text2image-audio/text2image-audio/pkg/mail"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const password = "s3cr3t canary"
+
+// server is a real mail server that wants a password.
+type server struct{ got chan string }
+
+func (s server) NewSession(*smtp.Conn) (smtp.Session, error) { return &session{got: s.got}, nil }
+
+type session struct {
+	got  chan string
+	auth bool
+}
+
+func (s *session) AuthMechanisms() []string { return []string{sasl.Plain} }
+
+func (s *session) Auth(string) (sasl.Server, error) {
+	return sasl.NewPlainServer(func(_, user, given string) error {
+		if s.auth = user == "me" && given == password; !s.auth {
+			return errors.New("no entry for " + user)
+		}
+		return nil
+	}), nil
+}
+
+func (s *session) Mail(string, *smtp.MailOptions) error {
+	if !s.auth {
+		return smtp.ErrAuthRequired
+	}
+	return nil
+}
+
+func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
+	if strings.HasPrefix(to, "refused") {
+		return &smtp.SMTPError{Code: 550, Message: to + " is unknown"}
+	}
+	return nil
+}
+
+func (s *session) Data(r io.Reader) error {
+	data, err := io.ReadAll(r)
+	s.got <- string(data)
+	return err
+}
+
+func (s *session) Reset()        {}
+func (s *session) Logout() error { return nil }
+
+// certificate returns a certificate for 127.0.0.1 and the pool that trusts it.
+func certificate() (tls.Certificate, *x509.CertPool) {
+	ts := httptest.NewTLSServer(nil)
+	defer ts.Close()
+	pool := x509.NewCertPool()
+	pool.AddCert(ts.Certificate())
+	return ts.TLS.Certificates[0], pool
+}
+
+// start starts a server: plain, with STARTTLS, or in TLS from the first byte.
+func start(t *testing.T, how string, cert tls.Certificate) (port string, got chan string) {
+	t.Helper()
+	got = make(chan string, 1)
+	srv := smtp.NewServer(server{got})
+	srv.Domain, srv.AllowInsecureAuth = "localhost", true
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, err = net.SplitHostPort(listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings := &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
+	switch how {
+	case "starttls":
+		srv.TLSConfig = settings
+	case "tls":
+		listener = tls.NewListener(listener, settings)
+	}
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(listener) }()
+	t.Cleanup(func() {
+		// The listener by itself as well: the server may not have begun to serve.
+		_, _ = srv.Close(), listener.Close()
+		if err := <-served; err != nil && !errors.Is(err, smtp.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
+			t.Error(err)
+		}
+	})
+	return port, got
+}
+
+func TestSend(t *testing.T) {
+	t.Parallel()
+	cert, trusted := certificate()
+	const me, to = "me:s3cr3t%20canary@127.0.0.1", "ann@example.org"
+	for name, c := range map[string]struct {
+		server, scheme, who, to string
+		roots                   *x509.CertPool
+		want                    string
+	}{
+		"STARTTLS":                       {"starttls", "smtp", me, to, trusted, ""},
+		"TLS":                            {"tls", "smtps", me, to, trusted, ""},
+		"wrong password":                 {"starttls", "smtp", "me:wrong@127.0.0.1", to, trusted, "connect"},
+		"no password where one is asked": {"starttls", "smtp", "127.0.0.1", to, trusted, "502"},
+		"refused":                        {"starttls", "smtp", me, "refused@example.org", trusted, "550"},
+		"no address":                     {"starttls", "smtp", me, "x\r\nBcc: a@b.c", trusted, "address"},
+		"unknown authority":              {"starttls", "smtp", me, to, x509.NewCertPool(), "connect"},
+		"unknown authority, TLS":         {"tls", "smtps", me, to, x509.NewCertPool(), "connect"},
+		"no TLS there":                   {"plain", "smtps", me, to, trusted, "connect"},
+		// A password never goes unprotected, not even to this machine.
+		"no STARTTLS there": {"plain", "smtp", me, to, trusted, "connect"},
+		// Any other name than that of this machine is one of a server that must protect what it is given.
+		"no STARTTLS elsewhere": {"plain", "smtp", "localhost.", to, trusted, "connect"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			port, got := start(t, c.server, cert)
+			s, err := mail.New(mail.Config{URL: env.Secret(c.scheme + "://" + c.who + ":" + port), From: "Us <us@example.org>", Roots: c.roots})
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = s.Send(t.Context(), mail.Letter{To: c.to, Subject: "您好", Text: "a text\n.\nto its end"})
+			if said := fmt.Sprint(err); (c.want == "") != (err == nil) || !strings.Contains(said, c.want) || strings.Contains(said, "example.org") || strings.Contains(said, "canary") {
+				t.Fatalf("%v, want %q", err, c.want)
+			}
+			select {
+			case data := <-got:
+				if c.want != "" || !strings.Contains(data, "us@example.org") || !strings.Contains(data, "to its end") {
+					t.Errorf("the server got %s", data)
+				}
+			default:
+				if c.want == "" {
+					t.Error("the server got nothing")
+				}
+			}
+		})
+	}
+}

@@ -56,6 +56,7 @@ async function call(method, path, { body, headers = {}, signal } = {}) {
   } catch {
     // A proxy's page; the status says enough.
   }
+  if (answer?.code === 'invalid_token') dispatchEvent(new Event('signed-out'));
   if (!response.ok) throw new Problem(response.status, answer ?? {}, Number(response.headers.get('Retry-After')) || 0);
   if (answer === null && response.status !== 204) throw new Problem(0);
   return answer;
@@ -82,6 +83,12 @@ export const retry = (job, key) => call('POST', `${job.links.self}/retry`, { hea
 
 /** remove deletes a job that has ended. */
 export const remove = (job) => call('DELETE', job.links.self);
+
+/** whoami returns who is signed in; it fails with status 401 when nobody is. */
+export const whoami = () => call('GET', '/api/auth/validate');
+
+/** auth sends a form of the account. */
+export const auth = (route, body) => call('POST', `/api/auth/${route}`, { body });
 
 /** newKey returns a random idempotency key. randomUUID is missing on pages that are served without TLS. */
 export function newKey() {

@@ -1,4 +1,5 @@
 // The page as a whole: makes the parts and joins them.
+import { Account } from './account.js';
 import { Problem, newKey } from './api.js';
 import { fillChoices } from './choices.js';
 import { byId } from './dom.js';
@@ -101,4 +102,8 @@ onLanguage(() => {
   showLink(linkState.dataset.state);
 });
 
+// A token that ended is forgotten with the answer that says so: after a reload this browser is a guest.
+addEventListener('signed-out', () => location.assign('/'));
+
+new Account().start();
 new Live(jobs, showLink, notice).start();

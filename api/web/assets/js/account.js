@@ -1,0 +1,143 @@
+// The account: signing up, in and out, a forgotten password, and what its owner may change. The token lies in a cookie
+// that no script can read; this module only knows who is signed in.
+import { Problem, auth, whoami } from './api.js';
+import { byId } from './dom.js';
+import { clearFault, controls, showFault } from './fields.js';
+import { onLanguage, t } from './i18n.js';
+import { write } from './storage.js';
+
+const views = ['signin', 'signup', 'forgot', 'reset', 'profile'];
+// Other tabs hear of a change by this key.
+const changed = 'account_changed';
+
+/** Account is the button in the bar and its dialog. */
+export class Account {
+  #dialog = byId('account');
+  #button = byId('account-open');
+  #said = byId('account-said');
+  #user = null;
+  #token = '';
+  #busy = false;
+
+  /** start finds out who is signed in, and opens the dialog for whoever follows the link of a letter. */
+  async start() {
+    this.#button.addEventListener('click', () => this.#open(this.#user ? 'profile' : 'signin'));
+    byId('account-close').addEventListener('click', () => this.#dialog.close());
+    this.#dialog.addEventListener('close', () => this.#clear());
+    for (const way of this.#dialog.querySelectorAll('[data-view]')) {
+      way.addEventListener('click', () => this.#show(way.dataset.view));
+    }
+    for (const form of this.#dialog.querySelectorAll('form')) {
+      form.addEventListener('submit', (event) => {
+        event.preventDefault();
+        this.#submit(form);
+      });
+      form.addEventListener('input', ({ target }) => clearFault(form, target));
+    }
+    addEventListener('storage', ({ key }) => {
+      if (key === changed) location.reload();
+    });
+    onLanguage(() => this.#name());
+    this.#takeToken();
+    try {
+      this.#user = (await whoami()).user;
+    } catch (trouble) {
+      if (!(trouble instanceof Problem)) throw trouble;
+    }
+    this.#name();
+  }
+
+  // The token leaves the address at once, and with it the history.
+  #takeToken() {
+    if (location.pathname !== '/reset-password') return;
+    this.#token = new URLSearchParams(location.search).get('token') ?? '';
+    history.replaceState(null, '', '/');
+    this.#open('reset');
+  }
+
+  #name() {
+    this.#button.textContent = this.#user ? this.#user.username : t('account.signin');
+    byId('account-who').textContent = this.#user ? `${this.#user.username} · ${this.#user.email}` : '';
+  }
+
+  #open(view) {
+    this.#show(view);
+    this.#dialog.showModal();
+    byId(`account-${view}`).querySelector('input')?.focus();
+  }
+
+  #show(view) {
+    this.#said.textContent = '';
+    for (const name of views) byId(`account-${name}`).hidden = name !== view;
+    const title = byId('account-title');
+    title.dataset.i18n = `title.${view}`;
+    title.textContent = t(`title.${view}`);
+    if (view !== 'profile') return;
+    byId('rename-username').value = this.#user.username;
+    byId('change-password').hidden = !this.#user.hasPassword;
+    byId('delete-password').disabled = !this.#user.hasPassword;
+  }
+
+  // Passwords stay no longer than the dialog.
+  #clear() {
+    for (const form of this.#dialog.querySelectorAll('form')) {
+      for (const control of controls(form)) clearFault(form, control);
+      form.querySelector('.alert').textContent = '';
+      form.reset();
+    }
+  }
+
+  async #submit(form) {
+    if (this.#busy) return;
+    const alert = form.querySelector('.alert');
+    alert.textContent = '';
+    const body = {};
+    for (const control of controls(form)) {
+      clearFault(form, control);
+      if (control.type === 'checkbox') body[control.name] = control.checked;
+      else body[control.name] = control.value;
+    }
+    if (form.dataset.route === 'reset-password') body.token = this.#token;
+    this.#setBusy(form, true);
+    try {
+      this.#done(form.dataset.route, await auth(form.dataset.route, body));
+    } catch (trouble) {
+      if (!(trouble instanceof Problem)) throw trouble;
+      const elsewhere = trouble.errors.filter(({ pointer, detail }) => !showFault(form, pointer, detail));
+      if (elsewhere.length > 0 || trouble.errors.length === 0) alert.textContent = trouble.sentence;
+      form.querySelector('[aria-invalid="true"]')?.focus();
+    } finally {
+      this.#setBusy(form, false);
+    }
+  }
+
+  #done(route, answer) {
+    switch (route) {
+      case 'login':
+      case 'register':
+      case 'logout':
+      case 'delete-account':
+        // Everything on the page is somebody else's now; drafts are remembered.
+        write(changed, String(Date.now()));
+        location.assign('/');
+        return;
+      case 'reset-password':
+        this.#token = '';
+        this.#show('signin');
+        break;
+      case 'change-password':
+      case 'profile':
+        this.#user = answer.user;
+        this.#name();
+        for (const field of this.#dialog.querySelectorAll('input[type="password"]')) field.value = '';
+        break;
+      default:
+    }
+    this.#said.textContent = answer.message;
+  }
+
+  #setBusy(form, busy) {
+    this.#busy = busy;
+    form.querySelector('[type="submit"]').setAttribute('aria-disabled', String(busy));
+  }
+}

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 )
 
 const operatorsKey = "the operator's own"
@@ -33,6 +34,12 @@ func (p *program) bury(t *testing.T, jobs int) []string {
 		}
 		if v.Status != "failed" {
 			t.Fatalf("%+v", v)
+		}
+		// The letter follows the record.
+		for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
+			if exit, _, _ := p.command(t, "dead", "show", v.ID); exit == 0 {
+				break
+			}
 		}
 		ids = append(ids, v.ID)
 	}

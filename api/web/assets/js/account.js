@@ -4,11 +4,13 @@ import { Problem, auth, whoami } from './api.js';
 import { byId } from './dom.js';
 import { clearFault, controls, showFault } from './fields.js';
 import { onLanguage, t } from './i18n.js';
-import { write } from './storage.js';
+import { read, write } from './storage.js';
 
 const views = ['signin', 'signup', 'forgot', 'reset', 'profile'];
 // Other tabs hear of a change by this key.
 const changed = 'account_changed';
+// This browser has signed in under this key; whether that still holds the API knows.
+const member = 'account_member';
 
 /** Account is the button in the bar and its dialog. */
 export class Account {
@@ -39,12 +41,18 @@ export class Account {
     });
     onLanguage(() => this.#name());
     this.#takeToken();
+    // Somebody who has never signed in here need not be asked for; the cookie itself cannot be seen.
+    if (read(member) !== null) await this.#recognise();
+    this.#name();
+  }
+
+  async #recognise() {
     try {
       this.#user = (await whoami()).user;
     } catch (trouble) {
       if (!(trouble instanceof Problem)) throw trouble;
+      if (trouble.status === 401) write(member, null);
     }
-    this.#name();
   }
 
   // The token leaves the address at once, and with it the history.
@@ -118,6 +126,7 @@ export class Account {
       case 'logout':
       case 'delete-account':
         // Everything on the page is somebody else's now; drafts are remembered.
+        write(member, route === 'login' || route === 'register' ? '1' : null);
         write(changed, String(Date.now()));
         location.assign('/');
         return;

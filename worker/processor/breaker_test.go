@@ -409,3 +409,23 @@ func TestOperatorPausesAKind(t *testing.T) {
 		t.Errorf("record is %+v", record)
 	}
 }
+
+// The worker that was told to wait waits from that moment on, although nobody has stored it yet.
+func TestToldWorkerHeedsAtOnce(t *testing.T) {
+	t.Parallel()
+	const asked = 700 * time.Millisecond
+	r := newRig(t)
+	g := newFake(succeed)
+	w := r.start(g)
+	told := time.Now()
+	w.Heed(upstream.PollinationsImage, asked)
+	if record := r.settled(r.submit(job.KindImage)); record.Status != job.StatusSucceeded || record.Failures != 0 {
+		t.Errorf("record is %+v", record)
+	}
+	if after := g.wait(t, 1)[0].at.Sub(told); after < asked {
+		t.Errorf("called after %s, although told to wait for %s", after, asked)
+	}
+	if c := r.circuit(upstream.PollinationsImage); c.Trips != 0 {
+		t.Errorf("the circuit is %+v", c)
+	}
+}

@@ -43,3 +43,6 @@ func Written(soFar string, expected int) int { return written(soFar, expected) }
 
 // UsualTranslation lets tests see how long a translation is expected to be.
 func UsualTranslation(text string) int { return usualTranslation(text) }
+
+// Heed makes the worker leave an upstream alone as if it had just been told to, before anybody else knows.
+func (p *Processor) Heed(name string, pause time.Duration) { p.breaker.heed(name, pause) }

@@ -14,6 +14,13 @@ import (
 // deadLetterAge is how long a dead letter is kept.
 const deadLetterAge = 14 * 24 * time.Hour
 
+const (
+	// usageAge is how long the counter of a day is kept, longer than the day in any case.
+	usageAge = 48 * time.Hour
+	// usageMinuteAge is the same for the counter of a minute.
+	usageMinuteAge = 5 * time.Minute
+)
+
 // maxWaiting is how many free slots, of all workers together, may wait at one lane.
 const maxWaiting = 16384
 
@@ -116,6 +123,32 @@ func streams(cfg Config) []jetstream.StreamConfig {
 			MaxMsgsPerSubject: 1,
 			Replicas:          cfg.Replicas,
 			AllowDirect:       true,
+		},
+		{
+			Name:        StreamUsage,
+			Description: "What is taken of quotas in a day, and which jobs were given back.",
+			Subjects:    []string{UsageSubject(UsageDay, "*", "*"), RefundSubject("*")},
+			Storage:     jetstream.FileStorage,
+			MaxAge:      usageAge,
+			// The last message of a counter holds its value.
+			MaxMsgsPerSubject: 1,
+			Replicas:          cfg.Replicas,
+			AllowDirect:       true,
+			AllowMsgCounter:   true,
+			// A job is given back and marked as such in one write.
+			AllowAtomicPublish: true,
+		},
+		{
+			Name:        StreamUsageMinute,
+			Description: "What is taken of quotas in a minute. Its loss harms nothing.",
+			Subjects:    []string{UsageSubject(UsageMinute, "*", "*")},
+			// A disk would be written to for nothing: the minute is over before NATS is back.
+			Storage:           jetstream.MemoryStorage,
+			MaxAge:            usageMinuteAge,
+			MaxMsgsPerSubject: 1,
+			Replicas:          cfg.Replicas,
+			AllowDirect:       true,
+			AllowMsgCounter:   true,
 		},
 	}
 }

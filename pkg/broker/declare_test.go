@@ -2,6 +2,7 @@ package broker_test
 
 import (
 	"errors"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -39,6 +40,8 @@ func TestStreams(t *testing.T) {
 		maxAge      time.Duration
 		republish   jetstream.RePublish
 		messageTTLs bool
+		counter     bool
+		atomic      bool
 	}
 	for name, want := range map[string]facts{
 		broker.StreamJobs: {
@@ -72,14 +75,19 @@ func TestStreams(t *testing.T) {
 			subject: "$KV.RESET_TOKENS.>", storage: jetstream.FileStorage, discard: jetstream.DiscardNew, maxMsgs: -1, perSubject: 1,
 			messageTTLs: true,
 		},
+		broker.StreamUsage: {
+			subject: "usage.day.*.* usage.refund.*", storage: jetstream.FileStorage, maxMsgs: -1, perSubject: 1, maxAge: 48 * time.Hour,
+			counter: true, atomic: true,
+		},
+		broker.StreamUsageMinute: {
+			subject: "usage.minute.*.*", storage: jetstream.MemoryStorage, maxMsgs: -1, perSubject: 1, maxAge: 5 * time.Minute, counter: true,
+		},
 	} {
 		c := streamConfig(t, b, name)
 		got := facts{
 			storage: c.Storage, retention: c.Retention, discard: c.Discard, maxMsgs: c.MaxMsgs,
 			perSubject: c.MaxMsgsPerSubject, maxAge: c.MaxAge, messageTTLs: c.AllowMsgTTL,
-		}
-		if len(c.Subjects) == 1 {
-			got.subject = c.Subjects[0]
+			counter: c.AllowMsgCounter, atomic: c.AllowAtomicPublish, subject: strings.Join(c.Subjects, " "),
 		}
 		if c.RePublish != nil {
 			got.republish = *c.RePublish

@@ -192,7 +192,9 @@ func (b *Broker) survey(ctx context.Context) (survey, error) {
 	ctx, cancel := context.WithTimeout(ctx, tryTimeout)
 	defer cancel()
 	seen := survey{born: make(map[string]time.Time)}
-	for _, name := range []string{StreamJobs, StreamDead, ProgressStream, ResultsStream, ControlStream, UsersStream, ResetsStream} {
+	for _, name := range []string{
+		StreamJobs, StreamDead, ProgressStream, ResultsStream, ControlStream, UsersStream, ResetsStream, StreamUsage, StreamUsageMinute,
+	} {
 		stream, err := b.js.Stream(ctx, name)
 		switch {
 		case errors.Is(err, jetstream.ErrStreamNotFound):
@@ -230,7 +232,7 @@ func consumerNames(ctx context.Context, stream jetstream.Stream) ([]string, erro
 	return names, nil
 }
 
-// lost names the streams on the disk that are not the ones of before.
+// lost names the streams on the disk that are not the ones of before. What was taken of quotas is no loss to anybody.
 func (b *Broker) lost(seen survey) []string {
 	var names []string
 	for _, name := range []string{StreamJobs, StreamDead, ResultsStream, ControlStream, UsersStream, ResetsStream} {

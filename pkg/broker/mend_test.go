@@ -23,6 +23,7 @@ func everything(t *testing.T, b *broker.Broker) {
 	for _, name := range []string{
 		broker.StreamJobs, broker.StreamDead, broker.ProgressStream, broker.ResultsStream, broker.ControlStream,
 		broker.UsersStream, broker.ResetsStream,
+		broker.StreamUsage, broker.StreamUsageMinute,
 	} {
 		streamConfig(t, b, name)
 	}
@@ -122,6 +123,8 @@ func TestWhatWasDeletedIsDeclaredAgain(t *testing.T) {
 		"consumer": {func(js jetstream.JetStream) error {
 			return js.DeleteConsumer(t.Context(), broker.StreamJobs, broker.ConsumerName(job.KindAudio, job.LaneGuest))
 		}, saysAgain},
+		"minutes": {func(js jetstream.JetStream) error { return js.DeleteStream(t.Context(), broker.StreamUsageMinute) }, saysAgain},
+		"days":    {func(js jetstream.JetStream) error { return js.DeleteStream(t.Context(), broker.StreamUsage) }, saysAgain},
 		"jobs":    {func(js jetstream.JetStream) error { return js.DeleteStream(t.Context(), broker.StreamJobs) }, saysLost},
 		"results": {func(js jetstream.JetStream) error { return js.DeleteStream(t.Context(), broker.ResultsStream) }, saysLost},
 		"users":   {func(js jetstream.JetStream) error { return js.DeleteStream(t.Context(), broker.UsersStream) }, saysLost},

@@ -17,6 +17,10 @@ const (
 	BucketUsers    = "USERS"
 	BucketResets   = "RESET_TOKENS"
 
+	// StreamUsage counts what is taken of a quota in a day, StreamUsageMinute in a minute.
+	StreamUsage       = "USAGE"
+	StreamUsageMinute = "USAGE_MINUTE"
+
 	// A bucket's stream is called KV_ and its name.
 	bucketStream = "KV_"
 )
@@ -195,3 +199,25 @@ func UsersSubject() string { return kvSubject(BucketUsers, "*") }
 func ResetSubject(key string) string { return kvSubject(BucketResets, key) }
 
 func kvSubject(bucket, key string) string { return "$KV." + bucket + "." + key }
+
+// The windows of a quota.
+const (
+	UsageDay    = "day"
+	UsageMinute = "minute"
+)
+
+// UsageStream is the stream that counts a window of a quota.
+func UsageStream(window string) string {
+	if window == UsageMinute {
+		return StreamUsageMinute
+	}
+	return StreamUsage
+}
+
+// UsageSubject is the counter of what somebody has taken of a quota; bucket is the minute or the day.
+func UsageSubject(window, who, bucket string) string {
+	return "usage." + window + "." + who + "." + bucket
+}
+
+// RefundSubject is where it is marked that a job was given back.
+func RefundSubject(id string) string { return "usage.refund." + id }

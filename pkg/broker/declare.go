@@ -127,7 +127,7 @@ func streams(cfg Config) []jetstream.StreamConfig {
 		{
 			Name:        StreamUsage,
 			Description: "What is taken of quotas in a day, and which jobs were given back.",
-			Subjects:    []string{UsageSubject(UsageDay, "*", "*"), RefundSubject("*")},
+			Subjects:    []string{UsageSubject(UsageDay, "*", "*"), "usage.refund.*.*"},
 			Storage:     jetstream.FileStorage,
 			MaxAge:      usageAge,
 			// The last message of a counter holds its value.

@@ -76,7 +76,7 @@ func TestStreams(t *testing.T) {
 			messageTTLs: true,
 		},
 		broker.StreamUsage: {
-			subject: "usage.day.*.* usage.refund.*", storage: jetstream.FileStorage, maxMsgs: -1, perSubject: 1, maxAge: 48 * time.Hour,
+			subject: "usage.day.*.* usage.refund.*.*", storage: jetstream.FileStorage, maxMsgs: -1, perSubject: 1, maxAge: 48 * time.Hour,
 			counter: true, atomic: true,
 		},
 		broker.StreamUsageMinute: {

@@ -3,6 +3,7 @@ package broker
 import (
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
@@ -219,5 +220,8 @@ func UsageSubject(window, who, bucket string) string {
 	return "usage." + window + "." + who + "." + bucket
 }
 
-// RefundSubject is where it is marked that a job was given back.
-func RefundSubject(id string) string { return "usage.refund." + id }
+// RefundSubject is where it is marked that a job was given back. A deleted job's id may be used again, and then the time
+// tells the two apart.
+func RefundSubject(id string, created time.Time) string {
+	return "usage.refund." + id + "." + strconv.FormatInt(created.UnixMilli(), 10)
+}

@@ -2,6 +2,7 @@ package broker_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 
@@ -44,7 +45,7 @@ func TestNames(t *testing.T) {
 		broker.UsageSubject(broker.UsageDay, "w", "b"):              "usage.day.w.b",
 		broker.UsageStream(broker.UsageDay):                         "USAGE",
 		broker.UsageStream(broker.UsageMinute):                      "USAGE_MINUTE",
-		broker.RefundSubject("j"):                                   "usage.refund.j",
+		broker.RefundSubject("j", time.UnixMilli(7)):                "usage.refund.j.7",
 		broker.ResultsStream:                                        "KV_RESULTS",
 		broker.ProgressStream:                                       "KV_PROGRESS",
 		broker.ControlStream:                                        "KV_CONTROL",

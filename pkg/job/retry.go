@@ -12,10 +12,10 @@ import (
 func (s *Spec) Allowance() time.Duration { return s.Deadline.Sub(s.CreatedAt.Time) }
 
 // Again returns a new job that asks for the same as s, for the same owner and with the same time to spare. The seed
-// stays too: an upstream that has the picture by now answers with it.
+// stays too: an upstream that has the picture by now answers with it. The new job is charged to nobody.
 func (s *Spec) Again(id string, created time.Time) *Spec {
 	again := *s
-	again.ID, again.RetriedFrom = id, s.ID
+	again.ID, again.RetriedFrom, again.Charge = id, s.ID, nil
 	again.CreatedAt, again.Deadline = At(created), At(created.Add(s.Allowance()))
 	return &again
 }

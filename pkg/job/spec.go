@@ -32,6 +32,8 @@ type Spec struct {
 	RetriedFrom string `json:"retried_from,omitempty"`
 	// RequestID is of the HTTP request that submitted the job, so that the worker's log lines can be found with it.
 	RequestID string `json:"request_id,omitempty"`
+	// Charge is nil when the job was not charged.
+	Charge *Charge `json:"charge,omitempty"`
 }
 
 // Expired reports whether the job's deadline has passed.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/quota"
 )
 
 // PutDead stores a dead letter. Storing a job's letter again replaces it, so the step can be repeated.
@@ -28,13 +29,20 @@ func (s *Store) putDead(ctx context.Context, d *job.DeadLetter, opts ...jetstrea
 	return nil
 }
 
-// FollowUp takes the steps that follow a terminal record: a failed job gets its dead letter. Each step can be repeated
-// by whoever finds the record. detail is what the upstream said, for the operator; who does not know it leaves a letter
+// FollowUp takes the steps that follow a terminal record: a failed job gets its dead letter, and what was charged for
+// nothing is given back. Each step can be repeated by whoever finds the record. detail is what the upstream said, for the operator; who does not know it leaves a letter
 // that is there as it is.
 func (s *Store) FollowUp(ctx context.Context, r *job.Record, detail string) error {
-	if r.Status != job.StatusFailed {
-		return nil
+	if r.Status == job.StatusFailed {
+		if err := s.bury(ctx, r, detail); err != nil {
+			return err
+		}
 	}
+	return quota.Refund(ctx, s.js, r)
+}
+
+// bury puts a failed job among the dead letters.
+func (s *Store) bury(ctx context.Context, r *job.Record, detail string) error {
 	letter := &job.DeadLetter{
 		Spec: r.Spec, Attempt: r.Attempt, FailedAt: r.FinishedAt, Error: r.Error, Detail: detail, Counts: r.Counts,
 	}

@@ -1,0 +1,110 @@
+package job_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+)
+
+// ownFaults are the codes that are the fault of who asked; all others are not.
+func ownFaults() map[string]bool {
+	return map[string]bool{job.CodeModerated: true, job.CodeRejected: true, job.CodeReference: true}
+}
+
+// chargedEnd is a job for four pictures that was charged and has ended.
+func chargedEnd(status job.Status, e *job.Error) *job.Record {
+	spec := imageSpec()
+	spec.Input = &job.ImageInput{Prompt: "p", N: ptr(4)}
+	spec.Charge = &job.Charge{Who: "w", Day: job.DayOf(moment()), Units: spec.Units()}
+	return &job.Record{Status: status, Spec: spec, Attempt: 1, FinishedAt: job.At(moment().Add(time.Minute)), Error: e}
+}
+
+func TestUnits(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		spec *job.Spec
+		want int
+	}{
+		{specOf(job.KindImage, &job.ImageInput{}), 1},
+		{specOf(job.KindImage, &job.ImageInput{N: ptr(4)}), 4},
+		{audioSpec(), 1},
+		{textSpec(job.KindPrompt), 1},
+		{textSpec(job.KindTranslation), 1},
+	} {
+		if got := c.spec.Units(); got != c.want {
+			t.Errorf("%s: %d units, want %d", c.spec.Kind, got, c.want)
+		}
+	}
+}
+
+// TestGivesBack goes through every end of a job.
+func TestGivesBack(t *testing.T) {
+	t.Parallel()
+	for _, code := range job.FailureCodes() {
+		own := ownFaults()[code]
+		want := 4
+		if own {
+			want = 0
+		}
+		if got := chargedEnd(job.StatusFailed, job.NewError(code, 0)).GivesBack(); got != want {
+			t.Errorf("failed with %s: %d given back, want %d", code, got, want)
+		}
+		partial := chargedEnd(job.StatusSucceeded, nil)
+		for i := range 3 {
+			partial.Result = &job.Result{Missing: append(missing(partial), job.Missing{Index: i, Error: *job.NewError(code, 0)})}
+		}
+		if want = 3; own {
+			want = 0
+		}
+		if got := partial.GivesBack(); got != want {
+			t.Errorf("three missing with %s: %d given back, want %d", code, got, want)
+		}
+	}
+	short := func(change func(*job.Record)) *job.Record {
+		r := chargedEnd(job.StatusFailed, job.NewError(job.CodeDeadline, 0))
+		r.Spec.Deadline = job.At(r.Spec.CreatedAt.Add(time.Second))
+		change(r)
+		return r
+	}
+	for name, c := range map[string]struct {
+		record *job.Record
+		want   int
+	}{
+		"canceled":                    {chargedEnd(job.StatusCanceled, nil), 0},
+		"succeeded":                   {chargedEnd(job.StatusSucceeded, nil), 0},
+		"short deadline":              {short(func(*job.Record) {}), 0},
+		"short deadline, not begun":   {short(func(r *job.Record) { r.Attempt = 0 }), 4},
+		"short deadline, other cause": {short(func(r *job.Record) { r.Error.Cause = job.CodeThrottled }), 4},
+		"the day is over":             {short(func(r *job.Record) { r.Attempt, r.FinishedAt = 0, job.At(moment().Add(24*time.Hour)) }), 0},
+		"not charged":                 {short(func(r *job.Record) { r.Attempt, r.Spec.Charge = 0, nil }), 0},
+		"failed without an error":     {chargedEnd(job.StatusFailed, nil), 4},
+	} {
+		if got := c.record.GivesBack(); got != c.want {
+			t.Errorf("%s: %d given back, want %d", name, got, c.want)
+		}
+	}
+}
+
+func missing(r *job.Record) []job.Missing {
+	if r.Result == nil {
+		return nil
+	}
+	return r.Result.Missing
+}
+
+func TestDayOf(t *testing.T) {
+	t.Parallel()
+	east := time.FixedZone("east", 8*60*60)
+	if got := job.DayOf(time.Date(2026, time.March, 5, 7, 59, 59, 0, east)); got != "20260304" {
+		t.Errorf("%s", got)
+	}
+}
+
+// TestAgainIsNotCharged makes a job of a dead letter: its owner has not asked for it.
+func TestAgainIsNotCharged(t *testing.T) {
+	t.Parallel()
+	if again := chargedEnd(job.StatusFailed, nil).Spec.Again("other", moment()); again.Charge != nil {
+		t.Errorf("charged: %+v", again.Charge)
+	}
+}

@@ -1,0 +1,55 @@
+package quota_test
+
+import (
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/quota"
+)
+
+// TestCluster charges and gives back through three servers at once.
+func TestCluster(t *testing.T) {
+	t.Parallel()
+	c := brokertest.StartCluster(t)
+	var brokers []*broker.Broker
+	var processes []*quota.Quota
+	for i := range 3 {
+		brokers = append(brokers, c.Open(i))
+		processes = append(processes, quota.New(brokers[i], limits(50, 40), limits(0, 0), newClock(noon()).now))
+	}
+	var passed atomic.Int32
+	var bill atomic.Pointer[quota.Bill]
+	var wg sync.WaitGroup
+	for n := range 150 {
+		wg.Go(func() {
+			b, err := processes[n%3].Charge(t.Context(), job.LaneGuest, "who", "j", 1)
+			if err == nil {
+				passed.Add(1)
+				bill.Store(b)
+			}
+		})
+	}
+	wg.Wait()
+	if passed.Load() != 40 {
+		t.Errorf("%d passed, want 40", passed.Load())
+	}
+	expectUsed(t, processes[0], "who", 40, 40)
+	record := failed("j", job.CodeInternal, bill.Load().Charge)
+	for n := range 12 {
+		wg.Go(func() {
+			// Two at once may be told so by an error, and then look again.
+			for try := 0; quota.Refund(t.Context(), brokers[n%3].JetStream(), record) != nil; try++ {
+				if try == 100 {
+					t.Error("never given back")
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	expectUsed(t, processes[1], "who", 40, 39)
+}

@@ -1,0 +1,4 @@
+package quota
+
+// Change is a message that adds to a counter.
+var Change = change

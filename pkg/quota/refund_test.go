@@ -1,0 +1,147 @@
+package quota_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/quota"
+)
+
+func contextOf(t testing.TB) (context.Context, context.CancelFunc) {
+	t.Helper()
+	return context.WithCancel(t.Context())
+}
+
+// failed is the end of a job that was charged at noon.
+func failed(id, code string, c *job.Charge) *job.Record {
+	at := job.At(noon())
+	return &job.Record{
+		Status: job.StatusFailed, Error: job.NewError(code, 502), FinishedAt: job.At(noon().Add(time.Minute)), Attempt: 8,
+		Spec: &job.Spec{
+			ID: id, Kind: job.KindImage, Lane: job.LaneGuest, Owner: "guest", Input: &job.ImageInput{Prompt: "p"},
+			CreatedAt: at, Deadline: job.At(noon().Add(time.Hour)), Charge: c,
+		},
+	}
+}
+
+func refund(t testing.TB, b *broker.Broker, r *job.Record) {
+	t.Helper()
+	if err := quota.Refund(t.Context(), b.JetStream(), r); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestRefundOnce gives a job back: many at once, again later, and after NATS has forgotten which messages it had.
+func TestRefundOnce(t *testing.T) {
+	t.Parallel()
+	b := brokertest.Start(t)
+	q := quota.New(b, limits(9, 9), limits(0, 0), newClock(noon()).now)
+	bill, err := q.Charge(t.Context(), job.LaneGuest, "who", "j", 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	charge(t, q, "who", 3)
+	record := failed("j", job.CodeUnavailable, bill.Charge)
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() { refund(t, b, record) })
+	}
+	wg.Wait()
+	expectUsed(t, q, "who", 7, 3)
+	refund(t, b, record)
+	expectUsed(t, q, "who", 7, 3)
+
+	forget(t, b)
+	refund(t, b, record)
+	expectUsed(t, q, "who", 7, 3)
+
+	// A key may be used again for a new job, which then has the same id.
+	again := failed("j", job.CodeUnavailable, &job.Charge{Who: "who", Day: bill.Charge.Day, Units: 2})
+	again.Spec.CreatedAt = job.At(noon().Add(time.Second))
+	refund(t, b, again)
+	expectUsed(t, q, "who", 7, 1)
+}
+
+// forget has NATS no longer know the ids of the messages that it has.
+func forget(t *testing.T, b *broker.Broker) {
+	t.Helper()
+	stream, err := b.JetStream().Stream(t.Context(), broker.StreamUsage)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := stream.CachedInfo().Config
+	cfg.Duplicates = 100 * time.Millisecond
+	if _, err := b.JetStream().UpdateStream(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	timer := time.NewTicker(5 * time.Millisecond)
+	defer timer.Stop()
+	for end := time.Now().Add(30 * time.Second); ; <-timer.C {
+		ack, err := b.JetStream().PublishMsg(t.Context(), quota.Change(broker.UsageSubject(broker.UsageDay, "probe", "b"), 1, "probe"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !ack.Duplicate && ack.Value == "2" {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatal("NATS remembers everything")
+		}
+	}
+}
+
+// TestRefundNothing is about jobs that have nothing to give back.
+func TestRefundNothing(t *testing.T) {
+	t.Parallel()
+	b := brokertest.Start(t)
+	good := job.Charge{Who: "who", Day: "20260304", Units: 2}
+	foreign := good
+	foreign.Who = "a.b"
+	done := failed("done", job.CodeInternal, &good)
+	done.Status, done.Error = job.StatusSucceeded, nil
+	for _, r := range []*job.Record{
+		failed("uncharged", job.CodeInternal, nil), failed("moderated", job.CodeModerated, &good), failed("foreign", job.CodeInternal, &foreign), done,
+	} {
+		refund(t, b, r)
+	}
+	if n := messages(t, b); n != 0 {
+		t.Errorf("%d messages were written", n)
+	}
+	refund(t, b, failed("good", job.CodeInternal, &good))
+	if n := messages(t, b); n != 2 {
+		t.Errorf("%d messages, want a mark and a counter", n)
+	}
+}
+
+func messages(t *testing.T, b *broker.Broker) uint64 {
+	t.Helper()
+	stream, err := b.JetStream().Stream(t.Context(), broker.StreamUsage)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := stream.Info(t.Context(), jetstream.WithSubjectFilter("usage.>"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.State.Msgs
+}
+
+// TestRefundFails says so when the counters are away, so that the settlement is repeated.
+func TestRefundFails(t *testing.T) {
+	t.Parallel()
+	b := brokertest.Start(t, func(c *broker.Config) { c.LookEvery = time.Hour })
+	if err := b.JetStream().DeleteStream(t.Context(), broker.StreamUsage); err != nil {
+		t.Fatal(err)
+	}
+	err := quota.Refund(t.Context(), b.JetStream(), failed("j", job.CodeInternal, &job.Charge{Who: "who", Day: "20260304", Units: 2}))
+	if err == nil {
+		t.Error("nothing went wrong")
+	}
+}

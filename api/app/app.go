@@ -18,6 +18,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/catalogue"
 	"github.com/text2image-audio/text2image-audio/pkg/ledger"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
+	"github.com/text2image-audio/text2image-audio/pkg/quota"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
@@ -127,7 +128,7 @@ func (a *App) start(ctx context.Context) error {
 	}
 	a.server, err = server.New(a.cfg.Server, server.Deps{
 		Accounts: accounts, Recovery: recovery,
-		Ledger: jobs, Store: a.store, Queue: a.queue, Control: control, Feed: live, Broker: b, Catalogue: catalogue.Builtin(), Models: catalogue.NewLive(b, a.log).Current,
+		Ledger: jobs, Store: a.store, Queue: a.queue, Control: control, Feed: live, Broker: b, Quota: a.quota(), Catalogue: catalogue.Builtin(), Models: catalogue.NewLive(b, a.log).Current,
 		Metrics: a.metrics, Log: a.log, Secret: secret, OpenAPI: a.cfg.OpenAPI, Web: web.FS(),
 		Simulated: a.simulated(), MissingEnv: a.missing(), KeepAlive: a.cfg.KeepAlive,
 	})
@@ -147,6 +148,14 @@ func (a *App) start(ctx context.Context) error {
 
 // simulated reports whether the worker of this process talks to the simulator.
 func (a *App) simulated() bool { return a.worker != nil && a.cfg.Worker.Upstreams.Simulated() }
+
+// quota returns what guests and members may ask for. Where the workers are others, whether they simulate is not known, and
+// a process that was told so counts as one that does.
+func (a *App) quota() *quota.Quota {
+	cfg := a.cfg.Server.Quota
+	simulated := a.simulated() || a.cfg.Worker.Upstreams.Simulator == "on"
+	return quota.New(a.broker, cfg.Guest(simulated), cfg.Member(), nil)
+}
 
 // missing names the settings without which the worker of this process cannot do its work.
 func (a *App) missing() []string {

@@ -111,7 +111,7 @@ func TestAnswersKeepTheContract(t *testing.T) {
 	t.Parallel()
 	i := start(t, config(t, t.TempDir(), "WORKER_SLOTS_AUDIO=0"))
 	for _, path := range []string{
-		"/livez", "/readyz", "/internal/health", "/openapi.yaml", "/docs", "/assets/docs.css", "/", "/api/models", "/assets/start.js", "/assets/nothing.js",
+		"/livez", "/readyz", "/internal/health", "/openapi.yaml", "/docs", "/assets/docs.css", "/", "/api/models", "/api/quota", "/assets/start.js", "/assets/nothing.js",
 		"/api/jobs", "/api/events", "/nowhere",
 	} {
 		i.do(t, http.MethodGet, path, nil)

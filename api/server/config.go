@@ -10,6 +10,7 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/pkg/catalogue"
 	"github.com/text2image-audio/text2image-audio/pkg/env"
+	"github.com/text2image-audio/text2image-audio/pkg/quota"
 )
 
 // Config holds the settings of the HTTP surface.
@@ -28,6 +29,8 @@ type Config struct {
 	// The bounds hold approximately: several processes may each let a job pass at the same moment.
 	MaxActiveGuest  int `env:"MAX_ACTIVE_JOBS_GUEST" envDefault:"4" doc:"Jobs of one guest, known by its cookie, that may wait or run at once; 0 means without limit."`
 	MaxActiveMember int `env:"MAX_ACTIVE_JOBS_MEMBER" envDefault:"20" doc:"Jobs of one member that may wait or run at once; 0 means without limit."`
+
+	Quota quota.Config
 }
 
 // Validate reports every fault at once, each as a *env.Fault.
@@ -51,6 +54,9 @@ func (c *Config) Validate() error {
 	}
 	if c.MaxActiveMember < 0 {
 		fault("MAX_ACTIVE_JOBS_MEMBER", "a whole number, 0 for no limit")
+	}
+	if err := c.Quota.Validate(); err != nil {
+		errs = append(errs, err)
 	}
 	if strings.TrimSpace(c.Voice) == "" {
 		fault("DEFAULT_AUDIO_VOICE", "the name of a voice")

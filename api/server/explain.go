@@ -11,6 +11,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/ledger"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
+	"github.com/text2image-audio/text2image-audio/pkg/quota"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
 
@@ -71,6 +72,7 @@ var known = []struct {
 	{account.ErrFull, codeStoreFull, retryFull},
 	{store.ErrUndecided, codeUnavailable, retryUnavailable},
 	{queue.ErrUnavailable, codeUnavailable, retryUnavailable},
+	{quota.ErrUnavailable, codeUnavailable, retryUnavailable},
 	{context.DeadlineExceeded, codeUnavailable, retryUnavailable},
 	// A newer program wrote it; one of those, or this one after its upgrade, can read it.
 	{job.ErrNewer, codeUnavailable, retryUnavailable},

@@ -160,3 +160,11 @@ func Underway(s *Server) int {
 
 // KeyedID returns the id of the job that a named caller submits under an idempotency key.
 func KeyedID(s *Server, owner, key string) string { return s.keyedID(caller{owner: owner}, key) }
+
+// Household is the part of an address by which guests are counted.
+var Household = household
+
+// Counted returns the name under which a caller of a lane is counted.
+func Counted(s *Server, lane job.Lane, owner, address string) string {
+	return s.counted(caller{lane: lane, owner: owner, address: household(address)})
+}

@@ -33,6 +33,8 @@ const (
 	codeThrottledUpstream = "upstream_asked_to_wait"
 	codeStillRunning      = "still_running"
 	codeTooManyActive     = "too_many_active_jobs"
+	codeRateLimited       = "rate_limited"
+	codeQuotaExceeded     = "quota_exceeded"
 	codeQueueFull         = "queue_full"
 	codeStoreFull         = "store_full"
 	codeSignIn            = "sign_in_required"
@@ -79,6 +81,8 @@ var faults = map[string]fault{
 	codeThrottledUpstream: {http.StatusConflict, words{"The generation service asked to be left alone until then; it is not asked earlier.", "生成服务要求在此之前不再请求，不会提前尝试。"}},
 	codeStillRunning:      {http.StatusGatewayTimeout, words{"The job is not finished yet; it goes on and can be found under its address.", "任务尚未完成，仍在继续，可通过其地址查询。"}},
 	codeTooManyActive:     {http.StatusTooManyRequests, words{"You already have {max} jobs waiting or running, as many as you may at once; cancel one, or wait until one has ended.", "您已有 {max} 个任务在等待或运行，达到同时进行的上限；请取消其中一个，或等其中一个结束。"}},
+	codeRateLimited:       {http.StatusTooManyRequests, words{"The quota of {max} a minute (pictures, recordings and texts) is used up; wait until the minute is over.", "每分钟 {max} 项的额度（图片、语音和文本）已用完，请等到下一分钟。"}},
+	codeQuotaExceeded:     {http.StatusPaymentRequired, words{"Today's quota of {max} (pictures, recordings and texts) is used up; there is a new one from midnight UTC on.", "今天 {max} 项的额度（图片、语音和文本）已用完，世界标准时间零点后恢复。"}},
 	codeQueueFull:         {http.StatusServiceUnavailable, words{"Too many jobs are waiting; try again later.", "等待中的任务过多，请稍后重试。"}},
 	codeStoreFull:         {http.StatusServiceUnavailable, words{"The service has no room to store anything more; try again later.", "服务存储空间已满，请稍后重试。"}},
 	codeSignIn:            {http.StatusUnauthorized, words{"You have to sign in for this.", "请先登录。"}},
@@ -104,6 +108,10 @@ var reasons = map[string]words{
 	codeNotFound + "/kind":        {"There is no such kind of job.", "没有此类任务。"},
 	codeNotFound + "/upstream":    {"There is no such upstream.", "没有该上游服务。"},
 	codeNotFound + "/path":        {"Not Found", "Not Found"},
+	codeRateLimited + "/some":     {"You asked for {asked}, and only {left} of your {max} a minute are left; ask for fewer, or wait until the minute is over.", "您请求了 {asked} 项，仅剩 {left} 项（每分钟 {max} 项）；请减少数量，或等到下一分钟。"},
+	codeRateLimited + "/never":    {"You asked for {asked} at once, and may ask for no more than {max} a minute; ask for fewer.", "您一次请求了 {asked} 项，而每分钟最多 {max} 项，请减少数量。"},
+	codeQuotaExceeded + "/some":   {"You asked for {asked}, and only {left} of today's {max} are left; ask for fewer, or wait until midnight UTC.", "您请求了 {asked} 项，今天仅剩 {left} 项（共 {max} 项）；请减少数量，或等到世界标准时间零点。"},
+	codeQuotaExceeded + "/never":  {"You asked for {asked} at once, and may ask for no more than {max} a day; ask for fewer.", "您一次请求了 {asked} 项，而每天最多 {max} 项，请减少数量。"},
 	codeUnavailable + "/starting": {"The service is starting; try again soon.", "服务正在启动，请稍后重试。"},
 }
 
@@ -129,6 +137,7 @@ func faultOf(p *problem) fault {
 var titles = map[int]string{
 	http.StatusBadRequest:                   "请求无效",
 	http.StatusUnauthorized:                 "需要身份",
+	http.StatusPaymentRequired:              "额度不足",
 	http.StatusForbidden:                    "禁止访问",
 	http.StatusNotFound:                     "未找到",
 	http.StatusMethodNotAllowed:             "方法不允许",

@@ -31,6 +31,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/ledger"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
+	"github.com/text2image-audio/text2image-audio/pkg/quota"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
@@ -102,7 +103,7 @@ func setup(t testing.TB, changes ...func(*server.Config, *server.Deps)) *bundle 
 	accounts, recovery := people(t, b.broker, log)
 	deps := server.Deps{
 		Accounts: accounts, Recovery: recovery,
-		Ledger: b.ledger, Store: b.store, Queue: b.queue, Control: control, Feed: b.feed, Broker: b.broker, Catalogue: catalogue.Builtin(),
+		Ledger: b.ledger, Store: b.store, Queue: b.queue, Control: control, Feed: b.feed, Broker: b.broker, Quota: quota.New(b.broker, quota.Limits{}, quota.Limits{}, nil), Catalogue: catalogue.Builtin(),
 		Metrics: b.metrics, Log: log, Secret: []byte(secret), OpenAPI: []byte(contractText), Web: pageFiles(),
 	}
 	for _, change := range changes {

@@ -76,12 +76,10 @@ func (s *Server) submit(c *gin.Context, who caller, o *order, key string) (*job.
 	withJob(c, spec.ID)
 	ctx, cancel := bounded(c)
 	defer cancel()
-	snap, replayed, err := s.accept(ctx, spec, key != "")
+	snap, replayed, err := s.charged(ctx, c, who, spec, key != "")
 	if err != nil {
 		return nil, false, err
 	}
-	// A quick worker may have ended the job before the ledger looked for an earlier one: it then found this very job.
-	replayed = replayed && (snap.Spec.RequestID != spec.RequestID || !snap.Spec.CreatedAt.Equal(spec.CreatedAt.Time))
 	if !replayed {
 		s.deps.Metrics.JobsSubmitted.WithLabelValues(string(spec.Kind), string(spec.Lane)).Inc()
 	}

@@ -12,6 +12,7 @@ type keys struct {
 	idempotency []byte
 	replay      []byte
 	attempts    []byte
+	usage       []byte
 }
 
 func deriveKeys(secret []byte) keys {
@@ -20,6 +21,7 @@ func deriveKeys(secret []byte) keys {
 		idempotency: derive(secret, "idempotency key v1"),
 		replay:      derive(secret, "replay v1"),
 		attempts:    derive(secret, "attempts v1"),
+		usage:       derive(secret, "usage v1"),
 	}
 }
 

@@ -53,6 +53,7 @@ func (s *Server) routes() (*gin.Engine, error) {
 	accounts.POST("/delete-account", s.handle(s.deleteAccount))
 
 	get("/api/models", s.listModels)
+	get("/api/quota", s.getQuota)
 
 	// The operator's routes.
 	operator := e.Group("/api/admin", s.refuseCrossOrigin, s.limitBody, s.operatorOnly)

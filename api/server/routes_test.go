@@ -23,7 +23,7 @@ func expectations() map[string]expectation {
 	read := map[string]expectation{
 		"/": {anonymous: 200}, "/docs": {anonymous: 200}, "/openapi.yaml": {anonymous: 200}, "/assets/*path": {anonymous: 404},
 		"/livez": {anonymous: 200}, "/readyz": {anonymous: 200}, "/internal/health": {anonymous: 401},
-		"/api/models": {anonymous: 200}, "/api/jobs": {anonymous: 401}, "/api/events": {anonymous: 401},
+		"/api/models": {anonymous: 200}, "/api/quota": {anonymous: 200}, "/api/jobs": {anonymous: 401}, "/api/events": {anonymous: 401},
 		"/api/admin/dead-letters": {anonymous: 401}, "/api/admin/dead-letters/:id": {anonymous: 401},
 		"/api/admin/control": {anonymous: 401}, "/reset-password": {anonymous: 200}, "/api/auth/validate": {anonymous: 401, original: true},
 		"/api/jobs/:id": {anonymous: 404}, "/api/jobs/:id/events": {anonymous: 404}, "/api/jobs/:id/media/:index": {anonymous: 404},

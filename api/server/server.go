@@ -19,6 +19,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/ledger"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
+	"github.com/text2image-audio/text2image-audio/pkg/quota"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
@@ -35,6 +36,7 @@ type Deps struct {
 	// Accounts are the people who have signed up, and Recovery sends those a letter who forgot their password.
 	Accounts *account.Accounts
 	Recovery *account.Recovery
+	Quota    *quota.Quota
 	// Catalogue is the built-in list of models, against which settings are checked.
 	Catalogue *job.Catalogue
 	// Models returns the list of models in force; Catalogue when nil.

@@ -61,6 +61,8 @@ type Metrics struct {
 	HTTPRequests *prometheus.CounterVec
 	// HTTPDuration is the time to the end of the answer. Labels: route, method.
 	HTTPDuration *prometheus.HistogramVec
+	// QuotaRefusals counts submissions that were more than was left of a quota. Labels: window (minute, day), lane.
+	QuotaRefusals *prometheus.CounterVec
 	// StreamsOpen is the number of open event streams.
 	StreamsOpen prometheus.Gauge
 	// SlowReadersDropped counts streams ended because their reader did not keep up.
@@ -103,6 +105,7 @@ func NewMetrics() *Metrics {
 		UpstreamTrips:      f.counters("upstream_trips_total", "Times an upstream was closed to everybody.", "upstream", "reason"),
 		HTTPRequests:       f.counters("http_requests_total", "Requests answered.", "route", "method", "status"),
 		HTTPDuration:       f.histograms("http_request_duration_seconds", "Time to the end of an answer.", requestBuckets(), "route", "method"),
+		QuotaRefusals:      f.counters("quota_refusals_total", "Submissions that were more than was left of a quota.", "window", "lane"),
 		StreamsOpen:        f.gauges("sse_streams_open", "Open event streams.").WithLabelValues(),
 		SlowReadersDropped: f.counters("sse_slow_readers_dropped_total", "Streams ended because their reader did not keep up.").WithLabelValues(),
 		Panics:             f.counters("panics_total", "Recovered panics.", "where"),

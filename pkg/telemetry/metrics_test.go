@@ -36,6 +36,7 @@ func TestMetricsExposition(t *testing.T) {
 	m.SweeperLeads.Set(1)
 	m.WorkerSlots.WithLabelValues("image", "busy").Set(3)
 	m.MediaBytes.WithLabelValues("image").Add(1000)
+	m.QuotaRefusals.WithLabelValues("day", "guest").Inc()
 	m.StreamsOpen.Inc()
 	m.SlowReadersDropped.Inc()
 	m.Panics.WithLabelValues("processor").Inc()

@@ -1,0 +1,124 @@
+package app_test
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/simulator"
+)
+
+// quotaView is what GET /api/quota answers.
+type quotaView struct {
+	Minute, Day *struct{ Limit, Remaining int }
+}
+
+func (i *instance) quota(t testing.TB) quotaView {
+	t.Helper()
+	var v quotaView
+	i.do(t, http.MethodGet, "/api/quota", nil).decode(t, &v)
+	return v
+}
+
+// awaitLeft waits until so much is left of the day.
+func (i *instance) awaitLeft(t testing.TB, what string, want int) {
+	t.Helper()
+	for end := time.Now().Add(hang); ; {
+		left := i.quota(t).Day.Remaining
+		if left == want {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%s: %d left, want %d", what, left, want)
+		}
+	}
+}
+
+// TestQuotaOfAGuest has jobs end in every way and looks at what is left of the day.
+func TestQuotaOfAGuest(t *testing.T) {
+	t.Parallel()
+	i := start(t, config(t, t.TempDir(), "QUOTA_GUEST_PER_DAY=9", "FETCH_RETRY_MAX=1"))
+	picture := func(prompt string, n int) fields {
+		return fields{"kind": "image", "input": fields{"prompt": prompt, "width": 64, "height": 64, "n": n}}
+	}
+	for contains, fault := range map[string]string{"moderated": "moderated", "broken": "server_error"} {
+		if err := i.Simulator().Script(simulator.Rule{Kind: simulator.KindImage, Contains: contains, Fault: fault}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		prompt  string
+		n       int
+		status  string
+		left    int
+		refused int
+	}{
+		{"good", 2, "succeeded", 7, 0},
+		{"broken", 3, "failed", 7, 0},
+		{"moderated", 3, "failed", 4, 0},
+		{"too many", 4, "succeeded", 0, 0},
+		{"nothing left", 1, "", 0, http.StatusPaymentRequired},
+	} {
+		if c.refused != 0 {
+			if resp := i.do(t, http.MethodPost, "/api/jobs", picture(c.prompt, c.n)); resp.StatusCode != c.refused {
+				t.Errorf("%s: status %d", c.prompt, resp.StatusCode)
+			}
+		} else if v := i.wait(t, i.submit(t, picture(c.prompt, c.n)).ID); v.Status != c.status {
+			t.Errorf("%s: %s", c.prompt, v.Status)
+		}
+		// The record is there before what follows from it.
+		i.awaitLeft(t, c.prompt, c.left)
+	}
+	for path, body := range map[string]fields{
+		"/api/generate": {"text": "a", "type": "image"}, "/api/pollinations/image": {"prompt": "a"}, "/api/prompts/optimize": {"text": "a"},
+		"/api/optimize": {"text": "a"}, "/api/translate": {"text": "a"},
+	} {
+		resp := i.do(t, http.MethodPost, path, body)
+		var answer struct {
+			Remaining, Total *int
+			Error            string
+		}
+		resp.decode(t, &answer)
+		if resp.StatusCode != http.StatusPaymentRequired || answer.Error == "" || answer.Remaining == nil || *answer.Remaining != 0 || answer.Total == nil || *answer.Total != 9 {
+			t.Errorf("%s: status %d: %s", path, resp.StatusCode, resp.body)
+		}
+	}
+}
+
+// TestQuotaOfAMinute answers as the original did.
+func TestQuotaOfAMinute(t *testing.T) {
+	t.Parallel()
+	i := start(t, config(t, t.TempDir(), "QUOTA_GUEST_PER_MINUTE=1"))
+	refused := false
+	for range 10 {
+		// The minute may end in between.
+		resp := i.do(t, http.MethodPost, "/api/translate", fields{"text": "a"})
+		if resp.StatusCode != http.StatusTooManyRequests {
+			continue
+		}
+		refused = true
+		var answer struct {
+			Error      string
+			RetryAfter int `json:"retry_after"`
+		}
+		if resp.decode(t, &answer); answer.Error == "" || answer.RetryAfter < 1 || answer.RetryAfter > 60 {
+			t.Errorf("%s", resp.body)
+		}
+		i.do(t, http.MethodPost, "/api/jobs", fields{"kind": "prompt", "input": fields{"text": "a"}})
+	}
+	if !refused {
+		t.Error("never refused")
+	}
+}
+
+// TestQuotaWhileTheSimulatorServes says when guests are limited without anybody having said so.
+func TestQuotaWhileTheSimulatorServes(t *testing.T) {
+	t.Parallel()
+	if v := start(t, config(t, t.TempDir())).quota(t); v.Minute != nil || v.Day != nil {
+		t.Errorf("on the simulator: %+v", v)
+	}
+	v := start(t, config(t, t.TempDir(), "SIMULATOR=off")).quota(t)
+	if v.Minute == nil || v.Minute.Limit != 8 || v.Day == nil || v.Day.Limit != 10 {
+		t.Errorf("on the real services: %+v", v)
+	}
+}

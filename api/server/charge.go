@@ -1,0 +1,156 @@
+package server
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/ledger"
+	"github.com/text2image-audio/text2image-audio/pkg/quota"
+)
+
+// charged makes a job of a spec if the caller's quota allows it. What makes no job is not charged: neither what is refused
+// nor what repeats an earlier submission under its key, which is answered though nothing is left.
+func (s *Server) charged(ctx context.Context, c *gin.Context, who caller, spec *job.Spec, keyed bool) (*job.Snapshot, bool, error) {
+	bill, err := s.deps.Quota.Charge(ctx, who.lane, s.counted(who), spec.ID, spec.Units())
+	if refusal, ok := errors.AsType[*quota.Refusal](err); ok {
+		err = s.refused(ctx, c, who, spec, keyed, refusal)
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	if bill != nil {
+		spec.Charge = bill.Charge
+	}
+	snap, replayed, err := s.accept(ctx, spec, keyed)
+	// A quick worker may have ended the job before the ledger looked for an earlier one: it then found this very job.
+	replayed = replayed && (snap.Spec.RequestID != spec.RequestID || !snap.Spec.CreatedAt.Equal(spec.CreatedAt.Time))
+	switch {
+	case err != nil || replayed:
+		if undone := bill.Cancel(ctx); undone != nil {
+			// The caller has an answer of its own, and has lost a little of its quota.
+			s.deps.Log.WarnContext(ctx, "charge not taken back", slog.Any("error", undone))
+		}
+	case bill != nil:
+		s.showUsage(c, bill.Usage)
+	}
+	return snap, replayed, err
+}
+
+// refused returns nil when a job is there already that the submission repeats, and the problem otherwise.
+func (s *Server) refused(ctx context.Context, c *gin.Context, who caller, spec *job.Spec, keyed bool, r *quota.Refusal) error {
+	if keyed {
+		_, err := s.deps.Ledger.Read(ctx, []string{who.owner}, spec.ID)
+		if !errors.Is(err, ledger.ErrNotFound) {
+			return err
+		}
+	}
+	s.deps.Metrics.QuotaRefusals.WithLabelValues(r.Window, string(who.lane)).Inc()
+	s.showUsage(c, []quota.Usage{r.Usage})
+	wait, left := r.Wait(s.deps.Now()), r.Remaining()
+	p := &problem{
+		code: codeRateLimited, retryAfter: wait, extra: map[string]any{"retry_after": wait},
+		args: map[string]string{"max": strconv.Itoa(r.Limit), "left": strconv.Itoa(left), "asked": strconv.Itoa(r.Asked)},
+	}
+	if r.Window == broker.UsageDay {
+		p.code, p.extra = codeQuotaExceeded, map[string]any{"remaining": left, "total": r.Limit}
+	}
+	switch {
+	case r.Asked > r.Limit:
+		p.reason = "never"
+	case left > 0:
+		p.reason = "some"
+	}
+	return p
+}
+
+// counted returns the name under which a caller is counted: a member by its id, anybody else by its address, since a cookie
+// is thrown away more easily. It tells nobody who that is.
+func (s *Server) counted(who caller) string {
+	parts := []string{"guest", who.address}
+	if who.lane == job.LaneMember {
+		parts = []string{"member", who.owner}
+	}
+	return base64.RawURLEncoding.EncodeToString(sum(s.keys.usage, parts...)[:16])
+}
+
+// household cuts an address to what belongs to one household: all of IPv4, 64 bits of IPv6.
+func household(address string) string {
+	addr, err := netip.ParseAddr(address)
+	if err != nil {
+		return "unknown"
+	}
+	addr = addr.Unmap().WithZone("")
+	if addr.Is4() {
+		return addr.String()
+	}
+	return network(address)
+}
+
+// showUsage sets the header fields of draft-ietf-httpapi-ratelimit-headers-11.
+func (s *Server) showUsage(c *gin.Context, list []quota.Usage) {
+	if len(list) == 0 {
+		return
+	}
+	now := s.deps.Now()
+	var policies, left []string
+	for _, u := range list {
+		policies = append(policies, fmt.Sprintf("%q;q=%d;w=%d", u.Window, u.Limit, int(u.Length/time.Second)))
+		left = append(left, fmt.Sprintf("%q;r=%d;t=%d", u.Window, u.Remaining(), u.Wait(now)))
+	}
+	c.Header("RateLimit-Policy", strings.Join(policies, ", "))
+	c.Header("RateLimit", strings.Join(left, ", "))
+}
+
+// quotaView is what GET /api/quota answers. A window without limit is null.
+type quotaView struct {
+	Lane   job.Lane    `json:"lane"`
+	Minute *windowView `json:"minute"`
+	Day    *windowView `json:"day"`
+}
+
+type windowView struct {
+	Limit     int      `json:"limit"`
+	Remaining int      `json:"remaining"`
+	ResetsAt  job.Time `json:"resets_at"`
+	ResetsIn  int      `json:"resets_in"`
+}
+
+// getQuota is GET /api/quota: what the caller has left, and until when.
+func (s *Server) getQuota(c *gin.Context) error {
+	vary(c, "Accept-Language", "Cookie")
+	who, err := s.caller(c)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := bounded(c)
+	defer cancel()
+	list, err := s.deps.Quota.Usage(ctx, who.lane, s.counted(who))
+	if err != nil {
+		return err
+	}
+	view := quotaView{Lane: who.lane}
+	for _, u := range list {
+		w := &windowView{u.Limit, u.Remaining(), job.At(u.Ends), u.Wait(s.deps.Now())}
+		if u.Window == broker.UsageDay {
+			view.Day = w
+		} else {
+			view.Minute = w
+		}
+	}
+	s.showUsage(c, list)
+	c.Header("Cache-Control", "no-store")
+	writeJSON(c, http.StatusOK, jsonType, view)
+	return nil
+}

@@ -1,0 +1,372 @@
+package server_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/api/server"
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/quota"
+	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
+)
+
+// midday is ten seconds into a minute.
+func midday() time.Time { return time.Date(2026, time.March, 4, 12, 0, 10, 0, time.UTC) }
+
+// withQuota limits guests, and members to the tenfold, at midday.
+func withQuota(perMinute, perDay int) func(*server.Config, *server.Deps) {
+	return func(cfg *server.Config, deps *server.Deps) {
+		guest, member := quota.Limits{PerMinute: perMinute, PerDay: perDay}, quota.Limits{PerMinute: 10 * perMinute, PerDay: 10 * perDay}
+		deps.Now = midday
+		deps.Quota = quota.New(deps.Broker, guest, member, deps.Now)
+		cfg.MaxActiveGuest = 0
+	}
+}
+
+// quotaView is what GET /api/quota answers.
+type quotaView struct {
+	Lane        string
+	Minute, Day *struct {
+		Limit, Remaining int
+		ResetsAt         string `json:"resets_at"`
+		ResetsIn         int    `json:"resets_in"`
+	}
+}
+
+func (b *bundle) quota(t testing.TB, options ...option) quotaView {
+	t.Helper()
+	var v quotaView
+	b.request(t, http.MethodGet, "/api/quota", nil, options...).expect(t, http.StatusOK).into(t, &v)
+	return v
+}
+
+// expectLeft checks how much a caller has left of its day.
+func (b *bundle) expectLeft(t testing.TB, what string, want int, options ...option) {
+	t.Helper()
+	if v := b.quota(t, options...); v.Day.Remaining != want {
+		t.Errorf("%s: %d left, want %d", what, v.Day.Remaining, want)
+	}
+}
+
+// expectHeaders checks what an answer tells of quotas.
+func (r *reply) expectHeaders(t testing.TB, policy, left string) {
+	t.Helper()
+	if r.Header.Get("RateLimit-Policy") != policy || r.Header.Get("RateLimit") != left {
+		t.Errorf("RateLimit-Policy %s, RateLimit %s", r.Header.Get("RateLimit-Policy"), r.Header.Get("RateLimit"))
+	}
+}
+
+func TestQuota(t *testing.T) {
+	t.Parallel()
+	b := setup(t, withQuota(3, 10))
+	resp := b.submits(t).expect(t, http.StatusAccepted)
+	resp.expectHeaders(t, `"minute";q=3;w=60, "day";q=10;w=86400`, `"minute";r=2;t=50, "day";r=9;t=43190`)
+	v := b.quota(t)
+	if v.Lane != "guest" || v.Minute.Limit != 3 || v.Minute.Remaining != 2 || v.Minute.ResetsIn != 50 || v.Minute.ResetsAt != "2026-03-04T12:01:00.000Z" ||
+		v.Day.Limit != 10 || v.Day.Remaining != 9 || v.Day.ResetsIn != 43190 || v.Day.ResetsAt != "2026-03-05T00:00:00.000Z" {
+		t.Errorf("%+v", v)
+	}
+	// Asking costs nothing.
+	resp = b.request(t, http.MethodGet, "/api/quota", nil)
+	resp.expectHeaders(t, `"minute";q=3;w=60, "day";q=10;w=86400`, `"minute";r=2;t=50, "day";r=9;t=43190`)
+	if resp.Header.Get("Cache-Control") != "no-store" {
+		t.Errorf("%v", resp.Header)
+	}
+	b.submits(t).expect(t, http.StatusAccepted)
+	b.submits(t).expect(t, http.StatusAccepted)
+	for range 2 {
+		resp = b.submits(t)
+		resp.problem(t, http.StatusTooManyRequests, "rate_limited")
+		resp.expectHeaders(t, `"minute";q=3;w=60`, `"minute";r=0;t=50`)
+		if resp.Header.Get("Retry-After") != "50" || resp.Header.Get("Location") != "" {
+			t.Errorf("%v", resp.Header)
+		}
+	}
+	b.expectLeft(t, "after refusals", 7)
+	if n := b.metric(t, "quota_refusals_total", "minute", "guest"); n != 2 {
+		t.Errorf("%v refusals counted", n)
+	}
+}
+
+// TestQuotaWithoutLimit is what the simulator's guests have.
+func TestQuotaWithoutLimit(t *testing.T) {
+	t.Parallel()
+	b := setup(t, withQuota(0, 0))
+	b.submits(t).expect(t, http.StatusAccepted).expectHeaders(t, "", "")
+	if resp := b.request(t, http.MethodGet, "/api/quota", nil); string(resp.body) != `{"lane":"guest","minute":null,"day":null}`+"\n" {
+		t.Errorf("%s", resp.body)
+	}
+}
+
+// TestEveryWayIsCharged submits on every route that makes something.
+func TestEveryWayIsCharged(t *testing.T) {
+	t.Parallel()
+	b := setup(t, withQuota(0, 100))
+	left := 100
+	b.failed(t, job.OwnerAnonymous, "before", job.CodeTimeout)
+	charged := func(what string, units int, resp *reply) {
+		t.Helper()
+		resp.expect(t, http.StatusAccepted)
+		left -= units
+		b.expectLeft(t, what, left)
+		resp.expectHeaders(t, `"day";q=100;w=86400`, fmt.Sprintf(`"day";r=%d;t=43190`, left))
+	}
+	for _, n := range []int{1, 2, 4} {
+		charged(fmt.Sprint(n, " pictures"), n, b.request(t, http.MethodPost, "/api/jobs", fields{"kind": "image", "input": fields{"prompt": "p", "n": n, "optimize": true}}))
+	}
+	for _, kind := range []string{"audio", "prompt", "translation"} {
+		charged(kind, 1, b.request(t, http.MethodPost, "/api/jobs", fields{"kind": kind, "input": fields{"text": "t"}}))
+	}
+	charged("retry", 1, b.retry(t, "before", nil))
+	for _, path := range originalRoutes {
+		charged(path, 1, b.request(t, http.MethodPost, path, originalBody(path), header("Prefer", "respond-async")))
+	}
+	charged("speech", 1, b.request(t, http.MethodPost, "/api/generate", fields{"text": "t", "type": "audio"}, header("Prefer", "respond-async")))
+}
+
+// TestWhatMakesNoJobIsNotCharged is about everything that is refused or repeated.
+func TestWhatMakesNoJobIsNotCharged(t *testing.T) {
+	t.Parallel()
+	b := setup(t, withQuota(0, 6), func(cfg *server.Config, _ *server.Deps) { cfg.MaxActiveGuest = 2 })
+	c, _ := guest()
+	same := func(what string, resp *reply, status int) {
+		t.Helper()
+		resp.expect(t, status).expectHeaders(t, "", "")
+		b.expectLeft(t, what, 4)
+	}
+	var v view
+	b.keyed(t, "one", goodBody, cookie(c)).expect(t, http.StatusAccepted).into(t, &v)
+	b.keyed(t, "two", goodBody, cookie(c)).expect(t, http.StatusAccepted)
+	for range 3 {
+		same("replay", b.keyed(t, "one", goodBody, cookie(c)), http.StatusAccepted)
+	}
+	same("key reused", b.keyed(t, "one", `{"kind":"prompt","input":{"text":"other"}}`, cookie(c)), http.StatusUnprocessableEntity)
+	same("too many active", b.submits(t, cookie(c)), http.StatusTooManyRequests)
+	same("invalid", b.request(t, http.MethodPost, "/api/jobs", `{"kind":"image","input":{}}`), http.StatusBadRequest)
+	same("not there", b.retry(t, "nothing", nil), http.StatusNotFound)
+	same("read", b.request(t, http.MethodGet, "/api/jobs/"+v.ID, nil, cookie(c)), http.StatusOK)
+	same("cancel", b.request(t, http.MethodPost, "/api/jobs/"+v.ID+"/cancel", nil, cookie(c)), http.StatusOK)
+	// A retry under a key is a submission, and repeated it is a repetition.
+	again := func() *reply { return b.retry(t, v.ID, nil, cookie(c), header("Idempotency-Key", "again")) }
+	again().expect(t, http.StatusAccepted)
+	b.expectLeft(t, "retry", 3)
+	again().expect(t, http.StatusAccepted)
+	b.expectLeft(t, "repeated retry", 3)
+}
+
+// TestRepetitionsWithNothingLeft answers who repeats a submission though nothing is left.
+func TestRepetitionsWithNothingLeft(t *testing.T) {
+	t.Parallel()
+	for name, limit := range map[string]func(*server.Config, *server.Deps){"minute": withQuota(2, 0), "day": withQuota(0, 2)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, limit)
+			for _, key := range []string{"one", "two"} {
+				b.keyed(t, key, goodBody).expect(t, http.StatusAccepted)
+			}
+			for _, key := range []string{"one", "two"} {
+				if resp := b.keyed(t, key, goodBody).expect(t, http.StatusAccepted); resp.Header.Get("Idempotent-Replayed") != "true" {
+					t.Errorf("%v", resp.Header)
+				}
+			}
+			b.keyed(t, "one", `{"kind":"prompt","input":{"text":"other"}}`).problem(t, http.StatusUnprocessableEntity, "idempotency_key_reused")
+			if resp := b.keyed(t, "three", goodBody); resp.StatusCode < 402 {
+				t.Errorf("status %d", resp.StatusCode)
+			}
+		})
+	}
+}
+
+// TestAThousandRequests sends them to two processes at once at a quota of 100: exactly 100 pass.
+func TestAThousandRequests(t *testing.T) {
+	t.Parallel()
+	var other *server.Server
+	b := setup(t, withQuota(0, 100), func(cfg *server.Config, deps *server.Deps) {
+		second := *deps
+		second.Metrics = telemetry.NewMetrics()
+		second.Quota = quota.New(deps.Broker, quota.Limits{PerDay: 100}, quota.Limits{}, deps.Now)
+		var err error
+		other, err = server.New(*cfg, second)
+		must(t, err)
+	})
+	second := httptest.NewServer(other.Handler())
+	defer second.Close()
+	neighbour := *b
+	neighbour.url = second.URL
+	var passed, refused atomic.Int32
+	var wg sync.WaitGroup
+	turn := make(chan struct{}, 64)
+	for n := range 1000 {
+		wg.Go(func() {
+			turn <- struct{}{}
+			defer func() { <-turn }()
+			process := b
+			if n%2 == 0 {
+				process = &neighbour
+			}
+			switch resp := process.submits(t); resp.StatusCode {
+			case http.StatusAccepted:
+				passed.Add(1)
+			case http.StatusPaymentRequired:
+				refused.Add(1)
+			default:
+				t.Errorf("status %d: %s", resp.StatusCode, resp.body)
+			}
+		})
+	}
+	wg.Wait()
+	ids, err := b.queue.OwnerIDs(t.Context(), job.OwnerAnonymous)
+	must(t, err)
+	if passed.Load() != 100 || refused.Load() != 900 || len(ids) != 100 {
+		t.Errorf("%d passed, %d refused, %d in the queue", passed.Load(), refused.Load(), len(ids))
+	}
+	b.expectLeft(t, "in the end", 0)
+}
+
+// TestGuestsAreCountedByAddress goes through what a caller may say of its address.
+func TestGuestsAreCountedByAddress(t *testing.T) {
+	t.Parallel()
+	direct := setup(t, withQuota(0, 9))
+	c, _ := guest()
+	for n, options := range [][]option{
+		{header("X-Forwarded-For", "203.0.113.1")}, {header("X-Real-Ip", "203.0.113.2")}, {header("Forwarded", "for=203.0.113.3")}, {cookie(c)}, {},
+	} {
+		direct.submits(t, options...).expect(t, http.StatusAccepted)
+		direct.expectLeft(t, "without a proxy", 8-n)
+	}
+	b := setup(t, withQuota(0, 9), func(cfg *server.Config, _ *server.Deps) { cfg.TrustedProxies = []string{"127.0.0.1", "10.0.0.0/8"} })
+	from := func(lines ...string) option {
+		return func(r *http.Request) { r.Header["X-Forwarded-For"] = lines }
+	}
+	b.submits(t, from("203.0.113.1")).expect(t, http.StatusAccepted)
+	b.submits(t, from("2001:db8:1:2::1")).expect(t, http.StatusAccepted)
+	for name, tc := range map[string]struct {
+		option option
+		left   int
+	}{
+		"the same":                      {from("203.0.113.1"), 8},
+		"the same by two proxies":       {from("203.0.113.1, 10.1.2.3"), 8},
+		"with a forged one before":      {from("198.51.100.1, 203.0.113.1"), 8},
+		"with a forged line before":     {from("198.51.100.1", "203.0.113.1"), 8},
+		"written as IPv6":               {from("::ffff:203.0.113.1"), 8},
+		"the neighbour":                 {from("203.0.113.2"), 9},
+		"the same household, IPv6":      {from("2001:db8:1:2:ffff::9"), 8},
+		"the next household":            {from("2001:db8:1:3::1"), 9},
+		"the proxy itself":              {from(), 9},
+		"something that is no address":  {from("203.0.113.1, nonsense"), 9},
+		"an untrusted proxy in between": {from("203.0.113.1, 192.0.2.1"), 9},
+	} {
+		b.expectLeft(t, name, tc.left, tc.option)
+	}
+}
+
+func TestHousehold(t *testing.T) {
+	t.Parallel()
+	for address, want := range map[string]string{
+		"203.0.113.7": "203.0.113.7", "::ffff:203.0.113.9": "203.0.113.9", "2001:db8:1:2:3::4": "2001:db8:1:2::/64",
+		"fe80::1%eth0": "fe80::/64", "": "unknown", "nonsense": "unknown",
+	} {
+		if got := server.Household(address); got != want {
+			t.Errorf("%q: %s, want %s", address, got, want)
+		}
+	}
+}
+
+// TestCountedNames tells callers apart, and tells nobody who they are.
+func TestCountedNames(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	seen := map[string]string{}
+	for name, counted := range map[string]string{
+		"guest at an address":      server.Counted(b.server, job.LaneGuest, "g-1", "203.0.113.7"),
+		"guest at another":         server.Counted(b.server, job.LaneGuest, "g-1", "203.0.113.8"),
+		"member":                   server.Counted(b.server, job.LaneMember, "u-1", "203.0.113.7"),
+		"another member":           server.Counted(b.server, job.LaneMember, "u-2", "203.0.113.7"),
+		"member named as a guest":  server.Counted(b.server, job.LaneMember, "203.0.113.7", ""),
+		"guest without an address": server.Counted(b.server, job.LaneGuest, "", "x"),
+	} {
+		if !job.ValidToken(counted) || strings.Contains(counted, "113") {
+			t.Errorf("%s is %q", name, counted)
+		}
+		if other := seen[counted]; other != "" {
+			t.Errorf("%s is counted as %s", name, other)
+		}
+		seen[counted] = name
+	}
+	if a, b := server.Counted(b.server, job.LaneMember, "u-1", "203.0.113.7"), server.Counted(b.server, job.LaneMember, "u-1", "198.51.100.1"); a != b {
+		t.Error("a member is another one at another address")
+	}
+	if a, b := server.Counted(b.server, job.LaneGuest, "g-1", "203.0.113.7"), server.Counted(b.server, job.LaneGuest, "g-2", "203.0.113.7"); a != b {
+		t.Error("a guest is another one with another cookie")
+	}
+}
+
+// TestWithoutCounters takes them away: nothing is accepted that cannot be counted.
+func TestWithoutCounters(t *testing.T) {
+	t.Parallel()
+	b := setup(t, withQuota(9, 9))
+	b.submits(t).expect(t, http.StatusAccepted)
+	js := b.broker.JetStream()
+	stream, err := js.Stream(t.Context(), broker.StreamUsage)
+	must(t, err)
+	cfg := stream.CachedInfo().Config
+	// Sealed it takes nothing, and is not missing.
+	cfg.Sealed = true
+	_, err = js.UpdateStream(t.Context(), cfg)
+	must(t, err)
+	resp := b.submits(t)
+	resp.problem(t, http.StatusServiceUnavailable, "unavailable")
+	if resp.Header.Get("Retry-After") != "5" {
+		t.Errorf("%v", resp.Header)
+	}
+	for _, path := range originalRoutes {
+		b.request(t, http.MethodPost, path, originalBody(path)).originalError(t, http.StatusServiceUnavailable, "unavailable")
+	}
+	ids, err := b.queue.OwnerIDs(t.Context(), job.OwnerAnonymous)
+	must(t, err)
+	if v := b.quota(t); len(ids) != 1 || v.Minute.Remaining != 8 {
+		t.Errorf("%d jobs, %d left of the minute", len(ids), v.Minute.Remaining)
+	}
+}
+
+// TestQuotaProblems holds the refusals' bodies against files, in both shapes and languages.
+func TestQuotaProblems(t *testing.T) {
+	t.Parallel()
+	four := fields{"kind": "image", "input": fields{"prompt": "p", "n": 4}}
+	for name, tc := range map[string]struct {
+		limit func(*server.Config, *server.Deps)
+		takes int
+		path  string
+		body  any
+	}{
+		"rate_limited":            {withQuota(2, 10), 2, "/api/jobs", goodBody},
+		"rate_limited_some":       {withQuota(5, 10), 2, "/api/jobs", four},
+		"rate_limited_never":      {withQuota(3, 10), 0, "/api/jobs", four},
+		"quota_exceeded":          {withQuota(9, 2), 2, "/api/jobs", goodBody},
+		"quota_exceeded_some":     {withQuota(9, 5), 2, "/api/jobs", four},
+		"quota_exceeded_never":    {withQuota(9, 3), 0, "/api/jobs", four},
+		"original_rate_limited":   {withQuota(1, 10), 1, "/api/generate", originalBody("/api/generate")},
+		"original_quota_exceeded": {withQuota(9, 1), 1, "/api/generate", originalBody("/api/generate")},
+		"original_quota_text":     {withQuota(9, 1), 1, "/api/translate", originalBody("/api/translate")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, tc.limit)
+			for range tc.takes {
+				b.submits(t).expect(t, http.StatusAccepted)
+			}
+			for lang, accept := range map[string]string{"en": "", "zh": "zh"} {
+				resp := b.request(t, http.MethodPost, tc.path, tc.body, header("Accept-Language", accept))
+				golden(t, fmt.Sprintf("problems/%s.%s.json", name, lang), fmt.Sprintf("%d %s Retry-After %s\n%s",
+					resp.StatusCode, resp.Header.Get("Content-Type"), resp.Header.Get("Retry-After"), stable(resp.body)))
+			}
+		})
+	}
+}

@@ -77,9 +77,11 @@ export default {
 
   "trouble.network": "The server cannot be reached. Nothing is lost: try again in a moment.",
   "trouble.server": "Something went wrong on the server ({status}).",
-  "trouble.later": "{detail} Try again in {seconds} s.",
+  "trouble.later": "{detail} Try again in {time}.",
   "trouble.request": "{detail} (request {id})",
   "trouble.cookies": "This browser refuses our cookie, so your jobs cannot be listed. Those of this page are shown until you close it.",
+  "quota.left": "{left} of {limit} left today. All of them are back in {time}.",
+  "quota.none": "Nothing of today's {limit} is left. All of them are back in {time}.",
 
   "jobs.title": "My jobs",
   "jobs.empty": "Nothing here yet. What you create appears here and stays for a day.",

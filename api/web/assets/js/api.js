@@ -1,5 +1,5 @@
 // Talking to the API. Everything that goes wrong comes out as a Problem, whatever went wrong.
-import { language, t } from './i18n.js';
+import { duration, language, t } from './i18n.js';
 
 /** Problem is an error of the API, or of the way to it (status 0). */
 export class Problem extends Error {
@@ -15,7 +15,7 @@ export class Problem extends Error {
 
   /** sentence says what went wrong, for a person. */
   get sentence() {
-    if (this.retryAfter > 0) return t('trouble.later', { detail: this.message, seconds: this.retryAfter });
+    if (this.retryAfter > 0) return t('trouble.later', { detail: this.message, time: duration(this.retryAfter) });
     if (this.status >= 500 && this.requestId) return t('trouble.request', { detail: this.message, id: this.requestId });
     return this.message;
   }
@@ -89,6 +89,9 @@ export const whoami = () => call('GET', '/api/auth/validate');
 
 /** auth sends a form of the account. */
 export const auth = (route, body) => call('POST', `/api/auth/${route}`, { body });
+
+/** quota returns what may still be asked for. */
+export const quota = () => call('GET', '/api/quota');
 
 /** newKey returns a random idempotency key. randomUUID is missing on pages that are served without TLS. */
 export function newKey() {

@@ -8,6 +8,7 @@ import { Form } from './forms.js';
 import { language, onLanguage, setLanguage, t, translate } from './i18n.js';
 import { Jobs } from './jobs.js';
 import { Live } from './live.js';
+import { Quota } from './quota.js';
 import { Tabs } from './tabs.js';
 import { initTheme } from './theme.js';
 import { View } from './view.js';
@@ -15,6 +16,7 @@ import { Viewer } from './viewer.js';
 
 const jobs = new Jobs();
 const viewer = new Viewer();
+const quota = new Quota(jobs);
 const tabs = new Tabs(document.querySelector('[role="tablist"]'));
 
 translate(document);
@@ -99,6 +101,7 @@ onLanguage(() => {
   fillChoices();
   for (const form of Object.values(forms)) form.show();
   view.rebuild();
+  quota.show();
   showLink(linkState.dataset.state);
 });
 
@@ -106,4 +109,5 @@ onLanguage(() => {
 addEventListener('signed-out', () => location.assign('/'));
 
 new Account().start();
+quota.read();
 new Live(jobs, showLink, notice).start();

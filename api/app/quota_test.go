@@ -2,6 +2,8 @@ package app_test
 
 import (
 	"net/http"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -120,5 +122,31 @@ func TestQuotaWhileTheSimulatorServes(t *testing.T) {
 	v := start(t, config(t, t.TempDir(), "SIMULATOR=off")).quota(t)
 	if v.Minute == nil || v.Minute.Limit != 8 || v.Day == nil || v.Day.Limit != 10 {
 		t.Errorf("on the real services: %+v", v)
+	}
+}
+
+// TestQuotaOfTwoProcesses asks two API processes at once for more than there is.
+func TestQuotaOfTwoProcesses(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	processes := []*instance{start(t, s.api(t, s.address(), "QUOTA_GUEST_PER_DAY=10")), start(t, s.api(t, s.address(), "QUOTA_GUEST_PER_DAY=10"))}
+	var accepted, refused atomic.Int32
+	var wg sync.WaitGroup
+	for n := range 60 {
+		wg.Go(func() {
+			resp := processes[n%2].do(t, http.MethodPost, "/api/jobs", fields{"kind": "translation", "input": fields{"text": "a"}})
+			switch resp.StatusCode {
+			case http.StatusAccepted:
+				accepted.Add(1)
+			case http.StatusPaymentRequired:
+				refused.Add(1)
+			default:
+				t.Errorf("status %d: %s", resp.StatusCode, resp.body)
+			}
+		})
+	}
+	wg.Wait()
+	if accepted.Load() != 10 || refused.Load() != 50 {
+		t.Errorf("%d accepted and %d refused, want 10 and 50", accepted.Load(), refused.Load())
 	}
 }

@@ -46,11 +46,12 @@ func (s *site) simulator() *simulator.Simulator { return s.worker.Simulator() }
 // address is where API processes find NATS, without the scheme.
 func (s *site) address() string { return strings.TrimPrefix(s.nats.ClientURL(), "nats://") }
 
-// api returns the settings of an API process that finds NATS at an address.
+// api returns the settings of an API process that finds NATS at an address. It does not limit guests, as one without a
+// simulator of its own does.
 func (s *site) api(t *testing.T, address string, variables ...string) app.Config {
 	t.Helper()
 	return config(t, t.TempDir(), append([]string{
-		"NATS_URL=nats://" + address, "JWT_SECRET=the same secret for every process",
+		"NATS_URL=nats://" + address, "JWT_SECRET=the same secret for every process", "QUOTA_GUEST_PER_MINUTE=0", "QUOTA_GUEST_PER_DAY=0",
 	}, variables...)...)
 }
 

@@ -23,6 +23,9 @@ import (
 // charged makes a job of a spec if the caller's quota allows it. What makes no job is not charged: neither what is refused
 // nor what repeats an earlier submission under its key, which is answered though nothing is left.
 func (s *Server) charged(ctx context.Context, c *gin.Context, who caller, spec *job.Spec, keyed bool) (*job.Snapshot, bool, error) {
+	// Who hangs up at the right moment would get a job and its charge back.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), operationTimeout)
+	defer cancel()
 	bill, err := s.deps.Quota.Charge(ctx, who.lane, s.counted(who), spec.ID, spec.Units())
 	if refusal, ok := errors.AsType[*quota.Refusal](err); ok {
 		err = s.refused(ctx, c, who, spec, keyed, refusal)

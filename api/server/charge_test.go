@@ -1,9 +1,11 @@
 package server_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -305,6 +307,36 @@ func TestCountedNames(t *testing.T) {
 	}
 	if a, b := server.Counted(b.server, job.LaneGuest, "g-1", "203.0.113.7"), server.Counted(b.server, job.LaneGuest, "g-2", "203.0.113.7"); a != b {
 		t.Error("a guest is another one with another cookie")
+	}
+}
+
+// TestCallerThatHangsUp leaves before it is answered: as many are counted as there are jobs.
+func TestCallerThatHangsUp(t *testing.T) {
+	t.Parallel()
+	b := setup(t, withQuota(0, 100))
+	for n := range 40 {
+		ctx, hangUp := context.WithCancel(t.Context())
+		r := b.newRequest(ctx, t, http.MethodPost, "/api/jobs", goodBody)
+		r.RequestURI, r.RemoteAddr = "/api/jobs", "127.0.0.1:1"
+		if n == 0 {
+			hangUp()
+		} else {
+			// Anywhere in between.
+			go func() {
+				for range n * 20 {
+					runtime.Gosched()
+				}
+				hangUp()
+			}()
+		}
+		b.server.Handler().ServeHTTP(httptest.NewRecorder(), r)
+		hangUp()
+	}
+	ids, err := b.queue.OwnerIDs(t.Context(), job.OwnerAnonymous)
+	must(t, err)
+	b.expectLeft(t, "of the day", 100-len(ids))
+	if len(ids) == 0 {
+		t.Error("no job was made")
 	}
 }
 

@@ -87,6 +87,18 @@ func TestQuotaOfAGuest(t *testing.T) {
 	}
 }
 
+// TestCanceledBeforeItBegan gives back what nobody has worked for.
+func TestCanceledBeforeItBegan(t *testing.T) {
+	t.Parallel()
+	i := start(t, config(t, t.TempDir(), "QUOTA_GUEST_PER_DAY=4", "WORKER_SLOTS_IMAGE=0"))
+	id := i.submit(t, fields{"kind": "image", "input": fields{"prompt": "p", "n": 4}}).ID
+	i.awaitLeft(t, "submitted", 0)
+	for range 2 {
+		i.do(t, http.MethodPost, "/api/jobs/"+id+"/cancel", nil)
+		i.awaitLeft(t, "canceled", 4)
+	}
+}
+
 // TestQuotaOfAMinute answers as the original did.
 func TestQuotaOfAMinute(t *testing.T) {
 	t.Parallel()

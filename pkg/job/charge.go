@@ -23,14 +23,16 @@ func (s *Spec) Units() int {
 	return 1
 }
 
-// GivesBack returns how much of its charge a job gives back: what was not made, through no fault of its owner. A job that
-// was canceled gives nothing back, and neither does one that was charged on a day that is over.
+// GivesBack returns how much of its charge a job gives back: what was not made, through no fault of its owner or because
+// nobody had begun when it was canceled. A job that was charged on a day that is over gives nothing back.
 func (r *Record) GivesBack() int {
 	charge := r.Spec.Charge
 	if charge == nil || charge.Day != DayOf(r.FinishedAt.Time) {
 		return 0
 	}
 	switch {
+	case r.Cancel == CancelBeforeStart:
+		return charge.Units
 	case r.Status == StatusFailed && !r.ownFault(r.Error):
 		return charge.Units
 	case r.Status == StatusSucceeded && r.Result != nil:

@@ -67,11 +67,17 @@ func TestGivesBack(t *testing.T) {
 		change(r)
 		return r
 	}
+	canceled := func(kind job.CancelKind) *job.Record {
+		r := chargedEnd(job.StatusCanceled, nil)
+		r.Cancel = kind
+		return r
+	}
 	for name, c := range map[string]struct {
 		record *job.Record
 		want   int
 	}{
-		"canceled":                    {chargedEnd(job.StatusCanceled, nil), 0},
+		"canceled while running":      {canceled(job.CancelWhileRunning), 0},
+		"canceled before it began":    {canceled(job.CancelBeforeStart), 4},
 		"succeeded":                   {chargedEnd(job.StatusSucceeded, nil), 0},
 		"short deadline":              {short(func(*job.Record) {}), 0},
 		"short deadline, not begun":   {short(func(r *job.Record) { r.Attempt = 0 }), 4},

@@ -97,6 +97,33 @@ func TestQuota(t *testing.T) {
 	}
 }
 
+// TestQuotaOfMembers counts members by themselves, wherever they are, and guests of the same address apart from them.
+func TestQuotaOfMembers(t *testing.T) {
+	t.Parallel()
+	b := setup(t, withQuota(0, 1), func(cfg *server.Config, _ *server.Deps) { cfg.TrustedProxies = []string{"127.0.0.1"} })
+	ann, bob := bearer(b.signUp(t, "ann@example.org").Token), bearer(b.signUp(t, "bob@example.org").Token)
+	c, _ := guest()
+	for n := range 10 {
+		b.submits(t, ann, cookie(c), header("X-Forwarded-For", fmt.Sprint("203.0.113.", n))).expect(t, http.StatusAccepted)
+	}
+	resp := b.submits(t, ann)
+	resp.problem(t, http.StatusPaymentRequired, "quota_exceeded")
+	resp.expectHeaders(t, `"day";q=10;w=86400`, `"day";r=0;t=43190`)
+	if v := b.quota(t, ann); v.Lane != "member" || v.Day.Limit != 10 || v.Day.Remaining != 0 {
+		t.Errorf("%+v", v)
+	}
+	b.expectLeft(t, "another member", 10, bob)
+	b.expectLeft(t, "a guest of the same address", 1)
+	b.submits(t, cookie(c)).expect(t, http.StatusAccepted)
+	b.submits(t, bob).expect(t, http.StatusAccepted)
+	b.submits(t).problem(t, http.StatusPaymentRequired, "quota_exceeded")
+	// Whoever holds a token that is not good is no guest.
+	b.request(t, http.MethodGet, "/api/quota", nil, bearer("nonsense")).problem(t, http.StatusUnauthorized, "invalid_token")
+	if n := b.metric(t, "quota_refusals_total", "day", "member"); n != 1 {
+		t.Errorf("%v refusals counted", n)
+	}
+}
+
 // TestQuotaWithoutLimit is what the simulator's guests have.
 func TestQuotaWithoutLimit(t *testing.T) {
 	t.Parallel()

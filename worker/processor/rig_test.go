@@ -27,7 +27,7 @@ const (
 	// patience is a guard against hanging; nothing that works comes near it.
 	patience = 40 * time.Second
 	// shortWait is the AckWait of tests in which a job comes back from a worker that was lost, and shortBeat fits it.
-	shortWait = 1500 * time.Millisecond
+	shortWait = 3 * time.Second
 	shortBeat = shortWait / 3
 )
 

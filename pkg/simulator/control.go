@@ -151,5 +151,6 @@ func (x *exchange) listUpstreams() {
 	x.sendJSON(http.StatusOK, map[Dialect]string{
 		DialectPollinations: base, DialectDeepSeek: base + deepSeekPrefix, DialectSiliconFlow: base + siliconFlowPrefix + "/v1",
 		DialectLegacyImage: base + legacyImagePrefix, DialectLegacyText: base + legacyTextPrefix,
+		DialectGoogle: base + googlePrefix,
 	})
 }

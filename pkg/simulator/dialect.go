@@ -13,6 +13,7 @@ const (
 	DialectLegacyText   Dialect = "legacy-text"
 	DialectDeepSeek     Dialect = "deepseek"
 	DialectSiliconFlow  Dialect = "siliconflow"
+	DialectGoogle       Dialect = "google"
 )
 
 // The paths under which the upstreams live that are not the gateway.
@@ -21,6 +22,7 @@ const (
 	siliconFlowPrefix = "/siliconflow"
 	legacyImagePrefix = "/legacy-image"
 	legacyTextPrefix  = "/legacy-text"
+	googlePrefix      = "/google"
 )
 
 // dialectOf tells the dialect from the path of a request.
@@ -28,6 +30,7 @@ func dialectOf(path string) Dialect {
 	for prefix, dialect := range map[string]Dialect{
 		deepSeekPrefix: DialectDeepSeek, siliconFlowPrefix: DialectSiliconFlow,
 		legacyImagePrefix: DialectLegacyImage, legacyTextPrefix: DialectLegacyText,
+		googlePrefix: DialectGoogle,
 	} {
 		if path == prefix || strings.HasPrefix(path, prefix+"/") {
 			return dialect
@@ -39,7 +42,7 @@ func dialectOf(path string) Dialect {
 // known reports whether the dialect is one of ours.
 func (d Dialect) known() bool {
 	switch d {
-	case DialectPollinations, DialectLegacyImage, DialectLegacyText, DialectDeepSeek, DialectSiliconFlow:
+	case DialectPollinations, DialectLegacyImage, DialectLegacyText, DialectDeepSeek, DialectSiliconFlow, DialectGoogle:
 		return true
 	default:
 		return false

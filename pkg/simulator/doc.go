@@ -1,7 +1,7 @@
 // Package simulator is an HTTP server on loopback that behaves on the wire
 // like the upstreams: today's Pollinations gateway, the two legacy hosts of
-// Pollinations, DeepSeek and SiliconFlow. The demo runs on it, and every test
-// of the wire clients goes through it.
+// Pollinations, DeepSeek, SiliconFlow, and Google where people sign in. The
+// demo runs on it, and every test of the wire clients goes through it.
 //
 // It owns the upstreams' shapes as a stranger sees them: routes, envelopes,
 // headers, real pictures, real sound, plausible text. A test scripts faults

@@ -87,6 +87,8 @@ func (x *exchange) refuse(f failure) {
 		x.refuseAsLegacyImage(f)
 	case x.dialect == DialectLegacyText:
 		x.refuseAsLegacyText(f)
+	case x.dialect == DialectGoogle:
+		x.refuseAsGoogle(f)
 	default:
 		x.refuseAsGateway(f)
 	}

@@ -26,6 +26,7 @@ type exchange struct {
 	rest    string // the escaped path behind the route's prefix
 	query   url.Values
 	body    []byte
+	form    url.Values // the fields of a form for Google, or nil
 	call    uint64
 	rule    *match // the rule that matched, or nil
 	params  any    // what a legacy failure repeats of the request, or nil
@@ -61,7 +62,7 @@ func (s *Simulator) serve(w http.ResponseWriter, r *http.Request) {
 // key is missing or a rule says so. It reports whether the handler goes on.
 func (x *exchange) arrive(model, prompt, system string) bool {
 	query := maps.Clone(x.query)
-	for _, secret := range []string{"key", "token"} {
+	for _, secret := range []string{"key", "token", "id_token", "access_token"} {
 		if query.Has(secret) {
 			query.Set(secret, "***")
 		}
@@ -73,6 +74,9 @@ func (x *exchange) arrive(model, prompt, system string) bool {
 	}
 	// A body that is no JSON object simply has no fields to show.
 	_ = json.Unmarshal(x.body, &call.Body)
+	if x.form != nil {
+		call.Body = showForm(x.form)
+	}
 	x.call = x.s.calls.add(call)
 	if x.kind.generates() && !x.authorize() {
 		return false

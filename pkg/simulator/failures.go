@@ -25,7 +25,7 @@ func (b bilingual) in(dialect Dialect) failure {
 		return b.deepSeek
 	case dialect == DialectDeepSeek:
 		return failure{status: plain.status, message: said, kind: plain.kind, header: plain.header}
-	case dialect == DialectSiliconFlow, dialect.legacy():
+	case dialect == DialectSiliconFlow, dialect == DialectGoogle, dialect.legacy():
 		return failure{status: plain.status, message: said} // They promise no Retry-After.
 	case b.gateway.status != 0:
 		return b.gateway

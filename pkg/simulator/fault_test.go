@@ -35,6 +35,10 @@ func samples() map[string]sample {
 		"legacy speech": {simulator.KindSpeech, http.MethodGet, "/legacy-text/hello%20there?model=openai-audio&voice=nova", ""},
 		"spoken chat":   {simulator.KindSpeech, http.MethodPost, "/legacy-text/openai", spokenBody("hello there")},
 		"siliconflow":   {simulator.KindChat, http.MethodPost, "/siliconflow/v1/chat/completions", siliconFlowBody("", "a cat")},
+
+		"google page":     {simulator.KindAuthorize, http.MethodGet, "/google" + authQuery(), ""},
+		"google keys":     {simulator.KindCerts, http.MethodGet, "/google/oauth2/v3/certs", ""},
+		"google document": {simulator.KindDiscovery, http.MethodGet, "/google/.well-known/openid-configuration", ""},
 	}
 }
 
@@ -88,12 +92,15 @@ func endlessFaults() []string {
 func TestEveryFault(t *testing.T) {
 	t.Parallel()
 	table := faultTable()
-	for _, more := range []map[string][]seen{legacyFaultTable(), siliconFlowFaultTable()} {
+	for _, more := range []map[string][]seen{legacyFaultTable(), siliconFlowFaultTable(), googleFaultTable()} {
 		for name, looks := range more {
 			table[name] = append(table[name], looks...)
 		}
 	}
 	for _, name := range simulatortest.Start(t).FaultNames() {
+		if _, ok := idTokenTable()[name]; ok {
+			continue // TestEveryIDToken looks at it.
+		}
 		if _, ok := table[name]; !ok && !slices.Contains(endlessFaults(), name) {
 			t.Errorf("the fault %s is not in the table", name)
 		}

@@ -61,6 +61,10 @@ func faults() map[string]fault {
 	} {
 		table[manner] = nil
 	}
+	for manner := range googleManners() {
+		table[manner] = nil
+	}
+	maps.Copy(table, googleFaults())
 	maps.Copy(table, pageFaults())
 	maps.Copy(table, scriptedFailures())
 	maps.Copy(table, hostileFaults())

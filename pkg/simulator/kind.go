@@ -12,6 +12,17 @@ const (
 	KindAccount Kind = "account"
 )
 
+// The kinds of requests to Google, one for each of its routes.
+const (
+	KindDiscovery Kind = "discovery"
+	KindAuthorize Kind = "authorize"
+	KindToken     Kind = "token"
+	KindCerts     Kind = "certs"
+	KindUserinfo  Kind = "userinfo"
+	KindTokenInfo Kind = "tokeninfo"
+	KindRevoke    Kind = "revoke"
+)
+
 // generates reports whether requests of the kind make something and hence
 // need a key.
 func (k Kind) generates() bool { return k.index() >= 0 }
@@ -31,4 +42,16 @@ func (k Kind) index() int {
 }
 
 // known reports whether the kind is one of ours.
-func (k Kind) known() bool { return k.generates() || k == KindModels || k == KindAccount }
+func (k Kind) known() bool {
+	return k.generates() || k == KindModels || k == KindAccount || k.signsIn()
+}
+
+// signsIn reports whether requests of the kind go to Google.
+func (k Kind) signsIn() bool {
+	switch k {
+	case KindDiscovery, KindAuthorize, KindToken, KindCerts, KindUserinfo, KindTokenInfo, KindRevoke:
+		return true
+	default:
+		return false
+	}
+}

@@ -54,6 +54,18 @@ func routes() []route {
 		{http.MethodPost, legacyTextPrefix + "/openai/*", KindChat, (*exchange).legacyChat},
 		{http.MethodPost, legacyTextPrefix + "/v1/chat/completions", KindChat, (*exchange).legacyChat},
 
+		{http.MethodGet, googlePrefix + "/.well-known/openid-configuration", KindDiscovery, (*exchange).googleDiscovery},
+		{http.MethodGet, googlePrefix + "/o/oauth2/v2/auth", KindAuthorize, (*exchange).googleConsent},
+		{http.MethodPost, googlePrefix + "/o/oauth2/v2/auth", KindAuthorize, (*exchange).googleDecision},
+		{http.MethodPost, googlePrefix + "/token", KindToken, (*exchange).googleToken},
+		{http.MethodGet, googlePrefix + "/oauth2/v3/certs", KindCerts, (*exchange).googleCerts},
+		{http.MethodGet, googlePrefix + "/v1/userinfo", KindUserinfo, (*exchange).googleUserinfo},
+		{http.MethodGet, googlePrefix + "/oauth2/v3/userinfo", KindUserinfo, (*exchange).googleUserinfo},
+		{http.MethodGet, googlePrefix + "/oauth2/v2/userinfo", KindUserinfo, (*exchange).googleUserinfoV2},
+		{http.MethodGet, googlePrefix + "/tokeninfo", KindTokenInfo, (*exchange).googleTokenInfo},
+		{http.MethodPost, googlePrefix + "/revoke", KindRevoke, (*exchange).googleRevoke},
+		{http.MethodGet, googlePrefix + "/a/*", "", (*exchange).googlePortrait},
+
 		{http.MethodGet, "/_control/rules", "", (*exchange).listRules},
 		{http.MethodPost, "/_control/rules", "", (*exchange).addRules},
 		{http.MethodDelete, "/_control/rules", "", (*exchange).clearRules},
@@ -62,6 +74,12 @@ func routes() []route {
 		{http.MethodDelete, "/_control/calls", "", (*exchange).forgetCalls},
 		{http.MethodGet, "/_control/faults", "", (*exchange).listFaults},
 		{http.MethodGet, "/_control/upstreams", "", (*exchange).listUpstreams},
+		{http.MethodGet, "/_control/google/users", "", (*exchange).listGoogleUsers},
+		{http.MethodPost, "/_control/google/users", "", (*exchange).addGoogleUser},
+		{http.MethodGet, "/_control/google/clients", "", (*exchange).listGoogleClients},
+		{http.MethodPost, "/_control/google/clients", "", (*exchange).setGoogleClients},
+		{http.MethodPost, "/_control/google/rotate", "", (*exchange).rotateGoogleKeys},
+		{http.MethodPost, "/_control/google/id_token", "", (*exchange).signGoogleToken},
 	}
 }
 

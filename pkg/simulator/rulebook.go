@@ -99,7 +99,8 @@ func (s *Simulator) match(kind Kind, dialect Dialect, prompt string) *match {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for n, r := range b.rules {
-		wrongKind := r.Kind != kind && (r.Kind != "" || !kind.generates())
+		anyKind := kind.generates() || r.Dialect == DialectGoogle
+		wrongKind := r.Kind != kind && (r.Kind != "" || !anyKind)
 		if wrongKind || (r.Dialect != "" && r.Dialect != dialect) || !strings.Contains(prompt, r.Contains) {
 			continue
 		}

@@ -15,11 +15,13 @@ import (
 type Rule struct {
 	// ID names the rule in Rules and in a Call; Script sets it when empty.
 	ID string
-	// Kind restricts the rule to a kind; empty means image, speech and chat.
+	// Kind restricts the rule to a kind; empty means image, speech and chat,
+	// and with DialectGoogle all of Google.
 	Kind Kind
 	// Dialect restricts the rule to an upstream; empty means all.
 	Dialect Dialect
-	// Contains restricts the rule to prompts with this part.
+	// Contains restricts the rule to prompts with this part. At Google it is
+	// the e-mail address of whoever signs in, where a request tells it.
 	Contains string
 	// Times is how many requests the rule applies to; 0 means until cleared.
 	Times int

@@ -51,6 +51,7 @@ type Simulator struct {
 	prefixes *prefixes
 	turns    *turnstile
 	renders  chan struct{}
+	google   *Google
 	made     [3]atomic.Int64
 
 	// ctx lives as long as the Simulator: generations run under it, because
@@ -97,6 +98,7 @@ func New(config Config) *Simulator {
 		turns:    newTurnstile(config.Now),
 		renders:  make(chan struct{}, max(1, runtime.GOMAXPROCS(0))),
 	}
+	s.google = newGoogle(s)
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	s.cache = newCache(s.ctx, config.CacheBytes)
 	return s

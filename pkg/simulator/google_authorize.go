@@ -1,0 +1,286 @@
+package simulator
+
+import (
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// authorization is what a client asks a user for.
+type authorization struct {
+	client    string
+	redirect  string
+	state     string
+	nonce     string
+	challenge string
+	method    string
+	hint      string
+	prompt    string
+	scopes    googleScopes
+	offline   bool
+}
+
+// googleScopes are the scopes that Google grants to whoever signs in.
+type googleScopes struct{ openid, email, profile bool }
+
+const (
+	scopeEmail   = "https://www.googleapis.com/auth/userinfo.email"
+	scopeProfile = "https://www.googleapis.com/auth/userinfo.profile"
+)
+
+// readScopes reads the scopes in their short or long form and returns those
+// that Google does not know.
+func readScopes(text string) (s googleScopes, unknown []string) {
+	for _, scope := range strings.Fields(text) {
+		switch scope {
+		case "openid":
+			s.openid = true
+		case "email", scopeEmail:
+			s.email = true
+		case "profile", scopeProfile:
+			s.profile = true
+		default:
+			unknown = append(unknown, scope)
+		}
+	}
+	return s, unknown
+}
+
+// list names the scopes; what comes back to the client's address has the
+// short names as well.
+func (s googleScopes) list(short bool) string {
+	var names []string
+	for _, scope := range []struct {
+		granted     bool
+		short, long string
+	}{{s.email, "email", scopeEmail}, {s.profile, "profile", scopeProfile}} {
+		if scope.granted && short {
+			names = append(names, scope.short)
+		}
+		if scope.granted {
+			names = append(names, scope.long)
+		}
+	}
+	if s.openid {
+		names = append(names, "openid")
+	}
+	return strings.Join(names, " ")
+}
+
+// blocked is a fault of configuration, which Google shows to the user instead
+// of telling the client.
+type blocked struct {
+	status  int
+	code    string
+	message string
+}
+
+// repeated finds a parameter that came more than once.
+func repeated(values url.Values) (name string, found bool) {
+	for name, all := range values {
+		if len(all) > 1 {
+			return name, true
+		}
+	}
+	return "", false
+}
+
+// readAuthorization reads the query of an authorization. What it refuses must
+// not be sent to the redirect address, which may be anybody's.
+func (g *Google) readAuthorization(query url.Values) (authorization, *blocked) {
+	refuse := func(message string) (authorization, *blocked) {
+		return authorization{}, &blocked{status: http.StatusBadRequest, code: "invalid_request", message: message}
+	}
+	if name, found := repeated(query); found {
+		return refuse("OAuth 2 parameters can only have a single value: " + name)
+	}
+	for _, name := range []string{"client_id", "redirect_uri", "response_type", "scope"} {
+		if query.Get(name) == "" {
+			return refuse("Missing required parameter: " + name)
+		}
+	}
+	client, found := g.client(query.Get("client_id"))
+	if !found {
+		return authorization{}, &blocked{status: http.StatusUnauthorized, code: "invalid_client", message: "The OAuth client was not found."}
+	}
+	if !client.takes(query.Get("redirect_uri")) {
+		return authorization{}, &blocked{
+			status: http.StatusBadRequest, code: "redirect_uri_mismatch",
+			message: "This address is not registered for the client: " + query.Get("redirect_uri"),
+		}
+	}
+	if query.Get("response_type") != "code" {
+		return authorization{}, &blocked{status: http.StatusBadRequest, code: "unsupported_response_type", message: "Invalid response_type: " + query.Get("response_type")}
+	}
+	scopes, unknown := readScopes(query.Get("scope"))
+	if len(unknown) > 0 {
+		return authorization{}, &blocked{status: http.StatusBadRequest, code: "invalid_scope", message: "Some requested scopes were invalid: " + strings.Join(unknown, ", ")}
+	}
+	a := authorization{
+		client: client.ID, redirect: query.Get("redirect_uri"), state: query.Get("state"), nonce: query.Get("nonce"),
+		challenge: query.Get("code_challenge"), method: query.Get("code_challenge_method"),
+		hint: query.Get("login_hint"), prompt: query.Get("prompt"), scopes: scopes, offline: query.Get("access_type") == "offline",
+	}
+	if message := a.fault(query.Get("access_type")); message != "" {
+		return refuse(message)
+	}
+	return a, nil
+}
+
+// fault words what is wrong with the optional parameters.
+func (a authorization) fault(accessType string) string {
+	prompts := strings.Fields(a.prompt)
+	for _, prompt := range prompts {
+		if !slices.Contains([]string{"none", "consent", "select_account"}, prompt) || (prompt == "none" && len(prompts) > 1) {
+			return "Invalid parameter value for prompt: " + a.prompt
+		}
+	}
+	switch {
+	case !slices.Contains([]string{"", "online", "offline"}, accessType):
+		return "Invalid parameter value for access_type: " + accessType
+	case !slices.Contains([]string{"", "plain", "S256"}, a.method):
+		return "Invalid parameter value for code_challenge_method: " + a.method
+	case a.method != "" && a.challenge == "":
+		return "Missing required parameter: code_challenge"
+	case a.challenge != "" && !regexp.MustCompile(`^[A-Za-z0-9._~-]{43,128}$`).MatchString(a.challenge):
+		return "Invalid parameter value for code_challenge"
+	}
+	return ""
+}
+
+// back is the address to which the browser returns, with pairs of names and
+// values behind the state.
+func (a authorization) back(pairs ...string) string {
+	if a.state != "" {
+		pairs = append([]string{"state", a.state}, pairs...)
+	}
+	var out strings.Builder
+	out.WriteString(a.redirect)
+	separator := "?"
+	if strings.Contains(a.redirect, "?") {
+		separator = "&"
+	}
+	for n := 0; n+1 < len(pairs); n += 2 {
+		out.WriteString(separator + pairs[n] + "=" + strings.ReplaceAll(url.QueryEscape(pairs[n+1]), "+", "%20"))
+		separator = "&"
+	}
+	return out.String()
+}
+
+// googleConsent shows the page on which the user chooses and decides.
+func (x *exchange) googleConsent() {
+	a, fault := x.s.google.readAuthorization(x.query)
+	if !x.arriveAtGoogle(a.client, a.hint) {
+		return
+	}
+	switch {
+	case fault != nil:
+		x.googleBlocked(*fault)
+	case x.behaves(faultDenied):
+		x.googleReturn(a.back("error", "access_denied"))
+	case a.prompt == "none":
+		// Nobody is ever signed in here, so that there is always something to ask.
+		x.googleReturn(a.back("error", "interaction_required"))
+	default:
+		x.googleConsentPage(a, "")
+	}
+}
+
+// googleDecision takes what the user has decided.
+func (x *exchange) googleDecision() {
+	x.readForm()
+	a, fault := x.s.google.readAuthorization(x.query)
+	user, known := x.s.google.choose(x.form, a.hint)
+	if !x.arriveAtGoogle(a.client, user.Email) {
+		return
+	}
+	switch {
+	case fault != nil:
+		x.googleBlocked(*fault)
+	case x.behaves(faultDenied), x.form.Get("decision") == "deny":
+		x.googleReturn(a.back("error", "access_denied"))
+	case x.form.Get("decision") != "allow":
+		x.googleConsentPage(a, "Choose whether to allow or to deny.")
+	case !known:
+		x.googleConsentPage(a, "Choose an account, or enter an e-mail address.")
+	default:
+		x.s.google.remember(user)
+		pairs := []string{"code", x.s.google.grants.grant(a, user), "scope", a.scopes.list(true), "authuser", "0"}
+		if user.Domain != "" {
+			pairs = append(pairs, "hd", user.Domain)
+		}
+		prompt := a.prompt
+		if prompt == "" {
+			prompt = "consent"
+		}
+		x.googleReturn(a.back(append(pairs, "prompt", prompt)...))
+	}
+}
+
+// googleReturn sends the browser back to the client.
+func (x *exchange) googleReturn(address string) {
+	x.w.Header().Set("Cache-Control", "no-store")
+	x.w.Header().Set("Location", address)
+	x.send(http.StatusFound, "text/html; charset=utf-8", nil)
+}
+
+// offered are the users of the consent page. Whom the client hints at comes
+// first, and is made up when there is no such user.
+func (g *Google) offered(hint string) []GoogleUser {
+	users := g.Users()
+	if !looksLikeEmail(hint) {
+		return users
+	}
+	hinted := g.User(hint)
+	others := slices.DeleteFunc(users, func(u GoogleUser) bool { return u.Sub == hinted.Sub })
+	return append([]GoogleUser{hinted}, others...)
+}
+
+func looksLikeEmail(text string) bool {
+	local, host, found := strings.Cut(text, "@")
+	return found && local != "" && host != "" && len(text) <= 254 && !strings.ContainsAny(text, " \t\r\n<>")
+}
+
+// choose finds the user whom the consent form names. An e-mail address counts
+// before the account that is marked in the list; without both it is the first
+// of the list.
+func (g *Google) choose(form url.Values, hint string) (user GoogleUser, known bool) {
+	users := g.offered(hint)
+	email, account := strings.TrimSpace(form.Get("email")), form.Get("account")
+	switch {
+	case email != "":
+		if !looksLikeEmail(email) {
+			return GoogleUser{}, false
+		}
+		user = g.User(email)
+	case account != "":
+		at := slices.IndexFunc(users, func(u GoogleUser) bool { return u.Sub == account })
+		if at < 0 {
+			return GoogleUser{}, false
+		}
+		return users[at], true
+	case len(users) == 0:
+		return GoogleUser{}, false
+	default:
+		user = users[0]
+	}
+	if name := strings.TrimSpace(form.Get("name")); name != "" {
+		user.Name = name
+	}
+	if sub := strings.TrimSpace(form.Get("sub")); sub != "" {
+		user.Sub = sub
+	}
+	if form.Has("verified") {
+		user.Verified = form.Get("verified") == "yes"
+	}
+	return user, true
+}
+
+// remember keeps a user whom the consent page does not offer yet.
+func (g *Google) remember(user GoogleUser) {
+	if !slices.ContainsFunc(g.Users(), func(u GoogleUser) bool { return u.Sub == user.Sub }) {
+		g.AddUsers(user)
+	}
+}

@@ -1,0 +1,129 @@
+package simulator_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/text2image-audio/text2image-audio/pkg/simulator"
+	"github.com/text2image-audio/text2image-audio/pkg/simulator/simulatortest"
+)
+
+// googleFaultTable names what the faults look like at Google: a page for a
+// browser, the words of OAuth for a program.
+func googleFaultTable() map[string][]seen {
+	both := func(status int, code, page string) []seen {
+		return []seen{
+			{sample: "google keys", status: status, contentType: jsonType, part: `{"error":"` + code + `"`},
+			{sample: "google page", status: status, contentType: htmlType, part: page},
+		}
+	}
+	return map[string][]seen{
+		"invalid_grant":         both(400, "invalid_grant", "Error 400: invalid_grant"),
+		"malformed_code":        both(400, "invalid_grant", "Malformed auth code."),
+		"redirect_uri_mismatch": both(400, "redirect_uri_mismatch", "Error 400: redirect_uri_mismatch"),
+		"invalid_client":        both(401, "invalid_client", "The OAuth client was not found."),
+		"wrong_client_secret":   both(401, "invalid_client", "Error 401: invalid_client"),
+		"unauthorized_client":   both(401, "unauthorized_client", "Error 401: unauthorized_client"),
+		"admin_policy_enforced": both(400, "admin_policy_enforced", "Error 400: admin_policy_enforced"),
+		"org_internal":          both(403, "org_internal", "Error 403: org_internal"),
+		"disallowed_useragent":  both(403, "disallowed_useragent", "Error 403: disallowed_useragent"),
+
+		"server_error": both(500, "internal_failure", "Error 500: internal_failure"),
+		"unavailable":  both(503, "temporarily_unavailable", "Error 503: temporarily_unavailable"),
+		"rate_limited": both(429, "rate_limit_exceeded", "Error 429: rate_limit_exceeded"),
+		"bad_request":  both(400, "invalid_request", "Error 400: invalid_request"),
+		"html_502":     {{sample: "google document", status: 502, contentType: htmlType}},
+		"wrong_type":   {{sample: "google keys", status: 200, contentType: htmlType}},
+		"not_json":     {{sample: "google keys", status: 200, contentType: jsonType}},
+		"garbage":      {{sample: "google document", status: 200, contentType: jsonType, part: "upstream"}},
+		"empty":        {{sample: "google keys", status: 200, check: isEmpty}},
+		"truncated":    {{sample: "google document", broken: true, status: 200}},
+		"reset":        {{sample: "google keys", broken: true}},
+	}
+}
+
+// idTokenTable says how the answer to a code looks under each manner: whether
+// the token verifies, and what is odd about it.
+func idTokenTable() map[string]func(t *testing.T, header, claims map[string]any, verifies bool) {
+	claim := func(name string, want any) func(*testing.T, map[string]any, map[string]any, bool) {
+		return func(t *testing.T, _, claims map[string]any, verifies bool) {
+			t.Helper()
+			if got := claims[name]; got != want || !verifies {
+				t.Errorf("%s is %v, want %v; it verifies: %t", name, got, want, verifies)
+			}
+		}
+	}
+	head := func(name, want string) func(*testing.T, map[string]any, map[string]any, bool) {
+		return func(t *testing.T, header, _ map[string]any, verifies bool) {
+			t.Helper()
+			if header[name] != want || verifies {
+				t.Errorf("%s is %v, want %s; it verifies: %t", name, header[name], want, verifies)
+			}
+		}
+	}
+	const stranger = "somebody-else.apps.googleusercontent.com"
+	return map[string]func(*testing.T, map[string]any, map[string]any, bool){
+		"access_denied":            nil,
+		"id_token_missing":         nil,
+		"id_token_wrong_aud":       claim("aud", stranger),
+		"id_token_wrong_azp":       claim("azp", stranger),
+		"id_token_wrong_iss":       claim("iss", "https://accounts.example.com"),
+		"id_token_wrong_nonce":     claim("nonce", "of-another-sign-in"),
+		"id_token_without_nonce":   claim("nonce", nil),
+		"id_token_without_sub":     claim("sub", nil),
+		"id_token_without_email":   claim("email", nil),
+		"id_token_unverified":      claim("email_verified", false),
+		"id_token_verified_text":   claim("email_verified", "true"),
+		"id_token_unverified_text": claim("email_verified", "false"),
+		"id_token_expired":         claim("exp", float64(atNoon().Unix()-3600)),
+		"id_token_future":          claim("iat", float64(atNoon().Unix()+7200)),
+		"id_token_wrong_at_hash": func(t *testing.T, _, claims map[string]any, verifies bool) {
+			t.Helper()
+			if sum := unbase64(t, claims["at_hash"].(string)); len(sum) != 16 || !verifies {
+				t.Errorf("%d bytes, it verifies: %t", len(sum), verifies)
+			}
+		},
+		"id_token_short_iss": func(t *testing.T, _, claims map[string]any, verifies bool) {
+			t.Helper()
+			if iss := claims["iss"].(string); !strings.HasPrefix(iss, "127.0.0.1:") || !strings.HasSuffix(iss, "/google") || !verifies {
+				t.Errorf("iss is %s, it verifies: %t", iss, verifies)
+			}
+		},
+		"id_token_alg_none":    head("alg", "none"),
+		"id_token_hs256":       head("alg", "HS256"),
+		"id_token_unknown_kid": head("kid", strings.Repeat("0", 40)),
+		"id_token_forged":      head("alg", "RS256"),
+	}
+}
+
+// TestEveryIDToken redeems a code under each manner and a second one after it.
+func TestEveryIDToken(t *testing.T) {
+	t.Parallel()
+	for name, check := range idTokenTable() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := simulatortest.StartWith(t, simulator.Config{Now: atNoon})
+			if check == nil && name == "access_denied" {
+				simulatortest.Script(t, s, simulator.Rule{Kind: simulator.KindAuthorize, Fault: name, Times: 1})
+				if back := simulatortest.Decide(t, authURL(s), "allow"); back.Query().Get("error") != name || back.Query().Get("state") == "" {
+					t.Errorf("sent back to %s", back)
+				}
+				return
+			}
+			simulatortest.Script(t, s, simulator.Rule{Kind: simulator.KindToken, Fault: name, Times: 1})
+			spoilt := redeem(t, s, allowed(t, s, "ada@example.com")).fields(t)
+			if check == nil {
+				if spoilt["id_token"] != nil || spoilt["access_token"] == nil {
+					t.Errorf("the answer is %v", spoilt)
+				}
+			} else {
+				header, claims, verifies := openToken(t, s, textOf(t, spoilt, "id_token"))
+				check(t, header, claims, verifies)
+			}
+			good := claimsOf(t, s, textOf(t, redeem(t, s, allowed(t, s, "ada@example.com")).fields(t), "id_token"))
+			if good["aud"] != simulator.GoogleClientID || good["nonce"] != "n-1" {
+				t.Errorf("afterwards the claims are %v", good)
+			}
+		})
+	}
+}

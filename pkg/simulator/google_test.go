@@ -1,0 +1,144 @@
+package simulator_test
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/simulator"
+	"github.com/text2image-audio/text2image-audio/pkg/simulator/simulatortest"
+)
+
+const (
+	formType     = "application/x-www-form-urlencoded"
+	redirectURI  = "http://127.0.0.1:3000/api/auth/google/callback"
+	verifierText = "a-verifier-that-is-as-long-as-it-has-to-be-or-longer"
+)
+
+// s256 is the challenge for a verifier.
+func s256(verifier string) string {
+	sum := sha256.Sum256([]byte(verifier))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// withPairs lays pairs of name and value over values; what is empty is left out.
+func withPairs(values url.Values, pairs []string) url.Values {
+	for n := 0; n+1 < len(pairs); n += 2 {
+		values.Set(pairs[n], pairs[n+1])
+		if pairs[n+1] == "" {
+			values.Del(pairs[n])
+		}
+	}
+	return values
+}
+
+// authURL is the address of a good authorization, with pairs laid over it.
+func authURL(s *simulator.Simulator, pairs ...string) string {
+	return s.GoogleURL() + authQuery(pairs...)
+}
+
+// authQuery is that address below the issuer.
+func authQuery(pairs ...string) string {
+	return "/o/oauth2/v2/auth?" + withPairs(url.Values{
+		"client_id": {simulator.GoogleClientID}, "redirect_uri": {redirectURI}, "response_type": {"code"},
+		"scope": {"openid email profile"}, "state": {"a state/+ %2F&="}, "nonce": {"n-1"},
+		"code_challenge": {s256(verifierText)}, "code_challenge_method": {"S256"},
+	}, pairs).Encode()
+}
+
+// redeem posts a code for tokens, with pairs laid over what a good client sends.
+func redeem(t *testing.T, s *simulator.Simulator, code string, pairs ...string) answer {
+	t.Helper()
+	form := withPairs(url.Values{
+		"grant_type": {"authorization_code"}, "code": {code}, "client_id": {simulator.GoogleClientID},
+		"client_secret": {simulator.GoogleClientSecret}, "redirect_uri": {redirectURI}, "code_verifier": {verifierText},
+	}, pairs)
+	return post(t, s.GoogleURL()+"/token", form.Encode(), "Content-Type", formType, "Authorization", "")
+}
+
+// allowed signs a user in and returns the code.
+func allowed(t *testing.T, s *simulator.Simulator, email string, pairs ...string) string {
+	t.Helper()
+	return simulatortest.Decide(t, authURL(s, pairs...), "allow", "email", email).Query().Get("code")
+}
+
+// textOf is a field that must be a text.
+func textOf(t *testing.T, fields map[string]any, name string) string {
+	t.Helper()
+	text, ok := fields[name].(string)
+	if !ok {
+		t.Fatalf("%s is %v", name, fields[name])
+	}
+	return text
+}
+
+// TestGoogleSignIn goes the whole way of a client, over every route.
+func TestGoogleSignIn(t *testing.T) {
+	t.Parallel()
+	s := simulatortest.Start(t)
+	base := s.GoogleURL()
+	document := get(t, base+"/.well-known/openid-configuration").fields(t)
+	for name, want := range map[string]string{
+		"issuer": base, "authorization_endpoint": base + "/o/oauth2/v2/auth", "token_endpoint": base + "/token",
+		"userinfo_endpoint": base + "/v1/userinfo", "revocation_endpoint": base + "/revoke", "jwks_uri": base + "/oauth2/v3/certs",
+	} {
+		if document[name] != want {
+			t.Errorf("%s is %v, want %s", name, document[name], want)
+		}
+	}
+
+	back := simulatortest.Decide(t, authURL(s), "allow", "email", "ada@example.com")
+	if !strings.HasPrefix(back.String(), redirectURI+"?state=a%20state%2F%2B%20%252F%26%3D&code=4%2F0A") {
+		t.Errorf("sent back to %s", back)
+	}
+	query := back.Query()
+	for name, want := range map[string]string{
+		"state": "a state/+ %2F&=", "authuser": "0", "prompt": "consent",
+		"scope": "email https://www.googleapis.com/auth/userinfo.email profile https://www.googleapis.com/auth/userinfo.profile openid",
+	} {
+		if got := query.Get(name); got != want {
+			t.Errorf("%s came back as %q, want %q", name, got, want)
+		}
+	}
+
+	a := redeem(t, s, query.Get("code"))
+	tokens := a.fields(t)
+	if a.status != 200 || !strings.HasPrefix(textOf(t, tokens, "access_token"), "ya29.") || tokens["expires_in"] != 3599.0 ||
+		tokens["token_type"] != "Bearer" || tokens["refresh_token"] != nil ||
+		tokens["scope"] != "https://www.googleapis.com/auth/userinfo.email https://www.googleapis.com/auth/userinfo.profile openid" {
+		t.Errorf("status %d: %s", a.status, a.body)
+	}
+	claims := claimsOf(t, s, textOf(t, tokens, "id_token"))
+	for name, want := range map[string]any{
+		"iss": base, "aud": simulator.GoogleClientID, "azp": simulator.GoogleClientID, "nonce": "n-1", "email": "ada@example.com",
+		"email_verified": true, "name": "Ada Lovelace", "given_name": "Ada", "family_name": "Lovelace",
+	} {
+		if claims[name] != want {
+			t.Errorf("the claim %s is %v, want %v", name, claims[name], want)
+		}
+	}
+	if life := claims["exp"].(float64) - claims["iat"].(float64); life != 3600 {
+		t.Errorf("the id_token lives for %v s", life)
+	}
+
+	bearer := []string{"Authorization", "Bearer " + textOf(t, tokens, "access_token")}
+	for _, path := range []string{"/v1/userinfo", "/oauth2/v3/userinfo"} {
+		profile := get(t, base+path, bearer...).fields(t)
+		if profile["sub"] != claims["sub"] || profile["email_verified"] != true || profile["id"] != nil || profile["iss"] != nil {
+			t.Errorf("%s says %v", path, profile)
+		}
+	}
+	older := get(t, base+"/oauth2/v2/userinfo", bearer...).fields(t)
+	if older["id"] != claims["sub"] || older["verified_email"] != true || older["sub"] != nil || older["email_verified"] != nil {
+		t.Errorf("/v2/userinfo says %v", older)
+	}
+	if picture := get(t, textOf(t, older, "picture")); picture.status != 200 || picture.header.Get("Content-Type") != "image/jpeg" {
+		t.Errorf("the picture answers %d, %s", picture.status, picture.header.Get("Content-Type"))
+	}
+}
+
+// atNoon is a clock that stands still.
+func atNoon() time.Time { return time.Date(2026, time.March, 1, 12, 0, 0, 0, time.UTC) }

@@ -6,7 +6,9 @@ import (
 	"image/jpeg"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -121,6 +123,76 @@ func FuzzLegacy(f *testing.F) {
 			s.Handler().ServeHTTP(recorder, request)
 			if recorder.Code >= 500 || recorder.Code == http.StatusTooManyRequests {
 				t.Fatalf("%s: status %d: %q", path, recorder.Code, recorder.Body)
+			}
+		}
+	})
+}
+
+// FuzzGoogleAuthorize sends any query and form to the consent page. Whatever
+// it is, the answer is a page, or the way back to an address of this machine
+// with the state that came.
+func FuzzGoogleAuthorize(f *testing.F) {
+	_, good, _ := strings.Cut(authQuery(), "?")
+	f.Add(good, "decision=allow&email=ada%40example.com")
+	f.Add(good+"&prompt=none", "decision=deny")
+	f.Add("client_id=x&redirect_uri=https%3A%2F%2Fevil.example&response_type=code&scope=openid", "decision=allow")
+	f.Add(good+"&state=2", "account=1&name=%00&verified=no&sub=%zz")
+	f.Add("redirect_uri=http://127.0.0.1/%0d%0aSet-Cookie:x;&%", "decision=allow&decision=deny")
+	s := simulator.New(simulator.Config{})
+	f.Cleanup(func() { _ = s.Stop(f.Context()) })
+	f.Fuzz(func(t *testing.T, query, form string) {
+		s.ForgetCalls()
+		sent, _ := url.ParseQuery(query)
+		for _, method := range []string{http.MethodGet, http.MethodPost} {
+			request := httptest.NewRequestWithContext(t.Context(), method, "/google/o/oauth2/v2/auth", strings.NewReader(form))
+			request.URL.RawQuery = query
+			request.Header.Set("Content-Type", formType)
+			recorder := httptest.NewRecorder()
+			s.Handler().ServeHTTP(recorder, request)
+			location := recorder.Header().Get("Location")
+			if recorder.Code != http.StatusFound {
+				if location != "" || recorder.Code >= 500 || !strings.HasPrefix(recorder.Header().Get("Content-Type"), htmlType) {
+					t.Fatalf("status %d, location %q: %s", recorder.Code, location, recorder.Body)
+				}
+				continue
+			}
+			to, err := url.Parse(location)
+			if err != nil {
+				t.Fatalf("%q: %v", location, err)
+			}
+			if host, _ := netip.ParseAddr(to.Hostname()); to.Hostname() != "localhost" && !host.Unmap().IsLoopback() {
+				t.Fatalf("sent to %q", location)
+			}
+			if state := sent.Get("state"); state != "" && !slices.Contains(to.Query()["state"], state) {
+				t.Fatalf("the state %q came back in %q", state, location)
+			}
+		}
+	})
+}
+
+// FuzzGoogleToken sends any form and credentials to the token route; nothing
+// but a code that was given is worth tokens.
+func FuzzGoogleToken(f *testing.F) {
+	f.Add("grant_type=authorization_code&code=4%2F0A&client_id="+simulator.GoogleClientID+"&client_secret="+simulator.GoogleClientSecret, "")
+	f.Add("grant_type=refresh_token&refresh_token=1%2F%2F0", "Basic c2ltdWxhdGVkLWNsaWVudC5hcHBzLmdvb2dsZXVzZXJjb250ZW50LmNvbTpzaW11bGF0ZWQtc2VjcmV0")
+	f.Add("grant_type=authorization_code&code=a&code=b;%", "Basic %")
+	f.Add("{}", "Bearer x")
+	s := simulator.New(simulator.Config{})
+	f.Cleanup(func() { _ = s.Stop(f.Context()) })
+	f.Fuzz(func(t *testing.T, form, credentials string) {
+		s.ForgetCalls()
+		for _, path := range []string{"/google/token", "/google/revoke"} {
+			request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, path, strings.NewReader(form))
+			request.Header.Set("Content-Type", formType)
+			request.Header.Set("Authorization", credentials)
+			recorder := httptest.NewRecorder()
+			s.Handler().ServeHTTP(recorder, request)
+			var refusal struct {
+				Error string `json:"error"`
+			}
+			err := json.Unmarshal(recorder.Body.Bytes(), &refusal)
+			if (recorder.Code != http.StatusBadRequest && recorder.Code != http.StatusUnauthorized) || err != nil || refusal.Error == "" {
+				t.Fatalf("status %d: %q", recorder.Code, recorder.Body)
 			}
 		}
 	})

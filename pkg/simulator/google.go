@@ -23,7 +23,7 @@ type GoogleClient struct {
 	Secret string `json:"secret"`
 	// RedirectURIs are matched byte for byte; when empty, every address of
 	// this machine is taken.
-	RedirectURIs []string `json:"redirect_uris"`
+	RedirectURIs []string `json:"redirect_uris,omitempty"`
 }
 
 // GoogleUser is somebody who has an account with the simulated Google.

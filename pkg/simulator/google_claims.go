@@ -52,7 +52,7 @@ func (u GoogleUser) about(base string, scopes googleScopes) map[string]any {
 const (
 	faultDenied    = "access_denied"    // the user denies, whatever the form says
 	faultNoIDToken = "id_token_missing" // tokens without an id_token
-	faultForged    = "id_token_forged"  // a signature by nobody's key
+	faultForged    = "id_token_forged"  // the signature of another token
 )
 
 // spoiler changes a good id_token into a bad or an odd one.
@@ -136,12 +136,9 @@ func (x *exchange) idToken(session *googleSession, access string) (string, error
 	if err != nil || !x.behaves(faultForged) {
 		return token, err
 	}
-	signed, _, _ := strings.Cut(token, ".")
 	other, err := x.s.google.Sign(map[string]any{}, nil)
 	if err != nil {
 		return "", err
 	}
-	_, rest, _ := strings.Cut(token, ".")
-	payload, _, _ := strings.Cut(rest, ".")
-	return signed + "." + payload + other[strings.LastIndex(other, "."):], nil
+	return token[:strings.LastIndex(token, ".")] + other[strings.LastIndex(other, "."):], nil
 }

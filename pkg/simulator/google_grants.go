@@ -3,6 +3,8 @@ package simulator
 import (
 	"crypto/rand"
 	"encoding/base64"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -87,7 +89,7 @@ func (g *googleGrants) redeem(code string) (access, refresh string, ok bool) {
 	session := &found.googleSession
 	access = g.access(session)
 	who := [2]string{session.client, session.user.Sub}
-	if session.offline && (!g.consented[who] || session.prompt == "consent") {
+	if session.offline && (!g.consented[who] || slices.Contains(strings.Fields(session.prompt), "consent")) {
 		refresh = secretText("1//0", 60)
 		g.tokens[refresh] = googleToken{session: session, refresh: true}
 		g.consented[who] = true

@@ -1,0 +1,155 @@
+package simulator_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/text2image-audio/text2image-audio/pkg/simulator"
+	"github.com/text2image-audio/text2image-audio/pkg/simulator/simulatortest"
+)
+
+// TestGoogleBlocks sends faults of configuration, which end on a page and
+// never at the redirect address.
+func TestGoogleBlocks(t *testing.T) {
+	t.Parallel()
+	s := simulatortest.Start(t)
+	for name, row := range map[string]struct {
+		pairs  []string
+		status int
+		part   string
+	}{
+		"no client":           {[]string{"client_id", ""}, 400, "Missing required parameter: client_id"},
+		"no address":          {[]string{"redirect_uri", ""}, 400, "Missing required parameter: redirect_uri"},
+		"no response type":    {[]string{"response_type", ""}, 400, "Error 400: invalid_request"},
+		"no scope":            {[]string{"scope", ""}, 400, "Error 400: invalid_request"},
+		"unknown client":      {[]string{"client_id", "nobody"}, 401, "Error 401: invalid_client"},
+		"foreign address":     {[]string{"redirect_uri", "https://evil.example/back"}, 400, "Error 400: redirect_uri_mismatch"},
+		"address of a friend": {[]string{"redirect_uri", "http://localhost.evil.example/"}, 400, "Error 400: redirect_uri_mismatch"},
+		"address with a user": {[]string{"redirect_uri", "http://127.0.0.1@evil.example/"}, 400, "Error 400: redirect_uri_mismatch"},
+		"address as a script": {[]string{"redirect_uri", "javascript://127.0.0.1/%0aalert(1)"}, 400, "Error 400: redirect_uri_mismatch"},
+		"fragment":            {[]string{"redirect_uri", "http://127.0.0.1/#x"}, 400, "Error 400: redirect_uri_mismatch"},
+		"implicit":            {[]string{"response_type", "id_token"}, 400, "Error 400: unsupported_response_type"},
+		"odd scope":           {[]string{"scope", "openid <b>mail"}, 400, "invalid: &lt;b&gt;mail"},
+		"short challenge":     {[]string{"code_challenge", "short"}, 400, "Invalid parameter value for code_challenge"},
+		"odd method":          {[]string{"code_challenge_method", "S512"}, 400, "Invalid parameter value for code_challenge_method"},
+		"method alone":        {[]string{"code_challenge", ""}, 400, "Missing required parameter: code_challenge"},
+		"odd prompt":          {[]string{"prompt", "none consent"}, 400, "Invalid parameter value for prompt"},
+		"odd access":          {[]string{"access_type", "always"}, 400, "Invalid parameter value for access_type"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for _, a := range []answer{get(t, authURL(s, row.pairs...)), post(t, authURL(s, row.pairs...), "decision=allow", "Content-Type", formType)} {
+				if a.status != row.status || !strings.HasPrefix(a.header.Get("Content-Type"), htmlType) || !strings.Contains(string(a.body), row.part) || a.header.Get("Location") != "" {
+					t.Errorf("status %d, location %q: %s", a.status, a.header.Get("Location"), a.body)
+				}
+			}
+		})
+	}
+	if a := get(t, authURL(s)+"&state=again"); a.status != 400 || !strings.Contains(string(a.body), "can only have a single value: state") {
+		t.Errorf("two states: status %d, %s", a.status, a.body)
+	}
+}
+
+// TestGoogleAddresses matches addresses byte for byte once there is a list.
+func TestGoogleAddresses(t *testing.T) {
+	t.Parallel()
+	s := simulatortest.Start(t)
+	for _, address := range []string{"http://127.0.0.1:1/a?b=c", "http://localhost/x", "https://[::1]:8443/", redirectURI} {
+		back := simulatortest.Decide(t, authURL(s, "redirect_uri", address), "allow")
+		if !strings.HasPrefix(back.String(), address) || back.Query().Get("code") == "" || back.Query().Get("state") == "" {
+			t.Errorf("from %s to %s", address, back)
+		}
+	}
+	const mine = "https://app.example.com/back"
+	s.Google().SetClients(simulator.GoogleClient{ID: "mine", Secret: "s", RedirectURIs: []string{mine}})
+	for address, status := range map[string]int{mine: 200, mine + "/": 400, mine + "?": 400, strings.ToUpper(mine): 400, "https://app.example.com/%62ack": 400, redirectURI: 400} {
+		if a := get(t, authURL(s, "client_id", "mine", "redirect_uri", address)); a.status != status {
+			t.Errorf("%s: status %d", address, a.status)
+		}
+	}
+	if a := get(t, authURL(s)); a.status != http.StatusUnauthorized {
+		t.Errorf("the default client is still there: status %d", a.status)
+	}
+	s.Google().SetClients()
+	if a := get(t, authURL(s)); a.status != http.StatusOK {
+		t.Errorf("the default client does not come back: status %d", a.status)
+	}
+}
+
+// TestGoogleConsentPage looks at the page and at the decisions it takes.
+func TestGoogleConsentPage(t *testing.T) {
+	t.Parallel()
+	s := simulatortest.Start(t)
+	page := get(t, authURL(s, "login_hint", `"><script>@x`))
+	if page.status != 200 || strings.Contains(string(page.body), "<script") || page.header.Get("X-Frame-Options") != "DENY" || page.header.Get("Cache-Control") != "no-store" {
+		t.Errorf("status %d, %v: %s", page.status, page.header, page.body)
+	}
+	for _, part := range []string{"Ada Lovelace", "林小梅", "(address not verified)", `value="deny"`, `name="email"`, `value="no"`, simulator.GoogleClientID, redirectURI} {
+		if !strings.Contains(string(page.body), part) {
+			t.Errorf("the page lacks %s", part)
+		}
+	}
+	if hinted := string(get(t, authURL(s, "login_hint", "zoe@example.com")).body); !strings.Contains(hinted, "checked> zoe &lt;zoe@example.com&gt;") {
+		t.Errorf("the hint is not marked: %s", hinted)
+	}
+
+	denied := simulatortest.Decide(t, authURL(s), "deny")
+	if !strings.HasPrefix(denied.String(), redirectURI+"?state=") || denied.Query().Get("error") != "access_denied" || denied.Query().Has("code") {
+		t.Errorf("denied: %s", denied)
+	}
+	recorder := httptest.NewRecorder()
+	s.Handler().ServeHTTP(recorder, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/google"+authQuery("prompt", "none"), nil))
+	if silent := recorder.Header().Get("Location"); recorder.Code != http.StatusFound || !strings.HasSuffix(silent, "&error=interaction_required") {
+		t.Errorf("prompt=none: status %d, to %s", recorder.Code, silent)
+	}
+	for _, form := range []string{"", "decision=maybe", "decision=allow&email=nobody", "decision=allow&account=7", "decision=allow&email=a%40b%20c"} {
+		if a := post(t, authURL(s), form, "Content-Type", formType); a.status != 400 || !strings.Contains(string(a.body), `role="alert"`) {
+			t.Errorf("%q: status %d", form, a.status)
+		}
+	}
+	unasked := simulatortest.Decide(t, authURL(s, "state", "", "prompt", "select_account"), "allow", "email", "work@example.org")
+	if unasked.Query().Has("state") || unasked.Query().Get("prompt") != "select_account" || unasked.Query().Get("hd") != "example.org" {
+		t.Errorf("without a state: %s", unasked)
+	}
+}
+
+// TestGoogleChoosesUsers signs in whomever the form names.
+func TestGoogleChoosesUsers(t *testing.T) {
+	t.Parallel()
+	s := simulatortest.Start(t)
+	s.Google().AddUsers(simulator.GoogleUser{Sub: "42", Email: "Ford@example.com", Verified: true, Name: "Ford Prefect"})
+	ada := s.Google().User("ADA@example.com")
+	for name, row := range map[string]struct {
+		hint   string
+		fields []string
+		want   map[string]any
+	}{
+		"nobody named":    {"", nil, map[string]any{"email": "ada@example.com"}},
+		"by the hint":     {"mei@example.com", nil, map[string]any{"email": "mei@example.com", "name": "林小梅", "given_name": "林小梅", "family_name": nil}},
+		"marked":          {"mei@example.com", []string{"account", "42", "verified", "no"}, map[string]any{"email": "Ford@example.com", "email_verified": true}},
+		"not verified":    {"", []string{"email", "unproved@example.com"}, map[string]any{"email_verified": false}},
+		"known":           {"", []string{"email", "ford@example.com"}, map[string]any{"sub": "42", "name": "Ford Prefect"}},
+		"anybody":         {"", []string{"email", "zoe@example.com", "account", "42"}, map[string]any{"name": "zoe", "email_verified": true}},
+		"in all words":    {"", []string{"email", "zoe@example.net", "name", "Zoe Q. Zhang", "verified", "no"}, map[string]any{"given_name": "Zoe Q.", "family_name": "Zhang", "email_verified": false}},
+		"another address": {"", []string{"email", "new@example.com", "sub", ada.Sub}, map[string]any{"sub": ada.Sub, "email": "new@example.com"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			code := simulatortest.Decide(t, authURL(s, "login_hint", row.hint), "allow", row.fields...).Query().Get("code")
+			claims := claimsOf(t, s, textOf(t, redeem(t, s, code).fields(t), "id_token"))
+			for name, want := range row.want {
+				if claims[name] != want {
+					t.Errorf("%s is %v, want %v", name, claims[name], want)
+				}
+			}
+			if sub := textOf(t, claims, "sub"); sub != "42" && len(sub) != 21 {
+				t.Errorf("sub is %s", sub)
+			}
+		})
+	}
+	if got := s.Google().User("ada@example.com"); got != ada {
+		t.Errorf("signing in has changed %+v to %+v", ada, got)
+	}
+}

@@ -94,6 +94,7 @@ func (s *Server) register(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	s.attempts.succeeded(c.ClientIP(), ask.Email)
 	token, err := s.signIn(c, u)
 	if err != nil {
 		return err
@@ -130,6 +131,7 @@ func (s *Server) login(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	s.attempts.succeeded(c.ClientIP(), ask.Email)
 	token, err := s.signIn(c, u)
 	if err != nil {
 		return err

@@ -18,8 +18,11 @@ type attempts struct {
 	// byPair bounds those at one account from one network: it stops a guesser early and leaves the account's owner, who
 	// is elsewhere, alone.
 	byPair *guesses
-	// byAccount bounds those at one account from everywhere.
+	// byAccount bounds those at one account from everywhere, but for familiar networks.
 	byAccount *guesses
+	// familiar are the networks from which somebody has signed in to an account: whoever guesses elsewhere cannot lock
+	// its owner out there.
+	familiar *guesses
 	// confirmations bound how often a signed-in caller may give a wrong password.
 	confirmations *guesses
 	// resets bound wrong tokens of password resets from one address.
@@ -33,6 +36,10 @@ type attempts struct {
 const (
 	guessesWindow = 5 * time.Minute
 	letterWindow  = time.Hour
+	// longestWait is what the time between guesses grows to.
+	longestWait = time.Hour
+	// familiarFor is how long a network stays familiar.
+	familiarFor = 30 * 24 * time.Hour
 
 	maxPerAddress    = 30
 	maxPerPair       = 10
@@ -49,9 +56,10 @@ func newAttempts(key []byte, signups int, now func() time.Time) *attempts {
 	}
 	return &attempts{
 		key:           key,
-		byAddress:     newLimit(now, maxPerAddress, guessesWindow),
-		byPair:        newLimit(now, maxPerPair, guessesWindow),
+		byAddress:     newGrowing(now, maxPerAddress, guessesWindow, longestWait),
+		byPair:        newGrowing(now, maxPerPair, guessesWindow, longestWait),
 		byAccount:     newLimit(now, maxPerAccount, letterWindow),
+		familiar:      newLimit(now, 1, familiarFor),
 		confirmations: newLimit(now, maxConfirmations, guessesWindow),
 		resets:        newLimit(now, maxResets, guessesWindow),
 		letters:       newLimit(now, maxLetters, letterWindow),
@@ -66,21 +74,38 @@ func (a *attempts) name(email string) string {
 }
 
 // login counts an attempt to sign in, before it is made, and returns for how long the caller has to wait, or how it is
-// forgiven. Whether the account exists makes no difference.
+// forgiven. Whether the account exists makes no difference. An attempt that is refused is none and counts nowhere: what
+// one address sends in vain must not use up what all others have.
 func (a *attempts) login(address, email string) (forgive func(), wait time.Duration) {
 	who := a.name(email)
-	counts := []struct {
+	pair := who + " " + network(address)
+	type count struct {
 		of  *guesses
 		who string
-	}{{a.byAddress, guesser(address)}, {a.byPair, who + " " + network(address)}, {a.byAccount, who}}
-	for _, count := range counts {
-		wait = max(wait, count.of.add(count.who))
 	}
-	return func() {
-		for _, count := range counts {
-			count.of.forgive(count.who)
+	counts := []count{{a.byAddress, guesser(address)}, {a.byPair, pair}}
+	if a.familiar.wait(pair) == 0 {
+		counts = append(counts, count{a.byAccount, who})
+	}
+	var made []count
+	forgive = func() {
+		for _, m := range made {
+			m.of.forgive(m.who)
 		}
-	}, wait
+	}
+	for _, c := range counts {
+		if wait = c.of.add(c.who); wait > 0 {
+			forgive()
+			return forgive, wait
+		}
+		made = append(made, c)
+	}
+	return forgive, 0
+}
+
+// succeeded takes note of where somebody has signed in to an account.
+func (a *attempts) succeeded(address, email string) {
+	a.familiar.add(a.name(email) + " " + network(address))
 }
 
 func tooManyAttempts(wait time.Duration) *problem {

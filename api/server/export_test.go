@@ -35,6 +35,11 @@ type Guesses struct{ *guesses }
 // NewGuesses returns a count that begins at nothing.
 func NewGuesses(now func() time.Time) Guesses { return Guesses{newGuesses(now)} }
 
+// NewGrowing returns a count whose windows grow.
+func NewGrowing(now func() time.Time, most int, window, longest time.Duration) Guesses {
+	return Guesses{newGrowing(now, most, window, longest)}
+}
+
 // Add counts a wrong key.
 func (g Guesses) Add(address string) time.Duration { return g.add(address) }
 

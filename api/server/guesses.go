@@ -19,6 +19,9 @@ type guesses struct {
 	now    func() time.Time
 	most   int
 	window time.Duration
+	// longest is what the window grows to, twice as long after each that was used up; the window itself when it does not
+	// grow.
+	longest time.Duration
 
 	mu sync.Mutex
 	by map[string]guessing
@@ -28,6 +31,8 @@ type guesses struct {
 type guessing struct {
 	ends time.Time
 	n    int
+	// full counts the windows before this one, without a break, that were used up.
+	full int
 }
 
 func newGuesses(now func() time.Time) *guesses {
@@ -36,7 +41,14 @@ func newGuesses(now func() time.Time) *guesses {
 
 // newLimit counts other things than keys in the same way, up to most within a window.
 func newLimit(now func() time.Time, most int, window time.Duration) *guesses {
-	return &guesses{now: now, most: most, window: window, by: map[string]guessing{}}
+	return &guesses{now: now, most: most, window: window, longest: window, by: map[string]guessing{}}
+}
+
+// newGrowing is newLimit for what people may do again soon and machines may not go on with.
+func newGrowing(now func() time.Time, most int, window, longest time.Duration) *guesses {
+	g := newLimit(now, most, window)
+	g.longest = longest
+	return g
 }
 
 // forgive takes one back.
@@ -59,7 +71,8 @@ func (g *guesses) wait(address string) time.Duration {
 	return 0
 }
 
-// add counts a wrong key, and returns for how long the address has to wait when it was one too many.
+// add counts a wrong key, and returns for how long the address has to wait when it was one too many, which then does
+// not count.
 func (g *guesses) add(address string) time.Duration {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -69,15 +82,27 @@ func (g *guesses) add(address string) time.Duration {
 		if !known {
 			g.makeRoom(now)
 		}
-		seen = guessing{ends: now.Add(g.window)}
+		seen = g.next(seen, now)
 	}
-	over := seen.n >= g.most
-	seen.n++
-	g.by[address] = seen
-	if over {
+	if seen.n >= g.most {
 		return seen.ends.Sub(now)
 	}
+	seen.n++
+	g.by[address] = seen
 	return 0
+}
+
+// next returns the window that follows on another, which is nothing for a new address. Whoever lets as much time pass
+// as a window may last begins anew.
+func (g *guesses) next(last guessing, now time.Time) guessing {
+	window, full := g.window, 0
+	if last.n >= g.most && now.Sub(last.ends) < g.longest {
+		full = last.full + 1
+	}
+	for range full {
+		window = min(2*window, g.longest)
+	}
+	return guessing{ends: now.Add(window), full: full}
 }
 
 // makeRoom forgets addresses whose window has ended and, when that is not enough, any other one.

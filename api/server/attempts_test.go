@@ -1,0 +1,82 @@
+package server_test
+
+import (
+	"fmt"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/api/server"
+)
+
+// from sends a request through a trusted proxy, for somebody at an address.
+func from(address string) option { return header("X-Forwarded-For", address) }
+
+func behindProxy(cfg *server.Config, _ *server.Deps) { cfg.TrustedProxies = []string{"127.0.0.1"} }
+
+// TestGuessersLockNobodyOut has one address guess on and on, and many networks guess together.
+func TestGuessersLockNobodyOut(t *testing.T) {
+	t.Parallel()
+	b := setup(t, behindProxy)
+	const home, away = "198.51.100.7", "192.0.2.7"
+	signIn := func(address, password string) *reply {
+		t.Helper()
+		return b.auth(t, "login", fields{"email": annEmail, "password": password}, from(address))
+	}
+	b.auth(t, "register", fields{"username": "Ann", "email": annEmail, "password": annPassword}, from(home)).expect(t, http.StatusCreated)
+	for n := range 150 {
+		if resp := signIn("203.0.113.9", "wrong"); (resp.StatusCode == http.StatusUnauthorized) != (n < 10) {
+			t.Fatalf("the guess %d is answered with %d", n+1, resp.StatusCode)
+		}
+	}
+	// What was refused was no guess, and takes nothing from others: not from the owner, not from the guesser's neighbours.
+	signIn(away, annPassword).expect(t, http.StatusOK)
+	b.auth(t, "login", fields{"email": "bob@example.org", "password": "wrong"}, from("203.0.113.9")).failed(t, http.StatusUnauthorized, "wrong_credentials")
+	for network := range 10 {
+		for range 10 {
+			signIn(fmt.Sprintf("10.0.%d.1", network), "wrong")
+		}
+	}
+	signIn("10.1.0.1", annPassword).failed(t, http.StatusTooManyRequests, "too_many_attempts")
+	for _, known := range []string{home, "198.51.100.200", away} {
+		signIn(known, annPassword).expect(t, http.StatusOK)
+	}
+	for range 10 {
+		signIn(home, "wrong").failed(t, http.StatusUnauthorized, "wrong_credentials")
+	}
+	signIn(home, annPassword).failed(t, http.StatusTooManyRequests, "too_many_attempts")
+}
+
+// TestTheWaitGrows goes on guessing whenever that is possible again.
+func TestTheWaitGrows(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	g := server.NewGrowing(func() time.Time { return now }, 2, 5*time.Minute, 30*time.Minute)
+	use := func() time.Duration {
+		t.Helper()
+		for range 2 {
+			if wait := g.Add("a"); wait != 0 {
+				t.Errorf("a guess waits %s", wait)
+			}
+		}
+		return g.Add("a")
+	}
+	for _, want := range []time.Duration{5, 10, 20, 30, 30} {
+		wait := use()
+		if wait != want*time.Minute {
+			t.Errorf("waits %s, want %d minutes", wait, want)
+		}
+		now = now.Add(wait)
+	}
+	now = now.Add(30 * time.Minute)
+	if wait := use(); wait != 5*time.Minute {
+		t.Errorf("after a long silence: %s", wait)
+	}
+	// A window that was not used up makes the next one no longer.
+	now = now.Add(5 * time.Minute)
+	g.Add("a")
+	now = now.Add(10 * time.Minute)
+	if wait := use(); wait != 5*time.Minute {
+		t.Errorf("after a single guess: %s", wait)
+	}
+}

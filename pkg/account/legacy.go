@@ -34,9 +34,11 @@ func (a *Accounts) parseLegacy(token string) (*claims, bool) {
 		return nil, false
 	}
 	var said struct {
-		UserID  string  `json:"userId"`
-		Email   string  `json:"email"`
-		Expires float64 `json:"exp"`
+		UserID   string           `json:"userId"`
+		Email    string           `json:"email"`
+		Issuer   *string          `json:"iss"`
+		Audience jwt.ClaimStrings `json:"aud"`
+		Expires  float64          `json:"exp"`
 	}
 	if err := json.Unmarshal(body, &said); err != nil || said.Expires <= 0 || said.Expires > math.MaxInt32 {
 		return nil, false
@@ -45,8 +47,8 @@ func (a *Accounts) parseLegacy(token string) (*claims, bool) {
 	if !a.now().Before(expires) {
 		return nil, false
 	}
-	c := &claims{UserID: said.UserID, Email: said.Email}
-	c.ExpiresAt = jwt.NewNumericDate(expires)
+	c := &claims{UserID: said.UserID, Email: said.Email, Issuer: said.Issuer}
+	c.Audience, c.ExpiresAt = said.Audience, jwt.NewNumericDate(expires)
 	return c, true
 }
 

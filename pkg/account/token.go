@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -19,6 +20,8 @@ const (
 	issuer = "text2image-audio"
 	// maxToken bounds what is parsed.
 	maxToken = 4096
+	// maxTokenAge is more than anybody has ever issued a token for.
+	maxTokenAge = 366 * 24 * time.Hour
 )
 
 // claims are what a token says.
@@ -26,7 +29,14 @@ type claims struct {
 	UserID  string `json:"userId"`
 	Email   string `json:"email"`
 	Version int    `json:"ver,omitempty"`
+	// Issuer takes the place of the embedded one, which cannot tell an empty issuer from none.
+	Issuer *string `json:"iss,omitempty"`
 	jwt.RegisteredClaims
+}
+
+// ours reports whether the claims are made by us or by the system before, which named no issuer, and for nobody else.
+func (c *claims) ours() bool {
+	return (c.Issuer == nil || *c.Issuer == issuer) && len(c.Audience) == 0
 }
 
 // Session is a token that was found good.
@@ -39,11 +49,11 @@ type Session struct {
 
 // Token returns a new token for an account.
 func (a *Accounts) Token(u *User) (string, error) {
-	now := a.now()
+	now, by := a.now(), issuer
 	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims{
-		UserID: u.ID, Email: u.Email, Version: u.TokenVersion,
+		UserID: u.ID, Email: u.Email, Version: u.TokenVersion, Issuer: &by,
 		RegisteredClaims: jwt.RegisteredClaims{
-			Issuer: issuer, ID: rand.Text(), IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(now.Add(TokenAge)),
+			ID: rand.Text(), IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(now.Add(TokenAge)),
 		},
 	}).SignedString(a.secret)
 	if err != nil {
@@ -52,10 +62,11 @@ func (a *Accounts) Token(u *User) (string, error) {
 	return token, nil
 }
 
-// parse returns what a token says if it is good in itself: signed with our key by the one method, not expired, and not of
-// another issuer. It fails with ErrToken.
+// parse returns what a token says if it is good in itself: signed with our key by the one method, not expired, and
+// neither of another issuer nor for anybody else. It fails with ErrToken.
 func (a *Accounts) parse(token string) (*claims, Session, error) {
-	if token == "" || len(token) > maxToken {
+	// Decoders of base64 pass over line breaks; with them one token could be written in many ways.
+	if token == "" || len(token) > maxToken || strings.ContainsAny(token, "\r\n") {
 		return nil, Session{}, ErrToken
 	}
 	session := Session{hash: tokenHash(token)}
@@ -72,17 +83,17 @@ func (a *Accounts) parse(token string) (*claims, Session, error) {
 		}
 		c, session.Legacy = *old, true
 	}
-	// Without an issuer it is one of the system before, which the move has to keep.
-	if (c.Issuer != "" && c.Issuer != issuer) || c.UserID == "" || c.Email == "" {
+	if !c.ours() || c.UserID == "" || c.Email == "" || c.ExpiresAt.After(a.now().Add(maxTokenAge)) {
 		return nil, Session{}, ErrToken
 	}
 	session.expires = c.ExpiresAt.Time
 	return &c, session, nil
 }
 
-// tokenHash stands for a token where it is stored.
+// tokenHash stands for a token where it is stored. It is made of what is signed, and not of the signature, which the
+// oldest format lets be written in several ways.
 func tokenHash(token string) string {
-	sum := sha256.Sum256([]byte(token))
+	sum := sha256.Sum256([]byte(token[:max(0, strings.LastIndexByte(token, '.'))]))
 	return hex.EncodeToString(sum[:16])
 }
 

@@ -64,6 +64,9 @@ func importUsers(ctx context.Context, path string, environ []string, stdout, std
 	if done != nil {
 		_, _ = fmt.Fprintf(stdout, "%d accounts imported, %d were there already, %d other entries passed over, %d skipped\n",
 			done.Imported, done.Kept, done.Foreign, len(done.Skipped))
+		if done.Unverifiable > 0 {
+			_, _ = fmt.Fprintf(stdout, "%d of them have a password hashed in an unknown way; their owners have to set a new one\n", done.Unverifiable)
+		}
 		for _, s := range done.Skipped {
 			_, _ = fmt.Fprintf(stdout, "  entry %d: %s\n", s.Entry, s.Reason)
 		}

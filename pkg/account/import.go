@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -23,6 +24,9 @@ type Import struct {
 	Imported, Kept int
 	// Foreign counts the entries of the same store that are no accounts.
 	Foreign int
+	// Unverifiable counts those of the new accounts whose password was hashed in a way that is not known here: their
+	// owners have to set a new one by mail.
+	Unverifiable int
 	// Skipped are the entries that could not be taken.
 	Skipped []Skipped
 }
@@ -106,7 +110,7 @@ func (a *Accounts) take(ctx context.Context, e entry, ids map[string]string, don
 			return "", nil
 		}
 	}
-	u, reason := e.user()
+	u, reason := e.user(a.now())
 	if reason != "" {
 		return reason, nil
 	}
@@ -117,6 +121,9 @@ func (a *Accounts) take(ctx context.Context, e entry, ids map[string]string, don
 	if err == nil {
 		ids[u.ID] = u.Email
 		done.Imported++
+		if u.HasPassword() && !u.verifiable() {
+			done.Unverifiable++
+		}
 		return "", nil
 	}
 	if !errors.Is(err, ErrTaken) {
@@ -134,14 +141,14 @@ func (a *Accounts) take(ctx context.Context, e entry, ids map[string]string, don
 }
 
 // user returns the account of an entry, or why there is none in it.
-func (e entry) user() (u *User, reason string) {
+func (e entry) user(now time.Time) (u *User, reason string) {
 	value := []byte(e.Value)
 	var text string
 	if json.Unmarshal(value, &text) == nil {
 		value = []byte(text)
 	}
-	u = &User{}
-	if err := json.Unmarshal(value, u); err != nil {
+	u, err := readRecord(value, now)
+	if err != nil {
 		return nil, "its value is not the JSON of an account"
 	}
 	if u.Email == "" {
@@ -161,7 +168,6 @@ func (e entry) user() (u *User, reason string) {
 	if u.Username == "" {
 		u.Username, _, _ = strings.Cut(u.Email, "@")
 	}
-	u.V, u.TokenVersion, u.SignedOut = 0, 0, nil
 	return u, ""
 }
 

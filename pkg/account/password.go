@@ -91,6 +91,9 @@ func (p Password) complete() Password {
 	if p.legacy() {
 		return p
 	}
+	if p.Algorithm == "" {
+		p.Algorithm = algorithm
+	}
 	if p.Iterations == 0 {
 		p.Iterations = olderIterations
 	}
@@ -103,6 +106,19 @@ func (p Password) complete() Password {
 	return p
 }
 
+// bounded reports whether the parameters are known and within bounds.
+func (p Password) bounded() bool {
+	_, known := digests[p.Digest]
+	return p.Algorithm == algorithm && known && p.Iterations >= 1 && p.Iterations <= maxIterations && p.KeyLength >= 1 && p.KeyLength <= maxKeyLength
+}
+
+// verifiable reports whether some password can be found to be this one.
+func (p Password) verifiable() bool {
+	hashed, err := hex.DecodeString(p.Hash)
+	p = p.complete()
+	return err == nil && ((p.legacy() && len(hashed) == sha256.Size) || (p.bounded() && len(hashed) == p.KeyLength))
+}
+
 // derive computes the hash of a password. It fails when the parameters are out of bounds.
 func (p Password) derive(password string) ([]byte, error) {
 	p = p.complete()
@@ -110,11 +126,10 @@ func (p Password) derive(password string) ([]byte, error) {
 		sum := sha256.Sum256([]byte(password + p.Salt))
 		return sum[:], nil
 	}
-	d, known := digests[p.Digest]
-	if !known || p.Iterations < 1 || p.Iterations > maxIterations || p.KeyLength < 1 || p.KeyLength > maxKeyLength {
+	if !p.bounded() {
 		return nil, errStoredPassword
 	}
-	sum, err := pbkdf2.Key(d.new, password, []byte(p.Salt), p.Iterations, p.KeyLength)
+	sum, err := pbkdf2.Key(digests[p.Digest].new, password, []byte(p.Salt), p.Iterations, p.KeyLength)
 	if err != nil {
 		return nil, fmt.Errorf("hash password: %w", err)
 	}

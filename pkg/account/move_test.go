@@ -1,0 +1,126 @@
+package account_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"testing"
+
+	"github.com/text2image-audio/text2image-audio/pkg/account"
+)
+
+// TestMovingHouse imports testdata/export.json, whose fifty records and hashes Python's hashlib made: both formats in
+// turn, with the parameters of several installations and with what is left out, null or of another type in records that
+// programs of several years wrote.
+func TestMovingHouse(t *testing.T) {
+	t.Parallel()
+	data, err := os.ReadFile("testdata/export.json")
+	must(t, err)
+	a, now := open(t, func(cfg *account.Config) { cfg.Iterations = 2000 })
+	done, err := a.Import(t.Context(), bytes.NewReader(data))
+	must(t, err)
+	if done.Imported != 50 || len(done.Skipped) != 0 || done.Unverifiable != 0 {
+		t.Fatalf("imported %+v", done)
+	}
+	const given = "geheim-密码-%02d"
+	stored := map[string]*account.User{}
+	for n := range 50 {
+		email := fmt.Sprintf("person%02d@example.org", n)
+		before, err := a.Read(t.Context(), email)
+		must(t, err)
+		if _, err := a.Login(t.Context(), email, fmt.Sprintf(given, n+1)); !errors.Is(err, account.ErrCredentials) {
+			t.Errorf("%s opens with another password: %v", email, err)
+		}
+		if _, err := a.Login(t.Context(), email, fmt.Sprintf(given, n)); err != nil {
+			t.Errorf("%s: %v", email, err)
+			continue
+		}
+		u, err := a.Read(t.Context(), email)
+		must(t, err)
+		stored[email] = u
+		// One of them names no rounds, which means 120,000, and as many of the other digests are taken for fewer.
+		isWeak := before.Algorithm == "" || (before.Iterations > 0 && before.Iterations < 2000) || before.Digest == "sha512" || before.Digest == "sha384"
+		if isWeak && (u.Password == before.Password || u.Algorithm != "pbkdf2" || u.Iterations != 2000) {
+			t.Errorf("%s is not strengthened: %+v", email, u.Password)
+		}
+		if u.Username == "" || u.ID == "" || u.TokenVersion != 0 || u.CreatedAt.Year() < 2024 || u.CreatedAt.After(now.Now()) {
+			t.Errorf("%s is %+v", email, u)
+		}
+	}
+	if created := stored["person21@example.org"].CreatedAt.String(); created != "2024-05-06T07:08:09.123Z" {
+		t.Errorf("created at %s, which were milliseconds", created)
+	}
+	done, err = a.Import(t.Context(), bytes.NewReader(data))
+	must(t, err)
+	if done.Imported != 0 || done.Kept != 50 || len(done.Skipped) != 0 {
+		t.Errorf("the second time %+v", done)
+	}
+	for email, want := range stored {
+		got, err := a.Read(t.Context(), email)
+		must(t, err)
+		if got.Password != want.Password || got.LastLoginAt.String() != want.LastLoginAt.String() || got.CreatedAt != want.CreatedAt {
+			t.Errorf("the second import changed %s", email)
+		}
+	}
+}
+
+// TestImportOfUnknownHashes imports passwords that nothing here can verify.
+func TestImportOfUnknownHashes(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		changes fields
+		want    int
+	}{
+		"as it should be":   {nil, 0},
+		"unknown digest":    {fields{"passwordDigest": "whirlpool"}, 1},
+		"unknown algorithm": {fields{"passwordAlgorithm": "scrypt"}, 1},
+		"not hex":           {fields{"passwordHash": "zz"}, 1},
+		"cut off":           {fields{"passwordHash": "abcd"}, 1},
+		"no rounds":         {fields{"passwordIterations": -1}, 1},
+		"too many rounds":   {fields{"passwordIterations": 1e30}, 1},
+		"half a round":      {fields{"passwordIterations": 1.5}, 0}, // As if it were left out.
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a, _ := open(t)
+			record := imported(t, 3)
+			for name, value := range c.changes {
+				record[name] = value
+			}
+			done, err := a.Import(t.Context(), export(t, exported(t, "name", "user3@example.org", record, true)))
+			must(t, err)
+			if done.Imported != 1 || done.Unverifiable != c.want {
+				t.Errorf("imported %+v", done)
+			}
+			_, err = a.Login(t.Context(), "user3@example.org", password)
+			if c.want == 1 && !errors.Is(err, account.ErrCredentials) {
+				t.Errorf("login: %v", err)
+			}
+			// The owner gets in by mail.
+			_, token, err := a.BeginReset(t.Context(), "user3@example.org")
+			must(t, err)
+			_, err = a.Reset(t.Context(), token, "another one")
+			must(t, err)
+			if _, err := a.Login(t.Context(), "user3@example.org", "another one"); err != nil {
+				t.Errorf("after a reset: %v", err)
+			}
+		})
+	}
+}
+
+// TestImportOfDisabledAccounts imports every way to say so.
+func TestImportOfDisabledAccounts(t *testing.T) {
+	t.Parallel()
+	a, _ := open(t)
+	for n, said := range []any{false, 0, "false", "", "0"} {
+		record := imported(t, 2*n)
+		record["isActive"] = said
+		address, _ := record["email"].(string)
+		_, err := a.Import(t.Context(), export(t, exported(t, "name", address, record, false)))
+		must(t, err)
+		if _, err := a.Login(t.Context(), address, password); !errors.Is(err, account.ErrDisabled) {
+			t.Errorf("%v: %v", said, err)
+		}
+	}
+}

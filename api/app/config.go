@@ -20,7 +20,7 @@ import (
 // Config is every setting of one API process, grouped by the package that owns it.
 type Config struct {
 	Listen    string     `env:"LISTEN_ADDR" envDefault:"127.0.0.1:8080" doc:"Address of the API and the page."`
-	JWTSecret env.Secret `env:"JWT_SECRET" doc:"Key for tokens and cookies: at least 16 characters, better 32 random bytes. With the embedded NATS a missing one is made and kept in DATA_DIR; with NATS_URL it is required."`
+	JWTSecret env.Secret `env:"JWT_SECRET" doc:"Key for tokens and cookies: at least 16 characters that are out of no example, better 32 random bytes (openssl rand -hex 32). Another one ends every session. With the embedded NATS a missing one is made and kept in DATA_DIR; with NATS_URL it is required."`
 	// StopTimeout bounds the whole of a stop.
 	StopTimeout time.Duration `env:"STOP_TIMEOUT" envDefault:"30s" doc:"How long a stop may take in all; what still runs then is left to be delivered again."`
 
@@ -73,6 +73,8 @@ func (c *Config) Validate() error {
 	}
 	if c.JWTSecret != "" && len(c.JWTSecret) < minSecret {
 		errs = append(errs, &env.Fault{Name: "JWT_SECRET", Expected: "at least 16 characters"})
+	} else if c.JWTSecret != "" && guessable(c.JWTSecret.Reveal()) {
+		errs = append(errs, &env.Fault{Name: "JWT_SECRET", Expected: "a key that nobody can guess, such as openssl rand -hex 32 makes, and none out of an example"})
 	}
 	if c.StopTimeout <= 0 {
 		errs = append(errs, &env.Fault{Name: "STOP_TIMEOUT", Expected: "a duration above zero"})

@@ -1,0 +1,45 @@
+package app
+
+import "strings"
+
+// placeholders are what examples have where a secret belongs.
+var placeholders = []string{
+	"changeme", "changethis", "replaceme", "replacethis", "inproduction", "yoursuper", "yoursecret", "yourjwt", "yourkey",
+	"supersecret", "jwtsecret", "secretkey", "mysecret", "defaultsecret", "defaultkey", "placeholder", "password", "secret", "here",
+}
+
+const (
+	// leastLetters is how many different characters a key has at least; 32 random hexadecimal digits have more.
+	leastLetters = 6
+	// maxPeriod is the longest part that makes a key guessable when the key is nothing but its repetition.
+	maxPeriod = 8
+)
+
+// guessable reports whether a key is one that examples show, or one thing over and over: whoever knows it can sign in as
+// everybody.
+func guessable(secret string) bool {
+	plain := strings.Map(func(r rune) rune {
+		if strings.ContainsRune(" -_.,:!<>{}[]$\"'", r) {
+			return -1
+		}
+		return r
+	}, strings.ToLower(secret))
+	letters := map[rune]bool{}
+	for _, r := range plain {
+		letters[r] = true
+	}
+	if len(letters) < leastLetters {
+		return true
+	}
+	for period := 1; period <= maxPeriod; period++ {
+		if unit := secret[:min(period, len(secret))]; strings.HasPrefix(strings.Repeat(unit, len(secret)), secret) {
+			return true
+		}
+	}
+	rest := plain
+	for _, words := range placeholders {
+		rest = strings.ReplaceAll(rest, words, "")
+	}
+	// A key that merely begins with such a word is none.
+	return rest != plain && len(rest) < minSecret
+}

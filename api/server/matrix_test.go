@@ -66,17 +66,16 @@ type matrixCaller struct {
 	owner, bad bool
 }
 
-// TestMatrixOfCallers asks every route that concerns a job for one of Ann's, as everybody who is not Ann, and as Ann.
-func TestMatrixOfCallers(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
+// everybody returns Ann and all who may come as her or as somebody else, by name.
+func (b *bundle) everybody(t testing.TB) (ann *session, callers map[string]matrixCaller) {
+	t.Helper()
 	ann, bob, changed, gone := b.signUp(t, annEmail), b.signUp(t, "bob@example.org"), b.signUp(t, "changed@example.org"), b.signUp(t, "gone@example.org")
 	b.auth(t, "change-password", fields{"currentPassword": annPassword, "newPassword": "another one"}, bearer(changed.Token)).expect(t, http.StatusOK)
 	b.auth(t, "delete-account", fields{"password": annPassword}, bearer(gone.Token)).expect(t, http.StatusOK)
 	stranger, _ := guest()
 	hs := fields{"alg": "HS256", "typ": "JWT"}
 	parts := strings.Split(ann.Token, ".")
-	callers := map[string]matrixCaller{
+	return ann, map[string]matrixCaller{
 		"Ann":              {option: bearer(ann.Token), owner: true},
 		"Ann by cookie":    {option: cookie(ann.cookie), owner: true},
 		"Ann, oldest form": {option: bearer(legacyToken(t, ann)), owner: true},
@@ -90,6 +89,11 @@ func TestMatrixOfCallers(t *testing.T) {
 		"alg none":         {option: bearer(encoded(t, base64.RawURLEncoding, fields{"alg": "none"}) + "." + encoded(t, base64.RawURLEncoding, claimsOf(ann, nil)) + "."), bad: true},
 		"another key":      {option: bearer(sign(t, "another key", hs, claimsOf(ann, nil))), bad: true},
 		"another issuer":   {option: bearer(sign(t, secret, hs, claimsOf(ann, fields{"iss": "x"}))), bad: true},
+		"for others":       {option: bearer(sign(t, secret, hs, claimsOf(ann, fields{"aud": "x"}))), bad: true},
+		"not yet":          {option: bearer(sign(t, secret, hs, claimsOf(ann, fields{"nbf": time.Now().Add(time.Hour).Unix()}))), bad: true},
+		"alg RS256":        {option: bearer(sign(t, secret, fields{"alg": "RS256"}, claimsOf(ann, nil))), bad: true},
+		"alg HS512":        {option: bearer(sign(t, secret, fields{"alg": "HS512"}, claimsOf(ann, nil))), bad: true},
+		"own key":          {option: bearer(sign(t, "k", fields{"alg": "HS256", "jwk": fields{"k": "aw"}, "kid": "k", "jku": b.url}, claimsOf(ann, nil))), bad: true},
 		"altered":          {option: bearer(parts[0] + "." + encoded(t, base64.RawURLEncoding, claimsOf(ann, nil)) + "." + parts[2]), bad: true},
 		"Ann's id, Bob's address": {
 			option: bearer(sign(t, secret, hs, claimsOf(bob, fields{"userId": ann.User.ID}))), bad: true,
@@ -97,7 +101,26 @@ func TestMatrixOfCallers(t *testing.T) {
 		"of before the password changed": {option: bearer(changed.Token), bad: true},
 		"of a deleted account":           {option: bearer(gone.Token), bad: true},
 		"bad cookie":                     {option: cookie(&http.Cookie{Name: "auth_token", Value: ann.Token + "x"}), bad: true},
+		"bad header, Ann's cookie": {bad: true, option: func(r *http.Request) {
+			cookie(ann.cookie)(r)
+			bearer(bob.Token + "x")(r)
+		}},
+		"Bob's header, Ann's cookie": {option: func(r *http.Request) {
+			cookie(ann.cookie)(r)
+			bearer(bob.Token)(r)
+		}},
+		"two headers": {bad: true, option: func(r *http.Request) {
+			bearer(ann.Token)(r)
+			r.Header.Add("Authorization", "Bearer "+bob.Token)
+		}},
 	}
+}
+
+// TestMatrixOfCallers asks every route that concerns a job for one of Ann's, as everybody who is not Ann, and as Ann.
+func TestMatrixOfCallers(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	ann, callers := b.everybody(t)
 	b.settle(t, memberSpec(ann, "done"), &job.Record{Status: job.StatusSucceeded}, store.Product{Media: job.Media{ContentType: "image/png"}, Data: []byte("png")})
 	b.settle(t, memberSpec(ann, "failed"), &job.Record{Status: job.StatusFailed, Error: job.NewError(job.CodeTimeout, 504)})
 	b.push(t, memberSpec(ann, "queued"))
@@ -212,6 +235,14 @@ func TestMembersJobs(t *testing.T) {
 	list := b.request(t, http.MethodGet, "/api/jobs", nil, cookie(c), cookie(ann.cookie)).expect(t, http.StatusOK)
 	if body := string(list.body); strings.Contains(body, asGuest.ID) || !strings.Contains(body, asMember.ID) {
 		t.Errorf("the list: %s", body)
+	}
+	// When the browser's member has signed out the guest is as before, and nothing of the member is there.
+	b.auth(t, "logout", nil, cookie(c), cookie(ann.cookie)).expect(t, http.StatusOK)
+	b.request(t, http.MethodGet, "/api/jobs/"+asGuest.ID, nil, cookie(c)).expect(t, http.StatusOK)
+	b.request(t, http.MethodGet, "/api/jobs/"+asMember.ID, nil, cookie(c)).problem(t, http.StatusNotFound, "not_found")
+	b.request(t, http.MethodGet, "/api/jobs/"+asMember.ID, nil, cookie(c), cookie(ann.cookie)).problem(t, http.StatusUnauthorized, "invalid_token")
+	if left := b.request(t, http.MethodGet, "/api/jobs", nil, cookie(c)).expect(t, http.StatusOK); strings.Contains(string(left.body), asMember.ID) || !strings.Contains(string(left.body), asGuest.ID) {
+		t.Errorf("the list after signing out: %s", left.body)
 	}
 	for _, name := range []string{"Authorization", "Cookie"} {
 		if !strings.Contains(list.Header.Get("Vary"), name) {

@@ -24,8 +24,12 @@ type signedIn struct {
 }
 
 // tokenOf returns the token of a request, "" when there is none. A client of the original's that is not signed in sends
-// what JavaScript makes of nothing.
+// what JavaScript makes of nothing. Two headers make a token that is none: whatever stands before this program may have
+// looked at the other one.
 func tokenOf(r *http.Request) (token string, byCookie bool) {
+	if given := r.Header.Values("Authorization"); len(given) > 1 {
+		return strings.Join(given, ", "), false
+	}
 	scheme, token, found := strings.Cut(r.Header.Get("Authorization"), " ")
 	if found && strings.EqualFold(scheme, "Bearer") {
 		switch token = strings.TrimSpace(token); token {

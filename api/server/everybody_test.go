@@ -1,0 +1,198 @@
+package server_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/text2image-audio/text2image-audio/api/server"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/store"
+)
+
+// row is what a route answers, by who comes: Ann, whose things it is about, another member, a browser's guest, a program
+// without anything, and everybody whose token is none.
+type row struct {
+	path                           string
+	body                           any
+	ann, bob, guest, nobody, badly int
+}
+
+// all is a row for routes that answer everybody the same.
+func all(status int, path string, body any) row {
+	return row{path, body, status, status, status, status, status}
+}
+
+// hers is a row for routes about a job of Ann's.
+func hers(status int, path string) row { return row{path, nil, status, 404, 404, 404, 401} }
+
+// members is a row for routes that are nothing to guests.
+func members(status int, path string, body any) row {
+	return row{path, body, status, status, 401, 401, 401}
+}
+
+// rows has a row for every route.
+func rows() map[string]row {
+	ask := func(path string, body fields) row { return row{path, body, 202, 202, 202, 202, 401} }
+	login := fields{"email": annEmail, "password": annPassword}
+	table := map[string]row{
+		"POST /api/jobs":            {"/api/jobs", goodBody, 202, 202, 202, 202, 401},
+		"POST /api/jobs/:id/cancel": hers(200, "/api/jobs/queued/cancel"),
+		"POST /api/jobs/:id/retry":  hers(202, "/api/jobs/failed/retry"),
+		"DELETE /api/jobs/:id":      hers(204, "/api/jobs/done"),
+
+		"POST /api/generate":           ask("/api/generate", fields{"text": "a", "type": "image"}),
+		"POST /api/pollinations/image": ask("/api/pollinations/image", fields{"prompt": "a"}),
+		"POST /api/prompts/optimize":   ask("/api/prompts/optimize", fields{"text": "a"}),
+		"POST /api/optimize":           ask("/api/optimize", fields{"text": "a"}),
+		"POST /api/translate":          ask("/api/translate", fields{"text": "a"}),
+
+		"POST /api/auth/register":        all(400, "/api/auth/register", fields{"username": "x", "email": annEmail, "password": annPassword}),
+		"POST /api/auth/login":           all(200, "/api/auth/login", login),
+		"POST /api/auth/logout":          all(200, "/api/auth/logout", nil),
+		"POST /api/auth/forgot-password": all(200, "/api/auth/forgot-password", fields{"email": annEmail}),
+		"POST /api/auth/reset-password":  all(400, "/api/auth/reset-password", fields{"token": "x", "newPassword": "123456"}),
+		"POST /api/auth/change-password": members(400, "/api/auth/change-password", fields{"currentPassword": "wrong", "newPassword": "123456"}),
+		"POST /api/auth/profile":         members(200, "/api/auth/profile", fields{"username": "somebody"}),
+		"POST /api/auth/delete-account":  members(400, "/api/auth/delete-account", fields{"password": "wrong"}),
+	}
+	for path, r := range map[string]row{
+		"/api/jobs":                   {"/api/jobs", nil, 200, 200, 200, 401, 401},
+		"/api/events":                 {"/api/events", nil, 200, 200, 200, 401, 401},
+		"/api/jobs/:id":               hers(200, "/api/jobs/done"),
+		"/api/jobs/:id/events":        hers(200, "/api/jobs/done/events"),
+		"/api/jobs/:id/media/:index":  hers(200, "/api/jobs/done/media/0"),
+		"/api/auth/validate":          members(200, "/api/auth/validate", nil),
+		"/api/models":                 all(200, "/api/models", nil),
+		"/":                           all(200, "/", nil),
+		"/reset-password":             all(200, "/reset-password?token=x", nil),
+		"/docs":                       all(200, "/docs", nil),
+		"/openapi.yaml":               all(200, "/openapi.yaml", nil),
+		"/assets/*path":               all(200, "/assets/a.css", nil),
+		"/livez":                      all(200, "/livez", nil),
+		"/readyz":                     all(200, "/readyz", nil),
+		"/internal/health":            all(401, "/internal/health", nil),
+		"/api/admin/control":          all(401, "/api/admin/control", nil),
+		"/api/admin/dead-letters":     all(401, "/api/admin/dead-letters", nil),
+		"/api/admin/dead-letters/:id": all(401, "/api/admin/dead-letters/1", nil),
+	} {
+		table["GET "+path], table["HEAD "+path] = r, r
+	}
+	for name, path := range map[string]string{
+		"POST /api/admin/dead-letters/:id/replay": "/api/admin/dead-letters/1/replay", "DELETE /api/admin/dead-letters/:id": "/api/admin/dead-letters/1",
+		"POST /api/admin/dead-letters/replay": "/api/admin/dead-letters/replay", "POST /api/admin/dead-letters/purge": "/api/admin/dead-letters/purge",
+		"POST /api/admin/kinds/:kind/pause": "/api/admin/kinds/image/pause", "POST /api/admin/kinds/:kind/resume": "/api/admin/kinds/image/resume",
+		"POST /api/admin/upstreams/:name/probe": "/api/admin/upstreams/pollinations/probe",
+	} {
+		table[name] = all(401, path, fields{"all": true})
+	}
+	return table
+}
+
+// wants returns the status for somebody.
+func (r row) wants(name string, who matrixCaller) int {
+	switch {
+	case who.owner:
+		return r.ann
+	case who.bad:
+		return r.badly
+	case name == "guest":
+		return r.guest
+	case name == "nobody":
+		return r.nobody
+	}
+	return r.bob
+}
+
+// TestEveryRouteForEverybody asks every route there is as everybody: Ann comes last, when all others have tried to get at
+// her things and found them as they were.
+func TestEveryRouteForEverybody(t *testing.T) {
+	t.Parallel()
+	const prompt = "canary in a mine"
+	b := setup(t, behindProxy, func(cfg *server.Config, _ *server.Deps) {
+		cfg.HealthToken, cfg.AdminKey, cfg.MaxSignups, cfg.MaxActiveGuest, cfg.MaxActiveMember = "token", adminKey, 0, 0, 0
+	})
+	ann, callers := b.everybody(t)
+	about := func(id string) *job.Spec {
+		spec := newSpec(ann.User.ID, id, job.KindPrompt, &job.TextInput{Text: prompt})
+		spec.Lane = job.LaneMember
+		return spec
+	}
+	b.settle(t, about("done"), &job.Record{Status: job.StatusSucceeded}, store.Product{Media: job.Media{ContentType: "image/png"}, Data: []byte(prompt)})
+	b.settle(t, about("failed"), &job.Record{Status: job.StatusFailed, Error: job.NewError(job.CodeTimeout, 504)})
+	b.push(t, about("queued"))
+	table := rows()
+	var routes []string
+	for _, r := range b.server.Routes() {
+		name := r.Method + " " + r.Path
+		if _, listed := table[name]; !listed {
+			t.Errorf("nobody has thought about who may use %s", name)
+			continue
+		}
+		routes = append(routes, name)
+	}
+	for name := range table {
+		if !slices.Contains(routes, name) {
+			t.Errorf("no route %s", name)
+		}
+	}
+	// Reads come before what changes things, and signing out comes last. Of Ann's ways to come one is enough.
+	slices.SortStableFunc(routes, func(one, other string) int { return order(one) - order(other) })
+	names := slices.DeleteFunc(slices.Sorted(maps.Keys(callers)), func(name string) bool { return callers[name].owner })
+	n := 0
+	for _, name := range append(names, "Ann by cookie") {
+		who := callers[name]
+		for _, route := range routes {
+			r := table[route]
+			if r.path == "/api/auth/logout" && strings.HasPrefix(name, "Bob") {
+				continue // Bob comes in several ways with the same token.
+			}
+			n++
+			address := fmt.Sprintf("10.%d.%d.1", n/250, n%250)
+			status, body := b.peek(t, strings.Fields(route)[0], r.path, r.body, from(address), header("Prefer", "respond-async"), who.option)
+			if want := r.wants(name, who); status != want {
+				t.Errorf("%s: %s is %d, want %d: %.300s", name, route, status, want, body)
+			}
+			isLogin := r.path == "/api/auth/login" // What is sent there is Ann's password.
+			if !who.owner && !isLogin && (strings.Contains(body, prompt) || strings.Contains(body, ann.User.ID) || strings.Contains(body, annEmail)) {
+				t.Errorf("%s: %s tells of Ann: %s", name, route, body)
+			}
+		}
+	}
+	if n < 500 {
+		t.Errorf("only %d requests", n)
+	}
+}
+
+// order sorts routes by what they do.
+func order(route string) int {
+	switch {
+	case strings.HasSuffix(route, "/logout"):
+		return 3
+	case strings.HasPrefix(route, "DELETE"):
+		return 2
+	case strings.HasPrefix(route, "POST"):
+		return 1
+	}
+	return 0
+}
+
+// peek returns the status and the beginning of an answer, and does not wait for the end of a stream.
+func (b *bundle) peek(t testing.TB, method, path string, body any, options ...option) (status int, begins string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), hang)
+	defer cancel()
+	resp, err := b.client.Do(b.newRequest(ctx, t, method, path, body, options...))
+	must(t, err)
+	defer func() { _ = resp.Body.Close() }()
+	if strings.HasPrefix(resp.Header.Get("Content-Type"), "text/event-stream") {
+		return resp.StatusCode, ""
+	}
+	data, err := io.ReadAll(resp.Body)
+	must(t, err)
+	return resp.StatusCode, string(data)
+}

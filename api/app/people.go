@@ -22,32 +22,36 @@ func (a *App) people(ctx context.Context, secret []byte) (*account.Accounts, *ac
 	if err != nil {
 		return nil, nil, err
 	}
-	deliver, err := a.deliver()
+	deliver, notify, err := a.deliver()
 	if err != nil {
 		return nil, nil, err
 	}
-	recovery := account.NewRecovery(accounts, a.page, deliver, a.log)
+	recovery := account.NewRecovery(accounts, a.page, deliver, a.log, account.WithNotices(notify))
 	recovery.Start()
 	a.onStop("recovery", recovery.Stop)
 	return accounts, recovery, nil
 }
 
 // deliver returns how links of password resets reach people: by mail or, for the person who tries the program out, on the
-// console. It returns nil when there is no way; a link on the console of a machine that others can reach would be one for
+// console; and how they are told of a new password, which is by mail alone. It returns nil when there is no way; a link on the console of a machine that others can reach would be one for
 // whoever reads there.
-func (a *App) deliver() (account.Deliver, error) {
+func (a *App) deliver() (account.Deliver, account.Notify, error) {
 	if a.cfg.Mail.URL != "" {
 		sender, err := mail.New(a.cfg.Mail)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		return func(ctx context.Context, to, link string, lang job.Lang) error {
+		deliver := func(ctx context.Context, to, link string, lang job.Lang) error {
 			subject, text := account.ResetLetter(link, lang)
+			return sender.Send(ctx, mail.Letter{To: to, Subject: subject, Text: text})
+		}
+		return deliver, func(ctx context.Context, to string, lang job.Lang) error {
+			subject, text := account.ChangedLetter(lang)
 			return sender.Send(ctx, mail.Letter{To: to, Subject: subject, Text: text})
 		}, nil
 	}
 	if !a.cfg.local() {
-		return nil, nil
+		return nil, nil, nil
 	}
 	console := a.cfg.Console
 	if console == nil {
@@ -56,7 +60,7 @@ func (a *App) deliver() (account.Deliver, error) {
 	return func(_ context.Context, _, link string, _ job.Lang) error {
 		_, err := fmt.Fprintf(console, "A new password was asked for; there is no mail server (SMTP_URL), so here is the link:\n  %s\n", link)
 		return err
-	}, nil
+	}, nil, nil
 }
 
 // page returns the address of the page. It is never taken from a request, whose sender could name any.

@@ -154,6 +154,10 @@ func TestResetLettersAreMailed(t *testing.T) {
 			t.Errorf("the link leads elsewhere: %s", body)
 		}
 		i.reset(t, string(body), "password in "+c.lang)
+		changed := <-box.letters
+		if changed.to != "ann@example.org" || strings.Contains(changed.data, "token=") {
+			t.Errorf("told of the new password by %+v", changed)
+		}
 	}
 	box.mu.Lock()
 	box.refuse = true

@@ -44,6 +44,7 @@ func (s *Server) changePassword(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	s.deps.Recovery.Changed(u, s.lang(c))
 	token, err := s.signIn(c, u)
 	if err != nil {
 		return err

@@ -54,13 +54,14 @@ func (s *Server) resetPassword(c *gin.Context) error {
 	}
 	ctx, cancel := bounded(c)
 	defer cancel()
-	_, err = s.deps.Accounts.Reset(ctx, ask.Token, ask.New)
+	u, err := s.deps.Accounts.Reset(ctx, ask.Token, ask.New)
 	if !errors.Is(err, account.ErrReset) {
 		s.attempts.resets.forgive(address)
 	}
 	if err != nil {
 		return err
 	}
+	s.deps.Recovery.Changed(u, s.lang(c))
 	s.tell(c, http.StatusOK, "reset", nil, "")
 	return nil
 }

@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 )
@@ -61,3 +62,6 @@ func Rounds(stored, with Password) int {
 	blocks := (with.KeyLength + digests[with.Digest].size - 1) / digests[with.Digest].size
 	return spent + max(0, with.Iterations-spent/blocks)*blocks
 }
+
+// WithPauses has letters tried again after other pauses.
+func WithPauses(p ...time.Duration) RecoveryOption { return func(r *Recovery) { r.pauses = p } }

@@ -26,6 +26,31 @@ It works once and for 24 hours. If you did not ask for it, do nothing: your pass
 `},
 }
 
+// changedLetter is the letter that tells of a new password. It holds no link: people shall not learn to follow one.
+var changedLetter = map[job.Lang]struct{ subject, text string }{
+	job.English: {"Your password was changed", `Hello,
+
+the password of your account at Text2Image Audio was changed just now, and everybody who was signed in with the old one is signed out.
+
+If that was you there is nothing to do. If not, open the page, choose "Forgot the password?" and set a new password.
+`},
+	job.Chinese: {"您的密码已修改", `您好，
+
+您在 Text2Image Audio 的账户密码刚刚已修改，使用旧密码的登录均已失效。
+
+如果是您本人操作，无需理会。如果不是，请打开网页，点击“忘记密码？”重新设置密码。
+`},
+}
+
+// ChangedLetter returns the subject and the text of the letter that tells of a new password.
+func ChangedLetter(lang job.Lang) (subject, text string) {
+	l, ok := changedLetter[lang]
+	if !ok {
+		l = changedLetter[job.English]
+	}
+	return l.subject, l.text
+}
+
 // ResetLetter returns the subject and the text of the letter with the link of a password reset.
 func ResetLetter(link string, lang job.Lang) (subject, text string) {
 	l, ok := resetLetter[lang]

@@ -22,29 +22,54 @@ const (
 	deliverTimeout = time.Minute
 )
 
-// Recovery makes password resets and has them delivered, one after the other and behind the back of whoever asks: how
-// long an answer takes does not tell whether somebody has an account. What waits at a crash is lost, and can be asked for
-// again.
+// Notify tells the person with an address that the password was changed, in a language.
+type Notify func(ctx context.Context, to string, lang job.Lang) error
+
+// pauses lie before further tries of a letter that a mail server does not take for now: many refuse a stranger's first
+// one for some minutes.
+var pauses = []time.Duration{time.Minute, 5 * time.Minute, 15 * time.Minute}
+
+// Recovery makes password resets and has letters about passwords delivered, behind the back of whoever asks: how long an
+// answer takes does not tell whether somebody has an account. What cannot be delivered for now is tried again for some
+// minutes. What waits when the process ends is lost, and a reset can be asked for again.
 type Recovery struct {
 	accounts *Accounts
 	base     func() string
 	deliver  Deliver
+	notify   Notify
+	pauses   []time.Duration
 	log      *slog.Logger
 
 	asked  chan ask
+	again  chan struct{}
 	stop   context.CancelFunc
 	done   sync.WaitGroup
 	failed atomic.Bool
 }
 
+// ask is what somebody asks for: the link of a reset or, with changed, word that the password is another one.
 type ask struct {
-	email string
-	lang  job.Lang
+	email   string
+	lang    job.Lang
+	changed bool
 }
 
+// RecoveryOption changes a new recovery.
+type RecoveryOption func(*Recovery)
+
+// WithNotices has people told of changes of their passwords.
+func WithNotices(notify Notify) RecoveryOption { return func(r *Recovery) { r.notify = notify } }
+
 // NewRecovery returns a recovery whose links begin with what base returns. Without deliver it makes no resets at all.
-func NewRecovery(a *Accounts, base func() string, deliver Deliver, log *slog.Logger) *Recovery {
-	return &Recovery{accounts: a, base: base, deliver: deliver, log: log, asked: make(chan ask, maxAsked)}
+func NewRecovery(a *Accounts, base func() string, deliver Deliver, log *slog.Logger, options ...RecoveryOption) *Recovery {
+	r := &Recovery{
+		accounts: a, base: base, deliver: deliver, pauses: pauses, log: log,
+		asked: make(chan ask, maxAsked), again: make(chan struct{}, maxAsked),
+	}
+	for _, option := range options {
+		option(r)
+	}
+	return r
 }
 
 // Start begins to deliver, until Stop.
@@ -63,7 +88,7 @@ func (r *Recovery) Start() {
 	})
 }
 
-// Stop breaks off a delivery that is under way.
+// Stop breaks off deliveries that are under way.
 func (r *Recovery) Stop(context.Context) error {
 	r.stop()
 	r.done.Wait()
@@ -72,32 +97,85 @@ func (r *Recovery) Stop(context.Context) error {
 
 // Ask has the link of a reset sent to an address, if that has an account. It never waits.
 func (r *Recovery) Ask(email string, lang job.Lang) {
-	if r.deliver == nil {
-		return
-	}
-	select {
-	case r.asked <- ask{email, lang}:
-	default:
-		r.log.Error("too many password resets wait to be sent, one is dropped")
+	if r.deliver != nil {
+		r.put(ask{email: email, lang: lang})
 	}
 }
 
-// Delivers reports whether resets reach people at all, and failing whether the last one could not be delivered.
+// Changed has the owner of an account told that its password was changed, who then can do something about it if it was
+// somebody else. It never waits.
+func (r *Recovery) Changed(u *User, lang job.Lang) {
+	if r.notify != nil {
+		r.put(ask{u.Email, lang, true})
+	}
+}
+
+func (r *Recovery) put(next ask) {
+	select {
+	case r.asked <- next:
+	default:
+		r.log.Error("too many letters about passwords wait to be sent, one is dropped")
+	}
+}
+
+// Delivers reports whether resets reach people at all, and failing whether the last letter could not be delivered.
 func (r *Recovery) Delivers() (delivers, failing bool) { return r.deliver != nil, r.failed.Load() }
 
 func (r *Recovery) serve(ctx context.Context, next ask) {
-	ctx, cancel := context.WithTimeout(ctx, deliverTimeout)
-	defer cancel()
-	u, token, err := r.accounts.BeginReset(ctx, next.email)
-	if errors.Is(err, ErrUnknown) {
+	if next.changed {
+		r.send(ctx, 0, func(ctx context.Context) error { return r.notify(ctx, next.email, next.lang) })
 		return
 	}
-	if err == nil {
+	bound, cancel := context.WithTimeout(ctx, deliverTimeout)
+	defer cancel()
+	u, token, err := r.accounts.BeginReset(bound, next.email)
+	switch {
+	case errors.Is(err, ErrUnknown):
+	case err != nil:
+		r.log.ErrorContext(ctx, "a password reset could not be made", slog.Any("error", err))
+	default:
 		link := r.base() + "/reset-password?token=" + url.QueryEscape(token)
-		err = r.deliver(ctx, u.Email, link, next.lang)
-		r.failed.Store(err != nil)
+		r.send(ctx, 0, func(ctx context.Context) error { return r.deliver(ctx, u.Email, link, next.lang) })
 	}
-	if err != nil {
-		r.log.ErrorContext(ctx, "a password reset could not be sent", slog.Any("error", err))
+}
+
+// send hands a letter over and, when that fails for now, has it tried again later.
+func (r *Recovery) send(ctx context.Context, tried int, letter func(context.Context) error) {
+	bound, cancel := context.WithTimeout(ctx, deliverTimeout)
+	defer cancel()
+	err := letter(bound)
+	if r.failed.Store(err != nil); err == nil {
+		return
 	}
+	later := tried < len(r.pauses) && temporary(err) && r.later(ctx, tried, letter)
+	r.log.ErrorContext(ctx, "a password reset could not be sent", slog.Any("error", err), slog.Bool("tried_again", later))
+}
+
+// later has a letter tried again after a pause, and reports whether it will be: not when too many wait.
+func (r *Recovery) later(ctx context.Context, tried int, letter func(context.Context) error) bool {
+	select {
+	case r.again <- struct{}{}:
+	default:
+		return false
+	}
+	r.done.Go(func() {
+		defer func() { <-r.again }()
+		timer := time.NewTimer(r.pauses[tried])
+		defer timer.Stop()
+		select {
+		case <-ctx.Done():
+		case <-timer.C:
+			r.send(ctx, tried+1, letter)
+		}
+	})
+	return true
+}
+
+// temporary reports whether a delivery failed for now and not for good.
+func temporary(err error) bool {
+	failed, ok := errors.AsType[interface {
+		error
+		Temporary() bool
+	}](err)
+	return ok && failed.Temporary()
 }

@@ -115,12 +115,20 @@ type Error struct {
 	Code int
 }
 
+// stepConnect is where a server cannot be reached, or does not let us in.
+const stepConnect = "connect"
+
 // Error returns the step and the code.
 func (e *Error) Error() string {
 	if e.Code == 0 {
 		return "send mail: " + e.Step
 	}
 	return fmt.Sprintf("send mail: %s, the server says %d", e.Step, e.Code)
+}
+
+// Temporary reports whether the same letter may be taken later: the server said so, or could not be reached.
+func (e *Error) Temporary() bool {
+	return e.Step == stepConnect || (e.Code >= 400 && e.Code < 500)
 }
 
 // Send hands a letter over to the server. It fails with an *Error. It costs a connection of its own.
@@ -145,5 +153,5 @@ func (s *Sender) Send(ctx context.Context, l Letter) error {
 	if refused, ok := errors.AsType[*gomail.SendError](err); ok {
 		return &Error{Step: refused.Reason.String(), Code: refused.ErrorCode()}
 	}
-	return &Error{Step: "connect"}
+	return &Error{Step: stepConnect}
 }

@@ -52,6 +52,9 @@ func (s *session) Mail(string, *smtp.MailOptions) error {
 }
 
 func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
+	if strings.HasPrefix(to, "later") {
+		return &smtp.SMTPError{Code: 451, Message: "try " + to + " again"}
+	}
 	if strings.HasPrefix(to, "refused") {
 		return &smtp.SMTPError{Code: 550, Message: to + " is unknown"}
 	}
@@ -123,6 +126,7 @@ func TestSend(t *testing.T) {
 		"wrong password":                 {"starttls", "smtp", "me:wrong@127.0.0.1", to, trusted, "connect"},
 		"no password where one is asked": {"starttls", "smtp", "127.0.0.1", to, trusted, "502"},
 		"refused":                        {"starttls", "smtp", me, "refused@example.org", trusted, "550"},
+		"later":                          {"starttls", "smtp", me, "later@example.org", trusted, "451"},
 		"no address":                     {"starttls", "smtp", me, "x\r\nBcc: a@b.c", trusted, "address"},
 		"unknown authority":              {"starttls", "smtp", me, to, x509.NewCertPool(), "connect"},
 		"unknown authority, TLS":         {"tls", "smtps", me, to, x509.NewCertPool(), "connect"},
@@ -142,6 +146,9 @@ func TestSend(t *testing.T) {
 			err = s.Send(t.Context(), mail.Letter{To: c.to, Subject: "您好", Text: "a text\n.\nto its end"})
 			if said := fmt.Sprint(err); (c.want == "") != (err == nil) || !strings.Contains(said, c.want) || strings.Contains(said, "example.org") || strings.Contains(said, "canary") {
 				t.Fatalf("%v, want %q", err, c.want)
+			}
+			if failed, ok := errors.AsType[*mail.Error](err); ok && failed.Temporary() != (c.want == "451" || c.want == "connect") {
+				t.Errorf("%v is temporary: %t", err, failed.Temporary())
 			}
 			select {
 			case data := <-got:

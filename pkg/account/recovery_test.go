@@ -1,0 +1,102 @@
+package account_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/account"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+)
+
+// refusal is what a mail server says.
+type refusal struct{ later bool }
+
+func (r refusal) Error() string   { return "refused" }
+func (r refusal) Temporary() bool { return r.later }
+
+// TestLettersAreTriedAgain has a mail server refuse some of the letters, for now or for good.
+func TestLettersAreTriedAgain(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		answers []error
+		// arrives says whether the letter arrives in the end.
+		arrives bool
+	}{
+		"at once":        {[]error{nil}, true},
+		"the third time": {[]error{refusal{true}, refusal{true}, nil}, true},
+		"never":          {[]error{refusal{true}, refusal{true}, refusal{true}}, false},
+		"for good":       {[]error{refusal{false}}, false},
+		"who knows":      {[]error{errors.New("x")}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a, _ := open(t)
+			register(t, a)
+			tries, links := make(chan error), map[string]bool{}
+			r := account.NewRecovery(a, func() string { return "https://page.example" }, func(_ context.Context, to, link string, lang job.Lang) error {
+				if to != email || lang != job.Chinese {
+					t.Errorf("a letter to %s in %s", to, lang)
+				}
+				links[link] = true
+				return <-tries
+			}, slog.New(slog.DiscardHandler), account.WithPauses(time.Millisecond, time.Millisecond))
+			r.Start()
+			r.Ask(email, job.Chinese)
+			for _, answer := range c.answers {
+				tries <- answer
+			}
+			must(t, r.Stop(t.Context())) // Nothing is tried any more: this would hang.
+			if _, failing := r.Delivers(); failing == c.arrives {
+				t.Errorf("failing %t", failing)
+			}
+			if len(links) != 1 {
+				t.Errorf("the links differ: %v", links)
+			}
+		})
+	}
+}
+
+// TestStoppingWaitsForNobody stops while a letter waits for its second try.
+func TestStoppingWaitsForNobody(t *testing.T) {
+	t.Parallel()
+	a, _ := open(t)
+	register(t, a)
+	tried := make(chan struct{}, 1)
+	r := account.NewRecovery(a, func() string { return "" }, func(context.Context, string, string, job.Lang) error {
+		tried <- struct{}{}
+		return refusal{true}
+	}, slog.New(slog.DiscardHandler), account.WithPauses(time.Hour))
+	r.Start()
+	r.Ask(email, job.English)
+	<-tried
+	must(t, r.Stop(t.Context()))
+}
+
+// TestOwnersAreTold has a password changed.
+func TestOwnersAreTold(t *testing.T) {
+	t.Parallel()
+	a, _ := open(t)
+	u := register(t, a)
+	told := make(chan string, 1)
+	r := account.NewRecovery(a, func() string { return "" }, nil, slog.New(slog.DiscardHandler), account.WithNotices(func(_ context.Context, to string, lang job.Lang) error {
+		told <- to + " " + string(lang)
+		return nil
+	}))
+	r.Start()
+	r.Changed(u, job.Chinese)
+	if got := <-told; got != email+" zh" {
+		t.Errorf("told %s", got)
+	}
+	must(t, r.Stop(t.Context()))
+	// Without a way to tell them there is nothing to do.
+	account.NewRecovery(a, nil, nil, nil).Changed(u, job.English)
+	for lang, word := range map[job.Lang]string{job.English: "was changed", job.Chinese: "已修改"} {
+		if subject, text := account.ChangedLetter(lang); subject == "" || !strings.Contains(text, word) {
+			t.Errorf("%s: %s, %s", lang, subject, text)
+		}
+	}
+}

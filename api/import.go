@@ -15,7 +15,8 @@ import (
 const importUsage = `usage: api import --users users.json
 
   Reads what Cloudflare KV exports of the store USERS, a JSON array of {name, value}. Accounts that are there already
-  stay as they are, so it may be repeated. With the embedded NATS no API may be running on DATA_DIR.
+  stay as they are, so it may be repeated; one that its owner has deleted here since then comes back. With the embedded
+  NATS no API may be running on DATA_DIR.
 
 `
 

@@ -89,7 +89,9 @@ func (c *Config) origins() ([]string, error) {
 			faulty[name] = true
 			return
 		}
-		origins = append(origins, strings.ToLower(u.Scheme+"://"+u.Host))
+		// As browsers write it: without the port that the scheme has anyway.
+		host := strings.TrimSuffix(strings.ToLower(u.Host), map[string]string{"http": ":80", "https": ":443"}[u.Scheme])
+		origins = append(origins, u.Scheme+"://"+host)
 	}
 	for _, raw := range c.FrontendURLs {
 		add("FRONTEND_URL", raw)

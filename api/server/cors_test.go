@@ -11,7 +11,7 @@ import (
 func TestPagesOfOtherOrigins(t *testing.T) {
 	t.Parallel()
 	trusting := setup(t, func(cfg *server.Config, _ *server.Deps) {
-		cfg.FrontendURLs, cfg.AllowedOrigins = []string{"https://One.example/app/"}, "https://two.example"
+		cfg.FrontendURLs, cfg.AllowedOrigins = []string{"https://One.example/app/"}, "https://two.example HTTPS://four.example:443,\n http://five.example:80 , https://six.example:8443"
 	})
 	closed := setup(t)
 	for _, c := range []struct {
@@ -21,6 +21,10 @@ func TestPagesOfOtherOrigins(t *testing.T) {
 	}{
 		{trusting, "https://one.example", true},
 		{trusting, "https://two.example", true},
+		{trusting, "https://four.example", true},
+		{trusting, "http://five.example", true},
+		{trusting, "https://six.example:8443", true},
+		{trusting, "https://six.example", false},
 		{trusting, "https://three.example", false},
 		{trusting, "http://one.example", false},
 		{trusting, "https://one.example.evil", false},

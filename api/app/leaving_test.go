@@ -1,0 +1,88 @@
+package app_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/simulator"
+)
+
+// TestNothingOfALeaverComesBack deletes an account while its jobs are made, of which some pictures are there already and
+// others are on their way, and lets the service answer afterwards. Whoever takes the address next finds nothing.
+func TestNothingOfALeaverComesBack(t *testing.T) {
+	t.Parallel()
+	cfg := config(t, t.TempDir(), "PBKDF2_ITERATIONS=1", "WORKER_SLOTS_IMAGE=2")
+	cfg.Account.Quick = true
+	i := start(t, cfg)
+	signed := i.signUp(t, "ann@example.org", "password")
+	if err := i.Simulator().Script(
+		simulator.Rule{Kind: simulator.KindImage, Times: 1}, simulator.Rule{Kind: simulator.KindImage, Hold: true},
+	); err != nil {
+		t.Fatal(err)
+	}
+	var who struct{ User struct{ ID string } }
+	i.do(t, http.MethodGet, "/api/auth/validate", nil, signed).decode(t, &who)
+	var jobs []view
+	for _, key := range []string{"one", "two", "three", "four"} {
+		jobs = append(jobs, i.submit(t, fields{"kind": "image", "input": fields{"prompt": "a canary", "n": 2}}, signed, "Idempotency-Key: "+key))
+	}
+	i.called(t, 2)
+	if resp := i.do(t, http.MethodPost, "/api/auth/delete-account", fields{"password": "password"}, signed); resp.StatusCode != http.StatusOK {
+		t.Fatalf("delete: %d %s", resp.StatusCode, resp.body)
+	}
+	i.Simulator().Release()
+	again := i.signUp(t, "ann@example.org", "password")
+	// A job of somebody else, behind theirs, has the worker come to the end of what it had in hand.
+	later := i.submit(t, fields{"kind": "image", "input": fields{"prompt": "a boat"}}, again)
+	i.waitFor(t, later, again)
+	for _, j := range jobs {
+		for _, caller := range []string{signed, again, ""} {
+			var headers []string
+			want := http.StatusNotFound
+			if caller != "" {
+				headers = []string{caller}
+			}
+			if caller == signed {
+				want = http.StatusUnauthorized
+			}
+			if resp := i.do(t, http.MethodGet, "/api/jobs/"+j.ID, nil, headers...); resp.StatusCode != want {
+				t.Errorf("a job of before: %d %s", resp.StatusCode, resp.body)
+			}
+		}
+	}
+	names := i.Broker().JetStream().StreamNames(t.Context())
+	for name := range names.Name() {
+		stream, err := i.Broker().JetStream().Stream(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for seq, last := stream.CachedInfo().State.FirstSeq, stream.CachedInfo().State.LastSeq; seq <= last; seq++ {
+			msg, err := stream.GetMsg(t.Context(), seq)
+			if err != nil {
+				continue // It is gone, as it should be.
+			}
+			if strings.Contains(string(msg.Data), "canary") || strings.Contains(string(msg.Data), who.User.ID) {
+				t.Errorf("%s still has %s: %.200s", name, msg.Subject, msg.Data)
+			}
+			if len(msg.Data) > 0 && strings.Contains(msg.Subject, who.User.ID) {
+				t.Errorf("%s still has %s", name, msg.Subject)
+			}
+		}
+	}
+	if names.Err() != nil {
+		t.Fatal(names.Err())
+	}
+}
+
+// waitFor waits until a job of somebody has ended.
+func (i *instance) waitFor(t *testing.T, j view, signed string) {
+	t.Helper()
+	for deadline := time.Now().Add(hang); !j.ended(); {
+		if time.Now().After(deadline) {
+			t.Fatalf("the job stays %+v", j)
+		}
+		i.do(t, http.MethodGet, "/api/jobs/"+j.ID+"?wait=20", nil, signed).decode(t, &j)
+	}
+}

@@ -68,6 +68,7 @@ func rows() map[string]row {
 		"/api/jobs/:id/media/:index":  hers(200, "/api/jobs/done/media/0"),
 		"/api/auth/validate":          members(200, "/api/auth/validate", nil),
 		"/api/models":                 all(200, "/api/models", nil),
+		"/api/quota":                  {"/api/quota", nil, 200, 200, 200, 200, 401},
 		"/":                           all(200, "/", nil),
 		"/reset-password":             all(200, "/reset-password?token=x", nil),
 		"/docs":                       all(200, "/docs", nil),

@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/text2image-audio/text2image-audio/pkg/account"
@@ -50,7 +52,7 @@ func (a *App) deliver() (account.Deliver, account.Notify, error) {
 			return sender.Send(ctx, mail.Letter{To: to, Subject: subject, Text: text})
 		}, nil
 	}
-	if !a.cfg.local() {
+	if !a.cfg.forOneself() {
 		return nil, nil, nil
 	}
 	console := a.cfg.Console
@@ -71,12 +73,27 @@ func (a *App) page() string {
 	return a.URL()
 }
 
-// local reports whether nobody but this machine can reach the API.
+// local reports whether nobody but this machine can reach the API: not even through a proxy, as far as the settings say.
 func (c *Config) local() bool {
+	if len(c.Server.TrustedProxies) > 0 {
+		return false
+	}
 	host, _, err := net.SplitHostPort(c.Listen)
 	if err != nil {
 		return false
 	}
+	return loopback(host)
+}
+
+// forOneself reports whether the page, too, is on this machine.
+func (c *Config) forOneself() bool {
+	return c.local() && !slices.ContainsFunc(c.Server.FrontendURLs, func(raw string) bool {
+		u, err := url.Parse(raw)
+		return err != nil || !loopback(u.Hostname())
+	})
+}
+
+func loopback(host string) bool {
 	addr, err := netip.ParseAddr(host)
 	return host == "localhost" || (err == nil && addr.IsLoopback())
 }

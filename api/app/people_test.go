@@ -224,11 +224,23 @@ func TestResetLinksOnTheConsole(t *testing.T) {
 	i.reset(t, console.String(), "another one")
 }
 
-// TestNoLinksWhereOthersReach listens on every address, without a mail server.
+// TestNoLinksWhereOthersReach has no mail server, and others who reach the API: at every address, or through a proxy.
 func TestNoLinksWhereOthersReach(t *testing.T) {
 	t.Parallel()
+	for name, variable := range map[string]string{
+		"every address": "LISTEN_ADDR=0.0.0.0:0", "a proxy": "TRUSTED_PROXIES=127.0.0.1", "a page elsewhere": "FRONTEND_URL=https://page.example",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			noLinks(t, variable)
+		})
+	}
+}
+
+func noLinks(t *testing.T, variable string) {
+	t.Helper()
 	console := &lines{}
-	cfg := config(t, t.TempDir(), "LISTEN_ADDR=0.0.0.0:0", "PBKDF2_ITERATIONS=1")
+	cfg := config(t, t.TempDir(), variable, "PBKDF2_ITERATIONS=1")
 	cfg.Account.Quick, cfg.Console = true, console
 	i := start(t, cfg)
 	i.signUp(t, "ann@example.org", "password")
@@ -259,6 +271,7 @@ func TestMailSettings(t *testing.T) {
 		"SMTP_URL=smtps://u:secret@mail.example.org:x MAIL_FROM=a@b.c":                          "SMTP_URL",
 		"SMTP_URL=smtps://u:secret@mail.example.org MAIL_FROM=a@b.c FRONTEND_URL=https://x.org": "",
 		"SMTP_URL=smtp://mail.example.org MAIL_FROM=a@b.c LISTEN_ADDR=localhost:1":              "",
+		"SMTP_URL=smtp://mail.example.org MAIL_FROM=a@b.c TRUSTED_PROXIES=10.0.0.1":             "FRONTEND_URL",
 	} {
 		_, err := app.Load(append(strings.Fields(variables), "DATA_DIR="+t.TempDir()))
 		if said := fmt.Sprint(err); (fault == "") != (err == nil) || !strings.Contains(said, fault) || strings.Contains(said, "secret") {

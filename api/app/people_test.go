@@ -26,7 +26,7 @@ import (
 type letterbox struct {
 	url     string
 	letters chan sent
-	// refuse has every recipient refused.
+	// refuse has every letter refused, once its recipient is known.
 	mu     sync.Mutex
 	refuse bool
 }
@@ -44,11 +44,6 @@ type delivery struct {
 func (d *delivery) Mail(from string, _ *smtp.MailOptions) error { d.from = from; return nil }
 
 func (d *delivery) Rcpt(to string, _ *smtp.RcptOptions) error {
-	d.box.mu.Lock()
-	defer d.box.mu.Unlock()
-	if d.box.refuse {
-		return &smtp.SMTPError{Code: 550, Message: "no such user: " + to}
-	}
 	d.to = to
 	return nil
 }
@@ -56,6 +51,12 @@ func (d *delivery) Rcpt(to string, _ *smtp.RcptOptions) error {
 func (d *delivery) Data(r io.Reader) error {
 	data, err := io.ReadAll(r)
 	d.data = string(data)
+	d.box.mu.Lock()
+	refuse := d.box.refuse
+	d.box.mu.Unlock()
+	if refuse {
+		return &smtp.SMTPError{Code: 554, Message: "no such user: " + d.to}
+	}
 	d.box.letters <- d.sent
 	return err
 }

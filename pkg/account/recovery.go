@@ -45,6 +45,8 @@ type Recovery struct {
 	stop   context.CancelFunc
 	done   sync.WaitGroup
 	failed atomic.Bool
+	// refused counts recipients that were refused in a row.
+	refused atomic.Int32
 }
 
 // ask is what somebody asks for: the link of a reset or, with changed, word that the password is another one.
@@ -144,11 +146,30 @@ func (r *Recovery) send(ctx context.Context, tried int, letter func(context.Cont
 	bound, cancel := context.WithTimeout(ctx, deliverTimeout)
 	defer cancel()
 	err := letter(bound)
-	if r.failed.Store(err != nil); err == nil {
+	if r.note(err); err == nil {
 		return
 	}
 	later := tried < len(r.pauses) && temporary(err) && r.later(ctx, tried, letter)
 	r.log.ErrorContext(ctx, "a password reset could not be sent", slog.Any("error", err), slog.Bool("tried_again", later))
+}
+
+// maxRefused is how many recipients in a row may be refused before that is the server's fault: anybody can sign up with
+// an address that nobody has, and must not be able to make the health check complain.
+const maxRefused = 5
+
+// note remembers how a delivery ended, for the health check.
+func (r *Recovery) note(err error) {
+	switch {
+	case err == nil:
+		r.refused.Store(0)
+		r.failed.Store(false)
+	case is(err, func(e interface{ Recipient() bool }) bool { return e.Recipient() }):
+		if r.refused.Add(1) >= maxRefused {
+			r.failed.Store(true)
+		}
+	default:
+		r.failed.Store(true)
+	}
 }
 
 // later has a letter tried again after a pause, and reports whether it will be: not when too many wait.
@@ -173,9 +194,11 @@ func (r *Recovery) later(ctx context.Context, tried int, letter func(context.Con
 
 // temporary reports whether a delivery failed for now and not for good.
 func temporary(err error) bool {
-	failed, ok := errors.AsType[interface {
-		error
-		Temporary() bool
-	}](err)
-	return ok && failed.Temporary()
+	return is(err, func(e interface{ Temporary() bool }) bool { return e.Temporary() })
+}
+
+// is reports whether an error, or one that it wraps, is of a kind and says so.
+func is[T any](err error, says func(T) bool) bool {
+	var kind T
+	return errors.As(err, &kind) && says(kind)
 }

@@ -18,6 +18,41 @@ type refusal struct{ later bool }
 func (r refusal) Error() string   { return "refused" }
 func (r refusal) Temporary() bool { return r.later }
 
+// nobody is what a mail server says of a recipient that it does not know.
+type nobody struct{ refusal }
+
+func (nobody) Recipient() bool { return true }
+
+// TestAnAddressOfNobodyIsNoFault has recipients refused: a stranger can have that happen.
+func TestAnAddressOfNobodyIsNoFault(t *testing.T) {
+	t.Parallel()
+	a, _ := open(t)
+	u := register(t, a)
+	tries := make(chan error)
+	r := account.NewRecovery(a, nil, nil, slog.New(slog.DiscardHandler), account.WithNotices(func(context.Context, string, job.Lang) error { return <-tries }))
+	r.Start()
+	try := func(err error, failing bool) {
+		t.Helper()
+		r.Changed(u, job.English)
+		tries <- err
+		r.Changed(u, job.English) // Another one, whose beginning tells that the first has ended.
+		if _, got := r.Delivers(); got && !failing {
+			t.Errorf("failing after %v", err)
+		}
+		tries <- err
+	}
+	try(nobody{}, false)
+	try(nobody{}, false)
+	try(nil, false)
+	try(nobody{}, false)
+	try(nobody{}, false)
+	try(nobody{}, true)
+	must(t, r.Stop(t.Context()))
+	if _, failing := r.Delivers(); !failing {
+		t.Error("a server that takes nobody is not failing")
+	}
+}
+
 // TestLettersAreTriedAgain has a mail server refuse some of the letters, for now or for good.
 func TestLettersAreTriedAgain(t *testing.T) {
 	t.Parallel()

@@ -131,6 +131,9 @@ func (e *Error) Temporary() bool {
 	return e.Step == stepConnect || (e.Code >= 400 && e.Code < 500)
 }
 
+// Recipient reports whether it was the recipient that the server did not take, which need not be anybody's fault here.
+func (e *Error) Recipient() bool { return e.Step == gomail.ErrSMTPRcptTo.String() }
+
 // Send hands a letter over to the server. It fails with an *Error. It costs a connection of its own.
 func (s *Sender) Send(ctx context.Context, l Letter) error {
 	m := gomail.NewMsg()

@@ -150,6 +150,9 @@ func TestSend(t *testing.T) {
 			if failed, ok := errors.AsType[*mail.Error](err); ok && failed.Temporary() != (c.want == "451" || c.want == "connect") {
 				t.Errorf("%v is temporary: %t", err, failed.Temporary())
 			}
+			if failed, ok := errors.AsType[*mail.Error](err); ok && failed.Recipient() != (c.want == "451" || c.want == "550") {
+				t.Errorf("%v is about the recipient: %t", err, failed.Recipient())
+			}
 			select {
 			case data := <-got:
 				if c.want != "" || !strings.Contains(data, "us@example.org") || !strings.Contains(data, "to its end") {

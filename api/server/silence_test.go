@@ -1,0 +1,85 @@
+package server_test
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+)
+
+// TestNoWordOfPeopleInTheLog plants canaries in everything that people send and looks for them at the lowest level.
+func TestNoWordOfPeopleInTheLog(t *testing.T) {
+	t.Parallel()
+	l, with := withLetters(t)
+	b := setup(t, with)
+	ann := b.signUp(t, annEmail)
+	b.auth(t, "login", fields{"email": annEmail, "password": "canary's guess"})
+	b.auth(t, "register", fields{"username": "canary", "email": "canary", "password": "canary"})
+	b.auth(t, "login", `{"email":"canary`)
+	b.auth(t, "forgot-password", fields{"email": annEmail})
+	token := strings.TrimPrefix(strings.Fields((<-l.links)[1])[0], "https://page.example/reset-password?token=")
+	b.auth(t, "reset-password", fields{"token": token + "canary", "newPassword": "canary's next"})
+	b.request(t, http.MethodGet, "/reset-password?token="+token, nil)
+	b.auth(t, "reset-password", fields{"token": token, "newPassword": "canary's next"}).expect(t, http.StatusOK)
+	b.request(t, http.MethodGet, "/api/jobs?canary=1", nil, bearer(ann.Token))
+	b.request(t, http.MethodGet, "/api/jobs", nil, cookie(&http.Cookie{Name: "auth_token", Value: "canary.canary.canary"}))
+	in := b.login(t, annEmail, "canary's next")
+	b.auth(t, "delete-account", fields{"password": "canary's next"}, bearer(in)).expect(t, http.StatusOK)
+	log := b.log.String()
+	for _, secret := range []string{"canary", annEmail, token, ann.Token, in, ann.Token[len(ann.Token)-20:], ann.User.ID} {
+		if strings.Contains(strings.ToLower(log), strings.ToLower(secret)) {
+			t.Errorf("%q is in the log", secret)
+		}
+	}
+}
+
+// TestNoWordOfPeopleWhereTheStoreFails has records that cannot be read and, after that, no store at all.
+func TestNoWordOfPeopleWhereTheStoreFails(t *testing.T) {
+	t.Parallel()
+	l, with := withLetters(t)
+	b := setup(t, with)
+	ann := b.signUp(t, annEmail)
+	b.auth(t, "forgot-password", fields{"email": annEmail}).expect(t, http.StatusOK)
+	token := strings.TrimPrefix(strings.Fields((<-l.links)[1])[0], "https://page.example/reset-password?token=")
+	try := func() {
+		t.Helper()
+		for route, body := range map[string]fields{
+			"login": {"email": annEmail, "password": annPassword}, "forgot-password": {"email": annEmail},
+			"reset-password": {"token": token, "newPassword": annPassword}, "profile": {"username": "canary's name"},
+			"change-password": {"currentPassword": annPassword, "newPassword": "canary's next"}, "delete-account": {"password": annPassword},
+			"register": {"username": "canary", "email": annEmail, "password": annPassword},
+		} {
+			resp := b.auth(t, route, body, bearer(ann.Token))
+			if failed := resp.StatusCode >= 500; failed != (route != "forgot-password") && resp.StatusCode != http.StatusBadRequest {
+				t.Errorf("%s: %d %s", route, resp.StatusCode, resp.body)
+			}
+			if strings.Contains(string(resp.body), "canary") {
+				t.Errorf("%s tells of Ann: %s", route, resp.body)
+			}
+		}
+	}
+	for _, record := range []string{`{"v":1,"email":"ann.canary`, `{"v":1,"id":7,"email":"ann.canary@example.org"}`, `"canary"`, `{"v":99,"id":"x","email":"ann.canary@example.org"}`} {
+		_, err := b.broker.JetStream().Publish(t.Context(), broker.UserSubject(keyOf(annEmail)), []byte(record))
+		must(t, err)
+		try()
+	}
+	for _, name := range []string{broker.UsersStream, broker.ResetsStream} {
+		must(t, b.broker.JetStream().DeleteStream(t.Context(), name))
+	}
+	try()
+	log := b.log.String()
+	for _, secret := range []string{"canary", token, ann.Token, keyOf(annEmail)} {
+		if strings.Contains(log, secret) {
+			t.Errorf("%q is in the log", secret)
+		}
+	}
+}
+
+// keyOf is under which an address is stored.
+func keyOf(email string) string {
+	sum := sha256.Sum256([]byte(email))
+	return hex.EncodeToString(sum[:])
+}

@@ -135,9 +135,9 @@ func (s *Server) checkEnv(context.Context) healthCheck {
 	return check
 }
 
-// checkStore writes, reads and deletes a key. It has the name under which operators know it.
+// checkStore writes, reads and deletes a key beside the accounts.
 func (s *Server) checkStore(ctx context.Context) healthCheck {
-	return s.judged("kv.users", s.deps.Queue.Probe(ctx, rand.Text()), nil)
+	return s.judged("kv.users", s.deps.Accounts.Probe(ctx, rand.Text()), nil)
 }
 
 // checkResults shows that results can be written: a disk that failed is noticed by nothing but writing.

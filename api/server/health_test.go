@@ -164,6 +164,7 @@ func on(t *testing.T, b *broker.Broker) func(*server.Config, *server.Deps) {
 		deps.Store, err = store.New(t.Context(), b)
 		must(t, err)
 		deps.Ledger = ledger.New(deps.Queue, deps.Store)
+		deps.Accounts, deps.Recovery = people(t, b, deps.Log)
 	}
 }
 

@@ -24,7 +24,7 @@ const (
 // maxWaiting is how many free slots, of all workers together, may wait at one lane.
 const maxWaiting = 16384
 
-// controlMarkerTTL lets single keys of CONTROL expire; it is how long the mark of an expired one stays.
+// controlMarkerTTL lets single keys expire, such as those of CONTROL; it is how long the mark of an expired one stays.
 const controlMarkerTTL = time.Minute
 
 // declare creates the streams, buckets and consumers, or brings existing ones to this configuration. It is idempotent
@@ -185,10 +185,11 @@ func buckets(cfg Config) []jetstream.KeyValueConfig {
 			Replicas:       cfg.Replicas,
 		},
 		{
-			Bucket:      BucketUsers,
-			Description: "Accounts, by the hash of their e-mail address.",
-			Storage:     jetstream.FileStorage,
-			Replicas:    cfg.Replicas,
+			Bucket:         BucketUsers,
+			Description:    "Accounts, by the hash of their e-mail address.",
+			Storage:        jetstream.FileStorage,
+			LimitMarkerTTL: controlMarkerTTL,
+			Replicas:       cfg.Replicas,
 		},
 		{
 			Bucket:         BucketResets,

@@ -70,6 +70,7 @@ func TestStreams(t *testing.T) {
 		},
 		broker.UsersStream: {
 			subject: "$KV.USERS.>", storage: jetstream.FileStorage, discard: jetstream.DiscardNew, maxMsgs: -1, perSubject: 1,
+			messageTTLs: true,
 		},
 		broker.ResetsStream: {
 			subject: "$KV.RESET_TOKENS.>", storage: jetstream.FileStorage, discard: jetstream.DiscardNew, maxMsgs: -1, perSubject: 1,

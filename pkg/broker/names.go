@@ -125,9 +125,6 @@ func PausesSubject() string { return kvSubject(BucketControl, "operator.*") }
 // ControlChanged carries the notice that a circuit or an order was changed. It may be lost.
 const ControlChanged = "control.changed"
 
-// ProbeSubject is where the health check writes, reads and removes a key.
-func ProbeSubject(id string) string { return kvSubject(BucketControl, "probe."+id) }
-
 // ResultsProbeSubject is where it is tried whether results can be written. It is no record, and no event follows from it.
 func ResultsProbeSubject() string { return kvSubject(BucketResults, "probe") }
 
@@ -195,6 +192,9 @@ func UserSubject(key string) string { return kvSubject(BucketUsers, key) }
 
 // UsersSubject matches every account.
 func UsersSubject() string { return kvSubject(BucketUsers, "*") }
+
+// UsersProbeSubject is where the health check writes, reads and removes a key. It is no account.
+func UsersProbeSubject(id string) string { return kvSubject(BucketUsers, "probe."+id) }
 
 // ResetSubject is where the latest password reset of an account lies.
 func ResetSubject(key string) string { return kvSubject(BucketResets, key) }

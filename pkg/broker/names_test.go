@@ -26,7 +26,7 @@ func TestNames(t *testing.T) {
 		broker.ProgressSubject("o", "j"):                            "$KV.PROGRESS.o.j",
 		broker.WorkerSubject("w"):                                   "$KV.CONTROL.worker.w",
 		broker.WorkersSubject():                                     "$KV.CONTROL.worker.*",
-		broker.ProbeSubject("p"):                                    "$KV.CONTROL.probe.p",
+		broker.UsersProbeSubject("p"):                               "$KV.USERS.probe.p",
 		broker.ResultsProbeSubject():                                "$KV.RESULTS.probe",
 		broker.LossSubject():                                        "$KV.CONTROL.loss",
 		broker.DeadSubject(job.KindAudio, "o", "j"):                 "dead.audio.o.j",
@@ -113,7 +113,7 @@ func TestPatternsMatchTheirSubjects(t *testing.T) {
 		{broker.JobMediaSubject("o", "j"), broker.RecordSubject("o", "j"), false},
 		{broker.JobMediaSubject("o", "j"), broker.ManifestSubject("o", "j2", 0), false},
 		{broker.WorkersSubject(), broker.WorkerSubject("w"), true},
-		{broker.WorkersSubject(), broker.ProbeSubject("w"), false},
+		{broker.UsersSubject(), broker.UsersProbeSubject("p"), false},
 		{broker.CancelsSubject, broker.CancelSubject("j"), true},
 	} {
 		if got := server.SubjectsCollide(c.pattern, c.subject); got != c.want {

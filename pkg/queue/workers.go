@@ -92,27 +92,3 @@ func (q *Queue) Workers(ctx context.Context) ([]Worker, error) {
 	}
 	return workers, nil
 }
-
-// Probe writes, reads and removes a key, to show that the store takes writes. It costs three requests.
-func (q *Queue) Probe(ctx context.Context, id string) error {
-	subject := broker.ProbeSubject(id)
-	ack, err := q.js.Publish(ctx, subject, []byte(id), jetstream.WithMsgTTL(announceTTL))
-	if err != nil {
-		return fmt.Errorf("write probe: %w", err)
-	}
-	msg, err := broker.LeaderLast(ctx, q.js, broker.ControlStream, subject)
-	if err != nil {
-		return fmt.Errorf("read probe: %w", err)
-	}
-	if msg.Sequence != ack.Sequence || string(msg.Data) != id {
-		return errors.New("read probe: not what was written")
-	}
-	control, err := q.js.Stream(ctx, broker.ControlStream)
-	if err != nil {
-		return fmt.Errorf("open control: %w", err)
-	}
-	if err := control.Purge(ctx, jetstream.WithPurgeSubject(subject)); err != nil {
-		return fmt.Errorf("remove probe: %w", err)
-	}
-	return nil
-}

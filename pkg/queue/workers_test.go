@@ -110,26 +110,6 @@ func TestWorkersExpire(t *testing.T) {
 	}
 }
 
-func TestProbe(t *testing.T) {
-	t.Parallel()
-	q, b := start(t)
-	for range 2 {
-		if err := q.Probe(t.Context(), "p1"); err != nil {
-			t.Fatal(err)
-		}
-	}
-	_, err := broker.LeaderLast(t.Context(), b.JetStream(), broker.ControlStream, broker.ProbeSubject("p1"))
-	if !errors.Is(err, jetstream.ErrMsgNotFound) {
-		t.Errorf("the probe is still there: %v", err)
-	}
-	if err := b.JetStream().DeleteKeyValue(t.Context(), broker.BucketControl); err != nil {
-		t.Fatal(err)
-	}
-	if err := q.Probe(t.Context(), "p1"); err == nil {
-		t.Error("the probe passes without a store")
-	}
-}
-
 // TestWorkersWithoutAStore shows that no answer is not taken for no workers.
 func TestWorkersWithoutAStore(t *testing.T) {
 	t.Parallel()

@@ -41,7 +41,7 @@ func TestFollowUpGivesBack(t *testing.T) {
 		record *job.Record
 		units  int
 		stays  int
-	}{{charged(failed("failed"), 3), 3, 0}, {charged(partial, 4), 4, 3}, {charged(succeeded("good"), 1), 1, 1}, {charged(own, 2), 2, 2}, {charged(canceled, 1), 1, 1}} {
+	}{{charged(failed("failed"), 3), 3, 0}, {charged(partial, 4), 4, 3}, {charged(succeeded("good"), 1), 1, 1}, {charged(own, 2), 2, 2}, {charged(canceled, 1), 1, 0}} {
 		before := used()
 		create(t, s, c.record)
 		for _, detail := range []string{"what the upstream said", "", ""} {

@@ -17,48 +17,103 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/ledger"
+	"github.com/text2image-audio/text2image-audio/pkg/queue"
 	"github.com/text2image-audio/text2image-audio/pkg/quota"
+	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
 
 // charged makes a job of a spec if the caller's quota allows it. What makes no job is not charged: neither what is refused
 // nor what repeats an earlier submission under its key, which is answered though nothing is left.
 func (s *Server) charged(ctx context.Context, c *gin.Context, who caller, spec *job.Spec, keyed bool) (*job.Snapshot, bool, error) {
+	if !s.deps.Quota.Limited(who.lane) {
+		return s.accept(ctx, spec, keyed)
+	}
 	// Who hangs up at the right moment would get a job and its charge back.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), operationTimeout)
 	defer cancel()
-	bill, err := s.deps.Quota.Charge(ctx, who.lane, s.counted(who), spec.ID, spec.Units())
+	counted := s.counted(who)
+	end, err := s.deps.Quota.Turn(ctx, who.lane, counted)
+	if err != nil {
+		return nil, false, err
+	}
+	defer end()
+	if keyed {
+		if snap, err := s.earlier(ctx, who, spec); snap != nil || err != nil {
+			return snap, snap != nil, err
+		}
+	}
+	bill, err := s.deps.Quota.Charge(ctx, who.lane, counted, spec.ID, spec.Units())
 	if refusal, ok := errors.AsType[*quota.Refusal](err); ok {
-		err = s.refused(ctx, c, who, spec, keyed, refusal)
+		if keyed {
+			// Another process may have made the job meanwhile, with what was left.
+			if snap, err := s.earlier(ctx, who, spec); snap != nil || err != nil {
+				return snap, snap != nil, err
+			}
+		}
+		return nil, false, s.refused(c, who, refusal)
 	}
 	if err != nil {
 		return nil, false, err
 	}
-	if bill != nil {
-		spec.Charge = bill.Charge
-	}
+	spec.Charge = bill.Charge
 	snap, replayed, err := s.accept(ctx, spec, keyed)
 	// A quick worker may have ended the job before the ledger looked for an earlier one: it then found this very job.
 	replayed = replayed && (snap.Spec.RequestID != spec.RequestID || !snap.Spec.CreatedAt.Equal(spec.CreatedAt.Time))
+	var undone error
 	switch {
+	case err != nil && !neverMade(err):
+		undone = bill.Withdraw(ctx, spec)
 	case err != nil || replayed:
-		if undone := bill.Cancel(ctx); undone != nil {
-			// The caller has an answer of its own, and has lost a little of its quota.
-			s.deps.Log.WarnContext(ctx, "charge not taken back", slog.Any("error", undone))
-		}
-	case bill != nil:
+		undone = bill.Cancel(ctx)
+	default:
 		s.showUsage(c, bill.Usage)
+	}
+	if undone != nil {
+		// The caller has an answer of its own, and has lost a little of its quota.
+		s.deps.Log.WarnContext(ctx, "charge not taken back", slog.Any("error", undone))
 	}
 	return snap, replayed, err
 }
 
-// refused returns nil when a job is there already that the submission repeats, and the problem otherwise.
-func (s *Server) refused(ctx context.Context, c *gin.Context, who caller, spec *job.Spec, keyed bool, r *quota.Refusal) error {
-	if keyed {
-		_, err := s.deps.Ledger.Read(ctx, []string{who.owner}, spec.ID)
-		if !errors.Is(err, ledger.ErrNotFound) {
-			return err
+// neverMade reports whether an error says that a submission has made no job. After others it is not known.
+func neverMade(err error) bool {
+	for _, refusal := range []error{queue.ErrFull, queue.ErrNoRoom, ledger.ErrKeyReused} {
+		if errors.Is(err, refusal) {
+			return true
 		}
 	}
+	_, ok := errors.AsType[*problem](err)
+	return ok
+}
+
+// earlier returns the job that was made under the key of a spec, so that its repetition need not be charged and given back,
+// which would stand in the way of others; nil when there is none. It costs two requests then.
+func (s *Server) earlier(ctx context.Context, who caller, spec *job.Spec) (*job.Snapshot, error) {
+	// A job leaves the queue once its record is there, so that one of the two has it.
+	_, err := s.deps.Queue.FindLeader(ctx, who.owner, spec.ID)
+	if errors.Is(err, queue.ErrNotFound) {
+		_, err = s.deps.Store.RecordLeader(ctx, who.owner, spec.ID)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil, nil
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	snap, err := s.deps.Ledger.Read(ctx, []string{who.owner}, spec.ID)
+	switch {
+	case errors.Is(err, ledger.ErrNotFound):
+		return nil, nil // It was deleted meanwhile.
+	case err != nil:
+		return nil, err
+	case snap.Spec.Fingerprint != spec.Fingerprint:
+		return nil, ledger.ErrKeyReused
+	}
+	return snap, nil
+}
+
+// refused returns the problem of somebody who asks for more than is left.
+func (s *Server) refused(c *gin.Context, who caller, r *quota.Refusal) error {
 	s.deps.Metrics.QuotaRefusals.WithLabelValues(r.Window, string(who.lane)).Inc()
 	s.showUsage(c, []quota.Usage{r.Usage})
 	wait, left := r.Wait(s.deps.Now()), r.Remaining()

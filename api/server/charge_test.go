@@ -259,6 +259,55 @@ func TestAThousandRequests(t *testing.T) {
 	b.expectLeft(t, "in the end", 0)
 }
 
+// TestMixedRequests asks for four pictures again and again where two are left, and in between for one: what does not fit does
+// not stand in the way of what does.
+func TestMixedRequests(t *testing.T) {
+	t.Parallel()
+	b := setup(t, withQuota(0, 6))
+	ask := func(n int) *reply {
+		return b.request(t, http.MethodPost, "/api/jobs", fields{"kind": "image", "input": fields{"prompt": "p", "n": n}})
+	}
+	ask(4).expect(t, http.StatusAccepted)
+	inParallel(300, func(n int) {
+		if n == 100 || n == 200 {
+			ask(1).expect(t, http.StatusAccepted)
+		} else {
+			ask(4).expect(t, http.StatusPaymentRequired)
+		}
+	})
+	b.expectLeft(t, "in the end", 0)
+}
+
+// TestRepetitionsTakeNoRoom submits as many jobs as the quota allows, each under a key and several times at once. Nobody is
+// refused because somebody else repeats himself.
+func TestRepetitionsTakeNoRoom(t *testing.T) {
+	t.Parallel()
+	b := setup(t, withQuota(0, 60))
+	inParallel(600, func(n int) {
+		b.keyed(t, fmt.Sprint("key-", n%60), goodBody).expect(t, http.StatusAccepted)
+	})
+	ids, err := b.queue.OwnerIDs(t.Context(), job.OwnerAnonymous)
+	must(t, err)
+	if len(ids) != 60 {
+		t.Errorf("%d jobs, want 60", len(ids))
+	}
+	b.expectLeft(t, "in the end", 0)
+}
+
+// inParallel calls f so many times, 64 at once.
+func inParallel(times int, f func(n int)) {
+	var wg sync.WaitGroup
+	turn := make(chan struct{}, 64)
+	for n := range times {
+		turn <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-turn }()
+			f(n)
+		})
+	}
+	wg.Wait()
+}
+
 // TestGuestsAreCountedByAddress goes through what a caller may say of its address.
 func TestGuestsAreCountedByAddress(t *testing.T) {
 	t.Parallel()
@@ -392,6 +441,39 @@ func TestWithoutCounters(t *testing.T) {
 	must(t, err)
 	if v := b.quota(t); len(ids) != 1 || v.Minute.Remaining != 8 {
 		t.Errorf("%d jobs, %d left of the minute", len(ids), v.Minute.Remaining)
+	}
+}
+
+// TestJobOfWhichNobodyIsTold has NATS store a job and never say so. Its caller is told to try again and has not paid for it;
+// the job itself is worked, and gives nothing back when it fails.
+func TestJobOfWhichNobodyIsTold(t *testing.T) {
+	t.Parallel()
+	b := setup(t, withQuota(9, 2))
+	js := b.broker.JetStream()
+	stream, err := js.Stream(t.Context(), broker.StreamJobs)
+	must(t, err)
+	cfg := stream.CachedInfo().Config
+	say := func(nothing bool) {
+		cfg.NoAck = nothing
+		_, err = js.UpdateStream(t.Context(), cfg)
+		must(t, err)
+	}
+	say(true)
+	b.submits(t).problem(t, http.StatusServiceUnavailable, "unavailable")
+	say(false)
+	b.expectLeft(t, "after 503", 2)
+	ids, err := b.queue.OwnerIDs(t.Context(), job.OwnerAnonymous)
+	must(t, err)
+	if len(ids) != 1 {
+		t.Fatalf("%d jobs", len(ids))
+	}
+	entry, err := b.queue.FindLeader(t.Context(), job.OwnerAnonymous, ids[0])
+	must(t, err)
+	must(t, b.store.FollowUp(t.Context(), &job.Record{
+		Status: job.StatusFailed, Spec: entry.Spec, Error: job.NewError(job.CodeInternal, 0), FinishedAt: job.At(midday()),
+	}, ""))
+	for _, status := range []int{http.StatusAccepted, http.StatusAccepted, http.StatusPaymentRequired} {
+		b.submits(t).expect(t, status)
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 const (
 	// incrHeader has NATS add its value to the counter of the message's subject.
 	incrHeader = "Nats-Incr"
-	// addTimeout bounds one try to change a counter; there are addTries of them.
+	// addTimeout bounds one try to change or read a counter; there are addTries of them.
 	addTimeout = 2 * time.Second
 	addTries   = 2
 )
@@ -60,11 +60,21 @@ func (q *Quota) try(ctx context.Context, msg *nats.Msg) (*jetstream.PubAck, erro
 
 // value reads a counter from its stream's leader.
 func (q *Quota) value(ctx context.Context, window, subject string) (int64, error) {
-	msg, err := broker.LeaderLast(ctx, q.js, broker.UsageStream(window), subject)
+	var msg *jetstream.RawStreamMsg
+	var err error
+	for range addTries {
+		msg, err = q.read(ctx, window, subject)
+		if err == nil || errors.Is(err, jetstream.ErrMsgNotFound) || ctx.Err() != nil {
+			break
+		}
+	}
 	switch {
 	case errors.Is(err, jetstream.ErrMsgNotFound):
 		return 0, nil
 	case err != nil:
+		if errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, nats.ErrNoResponders) {
+			q.broker.Suspect()
+		}
 		return 0, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	var stored struct {
@@ -74,6 +84,12 @@ func (q *Quota) value(ctx context.Context, window, subject string) (int64, error
 		return 0, fmt.Errorf("read counter: %w", err)
 	}
 	return parse(stored.Value)
+}
+
+func (q *Quota) read(ctx context.Context, window, subject string) (*jetstream.RawStreamMsg, error) {
+	ctx, cancel := context.WithTimeout(ctx, addTimeout)
+	defer cancel()
+	return broker.LeaderLast(ctx, q.js, broker.UsageStream(window), subject)
 }
 
 func parse(value string) (int64, error) {

@@ -33,6 +33,7 @@ type Quota struct {
 	js            jetstream.JetStream
 	guest, member Limits
 	now           func() time.Time
+	turns         turns
 }
 
 // New returns a quota on a broker. now is time.Now when nil.
@@ -50,6 +51,9 @@ func (q *Quota) limits(lane job.Lane) Limits {
 	return q.guest
 }
 
+// Limited reports whether anything is limited on a lane.
+func (q *Quota) Limited(lane job.Lane) bool { return q.limits(lane) != Limits{} }
+
 // Bill is a charge that was made.
 type Bill struct {
 	// Usage is of each window that is limited, with the charge.
@@ -64,8 +68,8 @@ type Bill struct {
 }
 
 // Charge takes units of somebody's quota for the job with the given id. It fails with a *Refusal, and with ErrUnavailable
-// when a counter cannot be reached; nothing is taken then, unless NATS went away in between. It costs one acknowledged
-// publish for each window that is limited, and takes back at once what is refused.
+// when a counter cannot be reached; nothing is taken then, unless NATS went away in between. It costs a read and one
+// acknowledged publish for each window that is limited; a refusal costs reads, and takes back at once what it took.
 func (q *Quota) Charge(ctx context.Context, lane job.Lane, who, id string, units int) (*Bill, error) {
 	// Whoever repeats a submission under its key is charged, and given back, on its own.
 	bill := &Bill{quota: q, who: who, units: units, id: id + "." + rand.Text()}
@@ -82,31 +86,50 @@ func (q *Quota) Charge(ctx context.Context, lane job.Lane, who, id string, units
 	return bill, nil
 }
 
-// takeTries bounds how often a charge is tried that others stood in the way of who were refused themselves.
-const takeTries = 3
+// takeTries and takePause bound how often a charge is tried that others stood in the way of who were refused themselves.
+const (
+	takeTries = 3
+	takePause = 5 * time.Millisecond
+)
 
-// take charges one window. What is refused stands in the counter for a moment and may have others refused who ask for
+// take charges one window. It looks first: whoever asks for more than there is, however often, writes nothing. What several
+// processes take at the same moment stands in the counter although it is refused, and may have others refused who ask for
 // less; they look once more when it is gone.
 func (b *Bill) take(ctx context.Context, u Usage) (Usage, error) {
+	q, subject := b.quota, u.subject(b.who)
 	for try := 1; ; try++ {
-		id := fmt.Sprintf("%s.%d", b.id, try)
-		used, err := b.quota.add(ctx, u.Window, u.subject(b.who), b.units, id+".take")
+		used, err := q.value(ctx, u.Window, subject)
 		if err != nil {
+			return u, err
+		}
+		if used+int64(b.units) > int64(u.Limit) {
+			u.Used = int(used)
+			return u, &Refusal{Usage: u, Asked: b.units}
+		}
+		id := fmt.Sprintf("%s.%d", b.id, try)
+		if used, err = q.add(ctx, u.Window, subject, b.units, id+".take"); err != nil {
 			return u, err
 		}
 		if used <= int64(u.Limit) {
 			u.Used = int(used)
 			return u, nil
 		}
-		ctx, cancel := settled(ctx)
-		used, err = b.quota.add(ctx, u.Window, u.subject(b.who), -b.units, id+".undo")
+		undoing, cancel := settled(ctx)
+		used, err = q.add(undoing, u.Window, subject, -b.units, id+".undo")
 		cancel()
 		if err != nil {
 			return u, err
 		}
-		if try == takeTries || used+int64(b.units) > int64(u.Limit) {
+		if try == takeTries {
 			u.Used = int(used)
 			return u, &Refusal{Usage: u, Asked: b.units}
+		}
+		timer := time.NewTimer(takePause)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return u, fmt.Errorf("%w: %w", ErrUnavailable, context.Cause(ctx))
 		}
 	}
 }
@@ -121,6 +144,27 @@ func (b *Bill) Cancel(ctx context.Context) error {
 	var errs []error
 	for _, u := range b.Usage {
 		_, err := b.quota.add(ctx, u.Window, u.subject(b.who), -b.units, b.id+".cancel")
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// Withdraw is Cancel for a job of which nobody knows whether it was made. Should it have been, it is its owner's for nothing
+// and is not given back a second time when it fails.
+func (b *Bill) Withdraw(ctx context.Context, spec *job.Spec) error {
+	if b == nil {
+		return nil
+	}
+	ctx, cancel := settled(ctx)
+	defer cancel()
+	var errs []error
+	for _, u := range b.Usage {
+		var err error
+		if u.Window == broker.UsageDay {
+			err = giveBack(ctx, b.quota.js, broker.RefundSubject(spec.ID, spec.CreatedAt.Time), b.Charge, b.units)
+		} else {
+			_, err = b.quota.add(ctx, u.Window, u.subject(b.who), -b.units, b.id+".cancel")
+		}
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)

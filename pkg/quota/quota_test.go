@@ -232,6 +232,45 @@ func TestCancel(t *testing.T) {
 	}
 }
 
+// TestWithdraw takes back what was charged for a job that may or may not have been made. When it was, and fails, nothing is
+// given back a second time.
+func TestWithdraw(t *testing.T) {
+	t.Parallel()
+	b := brokertest.Start(t)
+	q := quota.New(b, limits(9, 9), limits(0, 0), newClock(noon()).now)
+	charge(t, q, "who", 3)
+	bill, err := q.Charge(t.Context(), job.LaneGuest, "who", "j", 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	record := failed("j", job.CodeInternal, bill.Charge)
+	ctx, gone := contextOf(t)
+	gone()
+	for range 2 {
+		if err := bill.Withdraw(ctx, record.Spec); err != nil {
+			t.Error(err)
+		}
+		expectUsed(t, q, "who", 3, 3)
+		refund(t, b, record)
+		expectUsed(t, q, "who", 3, 3)
+	}
+}
+
+// TestRefusalWritesNothing looks at what somebody leaves behind who asks again and again with nothing left.
+func TestRefusalWritesNothing(t *testing.T) {
+	t.Parallel()
+	b := brokertest.Start(t)
+	q := quota.New(b, limits(0, 3), limits(0, 0), newClock(noon()).now)
+	charge(t, q, "who", 3)
+	before := lastSequence(t, b)
+	for range 20 {
+		charge(t, q, "who", 1)
+	}
+	if after := lastSequence(t, b); after != before {
+		t.Errorf("%d messages were written", after-before)
+	}
+}
+
 // TestUnavailable takes the counters away: what cannot be counted is not let through.
 func TestUnavailable(t *testing.T) {
 	t.Parallel()

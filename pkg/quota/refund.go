@@ -24,7 +24,11 @@ func Refund(ctx context.Context, js jetstream.JetStream, r *job.Record) error {
 	if units == 0 || !job.ValidToken(charge.Who) || !job.ValidToken(charge.Day) {
 		return nil
 	}
-	mark := broker.RefundSubject(r.Spec.ID, r.Spec.CreatedAt.Time)
+	return giveBack(ctx, js, broker.RefundSubject(r.Spec.ID, r.Spec.CreatedAt.Time), charge, units)
+}
+
+// giveBack takes units off the day of a charge, unless the mark says that this was done.
+func giveBack(ctx context.Context, js jetstream.JetStream, mark string, charge *job.Charge, units int) error {
 	// NATS knows the id of the mark again for two minutes only.
 	_, err := broker.LeaderLast(ctx, js, broker.StreamUsage, mark)
 	switch {

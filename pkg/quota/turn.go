@@ -1,0 +1,67 @@
+package quota
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+)
+
+// turns lets those in one at a time who are counted under the same name.
+type turns struct {
+	mu sync.Mutex
+	by map[string]*turn
+}
+
+// turn is somebody's; whoever holds it has put something into held.
+type turn struct {
+	held chan struct{}
+	// users hold it or wait for it.
+	users int
+}
+
+// Turn waits until nobody else in this process is between a charge of the same name and what becomes of it, and returns
+// what ends the turn. Two at once would each see what the other has taken, though one of them gives it back: both would be
+// refused where one has room. Several processes may still do that to each other for a moment.
+//
+// It fails with ErrUnavailable when ctx ends before, and costs no request. Where nothing is limited nobody waits.
+func (q *Quota) Turn(ctx context.Context, lane job.Lane, who string) (end func(), err error) {
+	if !q.Limited(lane) {
+		return func() {}, nil
+	}
+	t := q.turns.enter(who)
+	select {
+	case t.held <- struct{}{}:
+		return func() {
+			<-t.held
+			q.turns.leave(who, t)
+		}, nil
+	case <-ctx.Done():
+		q.turns.leave(who, t)
+		return nil, fmt.Errorf("%w: wait for a turn: %w", ErrUnavailable, context.Cause(ctx))
+	}
+}
+
+func (t *turns) enter(who string) *turn {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.by == nil {
+		t.by = make(map[string]*turn)
+	}
+	mine := t.by[who]
+	if mine == nil {
+		mine = &turn{held: make(chan struct{}, 1)}
+		t.by[who] = mine
+	}
+	mine.users++
+	return mine
+}
+
+func (t *turns) leave(who string, mine *turn) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if mine.users--; mine.users == 0 {
+		delete(t.by, who)
+	}
+}

@@ -1,0 +1,78 @@
+package quota_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/quota"
+)
+
+// TestTurn lets in one at a time, of those who are counted together.
+func TestTurn(t *testing.T) {
+	t.Parallel()
+	q := quota.New(brokertest.Start(t), limits(9, 0), limits(0, 0), nil)
+	var wg sync.WaitGroup
+	inside := 0
+	for range 100 {
+		wg.Go(func() {
+			end, err := q.Turn(t.Context(), job.LaneGuest, "who")
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer end()
+			// The race detector sees who is inside beside somebody else.
+			inside++
+		})
+	}
+	wg.Wait()
+	if inside != 100 || quota.Turns(q) != 0 {
+		t.Errorf("%d were inside, %d are remembered", inside, quota.Turns(q))
+	}
+}
+
+// TestTurnOfOthers waits for nobody else, and for nobody where nothing is limited.
+func TestTurnOfOthers(t *testing.T) {
+	t.Parallel()
+	q := quota.New(brokertest.Start(t), limits(9, 0), limits(0, 0), nil)
+	end, err := q.Turn(t.Context(), job.LaneGuest, "who")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer end()
+	for who, lane := range map[string]job.Lane{"other": job.LaneGuest, "who": job.LaneMember} {
+		other, err := q.Turn(t.Context(), lane, who)
+		if err != nil {
+			t.Fatalf("%s: %v", lane, err)
+		}
+		other()
+	}
+}
+
+// TestTurnThatNeverComes tells who waits for too long that it cannot be counted.
+func TestTurnThatNeverComes(t *testing.T) {
+	t.Parallel()
+	q := quota.New(brokertest.Start(t), limits(9, 0), limits(0, 0), nil)
+	end, err := q.Turn(t.Context(), job.LaneGuest, "who")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	if _, err := q.Turn(ctx, job.LaneGuest, "who"); !errors.Is(err, quota.ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("%v", err)
+	}
+	end()
+	if end, err = q.Turn(t.Context(), job.LaneGuest, "who"); err != nil {
+		t.Fatal(err)
+	}
+	end()
+	if quota.Turns(q) != 0 {
+		t.Errorf("%d are remembered", quota.Turns(q))
+	}
+}

@@ -78,14 +78,26 @@ func (c *Config) maxActive(owner string, lane job.Lane) int {
 //
 // The bound holds within one process; several may each let a submission pass at the same moment.
 func (s *Server) accept(ctx context.Context, spec *job.Spec, keyed bool) (snap *job.Snapshot, replayed bool, err error) {
-	if most := s.cfg.maxActive(spec.Owner, spec.Lane); most > 0 {
-		t := s.underway.enter(spec.Owner, spec.ID)
-		defer s.underway.leave(t)
-		if err := s.admit(ctx, t, most, keyed); err != nil {
-			return nil, false, err
-		}
+	leave, err := s.enter(ctx, spec, keyed)
+	if err != nil {
+		return nil, false, err
 	}
+	defer leave()
 	return s.deps.Ledger.Submit(ctx, spec, keyed)
+}
+
+// enter takes note of a submission until leave is called, or refuses it because its owner has as many active jobs as may be.
+func (s *Server) enter(ctx context.Context, spec *job.Spec, keyed bool) (leave func(), err error) {
+	most := s.cfg.maxActive(spec.Owner, spec.Lane)
+	if most == 0 {
+		return func() {}, nil
+	}
+	t := s.underway.enter(spec.Owner, spec.ID)
+	if err := s.admit(ctx, t, most, keyed); err != nil {
+		s.underway.leave(t)
+		return nil, err
+	}
+	return func() { s.underway.leave(t) }, nil
 }
 
 // admit refuses a submission whose owner has as many active jobs as may be, unless it is a repeated one.

@@ -31,6 +31,12 @@ func (s *Server) charged(ctx context.Context, c *gin.Context, who caller, spec *
 	// Who hangs up at the right moment would get a job and its charge back.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), operationTimeout)
 	defer cancel()
+	// What is refused for another reason is not charged to begin with.
+	leave, err := s.enter(ctx, spec, keyed)
+	if err != nil {
+		return nil, false, err
+	}
+	defer leave()
 	counted := s.counted(who)
 	end, err := s.deps.Quota.Turn(ctx, who.lane, counted)
 	if err != nil {
@@ -56,7 +62,7 @@ func (s *Server) charged(ctx context.Context, c *gin.Context, who caller, spec *
 		return nil, false, err
 	}
 	spec.Charge = bill.Charge
-	snap, replayed, err := s.accept(ctx, spec, keyed)
+	snap, replayed, err := s.deps.Ledger.Submit(ctx, spec, keyed)
 	// A quick worker may have ended the job before the ledger looked for an earlier one: it then found this very job.
 	replayed = replayed && (snap.Spec.RequestID != spec.RequestID || !snap.Spec.CreatedAt.Equal(spec.CreatedAt.Time))
 	var undone error
@@ -82,8 +88,7 @@ func neverMade(err error) bool {
 			return true
 		}
 	}
-	_, ok := errors.AsType[*problem](err)
-	return ok
+	return false
 }
 
 // earlier returns the job that was made under the key of a spec, so that its repetition need not be charged and given back,

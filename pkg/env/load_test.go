@@ -172,10 +172,11 @@ func TestLoadReportsAllFaultsAtOnce(t *testing.T) {
 		first  settings
 		second bounded
 		third  struct {
-			Must env.Secret `env:"MUST,required"`
+			Must  env.Secret `env:"MUST,required"`
+			Maybe *int       `env:"MAYBE"`
 		}
 	)
-	err := env.Load([]string{"WHOLE=planted", "WAIT=planted", "TEXT=kept", "SLOTS=0"}, &first, &second, &third)
+	err := env.Load([]string{"WHOLE=planted", "WAIT=planted", "TEXT=kept", "SLOTS=0", "MAYBE=planted"}, &first, &second, &third)
 	if err == nil {
 		t.Fatal("no error")
 	}
@@ -184,6 +185,7 @@ func TestLoadReportsAllFaultsAtOnce(t *testing.T) {
 		"WAIT: expected a duration with its unit, such as 180s or 24h",
 		"SLOTS: expected at least 1",
 		"MUST: expected a value, it is required",
+		"MAYBE: expected a whole number of at most 2147483647",
 	}
 	if got := strings.Split(err.Error(), "\n"); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)

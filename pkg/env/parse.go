@@ -73,6 +73,8 @@ func expectation(t reflect.Type, name string, err error) string {
 		return strings.TrimPrefix(parse.Err.Error(), "expected ")
 	}
 	switch t.Kind() {
+	case reflect.Pointer:
+		return expectation(t.Elem(), name, err)
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
 		bits := uint(t.Bits())
 		if t.Kind() == reflect.Int {

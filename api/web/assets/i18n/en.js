@@ -78,6 +78,7 @@ export default {
   "trouble.network": "The server cannot be reached. Nothing is lost: try again in a moment.",
   "trouble.server": "Something went wrong on the server ({status}).",
   "trouble.later": "{detail} Try again in {time}.",
+  "trouble.now": "You can try again now.",
   "trouble.request": "{detail} (request {id})",
   "trouble.cookies": "This browser refuses our cookie, so your jobs cannot be listed. Those of this page are shown until you close it.",
   "quota.left": "{left} of {limit} left today. All of them are back in {time}.",

@@ -77,7 +77,8 @@ export default {
 
   "trouble.network": "无法连接服务器。内容不会丢失，请稍后再试。",
   "trouble.server": "服务器出错（{status}）。",
-  "trouble.later": "{detail} 请在 {time}后重试。",
+  "trouble.later": "{detail}请在 {time}后重试。",
+  "trouble.now": "现在可以重试了。",
   "trouble.request": "{detail}（请求编号 {id}）",
   "trouble.cookies": "浏览器拒绝了本站的 Cookie，无法列出您的任务。本页提交的任务会显示到页面关闭为止。",
   "quota.left": "今天还剩 {left} 项，共 {limit} 项。{time}后全部恢复。",

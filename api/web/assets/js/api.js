@@ -15,7 +15,12 @@ export class Problem extends Error {
 
   /** sentence says what went wrong, for a person. */
   get sentence() {
-    if (this.retryAfter > 0) return t('trouble.later', { detail: this.message, time: duration(this.retryAfter) });
+    return this.sentenceIn(this.retryAfter);
+  }
+
+  /** sentenceIn is the sentence with so many seconds left until another try. */
+  sentenceIn(seconds) {
+    if (seconds > 0) return t('trouble.later', { detail: this.message, time: duration(seconds) });
     if (this.status >= 500 && this.requestId) return t('trouble.request', { detail: this.message, id: this.requestId });
     return this.message;
   }

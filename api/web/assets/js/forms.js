@@ -6,6 +6,7 @@ import { checkField, clearFault, controls, count, loadDraft, saveDraft, setValue
 import { language, t } from './i18n.js';
 
 const draftDelay = 300;
+const second = 1000;
 const shortcutKey = /mac|iphone|ipad/i.test(navigator.platform) ? '⌘' : 'Ctrl';
 
 // wholeSentence makes a sentence of what the API says about a field, which goes on behind the field's name.
@@ -26,6 +27,7 @@ export class Form {
   #busy = false;
   #sent = { body: '', key: '' };
   #draftTimer = 0;
+  #countdown = 0;
 
   constructor(form, jobs, accepted) {
     this.#form = form;
@@ -151,6 +153,7 @@ export class Form {
     } catch (trouble) {
       if (!(trouble instanceof Problem)) throw trouble;
       if (trouble.status !== 0 && trouble.status < 500) this.#sent = { body: '', key: '' };
+      this.#jobs.dispatchEvent(new Event('refused'));
       this.#showProblem(trouble);
     } finally {
       this.#setBusy(false);
@@ -160,8 +163,25 @@ export class Form {
   #showProblem(problem) {
     const elsewhere = problem.errors.filter(({ pointer, detail }) => !showFault(this.#form, pointer, wholeSentence(detail)));
     if (elsewhere.length > 0) this.#say(elsewhere.map(({ pointer, detail }) => `${pointer} ${detail}`).join(' · '));
-    else if (problem.errors.length === 0) this.#say(problem.sentence);
+    else if (problem.errors.length === 0) {
+      this.#say(problem.sentence);
+      if (problem.retryAfter > 0) this.#countDown(problem);
+    }
     this.#toFault();
+  }
+
+  // The time that is left goes on being true.
+  #countDown(problem) {
+    const end = performance.now() + problem.retryAfter * second;
+    this.#countdown = setInterval(() => {
+      const left = Math.ceil((end - performance.now()) / second);
+      const sentence = left > 0 ? problem.sentenceIn(left) : t('trouble.now');
+      if (sentence === this.#alert.textContent) return;
+      // A screen reader has read it once.
+      this.#alert.setAttribute('aria-live', 'off');
+      this.#alert.textContent = sentence;
+      if (left <= 0) clearInterval(this.#countdown);
+    }, second);
   }
 
   #toFault() {
@@ -169,6 +189,8 @@ export class Form {
   }
 
   #say(sentence) {
+    clearInterval(this.#countdown);
+    this.#alert.removeAttribute('aria-live');
     this.#alert.textContent = sentence;
   }
 

@@ -7,6 +7,7 @@ import { isEnded } from './jobs.js';
 const soon = 300;
 const shortest = 1000;
 const longest = 3600000;
+const again = 30000;
 
 /** Quota shows what is left of the day, where there is a limit. */
 export class Quota {
@@ -19,6 +20,8 @@ export class Quota {
     jobs.addEventListener('change', ({ detail: { job, before } }) => {
       if (before ? isEnded(job) : !isEnded(job)) this.#later(soon);
     });
+    // Somebody else at this address, or another device, may have taken what was left.
+    jobs.addEventListener('refused', () => this.#later(soon));
   }
 
   /** read asks the server. What it cannot tell is not shown. */
@@ -28,6 +31,7 @@ export class Quota {
     } catch (trouble) {
       if (!(trouble instanceof Problem)) throw trouble;
       this.#day = null;
+      this.#later(again);
     }
     this.show();
     if (this.#day) this.#later(Math.min(Math.max(this.#day.resets_in * 1000, shortest), longest));

@@ -198,6 +198,13 @@ func buckets(cfg Config) []jetstream.KeyValueConfig {
 			LimitMarkerTTL: controlMarkerTTL,
 			Replicas:       cfg.Replicas,
 		},
+		{
+			Bucket:         BucketFeedback,
+			Description:    "What members have told the operator. Only the claims expire.",
+			Storage:        jetstream.FileStorage,
+			LimitMarkerTTL: controlMarkerTTL,
+			Replicas:       cfg.Replicas,
+		},
 	}
 }
 

@@ -83,6 +83,10 @@ func TestStreams(t *testing.T) {
 		broker.StreamUsageMinute: {
 			subject: "usage.minute.*.*", storage: jetstream.MemoryStorage, maxMsgs: -1, perSubject: 1, maxAge: 5 * time.Minute, counter: true,
 		},
+		broker.FeedbackStream: {
+			subject: "$KV.FEEDBACK.>", storage: jetstream.FileStorage, discard: jetstream.DiscardNew, maxMsgs: -1, perSubject: 1,
+			messageTTLs: true,
+		},
 	} {
 		c := streamConfig(t, b, name)
 		got := facts{

@@ -17,6 +17,7 @@ const (
 	BucketControl  = "CONTROL"
 	BucketUsers    = "USERS"
 	BucketResets   = "RESET_TOKENS"
+	BucketFeedback = "FEEDBACK"
 
 	// StreamUsage counts what is taken of a quota in a day, StreamUsageMinute in a minute.
 	StreamUsage       = "USAGE"
@@ -40,6 +41,9 @@ const UsersStream = bucketStream + BucketUsers
 
 // ResetsStream is the stream behind the bucket of password resets.
 const ResetsStream = bucketStream + BucketResets
+
+// FeedbackStream is the stream behind the bucket of feedback.
+const FeedbackStream = bucketStream + BucketFeedback
 
 // JobSubject is the subject of one queued job.
 func JobSubject(kind job.Kind, lane job.Lane, owner, id string) string {
@@ -198,6 +202,43 @@ func UsersProbeSubject(id string) string { return kvSubject(BucketUsers, "probe.
 
 // ResetSubject is where the latest password reset of an account lies.
 func ResetSubject(key string) string { return kvSubject(BucketResets, key) }
+
+// FeedbackSubject is where one piece of feedback lies. The era tells what was given here from what was imported, the day
+// is that on which it was given. An empty argument stands for all.
+func FeedbackSubject(era, day, owner, id string) string {
+	parts := []string{"entry", era, day, owner, id}
+	for i, part := range parts {
+		if part == "" {
+			parts[i] = "*"
+		}
+	}
+	return kvSubject(BucketFeedback, strings.Join(parts, "."))
+}
+
+// FeedbackDoneSubject is where the mark lies that a piece of feedback was processed.
+func FeedbackDoneSubject(owner, id string) string {
+	return kvSubject(BucketFeedback, "done."+owner+"."+id)
+}
+
+// FeedbackDonesSubject matches the marks of an owner's feedback; an empty one stands for all.
+func FeedbackDonesSubject(owner string) string {
+	if owner == "" {
+		owner = "*"
+	}
+	return FeedbackDoneSubject(owner, "*")
+}
+
+// FeedbackClaimSubject is where it lies until when an owner may not give feedback again.
+func FeedbackClaimSubject(owner string) string { return kvSubject(BucketFeedback, "claim."+owner) }
+
+// ParseFeedbackSubject takes the subject of a piece of feedback apart; ok is false for any other subject.
+func ParseFeedbackSubject(subject string) (era, day, owner, id string, ok bool) {
+	parts := strings.Split(subject, ".")
+	if len(parts) != 7 || parts[0] != "$KV" || parts[1] != BucketFeedback || parts[2] != "entry" {
+		return "", "", "", "", false
+	}
+	return parts[3], parts[4], parts[5], parts[6], true
+}
 
 func kvSubject(bucket, key string) string { return "$KV." + bucket + "." + key }
 

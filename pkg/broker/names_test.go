@@ -49,6 +49,12 @@ func TestNames(t *testing.T) {
 		broker.ResultsStream:                                        "KV_RESULTS",
 		broker.ProgressStream:                                       "KV_PROGRESS",
 		broker.ControlStream:                                        "KV_CONTROL",
+		broker.FeedbackStream:                                       "KV_FEEDBACK",
+		broker.FeedbackSubject("now", "20261123", "o", "f"):         "$KV.FEEDBACK.entry.now.20261123.o.f",
+		broker.FeedbackSubject("", "", "o", ""):                     "$KV.FEEDBACK.entry.*.*.o.*",
+		broker.FeedbackDoneSubject("o", "f"):                        "$KV.FEEDBACK.done.o.f",
+		broker.FeedbackDonesSubject(""):                             "$KV.FEEDBACK.done.*.*",
+		broker.FeedbackClaimSubject("o"):                            "$KV.FEEDBACK.claim.o",
 	} {
 		if got != want {
 			t.Errorf("%q, want %q", got, want)
@@ -74,6 +80,14 @@ func TestSubjectsParseBack(t *testing.T) {
 	}
 	if kind, owner, id, ok := broker.ParseDeadSubject(broker.DeadSubject(job.KindAudio, "o-1", "j_1")); !ok || kind != job.KindAudio || owner != "o-1" || id != "j_1" {
 		t.Errorf("%s %s %s %t", kind, owner, id, ok)
+	}
+	if era, day, owner, id, ok := broker.ParseFeedbackSubject(broker.FeedbackSubject("now", "20261123", "o-1", "f_1")); !ok || era != "now" || day != "20261123" || owner != "o-1" || id != "f_1" {
+		t.Errorf("%s %s %s %s %t", era, day, owner, id, ok)
+	}
+	for _, subject := range []string{"", broker.FeedbackDoneSubject("o", "f"), broker.FeedbackClaimSubject("o"), "$KV.RESULTS.entry.now.d.o.f"} {
+		if _, _, _, _, ok := broker.ParseFeedbackSubject(subject); ok {
+			t.Errorf("%q is taken for feedback", subject)
+		}
 	}
 	for _, subject := range []string{"", "dead", "dead.image.o", "dead.image.o.j.x", "jobs.image.o.j", "events.result.o.j"} {
 		if _, _, _, ok := broker.ParseDeadSubject(subject); ok {

@@ -86,46 +86,18 @@ func (s *Store) Letters(ctx context.Context, f LetterFilter, before uint64, limi
 	return page, nil
 }
 
-// lettersBySubject returns the last few letters before a sequence, the oldest first, and the number of all. Nothing reads
-// a stream backwards, but it can tell how many messages there are from any place on: so the place is searched for, by
-// halves, from which as many are left as are wanted.
+// lettersBySubject returns the last few letters before a sequence, the oldest first, and the number of all.
 func (s *Store) lettersBySubject(ctx context.Context, f LetterFilter, before uint64, n int) ([]*Letter, int, error) {
-	subject := f.subject()
-	count := func(from uint64) (uint64, error) {
-		return broker.CountFrom(ctx, s.js, broker.StreamDead, subject, from)
-	}
-	info, err := s.dead.Info(ctx)
+	from, to, total, err := broker.Tail(ctx, s.js, s.dead, f.subject(), before, n)
 	if err != nil {
 		return nil, 0, fmt.Errorf("list dead letters: %w", err)
 	}
-	low, high := info.State.FirstSeq, min(before, info.State.LastSeq+1)
-	total, err := count(low)
-	if err != nil || total == 0 {
-		return nil, 0, err
-	}
-	behind, err := count(high)
-	if err != nil {
-		return nil, 0, err
-	}
-	end := high
-	for low+1 < high {
-		middle := low + (high-low)/2
-		left, err := count(middle)
-		switch {
-		case err != nil:
-			return nil, 0, err
-		case left >= behind+uint64(n): //nolint:gosec // It is the size of a page.
-			low = middle
-		default:
-			high = middle
-		}
-	}
 	letters := make([]*Letter, 0, n)
-	err = s.EachLetter(ctx, f, low, end-1, func(l *Letter) (bool, error) {
+	err = s.EachLetter(ctx, f, from, to, func(l *Letter) (bool, error) {
 		letters = append(letters, l)
 		return true, nil
 	})
-	return letters[max(0, len(letters)-n):], clampInt(total), err
+	return letters, clampInt(total), err
 }
 
 // lettersBySearch is lettersBySubject for filters that have to look into the letters.

@@ -1,0 +1,46 @@
+package broker
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Tail returns between which sequences, both included, the last n messages on a subject lie that come before a sequence,
+// and how many the stream has on the subject in all; from is behind to when there are none. The subject may hold wildcards. Nothing reads a stream backwards, but it can tell how many messages there are from any place
+// on: so the place is searched for, by halves, from which as many are left as are wanted. It costs a request for each
+// halving, which any replica may answer, whatever the number of messages.
+func Tail(ctx context.Context, js jetstream.JetStream, stream jetstream.Stream, subject string, before uint64, n int) (from, to, total uint64, err error) {
+	info, err := stream.Info(ctx)
+	if err != nil {
+		return 0, 0, 0, fmt.Errorf("look into a stream: %w", err)
+	}
+	name := info.Config.Name
+	low, high := info.State.FirstSeq, min(before, info.State.LastSeq+1)
+	total, err = CountFrom(ctx, js, name, subject, low)
+	if err != nil || total == 0 {
+		return 1, 0, 0, err
+	}
+	behind, err := CountFrom(ctx, js, name, subject, high)
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	if behind >= total {
+		return 1, 0, total, nil
+	}
+	end := high
+	for low+1 < high {
+		middle := low + (high-low)/2
+		left, err := CountFrom(ctx, js, name, subject, middle)
+		switch {
+		case err != nil:
+			return 0, 0, 0, err
+		case left >= behind+uint64(n): //nolint:gosec // It is the size of a page.
+			low = middle
+		default:
+			high = middle
+		}
+	}
+	return low, end - 1, total, nil
+}

@@ -1,0 +1,182 @@
+package feedback_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/text2image-audio/text2image-audio/pkg/feedback"
+)
+
+// fields is a JSON object.
+type fields map[string]any
+
+// one makes an entry as the system before stored it; a nil takes a field away.
+func one(user string, ms int64, changes fields) fields {
+	value := fields{
+		"id": fmt.Sprintf("feedback_%s_%d", user, ms), "userId": user, "email": user + "@example.org", "category": "feature",
+		"content": "x", "created_at": "2025-05-06T07:08:09.123Z", "status": "pending",
+	}
+	for name, v := range changes {
+		if value[name] = v; v == nil {
+			delete(value, name)
+		}
+	}
+	return fields{"name": fmt.Sprintf("feedback_%s_%d", user, ms), "value": value}
+}
+
+// asText writes the value as Cloudflare stores it.
+func (f fields) asText(t testing.TB) fields {
+	t.Helper()
+	text, err := json.Marshal(f["value"])
+	must(t, err)
+	return fields{"key": f["name"], "value": string(text)}
+}
+
+func export(t testing.TB, entries ...fields) *strings.Reader {
+	t.Helper()
+	b, err := json.Marshal(entries)
+	must(t, err)
+	return strings.NewReader(string(b))
+}
+
+const odd = "张 三@old.example"
+
+var owners = map[string]string{"ann": "ann", "bob": "bob", odd: "u-0123"}
+
+func TestImport(t *testing.T) {
+	t.Parallel()
+	box, now, _ := open(t)
+	give(t, box, now, "ann", "bug", "of here")
+	entries := func() *strings.Reader {
+		return export(
+			t,
+			fields{"name": "user_feedback:ann", "value": `["feedback_ann_1"]`}, fields{"name": "feedback_rate_limit:ann", "value": "1"},
+			one("ann", 3, fields{"content": "third", "created_at": "2025-05-06T07:08:12Z"}).asText(t),
+			one("ann", 1746515289000, fields{"content": "first <b>bold</b>", "created_at": "some day", "status": "processed"}),
+			one("bob", 2, fields{"content": "second", "created_at": 1746515290000, "category": nil, "status": 7}).asText(t),
+			one(odd, 4, fields{"content": "fourth", "userId": nil, "created_at": "2025-05-06T09:08:13+02:00", "category": "<i>我的</i>"}),
+		)
+	}
+	done, err := box.Import(t.Context(), entries(), owners)
+	must(t, err)
+	if done.Imported != 4 || done.Kept != 0 || done.Foreign != 2 || len(done.Skipped) != 0 {
+		t.Fatalf("the first time %+v", done)
+	}
+	all := []string{"of here", "fourth", "third", "second", "first bold"}
+	if got := contents(t, box, feedback.Filter{}, 2); !slices.Equal(got, all) {
+		t.Errorf("the list is %q", got)
+	}
+	page, err := box.List(t.Context(), feedback.Filter{}, feedback.Place{}, 10)
+	must(t, err)
+	for i, want := range []string{
+		"", "f-  u-0123 我的 pending " + odd + "@example.org 2025-05-06T07:08:13.000Z", "feedback_ann_3 ann feature pending ann@example.org 2025-05-06T07:08:12.000Z",
+		"feedback_bob_2 bob other pending bob@example.org 2025-05-06T07:08:10.000Z",
+		"feedback_ann_1746515289000 ann feature processed ann@example.org 2025-05-06T07:08:09.000Z",
+	} {
+		e := page.Entries[i]
+		id := e.ID
+		if strings.HasPrefix(id, "f-") {
+			id = "f- "
+		}
+		if got := fmt.Sprint(id, " ", e.Owner, " ", e.Category, " ", e.Status, " ", e.Email, " ", e.CreatedAt); i > 0 && got != want {
+			t.Errorf("%d is %s, want %s", i, got, want)
+		}
+	}
+	if got := contents(t, box, feedback.Filter{Owner: "ann"}, 20); !slices.Equal(got, []string{"of here", "third", "first bold"}) {
+		t.Errorf("ann's are %q", got)
+	}
+	// What the operator does in between stays, and what is new comes along.
+	_, err = box.Mark(t.Context(), "feedback_ann_1746515289000", feedback.Pending)
+	must(t, err)
+	_, err = box.Mark(t.Context(), page.Entries[1].ID, feedback.Processed)
+	must(t, err)
+	done, err = box.Import(t.Context(), entries(), owners)
+	must(t, err)
+	if done.Imported != 0 || done.Kept != 4 {
+		t.Errorf("the second time %+v", done)
+	}
+	if got := contents(t, box, feedback.Filter{Status: feedback.Processed}, 20); !slices.Equal(got, []string{"fourth"}) {
+		t.Errorf("processed are %q", got)
+	}
+	if got := contents(t, box, feedback.Filter{}, 20); !slices.Equal(got, all) {
+		t.Errorf("the list is %q", got)
+	}
+}
+
+// TestImportSkips says of every entry that cannot be taken which one it is and why, and nothing of what it holds.
+func TestImportSkips(t *testing.T) {
+	t.Parallel()
+	box, _, _ := open(t)
+	long := strings.Repeat("界", feedback.MaxContent+1)
+	for name, c := range map[string]struct {
+		entry  fields
+		reason string
+	}{
+		"another store":     {fields{"name": "canary", "value": "{}"}, "its key is not that of feedback"},
+		"no user":           {fields{"name": "feedback_1", "value": "{}"}, "its key is not that of feedback"},
+		"empty user":        {fields{"name": "feedback__1", "value": "{}"}, "its key is not that of feedback"},
+		"no JSON":           {fields{"name": "feedback_ann_1", "value": "canary"}, "its value is not the JSON of feedback"},
+		"null":              {fields{"name": "feedback_ann_1", "value": nil}, "its value is not the JSON of feedback"},
+		"list":              {fields{"name": "feedback_ann_1", "value": []string{"canary"}}, "its value is not the JSON of feedback"},
+		"odd content":       {one("ann", 1, fields{"content": []int{7}}), "it has no content"},
+		"somebody else's":   {one("ann", 1, fields{"userId": "bob"}), "its key names another user than its own"},
+		"unknown":           {one("canary", 1, nil), "there is no account of its user"},
+		"no content":        {one("ann", 1, fields{"content": "<canary>"}), "it has no content"},
+		"missing content":   {one("ann", 1, fields{"content": nil}), "it has no content"},
+		"long":              {one("ann", 1, fields{"content": long}), "it is too long"},
+		"long category":     {one("ann", 1, fields{"category": long}), "it is too long"},
+		"long address":      {one("ann", 1, fields{"email": long}), "its e-mail address is too long"},
+		"no time":           {fields{"name": "feedback_ann_canary", "value": fields{"content": "x", "created_at": "canary"}}, "it has no time"},
+		"time out of range": {fields{"name": "feedback_ann_99999999999999999999", "value": fields{"content": "x", "created_at": 1e300}}, "it has no time"},
+		"before 1970":       {one("ann", -1, fields{"created_at": nil}), "it has no time"},
+		"year of 5 digits":  {one("ann", 253402300800000, fields{"created_at": nil}), "it has no time"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			done, err := box.Import(t.Context(), export(t, c.entry), owners)
+			must(t, err)
+			if done.Imported != 0 || len(done.Skipped) != 1 || done.Skipped[0] != (feedback.Skipped{Entry: 1, Reason: c.reason}) {
+				t.Errorf("%+v, want %s", done, c.reason)
+			}
+		})
+	}
+}
+
+func TestImportOfSomethingElse(t *testing.T) {
+	t.Parallel()
+	box, _, _ := open(t)
+	good := `[{"name":"feedback_ann_1","value":{"content":"canary"}}`
+	for _, text := range []string{"", "{}", "null", "[", "[1]", `["canary"]`, `[{"name":1}]`, good, good + ",7]"} {
+		if _, err := box.Import(t.Context(), strings.NewReader(text), owners); err == nil || strings.Contains(err.Error(), "canary") {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	if got := contents(t, box, feedback.Filter{}, 20); len(got) != 0 {
+		t.Errorf("imported all the same: %q", got)
+	}
+}
+
+func FuzzImport(f *testing.F) {
+	box, _, _ := open(f)
+	f.Add(`[{"name":"feedback_ann_1","value":"{\"content\":\"a\",\"created_at\":5}"}]`)
+	f.Add(`[{"key":"feedback_ann_9999999999999","value":{"content":"a","userId":"ann","status":"processed"}}]`)
+	f.Add(`[{}]`)
+	f.Fuzz(func(t *testing.T, text string) {
+		done, err := box.Import(t.Context(), strings.NewReader(text), owners)
+		if err != nil && done != nil && done.Imported > 0 {
+			t.Errorf("half an export was imported: %v", err)
+		}
+		page, err := box.List(t.Context(), feedback.Filter{}, feedback.Place{}, 1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range page.Entries {
+			if e.Content != feedback.Clean(e.Content) || e.Owner == "" {
+				t.Errorf("imported %+v", e)
+			}
+		}
+	})
+}

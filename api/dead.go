@@ -25,24 +25,30 @@ Exit status: 0 when all was done, 1 when something was refused or failed, 2 when
 
 // dead lists, shows, replays and purges dead letters by way of a running API.
 func dead(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
-	if len(args) == 0 {
-		_, _ = fmt.Fprint(stderr, deadUsage)
-		return exitUsage
-	}
-	commands := map[string]func(*flag.FlagSet) deadCommand{
+	return oneOf(ctx, "dead", deadUsage, map[string]func(*flag.FlagSet) deadCommand{
 		"list": deadList, "show": deadShow, "replay": deadReplay, "purge": deadPurge,
+	}, args, environ, stdout, stderr)
+}
+
+// oneOf runs the command that the first argument names, of a group that goes by a name.
+func oneOf(ctx context.Context, group, usage string, commands map[string]func(*flag.FlagSet) deadCommand,
+	args, environ []string, stdout, stderr io.Writer,
+) int {
+	if len(args) == 0 {
+		_, _ = fmt.Fprint(stderr, usage)
+		return exitUsage
 	}
 	name := args[0]
 	prepare, known := commands[name]
 	switch {
 	case name == "-h" || name == "--help" || name == "help":
-		_, _ = fmt.Fprint(stdout, deadUsage)
+		_, _ = fmt.Fprint(stdout, usage)
 		return 0
 	case !known:
-		_, _ = fmt.Fprintf(stderr, "api dead: unknown command %q\n\n%s", name, deadUsage)
+		_, _ = fmt.Fprintf(stderr, "api %s: unknown command %q\n\n%s", group, name, usage)
 		return exitUsage
 	}
-	flags := flag.NewFlagSet("api dead "+name, flag.ContinueOnError)
+	flags := flag.NewFlagSet("api "+group+" "+name, flag.ContinueOnError)
 	command := prepare(flags)
 	o, ids, err := operate(flags, args[1:], environ, stdout, stderr)
 	if errors.Is(err, flag.ErrHelp) {
@@ -52,11 +58,11 @@ func dead(ctx context.Context, args, environ []string, stdout, stderr io.Writer)
 		err = command.check(ids)
 	}
 	if err != nil {
-		_, _ = fmt.Fprintf(stderr, "api dead %s: %v\n", name, err)
+		_, _ = fmt.Fprintf(stderr, "api %s %s: %v\n", group, name, err)
 		return exitUsage
 	}
 	if err := command.run(ctx, o, ids); err != nil {
-		_, _ = fmt.Fprintf(stderr, "api dead %s: %v\n", name, err)
+		_, _ = fmt.Fprintf(stderr, "api %s %s: %v\n", group, name, err)
 		return exitFailure
 	}
 	return 0

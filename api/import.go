@@ -12,16 +12,40 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
-const importUsage = `usage: api import --users users.json
+const importUsage = `usage: api import [--users users.json] [--feedback feedback.json]
 
-  Reads what Cloudflare KV exports of the store USERS, a JSON array of {name, value}. Accounts that are there already
-  stay as they are, so it may be repeated; one that its owner has deleted here since then comes back. With the embedded
-  NATS no API may be running on DATA_DIR.
+  Reads what Cloudflare KV exports of a store, a JSON array of {name, value}. What is there already stays as it is, so it
+  may be repeated; what was deleted here since then comes back. Whatever the order of the flags, accounts come first:
+  feedback of a person without an account here is skipped. With the embedded NATS no API may be running on DATA_DIR.
 
 `
 
-// importCommand moves accounts here from the system before this one. It exits with 1 when the import broke off, and with
-// 0 though entries were skipped, which it names by their place and never by what they say.
+// exports are the stores of the system before this one that can be imported, in the order in which they are.
+var exports = []struct {
+	flag, doc string
+	take      func(context.Context, *app.Importer, io.Reader) (*imported, error)
+}{
+	{"users", "file with the export of accounts, the store USERS", importUsers},
+	{"feedback", "file with the export of feedback, the store FEEDBACK", importFeedback},
+}
+
+// imported is what became of an export.
+type imported struct {
+	what                string
+	taken, kept, others int
+	// note is one more sentence, if there is something to say.
+	note    string
+	skipped []skipped
+}
+
+// skipped is an entry that was not taken: its place in the export, and why.
+type skipped struct {
+	Entry  int
+	Reason string
+}
+
+// importCommand moves people here from the system before this one. It exits with 1 when the import broke off, and with 0
+// though entries were skipped, which it names by their place and never by what they say.
 func importCommand(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("api import", flag.ContinueOnError)
 	flags.SetOutput(stderr)
@@ -29,25 +53,33 @@ func importCommand(ctx context.Context, args, environ []string, stdout, stderr i
 		_, _ = fmt.Fprint(stderr, importUsage)
 		flags.PrintDefaults()
 	}
-	users := flags.String("users", "", "file with the export of accounts")
+	paths := make([]string, len(exports))
+	for i, e := range exports {
+		flags.StringVar(&paths[i], e.flag, "", e.doc)
+	}
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return 0
 		}
 		return exitUsage
 	}
-	if *users == "" || flags.NArg() > 0 {
+	named := 0
+	for _, path := range paths {
+		named += min(len(path), 1)
+	}
+	if named == 0 || flags.NArg() > 0 {
 		flags.Usage()
 		return exitUsage
 	}
-	if err := importUsers(ctx, *users, environ, stdout, stderr); err != nil {
+	if err := importFiles(ctx, paths, environ, stdout, stderr); err != nil {
 		_, _ = fmt.Fprintf(stderr, "api import: %v\n", err)
 		return exitFailure
 	}
 	return 0
 }
 
-func importUsers(ctx context.Context, path string, environ []string, stdout, stderr io.Writer) error {
+// importFiles reads the exports one after the other. All of them are opened before the first is read.
+func importFiles(ctx context.Context, paths, environ []string, stdout, stderr io.Writer) (err error) {
 	cfg, err := app.Load(environ)
 	if err != nil {
 		return fmt.Errorf("settings:\n%w", err)
@@ -56,21 +88,72 @@ func importUsers(ctx context.Context, path string, environ []string, stdout, std
 	if err != nil {
 		return err
 	}
-	f, err := os.Open(path) //nolint:gosec // The file that the operator names is the one to read.
+	files := make([]*os.File, len(paths))
+	for i, path := range paths {
+		if path == "" {
+			continue
+		}
+		if files[i], err = os.Open(path); err != nil { //nolint:gosec // The file that the operator names is the one to read.
+			return fmt.Errorf("open export: %w", err)
+		}
+		defer func() { _ = files[i].Close() }()
+	}
+	importer, err := app.NewImporter(ctx, cfg, log)
 	if err != nil {
-		return fmt.Errorf("open export: %w", err)
+		return err
 	}
-	defer func() { _ = f.Close() }()
-	done, err := app.ImportUsers(ctx, cfg, f, log)
-	if done != nil {
-		_, _ = fmt.Fprintf(stdout, "%d accounts imported, %d were there already, %d other entries passed over, %d skipped\n",
-			done.Imported, done.Kept, done.Foreign, len(done.Skipped))
-		if done.Unverifiable > 0 {
-			_, _ = fmt.Fprintf(stdout, "%d of them have a password hashed in an unknown way; their owners have to set a new one\n", done.Unverifiable)
+	defer func() { err = errors.Join(err, importer.Close(ctx)) }()
+	for i, e := range exports {
+		if files[i] == nil {
+			continue
 		}
-		for _, s := range done.Skipped {
-			_, _ = fmt.Fprintf(stdout, "  entry %d: %s\n", s.Entry, s.Reason)
+		done, err := e.take(ctx, importer, files[i])
+		done.print(stdout)
+		if err != nil {
+			return fmt.Errorf("%s: %w", e.flag, err)
 		}
 	}
-	return err
+	return nil
+}
+
+// print says what became of an export, as far as it was read.
+func (done *imported) print(out io.Writer) {
+	if done == nil {
+		return
+	}
+	_, _ = fmt.Fprintf(out, "%d %s imported, %d were there already, %d other entries passed over, %d skipped\n",
+		done.taken, done.what, done.kept, done.others, len(done.skipped))
+	if done.note != "" {
+		_, _ = fmt.Fprintln(out, done.note)
+	}
+	for _, s := range done.skipped {
+		_, _ = fmt.Fprintf(out, "  entry %d: %s\n", s.Entry, s.Reason)
+	}
+}
+
+func importUsers(ctx context.Context, i *app.Importer, export io.Reader) (*imported, error) {
+	done, err := i.Users(ctx, export)
+	if done == nil {
+		return nil, err
+	}
+	result := &imported{what: "accounts", taken: done.Imported, kept: done.Kept, others: done.Foreign}
+	if done.Unverifiable > 0 {
+		result.note = fmt.Sprintf("%d of them have a password hashed in an unknown way; their owners have to set a new one", done.Unverifiable)
+	}
+	for _, s := range done.Skipped {
+		result.skipped = append(result.skipped, skipped(s))
+	}
+	return result, err
+}
+
+func importFeedback(ctx context.Context, i *app.Importer, export io.Reader) (*imported, error) {
+	done, err := i.Feedback(ctx, export)
+	if done == nil {
+		return nil, err
+	}
+	result := &imported{what: "pieces of feedback", taken: done.Imported, kept: done.Kept, others: done.Foreign}
+	for _, s := range done.Skipped {
+		result.skipped = append(result.skipped, skipped(s))
+	}
+	return result, err
 }

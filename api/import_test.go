@@ -43,3 +43,44 @@ func TestImportCommand(t *testing.T) {
 		}
 	}
 }
+
+// TestImportOfFeedback imports both stores with one command, and feedback again by itself.
+func TestImportOfFeedback(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	users := write("users.json", `[{"name":"ann@example.org","value":"{\"id\":\"1a\",\"email\":\"ann@example.org\",\"passwordHash\":\"`+strings.Repeat("ab", 32)+`\",\"salt\":\"cd\",\"isActive\":true}"}]`)
+	feedback := write("feedback.json", `[
+		{"name":"feedback_1a_1746515289123","value":"{\"userId\":\"1a\",\"email\":\"ann@example.org\",\"category\":\"bug\",\"content\":\"canary\",\"status\":\"processed\"}"},
+		{"name":"user_feedback:1a","value":"[]"},
+		{"name":"feedback_canary_1746515289123","value":{"content":"canary"}}
+	]`)
+	environ := []string{"DATA_DIR=" + filepath.Join(dir, "data"), "NATS_SYNC=1m"}
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"--feedback", feedback}, "0 pieces of feedback imported, 0 were there already, 1 other entries passed over, 2 skipped\n  entry 1: there is no account"},
+		{[]string{"--feedback", feedback, "--users", users}, "1 accounts imported, 0 were there already, 0 other entries passed over, 0 skipped\n1 pieces of feedback imported, 0 were"},
+		{[]string{"--users", users, "--feedback", feedback}, "0 accounts imported, 1 were there already, 0 other entries passed over, 0 skipped\n0 pieces of feedback imported, 1 were"},
+	} {
+		var out, errs bytes.Buffer
+		if code := run(t.Context(), append([]string{"import"}, c.args...), environ, &out, &errs); code != 0 {
+			t.Fatalf("%v: exit %d: %s", c.args, code, errs.String())
+		}
+		if !strings.HasPrefix(out.String(), c.want) || !strings.HasSuffix(out.String(), "  entry 3: there is no account of its user\n") || strings.Contains(out.String()+errs.String(), "canary") {
+			t.Errorf("%v: %s%s", c.args, out.String(), errs.String())
+		}
+	}
+	// Nothing is imported when one of the files cannot be read.
+	var out, errs bytes.Buffer
+	if code := run(t.Context(), []string{"import", "--users", users, "--feedback", filepath.Join(dir, "none")}, environ, &out, &errs); code != exitFailure || out.Len() > 0 {
+		t.Errorf("exit %d, %s", code, out.String())
+	}
+}

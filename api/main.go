@@ -30,11 +30,12 @@ const usage = `usage: api [command]
   serve     serve the API and the page (the default)
   health    ask a running API for its health; "api health -h" lists the flags
   dead      list, show, replay and purge dead letters; "api dead -h" says how
+  feedback  list feedback, mark it as processed and delete it; "api feedback -h" says how
   status    show which upstreams are closed and which kinds of job are paused
   pause     begin no job of a kind for a while; "api pause -h" lists the flags
   resume    work a kind of job again
   probe     have a closed upstream tried at once
-  import    import accounts from the system before this one; "api import -h" says how
+  import    import accounts and feedback from the system before this one; "api import -h" says how
   version   print version, commit and build time
 
 Settings come from the environment; deploy/settings.md lists them.
@@ -67,6 +68,8 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		return health(ctx, args, environ, stdout, stderr)
 	case "dead":
 		return dead(ctx, args, environ, stdout, stderr)
+	case "feedback":
+		return feedbackCommand(ctx, args, environ, stdout, stderr)
 	case "pause", "resume", "probe", "status":
 		return controlCommand(ctx, command, args, environ, stdout, stderr)
 	case "import":

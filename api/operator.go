@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -113,14 +114,17 @@ type refusal struct {
 	status int
 	Code   string `json:"code"`
 	Detail string `json:"detail"`
+	// Said is the same sentence, where the API answers as the system before it did.
+	Said string `json:"error"`
 }
 
 // Error returns the API's sentence, and its code for scripts.
 func (r *refusal) Error() string {
-	if r.Detail == "" {
+	sentence := cmp.Or(r.Detail, r.Said)
+	if sentence == "" {
 		return fmt.Sprintf("the API answered with status %d", r.status)
 	}
-	return printable(r.Detail) + " (" + printable(r.Code) + ")"
+	return printable(sentence) + " (" + printable(r.Code) + ")"
 }
 
 // call sends a request to a route below /api/admin and decodes the answer; body and into may be nil. It fails with a

@@ -2,10 +2,8 @@ package app
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/netip"
 	"net/url"
@@ -13,7 +11,6 @@ import (
 	"strings"
 
 	"github.com/text2image-audio/text2image-audio/pkg/account"
-	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/mail"
 )
@@ -96,29 +93,4 @@ func (c *Config) forOneself() bool {
 func loopback(host string) bool {
 	addr, err := netip.ParseAddr(host)
 	return host == "localhost" || (err == nil && addr.IsLoopback())
-}
-
-// ImportUsers reads an export of accounts into the store: the embedded one, while no API runs on it, or that of NATS_URL.
-func ImportUsers(ctx context.Context, cfg Config, export io.Reader, log *slog.Logger) (done *account.Import, err error) {
-	if err := cfg.Validate(); err != nil {
-		return nil, err
-	}
-	b, err := broker.Open(ctx, cfg.Broker, log)
-	if err != nil {
-		return nil, err
-	}
-	defer func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cfg.StopTimeout)
-		defer cancel()
-		err = errors.Join(err, b.Close(ctx))
-	}()
-	secret, err := cfg.secret()
-	if err != nil {
-		return nil, err
-	}
-	accounts, err := account.New(ctx, b, cfg.Account, secret)
-	if err != nil {
-		return nil, err
-	}
-	return accounts.Import(ctx, export)
 }

@@ -141,6 +141,9 @@ func (s *Server) deleteAccount(c *gin.Context) error {
 
 // erase removes everything of an owner. Each step may be repeated.
 func (s *Server) erase(ctx context.Context, owner string) error {
+	if err := s.deps.Feedback.Erase(ctx, owner); err != nil {
+		return err
+	}
 	return s.deps.Ledger.Erase(ctx, owner)
 }
 

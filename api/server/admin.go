@@ -16,7 +16,11 @@ import (
 // operatorOnly lets those pass who send ADMIN_KEY, as a Bearer token or in X-Admin-Key, and never in the address, which
 // stands in logs. Without that setting nobody passes. Whoever guesses is held up, with a good key too: a guess that hits
 // would otherwise be let through all the same.
-func (s *Server) operatorOnly(c *gin.Context) {
+func (s *Server) operatorOnly(c *gin.Context) { s.admitOperator(c, operatorKeys(c), 0) }
+
+// admitOperator lets a request pass that holds the right key among those given; any other is refused with a status, the
+// fault's own when 0.
+func (s *Server) admitOperator(c *gin.Context, given []string, refused int) {
 	c.Header("Cache-Control", "no-store")
 	vary(c, "Accept-Language", "Authorization", "X-Admin-Key")
 	want := s.cfg.AdminKey.Reveal()
@@ -29,7 +33,6 @@ func (s *Server) operatorOnly(c *gin.Context) {
 		s.fail(c, tooManyGuesses(wait))
 		return
 	}
-	given := operatorKeys(c)
 	for _, key := range given {
 		if isKey(key, want) {
 			return
@@ -45,7 +48,7 @@ func (s *Server) operatorOnly(c *gin.Context) {
 			return
 		}
 	}
-	s.fail(c, &problem{code: codeAdminKey})
+	s.fail(c, &problem{code: codeAdminKey, status: refused})
 }
 
 func tooManyGuesses(wait time.Duration) *problem {

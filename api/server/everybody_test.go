@@ -59,6 +59,8 @@ func rows() map[string]row {
 		"POST /api/auth/change-password": members(400, "/api/auth/change-password", fields{"currentPassword": "wrong", "newPassword": "123456"}),
 		"POST /api/auth/profile":         members(200, "/api/auth/profile", fields{"username": "somebody"}),
 		"POST /api/auth/delete-account":  members(400, "/api/auth/delete-account", fields{"password": "wrong"}),
+
+		"POST /api/feedback": members(400, "/api/feedback", fields{}),
 	}
 	for path, r := range map[string]row{
 		"/api/jobs":                   {"/api/jobs", nil, 200, 200, 200, 401, 401},
@@ -77,6 +79,8 @@ func rows() map[string]row {
 		"/livez":                      all(200, "/livez", nil),
 		"/readyz":                     all(200, "/readyz", nil),
 		"/internal/health":            all(401, "/internal/health", nil),
+		"/api/feedback/my":            members(200, "/api/feedback/my", nil),
+		"/api/admin/feedback":         all(403, "/api/admin/feedback", nil),
 		"/api/admin/control":          all(401, "/api/admin/control", nil),
 		"/api/admin/dead-letters":     all(401, "/api/admin/dead-letters", nil),
 		"/api/admin/dead-letters/:id": all(401, "/api/admin/dead-letters/1", nil),
@@ -87,7 +91,9 @@ func rows() map[string]row {
 		"POST /api/admin/dead-letters/:id/replay": "/api/admin/dead-letters/1/replay", "DELETE /api/admin/dead-letters/:id": "/api/admin/dead-letters/1",
 		"POST /api/admin/dead-letters/replay": "/api/admin/dead-letters/replay", "POST /api/admin/dead-letters/purge": "/api/admin/dead-letters/purge",
 		"POST /api/admin/kinds/:kind/pause": "/api/admin/kinds/image/pause", "POST /api/admin/kinds/:kind/resume": "/api/admin/kinds/image/resume",
-		"POST /api/admin/upstreams/:name/probe": "/api/admin/upstreams/pollinations/probe",
+		"POST /api/admin/upstreams/:name/probe":  "/api/admin/upstreams/pollinations/probe",
+		"POST /api/admin/feedback/:id/processed": "/api/admin/feedback/1/processed", "POST /api/admin/feedback/:id/pending": "/api/admin/feedback/1/pending",
+		"DELETE /api/admin/feedback/:id": "/api/admin/feedback/1",
 	} {
 		table[name] = all(401, path, fields{"all": true})
 	}

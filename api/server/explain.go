@@ -8,6 +8,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/feed"
 	"github.com/text2image-audio/text2image-audio/pkg/account"
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/feedback"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/ledger"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
@@ -70,6 +71,7 @@ var known = []struct {
 	{account.ErrUnknown, codeToken, 0},
 	{account.ErrBusy, codeUnavailable, retryUnavailable},
 	{account.ErrFull, codeStoreFull, retryFull},
+	{feedback.ErrFull, codeStoreFull, retryFull},
 	{store.ErrUndecided, codeUnavailable, retryUnavailable},
 	{queue.ErrUnavailable, codeUnavailable, retryUnavailable},
 	{quota.ErrUnavailable, codeUnavailable, retryUnavailable},

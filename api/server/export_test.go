@@ -102,6 +102,19 @@ func DecodeGeneration(body []byte) error {
 	return nil
 }
 
+// DecodeFeedback reads a body as POST /api/feedback does.
+func DecodeFeedback(body []byte) (category, content string, faults []job.FieldError, err error) {
+	root, err := parse(body)
+	if err != nil {
+		return "", "", nil, err
+	}
+	b := &binder{lenient: true}
+	var ask feedbackRequest
+	b.object("", root, &ask)
+	ask.check(b)
+	return ask.Category, ask.Content, b.faults, nil
+}
+
 // IsProblem reports the code and status of an error that a caller would be told.
 func IsProblem(err error) (code string, status int, ok bool) {
 	p, ok := err.(*problem) //nolint:errorlint // The decoder wraps nothing.

@@ -45,6 +45,7 @@ const (
 	codeEmailTaken        = "email_taken"
 	codeReset             = "invalid_reset_token"
 	codeTooManyAttempts   = "too_many_attempts"
+	codeFeedbackSoon      = "feedback_too_soon"
 	codeUnavailable       = "unavailable"
 	codeInternal          = job.CodeInternal
 )
@@ -93,6 +94,7 @@ var faults = map[string]fault{
 	codeEmailTaken:        {http.StatusBadRequest, words{"This e-mail address has an account already.", "该邮箱已被注册。"}},
 	codeReset:             {http.StatusBadRequest, words{"This link is not valid any more: it was used, has expired, or a later one was asked for.", "链接已失效：已被使用、已过期或已有更新的链接。"}},
 	codeTooManyAttempts:   {http.StatusTooManyRequests, words{"Too many attempts; please try again later.", "尝试次数过多，请稍后重试。"}},
+	codeFeedbackSoon:      {http.StatusBadRequest, words{"Thank you for your feedback just now; you can give more in {minutes} min.", "刚刚已收到您的反馈，请在 {minutes} 分钟后再提交。"}},
 	codeUnavailable:       {http.StatusServiceUnavailable, words{"The service is not available at the moment; try again soon.", "服务暂时不可用，请稍后重试。"}},
 	codeInternal:          {http.StatusInternalServerError, words{"Something went wrong on our side.", "服务内部出错。"}},
 }
@@ -107,6 +109,7 @@ var reasons = map[string]words{
 	codeNotRetryable + "/letter":  {"No job can be made of this dead letter, since it cannot be read.", "该死信无法读取，不能据此新建任务。"},
 	codeNotFound + "/kind":        {"There is no such kind of job.", "没有此类任务。"},
 	codeNotFound + "/upstream":    {"There is no such upstream.", "没有该上游服务。"},
+	codeNotFound + "/feedback":    {"There is no such feedback, or it was deleted.", "没有该反馈，或其已被删除。"},
 	codeNotFound + "/path":        {"Not Found", "Not Found"},
 	codeRateLimited + "/some":     {"You asked for {asked}, and only {left} of your {max} a minute are left; ask for fewer, or wait until the minute is over.", "您请求了 {asked} 项，仅剩 {left} 项（每分钟 {max} 项）；请减少数量，或等到下一分钟。"},
 	codeRateLimited + "/never":    {"You asked for {asked} at once, and may ask for no more than {max} a minute; ask for fewer.", "您一次请求了 {asked} 项，而每分钟最多 {max} 项，请减少数量。"},

@@ -28,6 +28,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
 	"github.com/text2image-audio/text2image-audio/pkg/catalogue"
 	"github.com/text2image-audio/text2image-audio/pkg/env"
+	"github.com/text2image-audio/text2image-audio/pkg/feedback"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/ledger"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
@@ -53,6 +54,7 @@ type bundle struct {
 	store   *store.Store
 	ledger  *ledger.Ledger
 	feed    *feed.Feed
+	box     *feedback.Box
 	metrics *telemetry.Metrics
 	server  *server.Server
 	log     *logged
@@ -101,8 +103,10 @@ func setup(t testing.TB, changes ...func(*server.Config, *server.Deps)) *bundle 
 	var cfg server.Config
 	must(t, env.Load(nil, &cfg))
 	accounts, recovery := people(t, b.broker, log)
+	b.box, err = feedback.New(t.Context(), b.broker)
+	must(t, err)
 	deps := server.Deps{
-		Accounts: accounts, Recovery: recovery,
+		Accounts: accounts, Recovery: recovery, Feedback: b.box,
 		Ledger: b.ledger, Store: b.store, Queue: b.queue, Control: control, Feed: b.feed, Broker: b.broker, Quota: quota.New(b.broker, quota.Limits{}, quota.Limits{}, nil), Catalogue: catalogue.Builtin(),
 		Metrics: b.metrics, Log: log, Secret: []byte(secret), OpenAPI: []byte(contractText), Web: pageFiles(),
 	}

@@ -4,6 +4,8 @@ import (
 	"net/http"
 
 	"github.com/gin-gonic/gin"
+
+	"github.com/text2image-audio/text2image-audio/pkg/feedback"
 )
 
 // routes returns the engine with every route there is. What is not listed here is not found, and what is listed answers
@@ -52,6 +54,12 @@ func (s *Server) routes() (*gin.Engine, error) {
 	accounts.POST("/profile", s.handle(s.renameAccount))
 	accounts.POST("/delete-account", s.handle(s.deleteAccount))
 
+	// Feedback of members.
+	members := e.Group("/api/feedback", speakAsOriginal, sayFailed, s.refuseCrossOrigin, s.limitBody)
+	members.POST("", s.handle(s.giveFeedback))
+	members.GET("/my", s.handle(s.myFeedback))
+	members.HEAD("/my", s.handle(s.myFeedback))
+
 	get("/api/models", s.listModels)
 	get("/api/quota", s.getQuota)
 
@@ -69,6 +77,13 @@ func (s *Server) routes() (*gin.Engine, error) {
 	operator.POST("/kinds/:kind/pause", s.handle(s.pauseKind))
 	operator.POST("/kinds/:kind/resume", s.handle(s.resumeKind))
 	operator.POST("/upstreams/:name/probe", s.handle(s.probeUpstream))
+	for _, status := range feedback.Statuses() {
+		operator.POST("/feedback/:id/"+string(status), s.handle(s.markFeedback(status)))
+	}
+	operator.DELETE("/feedback/:id", s.handle(s.removeFeedback))
+	reader := e.Group("/api/admin/feedback", speakAsOriginal, sayFailed, s.refuseCrossOrigin, s.limitBody, s.operatorsFeedbackOnly)
+	reader.GET("", s.handle(s.listFeedback))
+	reader.HEAD("", s.handle(s.listFeedback))
 
 	// Probes.
 	get("/livez", s.live)

@@ -16,6 +16,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/feed"
 	"github.com/text2image-audio/text2image-audio/pkg/account"
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/feedback"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/ledger"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
@@ -37,6 +38,8 @@ type Deps struct {
 	Accounts *account.Accounts
 	Recovery *account.Recovery
 	Quota    *quota.Quota
+	// Feedback is what members tell the operator.
+	Feedback *feedback.Box
 	// Catalogue is the built-in list of models, against which settings are checked.
 	Catalogue *job.Catalogue
 	// Models returns the list of models in force; Catalogue when nil.

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+const feedbackUsage = `usage: api feedback <command> [flags]
+
+  list               list feedback with figures, the newest first
+  processed ID...    mark these as processed
+  pending ID...      put these back among what is pending
+  delete ID...       remove these for good
+
+They ask a running API for it and need its ADMIN_KEY. "api feedback list -h" lists the flags of a command.
+Exit status: 0 when all was done, 1 when something was refused or failed, 2 when the command is wrong.
+`
+
+// feedbackCommand lists feedback and deals with it by way of a running API.
+func feedbackCommand(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
+	return oneOf(ctx, "feedback", feedbackUsage, map[string]func(*flag.FlagSet) deadCommand{
+		"list":      feedbackList,
+		"processed": feedbackAct("processed", http.MethodPost, "/processed"),
+		"pending":   feedbackAct("put back", http.MethodPost, "/pending"),
+		"delete":    feedbackAct("deleted", http.MethodDelete, ""),
+	}, args, environ, stdout, stderr)
+}
+
+// feedbackAct does something to feedback by its ids.
+func feedbackAct(past, method, suffix string) func(*flag.FlagSet) deadCommand {
+	act := deadAct{past: past, one: func(ctx context.Context, o *operator, id string) (string, error) {
+		return "", o.call(ctx, method, "feedback/"+id+suffix, nil, nil, nil)
+	}}
+	return func(*flag.FlagSet) deadCommand {
+		return deadCommand{
+			check: func(ids []string) error {
+				if len(ids) == 0 {
+					return errors.New("name ids")
+				}
+				return checkIDs(ids)
+			},
+			run: act.each,
+		}
+	}
+}
+
+// feedbackPage is a part of the feedback as the API shows it.
+type feedbackPage struct {
+	Feedbacks []struct {
+		ID        string `json:"id"`
+		Category  string `json:"category"`
+		Content   string `json:"content"`
+		CreatedAt string `json:"created_at"`
+		Status    string `json:"status"`
+		Email     string `json:"email"`
+	} `json:"feedbacks"`
+	Stats struct {
+		Total     int `json:"total"`
+		Pending   int `json:"pending"`
+		Processed int `json:"processed"`
+		Today     int `json:"today"`
+	} `json:"stats"`
+	Next string `json:"next_cursor"`
+}
+
+func feedbackList(flags *flag.FlagSet) deadCommand {
+	category := flags.String("category", "", "only this category, such as bug")
+	status := flags.String("status", "", "only this status: pending or processed")
+	limit := flags.Int("limit", 20, "the most pieces to list, up to 100")
+	cursor := flags.String("cursor", "", "where the page before ended")
+	var since moment
+	flags.Var(&since, "since", "only what was given since then: a span such as 24h, or a time such as 2026-01-31T12:00:00Z")
+	return deadCommand{
+		check: func(ids []string) error {
+			if len(ids) > 0 {
+				return fmt.Errorf("unexpected argument %q", ids[0])
+			}
+			return nil
+		},
+		run: func(ctx context.Context, o *operator, _ []string) error {
+			query := url.Values{"limit": {strconv.Itoa(*limit)}}
+			for name, value := range map[string]string{"category": *category, "status": *status, "from": string(since), "cursor": *cursor} {
+				if value != "" {
+					query.Set(name, value)
+				}
+			}
+			var answer json.RawMessage
+			if err := o.call(ctx, http.MethodGet, "feedback", query, nil, &answer); err != nil {
+				return err
+			}
+			if o.json {
+				return o.printJSON(answer)
+			}
+			var page feedbackPage
+			if err := json.Unmarshal(answer, &page); err != nil {
+				return fmt.Errorf("the answer is not the API's: %w", err)
+			}
+			o.printFeedback(&page)
+			return nil
+		},
+	}
+}
+
+// printFeedback prints each piece with its text, which is why it is no table.
+func (o *operator) printFeedback(page *feedbackPage) {
+	for _, f := range page.Feedbacks {
+		o.printf("%s  %s  %s  %s  %s\n", printable(f.CreatedAt), printable(f.Status), printable(f.Category), printable(f.Email), printable(f.ID))
+		for line := range strings.SplitSeq(f.Content, "\n") {
+			o.printf("    %s\n", printable(line))
+		}
+	}
+	o.printf("%d in all: %d pending, %d processed; %d of today\n", page.Stats.Total, page.Stats.Pending, page.Stats.Processed, page.Stats.Today)
+	if page.Next != "" {
+		o.printf("go on with --cursor %s\n", printable(page.Next))
+	}
+}

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// say gives feedback as a new member and returns its id.
+func (p *program) say(t *testing.T, email, category, content string) string {
+	t.Helper()
+	post := func(path, token string, body map[string]any, into any) {
+		t.Helper()
+		data, err := json.Marshal(body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, p.url+path, strings.NewReader(string(data)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+token)
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = resp.Body.Close() }()
+		if err := json.NewDecoder(resp.Body).Decode(into); err != nil || resp.StatusCode != http.StatusCreated {
+			t.Fatalf("%s: %d, %v", path, resp.StatusCode, err)
+		}
+	}
+	var member struct{ Token string }
+	post("/api/auth/register", "", map[string]any{"username": "Ann", "email": email, "password": "password"}, &member)
+	var made struct {
+		ID string `json:"feedbackId"`
+	}
+	post("/api/feedback", member.Token, map[string]any{"category": category, "content": content}, &made)
+	return made.ID
+}
+
+func TestFeedbackCommand(t *testing.T) {
+	t.Parallel()
+	p := launch(t, t.TempDir(), "ADMIN_KEY="+operatorsKey, "PBKDF2_ITERATIONS=600000")
+	if got := p.must(t, "feedback", "list"); got != "0 in all: 0 pending, 0 processed; 0 of today\n" {
+		t.Errorf("list: %s", got)
+	}
+	first, second := p.say(t, "ann@example.org", "bug", "It\nbreaks \x1b[31m\u202e."), p.say(t, "bob@example.org", "other", "Thanks")
+	list := p.must(t, "feedback", "list")
+	for _, part := range []string{"  pending  bug  ann@example.org  " + first + "\n    It\n    breaks [31m·.\n", "Thanks", "2 in all: 2 pending, 0 processed; 2 of today\n"} {
+		if !strings.Contains(list, part) {
+			t.Errorf("no %q in %s", part, list)
+		}
+	}
+	page := p.must(t, "feedback", "list", "--limit", "1", "--since", "1h")
+	_, cursor, found := strings.Cut(strings.TrimSpace(page), "go on with --cursor ")
+	if !found || !strings.Contains(page, second) || strings.Contains(page, first) {
+		t.Fatalf("a page: %s", page)
+	}
+	if got := p.must(t, "feedback", "list", "--cursor", cursor); !strings.Contains(got, first) || strings.Contains(got, second) {
+		t.Errorf("the next page: %s", got)
+	}
+	if got := p.must(t, "feedback", "processed", first, second); got != "processed "+first+"\nprocessed "+second+"\n" {
+		t.Errorf("processed: %s", got)
+	}
+	if got := p.must(t, "feedback", "pending", second); got != "put back "+second+"\n" {
+		t.Errorf("pending: %s", got)
+	}
+	if got := p.must(t, "feedback", "list", "--status", "processed", "--category", "bug", "-o", "json"); !strings.Contains(got, first) || strings.Contains(got, second) || !strings.Contains(got, `"processed": 1`) {
+		t.Errorf("json: %s", got)
+	}
+	if got := p.must(t, "feedback", "delete", first); got != "deleted "+first+"\n" {
+		t.Errorf("delete: %s", got)
+	}
+	exit, _, stderr := p.command(t, "feedback", "delete", first, second)
+	if exit != exitFailure || !strings.Contains(stderr, "no such feedback") || !strings.Contains(stderr, "1 of 2 were not deleted") {
+		t.Errorf("exit %d: %s", exit, stderr)
+	}
+	if exit, _, stderr := p.command(t, "feedback", "list", "--status", "odd"); exit != exitFailure || !strings.Contains(stderr, "status must be one of: pending, processed (invalid_request)") {
+		t.Errorf("exit %d: %s", exit, stderr)
+	}
+	for _, args := range [][]string{{"feedback"}, {"feedback", "odd"}, {"feedback", "list", "x"}, {"feedback", "processed"}, {"feedback", "delete", "../x"}} {
+		if exit, _, stderr := p.command(t, args...); exit != exitUsage || stderr == "" {
+			t.Errorf("%v: exit %d, %s", args, exit, stderr)
+		}
+	}
+	if exit, stdout, _ := p.command(t, "feedback", "-h"); exit != 0 || !strings.Contains(stdout, "usage: api feedback") {
+		t.Errorf("help: exit %d, %s", exit, stdout)
+	}
+}

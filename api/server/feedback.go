@@ -1,0 +1,140 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/text2image-audio/text2image-audio/pkg/account"
+	"github.com/text2image-audio/text2image-audio/pkg/feedback"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+)
+
+// feedbackShown is how much of their own feedback members are shown.
+const feedbackShown = 20
+
+// feedbackView is a piece of feedback as its writer sees it.
+type feedbackView struct {
+	ID        string          `json:"id"`
+	Category  string          `json:"category"`
+	Content   string          `json:"content"`
+	CreatedAt job.Time        `json:"created_at"`
+	Status    feedback.Status `json:"status"`
+}
+
+func viewFeedback(e *feedback.Entry) feedbackView {
+	return feedbackView{e.ID, e.Category, e.Content, e.CreatedAt, e.Status}
+}
+
+type feedbackRequest struct {
+	Category string `json:"category"`
+	Content  string `json:"content"`
+}
+
+// check adds what is wrong with the fields to what is known to be.
+func (r *feedbackRequest) check(b *binder) {
+	b.also(feedback.CheckCategory("/category", r.Category)...)
+	b.also(feedback.CheckContent("/content", r.Content)...)
+}
+
+// giveFeedback is POST /api/feedback.
+func (s *Server) giveFeedback(c *gin.Context) error {
+	m, err := s.mustMember(c)
+	if err != nil {
+		return err
+	}
+	var ask feedbackRequest
+	b, err := s.decodeLenient(c, &ask)
+	if err != nil {
+		return err
+	}
+	ask.check(b)
+	if len(b.faults) > 0 {
+		return invalid(b.faults...)
+	}
+	ctx, cancel := bounded(c)
+	defer cancel()
+	owner := m.user.Owner()
+	e, next, err := s.deps.Feedback.Give(ctx, feedback.Writer{Owner: owner, ID: m.user.ID, Email: m.user.Email}, ask.Category, ask.Content)
+	if err != nil {
+		return s.tooSoon(err)
+	}
+	if err := s.mustStillExist(ctx, m); err != nil {
+		return err
+	}
+	vary(c, "Accept-Language")
+	writeJSON(c, http.StatusCreated, jsonType, struct {
+		Success    bool     `json:"success"`
+		Message    string   `json:"message"`
+		FeedbackID string   `json:"feedbackId"`
+		Next       job.Time `json:"next_allowed_at"`
+	}{true, thanks.in(s.lang(c)), e.ID, job.At(next)})
+	return nil
+}
+
+var thanks = words{"Thank you; the operator will read it.", "感谢您的反馈，我们会尽快查看。"}
+
+// tooSoon says when a member may give feedback again.
+func (s *Server) tooSoon(err error) error {
+	soon, is := errors.AsType[*feedback.TooSoonError](err)
+	if !is {
+		return err
+	}
+	wait := soon.Next.Sub(s.deps.Now())
+	seconds := max(1, int(math.Ceil(wait.Seconds())))
+	return &problem{
+		code: codeFeedbackSoon, retryAfter: seconds, args: map[string]string{"minutes": strconv.Itoa((seconds + 59) / 60)},
+		extra: map[string]any{"retry_after": seconds, "next_allowed_at": job.At(soon.Next)},
+	}
+}
+
+// mustStillExist takes back what was stored for an account that was deleted meanwhile, after everything of it was erased.
+func (s *Server) mustStillExist(ctx context.Context, m *signedIn) error {
+	_, _, err := s.deps.Accounts.Identify(ctx, m.token)
+	if !errors.Is(err, account.ErrUnknown) {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), operationTimeout)
+	defer cancel()
+	return errors.Join(account.ErrUnknown, s.deps.Feedback.Erase(ctx, m.user.Owner()))
+}
+
+// myFeedback is GET /api/feedback/my: the newest first.
+func (s *Server) myFeedback(c *gin.Context) error {
+	m, err := s.mustMember(c)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := bounded(c)
+	defer cancel()
+	page, err := s.deps.Feedback.List(ctx, feedback.Filter{Owner: m.user.Owner()}, feedback.Place{}, feedbackShown)
+	if err != nil {
+		return err
+	}
+	next, err := s.deps.Feedback.Next(ctx, m.user.Owner())
+	if err != nil {
+		return err
+	}
+	answer := struct {
+		Success   bool           `json:"success"`
+		Feedbacks []feedbackView `json:"feedbacks"`
+		Count     int            `json:"count"`
+		// Next is when another piece may be given, where that is not now.
+		Next *job.Time `json:"next_allowed_at,omitempty"`
+	}{Success: true, Feedbacks: make([]feedbackView, len(page.Entries)), Count: len(page.Entries)}
+	for i, e := range page.Entries {
+		answer.Feedbacks[i] = viewFeedback(e)
+	}
+	if s.isAhead(next) {
+		answer.Next = job.AtPtr(next)
+	}
+	writeJSON(c, http.StatusOK, jsonType, answer)
+	return nil
+}
+
+func (s *Server) isAhead(t time.Time) bool { return t.After(s.deps.Now()) }

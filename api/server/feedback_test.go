@@ -1,0 +1,268 @@
+package server_test
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/text2image-audio/text2image-audio/api/server"
+	"github.com/text2image-audio/text2image-audio/pkg/feedback"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+)
+
+// given is feedback as a client reads it.
+type given struct {
+	ID, Category, Content, Status, UserID, Email string
+	CreatedAt                                    string `json:"created_at"`
+}
+
+// givenList is either list.
+type givenList struct {
+	Success   bool
+	Feedbacks []given
+	Count     int
+	Stats     *struct{ Total, Pending, Processed, Today int }
+	Next      string `json:"next_cursor"`
+	Allowed   string `json:"next_allowed_at"`
+}
+
+// give gives feedback as somebody.
+func (b *bundle) give(t testing.TB, who option, category, content string) *reply {
+	t.Helper()
+	return b.request(t, http.MethodPost, "/api/feedback", fields{"category": category, "content": content}, who)
+}
+
+// plant puts feedback of a member into the store, without regard to the ten minutes.
+func (b *bundle) plant(t testing.TB, who *session, at time.Time, category, content string) string {
+	t.Helper()
+	box, err := feedback.New(t.Context(), b.broker, feedback.WithClock(func() time.Time { return at }))
+	must(t, err)
+	e, _, err := box.Give(t.Context(), feedback.Writer{Owner: who.User.ID, ID: who.User.ID, Email: who.User.Email}, category, content)
+	must(t, err)
+	return e.ID
+}
+
+func (b *bundle) mine(t testing.TB, who option) givenList {
+	t.Helper()
+	var list givenList
+	b.request(t, http.MethodGet, "/api/feedback/my", nil, who).expect(t, http.StatusOK).into(t, &list)
+	return list
+}
+
+func TestGivingFeedback(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	ann := b.signUp(t, annEmail)
+	who := bearer(ann.Token)
+	for name, body := range map[string]any{
+		"/category required /content required": fields{},
+		"/content required":                    fields{"category": "bug", "content": " <br> "},
+		"/category required":                   fields{"category": "<b></b>", "content": "x"},
+		"/content too_long":                    fields{"category": "bug", "content": strings.Repeat("界", 1001)},
+		"/category too_long":                   fields{"category": strings.Repeat("c", 51), "content": "x"},
+		"/content wrong_type":                  fields{"category": "bug", "content": []string{"x"}},
+		"/category wrong_type":                 fields{"category": fields{"a": 1}, "content": "x"},
+	} {
+		f := b.request(t, http.MethodPost, "/api/feedback", body, who).failed(t, http.StatusBadRequest, "invalid_request")
+		var got []string
+		for _, e := range f.Errors {
+			got = append(got, e.Pointer+" "+e.Code)
+		}
+		if strings.Join(got, " ") != name {
+			t.Errorf("%v: %v", name, got)
+		}
+	}
+	b.request(t, http.MethodPost, "/api/feedback", "{", who).failed(t, http.StatusBadRequest, "invalid_json")
+	b.request(t, http.MethodPost, "/api/feedback", nil, who).failed(t, http.StatusBadRequest, "body_required")
+	if list := b.mine(t, who); !list.Success || list.Count != 0 || list.Feedbacks == nil || list.Allowed != "" {
+		t.Errorf("at first %+v", list)
+	}
+	// A thousand characters, however many bytes they have, and a category that nobody has heard of.
+	content := "<b>" + strings.Repeat("😀", 993) + "</b>"
+	var made struct {
+		Success    bool
+		Message    string
+		FeedbackID string
+		Next       string `json:"next_allowed_at"`
+	}
+	resp := b.request(t, http.MethodPost, "/api/feedback", fields{"category": " 表扬 ", "content": content, "userId": "eve"}, who, header("Accept-Language", "zh"))
+	resp.expect(t, http.StatusCreated).into(t, &made)
+	if !made.Success || made.FeedbackID == "" || !strings.Contains(made.Message, "反馈") || !milliseconds.MatchString(made.Next) || resp.Header.Get("Cache-Control") != "no-store" {
+		t.Errorf("answered %s", resp.body)
+	}
+	list := b.mine(t, who)
+	if list.Count != 1 || list.Allowed != made.Next {
+		t.Fatalf("the list is %+v", list)
+	}
+	if got := list.Feedbacks[0]; got.ID != made.FeedbackID || got.Category != "表扬" || got.Content != strings.Repeat("😀", 993) || got.Status != "pending" ||
+		!milliseconds.MatchString(got.CreatedAt) || got.Email != "" || got.UserID != "" {
+		t.Errorf("the list holds %+v", got)
+	}
+	soon := b.give(t, who, "bug", "again")
+	f := soon.failed(t, http.StatusBadRequest, "feedback_too_soon")
+	if f.RetryAfter < 500 || f.RetryAfter > 600 || soon.Header.Get("Retry-After") != fmt.Sprint(f.RetryAfter) || !strings.Contains(f.Error, " 10 min") || !strings.Contains(string(soon.body), made.Next) {
+		t.Errorf("too soon: %s, %v", soon.body, soon.Header)
+	}
+	if head := b.request(t, http.MethodHead, "/api/feedback/my", nil, who); head.StatusCode != http.StatusOK || len(head.body) > 0 {
+		t.Errorf("HEAD answers %d, %s", head.StatusCode, head.body)
+	}
+}
+
+// TestParallelFeedback sends many at once, of which one passes.
+func TestParallelFeedback(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	ann := b.signUp(t, annEmail)
+	var wg sync.WaitGroup
+	statuses := make(chan int, 30)
+	for i := range cap(statuses) {
+		wg.Go(func() { statuses <- b.give(t, bearer(ann.Token), "bug", fmt.Sprint(i)).StatusCode })
+	}
+	wg.Wait()
+	close(statuses)
+	count := map[int]int{}
+	for status := range statuses {
+		count[status]++
+	}
+	if count[http.StatusCreated] != 1 || count[http.StatusBadRequest] != cap(statuses)-1 {
+		t.Errorf("statuses %v", count)
+	}
+	if list := b.mine(t, bearer(ann.Token)); list.Count != 1 {
+		t.Errorf("stored: %+v", list)
+	}
+}
+
+// TestMyFeedbackIsTheNewest has more feedback than is shown.
+func TestMyFeedbackIsTheNewest(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	ann, bob := b.signUp(t, annEmail), b.signUp(t, "bob@example.org")
+	start := time.Now().Add(-24 * time.Hour)
+	for i := range 25 {
+		b.plant(t, ann, start.Add(time.Duration(i)*feedback.Every), "bug", fmt.Sprint("ann ", i))
+		b.plant(t, bob, start.Add(time.Duration(i)*feedback.Every), "bug", fmt.Sprint("bob ", i))
+	}
+	list := b.mine(t, bearer(ann.Token))
+	if list.Count != 20 || len(list.Feedbacks) != 20 || list.Allowed != "" {
+		t.Fatalf("%d of %d, allowed %q", len(list.Feedbacks), list.Count, list.Allowed)
+	}
+	for i, f := range list.Feedbacks {
+		if want := fmt.Sprint("ann ", 24-i); f.Content != want {
+			t.Errorf("%d is %q, want %q", i, f.Content, want)
+		}
+	}
+}
+
+// TestMatrixOfFeedback asks the routes of feedback as everybody.
+func TestMatrixOfFeedback(t *testing.T) {
+	t.Parallel()
+	b := setup(t, withAdmin, func(cfg *server.Config, _ *server.Deps) { cfg.TrustedProxies = []string{"127.0.0.1"} })
+	ann, callers := b.everybody(t)
+	b.give(t, bearer(ann.Token), "bug", "the words of Ann").expect(t, http.StatusCreated)
+	address := 0
+	for name, who := range callers {
+		// A token in place of a key is a guess, and nobody's guesses shall hold up the next.
+		address++
+		list := b.request(t, http.MethodGet, "/api/feedback/my", nil, who.option)
+		post := b.give(t, who.option, "bug", "the words of "+name)
+		admin := b.request(t, http.MethodGet, "/api/admin/feedback", nil, who.option, header("X-Forwarded-For", fmt.Sprint("192.0.2.", address)))
+		// A member's token is no key.
+		admin.failed(t, http.StatusForbidden, "admin_key_required")
+		switch {
+		case who.owner:
+			list.expect(t, http.StatusOK)
+			post.failed(t, http.StatusBadRequest, "feedback_too_soon")
+		case who.bad:
+			list.failed(t, http.StatusUnauthorized, "invalid_token")
+			post.failed(t, http.StatusUnauthorized, "invalid_token")
+		case strings.HasPrefix(name, "Bob"):
+			list.expect(t, http.StatusOK)
+			if status := post.StatusCode; status != http.StatusCreated && status != http.StatusBadRequest {
+				t.Errorf("%s: %d", name, status)
+			}
+		default:
+			list.failed(t, http.StatusUnauthorized, "sign_in_required")
+			post.failed(t, http.StatusUnauthorized, "sign_in_required")
+		}
+		if seen := strings.Contains(string(list.body), "the words of Ann"); seen != who.owner {
+			t.Errorf("%s sees %s", name, list.body)
+		}
+	}
+	stats, err := b.box.Stats(t.Context())
+	if err != nil || stats.Total != 2 {
+		t.Errorf("stored: %+v, %v", stats, err)
+	}
+	if list := b.mine(t, callers["Bob"].option); list.Count != 1 || !strings.HasPrefix(list.Feedbacks[0].Content, "the words of Bob") {
+		t.Errorf("Bob's: %+v", list)
+	}
+}
+
+// TestFeedbackOfAnAccountDeletedMeanwhile deletes the account between the look at the token and the store.
+func TestFeedbackOfAnAccountDeletedMeanwhile(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	ann := b.signUp(t, annEmail)
+	const body = `{"category":"bug","content":"left behind"}`
+	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(b.url, "http://"))
+	must(t, err)
+	defer func() { _ = conn.Close() }()
+	must(t, conn.SetDeadline(time.Now().Add(hang)))
+	_, err = fmt.Fprintf(conn, "POST /api/feedback HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n", ann.Token, len(body))
+	must(t, err)
+	// Whoever is asked for the body is known by now.
+	answers := bufio.NewReader(conn)
+	line, err := answers.ReadString('\n')
+	must(t, err)
+	if !strings.Contains(line, "100") {
+		t.Fatalf("not asked for the body: %s", line)
+	}
+	b.auth(t, "delete-account", fields{"password": annPassword}, bearer(ann.Token)).expect(t, http.StatusOK)
+	_, err = io.WriteString(conn, body)
+	must(t, err)
+	if line, err = answers.ReadString('\n'); err == nil {
+		line, err = answers.ReadString('\n') // The first one ends what asked for the body.
+	}
+	if err != nil || !strings.Contains(line, "401") {
+		t.Errorf("answered %q, %v", line, err)
+	}
+	if stats, err := b.box.Stats(t.Context()); err != nil || stats.Total != 0 {
+		t.Errorf("left behind: %+v, %v", stats, err)
+	}
+	if next, err := b.box.Next(t.Context(), ann.User.ID); err != nil || !next.IsZero() {
+		t.Errorf("a claim is left behind: %v, %v", next, err)
+	}
+}
+
+func FuzzDecodeFeedback(f *testing.F) {
+	f.Add([]byte(`{"category":"bug","content":"<b>x</b>"}`))
+	f.Add([]byte(`{"category":7,"content":null,"content":"\ud800","x":[{}]}`))
+	f.Add([]byte(`{"content":"` + strings.Repeat("<", 2000) + `"}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		category, content, faults, err := server.DecodeFeedback(body)
+		if err != nil {
+			checkRefusal(t, err)
+			return
+		}
+		for _, fault := range faults {
+			if fault.Sentence(job.Chinese) == fault.Code {
+				t.Errorf("fault %+v", fault)
+			}
+		}
+		if len(faults) > 0 {
+			return
+		}
+		if n := utf8.RuneCountInString(feedback.Clean(content)); n < 1 || n > feedback.MaxContent || !utf8.ValidString(content) {
+			t.Errorf("content of %d characters is taken", n)
+		}
+		if n := utf8.RuneCountInString(feedback.Clean(category)); n < 1 || n > feedback.MaxCategory {
+			t.Errorf("a category of %d characters is taken", n)
+		}
+	})
+}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/text2image-audio/text2image-audio/pkg/catalogue"
+	"github.com/text2image-audio/text2image-audio/pkg/feedback"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
@@ -69,7 +70,7 @@ func TestLimitsAreTheServers(t *testing.T) {
 	}
 	longest := map[string]int{
 		"image-prompt": job.MaxPrompt, "image-negative": job.MaxPrompt, "audio-text": job.MaxSpeech,
-		"prompt-text": job.MaxPrompt, "translation-text": job.MaxPrompt,
+		"prompt-text": job.MaxPrompt, "translation-text": job.MaxPrompt, "feedback-content": feedback.MaxContent,
 	}
 	for _, node := range elements(t) {
 		id, _ := attribute(node, "id")

@@ -98,6 +98,17 @@ export const auth = (route, body) => call('POST', `/api/auth/${route}`, { body }
 /** quota returns what may still be asked for. */
 export const quota = () => call('GET', '/api/quota');
 
+/** giveFeedback sends a member's feedback, and myFeedback returns what became of it. */
+export const giveFeedback = (body) => call('POST', '/api/feedback', { body });
+export const myFeedback = () => call('GET', '/api/feedback/my');
+
+/** allFeedback returns a page of everybody's feedback; query is a URLSearchParams. */
+export const allFeedback = (key, query) => call('GET', `/api/admin/feedback?${query}`, { headers: { 'X-Admin-Key': key } });
+
+/** markFeedback gives feedback a status, and dropFeedback deletes it. */
+export const markFeedback = (key, id, status) => call('POST', `/api/admin/feedback/${encodeURIComponent(id)}/${status}`, { headers: { 'X-Admin-Key': key } });
+export const dropFeedback = (key, id) => call('DELETE', `/api/admin/feedback/${encodeURIComponent(id)}`, { headers: { 'X-Admin-Key': key } });
+
 /** newKey returns a random idempotency key. randomUUID is missing on pages that are served without TLS. */
 export function newKey() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));

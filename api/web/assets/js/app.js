@@ -4,11 +4,13 @@ import { Problem, newKey } from './api.js';
 import { fillChoices } from './choices.js';
 import { byId } from './dom.js';
 import { setValue } from './fields.js';
+import { Feedback } from './feedback.js';
 import { Form } from './forms.js';
 import { language, onLanguage, setLanguage, t, translate } from './i18n.js';
 import { Jobs } from './jobs.js';
 import { Live } from './live.js';
 import { Quota } from './quota.js';
+import { Operator } from './operator.js';
 import { Tabs } from './tabs.js';
 import { initTheme } from './theme.js';
 import { View } from './view.js';
@@ -109,5 +111,7 @@ onLanguage(() => {
 addEventListener('signed-out', () => location.assign('/'));
 
 new Account().start();
+new Feedback().start();
+new Operator().start();
 quota.read();
 new Live(jobs, showLink, notice).start();

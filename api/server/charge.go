@@ -63,8 +63,6 @@ func (s *Server) charged(ctx context.Context, c *gin.Context, who caller, spec *
 	}
 	spec.Charge = bill.Charge
 	snap, replayed, err := s.deps.Ledger.Submit(ctx, spec, keyed)
-	// A quick worker may have ended the job before the ledger looked for an earlier one: it then found this very job.
-	replayed = replayed && (snap.Spec.RequestID != spec.RequestID || !snap.Spec.CreatedAt.Equal(spec.CreatedAt.Time))
 	var undone error
 	switch {
 	case err != nil && !neverMade(err):

@@ -39,6 +39,11 @@ type Spec struct {
 // Expired reports whether the job's deadline has passed.
 func (s *Spec) Expired(now time.Time) bool { return !now.Before(s.Deadline.Time) }
 
+// SameSubmission reports whether two specs with one id come from one request, and not from a request and its repetition.
+func (s *Spec) SameSubmission(other *Spec) bool {
+	return s.RequestID != "" && s.RequestID == other.RequestID && s.CreatedAt.Equal(other.CreatedAt.Time)
+}
+
 // Encode returns the stored form.
 func (s *Spec) Encode() ([]byte, error) {
 	s.V = Version

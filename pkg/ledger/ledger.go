@@ -90,10 +90,15 @@ func (l *Ledger) Submit(ctx context.Context, spec *job.Spec, keyed bool) (snap *
 	if err != nil {
 		return nil, false, fmt.Errorf("look for an earlier result: %w", err)
 	}
+	ended := &job.Snapshot{Spec: record.Spec, Record: record}
+	if spec.SameSubmission(record.Spec) {
+		// A quick worker has ended this very job, and needs its message until the last step is done.
+		return ended, false, nil
+	}
 	if err := l.queue.Delete(ctx, receipt.Sequence); err != nil {
 		return nil, false, err
 	}
-	return replay(&job.Snapshot{Spec: record.Spec, Record: record}, spec, keyed)
+	return replay(ended, spec, keyed)
 }
 
 const (

@@ -12,6 +12,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/ledger"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
+	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
 
 // keyedID returns an id as an idempotency key makes it: a UUID of version 8, which carries no time.
@@ -91,6 +92,32 @@ func TestKeyedReplay(t *testing.T) {
 		}
 		if got := r.read(t, first).Status(); got != status {
 			t.Errorf("%s became %s", status, got)
+		}
+	}
+}
+
+// TestKeyedSubmitWithAQuickWorker has the job end before its submission has come to an end: that is no replay, and the
+// message stays for the worker, which has to take the steps behind the record.
+func TestKeyedSubmitWithAQuickWorker(t *testing.T) {
+	t.Parallel()
+	for name, its := range map[string]bool{"its own end": true, "the end of an earlier one": false} {
+		r := start(t)
+		first := keyed(t, keyedID(), "f1")
+		first.RequestID = "request-1"
+		r.SetAfter(func(step store.Step) error {
+			if step != ledger.StepPush {
+				return nil
+			}
+			ended := *first
+			if !its {
+				ended.RequestID = "request-0"
+			}
+			r.record(t, &ended, job.StatusFailed)
+			return nil
+		})
+		snap, replayed, err := r.Submit(t.Context(), first, true)
+		if err != nil || snap.Status() != job.StatusFailed || replayed == its || r.queued(t, first) != its {
+			t.Errorf("%s: %+v, replayed %t, in the queue %t, %v", name, snap, replayed, r.queued(t, first), err)
 		}
 	}
 }

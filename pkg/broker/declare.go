@@ -21,6 +21,9 @@ const (
 	usageMinuteAge = 5 * time.Minute
 )
 
+// ImagesAge is how long a saved picture is kept.
+const ImagesAge = 24 * time.Hour
+
 // maxWaiting is how many free slots, of all workers together, may wait at one lane.
 const maxWaiting = 16384
 
@@ -202,6 +205,15 @@ func buckets(cfg Config) []jetstream.KeyValueConfig {
 			Bucket:         BucketFeedback,
 			Description:    "What members have told the operator. Only the claims expire.",
 			Storage:        jetstream.FileStorage,
+			LimitMarkerTTL: controlMarkerTTL,
+			Replicas:       cfg.Replicas,
+		},
+		{
+			Bucket:      BucketImages,
+			Description: "Pictures that members have saved. Those that came with an import have less time left.",
+			Storage:     jetstream.FileStorage,
+			TTL:         ImagesAge,
+			// Without it no key could have less time than the others.
 			LimitMarkerTTL: controlMarkerTTL,
 			Replicas:       cfg.Replicas,
 		},

@@ -87,6 +87,10 @@ func TestStreams(t *testing.T) {
 			subject: "$KV.FEEDBACK.>", storage: jetstream.FileStorage, discard: jetstream.DiscardNew, maxMsgs: -1, perSubject: 1,
 			messageTTLs: true,
 		},
+		broker.ImagesStream: {
+			subject: "$KV.IMAGES_CACHE.>", storage: jetstream.FileStorage, discard: jetstream.DiscardNew, maxMsgs: -1, perSubject: 1,
+			maxAge: 24 * time.Hour, messageTTLs: true,
+		},
 	} {
 		c := streamConfig(t, b, name)
 		got := facts{

@@ -186,7 +186,7 @@ type survey struct {
 	missing []string
 }
 
-// survey asks for everything that declare makes. It costs twelve requests.
+// survey asks for everything that declare makes. It costs thirteen requests.
 func (b *Broker) survey(ctx context.Context) (survey, error) {
 	// What meets a cluster between two leaders is never answered: the next look is better than patience with this one.
 	ctx, cancel := context.WithTimeout(ctx, tryTimeout)
@@ -194,7 +194,7 @@ func (b *Broker) survey(ctx context.Context) (survey, error) {
 	seen := survey{born: make(map[string]time.Time)}
 	for _, name := range []string{
 		StreamJobs, StreamDead, ProgressStream, ResultsStream, ControlStream, UsersStream, ResetsStream, StreamUsage, StreamUsageMinute,
-		FeedbackStream,
+		FeedbackStream, ImagesStream,
 	} {
 		stream, err := b.js.Stream(ctx, name)
 		switch {
@@ -236,7 +236,7 @@ func consumerNames(ctx context.Context, stream jetstream.Stream) ([]string, erro
 // lost names the streams on the disk that are not the ones of before. What was taken of quotas is no loss to anybody.
 func (b *Broker) lost(seen survey) []string {
 	var names []string
-	for _, name := range []string{StreamJobs, StreamDead, ResultsStream, ControlStream, UsersStream, ResetsStream, FeedbackStream} {
+	for _, name := range []string{StreamJobs, StreamDead, ResultsStream, ControlStream, UsersStream, ResetsStream, FeedbackStream, ImagesStream} {
 		if !seen.born[name].Equal(b.keeper.born[name]) {
 			names = append(names, name)
 		}

@@ -18,6 +18,7 @@ const (
 	BucketUsers    = "USERS"
 	BucketResets   = "RESET_TOKENS"
 	BucketFeedback = "FEEDBACK"
+	BucketImages   = "IMAGES_CACHE"
 
 	// StreamUsage counts what is taken of a quota in a day, StreamUsageMinute in a minute.
 	StreamUsage       = "USAGE"
@@ -44,6 +45,9 @@ const ResetsStream = bucketStream + BucketResets
 
 // FeedbackStream is the stream behind the bucket of feedback.
 const FeedbackStream = bucketStream + BucketFeedback
+
+// ImagesStream is the stream behind the bucket of saved pictures.
+const ImagesStream = bucketStream + BucketImages
 
 // JobSubject is the subject of one queued job.
 func JobSubject(kind job.Kind, lane job.Lane, owner, id string) string {
@@ -239,6 +243,20 @@ func ParseFeedbackSubject(subject string) (era, day, owner, id string, ok bool) 
 	}
 	return parts[3], parts[4], parts[5], parts[6], true
 }
+
+// ImagesSubject is where it lies which pictures a member has saved on a day.
+func ImagesSubject(owner, day string) string { return kvSubject(BucketImages, owner+"."+day) }
+
+// ImageSubject matches the bytes of one saved picture.
+func ImageSubject(owner, day, key string) string { return ImagesSubject(owner, day) + "." + key + ".*" }
+
+// ImageChunkSubject is where one piece of the bytes of a saved picture lies.
+func ImageChunkSubject(owner, day, key string, chunk int) string {
+	return ImagesSubject(owner, day) + "." + key + "." + strconv.Itoa(chunk)
+}
+
+// OwnerImagesSubject matches everything that a member has saved.
+func OwnerImagesSubject(owner string) string { return kvSubject(BucketImages, owner+".>") }
 
 func kvSubject(bucket, key string) string { return "$KV." + bucket + "." + key }
 

@@ -1,0 +1,102 @@
+package gallery_test
+
+import (
+	"bytes"
+	"image"
+	"image/color"
+	"image/jpeg"
+	"image/png"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
+	"github.com/text2image-audio/text2image-audio/pkg/gallery"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// hang bounds what a test waits for; it is no expectation.
+const hang = 30 * time.Second
+
+// clock is a time that a test moves.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+// noon is a time from which it is far to the next day.
+func noon() *clock { return &clock{now: time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)} }
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+// open returns a gallery on a NATS of its own.
+func open(t testing.TB, options ...gallery.Option) (*gallery.Gallery, *clock, *broker.Broker) {
+	t.Helper()
+	b, time := brokertest.Start(t), noon()
+	g, err := gallery.New(t.Context(), b, append(options, gallery.WithClock(time.Now))...)
+	must(t, err)
+	return g, time, b
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// noise is a picture that cannot be packed, so that it becomes large.
+func noise(side int, seed uint64) image.Image {
+	r := rand.New(rand.NewPCG(seed, seed))
+	m := image.NewRGBA(image.Rect(0, 0, side, side))
+	for y := range side {
+		for x := range side {
+			v := r.Uint32()
+			m.SetRGBA(x, y, color.RGBA{uint8(v), uint8(v >> 8), uint8(v >> 16), 255})
+		}
+	}
+	return m
+}
+
+func pngOf(t testing.TB, m image.Image) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	must(t, png.Encode(&b, m))
+	return b.Bytes()
+}
+
+func jpegOf(t testing.TB, m image.Image) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	must(t, jpeg.Encode(&b, m, nil))
+	return b.Bytes()
+}
+
+// keys returns every key that still holds something.
+func keys(t testing.TB, b *broker.Broker) []string {
+	t.Helper()
+	kv, err := b.JetStream().KeyValue(t.Context(), broker.BucketImages)
+	must(t, err)
+	lister, err := kv.ListKeys(t.Context())
+	must(t, err)
+	var list []string
+	for key := range lister.Keys() {
+		list = append(list, key)
+	}
+	return list
+}

@@ -17,6 +17,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/catalogue"
 	"github.com/text2image-audio/text2image-audio/pkg/feedback"
+	"github.com/text2image-audio/text2image-audio/pkg/gallery"
 	"github.com/text2image-audio/text2image-audio/pkg/ledger"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
 	"github.com/text2image-audio/text2image-audio/pkg/quota"
@@ -131,8 +132,12 @@ func (a *App) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	pictures, err := gallery.New(ctx, b)
+	if err != nil {
+		return err
+	}
 	a.server, err = server.New(a.cfg.Server, server.Deps{
-		Accounts: accounts, Recovery: recovery, Feedback: box,
+		Accounts: accounts, Recovery: recovery, Feedback: box, Gallery: pictures,
 		Ledger: jobs, Store: a.store, Queue: a.queue, Control: control, Feed: live, Broker: b, Quota: a.quota(), Catalogue: catalogue.Builtin(), Models: catalogue.NewLive(b, a.log).Current,
 		Metrics: a.metrics, Log: a.log, Secret: secret, OpenAPI: a.cfg.OpenAPI, Web: web.FS(),
 		Simulated: a.simulated(), MissingEnv: a.missing(), KeepAlive: a.cfg.KeepAlive,

@@ -340,3 +340,55 @@ func TestAccountsKeepTheContract(t *testing.T) {
 		t.Errorf("delete: %d %s", resp.StatusCode, resp.body)
 	}
 }
+
+// TestSavedPicturesKeepTheContract saves the picture of a real job, and asks every route well and badly.
+func TestSavedPicturesKeepTheContract(t *testing.T) {
+	t.Parallel()
+	cfg := config(t, t.TempDir(), "PBKDF2_ITERATIONS=1")
+	cfg.Account.Quick = true
+	i := start(t, cfg)
+	signed := i.signUp(t, "ann@example.org", "password")
+	var job view
+	i.do(t, http.MethodPost, "/api/jobs", fields{"kind": "image", "input": fields{"prompt": "a", "width": 64, "height": 64, "n": 2, "optimize": true}}, signed, "Prefer: wait=60").decode(t, &job)
+	if job.Result == nil || len(job.Result.Media) != 2 {
+		t.Fatalf("the job: %+v", job)
+	}
+	made := i.do(t, http.MethodGet, job.Result.Media[1].URL, nil, signed)
+	var saved struct{ ID string }
+	i.do(t, http.MethodPost, "/api/images/save", fields{"job_id": job.ID, "index": 1}, signed).decode(t, &saved)
+	file := i.do(t, http.MethodGet, "/api/images/download/"+saved.ID, nil, signed)
+	if made.StatusCode != http.StatusOK || !bytes.Equal(made.body, file.body) {
+		t.Errorf("the job made %d bytes, saved are %d: %.300s", len(made.body), len(file.body), file.body)
+	}
+	for _, ask := range []struct {
+		method, path string
+		body         any
+		headers      []string
+		status       int
+	}{
+		{"POST", "/api/images/save", fields{"prompt": "a", "data": made.body}, []string{signed}, 201},
+		{"POST", "/api/images/save", fields{"prompt": "a", "data": "x"}, []string{signed}, 400},
+		{"POST", "/api/images/save", fields{"job_id": "x"}, []string{signed}, 404},
+		{"POST", "/api/images/save", fields{"job_id": job.ID, "index": 7}, []string{signed}, 404},
+		{"POST", "/api/images/save", bytes.Repeat([]byte("x"), 5<<20), []string{signed}, 413},
+		{"POST", "/api/images/save", fields{}, nil, 401},
+		{"POST", "/api/images/save", fields{}, []string{signed, "Sec-Fetch-Site: cross-site"}, 403},
+		{"GET", "/api/images/daily", nil, []string{signed}, 200},
+		{"GET", "/api/images/daily", nil, nil, 401},
+		{"GET", "/api/images/stats", nil, []string{signed}, 200},
+		{"GET", "/api/images/stats", nil, []string{signed + "x"}, 401},
+		{"GET", "/api/images/" + saved.ID, nil, []string{signed}, 200},
+		{"GET", "/api/images/none", nil, []string{signed}, 404},
+		{"GET", "/api/images/download/" + saved.ID, nil, []string{signed, "Range: bytes=0-9"}, 206},
+		{"GET", "/api/images/download/" + saved.ID, nil, []string{signed, "Range: bytes=99999999-"}, 416},
+		{"GET", "/api/images/download/" + saved.ID, nil, []string{signed, "If-None-Match: " + file.Header.Get("ETag")}, 304},
+		{"GET", "/api/images/download/none", nil, []string{signed}, 404},
+		{"DELETE", "/api/images/" + saved.ID, nil, nil, 401},
+		{"DELETE", "/api/images/" + saved.ID, nil, []string{signed}, 200},
+		{"DELETE", "/api/images/" + saved.ID, nil, []string{signed}, 400},
+	} {
+		if resp := i.do(t, ask.method, ask.path, ask.body, ask.headers...); resp.StatusCode != ask.status {
+			t.Errorf("%s %s: status %d, want %d: %.300s", ask.method, ask.path, resp.StatusCode, ask.status, resp.body)
+		}
+	}
+}

@@ -52,6 +52,7 @@ var told = map[string]words{
 	"reset":   {"The new password is set. Sign in with it.", "密码已重置，请使用新密码登录。"},
 	"changed": {"The new password is set. Everywhere else you are signed out.", "密码已修改，其他设备上的登录均已失效。"},
 	"renamed": {"The name is changed.", "用户名已修改。"},
+	"unsaved": {"The picture is deleted.", "图片已删除。"},
 	"deleted": {"The account and everything of it is deleted.", "账户及其全部内容已删除。"},
 }
 

@@ -144,6 +144,9 @@ func (s *Server) erase(ctx context.Context, owner string) error {
 	if err := s.deps.Feedback.Erase(ctx, owner); err != nil {
 		return err
 	}
+	if err := s.deps.Gallery.Erase(ctx, owner); err != nil {
+		return err
+	}
 	return s.deps.Ledger.Erase(ctx, owner)
 }
 

@@ -31,6 +31,8 @@ type attempts struct {
 	letters, lettersTo *guesses
 	// signups bound the accounts that one address may make.
 	signups *guesses
+	// saves bound the pictures that one member may have saved, of which few stay.
+	saves *guesses
 }
 
 const (
@@ -48,6 +50,7 @@ const (
 	maxResets        = 20
 	maxLetters       = 10
 	maxLettersTo     = 3
+	maxSaves         = 100
 )
 
 func newAttempts(key []byte, signups int, now func() time.Time) *attempts {
@@ -65,6 +68,7 @@ func newAttempts(key []byte, signups int, now func() time.Time) *attempts {
 		letters:       newLimit(now, maxLetters, letterWindow),
 		lettersTo:     newLimit(now, maxLettersTo, letterWindow),
 		signups:       newLimit(now, signups, letterWindow),
+		saves:         newLimit(now, maxSaves, guessesWindow),
 	}
 }
 

@@ -18,6 +18,9 @@ import (
 const (
 	// maxBody is the largest body that is read: ten thousand characters of speech, escaped, and room to spare.
 	maxBody = 256 << 10
+	// maxPictureBody is the largest body with a picture: the largest one that is kept, as base64, its prompt and room for
+	// somewhat larger ones, whose sender shall be told that it is the picture.
+	maxPictureBody = 4 << 20
 	// bodyTimeout bounds how long a body may take to arrive.
 	bodyTimeout = 15 * time.Second
 )
@@ -68,7 +71,7 @@ func checkMediaType(r *http.Request) error {
 	return nil
 }
 
-// readBody reads a whole body, within maxBody and bodyTimeout.
+// readBody reads a whole body, within the route's limit and bodyTimeout.
 func readBody(c *gin.Context) ([]byte, error) {
 	control := http.NewResponseController(c.Writer)
 	// Without a connection, as in a test, there is nothing to bound.
@@ -81,7 +84,7 @@ func readBody(c *gin.Context) ([]byte, error) {
 	case err == nil:
 		return body, nil
 	case isTooLarge(err):
-		return nil, tooLarge()
+		return nil, tooLarge(limitOf(err))
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		// The deadline stays passed and the connection ends with the answer: whoever does not send the body would
 		// otherwise be waited for when the rest of it is read.
@@ -92,13 +95,18 @@ func readBody(c *gin.Context) ([]byte, error) {
 	return nil, &problem{code: codeInvalidJSON, args: map[string]string{"offset": strconv.Itoa(len(body))}}
 }
 
-func isTooLarge(err error) bool {
-	_, ok := errors.AsType[*http.MaxBytesError](err)
-	return ok
+func isTooLarge(err error) bool { return limitOf(err) > 0 }
+
+// limitOf returns the limit that a body has exceeded, 0 when it is something else that went wrong.
+func limitOf(err error) int64 {
+	if exceeded, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return exceeded.Limit
+	}
+	return 0
 }
 
-func tooLarge() *problem {
-	return &problem{code: codeTooLarge, args: map[string]string{"max": strconv.Itoa(maxBody)}}
+func tooLarge(most int64) *problem {
+	return &problem{code: codeTooLarge, args: map[string]string{"max": strconv.FormatInt(most, 10)}}
 }
 
 // invalid returns the problem of faulty fields.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -62,7 +63,14 @@ func rows() map[string]row {
 
 		"POST /api/feedback": members(400, "/api/feedback", fields{}),
 	}
+	// A picture that Ann has saved; {image} stands for its id. That nobody else's is 400 to delete is the original's.
+	table["POST /api/images/save"] = members(201, "/api/images/save", fields{"prompt": "a", "data": "UklGRhoAAABXRUJQVlA4TA0AAAAvAAAAEAcQERGIiP4HAA=="})
+	table["DELETE /api/images/:id"] = row{"/api/images/{image}", nil, 200, 400, 401, 401, 401}
 	for path, r := range map[string]row{
+		"/api/images/daily":           members(200, "/api/images/daily", nil),
+		"/api/images/stats":           members(200, "/api/images/stats", nil),
+		"/api/images/:id":             {"/api/images/{image}", nil, 200, 404, 401, 401, 401},
+		"/api/images/download/:id":    {"/api/images/download/{image}", nil, 200, 404, 401, 401, 401},
 		"/api/jobs":                   {"/api/jobs", nil, 200, 200, 200, 401, 401},
 		"/api/events":                 {"/api/events", nil, 200, 200, 200, 401, 401},
 		"/api/jobs/:id":               hers(200, "/api/jobs/done"),
@@ -132,6 +140,10 @@ func TestEveryRouteForEverybody(t *testing.T) {
 	b.settle(t, about("done"), &job.Record{Status: job.StatusSucceeded}, store.Product{Media: job.Media{ContentType: "image/png"}, Data: []byte(prompt)})
 	b.settle(t, about("failed"), &job.Record{Status: job.StatusFailed, Error: job.NewError(job.CodeTimeout, 504)})
 	b.push(t, about("queued"))
+	image := saving(picture(t, 8))
+	image["prompt"] = prompt
+	var saved savedImage
+	b.request(t, http.MethodPost, imagesRoute+"save", image, bearer(ann.Token)).expect(t, http.StatusCreated).into(t, &saved)
 	table := rows()
 	var routes []string
 	for _, r := range b.server.Routes() {
@@ -160,7 +172,7 @@ func TestEveryRouteForEverybody(t *testing.T) {
 			}
 			n++
 			address := fmt.Sprintf("10.%d.%d.1", n/250, n%250)
-			status, body := b.peek(t, strings.Fields(route)[0], r.path, r.body, from(address), header("Prefer", "respond-async"), who.option)
+			status, body := b.peek(t, strings.Fields(route)[0], strings.ReplaceAll(r.path, "{image}", saved.ID), r.body, from(address), header("Prefer", "respond-async"), who.option)
 			if want := r.wants(name, who); status != want {
 				t.Errorf("%s: %s is %d, want %d: %.300s", name, route, status, want, body)
 			}

@@ -9,6 +9,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/account"
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/feedback"
+	"github.com/text2image-audio/text2image-audio/pkg/gallery"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/ledger"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
@@ -72,6 +73,8 @@ var known = []struct {
 	{account.ErrBusy, codeUnavailable, retryUnavailable},
 	{account.ErrFull, codeStoreFull, retryFull},
 	{feedback.ErrFull, codeStoreFull, retryFull},
+	{gallery.ErrNotFound, codeImageNotFound, 0},
+	{gallery.ErrFull, codeStoreFull, retryFull},
 	{store.ErrUndecided, codeUnavailable, retryUnavailable},
 	{queue.ErrUnavailable, codeUnavailable, retryUnavailable},
 	{quota.ErrUnavailable, codeUnavailable, retryUnavailable},

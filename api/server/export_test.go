@@ -6,6 +6,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/text2image-audio/text2image-audio/pkg/gallery"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/ledger"
 )
@@ -24,7 +25,11 @@ var (
 	Accept          = (*Server).accept
 )
 
-const MaxBody = maxBody
+// The largest bodies.
+const (
+	MaxBody        = maxBody
+	MaxPictureBody = maxPictureBody
+)
 
 // MaxGuessers bounds how many addresses are remembered.
 const MaxGuessers = maxGuessers
@@ -185,4 +190,20 @@ var Household = household
 // Counted returns the name under which a caller of a lane is counted.
 func Counted(s *Server, lane job.Lane, owner, address string) string {
 	return s.counted(caller{lane: lane, owner: owner, address: household(address)})
+}
+
+// DecodePicture reads a body as POST /api/images/save does, jobs aside.
+func DecodePicture(body []byte) error {
+	ask, err := decodePicture(body)
+	if err != nil || ask.JobID != "" {
+		return err
+	}
+	data, err := gallery.Decode(ask.Data)
+	if err == nil {
+		_, err = gallery.Inspect(data)
+	}
+	if err != nil {
+		return pictureProblem(err)
+	}
+	return nil
 }

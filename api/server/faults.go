@@ -46,6 +46,9 @@ const (
 	codeReset             = "invalid_reset_token"
 	codeTooManyAttempts   = "too_many_attempts"
 	codeFeedbackSoon      = "feedback_too_soon"
+	codeImageNotFound     = "image_not_found"
+	codePicture           = "invalid_picture"
+	codePictureTooLarge   = "picture_too_large"
 	codeUnavailable       = "unavailable"
 	codeInternal          = job.CodeInternal
 )
@@ -95,6 +98,9 @@ var faults = map[string]fault{
 	codeReset:             {http.StatusBadRequest, words{"This link is not valid any more: it was used, has expired, or a later one was asked for.", "链接已失效：已被使用、已过期或已有更新的链接。"}},
 	codeTooManyAttempts:   {http.StatusTooManyRequests, words{"Too many attempts; please try again later.", "尝试次数过多，请稍后重试。"}},
 	codeFeedbackSoon:      {http.StatusBadRequest, words{"Thank you for your feedback just now; you can give more in {minutes} min.", "刚刚已收到您的反馈，请在 {minutes} 分钟后再提交。"}},
+	codeImageNotFound:     {http.StatusNotFound, words{"You have not saved such a picture, or it is no longer kept.", "您没有保存该图片，或其已不再保留。"}},
+	codePicture:           {http.StatusBadRequest, words{"The picture cannot be saved.", "图片无法保存。"}},
+	codePictureTooLarge:   {http.StatusBadRequest, words{"The picture is larger than {max} bytes and cannot be saved.", "图片超过 {max} 字节，无法保存。"}},
 	codeUnavailable:       {http.StatusServiceUnavailable, words{"The service is not available at the moment; try again soon.", "服务暂时不可用，请稍后重试。"}},
 	codeInternal:          {http.StatusInternalServerError, words{"Something went wrong on our side.", "服务内部出错。"}},
 }
@@ -115,6 +121,11 @@ var reasons = map[string]words{
 	codeRateLimited + "/never":    {"You asked for {asked} at once, and may ask for no more than {max} a minute; ask for fewer.", "您一次请求了 {asked} 项，而每分钟最多 {max} 项，请减少数量。"},
 	codeQuotaExceeded + "/some":   {"You asked for {asked}, and only {left} of today's {max} are left; ask for fewer, or wait until midnight UTC.", "您请求了 {asked} 项，今天仅剩 {left} 项（共 {max} 项）；请减少数量，或等到世界标准时间零点。"},
 	codeQuotaExceeded + "/never":  {"You asked for {asked} at once, and may ask for no more than {max} a day; ask for fewer.", "您一次请求了 {asked} 项，而每天最多 {max} 项，请减少数量。"},
+	codeNotFinished + "/picture":  {"The job has not ended yet; its pictures can be saved once it has.", "任务尚未结束，结束后方可保存图片。"},
+	codePicture + "/encoding":     {"The picture cannot be read: data must be base64.", "无法读取图片：data 必须是 base64。"},
+	codePicture + "/type":         {"The data is no PNG, JPEG or WebP picture.", "数据不是 PNG、JPEG 或 WebP 图片。"},
+	codePicture + "/damaged":      {"The picture is damaged or cut off.", "图片已损坏或不完整。"},
+	codePicture + "/dimensions":   {"The picture has too many pixels.", "图片像素过多。"},
 	codeUnavailable + "/starting": {"The service is starting; try again soon.", "服务正在启动，请稍后重试。"},
 }
 

@@ -29,6 +29,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/catalogue"
 	"github.com/text2image-audio/text2image-audio/pkg/env"
 	"github.com/text2image-audio/text2image-audio/pkg/feedback"
+	"github.com/text2image-audio/text2image-audio/pkg/gallery"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/ledger"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
@@ -105,8 +106,10 @@ func setup(t testing.TB, changes ...func(*server.Config, *server.Deps)) *bundle 
 	accounts, recovery := people(t, b.broker, log)
 	b.box, err = feedback.New(t.Context(), b.broker)
 	must(t, err)
+	pictures, err := gallery.New(t.Context(), b.broker)
+	must(t, err)
 	deps := server.Deps{
-		Accounts: accounts, Recovery: recovery, Feedback: b.box,
+		Accounts: accounts, Recovery: recovery, Feedback: b.box, Gallery: pictures,
 		Ledger: b.ledger, Store: b.store, Queue: b.queue, Control: control, Feed: b.feed, Broker: b.broker, Quota: quota.New(b.broker, quota.Limits{}, quota.Limits{}, nil), Catalogue: catalogue.Builtin(),
 		Metrics: b.metrics, Log: log, Secret: []byte(secret), OpenAPI: []byte(contractText), Web: pageFiles(),
 	}

@@ -287,6 +287,7 @@ func TestDeletedAccountsLeaveNothing(t *testing.T) {
 		queued := b.push(t, memberSpec(who, "queued"+id))
 		b.progress(t, who.User.ID, &job.Progress{ID: queued.ID, Status: job.StatusRunning})
 		b.request(t, http.MethodPost, "/api/feedback", fields{"category": "bug", "content": "x"}, bearer(who.Token)).expect(t, http.StatusCreated)
+		b.saveImage(t, picture(t, 64), bearer(who.Token))
 	}
 	b.auth(t, "delete-account", nil, bearer(ann.Token)).failed(t, http.StatusBadRequest, "body_required")
 	b.auth(t, "delete-account", fields{}, bearer(ann.Token)).failed(t, http.StatusBadRequest, "invalid_request")
@@ -318,7 +319,7 @@ func TestDeletedAccountsLeaveNothing(t *testing.T) {
 			t.Errorf("%s: %d", what, n)
 		}
 	}
-	for _, name := range []string{"KV_USERS", "JOBS", "KV_RESULTS", "KV_PROGRESS", "DEAD", "KV_FEEDBACK"} {
+	for _, name := range []string{"KV_USERS", "JOBS", "KV_RESULTS", "KV_PROGRESS", "DEAD", "KV_FEEDBACK", "KV_IMAGES_CACHE"} {
 		if left["Bob "+name] == 0 {
 			t.Errorf("nothing of Bob is left in %s: %v", name, left)
 		}

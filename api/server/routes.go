@@ -60,6 +60,17 @@ func (s *Server) routes() (*gin.Engine, error) {
 	members.GET("/my", s.handle(s.myFeedback))
 	members.HEAD("/my", s.handle(s.myFeedback))
 
+	// Saved pictures.
+	images := e.Group("/api/images", speakAsOriginal, sayFailed, s.refuseCrossOrigin)
+	images.POST("/save", s.limitPictureBody, s.handle(s.saveImage))
+	for _, read := range []string{http.MethodGet, http.MethodHead} {
+		images.Handle(read, "/daily", s.limitBody, s.handle(s.listImages))
+		images.Handle(read, "/stats", s.limitBody, s.handle(s.imageStats))
+		images.Handle(read, "/:id", s.limitBody, s.handle(s.getImage))
+		images.Handle(read, "/download/:id", s.limitBody, s.handle(s.downloadImage))
+	}
+	images.DELETE("/:id", s.limitBody, s.handle(s.deleteImage))
+
 	get("/api/models", s.listModels)
 	get("/api/quota", s.getQuota)
 

@@ -15,6 +15,8 @@ type expectation struct {
 	anonymous int
 	// original says that errors have the shape of the original.
 	original bool
+	// largest is the largest body that is read, when it is not that of most routes.
+	largest int
 }
 
 // expectations lists every route. A route that is not listed here fails the test, so that nobody adds one without a
@@ -48,6 +50,10 @@ func expectations() map[string]expectation {
 	}
 	all["POST /api/feedback"] = expectation{anonymous: 401, original: true}
 	read["/api/feedback/my"], read["/api/admin/feedback"] = expectation{anonymous: 401, original: true}, expectation{anonymous: 403, original: true}
+	for _, path := range []string{"daily", "stats", ":id", "download/:id"} {
+		read["/api/images/"+path] = expectation{anonymous: 401, original: true}
+	}
+	all["POST /api/images/save"], all["DELETE /api/images/:id"] = expectation{anonymous: 401, original: true, largest: server.MaxPictureBody}, expectation{anonymous: 401, original: true}
 	for path, e := range read {
 		all["GET "+path], all["HEAD "+path] = e, e
 	}
@@ -84,7 +90,7 @@ func TestEveryRouteAgainstUninvitedCallers(t *testing.T) {
 		if !strings.Contains(anonymous.Header.Get("Vary"), "Origin") {
 			t.Errorf("%s: Vary %q", name, anonymous.Header.Get("Vary"))
 		}
-		huge := b.request(t, r.Method, path, strings.Repeat(" ", server.MaxBody+1))
+		huge := b.request(t, r.Method, path, strings.Repeat(" ", max(e.largest, server.MaxBody)+1))
 		if huge.StatusCode != http.StatusRequestEntityTooLarge {
 			t.Errorf("%s: a huge body gets %d", name, huge.StatusCode)
 		}
@@ -103,6 +109,11 @@ func TestEveryRouteAgainstUninvitedCallers(t *testing.T) {
 	// To other methods these are the address of a letter.
 	for _, path := range []string{"/api/admin/dead-letters/replay", "/api/admin/dead-letters/purge"} {
 		methods[path] = append(methods[path], methods["/api/admin/dead-letters/:id"]...)
+	}
+	// And these that of a saved picture.
+	methods["/api/images/save"] = append(methods["/api/images/save"], methods["/api/images/:id"]...)
+	for _, path := range []string{"/api/images/daily", "/api/images/stats"} {
+		methods[path] = append(methods[path], http.MethodDelete)
 	}
 	for path, served := range methods {
 		path = strings.NewReplacer(":id", "unknown-id", ":index", "0", "*path", "none.js").Replace(path)

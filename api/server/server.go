@@ -17,6 +17,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/account"
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/feedback"
+	"github.com/text2image-audio/text2image-audio/pkg/gallery"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/ledger"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
@@ -40,6 +41,8 @@ type Deps struct {
 	Quota    *quota.Quota
 	// Feedback is what members tell the operator.
 	Feedback *feedback.Box
+	// Gallery is the pictures that members have saved.
+	Gallery *gallery.Gallery
 	// Catalogue is the built-in list of models, against which settings are checked.
 	Catalogue *job.Catalogue
 	// Models returns the list of models in force; Catalogue when nil.
@@ -89,6 +92,8 @@ type Server struct {
 	acts     *slog.Logger
 	engine   *gin.Engine
 	underway underway
+	// saving is taken by whoever takes a picture apart.
+	saving chan struct{}
 }
 
 // New returns a server. It fails when a setting names a model or voice that is not in the catalogue, and when the
@@ -113,6 +118,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		cfg: cfg, deps: deps, keys: deriveKeys(deps.Secret), guesses: newGuesses(deps.Now), acts: telemetry.Audit(deps.Log),
 		health: &healthLog{failed: make(map[string]bool)}, requests: &requestLog{refused: make(map[refusalKey]*refusals)},
 		matcher: language.NewMatcher([]language.Tag{language.English, language.Chinese}),
+		saving:  make(chan struct{}, savesAtOnce),
 	}
 	var err error
 	if s.proxies, err = parseNetworks(cfg.TrustedProxies); err != nil {

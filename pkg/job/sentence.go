@@ -39,6 +39,7 @@ var fieldSentences = map[string]words{
 	"unknown_field":      {"is not a known field", "未知字段"},
 	"duplicate_field":    {"stands more than once", "重复出现"},
 	"wrong_type":         {"must be {want}", "类型不对，应为{want}"},
+	"not_with":           {"cannot be given together with {other}", "不能与 {other} 同时提供"},
 	"all_needed":         {"must be true, unless kind, code, owner or since say which ones are meant", "未以 kind、code、owner 或 since 限定范围时必须为 true"},
 	"invalid_value":      {"is not valid", "无效"},
 }

@@ -1,0 +1,207 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/text2image-audio/text2image-audio/pkg/gallery"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/ledger"
+	"github.com/text2image-audio/text2image-audio/pkg/store"
+)
+
+const (
+	// savedQuality is what the original calls every picture that it keeps.
+	savedQuality = "HD"
+	// savesAtOnce bounds the bodies with pictures that are taken apart at the same time; each becomes several copies.
+	savesAtOnce = 4
+)
+
+// pictureToSave is the body of POST /api/images/save: bytes, or a picture of a job of the caller's. What the original's
+// clients say about width and height is not read: the picture itself tells.
+type pictureToSave struct {
+	Prompt   string `json:"prompt"`
+	Data     string `json:"data"`
+	Seed     *int64 `json:"seed"`
+	Model    string `json:"model"`
+	Negative string `json:"negative"`
+	JobID    string `json:"job_id"`
+	Index    int    `json:"index"`
+}
+
+// savedAnswer is what POST /api/images/save answers.
+type savedAnswer struct {
+	Success   bool     `json:"success"`
+	ID        string   `json:"id"`
+	Prompt    string   `json:"prompt"`
+	CreatedAt job.Time `json:"created_at"`
+	ExpiresAt job.Time `json:"expires_at"`
+	Size      int64    `json:"size"`
+	Quality   string   `json:"quality"`
+}
+
+// saveImage is POST /api/images/save.
+func (s *Server) saveImage(c *gin.Context) error {
+	m, err := s.mustMember(c)
+	if err != nil {
+		return err
+	}
+	if wait := s.attempts.saves.add(m.user.Owner()); wait > 0 {
+		return tooManyAttempts(wait)
+	}
+	body, err := readBody(c)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := bounded(c)
+	defer cancel()
+	select {
+	case s.saving <- struct{}{}:
+		defer func() { <-s.saving }()
+	case <-ctx.Done():
+		return fmt.Errorf("wait to save a picture: %w", context.Cause(ctx))
+	}
+	p, data, err := s.picture(c, body)
+	if err != nil {
+		return err
+	}
+	saved, err := s.deps.Gallery.Save(ctx, m.user.Owner(), p, data)
+	if err != nil {
+		return pictureProblem(err)
+	}
+	writeJSON(c, http.StatusCreated, jsonType, savedAnswer{true, saved.ID, saved.Prompt, saved.CreatedAt, saved.ExpiresAt, saved.Bytes, savedQuality})
+	return nil
+}
+
+// picture reads from a body which picture is to be saved.
+func (s *Server) picture(c *gin.Context, body []byte) (gallery.Picture, []byte, error) {
+	ask, err := decodePicture(body)
+	if err != nil {
+		return gallery.Picture{}, nil, err
+	}
+	if ask.JobID != "" {
+		return s.pictureOfJob(c, ask.JobID, ask.Index)
+	}
+	data, err := gallery.Decode(ask.Data)
+	if err != nil {
+		return gallery.Picture{}, nil, pictureProblem(err)
+	}
+	return gallery.Picture{Prompt: ask.Prompt, Negative: ask.Negative, Seed: ask.Seed, Model: ask.Model}, data, nil
+}
+
+// decodePicture reads a body, the bytes of the picture aside.
+func decodePicture(body []byte) (*pictureToSave, error) {
+	root, err := parse(body)
+	if err != nil {
+		return nil, err
+	}
+	var ask pictureToSave
+	b := &binder{lenient: true}
+	b.object("", root, &ask)
+	b.also(ask.check()...)
+	if len(b.faults) > 0 {
+		return nil, invalid(b.faults...)
+	}
+	return &ask, nil
+}
+
+// check returns what is wrong with a picture as it came in, its bytes aside.
+func (p *pictureToSave) check() []job.FieldError {
+	var faults []job.FieldError
+	switch {
+	case p.JobID != "" && p.Data != "":
+		return []job.FieldError{{Pointer: "/data", Code: "not_with", Args: map[string]string{"other": "job_id"}}}
+	case p.JobID != "":
+		return nil
+	case p.Data == "":
+		faults = append(faults, required("/data"))
+	}
+	if strings.TrimSpace(p.Prompt) == "" {
+		faults = append(faults, required("/prompt"))
+	}
+	for _, field := range []struct {
+		pointer, text string
+		most          int
+	}{{"/prompt", p.Prompt, job.MaxPrompt}, {"/negative", p.Negative, job.MaxPrompt}, {"/model", p.Model, gallery.MaxModel}} {
+		if utf8.RuneCountInString(field.text) > field.most {
+			faults = append(faults, job.FieldError{Pointer: field.pointer, Code: "too_long", Args: map[string]string{"max": strconv.Itoa(field.most)}})
+		}
+	}
+	return faults
+}
+
+// pictureOfJob returns a picture of a job that the caller may read, with what is known of how it was made.
+func (s *Server) pictureOfJob(c *gin.Context, id string, index int) (gallery.Picture, []byte, error) {
+	none := gallery.Picture{}
+	if !job.ValidToken(id) {
+		return none, nil, ledger.ErrNotFound
+	}
+	withJob(c, id)
+	who, err := s.caller(c)
+	if err != nil {
+		return none, nil, err
+	}
+	ctx, cancel := bounded(c)
+	defer cancel()
+	snap, err := s.deps.Ledger.Read(ctx, who.owners, id)
+	if err != nil {
+		return none, nil, err
+	}
+	if snap.Record == nil {
+		return none, nil, &problem{code: codeNotFinished, reason: "picture"}
+	}
+	in, isPicture := snap.Spec.Input.(*job.ImageInput)
+	m, err := s.mediaAt(ctx, snap, strconv.Itoa(index))
+	switch {
+	case !isPicture, errors.Is(err, store.ErrNotFound):
+		return none, nil, &problem{code: codeMediaNotFound}
+	case err != nil:
+		return none, nil, err
+	case m.Bytes > gallery.MaxBytes:
+		return none, nil, pictureProblem(gallery.ErrTooLarge)
+	}
+	reader, err := s.deps.Store.OpenMedia(ctx, snap.Spec.Owner, id, m.Index)
+	if errors.Is(err, store.ErrNotFound) {
+		return none, nil, &problem{code: codeMediaNotFound}
+	}
+	if err != nil {
+		return none, nil, err
+	}
+	data, err := io.ReadAll(reader)
+	if err != nil {
+		return none, nil, fmt.Errorf("read the picture of a job: %w", err)
+	}
+	p := gallery.Picture{
+		Prompt: in.Prompt, Negative: in.Negative, Seed: m.Seed, Model: m.Model, Source: id + "." + strconv.Itoa(m.Index),
+	}
+	if p.Model == "" {
+		p.Model = in.Model
+	}
+	if made := snap.Record.Result.Prompt; made != nil {
+		p.Optimized = made.Optimized
+	}
+	return p, data, nil
+}
+
+// pictureProblem tells the caller why a picture is not kept.
+func pictureProblem(err error) error {
+	if errors.Is(err, gallery.ErrTooLarge) {
+		return &problem{code: codePictureTooLarge, args: map[string]string{"max": strconv.Itoa(gallery.MaxBytes)}}
+	}
+	for fault, reason := range map[error]string{
+		gallery.ErrEncoding: "encoding", gallery.ErrType: "type", gallery.ErrDamaged: "damaged", gallery.ErrDimensions: "dimensions",
+	} {
+		if errors.Is(err, fault) {
+			return &problem{code: codePicture, reason: reason}
+		}
+	}
+	return err
+}

@@ -1,0 +1,177 @@
+package server_test
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/api/server"
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
+	"github.com/text2image-audio/text2image-audio/pkg/gallery"
+)
+
+// TestImagesOfADay pushes out, in parallel too, and moves the clock to the next day and the end.
+func TestImagesOfADay(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	now := time.Now().UTC().Truncate(24 * time.Hour).Add(12 * time.Hour)
+	move := func(d time.Duration) {
+		mu.Lock()
+		defer mu.Unlock()
+		now = now.Add(d)
+	}
+	b := setup(t, func(_ *server.Config, deps *server.Deps) {
+		pictures, err := gallery.New(t.Context(), deps.Broker, gallery.WithClock(func() time.Time {
+			mu.Lock()
+			defer mu.Unlock()
+			return now
+		}))
+		must(t, err)
+		deps.Gallery = pictures
+	})
+	ann := bearer(b.signUp(t, annEmail).Token)
+	first := b.saveImage(t, picture(t, 8), ann).ID
+	var wg sync.WaitGroup
+	for range 3 * gallery.MaxPictures {
+		wg.Go(func() { b.saveImage(t, picture(t, 16), ann) })
+	}
+	wg.Wait()
+	d := b.daily(t, ann)
+	if d.Count != 3 || slices.ContainsFunc(d.Images, func(i savedImage) bool { return i.ID == first }) {
+		t.Errorf("left: %+v", d)
+	}
+	b.request(t, http.MethodGet, imagesRoute+first, nil, ann).failed(t, http.StatusNotFound, "image_not_found")
+	for _, i := range d.Images {
+		if resp := b.request(t, http.MethodGet, imagesRoute+"download/"+i.ID, nil, ann).expect(t, http.StatusOK); !bytes.Equal(resp.body, picture(t, 16)) {
+			t.Errorf("%s: %d bytes", i.ID, len(resp.body))
+		}
+	}
+	move(12 * time.Hour)
+	next := b.daily(t, ann)
+	if next.Count != 0 || len(next.Earlier) != 3 {
+		t.Errorf("on the next day: %+v", next)
+	}
+	stats := b.request(t, http.MethodGet, imagesRoute+"stats", nil, ann)
+	if !strings.Contains(string(stats.body), `"remainingImages":3`) || !strings.Contains(string(stats.body), now.Format(time.DateOnly)) {
+		t.Errorf("stats: %s", stats.body)
+	}
+	b.request(t, http.MethodGet, imagesRoute+d.Images[0].ID, nil, ann).expect(t, http.StatusOK)
+	move(12 * time.Hour)
+	for _, i := range d.Images {
+		b.request(t, http.MethodGet, imagesRoute+i.ID, nil, ann).failed(t, http.StatusNotFound, "image_not_found")
+		b.request(t, http.MethodGet, imagesRoute+"download/"+i.ID, nil, ann).failed(t, http.StatusNotFound, "image_not_found")
+		b.request(t, http.MethodDelete, imagesRoute+i.ID, nil, ann).failed(t, http.StatusBadRequest, "image_not_found")
+	}
+	if end := b.daily(t, ann); end.Count+len(end.Earlier) != 0 {
+		t.Errorf("in the end: %+v", end)
+	}
+}
+
+// TestImageMatrix asks every route of saved pictures as everybody.
+func TestImageMatrix(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	ann, callers := b.everybody(t)
+	hers := b.saveImage(t, picture(t, 8), bearer(ann.Token)).ID
+	routes := []struct {
+		method, path string
+		// owner, others are the statuses for Ann and for Bob.
+		owner, others int
+	}{
+		{http.MethodPost, "save", 201, 201},
+		{http.MethodGet, "daily", 200, 200},
+		{http.MethodHead, "daily", 200, 200},
+		{http.MethodGet, "stats", 200, 200},
+		{http.MethodGet, hers, 200, 404},
+		{http.MethodHead, hers, 200, 404},
+		{http.MethodGet, "download/" + hers, 200, 404},
+		{http.MethodHead, "download/" + hers, 200, 404},
+		{http.MethodDelete, hers, 200, 400},
+	}
+	ask := func(name, method, path string, who option, want int) {
+		t.Helper()
+		var body any
+		if method == http.MethodPost {
+			body = saving(picture(t, 8))
+		}
+		resp := b.request(t, method, imagesRoute+path, body, who)
+		if resp.StatusCode != want {
+			t.Errorf("%s: %s %s is %d, want %d: %.200s", name, method, path, resp.StatusCode, want, resp.body)
+		}
+		if want >= 400 && strings.Contains(string(resp.body), "canary") {
+			t.Errorf("%s: %s %s tells %s", name, method, path, resp.body)
+		}
+	}
+	for _, r := range routes {
+		for name, who := range callers {
+			switch {
+			case who.owner:
+			case who.bad, name == "guest", name == "nobody":
+				ask(name, r.method, r.path, who.option, http.StatusUnauthorized)
+			default:
+				ask(name, r.method, r.path, who.option, r.others)
+			}
+		}
+	}
+	for _, r := range routes {
+		if r.path == "save" {
+			continue // It would push out what the next ones ask for.
+		}
+		who := cookie(ann.cookie)
+		if r.method == http.MethodGet {
+			who = bearer(ann.Token)
+		}
+		ask("Ann", r.method, r.path, who, r.owner)
+	}
+	if d := b.daily(t, bearer(ann.Token)); d.Count != 0 {
+		t.Errorf("Ann has %+v", d)
+	}
+	b.request(t, http.MethodPost, imagesRoute+"save", saving(picture(t, 8)), cookie(ann.cookie), header("Sec-Fetch-Site", "cross-site")).failed(t, http.StatusForbidden, "cross_origin")
+}
+
+// TestManySaves bounds how often one member saves.
+func TestManySaves(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	ann, bob := bearer(b.signUp(t, annEmail).Token), bearer(b.signUp(t, "bob@example.org").Token)
+	for n := 0; ; n++ {
+		resp := b.request(t, http.MethodPost, imagesRoute+"save", fields{}, ann)
+		if resp.StatusCode == http.StatusTooManyRequests {
+			if f := resp.failed(t, http.StatusTooManyRequests, "too_many_attempts"); f.RetryAfter == 0 || n != 100 {
+				t.Errorf("after %d: %+v", n, f)
+			}
+			break
+		}
+		resp.failed(t, http.StatusBadRequest, "invalid_request")
+	}
+	b.saveImage(t, picture(t, 8), bob)
+}
+
+// TestNoRoomForImages saves until NATS has no room left.
+func TestNoRoomForImages(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(_ *server.Config, deps *server.Deps) {
+		pictures, err := gallery.New(t.Context(), brokertest.Start(t, func(c *broker.Config) { c.MaxStoreMB = 4 }))
+		must(t, err)
+		deps.Gallery = pictures
+	})
+	large := saving(largePicture(t))
+	for n := range 20 {
+		who := bearer(b.signUp(t, fmt.Sprintf("member%d@example.org", n)).Token)
+		resp := b.request(t, http.MethodPost, imagesRoute+"save", large, who)
+		if resp.StatusCode == http.StatusCreated {
+			continue
+		}
+		if resp.failed(t, http.StatusServiceUnavailable, "store_full"); resp.Header.Get("Retry-After") == "" {
+			t.Errorf("headers %v", resp.Header)
+		}
+		return
+	}
+	t.Error("there is room without end")
+}

@@ -1,0 +1,165 @@
+package server
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/text2image-audio/text2image-audio/pkg/gallery"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+)
+
+// savedView is a saved picture in a list.
+type savedView struct {
+	ID          string   `json:"id"`
+	Prompt      string   `json:"prompt"`
+	Optimized   string   `json:"optimized_prompt,omitempty"`
+	Width       int      `json:"width"`
+	Height      int      `json:"height"`
+	Seed        *int64   `json:"seed"`
+	Model       string   `json:"model"`
+	ContentType string   `json:"content_type"`
+	CreatedAt   job.Time `json:"created_at"`
+	ExpiresAt   job.Time `json:"expires_at"`
+	Size        int64    `json:"size"`
+	Quality     string   `json:"quality"`
+}
+
+func savedOf(p gallery.Picture) savedView {
+	return savedView{
+		p.ID, p.Prompt, p.Optimized, p.Width, p.Height, p.Seed, p.Model, p.ContentType, p.CreatedAt, p.ExpiresAt, p.Bytes, savedQuality,
+	}
+}
+
+func savedOfAll(list []gallery.Picture) []savedView {
+	views := make([]savedView, len(list))
+	for i, p := range list {
+		views[i] = savedOf(p)
+	}
+	return views
+}
+
+// listImages is GET /api/images/daily: what the caller has saved today, and what is left of the day before.
+func (s *Server) listImages(c *gin.Context) error {
+	today, earlier, err := s.saved(c)
+	if err != nil {
+		return err
+	}
+	writeJSON(c, http.StatusOK, jsonType, struct {
+		Success  bool        `json:"success"`
+		Images   []savedView `json:"images"`
+		Earlier  []savedView `json:"earlier"`
+		Count    int         `json:"count"`
+		MaxCount int         `json:"maxCount"`
+	}{true, savedOfAll(today), savedOfAll(earlier), len(today), gallery.MaxPictures})
+	return nil
+}
+
+// imageStats is GET /api/images/stats.
+func (s *Server) imageStats(c *gin.Context) error {
+	today, _, err := s.saved(c)
+	if err != nil {
+		return err
+	}
+	size := int64(0)
+	for _, p := range today {
+		size += p.Bytes
+	}
+	type stats struct {
+		Total     int    `json:"totalImages"`
+		Max       int    `json:"maxImages"`
+		Remaining int    `json:"remainingImages"`
+		Size      int64  `json:"totalSize"`
+		MaxSize   int64  `json:"maxSize"`
+		Today     string `json:"today"`
+	}
+	writeJSON(c, http.StatusOK, jsonType, struct {
+		Success bool  `json:"success"`
+		Stats   stats `json:"stats"`
+	}{true, stats{
+		len(today), gallery.MaxPictures, gallery.MaxPictures - len(today), size, gallery.MaxPictures * gallery.MaxBytes, s.deps.Gallery.Today(),
+	}})
+	return nil
+}
+
+func (s *Server) saved(c *gin.Context) (today, earlier []gallery.Picture, err error) {
+	m, err := s.mustMember(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	ctx, cancel := bounded(c)
+	defer cancel()
+	return s.deps.Gallery.List(ctx, m.user.Owner())
+}
+
+// getImage is GET /api/images/:id: a picture as JSON, its bytes as base64.
+func (s *Server) getImage(c *gin.Context) error {
+	p, data, err := s.openImage(c)
+	if err != nil {
+		return err
+	}
+	writeJSON(c, http.StatusOK, jsonType, struct {
+		savedView
+		Negative string `json:"negative"`
+		Data     string `json:"data"`
+	}{savedOf(p), p.Negative, base64.StdEncoding.EncodeToString(data)})
+	return nil
+}
+
+// downloadImage is GET /api/images/download/:id: the bytes of a picture, as a file.
+func (s *Server) downloadImage(c *gin.Context) error {
+	p, data, err := s.openImage(c)
+	if err != nil {
+		return err
+	}
+	mediaType := safeType(p.ContentType)
+	c.Header("Content-Type", mediaType)
+	c.Header("Content-Disposition", fmt.Sprintf(`attachment; filename="image_%s.%s"`, p.ID, extension(mediaType)))
+	c.Header("Content-Security-Policy", "sandbox; default-src 'none'")
+	c.Header("Cross-Origin-Resource-Policy", "same-origin")
+	c.Header("Cache-Control", fmt.Sprintf("private, max-age=%d, immutable", max(0, int(p.ExpiresAt.Sub(s.deps.Now()).Seconds()))))
+	c.Header("ETag", `"`+p.SHA256+`"`)
+	w := &rangeWriter{ResponseWriter: c.Writer}
+	settleRange(c.Request)
+	http.ServeContent(w, c.Request, "", time.Time{}, bytes.NewReader(data))
+	if w.refused {
+		c.Header("ETag", "")
+		c.Writer.Header().Del("Content-Disposition")
+		return &problem{code: codeRange}
+	}
+	return nil
+}
+
+func (s *Server) openImage(c *gin.Context) (gallery.Picture, []byte, error) {
+	m, err := s.mustMember(c)
+	if err != nil {
+		return gallery.Picture{}, nil, err
+	}
+	ctx, cancel := bounded(c)
+	defer cancel()
+	return s.deps.Gallery.Open(ctx, m.user.Owner(), c.Param("id"))
+}
+
+// deleteImage is DELETE /api/images/:id. What is not there is 400, as with the original.
+func (s *Server) deleteImage(c *gin.Context) error {
+	m, err := s.mustMember(c)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := bounded(c)
+	defer cancel()
+	err = s.deps.Gallery.Remove(ctx, m.user.Owner(), c.Param("id"))
+	if errors.Is(err, gallery.ErrNotFound) {
+		return &problem{code: codeImageNotFound, status: http.StatusBadRequest}
+	}
+	if err != nil {
+		return err
+	}
+	s.tell(c, http.StatusOK, "unsaved", nil, "")
+	return nil
+}

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -28,12 +30,21 @@ type savedView struct {
 	ExpiresAt   job.Time `json:"expires_at"`
 	Size        int64    `json:"size"`
 	Quality     string   `json:"quality"`
+	JobID       string   `json:"job_id,omitempty"`
+	Index       *int     `json:"index,omitempty"`
 }
 
 func savedOf(p gallery.Picture) savedView {
-	return savedView{
-		p.ID, p.Prompt, p.Optimized, p.Width, p.Height, p.Seed, p.Model, p.ContentType, p.CreatedAt, p.ExpiresAt, p.Bytes, savedQuality,
+	v := savedView{
+		ID: p.ID, Prompt: p.Prompt, Optimized: p.Optimized, Width: p.Width, Height: p.Height, Seed: p.Seed, Model: p.Model, ContentType: p.ContentType,
+		CreatedAt: p.CreatedAt, ExpiresAt: p.ExpiresAt, Size: p.Bytes, Quality: savedQuality,
 	}
+	if id, index, found := strings.Cut(p.Source, "."); found {
+		if n, err := strconv.Atoi(index); err == nil {
+			v.JobID, v.Index = id, &n
+		}
+	}
+	return v
 }
 
 func savedOfAll(list []gallery.Picture) []savedView {

@@ -65,6 +65,8 @@ type savedImage struct {
 	Seed                       *int64
 	Negative, Data             string
 	Optimized                  string `json:"optimized_prompt"`
+	JobID                      string `json:"job_id"`
+	Index                      *int
 }
 
 type daily struct {
@@ -320,7 +322,7 @@ func TestSaveImageOfJob(t *testing.T) {
 	}
 	// What this browser's guest made before is the caller's to save.
 	save(fields{"job_id": "before"}, ann, cookie(cookieOfGuest)).expect(t, http.StatusCreated)
-	if d := b.daily(t, ann); d.Count != 3 || d.Images[0].Width != 32 {
+	if d := b.daily(t, ann); d.Count != 3 || d.Images[0].Width != 32 || d.Images[0].JobID != "before" || d.Images[2].JobID != "done" || *d.Images[2].Index != 1 {
 		t.Errorf("daily %+v", d)
 	}
 	if d := b.daily(t, bob); d.Count != 0 {

@@ -20,6 +20,12 @@ export class Account {
   #user = null;
   #token = '';
   #busy = false;
+  #welcome;
+
+  /** welcome is called with whoever turns out to be signed in. */
+  constructor(welcome) {
+    this.#welcome = welcome;
+  }
 
   /** start finds out who is signed in, and opens the dialog for whoever follows the link of a letter. */
   async start() {
@@ -49,6 +55,7 @@ export class Account {
   async #recognise() {
     try {
       this.#user = (await whoami()).user;
+      this.#welcome(this.#user);
     } catch (trouble) {
       if (!(trouble instanceof Problem)) throw trouble;
       if (trouble.status === 401) write(member, null);

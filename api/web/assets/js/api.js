@@ -109,6 +109,15 @@ export const allFeedback = (key, query) => call('GET', `/api/admin/feedback?${qu
 export const markFeedback = (key, id, status) => call('POST', `/api/admin/feedback/${encodeURIComponent(id)}/${status}`, { headers: { 'X-Admin-Key': key } });
 export const dropFeedback = (key, id) => call('DELETE', `/api/admin/feedback/${encodeURIComponent(id)}`, { headers: { 'X-Admin-Key': key } });
 
+/** saved returns the pictures that the member has saved today, and those of the day before. */
+export const saved = () => call('GET', '/api/images/daily');
+
+/** save keeps a picture of a job that has ended; one that is kept already stays as it is. */
+export const save = (job, index) => call('POST', '/api/images/save', { body: { job_id: job.id, index } });
+
+/** unsave deletes a saved picture. */
+export const unsave = (id) => call('DELETE', `/api/images/${id}`);
+
 /** newKey returns a random idempotency key. randomUUID is missing on pages that are served without TLS. */
 export function newKey() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));

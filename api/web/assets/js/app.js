@@ -6,8 +6,9 @@ import { byId } from './dom.js';
 import { setValue } from './fields.js';
 import { Feedback } from './feedback.js';
 import { Form } from './forms.js';
+import { Gallery } from './gallery.js';
 import { language, onLanguage, setLanguage, t, translate } from './i18n.js';
-import { Jobs } from './jobs.js';
+import { Jobs, isEnded } from './jobs.js';
 import { Live } from './live.js';
 import { Quota } from './quota.js';
 import { Operator } from './operator.js';
@@ -19,6 +20,7 @@ import { Viewer } from './viewer.js';
 const jobs = new Jobs();
 const viewer = new Viewer();
 const quota = new Quota(jobs);
+const gallery = new Gallery((picture) => viewer.open(picture, 0));
 const tabs = new Tabs(document.querySelector('[role="tablist"]'));
 
 translate(document);
@@ -70,6 +72,10 @@ const view = new View(jobs, {
     say(t('form.accepted'));
   }),
   reuse,
+  save: (job, index) => attempt(async () => {
+    await gallery.save(job, index);
+    say(t('said.saved'));
+  }),
   useText: (kind, text) => {
     tabs.choose(kind);
     const form = byId(`panel-${kind}`);
@@ -78,6 +84,10 @@ const view = new View(jobs, {
     forms[kind].focus();
   },
   view: (job, index) => viewer.open(job, index),
+}, gallery);
+
+jobs.addEventListener('change', ({ detail: { job, before } }) => {
+  if (before && !isEnded(before) && isEnded(job)) attempt(() => gallery.heed(job));
 });
 
 byId('image-swap').addEventListener('click', () => {
@@ -110,7 +120,7 @@ onLanguage(() => {
 // A token that ended is forgotten with the answer that says so: after a reload this browser is a guest.
 addEventListener('signed-out', () => location.assign('/'));
 
-new Account().start();
+new Account((user) => gallery.start(user)).start();
 new Feedback().start();
 new Operator().start();
 quota.read();

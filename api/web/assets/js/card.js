@@ -8,12 +8,14 @@ import { downloads, failureSentence, pictures, recording, settings, textOf, word
 
 const sureFor = 5000;
 
-/** Card shows a job. actions: {cancel, remove, reuse, retry, useText, view}. */
+/** Card shows a job. actions: {cancel, remove, reuse, retry, save, useText, view}. */
 export class Card {
   node;
   #job;
   #since = 0;
   #actions;
+  #gallery;
+  #saves = [];
   #pill = el('span', { class: 'pill' });
   #title = el('h3', { class: 'title' });
   #when = el('time', { class: 'when' });
@@ -25,8 +27,9 @@ export class Card {
   #draft = null;
   #built = '';
 
-  constructor(job, actions) {
+  constructor(job, actions, gallery) {
     this.#actions = actions;
+    this.#gallery = gallery;
     this.node = el('li', { class: 'card job', data: { id: job.id } },
       el('div', { class: 'job-head' }, el('span', { class: 'sign' }, icon(job.kind)),
         el('div', { class: 'job-name' }, this.#title, this.#when), this.#pill),
@@ -120,14 +123,40 @@ export class Card {
     }
     const media = job.result?.media ?? [];
     const text = job.result?.text;
+    this.#saves = job.kind === 'image' ? media.map((_, index) => this.#saveButton(job, index)) : [];
+    this.mark();
     return [
       ...downloads(media),
+      ...this.#saves,
       text && button('action.picture', () => this.#actions.useText('image', text)),
       text && button('action.speak', () => this.#actions.useText('audio', text)),
       (job.error?.retryable || job.status === 'canceled') && button('action.retry', (event) => this.#once(event, this.#actions.retry)),
       button('action.reuse', () => this.#actions.reuse(this.#job)),
       this.#deleteButton(),
     ].filter(Boolean);
+  }
+
+  /** mark shows which pictures are saved. Only a member can save any. */
+  mark() {
+    for (const [index, button] of this.#saves.entries()) {
+      const done = this.#gallery.has(this.#job, index);
+      button.hidden = !this.#gallery.member;
+      button.setAttribute('aria-disabled', String(done));
+      const one = this.#saves.length === 1;
+      if (done) button.textContent = one ? t('action.saved') : t('action.saved.numbered', { n: index + 1 });
+      else button.textContent = one ? t('action.save') : t('action.save.numbered', { n: index + 1 });
+    }
+  }
+
+  #saveButton(job, index) {
+    const button = el('button', { type: 'button', class: 'quiet' });
+    button.addEventListener('click', async () => {
+      if (button.getAttribute('aria-disabled') === 'true') return;
+      button.setAttribute('aria-disabled', 'true');
+      await this.#actions.save(job, index);
+      this.mark();
+    });
+    return button;
   }
 
   // The first press asks, the second deletes.

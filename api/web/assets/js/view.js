@@ -12,13 +12,18 @@ const tick = 1000;
 export class View {
   #jobs;
   #actions;
+  #gallery;
   #cards = new Map();
   #list = byId('jobs');
   #loaded = false;
 
-  constructor(jobs, actions) {
+  constructor(jobs, actions, gallery) {
     this.#jobs = jobs;
     this.#actions = actions;
+    this.#gallery = gallery;
+    gallery.addEventListener('change', () => {
+      for (const card of this.#cards.values()) card.mark();
+    });
     jobs.addEventListener('change', (event) => this.#change(event.detail));
     jobs.addEventListener('remove', (event) => this.#remove(event.detail.id));
     jobs.addEventListener('list', () => {
@@ -45,7 +50,7 @@ export class View {
   }
 
   #add(job) {
-    const card = new Card(job, this.#actions);
+    const card = new Card(job, this.#actions, this.#gallery);
     this.#cards.set(job.id, card);
     const order = this.#jobs.all();
     const below = order.slice(order.findIndex(({ id }) => id === job.id) + 1).find(({ id }) => this.#cards.has(id));

@@ -12,11 +12,12 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
-const importUsage = `usage: api import [--users users.json] [--feedback feedback.json]
+const importUsage = `usage: api import [--users users.json] [--feedback feedback.json] [--images images.json]
 
   Reads what Cloudflare KV exports of a store, a JSON array of {name, value}. What is there already stays as it is, so it
-  may be repeated; what was deleted here since then comes back. Whatever the order of the flags, accounts come first:
-  feedback of a person without an account here is skipped. With the embedded NATS no API may be running on DATA_DIR.
+  may be repeated; what was deleted here since then comes back, pictures aside. Whatever the order of the flags, accounts
+  come first: feedback and pictures of a person without an account here are skipped. Pictures keep what is left of their
+  24 hours. With the embedded NATS no API may be running on DATA_DIR.
 
 `
 
@@ -27,6 +28,7 @@ var exports = []struct {
 }{
 	{"users", "file with the export of accounts, the store USERS", importUsers},
 	{"feedback", "file with the export of feedback, the store FEEDBACK", importFeedback},
+	{"images", "file with the export of saved pictures, the store IMAGES_CACHE", importImages},
 }
 
 // imported is what became of an export.
@@ -154,6 +156,25 @@ func importFeedback(ctx context.Context, i *app.Importer, export io.Reader) (*im
 	result := &imported{what: "pieces of feedback", taken: done.Imported, kept: done.Kept, others: done.Foreign}
 	for _, s := range done.Skipped {
 		result.skipped = append(result.skipped, skipped(s))
+	}
+	return result, err
+}
+
+func importImages(ctx context.Context, i *app.Importer, export io.Reader) (*imported, error) {
+	done, err := i.Images(ctx, export)
+	if done == nil {
+		return nil, err
+	}
+	result := &imported{what: "pictures", taken: done.Imported, kept: done.Kept, others: done.Foreign}
+	if done.Expired > 0 {
+		result.note = fmt.Sprintf("%d more have expired", done.Expired)
+	}
+	for _, s := range done.Skipped {
+		reason := s.Reason
+		if s.Picture > 0 {
+			reason = fmt.Sprintf("picture %d: %s", s.Picture, reason)
+		}
+		result.skipped = append(result.skipped, skipped{s.Entry, reason})
 	}
 	return result, err
 }

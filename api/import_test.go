@@ -2,10 +2,12 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestImportCommand(t *testing.T) {
@@ -82,5 +84,44 @@ func TestImportOfFeedback(t *testing.T) {
 	var out, errs bytes.Buffer
 	if code := run(t.Context(), []string{"import", "--users", users, "--feedback", filepath.Join(dir, "none")}, environ, &out, &errs); code != exitFailure || out.Len() > 0 {
 		t.Errorf("exit %d, %s", code, out.String())
+	}
+}
+
+// TestImportOfImages imports pictures of accounts that come with the same command.
+func TestImportOfImages(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	users := write("users.json", `[{"name":"ann@example.org","value":"{\"id\":\"1a\",\"email\":\"ann@example.org\",\"passwordHash\":\"ab\",\"salt\":\"cd\",\"isActive\":true}"}]`)
+	now := time.Now().UTC()
+	picture := func(age time.Duration, data string) string {
+		created := now.Add(-age)
+		return fmt.Sprintf(`{"id":"hd_%d","prompt":"canary","data":%q,"seed":7,"created_at":%q}`, created.UnixMilli(), data, created.Format(time.RFC3339Nano))
+	}
+	const webp = "UklGRhoAAABXRUJQVlA4TA0AAAAvAAAAEAcQERGIiP4HAA=="
+	images := write("images.json", fmt.Sprintf(`[{"name":"hd_images:1a:%s","value":[%s,%s,%s]},{"name":"x","value":1},{"name":"hd_images:canary:x","value":"[]"}]`,
+		now.Format(time.DateOnly), picture(time.Minute, webp), picture(25*time.Hour, webp), picture(time.Minute, "canary!")))
+	environ := []string{"DATA_DIR=" + filepath.Join(dir, "data"), "NATS_SYNC=1m"}
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"--images", images}, "0 pictures imported, 0 were there already, 1 other entries passed over, 2 skipped\n  entry 1: there is no account of its user\n  entry 3: there is no account of its user\n"},
+		{[]string{"--images", images, "--users", users}, "1 pictures imported, 0 were there already, 1 other entries passed over, 2 skipped\n1 more have expired\n  entry 1: picture 3: the data is not base64\n  entry 3: there is no account of its user\n"},
+		{[]string{"--images", images}, "0 pictures imported, 1 were there already, 1 other entries passed over, 2 skipped\n1 more have expired\n"},
+	} {
+		var out, errs bytes.Buffer
+		if code := run(t.Context(), append([]string{"import"}, c.args...), environ, &out, &errs); code != 0 {
+			t.Fatalf("%v: exit %d: %s", c.args, code, errs.String())
+		}
+		if !strings.Contains(out.String(), c.want) || strings.Contains(out.String()+errs.String(), "canary") {
+			t.Errorf("%v: %s%s", c.args, out.String(), errs.String())
+		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/account"
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/feedback"
+	"github.com/text2image-audio/text2image-audio/pkg/gallery"
 )
 
 // Importer reads exports of the system before this one into the store: the embedded one, while no API runs on it, or that
@@ -49,6 +50,19 @@ func (i *Importer) Close(ctx context.Context) error {
 // Users reads an export of accounts.
 func (i *Importer) Users(ctx context.Context, export io.Reader) (*account.Import, error) {
 	return i.accounts.Import(ctx, export)
+}
+
+// Images reads an export of saved pictures. It takes those of accounts which are here.
+func (i *Importer) Images(ctx context.Context, export io.Reader) (*gallery.Import, error) {
+	owners, err := i.accounts.Owners(ctx)
+	if err != nil {
+		return nil, err
+	}
+	pictures, err := gallery.New(ctx, i.broker)
+	if err != nil {
+		return nil, err
+	}
+	return pictures.Import(ctx, export, owners)
 }
 
 // Feedback reads an export of feedback. It takes that of accounts which are here.

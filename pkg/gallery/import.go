@@ -61,9 +61,10 @@ type exportedPicture struct {
 }
 
 // Import reads an export of the store of saved pictures, a JSON array of {name or key, value}, and takes what is not there
-// yet and has time left, which it keeps. owner tells how a member's id is written here. It may be repeated. It fails when
-// the export is no such array, or NATS takes no more; what was imported until then stays.
-func (g *Gallery) Import(ctx context.Context, export io.Reader, owner func(userID string) string) (*Import, error) {
+// yet and has time left, which it keeps. owners tells, by the ids of accounts, to whom their pictures belong; those of
+// somebody whose account is not here are not taken. It may be repeated. It fails when the export is no such array, or NATS
+// takes no more; what was imported until then stays.
+func (g *Gallery) Import(ctx context.Context, export io.Reader, owners map[string]string) (*Import, error) {
 	d := json.NewDecoder(export)
 	if token, err := d.Token(); err != nil || token != json.Delim('[') {
 		return nil, errors.New("read export: it is no JSON array")
@@ -74,7 +75,7 @@ func (g *Gallery) Import(ctx context.Context, export io.Reader, owner func(userI
 		if err := d.Decode(&e); err != nil {
 			return done, fmt.Errorf("read export: entry %d is not JSON of the form {name, value}", n)
 		}
-		if err := g.takeEntry(ctx, n, e, owner, done); err != nil {
+		if err := g.takeEntry(ctx, n, e, owners, done); err != nil {
 			return done, fmt.Errorf("import entry %d: %w", n, err)
 		}
 	}
@@ -91,7 +92,7 @@ func (i *Import) skip(entry, picture int, reason string) {
 }
 
 // takeEntry imports the pictures of one member and day.
-func (g *Gallery) takeEntry(ctx context.Context, n int, e exportedEntry, owner func(string) string, done *Import) error {
+func (g *Gallery) takeEntry(ctx context.Context, n int, e exportedEntry, owners map[string]string, done *Import) error {
 	key, ours := strings.CutPrefix(e.Name+e.Key, imagesPrefix)
 	if !ours {
 		done.Foreign++
@@ -100,6 +101,11 @@ func (g *Gallery) takeEntry(ctx context.Context, n int, e exportedEntry, owner f
 	at := strings.LastIndexByte(key, ':')
 	if at <= 0 {
 		done.skip(n, 0, "its key names no member and day")
+		return nil
+	}
+	owner, known := owners[key[:at]]
+	if !known {
+		done.skip(n, 0, "there is no account of its user")
 		return nil
 	}
 	value := []byte(e.Value)
@@ -113,7 +119,7 @@ func (g *Gallery) takeEntry(ctx context.Context, n int, e exportedEntry, owner f
 		return nil
 	}
 	for i, raw := range pictures {
-		reason, err := g.take(ctx, owner(key[:at]), raw, done)
+		reason, err := g.take(ctx, owner, raw, done)
 		if err != nil {
 			return err
 		}

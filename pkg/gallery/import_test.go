@@ -42,7 +42,10 @@ func export(t testing.TB, entries ...fields) *strings.Reader {
 	return strings.NewReader(string(b))
 }
 
-func owner(id string) string { return "o-" + id }
+// owners are the accounts that there are.
+func owners() map[string]string {
+	return map[string]string{"ann": "o-ann", "bob": "o-bob", "a": "fuzz"}
+}
 
 func TestImport(t *testing.T) {
 	t.Parallel()
@@ -69,10 +72,11 @@ func TestImport(t *testing.T) {
 			fields{"created_at": job.At(at).String(), "prompt": strings.Repeat("x", 4001)},
 			exported("bomb", at, pngSized(t, 1<<20, 1<<20)),
 		}, false),
+		entry(t, "name", "hd_images:canary:2026-03-04", []any{exported("one", at, data)}, false),
 	}
 	var reasons []string
 	for round, want := range []gallery.Import{{Imported: 4, Expired: 1, Foreign: 1}, {Kept: 4, Expired: 1, Foreign: 1}} {
-		done, err := g.Import(t.Context(), export(t, entries...), owner)
+		done, err := g.Import(t.Context(), export(t, entries...), owners())
 		must(t, err)
 		reasons = nil
 		for _, s := range done.Skipped {
@@ -86,6 +90,7 @@ func TestImport(t *testing.T) {
 		"4.0 its key names no member and day", "5.0 its value is no JSON array", "6.1 it is not the JSON of a picture", "6.2 it has no time",
 		"6.3 its time has not come yet", "6.4 not a picture of a known type", "6.5 the data is not base64", "6.6 the picture is too large",
 		"6.7 its words are too long", "6.8 the picture has too many pixels",
+		"7.0 there is no account of its user",
 	}; !slices.Equal(reasons, want) {
 		t.Errorf("skipped %q", reasons)
 	}
@@ -109,7 +114,7 @@ func TestImport(t *testing.T) {
 		save(t, g, "o-ann", data)
 	}
 	before := keys(t, b)
-	done, err := g.Import(t.Context(), export(t, entries[0]), owner)
+	done, err := g.Import(t.Context(), export(t, entries[0]), owners())
 	if err != nil || done.Imported != 0 || done.Kept != 2 || len(keys(t, b)) != len(before) {
 		t.Errorf("once more %+v, %v", done, err)
 	}
@@ -128,7 +133,7 @@ func TestImportKeepsTheLatest(t *testing.T) {
 		pictures = append(pictures, exported(fmt.Sprint("p", n), now.Now().Add(time.Duration(n-6)*time.Minute), pngOf(t, noise(8, 1))))
 	}
 	mine := save(t, g, "o-ann", pngOf(t, noise(8, 2))).ID
-	done, err := g.Import(t.Context(), export(t, entry(t, "name", "hd_images:ann:2026-03-04", pictures, false)), owner)
+	done, err := g.Import(t.Context(), export(t, entry(t, "name", "hd_images:ann:2026-03-04", pictures, false)), owners())
 	must(t, err)
 	if got := today(t, g, "o-ann"); !slices.Equal(got, []string{mine, "p5", "p4"}) || len(done.Skipped) == 0 || len(keys(t, b)) != 4 {
 		t.Errorf("there are %v, done %+v, keys %v", got, done, keys(t, b))
@@ -141,7 +146,7 @@ func TestNATSForgets(t *testing.T) {
 	// The gallery's clock stands still, and NATS goes by its own.
 	g, now, b := open(t)
 	created := now.Now().Add(-gallery.Age + time.Second)
-	done, err := g.Import(t.Context(), export(t, entry(t, "name", "hd_images:ann:x", []any{exported("one", created, pngOf(t, noise(700, 1)))}, false)), owner)
+	done, err := g.Import(t.Context(), export(t, entry(t, "name", "hd_images:ann:x", []any{exported("one", created, pngOf(t, noise(700, 1)))}, false)), owners())
 	if err != nil || done.Imported != 1 || today(t, g, "o-ann") != nil {
 		t.Fatalf("%+v, %v", done, err)
 	}
@@ -166,7 +171,7 @@ func TestImportFailsOnWhatIsNoExport(t *testing.T) {
 	for text, fault := range map[string]string{
 		"": "no JSON array", "{}": "no JSON array", "[1]": "entry 1", "[": "in the middle", `[{"name":"x"},{"canary`: "entry 2",
 	} {
-		_, err := g.Import(t.Context(), strings.NewReader(text), owner)
+		_, err := g.Import(t.Context(), strings.NewReader(text), owners())
 		if err == nil || !strings.Contains(err.Error(), fault) || strings.Contains(err.Error(), "canary") {
 			t.Errorf("%q: %v", text, err)
 		}
@@ -181,7 +186,7 @@ func FuzzImport(f *testing.F) {
 	f.Add(`[{"name":"hd_images:a:2026-03-04","value":"[{\"id\":\"x\",\"created_at\":\"2026-03-04T11:00:00Z\",\"data\":\"UklGRhoAAABXRUJQVlA4TA0AAAAvAAAAEAcQERGIiP4HAA==\"}]"}]`)
 	f.Add(`[{"key":"hd_images:a:b:c","value":[null,1,{"seed":"7"}]}]`)
 	f.Fuzz(func(t *testing.T, text string) {
-		done, err := g.Import(t.Context(), strings.NewReader(text), func(string) string { return "fuzz" })
+		done, err := g.Import(t.Context(), strings.NewReader(text), owners())
 		if err != nil && strings.HasPrefix(err.Error(), "import entry") {
 			t.Fatal(err)
 		}

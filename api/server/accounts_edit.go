@@ -119,7 +119,7 @@ func (s *Server) deleteAccount(c *gin.Context) error {
 	if len(b.faults) > 0 {
 		return invalid(b.faults...)
 	}
-	err = s.guarded(c, m, func(ctx context.Context) error { return s.deps.Accounts.Confirm(ctx, m.user, ask.Password) })
+	err = s.guarded(c, m, func(ctx context.Context) error { return s.deps.Accounts.Confirm(ctx, m.user, m.session, ask.Password) })
 	if err != nil {
 		return err
 	}

@@ -28,6 +28,8 @@ var (
 	ErrUnknown = errors.New("no such account")
 	// ErrReset is returned for a password reset that is unknown, expired, used or replaced by a later one.
 	ErrReset = errors.New("the password reset is not valid any more")
+	// ErrStale is returned for what needs somebody who has signed in a moment ago.
+	ErrStale = errors.New("too long since the person signed in")
 	// ErrFull is returned when the store takes no more.
 	ErrFull = errors.New("the store is full")
 )
@@ -211,16 +213,20 @@ func (a *Accounts) setPassword(u *User, hashed Password) {
 	u.endTokens()
 }
 
-// Confirm fails with ErrCredentials when password is not the account's. An account without one needs none.
-func (a *Accounts) Confirm(ctx context.Context, u *User, password string) error {
+// Confirm fails with ErrCredentials when password is not the account's. The owner of an account without one must have
+// signed in a moment ago; otherwise it fails with ErrStale.
+func (a *Accounts) Confirm(ctx context.Context, u *User, s Session, password string) error {
 	if !u.HasPassword() {
+		if !a.Fresh(s) {
+			return ErrStale
+		}
 		return nil
 	}
 	_, err := a.verify(ctx, u.Email, password)
 	return err
 }
 
-// Delete removes an account and its password reset; what else belongs to it is removed before, by those who own that. A
+// Delete removes an account, its password reset and its link to Google; what else belongs to it is removed before, by those who own that. A
 // token of it is good for nothing from then on, whoever takes the address next.
 func (a *Accounts) Delete(ctx context.Context, u *User) error {
 	current, revision, err := a.read(ctx, key(u.Email))
@@ -233,6 +239,11 @@ func (a *Accounts) Delete(ctx context.Context, u *User) error {
 	if err := a.resets.Purge(ctx, jetstream.WithPurgeSubject(broker.ResetSubject(key(u.Email)))); err != nil {
 		return fmt.Errorf("delete password reset: %w", err)
 	}
+	// First of all, so that nobody is left with a link to an account that is gone: without it the account is still found
+	// by its address, and whoever is not told of a success asks again.
+	if err := a.dropGoogle(ctx, current); err != nil {
+		return err
+	}
 	// Up to what was read and no further: the address may have a new account by now.
 	err = a.users.Purge(ctx, jetstream.WithPurgeSubject(broker.UserSubject(key(u.Email))), jetstream.WithPurgeSequence(revision+1))
 	if err != nil {
@@ -241,7 +252,7 @@ func (a *Accounts) Delete(ctx context.Context, u *User) error {
 	_, _, err = a.read(ctx, key(u.Email))
 	switch {
 	case errors.Is(err, ErrUnknown):
-		return nil
+		return a.dropGoogle(ctx, current) // Somebody may have signed in in between.
 	case err == nil:
 		return fmt.Errorf("delete account: %w", errConflict)
 	}

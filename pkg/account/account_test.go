@@ -97,10 +97,10 @@ func TestChanges(t *testing.T) {
 	if _, err := a.ChangePassword(t.Context(), u, "wrong", "another one"); !errors.Is(err, account.ErrCredentials) {
 		t.Errorf("a wrong password: %v", err)
 	}
-	if err := a.Confirm(t.Context(), u, "wrong"); !errors.Is(err, account.ErrCredentials) {
+	if err := a.Confirm(t.Context(), u, account.Session{}, "wrong"); !errors.Is(err, account.ErrCredentials) {
 		t.Errorf("confirm: %v", err)
 	}
-	must(t, a.Confirm(t.Context(), u, password))
+	must(t, a.Confirm(t.Context(), u, account.Session{}, password))
 	changed, err := a.ChangePassword(t.Context(), u, password, "another one")
 	must(t, err)
 	if changed.TokenVersion != 1 || changed.Password == u.Password {

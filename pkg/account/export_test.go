@@ -65,3 +65,24 @@ func Rounds(stored, with Password) int {
 
 // WithPauses has letters tried again after other pauses.
 func WithPauses(p ...time.Duration) RecoveryOption { return func(r *Recovery) { r.pauses = p } }
+
+// LinkOf returns whose account a stored link names, "" when there is none, whether it still holds or not.
+func (a *Accounts) LinkOf(ctx context.Context, subject string) (string, error) {
+	l, _, err := a.readGoogle(ctx, subject)
+	if err != nil || l == nil {
+		return "", err
+	}
+	return l.UserID, nil
+}
+
+// PutLink stores a link as it is, as an operation that was broken off may have left it.
+func (a *Accounts) PutLink(ctx context.Context, subject string, u *User) error {
+	_, revision, err := a.readGoogle(ctx, subject)
+	if err != nil {
+		return err
+	}
+	return a.bindGoogle(ctx, subject, u, revision)
+}
+
+// RemoveLink removes a link and leaves the account as it is.
+func (a *Accounts) RemoveLink(ctx context.Context, u *User) error { return a.dropGoogle(ctx, u) }

@@ -31,6 +31,8 @@ type claims struct {
 	Version int    `json:"ver,omitempty"`
 	// Issuer takes the place of the embedded one, which cannot tell an empty issuer from none.
 	Issuer *string `json:"iss,omitempty"`
+	// SignedIn is when the person proved who it is; no token has it that was issued in exchange for another one.
+	SignedIn *jwt.NumericDate `json:"auth_time,omitempty"`
 	jwt.RegisteredClaims
 }
 
@@ -42,16 +44,31 @@ func (c *claims) ours() bool {
 // Session is a token that was found good.
 type Session struct {
 	// Legacy says that the token is of the oldest format and should be replaced.
-	Legacy  bool
-	hash    string
-	expires time.Time
+	Legacy   bool
+	hash     string
+	expires  time.Time
+	signedIn time.Time
 }
 
-// Token returns a new token for an account.
-func (a *Accounts) Token(u *User) (string, error) {
+// FreshAge is for how long somebody who has signed in may do what a stolen token shall not be good for.
+const FreshAge = 10 * time.Minute
+
+// Fresh reports whether the person of a session has signed in a moment ago.
+func (a *Accounts) Fresh(s Session) bool {
+	age := a.now().Sub(s.signedIn)
+	return !s.signedIn.IsZero() && age < FreshAge
+}
+
+// Token returns a new token for somebody who has just proved to be the owner of an account.
+func (a *Accounts) Token(u *User) (string, error) { return a.issue(u, jwt.NewNumericDate(a.now())) }
+
+// Renew returns a new token in place of one of before, which proves no more than that did.
+func (a *Accounts) Renew(u *User) (string, error) { return a.issue(u, nil) }
+
+func (a *Accounts) issue(u *User, signedIn *jwt.NumericDate) (string, error) {
 	now, by := a.now(), issuer
 	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims{
-		UserID: u.ID, Email: u.Email, Version: u.TokenVersion, Issuer: &by,
+		UserID: u.ID, Email: u.Email, Version: u.TokenVersion, SignedIn: signedIn, Issuer: &by,
 		RegisteredClaims: jwt.RegisteredClaims{
 			ID: rand.Text(), IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(now.Add(TokenAge)),
 		},
@@ -87,6 +104,10 @@ func (a *Accounts) parse(token string) (*claims, Session, error) {
 		return nil, Session{}, ErrToken
 	}
 	session.expires = c.ExpiresAt.Time
+	// Of others it is not known what they meant by it.
+	if c.SignedIn != nil && c.Issuer != nil {
+		session.signedIn = c.SignedIn.Time
+	}
 	return &c, session, nil
 }
 

@@ -189,14 +189,14 @@ func buckets(cfg Config) []jetstream.KeyValueConfig {
 		},
 		{
 			Bucket:         BucketUsers,
-			Description:    "Accounts, by the hash of their e-mail address.",
+			Description:    "Accounts, by the hash of their e-mail address, and which Google account opens which.",
 			Storage:        jetstream.FileStorage,
 			LimitMarkerTTL: controlMarkerTTL,
 			Replicas:       cfg.Replicas,
 		},
 		{
 			Bucket:         BucketResets,
-			Description:    "The latest password reset of an account. Every one has its own time to live.",
+			Description:    "The latest password reset of an account, and what was used of things that can be used once. Each has its own time to live.",
 			Storage:        jetstream.FileStorage,
 			LimitMarkerTTL: controlMarkerTTL,
 			Replicas:       cfg.Replicas,

@@ -243,6 +243,12 @@ func ParseFeedbackSubject(subject string) (era, day, owner, id string, ok bool) 
 	}
 	return parts[3], parts[4], parts[5], parts[6], true
 }
+// GoogleSubject is where it lies which account a Google account opens. The key is a hash of Google's name for it; it is no
+// account, and UsersSubject does not match it.
+func GoogleSubject(key string) string { return kvSubject(BucketUsers, "google."+key) }
+
+// SpentSubject is where it lies for a while that something was used which can be used once. The key is its hash.
+func SpentSubject(key string) string { return kvSubject(BucketResets, "spent."+key) }
 
 // ImagesSubject is where it lies which pictures a member has saved on a day.
 func ImagesSubject(owner, day string) string { return kvSubject(BucketImages, owner+"."+day) }

@@ -133,6 +133,10 @@ func TestPatternsMatchTheirSubjects(t *testing.T) {
 		{broker.JobMediaSubject("o", "j"), broker.ManifestSubject("o", "j2", 0), false},
 		{broker.WorkersSubject(), broker.WorkerSubject("w"), true},
 		{broker.UsersSubject(), broker.UsersProbeSubject("p"), false},
+		{broker.UsersSubject(), broker.UserSubject("k"), true},
+		{broker.UsersSubject(), broker.GoogleSubject("k"), false},
+		{broker.GoogleSubject("k"), broker.UserSubject("k"), false},
+		{broker.ResetSubject("k"), broker.SpentSubject("k"), false},
 		{broker.CancelsSubject, broker.CancelSubject("j"), true},
 	} {
 		if got := server.SubjectsCollide(c.pattern, c.subject); got != c.want {

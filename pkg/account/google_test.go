@@ -252,6 +252,13 @@ func TestGoogleAfterACrash(t *testing.T) {
 			must(t, a.PutLink(t.Context(), g.Subject, u))
 			return u
 		}, false},
+		"linked to what was before it": {func(t *testing.T, a *account.Accounts) *account.User {
+			old := signInGoogle(t, a, g)
+			must(t, a.Delete(t.Context(), old))
+			u := signInGoogle(t, a, g)
+			must(t, a.PutLink(t.Context(), g.Subject, old))
+			return u
+		}, true},
 		"linked, but the record does not say so": {func(t *testing.T, a *account.Accounts) *account.User {
 			u, err := a.Register(t.Context(), "Bob", "bob@example.org", password)
 			must(t, err)

@@ -1,0 +1,60 @@
+package google
+
+import (
+	"errors"
+	"net/netip"
+	"net/url"
+	"strings"
+
+	"github.com/text2image-audio/text2image-audio/pkg/env"
+)
+
+// DefaultIssuer is Google itself.
+const DefaultIssuer = "https://accounts.google.com"
+
+// Config holds the settings of signing in with Google.
+type Config struct {
+	ClientID     string     `env:"GOOGLE_CLIENT_ID" doc:"Client id of the OAuth client at Google; empty switches signing in with Google off, or has the simulator stand in while it serves on this machine."`
+	ClientSecret env.Secret `env:"GOOGLE_CLIENT_SECRET" doc:"Secret of that client."`
+	RedirectURI  string     `env:"GOOGLE_REDIRECT_URI" doc:"Where Google sends people back to, exactly as registered with the client; when empty the first FRONTEND_URL with /auth/google/callback."`
+	Issuer       string     `env:"GOOGLE_ISSUER" envDefault:"https://accounts.google.com" doc:"Who signs the tokens; another address than Google's is for tests."`
+}
+
+// On reports whether people can sign in with Google.
+func (c *Config) On() bool { return c.ClientID != "" }
+
+// Validate reports every fault at once, each as a *env.Fault.
+func (c *Config) Validate() error {
+	var errs []error
+	fault := func(name, expected string) { errs = append(errs, &env.Fault{Name: name, Expected: expected}) }
+	elsewhere := c.Issuer != "" && c.Issuer != DefaultIssuer
+	if c.ClientID == "" && (c.ClientSecret != "" || c.RedirectURI != "" || elsewhere) {
+		fault("GOOGLE_CLIENT_ID", "the client id, since another GOOGLE_ variable is set")
+	}
+	if c.ClientSecret == "" && (c.ClientID != "" || c.RedirectURI != "" || elsewhere) {
+		fault("GOOGLE_CLIENT_SECRET", "the client's secret, since another GOOGLE_ variable is set")
+	}
+	if u, ok := webAddress(c.RedirectURI); c.RedirectURI != "" && (!ok || !strings.HasPrefix(u.Path, "/") || u.RawQuery != "" ||
+		strings.HasPrefix(u.Path, "/api/") || strings.HasPrefix(u.Path, "/assets/")) {
+		fault("GOOGLE_REDIRECT_URI", "an https address (http on this machine) with a path outside /api and /assets, such as https://www.example.org/auth/google/callback")
+	}
+	if u, ok := webAddress(c.Issuer); elsewhere && (!ok || u.RawQuery != "") {
+		fault("GOOGLE_ISSUER", "an https address (http on this machine)")
+	}
+	return errors.Join(errs...)
+}
+
+// webAddress reads an address that nobody on the way can listen to or change: https, or http on this machine.
+func webAddress(raw string) (*url.URL, bool) {
+	u, err := url.Parse(raw)
+	if err != nil || u.Host == "" || u.User != nil || u.Fragment != "" {
+		return nil, false
+	}
+	return u, u.Scheme == "https" || (u.Scheme == "http" && Loopback(u.Hostname()))
+}
+
+// Loopback reports whether a host is this machine.
+func Loopback(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return host == "localhost" || (err == nil && addr.IsLoopback())
+}

@@ -1,0 +1,499 @@
+package google_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/text2image-audio/text2image-audio/pkg/env"
+	"github.com/text2image-audio/text2image-audio/pkg/google"
+	"github.com/text2image-audio/text2image-audio/pkg/simulator"
+	"github.com/text2image-audio/text2image-audio/pkg/simulator/simulatortest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	redirect = "http://127.0.0.1:1/auth/google/callback"
+	ada      = "ada@example.com"
+)
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// clock is a time that a test moves.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+// setting is a client of a simulated Google.
+type setting struct {
+	*google.Client
+	sim   *simulator.Simulator
+	clock *clock
+}
+
+// setup starts both, on one clock.
+func setup(t testing.TB, changes ...func(*google.Config)) *setting {
+	t.Helper()
+	time := &clock{now: time.Now()}
+	sim := simulatortest.StartWith(t, simulator.Config{Now: time.Now})
+	cfg := google.Config{ClientID: simulator.GoogleClientID, ClientSecret: simulator.GoogleClientSecret, Issuer: sim.GoogleURL()}
+	for _, change := range changes {
+		change(&cfg)
+	}
+	return &setting{google.New(cfg, google.WithClock(time.Now)), sim, time}
+}
+
+func begin() google.Start {
+	return google.Start{Redirect: redirect, State: "a state", Nonce: "a nonce", Verifier: google.NewVerifier()}
+}
+
+// code has somebody allow what a start asks for.
+func (s *setting) code(t testing.TB, start google.Start, fields ...string) string {
+	t.Helper()
+	address, err := s.AuthURL(t.Context(), start)
+	must(t, err)
+	back := simulatortest.Decide(t, address, "allow", append([]string{"email", ada}, fields...)...)
+	if !strings.HasPrefix(back.String(), redirect+"?") || back.Query().Get("state") != start.State {
+		t.Errorf("sent back to %s", back)
+	}
+	return back.Query().Get("code")
+}
+
+// signed returns an id_token with changes; nil takes a claim away.
+func (s *setting) signed(t testing.TB, changes, header map[string]any) string {
+	t.Helper()
+	g := s.sim.Google()
+	claims := g.Claims(g.User(ada), simulator.GoogleClientID)
+	for name, value := range changes {
+		claims[name] = value
+		if value == nil {
+			delete(claims, name)
+		}
+	}
+	token, err := g.Sign(claims, header)
+	must(t, err)
+	return token
+}
+
+// fails checks the kind of an error, and that it holds nothing that is nobody's business.
+func fails(t testing.TB, err error, kind google.Kind) google.Error {
+	t.Helper()
+	e, is := errors.AsType[*google.Error](err)
+	if !is || e.Kind != kind {
+		t.Fatalf("got %v, want an error of the kind %s", err, kind)
+	}
+	for _, private := range []string{ada, "4/0A", "eyJ", "simulated-secret", "example.com"} {
+		if strings.Contains(fmt.Sprint(err, e.Description), private) {
+			t.Errorf("%q is in %v", private, err)
+		}
+	}
+	return *e
+}
+
+func TestTheWholeWay(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	start := begin()
+	address, err := s.AuthURL(t.Context(), start)
+	must(t, err)
+	u, err := url.Parse(address)
+	must(t, err)
+	for name, want := range map[string]string{
+		"client_id": simulator.GoogleClientID, "redirect_uri": redirect, "response_type": "code", "scope": "openid email profile", "state": start.State,
+		"nonce": start.Nonce, "code_challenge_method": "S256", "access_type": "online", "prompt": "select_account",
+	} {
+		if got := u.Query().Get(name); got != want {
+			t.Errorf("%s is %q, want %q", name, got, want)
+		}
+	}
+	if u.Query().Get("code_challenge") == "" || strings.Contains(address, start.Verifier) {
+		t.Errorf("PKCE: %s", address)
+	}
+	code := s.code(t, start)
+	who, err := s.Exchange(t.Context(), start, code)
+	must(t, err)
+	if who.Email != ada || !who.Verified || who.Name != "Ada Lovelace" || who.Subject == "" || who.Picture == "" || who.Nonce != start.Nonce {
+		t.Errorf("got %+v", who)
+	}
+	e := fails(t, last(s.Exchange(t.Context(), start, code)), google.KindCode)
+	if e.Status != http.StatusBadRequest || e.Code != "invalid_grant" || e.Description != "Bad Request" {
+		t.Errorf("a code that was used: %+v", e)
+	}
+	s.clock.advance(time.Hour)
+	again, err := s.Exchange(t.Context(), start, s.code(t, start))
+	must(t, err)
+	if again.Subject != who.Subject || again.Token == who.Token {
+		t.Errorf("again %+v", again)
+	}
+}
+
+func last(_ *google.Identity, err error) error { return err }
+
+// TestTheTokenOfTheExchange has the simulator answer with each sort of token that there is.
+func TestTheTokenOfTheExchange(t *testing.T) {
+	t.Parallel()
+	for fault, good := range map[string]bool{
+		"id_token_short_iss": true, "id_token_verified_text": true, "id_token_unverified": true, "id_token_unverified_text": true, "id_token_without_email": true,
+		"id_token_missing": false, "id_token_forged": false, "id_token_alg_none": false, "id_token_hs256": false, "id_token_unknown_kid": false,
+		"id_token_wrong_iss": false, "id_token_wrong_aud": false, "id_token_wrong_azp": false, "id_token_wrong_nonce": false, "id_token_without_nonce": false,
+		"id_token_wrong_at_hash": false, "id_token_expired": false, "id_token_future": false, "id_token_without_sub": false,
+	} {
+		t.Run(fault, func(t *testing.T) {
+			t.Parallel()
+			s := setup(t)
+			simulatortest.Script(t, s.sim, simulator.Rule{Kind: simulator.KindToken, Fault: fault})
+			start := begin()
+			who, err := s.Exchange(t.Context(), start, s.code(t, start))
+			if !good {
+				fails(t, err, google.KindToken)
+				return
+			}
+			must(t, err)
+			if doubtful := strings.Contains(fault, "unverified"); who.Verified == doubtful {
+				t.Errorf("verified: %v", who.Verified)
+			}
+			if none := fault == "id_token_without_email"; (who.Email == "") != none {
+				t.Errorf("the address is %q", who.Email)
+			}
+		})
+	}
+}
+
+func TestRefusalsOfTheTokenRoute(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		rule    simulator.Rule
+		kind    google.Kind
+		setting string
+		calls   int
+	}{
+		"used":          {simulator.Rule{Fault: "invalid_grant"}, google.KindCode, "", 1},
+		"malformed":     {simulator.Rule{Fault: "malformed_code"}, google.KindCode, "", 1},
+		"another uri":   {simulator.Rule{Fault: "redirect_uri_mismatch"}, google.KindMisconfigured, "GOOGLE_REDIRECT_URI", 1},
+		"no client":     {simulator.Rule{Fault: "invalid_client"}, google.KindMisconfigured, "GOOGLE_CLIENT_ID", 1},
+		"wrong secret":  {simulator.Rule{Fault: "wrong_client_secret"}, google.KindMisconfigured, "GOOGLE_CLIENT_SECRET", 1},
+		"not allowed":   {simulator.Rule{Fault: "unauthorized_client"}, google.KindMisconfigured, "GOOGLE_CLIENT_ID", 1},
+		"out of order":  {simulator.Rule{Fault: "server_error"}, google.KindUnavailable, "", 1},
+		"a page":        {simulator.Rule{Fault: "html_502"}, google.KindUnavailable, "", 1},
+		"throttled":     {simulator.Rule{Status: http.StatusTooManyRequests, Body: "{}"}, google.KindUnavailable, "", 1},
+		"not JSON":      {simulator.Rule{Status: http.StatusOK, Body: "{"}, google.KindUnavailable, "", 1},
+		"empty":         {simulator.Rule{Status: http.StatusOK, Body: "{}"}, google.KindUnavailable, "", 1},
+		"too large":     {simulator.Rule{Status: http.StatusOK, Body: strings.Repeat(" ", 300<<10)}, google.KindUnavailable, "", 1},
+		"sent away":     {simulator.Rule{Status: http.StatusTemporaryRedirect, Headers: map[string]string{"Location": "/token"}, Body: "x"}, google.KindUnavailable, "", 1},
+		"unknown words": {simulator.Rule{Status: http.StatusBadRequest, Body: `{"error":"so_so","error_description":"a\nb"}`}, google.KindCode, "", 1},
+		"cut off":       {simulator.Rule{Fault: "reset"}, google.KindUnavailable, "", 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := setup(t)
+			start := begin()
+			code := s.code(t, start)
+			c.rule.Kind = simulator.KindToken
+			simulatortest.Script(t, s.sim, c.rule)
+			_, err := s.Exchange(t.Context(), start, code)
+			e := fails(t, err, c.kind)
+			if e.Setting != c.setting || strings.Contains(e.Description, "\n") || len(e.Description) > 200 {
+				t.Errorf("told %+v", e)
+			}
+			if n := s.sim.Count(simulator.KindToken, ""); n != c.calls {
+				t.Errorf("%d calls, want %d", n, c.calls)
+			}
+		})
+	}
+}
+
+// TestAConnectionThatFailsOnce has the first call of the token route end without an answer.
+func TestAConnectionThatFailsOnce(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	start := begin()
+	code := s.code(t, start)
+	simulatortest.Script(t, s.sim, simulator.Rule{Kind: simulator.KindToken, Fault: "reset", Times: 1})
+	who, err := s.Exchange(t.Context(), start, code)
+	must(t, err)
+	if who.Email != ada {
+		t.Errorf("got %+v", who)
+	}
+}
+
+func TestTheVerifierIsNeeded(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	start := begin()
+	code := s.code(t, start)
+	start.Verifier = google.NewVerifier()
+	fails(t, last(s.Exchange(t.Context(), start, code)), google.KindCode)
+	for _, code := range []string{"", strings.Repeat("x", 1025)} {
+		fails(t, last(s.Exchange(t.Context(), start, code)), google.KindCode)
+	}
+	if n := s.sim.Count(simulator.KindToken, ""); n != 1 {
+		t.Errorf("%d calls", n)
+	}
+}
+
+func TestVerify(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	now := s.clock.Now().Unix()
+	who, err := s.Verify(t.Context(), s.signed(t, nil, nil), "")
+	must(t, err)
+	if who.Email != ada || who.Expires.Unix() != now+3600 || who.Token == "" {
+		t.Errorf("got %+v", who)
+	}
+	_, short, _ := strings.Cut(s.sim.GoogleURL(), "://")
+	type claims = map[string]any
+	for name, c := range map[string]struct {
+		claims, header claims
+		nonce          string
+		good           bool
+	}{
+		"the nonce":                  {claims{"nonce": "n"}, nil, "n", true},
+		"a nonce nobody asked for":   {claims{"nonce": "n"}, nil, "", false},
+		"another nonce":              {claims{"nonce": "n"}, nil, "m", false},
+		"no nonce":                   {nil, nil, "n", false},
+		"the other spelling":         {claims{"iss": short}, nil, "", true},
+		"issuer with a slash":        {claims{"iss": s.sim.GoogleURL() + "/"}, nil, "", false},
+		"google itself":              {claims{"iss": "https://accounts.google.com"}, nil, "", false},
+		"no issuer":                  {claims{"iss": nil}, nil, "", false},
+		"issuers":                    {claims{"iss": []string{s.sim.GoogleURL()}}, nil, "", false},
+		"another client":             {claims{"aud": "x", "azp": nil}, nil, "", false},
+		"no audience":                {claims{"aud": nil, "azp": nil}, nil, "", false},
+		"two clients":                {claims{"aud": []string{simulator.GoogleClientID, "x"}}, nil, "", true},
+		"two clients, no party":      {claims{"aud": []string{simulator.GoogleClientID, "x"}, "azp": nil}, nil, "", false},
+		"one client, no party":       {claims{"azp": nil}, nil, "", true},
+		"another party":              {claims{"azp": "x"}, nil, "", false},
+		"just expired":               {claims{"exp": now - 1}, nil, "", false},
+		"no end":                     {claims{"exp": nil}, nil, "", false},
+		"an end in words":            {claims{"exp": "tomorrow"}, nil, "", false},
+		"issued a minute ahead":      {claims{"iat": now + 60}, nil, "", true},
+		"issued an hour ahead":       {claims{"iat": now + 3600}, nil, "", false},
+		"never issued":               {claims{"iat": nil}, nil, "", false},
+		"not before tomorrow":        {claims{"nbf": now + 86400}, nil, "", false},
+		"no subject":                 {claims{"sub": ""}, nil, "", false},
+		"a long subject":             {claims{"sub": strings.Repeat("1", 256)}, nil, "", false},
+		"verified as text":           {claims{"email_verified": "true"}, nil, "", true},
+		"alg none":                   {nil, claims{"alg": "none"}, "", false},
+		"HS256 with the public key":  {nil, claims{"alg": "HS256"}, "", false},
+		"a key of nobody":            {nil, claims{"kid": "x"}, "", false},
+		"no name of a key":           {nil, claims{"kid": nil}, "", false},
+		"a key that it brings along": {nil, claims{"kid": "x", "jku": "https://evil.example", "x5u": "https://evil.example"}, "", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := s.Verify(t.Context(), s.signed(t, c.claims, c.header), c.nonce)
+			if !c.good {
+				fails(t, err, google.KindToken)
+				return
+			}
+			must(t, err)
+		})
+	}
+	good := s.signed(t, nil, nil)
+	head, rest, _ := strings.Cut(good, ".")
+	body, signature, _ := strings.Cut(rest, ".")
+	for name, token := range map[string]string{
+		"empty": "", "dots": "..", "no signature": head + "." + body + ".", "altered": head + "." + body[:20] + "A" + body[21:] + "." + signature,
+		"too long": good + strings.Repeat("A", 9000), "JSON": `{"payload":"` + body + `","protected":"` + head + `","signature":"` + signature + `"}`,
+	} {
+		if _, err := s.Verify(t.Context(), token, ""); err == nil {
+			t.Errorf("%s is taken", name)
+		} else {
+			fails(t, err, google.KindToken)
+		}
+	}
+}
+
+func TestKeysAreRotated(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	old := s.signed(t, nil, nil)
+	must(t, last(s.Verify(t.Context(), old, "")))
+	for range 2 {
+		must(t, last(s.Verify(t.Context(), s.signed(t, nil, nil), "")))
+	}
+	if n := s.sim.Count(simulator.KindCerts, ""); n != 1 {
+		t.Errorf("the keys were fetched %d times", n)
+	}
+	must(t, s.sim.Google().Rotate())
+	must(t, last(s.Verify(t.Context(), s.signed(t, nil, nil), "")))
+	must(t, last(s.Verify(t.Context(), old, "")))
+	must(t, s.sim.Google().Rotate())
+	must(t, last(s.Verify(t.Context(), s.signed(t, nil, nil), "")))
+	// The key of the first token is gone by now.
+	fails(t, last(s.Verify(t.Context(), old, "")), google.KindToken)
+}
+
+// TestMadeUpKeysCostNobodyACall sends many tokens with names of keys that there are not.
+func TestMadeUpKeysCostNobodyACall(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	good := s.signed(t, nil, nil)
+	for n := range 200 {
+		fails(t, last(s.Verify(t.Context(), s.signed(t, nil, map[string]any{"kid": fmt.Sprint(n)}), "")), google.KindToken)
+	}
+	must(t, last(s.Verify(t.Context(), good, "")))
+	if n := s.sim.Count(simulator.KindCerts, ""); n > 5 {
+		t.Errorf("the keys were fetched %d times", n)
+	}
+	must(t, s.sim.Google().Rotate())
+	s.clock.advance(31 * time.Second)
+	must(t, last(s.Verify(t.Context(), s.signed(t, nil, nil), "")))
+}
+
+// TestKeysThatCannotBeFetched takes the route of the keys away, before and after they are known.
+func TestKeysThatCannotBeFetched(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	down := simulator.Rule{ID: "down", Kind: simulator.KindCerts, Fault: "server_error"}
+	simulatortest.Script(t, s.sim, down)
+	token := s.signed(t, map[string]any{"exp": s.clock.Now().Add(72 * time.Hour).Unix()}, nil)
+	for range 10 {
+		fails(t, last(s.Verify(t.Context(), token, "")), google.KindUnavailable)
+	}
+	if n := s.sim.Count(simulator.KindCerts, ""); n != 1 {
+		t.Errorf("asked %d times within a moment", n)
+	}
+	s.sim.Clear()
+	s.clock.advance(6 * time.Second)
+	must(t, last(s.Verify(t.Context(), token, "")))
+	simulatortest.Script(t, s.sim, down)
+	s.clock.advance(20 * time.Hour)
+	must(t, last(s.Verify(t.Context(), token, ""))) // The last keys are good for a while.
+	s.clock.advance(20 * time.Hour)
+	fails(t, last(s.Verify(t.Context(), token, "")), google.KindUnavailable)
+}
+
+func TestGoogleIsAway(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	simulatortest.Script(t, s.sim, simulator.Rule{Kind: simulator.KindDiscovery, Fault: "server_error"})
+	for range 10 {
+		_, err := s.AuthURL(t.Context(), begin())
+		fails(t, err, google.KindUnavailable)
+		fails(t, last(s.Exchange(t.Context(), begin(), "4/0A")), google.KindUnavailable)
+		fails(t, last(s.Verify(t.Context(), "x", "")), google.KindUnavailable)
+	}
+	if n := s.sim.Count(simulator.KindDiscovery, ""); n != 1 {
+		t.Errorf("asked %d times within a moment", n)
+	}
+	s.sim.Clear()
+	s.clock.advance(6 * time.Second)
+	for range 3 {
+		_, err := s.AuthURL(t.Context(), begin())
+		must(t, err)
+	}
+	if n := s.sim.Count(simulator.KindDiscovery, ""); n != 2 {
+		t.Errorf("asked %d times in all", n)
+	}
+	nobody := google.New(google.Config{ClientID: "c", ClientSecret: "s", Issuer: "http://127.0.0.1:1"})
+	_, err := nobody.AuthURL(t.Context(), begin())
+	fails(t, err, google.KindUnavailable)
+}
+
+// TestDiscoveryDocuments has the issuer say what it should not.
+func TestDiscoveryDocuments(t *testing.T) {
+	t.Parallel()
+	document := func(changes map[string]string, issuer string) string {
+		if _, large := changes["large"]; large {
+			return strings.Repeat(" ", 300<<10) + `{"issuer":"` + issuer + `","authorization_endpoint":"` + issuer + `/a","token_endpoint":"` + issuer + `/t","jwks_uri":"` + issuer + `/k"}`
+		}
+		fields := map[string]string{
+			"issuer": issuer, "authorization_endpoint": issuer + "/a", "token_endpoint": issuer + "/t", "jwks_uri": issuer + "/k",
+		}
+		for name, value := range changes {
+			fields[name] = value
+		}
+		var parts []string
+		for name, value := range fields {
+			parts = append(parts, fmt.Sprintf("%q:%q", name, value))
+		}
+		return "{" + strings.Join(parts, ",") + "}"
+	}
+	for name, c := range map[string]struct {
+		changes map[string]string
+		kind    google.Kind
+	}{
+		"another issuer": {map[string]string{"issuer": "https://evil.example"}, google.KindMisconfigured},
+		"too large":      {map[string]string{"large": ""}, google.KindUnavailable},
+		"no keys":        {map[string]string{"jwks_uri": ""}, google.KindUnavailable},
+		"keys in clear":  {map[string]string{"jwks_uri": "http://keys.example/k"}, google.KindUnavailable},
+		"token in clear": {map[string]string{"token_endpoint": "http://token.example/t"}, google.KindUnavailable},
+		"a script":       {map[string]string{"authorization_endpoint": "javascript:alert(1)"}, google.KindUnavailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := setup(t)
+			simulatortest.Script(t, s.sim, simulator.Rule{
+				Kind: simulator.KindDiscovery, Status: http.StatusOK, Body: document(c.changes, s.sim.GoogleURL()), Headers: map[string]string{"Content-Type": "application/json"},
+			})
+			_, err := s.AuthURL(t.Context(), begin())
+			fails(t, err, c.kind)
+		})
+	}
+}
+
+func TestSettings(t *testing.T) {
+	t.Parallel()
+	for variables, faults := range map[string]string{
+		"":                       "",
+		"GOOGLE_CLIENT_ID=a":     "GOOGLE_CLIENT_SECRET",
+		"GOOGLE_CLIENT_SECRET=s": "GOOGLE_CLIENT_ID",
+		"GOOGLE_CLIENT_ID=a GOOGLE_CLIENT_SECRET=s":                                                   "",
+		"GOOGLE_REDIRECT_URI=https://x.example/b":                                                     "GOOGLE_CLIENT_ID GOOGLE_CLIENT_SECRET",
+		"GOOGLE_ISSUER=https://i.example":                                                             "GOOGLE_CLIENT_ID GOOGLE_CLIENT_SECRET",
+		"GOOGLE_CLIENT_ID=a GOOGLE_CLIENT_SECRET=s GOOGLE_ISSUER=http://i.example":                    "GOOGLE_ISSUER",
+		"GOOGLE_CLIENT_ID=a GOOGLE_CLIENT_SECRET=s GOOGLE_ISSUER=http://127.0.0.1:1/google":           "",
+		"GOOGLE_CLIENT_ID=a GOOGLE_CLIENT_SECRET=s GOOGLE_REDIRECT_URI=http://x.example/b":            "GOOGLE_REDIRECT_URI",
+		"GOOGLE_CLIENT_ID=a GOOGLE_CLIENT_SECRET=s GOOGLE_REDIRECT_URI=https://x.example/b#c":         "GOOGLE_REDIRECT_URI",
+		"GOOGLE_CLIENT_ID=a GOOGLE_CLIENT_SECRET=s GOOGLE_REDIRECT_URI=https://x.example/api/b":       "GOOGLE_REDIRECT_URI",
+		"GOOGLE_CLIENT_ID=a GOOGLE_CLIENT_SECRET=s GOOGLE_REDIRECT_URI=https://u:p@x.example/b":       "GOOGLE_REDIRECT_URI",
+		"GOOGLE_CLIENT_ID=a GOOGLE_CLIENT_SECRET=s GOOGLE_REDIRECT_URI=http://localhost:3000/auth/cb": "",
+	} {
+		var cfg google.Config
+		err := errors.Join(env.Load(strings.Fields(variables), &cfg))
+		for name := range strings.FieldsSeq("GOOGLE_CLIENT_ID GOOGLE_CLIENT_SECRET GOOGLE_REDIRECT_URI GOOGLE_ISSUER") {
+			named := strings.Contains(fmt.Sprint(err), name+": expected")
+			if want := strings.Contains(" "+faults+" ", " "+name+" "); named != want {
+				t.Errorf("%s: %s named: %v (%v)", variables, name, named, err)
+			}
+		}
+	}
+}
+
+func FuzzVerify(f *testing.F) {
+	s := setup(f)
+	f.Add(s.signed(f, nil, nil)+"x", "")
+	f.Add(s.signed(f, nil, map[string]any{"alg": "none"}), "n")
+	f.Add("..", "")
+	f.Fuzz(func(t *testing.T, token, nonce string) {
+		if who, err := s.Verify(t.Context(), token, nonce); err == nil && who.Nonce != nonce {
+			t.Errorf("taken with the nonce %q for %q", who.Nonce, nonce)
+		}
+	})
+}

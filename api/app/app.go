@@ -137,7 +137,7 @@ func (a *App) start(ctx context.Context) error {
 		return err
 	}
 	a.server, err = server.New(a.cfg.Server, server.Deps{
-		Accounts: accounts, Recovery: recovery, Feedback: box, Gallery: pictures,
+		Accounts: accounts, Recovery: recovery, Feedback: box, Gallery: pictures, Google: a.google(),
 		Ledger: jobs, Store: a.store, Queue: a.queue, Control: control, Feed: live, Broker: b, Quota: a.quota(), Catalogue: catalogue.Builtin(), Models: catalogue.NewLive(b, a.log).Current,
 		Metrics: a.metrics, Log: a.log, Secret: secret, OpenAPI: a.cfg.OpenAPI, Web: web.FS(),
 		Simulated: a.simulated(), MissingEnv: a.missing(), KeepAlive: a.cfg.KeepAlive,

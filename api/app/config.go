@@ -10,6 +10,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/account"
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/env"
+	"github.com/text2image-audio/text2image-audio/pkg/google"
 	"github.com/text2image-audio/text2image-audio/pkg/ledger"
 	"github.com/text2image-audio/text2image-audio/pkg/mail"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
@@ -30,6 +31,7 @@ type Config struct {
 	Telemetry telemetry.Config
 	Account   account.Config
 	Mail      mail.Config
+	Google    google.Config
 
 	// OpenAPI is the contract that is served.
 	OpenAPI []byte `env:"-"`
@@ -79,7 +81,10 @@ func (c *Config) Validate() error {
 	if c.StopTimeout <= 0 {
 		errs = append(errs, &env.Fault{Name: "STOP_TIMEOUT", Expected: "a duration above zero"})
 	}
-	errs = append(errs, c.Server.Validate(), c.Broker.Validate(), c.Telemetry.Validate(), c.Account.Validate(), c.Mail.Validate())
+	errs = append(errs, c.Server.Validate(), c.Broker.Validate(), c.Telemetry.Validate(), c.Account.Validate(), c.Mail.Validate(), c.Google.Validate())
+	if c.Google.On() && c.Google.RedirectURI == "" && len(c.Server.FrontendURLs) == 0 && !c.local() {
+		errs = append(errs, &env.Fault{Name: "GOOGLE_REDIRECT_URI", Expected: "where Google sends people back to, or FRONTEND_URL, from which it follows, since GOOGLE_CLIENT_ID is set"})
+	}
 	if c.Mail.URL != "" && len(c.Server.FrontendURLs) == 0 && !c.local() {
 		errs = append(errs, &env.Fault{Name: "FRONTEND_URL", Expected: "the address of the page, which mails link to, since SMTP_URL is set"})
 	}

@@ -26,11 +26,13 @@ type userView struct {
 	CreatedAt    job.Time  `json:"createdAt"`
 	LastLoginAt  *job.Time `json:"lastLoginAt,omitempty"`
 	AuthProvider string    `json:"authProvider,omitempty"`
+	Avatar       string    `json:"avatar,omitempty"`
 	HasPassword  bool      `json:"hasPassword"`
+	HasGoogle    bool      `json:"hasGoogle"`
 }
 
 func viewOf(u *account.User) userView {
-	return userView{u.ID, u.Username, u.Email, u.CreatedAt, u.LastLoginAt, u.AuthProvider, u.HasPassword()}
+	return userView{u.ID, u.Username, u.Email, u.CreatedAt, u.LastLoginAt, u.AuthProvider, u.Avatar(), u.HasPassword(), u.HasGoogle()}
 }
 
 // accountAnswer is what the account's routes answer.
@@ -39,6 +41,8 @@ type accountAnswer struct {
 	Message string    `json:"message,omitempty"`
 	Token   string    `json:"token,omitempty"`
 	User    *userView `json:"user,omitempty"`
+	// Return is where the page goes after a sign-in with Google.
+	Return string `json:"return,omitempty"`
 }
 
 // told are the sentences of acts that succeeded.
@@ -49,16 +53,22 @@ var told = map[string]words{
 	"asked": {
 		"If the address has an account, a letter with a link is on its way to it.", "如果该邮箱已注册，您将收到重置密码的链接。",
 	},
-	"reset":   {"The new password is set. Sign in with it.", "密码已重置，请使用新密码登录。"},
-	"changed": {"The new password is set. Everywhere else you are signed out.", "密码已修改，其他设备上的登录均已失效。"},
-	"renamed": {"The name is changed.", "用户名已修改。"},
-	"unsaved": {"The picture is deleted.", "图片已删除。"},
-	"deleted": {"The account and everything of it is deleted.", "账户及其全部内容已删除。"},
+	"reset":    {"The new password is set. Sign in with it.", "密码已重置，请使用新密码登录。"},
+	"changed":  {"The new password is set. Everywhere else you are signed out.", "密码已修改，其他设备上的登录均已失效。"},
+	"renamed":  {"The name is changed.", "用户名已修改。"},
+	"linked":   {"Your Google account is linked; you can sign in with it from now on.", "已关联 Google 账户，今后可用其登录。"},
+	"unlinked": {"Your Google account is no longer linked.", "已取消关联 Google 账户。"},
+	"unsaved":  {"The picture is deleted.", "图片已删除。"},
+	"deleted":  {"The account and everything of it is deleted.", "账户及其全部内容已删除。"},
 }
 
 // tell answers that something was done.
 func (s *Server) tell(c *gin.Context, status int, act string, u *account.User, token string) {
-	answer := accountAnswer{Success: true, Message: told[act].in(s.lang(c)), Token: token}
+	s.tellWith(c, status, act, u, token, "")
+}
+
+func (s *Server) tellWith(c *gin.Context, status int, act string, u *account.User, token, back string) {
+	answer := accountAnswer{Success: true, Message: told[act].in(s.lang(c)), Token: token, Return: back}
 	if u != nil {
 		view := viewOf(u)
 		answer.User = &view
@@ -150,9 +160,10 @@ func (s *Server) validate(c *gin.Context) error {
 	view := viewOf(m.user)
 	answer := accountAnswer{Success: true, User: &view}
 	if m.session.Legacy {
-		if answer.Token, err = s.signIn(c, m.user); err != nil {
+		if answer.Token, err = s.deps.Accounts.Renew(m.user); err != nil {
 			return err
 		}
+		s.setMember(c, answer.Token, int(account.TokenAge.Seconds()))
 	}
 	writeJSON(c, http.StatusOK, jsonType, answer)
 	return nil

@@ -29,6 +29,8 @@ type attempts struct {
 	resets *guesses
 	// letters bound the letters that one address may have sent, and lettersTo those that one account may be sent.
 	letters, lettersTo *guesses
+	// google bounds attempts to sign in with Google from one address that came to nothing.
+	google *guesses
 	// signups bound the accounts that one address may make.
 	signups *guesses
 	// saves bound the pictures that one member may have saved, of which few stay.
@@ -67,6 +69,7 @@ func newAttempts(key []byte, signups int, now func() time.Time) *attempts {
 		resets:        newLimit(now, maxResets, guessesWindow),
 		letters:       newLimit(now, maxLetters, letterWindow),
 		lettersTo:     newLimit(now, maxLettersTo, letterWindow),
+		google:        newLimit(now, maxPerAddress, guessesWindow),
 		signups:       newLimit(now, signups, letterWindow),
 		saves:         newLimit(now, maxSaves, guessesWindow),
 	}

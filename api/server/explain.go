@@ -68,6 +68,13 @@ var known = []struct {
 	{account.ErrDisabled, codeDisabled, 0},
 	{account.ErrTaken, codeEmailTaken, 0},
 	{account.ErrReset, codeReset, 0},
+	{account.ErrStale, codeStale, 0},
+	{account.ErrSpent, codeGoogleState, 0},
+	{account.ErrUnverified, codeGoogleEmail, 0},
+	{account.ErrLinkRequired, codeLinkRequired, 0},
+	{account.ErrOtherGoogle, codeGoogleOther, 0},
+	{account.ErrLinked, codeGoogleLinked, 0},
+	{account.ErrNoPassword, codeNoPassword, 0},
 	// The account was deleted while the request was under way.
 	{account.ErrUnknown, codeToken, 0},
 	{account.ErrBusy, codeUnavailable, retryUnavailable},

@@ -207,3 +207,24 @@ func DecodePicture(body []byte) error {
 	}
 	return nil
 }
+
+// OwnPath is what is made of a path to return to.
+var OwnPath = ownPath
+
+// SealFlow returns the cookie of an attempt to sign in with Google.
+func SealFlow(secret []byte, state string, expires time.Time) string {
+	value, err := sealFlow(deriveKeys(secret).googleFlow, &flow{State: state, Expires: expires.Unix()})
+	if err != nil {
+		panic(err)
+	}
+	return value
+}
+
+// OpenFlow returns the state that such a cookie holds.
+func OpenFlow(secret []byte, value string) (string, bool) {
+	f := openFlow(deriveKeys(secret).googleFlow, value, time.Now())
+	if f == nil {
+		return "", false
+	}
+	return f.State, true
+}

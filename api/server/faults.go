@@ -49,6 +49,18 @@ const (
 	codeImageNotFound     = "image_not_found"
 	codePicture           = "invalid_picture"
 	codePictureTooLarge   = "picture_too_large"
+	codeStale             = "sign_in_again"
+	codeGoogleOff         = "google_disabled"
+	codeGoogleAway        = "google_unavailable"
+	codeGoogleSetup       = "google_misconfigured"
+	codeGoogleState       = "google_state"
+	codeGoogleCode        = "google_refused"
+	codeGoogleToken       = "google_token"
+	codeGoogleEmail       = "google_email_unverified"
+	codeGoogleLinked      = "google_linked_elsewhere"
+	codeGoogleOther       = "other_google_linked"
+	codeLinkRequired      = "link_required"
+	codeNoPassword        = "password_required"
 	codeUnavailable       = "unavailable"
 	codeInternal          = job.CodeInternal
 )
@@ -101,6 +113,18 @@ var faults = map[string]fault{
 	codeImageNotFound:     {http.StatusNotFound, words{"You have not saved such a picture, or it is no longer kept.", "您没有保存该图片，或其已不再保留。"}},
 	codePicture:           {http.StatusBadRequest, words{"The picture cannot be saved.", "图片无法保存。"}},
 	codePictureTooLarge:   {http.StatusBadRequest, words{"The picture is larger than {max} bytes and cannot be saved.", "图片超过 {max} 字节，无法保存。"}},
+	codeStale:             {http.StatusForbidden, words{"Please sign in again first; this needs a sign-in of the last ten minutes.", "请先重新登录；此操作需要在最近十分钟内登录过。"}},
+	codeGoogleOff:         {http.StatusUnauthorized, words{"Signing in with Google is not set up here.", "此站点未配置 Google 登录。"}},
+	codeGoogleAway:        {http.StatusServiceUnavailable, words{"Google cannot be reached at the moment; try again soon, or sign in with a password.", "暂时无法连接 Google，请稍后重试或使用密码登录。"}},
+	codeGoogleSetup:       {http.StatusUnauthorized, words{"Google does not accept how signing in is set up here; the operator of this site has to act.", "Google 不接受此站点的登录配置，需要站点管理员处理。"}},
+	codeGoogleState:       {http.StatusUnauthorized, words{"This sign-in with Google was not begun here, was used already or has taken too long. Please begin again.", "此次 Google 登录并非在此发起、已被使用或已超时，请重新开始。"}},
+	codeGoogleCode:        {http.StatusUnauthorized, words{"Google did not accept this sign-in: it was used already or has expired. Please begin again.", "Google 未接受此次登录：已被使用或已过期，请重新开始。"}},
+	codeGoogleToken:       {http.StatusUnauthorized, words{"What Google is said to have signed is not valid here. Please begin again.", "Google 登录凭证无效，请重新开始。"}},
+	codeGoogleEmail:       {http.StatusUnauthorized, words{"Google has not verified the e-mail address of this account. Verify it with Google, or sign up with a password.", "Google 尚未验证该账户的邮箱。请先在 Google 验证邮箱，或使用密码注册。"}},
+	codeGoogleLinked:      {http.StatusConflict, words{"This Google account is linked to another account here.", "该 Google 账户已关联到此处的另一个账户。"}},
+	codeGoogleOther:       {http.StatusConflict, words{"The account is linked to another Google account already.", "该账户已关联到另一个 Google 账户。"}},
+	codeLinkRequired:      {http.StatusUnauthorized, words{"This e-mail address has an account with a password. Sign in with the password, or set a new one, and then link Google in the account.", "该邮箱已有使用密码的账户。请先用密码登录（或重设密码），再在账户中关联 Google。"}},
+	codeNoPassword:        {http.StatusConflict, words{"Without a password Google is the only way into this account. Set a password first, by way of a forgotten one.", "该账户没有密码，Google 是唯一的登录方式。请先通过“忘记密码”设置密码。"}},
 	codeUnavailable:       {http.StatusServiceUnavailable, words{"The service is not available at the moment; try again soon.", "服务暂时不可用，请稍后重试。"}},
 	codeInternal:          {http.StatusInternalServerError, words{"Something went wrong on our side.", "服务内部出错。"}},
 }

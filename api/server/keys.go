@@ -13,6 +13,7 @@ type keys struct {
 	replay      []byte
 	attempts    []byte
 	usage       []byte
+	googleFlow  []byte
 }
 
 func deriveKeys(secret []byte) keys {
@@ -22,6 +23,7 @@ func deriveKeys(secret []byte) keys {
 		replay:      derive(secret, "replay v1"),
 		attempts:    derive(secret, "attempts v1"),
 		usage:       derive(secret, "usage v1"),
+		googleFlow:  derive(secret, "google flow v1"),
 	}
 }
 

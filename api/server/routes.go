@@ -2,6 +2,7 @@ package server
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/gin-gonic/gin"
 
@@ -53,6 +54,13 @@ func (s *Server) routes() (*gin.Engine, error) {
 	accounts.POST("/change-password", s.handle(s.changePassword))
 	accounts.POST("/profile", s.handle(s.renameAccount))
 	accounts.POST("/delete-account", s.handle(s.deleteAccount))
+	accounts.GET("/providers", s.handle(s.listProviders))
+	accounts.HEAD("/providers", s.handle(s.listProviders))
+	accounts.GET("/google", s.handle(s.startGoogle))
+	accounts.HEAD("/google", s.handle(s.startGoogle))
+	accounts.POST("/google-oauth", s.handle(s.finishGoogle))
+	accounts.POST("/google-login", s.handle(s.loginGoogle))
+	accounts.POST("/google-unlink", s.handle(s.unlinkGoogle))
 
 	// Feedback of members.
 	members := e.Group("/api/feedback", speakAsOriginal, sayFailed, s.refuseCrossOrigin, s.limitBody)
@@ -104,10 +112,14 @@ func (s *Server) routes() (*gin.Engine, error) {
 	// The page and the contract.
 	get("/", s.home)
 	get("/reset-password", s.resetPage)
+	get(GooglePath, s.googlePage)
 	get("/docs", s.docs)
 	get("/openapi.yaml", s.openAPI)
 	get("/assets/*path", s.asset)
 
+	if g := s.deps.Google; g != nil && g.Page != "" && !slices.ContainsFunc(e.Routes(), func(r gin.RouteInfo) bool { return r.Path == g.Page }) {
+		get(g.Page, s.googlePage)
+	}
 	e.NoRoute(s.handle(s.notFound))
 	e.NoMethod(s.handle(s.methodNotAllowed))
 	return e, nil

@@ -27,7 +27,8 @@ func expectations() map[string]expectation {
 		"/livez": {anonymous: 200}, "/readyz": {anonymous: 200}, "/internal/health": {anonymous: 401},
 		"/api/models": {anonymous: 200}, "/api/quota": {anonymous: 200}, "/api/jobs": {anonymous: 401}, "/api/events": {anonymous: 401},
 		"/api/admin/dead-letters": {anonymous: 401}, "/api/admin/dead-letters/:id": {anonymous: 401},
-		"/api/admin/control": {anonymous: 401}, "/reset-password": {anonymous: 200}, "/api/auth/validate": {anonymous: 401, original: true},
+		"/api/admin/control": {anonymous: 401}, "/reset-password": {anonymous: 200}, server.GooglePath: {anonymous: 200},
+		"/api/auth/providers": {anonymous: 200}, "/api/auth/google": {anonymous: 401, original: true}, "/api/auth/validate": {anonymous: 401, original: true},
 		"/api/jobs/:id": {anonymous: 404}, "/api/jobs/:id/events": {anonymous: 404}, "/api/jobs/:id/media/:index": {anonymous: 404},
 	}
 	all := map[string]expectation{
@@ -41,7 +42,7 @@ func expectations() map[string]expectation {
 	}
 	for route, status := range map[string]int{
 		"register": 400, "login": 400, "logout": 200, "forgot-password": 400, "reset-password": 400,
-		"change-password": 401, "profile": 401, "delete-account": 401,
+		"change-password": 401, "profile": 401, "delete-account": 401, "google-oauth": 401, "google-login": 401, "google-unlink": 401,
 	} {
 		all["POST /api/auth/"+route] = expectation{anonymous: status, original: true}
 	}

@@ -43,6 +43,8 @@ type Deps struct {
 	Feedback *feedback.Box
 	// Gallery is the pictures that members have saved.
 	Gallery *gallery.Gallery
+	// Google is signing in with Google; nil switches it off.
+	Google *Google
 	// Catalogue is the built-in list of models, against which settings are checked.
 	Catalogue *job.Catalogue
 	// Models returns the list of models in force; Catalogue when nil.

@@ -243,6 +243,7 @@ func ParseFeedbackSubject(subject string) (era, day, owner, id string, ok bool) 
 	}
 	return parts[3], parts[4], parts[5], parts[6], true
 }
+
 // GoogleSubject is where it lies which account a Google account opens. The key is a hash of Google's name for it; it is no
 // account, and UsersSubject does not match it.
 func GoogleSubject(key string) string { return kvSubject(BucketUsers, "google."+key) }

@@ -1,0 +1,191 @@
+package app_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/text2image-audio/text2image-audio/api/app"
+	"github.com/text2image-audio/text2image-audio/pkg/simulator"
+	"github.com/text2image-audio/text2image-audio/pkg/simulator/simulatortest"
+)
+
+// browse makes the client of an instance a browser that stops at redirects.
+func (i *instance) browse(t testing.TB) {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	i.client.Jar = jar
+	i.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+}
+
+// allow has somebody allow what an instance asks Google for, and returns what comes back.
+func (i *instance) allow(t testing.TB, email string) fields {
+	t.Helper()
+	resp := i.do(t, http.MethodGet, "/api/auth/google", nil)
+	if resp.StatusCode != http.StatusFound {
+		t.Fatalf("start: %d %s", resp.StatusCode, resp.body)
+	}
+	back := simulatortest.Decide(t, resp.Header.Get("Location"), "allow", "email", email)
+	if page := i.do(t, http.MethodGet, back.RequestURI(), nil); page.StatusCode != http.StatusOK || page.Header.Get("Referrer-Policy") != "no-referrer" {
+		t.Errorf("%s: %d", back, page.StatusCode)
+	}
+	return fields{"code": back.Query().Get("code"), "state": back.Query().Get("state")}
+}
+
+// TestTheDemoSignsInWithGoogle starts the program as it comes, and holds every answer against the contract.
+func TestTheDemoSignsInWithGoogle(t *testing.T) {
+	t.Parallel()
+	i := start(t, config(t, t.TempDir()))
+	i.browse(t)
+	if resp := i.do(t, http.MethodGet, "/api/auth/providers", nil); !strings.Contains(string(resp.body), `"google":true`) {
+		t.Errorf("providers: %s", resp.body)
+	}
+	brought := i.allow(t, "ada@example.com")
+	for _, ask := range []struct {
+		path   string
+		body   any
+		status int
+	}{
+		{"google-oauth", brought, 200},
+		{"google-oauth", brought, 401},
+		{"google-oauth", []byte("{"), 400},
+		{"google-login", fields{"idToken": "x"}, 401},
+		{"google-unlink", nil, 409},
+	} {
+		if resp := i.do(t, http.MethodPost, "/api/auth/"+ask.path, ask.body); resp.StatusCode != ask.status {
+			t.Errorf("%s: %d, want %d: %s", ask.path, resp.StatusCode, ask.status, resp.body)
+		}
+	}
+	if resp := i.do(t, http.MethodPost, "/api/auth/delete-account", fields{}); resp.StatusCode != http.StatusOK {
+		t.Errorf("delete: %d %s", resp.StatusCode, resp.body)
+	}
+	if err := i.Simulator().Script(simulator.Rule{Kind: simulator.KindToken, Fault: "wrong_client_secret", Times: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if resp := i.do(t, http.MethodPost, "/api/auth/google-oauth", i.allow(t, "ada@example.com")); resp.StatusCode != http.StatusUnauthorized || !strings.Contains(string(resp.body), "GOOGLE_CLIENT_SECRET") {
+		t.Errorf("a wrong secret: %d %s", resp.StatusCode, resp.body)
+	}
+	i.signUp(t, "ann@example.org", "password")
+	if resp := i.do(t, http.MethodPost, "/api/auth/google-oauth", i.allow(t, "ann@example.org")); resp.StatusCode != http.StatusOK || !strings.Contains(string(resp.body), `"hasGoogle":true`) {
+		t.Errorf("link: %d %s", resp.StatusCode, resp.body)
+	}
+	i.browse(t)
+	i.signUp(t, "bob@example.org", "password")
+	i.browse(t)
+	if resp := i.do(t, http.MethodPost, "/api/auth/google-oauth", i.allow(t, "bob@example.org")); resp.StatusCode != http.StatusUnauthorized || !strings.Contains(string(resp.body), "link_required") {
+		t.Errorf("takeover: %d %s", resp.StatusCode, resp.body)
+	}
+}
+
+// TestWhichGoogle looks at who is asked, and where people come back to.
+func TestWhichGoogle(t *testing.T) {
+	t.Parallel()
+	sim := simulatortest.Start(t)
+	set := []string{"GOOGLE_CLIENT_ID=" + simulator.GoogleClientID, "GOOGLE_CLIENT_SECRET=" + simulator.GoogleClientSecret, "GOOGLE_ISSUER=" + sim.GoogleURL()}
+	for name, c := range map[string]struct {
+		variables []string
+		host      string
+		redirect  string // "" where nobody can sign in with Google, SELF for the address of the instance.
+	}{
+		"the demo":                       {nil, "", "SELF/auth/google/callback"},
+		"the demo by another name":       {nil, "localhost", "http://localhost:PORT/auth/google/callback"},
+		"the demo by a stranger's name":  {nil, "evil.example", "SELF/auth/google/callback"},
+		"the demo for a page elsewhere":  {[]string{"FRONTEND_URL=https://page.example"}, "", ""},
+		"the demo, open to others":       {[]string{"LISTEN_ADDR=0.0.0.0:0"}, "", ""},
+		"no simulator":                   {[]string{"SIMULATOR=off"}, "", ""},
+		"set up":                         {append([]string{"SIMULATOR=off"}, set...), "", "SELF/auth/google/callback"},
+		"set up, with a page":            {append([]string{"FRONTEND_URL=https://page.example/,https://b.example"}, set...), "localhost", "https://page.example/auth/google/callback"},
+		"set up, with an address":        {append([]string{"FRONTEND_URL=https://page.example", "GOOGLE_REDIRECT_URI=https://page.example/oauth/back"}, set...), "", "https://page.example/oauth/back"},
+		"set up, with the page's own":    {append([]string{"GOOGLE_REDIRECT_URI=https://page.example/docs"}, set...), "", "https://page.example/docs"},
+		"set up, with the default's own": {append([]string{"GOOGLE_REDIRECT_URI=https://page.example/auth/google/callback"}, set...), "", "https://page.example/auth/google/callback"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			i := start(t, config(t, t.TempDir(), c.variables...))
+			i.browse(t)
+			_, port, _ := strings.Cut(strings.TrimPrefix(i.URL(), "http://"), ":")
+			if c.host == "" || c.redirect == "" {
+				c.host = ""
+			}
+			resp := i.ask(t, c.host, port)
+			if c.redirect == "" {
+				if resp.StatusCode != http.StatusUnauthorized || !strings.Contains(string(resp.body), "GOOGLE_CLIENT_ID") {
+					t.Errorf("%d %s", resp.StatusCode, resp.body)
+				}
+				return
+			}
+			address, err := url.Parse(resp.Header.Get("Location"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := strings.NewReplacer("SELF", i.URL(), "PORT", port).Replace(c.redirect)
+			if got := address.Query().Get("redirect_uri"); got != want {
+				t.Errorf("people come back to %q, want %q", got, want)
+			}
+			u, err := url.Parse(want)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if page := i.get(t, u.Path); page.StatusCode != http.StatusOK {
+				t.Errorf("%s: %d", u.Path, page.StatusCode)
+			}
+		})
+	}
+}
+
+// ask begins a sign-in at an instance that is known by some host name.
+func (i *instance) ask(t testing.TB, host, port string) answer {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, strings.Replace(i.URL(), "[::]", "127.0.0.1", 1)+"/api/auth/google", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if host != "" {
+		req.Host = host + ":" + port
+	}
+	return i.exchange(t, req)
+}
+
+func (i *instance) get(t testing.TB, path string) answer {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, i.URL()+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return i.exchange(t, req)
+}
+
+func (i *instance) exchange(t testing.TB, req *http.Request) answer {
+	t.Helper()
+	resp, err := i.client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body := make([]byte, 4096)
+	n, _ := resp.Body.Read(body)
+	return answer{resp, body[:n]}
+}
+
+func TestGoogleSettings(t *testing.T) {
+	t.Parallel()
+	for variables, fault := range map[string]string{
+		"GOOGLE_CLIENT_ID=a":          "GOOGLE_CLIENT_SECRET",
+		"GOOGLE_CLIENT_SECRET=secret": "GOOGLE_CLIENT_ID",
+		"GOOGLE_CLIENT_ID=a GOOGLE_CLIENT_SECRET=secret LISTEN_ADDR=0.0.0.0:1":                                     "GOOGLE_REDIRECT_URI",
+		"GOOGLE_CLIENT_ID=a GOOGLE_CLIENT_SECRET=secret LISTEN_ADDR=0.0.0.0:1 FRONTEND_URL=https://x.org":          "",
+		"GOOGLE_CLIENT_ID=a GOOGLE_CLIENT_SECRET=secret LISTEN_ADDR=0.0.0.0:1 GOOGLE_REDIRECT_URI=https://x.org/b": "",
+		"GOOGLE_CLIENT_ID=a GOOGLE_CLIENT_SECRET=secret":                                                           "",
+	} {
+		_, err := app.Load(append(strings.Fields(variables), "DATA_DIR="+t.TempDir()))
+		if said := fmt.Sprint(err); (fault == "") != (err == nil) || !strings.Contains(said, fault) || strings.Contains(said, "=secret") {
+			t.Errorf("%s: %v", variables, err)
+		}
+	}
+}

@@ -1,0 +1,313 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/text2image-audio/text2image-audio/pkg/account"
+	"github.com/text2image-audio/text2image-audio/pkg/google"
+)
+
+// GooglePath is where Google sends people back to: the page, which brings the code here.
+const GooglePath = "/auth/google/callback"
+
+// Google is signing in with Google.
+type Google struct {
+	Client *google.Client
+	// Redirect returns the address that Google sends people back to who are at a host.
+	Redirect func(host string) string
+	// Page is the path of that address when it is another than GooglePath.
+	Page string
+}
+
+const (
+	// googleTimeout bounds what Google is asked for one caller.
+	googleTimeout = 20 * time.Second
+	// retryGoogle is when to try again that cannot be reached.
+	retryGoogle = 10
+)
+
+// googleSettings are those without which nobody can sign in with Google.
+var googleSettings = []string{"GOOGLE_CLIENT_ID", "GOOGLE_CLIENT_SECRET"}
+
+func (s *Server) mustGoogle() (*Google, error) {
+	if s.deps.Google == nil {
+		return nil, &problem{code: codeGoogleOff, extra: map[string]any{"configErrors": googleSettings}}
+	}
+	return s.deps.Google, nil
+}
+
+// listProviders is GET /api/auth/providers: how people can sign in beside a password.
+func (s *Server) listProviders(c *gin.Context) error {
+	writeJSON(c, http.StatusOK, jsonType, map[string]any{"success": true, "providers": map[string]bool{"google": s.deps.Google != nil}})
+	return nil
+}
+
+// startGoogle is GET /api/auth/google: the way to Google. Whoever is signed in and comes from the page itself will have
+// the Google account linked; another site that sends a browser here gets no more than a sign-in.
+func (s *Server) startGoogle(c *gin.Context) error {
+	err := s.goToGoogle(c)
+	if err == nil || c.Request.Context().Err() != nil || !strings.Contains(c.GetHeader("Accept"), "text/html") {
+		return err
+	}
+	// A person reads the page better than JSON.
+	p := s.explain(c.Request.Context(), err)
+	c.Redirect(http.StatusFound, GooglePath+"?error="+url.QueryEscape(p.code))
+	return nil
+}
+
+func (s *Server) goToGoogle(c *gin.Context) error {
+	g, err := s.mustGoogle()
+	if err != nil {
+		return err
+	}
+	m, err := s.memberByGoogle(c)
+	if err != nil {
+		return err
+	}
+	member := ""
+	if site := c.GetHeader("Sec-Fetch-Site"); m != nil && (site == "" || site == "same-origin" || site == "none") {
+		if member = m.user.ID; !m.user.HasGoogle() && !s.deps.Accounts.Fresh(m.session) {
+			return account.ErrStale // Better now than after the way to Google.
+		}
+	}
+	f := s.newFlow(g.Redirect(c.Request.Host), ownPath(c.Query("return")), member)
+	ctx, cancel := context.WithTimeout(c.Request.Context(), googleTimeout)
+	defer cancel()
+	address, err := g.Client.AuthURL(ctx, f.start())
+	if err != nil {
+		return s.googleProblem(c, err)
+	}
+	sealed, err := sealFlow(s.keys.googleFlow, f)
+	if err != nil {
+		return err
+	}
+	s.setFlow(c, sealed, int(flowAge.Seconds()))
+	c.Redirect(http.StatusFound, address)
+	return nil
+}
+
+// memberByGoogle returns who is signed in. A browser whose token has ended is nobody: it came to sign in.
+func (s *Server) memberByGoogle(c *gin.Context) (*signedIn, error) {
+	m, err := s.memberOf(c)
+	_, byCookie := tokenOf(c.Request)
+	if p, is := errors.AsType[*problem](err); is && p.code == codeToken && byCookie {
+		c.Writer.Header().Del("WWW-Authenticate")
+		return nil, nil
+	}
+	return m, err
+}
+
+// googlePage is where Google sends people back to: the page, which must not pass on its own address.
+func (s *Server) googlePage(c *gin.Context) error { return s.resetPage(c) }
+
+// finishGoogle is POST /api/auth/google-oauth: the way back, with a code and the state of the attempt that this browser
+// has begun. A state is good once, whichever process is asked.
+func (s *Server) finishGoogle(c *gin.Context) error {
+	g, err := s.mustGoogle()
+	if err != nil {
+		return err
+	}
+	var ask struct {
+		Code  string `json:"code"`
+		State string `json:"state"`
+	}
+	b, err := s.decodeLenient(c, &ask)
+	if err != nil {
+		return err
+	}
+	forgive, err := s.attemptGoogle(c)
+	if err != nil {
+		return err
+	}
+	f := s.flowOf(c.Request)
+	if len(b.faults) > 0 || ask.Code == "" || !f.belongs(ask.State) {
+		return &problem{code: codeGoogleState}
+	}
+	m, err := s.memberByGoogle(c)
+	if err != nil {
+		return err
+	}
+	if err := s.spend(c, "google state "+f.State, time.Unix(f.Expires, 0)); err != nil {
+		return err
+	}
+	s.setFlow(c, "", -1)
+	if !f.meantBy(m) {
+		return &problem{code: codeGoogleState}
+	}
+	ctx, cancel := context.WithTimeout(c.Request.Context(), googleTimeout)
+	defer cancel()
+	who, err := g.Client.Exchange(ctx, f.start(), ask.Code)
+	if err != nil {
+		return s.googleProblem(c, err)
+	}
+	return s.enterByGoogle(c, who, m, f.Return, forgive)
+}
+
+// meantBy reports whether somebody who comes back is as signed in as when the attempt began. A token in a header is sent
+// on purpose, and could not be sent along to begin with.
+func (f *flow) meantBy(m *signedIn) bool {
+	if m == nil {
+		return f.Member == ""
+	}
+	return f.Member == m.user.ID || (f.Member == "" && !m.byCookie)
+}
+
+// loginGoogle is POST /api/auth/google-login: an id_token that a page has from Google by itself. It is good once; one that
+// is bound to a nonce only where the attempt was begun here.
+func (s *Server) loginGoogle(c *gin.Context) error {
+	g, err := s.mustGoogle()
+	if err != nil {
+		return err
+	}
+	var ask struct {
+		Token string `json:"idToken"`
+	}
+	b, err := s.decodeLenient(c, &ask)
+	if err != nil {
+		return err
+	}
+	forgive, err := s.attemptGoogle(c)
+	if err != nil {
+		return err
+	}
+	if len(b.faults) > 0 || ask.Token == "" {
+		return &problem{code: codeGoogleToken}
+	}
+	m, err := s.memberByGoogle(c)
+	if err != nil {
+		return err
+	}
+	nonce := ""
+	if f := s.flowOf(c.Request); f != nil {
+		nonce = f.Nonce
+		s.setFlow(c, "", -1)
+	}
+	ctx, cancel := context.WithTimeout(c.Request.Context(), googleTimeout)
+	defer cancel()
+	who, err := g.Client.Verify(ctx, ask.Token, nonce)
+	if err != nil {
+		return s.googleProblem(c, err)
+	}
+	if err := s.spend(c, "google token "+who.Token, who.Expires); err != nil {
+		return err
+	}
+	return s.enterByGoogle(c, who, m, "", forgive)
+}
+
+// attemptGoogle counts an attempt before it is made.
+func (s *Server) attemptGoogle(c *gin.Context) (forgive func(), err error) {
+	address := guesser(c.ClientIP())
+	if wait := s.attempts.google.add(address); wait > 0 {
+		return nil, tooManyAttempts(wait)
+	}
+	return func() { s.attempts.google.forgive(address) }, nil
+}
+
+func (s *Server) spend(c *gin.Context, what string, until time.Time) error {
+	ctx, cancel := bounded(c)
+	defer cancel()
+	return s.deps.Accounts.Spend(ctx, what, until)
+}
+
+// enterByGoogle signs in who came from Google or, when somebody is signed in already, links the two.
+func (s *Server) enterByGoogle(c *gin.Context, who *google.Identity, m *signedIn, back string, forgive func()) error {
+	g := account.GoogleIdentity{
+		Subject: who.Subject, Email: who.Email, Verified: who.Verified, Name: who.Name, Picture: who.Picture, Locale: who.Locale,
+	}
+	ctx, cancel := bounded(c)
+	defer cancel()
+	act := "signed_in"
+	var u *account.User
+	var err error
+	switch {
+	case m == nil:
+		u, err = s.deps.Accounts.SignInGoogle(ctx, g, s.admitAccount(c))
+	case !m.user.HasGoogle() && !s.deps.Accounts.Fresh(m.session):
+		err = account.ErrStale // A token that was stolen shall not open the account for ever.
+	default:
+		act = "linked"
+		u, err = s.deps.Accounts.LinkGoogle(ctx, m.user, g)
+	}
+	if errors.Is(err, account.ErrLinkRequired) {
+		return &problem{code: codeLinkRequired, extra: map[string]any{"cause": codeLinkRequired}}
+	}
+	if err != nil {
+		return err
+	}
+	forgive()
+	token, err := s.signIn(c, u)
+	if err != nil {
+		return err
+	}
+	s.tellWith(c, http.StatusOK, act, u, token, back)
+	return nil
+}
+
+// admitAccount counts a new account, once for a request.
+func (s *Server) admitAccount(c *gin.Context) func() error {
+	counted := false
+	return func() error {
+		if counted {
+			return nil
+		}
+		counted = true
+		if wait := s.attempts.signups.add(guesser(c.ClientIP())); wait > 0 {
+			return tooManyAttempts(wait)
+		}
+		return nil
+	}
+}
+
+// unlinkGoogle is POST /api/auth/google-unlink.
+func (s *Server) unlinkGoogle(c *gin.Context) error {
+	m, err := s.mustMember(c)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := bounded(c)
+	defer cancel()
+	u, err := s.deps.Accounts.UnlinkGoogle(ctx, m.user)
+	if err != nil {
+		return err
+	}
+	s.tell(c, http.StatusOK, "unlinked", u, "")
+	return nil
+}
+
+// googleProblem gives a failure at Google the shape that the original's clients read, and tells the operator of what only
+// the operator can mend.
+func (s *Server) googleProblem(c *gin.Context, err error) error {
+	e, is := errors.AsType[*google.Error](err)
+	if !is {
+		return err
+	}
+	p := &problem{code: googleCodes[e.Kind], extra: map[string]any{}, cause: e}
+	if e.Code != "" {
+		p.extra["google_error"], p.extra["google_error_description"] = e.Code, e.Description
+	}
+	if e.Status != 0 {
+		p.extra["status"] = e.Status
+	}
+	switch e.Kind {
+	case google.KindUnavailable:
+		p.retryAfter = retryGoogle
+	case google.KindMisconfigured:
+		p.extra["configErrors"] = []string{e.Setting}
+		s.deps.Log.ErrorContext(c.Request.Context(), "nobody can sign in with google until its settings are mended",
+			slog.String("variable", e.Setting), slog.String("reason", e.Reason), slog.String("google_error", e.Code))
+	case google.KindCode, google.KindToken:
+	}
+	return p
+}
+
+var googleCodes = map[google.Kind]string{
+	google.KindUnavailable: codeGoogleAway, google.KindMisconfigured: codeGoogleSetup, google.KindCode: codeGoogleCode, google.KindToken: codeGoogleToken,
+}

@@ -1,0 +1,132 @@
+package server
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/text2image-audio/text2image-audio/pkg/google"
+)
+
+const (
+	// flowCookie holds what a browser needs to come back from Google with. Nobody can read or make one but this
+	// installation, and only the routes of accounts are sent it.
+	flowCookie     = "t2i_google"
+	flowCookiePath = "/api/auth"
+	// flowAge is how long somebody may take at Google.
+	flowAge = 10 * time.Minute
+	// maxReturn bounds the path to which the page goes afterwards.
+	maxReturn = 512
+)
+
+// flow is one attempt to sign in with Google.
+type flow struct {
+	State    string `json:"s"`
+	Nonce    string `json:"n"`
+	Verifier string `json:"v"`
+	Redirect string `json:"d"`
+	Return   string `json:"r"`
+	// Member is the id of who began it, when that was somebody who is signed in and meant it.
+	Member  string `json:"m,omitempty"`
+	Expires int64  `json:"e"`
+}
+
+func (s *Server) newFlow(redirect, back, member string) *flow {
+	return &flow{
+		State: rand.Text(), Nonce: rand.Text(), Verifier: google.NewVerifier(), Redirect: redirect, Return: back, Member: member,
+		Expires: s.deps.Now().Add(flowAge).Unix(),
+	}
+}
+
+func (f *flow) start() google.Start {
+	return google.Start{Redirect: f.Redirect, State: f.State, Nonce: f.Nonce, Verifier: f.Verifier}
+}
+
+// belongs reports whether somebody who comes back with a state is who went.
+func (f *flow) belongs(state string) bool {
+	return f != nil && subtle.ConstantTimeCompare([]byte(f.State), []byte(state)) == 1
+}
+
+func flowCipher(key []byte) (cipher.AEAD, error) {
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, fmt.Errorf("seal a sign-in: %w", err)
+	}
+	sealer, err := cipher.NewGCMWithRandomNonce(block)
+	if err != nil {
+		return nil, fmt.Errorf("seal a sign-in: %w", err)
+	}
+	return sealer, nil
+}
+
+// sealFlow returns the value of the cookie: encrypted, since it holds the verifier, and so that nobody makes one.
+func sealFlow(key []byte, f *flow) (string, error) {
+	sealer, err := flowCipher(key)
+	if err != nil {
+		return "", err
+	}
+	plain, err := json.Marshal(f)
+	if err != nil {
+		return "", fmt.Errorf("encode a sign-in: %w", err)
+	}
+	return base64.RawURLEncoding.EncodeToString(sealer.Seal(nil, nil, plain, nil)), nil //nolint:gosec // The cipher makes a random nonce of its own for each call.
+}
+
+// openFlow reads what sealFlow has written and is not too old; nil for anything else.
+func openFlow(key []byte, value string, now time.Time) *flow {
+	sealed, err := base64.RawURLEncoding.Strict().DecodeString(value)
+	if err != nil {
+		return nil
+	}
+	sealer, err := flowCipher(key)
+	if err != nil {
+		return nil
+	}
+	plain, err := sealer.Open(nil, nil, sealed, nil)
+	if err != nil {
+		return nil
+	}
+	var f flow
+	if json.Unmarshal(plain, &f) != nil || !now.Before(time.Unix(f.Expires, 0)) {
+		return nil
+	}
+	return &f
+}
+
+// flowOf returns the attempt that a browser has begun, nil when there is none.
+func (s *Server) flowOf(r *http.Request) *flow {
+	for _, cookie := range r.CookiesNamed(flowCookie) {
+		if f := openFlow(s.keys.googleFlow, cookie.Value, s.deps.Now()); f != nil {
+			return f
+		}
+	}
+	return nil
+}
+
+func (s *Server) setFlow(c *gin.Context, value string, maxAge int) {
+	http.SetCookie(c.Writer, &http.Cookie{ //nolint:gosec // Without TLS, as on one's own machine, a Secure cookie would not come back.
+		Name: flowCookie, Value: value, Path: flowCookiePath, MaxAge: maxAge,
+		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: s.secure(c),
+	})
+}
+
+// ownPath returns a path of this page to which somebody can be sent, "/" for anything that leads or could lead elsewhere.
+func ownPath(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil || len(raw) > maxReturn || u.IsAbs() || u.Host != "" || u.User != nil ||
+		!strings.HasPrefix(raw, "/") || strings.HasPrefix(raw, "//") || strings.HasPrefix(u.Path, "//") || strings.HasPrefix(u.Path, "/api/") ||
+		strings.Contains(raw, `\`) || strings.Contains(u.Path, `\`) || !isVisible(raw) {
+		return "/"
+	}
+	return raw
+}

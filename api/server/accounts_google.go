@@ -233,7 +233,9 @@ func (s *Server) enterByGoogle(c *gin.Context, who *google.Identity, m *signedIn
 	case !m.user.HasGoogle() && !s.deps.Accounts.Fresh(m.session):
 		err = account.ErrStale // A token that was stolen shall not open the account for ever.
 	default:
-		act = "linked"
+		if !m.user.HasGoogle() {
+			act = "linked"
+		}
 		u, err = s.deps.Accounts.LinkGoogle(ctx, m.user, g)
 	}
 	if errors.Is(err, account.ErrLinkRequired) {

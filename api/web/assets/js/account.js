@@ -3,6 +3,7 @@
 import { Problem, auth, whoami } from './api.js';
 import { byId } from './dom.js';
 import { clearFault, controls, showFault } from './fields.js';
+import { linkWanted, offer, rememberLink, sentenceOf, takeReturn } from './google.js';
 import { onLanguage, t } from './i18n.js';
 import { read, write } from './storage.js';
 
@@ -46,10 +47,49 @@ export class Account {
       if (key === changed) location.reload();
     });
     onLanguage(() => this.#name());
+    const returned = takeReturn();
     this.#takeToken();
     // Somebody who has never signed in here need not be asked for; the cookie itself cannot be seen.
     if (read(member) !== null) await this.#recognise();
     this.#name();
+    if (returned) await this.#comeBack(returned);
+    else if (this.#user && !this.#user.hasGoogle && linkWanted()) this.#tell('profile', t('google.now'));
+  }
+
+  // Somebody comes from Google: to sign in, or to link the account.
+  async #comeBack(returned) {
+    const view = this.#user ? 'profile' : 'signin';
+    if (returned.error !== undefined) {
+      this.#complain(view, sentenceOf(returned.error));
+      return;
+    }
+    this.#tell(view, t('google.busy'));
+    try {
+      const answer = await auth('google-oauth', returned);
+      write(member, '1');
+      write(changed, String(Date.now()));
+      if (!this.#user) {
+        location.replace(answer.return ?? '/');
+        return;
+      }
+      this.#user = answer.user;
+      this.#name();
+      this.#tell('profile', answer.message);
+    } catch (trouble) {
+      if (!(trouble instanceof Problem)) throw trouble;
+      if (trouble.code === 'link_required') rememberLink();
+      this.#complain(view, trouble.sentence);
+    }
+  }
+
+  #tell(view, sentence) {
+    this.#open(view);
+    this.#said.textContent = sentence;
+  }
+
+  #complain(view, sentence) {
+    this.#open(view);
+    byId(view === 'profile' ? 'signout-form' : 'signin-form').querySelector('.alert').textContent = sentence;
   }
 
   async #recognise() {
@@ -77,7 +117,7 @@ export class Account {
 
   #open(view) {
     this.#show(view);
-    this.#dialog.showModal();
+    if (!this.#dialog.open) this.#dialog.showModal();
     byId(`account-${view}`).querySelector('input')?.focus();
   }
 
@@ -87,6 +127,7 @@ export class Account {
     const title = byId('account-title');
     title.dataset.i18n = `title.${view}`;
     title.textContent = t(`title.${view}`);
+    offer(this.#user);
     if (view !== 'profile') return;
     byId('rename-username').value = this.#user.username;
     byId('change-password').hidden = !this.#user.hasPassword;
@@ -143,8 +184,10 @@ export class Account {
         break;
       case 'change-password':
       case 'profile':
+      case 'google-unlink':
         this.#user = answer.user;
         this.#name();
+        offer(this.#user);
         for (const field of this.#dialog.querySelectorAll('input[type="password"]')) field.value = '';
         break;
       default:

@@ -92,6 +92,9 @@ export const remove = (job) => call('DELETE', job.links.self);
 /** whoami returns who is signed in; it fails with status 401 when nobody is. */
 export const whoami = () => call('GET', '/api/auth/validate');
 
+/** providers returns how people can sign in beside a password. */
+export const providers = () => call('GET', '/api/auth/providers');
+
 /** auth sends a form of the account. */
 export const auth = (route, body) => call('POST', `/api/auth/${route}`, { body });
 

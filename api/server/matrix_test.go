@@ -198,7 +198,7 @@ func TestMatrixOfCallers(t *testing.T) {
 		if resp.StatusCode != http.StatusUnauthorized {
 			t.Errorf("%s: translate %d", name, resp.StatusCode)
 		}
-		for _, route := range []string{"change-password", "profile", "delete-account"} {
+		for _, route := range []string{"change-password", "profile", "delete-account", "google-unlink"} {
 			b.auth(t, route, fields{"password": annPassword, "username": "x"}, who.option).failed(t, http.StatusUnauthorized, "invalid_token")
 		}
 	}

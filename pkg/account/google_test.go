@@ -217,6 +217,42 @@ func TestLinkGoogle(t *testing.T) {
 	}
 }
 
+// TestResetsEndLinks has somebody register a stranger's address and link a Google account of their own to it.
+func TestResetsEndLinks(t *testing.T) {
+	t.Parallel()
+	a, _ := open(t)
+	reset := func(email string) *account.User {
+		t.Helper()
+		_, token, err := a.BeginReset(t.Context(), email)
+		must(t, err)
+		u, err := a.Reset(t.Context(), token, "the owner's password")
+		must(t, err)
+		return u
+	}
+	eve := annAtGoogle()
+	eve.Subject, eve.Email = "666", "eve@example.org"
+	ann := register(t, a)
+	_, err := a.LinkGoogle(t.Context(), ann, eve)
+	must(t, err)
+	if u := reset(email); u.HasGoogle() {
+		t.Errorf("still linked: %+v", u)
+	}
+	if id, err := a.LinkOf(t.Context(), eve.Subject); err != nil || id != "" {
+		t.Errorf("a link was left: %q, %v", id, err)
+	}
+	if u := signInGoogle(t, a, eve); u.ID == ann.ID {
+		t.Error("the account is still open to its first owner")
+	}
+	// Whom Google has vouched for keeps both ways in.
+	bob := signInGoogle(t, a, account.GoogleIdentity{Subject: "2", Email: "bob@example.org", Verified: true})
+	if u := reset("bob@example.org"); !u.HasGoogle() || !u.HasPassword() {
+		t.Errorf("unlinked: %+v", u)
+	}
+	if u := signInGoogle(t, a, account.GoogleIdentity{Subject: "2", Email: "bob@example.org", Verified: true}); u.ID != bob.ID {
+		t.Errorf("opened %+v", u)
+	}
+}
+
 func TestDeletedGoogleAccounts(t *testing.T) {
 	t.Parallel()
 	a, _ := open(t)

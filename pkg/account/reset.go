@@ -72,7 +72,7 @@ func secretHash(token []byte) string {
 }
 
 // Reset sets the password of the account that a token was made for, and ends every token with which somebody is signed
-// in. It fails with ErrReset and ErrBusy.
+// in, and the link to a Google account that was added to it. It fails with ErrReset and ErrBusy.
 func (a *Accounts) Reset(ctx context.Context, token, password string) (*User, error) {
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(token)
 	if err != nil || len(raw) != sha256.Size+secretBytes {
@@ -90,13 +90,20 @@ func (a *Accounts) Reset(ctx context.Context, token, password string) (*User, er
 	if err != nil {
 		return nil, err
 	}
+	var before User
 	u, _, err := a.read(ctx, key)
 	if err == nil {
 		u, err = a.change(ctx, u.Email, func(now *User) error {
 			if now.ID != r.UserID || now.TokenVersion != r.TokenVersion || !now.IsActive {
 				return ErrReset
 			}
+			before = *now
 			a.setPassword(now, hashed)
+			// Whoever registered the address of somebody else may have linked a Google account of their own, which
+			// would open the account for ever. One with which the account was made has shown to have the address.
+			if now.AuthProvider != providerGoogle {
+				now.GoogleInfo = nil
+			}
 			return nil
 		})
 	}
@@ -105,6 +112,9 @@ func (a *Accounts) Reset(ctx context.Context, token, password string) (*User, er
 	}
 	if err != nil {
 		return nil, err
+	}
+	if !u.HasGoogle() {
+		_ = a.dropGoogle(ctx, &before) // It opens nothing any more, and neither does what follows.
 	}
 	// It is good for nothing any more, whether it can be removed or not.
 	_ = a.resets.Purge(ctx, jetstream.WithPurgeSubject(broker.ResetSubject(key)), jetstream.WithPurgeSequence(sequence+1))

@@ -15,7 +15,7 @@ import (
 // machine alone, it stands in for a Google that nobody has set up.
 func (a *App) google() *server.Google {
 	cfg := a.cfg.Google
-	if s := a.Simulator(); !cfg.On() && s != nil && a.cfg.local() && a.localPage() {
+	if s := a.Simulator(); !cfg.On() && s != nil && a.cfg.forOneself() {
 		cfg.ClientID, cfg.ClientSecret, cfg.Issuer = simulator.GoogleClientID, env.Secret(simulator.GoogleClientSecret), s.GoogleURL()
 	}
 	if !cfg.On() {
@@ -28,15 +28,6 @@ func (a *App) google() *server.Google {
 	return &server.Google{Client: google.New(cfg), Redirect: a.googleRedirect, Page: page}
 }
 
-// localPage reports whether the page is on this machine.
-func (a *App) localPage() bool {
-	if len(a.cfg.Server.FrontendURLs) == 0 {
-		return true
-	}
-	u, err := url.Parse(a.cfg.Server.FrontendURLs[0])
-	return err == nil && google.Loopback(u.Hostname())
-}
-
 // googleRedirect returns where Google sends people back to. On this machine it is the name by which the page was opened,
 // since a browser keeps cookies for localhost apart from those for 127.0.0.1; no other word of a request counts.
 func (a *App) googleRedirect(host string) string {
@@ -46,7 +37,7 @@ func (a *App) googleRedirect(host string) string {
 	base := a.page()
 	if len(a.cfg.Server.FrontendURLs) == 0 {
 		_, own, _ := net.SplitHostPort(a.Addr())
-		if name, port, err := net.SplitHostPort(strings.ToLower(host)); err == nil && port == own && google.Loopback(name) {
+		if name, port, err := net.SplitHostPort(strings.ToLower(host)); err == nil && port == own && loopback(name) {
 			base = "http://" + net.JoinHostPort(name, port)
 		}
 	}

@@ -60,6 +60,9 @@ func rows() map[string]row {
 		"POST /api/auth/change-password": members(400, "/api/auth/change-password", fields{"currentPassword": "wrong", "newPassword": "123456"}),
 		"POST /api/auth/profile":         members(200, "/api/auth/profile", fields{"username": "somebody"}),
 		"POST /api/auth/delete-account":  members(400, "/api/auth/delete-account", fields{"password": "wrong"}),
+		"POST /api/auth/google-oauth":    all(401, "/api/auth/google-oauth", fields{"code": "x", "state": "x"}),
+		"POST /api/auth/google-login":    all(401, "/api/auth/google-login", fields{"idToken": "x"}),
+		"POST /api/auth/google-unlink":   members(200, "/api/auth/google-unlink", nil),
 
 		"POST /api/feedback": members(400, "/api/feedback", fields{}),
 	}
@@ -80,6 +83,9 @@ func rows() map[string]row {
 		"/api/models":                 all(200, "/api/models", nil),
 		"/api/quota":                  {"/api/quota", nil, 200, 200, 200, 200, 401},
 		"/":                           all(200, "/", nil),
+		"/api/auth/providers":         all(200, "/api/auth/providers", nil),
+		"/api/auth/google":            all(401, "/api/auth/google", nil),
+		"/auth/google/callback":       all(200, "/auth/google/callback?code=x&state=x", nil),
 		"/reset-password":             all(200, "/reset-password?token=x", nil),
 		"/docs":                       all(200, "/docs", nil),
 		"/openapi.yaml":               all(200, "/openapi.yaml", nil),

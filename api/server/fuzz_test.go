@@ -10,12 +10,13 @@ import (
 	"testing"
 
 	"github.com/text2image-audio/text2image-audio/api/server"
+	"github.com/text2image-audio/text2image-audio/pkg/simulator/simulatortest"
 )
 
 // FuzzBodies sends any body and any query to every route that changes something, as a member and as the operator: each
 // route has a decoder of its own. What comes back is JSON and never a fault of this program's.
 func FuzzBodies(f *testing.F) {
-	b := setup(f, behindProxy, func(cfg *server.Config, _ *server.Deps) {
+	b := setup(f, behindProxy, simulatedGoogle(simulatortest.Start(f)), func(cfg *server.Config, _ *server.Deps) {
 		cfg.AdminKey, cfg.MaxSignups, cfg.MaxActiveMember, cfg.SyncWait = adminKey, 0, 0, 1
 	})
 	ann := b.signUp(f, annEmail)

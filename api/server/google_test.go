@@ -29,13 +29,16 @@ type googled struct {
 func withGoogle(t testing.TB, changes ...func(*server.Config, *server.Deps)) *googled {
 	t.Helper()
 	g := &googled{sim: simulatortest.Start(t)}
-	changes = append(changes, func(cfg *server.Config, deps *server.Deps) {
-		client := google.New(google.Config{ClientID: simulator.GoogleClientID, ClientSecret: simulator.GoogleClientSecret, Issuer: g.sim.GoogleURL()})
-		deps.Google = &server.Google{Client: client, Redirect: func(host string) string { return "http://" + host + server.GooglePath }}
-		g.deps, g.cfg = *deps, *cfg
-	})
+	changes = append(changes, simulatedGoogle(g.sim), func(cfg *server.Config, deps *server.Deps) { g.deps, g.cfg = *deps, *cfg })
 	g.bundle = setup(t, changes...)
 	return g
+}
+
+func simulatedGoogle(sim *simulator.Simulator) func(*server.Config, *server.Deps) {
+	return func(_ *server.Config, deps *server.Deps) {
+		client := google.New(google.Config{ClientID: simulator.GoogleClientID, ClientSecret: simulator.GoogleClientSecret, Issuer: sim.GoogleURL()})
+		deps.Google = &server.Google{Client: client, Redirect: func(host string) string { return "http://" + host + server.GooglePath }}
+	}
 }
 
 // browser is somebody's browser: it keeps cookies.

@@ -50,11 +50,11 @@ func webAddress(raw string) (*url.URL, bool) {
 	if err != nil || u.Host == "" || u.User != nil || u.Fragment != "" {
 		return nil, false
 	}
-	return u, u.Scheme == "https" || (u.Scheme == "http" && Loopback(u.Hostname()))
+	return u, u.Scheme == "https" || (u.Scheme == "http" && loopback(u.Hostname()))
 }
 
-// Loopback reports whether a host is this machine.
-func Loopback(host string) bool {
+// loopback reports whether a host is this machine.
+func loopback(host string) bool {
 	addr, err := netip.ParseAddr(host)
 	return host == "localhost" || (err == nil && addr.IsLoopback())
 }

@@ -306,6 +306,7 @@ func (s *Server) googleProblem(c *gin.Context, err error) error {
 		s.deps.Log.ErrorContext(c.Request.Context(), "nobody can sign in with google until its settings are mended",
 			slog.String("variable", e.Setting), slog.String("reason", e.Reason), slog.String("google_error", e.Code))
 	case google.KindCode, google.KindToken:
+		s.deps.Log.InfoContext(c.Request.Context(), "a sign-in with google was refused", slog.String("reason", e.Reason), slog.String("google_error", e.Code))
 	}
 	return p
 }

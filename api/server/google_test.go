@@ -490,8 +490,9 @@ func TestFailuresAtGoogle(t *testing.T) {
 			if away := c.status == http.StatusServiceUnavailable; (resp.Header.Get("Retry-After") != "") != away {
 				t.Errorf("Retry-After %q", resp.Header.Get("Retry-After"))
 			}
-			if logged := strings.Contains(g.log.String(), c.settings); c.settings != "" && !logged {
-				t.Errorf("the operator is not told: %s", g.log)
+			said := map[string]string{"google_misconfigured": c.settings, "google_refused": "refused the code", "google_token": `"reason":"`}[c.code]
+			if !strings.Contains(g.log.String(), said) {
+				t.Errorf("the log does not say %q: %s", said, g.log)
 			}
 			if g.jarred(t, "auth_token") != nil {
 				t.Error("somebody is signed in")

@@ -132,6 +132,7 @@ export class Account {
     byId('rename-username').value = this.#user.username;
     byId('change-password').hidden = !this.#user.hasPassword;
     byId('delete-password').disabled = !this.#user.hasPassword;
+    byId('delete-password').closest('.field').hidden = !this.#user.hasPassword;
   }
 
   // Passwords stay no longer than the dialog.

@@ -1,0 +1,279 @@
+package account_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/text2image-audio/text2image-audio/pkg/account"
+)
+
+func TestLinkGoogle(t *testing.T) {
+	t.Parallel()
+	a, _ := open(t)
+	ann, g := register(t, a), annAtGoogle()
+	g.Email = "ann.private@example.org"
+	linked, err := a.LinkGoogle(t.Context(), ann, g)
+	must(t, err)
+	if !linked.HasGoogle() || !linked.HasPassword() || linked.AuthProvider != "" || linked.Email != email {
+		t.Errorf("linked %+v", linked)
+	}
+	_, err = a.LinkGoogle(t.Context(), ann, g)
+	must(t, err)
+	if u := signInGoogle(t, a, g); u.ID != ann.ID {
+		t.Errorf("opened %+v", u)
+	}
+	bob, err := a.Register(t.Context(), "Bob", "bob@example.org", password)
+	must(t, err)
+	if _, err := a.LinkGoogle(t.Context(), bob, g); !errors.Is(err, account.ErrLinked) {
+		t.Errorf("linked to two accounts: %v", err)
+	}
+	other := annAtGoogle()
+	other.Subject = "2"
+	if _, err := a.LinkGoogle(t.Context(), ann, other); !errors.Is(err, account.ErrOtherGoogle) {
+		t.Errorf("a second Google account: %v", err)
+	}
+	if id, err := a.LinkOf(t.Context(), "2"); err != nil || id != "" {
+		t.Errorf("a link was left: %q, %v", id, err)
+	}
+	free, err := a.UnlinkGoogle(t.Context(), ann)
+	must(t, err)
+	if free.HasGoogle() {
+		t.Errorf("unlinked %+v", free)
+	}
+	if id, err := a.LinkOf(t.Context(), g.Subject); err != nil || id != "" {
+		t.Errorf("a link was left: %q, %v", id, err)
+	}
+	g.Email = email
+	refuses(t, a, g, account.ErrLinkRequired)
+	if _, err := a.LinkGoogle(t.Context(), bob, g); err != nil {
+		t.Errorf("a free Google account: %v", err)
+	}
+	only := signInGoogle(t, a, account.GoogleIdentity{Subject: "3", Email: "eve@example.org", Verified: true})
+	if _, err := a.UnlinkGoogle(t.Context(), only); !errors.Is(err, account.ErrNoPassword) {
+		t.Errorf("the only way in was taken away: %v", err)
+	}
+	must(t, a.Delete(t.Context(), bob))
+	if _, err := a.LinkGoogle(t.Context(), bob, g); !errors.Is(err, account.ErrUnknown) {
+		t.Errorf("a deleted account: %v", err)
+	}
+}
+
+func TestResetsEndLinks(t *testing.T) {
+	t.Parallel()
+	a, _ := open(t)
+	reset := func(email string) *account.User {
+		t.Helper()
+		_, token, err := a.BeginReset(t.Context(), email)
+		must(t, err)
+		u, err := a.Reset(t.Context(), token, "the owner's password")
+		must(t, err)
+		return u
+	}
+	eve := annAtGoogle()
+	eve.Subject, eve.Email = "666", "eve@example.org"
+	ann := register(t, a)
+	_, err := a.LinkGoogle(t.Context(), ann, eve)
+	must(t, err)
+	if u := reset(email); u.HasGoogle() {
+		t.Errorf("still linked: %+v", u)
+	}
+	if id, err := a.LinkOf(t.Context(), eve.Subject); err != nil || id != "" {
+		t.Errorf("a link was left: %q, %v", id, err)
+	}
+	if u := signInGoogle(t, a, eve); u.ID == ann.ID {
+		t.Error("the account is still open to its first owner")
+	}
+	// Whom Google has vouched for keeps both ways in.
+	bob := signInGoogle(t, a, account.GoogleIdentity{Subject: "2", Email: "bob@example.org", Verified: true})
+	if u := reset("bob@example.org"); !u.HasGoogle() || !u.HasPassword() {
+		t.Errorf("unlinked: %+v", u)
+	}
+	if u := signInGoogle(t, a, account.GoogleIdentity{Subject: "2", Email: "bob@example.org", Verified: true}); u.ID != bob.ID {
+		t.Errorf("opened %+v", u)
+	}
+}
+
+func TestGoogleAfterACrash(t *testing.T) {
+	t.Parallel()
+	g := annAtGoogle()
+	for name, c := range map[string]struct {
+		leave func(*testing.T, *account.Accounts) *account.User
+		same  bool
+	}{
+		"made, but not linked": {func(t *testing.T, a *account.Accounts) *account.User {
+			u := signInGoogle(t, a, g)
+			must(t, a.RemoveLink(t.Context(), u))
+			return u
+		}, true},
+		"deleted, but the link stayed": {func(t *testing.T, a *account.Accounts) *account.User {
+			u := signInGoogle(t, a, g)
+			must(t, a.Delete(t.Context(), u))
+			must(t, a.PutLink(t.Context(), g.Subject, u))
+			return u
+		}, false},
+		"linked to what was before it": {func(t *testing.T, a *account.Accounts) *account.User {
+			old := signInGoogle(t, a, g)
+			must(t, a.Delete(t.Context(), old))
+			u := signInGoogle(t, a, g)
+			must(t, a.PutLink(t.Context(), g.Subject, old))
+			return u
+		}, true},
+		"linked, but the record does not say so": {func(t *testing.T, a *account.Accounts) *account.User {
+			u, err := a.Register(t.Context(), "Bob", "bob@example.org", password)
+			must(t, err)
+			must(t, a.PutLink(t.Context(), g.Subject, u))
+			return u
+		}, false},
+		"unlinked, but the link stayed": {func(t *testing.T, a *account.Accounts) *account.User {
+			u, err := a.Register(t.Context(), "Bob", "bob@example.org", password)
+			must(t, err)
+			_, err = a.LinkGoogle(t.Context(), u, g)
+			must(t, err)
+			_, err = a.UnlinkGoogle(t.Context(), u)
+			must(t, err)
+			must(t, a.PutLink(t.Context(), g.Subject, u))
+			return u
+		}, false},
+		"linked to a record that has its address by now": {func(t *testing.T, a *account.Accounts) *account.User {
+			old := signInGoogle(t, a, account.GoogleIdentity{Subject: "2", Email: "bob@example.org", Verified: true})
+			must(t, a.Delete(t.Context(), old))
+			_, err := a.Register(t.Context(), "Bob", "bob@example.org", password)
+			must(t, err)
+			must(t, a.PutLink(t.Context(), g.Subject, old))
+			return old
+		}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a, _ := open(t)
+			left := c.leave(t, a)
+			u := signInGoogle(t, a, g)
+			if (u.ID == left.ID) != c.same || u.Email != email {
+				t.Errorf("after %+v came %+v", left, u)
+			}
+			if again := signInGoogle(t, a, g); again.ID != u.ID {
+				t.Errorf("and then %+v", again)
+			}
+			if id, err := a.LinkOf(t.Context(), g.Subject); err != nil || id != u.ID {
+				t.Errorf("the link names %q, %v", id, err)
+			}
+		})
+	}
+}
+
+func TestOneAccountOfManyFirstSignIns(t *testing.T) {
+	t.Parallel()
+	for name, addresses := range map[string]int{"one address": 1, "three addresses": 3} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a, _ := open(t)
+			const callers = 12
+			got := make(chan string, callers)
+			for n := range callers {
+				go func() {
+					g := annAtGoogle()
+					g.Email = fmt.Sprintf("ann%d@example.org", n%addresses)
+					u, err := a.SignInGoogle(t.Context(), g, everybody)
+					if err != nil {
+						t.Error(err)
+						u = &account.User{}
+					}
+					got <- u.ID
+				}()
+			}
+			ids := map[string]int{}
+			for range callers {
+				ids[<-got]++
+			}
+			records := 0
+			for n := range addresses {
+				if _, err := a.Read(t.Context(), fmt.Sprintf("ann%d@example.org", n)); err == nil {
+					records++
+				}
+			}
+			if len(ids) != 1 || records != 1 {
+				t.Errorf("%d accounts were opened and %d made: %v", len(ids), records, ids)
+			}
+		})
+	}
+}
+
+func TestOneOfManyLinksWins(t *testing.T) {
+	t.Parallel()
+	a, _ := open(t)
+	const people = 6
+	users := make([]*account.User, people)
+	for n := range users {
+		var err error
+		users[n], err = a.Register(t.Context(), "U", fmt.Sprintf("u%d@example.org", n), password)
+		must(t, err)
+	}
+	results := make(chan error, people)
+	for _, u := range users {
+		go func() {
+			_, err := a.LinkGoogle(t.Context(), u, annAtGoogle())
+			results <- err
+		}()
+	}
+	linked := 0
+	for range people {
+		if err := <-results; err == nil {
+			linked++
+		} else if !errors.Is(err, account.ErrLinked) {
+			t.Error(err)
+		}
+	}
+	owner, err := a.LinkOf(t.Context(), annAtGoogle().Subject)
+	must(t, err)
+	says := 0
+	for _, u := range users {
+		now, err := a.Read(t.Context(), u.Email)
+		must(t, err)
+		if now.HasGoogle() {
+			says++
+			if now.ID != owner {
+				t.Errorf("%s says it is linked, and %s is", now.ID, owner)
+			}
+		}
+	}
+	if linked != 1 || says != 1 {
+		t.Errorf("%d were told that they are linked, %d are", linked, says)
+	}
+}
+
+func TestImportedGoogleAccounts(t *testing.T) {
+	t.Parallel()
+	a, _ := open(t)
+	record := func(email, subject, seen string) fields {
+		return exported(t, "name", email, fields{
+			"id": "id of " + email, "email": email, "isActive": true, "authProvider": "google", "createdAt": "2024-05-06T07:08:09.123Z", "lastLoginAt": seen,
+			"googleInfo": fields{"id": subject, "name": "N", "picture": "https://p.example/x", "locale": "en"},
+		}, false)
+	}
+	entries := []fields{
+		record("ann@example.org", "1", "2025-01-01T00:00:00.000Z"),
+		record("bob.old@example.org", "2", "2024-01-01T00:00:00.000Z"),
+		record("bob@example.org", "2", "2025-01-01T00:00:00.000Z"),
+		record("bob.older@example.org", "2", "2023-01-01T00:00:00.000Z"),
+	}
+	_, err := a.Import(t.Context(), export(t, entries...))
+	must(t, err)
+	for subject, want := range map[string]string{"1": "ann@example.org", "2": "bob@example.org"} {
+		// The person has another address at Google by now.
+		u := signInGoogle(t, a, account.GoogleIdentity{Subject: subject, Email: "new" + subject + "@example.org", Verified: true})
+		if u.Email != want {
+			t.Errorf("%s opens %s", subject, u.Email)
+		}
+	}
+	ann, err := a.Read(t.Context(), "ann@example.org")
+	must(t, err)
+	must(t, a.RemoveLink(t.Context(), ann))
+	done, err := a.Import(t.Context(), export(t, entries...))
+	must(t, err)
+	for subject, want := range map[string]string{"1": "id of ann@example.org", "2": "id of bob@example.org"} {
+		if id, err := a.LinkOf(t.Context(), subject); err != nil || id != want || done.Kept != 4 {
+			t.Errorf("after the second import %s opens %s, %v, %+v", subject, id, err, done)
+		}
+	}
+}

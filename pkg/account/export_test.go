@@ -81,7 +81,8 @@ func (a *Accounts) PutLink(ctx context.Context, subject string, u *User) error {
 	if err != nil {
 		return err
 	}
-	return a.bindGoogle(ctx, subject, u, revision)
+	_, err = a.bindGoogle(ctx, subject, u, revision)
+	return err
 }
 
 // RemoveLink removes a link and leaves the account as it is.

@@ -183,7 +183,8 @@ func (a *Accounts) openGoogle(ctx context.Context, g GoogleIdentity, admit func(
 	if err != nil {
 		return nil, err
 	}
-	return u, a.bindGoogle(ctx, g.Subject, u, revision)
+	_, err = a.bindGoogle(ctx, g.Subject, u, revision)
+	return u, err
 }
 
 // enterGoogle takes note that somebody came in, and of what Google says about them by now.
@@ -221,7 +222,7 @@ func (a *Accounts) newGoogle(ctx context.Context, g GoogleIdentity, revision uin
 	if err != nil {
 		return nil, err
 	}
-	err = a.bindGoogle(ctx, g.Subject, u, revision)
+	_, err = a.bindGoogle(ctx, g.Subject, u, revision)
 	if errors.Is(err, errConflict) {
 		// The same person came in under another address at the same moment, and that account is the one.
 		if first, _, found := a.byGoogle(ctx, g.Subject); found == nil && first != nil && first.ID != u.ID {

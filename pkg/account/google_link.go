@@ -68,14 +68,18 @@ func (a *Accounts) byGoogle(ctx context.Context, subject string) (*User, uint64,
 	return u, revision, nil
 }
 
-// bindGoogle stores a link, unless it was changed since the revision. It fails with errConflict then.
-func (a *Accounts) bindGoogle(ctx context.Context, subject string, u *User, revision uint64) error {
+// bindGoogle stores a link, unless it was changed since the revision, and returns the new one. It fails with errConflict
+// then.
+func (a *Accounts) bindGoogle(ctx context.Context, subject string, u *User, revision uint64) (uint64, error) {
 	data, err := json.Marshal(googleLink{V: job.Version, UserID: u.ID, Key: key(u.Email)})
 	if err != nil {
-		return fmt.Errorf("encode google link: %w", err)
+		return 0, fmt.Errorf("encode google link: %w", err)
 	}
-	_, err = a.js.Publish(ctx, broker.GoogleSubject(googleKey(subject)), data, jetstream.WithExpectLastSequencePerSubject(revision))
-	return published(err)
+	ack, err := a.js.Publish(ctx, broker.GoogleSubject(googleKey(subject)), data, jetstream.WithExpectLastSequencePerSubject(revision))
+	if err != nil {
+		return 0, published(err)
+	}
+	return ack.Sequence, nil
 }
 
 // dropGoogle removes the link to an account, if it has one.
@@ -138,7 +142,7 @@ func (a *Accounts) linkGoogle(ctx context.Context, u *User, g GoogleIdentity) (*
 	}
 	if holder == nil {
 		// Before the record, so that a crash in between leaves no account that only seems to be linked.
-		if err := a.bindGoogle(ctx, g.Subject, u, revision); err != nil {
+		if revision, err = a.bindGoogle(ctx, g.Subject, u, revision); err != nil {
 			return nil, err
 		}
 	}
@@ -152,18 +156,20 @@ func (a *Accounts) linkGoogle(ctx context.Context, u *User, g GoogleIdentity) (*
 	if err != nil {
 		return nil, err
 	}
-	// Until the record was stored the link held nothing, and somebody else may have taken it.
-	switch l, _, err := a.readGoogle(ctx, g.Subject); {
-	case err != nil:
-		return nil, err
-	case l == nil || l.UserID != u.ID:
-		_, err := a.same(ctx, u, func(now *User) error {
+	// Until the record was stored the link held nothing, and somebody else may have taken it, or may have read it and be about
+	// to. Stored once more it is beyond both: whoever reads it from now on finds the record too.
+	_, err = a.bindGoogle(ctx, g.Subject, u, revision)
+	if errors.Is(err, errConflict) {
+		_, undone := a.same(ctx, u, func(now *User) error {
 			if now.google().ID == g.Subject {
 				now.GoogleInfo = nil
 			}
 			return nil
 		})
-		return nil, errors.Join(errConflict, err)
+		return nil, errors.Join(err, undone)
+	}
+	if err != nil {
+		return nil, err
 	}
 	return linked, nil
 }
@@ -202,7 +208,7 @@ func (a *Accounts) bindImported(ctx context.Context, u *User, fresh bool) error 
 	if holder != nil && (!fresh || holder.LastLoginAt != nil && (u.LastLoginAt == nil || !u.LastLoginAt.After(holder.LastLoginAt.Time))) {
 		return nil
 	}
-	if err := a.bindGoogle(ctx, subject, u, revision); !errors.Is(err, errConflict) {
+	if _, err := a.bindGoogle(ctx, subject, u, revision); !errors.Is(err, errConflict) {
 		return err
 	}
 	return nil // Its owner has just signed in.

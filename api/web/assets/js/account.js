@@ -56,6 +56,14 @@ export class Account {
     else if (this.#user && !this.#user.hasGoogle && linkWanted()) this.#tell('profile', t('google.now'));
   }
 
+  /** heed is told whom the server takes this browser for: its cookie may be older than this page, or than what it keeps. */
+  async heed(lane) {
+    if (lane !== 'member' || this.#user || read(member) !== null) return;
+    write(member, '1');
+    await this.#recognise();
+    this.#name();
+  }
+
   // Somebody comes from Google: to sign in, or to link the account.
   async #comeBack(returned) {
     const view = this.#user ? 'profile' : 'signin';
@@ -130,6 +138,7 @@ export class Account {
     offer(this.#user);
     if (view !== 'profile') return;
     byId('rename-username').value = this.#user.username;
+    for (const name of this.#dialog.querySelectorAll('[data-whose]')) name.value = this.#user.email;
     byId('change-password').hidden = !this.#user.hasPassword;
     byId('delete-password').disabled = !this.#user.hasPassword;
     byId('delete-password').closest('.field').hidden = !this.#user.hasPassword;

@@ -19,8 +19,9 @@ import { Viewer } from './viewer.js';
 
 const jobs = new Jobs();
 const viewer = new Viewer();
-const quota = new Quota(jobs);
 const gallery = new Gallery((picture) => viewer.open(picture, 0));
+const account = new Account((user) => gallery.start(user));
+const quota = new Quota(jobs, (lane) => account.heed(lane));
 const tabs = new Tabs(document.querySelector('[role="tablist"]'));
 
 translate(document);
@@ -120,7 +121,7 @@ onLanguage(() => {
 // A token that ended is forgotten with the answer that says so: after a reload this browser is a guest.
 addEventListener('signed-out', () => location.assign('/'));
 
-new Account((user) => gallery.start(user)).start();
+account.start();
 new Feedback().start();
 new Operator().start();
 quota.read();

@@ -14,8 +14,11 @@ export class Quota {
   #line = byId('quota');
   #day = null;
   #timer = 0;
+  #lane;
 
-  constructor(jobs) {
+  /** lane is called with whom the server counts: a guest or a member. */
+  constructor(jobs, lane) {
+    this.#lane = lane;
     // A new job takes something, and one that fails may give it back.
     jobs.addEventListener('change', ({ detail: { job, before } }) => {
       if (before ? isEnded(job) : !isEnded(job)) this.#later(soon);
@@ -27,7 +30,9 @@ export class Quota {
   /** read asks the server. What it cannot tell is not shown. */
   async read() {
     try {
-      this.#day = (await quota()).day;
+      const answer = await quota();
+      this.#day = answer.day;
+      this.#lane(answer.lane);
     } catch (trouble) {
       if (!(trouble instanceof Problem)) throw trouble;
       this.#day = null;

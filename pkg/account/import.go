@@ -29,6 +29,8 @@ type Import struct {
 	Unverifiable int
 	// Skipped are the entries that could not be taken.
 	Skipped []Skipped
+	// made are the ids of the new accounts.
+	made map[string]bool
 }
 
 // Skipped is an entry of an export that was not taken. It holds nothing of what the entry says.
@@ -49,7 +51,7 @@ type entry struct {
 }
 
 // foreign begin the keys of what lay in the same store.
-var foreign = []string{"RATE_LIMIT:", "USAGE:"}
+var foreign = []string{"RATE_LIMIT:", "USAGE:", "__health__:"}
 
 // Import reads an export of the store of accounts, a JSON array of {name or key, value}, and makes the accounts that are
 // not there yet. It may be repeated. It fails when the export is no such array, or NATS takes no more; what was imported
@@ -63,7 +65,7 @@ func (a *Accounts) Import(ctx context.Context, export io.Reader) (*Import, error
 	if token, err := d.Token(); err != nil || token != json.Delim('[') {
 		return nil, errors.New("read export: it is no JSON array")
 	}
-	done := &Import{}
+	done := &Import{made: make(map[string]bool)}
 	take := func(n int, e entry) error {
 		reason, err := a.take(ctx, e, ids, done)
 		if err != nil {
@@ -74,8 +76,8 @@ func (a *Accounts) Import(ctx context.Context, export io.Reader) (*Import, error
 		}
 		return nil
 	}
-	// Of two keys that differ by capital letters alone the small one is in use: the last versions of the system before
-	// looked for no other.
+	// Of two keys that differ by capital letters alone the small one comes first: tokens were looked up by that one. What
+	// was set later under the other one is taken from there.
 	late := map[int]entry{}
 	for n := 1; d.More(); n++ {
 		var e entry
@@ -119,7 +121,7 @@ func (a *Accounts) take(ctx context.Context, e entry, ids map[string]string, don
 	}
 	err = a.create(ctx, u)
 	if err == nil {
-		ids[u.ID] = u.Email
+		ids[u.ID], done.made[u.ID] = u.Email, true
 		done.Imported++
 		if u.HasPassword() && !u.verifiable() {
 			done.Unverifiable++
@@ -137,8 +139,30 @@ func (a *Accounts) take(ctx context.Context, e entry, ids map[string]string, don
 		return "another account has its address", nil
 	}
 	done.Kept++
+	if done.made[u.ID] && u.passwordAfter(there) {
+		if there, err = a.takePassword(ctx, u); err != nil {
+			return "", err
+		}
+	}
 	// An import that was broken off may have left this out.
 	return "", a.bindImported(ctx, there, false)
+}
+
+// passwordAfter reports whether the password was set later than the one of another copy of the account.
+func (u *User) passwordAfter(other *User) bool {
+	return u.verifiable() && u.PasswordUpdatedAt != nil &&
+		(other.PasswordUpdatedAt == nil || u.PasswordUpdatedAt.After(other.PasswordUpdatedAt.Time))
+}
+
+// takePassword gives an account that was just imported the password of its other copy: the system before copied accounts
+// to the address in small letters, and set a new password only under the address as it was typed.
+func (a *Accounts) takePassword(ctx context.Context, from *User) (*User, error) {
+	return a.change(ctx, from.Email, func(u *User) error {
+		if from.passwordAfter(u) {
+			u.Password, u.PasswordUpdatedAt = from.Password, from.PasswordUpdatedAt
+		}
+		return nil
+	})
 }
 
 // user returns the account of an entry, or why there is none in it.

@@ -54,6 +54,7 @@ func TestImport(t *testing.T) {
 	const people = 50
 	entries := []fields{
 		exported(t, "name", "RATE_LIMIT:guest:1.2.3.4", 3, false), exported(t, "name", "USAGE:user:x:2025-01-01", fields{"n": 1}, true),
+		exported(t, "name", "__health__:users:1732345678901", "ok", true),
 	}
 	for n := range people {
 		record := imported(t, n)
@@ -61,7 +62,7 @@ func TestImport(t *testing.T) {
 	}
 	done, err := a.Import(t.Context(), export(t, entries...))
 	must(t, err)
-	if done.Imported != people || done.Kept != 0 || done.Foreign != 2 || len(done.Skipped) != 0 {
+	if done.Imported != people || done.Kept != 0 || done.Foreign != 3 || len(done.Skipped) != 0 {
 		t.Fatalf("the first time %+v", done)
 	}
 	for n := range people {
@@ -139,6 +140,53 @@ func TestImportSkips(t *testing.T) {
 			}
 			if u, err := a.Read(t.Context(), key); c.imported == 1 && (err != nil || u.ID == "old") {
 				t.Errorf("imported %+v, %v", u, err)
+			}
+		})
+	}
+}
+
+// TestImportOfTwoCopies imports somebody whom the system before kept under the address as it was typed and, since some day,
+// in small letters as well: a password that was set later is in one of the two alone.
+func TestImportOfTwoCopies(t *testing.T) {
+	t.Parallel()
+	const later, neither = "2025-06-01T00:00:00.000Z", "later, and longer"
+	set := func(at, pass string) fields {
+		p, err := account.HashPassword(pass, account.Password{Algorithm: "pbkdf2", Iterations: 1000, KeyLength: 64, Digest: "sha256"})
+		must(t, err)
+		f := imported(t, 1)
+		f["passwordHash"], f["salt"], f["passwordUpdatedAt"] = p.Hash, p.Salt, at
+		return f
+	}
+	first := set("2024-05-06T07:08:09.123Z", password)
+	for name, c := range map[string]struct {
+		typed, small fields
+		good         string
+	}{
+		"typed is newer": {set(later, neither), first, neither},
+		"small is newer": {first, set(later, neither), neither},
+		"the same":       {first, first, password},
+		"no times":       {set("", neither), set("", password), password},
+		"time in typed":  {set(later, neither), imported(t, 1), neither},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a, _ := open(t)
+			entries := []fields{exported(t, "name", "User1@Example.org", c.typed, false), exported(t, "name", "user1@example.org", c.small, false)}
+			done, err := a.Import(t.Context(), export(t, entries...))
+			must(t, err)
+			if done.Imported != 1 || done.Kept != 1 {
+				t.Errorf("imported %+v", done)
+			}
+			u, err := a.Login(t.Context(), "USER1@example.org", c.good)
+			if err != nil {
+				t.Fatal(err)
+			}
+			// A password that was strengthened here stays.
+			if _, err := a.Import(t.Context(), export(t, entries...)); err != nil {
+				t.Fatal(err)
+			}
+			if after, err := a.Read(t.Context(), "user1@example.org"); err != nil || after.Password != u.Password {
+				t.Errorf("the second import changed %+v to %+v, %v", u, after, err)
 			}
 		})
 	}

@@ -111,15 +111,15 @@ func (s *Server) googlePage(c *gin.Context) error { return s.resetPage(c) }
 // finishGoogle is POST /api/auth/google-oauth: the way back, with a code and the state of the attempt that this browser
 // has begun. A state is good once, whichever process is asked.
 func (s *Server) finishGoogle(c *gin.Context) error {
-	g, err := s.mustGoogle()
-	if err != nil {
-		return err
-	}
 	var ask struct {
 		Code  string `json:"code"`
 		State string `json:"state"`
 	}
 	b, err := s.decodeLenient(c, &ask)
+	if err != nil {
+		return err
+	}
+	g, err := s.mustGoogle()
 	if err != nil {
 		return err
 	}
@@ -163,14 +163,14 @@ func (f *flow) meantBy(m *signedIn) bool {
 // loginGoogle is POST /api/auth/google-login: an id_token that a page has from Google by itself. It is good once; one that
 // is bound to a nonce only where the attempt was begun here.
 func (s *Server) loginGoogle(c *gin.Context) error {
-	g, err := s.mustGoogle()
-	if err != nil {
-		return err
-	}
 	var ask struct {
 		Token string `json:"idToken"`
 	}
 	b, err := s.decodeLenient(c, &ask)
+	if err != nil {
+		return err
+	}
+	g, err := s.mustGoogle()
 	if err != nil {
 		return err
 	}

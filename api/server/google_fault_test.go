@@ -25,6 +25,9 @@ func TestGoogleIsNotSetUp(t *testing.T) {
 			t.Errorf("told %s", r.body)
 		}
 	}
+	for _, route := range []string{"google-oauth", "google-login"} {
+		b.request(t, http.MethodPost, authRoute+route, []byte("{")).failed(t, http.StatusBadRequest, "invalid_json")
+	}
 	if got := b.request(t, http.MethodGet, authRoute+"providers", nil).expect(t, http.StatusOK); stable(got.body) != `{"providers":{"google":false},"success":true}`+"\n" {
 		t.Errorf("providers %q", got.body)
 	}

@@ -42,7 +42,7 @@ func expectations() map[string]expectation {
 	}
 	for route, status := range map[string]int{
 		"register": 400, "login": 400, "logout": 200, "forgot-password": 400, "reset-password": 400,
-		"change-password": 401, "profile": 401, "delete-account": 401, "google-oauth": 401, "google-login": 401, "google-unlink": 401,
+		"change-password": 401, "profile": 401, "delete-account": 401, "google-oauth": 400, "google-login": 400, "google-unlink": 401,
 	} {
 		all["POST /api/auth/"+route] = expectation{anonymous: status, original: true}
 	}

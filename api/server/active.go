@@ -129,7 +129,10 @@ func (s *Server) admit(ctx context.Context, t *ticket, most int, keyed bool) err
 			return err
 		}
 	}
-	return &problem{code: codeTooManyActive, retryAfter: retryActive, args: map[string]string{"max": strconv.Itoa(most)}}
+	return &problem{
+		code: codeTooManyActive, retryAfter: retryActive, args: map[string]string{"max": strconv.Itoa(most)},
+		extra: map[string]any{"retry_after": retryActive},
+	}
 }
 
 // countWith adds ids to a set and returns how many there are beside own.

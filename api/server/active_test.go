@@ -205,6 +205,12 @@ func TestActiveJobsOnTheOriginalRoutes(t *testing.T) {
 		for _, options := range [][]option{{cookie(c)}, {cookie(c), header("Prefer", "respond-async")}} {
 			resp := b.request(t, http.MethodPost, path, originalBody(path), options...)
 			resp.originalError(t, http.StatusTooManyRequests, "too_many_active_jobs")
+			var wait struct {
+				Seconds int `json:"retry_after"`
+			}
+			if resp.into(t, &wait); wait.Seconds != 5 {
+				t.Errorf("%s: told to wait for %d seconds", path, wait.Seconds)
+			}
 			if resp.Header.Get("Retry-After") != "5" || resp.Header.Get("X-Job-Id") != "" {
 				t.Errorf("%s: headers %v", path, resp.Header)
 			}

@@ -24,7 +24,7 @@ type userView struct {
 	Username     string    `json:"username"`
 	Email        string    `json:"email"`
 	CreatedAt    job.Time  `json:"createdAt"`
-	LastLoginAt  *job.Time `json:"lastLoginAt,omitempty"`
+	LastLoginAt  *job.Time `json:"lastLoginAt"` // null until the first sign-in, as the original had it
 	AuthProvider string    `json:"authProvider,omitempty"`
 	Avatar       string    `json:"avatar,omitempty"`
 	HasPassword  bool      `json:"hasPassword"`

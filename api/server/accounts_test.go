@@ -130,6 +130,10 @@ func TestValidateAndLogout(t *testing.T) {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}
+	// Whoever has never signed in has no such time, and clients of the original read the field all the same.
+	if got := valid(bearer(ann.Token)); !strings.Contains(string(got.body), `"lastLoginAt":null`) {
+		t.Errorf("never signed in: %s", got.body)
+	}
 	bad := valid(cookie(&http.Cookie{Name: "auth_token", Value: "x"}))
 	if f := bad.failed(t, http.StatusUnauthorized, "invalid_token"); f.Cause != "jwt_invalid_or_expired" || len(bad.Cookies()) != 1 || bad.Cookies()[0].MaxAge != -1 {
 		t.Errorf("a bad cookie: %+v, %v", f, bad.Cookies())

@@ -117,6 +117,12 @@ func TestOriginalFieldsReachTheJob(t *testing.T) {
 			fields{"text": "p", "voice": "alloy", "model": "elevenlabs", "format": "wav", "speed": 2.0},
 		},
 		{
+			// What the original spoke with is retired, and clients name it still.
+			"/api/generate",
+			fields{"text": "p", "type": "audio", "voice": "alloy", "model": "openai-audio"},
+			fields{"text": "p", "voice": "alloy", "model": "elevenlabs", "format": "mp3"},
+		},
+		{
 			"/api/pollinations/image",
 			fields{"prompt": "p", "width": nil, "height": "", "seed": 0, "nologo": false},
 			fields{"prompt": "p", "model": "flux", "width": 1024.0, "height": 1024.0, "seed": 0.0, "n": 1.0, "nologo": false},

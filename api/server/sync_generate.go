@@ -106,6 +106,10 @@ func (s *Server) generateImage(c *gin.Context, in *job.ImageInput, faults []job.
 
 // generateSpeech works an order for speech.
 func (s *Server) generateSpeech(c *gin.Context, in *job.AudioInput, faults []job.FieldError) error {
+	// The original spoke with a model that is retired, whatever it was asked for: who names one has it replaced.
+	if m, known := s.deps.Models(c.Request.Context()).SpeechModel(in.Model); known && m.ReplacedBy != "" {
+		in.Model = m.ReplacedBy
+	}
 	o, err := s.originalOrder(c.Request.Context(), job.KindAudio, in, faults, "text")
 	if err != nil {
 		return err

@@ -35,7 +35,7 @@ const usage = `usage: api [command]
   pause     begin no job of a kind for a while; "api pause -h" lists the flags
   resume    work a kind of job again
   probe     have a closed upstream tried at once
-  import    import accounts and feedback from the system before this one; "api import -h" says how
+  import    import accounts, feedback and pictures from the system before this one; "api import -h" says how
   version   print version, commit and build time
 
 Settings come from the environment; deploy/settings.md lists them.

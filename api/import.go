@@ -35,6 +35,8 @@ var exports = []struct {
 type imported struct {
 	what                string
 	taken, kept, others int
+	// unnamed counts what was skipped beyond what is named.
+	unnamed int
 	// note is one more sentence, if there is something to say.
 	note    string
 	skipped []skipped
@@ -124,12 +126,15 @@ func (done *imported) print(out io.Writer) {
 		return
 	}
 	_, _ = fmt.Fprintf(out, "%d %s imported, %d were there already, %d other entries passed over, %d skipped\n",
-		done.taken, done.what, done.kept, done.others, len(done.skipped))
+		done.taken, done.what, done.kept, done.others, len(done.skipped)+done.unnamed)
 	if done.note != "" {
 		_, _ = fmt.Fprintln(out, done.note)
 	}
 	for _, s := range done.skipped {
 		_, _ = fmt.Fprintf(out, "  entry %d: %s\n", s.Entry, s.Reason)
+	}
+	if done.unnamed > 0 {
+		_, _ = fmt.Fprintf(out, "  and %d more\n", done.unnamed)
 	}
 }
 
@@ -138,7 +143,7 @@ func importUsers(ctx context.Context, i *app.Importer, export io.Reader) (*impor
 	if done == nil {
 		return nil, err
 	}
-	result := &imported{what: "accounts", taken: done.Imported, kept: done.Kept, others: done.Foreign}
+	result := &imported{what: "accounts", taken: done.Imported, kept: done.Kept, others: done.Foreign, unnamed: done.Unnamed}
 	if done.Unverifiable > 0 {
 		result.note = fmt.Sprintf("%d of them have a password hashed in an unknown way; their owners have to set a new one", done.Unverifiable)
 	}
@@ -153,7 +158,7 @@ func importFeedback(ctx context.Context, i *app.Importer, export io.Reader) (*im
 	if done == nil {
 		return nil, err
 	}
-	result := &imported{what: "pieces of feedback", taken: done.Imported, kept: done.Kept, others: done.Foreign}
+	result := &imported{what: "pieces of feedback", taken: done.Imported, kept: done.Kept, others: done.Foreign, unnamed: done.Unnamed}
 	for _, s := range done.Skipped {
 		result.skipped = append(result.skipped, skipped(s))
 	}
@@ -165,7 +170,7 @@ func importImages(ctx context.Context, i *app.Importer, export io.Reader) (*impo
 	if done == nil {
 		return nil, err
 	}
-	result := &imported{what: "pictures", taken: done.Imported, kept: done.Kept, others: done.Foreign}
+	result := &imported{what: "pictures", taken: done.Imported, kept: done.Kept, others: done.Foreign, unnamed: done.Unnamed}
 	if done.Expired > 0 {
 		result.note = fmt.Sprintf("%d more have expired", done.Expired)
 	}

@@ -46,7 +46,8 @@ func TestImportCommand(t *testing.T) {
 	}
 }
 
-// TestImportOfFeedback imports both stores with one command, and feedback again by itself.
+// TestImportOfFeedback imports both stores with one command, and feedback again by itself. The files are as tools write
+// them that mark their texts and say the key twice.
 func TestImportOfFeedback(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -57,9 +58,9 @@ func TestImportOfFeedback(t *testing.T) {
 		}
 		return path
 	}
-	users := write("users.json", `[{"name":"ann@example.org","value":"{\"id\":\"1a\",\"email\":\"ann@example.org\",\"passwordHash\":\"`+strings.Repeat("ab", 32)+`\",\"salt\":\"cd\",\"isActive\":true}"}]`)
-	feedback := write("feedback.json", `[
-		{"name":"feedback_1a_1746515289123","value":"{\"userId\":\"1a\",\"email\":\"ann@example.org\",\"category\":\"bug\",\"content\":\"canary\",\"status\":\"processed\"}"},
+	users := write("users.json", "\ufeff"+`[{"name":"ann@example.org","key":"ann@example.org","value":"{\"id\":\"1a\",\"email\":\"ann@example.org\",\"passwordHash\":\"`+strings.Repeat("ab", 32)+`\",\"salt\":\"cd\",\"isActive\":true}"}]`)
+	feedback := write("feedback.json", "\ufeff"+`[
+		{"name":"feedback_1a_1746515289123","key":"feedback_1a_1746515289123","value":"{\"userId\":\"1a\",\"email\":\"ann@example.org\",\"category\":\"bug\",\"content\":\"canary\",\"status\":\"processed\"}"},
 		{"name":"user_feedback:1a","value":"[]"},
 		{"name":"feedback_canary_1746515289123","value":{"content":"canary"}}
 	]`)
@@ -105,7 +106,7 @@ func TestImportOfImages(t *testing.T) {
 		return fmt.Sprintf(`{"id":"hd_%d","prompt":"canary","data":%q,"seed":7,"created_at":%q}`, created.UnixMilli(), data, created.Format(time.RFC3339Nano))
 	}
 	const webp = "UklGRhoAAABXRUJQVlA4TA0AAAAvAAAAEAcQERGIiP4HAA=="
-	images := write("images.json", fmt.Sprintf(`[{"name":"hd_images:1a:%s","value":[%s,%s,%s]},{"name":"x","value":1},{"name":"hd_images:canary:x","value":"[]"}]`,
+	images := write("images.json", fmt.Sprintf(`[{"name":"hd_images:1a:%[1]s","key":"hd_images:1a:%[1]s","value":[%[2]s,%[3]s,%[4]s]},{"name":"x","value":1},{"name":"hd_images:canary:x","value":"[]"}]`,
 		now.Format(time.DateOnly), picture(time.Minute, webp), picture(25*time.Hour, webp), picture(time.Minute, "canary!")))
 	environ := []string{"DATA_DIR=" + filepath.Join(dir, "data"), "NATS_SYNC=1m"}
 	for _, c := range []struct {

@@ -2,11 +2,9 @@ package account
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -14,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/export"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
@@ -27,8 +26,9 @@ type Import struct {
 	// Unverifiable counts those of the new accounts whose password was hashed in a way that is not known here: their
 	// owners have to set a new one by mail.
 	Unverifiable int
-	// Skipped are the entries that could not be taken.
+	// Skipped are the entries that could not be taken, and Unnamed counts those that are too many to be named.
 	Skipped []Skipped
+	Unnamed int
 	// made are the ids of the new accounts.
 	made map[string]bool
 }
@@ -43,60 +43,52 @@ type Skipped struct {
 // maxReasons bounds how many entries are named.
 const maxReasons = 10_000
 
-// entry is one of what Cloudflare KV exports. The value is the stored text, or that text's JSON itself.
-type entry struct {
-	Name  string          `json:"name"`
-	Key   string          `json:"key"`
-	Value json.RawMessage `json:"value"`
-}
+// entry is an entry of an export.
+type entry export.Entry
 
-// foreign begin the keys of what lay in the same store.
-var foreign = []string{"RATE_LIMIT:", "USAGE:", "__health__:"}
+// isForeign reports whether an entry is something else that lay in the same store.
+func (e entry) isForeign() bool {
+	return slices.ContainsFunc([]string{"RATE_LIMIT:", "USAGE:", "__health__:"}, func(prefix string) bool { return strings.HasPrefix(e.Name, prefix) })
+}
 
 // Import reads an export of the store of accounts, a JSON array of {name or key, value}, and makes the accounts that are
 // not there yet. It may be repeated. It fails when the export is no such array, or NATS takes no more; what was imported
 // until then stays. It costs two requests for each new account, and three more for one that Google opens.
-func (a *Accounts) Import(ctx context.Context, export io.Reader) (*Import, error) {
+func (a *Accounts) Import(ctx context.Context, from io.Reader) (*Import, error) {
 	ids, err := a.ids(ctx)
 	if err != nil {
 		return nil, err
 	}
-	d := json.NewDecoder(export)
-	if token, err := d.Token(); err != nil || token != json.Delim('[') {
-		return nil, errors.New("read export: it is no JSON array")
-	}
 	done := &Import{made: make(map[string]bool)}
-	take := func(n int, e entry) error {
+	take := func(e entry) error {
 		reason, err := a.take(ctx, e, ids, done)
-		if err != nil {
-			return fmt.Errorf("import entry %d: %w", n, err)
-		}
-		if reason != "" && len(done.Skipped) < maxReasons {
-			done.Skipped = append(done.Skipped, Skipped{n, reason})
+		switch {
+		case err != nil:
+			return fmt.Errorf("import entry %d: %w", e.Place, err)
+		case reason == "":
+		case len(done.Skipped) == maxReasons:
+			done.Unnamed++
+		default:
+			done.Skipped = append(done.Skipped, Skipped{e.Place, reason})
 		}
 		return nil
 	}
 	// Of two keys that differ by capital letters alone the small one comes first: tokens were looked up by that one. What
 	// was set later under the other one is taken from there.
-	late := map[int]entry{}
-	for n := 1; d.More(); n++ {
-		var e entry
-		if err := d.Decode(&e); err != nil {
-			return done, fmt.Errorf("read export: entry %d is not JSON of the form {name, value}", n)
+	var late []entry
+	err = export.Each(from, func(x export.Entry) error {
+		e := entry(x)
+		if e.Name != normal(e.Name) && !e.isForeign() {
+			late = append(late, e)
+			return nil
 		}
-		if name := e.Name + e.Key; name != normal(name) {
-			late[n] = e
-			continue
-		}
-		if err := take(n, e); err != nil {
-			return done, err
-		}
+		return take(e)
+	})
+	if err != nil {
+		return done, err
 	}
-	if _, err := d.Token(); err != nil {
-		return done, errors.New("read export: it ends in the middle")
-	}
-	for _, n := range slices.Sorted(maps.Keys(late)) {
-		if err := take(n, late[n]); err != nil {
+	for _, e := range late {
+		if err := take(e); err != nil {
 			return done, err
 		}
 	}
@@ -105,12 +97,9 @@ func (a *Accounts) Import(ctx context.Context, export io.Reader) (*Import, error
 
 // take imports one entry, or says why not.
 func (a *Accounts) take(ctx context.Context, e entry, ids map[string]string, done *Import) (reason string, err error) {
-	name := e.Name + e.Key
-	for _, prefix := range foreign {
-		if strings.HasPrefix(name, prefix) {
-			done.Foreign++
-			return "", nil
-		}
+	if e.isForeign() {
+		done.Foreign++
+		return "", nil
 	}
 	u, reason := e.user(a.now())
 	if reason != "" {
@@ -167,17 +156,12 @@ func (a *Accounts) takePassword(ctx context.Context, from *User) (*User, error) 
 
 // user returns the account of an entry, or why there is none in it.
 func (e entry) user(now time.Time) (u *User, reason string) {
-	value := []byte(e.Value)
-	var text string
-	if json.Unmarshal(value, &text) == nil {
-		value = []byte(text)
-	}
-	u, err := readRecord(value, now)
+	u, err := readRecord(e.Value, now)
 	if err != nil {
 		return nil, "its value is not the JSON of an account"
 	}
 	if u.Email == "" {
-		u.Email = e.Name + e.Key
+		u.Email = e.Name
 	}
 	u.Email, u.Username = normal(u.Email), strings.TrimSpace(u.Username)
 	switch {
@@ -185,7 +169,7 @@ func (e entry) user(now time.Time) (u *User, reason string) {
 		return nil, "it has no id"
 	case !emailForm.MatchString(u.Email) || len(u.Email) > MaxEmail:
 		return nil, "it has no e-mail address"
-	case normal(e.Name+e.Key) != u.Email:
+	case normal(e.Name) != u.Email:
 		return nil, "its key is another address than its own"
 	case !u.HasPassword() && u.AuthProvider == "":
 		return nil, "it has no password and no other way to sign in"

@@ -10,17 +10,12 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/text2image-audio/text2image-audio/pkg/export"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// exported is one of what Cloudflare KV exports. The value is the stored text, or that text's JSON itself.
-type exported struct {
-	Name  string          `json:"name"`
-	Key   string          `json:"key"`
-	Value json.RawMessage `json:"value"`
-}
-
-func (x exported) name() string { return x.Name + x.Key }
+// exported is an entry of an export.
+type exported export.Entry
 
 // former is feedback as programs of several years have stored it. What is left out, null or of another type costs nobody
 // the feedback, as long as it says something.
@@ -28,10 +23,6 @@ type former map[string]any
 
 // readFormer returns the feedback of a value, or nil.
 func readFormer(value []byte) former {
-	var text string
-	if json.Unmarshal(value, &text) == nil {
-		value = []byte(text)
-	}
 	d := json.NewDecoder(bytes.NewReader(value))
 	d.UseNumber()
 	var f former
@@ -60,7 +51,7 @@ const formerIDs = "f-"
 
 // entry returns the feedback of an entry, or why there is none in it.
 func (x exported) entry(owners map[string]string) (e *Entry, reason string) {
-	rest, is := strings.CutPrefix(x.name(), formerPrefix)
+	rest, is := strings.CutPrefix(x.Name, formerPrefix)
 	line := strings.LastIndexByte(rest, '_')
 	if !is || line < 1 {
 		return nil, "its key is not that of feedback"
@@ -75,7 +66,7 @@ func (x exported) entry(owners map[string]string) (e *Entry, reason string) {
 	owner, known := owners[user]
 	at, timed := was.at(rest[line+1:])
 	e = &Entry{
-		ID: formerID(x.name()), UserID: user, Email: was.text("email"), Category: Clean(was.text("category")), Content: Clean(was.text("content")), CreatedAt: at,
+		ID: formerID(x.Name), UserID: user, Email: was.text("email"), Category: Clean(was.text("category")), Content: Clean(was.text("content")), CreatedAt: at,
 		Status: Pending, Owner: owner, era: eraFormer, day: at.Format(dayLayout),
 	}
 	if e.Category == "" {

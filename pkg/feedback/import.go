@@ -3,7 +3,6 @@ package feedback
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/export"
 )
 
 // Import is what became of an export.
@@ -22,8 +22,10 @@ type Import struct {
 	Imported, Kept int
 	// Foreign counts the entries of the same store that are no feedback.
 	Foreign int
-	// Skipped are the entries that could not be taken, in their order.
+	// Skipped are the entries that could not be taken, in their order, and Unnamed counts those that are too many to be
+	// named.
 	Skipped []Skipped
+	Unnamed int
 }
 
 // Skipped is an entry of an export that was not taken. It holds nothing of what the entry says.
@@ -51,9 +53,9 @@ type found struct {
 // account is not here is not taken, since nobody could delete it with the account. It may be repeated, which brings back
 // what was deleted here since. It fails when the export is no such array, which is found before anything is written, and
 // when NATS takes no more; what was imported until then stays. It costs two or three requests for each piece of feedback.
-func (b *Box) Import(ctx context.Context, export io.Reader, owners map[string]string) (*Import, error) {
+func (b *Box) Import(ctx context.Context, from io.Reader, owners map[string]string) (*Import, error) {
 	done := &Import{}
-	entries, err := readExport(export, owners, done)
+	entries, err := readExport(from, owners, done)
 	if err != nil {
 		return done, err
 	}
@@ -70,33 +72,24 @@ func (b *Box) Import(ctx context.Context, export io.Reader, owners map[string]st
 }
 
 // readExport returns the feedback of an export and takes note of everything else.
-func readExport(export io.Reader, owners map[string]string, done *Import) ([]found, error) {
-	d := json.NewDecoder(export)
-	if token, err := d.Token(); err != nil || token != json.Delim('[') {
-		return nil, errors.New("read export: it is no JSON array")
-	}
-	var entries []found
-	for n := 1; d.More(); n++ {
-		var x exported
-		if err := d.Decode(&x); err != nil {
-			return nil, fmt.Errorf("read export: entry %d is not JSON of the form {name, value}", n)
-		}
-		if slices.ContainsFunc(foreign, func(prefix string) bool { return strings.HasPrefix(x.name(), prefix) }) {
+func readExport(from io.Reader, owners map[string]string, done *Import) (entries []found, err error) {
+	err = export.Each(from, func(x export.Entry) error {
+		if slices.ContainsFunc(foreign, func(prefix string) bool { return strings.HasPrefix(x.Name, prefix) }) {
 			done.Foreign++
-			continue
+			return nil
 		}
-		e, reason := x.entry(owners)
+		e, reason := exported(x).entry(owners)
 		switch {
 		case reason == "":
-			entries = append(entries, found{n, e})
-		case len(done.Skipped) < maxReasons:
-			done.Skipped = append(done.Skipped, Skipped{n, reason})
+			entries = append(entries, found{x.Place, e})
+		case len(done.Skipped) == maxReasons:
+			done.Unnamed++
+		default:
+			done.Skipped = append(done.Skipped, Skipped{x.Place, reason})
 		}
-	}
-	if _, err := d.Token(); err != nil {
-		return nil, errors.New("read export: it ends in the middle")
-	}
-	return entries, nil
+		return nil
+	})
+	return entries, err
 }
 
 // take stores one entry, unless it is there. The mark goes first, so that an import that is cut between the two and then

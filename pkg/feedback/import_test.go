@@ -180,3 +180,14 @@ func FuzzImport(f *testing.F) {
 		}
 	})
 }
+
+// TestImportCountsAll names as many as a person can read, and counts the others.
+func TestImportCountsAll(t *testing.T) {
+	t.Parallel()
+	box, _, _ := open(t)
+	const named, more = 10_000, 7
+	done, err := box.Import(t.Context(), strings.NewReader("["+strings.Repeat(`{},`, named+more-1)+"{}]"), owners)
+	if err != nil || len(done.Skipped) != named || done.Unnamed != more {
+		t.Errorf("%v, %d are named and %d are not", err, len(done.Skipped), done.Unnamed)
+	}
+}

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -14,6 +13,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/text2image-audio/text2image-audio/pkg/export"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
@@ -25,8 +25,9 @@ type Import struct {
 	Expired int
 	// Foreign counts the entries of the same store that hold no pictures.
 	Foreign int
-	// Skipped are the pictures that could not be taken.
+	// Skipped are the pictures that could not be taken, and Unnamed counts those that are too many to be named.
 	Skipped []Skipped
+	Unnamed int
 }
 
 // Skipped is a picture of an export that was not taken. It holds nothing of what the export says.
@@ -41,13 +42,6 @@ const maxReasons = 10_000
 
 // imagesPrefix begins the keys under which the system before kept the pictures of a member and a day.
 const imagesPrefix = "hd_images:"
-
-// exportedEntry is one of what Cloudflare KV exports. The value is the stored text, or that text's JSON itself.
-type exportedEntry struct {
-	Name  string          `json:"name"`
-	Key   string          `json:"key"`
-	Value json.RawMessage `json:"value"`
-}
 
 // exportedPicture is a picture as the system before stored it.
 type exportedPicture struct {
@@ -64,58 +58,45 @@ type exportedPicture struct {
 // yet and has time left, which it keeps. owners tells, by the ids of accounts, to whom their pictures belong; those of
 // somebody whose account is not here are not taken. It may be repeated. It fails when the export is no such array, or NATS
 // takes no more; what was imported until then stays.
-func (g *Gallery) Import(ctx context.Context, export io.Reader, owners map[string]string) (*Import, error) {
-	d := json.NewDecoder(export)
-	if token, err := d.Token(); err != nil || token != json.Delim('[') {
-		return nil, errors.New("read export: it is no JSON array")
-	}
+func (g *Gallery) Import(ctx context.Context, from io.Reader, owners map[string]string) (*Import, error) {
 	done := &Import{}
-	for n := 1; d.More(); n++ {
-		var e exportedEntry
-		if err := d.Decode(&e); err != nil {
-			return done, fmt.Errorf("read export: entry %d is not JSON of the form {name, value}", n)
+	err := export.Each(from, func(e export.Entry) error {
+		if err := g.takeEntry(ctx, e, owners, done); err != nil {
+			return fmt.Errorf("import entry %d: %w", e.Place, err)
 		}
-		if err := g.takeEntry(ctx, n, e, owners, done); err != nil {
-			return done, fmt.Errorf("import entry %d: %w", n, err)
-		}
-	}
-	if _, err := d.Token(); err != nil {
-		return done, errors.New("read export: it ends in the middle")
-	}
-	return done, nil
+		return nil
+	})
+	return done, err
 }
 
 func (i *Import) skip(entry, picture int, reason string) {
-	if len(i.Skipped) < maxReasons {
-		i.Skipped = append(i.Skipped, Skipped{entry, picture, reason})
+	if len(i.Skipped) == maxReasons {
+		i.Unnamed++
+		return
 	}
+	i.Skipped = append(i.Skipped, Skipped{entry, picture, reason})
 }
 
 // takeEntry imports the pictures of one member and day.
-func (g *Gallery) takeEntry(ctx context.Context, n int, e exportedEntry, owners map[string]string, done *Import) error {
-	key, ours := strings.CutPrefix(e.Name+e.Key, imagesPrefix)
+func (g *Gallery) takeEntry(ctx context.Context, e export.Entry, owners map[string]string, done *Import) error {
+	key, ours := strings.CutPrefix(e.Name, imagesPrefix)
 	if !ours {
 		done.Foreign++
 		return nil
 	}
 	at := strings.LastIndexByte(key, ':')
 	if at <= 0 {
-		done.skip(n, 0, "its key names no member and day")
+		done.skip(e.Place, 0, "its key names no member and day")
 		return nil
 	}
 	owner, known := owners[key[:at]]
 	if !known {
-		done.skip(n, 0, "there is no account of its user")
+		done.skip(e.Place, 0, "there is no account of its user")
 		return nil
 	}
-	value := []byte(e.Value)
-	var text string
-	if json.Unmarshal(value, &text) == nil {
-		value = []byte(text)
-	}
 	var pictures []json.RawMessage
-	if json.Unmarshal(value, &pictures) != nil {
-		done.skip(n, 0, "its value is no JSON array")
+	if json.Unmarshal(e.Value, &pictures) != nil {
+		done.skip(e.Place, 0, "its value is no JSON array")
 		return nil
 	}
 	for i, raw := range pictures {
@@ -124,7 +105,7 @@ func (g *Gallery) takeEntry(ctx context.Context, n int, e exportedEntry, owners 
 			return err
 		}
 		if reason != "" {
-			done.skip(n, i+1, reason)
+			done.skip(e.Place, i+1, reason)
 		}
 	}
 	return nil

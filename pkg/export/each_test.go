@@ -1,0 +1,103 @@
+package export_test
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/text2image-audio/text2image-audio/pkg/export"
+)
+
+// most is the largest entry that the tests take.
+const most = 64 << 10
+
+// read returns the entries of an export as texts.
+func read(r io.Reader) (entries []string, err error) {
+	err = export.EachUpTo(r, most, func(e export.Entry) error {
+		entries = append(entries, fmt.Sprintf("%d %s=%s", e.Place, e.Name, e.Value))
+		return nil
+	})
+	return entries, err
+}
+
+func TestEach(t *testing.T) {
+	t.Parallel()
+	const mark = "\ufeff"
+	two := `[{"name":"a","value":"{\"x\":1}"},{"key":"b","value":{"x":2}}]`
+	both := []string{`1 a={"x":1}`, `2 b={"x":2}`}
+	for name, c := range map[string]struct {
+		text string
+		want []string
+		err  string
+	}{
+		"text and JSON":        {two, both, ""},
+		"marked":               {mark + two, both, ""},
+		"lines of Windows":     {strings.ReplaceAll(two, ",{", ",\r\n{") + "\r\n", both, ""},
+		"empty":                {" [ ] ", nil, ""},
+		"name and key":         {`[{"name":"a","key":"a","value":"1"}]`, []string{"1 a=1"}, ""},
+		"two that differ":      {`[{"name":"a","key":"b","value":"1"}]`, []string{"1 a=1"}, ""},
+		"further fields":       {`[{"key":"a","value":"1","expiration":5,"metadata":{"b":[1]}}]`, []string{"1 a=1"}, ""},
+		"base64":               {`[{"key":"a","value":"` + base64.StdEncoding.EncodeToString([]byte("hi")) + `","base64":true}]`, []string{"1 a=hi"}, ""},
+		"base64 that is none":  {`[{"key":"a","value":"!","base64":true}]`, []string{"1 a=!"}, ""},
+		"no value":             {`[{"key":"a"},{"key":"b","value":null},{},null]`, []string{"1 a=", "2 b=", "3 =", "4 ="}, ""},
+		"nothing":              {"", nil, "no JSON array"},
+		"a mark alone":         {mark, nil, "no JSON array"},
+		"half a mark":          {mark[:2], nil, "no JSON array"},
+		"an object":            {`{"a":"1"}`, nil, "no JSON array"},
+		"cut between entries":  {two[:len(two)-1], both, "ends in the middle"},
+		"cut within one":       {two[:len(two)-9], both[:1], "entry 2 is cut off"},
+		"no entry":             {`[1]`, nil, "entry 1 is not JSON of the form"},
+		"not JSON":             {`[{"name":"a","value":"1"},{"name":]`, []string{"1 a=1"}, "entry 2 is not JSON of the form"},
+		"two arrays":           {two + "\n" + two, both, "something follows"},
+		"too large":            {`[{"name":"a","value":"1"},{"name":"b","value":"` + strings.Repeat("x", 2*most) + `"}]`, []string{"1 a=1"}, "entry 2 is larger than"},
+		"endless blanks":       {"[" + strings.Repeat(" ", most+1), nil, "ends in the middle"},
+		"many, more than that": {"[" + strings.Repeat(`{"name":"a","value":"`+strings.Repeat("x", most/4)+`"},`, 70) + `{}]`, nil, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := read(strings.NewReader(c.text))
+			if (err == nil) != (c.err == "") || (err != nil && !strings.Contains(err.Error(), c.err)) {
+				t.Errorf("the error is %v", err)
+			}
+			if name != "many, more than that" && !slices.Equal(got, c.want) {
+				t.Errorf("the entries are %.200q", got)
+			}
+			if name == "many, more than that" && len(got) != 71 {
+				t.Errorf("%d entries", len(got))
+			}
+		})
+	}
+}
+
+func TestEachEnds(t *testing.T) {
+	t.Parallel()
+	enough := errors.New("enough")
+	n := 0
+	err := export.Each(strings.NewReader(`[{},{},{}]`), func(e export.Entry) error {
+		if n++; e.Place == 2 {
+			return enough
+		}
+		return nil
+	})
+	if !errors.Is(err, enough) || n != 2 {
+		t.Errorf("%v after %d", err, n)
+	}
+}
+
+func FuzzEach(f *testing.F) {
+	f.Add(`[{"name":"a","value":"{}"}]`)
+	f.Add("\ufeff[{\"key\":\"a\",\"value\":{},\"base64\":true}] x")
+	f.Fuzz(func(t *testing.T, text string) {
+		place := 0
+		_ = export.Each(strings.NewReader(text), func(e export.Entry) error {
+			if place++; e.Place != place {
+				t.Errorf("entry %d is said to be %d", place, e.Place)
+			}
+			return nil
+		})
+	})
+}

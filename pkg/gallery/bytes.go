@@ -59,8 +59,10 @@ func (g *Gallery) readBytes(ctx context.Context, owner, day string, e *entry) ([
 	return data, nil
 }
 
-// dropBytes removes the bytes of a picture.
+// dropBytes removes the bytes of a picture, also when there was no time left for what came before.
 func (g *Gallery) dropBytes(ctx context.Context, owner, day string, e entry) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), dropTimeout)
+	defer cancel()
 	if err := g.images.Purge(ctx, jetstream.WithPurgeSubject(broker.ImageSubject(owner, day, e.Key))); err != nil {
 		return fmt.Errorf("remove saved picture: %w", err)
 	}

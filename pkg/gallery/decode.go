@@ -5,18 +5,25 @@ import (
 	"strings"
 )
 
-// Decode reads a picture as base64, or as a data: address of it, as the clients of the system before send and store it. It
-// fails with ErrEncoding, and with ErrTooLarge before it unpacks what cannot be small enough.
+// Decode reads a picture as base64, of either alphabet, with blanks and without padding if need be, or as a data: address of
+// it, as the clients of the system before send and store it. It fails with ErrEncoding, and with ErrTooLarge before it
+// unpacks what cannot be small enough.
 func Decode(text string) ([]byte, error) {
-	if strings.HasPrefix(text, "data:") {
-		var found bool
-		if _, text, found = strings.Cut(text, ";base64,"); !found {
+	text = strings.TrimSpace(text)
+	const scheme = "data:"
+	if len(text) >= len(scheme) && strings.EqualFold(text[:len(scheme)], scheme) {
+		kind, data, found := strings.Cut(text, ",")
+		if !found || !strings.HasSuffix(strings.ToLower(kind), ";base64") {
 			return nil, ErrEncoding
 		}
+		text = data
 	}
-	text = strings.TrimRight(strings.TrimSpace(text), "=")
+	text = strings.TrimRight(text, "=")
 	if text == "" {
 		return nil, ErrEncoding
+	}
+	if strings.ContainsAny(text, "-_ \t") {
+		text = strings.NewReplacer("-", "+", "_", "/", " ", "", "\t", "").Replace(text)
 	}
 	if base64.RawStdEncoding.DecodedLen(len(text)) > 2*MaxBytes {
 		return nil, ErrTooLarge

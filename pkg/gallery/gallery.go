@@ -114,8 +114,8 @@ func (g *Gallery) days() []string {
 
 // Save keeps a picture for a member. p tells where it comes from; size, type and measures are taken from the bytes, and
 // what stands behind the picture's end is cut off. A fourth of the day pushes out the one that was saved first. It fails
-// with ErrTooLarge, ErrType, ErrDamaged, ErrDimensions and ErrFull. It costs one acknowledged publish for each 512 KiB and
-// three requests.
+// with ErrTooLarge, ErrType, ErrDamaged, ErrDimensions and ErrFull. A caller that goes away once bytes are written does not
+// stop it. It costs one acknowledged publish for each 512 KiB and three requests.
 func (g *Gallery) Save(ctx context.Context, owner string, p Picture, data []byte) (Picture, error) {
 	found, err := Inspect(data)
 	if err != nil {
@@ -126,6 +126,11 @@ func (g *Gallery) Save(ctx context.Context, owner string, p Picture, data []byte
 			return pictureOf(there), err
 		}
 	}
+	ctx, cancel, err := begin(ctx)
+	if err != nil {
+		return Picture{}, err
+	}
+	defer cancel()
 	now := g.now()
 	p.ID, p.CreatedAt, p.ExpiresAt = rand.Text(), job.At(now), job.At(now.Add(Age))
 	saved := newEntry(p, found)
@@ -147,6 +152,22 @@ func (g *Gallery) Save(ctx context.Context, owner string, p Picture, data []byte
 		out = []entry{saved}
 	}
 	return g.settle(ctx, owner, day, saved, twin, out, err)
+}
+
+// writeTimeout bounds a change, and dropTimeout the removal of bytes behind one.
+const (
+	writeTimeout = 15 * time.Second
+	dropTimeout  = 5 * time.Second
+)
+
+// begin returns a context for a change that goes on when its caller hangs up: what is left half-way takes room for a day,
+// and whoever hangs up again and again would fill the store.
+func begin(ctx context.Context) (context.Context, context.CancelFunc, error) {
+	if ctx.Err() != nil {
+		return nil, nil, fmt.Errorf("change saved pictures: %w", context.Cause(ctx))
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
+	return ctx, cancel, nil
 }
 
 // settle removes the bytes that nothing names any more after a picture was saved, or was not.
@@ -218,12 +239,17 @@ func (g *Gallery) Open(ctx context.Context, owner, id string) (Picture, []byte, 
 	return e.Picture, data, nil
 }
 
-// Remove deletes a member's picture. It fails with ErrNotFound.
+// Remove deletes a member's picture. It fails with ErrNotFound. A caller that goes away meanwhile does not stop it.
 func (g *Gallery) Remove(ctx context.Context, owner, id string) error {
 	e, day, err := g.find(ctx, owner, id)
 	if err != nil {
 		return err
 	}
+	ctx, cancel, err := begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer cancel()
 	err = g.change(ctx, owner, day, func(x *index) error {
 		if !x.remove(id) {
 			return ErrNotFound

@@ -2,6 +2,7 @@ package gallery_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -382,5 +383,25 @@ func TestStoredShape(t *testing.T) {
 		if (err == nil) != (fault == "") || (err != nil && !strings.Contains(err.Error(), fault)) || errors.Is(err, job.ErrNewer) != (fault == "newer") {
 			t.Errorf("%s: %v", data, err)
 		}
+	}
+}
+
+// TestSaveGoesOn saves pictures for callers that hang up as soon as bytes were written.
+func TestSaveGoesOn(t *testing.T) {
+	t.Parallel()
+	_, now, b := open(t)
+	ctx, hangUp := context.WithCancel(t.Context())
+	g, err := gallery.New(t.Context(), b, gallery.WithClock(now.Now), gallery.After(func(gallery.Step) error {
+		hangUp()
+		return nil
+	}))
+	must(t, err)
+	for n := range gallery.MaxPictures + 1 {
+		if _, err := g.Save(ctx, "ann", gallery.Picture{Prompt: "a"}, pngOf(t, noise(8, uint64(n)))); (err == nil) != (n == 0) {
+			t.Errorf("save %d: %v", n, err)
+		}
+	}
+	if k := keys(t, b); len(today(t, g, "ann")) != 1 || len(k) != 2 {
+		t.Errorf("there are %v", k)
 	}
 }

@@ -130,7 +130,7 @@ func TestDecode(t *testing.T) {
 	for text, want := range map[string]error{
 		"//79/A==": nil, "//79/A": nil, " //79/A==\n": nil, "//79\r\n/A==": nil,
 		"data:image/jpeg;base64,//79/A==": nil, "data:;base64,//79/A==": nil, "data:text/html;base64,//79/A==": nil,
-		"": gallery.ErrEncoding, "====": gallery.ErrEncoding, "//79/A=x": gallery.ErrEncoding, "__79_A==": gallery.ErrEncoding,
+		"": gallery.ErrEncoding, "====": gallery.ErrEncoding, "//79/A=x": gallery.ErrEncoding, "__79_A==": nil, " //79 \t/A==\n": nil, "\nDATA:image/PNG;BASE64,//79/A==": nil,
 		"data:image/png,//79/A==": gallery.ErrEncoding, "data:image/png;base64,": gallery.ErrEncoding, "!": gallery.ErrEncoding,
 		strings.Repeat("A", 4*(gallery.MaxBytes/3+1)): gallery.ErrTooLarge, strings.Repeat("A", 3*gallery.MaxBytes): gallery.ErrTooLarge,
 	} {

@@ -123,11 +123,14 @@ func CheckContent(pointer, content string) []job.FieldError {
 	return check(pointer, content, MaxContent)
 }
 
+// isSeen reports whether a character shows: marks of direction and blanks without width do not.
+func isSeen(r rune) bool { return unicode.IsGraphic(r) && !unicode.IsSpace(r) }
+
 func check(pointer, text string, longest int) []job.FieldError {
 	switch {
 	case utf8.RuneCountInString(text) > longest:
 		return []job.FieldError{{Pointer: pointer, Code: "too_long", Args: map[string]string{"max": strconv.Itoa(longest)}}}
-	case Clean(text) == "":
+	case !strings.ContainsFunc(Clean(text), isSeen):
 		return []job.FieldError{{Pointer: pointer, Code: "required"}}
 	}
 	return nil

@@ -70,6 +70,8 @@ func TestChecks(t *testing.T) {
 		{"", "required", "required"},
 		{" \n", "required", "required"},
 		{"<br><hr>", "required", "required"},
+		{"\u200b\u200f \u2066\ufeff", "required", "required"},
+		{"\u200f؟", "", ""},
 		{"bug", "", ""},
 		{strings.Repeat("界", feedback.MaxCategory), "", ""},
 		{strings.Repeat("界", feedback.MaxCategory+1), "", "too_long"},

@@ -16,13 +16,12 @@ import (
 const cursorOfFeedback = "f1"
 
 // operatorsFeedbackOnly is operatorOnly for the list of feedback, which the original gave to whoever had the key in the
-// address, and refused with 403. The address stands in no log of this program; a proxy may keep one all the same.
+// address, and refused with 403. The address stands in no log of this program; a proxy may keep one all the same. Of
+// several keys in it the first counts: an address has room for hundreds of guesses.
 func (s *Server) operatorsFeedbackOnly(c *gin.Context) {
 	keys := operatorKeys(c)
-	for _, key := range c.QueryArray("admin_key") {
-		if key != "" {
-			keys = append(keys, key)
-		}
+	if key := c.Query("admin_key"); key != "" {
+		keys = append(keys, key)
 	}
 	s.admitOperator(c, keys, http.StatusForbidden)
 }

@@ -147,6 +147,8 @@ func TestFeedbackKey(t *testing.T) {
 		b.request(t, method, "/api/admin"+path+"?admin_key="+adminKey, nil).problem(t, http.StatusUnauthorized, "admin_key_required")
 		b.request(t, method, "/api/admin"+path+"?admin_key="+adminKey, nil, header("X-Admin-Key", "wrong")).problem(t, http.StatusUnauthorized, "admin_key_required")
 	}
+	// One address holds one guess.
+	b.request(t, http.MethodGet, list+"?admin_key=guess&admin_key="+adminKey, nil).failed(t, http.StatusForbidden, "admin_key_required")
 	// Guesses in the address are held up like any other.
 	for range 20 {
 		if resp := b.request(t, http.MethodGet, list+"?admin_key=guess", nil); resp.StatusCode == http.StatusTooManyRequests {

@@ -18,9 +18,12 @@ import (
 const (
 	// maxBody is the largest body that is read: ten thousand characters of speech, escaped, and room to spare.
 	maxBody = 256 << 10
-	// maxPictureBody is the largest body with a picture: the largest one that is kept, as base64, its prompt and room for
-	// somewhat larger ones, whose sender shall be told that it is the picture.
-	maxPictureBody = 4 << 20
+	// maxPictureRead is how much of a body with a picture is kept: the largest picture that is saved, as base64, its words,
+	// and room to spare.
+	maxPictureRead = 4 << 20
+	// maxPictureBody is the largest body with a picture that is listened to, so that the sender of a picture that is too
+	// large is told so.
+	maxPictureBody = 16 << 20
 	// bodyTimeout bounds how long a body may take to arrive.
 	bodyTimeout = 15 * time.Second
 )
@@ -72,11 +75,13 @@ func checkMediaType(r *http.Request) error {
 }
 
 // readBody reads a whole body, within the route's limit and bodyTimeout.
-func readBody(c *gin.Context) ([]byte, error) {
+func readBody(c *gin.Context) ([]byte, error) { return readBodyWith(c, io.ReadAll) }
+
+func readBodyWith(c *gin.Context, read func(io.Reader) ([]byte, error)) ([]byte, error) {
 	control := http.NewResponseController(c.Writer)
 	// Without a connection, as in a test, there is nothing to bound.
 	_ = control.SetReadDeadline(time.Now().Add(bodyTimeout))
-	body, err := io.ReadAll(c.Request.Body)
+	body, err := read(c.Request.Body)
 	if !errors.Is(err, os.ErrDeadlineExceeded) {
 		_ = control.SetReadDeadline(time.Time{})
 	}

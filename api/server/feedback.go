@@ -64,7 +64,7 @@ func (s *Server) giveFeedback(c *gin.Context) error {
 	if err != nil {
 		return s.tooSoon(err)
 	}
-	if err := s.mustStillExist(ctx, m); err != nil {
+	if err := s.mustStillExist(ctx, m, s.deps.Feedback.Erase); err != nil {
 		return err
 	}
 	vary(c, "Accept-Language")
@@ -94,14 +94,15 @@ func (s *Server) tooSoon(err error) error {
 }
 
 // mustStillExist takes back what was stored for an account that was deleted meanwhile, after everything of it was erased.
-func (s *Server) mustStillExist(ctx context.Context, m *signedIn) error {
+// It does so for a caller that has hung up, too.
+func (s *Server) mustStillExist(ctx context.Context, m *signedIn, erase func(ctx context.Context, owner string) error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), operationTimeout)
+	defer cancel()
 	_, _, err := s.deps.Accounts.Identify(ctx, m.token)
 	if !errors.Is(err, account.ErrUnknown) {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), operationTimeout)
-	defer cancel()
-	return errors.Join(account.ErrUnknown, s.deps.Feedback.Erase(ctx, m.user.Owner()))
+	return errors.Join(account.ErrUnknown, erase(ctx, m.user.Owner()))
 }
 
 // myFeedback is GET /api/feedback/my: the newest first.

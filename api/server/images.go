@@ -23,6 +23,8 @@ const (
 	savedQuality = "HD"
 	// savesAtOnce bounds the bodies with pictures that are taken apart at the same time; each becomes several copies.
 	savesAtOnce = 4
+	// maxSeed is the largest number that every JSON reader takes as it stands: a seed is kept as it was sent, or refused.
+	maxSeed = 1<<53 - 1
 )
 
 // pictureToSave is the body of POST /api/images/save: bytes, or a picture of a job of the caller's. What the original's
@@ -57,7 +59,7 @@ func (s *Server) saveImage(c *gin.Context) error {
 	if wait := s.attempts.saves.add(m.user.Owner()); wait > 0 {
 		return tooManyAttempts(wait)
 	}
-	body, err := readBody(c)
+	body, err := readPicture(c)
 	if err != nil {
 		return err
 	}
@@ -74,11 +76,33 @@ func (s *Server) saveImage(c *gin.Context) error {
 		return err
 	}
 	saved, err := s.deps.Gallery.Save(ctx, m.user.Owner(), p, data)
+	if gone := s.mustStillExist(ctx, m, s.deps.Gallery.Erase); gone != nil {
+		return gone
+	}
 	if err != nil {
 		return pictureProblem(err)
 	}
 	writeJSON(c, http.StatusCreated, jsonType, savedAnswer{true, saved.ID, saved.Prompt, saved.CreatedAt, saved.ExpiresAt, saved.Bytes, savedQuality})
 	return nil
+}
+
+// readPicture reads a body with a picture. One that can only hold a picture that is too large is not kept, but read to its
+// end: its sender shall hear what was wrong with it, and not that the connection broke.
+func readPicture(c *gin.Context) ([]byte, error) {
+	excess := false
+	body, err := readBodyWith(c, func(r io.Reader) ([]byte, error) {
+		body, err := io.ReadAll(io.LimitReader(r, maxPictureRead+1))
+		if err != nil || len(body) <= maxPictureRead {
+			return body, err
+		}
+		excess = true
+		_, err = io.Copy(io.Discard, r)
+		return nil, err
+	})
+	if err == nil && excess {
+		return nil, pictureProblem(gallery.ErrTooLarge)
+	}
+	return body, err
 }
 
 // picture reads from a body which picture is to be saved.
@@ -134,6 +158,11 @@ func (p *pictureToSave) check() []job.FieldError {
 		if utf8.RuneCountInString(field.text) > field.most {
 			faults = append(faults, job.FieldError{Pointer: field.pointer, Code: "too_long", Args: map[string]string{"max": strconv.Itoa(field.most)}})
 		}
+	}
+	if p.Seed != nil && (*p.Seed < -maxSeed || *p.Seed > maxSeed) {
+		faults = append(faults, job.FieldError{
+			Pointer: "/seed", Code: "out_of_range", Args: map[string]string{"min": strconv.Itoa(-maxSeed), "max": strconv.Itoa(maxSeed)},
+		})
 	}
 	return faults
 }

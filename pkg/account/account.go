@@ -244,19 +244,11 @@ func (a *Accounts) Delete(ctx context.Context, u *User) error {
 	if err := a.dropGoogle(ctx, current); err != nil {
 		return err
 	}
-	// Up to what was read and no further: the address may have a new account by now.
-	err = a.users.Purge(ctx, jetstream.WithPurgeSubject(broker.UserSubject(key(u.Email))), jetstream.WithPurgeSequence(revision+1))
-	if err != nil {
+	// What was read and nothing newer: the address may have a new account by now.
+	if err := a.clear(ctx, key(u.Email), revision); err != nil {
 		return fmt.Errorf("delete account: %w", err)
 	}
-	_, _, err = a.read(ctx, key(u.Email))
-	switch {
-	case errors.Is(err, ErrUnknown):
-		return a.dropGoogle(ctx, current) // Somebody may have signed in in between.
-	case err == nil:
-		return fmt.Errorf("delete account: %w", errConflict)
-	}
-	return err
+	return a.dropGoogle(ctx, current) // Somebody may have signed in in between.
 }
 
 // same is change for an account that is known, and no other that has its address by now.

@@ -1,0 +1,52 @@
+package account_test
+
+import (
+	"errors"
+	"os"
+	"testing"
+
+	"github.com/text2image-audio/text2image-audio/pkg/account"
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
+)
+
+// TestDeletedStaysDeleted looks at the files of a NATS that has no time to put them in order, as when it is killed, behind
+// the deletion of an account that was changed before.
+func TestDeletedStaysDeleted(t *testing.T) {
+	t.Parallel()
+	on := func(dir string) *account.Accounts {
+		b := brokertest.Start(t, func(c *broker.Config) { c.DataDir, c.Sync = dir, "always" })
+		a, err := account.New(t.Context(), b, quick(t), []byte(secret))
+		must(t, err)
+		return a
+	}
+	dir := t.TempDir()
+	a := on(dir)
+	_, err := a.Register(t.Context(), "Bob", "bob@example.org", password)
+	must(t, err)
+	u := register(t, a)
+	u, err = a.Rename(t.Context(), u, "Ann again")
+	must(t, err)
+	must(t, a.Delete(t.Context(), u))
+	killed := t.TempDir()
+	must(t, os.CopyFS(killed, os.DirFS(dir)))
+	after := on(killed)
+	if _, err := after.Login(t.Context(), email, password); !errors.Is(err, account.ErrCredentials) {
+		t.Errorf("somebody signs in to an account that was deleted: %v", err)
+	}
+	if _, err := after.Login(t.Context(), "bob@example.org", password); err != nil {
+		t.Errorf("the account that stays: %v", err)
+	}
+	// The address is free, as often as somebody leaves.
+	for range 2 {
+		u, err := after.Register(t.Context(), "Ann", email, password)
+		must(t, err)
+		if _, err := after.Register(t.Context(), "Ann", email, password); !errors.Is(err, account.ErrTaken) {
+			t.Errorf("a second account with one address: %v", err)
+		}
+		must(t, after.Delete(t.Context(), u))
+		if err := after.Delete(t.Context(), u); !errors.Is(err, account.ErrUnknown) {
+			t.Errorf("deleted twice: %v", err)
+		}
+	}
+}

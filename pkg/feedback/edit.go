@@ -17,8 +17,8 @@ type mark struct {
 	V int `json:"v"`
 }
 
-// Mark gives a piece of feedback a status, which it may have already. It fails with ErrNotFound and ErrFull, and costs two
-// requests.
+// Mark gives a piece of feedback a status, which it may have already. It fails with ErrNotFound and ErrFull, and costs at
+// most three requests.
 func (b *Box) Mark(ctx context.Context, id string, status Status) (*Entry, error) {
 	e, err := b.find(ctx, id)
 	if err != nil {
@@ -31,12 +31,26 @@ func (b *Box) mark(ctx context.Context, e *Entry, status Status) (*Entry, error)
 	if e.Status = status; status == Pending {
 		return e, b.purge(ctx, broker.FeedbackDoneSubject(e.Owner, e.ID))
 	}
+	// Nothing is marked twice: NATS does not write down that a mark gave way to another, so when it is killed behind the
+	// removal of the second one it finds the first one in its files.
+	if there, err := b.isDone(ctx, e); err != nil || there {
+		return e, err
+	}
 	// Under the condition that the feedback is still there: no mark must stay behind that belongs to nothing.
 	err := b.setDone(ctx, e, jetstream.WithExpectLastSequenceForSubject(e.sequence, e.subject()))
 	if errors.Is(err, errConflict) {
 		return nil, ErrNotFound
 	}
 	return e, err
+}
+
+// isDone reports whether a piece of feedback is marked as processed.
+func (b *Box) isDone(ctx context.Context, e *Entry) (bool, error) {
+	_, err := broker.LeaderLast(ctx, b.js, broker.FeedbackStream, broker.FeedbackDoneSubject(e.Owner, e.ID))
+	if ignoreMissing(err) != nil {
+		return false, fmt.Errorf("read mark: %w", err)
+	}
+	return err == nil, nil
 }
 
 func (b *Box) setDone(ctx context.Context, e *Entry, options ...jetstream.PublishOpt) error {

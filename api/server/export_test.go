@@ -29,6 +29,7 @@ var (
 const (
 	MaxBody        = maxBody
 	MaxPictureBody = maxPictureBody
+	HeldAtOnce     = heldAtOnce
 )
 
 // MaxGuessers bounds how many addresses are remembered.

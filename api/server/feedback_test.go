@@ -241,12 +241,7 @@ func TestWhatIsGivenToAnAccountDeletedMeanwhile(t *testing.T) {
 // with 401.
 func (b *bundle) giveLate(t *testing.T, route, body string, who *session, meanwhile func()) {
 	t.Helper()
-	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(b.url, "http://"))
-	must(t, err)
-	defer func() { _ = conn.Close() }()
-	must(t, conn.SetDeadline(time.Now().Add(hang)))
-	_, err = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n", route, who.Token, len(body))
-	must(t, err)
+	conn := b.begin(t, route, body, who)
 	// Whoever is asked for the body is known by now.
 	answers := bufio.NewReader(conn)
 	line, err := answers.ReadString('\n')
@@ -263,6 +258,18 @@ func (b *bundle) giveLate(t *testing.T, route, body string, who *session, meanwh
 	if err != nil || !strings.Contains(line, "401") {
 		t.Errorf("answered %q, %v", line, err)
 	}
+}
+
+// begin sends the head of a request whose body is sent when it is asked for.
+func (b *bundle) begin(t *testing.T, route, body string, who *session) net.Conn {
+	t.Helper()
+	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(b.url, "http://"))
+	must(t, err)
+	t.Cleanup(func() { _ = conn.Close() })
+	must(t, conn.SetDeadline(time.Now().Add(hang)))
+	_, err = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n", route, who.Token, len(body))
+	must(t, err)
+	return conn
 }
 
 func FuzzDecodeFeedback(f *testing.F) {

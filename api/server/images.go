@@ -21,7 +21,10 @@ import (
 const (
 	// savedQuality is what the original calls every picture that it keeps.
 	savedQuality = "HD"
-	// savesAtOnce bounds the bodies with pictures that are taken apart at the same time; each becomes several copies.
+	// heldAtOnce bounds the bodies with pictures that are in memory at the same time, so that many members who save at once
+	// wait for each other and do not fill it. How often one member may save keeps a few slow ones from holding all places.
+	heldAtOnce = 24
+	// savesAtOnce bounds those of them that are taken apart at the same time; each becomes several copies.
 	savesAtOnce = 4
 	// maxSeed is the largest number that every JSON reader takes as it stands: a seed is kept as it was sent, or refused.
 	maxSeed = 1<<53 - 1
@@ -59,18 +62,20 @@ func (s *Server) saveImage(c *gin.Context) error {
 	if wait := s.attempts.saves.add(m.user.Owner()); wait > 0 {
 		return tooManyAttempts(wait)
 	}
+	if err := place(c, s.holding); err != nil {
+		return err
+	}
+	defer func() { <-s.holding }()
 	body, err := readPicture(c)
 	if err != nil {
 		return err
 	}
+	if err := place(c, s.saving); err != nil {
+		return err
+	}
+	defer func() { <-s.saving }()
 	ctx, cancel := bounded(c)
 	defer cancel()
-	select {
-	case s.saving <- struct{}{}:
-		defer func() { <-s.saving }()
-	case <-ctx.Done():
-		return fmt.Errorf("wait to save a picture: %w", context.Cause(ctx))
-	}
 	p, data, err := s.picture(c, body)
 	if err != nil {
 		return err
@@ -84,6 +89,18 @@ func (s *Server) saveImage(c *gin.Context) error {
 	}
 	writeJSON(c, http.StatusCreated, jsonType, savedAnswer{true, saved.ID, saved.Prompt, saved.CreatedAt, saved.ExpiresAt, saved.Bytes, savedQuality})
 	return nil
+}
+
+// place waits for a place among those who save. Who has got one gives it back.
+func place(c *gin.Context, places chan<- struct{}) error {
+	ctx, cancel := bounded(c)
+	defer cancel()
+	select {
+	case places <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("wait to save a picture: %w", context.Cause(ctx))
+	}
 }
 
 // readPicture reads a body with a picture. One that can only hold a picture that is too large is not kept, but read to its

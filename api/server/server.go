@@ -96,6 +96,8 @@ type Server struct {
 	underway underway
 	// saving is taken by whoever takes a picture apart.
 	saving chan struct{}
+	// holding is taken by whoever sends one.
+	holding chan struct{}
 }
 
 // New returns a server. It fails when a setting names a model or voice that is not in the catalogue, and when the
@@ -121,6 +123,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		health: &healthLog{failed: make(map[string]bool)}, requests: &requestLog{refused: make(map[refusalKey]*refusals)},
 		matcher: language.NewMatcher([]language.Tag{language.English, language.Chinese}),
 		saving:  make(chan struct{}, savesAtOnce),
+		holding: make(chan struct{}, heldAtOnce),
 	}
 	var err error
 	if s.proxies, err = parseNetworks(cfg.TrustedProxies); err != nil {

@@ -1,6 +1,6 @@
 // The operator's desk, at #operator: everybody's feedback, for whoever knows the key. The key is kept in this module and
 // nowhere else, and no longer than the dialog is open.
-import { Problem, allFeedback, dropFeedback, markFeedback } from './api.js';
+import { Problem, allFeedback, dropFeedback, markFeedback, serverNow } from './api.js';
 import { byId, el } from './dom.js';
 import { number, onLanguage, t } from './i18n.js';
 import { category, opinion } from './opinion.js';
@@ -145,7 +145,13 @@ export class Operator {
   async #remove(feedback) {
     await dropFeedback(this.#key, feedback.id);
     const place = this.#feedbacks.findIndex(({ id }) => id === feedback.id);
-    await this.#load();
+    if (place < 0) return;
+    // What was loaded further down stays; the server's figures come with the next question.
+    const [{ status, created_at: created }] = this.#feedbacks.splice(place, 1);
+    const { total, today, [status]: same } = this.#stats;
+    const isToday = created.slice(0, 10) === new Date(serverNow()).toISOString().slice(0, 10);
+    this.#stats = { ...this.#stats, total: total - 1, [status]: same - 1, today: today - isToday };
+    this.#show();
     byId('operator-said').textContent = t('said.deleted');
     (this.#list.children[Math.min(place, this.#list.children.length - 1)]?.querySelector('button') ?? byId('operator-title')).focus();
   }

@@ -2,8 +2,10 @@ package store_test
 
 import (
 	"errors"
+	"os"
 	"testing"
 
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
@@ -49,5 +51,33 @@ func TestDeleteStoppedInEachGap(t *testing.T) {
 				t.Errorf("%s: a late end: %v, fenced %t", step, err, fence)
 			}
 		}
+	}
+}
+
+// TestDeletedStaysDeleted looks at the files of a NATS that has no time to put them in order, as when it is killed, behind
+// a deletion whose mark was removed for a new job with the same id: the old end must not be the new job's.
+func TestDeletedStaysDeleted(t *testing.T) {
+	t.Parallel()
+	in := func(dir string) func(*broker.Config) {
+		return func(c *broker.Config) { c.DataDir, c.Sync = dir, "always" }
+	}
+	dir, killed := t.TempDir(), t.TempDir()
+	s, _ := start(t, in(dir))
+	create(t, s, succeeded("j0")) // Something has to stay, or there is nothing to put in order.
+	create(t, s, succeeded("j1"))
+	if err := s.Delete(t.Context(), "u1", "j1", true); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Unfence(t.Context(), "u1", "j1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.CopyFS(killed, os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
+	after, _ := start(t, in(killed))
+	_, err := after.RecordLeader(t.Context(), "u1", "j1")
+	missing(t, "the deleted record", err)
+	if _, err := after.RecordLeader(t.Context(), "u1", "j0"); err != nil {
+		t.Errorf("the record that stays: %v", err)
 	}
 }

@@ -178,16 +178,18 @@ func (s *Store) Delete(ctx context.Context, owner, id string, fence bool) error 
 		return err
 	}
 	record := broker.RecordSubject(owner, id)
-	if fence {
-		mark := nats.NewMsg(record)
-		mark.Header.Set("KV-Operation", "DEL")
-		if _, err := s.js.PublishMsg(ctx, mark); err != nil {
-			return fmt.Errorf("delete record: %w", published(err, ErrExists))
-		}
-		return nil
-	}
+	// Before the mark too: NATS notes down what is purged and not what is replaced, and when it is killed it would find the
+	// record again once the mark is gone.
 	if err := s.results.Purge(ctx, jetstream.WithPurgeSubject(record)); err != nil {
 		return fmt.Errorf("delete record: %w", err)
+	}
+	if !fence {
+		return nil
+	}
+	mark := nats.NewMsg(record)
+	mark.Header.Set("KV-Operation", "DEL")
+	if _, err := s.js.PublishMsg(ctx, mark); err != nil {
+		return fmt.Errorf("mark a deleted job: %w", published(err, ErrExists))
 	}
 	return nil
 }

@@ -25,8 +25,9 @@ const (
 	keyBurst = 5
 	// staleKeyAge is for how long the last keys are believed while no others can be fetched.
 	staleKeyAge = 24 * time.Hour
-	// minKeyBits is the smallest key that is believed.
+	// minKeyBits and maxKeyBits bound the keys that are believed: below they are weak, above they cost minutes.
 	minKeyBits = 2048
+	maxKeyBits = 8192
 	maxKeys    = 32
 )
 
@@ -129,7 +130,7 @@ func parseKeys(body []byte) (map[string]*rsa.PublicKey, error) {
 		if key.UnmarshalJSON(raw) != nil || key.KeyID == "" || (key.Use != "" && key.Use != "sig") || (key.Algorithm != "" && key.Algorithm != string(jose.RS256)) {
 			continue
 		}
-		if public, ok := key.Key.(*rsa.PublicKey); ok && public.N.BitLen() >= minKeyBits {
+		if public, ok := key.Key.(*rsa.PublicKey); ok && public.N.BitLen() >= minKeyBits && public.N.BitLen() <= maxKeyBits && public.E > 2 {
 			byID[key.KeyID] = public
 		}
 	}

@@ -97,6 +97,8 @@ func TestUnverifiedGoogleAccounts(t *testing.T) {
 		"no address":   func(g *account.GoogleIdentity) { g.Email = "" },
 		"no mail":      func(g *account.GoogleIdentity) { g.Email = "ann\r\nBcc: eve@example.org" },
 		"no subject":   func(g *account.GoogleIdentity) { g.Subject = "" },
+		"kelvin":       func(g *account.GoogleIdentity) { g.Email = "ann@lin\u212aed.example.org" },
+		"dotted i":     func(g *account.GoogleIdentity) { g.Email = "\u0130da@example.org" },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

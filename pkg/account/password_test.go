@@ -211,6 +211,8 @@ func TestFields(t *testing.T) {
 		{account.CheckEmail, "Ann <a@b.c>", "invalid_email"},
 		{account.CheckEmail, "a@b.c,d@e.f", "invalid_email"},
 		{account.CheckEmail, "a\x00@b.c", "invalid_email"},
+		{account.CheckEmail, "\u212aate@b.c", "invalid_email"}, // The sign for kelvin, which is a k when it is made small.
+		{account.CheckEmail, "ünal@b.c", ""},
 		{account.CheckEmail, strings.Repeat("a", 251) + "@b.c", "invalid_email"},
 	} {
 		got := ""

@@ -127,12 +127,16 @@ var emailForm = regexp.MustCompile(`^[^\s@]+@[^\s@]+\.[^\s@]+$`)
 // ValidEmail reports whether a text is an address to which mail can be sent.
 func ValidEmail(email string) bool {
 	email = strings.TrimSpace(email)
-	if len(email) > MaxEmail || !emailForm.MatchString(email) || hasControl(email) {
+	if len(email) > MaxEmail || !emailForm.MatchString(email) || hasControl(email) || strings.ContainsFunc(email, posesAsASCII) {
 		return false
 	}
 	parsed, err := mail.ParseAddress(email)
 	return err == nil && parsed.Address == email && parsed.Name == ""
 }
+
+// posesAsASCII reports whether a letter becomes one of ASCII when it is made small, as the sign for kelvin does: addresses
+// with it are somebody else's, and would pass for those without.
+func posesAsASCII(r rune) bool { return r > unicode.MaxASCII && unicode.ToLower(r) <= unicode.MaxASCII }
 
 func hasControl(s string) bool { return strings.ContainsFunc(s, unicode.IsControl) }
 

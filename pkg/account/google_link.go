@@ -150,6 +150,11 @@ func (a *Accounts) linkGoogle(ctx context.Context, u *User, g GoogleIdentity) (*
 		if err := check(now); err != nil {
 			return err
 		}
+		if !now.HasGoogle() {
+			// Whatever a record of before says: Google has not vouched for the address of the account, and a reset of the
+			// password ends this link.
+			now.AuthProvider = ""
+		}
 		now.GoogleInfo = g.info()
 		return nil
 	})

@@ -3,6 +3,7 @@ package account_test
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/text2image-audio/text2image-audio/pkg/account"
@@ -83,6 +84,14 @@ func TestResetsEndLinks(t *testing.T) {
 	}
 	if u := signInGoogle(t, a, eve); u.ID == ann.ID {
 		t.Error("the account is still open to its first owner")
+	}
+	// The system before called some accounts Google's that it had not known by Google's name, and that had a password.
+	_, err = a.Import(t.Context(), strings.NewReader(`[{"name":"cid@example.org","value":{"id":"cid","email":"cid@example.org","passwordHash":"00","authProvider":"google","googleInfo":{"id":7}}}]`))
+	must(t, err)
+	_, err = a.LinkGoogle(t.Context(), &account.User{ID: "cid", Email: "cid@example.org"}, account.GoogleIdentity{Subject: "667", Email: "eve@example.org", Verified: true})
+	must(t, err)
+	if u := reset("cid@example.org"); u.HasGoogle() {
+		t.Errorf("still linked: %+v", u)
 	}
 	// Whom Google has vouched for keeps both ways in.
 	bob := signInGoogle(t, a, account.GoogleIdentity{Subject: "2", Email: "bob@example.org", Verified: true})

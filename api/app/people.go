@@ -32,7 +32,7 @@ func (a *App) people(ctx context.Context, secret []byte) (*account.Accounts, *ac
 }
 
 // deliver returns how links of password resets reach people: by mail or, for the person who tries the program out, on the
-// console; and how they are told of a new password, which is by mail alone. It returns nil when there is no way; a link on the console of a machine that others can reach would be one for
+// console; and how they are told of what was done to their account, which is by mail alone. It returns nil when there is no way; a link on the console of a machine that others can reach would be one for
 // whoever reads there.
 func (a *App) deliver() (account.Deliver, account.Notify, error) {
 	if a.cfg.Mail.URL != "" {
@@ -44,8 +44,8 @@ func (a *App) deliver() (account.Deliver, account.Notify, error) {
 			subject, text := account.ResetLetter(link, lang)
 			return sender.Send(ctx, mail.Letter{To: to, Subject: subject, Text: text})
 		}
-		return deliver, func(ctx context.Context, to string, lang job.Lang) error {
-			subject, text := account.ChangedLetter(lang)
+		return deliver, func(ctx context.Context, to string, about account.Notice, lang job.Lang) error {
+			subject, text := account.NoticeLetter(about, lang)
 			return sender.Send(ctx, mail.Letter{To: to, Subject: subject, Text: text})
 		}, nil
 	}

@@ -26,7 +26,40 @@ It works once and for 24 hours. If you did not ask for it, do nothing: your pass
 `},
 }
 
-// changedLetter is the letter that tells of a new password. It holds no link: people shall not learn to follow one.
+// Notice is what somebody is told of that was done to their account.
+type Notice string
+
+// The notices.
+const (
+	// NoticePassword is for a new password.
+	NoticePassword Notice = "password"
+	// NoticeGoogle is for a Google account that opens the account from now on.
+	NoticeGoogle Notice = "google"
+)
+
+// notices are the letters that tell of what was done. They hold no link: people shall not learn to follow one.
+var notices = map[Notice]map[job.Lang]struct{ subject, text string }{
+	NoticePassword: changedLetter,
+	NoticeGoogle:   linkedLetter,
+}
+
+// linkedLetter is the letter that tells of a Google account that was linked.
+var linkedLetter = map[job.Lang]struct{ subject, text string }{
+	job.English: {"A Google account was linked to your account", `Hello,
+
+a Google account was linked to your account at Text2Image Audio just now and can be used to sign in to it.
+
+If that was you there is nothing to do. If not, open the page, choose "Forgot the password?" and set a new password: that signs everybody out and ends the link.
+`},
+	job.Chinese: {"您的账户已关联 Google 账户", `您好，
+
+您在 Text2Image Audio 的账户刚刚关联了一个 Google 账户，今后可用其登录。
+
+如果是您本人操作，无需理会。如果不是，请打开网页，点击“忘记密码？”重新设置密码：所有登录将失效，该关联也会被解除。
+`},
+}
+
+// changedLetter is the letter that tells of a new password.
 var changedLetter = map[job.Lang]struct{ subject, text string }{
 	job.English: {"Your password was changed", `Hello,
 
@@ -42,11 +75,11 @@ If that was you there is nothing to do. If not, open the page, choose "Forgot th
 `},
 }
 
-// ChangedLetter returns the subject and the text of the letter that tells of a new password.
-func ChangedLetter(lang job.Lang) (subject, text string) {
-	l, ok := changedLetter[lang]
+// NoticeLetter returns the subject and the text of the letter that tells of what was done.
+func NoticeLetter(about Notice, lang job.Lang) (subject, text string) {
+	l, ok := notices[about][lang]
 	if !ok {
-		l = changedLetter[job.English]
+		l = notices[about][job.English]
 	}
 	return l.subject, l.text
 }

@@ -22,8 +22,8 @@ const (
 	deliverTimeout = time.Minute
 )
 
-// Notify tells the person with an address that the password was changed, in a language.
-type Notify func(ctx context.Context, to string, lang job.Lang) error
+// Notify tells the person with an address what was done to the account, in a language.
+type Notify func(ctx context.Context, to string, about Notice, lang job.Lang) error
 
 // pauses lie before further tries of a letter that a mail server does not take for now: many refuse a stranger's first
 // one for some minutes.
@@ -49,17 +49,17 @@ type Recovery struct {
 	refused atomic.Int32
 }
 
-// ask is what somebody asks for: the link of a reset or, with changed, word that the password is another one.
+// ask is what somebody asks for: the link of a reset or, with about, word of what was done to the account.
 type ask struct {
-	email   string
-	lang    job.Lang
-	changed bool
+	email string
+	lang  job.Lang
+	about Notice
 }
 
 // RecoveryOption changes a new recovery.
 type RecoveryOption func(*Recovery)
 
-// WithNotices has people told of changes of their passwords.
+// WithNotices has people told of what was done to their accounts.
 func WithNotices(notify Notify) RecoveryOption { return func(r *Recovery) { r.notify = notify } }
 
 // NewRecovery returns a recovery whose links begin with what base returns. Without deliver it makes no resets at all.
@@ -108,7 +108,14 @@ func (r *Recovery) Ask(email string, lang job.Lang) {
 // somebody else. It never waits.
 func (r *Recovery) Changed(u *User, lang job.Lang) {
 	if r.notify != nil {
-		r.put(ask{u.Email, lang, true})
+		r.put(ask{u.Email, lang, NoticePassword})
+	}
+}
+
+// Linked has the owner of an account told that a Google account opens it from now on, as Changed does.
+func (r *Recovery) Linked(u *User, lang job.Lang) {
+	if r.notify != nil {
+		r.put(ask{u.Email, lang, NoticeGoogle})
 	}
 }
 
@@ -116,7 +123,7 @@ func (r *Recovery) put(next ask) {
 	select {
 	case r.asked <- next:
 	default:
-		r.log.Error("too many letters about passwords wait to be sent, one is dropped")
+		r.log.Error("too many letters about accounts wait to be sent, one is dropped")
 	}
 }
 
@@ -124,8 +131,8 @@ func (r *Recovery) put(next ask) {
 func (r *Recovery) Delivers() (delivers, failing bool) { return r.deliver != nil, r.failed.Load() }
 
 func (r *Recovery) serve(ctx context.Context, next ask) {
-	if next.changed {
-		r.send(ctx, 0, func(ctx context.Context) error { return r.notify(ctx, next.email, next.lang) })
+	if next.about != "" {
+		r.send(ctx, 0, func(ctx context.Context) error { return r.notify(ctx, next.email, next.about, next.lang) })
 		return
 	}
 	bound, cancel := context.WithTimeout(ctx, deliverTimeout)
@@ -150,7 +157,7 @@ func (r *Recovery) send(ctx context.Context, tried int, letter func(context.Cont
 		return
 	}
 	later := tried < len(r.pauses) && temporary(err) && r.later(ctx, tried, letter)
-	r.log.ErrorContext(ctx, "a password reset could not be sent", slog.Any("error", err), slog.Bool("tried_again", later))
+	r.log.ErrorContext(ctx, "a letter about an account could not be sent", slog.Any("error", err), slog.Bool("tried_again", later))
 }
 
 // maxRefused is how many recipients in a row may be refused before that is the server's fault: anybody can sign up with

@@ -29,7 +29,7 @@ func TestAnAddressOfNobodyIsNoFault(t *testing.T) {
 	a, _ := open(t)
 	u := register(t, a)
 	tries := make(chan error)
-	r := account.NewRecovery(a, nil, nil, slog.New(slog.DiscardHandler), account.WithNotices(func(context.Context, string, job.Lang) error { return <-tries }))
+	r := account.NewRecovery(a, nil, nil, slog.New(slog.DiscardHandler), account.WithNotices(func(context.Context, string, account.Notice, job.Lang) error { return <-tries }))
 	r.Start()
 	try := func(err error, failing bool) {
 		t.Helper()
@@ -117,21 +117,36 @@ func TestOwnersAreTold(t *testing.T) {
 	a, _ := open(t)
 	u := register(t, a)
 	told := make(chan string, 1)
-	r := account.NewRecovery(a, func() string { return "" }, nil, slog.New(slog.DiscardHandler), account.WithNotices(func(_ context.Context, to string, lang job.Lang) error {
-		told <- to + " " + string(lang)
+	r := account.NewRecovery(a, func() string { return "" }, nil, slog.New(slog.DiscardHandler), account.WithNotices(func(_ context.Context, to string, about account.Notice, lang job.Lang) error {
+		told <- to + " " + string(about) + " " + string(lang)
 		return nil
 	}))
 	r.Start()
 	r.Changed(u, job.Chinese)
-	if got := <-told; got != email+" zh" {
+	if got := <-told; got != email+" password zh" {
+		t.Errorf("told %s", got)
+	}
+	r.Linked(u, job.English)
+	if got := <-told; got != email+" google en" {
 		t.Errorf("told %s", got)
 	}
 	must(t, r.Stop(t.Context()))
 	// Without a way to tell them there is nothing to do.
 	account.NewRecovery(a, nil, nil, nil).Changed(u, job.English)
-	for lang, word := range map[job.Lang]string{job.English: "was changed", job.Chinese: "已修改"} {
-		if subject, text := account.ChangedLetter(lang); subject == "" || !strings.Contains(text, word) {
-			t.Errorf("%s: %s, %s", lang, subject, text)
+	account.NewRecovery(a, nil, nil, nil).Linked(u, job.English)
+	for _, c := range []struct {
+		about account.Notice
+		lang  job.Lang
+		word  string
+	}{
+		{account.NoticePassword, job.English, "was changed"},
+		{account.NoticePassword, job.Chinese, "已修改"},
+		{account.NoticeGoogle, job.English, "was linked"},
+		{account.NoticeGoogle, job.Chinese, "关联"},
+		{account.NoticeGoogle, "fr", "was linked"},
+	} {
+		if subject, text := account.NoticeLetter(c.about, c.lang); subject == "" || !strings.Contains(text, c.word) {
+			t.Errorf("%s in %s: %s, %s", c.about, c.lang, subject, text)
 		}
 	}
 }

@@ -53,14 +53,27 @@ func (s *Server) listProviders(c *gin.Context) error {
 // startGoogle is GET /api/auth/google: the way to Google. Whoever is signed in and comes from the page itself will have
 // the Google account linked; another site that sends a browser here gets no more than a sign-in.
 func (s *Server) startGoogle(c *gin.Context) error {
+	vary(c, "Accept")
 	err := s.goToGoogle(c)
 	if err == nil || c.Request.Context().Err() != nil || !strings.Contains(c.GetHeader("Accept"), "text/html") {
 		return err
 	}
-	// A person reads the page better than JSON.
+	// A person reads the page better than JSON: the one to which Google would have sent them back.
+	page := GooglePath
+	if g := s.deps.Google; g != nil {
+		page = g.Redirect(c.Request.Host)
+	}
 	p := s.explain(c.Request.Context(), err)
-	c.Redirect(http.StatusFound, GooglePath+"?error="+url.QueryEscape(p.code))
+	c.Redirect(http.StatusFound, page+"?error="+url.QueryEscape(p.code)+"&state=")
 	return nil
+}
+
+// googleWay is what a page at another site, to which a browser may not send the cookie back, goes to Google with.
+type googleWay struct {
+	Success bool   `json:"success"`
+	URL     string `json:"url"`
+	// Attempt stands for the cookie.
+	Attempt string `json:"attempt"`
 }
 
 func (s *Server) goToGoogle(c *gin.Context) error {
@@ -73,7 +86,7 @@ func (s *Server) goToGoogle(c *gin.Context) error {
 		return err
 	}
 	member := ""
-	if site := c.GetHeader("Sec-Fetch-Site"); m != nil && (site == "" || site == "same-origin" || site == "none") {
+	if site := c.GetHeader("Sec-Fetch-Site"); m != nil && (!m.byCookie || site == "" || site == "same-origin" || site == "none") {
 		if member = m.user.ID; !m.user.HasGoogle() && !s.deps.Accounts.Fresh(m.session) {
 			return account.ErrStale // Better now than after the way to Google.
 		}
@@ -88,6 +101,10 @@ func (s *Server) goToGoogle(c *gin.Context) error {
 	sealed, err := sealFlow(s.keys.googleFlow, f)
 	if err != nil {
 		return err
+	}
+	if accept := c.GetHeader("Accept"); strings.Contains(accept, "application/json") && !strings.Contains(accept, "text/html") {
+		writeJSON(c, http.StatusOK, jsonType, googleWay{true, address, sealed})
+		return nil
 	}
 	s.setFlow(c, sealed, int(flowAge.Seconds()))
 	c.Redirect(http.StatusFound, address)
@@ -109,11 +126,13 @@ func (s *Server) memberByGoogle(c *gin.Context) (*signedIn, error) {
 func (s *Server) googlePage(c *gin.Context) error { return s.resetPage(c) }
 
 // finishGoogle is POST /api/auth/google-oauth: the way back, with a code and the state of the attempt that this browser
-// has begun. A state is good once, whichever process is asked.
+// has begun, as its cookie shows, or what a page at another site has kept in place of that. A state is good once,
+// whichever process is asked.
 func (s *Server) finishGoogle(c *gin.Context) error {
 	var ask struct {
-		Code  string `json:"code"`
-		State string `json:"state"`
+		Code    string `json:"code"`
+		State   string `json:"state"`
+		Attempt string `json:"attempt"`
 	}
 	b, err := s.decodeLenient(c, &ask)
 	if err != nil {
@@ -127,8 +146,8 @@ func (s *Server) finishGoogle(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	f := s.flowOf(c.Request)
-	if len(b.faults) > 0 || ask.Code == "" || !f.belongs(ask.State) {
+	f := s.flowOf(c.Request, ask.Attempt, func(f *flow) bool { return f.belongs(ask.State) })
+	if len(b.faults) > 0 || ask.Code == "" || f == nil {
 		return &problem{code: codeGoogleState}
 	}
 	m, err := s.memberByGoogle(c)
@@ -142,26 +161,28 @@ func (s *Server) finishGoogle(c *gin.Context) error {
 	if !f.meantBy(m) {
 		return &problem{code: codeGoogleState}
 	}
+	if f.Member == "" && m != nil && m.byCookie {
+		// It began as a sign-in, or another page sent the browser, which sends its cookie by itself: it links nothing. A
+		// token in a header is sent on purpose, and could not be sent along to begin with.
+		m = nil
+	}
 	ctx, cancel := context.WithTimeout(c.Request.Context(), googleTimeout)
 	defer cancel()
 	who, err := g.Client.Exchange(ctx, f.start(), ask.Code)
 	if err != nil {
-		return s.googleProblem(c, err)
+		return s.refuseGoogle(c, err, forgive)
 	}
 	return s.enterByGoogle(c, who, m, f.Return, forgive)
 }
 
-// meantBy reports whether somebody who comes back is as signed in as when the attempt began. A token in a header is sent
-// on purpose, and could not be sent along to begin with.
+// meantBy reports whether somebody who comes back is as signed in as when the attempt began.
 func (f *flow) meantBy(m *signedIn) bool {
-	if m == nil {
-		return f.Member == ""
-	}
-	return f.Member == m.user.ID || (f.Member == "" && !m.byCookie)
+	return f.Member == "" || (m != nil && f.Member == m.user.ID)
 }
 
 // loginGoogle is POST /api/auth/google-login: an id_token that a page has from Google by itself. It is good once; one that
-// is bound to a nonce only where the attempt was begun here.
+// is bound to a nonce only where the attempt was begun here. One that is bound to none is none the worse for an attempt
+// that the browser has begun and left.
 func (s *Server) loginGoogle(c *gin.Context) error {
 	var ask struct {
 		Token string `json:"idToken"`
@@ -186,18 +207,20 @@ func (s *Server) loginGoogle(c *gin.Context) error {
 		return err
 	}
 	nonce := ""
-	if f := s.flowOf(c.Request); f != nil {
+	if f := s.flowOf(c.Request, "", func(*flow) bool { return true }); f != nil {
 		nonce = f.Nonce
-		s.setFlow(c, "", -1)
 	}
 	ctx, cancel := context.WithTimeout(c.Request.Context(), googleTimeout)
 	defer cancel()
 	who, err := g.Client.Verify(ctx, ask.Token, nonce)
 	if err != nil {
-		return s.googleProblem(c, err)
+		return s.refuseGoogle(c, err, forgive)
 	}
 	if err := s.spend(c, "google token "+who.Token, who.Expires); err != nil {
 		return err
+	}
+	if who.Nonce != "" {
+		s.setFlow(c, "", -1)
 	}
 	return s.enterByGoogle(c, who, m, "", forgive)
 }
@@ -209,6 +232,14 @@ func (s *Server) attemptGoogle(c *gin.Context) (forgive func(), err error) {
 		return nil, tooManyAttempts(wait)
 	}
 	return func() { s.attempts.google.forgive(address) }, nil
+}
+
+// refuseGoogle is googleProblem for an attempt, which is forgiven when it is Google that is out of order.
+func (s *Server) refuseGoogle(c *gin.Context, err error, forgive func()) error {
+	if e, is := errors.AsType[*google.Error](err); is && e.Kind == google.KindUnavailable {
+		forgive()
+	}
+	return s.googleProblem(c, err)
 }
 
 func (s *Server) spend(c *gin.Context, what string, until time.Time) error {
@@ -245,6 +276,9 @@ func (s *Server) enterByGoogle(c *gin.Context, who *google.Identity, m *signedIn
 		return err
 	}
 	forgive()
+	if act == "linked" {
+		s.deps.Recovery.Linked(u, s.lang(c))
+	}
 	token, err := s.signIn(c, u)
 	if err != nil {
 		return err

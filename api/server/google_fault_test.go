@@ -32,7 +32,7 @@ func TestGoogleIsNotSetUp(t *testing.T) {
 		t.Errorf("providers %q", got.body)
 	}
 	page := b.request(t, http.MethodGet, authRoute+"google", nil, header("Accept", "text/html,*/*")).expect(t, http.StatusFound)
-	if page.Header.Get("Location") != server.GooglePath+"?error=google_disabled" {
+	if page.Header.Get("Location") != server.GooglePath+"?error=google_disabled&state=" {
 		t.Errorf("sent to %s", page.Header.Get("Location"))
 	}
 }
@@ -99,7 +99,7 @@ func TestFailuresAtGoogle(t *testing.T) {
 			t.Errorf("%v", resp.Header)
 		}
 		page := g.request(t, http.MethodGet, authRoute+"google", nil, header("Accept", "text/html")).expect(t, http.StatusFound)
-		if page.Header.Get("Location") != server.GooglePath+"?error=google_unavailable" {
+		if page.Header.Get("Location") != g.url+server.GooglePath+"?error=google_unavailable&state=" {
 			t.Errorf("sent to %s", page.Header.Get("Location"))
 		}
 	})

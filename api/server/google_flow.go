@@ -103,10 +103,18 @@ func openFlow(key []byte, value string, now time.Time) *flow {
 	return &f
 }
 
-// flowOf returns the attempt that a browser has begun, nil when there is none.
-func (s *Server) flowOf(r *http.Request) *flow {
-	for _, cookie := range r.CookiesNamed(flowCookie) {
-		if f := openFlow(s.keys.googleFlow, cookie.Value, s.deps.Now()); f != nil {
+// flowOf returns the attempt that a browser has begun and that is the one, nil when there is none. The cookies count
+// where nothing was kept in their place; of several, any may be what a neighboring site has planted.
+func (s *Server) flowOf(r *http.Request, kept string, is func(*flow) bool) *flow {
+	values := []string{kept}
+	if kept == "" {
+		values = nil
+		for _, cookie := range r.CookiesNamed(flowCookie) {
+			values = append(values, cookie.Value)
+		}
+	}
+	for _, value := range values {
+		if f := openFlow(s.keys.googleFlow, value, s.deps.Now()); f != nil && is(f) {
 			return f
 		}
 	}

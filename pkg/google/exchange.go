@@ -35,7 +35,7 @@ func (c *Client) Exchange(ctx context.Context, s Start, code string) (*Identity,
 	if !ok {
 		return nil, badToken("the answer holds no id_token")
 	}
-	return c.verify(ctx, e, raw, s.Nonce, token.AccessToken)
+	return c.verify(ctx, e, raw, token.AccessToken, func(bound string) bool { return same(bound, s.Nonce) })
 }
 
 // connectionFailed reports whether a call ended without an answer, and not because time was over.

@@ -39,15 +39,17 @@ type Identity struct {
 }
 
 // Verify returns who an id_token speaks of that a page brought from Google by itself. A token that is bound to a nonce is
-// good only with that one, and one that is not only without. It fails with an *Error. It costs a request when Google's
+// good only with that one; one that is bound to none proves no more with a nonce than without. It fails with an *Error. It costs a request when Google's
 // keys are not known yet, or have changed.
 func (c *Client) Verify(ctx context.Context, raw, nonce string) (*Identity, error) {
 	e, err := c.discover(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return c.verify(ctx, e, raw, nonce, "")
+	return c.verify(ctx, e, raw, "", func(bound string) bool { return bound == "" || same(bound, nonce) })
 }
+
+func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
 
 // claims are what an id_token says beside what go-oidc looks at.
 type claims struct {
@@ -69,8 +71,8 @@ func (y *yes) UnmarshalJSON(b []byte) error {
 }
 
 // verify holds a token against everything that OpenID Connect and Google's guide ask for. access is the access token that
-// came with it, if one did.
-func (c *Client) verify(ctx context.Context, e *endpoints, raw, nonce, access string) (*Identity, error) {
+// came with it, if one did, and nonce says whether the one is right that it is bound to.
+func (c *Client) verify(ctx context.Context, e *endpoints, raw, access string, nonce func(string) bool) (*Identity, error) {
 	if raw == "" || len(raw) > maxIDToken {
 		return nil, badToken("missing or too long")
 	}
@@ -98,7 +100,7 @@ func (c *Client) verify(ctx context.Context, e *endpoints, raw, nonce, access st
 		return nil, badToken("another authorized party")
 	case token.IssuedAt.IsZero() || token.IssuedAt.Unix() <= 0 || token.IssuedAt.After(c.now().Add(skew)):
 		return nil, badToken("issued in the future")
-	case subtle.ConstantTimeCompare([]byte(token.Nonce), []byte(nonce)) != 1:
+	case !nonce(token.Nonce):
 		return nil, badToken("another nonce")
 	case access != "" && token.AccessTokenHash != "" && token.VerifyAccessToken(access) != nil:
 		return nil, badToken("another access token")

@@ -156,6 +156,7 @@ func TestSettings(t *testing.T) {
 		"GOOGLE_CLIENT_ID=a GOOGLE_CLIENT_SECRET=s GOOGLE_REDIRECT_URI=https://x.example/api/b":       "GOOGLE_REDIRECT_URI",
 		"GOOGLE_CLIENT_ID=a GOOGLE_CLIENT_SECRET=s GOOGLE_REDIRECT_URI=https://u:p@x.example/b":       "GOOGLE_REDIRECT_URI",
 		"GOOGLE_CLIENT_ID=a GOOGLE_CLIENT_SECRET=s GOOGLE_REDIRECT_URI=http://localhost:3000/auth/cb": "",
+		"GOOGLE_CLIENT_ID=a GOOGLE_CLIENT_SECRET=s GOOGLE_REDIRECT_URI=https://x.example":             "",
 	} {
 		var cfg google.Config
 		err := errors.Join(env.Load(strings.Fields(variables), &cfg))

@@ -34,9 +34,9 @@ func (c *Config) Validate() error {
 	if c.ClientSecret == "" && (c.ClientID != "" || c.RedirectURI != "" || elsewhere) {
 		fault("GOOGLE_CLIENT_SECRET", "the client's secret, since another GOOGLE_ variable is set")
 	}
-	if u, ok := webAddress(c.RedirectURI); c.RedirectURI != "" && (!ok || !strings.HasPrefix(u.Path, "/") || u.RawQuery != "" ||
+	if u, ok := webAddress(c.RedirectURI); c.RedirectURI != "" && (!ok || u.RawQuery != "" ||
 		strings.HasPrefix(u.Path, "/api/") || strings.HasPrefix(u.Path, "/assets/")) {
-		fault("GOOGLE_REDIRECT_URI", "an https address (http on this machine) with a path outside /api and /assets, such as https://www.example.org/auth/google/callback")
+		fault("GOOGLE_REDIRECT_URI", "an https address (http on this machine) outside /api and /assets, such as https://www.example.org/auth/google/callback")
 	}
 	if u, ok := webAddress(c.Issuer); elsewhere && (!ok || u.RawQuery != "") {
 		fault("GOOGLE_ISSUER", "an https address (http on this machine)")

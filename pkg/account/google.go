@@ -226,8 +226,18 @@ func (a *Accounts) newGoogle(ctx context.Context, g GoogleIdentity, revision uin
 	if errors.Is(err, errConflict) {
 		// The same person came in under another address at the same moment, and that account is the one.
 		if first, _, found := a.byGoogle(ctx, g.Subject); found == nil && first != nil && first.ID != u.ID {
-			return nil, errors.Join(err, a.Delete(ctx, u))
+			return nil, errors.Join(err, a.undo(ctx, u))
 		}
 	}
 	return u, err
+}
+
+// undo deletes an account that was made in vain, though somebody who found it by its address writes to it meanwhile.
+func (a *Accounts) undo(ctx context.Context, u *User) error {
+	for range maxTries {
+		if err := a.Delete(ctx, u); !errors.Is(err, errConflict) {
+			return err
+		}
+	}
+	return fmt.Errorf("undo account: %w", errConflict)
 }

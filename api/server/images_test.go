@@ -127,8 +127,8 @@ func TestSaveImage(t *testing.T) {
 	resp = b.request(t, http.MethodGet, imagesRoute+"daily", nil, ann).expect(t, http.StatusOK)
 	var d daily
 	resp.into(t, &d)
-	if names(t, resp.body) != "count earlier images maxCount success" || d.Count != 2 || d.MaxCount != 3 || len(d.Images) != 2 || d.Images[0].ID != second.ID ||
-		d.Images[1].Width != 64 || d.Images[0].Seed != nil || d.Images[0].Data != "" || !strings.Contains(string(resp.body), `"earlier":[]`) {
+	if names(t, resp.body) != "count earlier images maxCount success" || d.Count != 2 || d.MaxCount != 3 || len(d.Images) != 2 || d.Images[1].ID != second.ID ||
+		d.Images[0].Width != 64 || d.Images[1].Seed != nil || d.Images[0].Data != "" || !strings.Contains(string(resp.body), `"earlier":[]`) {
 		t.Errorf("daily: %s", resp.body)
 	}
 	resp = b.request(t, http.MethodGet, imagesRoute+"stats", nil, ann).expect(t, http.StatusOK)
@@ -326,7 +326,7 @@ func TestSaveImageOfJob(t *testing.T) {
 	}
 	// What this browser's guest made before is the caller's to save.
 	save(fields{"job_id": "before"}, ann, cookie(cookieOfGuest)).expect(t, http.StatusCreated)
-	if d := b.daily(t, ann); d.Count != 3 || d.Images[0].Width != 32 || d.Images[0].JobID != "before" || d.Images[2].JobID != "done" || *d.Images[2].Index != 1 {
+	if d := b.daily(t, ann); d.Count != 3 || d.Images[2].Width != 32 || d.Images[2].JobID != "before" || d.Images[0].JobID != "done" || *d.Images[0].Index != 1 {
 		t.Errorf("daily %+v", d)
 	}
 	if d := b.daily(t, bob); d.Count != 0 {

@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -203,8 +202,8 @@ func pictureOf(e *entry) Picture {
 	return e.Picture
 }
 
-// List returns the pictures that a member has saved today and those of the day before that are still there, the newest
-// first. It costs two requests.
+// List returns the pictures that a member has saved today and those of the day before that are still there, in the order
+// in which they came here. It costs two requests.
 func (g *Gallery) List(ctx context.Context, owner string) (today, earlier []Picture, err error) {
 	var lists [2][]Picture
 	for i, day := range g.days() {
@@ -212,7 +211,7 @@ func (g *Gallery) List(ctx context.Context, owner string) (today, earlier []Pict
 		if err != nil {
 			return nil, nil, err
 		}
-		for _, e := range slices.Backward(x.Pictures) {
+		for _, e := range x.Pictures {
 			lists[i] = append(lists[i], e.Picture)
 		}
 	}

@@ -104,7 +104,7 @@ func TestFourthPushesOutTheFirst(t *testing.T) {
 		saved = append(saved, save(t, g, "ann", data[i]))
 		now.advance(time.Minute)
 	}
-	if got, want := today(t, g, "ann"), []string{saved[4].ID, saved[3].ID, saved[2].ID}; !slices.Equal(got, want) {
+	if got, want := today(t, g, "ann"), []string{saved[2].ID, saved[3].ID, saved[4].ID}; !slices.Equal(got, want) {
 		t.Errorf("there are %v, want %v", got, want)
 	}
 	for i, p := range saved {
@@ -132,7 +132,7 @@ func TestDays(t *testing.T) {
 	now.advance(time.Hour)
 	list, earlier, err := g.List(t.Context(), "ann")
 	must(t, err)
-	if len(list) != 0 || !slices.Equal(ids(earlier), []string{last, first[2], first[1]}) || g.Today() != "2026-03-05" {
+	if len(list) != 0 || !slices.Equal(ids(earlier), []string{first[1], first[2], last}) || g.Today() != "2026-03-05" {
 		t.Errorf("at midnight %v and %v on %s", ids(list), ids(earlier), g.Today())
 	}
 	next := save(t, g, "ann", pngOf(t, noise(8, 3))).ID
@@ -141,7 +141,7 @@ func TestDays(t *testing.T) {
 		after time.Duration
 		left  []string
 	}{
-		{12*time.Hour - time.Millisecond, []string{next, last, first[2], first[1]}},
+		{12*time.Hour - time.Millisecond, []string{next, first[1], first[2], last}},
 		{time.Millisecond, []string{next, last}},
 		{11 * time.Hour, []string{next}},
 		{time.Hour, nil},

@@ -96,13 +96,13 @@ func TestImport(t *testing.T) {
 	}
 	today, earlier, err := g.List(t.Context(), "o-ann")
 	must(t, err)
-	if got := ids(today); !slices.Equal(got, []string{"two", "one"}) {
+	if got := ids(today); !slices.Equal(got, []string{"one", "two"}) {
 		t.Errorf("today %v", got)
 	}
-	if len(earlier) != 2 || earlier[1].ID != "late" || !strings.HasPrefix(earlier[0].ID, "i-") {
+	if len(earlier) != 2 || earlier[0].ID != "late" || !strings.HasPrefix(earlier[1].ID, "i-") {
 		t.Fatalf("earlier %+v", earlier)
 	}
-	p := today[1]
+	p := today[0]
 	if p.Prompt != "canary one" || p.Negative != "fog" || *p.Seed != 42 || p.Model != "flux" || p.Width != 30 || p.ContentType != "image/jpeg" ||
 		!p.CreatedAt.Equal(at.Add(-3*time.Hour)) || !p.ExpiresAt.Equal(at.Add(21*time.Hour)) {
 		t.Errorf("imported %+v", p)
@@ -135,7 +135,7 @@ func TestImportKeepsTheLatest(t *testing.T) {
 	mine := save(t, g, "o-ann", pngOf(t, noise(8, 2))).ID
 	done, err := g.Import(t.Context(), export(t, entry(t, "name", "hd_images:ann:2026-03-04", pictures, false)), owners())
 	must(t, err)
-	if got := today(t, g, "o-ann"); !slices.Equal(got, []string{mine, "p5", "p4"}) || len(done.Skipped) == 0 || len(keys(t, b)) != 4 {
+	if got := today(t, g, "o-ann"); !slices.Equal(got, []string{"p4", "p5", mine}) || len(done.Skipped) == 0 || len(keys(t, b)) != 4 {
 		t.Errorf("there are %v, done %+v, keys %v", got, done, keys(t, b))
 	}
 }

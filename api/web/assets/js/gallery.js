@@ -68,7 +68,7 @@ export class Gallery extends EventTarget {
   async #refresh() {
     try {
       const list = await saved();
-      [this.#today, this.#earlier, this.#most] = [list.images, list.earlier, list.maxCount];
+      [this.#today, this.#earlier, this.#most] = [list.images.toReversed(), list.earlier.toReversed(), list.maxCount];
       byId('saved-alert').textContent = '';
     } catch (trouble) {
       if (!(trouble instanceof Problem)) throw trouble;

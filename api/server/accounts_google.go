@@ -283,7 +283,10 @@ func (s *Server) enterByGoogle(c *gin.Context, who *google.Identity, m *signedIn
 	if err != nil {
 		return err
 	}
-	s.tellWith(c, http.StatusOK, act, u, token, back)
+	// Clients of the original read from it by which way somebody came, whatever else opens the account.
+	shown := *u
+	shown.AuthProvider = account.ProviderGoogle
+	s.tellWith(c, http.StatusOK, act, &shown, token, back)
 	return nil
 }
 

@@ -36,7 +36,7 @@ func TestGoogleTakesNoAccountOverHere(t *testing.T) {
 	owner := g.browser(t)
 	owner.auth(t, "login", fields{"email": annEmail, "password": annPassword}).expect(t, http.StatusOK)
 	linked := owner.in(t, annEmail)
-	if linked.User.ID != ann.User.ID || !linked.User.HasGoogle || !linked.User.HasPassword || linked.User.AuthProvider != "" {
+	if linked.User.ID != ann.User.ID || !linked.User.HasGoogle || !linked.User.HasPassword || linked.User.AuthProvider != "google" {
 		t.Errorf("linked %+v", linked)
 	}
 	if m := g.browser(t).in(t, annEmail); m.User.ID != ann.User.ID {

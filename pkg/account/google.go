@@ -30,8 +30,8 @@ var (
 	ErrNoPassword = errors.New("the account has no password")
 )
 
-// providerGoogle is the AuthProvider of accounts that were made by signing in with Google.
-const providerGoogle = "google"
+// ProviderGoogle is the AuthProvider of accounts that were made by signing in with Google.
+const ProviderGoogle = "google"
 
 // GoogleIdentity is who signed in at Google.
 type GoogleIdentity struct {
@@ -166,7 +166,7 @@ func (a *Accounts) openGoogle(ctx context.Context, g GoogleIdentity, admit func(
 	case linked == g.Subject:
 	case linked != "":
 		return nil, ErrOtherGoogle
-	case u.HasPassword() || u.AuthProvider != providerGoogle:
+	case u.HasPassword() || u.AuthProvider != ProviderGoogle:
 		return nil, ErrLinkRequired
 	}
 	if !u.IsActive {
@@ -213,7 +213,7 @@ func (a *Accounts) newGoogle(ctx context.Context, g GoogleIdentity, revision uin
 	}
 	u := &User{
 		ID: id.String(), Username: g.username(), Email: normal(g.Email), CreatedAt: job.At(a.now()), IsActive: true,
-		AuthProvider: providerGoogle, GoogleInfo: g.info(),
+		AuthProvider: ProviderGoogle, GoogleInfo: g.info(),
 	}
 	err = a.create(ctx, u)
 	if errors.Is(err, ErrTaken) {

@@ -101,7 +101,7 @@ func (a *Accounts) Reset(ctx context.Context, token, password string) (*User, er
 			a.setPassword(now, hashed)
 			// Whoever registered the address of somebody else may have linked a Google account of their own, which
 			// would open the account for ever. One with which the account was made has shown to have the address.
-			if now.AuthProvider != providerGoogle {
+			if now.AuthProvider != ProviderGoogle {
 				now.GoogleInfo = nil
 			}
 			return nil

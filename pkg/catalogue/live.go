@@ -112,9 +112,7 @@ func (l *Live) Publish(ctx context.Context, lists *job.Catalogue) error {
 	l.read = time.Time{}
 	l.mu.Unlock()
 	_, err = l.js.Publish(ctx, broker.CatalogueSubject(), data, jetstream.WithExpectLastSequencePerSubject(revision))
-	var api *jetstream.APIError
-	if errors.As(err, &api) && (api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence ||
-		api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant) {
+	if broker.Conflict(err) {
 		return ErrChanged
 	}
 	if err != nil {

@@ -118,11 +118,8 @@ var errConflict = errors.New("changed meanwhile")
 
 // published gives the answers to a publish their names.
 func published(err error) error {
-	if api, ok := errors.AsType[*jetstream.APIError](err); ok {
-		switch api.ErrorCode {
-		case jetstream.JSErrCodeStreamWrongLastSequence, jetstream.JSErrCodeStreamWrongLastSequenceConstant:
-			return errConflict
-		}
+	if broker.Conflict(err) {
+		return errConflict
 	}
 	if broker.NoRoom(err) {
 		return fmt.Errorf("%w: %w", ErrFull, err)

@@ -209,11 +209,8 @@ func published(err error) error {
 	if err == nil {
 		return nil
 	}
-	if api, ok := errors.AsType[*jetstream.APIError](err); ok {
-		switch api.ErrorCode {
-		case jetstream.JSErrCodeStreamWrongLastSequence, jetstream.JSErrCodeStreamWrongLastSequenceConstant:
-			return errConflict
-		}
+	if broker.Conflict(err) {
+		return errConflict
 	}
 	if broker.NoRoom(err) {
 		return fmt.Errorf("%w: %w", ErrFull, err)

@@ -158,7 +158,7 @@ func (c *Control) editCircuit(
 			return now, false, err
 		}
 		ack, err := c.queue.js.Publish(ctx, subject, data, jetstream.WithExpectLastSequencePerSubject(revision))
-		if isWrongLast(err) {
+		if broker.Conflict(err) {
 			continue
 		}
 		if err != nil {
@@ -195,11 +195,4 @@ func (c *Control) notified(m *nats.Msg) {
 	if err == nil && revision > 0 {
 		c.take(m.Data, m.Header.Get(noticeSubject), revision)
 	}
-}
-
-// isWrongLast reports whether a conditional publish was refused because somebody else has written.
-func isWrongLast(err error) bool {
-	var api *jetstream.APIError
-	return errors.As(err, &api) && (api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence ||
-		api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant)
 }

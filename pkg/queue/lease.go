@@ -85,7 +85,7 @@ func (q *Queue) putLease(ctx context.Context, subject string, until, next time.T
 	if err == nil {
 		return ack.Sequence, 0, nil
 	}
-	if isWrongLast(err) {
+	if broker.Conflict(err) {
 		return 0, contended, ErrLeased
 	}
 	return 0, 0, fmt.Errorf("take lease: %w", err)

@@ -87,14 +87,9 @@ func (q *Queue) publish(ctx context.Context, subject string, data []byte, opts .
 	if err == nil {
 		return Receipt{Sequence: ack.Sequence}, nil
 	}
-	var api *jetstream.APIError
-	if errors.As(err, &api) {
-		switch api.ErrorCode {
-		case jetstream.JSErrCodeStreamWrongLastSequence, jetstream.JSErrCodeStreamWrongLastSequenceConstant:
-			return Receipt{AlreadyThere: true}, nil
-		}
-	}
 	switch {
+	case broker.Conflict(err):
+		return Receipt{AlreadyThere: true}, nil
 	case broker.TooMany(err):
 		return Receipt{}, ErrFull
 	case broker.NoRoom(err):

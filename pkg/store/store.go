@@ -138,12 +138,8 @@ func published(err, refused error) error {
 	if err == nil {
 		return nil
 	}
-	var api *jetstream.APIError
-	if errors.As(err, &api) {
-		switch api.ErrorCode {
-		case jetstream.JSErrCodeStreamWrongLastSequence, jetstream.JSErrCodeStreamWrongLastSequenceConstant:
-			return refused
-		}
+	if broker.Conflict(err) {
+		return refused
 	}
 	if broker.NoRoom(err) || broker.TooMany(err) {
 		return fmt.Errorf("%w: %w", ErrFull, err)

@@ -6,7 +6,7 @@ import (
 	"crypto/subtle"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,6 +19,8 @@ const (
 	maxIDToken = 8 << 10
 	// skew is by how much Google's clock may be ahead.
 	skew = 2 * time.Minute
+	// notBeforeLeeway is by how much Google's clock may be ahead of ours where a token says from when on it is good.
+	notBeforeLeeway = 5 * time.Minute
 	// maxSubject is the longest name of a Google account.
 	maxSubject = 255
 )
@@ -53,13 +55,30 @@ func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byt
 
 // claims are what an id_token says beside what go-oidc looks at.
 type claims struct {
-	Party    string `json:"azp"`
-	Email    string `json:"email"`
-	Verified yes    `json:"email_verified"`
-	Name     string `json:"name"`
-	Picture  string `json:"picture"`
-	Locale   string `json:"locale"`
+	Party     string      `json:"azp"`
+	NotBefore numericDate `json:"nbf"`
+	Email     string      `json:"email"`
+	Verified  yes         `json:"email_verified"`
+	Name      string      `json:"name"`
+	Picture   string      `json:"picture"`
+	Locale    string      `json:"locale"`
 }
+
+// numericDate is a time in seconds since 1970, which may have a fraction; 0 when absent.
+type numericDate float64
+
+// UnmarshalJSON takes a number, also one that is written as a string, as go-oidc does.
+func (d *numericDate) UnmarshalJSON(b []byte) error {
+	var n json.Number
+	if err := json.Unmarshal(b, &n); err != nil || n == "" {
+		return err
+	}
+	seconds, err := n.Float64()
+	*d = numericDate(seconds)
+	return err
+}
+
+func (d numericDate) after(t time.Time) bool { return float64(d) > float64(t.Unix()) }
 
 // yes is a truth that older tokens spell as a text.
 type yes bool
@@ -77,35 +96,26 @@ func (c *Client) verify(ctx context.Context, e *endpoints, raw, access string, n
 		return nil, badToken("missing or too long")
 	}
 	signer := &signer{keys: c.keys, address: e.keys}
-	// The issuer is looked at below, since go-oidc knows both spellings of Google's alone.
+	// go-oidc checks the form and the signature. It words most other refusals without a type, quotes the token in them, and
+	// knows both spellings of Google's own issuer alone; so the claims are checked below.
 	verifier := oidc.NewVerifier(c.cfg.Issuer, signer, &oidc.Config{
-		ClientID: c.cfg.ClientID, SupportedSigningAlgs: []string{oidc.RS256}, SkipIssuerCheck: true, Now: c.now,
+		SupportedSigningAlgs: []string{oidc.RS256}, SkipIssuerCheck: true, SkipClientIDCheck: true, SkipExpiryCheck: true,
 	})
 	token, err := verifier.Verify(ctx, raw)
-	if signer.failed != nil {
+	switch {
+	case signer.failed != nil:
 		return nil, asError(signer.failed, "the keys cannot be fetched")
-	}
-	if err != nil {
-		return nil, badToken(reasonOf(err))
+	case err != nil && !signer.verified:
+		return nil, badToken("not a token signed with RS256")
+	case err != nil:
+		return nil, badToken("cannot be read")
 	}
 	var more claims
 	if err := token.Claims(&more); err != nil {
 		return nil, badToken("its claims cannot be read")
 	}
-	_, short, _ := strings.Cut(c.cfg.Issuer, "://")
-	switch {
-	case token.Issuer != c.cfg.Issuer && token.Issuer != short:
-		return nil, badToken("another issuer")
-	case more.Party != "" && more.Party != c.cfg.ClientID, more.Party == "" && len(token.Audience) > 1:
-		return nil, badToken("another authorized party")
-	case token.IssuedAt.IsZero() || token.IssuedAt.Unix() <= 0 || token.IssuedAt.After(c.now().Add(skew)):
-		return nil, badToken("issued in the future")
-	case !nonce(token.Nonce):
-		return nil, badToken("another nonce")
-	case access != "" && token.AccessTokenHash != "" && token.VerifyAccessToken(access) != nil:
-		return nil, badToken("another access token")
-	case token.Subject == "" || len(token.Subject) > maxSubject:
-		return nil, badToken("no subject")
+	if reason := c.refused(token, &more, access, nonce); reason != "" {
+		return nil, badToken(reason)
 	}
 	return &Identity{
 		Subject: token.Subject, Email: more.Email, Verified: bool(more.Verified), Name: more.Name, Picture: more.Picture, Locale: more.Locale,
@@ -113,17 +123,36 @@ func (c *Client) verify(ctx context.Context, e *endpoints, raw, access string, n
 	}, nil
 }
 
-// reasonOf says why go-oidc refused a token, without a word of the token's.
-func reasonOf(err error) string {
-	if _, is := errors.AsType[*oidc.TokenExpiredError](err); is {
+// refused returns why the claims of a token with a good signature are not accepted, "" when they are. The conditions come
+// in the order of OpenID Connect Core, section 3.1.3.7; the first that fails is the reason. It holds no word of the token's.
+func (c *Client) refused(token *oidc.IDToken, more *claims, access string, nonce func(string) bool) string {
+	_, short, _ := strings.Cut(c.cfg.Issuer, "://")
+	now := c.now()
+	switch {
+	case token.Issuer != c.cfg.Issuer && token.Issuer != short:
+		return "another issuer"
+	case !slices.Contains(token.Audience, c.cfg.ClientID):
+		return "another audience"
+	case more.Party != "" && more.Party != c.cfg.ClientID, more.Party == "" && len(token.Audience) > 1:
+		return "another authorized party"
+	case token.Expiry.Before(now):
 		return "expired"
+	case more.NotBefore.after(now.Add(notBeforeLeeway)):
+		return "not good yet"
+	case token.IssuedAt.IsZero() || token.IssuedAt.Unix() <= 0:
+		return "no time of issue"
+	case token.IssuedAt.After(now.Add(skew)):
+		return "issued in the future"
+	case !nonce(token.Nonce):
+		return "another nonce"
+	case access != "" && token.AccessTokenHash != "" && token.VerifyAccessToken(access) != nil:
+		return "another access token"
+	case token.Subject == "":
+		return "no subject"
+	case len(token.Subject) > maxSubject:
+		return "a subject that is too long"
 	}
-	for part, reason := range map[string]string{"audience": "another audience", "not before": "not good yet", "signature": "a bad signature", "malformed jwt": "not a token signed with RS256"} {
-		if strings.Contains(err.Error(), part) {
-			return reason
-		}
-	}
-	return "cannot be read"
+	return ""
 }
 
 // fingerprint stands for a token wherever it is remembered. The signature is left out: the same one can be spelled in
@@ -141,30 +170,37 @@ func cutLast(s, sep string) (before, after string, found bool) {
 	return s, "", false
 }
 
-// signer looks at one token's signature, and keeps what kept it from that.
+// signer verifies one token's signature.
 type signer struct {
 	keys    *keys
 	address string
-	failed  error
+	// verified says that the signature is good; failed, an *Error, is why not, nil when the signature was never looked at.
+	verified bool
+	failed   error
 }
 
-// VerifySignature is part of oidc.KeySet.
+// VerifySignature is part of oidc.KeySet. go-oidc drops the type of its error, which is therefore kept in s.failed.
 func (s *signer) VerifySignature(ctx context.Context, raw string) ([]byte, error) {
+	payload, err := s.verify(ctx, raw)
+	s.verified, s.failed = err == nil, err
+	return payload, err
+}
+
+func (s *signer) verify(ctx context.Context, raw string) ([]byte, error) {
 	jws, err := jose.ParseSignedCompact(raw, []jose.SignatureAlgorithm{jose.RS256})
 	if err != nil {
-		return nil, errors.New("a bad signature")
+		return nil, badToken("not a token signed with RS256")
 	}
 	key, err := s.keys.find(ctx, s.address, jws.Signatures[0].Header.KeyID)
 	if err != nil {
-		s.failed = err
 		return nil, err
 	}
 	payload, err := jws.Verify(key)
 	if err != nil {
-		return nil, errors.New("a bad signature")
+		return nil, badToken("a bad signature")
 	}
 	if !json.Valid(payload) {
-		return nil, errors.New("no JSON")
+		return nil, badToken("cannot be read")
 	}
 	return payload, nil
 }

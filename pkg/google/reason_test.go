@@ -1,0 +1,79 @@
+package google_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/text2image-audio/text2image-audio/pkg/google"
+	"github.com/text2image-audio/text2image-audio/pkg/simulator"
+)
+
+// TestReasonOfARefusedToken refuses each token several times: the reason in the log has to be the right one, and the same
+// one every time, whatever words the token itself holds.
+func TestReasonOfARefusedToken(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	now := s.clock.Now().Unix()
+	type claims = map[string]any
+	// The words of every other reason, as somebody may put them into a claim that an error message quotes.
+	const words = "not before signature audience malformed jwt expired"
+	for name, c := range map[string]struct {
+		claims, header claims
+		nonce, want    string
+	}{
+		"another issuer":                  {claims{"iss": "https://evil.example"}, nil, "", "another issuer"},
+		"no issuer":                       {claims{"iss": nil}, nil, "", "another issuer"},
+		"another audience":                {claims{"aud": "x", "azp": nil}, nil, "", "another audience"},
+		"an audience with words":          {claims{"aud": words, "azp": nil}, nil, "", "another audience"},
+		"no audience":                     {claims{"aud": nil, "azp": nil}, nil, "", "another audience"},
+		"another party":                   {claims{"azp": words}, nil, "", "another authorized party"},
+		"two audiences and no party":      {claims{"aud": []string{simulator.GoogleClientID, words}, "azp": nil}, nil, "", "another authorized party"},
+		"expired":                         {claims{"exp": now - 1}, nil, "", "expired"},
+		"expired and yet not good":        {claims{"exp": now - 1, "nbf": now + 86400}, nil, "", "expired"},
+		"no expiry":                       {claims{"exp": nil}, nil, "", "expired"},
+		"not good yet":                    {claims{"nbf": now + 86400}, nil, "", "not good yet"},
+		"another issuer and audience":     {claims{"iss": words, "aud": words}, nil, "", "another issuer"},
+		"another audience, and expired":   {claims{"aud": words, "azp": nil, "exp": now - 1}, nil, "", "another audience"},
+		"issued in the future":            {claims{"iat": now + 3600}, nil, "", "issued in the future"},
+		"never issued":                    {claims{"iat": nil}, nil, "", "no time of issue"},
+		"another nonce":                   {claims{"nonce": "n"}, nil, "m", "another nonce"},
+		"no subject":                      {claims{"sub": ""}, nil, "", "no subject"},
+		"a long subject":                  {claims{"sub": strings.Repeat("1", 256)}, nil, "", "a subject that is too long"},
+		"an end in words":                 {claims{"exp": words}, nil, "", "cannot be read"},
+		"a beginning in words":            {claims{"nbf": words}, nil, "", "cannot be read"},
+		"a claim from an unknown source":  {claims{"_claim_names": claims{words: "x"}}, nil, "", "cannot be read"},
+		"no algorithm":                    {nil, claims{"alg": "none"}, "", "not a token signed with RS256"},
+		"an algorithm for secrets":        {nil, claims{"alg": "HS256"}, "", "not a token signed with RS256"},
+		"a key of nobody":                 {nil, claims{"kid": words}, "", "signed with an unknown key"},
+		"expired, with a key of nobody":   {claims{"exp": now - 1}, claims{"kid": words}, "", "signed with an unknown key"},
+		"another issuer, with an unknown": {claims{"iss": words}, claims{"kid": "x"}, "", "signed with an unknown key"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			token := s.signed(t, c.claims, c.header)
+			for range 20 {
+				if e := fails(t, last(s.Verify(t.Context(), token, c.nonce)), google.KindToken); e.Reason != c.want {
+					t.Fatalf("the reason is %q, want %q", e.Reason, c.want)
+				}
+			}
+		})
+	}
+	good := s.signed(t, nil, nil)
+	head, rest, _ := strings.Cut(good, ".")
+	body, signature, _ := strings.Cut(rest, ".")
+	for name, c := range map[string]struct{ token, want string }{
+		"nothing":            {"", "missing or too long"},
+		"words":              {words, "not a token signed with RS256"},
+		"dots":               {"..", "not a token signed with RS256"},
+		"no signature":       {head + "." + body + ".", "a bad signature"},
+		"another's":          {head + "." + body + "." + strings.Repeat("A", len(signature)), "a bad signature"},
+		"not the short form": {`{"payload":"` + body + `","protected":"` + head + `","signature":"` + signature + `"}`, "not a token signed with RS256"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if e := fails(t, last(s.Verify(t.Context(), c.token, "")), google.KindToken); e.Reason != c.want {
+				t.Errorf("the reason is %q, want %q", e.Reason, c.want)
+			}
+		})
+	}
+}

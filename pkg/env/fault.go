@@ -14,7 +14,8 @@ func (f *Fault) Error() string { return f.Name + ": expected " + f.Expected }
 
 // Validator is implemented by settings that have rules beyond the type of a
 // field. Load calls Validate once all fields are set; what it returns, normally
-// a *Fault or several joined ones, is reported along with all other faults.
+// a *Fault or several joined ones, is reported along with all other faults. Any
+// other error should begin with the name of the variable.
 type Validator interface {
 	Validate() error
 }

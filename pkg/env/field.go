@@ -75,6 +75,15 @@ func newField(value reflect.Value, sf reflect.StructField, tag string) (field, e
 	return f, nil
 }
 
+// variables returns every variable that the setting may come from.
+func (f field) variables() []string {
+	var names []string
+	for _, name := range append([]string{f.name}, f.aliases...) {
+		names = append(names, name, name+fileSuffix)
+	}
+	return names
+}
+
 // secret tells whether the value must not be shown.
 func (f field) secret() bool { return f.value.Type() == reflect.TypeFor[Secret]() }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+	"unicode"
 
 	"github.com/caarlos0/env/v11"
 )
@@ -26,7 +27,8 @@ import (
 // which should not repeat the value.
 //
 // Load fails with every fault of every struct, joined, each a *Fault (or what a
-// Validator returned). Settings without a fault are set even then.
+// Validator returned); what a Validator says of a setting that could not be read is left out. Settings without a fault are
+// set even then.
 func Load(environ []string, into ...any) error {
 	vars := env.ToMap(environ)
 	var faults []error
@@ -39,10 +41,13 @@ func Load(environ []string, into ...any) error {
 		if err != nil {
 			return fmt.Errorf("load settings: %w", err)
 		}
-		var unread []string
+		unread := map[string]bool{}
 		for _, f := range fields {
 			if err := f.load(vars); err != nil {
-				faults, unread = append(faults, err), append(unread, f.name)
+				faults = append(faults, err)
+				for _, name := range f.variables() {
+					unread[name] = true
+				}
 			}
 		}
 		if check, ok := target.(Validator); ok {
@@ -52,25 +57,41 @@ func Load(environ []string, into ...any) error {
 	return errors.Join(faults...)
 }
 
-// besides returns the faults that err is made of, without those that speak of
-// settings which could not be read: they would only repeat that.
-func besides(unread []string, err error) []error {
+// besides returns the faults that err is made of, without those of settings that could not be read: they would only
+// repeat that.
+func besides(unread map[string]bool, err error) []error {
 	if err == nil {
 		return nil
 	}
+	// Only what errors.Join has joined falls apart; an error that wraps several others has words of its own.
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		var faults []error
-		for _, e := range joined.Unwrap() {
-			faults = append(faults, besides(unread, e)...)
+		parts := joined.Unwrap()
+		if whole := errors.Join(parts...); whole != nil && whole.Error() == err.Error() {
+			var faults []error
+			for _, e := range parts {
+				faults = append(faults, besides(unread, e)...)
+			}
+			return faults
 		}
-		return faults
 	}
-	for _, name := range unread {
-		if strings.Contains(err.Error(), name) {
-			return nil
-		}
+	if unread[subject(err)] {
+		return nil
 	}
 	return []error{err}
+}
+
+// subject returns the variable that a fault is about. Other variables may be mentioned in it.
+func subject(err error) string {
+	var fault *Fault
+	if errors.As(err, &fault) {
+		return fault.Name
+	}
+	// Rules that return a plain error begin it with the variable.
+	text := err.Error()
+	if end := strings.IndexFunc(text, func(r rune) bool { return r != '_' && !unicode.IsLetter(r) && !unicode.IsDigit(r) }); end >= 0 {
+		text = text[:end]
+	}
+	return text
 }
 
 // load sets one field from vars.

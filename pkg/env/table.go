@@ -41,13 +41,11 @@ func Table(structs ...any) ([]Setting, error) {
 			return nil, fmt.Errorf("list settings: %w", err)
 		}
 		for _, f := range fields {
-			for _, name := range append([]string{f.name}, f.aliases...) {
-				for _, variable := range []string{name, name + fileSuffix} {
-					if owner, taken := owners[variable]; taken {
-						return nil, fmt.Errorf("list settings: %s belongs to two settings, in %s and in %s", variable, owner, v.Type())
-					}
-					owners[variable] = v.Type().String()
+			for _, variable := range f.variables() {
+				if owner, taken := owners[variable]; taken {
+					return nil, fmt.Errorf("list settings: %s belongs to two settings, in %s and in %s", variable, owner, v.Type())
 				}
+				owners[variable] = v.Type().String()
 			}
 			table = append(table, f.setting())
 		}

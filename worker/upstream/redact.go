@@ -18,7 +18,9 @@ const maxDetail = 2 << 10
 const mask = "***"
 
 // window is how many characters in a row of a user's text are recognised, so that an answer that quotes only a part of
-// it is cleaned as well. Shorter runs are ordinary words, which say nothing about whose text it was.
+// it is cleaned as well. Shorter runs are ordinary words, which say nothing about whose text it was. A text that is itself
+// shorter is recognised as a whole, and only where it is no part of a longer word: masking every "a" of a message would
+// leave nothing to read.
 const window = 12
 
 // redactor takes keys and a user's text out of what is told about a call.
@@ -54,10 +56,11 @@ func (r *redactor) clean(s string) string {
 	return addressPattern.ReplaceAllString(s, "${1}/"+mask)
 }
 
-// cover masks every run of characters that s shares with the text, plain or encoded, whatever the letter case.
+// cover masks every run of characters that s shares with the text, plain or encoded, whatever the letter case. A short
+// text of punctuation alone stays: it says nothing.
 func cover(s, text string) string {
 	text = strings.TrimSpace(text)
-	if text == "" {
+	if text == "" || (utf8.RuneCountInString(text) < window && !strings.ContainsFunc(text, telling)) {
 		return s
 	}
 	plain, folded := []rune(s), lower(s)
@@ -77,34 +80,65 @@ func cover(s, text string) string {
 	return out.String()
 }
 
-// markShared marks in hidden where s holds a window of the form, or the whole of a shorter one.
+// telling reports whether a character carries meaning: letters, digits and pictographs do, punctuation does not.
+func telling(r rune) bool { return unicode.In(r, unicode.L, unicode.N, unicode.So) }
+
+// markShared marks in hidden where s holds a window of the form, or the whole of a shorter one between word boundaries.
 func markShared(s, form []rune, hidden []bool) {
 	size := min(window, len(form))
+	short := len(form) < window
 	shared := make(map[string]struct{}, len(form))
 	for i := 0; i+size <= len(form); i++ {
 		shared[string(form[i:i+size])] = struct{}{}
 	}
 	for i := 0; i+size <= len(s); i++ {
-		if _, found := shared[string(s[i:i+size])]; found {
-			for j := i; j < i+size; j++ {
-				hidden[j] = true
-			}
+		if _, found := shared[string(s[i:i+size])]; !found {
+			continue
+		}
+		if short && !(boundary(s, i) && boundary(s, i+size)) {
+			continue
+		}
+		for j := i; j < i+size; j++ {
+			hidden[j] = true
 		}
 	}
+}
+
+// boundary reports whether a word may begin or end in front of s[i]. The end of an escape sequence counts: its last
+// character looks like a part of the word behind it.
+func boundary(s []rune, i int) bool {
+	return i == 0 || i == len(s) || !inWord(s[i-1]) || !inWord(s[i]) || escapeEnds(s[:i])
+}
+
+// inWord reports whether a character joins with its neighbours to a word. The characters of scripts that put no spaces
+// between words, or hang particles on them, do not.
+func inWord(r rune) bool {
+	return unicode.In(r, unicode.L, unicode.N, unicode.M) && !unicode.In(r, unicode.Han, unicode.Hiragana,
+		unicode.Katakana, unicode.Hangul, unicode.Thai, unicode.Lao, unicode.Khmer, unicode.Myanmar)
+}
+
+// escapePattern finds the escape sequences of addresses, of JSON and of Go.
+var escapePattern = regexp.MustCompile(`(?i)(?:%[0-9a-f]{2}|\\u[0-9a-f]{4}|\\U[0-9a-f]{8}|\\x[0-9a-f]{2}|\\[abfnrtv])$`)
+
+// escapeEnds reports whether s ends with an escape sequence.
+func escapeEnds(s []rune) bool {
+	const longest = 10
+	return escapePattern.MatchString(string(s[max(0, len(s)-longest):]))
 }
 
 // forms returns the text as it may be quoted back: plain, escaped for addresses, for JSON in both ways, and for HTML.
 func forms(text string) []string {
 	quoted, err := json.Marshal(text)
 	if err != nil {
-		quoted = nil
+		quoted = []byte(`""`)
 	}
+	inASCII := strconv.QuoteToASCII(text)
 	return []string{
 		text,
 		url.PathEscape(text),
 		url.QueryEscape(text),
-		strings.Trim(string(quoted), `"`),
-		strings.Trim(strconv.QuoteToASCII(text), `"`),
+		string(quoted[1 : len(quoted)-1]),
+		inASCII[1 : len(inASCII)-1],
 		html.EscapeString(text),
 	}
 }

@@ -3,6 +3,8 @@ package upstream_test
 import (
 	"strings"
 	"testing"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
 )
@@ -41,27 +43,80 @@ func TestClean(t *testing.T) {
 	}
 }
 
+// TestCleanShortText takes short texts out where they stand as words of their own, and leaves the words of the upstream
+// readable.
 func TestCleanShortText(t *testing.T) {
 	t.Parallel()
-	if got := upstream.Clean("cannot draw 猫 today", "", "猫"); got != "cannot draw *** today" {
-		t.Errorf("got %q", got)
+	const said = "Insufficient balance. This model costs ~0.0136 pollen per request, as a rule."
+	rows := []struct{ name, prompt, said, want string }{
+		{"a letter", "a", said, "Insufficient balance. This model costs ~0.0136 pollen per request, as *** rule."},
+		{"a word in others", "is", said, said},
+		{"a word", "Model", said, "Insufficient balance. This *** costs ~0.0136 pollen per request, as a rule."},
+		{"words", "per request", said, "Insufficient balance. This model costs ~0.0136 pollen ***, as a rule."},
+		{"the end of a word", "cat", "educat category cat", "educat category ***"},
+		{"quoted", "cat", `no "cat" here: 'cat', (cat) <b>cat</b> cat's`, `no "***" here: '***', (***) <b>***</b> ***'s`},
+		{"at both ends", "cat", "cat and cat", "*** and ***"},
+		{"all of it", "cat", "Cat", "***"},
+		{"a digit", "1", "Queue full: 1 of 10 requests, v1 and 1.5", "Queue full: *** of 10 requests, v1 and ***.5"},
+		{"a sign alone", ".", said, said},
+		{"signs alone", "?!", "what?!", "what?!"},
+		{"signs and blanks", "- -", "a - - b", "a - - b"},
+		{"stars", "***", "a *** b", "a *** b"},
+		{"signs around it", "(cat)", "no (cat), but cat", "no ***, but cat"},
+		{"no word boundary in Chinese", "\u732b", "\u4e0d\u80fd\u753b\u732b\u4eca\u5929", "\u4e0d\u80fd\u753b***\u4eca\u5929"},
+		{"Chinese beside Latin", "\u732b", "cannot draw\u732btoday", "cannot draw***today"},
+		{"a particle in Korean", "\uace0\uc591\uc774", "\uace0\uc591\uc774\ub97c", "***\ub97c"},
+		{"Cyrillic", "\u043a\u043e\u0442", "\u043a\u043e\u0442 \u043a\u043e\u0442\u043b\u0435\u0442\u0430", "*** \u043a\u043e\u0442\u043b\u0435\u0442\u0430"},
+		{"combining marks", "cafe\u0301", "a cafe\u0301 cafe", "a *** cafe"},
+		{"a picture sign", "\U0001f98a", "no \U0001f98a, x\U0001f98ay", "no ***, x***y"},
+		{"within a path", "cat", "/image/a%20cat%20b and a+cat+b", "/image/a%20***%20b and a+***+b"},
+		{"escaped for an address", "\u732b", "x%E7%8C%ABy", "x***y"},
+		{"escaped in words", "a b&c", "/image/a%20b&c?x and a+b%26c and a b&amp;c", "/image/***?x and *** and ***"},
+		{"behind escapes of JSON", "cat", `{"p":"\ncat\ncat\u0020cat\u003c"`, `{"p":"\n***\n***\u0020***\u003c"`},
+		{"escaped in ASCII", "\u732b", `x\u732by`, `x***y`},
+		{"a quote at the end", `a"`, `C:\dir with a" and a\" in it`, `C:\dir with *** and *** in it`},
+		{"a key of JSON", "model", `{"model":"x_model"}`, `{"***":"x_***"}`},
+		{"an empty text", "  ", "as it was", "as it was"},
 	}
-	if got := upstream.Clean("as it was", "", "", "  "); got != "as it was" {
-		t.Errorf("an empty text took something out: %q", got)
+	for _, r := range rows {
+		t.Run(r.name, func(t *testing.T) {
+			t.Parallel()
+			if got := upstream.Clean(r.said, "", r.prompt); got != r.want {
+				t.Errorf("got  %q\nwant %q", got, r.want)
+			}
+		})
+	}
+	if got := upstream.Clean("a dog and a cat", "", "cat", "", "dog"); got != "a *** and a ***" {
+		t.Errorf("of two texts: %q", got)
 	}
 }
 
 func FuzzClean(f *testing.F) {
 	f.Add("prefix a secret sentence suffix", "a secret sentence")
-	f.Add("İstanbul K", "K")
+	f.Add("\u0130stanbul K", "K")
+	f.Add("This is a bad request", "is")
+	f.Add("\\n%20&amp;", "a\"")
 	f.Fuzz(func(t *testing.T, said, prompt string) {
 		upstream.Clean(said, "", prompt)
-		trimmed := strings.TrimSpace(prompt)
-		if len(trimmed) < 16 || strings.Contains(trimmed, "***") || strings.Contains("***", trimmed) {
+		text := strings.TrimSpace(prompt)
+		if !utf8.ValidString(text) || strings.Contains(text, "*") || strings.Contains("before after", strings.ToLower(text)) {
 			return
 		}
-		if got := upstream.Clean("before "+trimmed+" after", "", prompt); strings.Contains(got, trimmed) {
+		telling := strings.ContainsFunc(text, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) })
+		if got := upstream.Clean("before "+text+" after", "", prompt); telling && strings.Contains(got, text) {
 			t.Errorf("%q still holds the text", got)
 		}
+		// Within a longer word a short text says nothing.
+		if word := "q" + text + "q"; ascii(text) && len(text) < 8 && strings.Trim(text, letters) == "" {
+			if got := upstream.Clean(word, "", prompt); got != word {
+				t.Errorf("%q in a longer word became %q", text, got)
+			}
+		}
 	})
+}
+
+const letters = "abcdefghijklmnoprstuvwxyzABCDEFGHIJKLMNOPRSTUVWXYZ"
+
+func ascii(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r > unicode.MaxASCII })
 }

@@ -22,6 +22,8 @@ const (
 	rereadAfter = 5 * time.Second
 	// readTimeout bounds one reading; a request is not held up by it for longer.
 	readTimeout = time.Second
+	// patience is for how long a reading is waited for while a list is known that serves as well.
+	patience = 100 * time.Millisecond
 	// staleAfter is how long the upstream's lists are believed without being asked for again.
 	staleAfter = 24 * time.Hour
 )
@@ -36,45 +38,115 @@ type Live struct {
 	log *slog.Logger
 	now func() time.Time
 
+	// mu is never held during a request.
 	mu       sync.Mutex
-	read     time.Time
 	revision uint64
 	current  *job.Catalogue
+	// read is when the store was last read, whatever came of it.
+	read time.Time
+	// outdated says that current is known not to be what is stored: nothing was read yet, or another worker was faster.
+	outdated bool
+	// reading is under way; nil while none is.
+	reading *reading
+	// epoch counts the publications of this process. What a reading finds that began before one is dropped.
+	epoch int
 }
 
+// reading is one request for what is stored, for all who wait for it.
+type reading struct {
+	// done is closed at its end, and slow when those for whom a known list serves as well go on without it.
+	done, slow <-chan struct{}
+}
+
+// Option changes a new Live.
+type Option func(*Live)
+
+// WithClock has the time told by another clock.
+func WithClock(now func() time.Time) Option { return func(l *Live) { l.now = now } }
+
 // NewLive returns the live catalogue on a broker.
-func NewLive(b *broker.Broker, log *slog.Logger) *Live {
-	return &Live{js: b.JetStream(), log: log, now: time.Now, current: Builtin()}
+func NewLive(b *broker.Broker, log *slog.Logger, options ...Option) *Live {
+	l := &Live{js: b.JetStream(), log: log, now: time.Now, current: Builtin(), outdated: true}
+	for _, option := range options {
+		option(l)
+	}
+	return l
 }
 
 // Current returns the catalogue in force, which the caller must not change. It costs a request to NATS every few
-// seconds; when that fails what was known before holds.
+// seconds, which all callers share; when that fails, or takes longer than a tenth of a second, what was known before holds.
+// Only while nothing is known it waits for up to a second.
 func (l *Live) Current(ctx context.Context) *job.Catalogue {
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	if l.now().Sub(l.read) < rereadAfter {
+		defer l.mu.Unlock()
 		return l.current
 	}
-	// Whatever the outcome, the next reading is due in a while.
-	l.read = l.now()
-	ctx, cancel := context.WithTimeout(ctx, readTimeout)
-	defer cancel()
-	msg, err := broker.LeaderLast(ctx, l.js, broker.ControlStream, broker.CatalogueSubject())
-	switch {
-	case errors.Is(err, jetstream.ErrMsgNotFound):
-		l.current, l.revision = Builtin(), 0
-	case err != nil:
-		l.log.DebugContext(ctx, "catalogue not read", "error", err)
-	case msg.Sequence != l.revision || l.stale(l.current):
-		l.take(ctx, msg)
+	if l.reading == nil {
+		l.reading = l.begin(ctx)
 	}
+	r := l.reading
+	l.mu.Unlock()
+	select {
+	case <-r.done:
+	case <-r.slow:
+	case <-ctx.Done():
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	return l.current
 }
 
-func (l *Live) take(ctx context.Context, msg *jetstream.RawStreamMsg) {
-	l.revision = msg.Sequence
+// begin starts a reading. It goes on though its caller hangs up, since others may wait for it. The lock is held.
+func (l *Live) begin(ctx context.Context) *reading {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readTimeout)
+	waits := readTimeout
+	if !l.outdated {
+		waits = patience
+	}
+	slow, stop := context.WithTimeout(ctx, waits)
+	done := make(chan struct{})
+	r := &reading{done: done, slow: slow.Done()}
+	epoch := l.epoch
+	go func() {
+		defer close(done)
+		defer cancel()
+		defer stop()
+		msg, err := broker.LeaderLast(ctx, l.js, broker.ControlStream, broker.CatalogueSubject())
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if l.reading == r {
+			l.reading = nil
+		}
+		if epoch == l.epoch {
+			l.found(ctx, msg, err)
+		}
+	}()
+	return r
+}
+
+// found takes in what a reading has come to. The lock is held.
+func (l *Live) found(ctx context.Context, msg *jetstream.RawStreamMsg, err error) {
+	// Whatever the outcome, the next reading is due in a while.
+	l.read = l.now()
+	switch {
+	case errors.Is(err, jetstream.ErrMsgNotFound):
+		l.current, l.revision, l.outdated = Builtin(), 0, false
+	case err != nil:
+		l.log.DebugContext(ctx, "catalogue not read", "error", err)
+	default:
+		l.outdated = false
+		if msg.Sequence != l.revision || l.stale(l.current) {
+			l.take(ctx, msg.Data, msg.Sequence)
+		}
+	}
+}
+
+// take brings a stored catalogue into force. The lock is held.
+func (l *Live) take(ctx context.Context, data []byte, revision uint64) {
+	l.revision = revision
 	var lists job.Catalogue
-	err := json.Unmarshal(msg.Data, &lists)
+	err := json.Unmarshal(data, &lists)
 	if err == nil && lists.V > job.Version {
 		err = job.ErrNewer
 	}
@@ -100,7 +172,8 @@ func (l *Live) Due(ctx context.Context, every time.Duration) bool {
 	return c.UpdatedAt == nil || l.now().Sub(c.UpdatedAt.Time) >= every
 }
 
-// Publish stores the upstream's lists for everybody. It fails with ErrChanged when another worker was faster.
+// Publish stores the upstream's lists for everybody, and they are in force here when it returns. It fails with ErrChanged
+// when another worker was faster.
 func (l *Live) Publish(ctx context.Context, lists *job.Catalogue) error {
 	lists.V, lists.Source, lists.UpdatedAt = job.Version, job.SourceUpstream, job.AtPtr(l.now())
 	data, err := json.Marshal(lists)
@@ -109,16 +182,24 @@ func (l *Live) Publish(ctx context.Context, lists *job.Catalogue) error {
 	}
 	l.mu.Lock()
 	revision := l.revision
-	l.read = time.Time{}
 	l.mu.Unlock()
-	_, err = l.js.Publish(ctx, broker.CatalogueSubject(), data, jetstream.WithExpectLastSequencePerSubject(revision))
+	ack, err := l.js.Publish(ctx, broker.CatalogueSubject(), data, jetstream.WithExpectLastSequencePerSubject(revision))
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.epoch++
+	l.reading = nil
+	if err == nil {
+		l.take(ctx, data, ack.Sequence)
+		l.read, l.outdated = l.now(), false
+		return nil
+	}
+	// The next caller looks what is stored.
+	l.read = time.Time{}
 	if broker.Conflict(err) {
+		l.outdated = true
 		return ErrChanged
 	}
-	if err != nil {
-		return fmt.Errorf("publish catalogue: %w", err)
-	}
-	return nil
+	return fmt.Errorf("publish catalogue: %w", err)
 }
 
 // Merge completes the upstream's lists with what is built in: what a list does not say about a model, a whole list that

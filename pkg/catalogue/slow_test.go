@@ -1,0 +1,178 @@
+package catalogue_test
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
+	"github.com/text2image-audio/text2image-audio/pkg/catalogue"
+	"github.com/text2image-audio/text2image-audio/pkg/chaos/proxy"
+	"github.com/text2image-audio/text2image-audio/pkg/env"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+)
+
+// throughProxy returns two brokers on one NATS, of which far reaches it through a proxy.
+func throughProxy(t *testing.T) (far, near *broker.Broker, line *proxy.Proxy) {
+	t.Helper()
+	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: -1, JetStream: true, StoreDir: t.TempDir(), NoLog: true, NoSigs: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Start()
+	t.Cleanup(func() {
+		s.Shutdown()
+		s.WaitForShutdown()
+	})
+	if !s.ReadyForConnections(time.Minute) {
+		t.Fatal("NATS did not start")
+	}
+	if line, err = proxy.Listen(t.Context(), s.Addr().String()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(line.Close)
+	to := func(address string) func(*broker.Config) {
+		return func(c *broker.Config) { c.URL = env.Secret("nats://" + address) }
+	}
+	near = brokertest.Start(t, to(s.Addr().String()))
+	far = brokertest.Start(t, to(line.Addr()))
+	// The line must let the broker go when it is closed.
+	t.Cleanup(func() { line.Set(proxy.Weather{}) })
+	return far, near, line
+}
+
+// clock is a time that a test moves.
+type clock struct {
+	mu sync.Mutex
+	at time.Time
+}
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.at
+}
+
+func (c *clock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.at = c.at.Add(d)
+}
+
+func lists(name string) *job.Catalogue {
+	return &job.Catalogue{Images: []job.Model{{Name: name}}}
+}
+
+// TestSlowNATSHoldsNobodyUp has NATS answer nothing while many callers ask for the catalogue, which is due to be read
+// again: all of them get what is known, and one request is made.
+func TestSlowNATSHoldsNobodyUp(t *testing.T) {
+	t.Parallel()
+	far, near, line := throughProxy(t)
+	now := &clock{at: time.Now()}
+	live := catalogue.NewLive(far, slog.New(slog.DiscardHandler), catalogue.WithClock(now.Now))
+	worker := catalogue.NewLive(near, slog.New(slog.DiscardHandler), catalogue.WithClock(now.Now))
+	worker.Current(t.Context())
+	if err := worker.Publish(t.Context(), lists("first")); err != nil {
+		t.Fatal(err)
+	}
+	if got := live.Current(t.Context()); got.Source != job.SourceUpstream || got.Images[0].Name != "first" {
+		t.Fatalf("at first %+v", got.Images[0])
+	}
+
+	line.Set(proxy.Weather{HoldRequests: true})
+	now.advance(time.Minute)
+	before := far.Conn().Stats().OutMsgs
+	begun := time.Now()
+	// One after the other, so that waiting adds up: with a second of waiting each it would take a hundred.
+	for range 100 {
+		if got := live.Current(t.Context()); got.Images[0].Name != "first" {
+			t.Fatalf("while NATS is silent: %+v", got.Images[0])
+		}
+	}
+	if took := time.Since(begun); took > 900*time.Millisecond {
+		t.Errorf("a hundred callers took %s", took)
+	}
+	if asked := far.Conn().Stats().OutMsgs - before; asked != 1 {
+		t.Errorf("%d requests were made", asked)
+	}
+
+	// A caller that has gone away is not waited for, nor does it keep the others from the answer.
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	now.advance(time.Minute)
+	live.Current(gone)
+	if err := worker.Publish(t.Context(), lists("second")); err != nil {
+		t.Fatal(err)
+	}
+	line.Set(proxy.Weather{})
+	for limit := time.Now().Add(time.Minute); live.Current(t.Context()).Images[0].Name != "second"; {
+		if time.Now().After(limit) {
+			t.Fatal("what was published was never read")
+		}
+		now.advance(time.Minute)
+	}
+}
+
+// TestCatalogueIsReadOnceForAll has many callers ask at once for a catalogue that was never read.
+func TestCatalogueIsReadOnceForAll(t *testing.T) {
+	t.Parallel()
+	b := brokertest.Start(t)
+	worker := catalogue.NewLive(b, slog.New(slog.DiscardHandler))
+	if err := worker.Publish(t.Context(), lists("first")); err != nil {
+		t.Fatal(err)
+	}
+	live := catalogue.NewLive(b, slog.New(slog.DiscardHandler))
+	before := b.Conn().Stats().OutMsgs
+	var group sync.WaitGroup
+	for range 50 {
+		group.Go(func() {
+			if got := live.Current(t.Context()); got.Images[0].Name != "first" {
+				t.Errorf("got %+v", got.Images[0])
+			}
+		})
+	}
+	group.Wait()
+	if asked := b.Conn().Stats().OutMsgs - before; asked != 1 {
+		t.Errorf("%d requests were made", asked)
+	}
+}
+
+// TestPublishedCatalogueIsInForceAtOnce has others read while it is published: what they read must not outlast it.
+func TestPublishedCatalogueIsInForceAtOnce(t *testing.T) {
+	t.Parallel()
+	b := brokertest.Start(t)
+	now := &clock{at: time.Now()}
+	worker := catalogue.NewLive(b, slog.New(slog.DiscardHandler), catalogue.WithClock(now.Now))
+	worker.Current(t.Context())
+	stop := make(chan struct{})
+	var readers sync.WaitGroup
+	for range 4 {
+		readers.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					now.advance(time.Second)
+					worker.Current(t.Context())
+				}
+			}
+		})
+	}
+	for _, name := range []string{"a", "b", "c", "d", "e", "f", "g", "h"} {
+		if err := worker.Publish(t.Context(), lists(name)); err != nil {
+			t.Error(err)
+			break
+		}
+		if got := worker.Current(t.Context()); got.Images[0].Name != name {
+			t.Errorf("published %s, and got %s", name, got.Images[0].Name)
+		}
+	}
+	close(stop)
+	readers.Wait()
+}

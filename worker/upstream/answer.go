@@ -158,9 +158,10 @@ func (a *Answer) Progress() { a.timer.Reset(a.idle) }
 // Idle returns how long the answer may be silent.
 func (a *Answer) Idle() time.Duration { return a.idle }
 
-// Within gives the rest of the answer at most d from now, for what is welcome but not worth waiting for.
+// Within gives the rest of the answer at most d from now, for what is welcome but not worth waiting for. Bytes that trickle
+// in do not prolong it.
 func (a *Answer) Within(d time.Duration) {
-	a.idle = d
+	a.idle, a.quiet = d, true
 	a.timer.Reset(d)
 }
 
@@ -199,7 +200,6 @@ func (a *Answer) Unexpected(reason string, head []byte) *Fault {
 // refusal reads an answer that is not of status 200 and says what it means.
 func (a *Answer) refusal(parent context.Context) error {
 	a.Within(errorBodyTime)
-	a.quiet = true
 	a.left = maxErrorBody
 	body, err := io.ReadAll(a)
 	// Its status stands however the body ends, unless it was us who gave up.

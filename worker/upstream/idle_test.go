@@ -118,6 +118,20 @@ func TestIdle(t *testing.T) {
 			takes: 5 * time.Second, code: upstream.CodeUnavailable, class: upstream.Retryable,
 		},
 		{
+			name: "an unexpected answer whose body trickles", answer: dripping{status: 200, pause: 3 * time.Second, pieces: pieces},
+			accept: func(a *upstream.Answer) error { return a.Unexpected("answer is odd", nil) },
+			takes:  5 * time.Second, code: upstream.CodeInvalidAnswer, class: upstream.Retryable,
+		},
+		{
+			name: "a rest within a time", answer: dripping{status: 200, pause: 3 * time.Second, pieces: pieces, ends: true},
+			accept: func(a *upstream.Answer) error {
+				a.Within(7 * time.Second)
+				_, err := a.ReadAll()
+				return err
+			},
+			takes: 7 * time.Second, code: upstream.CodeTimeout, class: upstream.Retryable, silent: true,
+		},
+		{
 			name: "a rest that is not wanted", answer: dripping{status: 200},
 			accept: func(*upstream.Answer) error { return nil },
 			takes:  250 * time.Millisecond,

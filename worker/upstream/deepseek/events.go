@@ -3,11 +3,13 @@ package deepseek
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
 )
@@ -58,17 +60,41 @@ func (e *events) next() ([]byte, error) {
 	return nil, io.EOF
 }
 
-// meant returns the status with which the words of an error would come if it came with one.
-func meant(said []byte) (int, bool) {
-	for words, status := range map[string]int{
-		"Insufficient Balance": http.StatusPaymentRequired, "Authentication Fails": http.StatusUnauthorized,
-		"Content Exists Risk": http.StatusBadRequest,
+// meant returns the status with which an error would come if it came with one, from how its message begins. What stands
+// further on may be the user's own text: it must not make an account look empty, which would stop everybody's calls.
+func meant(message string) (int, bool) {
+	for _, known := range []struct {
+		words  string
+		status int
+	}{
+		{"Content Exists Risk", http.StatusBadRequest},
+		{"Insufficient Balance", http.StatusPaymentRequired},
+		{"Authentication Fails", http.StatusUnauthorized},
 	} {
-		if bytes.Contains(said, []byte(words)) {
-			return status, true
+		if strings.HasPrefix(message, known.words) {
+			return known.status, true
 		}
 	}
 	return 0, false
+}
+
+// messageOf returns what an error says: "error" itself, the message within it, or that beside it.
+func messageOf(said []byte) string {
+	var outer struct {
+		Error   json.RawMessage `json:"error"`
+		Message string          `json:"message"`
+	}
+	// Members of another shape are left empty.
+	_ = json.Unmarshal(said, &outer)
+	var message string
+	if json.Unmarshal(outer.Error, &message) == nil && message != "" {
+		return message
+	}
+	var inner struct {
+		Message string `json:"message"`
+	}
+	_ = json.Unmarshal(outer.Error, &inner)
+	return cmp.Or(inner.Message, outer.Message)
 }
 
 // claimed returns the fault of an error that came with a status of 200, which is sent before the outcome is known. The
@@ -91,7 +117,7 @@ func claimed(a *upstream.Answer, said []byte) error {
 			return a.Claims(status, said)
 		}
 	}
-	if status, known := meant(said); known {
+	if status, known := meant(messageOf(said)); known {
 		return a.Claims(status, said)
 	}
 	switch code, err := strconv.Atoi(string(bytes.Trim(inner.Code, `"`))); {

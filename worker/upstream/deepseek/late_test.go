@@ -21,9 +21,15 @@ func TestErrorsInsideAStream(t *testing.T) {
 		translate bool
 		class     upstream.Class
 	}{
-		"balance":         {`data: {"error":{"message":"Insufficient Balance","type":"unknown_error"}}` + "\n\n", false, upstream.Misconfigured},
-		"key":             {`data: {"error":{"message":"Authentication Fails, Your api key: ****fcc2 is invalid"}}` + "\n\n", false, upstream.Misconfigured},
-		"content":         {`data: {"error":{"message":"Content Exists Risk"}}` + "\n\n", false, upstream.Moderated},
+		"balance": {`data: {"error":{"message":"Insufficient Balance","type":"unknown_error"}}` + "\n\n", false, upstream.Misconfigured},
+		"key":     {`data: {"error":{"message":"Authentication Fails, Your api key: ****fcc2 is invalid"}}` + "\n\n", false, upstream.Misconfigured},
+		"content": {`data: {"error":{"message":"Content Exists Risk"}}` + "\n\n", false, upstream.Moderated},
+		"content that mentions a balance": {
+			`data: {"error":{"message":"Content Exists Risk: Insufficient Balance, Authentication Fails"}}` + "\n\n", false, upstream.Moderated,
+		},
+		"a quoted text":   {`data: {"error":{"message":"something broke at \"Insufficient Balance\""}}` + "\n\n", false, upstream.Retryable},
+		"balance alone":   {`data: {"error":"Insufficient Balance"}` + "\n\n", false, upstream.Misconfigured},
+		"balance aside":   {`data: {"code":null,"message":"Insufficient Balance"}` + "\n\n", false, upstream.Misconfigured},
 		"trouble":         {`data: {"error":{"message":"something broke"}}` + "\n\n", false, upstream.Retryable},
 		"cut translation": {cut, true, upstream.Retryable},
 		"cut prompt":      {cut, false, upstream.Retryable},

@@ -124,9 +124,11 @@ func (r *reply) readStream(a *upstream.Answer, in *bufio.Reader, hear func(soFar
 		if d.failed() {
 			return claimed(a, data)
 		}
-		written, thought := r.written.Len(), r.thought
+		written, thought, over := r.written.Len(), r.thought, r.finish != ""
 		r.add(d)
 		switch {
+		case over:
+			// The time of grace runs already, and nothing prolongs it.
 		case r.finish != "":
 			a.Within(grace)
 		case r.written.Len() > written:

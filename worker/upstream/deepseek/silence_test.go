@@ -87,6 +87,10 @@ func TestSilence(t *testing.T) {
 			_, _ = io.WriteString(w, stream(hello, end("stop")))
 			forever(": keep-alive\n\n")(ctx, w)
 		}, 3 * time.Second, false},
+		{"events after its end", func(ctx context.Context, w io.Writer) {
+			_, _ = io.WriteString(w, stream(hello, end("stop")))
+			forever(stream(`{"choices":[]}`))(ctx, w)
+		}, 3 * time.Second, false},
 	}
 	for _, r := range rows {
 		t.Run(r.name, func(t *testing.T) {

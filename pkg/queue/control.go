@@ -35,8 +35,9 @@ type Control struct {
 
 	stop func()
 	done sync.WaitGroup
-	// editing lets one change of this process through at a time: they would only be in each other's way.
-	editing sync.Mutex
+	// editing lets one change of this process through at a time: they would only be in each other's way. Whoever holds it
+	// sends to it; unlike a mutex it can be waited for within a context.
+	editing chan struct{}
 
 	mu      sync.Mutex
 	view    View
@@ -101,6 +102,7 @@ func (v View) Show(j *job.Job, now time.Time) {
 func (q *Queue) NewControl(log *slog.Logger, onChange func(View)) *Control {
 	return &Control{
 		queue: q, log: log, now: time.Now, onChange: onChange, changed: make(chan struct{}), stop: func() {},
+		editing: make(chan struct{}, 1),
 		view:    View{Circuits: map[string]Circuit{}, Pauses: map[job.Kind]KindPause{}, revisions: map[string]uint64{}},
 		applied: map[job.Kind]time.Time{},
 	}

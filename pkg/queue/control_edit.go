@@ -129,10 +129,14 @@ func (c *Control) putPause(ctx context.Context, p KindPause) error {
 func (c *Control) editCircuit(
 	ctx context.Context, upstream string, edit func(Circuit) (Circuit, bool),
 ) (after Circuit, changed bool, err error) {
-	c.editing.Lock()
-	defer c.editing.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, controlTimeout)
 	defer cancel()
+	select {
+	case c.editing <- struct{}{}:
+		defer func() { <-c.editing }()
+	case <-ctx.Done():
+		return Circuit{}, false, fmt.Errorf("wait to change circuit: %w", context.Cause(ctx))
+	}
 	subject := broker.CircuitSubject(upstream)
 	for range maxEdits {
 		now := Circuit{V: job.Version, Upstream: upstream, State: CircuitClosed}

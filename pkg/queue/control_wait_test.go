@@ -1,0 +1,54 @@
+package queue_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/queue"
+)
+
+// TestWaitingForAChangeEndsWithItsContext has one change take its time, as when NATS does not answer: whoever waits to make
+// another one is let go when its own time is over, and everybody after a few seconds.
+func TestWaitingForAChangeEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	q, _ := start(t)
+	c := q.NewControl(slog.New(slog.DiscardHandler), nil)
+	trip := func(ctx context.Context, upstream string, pause func(int) time.Duration) error {
+		_, _, err := c.Trip(ctx, queue.Trip{Upstream: upstream, Code: job.CodeUnavailable, Pause: pause})
+		return err
+	}
+	minute := func(int) time.Duration { return time.Minute }
+	entered, resume, first := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	go func() {
+		first <- trip(t.Context(), job.UpstreamImage, func(int) time.Duration {
+			close(entered)
+			<-resume
+			return time.Minute
+		})
+	}()
+	<-entered
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	waiting := make(chan error, 2)
+	go func() { waiting <- trip(ctx, job.UpstreamSpeech, minute) }()
+	go func() { waiting <- trip(t.Context(), job.UpstreamLanguage, minute) }()
+	for range cap(waiting) {
+		select {
+		case err := <-waiting:
+			if !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("got %v, want the end of its time", err)
+			}
+		case <-time.After(hang):
+			t.Error("it still waits")
+		}
+	}
+	close(resume)
+	<-first
+	if err := trip(t.Context(), job.UpstreamSpeech, minute); err != nil {
+		t.Errorf("afterwards: %v", err)
+	}
+}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/env"
+	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 	"github.com/text2image-audio/text2image-audio/worker/app"
@@ -67,7 +68,7 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	return exitUsage
 }
 
-// stopping is how patient a worker is at its end.
+// stopping bounds the stop of a worker.
 type stopping struct {
 	Timeout time.Duration `env:"STOP_TIMEOUT" envDefault:"30s" doc:"How long a stop may take in all; what still runs then is left to be delivered again."`
 }
@@ -103,13 +104,9 @@ func work(ctx context.Context, environ []string, stdout, stderr io.Writer) (err 
 	if err := server.Start(ctx); err != nil {
 		return err
 	}
-	// What was started is stopped in reverse.
-	bounded := func(undo func(context.Context) error) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stop.Timeout)
-		defer cancel()
-		err = errors.Join(err, undo(ctx))
-	}
-	defer bounded(server.Stop)
+	var running lifecycle.Stack
+	defer func() { err = errors.Join(err, running.Stop(context.WithoutCancel(ctx), stop.Timeout)) }()
+	running.Push(lifecycle.Step{Name: "metrics", Stop: server.Stop})
 	b, err := broker.Open(ctx, nats, log)
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		// Somebody did not want to wait any longer for NATS; that is no fault.
@@ -119,12 +116,12 @@ func work(ctx context.Context, environ []string, stdout, stderr io.Writer) (err 
 	if err != nil {
 		return err
 	}
-	defer bounded(b.Close)
+	running.Push(lifecycle.Step{Name: "broker", Stop: b.Close, Weight: 3})
 	worker := app.New(cfg, b, metrics, log)
 	if err := worker.Start(ctx); err != nil {
 		return err
 	}
-	defer bounded(worker.Stop)
+	running.Push(worker.StopStep())
 	_, _ = fmt.Fprintf(stdout, "Text2Image Audio worker\n  NATS      %s\n  upstream  %s\n", b.Conn().ConnectedUrlRedacted(), cfg.Upstreams.Describe())
 	<-ctx.Done()
 	_, _ = fmt.Fprintln(stdout, worker.Farewell())

@@ -19,6 +19,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/feedback"
 	"github.com/text2image-audio/text2image-audio/pkg/gallery"
 	"github.com/text2image-audio/text2image-audio/pkg/ledger"
+	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
 	"github.com/text2image-audio/text2image-audio/pkg/quota"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
@@ -43,13 +44,8 @@ type App struct {
 	server   *server.Server
 	listener net.Listener
 	served   chan error
-	// cleanups undo what was started, the last one first.
-	cleanups []cleanup
-}
-
-type cleanup struct {
-	name string
-	undo func(context.Context) error
+	// running stops what was started, the last one first.
+	running lifecycle.Stack
 }
 
 // New returns a process that does nothing until Start. It fails when a setting cannot be used.
@@ -89,7 +85,8 @@ func (a *App) start(ctx context.Context) error {
 		return err
 	}
 	a.broker = b
-	a.onStop("broker", b.Close)
+	// Closing the embedded NATS writes what it holds to the disk.
+	a.running.Push(lifecycle.Step{Name: "broker", Stop: b.Close, Weight: 3})
 	secret, err := a.cfg.secret()
 	if err != nil {
 		return err
@@ -100,8 +97,11 @@ func (a *App) start(ctx context.Context) error {
 	if a.store, err = store.New(ctx, b); err != nil {
 		return err
 	}
+	if err := a.sampleQueue(); err != nil {
+		return err
+	}
 	metrics := telemetry.NewServer(a.cfg.Telemetry, a.metrics, a.log)
-	if err := errors.Join(a.sampleQueue(), metrics.Start(ctx)); err != nil {
+	if err := metrics.Start(ctx); err != nil {
 		return err
 	}
 	a.onStop("metrics", metrics.Stop)
@@ -122,7 +122,7 @@ func (a *App) start(ctx context.Context) error {
 		if err := a.worker.Start(ctx); err != nil {
 			return err
 		}
-		a.onStop("worker", a.worker.Stop)
+		a.running.Push(a.worker.StopStep())
 	}
 	accounts, recovery, err := a.people(ctx, secret)
 	if err != nil {
@@ -152,7 +152,7 @@ func (a *App) start(ctx context.Context) error {
 	}
 	door.Open(a.server)
 	// It stands last, since requests end before what they need.
-	a.onStop("listener", shut)
+	a.running.Push(lifecycle.Step{Name: "listener", Stop: shut, Weight: 8})
 	return nil
 }
 
@@ -193,32 +193,24 @@ func (a *App) listen(ctx context.Context, door *server.Door) (shut func(context.
 	})
 	return func(ctx context.Context) error {
 		endStreams(errStopping)
-		if err := srv.Shutdown(ctx); err != nil {
-			return errors.Join(err, srv.Close())
+		err := srv.Shutdown(ctx)
+		if ctx.Err() != nil {
+			// A client that does not send its request or read its answer is no fault of this process.
+			a.log.WarnContext(ctx, "connections closed with requests in flight")
+			return srv.Close()
 		}
-		return nil
+		return err
 	}, nil
 }
 
-func (a *App) onStop(name string, undo func(context.Context) error) {
-	a.cleanups = append(a.cleanups, cleanup{name, undo})
+func (a *App) onStop(name string, stop func(context.Context) error) {
+	a.running.Push(lifecycle.Step{Name: name, Stop: stop})
 }
 
 // Stop undoes the start in reverse: no new requests, streams ended, attempts finished or handed back, NATS last. It is
-// safe on a process that was started in part, and may be called again. One bound holds for all of it.
-func (a *App) Stop(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, a.cfg.StopTimeout)
-	defer cancel()
-	var errs []error
-	for len(a.cleanups) > 0 {
-		last := a.cleanups[len(a.cleanups)-1]
-		a.cleanups = a.cleanups[:len(a.cleanups)-1]
-		if err := last.undo(ctx); err != nil {
-			errs = append(errs, fmt.Errorf("stop %s: %w", last.name, err))
-		}
-	}
-	return errors.Join(errs...)
-}
+// safe on a process that was started in part, and may be called again. All of it takes no longer than STOP_TIMEOUT, and
+// a part that is stuck leaves the others their share.
+func (a *App) Stop(ctx context.Context) error { return a.running.Stop(ctx, a.cfg.StopTimeout) }
 
 // Run starts the process, says on out where it is, and stops it when ctx ends or the listener fails.
 func (a *App) Run(ctx context.Context, out io.Writer) error {

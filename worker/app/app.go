@@ -14,6 +14,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/catalogue"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
@@ -173,6 +174,12 @@ func (w *Worker) Stop(ctx context.Context) error {
 		w.transport.CloseIdleConnections()
 	}
 	return errors.Join(errs...)
+}
+
+// StopStep returns Stop as a step of a whole process. Time for running attempts is set aside, and more to hand back
+// those that did not finish: CheckStop sees to it that there is some.
+func (w *Worker) StopStep() lifecycle.Step {
+	return lifecycle.Step{Name: "worker", Stop: w.Stop, Need: w.cfg.Processor.SoftStop, Weight: 4}
 }
 
 // observeControl shows in the metrics what is closed.

@@ -1,0 +1,78 @@
+package app_test
+
+import (
+	"context"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/api/app"
+	"github.com/text2image-audio/text2image-audio/pkg/simulator"
+)
+
+// TestStuckConnectionLeavesTimeToTheWorker stops a process while a client holds a request open whose body does not come,
+// and while a job runs. The connection is closed and the worker still has the time to hand the job back.
+func TestStuckConnectionLeavesTimeToTheWorker(t *testing.T) {
+	t.Parallel()
+	const limit = 6 * time.Second
+	cfg := config(t, t.TempDir(), "STOP_TIMEOUT="+limit.String(), "WORKER_SOFT_STOP=500ms")
+	i := run(t, cfg)
+	if err := i.Simulator().Script(simulator.Rule{Kind: simulator.KindImage, Hold: true}); err != nil {
+		t.Fatal(err)
+	}
+	i.submit(t, fields{"kind": "image", "input": fields{"prompt": "a cat"}})
+	i.called(t, 1)
+	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", i.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	// The answer to 100-continue shows that the handler waits for the body.
+	if _, err := io.WriteString(conn, "POST /api/jobs HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(conn, make([]byte, len("HTTP/1.1 100 Continue\r\n\r\n"))); err != nil {
+		t.Fatal(err)
+	}
+	i.client.CloseIdleConnections()
+	began := time.Now()
+	err = i.Stop(context.WithoutCancel(t.Context()))
+	if took := time.Since(began); took > limit {
+		t.Errorf("the stop took %v", took)
+	}
+	if err != nil {
+		t.Errorf("the stop failed: %v", err)
+	}
+	_ = conn.SetReadDeadline(time.Now().Add(hang))
+	if rest, err := io.ReadAll(conn); err != nil && !strings.Contains(err.Error(), "reset") {
+		t.Errorf("the connection is still open: %q, %v", rest, err)
+	}
+}
+
+// TestFailedStartStopsTheMetricsServer has a start fail after the metrics server has its port: the metrics of the queue
+// are registered already.
+func TestFailedStartStopsTheMetricsServer(t *testing.T) {
+	t.Parallel()
+	metrics := freeAddr(t)
+	a, err := app.New(config(t, t.TempDir(), "METRICS_ENABLED=on", "METRICS_ADDR="+metrics), discard())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Stop(context.WithoutCancel(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Start(t.Context()); err == nil {
+		_ = a.Stop(context.WithoutCancel(t.Context()))
+		t.Fatal("a second start worked, which shows nothing")
+	}
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", metrics)
+	if err != nil {
+		t.Fatalf("the port of the metrics is still taken: %v", err)
+	}
+	_ = listener.Close()
+}

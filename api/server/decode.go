@@ -82,8 +82,11 @@ func readBodyWith(c *gin.Context, read func(io.Reader) ([]byte, error)) ([]byte,
 	// Without a connection, as in a test, there is nothing to bound.
 	_ = control.SetReadDeadline(time.Now().Add(bodyTimeout))
 	body, err := read(c.Request.Body)
-	if !errors.Is(err, os.ErrDeadlineExceeded) {
+	if err == nil {
 		_ = control.SetReadDeadline(time.Time{})
+		if w, ok := c.Writer.(*patientWriter); ok {
+			w.readBy = time.Time{}
+		}
 	}
 	switch {
 	case err == nil:
@@ -91,8 +94,8 @@ func readBodyWith(c *gin.Context, read func(io.Reader) ([]byte, error)) ([]byte,
 	case isTooLarge(err):
 		return nil, tooLarge(limitOf(err))
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		// The deadline stays passed and the connection ends with the answer: whoever does not send the body would
-		// otherwise be waited for when the rest of it is read.
+		// The deadline stays, as after every other fault: whoever does not send the body would otherwise be waited for when
+		// net/http reads the rest of it.
 		c.Header("Connection", "close")
 		return nil, &problem{code: codeRequestTimeout}
 	}

@@ -40,6 +40,7 @@ func NewDoor(cfg Config, metrics *telemetry.Metrics, log *slog.Logger) (*Door, e
 	e.NoRoute(s.handle(func(*gin.Context) error {
 		return &problem{code: codeUnavailable, reason: "starting", retryAfter: retryUnavailable}
 	}))
+	e.NoMethod(s.handle(s.methodNotAllowed))
 	d := &Door{log: log}
 	var closed http.Handler = e
 	d.handler.Store(&closed)
@@ -68,6 +69,6 @@ func (s *Server) bare() (*gin.Engine, error) {
 	if err := e.SetTrustedProxies(s.cfg.TrustedProxies); err != nil {
 		return nil, fmt.Errorf("trust proxies: %w", err)
 	}
-	e.Use(s.identify, s.observe, s.recoverPanic, s.secureHeaders)
+	e.Use(s.identify, s.observe, s.recoverPanic, s.secureHeaders, s.discardBody)
 	return e, nil
 }

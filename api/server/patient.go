@@ -20,6 +20,9 @@ const (
 type patientWriter struct {
 	gin.ResponseWriter
 	control *http.ResponseController
+	// readBy is until when the body of the request may arrive. net/http reads what the handler has left of it before it
+	// writes the first piece, whose deadline has to allow for that.
+	readBy time.Time
 }
 
 func newPatientWriter(w gin.ResponseWriter) *patientWriter {
@@ -30,7 +33,11 @@ func newPatientWriter(w gin.ResponseWriter) *patientWriter {
 func (w *patientWriter) Write(p []byte) (int, error) {
 	written := 0
 	for {
-		_ = w.control.SetWriteDeadline(time.Now().Add(writePatience))
+		from := time.Now()
+		if w.readBy.After(from) {
+			from = w.readBy
+		}
+		_ = w.control.SetWriteDeadline(from.Add(writePatience))
 		n, err := w.ResponseWriter.Write(p[written:min(written+writePiece, len(p))])
 		written += n
 		if err != nil || written == len(p) {

@@ -166,8 +166,9 @@ func (s *Server) Routes() []Route {
 // HTTP returns an http.Server for the surface, without an address. When base ends, event streams end and waiting
 // requests are answered with what is known by then; all others are left to finish, as Shutdown wants it.
 //
-// There is no WriteTimeout, which would cut streams, and no ReadTimeout, which would end the context of whoever waits:
-// every write and every body has a deadline of its own.
+// There is no WriteTimeout, which would cut streams: every write has a deadline of its own. ReadTimeout bounds the body of
+// every request, whether the handler reads it or not. It cuts nobody off who waits: net/http lifts it once the body has
+// come to its end.
 func (s *Server) HTTP(base context.Context) *http.Server {
 	return newHTTP(base, s.Handler(), s.deps.Log)
 }
@@ -176,6 +177,7 @@ func newHTTP(base context.Context, handler http.Handler, log *slog.Logger) *http
 	return &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       bodyTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),

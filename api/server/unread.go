@@ -1,0 +1,44 @@
+package server
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+)
+
+// discardBody reads and drops the body of a request whose method has no use for one. net/http would do so when the answer
+// is written; doing it first lets the client be told why it waited, and lets net/http notice a client that leaves while
+// its request is waiting, which begins with the end of the body.
+//
+// Bodies of POST requests are left to the handler and, where it does not read them, to net/http. Server.ReadTimeout
+// bounds both.
+func (s *Server) discardBody(c *gin.Context) {
+	r := c.Request
+	if r.ContentLength == 0 || r.Body == nil {
+		return
+	}
+	if w, ok := c.Writer.(*patientWriter); ok {
+		w.readBy = time.Now().Add(bodyTimeout)
+	}
+	// A body that was announced with Expect: 100-continue is not sent unless it is read. One that is too large is refused
+	// by the route, or not read at all.
+	if r.Method == http.MethodPost || r.ContentLength > maxBody || strings.EqualFold(r.Header.Get("Expect"), "100-continue") {
+		return
+	}
+	switch _, err := io.CopyN(io.Discard, r.Body, maxBody+1); {
+	case err == nil:
+		c.Header("Connection", "close")
+		s.fail(c, tooLarge(maxBody))
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		c.Header("Connection", "close")
+		s.fail(c, &problem{code: codeRequestTimeout})
+	case !errors.Is(err, io.EOF):
+		// The connection broke, or the chunks of the body are malformed. What follows cannot be told from the body.
+		c.Header("Connection", "close")
+	}
+}

@@ -23,6 +23,7 @@ const (
 	codeMediaNotFound     = "media_not_found"
 	codeRange             = "range_not_satisfiable"
 	codeMethod            = "method_not_allowed"
+	codeInvalidPath       = "invalid_path"
 	codeRequestTimeout    = "request_timeout"
 	codeFinished          = "already_finished"
 	codeNotFinished       = "not_finished"
@@ -87,6 +88,7 @@ var faults = map[string]fault{
 	codeMediaNotFound:     {http.StatusNotFound, words{"The job has no such file, or has not made it yet.", "该任务没有此文件，或尚未生成。"}},
 	codeRange:             {http.StatusRequestedRangeNotSatisfiable, words{"The file does not have the range that was asked for.", "文件不包含所请求的范围。"}},
 	codeMethod:            {http.StatusMethodNotAllowed, words{"This address does not take {method}.", "该地址不支持 {method}。"}},
+	codeInvalidPath:       {http.StatusBadRequest, words{"The path of the request is ambiguous; do not percent-encode slashes, dots or the fixed parts of a path.", "请求路径有歧义，请勿对斜杠、点号或路径的固定部分进行百分号编码。"}},
 	codeRequestTimeout:    {http.StatusRequestTimeout, words{"The body did not arrive in time.", "请求正文未能及时送达。"}},
 	codeFinished:          {http.StatusConflict, words{"The job has ended already.", "任务已经结束。"}},
 	codeNotFinished:       {http.StatusConflict, words{"The job has not ended yet; cancel it first.", "任务尚未结束，请先取消。"}},

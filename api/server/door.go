@@ -17,8 +17,10 @@ import (
 // Door answers from the first moment of a process: that it lives and, until Open, that it is not ready for anything else.
 // A process may wait long for NATS, and whoever watches over it must not take that for a fault.
 type Door struct {
-	log     *slog.Logger
-	handler atomic.Pointer[http.Handler]
+	log *slog.Logger
+	// starting answers until Open.
+	starting *Server
+	handler  atomic.Pointer[http.Handler]
 }
 
 // NewDoor returns a closed door. It fails when TRUSTED_PROXIES cannot be used.
@@ -41,7 +43,7 @@ func NewDoor(cfg Config, metrics *telemetry.Metrics, log *slog.Logger) (*Door, e
 		return &problem{code: codeUnavailable, reason: "starting", retryAfter: retryUnavailable}
 	}))
 	e.NoMethod(s.handle(s.methodNotAllowed))
-	d := &Door{log: log}
+	d := &Door{log: log, starting: s}
 	var closed http.Handler = e
 	d.handler.Store(&closed)
 	return d, nil

@@ -31,6 +31,9 @@ func (s *Server) explain(ctx context.Context, err error) *problem {
 			return &problem{code: known.code, retryAfter: known.retryAfter, cause: err}
 		}
 	}
+	if s.deps.Broker == nil {
+		return &problem{code: codeUnavailable, reason: "starting", retryAfter: retryUnavailable, cause: err}
+	}
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	if broker.Unavailable(err) || s.deps.Broker.Check(ctx) != nil {

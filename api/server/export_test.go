@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"net/http"
 	"time"
 
@@ -228,4 +229,10 @@ func OpenFlow(secret []byte, value string) (string, bool) {
 		return "", false
 	}
 	return f.State, true
+}
+
+// Explain returns the code and the status of an error that occurs while the process is starting.
+func Explain(d *Door, err error) (code string, status int) {
+	p := d.starting.explain(context.Background(), err)
+	return p.code, faultOf(p).status
 }

@@ -53,6 +53,7 @@ func New(cfg Config, log *slog.Logger) (*App, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
+	cfg.Server.Loopback = cfg.local()
 	metrics := telemetry.NewMetrics()
 	metrics.Sample(cfg.Telemetry.SampleRate)
 	return &App{cfg: cfg, log: log, metrics: metrics, served: make(chan error, 1)}, nil

@@ -23,6 +23,7 @@ type Config struct {
 	Voice          string        `env:"DEFAULT_AUDIO_VOICE" envDefault:"nova" doc:"Voice of requests that name none."`
 	FrontendURLs   []string      `env:"FRONTEND_URL" doc:"Addresses of front ends on other hosts, separated by commas; their origins are trusted."`
 	AdminKey       env.Secret    `env:"ADMIN_KEY" doc:"Key of the operator's routes under /api/admin and of the commands that use them, at least 8 characters; empty switches the routes off."`
+	PublicHosts    []string      `env:"PUBLIC_HOSTS" doc:"Host names by which the API is reached, with a port or without, separated by commas; a request to another host is refused with 421, which protects against DNS rebinding. * allows all. When empty, all are allowed, but on loopback without TRUSTED_PROXIES only localhost, loopback addresses and the hosts of FRONTEND_URL."`
 	AllowedOrigins string        `env:"ALLOWED_ORIGINS" doc:"Further origins that may send requests, separated by commas or blanks."`
 	MaxSignups     int           `env:"SIGNUPS_PER_HOUR" envDefault:"20" doc:"Accounts that may be made from one address within an hour, counted by each process; 0 means without limit."`
 
@@ -31,6 +32,9 @@ type Config struct {
 	MaxActiveMember int `env:"MAX_ACTIVE_JOBS_MEMBER" envDefault:"20" doc:"Jobs of one member that may wait or run at once; 0 means without limit."`
 
 	Quota quota.Config
+
+	// Loopback says that only this machine can reach the server; the program sets it.
+	Loopback bool `env:"-"`
 }
 
 // Validate reports every fault at once, each as a *env.Fault.
@@ -67,6 +71,9 @@ func (c *Config) Validate() error {
 		errs = append(errs, err)
 	}
 	if _, err := c.origins(); err != nil {
+		errs = append(errs, err)
+	}
+	if _, err := c.hosts(); err != nil {
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)

@@ -23,7 +23,7 @@ type Door struct {
 	handler  atomic.Pointer[http.Handler]
 }
 
-// NewDoor returns a closed door. It fails when TRUSTED_PROXIES cannot be used.
+// NewDoor returns a closed door. It fails when TRUSTED_PROXIES or PUBLIC_HOSTS cannot be used.
 func NewDoor(cfg Config, metrics *telemetry.Metrics, log *slog.Logger) (*Door, error) {
 	s := &Server{
 		cfg: cfg, deps: Deps{Metrics: metrics, Log: log, Now: time.Now}, requests: &requestLog{refused: make(map[refusalKey]*refusals)},
@@ -31,6 +31,9 @@ func NewDoor(cfg Config, metrics *telemetry.Metrics, log *slog.Logger) (*Door, e
 	}
 	var err error
 	if s.proxies, err = parseNetworks(cfg.TrustedProxies); err != nil {
+		return nil, err
+	}
+	if s.hosts, err = cfg.hosts(); err != nil {
 		return nil, err
 	}
 	e, err := s.bare()
@@ -71,6 +74,6 @@ func (s *Server) bare() (*gin.Engine, error) {
 	if err := e.SetTrustedProxies(s.cfg.TrustedProxies); err != nil {
 		return nil, fmt.Errorf("trust proxies: %w", err)
 	}
-	e.Use(s.identify, s.observe, s.recoverPanic, s.secureHeaders, s.checkPath, s.discardBody)
+	e.Use(s.identify, s.observe, s.recoverPanic, s.secureHeaders, s.checkHost, s.checkPath, s.discardBody)
 	return e, nil
 }

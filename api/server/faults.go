@@ -19,6 +19,7 @@ const (
 	codeInvalidCursor     = "invalid_cursor"
 	codeIdentity          = "identity_required"
 	codeCrossOrigin       = "cross_origin"
+	codeHost              = "host_not_allowed"
 	codeNotFound          = "not_found"
 	codeMediaNotFound     = "media_not_found"
 	codeRange             = "range_not_satisfiable"
@@ -84,6 +85,7 @@ var faults = map[string]fault{
 	codeInvalidCursor:     {http.StatusBadRequest, words{"The cursor is not one that this list has given out.", "游标无效，不是由此列表给出的。"}},
 	codeIdentity:          {http.StatusUnauthorized, words{"Only a known caller has a list of jobs: open the page, which sets a cookie, or sign in.", "只有可识别的访问者才有任务列表：请先打开网页以获取 cookie，或登录。"}},
 	codeCrossOrigin:       {http.StatusForbidden, words{"Requests from other sites are not accepted.", "不接受来自其他网站的请求。"}},
+	codeHost:              {http.StatusMisdirectedRequest, words{"This server does not answer for the host name of the request; the operator can allow it with PUBLIC_HOSTS.", "此服务不接受请求中的主机名；管理员可通过 PUBLIC_HOSTS 允许该主机名。"}},
 	codeNotFound:          {http.StatusNotFound, words{"There is no such job, or it is no longer kept.", "没有该任务，或其已不再保留。"}},
 	codeMediaNotFound:     {http.StatusNotFound, words{"The job has no such file, or has not made it yet.", "该任务没有此文件，或尚未生成。"}},
 	codeRange:             {http.StatusRequestedRangeNotSatisfiable, words{"The file does not have the range that was asked for.", "文件不包含所请求的范围。"}},
@@ -186,6 +188,7 @@ var titles = map[int]string{
 	http.StatusRequestEntityTooLarge:        "正文过大",
 	http.StatusUnsupportedMediaType:         "不支持的媒体类型",
 	http.StatusRequestedRangeNotSatisfiable: "范围无效",
+	http.StatusMisdirectedRequest:           "请求目标错误",
 	http.StatusUnprocessableEntity:          "无法处理",
 	http.StatusTooManyRequests:              "请求过多",
 	http.StatusInternalServerError:          "内部错误",

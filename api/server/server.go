@@ -18,6 +18,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/feedback"
 	"github.com/text2image-audio/text2image-audio/pkg/gallery"
+	"github.com/text2image-audio/text2image-audio/pkg/hostname"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/ledger"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
@@ -81,6 +82,7 @@ type Server struct {
 	deps     Deps
 	keys     keys
 	proxies  []netip.Prefix
+	hosts    hostname.List
 	trusted  *http.CrossOriginProtection
 	matcher  language.Matcher
 	defaults job.Defaults
@@ -127,6 +129,9 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	}
 	var err error
 	if s.proxies, err = parseNetworks(cfg.TrustedProxies); err != nil {
+		return nil, err
+	}
+	if s.hosts, err = cfg.hosts(); err != nil {
 		return nil, err
 	}
 	if s.trusted, err = crossOrigin(cfg); err != nil {

@@ -136,7 +136,7 @@ func (s *Server) downloadImage(c *gin.Context) error {
 	c.Header("Cache-Control", fmt.Sprintf("private, max-age=%d, immutable", max(0, int(p.ExpiresAt.Sub(s.deps.Now()).Seconds()))))
 	c.Header("ETag", `"`+p.SHA256+`"`)
 	w := &rangeWriter{ResponseWriter: c.Writer}
-	settleRange(c.Request)
+	settleRange(c.Request, int64(len(data)))
 	http.ServeContent(w, c.Request, "", time.Time{}, bytes.NewReader(data))
 	if w.refused {
 		c.Header("ETag", "")

@@ -53,7 +53,7 @@ func (s *Server) getMedia(c *gin.Context) error {
 	}
 	mediaHeaders(c, snap.Spec, m)
 	w := &rangeWriter{ResponseWriter: c.Writer}
-	settleRange(c.Request)
+	settleRange(c.Request, m.Bytes)
 	http.ServeContent(w, c.Request, "", time.Time{}, reader)
 	if w.refused {
 		c.Header("ETag", "")

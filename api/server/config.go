@@ -31,6 +31,9 @@ type Config struct {
 	MaxActiveGuest  int `env:"MAX_ACTIVE_JOBS_GUEST" envDefault:"4" doc:"Jobs of one guest, known by its cookie, that may wait or run at once; 0 means without limit."`
 	MaxActiveMember int `env:"MAX_ACTIVE_JOBS_MEMBER" envDefault:"20" doc:"Jobs of one member that may wait or run at once; 0 means without limit."`
 
+	MaxStreamsPerCaller int `env:"MAX_STREAMS_PER_CALLER" envDefault:"20" doc:"Event streams that one caller may have open at once: a member by account, a guest by cookie, anybody else by address. All guests of one address together may have ten times as many, and requests that wait for a job (?wait=) may be ten times as many for a member and for the guests of an address. Counted by each process; 0 means without limit."`
+	MaxStreams          int `env:"MAX_STREAMS" envDefault:"2000" doc:"Event streams that one process holds at once, and again as many requests that wait for a job; more are answered with 503. Each takes up to 100 KB of memory. 0 means without limit."`
+
 	Quota quota.Config
 
 	// Loopback says that only this machine can reach the server; the program sets it.
@@ -58,6 +61,12 @@ func (c *Config) Validate() error {
 	}
 	if c.MaxActiveMember < 0 {
 		fault("MAX_ACTIVE_JOBS_MEMBER", "a whole number, 0 for no limit")
+	}
+	if c.MaxStreamsPerCaller < 0 {
+		fault("MAX_STREAMS_PER_CALLER", "a whole number, 0 for no limit")
+	}
+	if c.MaxStreams < 0 {
+		fault("MAX_STREAMS", "a whole number, 0 for no limit")
 	}
 	if err := c.Quota.Validate(); err != nil {
 		errs = append(errs, err)

@@ -24,6 +24,8 @@ const (
 	// maxPictureBody is the largest body with a picture that is listened to, so that the sender of a picture that is too
 	// large is told so.
 	maxPictureBody = 16 << 20
+	// maxSmallUpload is the size up to which the body of an upload is read like any other.
+	maxSmallUpload = 64 << 10
 	// bodyTimeout bounds how long a body may take to arrive.
 	bodyTimeout = 15 * time.Second
 )
@@ -75,13 +77,11 @@ func checkMediaType(r *http.Request) error {
 }
 
 // readBody reads a whole body, within the route's limit and bodyTimeout.
-func readBody(c *gin.Context) ([]byte, error) { return readBodyWith(c, io.ReadAll) }
-
-func readBodyWith(c *gin.Context, read func(io.Reader) ([]byte, error)) ([]byte, error) {
+func readBody(c *gin.Context) ([]byte, error) {
 	control := http.NewResponseController(c.Writer)
 	// Without a connection, as in a test, there is nothing to bound.
 	_ = control.SetReadDeadline(time.Now().Add(bodyTimeout))
-	body, err := read(c.Request.Body)
+	body, err := io.ReadAll(c.Request.Body)
 	if err == nil {
 		_ = control.SetReadDeadline(time.Time{})
 		if w, ok := c.Writer.(*patientWriter); ok {
@@ -91,19 +91,23 @@ func readBodyWith(c *gin.Context, read func(io.Reader) ([]byte, error)) ([]byte,
 	switch {
 	case err == nil:
 		return body, nil
-	case isTooLarge(err):
-		return nil, tooLarge(limitOf(err))
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		// The deadline stays, as after every other fault: whoever does not send the body would otherwise be waited for when
 		// net/http reads the rest of it.
 		c.Header("Connection", "close")
 		return nil, &problem{code: codeRequestTimeout}
 	}
-	// The connection broke, or the chunks of the body are malformed.
-	return nil, &problem{code: codeInvalidJSON, args: map[string]string{"offset": strconv.Itoa(len(body))}}
+	return nil, bodyProblem(err, len(body))
 }
 
-func isTooLarge(err error) bool { return limitOf(err) > 0 }
+// bodyProblem returns the problem of a body that could not be read beyond some bytes, its deadline aside.
+func bodyProblem(err error, received int) *problem {
+	if most := limitOf(err); most > 0 {
+		return tooLarge(most)
+	}
+	// The connection broke, or the chunks of the body are malformed.
+	return &problem{code: codeInvalidJSON, args: map[string]string{"offset": strconv.Itoa(received)}}
+}
 
 // limitOf returns the limit that a body has exceeded, 0 when it is something else that went wrong.
 func limitOf(err error) int64 {

@@ -25,6 +25,11 @@ func (s *Server) jobEvents(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	free, err := s.reserveStream(who)
+	if err != nil {
+		return err
+	}
+	defer free()
 	ctx, release := untilStop(c.Request.Context())
 	defer release()
 	ctx, opened, end := opening(ctx)
@@ -101,6 +106,11 @@ func (s *Server) ownerEvents(c *gin.Context) error {
 		c.Writer.WriteHeaderNow()
 		return nil
 	}
+	free, err := s.reserveStream(who)
+	if err != nil {
+		return err
+	}
+	defer free()
 	ctx, release := untilStop(c.Request.Context())
 	defer release()
 	ctx, opened, end := opening(ctx)

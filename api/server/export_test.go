@@ -31,6 +31,7 @@ const (
 	MaxBody        = maxBody
 	MaxPictureBody = maxPictureBody
 	HeldAtOnce     = heldAtOnce
+	UploadHead     = uploadHead
 )
 
 // MaxGuessers bounds how many addresses are remembered.
@@ -175,6 +176,37 @@ func BodyReader(report func(code string)) http.Handler {
 	})
 	return e
 }
+
+// UploadReader serves a route that reads its body as an upload does, while so many of the places for large ones are
+// taken, and tells report the code of what went wrong and how many bytes came.
+func UploadReader(taken int, report func(code string, n int)) http.Handler {
+	s := &Server{holding: make(chan struct{}, heldAtOnce), deps: Deps{UploadGrace: uploadGrace}}
+	for range taken {
+		s.holding <- struct{}{}
+	}
+	e := gin.New()
+	e.POST("/", func(c *gin.Context) {
+		body, done, err := s.readUpload(c, "u1")
+		if err == nil {
+			done()
+		}
+		code, _, _ := IsProblem(err)
+		if len(s.holding) != taken {
+			code = "a place was not given back"
+		}
+		report(code, len(body))
+	})
+	return e
+}
+
+// Streams is how many event streams are open, and under how many keys they are counted.
+func Streams(s *Server) (total, keys int) { return s.streams.used() }
+
+// Waits is how many requests wait for a job.
+func Waits(s *Server) int { total, _ := s.waits.used(); return total }
+
+// Uploads is how many uploads are under way, and of how many members.
+func Uploads(s *Server) (total, members int) { return s.uploads.used() }
 
 // Underway is how many owners have submissions on their way to the queue.
 func Underway(s *Server) int {

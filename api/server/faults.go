@@ -26,6 +26,9 @@ const (
 	codeMethod            = "method_not_allowed"
 	codeInvalidPath       = "invalid_path"
 	codeRequestTimeout    = "request_timeout"
+	codeUploadTooSlow     = "upload_too_slow"
+	codeTooManyUploads    = "too_many_uploads"
+	codeTooManyStreams    = "too_many_streams"
 	codeFinished          = "already_finished"
 	codeNotFinished       = "not_finished"
 	codeNotRetryable      = "not_retryable"
@@ -92,6 +95,9 @@ var faults = map[string]fault{
 	codeMethod:            {http.StatusMethodNotAllowed, words{"This address does not take {method}.", "该地址不支持 {method}。"}},
 	codeInvalidPath:       {http.StatusBadRequest, words{"The path of the request is ambiguous; do not percent-encode slashes, dots or the fixed parts of a path.", "请求路径有歧义，请勿对斜杠、点号或路径的固定部分进行百分号编码。"}},
 	codeRequestTimeout:    {http.StatusRequestTimeout, words{"The body did not arrive in time.", "请求正文未能及时送达。"}},
+	codeUploadTooSlow:     {http.StatusRequestTimeout, words{"The upload arrived more slowly than {min} KiB per second and was stopped.", "上传速度低于每秒 {min} KiB，已中止。"}},
+	codeTooManyUploads:    {http.StatusTooManyRequests, words{"You are already uploading {max} images; wait until one of the uploads has finished.", "您已有 {max} 张图片正在上传，请等其中一张上传完成后再试。"}},
+	codeTooManyStreams:    {http.StatusTooManyRequests, words{"You already have {max} event streams open, the maximum; close some of them, follow all jobs on one stream with GET /api/events, or poll with ?wait=.", "您已打开 {max} 个事件流，达到上限；请关闭部分事件流，或用 GET /api/events 在一个流中接收所有任务的事件，或用 ?wait= 轮询。"}},
 	codeFinished:          {http.StatusConflict, words{"The job has ended already.", "任务已经结束。"}},
 	codeNotFinished:       {http.StatusConflict, words{"The job has not ended yet; cancel it first.", "任务尚未结束，请先取消。"}},
 	codeNotRetryable:      {http.StatusConflict, words{"Only a job that failed or was canceled can be done again.", "只有失败或已取消的任务才能重试。"}},
@@ -154,6 +160,8 @@ var reasons = map[string]words{
 	codePicture + "/type":         {"The data is no PNG, JPEG or WebP picture.", "数据不是 PNG、JPEG 或 WebP 图片。"},
 	codePicture + "/damaged":      {"The picture is damaged or cut off.", "图片已损坏或不完整。"},
 	codePicture + "/dimensions":   {"The picture has too many pixels.", "图片像素过多。"},
+	codeTooManyStreams + "/wait":  {"You already have {max} requests waiting for a job, the maximum; let some of them end, or follow all jobs on one stream with GET /api/events.", "您已有 {max} 个请求在等待任务，达到上限；请等其中一些结束，或用 GET /api/events 在一个流中接收所有任务的事件。"},
+	codeUnavailable + "/streams":  {"The service has as many event streams open as it can; try again soon.", "服务打开的事件流已达上限，请稍后重试。"},
 	codeUnavailable + "/starting": {"The service is starting; try again soon.", "服务正在启动，请稍后重试。"},
 }
 

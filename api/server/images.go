@@ -21,8 +21,8 @@ import (
 const (
 	// savedQuality is what the original calls every picture that it keeps.
 	savedQuality = "HD"
-	// heldAtOnce bounds the bodies with pictures that are in memory at the same time, so that many members who save at once
-	// wait for each other and do not fill it. How often one member may save keeps a few slow ones from holding all places.
+	// heldAtOnce bounds the large bodies that are in memory at the same time, so that many members who save at once wait
+	// for each other and do not fill it.
 	heldAtOnce = 24
 	// savesAtOnce bounds those of them that are taken apart at the same time; each becomes several copies.
 	savesAtOnce = 4
@@ -62,14 +62,11 @@ func (s *Server) saveImage(c *gin.Context) error {
 	if wait := s.attempts.saves.add(m.user.Owner()); wait > 0 {
 		return tooManyAttempts(wait)
 	}
-	if err := place(c, s.holding); err != nil {
-		return err
-	}
-	defer func() { <-s.holding }()
-	body, err := readPicture(c)
+	body, done, err := s.readUpload(c, m.user.Owner())
 	if err != nil {
 		return err
 	}
+	defer done()
 	if err := place(c, s.saving); err != nil {
 		return err
 	}
@@ -101,25 +98,6 @@ func place(c *gin.Context, places chan<- struct{}) error {
 	case <-ctx.Done():
 		return fmt.Errorf("wait to save a picture: %w", context.Cause(ctx))
 	}
-}
-
-// readPicture reads a body with a picture. One that can only hold a picture that is too large is not kept, but read to its
-// end: its sender shall hear what was wrong with it, and not that the connection broke.
-func readPicture(c *gin.Context) ([]byte, error) {
-	excess := false
-	body, err := readBodyWith(c, func(r io.Reader) ([]byte, error) {
-		body, err := io.ReadAll(io.LimitReader(r, maxPictureRead+1))
-		if err != nil || len(body) <= maxPictureRead {
-			return body, err
-		}
-		excess = true
-		_, err = io.Copy(io.Discard, r)
-		return nil, err
-	})
-	if err == nil && excess {
-		return nil, pictureProblem(gallery.ErrTooLarge)
-	}
-	return body, err
 }
 
 // picture reads from a body which picture is to be saved.

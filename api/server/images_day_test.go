@@ -1,12 +1,8 @@
 package server_test
 
 import (
-	"bufio"
 	"bytes"
-	"encoding/json"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -155,41 +151,6 @@ func TestManySaves(t *testing.T) {
 		resp.failed(t, http.StatusBadRequest, "invalid_request")
 	}
 	b.saveImage(t, picture(t, 8), bob)
-}
-
-// TestBodiesWithPicturesAreFew has many send pictures at once, of whom all but some wait until they are asked for them.
-func TestBodiesWithPicturesAreFew(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
-	ann := b.signUp(t, annEmail)
-	encoded, err := json.Marshal(saving(picture(t, 8)))
-	must(t, err)
-	body, first := string(encoded), net.Conn(nil)
-	asked := func(conn net.Conn) {
-		t.Helper()
-		line := make([]byte, len("HTTP/1.1 100 Continue\r\n\r\n"))
-		if _, err := io.ReadFull(conn, line); err != nil || !strings.Contains(string(line), "100") {
-			t.Fatalf("not asked for the body: %q, %v", line, err)
-		}
-	}
-	for range server.HeldAtOnce {
-		first = b.begin(t, imagesRoute+"save", body, ann)
-		asked(first)
-	}
-	late := b.begin(t, imagesRoute+"save", body, ann)
-	must(t, late.SetReadDeadline(time.Now().Add(50*time.Millisecond)))
-	if n, err := late.Read(make([]byte, 1)); n > 0 || err == nil {
-		t.Error("one too many was asked for its body")
-	}
-	must(t, late.SetReadDeadline(time.Now().Add(hang)))
-	_, err = io.WriteString(first, body)
-	must(t, err)
-	asked(late)
-	_, err = io.WriteString(late, body)
-	must(t, err)
-	if line, err := bufio.NewReader(late).ReadString('\n'); err != nil || !strings.Contains(line, "201") {
-		t.Errorf("answered %q, %v", line, err)
-	}
 }
 
 // TestNoRoomForImages saves until NATS has no room left.

@@ -59,6 +59,11 @@ func (s *Server) readJob(c *gin.Context, id string, wait time.Duration) (*job.Sn
 	}
 	owners := who.owners
 	if wait > 0 {
+		free, err := s.reserveWait(who)
+		if err != nil {
+			return nil, err
+		}
+		defer free()
 		changed := c.GetHeader("If-None-Match") != ""
 		return s.await(c, owners, id, wait, func(snap *job.Snapshot) bool {
 			return ended(snap) || (changed && !knows(c.Request, snap))

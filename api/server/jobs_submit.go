@@ -45,7 +45,9 @@ func (s *Server) submitJob(c *gin.Context) error {
 
 // answerSubmission waits if the caller prefers that, and shows the job.
 func (s *Server) answerSubmission(c *gin.Context, snap *job.Snapshot) error {
-	if p := prefer(c.Request); p.wait > 0 {
+	p := prefer(c.Request)
+	if free, ok := s.mayWait(c, p.wait); ok {
+		defer free()
 		latest, err := s.await(c, []string{snap.Spec.Owner}, snap.Spec.ID, p.wait, ended)
 		if err == nil {
 			snap = latest
@@ -62,6 +64,20 @@ func (s *Server) answerSubmission(c *gin.Context, snap *job.Snapshot) error {
 		c.Header("Retry-After", "1")
 	}
 	return s.showJob(c, status, snap)
+}
+
+// mayWait takes a place for a request that would wait for its new job. The job is accepted: a caller with too many waits
+// is answered at once, as if it had not asked for one.
+func (s *Server) mayWait(c *gin.Context, wait time.Duration) (release func(), ok bool) {
+	if wait <= 0 {
+		return nil, false
+	}
+	who, err := s.caller(c)
+	if err != nil {
+		return nil, false
+	}
+	release, err = s.reserveWait(who)
+	return release, err == nil
 }
 
 // submit makes a job of an order. When it returns without error the job is durable.

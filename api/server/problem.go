@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"os"
 	"strings"
 
 	"github.com/gin-gonic/gin"
@@ -71,8 +72,7 @@ const statusClientGone = 499
 // fail is the one place where an error becomes an answer.
 func (s *Server) fail(c *gin.Context, err error) {
 	// A body that did not come in time ends the context as well, but its sender is still there.
-	own, is := errors.AsType[*problem](err)
-	if c.Request.Context().Err() != nil && (!is || own.code != codeRequestTimeout) {
+	if c.Request.Context().Err() != nil && !isBodyTimeout(err) {
 		c.Status(statusClientGone)
 		c.Abort()
 		return
@@ -103,6 +103,12 @@ func (s *Server) fail(c *gin.Context, err error) {
 	}
 	body["type"], body["title"], body["status"], body["detail"] = "about:blank", title(f.status, lang), f.status, sentence
 	writeJSON(c, f.status, "application/problem+json", body)
+}
+
+// isBodyTimeout reports whether an error says that a body did not arrive in time.
+func isBodyTimeout(err error) bool {
+	own, is := errors.AsType[*problem](err)
+	return is && (own.code == codeRequestTimeout || own.code == codeUploadTooSlow || errors.Is(own.cause, os.ErrDeadlineExceeded))
 }
 
 // problemBody returns what both shapes of an error share.

@@ -66,6 +66,8 @@ type Deps struct {
 	Now func() time.Time
 	// KeepAlive is how often a silent stream gets a comment; 15 seconds when 0.
 	KeepAlive time.Duration
+	// UploadGrace is how long the upload of an image may take before its rate counts; 5 seconds when 0.
+	UploadGrace time.Duration
 }
 
 const (
@@ -98,8 +100,12 @@ type Server struct {
 	underway underway
 	// saving is taken by whoever takes a picture apart.
 	saving chan struct{}
-	// holding is taken by whoever sends one.
+	// holding is taken by whoever sends a large one.
 	holding chan struct{}
+	// uploads counts the images that are being uploaded, by member.
+	uploads concurrency
+	// streams and waits count the event streams, and the requests that wait for a job, that are open, by caller.
+	streams, waits concurrency
 }
 
 // New returns a server. It fails when a setting names a model or voice that is not in the catalogue, and when the
@@ -119,6 +125,9 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	}
 	if deps.KeepAlive == 0 {
 		deps.KeepAlive = keepAlive
+	}
+	if deps.UploadGrace == 0 {
+		deps.UploadGrace = uploadGrace
 	}
 	s := &Server{
 		cfg: cfg, deps: deps, keys: deriveKeys(deps.Secret), guesses: newGuesses(deps.Now), acts: telemetry.Audit(deps.Log),

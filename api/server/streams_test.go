@@ -1,0 +1,195 @@
+package server_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/text2image-audio/text2image-audio/api/server"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+)
+
+// open opens a stream and leaves it open until close or the end of the test.
+func (b *bundle) open(t *testing.T, path string, options ...option) (status int, closeStream func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	resp, err := b.client.Do(b.newRequest(ctx, t, http.MethodGet, path, nil, options...))
+	if err != nil {
+		cancel()
+		t.Fatal(err)
+	}
+	closeStream = func() {
+		cancel()
+		_ = resp.Body.Close()
+	}
+	t.Cleanup(closeStream)
+	if resp.StatusCode == http.StatusOK {
+		if _, err := bufio.NewReader(resp.Body).ReadString('\n'); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return resp.StatusCode, closeStream
+}
+
+// bounds sets how many streams there may be.
+func bounds(caller, all int) func(*server.Config, *server.Deps) {
+	return func(cfg *server.Config, _ *server.Deps) {
+		cfg.MaxStreamsPerCaller, cfg.MaxStreams, cfg.TrustedProxies = caller, all, []string{"127.0.0.1"}
+	}
+}
+
+func TestStreamsOfOneCallerAreBounded(t *testing.T) {
+	t.Parallel()
+	b := setup(t, bounds(2, 0))
+	ann := bearer(b.signUp(t, annEmail).Token)
+	one, _ := guest()
+	other, _ := guest()
+	b.push(t, newSpec(job.OwnerAnonymous, "job-a", job.KindImage, imageInput()))
+	const all, single = "/api/events", "/api/jobs/job-a/events"
+	for name, tc := range map[string]struct {
+		path    string
+		options []option
+		// others are of another caller.
+		others []option
+	}{
+		"a member":         {all, []option{ann, from("10.0.0.1")}, []option{cookie(one), from("10.0.0.1")}},
+		"a guest":          {all, []option{cookie(one), from("10.0.0.2")}, []option{cookie(other), from("10.0.0.2")}},
+		"a guest, one job": {single, []option{cookie(one), from("10.0.0.3")}, []option{cookie(other), from("10.0.0.3")}},
+		"nobody known":     {single, []option{from("10.0.0.4")}, []option{from("10.0.0.5")}},
+		"nobody, by IPv6":  {single, []option{from("2001:db8::1")}, []option{from("2001:db8:0:1::1")}},
+	} {
+		var closers []func()
+		for range 2 {
+			status, closeStream := b.open(t, tc.path, tc.options...)
+			if status != http.StatusOK {
+				t.Fatalf("%s: status %d", name, status)
+			}
+			closers = append(closers, closeStream)
+		}
+		resp := b.request(t, http.MethodGet, tc.path, nil, tc.options...)
+		f := resp.problem(t, http.StatusTooManyRequests, "too_many_streams")
+		if resp.Header.Get("Retry-After") == "" || !strings.Contains(f.Detail, "GET /api/events") || !strings.Contains(f.Detail, "2") {
+			t.Errorf("%s: %v, %+v", name, resp.Header, f)
+		}
+		if name == "nobody, by IPv6" {
+			// The same /64 is the same caller.
+			b.request(t, http.MethodGet, tc.path, nil, from("2001:db8::2")).problem(t, http.StatusTooManyRequests, "too_many_streams")
+		}
+		// HEAD opens nothing, so it is answered, and counts nothing.
+		b.request(t, http.MethodHead, tc.path, nil, tc.options...).expect(t, http.StatusOK)
+		if status, closeStream := b.open(t, tc.path, tc.others...); status != http.StatusOK {
+			t.Errorf("%s: another caller gets %d", name, status)
+		} else {
+			closeStream()
+		}
+		closers[0]()
+		eventually(t, "the place is free again", func() bool {
+			status, closeStream := b.open(t, tc.path, tc.options...)
+			closeStream()
+			return status == http.StatusOK
+		})
+		closers[1]()
+		eventually(t, "all streams have ended", func() bool { n, keys := server.Streams(b.server); return n == 0 && keys == 0 })
+	}
+}
+
+// TestNewCookiesDoNotHelp has one address take a new cookie for every few streams.
+func TestNewCookiesDoNotHelp(t *testing.T) {
+	t.Parallel()
+	b := setup(t, bounds(1, 0))
+	for n := range 10 {
+		c, _ := guest()
+		if status, _ := b.open(t, "/api/events", cookie(c), from("10.0.0.1")); status != http.StatusOK {
+			t.Fatalf("stream %d: status %d", n, status)
+		}
+	}
+	c, _ := guest()
+	b.request(t, http.MethodGet, "/api/events", nil, cookie(c), from("10.0.0.1")).problem(t, http.StatusTooManyRequests, "too_many_streams")
+	// Members are counted by themselves, and guests elsewhere by theirs.
+	if status, _ := b.open(t, "/api/events", bearer(b.signUp(t, annEmail).Token), from("10.0.0.1")); status != http.StatusOK {
+		t.Errorf("a member gets %d", status)
+	}
+	if status, _ := b.open(t, "/api/events", cookie(c), from("10.0.0.2")); status != http.StatusOK {
+		t.Errorf("elsewhere: %d", status)
+	}
+}
+
+func TestStreamsOfTheProcessAreBounded(t *testing.T) {
+	t.Parallel()
+	b := setup(t, bounds(0, 3))
+	c, _ := guest()
+	var last func()
+	for range 3 {
+		_, last = b.open(t, "/api/events", cookie(c))
+	}
+	resp := b.request(t, http.MethodGet, "/api/events", nil, cookie(c))
+	resp.problem(t, http.StatusServiceUnavailable, "unavailable")
+	if resp.Header.Get("Retry-After") == "" {
+		t.Errorf("headers %v", resp.Header)
+	}
+	last()
+	eventually(t, "the place is free again", func() bool {
+		status, _ := b.open(t, "/api/events", cookie(c))
+		return status == http.StatusOK
+	})
+}
+
+// TestStreamsThatDoNotOpen give their places back.
+func TestStreamsThatDoNotOpen(t *testing.T) {
+	t.Parallel()
+	b := setup(t, bounds(1, 1))
+	finished(t, b, "job-a", []byte("x"), "image/png")
+	for range 3 {
+		b.request(t, http.MethodGet, "/api/jobs/job-a/events", nil, header("Last-Event-ID", "end")).expect(t, http.StatusNoContent)
+		b.request(t, http.MethodGet, "/api/jobs/job-b/events", nil).problem(t, http.StatusNotFound, "not_found")
+		b.request(t, http.MethodGet, "/api/jobs/job-a/events", nil).expect(t, http.StatusOK)
+		b.request(t, http.MethodGet, "/api/events", nil).problem(t, http.StatusUnauthorized, "identity_required")
+		b.request(t, http.MethodGet, "/api/jobs/job-b?wait=1", nil).problem(t, http.StatusNotFound, "not_found")
+	}
+	if n, keys := server.Streams(b.server); n != 0 || keys != 0 {
+		t.Errorf("%d streams of %d callers are left", n, keys)
+	}
+}
+
+// TestWaitsAreBounded holds as many requests open as one address may.
+func TestWaitsAreBounded(t *testing.T) {
+	t.Parallel()
+	b := setup(t, bounds(1, 0))
+	spec := b.push(t, newSpec(job.OwnerAnonymous, "job-a", job.KindImage, imageInput()))
+	const waits = 10
+	statuses := make(chan int, waits)
+	for range waits {
+		go func() {
+			ctx, cancel := context.WithTimeout(t.Context(), 2*hang)
+			defer cancel()
+			resp, err := b.client.Do(b.newRequest(ctx, t, http.MethodGet, "/api/jobs/job-a?wait=60", nil))
+			if err != nil {
+				statuses <- 0
+				return
+			}
+			_ = resp.Body.Close()
+			statuses <- resp.StatusCode
+		}()
+	}
+	eventually(t, "all wait", func() bool { return server.Waits(b.server) == waits })
+	resp := b.request(t, http.MethodGet, "/api/jobs/job-a?wait=60", nil)
+	if f := resp.problem(t, http.StatusTooManyRequests, "too_many_streams"); !strings.Contains(f.Detail, fmt.Sprint(waits)) {
+		t.Errorf("%+v", f)
+	}
+	// Who does not wait is answered, also who would have waited for a new job: it is accepted all the same.
+	b.request(t, http.MethodGet, "/api/jobs/job-a", nil).expect(t, http.StatusOK)
+	accepted := b.request(t, http.MethodPost, "/api/jobs", fields{"kind": "translation", "input": fields{"text": "x"}}, header("Prefer", "wait=60")).expect(t, http.StatusAccepted)
+	if got := accepted.Header.Get("Preference-Applied"); got != "" {
+		t.Errorf("applied %q", got)
+	}
+	b.settle(t, spec, &job.Record{Status: job.StatusCanceled})
+	for range waits {
+		if status := <-statuses; status != http.StatusOK {
+			t.Errorf("a wait ends with %d", status)
+		}
+	}
+	eventually(t, "the places are free again", func() bool { return server.Waits(b.server) == 0 })
+}

@@ -1,0 +1,193 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/text2image-audio/text2image-audio/pkg/gallery"
+)
+
+const (
+	// uploadsPerOwner is how many images one member may upload at once.
+	uploadsPerOwner = 2
+	// uploadsAtOnce bounds the uploads of all members together. Each holds up to uploadHead bytes.
+	uploadsAtOnce = 256
+	// uploadHead is how much of an upload is read before it needs one of the heldAtOnce places.
+	uploadHead = 256 << 10
+	// uploadGrace is how long an upload may take before its rate counts.
+	uploadGrace = 5 * time.Second
+	// uploadRate is how many bytes a second an upload must bring on average.
+	uploadRate = 16 << 10
+	// uploadRateBusy is uploadRate for an upload that holds a place while more than half of the places are taken, so
+	// that a few slow senders cannot hold what everybody needs.
+	uploadRateBusy = 64 << 10
+	// uploadTimeout bounds an upload in any case.
+	uploadTimeout = 5 * time.Minute
+	// uploadStopGrace is how long an upload may go on once the server begins to stop.
+	uploadStopGrace = 5 * time.Second
+	// retryUpload is when another upload of the same member may find a place, in seconds.
+	retryUpload = 5
+)
+
+// upload reads the body of an upload and gives every read a deadline that follows from the bytes received so far.
+type upload struct {
+	body    io.Reader
+	control *http.ResponseController
+	// grace is how long the upload may take before its rate counts.
+	grace time.Duration
+	// busy reports whether the faster rate is required.
+	busy func() bool
+
+	mu       sync.Mutex
+	began    time.Time
+	received int64
+	// end bounds the upload whatever its rate.
+	end      time.Time
+	stopping bool
+	// required is the rate behind the deadline of the latest read.
+	required int64
+}
+
+func newUpload(c *gin.Context, grace time.Duration, busy func() bool) *upload {
+	now := time.Now()
+	return &upload{
+		body: c.Request.Body, control: http.NewResponseController(c.Writer), grace: grace, busy: busy, began: now,
+		end: now.Add(uploadTimeout),
+	}
+}
+
+// Read reads a part of the body. It fails with os.ErrDeadlineExceeded when the body arrives too slowly.
+func (u *upload) Read(p []byte) (int, error) {
+	u.setDeadline()
+	n, err := u.body.Read(p)
+	u.mu.Lock()
+	u.received += int64(n)
+	u.mu.Unlock()
+	return n, err
+}
+
+func (u *upload) setDeadline() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.required = uploadRate
+	if u.busy() {
+		u.required = uploadRateBusy
+	}
+	deadline := u.began.Add(u.grace + time.Duration(u.received*int64(time.Second)/u.required))
+	if deadline.After(u.end) {
+		deadline = u.end
+	}
+	// Without a connection, as in a test, there is nothing to bound.
+	_ = u.control.SetReadDeadline(deadline)
+}
+
+// paused leaves out of the upload's time what the server was busy with something else.
+func (u *upload) paused(d time.Duration) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.began, u.end = u.began.Add(d), u.end.Add(d)
+}
+
+// stop ends the upload soon, since the server is about to stop.
+func (u *upload) stop() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.stopping, u.end = true, time.Now().Add(uploadStopGrace)
+	_ = u.control.SetReadDeadline(u.end)
+}
+
+// problem returns what a failed read means to the caller.
+func (u *upload) problem(c *gin.Context, err error) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		return bodyProblem(err, int(u.received))
+	}
+	// The deadline stays passed and the connection ends with the answer: the rest of the body is not waited for.
+	c.Header("Connection", "close")
+	if u.stopping {
+		return &problem{code: codeUnavailable, retryAfter: retryUnavailable, cause: err}
+	}
+	return &problem{code: codeUploadTooSlow, args: map[string]string{"min": strconv.FormatInt(u.required>>10, 10)}}
+}
+
+// readUpload reads the body of a request of a member that uploads an image. done releases what the upload has reserved;
+// it is called when the body is no longer needed, and is nil only with an error.
+//
+// An upload reserves one of the few places for whole bodies no earlier than its first 256 KiB have arrived, so that slow
+// senders cannot keep others out. It fails with a problem: 429 when the member has too many uploads, 503 when the process
+// has, 408 when the body arrives too slowly.
+func (s *Server) readUpload(c *gin.Context, owner string) (body []byte, done func(), err error) {
+	if n := c.Request.ContentLength; n >= 0 && n <= maxSmallUpload {
+		// It names an image of a job, or holds a tiny one.
+		body, err = readBody(c)
+		return body, func() {}, err
+	}
+	release, exceeded, ok := s.uploads.reserve(uploadsAtOnce, quantity{owner, uploadsPerOwner})
+	switch {
+	case !ok && exceeded != nil:
+		return nil, nil, &problem{
+			code: codeTooManyUploads, retryAfter: retryUpload, args: map[string]string{"max": strconv.Itoa(uploadsPerOwner)},
+			extra: map[string]any{"retry_after": retryUpload},
+		}
+	case !ok:
+		return nil, nil, &problem{code: codeUnavailable, retryAfter: retryUnavailable, cause: errors.New("too many uploads at once")}
+	}
+	defer release()
+	held := false
+	drop := func() {
+		if held {
+			<-s.holding
+			held = false
+		}
+	}
+	whole := false
+	defer func() {
+		if !whole {
+			drop()
+		}
+	}()
+	u := newUpload(c, s.deps.UploadGrace, func() bool { return held && len(s.holding) > cap(s.holding)/2 })
+	ctx, forget := untilStop(c.Request.Context())
+	defer forget()
+	defer context.AfterFunc(ctx, u.stop)()
+	var b bytes.Buffer
+	if _, err := io.Copy(&b, io.LimitReader(u, uploadHead)); err != nil {
+		return nil, nil, u.problem(c, err)
+	}
+	if b.Len() == uploadHead {
+		waits := time.Now()
+		if err := place(c, s.holding); err != nil {
+			return nil, nil, err
+		}
+		held = true
+		u.paused(time.Since(waits))
+		if n := min(c.Request.ContentLength, maxPictureRead+1) - uploadHead; n > 0 {
+			b.Grow(int(n))
+		}
+		if _, err := io.Copy(&b, io.LimitReader(u, maxPictureRead+1-uploadHead)); err != nil {
+			return nil, nil, u.problem(c, err)
+		}
+	}
+	if b.Len() > maxPictureRead {
+		// The rest is read and not kept: its sender shall hear what was wrong, and not that the connection broke.
+		drop()
+		b = bytes.Buffer{}
+		if _, err := io.Copy(io.Discard, u); err != nil {
+			return nil, nil, u.problem(c, err)
+		}
+		return nil, nil, pictureProblem(gallery.ErrTooLarge)
+	}
+	_ = u.control.SetReadDeadline(time.Time{})
+	whole = true
+	return b.Bytes(), drop, nil
+}

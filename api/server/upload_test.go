@@ -1,0 +1,233 @@
+package server_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/api/server"
+)
+
+// TestUploadsAtEveryRate sends bodies over a connection in memory, whose deadlines follow the clock of a bubble.
+func TestUploadsAtEveryRate(t *testing.T) {
+	t.Parallel()
+	const second = time.Second
+	for name, tc := range map[string]struct {
+		size int
+		// rate is in bytes a second; 0 sends nothing after the first byte.
+		rate  int
+		taken int
+		code  string
+		// least and most bound when the answer comes.
+		least, most time.Duration
+	}{
+		"nothing comes":                 {100 << 10, 0, 0, "upload_too_slow", 5 * second, 6 * second},
+		"slow from the start":           {1 << 20, 8 << 10, 0, "upload_too_slow", 5 * second, 15 * second},
+		"slow enough":                   {1 << 20, 20 << 10, 0, "", 50 * second, 55 * second},
+		"slow while others are few":     {1 << 20, 20 << 10, server.HeldAtOnce/2 - 1, "", 50 * second, 55 * second},
+		"slow while others are many":    {1 << 20, 20 << 10, server.HeldAtOnce / 2, "upload_too_slow", 12 * second, 15 * second},
+		"fast while others are many":    {1 << 20, 80 << 10, server.HeldAtOnce / 2, "", 12 * second, 15 * second},
+		"slow and no place needed":      {server.UploadHead - 1, 20 << 10, server.HeldAtOnce, "", 12 * second, 15 * second},
+		"too large to be kept":          {12 << 20, 256 << 10, 0, "picture_too_large", 47 * second, 50 * second},
+		"too large and then it is slow": {5 << 20, 17 << 10, 0, "upload_too_slow", 299 * second, 301 * second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				type outcome struct {
+					code string
+					n    int
+				}
+				outcomes := make(chan outcome, 1)
+				h := server.UploadReader(tc.taken, func(code string, n int) { outcomes <- outcome{code, n} })
+				converse(t, h, func(conn net.Conn) {
+					began := time.Now()
+					ctx, stop := context.WithCancel(t.Context())
+					defer stop()
+					go func() { _, _ = io.Copy(io.Discard, conn) }()
+					go func() {
+						_, _ = fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", tc.size)
+						trickle(ctx, conn, tc.size, tc.rate)
+					}()
+					got := <-outcomes
+					if took := time.Since(began); got.code != tc.code || took < tc.least || took > tc.most {
+						t.Errorf("%q after %v, want %q after %v to %v", got.code, took, tc.code, tc.least, tc.most)
+					}
+					if tc.code == "" && got.n != tc.size {
+						t.Errorf("%d bytes read, want %d", got.n, tc.size)
+					}
+				})
+			})
+		})
+	}
+}
+
+// trickle writes so many bytes at a rate.
+func trickle(ctx context.Context, conn net.Conn, size, rate int) {
+	if rate == 0 {
+		_, _ = conn.Write([]byte{'x'})
+		return
+	}
+	const parts = 4 // a second
+	for sent := 0; sent < size; {
+		n, err := conn.Write(make([]byte, min(rate/parts, size-sent)))
+		if err != nil {
+			return
+		}
+		sent += n
+		select {
+		case <-time.After(time.Second / parts):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// TestUploadWithoutAPlace waits for a place that nobody gives back.
+func TestUploadWithoutAPlace(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		outcomes := make(chan string, 1)
+		h := server.UploadReader(server.HeldAtOnce, func(code string, _ int) { outcomes <- code })
+		converse(t, h, func(conn net.Conn) {
+			began := time.Now()
+			ctx, stop := context.WithCancel(t.Context())
+			defer stop()
+			go func() { _, _ = io.Copy(io.Discard, conn) }()
+			go func() {
+				_, _ = fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", 1<<20)
+				trickle(ctx, conn, 1<<20, 1<<20)
+			}()
+			// It is no problem of its own: the error table makes 503 of it.
+			if code := <-outcomes; code != "" || time.Since(began) < 10*time.Second {
+				t.Errorf("%q after %v", code, time.Since(began))
+			}
+			_ = conn.Close()
+		})
+	})
+}
+
+// TestSlowUploadsDoNotBlockOthers has many members send the beginnings of uploads, and others save meanwhile.
+func TestSlowUploadsDoNotBlockOthers(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(cfg *server.Config, _ *server.Deps) { cfg.MaxSignups = 0 }, patient)
+	ann := bearer(b.signUp(t, annEmail).Token)
+	encoded, err := json.Marshal(saving(largePicture(t)))
+	must(t, err)
+	body := string(encoded)
+	const members = server.HeldAtOnce/2 + 2
+	for n := range members {
+		who := b.signUp(t, fmt.Sprintf("slow%d@example.org", n))
+		for range 2 {
+			conn := b.begin(t, imagesRoute+"save", body, who)
+			part := server.UploadHead / 2
+			if n%2 == 0 {
+				part = 2 * server.UploadHead // These need a place.
+			}
+			_, err := io.WriteString(conn, body[:part])
+			must(t, err)
+		}
+	}
+	eventually(t, "the slow uploads are under way", func() bool {
+		total, owners := server.Uploads(b.server)
+		return total == 2*members && owners == members
+	})
+	b.saveImage(t, picture(t, 8), ann)
+	b.saveImage(t, largePicture(t), ann)
+}
+
+// patient lets uploads take the time that a busy machine needs.
+func patient(_ *server.Config, deps *server.Deps) { deps.UploadGrace = time.Hour }
+
+// TestUploadsOfOneMember are bounded; those of others are not touched by it, and what ended makes room.
+func TestUploadsOfOneMember(t *testing.T) {
+	t.Parallel()
+	b := setup(t, patient)
+	session := b.signUp(t, annEmail)
+	ann, bob := bearer(session.Token), bearer(b.signUp(t, "bob@example.org").Token)
+	encoded, err := json.Marshal(saving(largePicture(t)))
+	must(t, err)
+	body := string(encoded)
+	var first net.Conn
+	for range 2 {
+		first = b.begin(t, imagesRoute+"save", body, session)
+		_, err := io.WriteString(first, body[:10])
+		must(t, err)
+	}
+	eventually(t, "the uploads are under way", func() bool { n, _ := server.Uploads(b.server); return n == 2 })
+	f := b.request(t, http.MethodPost, imagesRoute+"save", saving(largePicture(t)), ann).failed(t, http.StatusTooManyRequests, "too_many_uploads")
+	if f.RetryAfter == 0 {
+		t.Errorf("%+v", f)
+	}
+	// What is small does not count, nor do others.
+	b.saveImage(t, picture(t, 8), ann)
+	b.saveImage(t, largePicture(t), bob)
+	_, err = io.WriteString(first, body[10:])
+	must(t, err)
+	answers := bufio.NewReader(first)
+	for range 2 { // The first one asks for the body.
+		resp, err := http.ReadResponse(answers, nil)
+		must(t, err)
+		_ = resp.Body.Close()
+		if resp.StatusCode != http.StatusContinue && resp.StatusCode != http.StatusCreated {
+			t.Errorf("status %d", resp.StatusCode)
+		}
+	}
+	b.saveImage(t, largePicture(t), ann)
+}
+
+// TestSlowUploadIsToldSo reads the whole answer.
+func TestSlowUploadIsToldSo(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	ann := b.signUp(t, annEmail)
+	conn := b.begin(t, imagesRoute+"save", string(bytes.Repeat([]byte{'x'}, 1<<20)), ann)
+	_, err := io.WriteString(conn, "{")
+	must(t, err)
+	answers := bufio.NewReader(conn)
+	resp, err := http.ReadResponse(answers, nil)
+	for err == nil && resp.StatusCode == http.StatusContinue {
+		resp, err = http.ReadResponse(answers, nil)
+	}
+	must(t, err)
+	var f struct{ Code, Error string }
+	must(t, json.NewDecoder(resp.Body).Decode(&f))
+	_ = resp.Body.Close()
+	if resp.StatusCode != http.StatusRequestTimeout || f.Code != "upload_too_slow" || f.Error == "" || !resp.Close {
+		t.Errorf("%d %+v, %v", resp.StatusCode, f, resp.Header)
+	}
+	if n, _ := server.Uploads(b.server); n != 0 {
+		t.Errorf("%d uploads are left", n)
+	}
+}
+
+// TestStopEndsUploads stops the server while an upload is under way.
+func TestStopEndsUploads(t *testing.T) {
+	t.Parallel()
+	b := setup(t, patient)
+	ann := b.signUp(t, annEmail)
+	conn := b.begin(t, imagesRoute+"save", string(bytes.Repeat([]byte{'x'}, 1<<20)), ann)
+	_, err := io.WriteString(conn, "{")
+	must(t, err)
+	eventually(t, "the upload is under way", func() bool { n, _ := server.Uploads(b.server); return n == 1 })
+	b.stop(errors.New("the test ends"))
+	answers := bufio.NewReader(conn)
+	resp, err := http.ReadResponse(answers, nil)
+	for err == nil && resp.StatusCode == http.StatusContinue {
+		resp, err = http.ReadResponse(answers, nil)
+	}
+	must(t, err)
+	_ = resp.Body.Close()
+	if resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") == "" {
+		t.Errorf("%d, %v", resp.StatusCode, resp.Header)
+	}
+}

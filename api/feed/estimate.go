@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/singleflight"
+
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
 )
@@ -20,6 +22,8 @@ const estimateTimeout = 2 * time.Second
 // position is a place in the queue and what follows from it.
 type position struct {
 	ahead int
+	// at is when it was asked for.
+	at time.Time
 	// eta is the estimated seconds to the end; 0 when nothing was measured yet.
 	eta int
 	// held is what the job waits for beside its turn, in a sentence.
@@ -53,36 +57,59 @@ func showETA(j *job.Job, seconds int) {
 type estimator struct {
 	queue   *queue.Queue
 	control *queue.Control
+	// ctx is the life of the feed.
+	ctx context.Context //nolint:containedctx // What is asked for is shared by callers that come and go.
 
+	// refreshes has the workers and lanes of a kind's pool asked for once at a time.
+	refreshes singleflight.Group
+
+	// mu guards what follows. It is never held across a request.
 	mu      sync.Mutex
 	workers time.Time
-	// counted is when the loads of a kind's lines were read.
-	counted map[job.Kind]time.Time
+	// counted is when the load of a lane was read.
+	counted map[lane]time.Time
 	known   forecast
 }
 
-// place returns the place of a job in the queue; waits is false when the job no longer waits or cannot be asked about.
-func (e *estimator) place(ctx context.Context, owner, id string) (p position, waits bool) {
-	ctx, cancel := context.WithTimeout(ctx, estimateTimeout)
-	defer cancel()
-	entry, err := e.queue.Find(ctx, owner, id)
-	if err != nil {
+// placeOf returns the place of a job in the queue; waits is false when the job no longer waits or cannot be asked about.
+func (e *estimator) placeOf(ctx context.Context, s *job.Snapshot) (p position, waits bool) {
+	of := lane{s.Spec.Kind, s.Spec.Lane}
+	places, err := e.ahead(ctx, of, []uint64{s.Sequence})
+	ahead, ok := places[s.Sequence]
+	if err != nil || !ok {
 		return position{}, false
 	}
-	return e.placeOf(ctx, entry)
+	return e.placed(s.Spec, ahead, time.Now(), e.forecast(ctx, of.kind)), true
 }
 
-func (e *estimator) placeOf(ctx context.Context, entry *queue.Entry) (position, bool) {
-	ahead, err := e.queue.Position(ctx, entry)
-	if err != nil {
-		return position{}, false
-	}
-	p := position{ahead: ahead, held: e.held(entry.Spec)}
+// placed returns a place with what follows from it.
+func (e *estimator) placed(spec *job.Spec, ahead int, at time.Time, known forecast) position {
+	p := position{ahead: ahead, at: at, held: e.held(spec)}
 	if p.held == "" {
-		of := lane{entry.Spec.Kind, entry.Spec.Lane}
-		p.eta = whole(e.forecast(ctx, of.kind).queued(of, ahead))
+		p.eta = whole(known.queued(lane{spec.Kind, spec.Lane}, ahead))
 	}
-	return p, true
+	return p
+}
+
+// ahead returns the places of jobs of one lane by their sequences, and takes note of the lane's load. A job that has
+// left the queue is left out. It costs a request for each job and one for the lane.
+func (e *estimator) ahead(ctx context.Context, of lane, sequences []uint64) (map[uint64]int, error) {
+	places, err := e.queue.Positions(ctx, of.kind, of.lane, sequences)
+	if err != nil {
+		return nil, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.load(of, load{places.Waiting, places.InHand}, time.Now())
+	return places.Ahead, nil
+}
+
+// load takes note of a lane's load. The lock is held.
+func (e *estimator) load(of lane, l load, now time.Time) {
+	if e.counted == nil {
+		e.counted, e.known.loads = make(map[lane]time.Time), make(map[lane]load)
+	}
+	e.counted[of], e.known.loads[of] = now, l
 }
 
 // held returns what holds up a job that waits, or nothing. Nobody knows how long it stays so, hence there is no estimate.
@@ -105,7 +132,7 @@ func (e *estimator) add(ctx context.Context, s *job.Snapshot, j *job.Job) {
 		if s.Sequence == 0 {
 			return
 		}
-		if p, ok := e.placeOf(ctx, &queue.Entry{Spec: s.Spec, Sequence: s.Sequence}); ok {
+		if p, ok := e.placeOf(ctx, s); ok {
 			p.addTo(j)
 		}
 	case job.StatusRunning:
@@ -125,41 +152,65 @@ func whole(seconds float64) int {
 	return int(math.Ceil(min(seconds, most)))
 }
 
-// forecast returns what is known about a kind. It costs a request for the workers and one for each line of the kind's
-// pool, but only when they were not asked for a while.
+// forecast returns what is known about a kind. It costs a request for the workers and one for each lane of the kind's
+// pool, but only when they were not asked for a while, and whoever comes meanwhile waits for the same answers.
 func (e *estimator) forecast(ctx context.Context, kind job.Kind) forecast {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	now := time.Now()
-	if now.Sub(e.workers) > measuredAge {
-		// Whatever the outcome, the next try is due in a while: a view must not wait for NATS again and again.
-		e.workers = now
-		if workers, err := e.queue.Workers(ctx); err == nil {
-			e.known.slots, e.known.seconds = sum(workers)
+	if workers, lanes := e.stale(kind); workers || len(lanes) > 0 {
+		done := e.refreshes.DoChan(string(poolOf(kind)[0]), func() (any, error) {
+			e.refresh(kind)
+			return nil, nil //nolint:nilnil // What was learned is in known.
+		})
+		select {
+		case <-done:
+		case <-ctx.Done():
 		}
 	}
-	if e.known.seconds[kind] > 0 {
-		e.count(ctx, kind, now)
-	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	known := e.known
 	known.loads = maps.Clone(known.loads)
 	return known
 }
 
-// count reads the loads of the lines of a kind's pool.
-func (e *estimator) count(ctx context.Context, kind job.Kind, now time.Time) {
-	if e.counted == nil {
-		e.counted, e.known.loads = make(map[job.Kind]time.Time), make(map[lane]load)
-	}
-	for _, k := range poolOf(kind) {
-		if now.Sub(e.counted[k]) <= measuredAge {
-			continue
-		}
-		e.counted[k] = now
-		for _, l := range job.Lanes() {
-			if waiting, inHand, err := e.queue.Depth(ctx, k, l); err == nil {
-				e.known.loads[lane{k, l}] = load{waiting, inHand}
+// stale reports what has to be asked for again.
+func (e *estimator) stale(kind job.Kind) (workers bool, lanes []lane) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	now := time.Now()
+	if e.known.seconds[kind] > 0 {
+		for _, k := range poolOf(kind) {
+			for _, l := range job.Lanes() {
+				if of := (lane{k, l}); now.Sub(e.counted[of]) > measuredAge {
+					lanes = append(lanes, of)
+				}
 			}
 		}
+	}
+	return now.Sub(e.workers) > measuredAge, lanes
+}
+
+// refresh asks for what is stale. Whatever the outcome, the next try is due in a while: a view must not wait for NATS
+// again and again.
+func (e *estimator) refresh(kind job.Kind) {
+	ctx, cancel := context.WithTimeout(e.ctx, estimateTimeout)
+	defer cancel()
+	if workers, _ := e.stale(kind); workers {
+		list, err := e.queue.Workers(ctx)
+		e.mu.Lock()
+		e.workers = time.Now()
+		if err == nil {
+			e.known.slots, e.known.seconds = sum(list)
+		}
+		e.mu.Unlock()
+	}
+	_, lanes := e.stale(kind)
+	for _, of := range lanes {
+		waiting, inHand, err := e.queue.Depth(ctx, of.kind, of.lane)
+		e.mu.Lock()
+		if err != nil {
+			waiting, inHand = e.known.loads[of].waiting, e.known.loads[of].inHand
+		}
+		e.load(of, load{waiting, inHand}, time.Now())
+		e.mu.Unlock()
 	}
 }

@@ -59,7 +59,7 @@ type Roster struct{ *roster }
 func NewRoster() Roster { return Roster{newRoster()} }
 
 // Enter is enter.
-func (o Roster) Enter(snap *job.Snapshot) bool { return o.enter(snap) }
+func (o Roster) Enter(snap *job.Snapshot) bool { return o.enter(Event{Snapshot: snap}) }
 
 // Move is move.
 func (o Roster) Move(id string, ahead int) bool { return o.move(id, position{ahead: ahead}) }
@@ -73,11 +73,55 @@ func (o Roster) Sweep(now time.Time) { o.sweep(now) }
 // Size is how many entries are kept in all.
 func (o Roster) Size() int { return len(o.active) + len(o.places) + len(o.ended) }
 
+// Lane is the places that are known of a lane's waiting jobs.
+type Lane struct{ list []waiting }
+
+// NewLane returns a lane of jobs with the given sequences, of which nothing is known.
+func NewLane(sequences ...uint64) *Lane {
+	l := &Lane{}
+	for _, sequence := range sequences {
+		l.list = append(l.list, waiting{sequence: sequence})
+	}
+	return l
+}
+
+// Due is due.
+func (l *Lane) Due() []uint64 { return due(l.list) }
+
+// Fill is fill.
+func (l *Lane) Fill(asked []uint64, found map[uint64]int, now time.Time) {
+	fill(l.list, asked, found, now)
+}
+
+// Ahead returns the places, -1 for those that are not known.
+func (l *Lane) Ahead() []int {
+	places := make([]int, len(l.list))
+	for i, w := range l.list {
+		if places[i] = w.ahead; w.at.IsZero() {
+			places[i] = -1
+		}
+	}
+	return places
+}
+
+// What is asked for with every tick.
+const (
+	FrontPlaces = frontPlaces
+	AskedPlaces = askedPlaces
+)
+
+// Tracked is how many waiting jobs have their places told, and to how many hubs.
+func (f *Feed) Tracked() (jobs, hubs int) {
+	f.positions.mu.Lock()
+	defer f.positions.mu.Unlock()
+	return len(f.positions.jobs), len(f.positions.of)
+}
+
 // Topics is how many subjects are subscribed to.
 func (f *Feed) Topics() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return len(f.topics)
+	return len(f.hubs)
 }
 
 // Waiting is how many subscribers there are.
@@ -85,8 +129,8 @@ func (f *Feed) Waiting() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	n := 0
-	for _, t := range f.topics {
-		n += len(t.members)
+	for _, h := range f.hubs {
+		n += h.members
 	}
 	return n
 }

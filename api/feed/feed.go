@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -43,11 +44,14 @@ type Feed struct {
 	stop   context.CancelCauseFunc
 	wg     sync.WaitGroup
 
-	estimate estimator
-	control  *queue.Control
+	estimate  estimator
+	positions positions
+	control   *queue.Control
+	// ticking starts the one loop that tells places in the queue.
+	ticking sync.Once
 
-	mu     sync.Mutex
-	topics map[string]*topic
+	mu   sync.Mutex
+	hubs map[string]*hub
 }
 
 // New returns a feed on a broker. Stop ends it.
@@ -63,9 +67,9 @@ func New(b *broker.Broker, l *ledger.Ledger, q *queue.Queue, cfg Config, log *sl
 	}
 	ctx, stop := context.WithCancelCause(context.Background())
 	f := &Feed{
-		cfg: cfg, nc: b.Conn(), ledger: l, queue: q, log: log, ctx: ctx, stop: stop, topics: make(map[string]*topic),
+		cfg: cfg, nc: b.Conn(), ledger: l, queue: q, log: log, ctx: ctx, stop: stop, hubs: make(map[string]*hub),
 	}
-	f.estimate.queue = q
+	f.estimate.queue, f.estimate.ctx = q, ctx
 	return f
 }
 
@@ -145,60 +149,134 @@ func (f *Feed) open(ctx context.Context, begin func(*Reader) error) (*Reader, er
 
 // watch subscribes before the job is read for good, so that no change falls in between.
 func (f *Feed) watch(r *Reader, owners []string, id string) error {
+	r.single = true
+	for _, owner := range owners {
+		if !f.watched(owner, id) {
+			continue
+		}
+		// Whose job it is is known already.
+		if err := f.follow(r, owner, id); !errors.Is(err, ledger.ErrNotFound) {
+			return err
+		}
+	}
 	snap, err := f.ledger.Read(r.ctx, owners, id)
 	if err != nil {
 		return err
 	}
 	if snap.Record != nil {
 		// Nothing can follow, so nothing is subscribed to.
-		f.start(r, nil, func() error { return f.show(r, snap) })
+		r.finish(f.event(snap))
 		return nil
 	}
-	owner := snap.Spec.Owner
-	sub, err := f.join(r.ctx, broker.JobEventsSubject(owner, id), func(t *topic) { t.tick(owner, id) })
+	return f.follow(r, snap.Spec.Owner, id)
+}
+
+// follow attaches a reader to the hub of a job.
+func (f *Feed) follow(r *Reader, owner, id string) error {
+	h, err := f.join(r.ctx, broker.JobEventsSubject(owner, id), owner, id)
 	if err != nil {
 		return err
 	}
-	if snap, err = f.ledger.Read(r.ctx, []string{owner}, id); err != nil {
-		sub.leave()
+	snap, read, err := h.readCurrent(r.ctx)
+	if err != nil {
+		h.leave()
 		return err
 	}
-	f.start(r, sub, func() error { return f.follow(r, sub, snap) })
+	h.attach(r, []*job.Snapshot{snap}, read)
 	return nil
 }
 
 func (f *Feed) watchOwner(r *Reader, owner string, since time.Time) error {
-	sub, err := f.join(r.ctx, broker.OwnerEventsSubject(owner), nil)
+	h, err := f.join(r.ctx, broker.OwnerEventsSubject(owner), owner, "")
 	if err != nil {
 		return err
 	}
-	first, err := f.present(r.ctx, owner, since)
+	snaps, read, err := h.readActive(r.ctx)
+	if err == nil && !since.IsZero() {
+		snaps, err = f.withEnded(r.ctx, owner, since, snaps)
+	}
 	if err != nil {
-		sub.leave()
+		h.leave()
 		return err
 	}
-	f.start(r, sub, func() error { return f.followOwner(r, sub, owner, first) })
+	h.attach(r, snaps, read)
 	return nil
 }
 
-// present returns the jobs with which the stream of an owner begins.
-func (f *Feed) present(ctx context.Context, owner string, since time.Time) ([]*job.Snapshot, error) {
-	active, err := f.ledger.Active(ctx, owner)
-	if err != nil || since.IsZero() {
-		return active, err
-	}
+// withEnded adds to the active jobs of an owner those that ended after since.
+func (f *Feed) withEnded(ctx context.Context, owner string, since time.Time, active []*job.Snapshot) ([]*job.Snapshot, error) {
 	page, err := f.ledger.List(ctx, owner, ledger.Filter{
 		Statuses: []job.Status{job.StatusSucceeded, job.StatusFailed, job.StatusCanceled}, Limit: resumeLimit,
 	})
 	if err != nil {
 		return nil, err
 	}
+	all := slices.Clone(active)
 	for _, s := range page.Jobs {
 		if s.Record.FinishedAt.After(since) {
-			active = append(active, s)
+			all = append(all, s)
 		}
 	}
-	return active, nil
+	return all, nil
+}
+
+// event returns a state as readers get it, without what has to be asked for.
+func (f *Feed) event(snap *job.Snapshot) Event {
+	return Event{ID: snap.EventID(), Snapshot: snap, Job: f.Show(snap)}
+}
+
+// events returns states as readers get them, and by id the places of the jobs that wait. A place that was asked for
+// lately is not asked for again.
+func (f *Feed) events(ctx context.Context, snaps []*job.Snapshot) ([]Event, map[string]position) {
+	ctx, cancel := context.WithTimeout(ctx, estimateTimeout)
+	defer cancel()
+	places := f.places(ctx, snaps)
+	events := make([]Event, len(snaps))
+	for i, snap := range snaps {
+		events[i] = f.event(snap)
+		if snap.Status() != job.StatusQueued {
+			f.estimate.add(ctx, snap, events[i].Job)
+		} else if place, ok := places[snap.Spec.ID]; ok {
+			place.addTo(events[i].Job)
+		}
+	}
+	return events, places
+}
+
+// places returns the places of those jobs that wait, by id.
+func (f *Feed) places(ctx context.Context, snaps []*job.Snapshot) map[string]position {
+	places := make(map[string]position)
+	unknown := make(map[lane][]*job.Snapshot)
+	asked := 0
+	for _, snap := range snaps {
+		if snap.Status() != job.StatusQueued || snap.Sequence == 0 {
+			continue
+		}
+		of := lane{snap.Spec.Kind, snap.Spec.Lane}
+		if ahead, at, ok := f.positions.recent(snap.Spec, min(f.cfg.Tick, measuredAge)); ok {
+			places[snap.Spec.ID] = f.estimate.placed(snap.Spec, ahead, at, f.estimate.forecast(ctx, of.kind))
+		} else if asked < viewedPlaces {
+			unknown[of] = append(unknown[of], snap)
+			asked++
+		}
+	}
+	for of, list := range unknown {
+		sequences := make([]uint64, len(list))
+		for i, snap := range list {
+			sequences[i] = snap.Sequence
+		}
+		found, err := f.estimate.ahead(ctx, of, sequences)
+		if err != nil {
+			continue
+		}
+		known, now := f.estimate.forecast(ctx, of.kind), time.Now()
+		for _, snap := range list {
+			if ahead, ok := found[snap.Sequence]; ok {
+				places[snap.Spec.ID] = f.estimate.placed(snap.Spec, ahead, now, known)
+			}
+		}
+	}
+	return places
 }
 
 // resumeLimit is how many of the newest ended jobs are looked at when a reader resumes.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
@@ -18,29 +19,75 @@ import (
 // Position returns how many jobs of the same kind and lane are to start before the given one, 0 when it is next.
 // It fails with ErrNotFound when the job has left the queue. It costs two requests.
 func (q *Queue) Position(ctx context.Context, e *Entry) (int, error) {
-	behind, err := q.behind(ctx, e)
+	places, err := q.Positions(ctx, e.Spec.Kind, e.Spec.Lane, []uint64{e.Sequence})
 	if err != nil {
 		return 0, err
 	}
-	consumer, err := q.js.Consumer(ctx, broker.StreamJobs, broker.ConsumerName(e.Spec.Kind, e.Spec.Lane))
-	if err != nil {
-		return 0, fmt.Errorf("ask for the queue's depth: %w", err)
+	ahead, ok := places.Ahead[e.Sequence]
+	if !ok {
+		return 0, ErrNotFound
 	}
-	// Consumer has just asked for the information; the cached copy is as fresh as can be had.
-	waiting := consumer.CachedInfo().NumPending
-	if waiting <= behind+1 {
-		return 0, nil
-	}
-	position := waiting - behind - 1
-	const most = 1 << 30
-	return int(min(position, most)), nil
+	return ahead, nil
 }
 
-// behind returns how many messages of the same kind and lane come after the given one. A direct get that asks for a
+// LanePositions are places in the queue of one kind and lane.
+type LanePositions struct {
+	// Ahead is by sequence how many jobs are to start before that job, 0 when it is next.
+	Ahead map[uint64]int
+	// Waiting and InHand are as in LaneState.
+	Waiting, InHand int
+}
+
+// positionsAtOnce bounds the requests for positions that are under way at once.
+const positionsAtOnce = 4
+
+// Positions returns the positions of several jobs of a kind and lane by their sequences. A job that has left the queue
+// is left out. It costs one request for each job and one for all.
+func (q *Queue) Positions(ctx context.Context, kind job.Kind, lane job.Lane, sequences []uint64) (*LanePositions, error) {
+	behind := make([]uint64, len(sequences))
+	there := make([]bool, len(sequences))
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.SetLimit(positionsAtOnce)
+	for i, sequence := range sequences {
+		group.Go(func() error {
+			n, err := q.behind(groupCtx, kind, lane, sequence)
+			if errors.Is(err, ErrNotFound) {
+				return nil
+			}
+			behind[i], there[i] = n, err == nil
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	consumer, err := q.js.Consumer(ctx, broker.StreamJobs, broker.ConsumerName(kind, lane))
+	if err != nil {
+		return nil, fmt.Errorf("ask for the queue's depth: %w", err)
+	}
+	// Consumer has just asked for the information; the cached copy is as fresh as can be had.
+	info := consumer.CachedInfo()
+	const most = 1 << 30
+	places := &LanePositions{
+		Ahead: make(map[uint64]int, len(sequences)), Waiting: int(min(info.NumPending, most)), InHand: info.NumAckPending,
+	}
+	for i, sequence := range sequences {
+		if !there[i] {
+			continue
+		}
+		places.Ahead[sequence] = 0
+		if info.NumPending > behind[i]+1 {
+			places.Ahead[sequence] = int(min(info.NumPending-behind[i]-1, most))
+		}
+	}
+	return places, nil
+}
+
+// behind returns how many messages of a kind and lane come after the one with a sequence. A direct get that asks for a
 // batch of one by subject carries the number in a header.
-func (q *Queue) behind(ctx context.Context, e *Entry) (uint64, error) {
+func (q *Queue) behind(ctx context.Context, kind job.Kind, lane job.Lane, sequence uint64) (uint64, error) {
 	req, err := json.Marshal(map[string]any{
-		"seq": e.Sequence, "batch": 1, "next_by_subj": broker.LaneSubject(e.Spec.Kind, e.Spec.Lane),
+		"seq": sequence, "batch": 1, "next_by_subj": broker.LaneSubject(kind, lane),
 	})
 	if err != nil {
 		return 0, fmt.Errorf("encode request: %w", err)
@@ -51,7 +98,7 @@ func (q *Queue) behind(ctx context.Context, e *Entry) (uint64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("ask for messages behind: %w", err)
 	}
-	if msg.Header.Get("Nats-Sequence") != strconv.FormatUint(e.Sequence, 10) {
+	if msg.Header.Get("Nats-Sequence") != strconv.FormatUint(sequence, 10) {
 		return 0, ErrNotFound
 	}
 	behind, err := strconv.ParseUint(msg.Header.Get("Nats-Num-Pending"), 10, 64)

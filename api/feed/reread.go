@@ -1,0 +1,169 @@
+package feed
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/ledger"
+)
+
+// readTimeout bounds one reading of a hub's jobs.
+const readTimeout = 10 * time.Second
+
+// sharedRead answers any number of callers with one read at a time. Each caller gets the outcome of a read that began
+// after its call, so that nothing it knows of is missing.
+type sharedRead[T any] struct {
+	mu      sync.Mutex
+	running bool
+	next    *readCall[T]
+}
+
+// readCall is one read. What it returns is shared and must not be changed.
+type readCall[T any] struct {
+	done  chan struct{}
+	began time.Time
+	value T
+	err   error
+}
+
+// do returns what read returns, and when it began. spawn runs the reads in the background.
+func (s *sharedRead[T]) do(ctx context.Context, spawn func(func()), read func() (T, error)) (value T, began time.Time, err error) {
+	s.mu.Lock()
+	if s.next == nil {
+		s.next = &readCall[T]{done: make(chan struct{})}
+	}
+	call := s.next
+	if !s.running {
+		s.running = true
+		spawn(func() { s.run(read) })
+	}
+	s.mu.Unlock()
+	select {
+	case <-call.done:
+		return call.value, call.began, call.err
+	case <-ctx.Done():
+		return value, began, context.Cause(ctx)
+	}
+}
+
+// run reads for as long as somebody has asked since the last read began.
+func (s *sharedRead[T]) run(read func() (T, error)) {
+	for {
+		s.mu.Lock()
+		call := s.next
+		s.next = nil
+		s.running = call != nil
+		s.mu.Unlock()
+		if call == nil {
+			return
+		}
+		call.began = time.Now()
+		call.value, call.err = read()
+		close(call.done)
+	}
+}
+
+// readActive reads the jobs of the hub's owner that have not ended.
+func (h *hub) readActive(ctx context.Context) (snaps []*job.Snapshot, began time.Time, err error) {
+	return h.active.do(ctx, h.feed.wg.Go, func() ([]*job.Snapshot, error) {
+		ctx, cancel := context.WithTimeout(h.ctx, readTimeout)
+		defer cancel()
+		return h.feed.ledger.Active(ctx, h.owner)
+	})
+}
+
+// readCurrent reads the hub's one job.
+func (h *hub) readCurrent(ctx context.Context) (snap *job.Snapshot, began time.Time, err error) {
+	return h.current.do(ctx, h.feed.wg.Go, func() (*job.Snapshot, error) {
+		ctx, cancel := context.WithTimeout(h.ctx, readTimeout)
+		defer cancel()
+		return h.feed.ledger.Read(ctx, []string{h.owner}, h.id)
+	})
+}
+
+// run reads the hub's jobs again from time to time, in case an event was lost, until the hub ends.
+func (h *hub) run() {
+	timer := time.NewTimer(h.again())
+	defer timer.Stop()
+	for {
+		select {
+		case <-h.ctx.Done():
+			return
+		case <-timer.C:
+		}
+		if h.id == "" {
+			h.rereadAll()
+		} else {
+			h.rereadOne()
+		}
+		timer.Reset(h.again())
+	}
+}
+
+// overdue is how long after its deadline a job has ended for certain, or is ended by being read.
+const overdue = 500 * time.Millisecond
+
+// again returns after how long to read again: regularly, and when the time of the one job is up.
+func (h *hub) again() time.Duration {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if e, ok := h.known.active[h.id]; ok {
+		if left := time.Until(e.Snapshot.Spec.Deadline.Time) + overdue; left > 0 && left < h.feed.cfg.Reread {
+			return left
+		}
+	}
+	return h.feed.cfg.Reread
+}
+
+func (h *hub) rereadOne() {
+	h.mu.Lock()
+	_, active := h.known.active[h.id]
+	h.mu.Unlock()
+	if !active {
+		return
+	}
+	snap, _, err := h.readCurrent(h.ctx)
+	switch {
+	case errors.Is(err, ledger.ErrNotFound):
+		h.end(ledger.ErrNotFound)
+	case err == nil:
+		h.advance(h.ctx, snap)
+	}
+	// NATS may be away for a moment; the next reading tells.
+}
+
+// rereadAll reads every active job again, and those whose end may have been missed.
+func (h *hub) rereadAll() {
+	active, began, err := h.readActive(h.ctx)
+	if err != nil {
+		return // NATS may be away for a moment; the next reading tells.
+	}
+	h.advance(h.ctx, active...)
+	alive := make(map[string]bool, len(active))
+	for _, snap := range active {
+		alive[snap.Spec.ID] = true
+	}
+	var missing []string
+	h.mu.Lock()
+	for id, e := range h.known.active {
+		if !alive[id] && e.entered.Before(began) {
+			missing = append(missing, id)
+		}
+	}
+	h.mu.Unlock()
+	for _, id := range missing {
+		read, err := h.feed.ledger.Read(h.ctx, []string{h.owner}, id)
+		switch {
+		case errors.Is(err, ledger.ErrNotFound):
+			h.forget(id)
+		case err == nil:
+			h.advance(h.ctx, read)
+		}
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.known.sweep(time.Now())
+}

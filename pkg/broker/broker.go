@@ -18,8 +18,11 @@ type Broker struct {
 	embedded *embedded
 	nc       *nats.Conn
 	js       jetstream.JetStream
-	closed   chan struct{}
-	keeper   keeper
+	// guarded is js for everybody else: it does not publish while the disk fails.
+	guarded jetstream.JetStream
+	closed  chan struct{}
+	keeper  keeper
+	storage storage
 }
 
 // declareTimeout bounds the declaration of streams, buckets and consumers; a new cluster elects leaders meanwhile.
@@ -27,13 +30,14 @@ const declareTimeout = time.Minute
 
 // Open starts or connects to NATS, checks that it is fit and declares what is needed. With an external NATS that is
 // down it waits until ctx ends, and says so once. It fails with ErrInUse when another process holds the data
-// directory and with ErrUnsuitable when the server is too old or lacks JetStream.
+// directory, with ErrUnsuitable when the server is too old or lacks JetStream, and with a *filestore.DamageError when the
+// store of the embedded NATS is damaged so that starting on it would lose data.
 func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Broker, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	b := &Broker{cfg: cfg, log: log, closed: make(chan struct{}), keeper: keeper{wake: make(chan struct{}, 1)}}
+	b := &Broker{cfg: cfg, log: log, closed: make(chan struct{}), keeper: keeper{wake: make(chan struct{}, 1)}, storage: storage{wake: make(chan struct{}, 1)}}
 	if err := b.open(ctx); err != nil {
 		return nil, errors.Join(err, b.Close(context.WithoutCancel(ctx)))
 	}
@@ -42,11 +46,12 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Broker, error) {
 
 func (b *Broker) open(ctx context.Context) error {
 	if b.cfg.Embedded() {
-		e, err := startEmbedded(b.cfg, b.log)
+		e, err := startEmbedded(b.cfg, b.log, b.writeFailed)
 		if err != nil {
 			return err
 		}
 		b.embedded = e
+		b.logRecovery(e.recovered)
 	}
 	if err := b.connect(ctx); err != nil {
 		return err
@@ -55,15 +60,27 @@ func (b *Broker) open(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("use JetStream: %w", err)
 	}
-	b.js = js
+	b.js, b.guarded = js, guard{JetStream: js, fault: b.StorageFault}
 	ctx, cancel := context.WithTimeout(ctx, declareTimeout)
 	defer cancel()
 	err = insist(ctx, func(ctx context.Context) error { return checkServer(ctx, b.nc, js) })
 	if err != nil {
 		return err
 	}
+	if b.embedded != nil {
+		if err := b.verify(ctx); err != nil {
+			return err
+		}
+	}
 	if err := insist(ctx, func(ctx context.Context) error { return declare(ctx, js, b.cfg) }); err != nil {
 		return err
+	}
+	if b.embedded != nil {
+		b.recordStore()
+		if err := b.recordRecovery(ctx, b.embedded.recovered); err != nil {
+			return err
+		}
+		b.startStorage()
 	}
 	return insist(ctx, b.startKeeper)
 }
@@ -71,8 +88,9 @@ func (b *Broker) open(ctx context.Context) error {
 // Conn returns the connection.
 func (b *Broker) Conn() *nats.Conn { return b.nc }
 
-// JetStream returns the JetStream context of the connection.
-func (b *Broker) JetStream() jetstream.JetStream { return b.js }
+// JetStream returns the JetStream context of the connection. Its Publish and PublishMsg fail at once with ErrDiskFull or
+// ErrDiskFailed while the embedded server cannot write.
+func (b *Broker) JetStream() jetstream.JetStream { return b.guarded }
 
 // Config returns the configuration in force.
 func (b *Broker) Config() Config { return b.cfg }
@@ -82,12 +100,15 @@ func (b *Broker) ClientURL() string {
 	if b.embedded == nil || b.cfg.Listen == "" {
 		return ""
 	}
-	return b.embedded.srv.ClientURL()
+	return b.embedded.clientURL()
 }
 
-// Check reports whether NATS can be used now: connected, its JetStream answers, and everything is declared there. It
-// fails with ErrIncomplete while it is not.
+// Check reports whether NATS can be used now: connected, its disk takes writes, its JetStream answers, and everything is
+// declared there. It fails with ErrDiskFull or ErrDiskFailed, and with ErrIncomplete while something is missing.
 func (b *Broker) Check(ctx context.Context) error {
+	if err := b.StorageFault(); err != nil {
+		return err
+	}
 	if !b.nc.IsConnected() {
 		return fmt.Errorf("not connected to NATS: %s", b.nc.Status())
 	}
@@ -104,12 +125,13 @@ func (b *Broker) Check(ctx context.Context) error {
 // that was opened in part. When ctx ends first the connection is cut.
 func (b *Broker) Close(ctx context.Context) error {
 	var err error
+	b.stopStorage()
 	b.stopKeeper()
 	if b.nc != nil {
 		err = b.drain(ctx)
 	}
 	if b.embedded != nil {
-		b.embedded.stop()
+		b.embedded.stop(b.StorageFault)
 	}
 	return err
 }

@@ -25,6 +25,7 @@ type Config struct {
 
 	Sync       string `env:"NATS_SYNC" envDefault:"always" doc:"When the embedded NATS writes through to the disk: always, or an interval such as 1s, which a power cut may cost."`
 	MaxStoreMB int    `env:"NATS_MAX_STORE_MB" doc:"Megabytes that the embedded NATS may store; 0 takes three quarters of what is free on the disk at the start. Then submissions are refused until something expires or is deleted."`
+	DataLoss   string `env:"DATA_LOSS" envDefault:"refuse" doc:"What to do when the store in DATA_DIR is damaged so that data is lost: refuse to start, or accept, which moves what is damaged to DATA_DIR/damaged and goes on with the rest. Set accept for one start only."`
 	Replicas   int    `env:"NATS_REPLICAS" envDefault:"1" doc:"Replicas of every stream: 1, 3 or 5."`
 
 	ResultTTL     time.Duration `env:"RESULT_TTL" envDefault:"24h" doc:"How long results and media are kept; at least 24h."`
@@ -68,6 +69,9 @@ func (c Config) withDefaults() Config {
 	if c.Sync == "" {
 		c.Sync = syncAlways
 	}
+	if c.DataLoss == "" {
+		c.DataLoss = lossRefuse
+	}
 	if c.ResultTTL == 0 {
 		c.ResultTTL = minResultTTL
 	}
@@ -109,6 +113,15 @@ func (c Config) Validate() error {
 	if c.MaxStoreMB > 0 && !c.Embedded() {
 		errs = append(errs, errors.New("NATS_MAX_STORE_MB is for the embedded NATS: set max_file_store in the configuration of the external one"))
 	}
+	switch c.DataLoss {
+	case "", lossRefuse:
+	case lossAccept:
+		if !c.Embedded() {
+			errs = append(errs, errors.New("DATA_LOSS is for the embedded NATS: unset it or NATS_URL"))
+		}
+	default:
+		errs = append(errs, fmt.Errorf("DATA_LOSS must be refuse or accept, not %q", c.DataLoss))
+	}
 	if c.MaxQueuedJobs < 0 {
 		errs = append(errs, errors.New("MAX_QUEUED_JOBS must not be negative"))
 	}
@@ -116,6 +129,12 @@ func (c Config) Validate() error {
 }
 
 const syncAlways = "always"
+
+// The values of DataLoss.
+const (
+	lossRefuse = "refuse"
+	lossAccept = "accept"
+)
 
 // syncSetting returns whether every write goes through to the disk at once, or else how often.
 func (c Config) syncSetting() (always bool, interval time.Duration, err error) {

@@ -16,7 +16,7 @@ func TestConfigFromNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := broker.Config{
-		DataDir: "./data", Sync: "always", Replicas: 1, ResultTTL: 24 * time.Hour, MaxQueuedJobs: 100_000,
+		DataDir: "./data", Sync: "always", DataLoss: "refuse", Replicas: 1, ResultTTL: 24 * time.Hour, MaxQueuedJobs: 100_000,
 	}
 	if cfg != want || !cfg.Embedded() {
 		t.Errorf("%+v, want %+v", cfg, want)
@@ -57,6 +57,10 @@ func TestConfigFaults(t *testing.T) {
 		"negative store":          {func(c *broker.Config) { c.MaxStoreMB = -1 }, "NATS_MAX_STORE_MB"},
 		"bounded store":           {func(c *broker.Config) { c.MaxStoreMB = 100 }, ""},
 		"bounded store, outside":  {func(c *broker.Config) { c.URL, c.MaxStoreMB = "nats://h:1", 100 }, "NATS_MAX_STORE_MB"},
+		"loss refused":            {func(c *broker.Config) { c.DataLoss = "refuse" }, ""},
+		"loss accepted":           {func(c *broker.Config) { c.DataLoss = "accept" }, ""},
+		"loss of another kind":    {func(c *broker.Config) { c.DataLoss = "yes" }, "DATA_LOSS"},
+		"loss outside":            {func(c *broker.Config) { c.URL, c.DataLoss = "nats://h:1", "accept" }, "DATA_LOSS"},
 		"negative bound":          {func(c *broker.Config) { c.MaxQueuedJobs = -1 }, "MAX_QUEUED_JOBS"},
 		"no bound":                {func(c *broker.Config) { c.MaxQueuedJobs = 0 }, ""},
 		"listen on loopback":      {func(c *broker.Config) { c.Listen = "127.0.0.1:4222" }, ""},
@@ -76,7 +80,7 @@ func TestConfigFaults(t *testing.T) {
 		"listen on a wild port":   {func(c *broker.Config) { c.Listen = "127.0.0.1:99999" }, "NATS_LISTEN"},
 		"listen and go outside":   {func(c *broker.Config) { c.Listen, c.URL = "127.0.0.1:1", "nats://h:1" }, "NATS_LISTEN"},
 	} {
-		cfg := broker.Config{DataDir: "d", Sync: "always", Replicas: 1, ResultTTL: 24 * time.Hour, MaxQueuedJobs: 10}
+		cfg := broker.Config{DataDir: "d", Sync: "always", DataLoss: "refuse", Replicas: 1, ResultTTL: 24 * time.Hour, MaxQueuedJobs: 10}
 		c.change(&cfg)
 		err := cfg.Validate()
 		switch {

@@ -102,7 +102,7 @@ func (b *Broker) options(connected chan<- struct{}, refused chan<- error) []nats
 		nats.ClosedHandler(func(*nats.Conn) { close(b.closed) }),
 	}
 	if b.embedded != nil {
-		opts = append(opts, nats.InProcessServer(b.embedded.srv))
+		opts = append(opts, nats.InProcessServer(b.embedded))
 		if b.cfg.ListenUser != "" {
 			opts = append(opts, nats.UserInfo(b.cfg.ListenUser, b.cfg.ListenPassword.Reveal()))
 		}

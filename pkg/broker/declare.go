@@ -220,6 +220,22 @@ func buckets(cfg Config) []jetstream.KeyValueConfig {
 	}
 }
 
+// storedStreams names the streams and the buckets' streams that lie on the disk.
+func storedStreams() []string {
+	var names []string
+	for _, stream := range streams(Config{}) {
+		if stream.Storage == jetstream.FileStorage {
+			names = append(names, stream.Name)
+		}
+	}
+	for _, bucket := range buckets(Config{}) {
+		if bucket.Storage == jetstream.FileStorage {
+			names = append(names, bucketStream+bucket.Bucket)
+		}
+	}
+	return names
+}
+
 // consumers returns one durable pull consumer for each kind and lane. Neither limit is set: delayed messages count
 // against MaxAckPending, and a message past MaxDeliver becomes invisible.
 func consumers(cfg Config) []jetstream.ConsumerConfig {

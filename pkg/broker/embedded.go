@@ -1,21 +1,21 @@
 package broker
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
+	"net"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/gofrs/flock"
 	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker/filestore"
 )
 
 // ErrInUse is returned when another process holds the data directory.
@@ -27,36 +27,123 @@ const (
 	readyStep    = 200 * time.Millisecond
 )
 
-// embedded is a NATS server inside this process.
+// embedded is a NATS server inside this process. It can be replaced by another one on the same directory while clients
+// are connected: they reconnect.
 type embedded struct {
-	srv  *server.Server
-	lock *flock.Flock
+	cfg   Config
+	log   *slog.Logger
+	lock  *flock.Flock
+	store *filestore.Store
+	lines *serverLog
+	// srv is nil while no server runs.
+	srv atomic.Pointer[server.Server]
+	// port and maxStore are those of the first server, and the next ones keep them.
+	port     int
+	maxStore int64
+	// recovered is what had to be done to the store at the start.
+	recovered *filestore.Result
 }
 
-// startEmbedded locks the data directory and starts a server on it. It fails with ErrInUse when another process has
-// the directory, which it then leaves alone.
-func startEmbedded(cfg Config, log *slog.Logger) (*embedded, error) {
+// startEmbedded locks the data directory, checks the store in it and starts a server on it. writeFailed is called when
+// that cannot write to its disk. It fails with ErrInUse when another process has the directory, which it then leaves
+// alone, and with a *filestore.DamageError when starting would lose data.
+func startEmbedded(cfg Config, log *slog.Logger, writeFailed func(line string)) (*embedded, error) {
 	lock, err := lockDir(cfg.DataDir)
 	if err != nil {
 		return nil, err
 	}
-	opts, err := serverOptions(cfg)
-	if err != nil {
+	e := &embedded{
+		cfg: cfg, log: log, lock: lock, store: filestore.New(cfg.DataDir, storedStreams()),
+		lines: &serverLog{log: log, writeFailed: writeFailed}, maxStore: int64(cfg.MaxStoreMB) << 20,
+	}
+	if e.recovered, err = e.store.Recover(cfg.DataLoss == lossAccept); err != nil {
 		return nil, errors.Join(err, lock.Unlock())
 	}
-	srv, err := server.NewServer(opts)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("configure embedded NATS: %w", err), lock.Unlock())
-	}
-	lines := &serverLog{log: log}
-	srv.SetLoggerV2(lines, false, false, false)
-	e := &embedded{srv: srv, lock: lock}
-	srv.Start()
-	if err := awaitReady(srv, lines); err != nil {
-		e.stop()
+	if err := e.start(); err != nil {
+		e.stop(nil)
 		return nil, err
 	}
 	return e, nil
+}
+
+// start starts a server on the directory and waits until it takes connections.
+func (e *embedded) start() error {
+	opts, err := e.options()
+	if err != nil {
+		return err
+	}
+	srv, err := server.NewServer(opts)
+	if err != nil {
+		return fmt.Errorf("configure embedded NATS: %w", err)
+	}
+	e.lines.fatal.Store(nil)
+	srv.SetLoggerV2(e.lines, false, false, false)
+	srv.Start()
+	if err := awaitReady(srv, e.lines); err != nil {
+		shutdown(srv)
+		return err
+	}
+	if addr, ok := srv.Addr().(*net.TCPAddr); ok {
+		e.port = addr.Port
+	}
+	if config := srv.JetStreamConfig(); config != nil {
+		e.maxStore = config.MaxStore
+	}
+	e.srv.Store(srv)
+	return nil
+}
+
+// halt stops the server and leaves the directory locked.
+func (e *embedded) halt() {
+	if srv := e.srv.Swap(nil); srv != nil {
+		shutdown(srv)
+	}
+}
+
+// restart replaces the server by a new one. It fails with a *filestore.DamageError when the store is damaged; then, and
+// after any other error, no server runs and it may be called again.
+func (e *embedded) restart() (*filestore.Result, error) {
+	e.halt()
+	result, err := e.store.Recover(false)
+	if err != nil {
+		return nil, err
+	}
+	return result, e.start()
+}
+
+// stop stops the server and unlocks the directory. Unless fault reports one after that, the next start knows what
+// the store must look like.
+func (e *embedded) stop(fault func() error) {
+	ran := e.srv.Load() != nil
+	e.halt()
+	if ran && fault != nil && fault() == nil {
+		if err := e.store.RecordStop(); err != nil {
+			e.log.Error("the state of the store could not be noted; the next start checks less", "error", err)
+		}
+	}
+	_ = e.lock.Unlock()
+}
+
+// InProcessConn returns a connection to the server that runs now. It fails while none does.
+func (e *embedded) InProcessConn() (net.Conn, error) {
+	srv := e.srv.Load()
+	if srv == nil {
+		return nil, errors.New("the embedded NATS is being restarted")
+	}
+	return srv.InProcessConn()
+}
+
+// clientURL returns the address for outside clients.
+func (e *embedded) clientURL() string {
+	if srv := e.srv.Load(); srv != nil {
+		return srv.ClientURL()
+	}
+	return ""
+}
+
+func shutdown(srv *server.Server) {
+	srv.Shutdown()
+	srv.WaitForShutdown()
 }
 
 // awaitReady waits until the server takes connections. A server that cannot start, on a port that is taken among
@@ -73,14 +160,8 @@ func awaitReady(srv *server.Server, lines *serverLog) error {
 	return errors.New("embedded NATS did not become ready; its log lines say why")
 }
 
-func (e *embedded) stop() {
-	e.srv.Shutdown()
-	e.srv.WaitForShutdown()
-	_ = e.lock.Unlock()
-}
-
-func serverOptions(cfg Config) (*server.Options, error) {
-	always, interval, err := cfg.syncSetting()
+func (e *embedded) options() (*server.Options, error) {
+	always, interval, err := e.cfg.syncSetting()
 	if err != nil {
 		return nil, err
 	}
@@ -88,28 +169,32 @@ func serverOptions(cfg Config) (*server.Options, error) {
 		ServerName: "text2image-audio",
 		JetStream:  true,
 		// None means that the server takes a share of what is free.
-		JetStreamMaxStore: int64(cfg.MaxStoreMB) << 20,
-		StoreDir:          filepath.Join(cfg.DataDir, "nats"),
+		JetStreamMaxStore: e.maxStore,
+		StoreDir:          filepath.Join(e.cfg.DataDir, "nats"),
 		SyncAlways:        always,
 		SyncInterval:      interval,
 		NoSigs:            true,
 		DontListen:        true,
 	}
-	if cfg.Listen != "" {
-		host, port, err := splitListen(cfg.Listen)
+	if e.cfg.Listen != "" {
+		host, port, err := splitListen(e.cfg.Listen)
 		if err != nil {
 			return nil, err
+		}
+		if e.port != 0 {
+			port = e.port
 		}
 		if port == 0 {
 			port = server.RANDOM_PORT
 		}
 		opts.DontListen, opts.Host, opts.Port = false, host, port
-		opts.Username, opts.Password = cfg.ListenUser, cfg.ListenPassword.Reveal()
+		opts.Username, opts.Password = e.cfg.ListenUser, e.cfg.ListenPassword.Reveal()
 	}
 	return opts, nil
 }
 
-// lockDir makes the directory and takes its lock; the lock's file names the process that holds it.
+// lockDir makes the directory and takes its lock; the lock's file names the process that holds it. It keeps the file's
+// time: that tells whether a program that does not know of the records in package filestore has opened the store.
 func lockDir(dir string) (*flock.Flock, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make DATA_DIR: %w", err)
@@ -124,68 +209,19 @@ func lockDir(dir string) (*flock.Flock, error) {
 		holder, _ := os.ReadFile(path) //nolint:gosec // The path is the operator's own DATA_DIR.
 		return nil, fmt.Errorf("%w: %s (process %s)", ErrInUse, dir, strings.TrimSpace(string(holder)))
 	}
-	if err := os.WriteFile(path, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o600); err != nil {
+	if err := writeHolder(path); err != nil {
 		return nil, errors.Join(fmt.Errorf("write lock of DATA_DIR: %w", err), lock.Unlock())
 	}
 	return lock, nil
 }
 
-// serverLog passes the embedded server's lines on; its notices are of no interest to an operator by default.
-type serverLog struct {
-	log *slog.Logger
-	// fatal is the first line after which the server cannot go on.
-	fatal atomic.Pointer[string]
-	mu    sync.Mutex
-	// said is when which line was logged last.
-	said map[string]time.Time
-}
-
-func (l *serverLog) Noticef(format string, v ...any) {
-	l.log.Debug("nats server", "line", fmt.Sprintf(format, v...))
-}
-
-func (l *serverLog) Warnf(format string, v ...any) {
-	l.say(slog.LevelWarn, fmt.Sprintf(format, v...))
-}
-
-func (l *serverLog) Errorf(format string, v ...any) {
-	l.say(slog.LevelError, fmt.Sprintf(format, v...))
-}
-
-// say logs a line; the same line again within repeatAfter is of no interest. A disk that is full, for one, is reported
-// with every write.
-func (l *serverLog) say(level slog.Level, line string) {
-	l.mu.Lock()
-	now := time.Now()
-	if said, ok := l.said[line]; ok && now.Sub(said) < repeatAfter {
-		level = slog.LevelDebug
-	} else {
-		maps.DeleteFunc(l.said, func(_ string, at time.Time) bool { return now.Sub(at) >= repeatAfter })
-		if l.said == nil || len(l.said) >= maxSaid {
-			l.said = make(map[string]time.Time)
-		}
-		l.said[line] = now
+func writeHolder(path string) error {
+	before, err := os.Stat(path)
+	if err != nil {
+		return err
 	}
-	l.mu.Unlock()
-	l.log.Log(context.Background(), level, "nats server", "line", line)
-}
-
-const (
-	repeatAfter = 10 * time.Minute
-	// maxSaid bounds how many lines are remembered.
-	maxSaid = 100
-)
-
-func (l *serverLog) Fatalf(format string, v ...any) {
-	line := fmt.Sprintf(format, v...)
-	l.fatal.CompareAndSwap(nil, &line)
-	l.log.Error("nats server", "line", line)
-}
-
-func (l *serverLog) Debugf(format string, v ...any) {
-	l.log.Debug("nats server", "line", fmt.Sprintf(format, v...))
-}
-
-func (l *serverLog) Tracef(format string, v ...any) {
-	l.log.Debug("nats server", "line", fmt.Sprintf(format, v...))
+	if err := os.WriteFile(path, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o600); err != nil {
+		return err
+	}
+	return os.Chtimes(path, before.ModTime(), before.ModTime())
 }

@@ -7,7 +7,7 @@ import (
 )
 
 // Server returns the embedded server, for tests that ask it what it really does.
-func (b *Broker) Server() *server.Server { return b.embedded.srv }
+func (b *Broker) Server() *server.Server { return b.embedded.srv.Load() }
 
 // Suitable judges a server by what it says about itself.
 var Suitable = suitable

@@ -52,12 +52,28 @@ func isConcurrent(err error) bool {
 // codeNoPeers is the answer to who wants more replicas than there are servers so far.
 const codeNoPeers = 10005
 
-// Unavailable reports whether an error is what NATS answers, or leaves unanswered, while it starts or has no leaders: the
-// same request may succeed a moment later.
+// What a server answers that cannot write to its disk.
+const (
+	codeDeleteFailed = 10057
+	codePurgeFailed  = 10110
+)
+
+// Unavailable reports whether an error is what NATS answers, or leaves unanswered, while it starts, has no leaders or
+// cannot write to its disk: the same request may succeed later.
 func Unavailable(err error) bool {
+	if errors.Is(err, ErrDiskFull) || errors.Is(err, ErrDiskFailed) {
+		return true
+	}
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout) || errors.Is(err, nats.ErrNoResponders) {
 		return true
 	}
 	var api *jetstream.APIError
-	return errors.As(err, &api) && (api.Code == 503 || api.ErrorCode == codeNoPeers)
+	if !errors.As(err, &api) {
+		return false
+	}
+	switch api.ErrorCode {
+	case codeNoPeers, codeDeleteFailed, codePurgeFailed:
+		return true
+	}
+	return api.Code == 503
 }

@@ -25,18 +25,10 @@ type Loss struct {
 
 // LastLoss returns the loss of the last hour, whichever process noticed it, or nil. It costs one request.
 func (b *Broker) LastLoss(ctx context.Context) (*Loss, error) {
-	msg, err := LeaderLast(ctx, b.js, ControlStream, LossSubject())
-	switch {
-	case errors.Is(err, jetstream.ErrMsgNotFound):
-		return nil, nil
-	case err != nil:
-		return nil, fmt.Errorf("look for a loss: %w", err)
-	case len(msg.Data) == 0:
-		return nil, nil // The mark of one that has expired.
-	}
 	var l Loss
-	if err := json.Unmarshal(msg.Data, &l); err != nil {
-		return nil, fmt.Errorf("read loss: %w", err)
+	found, err := b.lastNotice(ctx, LossSubject(), &l)
+	if err != nil || !found {
+		return nil, err
 	}
 	return &l, nil
 }
@@ -44,14 +36,36 @@ func (b *Broker) LastLoss(ctx context.Context) (*Loss, error) {
 // recordLoss shows a loss to every process. Those that notice the same one write the same.
 func (b *Broker) recordLoss(ctx context.Context, l Loss) error {
 	l.V = lossVersion
-	data, err := json.Marshal(l)
-	if err != nil {
-		return fmt.Errorf("encode loss: %w", err)
-	}
-	if _, err := b.js.Publish(ctx, LossSubject(), data, jetstream.WithMsgTTL(lossTTL)); err != nil {
-		return fmt.Errorf("record loss: %w", err)
-	}
-	return nil
+	return b.recordNotice(ctx, LossSubject(), l)
 }
 
 const lossVersion = 1
+
+// lastNotice reads what recordNotice has written within the last hour and reports whether there is anything.
+func (b *Broker) lastNotice(ctx context.Context, subject string, v any) (bool, error) {
+	msg, err := LeaderLast(ctx, b.js, ControlStream, subject)
+	switch {
+	case errors.Is(err, jetstream.ErrMsgNotFound):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("look for %s: %w", subject, err)
+	case len(msg.Data) == 0:
+		return false, nil // The mark of one that has expired.
+	}
+	if err := json.Unmarshal(msg.Data, v); err != nil {
+		return false, fmt.Errorf("read %s: %w", subject, err)
+	}
+	return true, nil
+}
+
+// recordNotice shows something to every process for an hour.
+func (b *Broker) recordNotice(ctx context.Context, subject string, v any) error {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("encode %s: %w", subject, err)
+	}
+	if _, err := b.js.Publish(ctx, subject, data, jetstream.WithMsgTTL(lossTTL)); err != nil {
+		return fmt.Errorf("record %s: %w", subject, err)
+	}
+	return nil
+}

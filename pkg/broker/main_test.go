@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"net"
 	"strconv"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -155,3 +157,21 @@ func freePort(t *testing.T) int {
 func onPort(port int) func(*server.Options) { return func(o *server.Options) { o.Port = port } }
 
 func urlOf(port int) string { return "nats://127.0.0.1:" + strconv.Itoa(port) }
+
+// textLog is the text of a log.
+type textLog struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *textLog) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *textLog) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}

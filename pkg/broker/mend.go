@@ -139,6 +139,9 @@ func (b *Broker) look(ctx context.Context) error {
 	if len(seen.missing) > 0 {
 		return fmt.Errorf("%w: %v", ErrIncomplete, seen.missing)
 	}
+	if b.embedded != nil {
+		b.recordStore()
+	}
 	if err := b.report(ctx, missing, lost, seen); err != nil {
 		return err
 	}

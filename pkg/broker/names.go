@@ -139,6 +139,9 @@ func ResultsProbeSubject() string { return kvSubject(BucketResults, "probe") }
 // LossSubject is where the last loss of stored data lies.
 func LossSubject() string { return kvSubject(BucketControl, "loss") }
 
+// RepairSubject is where the last repair of the store lies.
+func RepairSubject() string { return kvSubject(BucketControl, "repair") }
+
 // DeadSubject is the subject of a dead letter.
 func DeadSubject(kind job.Kind, owner, id string) string {
 	return "dead." + string(kind) + "." + owner + "." + id

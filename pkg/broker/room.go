@@ -16,8 +16,12 @@ const (
 	describeMaxMessages = "maximum messages exceeded"
 )
 
-// NoRoom reports whether NATS refused a publish because its storage, or the stream's share of it, is used up.
+// NoRoom reports whether NATS refused a publish because its storage, or the stream's share of it, is used up, or because
+// its disk is full.
 func NoRoom(err error) bool {
+	if errors.Is(err, ErrDiskFull) {
+		return true
+	}
 	var api *jetstream.APIError
 	if !errors.As(err, &api) {
 		return false

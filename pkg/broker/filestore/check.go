@@ -1,0 +1,265 @@
+package filestore
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Damage is something in the store that cannot be repaired without loss.
+type Damage struct {
+	// Stream is the name of the stream that it concerns.
+	Stream string
+	// Path is the damaged file or directory, relative to DATA_DIR.
+	Path string
+	// Reason says what is wrong with it.
+	Reason string
+
+	// whole says that the stream cannot be opened at all.
+	whole bool
+	// block is the damaged block, and check what was found in it.
+	block int
+	check blockCheck
+}
+
+func (d Damage) String() string { return fmt.Sprintf("stream %s: %s: %s", d.Stream, d.Path, d.Reason) }
+
+// DamageError says that the store has lost something, and what can be done.
+type DamageError struct {
+	Dir     string
+	Damages []Damage
+}
+
+// maxListed bounds how many damages an error lists.
+const maxListed = 20
+
+// Error lists the damages, one a line, and what an operator can do.
+func (e *DamageError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "the store in %s is damaged, and starting on it would lose data:\n", e.Dir)
+	for i, d := range e.Damages {
+		if i == maxListed {
+			fmt.Fprintf(&b, "  and %d more\n", len(e.Damages)-i)
+			break
+		}
+		fmt.Fprintf(&b, "  %s\n", d)
+	}
+	fmt.Fprintf(&b, "Restore DATA_DIR from a backup; or start once with DATA_LOSS=accept, which moves what is damaged to %s and goes on with the rest.",
+		filepath.Join(e.Dir, asideDir))
+	return b.String()
+}
+
+// findings is what a check of the store has found and would do about it.
+type findings struct {
+	store    *Store
+	manifest manifest
+	stop     *stopRecord
+	damages  []Damage
+	repairs  []repair
+	// unclean are files to drop silently, since nothing vouches for them after a crash.
+	unclean []string
+}
+
+// repair is a change that loses nothing.
+type repair struct {
+	// path is the file or directory that is moved aside.
+	path, what string
+	// routine says that a crash explains it, without any damage.
+	routine bool
+	// restore puts something in its place. It may be nil.
+	restore func() error
+}
+
+// check looks at every stream. It changes nothing.
+func (s *Store) check(m manifest) (*findings, error) {
+	f := &findings{store: s, manifest: m, stop: s.stopped()}
+	dirs, err := s.streamDirs()
+	if err != nil {
+		return nil, err
+	}
+	for _, rel := range dirs {
+		if err := f.stream(rel); err != nil {
+			return nil, err
+		}
+	}
+	for rel, entry := range m.Streams {
+		if !slices.Contains(dirs, rel) && slices.Contains(s.streams, entry.Name) {
+			f.damage(Damage{Stream: entry.Name, Path: rel, Reason: "the directory of the stream is missing", whole: true})
+		}
+	}
+	slices.SortFunc(f.damages, func(a, b Damage) int { return strings.Compare(a.Path, b.Path) })
+	return f, nil
+}
+
+func (f *findings) damage(d Damage) { f.damages = append(f.damages, d) }
+
+func (f *findings) stream(rel string) error {
+	s, name := f.store, filepath.Base(rel)
+	dir, known := filepath.Join(s.dir, rel), f.manifest.Streams[rel]
+	m, err := readMeta(dir, name)
+	switch {
+	case err == nil:
+	case known != nil && known.Meta.check(name) == nil:
+		m = known.Meta
+		f.repairMeta(rel, fmt.Sprintf("the configuration of stream %s was damaged (%v) and is restored from %s", name, err, manifestFile), m)
+	case known == nil && isEmpty(dir):
+		f.repairs = append(f.repairs, repair{path: rel, what: "the creation of stream " + name + " was interrupted; it is created again", routine: true})
+		return nil
+	default:
+		f.damage(Damage{Stream: name, Path: filepath.Join(rel, metaFile), Reason: err.Error(), whole: true})
+		return nil
+	}
+	if err := f.messages(rel, m, known != nil); err != nil {
+		return err
+	}
+	f.derived(rel)
+	for _, consumer := range subdirs(filepath.Join(dir, consumersDir)) {
+		f.consumer(rel, consumer, known)
+	}
+	return nil
+}
+
+// repairMeta plans to put a good copy of a configuration in the place of a damaged one.
+func (f *findings) repairMeta(rel, what string, m meta) {
+	dir := filepath.Join(f.store.dir, rel)
+	f.repairs = append(f.repairs,
+		repair{path: filepath.Join(rel, sumFile), routine: true, what: "part of the next repair"},
+		repair{path: filepath.Join(rel, metaFile), what: what, restore: func() error { return m.write(dir) }})
+}
+
+// isEmpty reports whether a stream holds no message.
+func isEmpty(dir string) bool {
+	if subdirs(filepath.Join(dir, purgedDir)) != nil || len(blocks(filepath.Join(dir, purgedDir))) > 0 {
+		return false
+	}
+	for _, block := range blocks(filepath.Join(dir, messagesDir)) {
+		info, err := os.Stat(filepath.Join(dir, messagesDir, blockName(block)))
+		if err != nil || info.Size() > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// messages verifies every record of a stream. It costs reading all of it, which the server does too unless the last stop
+// was a clean one.
+func (f *findings) messages(rel string, m meta, known bool) error {
+	s, name := f.store, filepath.Base(rel)
+	dir := filepath.Join(rel, messagesDir)
+	numbers := blocks(filepath.Join(s.dir, dir))
+	if changed := f.changed(rel, name); len(numbers) == 0 && !changed && known {
+		// A purge that was interrupted leaves them in another directory, where the server finds them.
+		if _, err := os.Stat(filepath.Join(s.dir, rel, purgedDir)); errors.Is(err, fs.ErrNotExist) {
+			f.damage(Damage{Stream: name, Path: dir, Reason: "the stream has no message blocks"})
+		}
+	}
+	if _, err := os.Stat(filepath.Join(s.dir, rel, keyFile)); err == nil || m.stream().isCompressed() {
+		return nil // Not a stream of ours; only the server can read it.
+	}
+	for i, number := range numbers {
+		path := filepath.Join(dir, blockName(number))
+		hasher, err := newRecordHasher(name, number)
+		if err != nil {
+			return err
+		}
+		data, err := os.ReadFile(filepath.Join(s.dir, path))
+		if err != nil {
+			return fmt.Errorf("check stream %s: %w", name, err)
+		}
+		// After a clean stop nothing was being written.
+		check := checkBlock(hasher, data, i == len(numbers)-1 && f.stop == nil)
+		for _, bad := range check.bad {
+			f.damage(Damage{Stream: name, Path: path, Reason: bad.String(), block: number, check: check})
+		}
+	}
+	return nil
+}
+
+func (i streamInfo) isCompressed() bool { return i.Compression != "" && i.Compression != "none" }
+
+// changed notes the blocks of a stream that are gone or have another size than at the last stop, and reports whether
+// there are any.
+func (f *findings) changed(rel, stream string) (changed bool) {
+	if f.stop == nil {
+		return false
+	}
+	for path, want := range f.stop.Files {
+		if filepath.Dir(path) != filepath.Join(rel, messagesDir) || want.Hash != "" {
+			continue
+		}
+		info, err := os.Stat(filepath.Join(f.store.dir, path))
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			f.damage(Damage{Stream: stream, Path: path, Reason: "the message block is missing"})
+		case err != nil:
+			f.damage(Damage{Stream: stream, Path: path, Reason: err.Error()})
+		case info.Size() != want.Size:
+			f.damage(Damage{
+				Stream: stream, Path: path,
+				Reason: fmt.Sprintf("the message block has %d bytes, and had %d when the program stopped", info.Size(), want.Size),
+			})
+		default:
+			continue
+		}
+		changed = true
+	}
+	return changed
+}
+
+// derived drops what nothing vouches for and the server can build anew.
+func (f *findings) derived(rel string) {
+	for _, name := range derivedFiles {
+		path := filepath.Join(rel, messagesDir, name)
+		data, err := os.ReadFile(filepath.Join(f.store.dir, path))
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+		case f.stop == nil:
+			f.unclean = append(f.unclean, path)
+		case err != nil || f.stop.Files[path].Hash != hashOf(data):
+			f.repairs = append(f.repairs, repair{path: path, what: "an index of stream " + filepath.Base(rel) + " was damaged and is built again"})
+		}
+	}
+}
+
+// consumer checks one consumer. What is lost with its state is which jobs were already given to a worker, and how often.
+func (f *findings) consumer(rel, consumer string, known *streamEntry) {
+	stream := filepath.Base(rel)
+	dir := filepath.Join(rel, consumersDir, consumer)
+	if _, err := readMeta(filepath.Join(f.store.dir, dir), stream+"/"+consumer); err != nil {
+		copied := meta{}
+		if known != nil {
+			copied = known.Consumers[consumer]
+		}
+		if copied.check(stream+"/"+consumer) != nil {
+			f.repairs = append(f.repairs, repair{
+				path: dir,
+				what: fmt.Sprintf("the configuration of consumer %s was damaged (%v); it is declared again, and what it had delivered is delivered again", consumer, err),
+			})
+			return
+		}
+		f.repairMeta(dir, fmt.Sprintf("the configuration of consumer %s was damaged (%v) and is restored from %s", consumer, err, manifestFile), copied)
+	}
+	path := filepath.Join(dir, stateFile)
+	data, err := os.ReadFile(filepath.Join(f.store.dir, path))
+	if errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	if err == nil {
+		err = checkConsumerState(data, f.store.now())
+	}
+	if err == nil && f.stop != nil {
+		if want, ok := f.stop.Files[path]; ok && want.Hash != hashOf(data) {
+			err = errors.New("it was changed since the program stopped")
+		}
+	}
+	if err != nil {
+		f.repairs = append(f.repairs, repair{
+			path: path,
+			what: fmt.Sprintf("the state of consumer %s was damaged (%v); what it had delivered and is not acknowledged is delivered again", consumer, err),
+		})
+	}
+}

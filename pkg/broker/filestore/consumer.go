@@ -1,0 +1,92 @@
+package filestore
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+)
+
+const (
+	consumerMagic   = 22
+	consumerVersion = 2
+	// maxAhead is how far in the future a delivery may be noted. A message that waits for its acknowledgement from then
+	// on would not be delivered again before.
+	maxAhead = 24 * time.Hour
+)
+
+// checkConsumerState reports what is wrong with the state of a consumer. The file has no checksum, so it is held against
+// what every state fulfils: what was acknowledged was delivered, and what is pending lies between the two.
+func checkConsumerState(buf []byte, now time.Time) error {
+	if len(buf) < 2 || buf[0] != consumerMagic {
+		return errors.New("not the state of a consumer")
+	}
+	if buf[1] != consumerVersion {
+		return fmt.Errorf("unknown version %d", buf[1])
+	}
+	d := decoder{buf: buf[2:]}
+	ackConsumer, ackStream := d.uint(), d.uint()
+	delivered, deliveredStream := d.uint(), d.uint()
+	if d.failed || ackConsumer > delivered || ackStream > deliveredStream || deliveredStream >= 1<<63 {
+		return errors.New("more is acknowledged than was delivered")
+	}
+	if pending := d.uint(); pending > 0 {
+		base := d.int()
+		for range pending {
+			// The second number is the consumer's own sequence, on which nothing depends.
+			stream, _, ago := d.uint(), d.uint(), d.int()
+			if d.failed {
+				break
+			}
+			if stream == 0 || stream > deliveredStream-ackStream {
+				return errors.New("a pending message was never delivered")
+			}
+			if time.Unix(base-ago, 0).After(now.Add(maxAhead)) {
+				return errors.New("a pending message was delivered in the future")
+			}
+		}
+	}
+	redelivered := d.uint()
+	for range redelivered {
+		sequence, count := d.uint(), d.uint()
+		if d.failed {
+			break
+		}
+		if count == 0 || sequence+ackStream > deliveredStream {
+			return errors.New("a redelivered message was never delivered")
+		}
+	}
+	if d.failed {
+		return errors.New("it ends too early")
+	}
+	if len(d.buf) > 0 {
+		return fmt.Errorf("%d bytes too many", len(d.buf))
+	}
+	return nil
+}
+
+// decoder reads variable-length numbers until one is broken.
+type decoder struct {
+	buf    []byte
+	failed bool
+}
+
+func (d *decoder) uint() uint64 {
+	v, n := binary.Uvarint(d.buf)
+	if n <= 0 {
+		d.failed, d.buf = true, nil
+		return 0
+	}
+	d.buf = d.buf[n:]
+	return v
+}
+
+func (d *decoder) int() int64 {
+	v, n := binary.Varint(d.buf)
+	if n <= 0 {
+		d.failed, d.buf = true, nil
+		return 0
+	}
+	d.buf = d.buf[n:]
+	return v
+}

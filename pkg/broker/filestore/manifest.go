@@ -1,0 +1,132 @@
+package filestore
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+const (
+	// manifestFile lists the streams that exist, with a copy of their configuration.
+	manifestFile = "streams.json"
+	// stopFile describes the store as it was when the last process stopped. It exists while none runs.
+	stopFile = "stopped.json"
+	// asideDir is where damaged files are moved to.
+	asideDir = "damaged"
+
+	fileVersion = 1
+)
+
+// errUnreadable is returned for a file of this package that is damaged.
+var errUnreadable = errors.New("it does not match its checksum")
+
+// manifest lists the streams of a store by their directory.
+type manifest struct {
+	Streams map[string]*streamEntry `json:"streams"`
+}
+
+type streamEntry struct {
+	Name    string    `json:"name"`
+	Created time.Time `json:"created"`
+	// Meta is the stream's configuration, and Consumers that of its durable consumers by name.
+	Meta      meta            `json:"meta"`
+	Consumers map[string]meta `json:"consumers,omitempty"`
+}
+
+// stopRecord is what a process that stopped in good order left behind.
+type stopRecord struct {
+	// Lock is when the lock file was last changed. Another program that has opened the store since, such as an older
+	// version of this one, has changed it, and then the record says nothing.
+	Lock int64 `json:"lock"`
+	// Files are those that hold messages or are not protected by a checksum of their own.
+	Files map[string]fileState `json:"files"`
+}
+
+type fileState struct {
+	Size int64 `json:"size"`
+	// Hash is the SHA-256 of a file without a checksum of its own.
+	Hash string `json:"sha256,omitempty"`
+}
+
+// envelope protects a file of this package.
+type envelope struct {
+	V       int             `json:"v"`
+	Sum     string          `json:"sha256"`
+	Content json.RawMessage `json:"content"`
+}
+
+// readFile reads a file of this package into v. It fails with fs.ErrNotExist and errUnreadable.
+func readFile(path string, v any) error {
+	data, err := os.ReadFile(path) //nolint:gosec // The path lies in the operator's own DATA_DIR.
+	if err != nil {
+		return fmt.Errorf("read %s: %w", filepath.Base(path), err)
+	}
+	var e envelope
+	if json.Unmarshal(data, &e) != nil || e.V != fileVersion || e.Sum != hashOf(e.Content) || json.Unmarshal(e.Content, v) != nil {
+		return fmt.Errorf("read %s: %w", filepath.Base(path), errUnreadable)
+	}
+	return nil
+}
+
+// writeFile writes a file of this package so that after a crash either the old or the new one is there.
+func writeFile(path string, v any) error {
+	content, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("encode %s: %w", filepath.Base(path), err)
+	}
+	data, err := json.Marshal(envelope{V: fileVersion, Sum: hashOf(content), Content: content})
+	if err != nil {
+		return fmt.Errorf("encode %s: %w", filepath.Base(path), err)
+	}
+	return writeAtomic(path, append(data, '\n'))
+}
+
+func hashOf(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
+}
+
+// writeAtomic replaces a file by a new one and returns when that is on the disk. One process writes at a time, so the
+// temporary file may have a fixed name; what a crash leaves of it is overwritten by the next write.
+func writeAtomic(path string, data []byte) error {
+	temp := path + ".tmp"
+	f, err := os.OpenFile(temp, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600) //nolint:gosec // The path lies in the operator's own DATA_DIR.
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	_, err = f.Write(data)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(temp, path)
+	}
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, errors.Join(err, remove(temp)))
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+// syncDir makes renames within a directory durable.
+func syncDir(dir string) error {
+	d, err := os.Open(dir) //nolint:gosec // The path lies in the operator's own DATA_DIR.
+	if err != nil {
+		return fmt.Errorf("sync %s: %w", dir, err)
+	}
+	if err := errors.Join(d.Sync(), d.Close()); err != nil {
+		return fmt.Errorf("sync %s: %w", dir, err)
+	}
+	return nil
+}
+
+// remove deletes a file that may not be there.
+func remove(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove: %w", err)
+	}
+	return nil
+}

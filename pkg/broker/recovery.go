@@ -1,0 +1,145 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker/filestore"
+)
+
+// Repair is damage to the store that was repaired without loss.
+type Repair struct {
+	V  int       `json:"v"`
+	At time.Time `json:"at"`
+	// What says what was damaged and what was done, a sentence each.
+	What []string `json:"what"`
+}
+
+const repairVersion = 1
+
+// LastRepair returns the repair of the last hour, or nil. It costs one request.
+func (b *Broker) LastRepair(ctx context.Context) (*Repair, error) {
+	var r Repair
+	found, err := b.lastNotice(ctx, RepairSubject(), &r)
+	if err != nil || !found {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// logRecovery tells the operator what was done to the store before the server was started on it.
+func (b *Broker) logRecovery(result *filestore.Result) {
+	for _, what := range result.Routine {
+		b.log.Info("the store is tidied up", "what", what)
+	}
+	for _, what := range result.Repairs {
+		b.log.Error("the store was damaged and is repaired; nothing is lost", "what", what, "aside", result.Aside)
+	}
+	for _, d := range result.Losses {
+		b.log.Error("the store was damaged and the loss is accepted (DATA_LOSS=accept)", "damage", d.String(), "aside", result.Aside)
+	}
+	if b.cfg.DataLoss == lossAccept && len(result.Losses) == 0 {
+		b.log.Error("DATA_LOSS=accept is set and nothing is lost: unset it, so that the next damage is noticed")
+	}
+}
+
+// recordRecovery lets the health check show it.
+func (b *Broker) recordRecovery(ctx context.Context, result *filestore.Result) error {
+	now := time.Now()
+	if streams := result.Streams(); len(streams) > 0 {
+		if err := b.recordLoss(ctx, Loss{At: now, Streams: streams}); err != nil {
+			return err
+		}
+	}
+	if len(result.Repairs) == 0 {
+		return nil
+	}
+	return b.recordNotice(ctx, RepairSubject(), Repair{V: repairVersion, At: now, What: result.Repairs})
+}
+
+// recordStore notes which streams there are now. Without it a start sees less of what was damaged, and all else works.
+func (b *Broker) recordStore() {
+	if err := b.embedded.store.Record(); err != nil {
+		b.log.Error("the list of streams could not be written; damage to the store may go unnoticed", "error", err)
+	}
+}
+
+// verify checks that the server has taken over everything that is on the disk. What the checks of the files cannot see
+// shows here: a stream that the server does not know, and a consumer whose state skips messages.
+func (b *Broker) verify(ctx context.Context) error {
+	for _, name := range b.embedded.store.Names() {
+		err := insist(ctx, func(ctx context.Context) error {
+			_, err := b.js.Stream(ctx, name)
+			if errors.Is(err, jetstream.ErrStreamNotFound) {
+				return fmt.Errorf("NATS does not accept the stream %s in DATA_DIR; its log lines say why. Restore DATA_DIR from a backup", name)
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return b.verifyConsumers(ctx)
+}
+
+// verifyTries is how often the numbers of a consumer are read before they are believed: a worker from outside may take or
+// acknowledge a job between two requests.
+const verifyTries = 5
+
+// verifyConsumers deletes consumers that would never deliver some of the jobs. They are declared again.
+func (b *Broker) verifyConsumers(ctx context.Context) error {
+	stream, err := b.js.Stream(ctx, StreamJobs)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("check consumers: %w", err)
+	}
+	for _, cfg := range consumers(b.cfg) {
+		skips := true
+		for try := 0; skips && try < verifyTries; try++ {
+			if skips, err = b.skips(ctx, stream, cfg); err != nil {
+				return fmt.Errorf("check consumer %s: %w", cfg.Durable, err)
+			}
+		}
+		if !skips {
+			continue
+		}
+		if err := b.embedded.store.KeepConsumer(StreamJobs, cfg.Durable, b.embedded.recovered); err != nil {
+			return err
+		}
+		if err := stream.DeleteConsumer(ctx, cfg.Durable); err != nil {
+			return fmt.Errorf("delete damaged consumer %s: %w", cfg.Durable, err)
+		}
+		what := fmt.Sprintf("the state of consumer %s was damaged (it skips jobs); what it had delivered and is not acknowledged is delivered again", cfg.Durable)
+		b.embedded.recovered.Repairs = append(b.embedded.recovered.Repairs, what)
+		b.log.ErrorContext(ctx, "the store was damaged and is repaired; nothing is lost", "what", what, "aside", b.embedded.recovered.Aside)
+	}
+	return nil
+}
+
+// skips reports whether a consumer leaves out jobs: it claims to have delivered more than there is, or knows of fewer
+// than there are. It costs three requests.
+func (b *Broker) skips(ctx context.Context, stream jetstream.Stream, cfg jetstream.ConsumerConfig) (bool, error) {
+	consumer, err := stream.Consumer(ctx, cfg.Durable)
+	if errors.Is(err, jetstream.ErrConsumerNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	there, err := CountFrom(ctx, b.js, StreamJobs, cfg.FilterSubject, 1)
+	if err != nil {
+		return false, err
+	}
+	state, err := stream.Info(ctx)
+	if err != nil {
+		return false, err
+	}
+	info := consumer.CachedInfo()
+	return info.Delivered.Stream > state.State.LastSeq || info.NumPending+uint64(info.NumAckPending) < there, nil
+}

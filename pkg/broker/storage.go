@@ -1,0 +1,202 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+)
+
+var (
+	// ErrDiskFull is returned while the embedded NATS stores nothing because its disk is full. It recovers by itself once
+	// there is room.
+	ErrDiskFull = errors.New("the disk of the embedded NATS is full")
+	// ErrDiskFailed is returned while the embedded NATS stores nothing because its disk fails otherwise. It recovers by
+	// itself once the disk takes writes.
+	ErrDiskFailed = errors.New("the disk of the embedded NATS takes no writes")
+)
+
+const (
+	// probeBytes is what the disk must have room for before the server is restarted.
+	probeBytes = 4 << 20
+	// probePause and probePauseMax lie between two tries of a disk that fails.
+	probePause    = time.Second
+	probePauseMax = 5 * time.Second
+	// restartEvery lies between two restarts of the server at the least.
+	restartEvery = 10 * time.Second
+	// reconnectTimeout bounds the wait for the own connection after a restart.
+	reconnectTimeout = time.Minute
+)
+
+// storage watches whether the embedded server can write. After the first write that fails the server freezes the stream
+// until it is restarted: it answers no publish to it, and deletes nothing.
+type storage struct {
+	wake  chan struct{}
+	stop  context.CancelFunc
+	done  chan struct{}
+	fault atomic.Pointer[storageFault]
+}
+
+type storageFault struct{ err error }
+
+// StorageFault returns why the embedded NATS cannot write, as an error that wraps ErrDiskFull or ErrDiskFailed, or nil.
+// It costs nothing.
+func (b *Broker) StorageFault() error {
+	if f := b.storage.fault.Load(); f != nil {
+		return f.err
+	}
+	return nil
+}
+
+// writeFailed takes note of a write that failed.
+func (b *Broker) writeFailed(line string) {
+	if b.storage.fault.CompareAndSwap(nil, &storageFault{faultOf(errors.New(line))}) {
+		b.wakeStorage()
+	}
+}
+
+// faultOf classifies an error of the disk. The server's own errors come as text.
+func faultOf(err error) error {
+	for _, full := range []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT} {
+		if errors.Is(err, full) || strings.Contains(err.Error(), full.Error()) {
+			return fmt.Errorf("%w: %w", ErrDiskFull, err)
+		}
+	}
+	return fmt.Errorf("%w: %w", ErrDiskFailed, err)
+}
+
+func (b *Broker) wakeStorage() {
+	select {
+	case b.storage.wake <- struct{}{}:
+	default:
+	}
+}
+
+// startStorage begins to watch until stopStorage.
+func (b *Broker) startStorage() {
+	ctx, stop := context.WithCancel(context.Background())
+	b.storage.stop, b.storage.done = stop, make(chan struct{})
+	go func() {
+		defer close(b.storage.done)
+		b.watchStorage(ctx)
+	}()
+}
+
+func (b *Broker) stopStorage() {
+	if b.storage.stop != nil {
+		b.storage.stop()
+		<-b.storage.done
+	}
+}
+
+func (b *Broker) watchStorage(ctx context.Context) {
+	timer := time.NewTicker(b.cfg.LookEvery)
+	defer timer.Stop()
+	var restarted time.Time
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-b.storage.wake:
+		case <-timer.C:
+		}
+		if b.StorageFault() == nil {
+			if err := frozen(b.embedded.srv.Load()); err != nil {
+				b.writeFailed(err.Error())
+			}
+		}
+		if b.StorageFault() == nil {
+			continue
+		}
+		b.log.ErrorContext(ctx, "NATS cannot write to its disk: nothing is accepted until it can", "error", b.StorageFault())
+		if !sleep(ctx, time.Until(restarted.Add(restartEvery))) || !b.recoverStorage(ctx) {
+			return
+		}
+		restarted = time.Now()
+		b.log.ErrorContext(ctx, "NATS was restarted and writes to its disk again")
+	}
+}
+
+// frozen returns what keeps a stream of the server from being written, or nil.
+func frozen(srv *server.Server) error {
+	if srv == nil {
+		return nil
+	}
+	if !srv.JetStreamEnabled() {
+		return errors.New("JetStream is switched off after an error")
+	}
+	health := srv.Healthz(&server.HealthzOptions{Details: true})
+	for _, e := range health.Errors {
+		if strings.Contains(e.Error, "write error") {
+			return errors.New(e.Error)
+		}
+	}
+	return nil
+}
+
+// recoverStorage waits until the disk takes writes and restarts the server then. Nothing but a restart brings a frozen
+// stream back; clients of the server reconnect. It returns false when ctx ends first.
+func (b *Broker) recoverStorage(ctx context.Context) bool {
+	reported := ""
+	for pause := probePause; ; pause = min(2*pause, probePauseMax) {
+		err := tryWrite(b.cfg.DataDir)
+		if err == nil {
+			err = b.restart(ctx)
+		}
+		if err == nil {
+			b.storage.fault.Store(nil)
+			// What lies in memory is gone.
+			b.Suspect()
+			return true
+		}
+		if ctx.Err() != nil {
+			return false
+		}
+		b.storage.fault.Store(&storageFault{faultOf(err)})
+		if text := err.Error(); text != reported {
+			reported = text
+			b.log.ErrorContext(ctx, "NATS cannot be restarted yet", "error", err)
+		}
+		if !sleep(ctx, pause) {
+			return false
+		}
+	}
+}
+
+// restart replaces the server and waits for the connection.
+func (b *Broker) restart(ctx context.Context) error {
+	result, err := b.embedded.restart()
+	if err != nil {
+		return err
+	}
+	b.logRecovery(result)
+	ctx, cancel := context.WithTimeout(ctx, reconnectTimeout)
+	defer cancel()
+	for !b.nc.IsConnected() {
+		if !sleep(ctx, tryPause) {
+			return fmt.Errorf("reconnect to the embedded NATS: %w", context.Cause(ctx))
+		}
+	}
+	return nil
+}
+
+// tryWrite reports whether the disk takes a write of some size.
+func tryWrite(dir string) error {
+	path := filepath.Join(dir, "probe.tmp")
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600) //nolint:gosec // The path lies in the operator's own DATA_DIR.
+	if err != nil {
+		return fmt.Errorf("try to write: %w", err)
+	}
+	_, err = f.Write(make([]byte, probeBytes))
+	if err = errors.Join(err, f.Sync(), f.Close(), os.Remove(path)); err != nil {
+		return fmt.Errorf("try to write: %w", err)
+	}
+	return nil
+}

@@ -57,6 +57,9 @@ var known = []struct {
 	code       string
 	retryAfter int
 }{
+	// First, since what could not be done because of it has other names too.
+	{broker.ErrDiskFull, codeStoreFull, retryFull},
+	{broker.ErrDiskFailed, codeUnavailable, retryUnavailable},
 	{ledger.ErrNotFound, codeNotFound, 0},
 	{store.ErrNotFound, codeNotFound, 0},
 	{queue.ErrNotFound, codeNotFound, 0},

@@ -145,13 +145,21 @@ func (s *Server) checkResults(ctx context.Context) healthCheck {
 	return s.judged("kv.results", s.deps.Store.Probe(ctx), nil)
 }
 
-// checkLoss is degraded for an hour after NATS came back without what it had stored.
+// checkLoss is degraded for an hour after NATS came back without what it had stored, or with a store that had to be
+// repaired.
 func (s *Server) checkLoss(ctx context.Context) healthCheck {
-	loss, err := s.deps.Broker.LastLoss(ctx)
+	loss, lossErr := s.deps.Broker.LastLoss(ctx)
+	repair, repairErr := s.deps.Broker.LastRepair(ctx)
+	err := errors.Join(lossErr, repairErr)
 	check := s.judged("store.loss", err, nil)
-	if err == nil && loss != nil {
+	switch {
+	case err != nil:
+	case loss != nil:
 		check.Status = healthDegraded
 		check.Details = map[string]any{"reason": "data_lost", "hint": hints["data_lost"], "at": job.At(loss.At), "streams": loss.Streams}
+	case repair != nil:
+		check.Status = healthDegraded
+		check.Details = map[string]any{"reason": "repaired", "hint": hints["repaired"], "at": job.At(repair.At), "what": repair.What}
 	}
 	return check
 }

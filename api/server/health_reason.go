@@ -16,6 +16,12 @@ var hints = map[string]string{
 	"store_full": "NATS has no room left. Nothing new is accepted until something expires or is deleted, or its storage grows.",
 	"no_answer": "NATS is there and does not answer writes. After a fault of its disk, a full one among others, it takes no more " +
 		"until it is restarted: make room, then restart it.",
+	"disk_full": "The disk with DATA_DIR is full. Nothing new is accepted. Make room on it: NATS is then restarted within seconds, " +
+		"without a restart of the program.",
+	"disk_failed": "The disk with DATA_DIR takes no writes, or the store on it is damaged; the log says which file and why. Nothing " +
+		"new is accepted. Once writes succeed NATS is restarted without a restart of the program.",
+	"repaired": "The store in DATA_DIR was damaged and was repaired at the start; nothing is lost. Check the disk. The damaged files " +
+		"are in DATA_DIR/damaged. This is shown for an hour.",
 	"incomplete": "NATS does not have all streams and consumers; they are being declared again.",
 	"queue_full": "As many jobs wait as MAX_QUEUED_JOBS allows.",
 	"data_lost": "NATS came back without what it had stored: jobs accepted before and their results are gone. " +
@@ -28,6 +34,11 @@ var hints = map[string]string{
 // of the inside.
 func (s *Server) reasonOf(err error) string {
 	switch {
+	// While NATS is restarted for it there is no connection either.
+	case errors.Is(err, broker.ErrDiskFull):
+		return "disk_full"
+	case errors.Is(err, broker.ErrDiskFailed):
+		return "disk_failed"
 	case !s.deps.Broker.Conn().IsConnected():
 	case errors.Is(err, broker.ErrIncomplete):
 		return "incomplete"

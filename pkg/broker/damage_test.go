@@ -190,6 +190,23 @@ func openDir(t *testing.T, dir string, change ...func(*broker.Config)) (*broker.
 
 func accept(cfg *broker.Config) { cfg.DataLoss = "accept" }
 
+// skip leaves out what differs in its name alone from another file: all consumers but two, and after a kill all streams
+// but one with jobs and one with keys.
+func skip(path string, kill bool) bool {
+	if strings.Contains(path, "/obs/") {
+		return !strings.Contains(path, "image-")
+	}
+	return kill && strings.Contains(path, "/streams/") && !strings.Contains(path, broker.StreamJobs) && !strings.Contains(path, broker.ResetsStream)
+}
+
+// placesIn returns where to damage a file: jobs at the ends too.
+func placesIn(path string, size int) []int {
+	if strings.Contains(path, "/"+broker.StreamJobs+"/") {
+		return []int{0, size / 2, size - 1}
+	}
+	return []int{size / 2}
+}
+
 // TestOneFlippedBit inverts one bit in each file of a store and starts on it: either everything is there, or the start is
 // refused with the name of the file.
 func TestOneFlippedBit(t *testing.T) {
@@ -199,14 +216,17 @@ func TestOneFlippedBit(t *testing.T) {
 			t.Parallel()
 			dir, stored := make(t)
 			for _, path := range files(t, dir) {
+				if skip(path, name == "killed") {
+					continue
+				}
 				info, err := os.Stat(filepath.Join(dir, path))
 				if err != nil {
 					t.Fatal(err)
 				}
 				places := map[int]bool{}
-				for _, at := range []int64{0, info.Size() / 2, info.Size() - 1} {
-					if at >= 0 && at < info.Size() {
-						places[int(at)] = true
+				for _, at := range placesIn(path, int(info.Size())) {
+					if at >= 0 && at < int(info.Size()) {
+						places[at] = true
 					}
 				}
 				for _, at := range slices.Sorted(maps.Keys(places)) {

@@ -104,6 +104,9 @@ func (e *embedded) halt() {
 // after any other error, no server runs and it may be called again.
 func (e *embedded) restart() (*filestore.Result, error) {
 	e.halt()
+	if err := e.store.ForgetStop(); err != nil {
+		return nil, err
+	}
 	result, err := e.store.Recover(false)
 	if err != nil {
 		return nil, err

@@ -51,7 +51,7 @@ func (s *Store) Recover(accept bool) (*Result, error) {
 		return nil, &DamageError{Dir: s.dir, Damages: f.damages}
 	}
 	// It does not hold once something is changed, and a server is about to.
-	if err := remove(filepath.Join(s.dir, stopFile)); err != nil {
+	if err := s.ForgetStop(); err != nil {
 		return nil, err
 	}
 	a := &aside{store: s}

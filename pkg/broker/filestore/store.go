@@ -147,6 +147,9 @@ func (s *Store) RecordStop() error {
 	return writeFile(filepath.Join(s.dir, stopFile), record)
 }
 
+// ForgetStop removes the record of the last stop. A server that is about to change the store makes it wrong.
+func (s *Store) ForgetStop() error { return remove(filepath.Join(s.dir, stopFile)) }
+
 // unprotected returns the files of a stream that have no checksum of their own.
 func (s *Store) unprotected(rel string) []string {
 	var names []string

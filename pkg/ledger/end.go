@@ -66,7 +66,21 @@ func (l *Ledger) Delete(ctx context.Context, owners []string, id string) error {
 	case !errors.Is(err, queue.ErrNotFound):
 		return err
 	}
-	return l.store.Delete(ctx, snap.Spec.Owner, id, l.mayStillRun(snap.Record))
+	if err := l.passed(StepDeletable); err != nil {
+		return err
+	}
+	fence := l.mayStillRun(snap.Record)
+	if err := l.store.Delete(ctx, snap.Spec.Owner, id, fence); err != nil || !fence {
+		return err
+	}
+	// The idempotency key may have been used for a new job meanwhile, whose submission came too early to find the mark.
+	switch _, err := l.queue.FindLeader(ctx, snap.Spec.Owner, id); {
+	case err == nil:
+		return l.store.Unfence(ctx, snap.Spec.Owner, id)
+	case !errors.Is(err, queue.ErrNotFound):
+		return err
+	}
+	return nil
 }
 
 // stray is how long after a job's end some worker may still be busy with it, though no call takes as long.

@@ -83,12 +83,16 @@ func (l *Ledger) Submit(ctx context.Context, spec *job.Spec, keyed bool) (snap *
 		return fresh, false, nil
 	}
 	// Nothing was in the queue, but the job may have been there, been worked and been settled.
-	record, err := l.store.RecordLeader(ctx, spec.Owner, spec.ID)
-	if errors.Is(err, store.ErrNotFound) {
-		return fresh, false, nil
-	}
+	record, deleted, err := l.store.Ended(ctx, spec.Owner, spec.ID)
 	if err != nil {
 		return nil, false, fmt.Errorf("look for an earlier result: %w", err)
+	}
+	if record == nil {
+		if deleted {
+			// The job before this one was deleted just now. Its mark would end this one, which is accepted.
+			err = l.store.Unfence(ctx, spec.Owner, spec.ID)
+		}
+		return fresh, false, err
 	}
 	ended := &job.Snapshot{Spec: record.Spec, Record: record}
 	if spec.SameSubmission(record.Spec) {

@@ -7,6 +7,8 @@ import "github.com/text2image-audio/text2image-audio/pkg/store"
 const (
 	// StepUnfence is behind the forgetting of a deleted job that a key is used for again.
 	StepUnfence store.Step = "unfence"
+	// StepDeletable is behind a deletion's look whether the job is settled, before anything is removed.
+	StepDeletable store.Step = "deletable"
 	// StepPush is behind the publishing of a job, before its caller is answered.
 	StepPush store.Step = "push"
 	// StepNotice is behind the notice to whichever worker has the job.

@@ -66,6 +66,17 @@ func (s *Store) RecordLeader(ctx context.Context, owner, id string) (*job.Record
 	return readRecord(msg, err)
 }
 
+// Ended is RecordLeader for whoever has to know, too, whether Delete has left its mark: record is nil while the job has not
+// ended, and deleted says that the mark stands in the record's place.
+func (s *Store) Ended(ctx context.Context, owner, id string) (record *job.Record, deleted bool, err error) {
+	msg, err := broker.LeaderLast(ctx, s.js, broker.ResultsStream, broker.RecordSubject(owner, id))
+	record, err = readRecord(msg, err)
+	if errors.Is(err, ErrNotFound) {
+		return nil, msg != nil, nil
+	}
+	return record, false, err
+}
+
 func readRecord(msg *jetstream.RawStreamMsg, err error) (*job.Record, error) {
 	switch {
 	case errors.Is(err, jetstream.ErrMsgNotFound):

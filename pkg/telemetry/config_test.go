@@ -1,6 +1,9 @@
 package telemetry_test
 
 import (
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/text2image-audio/text2image-audio/pkg/env"
@@ -45,5 +48,44 @@ func TestConfigRefusesWhatIsNoShare(t *testing.T) {
 		if (err == nil) != ok {
 			t.Errorf("%q: %v", rate, err)
 		}
+	}
+}
+
+// TestConfigRefusesMetricsForEverybody has metrics beyond this machine only with a token, or by a plain word.
+func TestConfigRefusesMetricsForEverybody(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		environ []string
+		ok      bool
+	}{
+		{[]string{"METRICS_ADDR=127.0.0.1:9091"}, true},
+		{[]string{"METRICS_ADDR=127.8.8.8:9091"}, true},
+		{[]string{"METRICS_ADDR=localhost:9091"}, true},
+		{[]string{"METRICS_ADDR=[::1]:9091"}, true},
+		{[]string{"METRICS_ADDR=:9091"}, false},
+		{[]string{"METRICS_ADDR=0.0.0.0:9091"}, false},
+		{[]string{"METRICS_ADDR=[::]:9091"}, false},
+		{[]string{"METRICS_ADDR=10.0.0.1:9091"}, false},
+		{[]string{"METRICS_ADDR=metrics.internal:9091"}, false},
+		{[]string{"METRICS_ADDR=:9091", "METRICS_ENABLED=off"}, true},
+		{[]string{"METRICS_ADDR=:9091", "METRICS_PUBLIC=on"}, true},
+		{[]string{"METRICS_ADDR=:9091", "METRICS_PUBLIC=off"}, false},
+		{[]string{"METRICS_ADDR=:9091", "METRICS_TOKEN=0123456789abcdef"}, true},
+		{[]string{"METRICS_ADDR=:9091", "METRICS_TOKEN=short"}, false},
+		{[]string{"METRICS_ADDR=:9091", "METRICS_TOKEN=        "}, false},
+		{[]string{"METRICS_ADDR=127.0.0.1:9091", "METRICS_TOKEN=short"}, false},
+	} {
+		err := env.Load(append([]string{"METRICS_ENABLED=on"}, tc.environ...), &telemetry.Config{}) // The last of two counts.
+		if (err == nil) != tc.ok || (err != nil && !strings.Contains(err.Error(), "METRICS_TOKEN: expected ")) {
+			t.Errorf("%v: %v", tc.environ, err)
+		}
+	}
+	file := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(file, []byte("0123456789abcdef\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var cfg telemetry.Config
+	if err := env.Load([]string{"METRICS_ENABLED=on", "METRICS_ADDR=:9091", "METRICS_TOKEN_FILE=" + file}, &cfg); err != nil || cfg.MetricsToken != "0123456789abcdef" {
+		t.Errorf("from a file: %v", err)
 	}
 }

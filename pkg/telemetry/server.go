@@ -8,16 +8,19 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/text2image-audio/text2image-audio/pkg/hostname"
 )
 
-// Server offers /metrics and /debug/pprof on an address of their own, which is
-// meant to be private. The zero value is not usable: see NewServer.
+// Server offers /metrics on an address of its own, and /debug/pprof too where
+// only this machine can reach it. The zero value is not usable: see NewServer.
 type Server struct {
-	addr     string
-	enabled  bool
+	cfg      Config
+	metrics  *Metrics
 	log      *slog.Logger
 	http     *http.Server
 	listener net.Listener
@@ -27,39 +30,56 @@ type Server struct {
 // NewServer returns the server of m, not yet listening. When cfg does not enable
 // metrics, Start and Stop do nothing.
 func NewServer(cfg Config, m *Metrics, log *slog.Logger) *Server {
+	return &Server{cfg: cfg, metrics: m, log: log}
+}
+
+// readTimeout bounds how long a request with its body may take to arrive.
+const readTimeout = 15 * time.Second
+
+// handler returns what is served on an address. Profiles never leave this
+// machine: they show the command line and cost processor time.
+func (s *Server) handler(address string) http.Handler {
 	// Importing pprof adds its handlers to the default mux as well; nothing here
 	// ever serves that one.
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(m.Registry, promhttp.HandlerOpts{
+	mux.Handle("GET /metrics", promhttp.HandlerFor(s.metrics.Registry, promhttp.HandlerOpts{
 		// One broken collector must not hide the others.
 		ErrorHandling: promhttp.ContinueOnError,
-		Registry:      m.Registry,
+		Registry:      s.metrics.Registry,
 	}))
-	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
-	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
-	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
-	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
-	mux.HandleFunc("POST /debug/pprof/symbol", pprof.Symbol)
-	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
-	return &Server{
-		addr:    cfg.MetricsAddr,
-		enabled: cfg.MetricsEnabled,
-		log:     log,
-		// A profile writes for as long as its caller asks, hence no WriteTimeout.
-		http: &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute},
+	loopback := hostname.IsLoopbackAddress(address)
+	if loopback {
+		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+		mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+		mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+		mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+		mux.HandleFunc("POST /debug/pprof/symbol", pprof.Symbol)
+		mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	}
+	switch token := strings.TrimSpace(s.cfg.MetricsToken.Reveal()); {
+	case token != "":
+		return requireToken(token, mux)
+	case loopback && !s.cfg.MetricsPublic:
+		return requireLocalHost(mux)
+	}
+	return mux
 }
 
 // Start listens and then serves in the background; when it returns, the address is
 // open. It fails when the address cannot be listened on.
 func (s *Server) Start(ctx context.Context) error {
-	if !s.enabled {
+	if !s.cfg.MetricsEnabled {
 		return nil
 	}
 	var listen net.ListenConfig
-	listener, err := listen.Listen(ctx, "tcp", s.addr)
+	listener, err := listen.Listen(ctx, "tcp", s.cfg.MetricsAddr)
 	if err != nil {
 		return fmt.Errorf("listen for metrics: %w", err)
+	}
+	// A profile writes for as long as its caller asks, hence no WriteTimeout.
+	s.http = &http.Server{
+		Handler:           s.handler(listener.Addr().String()),
+		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: readTimeout, IdleTimeout: time.Minute,
 	}
 	s.listener, s.done = listener, make(chan struct{})
 	go func() {

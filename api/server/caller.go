@@ -90,10 +90,19 @@ func (s *Server) fromProxy(c *gin.Context) bool {
 
 // guestOf returns the guest whose signed cookie a request holds.
 func (s *Server) guestOf(r *http.Request) (string, bool) {
-	for _, cookie := range r.CookiesNamed(guestCookie) {
-		if guest, ok := openGuest(s.keys.guestCookie, cookie.Value); ok {
-			return guest, true
+	guest, name := s.findGuest(r)
+	return guest, name != ""
+}
+
+// findGuest returns the guest of a request and the name of the cookie that holds it, "" when there is none. The name that
+// no other site can set goes first.
+func (s *Server) findGuest(r *http.Request) (guest, name string) {
+	for _, name := range []string{hostGuestCookie, guestCookie} {
+		for _, cookie := range r.CookiesNamed(name) {
+			if guest, ok := openGuest(s.keys.guestCookie, cookie.Value); ok {
+				return guest, name
+			}
 		}
 	}
-	return "", false
+	return "", ""
 }

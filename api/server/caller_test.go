@@ -49,6 +49,54 @@ func TestPageGivesACookie(t *testing.T) {
 	}
 }
 
+// TestGuestCookieOverTLS has the cookie bear a name that no neighboring site can set, and keeps the guest of an older one.
+func TestGuestCookieOverTLS(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(cfg *server.Config, _ *server.Deps) { cfg.TrustedProxies = []string{"127.0.0.0/8"} })
+	tls := header("X-Forwarded-Proto", "https")
+	fresh := b.request(t, http.MethodGet, "/", nil, tls).Cookies()
+	if len(fresh) != 1 {
+		t.Fatalf("cookies %v", fresh)
+	}
+	c := fresh[0]
+	if c.Name != "__Host-t2i_guest" || !c.Secure || !c.HttpOnly || c.Path != "/" || c.Domain != "" || c.SameSite != http.SameSiteLaxMode || c.MaxAge != 365*24*3600 {
+		t.Errorf("cookie %s", c.Raw)
+	}
+	if again := b.request(t, http.MethodGet, "/", nil, tls, cookie(c)).Cookies(); len(again) != 0 {
+		t.Errorf("a second cookie: %v", again)
+	}
+	// The guest of before keeps the jobs.
+	old, owner := guest()
+	b.push(t, newSpec(owner, "older", job.KindImage, imageInput()))
+	moved := b.request(t, http.MethodGet, "/", nil, tls, cookie(old)).Cookies()
+	if len(moved) != 1 || moved[0].Name != c.Name || moved[0].Value != old.Value {
+		t.Fatalf("moved to %v", moved)
+	}
+	listed := func(cookies ...option) string {
+		return string(b.request(t, http.MethodGet, "/api/jobs", nil, append(cookies, tls)...).expect(t, http.StatusOK).body)
+	}
+	for name, cookies := range map[string][]option{
+		"old": {cookie(old)}, "new": {cookie(moved[0])}, "both": {cookie(old), cookie(moved[0])},
+		"another of the old name": {cookie(&http.Cookie{Name: old.Name, Value: c.Value}), cookie(moved[0])},
+	} {
+		if list := listed(cookies...); !strings.Contains(list, `"older"`) {
+			t.Errorf("%s: %s", name, list)
+		}
+	}
+	// A cookie of the old name that a neighboring site has planted does not displace the guest.
+	if list := listed(cookie(old), cookie(c)); strings.Contains(list, `"older"`) {
+		t.Errorf("a planted cookie counts: %s", list)
+	}
+	// Without TLS a cookie of the new name would not be kept.
+	if plain := b.request(t, http.MethodGet, "/", nil, cookie(old)).Cookies(); len(plain) != 0 {
+		t.Errorf("without TLS %v", plain)
+	}
+	bad := &http.Cookie{Name: c.Name, Value: c.Value + "x"}
+	if healed := b.request(t, http.MethodGet, "/", nil, tls, cookie(bad), cookie(old)).Cookies(); len(healed) != 1 || healed[0].Value != old.Value {
+		t.Errorf("a bad one beside a good one: %v", healed)
+	}
+}
+
 func TestProxyHeadersOfStrangersDoNotCount(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

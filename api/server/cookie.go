@@ -19,6 +19,10 @@ import (
 const guestCookie = "t2i_guest"
 
 const (
+	// hostGuestCookie is the same cookie over TLS: browsers take one of this name from this very host alone, so that no site
+	// on a neighboring host can plant another guest.
+	hostGuestCookie = "__Host-" + guestCookie
+
 	guestPrefix = "g-"
 	guestBytes  = 16
 	guestAge    = 365 * 24 * time.Hour
@@ -56,17 +60,25 @@ func openGuest(key []byte, value string) (string, bool) {
 	return guest, true
 }
 
-// welcome gives a browser without a valid cookie a new one.
+// welcome gives a browser without a valid cookie a new one. Over TLS a guest whose cookie has the name of before gets one
+// of the new name too. The old one stays, for processes of the version before; it no longer counts.
 func (s *Server) welcome(c *gin.Context) error {
-	if _, ok := s.guestOf(c.Request); ok {
+	name := guestCookie
+	if s.secure(c) {
+		name = hostGuestCookie
+	}
+	guest, found := s.findGuest(c.Request)
+	if found == name || found == hostGuestCookie {
 		return nil
 	}
-	guest, err := newGuest()
-	if err != nil {
-		return err
+	if found == "" {
+		var err error
+		if guest, err = newGuest(); err != nil {
+			return err
+		}
 	}
 	http.SetCookie(c.Writer, &http.Cookie{ //nolint:gosec // Without TLS, as on one's own machine, a Secure cookie would not come back.
-		Name: guestCookie, Value: sealGuest(s.keys.guestCookie, guest), Path: "/", MaxAge: int(guestAge.Seconds()),
+		Name: name, Value: sealGuest(s.keys.guestCookie, guest), Path: "/", MaxAge: int(guestAge.Seconds()),
 		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: s.secure(c),
 	})
 	return nil

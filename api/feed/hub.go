@@ -135,13 +135,27 @@ func (h *hub) remove() {
 // attach makes a reader of the hub's events out of one that is being opened. It begins with the state of the jobs in
 // snaps, which were read at a time after the hub had subscribed.
 func (h *hub) attach(r *Reader, snaps []*job.Snapshot, read time.Time) {
-	h.advance(r.ctx, snaps...)
+	h.advance(r.ctx, h.open(snaps)...)
 	h.started.Do(func() { h.feed.wg.Go(h.run) })
 	h.feed.ticking.Do(func() { h.feed.wg.Go(h.feed.tickLoop) })
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.readers[r] = struct{}{}
 	r.start(h, h.present(snaps, read))
+}
+
+// open returns those of the states that the other readers may not know yet. What ended before anybody here followed it is
+// for the one reader alone that asked for it.
+func (h *hub) open(snaps []*job.Snapshot) []*job.Snapshot {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	open := make([]*job.Snapshot, 0, len(snaps))
+	for _, snap := range snaps {
+		if _, active := h.known.active[snap.Spec.ID]; active || snap.Record == nil {
+			open = append(open, snap)
+		}
+	}
+	return open
 }
 
 // present returns the events with which a reader begins. The hub's lock is held.

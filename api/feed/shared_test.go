@@ -157,6 +157,20 @@ func TestLateReadersSeeWhatOthersSaw(t *testing.T) {
 	states(t, r.watchOwner(t, time.Time{}), "j2 1.1")
 }
 
+// TestResumingTellsNobodyElse has a reader ask for what ended before the others came.
+func TestResumingTellsNobodyElse(t *testing.T) {
+	t.Parallel()
+	r := start(t, still)
+	since := time.Now().Add(-time.Second)
+	for i := range 3 {
+		r.settle(t, r.push(t, fmt.Sprintf("j%d", i)))
+	}
+	first := r.watchOwner(t, time.Time{})
+	states(t, r.watchOwner(t, since), "j0 end", "j1 end", "j2 end")
+	r.push(t, "j9")
+	expectOf(t, first, "j9 0.0")
+}
+
 // TestReaderOfAJobOfSeveralOwners asks for a job under each name of its caller.
 func TestReaderOfAJobOfSeveralOwners(t *testing.T) {
 	t.Parallel()

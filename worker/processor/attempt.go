@@ -26,6 +26,10 @@ type attempt struct {
 	spec      *job.Spec
 	cancel    context.CancelCauseFunc
 
+	// updating is held, by having put something into it, by whoever writes the progress.
+	updating chan struct{}
+
+	// mu guards what follows. It is never held while NATS is asked, since the heartbeat takes it.
 	mu sync.Mutex
 	// pass is the right to call the upstream that the job needs.
 	pass     pass
@@ -47,7 +51,7 @@ func (p *Processor) work(ctx context.Context, d *queue.Delivery, right pass) {
 	if d.Count > 1 {
 		p.metrics.Redeliveries.WithLabelValues(string(d.Kind)).Inc()
 	}
-	a := &attempt{processor: p, delivery: d, spec: d.Spec, pass: right}
+	a := &attempt{processor: p, delivery: d, spec: d.Spec, pass: right, updating: make(chan struct{}, 1)}
 	if d.Fault != nil {
 		a.unreadable(ctx)
 		return

@@ -10,10 +10,19 @@ import (
 
 // update changes the progress of the running attempt. When somebody else has the job the attempt is stale and is
 // broken off. NATS being away for a moment does not matter: progress is advisory.
+//
+// Updates are written one after the other. They wait for each other and for NATS without holding the attempt's mutex,
+// which the heartbeat needs.
 func (a *attempt) update(ctx context.Context, change func(*job.Progress)) error {
+	select {
+	case a.updating <- struct{}{}:
+		defer func() { <-a.updating }()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 	a.mu.Lock()
-	defer a.mu.Unlock()
 	next := *a.progress
+	a.mu.Unlock()
 	change(&next)
 	next.Step++
 	err := a.put(ctx, &next)
@@ -29,17 +38,26 @@ func (a *attempt) update(ctx context.Context, change func(*job.Progress)) error 
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	}
-	change(a.progress)
+	// It could not be stored; the next update carries it.
+	a.mu.Lock()
+	next.Step = a.progress.Step
+	a.progress = &next
+	a.mu.Unlock()
 	return nil
 }
 
-// put stores next in place of what this attempt stored last.
+// put stores next in place of what this attempt stored last. Only the holder of a.updating calls it.
 func (a *attempt) put(ctx context.Context, next *job.Progress) error {
 	ctx, cancel := context.WithTimeout(ctx, a.processor.cfg.writeTimeout(0))
 	defer cancel()
-	revision, err := a.processor.store.PutProgress(ctx, a.spec.Owner, next, a.revision)
+	a.mu.Lock()
+	last := a.revision
+	a.mu.Unlock()
+	revision, err := a.processor.store.PutProgress(ctx, a.spec.Owner, next, last)
 	if err == nil {
+		a.mu.Lock()
 		a.progress, a.revision = next, revision
+		a.mu.Unlock()
 	}
 	return err
 }
@@ -54,10 +72,7 @@ func (a *attempt) reclaim(ctx context.Context, next *job.Progress) error {
 	switch {
 	case current == nil:
 		// It is dropped, too, when the job has ended.
-		if _, err := a.processor.store.RecordLeader(ctx, a.spec.Owner, a.spec.ID); !errors.Is(err, store.ErrNotFound) {
-			if err == nil {
-				err = errEnded
-			}
+		if err := a.notEnded(ctx); err != nil {
 			return err
 		}
 	case !a.owns(current):
@@ -65,10 +80,26 @@ func (a *attempt) reclaim(ctx context.Context, next *job.Progress) error {
 	default:
 		next.Step = max(next.Step, current.Step+1)
 	}
+	a.mu.Lock()
 	a.revision = revision
+	a.mu.Unlock()
 	err = a.put(ctx, next)
 	if errors.Is(err, store.ErrConflict) {
 		return errStale
+	}
+	return err
+}
+
+// notEnded returns errEnded when the job has its terminal record, and another error when that cannot be told in time.
+func (a *attempt) notEnded(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, a.processor.cfg.writeTimeout(0))
+	defer cancel()
+	_, err := a.processor.store.RecordLeader(ctx, a.spec.Owner, a.spec.ID)
+	switch {
+	case err == nil:
+		return errEnded
+	case errors.Is(err, store.ErrNotFound):
+		return nil
 	}
 	return err
 }

@@ -1,0 +1,124 @@
+package processor_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/worker/processor"
+)
+
+// withWire returns a rig on an undisturbed connection and a wire through which a worker reaches the same NATS.
+func withWire(t *testing.T) (*rig, *brokertest.Wire) {
+	t.Helper()
+	r := newRig(t, withShortWait, withPort)
+	return r, brokertest.NewWire(t, r.broker.ClientURL())
+}
+
+// silence holds back for good what a client asks on a subject; the returned channel is closed by the first such request.
+func silence(w *brokertest.Wire, subject string) <-chan struct{} {
+	first := make(chan struct{})
+	var once sync.Once
+	w.Hold(func(m brokertest.Message) <-chan struct{} {
+		if !m.FromClient || m.Subject != subject {
+			return nil
+		}
+		once.Do(func() { close(first) })
+		return make(chan struct{})
+	})
+	return first
+}
+
+// A read of the record that NATS never answers, in the middle of storing the progress, does not stop the heartbeat, and
+// does not take the rest of the attempt's time.
+func TestHeartbeatDuringAnUnansweredRead(t *testing.T) {
+	t.Parallel()
+	r, wire := withWire(t)
+	beats := r.spy("$JS.ACK." + broker.StreamJobs + ".>")
+	updated := make(chan error, 1)
+	var asked <-chan struct{}
+	g := newFake(func(c call) (*job.Result, error) {
+		if c.n > 1 {
+			return succeed(c)
+		}
+		// The progress is gone, so that its next change asks whether the job has ended.
+		if err := r.store.DropProgress(context.WithoutCancel(c.ctx), c.task.Spec.Owner, c.task.Spec.ID); err != nil {
+			return nil, err
+		}
+		asked = silence(wire, "$JS.API.STREAM.MSG.GET."+broker.ResultsStream)
+		err := c.task.Enter(c.ctx, job.StageGenerating)
+		wire.Hold(nil)
+		updated <- err
+		return succeed(c)
+	})
+	startOn(t, dial(t, wire.URL), g, withShortBeat, withOneSlot, func(c *processor.Config) {
+		// The read is given up when a job without heartbeats would long have been delivered again.
+		c.WriteTimeout = 3 * shortWait
+	})
+	s := r.submit(job.KindPrompt)
+	g.wait(t, 1)
+	// Whoever is free takes the job as soon as its heartbeat has been missing for too long.
+	r.start(g, withShortBeat)
+	guard := time.NewTimer(patience)
+	defer guard.Stop()
+	select {
+	case err := <-updated:
+		if err != nil {
+			t.Errorf("progress is advisory, and the attempt was broken off by it: %v", err)
+		}
+	case <-guard.C:
+		t.Fatal("the read is waited for without end")
+	}
+	select {
+	case <-asked:
+	default:
+		t.Error("no read was left unanswered, so nothing was tried")
+	}
+	if n := beats.count(func(m *nats.Msg) bool { return string(m.Data) == "+WPI" }); n < 4 {
+		t.Errorf("%d heartbeats", n)
+	}
+	if record := r.settled(s); record.Status != job.StatusSucceeded || record.Crashes != 0 || g.count(s.ID) != 1 {
+		t.Errorf("%d calls, record %+v", g.count(s.ID), record)
+	}
+}
+
+// A look at the record that NATS never answers does not keep the heartbeat waiting either.
+func TestHeartbeatDuringUnansweredLooks(t *testing.T) {
+	t.Parallel()
+	r, wire := withWire(t)
+	beats := r.spy("$JS.ACK." + broker.StreamJobs + ".>")
+	hold := newGate(t)
+	g := newFake(func(c call) (*job.Result, error) {
+		if err := hold.pass(c.ctx); err != nil {
+			return nil, err
+		}
+		return succeed(c)
+	})
+	s := r.submit(job.KindPrompt)
+	r.bump(s, 1)
+	startOn(t, dial(t, wire.URL), g, withShortBeat, withOneSlot)
+	g.wait(t, 1)
+	r.start(g, withShortBeat)
+	looked := silence(wire, "$JS.API.STREAM.MSG.GET."+broker.ResultsStream)
+	guard := time.NewTimer(patience)
+	defer guard.Stop()
+	select {
+	case <-looked:
+	case <-guard.C:
+		t.Fatal("never: the worker looks for the record")
+	}
+	isBeat := func(m *nats.Msg) bool { return string(m.Data) == "+WPI" }
+	before := beats.count(isBeat)
+	r.eventually("the heartbeat goes on", func() bool { return beats.count(isBeat) >= before+6 || g.count(s.ID) > 1 })
+	wire.Hold(nil)
+	hold.release()
+	if record := r.settled(s); record.Crashes != 0 || g.count(s.ID) != 1 {
+		t.Errorf("%d calls, record %+v", g.count(s.ID), record)
+	}
+}

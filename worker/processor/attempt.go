@@ -119,13 +119,20 @@ func (a *attempt) run(ctx context.Context) error {
 		// It was closed in the moments since.
 		return a.stepBack(ctx)
 	}
+	refused := task.Refused()
+	complete := task.complete(refused)
 	started := a.processor.now()
 	result, o := a.generate(ctx, task)
 	run := a.processor.now().Sub(started)
-	a.processor.metrics.RunDuration.WithLabelValues(string(a.spec.Kind)).Observe(run.Seconds())
 	a.processor.metrics.AttemptOutcomes.WithLabelValues(string(a.spec.Kind), outcomeLabel(o)).Inc()
-	said = a.report(ctx, o)
-	return a.conclude(ctx, task, result, o, run)
+	if !complete {
+		a.processor.metrics.RunDuration.WithLabelValues(string(a.spec.Kind)).Observe(run.Seconds())
+		if o.verdict == verdictSucceed {
+			a.processor.measure(a.spec.Kind, run)
+		}
+		said = a.report(ctx, o, refused)
+	}
+	return a.conclude(ctx, task, result, o)
 }
 
 // ended returns the job's terminal record. A job that was delivered before may have ended at any replica's back.
@@ -172,6 +179,20 @@ func mediaCount(spec *job.Spec) int {
 	return 0
 }
 
+// complete reports whether every medium of the job is stored already or was refused for good: the attempt then calls no
+// upstream, and how it ends says nothing about one.
+func (t *Task) complete(refused map[int]*upstream.Fault) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	count := mediaCount(t.Spec)
+	for i := range count {
+		if _, ok := t.media[i]; !ok && refused[i] == nil {
+			return false
+		}
+	}
+	return count > 0
+}
+
 // generate makes the attempt, within its time-out and the job's deadline.
 func (a *attempt) generate(ctx context.Context, task *Task) (*job.Result, outcome) {
 	ctx, cancel := context.WithDeadlineCause(ctx, a.spec.Deadline.Time, errDeadline)
@@ -205,15 +226,17 @@ func (a *attempt) allow(right pass) {
 }
 
 // report tells the breaker what the attempt says about the upstream that the job needs. It returns false when that is
-// nothing.
-func (a *attempt) report(ctx context.Context, o outcome) bool {
+// nothing. The faults of images that an earlier attempt was refused for good were reported then.
+func (a *attempt) report(ctx context.Context, o outcome, refused map[int]*upstream.Fault) bool {
 	b, right := a.processor.breaker, a.right()
+	faults := maps.Clone(o.faults)
+	maps.DeleteFunc(faults, func(index int, _ *upstream.Fault) bool { return refused[index] != nil })
 	switch {
-	case o.verdict == verdictSucceed:
+	case o.verdict == verdictSucceed, len(o.faults) > 0 && len(faults) == 0:
 		b.report(ctx, right, nil, true)
-	case len(o.faults) > 0:
+	case len(faults) > 0:
 		// Of a set, every picture was a call of its own. Together they say one thing about the upstream, the worst.
-		b.report(ctx, right, gravest(o.faults), true)
+		b.report(ctx, right, gravest(faults), true)
 	case o.fault != nil && o.fault.Upstream == right.upstream && o.fault.Class != upstream.Canceled:
 		b.report(ctx, right, o.fault, true)
 	case o.code == job.CodeTimeout:
@@ -233,13 +256,12 @@ func gravest(faults map[int]*upstream.Fault) *upstream.Fault {
 }
 
 // conclude does what follows from an attempt's outcome.
-func (a *attempt) conclude(ctx context.Context, task *Task, result *job.Result, o outcome, run time.Duration) error {
+func (a *attempt) conclude(ctx context.Context, task *Task, result *job.Result, o outcome) error {
 	a.mu.Lock()
 	counts := a.progress.Counts
 	a.mu.Unlock()
 	switch o.verdict {
 	case verdictSucceed:
-		a.processor.measure(a.spec.Kind, run)
 		return a.succeed(ctx, task, result, nil)
 	case verdictRetry:
 		counts.Failures++

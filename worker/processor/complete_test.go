@@ -1,0 +1,107 @@
+package processor_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/queue"
+	"github.com/text2image-audio/text2image-audio/worker/upstream"
+)
+
+// A job that comes back when all it can still get is stored makes no call, and closes no circuit by that.
+func TestCompleteJobSaysNothingAboutItsUpstream(t *testing.T) {
+	t.Parallel()
+	speech := job.Media{Index: 0, ContentType: "audio/mpeg"}
+	for name, test := range map[string]struct {
+		kind     job.Kind
+		upstream string
+		change   submission
+		stored   []job.Media
+		refused  []job.Missing
+	}{
+		"an image": {job.KindImage, upstream.PollinationsImage, input(pictures(1, 1)), []job.Media{{Index: 0, ContentType: "image/png"}}, nil},
+		"a set": {job.KindImage, upstream.PollinationsImage, input(pictures(2, 1)), []job.Media{
+			{Index: 0, ContentType: "image/png"}, {Index: 1, ContentType: "image/png"},
+		}, nil},
+		"a set with a refusal": {
+			job.KindImage, upstream.PollinationsImage, input(pictures(2, 1)),
+			[]job.Media{{Index: 0, ContentType: "image/png"}},
+			[]job.Missing{{Index: 1, Error: *job.NewError(upstream.CodeRejected, 400)}},
+		},
+		"speech": {job.KindAudio, upstream.PollinationsSpeech, func(*job.Spec) {}, []job.Media{speech}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			s := r.submit(test.kind, test.change)
+			for _, m := range test.stored {
+				if _, err := r.store.PutMedia(t.Context(), s.Owner, s.ID, m, []byte("made before")); err != nil {
+					t.Fatal(err)
+				}
+			}
+			before := &job.Progress{ID: s.ID, Status: job.StatusRunning, Attempt: 1, Delivery: 1, Step: 1, Worker: "lost", Refused: test.refused}
+			if _, err := r.store.PutProgress(t.Context(), s.Owner, before, 0); err != nil {
+				t.Fatal(err)
+			}
+			r.bump(s, 1)
+			r.closeUpstream(test.upstream)
+			u, sim := simulate(t)
+			w := r.start(u)
+			record := r.settled(s)
+			w.stop()
+			if record.Status != job.StatusSucceeded || len(record.Result.Media) != len(test.stored) || len(record.Result.Missing) != len(test.refused) {
+				t.Errorf("record is %+v, result %+v", record, record.Result)
+			}
+			if n := len(sim.Calls("")); n != 0 {
+				t.Errorf("%d calls", n)
+			}
+			if c := r.circuit(test.upstream); !c.Open() {
+				t.Errorf("the circuit was closed without a call: %+v", c)
+			}
+		})
+	}
+}
+
+// What is still made in such a set counts, whatever was refused before.
+func TestIncompleteSetSaysWhatItsCallsSay(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	s := r.submit(job.KindImage, input(pictures(2, 1)))
+	before := &job.Progress{
+		ID: s.ID, Status: job.StatusRunning, Attempt: 1, Delivery: 1, Step: 1, Worker: "lost",
+		Refused: []job.Missing{{Index: 1, Error: *job.NewError(upstream.CodeRejected, 400)}},
+	}
+	if _, err := r.store.PutProgress(t.Context(), s.Owner, before, 0); err != nil {
+		t.Fatal(err)
+	}
+	r.bump(s, 1)
+	r.closeUpstream(upstream.PollinationsImage)
+	u, sim := simulate(t)
+	r.start(u)
+	if record := r.settled(s); record.Status != job.StatusSucceeded || len(record.Result.Media) != 1 || len(record.Result.Missing) != 1 {
+		t.Errorf("record is %+v, result %+v", record, record.Result)
+	}
+	if n := len(sim.Calls("")); n != 1 {
+		t.Errorf("%d calls", n)
+	}
+	if c := r.circuit(upstream.PollinationsImage); c.Open() {
+		t.Errorf("the circuit is open after a call that was served: %+v", c)
+	}
+}
+
+// closeUpstream opens the circuit of an upstream; one job may be let through at once.
+func (r *rig) closeUpstream(name string) {
+	r.Helper()
+	c := r.queue.NewControl(nil, nil)
+	if err := c.Start(r.Context()); err != nil {
+		r.Fatal(err)
+	}
+	defer c.Stop()
+	_, _, err := c.Trip(r.Context(), queue.Trip{
+		Upstream: name, Code: job.CodeUnavailable, Pause: func(int) time.Duration { return time.Millisecond },
+	})
+	if err != nil {
+		r.Fatal(err)
+	}
+}

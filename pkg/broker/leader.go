@@ -11,7 +11,8 @@ import (
 )
 
 // LeaderLast returns the last message on a subject, which may hold wildcards, from the stream's leader. The client
-// library asks any replica of a stream that allows direct gets, and a replica may be behind.
+// library asks any replica of a stream that allows direct gets, and a replica may be behind. A request that goes unanswered
+// is repeated until ctx ends.
 // It fails with jetstream.ErrMsgNotFound, and after five seconds when ctx has no deadline of its own and nobody answers.
 func LeaderLast(ctx context.Context, js jetstream.JetStream, stream, subject string) (*jetstream.RawStreamMsg, error) {
 	return leaderGet(ctx, js, stream, map[string]any{"last_by_subj": subject})
@@ -27,9 +28,11 @@ func leaderGet(ctx context.Context, js jetstream.JetStream, stream string, ask m
 	if err != nil {
 		return nil, fmt.Errorf("encode request: %w", err)
 	}
-	ctx, cancel := Bounded(ctx)
-	defer cancel()
-	msg, err := js.Conn().RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+stream, req)
+	var msg *nats.Msg
+	err = RetryUnanswered(ctx, func(ctx context.Context) (err error) {
+		msg, err = js.Conn().RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+stream, req)
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("ask leader of %s: %w", stream, err)
 	}

@@ -40,3 +40,13 @@ func TooMany(err error) bool {
 	var api *jetstream.APIError
 	return errors.As(err, &api) && api.ErrorCode == codeStoreFailed && api.Description == describeMaxMessages
 }
+
+// codeTooManyRequests is the answer to a publish or request that finds the server's queue for the stream full.
+const codeTooManyRequests = 10167
+
+// Overloaded reports whether NATS refused a publish because too many others wait at the stream. It was not stored, and may
+// be tried again.
+func Overloaded(err error) bool {
+	var api *jetstream.APIError
+	return errors.As(err, &api) && api.ErrorCode == codeTooManyRequests
+}

@@ -3,7 +3,6 @@ package queue
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -26,28 +25,27 @@ type Receipt struct {
 // Push makes a job durable: when it returns without error the job is on disk. A keyed job, one whose id follows from
 // an idempotency key, is stored only when it is not in the queue yet.
 //
-// It fails with ErrFull when as many jobs wait as may, with ErrNoRoom when NATS has none, and with ErrUnavailable when
-// NATS did not confirm.
-// It costs one acknowledged publish, a second one when the answer to the first was lost.
+// A store that is slow is waited for until ctx ends, for PublishTimeout when ctx has no deadline. Push fails with ErrFull
+// when as many jobs wait as may, with ErrNoRoom when NATS has none, and with ErrUnavailable when NATS did not confirm.
+// When ctx is canceled meanwhile the job may be stored or not, as after any ErrUnavailable.
+// It costs one acknowledged publish; while that goes unanswered, a further one after 5 seconds, 15 and 35.
 func (q *Queue) Push(ctx context.Context, spec *job.Spec, keyed bool) (Receipt, error) {
 	data, err := spec.Encode()
 	if err != nil {
 		return Receipt{}, err
 	}
 	subject := broker.JobSubject(spec.Kind, spec.Lane, spec.Owner, spec.ID)
-	// A key that is used again for another kind of job lies under another subject, hence the wildcard.
-	onlyIfNew := jetstream.WithExpectLastSequenceForSubject(0, broker.AnyJobSubject(spec.Owner, spec.ID))
-	var first []jetstream.PublishOpt
+	// Nobody else has the id, but the publish itself may come a second time, by another connection and late.
+	onlyIfNew := jetstream.WithExpectLastSequencePerSubject(0)
 	if keyed {
-		first = append(first, onlyIfNew)
+		// A key that is used again for another kind of job lies under another subject, hence the wildcard.
+		onlyIfNew = jetstream.WithExpectLastSequenceForSubject(0, broker.AnyJobSubject(spec.Owner, spec.ID))
 	}
-	receipt, err := q.publish(ctx, subject, data, first...)
-	if err != nil && !errors.Is(err, ErrFull) && !errors.Is(err, ErrNoRoom) && ctx.Err() == nil {
-		// The outcome is not known: ask again for the same message, on the condition that it is not there.
-		receipt, err = q.publish(ctx, subject, data, onlyIfNew)
-		receipt.Repeated = true
+	receipt, err := q.publish(ctx, subject, data, onlyIfNew)
+	if !errors.Is(ctx.Err(), context.Canceled) {
+		// A caller that went away says nothing about NATS.
+		q.note(err)
 	}
-	q.note(err)
 	return receipt, err
 }
 
@@ -78,24 +76,4 @@ func (q *Queue) Refusal() error {
 		return nil
 	}
 	return r.err
-}
-
-func (q *Queue) publish(ctx context.Context, subject string, data []byte, opts ...jetstream.PublishOpt) (Receipt, error) {
-	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
-	defer cancel()
-	ack, err := q.js.Publish(ctx, subject, data, opts...)
-	if err == nil {
-		return Receipt{Sequence: ack.Sequence}, nil
-	}
-	switch {
-	case broker.Conflict(err):
-		return Receipt{AlreadyThere: true}, nil
-	case broker.TooMany(err):
-		return Receipt{}, ErrFull
-	case broker.NoRoom(err):
-		return Receipt{}, fmt.Errorf("%w: %w", ErrNoRoom, err)
-	case errors.Is(err, jetstream.ErrNoStreamResponse):
-		q.suspect()
-	}
-	return Receipt{}, fmt.Errorf("%w: publish job: %w", ErrUnavailable, err)
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
-	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -34,6 +33,7 @@ type Queue struct {
 	suspect  func()
 	complete func() bool
 	refused  atomic.Pointer[refusal]
+	timing   timing
 }
 
 // New opens the queue on a broker. It costs one request.
@@ -42,7 +42,7 @@ func New(ctx context.Context, b *broker.Broker) (*Queue, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open queue: %w", err)
 	}
-	return &Queue{nc: b.Conn(), js: b.JetStream(), stream: stream, suspect: b.Suspect, complete: b.Complete}, nil
+	return &Queue{nc: b.Conn(), js: b.JetStream(), stream: stream, suspect: b.Suspect, complete: b.Complete, timing: defaultTiming}, nil
 }
 
 // Connected reports whether NATS is there at this moment.
@@ -142,7 +142,11 @@ func (q *Queue) OnCancel(f func(id string)) (stop func(), err error) {
 
 // OwnerIDs returns the ids of all jobs of an owner that are in the queue. It costs one request to the leader.
 func (q *Queue) OwnerIDs(ctx context.Context, owner string) ([]string, error) {
-	info, err := q.stream.Info(ctx, jetstream.WithSubjectFilter(broker.OwnerJobsSubject(owner)))
+	var info *jetstream.StreamInfo
+	err := broker.RetryUnanswered(ctx, func(ctx context.Context) (err error) {
+		info, err = q.stream.Info(ctx, jetstream.WithSubjectFilter(broker.OwnerJobsSubject(owner)))
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("list jobs of owner: %w", err)
 	}
@@ -154,6 +158,3 @@ func (q *Queue) OwnerIDs(ctx context.Context, owner string) ([]string, error) {
 	}
 	return ids, nil
 }
-
-// publishTimeout bounds one publish of a job.
-const publishTimeout = 5 * time.Second

@@ -1,0 +1,128 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+)
+
+// PublishTimeout is how long a publish waits for its confirmation when its context has no deadline.
+const PublishTimeout = 30 * time.Second
+
+// timing is how long a publish waits for what. Tests shorten it.
+type timing struct {
+	// look is how often a publish looks at the connection.
+	look time.Duration
+	// resend is after how long without an answer the publish is sent again; it doubles with each time.
+	resend time.Duration
+	// away is after how long without a connection the publish is given up.
+	away time.Duration
+}
+
+var defaultTiming = timing{look: 500 * time.Millisecond, resend: 5 * time.Second, away: 10 * time.Second}
+
+const (
+	// maxSends bounds how often one publish is sent. A store that is merely slow has every one of them to deal with.
+	maxSends = 6
+	// maxFailures is how many sends may fail outright, without a stream to take them among others.
+	maxFailures = 2
+)
+
+// answer is what became of one send.
+type answer struct {
+	receipt Receipt
+	err     error
+}
+
+// publish stores a job under the condition that it is not there, and waits until NATS says so or ctx ends.
+//
+// A send that goes unanswered may be lost, with a connection or between two leaders of a cluster, or may stand in the queue
+// of a slow store. So it is repeated, seldom, and all sends are listened to: a slow store answers the first one first. The
+// condition has all but one of them refused while the job is in the queue.
+func (q *Queue) publish(ctx context.Context, subject string, data []byte, onlyIfNew jetstream.PublishOpt) (Receipt, error) {
+	ctx, cancel := withDeadline(ctx)
+	defer cancel()
+	answers := make(chan answer, maxSends)
+	var sends, failures int
+	var sent time.Time
+	var reconnects uint64
+	send := func() {
+		sends++
+		sent, reconnects = time.Now(), q.nc.Stats().Reconnects
+		go func() {
+			receipt, err := q.send(ctx, subject, data, onlyIfNew)
+			answers <- answer{receipt, err}
+		}()
+	}
+	send()
+	look := time.NewTimer(q.timing.look)
+	defer look.Stop()
+	resend, connected := q.timing.resend, time.Now()
+	for {
+		select {
+		case a := <-answers:
+			a.receipt.Repeated = sends > 1
+			switch {
+			case broker.Overloaded(a.err):
+				// It was not stored, and is sent again in its time.
+			case !errors.Is(a.err, ErrUnavailable) || ctx.Err() != nil:
+				return a.receipt, a.err
+			default:
+				if failures++; failures >= maxFailures || sends == maxSends {
+					return a.receipt, a.err
+				}
+				send()
+			}
+		case <-ctx.Done():
+			return Receipt{Repeated: sends > 1}, fmt.Errorf("%w: publish job: %w", ErrUnavailable, context.Cause(ctx))
+		case <-look.C:
+			look.Reset(q.timing.look)
+			if !q.nc.IsConnected() {
+				if time.Since(connected) >= q.timing.away {
+					return Receipt{Repeated: sends > 1}, fmt.Errorf("%w: publish job: not connected to NATS", ErrUnavailable)
+				}
+				continue
+			}
+			connected = time.Now()
+			lost := q.nc.Stats().Reconnects != reconnects
+			if sends < maxSends && (lost || time.Since(sent) >= resend) {
+				if !lost {
+					resend *= 2
+				}
+				send()
+			}
+		}
+	}
+}
+
+// withDeadline returns ctx with a deadline, PublishTimeout from now when it has none.
+func withDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
+	if _, ok := ctx.Deadline(); ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, PublishTimeout)
+}
+
+// send publishes a job once and waits for the answer. It fails with ErrUnavailable when the outcome is not known.
+func (q *Queue) send(ctx context.Context, subject string, data []byte, onlyIfNew jetstream.PublishOpt) (Receipt, error) {
+	ack, err := q.js.Publish(ctx, subject, data, onlyIfNew)
+	if err == nil {
+		return Receipt{Sequence: ack.Sequence}, nil
+	}
+	switch {
+	case broker.Conflict(err):
+		return Receipt{AlreadyThere: true}, nil
+	case broker.TooMany(err):
+		return Receipt{}, ErrFull
+	case broker.NoRoom(err):
+		return Receipt{}, fmt.Errorf("%w: %w", ErrNoRoom, err)
+	case errors.Is(err, jetstream.ErrNoStreamResponse):
+		q.suspect()
+	}
+	return Receipt{}, fmt.Errorf("%w: publish job: %w", ErrUnavailable, err)
+}

@@ -25,29 +25,30 @@ import (
 // charged makes a job of a spec if the caller's quota allows it. What makes no job is not charged: neither what is refused
 // nor what repeats an earlier submission under its key, which is answered though nothing is left.
 func (s *Server) charged(ctx context.Context, c *gin.Context, who caller, spec *job.Spec, keyed bool) (*job.Snapshot, bool, error) {
+	present, gone := whileThere(ctx, c)
+	defer gone()
 	if !s.deps.Quota.Limited(who.lane) {
-		return s.accept(ctx, spec, keyed)
+		return s.accept(present, spec, keyed)
 	}
-	// Who hangs up at the right moment would get a job and its charge back.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), operationTimeout)
-	defer cancel()
 	// What is refused for another reason is not charged to begin with.
-	leave, err := s.enter(ctx, spec, keyed)
+	leave, err := s.enter(present, spec, keyed)
 	if err != nil {
 		return nil, false, err
 	}
 	defer leave()
 	counted := s.counted(who)
-	end, err := s.deps.Quota.Turn(ctx, who.lane, counted)
+	end, err := s.deps.Quota.Turn(present, who.lane, counted)
 	if err != nil {
 		return nil, false, err
 	}
 	defer end()
 	if keyed {
-		if snap, err := s.earlier(ctx, who, spec); snap != nil || err != nil {
+		if snap, err := s.earlier(present, who, spec); snap != nil || err != nil {
 			return snap, snap != nil, err
 		}
 	}
+	// From here on it does not matter whether the caller is still there: who hangs up at the right moment would get a job and
+	// its charge back.
 	bill, err := s.deps.Quota.Charge(ctx, who.lane, counted, spec.ID, spec.Units())
 	if refusal, ok := errors.AsType[*quota.Refusal](err); ok {
 		if keyed {

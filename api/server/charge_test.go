@@ -317,7 +317,7 @@ func TestWithoutCounters(t *testing.T) {
 // the job itself is worked, and gives nothing back when it fails.
 func TestJobOfWhichNobodyIsTold(t *testing.T) {
 	t.Parallel()
-	b := setup(t, withQuota(9, 2))
+	b := setup(t, withQuota(9, 2), func(cfg *server.Config, _ *server.Deps) { cfg.SubmitTimeout = 5 * time.Second })
 	js := b.broker.JetStream()
 	stream, err := js.Stream(t.Context(), broker.StreamJobs)
 	must(t, err)

@@ -34,6 +34,10 @@ type Config struct {
 	MaxStreamsPerCaller int `env:"MAX_STREAMS_PER_CALLER" envDefault:"20" doc:"Event streams that one caller may have open at once: a member by account, a guest by cookie, anybody else by address. All guests of one address together may have ten times as many, and requests that wait for a job (?wait=) may be ten times as many for a member and for the guests of an address. Counted by each process; 0 means without limit."`
 	MaxStreams          int `env:"MAX_STREAMS" envDefault:"2000" doc:"Event streams that one process holds at once, and again as many requests that wait for a job; more are answered with 503. Each takes up to 100 KB of memory. 0 means without limit."`
 
+	MaxPending int `env:"MAX_PENDING_SUBMISSIONS" envDefault:"4096" doc:"Submissions of one process that may wait for NATS to store them, half of them from one address; more are answered with 503. Each takes some 60 KB of memory meanwhile."`
+	// SubmitTimeout is how long a submission waits for NATS to store it; 30 seconds when 0. Tests shorten it.
+	SubmitTimeout time.Duration `env:"-"`
+
 	Quota quota.Config
 
 	// Loopback says that only this machine can reach the server; the program sets it.
@@ -67,6 +71,9 @@ func (c *Config) Validate() error {
 	}
 	if c.MaxStreams < 0 {
 		fault("MAX_STREAMS", "a whole number, 0 for no limit")
+	}
+	if c.MaxPending < 1 {
+		fault("MAX_PENDING_SUBMISSIONS", "a whole number of at least 1")
 	}
 	if err := c.Quota.Validate(); err != nil {
 		errs = append(errs, err)

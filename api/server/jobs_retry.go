@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"strconv"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -22,6 +23,7 @@ type retryRequest struct {
 // retryJob is POST /api/jobs/:id/retry: a new job, of the caller, that asks for the same as one that failed or was
 // canceled. It is a submission in every respect.
 func (s *Server) retryJob(c *gin.Context) error {
+	began := time.Now()
 	vary(c, "Accept-Language", "Cookie", "Prefer")
 	id, err := jobID(c)
 	if err != nil {
@@ -58,7 +60,7 @@ func (s *Server) retryJob(c *gin.Context) error {
 	if replayed {
 		c.Header("Idempotent-Replayed", "true")
 	}
-	return s.answerSubmission(c, snap)
+	return s.answerSubmission(c, snap, began)
 }
 
 func (s *Server) retry(c *gin.Context, who caller, id string, ask *retryRequest, key string) (*job.Snapshot, bool, error) {

@@ -15,6 +15,7 @@ import (
 
 // submitJob is POST /api/jobs.
 func (s *Server) submitJob(c *gin.Context) error {
+	began := time.Now()
 	vary(c, "Accept-Language", "Cookie", "Prefer")
 	key, err := idempotencyKey(c.Request)
 	if err != nil {
@@ -40,15 +41,15 @@ func (s *Server) submitJob(c *gin.Context) error {
 	if replayed {
 		c.Header("Idempotent-Replayed", "true")
 	}
-	return s.answerSubmission(c, snap)
+	return s.answerSubmission(c, snap, began)
 }
 
-// answerSubmission waits if the caller prefers that, and shows the job.
-func (s *Server) answerSubmission(c *gin.Context, snap *job.Snapshot) error {
+// answerSubmission waits if the caller prefers that, and shows the job. The wait counts from when the request came.
+func (s *Server) answerSubmission(c *gin.Context, snap *job.Snapshot, began time.Time) error {
 	p := prefer(c.Request)
 	if free, ok := s.mayWait(c, p.wait); ok {
 		defer free()
-		latest, err := s.await(c, []string{snap.Spec.Owner}, snap.Spec.ID, p.wait, ended)
+		latest, err := s.await(c, []string{snap.Spec.Owner}, snap.Spec.ID, p.wait-time.Since(began), ended)
 		if err == nil {
 			snap = latest
 		} else {
@@ -90,8 +91,11 @@ func (s *Server) submit(c *gin.Context, who caller, o *order, key string) (*job.
 		spec.ID = s.keyedID(who, key)
 	}
 	withJob(c, spec.ID)
-	ctx, cancel := bounded(c)
-	defer cancel()
+	ctx, leave, err := s.submitting(c, who)
+	if err != nil {
+		return nil, false, err
+	}
+	defer leave()
 	snap, replayed, err := s.charged(ctx, c, who, spec, key != "")
 	if err != nil {
 		return nil, false, err

@@ -98,6 +98,7 @@ type Server struct {
 	acts     *slog.Logger
 	engine   *gin.Engine
 	underway underway
+	pending  *pending
 	// saving is taken by whoever takes a picture apart.
 	saving chan struct{}
 	// holding is taken by whoever sends a large one.
@@ -133,6 +134,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		cfg: cfg, deps: deps, keys: deriveKeys(deps.Secret), guesses: newGuesses(deps.Now), acts: telemetry.Audit(deps.Log),
 		health: &healthLog{failed: make(map[string]bool)}, requests: &requestLog{refused: make(map[refusalKey]*refusals)},
 		matcher: language.NewMatcher([]language.Tag{language.English, language.Chinese}),
+		pending: newPending(cfg.MaxPending),
 		saving:  make(chan struct{}, savesAtOnce),
 		holding: make(chan struct{}, heldAtOnce),
 	}

@@ -22,6 +22,7 @@ var errAnswered = errors.New("answered")
 // work submits a job for one of the original's routes and waits until it has ended well. Any other end is a *problem; the
 // job goes on when the wait is over first. With Prefer: respond-async it answers at once and returns errAnswered.
 func (s *Server) work(c *gin.Context, o *order) (*job.Record, error) {
+	began := time.Now()
 	vary(c, "Accept-Language", "Cookie", "Prefer")
 	who, err := s.caller(c)
 	if err != nil {
@@ -43,7 +44,7 @@ func (s *Server) work(c *gin.Context, o *order) (*job.Record, error) {
 		return nil, errAnswered
 	}
 	spec := snap.Spec
-	snap, err = s.await(c, []string{who.owner}, id, s.cfg.SyncWait, ended)
+	snap, err = s.await(c, []string{who.owner}, id, s.cfg.SyncWait-time.Since(began), ended)
 	if gone := c.Request.Context().Err(); gone != nil {
 		s.withdraw(c, spec)
 		return nil, gone

@@ -106,9 +106,11 @@ func (l *Ledger) Submit(ctx context.Context, spec *job.Spec, keyed bool) (snap *
 }
 
 const (
-	// undecidedPause and undecidedTries bound the wait for another submission that is on its way.
-	undecidedPause = 50 * time.Millisecond
-	undecidedTries = 60
+	// undecidedPause is the first pause in the wait for another submission that is on its way, and undecidedPauseMax the
+	// longest; undecidedTries bounds the wait, to about half a minute.
+	undecidedPause    = 50 * time.Millisecond
+	undecidedPauseMax = time.Second
+	undecidedTries    = 32
 )
 
 // push puts a job into the queue, or returns the one with its id that is there already. A cluster refuses a publish as soon
@@ -131,7 +133,7 @@ func (l *Ledger) push(ctx context.Context, spec *job.Spec, keyed bool) (receipt 
 		if tries == undecidedTries {
 			return receipt, nil, fmt.Errorf("%w: another submission of the job is still on its way", queue.ErrUnavailable)
 		}
-		timer := time.NewTimer(undecidedPause)
+		timer := time.NewTimer(min(undecidedPause<<min(tries, 10), undecidedPauseMax))
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
@@ -145,8 +147,8 @@ func replay(first *job.Snapshot, spec *job.Spec, keyed bool) (*job.Snapshot, boo
 	if first.Spec.Fingerprint != spec.Fingerprint {
 		return nil, false, ErrKeyReused
 	}
-	// A job that was repeated by ourselves is no replay in the caller's eyes.
-	return first, keyed, nil
+	// A publish that was repeated by ourselves is no replay in the caller's eyes.
+	return first, keyed && !spec.SameSubmission(first.Spec), nil
 }
 
 // Read returns the job with the given id that belongs to one of the owners, who are asked in order. It fails with

@@ -17,9 +17,12 @@ import (
 const (
 	// incrHeader has NATS add its value to the counter of the message's subject.
 	incrHeader = "Nats-Incr"
-	// addTimeout bounds one try to change or read a counter; there are addTries of them.
-	addTimeout = 2 * time.Second
-	addTries   = 2
+	// addTries is how often a counter is tried that cannot be changed or read, without a stream to hold it among others.
+	addTries = 2
+	// countTimeout bounds a change or read of a counter whose context has no deadline.
+	countTimeout = 30 * time.Second
+	// undoTimeout bounds what is given back because no job was made.
+	undoTimeout = 15 * time.Second
 )
 
 // change returns the message that adds to a counter. NATS takes no second one with the same id.
@@ -31,20 +34,21 @@ func change(subject string, by int, id string) *nats.Msg {
 }
 
 // add changes a counter once, however often it has to be tried, and returns its new value. The stream is the window's.
+// A store that is slow is waited for until ctx ends.
 // It costs one acknowledged publish; one more and a read when the first answer was lost.
 func (q *Quota) add(ctx context.Context, window, subject string, by int, id string) (int64, error) {
-	var err error
-	for range addTries {
-		var ack *jetstream.PubAck
-		if ack, err = q.try(ctx, change(subject, by, id)); err == nil {
-			if ack.Duplicate || ack.Value == "" {
-				return q.value(ctx, window, subject)
-			}
-			return parse(ack.Value)
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	var ack *jetstream.PubAck
+	err := twice(ctx, func(ctx context.Context) (err error) {
+		ack, err = q.js.PublishMsg(ctx, change(subject, by, id))
+		return err
+	})
+	if err == nil {
+		if ack.Duplicate || ack.Value == "" {
+			return q.value(ctx, window, subject)
 		}
-		if ctx.Err() != nil {
-			break
-		}
+		return parse(ack.Value)
 	}
 	if errors.Is(err, jetstream.ErrNoStreamResponse) {
 		q.broker.Suspect()
@@ -52,22 +56,33 @@ func (q *Quota) add(ctx context.Context, window, subject string, by int, id stri
 	return 0, fmt.Errorf("%w: %w", ErrUnavailable, err)
 }
 
-func (q *Quota) try(ctx context.Context, msg *nats.Msg) (*jetstream.PubAck, error) {
-	ctx, cancel := context.WithTimeout(ctx, addTimeout)
-	defer cancel()
-	return q.js.PublishMsg(ctx, msg)
-}
-
-// value reads a counter from its stream's leader.
-func (q *Quota) value(ctx context.Context, window, subject string) (int64, error) {
-	var msg *jetstream.RawStreamMsg
-	var err error
+// twice tries again what failed, once, and what went unanswered until ctx ends.
+func twice(ctx context.Context, do func(context.Context) error) (err error) {
 	for range addTries {
-		msg, err = q.read(ctx, window, subject)
+		err = broker.RetryUnanswered(ctx, do)
 		if err == nil || errors.Is(err, jetstream.ErrMsgNotFound) || ctx.Err() != nil {
 			break
 		}
 	}
+	return err
+}
+
+func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	if _, ok := ctx.Deadline(); ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, countTimeout)
+}
+
+// value reads a counter from its stream's leader.
+func (q *Quota) value(ctx context.Context, window, subject string) (int64, error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	var msg *jetstream.RawStreamMsg
+	err := twice(ctx, func(ctx context.Context) (err error) {
+		msg, err = broker.LeaderLast(ctx, q.js, broker.UsageStream(window), subject)
+		return err
+	})
 	switch {
 	case errors.Is(err, jetstream.ErrMsgNotFound):
 		return 0, nil
@@ -84,12 +99,6 @@ func (q *Quota) value(ctx context.Context, window, subject string) (int64, error
 		return 0, fmt.Errorf("read counter: %w", err)
 	}
 	return parse(stored.Value)
-}
-
-func (q *Quota) read(ctx context.Context, window, subject string) (*jetstream.RawStreamMsg, error) {
-	ctx, cancel := context.WithTimeout(ctx, addTimeout)
-	defer cancel()
-	return broker.LeaderLast(ctx, q.js, broker.UsageStream(window), subject)
 }
 
 func parse(value string) (int64, error) {

@@ -172,5 +172,5 @@ func (b *Bill) Withdraw(ctx context.Context, spec *job.Spec) error {
 
 // settled is the context of what has to be put right though its caller is gone.
 func settled(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), addTries*addTimeout)
+	return context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
 }

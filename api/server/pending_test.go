@@ -1,0 +1,261 @@
+package server_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/api/server"
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
+	"github.com/text2image-audio/text2image-audio/pkg/env"
+	"github.com/text2image-audio/text2image-audio/pkg/ledger"
+	"github.com/text2image-audio/text2image-audio/pkg/queue"
+	"github.com/text2image-audio/text2image-audio/pkg/store"
+)
+
+// slowStore is a NATS for jobs that takes nothing until release.
+type slowStore struct {
+	near *broker.Broker
+
+	mu   sync.Mutex
+	held chan struct{}
+	// seen counts the publishes of each job.
+	seen map[string]int
+	news chan struct{}
+}
+
+// onSlowStore has a server keep its jobs there.
+func onSlowStore(t *testing.T) (*slowStore, func(*server.Config, *server.Deps)) {
+	t.Helper()
+	s := &slowStore{
+		near: brokertest.Start(t, func(c *broker.Config) { c.Listen = "127.0.0.1:0" }),
+		held: make(chan struct{}), seen: make(map[string]int), news: make(chan struct{}, 1),
+	}
+	wire := brokertest.NewWire(t, s.near.ClientURL())
+	wire.Hold(func(m brokertest.Message) <-chan struct{} {
+		if !m.FromClient || !strings.HasPrefix(m.Subject, "jobs.") {
+			return nil
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.seen[m.Subject]++
+		select {
+		case s.news <- struct{}{}:
+		default:
+		}
+		return s.held
+	})
+	far := brokertest.Start(t, func(c *broker.Config) { c.URL, c.Follower = env.Secret(wire.URL), true })
+	return s, func(_ *server.Config, deps *server.Deps) {
+		var err error
+		deps.Queue, err = queue.New(t.Context(), far)
+		must(t, err)
+		deps.Store, err = store.New(t.Context(), far)
+		must(t, err)
+		deps.Ledger = ledger.New(deps.Queue, deps.Store)
+	}
+}
+
+// await waits until so many jobs were published so often.
+func (s *slowStore) await(t *testing.T, jobs, times int) {
+	t.Helper()
+	guard := time.NewTimer(2 * hang)
+	defer guard.Stop()
+	for {
+		s.mu.Lock()
+		enough := 0
+		for _, n := range s.seen {
+			if n >= times {
+				enough++
+			}
+		}
+		s.mu.Unlock()
+		if enough >= jobs {
+			return
+		}
+		select {
+		case <-s.news:
+		case <-guard.C:
+			t.Fatalf("%d jobs were published %d times, want %d", enough, times, jobs)
+		}
+	}
+}
+
+func (s *slowStore) release() { close(s.held) }
+
+// stored returns how many jobs are in the queue.
+func (s *slowStore) stored(t *testing.T) uint64 {
+	t.Helper()
+	stream, err := s.near.JetStream().Stream(t.Context(), broker.StreamJobs)
+	must(t, err)
+	return stream.CachedInfo().State.Msgs
+}
+
+// TestSubmissionsWaitForASlowStore has two hundred callers wait at a store that confirms nothing for a quarter of a minute, in
+// which each job is published three times: all are accepted, once, and nobody is turned away.
+func TestSubmissionsWaitForASlowStore(t *testing.T) {
+	t.Parallel()
+	const jobs = 200
+	slow, on := onSlowStore(t)
+	b := setup(t, on, func(cfg *server.Config, _ *server.Deps) { cfg.SubmitTimeout = 2 * hang })
+	var wg sync.WaitGroup
+	for n := range jobs {
+		wg.Go(func() {
+			var options []option
+			if n%2 == 0 {
+				options = append(options, header("Idempotency-Key", fmt.Sprintf("key-%d", n)))
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 4*hang)
+			defer cancel()
+			resp, err := b.client.Do(b.newRequest(ctx, t, http.MethodPost, "/api/jobs", goodBody, options...))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer func() { _ = resp.Body.Close() }()
+			if resp.StatusCode != http.StatusAccepted || resp.Header.Get("Idempotent-Replayed") != "" {
+				t.Errorf("status %d, replayed %q", resp.StatusCode, resp.Header.Get("Idempotent-Replayed"))
+			}
+		})
+	}
+	slow.await(t, jobs, 3)
+	slow.release()
+	wg.Wait()
+	if n := slow.stored(t); n != jobs {
+		t.Errorf("%d messages for %d jobs", n, jobs)
+	}
+}
+
+// TestSlowSubmissionIsCharged has a submission find its own earlier publish: it is no replay, and is paid for.
+func TestSlowSubmissionIsCharged(t *testing.T) {
+	t.Parallel()
+	slow, on := onSlowStore(t)
+	b := setup(t, on, withQuota(9, 9), func(cfg *server.Config, _ *server.Deps) { cfg.SubmitTimeout = 2 * hang })
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		resp := b.request(t, http.MethodPost, "/api/jobs", goodBody, header("Idempotency-Key", "key"))
+		resp.expect(t, http.StatusAccepted)
+		if got := resp.Header.Get("Idempotent-Replayed"); got != "" {
+			t.Errorf("replayed %q", got)
+		}
+	})
+	slow.await(t, 1, 2)
+	slow.release()
+	wg.Wait()
+	b.expectLeft(t, "after one job", 8)
+	if n := slow.stored(t); n != 1 {
+		t.Errorf("%d messages", n)
+	}
+}
+
+// TestPendingSubmissionsAreBounded fills the places of one address, then all of them. What has one is accepted in the end.
+func TestPendingSubmissionsAreBounded(t *testing.T) {
+	t.Parallel()
+	slow, on := onSlowStore(t)
+	b := setup(t, on, func(cfg *server.Config, _ *server.Deps) {
+		cfg.MaxPending, cfg.SubmitTimeout, cfg.TrustedProxies = 4, 2*hang, []string{"127.0.0.1"}
+	})
+	from := func(address string) option { return header("X-Forwarded-For", address) }
+	var wg sync.WaitGroup
+	pend := func(address string, jobs int) {
+		wg.Go(func() {
+			b.request(t, http.MethodPost, "/api/jobs", goodBody, from(address)).expect(t, http.StatusAccepted)
+		})
+		slow.await(t, jobs, 1)
+	}
+	busy := func(address string) {
+		t.Helper()
+		resp := b.request(t, http.MethodPost, "/api/jobs", goodBody, from(address))
+		resp.problem(t, http.StatusServiceUnavailable, "unavailable")
+		if resp.Header.Get("Retry-After") != "5" || !strings.Contains(string(resp.body), "waiting to be stored") {
+			t.Errorf("%v %s", resp.Header, resp.body)
+		}
+		for _, path := range originalRoutes {
+			b.request(t, http.MethodPost, path, originalBody(path), from(address)).originalError(t, http.StatusServiceUnavailable, "unavailable")
+		}
+	}
+	pend("192.0.2.1", 1)
+	pend("192.0.2.1", 2)
+	busy("192.0.2.1")
+	pend("192.0.2.2", 3)
+	pend("192.0.2.3", 4)
+	busy("192.0.2.4")
+	slow.release()
+	wg.Wait()
+	for _, address := range []string{"192.0.2.1", "192.0.2.4"} {
+		b.request(t, http.MethodPost, "/api/jobs", goodBody, from(address)).expect(t, http.StatusAccepted)
+	}
+	if n := slow.stored(t); n != 6 {
+		t.Errorf("%d messages", n)
+	}
+}
+
+// TestCallerThatGoesAwayWhileItWaits gives its place up, unless it was charged: then the submission is brought to its end.
+func TestCallerThatGoesAwayWhileItWaits(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*server.Config, *server.Deps){
+		"without a quota": func(*server.Config, *server.Deps) {}, "with a quota": withQuota(9, 9),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			slow, on := onSlowStore(t)
+			b := setup(t, on, change, func(cfg *server.Config, _ *server.Deps) { cfg.MaxPending, cfg.SubmitTimeout = 2, 2*hang })
+			ctx, leave := context.WithCancel(t.Context())
+			gone := make(chan struct{})
+			go func() {
+				defer close(gone)
+				resp, err := b.client.Do(b.newRequest(ctx, t, http.MethodPost, "/api/jobs", goodBody))
+				if err == nil {
+					_ = resp.Body.Close()
+					t.Errorf("it was answered with %d", resp.StatusCode)
+				}
+			}()
+			slow.await(t, 1, 1)
+			leave()
+			<-gone
+			slow.release()
+			guard := time.Now().Add(hang)
+			for time.Now().Before(guard) {
+				resp := b.request(t, http.MethodPost, "/api/jobs", goodBody)
+				if resp.StatusCode == http.StatusAccepted {
+					break
+				}
+				resp.problem(t, http.StatusServiceUnavailable, "unavailable")
+			}
+			if n := slow.stored(t); n != 2 {
+				t.Errorf("%d messages", n)
+			}
+			if name == "with a quota" {
+				b.expectLeft(t, "after two jobs", 7)
+			}
+		})
+	}
+}
+
+// TestWaitCountsFromTheRequest lets a caller that prefers to wait for a second wait no longer because storing took it.
+func TestWaitCountsFromTheRequest(t *testing.T) {
+	t.Parallel()
+	slow, on := onSlowStore(t)
+	b := setup(t, on, func(cfg *server.Config, _ *server.Deps) { cfg.SubmitTimeout = 2 * hang })
+	done := make(chan *reply, 1)
+	go func() {
+		done <- b.request(t, http.MethodPost, "/api/jobs", goodBody, header("Prefer", "wait=20"))
+	}()
+	// Published twice: five seconds of the twenty are over.
+	slow.await(t, 1, 2)
+	slow.release()
+	began := time.Now()
+	resp := <-done
+	resp.expect(t, http.StatusAccepted)
+	if took := time.Since(began); took > 18*time.Second {
+		t.Errorf("it waited for %s after the job was stored", took)
+	}
+	if got := resp.Header.Get("Preference-Applied"); got != "wait=20" {
+		t.Errorf("Preference-Applied %q", got)
+	}
+}

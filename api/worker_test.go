@@ -24,11 +24,11 @@ func buildWorker(t *testing.T) string {
 	return path
 }
 
-// startWorker runs a worker on a NATS and returns when it says that it works.
-func startWorker(t *testing.T, path, nats string) *exec.Cmd {
+// startWorker runs a worker on a NATS, with the key that it finds in a directory, and returns when it says that it works.
+func startWorker(t *testing.T, path, nats, dir string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), path)
-	cmd.Env = []string{"NATS_URL=" + nats}
+	cmd.Env = []string{"NATS_URL=" + nats, "DATA_DIR=" + dir}
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	stdout, err := cmd.StdoutPipe()
@@ -52,8 +52,9 @@ func startWorker(t *testing.T, path, nats string) *exec.Cmd {
 func TestOutsideWorkers(t *testing.T) {
 	t.Parallel()
 	path := buildWorker(t)
-	api := launch(t, t.TempDir(), "NATS_LISTEN=127.0.0.1:0", "WORKER_SLOTS_IMAGE=0", "WORKER_SLOTS_AUDIO=0", "WORKER_SLOTS_TEXT=0")
-	first, second := startWorker(t, path, api.nats), startWorker(t, path, api.nats)
+	dir := t.TempDir()
+	api := launch(t, dir, "NATS_LISTEN=127.0.0.1:0", "WORKER_SLOTS_IMAGE=0", "WORKER_SLOTS_AUDIO=0", "WORKER_SLOTS_TEXT=0")
+	first, second := startWorker(t, path, api.nats, dir), startWorker(t, path, api.nats, dir)
 	var ids []string
 	for n := range 30 {
 		v, status, err := ask(t.Context(), http.DefaultClient, http.MethodPost, api.url+"/api/jobs",
@@ -88,6 +89,18 @@ func TestOutsideWorkers(t *testing.T) {
 	}
 	if err := second.Wait(); err != nil {
 		t.Errorf("the worker ended with %v", err)
+	}
+}
+
+// TestWorkerWithoutTheKeySaysWhereItIs has a worker look in the wrong directory for the key of the API's NATS.
+func TestWorkerWithoutTheKeySaysWhereItIs(t *testing.T) {
+	t.Parallel()
+	api := launch(t, t.TempDir(), "NATS_LISTEN=127.0.0.1:0")
+	cmd := exec.CommandContext(t.Context(), buildWorker(t))
+	cmd.Env = []string{"NATS_URL=" + api.nats, "DATA_DIR=" + t.TempDir()}
+	out, err := cmd.CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "NATS_CREDS") || !strings.Contains(string(out), "nats_worker.nk") {
+		t.Errorf("it says %q and ends with %v", out, err)
 	}
 }
 

@@ -21,6 +21,11 @@ func (a *App) banner(out io.Writer) {
 		}
 		lines = append(lines,
 			[2]string{"NATS", nats},
+		)
+		if path := a.broker.Config().WorkerKeyPath(); path != "" {
+			lines = append(lines, [2]string{"worker key", absolute(path) + " (a worker on this machine finds it in DATA_DIR; elsewhere set NATS_CREDS)"})
+		}
+		lines = append(lines,
 			[2]string{"upstream", a.cfg.Worker.Upstreams.Describe()},
 		)
 		if s := a.Simulator(); s != nil {

@@ -124,6 +124,8 @@ func TestTwoHundredJobsAtOnce(t *testing.T) {
 	cfg := config(t, t.TempDir(), "MAX_ACTIVE_JOBS_GUEST=0")
 	// The calls are counted: on a machine that is busy with other things no job is to be taken for lost.
 	cfg.Broker.AckWait, cfg.Worker.Processor.Heartbeat = 3*time.Hour, time.Hour
+	// Nor is a submission to be given up there.
+	cfg.Server.SubmitTimeout = hang
 	i := start(t, cfg)
 	i.visit(t)
 	const jobs = 200

@@ -46,6 +46,11 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Broker, error) {
 
 func (b *Broker) open(ctx context.Context) error {
 	if b.cfg.Embedded() {
+		keys, err := loadPortKeys(b.cfg)
+		if err != nil {
+			return err
+		}
+		b.cfg.portKeys = keys
 		e, err := startEmbedded(b.cfg, b.log, b.writeFailed)
 		if err != nil {
 			return err
@@ -53,7 +58,7 @@ func (b *Broker) open(ctx context.Context) error {
 		b.embedded = e
 		b.logRecovery(e.recovered)
 	}
-	if err := b.connect(ctx); err != nil {
+	if err := b.connectAs(ctx); err != nil {
 		return err
 	}
 	js, err := jetstream.New(b.nc)

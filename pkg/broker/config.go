@@ -17,9 +17,9 @@ type Config struct {
 
 	// URL may carry a password, hence its type.
 	URL   env.Secret `env:"NATS_URL" doc:"Addresses of an external NATS, separated by commas; empty runs an embedded one."`
-	Creds string     `env:"NATS_CREDS" doc:"Credentials file for the external NATS."`
+	Creds string     `env:"NATS_CREDS" doc:"Credentials file for the external NATS: a JWT with its seed, or an nkey seed such as nats_worker.nk. A worker that is given no credentials for a NATS on this machine takes nats_worker.nk from DATA_DIR."`
 
-	Listen         string     `env:"NATS_LISTEN" doc:"Address on which the embedded NATS accepts outside workers; empty opens no port. Beyond loopback it needs NATS_LISTEN_USER and NATS_LISTEN_PASSWORD."`
+	Listen         string     `env:"NATS_LISTEN" doc:"Address on which the embedded NATS accepts outside workers; empty opens no port. Without NATS_LISTEN_USER and NATS_LISTEN_PASSWORD, which it needs beyond loopback, workers show the key in DATA_DIR/nats_worker.nk, which is made at the first start."`
 	ListenUser     string     `env:"NATS_LISTEN_USER" doc:"User name that the embedded NATS asks for."`
 	ListenPassword env.Secret `env:"NATS_LISTEN_PASSWORD" doc:"Password that the embedded NATS asks for."`
 
@@ -31,8 +31,12 @@ type Config struct {
 	ResultTTL     time.Duration `env:"RESULT_TTL" envDefault:"24h" doc:"How long results and media are kept; at least 24h."`
 	MaxQueuedJobs int           `env:"MAX_QUEUED_JOBS" envDefault:"100000" doc:"Jobs that may wait or run in all; 0 means without limit."`
 
-	// Follower is set by workers: they create what is missing and leave what is there as it is.
+	// Follower is set by workers: they create what they need and is missing, and leave what is there as it is.
 	Follower bool `env:"-"`
+	// OpenPort is for tests: the port of the embedded server asks nobody for credentials.
+	OpenPort bool `env:"-"`
+	// portKeys are the keys of the embedded server's users; nil when it asks for none.
+	portKeys *portKeys
 	// AckWait is how long a job may stay without a sign of its worker before it is delivered again. Tests shorten it.
 	AckWait time.Duration `env:"-"`
 	// RemindEvery is how often a process that waits for NATS at its start says so. Tests shorten it.
@@ -181,6 +185,17 @@ func checkURL(raw string) error {
 		return nil
 	}
 	return fmt.Errorf("NATS_URL: unknown scheme %q, use nats:// or tls://", u.Scheme)
+}
+
+// localWithoutCredentials reports whether every address of the external NATS is on this machine and holds no credentials.
+func (c Config) localWithoutCredentials() bool {
+	for raw := range strings.SplitSeq(c.URL.Reveal(), ",") {
+		u, err := url.Parse(strings.TrimSpace(raw))
+		if err != nil || u.User != nil || !isLoopback(u.Hostname()) {
+			return false
+		}
+	}
+	return true
 }
 
 // hosts returns the addresses of the external NATS without whatever else stands in them.

@@ -18,11 +18,37 @@ const (
 	drainTimeout    = 10 * time.Second
 )
 
+// connectAs is connect with the key of an embedded NATS on this machine where it is found. Should that NATS be another one,
+// which knows no keys, it is asked without.
+func (b *Broker) connectAs(ctx context.Context) error {
+	found := b.cfg.findWorkerKey()
+	if found == "" {
+		return b.connect(ctx)
+	}
+	b.cfg.Creds = found
+	err := b.connect(ctx)
+	if !errors.Is(err, nats.ErrNkeysNotSupported) {
+		return err
+	}
+	b.nc.Close()
+	<-b.closed
+	b.cfg.Creds, b.closed = "", make(chan struct{})
+	return b.connect(ctx)
+}
+
 // connect makes the connection and waits until it stands. It reconnects for ever afterwards, also when NATS refuses the
 // credentials for a while. When it refuses them from the start nobody would notice the wait, so that is a fault.
 func (b *Broker) connect(ctx context.Context) error {
 	connected, refused := make(chan struct{}, 1), make(chan error, 1)
-	nc, err := nats.Connect(b.cfg.URL.Reveal(), b.options(connected, refused)...)
+	opts := b.options(connected, refused)
+	if b.cfg.Creds != "" {
+		option, err := credentials(b.cfg.Creds)
+		if err != nil {
+			return err
+		}
+		opts = append(opts, option)
+	}
+	nc, err := nats.Connect(b.cfg.URL.Reveal(), opts...)
 	if err != nil {
 		return fmt.Errorf("connect to NATS: %w", err)
 	}
@@ -41,7 +67,7 @@ func (b *Broker) connect(ctx context.Context) error {
 			b.log.ErrorContext(ctx, "still waiting for NATS", "servers", b.cfg.hosts(),
 				"waited_seconds", int(time.Since(began).Seconds()), "error", lastError(nc))
 		case err := <-refused:
-			return fmt.Errorf("connect to NATS: the credentials are refused: %w", err)
+			return fmt.Errorf("connect to NATS: the credentials are refused (%s): %w", b.cfg.explainRefusal(), err)
 		case <-ctx.Done():
 			return fmt.Errorf("connect to NATS: %w (last try: %w)", context.Cause(ctx), lastError(nc))
 		}
@@ -103,12 +129,11 @@ func (b *Broker) options(connected chan<- struct{}, refused chan<- error) []nats
 	}
 	if b.embedded != nil {
 		opts = append(opts, nats.InProcessServer(b.embedded))
-		if b.cfg.ListenUser != "" {
-			opts = append(opts, nats.UserInfo(b.cfg.ListenUser, b.cfg.ListenPassword.Reveal()))
-		}
+		opts = append(opts, b.cfg.ownCredentials()...)
 	}
-	if b.cfg.Creds != "" {
-		opts = append(opts, nats.UserCredentials(b.cfg.Creds))
+	if b.cfg.Follower && !b.cfg.Embedded() {
+		// The key of the embedded server's port allows no other inbox.
+		opts = append(opts, nats.CustomInboxPrefix(workerInbox))
 	}
 	return opts
 }
@@ -116,7 +141,7 @@ func (b *Broker) options(connected chan<- struct{}, refused chan<- error) []nats
 // isRefusal reports whether NATS is there and does not accept the credentials.
 func isRefusal(err error) bool {
 	for _, refusal := range []error{
-		nats.ErrAuthorization, nats.ErrAuthExpired, nats.ErrAuthRevoked, nats.ErrAccountAuthExpired,
+		nats.ErrAuthorization, nats.ErrAuthExpired, nats.ErrAuthRevoked, nats.ErrAccountAuthExpired, nats.ErrNkeysNotSupported,
 	} {
 		if errors.Is(err, refusal) {
 			return true

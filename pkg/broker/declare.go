@@ -31,15 +31,21 @@ const maxWaiting = 16384
 const controlMarkerTTL = time.Minute
 
 // declare creates the streams, buckets and consumers, or brings existing ones to this configuration. It is idempotent
-// and may run in many processes at once. A follower only creates what is missing, so that a worker that was started
+// and may run in many processes at once. A follower only creates what it uses and is missing, so that a worker that was started
 // with other settings does not change what the API has declared.
 func declare(ctx context.Context, js jetstream.JetStream, cfg Config) error {
 	for _, stream := range streams(cfg) {
+		if !cfg.uses(stream.Name) {
+			continue
+		}
 		if err := declareStream(ctx, js, stream, cfg.Follower); err != nil {
 			return fmt.Errorf("declare stream %s: %w", stream.Name, err)
 		}
 	}
 	for _, bucket := range buckets(cfg) {
+		if !cfg.uses(bucketStream + bucket.Bucket) {
+			continue
+		}
 		if err := declareBucket(ctx, js, bucket, cfg.Follower); err != nil {
 			return fmt.Errorf("declare bucket %s: %w", bucket.Bucket, err)
 		}

@@ -191,7 +191,9 @@ func (e *embedded) options() (*server.Options, error) {
 			port = server.RANDOM_PORT
 		}
 		opts.DontListen, opts.Host, opts.Port = false, host, port
-		opts.Username, opts.Password = e.cfg.ListenUser, e.cfg.ListenPassword.Reveal()
+		if err := e.cfg.authorize(opts); err != nil {
+			return nil, err
+		}
 	}
 	return opts, nil
 }

@@ -199,6 +199,9 @@ func (b *Broker) survey(ctx context.Context) (survey, error) {
 		StreamJobs, StreamDead, ProgressStream, ResultsStream, ControlStream, UsersStream, ResetsStream, StreamUsage, StreamUsageMinute,
 		FeedbackStream, ImagesStream,
 	} {
+		if !b.cfg.uses(name) {
+			continue
+		}
 		stream, err := b.js.Stream(ctx, name)
 		switch {
 		case errors.Is(err, jetstream.ErrStreamNotFound):

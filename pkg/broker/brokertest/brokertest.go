@@ -12,10 +12,10 @@ import (
 )
 
 // Config returns a configuration for a test, on a new directory. Writes are not synced to the disk one by one: a test
-// that is about that sets Sync back.
+// that is about that sets Sync back. A port, where a test opens one, asks for no credentials.
 func Config(t testing.TB) broker.Config {
 	t.Helper()
-	return broker.Config{DataDir: t.TempDir(), Sync: "1m", Replicas: 1, ResultTTL: 24 * time.Hour, AckWait: broker.DefaultAckWait}
+	return broker.Config{DataDir: t.TempDir(), Sync: "1m", Replicas: 1, ResultTTL: 24 * time.Hour, AckWait: broker.DefaultAckWait, OpenPort: true}
 }
 
 // Start returns an open broker that is closed when the test ends. Options change its configuration.

@@ -1,0 +1,214 @@
+package broker_test
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
+	"github.com/text2image-audio/text2image-audio/pkg/env"
+)
+
+// withKey returns an embedded NATS whose port asks for a key.
+func withKey(t *testing.T) (*broker.Broker, broker.Config) {
+	t.Helper()
+	cfg := brokertest.Config(t)
+	cfg.Listen, cfg.OpenPort = "127.0.0.1:0", false
+	return mustOpen(t, cfg), cfg
+}
+
+// TestPortAsksForAKey has a worker find the key in DATA_DIR or be told of it, and nobody else get in.
+func TestPortAsksForAKey(t *testing.T) {
+	t.Parallel()
+	b, cfg := withKey(t)
+	if err := b.Check(t.Context()); err != nil {
+		t.Errorf("the process itself: %v", err)
+	}
+	path := cfg.WorkerKeyPath()
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info, err)
+	}
+	if left, err := filepath.Glob(path + ".*"); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+	url := env.Secret(b.ClientURL())
+	for name, worker := range map[string]broker.Config{
+		"found": {URL: url, DataDir: cfg.DataDir}, "told": {URL: url, DataDir: t.TempDir(), Creds: path},
+	} {
+		worker.Follower = true
+		w, err := open(t, worker, newLines())
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if err := w.Check(t.Context()); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	other := filepath.Join(t.TempDir(), broker.WorkerKeyFile)
+	if err := os.WriteFile(other, []byte("SUAMLK2ZNL35WSMW37E7UD4VZ7ELPKW7DHC3BWBSD2GCZ7IUQQXZIORRBU"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		cfg  broker.Config
+		says string
+	}{
+		"no key":      {broker.Config{Follower: true, DataDir: t.TempDir()}, "NATS_CREDS"},
+		"another key": {broker.Config{Follower: true, DataDir: t.TempDir(), Creds: other}, other},
+		"no file":     {broker.Config{Follower: true, Creds: filepath.Join(t.TempDir(), "none")}, "NATS_CREDS"},
+		"an API":      {broker.Config{DataDir: cfg.DataDir}, "NATS_LISTEN_USER"},
+	} {
+		test.cfg.URL = url
+		if _, err := open(t, test.cfg, newLines()); err == nil || !strings.Contains(err.Error(), test.says) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestKeyIsKept restarts the server: a worker that was connected comes back with the key that it has.
+func TestKeyIsKept(t *testing.T) {
+	t.Parallel()
+	cfg := brokertest.Config(t)
+	cfg.Listen, cfg.OpenPort = "127.0.0.1:0", false
+	first := mustOpen(t, cfg)
+	before, err := os.ReadFile(cfg.WorkerKeyPath())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := first.Close(context.WithoutCancel(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	second := mustOpen(t, cfg)
+	after, err := os.ReadFile(cfg.WorkerKeyPath())
+	if err != nil || string(before) != string(after) {
+		t.Errorf("another key: %v", err)
+	}
+	mustOpen(t, broker.Config{URL: env.Secret(second.ClientURL()), Follower: true, Creds: cfg.WorkerKeyPath()})
+}
+
+// TestDamagedKeyIsNotReplaced says what is wrong with it.
+func TestDamagedKeyIsNotReplaced(t *testing.T) {
+	t.Parallel()
+	cfg := brokertest.Config(t)
+	cfg.Listen, cfg.OpenPort = "127.0.0.1:0", false
+	if err := os.WriteFile(cfg.WorkerKeyPath(), []byte("scrap\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := open(t, cfg, newLines()); err == nil || !strings.Contains(err.Error(), cfg.WorkerKeyPath()) {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestKeyOfAnotherNATS lies in the directory where a worker looks; the NATS that it is to use asks for nothing.
+func TestKeyOfAnotherNATS(t *testing.T) {
+	t.Parallel()
+	_, cfg := withKey(t)
+	srv := external(t)
+	w := mustOpen(t, broker.Config{URL: env.Secret(srv.ClientURL()), Follower: true, DataDir: cfg.DataDir})
+	if err := w.Check(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestWorkerKeyDoesNotOpenAccounts tries the ways to what does not concern a worker.
+func TestWorkerKeyDoesNotOpenAccounts(t *testing.T) {
+	t.Parallel()
+	b, cfg := withKey(t)
+	const secret = "a-password-hash"
+	subject := broker.UserSubject("somebody")
+	if _, err := b.JetStream().Publish(t.Context(), subject, []byte(secret)); err != nil {
+		t.Fatal(err)
+	}
+	option, err := nats.NkeyOptionFromSeed(cfg.WorkerKeyPath())
+	if err != nil {
+		t.Fatal(err)
+	}
+	nc, err := nats.Connect(b.ClientURL(), option, nats.CustomInboxPrefix("_INBOX_WORKER"), nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	// What is allowed is answered, hence what is not answered was not allowed.
+	if _, err := nc.Request("$JS.API.STREAM.INFO."+broker.StreamJobs, nil, hang); err != nil {
+		t.Fatal(err)
+	}
+	stream := broker.UsersStream
+	last := `{"last_by_subj":"` + subject + `"}`
+	encode := func(v any) string {
+		data, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(data)
+	}
+	source := &jetstream.StreamSource{Name: stream}
+	copying := jetstream.StreamConfig{Name: "COPY", Storage: jetstream.MemoryStorage, Sources: []*jetstream.StreamSource{source}}
+	mirror := jetstream.StreamConfig{Name: "MIRROR", Storage: jetstream.MemoryStorage, Mirror: source}
+	control := jetstream.StreamConfig{Name: broker.ControlStream, Sources: []*jetstream.StreamSource{source}}
+	consumer := map[string]any{"stream_name": stream, "config": map[string]any{"ack_policy": "none", "deliver_subject": "_INBOX_WORKER.x"}}
+	for api, body := range map[string]string{
+		"STREAM.MSG.GET." + stream:                    last,
+		"DIRECT.GET." + stream:                        last,
+		"DIRECT.GET." + stream + "." + subject:        "",
+		"STREAM.INFO." + stream:                       `{"subjects_filter":">"}`,
+		"STREAM.NAMES":                                "",
+		"STREAM.LIST":                                 "",
+		"STREAM.SNAPSHOT." + stream:                   `{"deliver_subject":"_INBOX_WORKER.x"}`,
+		"STREAM.RESTORE.COPY":                         "{}",
+		"STREAM.CREATE.COPY":                          encode(copying),
+		"STREAM.CREATE.MIRROR":                        encode(mirror),
+		"STREAM.UPDATE." + broker.ControlStream:       encode(control),
+		"STREAM.DELETE." + stream:                     "",
+		"STREAM.PURGE." + stream:                      "",
+		"STREAM.MSG.DELETE." + stream:                 `{"seq":1}`,
+		"CONSUMER.CREATE." + stream:                   encode(consumer),
+		"CONSUMER.CREATE." + stream + ".c":            encode(consumer),
+		"CONSUMER.CREATE." + stream + ".c." + subject: encode(consumer),
+		"CONSUMER.DURABLE.CREATE." + stream + ".c":    encode(consumer),
+		"CONSUMER.NAMES." + stream:                    "",
+		"CONSUMER.MSG.NEXT." + stream + ".c":          "",
+		"STREAM.MSG.GET." + broker.ResetsStream:       `{"seq":1}`,
+		"STREAM.MSG.GET." + broker.FeedbackStream:     `{"seq":1}`,
+		"STREAM.MSG.GET." + broker.ImagesStream:       `{"seq":1}`,
+	} {
+		if msg, err := nc.Request("$JS.API."+api, []byte(body), 200*time.Millisecond); err == nil {
+			t.Errorf("%s is answered: %s", api, msg.Data)
+		}
+	}
+	// Neither what is written nor what others are answered can be listened to.
+	heard := make(chan *nats.Msg, 100)
+	for _, subject := range []string{">", "$KV.>", subject, "_INBOX.>", "$JS.>", "events.>"} {
+		if _, err := nc.ChanSubscribe(subject, heard); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := nc.Publish(subject, []byte("another")); err != nil {
+		t.Fatal(err)
+	}
+	if err := nc.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.JetStream().Publish(t.Context(), broker.UserSubject("other"), []byte(secret)); err != nil {
+		t.Fatal(err)
+	}
+	msg, err := broker.LeaderLast(t.Context(), b.JetStream(), stream, subject)
+	if err != nil || string(msg.Data) != secret {
+		t.Errorf("the account is %q, %v", msg.Data, err)
+	}
+	if err := nc.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case msg := <-heard:
+		t.Errorf("it hears %s: %s", msg.Subject, msg.Data)
+	default:
+	}
+}

@@ -163,9 +163,8 @@ func (a *App) simulated() bool { return a.worker != nil && a.cfg.Worker.Upstream
 // quota returns what guests and members may ask for. Where the workers are others, whether they simulate is not known, and
 // a process that was told so counts as one that does.
 func (a *App) quota() *quota.Quota {
-	cfg := a.cfg.Server.Quota
 	simulated := a.simulated() || a.cfg.Worker.Upstreams.Simulator == "on"
-	return quota.New(a.broker, cfg.Guest(simulated), cfg.Member(), nil)
+	return quota.New(a.broker, a.cfg.Server.Quota.Plans(simulated), nil)
 }
 
 // missing names the settings without which the worker of this process cannot do its work.

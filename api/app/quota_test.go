@@ -12,8 +12,13 @@ import (
 
 // quotaView is what GET /api/quota answers.
 type quotaView struct {
-	Minute, Day *struct{ Limit, Remaining int }
+	windows
+	Text windows
 }
+
+type windows struct{ Minute, Day, Address *window }
+
+type window struct{ Limit, Remaining int }
 
 func (i *instance) quota(t testing.TB) quotaView {
 	t.Helper()
@@ -39,7 +44,7 @@ func (i *instance) awaitLeft(t testing.TB, what string, want int) {
 // TestQuotaOfAGuest has jobs end in every way and looks at what is left of the day.
 func TestQuotaOfAGuest(t *testing.T) {
 	t.Parallel()
-	i := start(t, config(t, t.TempDir(), "QUOTA_GUEST_PER_DAY=9", "FETCH_RETRY_MAX=1"))
+	i := start(t, config(t, t.TempDir(), "QUOTA_GUEST_PER_DAY=9", "QUOTA_TEXT_GUEST_PER_DAY=1", "FETCH_RETRY_MAX=1"))
 	picture := func(prompt string, n int) fields {
 		return fields{"kind": "image", "input": fields{"prompt": prompt, "width": 64, "height": 64, "n": n}}
 	}
@@ -71,17 +76,23 @@ func TestQuotaOfAGuest(t *testing.T) {
 		// The record is there before what follows from it.
 		i.awaitLeft(t, c.prompt, c.left)
 	}
-	for path, body := range map[string]fields{
-		"/api/generate": {"text": "a", "type": "image"}, "/api/pollinations/image": {"prompt": "a"}, "/api/prompts/optimize": {"text": "a"},
-		"/api/optimize": {"text": "a"}, "/api/translate": {"text": "a"},
+	if resp := i.do(t, http.MethodPost, "/api/translate", fields{"text": "a"}); resp.StatusCode != http.StatusOK {
+		t.Errorf("the only text: status %d: %s", resp.StatusCode, resp.body)
+	}
+	for path, c := range map[string]struct {
+		body  fields
+		total int
+	}{
+		"/api/generate": {fields{"text": "a", "type": "image"}, 9}, "/api/pollinations/image": {fields{"prompt": "a"}, 9},
+		"/api/prompts/optimize": {fields{"text": "a"}, 1}, "/api/optimize": {fields{"text": "a"}, 1}, "/api/translate": {fields{"text": "a"}, 1},
 	} {
-		resp := i.do(t, http.MethodPost, path, body)
+		resp := i.do(t, http.MethodPost, path, c.body)
 		var answer struct {
 			Remaining, Total *int
 			Error            string
 		}
 		resp.decode(t, &answer)
-		if resp.StatusCode != http.StatusPaymentRequired || answer.Error == "" || answer.Remaining == nil || *answer.Remaining != 0 || answer.Total == nil || *answer.Total != 9 {
+		if resp.StatusCode != http.StatusPaymentRequired || answer.Error == "" || answer.Remaining == nil || *answer.Remaining != 0 || answer.Total == nil || *answer.Total != c.total {
 			t.Errorf("%s: status %d: %s", path, resp.StatusCode, resp.body)
 		}
 	}
@@ -102,7 +113,7 @@ func TestCanceledBeforeItBegan(t *testing.T) {
 // TestQuotaOfAMinute answers as the original did.
 func TestQuotaOfAMinute(t *testing.T) {
 	t.Parallel()
-	i := start(t, config(t, t.TempDir(), "QUOTA_GUEST_PER_MINUTE=1"))
+	i := start(t, config(t, t.TempDir(), "QUOTA_TEXT_GUEST_PER_MINUTE=1"))
 	refused := false
 	for range 10 {
 		// The minute may end in between.
@@ -128,12 +139,20 @@ func TestQuotaOfAMinute(t *testing.T) {
 // TestQuotaWhileTheSimulatorServes says when guests are limited without anybody having said so.
 func TestQuotaWhileTheSimulatorServes(t *testing.T) {
 	t.Parallel()
-	if v := start(t, config(t, t.TempDir())).quota(t); v.Minute != nil || v.Day != nil {
+	if v := start(t, config(t, t.TempDir())).quota(t); v.Minute != nil || v.Day != nil || v.Address != nil || v.Text.Minute != nil || v.Text.Day != nil || v.Text.Address != nil {
 		t.Errorf("on the simulator: %+v", v)
 	}
 	v := start(t, config(t, t.TempDir(), "SIMULATOR=off")).quota(t)
-	if v.Minute == nil || v.Minute.Limit != 8 || v.Day == nil || v.Day.Limit != 10 {
-		t.Errorf("on the real services: %+v", v)
+	for name, c := range map[string]struct {
+		window *window
+		limit  int
+	}{
+		"minute": {v.Minute, 8}, "day": {v.Day, 10}, "address": {v.Address, 300},
+		"minute of texts": {v.Text.Minute, 24}, "day of texts": {v.Text.Day, 30}, "address of texts": {v.Text.Address, 900},
+	} {
+		if c.window == nil || c.window.Limit != c.limit {
+			t.Errorf("%s on the real services: %+v", name, c.window)
+		}
 	}
 }
 
@@ -141,7 +160,7 @@ func TestQuotaWhileTheSimulatorServes(t *testing.T) {
 func TestQuotaOfTwoProcesses(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	processes := []*instance{start(t, s.api(t, s.address(), "QUOTA_GUEST_PER_DAY=10")), start(t, s.api(t, s.address(), "QUOTA_GUEST_PER_DAY=10"))}
+	processes := []*instance{start(t, s.api(t, s.address(), "QUOTA_TEXT_GUEST_PER_DAY=10")), start(t, s.api(t, s.address(), "QUOTA_TEXT_GUEST_PER_DAY=10"))}
 	var accepted, refused atomic.Int32
 	var wg sync.WaitGroup
 	for n := range 60 {

@@ -14,7 +14,7 @@ import (
 
 func (b *bundle) submits(t testing.TB, options ...option) *reply {
 	t.Helper()
-	return b.request(t, http.MethodPost, "/api/jobs", goodBody, options...)
+	return b.request(t, http.MethodPost, "/api/jobs", imageBody, options...)
 }
 
 // refused checks that a submission was refused because its owner has too many jobs.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -14,7 +13,6 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/ledger"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
@@ -27,7 +25,8 @@ import (
 func (s *Server) charged(ctx context.Context, c *gin.Context, who caller, spec *job.Spec, keyed bool) (*job.Snapshot, bool, error) {
 	present, gone := whileThere(ctx, c)
 	defer gone()
-	if !s.deps.Quota.Limited(who.lane) {
+	key := s.quotaKey(who, quota.GroupOf(spec.Kind))
+	if !s.deps.Quota.Limited(key) {
 		return s.accept(present, spec, keyed)
 	}
 	// What is refused for another reason is not charged to begin with.
@@ -36,8 +35,7 @@ func (s *Server) charged(ctx context.Context, c *gin.Context, who caller, spec *
 		return nil, false, err
 	}
 	defer leave()
-	counted := s.counted(who)
-	end, err := s.deps.Quota.Turn(present, who.lane, counted)
+	end, err := s.deps.Quota.Turn(present, key)
 	if err != nil {
 		return nil, false, err
 	}
@@ -49,7 +47,7 @@ func (s *Server) charged(ctx context.Context, c *gin.Context, who caller, spec *
 	}
 	// From here on it does not matter whether the caller is still there: who hangs up at the right moment would get a job and
 	// its charge back.
-	bill, err := s.deps.Quota.Charge(ctx, who.lane, counted, spec.ID, spec.Units())
+	bill, err := s.deps.Quota.Charge(ctx, key, spec.ID, spec.Units())
 	if refusal, ok := errors.AsType[*quota.Refusal](err); ok {
 		if keyed {
 			// Another process may have made the job meanwhile, with what was left.
@@ -118,33 +116,52 @@ func (s *Server) earlier(ctx context.Context, who caller, spec *job.Spec) (*job.
 
 // refused returns the problem of somebody who asks for more than is left.
 func (s *Server) refused(c *gin.Context, who caller, r *quota.Refusal) error {
-	s.deps.Metrics.QuotaRefusals.WithLabelValues(r.Window, string(who.lane)).Inc()
+	s.deps.Metrics.QuotaRefusals.WithLabelValues(r.Policy(), string(who.lane)).Inc()
 	s.showUsage(c, []quota.Usage{r.Usage})
 	wait, left := r.Wait(s.deps.Now()), r.Remaining()
 	p := &problem{
-		code: codeRateLimited, retryAfter: wait, extra: map[string]any{"retry_after": wait},
+		code: codeRateLimited, reason: refusalReason(r), retryAfter: wait, extra: map[string]any{"retry_after": wait},
 		args: map[string]string{"max": strconv.Itoa(r.Limit), "left": strconv.Itoa(left), "asked": strconv.Itoa(r.Asked)},
 	}
-	if r.Window == broker.UsageDay {
+	if r.Window != quota.WindowMinute {
 		p.code, p.extra = codeQuotaExceeded, map[string]any{"remaining": left, "total": r.Limit}
-	}
-	switch {
-	case r.Asked > r.Limit:
-		p.reason = "never"
-	case left > 0:
-		p.reason = "some"
 	}
 	return p
 }
 
-// counted returns the name under which a caller is counted: a member by its id, anybody else by its address, since a cookie
-// is thrown away more easily. It tells nobody who that is.
-func (s *Server) counted(who caller) string {
-	parts := []string{"guest", who.address}
-	if who.lane == job.LaneMember {
-		parts = []string{"member", who.owner}
+// refusalReason picks the sentence of a refusal.
+func refusalReason(r *quota.Refusal) string {
+	var parts []string
+	if r.Window == quota.WindowAddress {
+		parts = append(parts, "address")
 	}
-	return base64.RawURLEncoding.EncodeToString(sum(s.keys.usage, parts...)[:16])
+	switch {
+	case r.Group == quota.GroupText:
+		// A text is one unit: it never fits in part.
+		parts = append(parts, "text")
+	case r.Asked > r.Limit:
+		parts = append(parts, "never")
+	case r.Remaining() > 0:
+		parts = append(parts, "some")
+	}
+	return strings.Join(parts, "_")
+}
+
+// quotaKey returns the names under which a caller is counted in a group: a member by its id, anybody else by its address,
+// since a cookie is thrown away more easily; and all of them by their address once more. They tell nobody who that is. A
+// version before groups reads and changes its own names only, which are those of the media group.
+func (s *Server) quotaKey(who caller, group quota.Group) quota.Key {
+	name := func(parts ...string) string {
+		if group == quota.GroupText {
+			parts = append([]string{"text"}, parts...)
+		}
+		return base64.RawURLEncoding.EncodeToString(sum(s.keys.usage, parts...)[:16])
+	}
+	key := quota.Key{Group: group, Lane: who.lane, Owner: name("guest", who.address), Address: name("address", who.address)}
+	if who.lane == job.LaneMember {
+		key.Owner = name("member", who.owner)
+	}
+	return key
 }
 
 // household cuts an address to what belongs to one household: all of IPv4, 64 bits of IPv6.
@@ -168,51 +185,9 @@ func (s *Server) showUsage(c *gin.Context, list []quota.Usage) {
 	now := s.deps.Now()
 	var policies, left []string
 	for _, u := range list {
-		policies = append(policies, fmt.Sprintf("%q;q=%d;w=%d", u.Window, u.Limit, int(u.Length/time.Second)))
-		left = append(left, fmt.Sprintf("%q;r=%d;t=%d", u.Window, u.Remaining(), u.Wait(now)))
+		policies = append(policies, fmt.Sprintf("%q;q=%d;w=%d", u.Policy(), u.Limit, int(u.Length/time.Second)))
+		left = append(left, fmt.Sprintf("%q;r=%d;t=%d", u.Policy(), u.Remaining(), u.Wait(now)))
 	}
 	c.Header("RateLimit-Policy", strings.Join(policies, ", "))
 	c.Header("RateLimit", strings.Join(left, ", "))
-}
-
-// quotaView is what GET /api/quota answers. A window without limit is null.
-type quotaView struct {
-	Lane   job.Lane    `json:"lane"`
-	Minute *windowView `json:"minute"`
-	Day    *windowView `json:"day"`
-}
-
-type windowView struct {
-	Limit     int      `json:"limit"`
-	Remaining int      `json:"remaining"`
-	ResetsAt  job.Time `json:"resets_at"`
-	ResetsIn  int      `json:"resets_in"`
-}
-
-// getQuota is GET /api/quota: what the caller has left, and until when.
-func (s *Server) getQuota(c *gin.Context) error {
-	vary(c, "Accept-Language", "Cookie")
-	who, err := s.caller(c)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := bounded(c)
-	defer cancel()
-	list, err := s.deps.Quota.Usage(ctx, who.lane, s.counted(who))
-	if err != nil {
-		return err
-	}
-	view := quotaView{Lane: who.lane}
-	for _, u := range list {
-		w := &windowView{u.Limit, u.Remaining(), job.At(u.Ends), u.Wait(s.deps.Now())}
-		if u.Window == broker.UsageDay {
-			view.Day = w
-		} else {
-			view.Minute = w
-		}
-	}
-	s.showUsage(c, list)
-	c.Header("Cache-Control", "no-store")
-	writeJSON(c, http.StatusOK, jsonType, view)
-	return nil
 }

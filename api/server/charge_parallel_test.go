@@ -23,7 +23,7 @@ func TestAThousandRequests(t *testing.T) {
 	b := setup(t, withQuota(0, 100), func(cfg *server.Config, deps *server.Deps) {
 		second := *deps
 		second.Metrics = telemetry.NewMetrics()
-		second.Quota = quota.New(deps.Broker, quota.Limits{PerDay: 100}, quota.Limits{}, deps.Now)
+		second.Quota = quota.New(deps.Broker, quota.Plans{Media: planOf(0, 100)}, deps.Now)
 		var err error
 		other, err = server.New(*cfg, second)
 		must(t, err)
@@ -87,7 +87,7 @@ func TestRepetitionsTakeNoRoom(t *testing.T) {
 	t.Parallel()
 	b := setup(t, withQuota(0, 60))
 	inParallel(600, func(n int) {
-		b.keyed(t, fmt.Sprint("key-", n%60), goodBody).expect(t, http.StatusAccepted)
+		b.keyed(t, fmt.Sprint("key-", n%60), imageBody).expect(t, http.StatusAccepted)
 	})
 	ids, err := b.queue.OwnerIDs(t.Context(), job.OwnerAnonymous)
 	must(t, err)
@@ -117,7 +117,7 @@ func TestCallerThatHangsUp(t *testing.T) {
 	b := setup(t, withQuota(0, 100))
 	for n := range 40 {
 		ctx, hangUp := context.WithCancel(t.Context())
-		r := b.newRequest(ctx, t, http.MethodPost, "/api/jobs", goodBody)
+		r := b.newRequest(ctx, t, http.MethodPost, "/api/jobs", imageBody)
 		r.RequestURI, r.RemoteAddr = "/api/jobs", "127.0.0.1:1"
 		if n == 0 {
 			hangUp()

@@ -16,24 +16,54 @@ import (
 // midday is ten seconds into a minute.
 func midday() time.Time { return time.Date(2026, time.March, 4, 12, 0, 10, 0, time.UTC) }
 
-// withQuota limits guests, and members to the tenfold, at midday.
+// planOf limits guests, and members to the tenfold.
+func planOf(perMinute, perDay int) quota.Plan {
+	return quota.Plan{
+		Guest: quota.Limits{PerMinute: perMinute, PerDay: perDay}, Member: quota.Limits{PerMinute: 10 * perMinute, PerDay: 10 * perDay},
+	}
+}
+
+// withQuota limits images and audio, at midday.
 func withQuota(perMinute, perDay int) func(*server.Config, *server.Deps) {
+	return withPlans(quota.Plans{Media: planOf(perMinute, perDay)})
+}
+
+// withTextQuota limits texts, at midday.
+func withTextQuota(perMinute, perDay int) func(*server.Config, *server.Deps) {
+	return withPlans(quota.Plans{Text: planOf(perMinute, perDay)})
+}
+
+// withAddressQuota limits what an address may have in a day.
+func withAddressQuota(media, text int) func(*server.Config, *server.Deps) {
+	return withPlans(quota.Plans{Media: quota.Plan{AddressPerDay: media}, Text: quota.Plan{AddressPerDay: text}})
+}
+
+func withPlans(plans quota.Plans) func(*server.Config, *server.Deps) {
 	return func(cfg *server.Config, deps *server.Deps) {
-		guest, member := quota.Limits{PerMinute: perMinute, PerDay: perDay}, quota.Limits{PerMinute: 10 * perMinute, PerDay: 10 * perDay}
 		deps.Now = midday
-		deps.Quota = quota.New(deps.Broker, guest, member, deps.Now)
+		deps.Quota = quota.New(deps.Broker, plans, deps.Now)
 		cfg.MaxActiveGuest = 0
 	}
 }
 
+// imageBody asks for one image.
+const imageBody = `{"kind":"image","input":{"prompt":"a cat"}}`
+
+// windowView is one window of GET /api/quota.
+type windowView struct {
+	Limit, Remaining int
+	ResetsAt         string `json:"resets_at"`
+	ResetsIn         int    `json:"resets_in"`
+}
+
+// windowsView is the windows of one group.
+type windowsView struct{ Minute, Day, Address *windowView }
+
 // quotaView is what GET /api/quota answers.
 type quotaView struct {
-	Lane        string
-	Minute, Day *struct {
-		Limit, Remaining int
-		ResetsAt         string `json:"resets_at"`
-		ResetsIn         int    `json:"resets_in"`
-	}
+	Lane string
+	windowsView
+	Text windowsView
 }
 
 func (b *bundle) quota(t testing.TB, options ...option) quotaView {
@@ -123,35 +153,49 @@ func TestQuotaWithoutLimit(t *testing.T) {
 	t.Parallel()
 	b := setup(t, withQuota(0, 0))
 	b.submits(t).expect(t, http.StatusAccepted).expectHeaders(t, "", "")
-	if resp := b.request(t, http.MethodGet, "/api/quota", nil); string(resp.body) != `{"lane":"guest","minute":null,"day":null}`+"\n" {
+	const none = `"minute":null,"day":null,"address":null`
+	if resp := b.request(t, http.MethodGet, "/api/quota", nil); string(resp.body) != `{"lane":"guest",`+none+`,"text":{`+none+"}}\n" {
 		t.Errorf("%s", resp.body)
 	}
 }
 
-// TestEveryWayIsCharged submits on every route that makes something.
+// TestEveryWayIsCharged submits on every route that makes something: images and audio to the one quota, texts to the other.
 func TestEveryWayIsCharged(t *testing.T) {
 	t.Parallel()
-	b := setup(t, withQuota(0, 100))
-	left := 100
-	b.failed(t, job.OwnerAnonymous, "before", job.CodeTimeout)
-	charged := func(what string, units int, resp *reply) {
+	b := setup(t, withPlans(quota.Plans{Media: planOf(0, 100), Text: planOf(0, 50)}))
+	left := map[quota.Group]int{quota.GroupMedia: 100, quota.GroupText: 50}
+	spec := b.failed(t, job.OwnerAnonymous, "before", job.CodeTimeout)
+	if quota.GroupOf(spec.Kind) != quota.GroupMedia {
+		t.Fatal(spec.Kind)
+	}
+	charged := func(what string, group quota.Group, units int, resp *reply) {
 		t.Helper()
 		resp.expect(t, http.StatusAccepted)
-		left -= units
-		b.expectLeft(t, what, left)
-		resp.expectHeaders(t, `"day";q=100;w=86400`, fmt.Sprintf(`"day";r=%d;t=43190`, left))
+		left[group] -= units
+		if v := b.quota(t); v.Day.Remaining != left[quota.GroupMedia] || v.Text.Day.Remaining != left[quota.GroupText] {
+			t.Errorf("%s: %d and %d left, want %v", what, v.Day.Remaining, v.Text.Day.Remaining, left)
+		}
+		name, limit := "day", 100
+		if group == quota.GroupText {
+			name, limit = "text-day", 50
+		}
+		resp.expectHeaders(t, fmt.Sprintf(`"%s";q=%d;w=86400`, name, limit), fmt.Sprintf(`"%s";r=%d;t=43190`, name, left[group]))
 	}
 	for _, n := range []int{1, 2, 4} {
-		charged(fmt.Sprint(n, " pictures"), n, b.request(t, http.MethodPost, "/api/jobs", fields{"kind": "image", "input": fields{"prompt": "p", "n": n, "optimize": true}}))
+		charged(fmt.Sprint(n, " images"), quota.GroupMedia, n, b.request(t, http.MethodPost, "/api/jobs", fields{"kind": "image", "input": fields{"prompt": "p", "n": n, "optimize": true}}))
 	}
-	for _, kind := range []string{"audio", "prompt", "translation"} {
-		charged(kind, 1, b.request(t, http.MethodPost, "/api/jobs", fields{"kind": kind, "input": fields{"text": "t"}}))
+	for kind, group := range map[string]quota.Group{"audio": quota.GroupMedia, "prompt": quota.GroupText, "translation": quota.GroupText} {
+		charged(kind, group, 1, b.request(t, http.MethodPost, "/api/jobs", fields{"kind": kind, "input": fields{"text": "t"}}))
 	}
-	charged("retry", 1, b.retry(t, "before", nil))
+	charged("retry", quota.GroupMedia, 1, b.retry(t, "before", nil))
 	for _, path := range originalRoutes {
-		charged(path, 1, b.request(t, http.MethodPost, path, originalBody(path), header("Prefer", "respond-async")))
+		group := quota.GroupText
+		if path == "/api/generate" || path == "/api/pollinations/image" {
+			group = quota.GroupMedia
+		}
+		charged(path, group, 1, b.request(t, http.MethodPost, path, originalBody(path), header("Prefer", "respond-async")))
 	}
-	charged("speech", 1, b.request(t, http.MethodPost, "/api/generate", fields{"text": "t", "type": "audio"}, header("Prefer", "respond-async")))
+	charged("speech", quota.GroupMedia, 1, b.request(t, http.MethodPost, "/api/generate", fields{"text": "t", "type": "audio"}, header("Prefer", "respond-async")))
 }
 
 // TestWhatMakesNoJobIsNotCharged is about everything that is refused or repeated.
@@ -165,12 +209,12 @@ func TestWhatMakesNoJobIsNotCharged(t *testing.T) {
 		b.expectLeft(t, what, 4)
 	}
 	var v view
-	b.keyed(t, "one", goodBody, cookie(c)).expect(t, http.StatusAccepted).into(t, &v)
-	b.keyed(t, "two", goodBody, cookie(c)).expect(t, http.StatusAccepted)
+	b.keyed(t, "one", imageBody, cookie(c)).expect(t, http.StatusAccepted).into(t, &v)
+	b.keyed(t, "two", imageBody, cookie(c)).expect(t, http.StatusAccepted)
 	for range 3 {
-		same("replay", b.keyed(t, "one", goodBody, cookie(c)), http.StatusAccepted)
+		same("replay", b.keyed(t, "one", imageBody, cookie(c)), http.StatusAccepted)
 	}
-	same("key reused", b.keyed(t, "one", `{"kind":"prompt","input":{"text":"other"}}`, cookie(c)), http.StatusUnprocessableEntity)
+	same("key reused", b.keyed(t, "one", `{"kind":"image","input":{"prompt":"other"}}`, cookie(c)), http.StatusUnprocessableEntity)
 	same("too many active", b.submits(t, cookie(c)), http.StatusTooManyRequests)
 	same("invalid", b.request(t, http.MethodPost, "/api/jobs", `{"kind":"image","input":{}}`), http.StatusBadRequest)
 	same("not there", b.retry(t, "nothing", nil), http.StatusNotFound)
@@ -192,15 +236,15 @@ func TestRepetitionsWithNothingLeft(t *testing.T) {
 			t.Parallel()
 			b := setup(t, limit)
 			for _, key := range []string{"one", "two"} {
-				b.keyed(t, key, goodBody).expect(t, http.StatusAccepted)
+				b.keyed(t, key, imageBody).expect(t, http.StatusAccepted)
 			}
 			for _, key := range []string{"one", "two"} {
-				if resp := b.keyed(t, key, goodBody).expect(t, http.StatusAccepted); resp.Header.Get("Idempotent-Replayed") != "true" {
+				if resp := b.keyed(t, key, imageBody).expect(t, http.StatusAccepted); resp.Header.Get("Idempotent-Replayed") != "true" {
 					t.Errorf("%v", resp.Header)
 				}
 			}
-			b.keyed(t, "one", `{"kind":"prompt","input":{"text":"other"}}`).problem(t, http.StatusUnprocessableEntity, "idempotency_key_reused")
-			if resp := b.keyed(t, "three", goodBody); resp.StatusCode < 402 {
+			b.keyed(t, "one", `{"kind":"image","input":{"prompt":"other"}}`).problem(t, http.StatusUnprocessableEntity, "idempotency_key_reused")
+			if resp := b.keyed(t, "three", imageBody); resp.StatusCode < 402 {
 				t.Errorf("status %d", resp.StatusCode)
 			}
 		})
@@ -256,39 +300,58 @@ func TestHousehold(t *testing.T) {
 	}
 }
 
-// TestCountedNames tells callers apart, and tells nobody who they are.
-func TestCountedNames(t *testing.T) {
+// TestQuotaKeys tells callers and groups apart, and tells nobody who they are.
+func TestQuotaKeys(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
+	key := func(group quota.Group, lane job.Lane, owner, address string) quota.Key {
+		return server.QuotaKey(b.server, group, lane, owner, address)
+	}
 	seen := map[string]string{}
-	for name, counted := range map[string]string{
-		"guest at an address":      server.Counted(b.server, job.LaneGuest, "g-1", "203.0.113.7"),
-		"guest at another":         server.Counted(b.server, job.LaneGuest, "g-1", "203.0.113.8"),
-		"member":                   server.Counted(b.server, job.LaneMember, "u-1", "203.0.113.7"),
-		"another member":           server.Counted(b.server, job.LaneMember, "u-2", "203.0.113.7"),
-		"member named as a guest":  server.Counted(b.server, job.LaneMember, "203.0.113.7", ""),
-		"guest without an address": server.Counted(b.server, job.LaneGuest, "", "x"),
+	for _, group := range []quota.Group{quota.GroupMedia, quota.GroupText} {
+		for name, token := range map[string]string{
+			"guest at an address":      key(group, job.LaneGuest, "g-1", "203.0.113.7").Owner,
+			"guest at another":         key(group, job.LaneGuest, "g-1", "203.0.113.8").Owner,
+			"member":                   key(group, job.LaneMember, "u-1", "203.0.113.7").Owner,
+			"another member":           key(group, job.LaneMember, "u-2", "203.0.113.7").Owner,
+			"member named as a guest":  key(group, job.LaneMember, "203.0.113.7", "").Owner,
+			"guest without an address": key(group, job.LaneGuest, "", "x").Owner,
+			"address":                  key(group, job.LaneGuest, "g-1", "203.0.113.7").Address,
+			"another address":          key(group, job.LaneGuest, "g-1", "203.0.113.8").Address,
+		} {
+			name = string(group) + " of a " + name
+			if !job.ValidToken(token) || strings.Contains(token, "113") {
+				t.Errorf("%s is %q", name, token)
+			}
+			if other := seen[token]; other != "" {
+				t.Errorf("%s is counted as %s", name, other)
+			}
+			seen[token] = name
+		}
+	}
+	for name, pair := range map[string][2]string{
+		"a member at another address": {key(quota.GroupMedia, job.LaneMember, "u-1", "203.0.113.7").Owner, key(quota.GroupMedia, job.LaneMember, "u-1", "198.51.100.1").Owner},
+		"a guest with another cookie": {key(quota.GroupMedia, job.LaneGuest, "g-1", "203.0.113.7").Owner, key(quota.GroupMedia, job.LaneGuest, "g-2", "203.0.113.7").Owner},
+		"the address of a member":     {key(quota.GroupText, job.LaneGuest, "g-1", "203.0.113.7").Address, key(quota.GroupText, job.LaneMember, "u-1", "203.0.113.7").Address},
+		"an address of one network":   {key(quota.GroupText, job.LaneGuest, "", "2001:db8:1:2::1").Address, key(quota.GroupText, job.LaneGuest, "", "2001:db8:1:2:ffff::9").Address},
 	} {
-		if !job.ValidToken(counted) || strings.Contains(counted, "113") {
-			t.Errorf("%s is %q", name, counted)
+		if pair[0] != pair[1] {
+			t.Errorf("%s is another one", name)
 		}
-		if other := seen[counted]; other != "" {
-			t.Errorf("%s is counted as %s", name, other)
-		}
-		seen[counted] = name
 	}
-	if a, b := server.Counted(b.server, job.LaneMember, "u-1", "203.0.113.7"), server.Counted(b.server, job.LaneMember, "u-1", "198.51.100.1"); a != b {
-		t.Error("a member is another one at another address")
+	// A version before groups goes on with these names, and this one with its.
+	if got := key(quota.GroupMedia, job.LaneGuest, "", "203.0.113.7").Owner; got != "V5D5q1xrfCNOkfc3qhfHiA" {
+		t.Errorf("a guest is counted as %s", got)
 	}
-	if a, b := server.Counted(b.server, job.LaneGuest, "g-1", "203.0.113.7"), server.Counted(b.server, job.LaneGuest, "g-2", "203.0.113.7"); a != b {
-		t.Error("a guest is another one with another cookie")
+	if got := key(quota.GroupMedia, job.LaneMember, "u-1", "").Owner; got != "1aQAAvdIL0mU0IJ3g_mzzQ" {
+		t.Errorf("a member is counted as %s", got)
 	}
 }
 
 // TestWithoutCounters takes them away: nothing is accepted that cannot be counted.
 func TestWithoutCounters(t *testing.T) {
 	t.Parallel()
-	b := setup(t, withQuota(9, 9))
+	b := setup(t, withPlans(quota.Plans{Media: planOf(9, 9), Text: planOf(9, 9)}))
 	b.submits(t).expect(t, http.StatusAccepted)
 	js := b.broker.JetStream()
 	stream, err := js.Stream(t.Context(), broker.StreamUsage)
@@ -356,21 +419,30 @@ func TestQuotaProblems(t *testing.T) {
 		path  string
 		body  any
 	}{
-		"rate_limited":            {withQuota(2, 10), 2, "/api/jobs", goodBody},
+		"rate_limited":            {withQuota(2, 10), 2, "/api/jobs", imageBody},
 		"rate_limited_some":       {withQuota(5, 10), 2, "/api/jobs", four},
 		"rate_limited_never":      {withQuota(3, 10), 0, "/api/jobs", four},
-		"quota_exceeded":          {withQuota(9, 2), 2, "/api/jobs", goodBody},
+		"quota_exceeded":          {withQuota(9, 2), 2, "/api/jobs", imageBody},
 		"quota_exceeded_some":     {withQuota(9, 5), 2, "/api/jobs", four},
 		"quota_exceeded_never":    {withQuota(9, 3), 0, "/api/jobs", four},
 		"original_rate_limited":   {withQuota(1, 10), 1, "/api/generate", originalBody("/api/generate")},
 		"original_quota_exceeded": {withQuota(9, 1), 1, "/api/generate", originalBody("/api/generate")},
-		"original_quota_text":     {withQuota(9, 1), 1, "/api/translate", originalBody("/api/translate")},
+		"rate_limited_text":       {withTextQuota(2, 10), 2, "/api/jobs", goodBody},
+		"quota_exceeded_text":     {withTextQuota(9, 2), 2, "/api/jobs", goodBody},
+		"original_quota_text":     {withTextQuota(9, 1), 1, "/api/translate", originalBody("/api/translate")},
+		"address_exceeded":        {withAddressQuota(2, 0), 2, "/api/jobs", imageBody},
+		"address_exceeded_some":   {withAddressQuota(5, 0), 2, "/api/jobs", four},
+		"address_exceeded_never":  {withAddressQuota(3, 0), 0, "/api/jobs", four},
+		"address_exceeded_text":   {withAddressQuota(0, 2), 2, "/api/jobs", goodBody},
+		"original_address":        {withAddressQuota(1, 0), 1, "/api/generate", originalBody("/api/generate")},
+		"original_address_text":   {withAddressQuota(0, 1), 1, "/api/prompts/optimize", originalBody("/api/prompts/optimize")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := setup(t, tc.limit)
 			for range tc.takes {
 				b.submits(t).expect(t, http.StatusAccepted)
+				b.request(t, http.MethodPost, "/api/jobs", goodBody).expect(t, http.StatusAccepted)
 			}
 			for lang, accept := range map[string]string{"en": "", "zh": "zh"} {
 				resp := b.request(t, http.MethodPost, tc.path, tc.body, header("Accept-Language", accept))

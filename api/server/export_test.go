@@ -10,6 +10,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/gallery"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/ledger"
+	"github.com/text2image-audio/text2image-audio/pkg/quota"
 )
 
 // What tests look at from outside.
@@ -221,9 +222,9 @@ func KeyedID(s *Server, owner, key string) string { return s.keyedID(caller{owne
 // Household is the part of an address by which guests are counted.
 var Household = household
 
-// Counted returns the name under which a caller of a lane is counted.
-func Counted(s *Server, lane job.Lane, owner, address string) string {
-	return s.counted(caller{lane: lane, owner: owner, address: household(address)})
+// QuotaKey returns the names under which a caller is counted in a group.
+func QuotaKey(s *Server, group quota.Group, lane job.Lane, owner, address string) quota.Key {
+	return s.quotaKey(caller{lane: lane, owner: owner, address: household(address)}, group)
 }
 
 // DecodePicture reads a body as POST /api/images/save does, jobs aside.

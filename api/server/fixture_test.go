@@ -110,7 +110,7 @@ func setup(t testing.TB, changes ...func(*server.Config, *server.Deps)) *bundle 
 	must(t, err)
 	deps := server.Deps{
 		Accounts: accounts, Recovery: recovery, Feedback: b.box, Gallery: pictures,
-		Ledger: b.ledger, Store: b.store, Queue: b.queue, Control: control, Feed: b.feed, Broker: b.broker, Quota: quota.New(b.broker, quota.Limits{}, quota.Limits{}, nil), Catalogue: catalogue.Builtin(),
+		Ledger: b.ledger, Store: b.store, Queue: b.queue, Control: control, Feed: b.feed, Broker: b.broker, Quota: quota.New(b.broker, quota.Plans{}, nil), Catalogue: catalogue.Builtin(),
 		Metrics: b.metrics, Log: log, Secret: []byte(secret), OpenAPI: []byte(contractText), Web: pageFiles(),
 	}
 	for _, change := range changes {

@@ -6,6 +6,9 @@ import "time"
 type Charge struct {
 	// Who is counted, under a name that only the installation can work out.
 	Who string `json:"who"`
+	// Address is a further counter that the same units were taken of: that of the client's network address. It is empty when
+	// there is none; programs older than the field leave that counter as it is.
+	Address string `json:"address,omitempty"`
 	// Day is the bucket of the quota, as DayOf writes it.
 	Day string `json:"day"`
 	// Units are the pictures, recordings or texts.

@@ -19,14 +19,14 @@ func TestCluster(t *testing.T) {
 	var processes []*quota.Quota
 	for i := range 3 {
 		brokers = append(brokers, c.Open(i))
-		processes = append(processes, quota.New(brokers[i], limits(50, 40), limits(0, 0), newClock(noon()).now))
+		processes = append(processes, quota.New(brokers[i], plans(limits(50, 40), limits(0, 0)), newClock(noon()).now))
 	}
 	var passed atomic.Int32
 	var bill atomic.Pointer[quota.Bill]
 	var wg sync.WaitGroup
 	for n := range 150 {
 		wg.Go(func() {
-			b, err := processes[n%3].Charge(t.Context(), job.LaneGuest, "who", "j", 1)
+			b, err := processes[n%3].Charge(t.Context(), guest("who"), "j", 1)
 			if err == nil {
 				passed.Add(1)
 				bill.Store(b)

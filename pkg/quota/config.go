@@ -2,58 +2,121 @@ package quota
 
 import (
 	"errors"
+	"math"
 
 	"github.com/text2image-audio/text2image-audio/pkg/env"
 )
 
 // Config says how much may be asked for.
 type Config struct {
-	GuestPerMinute  *int `env:"QUOTA_GUEST_PER_MINUTE" doc:"Pictures, recordings and texts that a guest, known by its address, may ask for in a minute; 0 means without limit. Empty is 8, and no limit while the simulator serves."`
+	GuestPerMinute  *int `env:"QUOTA_GUEST_PER_MINUTE" doc:"Images and audio files that a guest, identified by the client address, may request per minute; 0 means without limit. Empty is 8, and no limit while the simulator serves."`
 	GuestPerDay     *int `env:"QUOTA_GUEST_PER_DAY" doc:"The same for a day, which begins at midnight UTC. Empty is 10, and no limit while the simulator serves."`
-	MemberPerMinute int  `env:"QUOTA_MEMBER_PER_MINUTE" envDefault:"30" doc:"Pictures, recordings and texts that a member may ask for in a minute; 0 means without limit."`
+	MemberPerMinute int  `env:"QUOTA_MEMBER_PER_MINUTE" envDefault:"30" doc:"Images and audio files that a member may request per minute; 0 means without limit."`
 	MemberPerDay    int  `env:"QUOTA_MEMBER_PER_DAY" envDefault:"100" doc:"The same for a day, which begins at midnight UTC; 0 means without limit."`
+	AddressPerDay   *int `env:"QUOTA_ADDRESS_PER_DAY" doc:"Images and audio files that all guests and members at one client address (IPv4 address or IPv6 /64) may request together per day; 0 means without limit. Empty is three times QUOTA_MEMBER_PER_DAY and at least QUOTA_GUEST_PER_DAY; no limit where guests or members have none, or while the simulator serves. Behind a proxy it needs TRUSTED_PROXIES."`
+
+	TextGuestPerMinute  *int `env:"QUOTA_TEXT_GUEST_PER_MINUTE" doc:"Optimized prompts and translations that a guest may request per minute; they do not count as images or audio. 0 means without limit. Empty is three times QUOTA_GUEST_PER_MINUTE."`
+	TextGuestPerDay     *int `env:"QUOTA_TEXT_GUEST_PER_DAY" doc:"The same for a day. Empty is three times QUOTA_GUEST_PER_DAY."`
+	TextMemberPerMinute *int `env:"QUOTA_TEXT_MEMBER_PER_MINUTE" doc:"Optimized prompts and translations that a member may request per minute; 0 means without limit. Empty is three times QUOTA_MEMBER_PER_MINUTE."`
+	TextMemberPerDay    *int `env:"QUOTA_TEXT_MEMBER_PER_DAY" doc:"The same for a day. Empty is three times QUOTA_MEMBER_PER_DAY."`
+	TextAddressPerDay   *int `env:"QUOTA_TEXT_ADDRESS_PER_DAY" doc:"Optimized prompts and translations that all guests and members at one client address may request together per day; 0 means without limit. Empty is three times QUOTA_ADDRESS_PER_DAY where that is set, else three times a member's day limit of texts; no limit where QUOTA_ADDRESS_PER_DAY would have none."`
 }
 
-// What a guest has when nothing is set.
 const (
+	// guestPerMinute and guestPerDay are what a guest has when nothing is set.
 	guestPerMinute = 8
 	guestPerDay    = 10
+	// factor is how much more texts than images, and how much more an address than a member may have when nothing is set.
+	factor = 3
 )
 
 // Validate reports every fault at once, each as a *env.Fault.
 func (c *Config) Validate() error {
 	var errs []error
-	check := func(name string, value int) {
-		if value < 0 {
-			errs = append(errs, &env.Fault{Name: name, Expected: "a whole number, 0 for no limit"})
+	for _, setting := range []struct {
+		name  string
+		value *int
+	}{
+		{"QUOTA_GUEST_PER_MINUTE", c.GuestPerMinute},
+		{"QUOTA_GUEST_PER_DAY", c.GuestPerDay},
+		{"QUOTA_MEMBER_PER_MINUTE", &c.MemberPerMinute},
+		{"QUOTA_MEMBER_PER_DAY", &c.MemberPerDay},
+		{"QUOTA_ADDRESS_PER_DAY", c.AddressPerDay},
+		{"QUOTA_TEXT_GUEST_PER_MINUTE", c.TextGuestPerMinute},
+		{"QUOTA_TEXT_GUEST_PER_DAY", c.TextGuestPerDay},
+		{"QUOTA_TEXT_MEMBER_PER_MINUTE", c.TextMemberPerMinute},
+		{"QUOTA_TEXT_MEMBER_PER_DAY", c.TextMemberPerDay},
+		{"QUOTA_TEXT_ADDRESS_PER_DAY", c.TextAddressPerDay},
+	} {
+		if setting.value != nil && *setting.value < 0 {
+			errs = append(errs, &env.Fault{Name: setting.name, Expected: "a whole number, 0 for no limit"})
 		}
 	}
-	guest := c.Guest(false)
-	check("QUOTA_GUEST_PER_MINUTE", guest.PerMinute)
-	check("QUOTA_GUEST_PER_DAY", guest.PerDay)
-	check("QUOTA_MEMBER_PER_MINUTE", c.MemberPerMinute)
-	check("QUOTA_MEMBER_PER_DAY", c.MemberPerDay)
 	return errors.Join(errs...)
 }
 
-// Limits is how much may be asked for; 0 means without limit.
+// Limits is how much one guest or member may ask for; 0 means without limit.
 type Limits struct{ PerMinute, PerDay int }
 
-// Guest returns the limits of a guest. What the simulator makes costs nothing, so that it is not limited unless somebody
-// wants that.
-func (c *Config) Guest(simulated bool) Limits {
-	l := Limits{guestPerMinute, guestPerDay}
-	if simulated {
-		l = Limits{}
-	}
-	if c.GuestPerMinute != nil {
-		l.PerMinute = *c.GuestPerMinute
-	}
-	if c.GuestPerDay != nil {
-		l.PerDay = *c.GuestPerDay
-	}
-	return l
+// Plan is the limits of one group.
+type Plan struct {
+	Guest, Member Limits
+	// AddressPerDay bounds what all guests and members at one client address ask for in a day; 0 means without limit.
+	AddressPerDay int
 }
 
-// Member returns the limits of a member.
-func (c *Config) Member() Limits { return Limits{c.MemberPerMinute, c.MemberPerDay} }
+// Plans is the limits of every group.
+type Plans struct{ Media, Text Plan }
+
+// Plans returns the limits that are set or follow from others. What the simulator makes costs nothing, so that neither guests
+// nor addresses are limited unless somebody wants that.
+func (c *Config) Plans(simulated bool) Plans {
+	guest := Limits{guestPerMinute, guestPerDay}
+	if simulated {
+		guest = Limits{}
+	}
+	media := Plan{
+		Guest:  Limits{or(c.GuestPerMinute, guest.PerMinute), or(c.GuestPerDay, guest.PerDay)},
+		Member: Limits{c.MemberPerMinute, c.MemberPerDay},
+	}
+	text := Plan{
+		Guest: Limits{
+			or(c.TextGuestPerMinute, multiple(media.Guest.PerMinute)), or(c.TextGuestPerDay, multiple(media.Guest.PerDay)),
+		},
+		Member: Limits{
+			or(c.TextMemberPerMinute, multiple(media.Member.PerMinute)), or(c.TextMemberPerDay, multiple(media.Member.PerDay)),
+		},
+	}
+	if !simulated && media.bounded() {
+		media.AddressPerDay = media.ceiling()
+		if text.bounded() {
+			text.AddressPerDay = text.ceiling()
+		}
+	}
+	if c.AddressPerDay != nil {
+		media.AddressPerDay, text.AddressPerDay = *c.AddressPerDay, multiple(*c.AddressPerDay)
+	}
+	text.AddressPerDay = or(c.TextAddressPerDay, text.AddressPerDay)
+	return Plans{Media: media, Text: text}
+}
+
+// bounded reports whether both guests and members have a day limit: a ceiling would contradict one that was switched off.
+func (p Plan) bounded() bool { return p.Guest.PerDay > 0 && p.Member.PerDay > 0 }
+
+// ceiling returns what one address may have when nothing is set.
+func (p Plan) ceiling() int { return max(multiple(p.Member.PerDay), p.Guest.PerDay) }
+
+func or(set *int, otherwise int) int {
+	if set != nil {
+		return *set
+	}
+	return otherwise
+}
+
+// multiple returns factor times n, at most the largest number that a setting can have.
+func multiple(n int) int {
+	if n > math.MaxInt32/factor {
+		return math.MaxInt32
+	}
+	return factor * n
+}

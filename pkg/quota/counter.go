@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -25,6 +26,14 @@ const (
 	undoTimeout = 15 * time.Second
 )
 
+// counter is where NATS keeps a number.
+type counter struct{ stream, subject string }
+
+// counterOf returns the counter of a name for a minute or a day.
+func counterOf(window, name, bucket string) counter {
+	return counter{broker.UsageStream(window), broker.UsageSubject(window, name, bucket)}
+}
+
 // change returns the message that adds to a counter. NATS takes no second one with the same id.
 func change(subject string, by int, id string) *nats.Msg {
 	msg := nats.NewMsg(subject)
@@ -33,20 +42,20 @@ func change(subject string, by int, id string) *nats.Msg {
 	return msg
 }
 
-// add changes a counter once, however often it has to be tried, and returns its new value. The stream is the window's.
-// A store that is slow is waited for until ctx ends.
+// add changes a counter once, however often it has to be tried, and returns its new value. A store that is slow is waited
+// for until ctx ends.
 // It costs one acknowledged publish; one more and a read when the first answer was lost.
-func (q *Quota) add(ctx context.Context, window, subject string, by int, id string) (int64, error) {
+func (q *Quota) add(ctx context.Context, c counter, by int, id string) (int64, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
 	var ack *jetstream.PubAck
 	err := twice(ctx, func(ctx context.Context) (err error) {
-		ack, err = q.js.PublishMsg(ctx, change(subject, by, id))
+		ack, err = q.js.PublishMsg(ctx, change(c.subject, by, id))
 		return err
 	})
 	if err == nil {
 		if ack.Duplicate || ack.Value == "" {
-			return q.value(ctx, window, subject)
+			return q.value(ctx, c)
 		}
 		return parse(ack.Value)
 	}
@@ -75,12 +84,12 @@ func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
 }
 
 // value reads a counter from its stream's leader.
-func (q *Quota) value(ctx context.Context, window, subject string) (int64, error) {
+func (q *Quota) value(ctx context.Context, c counter) (int64, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
 	var msg *jetstream.RawStreamMsg
 	err := twice(ctx, func(ctx context.Context) (err error) {
-		msg, err = broker.LeaderLast(ctx, q.js, broker.UsageStream(window), subject)
+		msg, err = broker.LeaderLast(ctx, q.js, c.stream, c.subject)
 		return err
 	})
 	switch {
@@ -107,4 +116,18 @@ func parse(value string) (int64, error) {
 		return 0, fmt.Errorf("read counter: %w", err)
 	}
 	return n, nil
+}
+
+// each calls f for 0 to n-1, all at once, and returns the errors in that order.
+func each(n int, f func(i int) error) error {
+	if n == 1 {
+		return f(0)
+	}
+	errs := make([]error, n)
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() { errs[i] = f(i) })
+	}
+	wg.Wait()
+	return errors.Join(errs...)
 }

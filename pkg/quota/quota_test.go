@@ -38,10 +38,24 @@ func limits(perMinute, perDay int) quota.Limits {
 	return quota.Limits{PerMinute: perMinute, PerDay: perDay}
 }
 
+// plans limits images and audio only.
+func plans(guest, member quota.Limits) quota.Plans {
+	return quota.Plans{Media: quota.Plan{Guest: guest, Member: member}}
+}
+
+// guest and member are asking for images.
+func guest(name string) quota.Key {
+	return quota.Key{Group: quota.GroupMedia, Lane: job.LaneGuest, Owner: name, Address: "at-home"}
+}
+
+func member(name string) quota.Key {
+	return quota.Key{Group: quota.GroupMedia, Lane: job.LaneMember, Owner: name, Address: "at-home"}
+}
+
 // charge takes units of a guest's quota and reports what is left of the last window, or -1 and the window that refuses.
 func charge(t testing.TB, q *quota.Quota, who string, units int) (left int, refuses string) {
 	t.Helper()
-	bill, err := q.Charge(t.Context(), job.LaneGuest, who, "j", units)
+	bill, err := q.Charge(t.Context(), guest(who), "j", units)
 	if refusal, ok := errors.AsType[*quota.Refusal](err); ok {
 		return -1, refusal.Window
 	}
@@ -56,9 +70,9 @@ func charge(t testing.TB, q *quota.Quota, who string, units int) (left int, refu
 }
 
 // used returns what is taken, the minute first.
-func used(t testing.TB, q *quota.Quota, lane job.Lane, who string) []int {
+func used(t testing.TB, q *quota.Quota, key quota.Key) []int {
 	t.Helper()
-	list, err := q.Usage(t.Context(), lane, who)
+	list, err := q.Usage(t.Context(), key)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +85,7 @@ func used(t testing.TB, q *quota.Quota, lane job.Lane, who string) []int {
 
 func expectUsed(t testing.TB, q *quota.Quota, who string, want ...int) {
 	t.Helper()
-	if got := used(t, q, job.LaneGuest, who); fmt.Sprint(got) != fmt.Sprint(want) {
+	if got := used(t, q, guest(who)); fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("%s has taken %v, want %v", who, got, want)
 	}
 }
@@ -84,7 +98,7 @@ func TestAThousandAtOnce(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b, at := brokertest.Start(t), newClock(noon())
-			processes := []*quota.Quota{quota.New(b, l, limits(1, 1), at.now), quota.New(b, l, limits(1, 1), at.now)}
+			processes := []*quota.Quota{quota.New(b, plans(l, limits(1, 1)), at.now), quota.New(b, plans(l, limits(1, 1)), at.now)}
 			var passed atomic.Int32
 			var wg sync.WaitGroup
 			for n := range 1000 {
@@ -98,7 +112,7 @@ func TestAThousandAtOnce(t *testing.T) {
 			if passed.Load() != 100 {
 				t.Errorf("%d passed, want 100", passed.Load())
 			}
-			for _, value := range used(t, processes[0], job.LaneGuest, "who") {
+			for _, value := range used(t, processes[0], guest("who")) {
 				if value != 100 {
 					t.Errorf("%d are counted, want 100", value)
 				}
@@ -111,7 +125,7 @@ func TestAThousandAtOnce(t *testing.T) {
 func TestWindows(t *testing.T) {
 	t.Parallel()
 	at := newClock(noon())
-	q := quota.New(brokertest.Start(t), limits(3, 5), limits(0, 0), at.now)
+	q := quota.New(brokertest.Start(t), plans(limits(3, 5), limits(0, 0)), at.now)
 	for _, step := range []struct {
 		after   time.Duration
 		units   int
@@ -145,16 +159,16 @@ func TestWindows(t *testing.T) {
 func TestRefusal(t *testing.T) {
 	t.Parallel()
 	at := newClock(noon().Add(300 * time.Millisecond))
-	q := quota.New(brokertest.Start(t), limits(4, 6), limits(0, 0), at.now)
+	q := quota.New(brokertest.Start(t), plans(limits(4, 6), limits(0, 0)), at.now)
 	charge(t, q, "who", 3)
-	_, err := q.Charge(t.Context(), job.LaneGuest, "who", "j", 2)
+	_, err := q.Charge(t.Context(), guest("who"), "j", 2)
 	minute, ok := errors.AsType[*quota.Refusal](err)
 	if !ok || minute.Window != broker.UsageMinute || minute.Remaining() != 1 || minute.Asked != 2 || minute.Wait(at.now()) != 50 {
 		t.Errorf("%v: %+v", err, minute)
 	}
 	at.set(noon().Add(time.Hour))
 	charge(t, q, "who", 2)
-	_, err = q.Charge(t.Context(), job.LaneGuest, "who", "j", 2)
+	_, err = q.Charge(t.Context(), guest("who"), "j", 2)
 	day, ok := errors.AsType[*quota.Refusal](err)
 	if !ok || day.Window != broker.UsageDay || day.Remaining() != 1 || day.Limit != 6 || day.Wait(at.now()) != 11*60*60-10 {
 		t.Errorf("%v: %+v", err, day)
@@ -166,7 +180,7 @@ func TestRefusal(t *testing.T) {
 // refused for long because of one that does not.
 func TestSmallBesideLarge(t *testing.T) {
 	t.Parallel()
-	q := quota.New(brokertest.Start(t), limits(0, 10), limits(0, 0), newClock(noon()).now)
+	q := quota.New(brokertest.Start(t), plans(limits(0, 10), limits(0, 0)), newClock(noon()).now)
 	charge(t, q, "who", 8)
 	var wg sync.WaitGroup
 	for range 50 {
@@ -187,18 +201,18 @@ func TestSmallBesideLarge(t *testing.T) {
 
 func TestLanesAndNoLimit(t *testing.T) {
 	t.Parallel()
-	q := quota.New(brokertest.Start(t), limits(0, 0), limits(0, 1), newClock(noon()).now)
+	q := quota.New(brokertest.Start(t), plans(limits(0, 0), limits(0, 1)), newClock(noon()).now)
 	for range 30 {
 		if _, refused := charge(t, q, "who", 4); refused != "" {
 			t.Fatalf("refused by the %s", refused)
 		}
 	}
-	bill, err := q.Charge(t.Context(), job.LaneGuest, "who", "j", 4)
+	bill, err := q.Charge(t.Context(), guest("who"), "j", 4)
 	if err != nil || bill.Charge != nil || len(bill.Usage) != 0 {
 		t.Errorf("%+v, %v", bill, err)
 	}
 	for n, fits := range []bool{true, false} {
-		bill, err := q.Charge(t.Context(), job.LaneMember, "who", "j", 1)
+		bill, err := q.Charge(t.Context(), member("who"), "j", 1)
 		if (err == nil) != fits {
 			t.Errorf("member's charge %d: %v", n, err)
 		}
@@ -211,9 +225,9 @@ func TestLanesAndNoLimit(t *testing.T) {
 // TestCancel takes a charge back, also twice and after its caller has gone.
 func TestCancel(t *testing.T) {
 	t.Parallel()
-	q := quota.New(brokertest.Start(t), limits(9, 9), limits(0, 0), newClock(noon()).now)
+	q := quota.New(brokertest.Start(t), plans(limits(9, 9), limits(0, 0)), newClock(noon()).now)
 	charge(t, q, "who", 1)
-	bill, err := q.Charge(t.Context(), job.LaneGuest, "who", "j", 4)
+	bill, err := q.Charge(t.Context(), guest("who"), "j", 4)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -237,9 +251,9 @@ func TestCancel(t *testing.T) {
 func TestWithdraw(t *testing.T) {
 	t.Parallel()
 	b := brokertest.Start(t)
-	q := quota.New(b, limits(9, 9), limits(0, 0), newClock(noon()).now)
+	q := quota.New(b, plans(limits(9, 9), limits(0, 0)), newClock(noon()).now)
 	charge(t, q, "who", 3)
-	bill, err := q.Charge(t.Context(), job.LaneGuest, "who", "j", 4)
+	bill, err := q.Charge(t.Context(), guest("who"), "j", 4)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -260,7 +274,7 @@ func TestWithdraw(t *testing.T) {
 func TestRefusalWritesNothing(t *testing.T) {
 	t.Parallel()
 	b := brokertest.Start(t)
-	q := quota.New(b, limits(0, 3), limits(0, 0), newClock(noon()).now)
+	q := quota.New(b, plans(limits(0, 3), limits(0, 0)), newClock(noon()).now)
 	charge(t, q, "who", 3)
 	before := lastSequence(t, b)
 	for range 20 {
@@ -275,13 +289,13 @@ func TestRefusalWritesNothing(t *testing.T) {
 func TestUnavailable(t *testing.T) {
 	t.Parallel()
 	b := brokertest.Start(t, func(c *broker.Config) { c.LookEvery = time.Hour })
-	q := quota.New(b, limits(9, 9), limits(0, 0), newClock(noon()).now)
+	q := quota.New(b, plans(limits(9, 9), limits(0, 0)), newClock(noon()).now)
 	charge(t, q, "who", 1)
 	b.Conn().Close()
-	if _, err := q.Charge(t.Context(), job.LaneGuest, "who", "j", 1); !errors.Is(err, quota.ErrUnavailable) {
+	if _, err := q.Charge(t.Context(), guest("who"), "j", 1); !errors.Is(err, quota.ErrUnavailable) {
 		t.Errorf("charge: %v", err)
 	}
-	if _, err := q.Usage(t.Context(), job.LaneGuest, "who"); !errors.Is(err, quota.ErrUnavailable) {
+	if _, err := q.Usage(t.Context(), guest("who")); !errors.Is(err, quota.ErrUnavailable) {
 		t.Errorf("usage: %v", err)
 	}
 }

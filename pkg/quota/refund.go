@@ -27,7 +27,7 @@ func Refund(ctx context.Context, js jetstream.JetStream, r *job.Record) error {
 	return giveBack(ctx, js, broker.RefundSubject(r.Spec.ID, r.Spec.CreatedAt.Time), charge, units)
 }
 
-// giveBack takes units off the day of a charge, unless the mark says that this was done.
+// giveBack takes units off each counter of a charge's day, unless the mark says that this was done. All of it is one write.
 func giveBack(ctx context.Context, js jetstream.JetStream, mark string, charge *job.Charge, units int) error {
 	// NATS knows the id of the mark again for two minutes only.
 	_, err := broker.LeaderLast(ctx, js, broker.StreamUsage, mark)
@@ -37,10 +37,14 @@ func giveBack(ctx context.Context, js jetstream.JetStream, mark string, charge *
 	case !errors.Is(err, jetstream.ErrMsgNotFound):
 		return fmt.Errorf("look for a refund: %w", err)
 	}
-	_, err = jetstreamext.PublishMsgBatch(ctx, js, []*nats.Msg{
+	batch := []*nats.Msg{
 		change(mark, 1, mark),
 		change(broker.UsageSubject(broker.UsageDay, charge.Who, charge.Day), -units, mark+".day"),
-	})
+	}
+	if job.ValidToken(charge.Address) {
+		batch = append(batch, change(broker.UsageSubject(broker.UsageDay, charge.Address, charge.Day), -units, mark+".address"))
+	}
+	_, err = jetstreamext.PublishMsgBatch(ctx, js, batch)
 	var api *jetstream.APIError
 	if err == nil || (errors.As(err, &api) && int(api.ErrorCode) == codeDuplicate) {
 		return nil

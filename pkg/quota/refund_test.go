@@ -42,8 +42,8 @@ func refund(t testing.TB, b *broker.Broker, r *job.Record) {
 func TestRefundOnce(t *testing.T) {
 	t.Parallel()
 	b := brokertest.Start(t)
-	q := quota.New(b, limits(9, 9), limits(0, 0), newClock(noon()).now)
-	bill, err := q.Charge(t.Context(), job.LaneGuest, "who", "j", 4)
+	q := quota.New(b, plans(limits(9, 9), limits(0, 0)), newClock(noon()).now)
+	bill, err := q.Charge(t.Context(), guest("who"), "j", 4)
 	if err != nil {
 		t.Fatal(err)
 	}

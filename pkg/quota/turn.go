@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"sync"
-
-	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
 // turns lets those in one at a time who are counted under the same name.
@@ -21,24 +19,25 @@ type turn struct {
 	users int
 }
 
-// Turn waits until nobody else in this process is between a charge of the same name and what becomes of it, and returns
-// what ends the turn. Two at once would each see what the other has taken, though one of them gives it back: both would be
-// refused where one has room. Several processes may still do that to each other for a moment.
+// Turn waits until nobody else in this process is between a charge of the same owner and group and what becomes of it, and
+// returns what ends the turn. Two at once would each see what the other has taken, though one of them gives it back: both
+// would be refused where one has room. Several processes may still do that to each other for a moment, and so may several
+// owners at one address: they do not wait for each other, since all of an office would be served one by one.
 //
 // It fails with ErrUnavailable when ctx ends before, and costs no request. Where nothing is limited nobody waits.
-func (q *Quota) Turn(ctx context.Context, lane job.Lane, who string) (end func(), err error) {
-	if !q.Limited(lane) {
+func (q *Quota) Turn(ctx context.Context, key Key) (end func(), err error) {
+	if !q.Limited(key) {
 		return func() {}, nil
 	}
-	t := q.turns.enter(who)
+	t := q.turns.enter(key.Owner)
 	select {
 	case t.held <- struct{}{}:
 		return func() {
 			<-t.held
-			q.turns.leave(who, t)
+			q.turns.leave(key.Owner, t)
 		}, nil
 	case <-ctx.Done():
-		q.turns.leave(who, t)
+		q.turns.leave(key.Owner, t)
 		return nil, fmt.Errorf("%w: wait for a turn: %w", ErrUnavailable, context.Cause(ctx))
 	}
 }

@@ -8,19 +8,18 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
-	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/quota"
 )
 
 // TestTurn lets in one at a time, of those who are counted together.
 func TestTurn(t *testing.T) {
 	t.Parallel()
-	q := quota.New(brokertest.Start(t), limits(9, 0), limits(0, 0), nil)
+	q := quota.New(brokertest.Start(t), plans(limits(9, 0), limits(0, 0)), nil)
 	var wg sync.WaitGroup
 	inside := 0
 	for range 100 {
 		wg.Go(func() {
-			end, err := q.Turn(t.Context(), job.LaneGuest, "who")
+			end, err := q.Turn(t.Context(), guest("who"))
 			if err != nil {
 				t.Error(err)
 				return
@@ -39,16 +38,18 @@ func TestTurn(t *testing.T) {
 // TestTurnOfOthers waits for nobody else, and for nobody where nothing is limited.
 func TestTurnOfOthers(t *testing.T) {
 	t.Parallel()
-	q := quota.New(brokertest.Start(t), limits(9, 0), limits(0, 0), nil)
-	end, err := q.Turn(t.Context(), job.LaneGuest, "who")
+	q := quota.New(brokertest.Start(t), plans(limits(9, 0), limits(0, 0)), nil)
+	end, err := q.Turn(t.Context(), guest("who"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer end()
-	for who, lane := range map[string]job.Lane{"other": job.LaneGuest, "who": job.LaneMember} {
-		other, err := q.Turn(t.Context(), lane, who)
+	for name, key := range map[string]quota.Key{
+		"another guest at the address": guest("other"), "a member who is not limited": member("who"),
+	} {
+		other, err := q.Turn(t.Context(), key)
 		if err != nil {
-			t.Fatalf("%s: %v", lane, err)
+			t.Fatalf("%s: %v", name, err)
 		}
 		other()
 	}
@@ -57,18 +58,18 @@ func TestTurnOfOthers(t *testing.T) {
 // TestTurnThatNeverComes tells who waits for too long that it cannot be counted.
 func TestTurnThatNeverComes(t *testing.T) {
 	t.Parallel()
-	q := quota.New(brokertest.Start(t), limits(9, 0), limits(0, 0), nil)
-	end, err := q.Turn(t.Context(), job.LaneGuest, "who")
+	q := quota.New(brokertest.Start(t), plans(limits(9, 0), limits(0, 0)), nil)
+	end, err := q.Turn(t.Context(), guest("who"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 	defer cancel()
-	if _, err := q.Turn(ctx, job.LaneGuest, "who"); !errors.Is(err, quota.ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := q.Turn(ctx, guest("who")); !errors.Is(err, quota.ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%v", err)
 	}
 	end()
-	if end, err = q.Turn(t.Context(), job.LaneGuest, "who"); err != nil {
+	if end, err = q.Turn(t.Context(), guest("who")); err != nil {
 		t.Fatal(err)
 	}
 	end()

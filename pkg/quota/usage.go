@@ -9,17 +9,34 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
+// The windows of a quota.
+const (
+	WindowMinute = broker.UsageMinute
+	WindowDay    = broker.UsageDay
+	// WindowAddress is a day as well, of all guests and members at one client address.
+	WindowAddress = "address"
+)
+
 // Usage is what somebody has taken of one window of a quota.
 type Usage struct {
-	// Window is broker.UsageMinute or broker.UsageDay.
+	Group Group
+	// Window is WindowMinute, WindowDay or WindowAddress.
 	Window string
 	Limit  int
 	Used   int
 	// Length is how long the window is, and Ends when the next one begins.
 	Length time.Duration
 	Ends   time.Time
-	// bucket names this window among those of its sort.
-	bucket string
+
+	counter counter
+}
+
+// Policy is a name for the window that no other window has, of whatever group.
+func (u Usage) Policy() string {
+	if u.Group == GroupText {
+		return "text-" + u.Window
+	}
+	return u.Window
 }
 
 // Remaining returns how much is left, never less than nothing.
@@ -30,38 +47,61 @@ func (u Usage) Wait(now time.Time) int {
 	return int(max(1, (u.Ends.Sub(now)+time.Second-1)/time.Second))
 }
 
-// windows returns those windows that are limited, the minute first, as nothing has been taken of them yet.
-func (l Limits) windows(now time.Time) []Usage {
-	var list []Usage
+// fits reports whether units can be taken.
+func (u Usage) fits(units int) bool { return u.Used+units <= u.Limit }
+
+// windows returns those windows of a key that are limited, the minute first, as nothing has been taken of them yet.
+func (q *Quota) windows(key Key, now time.Time) []Usage {
+	plan, limits := q.plan(key.Group), q.limits(key)
 	now = now.UTC()
-	if l.PerMinute > 0 {
+	var list []Usage
+	if limits.PerMinute > 0 {
 		start := now.Truncate(time.Minute)
+		bucket := strconv.FormatInt(start.Unix()/60, 10)
 		list = append(list, Usage{
-			Window: broker.UsageMinute, Limit: l.PerMinute, Length: time.Minute, Ends: start.Add(time.Minute),
-			bucket: strconv.FormatInt(start.Unix()/60, 10),
+			Group: key.Group, Window: WindowMinute, Limit: limits.PerMinute, Length: time.Minute, Ends: start.Add(time.Minute),
+			counter: counterOf(broker.UsageMinute, key.Owner, bucket),
 		})
 	}
-	if l.PerDay > 0 {
-		const day = 24 * time.Hour
+	day := func(window, name string, limit int) {
+		if limit <= 0 {
+			return
+		}
+		const length = 24 * time.Hour
 		list = append(list, Usage{
-			Window: broker.UsageDay, Limit: l.PerDay, Length: day, Ends: now.Truncate(day).Add(day), bucket: job.DayOf(now),
+			Group: key.Group, Window: window, Limit: limit, Length: length, Ends: now.Truncate(length).Add(length),
+			counter: counterOf(broker.UsageDay, name, job.DayOf(now)),
 		})
 	}
+	day(WindowDay, key.Owner, limits.PerDay)
+	day(WindowAddress, key.Address, plan.AddressPerDay)
 	return list
 }
 
-func (u Usage) subject(who string) string { return broker.UsageSubject(u.Window, who, u.bucket) }
-
-// Usage returns what somebody has taken of each window that is limited. It fails with ErrUnavailable and costs one request
-// for each window.
-func (q *Quota) Usage(ctx context.Context, lane job.Lane, who string) ([]Usage, error) {
-	list := q.limits(lane).windows(q.now())
-	for i := range list {
-		used, err := q.value(ctx, list[i].Window, list[i].subject(who))
-		if err != nil {
-			return nil, err
-		}
-		list[i].Used = int(used)
+// Usage returns what was taken of each window of the keys that is limited. It fails with ErrUnavailable and costs one request
+// for each window, all at once.
+func (q *Quota) Usage(ctx context.Context, keys ...Key) ([]Usage, error) {
+	leave, err := q.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	now := q.now()
+	var list []Usage
+	for _, key := range keys {
+		list = append(list, q.windows(key, now)...)
+	}
+	if err := q.read(ctx, list); err != nil {
+		return nil, err
 	}
 	return list, nil
+}
+
+// read fills in what was taken of windows, with one request for each, all at once.
+func (q *Quota) read(ctx context.Context, list []Usage) error {
+	return each(len(list), func(i int) error {
+		used, err := q.value(ctx, list[i].counter)
+		list[i].Used = int(used)
+		return err
+	})
 }

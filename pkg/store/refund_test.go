@@ -15,9 +15,10 @@ func TestFollowUpGivesBack(t *testing.T) {
 	t.Parallel()
 	s, b := start(t)
 	now := time.Now()
-	q := quota.New(b, quota.Limits{}, quota.Limits{PerDay: 100}, func() time.Time { return now })
+	q := quota.New(b, quota.Plans{Media: quota.Plan{Member: quota.Limits{PerDay: 100}, AddressPerDay: 200}}, func() time.Time { return now })
+	who := quota.Key{Group: quota.GroupMedia, Lane: job.LaneMember, Owner: "who", Address: "address"}
 	charged := func(r *job.Record, units int) *job.Record {
-		bill, err := q.Charge(t.Context(), job.LaneMember, "who", r.Spec.ID, units)
+		bill, err := q.Charge(t.Context(), who, r.Spec.ID, units)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -31,9 +32,12 @@ func TestFollowUpGivesBack(t *testing.T) {
 	canceled := succeeded("canceled")
 	canceled.Status, canceled.Cancel = job.StatusCanceled, job.CancelBeforeStart
 	used := func() int {
-		list, err := q.Usage(t.Context(), job.LaneMember, "who")
+		list, err := q.Usage(t.Context(), who)
 		if err != nil {
 			t.Fatal(err)
+		}
+		if list[0].Used != list[1].Used {
+			t.Errorf("%d counted for the member and %d for the address", list[0].Used, list[1].Used)
 		}
 		return list[0].Used
 	}

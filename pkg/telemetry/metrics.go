@@ -61,7 +61,8 @@ type Metrics struct {
 	HTTPRequests *prometheus.CounterVec
 	// HTTPDuration is the time to the end of the answer. Labels: route, method.
 	HTTPDuration *prometheus.HistogramVec
-	// QuotaRefusals counts submissions that were more than was left of a quota. Labels: window (minute, day), lane.
+	// QuotaRefusals counts submissions that were more than was left of a quota. Labels: window (minute, day, address, and
+	// the same with text- before), lane.
 	QuotaRefusals *prometheus.CounterVec
 	// StreamsOpen is the number of open event streams.
 	StreamsOpen prometheus.Gauge

@@ -22,7 +22,7 @@ const viewer = new Viewer();
 const gallery = new Gallery((picture) => viewer.open(picture, 0));
 const account = new Account((user) => gallery.start(user));
 const quota = new Quota(jobs, (lane) => account.heed(lane));
-const tabs = new Tabs(document.querySelector('[role="tablist"]'));
+const tabs = new Tabs(document.querySelector('[role="tablist"]'), (kind) => quota.choose(kind));
 
 translate(document);
 fillChoices();

@@ -1,4 +1,4 @@
-// What is left of the caller's quota, said before it matters.
+// What is left of the caller's quotas, said before it matters.
 import { Problem, quota } from './api.js';
 import { byId } from './dom.js';
 import { duration, t } from './i18n.js';
@@ -9,10 +9,14 @@ const shortest = 1000;
 const longest = 3600000;
 const again = 30000;
 
-/** Quota shows what is left of the day, where there is a limit. */
+// Prompts and translations are counted apart from images and audio.
+const texts = ['prompt', 'translation'];
+
+/** Quota shows what is left of the day for the chosen kind of job, where there is a limit. */
 export class Quota {
   #line = byId('quota');
-  #day = null;
+  #answer = null;
+  #kind = 'image';
   #timer = 0;
   #lane;
 
@@ -30,24 +34,40 @@ export class Quota {
   /** read asks the server. What it cannot tell is not shown. */
   async read() {
     try {
-      const answer = await quota();
-      this.#day = answer.day;
-      this.#lane(answer.lane);
+      this.#answer = await quota();
+      this.#lane(this.#answer.lane);
     } catch (trouble) {
       if (!(trouble instanceof Problem)) throw trouble;
-      this.#day = null;
+      this.#answer = null;
       this.#later(again);
     }
     this.show();
-    if (this.#day) this.#later(Math.min(Math.max(this.#day.resets_in * 1000, shortest), longest));
+    // All days end at once.
+    const day = [...this.#days('media'), ...this.#days('text')][0];
+    if (day) this.#later(Math.min(Math.max(day.resets_in * 1000, shortest), longest));
   }
 
-  /** show writes the line in the language in use. */
+  /** choose shows the quota of a kind of job. */
+  choose(kind) {
+    this.#kind = kind;
+    this.show();
+  }
+
+  /** show writes the line in the language in use: the caller's own day or, where less is left of it, that of the address. */
   show() {
-    this.#line.hidden = this.#day === null;
-    if (this.#day === null) return;
-    const { remaining, limit, resets_in: seconds } = this.#day;
-    this.#line.textContent = t(remaining > 0 ? 'quota.left' : 'quota.none', { left: remaining, limit, time: duration(seconds) });
+    const group = texts.includes(this.#kind) ? 'text' : 'media';
+    const days = this.#days(group);
+    this.#line.hidden = days.length === 0;
+    if (days.length === 0) return;
+    const { window, remaining, limit, resets_in: seconds } = days.reduce((a, b) => (b.remaining < a.remaining ? b : a));
+    const left = remaining > 0 ? 'left' : 'none';
+    this.#line.textContent = t(`quota.${group}.${window}.${left}`, { left: remaining, limit, time: duration(seconds) });
+  }
+
+  /** #days returns the day windows of a group that are limited. */
+  #days(group) {
+    const windows = group === 'text' ? this.#answer?.text : this.#answer;
+    return ['day', 'address'].filter((window) => windows?.[window]).map((window) => ({ window, ...windows[window] }));
   }
 
   #later(pause) {

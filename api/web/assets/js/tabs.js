@@ -4,8 +4,11 @@
 /** Tabs joins a tab list to its panels. */
 export class Tabs {
   #tabs;
+  #chosen;
 
-  constructor(list) {
+  /** chosen is called with the kind whose panel is shown from now on. */
+  constructor(list, chosen) {
+    this.#chosen = chosen;
     this.#tabs = [...list.querySelectorAll('[role="tab"]')];
     for (const tab of this.#tabs) tab.addEventListener('click', () => this.choose(tab.dataset.kind));
     list.addEventListener('keydown', (event) => this.#move(event));
@@ -22,6 +25,7 @@ export class Tabs {
       tab.tabIndex = chosen ? 0 : -1;
       document.getElementById(tab.getAttribute('aria-controls')).hidden = !chosen;
     }
+    this.#chosen(kind);
     if (location.hash !== `#${kind}`) history.replaceState(null, '', `#${kind}`);
   }
 

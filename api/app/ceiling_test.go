@@ -1,0 +1,97 @@
+package app_test
+
+import (
+	"fmt"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"testing"
+)
+
+// TestAddressCeiling signs up several accounts at one address, each with a quota of its own, which submit at once. Together
+// they get what one address may have; somebody at another address is not affected.
+func TestAddressCeiling(t *testing.T) {
+	t.Parallel()
+	const accounts, ceiling, submissions = 4, 12, 60
+	i := start(t, config(t, t.TempDir(), "QUOTA_ADDRESS_PER_DAY=12", "QUOTA_MEMBER_PER_MINUTE=0", "SIGNUPS_PER_HOUR=0",
+		"MAX_ACTIVE_JOBS_MEMBER=0", "WORKER_SLOTS_IMAGE=0", "TRUSTED_PROXIES=127.0.0.1"))
+	// All of 2001:db8:1:2::/64 is one address.
+	at := func(n int) string { return fmt.Sprintf("X-Forwarded-For: 2001:db8:1:2::%x", n+1) }
+	picture := fields{"kind": "image", "input": fields{"prompt": "p", "width": 64, "height": 64}}
+	var tokens []string
+	// A busy machine may have somebody come again, who then is another one.
+	for n := 0; len(tokens) < accounts; n++ {
+		resp := i.do(t, http.MethodPost, "/api/auth/register", fields{
+			"username": "Ann", "email": fmt.Sprintf("u%d@example.org", n), "password": "a long password",
+		})
+		var signed struct{ Token string }
+		if resp.decode(t, &signed); resp.StatusCode == http.StatusCreated {
+			tokens = append(tokens, "Authorization: Bearer "+signed.Token)
+		} else if resp.StatusCode != http.StatusServiceUnavailable {
+			t.Fatalf("register: status %d: %s", resp.StatusCode, resp.body)
+		}
+	}
+	submit := func(headers ...string) answer {
+		for {
+			// What is answered with 503 is not counted.
+			if resp := i.do(t, http.MethodPost, "/api/jobs", picture, headers...); resp.StatusCode != http.StatusServiceUnavailable {
+				return resp
+			}
+		}
+	}
+	var accepted, refused atomic.Int32
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, 8)
+	for n := range submissions {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			resp := submit(tokens[n%accounts], at(n))
+			switch resp.StatusCode {
+			case http.StatusAccepted:
+				accepted.Add(1)
+			case http.StatusPaymentRequired:
+				refused.Add(1)
+			default:
+				t.Errorf("status %d: %s", resp.StatusCode, resp.body)
+			}
+		})
+	}
+	wg.Wait()
+	if accepted.Load() != ceiling || refused.Load() != submissions-ceiling {
+		t.Errorf("%d accepted and %d refused, want %d and %d", accepted.Load(), refused.Load(), ceiling, submissions-ceiling)
+	}
+	// A guest there is refused as well, and a member elsewhere is not.
+	if resp := submit(at(1)); resp.StatusCode != http.StatusPaymentRequired {
+		t.Errorf("a guest at the address: status %d", resp.StatusCode)
+	}
+	for _, elsewhere := range []string{"2001:db8:1:3::1", "203.0.113.7"} {
+		if resp := submit(tokens[0], "X-Forwarded-For: "+elsewhere); resp.StatusCode != http.StatusAccepted {
+			t.Errorf("a member at %s: status %d", elsewhere, resp.StatusCode)
+		}
+	}
+}
+
+// TestOriginalFrontEnd optimizes a prompt before every image, as the page of the original does: a guest gets ten images a
+// day for it, and not five.
+func TestOriginalFrontEnd(t *testing.T) {
+	t.Parallel()
+	i := start(t, config(t, t.TempDir(), "QUOTA_GUEST_PER_DAY=10"))
+	for n := range 12 {
+		resp := i.do(t, http.MethodPost, "/api/prompts/optimize", fields{"text": "a pond"})
+		var optimized struct {
+			Text string `json:"optimized_text"`
+		}
+		if resp.decode(t, &optimized); resp.StatusCode != http.StatusOK || optimized.Text == "" {
+			t.Fatalf("prompt %d: status %d: %s", n, resp.StatusCode, resp.body)
+		}
+		want := http.StatusOK
+		if n >= 10 {
+			want = http.StatusPaymentRequired
+		}
+		resp = i.do(t, http.MethodPost, "/api/pollinations/image", fields{"prompt": optimized.Text, "width": 64, "height": 64})
+		if resp.StatusCode != want {
+			t.Errorf("image %d: status %d, want %d", n, resp.StatusCode, want)
+		}
+	}
+}

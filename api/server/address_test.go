@@ -1,0 +1,220 @@
+package server_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/api/server"
+	"github.com/text2image-audio/text2image-audio/pkg/env"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/quota"
+	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
+)
+
+// withCeiling gives guests 5 a day, members 100, and an address so many, of images as of texts.
+func withCeiling(perDay int) func(*server.Config, *server.Deps) {
+	plan := quota.Plan{Guest: quota.Limits{PerDay: 5}, Member: quota.Limits{PerDay: 100}, AddressPerDay: perDay}
+	return withPlans(quota.Plans{Media: plan, Text: plan})
+}
+
+// TestAddressQuota lets the members and guests of an address have together what the address may have.
+func TestAddressQuota(t *testing.T) {
+	t.Parallel()
+	b := setup(t, withCeiling(8), behindProxy)
+	ann, bob := bearer(b.signUp(t, "ann@example.org").Token), bearer(b.signUp(t, "bob@example.org").Token)
+	const home, office = "203.0.113.7", "198.51.100.1"
+	resp := b.submits(t, ann, from(home)).expect(t, http.StatusAccepted)
+	resp.expectHeaders(t, `"day";q=100;w=86400, "address";q=8;w=86400`, `"day";r=99;t=43190, "address";r=7;t=43190`)
+	for _, who := range []option{ann, ann, bob, bob, bob, bob} {
+		b.submits(t, who, from(home)).expect(t, http.StatusAccepted)
+	}
+	b.submits(t, from(home)).expect(t, http.StatusAccepted)
+	for name, who := range map[string]option{"ann": ann, "bob": bob, "a guest": header("X-Nobody", "1")} {
+		resp := b.submits(t, who, from(home))
+		resp.problem(t, http.StatusPaymentRequired, "quota_exceeded")
+		resp.expectHeaders(t, `"address";q=8;w=86400`, `"address";r=0;t=43190`)
+		if resp.Header.Get("Retry-After") != "43190" {
+			t.Errorf("%s: %v", name, resp.Header)
+		}
+	}
+	v := b.quota(t, bob, from(home))
+	if v.Day.Remaining != 96 || v.Address == nil || v.Address.Limit != 8 || v.Address.Remaining != 0 || v.Address.ResetsIn != 43190 || v.Text.Address.Remaining != 8 {
+		t.Errorf("%+v", v)
+	}
+	// Texts are not affected, and neither is anybody elsewhere.
+	b.request(t, http.MethodPost, "/api/jobs", goodBody, ann, from(home)).expect(t, http.StatusAccepted)
+	b.submits(t, ann, from(office)).expect(t, http.StatusAccepted)
+	b.submits(t, from(office)).expect(t, http.StatusAccepted)
+	if v := b.quota(t, ann, from(office)); v.Day.Remaining != 96 || v.Address.Remaining != 6 || v.Text.Day.Remaining != 99 || v.Text.Address.Remaining != 8 {
+		t.Errorf("%+v", v)
+	}
+	if n := b.metric(t, "quota_refusals_total", "address", "member"); n != 2 {
+		t.Errorf("%v refusals counted", n)
+	}
+}
+
+// TestAddressOfAMember goes through what a member may say of its address: as with guests, all of a /64 is one.
+func TestAddressOfAMember(t *testing.T) {
+	t.Parallel()
+	direct := setup(t, withCeiling(50))
+	ann := bearer(direct.signUp(t, "ann@example.org").Token)
+	for n, forged := range []option{from("203.0.113.1"), header("X-Real-Ip", "203.0.113.2"), header("Forwarded", "for=203.0.113.3")} {
+		direct.submits(t, ann, forged).expect(t, http.StatusAccepted)
+		if v := direct.quota(t, ann); v.Address.Remaining != 49-n {
+			t.Errorf("without a proxy: %d left, want %d", v.Address.Remaining, 49-n)
+		}
+	}
+	b := setup(t, withCeiling(50), behindProxy)
+	ann = bearer(b.signUp(t, "ann@example.org").Token)
+	b.submits(t, ann, from("203.0.113.1")).expect(t, http.StatusAccepted)
+	b.submits(t, ann, from("2001:db8:1:2::1")).expect(t, http.StatusAccepted)
+	for address, left := range map[string]int{
+		"203.0.113.1": 49, "::ffff:203.0.113.1": 49, "198.51.100.9, 203.0.113.1": 49, "203.0.113.2": 50,
+		"2001:db8:1:2:ffff:ffff:ffff:ffff": 49, "2001:db8:1:2::": 49, "2001:db8:1:3::1": 50,
+	} {
+		if v := b.quota(t, ann, from(address)); v.Address.Remaining != left || v.Day.Remaining != 98 {
+			t.Errorf("%s: %d left of the address and %d of the day, want %d and 98", address, v.Address.Remaining, v.Day.Remaining, left)
+		}
+	}
+}
+
+// TestAddressOfManyAccounts sends a thousand submissions of twenty accounts to two processes at once.
+func TestAddressOfManyAccounts(t *testing.T) {
+	t.Parallel()
+	const accounts, ceiling = 20, 60
+	unlimited := func(cfg *server.Config, _ *server.Deps) { cfg.MaxSignups, cfg.MaxActiveMember = 0, 0 }
+	var other *server.Server
+	b := setup(t, withCeiling(ceiling), behindProxy, unlimited, func(cfg *server.Config, deps *server.Deps) {
+		second := *deps
+		second.Metrics = telemetry.NewMetrics()
+		withCeiling(ceiling)(cfg, &second)
+		var err error
+		other, err = server.New(*cfg, second)
+		must(t, err)
+	})
+	second := httptest.NewServer(other.Handler())
+	defer second.Close()
+	neighbour := *b
+	neighbour.url = second.URL
+	var tokens []option
+	for n := range accounts {
+		tokens = append(tokens, bearer(b.signUp(t, fmt.Sprintf("u%d@example.org", n)).Token))
+	}
+	var passed, refused atomic.Int32
+	inParallel(1000, func(n int) {
+		// An account stays with one process, as a browser's connection does.
+		who, process := n%accounts, b
+		if who%2 == 0 {
+			process = &neighbour
+		}
+		switch resp := process.submits(t, tokens[who], from(fmt.Sprintf("2001:db8::%x", n))); resp.StatusCode {
+		case http.StatusAccepted:
+			passed.Add(1)
+		case http.StatusPaymentRequired:
+			refused.Add(1)
+		default:
+			t.Errorf("status %d: %s", resp.StatusCode, resp.body)
+		}
+	})
+	if passed.Load() != ceiling || refused.Load() != 1000-ceiling {
+		t.Errorf("%d passed and %d were refused, want %d and %d", passed.Load(), refused.Load(), ceiling, 1000-ceiling)
+	}
+	counted := 0
+	for _, token := range tokens {
+		v := b.quota(t, token, from("2001:db8::1"))
+		if counted += v.Day.Limit - v.Day.Remaining; v.Address.Remaining != 0 {
+			t.Errorf("%d left of the address", v.Address.Remaining)
+		}
+	}
+	if counted != ceiling {
+		t.Errorf("%d counted for the members, want %d", counted, ceiling)
+	}
+}
+
+// TestAddressAndRepetitions charges nobody for what makes no second job, and answers it though nothing is left.
+func TestAddressAndRepetitions(t *testing.T) {
+	t.Parallel()
+	b := setup(t, withCeiling(2), behindProxy)
+	ann := bearer(b.signUp(t, "ann@example.org").Token)
+	b.keyed(t, "one", imageBody, ann).expect(t, http.StatusAccepted)
+	for range 3 {
+		b.keyed(t, "one", imageBody, ann).expect(t, http.StatusAccepted)
+	}
+	b.keyed(t, "two", imageBody, ann).expect(t, http.StatusAccepted)
+	b.keyed(t, "three", imageBody, ann).problem(t, http.StatusPaymentRequired, "quota_exceeded")
+	if resp := b.keyed(t, "two", imageBody, ann).expect(t, http.StatusAccepted); resp.Header.Get("Idempotent-Replayed") != "true" {
+		t.Errorf("%v", resp.Header)
+	}
+	if v := b.quota(t, ann); v.Day.Remaining != 98 || v.Address.Remaining != 0 {
+		t.Errorf("%+v", v)
+	}
+}
+
+// TestAddressGivenBack cancels a job before it starts, again and again: the member and the address have it back, once.
+func TestAddressGivenBack(t *testing.T) {
+	t.Parallel()
+	b := setup(t, withCeiling(9), func(_ *server.Config, deps *server.Deps) {
+		// What is given back has to be of today.
+		deps.Now = time.Now
+		plan := quota.Plan{Member: quota.Limits{PerDay: 20}, AddressPerDay: 9}
+		deps.Quota = quota.New(deps.Broker, quota.Plans{Media: plan}, time.Now)
+	})
+	ann := bearer(b.signUp(t, "ann@example.org").Token)
+	b.submits(t, ann).expect(t, http.StatusAccepted)
+	var v view
+	b.request(t, http.MethodPost, "/api/jobs", fields{"kind": "image", "input": fields{"prompt": "p", "n": 4}}, ann).expect(t, http.StatusAccepted).into(t, &v)
+	for range 3 {
+		b.request(t, http.MethodPost, "/api/jobs/"+v.ID+"/cancel", nil, ann)
+		if left := b.quota(t, ann); left.Day.Remaining != 19 || left.Address.Remaining != 8 {
+			t.Errorf("%d left of the day and %d of the address, want 19 and 8", left.Day.Remaining, left.Address.Remaining)
+		}
+	}
+}
+
+// TestPageOfTheOriginal has a guest with the limits that stand when nothing is set optimize a prompt before every image.
+func TestPageOfTheOriginal(t *testing.T) {
+	t.Parallel()
+	var cfg quota.Config
+	must(t, env.Load(nil, &cfg))
+	var minutes atomic.Int64
+	b := setup(t, func(c *server.Config, deps *server.Deps) {
+		deps.Now = func() time.Time { return midday().Add(time.Duration(minutes.Load()) * time.Minute) }
+		deps.Quota = quota.New(deps.Broker, cfg.Plans(false), deps.Now)
+		c.MaxActiveGuest = 0
+	})
+	async := header("Prefer", "respond-async")
+	call := func(path string, want int) {
+		t.Helper()
+		b.request(t, http.MethodPost, path, originalBody(path), async).expect(t, want)
+	}
+	for n := range 10 {
+		if n == 5 {
+			minutes.Add(1)
+		}
+		call("/api/prompts/optimize", http.StatusAccepted)
+		call("/api/pollinations/image", http.StatusAccepted)
+	}
+	call("/api/pollinations/image", http.StatusPaymentRequired)
+	v := b.quota(t)
+	if v.Day.Remaining != 0 || v.Address.Remaining != 290 || v.Text.Minute.Limit != 24 || v.Text.Day.Remaining != 20 || v.Text.Address.Remaining != 890 {
+		t.Errorf("%+v %+v %+v %+v %+v", v.Day, v.Address, v.Text.Minute, v.Text.Day, v.Text.Address)
+	}
+	// Optimizing goes on, until its own limits are reached.
+	for range 19 {
+		call("/api/optimize", http.StatusAccepted)
+	}
+	call("/api/translate", http.StatusTooManyRequests)
+	minutes.Add(1)
+	call("/api/translate", http.StatusAccepted)
+	call("/api/translate", http.StatusPaymentRequired)
+	if v := b.quota(t); v.Text.Day.Remaining != 0 || v.Address.Remaining != 290 {
+		t.Errorf("%+v", v)
+	}
+	if n := b.metric(t, "quota_refusals_total", "text-day", string(job.LaneGuest)); n != 1 {
+		t.Errorf("%v refusals counted", n)
+	}
+}

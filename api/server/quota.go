@@ -1,0 +1,66 @@
+package server
+
+import (
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/quota"
+)
+
+// quotaView is what GET /api/quota answers: the windows of images and audio, and those of texts.
+type quotaView struct {
+	Lane job.Lane `json:"lane"`
+	windowsView
+	Text windowsView `json:"text"`
+}
+
+// windowsView is the windows of one group. One without limit is null.
+type windowsView struct {
+	Minute  *windowView `json:"minute"`
+	Day     *windowView `json:"day"`
+	Address *windowView `json:"address"`
+}
+
+type windowView struct {
+	Limit     int      `json:"limit"`
+	Remaining int      `json:"remaining"`
+	ResetsAt  job.Time `json:"resets_at"`
+	ResetsIn  int      `json:"resets_in"`
+}
+
+// getQuota is GET /api/quota: what the caller has left, and until when.
+func (s *Server) getQuota(c *gin.Context) error {
+	vary(c, "Accept-Language", "Cookie")
+	who, err := s.caller(c)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := bounded(c)
+	defer cancel()
+	list, err := s.deps.Quota.Usage(ctx, s.quotaKey(who, quota.GroupMedia), s.quotaKey(who, quota.GroupText))
+	if err != nil {
+		return err
+	}
+	view := quotaView{Lane: who.lane}
+	for _, u := range list {
+		group := &view.windowsView
+		if u.Group == quota.GroupText {
+			group = &view.Text
+		}
+		w := &windowView{u.Limit, u.Remaining(), job.At(u.Ends), u.Wait(s.deps.Now())}
+		switch u.Window {
+		case quota.WindowMinute:
+			group.Minute = w
+		case quota.WindowDay:
+			group.Day = w
+		case quota.WindowAddress:
+			group.Address = w
+		}
+	}
+	s.showUsage(c, list)
+	c.Header("Cache-Control", "no-store")
+	writeJSON(c, http.StatusOK, jsonType, view)
+	return nil
+}

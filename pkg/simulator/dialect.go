@@ -39,6 +39,24 @@ func dialectOf(path string) Dialect {
 	return DialectPollinations
 }
 
+// prefix returns the path under which the dialect's upstream lives.
+func (d Dialect) prefix() string {
+	switch d {
+	case DialectLegacyImage:
+		return legacyImagePrefix
+	case DialectLegacyText:
+		return legacyTextPrefix
+	case DialectDeepSeek:
+		return deepSeekPrefix
+	case DialectSiliconFlow:
+		return siliconFlowPrefix
+	case DialectGoogle:
+		return googlePrefix
+	case DialectPollinations:
+	}
+	return ""
+}
+
 // known reports whether the dialect is one of ours.
 func (d Dialect) known() bool {
 	switch d {

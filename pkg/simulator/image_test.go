@@ -260,10 +260,23 @@ func TestOddPaths(t *testing.T) {
 			t.Errorf("%.40s: status %d, want %d", path, a.status, status)
 		}
 	}
+	// A router that decodes paths finds its own among them.
+	for _, path := range []string{
+		"/image/models", "/image/%6Dodels", "/image/x/../models", "/image/x/%2E%2e/models", "/image/./models?model=flux", "/nothing/../image/models",
+	} {
+		if a := get(t, s.URL()+path); a.status != http.StatusOK || !strings.HasPrefix(a.header.Get("Content-Type"), "application/json") {
+			t.Errorf("%s: status %d, %s", path, a.status, a.header.Get("Content-Type"))
+		}
+	}
+	for _, path := range []string{"/image/..", "/image/../..", "/image/%2e%2e", "/legacy-image/prompt/../../image/models"} {
+		if a := get(t, s.URL()+path); a.status != http.StatusNotFound {
+			t.Errorf("%s: status %d", path, a.status)
+		}
+	}
 	if a := post(t, s.URL()+"/v1/models", "{}"); a.status != http.StatusMethodNotAllowed {
 		t.Errorf("wrong method: status %d", a.status)
 	}
-	if calls := s.Calls(simulator.KindImage); len(calls) != 1 || calls[0].Prompt != "a/b//c/../d \n\x00" {
+	if calls := s.Calls(simulator.KindImage); len(calls) != 1 || calls[0].Prompt != "a/b//d \n\x00" {
 		t.Errorf("%d calls, the first for %q", len(calls), calls[0].Prompt)
 	}
 }

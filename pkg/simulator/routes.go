@@ -2,12 +2,15 @@ package simulator
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 )
 
 // route binds a method and a path to its handler. A path that ends in "*"
-// matches every path that begins with what stands before it. Paths are
-// matched escaped and uncleaned: a prompt may hold slashes and dots.
+// matches every path that begins with what stands before it, as it was sent:
+// a prompt may hold slashes and dots. A path without "*" matches however its
+// characters are escaped, as at the upstreams' routers: a prompt that is
+// spelled like one of them is not taken for a prompt.
 type route struct {
 	method string
 	path   string
@@ -85,11 +88,12 @@ func routes() []route {
 
 // dispatch finds the route and runs it.
 func (x *exchange) dispatch() {
-	path := x.r.URL.EscapedPath()
+	path := resolveDots(x.dialect.prefix(), x.r.URL.EscapedPath())
+	literal := unescapeSegments(path)
 	wrongMethod := false
 	for _, candidate := range x.s.routes {
 		prefix, open := strings.CutSuffix(candidate.path, "*")
-		if path != candidate.path && (!open || !strings.HasPrefix(path, prefix)) {
+		if literal != candidate.path && (!open || !strings.HasPrefix(path, prefix)) {
 			continue
 		}
 		method := x.r.Method
@@ -104,7 +108,7 @@ func (x *exchange) dispatch() {
 		if open {
 			x.rest = path[len(prefix):]
 		}
-		if strings.HasPrefix(path, controlPrefix) && !x.mayControl() {
+		if strings.HasPrefix(literal, controlPrefix) && !x.mayControl() {
 			return
 		}
 		candidate.handle(x)
@@ -119,4 +123,45 @@ func (x *exchange) dispatch() {
 		return
 	}
 	x.refuse(failure{status: http.StatusNotFound, code: "NOT_FOUND", message: "The requested resource was not found."})
+}
+
+// resolveDots removes the segments "." and "..", escaped or not, as the URL
+// parsers at the upstreams do before they look for a route. It does not go
+// above the prefix, which stands for a host.
+func resolveDots(prefix, path string) string {
+	rest, ok := strings.CutPrefix(path, prefix+"/")
+	if !ok {
+		return path
+	}
+	var kept []string
+	segments := strings.Split(rest, "/")
+	for i, segment := range segments {
+		last := i == len(segments)-1
+		switch strings.ReplaceAll(strings.ToLower(segment), "%2e", ".") {
+		case "..":
+			if len(kept) > 0 {
+				kept = kept[:len(kept)-1]
+			}
+		case ".":
+		default:
+			kept = append(kept, segment)
+			continue
+		}
+		if last {
+			kept = append(kept, "")
+		}
+	}
+	return prefix + "/" + strings.Join(kept, "/")
+}
+
+// unescapeSegments decodes each segment of a path, but none that holds an
+// escaped slash.
+func unescapeSegments(path string) string {
+	segments := strings.Split(path, "/")
+	for i, segment := range segments {
+		if decoded, err := url.PathUnescape(segment); err == nil && !strings.Contains(decoded, "/") {
+			segments[i] = decoded
+		}
+	}
+	return strings.Join(segments, "/")
 }

@@ -25,8 +25,8 @@ func (gateway) speechModel(wanted string) string {
 	return wanted
 }
 
-// picture spells an image request: by path where the prompt is short enough, else as a document. The parameters are in a
-// fixed order, since the address is what the gateway recognises a repetition by.
+// picture spells an image request: by path where the prompt is short enough and the path can mean nothing but a prompt,
+// else as a document. The parameters are in a fixed order, since the address is what the gateway recognises a repetition by.
 func (g gateway) picture(base string, r ImageRequest, maxBytes int64) (call, error) {
 	prompt := r.words()
 	if prompt == "" {
@@ -39,8 +39,7 @@ func (g gateway) picture(base string, r ImageRequest, maxBytes int64) (call, err
 		MaxAnswer: maxBytes,
 	}
 	segment, references := url.PathEscape(prompt), r.references()
-	// A segment of dots is a step in a path, however it is escaped.
-	if len(segment)+len(url.QueryEscape(references)) > maxPromptInPath || strings.Trim(segment, ".") == "" {
+	if len(segment)+len(url.QueryEscape(references)) > maxPromptInPath || changesInPath(prompt) || isRoute(prompt, gatewayImageRoutes()) {
 		return g.longPicture(base, r, prompt, request)
 	}
 	query := url.Values{"model": {r.Model}, "seed": {strconv.FormatInt(r.Seed, 10)}}

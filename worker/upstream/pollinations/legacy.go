@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -40,7 +39,7 @@ func (legacy) picture(base string, r ImageRequest, maxBytes int64) (call, error)
 	if prompt == "" {
 		return call{}, refused(upstream.PollinationsImage, "prompt is empty")
 	}
-	segment, references := segmentOf(prompt), r.references()
+	segment, references := pathSegment(prompt), r.references()
 	if len(segment)+len(url.QueryEscape(negative))+len(url.QueryEscape(references)) > maxLegacyWords {
 		return call{}, refused(upstream.PollinationsImage, "prompt is too long for the address that it must travel in")
 	}
@@ -81,16 +80,6 @@ func (legacy) picture(base string, r ImageRequest, maxBytes int64) (call, error)
 	}}, nil
 }
 
-// segmentOf escapes words as one segment of a path. One of dots would be a step in the path, however it is escaped, so
-// it gets a space.
-func segmentOf(words string) string {
-	segment := url.PathEscape(words)
-	if strings.Trim(segment, ".") == "" {
-		segment += "%20"
-	}
-	return segment
-}
-
 // readAloud tells the chat model that stands in for a voice what to do; without it the model answers some texts.
 const readAloud = "You are a voice, not an assistant. Read the user's message aloud, word for word, in the language it is " +
 	"written in. Never answer it, never act on it, never translate or shorten it, and say nothing before or after it."
@@ -106,8 +95,8 @@ func (l legacy) recording(base string, r SpeechRequest, maxBytes int64) (call, e
 		Private: []string{text},
 		Amend:   advise(speechSetting, r.Model == chatSpeechModel),
 	}
-	segment := segmentOf(text)
-	if r.Format == "mp3" && len(segment) <= maxTextInPath && !isRoute(segment) {
+	segment := pathSegment(text)
+	if r.Format == "mp3" && len(segment) <= maxTextInPath && !isRoute(text, legacyTextRoutes()) {
 		query := url.Values{"model": {r.Model}, "voice": {r.Voice}, "system": {readAloud}, "private": {"true"}}
 		request.Method = http.MethodGet
 		request.URL = base + "/" + segment + "?" + query.Encode()
@@ -125,11 +114,6 @@ func (l legacy) recording(base string, r SpeechRequest, maxBytes int64) (call, e
 	request.JSON = body
 	request.MaxAnswer = inBase64(maxBytes)
 	return call{Request: request, inJSON: true}, nil
-}
-
-// isRoute says whether a text by itself would be taken for one of the service's own paths.
-func isRoute(segment string) bool {
-	return slices.Contains([]string{"models", "openai", "feed", "about", "v1", "favicon.ico", "robots.txt"}, strings.ToLower(segment))
 }
 
 // advise returns what makes of a fault what it means at the older services: they have no keys, so a refusal of ours is

@@ -134,6 +134,9 @@ func TestLegacyImageRequest(t *testing.T) {
 		{name: "filter off", request: request{Prompt: "a", Safe: "false"}, uri: "/prompt/a?model=flux&private=true&seed=0"},
 		{name: "default model", request: request{Prompt: "a"}, uri: "/prompt/a?model=flux&private=true&seed=0"},
 		{name: "a step in a path", request: request{Prompt: ".."}, uri: "/prompt/..%20?model=flux&private=true&seed=0"},
+		{name: "steps among slashes", request: request{Prompt: "../models/./..a"}, uri: "/prompt/..%20%2Fmodels%2F.%20%2F..a?model=flux&private=true&seed=0"},
+		{name: "slashes alone", request: request{Prompt: "//"}, uri: "/prompt/%2F%2F%20?model=flux&private=true&seed=0"},
+		{name: "the name of a route", request: request{Prompt: "models"}, uri: "/prompt/models?model=flux&private=true&seed=0"},
 		{name: "as long as can be", request: request{Prompt: strings.Repeat("a", 5<<10)}, uri: "/prompt/" + strings.Repeat("a", 5<<10) + "?model=flux&private=true&seed=0"},
 	}
 	picture := jpegOf(t, 640, 480)

@@ -100,6 +100,22 @@ func TestImageRequest(t *testing.T) {
 		},
 		{name: "a step in a path", request: request{Prompt: "..", Model: "flux"}, document: `{"prompt":"..","model":"flux","n":1,"seed":0,"response_format":"b64_json"}`},
 	}
+	// These would be another path, or a route of the gateway.
+	for _, prompt := range []string{
+		".", "...", "/", "///", "./.", "../..", "../models", "a/../models", "a//b", "models", "Models", "MODELS/", "models/flux", "/image",
+	} {
+		rows = append(rows, rows[len(rows)-1])
+		last := &rows[len(rows)-1]
+		last.name, last.Prompt = "no path: "+prompt, prompt
+		last.document = `{"prompt":"` + prompt + `","model":"flux","n":1,"seed":0,"response_format":"b64_json"}`
+	}
+	for prompt, segment := range map[string]string{
+		"models of cars": "models%20of%20cars", "models.": "models.", "image/models": "image%2Fmodels", "a.b/c": "a.b%2Fc", "%6Dodels": "%256Dodels",
+	} {
+		row := rows[0]
+		row.name, row.request, row.uri = "a path: "+prompt, request{Prompt: prompt, Model: "flux"}, "/image/"+segment+"?model=flux&seed=0"
+		rows = append(rows, row)
+	}
 	picture := jpegOf(t, 8, 8)
 	for _, r := range rows {
 		t.Run(r.name, func(t *testing.T) {

@@ -17,7 +17,9 @@ import (
 )
 
 // simulated returns a simulator and a client that talks to it. An idle time of 0 is the default one.
-func simulated(t *testing.T, idle time.Duration) (*simulator.Simulator, *pollinations.Client) {
+func simulated(
+	t *testing.T, idle time.Duration, changes ...func(*simulator.Simulator, *pollinations.Config),
+) (*simulator.Simulator, *pollinations.Client) {
 	t.Helper()
 	sim := simulator.New(simulator.Config{})
 	if err := sim.Start(t.Context(), ""); err != nil {
@@ -32,10 +34,14 @@ func simulated(t *testing.T, idle time.Duration) (*simulator.Simulator, *pollina
 			t.Error(err)
 		}
 	})
-	client, err := pollinations.New(pollinations.Config{
+	cfg := pollinations.Config{
 		BaseURL: sim.PollinationsURL(), SpeechBaseURL: sim.PollinationsURL() + "/v1",
 		Token: canaryKey, HTTP: &http.Client{Transport: transport}, Idle: idle,
-	})
+	}
+	for _, change := range changes {
+		change(sim, &cfg)
+	}
+	client, err := pollinations.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,6 +75,47 @@ func TestSimulatedPictures(t *testing.T) {
 	drawn := sim.Calls(simulator.KindImage)[0].Prompt
 	if drawn != requests[0].Prompt {
 		t.Errorf("the gateway understood %q", drawn)
+	}
+}
+
+// TestPromptsSpelledLikePaths asks for pictures of words that are paths to a service, of which the gateway's /image/models
+// lists its models.
+func TestPromptsSpelledLikePaths(t *testing.T) {
+	t.Parallel()
+	prompts := []string{"models", " Models ", "models/", "MODELS", ".", "..", "...", "/", "///", "../models", "./models", "a/../models", "feed", "prompt/..", "openai"}
+	for name, change := range map[string]func(*simulator.Simulator, *pollinations.Config){
+		"gateway": func(*simulator.Simulator, *pollinations.Config) {},
+		"legacy": func(sim *simulator.Simulator, cfg *pollinations.Config) {
+			asLegacy(cfg)
+			cfg.BaseURL, cfg.SpeechBaseURL, cfg.Token = sim.LegacyImageURL(), sim.LegacyTextURL(), ""
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			sim, client := simulated(t, 0, change)
+			for _, prompt := range prompts {
+				request := pollinations.ImageRequest{Prompt: prompt, Model: "flux", Width: 64, Height: 64, Seed: 5}
+				media, err := client.Image(t.Context(), request)
+				if err != nil || media.Width != 64 {
+					t.Errorf("%q: %+v, %v", prompt, media, err)
+					continue
+				}
+				calls := sim.Calls(simulator.KindImage)
+				// Beside blanks the words arrive as they are.
+				bare := func(s string) string { return strings.ReplaceAll(s, " ", "") }
+				if got := calls[len(calls)-1].Prompt; bare(got) != bare(prompt) {
+					t.Errorf("%q arrived as %q", prompt, got)
+				}
+			}
+			if name == "gateway" {
+				return
+			}
+			for _, text := range []string{"models", "openai/models", "..", "Feed"} {
+				if _, err := client.Speech(t.Context(), pollinations.SpeechRequest{Text: text, Model: "openai-audio"}); err != nil {
+					t.Errorf("read %q aloud: %v", text, err)
+				}
+			}
+		})
 	}
 }
 

@@ -14,7 +14,7 @@ const (
 	// corsMethods are those that some route takes.
 	corsMethods = "GET, HEAD, POST, DELETE, OPTIONS"
 	// corsExposed are the headers that scripts of other origins may read beside the few that they always may.
-	corsExposed = "Content-Disposition, ETag, Idempotent-Replayed, Location, Preference-Applied, RateLimit, RateLimit-Policy, Retry-After, X-Job-Id, X-Request-Id"
+	corsExposed = "Content-Disposition, ETag, Idempotent-Replayed, Location, Preference-Applied, RateLimit, RateLimit-Policy, Retry-After, Warning, X-Job-Id, X-Request-Id"
 	// maxCORSHeaders bounds what is repeated of the headers that somebody wants to send.
 	maxCORSHeaders = 1024
 )

@@ -117,6 +117,22 @@ func TestOriginalFieldsReachTheJob(t *testing.T) {
 			fields{"text": "p", "voice": "alloy", "model": "elevenlabs", "format": "wav", "speed": 2.0},
 		},
 		{
+			// The original's page plays the file at the chosen speed itself.
+			"/api/generate",
+			fields{"text": "p", "type": "audio", "voice": "nova", "mode": "tts", "speed": 2},
+			fields{"text": "p", "voice": "nova", "model": "elevenlabs", "format": "mp3"},
+		},
+		{
+			"/api/generate",
+			fields{"text": "p", "type": "audio", "voice": "nova", "mode": "tts", "speed": "0.5", "format": "wav"},
+			fields{"text": "p", "voice": "nova", "model": "elevenlabs", "format": "wav"},
+		},
+		{
+			"/api/generate",
+			fields{"text": "p", "type": "audio", "voice": "nova", "mode": 7, "speed": 2},
+			fields{"text": "p", "voice": "nova", "model": "elevenlabs", "format": "wav", "speed": 2.0},
+		},
+		{
 			// What the original spoke with is retired, and clients name it still.
 			"/api/generate",
 			fields{"text": "p", "type": "audio", "voice": "alloy", "model": "openai-audio"},
@@ -167,9 +183,9 @@ func TestOriginalFaults(t *testing.T) {
 		{"/api/generate", "width must be between 64 and 4096", fields{"type": "image", "text": "p", "width": "5000"}},
 		{"/api/generate", "width must be a whole number", fields{"type": "image", "text": "p", "width": "wide"}},
 		{"/api/generate", "seed must be a whole number", fields{"type": "image", "text": "p", "seed": 1.5}},
-		{"/api/generate", "model is a retired model; use zimage instead", fields{"type": "image", "text": "p", "model": "turbo"}},
 		{"/api/generate", "voice is not a voice of any speech model", fields{"type": "audio", "text": "p", "voice": "nobody"}},
 		{"/api/generate", "speed must be between 0.25 and 4", fields{"type": "audio", "text": "p", "speed": 9}},
+		{"/api/generate", "speed must be between 0.25 and 4", fields{"type": "audio", "text": "p", "speed": 9, "mode": "tts"}},
 		{"/api/pollinations/image", "prompt must not be empty", fields{"text": "p"}},
 		{"/api/pollinations/image", "prompt must be a text", fields{"prompt": []any{}}},
 		{"/api/prompts/optimize", "text must not be empty", fields{}},

@@ -24,6 +24,18 @@ type generation struct {
 	Voice    string   `json:"voice"`
 	Speed    *float64 `json:"speed"`
 	Format   string   `json:"format"`
+	Mode     *node    `json:"mode"`
+}
+
+// speed returns the speed at which the speech is made. The original's page sends the mode "tts" and plays what it gets at
+// the chosen speed itself, so that for it the speech is made at the usual one, as an MP3. A speed that nobody may ask for is
+// refused as ever.
+func (g *generation) speed() *float64 {
+	setsRateItself := g.Mode != nil && g.Mode.kind == kindString && g.Mode.text == "tts"
+	if setsRateItself && g.Speed != nil && *g.Speed >= job.MinSpeed && *g.Speed <= job.MaxSpeed {
+		return nil
+	}
+	return g.Speed
 }
 
 // generate is POST /api/generate of the original: one picture as base64 or speech as bytes.
@@ -41,7 +53,7 @@ func (s *Server) generate(c *gin.Context) error {
 		}
 		return s.generateImage(c, in, b.faults, "text")
 	case string(job.KindAudio):
-		in := &job.AudioInput{Text: g.Text, Voice: g.Voice, Model: g.Model, Speed: g.Speed, Format: g.Format}
+		in := &job.AudioInput{Text: g.Text, Voice: g.Voice, Model: g.Model, Speed: g.speed(), Format: g.Format}
 		return s.generateSpeech(c, in, b.faults)
 	}
 	if strings.TrimSpace(g.Text) == "" && !has(b.faults, "/text") {
@@ -84,7 +96,9 @@ func (s *Server) generatePicture(c *gin.Context) error {
 
 // generateImage works an order for one picture.
 func (s *Server) generateImage(c *gin.Context, in *job.ImageInput, faults []job.FieldError, text string) error {
-	o, err := s.originalOrder(c.Request.Context(), job.KindImage, in, faults, text)
+	models := s.deps.Models(c.Request.Context())
+	in.Model = servedModel(c, in.Model, s.defaults.ImageModel, models.Images, s.deps.Catalogue.Images)
+	o, err := s.originalOrder(models, job.KindImage, in, faults, text)
 	if err != nil {
 		return err
 	}
@@ -106,11 +120,9 @@ func (s *Server) generateImage(c *gin.Context, in *job.ImageInput, faults []job.
 
 // generateSpeech works an order for speech.
 func (s *Server) generateSpeech(c *gin.Context, in *job.AudioInput, faults []job.FieldError) error {
-	// The original spoke with a model that is retired, whatever it was asked for: who names one has it replaced.
-	if m, known := s.deps.Models(c.Request.Context()).SpeechModel(in.Model); known && m.ReplacedBy != "" {
-		in.Model = m.ReplacedBy
-	}
-	o, err := s.originalOrder(c.Request.Context(), job.KindAudio, in, faults, "text")
+	models := s.deps.Models(c.Request.Context())
+	in.Model = servedModel(c, in.Model, s.defaults.AudioModel, models.Speech, s.deps.Catalogue.Speech)
+	o, err := s.originalOrder(models, job.KindAudio, in, faults, "text")
 	if err != nil {
 		return err
 	}

@@ -1,15 +1,13 @@
 package server
 
 import (
-	"context"
 	"errors"
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
 // originalOrder checks an input for one of the original's routes. text is the name that the route has for the words.
-func (s *Server) originalOrder(ctx context.Context, kind job.Kind, in job.Input, faults []job.FieldError, text string) (*order, error) {
-	models := s.deps.Models(ctx)
+func (s *Server) originalOrder(models *job.Catalogue, kind job.Kind, in job.Input, faults []job.FieldError, text string) (*order, error) {
 	// Names of faults so far are those of the route, names of faults to come those of the input.
 	for i := range faults {
 		if faults[i].Pointer == "/"+text {

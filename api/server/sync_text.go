@@ -48,7 +48,7 @@ func (s *Server) workText(c *gin.Context, kind job.Kind) (text, made string, err
 		return "", "", err
 	}
 	text = request.Text
-	o, err := s.originalOrder(c.Request.Context(), kind, &job.TextInput{Text: text}, b.faults, "text")
+	o, err := s.originalOrder(s.deps.Models(c.Request.Context()), kind, &job.TextInput{Text: text}, b.faults, "text")
 	if err != nil {
 		return text, "", err
 	}

@@ -1,0 +1,86 @@
+package server_test
+
+import (
+	"context"
+	"net/http"
+	"testing"
+
+	"github.com/text2image-audio/text2image-audio/api/server"
+	"github.com/text2image-audio/text2image-audio/pkg/catalogue"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+)
+
+// TestOriginalRoutesReplaceRetiredModels asks for models that are served no more. Pages of the original name some, and show
+// no error when they are refused.
+func TestOriginalRoutesReplaceRetiredModels(t *testing.T) {
+	t.Parallel()
+	// The upstream's own lists, without most of the models that are built in.
+	lists := catalogue.Merge(&job.Catalogue{
+		Source: job.SourceUpstream,
+		Images: []job.Model{{Name: "zimage"}, {Name: "klein", MaxPixels: 1 << 20}},
+		Speech: []job.Model{{Name: "elevenlabs", Voices: []string{"alloy", "nova"}}},
+	}, catalogue.Builtin())
+	builtin := setup(t)
+	listed := setup(t, func(_ *server.Config, deps *server.Deps) {
+		deps.Models = func(context.Context) *job.Catalogue { return lists }
+	})
+	image := func(model string) fields { return fields{"text": "p", "type": "image", "model": model} }
+	prompt := func(model string) fields { return fields{"prompt": "p", "model": model} }
+	speech := func(model string) fields { return fields{"text": "p", "type": "audio", "model": model} }
+	for _, tc := range []struct {
+		b                    *bundle
+		path                 string
+		body                 fields
+		model, warning, code string
+	}{
+		{builtin, "/api/generate", image("turbo"), "zimage", `299 - "The model turbo is retired; zimage was used."`, ""},
+		{builtin, "/api/generate", image("TURBO"), "zimage", `299 - "The model turbo is retired; zimage was used."`, ""},
+		{builtin, "/api/pollinations/image", prompt("turbo"), "zimage", `299 - "The model turbo is retired; zimage was used."`, ""},
+		{builtin, "/api/generate", speech("openai-audio"), "elevenlabs", `299 - "The model openai-audio is retired; elevenlabs was used."`, ""},
+		{builtin, "/api/generate", image("flux"), "flux", "", ""},
+		{builtin, "/api/generate", image(""), "flux", "", ""},
+		{builtin, "/api/generate", image("nobody's"), "", "", "unknown_value"},
+		{builtin, "/api/generate", speech("nobody's"), "", "", "unknown_value"},
+		{listed, "/api/generate", image("turbo"), "zimage", `299 - "The model turbo is retired; zimage was used."`, ""},
+		{listed, "/api/generate", image("flux"), "zimage", `299 - "The model flux is retired; zimage was used."`, ""},
+		{listed, "/api/pollinations/image", prompt("sana"), "zimage", `299 - "The model dreamshaper is retired; zimage was used."`, ""},
+		{listed, "/api/generate", image("klein"), "klein", "", ""},
+		{listed, "/api/generate", speech("kokoro"), "elevenlabs", `299 - "The model kokoro is retired; elevenlabs was used."`, ""},
+		{listed, "/api/generate", image("nobody's"), "", "", "unknown_value"},
+	} {
+		resp := tc.b.request(t, http.MethodPost, tc.path, tc.body, header("Prefer", "respond-async"))
+		if got := resp.Header.Get("Warning"); got != tc.warning {
+			t.Errorf("%v: warning %q, want %q", tc.body, got, tc.warning)
+		}
+		if tc.code != "" {
+			if f := resp.originalError(t, http.StatusBadRequest, "invalid_request"); len(f.Errors) != 1 || f.Errors[0].Code != tc.code {
+				t.Errorf("%v: %s", tc.body, resp.body)
+			}
+			continue
+		}
+		var v view
+		resp.expect(t, http.StatusAccepted).into(t, &v)
+		if v.Input["model"] != tc.model {
+			t.Errorf("%v: %v, want %s", tc.body, v.Input, tc.model)
+		}
+	}
+	// The warning goes with the picture, and with the failure of its job.
+	worked := setup(t)
+	for end, status := range map[string]int{"": http.StatusOK, job.CodeRejected: http.StatusBadGateway} {
+		if end == "" {
+			worked.work(t, job.KindImage, succeeded)
+		} else {
+			worked.work(t, job.KindImage, failed(end))
+		}
+		if resp := worked.request(t, http.MethodPost, "/api/generate", image("turbo")); resp.StatusCode != status || resp.Header.Get("Warning") == "" {
+			t.Errorf("status %d, headers %v", resp.StatusCode, resp.Header)
+		}
+	}
+	// Whoever reads errors is told.
+	for kind, input := range map[string]fields{"image": {"prompt": "p", "model": "turbo"}, "audio": {"text": "p", "model": "openai-audio"}} {
+		resp := builtin.request(t, http.MethodPost, "/api/jobs", fields{"kind": kind, "input": input})
+		if f := resp.problem(t, http.StatusBadRequest, "invalid_request"); len(f.Errors) != 1 || f.Errors[0].Code != "retired_model" || resp.Header.Get("Warning") != "" {
+			t.Errorf("%s: %s", kind, resp.body)
+		}
+	}
+}

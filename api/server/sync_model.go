@@ -1,0 +1,44 @@
+package server
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+)
+
+// servedModel returns the model to use for a name on one of the original's routes, whose pages still name retired models
+// and show nothing when they are refused. It is the name itself, unless that is of a retired model or of one that is built
+// in and that the upstream does not list: then it is the replacement, which the response names in a Warning header.
+// A name that no model ever had is returned as it is.
+func servedModel(c *gin.Context, name, usual string, served, builtin []job.Model) string {
+	if name == "" {
+		return name
+	}
+	// Both lists are searched in the same way, whatever the models are for.
+	m, ok := (&job.Catalogue{Images: served}).ImageModel(name)
+	switch {
+	case ok && m.ReplacedBy == "":
+		return name
+	case !ok:
+		if m, ok = (&job.Catalogue{Images: builtin}).ImageModel(name); !ok {
+			return name
+		}
+		m.ReplacedBy = standard(served, usual).Name
+	}
+	// RFC 7234, section 5.5.7. There is one language, since the text of a header is ASCII.
+	c.Header("Warning", fmt.Sprintf(`299 - "The model %s is retired; %s was used."`, headerText(m.Name), headerText(m.ReplacedBy)))
+	return m.ReplacedBy
+}
+
+// headerText returns a text as it can stand between the quotes of a header's value.
+func headerText(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' || r == '"' || r == '\\' {
+			return '?'
+		}
+		return r
+	}, s)
+}

@@ -80,11 +80,41 @@ func TestPagesOfOtherOrigins(t *testing.T) {
 
 func TestMailInTheHealthCheck(t *testing.T) {
 	t.Parallel()
-	b := setup(t, func(_ *server.Config, deps *server.Deps) { deps.Recovery = noLetters(deps) })
-	r := b.health(t, http.StatusServiceUnavailable)
-	if status, details := r.check("mail"); status != "degraded" || details["reason"] != "mail_off" {
-		t.Errorf("mail: %s %v", status, details)
+	for name, c := range map[string]struct {
+		mail             server.Mail
+		delivers         bool
+		whole, check, is string
+		hint             string
+	}{
+		"on":                       {delivers: true, whole: "ok", check: "ok"},
+		"on and required":          {mail: server.Mail{Required: true}, delivers: true, whole: "ok", check: "ok"},
+		"off":                      {mail: server.Mail{Off: true}, whole: "ok", check: "off", is: "mail_off", hint: "cannot reset"},
+		"off, links on a console":  {mail: server.Mail{Off: true}, delivers: true, whole: "ok", check: "off", is: "mail_off", hint: "console"},
+		"required and off":         {mail: server.Mail{Off: true, Required: true}, whole: "degraded", check: "degraded", is: "mail_off", hint: "MAIL"},
+		"required, on the console": {mail: server.Mail{Off: true, Required: true}, delivers: true, whole: "degraded", check: "degraded", is: "mail_off", hint: "MAIL"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, func(_ *server.Config, deps *server.Deps) {
+				deps.Mail = c.mail
+				if !c.delivers {
+					deps.Recovery = noLetters(deps)
+				}
+			})
+			b.announce(t, "w1", "simulator")
+			status := map[string]int{"ok": http.StatusOK, "degraded": http.StatusServiceUnavailable}[c.whole]
+			r := b.health(t, status)
+			check, details := r.check("mail")
+			reason, _ := details["reason"].(string)
+			hint, _ := details["hint"].(string)
+			if r.Status != c.whole || check != c.check || reason != c.is || !strings.Contains(hint, c.hint) || (hint == "") != (c.hint == "") {
+				t.Errorf("%s, mail: %s %v", r.Status, check, details)
+			}
+			if logged := strings.Contains(b.log.String(), `"health check failed","check":"mail"`); logged != (c.whole != "ok") {
+				t.Errorf("logged: %t", logged)
+			}
+			// Users get the same answer in each case.
+			b.auth(t, "forgot-password", fields{"email": annEmail}).expect(t, http.StatusOK)
+		})
 	}
-	// Whoever asks is told the same.
-	b.auth(t, "forgot-password", fields{"email": annEmail}).expect(t, http.StatusOK)
 }

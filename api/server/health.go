@@ -18,9 +18,10 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
 )
 
-// The states of a check and of the whole.
+// The states of a check and of the whole. Only a check can be off: what it is about is not set up.
 const (
 	healthOK       = "ok"
+	healthOff      = "off"
 	healthDegraded = "degraded"
 	healthError    = "error"
 )
@@ -35,6 +36,9 @@ type healthCheck struct {
 	// err is for the log alone.
 	err error
 }
+
+// passes reports whether the check leaves the whole in order.
+func (c healthCheck) passes() bool { return c.Status == healthOK || c.Status == healthOff }
 
 const (
 	readyTimeout  = 2 * time.Second

@@ -26,8 +26,10 @@ var hints = map[string]string{
 	"queue_full": "As many jobs wait as MAX_QUEUED_JOBS allows.",
 	"data_lost": "NATS came back without what it had stored: jobs accepted before and their results are gone. " +
 		"This is shown for an hour.",
-	"mail_off":     "Nobody who forgot a password can set a new one: SMTP_URL is not set.",
-	"mail_failing": "The last letter could not be handed to the mail server; the log says at which step.",
+	"mail_off":      "Users who forgot their password cannot reset it: SMTP_URL is not set.",
+	"mail_console":  "Password reset links are printed on the console, and no mail is sent: SMTP_URL is not set.",
+	"mail_required": "MAIL is required, but SMTP_URL is not set.",
+	"mail_failing":  "The mail server did not accept the last mail; the log names the step.",
 }
 
 // reasonOf names what is behind a check's error. The caller learns no more than that: an error's text may hold addresses
@@ -78,13 +80,13 @@ type healthLog struct {
 func (l *healthLog) note(ctx context.Context, log *slog.Logger, check healthCheck) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	failed := check.Status != healthOK
+	failed := !check.passes()
 	if failed == l.failed[check.Name] {
 		return
 	}
 	l.failed[check.Name] = failed
 	if !failed {
-		log.ErrorContext(ctx, "health check passes again", slog.String("check", check.Name))
+		log.InfoContext(ctx, "health check passes again", slog.String("check", check.Name))
 		return
 	}
 	attrs := []any{slog.String("check", check.Name), slog.String("status", check.Status), slog.Any("details", check.Details)}

@@ -197,10 +197,10 @@ func TestHealthNamesAFullStore(t *testing.T) {
 	b.request(t, http.MethodPost, "/api/jobs", fields{"kind": "prompt", "input": fields{"text": "x"}}).expect(t, http.StatusAccepted)
 	b.request(t, http.MethodGet, "/internal/health", nil)
 	for message, want := range map[string]int{
-		`"health check failed","check":"kv.results"`:       1,
-		`"health check passes again","check":"kv.results"`: 1,
-		`"health check failed","check":"queue"`:            1,
-		`"health check passes again","check":"queue"`:      1,
+		`"ERROR","msg":"health check failed","check":"kv.results"`:      1,
+		`"INFO","msg":"health check passes again","check":"kv.results"`: 1,
+		`"ERROR","msg":"health check failed","check":"queue"`:           1,
+		`"INFO","msg":"health check passes again","check":"queue"`:      1,
 	} {
 		if got := strings.Count(b.log.String(), message); got != want {
 			t.Errorf("%s is logged %d times", message, got)

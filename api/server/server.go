@@ -27,6 +27,14 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
+// Mail is how an installation is set up to send mail, as the health check tells it.
+type Mail struct {
+	// Off says that no mail server is set up, even if password resets reach people in another way.
+	Off bool
+	// Required says that the operator wants the health check to be degraded then.
+	Required bool
+}
+
 // Deps are the parts that the server stands on. Those without a remark are required.
 type Deps struct {
 	Ledger *ledger.Ledger
@@ -48,6 +56,8 @@ type Deps struct {
 	Google *Google
 	// Catalogue is the built-in list of models, against which settings are checked.
 	Catalogue *job.Catalogue
+	// Mail is how this installation is set up to send mail.
+	Mail Mail
 	// Models returns the list of models in force; Catalogue when nil.
 	Models  func(context.Context) *job.Catalogue
 	Metrics *telemetry.Metrics

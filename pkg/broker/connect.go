@@ -72,7 +72,7 @@ func (b *Broker) connect(ctx context.Context) error {
 			return fmt.Errorf("connect to NATS: %w (last try: %w)", context.Cause(ctx), lastError(nc))
 		}
 	}
-	b.log.ErrorContext(ctx, "NATS is there", "waited_seconds", int(time.Since(began).Seconds()))
+	b.log.InfoContext(ctx, "NATS is there", "waited_seconds", int(time.Since(began).Seconds()))
 	return nil
 }
 
@@ -110,7 +110,7 @@ func (b *Broker) options(connected chan<- struct{}, refused chan<- error) []nats
 		}),
 		nats.ReconnectHandler(func(nc *nats.Conn) {
 			refusals.Store(0)
-			b.log.Error("NATS connection is back", "server", nc.ConnectedServerName())
+			b.log.Info("NATS connection is back", "server", nc.ConnectedServerName())
 			// It may have come back with less than it had.
 			b.Suspect()
 		}),

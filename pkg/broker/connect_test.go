@@ -55,6 +55,8 @@ func TestOpenWaitsForNATS(t *testing.T) {
 	if err := result(t, done); err != nil {
 		t.Error(err)
 	}
+	log.hasLevel(t, "still waiting for NATS", slog.LevelError)
+	log.hasLevel(t, "NATS is there", slog.LevelInfo)
 }
 
 func TestOpenGivesUpWhenTold(t *testing.T) {
@@ -110,6 +112,8 @@ func TestReconnects(t *testing.T) {
 		log.await(t, "NATS connection is back")
 		awaitCheck(t, b)
 	}
+	log.hasLevel(t, "NATS connection lost", slog.LevelError)
+	log.hasLevel(t, "NATS connection is back", slog.LevelInfo)
 }
 
 // TestReconnectsAfterRefusal shows that a running process survives a server that refuses it for a while, such as one

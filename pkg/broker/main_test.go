@@ -22,20 +22,33 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 const hang = time.Minute
 
 // lines is a log whose messages a test can wait for.
-type lines struct{ messages chan string }
+type lines struct {
+	messages chan string
+	// levels holds the level of the latest line with each message.
+	levels *sync.Map
+}
 
-func newLines() lines { return lines{make(chan string, 1000)} }
+func newLines() lines { return lines{make(chan string, 1000), &sync.Map{}} }
 
 func (l lines) Enabled(context.Context, slog.Level) bool { return true }
 func (l lines) WithAttrs([]slog.Attr) slog.Handler       { return l }
 func (l lines) WithGroup(string) slog.Handler            { return l }
 
 func (l lines) Handle(_ context.Context, r slog.Record) error {
+	l.levels.Store(r.Message, r.Level)
 	select {
 	case l.messages <- r.Message:
 	default:
 	}
 	return nil
+}
+
+// hasLevel fails the test when the latest line with the message has another level.
+func (l lines) hasLevel(t *testing.T, message string, want slog.Level) {
+	t.Helper()
+	if got, _ := l.levels.Load(message); got != want {
+		t.Errorf("%q is logged as %v, want %v", message, got, want)
+	}
 }
 
 // await blocks until the message was logged.

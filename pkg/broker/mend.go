@@ -87,7 +87,7 @@ func (b *Broker) keep(ctx context.Context) {
 		err := b.look(ctx)
 		switch {
 		case err == nil && failures > 0:
-			b.log.ErrorContext(ctx, "NATS has all streams and consumers again")
+			b.log.InfoContext(ctx, "NATS has all streams and consumers again")
 			failures = 0
 		case err != nil && b.nc.IsConnected() && ctx.Err() == nil:
 			if failures++; failures == 1 {

@@ -1,6 +1,7 @@
 package broker_test
 
 import (
+	"log/slog"
 	"slices"
 	"testing"
 	"time"
@@ -142,6 +143,7 @@ func TestWhatWasDeletedIsDeclaredAgain(t *testing.T) {
 			}
 			b.Suspect()
 			log.await(t, c.says)
+			log.hasLevel(t, c.says, map[string]slog.Level{saysAgain: slog.LevelInfo, saysLost: slog.LevelError}[c.says])
 			awaitCheck(t, b)
 			everything(t, b)
 		})

@@ -162,7 +162,7 @@ func (s *Sweeper) report(ctx context.Context, err error) {
 		s.log.WarnContext(ctx, "jobs past their deadline cannot be looked for or ended", "error", err)
 	case err == nil && s.troubled:
 		s.troubled = false
-		s.log.WarnContext(ctx, "jobs past their deadline can be ended again")
+		s.log.InfoContext(ctx, "jobs past their deadline can be ended again")
 	}
 }
 

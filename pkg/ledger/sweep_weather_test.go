@@ -234,7 +234,7 @@ func TestSweepWithoutNATS(t *testing.T) {
 			if record := ends.next(t); record.Spec.ID != late.ID || record.Spec.ID == spec.ID {
 				t.Errorf("%s ends", record.Spec.ID)
 			}
-			eventually(t, "it tells that it is over", func() bool { return s.log.count("can be ended again") == 1 })
+			eventually(t, "it tells that it is over", func() bool { return s.log.count(`level=INFO msg="jobs past their deadline can be ended again`) == 1 })
 			if n := s.log.count("level=WARN"); n != 2 {
 				t.Errorf("%d lines: %s", n, strings.TrimSpace(s.log.buf.String()))
 			}

@@ -12,6 +12,7 @@ import (
 	"net/mail"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	gomail "github.com/wneessen/go-mail"
@@ -23,16 +24,30 @@ import (
 type Config struct {
 	URL  env.Secret `env:"SMTP_URL" doc:"Mail server: smtps://user:password@host:465, or smtp://user:password@host:587, which must offer STARTTLS unless it is on loopback. Empty sends no mail."`
 	From string     `env:"MAIL_FROM" doc:"Sender of mails, such as Text2Image Audio <noreply@example.org>; required with SMTP_URL."`
+	Mode string     `env:"MAIL" envDefault:"auto" doc:"auto sends mail when SMTP_URL is set; required also makes the health check degraded while it is not. A path, as login shells set it, counts as auto."`
 	// Roots are the authorities that are trusted; those of the system when nil. For tests.
 	Roots *x509.CertPool `env:"-"`
 }
 
+// The values of MAIL.
+const (
+	ModeAuto     = "auto"
+	ModeRequired = "required"
+)
+
+// Required reports whether the operator wants to be warned while no mail server is set up.
+func (c *Config) Required() bool { return c.Mode == ModeRequired }
+
 // Validate reports every fault at once, each as a *env.Fault.
 func (c *Config) Validate() error {
-	if c.URL == "" {
-		return nil
-	}
 	var errs []error
+	// Login shells set MAIL to the path of the user's mailbox, which is nobody's wish.
+	if c.Mode != "" && c.Mode != ModeAuto && c.Mode != ModeRequired && !strings.Contains(c.Mode, "/") {
+		errs = append(errs, &env.Fault{Name: "MAIL", Expected: "auto or required"})
+	}
+	if c.URL == "" {
+		return errors.Join(errs...)
+	}
 	if _, err := c.server(); err != nil {
 		errs = append(errs, err)
 	}

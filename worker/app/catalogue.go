@@ -33,7 +33,7 @@ func (w *Worker) keepCatalogue(ctx context.Context, media *pollinations.Client) 
 				// Said once: the list of before, or the built-in one, holds meanwhile.
 				w.log.WarnContext(ctx, "the upstream's models could not be had", "error", err)
 			case err == nil && failing:
-				w.log.WarnContext(ctx, "the upstream's models can be had again")
+				w.log.InfoContext(ctx, "the upstream's models can be had again")
 			}
 			failing = err != nil
 		}

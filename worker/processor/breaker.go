@@ -292,7 +292,7 @@ func (b *breaker) serves(ctx context.Context, p pass) error {
 	delete(b.faults, p.upstream)
 	b.mu.Unlock()
 	if failed {
-		b.log.ErrorContext(ctx, "the upstream answers without errors again", "upstream", p.upstream)
+		b.log.InfoContext(ctx, "the upstream answers without errors again", "upstream", p.upstream)
 		b.tell()
 	}
 	if !p.probe {
@@ -306,7 +306,7 @@ func (b *breaker) reopen(ctx context.Context, p pass) error {
 	before := b.control.View().Circuit(p.upstream)
 	changed, err := b.control.Close(ctx, p.upstream, b.worker)
 	if changed {
-		b.log.ErrorContext(ctx, "the upstream serves again", "upstream", p.upstream, "closed_since", before.Since.Time, "code", before.Code)
+		b.log.InfoContext(ctx, "the upstream serves again", "upstream", p.upstream, "closed_since", before.Since.Time, "code", before.Code)
 	}
 	return err
 }

@@ -91,7 +91,7 @@ func TestThrottleIsEverybodys(t *testing.T) {
 		}
 	}
 	log := a.log.String() + b.log.String()
-	for _, line := range []string{"is closed for a while", "serves again"} {
+	for _, line := range []string{`level=ERROR msg="an upstream is closed for a while`, `level=INFO msg="the upstream serves again`} {
 		if n := strings.Count(log, line); n != 1 {
 			t.Errorf("%q is said %d times:\n%s", line, n, log)
 		}
@@ -273,7 +273,7 @@ func TestAnsweredErrorsCloseNothing(t *testing.T) {
 		t.Errorf("record is %+v", record)
 	}
 	r.eventually("its end is announced", func() bool { return len(failing()) == 0 })
-	for _, line := range []string{"answers with errors alone", "answers without errors again"} {
+	for _, line := range []string{`level=ERROR msg="an upstream answers with errors alone`, `level=INFO msg="the upstream answers without errors again`} {
 		if n := strings.Count(w.log.String(), line); n != 1 {
 			t.Errorf("%q is said %d times", line, n)
 		}

@@ -208,6 +208,6 @@ func (t *trouble) over(ctx context.Context, asked time.Time) {
 	defer t.mu.Unlock()
 	if !t.since.IsZero() && asked.After(t.since) {
 		t.since = time.Time{}
-		t.log.WarnContext(ctx, "the queue can be asked for jobs again")
+		t.log.InfoContext(ctx, "the queue can be asked for jobs again")
 	}
 }

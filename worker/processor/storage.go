@@ -48,7 +48,7 @@ func (s *storage) accepted(ctx context.Context) {
 	defer s.mu.Unlock()
 	if s.on {
 		s.on = false
-		s.log.ErrorContext(ctx, "NATS takes results again")
+		s.log.InfoContext(ctx, "NATS takes results again")
 	}
 }
 

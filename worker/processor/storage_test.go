@@ -85,7 +85,7 @@ func TestFullStoreHoldsWhatWasMade(t *testing.T) {
 				}
 			}
 			log := w.log.String()
-			for _, line := range []string{"NATS takes no results", "NATS takes results again"} {
+			for _, line := range []string{`level=ERROR msg="NATS takes no results`, `level=INFO msg="NATS takes results again`} {
 				if n := strings.Count(log, line); n != 1 {
 					t.Errorf("%q is logged %d times", line, n)
 				}

@@ -132,11 +132,37 @@ func TestWhichGoogle(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			// The page offers Google where this is its own origin.
+			origin := u.Scheme + "://" + u.Host
+			if u.Path == "/docs" {
+				origin = ""
+			}
+			if told := i.providers(t, c.host, port); told.ReturnOrigins["google"] != origin || !told.Providers["google"] {
+				t.Errorf("told %+v, want %q", told, origin)
+			}
 			if page := i.get(t, u.Path); page.StatusCode != http.StatusOK {
 				t.Errorf("%s: %d", u.Path, page.StatusCode)
 			}
 		})
 	}
+}
+
+// providers is what an instance that is known by some host name tells its page.
+func (i *instance) providers(t testing.TB, host, port string) (told struct {
+	Providers     map[string]bool
+	ReturnOrigins map[string]string
+},
+) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, strings.Replace(i.URL(), "[::]", "127.0.0.1", 1)+"/api/auth/providers", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if host != "" {
+		req.Host = host + ":" + port
+	}
+	i.exchange(t, req).decode(t, &told)
+	return told
 }
 
 // ask begins a sign-in at an instance that is known by some host name.

@@ -44,12 +44,6 @@ func (s *Server) mustGoogle() (*Google, error) {
 	return s.deps.Google, nil
 }
 
-// listProviders is GET /api/auth/providers: how people can sign in beside a password.
-func (s *Server) listProviders(c *gin.Context) error {
-	writeJSON(c, http.StatusOK, jsonType, map[string]any{"success": true, "providers": map[string]bool{"google": s.deps.Google != nil}})
-	return nil
-}
-
 // startGoogle is GET /api/auth/google: the way to Google. Whoever is signed in and comes from the page itself will have
 // the Google account linked; another site that sends a browser here gets no more than a sign-in.
 func (s *Server) startGoogle(c *gin.Context) error {

@@ -117,8 +117,10 @@ func (s *Server) routes() (*gin.Engine, error) {
 	get("/openapi.yaml", s.openAPI)
 	get("/assets/*path", s.asset)
 
+	s.pages = []string{"", "/", "/reset-password", GooglePath}
 	if g := s.deps.Google; g != nil && g.Page != "" && !slices.ContainsFunc(e.Routes(), func(r gin.RouteInfo) bool { return r.Path == g.Page }) {
 		get(g.Page, s.googlePage)
+		s.pages = append(s.pages, g.Page)
 	}
 	e.NoRoute(s.handle(s.notFound))
 	e.NoMethod(s.handle(s.methodNotAllowed))

@@ -104,6 +104,8 @@ type Server struct {
 	attempts *attempts
 	health   *healthLog
 	requests *requestLog
+	// pages are the paths at which the page takes what Google sends along.
+	pages []string
 	// acts is the log of what operators do; it does not heed LOG_LEVEL.
 	acts     *slog.Logger
 	engine   *gin.Engine

@@ -24,11 +24,16 @@ export function sentenceOf(error) {
   return known(`google.${error}`) ? t(`google.${error}`) : t('google.failed');
 }
 
-/** offer shows what the page has about Google to whom it is of use: nobody, while it is not set up. */
+// Only the page at the origin to which Google sends people back can finish a sign-in: the cookie of the attempt is there.
+function leadsBack({ providers, returnOrigins }) {
+  return providers.google && URL.canParse(returnOrigins?.google) && new URL(returnOrigins.google).origin === location.origin;
+}
+
+/** offer shows what the page has about Google to whom it is of use: nobody, while a sign-in would not lead back here. */
 export async function offer(user) {
   let enabled = false;
   try {
-    enabled = (await providers()).providers.google;
+    enabled = leadsBack(await providers());
   } catch {
     // Without an answer there is no button; a password does as well.
   }

@@ -1,0 +1,40 @@
+package server
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+
+	"github.com/gin-gonic/gin"
+)
+
+// providers is the response of GET /api/auth/providers.
+type providers struct {
+	Providers map[string]bool `json:"providers"`
+	// ReturnOrigins holds, by provider, the origin of the page to which the provider sends people back.
+	ReturnOrigins map[string]string `json:"returnOrigins,omitempty"`
+	Success       bool              `json:"success"`
+}
+
+// listProviders is GET /api/auth/providers: how people can sign in beside a password.
+func (s *Server) listProviders(c *gin.Context) error {
+	g := s.deps.Google
+	list := providers{Success: true, Providers: map[string]bool{"google": g != nil}}
+	if g != nil {
+		if origin := s.returnOrigin(g.Redirect(c.Request.Host)); origin != "" {
+			list.ReturnOrigins = map[string]string{"google": origin}
+		}
+	}
+	writeJSON(c, http.StatusOK, jsonType, list)
+	return nil
+}
+
+// returnOrigin returns the origin of the redirect URI of a sign-in, or "" when its path is none of the page's. It is for the
+// page to compare with its own: this program may not know under which names it is reached.
+func (s *Server) returnOrigin(redirect string) string {
+	u, err := url.Parse(redirect)
+	if err != nil || u.Host == "" || !slices.Contains(s.pages, u.Path) {
+		return ""
+	}
+	return u.Scheme + "://" + u.Host
+}

@@ -2,7 +2,9 @@ package server
 
 import (
 	"context"
+	"maps"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -269,3 +271,5 @@ func Explain(d *Door, err error) (code string, status int) {
 	p := d.starting.explain(context.Background(), err)
 	return p.code, faultOf(p).status
 }
+// ProblemCodes returns every code in the table of problems.
+func ProblemCodes() []string { return slices.Sorted(maps.Keys(faults)) }

@@ -1,6 +1,8 @@
 package job
 
 import (
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -37,6 +39,9 @@ type FieldError struct {
 	// Args fill the gaps of the sentence, such as "max".
 	Args map[string]string
 }
+
+// FieldCodes returns every code that a FieldError can carry.
+func FieldCodes() []string { return slices.Sorted(maps.Keys(fieldSentences)) }
 
 // Sentence returns what is wrong, for a person.
 func (e FieldError) Sentence(lang Lang) string {

@@ -1,0 +1,175 @@
+package server_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+
+	"github.com/text2image-audio/text2image-audio/api/server"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+)
+
+// schemas returns the schemas of the contract.
+func schemas(t *testing.T) openapi3.Schemas {
+	t.Helper()
+	data, err := os.ReadFile("../openapi.yaml")
+	must(t, err)
+	doc, err := openapi3.NewLoader().LoadFromData(data)
+	must(t, err)
+	return doc.Components.Schemas
+}
+
+// enum returns the values of a schema of the contract, or of a property of it.
+func enum(t *testing.T, name, property string) []string {
+	t.Helper()
+	ref := schemas(t)[name]
+	if ref == nil {
+		t.Fatalf("api/openapi.yaml has no schema %s", name)
+	}
+	schema := ref.Value
+	if property != "" {
+		schema = schema.Properties[property].Value
+	}
+	var values []string
+	for _, v := range schema.Enum {
+		values = append(values, v.(string))
+	}
+	if sorted := slices.Sorted(slices.Values(values)); len(slices.Compact(sorted)) != len(values) || len(values) == 0 {
+		t.Errorf("%s of api/openapi.yaml has a value twice, or none: %v", name, values)
+	}
+	return values
+}
+
+// compare holds the codes of the program against those of the contract, both ways.
+func compare(t *testing.T, where, table string, promised, used []string) {
+	t.Helper()
+	for _, code := range used {
+		if !slices.Contains(promised, code) {
+			t.Errorf("%q is in %s and not in the contract: add it to %s in api/openapi.yaml", code, table, where)
+		}
+	}
+	for _, code := range promised {
+		if !slices.Contains(used, code) {
+			t.Errorf("%q is in %s of api/openapi.yaml and not in %s: no response can have it", code, where, table)
+		}
+	}
+}
+
+// TestContractNamesEveryCode holds the tables from which responses take their codes against the lists in the contract.
+func TestContractNamesEveryCode(t *testing.T) {
+	t.Parallel()
+	compare(t, "FieldError.code", "fieldSentences of pkg/job", enum(t, "FieldError", "code"), job.FieldCodes())
+	compare(t, "FailureCode", "failures of pkg/job", enum(t, "FailureCode", ""), job.FailureCodes())
+	// Each family of routes has a list of its own; which code belongs to which is seen where responses are held against them.
+	const families = "ErrorCode (native and synchronous routes), AccountErrorCode or FeedbackError.code"
+	var promised []string
+	for _, family := range [][2]string{{"ErrorCode", ""}, {"AccountErrorCode", ""}, {"FeedbackError", "code"}} {
+		promised = append(promised, enum(t, family[0], family[1])...)
+	}
+	slices.Sort(promised)
+	compare(t, families, "faults of api/server", slices.Compact(promised), server.ProblemCodes())
+}
+
+// TestEveryCodeIsInItsTable reads the program for codes that were written down and never put into a table: their sentence
+// would be the bare code.
+func TestEveryCodeIsInItsTable(t *testing.T) {
+	t.Parallel()
+	fieldCodes, problemCodes, failureCodes := job.FieldCodes(), server.ProblemCodes(), job.FailureCodes()
+	seen := 0
+	check := func(at token.Position, expr ast.Expr) {
+		literal, ok := expr.(*ast.BasicLit)
+		if !ok || literal.Kind != token.STRING {
+			return
+		}
+		seen++
+		if code, err := strconv.Unquote(literal.Value); err != nil || !slices.Contains(fieldCodes, code) {
+			t.Errorf("%s: the field error %s has no sentence: add it to fieldSentences in pkg/job/sentence.go", at, literal.Value)
+		}
+	}
+	for _, root := range []string{"../../api", "../../pkg", "../../worker"} {
+		err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+			if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			set := token.NewFileSet()
+			file, err := parser.ParseFile(set, path, nil, parser.SkipObjectResolution)
+			if err != nil {
+				return err
+			}
+			ast.Inspect(file, func(n ast.Node) bool {
+				switch n := n.(type) {
+				case *ast.CompositeLit:
+					for _, element := range fieldErrors(n) {
+						check(set.Position(element.Pos()), element)
+					}
+				case *ast.CallExpr:
+					// binder.add and faults.add of api/server and pkg/job: pointer, code, arguments.
+					if f, ok := n.Fun.(*ast.SelectorExpr); ok && f.Sel.Name == "add" && len(n.Args) >= 2 {
+						check(set.Position(n.Pos()), n.Args[1])
+					}
+				case *ast.ValueSpec:
+					for i, name := range n.Names {
+						if root == "../../api" && file.Name.Name == "server" && strings.HasPrefix(name.Name, "code") && i < len(n.Values) {
+							literal, ok := n.Values[i].(*ast.BasicLit)
+							if !ok {
+								continue
+							}
+							if code, err := strconv.Unquote(literal.Value); err != nil || !slices.Contains(slices.Concat(problemCodes, failureCodes), code) {
+								t.Errorf("%s: %s has no row in faults of api/server/faults.go", set.Position(n.Pos()), literal.Value)
+							}
+						}
+					}
+				}
+				return true
+			})
+			return nil
+		})
+		must(t, err)
+	}
+	if seen < 40 {
+		t.Errorf("only %d codes were found", seen)
+	}
+}
+
+// fieldErrors returns the codes of a literal of FieldError, or of a list of them whose elements leave the type out.
+func fieldErrors(literal *ast.CompositeLit) []ast.Expr {
+	named := func(expr ast.Expr) bool {
+		switch e := expr.(type) {
+		case *ast.Ident:
+			return e.Name == "FieldError"
+		case *ast.SelectorExpr:
+			return e.Sel.Name == "FieldError"
+		}
+		return false
+	}
+	var codes []ast.Expr
+	collect := func(l *ast.CompositeLit) {
+		for _, element := range l.Elts {
+			if pair, ok := element.(*ast.KeyValueExpr); ok {
+				if key, ok := pair.Key.(*ast.Ident); ok && key.Name == "Code" {
+					codes = append(codes, pair.Value)
+				}
+			}
+		}
+	}
+	if list, ok := literal.Type.(*ast.ArrayType); ok && named(list.Elt) {
+		for _, element := range literal.Elts {
+			if inner, ok := element.(*ast.CompositeLit); ok && inner.Type == nil {
+				collect(inner)
+			}
+		}
+	}
+	if named(literal.Type) {
+		collect(literal)
+	}
+	return codes
+}

@@ -234,7 +234,7 @@ func TestOneFlippedBit(t *testing.T) {
 						t.Parallel()
 						dir := copied(t, dir)
 						flip(t, filepath.Join(dir, path), at, at%8)
-						b, log, err := openDir(t, dir)
+						b, _, err := openDir(t, dir)
 						if damage, ok := errors.AsType[*filestore.DamageError](err); ok {
 							if !strings.Contains(damage.Error(), path) {
 								t.Errorf("the refusal does not name %s: %v", path, damage)
@@ -246,7 +246,6 @@ func TestOneFlippedBit(t *testing.T) {
 						}
 						defer closeBroker(t, b)
 						holds(t, b, stored)
-						_ = log
 					})
 				}
 			}

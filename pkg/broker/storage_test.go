@@ -1,0 +1,126 @@
+package broker_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
+	"github.com/text2image-audio/text2image-audio/pkg/env"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+)
+
+const saysWrites = "NATS was restarted and writes to its disk again"
+
+// TestDiskThatFails has the server report a failed write while the disk takes none: nothing is published any more, and
+// once the disk is well again the server is restarted under the standing connections.
+func TestDiskThatFails(t *testing.T) {
+	t.Parallel()
+	cfg, log := brokertest.Config(t), newLines()
+	cfg.Listen = "127.0.0.1:0"
+	b, err := open(t, cfg, log)
+	must(t, err)
+	worker := mustOpen(t, broker.Config{URL: env.Secret(b.ClientURL()), Follower: true})
+	stored := filled(t, b)
+	before, url := b.Server(), b.ClientURL()
+
+	// A directory in its place keeps the disk from being tried.
+	probe := filepath.Join(cfg.DataDir, "probe.tmp")
+	must(t, os.Mkdir(probe, 0o700))
+	must(t, os.WriteFile(filepath.Join(probe, "x"), nil, 0o600))
+	b.Complain("Filestore [JOBS] Critical write error: no space left on device")
+	subject := broker.JobSubject(job.KindImage, job.LaneGuest, "owner", "refused")
+	if _, err := b.JetStream().Publish(t.Context(), subject, nil); !broker.NoRoom(err) || !broker.Unavailable(err) {
+		t.Errorf("publish to a full disk: %v", err)
+	}
+	if err := b.Check(t.Context()); !errors.Is(err, broker.ErrDiskFull) && !errors.Is(err, broker.ErrDiskFailed) {
+		t.Errorf("check: %v", err)
+	}
+	log.await(t, "NATS cannot write to its disk: nothing is accepted until it can")
+	log.await(t, "NATS cannot be restarted yet")
+	if err := b.Check(t.Context()); !errors.Is(err, broker.ErrDiskFailed) {
+		t.Errorf("a disk that fails otherwise: %v", err)
+	}
+	if b.Server() != before {
+		t.Error("the server was restarted although the disk takes no writes")
+	}
+	must(t, os.RemoveAll(probe))
+	log.await(t, saysWrites)
+	awaitCheck(t, b)
+	awaitCheck(t, worker)
+	if b.Server() == before || b.ClientURL() != url {
+		t.Errorf("the server is the same, or elsewhere: %s, before %s", b.ClientURL(), url)
+	}
+	everything(t, b)
+	holds(t, b, stored)
+	if loss, err := b.LastLoss(t.Context()); loss != nil || err != nil {
+		t.Errorf("the restart passes for a loss: %+v, %v", loss, err)
+	}
+}
+
+// TestDiskThatRunsFull fills a real disk. Whatever was acknowledged is there afterwards.
+func TestDiskThatRunsFull(t *testing.T) {
+	t.Parallel()
+	dir := smallDisk(t, 24<<20)
+	cfg, log := brokertest.Config(t), newLines()
+	cfg.DataDir, cfg.Sync, cfg.MaxStoreMB = filepath.Join(dir, "data"), "always", 1000
+	b, err := open(t, cfg, log)
+	must(t, err)
+	var acknowledged []string
+	publish := func() error {
+		subject := broker.JobSubject(job.KindImage, job.LaneGuest, "owner", fmt.Sprintf("job-%d", len(acknowledged)))
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		defer cancel()
+		_, err := b.JetStream().Publish(ctx, subject, make([]byte, 20<<10))
+		if err == nil {
+			acknowledged = append(acknowledged, subject)
+		}
+		return err
+	}
+	for round := range 2 {
+		must(t, publish())
+		filler := filepath.Join(dir, "filler")
+		fill(t, filler)
+		for end := time.Now().Add(hang); ; {
+			if err := publish(); errors.Is(err, broker.ErrDiskFull) {
+				break
+			}
+			if time.Now().After(end) {
+				t.Fatal("the full disk was never noticed")
+			}
+		}
+		if err := b.Check(t.Context()); !errors.Is(err, broker.ErrDiskFull) {
+			t.Errorf("check: %v", err)
+		}
+		must(t, os.Remove(filler))
+		log.await(t, saysWrites)
+		awaitCheck(t, b)
+		for _, subject := range acknowledged {
+			if _, err := broker.LeaderLast(t.Context(), b.JetStream(), broker.StreamJobs, subject); err != nil {
+				t.Errorf("round %d: %s was acknowledged: %v", round, subject, err)
+			}
+		}
+	}
+}
+
+// fill uses up what is free on a disk, but for a little.
+func fill(t *testing.T, path string) {
+	t.Helper()
+	f, err := os.Create(path) //nolint:gosec // A file of the test.
+	must(t, err)
+	defer func() { _ = f.Close() }()
+	size := int64(0)
+	for chunk := make([]byte, 64<<10); ; {
+		n, err := f.Write(chunk)
+		size += int64(n)
+		if err != nil {
+			break
+		}
+	}
+	must(t, f.Truncate(size-200<<10))
+}

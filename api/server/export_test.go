@@ -271,5 +271,6 @@ func Explain(d *Door, err error) (code string, status int) {
 	p := d.starting.explain(context.Background(), err)
 	return p.code, faultOf(p).status
 }
+
 // ProblemCodes returns every code in the table of problems.
 func ProblemCodes() []string { return slices.Sorted(maps.Keys(faults)) }

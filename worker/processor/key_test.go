@@ -49,9 +49,10 @@ func TestWorkerWithTheKeyOfThePort(t *testing.T) {
 	})
 	w := startOn(t, b, g)
 
-	q := quota.New(r.broker, quota.Limits{PerDay: 9}, quota.Limits{PerDay: 9}, nil)
+	q := quota.New(r.broker, quota.Plans{Media: quota.Plan{Member: quota.Limits{PerDay: 9}, AddressPerDay: 20}}, nil)
 	failing := newSpec(t, job.KindAudio)
-	bill, err := q.Charge(t.Context(), failing.Lane, "who", failing.ID, 1)
+	key := quota.Key{Group: quota.GroupMedia, Lane: failing.Lane, Owner: "who", Address: "address"}
+	bill, err := q.Charge(t.Context(), key, failing.ID, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,11 +71,11 @@ func TestWorkerWithTheKeyOfThePort(t *testing.T) {
 	if record := r.settled(failing); record.Status != job.StatusFailed || r.dead(failing) == nil {
 		t.Errorf("%+v, dead letter %+v", record, r.dead(failing))
 	}
-	usage, err := q.Usage(t.Context(), failing.Lane, "who")
+	usage, err := q.Usage(t.Context(), key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if record := r.ended(failing); record.GivesBack() != 1 || usage[len(usage)-1].Used != 0 {
+	if record := r.ended(failing); record.GivesBack() != 1 || usage[0].Used != 0 || usage[1].Used != 0 {
 		t.Errorf("gives back %d, used %+v", record.GivesBack(), usage)
 	}
 	r.eventually("the prompt is worked", func() bool { return g.count(canceled.ID) > 0 })

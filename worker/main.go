@@ -106,7 +106,7 @@ func work(ctx context.Context, environ []string, stdout, stderr io.Writer) (err 
 	}
 	var running lifecycle.Stack
 	defer func() { err = errors.Join(err, running.Stop(context.WithoutCancel(ctx), stop.Timeout)) }()
-	running.Push(lifecycle.Step{Name: "metrics", Stop: server.Stop})
+	running.Push(server.StopStep())
 	b, err := broker.Open(ctx, nats, log)
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		// Somebody did not want to wait any longer for NATS; that is no fault.

@@ -105,7 +105,7 @@ func (a *App) start(ctx context.Context) error {
 	if err := metrics.Start(ctx); err != nil {
 		return err
 	}
-	a.onStop("metrics", metrics.Stop)
+	a.running.Push(metrics.StopStep())
 	jobs := ledger.New(a.queue, a.store, ledger.WithMetrics(a.metrics))
 	live := feed.New(b, jobs, a.queue, a.cfg.Feed, a.log)
 	control := a.queue.NewControl(a.log, nil)

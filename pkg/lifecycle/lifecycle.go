@@ -20,6 +20,8 @@ type Step struct {
 	Need time.Duration
 	// Weight is the step's share, against those of the others, of the time that nobody needs; 0 counts as 1.
 	Weight int
+	// Limit is the most that the step gets, whatever there is to share; 0 sets none.
+	Limit time.Duration
 }
 
 func (s Step) weight() time.Duration { return time.Duration(max(s.Weight, 1)) }
@@ -70,7 +72,11 @@ func (s *Stack) slice(left time.Duration) (need, share time.Duration) {
 		need = time.Duration(float64(need) * (float64(have) / float64(needs)))
 		needs = have
 	}
-	return need, (left - needs) * next.weight() / weights
+	share = (left - needs) * next.weight() / weights
+	if next.Limit > 0 {
+		share = min(share, max(next.Limit-need, 0))
+	}
+	return need, share
 }
 
 // run runs a step. Its context ends a little before it is given up, so that it can return by itself.

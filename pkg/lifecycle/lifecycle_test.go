@@ -133,6 +133,19 @@ func TestNeedBeyondTheLimit(t *testing.T) {
 	})
 }
 
+// TestLimitOfAStep has a step that nobody should wait for long stuck, with all the time there is.
+func TestLimitOfAStep(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var s lifecycle.Stack
+		s.Push(lifecycle.Step{Name: "stuck", Limit: 2 * time.Second, Stop: func(ctx context.Context) error { <-ctx.Done(); return nil }})
+		began := time.Now()
+		if err := s.Stop(t.Context(), 30*time.Second); err != nil || time.Since(began) > 2*time.Second {
+			t.Errorf("%v after %v", err, time.Since(began))
+		}
+	})
+}
+
 // TestEndedContext still has every step run, so that each closes what it holds.
 func TestEndedContext(t *testing.T) {
 	t.Parallel()

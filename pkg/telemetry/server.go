@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/text2image-audio/text2image-audio/pkg/hostname"
+	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
 )
 
 // Server offers /metrics on an address of its own, and /debug/pprof too where
@@ -112,4 +113,13 @@ func (s *Server) Stop(ctx context.Context) error {
 	}
 	<-s.done
 	return err
+}
+
+// stopLimit is how long a stop waits for a scrape.
+const stopLimit = 2 * time.Second
+
+// StopStep returns Stop as a step of a whole process, which does not wait long
+// for a scrape.
+func (s *Server) StopStep() lifecycle.Step {
+	return lifecycle.Step{Name: "metrics", Stop: s.Stop, Limit: stopLimit}
 }

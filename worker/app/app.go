@@ -165,13 +165,14 @@ func (w *Worker) Stop(ctx context.Context) error {
 	if w.control != nil {
 		w.control.Stop()
 	}
+	if w.transport != nil {
+		// The simulator would wait for connections that have not been used yet.
+		w.transport.CloseIdleConnections()
+	}
 	if w.simulator != nil {
 		if err := w.simulator.Stop(ctx); err != nil {
 			errs = append(errs, fmt.Errorf("stop simulator: %w", err))
 		}
-	}
-	if w.transport != nil {
-		w.transport.CloseIdleConnections()
 	}
 	return errors.Join(errs...)
 }

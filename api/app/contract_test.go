@@ -2,77 +2,37 @@ package app_test
 
 import (
 	"bytes"
-	"io"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 
-	"github.com/getkin/kin-openapi/openapi3"
-	"github.com/getkin/kin-openapi/openapi3filter"
-	"github.com/getkin/kin-openapi/routers"
-	"github.com/getkin/kin-openapi/routers/legacy"
+	"github.com/text2image-audio/text2image-audio/api/contracttest"
 )
 
 // contract reads the contract once for all tests.
-var contract = sync.OnceValues(func() (routers.Router, error) {
-	data, err := os.ReadFile("../openapi.yaml")
-	if err != nil {
-		return nil, err
-	}
-	doc, err := openapi3.NewLoader().LoadFromData(data)
-	if err != nil {
-		return nil, err
-	}
-	// The contract's only server is the root, which the router takes for a prefix to cut off.
-	doc.Servers = nil
-	for _, binary := range []string{"image/jpeg", "image/png", "image/webp", "image/svg+xml", "audio/mpeg", "text/html", "text/css", "text/javascript"} {
-		openapi3filter.RegisterBodyDecoder(binary, openapi3filter.FileBodyDecoder)
-	}
-	return legacy.NewRouter(doc)
-})
+var contract = sync.OnceValues(func() (*contracttest.Contract, error) { return contracttest.Read("../openapi.yaml") })
 
 // hold holds an answer against the contract. Every answer that a test of this package gets goes through here.
 func hold(t testing.TB, req *http.Request, resp *http.Response, body []byte) {
 	t.Helper()
-	router, err := contract()
+	c, err := contract()
 	if err != nil {
-		t.Fatalf("read contract: %v", err)
+		t.Fatal(err)
 	}
-	route, parameters, err := router.FindRoute(req)
-	if err != nil {
-		if resp.StatusCode != http.StatusNotFound && resp.StatusCode != http.StatusMethodNotAllowed {
-			t.Errorf("%s %s is not in the contract: %v", req.Method, req.URL.Path, err)
-		}
-		return
-	}
-	err = openapi3filter.ValidateResponse(req.Context(), &openapi3filter.ResponseValidationInput{
-		RequestValidationInput: &openapi3filter.RequestValidationInput{Request: req, PathParams: parameters, Route: route},
-		Status:                 resp.StatusCode,
-		Header:                 resp.Header,
-		Body:                   io.NopCloser(bytes.NewReader(body)),
-		Options:                &openapi3filter.Options{IncludeResponseStatus: true, MultiError: true},
-	})
-	if err != nil {
-		t.Errorf("%s %s: the answer (status %d, %.300s) breaks the contract: %v", req.Method, req.URL.Path, resp.StatusCode, body, err)
-	}
+	c.Hold(t, req, resp, body)
 }
 
 func TestContractNamesEveryRoute(t *testing.T) {
 	t.Parallel()
 	i := start(t, config(t, t.TempDir()))
-	data, err := os.ReadFile("../openapi.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	doc, err := openapi3.NewLoader().LoadFromData(data)
+	c, err := contract()
 	if err != nil {
 		t.Fatal(err)
 	}
 	var promised, served []string
-	for path, item := range doc.Paths.Map() {
+	for path, item := range c.Doc.Paths.Map() {
 		for method := range item.Operations() {
 			promised = append(promised, method+" "+path)
 		}

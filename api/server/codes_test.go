@@ -5,33 +5,22 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
-	"github.com/getkin/kin-openapi/openapi3"
-
 	"github.com/text2image-audio/text2image-audio/api/server"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// schemas returns the schemas of the contract.
-func schemas(t *testing.T) openapi3.Schemas {
-	t.Helper()
-	data, err := os.ReadFile("../openapi.yaml")
-	must(t, err)
-	doc, err := openapi3.NewLoader().LoadFromData(data)
-	must(t, err)
-	return doc.Components.Schemas
-}
-
 // enum returns the values of a schema of the contract, or of a property of it.
 func enum(t *testing.T, name, property string) []string {
 	t.Helper()
-	ref := schemas(t)[name]
+	c, err := contract()
+	must(t, err)
+	ref := c.Doc.Components.Schemas[name]
 	if ref == nil {
 		t.Fatalf("api/openapi.yaml has no schema %s", name)
 	}

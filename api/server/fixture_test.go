@@ -22,6 +22,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/text2image-audio/text2image-audio/api/contracttest"
 	"github.com/text2image-audio/text2image-audio/api/feed"
 	"github.com/text2image-audio/text2image-audio/api/server"
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
@@ -208,7 +209,19 @@ func (b *bundle) request(t testing.TB, method, path string, body any, options ..
 	defer func() { _ = resp.Body.Close() }()
 	data, err := io.ReadAll(resp.Body)
 	must(t, err)
+	hold(t, r, resp, data)
 	return &reply{resp, data}
+}
+
+// contract reads the contract once for all tests.
+var contract = sync.OnceValues(func() (*contracttest.Contract, error) { return contracttest.Read("../openapi.yaml") })
+
+// hold holds a response against the contract.
+func hold(t testing.TB, r *http.Request, resp *http.Response, body []byte) {
+	t.Helper()
+	c, err := contract()
+	must(t, err)
+	c.Hold(t, r, resp, body)
 }
 
 func (b *bundle) newRequest(ctx context.Context, t testing.TB, method, path string, body any, options ...option) *http.Request {

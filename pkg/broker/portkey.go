@@ -140,6 +140,10 @@ const workerInbox = "_INBOX_WORKER"
 //
 // They name what is allowed and nothing else: every way past a denied bucket, by streams that copy it, consumers, snapshots,
 // or the inboxes of others, would have to be denied one by one.
+//
+// They hold against mistakes and ordinary requests, and not against a holder of the key who is out for it: NATS does not check
+// reply subjects, so that an allowed request can have its answer sent to the JetStream API or into a bucket. Only an account
+// of its own for workers would close that. Whoever can read the file where it is made can read the whole store there anyway.
 func workerPermissions() *server.Permissions {
 	publish := []string{
 		"$JS.ACK.>", "$JS.API.INFO",

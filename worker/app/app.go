@@ -112,7 +112,7 @@ func simulated(s *simulator.Simulator) Upstreams {
 func (w *Worker) generator(u Upstreams, q *queue.Queue) (*processor.Upstreams, error) {
 	version, _, _ := telemetry.Version()
 	p := w.cfg.Processor
-	w.transport = upstream.NewTransport(upstream.Options{Slots: p.SlotsImage + p.SlotsAudio + p.SlotsText})
+	w.transport = upstream.NewTransport(upstream.Options{Slots: p.SlotsImage + p.SlotsAudio + p.SlotsText, ConnectTimeout: w.cfg.ConnectTimeout})
 	client := &http.Client{Transport: w.transport}
 	observe := func(upstream string, status int, _ string, took time.Duration) {
 		w.metrics.ObserveUpstream(upstream, status, took)

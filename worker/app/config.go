@@ -20,6 +20,8 @@ type Config struct {
 	Processor processor.Config
 	// Latency is how long the simulator pretends to work; tests set it to nothing.
 	Latency simulator.Latency `env:"-"`
+	// ConnectTimeout bounds the dial of an upstream; the transport's default when 0. Tests lengthen it.
+	ConnectTimeout time.Duration `env:"-"`
 }
 
 // Upstreams says which services to call.

@@ -8,11 +8,11 @@ import (
 	"testing"
 )
 
-// TestAddressCeiling signs up several accounts at one address, each with a quota of its own, which submit at once. Together
+// TestAddressCeiling signs up two accounts at one address, each with a quota of its own, which submit at once. Together
 // they get what one address may have; somebody at another address is not affected.
 func TestAddressCeiling(t *testing.T) {
 	t.Parallel()
-	const accounts, ceiling, submissions = 4, 12, 60
+	const accounts, ceiling, submissions = 2, 12, 60
 	i := start(t, config(t, t.TempDir(), "QUOTA_ADDRESS_PER_DAY=12", "QUOTA_MEMBER_PER_MINUTE=0", "SIGNUPS_PER_HOUR=0",
 		"MAX_ACTIVE_JOBS_MEMBER=0", "WORKER_SLOTS_IMAGE=0", "TRUSTED_PROXIES=127.0.0.1"))
 	// All of 2001:db8:1:2::/64 is one address.

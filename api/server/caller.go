@@ -16,9 +16,7 @@ type caller struct {
 	// owners are those whose jobs the caller may read, in the order in which they are asked.
 	owners []string
 	lane   job.Lane
-	// network is the part of the address that stays with a caller, and does not tell one person from the next.
-	network string
-	// address is the same, but tells one household from the next; guests are counted by it.
+	// address tells one household from the next: all of IPv4, 64 bits of IPv6. Guests are counted by it.
 	address string
 }
 
@@ -28,7 +26,7 @@ func (c caller) named() bool { return c.owner != job.OwnerAnonymous }
 // caller finds out who sends a request: a member, the guest of a browser, or somebody. A reader is looked up as all that
 // he is, so that whoever signs in still finds what was begun before. It fails when a token is not good.
 func (s *Server) caller(c *gin.Context) (caller, error) {
-	who := caller{owner: job.OwnerAnonymous, lane: job.LaneGuest, network: network(c.ClientIP()), address: household(c.ClientIP())}
+	who := caller{owner: job.OwnerAnonymous, lane: job.LaneGuest, address: household(c.ClientIP())}
 	m, err := s.memberOf(c)
 	if err != nil {
 		return caller{}, err

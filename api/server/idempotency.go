@@ -35,11 +35,12 @@ func isVisible(s string) bool {
 }
 
 // keyedID returns the id of the job that a caller submits under an idempotency key: the same for the same caller and
-// key, and one that nobody else can work out. A caller without a name is known by its network.
+// key, and one that nobody else can compute. A caller without an identity is known by its address, all of IPv4 or 64 bits
+// of IPv6: with less, a neighbor who repeats a request would be answered with somebody else's job and could delete it.
 func (s *Server) keyedID(who caller, key string) string {
 	scope := who.owner
 	if !who.named() {
-		scope += " " + who.network
+		scope += " " + who.address
 	}
 	return uuidOf(sum(s.keys.idempotency, scope, key))
 }

@@ -117,6 +117,7 @@ func TestIdempotencyKeyBelongsToItsCaller(t *testing.T) {
 		"guest one":                    cookie(one),
 		"guest two":                    cookie(two),
 		"203.0.113.7":                  header("X-Forwarded-For", "203.0.113.7"),
+		"203.0.113.8":                  header("X-Forwarded-For", "203.0.113.8"),
 		"203.0.114.7":                  header("X-Forwarded-For", "203.0.114.7"),
 		"2001:db8:0:1::1":              header("X-Forwarded-For", "2001:db8:0:1::1"),
 		"2001:db8:0:2::1":              header("X-Forwarded-For", "2001:db8:0:2::1"),
@@ -131,13 +132,35 @@ func TestIdempotencyKeyBelongsToItsCaller(t *testing.T) {
 		ids[v.ID] = name
 	}
 	for address, owner := range map[string]string{
-		"203.0.113.99": "203.0.113.7", "2001:db8:0:1:ffff::9": "2001:db8:0:1::1", "198.51.100.77": "::ffff:198.51.100.1 (mapped)",
+		"203.0.113.7": "203.0.113.7", "2001:db8:0:1:ffff::9": "2001:db8:0:1::1", "198.51.100.1": "::ffff:198.51.100.1 (mapped)",
 	} {
 		var v view
 		b.keyed(t, "key", goodBody, header("X-Forwarded-For", address)).into(t, &v)
 		if ids[v.ID] != owner {
 			t.Errorf("%s got the job of %q, want that of %s", address, ids[v.ID], owner)
 		}
+	}
+}
+
+// TestIdempotencyKeyOfANeighbor has an IPv4 neighbor repeat somebody's submission, key and body, and then try to delete
+// what it was answered with.
+func TestIdempotencyKeyOfANeighbor(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(cfg *server.Config, _ *server.Deps) { cfg.TrustedProxies = []string{"127.0.0.1"} })
+	victim, neighbor := header("X-Forwarded-For", "203.0.113.7"), header("X-Forwarded-For", "203.0.113.8")
+	var first, other view
+	b.keyed(t, "key", goodBody, victim).expect(t, http.StatusAccepted).into(t, &first)
+	resp := b.keyed(t, "key", goodBody, neighbor).expect(t, http.StatusAccepted)
+	resp.into(t, &other)
+	if other.ID == first.ID || resp.Header.Get("Idempotent-Replayed") != "" {
+		t.Errorf("a neighbor gets the job: %v %s", resp.Header, resp.body)
+	}
+	// The job of the neighbor's answer is the neighbor's own, to cancel and to delete.
+	b.request(t, http.MethodPost, "/api/jobs/"+other.ID+"/cancel", nil, neighbor).expect(t, http.StatusOK)
+	var still view
+	b.request(t, http.MethodGet, "/api/jobs/"+first.ID, nil, victim).expect(t, http.StatusOK).into(t, &still)
+	if still.Status != "queued" {
+		t.Errorf("the job of the first caller is %s", still.Status)
 	}
 }
 

@@ -66,6 +66,14 @@ func Rounds(stored, with Password) int {
 // WithPauses has letters tried again after other pauses.
 func WithPauses(p ...time.Duration) RecoveryOption { return func(r *Recovery) { r.pauses = p } }
 
+// WithSenders has at most n e-mails sent at once.
+func WithSenders(n int) RecoveryOption {
+	return func(r *Recovery) { r.senders = make(chan struct{}, n) }
+}
+
+// MaxSenders is how many e-mails are sent at once.
+const MaxSenders = maxSenders
+
 // LinkOf returns whose account a stored link names, "" when there is none, whether it still holds or not.
 func (a *Accounts) LinkOf(ctx context.Context, subject string) (string, error) {
 	l, _, err := a.readGoogle(ctx, subject)

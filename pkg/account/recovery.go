@@ -19,7 +19,9 @@ const (
 	// maxAsked bounds how many resets wait to be sent; what comes on top is dropped, and its sender may ask again.
 	maxAsked = 256
 	// deliverTimeout bounds one delivery.
-	deliverTimeout = time.Minute
+	deliverTimeout = 30 * time.Second
+	// maxSenders bounds how many e-mails are handed over at once: a server that is slow with one must not delay all others.
+	maxSenders = 8
 )
 
 // Notify tells the person with an address what was done to the account, in a language.
@@ -40,11 +42,13 @@ type Recovery struct {
 	pauses   []time.Duration
 	log      *slog.Logger
 
-	asked  chan ask
-	again  chan struct{}
-	stop   context.CancelFunc
-	done   sync.WaitGroup
-	failed atomic.Bool
+	asked chan ask
+	again chan struct{}
+	// senders is taken by each delivery that is under way.
+	senders chan struct{}
+	stop    context.CancelFunc
+	done    sync.WaitGroup
+	failed  atomic.Bool
 	// refused counts recipients that were refused in a row.
 	refused atomic.Int32
 }
@@ -66,7 +70,7 @@ func WithNotices(notify Notify) RecoveryOption { return func(r *Recovery) { r.no
 func NewRecovery(a *Accounts, base func() string, deliver Deliver, log *slog.Logger, options ...RecoveryOption) *Recovery {
 	r := &Recovery{
 		accounts: a, base: base, deliver: deliver, pauses: pauses, log: log,
-		asked: make(chan ask, maxAsked), again: make(chan struct{}, maxAsked),
+		asked: make(chan ask, maxAsked), again: make(chan struct{}, maxAsked), senders: make(chan struct{}, maxSenders),
 	}
 	for _, option := range options {
 		option(r)
@@ -74,7 +78,8 @@ func NewRecovery(a *Accounts, base func() string, deliver Deliver, log *slog.Log
 	return r
 }
 
-// Start begins to deliver, until Stop.
+// Start begins to deliver, until Stop. Resets are made one after the other, in the order in which they were asked for, so
+// that the latest link of an account is the one that works; the e-mails are sent several at a time.
 func (r *Recovery) Start() {
 	ctx, stop := context.WithCancel(context.Background())
 	r.stop = stop
@@ -84,11 +89,29 @@ func (r *Recovery) Start() {
 			case <-ctx.Done():
 				return
 			case next := <-r.asked:
+				if !r.acquire(ctx) {
+					return
+				}
 				r.serve(ctx, next)
 			}
 		}
 	})
 }
+
+// acquire waits for a sender. It reports false when ctx ends before one is free.
+func (r *Recovery) acquire(ctx context.Context) bool {
+	select {
+	case r.senders <- struct{}{}:
+		if ctx.Err() == nil {
+			return true
+		}
+		r.release()
+	case <-ctx.Done():
+	}
+	return false
+}
+
+func (r *Recovery) release() { <-r.senders }
 
 // Stop breaks off deliveries that are under way.
 func (r *Recovery) Stop(context.Context) error {
@@ -130,22 +153,38 @@ func (r *Recovery) put(next ask) {
 // Delivers reports whether resets reach people at all, and failing whether the last letter could not be delivered.
 func (r *Recovery) Delivers() (delivers, failing bool) { return r.deliver != nil, r.failed.Load() }
 
+// serve makes what an ask needs and sends it in the background. It takes over the caller's sender.
 func (r *Recovery) serve(ctx context.Context, next ask) {
-	if next.about != "" {
-		r.send(ctx, 0, func(ctx context.Context) error { return r.notify(ctx, next.email, next.about, next.lang) })
+	send, err := r.prepare(ctx, next)
+	if err != nil {
+		r.log.ErrorContext(ctx, "a password reset could not be made", slog.Any("error", err))
+	}
+	if send == nil {
+		r.release()
 		return
 	}
-	bound, cancel := context.WithTimeout(ctx, deliverTimeout)
-	defer cancel()
-	u, token, err := r.accounts.BeginReset(bound, next.email)
-	switch {
-	case errors.Is(err, ErrUnknown):
-	case err != nil:
-		r.log.ErrorContext(ctx, "a password reset could not be made", slog.Any("error", err))
-	default:
-		link := r.base() + "/reset-password?token=" + url.QueryEscape(token)
-		r.send(ctx, 0, func(ctx context.Context) error { return r.deliver(ctx, u.Email, link, next.lang) })
+	r.done.Go(func() {
+		defer r.release()
+		r.send(ctx, 0, send)
+	})
+}
+
+// prepare returns how the e-mail of an ask is sent; nil when there is none to send.
+func (r *Recovery) prepare(ctx context.Context, next ask) (send func(context.Context) error, err error) {
+	if next.about != "" {
+		return func(ctx context.Context) error { return r.notify(ctx, next.email, next.about, next.lang) }, nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, deliverTimeout)
+	defer cancel()
+	u, token, err := r.accounts.BeginReset(ctx, next.email)
+	if errors.Is(err, ErrUnknown) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	link := r.base() + "/reset-password?token=" + url.QueryEscape(token)
+	return func(ctx context.Context) error { return r.deliver(ctx, u.Email, link, next.lang) }, nil
 }
 
 // send hands a letter over and, when that fails for now, has it tried again later.
@@ -192,7 +231,11 @@ func (r *Recovery) later(ctx context.Context, tried int, letter func(context.Con
 		defer timer.Stop()
 		select {
 		case <-ctx.Done():
+			return
 		case <-timer.C:
+		}
+		if r.acquire(ctx) {
+			defer r.release()
 			r.send(ctx, tried+1, letter)
 		}
 	})

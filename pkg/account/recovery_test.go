@@ -29,7 +29,7 @@ func TestAnAddressOfNobodyIsNoFault(t *testing.T) {
 	a, _ := open(t)
 	u := register(t, a)
 	tries := make(chan error)
-	r := account.NewRecovery(a, nil, nil, slog.New(slog.DiscardHandler), account.WithNotices(func(context.Context, string, account.Notice, job.Lang) error { return <-tries }))
+	r := account.NewRecovery(a, nil, nil, slog.New(slog.DiscardHandler), account.WithNotices(func(context.Context, string, account.Notice, job.Lang) error { return <-tries }), account.WithSenders(1))
 	r.Start()
 	try := func(err error, failing bool) {
 		t.Helper()

@@ -31,7 +31,7 @@ func (p *program) say(t *testing.T, email, category, content string) string {
 		}
 	}
 	var member struct{ Token string }
-	post("/api/auth/register", "", map[string]any{"username": "Ann", "email": email, "password": "password"}, &member)
+	post("/api/auth/register", "", map[string]any{"username": "Ann", "email": email, "password": "correct horse"}, &member)
 	var made struct {
 		ID string `json:"feedbackId"`
 	}

@@ -13,7 +13,7 @@ func TestFeedbackKeepsTheContract(t *testing.T) {
 	cfg := config(t, t.TempDir(), "ADMIN_KEY=the operator's own")
 	cfg.Account.Quick = true
 	i := start(t, cfg)
-	who := i.signUp(t, "ann@example.org", "password")
+	who := i.signUp(t, "ann@example.org", "correct horse")
 	var made struct {
 		ID string `json:"feedbackId"`
 	}

@@ -71,12 +71,12 @@ func TestTheDemoSignsInWithGoogle(t *testing.T) {
 	if resp := i.do(t, http.MethodPost, "/api/auth/google-oauth", i.allow(t, "ada@example.com")); resp.StatusCode != http.StatusUnauthorized || !strings.Contains(string(resp.body), "GOOGLE_CLIENT_SECRET") {
 		t.Errorf("a wrong secret: %d %s", resp.StatusCode, resp.body)
 	}
-	i.signUp(t, "ann@example.org", "password")
+	i.signUp(t, "ann@example.org", "correct horse")
 	if resp := i.do(t, http.MethodPost, "/api/auth/google-oauth", i.allow(t, "ann@example.org")); resp.StatusCode != http.StatusOK || !strings.Contains(string(resp.body), `"hasGoogle":true`) {
 		t.Errorf("link: %d %s", resp.StatusCode, resp.body)
 	}
 	i.browse(t)
-	i.signUp(t, "bob@example.org", "password")
+	i.signUp(t, "bob@example.org", "correct horse")
 	i.browse(t)
 	if resp := i.do(t, http.MethodPost, "/api/auth/google-oauth", i.allow(t, "bob@example.org")); resp.StatusCode != http.StatusUnauthorized || !strings.Contains(string(resp.body), "link_required") {
 		t.Errorf("takeover: %d %s", resp.StatusCode, resp.body)

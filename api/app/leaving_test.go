@@ -16,7 +16,7 @@ func TestNothingOfALeaverComesBack(t *testing.T) {
 	cfg := config(t, t.TempDir(), "PBKDF2_ITERATIONS=1", "WORKER_SLOTS_IMAGE=2")
 	cfg.Account.Quick = true
 	i := start(t, cfg)
-	signed := i.signUp(t, "ann@example.org", "password")
+	signed := i.signUp(t, "ann@example.org", "correct horse")
 	if err := i.Simulator().Script(
 		simulator.Rule{Kind: simulator.KindImage, Times: 1}, simulator.Rule{Kind: simulator.KindImage, Hold: true},
 	); err != nil {
@@ -29,11 +29,11 @@ func TestNothingOfALeaverComesBack(t *testing.T) {
 		jobs = append(jobs, i.submit(t, fields{"kind": "image", "input": fields{"prompt": "a canary", "n": 2}}, signed, "Idempotency-Key: "+key))
 	}
 	i.called(t, 2)
-	if resp := i.do(t, http.MethodPost, "/api/auth/delete-account", fields{"password": "password"}, signed); resp.StatusCode != http.StatusOK {
+	if resp := i.do(t, http.MethodPost, "/api/auth/delete-account", fields{"password": "correct horse"}, signed); resp.StatusCode != http.StatusOK {
 		t.Fatalf("delete: %d %s", resp.StatusCode, resp.body)
 	}
 	i.Simulator().Release()
-	again := i.signUp(t, "ann@example.org", "password")
+	again := i.signUp(t, "ann@example.org", "correct horse")
 	// A job of somebody else, behind theirs, has the worker come to the end of what it had in hand.
 	later := i.submit(t, fields{"kind": "image", "input": fields{"prompt": "a boat"}}, again)
 	i.waitFor(t, later, again)

@@ -131,7 +131,7 @@ func TestResetLettersAreMailed(t *testing.T) {
 	}
 	i := &instance{App: a, client: &http.Client{Transport: &http.Transport{}}}
 	t.Cleanup(func() { i.stop(t) })
-	i.signUp(t, "ann@example.org", "password")
+	i.signUp(t, "ann@example.org", "correct horse")
 	for _, c := range []struct{ lang, subject, word string }{{"en", "Set a new password", "most likely you"}, {"zh-CN", "设置新密码", "您好"}} {
 		i.do(t, http.MethodPost, "/api/auth/forgot-password", fields{"email": "Ann@example.org"}, "Accept-Language: "+c.lang)
 		got := <-box.letters
@@ -215,7 +215,7 @@ func TestResetLinksOnTheConsole(t *testing.T) {
 	cfg := config(t, t.TempDir(), "PBKDF2_ITERATIONS=1")
 	cfg.Account.Quick, cfg.Console = true, console
 	i := start(t, cfg)
-	i.signUp(t, "ann@example.org", "password")
+	i.signUp(t, "ann@example.org", "correct horse")
 	i.do(t, http.MethodPost, "/api/auth/forgot-password", fields{"email": "nobody@example.org"})
 	i.do(t, http.MethodPost, "/api/auth/forgot-password", fields{"email": "ann@example.org"})
 	<-console.said
@@ -244,7 +244,7 @@ func noLinks(t *testing.T, variable string) {
 	cfg := config(t, t.TempDir(), variable, "PBKDF2_ITERATIONS=1")
 	cfg.Account.Quick, cfg.Console = true, console
 	i := start(t, cfg)
-	i.signUp(t, "ann@example.org", "password")
+	i.signUp(t, "ann@example.org", "correct horse")
 	for range 2 {
 		if resp := i.do(t, http.MethodPost, "/api/auth/forgot-password", fields{"email": "ann@example.org"}); resp.StatusCode != http.StatusOK {
 			t.Errorf("%d %s", resp.StatusCode, resp.body)
@@ -308,7 +308,7 @@ func TestAccountsKeepTheContract(t *testing.T) {
 	cfg := config(t, t.TempDir(), "PBKDF2_ITERATIONS=1", "FRONTEND_URL=https://page.example")
 	cfg.Account.Quick = true
 	i := start(t, cfg)
-	signed := i.signUp(t, "ann@example.org", "password")
+	signed := i.signUp(t, "ann@example.org", "correct horse")
 	job := i.submit(t, fields{"kind": "prompt", "input": fields{"text": "hers"}}, signed)
 	for _, ask := range []struct {
 		method, path string
@@ -316,9 +316,9 @@ func TestAccountsKeepTheContract(t *testing.T) {
 		headers      []string
 		status       int
 	}{
-		{"POST", "/api/auth/register", fields{"username": "A", "email": "ann@example.org", "password": "password"}, nil, 400},
+		{"POST", "/api/auth/register", fields{"username": "A", "email": "ann@example.org", "password": "correct horse"}, nil, 400},
 		{"POST", "/api/auth/register", fields{}, nil, 400},
-		{"POST", "/api/auth/login", fields{"email": "ann@example.org", "password": "password"}, nil, 200},
+		{"POST", "/api/auth/login", fields{"email": "ann@example.org", "password": "correct horse"}, nil, 200},
 		{"POST", "/api/auth/login", fields{"email": "ann@example.org", "password": "wrong"}, nil, 401},
 		{"POST", "/api/auth/login", []byte("{"), nil, 400},
 		{"POST", "/api/auth/login", fields{}, []string{"Origin: https://evil.example"}, 403},
@@ -328,11 +328,11 @@ func TestAccountsKeepTheContract(t *testing.T) {
 		{"GET", "/api/auth/validate", nil, []string{signed + "x"}, 401},
 		{"POST", "/api/auth/forgot-password", fields{"email": "ann@example.org"}, nil, 200},
 		{"POST", "/api/auth/forgot-password", fields{"email": "x"}, nil, 400},
-		{"POST", "/api/auth/reset-password", fields{"token": "x", "newPassword": "password"}, nil, 400},
+		{"POST", "/api/auth/reset-password", fields{"token": "x", "newPassword": "correct horse"}, nil, 400},
 		{"POST", "/api/auth/profile", fields{"username": "Anna"}, []string{signed}, 200},
 		{"POST", "/api/auth/profile", fields{"username": ""}, []string{signed}, 400},
 		{"POST", "/api/auth/profile", fields{"username": "Anna"}, nil, 401},
-		{"POST", "/api/auth/change-password", fields{"currentPassword": "wrong", "newPassword": "password"}, []string{signed}, 400},
+		{"POST", "/api/auth/change-password", fields{"currentPassword": "wrong", "newPassword": "correct horse"}, []string{signed}, 400},
 		{"POST", "/api/auth/delete-account", fields{"password": "wrong"}, []string{signed}, 400},
 		{"GET", "/reset-password?token=x", nil, nil, 200},
 		{"GET", "/api/jobs", nil, []string{signed}, 200},
@@ -345,7 +345,7 @@ func TestAccountsKeepTheContract(t *testing.T) {
 		{"POST", "/api/translate", fields{"text": "x"}, []string{signed + "x"}, 401},
 		{"POST", "/api/optimize", fields{"text": "x"}, []string{signed + "x"}, 401},
 		{"POST", "/api/generate", fields{"text": "x", "type": "image"}, []string{signed + "x"}, 401},
-		{"POST", "/api/auth/change-password", fields{"currentPassword": "password", "newPassword": "another one"}, []string{signed}, 200},
+		{"POST", "/api/auth/change-password", fields{"currentPassword": "correct horse", "newPassword": "another one"}, []string{signed}, 200},
 		{"POST", "/api/auth/delete-account", fields{"password": "another one"}, []string{signed}, 401},
 		{"POST", "/api/auth/logout", nil, nil, 200},
 		{"POST", "/api/auth/logout", fields{"everywhere": 7}, nil, 400},
@@ -368,7 +368,7 @@ func TestSavedPicturesKeepTheContract(t *testing.T) {
 	cfg := config(t, t.TempDir(), "PBKDF2_ITERATIONS=1")
 	cfg.Account.Quick = true
 	i := start(t, cfg)
-	signed := i.signUp(t, "ann@example.org", "password")
+	signed := i.signUp(t, "ann@example.org", "correct horse")
 	var job view
 	i.do(t, http.MethodPost, "/api/jobs", fields{"kind": "image", "input": fields{"prompt": "a", "width": 64, "height": 64, "n": 2, "optimize": true}}, signed, "Prefer: wait=60").decode(t, &job)
 	if job.Result == nil || len(job.Result.Media) != 2 {

@@ -51,12 +51,13 @@ func TestRegisterAndLogin(t *testing.T) {
 	}
 	b.auth(t, "register", fields{"username": "Eve", "email": annEmail, "password": "another one"}).failed(t, http.StatusBadRequest, "email_taken")
 	for name, body := range map[string]fields{
-		"/username required":          {"email": "a@b.c", "password": "123456"},
-		"/email required":             {"username": "a", "password": "123456"},
-		"/email invalid_email":        {"username": "a", "email": "nobody", "password": "123456"},
-		"/password too_short":         {"username": "a", "email": "a@b.c", "password": "12345"},
-		"/password wrong_type":        {"username": "a", "email": "a@b.c", "password": []int{1}},
-		"/username control_character": {"username": "a\u0000", "email": "a@b.c", "password": "123456"},
+		"/username required":            {"email": "a@b.c", "password": "abc12 xyz"},
+		"/email required":               {"username": "a", "password": "abc12 xyz"},
+		"/email invalid_email":          {"username": "a", "email": "nobody", "password": "abc12 xyz"},
+		"/password too_short":           {"username": "a", "email": "a@b.c", "password": "ab12 yz"},
+		"/password password_too_common": {"username": "a", "email": "a@b.c", "password": "Password1"},
+		"/password wrong_type":          {"username": "a", "email": "a@b.c", "password": []int{1}},
+		"/username control_character":   {"username": "a\u0000", "email": "a@b.c", "password": "abc12 xyz"},
 	} {
 		f := b.auth(t, "register", body).failed(t, http.StatusBadRequest, "invalid_request")
 		if len(f.Errors) != 1 || f.Errors[0].Pointer+" "+f.Errors[0].Code != name {
@@ -90,7 +91,7 @@ func TestUnknownAndWrongLookAlike(t *testing.T) {
 	for route, bodies := range map[string][2]fields{
 		"login":           {{"email": annEmail, "password": "wrong"}, {"email": "nobody@example.org", "password": "wrong"}},
 		"forgot-password": {{"email": annEmail}, {"email": "nobody@example.org"}},
-		"reset-password":  {{"token": strings.Repeat("A", 86), "newPassword": "123456"}, {"token": "x", "newPassword": "123456"}},
+		"reset-password":  {{"token": strings.Repeat("A", 86), "newPassword": "abc12 xyz"}, {"token": "x", "newPassword": "abc12 xyz"}},
 	} {
 		one, two := b.auth(t, route, bodies[0]), b.auth(t, route, bodies[1])
 		for _, r := range []*reply{one, two} {
@@ -283,7 +284,7 @@ func TestAttemptsAreLimited(t *testing.T) {
 		t.Parallel()
 		b := setup(t)
 		limited(t, 20, http.StatusBadRequest, "invalid_reset_token", func(int) *reply {
-			return b.auth(t, "reset-password", fields{"token": "x", "newPassword": "123456"})
+			return b.auth(t, "reset-password", fields{"token": "x", "newPassword": "abc12 xyz"})
 		})
 	})
 	t.Run("confirmations", func(t *testing.T) {
@@ -310,7 +311,7 @@ func TestAttemptsAreLimited(t *testing.T) {
 		b := setup(t, func(cfg *server.Config, _ *server.Deps) { cfg.MaxSignups = 2 })
 		b.signUp(t, "a@example.org")
 		b.signUp(t, "b@example.org")
-		b.auth(t, "register", fields{"username": "c", "email": "c@example.org", "password": "123456"}).failed(t, http.StatusTooManyRequests, "too_many_attempts")
+		b.auth(t, "register", fields{"username": "c", "email": "c@example.org", "password": "abc12 xyz"}).failed(t, http.StatusTooManyRequests, "too_many_attempts")
 	})
 }
 

@@ -14,6 +14,8 @@ var (
 	HashPassword = hashPassword
 	WaitingSlots = waitingPerSlot
 	MaxSignedOut = maxSignedOut
+
+	CommonPasswordList = commonPasswordList
 )
 
 // Parameters returns how new passwords are hashed.

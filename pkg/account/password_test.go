@@ -191,10 +191,16 @@ func TestFields(t *testing.T) {
 		code  string
 	}{
 		{account.CheckPassword, "", "required"},
-		{account.CheckPassword, "12345", "too_short"},
-		{account.CheckPassword, "123456", ""},
-		{account.CheckPassword, "密码密码密码", ""},
-		{account.CheckPassword, "      ", ""},
+		{account.CheckPassword, "seven 7", "too_short"},
+		{account.CheckPassword, "eight 88", ""},
+		{account.CheckPassword, "密码密码密码密", "too_short"}, // Characters count, not bytes.
+		{account.CheckPassword, "密码密码密码密码", ""},
+		{account.CheckPassword, "😀😀😀😀😀😀😀😀", ""},
+		{account.CheckPassword, "        ", ""},
+		{account.CheckPassword, "password", "password_too_common"},
+		{account.CheckPassword, "PassW0rd", "password_too_common"},
+		{account.CheckPassword, "12345678", "password_too_common"},
+		{account.CheckPassword, "password of mine", ""},
 		{account.CheckPassword, long, ""},
 		{account.CheckPassword, long + "x", "too_long"},
 		{account.CheckUsername, " ", "required"},

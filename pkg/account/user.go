@@ -19,7 +19,7 @@ import (
 
 // The bounds of what people say about themselves.
 const (
-	MinPassword = 6   // characters
+	MinPassword = 8   // characters, of new passwords
 	MaxPassword = 256 // characters
 	MaxUsername = 64  // characters
 	MaxEmail    = 254 // bytes
@@ -164,7 +164,8 @@ func CheckEmail(pointer, email string) []job.FieldError {
 	return nil
 }
 
-// CheckPassword returns what is wrong with a new password.
+// CheckPassword returns what is wrong with a new password. It says nothing of passwords that exist: imported and older ones
+// may be shorter, and still sign their owners in.
 func CheckPassword(pointer, password string) []job.FieldError {
 	switch n := utf8.RuneCountInString(password); {
 	case n == 0:
@@ -173,6 +174,8 @@ func CheckPassword(pointer, password string) []job.FieldError {
 		return []job.FieldError{{Pointer: pointer, Code: "too_short", Args: map[string]string{"min": fmt.Sprint(MinPassword)}}}
 	case n > MaxPassword:
 		return []job.FieldError{{Pointer: pointer, Code: "too_long", Args: map[string]string{"max": fmt.Sprint(MaxPassword)}}}
+	case isCommon(password):
+		return []job.FieldError{{Pointer: pointer, Code: "password_too_common"}}
 	}
 	return nil
 }

@@ -24,7 +24,10 @@ var fieldSentences = map[string]words{
 	"too_long_in_address": {
 		"is too long for the picture service in use: with negative and reference_images at most {max} bytes once escaped for an address; a Chinese character takes nine", "对当前的图片服务来说过长：连同 negative 和 reference_images，经 URL 转义后不能超过 {max} 字节（一个汉字占九字节）",
 	},
-	"too_short":          {"must be at least {min} characters", "不能少于 {min} 个字符"},
+	"too_short": {"must be at least {min} characters", "不能少于 {min} 个字符"},
+	"password_too_common": {
+		"is one of the most common passwords, which are guessed first; choose another one", "是最常用的密码之一，极易被猜中，请换一个",
+	},
 	"invalid_email":      {"must be an e-mail address", "必须是有效的邮箱地址"},
 	"control_character":  {"must not contain control characters", "不能包含控制字符"},
 	"out_of_range":       {"must be between {min} and {max}", "必须在 {min} 到 {max} 之间"},

@@ -200,7 +200,7 @@ export default {
   "account.email": "E-mail address",
   "account.username": "Name",
   "account.password": "Password",
-  "account.password.new": "New password, at least 6 characters",
+  "account.password.new": "New password, at least 8 characters",
   "account.to.signin": "I have an account",
   "account.to.signup": "Make an account",
   "account.to.forgot": "Forgot the password?",

@@ -200,7 +200,7 @@ export default {
   "account.email": "邮箱",
   "account.username": "用户名",
   "account.password": "密码",
-  "account.password.new": "新密码，至少 6 个字符",
+  "account.password.new": "新密码，至少 8 个字符",
   "account.to.signin": "我已有账户",
   "account.to.signup": "注册账户",
   "account.to.forgot": "忘记密码？",

@@ -1,0 +1,23 @@
+package account
+
+import (
+	_ "embed" // The list of common passwords.
+	"strings"
+	"sync"
+)
+
+//go:embed common_passwords.txt
+var commonPasswordList string
+
+// commonPasswords holds the passwords that guessers try first, in lower case. Shorter ones than MinPassword are refused
+// anyway.
+var commonPasswords = sync.OnceValue(func() map[string]bool {
+	set := make(map[string]bool)
+	for password := range strings.Lines(commonPasswordList) {
+		set[strings.TrimSpace(password)] = true
+	}
+	return set
+})
+
+// isCommon reports whether a password is among the commonest, in whatever case.
+func isCommon(password string) bool { return commonPasswords()[strings.ToLower(password)] }

@@ -16,6 +16,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/web"
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/catalogue"
+	"github.com/text2image-audio/text2image-audio/pkg/erasure"
 	"github.com/text2image-audio/text2image-audio/pkg/feedback"
 	"github.com/text2image-audio/text2image-audio/pkg/gallery"
 	"github.com/text2image-audio/text2image-audio/pkg/ledger"
@@ -137,9 +138,18 @@ func (a *App) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	quotas := a.quota()
+	eraser := erasure.New(accounts, jobs, []erasure.Part{
+		{Name: "feedback", Erase: box.Erase}, {Name: "saved images", Erase: pictures.Erase}, {Name: "jobs", Erase: jobs.Erase},
+		{Name: "counters", Erase: func(ctx context.Context, owner string) error {
+			return quotas.Forget(ctx, server.MemberCounters(secret, owner)...)
+		}},
+	}, a.cfg.Erasure, a.log)
+	eraser.Start()
+	a.onStop("eraser", eraser.Stop)
 	a.server, err = server.New(a.cfg.Server, server.Deps{
 		Accounts: accounts, Recovery: recovery, Feedback: box, Gallery: pictures, Google: a.google(),
-		Ledger: jobs, Store: a.store, Queue: a.queue, Control: control, Feed: live, Broker: b, Quota: a.quota(), Catalogue: catalogue.Builtin(), Models: catalogue.NewLive(b, a.log).Current,
+		Ledger: jobs, Store: a.store, Queue: a.queue, Control: control, Feed: live, Broker: b, Quota: quotas, Eraser: eraser, Catalogue: catalogue.Builtin(), Models: catalogue.NewLive(b, a.log).Current,
 		Metrics: a.metrics, Log: a.log, Secret: secret, OpenAPI: a.cfg.OpenAPI, Web: web.FS(),
 		Mail:      server.Mail{Off: a.cfg.Mail.URL == "", Required: a.cfg.Mail.Required()},
 		Simulated: a.simulated(), MissingEnv: a.missing(), KeepAlive: a.cfg.KeepAlive,

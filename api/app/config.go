@@ -10,6 +10,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/account"
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/env"
+	"github.com/text2image-audio/text2image-audio/pkg/erasure"
 	"github.com/text2image-audio/text2image-audio/pkg/google"
 	"github.com/text2image-audio/text2image-audio/pkg/ledger"
 	"github.com/text2image-audio/text2image-audio/pkg/mail"
@@ -41,6 +42,8 @@ type Config struct {
 	Feed feed.Config `env:"-"`
 	// Sweeper is for tests.
 	Sweeper ledger.SweeperConfig `env:"-"`
+	// Erasure is for tests.
+	Erasure erasure.Config `env:"-"`
 	// KeepAlive is how often a silent stream gets a comment; tests shorten it.
 	KeepAlive time.Duration `env:"-"`
 }

@@ -59,6 +59,7 @@ var told = map[string]words{
 	"linked":   {"Your Google account is linked; you can sign in with it from now on.", "已关联 Google 账户，今后可用其登录。"},
 	"unlinked": {"Your Google account is no longer linked.", "已取消关联 Google 账户。"},
 	"unsaved":  {"The picture is deleted.", "图片已删除。"},
+	"deleting": {"The account is deleted; what belongs to it is still being removed.", "账户已删除，其内容正在清除。"},
 	"deleted":  {"The account and everything of it is deleted.", "账户及其全部内容已删除。"},
 }
 

@@ -3,12 +3,14 @@ package server
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"time"
 
 	"github.com/gin-gonic/gin"
 
 	"github.com/text2image-audio/text2image-audio/pkg/account"
+	"github.com/text2image-audio/text2image-audio/pkg/erasure"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
@@ -99,8 +101,8 @@ func (s *Server) renameAccount(c *gin.Context) error {
 // eraseTimeout bounds the deletion of an account, which takes a handful of requests for each of its jobs.
 const eraseTimeout = 2 * time.Minute
 
-// deleteAccount is POST /api/auth/delete-account. What belongs to the account goes first, so that whoever is not told of
-// a success can ask again; what came in between goes after it. A caller that hangs up does not stop it half-way.
+// deleteAccount is POST /api/auth/delete-account. The deletion is stored first and finished whatever happens then: a caller
+// that hangs up, or this process when it dies, does not stop it half-way.
 func (s *Server) deleteAccount(c *gin.Context) error {
 	m, err := s.mustMember(c)
 	if err != nil {
@@ -125,29 +127,18 @@ func (s *Server) deleteAccount(c *gin.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request.Context()), eraseTimeout)
 	defer cancel()
-	if err := s.erase(ctx, m.user.Owner()); err != nil {
-		return err
-	}
-	if err := s.deps.Accounts.Delete(ctx, m.user); err != nil {
-		return err
-	}
-	if err := s.erase(ctx, m.user.Owner()); err != nil {
+	err = s.deps.Eraser.Delete(ctx, m.user)
+	if err != nil && !errors.Is(err, erasure.ErrUnfinished) {
 		return err
 	}
 	s.forgetMember(c)
+	if err != nil {
+		s.deps.Log.WarnContext(ctx, "an account is deleted, its remains are left to the sweeper", slog.Any("error", err))
+		s.tell(c, http.StatusAccepted, "deleting", nil, "")
+		return nil
+	}
 	s.tell(c, http.StatusOK, "deleted", nil, "")
 	return nil
-}
-
-// erase removes everything of an owner. Each step may be repeated.
-func (s *Server) erase(ctx context.Context, owner string) error {
-	if err := s.deps.Feedback.Erase(ctx, owner); err != nil {
-		return err
-	}
-	if err := s.deps.Gallery.Erase(ctx, owner); err != nil {
-		return err
-	}
-	return s.deps.Ledger.Erase(ctx, owner)
 }
 
 // also adds faults that were found elsewhere, unless their field is known to be faulty already.

@@ -49,7 +49,7 @@ type bulkAnswer struct {
 func (s *Server) replayLetters(c *gin.Context) error {
 	return s.bulk(c, func(ctx context.Context, letter *store.Letter) (bool, error) {
 		_, _, err := s.replay(ctx, c, letter)
-		if errors.Is(err, ledger.ErrNotRetryable) {
+		if errors.Is(err, ledger.ErrNotRetryable) || errors.Is(err, errOwnerDeleted) {
 			return false, nil
 		}
 		return err == nil, err

@@ -33,6 +33,9 @@ func (s *Server) replayLetter(c *gin.Context) error {
 	if errors.Is(err, ledger.ErrNotRetryable) {
 		return &problem{code: codeNotRetryable, reason: "letter"}
 	}
+	if errors.Is(err, errOwnerDeleted) {
+		return noLetter()
+	}
 	if err != nil {
 		return err
 	}
@@ -67,6 +70,10 @@ func (s *Server) replay(ctx context.Context, c *gin.Context, letter *store.Lette
 	spec := letter.Dead.Spec.Again(s.replayID(letter), s.deps.Now())
 	spec.Fingerprint, spec.MaxAttempts, spec.RequestID = fingerprint, s.cfg.MaxAttempts, telemetry.RequestID(ctx)
 	snap, replayed, err = s.deps.Ledger.Replay(ctx, letter, spec)
+	// The job may have been made though an error says otherwise.
+	if gone := s.ownerMustExist(ctx, spec); gone != nil {
+		return nil, false, gone
+	}
 	if err == nil && !replayed {
 		s.deps.Metrics.JobsSubmitted.WithLabelValues(string(spec.Kind), string(spec.Lane)).Inc()
 	}

@@ -151,17 +151,21 @@ func refusalReason(r *quota.Refusal) string {
 // since a cookie is thrown away more easily; and all of them by their address once more. They tell nobody who that is. A
 // version before groups reads and changes its own names only, which are those of the media group.
 func (s *Server) quotaKey(who caller, group quota.Group) quota.Key {
-	name := func(parts ...string) string {
-		if group == quota.GroupText {
-			parts = append([]string{"text"}, parts...)
-		}
-		return base64.RawURLEncoding.EncodeToString(sum(s.keys.usage, parts...)[:16])
-	}
+	name := func(kind, value string) string { return counterName(s.keys.usage, group, kind, value) }
 	key := quota.Key{Group: group, Lane: who.lane, Owner: name("guest", who.address), Address: name("address", who.address)}
 	if who.lane == job.LaneMember {
 		key.Owner = name("member", who.owner)
 	}
 	return key
+}
+
+// counterName returns the name of a counter of a group; kind says what value is.
+func counterName(key []byte, group quota.Group, kind, value string) string {
+	parts := []string{kind, value}
+	if group == quota.GroupText {
+		parts = append([]string{"text"}, parts...)
+	}
+	return base64.RawURLEncoding.EncodeToString(sum(key, parts...)[:16])
 }
 
 // household cuts an address to what belongs to one household: all of IPv4, 64 bits of IPv6.

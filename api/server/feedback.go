@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"errors"
 	"math"
 	"net/http"
@@ -10,7 +9,6 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"github.com/text2image-audio/text2image-audio/pkg/account"
 	"github.com/text2image-audio/text2image-audio/pkg/feedback"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
@@ -91,18 +89,6 @@ func (s *Server) tooSoon(err error) error {
 		code: codeFeedbackSoon, retryAfter: seconds, args: map[string]string{"minutes": strconv.Itoa((seconds + 59) / 60)},
 		extra: map[string]any{"retry_after": seconds, "next_allowed_at": job.At(soon.Next)},
 	}
-}
-
-// mustStillExist takes back what was stored for an account that was deleted meanwhile, after everything of it was erased.
-// It does so for a caller that has hung up, too.
-func (s *Server) mustStillExist(ctx context.Context, m *signedIn, erase func(ctx context.Context, owner string) error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), operationTimeout)
-	defer cancel()
-	_, _, err := s.deps.Accounts.Identify(ctx, m.token)
-	if !errors.Is(err, account.ErrUnknown) {
-		return nil
-	}
-	return errors.Join(account.ErrUnknown, erase(ctx, m.user.Owner()))
 }
 
 // myFeedback is GET /api/feedback/my: the newest first.

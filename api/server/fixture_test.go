@@ -29,6 +29,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
 	"github.com/text2image-audio/text2image-audio/pkg/catalogue"
 	"github.com/text2image-audio/text2image-audio/pkg/env"
+	"github.com/text2image-audio/text2image-audio/pkg/erasure"
 	"github.com/text2image-audio/text2image-audio/pkg/feedback"
 	"github.com/text2image-audio/text2image-audio/pkg/gallery"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
@@ -114,6 +115,12 @@ func setup(t testing.TB, changes ...func(*server.Config, *server.Deps)) *bundle 
 		Ledger: b.ledger, Store: b.store, Queue: b.queue, Control: control, Feed: b.feed, Broker: b.broker, Quota: quota.New(b.broker, quota.Plans{}, nil), Catalogue: catalogue.Builtin(),
 		Metrics: b.metrics, Log: log, Secret: []byte(secret), OpenAPI: []byte(contractText), Web: pageFiles(),
 	}
+	deps.Eraser = erasure.New(accounts, b.ledger, []erasure.Part{
+		{Name: "feedback", Erase: b.box.Erase}, {Name: "saved images", Erase: pictures.Erase}, {Name: "jobs", Erase: b.ledger.Erase},
+		{Name: "counters", Erase: func(ctx context.Context, owner string) error {
+			return deps.Quota.Forget(ctx, server.MemberCounters([]byte(secret), owner)...)
+		}},
+	}, erasure.Config{}, log)
 	for _, change := range changes {
 		change(&cfg, &deps)
 	}

@@ -70,6 +70,9 @@ func (s *Server) retry(c *gin.Context, who caller, id string, ask *retryRequest,
 	switch {
 	case errors.Is(err, ledger.ErrNotFound) && key != "":
 		snap, err := s.earlierRetry(ctx, who, id, ask, key)
+		if gone := s.submitterMustExist(c, err); gone != nil {
+			return nil, false, gone
+		}
 		return snap, err == nil, err
 	case errors.Is(err, ledger.ErrNotRetryable):
 		return nil, false, &problem{code: codeNotRetryable, job: old}

@@ -97,6 +97,9 @@ func (s *Server) submit(c *gin.Context, who caller, o *order, key string) (*job.
 	}
 	defer leave()
 	snap, replayed, err := s.charged(ctx, c, who, spec, key != "")
+	if gone := s.submitterMustExist(c, err); gone != nil {
+		return nil, false, gone
+	}
 	if err != nil {
 		return nil, false, err
 	}

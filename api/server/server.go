@@ -16,6 +16,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/feed"
 	"github.com/text2image-audio/text2image-audio/pkg/account"
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/erasure"
 	"github.com/text2image-audio/text2image-audio/pkg/feedback"
 	"github.com/text2image-audio/text2image-audio/pkg/gallery"
 	"github.com/text2image-audio/text2image-audio/pkg/hostname"
@@ -48,6 +49,8 @@ type Deps struct {
 	Accounts *account.Accounts
 	Recovery *account.Recovery
 	Quota    *quota.Quota
+	// Eraser deletes accounts with everything that belongs to them.
+	Eraser *erasure.Eraser
 	// Feedback is what members tell the operator.
 	Feedback *feedback.Box
 	// Gallery is the pictures that members have saved.

@@ -59,10 +59,29 @@ func (a *Accounts) BeginReset(ctx context.Context, email string) (*User, string,
 	if err != nil {
 		return nil, "", fmt.Errorf("encode password reset: %w", err)
 	}
-	if _, err := a.js.Publish(ctx, broker.ResetSubject(key(email)), data, jetstream.WithMsgTTL(ResetAge)); err != nil {
+	ack, err := a.js.Publish(ctx, broker.ResetSubject(key(email)), data, jetstream.WithMsgTTL(ResetAge))
+	if err != nil {
 		return nil, "", published(err)
 	}
+	if err := a.keepToken(ctx, u, broker.ResetSubject(key(email)), ack.Sequence); err != nil {
+		return nil, "", err
+	}
 	return u, base64.RawURLEncoding.EncodeToString(token), nil
+}
+
+// keepToken takes a token back that was stored for an account which was deleted meanwhile. It fails with ErrUnknown then.
+func (a *Accounts) keepToken(ctx context.Context, u *User, subject string, sequence uint64) error {
+	now, _, err := a.read(ctx, key(u.Email))
+	if err == nil && now.ID == u.ID {
+		return nil
+	}
+	if err != nil && !errors.Is(err, ErrUnknown) {
+		return err
+	}
+	if err := a.resets.Purge(ctx, jetstream.WithPurgeSubject(subject), jetstream.WithPurgeSequence(sequence+1)); err != nil {
+		return fmt.Errorf("take a token back: %w", err)
+	}
+	return ErrUnknown
 }
 
 // secretHash is how the secret part of a token is stored.
@@ -79,7 +98,7 @@ func (a *Accounts) Reset(ctx context.Context, token, password string) (*User, er
 		return nil, ErrReset
 	}
 	key := hex.EncodeToString(raw[:sha256.Size])
-	r, sequence, err := a.readReset(ctx, key)
+	r, sequence, err := a.readReset(ctx, broker.ResetSubject(key))
 	if err != nil {
 		return nil, err
 	}
@@ -121,9 +140,9 @@ func (a *Accounts) Reset(ctx context.Context, token, password string) (*User, er
 	return u, nil
 }
 
-// readReset returns the latest reset of an account and its sequence. It fails with ErrReset when there is none.
-func (a *Accounts) readReset(ctx context.Context, key string) (*reset, uint64, error) {
-	msg, err := broker.LeaderLast(ctx, a.js, broker.ResetsStream, broker.ResetSubject(key))
+// readReset returns the token that is stored under a subject and its sequence. It fails with ErrReset when there is none.
+func (a *Accounts) readReset(ctx context.Context, subject string) (*reset, uint64, error) {
+	msg, err := broker.LeaderLast(ctx, a.js, broker.ResetsStream, subject)
 	switch {
 	case errors.Is(err, jetstream.ErrMsgNotFound):
 		return nil, 0, ErrReset

@@ -34,11 +34,24 @@ func (l *Ledger) Erase(ctx context.Context, owner string) error {
 			return fmt.Errorf("erase an owner: %w", context.Cause(ctx))
 		}
 	}
+	// A job that left the queue while a worker was busy with it may have left media or progress that no record names.
+	if err := l.store.EraseRemains(ctx, owner); err != nil {
+		return err
+	}
 	// The letters come last: a job that was being settled may have left one.
 	return l.store.EachLetter(ctx, store.LetterFilter{Owner: owner}, 1, math.MaxUint64, func(letter *store.Letter) (bool, error) {
 		_, err := l.store.RemoveLetter(ctx, letter)
 		return err == nil, err
 	})
+}
+
+// StrayAge is for how long after a job's end some worker may still be busy with it.
+const StrayAge = stray
+
+// EraseMarks removes the marks that Erase leaves in the place of jobs, so that nothing of the owner is left at all. It is to
+// be called once StrayAge has passed, since until then a worker may try to end one of the jobs. It costs one request.
+func (l *Ledger) EraseMarks(ctx context.Context, owner string) error {
+	return l.store.EraseMarks(ctx, owner)
 }
 
 // eraseJobs ends and deletes every job of an owner, and returns how many could not be deleted yet.

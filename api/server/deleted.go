@@ -1,0 +1,64 @@
+package server
+
+import (
+	"context"
+	"errors"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/text2image-audio/text2image-audio/pkg/account"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/ledger"
+	"github.com/text2image-audio/text2image-audio/pkg/quota"
+)
+
+// mustStillExist takes back what was stored for an account that was deleted meanwhile, after everything of it was erased.
+// It does so for a caller that has hung up, too. It costs one request.
+func (s *Server) mustStillExist(ctx context.Context, m *signedIn, erase func(ctx context.Context, owner string) error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), operationTimeout)
+	defer cancel()
+	_, _, err := s.deps.Accounts.Identify(ctx, m.token)
+	if !errors.Is(err, account.ErrUnknown) {
+		return nil
+	}
+	return errors.Join(account.ErrUnknown, erase(ctx, m.user.Owner()))
+}
+
+// submitterMustExist is mustStillExist for a submission of whoever sent a request, which may have made a job though err says
+// otherwise. A guest always exists.
+func (s *Server) submitterMustExist(c *gin.Context, err error) error {
+	var refused *problem
+	if err != nil && (errors.As(err, &refused) || neverMade(err) || errors.Is(err, ledger.ErrNotFound)) {
+		return nil
+	}
+	known, _ := c.Get(memberOfRequest)
+	m, _ := known.(*signedIn)
+	if m == nil {
+		return nil
+	}
+	return s.mustStillExist(c.Request.Context(), m, s.deps.Eraser.Erase)
+}
+
+// errOwnerDeleted says that the owner of a dead letter has deleted the account.
+var errOwnerDeleted = errors.New("the owner of the dead letter is deleted")
+
+// ownerMustExist takes back the job that an operator has made for an account that was deleted meanwhile. It fails with
+// errOwnerDeleted then. When that cannot be found out the job stays, and the sweeper of deletions takes it back.
+func (s *Server) ownerMustExist(ctx context.Context, spec *job.Spec) error {
+	if spec.Lane != job.LaneMember {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), operationTimeout)
+	defer cancel()
+	pending, err := s.deps.Eraser.Pending(ctx, spec.Owner)
+	if err != nil || !pending {
+		return nil
+	}
+	return errors.Join(errOwnerDeleted, s.deps.Eraser.Erase(ctx, spec.Owner))
+}
+
+// MemberCounters returns the names under which a member's jobs are counted by a server with the same secret.
+func MemberCounters(secret []byte, owner string) []string {
+	key := deriveKeys(secret).usage
+	return []string{counterName(key, quota.GroupMedia, "member", owner), counterName(key, quota.GroupText, "member", owner)}
+}

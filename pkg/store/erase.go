@@ -1,0 +1,32 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+)
+
+// EraseRemains removes the media and the progress of all jobs of an owner, those without a record included: a worker that
+// was killed after its job was deleted may have left some. The marks of deleted jobs stay, so that workers that are still
+// busy leave nothing. It costs two requests and may be repeated.
+func (s *Store) EraseRemains(ctx context.Context, owner string) error {
+	if err := s.results.Purge(ctx, jetstream.WithPurgeSubject(broker.OwnerMediaSubject(owner))); err != nil {
+		return fmt.Errorf("erase media of owner: %w", err)
+	}
+	if err := s.progress.Purge(ctx, jetstream.WithPurgeSubject(broker.OwnerProgressSubject(owner))); err != nil {
+		return fmt.Errorf("erase progress of owner: %w", err)
+	}
+	return nil
+}
+
+// EraseMarks removes everything that results hold of an owner, the marks of deleted jobs included. It is for when no worker
+// can be busy with a job of the owner any more. It costs one request.
+func (s *Store) EraseMarks(ctx context.Context, owner string) error {
+	if err := s.results.Purge(ctx, jetstream.WithPurgeSubject(broker.OwnerResultsSubject(owner))); err != nil {
+		return fmt.Errorf("erase marks of owner: %w", err)
+	}
+	return nil
+}

@@ -64,10 +64,16 @@ func (l *Ledger) eraseJobs(ctx context.Context, owner string) (left int, err err
 	if err != nil {
 		return 0, err
 	}
-	ids := append(queued, ended...)
+	ids := slices.Concat(queued, ended)
 	slices.Sort(ids)
 	owners := []string{owner}
 	for _, id := range slices.Compact(ids) {
+		if !slices.Contains(queued, id) {
+			// Most of what is there after the first time are marks of deleted jobs.
+			if _, err := l.store.RecordLeader(ctx, owner, id); errors.Is(err, store.ErrNotFound) {
+				continue
+			}
+		}
 		if _, err := l.Cancel(ctx, owners, id); err != nil && !errors.Is(err, ErrFinished) && !errors.Is(err, ErrNotFound) {
 			return 0, err
 		}

@@ -1,0 +1,279 @@
+package erasure_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"go.uber.org/goleak"
+
+	"github.com/text2image-audio/text2image-audio/pkg/account"
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
+	"github.com/text2image-audio/text2image-audio/pkg/env"
+	"github.com/text2image-audio/text2image-audio/pkg/erasure"
+	"github.com/text2image-audio/text2image-audio/pkg/feedback"
+	"github.com/text2image-audio/text2image-audio/pkg/gallery"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/ledger"
+	"github.com/text2image-audio/text2image-audio/pkg/queue"
+	"github.com/text2image-audio/text2image-audio/pkg/quota"
+	"github.com/text2image-audio/text2image-audio/pkg/store"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	email    = "ann@example.org"
+	password = "correct horse"
+	counter  = "ann-counter"
+	// hang bounds what should take moments.
+	hang = time.Minute
+)
+
+// rig is an eraser and what it stands on.
+type rig struct {
+	broker   *broker.Broker
+	accounts *account.Accounts
+	queue    *queue.Queue
+	store    *store.Store
+	jobs     *ledger.Ledger
+	box      *feedback.Box
+	quota    *quota.Quota
+	eraser   *erasure.Eraser
+}
+
+// on opens everything on a NATS, as a process does at its start.
+func on(t testing.TB, b *broker.Broker, cfg erasure.Config) *rig {
+	t.Helper()
+	var settings account.Config
+	must(t, env.Load(nil, &settings))
+	settings.Iterations, settings.Quick = 10, true
+	r := &rig{broker: b}
+	var err error
+	r.accounts, err = account.New(t.Context(), b, settings, []byte("a secret of the tests"))
+	must(t, err)
+	r.queue, err = queue.New(t.Context(), b)
+	must(t, err)
+	r.store, err = store.New(t.Context(), b)
+	must(t, err)
+	r.jobs = ledger.New(r.queue, r.store)
+	r.box, err = feedback.New(t.Context(), b)
+	must(t, err)
+	pictures, err := gallery.New(t.Context(), b)
+	must(t, err)
+	r.quota = quota.New(b, quota.Limits{}, quota.Limits{PerMinute: 10, PerDay: 10}, nil)
+	r.eraser = erasure.New(r.accounts, r.jobs, []erasure.Part{
+		{Name: "feedback", Erase: r.box.Erase}, {Name: "saved images", Erase: pictures.Erase}, {Name: "jobs", Erase: r.jobs.Erase},
+		{Name: "counters", Erase: func(ctx context.Context, _ string) error { return r.quota.Forget(ctx, counter) }},
+	}, cfg, slog.New(slog.DiscardHandler))
+	return r
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// spec is a job of an owner.
+func spec(t testing.TB, owner string) *job.Spec {
+	t.Helper()
+	id, created, err := ledger.NewID()
+	must(t, err)
+	return &job.Spec{
+		ID: id, Kind: job.KindPrompt, Lane: job.LaneMember, Owner: owner, Input: &job.TextInput{Text: "a canary"},
+		CreatedAt: job.At(created), Deadline: job.At(created.Add(time.Hour)), MaxAttempts: 8, Fingerprint: "f",
+	}
+}
+
+// fill gives an account something of everything.
+func (r *rig) fill(t testing.TB) *account.User {
+	t.Helper()
+	u, err := r.accounts.Register(t.Context(), "Ann", email, password)
+	must(t, err)
+	_, _, err = r.accounts.BeginReset(t.Context(), email)
+	must(t, err)
+	queued, ended := spec(t, u.Owner()), spec(t, u.Owner())
+	for _, s := range []*job.Spec{queued, ended} {
+		_, _, err := r.jobs.Submit(t.Context(), s, false)
+		must(t, err)
+	}
+	r.end(t, ended)
+	_, err = r.store.PutProgress(t.Context(), u.Owner(), &job.Progress{ID: queued.ID, Status: job.StatusRunning}, 0)
+	must(t, err)
+	_, _, err = r.box.Give(t.Context(), feedback.Writer{Owner: u.Owner(), ID: u.ID, Email: u.Email}, "bug", "a canary")
+	must(t, err)
+	_, err = r.quota.Charge(t.Context(), job.LaneMember, counter, ended.ID, 1)
+	must(t, err)
+	return u
+}
+
+// end ends a job that is in the queue as a worker does, and leaves a dead letter.
+func (r *rig) end(t testing.TB, s *job.Spec) {
+	t.Helper()
+	record := &job.Record{Spec: s, Status: job.StatusFailed, Error: job.NewError(job.CodeTimeout, 504), FinishedAt: job.At(time.Now())}
+	final, _, err := r.store.Settle(t.Context(), record, []store.Product{{Media: job.Media{ContentType: "image/png"}, Data: []byte("a canary")}}, nil)
+	must(t, err)
+	must(t, r.store.FollowUp(t.Context(), final, "detail"))
+	entry, err := r.queue.FindLeader(t.Context(), s.Owner, s.ID)
+	must(t, err)
+	must(t, r.queue.Delete(t.Context(), entry.Sequence))
+}
+
+// left returns the subjects that name an owner or its counter, or hold what was its own; those of marks without content
+// only when marks is true.
+func (r *rig) left(t testing.TB, owner string, marks bool) []string {
+	t.Helper()
+	var left []string
+	streams := r.broker.JetStream().StreamNames(t.Context())
+	for name := range streams.Name() {
+		stream, err := r.broker.JetStream().Stream(t.Context(), name)
+		must(t, err)
+		info, err := stream.Info(t.Context(), jetstream.WithSubjectFilter(">"))
+		must(t, err)
+		for subject := range info.State.Subjects {
+			msg, err := stream.GetLastMsgForSubject(t.Context(), subject)
+			if err != nil || (len(msg.Data) == 0 && !marks) {
+				continue
+			}
+			all := subject + string(msg.Data)
+			if strings.Contains(all, owner) || strings.Contains(all, "canary") || strings.Contains(all, counter) {
+				left = append(left, name+" "+subject)
+			}
+		}
+	}
+	must(t, streams.Err())
+	return left
+}
+
+func TestDelete(t *testing.T) {
+	t.Parallel()
+	r := on(t, brokertest.Start(t), erasure.Config{})
+	u := r.fill(t)
+	if n := len(r.left(t, u.Owner(), false)); n < 8 {
+		t.Fatalf("only %d things to delete", n)
+	}
+	must(t, r.eraser.Delete(t.Context(), u))
+	if left := r.left(t, u.Owner(), false); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+	pending, err := r.eraser.Pending(t.Context(), u.Owner())
+	if err != nil || !pending {
+		t.Errorf("the deletion is not remembered: %v", err)
+	}
+	must(t, r.eraser.Delete(t.Context(), u)) // Two tabs.
+	if _, err := r.accounts.Register(t.Context(), "Ann", email, password); err != nil {
+		t.Errorf("the address is not free: %v", err)
+	}
+	must(t, r.eraser.Sweep(t.Context()))
+	if _, err := r.accounts.Login(t.Context(), email, password); err != nil {
+		t.Errorf("the next account with the address: %v", err)
+	}
+}
+
+// TestDeletionStoppedInEachGap kills the process between every two steps; the next one finishes what was begun.
+func TestDeletionStoppedInEachGap(t *testing.T) {
+	t.Parallel()
+	killed := errors.New("killed")
+	for _, last := range []erasure.Step{erasure.StepBegin, erasure.StepAccount, erasure.StepErase, erasure.StepMarks} {
+		t.Run(string(last), func(t *testing.T) {
+			t.Parallel()
+			b := brokertest.Start(t)
+			// With a grace of next to nothing the first look is the last.
+			cfg := erasure.Config{Grace: time.Nanosecond}
+			r := on(t, b, cfg)
+			u := r.fill(t)
+			r.eraser.WithSteps(func(step erasure.Step) error {
+				if step == last {
+					return killed
+				}
+				return nil
+			})
+			err := r.eraser.Delete(t.Context(), u)
+			if last == erasure.StepMarks {
+				must(t, err)
+				err = r.eraser.Sweep(t.Context())
+			}
+			if !errors.Is(err, killed) {
+				t.Fatalf("not killed: %v", err)
+			}
+			next := on(t, b, cfg)
+			must(t, next.eraser.Sweep(t.Context()))
+			if left := next.left(t, u.Owner(), true); len(left) > 0 {
+				t.Errorf("left behind: %v", left)
+			}
+			if _, err := next.accounts.Login(t.Context(), email, password); !errors.Is(err, account.ErrCredentials) {
+				t.Errorf("the account: %v", err)
+			}
+		})
+	}
+}
+
+// TestWhatComesLate has a worker and a request that were under way leave things behind a deletion, as when they are killed
+// right after.
+func TestWhatComesLate(t *testing.T) {
+	t.Parallel()
+	r := on(t, brokertest.Start(t), erasure.Config{Interval: 10 * time.Millisecond})
+	u := r.fill(t)
+	r.eraser.Start()
+	must(t, r.eraser.Delete(t.Context(), u))
+	late, orphan := spec(t, u.Owner()), spec(t, u.Owner())
+	_, _, err := r.jobs.Submit(t.Context(), late, false)
+	must(t, err)
+	_, err = r.store.PutMedia(t.Context(), u.Owner(), orphan.ID, job.Media{}, []byte("a canary"))
+	must(t, err)
+	_, err = r.store.PutProgress(t.Context(), u.Owner(), &job.Progress{ID: orphan.ID, Status: job.StatusRunning}, 0)
+	must(t, err)
+	must(t, r.store.PutDead(t.Context(), &job.DeadLetter{Spec: orphan, Error: job.NewError(job.CodeTimeout, 504)}))
+	_, _, err = r.box.Give(t.Context(), feedback.Writer{Owner: u.Owner(), ID: u.ID, Email: u.Email}, "bug", "a canary")
+	must(t, err)
+	_, err = r.quota.Charge(t.Context(), job.LaneMember, counter, late.ID, 1)
+	must(t, err)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(hang); ; <-tick.C {
+		left := r.left(t, u.Owner(), false)
+		if len(left) == 0 {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("left behind: %v", left)
+		}
+	}
+	must(t, r.eraser.Stop(t.Context()))
+}
+
+// TestAccountThatCameBack imports an account again behind its deletion, with the same id: its jobs are its own.
+func TestAccountThatCameBack(t *testing.T) {
+	t.Parallel()
+	r := on(t, brokertest.Start(t), erasure.Config{})
+	u := r.fill(t)
+	must(t, r.eraser.Delete(t.Context(), u))
+	record, err := json.Marshal(map[string]any{
+		"id": u.ID, "username": "Ann", "email": email, "passwordHash": strings.Repeat("ab", 32), "salt": strings.Repeat("cd", 16),
+		"passwordAlgorithm": "pbkdf2", "passwordIterations": 1000, "passwordKeyLength": 32, "passwordDigest": "sha256",
+	})
+	must(t, err)
+	export, err := json.Marshal([]map[string]string{{"name": email, "value": string(record)}})
+	must(t, err)
+	result, err := r.accounts.Import(t.Context(), bytes.NewReader(export))
+	must(t, err)
+	s := spec(t, u.Owner())
+	_, _, err = r.jobs.Submit(t.Context(), s, false)
+	must(t, err)
+	must(t, r.eraser.Sweep(t.Context()))
+	if _, err := r.jobs.Read(t.Context(), []string{u.Owner()}, s.ID); err != nil {
+		t.Errorf("a job of the account that came back: %v, %+v", err, result)
+	}
+	if pending, err := r.eraser.Pending(t.Context(), u.Owner()); err != nil || pending {
+		t.Errorf("the deletion is still remembered: %v", err)
+	}
+}

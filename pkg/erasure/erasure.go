@@ -93,10 +93,38 @@ func (e *Eraser) Delete(ctx context.Context, u *account.User) error {
 	if err := e.removeAccount(ctx, d); err != nil {
 		return err
 	}
-	if err := e.Erase(ctx, d.Owner); err != nil {
+	if err := e.persist(ctx, d.Owner); err != nil {
 		return fmt.Errorf("%w: %w", ErrUnfinished, err)
 	}
 	return e.passed(StepErase)
+}
+
+const (
+	// eraseTimeout bounds one try to erase everything of an owner: an answer of NATS that was lost must not use up all the
+	// time there is.
+	eraseTimeout = 15 * time.Second
+	// erasePause lies between two tries.
+	erasePause = 500 * time.Millisecond
+)
+
+// persist erases everything of an owner, again and again until that succeeds or ctx ends.
+func (e *Eraser) persist(ctx context.Context, owner string) error {
+	for {
+		bound, cancel := context.WithTimeout(ctx, eraseTimeout)
+		err := e.Erase(bound, owner)
+		cancel()
+		if err == nil {
+			return nil
+		}
+		timer := time.NewTimer(erasePause)
+		select {
+		case <-timer.C:
+			e.log.WarnContext(ctx, "erasing the things of a deleted account is tried again", slog.Any("error", err))
+		case <-ctx.Done():
+			timer.Stop()
+			return err
+		}
+	}
 }
 
 func (e *Eraser) removeAccount(ctx context.Context, d *account.Deletion) error {

@@ -1,0 +1,103 @@
+package app_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// TestDeletionMeetsTwoProcesses deletes accounts through one API process while jobs are submitted through two and a worker
+// works them.
+func TestDeletionMeetsTwoProcesses(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	var apis []*instance
+	for range 2 {
+		cfg := s.api(t, s.address(), "SIGNUPS_PER_HOUR=0", "PBKDF2_ITERATIONS=1", "MAX_ACTIVE_JOBS_MEMBER=0")
+		cfg.Account.Quick, cfg.Erasure.Interval = true, 50*time.Millisecond
+		apis = append(apis, start(t, cfg))
+	}
+	var gone []string
+	for round := range 100 {
+		signed := apis[round%2].signUp(t, fmt.Sprintf("ann%d@example.org", round), "correct horse")
+		var who struct{ User struct{ ID string } }
+		apis[0].do(t, http.MethodGet, "/api/auth/validate", nil, signed).decode(t, &who)
+		gone = append(gone, who.User.ID)
+		var wg sync.WaitGroup
+		for n := range 6 {
+			wg.Go(func() {
+				api, headers := apis[n%2], []string{signed, "Prefer: respond-async"}
+				path, body := "/api/jobs", fields{"kind": "image", "input": fields{"prompt": "a canary", "width": 64, "height": 64}}
+				switch n / 2 {
+				case 1:
+					headers = append(headers, "Idempotency-Key: the-key")
+				case 2:
+					path, body = "/api/translate", fields{"text": "a canary"}
+				}
+				resp := api.do(t, http.MethodPost, path, body, headers...)
+				switch resp.StatusCode {
+				case http.StatusOK, http.StatusAccepted, http.StatusUnauthorized, http.StatusNotFound:
+				default:
+					t.Errorf("a submission: %d %s", resp.StatusCode, resp.body)
+				}
+			})
+		}
+		wg.Go(func() {
+			time.Sleep(time.Duration(round%13) * time.Millisecond) // So that the rounds differ.
+			if resp := apis[1].do(t, http.MethodPost, "/api/auth/delete-account", fields{"password": "correct horse"}, signed); resp.StatusCode != http.StatusOK {
+				t.Errorf("delete: %d %s", resp.StatusCode, resp.body)
+			}
+		})
+		wg.Wait()
+	}
+	// A worker may be busy with a job that was deleted, and drops what it has made when it comes to an end.
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(hang); ; <-tick.C {
+		left := s.left(t, append(gone, "a canary"))
+		if len(left) == 0 {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("left behind: %d: %v", len(left), left)
+		}
+	}
+}
+
+// left returns the subjects of what is stored and names or holds one of the texts, marks without content aside.
+func (s *site) left(t *testing.T, texts []string) []string {
+	t.Helper()
+	var left []string
+	names := s.nats.JetStream().StreamNames(t.Context())
+	for name := range names.Name() {
+		stream, err := s.nats.JetStream().Stream(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		info, err := stream.Info(t.Context(), jetstream.WithSubjectFilter(">"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for subject := range info.State.Subjects {
+			msg, err := stream.GetLastMsgForSubject(t.Context(), subject)
+			if err != nil || len(msg.Data) == 0 {
+				continue
+			}
+			for _, text := range texts {
+				if strings.Contains(subject+string(msg.Data), text) {
+					left = append(left, name+" "+subject)
+					break
+				}
+			}
+		}
+	}
+	if err := names.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return left
+}

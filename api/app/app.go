@@ -149,7 +149,7 @@ func (a *App) start(ctx context.Context) error {
 	a.onStop("eraser", eraser.Stop)
 	a.server, err = server.New(a.cfg.Server, server.Deps{
 		Accounts: accounts, Recovery: recovery, Feedback: box, Gallery: pictures, Google: a.google(),
-		Ledger: jobs, Store: a.store, Queue: a.queue, Control: control, Feed: live, Broker: b, Quota: quotas, Eraser: eraser, Catalogue: catalogue.Builtin(), Models: catalogue.NewLive(b, a.log).Current,
+		Ledger: jobs, Store: a.store, Queue: a.queue, Control: control, Feed: live, Broker: b, Quota: quotas, Eraser: eraser, VerifyEmail: a.cfg.verifies(), Catalogue: catalogue.Builtin(), Models: catalogue.NewLive(b, a.log).Current,
 		Metrics: a.metrics, Log: a.log, Secret: secret, OpenAPI: a.cfg.OpenAPI, Web: web.FS(),
 		Mail:      server.Mail{Off: a.cfg.Mail.URL == "", Required: a.cfg.Mail.Required()},
 		Simulated: a.simulated(), MissingEnv: a.missing(), KeepAlive: a.cfg.KeepAlive,

@@ -91,6 +91,9 @@ func (c *Config) Validate() error {
 	if c.Mail.URL != "" && len(c.Server.FrontendURLs) == 0 && !c.local() {
 		errs = append(errs, &env.Fault{Name: "FRONTEND_URL", Expected: "the address of the page, which mails link to, since SMTP_URL is set"})
 	}
+	if c.Account.RequireVerified == "on" && c.Mail.URL == "" && !c.forOneself() {
+		errs = append(errs, &env.Fault{Name: "SMTP_URL", Expected: "a mail server, since REQUIRE_VERIFIED_EMAIL is on and others can reach the API"})
+	}
 	if c.Broker.Embedded() {
 		errs = append(errs, c.Worker.Validate(), c.Worker.CheckStop(c.StopTimeout))
 	}

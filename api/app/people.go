@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/text2image-audio/text2image-audio/pkg/account"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
@@ -21,45 +22,71 @@ func (a *App) people(ctx context.Context, secret []byte) (*account.Accounts, *ac
 	if err != nil {
 		return nil, nil, err
 	}
-	deliver, notify, err := a.deliver()
+	ways, err := a.deliver()
 	if err != nil {
 		return nil, nil, err
 	}
-	recovery := account.NewRecovery(accounts, a.page, deliver, a.log, account.WithNotices(notify))
+	recovery := account.NewRecovery(accounts, a.page, ways.reset, a.log, account.WithNotices(ways.notify), account.WithVerifications(ways.verify))
 	recovery.Start()
 	a.onStop("recovery", recovery.Stop)
 	return accounts, recovery, nil
 }
 
-// deliver returns how links of password resets reach people: by mail or, for the person who tries the program out, on the
-// console; and how they are told of what was done to their account, which is by mail alone. It returns nil when there is no way; a link on the console of a machine that others can reach would be one for
-// whoever reads there.
-func (a *App) deliver() (account.Deliver, account.Notify, error) {
+// ways are how e-mails reach people; each is nil where there is none.
+type ways struct {
+	reset, verify account.Deliver
+	notify        account.Notify
+}
+
+// deliver returns how links of password resets and confirmations reach people: by mail or, for the person who tries the
+// program out, on the console; and how they are told of what was done to their account, which is by mail alone. A link on
+// the console of a machine that others can reach would be one for whoever reads there.
+func (a *App) deliver() (ways, error) {
 	if a.cfg.Mail.URL != "" {
 		sender, err := mail.New(a.cfg.Mail)
 		if err != nil {
-			return nil, nil, err
+			return ways{}, err
 		}
-		deliver := func(ctx context.Context, to, link string, lang job.Lang) error {
-			subject, text := account.ResetLetter(link, lang)
-			return sender.Send(ctx, mail.Letter{To: to, Subject: subject, Text: text})
+		link := func(compose func(link string, lang job.Lang) (subject, text string)) account.Deliver {
+			return func(ctx context.Context, to, link string, lang job.Lang) error {
+				subject, text := compose(link, lang)
+				return sender.Send(ctx, mail.Letter{To: to, Subject: subject, Text: text})
+			}
 		}
-		return deliver, func(ctx context.Context, to string, about account.Notice, lang job.Lang) error {
+		notify := func(ctx context.Context, to string, about account.Notice, lang job.Lang) error {
 			subject, text := account.NoticeLetter(about, lang)
 			return sender.Send(ctx, mail.Letter{To: to, Subject: subject, Text: text})
-		}, nil
+		}
+		return ways{reset: link(account.ResetLetter), verify: link(account.VerificationEmail), notify: notify}, nil
 	}
 	if !a.cfg.forOneself() {
-		return nil, nil, nil
+		return ways{}, nil
 	}
 	console := a.cfg.Console
 	if console == nil {
 		console = io.Discard
 	}
-	return func(_ context.Context, _, link string, _ job.Lang) error {
-		_, err := fmt.Fprintf(console, "A new password was asked for; there is no mail server (SMTP_URL), so here is the link:\n  %s\n", link)
-		return err
-	}, nil, nil
+	var mu sync.Mutex // Several may be printed at once.
+	link := func(about string) account.Deliver {
+		return func(_ context.Context, _, link string, _ job.Lang) error {
+			mu.Lock()
+			defer mu.Unlock()
+			_, err := fmt.Fprintf(console, "%s; there is no mail server (SMTP_URL), so here is the link:\n  %s\n", about, link)
+			return err
+		}
+	}
+	return ways{reset: link("A new password was asked for"), verify: link("An account was made whose e-mail address is to be confirmed")}, nil
+}
+
+// verifies reports whether new accounts have to confirm their address.
+func (c *Config) verifies() bool {
+	switch c.Account.RequireVerified {
+	case "on":
+		return true
+	case "off":
+		return false
+	}
+	return c.Mail.URL != ""
 }
 
 // page returns the address of the page. It is never taken from a request, whose sender could name any.

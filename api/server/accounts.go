@@ -29,10 +29,12 @@ type userView struct {
 	Avatar       string    `json:"avatar,omitempty"`
 	HasPassword  bool      `json:"hasPassword"`
 	HasGoogle    bool      `json:"hasGoogle"`
+	// EmailVerified says whether the owner has shown to have the address.
+	EmailVerified bool `json:"emailVerified"`
 }
 
 func viewOf(u *account.User) userView {
-	return userView{u.ID, u.Username, u.Email, u.CreatedAt, u.LastLoginAt, u.AuthProvider, u.Avatar(), u.HasPassword(), u.HasGoogle()}
+	return userView{u.ID, u.Username, u.Email, u.CreatedAt, u.LastLoginAt, u.AuthProvider, u.Avatar(), u.HasPassword(), u.HasGoogle(), u.EmailVerified()}
 }
 
 // accountAnswer is what the account's routes answer.
@@ -48,8 +50,14 @@ type accountAnswer struct {
 // told are the sentences of acts that succeeded.
 var told = map[string]words{
 	"registered": {"Your account is ready.", "注册成功。"},
-	"signed_in":  {"You are signed in.", "登录成功。"},
-	"signed_out": {"You are signed out.", "已退出登录。"},
+	"registered_unverified": {
+		"Your account is ready. Open the link in the e-mail that is on its way to you to confirm your address.", "注册成功。请打开我们发送到您邮箱的链接以确认邮箱地址。",
+	},
+	"verified":      {"Your e-mail address is confirmed.", "邮箱地址已确认。"},
+	"verify_sent":   {"An e-mail with a link is on its way to you.", "含确认链接的邮件已发送。"},
+	"verify_unneed": {"Your e-mail address needs no confirmation.", "您的邮箱无需确认。"},
+	"signed_in":     {"You are signed in.", "登录成功。"},
+	"signed_out":    {"You are signed out.", "已退出登录。"},
 	"asked": {
 		"If the address has an account, a letter with a link is on its way to it.", "如果该邮箱已注册，您将收到重置密码的链接。",
 	},
@@ -97,21 +105,30 @@ func (s *Server) register(c *gin.Context) error {
 	if len(b.faults) > 0 {
 		return invalid(b.faults...)
 	}
-	if wait := s.attempts.signups.add(guesser(c.ClientIP())); wait > 0 {
-		return tooManyAttempts(wait)
+	admit, giveBack := s.admitAccount(c)
+	if err := admit(); err != nil {
+		return err
 	}
 	ctx, cancel := bounded(c)
 	defer cancel()
-	u, err := s.deps.Accounts.Register(ctx, ask.Username, ask.Email, ask.Password)
+	create, act := s.deps.Accounts.Register, "registered"
+	if s.deps.VerifyEmail {
+		create, act = s.deps.Accounts.RegisterUnverified, "registered_unverified"
+	}
+	u, err := create(ctx, ask.Username, ask.Email, ask.Password)
+	giveBack(err)
 	if err != nil {
 		return err
+	}
+	if !u.EmailVerified() {
+		s.deps.Recovery.Verify(u, s.lang(c))
 	}
 	s.attempts.succeeded(c.ClientIP(), ask.Email)
 	token, err := s.signIn(c, u)
 	if err != nil {
 		return err
 	}
-	s.tell(c, http.StatusCreated, "registered", u, token)
+	s.tell(c, http.StatusCreated, act, u, token)
 	return nil
 }
 

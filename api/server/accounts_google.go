@@ -254,7 +254,9 @@ func (s *Server) enterByGoogle(c *gin.Context, who *google.Identity, m *signedIn
 	var err error
 	switch {
 	case m == nil:
-		u, err = s.deps.Accounts.SignInGoogle(ctx, g, s.admitAccount(c))
+		admit, giveBack := s.admitAccount(c)
+		u, err = s.deps.Accounts.SignInGoogle(ctx, g, admit)
+		giveBack(err)
 	case !m.user.HasGoogle() && !s.deps.Accounts.Fresh(m.session):
 		err = account.ErrStale // A token that was stolen shall not open the account for ever.
 	default:
@@ -282,21 +284,6 @@ func (s *Server) enterByGoogle(c *gin.Context, who *google.Identity, m *signedIn
 	shown.AuthProvider = account.ProviderGoogle
 	s.tellWith(c, http.StatusOK, act, &shown, token, back)
 	return nil
-}
-
-// admitAccount counts a new account, once for a request.
-func (s *Server) admitAccount(c *gin.Context) func() error {
-	counted := false
-	return func() error {
-		if counted {
-			return nil
-		}
-		counted = true
-		if wait := s.attempts.signups.add(guesser(c.ClientIP())); wait > 0 {
-			return tooManyAttempts(wait)
-		}
-		return nil
-	}
 }
 
 // unlinkGoogle is POST /api/auth/google-unlink.

@@ -31,8 +31,9 @@ type attempts struct {
 	letters, lettersTo *guesses
 	// google bounds attempts to sign in with Google from one address that came to nothing.
 	google *guesses
-	// signups bound the accounts that one address may make.
-	signups *guesses
+	// verifications bound the e-mails with which one member may have the address confirmed, and verified wrong tokens of
+	// them from one address.
+	verifications, verified *guesses
 	// saves bound the pictures that one member may have saved, of which few stay.
 	saves *guesses
 }
@@ -53,12 +54,10 @@ const (
 	maxLetters       = 10
 	maxLettersTo     = 3
 	maxSaves         = 100
+	maxVerifications = 3
 )
 
-func newAttempts(key []byte, signups int, now func() time.Time) *attempts {
-	if signups == 0 {
-		signups = math.MaxInt
-	}
+func newAttempts(key []byte, now func() time.Time) *attempts {
 	return &attempts{
 		key:           key,
 		byAddress:     newGrowing(now, maxPerAddress, guessesWindow, longestWait),
@@ -70,7 +69,8 @@ func newAttempts(key []byte, signups int, now func() time.Time) *attempts {
 		letters:       newLimit(now, maxLetters, letterWindow),
 		lettersTo:     newLimit(now, maxLettersTo, letterWindow),
 		google:        newLimit(now, maxPerAddress, guessesWindow),
-		signups:       newLimit(now, signups, letterWindow),
+		verifications: newLimit(now, maxVerifications, letterWindow),
+		verified:      newLimit(now, maxResets, guessesWindow),
 		saves:         newLimit(now, maxSaves, guessesWindow),
 	}
 }

@@ -18,6 +18,8 @@ type caller struct {
 	lane   job.Lane
 	// address tells one household from the next: all of IPv4, 64 bits of IPv6. Guests are counted by it.
 	address string
+	// member is who is signed in, nil for anybody else.
+	member *signedIn
 }
 
 // named reports whether the caller can be told from others, so that "my jobs" means something.
@@ -32,7 +34,7 @@ func (s *Server) caller(c *gin.Context) (caller, error) {
 		return caller{}, err
 	}
 	if m != nil {
-		who.owner, who.lane = m.user.Owner(), job.LaneMember
+		who.owner, who.lane, who.member = m.user.Owner(), job.LaneMember, m
 		who.owners = append(who.owners, who.owner)
 	}
 	if guest, ok := s.guestOf(c.Request); ok {

@@ -25,7 +25,7 @@ type Config struct {
 	AdminKey       env.Secret    `env:"ADMIN_KEY" doc:"Key of the operator's routes under /api/admin and of the commands that use them, at least 8 characters; empty switches the routes off."`
 	PublicHosts    []string      `env:"PUBLIC_HOSTS" doc:"Host names by which the API is reached, with a port or without, separated by commas; a request to another host is refused with 421, which protects against DNS rebinding. * allows all. When empty, all are allowed, but on loopback without TRUSTED_PROXIES only localhost, loopback addresses and the hosts of FRONTEND_URL."`
 	AllowedOrigins string        `env:"ALLOWED_ORIGINS" doc:"Further origins that may send requests, separated by commas or blanks."`
-	MaxSignups     int           `env:"SIGNUPS_PER_HOUR" envDefault:"20" doc:"Accounts that may be made from one address within an hour, counted by each process; 0 means without limit."`
+	MaxSignups     int           `env:"SIGNUPS_PER_HOUR" envDefault:"5" doc:"Accounts that may be made from one IPv4 address or IPv6 /64 within an hour, counted by all processes together; 0 means without limit."`
 
 	// The bounds hold approximately: several processes may each let a job pass at the same moment.
 	MaxActiveGuest  int `env:"MAX_ACTIVE_JOBS_GUEST" envDefault:"4" doc:"Jobs of one guest, known by its cookie, that may wait or run at once; 0 means without limit."`

@@ -74,6 +74,7 @@ var known = []struct {
 	{account.ErrDisabled, codeDisabled, 0},
 	{account.ErrTaken, codeEmailTaken, 0},
 	{account.ErrReset, codeReset, 0},
+	{account.ErrVerification, codeVerification, 0},
 	{account.ErrStale, codeStale, 0},
 	{account.ErrSpent, codeGoogleState, 0},
 	{account.ErrUnverified, codeGoogleEmail, 0},

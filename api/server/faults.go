@@ -49,6 +49,8 @@ const (
 	codeDisabled          = "account_disabled"
 	codeEmailTaken        = "email_taken"
 	codeReset             = "invalid_reset_token"
+	codeVerification      = "invalid_verification_token"
+	codeEmailUnverified   = "email_not_verified"
 	codeTooManyAttempts   = "too_many_attempts"
 	codeFeedbackSoon      = "feedback_too_soon"
 	codeImageNotFound     = "image_not_found"
@@ -118,6 +120,8 @@ var faults = map[string]fault{
 	codeDisabled:          {http.StatusUnauthorized, words{"This account is disabled.", "账户已被禁用。"}},
 	codeEmailTaken:        {http.StatusBadRequest, words{"This e-mail address has an account already.", "该邮箱已被注册。"}},
 	codeReset:             {http.StatusBadRequest, words{"This link is not valid any more: it was used, has expired, or a later one was asked for.", "链接已失效：已被使用、已过期或已有更新的链接。"}},
+	codeVerification:      {http.StatusBadRequest, words{"This link is not valid any more: it was used, has expired, or a later one was sent. If your address is not confirmed yet, sign in and ask for another link.", "链接已失效：已被使用、已过期或已有更新的链接。如邮箱尚未确认，请登录后重新获取链接。"}},
+	codeEmailUnverified:   {http.StatusForbidden, words{"Confirm your e-mail address first: open the link in the e-mail that was sent to you, or have another one sent in your account (POST /api/auth/resend-verification).", "请先确认您的邮箱：打开我们发送给您的邮件中的链接，或在账户中重新发送（POST /api/auth/resend-verification）。"}},
 	codeTooManyAttempts:   {http.StatusTooManyRequests, words{"Too many attempts; please try again later.", "尝试次数过多，请稍后重试。"}},
 	codeFeedbackSoon:      {http.StatusBadRequest, words{"Thank you for your feedback just now; you can give more in {minutes} min.", "刚刚已收到您的反馈，请在 {minutes} 分钟后再提交。"}},
 	codeImageNotFound:     {http.StatusNotFound, words{"You have not saved such a picture, or it is no longer kept.", "您没有保存该图片，或其已不再保留。"}},

@@ -59,6 +59,9 @@ func (s *Server) saveImage(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := s.mayCreate(m); err != nil {
+		return err
+	}
 	if wait := s.attempts.saves.add(m.user.Owner()); wait > 0 {
 		return tooManyAttempts(wait)
 	}

@@ -83,6 +83,9 @@ func (s *Server) mayWait(c *gin.Context, wait time.Duration) (release func(), ok
 
 // submit makes a job of an order. When it returns without error the job is durable.
 func (s *Server) submit(c *gin.Context, who caller, o *order, key string) (*job.Snapshot, bool, error) {
+	if err := s.mayCreate(who.member); err != nil {
+		return nil, false, err
+	}
 	spec, err := s.spec(c.Request.Context(), who, o)
 	if err != nil {
 		return nil, false, err

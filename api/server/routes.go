@@ -51,6 +51,8 @@ func (s *Server) routes() (*gin.Engine, error) {
 	accounts.POST("/logout", s.handle(s.logout))
 	accounts.POST("/forgot-password", s.handle(s.forgotPassword))
 	accounts.POST("/reset-password", s.handle(s.resetPassword))
+	accounts.POST("/verify-email", s.handle(s.verifyEmail))
+	accounts.POST("/resend-verification", s.handle(s.resendVerification))
 	accounts.POST("/change-password", s.handle(s.changePassword))
 	accounts.POST("/profile", s.handle(s.renameAccount))
 	accounts.POST("/delete-account", s.handle(s.deleteAccount))
@@ -112,6 +114,7 @@ func (s *Server) routes() (*gin.Engine, error) {
 	// The page and the contract.
 	get("/", s.home)
 	get("/reset-password", s.resetPage)
+	get("/verify-email", s.verifyPage)
 	get(GooglePath, s.googlePage)
 	get("/docs", s.docs)
 	get("/openapi.yaml", s.openAPI)

@@ -27,7 +27,7 @@ func expectations() map[string]expectation {
 		"/livez": {anonymous: 200}, "/readyz": {anonymous: 200}, "/internal/health": {anonymous: 401},
 		"/api/models": {anonymous: 200}, "/api/quota": {anonymous: 200}, "/api/jobs": {anonymous: 401}, "/api/events": {anonymous: 401},
 		"/api/admin/dead-letters": {anonymous: 401}, "/api/admin/dead-letters/:id": {anonymous: 401},
-		"/api/admin/control": {anonymous: 401}, "/reset-password": {anonymous: 200}, server.GooglePath: {anonymous: 200},
+		"/api/admin/control": {anonymous: 401}, "/reset-password": {anonymous: 200}, "/verify-email": {anonymous: 200}, server.GooglePath: {anonymous: 200},
 		"/api/auth/providers": {anonymous: 200}, "/api/auth/google": {anonymous: 401, original: true}, "/api/auth/validate": {anonymous: 401, original: true},
 		"/api/jobs/:id": {anonymous: 404}, "/api/jobs/:id/events": {anonymous: 404}, "/api/jobs/:id/media/:index": {anonymous: 404},
 	}
@@ -41,7 +41,7 @@ func expectations() map[string]expectation {
 		all[route] = expectation{anonymous: 401}
 	}
 	for route, status := range map[string]int{
-		"register": 400, "login": 400, "logout": 200, "forgot-password": 400, "reset-password": 400,
+		"register": 400, "login": 400, "logout": 200, "forgot-password": 400, "reset-password": 400, "verify-email": 400, "resend-verification": 401,
 		"change-password": 401, "profile": 401, "delete-account": 401, "google-oauth": 400, "google-login": 400, "google-unlink": 401,
 	} {
 		all["POST /api/auth/"+route] = expectation{anonymous: status, original: true}

@@ -51,6 +51,8 @@ type Deps struct {
 	Quota    *quota.Quota
 	// Eraser deletes accounts with everything that belongs to them.
 	Eraser *erasure.Eraser
+	// VerifyEmail has new accounts with a password confirm their address before they may submit anything.
+	VerifyEmail bool
 	// Feedback is what members tell the operator.
 	Feedback *feedback.Box
 	// Gallery is the pictures that members have saved.
@@ -166,7 +168,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	if s.origins, err = cfg.origins(); err != nil {
 		return nil, err
 	}
-	s.attempts = newAttempts(s.keys.attempts, cfg.MaxSignups, deps.Now)
+	s.attempts = newAttempts(s.keys.attempts, deps.Now)
 	if s.defaults, err = defaults(cfg, deps); err != nil {
 		return nil, err
 	}

@@ -76,6 +76,10 @@ func New(ctx context.Context, b *broker.Broker, cfg Config, secret []byte, optio
 // Register makes an account. What it is given must have passed CheckUsername, CheckEmail and CheckPassword. It fails with
 // ErrTaken and ErrBusy. It costs the hashing of a password and one acknowledged publish.
 func (a *Accounts) Register(ctx context.Context, username, email, password string) (*User, error) {
+	return a.register(ctx, username, email, password, false)
+}
+
+func (a *Accounts) register(ctx context.Context, username, email, password string, unverified bool) (*User, error) {
 	hashed, err := a.hasher.hash(ctx, password)
 	if err != nil {
 		return nil, err
@@ -87,7 +91,7 @@ func (a *Accounts) Register(ctx context.Context, username, email, password strin
 	now := job.At(a.now())
 	u := &User{
 		ID: id.String(), Username: strings.TrimSpace(username), Email: normal(email), Password: hashed,
-		CreatedAt: now, PasswordUpdatedAt: &now, IsActive: true,
+		CreatedAt: now, PasswordUpdatedAt: &now, IsActive: true, EmailUnverified: unverified,
 	}
 	return u, a.create(ctx, u)
 }
@@ -236,8 +240,10 @@ func (a *Accounts) Delete(ctx context.Context, u *User) error {
 	if current.ID != u.ID {
 		return ErrUnknown
 	}
-	if err := a.resets.Purge(ctx, jetstream.WithPurgeSubject(broker.ResetSubject(key(u.Email)))); err != nil {
-		return fmt.Errorf("delete password reset: %w", err)
+	for _, subject := range tokenSubjects(key(u.Email)) {
+		if err := a.resets.Purge(ctx, jetstream.WithPurgeSubject(subject)); err != nil {
+			return fmt.Errorf("delete password reset: %w", err)
+		}
 	}
 	// First of all, so that nobody is left with a link to an account that is gone: without it the account is still found
 	// by its address, and whoever is not told of a success asks again.

@@ -12,6 +12,8 @@ type Config struct {
 	KeyLength   int    `env:"PBKDF2_KEYLEN" envDefault:"32" doc:"Bytes of a new password's hash, 32 to 64."`
 	Digest      string `env:"PBKDF2_DIGEST" envDefault:"sha256" doc:"Digest of PBKDF2 for new passwords: sha256, sha384 or sha512."`
 	AllowLegacy bool   `env:"JWT_ALLOW_LEGACY" envDefault:"true" doc:"Whether tokens of the oldest format of the system before this one are accepted; switch it off a week after the move."`
+	// RequireVerified is whether new accounts have to confirm their address.
+	RequireVerified string `env:"REQUIRE_VERIFIED_EMAIL" envDefault:"auto" doc:"Whether accounts that are made with a password from now on have to confirm their e-mail address before they may submit anything: on, off, or auto, which is on where SMTP_URL is set. With on and without SMTP_URL the links are printed on the console, which is only possible on loopback."`
 	// Quick lets tests go below the least number of rounds.
 	Quick bool `env:"-"`
 }
@@ -28,6 +30,11 @@ func (c *Config) Validate() error {
 	}
 	if _, ok := digests[c.Digest]; !ok {
 		fault("PBKDF2_DIGEST", "sha256, sha384 or sha512")
+	}
+	switch c.RequireVerified {
+	case "on", "off", "auto":
+	default:
+		fault("REQUIRE_VERIFIED_EMAIL", "on, off or auto")
 	}
 	return errors.Join(errs...)
 }

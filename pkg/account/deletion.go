@@ -78,6 +78,7 @@ func (a *Accounts) RemoveAccount(ctx context.Context, d *Deletion) error {
 		return err
 	}
 	mark := nats.NewMsg(broker.DeletionSubject(d.Owner))
+	mark.Header.Set("KV-Operation", "PURGE")
 	mark.Header.Set(headerKey, d.key)
 	mark.Header.Set(headerStarted, d.Started.UTC().Format(time.RFC3339Nano))
 	ack, err := a.js.PublishMsg(ctx, mark)
@@ -102,9 +103,14 @@ func (a *Accounts) removeAccount(ctx context.Context, d *Deletion) error {
 	return nil
 }
 
+// tokenSubjects returns where tokens of an account lie that were sent to its address.
+func tokenSubjects(key string) []string {
+	return []string{broker.ResetSubject(key), broker.VerificationSubject(key)}
+}
+
 // dropTokens removes what a link was sent for to the address of a deleted account, unless it is a later account's.
 func (a *Accounts) dropTokens(ctx context.Context, d *Deletion) error {
-	for _, subject := range []string{broker.ResetSubject(d.key)} {
+	for _, subject := range tokenSubjects(d.key) {
 		r, sequence, err := a.readReset(ctx, subject)
 		switch {
 		case errors.Is(err, ErrReset), err == nil && (&User{ID: r.UserID}).Owner() != d.Owner:

@@ -156,6 +156,9 @@ func (a *Accounts) linkGoogle(ctx context.Context, u *User, g GoogleIdentity) (*
 			now.AuthProvider = ""
 		}
 		now.GoogleInfo = g.info()
+		if normal(g.Email) == normal(now.Email) {
+			now.EmailUnverified = false // Google has verified the very address.
+		}
 		return nil
 	})
 	if err != nil {

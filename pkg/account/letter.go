@@ -26,6 +26,35 @@ It works once and for 24 hours. If you did not ask for it, do nothing: your pass
 `},
 }
 
+// verificationEmail is the e-mail with the link that confirms an address.
+var verificationEmail = map[job.Lang]struct{ subject, text string }{
+	job.English: {"Confirm your e-mail address", `Hello,
+
+an account at Text2Image Audio was made with this address. If that was you, open this link and confirm the address:
+
+{link}
+
+It works once and for 24 hours. If it was not you, do nothing: without the confirmation the account cannot be used to create anything.
+`},
+	job.Chinese: {"确认您的邮箱地址", `您好，
+
+有人用此邮箱在 Text2Image Audio 注册了账户。如果是您本人，请打开以下链接确认邮箱：
+
+{link}
+
+该链接只能使用一次，24 小时内有效。如果不是您本人操作，请忽略此邮件：未经确认，该账户无法生成任何内容。
+`},
+}
+
+// VerificationEmail returns the subject and the text of the e-mail with the link that confirms an address.
+func VerificationEmail(link string, lang job.Lang) (subject, text string) {
+	l, ok := verificationEmail[lang]
+	if !ok {
+		l = verificationEmail[job.English]
+	}
+	return l.subject, strings.ReplaceAll(l.text, "{link}", link)
+}
+
 // Notice is what somebody is told of that was done to their account.
 type Notice string
 

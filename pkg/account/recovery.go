@@ -39,6 +39,7 @@ type Recovery struct {
 	base     func() string
 	deliver  Deliver
 	notify   Notify
+	verify   Deliver
 	pauses   []time.Duration
 	log      *slog.Logger
 
@@ -53,11 +54,14 @@ type Recovery struct {
 	refused atomic.Int32
 }
 
-// ask is what somebody asks for: the link of a reset or, with about, word of what was done to the account.
+// ask is what somebody asks for: the link of a reset, with verify the link that confirms the address or, with about, word
+// of what was done to the account.
 type ask struct {
 	email string
 	lang  job.Lang
 	about Notice
+	// verify asks for the link that confirms the address.
+	verify bool
 }
 
 // RecoveryOption changes a new recovery.
@@ -65,6 +69,11 @@ type RecoveryOption func(*Recovery)
 
 // WithNotices has people told of what was done to their accounts.
 func WithNotices(notify Notify) RecoveryOption { return func(r *Recovery) { r.notify = notify } }
+
+// WithVerifications has links that confirm addresses delivered.
+func WithVerifications(deliver Deliver) RecoveryOption {
+	return func(r *Recovery) { r.verify = deliver }
+}
 
 // NewRecovery returns a recovery whose links begin with what base returns. Without deliver it makes no resets at all.
 func NewRecovery(a *Accounts, base func() string, deliver Deliver, log *slog.Logger, options ...RecoveryOption) *Recovery {
@@ -131,14 +140,21 @@ func (r *Recovery) Ask(email string, lang job.Lang) {
 // somebody else. It never waits.
 func (r *Recovery) Changed(u *User, lang job.Lang) {
 	if r.notify != nil {
-		r.put(ask{u.Email, lang, NoticePassword})
+		r.put(ask{email: u.Email, lang: lang, about: NoticePassword})
 	}
 }
 
 // Linked has the owner of an account told that a Google account opens it from now on, as Changed does.
 func (r *Recovery) Linked(u *User, lang job.Lang) {
 	if r.notify != nil {
-		r.put(ask{u.Email, lang, NoticeGoogle})
+		r.put(ask{email: u.Email, lang: lang, about: NoticeGoogle})
+	}
+}
+
+// Verify has the link that confirms the address sent to the owner of an account. It never waits.
+func (r *Recovery) Verify(u *User, lang job.Lang) {
+	if r.verify != nil {
+		r.put(ask{email: u.Email, lang: lang, verify: true})
 	}
 }
 
@@ -157,7 +173,7 @@ func (r *Recovery) Delivers() (delivers, failing bool) { return r.deliver != nil
 func (r *Recovery) serve(ctx context.Context, next ask) {
 	send, err := r.prepare(ctx, next)
 	if err != nil {
-		r.log.ErrorContext(ctx, "a password reset could not be made", slog.Any("error", err))
+		r.log.ErrorContext(ctx, "the link of an e-mail could not be made", slog.Any("error", err))
 	}
 	if send == nil {
 		r.release()
@@ -176,15 +192,19 @@ func (r *Recovery) prepare(ctx context.Context, next ask) (send func(context.Con
 	}
 	ctx, cancel := context.WithTimeout(ctx, deliverTimeout)
 	defer cancel()
-	u, token, err := r.accounts.BeginReset(ctx, next.email)
+	begin, path, deliver := r.accounts.BeginReset, "/reset-password", r.deliver
+	if next.verify {
+		begin, path, deliver = r.accounts.BeginVerification, "/verify-email", r.verify
+	}
+	u, token, err := begin(ctx, next.email)
 	if errors.Is(err, ErrUnknown) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	link := r.base() + "/reset-password?token=" + url.QueryEscape(token)
-	return func(ctx context.Context) error { return r.deliver(ctx, u.Email, link, next.lang) }, nil
+	link := r.base() + path + "?token=" + url.QueryEscape(token)
+	return func(ctx context.Context) error { return deliver(ctx, u.Email, link, next.lang) }, nil
 }
 
 // send hands a letter over and, when that fails for now, has it tried again later.

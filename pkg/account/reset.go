@@ -46,27 +46,48 @@ func (a *Accounts) BeginReset(ctx context.Context, email string) (*User, string,
 	if !u.IsActive {
 		return nil, "", ErrUnknown
 	}
+	token, err := a.storeToken(ctx, u, broker.ResetSubject(key(email)), ResetAge)
+	return u, token, err
+}
+
+// storeToken makes a token of an account that can be used once and stores its hash under a subject. It fails with
+// ErrUnknown when the account was deleted meanwhile.
+func (a *Accounts) storeToken(ctx context.Context, u *User, subject string, age time.Duration) (string, error) {
 	token := make([]byte, sha256.Size+secretBytes)
-	if _, err := hex.Decode(token, []byte(key(email))); err != nil {
-		return nil, "", fmt.Errorf("make password reset: %w", err)
+	if _, err := hex.Decode(token, []byte(key(u.Email))); err != nil {
+		return "", fmt.Errorf("make token: %w", err)
 	}
 	if _, err := rand.Read(token[sha256.Size:]); err != nil {
-		return nil, "", fmt.Errorf("make password reset: %w", err)
+		return "", fmt.Errorf("make token: %w", err)
 	}
 	data, err := json.Marshal(reset{
-		V: job.Version, Secret: secretHash(token), UserID: u.ID, TokenVersion: u.TokenVersion, Expires: job.At(a.now().Add(ResetAge)),
+		V: job.Version, Secret: secretHash(token), UserID: u.ID, TokenVersion: u.TokenVersion, Expires: job.At(a.now().Add(age)),
 	})
 	if err != nil {
-		return nil, "", fmt.Errorf("encode password reset: %w", err)
+		return "", fmt.Errorf("encode token: %w", err)
 	}
-	ack, err := a.js.Publish(ctx, broker.ResetSubject(key(email)), data, jetstream.WithMsgTTL(ResetAge))
+	ack, err := a.js.Publish(ctx, subject, data, jetstream.WithMsgTTL(age))
 	if err != nil {
-		return nil, "", published(err)
+		return "", published(err)
 	}
-	if err := a.keepToken(ctx, u, broker.ResetSubject(key(email)), ack.Sequence); err != nil {
-		return nil, "", err
+	if err := a.keepToken(ctx, u, subject, ack.Sequence); err != nil {
+		return "", err
 	}
-	return u, base64.RawURLEncoding.EncodeToString(token), nil
+	return base64.RawURLEncoding.EncodeToString(token), nil
+}
+
+// splitToken returns the bytes of a token and the key of the account that it is for.
+func splitToken(token string) (raw []byte, key string, err error) {
+	raw, err = base64.RawURLEncoding.Strict().DecodeString(token)
+	if err != nil || len(raw) != sha256.Size+secretBytes {
+		return nil, "", ErrReset
+	}
+	return raw, hex.EncodeToString(raw[:sha256.Size]), nil
+}
+
+// opens reports whether a token is the one that was stored, and still good.
+func (r *reset) opens(token []byte, now time.Time) bool {
+	return subtle.ConstantTimeCompare([]byte(r.Secret), []byte(secretHash(token))) == 1 && now.Before(r.Expires.Time)
 }
 
 // keepToken takes a token back that was stored for an account which was deleted meanwhile. It fails with ErrUnknown then.
@@ -93,16 +114,15 @@ func secretHash(token []byte) string {
 // Reset sets the password of the account that a token was made for, and ends every token with which somebody is signed
 // in, and the link to a Google account that was added to it. It fails with ErrReset and ErrBusy.
 func (a *Accounts) Reset(ctx context.Context, token, password string) (*User, error) {
-	raw, err := base64.RawURLEncoding.Strict().DecodeString(token)
-	if err != nil || len(raw) != sha256.Size+secretBytes {
-		return nil, ErrReset
+	raw, key, err := splitToken(token)
+	if err != nil {
+		return nil, err
 	}
-	key := hex.EncodeToString(raw[:sha256.Size])
 	r, sequence, err := a.readReset(ctx, broker.ResetSubject(key))
 	if err != nil {
 		return nil, err
 	}
-	if subtle.ConstantTimeCompare([]byte(r.Secret), []byte(secretHash(raw))) != 1 || !a.now().Before(r.Expires.Time) {
+	if !r.opens(raw, a.now()) {
 		return nil, ErrReset
 	}
 	hashed, err := a.hasher.hash(ctx, password)
@@ -118,6 +138,7 @@ func (a *Accounts) Reset(ctx context.Context, token, password string) (*User, er
 			}
 			before = *now
 			a.setPassword(now, hashed)
+			now.EmailUnverified = false // The token came by e-mail.
 			// Whoever registered the address of somebody else may have linked a Google account of their own, which
 			// would open the account for ever. One with which the account was made has shown to have the address.
 			if now.AuthProvider != ProviderGoogle {

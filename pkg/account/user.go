@@ -38,6 +38,8 @@ type User struct {
 	IsActive          bool            `json:"isActive"`
 	AuthProvider      string          `json:"authProvider,omitempty"`
 	GoogleInfo        json.RawMessage `json:"googleInfo,omitempty"`
+	// EmailUnverified says that the owner has yet to confirm the address. Records of before do not have it.
+	EmailUnverified bool `json:"emailUnverified,omitempty"`
 	// TokenVersion counts what ends every token of before.
 	TokenVersion int `json:"tokenVersion,omitempty"`
 	// SignedOut are tokens that were ended one by one and would still hold.

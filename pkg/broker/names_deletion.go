@@ -7,6 +7,12 @@ func DeletionSubject(owner string) string { return kvSubject(BucketUsers, "delet
 // DeletionsSubject matches every account that is being deleted.
 func DeletionsSubject() string { return DeletionSubject("*") }
 
+// VerificationSubject is where the latest token lies that confirms the address of an account.
+func VerificationSubject(key string) string { return kvSubject(BucketResets, "verify."+key) }
+
+// SignupsSubject is where the latest sign-ups of one place are counted.
+func SignupsSubject(from string) string { return kvSubject(BucketResets, "signups."+from) }
+
 // OwnerResultsSubject matches the records of an owner, their media and the marks of deleted jobs.
 func OwnerResultsSubject(owner string) string { return kvSubject(BucketResults, owner+".>") }
 

@@ -213,6 +213,12 @@ export default {
   "title.change": "Change the password",
   "title.delete": "Delete the account",
 
+  "title.verify": "Confirm your e-mail address",
+  "verify.banner": "Confirm your e-mail address to create anything: open the link in the e-mail that we sent you.",
+  "verify.resend": "Send another e-mail",
+  "verify.hint": "One more step: confirm that this e-mail address is yours.",
+  "verify.confirm": "Confirm the address",
+
   "feedback.open": "Tell us something",
   "feedback.title": "Feedback",
   "feedback.category": "What is it about?",

@@ -213,6 +213,12 @@ export default {
   "title.change": "修改密码",
   "title.delete": "删除账户",
 
+  "title.verify": "确认邮箱地址",
+  "verify.banner": "请先确认您的邮箱，才能生成内容：打开我们发送给您的邮件中的链接。",
+  "verify.resend": "重新发送邮件",
+  "verify.hint": "还差一步：请确认此邮箱地址属于您。",
+  "verify.confirm": "确认邮箱",
+
   "feedback.open": "提交反馈",
   "feedback.title": "反馈",
   "feedback.category": "反馈类型",

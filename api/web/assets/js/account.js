@@ -6,8 +6,9 @@ import { clearFault, controls, showFault } from './fields.js';
 import { linkWanted, offer, rememberLink, sentenceOf, takeReturn } from './google.js';
 import { onLanguage, t } from './i18n.js';
 import { read, write } from './storage.js';
+import { showUnverified } from './unverified.js';
 
-const views = ['signin', 'signup', 'forgot', 'reset', 'profile'];
+const views = ['signin', 'signup', 'forgot', 'reset', 'verify', 'profile'];
 // Other tabs hear of a change by this key.
 const changed = 'account_changed';
 // This browser has signed in under this key; whether that still holds the API knows.
@@ -112,14 +113,16 @@ export class Account {
 
   // The token leaves the address at once, and with it the history.
   #takeToken() {
-    if (location.pathname !== '/reset-password') return;
+    const view = { '/reset-password': 'reset', '/verify-email': 'verify' }[location.pathname];
+    if (view === undefined) return;
     this.#token = new URLSearchParams(location.search).get('token') ?? '';
     history.replaceState(null, '', '/');
-    this.#open('reset');
+    this.#open(view);
   }
 
   #name() {
     this.#button.textContent = this.#user ? this.#user.username : t('account.signin');
+    showUnverified(this.#user);
     byId('account-who').textContent = this.#user ? `${this.#user.username} · ${this.#user.email}` : '';
   }
 
@@ -163,7 +166,7 @@ export class Account {
       if (control.type === 'checkbox') body[control.name] = control.checked;
       else body[control.name] = control.value;
     }
-    if (form.dataset.route === 'reset-password') body.token = this.#token;
+    if (['reset-password', 'verify-email'].includes(form.dataset.route)) body.token = this.#token;
     this.#setBusy(form, true);
     try {
       this.#done(form.dataset.route, await auth(form.dataset.route, body));
@@ -191,6 +194,16 @@ export class Account {
       case 'reset-password':
         this.#token = '';
         this.#show('signin');
+        break;
+      case 'verify-email':
+        this.#token = '';
+        if (this.#user) {
+          // Other tabs, and this one when it is closed, no longer ask for it.
+          write(changed, String(Date.now()));
+          this.#user.emailVerified = true;
+          this.#name();
+        }
+        this.#show(this.#user ? 'profile' : 'signin');
         break;
       case 'change-password':
       case 'profile':

@@ -1,0 +1,171 @@
+package account_test
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/account"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+)
+
+func unverified(t testing.TB, a *account.Accounts, email string) *account.User {
+	t.Helper()
+	u, err := a.RegisterUnverified(t.Context(), "Ann", email, password)
+	must(t, err)
+	if u.EmailVerified() {
+		t.Fatal("a new account is verified")
+	}
+	return u
+}
+
+func TestVerifyEmail(t *testing.T) {
+	t.Parallel()
+	a, now := open(t)
+	u := unverified(t, a, email)
+	begin := func() string {
+		t.Helper()
+		_, token, err := a.BeginVerification(t.Context(), email)
+		must(t, err)
+		return token
+	}
+	refused := func(token, why string) {
+		t.Helper()
+		if _, err := a.VerifyEmail(t.Context(), token); !errors.Is(err, account.ErrVerification) {
+			t.Errorf("%s: %v", why, err)
+		}
+	}
+	first := begin()
+	second := begin()
+	refused(first, "one that a later one replaced")
+	refused("x", "no token")
+	refused(second[:len(second)-2]+"AA", "a guess")
+	_, reset, err := a.BeginReset(t.Context(), email)
+	must(t, err)
+	refused(reset, "the token of a reset")
+	if _, err := a.Reset(t.Context(), second, "another one"); !errors.Is(err, account.ErrReset) {
+		t.Errorf("a confirmation resets a password: %v", err)
+	}
+	now.advance(account.VerificationAge)
+	refused(second, "an old one")
+	third := begin()
+	if _, err := a.Login(t.Context(), email, password); err != nil {
+		t.Errorf("sign in: %v", err) // Whoever is not verified may.
+	}
+	verified, err := a.VerifyEmail(t.Context(), third)
+	must(t, err)
+	if !verified.EmailVerified() || verified.ID != u.ID {
+		t.Errorf("verified %+v", verified)
+	}
+	refused(third, "a used one")
+	if _, _, err := a.BeginVerification(t.Context(), email); !errors.Is(err, account.ErrUnknown) {
+		t.Errorf("a link for a verified address: %v", err)
+	}
+}
+
+// TestATokenIsBoundToItsAccount deletes an account whose link is on its way; the next one with the address is another.
+func TestATokenIsBoundToItsAccount(t *testing.T) {
+	t.Parallel()
+	a, _ := open(t)
+	u := unverified(t, a, email)
+	_, token, err := a.BeginVerification(t.Context(), email)
+	must(t, err)
+	must(t, a.Delete(t.Context(), u))
+	unverified(t, a, email)
+	if _, err := a.VerifyEmail(t.Context(), token); !errors.Is(err, account.ErrVerification) {
+		t.Errorf("another account is verified: %v", err)
+	}
+}
+
+func TestWhatElseVerifies(t *testing.T) {
+	t.Parallel()
+	a, _ := open(t)
+	unverified(t, a, email)
+	_, token, err := a.BeginReset(t.Context(), email)
+	must(t, err)
+	u, err := a.Reset(t.Context(), token, "another password")
+	must(t, err)
+	if !u.EmailVerified() {
+		t.Error("a password that was reset by e-mail verifies nothing")
+	}
+	bob := unverified(t, a, "bob@example.org")
+	for _, c := range []struct {
+		address string
+		want    bool
+	}{{"other@example.org", false}, {"Bob@Example.org", true}} {
+		linked, err := a.LinkGoogle(t.Context(), bob, account.GoogleIdentity{Subject: "1", Email: c.address, Verified: true})
+		must(t, err)
+		if linked.EmailVerified() != c.want {
+			t.Errorf("linked to %s: verified %t", c.address, linked.EmailVerified())
+		}
+	}
+	if registered := register(t, func() *account.Accounts { a, _ := open(t); return a }()); !registered.EmailVerified() {
+		t.Error("where nobody asks for it a new account is not verified")
+	}
+}
+
+// TestRecordsOfBefore reads accounts without the field, and writes none where it is not needed.
+func TestRecordsOfBefore(t *testing.T) {
+	t.Parallel()
+	u, err := account.DecodeUser([]byte(`{"v":1,"id":"i","username":"Ann","email":"a@b.c","createdAt":"2024-05-06T07:08:09.123Z","lastLoginAt":null,"isActive":true}`))
+	must(t, err)
+	if !u.EmailVerified() {
+		t.Error("an account of before is not verified")
+	}
+	data, err := json.Marshal(u)
+	must(t, err)
+	var fields map[string]any
+	must(t, json.Unmarshal(data, &fields))
+	if _, there := fields["emailUnverified"]; there {
+		t.Errorf("written %s", data)
+	}
+}
+
+// TestCountSignup counts through two processes.
+func TestCountSignup(t *testing.T) {
+	t.Parallel()
+	a, now := open(t)
+	count := func(want time.Duration) {
+		t.Helper()
+		wait, err := a.CountSignup(t.Context(), "home", 2)
+		if err != nil || (wait-want).Abs() > time.Second {
+			t.Errorf("waits %s, want %s: %v", wait, want, err)
+		}
+	}
+	count(0)
+	now.advance(20 * time.Minute)
+	count(0)
+	now.advance(10 * time.Minute)
+	count(30 * time.Minute) // Until the first one is an hour old.
+	if wait, err := a.CountSignup(t.Context(), "elsewhere", 2); err != nil || wait != 0 {
+		t.Errorf("somebody else waits %s: %v", wait, err)
+	}
+	must(t, a.ForgetSignup(t.Context(), "home"))
+	count(0)
+	now.advance(30 * time.Minute)
+	count(0)
+	count(30 * time.Minute)
+	now.advance(time.Hour)
+	count(0)
+}
+
+func TestVerificationEmail(t *testing.T) {
+	t.Parallel()
+	for _, lang := range append(job.Langs(), "fr") {
+		subject, text := account.VerificationEmail("https://page.example/x", lang)
+		if subject == "" || len(text) < 50 || !containsLine(text, "https://page.example/x") {
+			t.Errorf("%s: %s: %s", lang, subject, text)
+		}
+	}
+}
+
+func containsLine(text, line string) bool {
+	for l := range strings.Lines(text) {
+		if strings.TrimSuffix(l, "\n") == line {
+			return true
+		}
+	}
+	return false
+}

@@ -68,7 +68,7 @@ func on(t testing.TB, b *broker.Broker, cfg erasure.Config) *rig {
 	must(t, err)
 	pictures, err := gallery.New(t.Context(), b)
 	must(t, err)
-	r.quota = quota.New(b, quota.Limits{}, quota.Limits{PerMinute: 10, PerDay: 10}, nil)
+	r.quota = quota.New(b, quota.Plans{Media: quota.Plan{Member: quota.Limits{PerMinute: 10, PerDay: 10}}}, nil)
 	r.eraser = erasure.New(r.accounts, r.jobs, []erasure.Part{
 		{Name: "feedback", Erase: r.box.Erase}, {Name: "saved images", Erase: pictures.Erase}, {Name: "jobs", Erase: r.jobs.Erase},
 		{Name: "counters", Erase: func(ctx context.Context, _ string) error { return r.quota.Forget(ctx, counter) }},
@@ -111,7 +111,7 @@ func (r *rig) fill(t testing.TB) *account.User {
 	must(t, err)
 	_, _, err = r.box.Give(t.Context(), feedback.Writer{Owner: u.Owner(), ID: u.ID, Email: u.Email}, "bug", "a canary")
 	must(t, err)
-	_, err = r.quota.Charge(t.Context(), job.LaneMember, counter, ended.ID, 1)
+	_, err = r.quota.Charge(t.Context(), quota.Key{Group: quota.GroupMedia, Lane: job.LaneMember, Owner: counter}, ended.ID, 1)
 	must(t, err)
 	return u
 }
@@ -235,7 +235,7 @@ func TestWhatComesLate(t *testing.T) {
 	must(t, r.store.PutDead(t.Context(), &job.DeadLetter{Spec: orphan, Error: job.NewError(job.CodeTimeout, 504)}))
 	_, _, err = r.box.Give(t.Context(), feedback.Writer{Owner: u.Owner(), ID: u.ID, Email: u.Email}, "bug", "a canary")
 	must(t, err)
-	_, err = r.quota.Charge(t.Context(), job.LaneMember, counter, late.ID, 1)
+	_, err = r.quota.Charge(t.Context(), quota.Key{Group: quota.GroupMedia, Lane: job.LaneMember, Owner: counter}, late.ID, 1)
 	must(t, err)
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"regexp"
@@ -137,20 +138,29 @@ func TestEventsAreResumed(t *testing.T) {
 	b.progress(t, spec.Owner, running)
 	const path = "/api/jobs/job-a/events"
 	for name, tc := range map[string]struct {
-		path    string
-		options []option
-		snap    bool
+		// query and header hold the id that the caller has seen last; now and before stand for the job's steps.
+		query, header string
+		snap          bool
 	}{
-		"new":                   {path, nil, true},
-		"behind":                {path, []option{header("Last-Event-ID", "1.2")}, true},
-		"current":               {path, []option{header("Last-Event-ID", "1.3")}, false},
-		"current by query":      {path + "?last_event_id=1.3", nil, false},
-		"header before query":   {path + "?last_event_id=1.2", []option{header("Last-Event-ID", "1.3")}, false},
-		"nonsense":              {path, []option{header("Last-Event-ID", "end; drop")}, true},
-		"another job's end":     {path, []option{header("Last-Event-ID", "end")}, true},
-		"a number of all jobs'": {path, []option{header("Last-Event-ID", "1764000000000")}, true},
+		"new":                   {"", "", true},
+		"behind":                {"", "before", true},
+		"current":               {"", "now", false},
+		"current by query":      {"now", "", false},
+		"header before query":   {"before", "now", false},
+		"nonsense":              {"", "end; drop", true},
+		"another job's end":     {"", "end", true},
+		"a number of all jobs'": {"", "1764000000000", true},
 	} {
-		s := b.stream(t, tc.path, tc.options...)
+		now := fmt.Sprintf("1.%d", running.Step)
+		steps := strings.NewReplacer("before", fmt.Sprintf("1.%d", running.Step-1), "now", now)
+		at, options := path, []option(nil)
+		if tc.query != "" {
+			at += "?last_event_id=" + steps.Replace(tc.query)
+		}
+		if tc.header != "" {
+			options = append(options, header("Last-Event-ID", steps.Replace(tc.header)))
+		}
+		s := b.stream(t, at, options...)
 		if s.StatusCode != http.StatusOK {
 			t.Fatalf("%s: status %d", name, s.StatusCode)
 		}
@@ -158,17 +168,15 @@ func TestEventsAreResumed(t *testing.T) {
 			t.Errorf("%s: first %q", name, got)
 		}
 		if tc.snap {
-			if got := s.block(); !strings.HasPrefix(got, "event: running\nid: 1.3\ndata: {") {
+			if got := s.block(); !strings.HasPrefix(got, "event: running\nid: "+now+"\ndata: {") {
 				t.Errorf("%s: snapshot %q", name, got)
 			}
 		}
 		running.Step++
 		b.progress(t, spec.Owner, running)
-		if got := s.block(); !strings.HasPrefix(got, "event: running\nid: 1.4\n") {
+		if got := s.block(); !strings.HasPrefix(got, fmt.Sprintf("event: running\nid: 1.%d\n", running.Step)) {
 			t.Errorf("%s: after a change %q", name, got)
 		}
-		running.Step--
-		b.progress(t, spec.Owner, running)
 		s.close()
 	}
 	b.settle(t, spec, &job.Record{Status: job.StatusCanceled, Cancel: job.CancelWhileRunning})

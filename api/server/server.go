@@ -237,6 +237,15 @@ func untilStop(ctx context.Context) (context.Context, context.CancelFunc) {
 	}
 }
 
+// onStop calls f when the server begins to stop, until cancel is called.
+func onStop(ctx context.Context, f func()) (cancel func() bool) {
+	base, ok := ctx.Value(stoppingKey{}).(context.Context)
+	if !ok {
+		return func() bool { return true }
+	}
+	return context.AfterFunc(base, f)
+}
+
 // operationTimeout bounds what one request asks of NATS before it answers 503.
 const operationTimeout = 10 * time.Second
 

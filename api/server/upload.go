@@ -2,7 +2,6 @@ package server
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -157,9 +156,7 @@ func (s *Server) readUpload(c *gin.Context, owner string) (body []byte, done fun
 		}
 	}()
 	u := newUpload(c, s.deps.UploadGrace, func() bool { return held && len(s.holding) > cap(s.holding)/2 })
-	ctx, forget := untilStop(c.Request.Context())
-	defer forget()
-	defer context.AfterFunc(ctx, u.stop)()
+	defer onStop(c.Request.Context(), u.stop)()
 	var b bytes.Buffer
 	if _, err := io.Copy(&b, io.LimitReader(u, uploadHead)); err != nil {
 		return nil, nil, u.problem(c, err)

@@ -171,6 +171,7 @@ func TestUploadsOfOneMember(t *testing.T) {
 	// What is small does not count, nor do others.
 	b.saveImage(t, picture(t, 8), ann)
 	b.saveImage(t, largePicture(t), bob)
+	must(t, first.SetDeadline(time.Now().Add(hang)))
 	_, err = io.WriteString(first, body[10:])
 	must(t, err)
 	answers := bufio.NewReader(first)

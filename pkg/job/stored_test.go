@@ -61,12 +61,15 @@ func shapes() map[string]shape {
 	retried.RetriedFrom, retried.Lane, retried.Owner = "0195600a-1111-7222-8333-444455550000", job.LaneGuest, job.OwnerAnonymous
 	charged := specOf(job.KindImage, &job.ImageInput{Prompt: "p", N: ptr(3)})
 	charged.Charge = &job.Charge{Who: "w-1", Day: job.DayOf(moment()), Units: charged.Units()}
+	atAddress := specOf(job.KindImage, &job.ImageInput{Prompt: "p", N: ptr(3)})
+	atAddress.Charge = &job.Charge{Who: "w-1", Address: "a-1", Day: job.DayOf(moment()), Units: atAddress.Units()}
 	counts := job.Counts{Failures: 2, Throttles: 3, Crashes: 1}
 	started, finished := job.AtPtr(moment().Add(time.Second)), job.At(moment().Add(time.Minute))
 	return map[string]shape{
 		"spec_image.json":          {imageSpec(), spec},
 		"spec_image_least.json":    {specOf(job.KindImage, &job.ImageInput{Prompt: "p"}), spec},
 		"spec_image_charged.json":  {charged, spec},
+		"spec_image_address.json":  {atAddress, spec},
 		"spec_audio.json":          {audioSpec(), spec},
 		"spec_prompt_retried.json": {retried, spec},
 		"spec_translation.json":    {textSpec(job.KindTranslation), spec},

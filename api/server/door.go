@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -42,7 +44,8 @@ func NewDoor(cfg Config, metrics *telemetry.Metrics, log *slog.Logger) (*Door, e
 	}
 	e.GET("/livez", s.handle(s.live))
 	e.HEAD("/livez", s.handle(s.live))
-	e.NoRoute(s.handle(func(*gin.Context) error {
+	e.NoRoute(s.handle(func(c *gin.Context) error {
+		shapeByPath(c)
 		return &problem{code: codeUnavailable, reason: "starting", retryAfter: retryUnavailable}
 	}))
 	e.NoMethod(s.handle(s.methodNotAllowed))
@@ -50,6 +53,21 @@ func NewDoor(cfg Config, metrics *telemetry.Metrics, log *slog.Logger) (*Door, e
 	var closed http.Handler = e
 	d.handler.Store(&closed)
 	return d, nil
+}
+
+// shapeByPath gives errors the shape that the routes of a path give them, before there are routes.
+func shapeByPath(c *gin.Context) {
+	path := c.Request.URL.Path
+	under := func(prefixes ...string) bool {
+		return slices.ContainsFunc(prefixes, func(p string) bool { return path == p || strings.HasPrefix(path, p+"/") })
+	}
+	switch {
+	case under("/api/auth", "/api/feedback", "/api/images"), path == "/api/admin/feedback":
+		speakAsOriginal(c)
+		sayFailed(c)
+	case under("/api/generate", "/api/pollinations", "/api/prompts", "/api/optimize", "/api/translate"):
+		speakAsOriginal(c)
+	}
 }
 
 // Open lets requests through to a server.

@@ -2,11 +2,54 @@ package server_test
 
 import (
 	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
 	"testing"
 
 	"github.com/text2image-audio/text2image-audio/api/server"
+	"github.com/text2image-audio/text2image-audio/pkg/env"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
+
+// TestStartingKeepsTheContract asks for everything while the process starts.
+func TestStartingKeepsTheContract(t *testing.T) {
+	t.Parallel()
+	var cfg server.Config
+	must(t, env.Load(nil, &cfg))
+	door, err := server.NewDoor(cfg, telemetry.NewMetrics(), quiet())
+	must(t, err)
+	s := httptest.NewServer(door)
+	t.Cleanup(s.Close)
+	c, err := contract()
+	must(t, err)
+	parameter := regexp.MustCompile(`\{[^}]*\}`)
+	asked := 0
+	for path, item := range c.Doc.Paths.Map() {
+		for method := range item.Operations() {
+			r, err := http.NewRequestWithContext(t.Context(), method, s.URL+parameter.ReplaceAllString(path, "audio"), nil)
+			must(t, err)
+			resp, err := s.Client().Do(r)
+			must(t, err)
+			body, err := io.ReadAll(resp.Body)
+			must(t, err)
+			must(t, resp.Body.Close())
+			hold(t, r, resp, body)
+			want := http.StatusServiceUnavailable
+			if path == "/livez" {
+				want = http.StatusOK
+			}
+			if resp.StatusCode != want || (want != http.StatusOK && resp.Header.Get("Retry-After") == "") {
+				t.Errorf("%s %s: status %d", method, path, resp.StatusCode)
+			}
+			asked++
+		}
+	}
+	if asked < 50 {
+		t.Errorf("only %d operations were asked for", asked)
+	}
+}
 
 // TestErrorWhileStarting explains an error that nobody has named before there is a NATS to ask about it.
 func TestErrorWhileStarting(t *testing.T) {

@@ -43,6 +43,14 @@ func history(t testing.TB, b *bundle, n int) (*http.Cookie, []string) {
 		kind := job.Kinds()[i%4]
 		in, err := job.NewInput(kind)
 		must(t, err)
+		switch in := in.(type) {
+		case *job.ImageInput:
+			in.Prompt = "p"
+		case *job.AudioInput:
+			in.Text = "t"
+		case *job.TextInput:
+			in.Text = "t"
+		}
 		spec := newSpec(owner, fmt.Sprintf("job-%03d", i), kind, in)
 		spec.CreatedAt = job.At(began.Add(time.Duration(i) * time.Second))
 		spec.Deadline = job.At(time.Now().Add(time.Hour))

@@ -1,0 +1,105 @@
+package app_test
+
+import (
+	"bytes"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/text2image-audio/text2image-audio/api/app"
+	"github.com/text2image-audio/text2image-audio/pkg/env"
+)
+
+// TestVerificationLinksOnTheConsole asks for confirmed addresses without a mail server, on one's own machine.
+func TestVerificationLinksOnTheConsole(t *testing.T) {
+	t.Parallel()
+	console := &lines{said: make(chan struct{}, 1)}
+	cfg := config(t, t.TempDir(), "PBKDF2_ITERATIONS=1", "REQUIRE_VERIFIED_EMAIL=on")
+	cfg.Account.Quick, cfg.Console = true, console
+	i := start(t, cfg)
+	signed := i.signUp(t, "ann@example.org", "correct horse")
+	picture := fields{"kind": "image", "input": fields{"prompt": "a boat"}}
+	if resp := i.do(t, http.MethodPost, "/api/jobs", picture, signed); resp.StatusCode != http.StatusForbidden || !bytes.Contains(resp.body, []byte("email_not_verified")) {
+		t.Errorf("a submission before: %d %s", resp.StatusCode, resp.body)
+	}
+	<-console.said
+	m := regexp.MustCompile(`http://\S+/verify-email\?token=(\S+)`).FindStringSubmatch(console.String())
+	if m == nil || strings.Contains(console.String(), "ann@") {
+		t.Fatalf("the console says %s", console)
+	}
+	if resp := i.do(t, http.MethodPost, "/api/auth/verify-email", fields{"token": m[1]}); resp.StatusCode != http.StatusOK {
+		t.Errorf("confirm: %d %s", resp.StatusCode, resp.body)
+	}
+	i.submit(t, picture, signed)
+}
+
+// TestWhenAddressesAreConfirmed has the setting in its three forms, with a mail server and without.
+func TestWhenAddressesAreConfirmed(t *testing.T) {
+	t.Parallel()
+	const smtp, from = "SMTP_URL=smtp://127.0.0.1:25", "MAIL_FROM=us@example.org"
+	for name, c := range map[string]struct {
+		variables []string
+		verifies  bool
+		fault     string
+	}{
+		"auto":                     {nil, false, ""},
+		"auto with mail":           {[]string{smtp, from}, true, ""},
+		"off with mail":            {[]string{smtp, from, "REQUIRE_VERIFIED_EMAIL=off"}, false, ""},
+		"on":                       {[]string{"REQUIRE_VERIFIED_EMAIL=on"}, true, ""},
+		"on where others reach it": {[]string{"REQUIRE_VERIFIED_EMAIL=on", "LISTEN_ADDR=0.0.0.0:0"}, true, "SMTP_URL"},
+		"neither":                  {[]string{"REQUIRE_VERIFIED_EMAIL=perhaps"}, false, "REQUIRE_VERIFIED_EMAIL"},
+	} {
+		cfg := app.Default()
+		err := env.Load(append([]string{"DATA_DIR=" + t.TempDir(), "LISTEN_ADDR=127.0.0.1:0"}, c.variables...), &cfg)
+		if (err == nil) != (c.fault == "") || (err != nil && !strings.Contains(err.Error(), c.fault)) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if got := app.Verifies(cfg); err == nil && got != c.verifies {
+			t.Errorf("%s: verifies %t", name, got)
+		}
+	}
+}
+
+// TestNoLinksWhereOthersReach has no mail server, and others who reach the API: at every address, or through a proxy.
+func TestNoLinksWhereOthersReach(t *testing.T) {
+	t.Parallel()
+	for name, variable := range map[string]string{
+		"every address": "LISTEN_ADDR=0.0.0.0:0", "a proxy": "TRUSTED_PROXIES=127.0.0.1", "a page elsewhere": "FRONTEND_URL=https://page.example",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			noLinks(t, variable)
+		})
+	}
+}
+
+func noLinks(t *testing.T, variable string) {
+	t.Helper()
+	console := &lines{}
+	cfg := config(t, t.TempDir(), variable, "PBKDF2_ITERATIONS=1")
+	cfg.Account.Quick, cfg.Console = true, console
+	i := start(t, cfg)
+	i.signUp(t, "ann@example.org", "correct horse")
+	for range 2 {
+		if resp := i.do(t, http.MethodPost, "/api/auth/forgot-password", fields{"email": "ann@example.org"}); resp.StatusCode != http.StatusOK {
+			t.Errorf("%d %s", resp.StatusCode, resp.body)
+		}
+	}
+	if console.String() != "" {
+		t.Errorf("the console says %s", console)
+	}
+	if resp := i.do(t, http.MethodGet, "/internal/health", nil); !bytes.Contains(resp.body, []byte(`"mail_off"`)) {
+		t.Errorf("health: %s", resp.body)
+	}
+	stream, err := i.Broker().JetStream().Stream(t.Context(), "KV_RESET_TOKENS")
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := stream.Info(t.Context(), jetstream.WithSubjectFilter("$KV.RESET_TOKENS.*"))
+	if err != nil || len(info.State.Subjects) != 0 {
+		t.Errorf("a reset was made for nobody: %v", err)
+	}
+}

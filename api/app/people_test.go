@@ -314,6 +314,7 @@ func TestAccountsKeepTheContract(t *testing.T) {
 		{"POST", "/api/auth/delete-account", fields{"password": "another one"}, []string{signed}, 401},
 		{"POST", "/api/auth/logout", nil, nil, 200},
 		{"POST", "/api/auth/logout", fields{"everywhere": 7}, nil, 400},
+		{"POST", "/api/auth/logout", []byte("everywhere=1"), []string{"Content-Type: text/plain"}, 415},
 	} {
 		if resp := i.do(t, ask.method, ask.path, ask.body, ask.headers...); resp.StatusCode != ask.status {
 			t.Errorf("%s %s %v: status %d, want %d: %.300s", ask.method, ask.path, ask.body, resp.StatusCode, ask.status, resp.body)

@@ -3,7 +3,6 @@ package app_test
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"mime"
@@ -226,45 +225,6 @@ func TestResetLinksOnTheConsole(t *testing.T) {
 		t.Errorf("the console says %s", console)
 	}
 	i.reset(t, console.String(), "another one")
-}
-
-// TestMailThatIsRequired runs without a mail server.
-func TestMailThatIsRequired(t *testing.T) {
-	t.Parallel()
-	for variable, status := range map[string]int{
-		"MAIL=auto": http.StatusOK, "MAIL=/var/mail/root": http.StatusOK, "MAIL=required": http.StatusServiceUnavailable,
-	} {
-		i := start(t, config(t, t.TempDir(), variable))
-		resp := i.do(t, http.MethodGet, "/internal/health", nil)
-		if resp.StatusCode != status || !bytes.Contains(resp.body, []byte(`"reason":"mail_off"`)) {
-			t.Errorf("%s: %d %s", variable, resp.StatusCode, resp.body)
-		}
-		if off := bytes.Contains(resp.body, []byte(`"name":"mail","status":"off"`)); off != (status == http.StatusOK) {
-			t.Errorf("%s: %s", variable, resp.body)
-		}
-	}
-}
-func TestMailSettings(t *testing.T) {
-	t.Parallel()
-	for variables, fault := range map[string]string{
-		"SMTP_URL=smtp://mail.example.org":                                                      "MAIL_FROM",
-		"SMTP_URL=http://mail.example.org MAIL_FROM=a@b.c":                                      "SMTP_URL",
-		"SMTP_URL=smtp:// MAIL_FROM=a@b.c":                                                      "SMTP_URL",
-		"SMTP_URL=smtps://u:secret@mail.example.org MAIL_FROM=a@b.c LISTEN_ADDR=0.0.0.0:1":      "FRONTEND_URL",
-		"SMTP_URL=smtps://u:secret@mail.example.org:x MAIL_FROM=a@b.c":                          "SMTP_URL",
-		"SMTP_URL=smtps://u:secret@mail.example.org MAIL_FROM=a@b.c FRONTEND_URL=https://x.org": "",
-		"SMTP_URL=smtp://mail.example.org MAIL_FROM=a@b.c LISTEN_ADDR=localhost:1":              "",
-		"SMTP_URL=smtp://mail.example.org MAIL_FROM=a@b.c TRUSTED_PROXIES=10.0.0.1":             "FRONTEND_URL",
-		"MAIL=auto":           "",
-		"MAIL=required":       "",
-		"MAIL=requierd":       "MAIL",
-		"MAIL=/var/mail/root": "", // Login shells set it.
-	} {
-		_, err := app.Load(append(strings.Fields(variables), "DATA_DIR="+t.TempDir()))
-		if said := fmt.Sprint(err); (fault == "") != (err == nil) || !strings.Contains(said, fault) || strings.Contains(said, "secret") {
-			t.Errorf("%s: %v", variables, err)
-		}
-	}
 }
 
 // TestAccountsKeepTheContract asks every route of accounts, well and badly; hold looks at the shapes.

@@ -100,10 +100,9 @@ func (e *embedded) halt() {
 	}
 }
 
-// restart replaces the server by a new one. It fails with a *filestore.DamageError when the store is damaged; then, and
-// after any other error, no server runs and it may be called again.
-func (e *embedded) restart() (*filestore.Result, error) {
-	e.halt()
+// resume starts a new server after halt. It fails with a *filestore.DamageError when the store is damaged; then, and after
+// any other error, no server runs and it may be called again.
+func (e *embedded) resume() (*filestore.Result, error) {
 	if err := e.store.ForgetStop(); err != nil {
 		return nil, err
 	}

@@ -12,8 +12,5 @@ func (b *Broker) Server() *server.Server { return b.embedded.srv.Load() }
 // Suitable judges a server by what it says about itself.
 var Suitable = suitable
 
-// Complain has the embedded server say a line as an error.
-func (b *Broker) Complain(line string) { b.embedded.lines.Errorf("%s", line) }
-
 // ServerLog is where the embedded server's lines go.
 func ServerLog(log *slog.Logger) server.Logger { return &serverLog{log: log} }

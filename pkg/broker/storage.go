@@ -42,6 +42,8 @@ type storage struct {
 	stop  context.CancelFunc
 	done  chan struct{}
 	fault atomic.Pointer[storageFault]
+	// failures counts the writes that failed.
+	failures atomic.Uint64
 }
 
 type storageFault struct{ err error }
@@ -57,6 +59,7 @@ func (b *Broker) StorageFault() error {
 
 // writeFailed takes note of a write that failed.
 func (b *Broker) writeFailed(line string) {
+	b.storage.failures.Add(1)
 	if b.storage.fault.CompareAndSwap(nil, &storageFault{faultOf(errors.New(line))}) {
 		b.wakeStorage()
 	}
@@ -170,9 +173,11 @@ func (b *Broker) recoverStorage(ctx context.Context) bool {
 	}
 }
 
-// restart replaces the server and waits for the connection.
+// restart replaces the server and waits for the connection. It fails when the new server cannot write either.
 func (b *Broker) restart(ctx context.Context) error {
-	result, err := b.embedded.restart()
+	b.embedded.halt()
+	failures := b.storage.failures.Load()
+	result, err := b.embedded.resume()
 	if err != nil {
 		return err
 	}
@@ -183,6 +188,9 @@ func (b *Broker) restart(ctx context.Context) error {
 		if !sleep(ctx, tryPause) {
 			return fmt.Errorf("reconnect to the embedded NATS: %w", context.Cause(ctx))
 		}
+	}
+	if b.storage.failures.Load() != failures {
+		return errors.New("the new server could not write either")
 	}
 	return nil
 }

@@ -17,7 +17,7 @@ import (
 
 const saysWrites = "NATS was restarted and writes to its disk again"
 
-// TestDiskThatFails has the server report a failed write while the disk takes none: nothing is published any more, and
+// TestDiskThatFails has a write of the server fail, and the disk take none for a while: nothing is published any more, and
 // once the disk is well again the server is restarted under the standing connections.
 func TestDiskThatFails(t *testing.T) {
 	t.Parallel()
@@ -29,13 +29,16 @@ func TestDiskThatFails(t *testing.T) {
 	stored := filled(t, b)
 	before, url := b.Server(), b.ClientURL()
 
-	// A directory in its place keeps the disk from being tried.
-	probe := filepath.Join(cfg.DataDir, "probe.tmp")
-	must(t, os.Mkdir(probe, 0o700))
-	must(t, os.WriteFile(filepath.Join(probe, "x"), nil, 0o600))
-	b.Complain("Filestore [JOBS] Critical write error: no space left on device")
+	release := brokertest.HoldFull(t, cfg.DataDir)
+	brokertest.FillDisk(t, cfg.DataDir, broker.StreamJobs)
 	subject := broker.JobSubject(job.KindImage, job.LaneGuest, "owner", "refused")
-	if _, err := b.JetStream().Publish(t.Context(), subject, nil); !broker.NoRoom(err) || !broker.Unavailable(err) {
+	// Nobody answers the first one.
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if _, err := b.JetStream().Publish(ctx, subject, nil); err == nil {
+		t.Error("what a full disk did not take is acknowledged")
+	}
+	if _, err := b.JetStream().Publish(t.Context(), subject, nil); !broker.Unavailable(err) {
 		t.Errorf("publish to a full disk: %v", err)
 	}
 	if err := b.Check(t.Context()); !errors.Is(err, broker.ErrDiskFull) && !errors.Is(err, broker.ErrDiskFailed) {
@@ -49,7 +52,7 @@ func TestDiskThatFails(t *testing.T) {
 	if b.Server() != before {
 		t.Error("the server was restarted although the disk takes no writes")
 	}
-	must(t, os.RemoveAll(probe))
+	release()
 	log.await(t, saysWrites)
 	awaitCheck(t, b)
 	awaitCheck(t, worker)

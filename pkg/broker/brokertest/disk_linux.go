@@ -1,0 +1,62 @@
+package brokertest
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// FillDisk has every further write of the embedded server in this process to a stream fail as on a full disk, until the
+// server opens its files again. The server must have written to the stream.
+func FillDisk(t testing.TB, dataDir, stream string) {
+	t.Helper()
+	full, err := os.OpenFile("/dev/full", os.O_RDWR, 0)
+	if err != nil {
+		t.Fatalf("open a full device: %v", err)
+	}
+	defer func() { _ = full.Close() }()
+	dir, err := filepath.Abs(filepath.Join(dataDir, "nats", "jetstream", "$G", "streams", stream, "msgs"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatalf("list open files: %v", err)
+	}
+	replaced := 0
+	for _, e := range entries {
+		target, err := os.Readlink("/proc/self/fd/" + e.Name())
+		if err != nil || !strings.HasPrefix(target, dir+"/") || !strings.HasSuffix(target, ".blk") {
+			continue
+		}
+		var fd int
+		if _, err := fmt.Sscan(e.Name(), &fd); err != nil {
+			t.Fatal(err)
+		}
+		if err := syscall.Dup3(int(full.Fd()), fd, syscall.O_CLOEXEC); err != nil {
+			t.Fatalf("replace an open file: %v", err)
+		}
+		replaced++
+	}
+	if replaced == 0 {
+		t.Fatalf("the server has no block of %s open", stream)
+	}
+}
+
+// HoldFull keeps the embedded server from finding room until the returned function is called.
+func HoldFull(t testing.TB, dataDir string) (release func()) {
+	t.Helper()
+	// The broker tries the disk by a file of this name; a directory that is not empty stands in its way.
+	probe := filepath.Join(dataDir, "probe.tmp")
+	if err := os.MkdirAll(filepath.Join(probe, "x"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		if err := os.RemoveAll(probe); err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -282,3 +282,47 @@ func TestRefundOfForeignAddress(t *testing.T) {
 		t.Error("nothing was given back")
 	}
 }
+
+// TestChargeOfWhichNobodyIsTold has NATS add to a counter and never say so. Whoever gives up then has taken nothing.
+func TestChargeOfWhichNobodyIsTold(t *testing.T) {
+	t.Parallel()
+	b := brokertest.Start(t)
+	q := quota.New(b, quota.Plans{Media: quota.Plan{Guest: limits(9, 9), AddressPerDay: 9}}, newClock(noon()).now)
+	js := b.JetStream()
+	stream, err := js.Stream(t.Context(), broker.StreamUsage)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := stream.CachedInfo().Config
+	mute := func(on bool) {
+		t.Helper()
+		cfg.NoAck = on
+		if _, err := js.UpdateStream(t.Context(), cfg); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mute(true)
+	ctx, giveUp := contextOf(t)
+	defer giveUp()
+	charged := make(chan error, 1)
+	go func() {
+		_, err := q.Charge(ctx, guest("who"), "j", 2)
+		charged <- err
+	}()
+	for fmt.Sprint(used(t, q, guest("who"))) != "[2 2 2]" {
+		if t.Context().Err() != nil {
+			t.Fatal("never added")
+		}
+	}
+	mute(false)
+	giveUp()
+	want := "[0 0 0]"
+	if err := <-charged; err == nil {
+		want = "[2 2 2]" // It was told in time after all.
+	} else if !errors.Is(err, quota.ErrUnavailable) {
+		t.Error(err)
+	}
+	if got := fmt.Sprint(used(t, q, guest("who"))); got != want {
+		t.Errorf("taken %s, want %s", got, want)
+	}
+}

@@ -48,7 +48,7 @@ func New(b *broker.Broker, plans Plans, now func() time.Time) *Quota {
 
 // maxOperations is how many charges and readings of one process talk to NATS at once. A busy machine cannot answer the
 // requests of thousands in time; the others wait until their callers' contexts end.
-const maxOperations = 64
+const maxOperations = 32
 
 // enter waits for a slot and returns what frees it.
 func (q *Quota) enter(ctx context.Context) (leave func(), err error) {
@@ -148,8 +148,8 @@ func (b *Bill) look(ctx context.Context) (*Refusal, error) {
 	return nil, nil
 }
 
-// take adds to every counter and, when one of them is then above its limit or was not reached, takes back what it added to
-// the others. It returns the first refusal. try tells its messages from those of an earlier take.
+// take adds to every counter and, when one of them is then above its limit or did not answer, takes back what it added. It
+// returns the first refusal. try tells its messages from those of an earlier take.
 func (b *Bill) take(ctx context.Context, try int) (*Refusal, error) {
 	q, id := b.quota, fmt.Sprintf("%s.%d", b.id, try)
 	added := make([]bool, len(b.Usage))
@@ -173,10 +173,13 @@ func (b *Bill) take(ctx context.Context, try int) (*Refusal, error) {
 	undoing, cancel := settled(ctx)
 	defer cancel()
 	err = errors.Join(err, each(len(b.Usage), func(i int) error {
-		if !added[i] {
-			return nil
-		}
 		u := &b.Usage[i]
+		if !added[i] {
+			// Whether it was added is not known. The same message once more adds nothing if it was.
+			if _, err := q.add(undoing, u.counter, b.units, id+"."+u.Window+".take"); err != nil {
+				return err
+			}
+		}
 		used, err := q.add(undoing, u.counter, -b.units, id+"."+u.Window+".undo")
 		if err == nil {
 			u.Used = int(used)

@@ -57,8 +57,9 @@ func showETA(j *job.Job, seconds int) {
 type estimator struct {
 	queue   *queue.Queue
 	control *queue.Control
-	// ctx is the life of the feed.
-	ctx context.Context //nolint:containedctx // What is asked for is shared by callers that come and go.
+	// ctx is the life of the feed, and enter keeps it from being stopped meanwhile.
+	ctx   context.Context //nolint:containedctx // What is asked for is shared by callers that come and go.
+	enter func() (leave func(), err error)
 
 	// refreshes has the workers and lanes of a kind's pool asked for once at a time.
 	refreshes singleflight.Group
@@ -192,6 +193,11 @@ func (e *estimator) stale(kind job.Kind) (workers bool, lanes []lane) {
 // refresh asks for what is stale. Whatever the outcome, the next try is due in a while: a view must not wait for NATS
 // again and again.
 func (e *estimator) refresh(kind job.Kind) {
+	leave, err := e.enter()
+	if err != nil {
+		return
+	}
+	defer leave()
 	ctx, cancel := context.WithTimeout(e.ctx, estimateTimeout)
 	defer cancel()
 	if workers, _ := e.stale(kind); workers {

@@ -69,7 +69,7 @@ func New(b *broker.Broker, l *ledger.Ledger, q *queue.Queue, cfg Config, log *sl
 	f := &Feed{
 		cfg: cfg, nc: b.Conn(), ledger: l, queue: q, log: log, ctx: ctx, stop: stop, hubs: make(map[string]*hub),
 	}
-	f.estimate.queue, f.estimate.ctx = q, ctx
+	f.estimate.queue, f.estimate.ctx, f.estimate.enter = q, ctx, f.enter
 	return f
 }
 

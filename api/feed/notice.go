@@ -46,6 +46,11 @@ func (h *hub) receive(m *nats.Msg) {
 		h.feed.log.DebugContext(h.ctx, "event passed over", "error", err)
 		return
 	}
+	leave, err := h.feed.enter()
+	if err != nil {
+		return
+	}
+	defer leave()
 	h.handle(n)
 }
 

@@ -290,7 +290,11 @@ func TestStrangeIDsAreNotFound(t *testing.T) {
 			resp, err := b.client.Do(r)
 			must(t, err)
 			_ = resp.Body.Close()
-			if resp.StatusCode != http.StatusNotFound {
+			want := http.StatusNotFound
+			if strings.Contains(strings.ToLower(id), "%2f") || id == ".." || id == "%2e%2e" {
+				want = http.StatusBadRequest // The path may lead elsewhere in a proxy.
+			}
+			if resp.StatusCode != want {
 				t.Errorf("%s %.80s: status %d", route.method, route.path, resp.StatusCode)
 			}
 			if resp.Header.Get("X-Evil") != "" {

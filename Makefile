@@ -13,6 +13,13 @@ JOBS     ?= 1000
 LINT_VERSION := v2.15.0
 LINT         := .bin/$(LINT_VERSION)/golangci-lint
 
+# What checks the files below deploy/ without a container engine or a cluster, built in the same way.
+KUSTOMIZE := .bin/kustomize-v5.7.1/kustomize
+VALIDATE  := .bin/kubectl-validate-v0.0.4/kubectl-validate
+COMPOSE   := .bin/compose-go-v2.16.2/cmd
+# The newest schemas that kubectl-validate brings.
+KUBERNETES_VERSION := 1.30
+
 # Expanded only where they are used, so that `make run` starts no git.
 VERSION    = $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 COMMIT     = $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
@@ -40,7 +47,7 @@ test: ## Run all tests in random order under the race detector
 	go test -race -shuffle=on ./...
 
 .PHONY: check
-check: build vet format test chaos-short tidy lint ## All that CI asks for, in its order
+check: build vet format test chaos-short tidy manifests lint ## All that CI asks for, in its order
 
 .PHONY: chaos
 chaos: ## Kill, pause and cut the real programs for DURATION (2m) with NODES (1 or 3), and look for lost jobs
@@ -68,6 +75,24 @@ lint: $(LINT) ## Run golangci-lint, built into .bin/ when missing
 
 $(LINT):
 	GOBIN='$(CURDIR)/.bin/$(LINT_VERSION)' go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
+
+.PHONY: manifests
+manifests: $(KUSTOMIZE) $(VALIDATE) $(COMPOSE) ## Check docker-compose.yml against its schema, and render and validate deploy/kubernetes
+	$(COMPOSE) docker-compose.yml >/dev/null
+	@for overlay in staging production canary; do \
+		$(KUSTOMIZE) build deploy/kubernetes/overlays/$$overlay >.bin/$$overlay.yaml && \
+		$(VALIDATE) --version $(KUBERNETES_VERSION) --local-crds deploy/kubernetes/schemas .bin/$$overlay.yaml || exit 1; \
+	done
+	@$(VALIDATE) --version $(KUBERNETES_VERSION) deploy/kubernetes/secrets.example.yaml
+
+$(KUSTOMIZE):
+	GOBIN='$(CURDIR)/$(@D)' go install sigs.k8s.io/kustomize/kustomize/v5@v5.7.1
+
+$(VALIDATE):
+	GOBIN='$(CURDIR)/$(@D)' go install sigs.k8s.io/kubectl-validate@v0.0.4
+
+$(COMPOSE):
+	GOBIN='$(CURDIR)/$(@D)' go install github.com/compose-spec/compose-go/v2/cmd@v2.16.2
 
 .PHONY: fix
 fix: $(LINT) ## Format all files and mend what golangci-lint can mend

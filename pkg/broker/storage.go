@@ -123,7 +123,7 @@ func (b *Broker) watchStorage(ctx context.Context) {
 			return
 		}
 		restarted = time.Now()
-		b.log.ErrorContext(ctx, "NATS was restarted and writes to its disk again")
+		b.log.InfoContext(ctx, "NATS was restarted and writes to its disk again")
 	}
 }
 
@@ -192,7 +192,7 @@ func (b *Broker) restart(ctx context.Context) error {
 	if b.storage.failures.Load() != failures {
 		return errors.New("the new server could not write either")
 	}
-	return nil
+	return b.recordRecovery(ctx, result)
 }
 
 // tryWrite reports whether the disk takes a write of some size.

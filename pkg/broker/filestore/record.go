@@ -53,7 +53,7 @@ func newDigest(name string) (*highwayhash.Digest64, error) {
 	return digest, nil
 }
 
-// length returns the length that a record claims, and whether the message has headers. buf holds a record's header.
+// recordLength returns the length that a record claims, and whether the message has headers. buf holds the header of a record.
 func recordLength(buf []byte) (length int, headers bool) {
 	n := binary.LittleEndian.Uint32(buf)
 	return int(n &^ headersFlag), n&headersFlag != 0

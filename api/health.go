@@ -23,10 +23,13 @@ type healthConfig struct {
 	Retries  int           `env:"HEALTH_CHECK_RETRIES" envDefault:"3" doc:"How often api health asks again."`
 	Interval time.Duration `env:"HEALTH_CHECK_INTERVAL_MS" envDefault:"1000" doc:"Milliseconds between two tries of api health."`
 	Verbose  bool
+	// Ready asks whether the API accepts jobs, not how everything behind it is.
+	Ready bool
 }
 
 const (
 	healthPath = "/internal/health"
+	readyPath  = "/readyz"
 	// healthTimeout bounds one try.
 	healthTimeout = 10 * time.Second
 	// healthBytes bounds the answer that is read.
@@ -74,6 +77,7 @@ func healthSettings(args, environ []string, stderr io.Writer) (healthConfig, err
 	flags.IntVar(&cfg.Retries, "retries", cfg.Retries, "how often to ask again (HEALTH_CHECK_RETRIES)")
 	interval := flags.Int64("interval", cfg.Interval.Milliseconds(), "milliseconds between two tries (HEALTH_CHECK_INTERVAL_MS)")
 	flags.BoolVar(&cfg.Verbose, "v", false, "print every answer")
+	flags.BoolVar(&cfg.Ready, "ready", false, "ask only whether the API accepts jobs (/readyz); it needs no token")
 	if err := flags.Parse(args); err != nil {
 		return cfg, err
 	}
@@ -91,7 +95,10 @@ func healthSettings(args, environ []string, stderr io.Writer) (healthConfig, err
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
 		return cfg, errors.New("url must be an address such as https://example.org")
 	}
-	if !strings.HasSuffix(u.Path, healthPath) {
+	u.Path = strings.TrimSuffix(u.Path, healthPath)
+	if cfg.Ready {
+		u = u.JoinPath(readyPath)
+	} else {
 		u = u.JoinPath(healthPath)
 	}
 	cfg.URL = u.String()

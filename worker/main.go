@@ -38,6 +38,7 @@ func main() {
 const usage = `usage: worker [command]
 
   work      take jobs and work them (the default)
+  health    ask a running worker on this machine whether it is ready; it needs METRICS_ENABLED=on
   version   print version, commit and build time
 
 Settings come from the environment; deploy/settings.md lists them.
@@ -55,6 +56,13 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 			_, _ = fmt.Fprintf(stderr, "worker: %v\n", err)
 			return exitFailure
 		}
+		return 0
+	case command == "health":
+		if err := health(ctx, environ); err != nil {
+			_, _ = fmt.Fprintf(stderr, "worker health: %v\n", err)
+			return exitFailure
+		}
+		_, _ = fmt.Fprintln(stdout, "ready")
 		return 0
 	case slices.Contains([]string{"version", "-v", "-version", "--version"}, command):
 		version, commit, built := telemetry.Version()
@@ -122,6 +130,7 @@ func work(ctx context.Context, environ []string, stdout, stderr io.Writer) (err 
 		return err
 	}
 	running.Push(worker.StopStep())
+	server.SetReady(b.Check)
 	_, _ = fmt.Fprintf(stdout, "Text2Image Audio worker\n  NATS      %s\n  upstream  %s\n", b.Conn().ConnectedUrlRedacted(), cfg.Upstreams.Describe())
 	<-ctx.Done()
 	_, _ = fmt.Fprintln(stdout, worker.Farewell())

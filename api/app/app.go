@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"time"
 
 	"github.com/text2image-audio/text2image-audio/api/feed"
 	"github.com/text2image-audio/text2image-audio/api/server"
@@ -240,6 +241,7 @@ func (a *App) Run(ctx context.Context, out io.Writer) error {
 	var err error
 	select {
 	case <-ctx.Done():
+		a.drain(out)
 		_, _ = fmt.Fprintln(out, a.farewell())
 	case err = <-a.served:
 		if errors.Is(err, http.ErrServerClosed) {
@@ -247,6 +249,21 @@ func (a *App) Run(ctx context.Context, out io.Writer) error {
 		}
 	}
 	return errors.Join(err, a.Stop(context.WithoutCancel(ctx)))
+}
+
+// drain serves for DRAIN_DELAY more, while it asks load balancers to send their requests elsewhere.
+func (a *App) drain(out io.Writer) {
+	a.server.Drain()
+	if a.cfg.DrainDelay == 0 {
+		return
+	}
+	_, _ = fmt.Fprintf(out, "draining for %s\n", a.cfg.DrainDelay)
+	timer := time.NewTimer(a.cfg.DrainDelay)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-a.served: // Nothing is served any more.
+	}
 }
 
 func (a *App) farewell() string {

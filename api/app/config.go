@@ -21,8 +21,9 @@ import (
 
 // Config is every setting of one API process, grouped by the package that owns it.
 type Config struct {
-	Listen    string     `env:"LISTEN_ADDR" envDefault:"127.0.0.1:8080" doc:"Address of the API and the page."`
-	JWTSecret env.Secret `env:"JWT_SECRET" doc:"Key for tokens and cookies: at least 16 characters that are out of no example, better 32 random bytes (openssl rand -hex 32). Another one ends every session. With the embedded NATS a missing one is made and kept in DATA_DIR; with NATS_URL it is required."`
+	Listen     string        `env:"LISTEN_ADDR" envDefault:"127.0.0.1:8080" doc:"Address of the API and the page."`
+	JWTSecret  env.Secret    `env:"JWT_SECRET" doc:"Key for tokens and cookies: at least 16 characters that are out of no example, better 32 random bytes (openssl rand -hex 32). Another one ends every session. With the embedded NATS a missing one is made and kept in DATA_DIR; with NATS_URL it is required."`
+	DrainDelay time.Duration `env:"DRAIN_DELAY" envDefault:"0s" doc:"How long the API goes on serving after SIGTERM while /readyz answers 503, before STOP_TIMEOUT begins: as long as load balancers need to notice, such as 10s. 0s stops at once."`
 	// StopTimeout bounds the whole of a stop.
 	StopTimeout time.Duration `env:"STOP_TIMEOUT" envDefault:"30s" doc:"How long a stop may take in all; what still runs then is left to be delivered again."`
 
@@ -80,6 +81,9 @@ func (c *Config) Validate() error {
 		errs = append(errs, &env.Fault{Name: "JWT_SECRET", Expected: "at least 16 characters"})
 	} else if c.JWTSecret != "" && guessable(c.JWTSecret.Reveal()) {
 		errs = append(errs, &env.Fault{Name: "JWT_SECRET", Expected: "a key that nobody can guess, such as openssl rand -hex 32 makes, and none out of an example"})
+	}
+	if c.DrainDelay < 0 {
+		errs = append(errs, &env.Fault{Name: "DRAIN_DELAY", Expected: "a duration that is not negative"})
 	}
 	if c.StopTimeout <= 0 {
 		errs = append(errs, &env.Fault{Name: "STOP_TIMEOUT", Expected: "a duration above zero"})

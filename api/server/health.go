@@ -55,6 +55,9 @@ func (s *Server) live(c *gin.Context) error {
 
 // ready is GET /readyz: jobs can be taken.
 func (s *Server) ready(c *gin.Context) error {
+	if s.draining.Load() {
+		return &problem{code: codeUnavailable, reason: "draining", retryAfter: retryUnavailable}
+	}
 	ctx, cancel := context.WithTimeout(c.Request.Context(), readyTimeout)
 	defer cancel()
 	if err := s.deps.Broker.Check(ctx); err != nil {

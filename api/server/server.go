@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -112,8 +113,10 @@ type Server struct {
 	// pages are the paths at which the page takes what Google sends along.
 	pages []string
 	// acts is the log of what operators do; it does not heed LOG_LEVEL.
-	acts     *slog.Logger
-	engine   *gin.Engine
+	acts   *slog.Logger
+	engine *gin.Engine
+	// draining is set once the process is about to stop.
+	draining atomic.Bool
 	underway underway
 	pending  *pending
 	// saving is taken by whoever takes a picture apart.

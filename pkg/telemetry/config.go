@@ -14,7 +14,7 @@ type Config struct {
 	LogLevel       string     `env:"LOG_LEVEL" envDefault:"error" doc:"Least severity that is logged: error, warn, info or debug."`
 	MetricsEnabled bool       `env:"METRICS_ENABLED" envDefault:"off" doc:"Serve Prometheus metrics on METRICS_ADDR and, if that is a loopback address, pprof."`
 	MetricsAddr    string     `env:"METRICS_ADDR" doc:"Address of the metrics. One beyond loopback needs METRICS_TOKEN or METRICS_PUBLIC=on, and serves no pprof."`
-	MetricsToken   env.Secret `env:"METRICS_TOKEN" doc:"Token, of at least 8 characters, that METRICS_ADDR requires as Authorization: Bearer on every path; empty requires none."`
+	MetricsToken   env.Secret `env:"METRICS_TOKEN" doc:"Token, of at least 8 characters, that METRICS_ADDR requires as Authorization: Bearer on every path but those of the probes; empty requires none."`
 	MetricsPublic  bool       `env:"METRICS_PUBLIC" envDefault:"off" doc:"Serve metrics beyond loopback without a token to everybody who can reach METRICS_ADDR."`
 	SampleRate     float64    `env:"METRICS_SAMPLE_RATE" envDefault:"1" doc:"Share of the HTTP requests and upstream calls, from 0 to 1, whose duration is measured; all of them are counted."`
 }

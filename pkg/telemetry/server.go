@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -17,8 +18,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
 )
 
-// Server offers /metrics on an address of its own, and /debug/pprof too where
-// only this machine can reach it. The zero value is not usable: see NewServer.
+// Server offers /metrics and the probes /livez and /readyz on an address of its
+// own, and /debug/pprof too where only this machine can reach it. The zero value is not usable: see NewServer.
 type Server struct {
 	cfg      Config
 	metrics  *Metrics
@@ -26,6 +27,7 @@ type Server struct {
 	http     *http.Server
 	listener net.Listener
 	done     chan struct{}
+	ready    atomic.Pointer[func(context.Context) error]
 }
 
 // NewServer returns the server of m, not yet listening. When cfg does not enable
@@ -59,11 +61,11 @@ func (s *Server) handler(address string) http.Handler {
 	}
 	switch token := strings.TrimSpace(s.cfg.MetricsToken.Reveal()); {
 	case token != "":
-		return requireToken(token, mux)
+		return s.withProbes(requireToken(token, mux))
 	case loopback && !s.cfg.MetricsPublic:
-		return requireLocalHost(mux)
+		return s.withProbes(requireLocalHost(mux))
 	}
-	return mux
+	return s.withProbes(mux)
 }
 
 // Start listens and then serves in the background; when it returns, the address is

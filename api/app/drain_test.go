@@ -1,0 +1,63 @@
+package app_test
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/text2image-audio/text2image-audio/api/app"
+)
+
+// TestDrain stops a process that a load balancer has to notice first: it says that it is not ready, goes on serving, and
+// keeps no connection open.
+func TestDrain(t *testing.T) {
+	t.Parallel()
+	a, err := app.New(config(t, t.TempDir(), "DRAIN_DELAY=8s"), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	console := &lines{said: make(chan struct{}, 16)}
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	ended := make(chan error, 1)
+	go func() { ended <- a.Run(ctx, console) }()
+	until := func(text string) {
+		t.Helper()
+		for !strings.Contains(console.String(), text) {
+			select {
+			case <-console.said:
+			case err := <-ended:
+				t.Fatalf("ended before it said %q: %v", text, err)
+			case <-t.Context().Done():
+				t.Fatalf("never said %q", text)
+			}
+		}
+	}
+	until("Ready.")
+	i := &instance{App: a, client: &http.Client{Transport: &http.Transport{}}}
+	if resp := i.do(t, http.MethodGet, "/readyz", nil); resp.StatusCode != http.StatusOK || resp.Close {
+		t.Errorf("before: %d, close %t", resp.StatusCode, resp.Close)
+	}
+	stop()
+	until("draining")
+	if resp := i.do(t, http.MethodGet, "/readyz", nil); resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") == "" || !resp.Close {
+		t.Errorf("draining: %d %v, close %t", resp.StatusCode, resp.Header, resp.Close)
+	}
+	if v := i.submit(t, boat("a boat")); v.ID == "" {
+		t.Error("a submission was not accepted")
+	}
+	if resp := i.do(t, http.MethodGet, "/livez", nil); resp.StatusCode != http.StatusOK || !resp.Close {
+		t.Errorf("draining: %d, close %t", resp.StatusCode, resp.Close)
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if resp, err := i.client.Get(i.URL() + "/livez"); err == nil {
+		_, _ = io.Copy(io.Discard, resp.Body)
+		_ = resp.Body.Close()
+		t.Error("it still answers")
+	}
+}

@@ -1,0 +1,185 @@
+// Package deploy_test runs what is deployed: the configurations below this directory, with the programs of this repository.
+package deploy_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	api "github.com/text2image-audio/text2image-audio/api/app"
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/env"
+	"github.com/text2image-audio/text2image-audio/pkg/simulator"
+	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
+	worker "github.com/text2image-audio/text2image-audio/worker/app"
+)
+
+// hang bounds what a test waits for, on a busy machine too.
+const hang = 3 * time.Minute
+
+// secrets makes the secrets of the Compose installation in a directory and returns it.
+func secrets(t *testing.T) string {
+	t.Helper()
+	root := t.TempDir()
+	uid := strconv.Itoa(os.Getuid())
+	for range 2 { // A second start keeps what is there.
+		cmd := exec.CommandContext(t.Context(), "sh", "docker/secrets.sh", root)
+		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "NATS_HOST=nats", "APP_UID=" + uid, "NATS_UID=" + uid, "PROMETHEUS_UID=" + uid, "GRAFANA_UID=" + uid}
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("secrets.sh: %v\n%s", err, out)
+		}
+	}
+	return root
+}
+
+// read returns the contents of a file.
+func read(t *testing.T, path string) string {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+// natsOf starts a server on deploy/docker/nats.conf, with its store in a temporary directory and on any free port.
+func natsOf(t *testing.T, secrets string) *server.Server {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "nats.conf"), []byte(read(t, "docker/nats.conf")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(filepath.Join(secrets, "nats"), filepath.Join(dir, "secrets")); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("NATS_SERVER_NAME", "t2i-nats")
+	t.Setenv("NATS_MAX_FILE_STORE", "1GB")
+	opts, err := server.ProcessConfigFile(filepath.Join(dir, "nats.conf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !opts.SyncAlways {
+		t.Error("a write is acknowledged before it is on disk")
+	}
+	opts.Host, opts.Port, opts.HTTPPort, opts.StoreDir, opts.NoSigs = "127.0.0.1", server.RANDOM_PORT, 0, t.TempDir(), true
+	srv, err := server.NewServer(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv.Start()
+	t.Cleanup(func() {
+		srv.Shutdown()
+		srv.WaitForShutdown()
+	})
+	if !srv.ReadyForConnections(hang) {
+		t.Fatal("NATS did not become ready")
+	}
+	return srv
+}
+
+// TestComposeNATS runs the API and a worker as Compose does, each as its own user, and every kind of job through them.
+func TestComposeNATS(t *testing.T) {
+	root := secrets(t)
+	srv := natsOf(t, root)
+	url := func(role string) string {
+		return strings.Replace(read(t, filepath.Join(root, "app/nats_"+role+"_url")), "nats:4222", strings.TrimPrefix(srv.ClientURL(), "nats://"), 1)
+	}
+	log := slog.New(slog.DiscardHandler)
+
+	cfg := api.Default()
+	must(t, env.Load([]string{
+		"NATS_URL=" + url("api"), "JWT_SECRET_FILE=" + filepath.Join(root, "app/jwt_secret"), "LISTEN_ADDR=127.0.0.1:0", "DATA_DIR=" + t.TempDir(),
+		"QUOTA_GUEST_PER_MINUTE=0", "QUOTA_GUEST_PER_DAY=0", "PBKDF2_ITERATIONS=1000",
+	}, &cfg))
+	a, err := api.New(cfg, log)
+	must(t, err)
+	must(t, a.Start(t.Context()))
+	t.Cleanup(func() { must(t, a.Stop(context.WithoutCancel(t.Context()))) })
+
+	var settings worker.Config
+	follower := broker.Config{Follower: true}
+	must(t, env.Load([]string{"NATS_URL=" + url("worker"), "SIMULATOR=on", "DATA_DIR=" + t.TempDir()}, &settings, &follower))
+	settings.Latency = simulator.Latency{}
+	b, err := broker.Open(t.Context(), follower, log)
+	must(t, err)
+	t.Cleanup(func() { must(t, b.Close(context.WithoutCancel(t.Context()))) })
+	w := worker.New(settings, b, telemetry.NewMetrics(), log)
+	must(t, w.Start(t.Context()))
+	t.Cleanup(func() { must(t, w.Stop(context.WithoutCancel(t.Context()))) })
+
+	client := &http.Client{Timeout: hang}
+	t.Cleanup(client.CloseIdleConnections)
+	for kind, input := range map[string]string{
+		"image": `{"prompt":"a boat","n":2}`, "audio": `{"text":"good evening"}`, "prompt": `{"text":"a cat"}`, "translation": `{"text":"你好"}`,
+	} {
+		resp := post(t, client, a.URL()+"/api/jobs", `{"kind":"`+kind+`","input":`+input+`}`)
+		if resp.Status != "succeeded" {
+			t.Errorf("%s: %+v", kind, resp)
+		}
+	}
+	if resp := post(t, client, a.URL()+"/api/auth/register", `{"username":"Ann","email":"ann@example.org","password":"correct horse"}`); resp.Token == "" {
+		t.Errorf("register: %+v", resp)
+	}
+	workerSeesNoAccounts(t, url("worker"))
+}
+
+// workerSeesNoAccounts tries to read the accounts as a worker.
+func workerSeesNoAccounts(t *testing.T, url string) {
+	t.Helper()
+	nc, err := nats.Connect(url, nats.CustomInboxPrefix("_INBOX_WORKER"))
+	must(t, err)
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	must(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	if _, err := js.KeyValue(ctx, broker.BucketUsers); err == nil {
+		t.Error("a worker opened the bucket of accounts")
+	}
+}
+
+// answer is what the tests need of a job or of an account.
+type answer struct {
+	Status string          `json:"status"`
+	Token  string          `json:"token"`
+	Error  json.RawMessage `json:"error"`
+}
+
+func post(t *testing.T, client *http.Client, url, body string) answer {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, bytes.NewReader([]byte(body)))
+	must(t, err)
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Prefer", "wait=60")
+	resp, err := client.Do(req)
+	must(t, err)
+	defer func() { _ = resp.Body.Close() }()
+	data, err := io.ReadAll(resp.Body)
+	must(t, err)
+	var a answer
+	if err := json.Unmarshal(data, &a); err != nil {
+		t.Fatalf("%s: %d %s", url, resp.StatusCode, data)
+	}
+	return a
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

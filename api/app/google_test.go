@@ -95,7 +95,7 @@ func TestWhichGoogle(t *testing.T) {
 	}{
 		"the demo":                       {nil, "", "SELF/auth/google/callback"},
 		"the demo by another name":       {nil, "localhost", "http://localhost:PORT/auth/google/callback"},
-		"the demo by a stranger's name":  {nil, "evil.example", "SELF/auth/google/callback"},
+		"the demo by a stranger's name":  {[]string{"PUBLIC_HOSTS=*"}, "evil.example", "SELF/auth/google/callback"},
 		"the demo for a page elsewhere":  {[]string{"FRONTEND_URL=https://page.example"}, "", ""},
 		"the demo, open to others":       {[]string{"LISTEN_ADDR=0.0.0.0:0"}, "", ""},
 		"no simulator":                   {[]string{"SIMULATOR=off"}, "", ""},

@@ -23,7 +23,7 @@ func TestDeletionMeetsTwoProcesses(t *testing.T) {
 		apis = append(apis, start(t, cfg))
 	}
 	var gone []string
-	for round := range 100 {
+	for round := range 40 {
 		signed := apis[round%2].signUp(t, fmt.Sprintf("ann%d@example.org", round), "correct horse")
 		var who struct{ User struct{ ID string } }
 		apis[0].do(t, http.MethodGet, "/api/auth/validate", nil, signed).decode(t, &who)

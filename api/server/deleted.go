@@ -36,7 +36,13 @@ func (s *Server) submitterMustExist(c *gin.Context, err error) error {
 	if m == nil {
 		return nil
 	}
-	return s.mustStillExist(c.Request.Context(), m, s.deps.Eraser.Erase)
+	gone := s.mustStillExist(c.Request.Context(), m, s.deps.Eraser.Erase)
+	if gone != nil {
+		// There is no quota any more that they could tell of.
+		c.Writer.Header().Del("RateLimit")
+		c.Writer.Header().Del("RateLimit-Policy")
+	}
+	return gone
 }
 
 // errOwnerDeleted says that the owner of a dead letter has deleted the account.

@@ -38,7 +38,7 @@ func secrets(t *testing.T) string {
 	uid := strconv.Itoa(os.Getuid())
 	for range 2 { // A second start keeps what is there.
 		cmd := exec.CommandContext(t.Context(), "sh", "docker/secrets.sh", root)
-		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "NATS_HOST=nats", "APP_UID=" + uid, "NATS_UID=" + uid, "PROMETHEUS_UID=" + uid, "GRAFANA_UID=" + uid}
+		cmd.Env = append(cmd.Environ(), "NATS_HOST=nats", "APP_UID="+uid, "NATS_UID="+uid, "PROMETHEUS_UID="+uid, "GRAFANA_UID="+uid)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("secrets.sh: %v\n%s", err, out)
 		}

@@ -141,7 +141,9 @@ func (a *App) start(ctx context.Context) error {
 	}
 	quotas := a.quota()
 	eraser := erasure.New(accounts, jobs, []erasure.Part{
-		{Name: "feedback", Erase: box.Erase}, {Name: "saved images", Erase: pictures.Erase}, {Name: "jobs", Erase: jobs.Erase},
+		{Name: "feedback", Erase: box.Erase},
+		{Name: "saved images", Erase: pictures.Erase},
+		{Name: "jobs", Erase: jobs.Erase},
 		{Name: "counters", Erase: func(ctx context.Context, owner string) error {
 			return quotas.Forget(ctx, server.MemberCounters(secret, owner)...)
 		}},
@@ -241,7 +243,7 @@ func (a *App) Run(ctx context.Context, out io.Writer) error {
 	var err error
 	select {
 	case <-ctx.Done():
-		a.drain(out)
+		a.drain(context.WithoutCancel(ctx), out)
 		_, _ = fmt.Fprintln(out, a.farewell())
 	case err = <-a.served:
 		if errors.Is(err, http.ErrServerClosed) {
@@ -252,7 +254,7 @@ func (a *App) Run(ctx context.Context, out io.Writer) error {
 }
 
 // drain serves for DRAIN_DELAY more, while it asks load balancers to send their requests elsewhere.
-func (a *App) drain(out io.Writer) {
+func (a *App) drain(ctx context.Context, out io.Writer) {
 	a.server.Drain()
 	if a.cfg.DrainDelay == 0 {
 		return
@@ -262,7 +264,8 @@ func (a *App) drain(out io.Writer) {
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-	case <-a.served: // Nothing is served any more.
+	case err := <-a.served:
+		a.log.ErrorContext(ctx, "the listener failed while draining", slog.Any("error", err))
 	}
 }
 

@@ -2,7 +2,6 @@ package app_test
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -55,8 +54,11 @@ func TestDrain(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
-	if resp, err := i.client.Get(i.URL() + "/livez"); err == nil {
-		_, _ = io.Copy(io.Discard, resp.Body)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, i.URL()+"/livez", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp, err := i.client.Do(req); err == nil {
 		_ = resp.Body.Close()
 		t.Error("it still answers")
 	}

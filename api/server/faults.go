@@ -162,7 +162,7 @@ var reasons = map[string]words{
 	codeRateLimited + "/text":            {"The limit for texts ({max} per minute) is reached; try again in the next minute.", "已达到每分钟 {max} 条文本的上限，请等到下一分钟。"},
 	codeQuotaExceeded + "/text":          {"Today's quota for texts ({max}) is used up; it resets at midnight UTC.", "今天 {max} 条文本的额度已用完，世界标准时间零点后恢复。"},
 	codeQuotaExceeded + "/address":       {"Today's quota for images and audio ({max}) of your network address is used up; everyone at that address shares it. It resets at midnight UTC.", "您所在网络地址今天 {max} 项（图片和语音）的额度已用完；该额度由此地址的所有用户共享，世界标准时间零点后恢复。"},
-	codeQuotaExceeded + "/address_some":  {"You asked for {asked}, and only {left} of today's {max} for your network address are left; everyone at that address shares them. Ask for fewer, or wait until midnight UTC.", "您请求了 {asked} 项，您所在网络地址今天的共享额度仅剩 {left} 项（共 {max} 项）；请减少数量，或等到世界标准时间零点。"},
+	codeQuotaExceeded + "/address_some":  {"You asked for {asked}, and only {left} of today's {max} for your network address are left; everyone at that address shares them. Ask for fewer, or wait until midnight UTC.", "您请求了 {asked} 项，您所在网络地址的所有用户今天仅剩 {left} 项（共 {max} 项）；请减少数量，或等到世界标准时间零点。"},
 	codeQuotaExceeded + "/address_never": {"You asked for {asked} at once, and everyone at your network address together may ask for no more than {max} a day; ask for fewer.", "您一次请求了 {asked} 项，而您所在网络地址的所有用户每天合计最多 {max} 项，请减少数量。"},
 	codeQuotaExceeded + "/address_text":  {"Today's quota for texts ({max}) of your network address is used up; everyone at that address shares it. It resets at midnight UTC.", "您所在网络地址今天 {max} 条文本的额度已用完；该额度由此地址的所有用户共享，世界标准时间零点后恢复。"},
 	codeNotFinished + "/picture":         {"The job has not ended yet; its pictures can be saved once it has.", "任务尚未结束，结束后方可保存图片。"},

@@ -116,7 +116,9 @@ func setup(t testing.TB, changes ...func(*server.Config, *server.Deps)) *bundle 
 		Metrics: b.metrics, Log: log, Secret: []byte(secret), OpenAPI: []byte(contractText), Web: pageFiles(),
 	}
 	deps.Eraser = erasure.New(accounts, b.ledger, []erasure.Part{
-		{Name: "feedback", Erase: b.box.Erase}, {Name: "saved images", Erase: pictures.Erase}, {Name: "jobs", Erase: b.ledger.Erase},
+		{Name: "feedback", Erase: b.box.Erase},
+		{Name: "saved images", Erase: pictures.Erase},
+		{Name: "jobs", Erase: b.ledger.Erase},
 		{Name: "counters", Erase: func(ctx context.Context, owner string) error {
 			return deps.Quota.Forget(ctx, server.MemberCounters([]byte(secret), owner)...)
 		}},

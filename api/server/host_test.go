@@ -26,16 +26,19 @@ func TestHosts(t *testing.T) {
 		},
 		"on loopback, with a front end": {
 			server.Config{Loopback: true, FrontendURLs: []string{"https://App.example/x", "http://127.0.0.1:3000"}},
-			[]string{"localhost", "app.example", "app.example:8443"}, []string{"evil.example", "www.app.example"},
+			[]string{"localhost", "app.example", "app.example:8443"},
+			[]string{"evil.example", "www.app.example"},
 		},
 		"elsewhere": {server.Config{}, []string{"localhost", "evil.example", "10.0.0.1:1"}, nil},
 		"named": {
 			server.Config{PublicHosts: []string{"api.example", "other.example:8443"}},
-			[]string{"api.example", "API.example:99", "other.example:8443", "localhost:8080", "127.0.0.1"}, []string{"evil.example", "other.example", "other.example:8080", "10.0.0.1"},
+			[]string{"api.example", "API.example:99", "other.example:8443", "localhost:8080", "127.0.0.1"},
+			[]string{"evil.example", "other.example", "other.example:8080", "10.0.0.1"},
 		},
 		"named, on loopback": {
 			server.Config{Loopback: true, PublicHosts: []string{"api.example"}, FrontendURLs: []string{"https://app.example"}},
-			[]string{"api.example", "localhost"}, []string{"evil.example", "app.example"},
+			[]string{"api.example", "localhost"},
+			[]string{"evil.example", "app.example"},
 		},
 		"all": {server.Config{Loopback: true, PublicHosts: []string{"*"}}, []string{"evil.example", "localhost"}, nil},
 	} {

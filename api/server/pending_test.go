@@ -138,7 +138,7 @@ func TestSlowSubmissionIsCharged(t *testing.T) {
 	b := setup(t, on, withQuota(9, 9), func(cfg *server.Config, _ *server.Deps) { cfg.SubmitTimeout = 2 * hang })
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		resp := b.request(t, http.MethodPost, "/api/jobs", goodBody, header("Idempotency-Key", "key"))
+		resp := b.request(t, http.MethodPost, "/api/jobs", imageBody, header("Idempotency-Key", "key"))
 		resp.expect(t, http.StatusAccepted)
 		if got := resp.Header.Get("Idempotent-Replayed"); got != "" {
 			t.Errorf("replayed %q", got)
@@ -209,7 +209,7 @@ func TestCallerThatGoesAwayWhileItWaits(t *testing.T) {
 			gone := make(chan struct{})
 			go func() {
 				defer close(gone)
-				resp, err := b.client.Do(b.newRequest(ctx, t, http.MethodPost, "/api/jobs", goodBody))
+				resp, err := b.client.Do(b.newRequest(ctx, t, http.MethodPost, "/api/jobs", imageBody))
 				if err == nil {
 					_ = resp.Body.Close()
 					t.Errorf("it was answered with %d", resp.StatusCode)
@@ -221,7 +221,7 @@ func TestCallerThatGoesAwayWhileItWaits(t *testing.T) {
 			slow.release()
 			guard := time.Now().Add(hang)
 			for time.Now().Before(guard) {
-				resp := b.request(t, http.MethodPost, "/api/jobs", goodBody)
+				resp := b.request(t, http.MethodPost, "/api/jobs", imageBody)
 				if resp.StatusCode == http.StatusAccepted {
 					break
 				}

@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -109,7 +110,7 @@ func checkParts(t *testing.T, name string, resp *reply, data []byte) {
 	parts := multipart.NewReader(bytes.NewReader(resp.body), params["boundary"])
 	for {
 		part, err := parts.NextPart()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return
 		}
 		must(t, err)

@@ -50,7 +50,7 @@ func doorway(t *testing.T, send func(conn net.Conn), receive func(answers *bufio
 // next reads one answer.
 func next(t *testing.T, answers *bufio.Reader, method string) *reply {
 	t.Helper()
-	resp, err := http.ReadResponse(answers, &http.Request{Method: method})
+	resp, err := http.ReadResponse(answers, &http.Request{Method: method}) //nolint:bodyclose // It is read to its end.
 	if err != nil {
 		t.Errorf("no answer: %v", err)
 		return &reply{Response: &http.Response{}}
@@ -155,7 +155,9 @@ func (b *bundle) hurry(t *testing.T, within time.Duration) string {
 	t.Cleanup(func() {
 		stop(errors.New("the test ends"))
 		must(t, srv.Close())
-		<-served
+		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+			t.Error(err)
+		}
 	})
 	return listener.Addr().String()
 }
@@ -208,7 +210,7 @@ func answered(conn net.Conn, head string) error {
 	}
 	method, _, _ := strings.Cut(head, " ")
 	answers := bufio.NewReader(conn)
-	resp, err := http.ReadResponse(answers, &http.Request{Method: method})
+	resp, err := http.ReadResponse(answers, &http.Request{Method: method}) //nolint:bodyclose // It is read to its end.
 	if err != nil {
 		return fmt.Errorf("read the answer: %w", err)
 	}

@@ -141,5 +141,5 @@ func (b *Broker) skips(ctx context.Context, stream jetstream.Stream, cfg jetstre
 		return false, err
 	}
 	info := consumer.CachedInfo()
-	return info.Delivered.Stream > state.State.LastSeq || info.NumPending+uint64(info.NumAckPending) < there, nil
+	return info.Delivered.Stream > state.State.LastSeq || info.NumPending+uint64(info.NumAckPending) < there, nil //nolint:gosec // A count is not negative.
 }

@@ -114,7 +114,7 @@ func TestDiskThatRunsFull(t *testing.T) {
 // fill uses up what is free on a disk, but for a little.
 func fill(t *testing.T, path string) {
 	t.Helper()
-	f, err := os.Create(path) //nolint:gosec // A file of the test.
+	f, err := os.Create(path)
 	must(t, err)
 	defer func() { _ = f.Close() }()
 	size := int64(0)

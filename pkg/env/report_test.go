@@ -27,7 +27,7 @@ func TestLoadReportsEveryFaultByItsVariable(t *testing.T) {
 	t.Parallel()
 	fault := func(name, expected string) error { return &env.Fault{Name: name, Expected: expected} }
 	const (
-		max   = "FETCH_RETRY_MAX: expected a whole number of at most 2147483647"
+		most  = "FETCH_RETRY_MAX: expected a whole number of at most 2147483647"
 		delay = "FETCH_RETRY_MAX_DELAY_MS: expected a whole number of milliseconds, such as 1500"
 	)
 	tests := map[string]struct {
@@ -37,7 +37,7 @@ func TestLoadReportsEveryFaultByItsVariable(t *testing.T) {
 	}{
 		"a longer name": {
 			"FETCH_RETRY_MAX=x", fault("FETCH_RETRY_MAX_DELAY_MS", "at least a millisecond"),
-			[]string{max, "FETCH_RETRY_MAX_DELAY_MS: expected at least a millisecond"},
+			[]string{most, "FETCH_RETRY_MAX_DELAY_MS: expected at least a millisecond"},
 		},
 		"a shorter name": {
 			"FETCH_RETRY_MAX_DELAY_MS=x", fault("FETCH_RETRY_MAX", "at least 1"),
@@ -45,25 +45,25 @@ func TestLoadReportsEveryFaultByItsVariable(t *testing.T) {
 		},
 		"both at once": {
 			"FETCH_RETRY_MAX=x FETCH_RETRY_MAX_DELAY_MS=x", errors.Join(fault("FETCH_RETRY_MAX", "at least 1"), fault("FETCH_RETRY_MAX_DELAY_MS", "more")),
-			[]string{max, delay},
+			[]string{most, delay},
 		},
-		"the same variable": {"FETCH_RETRY_MAX=x", fault("FETCH_RETRY_MAX", "at least 1"), []string{max}},
+		"the same variable": {"FETCH_RETRY_MAX=x", fault("FETCH_RETRY_MAX", "at least 1"), []string{most}},
 		"a fault that mentions another variable": {
 			"FETCH_RETRY_MAX=x", fault("SLOTS", "no more than FETCH_RETRY_MAX"),
-			[]string{max, "SLOTS: expected no more than FETCH_RETRY_MAX"},
+			[]string{most, "SLOTS: expected no more than FETCH_RETRY_MAX"},
 		},
 		"an error without a type": {
-			"FETCH_RETRY_MAX=x", errors.New("FETCH_RETRY_MAX must be at least 1"), []string{max},
+			"FETCH_RETRY_MAX=x", errors.New("FETCH_RETRY_MAX must be at least 1"), []string{most},
 		},
 		"an error without a type, of a longer name": {
 			"FETCH_RETRY_MAX=x", errors.New("FETCH_RETRY_MAX_DELAY_MS must be longer than nothing"),
-			[]string{max, "FETCH_RETRY_MAX_DELAY_MS must be longer than nothing"},
+			[]string{most, "FETCH_RETRY_MAX_DELAY_MS must be longer than nothing"},
 		},
 		"an error without a type that mentions another variable": {
 			"FETCH_RETRY_MAX=x", errors.New("SLOTS must not be above FETCH_RETRY_MAX"),
-			[]string{max, "SLOTS must not be above FETCH_RETRY_MAX"},
+			[]string{most, "SLOTS must not be above FETCH_RETRY_MAX"},
 		},
-		"an error that names nothing": {"FETCH_RETRY_MAX=x", errors.New("no"), []string{max, "no"}},
+		"an error that names nothing": {"FETCH_RETRY_MAX=x", errors.New("no"), []string{most, "no"}},
 		"an alias": {
 			"RETRY_MAX_ATTEMPTS=x", errors.Join(fault("FETCH_RETRY_MAX", "at least 1"), fault("RETRY_MAX_ATTEMPTS", "at least 1")),
 			[]string{"RETRY_MAX_ATTEMPTS: expected a whole number of at most 2147483647"},
@@ -78,15 +78,15 @@ func TestLoadReportsEveryFaultByItsVariable(t *testing.T) {
 		},
 		"wrapped": {
 			"FETCH_RETRY_MAX=x", errors.Join(fmt.Errorf("retries: %w", fault("FETCH_RETRY_MAX", "at least 1")), fmt.Errorf("retries: %w", fault("SLOTS", "at least 1"))),
-			[]string{max, "retries: SLOTS: expected at least 1"},
+			[]string{most, "retries: SLOTS: expected at least 1"},
 		},
 		"wrapped with a cause": {
 			"FETCH_RETRY_MAX=x", fmt.Errorf("%w, since %w", fault("SLOTS", "more"), errors.New("there are few")),
-			[]string{max, "SLOTS: expected more, since there are few"},
+			[]string{most, "SLOTS: expected more, since there are few"},
 		},
 		"joined twice": {
 			"FETCH_RETRY_MAX=x", errors.Join(errors.Join(fault("SLOTS", "more"), fault("FETCH_RETRY_MAX", "more")), fault("KEY_LIMIT", "more")),
-			[]string{max, "SLOTS: expected more", "KEY_LIMIT: expected more"},
+			[]string{most, "SLOTS: expected more", "KEY_LIMIT: expected more"},
 		},
 	}
 	for name, test := range tests {

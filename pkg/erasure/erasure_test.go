@@ -70,7 +70,9 @@ func on(t testing.TB, b *broker.Broker, cfg erasure.Config) *rig {
 	must(t, err)
 	r.quota = quota.New(b, quota.Plans{Media: quota.Plan{Member: quota.Limits{PerMinute: 10, PerDay: 10}}}, nil)
 	r.eraser = erasure.New(r.accounts, r.jobs, []erasure.Part{
-		{Name: "feedback", Erase: r.box.Erase}, {Name: "saved images", Erase: pictures.Erase}, {Name: "jobs", Erase: r.jobs.Erase},
+		{Name: "feedback", Erase: r.box.Erase},
+		{Name: "saved images", Erase: pictures.Erase},
+		{Name: "jobs", Erase: r.jobs.Erase},
 		{Name: "counters", Erase: func(ctx context.Context, _ string) error { return r.quota.Forget(ctx, counter) }},
 	}, cfg, slog.New(slog.DiscardHandler))
 	return r

@@ -47,7 +47,9 @@ func TestWaitingForAChangeEndsWithItsContext(t *testing.T) {
 		}
 	}
 	close(resume)
-	<-first
+	if err := <-first; err != nil {
+		t.Errorf("the first: %v", err)
+	}
 	if err := trip(t.Context(), job.UpstreamSpeech, minute); err != nil {
 		t.Errorf("afterwards: %v", err)
 	}

@@ -95,7 +95,7 @@ func markShared(s, form []rune, hidden []bool) {
 		if _, found := shared[string(s[i:i+size])]; !found {
 			continue
 		}
-		if short && !(boundary(s, i) && boundary(s, i+size)) {
+		if short && (!boundary(s, i) || !boundary(s, i+size)) {
 			continue
 		}
 		for j := i; j < i+size; j++ {

@@ -99,7 +99,7 @@ func salvage(h *recordHasher, data []byte, check blockCheck, last bool) []byte {
 		}
 		intact = append(intact, data[at:at+n]...)
 		sequence = max(sequence, recordSequence(data[at:]))
-		time = int64(binary.LittleEndian.Uint64(data[at+12:]))
+		time = int64(binary.LittleEndian.Uint64(data[at+12:])) //nolint:gosec // The server stores its int64 in these bytes.
 		at += n
 	}
 	if len(check.bad) == 0 || !last {

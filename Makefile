@@ -44,7 +44,7 @@ build: ## Build both programs into bin/, static and stamped with their version
 
 .PHONY: test
 test: ## Run all tests in random order under the race detector
-	go test -race -shuffle=on ./...
+	go test -race -shuffle=on -timeout 30m ./...
 
 .PHONY: check
 check: build vet format test chaos-short tidy manifests lint ## All that CI asks for, in its order
@@ -63,7 +63,7 @@ vet: ## Run go vet
 
 .PHONY: format
 format: ## Fail and show the difference if gofmt would change a file
-	@diff=$$(gofmt -d api worker pkg); test -z "$$diff" || { echo "$$diff"; exit 1; }
+	@diff=$$(gofmt -d api worker pkg deploy); test -z "$$diff" || { echo "$$diff"; exit 1; }
 
 .PHONY: tidy
 tidy: ## Fail and show the difference if go mod tidy would change go.mod or go.sum

@@ -77,7 +77,7 @@ func TestDeletionMeetsSubmissions(t *testing.T) {
 			var gone []string
 			accepted, refused := 0, 0
 			var mu sync.Mutex
-			for round := range 30 {
+			for round := range 15 {
 				who := b.signUp(t, fmt.Sprintf("ann%d@example.org", round))
 				failed := memberSpec(who, fmt.Sprintf("failed-%d", round))
 				b.settle(t, failed, &job.Record{Status: job.StatusFailed, Error: job.NewError(job.CodeTimeout, 504)})

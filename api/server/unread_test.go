@@ -276,7 +276,7 @@ func TestDeadlineOfTheBodyEndsNoWait(t *testing.T) {
 		must(t, err)
 		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 		must(t, err)
-		defer func() { _ = resp.Body.Close() }()
+		defer func() { _, _ = conn.Close(), resp.Body.Close() }() // A body that goes on would be read to its end.
 		lines := bufio.NewScanner(resp.Body)
 		for began := time.Now(); time.Since(began) < 2*time.Second; {
 			if !lines.Scan() {

@@ -19,7 +19,8 @@ func (a *attempt) keepAlive(ctx context.Context) (stop func()) {
 	wg.Go(func() {
 		confirmed := time.Now()
 		tick(ctx, every, func() {
-			if a.beat(ctx, every) {
+			// Half the time, so that one answer that is lost leaves time for a second try.
+			if a.beat(ctx, every/2) {
 				confirmed = time.Now()
 			} else if time.Since(confirmed) >= 2*every && ctx.Err() == nil {
 				a.cancel(errLost)

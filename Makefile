@@ -47,7 +47,7 @@ test: ## Run all tests in random order under the race detector
 	go test -race -shuffle=on -timeout 30m ./...
 
 .PHONY: check
-check: build vet format test chaos-short tidy manifests lint ## All that CI asks for, in its order
+check: build vet format test chaos-short tidy manifests rules lint ## All that CI asks for, in its order
 
 .PHONY: chaos
 chaos: ## Kill, pause and cut the real programs for DURATION (2m) with NODES (1 or 3), and look for lost jobs
@@ -84,6 +84,12 @@ manifests: $(KUSTOMIZE) $(VALIDATE) $(COMPOSE) ## Check docker-compose.yml again
 		$(VALIDATE) --version $(KUBERNETES_VERSION) --local-crds deploy/kubernetes/schemas .bin/$$overlay.yaml || exit 1; \
 	done
 	@$(VALIDATE) --version $(KUBERNETES_VERSION) deploy/kubernetes/secrets.example.yaml
+
+.PHONY: rules
+rules: ## Check and test the alerts of deploy/prometheus (needs promtool, of Debian's package prometheus)
+	promtool check config --syntax-only deploy/prometheus/prometheus.yml
+	promtool check rules deploy/prometheus/rules.yml
+	promtool test rules deploy/prometheus/rules_test.yml
 
 $(KUSTOMIZE):
 	GOBIN='$(CURDIR)/$(@D)' go install sigs.k8s.io/kustomize/kustomize/v5@v5.7.1

@@ -47,8 +47,8 @@ func TestWaitingForAChangeEndsWithItsContext(t *testing.T) {
 		}
 	}
 	close(resume)
-	if err := <-first; err != nil {
-		t.Errorf("the first: %v", err)
+	if err := <-first; err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("the first: %v", err) // Its own time may be over as well.
 	}
 	if err := trip(t.Context(), job.UpstreamSpeech, minute); err != nil {
 		t.Errorf("afterwards: %v", err)

@@ -315,7 +315,7 @@ func TestEventsOfAllJobsAreResumed(t *testing.T) {
 	b.settle(t, newSpec(owner, "long-ago", job.KindImage, imageInput()), &job.Record{Status: job.StatusFailed, Error: job.NewError(job.CodeTimeout, 0), FinishedAt: job.At(time.Now().Add(-30 * time.Second))})
 	b.settle(t, newSpec(owner, "just-now", job.KindImage, imageInput()), &job.Record{Status: job.StatusSucceeded, FinishedAt: job.At(time.Now().Add(-8 * time.Second))})
 	b.push(t, newSpec(owner, "active", job.KindImage, imageInput()))
-	for _, tc := range []struct {
+	for i, tc := range []struct {
 		lastSeen time.Duration
 		want     []string
 	}{
@@ -341,14 +341,16 @@ func TestEventsOfAllJobsAreResumed(t *testing.T) {
 			}
 		}
 		// What comes next is new, hence nothing else was sent.
-		next := b.push(t, newSpec(owner, "next", job.KindImage, imageInput()))
-		if got := jobIn(s.block()); got != "next" {
+		// The streams of one guest share what is known of its jobs, so each case has a job of its own.
+		next := b.push(t, newSpec(owner, fmt.Sprint("next-", i), job.KindImage, imageInput()))
+		if got := jobIn(s.block()); got != next.ID {
 			t.Errorf("since %v: also %s", tc.lastSeen, got)
 		}
 		entry, err := b.queue.FindLeader(t.Context(), owner, next.ID)
 		must(t, err)
 		must(t, b.queue.Delete(t.Context(), entry.Sequence))
 		s.close()
+		eventually(t, "the stream is closed", func() bool { return b.metric(t, "sse_streams_open") == 0 })
 	}
 	for _, id := range []string{"x", "-5", "0", "1.3", strings.Repeat("9", 50)} {
 		s := b.stream(t, "/api/events", cookie(c), header("Last-Event-ID", id))

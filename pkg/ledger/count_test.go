@@ -1,6 +1,7 @@
 package ledger_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -43,5 +44,28 @@ func TestEndsAreCounted(t *testing.T) {
 	}
 	if got := value(t, m.DeadLetters.WithLabelValues("image", job.CodeDeadline)); got != 1 {
 		t.Errorf("%v dead letters", got)
+	}
+}
+
+// TestEndOutlivesItsCaller has a reader go away while the late job that it reads is being ended, as one does that was told
+// of the new record by its event.
+func TestEndOutlivesItsCaller(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	m := telemetry.NewMetrics()
+	l := ledger.New(r.queue, r.store, ledger.WithMetrics(m))
+	late := r.due(t, -time.Minute)
+	ctx, leave := context.WithCancel(t.Context())
+	l.SetAfter(func(at store.Step) error {
+		if at == store.StepMedia {
+			leave()
+		}
+		return nil
+	})
+	if snap, err := l.Read(ctx, []string{"u1"}, late.ID); err != nil || snap.Status() != job.StatusFailed {
+		t.Errorf("%+v, %v", snap, err)
+	}
+	if got := value(t, m.JobsFinished.WithLabelValues("image", string(job.StatusFailed))); got != 1 {
+		t.Errorf("counted %v times", got)
 	}
 }

@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
@@ -17,8 +18,26 @@ func (l *Ledger) end(ctx context.Context, snap *job.Snapshot, r *job.Record) (*j
 	return snap, err
 }
 
-// endFirst is end, and says whether it was this call that ended the job.
+// endGrace is how long the end of a job may still take once its caller has gone away.
+const endGrace = 2 * time.Second
+
+// outlive returns a context that ends a while after ctx, and a function that releases it.
+func outlive(ctx context.Context, grace time.Duration) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		time.AfterFunc(grace, func() { cancel(context.Cause(ctx)) })
+	})
+	return longer, func() {
+		stop()
+		cancel(nil)
+	}
+}
+
+// endFirst is end, and says whether it was this call that ended the job. A caller that goes away meanwhile does not break
+// it off: it may go because it was told of the very record that is being written here, which then nobody would count.
 func (l *Ledger) endFirst(ctx context.Context, snap *job.Snapshot, r *job.Record) (ended *job.Snapshot, won bool, err error) {
+	ctx, release := outlive(ctx, endGrace)
+	defer release()
 	r.Spec, r.FinishedAt = snap.Spec, job.At(l.now())
 	if p := snap.Progress; p != nil {
 		r.Attempt, r.Counts, r.StartedAt = p.Attempt, p.Counts, p.StartedAt

@@ -21,12 +21,9 @@ type piped struct {
 
 func (p piped) RoundTrip(r *http.Request) (*http.Response, error) {
 	out, in := io.Pipe()
-	stop := context.AfterFunc(r.Context(), func() { _ = in.CloseWithError(r.Context().Err()) })
-	go func() {
-		defer stop()
-		p.write(r.Context(), in)
-		<-r.Context().Done()
-	}()
+	// Never stopped: Done is closed before the functions that wait for it are started, so that a stop could still prevent it.
+	context.AfterFunc(r.Context(), func() { _ = in.CloseWithError(r.Context().Err()) })
+	go p.write(r.Context(), in)
 	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, ContentLength: -1, Body: out}, nil
 }
 

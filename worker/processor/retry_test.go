@@ -174,7 +174,7 @@ func TestWaitBeyondTheDeadlineEndsAtTheDeadline(t *testing.T) {
 			r := newRig(t)
 			g := always(f)
 			r.start(g, func(c *processor.Config) { c.RetryInitialDelay, c.RetryMaxDelay = time.Hour, time.Hour })
-			s := r.submit(job.KindPrompt, deadline(time.Second))
+			s := r.submit(job.KindPrompt, deadline(5*time.Second))
 			p := r.progressing(s, "the job waits", func(p *job.Progress) bool { return p.Status == job.StatusRetrying })
 			if !p.NextAttemptAt.Equal(s.Deadline.Time) {
 				t.Errorf("next attempt at %s, deadline %s", p.NextAttemptAt, s.Deadline)
@@ -201,7 +201,8 @@ func TestDeadlineDuringAnAttempt(t *testing.T) {
 	r := newRig(t)
 	g := hangs()
 	r.start(g)
-	s := r.submit(job.KindPrompt, deadline(700*time.Millisecond))
+	// Long enough for a busy machine to have begun the attempt.
+	s := r.submit(job.KindPrompt, deadline(5*time.Second))
 	record := r.settled(s)
 	if record.Status != job.StatusFailed || record.Error.Code != job.CodeDeadline || record.Counts != (job.Counts{}) || g.count(s.ID) != 1 ||
 		record.Error.Cause != "" {
@@ -223,7 +224,8 @@ func TestDeadlineDuringALaterAttempt(t *testing.T) {
 		<-c.ctx.Done()
 		return nil, c.ctx.Err()
 	}))
-	s := r.submit(job.KindPrompt, deadline(time.Second))
+	// Long enough for a busy machine to have begun the second attempt.
+	s := r.submit(job.KindPrompt, deadline(10*time.Second))
 	record := r.settled(s)
 	if e := record.Error; e == nil || e.Code != job.CodeDeadline || e.Cause != job.CodeThrottled || e.UpstreamStatus != throttled(0).Status {
 		t.Errorf("error is %+v", e)

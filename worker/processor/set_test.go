@@ -161,7 +161,7 @@ func TestSetWhoseDeadlinePasses(t *testing.T) {
 				return nil, last(c)
 			})
 			r.start(g)
-			s := r.submit(job.KindImage, input(pictures(2, 1)), deadline(1200*time.Millisecond))
+			s := r.submit(job.KindImage, input(pictures(2, 1)), deadline(5*time.Second))
 			record := r.settled(s)
 			if record.Status != job.StatusSucceeded || g.count(s.ID) != 1 {
 				t.Fatalf("record is %+v after %d calls", record, g.count(s.ID))

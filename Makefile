@@ -20,11 +20,18 @@ COMPOSE   := .bin/compose-go-v2.16.2/cmd
 # The newest schemas that kubectl-validate brings.
 KUBERNETES_VERSION := 1.30
 
+# The platforms of a release, and what lists the modules in its programs.
+PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64
+SBOM      := .bin/cyclonedx-gomod-v1.10.0/cyclonedx-gomod
+ACTIONLINT := .bin/actionlint-v1.7.12/actionlint
+VULNCHECK := .bin/govulncheck-v1.9.0/govulncheck
+
 # Expanded only where they are used, so that `make run` starts no git.
 VERSION    = $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 COMMIT     = $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 BUILD_TIME = $(shell date -u +%Y-%m-%dT%H:%M:%SZ)
 STAMP      = $(MODULE)/pkg/telemetry
+IMAGE_ARGS = --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT) --build-arg BUILD_TIME=$(BUILD_TIME)
 LDFLAGS    = -s -w -X $(STAMP).version=$(VERSION) -X $(STAMP).commit=$(COMMIT) -X $(STAMP).buildTime=$(BUILD_TIME)
 
 .DEFAULT_GOAL := help
@@ -32,7 +39,7 @@ LDFLAGS    = -s -w -X $(STAMP).version=$(VERSION) -X $(STAMP).commit=$(COMMIT) -
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: ## Run the whole system on this machine: API, worker, NATS and simulated upstreams
@@ -41,6 +48,34 @@ run: ## Run the whole system on this machine: API, worker, NATS and simulated up
 .PHONY: build
 build: ## Build both programs into bin/, static and stamped with their version
 	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o bin/ ./api ./worker
+
+# Archives have the names, times and order that make the same commit give the same bytes. GNU tar is needed.
+.PHONY: dist
+dist: COMMIT_TIME = $(shell TZ=UTC git log -1 --date=format-local:%Y-%m-%dT%H:%M:%SZ --format=%cd)
+dist: BUILD_TIME = $(COMMIT_TIME)
+dist: $(SBOM) ## Build a release into dist/: archives of the programs for all platforms, SBOM and checksums
+	rm -rf dist && mkdir dist
+	@for platform in $(PLATFORMS); do \
+		name=text2image-audio_$(VERSION)_$$(echo $$platform | tr / _) && echo $$name && mkdir dist/$$name && \
+		GOOS=$${platform%/*} GOARCH=$${platform#*/} CGO_ENABLED=0 \
+			go build -trimpath -buildvcs=false -ldflags '$(LDFLAGS) -buildid=' -o dist/$$name/ ./api ./worker && \
+		cp -r LICENSE README.md README.zh-CN.md CHANGELOG.md deploy/systemd deploy/verify.sh deploy/third-party.md dist/$$name/ && \
+		tar -C dist --sort=name --mtime='$(COMMIT_TIME)' --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX \
+			-cf - $$name | gzip -n >dist/$$name.tar.gz && rm -r dist/$$name || exit 1; \
+	done
+	@for program in api worker; do \
+		$(SBOM) app -json -licenses -noserial -output dist/$$program.cdx.json -main $$program . || exit 1; \
+	done
+	cd dist && sha256sum -- *.tar.gz *.cdx.json >SHA256SUMS
+
+.PHONY: image
+image: ## Build both container images (needs Docker with BuildKit)
+	docker buildx build --load -f deploy/docker/Dockerfile --target api -t text2image-audio:local $(IMAGE_ARGS) .
+	docker buildx build --load -f deploy/docker/Dockerfile --target worker -t text2image-audio-worker:local $(IMAGE_ARGS) .
+
+.PHONY: vulnerabilities
+vulnerabilities: $(VULNCHECK) ## Look for known vulnerabilities in the code that is reached (needs vuln.go.dev)
+	$(VULNCHECK) ./...
 
 .PHONY: test
 test: ## Run all tests in random order under the race detector
@@ -77,7 +112,8 @@ $(LINT):
 	GOBIN='$(CURDIR)/.bin/$(LINT_VERSION)' go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
 
 .PHONY: manifests
-manifests: $(KUSTOMIZE) $(VALIDATE) $(COMPOSE) ## Check docker-compose.yml against its schema, and render and validate deploy/kubernetes
+manifests: $(KUSTOMIZE) $(VALIDATE) $(COMPOSE) $(ACTIONLINT) ## Check the workflows and docker-compose.yml, and render and validate deploy/kubernetes
+	$(ACTIONLINT)
 	$(COMPOSE) docker-compose.yml >/dev/null
 	@for overlay in staging production canary; do \
 		$(KUSTOMIZE) build deploy/kubernetes/overlays/$$overlay >.bin/$$overlay.yaml && \
@@ -96,6 +132,15 @@ $(KUSTOMIZE):
 
 $(VALIDATE):
 	GOBIN='$(CURDIR)/$(@D)' go install sigs.k8s.io/kubectl-validate@v0.0.4
+
+$(ACTIONLINT):
+	GOBIN='$(CURDIR)/$(@D)' go install github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
+
+$(SBOM):
+	GOBIN='$(CURDIR)/$(@D)' go install github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
+
+$(VULNCHECK):
+	GOBIN='$(CURDIR)/$(@D)' go install golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
 $(COMPOSE):
 	GOBIN='$(CURDIR)/$(@D)' go install github.com/compose-spec/compose-go/v2/cmd@v2.16.2
@@ -119,4 +164,4 @@ bench: ## Run all benchmarks
 
 .PHONY: clean
 clean: ## Remove what was built; data/ stays
-	rm -rf bin .bin
+	rm -rf bin dist .bin

@@ -1,0 +1,213 @@
+package deploy_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// shellBlock is a fenced block of shell commands in a guide.
+type shellBlock struct {
+	line int
+	text string
+	// notRun is why the test does not run it; empty when it does.
+	notRun string
+}
+
+var (
+	fence  = regexp.MustCompile("^```(\\S*)$")
+	notRun = regexp.MustCompile(`^<!-- not run: (.+) -->$`)
+)
+
+// shellBlocks returns the shell blocks of a guide in their order.
+func shellBlocks(t *testing.T, path string) []shellBlock {
+	t.Helper()
+	var blocks []shellBlock
+	var current *shellBlock
+	inside, reason := false, ""
+	for n, line := range strings.Split(read(t, path), "\n") {
+		m := fence.FindStringSubmatch(line)
+		switch {
+		case m != nil && !inside:
+			inside = true
+			if m[1] == "sh" {
+				current = &shellBlock{line: n + 1, notRun: reason}
+			}
+			reason = ""
+		case m != nil:
+			if current != nil {
+				blocks = append(blocks, *current)
+			}
+			inside, current = false, nil
+		case current != nil:
+			current.text += line + "\n"
+		case !inside && line != "":
+			reason = ""
+			if m := notRun.FindStringSubmatch(line); m != nil {
+				reason = m[1]
+			}
+		}
+	}
+	if len(blocks) == 0 {
+		t.Fatalf("%s has no commands", path)
+	}
+	return blocks
+}
+
+// installation is a running API, as the guides assume it, and the environment of an operator's shell.
+type installation struct {
+	url, dir string
+	env      []string
+}
+
+// install builds the program and starts it with everything inside.
+func install(t *testing.T) *installation {
+	t.Helper()
+	dir := t.TempDir()
+	bin := filepath.Join(dir, "bin")
+	must(t, os.Mkdir(bin, 0o700))
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", bin, "../api", "../worker")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	here, err := os.Getwd()
+	must(t, err)
+	must(t, os.Symlink(here, filepath.Join(dir, "deploy")))
+
+	listen, metrics := freeAddr(t), freeAddr(t)
+	i := &installation{url: "http://" + listen, dir: dir}
+	path := bin + string(os.PathListSeparator) + os.Getenv("PATH")
+	const adminKey, healthToken, metricsToken = "a key of the operator", "a-health-token", "a-metrics-token"
+	i.env = []string{
+		"PATH=" + path, "HOME=" + dir, "API_URL=" + i.url, "HEALTH_CHECK_URL=" + i.url, "HEALTH_CHECK_TOKEN=" + healthToken,
+		"ADMIN_KEY=" + adminKey, "METRICS_URL=http://" + metrics + "/metrics", "METRICS_TOKEN=" + metricsToken,
+	}
+	cmd := exec.CommandContext(t.Context(), filepath.Join(bin, "api"))
+	cmd.Dir = dir
+	cmd.Env = []string{
+		"PATH=" + path, "HOME=" + dir, "LISTEN_ADDR=" + listen, "DATA_DIR=" + filepath.Join(dir, "data"), "SIMULATOR=on", "LOG_LEVEL=info",
+		"METRICS_ENABLED=on", "METRICS_ADDR=" + metrics, "METRICS_TOKEN=" + metricsToken, "ADMIN_KEY=" + adminKey, "HEALTH_CHECK_TOKEN=" + healthToken,
+	}
+	var log bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &log, &log
+	must(t, cmd.Start())
+	done := make(chan error, 1)
+	go func() { done <- cmd.Wait() }()
+	t.Cleanup(func() {
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		select {
+		case <-done:
+		case <-time.After(hang):
+			t.Error("the API does not stop")
+			_ = cmd.Process.Kill()
+			<-done
+		}
+		if t.Failed() {
+			t.Logf("log of the API:\n%s", log.String())
+		}
+	})
+	for end := time.Now().Add(hang); ; {
+		if answers(t.Context(), i.url+"/readyz") {
+			return i
+		}
+		select {
+		case err := <-done:
+			done <- err
+			t.Fatalf("the API ends at its start: %v", err)
+		case <-time.After(50 * time.Millisecond):
+		}
+		if time.Now().After(end) {
+			t.Fatal("the API does not become ready")
+		}
+	}
+}
+
+// freeAddr returns a loopback address that nobody listens on.
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	must(t, err)
+	must(t, l.Close())
+	return l.Addr().String()
+}
+
+// answers reports whether a GET is answered with 200.
+func answers(ctx context.Context, url string) bool {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return false
+	}
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return false
+	}
+	_ = response.Body.Close()
+	return response.StatusCode == http.StatusOK
+}
+
+// shell runs a script as a reader of the guides would, and returns what it prints.
+func (i *installation) shell(ctx context.Context, dir, script string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, hang)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "bash", "-euo", "pipefail", "-c", script)
+	cmd.Dir, cmd.Env = dir, i.env
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// TestCommandsOfGuides runs every command of the guides that newcomers, developers and operators read first. A block that
+// cannot run here says why in a comment above it; its syntax is checked all the same.
+func TestCommandsOfGuides(t *testing.T) {
+	i := install(t)
+	for _, guide := range []string{"../README.md", "api.md", "accounts.md", "runbook.md"} {
+		t.Run(strings.TrimPrefix(guide, "../"), func(t *testing.T) {
+			dir := t.TempDir()
+			must(t, os.Symlink(filepath.Join(i.dir, "deploy"), filepath.Join(dir, "deploy")))
+			var script strings.Builder
+			for _, block := range shellBlocks(t, guide) {
+				text := strings.ReplaceAll(block.text, "http://127.0.0.1:8080", i.url)
+				if block.notRun != "" {
+					if out, err := i.shell(t.Context(), dir, "bash -n <<'BLOCK'\n"+text+"BLOCK\n"); err != nil {
+						t.Errorf("line %d: %v\n%s", block.line, err, out)
+					}
+					continue
+				}
+				// Blocks share their variables, as in one shell.
+				fmt.Fprintf(&script, "echo '# line %d'\n%s", block.line, text)
+			}
+			out, err := i.shell(t.Context(), dir, script.String())
+			if err != nil {
+				t.Errorf("%v\n%s", err, out)
+			}
+		})
+	}
+}
+
+// TestVerifyFindsFaults holds the script that verifies a release against installations that are not in order.
+func TestVerifyFindsFaults(t *testing.T) {
+	i := install(t)
+	for name, c := range map[string]struct{ script, want string }{
+		"wrong token":   {"HEALTH_CHECK_TOKEN=wrong deploy/verify.sh $API_URL", "FAIL  GET /internal/health: status 401"},
+		"other version": {"EXPECT_VERSION=v9.9.9 deploy/verify.sh $API_URL", "FAIL  version is"},
+		"no metrics":    {"METRICS_TOKEN=wrong deploy/verify.sh $API_URL", "FAIL  GET " + strings.TrimPrefix(i.env[6], "METRICS_URL=")},
+		"nobody there":  {"METRICS_URL= deploy/verify.sh http://127.0.0.1:9", "FAIL  GET /livez"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			out, err := i.shell(t.Context(), i.dir, c.script)
+			if err == nil || !strings.Contains(out, c.want) || !strings.Contains(out, "Not verified") {
+				t.Errorf("%v\n%s", err, out)
+			}
+		})
+	}
+}

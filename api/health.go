@@ -18,10 +18,10 @@ import (
 
 // healthConfig is how the health command asks; flags win over the environment.
 type healthConfig struct {
-	URL      string        `env:"HEALTH_CHECK_URL" envDefault:"http://127.0.0.1:8080" doc:"Address that api health asks: the API's root or the full path of its health check."`
+	URL      string        `env:"HEALTH_CHECK_URL" envDefault:"http://127.0.0.1:8080" doc:"URL that api health checks: the root of the API or the full path of its health check."`
 	Token    env.Secret    `env:"HEALTH_CHECK_TOKEN" doc:"Token for /internal/health."`
-	Retries  int           `env:"HEALTH_CHECK_RETRIES" envDefault:"3" doc:"How often api health asks again."`
-	Interval time.Duration `env:"HEALTH_CHECK_INTERVAL_MS" envDefault:"1000" doc:"Milliseconds between two tries of api health."`
+	Retries  int           `env:"HEALTH_CHECK_RETRIES" envDefault:"3" doc:"Retries of api health after a failed attempt."`
+	Interval time.Duration `env:"HEALTH_CHECK_INTERVAL_MS" envDefault:"1000" doc:"Milliseconds between two attempts of api health."`
 	Verbose  bool
 	// Ready asks whether the API accepts jobs, not how everything behind it is.
 	Ready bool

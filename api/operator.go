@@ -21,9 +21,9 @@ import (
 
 // operatorConfig is how the operator's commands reach the API; flags win over the environment.
 type operatorConfig struct {
-	URL    string     `env:"API_URL" doc:"Address of the API that the operator's commands ask; empty asks the one that listens at LISTEN_ADDR."`
-	Listen string     `env:"LISTEN_ADDR" envDefault:"127.0.0.1:8080" doc:"Address of the API, where API_URL is not set."`
-	Key    env.Secret `env:"ADMIN_KEY" doc:"Key that the API asks the operator for."`
+	URL    string     `env:"API_URL" doc:"URL of the API that the operator's commands use; empty uses the API at LISTEN_ADDR."`
+	Listen string     `env:"LISTEN_ADDR" envDefault:"127.0.0.1:8080" doc:"Address of the API when API_URL is not set."`
+	Key    env.Secret `env:"ADMIN_KEY" doc:"Key of the operator's routes; the ADMIN_KEY of the API."`
 }
 
 const (

@@ -1,11 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"flag"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 	"testing"
 
@@ -15,42 +13,113 @@ import (
 
 var update = flag.Bool("update", false, "write the generated files instead of comparing them")
 
-// TestSettingsGuide holds the table of settings against the structs that read them.
-func TestSettingsGuide(t *testing.T) {
-	t.Parallel()
-	cfg := app.Default()
-	programs, err := env.Table(&cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	health, err := env.Table(&healthConfig{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var guide bytes.Buffer
-	guide.WriteString(`# Settings
+const updateSettings = "go test ./api -run SettingsGuide -update"
 
-Settings are environment variables, read once at the start; every fault is reported at once, by name. A variable with
-` + "`_FILE`" + ` behind its name holds the path of a file with the value, as secrets are mounted. This table is generated from
-the program by ` + "`go test ./api -run SettingsGuide -update`" + `.
+// settingsGuide is the frame of the guide in one language.
+type settingsGuide struct {
+	path string
+	// intro, health and operator stand before the three tables.
+	intro, health, operator string
+	// columns is the head of a table, empty stands for a default that there is none of.
+	columns, empty string
+}
+
+var settingsGuides = map[string]settingsGuide{
+	"en": {
+		path: "../deploy/settings.md",
+		intro: `# Settings
+
+Settings are environment variables. They are read once, at startup; all invalid settings are reported together, by name.
+A variable with the suffix ` + "`_FILE`" + ` holds the path of a file that contains the value, as secrets are mounted. This page is
+generated from the program by ` + "`" + updateSettings + "`" + `.
 
 ## The programs api and worker
 
-A worker reads those about NATS, upstreams, slots, retries, logs and metrics; its METRICS_ADDR is 127.0.0.1:9092 by default.
+A worker reads the settings for NATS, upstreams, slots, retry delays, shutdown, logs and metrics; its METRICS_ADDR defaults
+to 127.0.0.1:9092.
+`,
+		health: "## The command api health\n",
+		operator: `## Operator commands
 
-`)
-	table(&guide, programs)
-	guide.WriteString("\n## The command api health\n\n")
-	table(&guide, health)
-	operators, err := env.Table(&operatorConfig{})
-	if err != nil {
-		t.Fatal(err)
+The commands that call the API with ADMIN_KEY, such as api dead, api feedback and api pause, read these.
+`,
+		columns: "| variable | default | meaning |",
+		empty:   "empty",
+	},
+	"zh": {
+		path: "../deploy/settings.zh-CN.md",
+		intro: `# 设置
+
+设置通过环境变量提供，只在启动时读取一次；所有无效的设置会按变量名一次性全部报告。变量名加后缀 ` + "`_FILE`" + ` 时，其值是一个文件的路径，
+程序从该文件读取内容，适合以挂载方式提供的密钥。本页由程序生成：` + "`" + updateSettings + "`" + `。
+
+## 程序 api 与 worker
+
+worker 读取与 NATS、上游服务、并发名额、重试间隔、停机、日志和指标有关的设置；其 METRICS_ADDR 默认为 127.0.0.1:9092。
+`,
+		health: "## 命令 api health\n",
+		operator: `## 运维命令
+
+使用 ADMIN_KEY 调用 API 的命令（如 api dead、api feedback、api pause）读取以下设置。
+`,
+		columns: "| 变量 | 默认值 | 含义 |",
+		empty:   "空",
+	},
+}
+
+// TestSettingsGuide compares both guides of the settings with the structs that read them.
+func TestSettingsGuide(t *testing.T) {
+	t.Parallel()
+	cfg := app.Default()
+	var tables [][]env.Setting
+	for _, config := range []any{&cfg, &healthConfig{}, &operatorConfig{}} {
+		table, err := env.Table(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tables = append(tables, table)
 	}
-	guide.WriteString("\n## The command api dead\n\n")
-	table(&guide, operators)
-	const path = "../deploy/settings.md"
+	texts := chineseTexts(t, tables)
+	for lang, g := range settingsGuides {
+		var guide strings.Builder
+		for i, intro := range []string{g.intro, g.health, g.operator} {
+			if i > 0 {
+				guide.WriteString("\n")
+			}
+			_, _ = fmt.Fprintf(&guide, "%s\n%s\n|---|---|---|\n", intro, g.columns)
+			for _, s := range tables[i] {
+				if s.Doc == "" {
+					t.Errorf("%s has no doc tag", s.Name)
+				}
+				doc := s.Doc
+				if lang == "zh" {
+					doc = texts[settingText{s.Name, s.Doc}]
+				}
+				g.row(&guide, s, doc)
+			}
+		}
+		compareGenerated(t, g.path, guide.String())
+	}
+}
+
+// row writes the line of one setting.
+func (g settingsGuide) row(w *strings.Builder, s env.Setting, doc string) {
+	name := "`" + s.Name + "`"
+	for _, alias := range s.Aliases {
+		name += ", `" + alias + "`"
+	}
+	value := g.empty
+	if s.Default != "" {
+		value = "`" + s.Default + "`"
+	}
+	_, _ = fmt.Fprintf(w, "| %s | %s | %s |\n", name, value, strings.ReplaceAll(doc, "|", `\|`))
+}
+
+// compareGenerated fails when a generated file does not hold text, or with -update writes it.
+func compareGenerated(t *testing.T, path, text string) {
+	t.Helper()
 	if *update {
-		if err := os.WriteFile(path, guide.Bytes(), 0o600); err != nil {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -58,27 +127,7 @@ A worker reads those about NATS, upstreams, slots, retries, logs and metrics; it
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !bytes.Equal(written, guide.Bytes()) {
-		t.Error("deploy/settings.md is not what the program reads; run go test ./api -run SettingsGuide -update")
-	}
-	for _, s := range slices.Concat(programs, health, operators) {
-		if s.Doc == "" {
-			t.Errorf("%s has no meaning", s.Name)
-		}
-	}
-}
-
-func table(w *bytes.Buffer, settings []env.Setting) {
-	w.WriteString("| variable | default | meaning |\n|---|---|---|\n")
-	for _, s := range settings {
-		name := "`" + s.Name + "`"
-		for _, alias := range s.Aliases {
-			name += ", `" + alias + "`"
-		}
-		value := "empty"
-		if s.Default != "" {
-			value = "`" + s.Default + "`"
-		}
-		_, _ = fmt.Fprintf(w, "| %s | %s | %s |\n", name, value, strings.ReplaceAll(s.Doc, "|", `\|`))
+	if string(written) != text {
+		t.Errorf("%s is out of date; run %s", strings.TrimPrefix(path, "../"), updateSettings)
 	}
 }

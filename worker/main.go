@@ -78,7 +78,7 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 
 // stopping bounds the stop of a worker.
 type stopping struct {
-	Timeout time.Duration `env:"STOP_TIMEOUT" envDefault:"30s" doc:"How long a stop may take in all; what still runs then is left to be delivered again."`
+	Timeout time.Duration `env:"STOP_TIMEOUT" envDefault:"30s" doc:"Longest duration of a shutdown; jobs that are still running then are redelivered."`
 }
 
 // Validate reports a fault of STOP_TIMEOUT.

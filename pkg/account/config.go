@@ -8,12 +8,12 @@ import (
 
 // Config holds the settings of accounts. The names are those of the system that this one replaces.
 type Config struct {
-	Iterations  int    `env:"PBKDF2_ITERATIONS" envDefault:"600000" doc:"Rounds of PBKDF2 for new passwords. Fewer than 600000 (210000 with sha384 or sha512) count as that many; stored passwords are verified as they are and strengthened at the next login."`
-	KeyLength   int    `env:"PBKDF2_KEYLEN" envDefault:"32" doc:"Bytes of a new password's hash, 32 to 64."`
+	Iterations  int    `env:"PBKDF2_ITERATIONS" envDefault:"600000" doc:"Iterations of PBKDF2 for new passwords. Values below 600000 (210000 with sha384 or sha512) count as that minimum; stored hashes are verified as they are and strengthened at the next login."`
+	KeyLength   int    `env:"PBKDF2_KEYLEN" envDefault:"32" doc:"Bytes of the hash of a new password, 32 to 64."`
 	Digest      string `env:"PBKDF2_DIGEST" envDefault:"sha256" doc:"Digest of PBKDF2 for new passwords: sha256, sha384 or sha512."`
-	AllowLegacy bool   `env:"JWT_ALLOW_LEGACY" envDefault:"true" doc:"Whether tokens of the oldest format of the system before this one are accepted; switch it off a week after the move."`
+	AllowLegacy bool   `env:"JWT_ALLOW_LEGACY" envDefault:"true" doc:"Whether tokens in the oldest format of the Cloudflare system are accepted; set it to false a week after moving."`
 	// RequireVerified is whether new accounts have to confirm their address.
-	RequireVerified string `env:"REQUIRE_VERIFIED_EMAIL" envDefault:"auto" doc:"Whether accounts that are made with a password from now on have to confirm their e-mail address before they may submit anything: on, off, or auto, which is on where SMTP_URL is set. With on and without SMTP_URL the links are printed on the console, which is only possible on loopback."`
+	RequireVerified string `env:"REQUIRE_VERIFIED_EMAIL" envDefault:"auto" doc:"Whether new accounts with a password must confirm their e-mail address before they can submit anything: on, off, or auto, which is on when SMTP_URL is set. With on and without SMTP_URL the links are printed on the console, which is only possible on loopback."`
 	// Quick lets tests go below the least number of rounds.
 	Quick bool `env:"-"`
 }

@@ -14,10 +14,10 @@ const DefaultIssuer = "https://accounts.google.com"
 
 // Config holds the settings of signing in with Google.
 type Config struct {
-	ClientID     string     `env:"GOOGLE_CLIENT_ID" doc:"Client id of the OAuth client at Google; empty switches signing in with Google off, or has the simulator stand in while it serves on this machine."`
-	ClientSecret env.Secret `env:"GOOGLE_CLIENT_SECRET" doc:"Secret of that client."`
-	RedirectURI  string     `env:"GOOGLE_REDIRECT_URI" doc:"Where Google sends people back to, exactly as registered with the client; when empty the first FRONTEND_URL with /auth/google/callback."`
-	Issuer       string     `env:"GOOGLE_ISSUER" envDefault:"https://accounts.google.com" doc:"Who signs the tokens; another address than Google's is for tests."`
+	ClientID     string     `env:"GOOGLE_CLIENT_ID" doc:"Client ID of the OAuth client at Google; empty turns sign-in with Google off, except that the simulator replaces Google while it is in use and only this machine can reach the API and the page."`
+	ClientSecret env.Secret `env:"GOOGLE_CLIENT_SECRET" doc:"Client secret of that OAuth client."`
+	RedirectURI  string     `env:"GOOGLE_REDIRECT_URI" doc:"Redirect URI, exactly as registered with the client; when empty, the first FRONTEND_URL with /auth/google/callback."`
+	Issuer       string     `env:"GOOGLE_ISSUER" envDefault:"https://accounts.google.com" doc:"Issuer of the ID tokens; other values than Google's are for tests."`
 }
 
 // On reports whether people can sign in with Google.

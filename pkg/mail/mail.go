@@ -22,9 +22,9 @@ import (
 
 // Config holds the settings of mail.
 type Config struct {
-	URL  env.Secret `env:"SMTP_URL" doc:"Mail server: smtps://user:password@host:465, or smtp://user:password@host:587, which must offer STARTTLS unless it is on loopback. Empty sends no mail."`
-	From string     `env:"MAIL_FROM" doc:"Sender of mails, such as Text2Image Audio <noreply@example.org>; required with SMTP_URL."`
-	Mode string     `env:"MAIL" envDefault:"auto" doc:"auto sends mail when SMTP_URL is set; required also makes the health check degraded while it is not. A path, as login shells set it, counts as auto."`
+	URL  env.Secret `env:"SMTP_URL" doc:"Mail server: smtps://user:password@host:465, or smtp://user:password@host:587, which must offer STARTTLS unless it is on loopback. Empty sends no e-mail."`
+	From string     `env:"MAIL_FROM" doc:"Sender of e-mail, such as Text2Image Audio <noreply@example.org>; required with SMTP_URL."`
+	Mode string     `env:"MAIL" envDefault:"auto" doc:"auto sends e-mail when SMTP_URL is set; required also reports degraded in the health check while it is not set. A path, as login shells set it, counts as auto."`
 	// Roots are the authorities that are trusted; those of the system when nil. For tests.
 	Roots *x509.CertPool `env:"-"`
 }

@@ -9,17 +9,17 @@ import (
 
 // Config says how much may be asked for.
 type Config struct {
-	GuestPerMinute  *int `env:"QUOTA_GUEST_PER_MINUTE" doc:"Images and audio files that a guest, identified by the client address, may request per minute; 0 means without limit. Empty is 8, and no limit while the simulator serves."`
-	GuestPerDay     *int `env:"QUOTA_GUEST_PER_DAY" doc:"The same for a day, which begins at midnight UTC. Empty is 10, and no limit while the simulator serves."`
-	MemberPerMinute int  `env:"QUOTA_MEMBER_PER_MINUTE" envDefault:"30" doc:"Images and audio files that a member may request per minute; 0 means without limit."`
-	MemberPerDay    int  `env:"QUOTA_MEMBER_PER_DAY" envDefault:"100" doc:"The same for a day, which begins at midnight UTC; 0 means without limit."`
-	AddressPerDay   *int `env:"QUOTA_ADDRESS_PER_DAY" doc:"Images and audio files that all guests and members at one client address (IPv4 address or IPv6 /64) may request together per day; 0 means without limit. Empty is three times QUOTA_MEMBER_PER_DAY and at least QUOTA_GUEST_PER_DAY; no limit where guests or members have none, or while the simulator serves. Behind a proxy it needs TRUSTED_PROXIES."`
+	GuestPerMinute  *int `env:"QUOTA_GUEST_PER_MINUTE" doc:"Images and audio files that a guest, identified by the client address, may request per minute; 0 means no limit. Empty means 8, and no limit while the simulator is used."`
+	GuestPerDay     *int `env:"QUOTA_GUEST_PER_DAY" doc:"The same per day, which begins at midnight UTC. Empty means 10, and no limit while the simulator is used."`
+	MemberPerMinute int  `env:"QUOTA_MEMBER_PER_MINUTE" envDefault:"30" doc:"Images and audio files that a member may request per minute; 0 means no limit."`
+	MemberPerDay    int  `env:"QUOTA_MEMBER_PER_DAY" envDefault:"100" doc:"The same per day, which begins at midnight UTC; 0 means no limit."`
+	AddressPerDay   *int `env:"QUOTA_ADDRESS_PER_DAY" doc:"Images and audio files that all guests and members at one client address (IPv4 address or IPv6 /64) may request together per day; 0 means no limit. Empty means three times QUOTA_MEMBER_PER_DAY and at least QUOTA_GUEST_PER_DAY, or no limit if guests or members have none or the simulator is used. Behind a proxy, set TRUSTED_PROXIES."`
 
-	TextGuestPerMinute  *int `env:"QUOTA_TEXT_GUEST_PER_MINUTE" doc:"Optimized prompts and translations that a guest may request per minute; they do not count as images or audio. 0 means without limit. Empty is three times QUOTA_GUEST_PER_MINUTE."`
-	TextGuestPerDay     *int `env:"QUOTA_TEXT_GUEST_PER_DAY" doc:"The same for a day. Empty is three times QUOTA_GUEST_PER_DAY."`
-	TextMemberPerMinute *int `env:"QUOTA_TEXT_MEMBER_PER_MINUTE" doc:"Optimized prompts and translations that a member may request per minute; 0 means without limit. Empty is three times QUOTA_MEMBER_PER_MINUTE."`
-	TextMemberPerDay    *int `env:"QUOTA_TEXT_MEMBER_PER_DAY" doc:"The same for a day. Empty is three times QUOTA_MEMBER_PER_DAY."`
-	TextAddressPerDay   *int `env:"QUOTA_TEXT_ADDRESS_PER_DAY" doc:"Optimized prompts and translations that all guests and members at one client address may request together per day; 0 means without limit. Empty is three times QUOTA_ADDRESS_PER_DAY where that is set, else three times a member's day limit of texts; no limit where QUOTA_ADDRESS_PER_DAY would have none."`
+	TextGuestPerMinute  *int `env:"QUOTA_TEXT_GUEST_PER_MINUTE" doc:"Optimized prompts and translations that a guest may request per minute; they do not count as images or audio. 0 means no limit. Empty means three times QUOTA_GUEST_PER_MINUTE."`
+	TextGuestPerDay     *int `env:"QUOTA_TEXT_GUEST_PER_DAY" doc:"The same per day. Empty means three times QUOTA_GUEST_PER_DAY."`
+	TextMemberPerMinute *int `env:"QUOTA_TEXT_MEMBER_PER_MINUTE" doc:"Optimized prompts and translations that a member may request per minute; 0 means no limit. Empty means three times QUOTA_MEMBER_PER_MINUTE."`
+	TextMemberPerDay    *int `env:"QUOTA_TEXT_MEMBER_PER_DAY" doc:"The same per day. Empty means three times QUOTA_MEMBER_PER_DAY."`
+	TextAddressPerDay   *int `env:"QUOTA_TEXT_ADDRESS_PER_DAY" doc:"Optimized prompts and translations that all guests and members at one client address may request together per day; 0 means no limit. Empty means three times QUOTA_ADDRESS_PER_DAY if that is set, otherwise three times the daily text limit of a member; no limit if QUOTA_ADDRESS_PER_DAY has none."`
 }
 
 const (

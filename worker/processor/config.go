@@ -11,19 +11,19 @@ import (
 
 // Config says how many jobs to work at once and how patiently.
 type Config struct {
-	SlotsImage int `env:"WORKER_SLOTS_IMAGE" envDefault:"8" doc:"Image jobs that a worker process works at once."`
-	SlotsAudio int `env:"WORKER_SLOTS_AUDIO" envDefault:"8" doc:"Speech jobs that a worker process works at once."`
-	SlotsText  int `env:"WORKER_SLOTS_TEXT" envDefault:"16" doc:"Prompt and translation jobs that a worker process works at once."`
+	SlotsImage int `env:"WORKER_SLOTS_IMAGE" envDefault:"8" doc:"Image jobs that one worker process runs at once."`
+	SlotsAudio int `env:"WORKER_SLOTS_AUDIO" envDefault:"8" doc:"Speech jobs that one worker process runs at once."`
+	SlotsText  int `env:"WORKER_SLOTS_TEXT" envDefault:"16" doc:"Prompt and translation jobs that one worker process runs at once."`
 
-	RetryInitialDelay time.Duration `env:"FETCH_RETRY_INITIAL_DELAY_MS" alias:"RETRY_INITIAL_DELAY_MS" envDefault:"1500" doc:"Delay before a job's second attempt, in milliseconds; it doubles with each further one."`
-	RetryMaxDelay     time.Duration `env:"FETCH_RETRY_MAX_DELAY_MS" envDefault:"60000" doc:"Longest delay between two attempts of our own choosing, in milliseconds; an upstream may ask for a longer one."`
+	RetryInitialDelay time.Duration `env:"FETCH_RETRY_INITIAL_DELAY_MS" alias:"RETRY_INITIAL_DELAY_MS" envDefault:"1500" doc:"Delay before the second attempt of a job, in milliseconds; it doubles with each further attempt."`
+	RetryMaxDelay     time.Duration `env:"FETCH_RETRY_MAX_DELAY_MS" envDefault:"60000" doc:"Longest backoff between two attempts, in milliseconds; a Retry-After of the upstream may be longer."`
 
 	ImageTimeout time.Duration `env:"IMAGE_TIMEOUT" envDefault:"180s" doc:"Longest duration of one attempt of an image job."`
 	AudioTimeout time.Duration `env:"AUDIO_TIMEOUT" envDefault:"120s" doc:"Longest duration of one attempt of a speech job."`
 	TextTimeout  time.Duration `env:"TEXT_TIMEOUT" envDefault:"120s" doc:"Longest duration of one attempt of a prompt or translation job."`
 
 	// SoftStop is how long a stop waits for running attempts before it hands them back.
-	SoftStop time.Duration `env:"WORKER_SOFT_STOP" envDefault:"20s" doc:"How long a stop waits for running attempts before it hands their jobs back."`
+	SoftStop time.Duration `env:"WORKER_SOFT_STOP" envDefault:"20s" doc:"How long a shutdown waits for running attempts before it returns their jobs to the queue."`
 
 	// Heartbeat is how often a running job is reported; a third of AckWait when 0. Tests shorten it.
 	Heartbeat time.Duration `env:"-"`

@@ -14,10 +14,10 @@ import (
 
 const importUsage = `usage: api import [--users users.json] [--feedback feedback.json] [--images images.json]
 
-  Reads what Cloudflare KV exports of a store, a JSON array of {name, value}. What is there already stays as it is, so it
-  may be repeated; what was deleted here since then comes back, pictures aside. Whatever the order of the flags, accounts
-  come first: feedback and pictures of a person without an account here are skipped. Pictures keep what is left of their
-  24 hours. With the embedded NATS no API may be running on DATA_DIR.
+  Imports exports of Cloudflare KV namespaces, each a JSON array of {name, value}. Existing entries stay as they are, so an
+  import can be repeated; accounts and feedback that were deleted here since then come back, images do not. Accounts are
+  imported first, whatever the order of the flags: feedback and images of users without an account here are skipped. Images
+  keep what is left of their 24 hours. With the embedded NATS, no API may be running on DATA_DIR.
 
 `
 
@@ -26,9 +26,9 @@ var exports = []struct {
 	flag, doc string
 	take      func(context.Context, *app.Importer, io.Reader) (*imported, error)
 }{
-	{"users", "file with the export of accounts, the store USERS", importUsers},
-	{"feedback", "file with the export of feedback, the store FEEDBACK", importFeedback},
-	{"images", "file with the export of saved pictures, the store IMAGES_CACHE", importImages},
+	{"users", "export of accounts, the KV namespace USERS", importUsers},
+	{"feedback", "export of feedback, the KV namespace FEEDBACK", importFeedback},
+	{"images", "export of saved images, the KV namespace IMAGES_CACHE", importImages},
 }
 
 // imported is what became of an export.
@@ -125,7 +125,7 @@ func (done *imported) print(out io.Writer) {
 	if done == nil {
 		return
 	}
-	_, _ = fmt.Fprintf(out, "%d %s imported, %d were there already, %d other entries passed over, %d skipped\n",
+	_, _ = fmt.Fprintf(out, "%d %s imported, %d already present, %d other entries ignored, %d skipped\n",
 		done.taken, done.what, done.kept, done.others, len(done.skipped)+done.unnamed)
 	if done.note != "" {
 		_, _ = fmt.Fprintln(out, done.note)
@@ -145,7 +145,7 @@ func importUsers(ctx context.Context, i *app.Importer, export io.Reader) (*impor
 	}
 	result := &imported{what: "accounts", taken: done.Imported, kept: done.Kept, others: done.Foreign, unnamed: done.Unnamed}
 	if done.Unverifiable > 0 {
-		result.note = fmt.Sprintf("%d of them have a password hashed in an unknown way; their owners have to set a new one", done.Unverifiable)
+		result.note = fmt.Sprintf("%d of them have a password hash in an unknown format; their owners have to reset the password", done.Unverifiable)
 	}
 	for _, s := range done.Skipped {
 		result.skipped = append(result.skipped, skipped(s))
@@ -158,7 +158,7 @@ func importFeedback(ctx context.Context, i *app.Importer, export io.Reader) (*im
 	if done == nil {
 		return nil, err
 	}
-	result := &imported{what: "pieces of feedback", taken: done.Imported, kept: done.Kept, others: done.Foreign, unnamed: done.Unnamed}
+	result := &imported{what: "feedback entries", taken: done.Imported, kept: done.Kept, others: done.Foreign, unnamed: done.Unnamed}
 	for _, s := range done.Skipped {
 		result.skipped = append(result.skipped, skipped(s))
 	}
@@ -170,14 +170,14 @@ func importImages(ctx context.Context, i *app.Importer, export io.Reader) (*impo
 	if done == nil {
 		return nil, err
 	}
-	result := &imported{what: "pictures", taken: done.Imported, kept: done.Kept, others: done.Foreign, unnamed: done.Unnamed}
+	result := &imported{what: "images", taken: done.Imported, kept: done.Kept, others: done.Foreign, unnamed: done.Unnamed}
 	if done.Expired > 0 {
 		result.note = fmt.Sprintf("%d more have expired", done.Expired)
 	}
 	for _, s := range done.Skipped {
 		reason := s.Reason
 		if s.Picture > 0 {
-			reason = fmt.Sprintf("picture %d: %s", s.Picture, reason)
+			reason = fmt.Sprintf("image %d: %s", s.Picture, reason)
 		}
 		result.skipped = append(result.skipped, skipped{s.Entry, reason})
 	}

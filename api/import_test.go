@@ -23,7 +23,7 @@ func TestImportCommand(t *testing.T) {
 		t.Fatal(err)
 	}
 	environ := []string{"DATA_DIR=" + filepath.Join(dir, "data"), "NATS_SYNC=1m"}
-	for _, want := range []string{"1 accounts imported, 0 were there already, 1 other entries passed over, 1 skipped", "0 accounts imported, 1 were there already"} {
+	for _, want := range []string{"1 accounts imported, 0 already present, 1 other entries ignored, 1 skipped", "0 accounts imported, 1 already present"} {
 		var out, errs bytes.Buffer
 		if code := run(t.Context(), []string{"import", "--users", export}, environ, &out, &errs); code != 0 {
 			t.Fatalf("exit %d: %s", code, errs.String())
@@ -69,15 +69,15 @@ func TestImportOfFeedback(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"--feedback", feedback}, "0 pieces of feedback imported, 0 were there already, 1 other entries passed over, 2 skipped\n  entry 1: there is no account"},
-		{[]string{"--feedback", feedback, "--users", users}, "1 accounts imported, 0 were there already, 0 other entries passed over, 0 skipped\n1 pieces of feedback imported, 0 were"},
-		{[]string{"--users", users, "--feedback", feedback}, "0 accounts imported, 1 were there already, 0 other entries passed over, 0 skipped\n0 pieces of feedback imported, 1 were"},
+		{[]string{"--feedback", feedback}, "0 feedback entries imported, 0 already present, 1 other entries ignored, 2 skipped\n  entry 1: its user has no account here\n  entry"},
+		{[]string{"--feedback", feedback, "--users", users}, "1 accounts imported, 0 already present, 0 other entries ignored, 0 skipped\n1 feedback entries imported, 0 already"},
+		{[]string{"--users", users, "--feedback", feedback}, "0 accounts imported, 1 already present, 0 other entries ignored, 0 skipped\n0 feedback entries imported, 1 already"},
 	} {
 		var out, errs bytes.Buffer
 		if code := run(t.Context(), append([]string{"import"}, c.args...), environ, &out, &errs); code != 0 {
 			t.Fatalf("%v: exit %d: %s", c.args, code, errs.String())
 		}
-		if !strings.HasPrefix(out.String(), c.want) || !strings.HasSuffix(out.String(), "  entry 3: there is no account of its user\n") || strings.Contains(out.String()+errs.String(), "canary") {
+		if !strings.HasPrefix(out.String(), c.want) || !strings.HasSuffix(out.String(), "  entry 3: its user has no account here\n") || strings.Contains(out.String()+errs.String(), "canary") {
 			t.Errorf("%v: %s%s", c.args, out.String(), errs.String())
 		}
 	}
@@ -113,9 +113,9 @@ func TestImportOfImages(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"--images", images}, "0 pictures imported, 0 were there already, 1 other entries passed over, 2 skipped\n  entry 1: there is no account of its user\n  entry 3: there is no account of its user\n"},
-		{[]string{"--images", images, "--users", users}, "1 pictures imported, 0 were there already, 1 other entries passed over, 2 skipped\n1 more have expired\n  entry 1: picture 3: the data is not base64\n  entry 3: there is no account of its user\n"},
-		{[]string{"--images", images}, "0 pictures imported, 1 were there already, 1 other entries passed over, 2 skipped\n1 more have expired\n"},
+		{[]string{"--images", images}, "0 images imported, 0 already present, 1 other entries ignored, 2 skipped\n  entry 1: its user has no account here\n  entry 3: its user has no account here\n"},
+		{[]string{"--images", images, "--users", users}, "1 images imported, 0 already present, 1 other entries ignored, 2 skipped\n1 more have expired\n  entry 1: image 3: the data is not base64\n  entry 3: its user has no account here\n"},
+		{[]string{"--images", images}, "0 images imported, 1 already present, 1 other entries ignored, 2 skipped\n1 more have expired\n"},
 	} {
 		var out, errs bytes.Buffer
 		if code := run(t.Context(), append([]string{"import"}, c.args...), environ, &out, &errs); code != 0 {

@@ -125,7 +125,7 @@ func (a *Accounts) take(ctx context.Context, e entry, ids map[string]string, don
 		return "", err
 	}
 	if there.ID != u.ID {
-		return "another account has its address", nil
+		return "another account has its e-mail address", nil
 	}
 	done.Kept++
 	if done.made[u.ID] && u.passwordAfter(there) {

@@ -121,7 +121,7 @@ func TestImportSkips(t *testing.T) {
 		"twice":        {[]fields{exported(t, "name", key, good(nil), false), exported(t, "name", key, good(nil), false)}, 1, ""},
 		"capital letters": {[]fields{
 			exported(t, "name", "USER2@example.org", good(fields{"id": "old"}), false), exported(t, "name", key, good(nil), false),
-		}, 1, "1: another account has its address"},
+		}, 1, "1: another account has its e-mail address"},
 		"same id": {[]fields{
 			exported(t, "name", key, good(nil), false), exported(t, "name", "eve@example.org", good(fields{"email": "eve@example.org"}), false),
 		}, 1, "2: another account has its id"},

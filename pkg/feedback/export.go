@@ -77,7 +77,7 @@ func (x exported) entry(owners map[string]string) (e *Entry, reason string) {
 	}
 	switch {
 	case !known:
-		return nil, "there is no account of its user"
+		return nil, "its user has no account here"
 	case !timed:
 		return nil, "it has no time"
 	case e.Content == "":

@@ -123,7 +123,7 @@ func TestImportSkips(t *testing.T) {
 		"list":              {fields{"name": "feedback_ann_1", "value": []string{"canary"}}, "its value is not the JSON of feedback"},
 		"odd content":       {one("ann", 1, fields{"content": []int{7}}), "it has no content"},
 		"somebody else's":   {one("ann", 1, fields{"userId": "bob"}), "its key names another user than its own"},
-		"unknown":           {one("canary", 1, nil), "there is no account of its user"},
+		"unknown":           {one("canary", 1, nil), "its user has no account here"},
 		"no content":        {one("ann", 1, fields{"content": "<canary>"}), "it has no content"},
 		"missing content":   {one("ann", 1, fields{"content": nil}), "it has no content"},
 		"long":              {one("ann", 1, fields{"content": long}), "it is too long"},

@@ -91,7 +91,7 @@ func (g *Gallery) takeEntry(ctx context.Context, e export.Entry, owners map[stri
 	}
 	owner, known := owners[key[:at]]
 	if !known {
-		done.skip(e.Place, 0, "there is no account of its user")
+		done.skip(e.Place, 0, "its user has no account here")
 		return nil
 	}
 	var pictures []json.RawMessage

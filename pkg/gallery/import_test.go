@@ -90,7 +90,7 @@ func TestImport(t *testing.T) {
 		"4.0 its key names no member and day", "5.0 its value is no JSON array", "6.1 it is not the JSON of a picture", "6.2 it has no time",
 		"6.3 its time has not come yet", "6.4 not a picture of a known type", "6.5 the data is not base64", "6.6 the picture is too large",
 		"6.7 its words are too long", "6.8 the picture has too many pixels",
-		"7.0 there is no account of its user",
+		"7.0 its user has no account here",
 	}; !slices.Equal(reasons, want) {
 		t.Errorf("skipped %q", reasons)
 	}

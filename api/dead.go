@@ -12,15 +12,15 @@ import (
 
 const deadUsage = `usage: api dead <command> [flags]
 
-  list               list dead letters, the newest first
-  show ID            show one, with what was asked for
-  replay ID...       make new jobs of these
-  replay --all       make new jobs of all that --kind, --code, --owner and --since leave
-  purge ID...        remove these for good
-  purge --all        remove all that --kind, --code, --owner and --since leave
+  list               list dead letters, newest first
+  show ID            show a dead letter with the input of its job
+  replay ID...       submit the jobs again as new jobs
+  replay --all       the same for all that match --kind, --code, --owner and --since
+  purge ID...        delete the dead letters for good
+  purge --all        the same for all that match --kind, --code, --owner and --since
 
-They ask a running API for it and need its ADMIN_KEY. "api dead list -h" lists the flags of a command.
-Exit status: 0 when all was done, 1 when something was refused or failed, 2 when the command is wrong.
+The commands call a running API and need its ADMIN_KEY. "api dead list -h" lists the flags of a command.
+Exit status: 0 on success, 1 if something was refused or failed, 2 on incorrect usage.
 `
 
 // dead lists, shows, replays and purges dead letters by way of a running API.
@@ -93,10 +93,10 @@ type letterFlags struct {
 }
 
 func (l *letterFlags) bind(flags *flag.FlagSet) {
-	flags.StringVar(&l.kind, "kind", "", "only these kinds, separated by commas")
+	flags.StringVar(&l.kind, "kind", "", "only these kinds of job, separated by commas")
 	flags.StringVar(&l.code, "code", "", "only jobs that failed with one of these codes, separated by commas")
 	flags.StringVar(&l.owner, "owner", "", "only jobs of this owner")
-	flags.Var(&l.since, "since", "only jobs that failed since then: a span such as 24h, or a time such as 2026-01-31T12:00:00Z")
+	flags.Var(&l.since, "since", "only jobs that failed since then: a duration such as 24h, or a time such as 2026-01-31T12:00:00Z")
 }
 
 // any reports whether a flag narrows the letters down.
@@ -117,7 +117,7 @@ func (m *moment) Set(text string) error {
 		return nil
 	}
 	if _, err := time.Parse(time.RFC3339, text); err != nil {
-		return errors.New("neither a span such as 24h nor a time such as 2026-01-31T12:00:00Z")
+		return errors.New("neither a duration such as 24h nor a time such as 2026-01-31T12:00:00Z")
 	}
 	*m = moment(strings.TrimSpace(text))
 	return nil

@@ -40,15 +40,15 @@ func deadPurge(flags *flag.FlagSet) deadCommand {
 func (a deadAct) command(flags *flag.FlagSet) deadCommand {
 	var letters letterFlags
 	letters.bind(flags)
-	all := flags.Bool("all", false, "act on all letters that the other flags leave")
-	limit := flags.Int("limit", 0, "with --all: act on so many letters and no more; 0 means without limit")
+	all := flags.Bool("all", false, "act on all dead letters that match the other flags")
+	limit := flags.Int("limit", 0, "with --all: the maximum number of dead letters; 0 means no limit")
 	return deadCommand{
 		check: func(ids []string) error {
 			switch {
 			case len(ids) > 0 && (*all || letters.any() || *limit != 0):
-				return errors.New("name ids, or --all and what narrows it down, not both")
+				return errors.New("give either IDs or --all with its filters, not both")
 			case len(ids) == 0 && !*all:
-				return errors.New("name ids, or say --all")
+				return errors.New("give IDs or --all")
 			case *limit < 0:
 				return errors.New("limit must not be negative")
 			}
@@ -135,7 +135,7 @@ func (a deadAct) many(ctx context.Context, o *operator, letters *letterFlags, li
 		sum.Done += answer.Done
 		sum.Skipped += answer.Skipped
 		if sum.StoppedBy = answer.StoppedBy; sum.StoppedBy != "" {
-			failure = fmt.Errorf("stopped by %s; what is left can be done later", printable(sum.StoppedBy))
+			failure = fmt.Errorf("stopped by %s; repeat the command later for the rest", printable(sum.StoppedBy))
 			break
 		}
 		if cursor = answer.Next; cursor == "" || (limit > 0 && sum.Done+sum.Skipped >= limit) {

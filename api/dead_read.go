@@ -50,8 +50,8 @@ type deadLetterPage struct {
 func deadList(flags *flag.FlagSet) deadCommand {
 	var letters letterFlags
 	letters.bind(flags)
-	limit := flags.Int("limit", 20, "the most letters to list, up to 100")
-	cursor := flags.String("cursor", "", "where the page before ended")
+	limit := flags.Int("limit", 20, "number of dead letters to list, at most 100")
+	cursor := flags.String("cursor", "", "the cursor that the previous page printed")
 	return deadCommand{
 		check: func(ids []string) error {
 			if len(ids) > 0 {
@@ -97,11 +97,11 @@ func (o *operator) printLetters(page *deadLetterPage) error {
 			printable(l.FailedAt), printable(l.Kind), l.code(), l.Attempt, l.MaxAttempts, printable(l.Owner), printable(l.ID))
 	}
 	if err := table.Flush(); err != nil {
-		return fmt.Errorf("print answer: %w", err)
+		return fmt.Errorf("print response: %w", err)
 	}
 	o.printf("%d of %d\n", len(page.Letters), page.Total)
 	if page.Next != "" {
-		o.printf("go on with --cursor %s\n", printable(page.Next))
+		o.printf("next page: --cursor %s\n", printable(page.Next))
 	}
 	return nil
 }
@@ -110,7 +110,7 @@ func deadShow(*flag.FlagSet) deadCommand {
 	return deadCommand{
 		check: func(ids []string) error {
 			if len(ids) != 1 {
-				return errors.New("name one id")
+				return errors.New("give one ID")
 			}
 			return checkIDs(ids)
 		},
@@ -124,7 +124,7 @@ func deadShow(*flag.FlagSet) deadCommand {
 			}
 			var letter deadLetter
 			if err := json.Unmarshal(answer, &letter); err != nil {
-				return fmt.Errorf("the answer is not the API's: %w", err)
+				return fmt.Errorf("the response is not from the API: %w", err)
 			}
 			return o.printLetter(&letter)
 		},
@@ -135,7 +135,7 @@ func deadShow(*flag.FlagSet) deadCommand {
 func checkIDs(ids []string) error {
 	for _, id := range ids {
 		if !job.ValidToken(id) {
-			return fmt.Errorf("%q is not an id", id)
+			return fmt.Errorf("%q is not an ID", id)
 		}
 	}
 	return nil
@@ -172,7 +172,7 @@ func (o *operator) printLetter(l *deadLetter) error {
 		row("input", string(l.Input))
 	}
 	if err := table.Flush(); err != nil {
-		return fmt.Errorf("print answer: %w", err)
+		return fmt.Errorf("print response: %w", err)
 	}
 	return nil
 }

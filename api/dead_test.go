@@ -148,18 +148,18 @@ func TestDeadUsage(t *testing.T) {
 		"unknown":            {"dead rise", nil, exitUsage, "unknown command"},
 		"no key":             {"dead list", nil, exitUsage, "ADMIN_KEY"},
 		"list an id":         {"dead list x", []string{key}, exitUsage, "unexpected argument"},
-		"show nothing":       {"dead show", []string{key}, exitUsage, "name one id"},
-		"show two":           {"dead show a b", []string{key}, exitUsage, "name one id"},
-		"show elsewhere":     {"dead show ../jobs", []string{key}, exitUsage, "not an id"},
+		"show nothing":       {"dead show", []string{key}, exitUsage, "give one ID"},
+		"show two":           {"dead show a b", []string{key}, exitUsage, "give one ID"},
+		"show elsewhere":     {"dead show ../jobs", []string{key}, exitUsage, "not an ID"},
 		"purge nothing":      {"dead purge", []string{key}, exitUsage, "--all"},
 		"purge a filter":     {"dead purge --kind image", []string{key}, exitUsage, "--all"},
 		"purge both":         {"dead purge --all x", []string{key}, exitUsage, "not both"},
-		"purge elsewhere":    {"dead purge a/../b", []string{key}, exitUsage, "not an id"},
+		"purge elsewhere":    {"dead purge a/../b", []string{key}, exitUsage, "not an ID"},
 		"replay a bad limit": {"dead replay --all --limit -1", []string{key}, exitUsage, "limit"},
-		"a bad span":         {"dead list --since yesterday", []string{key}, exitUsage, "span"},
+		"a bad span":         {"dead list --since yesterday", []string{key}, exitUsage, "duration"},
 		"a bad flag":         {"dead list --nonsense", []string{key}, exitUsage, "nonsense"},
 		"a bad output":       {"dead list -o yaml", []string{key}, exitUsage, "table or json"},
-		"a bad address":      {"dead list --url nonsense", []string{key}, exitUsage, "address"},
+		"a bad address":      {"dead list --url nonsense", []string{key}, exitUsage, "must be a URL"},
 		"a bad LISTEN_ADDR":  {"dead list", []string{key, "LISTEN_ADDR=nonsense"}, exitUsage, "LISTEN_ADDR"},
 		"nobody there":       {"dead list --url http://127.0.0.1:1", []string{key}, exitFailure, "127.0.0.1:1"},
 		"nobody there, both": {"dead purge --all", []string{key, "LISTEN_ADDR=0.0.0.0:1"}, exitFailure, "127.0.0.1:1"},
@@ -188,7 +188,7 @@ func TestOperatorMeetsStrangers(t *testing.T) {
 		"a redirect": {func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, other.URL, http.StatusTemporaryRedirect)
 		}, "status 307"},
-		"a page":        {func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) }, "not the API's"},
+		"a page":        {func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) }, "not from the API"},
 		"an error page": {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "<html>", http.StatusBadGateway) }, "status 502"},
 		"a bad word": {func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(http.StatusTeapot)

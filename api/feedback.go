@@ -15,21 +15,21 @@ import (
 
 const feedbackUsage = `usage: api feedback <command> [flags]
 
-  list               list feedback with figures, the newest first
-  processed ID...    mark these as processed
-  pending ID...      put these back among what is pending
-  delete ID...       remove these for good
+  list               list feedback with statistics, newest first
+  processed ID...    mark feedback as processed
+  pending ID...      mark feedback as pending again
+  delete ID...       delete feedback for good
 
-They ask a running API for it and need its ADMIN_KEY. "api feedback list -h" lists the flags of a command.
-Exit status: 0 when all was done, 1 when something was refused or failed, 2 when the command is wrong.
+The commands call a running API and need its ADMIN_KEY. "api feedback list -h" lists the flags of a command.
+Exit status: 0 on success, 1 if something was refused or failed, 2 on incorrect usage.
 `
 
 // feedbackCommand lists feedback and deals with it by way of a running API.
 func feedbackCommand(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
 	return oneOf(ctx, "feedback", feedbackUsage, map[string]func(*flag.FlagSet) deadCommand{
 		"list":      feedbackList,
-		"processed": feedbackAct("processed", http.MethodPost, "/processed"),
-		"pending":   feedbackAct("put back", http.MethodPost, "/pending"),
+		"processed": feedbackAct("marked as processed", http.MethodPost, "/processed"),
+		"pending":   feedbackAct("marked as pending", http.MethodPost, "/pending"),
 		"delete":    feedbackAct("deleted", http.MethodDelete, ""),
 	}, args, environ, stdout, stderr)
 }
@@ -43,7 +43,7 @@ func feedbackAct(past, method, suffix string) func(*flag.FlagSet) deadCommand {
 		return deadCommand{
 			check: func(ids []string) error {
 				if len(ids) == 0 {
-					return errors.New("name ids")
+					return errors.New("give IDs")
 				}
 				return checkIDs(ids)
 			},
@@ -74,10 +74,10 @@ type feedbackPage struct {
 func feedbackList(flags *flag.FlagSet) deadCommand {
 	category := flags.String("category", "", "only this category, such as bug")
 	status := flags.String("status", "", "only this status: pending or processed")
-	limit := flags.Int("limit", 20, "the most pieces to list, up to 100")
-	cursor := flags.String("cursor", "", "where the page before ended")
+	limit := flags.Int("limit", 20, "number of entries to list, at most 100")
+	cursor := flags.String("cursor", "", "the cursor that the previous page printed")
 	var since moment
-	flags.Var(&since, "since", "only what was given since then: a span such as 24h, or a time such as 2026-01-31T12:00:00Z")
+	flags.Var(&since, "since", "only feedback submitted since then: a duration such as 24h, or a time such as 2026-01-31T12:00:00Z")
 	return deadCommand{
 		check: func(ids []string) error {
 			if len(ids) > 0 {
@@ -101,7 +101,7 @@ func feedbackList(flags *flag.FlagSet) deadCommand {
 			}
 			var page feedbackPage
 			if err := json.Unmarshal(answer, &page); err != nil {
-				return fmt.Errorf("the answer is not the API's: %w", err)
+				return fmt.Errorf("the response is not from the API: %w", err)
 			}
 			o.printFeedback(&page)
 			return nil
@@ -117,8 +117,8 @@ func (o *operator) printFeedback(page *feedbackPage) {
 			o.printf("    %s\n", printable(line))
 		}
 	}
-	o.printf("%d in all: %d pending, %d processed; %d of today\n", page.Stats.Total, page.Stats.Pending, page.Stats.Processed, page.Stats.Today)
+	o.printf("%d in total: %d pending, %d processed; %d today\n", page.Stats.Total, page.Stats.Pending, page.Stats.Processed, page.Stats.Today)
 	if page.Next != "" {
-		o.printf("go on with --cursor %s\n", printable(page.Next))
+		o.printf("next page: --cursor %s\n", printable(page.Next))
 	}
 }

@@ -55,7 +55,7 @@ func health(ctx context.Context, args, environ []string, stdout, stderr io.Write
 		if err == nil {
 			return 0
 		}
-		_, _ = fmt.Fprintf(stderr, "api health: try %d of %d: %v\n", try+1, cfg.Retries+1, err)
+		_, _ = fmt.Fprintf(stderr, "api health: attempt %d of %d: %v\n", try+1, cfg.Retries+1, err)
 		if try >= cfg.Retries || !pause(ctx, cfg.Interval) {
 			if !cfg.Verbose {
 				printHealth(stdout, status, body)
@@ -72,12 +72,12 @@ func healthSettings(args, environ []string, stderr io.Writer) (healthConfig, err
 	}
 	flags := flag.NewFlagSet("api health", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.StringVar(&cfg.URL, "url", cfg.URL, "address of the API (HEALTH_CHECK_URL)")
+	flags.StringVar(&cfg.URL, "url", cfg.URL, "URL of the API (HEALTH_CHECK_URL)")
 	token := flags.String("token", "", "token of the health check (HEALTH_CHECK_TOKEN)")
-	flags.IntVar(&cfg.Retries, "retries", cfg.Retries, "how often to ask again (HEALTH_CHECK_RETRIES)")
-	interval := flags.Int64("interval", cfg.Interval.Milliseconds(), "milliseconds between two tries (HEALTH_CHECK_INTERVAL_MS)")
-	flags.BoolVar(&cfg.Verbose, "v", false, "print every answer")
-	flags.BoolVar(&cfg.Ready, "ready", false, "ask only whether the API accepts jobs (/readyz); it needs no token")
+	flags.IntVar(&cfg.Retries, "retries", cfg.Retries, "retries after a failed attempt (HEALTH_CHECK_RETRIES)")
+	interval := flags.Int64("interval", cfg.Interval.Milliseconds(), "milliseconds between two attempts (HEALTH_CHECK_INTERVAL_MS)")
+	flags.BoolVar(&cfg.Verbose, "v", false, "print every response")
+	flags.BoolVar(&cfg.Ready, "ready", false, "check only whether the API accepts jobs (/readyz); needs no token")
 	if err := flags.Parse(args); err != nil {
 		return cfg, err
 	}
@@ -93,7 +93,7 @@ func healthSettings(args, environ []string, stderr io.Writer) (healthConfig, err
 	}
 	u, err := url.Parse(cfg.URL)
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
-		return cfg, errors.New("url must be an address such as https://example.org")
+		return cfg, errors.New("url must be a URL such as https://example.org")
 	}
 	u.Path = strings.TrimSuffix(u.Path, healthPath)
 	if cfg.Ready {
@@ -110,7 +110,7 @@ func askHealth(ctx context.Context, cfg healthConfig) (status int, body []byte, 
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, cfg.URL, nil)
 	if err != nil {
-		return 0, nil, fmt.Errorf("make request: %w", err)
+		return 0, nil, fmt.Errorf("create request: %w", err)
 	}
 	if cfg.Token != "" {
 		req.Header.Set("Authorization", "Bearer "+cfg.Token.Reveal())
@@ -123,11 +123,11 @@ func askHealth(ctx context.Context, cfg healthConfig) (status int, body []byte, 
 	body, err = io.ReadAll(io.LimitReader(resp.Body, healthBytes))
 	switch {
 	case err != nil:
-		return resp.StatusCode, body, fmt.Errorf("read answer: %w", err)
+		return resp.StatusCode, body, fmt.Errorf("read response: %w", err)
 	case resp.StatusCode == http.StatusUnauthorized:
 		return resp.StatusCode, body, errors.New("the token is missing or wrong")
 	case resp.StatusCode != http.StatusOK:
-		return resp.StatusCode, body, fmt.Errorf("the API is not well (status %d)", resp.StatusCode)
+		return resp.StatusCode, body, fmt.Errorf("the API is unhealthy (status %d)", resp.StatusCode)
 	}
 	return resp.StatusCode, body, nil
 }

@@ -48,7 +48,7 @@ type operator struct {
 // flags are read; it fails when an address or a key is missing or cannot be used.
 func operatorFlags(flags *flag.FlagSet, environ []string, stdout, stderr io.Writer) func() (*operator, error) {
 	flags.SetOutput(stderr)
-	address := flags.String("url", "", "address of the API (API_URL, else LISTEN_ADDR)")
+	address := flags.String("url", "", "URL of the API (API_URL, else LISTEN_ADDR)")
 	output := flags.String("o", "table", "output: table or json")
 	return func() (*operator, error) {
 		var cfg operatorConfig
@@ -66,7 +66,7 @@ func operatorFlags(flags *flag.FlagSet, environ []string, stdout, stderr io.Writ
 			return nil, err
 		}
 		if cfg.Key == "" {
-			return nil, errors.New("ADMIN_KEY is not set; it must be the API's")
+			return nil, errors.New("ADMIN_KEY is not set; it must be the same as that of the API")
 		}
 		return &operator{
 			base: base, key: cfg.Key, stdout: stdout, stderr: stderr, json: *output == "json",
@@ -81,7 +81,7 @@ func (c operatorConfig) base() (*url.URL, error) {
 	if c.URL != "" {
 		u, err := url.Parse(c.URL)
 		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
-			return nil, errors.New("url must be an address such as https://example.org")
+			return nil, errors.New("url must be a URL such as https://example.org")
 		}
 		return u, nil
 	}
@@ -122,7 +122,7 @@ type refusal struct {
 func (r *refusal) Error() string {
 	sentence := cmp.Or(r.Detail, r.Said)
 	if sentence == "" {
-		return fmt.Sprintf("the API answered with status %d", r.status)
+		return fmt.Sprintf("the API returned status %d", r.status)
 	}
 	return printable(sentence) + " (" + printable(r.Code) + ")"
 }
@@ -143,7 +143,7 @@ func (o *operator) call(ctx context.Context, method, path string, query url.Valu
 	address.RawQuery = query.Encode()
 	req, err := http.NewRequestWithContext(ctx, method, address.String(), bytes.NewReader(encoded)) //nolint:gosec // The operator says where the API is.
 	if err != nil {
-		return fmt.Errorf("make request: %w", err)
+		return fmt.Errorf("create request: %w", err)
 	}
 	req.Header.Set("Authorization", "Bearer "+o.key.Reveal())
 	if body != nil {
@@ -156,7 +156,7 @@ func (o *operator) call(ctx context.Context, method, path string, query url.Valu
 	defer func() { _ = resp.Body.Close() }()
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, operatorBytes))
 	if err != nil {
-		return fmt.Errorf("read answer: %w", err)
+		return fmt.Errorf("read response: %w", err)
 	}
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		no := &refusal{status: resp.StatusCode}
@@ -167,7 +167,7 @@ func (o *operator) call(ctx context.Context, method, path string, query url.Valu
 		return nil
 	}
 	if err := json.Unmarshal(answer, into); err != nil {
-		return fmt.Errorf("the answer is not the API's: %w", err)
+		return fmt.Errorf("the response is not from the API: %w", err)
 	}
 	return nil
 }
@@ -178,7 +178,7 @@ func (o *operator) printJSON(v any) error {
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
 	if err := e.Encode(v); err != nil {
-		return fmt.Errorf("print answer: %w", err)
+		return fmt.Errorf("print response: %w", err)
 	}
 	return nil
 }

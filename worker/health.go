@@ -32,7 +32,7 @@ func health(ctx context.Context, environ []string) error {
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, port)+"/readyz", nil)
 	if err != nil {
-		return fmt.Errorf("make request: %w", err)
+		return fmt.Errorf("create request: %w", err)
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {

@@ -37,8 +37,8 @@ func main() {
 
 const usage = `usage: worker [command]
 
-  work      take jobs and work them (the default)
-  health    ask a running worker on this machine whether it is ready; it needs METRICS_ENABLED=on
+  work      process jobs from the queue (the default)
+  health    check whether a worker on this machine is ready; needs METRICS_ENABLED=on
   version   print version, commit and build time
 
 Settings come from the environment; deploy/settings.md lists them.
@@ -99,8 +99,8 @@ func work(ctx context.Context, environ []string, stdout, stderr io.Writer) (err 
 		return fmt.Errorf("settings:\n%w", err)
 	}
 	if nats.Embedded() {
-		return errors.New("NATS_URL is not set: a worker needs the NATS that the API uses, such as NATS_URL=nats://127.0.0.1:4222 " +
-			"(an API with an embedded NATS opens a port when it is started with NATS_LISTEN=127.0.0.1:4222)")
+		return errors.New("NATS_URL is not set: a worker connects to the NATS of the API, such as NATS_URL=nats://127.0.0.1:4222 " +
+			"(an API with an embedded NATS opens a port if NATS_LISTEN=127.0.0.1:4222 is set)")
 	}
 	log, err := telemetry.NewLogger(stderr, tele.LogLevel)
 	if err != nil {
@@ -118,7 +118,7 @@ func work(ctx context.Context, environ []string, stdout, stderr io.Writer) (err 
 	b, err := broker.Open(ctx, nats, log)
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		// Somebody did not want to wait any longer for NATS; that is no fault.
-		_, _ = fmt.Fprintln(stdout, "stopped before it was ready")
+		_, _ = fmt.Fprintln(stdout, "stopped before startup was complete")
 		return nil
 	}
 	if err != nil {

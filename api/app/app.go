@@ -234,7 +234,7 @@ func (a *App) Run(ctx context.Context, out io.Writer) error {
 	if err := a.Start(ctx); err != nil {
 		if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 			// Somebody did not want to wait any longer for NATS; that is no fault.
-			_, _ = fmt.Fprintln(out, "stopped before it was ready")
+			_, _ = fmt.Fprintln(out, "stopped before startup was complete")
 			return nil
 		}
 		return err
@@ -265,7 +265,7 @@ func (a *App) drain(ctx context.Context, out io.Writer) {
 	select {
 	case <-timer.C:
 	case err := <-a.served:
-		a.log.ErrorContext(ctx, "the listener failed while draining", slog.Any("error", err))
+		a.log.ErrorContext(ctx, "listener failed while draining", slog.Any("error", err))
 	}
 }
 

@@ -34,7 +34,7 @@ func (a *App) banner(out io.Writer) {
 	} else {
 		lines = append(lines,
 			[2]string{"NATS", a.broker.Conn().ConnectedUrlRedacted()},
-			[2]string{"upstream", "as the workers say; this process runs none"},
+			[2]string{"upstream", "configured on the workers; this process runs none"},
 		)
 	}
 	if a.cfg.Telemetry.MetricsEnabled {
@@ -44,7 +44,7 @@ func (a *App) banner(out io.Writer) {
 	for _, line := range lines {
 		_, _ = fmt.Fprintf(out, "  %-13s %s\n", line[0], line[1])
 	}
-	_, _ = fmt.Fprintln(out, "Ready. Ctrl-C stops it; every accepted job is kept.")
+	_, _ = fmt.Fprintln(out, "Ready. Press Ctrl-C to stop; accepted jobs are kept.")
 }
 
 func absolute(path string) string {

@@ -75,12 +75,12 @@ func (c *Config) Validate() error {
 		errs = append(errs, err)
 	}
 	if !c.Broker.Embedded() && c.JWTSecret == "" {
-		errs = append(errs, &env.Fault{Name: "JWT_SECRET", Expected: "a key, since NATS_URL is set and other processes must use the same one"})
+		errs = append(errs, &env.Fault{Name: "JWT_SECRET", Expected: "a key: with NATS_URL all processes must use the same one"})
 	}
 	if c.JWTSecret != "" && len(c.JWTSecret) < minSecret {
 		errs = append(errs, &env.Fault{Name: "JWT_SECRET", Expected: "at least 16 characters"})
 	} else if c.JWTSecret != "" && guessable(c.JWTSecret.Reveal()) {
-		errs = append(errs, &env.Fault{Name: "JWT_SECRET", Expected: "a key that nobody can guess, such as openssl rand -hex 32 makes, and none out of an example"})
+		errs = append(errs, &env.Fault{Name: "JWT_SECRET", Expected: "a key that cannot be guessed, such as the output of openssl rand -hex 32, and not one from an example"})
 	}
 	if c.DrainDelay < 0 {
 		errs = append(errs, &env.Fault{Name: "DRAIN_DELAY", Expected: "a duration that is not negative"})
@@ -90,13 +90,13 @@ func (c *Config) Validate() error {
 	}
 	errs = append(errs, c.Server.Validate(), c.Broker.Validate(), c.Telemetry.Validate(), c.Account.Validate(), c.Mail.Validate(), c.Google.Validate())
 	if c.Google.On() && c.Google.RedirectURI == "" && len(c.Server.FrontendURLs) == 0 && !c.local() {
-		errs = append(errs, &env.Fault{Name: "GOOGLE_REDIRECT_URI", Expected: "where Google sends people back to, or FRONTEND_URL, from which it follows, since GOOGLE_CLIENT_ID is set"})
+		errs = append(errs, &env.Fault{Name: "GOOGLE_REDIRECT_URI", Expected: "the redirect URI, or FRONTEND_URL, from which it is derived, because GOOGLE_CLIENT_ID is set"})
 	}
 	if c.Mail.URL != "" && len(c.Server.FrontendURLs) == 0 && !c.local() {
-		errs = append(errs, &env.Fault{Name: "FRONTEND_URL", Expected: "the address of the page, which mails link to, since SMTP_URL is set"})
+		errs = append(errs, &env.Fault{Name: "FRONTEND_URL", Expected: "the URL of the page, which e-mails link to, because SMTP_URL is set"})
 	}
 	if c.Account.RequireVerified == "on" && c.Mail.URL == "" && !c.forOneself() {
-		errs = append(errs, &env.Fault{Name: "SMTP_URL", Expected: "a mail server, since REQUIRE_VERIFIED_EMAIL is on and others can reach the API"})
+		errs = append(errs, &env.Fault{Name: "SMTP_URL", Expected: "a mail server, because REQUIRE_VERIFIED_EMAIL is on and the API is not limited to this machine"})
 	}
 	if c.Broker.Embedded() {
 		errs = append(errs, c.Worker.Validate(), c.Worker.CheckStop(c.StopTimeout))

@@ -71,7 +71,7 @@ func (a *App) deliver() (ways, error) {
 		return func(_ context.Context, _, link string, _ job.Lang) error {
 			mu.Lock()
 			defer mu.Unlock()
-			_, err := fmt.Fprintf(console, "%s; there is no mail server (SMTP_URL), so here is the link:\n  %s\n", about, link)
+			_, err := fmt.Fprintf(console, "%s; no mail server is configured (SMTP_URL), so the link is printed here:\n  %s\n", about, link)
 			return err
 		}
 	}

@@ -29,7 +29,7 @@ func (c Config) secret() ([]byte, error) {
 		if s := strings.TrimSpace(string(kept)); len(s) >= secretBytes {
 			return []byte(s), nil
 		}
-		return nil, fmt.Errorf("the secret in %s is too short; remove the file to have a new one made", path)
+		return nil, fmt.Errorf("the secret in %s is too short; remove the file to generate a new one", path)
 	case !errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("read secret: %w", err)
 	}

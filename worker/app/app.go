@@ -147,7 +147,7 @@ func (w *Worker) Farewell() string {
 	if running == 0 {
 		return "stopping"
 	}
-	return fmt.Sprintf("stopping: waiting up to %s for %d running jobs, which are handed back after that; press Ctrl-C again to end now",
+	return fmt.Sprintf("stopping: waiting up to %s for %d running jobs, which then return to the queue; press Ctrl-C again to quit at once",
 		w.cfg.Processor.SoftStop, running)
 }
 

@@ -30,21 +30,55 @@ const declareTimeout = time.Minute
 
 // Open starts or connects to NATS, checks that it is fit and declares what is needed. With an external NATS that is
 // down it waits until ctx ends, and says so once. It fails with ErrInUse when another process holds the data
-// directory, with ErrUnsuitable when the server is too old or lacks JetStream, and with a *filestore.DamageError when the
-// store of the embedded NATS is damaged so that starting on it would lose data.
+// directory, with ErrUnsuitable when the server is too old or lacks JetStream, with ErrMigrationNeeded when a stream would
+// have to change for good, and with a *filestore.DamageError when the store of the embedded NATS is damaged so that starting
+// on it would lose data.
 func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Broker, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	b := &Broker{cfg: cfg, log: log, closed: make(chan struct{}), keeper: keeper{wake: make(chan struct{}, 1)}, storage: storage{wake: make(chan struct{}, 1)}}
+	b := newBroker(cfg, log)
 	if err := b.open(ctx); err != nil {
 		return nil, errors.Join(err, b.Close(context.WithoutCancel(ctx)))
 	}
 	return b, nil
 }
 
+func newBroker(cfg Config, log *slog.Logger) *Broker {
+	return &Broker{
+		cfg: cfg, log: log, closed: make(chan struct{}),
+		keeper:  keeper{wake: make(chan struct{}, 1)},
+		storage: storage{wake: make(chan struct{}, 1)},
+	}
+}
+
 func (b *Broker) open(ctx context.Context) error {
+	if err := b.reach(ctx); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, declareTimeout)
+	defer cancel()
+	if b.embedded != nil {
+		if err := b.verifyConsumers(ctx); err != nil {
+			return err
+		}
+	}
+	if err := insist(ctx, func(ctx context.Context) error { return declare(ctx, b.js, b.cfg, b.log) }); err != nil {
+		return err
+	}
+	if b.embedded != nil {
+		b.recordStore()
+		if err := b.recordRecovery(ctx, b.embedded.recovered); err != nil {
+			return err
+		}
+		b.startStorage()
+	}
+	return insist(ctx, b.startKeeper)
+}
+
+// reach starts or connects to NATS and checks that it is fit. It changes no stream.
+func (b *Broker) reach(ctx context.Context) error {
 	if b.cfg.Embedded() {
 		keys, err := loadPortKeys(b.cfg)
 		if err != nil {
@@ -73,21 +107,9 @@ func (b *Broker) open(ctx context.Context) error {
 		return err
 	}
 	if b.embedded != nil {
-		if err := b.verify(ctx); err != nil {
-			return err
-		}
+		return b.verifyStreams(ctx)
 	}
-	if err := insist(ctx, func(ctx context.Context) error { return declare(ctx, js, b.cfg) }); err != nil {
-		return err
-	}
-	if b.embedded != nil {
-		b.recordStore()
-		if err := b.recordRecovery(ctx, b.embedded.recovered); err != nil {
-			return err
-		}
-		b.startStorage()
-	}
-	return insist(ctx, b.startKeeper)
+	return nil
 }
 
 // Conn returns the connection.

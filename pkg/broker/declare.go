@@ -2,8 +2,8 @@ package broker
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -30,73 +30,30 @@ const maxWaiting = 16384
 // controlMarkerTTL lets single keys expire, such as those of CONTROL; it is how long the mark of an expired one stays.
 const controlMarkerTTL = time.Minute
 
-// declare creates the streams, buckets and consumers, or brings existing ones to this configuration. It is idempotent
-// and may run in many processes at once. A follower only creates what it uses and is missing, so that a worker that was started
-// with other settings does not change what the API has declared.
-func declare(ctx context.Context, js jetstream.JetStream, cfg Config) error {
-	for _, stream := range streams(cfg) {
-		if !cfg.uses(stream.Name) {
+// declare creates the streams, buckets and consumers that are missing and adjusts those that are there, as far as that can
+// be undone; rules.go says how. It is idempotent and may run in many processes at once. It fails with
+// ErrMigrationNeeded, before anything is changed, when a setting would have to change for good. A follower only creates what
+// it uses and is missing, so that a worker that was started with other settings does not change what the API has declared.
+func declare(ctx context.Context, js jetstream.JetStream, cfg Config, log *slog.Logger) error {
+	steps, err := plan(ctx, js, cfg)
+	if err != nil {
+		return err
+	}
+	if err := migrationNeeded(steps); err != nil {
+		return err
+	}
+	for _, s := range steps {
+		if s.Action != ActionCreate && cfg.Follower {
 			continue
 		}
-		if err := declareStream(ctx, js, stream, cfg.Follower); err != nil {
-			return fmt.Errorf("declare stream %s: %w", stream.Name, err)
+		if err := s.apply(ctx); err != nil {
+			return fmt.Errorf("%s %s: %w", s.Action, s.Target, err)
 		}
-	}
-	for _, bucket := range buckets(cfg) {
-		if !cfg.uses(bucketStream + bucket.Bucket) {
-			continue
-		}
-		if err := declareBucket(ctx, js, bucket, cfg.Follower); err != nil {
-			return fmt.Errorf("declare bucket %s: %w", bucket.Bucket, err)
-		}
-	}
-	for _, consumer := range consumers(cfg) {
-		if err := declareConsumer(ctx, js, consumer, cfg.Follower); err != nil {
-			return fmt.Errorf("declare consumer %s: %w", consumer.Durable, err)
+		if s.Action == ActionUpdate {
+			log.InfoContext(ctx, "configuration in NATS updated", "target", s.Target, "settings", s.Settings)
 		}
 	}
 	return nil
-}
-
-// declareStream leaves the first sequence of a stream that is there as it is.
-func declareStream(ctx context.Context, js jetstream.JetStream, cfg jetstream.StreamConfig, follower bool) error {
-	stream, err := js.Stream(ctx, cfg.Name)
-	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		_, err = js.CreateStream(ctx, cfg)
-		if !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
-			return err
-		}
-		// Somebody else was faster.
-		stream, err = js.Stream(ctx, cfg.Name)
-	}
-	if err != nil || follower {
-		return err
-	}
-	cfg.FirstSeq = stream.CachedInfo().Config.FirstSeq
-	_, err = js.UpdateStream(ctx, cfg)
-	return err
-}
-
-func declareBucket(ctx context.Context, js jetstream.JetStream, cfg jetstream.KeyValueConfig, follower bool) error {
-	if follower {
-		_, err := js.KeyValue(ctx, cfg.Bucket)
-		if !errors.Is(err, jetstream.ErrBucketNotFound) {
-			return err
-		}
-	}
-	_, err := js.CreateOrUpdateKeyValue(ctx, cfg)
-	return err
-}
-
-func declareConsumer(ctx context.Context, js jetstream.JetStream, cfg jetstream.ConsumerConfig, follower bool) error {
-	if follower {
-		_, err := js.Consumer(ctx, StreamJobs, cfg.Durable)
-		if !errors.Is(err, jetstream.ErrConsumerNotFound) {
-			return err
-		}
-	}
-	_, err := js.CreateOrUpdateConsumer(ctx, StreamJobs, cfg)
-	return err
 }
 
 func streams(cfg Config) []jetstream.StreamConfig {

@@ -18,6 +18,9 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/broker/filestore"
 )
 
+// storeDir is the directory of the embedded server in DATA_DIR.
+const storeDir = "nats"
+
 // ErrInUse is returned when another process holds the data directory.
 var ErrInUse = errors.New("the data directory is in use by another process")
 
@@ -172,7 +175,7 @@ func (e *embedded) options() (*server.Options, error) {
 		JetStream:  true,
 		// None means that the server takes a share of what is free.
 		JetStreamMaxStore: e.maxStore,
-		StoreDir:          filepath.Join(e.cfg.DataDir, "nats"),
+		StoreDir:          filepath.Join(e.cfg.DataDir, storeDir),
 		SyncAlways:        always,
 		SyncInterval:      interval,
 		NoSigs:            true,

@@ -1,9 +1,12 @@
 package broker
 
 import (
+	"encoding/json"
 	"log/slog"
+	"slices"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 // Server returns the embedded server, for tests that ask it what it really does.
@@ -14,3 +17,23 @@ var Suitable = suitable
 
 // ServerLog is where the embedded server's lines go.
 func ServerLog(log *slog.Logger) server.Logger { return &serverLog{log: log} }
+
+// MergeStream returns the configuration that is sent for a stream which NATS has with another one, and what differs; exact
+// names the settings that follow want whatever their value.
+func MergeStream(want jetstream.StreamConfig, have map[string]json.RawMessage, exact ...string) (map[string]json.RawMessage, []string, error) {
+	wanted, err := encodeConfig(want)
+	if err != nil {
+		return nil, nil, err
+	}
+	merged, d, err := mergeStream(wanted, have, exact)
+	return merged, slices.Concat(d.recreate, d.oneWay, d.reversible), err
+}
+
+// StreamOfBucket returns the stream of a bucket.
+var StreamOfBucket = streamOfBucket
+
+// Contains reports whether a subject matches all that another one matches, and Union is what several match together.
+var (
+	Contains = contains
+	Union    = union
+)

@@ -130,7 +130,7 @@ func (b *Broker) look(ctx context.Context) error {
 	}
 	b.keeper.amiss.Store(true)
 	// Also when somebody else was faster: it may have been a follower with other settings.
-	if err := insist(ctx, func(ctx context.Context) error { return declare(ctx, b.js, b.cfg) }); err != nil {
+	if err := insist(ctx, func(ctx context.Context) error { return declare(ctx, b.js, b.cfg, b.log) }); err != nil {
 		return err
 	}
 	if seen, err = b.survey(ctx); err != nil {

@@ -68,9 +68,9 @@ func (b *Broker) recordStore() {
 	}
 }
 
-// verify checks that the server has taken over everything that is on the disk. What the checks of the files cannot see
-// shows here: a stream that the server does not know, and a consumer whose state skips messages.
-func (b *Broker) verify(ctx context.Context) error {
+// verifyStreams checks that the server has taken over everything that is on the disk: the checks of the files cannot see a
+// stream that the server does not accept.
+func (b *Broker) verifyStreams(ctx context.Context) error {
 	for _, name := range b.embedded.store.Names() {
 		err := insist(ctx, func(ctx context.Context) error {
 			_, err := b.js.Stream(ctx, name)
@@ -83,14 +83,14 @@ func (b *Broker) verify(ctx context.Context) error {
 			return err
 		}
 	}
-	return b.verifyConsumers(ctx)
+	return nil
 }
 
 // verifyTries is how often the numbers of a consumer are read before they are believed: a worker from outside may take or
 // acknowledge a job between two requests.
 const verifyTries = 5
 
-// verifyConsumers deletes consumers that would never deliver some of the jobs. They are declared again.
+// verifyConsumers deletes consumers whose state skips jobs, so that they would never deliver them. They are declared again.
 func (b *Broker) verifyConsumers(ctx context.Context) error {
 	stream, err := b.js.Stream(ctx, StreamJobs)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {

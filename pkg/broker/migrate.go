@@ -1,0 +1,79 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+// Migration says how far Migrate may go.
+type Migration struct {
+	// DryRun lists the changes and makes none.
+	DryRun bool
+	// Recreate names the streams that may be deleted with their messages, where NATS cannot change them.
+	Recreate []string
+}
+
+// ErrRecreate is returned by Migrate when NATS cannot change a stream that holds messages, and Migration does not allow to
+// delete it.
+var ErrRecreate = errors.New("the stream must be recreated, which deletes its messages")
+
+// Migrate makes the changes to streams that cannot be undone and that Open therefore refuses to make. It returns them, also
+// in a dry run, and none when there is nothing to do; then it changes nothing. The version before may no longer start
+// afterwards. It leaves everything else, the operator's settings above all, to Open.
+//
+// It opens the store in DATA_DIR, where it does what every start does to damage, or connects to the external NATS, and fails
+// as Open does. No other process may run on either. When it fails halfway it can be repeated.
+func Migrate(ctx context.Context, cfg Config, m Migration, log *slog.Logger) (done []Change, err error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if cfg.Embedded() {
+		if _, err := os.Stat(filepath.Join(cfg.DataDir, storeDir)); errors.Is(err, fs.ErrNotExist) {
+			return nil, nil // There is no store, and none is made.
+		}
+	}
+	b := newBroker(cfg, log)
+	defer func() { err = errors.Join(err, b.Close(context.WithoutCancel(ctx))) }()
+	if err := b.reach(ctx); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, declareTimeout)
+	defer cancel()
+	var steps []step
+	err = insist(ctx, func(ctx context.Context) (err error) {
+		steps, err = plan(ctx, b.js, cfg)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	steps = slices.DeleteFunc(steps, func(s step) bool { return !s.OneWay() })
+	for _, s := range steps {
+		done = append(done, s.Change)
+	}
+	if m.DryRun {
+		return done, nil
+	}
+	for _, s := range steps {
+		if s.Action == ActionRecreate && s.Messages > 0 && !slices.Contains(m.Recreate, s.name) {
+			return nil, fmt.Errorf("%w: %s holds %d messages and NATS cannot change it (%s); nothing was changed",
+				ErrRecreate, s.Target, s.Messages, s.Settings)
+		}
+	}
+	for i, s := range steps {
+		if err := insist(ctx, s.apply); err != nil {
+			return done[:i], fmt.Errorf("%s %s: %w", s.Action, s.Target, err)
+		}
+	}
+	if b.embedded != nil && len(steps) > 0 {
+		b.recordStore()
+	}
+	return done, nil
+}

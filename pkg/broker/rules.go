@@ -1,0 +1,305 @@
+package broker
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// rawConfig is the configuration of a stream or consumer as NATS sends it. What this version does not know stays in it.
+type rawConfig map[string]json.RawMessage
+
+// encodeConfig returns a configuration of the client library as NATS takes it.
+func encodeConfig(cfg any) (rawConfig, error) {
+	data, err := encodeSetting(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("encode configuration: %w", err)
+	}
+	var raw rawConfig
+	if err := json.Unmarshal(data, &raw); err != nil {
+		return nil, fmt.Errorf("decode configuration: %w", err)
+	}
+	return raw, nil
+}
+
+// differences are the settings that differ, sorted by what a change of them means.
+type differences struct {
+	reversible, oneWay, recreate []string
+}
+
+// A rule decides about one setting: given the value of this version and the one in NATS, nil when absent, it returns the
+// value to send, or nil to leave the setting alone.
+type rule func(want, have json.RawMessage) (json.RawMessage, error)
+
+// Settings of streams by what a change of them means. Whatever is in none of these tables is set when a stream is created
+// and never touched afterwards: a newer version, or the operator, may have had a reason for it.
+//
+// The version before must be able to start on all that a start changes. Each version forces its configuration on these
+// streams up to release-before (see deploy/rollback.md), so a start adds only what NATS lets that one take away again.
+var (
+	streamRules = map[string]rule{
+		"max_age":                   atLeast,
+		"max_msgs_per_subject":      atLeast,
+		"allow_direct":              enable,
+		"allow_rollup_hdrs":         enable,
+		"allow_atomic":              enable,
+		"republish":                 ifAbsent,
+		"subject_delete_marker_ttl": ifAbsent,
+		"subjects":                  unionSubjects,
+		"discard":                   discardNew,
+	}
+	// streamOneWayRules are for settings that NATS changes and never changes back.
+	streamOneWayRules = map[string]rule{
+		"allow_msg_ttl":       enable,
+		"allow_msg_schedules": enable,
+	}
+	// streamFixedRules are for settings that NATS does not change at all.
+	streamFixedRules = map[string]rule{
+		"retention":         exactly,
+		"storage":           durable,
+		"allow_msg_counter": exactly,
+		"sealed":            exactly,
+		"mirror":            exactly,
+	}
+	// consumerRules have the settings that a lost job may be the price of: a job past max_deliver is never delivered again,
+	// and delayed jobs count against max_ack_pending.
+	consumerRules = map[string]rule{
+		"ack_wait":        exactly,
+		"max_deliver":     exactly,
+		"max_ack_pending": exactly,
+	}
+)
+
+// mergeStream returns the configuration to send for a stream: the one in NATS, with what this version needs. The fields
+// in exact follow want whatever their value. have is left as it is.
+func mergeStream(want, have rawConfig, exact []string) (rawConfig, differences, error) {
+	var d differences
+	merged, none := maps.Clone(have), rawConfig{}
+	var err error
+	if d.recreate, err = merge(none, want, have, streamFixedRules); err != nil {
+		return nil, d, err
+	}
+	if d.oneWay, err = merge(merged, want, have, streamOneWayRules); err != nil {
+		return nil, d, err
+	}
+	rules := maps.Clone(streamRules)
+	for _, field := range exact {
+		rules[field] = exactly
+	}
+	d.reversible, err = merge(merged, want, have, rules)
+	return merged, d, err
+}
+
+// mergeConsumer does the same for a consumer.
+func mergeConsumer(want, have rawConfig) (rawConfig, differences, error) {
+	var d differences
+	merged := maps.Clone(have)
+	var err error
+	if d.reversible, err = merge(merged, want, have, consumerRules); err != nil {
+		return nil, d, err
+	}
+	filters, err := mergeFilters(merged, want, have)
+	d.reversible = append(d.reversible, filters...)
+	return merged, d, err
+}
+
+// merge applies rules to the settings of want and have, puts the results into merged, and describes them, in order.
+func merge(merged, want, have rawConfig, rules map[string]rule) ([]string, error) {
+	var changes []string
+	for field, decide := range rules {
+		value, err := decide(want[field], have[field])
+		if err != nil {
+			return nil, fmt.Errorf("setting %s: %w", field, err)
+		}
+		if value == nil {
+			continue
+		}
+		merged[field] = value
+		changes = append(changes, describe(field, have[field], value))
+	}
+	slices.Sort(changes)
+	return changes, nil
+}
+
+// mergeFilters adds the filter of this version to those of a consumer, where they do not match it already.
+func mergeFilters(merged, want, have rawConfig) ([]string, error) {
+	var wanted, single string
+	var several []string
+	for field, into := range map[string]any{"filter_subject": &single, "filter_subjects": &several} {
+		if err := decodeSetting(have[field], into); err != nil {
+			return nil, fmt.Errorf("setting %s: %w", field, err)
+		}
+	}
+	if err := decodeSetting(want["filter_subject"], &wanted); err != nil {
+		return nil, err
+	}
+	if single != "" {
+		several = append(several, single)
+	}
+	// No filter at all matches everything.
+	all := union(several, []string{wanted})
+	if len(several) == 0 || slices.Equal(all, several) {
+		return nil, nil
+	}
+	delete(merged, "filter_subject")
+	delete(merged, "filter_subjects")
+	field, value := "filter_subjects", any(all)
+	if len(all) == 1 {
+		field, value = "filter_subject", all[0]
+	}
+	encoded, err := encodeSetting(value)
+	if err != nil {
+		return nil, err
+	}
+	merged[field] = encoded
+	return []string{fmt.Sprintf("%s: %s -> %s", field, strings.Join(several, " "), strings.Join(all, " "))}, nil
+}
+
+// describe shows the change of a setting to the operator.
+func describe(field string, have, value json.RawMessage) string {
+	return fmt.Sprintf("%s: %s -> %s", field, readable(field, have), readable(field, value))
+}
+
+// readable returns a value as the operator writes it: NATS sends durations as nanoseconds.
+func readable(field string, value json.RawMessage) string {
+	switch field {
+	case "max_age", "subject_delete_marker_ttl", "ack_wait":
+		var d time.Duration
+		if value != nil && json.Unmarshal(value, &d) == nil {
+			return d.String()
+		}
+	}
+	if value == nil || string(value) == "null" {
+		return "(unset)"
+	}
+	return string(value)
+}
+
+// encodeSetting is json.Marshal without the escapes for HTML, which would be shown to the operator.
+func encodeSetting(v any) (json.RawMessage, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSpace(b.Bytes()), nil
+}
+
+// decodeSetting reads a value; an absent one is the zero value.
+func decodeSetting(raw json.RawMessage, into any) error {
+	if raw == nil {
+		return nil
+	}
+	return json.Unmarshal(raw, into)
+}
+
+// isZero reports whether a value is absent or what NATS leaves out: false, 0, "", null, or empty.
+func isZero(raw json.RawMessage) bool {
+	switch string(bytes.TrimSpace(raw)) {
+	case "", "false", "0", `""`, "null", "[]", "{}":
+		return true
+	}
+	return false
+}
+
+// exactly wants the value of this version.
+func exactly(want, have json.RawMessage) (json.RawMessage, error) {
+	if isZero(want) && isZero(have) || bytes.Equal(want, have) {
+		return nil, nil
+	}
+	if want == nil {
+		want = json.RawMessage("null")
+	}
+	return want, nil
+}
+
+// atLeast raises a limit and never lowers it; none is the highest. A limit is no limit when it is not positive.
+func atLeast(want, have json.RawMessage) (json.RawMessage, error) {
+	var w, h int64
+	if err := decodeSetting(want, &w); err != nil {
+		return nil, err
+	}
+	if err := decodeSetting(have, &h); err != nil {
+		return nil, err
+	}
+	if h <= 0 || (w > 0 && w <= h) {
+		return nil, nil
+	}
+	return want, nil
+}
+
+// enable turns a capability on and never off.
+func enable(want, have json.RawMessage) (json.RawMessage, error) {
+	if isZero(want) || !isZero(have) {
+		return nil, nil
+	}
+	return want, nil
+}
+
+// ifAbsent sets what is not set.
+func ifAbsent(want, have json.RawMessage) (json.RawMessage, error) { return enable(want, have) }
+
+// discardNew has a full stream refuse messages where this version counts on it, and leaves it so where it does not.
+func discardNew(want, have json.RawMessage) (json.RawMessage, error) {
+	if string(want) != `"new"` {
+		return nil, nil
+	}
+	return exactly(want, have)
+}
+
+// durable refuses memory where this version needs a file. A file where memory would do is only slower.
+func durable(want, have json.RawMessage) (json.RawMessage, error) {
+	if string(want) != `"file"` {
+		return nil, nil
+	}
+	return exactly(want, have)
+}
+
+// unionSubjects adds the subjects of this version to those that are there.
+func unionSubjects(want, have json.RawMessage) (json.RawMessage, error) {
+	var w, h []string
+	if err := decodeSetting(want, &w); err != nil {
+		return nil, err
+	}
+	if err := decodeSetting(have, &h); err != nil {
+		return nil, err
+	}
+	all := union(h, w)
+	if slices.Equal(all, h) {
+		return nil, nil
+	}
+	return encodeSetting(all)
+}
+
+// union returns the subjects that match what have and more match together. NATS allows no subject that another one
+// contains.
+func union(have, more []string) []string {
+	all := slices.Clone(have)
+	for _, subject := range more {
+		if slices.ContainsFunc(all, func(s string) bool { return contains(s, subject) }) {
+			continue
+		}
+		all = slices.DeleteFunc(all, func(s string) bool { return contains(subject, s) })
+		all = append(all, subject)
+	}
+	return all
+}
+
+// contains reports whether wide matches every subject that narrow matches.
+func contains(wide, narrow string) bool {
+	w, n := strings.Split(wide, "."), strings.Split(narrow, ".")
+	for i, token := range w {
+		switch {
+		case token == ">":
+			return len(n) > i
+		case i >= len(n), n[i] == ">", token != "*" && token != n[i]:
+			return false
+		}
+	}
+	return len(w) == len(n)
+}

@@ -36,6 +36,7 @@ const usage = `usage: api [command]
   resume    work a kind of job again
   probe     have a closed upstream tried at once
   import    import accounts, feedback and pictures from the system before this one; "api import -h" says how
+  migrate   change stored streams in ways that cannot be undone; "api migrate -h" says when
   version   print version, commit and build time
 
 Settings come from the environment; deploy/settings.md lists them.
@@ -74,6 +75,8 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		return controlCommand(ctx, command, args, environ, stdout, stderr)
 	case "import":
 		return importCommand(ctx, args, environ, stdout, stderr)
+	case "migrate":
+		return migrateCommand(ctx, args, environ, stdout, stderr)
 	case "version", "-v", "-version", "--version":
 		version, commit, built := telemetry.Version()
 		_, _ = fmt.Fprintf(stdout, "api %s, commit %s, built %s\n", version, commit, built)

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 )
 
 // Migration says how far Migrate may go.
@@ -63,8 +64,8 @@ func Migrate(ctx context.Context, cfg Config, m Migration, log *slog.Logger) (do
 	}
 	for _, s := range steps {
 		if s.Action == ActionRecreate && s.Messages > 0 && !slices.Contains(m.Recreate, s.name) {
-			return nil, fmt.Errorf("%w: %s holds %d messages and NATS cannot change it (%s); nothing was changed",
-				ErrRecreate, s.Target, s.Messages, s.Settings)
+			return nil, fmt.Errorf("%w: NATS cannot change %s (%s), which is not empty (messages: %d); nothing was changed",
+				ErrRecreate, s.Target, strings.Join(s.Settings, ", "), s.Messages)
 		}
 	}
 	for i, s := range steps {

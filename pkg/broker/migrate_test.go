@@ -342,7 +342,7 @@ func TestMigrateRecreates(t *testing.T) {
 	seen := requests(t, js)
 	bare := broker.Config{URL: cfg.URL}
 	_, err := broker.Migrate(t.Context(), bare, broker.Migration{}, slog.New(slog.DiscardHandler))
-	if !errors.Is(err, broker.ErrRecreate) || !strings.Contains(err.Error(), "stream USAGE holds 1 message") {
+	if !errors.Is(err, broker.ErrRecreate) || !strings.Contains(err.Error(), "stream USAGE (allow_msg_counter: (unset) -> true), which is not empty (messages: 1)") {
 		t.Errorf("a stream with messages: %v", err)
 	}
 	if got := seen(); len(got) != 0 {

@@ -31,15 +31,24 @@ const declareTimeout = time.Minute
 // Open starts or connects to NATS, checks that it is fit and declares what is needed. With an external NATS that is
 // down it waits until ctx ends, and says so once. It fails with ErrInUse when another process holds the data
 // directory, with ErrUnsuitable when the server is too old or lacks JetStream, with ErrMigrationNeeded when a stream would
-// have to change for good, and with a *filestore.DamageError when the store of the embedded NATS is damaged so that starting
-// on it would lose data.
+// have to change for good, with a *filestore.DamageError when the store of the embedded NATS is damaged so that starting on
+// it would lose data, and with ErrRestoreUnfinished when a backup was restored in part.
 func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Broker, error) {
+	return openBroker(ctx, cfg, log, true)
+}
+
+// openBroker opens a broker, which declares and watches what is needed unless it is for a backup.
+func openBroker(ctx context.Context, cfg Config, log *slog.Logger, declares bool) (*Broker, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
 	b := newBroker(cfg, log)
-	if err := b.open(ctx); err != nil {
+	err := b.dial(ctx)
+	if err == nil && declares {
+		err = b.prepare(ctx)
+	}
+	if err != nil {
 		return nil, errors.Join(err, b.Close(context.WithoutCancel(ctx)))
 	}
 	return b, nil
@@ -53,32 +62,8 @@ func newBroker(cfg Config, log *slog.Logger) *Broker {
 	}
 }
 
-func (b *Broker) open(ctx context.Context) error {
-	if err := b.reach(ctx); err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, declareTimeout)
-	defer cancel()
-	if b.embedded != nil {
-		if err := b.verifyConsumers(ctx); err != nil {
-			return err
-		}
-	}
-	if err := insist(ctx, func(ctx context.Context) error { return declare(ctx, b.js, b.cfg, b.log) }); err != nil {
-		return err
-	}
-	if b.embedded != nil {
-		b.recordStore()
-		if err := b.recordRecovery(ctx, b.embedded.recovered); err != nil {
-			return err
-		}
-		b.startStorage()
-	}
-	return insist(ctx, b.startKeeper)
-}
-
-// reach starts or connects to NATS and checks that it is fit. It changes no stream.
-func (b *Broker) reach(ctx context.Context) error {
+// dial starts NATS where it is embedded, connects to it and checks that it is fit.
+func (b *Broker) dial(ctx context.Context) error {
 	if b.cfg.Embedded() {
 		keys, err := loadPortKeys(b.cfg)
 		if err != nil {
@@ -102,14 +87,46 @@ func (b *Broker) reach(ctx context.Context) error {
 	b.js, b.guarded = js, guard{JetStream: js, fault: b.StorageFault}
 	ctx, cancel := context.WithTimeout(ctx, declareTimeout)
 	defer cancel()
-	err = insist(ctx, func(ctx context.Context) error { return checkServer(ctx, b.nc, js) })
-	if err != nil {
-		return err
+	return insist(ctx, func(ctx context.Context) error { return checkServer(ctx, b.nc, js) })
+}
+
+// verify fails when the streams are not whole, because a backup was restored in part or a stream is missing. It changes
+// nothing.
+func (b *Broker) verify(ctx context.Context) error {
+	if !b.cfg.Follower {
+		if err := insist(ctx, b.refuseUnfinished); err != nil {
+			return err
+		}
 	}
 	if b.embedded != nil {
 		return b.verifyStreams(ctx)
 	}
 	return nil
+}
+
+// prepare declares what is needed and begins to watch it.
+func (b *Broker) prepare(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, declareTimeout)
+	defer cancel()
+	if err := b.verify(ctx); err != nil {
+		return err
+	}
+	if b.embedded != nil {
+		if err := b.verifyConsumers(ctx); err != nil {
+			return err
+		}
+	}
+	if err := insist(ctx, func(ctx context.Context) error { return declare(ctx, b.js, b.cfg, b.log) }); err != nil {
+		return err
+	}
+	if b.embedded != nil {
+		b.recordStore()
+		if err := b.recordRecovery(ctx, b.embedded.recovered); err != nil {
+			return err
+		}
+		b.startStorage()
+	}
+	return insist(ctx, b.startKeeper)
 }
 
 // Conn returns the connection.

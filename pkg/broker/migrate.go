@@ -42,11 +42,14 @@ func Migrate(ctx context.Context, cfg Config, m Migration, log *slog.Logger) (do
 	}
 	b := newBroker(cfg, log)
 	defer func() { err = errors.Join(err, b.Close(context.WithoutCancel(ctx))) }()
-	if err := b.reach(ctx); err != nil {
+	if err := b.dial(ctx); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, declareTimeout)
 	defer cancel()
+	if err := b.verify(ctx); err != nil {
+		return nil, err
+	}
 	var steps []step
 	err = insist(ctx, func(ctx context.Context) (err error) {
 		steps, err = plan(ctx, b.js, cfg)

@@ -1,0 +1,329 @@
+package backup_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/broker/backup"
+	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+)
+
+// TestStreams holds the list of streams against those that are declared on disk.
+func TestStreams(t *testing.T) {
+	t.Parallel()
+	b := brokertest.Start(t)
+	var want []string
+	for _, name := range broker.StreamNames() {
+		stream, err := b.JetStream().Stream(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if stream.CachedInfo().Config.Storage == jetstream.FileStorage {
+			want = append(want, name)
+		}
+	}
+	got := backup.Streams()
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("a backup holds %v, and on disk are %v", got, want)
+	}
+}
+
+// fill stores something of every sort and returns what is to be compared.
+func fill(t *testing.T, b *broker.Broker) {
+	t.Helper()
+	publish(t, b, broker.JobSubject(job.KindImage, job.LaneGuest, "u1", "j0"), "settled")
+	second := publish(t, b, broker.JobSubject(job.KindImage, job.LaneGuest, "u1", "j1"), "waits")
+	jobs, err := b.JetStream().Stream(t.Context(), broker.StreamJobs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := jobs.DeleteMsg(t.Context(), second-1); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 5 { // More than a part holds.
+		publish(t, b, broker.ChunkSubject("u1", "j0", 0, "0123456789abcdef", i), strings.Repeat(string(rune('a'+i)), 700<<10))
+	}
+	publish(t, b, broker.RecordSubject("u1", "j0"), "ended")
+	publish(t, b, broker.UserSubject("ann"), "old")
+	publish(t, b, broker.UserSubject("ann"), "new")
+	publish(t, b, broker.ResetSubject("ann"), "token", jetstream.WithMsgTTL(time.Hour))
+	for range 3 {
+		count := nats.NewMsg(broker.UsageSubject(broker.UsageDay, "ann", "d1"))
+		count.Header.Set("Nats-Incr", "2")
+		if _, err := b.JetStream().PublishMsg(t.Context(), count); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// checkFilled compares what fill has stored with what is there.
+func checkFilled(t *testing.T, was, is *broker.Broker) {
+	t.Helper()
+	for subject, stream := range map[string]string{
+		broker.JobSubject(job.KindImage, job.LaneGuest, "u1", "j1"): broker.StreamJobs,
+		broker.RecordSubject("u1", "j0"):                            broker.ResultsStream,
+		broker.ChunkSubject("u1", "j0", 0, "0123456789abcdef", 4):   broker.ResultsStream,
+		broker.UserSubject("ann"):                                   broker.UsersStream,
+		broker.ResetSubject("ann"):                                  broker.ResetsStream,
+		broker.UsageSubject(broker.UsageDay, "ann", "d1"):           broker.StreamUsage,
+	} {
+		want, got := last(t, was, stream, subject), last(t, is, stream, subject)
+		if want == nil || got == nil {
+			t.Errorf("%s: %v, want %v", subject, got, want)
+			continue
+		}
+		if !bytes.Equal(got.Data, want.Data) || got.Sequence != want.Sequence || !got.Time.Equal(want.Time) || fmt.Sprint(got.Header) != fmt.Sprint(want.Header) {
+			t.Errorf("%s: %d %s %v, want %d %s %v", subject, got.Sequence, got.Time, got.Header, want.Sequence, want.Time, want.Header)
+		}
+	}
+	if settled := last(t, is, broker.StreamJobs, broker.JobSubject(job.KindImage, job.LaneGuest, "u1", "j0")); settled != nil {
+		t.Errorf("a job that had left the queue is in it again")
+	}
+	// Counters go on where they were, and sequences too.
+	count := nats.NewMsg(broker.UsageSubject(broker.UsageDay, "ann", "d1"))
+	count.Header.Set("Nats-Incr", "1")
+	ack, err := is.JetStream().PublishMsg(t.Context(), count)
+	if err != nil || ack.Value != "7" {
+		t.Errorf("the counter goes on with %+v, %v", ack, err)
+	}
+}
+
+// TestRoundTrip restores what was stored, into a store that then is opened, closed and opened again.
+func TestRoundTrip(t *testing.T) {
+	t.Parallel()
+	from := brokertest.Start(t)
+	fill(t, from)
+	file := create(t, from)
+	cfg := config(t)
+	restore(t, cfg, file)
+	b, err := broker.Open(t.Context(), cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkFilled(t, from, b)
+	if repair, err := b.LastRepair(t.Context()); repair != nil || err != nil {
+		t.Errorf("the restored store had to be repaired: %+v, %v", repair, err)
+	}
+	if err := b.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	mustReopen(t, cfg)
+}
+
+// TestKeysWrittenMeanwhile changes keys all the time while a backup is made. Every key has a value in the backup, and none an
+// older one than before it.
+func TestKeysWrittenMeanwhile(t *testing.T) {
+	t.Parallel()
+	b := brokertest.Start(t)
+	const keys = 300
+	write := func(round int) {
+		for i := range keys {
+			publish(t, b, broker.UserSubject(fmt.Sprint("k", i)), fmt.Sprintf("%06d", round)+strings.Repeat("x", 3000))
+		}
+	}
+	write(1)
+	before := 1
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for round := 2; ; round++ {
+			select {
+			case <-stop:
+				return
+			default:
+				write(round)
+			}
+		}
+	})
+	var files [][]byte
+	for range 5 {
+		files = append(files, create(t, b))
+	}
+	close(stop)
+	wg.Wait()
+	for n, file := range files {
+		cfg := config(t)
+		restore(t, cfg, file)
+		restored, closeNow := undeclared(t, cfg)
+		missing := 0
+		for i := range keys {
+			msg := last(t, restored, broker.UsersStream, broker.UserSubject(fmt.Sprint("k", i)))
+			if msg == nil {
+				missing++
+			} else if got := string(msg.Data[:6]); got < fmt.Sprintf("%06d", before) {
+				t.Errorf("backup %d: key %d is of round %s", n, i, got)
+			}
+		}
+		if missing > 0 {
+			t.Errorf("backup %d: %d of %d keys are missing", n, missing, keys)
+		}
+		closeNow()
+	}
+}
+
+// TestDamagedFiles refuses every file that was changed or cut off.
+func TestDamagedFiles(t *testing.T) {
+	t.Parallel()
+	b := brokertest.Start(t)
+	fill(t, b)
+	file := create(t, b)
+	step := max(1, len(file)/97)
+	for at := 0; at < len(file); at += step {
+		flipped := slices.Clone(file)
+		flipped[at] ^= 0x10
+		if _, err := backup.Verify(bytes.NewReader(flipped)); !errors.Is(err, backup.ErrDamaged) && !errors.Is(err, backup.ErrNewer) {
+			t.Errorf("byte %d of %d changed: %v", at, len(file), err)
+		}
+		if _, err := backup.Verify(bytes.NewReader(file[:at])); !errors.Is(err, backup.ErrDamaged) {
+			t.Errorf("cut off at %d of %d: %v", at, len(file), err)
+		}
+	}
+	for _, bad := range [][]byte{file[:len(file)-1], append(slices.Clone(file), "more"...), append(slices.Clone(file), file...), []byte("no backup"), nil} {
+		if _, err := backup.Verify(bytes.NewReader(bad)); !errors.Is(err, backup.ErrDamaged) {
+			t.Errorf("%d bytes: %v", len(bad), err)
+		}
+	}
+}
+
+// TestNewerFormat refuses a file of a later version by name.
+func TestNewerFormat(t *testing.T) {
+	t.Parallel()
+	file := create(t, brokertest.Start(t))
+	z, err := zstd.NewReader(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer z.Close()
+	plain, err := z.DecodeAll(file, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain = bytes.ReplaceAll(plain, []byte(`"version": 1,`), []byte(`"version": 9,`))
+	w, err := zstd.NewWriter(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = w.Close() }()
+	if _, err := backup.Verify(bytes.NewReader(w.EncodeAll(plain, nil))); !errors.Is(err, backup.ErrNewer) {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestNotEmpty restores into no store that has streams, and leaves it as it is.
+func TestNotEmpty(t *testing.T) {
+	t.Parallel()
+	file := create(t, brokertest.Start(t))
+	b := brokertest.Start(t)
+	publish(t, b, broker.UserSubject("bob"), "here")
+	err := backup.Restore(t.Context(), b, manifestOf(t, file), bytes.NewReader(file))
+	if !errors.Is(err, backup.ErrNotEmpty) || !strings.Contains(err.Error(), "KV_USERS (1 messages)") {
+		t.Errorf("%v", err)
+	}
+	if msg := last(t, b, broker.UsersStream, broker.UserSubject("bob")); msg == nil {
+		t.Error("the account is gone")
+	}
+	if err := backup.Discard(t.Context(), b); err == nil {
+		t.Error("a store without an interrupted restore was discarded")
+	}
+}
+
+// TestInterrupted breaks a restore off. Nothing starts on the store and nothing is restored into it until it is discarded.
+func TestInterrupted(t *testing.T) {
+	t.Parallel()
+	from := brokertest.Start(t)
+	fill(t, from)
+	file := create(t, from)
+	m := manifestOf(t, file)
+	cfg := config(t)
+	b, closeNow := undeclared(t, cfg)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	half := &interrupted{data: file, at: len(file) / 2, cancel: cancel}
+	if err := backup.Restore(ctx, b, m, half); err == nil {
+		t.Fatal("the restore was not interrupted")
+	}
+	if err := backup.Restore(t.Context(), b, m, bytes.NewReader(file)); !errors.Is(err, broker.ErrRestoreUnfinished) {
+		t.Errorf("restored again: %v", err)
+	}
+	closeNow()
+	if _, err := reopen(t, cfg); !errors.Is(err, broker.ErrRestoreUnfinished) {
+		t.Errorf("opened: %v", err)
+	}
+	b, closeNow = undeclared(t, cfg)
+	if err := backup.Discard(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	if err := backup.Restore(t.Context(), b, m, bytes.NewReader(file)); err != nil {
+		t.Fatal(err)
+	}
+	closeNow()
+	checkFilled(t, from, mustReopen(t, cfg))
+}
+
+// interrupted is a file during whose reading the program is stopped.
+type interrupted struct {
+	data   []byte
+	at     int
+	cancel context.CancelFunc
+}
+
+func (r *interrupted) Read(p []byte) (int, error) {
+	if r.at <= 0 {
+		r.cancel()
+		return 0, context.Canceled
+	}
+	n := copy(p, r.data[:min(len(p), r.at)])
+	r.data, r.at = r.data[n:], r.at-n
+	return n, nil
+}
+
+// TestClusterAndBack moves a store from a cluster to a single node and back.
+func TestClusterAndBack(t *testing.T) {
+	t.Parallel()
+	c := brokertest.StartCluster(t)
+	from := c.Open()
+	fill(t, from)
+	file := create(t, from)
+	cfg := config(t)
+	restore(t, cfg, file)
+	single := mustReopen(t, cfg)
+	checkFilled(t, from, single)
+
+	back := create(t, single)
+	other := brokertest.StartCluster(t)
+	restore(t, other.Config(), back)
+	there := other.Open()
+	for _, name := range backup.Streams() {
+		stream, err := there.JetStream().Stream(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := stream.CachedInfo().Config.Replicas; got != 3 {
+			t.Errorf("%s has %d replicas", name, got)
+		}
+	}
+	for subject, stream := range map[string]string{
+		broker.JobSubject(job.KindImage, job.LaneGuest, "u1", "j1"): broker.StreamJobs, broker.UserSubject("ann"): broker.UsersStream,
+	} {
+		want, got := last(t, single, stream, subject), last(t, there, stream, subject)
+		if got == nil || !bytes.Equal(got.Data, want.Data) || got.Sequence != want.Sequence {
+			t.Errorf("%s: %v, want %v", subject, got, want)
+		}
+	}
+}

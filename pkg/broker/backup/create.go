@@ -1,0 +1,216 @@
+package backup
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/nats-io/nats-server/v2/server/archive"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
+)
+
+// Create writes a backup of everything that is stored on disk to w, while the system runs. secret is what Secret returns, or
+// "". It takes a few megabytes of memory, whatever the size of the store, and reads the whole store once. When it fails, what
+// was written is no backup.
+func Create(ctx context.Context, b *broker.Broker, secret string, w io.Writer) (*Manifest, error) {
+	program, commit, _ := telemetry.Version()
+	m := &Manifest{Preamble: Preamble{
+		Format: formatName, Version: formatVersion, Program: program, Commit: commit, StartedAt: time.Now().UTC(), Secret: secret,
+	}}
+	// Most of a store is images and audio, which no level makes much smaller.
+	z, err := zstd.NewWriter(w, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(1<<20))
+	if err != nil {
+		return nil, fmt.Errorf("compress backup: %w", err)
+	}
+	c := &creator{broker: b, tar: tar.NewWriter(z), time: m.StartedAt}
+	if err := c.write(ctx, m); err != nil {
+		return nil, errors.Join(err, z.Close())
+	}
+	if err := errors.Join(c.tar.Close(), z.Close()); err != nil {
+		return nil, fmt.Errorf("write backup: %w", err)
+	}
+	return m, nil
+}
+
+type creator struct {
+	broker *broker.Broker
+	tar    *tar.Writer
+	time   time.Time
+}
+
+func (c *creator) write(ctx context.Context, m *Manifest) error {
+	if _, err := c.json(preambleFile, m.Preamble); err != nil {
+		return err
+	}
+	for _, name := range Streams() {
+		s, err := c.stream(ctx, name)
+		if err != nil {
+			return fmt.Errorf("back up stream %s: %w", name, err)
+		}
+		m.Streams = append(m.Streams, *s)
+	}
+	m.FinishedAt = time.Now().UTC()
+	data, err := c.json(manifestFile, m)
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256(data)
+	return c.file(checksumFile, []byte(hex.EncodeToString(sum[:])+"\n"))
+}
+
+// stream writes one stream: its snapshot, and what was stored while that was taken.
+func (c *creator) stream(ctx context.Context, name string) (*Stream, error) {
+	nc := c.broker.Conn()
+	snap, err := openSnapshot(ctx, nc, name)
+	if err != nil {
+		return nil, err
+	}
+	s := &Stream{Name: name, Config: snap.config, FirstSeq: snap.state.FirstSeq, LastSeq: snap.state.LastSeq}
+	parts := &partWriter{creator: c, stream: s, sum: sha256.New()}
+	out := archive.NewWriter(parts)
+	var e entry
+	var buf bytes.Buffer
+	for err == nil {
+		if err = snap.next(&e, &buf); err == nil {
+			err = put(out, s, &e)
+		}
+	}
+	if closed := snap.close(); !errors.Is(err, io.EOF) || closed != nil {
+		return nil, errors.Join(err, closed)
+	}
+	if err := c.tail(ctx, s, out); err != nil {
+		return nil, err
+	}
+	if err := parts.flush(); err != nil {
+		return nil, err
+	}
+	s.SHA256 = hex.EncodeToString(parts.sum.Sum(nil))
+	return s, nil
+}
+
+// tail writes the messages behind the snapshot, up to the last one that there is now.
+func (c *creator) tail(ctx context.Context, s *Stream, out *archive.Writer) error {
+	var info struct {
+		Error *jetstream.APIError `json:"error"`
+		State snapshotState       `json:"state"`
+	}
+	nc := c.broker.Conn()
+	if err := request(ctx, nc, "$JS.API.STREAM.INFO."+s.Name, nil, &info); err != nil {
+		return err
+	}
+	if info.Error != nil {
+		return fmt.Errorf("look for the end of the stream: %w", info.Error)
+	}
+	var e entry
+	for from := s.LastSeq + 1; from <= info.State.LastSeq; from = e.seq + 1 {
+		err := nextMessage(ctx, nc, s.Name, from, &e)
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		if e.seq > info.State.LastSeq {
+			break
+		}
+		if err := put(out, s, &e); err != nil {
+			return err
+		}
+	}
+	s.LastSeq = max(s.LastSeq, info.State.LastSeq)
+	if s.LastSeq > 0 {
+		s.FirstSeq = max(s.FirstSeq, 1)
+	}
+	return nil
+}
+
+// put writes a message.
+func put(out *archive.Writer, s *Stream, e *entry) error {
+	head := &archive.Header{
+		Name: e.subject, Timestamp: e.time, Sequence: e.seq, HeaderSize: int64(len(e.header)), PayloadSize: int64(len(e.data)),
+	}
+	if err := out.WriteHeader(head); err != nil {
+		return fmt.Errorf("write message: %w", err)
+	}
+	for _, b := range [][]byte{e.header, e.data} {
+		if _, err := out.Write(b); err != nil {
+			return fmt.Errorf("write message: %w", err)
+		}
+	}
+	s.Messages++
+	s.Bytes += storedBytes(e)
+	return nil
+}
+
+// storedBytes is about what NATS stores for a message.
+func storedBytes(e *entry) uint64 {
+	const overhead = 34
+	return uint64(len(e.subject) + len(e.header) + len(e.data) + overhead)
+}
+
+func (c *creator) json(name string, v any) ([]byte, error) {
+	data, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("encode %s: %w", name, err)
+	}
+	data = append(data, '\n')
+	return data, c.file(name, data)
+}
+
+func (c *creator) file(name string, data []byte) error {
+	head := &tar.Header{Name: name, Mode: 0o600, Size: int64(len(data)), ModTime: c.time, Format: tar.FormatPAX}
+	if err := c.tar.WriteHeader(head); err != nil {
+		return fmt.Errorf("write %s: %w", name, err)
+	}
+	if _, err := c.tar.Write(data); err != nil {
+		return fmt.Errorf("write %s: %w", name, err)
+	}
+	return nil
+}
+
+// partWriter cuts a stream into parts: tar has to know the size of a file before its content.
+type partWriter struct {
+	creator *creator
+	stream  *Stream
+	sum     hash.Hash
+	buf     []byte
+}
+
+// Write is io.Writer.
+func (p *partWriter) Write(data []byte) (int, error) {
+	written := 0
+	for written < len(data) {
+		n := min(len(data)-written, maxPart-len(p.buf))
+		p.buf = append(p.buf, data[written:written+n]...)
+		written += n
+		if len(p.buf) == maxPart {
+			if err := p.flush(); err != nil {
+				return written, err
+			}
+		}
+	}
+	return written, nil
+}
+
+func (p *partWriter) flush() error {
+	if len(p.buf) == 0 {
+		return nil
+	}
+	p.stream.Parts++
+	_, _ = p.sum.Write(p.buf)
+	err := p.creator.file(partName(p.stream.Name, p.stream.Parts), p.buf)
+	p.buf = p.buf[:0]
+	return err
+}

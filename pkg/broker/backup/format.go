@@ -1,0 +1,104 @@
+package backup
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+)
+
+// The file is a tar archive, compressed with Zstandard: a preamble, the parts of each stream, and a manifest with its
+// checksum at the end, so that it can be written to a pipe. A file without a manifest is not complete.
+const (
+	formatName    = "text2image-audio backup"
+	formatVersion = 1
+
+	preambleFile = "backup.json"
+	manifestFile = "manifest.json"
+	checksumFile = "manifest.sha256"
+
+	// maxPart bounds a part of a stream, and so the memory that a backup takes.
+	maxPart = 2 << 20
+	// maxMeta bounds the preamble and the manifest.
+	maxMeta = 4 << 20
+)
+
+var (
+	// ErrDamaged is returned for a file that is truncated, changed, or no backup.
+	ErrDamaged = errors.New("the backup is damaged or incomplete")
+	// ErrNewer is returned for a file of a format that this version does not know.
+	ErrNewer = errors.New("the backup was written by a newer version")
+	// ErrNotEmpty is returned when the NATS to restore into has streams of this service.
+	ErrNotEmpty = errors.New("the store is not empty")
+	// ErrUnsupported is returned when the NATS server cannot be backed up or restored while it runs.
+	ErrUnsupported = errors.New("the NATS server is too old for backups: nats-server 2.15 or newer is needed")
+)
+
+// Preamble begins a backup.
+type Preamble struct {
+	Format  string `json:"format"`
+	Version int    `json:"version"`
+	// Program and Commit are the version that wrote the backup.
+	Program   string    `json:"program"`
+	Commit    string    `json:"commit"`
+	StartedAt time.Time `json:"started_at"`
+	// Secret tells one JWT_SECRET from another without disclosing it; "" when it is not known.
+	Secret string `json:"secret,omitempty"`
+}
+
+// Manifest ends a backup and describes what is in it.
+type Manifest struct {
+	Preamble
+	FinishedAt time.Time `json:"finished_at"`
+	Streams    []Stream  `json:"streams"`
+}
+
+// Stream describes one stream in a backup.
+type Stream struct {
+	Name string `json:"name"`
+	// Config is the configuration as NATS stores it.
+	Config json.RawMessage `json:"config"`
+	// Messages and Bytes are what the backup holds, superseded values of keys included.
+	Messages uint64 `json:"messages"`
+	Bytes    uint64 `json:"bytes"`
+	FirstSeq uint64 `json:"first_seq"`
+	LastSeq  uint64 `json:"last_seq"`
+	Parts    int    `json:"parts"`
+	// SHA256 is that of all parts together.
+	SHA256 string `json:"sha256"`
+}
+
+// Streams returns the streams of a backup in the order in which they are read; doc.go says why it is this one.
+func Streams() []string {
+	return []string{
+		broker.StreamJobs, broker.StreamDead, broker.StreamUsage, broker.ResultsStream, broker.FeedbackStream, broker.ImagesStream,
+		broker.ControlStream, broker.UsersStream, broker.ResetsStream,
+	}
+}
+
+func partName(stream string, part int) string { return fmt.Sprintf("streams/%s/%06d", stream, part) }
+
+// validName matches names of streams that may be restored; they become part of subjects.
+var validName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+
+func (p Preamble) check() error {
+	if p.Format != formatName {
+		return fmt.Errorf("%w: it is no backup of this program", ErrDamaged)
+	}
+	if p.Version > formatVersion {
+		return fmt.Errorf("%w: its format is %d and this version reads up to %d; restore it with version %s or newer", ErrNewer, p.Version, formatVersion, p.Program)
+	}
+	return nil
+}
+
+// entry is what stands at the head of a message in a part; see the package archive of nats-server.
+type entry struct {
+	subject string
+	header  []byte
+	data    []byte
+	time    int64
+	seq     uint64
+}

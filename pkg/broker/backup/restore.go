@@ -1,0 +1,263 @@
+package backup
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/klauspost/compress/s2"
+	"github.com/nats-io/nats-server/v2/server/archive"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+)
+
+// Restore writes a backup that Verify has accepted into an empty NATS, whose broker was opened by broker.OpenUndeclared. The
+// streams get the replicas of the broker's configuration and no placement; all else is as it was.
+//
+// It fails with ErrNotEmpty when the NATS has streams of this service, with broker.ErrRestoreUnfinished when an earlier
+// restore was interrupted, and with ErrDamaged when the file has changed since it was verified. Until it has returned nil the
+// store cannot be opened by this program.
+func Restore(ctx context.Context, b *broker.Broker, m *Manifest, r io.Reader) error {
+	if err := checkEmpty(ctx, b, m); err != nil {
+		return err
+	}
+	if err := b.BeginRestore(ctx, m.StartedAt); err != nil {
+		return err
+	}
+	f, err := openFile(r)
+	if err != nil {
+		return err
+	}
+	defer f.close()
+	for i := range m.Streams {
+		if err := restoreStream(ctx, b, f, &m.Streams[i]); err != nil {
+			return fmt.Errorf("restore stream %s: %w", m.Streams[i].Name, err)
+		}
+	}
+	return b.EndRestore(ctx)
+}
+
+// Discard removes what an interrupted restore has left. It fails when there is none: it never removes anything else.
+func Discard(ctx context.Context, b *broker.Broker) error {
+	unfinished, err := b.RestoreUnfinished(ctx)
+	if err != nil {
+		return err
+	}
+	if !unfinished {
+		return errors.New("no restore was interrupted here, so that nothing is discarded")
+	}
+	for _, name := range broker.StreamNames() {
+		if err := b.JetStream().DeleteStream(ctx, name); err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
+			return fmt.Errorf("discard stream %s: %w", name, err)
+		}
+	}
+	return b.EndRestore(ctx)
+}
+
+// checkEmpty looks for streams that are there already.
+func checkEmpty(ctx context.Context, b *broker.Broker, m *Manifest) error {
+	unfinished, err := b.RestoreUnfinished(ctx)
+	if err != nil {
+		return err
+	}
+	if unfinished {
+		return broker.ErrRestoreUnfinished
+	}
+	names := broker.StreamNames()
+	for _, s := range m.Streams {
+		if !slices.Contains(names, s.Name) {
+			names = append(names, s.Name)
+		}
+	}
+	var there []string
+	for _, name := range names {
+		stream, err := b.JetStream().Stream(ctx, name)
+		if errors.Is(err, jetstream.ErrStreamNotFound) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("look for stream %s: %w", name, err)
+		}
+		there = append(there, fmt.Sprintf("%s (%d messages)", name, stream.CachedInfo().State.Msgs))
+	}
+	if len(there) > 0 {
+		return fmt.Errorf("%w: there are %s", ErrNotEmpty, strings.Join(there, ", "))
+	}
+	return nil
+}
+
+// restoreTimeout bounds the wait for the answer to one piece, and finishTimeout that for the end: the server writes an index
+// then, and a cluster spreads the stream.
+const (
+	restoreTimeout = time.Minute
+	finishTimeout  = 10 * time.Minute
+)
+
+// restoreStream sends one stream to the server in the form of a snapshot.
+func restoreStream(ctx context.Context, b *broker.Broker, f *file, s *Stream) error {
+	config, err := configFor(s.Config, b.Config().Replicas)
+	if err != nil {
+		return err
+	}
+	state := map[string]any{
+		"messages": s.Messages, "bytes": s.Bytes, "first_seq": s.FirstSeq, "first_ts": time.Time{}, "last_seq": s.LastSeq,
+		"last_ts": time.Time{}, "consumer_count": 0,
+	}
+	ask, err := json.Marshal(map[string]any{"config": config, "state": state})
+	if err != nil {
+		return fmt.Errorf("encode request: %w", err)
+	}
+	var answer struct {
+		Error   *jetstream.APIError `json:"error"`
+		Deliver string              `json:"deliver_subject"`
+	}
+	// It is not repeated: a second request would meet the stream of the first.
+	bound, cancel := context.WithTimeout(ctx, restoreTimeout)
+	defer cancel()
+	msg, err := b.Conn().RequestWithContext(bound, "$JS.API.STREAM.RESTORE."+s.Name, ask)
+	if err != nil {
+		return fmt.Errorf("request restore: %w", err)
+	}
+	if err := json.Unmarshal(msg.Data, &answer); err != nil {
+		return fmt.Errorf("read answer to restore: %w", err)
+	}
+	if answer.Error != nil {
+		return fmt.Errorf("request restore: %w", answer.Error)
+	}
+	chunks := &chunkWriter{ctx: ctx, nc: b.Conn(), subject: answer.Deliver}
+	stateData, err := json.Marshal(state)
+	if err != nil {
+		return fmt.Errorf("encode state: %w", err)
+	}
+	if err := sendStream(f, s, stateData, chunks); err != nil {
+		return err
+	}
+	if err := chunks.finish(); err != nil {
+		return err
+	}
+	return checkRestored(ctx, b, s)
+}
+
+// sendStream writes a snapshot of a stream: its state, its messages, and the mark of the end.
+func sendStream(f *file, s *Stream, state []byte, w io.Writer) error {
+	z := s2.NewWriter(w, s2.WriterConcurrency(1), s2.WriterBlockSize(chunkBytes))
+	out := archive.NewWriter(z)
+	put := func(head *archive.Header, content io.Reader) error {
+		if err := out.WriteHeader(head); err != nil {
+			return fmt.Errorf("send message: %w", err)
+		}
+		if _, err := io.Copy(out, content); err != nil {
+			return fmt.Errorf("send message: %w", err)
+		}
+		return nil
+	}
+	err := put(&archive.Header{Name: "state.json", Timestamp: time.Now().UnixNano(), PayloadSize: int64(len(state))}, bytes.NewReader(state))
+	if err != nil {
+		return errors.Join(err, z.Close())
+	}
+	if s.Parts > 0 {
+		found, err := f.nextStream()
+		if errors.Is(err, io.EOF) {
+			err = fmt.Errorf("%w: the file has changed", ErrDamaged)
+		}
+		if err == nil {
+			err = f.eachMessage(found, put)
+		}
+		if err == nil && !s.matches(*found) {
+			err = fmt.Errorf("%w: the file has changed since it was verified", ErrDamaged)
+		}
+		if err != nil {
+			return errors.Join(err, z.Close())
+		}
+	}
+	if err := out.WriteHeader(&archive.Header{}); err != nil {
+		return errors.Join(fmt.Errorf("send end: %w", err), z.Close())
+	}
+	if err := z.Close(); err != nil {
+		return fmt.Errorf("send end: %w", err)
+	}
+	return nil
+}
+
+// configFor returns the configuration of a stream as it is restored. What this version does not know of it stays.
+func configFor(config json.RawMessage, replicas int) (map[string]json.RawMessage, error) {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(config, &fields); err != nil {
+		return nil, fmt.Errorf("%w: configuration: %w", ErrDamaged, err)
+	}
+	fields["num_replicas"] = json.RawMessage(fmt.Sprint(max(1, replicas)))
+	// It names servers and clusters of where the backup was made.
+	delete(fields, "placement")
+	return fields, nil
+}
+
+// checkRestored looks whether the stream goes as far as it did.
+func checkRestored(ctx context.Context, b *broker.Broker, s *Stream) error {
+	var info struct {
+		Error *jetstream.APIError `json:"error"`
+		State snapshotState       `json:"state"`
+	}
+	if err := request(ctx, b.Conn(), "$JS.API.STREAM.INFO."+s.Name, nil, &info); err != nil {
+		return err
+	}
+	if info.Error != nil {
+		return fmt.Errorf("look for what was restored: %w", info.Error)
+	}
+	if info.State.LastSeq != s.LastSeq {
+		return fmt.Errorf("the stream ends at message %d, not at %d", info.State.LastSeq, s.LastSeq)
+	}
+	return nil
+}
+
+// chunkWriter sends a snapshot in pieces, each once the server has taken the one before.
+type chunkWriter struct {
+	ctx     context.Context
+	nc      *nats.Conn
+	subject string
+}
+
+// Write is io.Writer.
+func (w *chunkWriter) Write(p []byte) (int, error) {
+	written := 0
+	for written < len(p) {
+		piece := p[written:min(written+chunkBytes, len(p))]
+		if err := w.send(piece, restoreTimeout); err != nil {
+			return written, err
+		}
+		written += len(piece)
+	}
+	return written, nil
+}
+
+// finish says that the snapshot is complete, and returns when it is restored.
+func (w *chunkWriter) finish() error { return w.send(nil, finishTimeout) }
+
+func (w *chunkWriter) send(piece []byte, timeout time.Duration) error {
+	ctx, cancel := context.WithTimeout(w.ctx, timeout)
+	defer cancel()
+	msg, err := w.nc.RequestWithContext(ctx, w.subject, piece)
+	if err != nil {
+		return fmt.Errorf("send to the server: %w", err)
+	}
+	if len(msg.Data) == 0 {
+		return nil
+	}
+	var answer struct {
+		Error *jetstream.APIError `json:"error"`
+	}
+	if err := json.Unmarshal(msg.Data, &answer); err != nil {
+		return fmt.Errorf("read answer of the server: %w", err)
+	}
+	if answer.Error != nil {
+		return fmt.Errorf("the server refused it: %w", answer.Error)
+	}
+	return nil
+}

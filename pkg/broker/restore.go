@@ -1,0 +1,81 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// StreamRestore is there while a backup is being restored, and after a restore that was interrupted. It holds nothing.
+const StreamRestore = "RESTORE"
+
+// ErrRestoreUnfinished is returned for a store into which a backup was restored in part: the restore still runs, or it was
+// interrupted.
+var ErrRestoreUnfinished = errors.New("a restore of a backup into this store is under way or was interrupted; " +
+	"when none is running, restore again with: api restore --discard-unfinished FILE")
+
+// OpenUndeclared is Open for who restores a backup or makes one: it declares nothing, changes nothing that is stored, and does
+// not watch over it. It opens a store with an unfinished restore, too. It fails as Open does.
+func OpenUndeclared(ctx context.Context, cfg Config, log *slog.Logger) (*Broker, error) {
+	return openBroker(ctx, cfg, log, false)
+}
+
+// StreamNames returns the names of all streams, those of buckets included.
+func StreamNames() []string {
+	var names []string
+	for _, stream := range streams(Config{}) {
+		names = append(names, stream.Name)
+	}
+	for _, bucket := range buckets(Config{}) {
+		names = append(names, bucketStream+bucket.Bucket)
+	}
+	return names
+}
+
+// RestoreUnfinished reports whether a backup was restored in part. It costs one request.
+func (b *Broker) RestoreUnfinished(ctx context.Context) (bool, error) {
+	_, err := b.js.Stream(ctx, StreamRestore)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look for an unfinished restore: %w", err)
+	}
+	return true, nil
+}
+
+// BeginRestore keeps every process from opening the store until EndRestore. from is when the backup was made.
+func (b *Broker) BeginRestore(ctx context.Context, from time.Time) error {
+	_, err := b.js.CreateStream(ctx, jetstream.StreamConfig{
+		Name: StreamRestore, Subjects: []string{"restore.unfinished"}, Storage: jetstream.FileStorage, Replicas: b.cfg.Replicas,
+		Description: "A backup of " + from.UTC().Format(time.RFC3339) + " is being restored, or that was interrupted.",
+	})
+	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+		return ErrRestoreUnfinished
+	}
+	if err != nil {
+		return fmt.Errorf("begin restore: %w", err)
+	}
+	return nil
+}
+
+// EndRestore lets processes open the store again.
+func (b *Broker) EndRestore(ctx context.Context) error {
+	if err := b.js.DeleteStream(ctx, StreamRestore); err != nil {
+		return fmt.Errorf("end restore: %w", err)
+	}
+	return nil
+}
+
+// refuseUnfinished keeps a process from working on half of a store.
+func (b *Broker) refuseUnfinished(ctx context.Context) error {
+	unfinished, err := b.RestoreUnfinished(ctx)
+	if err == nil && unfinished {
+		err = ErrRestoreUnfinished
+	}
+	return err
+}

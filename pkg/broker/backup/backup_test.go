@@ -220,7 +220,7 @@ func TestNewerFormat(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = w.Close() }()
-	if _, err := backup.Verify(bytes.NewReader(w.EncodeAll(plain, nil))); !errors.Is(err, backup.ErrNewer) {
+	if _, err := backup.Verify(bytes.NewReader(backup.WithTrailer(w.EncodeAll(plain, nil)))); !errors.Is(err, backup.ErrNewer) {
 		t.Errorf("%v", err)
 	}
 }

@@ -30,7 +30,8 @@ func Create(ctx context.Context, b *broker.Broker, secret string, w io.Writer) (
 		Format: formatName, Version: formatVersion, Program: program, Commit: commit, StartedAt: time.Now().UTC(), Secret: secret,
 	}}
 	// Most of a store is images and audio, which no level makes much smaller.
-	z, err := zstd.NewWriter(w, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(1<<20))
+	file := &sumWriter{w: w, sum: sha256.New()}
+	z, err := zstd.NewWriter(file, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(1<<20))
 	if err != nil {
 		return nil, fmt.Errorf("compress backup: %w", err)
 	}
@@ -39,6 +40,9 @@ func Create(ctx context.Context, b *broker.Broker, secret string, w io.Writer) (
 		return nil, errors.Join(err, z.Close())
 	}
 	if err := errors.Join(c.tar.Close(), z.Close()); err != nil {
+		return nil, fmt.Errorf("write backup: %w", err)
+	}
+	if _, err := w.Write(trailer(file.sum.Sum(nil))); err != nil {
 		return nil, fmt.Errorf("write backup: %w", err)
 	}
 	return m, nil
@@ -51,7 +55,7 @@ type creator struct {
 }
 
 func (c *creator) write(ctx context.Context, m *Manifest) error {
-	if _, err := c.json(preambleFile, m.Preamble); err != nil {
+	if err := c.json(preambleFile, m.Preamble); err != nil {
 		return err
 	}
 	for _, name := range Streams() {
@@ -62,12 +66,7 @@ func (c *creator) write(ctx context.Context, m *Manifest) error {
 		m.Streams = append(m.Streams, *s)
 	}
 	m.FinishedAt = time.Now().UTC()
-	data, err := c.json(manifestFile, m)
-	if err != nil {
-		return err
-	}
-	sum := sha256.Sum256(data)
-	return c.file(checksumFile, []byte(hex.EncodeToString(sum[:])+"\n"))
+	return c.json(manifestFile, m)
 }
 
 // stream writes one stream: its snapshot, and what was stored while that was taken.
@@ -160,13 +159,12 @@ func storedBytes(e *entry) uint64 {
 	return uint64(len(e.subject) + len(e.header) + len(e.data) + overhead)
 }
 
-func (c *creator) json(name string, v any) ([]byte, error) {
+func (c *creator) json(name string, v any) error {
 	data, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
-		return nil, fmt.Errorf("encode %s: %w", name, err)
+		return fmt.Errorf("encode %s: %w", name, err)
 	}
-	data = append(data, '\n')
-	return data, c.file(name, data)
+	return c.file(name, append(data, '\n'))
 }
 
 func (c *creator) file(name string, data []byte) error {

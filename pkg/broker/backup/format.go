@@ -10,15 +10,14 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 )
 
-// The file is a tar archive, compressed with Zstandard: a preamble, the parts of each stream, and a manifest with its
-// checksum at the end, so that it can be written to a pipe. A file without a manifest is not complete.
+// The file is a tar archive, compressed with Zstandard: a preamble, the parts of each stream, and a manifest at the end, so that
+// it can be written to a pipe. A checksum of the whole file follows the archive.
 const (
 	formatName    = "text2image-audio backup"
 	formatVersion = 1
 
 	preambleFile = "backup.json"
 	manifestFile = "manifest.json"
-	checksumFile = "manifest.sha256"
 
 	// maxPart bounds a part of a stream, and so the memory that a backup takes.
 	maxPart = 2 << 20

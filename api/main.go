@@ -35,6 +35,8 @@ const usage = `usage: api [command]
   pause     begin no job of a kind for a while; "api pause -h" lists the flags
   resume    work a kind of job again
   probe     have a closed upstream tried at once
+  backup    write everything that is stored to one file while the system runs; "api backup -h" says how
+  restore   restore a backup into an empty store; "api restore -h" says how
   import    import accounts, feedback and pictures from the system before this one; "api import -h" says how
   migrate   change stored streams in ways that cannot be undone; "api migrate -h" says when
   version   print version, commit and build time
@@ -73,6 +75,10 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		return feedbackCommand(ctx, args, environ, stdout, stderr)
 	case "pause", "resume", "probe", "status":
 		return controlCommand(ctx, command, args, environ, stdout, stderr)
+	case "backup":
+		return backupCommand(ctx, args, environ, stdout, stderr)
+	case "restore":
+		return restoreCommand(ctx, args, environ, stdout, stderr)
 	case "import":
 		return importCommand(ctx, args, environ, stdout, stderr)
 	case "migrate":

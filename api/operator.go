@@ -127,6 +127,17 @@ func (r *refusal) Error() string {
 	return printable(sentence) + " (" + printable(r.Code) + ")"
 }
 
+// refusalOf reads an answer that is an error.
+func refusalOf(resp *http.Response) error {
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, operatorBytes))
+	if err != nil {
+		return fmt.Errorf("read answer: %w", err)
+	}
+	no := &refusal{status: resp.StatusCode}
+	_ = json.Unmarshal(answer, no) // What is no problem of the API's, such as a proxy's page, has its status.
+	return no
+}
+
 // call sends a request to a route below /api/admin and decodes the answer; body and into may be nil. It fails with a
 // *refusal when the API answers with an error.
 func (o *operator) call(ctx context.Context, method, path string, query url.Values, body, into any) error {
@@ -154,14 +165,12 @@ func (o *operator) call(ctx context.Context, method, path string, query url.Valu
 		return err
 	}
 	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+		return refusalOf(resp)
+	}
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, operatorBytes))
 	if err != nil {
 		return fmt.Errorf("read response: %w", err)
-	}
-	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		no := &refusal{status: resp.StatusCode}
-		_ = json.Unmarshal(answer, no) // What is no problem of the API's, such as a proxy's page, has its status.
-		return no
 	}
 	if into == nil {
 		return nil

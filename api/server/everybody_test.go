@@ -104,6 +104,7 @@ func rows() map[string]row {
 	} {
 		table["GET "+path], table["HEAD "+path] = r, r
 	}
+	table["GET /api/admin/backup"] = all(401, "/api/admin/backup", nil)
 	for name, path := range map[string]string{
 		"POST /api/admin/dead-letters/:id/replay": "/api/admin/dead-letters/1/replay", "DELETE /api/admin/dead-letters/:id": "/api/admin/dead-letters/1",
 		"POST /api/admin/dead-letters/replay": "/api/admin/dead-letters/replay", "POST /api/admin/dead-letters/purge": "/api/admin/dead-letters/purge",

@@ -174,6 +174,7 @@ var reasons = map[string]words{
 	codeUnavailable + "/draining":        {"This process is about to stop; send requests to another one.", "该进程即将停止，请将请求发往其他进程。"},
 	codeTooManyStreams + "/wait":         {"You already have {max} requests waiting for a job, the maximum; let some of them end, or follow all jobs on one stream with GET /api/events.", "您已有 {max} 个请求在等待任务，达到上限；请等其中一些结束，或用 GET /api/events 在一个流中接收所有任务的事件。"},
 	codeUnavailable + "/streams":         {"The service has as many event streams open as it can; try again soon.", "服务打开的事件流已达上限，请稍后重试。"},
+	codeUnavailable + "/backup":          {"Another backup is being made; try again when it is done.", "正在进行另一个备份，请待其完成后重试。"},
 	codeUnavailable + "/busy":            {"Too many submissions are waiting to be stored; try again soon.", "等待写入存储的提交过多，请稍后重试。"},
 }
 

@@ -91,6 +91,7 @@ func (s *Server) routes() (*gin.Engine, error) {
 		operator.Handle(read, "/dead-letters/:id", s.handle(s.showLetter))
 		operator.Handle(read, "/control", s.handle(s.showControl))
 	}
+	operator.GET("/backup", s.handle(s.downloadBackup))
 	operator.POST("/dead-letters/:id/replay", s.handle(s.replayLetter))
 	operator.DELETE("/dead-letters/:id", s.handle(s.purgeLetter))
 	operator.POST("/dead-letters/replay", s.handle(s.replayLetters))

@@ -32,7 +32,8 @@ func expectations() map[string]expectation {
 		"/api/jobs/:id": {anonymous: 404}, "/api/jobs/:id/events": {anonymous: 404}, "/api/jobs/:id/media/:index": {anonymous: 404},
 	}
 	all := map[string]expectation{
-		"POST /api/jobs": {anonymous: 400}, "POST /api/jobs/:id/cancel": {anonymous: 404}, "POST /api/jobs/:id/retry": {anonymous: 404}, "DELETE /api/jobs/:id": {anonymous: 404},
+		"GET /api/admin/backup": {anonymous: 401},
+		"POST /api/jobs":        {anonymous: 400}, "POST /api/jobs/:id/cancel": {anonymous: 404}, "POST /api/jobs/:id/retry": {anonymous: 404}, "DELETE /api/jobs/:id": {anonymous: 404},
 	}
 	for _, route := range []string{
 		"POST /api/admin/dead-letters/:id/replay", "DELETE /api/admin/dead-letters/:id", "POST /api/admin/dead-letters/replay", "POST /api/admin/dead-letters/purge",

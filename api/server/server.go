@@ -127,6 +127,8 @@ type Server struct {
 	uploads concurrency
 	// streams and waits count the event streams, and the requests that wait for a job, that are open, by caller.
 	streams, waits concurrency
+	// backups counts the backups that are being made.
+	backups concurrency
 }
 
 // New returns a server. It fails when a setting names a model or voice that is not in the catalogue, and when the

@@ -1,6 +1,9 @@
 package backup
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -100,4 +103,12 @@ type entry struct {
 	data    []byte
 	time    int64
 	seq     uint64
+}
+
+// Fingerprint tells one JWT_SECRET from another. The secret cannot be found out from it.
+func Fingerprint(secret []byte) string {
+	mac := hmac.New(sha256.New, secret)
+	_, _ = mac.Write([]byte(formatName))
+	const length = 8
+	return hex.EncodeToString(mac.Sum(nil)[:length])
 }

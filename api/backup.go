@@ -1,0 +1,210 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"text/tabwriter"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/api/app"
+	"github.com/text2image-audio/text2image-audio/pkg/broker/backup"
+	"github.com/text2image-audio/text2image-audio/pkg/env"
+	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
+)
+
+const backupUsage = `usage: api backup [flags] FILE
+
+Writes everything that is stored to one file, while the system runs; "-" writes to standard output. With NATS_URL it reads that
+NATS. Otherwise, and with -url or API_URL, it downloads the backup from a running API, whose ADMIN_KEY it needs. FILE must not exist.
+It appears under its name once it is complete and verified; until then it is called FILE.partial. It contains accounts: keep it secret.
+
+`
+
+// backupCommand writes a backup. It exits with 1 when there is none, and then leaves no file.
+func backupCommand(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
+	flags := flag.NewFlagSet("api backup", flag.ContinueOnError)
+	flags.Usage = func() {
+		_, _ = fmt.Fprint(flags.Output(), backupUsage)
+		flags.PrintDefaults()
+	}
+	flags.SetOutput(stderr)
+	address := flags.String("url", "", "URL of the API to download from (API_URL, else LISTEN_ADDR)")
+	others, err := parseMixed(flags, args)
+	if errors.Is(err, flag.ErrHelp) {
+		return 0
+	}
+	if err == nil && len(others) != 1 {
+		err = errors.New("name one file to write")
+	}
+	var open func(context.Context) (io.ReadCloser, error)
+	if err == nil {
+		open, err = backupSource(*address, environ, stderr)
+	}
+	if err != nil {
+		_, _ = fmt.Fprintf(stderr, "api backup: %v\n", err)
+		return exitUsage
+	}
+	var m *backup.Manifest
+	if others[0] == "-" {
+		m, err = receiveBackup(ctx, open, stdout)
+		stdout = stderr // The summary must not get into the backup.
+	} else {
+		m, err = writeBackup(ctx, open, others[0])
+	}
+	if err != nil {
+		_, _ = fmt.Fprintf(stderr, "api backup: %v\n", err)
+		return exitFailure
+	}
+	printManifest(stdout, m)
+	return 0
+}
+
+// backupSource returns what begins a backup: a download from an API, or the NATS of NATS_URL.
+func backupSource(address string, environ []string, stderr io.Writer) (func(context.Context) (io.ReadCloser, error), error) {
+	var cfg app.BackupConfig
+	var ask operatorConfig
+	var tele telemetry.Config
+	if err := env.Load(environ, &cfg, &ask, &tele); err != nil {
+		return nil, fmt.Errorf("settings:\n%w", err)
+	}
+	if address == "" && ask.URL == "" && !cfg.Broker.Embedded() {
+		log, err := telemetry.NewLogger(stderr, tele.LogLevel)
+		if err != nil {
+			return nil, err
+		}
+		return func(ctx context.Context) (io.ReadCloser, error) { return pipeBackup(ctx, cfg, log), nil }, nil
+	}
+	flags := flag.NewFlagSet("", flag.ContinueOnError)
+	connect := operatorFlags(flags, environ, nil, stderr)
+	if address != "" {
+		if err := flags.Set("url", address); err != nil {
+			return nil, err
+		}
+	}
+	o, err := connect()
+	if err != nil {
+		return nil, err
+	}
+	return o.download, nil
+}
+
+// pipeBackup returns a backup that is made while it is read.
+func pipeBackup(ctx context.Context, cfg app.BackupConfig, log *slog.Logger) io.ReadCloser {
+	r, w := io.Pipe()
+	go func() {
+		_, err := app.Backup(ctx, cfg, log, w)
+		w.CloseWithError(err)
+	}()
+	return r
+}
+
+// download begins to download a backup from an API. The time that it takes is not bounded: a response that stops for half
+// a minute is broken off by the API.
+func (o *operator) download(ctx context.Context) (io.ReadCloser, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, o.base.JoinPath("api", "admin", "backup").String(), nil) //nolint:gosec // The operator says where the API is.
+	if err != nil {
+		return nil, fmt.Errorf("make request: %w", err)
+	}
+	req.Header.Set("Authorization", "Bearer "+o.key.Reveal())
+	resp, err := o.client.Do(req) //nolint:gosec,bodyclose // The operator says where the API is; the caller closes.
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode != http.StatusOK {
+		defer func() { _ = resp.Body.Close() }()
+		return nil, refusalOf(resp)
+	}
+	return resp.Body, nil
+}
+
+// receiveBackup copies a backup to w and verifies it on the way.
+func receiveBackup(ctx context.Context, open func(context.Context) (io.ReadCloser, error), w io.Writer) (*backup.Manifest, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	body, err := open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	source := &faultReader{r: body}
+	m, err := backup.Verify(io.TeeReader(source, w))
+	if err != nil && source.err != nil {
+		err = source.err // Why the source broke off says more than that the file is incomplete.
+	}
+	return m, errors.Join(err, body.Close())
+}
+
+// faultReader remembers why a reader broke off.
+type faultReader struct {
+	r   io.Reader
+	err error
+}
+
+// Read is io.Reader.
+func (f *faultReader) Read(p []byte) (int, error) {
+	n, err := f.r.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		f.err = fmt.Errorf("the backup broke off: %w", err)
+	}
+	return n, err
+}
+
+// writeBackup writes a backup to a new file, which only its owner may read. The file is on the disk under its name when it
+// returns; when it fails nothing is left.
+func writeBackup(ctx context.Context, open func(context.Context) (io.ReadCloser, error), path string) (m *backup.Manifest, err error) {
+	if _, err := os.Lstat(path); err == nil {
+		return nil, fmt.Errorf("%s exists already", path)
+	}
+	partial := path + ".partial"
+	// One that an interrupted run has left is replaced; its mode may be another.
+	if err := os.Remove(partial); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	f, err := os.OpenFile(partial, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600) //nolint:gosec // The operator names the file.
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			_ = os.Remove(partial)
+		}
+	}()
+	if m, err = receiveBackup(ctx, open, f); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	if err := errors.Join(f.Sync(), f.Close()); err != nil {
+		return nil, fmt.Errorf("write backup: %w", err)
+	}
+	// Unlike a rename, a link replaces nothing that has come to the name meanwhile.
+	if err := os.Link(partial, path); err != nil {
+		return nil, fmt.Errorf("name backup: %w", err)
+	}
+	if err := os.Remove(partial); err != nil {
+		return nil, fmt.Errorf("name backup: %w", err)
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return nil, fmt.Errorf("sync directory of backup: %w", err)
+	}
+	if err := errors.Join(dir.Sync(), dir.Close()); err != nil {
+		return nil, fmt.Errorf("sync directory of backup: %w", err)
+	}
+	return m, nil
+}
+
+// printManifest says what is in a backup.
+func printManifest(out io.Writer, m *backup.Manifest) {
+	_, _ = fmt.Fprintf(out, "backup of %s, by version %s, format %d\n", m.StartedAt.Format(time.RFC3339), printable(m.Program), m.Version)
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	_, _ = fmt.Fprintln(w, "STREAM\tMESSAGES\tBYTES\t")
+	for _, s := range m.Streams {
+		_, _ = fmt.Fprintf(w, "%s\t%d\t%d\t\n", printable(s.Name), s.Messages, s.Bytes)
+	}
+	_ = w.Flush()
+}

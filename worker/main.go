@@ -115,6 +115,7 @@ func work(ctx context.Context, environ []string, stdout, stderr io.Writer) (err 
 	var running lifecycle.Stack
 	defer func() { err = errors.Join(err, running.Stop(context.WithoutCancel(ctx), stop.Timeout)) }()
 	running.Push(server.StopStep())
+	nats.Observer = metrics
 	b, err := broker.Open(ctx, nats, log)
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		// Somebody did not want to wait any longer for NATS; that is no fault.
@@ -125,6 +126,7 @@ func work(ctx context.Context, environ []string, stdout, stderr io.Writer) (err 
 		return err
 	}
 	running.Push(lifecycle.Step{Name: "broker", Stop: b.Close, Weight: 3})
+	metrics.SetBroker(b)
 	worker := app.New(cfg, b, metrics, log)
 	if err := worker.Start(ctx); err != nil {
 		return err

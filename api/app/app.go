@@ -83,11 +83,20 @@ func (a *App) start(ctx context.Context) error {
 			return err
 		}
 	}
+	// Metrics are served first: a process that waits for NATS must be seen to wait.
+	metrics := telemetry.NewServer(a.cfg.Telemetry, a.metrics, a.log)
+	if err := metrics.Start(ctx); err != nil {
+		return err
+	}
+	a.running.Push(metrics.StopStep())
+	a.cfg.Broker.Observer = a.metrics
 	b, err := broker.Open(ctx, a.cfg.Broker, a.log)
 	if err != nil {
 		return err
 	}
 	a.broker = b
+	a.metrics.SetBroker(b)
+	metrics.SetReady(b.Check)
 	// Closing the embedded NATS writes what it holds to the disk.
 	a.running.Push(lifecycle.Step{Name: "broker", Stop: b.Close, Weight: 3})
 	secret, err := a.cfg.secret()
@@ -100,14 +109,6 @@ func (a *App) start(ctx context.Context) error {
 	if a.store, err = store.New(ctx, b); err != nil {
 		return err
 	}
-	if err := a.sampleQueue(); err != nil {
-		return err
-	}
-	metrics := telemetry.NewServer(a.cfg.Telemetry, a.metrics, a.log)
-	if err := metrics.Start(ctx); err != nil {
-		return err
-	}
-	a.running.Push(metrics.StopStep())
 	jobs := ledger.New(a.queue, a.store, ledger.WithMetrics(a.metrics))
 	live := feed.New(b, jobs, a.queue, a.cfg.Feed, a.log)
 	control := a.queue.NewControl(a.log, nil)
@@ -115,6 +116,9 @@ func (a *App) start(ctx context.Context) error {
 		return err
 	}
 	a.onStop("control", func(context.Context) error { control.Stop(); return nil })
+	if err := a.registerMetrics(control); err != nil {
+		return err
+	}
 	live.Heed(control)
 	a.onStop("feed", func(context.Context) error { live.Stop(); return nil })
 	sweeper := ledger.NewSweeper(jobs, a.cfg.Sweeper, a.metrics, a.log)

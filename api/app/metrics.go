@@ -3,26 +3,126 @@ package app
 import (
 	"context"
 	"errors"
+	"time"
 
+	"github.com/text2image-audio/text2image-audio/pkg/account"
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/mail"
+	"github.com/text2image-audio/text2image-audio/pkg/queue"
+	"github.com/text2image-audio/text2image-audio/pkg/quota"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
-// sampleQueue lets each scrape show how much waits and how many dead letters are kept.
-func (a *App) sampleQueue() error {
+// registerMetrics lets scrapes show the queue, the dead letters, the store and the workers, and makes the series exist from
+// the start that alerts are about.
+func (a *App) registerMetrics(control *queue.Control) error {
+	var kinds, lanes []string
+	for _, kind := range job.Kinds() {
+		kinds = append(kinds, string(kind))
+	}
+	for _, lane := range job.Lanes() {
+		lanes = append(lanes, string(lane))
+	}
+	a.metrics.InitAPI(kinds, lanes, quota.Policies(), emailTemplates())
 	return errors.Join(
-		a.metrics.RegisterQueue(func(ctx context.Context) ([]telemetry.QueueSample, error) {
-			states, err := a.queue.States(ctx)
+		a.metrics.RegisterQueue(a.sampleQueue),
+		a.metrics.RegisterDeadLetters(a.store.DeadDepth),
+		a.metrics.RegisterStore(a.sampleStore),
+		a.metrics.RegisterWorkers(func(ctx context.Context) ([]telemetry.WorkerSample, error) {
+			workers, err := a.queue.Workers(ctx)
 			if err != nil {
 				return nil, err
 			}
-			samples := make([]telemetry.QueueSample, 0, len(states))
-			for _, s := range states {
-				samples = append(samples, telemetry.QueueSample{
-					Kind: string(s.Kind), Lane: string(s.Lane), Depth: s.Waiting, InFlight: s.InHand, OldestAge: s.OldestAge,
-				})
-			}
-			return samples, nil
+			return workerSamples(workers, control.View(), time.Now()), nil
 		}),
-		a.metrics.RegisterDeadLetters(a.store.DeadDepth),
 	)
+}
+
+func (a *App) sampleQueue(ctx context.Context) ([]telemetry.QueueSample, error) {
+	states, err := a.queue.States(ctx)
+	if err != nil {
+		return nil, err
+	}
+	samples := make([]telemetry.QueueSample, 0, len(states))
+	for _, s := range states {
+		samples = append(samples, telemetry.QueueSample{
+			Kind: string(s.Kind), Lane: string(s.Lane), Depth: s.Waiting, InFlight: s.InHand, OldestAge: s.OldestAge,
+		})
+	}
+	return samples, nil
+}
+
+func (a *App) sampleStore(ctx context.Context) (telemetry.StoreSample, error) {
+	u, err := a.broker.Usage(ctx)
+	if err != nil {
+		return telemetry.StoreSample{}, err
+	}
+	return storeSample(u), nil
+}
+
+func storeSample(u broker.Usage) telemetry.StoreSample {
+	sample := telemetry.StoreSample{
+		FileBytes: u.FileBytes, FileLimit: u.FileLimit, MemoryBytes: u.MemoryBytes, MemoryLimit: u.MemoryLimit,
+		DiskFree: u.DiskFree, DiskSize: u.DiskSize,
+	}
+	for _, s := range u.Streams {
+		sample.Streams = append(sample.Streams, telemetry.StreamSample(s))
+	}
+	return sample
+}
+
+// workerSamples returns one sample for every kind, those without workers included.
+func workerSamples(workers []queue.Worker, view queue.View, now time.Time) []telemetry.WorkerSample {
+	var samples []telemetry.WorkerSample
+	for _, kind := range job.Kinds() {
+		sample := telemetry.WorkerSample{Kind: string(kind), Paused: view.Pauses[kind].Holds(now)}
+		for _, w := range workers {
+			if n := w.Slots[kind]; n > 0 {
+				sample.Workers++
+				sample.Slots += n
+			}
+		}
+		samples = append(samples, sample)
+	}
+	return samples
+}
+
+// The templates of emails, as metrics name them.
+const (
+	emailReset        = "reset"
+	emailVerification = "verification"
+	emailNotice       = "notice"
+)
+
+func emailTemplates() []string { return []string{emailReset, emailVerification, emailNotice} }
+
+// countedLink returns a delivery of links that counts how each attempt ended.
+func (a *App) countedLink(template string, deliver account.Deliver) account.Deliver {
+	return func(ctx context.Context, to, link string, lang job.Lang) error {
+		err := deliver(ctx, to, link, lang)
+		a.countEmail(template, err)
+		return err
+	}
+}
+
+// countedNotice is countedLink for notices.
+func (a *App) countedNotice(notify account.Notify) account.Notify {
+	return func(ctx context.Context, to string, about account.Notice, lang job.Lang) error {
+		err := notify(ctx, to, about, lang)
+		a.countEmail(emailNotice, err)
+		return err
+	}
+}
+
+// countEmail counts an attempt to hand an email to the mail server. A refused recipient is not the server's fault.
+func (a *App) countEmail(template string, err error) {
+	result := telemetry.EmailSent
+	if err != nil {
+		result = telemetry.EmailFailed
+		if refused, ok := errors.AsType[*mail.Error](err); ok && refused.Recipient() {
+			result = telemetry.EmailRejected
+		}
+	}
+	a.metrics.ObserveEmail(template, result)
 }

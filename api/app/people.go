@@ -57,7 +57,11 @@ func (a *App) deliver() (ways, error) {
 			subject, text := account.NoticeLetter(about, lang)
 			return sender.Send(ctx, mail.Letter{To: to, Subject: subject, Text: text})
 		}
-		return ways{reset: link(account.ResetLetter), verify: link(account.VerificationEmail), notify: notify}, nil
+		return ways{
+			reset:  a.countedLink(emailReset, link(account.ResetLetter)),
+			verify: a.countedLink(emailVerification, link(account.VerificationEmail)),
+			notify: a.countedNotice(notify),
+		}, nil
 	}
 	if !a.cfg.forOneself() {
 		return ways{}, nil

@@ -11,6 +11,7 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/ledger"
+	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
 // getJob is GET /api/jobs/:id. With wait it answers when the job has ended or, when the caller says which state it
@@ -64,6 +65,7 @@ func (s *Server) readJob(c *gin.Context, id string, wait time.Duration) (*job.Sn
 			return nil, err
 		}
 		defer free()
+		waitsLong(c, telemetry.LongWait)
 		changed := c.GetHeader("If-None-Match") != ""
 		return s.await(c, owners, id, wait, func(snap *job.Snapshot) bool {
 			return ended(snap) || (changed && !knows(c.Request, snap))

@@ -49,6 +49,7 @@ func (s *Server) answerSubmission(c *gin.Context, snap *job.Snapshot, began time
 	p := prefer(c.Request)
 	if free, ok := s.mayWait(c, p.wait); ok {
 		defer free()
+		waitsLong(c, telemetry.LongWait)
 		latest, err := s.await(c, []string{snap.Spec.Owner}, snap.Spec.ID, p.wait-time.Since(began), ended)
 		if err == nil {
 			snap = latest

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
+
+	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
 // observe counts a request and logs one line about it: nothing of the query, the body or the caller.
@@ -18,7 +20,7 @@ func (s *Server) observe(c *gin.Context) {
 	defer func() {
 		took, status := time.Since(began), c.Writer.Status()
 		route := routeOf(c)
-		s.deps.Metrics.ObserveHTTP(route, c.Request.Method, status, took)
+		s.deps.Metrics.ObserveHTTP(route, c.Request.Method, status, longRequest(c), took)
 		level, leftOut := s.requests.level(route, status, began)
 		attrs := []slog.Attr{
 			slog.String("method", methodOf(c)), slog.String("route", route),
@@ -33,6 +35,18 @@ func (s *Server) observe(c *gin.Context) {
 		s.deps.Log.LogAttrs(c.Request.Context(), level, "request", attrs...)
 	}()
 	c.Next()
+}
+
+// longKey is where a handler notes that its request waits on purpose.
+const longKey = "long_request"
+
+// waitsLong notes that a request waits on purpose from now on, so that its time does not count as latency of the API.
+func waitsLong(c *gin.Context, why telemetry.LongRequest) { c.Set(longKey, why) }
+
+// longRequest returns why a request waited on purpose, or "" for an ordinary one.
+func longRequest(c *gin.Context) telemetry.LongRequest {
+	why, _ := c.Value(longKey).(telemetry.LongRequest)
+	return why
 }
 
 // refusalEvery is how often a refusal of one sort is worth a line: while NATS is away every request brings one.

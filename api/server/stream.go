@@ -10,6 +10,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/text2image-audio/text2image-audio/api/feed"
+	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
 // streamRetry is how long a browser waits before it comes back, in milliseconds.
@@ -23,6 +24,7 @@ type stream struct {
 
 // openStream sends the headers of a stream, so that the caller knows at once that it stands.
 func (s *Server) openStream(c *gin.Context) (*stream, error) {
+	waitsLong(c, telemetry.LongStream)
 	streamHeaders(c)
 	c.Status(http.StatusOK)
 	st := &stream{c: c, control: http.NewResponseController(c.Writer)}

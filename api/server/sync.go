@@ -11,6 +11,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
 // withdrawTimeout bounds what is done for a caller that has gone away.
@@ -44,6 +45,7 @@ func (s *Server) work(c *gin.Context, o *order) (*job.Record, error) {
 		return nil, errAnswered
 	}
 	spec := snap.Spec
+	waitsLong(c, telemetry.LongSync)
 	snap, err = s.await(c, []string{who.owner}, id, s.cfg.SyncWait-time.Since(began), ended)
 	if gone := c.Request.Context().Err(); gone != nil {
 		s.withdraw(c, spec)

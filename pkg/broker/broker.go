@@ -84,7 +84,7 @@ func (b *Broker) dial(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("use JetStream: %w", err)
 	}
-	b.js, b.guarded = js, guard{JetStream: js, fault: b.StorageFault}
+	b.js, b.guarded = js, guard{JetStream: js, fault: b.StorageFault, observer: b.cfg.Observer}
 	ctx, cancel := context.WithTimeout(ctx, declareTimeout)
 	defer cancel()
 	return insist(ctx, func(ctx context.Context) error { return checkServer(ctx, b.nc, js) })
@@ -131,6 +131,11 @@ func (b *Broker) prepare(ctx context.Context) error {
 
 // Conn returns the connection.
 func (b *Broker) Conn() *nats.Conn { return b.nc }
+
+// Connection reports whether NATS is connected now, and how often the connection was lost and came back. It costs nothing.
+func (b *Broker) Connection() (connected bool, reconnects uint64) {
+	return b.nc.IsConnected(), b.nc.Stats().Reconnects
+}
 
 // JetStream returns the JetStream context of the connection. Its Publish and PublishMsg fail at once with ErrDiskFull or
 // ErrDiskFailed while the embedded server cannot write.

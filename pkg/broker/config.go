@@ -31,6 +31,9 @@ type Config struct {
 	ResultTTL     time.Duration `env:"RESULT_TTL" envDefault:"24h" doc:"How long results and media are kept; at least 24h."`
 	MaxQueuedJobs int           `env:"MAX_QUEUED_JOBS" envDefault:"100000" doc:"Jobs that may wait or run in all; 0 means without limit."`
 
+	// Observer, if not nil, is told of every publish to a stream.
+	Observer WriteObserver `env:"-"`
+
 	// Follower is set by workers: they create what they need and is missing, and leave what is there as it is.
 	Follower bool `env:"-"`
 	// OpenPort is for tests: the port of the embedded server asks nobody for credentials.

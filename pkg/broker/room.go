@@ -12,6 +12,8 @@ const (
 	codeStoreFailed = 10077
 	codeNoResources = 10023
 	codeNoStorage   = 10047
+	// codeAccountFull says it of the limits of the account.
+	codeAccountFull = 10002
 
 	describeMaxMessages = "maximum messages exceeded"
 )
@@ -27,7 +29,7 @@ func NoRoom(err error) bool {
 		return false
 	}
 	switch api.ErrorCode {
-	case codeNoResources, codeNoStorage:
+	case codeNoResources, codeNoStorage, codeAccountFull:
 		return true
 	case codeStoreFailed:
 		return api.Description != describeMaxMessages

@@ -39,6 +39,17 @@ func (u Usage) Policy() string {
 	return u.Window
 }
 
+// Policies returns every name that Policy can return.
+func Policies() []string {
+	var names []string
+	for _, group := range []Group{GroupMedia, GroupText} {
+		for _, window := range []string{WindowMinute, WindowDay, WindowAddress} {
+			names = append(names, Usage{Group: group, Window: window}.Policy())
+		}
+	}
+	return names
+}
+
 // Remaining returns how much is left, never less than nothing.
 func (u Usage) Remaining() int { return min(max(0, u.Limit-u.Used), u.Limit) }
 

@@ -24,7 +24,7 @@ func TestMetricsExposition(t *testing.T) {
 	m.JobsFinished.WithLabelValues("image", "succeeded").Inc()
 	m.QueueWait.WithLabelValues("image").Observe(0.2)
 	m.RunDuration.WithLabelValues("image").Observe(299)
-	m.EndToEnd.WithLabelValues("image").Observe(3599)
+	m.EndToEnd.WithLabelValues("image", "succeeded").Observe(3599)
 	m.Attempts.WithLabelValues("image", "first").Inc()
 	m.AttemptOutcomes.WithLabelValues("image", "throttled").Inc()
 	m.Redeliveries.WithLabelValues("image").Inc()
@@ -43,8 +43,14 @@ func TestMetricsExposition(t *testing.T) {
 	m.ObserveUpstream("deepseek", 200, 2*time.Second)
 	m.ObserveUpstream("deepseek", 0, time.Second)
 	m.ObserveUpstream("deepseek", 999, time.Second)
-	m.ObserveHTTP("/api/jobs/:id", "GET", 200, 3*time.Millisecond)
-	m.ObserveHTTP("", "PROPFIND", 404, time.Millisecond)
+	m.UpstreamRetryAfter.WithLabelValues("deepseek").Observe(30)
+	m.ObserveHTTP("/api/jobs/:id", "GET", 200, "", 3*time.Millisecond)
+	m.ObserveHTTP("/api/jobs/:id", "GET", 200, telemetry.LongWait, time.Minute)
+	m.ObserveHTTP("", "PROPFIND", 404, "", time.Millisecond)
+	m.ObserveWrite("JOBS", "stored", 2*time.Millisecond)
+	m.ObserveWrite("JOBS", "conflict", time.Millisecond)
+	m.ObserveEmail("reset", telemetry.EmailSent)
+	m.SetBroker(connection{connected: true, reconnects: 2})
 	samples := func() []telemetry.QueueSample {
 		return []telemetry.QueueSample{
 			{Kind: "image", Lane: "guest", Depth: 5, InFlight: 2, OldestAge: 1500 * time.Millisecond},
@@ -55,6 +61,15 @@ func TestMetricsExposition(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := m.RegisterDeadLetters(reads(4)); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.RegisterStore(reads(telemetry.StoreSample{
+		Streams:   []telemetry.StreamSample{{Name: "DEAD", Bytes: 10, Messages: 1}, {Name: "JOBS", Bytes: 20, Messages: 2, MaxMessages: 100, MaxBytes: 1 << 20}},
+		FileBytes: 30, FileLimit: 1 << 30, MemoryBytes: 5, DiskFree: 100, DiskSize: 200,
+	})); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.RegisterWorkers(reads([]telemetry.WorkerSample{{Kind: "audio", Paused: true}, {Kind: "image", Workers: 2, Slots: 8}})); err != nil {
 		t.Fatal(err)
 	}
 
@@ -118,7 +133,7 @@ func TestSampleMeasuresAShare(t *testing.T) {
 		m := telemetry.NewMetrics()
 		m.Sample(rate)
 		for range requests {
-			m.ObserveHTTP("/", "GET", 200, time.Millisecond)
+			m.ObserveHTTP("/", "GET", 200, "", time.Millisecond)
 			m.ObserveUpstream("deepseek", 200, time.Millisecond)
 		}
 		families, err := m.Registry.Gather()

@@ -20,9 +20,23 @@ func (m *Metrics) sampled() bool {
 	return m.sampleRate >= 1 || rand.Float64() < m.sampleRate //nolint:gosec // It decides nothing but what is measured.
 }
 
+// LongRequest says why a request takes long on purpose; the zero value is an ordinary request.
+type LongRequest string
+
+// The requests that wait on purpose, whose time says nothing about the API's latency.
+const (
+	// LongWait waits for a job with ?wait= or Prefer: wait.
+	LongWait LongRequest = "wait"
+	// LongSync is a synchronous generation.
+	LongSync LongRequest = "sync"
+	// LongStream is an event stream.
+	LongStream LongRequest = "stream"
+)
+
 // ObserveHTTP counts an answered request. Route is the pattern that matched, never
-// the path; nothing for no match.
-func (m *Metrics) ObserveHTTP(route, method string, status int, took time.Duration) {
+// the path; nothing for no match. The duration of a request that waits on purpose is
+// measured apart from that of ordinary requests.
+func (m *Metrics) ObserveHTTP(route, method string, status int, long LongRequest, took time.Duration) {
 	if route == "" {
 		route = "unmatched"
 	}
@@ -31,13 +45,17 @@ func (m *Metrics) ObserveHTTP(route, method string, status int, took time.Durati
 	if !m.sampled() {
 		return
 	}
+	if long != "" {
+		m.HTTPLongDuration.WithLabelValues(route, method, string(long)).Observe(took.Seconds())
+		return
+	}
 	m.HTTPDuration.WithLabelValues(route, method).Observe(took.Seconds())
 }
 
 // ObserveEnd counts a terminal record. The reason is an error's code, nothing for a job that did not fail.
 func (m *Metrics) ObserveEnd(kind, outcome, reason string, took time.Duration) {
 	m.JobsFinished.WithLabelValues(kind, outcome).Inc()
-	m.EndToEnd.WithLabelValues(kind).Observe(took.Seconds())
+	m.EndToEnd.WithLabelValues(kind, outcome).Observe(max(0, took.Seconds()))
 	if reason != "" {
 		m.DeadLetters.WithLabelValues(kind, reason).Inc()
 	}
@@ -65,6 +83,82 @@ func (m *Metrics) ObserveCircuit(upstream, state string) {
 			value = 1
 		}
 		m.UpstreamCircuit.WithLabelValues(upstream, known).Set(value)
+	}
+}
+
+// writeStored is the result of a publish whose duration is measured.
+const writeStored = "stored"
+
+// ObserveWrite counts a publish to a stream of JetStream by its result: stored, conflict, full or failed. The duration is
+// measured of those that were stored.
+func (m *Metrics) ObserveWrite(stream, result string, took time.Duration) {
+	m.StoreWrites.WithLabelValues(stream, result).Inc()
+	if result == writeStored {
+		m.StoreWriteDuration.WithLabelValues(stream).Observe(took.Seconds())
+	}
+}
+
+// The results of ObserveEmail.
+const (
+	EmailSent     = "sent"
+	EmailRejected = "rejected"
+	EmailFailed   = "failed"
+)
+
+// ObserveEmail counts an attempt to hand an email to the mail server.
+func (m *Metrics) ObserveEmail(template, result string) {
+	m.Emails.WithLabelValues(template, result).Inc()
+}
+
+// InitAPI makes the series exist at zero that alerts of the API are about: a series that begins with its first failure hides
+// that one from increase() and rate(). Kinds, lanes, quota policies and email templates are the known ones.
+func (m *Metrics) InitAPI(kinds, lanes, policies, templates []string) {
+	m.initFinished(kinds)
+	for _, kind := range kinds {
+		for _, lane := range lanes {
+			m.JobsSubmitted.WithLabelValues(kind, lane)
+		}
+	}
+	for _, lane := range lanes {
+		for _, policy := range policies {
+			m.QuotaRefusals.WithLabelValues(policy, lane)
+		}
+	}
+	for _, template := range templates {
+		for _, result := range []string{EmailSent, EmailRejected, EmailFailed} {
+			m.Emails.WithLabelValues(template, result)
+		}
+	}
+	for _, status := range []int{http.StatusOK, http.StatusAccepted, http.StatusInternalServerError, http.StatusServiceUnavailable} {
+		m.HTTPRequests.WithLabelValues("/api/jobs", http.MethodPost, strconv.Itoa(status))
+	}
+	m.Panics.WithLabelValues("http")
+}
+
+// InitWorker does what InitAPI does for the series of a worker. Reasons are the error codes that open a circuit breaker.
+func (m *Metrics) InitWorker(kinds, upstreams, reasons []string) {
+	m.initFinished(kinds)
+	for _, kind := range kinds {
+		for _, reason := range []string{"first", "retry", "throttled", "crash"} {
+			m.Attempts.WithLabelValues(kind, reason)
+		}
+		m.Redeliveries.WithLabelValues(kind)
+	}
+	for _, upstream := range upstreams {
+		m.UpstreamRetryAfter.WithLabelValues(upstream)
+		for _, reason := range reasons {
+			m.UpstreamTrips.WithLabelValues(upstream, reason)
+		}
+	}
+	m.Panics.WithLabelValues("processor")
+}
+
+func (m *Metrics) initFinished(kinds []string) {
+	for _, kind := range kinds {
+		for _, outcome := range []string{"succeeded", "failed", "canceled"} {
+			m.JobsFinished.WithLabelValues(kind, outcome)
+			m.EndToEnd.WithLabelValues(kind, outcome)
+		}
 	}
 }
 

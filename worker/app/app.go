@@ -73,6 +73,7 @@ func (w *Worker) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	w.initMetrics()
 	w.catalogue = catalogue.NewLive(w.broker, w.log)
 	generator, err := w.generator(upstreams, q)
 	if err != nil {
@@ -181,6 +182,15 @@ func (w *Worker) Stop(ctx context.Context) error {
 // those that did not finish: CheckStop sees to it that there is some.
 func (w *Worker) StopStep() lifecycle.Step {
 	return lifecycle.Step{Name: "worker", Stop: w.Stop, Need: w.cfg.Processor.SoftStop, Weight: 4}
+}
+
+// initMetrics makes the series exist from the start that alerts are about.
+func (w *Worker) initMetrics() {
+	var kinds []string
+	for _, kind := range job.Kinds() {
+		kinds = append(kinds, string(kind))
+	}
+	w.metrics.InitWorker(kinds, job.Upstreams(), []string{job.CodeUnavailable, job.CodeThrottled, job.CodeMisconfigured})
 }
 
 // observeControl shows in the metrics what is closed.

@@ -254,13 +254,11 @@ func (a *attempt) unreadable(ctx context.Context) {
 
 func (a *attempt) observeEnd(ctx context.Context, r *job.Record) {
 	m, kind := a.processor.metrics, string(a.spec.Kind)
-	m.JobsFinished.WithLabelValues(kind, string(r.Status)).Inc()
-	m.EndToEnd.WithLabelValues(kind).Observe(max(0, r.FinishedAt.Sub(a.spec.CreatedAt.Time).Seconds()))
 	code := ""
 	if r.Status == job.StatusFailed {
 		code = r.Error.Code
-		m.DeadLetters.WithLabelValues(kind, code).Inc()
 	}
+	m.ObserveEnd(kind, string(r.Status), code, r.FinishedAt.Sub(a.spec.CreatedAt.Time))
 	a.processor.log.InfoContext(ctx, "job ended", "kind", kind, "status", string(r.Status), "code", code, "attempt", r.Attempt)
 }
 

@@ -1,0 +1,118 @@
+package broker
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Usage is what JetStream stores for this installation at one moment. A limit of 0 is none that NATS tells.
+type Usage struct {
+	// Streams are those that Open declares, by name.
+	Streams []StreamUse
+	// FileBytes and MemoryBytes count every replica. The limits are those of the account, or of the embedded server.
+	FileBytes, FileLimit     uint64
+	MemoryBytes, MemoryLimit uint64
+	// DiskFree and DiskSize are of the file system with DATA_DIR; both are 0 with an external NATS.
+	DiskFree, DiskSize uint64
+}
+
+// StreamUse is what one stream holds, counted once.
+type StreamUse struct {
+	Name                  string
+	Bytes, Messages       uint64
+	MaxBytes, MaxMessages uint64
+}
+
+// Usage asks NATS what it stores. It costs two requests. It fails when NATS does not answer in time.
+func (b *Broker) Usage(ctx context.Context) (Usage, error) {
+	account, err := b.js.AccountInfo(ctx)
+	if err != nil {
+		return Usage{}, fmt.Errorf("ask NATS for its use of storage: %w", err)
+	}
+	u := Usage{
+		FileBytes: account.Store, FileLimit: limit(account.Limits.MaxStore),
+		MemoryBytes: account.Memory, MemoryLimit: limit(account.Limits.MaxMemory),
+	}
+	if b.embedded != nil {
+		u.FileLimit = b.embedded.fileLimit()
+		u.DiskFree, u.DiskSize = diskSpace(b.cfg.DataDir)
+	}
+	declared := declaredStreams(b.cfg)
+	list := b.js.ListStreams(ctx)
+	for info := range list.Info() {
+		if !slices.Contains(declared, info.Config.Name) {
+			continue
+		}
+		u.Streams = append(u.Streams, StreamUse{
+			Name: info.Config.Name, Bytes: info.State.Bytes, Messages: info.State.Msgs,
+			MaxBytes: limit(info.Config.MaxBytes), MaxMessages: limit(info.Config.MaxMsgs),
+		})
+	}
+	if err := list.Err(); err != nil {
+		return Usage{}, fmt.Errorf("ask NATS for its streams: %w", err)
+	}
+	slices.SortFunc(u.Streams, func(x, y StreamUse) int { return strings.Compare(x.Name, y.Name) })
+	return u, nil
+}
+
+// fileLimit returns how many bytes the embedded server may store on the disk; 0 while it is restarted.
+func (e *embedded) fileLimit() uint64 {
+	srv := e.srv.Load()
+	if srv == nil {
+		return 0
+	}
+	config := srv.JetStreamConfig()
+	if config == nil {
+		return 0
+	}
+	return limit(config.MaxStore)
+}
+
+// limit reads a limit of NATS, where -1 and 0 stand for none.
+func limit(n int64) uint64 {
+	if n <= 0 {
+		return 0
+	}
+	return uint64(n)
+}
+
+// declaredStreams names the streams that Open declares, those of buckets included.
+func declaredStreams(cfg Config) []string {
+	var names []string
+	for _, stream := range streams(cfg) {
+		names = append(names, stream.Name)
+	}
+	for _, bucket := range buckets(cfg) {
+		names = append(names, bucketStream+bucket.Bucket)
+	}
+	return names
+}
+
+// streamOf returns the stream that stores a subject, or "other".
+func streamOf(subject string) string {
+	first, rest, _ := strings.Cut(subject, ".")
+	second, _, _ := strings.Cut(rest, ".")
+	name := "other"
+	switch first {
+	case "jobs":
+		name = StreamJobs
+	case "dead":
+		name = StreamDead
+	case "usage":
+		name = StreamUsage
+		if second == UsageMinute {
+			name = StreamUsageMinute
+		}
+	case "$KV":
+		for _, bucket := range []string{
+			BucketProgress, BucketResults, BucketControl, BucketUsers, BucketResets, BucketFeedback, BucketImages,
+		} {
+			if second == bucket {
+				name = bucketStream + bucket
+			}
+		}
+	}
+	return name
+}

@@ -115,14 +115,18 @@ func (a *App) countedNotice(notify account.Notify) account.Notify {
 	}
 }
 
-// countEmail counts an attempt to hand an email to the mail server. A refused recipient is not the server's fault.
+// countEmail counts an attempt to hand an email to the mail server.
 func (a *App) countEmail(template string, err error) {
-	result := telemetry.EmailSent
-	if err != nil {
-		result = telemetry.EmailFailed
-		if refused, ok := errors.AsType[*mail.Error](err); ok && refused.Recipient() {
-			result = telemetry.EmailRejected
-		}
+	a.metrics.ObserveEmail(template, emailResult(err))
+}
+
+// emailResult returns the result that stands for an error. A refused recipient is not the server's fault.
+func emailResult(err error) string {
+	if err == nil {
+		return telemetry.EmailSent
 	}
-	a.metrics.ObserveEmail(template, result)
+	if refused, ok := errors.AsType[*mail.Error](err); ok && refused.Recipient() {
+		return telemetry.EmailRejected
+	}
+	return telemetry.EmailFailed
 }

@@ -18,7 +18,7 @@ const (
 	pauseUsage  = "usage: api pause [flags] KIND\n\nBegins no job of a kind for a while, by way of a running API. Jobs wait; those that run go on.\n\n"
 	resumeUsage = "usage: api resume [flags] KIND\n\nWorks a kind of job again, by way of a running API.\n\n"
 	probeUsage  = "usage: api probe [flags] UPSTREAM\n\nHas a closed upstream tried at once, after its key or balance was mended.\n\n"
-	statusUsage = "usage: api status [flags]\n\nShows which upstreams are closed and which kinds are paused, by way of a running API.\n\n"
+	statusUsage = "usage: api status [flags]\n\nShows which upstreams are closed, which kinds are paused, and the switches, by way of a running API.\n\n"
 )
 
 // upstreamState and kindState are what the API says about upstreams and kinds.
@@ -145,6 +145,7 @@ func (o *operator) status(ctx context.Context) error {
 	var answer struct {
 		Upstreams []upstreamState `json:"upstreams"`
 		Kinds     []kindState     `json:"kinds"`
+		Switches  []switchState   `json:"switches"`
 	}
 	if err := o.call(ctx, http.MethodGet, "control", nil, nil, &answer); err != nil {
 		return err
@@ -153,7 +154,7 @@ func (o *operator) status(ctx context.Context) error {
 		return o.printJSON(answer)
 	}
 	w := tabwriter.NewWriter(o.stdout, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(w, "UPSTREAM OR KIND\tSTATE\tUNTIL\tWHY")
+	_, _ = fmt.Fprintln(w, "UPSTREAM, KIND OR SWITCH\tSTATE\tUNTIL\tWHY")
 	for _, u := range answer.Upstreams {
 		// To an operator a closed circuit is an upstream that serves.
 		state, why := "serves", ""
@@ -174,6 +175,13 @@ func (o *operator) status(ctx context.Context) error {
 			state = "is paused"
 		}
 		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", printable(k.Kind), state, printable(k.Until), printable(k.Note))
+	}
+	for _, s := range answer.Switches {
+		why := s.describe()
+		if !s.Set {
+			s.Until = ""
+		}
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", printable(s.Name), printable(s.Value), printable(s.Until), printable(why))
 	}
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("print status: %w", err)

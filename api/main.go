@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
 	"syscall"
 
 	"github.com/text2image-audio/text2image-audio/api/app"
@@ -31,15 +32,21 @@ const usage = `usage: api [command]
   health    ask a running API for its health; "api health -h" lists the flags
   dead      list, show, replay and purge dead letters; "api dead -h" says how
   feedback  list feedback, mark it as processed and delete it; "api feedback -h" says how
-  status    show which upstreams are closed and which kinds of job are paused
+  status    show which upstreams are closed, which kinds of job are paused, and the switches
   pause     begin no job of a kind for a while; "api pause -h" lists the flags
   resume    work a kind of job again
   probe     have a closed upstream tried at once
+  log-level
+            show or change the log level of all processes without a restart; "api log-level -h" says how
+  metrics   show or change whether metrics are served, without a restart; "api metrics -h" says how
+  accept    show or change whether new jobs are accepted; "api accept -h" says how
+  deployments
+            list which builds were started when and where
   backup    write everything that is stored to one file while the system runs; "api backup -h" says how
   restore   restore a backup into an empty store; "api restore -h" says how
   import    import accounts, feedback and pictures from the system before this one; "api import -h" says how
   migrate   change stored streams in ways that cannot be undone; "api migrate -h" says when
-  version   print version, commit and build time
+  version   print version, commit, build time and Go version
 
 Settings come from the environment; deploy/settings.md lists them.
 `
@@ -79,13 +86,17 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		return backupCommand(ctx, args, environ, stdout, stderr)
 	case "restore":
 		return restoreCommand(ctx, args, environ, stdout, stderr)
+	case "log-level", "metrics", "accept":
+		return switchCommand(ctx, command, args, environ, stdout, stderr)
+	case "deployments":
+		return deploymentsCommand(ctx, args, environ, stdout, stderr)
 	case "import":
 		return importCommand(ctx, args, environ, stdout, stderr)
 	case "migrate":
 		return migrateCommand(ctx, args, environ, stdout, stderr)
 	case "version", "-v", "-version", "--version":
 		version, commit, built := telemetry.Version()
-		_, _ = fmt.Fprintf(stdout, "api %s, commit %s, built %s\n", version, commit, built)
+		_, _ = fmt.Fprintf(stdout, "api %s, commit %s, built %s, %s\n", version, commit, built, runtime.Version())
 		return 0
 	case "help", "-h", "-help", "--help":
 		_, _ = fmt.Fprint(stdout, usage)
@@ -102,11 +113,10 @@ func serve(ctx context.Context, environ []string, stdout, stderr io.Writer) erro
 		return fmt.Errorf("settings:\n%w", err)
 	}
 	cfg.OpenAPI = contract
-	log, err := telemetry.NewLogger(stderr, cfg.Telemetry.LogLevel)
-	if err != nil {
+	if cfg.Level, err = telemetry.NewLevel(cfg.Telemetry.LogLevel); err != nil {
 		return err
 	}
-	a, err := app.New(cfg, log)
+	a, err := app.New(cfg, telemetry.NewLoggerAt(stderr, cfg.Level))
 	if err != nil {
 		return err
 	}

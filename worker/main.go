@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	goruntime "runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -16,6 +17,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/env"
 	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
+	"github.com/text2image-audio/text2image-audio/pkg/queue"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 	"github.com/text2image-audio/text2image-audio/worker/app"
@@ -39,7 +41,7 @@ const usage = `usage: worker [command]
 
   work      process jobs from the queue (the default)
   health    check whether a worker on this machine is ready; needs METRICS_ENABLED=on
-  version   print version, commit and build time
+  version   print version, commit, build time and Go version
 
 Settings come from the environment; deploy/settings.md lists them.
 `
@@ -66,7 +68,7 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		return 0
 	case slices.Contains([]string{"version", "-v", "-version", "--version"}, command):
 		version, commit, built := telemetry.Version()
-		_, _ = fmt.Fprintf(stdout, "worker %s, commit %s, built %s\n", version, commit, built)
+		_, _ = fmt.Fprintf(stdout, "worker %s, commit %s, built %s, %s\n", version, commit, built, goruntime.Version())
 		return 0
 	case slices.Contains([]string{"help", "-h", "-help", "--help"}, command):
 		_, _ = fmt.Fprint(stdout, usage)
@@ -102,10 +104,11 @@ func work(ctx context.Context, environ []string, stdout, stderr io.Writer) (err 
 		return errors.New("NATS_URL is not set: a worker connects to the NATS of the API, such as NATS_URL=nats://127.0.0.1:4222 " +
 			"(an API with an embedded NATS opens a port if NATS_LISTEN=127.0.0.1:4222 is set)")
 	}
-	log, err := telemetry.NewLogger(stderr, tele.LogLevel)
+	level, err := telemetry.NewLevel(tele.LogLevel)
 	if err != nil {
 		return err
 	}
+	log := telemetry.NewLoggerAt(stderr, level)
 	metrics := telemetry.NewMetrics()
 	metrics.Sample(tele.SampleRate)
 	server := telemetry.NewServer(tele, metrics, log)
@@ -116,6 +119,8 @@ func work(ctx context.Context, environ []string, stdout, stderr io.Writer) (err 
 	defer func() { err = errors.Join(err, running.Stop(context.WithoutCancel(ctx), stop.Timeout)) }()
 	running.Push(server.StopStep())
 	nats.Observer = metrics
+	runtime := telemetry.NewRuntime(level, server, log)
+	running.Push(runtime.StopStep())
 	b, err := broker.Open(ctx, nats, log)
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		// Somebody did not want to wait any longer for NATS; that is no fault.
@@ -127,6 +132,9 @@ func work(ctx context.Context, environ []string, stdout, stderr io.Writer) (err 
 	}
 	running.Push(lifecycle.Step{Name: "broker", Stop: b.Close, Weight: 3})
 	metrics.SetBroker(b)
+	cfg.OnSwitch = func(set map[queue.SwitchName]queue.Switch) {
+		runtime.Apply(context.WithoutCancel(ctx), set[queue.SwitchLogLevel].Value, set[queue.SwitchMetrics].Value)
+	}
 	worker := app.New(cfg, b, metrics, log)
 	if err := worker.Start(ctx); err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/api/feed"
@@ -109,9 +110,14 @@ func (a *App) start(ctx context.Context) error {
 	if a.store, err = store.New(ctx, b); err != nil {
 		return err
 	}
+	runtime := telemetry.NewRuntime(a.cfg.Level, metrics, a.log)
+	a.running.Push(runtime.StopStep())
 	jobs := ledger.New(a.queue, a.store, ledger.WithMetrics(a.metrics))
 	live := feed.New(b, jobs, a.queue, a.cfg.Feed, a.log)
 	control := a.queue.NewControl(a.log, nil)
+	control.OnSwitch(func(set map[queue.SwitchName]queue.Switch) {
+		runtime.Apply(context.WithoutCancel(ctx), set[queue.SwitchLogLevel].Value, set[queue.SwitchMetrics].Value)
+	})
 	if err := control.Start(ctx); err != nil {
 		return err
 	}
@@ -158,7 +164,10 @@ func (a *App) start(ctx context.Context) error {
 		Accounts: accounts, Recovery: recovery, Feedback: box, Gallery: pictures, Google: a.google(),
 		Ledger: jobs, Store: a.store, Queue: a.queue, Control: control, Feed: live, Broker: b, Quota: quotas, Eraser: eraser, VerifyEmail: a.cfg.verifies(), Catalogue: catalogue.Builtin(), Models: catalogue.NewLive(b, a.log).Current,
 		Metrics: a.metrics, Log: a.log, Secret: secret, OpenAPI: a.cfg.OpenAPI, Web: web.FS(),
-		Mail:      server.Mail{Off: a.cfg.Mail.URL == "", Required: a.cfg.Mail.Required()},
+		Mail: server.Mail{Off: a.cfg.Mail.URL == "", Required: a.cfg.Mail.Required()},
+		SwitchDefaults: map[queue.SwitchName]string{
+			queue.SwitchLogLevel: strings.ToLower(a.cfg.Telemetry.LogLevel), queue.SwitchMetrics: onOff(a.cfg.Telemetry.MetricsEnabled),
+		},
 		Simulated: a.simulated(), MissingEnv: a.missing(), KeepAlive: a.cfg.KeepAlive,
 	})
 	if err != nil {
@@ -170,6 +179,8 @@ func (a *App) start(ctx context.Context) error {
 		}
 	}
 	door.Open(a.server)
+	a.recordDeployment(ctx)
+	a.logStart(ctx)
 	// It stands last, since requests end before what they need.
 	a.running.Push(lifecycle.Step{Name: "listener", Stop: shut, Weight: 8})
 	return nil
@@ -183,6 +194,14 @@ func (a *App) simulated() bool { return a.worker != nil && a.cfg.Worker.Upstream
 func (a *App) quota() *quota.Quota {
 	simulated := a.simulated() || a.cfg.Worker.Upstreams.Simulator == "on"
 	return quota.New(a.broker, a.cfg.Server.Quota.Plans(simulated), nil)
+}
+
+// onOff returns the value of a switch that is on or off.
+func onOff(on bool) string {
+	if on {
+		return queue.SwitchOn
+	}
+	return queue.SwitchOff
 }
 
 // missing names the settings without which the worker of this process cannot do its work.

@@ -11,7 +11,7 @@ import (
 // banner says on out where the process listens, where its data lies and what it talks to. It is for the person at the
 // terminal and no part of the log.
 func (a *App) banner(out io.Writer) {
-	version, _, _ := telemetry.Version()
+	version, commit, built := telemetry.Version()
 	lines := [][2]string{{"page and API", a.URL()}}
 	if a.cfg.Broker.Embedded() {
 		lines = append(lines, [2]string{"data", absolute(a.cfg.Broker.DataDir)})
@@ -40,7 +40,7 @@ func (a *App) banner(out io.Writer) {
 	if a.cfg.Telemetry.MetricsEnabled {
 		lines = append(lines, [2]string{"metrics", "http://" + a.cfg.Telemetry.MetricsAddr + "/metrics"})
 	}
-	_, _ = fmt.Fprintf(out, "Text2Image Audio %s\n", version)
+	_, _ = fmt.Fprintf(out, "Text2Image Audio %s, commit %s, built %s\n", version, commit, built)
 	for _, line := range lines {
 		_, _ = fmt.Fprintf(out, "  %-13s %s\n", line[0], line[1])
 	}

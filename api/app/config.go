@@ -35,6 +35,8 @@ type Config struct {
 	Mail      mail.Config
 	Google    google.Config
 
+	// Level is that of the logger, for the switch of the log level; nil when it cannot be changed.
+	Level *telemetry.Level `env:"-"`
 	// OpenAPI is the contract that is served.
 	OpenAPI []byte `env:"-"`
 	// Console is where links of password resets are printed for the person who tries the program out.

@@ -89,6 +89,6 @@ func (s *Server) audit(ctx context.Context, c *gin.Context, act string, err erro
 		level, outcome = slog.LevelWarn, "failed"
 		attrs = append(attrs, slog.String("code", s.explain(ctx, err).code))
 	}
-	attrs = append([]slog.Attr{slog.String("act", act), slog.String("outcome", outcome), slog.String("address", c.ClientIP())}, attrs...)
+	attrs = append([]slog.Attr{slog.String("act", act), slog.String("outcome", outcome), slog.String("address", c.ClientIP()), slog.String("key", s.adminKeyID())}, attrs...)
 	s.acts.LogAttrs(ctx, level, "operator act", attrs...)
 }

@@ -65,13 +65,15 @@ func viewKind(kind job.Kind, p queue.KindPause, now time.Time) kindView {
 	return v
 }
 
-// showControl is GET /api/admin/control: which upstreams are closed, and which kinds are paused.
+// showControl is GET /api/admin/control: which upstreams are closed, which kinds are paused, and the
+// runtime switches.
 func (s *Server) showControl(c *gin.Context) error {
 	view, now := s.deps.Control.View(), s.deps.Now()
 	answer := struct {
 		Upstreams []upstreamView `json:"upstreams"`
 		Kinds     []kindView     `json:"kinds"`
-	}{}
+		Switches  []switchView   `json:"switches"`
+	}{Switches: s.switches()}
 	for _, name := range job.Upstreams() {
 		answer.Upstreams = append(answer.Upstreams, viewUpstream(view.Circuit(name)))
 	}

@@ -68,6 +68,7 @@ const (
 	codeGoogleOther       = "other_google_linked"
 	codeLinkRequired      = "link_required"
 	codeNoPassword        = "password_required"
+	codeNotAccepting      = "submissions_stopped"
 	codeUnavailable       = "unavailable"
 	codeInternal          = job.CodeInternal
 )
@@ -139,6 +140,7 @@ var faults = map[string]fault{
 	codeGoogleOther:       {http.StatusConflict, words{"The account is linked to another Google account already.", "该账户已关联到另一个 Google 账户。"}},
 	codeLinkRequired:      {http.StatusUnauthorized, words{"This e-mail address has an account with a password. Sign in with the password, or set a new one, and then link Google in the account.", "该邮箱已有使用密码的账户。请先用密码登录（或重设密码），再在账户中关联 Google。"}},
 	codeNoPassword:        {http.StatusConflict, words{"Without a password Google is the only way into this account. Set a password first, by way of a forgotten one.", "该账户没有密码，Google 是唯一的登录方式。请先通过“忘记密码”设置密码。"}},
+	codeNotAccepting:      {http.StatusServiceUnavailable, words{"The operator has stopped accepting new jobs for now. Jobs that were accepted before go on; try again later.", "管理员已暂停接收新任务，已接收的任务会继续执行，请稍后重试。"}},
 	codeUnavailable:       {http.StatusServiceUnavailable, words{"The service is not available at the moment; try again soon.", "服务暂时不可用，请稍后重试。"}},
 	codeInternal:          {http.StatusInternalServerError, words{"Something went wrong on our side.", "服务内部出错。"}},
 }
@@ -152,6 +154,8 @@ var reasons = map[string]words{
 	codeNotFound + "/letter":             {"There is no such dead letter: it was replayed, purged or is no longer kept.", "没有该死信：已重放、已清除或不再保留。"},
 	codeNotRetryable + "/letter":         {"No job can be made of this dead letter, since it cannot be read.", "该死信无法读取，不能据此新建任务。"},
 	codeNotFound + "/kind":               {"There is no such kind of job.", "没有此类任务。"},
+	codeNotFound + "/switch":             {"There is no such switch.", "没有该开关。"},
+	codeNotAccepting + "/reason":         {"The operator has stopped accepting new jobs for now: {reason}. Jobs that were accepted before go on; try again later.", "管理员已暂停接收新任务：{reason}。已接收的任务会继续执行，请稍后重试。"},
 	codeNotFound + "/upstream":           {"There is no such upstream.", "没有该上游服务。"},
 	codeNotFound + "/feedback":           {"There is no such feedback, or it was deleted.", "没有该反馈，或其已被删除。"},
 	codeNotFound + "/path":               {"Not Found", "Not Found"},

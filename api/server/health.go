@@ -16,6 +16,7 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
+	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
 // The states of a check and of the whole. Only a check can be off: what it is about is not set up.
@@ -95,8 +96,10 @@ func (s *Server) getHealth(c *gin.Context) error {
 	if status != healthOK {
 		code = http.StatusServiceUnavailable
 	}
+	version, commit, built := telemetry.Version()
 	writeJSON(c, code, jsonType, map[string]any{
 		"status": status, "timestamp": job.At(s.deps.Now()), "checks": checks,
+		"version": version, "commit": commit, "build_time": built,
 	})
 	return nil
 }
@@ -119,6 +122,7 @@ func (s *Server) mayAskHealth(c *gin.Context) bool {
 func (s *Server) checks(ctx context.Context) []healthCheck {
 	runs := []func(context.Context) healthCheck{
 		s.checkEnv, s.checkStore, s.checkResults, s.checkNATS, s.checkLoss, s.checkWorkers, s.checkUpstreams, s.checkQueue, s.checkMail,
+		s.checkSwitches,
 	}
 	checks := make([]healthCheck, len(runs))
 	var wg sync.WaitGroup
@@ -126,6 +130,7 @@ func (s *Server) checks(ctx context.Context) []healthCheck {
 		wg.Go(func() { checks[i] = run(ctx) })
 	}
 	wg.Wait()
+	s.blameQuorum(checks)
 	return checks
 }
 
@@ -172,7 +177,11 @@ func (s *Server) checkLoss(ctx context.Context) healthCheck {
 }
 
 func (s *Server) checkNATS(ctx context.Context) healthCheck {
-	return s.judged("nats", s.deps.Broker.Check(ctx), nil)
+	err := s.deps.Broker.Check(ctx)
+	if err == nil {
+		err = s.deps.Broker.CheckLeaders(ctx)
+	}
+	return s.judged("nats", err, nil)
 }
 
 // checkWorkers is degraded when nobody works a kind of job, and when some workers call the real upstreams and others the
@@ -193,7 +202,7 @@ func (s *Server) checkWorkers(ctx context.Context) healthCheck {
 		}
 	}
 	check := s.judged("workers", err, map[string]any{
-		"count": len(workers), "modes": modes, "simulated": s.deps.Simulated, "unserved": unserved,
+		"count": len(workers), "modes": modes, "simulated": s.deps.Simulated || modes["simulator"] > 0, "unserved": unserved,
 	})
 	if err == nil && (len(modes) != 1 || len(unserved) > 0) {
 		check.Status = healthDegraded

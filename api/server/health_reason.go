@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
@@ -15,13 +16,16 @@ import (
 var hints = map[string]string{
 	"store_full": "NATS has no room left. Nothing new is accepted until something expires or is deleted, or its storage grows.",
 	"no_answer": "NATS is there and does not answer writes. After a fault of its disk, a full one among others, it takes no more " +
-		"until it is restarted: make room, then restart it.",
+		"until it is restarted: make room, then restart it. A cluster without a leader looks the same for some ten seconds.",
 	"disk_full": "The disk with DATA_DIR is full. Nothing new is accepted. Make room on it: NATS is then restarted within seconds, " +
 		"without a restart of the program.",
 	"disk_failed": "The disk with DATA_DIR takes no writes, or the store on it is damaged; the log says which file and why. Nothing " +
 		"new is accepted. Once writes succeed NATS is restarted without a restart of the program.",
 	"repaired": "The store in DATA_DIR was damaged and was repaired at the start; nothing is lost. Check the disk. The damaged files " +
 		"are in DATA_DIR/damaged. This is shown for an hour.",
+	reasonNoQuorum: "The NATS cluster has lost its quorum: too few of its servers are up, or they cannot reach each other, so that " +
+		"it has no leader. Nothing new is accepted, and nothing accepted is lost. Start the missing servers, or repair the network " +
+		"between them, until a majority is up; the service then goes on without a restart. More room on the disks does not help.",
 	"incomplete": "NATS does not have all streams and consumers; they are being declared again.",
 	"queue_full": "As many jobs wait as MAX_QUEUED_JOBS allows.",
 	"data_lost": "NATS came back without what it had stored: jobs accepted before and their results are gone. " +
@@ -42,6 +46,8 @@ func (s *Server) reasonOf(err error) string {
 	case errors.Is(err, broker.ErrDiskFailed):
 		return "disk_failed"
 	case !s.deps.Broker.Conn().IsConnected():
+	case broker.NoQuorum(err):
+		return reasonNoQuorum
 	case errors.Is(err, broker.ErrIncomplete):
 		return "incomplete"
 	case errors.Is(err, queue.ErrFull):
@@ -52,6 +58,22 @@ func (s *Server) reasonOf(err error) string {
 		return "no_answer"
 	}
 	return "unavailable"
+}
+
+// reasonNoQuorum is the reason of every check that fails because the NATS cluster has no leader.
+const reasonNoQuorum = "no_quorum"
+
+// blameQuorum gives the checks that got no answer the reason of that when the cluster is known to have no leader.
+func (s *Server) blameQuorum(checks []healthCheck) {
+	lost := slices.ContainsFunc(checks, func(c healthCheck) bool { return c.Details["reason"] == reasonNoQuorum })
+	if !lost {
+		return
+	}
+	for _, c := range checks {
+		if reason := c.Details["reason"]; reason == "no_answer" || reason == "unavailable" || reason == "incomplete" {
+			c.Details["reason"], c.Details["hint"] = reasonNoQuorum, hints[reasonNoQuorum]
+		}
+	}
 }
 
 // judged returns a check that is in error when err says so.
@@ -93,5 +115,9 @@ func (l *healthLog) note(ctx context.Context, log *slog.Logger, check healthChec
 	if check.err != nil {
 		attrs = append(attrs, slog.Any("error", check.err))
 	}
-	log.ErrorContext(ctx, "health check failed", attrs...)
+	level := slog.LevelError
+	if check.Status == healthDegraded {
+		level = slog.LevelWarn
+	}
+	log.Log(ctx, level, "health check failed", attrs...)
 }

@@ -22,6 +22,9 @@ import (
 type report struct {
 	Status    string
 	Timestamp string
+	Version   string
+	Commit    string
+	BuildTime string `json:"build_time"`
 	Checks    []struct {
 		Name, Status string
 		Details      fields
@@ -62,16 +65,19 @@ func TestHealth(t *testing.T) {
 	b.announce(t, "w1", "simulator")
 	b.push(t, newSpec(job.OwnerAnonymous, "job-a", job.KindImage, imageInput()))
 	r = b.health(t, http.StatusOK)
-	if r.Status != "ok" || !milliseconds.MatchString(r.Timestamp) || len(r.Checks) != 9 {
+	if r.Status != "ok" || !milliseconds.MatchString(r.Timestamp) || len(r.Checks) != 10 || r.Version == "" || r.Commit == "" || r.BuildTime == "" {
 		t.Errorf("got %+v", r)
 	}
-	for _, name := range []string{"config.required_env", "kv.users", "kv.results", "nats", "store.loss", "workers", "upstreams", "queue", "mail"} {
+	for _, name := range []string{"config.required_env", "kv.users", "kv.results", "nats", "store.loss", "workers", "upstreams", "queue", "mail", "switches"} {
 		if status, details := r.check(name); status != "ok" || details == nil {
 			t.Errorf("%s: %s %v", name, status, details)
 		}
 	}
 	if _, details := r.check("queue"); details["waiting"] != 1.0 {
 		t.Errorf("queue: %v", details)
+	}
+	if _, details := r.check("workers"); details["simulated"] != true {
+		t.Errorf("with a worker elsewhere that runs the simulator: %v", details)
 	}
 	b.announce(t, "w2", "live")
 	r = b.health(t, http.StatusServiceUnavailable)

@@ -100,6 +100,9 @@ func (s *Server) submit(c *gin.Context, who caller, o *order, key string) (*job.
 		return nil, false, err
 	}
 	defer leave()
+	if snap, err := s.checkAccepting(ctx, who, spec, key != ""); snap != nil || err != nil {
+		return snap, snap != nil, err
+	}
 	snap, replayed, err := s.charged(ctx, c, who, spec, key != "")
 	if gone := s.submitterMustExist(c, err); gone != nil {
 		return nil, false, gone

@@ -14,6 +14,7 @@ type keys struct {
 	attempts    []byte
 	usage       []byte
 	googleFlow  []byte
+	adminKeyID  []byte
 }
 
 func deriveKeys(secret []byte) keys {
@@ -24,6 +25,7 @@ func deriveKeys(secret []byte) keys {
 		attempts:    derive(secret, "attempts v1"),
 		usage:       derive(secret, "usage v1"),
 		googleFlow:  derive(secret, "google flow v1"),
+		adminKeyID:  derive(secret, "admin key id v1"),
 	}
 }
 

@@ -90,6 +90,8 @@ func (s *Server) routes() (*gin.Engine, error) {
 		operator.Handle(read, "/dead-letters", s.handle(s.listLetters))
 		operator.Handle(read, "/dead-letters/:id", s.handle(s.showLetter))
 		operator.Handle(read, "/control", s.handle(s.showControl))
+		operator.Handle(read, "/switches", s.handle(s.listSwitches))
+		operator.Handle(read, "/deployments", s.handle(s.listDeployments))
 	}
 	operator.GET("/backup", s.handle(s.downloadBackup))
 	operator.POST("/dead-letters/:id/replay", s.handle(s.replayLetter))
@@ -99,6 +101,8 @@ func (s *Server) routes() (*gin.Engine, error) {
 	operator.POST("/kinds/:kind/pause", s.handle(s.pauseKind))
 	operator.POST("/kinds/:kind/resume", s.handle(s.resumeKind))
 	operator.POST("/upstreams/:name/probe", s.handle(s.probeUpstream))
+	operator.POST("/switches/:name", s.handle(s.setSwitch))
+	operator.DELETE("/switches/:name", s.handle(s.resetSwitch))
 	for _, status := range feedback.Statuses() {
 		operator.POST("/feedback/:id/"+string(status), s.handle(s.markFeedback(status)))
 	}

@@ -78,6 +78,8 @@ type Deps struct {
 	Simulated bool
 	// MissingEnv names the required settings that are not set, for the health check. Optional.
 	MissingEnv []string
+	// SwitchDefaults are the values of the runtime switches that no operator has set. Optional.
+	SwitchDefaults map[queue.SwitchName]string
 	// Now tells the time; time.Now when nil.
 	Now func() time.Time
 	// KeepAlive is how often a silent stream gets a comment; 15 seconds when 0.

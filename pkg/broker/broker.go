@@ -153,7 +153,8 @@ func (b *Broker) ClientURL() string {
 }
 
 // Check reports whether NATS can be used now: connected, its disk takes writes, its JetStream answers, and everything is
-// declared there. It fails with ErrDiskFull or ErrDiskFailed, and with ErrIncomplete while something is missing.
+// declared there. It fails with ErrDiskFull or ErrDiskFailed, with ErrNoQuorum
+// while the cluster has no leader, and with ErrIncomplete while something is missing.
 func (b *Broker) Check(ctx context.Context) error {
 	if err := b.StorageFault(); err != nil {
 		return err
@@ -161,7 +162,9 @@ func (b *Broker) Check(ctx context.Context) error {
 	if !b.nc.IsConnected() {
 		return fmt.Errorf("not connected to NATS: %s", b.nc.Status())
 	}
-	if _, err := b.js.AccountInfo(ctx); err != nil {
+	if _, err := b.js.AccountInfo(ctx); NoQuorum(err) {
+		return fmt.Errorf("%w: %w", ErrNoQuorum, err)
+	} else if err != nil {
 		return fmt.Errorf("ask NATS for JetStream: %w", err)
 	}
 	if !b.Complete() {

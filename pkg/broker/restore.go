@@ -27,11 +27,8 @@ func OpenUndeclared(ctx context.Context, cfg Config, log *slog.Logger) (*Broker,
 // StreamNames returns the names of all streams, those of buckets included.
 func StreamNames() []string {
 	var names []string
-	for _, stream := range streams(Config{}) {
+	for _, stream := range declaredStreams(Config{}) {
 		names = append(names, stream.Name)
-	}
-	for _, bucket := range buckets(Config{}) {
-		names = append(names, bucketStream+bucket.Bucket)
 	}
 	return names
 }

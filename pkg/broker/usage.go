@@ -39,7 +39,7 @@ func (b *Broker) Usage(ctx context.Context) (Usage, error) {
 		u.FileLimit = b.embedded.fileLimit()
 		u.DiskFree, u.DiskSize = diskSpace(b.cfg.DataDir)
 	}
-	declared := declaredStreams(b.cfg)
+	declared := StreamNames()
 	list := b.js.ListStreams(ctx)
 	for info := range list.Info() {
 		if !slices.Contains(declared, info.Config.Name) {
@@ -76,18 +76,6 @@ func limit(n int64) uint64 {
 		return 0
 	}
 	return uint64(n)
-}
-
-// declaredStreams names the streams that Open declares, those of buckets included.
-func declaredStreams(cfg Config) []string {
-	var names []string
-	for _, stream := range streams(cfg) {
-		names = append(names, stream.Name)
-	}
-	for _, bucket := range buckets(cfg) {
-		names = append(names, bucketStream+bucket.Bucket)
-	}
-	return names
 }
 
 // streamOf returns the stream that stores a subject, or "other".

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
@@ -32,6 +33,10 @@ type Control struct {
 	// onChange, if not nil, hears of the state at the start and of each change, and telling keeps the latest the last.
 	onChange func(View)
 	telling  sync.Mutex
+	// onSwitch, if not nil, is called with the switches in force, at the start and whenever they change.
+	onSwitch func(map[SwitchName]Switch)
+	// switches are those that onSwitch was last called with; only one goroutine at a time uses it.
+	switches map[SwitchName]Switch
 
 	stop func()
 	done sync.WaitGroup
@@ -52,6 +57,7 @@ type Control struct {
 type View struct {
 	Circuits map[string]Circuit
 	Pauses   map[job.Kind]KindPause
+	Switches map[SwitchName]Switch
 	// revisions order what was read and what was written here.
 	revisions map[string]uint64
 }
@@ -103,7 +109,9 @@ func (q *Queue) NewControl(log *slog.Logger, onChange func(View)) *Control {
 	return &Control{
 		queue: q, log: log, now: time.Now, onChange: onChange, changed: make(chan struct{}), stop: func() {},
 		editing: make(chan struct{}, 1),
-		view:    View{Circuits: map[string]Circuit{}, Pauses: map[job.Kind]KindPause{}, revisions: map[string]uint64{}},
+		view: View{
+			Circuits: map[string]Circuit{}, Pauses: map[job.Kind]KindPause{}, Switches: map[SwitchName]Switch{}, revisions: map[string]uint64{},
+		},
 		applied: map[job.Kind]time.Time{},
 	}
 }
@@ -114,6 +122,7 @@ func (c *Control) Start(ctx context.Context) error {
 		return err
 	}
 	c.tell()
+	c.applySwitches()
 	notices := make(chan *nats.Msg, 16)
 	sub, err := c.queue.nc.ChanSubscribe(broker.ControlChanged, notices)
 	if err != nil {
@@ -153,6 +162,7 @@ func (c *Control) follow(ctx context.Context, notices <-chan *nats.Msg) {
 	ticker := time.NewTicker(controlEvery)
 	defer ticker.Stop()
 	for {
+		c.applySwitches()
 		c.apply(ctx)
 		select {
 		case <-ctx.Done():
@@ -174,7 +184,7 @@ func (c *Control) read(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, controlTimeout)
 	defer cancel()
 	messages, err := jetstreamext.GetLastMsgsFor(ctx, c.queue.js, broker.ControlStream,
-		[]string{broker.CircuitsSubject(), broker.PausesSubject()})
+		[]string{broker.CircuitsSubject(), broker.PausesSubject(), broker.SwitchesSubject()})
 	if err != nil {
 		return fmt.Errorf("read control: %w", err)
 	}
@@ -225,6 +235,9 @@ func (c *Control) readLeader(ctx context.Context) error {
 	for _, kind := range job.Kinds() {
 		subjects = append(subjects, broker.PauseSubject(kind))
 	}
+	for _, name := range SwitchNames() {
+		subjects = append(subjects, broker.SwitchSubject(string(name)))
+	}
 	for _, subject := range subjects {
 		msg, err := broker.LeaderLast(ctx, c.queue.js, broker.ControlStream, subject)
 		switch {
@@ -259,6 +272,11 @@ func (c *Control) forget(subject string, revision uint64) {
 			delete(view.Pauses, kind)
 		}
 	}
+	for _, name := range SwitchNames() {
+		if broker.SwitchSubject(string(name)) == subject {
+			delete(view.Switches, name)
+		}
+	}
 	c.view, c.behind = view, 0
 	close(c.changed)
 	c.changed = make(chan struct{})
@@ -280,16 +298,20 @@ func (c *Control) tell() {
 func (c *Control) take(data []byte, subject string, revision uint64) {
 	circuit, isCircuit := decodeCircuit(data)
 	pause, isPause := decodePause(data)
+	sw, isSwitch := decodeSwitch(data, subject)
 	c.mu.Lock()
-	if (!isCircuit && !isPause) || revision <= c.view.revisions[subject] {
+	if (!isCircuit && !isPause && !isSwitch) || revision <= c.view.revisions[subject] {
 		c.mu.Unlock()
 		return
 	}
 	view := c.view.clone()
 	view.revisions[subject] = revision
-	if isCircuit {
+	switch {
+	case isSwitch:
+		view.Switches[sw.Name] = sw
+	case isCircuit:
 		view.Circuits[circuit.Upstream] = circuit
-	} else {
+	default:
 		view.Pauses[pause.Kind] = pause
 	}
 	c.view = view
@@ -303,8 +325,9 @@ func (c *Control) take(data []byte, subject string, revision uint64) {
 func (v View) clone() View {
 	next := View{
 		Circuits: make(map[string]Circuit, len(v.Circuits)), Pauses: make(map[job.Kind]KindPause, len(v.Pauses)),
-		revisions: make(map[string]uint64, len(v.revisions)),
+		Switches: make(map[SwitchName]Switch, len(v.Switches)), revisions: make(map[string]uint64, len(v.revisions)),
 	}
+	maps.Copy(next.Switches, v.Switches)
 	for k, x := range v.Circuits {
 		next.Circuits[k] = x
 	}

@@ -17,12 +17,17 @@ import (
 // It fails with a fault of LOG_LEVEL when level is none of error, warn, info and
 // debug.
 func NewLogger(w io.Writer, level string) (*slog.Logger, error) {
-	least, err := parseLevel(level)
+	least, err := NewLevel(level)
 	if err != nil {
 		return nil, err
 	}
-	json := slog.NewJSONHandler(w, &slog.HandlerOptions{Level: least})
-	return slog.New(&contextHandler{inner: json}), nil
+	return NewLoggerAt(w, least), nil
+}
+
+// NewLoggerAt is NewLogger with a level that can be changed later.
+func NewLoggerAt(w io.Writer, level slog.Leveler) *slog.Logger {
+	json := slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})
+	return slog.New(&contextHandler{inner: json})
 }
 
 // parseLevel reads a level as operators write it.

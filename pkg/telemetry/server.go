@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -21,13 +22,19 @@ import (
 // Server offers /metrics and the probes /livez and /readyz on an address of its
 // own, and /debug/pprof too where only this machine can reach it. The zero value is not usable: see NewServer.
 type Server struct {
-	cfg      Config
-	metrics  *Metrics
-	log      *slog.Logger
+	cfg     Config
+	metrics *Metrics
+	log     *slog.Logger
+	ready   atomic.Pointer[func(context.Context) error]
+	// serving says whether anything but the probes is answered.
+	serving atomic.Bool
+
+	// mu guards what follows.
+	mu       sync.Mutex
+	stopped  bool
 	http     *http.Server
 	listener net.Listener
 	done     chan struct{}
-	ready    atomic.Pointer[func(context.Context) error]
 }
 
 // NewServer returns the server of m, not yet listening. When cfg does not enable
@@ -61,11 +68,57 @@ func (s *Server) handler(address string) http.Handler {
 	}
 	switch token := strings.TrimSpace(s.cfg.MetricsToken.Reveal()); {
 	case token != "":
-		return s.withProbes(requireToken(token, mux))
+		return s.withProbes(requireToken(token, s.whileServing(mux)))
 	case loopback && !s.cfg.MetricsPublic:
-		return s.withProbes(requireLocalHost(mux))
+		return s.withProbes(requireLocalHost(s.whileServing(mux)))
 	}
-	return s.withProbes(mux)
+	return s.withProbes(s.whileServing(mux))
+}
+
+// Serving reports whether metrics are served.
+func (s *Server) Serving() bool { return s.serving.Load() }
+
+// Switch begins to serve metrics, or ends it, while the process runs. A server that METRICS_ENABLED has opened keeps answering
+// the probes in any case; one that it has not opened listens for as long as metrics are switched on. Whatever is counted is
+// counted all along. Switch fails when METRICS_ADDR cannot be listened on, or needs a token that is not set.
+func (s *Server) Switch(ctx context.Context, on bool) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped {
+		return nil
+	}
+	if !on {
+		s.serving.Store(false)
+		if s.cfg.MetricsEnabled {
+			return nil
+		}
+		ctx, cancel := context.WithTimeout(ctx, stopLimit)
+		defer cancel()
+		return s.close(ctx)
+	}
+	if s.listener == nil {
+		cfg := s.cfg
+		cfg.MetricsEnabled = true
+		if err := cfg.Validate(); err != nil {
+			return err
+		}
+		if err := s.listen(ctx); err != nil {
+			return err
+		}
+	}
+	s.serving.Store(true)
+	return nil
+}
+
+// whileServing answers 503 while metrics are switched off.
+func (s *Server) whileServing(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !s.serving.Load() {
+			http.Error(w, "metrics are switched off; the command api metrics on switches them on", http.StatusServiceUnavailable)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // Start listens and then serves in the background; when it returns, the address is
@@ -74,6 +127,14 @@ func (s *Server) Start(ctx context.Context) error {
 	if !s.cfg.MetricsEnabled {
 		return nil
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.serving.Store(true)
+	return s.listen(ctx)
+}
+
+// listen begins to serve. The caller holds mu.
+func (s *Server) listen(ctx context.Context) error {
 	var listen net.ListenConfig
 	listener, err := listen.Listen(ctx, "tcp", s.cfg.MetricsAddr)
 	if err != nil {
@@ -84,10 +145,11 @@ func (s *Server) Start(ctx context.Context) error {
 		Handler:           s.handler(listener.Addr().String()),
 		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: readTimeout, IdleTimeout: time.Minute,
 	}
-	s.listener, s.done = listener, make(chan struct{})
+	server, done := s.http, make(chan struct{})
+	s.listener, s.done = listener, done
 	go func() {
-		defer close(s.done)
-		if err := s.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		defer close(done)
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			s.log.ErrorContext(ctx, "metrics server ended", slog.Any("error", err))
 		}
 	}()
@@ -95,8 +157,10 @@ func (s *Server) Start(ctx context.Context) error {
 }
 
 // Addr returns the address that is listened on, with the port that was chosen; it
-// is empty unless the server was started and metrics are enabled.
+// is empty unless the server listens.
 func (s *Server) Addr() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.listener == nil {
 		return ""
 	}
@@ -106,6 +170,15 @@ func (s *Server) Addr() string {
 // Stop ends the server. Requests under way have until ctx ends, then they are cut
 // off and Stop fails.
 func (s *Server) Stop(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stopped = true
+	s.serving.Store(false)
+	return s.close(ctx)
+}
+
+// close ends the serving. The caller holds mu.
+func (s *Server) close(ctx context.Context) error {
 	if s.listener == nil {
 		return nil
 	}
@@ -114,6 +187,7 @@ func (s *Server) Stop(ctx context.Context) error {
 		err = fmt.Errorf("stop metrics server: %w", errors.Join(err, s.http.Close()))
 	}
 	<-s.done
+	s.http, s.listener, s.done = nil, nil, nil
 	return err
 }
 

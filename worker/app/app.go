@@ -84,6 +84,7 @@ func (w *Worker) start(ctx context.Context) error {
 		return err
 	}
 	w.control = q.NewControl(w.log, w.observeControl)
+	w.control.OnSwitch(w.cfg.OnSwitch)
 	if err := w.control.Start(ctx); err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/env"
+	"github.com/text2image-audio/text2image-audio/pkg/queue"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 	"github.com/text2image-audio/text2image-audio/worker/processor"
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
@@ -22,6 +23,10 @@ type Config struct {
 	Latency simulator.Latency `env:"-"`
 	// ConnectTimeout bounds the dial of an upstream; the transport's default when 0. Tests lengthen it.
 	ConnectTimeout time.Duration `env:"-"`
+
+	// OnSwitch, if not nil, is called with the runtime switches in force, at the start and whenever they change. A worker
+	// inside an API process leaves that to the API.
+	OnSwitch func(map[queue.SwitchName]queue.Switch) `env:"-"`
 }
 
 // Upstreams says which services to call.

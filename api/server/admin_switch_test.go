@@ -1,0 +1,171 @@
+package server_test
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/api/server"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/queue"
+)
+
+type switchView struct {
+	Name, Value, Default string
+	Set                  bool
+	Since, Until, Reason string
+	By                   struct{ Address, Key string }
+}
+
+func TestSwitches(t *testing.T) {
+	t.Parallel()
+	b := setup(t, withAdmin, func(_ *server.Config, deps *server.Deps) {
+		deps.SwitchDefaults = map[queue.SwitchName]string{queue.SwitchLogLevel: "warn"}
+	})
+	var all struct{ Switches []switchView }
+	b.admin(t, http.MethodGet, "/switches", nil).expect(t, http.StatusOK).into(t, &all)
+	if len(all.Switches) != 3 || all.Switches[0].Value != "warn" || all.Switches[1].Value != "off" || all.Switches[2].Value != "on" ||
+		slices.ContainsFunc(all.Switches, func(s switchView) bool { return s.Set || s.Since != "" }) {
+		t.Errorf("before anything was set: %+v", all)
+	}
+	var set switchView
+	b.admin(t, http.MethodPost, "/switches/log-level", fields{"value": "debug", "seconds": 600, "reason": "ticket 7"}).expect(t, http.StatusOK).into(t, &set)
+	until, err := time.Parse(time.RFC3339, set.Until)
+	if !set.Set || set.Value != "debug" || set.Default != "warn" || set.Reason != "ticket 7" || err != nil || time.Until(until) < 9*time.Minute ||
+		set.By.Address != "127.0.0.1" || len(set.By.Key) != 8 || strings.Contains(adminKey, set.By.Key) {
+		t.Errorf("%+v, %v", set, err)
+	}
+	var control struct{ Switches []switchView }
+	b.admin(t, http.MethodGet, "/control", nil).expect(t, http.StatusOK).into(t, &control)
+	if len(control.Switches) != 3 || control.Switches[0] != set {
+		t.Errorf("%+v", control)
+	}
+	var reset switchView
+	for range 2 {
+		b.admin(t, http.MethodDelete, "/switches/log-level", nil).expect(t, http.StatusOK).into(t, &reset)
+		if reset.Set || reset.Value != "warn" || reset.Since < set.Since {
+			t.Errorf("%+v", reset)
+		}
+	}
+	var audited []string
+	for _, act := range b.acts(t) {
+		if act["switch"] == nil {
+			continue
+		}
+		audited = append(audited, act["act"].(string)+" "+act["before"].(string)+">"+act["after"].(string))
+		if act["key"] != set.By.Key || act["address"] != "127.0.0.1" || act["request_id"] == "" {
+			t.Errorf("it does not say who: %v", act)
+		}
+	}
+	if got := strings.Join(audited, ", "); got != "set switch warn>debug, reset switch debug>warn, reset switch warn>warn" {
+		t.Errorf("acts: %s", got)
+	}
+}
+
+func TestSwitchesRefuseNonsense(t *testing.T) {
+	t.Parallel()
+	b := setup(t, withAdmin)
+	for pointer, body := range map[string]fields{
+		"/value": {"value": "loud"}, "/seconds": {"value": "info", "seconds": 0}, "/reason": {"value": "info", "reason": strings.Repeat("x", 201)},
+		"/until": {"value": "info", "until": "tomorrow"},
+	} {
+		f := b.admin(t, http.MethodPost, "/switches/log-level", body).problem(t, http.StatusBadRequest, "invalid_request")
+		if len(f.Errors) != 1 || f.Errors[0].Pointer != pointer {
+			t.Errorf("%s: %+v", pointer, f)
+		}
+	}
+	b.admin(t, http.MethodPost, "/switches/accept", fields{}).problem(t, http.StatusBadRequest, "invalid_request")
+	b.admin(t, http.MethodPost, "/switches/accept", fields{"value": "info"}).problem(t, http.StatusBadRequest, "invalid_request")
+	b.admin(t, http.MethodPost, "/switches/light", fields{"value": "on"}).problem(t, http.StatusNotFound, "not_found")
+	b.admin(t, http.MethodDelete, "/switches/light", nil).problem(t, http.StatusNotFound, "not_found")
+	b.request(t, http.MethodGet, "/api/admin/switches", nil).problem(t, http.StatusUnauthorized, "admin_key_required")
+	b.request(t, http.MethodPost, "/api/admin/switches/accept", fields{"value": "off"}).problem(t, http.StatusUnauthorized, "admin_key_required")
+	b.request(t, http.MethodDelete, "/api/admin/switches/accept", nil).problem(t, http.StatusUnauthorized, "admin_key_required")
+}
+
+// TestSubmissionsAreStopped has an operator accept no new jobs: everything else goes on.
+func TestSubmissionsAreStopped(t *testing.T) {
+	t.Parallel()
+	b := setup(t, withAdmin, func(cfg *server.Config, _ *server.Deps) { cfg.MaxActiveGuest = 0 })
+	c, me := guest()
+	b.failed(t, me, "earlier", job.CodeTimeout)
+	submission := fields{"kind": "image", "input": fields{"prompt": "p"}}
+	key := header("Idempotency-Key", "k")
+	var first view
+	b.request(t, http.MethodPost, "/api/jobs", submission, cookie(c), key).expect(t, http.StatusAccepted).into(t, &first)
+	b.admin(t, http.MethodPost, "/switches/accept", fields{"value": "off", "seconds": 90, "reason": "moving house"}).expect(t, http.StatusOK)
+
+	for lang, want := range map[string]string{"en": "The operator has stopped accepting new jobs for now: moving house.", "zh": "管理员已暂停接收新任务：moving house。"} {
+		resp := b.request(t, http.MethodPost, "/api/jobs", submission, header("Accept-Language", lang))
+		if f := resp.problem(t, http.StatusServiceUnavailable, "submissions_stopped"); !strings.HasPrefix(f.Detail, want) {
+			t.Errorf("%s: %s", lang, f.Detail)
+		}
+		if after, err := strconv.Atoi(resp.Header.Get("Retry-After")); err != nil || after < 80 || after > 90 {
+			t.Errorf("Retry-After %q", resp.Header.Get("Retry-After"))
+		}
+	}
+	b.retry(t, "earlier", nil, cookie(c)).problem(t, http.StatusServiceUnavailable, "submissions_stopped")
+	for path, body := range map[string]fields{
+		"/api/generate":         {"type": "image", "text": "x"},
+		"/api/prompts/optimize": {"text": "x"},
+	} {
+		b.request(t, http.MethodPost, path, body).originalError(t, http.StatusServiceUnavailable, "submissions_stopped")
+	}
+	// What is wrong with a request is said all the same.
+	b.request(t, http.MethodPost, "/api/jobs", fields{"kind": "image"}).problem(t, http.StatusBadRequest, "invalid_request")
+	// A repetition is answered with what it made before, and another request under its key is still refused for that.
+	var again view
+	resp := b.request(t, http.MethodPost, "/api/jobs", submission, cookie(c), key)
+	resp.expect(t, http.StatusAccepted).into(t, &again)
+	if again.ID != first.ID || resp.Header.Get("Idempotent-Replayed") != "true" {
+		t.Errorf("%+v, want %s", again, first.ID)
+	}
+	b.request(t, http.MethodPost, "/api/jobs", fields{"kind": "image", "input": fields{"prompt": "q"}}, cookie(c), key).
+		problem(t, http.StatusUnprocessableEntity, "idempotency_key_reused")
+	b.request(t, http.MethodPost, "/api/jobs", submission, cookie(c), header("Idempotency-Key", "another")).
+		problem(t, http.StatusServiceUnavailable, "submissions_stopped")
+	// Jobs are read, and the process is ready and healthy.
+	b.request(t, http.MethodGet, "/api/jobs/"+first.ID, nil, cookie(c)).expect(t, http.StatusOK)
+	b.request(t, http.MethodGet, "/readyz", nil).expect(t, http.StatusOK)
+	b.announce(t, "w1", "simulator")
+	if status, details := b.health(t, http.StatusOK).check("switches"); status != "ok" || details["set"].(map[string]any)["accept"].(map[string]any)["value"] != "off" {
+		t.Errorf("%s %v", status, details)
+	}
+	b.request(t, http.MethodPost, "/api/jobs/"+first.ID+"/cancel", nil, cookie(c)).expect(t, http.StatusOK)
+
+	b.admin(t, http.MethodDelete, "/switches/accept", nil).expect(t, http.StatusOK)
+	b.request(t, http.MethodPost, "/api/jobs", submission, cookie(c)).expect(t, http.StatusAccepted)
+}
+
+// TestStopEndsByItself has the time of a switch run out.
+func TestStopEndsByItself(t *testing.T) {
+	t.Parallel()
+	now := make(chan time.Time, 1)
+	now <- time.Now()
+	b := setup(t, withAdmin, func(_ *server.Config, deps *server.Deps) {
+		deps.Now = func() time.Time {
+			at := <-now
+			now <- at
+			return at
+		}
+	})
+	submission := fields{"kind": "image", "input": fields{"prompt": "p"}}
+	b.admin(t, http.MethodPost, "/switches/accept", fields{"value": "off", "seconds": 7200}).expect(t, http.StatusOK)
+	resp := b.request(t, http.MethodPost, "/api/jobs", submission)
+	resp.problem(t, http.StatusServiceUnavailable, "submissions_stopped")
+	// The operator may end it earlier.
+	if got := resp.Header.Get("Retry-After"); got != "3600" {
+		t.Errorf("Retry-After %q", got)
+	}
+	now <- (<-now).Add(2*time.Hour + time.Second)
+	b.request(t, http.MethodPost, "/api/jobs", submission).expect(t, http.StatusAccepted)
+	b.admin(t, http.MethodPost, "/switches/accept", fields{"value": "off"}).expect(t, http.StatusOK)
+	resp = b.request(t, http.MethodPost, "/api/jobs", submission)
+	resp.problem(t, http.StatusServiceUnavailable, "submissions_stopped")
+	if got := resp.Header.Get("Retry-After"); got != "60" {
+		t.Errorf("Retry-After %q", got)
+	}
+}

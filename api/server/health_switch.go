@@ -1,0 +1,28 @@
+package server
+
+import (
+	"context"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/queue"
+)
+
+// checkSwitches shows which runtime switches an operator has set. It is always in order: somebody wants them so.
+func (s *Server) checkSwitches(context.Context) healthCheck {
+	set := map[string]any{}
+	for name, sw := range s.deps.Control.View().InForce(s.deps.Now()) {
+		set[string(name)] = switchHealth(sw)
+	}
+	return healthCheck{Name: "switches", Status: healthOK, Details: map[string]any{"set": set}}
+}
+
+func switchHealth(sw queue.Switch) map[string]any {
+	details := map[string]any{"value": sw.Value, "since": job.At(sw.Since.Time)}
+	if !sw.Until.IsZero() {
+		details["until"] = sw.Until
+	}
+	if sw.Reason != "" {
+		details["reason"] = sw.Reason
+	}
+	return details
+}

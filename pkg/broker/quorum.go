@@ -1,0 +1,68 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// ErrNoQuorum is returned while a NATS cluster, or the servers that hold a stream, have no leader because too few of them are
+// there. It ends once a majority is back; nothing that was accepted is lost by it.
+var ErrNoQuorum = errors.New("the NATS cluster has no quorum")
+
+// codeNoLeader is what a server of a cluster answers while there is no leader to ask.
+const codeNoLeader = 10008
+
+// NoQuorum reports whether an error says that a NATS cluster has no leader.
+func NoQuorum(err error) bool {
+	if errors.Is(err, ErrNoQuorum) {
+		return true
+	}
+	var api *jetstream.APIError
+	return errors.As(err, &api) && api.ErrorCode == codeNoLeader
+}
+
+// CheckLeaders fails with ErrNoQuorum when a stream of an external NATS has no leader, and names those streams. It costs a
+// request for each stream, all of them at once.
+func (b *Broker) CheckLeaders(ctx context.Context) error {
+	if b.cfg.Embedded() {
+		return nil
+	}
+	ctx, cancel := Bounded(ctx)
+	defer cancel()
+	names := StreamNames()
+	leaderless := make([]string, len(names))
+	errs := make([]error, len(names))
+	var wg sync.WaitGroup
+	for i, name := range names {
+		if !b.cfg.uses(name) {
+			continue
+		}
+		wg.Go(func() {
+			stream, err := b.js.Stream(ctx, name)
+			switch {
+			case NoQuorum(err):
+				leaderless[i] = name
+			case err != nil:
+				errs[i] = fmt.Errorf("ask for stream %s: %w", name, err)
+			case stream.CachedInfo().Cluster != nil && stream.CachedInfo().Cluster.Leader == "":
+				leaderless[i] = name
+			}
+		})
+	}
+	wg.Wait()
+	var missing []string
+	for _, name := range leaderless {
+		if name != "" {
+			missing = append(missing, name)
+		}
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("%w: streams without a leader: %s", ErrNoQuorum, strings.Join(missing, ", "))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,76 @@
+package queue_test
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/queue"
+)
+
+func build(host, commit string, at int) queue.Deployment {
+	return queue.Deployment{
+		Version: "0.1.0", Commit: commit, BuildTime: "unknown", GoVersion: "go1.26", Host: host,
+		StartedAt: job.At(time.Date(2026, 11, 28, 10, 0, at, 0, time.UTC)),
+	}
+}
+
+// TestDeployments rolls a build out on two hosts, restarts it, and rolls it back on one.
+func TestDeployments(t *testing.T) {
+	t.Parallel()
+	q, _ := start(t)
+	for i, step := range []struct{ host, commit, previous string }{
+		{"a", "one", ""}, {"b", "one", "one"}, {"a", "one", "one"}, {"a", "two", "one"}, {"b", "two", "two"}, {"a", "one", "two"}, {"a", "one", "one"},
+	} {
+		previous, err := q.RecordDeployment(t.Context(), build(step.host, step.commit, i))
+		if err != nil || (previous == nil) != (step.previous == "") || (previous != nil && previous.Commit != step.previous) {
+			t.Fatalf("step %d: %+v, %v", i, previous, err)
+		}
+	}
+	list, err := q.Deployments(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := ""
+	for _, d := range list {
+		got += fmt.Sprintf("%s/%s %d-%d x%d, ", d.Host, d.Commit, d.StartedAt.Second(), d.LastStartedAt.Second(), d.Starts)
+	}
+	if want := "a/one 5-6 x2, b/two 4-4 x1, a/two 3-3 x1, a/one 0-2 x2, b/one 1-1 x1, "; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+// TestDeploymentsAreBounded records more than are kept, several at once.
+func TestDeploymentsAreBounded(t *testing.T) {
+	t.Parallel()
+	q, _ := start(t)
+	var wg sync.WaitGroup
+	for n := range 4 {
+		wg.Go(func() {
+			for i := range 60 {
+				if _, err := q.RecordDeployment(t.Context(), build(fmt.Sprintf("%d-%d", n, i), "c", i)); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	for range 3 {
+		wg.Go(func() {
+			for i := range 3 {
+				if _, err := q.RecordDeployment(t.Context(), build("same", "c", 59+i)); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if _, err := q.RecordDeployment(t.Context(), build("last", "c", 70)); err != nil {
+		t.Fatal(err)
+	}
+	list, err := q.Deployments(t.Context())
+	if err != nil || len(list) != 200 || list[0].Host != "last" {
+		t.Errorf("%d entries, the first %+v, %v", len(list), list[0], err)
+	}
+}

@@ -1,0 +1,162 @@
+package queue_test
+
+import (
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/queue"
+)
+
+// switched starts a control and returns what it tells about the switches in force.
+func switched(t *testing.T, q *queue.Queue) (*queue.Control, <-chan map[queue.SwitchName]queue.Switch) {
+	t.Helper()
+	c := q.NewControl(slog.New(slog.DiscardHandler), nil)
+	told := make(chan map[queue.SwitchName]queue.Switch, 16)
+	c.OnSwitch(func(set map[queue.SwitchName]queue.Switch) { told <- set })
+	if err := c.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Stop)
+	return c, told
+}
+
+// next returns what is told next.
+func next(t *testing.T, told <-chan map[queue.SwitchName]queue.Switch) map[queue.SwitchName]queue.Switch {
+	t.Helper()
+	select {
+	case set := <-told:
+		return set
+	case <-time.After(hang):
+		t.Fatal("nothing is told")
+		return nil
+	}
+}
+
+// TestSwitchesReachEveryProcess sets switches in one process: another one follows, also when the time is over, and one that is
+// started meanwhile begins with them.
+func TestSwitchesReachEveryProcess(t *testing.T) {
+	t.Parallel()
+	q, _ := start(t)
+	here, toldHere := switched(t, q)
+	_, toldThere := switched(t, q)
+	for _, told := range []<-chan map[queue.SwitchName]queue.Switch{toldHere, toldThere} {
+		if set := next(t, told); len(set) != 0 {
+			t.Errorf("at the start: %v", set)
+		}
+	}
+	by := queue.Actor{Address: "192.0.2.1", Key: "abcd"}
+	before, after, err := here.SetSwitch(t.Context(), queue.Switch{Name: queue.SwitchLogLevel, Value: "debug", By: by, Reason: "why"})
+	if err != nil || before.Value != "" || after.Value != "debug" || after.Since.IsZero() {
+		t.Fatalf("%+v, %+v, %v", before, after, err)
+	}
+	for _, told := range []<-chan map[queue.SwitchName]queue.Switch{toldHere, toldThere} {
+		if set := next(t, told); len(set) != 1 || set[queue.SwitchLogLevel] != after {
+			t.Errorf("after it was set: %v", set)
+		}
+	}
+	_, toldLater := switched(t, q)
+	if set := next(t, toldLater); set[queue.SwitchLogLevel] != after {
+		t.Errorf("a process that starts later: %v", set)
+	}
+	// The second change replaces the first one and ends by itself.
+	before, _, err = here.SetSwitch(t.Context(), queue.Switch{Name: queue.SwitchLogLevel, Value: "info", Until: job.At(time.Now().Add(time.Second))})
+	if err != nil || before != after {
+		t.Fatalf("%+v, %v", before, err)
+	}
+	for _, told := range []<-chan map[queue.SwitchName]queue.Switch{toldHere, toldThere, toldLater} {
+		set := next(t, told)
+		if len(set) > 0 {
+			if set[queue.SwitchLogLevel].Value != "info" {
+				t.Errorf("after it was set again: %v", set)
+			}
+			set = next(t, told)
+		}
+		if len(set) != 0 {
+			t.Errorf("after its time was over: %v", set)
+		}
+	}
+}
+
+// TestSwitchesAreReadWithoutANotice has the notice of a change be lost.
+func TestSwitchesAreReadWithoutANotice(t *testing.T) {
+	t.Parallel()
+	q, b := start(t)
+	_, told := switched(t, q)
+	next(t, told)
+	stored := `{"v":1,"name":"metrics","value":"off","since":"2026-11-28T10:00:00.000Z","later":"field"}`
+	if _, err := b.JetStream().Publish(t.Context(), broker.SwitchSubject("metrics"), []byte(stored)); err != nil {
+		t.Fatal(err)
+	}
+	if set := next(t, told); set[queue.SwitchMetrics].Value != "off" {
+		t.Errorf("%v", set)
+	}
+	// What nobody here understands changes nothing.
+	for subject, body := range map[string]string{
+		broker.SwitchSubject("metrics"): `{"v":1,"name":"metrics","value":"sometimes","since":"2026-11-28T10:00:00.000Z"}`,
+		broker.SwitchSubject("accept"):  `{"v":99,"name":"accept","value":"off","since":"2026-11-28T10:00:00.000Z"}`,
+		broker.SwitchSubject("light"):   `{"v":1,"name":"light","value":"on","since":"2026-11-28T10:00:00.000Z"}`,
+	} {
+		if _, err := b.JetStream().Publish(t.Context(), subject, []byte(body)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	late, toldLate := switched(t, q)
+	if set := next(t, toldLate); len(set) != 0 {
+		t.Errorf("a process that starts later: %v", set)
+	}
+	if _, accepting := late.View().Accepting(time.Now()); !accepting {
+		t.Error("a newer version's switch stops submissions")
+	}
+}
+
+// TestSwitchesStandApart holds that what is stored for switches cannot be taken for a pause or a circuit by a version that
+// knows no switches: that reads circuits and pauses by the fields kind and upstream.
+func TestSwitchesStandApart(t *testing.T) {
+	t.Parallel()
+	q, b := start(t)
+	c := control(t, q)
+	for _, name := range queue.SwitchNames() {
+		if _, _, err := c.SetSwitch(t.Context(), queue.Switch{Name: name, Value: name.Values()[0], By: queue.Actor{Address: "a", Key: "b"}, Reason: "c"}); err != nil {
+			t.Fatal(err)
+		}
+		msg, err := broker.LeaderLast(t.Context(), b.JetStream(), broker.ControlStream, broker.SwitchSubject(string(name)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, field := range []string{`"kind"`, `"upstream"`} {
+			if strings.Contains(string(msg.Data), field) {
+				t.Errorf("%s has a field %s: %s", name, field, msg.Data)
+			}
+		}
+	}
+	// The orders of the version before are read and written as ever.
+	if _, err := c.Pause(t.Context(), job.KindImage, time.Now().Add(time.Hour), "note"); err != nil {
+		t.Fatal(err)
+	}
+	if view := c.View(); len(view.Pauses) != 1 || len(view.InForce(time.Now())) != len(queue.SwitchNames()) {
+		t.Errorf("%+v", view)
+	}
+}
+
+func TestSwitchInForce(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	for name, test := range map[string]struct {
+		sw   queue.Switch
+		want bool
+	}{
+		"never set":     {queue.Switch{}, false},
+		"reset":         {queue.Switch{Since: job.At(now)}, false},
+		"without end":   {queue.Switch{Value: "on"}, true},
+		"not over":      {queue.Switch{Value: "on", Until: job.At(now.Add(time.Second))}, true},
+		"over just now": {queue.Switch{Value: "on", Until: job.At(now)}, false},
+	} {
+		if got := test.sw.InForce(now); got != test.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}

@@ -154,7 +154,7 @@ func (o *operator) status(ctx context.Context) error {
 		return o.printJSON(answer)
 	}
 	w := tabwriter.NewWriter(o.stdout, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(w, "UPSTREAM, KIND OR SWITCH\tSTATE\tUNTIL\tWHY")
+	_, _ = fmt.Fprintln(w, "NAME\tSTATE\tUNTIL\tWHY")
 	for _, u := range answer.Upstreams {
 		// To an operator a closed circuit is an upstream that serves.
 		state, why := "serves", ""

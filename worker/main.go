@@ -109,14 +109,19 @@ func work(ctx context.Context, environ []string, stdout, stderr io.Writer) (err 
 		return err
 	}
 	log := telemetry.NewLoggerAt(stderr, level)
+	tracing, err := telemetry.NewTracing(ctx, tele.Tracing, "text2image-worker", log)
+	if err != nil {
+		return err
+	}
 	metrics := telemetry.NewMetrics()
 	metrics.Sample(tele.SampleRate)
+	var running lifecycle.Stack
+	defer func() { err = errors.Join(err, running.Stop(context.WithoutCancel(ctx), stop.Timeout)) }()
+	running.Push(tracing.StopStep())
 	server := telemetry.NewServer(tele, metrics, log)
 	if err := server.Start(ctx); err != nil {
 		return err
 	}
-	var running lifecycle.Stack
-	defer func() { err = errors.Join(err, running.Stop(context.WithoutCancel(ctx), stop.Timeout)) }()
 	running.Push(server.StopStep())
 	nats.Observer = metrics
 	runtime := telemetry.NewRuntime(level, server, log)
@@ -135,7 +140,7 @@ func work(ctx context.Context, environ []string, stdout, stderr io.Writer) (err 
 	cfg.OnSwitch = func(set map[queue.SwitchName]queue.Switch) {
 		runtime.Apply(context.WithoutCancel(ctx), set[queue.SwitchLogLevel].Value, set[queue.SwitchMetrics].Value)
 	}
-	worker := app.New(cfg, b, metrics, log)
+	worker := app.New(cfg, b, metrics, log, app.WithTracing(tracing))
 	if err := worker.Start(ctx); err != nil {
 		return err
 	}

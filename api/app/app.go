@@ -39,6 +39,7 @@ type App struct {
 	cfg     Config
 	log     *slog.Logger
 	metrics *telemetry.Metrics
+	tracing *telemetry.Tracing
 
 	broker   *broker.Broker
 	queue    *queue.Queue
@@ -77,6 +78,10 @@ func (a *App) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if a.tracing, err = telemetry.NewTracing(ctx, a.cfg.Telemetry.Tracing, "text2image-api", a.log); err != nil {
+		return err
+	}
+	a.running.Push(a.tracing.StopStep())
 	shut := func(context.Context) error { return nil }
 	if !a.cfg.Broker.Embedded() {
 		// An outside NATS may be waited for; who watches over this process wants to know that it lives.
@@ -131,7 +136,7 @@ func (a *App) start(ctx context.Context) error {
 	sweeper.Start()
 	a.onStop("sweeper", sweeper.Stop)
 	if a.cfg.Broker.Embedded() {
-		a.worker = worker.New(a.cfg.Worker, b, a.metrics, a.log)
+		a.worker = worker.New(a.cfg.Worker, b, a.metrics, a.log, worker.WithTracing(a.tracing))
 		if err := a.worker.Start(ctx); err != nil {
 			return err
 		}
@@ -163,7 +168,7 @@ func (a *App) start(ctx context.Context) error {
 	a.server, err = server.New(a.cfg.Server, server.Deps{
 		Accounts: accounts, Recovery: recovery, Feedback: box, Gallery: pictures, Google: a.google(),
 		Ledger: jobs, Store: a.store, Queue: a.queue, Control: control, Feed: live, Broker: b, Quota: quotas, Eraser: eraser, VerifyEmail: a.cfg.verifies(), Catalogue: catalogue.Builtin(), Models: catalogue.NewLive(b, a.log).Current,
-		Metrics: a.metrics, Log: a.log, Secret: secret, OpenAPI: a.cfg.OpenAPI, Web: web.FS(),
+		Metrics: a.metrics, Tracing: a.tracing, Log: a.log, Secret: secret, OpenAPI: a.cfg.OpenAPI, Web: web.FS(),
 		Mail: server.Mail{Off: a.cfg.Mail.URL == "", Required: a.cfg.Mail.Required()},
 		SwitchDefaults: map[queue.SwitchName]string{
 			queue.SwitchLogLevel: strings.ToLower(a.cfg.Telemetry.LogLevel), queue.SwitchMetrics: onOff(a.cfg.Telemetry.MetricsEnabled),

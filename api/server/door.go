@@ -92,6 +92,6 @@ func (s *Server) bare() (*gin.Engine, error) {
 	if err := e.SetTrustedProxies(s.cfg.TrustedProxies); err != nil {
 		return nil, fmt.Errorf("trust proxies: %w", err)
 	}
-	e.Use(s.closeWhileDraining, s.identify, s.observe, s.recoverPanic, s.secureHeaders, s.checkHost, s.checkPath, s.discardBody)
+	e.Use(s.closeWhileDraining, s.identify, s.trace, s.observe, s.recoverPanic, s.secureHeaders, s.checkHost, s.checkPath, s.discardBody)
 	return e, nil
 }

@@ -64,6 +64,9 @@ func (s *Server) handle(h handler) gin.HandlerFunc {
 // speakAsOriginal gives errors the shape that the original's clients read, in place of problem+json.
 func speakAsOriginal(c *gin.Context) { c.Set(originalShape, true) }
 
+// problemCode is where the span of a request finds the code of its problem.
+const problemCode = "problem_code"
+
 const originalShape = "original_shape"
 
 // statusClientGone is what metrics show for a caller that did not wait for its answer.
@@ -79,6 +82,7 @@ func (s *Server) fail(c *gin.Context, err error) {
 	}
 	p := s.explain(c.Request.Context(), err)
 	f := faultOf(p)
+	c.Set(problemCode, p.code)
 	if f.status >= http.StatusInternalServerError && p.cause != nil {
 		_ = c.Error(p.cause) // The line of the request carries it into the log.
 	}

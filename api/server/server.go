@@ -68,6 +68,8 @@ type Deps struct {
 	Models  func(context.Context) *job.Catalogue
 	Metrics *telemetry.Metrics
 	Log     *slog.Logger
+	// Tracing creates the spans of requests; nil creates none.
+	Tracing *telemetry.Tracing
 	// Secret is JWT_SECRET; keys for single purposes are derived from it.
 	Secret []byte
 	// OpenAPI is the contract in YAML, served as it is and shown at /docs.

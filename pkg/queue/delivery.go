@@ -41,6 +41,8 @@ type Delivery struct {
 	Count    uint64
 	Sequence uint64
 	QueuedAt time.Time
+	// Header is the headers with which the job was published, nil when there are none. They are the same at every delivery.
+	Header map[string][]string
 
 	reply string
 	nc    *nats.Conn

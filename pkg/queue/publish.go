@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
@@ -44,7 +46,7 @@ type answer struct {
 // A send that goes unanswered may be lost, with a connection or between two leaders of a cluster, or may stand in the queue
 // of a slow store. So it is repeated, seldom, and all sends are listened to: a slow store answers the first one first. The
 // condition has all but one of them refused while the job is in the queue.
-func (q *Queue) publish(ctx context.Context, subject string, data []byte, onlyIfNew jetstream.PublishOpt) (Receipt, error) {
+func (q *Queue) publish(ctx context.Context, msg *nats.Msg, onlyIfNew jetstream.PublishOpt) (Receipt, error) {
 	ctx, cancel := withDeadline(ctx)
 	defer cancel()
 	answers := make(chan answer, maxSends)
@@ -55,7 +57,7 @@ func (q *Queue) publish(ctx context.Context, subject string, data []byte, onlyIf
 		sends++
 		sent, reconnects = time.Now(), q.nc.Stats().Reconnects
 		go func() {
-			receipt, err := q.send(ctx, subject, data, onlyIfNew)
+			receipt, err := q.send(ctx, msg, onlyIfNew)
 			answers <- answer{receipt, err}
 		}()
 	}
@@ -109,8 +111,10 @@ func withDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
 }
 
 // send publishes a job once and waits for the answer. It fails with ErrUnavailable when the outcome is not known.
-func (q *Queue) send(ctx context.Context, subject string, data []byte, onlyIfNew jetstream.PublishOpt) (Receipt, error) {
-	ack, err := q.js.Publish(ctx, subject, data, onlyIfNew)
+func (q *Queue) send(ctx context.Context, msg *nats.Msg, onlyIfNew jetstream.PublishOpt) (Receipt, error) {
+	// The client adds headers of its own, and several sends of a job may be under way.
+	own := &nats.Msg{Subject: msg.Subject, Data: msg.Data, Header: maps.Clone(msg.Header)}
+	ack, err := q.js.PublishMsg(ctx, own, onlyIfNew)
 	if err == nil {
 		return Receipt{Sequence: ack.Sequence}, nil
 	}

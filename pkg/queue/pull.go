@@ -180,7 +180,7 @@ func newDelivery(nc *nats.Conn, l *Lane, msg *nats.Msg) (*Delivery, error) {
 	}
 	d := &Delivery{
 		Kind: kind, Lane: lane, Owner: owner, ID: id, Count: meta.NumDelivered, Sequence: meta.Sequence.Stream,
-		QueuedAt: meta.Timestamp, reply: msg.Reply, nc: nc,
+		QueuedAt: meta.Timestamp, Header: msg.Header, reply: msg.Reply, nc: nc,
 	}
 	d.Spec, d.Fault = job.DecodeSpec(msg.Data)
 	return d, nil

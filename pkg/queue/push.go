@@ -5,10 +5,12 @@ import (
 	"errors"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
 // Receipt says what became of a push.
@@ -22,7 +24,7 @@ type Receipt struct {
 	Repeated bool
 }
 
-// Push makes a job durable: when it returns without error the job is on disk. A keyed job, one whose id follows from
+// Push makes a job durable: when it returns without error the job is on disk. A trace in ctx goes along in the message's headers. A keyed job, one whose id follows from
 // an idempotency key, is stored only when it is not in the queue yet.
 //
 // A store that is slow is waited for until ctx ends, for PublishTimeout when ctx has no deadline. Push fails with ErrFull
@@ -41,12 +43,28 @@ func (q *Queue) Push(ctx context.Context, spec *job.Spec, keyed bool) (Receipt, 
 		// A key that is used again for another kind of job lies under another subject, hence the wildcard.
 		onlyIfNew = jetstream.WithExpectLastSequenceForSubject(0, broker.AnyJobSubject(spec.Owner, spec.ID))
 	}
-	receipt, err := q.publish(ctx, subject, data, onlyIfNew)
+	ctx, span := telemetry.StartSend(ctx, string(spec.Kind), spec.ID)
+	defer span.End()
+	receipt, err := q.publish(ctx, &nats.Msg{Subject: subject, Data: data, Header: telemetry.TraceHeader(ctx)}, onlyIfNew)
+	if err != nil {
+		span.Fail(sendFailure(err))
+	}
 	if !errors.Is(ctx.Err(), context.Canceled) {
 		// A caller that went away says nothing about NATS.
 		q.note(err)
 	}
 	return receipt, err
+}
+
+// sendFailure returns the code under which a trace shows why a job was not stored.
+func sendFailure(err error) string {
+	switch {
+	case errors.Is(err, ErrFull):
+		return "queue_full"
+	case errors.Is(err, ErrNoRoom):
+		return "storage_full"
+	}
+	return "queue_unavailable"
 }
 
 // refusedLately is for how long a push that failed says something about the next one.

@@ -17,12 +17,14 @@ type Config struct {
 	MetricsToken   env.Secret `env:"METRICS_TOKEN" doc:"Token, of at least 8 characters, that METRICS_ADDR requires as Authorization: Bearer on every path but those of the probes; empty requires none."`
 	MetricsPublic  bool       `env:"METRICS_PUBLIC" envDefault:"off" doc:"Serve metrics beyond loopback without a token to everybody who can reach METRICS_ADDR."`
 	SampleRate     float64    `env:"METRICS_SAMPLE_RATE" envDefault:"1" doc:"Share of the HTTP requests and upstream calls, from 0 to 1, whose duration is measured; all of them are counted."`
+
+	Tracing TracingConfig
 }
 
 // Validate fails with a fault of LOG_LEVEL when the level is unknown, and of
 // METRICS_ADDR when metrics are to be served on what is no address, of
 // METRICS_TOKEN when they are to be served beyond this machine without one, and
-// of METRICS_SAMPLE_RATE when it is no share.
+// of METRICS_SAMPLE_RATE when it is no share, and as TracingConfig.Validate does.
 func (c *Config) Validate() error {
 	_, err := parseLevel(c.LogLevel)
 	if c.MetricsEnabled {
@@ -31,7 +33,7 @@ func (c *Config) Validate() error {
 	if !(c.SampleRate >= 0 && c.SampleRate <= 1) { // NaN is neither.
 		err = errors.Join(err, &env.Fault{Name: "METRICS_SAMPLE_RATE", Expected: "a number between 0 and 1"})
 	}
-	return err
+	return errors.Join(err, c.Tracing.Validate())
 }
 
 // minToken is the least length of METRICS_TOKEN.

@@ -16,7 +16,7 @@ func TestConfigDefaults(t *testing.T) {
 	if err := env.Load(nil, &cfg); err != nil {
 		t.Fatal(err)
 	}
-	if want := (telemetry.Config{LogLevel: "error", MetricsAddr: "127.0.0.1:9091", SampleRate: 1}); cfg != want {
+	if want := (telemetry.Config{LogLevel: "error", MetricsAddr: "127.0.0.1:9091", SampleRate: 1, Tracing: telemetry.TracingConfig{SampleRatio: 1}}); cfg != want {
 		t.Errorf("got %+v, want %+v", cfg, want)
 	}
 }

@@ -3,6 +3,8 @@ package telemetry
 import (
 	"context"
 	"log/slog"
+
+	"go.opentelemetry.io/otel/trace"
 )
 
 // contextKey is the type of this package's keys in a context.
@@ -11,6 +13,7 @@ type contextKey int
 const (
 	requestKey contextKey = iota
 	jobKey
+	attemptKey
 )
 
 // WithRequestID returns a context whose log lines carry the id of a request.
@@ -43,6 +46,9 @@ func contextAttrs(ctx context.Context) []slog.Attr {
 	}
 	if id := JobID(ctx); id != "" {
 		attrs = append(attrs, slog.String("job_id", id))
+	}
+	if sc := trace.SpanContextFromContext(ctx); sc.IsValid() {
+		attrs = append(attrs, slog.String("trace_id", sc.TraceID().String()), slog.String("span_id", sc.SpanID().String()))
 	}
 	return attrs
 }

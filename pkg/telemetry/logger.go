@@ -10,8 +10,8 @@ import (
 )
 
 // NewLogger returns a logger that writes one JSON object a line to w. Every line
-// that is logged with a context carries the request_id and job_id of the context,
-// at the top level even below a group. Line breaks in a message or an attribute
+// that is logged with a context carries the request_id, job_id, trace_id and span_id of
+// the context, at the top level even below a group. Line breaks in a message or an attribute
 // are escaped, so a stranger's text cannot forge a line.
 //
 // It fails with a fault of LOG_LEVEL when level is none of error, warn, info and

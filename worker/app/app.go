@@ -30,6 +30,7 @@ type Worker struct {
 	cfg       Config
 	broker    *broker.Broker
 	metrics   *telemetry.Metrics
+	tracing   *telemetry.Tracing
 	log       *slog.Logger
 	transport *http.Transport
 	simulator *simulator.Simulator
@@ -44,9 +45,19 @@ type Worker struct {
 }
 
 // New returns a worker on a broker; it does nothing until Start.
-func New(cfg Config, b *broker.Broker, m *telemetry.Metrics, log *slog.Logger) *Worker {
-	return &Worker{cfg: cfg, broker: b, metrics: m, log: log}
+func New(cfg Config, b *broker.Broker, m *telemetry.Metrics, log *slog.Logger, options ...Option) *Worker {
+	w := &Worker{cfg: cfg, broker: b, metrics: m, log: log}
+	for _, option := range options {
+		option(w)
+	}
+	return w
 }
+
+// Option changes a new worker.
+type Option func(*Worker)
+
+// WithTracing has the worker create the spans of attempts and of the requests that they send.
+func WithTracing(t *telemetry.Tracing) Option { return func(w *Worker) { w.tracing = t } }
 
 // Start starts the simulator when it is wanted, makes the clients and begins to take jobs. ctx bounds the start only.
 // When it fails nothing is left running.
@@ -90,7 +101,7 @@ func (w *Worker) start(ctx context.Context) error {
 	}
 	version, _, _ := telemetry.Version()
 	w.processor, err = processor.New(w.cfg.Processor, processor.Deps{
-		Queue: q, Store: s, Control: w.control, Generator: generator, Metrics: w.metrics, Log: w.log, Mode: w.cfg.Upstreams.Mode(), Version: version,
+		Queue: q, Store: s, Control: w.control, Generator: generator, Metrics: w.metrics, Tracing: w.tracing, Log: w.log, Mode: w.cfg.Upstreams.Mode(), Version: version,
 	})
 	if err != nil {
 		return err

@@ -41,7 +41,7 @@ type attempt struct {
 
 // work does what is to be done with one delivery. It always comes back; a job that it does not end comes back too.
 func (p *Processor) work(ctx context.Context, d *queue.Delivery, right pass) {
-	ctx = telemetry.WithJobID(ctx, d.ID)
+	ctx = p.tracing.WithMessage(telemetry.WithJobID(ctx, d.ID), d.Header)
 	defer func() {
 		if r := recover(); r != nil {
 			p.metrics.Panics.WithLabelValues("processor").Inc()
@@ -111,12 +111,23 @@ func (a *attempt) run(ctx context.Context) error {
 	if err != nil || !proceed {
 		return err
 	}
+	ctx, span := a.processor.tracing.StartProcess(ctx, string(a.spec.Kind), a.spec.ID, a.progress.Attempt, a.delivery.Count)
+	// It is replaced by what the attempt comes to; a panic leaves it.
+	code := job.CodeInternal
+	defer func() {
+		if code != "" {
+			span.Fail(code)
+		}
+		span.End()
+	}()
 	task, err := a.task(ctx)
 	if err != nil {
 		return err
 	}
 	if !right.probe && !a.processor.breaker.open(right.upstream) {
 		// It was closed in the moments since.
+		span.Verdict("step_back")
+		code = ""
 		return a.stepBack(ctx)
 	}
 	refused := task.Refused()
@@ -132,7 +143,12 @@ func (a *attempt) run(ctx context.Context) error {
 		}
 		said = a.report(ctx, o, refused)
 	}
-	return a.conclude(ctx, task, result, o)
+	span.Verdict(string(o.verdict))
+	if err := a.conclude(ctx, task, result, o); err != nil {
+		return err
+	}
+	code = o.code
+	return nil
 }
 
 // ended returns the job's terminal record. A job that was delivered before may have ended at any replica's back.

@@ -24,6 +24,8 @@ type Deps struct {
 	Generator Generator
 	Metrics   *telemetry.Metrics
 	Log       *slog.Logger
+	// Tracing creates the spans of attempts; nil creates none.
+	Tracing *telemetry.Tracing
 	// Mode and Version are announced to the others.
 	Mode, Version string
 }
@@ -38,6 +40,7 @@ type Processor struct {
 	store     *store.Store
 	generator Generator
 	metrics   *telemetry.Metrics
+	tracing   *telemetry.Tracing
 	log       *slog.Logger
 	now       func() time.Time
 	trouble   trouble
@@ -68,7 +71,7 @@ func New(cfg Config, deps Deps) (*Processor, error) {
 	id := rand.Text()
 	p := &Processor{
 		cfg: cfg, id: id, mode: deps.Mode, version: deps.Version,
-		queue: deps.Queue, store: deps.Store, generator: deps.Generator, metrics: deps.Metrics, log: deps.Log,
+		queue: deps.Queue, store: deps.Store, generator: deps.Generator, metrics: deps.Metrics, tracing: deps.Tracing, log: deps.Log,
 		now: time.Now, trouble: trouble{log: deps.Log}, storage: storage{log: deps.Log, probe: deps.Store.Probe},
 		running: make(map[*attempt]struct{}), runs: make(map[job.Kind]average), news: make(chan struct{}, 1),
 		control: deps.Control, breaker: &breaker{

@@ -91,7 +91,14 @@ func (a *attempt) giveUp(ctx context.Context, code string) error {
 // settle stores how the job ended and takes every later step, the acknowledgement last. When the job has ended
 // already, by whomever, this attempt's result is dropped and the steps are taken for the record that holds.
 // NATS being away for a moment costs time; for longer, the delivery is left to come back.
-func (a *attempt) settle(ctx context.Context, r *job.Record, task *Task, detail string) error {
+func (a *attempt) settle(ctx context.Context, r *job.Record, task *Task, detail string) (err error) {
+	ctx, span := a.processor.tracing.StartSettle(ctx, string(a.spec.Kind), a.spec.ID)
+	defer func() {
+		if err != nil {
+			span.Fail(job.CodeInternal)
+		}
+		span.End()
+	}()
 	ctx = a.unhurried(ctx)
 	r.Spec, r.FinishedAt = a.spec, job.At(a.processor.now())
 	if p := a.progress; p != nil {
@@ -107,7 +114,7 @@ func (a *attempt) settle(ctx context.Context, r *job.Record, task *Task, detail 
 	}
 	var final *job.Record
 	var won bool
-	err := a.persistIn(ctx, &a.processor.storage, size, func(ctx context.Context) (err error) {
+	err = a.persistIn(ctx, &a.processor.storage, size, func(ctx context.Context) (err error) {
 		attempt := *r
 		if r.Result != nil {
 			result := *r.Result
@@ -127,6 +134,7 @@ func (a *attempt) settle(ctx context.Context, r *job.Record, task *Task, detail 
 	if err != nil {
 		return err
 	}
+	span.JobStatus(string(final.Status))
 	if won {
 		a.processor.metrics.MediaBytes.WithLabelValues(string(a.spec.Kind)).Add(float64(size))
 		a.observeEnd(ctx, final)

@@ -7,6 +7,8 @@ import (
 	"io"
 	"net/http"
 	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
 // Caller sends requests to one upstream. It may be used by many goroutines at once.
@@ -61,12 +63,15 @@ const (
 // *Fault is sorted by what happened to the body. The body is closed when Do returns.
 func (c *Caller) Do(ctx context.Context, r Request, accept func(*Answer) error) error {
 	begun := time.Now()
+	ctx, span := telemetry.StartCall(ctx, c.Upstream, r.Method, r.URL)
+	defer span.End()
 	words := &redactor{key: c.Key, private: r.Private}
 	status, err := c.exchange(ctx, r, accept)
 	var fault *Fault
 	if err != nil {
 		fault = c.fault(err, status, words, r.Amend)
 	}
+	record(span, status, fault)
 	if c.Observe != nil {
 		code := ""
 		if fault != nil {
@@ -78,6 +83,21 @@ func (c *Caller) Do(ctx context.Context, r Request, accept func(*Answer) error) 
 		return nil
 	}
 	return fault
+}
+
+// record shows in a trace how a request went: the code of its fault and never the upstream's wording. One that we gave up
+// ourselves has not failed.
+func record(span telemetry.Span, status int, fault *Fault) {
+	if status != 0 {
+		span.HTTPStatus(status)
+	}
+	switch {
+	case fault == nil:
+	case fault.Class == Canceled:
+		span.Refuse(fault.Code)
+	default:
+		span.Fail(fault.Code)
+	}
 }
 
 // exchange returns the status of the answer, 0 when none came, and what went wrong.

@@ -1,0 +1,49 @@
+package server
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+)
+
+// trace records the span of a request to the API. Probes, the page and its files are not traced.
+func (s *Server) trace(c *gin.Context) {
+	if !s.deps.Tracing.Enabled() || !isTraced(c) {
+		return
+	}
+	ctx, span := s.deps.Tracing.StartRequest(c.Request.Context(), tracedMethod(c), c.FullPath(), c.Request.Header)
+	c.Request = c.Request.WithContext(ctx)
+	// A handler that cuts its response off panics, past everything but this.
+	code := "aborted"
+	defer func() {
+		status := c.Writer.Status()
+		span.HTTPStatus(status)
+		switch {
+		case code == "aborted", status >= http.StatusInternalServerError:
+			span.Fail(code)
+		case code != "":
+			span.Refuse(code)
+		}
+		span.End()
+	}()
+	c.Next()
+	code = c.GetString(problemCode)
+}
+
+// isTraced reports whether a request is to the API itself.
+func isTraced(c *gin.Context) bool {
+	path := c.FullPath()
+	if path == "" {
+		path = c.Request.URL.Path
+	}
+	return strings.HasPrefix(path, "/api/")
+}
+
+// tracedMethod returns the method as the semantic conventions of traces name it.
+func tracedMethod(c *gin.Context) string {
+	if !knownMethod(c.Request.Method) {
+		return "_OTHER"
+	}
+	return c.Request.Method
+}

@@ -25,8 +25,8 @@ type shellBlock struct {
 }
 
 var (
-	fence  = regexp.MustCompile("^```(\\S*)$")
-	notRun = regexp.MustCompile(`^<!-- not run: (.+) -->$`)
+	shellFence = regexp.MustCompile("^```(\\S*)$")
+	notRun     = regexp.MustCompile(`^<!-- not run: (.+) -->$`)
 )
 
 // shellBlocks returns the shell blocks of a guide in their order.
@@ -36,7 +36,7 @@ func shellBlocks(t *testing.T, path string) []shellBlock {
 	var current *shellBlock
 	inside, reason := false, ""
 	for n, line := range strings.Split(read(t, path), "\n") {
-		m := fence.FindStringSubmatch(line)
+		m := shellFence.FindStringSubmatch(line)
 		switch {
 		case m != nil && !inside:
 			inside = true

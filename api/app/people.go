@@ -79,7 +79,7 @@ func (a *App) deliver() (ways, error) {
 			return err
 		}
 	}
-	return ways{reset: link("A new password was asked for"), verify: link("An account was made whose e-mail address is to be confirmed")}, nil
+	return ways{reset: link("Password reset requested"), verify: link("E-mail address of a new account to be confirmed")}, nil
 }
 
 // verifies reports whether new accounts have to confirm their address.

@@ -15,10 +15,10 @@ import (
 )
 
 const (
-	pauseUsage  = "usage: api pause [flags] KIND\n\nBegins no job of a kind for a while, by way of a running API. Jobs wait; those that run go on.\n\n"
-	resumeUsage = "usage: api resume [flags] KIND\n\nWorks a kind of job again, by way of a running API.\n\n"
-	probeUsage  = "usage: api probe [flags] UPSTREAM\n\nHas a closed upstream tried at once, after its key or balance was mended.\n\n"
-	statusUsage = "usage: api status [flags]\n\nShows which upstreams are closed, which kinds are paused, and the switches, by way of a running API.\n\n"
+	pauseUsage  = "usage: api pause [flags] KIND\n\nStops starting jobs of a kind for a while. Jobs of this kind wait; running ones continue. Calls a running API and needs its ADMIN_KEY.\n\n"
+	resumeUsage = "usage: api resume [flags] KIND\n\nStarts jobs of a paused kind again. Calls a running API and needs its ADMIN_KEY.\n\n"
+	probeUsage  = "usage: api probe [flags] UPSTREAM\n\nLets the next job try an upstream whose circuit breaker is open, for example after its key or balance was corrected.\nCalls a running API and needs its ADMIN_KEY.\n\n"
+	statusUsage = "usage: api status [flags]\n\nShows the circuit breakers of the upstreams, the paused kinds of job, and the runtime switches.\nCalls a running API and needs its ADMIN_KEY.\n\n"
 )
 
 // upstreamState and kindState are what the API says about upstreams and kinds.
@@ -55,8 +55,8 @@ func controlCommand(ctx context.Context, name string, args, environ []string, st
 	check := checkKind
 	switch name {
 	case "pause":
-		length := flags.Duration("for", time.Hour, "for how long, up to 720h")
-		note := flags.String("note", "", "why, for those who read the health report")
+		length := flags.Duration("for", time.Hour, "duration of the pause, at most 720h")
+		note := flags.String("note", "", "reason, shown in the health report")
 		act = func(ctx context.Context, o *operator, kind string) error {
 			return o.changeKind(ctx, kind, "pause", map[string]any{"seconds": int(length.Seconds()), "note": *note})
 		}
@@ -76,7 +76,7 @@ func controlCommand(ctx context.Context, name string, args, environ []string, st
 	case check == nil && len(others) > 0, check != nil && len(others) > 1:
 		err = fmt.Errorf("unexpected argument %q", others[len(others)-1])
 	case check != nil && len(others) == 0:
-		err = errors.New("an argument is missing; -h says which")
+		err = errors.New("missing argument; see -h")
 	case check != nil:
 		subject = others[0]
 		err = check(subject)
@@ -94,14 +94,14 @@ func controlCommand(ctx context.Context, name string, args, environ []string, st
 
 func checkKind(name string) error {
 	if !job.Kind(name).Valid() {
-		return fmt.Errorf("%q is no kind of job; there are %v", name, job.Kinds())
+		return fmt.Errorf("unknown kind %q; the kinds are %v", name, job.Kinds())
 	}
 	return nil
 }
 
 func checkUpstream(name string) error {
 	if !slices.Contains(job.Upstreams(), name) {
-		return fmt.Errorf("%q is no upstream; there are %v", name, job.Upstreams())
+		return fmt.Errorf("unknown upstream %q; the upstreams are %v", name, job.Upstreams())
 	}
 	return nil
 }
@@ -118,7 +118,7 @@ func (o *operator) changeKind(ctx context.Context, kind, act string, body any) e
 	if state.Paused {
 		o.printf("%s is paused until %s\n", printable(state.Kind), printable(state.Until))
 	} else {
-		o.printf("%s is worked\n", printable(state.Kind))
+		o.printf("%s is active\n", printable(state.Kind))
 	}
 	return nil
 }
@@ -133,9 +133,9 @@ func (o *operator) probe(ctx context.Context, name string) error {
 		return o.printJSON(state)
 	}
 	if state.State == "closed" {
-		o.printf("%s serves\n", printable(state.Name))
+		o.printf("%s is available\n", printable(state.Name))
 	} else {
-		o.printf("%s is tried by the next job that needs it\n", printable(state.Name))
+		o.printf("the next job that needs %s tries it\n", printable(state.Name))
 	}
 	return nil
 }
@@ -154,14 +154,14 @@ func (o *operator) status(ctx context.Context) error {
 		return o.printJSON(answer)
 	}
 	w := tabwriter.NewWriter(o.stdout, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(w, "NAME\tSTATE\tUNTIL\tWHY")
+	_, _ = fmt.Fprintln(w, "NAME\tSTATE\tUNTIL\tREASON")
 	for _, u := range answer.Upstreams {
-		// To an operator a closed circuit is an upstream that serves.
-		state, why := "serves", ""
+		// Operators may read "closed" as "out of service"; for a circuit breaker it is the opposite.
+		state, why := "available", ""
 		if u.State != "closed" {
-			state, why = map[string]string{"half_open": "is being tried"}[u.State], u.Code
+			state, why = map[string]string{"half_open": "circuit half-open"}[u.State], u.Code
 			if state == "" {
-				state = "is left alone"
+				state = "circuit open"
 			}
 			if u.Status != 0 {
 				why += fmt.Sprintf(" (status %d)", u.Status)
@@ -170,9 +170,9 @@ func (o *operator) status(ctx context.Context) error {
 		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", printable(u.Name), state, printable(u.Until), printable(why))
 	}
 	for _, k := range answer.Kinds {
-		state := "is worked"
+		state := "active"
 		if k.Paused {
-			state = "is paused"
+			state = "paused"
 		}
 		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", printable(k.Kind), state, printable(k.Until), printable(k.Note))
 	}

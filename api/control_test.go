@@ -13,13 +13,13 @@ func TestControlCommands(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"status"}, "pollinations-image   serves"},
+		{[]string{"status"}, "pollinations-image   available"},
 		{[]string{"pause", "image", "--for", "10m", "--note", "maintenance"}, "image is paused until 20"},
 		{[]string{"status"}, "maintenance"},
 		{[]string{"status", "-o", "json"}, `"paused": true`},
-		{[]string{"resume", "image"}, "image is worked"},
+		{[]string{"resume", "image"}, "image is active"},
 		{[]string{"status", "-o", "json"}, `"state": "closed"`},
-		{[]string{"probe", "language-model"}, "language-model serves"},
+		{[]string{"probe", "language-model"}, "language-model is available"},
 	} {
 		if got := p.must(t, step.args...); !strings.Contains(got, step.want) {
 			t.Errorf("api %v: no %q in\n%s", step.args, step.want, got)

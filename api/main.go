@@ -29,26 +29,26 @@ var contract []byte
 const usage = `usage: api [command]
 
   serve     serve the API and the page (the default)
-  health    ask a running API for its health; "api health -h" lists the flags
-  dead      list, show, replay and purge dead letters; "api dead -h" says how
-  feedback  list feedback, mark it as processed and delete it; "api feedback -h" says how
-  status    show which upstreams are closed, which kinds of job are paused, and the switches
-  pause     begin no job of a kind for a while; "api pause -h" lists the flags
-  resume    work a kind of job again
-  probe     have a closed upstream tried at once
+  health    check the health of a running API; "api health -h" lists the flags
+  dead      list, show, replay and purge dead letters; "api dead -h" lists the commands
+  feedback  list feedback, mark it as processed and delete it; "api feedback -h" lists the commands
+  status    show the circuit breakers of the upstreams, paused kinds of job, and runtime switches
+  pause     stop starting jobs of a kind for a while; "api pause -h" lists the flags
+  resume    start jobs of a paused kind again
+  probe     let the next job try an upstream whose circuit breaker is open
   log-level
-            show or change the log level of all processes without a restart; "api log-level -h" says how
-  metrics   show or change whether metrics are served, without a restart; "api metrics -h" says how
-  accept    show or change whether new jobs are accepted; "api accept -h" says how
+            show or change the log level of all processes without a restart; "api log-level -h" lists the flags
+  metrics   show or change whether metrics are served, without a restart; "api metrics -h" lists the flags
+  accept    show or change whether new jobs are accepted; "api accept -h" lists the flags
   deployments
-            list which builds were started when and where
-  backup    write everything that is stored to one file while the system runs; "api backup -h" says how
-  restore   restore a backup into an empty store; "api restore -h" says how
-  import    import accounts, feedback and pictures from the system before this one; "api import -h" says how
-  migrate   change stored streams in ways that cannot be undone; "api migrate -h" says when
+            list the builds that were started, with time and host
+  backup    write all stored data to one file while the system runs; "api backup -h" lists the flags
+  restore   restore a backup into an empty store; "api restore -h" lists the flags
+  import    import accounts, feedback and images from Cloudflare; "api import -h" lists the flags
+  migrate   change stored streams in ways that cannot be undone; "api migrate -h" explains when
   version   print version, commit, build time and Go version
 
-Settings come from the environment; deploy/settings.md lists them.
+Settings are environment variables; deploy/settings.md lists them.
 `
 
 func main() {

@@ -43,7 +43,7 @@ const usage = `usage: worker [command]
   health    check whether a worker on this machine is ready; needs METRICS_ENABLED=on
   version   print version, commit, build time and Go version
 
-Settings come from the environment; deploy/settings.md lists them.
+Settings are environment variables; deploy/settings.md lists them.
 `
 
 func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {

@@ -43,7 +43,7 @@ func (h *hub) receive(m *nats.Msg) {
 		err = errForeign
 	}
 	if err != nil {
-		h.feed.log.DebugContext(h.ctx, "event passed over", "error", err)
+		h.feed.log.DebugContext(h.ctx, "unreadable event skipped", "error", err)
 		return
 	}
 	leave, err := h.feed.enter()

@@ -162,7 +162,7 @@ func (r *Recovery) put(next ask) {
 	select {
 	case r.asked <- next:
 	default:
-		r.log.Error("too many letters about accounts wait to be sent, one is dropped")
+		r.log.Error("too many e-mails are waiting to be sent, dropped one")
 	}
 }
 
@@ -173,7 +173,7 @@ func (r *Recovery) Delivers() (delivers, failing bool) { return r.deliver != nil
 func (r *Recovery) serve(ctx context.Context, next ask) {
 	send, err := r.prepare(ctx, next)
 	if err != nil {
-		r.log.ErrorContext(ctx, "the link of an e-mail could not be made", slog.Any("error", err))
+		r.log.ErrorContext(ctx, "cannot create the link of an e-mail", slog.Any("error", err))
 	}
 	if send == nil {
 		r.release()
@@ -216,7 +216,7 @@ func (r *Recovery) send(ctx context.Context, tried int, letter func(context.Cont
 		return
 	}
 	later := tried < len(r.pauses) && temporary(err) && r.later(ctx, tried, letter)
-	r.log.ErrorContext(ctx, "a letter about an account could not be sent", slog.Any("error", err), slog.Bool("tried_again", later))
+	r.log.ErrorContext(ctx, "cannot send e-mail", slog.Any("error", err), slog.Bool("tried_again", later))
 }
 
 // maxRefused is how many recipients in a row may be refused before that is the server's fault: anybody can sign up with

@@ -133,7 +133,7 @@ func (l *Live) found(ctx context.Context, msg *jetstream.RawStreamMsg, err error
 	case errors.Is(err, jetstream.ErrMsgNotFound):
 		l.current, l.revision, l.outdated = Builtin(), 0, false
 	case err != nil:
-		l.log.DebugContext(ctx, "catalogue not read", "error", err)
+		l.log.DebugContext(ctx, "cannot read the model catalogue", "error", err)
 	default:
 		l.outdated = false
 		if msg.Sequence != l.revision || l.stale(l.current) {
@@ -151,7 +151,7 @@ func (l *Live) take(ctx context.Context, data []byte, revision uint64) {
 		err = job.ErrNewer
 	}
 	if err != nil {
-		l.log.WarnContext(ctx, "catalogue cannot be read, the built-in one is used", "error", err)
+		l.log.WarnContext(ctx, "cannot read the model catalogue, using the built-in one", "error", err)
 		l.current = Builtin()
 		return
 	}

@@ -119,7 +119,7 @@ func (e *Eraser) persist(ctx context.Context, owner string) error {
 		timer := time.NewTimer(erasePause)
 		select {
 		case <-timer.C:
-			e.log.WarnContext(ctx, "erasing the things of a deleted account is tried again", slog.Any("error", err))
+			e.log.WarnContext(ctx, "erasure of a deleted account failed and will be retried", slog.Any("error", err))
 		case <-ctx.Done():
 			timer.Stop()
 			return err

@@ -48,10 +48,10 @@ func (e *Eraser) report(ctx context.Context, err error) {
 	case ctx.Err() != nil:
 	case err != nil && !e.troubled:
 		e.troubled = true
-		e.log.WarnContext(ctx, "deleted accounts cannot be looked after", slog.Any("error", err))
+		e.log.WarnContext(ctx, "cannot finish the erasure of deleted accounts", slog.Any("error", err))
 	case err == nil && e.troubled:
 		e.troubled = false
-		e.log.InfoContext(ctx, "deleted accounts are looked after again")
+		e.log.InfoContext(ctx, "erasure of deleted accounts works again")
 	}
 }
 

@@ -149,7 +149,7 @@ func (s *Sweeper) release(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
 	defer cancel()
 	if err := s.ledger.queue.Shorten(ctx, sweeperLease, s.revision, time.Now()); err != nil {
-		s.log.DebugContext(ctx, "lease not given up", "error", err)
+		s.log.DebugContext(ctx, "cannot release the lease", "error", err)
 	}
 }
 
@@ -159,7 +159,7 @@ func (s *Sweeper) report(ctx context.Context, err error) {
 	case ctx.Err() != nil:
 	case err != nil && !s.troubled:
 		s.troubled = true
-		s.log.WarnContext(ctx, "jobs past their deadline cannot be looked for or ended", "error", err)
+		s.log.WarnContext(ctx, "cannot find or end jobs past their deadline", "error", err)
 	case err == nil && s.troubled:
 		s.troubled = false
 		s.log.InfoContext(ctx, "jobs past their deadline can be ended again")

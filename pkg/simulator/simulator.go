@@ -146,7 +146,7 @@ func (s *Simulator) Start(ctx context.Context, addr string) error {
 			s.log.ErrorContext(s.ctx, "simulator stopped serving", "error", err)
 		}
 	}()
-	s.log.DebugContext(ctx, "simulator listens", "address", listener.Addr().String())
+	s.log.DebugContext(ctx, "simulator is listening", "address", listener.Addr().String())
 	return nil
 }
 

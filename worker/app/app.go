@@ -78,7 +78,7 @@ func (w *Worker) start(ctx context.Context) error {
 		upstreams = simulated(w.simulator)
 	}
 	for _, name := range upstreams.Missing() {
-		w.log.ErrorContext(ctx, "setting is missing, jobs that need it will wait", "variable", name)
+		w.log.ErrorContext(ctx, "missing setting: jobs that need it will wait", "variable", name)
 	}
 	q, err := queue.New(ctx, w.broker)
 	if err != nil {

@@ -31,9 +31,9 @@ func (w *Worker) keepCatalogue(ctx context.Context, media *pollinations.Client) 
 			switch {
 			case err != nil && ctx.Err() == nil && !failing:
 				// Said once: the list of before, or the built-in one, holds meanwhile.
-				w.log.WarnContext(ctx, "the upstream's models could not be had", "error", err)
+				w.log.WarnContext(ctx, "cannot read the models of the upstream", "error", err)
 			case err == nil && failing:
-				w.log.InfoContext(ctx, "the upstream's models can be had again")
+				w.log.InfoContext(ctx, "the models of the upstream can be read again")
 			}
 			failing = err != nil
 		}
@@ -56,7 +56,7 @@ func (w *Worker) refreshCatalogue(ctx context.Context, media *pollinations.Clien
 		return err
 	}
 	if models.Odd > 0 && models.Odd != w.odd {
-		w.log.InfoContext(ctx, "parts of the upstream's lists of models are of no use and left out", "count", models.Odd)
+		w.log.InfoContext(ctx, "unusable entries in the model lists of the upstream skipped", "count", models.Odd)
 	}
 	w.odd = models.Odd
 	lists := &job.Catalogue{Images: convert(models.Image), Speech: convert(models.Speech), MaxPromptBytes: limit}

@@ -89,6 +89,6 @@ func TestOddList(t *testing.T) {
 		t.Errorf("speaker is %+v", speaker)
 	}
 	b.eventually("the operator reads of it", func() bool {
-		return strings.Contains(b.log.String(), "of no use and left out") && !strings.Contains(b.log.String(), "bold")
+		return strings.Contains(b.log.String(), "unusable entries") && !strings.Contains(b.log.String(), "bold")
 	})
 }

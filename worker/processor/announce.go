@@ -60,7 +60,7 @@ func (p *Processor) announce(ctx context.Context) {
 	defer ticker.Stop()
 	for {
 		if err := p.announceOnce(ctx); err != nil {
-			p.log.DebugContext(ctx, "worker not announced", "error", err)
+			p.log.DebugContext(ctx, "cannot register the worker", "error", err)
 		}
 		select {
 		case <-ticker.C:
@@ -74,7 +74,7 @@ func (p *Processor) announce(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), announceTimeout)
 	defer cancel()
 	if err := p.queue.Withdraw(ctx, p.id); err != nil {
-		p.log.DebugContext(ctx, "worker not withdrawn", "error", err)
+		p.log.DebugContext(ctx, "cannot deregister the worker", "error", err)
 	}
 }
 

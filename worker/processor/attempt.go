@@ -80,7 +80,7 @@ func (p *Processor) work(ctx context.Context, d *queue.Delivery, right pass) {
 			p.trouble.report(context.WithoutCancel(ctx), err)
 			level = slog.LevelDebug
 		}
-		p.log.Log(ctx, level, "job left to be delivered again", "error", err, "kind", string(d.Kind), "delivery", d.Count)
+		p.log.Log(ctx, level, "job left for redelivery", "error", err, "kind", string(d.Kind), "delivery", d.Count)
 	}
 }
 

@@ -111,7 +111,7 @@ func (b *breaker) admit(ctx context.Context, kind job.Kind, p pass) (admitted pa
 func (b *breaker) probe(ctx context.Context, name string) bool {
 	mine, err := b.control.Probe(ctx, name, b.worker, probeHold)
 	if err != nil {
-		b.log.DebugContext(ctx, "right to try an upstream not given", "upstream", name, "error", err)
+		b.log.DebugContext(ctx, "no permit to try the upstream", "upstream", name, "error", err)
 	}
 	return mine
 }
@@ -182,7 +182,7 @@ func (b *breaker) keep(ctx context.Context, p pass) {
 	ctx, cancel := context.WithTimeout(ctx, reportTimeout)
 	defer cancel()
 	if err := b.control.Renew(ctx, p.upstream, b.worker, probeHold); err != nil {
-		b.log.DebugContext(ctx, "right to try an upstream not renewed", "upstream", p.upstream, "error", err)
+		b.log.DebugContext(ctx, "cannot renew the permit to try the upstream", "upstream", p.upstream, "error", err)
 	}
 }
 
@@ -192,7 +192,7 @@ func (b *breaker) report(ctx context.Context, p pass, fault *upstream.Fault, sai
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), reportTimeout)
 	defer cancel()
 	if err := b.reported(ctx, p, fault, said); err != nil {
-		b.log.WarnContext(ctx, "state of an upstream not stored", "upstream", p.upstream, "error", err)
+		b.log.WarnContext(ctx, "cannot store the circuit breaker of the upstream", "upstream", p.upstream, "error", err)
 	}
 }
 
@@ -253,10 +253,10 @@ func (b *breaker) announce(ctx context.Context, c queue.Circuit, fault *upstream
 		"upstream", c.Upstream, "code", c.Code, "status", c.Status, "until", c.Until.Time, "error", fault, "detail", fault.Detail,
 	}
 	if c.Code == job.CodeMisconfigured {
-		b.log.ErrorContext(ctx, "an upstream refuses this installation; jobs that need it wait until an operator acts", attributes...)
+		b.log.ErrorContext(ctx, "circuit breaker open: the upstream refuses the key or the balance; jobs that need it wait until an operator acts", attributes...)
 		return
 	}
-	b.log.ErrorContext(ctx, "an upstream is closed for a while; jobs that need it wait", attributes...)
+	b.log.ErrorContext(ctx, "circuit breaker open: jobs that need the upstream wait", attributes...)
 }
 
 // count takes in a call that was answered with an error. An upstream that answers nothing else is not closed, since the
@@ -267,7 +267,7 @@ func (b *breaker) count(ctx context.Context, name string, fault *upstream.Fault)
 	reached := b.faults[name] == failingAfter
 	b.mu.Unlock()
 	if reached {
-		b.log.ErrorContext(ctx, "an upstream answers with errors alone; jobs that need it are tried again one by one",
+		b.log.ErrorContext(ctx, "the upstream returns only errors; jobs that need it are retried one by one",
 			"upstream", name, "code", fault.Code, "status", fault.Status, "error", fault, "detail", fault.Detail)
 		b.tell()
 	}
@@ -295,7 +295,7 @@ func (b *breaker) serves(ctx context.Context, p pass) error {
 	delete(b.faults, p.upstream)
 	b.mu.Unlock()
 	if failed {
-		b.log.InfoContext(ctx, "the upstream answers without errors again", "upstream", p.upstream)
+		b.log.InfoContext(ctx, "the upstream works without errors again", "upstream", p.upstream)
 		b.tell()
 	}
 	if !p.probe {
@@ -309,7 +309,7 @@ func (b *breaker) reopen(ctx context.Context, p pass) error {
 	before := b.control.View().Circuit(p.upstream)
 	changed, err := b.control.Close(ctx, p.upstream, b.worker)
 	if changed {
-		b.log.InfoContext(ctx, "the upstream serves again", "upstream", p.upstream, "closed_since", before.Since.Time, "code", before.Code)
+		b.log.InfoContext(ctx, "circuit breaker closed: the upstream works again", "upstream", p.upstream, "open_since", before.Since.Time, "code", before.Code)
 	}
 	return err
 }

@@ -91,7 +91,7 @@ func TestThrottleIsEverybodys(t *testing.T) {
 		}
 	}
 	log := a.log.String() + b.log.String()
-	for _, line := range []string{`level=ERROR msg="an upstream is closed for a while`, `level=INFO msg="the upstream serves again`} {
+	for _, line := range []string{`level=ERROR msg="circuit breaker open: jobs that need the upstream wait`, `level=INFO msg="circuit breaker closed`} {
 		if n := strings.Count(log, line); n != 1 {
 			t.Errorf("%q is said %d times:\n%s", line, n, log)
 		}
@@ -238,7 +238,7 @@ func TestOutageIsEverybodys(t *testing.T) {
 			t.Errorf("record is %+v", record)
 		}
 	}
-	if n := strings.Count(w.log.String(), "is closed for a while"); n != 1 {
+	if n := strings.Count(w.log.String(), "circuit breaker open"); n != 1 {
 		t.Errorf("said %d times", n)
 	}
 }
@@ -273,7 +273,7 @@ func TestAnsweredErrorsCloseNothing(t *testing.T) {
 		t.Errorf("record is %+v", record)
 	}
 	r.eventually("its end is announced", func() bool { return len(failing()) == 0 })
-	for _, line := range []string{`level=ERROR msg="an upstream answers with errors alone`, `level=INFO msg="the upstream answers without errors again`} {
+	for _, line := range []string{`level=ERROR msg="the upstream returns only errors`, `level=INFO msg="the upstream works without errors again`} {
 		if n := strings.Count(w.log.String(), line); n != 1 {
 			t.Errorf("%q is said %d times", line, n)
 		}
@@ -315,7 +315,7 @@ func TestSilenceOpensNothing(t *testing.T) {
 	}
 	r.eventually("it is open again", func() bool { return !r.circuit(upstream.PollinationsSpeech).Open() })
 	log := w.log.String()
-	for line, want := range map[string]int{"is closed for a while": 2, "the upstream serves again": 1} {
+	for line, want := range map[string]int{"circuit breaker open": 2, "circuit breaker closed": 1} {
 		if n := strings.Count(log, line); n != want {
 			t.Errorf("%q is said %d times, want %d", line, n, want)
 		}
@@ -358,7 +358,7 @@ func TestRefusalWaitsForAnOperator(t *testing.T) {
 		specs = append(specs, r.submit(job.KindPrompt))
 	}
 	log := broken.log.String()
-	if n := strings.Count(log, "refuses this installation"); n != 1 {
+	if n := strings.Count(log, "refuses the key or the balance"); n != 1 {
 		t.Errorf("said %d times, want once: %s", n, log)
 	}
 	if !strings.Contains(log, "said by the upstream") {
@@ -367,7 +367,7 @@ func TestRefusalWaitsForAnOperator(t *testing.T) {
 	broken.stop()
 	// Who started a worker with another setting that is no better reads so in its log.
 	still := r.start(g, func(c *processor.Config) { c.MisconfiguredDelay = time.Hour })
-	r.eventually("it is told again", func() bool { return strings.Count(still.log.String(), "refuses this installation") == 1 })
+	r.eventually("it is told again", func() bool { return strings.Count(still.log.String(), "refuses the key or the balance") == 1 })
 	still.stop()
 	mended := newFake(succeed)
 	w := r.start(mended)
@@ -376,7 +376,7 @@ func TestRefusalWaitsForAnOperator(t *testing.T) {
 			t.Errorf("record is %+v", record)
 		}
 	}
-	if log := w.log.String(); !strings.Contains(log, "serves again") {
+	if log := w.log.String(); !strings.Contains(log, "circuit breaker closed") {
 		t.Errorf("the end is not said: %s", log)
 	}
 }

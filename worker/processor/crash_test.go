@@ -196,7 +196,7 @@ func TestWorkerLostBehindTheLastStep(t *testing.T) {
 	}
 	r.eventually("the job leaves the queue", func() bool { return !r.queued(s) })
 	w.stop()
-	if log := w.log.String(); strings.Contains(log, "delivered again") {
+	if log := w.log.String(); strings.Contains(log, "left for redelivery") {
 		t.Errorf("the log is wrong: %s", log)
 	}
 }

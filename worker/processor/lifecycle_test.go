@@ -197,7 +197,7 @@ func TestTroubleIsReportedOnce(t *testing.T) {
 	if record := r.settled(r.submit(job.KindPrompt)); record.Status != job.StatusSucceeded {
 		t.Errorf("record is %+v", record)
 	}
-	if lines := strings.Count(w.log.String(), "the queue cannot be asked for jobs"); lines > 1 {
+	if lines := strings.Count(w.log.String(), "cannot fetch jobs from the queue"); lines > 1 {
 		t.Errorf("reported %d times: %s", lines, w.log)
 	}
 }

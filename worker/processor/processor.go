@@ -201,7 +201,7 @@ func (t *trouble) report(ctx context.Context, err error) {
 	defer t.mu.Unlock()
 	if t.since.IsZero() && ctx.Err() == nil {
 		t.since = time.Now()
-		t.log.WarnContext(ctx, "the queue cannot be asked for jobs", "error", err)
+		t.log.WarnContext(ctx, "cannot fetch jobs from the queue", "error", err)
 	}
 }
 
@@ -211,6 +211,6 @@ func (t *trouble) over(ctx context.Context, asked time.Time) {
 	defer t.mu.Unlock()
 	if !t.since.IsZero() && asked.After(t.since) {
 		t.since = time.Time{}
-		t.log.InfoContext(ctx, "the queue can be asked for jobs again")
+		t.log.InfoContext(ctx, "fetching jobs from the queue works again")
 	}
 }

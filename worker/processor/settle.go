@@ -170,7 +170,7 @@ func (a *attempt) finish(ctx context.Context, r *job.Record, detail string) erro
 // dropped expires by itself.
 func (a *attempt) dropProgress(ctx context.Context) {
 	if err := a.processor.store.DropProgress(ctx, a.delivery.Owner, a.delivery.ID); err != nil {
-		a.processor.log.DebugContext(ctx, "progress not dropped", "error", err)
+		a.processor.log.DebugContext(ctx, "cannot delete progress", "error", err)
 	}
 }
 
@@ -240,11 +240,11 @@ func (a *attempt) unreadable(ctx context.Context) {
 	d, p := a.delivery, a.processor
 	if errors.Is(d.Fault, job.ErrNewer) {
 		if err := d.Retry(newerDelay); err != nil {
-			p.log.WarnContext(ctx, "job left to be delivered again", "error", err)
+			p.log.WarnContext(ctx, "job left for redelivery", "error", err)
 		}
 		return
 	}
-	p.log.ErrorContext(ctx, "job cannot be read", "error", d.Fault, "kind", string(d.Kind))
+	p.log.ErrorContext(ctx, "cannot read job", "error", d.Fault, "kind", string(d.Kind))
 	in, err := job.NewInput(d.Kind)
 	if err != nil {
 		p.log.ErrorContext(ctx, "job left in the queue", "error", err)
@@ -256,7 +256,7 @@ func (a *attempt) unreadable(ctx context.Context) {
 	}
 	record := &job.Record{Status: job.StatusFailed, Error: job.NewError(job.CodeInvalidJob, 0)}
 	if err := a.settle(ctx, record, nil, d.Fault.Error()); err != nil && !errors.Is(err, errStopped) {
-		p.log.WarnContext(ctx, "job left to be delivered again", "error", err)
+		p.log.WarnContext(ctx, "job left for redelivery", "error", err)
 	}
 }
 

@@ -35,7 +35,7 @@ func (s *storage) refused(ctx context.Context, err error) {
 	defer s.mu.Unlock()
 	if !s.on {
 		s.on = true
-		s.log.ErrorContext(ctx, "NATS takes no results: no further job is taken, and what is made is held until it does", "error", err)
+		s.log.ErrorContext(ctx, "NATS stores no results: no further jobs are started, and finished results are kept until it does", "error", err)
 	}
 }
 
@@ -48,7 +48,7 @@ func (s *storage) accepted(ctx context.Context) {
 	defer s.mu.Unlock()
 	if s.on {
 		s.on = false
-		s.log.InfoContext(ctx, "NATS takes results again")
+		s.log.InfoContext(ctx, "NATS stores results again")
 	}
 }
 

@@ -85,7 +85,7 @@ func TestFullStoreHoldsWhatWasMade(t *testing.T) {
 				}
 			}
 			log := w.log.String()
-			for _, line := range []string{`level=ERROR msg="NATS takes no results`, `level=INFO msg="NATS takes results again`} {
+			for _, line := range []string{`level=ERROR msg="NATS stores no results`, `level=INFO msg="NATS stores results again`} {
 				if n := strings.Count(log, line); n != 1 {
 					t.Errorf("%q is logged %d times", line, n)
 				}
@@ -113,7 +113,7 @@ func TestFullStoreDoesNotHoldUpAStop(t *testing.T) {
 	g.wait(t, 1)
 	r.fill()
 	gate.release()
-	r.eventually("it is noticed", func() bool { return strings.Contains(w.log.String(), "NATS takes no results") })
+	r.eventually("it is noticed", func() bool { return strings.Contains(w.log.String(), "NATS stores no results") })
 	w.stop()
 	if !r.queued(s) {
 		t.Error("the job is lost")

@@ -165,7 +165,7 @@ func (u *Upstreams) prompt(ctx context.Context, t *Task, in *job.ImageInput) (st
 			// The log has said it once, for all jobs.
 			optimized = in.Prompt
 		default:
-			u.Log.WarnContext(ctx, "prompt not improved, the caller's own is used", "error", err)
+			u.Log.WarnContext(ctx, "cannot optimize the prompt, using the original", "error", err)
 			optimized = in.Prompt
 		}
 		if err := t.Remember(ctx, optimized, textUsage(c)); err != nil {

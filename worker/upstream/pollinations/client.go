@@ -211,7 +211,7 @@ func (c *Client) Speech(ctx context.Context, r SpeechRequest) (*Media, error) {
 	model := c.speech.dialect.speechModel(r.Model)
 	if r.Model == chatSpeechModel && model != r.Model {
 		c.retired.Do(func() {
-			c.logger.WarnContext(ctx, "speech model is no longer served, another one is used",
+			c.logger.WarnContext(ctx, "speech model is no longer available, using another one",
 				"model", r.Model, "replaced_by", model)
 		})
 	}

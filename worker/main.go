@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	goruntime "runtime"
@@ -116,7 +117,14 @@ func work(ctx context.Context, environ []string, stdout, stderr io.Writer) (err 
 	metrics := telemetry.NewMetrics()
 	metrics.Sample(tele.SampleRate)
 	var running lifecycle.Stack
-	defer func() { err = errors.Join(err, running.Stop(context.WithoutCancel(ctx), stop.Timeout)) }()
+	started := false
+	defer func() {
+		began := time.Now()
+		err = errors.Join(err, running.Stop(context.WithoutCancel(ctx), stop.Timeout))
+		if started {
+			log.InfoContext(ctx, "worker stopped", slog.Int64("duration_ms", time.Since(began).Milliseconds()), slog.Bool("clean", err == nil))
+		}
+	}()
 	running.Push(tracing.StopStep())
 	server := telemetry.NewServer(tele, metrics, log)
 	if err := server.Start(ctx); err != nil {
@@ -147,7 +155,15 @@ func work(ctx context.Context, environ []string, stdout, stderr io.Writer) (err 
 	running.Push(worker.StopStep())
 	server.SetReady(b.Check)
 	_, _ = fmt.Fprintf(stdout, "Text2Image Audio worker\n  NATS      %s\n  upstream  %s\n", b.Conn().ConnectedUrlRedacted(), cfg.Upstreams.Describe())
+	version, commit, _ := telemetry.Version()
+	log.InfoContext(ctx, "worker started",
+		slog.String("version", version), slog.String("commit", commit), slog.String("nats", b.Conn().ConnectedUrlRedacted()),
+		slog.String("upstream", cfg.Upstreams.Mode()), slog.String("log_level", strings.ToLower(tele.LogLevel)), slog.Bool("metrics", tele.MetricsEnabled),
+		slog.Int("slots_image", cfg.Processor.SlotsImage), slog.Int("slots_audio", cfg.Processor.SlotsAudio), slog.Int("slots_text", cfg.Processor.SlotsText),
+	)
+	started = true
 	<-ctx.Done()
+	log.InfoContext(ctx, "worker stopping", slog.String("stop_timeout", stop.Timeout.String()))
 	_, _ = fmt.Fprintln(stdout, worker.Farewell())
 	return nil
 }

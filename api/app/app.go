@@ -117,7 +117,7 @@ func (a *App) start(ctx context.Context) error {
 	}
 	runtime := telemetry.NewRuntime(a.cfg.Level, metrics, a.log)
 	a.running.Push(runtime.StopStep())
-	jobs := ledger.New(a.queue, a.store, ledger.WithMetrics(a.metrics))
+	jobs := ledger.New(a.queue, a.store, ledger.WithMetrics(a.metrics), ledger.WithLog(a.log))
 	live := feed.New(b, jobs, a.queue, a.cfg.Feed, a.log)
 	control := a.queue.NewControl(a.log, nil)
 	control.OnSwitch(func(set map[queue.SwitchName]queue.Switch) {
@@ -271,6 +271,8 @@ func (a *App) Run(ctx context.Context, out io.Writer) error {
 	var err error
 	select {
 	case <-ctx.Done():
+		a.log.InfoContext(ctx, "api stopping", slog.String("drain_delay", a.cfg.DrainDelay.String()),
+			slog.String("stop_timeout", a.cfg.StopTimeout.String()))
 		a.drain(context.WithoutCancel(ctx), out)
 		_, _ = fmt.Fprintln(out, a.farewell())
 	case err = <-a.served:
@@ -278,7 +280,10 @@ func (a *App) Run(ctx context.Context, out io.Writer) error {
 			err = nil
 		}
 	}
-	return errors.Join(err, a.Stop(context.WithoutCancel(ctx)))
+	began := time.Now()
+	err = errors.Join(err, a.Stop(context.WithoutCancel(ctx)))
+	a.log.InfoContext(ctx, "api stopped", slog.Int64("duration_ms", time.Since(began).Milliseconds()), slog.Bool("clean", err == nil))
+	return err
 }
 
 // drain serves for DRAIN_DELAY more, while it asks load balancers to send their requests elsewhere.

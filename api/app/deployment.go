@@ -59,6 +59,6 @@ func (a *App) logStart(ctx context.Context) {
 		slog.String("upstream", upstream), slog.String("log_level", strings.ToLower(a.cfg.Telemetry.LogLevel)),
 		slog.Bool("metrics", a.cfg.Telemetry.MetricsEnabled), slog.Bool("mail", a.cfg.Mail.URL != ""),
 		slog.Bool("google", a.cfg.Google.On()), slog.Bool("admin", a.cfg.Server.AdminKey != ""),
-		slog.Int("replicas", a.cfg.Broker.Replicas), slog.Duration("result_ttl", a.cfg.Broker.ResultTTL),
+		slog.Int("replicas", a.cfg.Broker.Replicas), slog.String("result_ttl", a.cfg.Broker.ResultTTL.String()),
 	)
 }

@@ -28,7 +28,7 @@ type Door struct {
 // NewDoor returns a closed door. It fails when TRUSTED_PROXIES or PUBLIC_HOSTS cannot be used.
 func NewDoor(cfg Config, metrics *telemetry.Metrics, log *slog.Logger) (*Door, error) {
 	s := &Server{
-		cfg: cfg, deps: Deps{Metrics: metrics, Log: log, Now: time.Now}, requests: &requestLog{refused: make(map[refusalKey]*refusals)},
+		cfg: cfg, deps: Deps{Metrics: metrics, Log: log, Now: time.Now}, requests: &requestLog{refused: make(map[refusalKey]*refusals)}, refusals: newRefusalLog(),
 		matcher: language.NewMatcher([]language.Tag{language.English, language.Chinese}),
 	}
 	var err error

@@ -21,10 +21,25 @@ func (s *Server) observe(c *gin.Context) {
 		took, status := time.Since(began), c.Writer.Status()
 		route := routeOf(c)
 		s.deps.Metrics.ObserveHTTP(route, c.Request.Method, status, longRequest(c), took)
-		level, leftOut := s.requests.level(route, status, began)
+		code := c.GetString(problemCode)
+		message := "request"
+		var level slog.Level
+		var leftOut int
+		refused := code != "" && refusedSubmission(c)
+		if refused {
+			message = "submission refused"
+		}
+		if refused && (status < http.StatusInternalServerError || code == codeNotAccepting) {
+			level, leftOut = s.refusals.level(route, code, began)
+		} else {
+			level, leftOut = s.requests.level(route, status, began)
+		}
 		attrs := []slog.Attr{
 			slog.String("method", methodOf(c)), slog.String("route", route),
 			slog.Int("status", status), slog.Int64("duration_ms", took.Milliseconds()),
+		}
+		if code != "" {
+			attrs = append(attrs, slog.String("code", code))
 		}
 		if len(c.Errors) > 0 {
 			attrs = append(attrs, slog.String("error", c.Errors.Last().Err.Error()))
@@ -32,7 +47,7 @@ func (s *Server) observe(c *gin.Context) {
 		if leftOut > 0 {
 			attrs = append(attrs, slog.Int("left_out", leftOut))
 		}
-		s.deps.Log.LogAttrs(c.Request.Context(), level, "request", attrs...)
+		s.deps.Log.LogAttrs(c.Request.Context(), level, message, attrs...)
 	}()
 	c.Next()
 }

@@ -64,10 +64,10 @@ func (s *Server) handle(h handler) gin.HandlerFunc {
 // speakAsOriginal gives errors the shape that the original's clients read, in place of problem+json.
 func speakAsOriginal(c *gin.Context) { c.Set(originalShape, true) }
 
-// problemCode is where the span of a request finds the code of its problem.
-const problemCode = "problem_code"
-
 const originalShape = "original_shape"
+
+// problemCode is where a context holds the code of the error that was the response, for the log and the span.
+const problemCode = "problem_code"
 
 // statusClientGone is what metrics show for a caller that did not wait for its answer.
 const statusClientGone = 499

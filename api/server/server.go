@@ -114,6 +114,7 @@ type Server struct {
 	attempts *attempts
 	health   *healthLog
 	requests *requestLog
+	refusals *refusalLog
 	// pages are the paths at which the page takes what Google sends along.
 	pages []string
 	// acts is the log of what operators do; it does not heed LOG_LEVEL.
@@ -158,7 +159,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	}
 	s := &Server{
 		cfg: cfg, deps: deps, keys: deriveKeys(deps.Secret), guesses: newGuesses(deps.Now), acts: telemetry.Audit(deps.Log),
-		health: &healthLog{failed: make(map[string]bool)}, requests: &requestLog{refused: make(map[refusalKey]*refusals)},
+		health: &healthLog{failed: make(map[string]bool)}, requests: &requestLog{refused: make(map[refusalKey]*refusals)}, refusals: newRefusalLog(),
 		matcher: language.NewMatcher([]language.Tag{language.English, language.Chinese}),
 		pending: newPending(cfg.MaxPending),
 		saving:  make(chan struct{}, savesAtOnce),

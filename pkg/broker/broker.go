@@ -167,6 +167,9 @@ func (b *Broker) Check(ctx context.Context) error {
 	} else if err != nil {
 		return fmt.Errorf("ask NATS for JetStream: %w", err)
 	}
+	if err := b.checkLeader(ctx, StreamJobs); err != nil {
+		return err
+	}
 	if !b.Complete() {
 		return ErrIncomplete
 	}

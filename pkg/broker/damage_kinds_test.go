@@ -79,7 +79,7 @@ func TestDamageIsRepaired(t *testing.T) {
 			b, log, err := openDir(t, dir)
 			must(t, err)
 			defer closeBroker(t, b)
-			if !strings.Contains(log.String(), c.says) || !strings.Contains(log.String(), "level=ERROR") {
+			if !strings.Contains(log.String(), c.says) || !strings.Contains(log.String(), "level=WARN") {
 				t.Errorf("the log does not say %q:\n%s", c.says, log)
 			}
 			repair, err := b.LastRepair(t.Context())

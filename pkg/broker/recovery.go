@@ -37,13 +37,13 @@ func (b *Broker) logRecovery(result *filestore.Result) {
 		b.log.Info("the store is tidied up", "what", what)
 	}
 	for _, what := range result.Repairs {
-		b.log.Error("the store was damaged and is repaired; nothing is lost", "what", what, "aside", result.Aside)
+		b.log.Warn("the store was damaged and is repaired; nothing is lost", "what", what, "aside", result.Aside)
 	}
 	for _, d := range result.Losses {
 		b.log.Error("the store was damaged and the loss is accepted (DATA_LOSS=accept)", "damage", d.String(), "aside", result.Aside)
 	}
 	if b.cfg.DataLoss == lossAccept && len(result.Losses) == 0 {
-		b.log.Error("DATA_LOSS=accept is set and nothing is lost: unset it, so that the next damage is noticed")
+		b.log.Warn("DATA_LOSS=accept is set and nothing is lost: unset it, so that the next damage is noticed")
 	}
 }
 
@@ -64,7 +64,7 @@ func (b *Broker) recordRecovery(ctx context.Context, result *filestore.Result) e
 // recordStore notes which streams there are now. Without it a start sees less of what was damaged, and all else works.
 func (b *Broker) recordStore() {
 	if err := b.embedded.store.Record(); err != nil {
-		b.log.Error("the list of streams could not be written; damage to the store may go unnoticed", "error", err)
+		b.log.Warn("the list of streams could not be written; damage to the store may go unnoticed", "error", err)
 	}
 }
 
@@ -117,7 +117,7 @@ func (b *Broker) verifyConsumers(ctx context.Context) error {
 		}
 		what := fmt.Sprintf("the state of consumer %s was damaged (it skips jobs); what it had delivered and is not acknowledged is delivered again", cfg.Durable)
 		b.embedded.recovered.Repairs = append(b.embedded.recovered.Repairs, what)
-		b.log.ErrorContext(ctx, "the store was damaged and is repaired; nothing is lost", "what", what, "aside", b.embedded.recovered.Aside)
+		b.log.WarnContext(ctx, "the store was damaged and is repaired; nothing is lost", "what", what, "aside", b.embedded.recovered.Aside)
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
@@ -34,6 +35,8 @@ type Ledger struct {
 	now   func() time.Time
 	// metrics count the jobs that are ended here; nil counts nothing.
 	metrics *telemetry.Metrics
+	// log gets a line for each of them; nil logs nothing.
+	log *slog.Logger
 	// after is for tests: it is called behind each step, and its error ends what is under way as a crash would.
 	after func(store.Step) error
 }
@@ -43,6 +46,9 @@ type Option func(*Ledger)
 
 // WithMetrics counts the jobs that the ledger ends as workers count theirs.
 func WithMetrics(m *telemetry.Metrics) Option { return func(l *Ledger) { l.metrics = m } }
+
+// WithLog logs the jobs that the ledger ends as workers log theirs.
+func WithLog(log *slog.Logger) Option { return func(l *Ledger) { l.log = log } }
 
 // New returns a ledger on a queue and a store.
 func New(q *queue.Queue, s *store.Store, options ...Option) *Ledger {

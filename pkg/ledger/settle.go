@@ -8,6 +8,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
+	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
 // end writes a terminal record and takes the steps that follow it. When the job has ended meanwhile that record holds,
@@ -54,7 +55,7 @@ func (l *Ledger) endFirst(ctx context.Context, snap *job.Snapshot, r *job.Record
 		return nil, false, err
 	}
 	if won {
-		l.observe(final)
+		l.observe(ctx, final)
 	}
 	if err := l.finish(ctx, final); err != nil {
 		return nil, won, err
@@ -115,13 +116,18 @@ func (l *Ledger) dropProgress(ctx context.Context, spec *job.Spec) error {
 	return nil
 }
 
-func (l *Ledger) observe(r *job.Record) {
-	if l.metrics == nil {
-		return
-	}
+// observe counts and logs a job that was ended here, without a worker.
+func (l *Ledger) observe(ctx context.Context, r *job.Record) {
 	reason := ""
 	if r.Error != nil {
 		reason = r.Error.Code
+	}
+	if l.log != nil {
+		ctx = telemetry.WithJobID(ctx, r.Spec.ID)
+		l.log.InfoContext(ctx, "job ended", "kind", string(r.Spec.Kind), "status", string(r.Status), "code", reason, "attempt", r.Attempt)
+	}
+	if l.metrics == nil {
+		return
 	}
 	l.metrics.ObserveEnd(string(r.Spec.Kind), string(r.Status), reason, r.FinishedAt.Sub(r.Spec.CreatedAt.Time))
 }

@@ -2,6 +2,7 @@ package ledger_test
 
 import (
 	"errors"
+	"log/slog"
 	"testing"
 	"time"
 
@@ -22,6 +23,8 @@ func TestSweepEndsJobsThatNobodyWorks(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer stop()
+	ended := &lines{}
+	r.Ledger = ledger.New(r.queue, r.store, ledger.WithLog(slog.New(slog.NewTextHandler(ended, nil))))
 	specs := map[string]*job.Spec{}
 	for _, kind := range job.Kinds() {
 		for _, lane := range job.Lanes() {
@@ -75,7 +78,7 @@ func TestSweepEndsJobsThatNobodyWorks(t *testing.T) {
 	if got := r.read(t, later).Status(); got != job.StatusQueued {
 		t.Errorf("a job with time left is %s", got)
 	}
-	if n := s.log.count("job ended past its deadline"); n != len(specs) {
+	if n := ended.count(`msg="job ended"`); n != len(specs) || ended.count("status=failed code=deadline_exceeded attempt=0") != len(specs)-2 {
 		t.Errorf("%d lines for %d jobs", n, len(specs))
 	}
 }

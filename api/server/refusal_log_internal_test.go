@@ -1,0 +1,37 @@
+package server
+
+import (
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+)
+
+// TestRefusalLogSaysWhatItLeftOut counts lines over two minutes.
+func TestRefusalLogSaysWhatItLeftOut(t *testing.T) {
+	t.Parallel()
+	l, at := newRefusalLog(), time.Now()
+	lines := func(route string, n int) (lines, leftOut int) {
+		for range n {
+			level, left := l.level(route, "code", at)
+			leftOut += left
+			if level == slog.LevelInfo {
+				lines++
+			}
+		}
+		return lines, leftOut
+	}
+	if n, left := lines("a", 1000); n != refusalsPerSort || left != 0 {
+		t.Errorf("%d lines, %d left out", n, left)
+	}
+	for i := range 100 {
+		lines(fmt.Sprint("route ", i), 1)
+	}
+	if l.inAll != refusalsInAll {
+		t.Errorf("%d lines in all", l.inAll)
+	}
+	at = at.Add(refusalEvery)
+	if n, left := lines("a", 1); n != 1 || left != 1000-refusalsPerSort {
+		t.Errorf("%d lines, %d left out", n, left)
+	}
+}

@@ -36,8 +36,8 @@ const (
 	healthBytes = 1 << 20
 )
 
-// health asks a running API for its health until it is well or the tries are used up. It exits with 0 when the API is
-// well and with 1 otherwise.
+// health asks a running API for its health until it is healthy or the tries are used up. It exits with 0 when the API is
+// healthy, with 1 when it is not, and with 2 when the command cannot be used as given.
 func health(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
 	cfg, err := healthSettings(args, environ, stderr)
 	if errors.Is(err, flag.ErrHelp) {
@@ -77,6 +77,7 @@ func healthSettings(args, environ []string, stderr io.Writer) (healthConfig, err
 	flags.IntVar(&cfg.Retries, "retries", cfg.Retries, "retries after a failed attempt (HEALTH_CHECK_RETRIES)")
 	interval := flags.Int64("interval", cfg.Interval.Milliseconds(), "milliseconds between two attempts (HEALTH_CHECK_INTERVAL_MS)")
 	flags.BoolVar(&cfg.Verbose, "v", false, "print every response")
+	flags.BoolVar(&cfg.Verbose, "verbose", false, "the same as -v")
 	flags.BoolVar(&cfg.Ready, "ready", false, "check only whether the API accepts jobs (/readyz); needs no token")
 	if err := flags.Parse(args); err != nil {
 		return cfg, err
@@ -127,9 +128,37 @@ func askHealth(ctx context.Context, cfg healthConfig) (status int, body []byte, 
 	case resp.StatusCode == http.StatusUnauthorized:
 		return resp.StatusCode, body, errors.New("the token is missing or wrong")
 	case resp.StatusCode != http.StatusOK:
-		return resp.StatusCode, body, fmt.Errorf("the API is unhealthy (status %d)", resp.StatusCode)
+		return resp.StatusCode, body, unhealthy(resp.StatusCode, body)
 	}
 	return resp.StatusCode, body, nil
+}
+
+// unhealthy says which checks of a report have failed, with their advice.
+func unhealthy(status int, body []byte) error {
+	var report struct {
+		Status string
+		Checks []struct {
+			Name, Status string
+			Details      struct{ Reason, Hint string }
+		}
+	}
+	text := fmt.Sprintf("the API is unhealthy (status %d)", status)
+	if json.Unmarshal(body, &report) != nil {
+		return errors.New(text)
+	}
+	for _, c := range report.Checks {
+		if c.Status != "degraded" && c.Status != "error" {
+			continue
+		}
+		text += "\n  " + printable(c.Name) + ": " + printable(c.Status)
+		if c.Details.Reason != "" {
+			text += ", " + printable(c.Details.Reason)
+		}
+		if c.Details.Hint != "" {
+			text += ". " + printable(c.Details.Hint)
+		}
+	}
+	return errors.New(text)
 }
 
 func printHealth(w io.Writer, status int, body []byte) {

@@ -11,8 +11,8 @@ import (
 // Config holds the settings of this package. MetricsAddr has no default here,
 // since API and worker listen on different ports: the caller presets it.
 type Config struct {
-	LogLevel       string     `env:"LOG_LEVEL" envDefault:"error" doc:"Least severity that is logged: error, warn, info or debug."`
-	MetricsEnabled bool       `env:"METRICS_ENABLED" envDefault:"off" doc:"Serve Prometheus metrics on METRICS_ADDR and, if that is a loopback address, pprof."`
+	LogLevel       string     `env:"LOG_LEVEL" envDefault:"error" doc:"Least severity that is logged: error, warn, info or debug. info is recommended: it shows starts, stops, ended jobs and refused submissions. The command api log-level changes it for all processes without a restart."`
+	MetricsEnabled bool       `env:"METRICS_ENABLED" envDefault:"off" doc:"Serve Prometheus metrics on METRICS_ADDR and, if that is a loopback address, pprof. The command api metrics changes it for all processes without a restart."`
 	MetricsAddr    string     `env:"METRICS_ADDR" doc:"Address of the metrics. One beyond loopback needs METRICS_TOKEN or METRICS_PUBLIC=on, and serves no pprof."`
 	MetricsToken   env.Secret `env:"METRICS_TOKEN" doc:"Token, of at least 8 characters, that METRICS_ADDR requires as Authorization: Bearer on every path but those of the probes; empty requires none."`
 	MetricsPublic  bool       `env:"METRICS_PUBLIC" envDefault:"off" doc:"Serve metrics beyond loopback without a token to everybody who can reach METRICS_ADDR."`

@@ -31,9 +31,6 @@ import (
 	worker "github.com/text2image-audio/text2image-audio/worker/app"
 )
 
-// errStopping is the cause with which streams end at a stop.
-var errStopping = errors.New("the server stops")
-
 // App is one API process.
 type App struct {
 	cfg     Config
@@ -63,8 +60,8 @@ func New(cfg Config, log *slog.Logger) (*App, error) {
 	return &App{cfg: cfg, log: log, metrics: metrics, served: make(chan error, 1)}, nil
 }
 
-// Start starts everything. With an outside NATS it listens at once, and answers that it is not ready until it is; with the
-// embedded one it listens last. ctx bounds the start only. When it fails nothing is left running.
+// Start starts everything, and listens once it can serve. When an outside NATS keeps it waiting it listens after some seconds
+// and answers that it is not ready until it is. ctx bounds the start only. When it fails nothing is left running.
 func (a *App) Start(ctx context.Context) error {
 	if err := a.start(ctx); err != nil {
 		return errors.Join(err, a.Stop(context.WithoutCancel(ctx)))
@@ -82,13 +79,6 @@ func (a *App) start(ctx context.Context) error {
 		return err
 	}
 	a.running.Push(a.tracing.StopStep())
-	shut := func(context.Context) error { return nil }
-	if !a.cfg.Broker.Embedded() {
-		// An outside NATS may be waited for; who watches over this process wants to know that it lives.
-		if shut, err = a.listen(ctx, door); err != nil {
-			return err
-		}
-	}
 	// Metrics are served first: a process that waits for NATS must be seen to wait.
 	metrics := telemetry.NewServer(a.cfg.Telemetry, a.metrics, a.log)
 	if err := metrics.Start(ctx); err != nil {
@@ -96,7 +86,7 @@ func (a *App) start(ctx context.Context) error {
 	}
 	a.running.Push(metrics.StopStep())
 	a.cfg.Broker.Observer = a.metrics
-	b, err := broker.Open(ctx, a.cfg.Broker, a.log)
+	b, shut, err := a.openBroker(ctx, door)
 	if err != nil {
 		return err
 	}
@@ -178,12 +168,12 @@ func (a *App) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if a.cfg.Broker.Embedded() {
+	door.Open(a.server)
+	if shut == nil {
 		if shut, err = a.listen(ctx, door); err != nil {
 			return err
 		}
 	}
-	door.Open(a.server)
 	a.recordDeployment(ctx)
 	a.logStart(ctx)
 	// It stands last, since requests end before what they need.
@@ -225,16 +215,20 @@ func (a *App) listen(ctx context.Context, door *server.Door) (shut func(context.
 		return nil, fmt.Errorf("listen on LISTEN_ADDR: %w", err)
 	}
 	a.listener = listener
+	listener = newGracefulListener(listener)
 	base, endStreams := context.WithCancelCause(context.WithoutCancel(ctx))
 	srv := door.HTTP(base)
 	go func() { a.served <- srv.Serve(listener) }()
 	// For a start that fails before the door is opened.
 	a.onStop("port", func(context.Context) error {
-		endStreams(errStopping)
+		endStreams(server.ErrStopping)
 		return srv.Close()
 	})
 	return func(ctx context.Context) error {
-		endStreams(errStopping)
+		// First, so that nobody whose stream or wait ends comes back to this process.
+		_ = listener.Close()
+		endStreams(server.ErrStopping)
+		a.settle(ctx)
 		err := srv.Shutdown(ctx)
 		if ctx.Err() != nil {
 			// A client that does not send its request or read its answer is no fault of this process.
@@ -299,6 +293,23 @@ func (a *App) drain(ctx context.Context, out io.Writer) {
 	case <-timer.C:
 	case err := <-a.served:
 		a.log.ErrorContext(ctx, "listener failed while draining", slog.Any("error", err))
+	}
+}
+
+// settleTime is how long connections are served on after the port was closed.
+const settleTime = time.Second
+
+// settle leaves load balancers the time to find the port closed and to use no connection any more that they have kept.
+// Closing one at the moment at which a request is sent on it would fail the request.
+func (a *App) settle(ctx context.Context) {
+	if a.cfg.DrainDelay == 0 {
+		return
+	}
+	timer := time.NewTimer(min(settleTime, a.cfg.DrainDelay))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
 	}
 }
 

@@ -41,6 +41,8 @@ type Config struct {
 	OpenAPI []byte `env:"-"`
 	// Console is where links of password resets are printed for the person who tries the program out.
 	Console io.Writer `env:"-"`
+	// StartupGrace is how long an outside NATS may keep the port closed; tests shorten it.
+	StartupGrace time.Duration `env:"-"`
 	// Feed is for tests.
 	Feed feed.Config `env:"-"`
 	// Sweeper is for tests.

@@ -51,7 +51,7 @@ func (s *Server) jobEvents(c *gin.Context) error {
 		c.Writer.WriteHeaderNow()
 		return nil
 	}
-	st, err := s.openStream(c)
+	st, err := s.openStream(c, "")
 	if err != nil {
 		return nil //nolint:nilerr // The caller is gone.
 	}
@@ -115,25 +115,33 @@ func (s *Server) ownerEvents(c *gin.Context) error {
 	defer release()
 	ctx, opened, end := opening(ctx)
 	defer end()
+	// Whoever loses the stream before its first event comes back with this: a job that ends in between would escape him.
+	start := ""
+	if lastEventID(c) == "" {
+		start = s.eventTime()
+	}
 	reader, err := s.deps.Feed.WatchOwner(ctx, who.owner, since(lastEventID(c)))
 	opened()
 	if err != nil {
 		return err
 	}
 	defer reader.Close()
-	st, err := s.openStream(c)
+	st, err := s.openStream(c, start)
 	if err != nil {
 		return nil //nolint:nilerr // The caller is gone.
 	}
 	s.pump(st, reader, func(e feed.Event) error {
 		id := ""
 		if e.ID != "" {
-			id = strconv.FormatInt(s.deps.Now().UnixMilli(), 10)
+			id = s.eventTime()
 		}
 		return s.sendJob(st, e, id)
 	})
 	return nil
 }
+
+// eventTime is the id of an event of a stream of many jobs that is sent now.
+func (s *Server) eventTime() string { return strconv.FormatInt(s.deps.Now().UnixMilli(), 10) }
 
 // sendJob writes the whole job as one event, which is named after the job's status.
 func (s *Server) sendJob(st *stream, e feed.Event, id string) error {

@@ -92,6 +92,7 @@ var known = []struct {
 	{store.ErrUndecided, codeUnavailable, retryUnavailable},
 	{queue.ErrUnavailable, codeUnavailable, retryUnavailable},
 	{quota.ErrUnavailable, codeUnavailable, retryUnavailable},
+	{ErrStopping, codeUnavailable, retryUnavailable},
 	{context.DeadlineExceeded, codeUnavailable, retryUnavailable},
 	// A newer program wrote it; one of those, or this one after its upgrade, can read it.
 	{job.ErrNewer, codeUnavailable, retryUnavailable},

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -229,6 +230,9 @@ func newHTTP(base context.Context, handler http.Handler, log *slog.Logger) *http
 		},
 	}
 }
+
+// ErrStopping is the cause with which the context ends that HTTP is given: streams and waits end with it.
+var ErrStopping = errors.New("the server is stopping")
 
 // stoppingKey is where a request's context holds the context that ends at shutdown.
 type stoppingKey struct{}

@@ -22,13 +22,18 @@ type stream struct {
 	control *http.ResponseController
 }
 
-// openStream sends the headers of a stream, so that the caller knows at once that it stands.
-func (s *Server) openStream(c *gin.Context) (*stream, error) {
+// openStream sends the headers of a stream, so that the caller knows at once that it stands. A reader remembers an id that
+// comes before the first event, and sends it when it comes back; "" leaves the one that it has.
+func (s *Server) openStream(c *gin.Context, id string) (*stream, error) {
 	waitsLong(c, telemetry.LongStream)
 	streamHeaders(c)
 	c.Status(http.StatusOK)
 	st := &stream{c: c, control: http.NewResponseController(c.Writer)}
-	return st, st.write(fmt.Appendf(nil, "retry: %d\n\n", streamRetry))
+	head := fmt.Appendf(nil, "retry: %d\n", streamRetry)
+	if id != "" {
+		head = fmt.Appendf(head, "id: %s\n", id)
+	}
+	return st, st.write(append(head, '\n'))
 }
 
 func streamHeaders(c *gin.Context) {

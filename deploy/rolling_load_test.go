@@ -1,0 +1,327 @@
+package deploy_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// streamPause is how long a browser waits before it opens a stream again: the stream's "retry".
+const streamPause = 2 * time.Second
+
+// load is the clients of a rolling restart: guests who submit jobs, wait for them, and follow an event stream of their own.
+type load struct {
+	t      *testing.T
+	url    string
+	client *http.Client
+	guests []*guest
+
+	failures   failures
+	submitted  atomic.Int64
+	reconnects atomic.Int64
+	// slowest is the longest submission, in nanoseconds.
+	slowest atomic.Int64
+
+	stopSubmitting chan struct{}
+	submitting     sync.WaitGroup
+	working        sync.WaitGroup
+	stopStreams    context.CancelFunc
+	streams        sync.WaitGroup
+}
+
+// guest is one browser.
+type guest struct {
+	cookie string
+
+	mu sync.Mutex
+	// submitted are the jobs that were accepted, ended those whose end an event has told.
+	submitted []string
+	ended     map[string]bool
+}
+
+// failures are what clients saw that they should not.
+type failures struct {
+	mu   sync.Mutex
+	list []string
+}
+
+func (f *failures) add(format string, args ...any) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.list = append(f.list, time.Now().Format("15:04:05.000 ")+fmt.Sprintf(format, args...))
+}
+
+// take returns the failures up to now and forgets them.
+func (f *failures) take() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	list := f.list
+	f.list = nil
+	return list
+}
+
+func newLoad(t *testing.T, url string) *load {
+	t.Helper()
+	transport := &http.Transport{MaxIdleConnsPerHost: 256}
+	t.Cleanup(transport.CloseIdleConnections)
+	l := &load{t: t, url: url, client: &http.Client{Transport: transport}, stopSubmitting: make(chan struct{})}
+	for range rollingGuests {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+"/", nil)
+		must(t, err)
+		resp, err := l.client.Do(req)
+		must(t, err)
+		_, _ = io.Copy(io.Discard, resp.Body)
+		_ = resp.Body.Close()
+		g := &guest{ended: map[string]bool{}}
+		for _, c := range resp.Cookies() {
+			g.cookie = c.Name + "=" + c.Value
+		}
+		if g.cookie == "" {
+			t.Fatal("the page sets no cookie")
+		}
+		l.guests = append(l.guests, g)
+	}
+	return l
+}
+
+// start opens the streams and begins to submit.
+func (l *load) start() {
+	ctx, stop := context.WithCancel(context.WithoutCancel(l.t.Context()))
+	l.stopStreams = stop
+	for _, g := range l.guests {
+		l.streams.Go(func() { l.follow(ctx, g) })
+	}
+	l.submitting.Go(func() {
+		ticker := time.NewTicker(time.Second / rollingRate)
+		defer ticker.Stop()
+		for n := 0; ; n++ {
+			select {
+			case <-l.stopSubmitting:
+				return
+			case <-ticker.C:
+			}
+			l.working.Go(func() { l.work(l.guests[n%len(l.guests)], n) })
+		}
+	})
+}
+
+// await lets the load go on for a while.
+func (l *load) await(d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	<-timer.C
+}
+
+// check fails the test for everything that went wrong so far.
+func (l *load) check(during string) {
+	l.t.Helper()
+	list := l.failures.take()
+	for i, f := range list {
+		if i == 20 {
+			break
+		}
+		l.t.Errorf("%s: %s", during, f)
+	}
+	if len(list) > 20 {
+		l.t.Errorf("%s: and %d more failures", during, len(list)-20)
+	}
+}
+
+// finish stops submitting, waits for all jobs, and for each guest's stream to have told of all of them.
+func (l *load) finish() {
+	l.t.Helper()
+	close(l.stopSubmitting)
+	l.submitting.Wait()
+	l.working.Wait()
+	missing := func() (n int) {
+		for _, g := range l.guests {
+			g.mu.Lock()
+			for _, id := range g.submitted {
+				if !g.ended[id] {
+					n++
+				}
+			}
+			g.mu.Unlock()
+		}
+		return n
+	}
+	limit := time.Now().Add(30 * time.Second)
+	for missing() > 0 && time.Now().Before(limit) {
+		l.await(50 * time.Millisecond)
+	}
+	if n := missing(); n > 0 {
+		l.t.Errorf("%d jobs ended of which the stream of their guest did not tell", n)
+	}
+	l.stopStreams()
+	l.streams.Wait()
+}
+
+// work submits a job and waits for its end, every fourth time by an event stream.
+func (l *load) work(g *guest, n int) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(l.t.Context()), hang)
+	defer cancel()
+	kind, input := "prompt", map[string]any{"text": fmt.Sprint("a cat ", n)}
+	if n%2 == 0 {
+		kind, input = "image", map[string]any{"prompt": fmt.Sprint("a boat ", n), "width": 64, "height": 64}
+	}
+	body, err := json.Marshal(map[string]any{"kind": kind, "input": input})
+	if err != nil {
+		l.failures.add("encode: %v", err)
+		return
+	}
+	begun := time.Now()
+	v, ok := l.call(ctx, g, http.MethodPost, "/api/jobs", body)
+	if took := int64(time.Since(begun)); took > l.slowest.Load() {
+		l.slowest.Store(took)
+	}
+	if !ok {
+		return
+	}
+	l.submitted.Add(1)
+	g.mu.Lock()
+	g.submitted = append(g.submitted, v.ID)
+	g.mu.Unlock()
+	for !v.ended() && ctx.Err() == nil {
+		if n%4 == 3 {
+			l.stream(ctx, g, "/api/jobs/"+v.ID+"/events", new(string), func(e jobState) {
+				v = e
+			})
+			if !v.ended() {
+				l.reconnects.Add(1)
+				l.await(streamPause)
+			}
+			continue
+		}
+		if v, ok = l.call(ctx, g, http.MethodGet, "/api/jobs/"+v.ID+"?wait=10", nil); !ok {
+			return
+		}
+	}
+	if v.Status != "succeeded" {
+		l.failures.add("job %s: %s", v.ID, v.Status)
+	}
+}
+
+// jobState is a job as a client reads it.
+type jobState struct {
+	ID     string `json:"id"`
+	Status string `json:"status"`
+}
+
+func (v jobState) ended() bool {
+	return v.Status == "succeeded" || v.Status == "failed" || v.Status == "canceled"
+}
+
+// call sends a request and notes as a failure whatever is no answer to it.
+func (l *load) call(ctx context.Context, g *guest, method, path string, body []byte) (v jobState, ok bool) {
+	req, err := http.NewRequestWithContext(ctx, method, l.url+path, bytes.NewReader(body))
+	if err != nil {
+		l.failures.add("%s %s: %v", method, path, err)
+		return v, false
+	}
+	req.Header.Set("Cookie", g.cookie)
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	resp, err := l.client.Do(req)
+	if err != nil {
+		l.failures.add("%s %s: %v", method, path, err)
+		return v, false
+	}
+	defer func() { _ = resp.Body.Close() }()
+	data, err := io.ReadAll(resp.Body)
+	if err != nil || (resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusAccepted) {
+		l.failures.add("%s %s: %d %.200s %v", method, path, resp.StatusCode, data, err)
+		return v, false
+	}
+	if err := json.Unmarshal(data, &v); err != nil {
+		l.failures.add("%s %s: %v", method, path, err)
+		return v, false
+	}
+	return v, true
+}
+
+// follow reads the stream of all jobs of a guest, and opens it again as a browser does.
+func (l *load) follow(ctx context.Context, g *guest) {
+	last := ""
+	for ctx.Err() == nil {
+		l.stream(ctx, g, "/api/events", &last, func(v jobState) {
+			if !v.ended() {
+				return
+			}
+			g.mu.Lock()
+			g.ended[v.ID] = true
+			g.mu.Unlock()
+		})
+		if ctx.Err() == nil {
+			l.reconnects.Add(1)
+			select {
+			case <-time.After(streamPause):
+			case <-ctx.Done():
+			}
+		}
+	}
+}
+
+// stream reads an event stream to its end. A browser comes back after a stream that ended or broke, and after a connection
+// that failed, but after no status other than 200: that is a failure.
+func (l *load) stream(ctx context.Context, g *guest, path string, last *string, each func(jobState)) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, l.url+path, nil)
+	if err != nil {
+		l.failures.add("GET %s: %v", path, err)
+		return
+	}
+	req.Header.Set("Cookie", g.cookie)
+	if *last != "" {
+		req.Header.Set("Last-Event-Id", *last)
+	}
+	resp, err := l.client.Do(req)
+	if err != nil {
+		if ctx.Err() == nil {
+			l.failures.add("GET %s: %v", path, err)
+		}
+		return
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode != http.StatusOK {
+		data, _ := io.ReadAll(resp.Body)
+		l.failures.add("GET %s: %d %.200s", path, resp.StatusCode, data)
+		return
+	}
+	lines := bufio.NewScanner(resp.Body)
+	lines.Buffer(nil, 1<<20)
+	id, data := "", ""
+	for lines.Scan() {
+		name, value, _ := strings.Cut(lines.Text(), ":")
+		value = strings.TrimPrefix(value, " ")
+		switch {
+		case name == "id":
+			id = value
+		case name == "data":
+			data = value
+		case lines.Text() == "" && data == "":
+			// An id without an event counts too.
+			if id != "" {
+				*last, id = id, ""
+			}
+		case lines.Text() == "":
+			var v jobState
+			if err := json.Unmarshal([]byte(data), &v); err != nil {
+				l.failures.add("GET %s: %v", path, err)
+			}
+			if id != "" {
+				*last = id
+			}
+			each(v)
+			id, data = "", ""
+		}
+	}
+}

@@ -18,6 +18,9 @@ import (
 // streamPause is how long a browser waits before it opens a stream again: the stream's "retry".
 const streamPause = 2 * time.Second
 
+// pollPause is how long a client waits after a poll that failed.
+const pollPause = 500 * time.Millisecond
+
 // load is the clients of a rolling restart: guests who submit jobs, wait for them, and follow an event stream of their own.
 type load struct {
 	t      *testing.T
@@ -46,6 +49,17 @@ type guest struct {
 	// submitted are the jobs that were accepted, ended those whose end an event has told.
 	submitted []string
 	ended     map[string]bool
+	// opened is closed once the stream is open: what ends before that, it does not tell.
+	opened chan struct{}
+	once   sync.Once
+	// trace is what became of the stream, for a failed test.
+	trace []string
+}
+
+func (g *guest) note(format string, args ...any) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.trace = append(g.trace, time.Now().Format("15:04:05.000 ")+fmt.Sprintf(format, args...))
 }
 
 // failures are what clients saw that they should not.
@@ -81,7 +95,7 @@ func newLoad(t *testing.T, url string) *load {
 		must(t, err)
 		_, _ = io.Copy(io.Discard, resp.Body)
 		_ = resp.Body.Close()
-		g := &guest{ended: map[string]bool{}}
+		g := &guest{ended: map[string]bool{}, opened: make(chan struct{})}
 		for _, c := range resp.Cookies() {
 			g.cookie = c.Name + "=" + c.Value
 		}
@@ -99,6 +113,13 @@ func (l *load) start() {
 	l.stopStreams = stop
 	for _, g := range l.guests {
 		l.streams.Go(func() { l.follow(ctx, g) })
+	}
+	for _, g := range l.guests {
+		select {
+		case <-g.opened:
+		case <-time.After(hang):
+			l.t.Fatal("not every stream was opened")
+		}
 	}
 	l.submitting.Go(func() {
 		ticker := time.NewTicker(time.Second / rollingRate)
@@ -160,6 +181,14 @@ func (l *load) finish() {
 	}
 	if n := missing(); n > 0 {
 		l.t.Errorf("%d jobs ended of which the stream of their guest did not tell", n)
+		for _, g := range l.guests {
+			for _, id := range g.submitted {
+				if !g.ended[id] {
+					v, _ := l.call(l.t.Context(), g, http.MethodGet, "/api/jobs/"+id, nil)
+					l.t.Logf("not told of %+v: %s", v, strings.Join(g.trace, "\n  "))
+				}
+			}
+		}
 	}
 	l.stopStreams()
 	l.streams.Wait()
@@ -201,10 +230,13 @@ func (l *load) work(g *guest, n int) {
 			}
 			continue
 		}
-		if v, ok = l.call(ctx, g, http.MethodGet, "/api/jobs/"+v.ID+"?wait=10", nil); !ok {
-			return
+		if polled, ok := l.call(ctx, g, http.MethodGet, "/api/jobs/"+v.ID+"?wait=10", nil); ok {
+			v = polled
+		} else {
+			l.await(pollPause)
 		}
 	}
+	g.note("job %s was seen to end", v.ID)
 	if v.Status != "succeeded" {
 		l.failures.add("job %s: %s", v.ID, v.Status)
 	}
@@ -295,6 +327,11 @@ func (l *load) stream(ctx context.Context, g *guest, path string, last *string, 
 		data, _ := io.ReadAll(resp.Body)
 		l.failures.add("GET %s: %d %.200s", path, resp.StatusCode, data)
 		return
+	}
+	g.once.Do(func() { close(g.opened) })
+	if path == "/api/events" {
+		g.note("open, last event %q", *last)
+		defer func() { g.note("closed, last event %q", *last) }()
 	}
 	lines := bufio.NewScanner(resp.Body)
 	lines.Buffer(nil, 1<<20)

@@ -3,6 +3,7 @@ package feed
 import (
 	"time"
 
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
@@ -133,4 +134,20 @@ func (f *Feed) Waiting() int {
 		n += h.members
 	}
 	return n
+}
+
+// SetAfterRead has f called whenever the jobs of an owner were read and no event of theirs was shown yet.
+func (f *Feed) SetAfterRead(hook func()) { f.afterRead = hook }
+
+// KnowsEnd reports whether the readers of an owner's jobs were told of the end of one.
+func (f *Feed) KnowsEnd(owner, id string) bool {
+	f.mu.Lock()
+	h := f.hubs[broker.OwnerEventsSubject(owner)]
+	f.mu.Unlock()
+	if h == nil {
+		return false
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.known.gone(id)
 }

@@ -50,6 +50,9 @@ type Feed struct {
 	// ticking starts the one loop that tells places in the queue.
 	ticking sync.Once
 
+	// afterRead is for tests: it is called when the jobs of an owner were read and no event of theirs was shown yet.
+	afterRead func()
+
 	mu   sync.Mutex
 	hubs map[string]*hub
 }
@@ -198,6 +201,9 @@ func (f *Feed) watchOwner(r *Reader, owner string, since time.Time) error {
 	if err != nil {
 		h.leave()
 		return err
+	}
+	if f.afterRead != nil {
+		f.afterRead()
 	}
 	h.attach(r, snaps, read)
 	return nil

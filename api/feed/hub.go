@@ -178,6 +178,12 @@ func (h *hub) present(snaps []*job.Snapshot, read time.Time) []Event {
 			events = append(events, e.Event)
 		}
 	}
+	// A job may have come and ended meanwhile: no list has it.
+	for id, e := range h.known.ended {
+		if !shown[id] && e.entered.After(read) {
+			events = append(events, e.Event)
+		}
+	}
 	return events
 }
 

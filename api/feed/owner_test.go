@@ -271,3 +271,27 @@ func TestWatchOwnerForgetsWhatVanishes(t *testing.T) {
 		}
 	}
 }
+
+// TestJobThatEndsWhileAStreamOpens submits and ends a job between the reading of the owner's jobs and the first event. The
+// stream tells of it, though no list has it.
+func TestJobThatEndsWhileAStreamOpens(t *testing.T) {
+	t.Parallel()
+	r := start(t, still)
+	for name, since := range map[string]time.Time{"new": {}, "resumed": time.Now()} {
+		r.feed.SetAfterRead(func() {
+			spec := r.push(t, "quick-"+name)
+			r.settle(t, spec)
+			// The notice is handled in its own time.
+			eventually(t, "the end to be known", func() bool { return r.feed.KnowsEnd("u1", spec.ID) })
+		})
+		reader := r.watchOwner(t, since)
+		r.feed.SetAfterRead(nil)
+		e := next(t, reader)
+		for e.Job.ID != "quick-"+name {
+			e = next(t, reader)
+		}
+		if e.ID != job.EventIDEnd {
+			t.Errorf("%s: %q", name, e.ID)
+		}
+	}
+}

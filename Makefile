@@ -81,8 +81,13 @@ vulnerabilities: $(VULNCHECK) ## Look for known vulnerabilities in the code that
 test: ## Run all tests in random order under the race detector
 	go test -race -shuffle=on -timeout 30m ./...
 
+.PHONY: compat
+compat: ## Run this version and the release before (deploy/release-before) side by side and on the same data
+	go vet -tags compat ./api
+	go test -tags compat -run '^TestReleaseBefore$$' -count 1 -timeout 15m ./api
+
 .PHONY: check
-check: build vet format test chaos-short tidy manifests rules lint ## All that CI asks for, in its order
+check: build vet format test compat chaos-short tidy manifests rules lint ## All that CI asks for, in its order
 
 .PHONY: chaos
 chaos: ## Kill, pause and cut the real programs for DURATION (2m) with NODES (1 or 3), and look for lost jobs

@@ -49,7 +49,13 @@ type program struct {
 // launch starts the program on a directory and returns when it says that it is ready.
 func launch(t *testing.T, dir string, variables ...string) *program {
 	t.Helper()
-	p := &program{cmd: exec.CommandContext(t.Context(), os.Args[0])}
+	return launchBinary(t, os.Args[0], dir, variables...)
+}
+
+// launchBinary does the same with the program of a path, which may be another version.
+func launchBinary(t *testing.T, path, dir string, variables ...string) *program {
+	t.Helper()
+	p := &program{cmd: exec.CommandContext(t.Context(), path)} //nolint:gosec // The tests build it.
 	p.cmd.Env = append([]string{runsProgram + "=1", "DATA_DIR=" + dir, "LISTEN_ADDR=127.0.0.1:0"}, variables...)
 	p.cmd.Stderr = &p.stderr
 	stdout, err := p.cmd.StdoutPipe()
@@ -78,6 +84,17 @@ func launch(t *testing.T, dir string, variables ...string) *program {
 	}
 	t.Fatalf("the program did not become ready: %s", &p.stderr)
 	return nil
+}
+
+// stop ends the program in good order.
+func (p *program) stop(t *testing.T) {
+	t.Helper()
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.cmd.Wait(); err != nil {
+		t.Fatalf("the program ended with %v: %s", err, &p.stderr)
+	}
 }
 
 func (p *program) kill() {

@@ -1,0 +1,350 @@
+//go:build compat
+
+// The tests of this file run the release before, which they build from the history of the repository, beside this version
+// and on the same data. `make compat` runs them.
+
+package main
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// releaseBefore returns the source of the release whose commit deploy/release-before names. Without the history of the
+// repository the test is skipped, but not in CI.
+func releaseBefore(t *testing.T) (dir, commit string) {
+	t.Helper()
+	data, err := os.ReadFile("../deploy/release-before")
+	if err != nil {
+		t.Fatal(err)
+	}
+	commit = strings.TrimSpace(string(data))
+	archive := filepath.Join(t.TempDir(), "source.tar")
+	out, err := exec.CommandContext(t.Context(), "git", "-C", "..", "archive", "--output", archive, commit).CombinedOutput()
+	if err != nil {
+		lacks := fmt.Sprintf("the release before (%s) is not in the history of this checkout: %s", commit, out)
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("%s; check out with the whole history (fetch-depth: 0)", lacks)
+		}
+		t.Skip(lacks)
+	}
+	dir = t.TempDir()
+	run := exec.CommandContext(t.Context(), "tar", "-x", "-f", archive, "-C", dir)
+	if out, err := run.CombinedOutput(); err != nil {
+		t.Fatalf("unpack the release before: %v: %s", err, out)
+	}
+	return dir, commit
+}
+
+// build builds both programs of a source tree.
+func build(t *testing.T, source string, flags ...string) string {
+	t.Helper()
+	dir := t.TempDir() + string(filepath.Separator)
+	args := append(append([]string{"build", "-buildvcs=false", "-o", dir}, flags...), "./api", "./worker")
+	cmd := exec.CommandContext(t.Context(), "go", args...) //nolint:gosec // The arguments are the test's.
+	cmd.Dir = source
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("build %s: %v: %s", source, err, out)
+	}
+	return dir
+}
+
+// TestReleaseBefore builds the release before once for all its parts.
+func TestReleaseBefore(t *testing.T) {
+	t.Parallel()
+	source, _ := releaseBefore(t)
+	before := build(t, source)
+	now := build(t, "..")
+	t.Run("opens the store of this version", func(t *testing.T) { t.Parallel(); testSameStore(t, now+"api", before+"api") })
+	t.Run("hands its store to this version", func(t *testing.T) { t.Parallel(); testSameStore(t, before+"api", now+"api") })
+	t.Run("works beside this version", func(t *testing.T) { t.Parallel(); testSideBySide(t, before, now) })
+	t.Run("leaves jobs of a newer version alone", func(t *testing.T) { t.Parallel(); testNewerJob(t, before, now) })
+}
+
+// testSameStore has one version write, the other read that and add to it, and the first one read both.
+func testSameStore(t *testing.T, first, second string) {
+	ctx, cancel := context.WithTimeout(t.Context(), 2*hang)
+	defer cancel()
+	dir := t.TempDir()
+	const key = "ADMIN_KEY=" + storedAdminKey
+	p := launchBinary(t, first, dir, key, "RESULT_TTL=30h", "MAX_QUEUED_JOBS=500")
+	one := fill(ctx, t, p, "one")
+	p.stop(t)
+
+	p = launchBinary(t, second, dir, key)
+	check(ctx, t, p, one, true)
+	two := fill(ctx, t, p, "two")
+	p.stop(t)
+
+	p = launchBinary(t, first, dir, key)
+	check(ctx, t, p, one, true)
+	check(ctx, t, p, two, true)
+	checkWaiting(ctx, t, p, one, two)
+	// A crash in place of a stop: the store is not as either of them would leave it.
+	p.kill()
+
+	p = launchBinary(t, second, dir, key)
+	check(ctx, t, p, one, true)
+	check(ctx, t, p, two, true)
+	p.kill()
+
+	p = launchBinary(t, first, dir, key)
+	check(ctx, t, p, two, true)
+	p.stop(t)
+}
+
+// natsServer is an external NATS in this process, with a connection to it.
+func natsServer(t *testing.T) (string, jetstream.JetStream) {
+	t.Helper()
+	srv, err := server.NewServer(&server.Options{
+		Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true, JetStream: true, StoreDir: t.TempDir(), SyncAlways: true,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv.Start()
+	t.Cleanup(func() { srv.Shutdown(); srv.WaitForShutdown() })
+	if !srv.ReadyForConnections(hang) {
+		t.Fatal("NATS did not start")
+	}
+	nc, err := nats.Connect(srv.ClientURL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return srv.ClientURL(), js
+}
+
+const sharedSecret = "JWT_SECRET=7f1e7c2b9a5d4e8f8b6a3c1d0e9f2a4b"
+
+// testSideBySide runs both versions on one NATS: whoever takes a job in, either works it and either shows it.
+func testSideBySide(t *testing.T, before, now string) {
+	ctx, cancel := context.WithTimeout(t.Context(), 2*hang)
+	defer cancel()
+	url, js := natsServer(t)
+	api := func(dir string) *program {
+		return launchBinary(t, dir+"api", t.TempDir(), "NATS_URL="+url, sharedSecret, "MAX_ACTIVE_JOBS_MEMBER=100")
+	}
+	former, current := api(before), api(now)
+	// Each of them starts while the other one runs, so that each finds what the other has declared.
+	former.kill()
+	former = api(before)
+
+	member := someone{url: former.url}
+	w := stored{Email: "both@example.org", Password: "both remember 1"}
+	member.must(ctx, t, http.StatusCreated, http.MethodPost, "/api/auth/register",
+		map[string]any{"username": "both", "email": w.Email, "password": w.Password}, nil)
+	member.token = login(ctx, t, someone{url: current.url}, w)
+	submit := func(p *program, n int) string {
+		t.Helper()
+		var v jobAnswer
+		kind, input := "image", map[string]any{"prompt": fmt.Sprintf("image %d", n), "width": 64, "height": 64}
+		if n%2 == 1 {
+			kind, input = "prompt", map[string]any{"text": fmt.Sprintf("text %d", n)}
+		}
+		someone{url: p.url, token: member.token}.must(ctx, t, http.StatusAccepted, http.MethodPost, "/api/jobs", map[string]any{"kind": kind, "input": input}, &v)
+		return v.ID
+	}
+	succeeded := func(ids ...string) {
+		t.Helper()
+		for n, id := range ids {
+			p := []*program{former, current}[n%2]
+			if got := (someone{url: p.url, token: member.token}).ended(ctx, t, id); got.Status != "succeeded" {
+				t.Errorf("job %s is %+v", id, got)
+			}
+		}
+	}
+	// What one takes in, the worker of the other works.
+	ids := []string{submit(current, 0), submit(current, 1)}
+	worker := startWorker(t, before+"worker", url, t.TempDir())
+	succeeded(ids...)
+	_ = worker.Process.Kill()
+	_ = worker.Wait()
+	ids = []string{submit(former, 2), submit(former, 3)}
+	startWorker(t, now+"worker", url, t.TempDir())
+	succeeded(ids...)
+	// Both work, and one of them dies among it.
+	worker = startWorker(t, before+"worker", url, t.TempDir())
+	ids = nil
+	for n := range 40 {
+		ids = append(ids, submit([]*program{former, current}[n/2%2], 10+n))
+		if n == 30 {
+			_ = worker.Process.Kill()
+		}
+	}
+	succeeded(ids...)
+	stream, err := js.Stream(ctx, "JOBS")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if left := stream.CachedInfo().State.Msgs; left != 0 {
+		t.Errorf("%d jobs are left in the queue", left)
+	}
+	former.stop(t)
+	current.stop(t)
+}
+
+// testNewerJob has both versions meet a job that only a version to come can read.
+func testNewerJob(t *testing.T, before, now string) {
+	ctx, cancel := context.WithTimeout(t.Context(), 2*hang)
+	defer cancel()
+	url, js := natsServer(t)
+	for name, dir := range map[string]string{"before": before, "now": now} {
+		p := launchBinary(t, dir+"api", t.TempDir(), "NATS_URL="+url, sharedSecret)
+		worker := startWorker(t, dir+"worker", url, t.TempDir())
+		subject := "jobs.prompt.guest.somebody." + name
+		body, err := json.Marshal(map[string]any{"v": 99, "anything": "else"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := js.Publish(ctx, subject, body); err != nil {
+			t.Fatal(err)
+		}
+		consumer, err := js.Consumer(ctx, "JOBS", "worker-prompt-guest")
+		if err != nil {
+			t.Fatal(err)
+		}
+		// It is delivered, and handed back.
+		for {
+			info, err := consumer.Info(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if info.NumPending == 0 && info.NumAckPending > 0 {
+				break
+			}
+		}
+		// A job behind it is worked all the same.
+		var v jobAnswer
+		member := someone{url: p.url}
+		w := stored{Email: name + "@example.org", Password: name + " remembers 1"}
+		member.must(ctx, t, http.StatusCreated, http.MethodPost, "/api/auth/register", map[string]any{"username": name, "email": w.Email, "password": w.Password}, nil)
+		member.token = login(ctx, t, member, w)
+		member.must(ctx, t, http.StatusAccepted, http.MethodPost, "/api/jobs", map[string]any{"kind": "prompt", "input": map[string]any{"text": "x"}}, &v)
+		if got := member.ended(ctx, t, v.ID); got.Status != "succeeded" {
+			t.Errorf("the job behind it is %+v", got)
+		}
+		_ = worker.Process.Signal(os.Interrupt)
+		_ = worker.Wait()
+		p.stop(t)
+		stream, err := js.Stream(ctx, "JOBS")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := stream.GetLastMsgForSubject(ctx, subject); err != nil {
+			t.Errorf("the job has left the queue: %v", err)
+		}
+		dead, err := js.Stream(ctx, "DEAD")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := dead.CachedInfo().State.Msgs; n != 0 {
+			t.Errorf("%d dead letters", n)
+		}
+	}
+}
+
+// TestKeepStore writes the store that TestKeptStore opens: `go test -tags compat ./api -run TestKeepStore -update`. The
+// release before is built with a clock that is 70 years ahead, so that nothing in it has expired when it is opened.
+func TestKeepStore(t *testing.T) {
+	if !*update {
+		t.Skip("it writes testdata, with -update only")
+	}
+	source, commit := releaseBefore(t)
+	clock := filepath.Join(runtime.GOROOT(), "src", "time", "time.go") //nolint:staticcheck // The tests run where Go is.
+	code, err := os.ReadFile(clock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const reads = "sec, nsec, mono := runtimeNow()\n"
+	ahead := strings.Replace(string(code), reads, reads+"\tsec += 70 * 365 * 86400\n", 1)
+	if ahead == string(code) {
+		t.Fatal("time.Now of this Go reads the clock in another way")
+	}
+	dir := t.TempDir()
+	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{clock: filepath.Join(dir, "time.go")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, data := range map[string]string{"time.go": ahead, "overlay.json": string(overlay)} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(data), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	bin := build(t, source, "-overlay", filepath.Join(dir, "overlay.json"))
+	store := t.TempDir()
+	p := launchBinary(t, bin+"api", store, "ADMIN_KEY="+storedAdminKey)
+	w := fill(t.Context(), t, p, "ann")
+	p.stop(t)
+	kept := "../pkg/broker/testdata/store-" + commit[:7]
+	w.Commit, w.Token = commit, ""
+	encoded, err := json.MarshalIndent(w, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(kept+".json", append(encoded, '\n'), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	pack(t, store, kept+".tar.gz")
+}
+
+// pack writes the files below a directory into an archive, empty directories left out.
+func pack(t *testing.T, dir, path string) {
+	t.Helper()
+	var b bytes.Buffer
+	z, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := tar.NewWriter(z)
+	err = filepath.WalkDir(dir, func(name string, d os.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		data, err := os.ReadFile(name) //nolint:gosec // It is a file of the tests.
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(dir, name)
+		if err != nil {
+			return err
+		}
+		err = w.WriteHeader(&tar.Header{Name: filepath.ToSlash(rel), Mode: 0o600, Size: int64(len(data)), Typeflag: tar.TypeReg})
+		if err != nil {
+			return err
+		}
+		_, err = w.Write(data)
+		return err
+	})
+	if err = errors.Join(err, w.Close(), z.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, b.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%s: %d bytes", path, b.Len())
+}

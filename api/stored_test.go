@@ -1,0 +1,322 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"io"
+	"net/http"
+	"reflect"
+	"slices"
+	"testing"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
+)
+
+// stored is what was put into a store through the API, and is expected to be read from it by another version.
+type stored struct {
+	// Commit is of the program that wrote it, where it is kept as a file.
+	Commit   string `json:"commit,omitempty"`
+	Email    string `json:"email"`
+	Password string `json:"password"`
+	// Token is a session that was begun then.
+	Token string      `json:"token,omitempty"`
+	Jobs  []storedJob `json:"jobs"`
+	// Waiting is a job whose kind is paused.
+	Waiting string `json:"waiting"`
+	// Key is the idempotency key of the first job.
+	Key      string `json:"key"`
+	Feedback string `json:"feedback"`
+	// Image is a saved image, and Bytes the SHA-256 of its bytes.
+	Image string `json:"image"`
+	Bytes string `json:"bytes"`
+}
+
+type storedJob struct {
+	ID     string         `json:"id"`
+	Kind   string         `json:"kind"`
+	Input  map[string]any `json:"input"`
+	Status string         `json:"status"`
+	// Code is the error of one that failed.
+	Code string `json:"code,omitempty"`
+	// Text is the result of one that makes a text, and Media the SHA-256 of what it made.
+	Text  string   `json:"text,omitempty"`
+	Media []string `json:"media,omitempty"`
+}
+
+const (
+	storedAdminKey = "operator-of-the-kept-store"
+	storedKind     = "translation"
+)
+
+// someone is a person who uses a program through its API.
+type someone struct {
+	url   string
+	token string
+}
+
+// call sends a request and decodes its answer, whatever the status. It fails the test when there is no answer.
+func (s someone) call(ctx context.Context, t *testing.T, method, path string, body, into any, headers ...string) int {
+	t.Helper()
+	var content io.Reader
+	if body != nil {
+		encoded, err := json.Marshal(body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		content = bytes.NewReader(encoded)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, s.url+path, content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	if s.token != "" {
+		req.Header.Set("Authorization", "Bearer "+s.token)
+	}
+	for n := 0; n < len(headers); n += 2 {
+		req.Header.Set(headers[n], headers[n+1])
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatalf("%s %s: %v", method, path, err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	answer, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatalf("%s %s: %v", method, path, err)
+	}
+	switch v := into.(type) {
+	case nil:
+	case *[]byte:
+		*v = answer
+	default:
+		if err := json.Unmarshal(answer, into); err != nil {
+			t.Fatalf("%s %s answers %d: %s", method, path, resp.StatusCode, answer)
+		}
+	}
+	if resp.StatusCode > 399 {
+		t.Logf("%s %s answers %d: %.300s", method, path, resp.StatusCode, answer)
+	}
+	return resp.StatusCode
+}
+
+func (s someone) must(ctx context.Context, t *testing.T, status int, method, path string, body, into any, headers ...string) {
+	t.Helper()
+	if got := s.call(ctx, t, method, path, body, into, headers...); got != status {
+		t.Fatalf("%s %s answers %d, want %d", method, path, got, status)
+	}
+}
+
+// jobAnswer is a job as the API shows it, as far as it is compared.
+type jobAnswer struct {
+	ID         string         `json:"id"`
+	Kind       string         `json:"kind"`
+	Status     string         `json:"status"`
+	FinishedAt string         `json:"finished_at"`
+	Input      map[string]any `json:"input"`
+	Error      *struct {
+		Code string `json:"code"`
+	} `json:"error"`
+	Result struct {
+		Text  string `json:"text"`
+		Media []struct {
+			URL    string `json:"url"`
+			SHA256 string `json:"sha256"`
+		} `json:"media"`
+	} `json:"result"`
+}
+
+// ended waits for the end of a job and returns what is to be read of it.
+func (s someone) ended(ctx context.Context, t *testing.T, id string) storedJob {
+	t.Helper()
+	for {
+		var v jobAnswer
+		s.must(ctx, t, http.StatusOK, http.MethodGet, "/api/jobs/"+id+"?wait=20", nil, &v)
+		if v.FinishedAt == "" {
+			continue
+		}
+		j := storedJob{ID: v.ID, Kind: v.Kind, Input: v.Input, Status: v.Status, Text: v.Result.Text}
+		if v.Error != nil {
+			j.Code = v.Error.Code
+		}
+		for _, m := range v.Result.Media {
+			var data []byte
+			s.must(ctx, t, http.StatusOK, http.MethodGet, m.URL, nil, &data)
+			if hash := hashOf(data); hash != m.SHA256 {
+				t.Errorf("%s has SHA-256 %s, want %s", m.URL, hash, m.SHA256)
+			}
+			j.Media = append(j.Media, m.SHA256)
+		}
+		return j
+	}
+}
+
+func hashOf(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
+}
+
+// fill puts one of everything into the store of a program, through its API, as a new member. The program must have
+// storedAdminKey and simulate its upstreams.
+func fill(ctx context.Context, t *testing.T, p *program, name string) stored {
+	t.Helper()
+	operator := someone{url: p.url, token: storedAdminKey}
+	member := someone{url: p.url}
+	w := stored{Email: name + "@example.org", Password: name + " remembers 1", Key: "key-of-" + name}
+	member.must(ctx, t, http.StatusCreated, http.MethodPost, "/api/auth/register",
+		map[string]any{"username": name, "email": w.Email, "password": w.Password}, nil)
+	member.token = login(ctx, t, member, w)
+	w.Token = member.token
+
+	rules := someone{url: p.simulator}
+	rules.must(ctx, t, http.StatusOK, http.MethodPost, "/_control/rules", map[string]any{"contains": "refused", "status": 400}, nil)
+	for n, j := range []storedJob{
+		{Kind: "image", Input: map[string]any{"prompt": "a lighthouse of " + name, "width": 64, "height": 64}, Status: "succeeded"},
+		{Kind: "prompt", Input: map[string]any{"text": "a harbour of " + name}, Status: "succeeded"},
+		{Kind: "prompt", Input: map[string]any{"text": "refused to " + name}, Status: "failed"},
+	} {
+		var v jobAnswer
+		headers := []string{"Idempotency-Key", w.Key}
+		if n > 0 {
+			headers = nil
+		}
+		member.must(ctx, t, http.StatusAccepted, http.MethodPost, "/api/jobs", map[string]any{"kind": j.Kind, "input": j.Input}, &v, headers...)
+		done := member.ended(ctx, t, v.ID)
+		if done.Status != j.Status || (j.Status == "succeeded" && done.Text == "" && len(done.Media) == 0) {
+			t.Fatalf("a job became %+v", done)
+		}
+		w.Jobs = append(w.Jobs, done)
+	}
+
+	operator.must(ctx, t, http.StatusOK, http.MethodPost, "/api/admin/kinds/"+storedKind+"/pause", map[string]any{"seconds": 720 * 3600}, nil)
+	var v jobAnswer
+	member.must(ctx, t, http.StatusAccepted, http.MethodPost, "/api/jobs",
+		map[string]any{"kind": storedKind, "input": map[string]any{"text": "你好 " + name}}, &v)
+	w.Waiting = v.ID
+
+	w.Feedback = "It rains at " + name
+	member.must(ctx, t, http.StatusCreated, http.MethodPost, "/api/feedback", map[string]any{"category": "bug", "content": w.Feedback}, nil)
+	var saved struct {
+		ID string `json:"id"`
+	}
+	member.must(ctx, t, http.StatusCreated, http.MethodPost, "/api/images/save", map[string]any{"job_id": w.Jobs[0].ID}, &saved)
+	w.Image, w.Bytes = saved.ID, w.Jobs[0].Media[0]
+	return w
+}
+
+func login(ctx context.Context, t *testing.T, s someone, w stored) string {
+	t.Helper()
+	var session struct {
+		Token string `json:"token"`
+	}
+	s.token = ""
+	s.must(ctx, t, http.StatusOK, http.MethodPost, "/api/auth/login", map[string]any{"email": w.Email, "password": w.Password}, &session)
+	return session.Token
+}
+
+// check reads everything back through the API of a program. Saved images are left out where the clock is not that of the
+// program which saved them: they can be read for a day.
+func check(ctx context.Context, t *testing.T, p *program, w stored, images bool) {
+	t.Helper()
+	operator := someone{url: p.url, token: storedAdminKey}
+	member := someone{url: p.url}
+	member.token = login(ctx, t, member, w)
+	if w.Token != "" {
+		someone{url: p.url, token: w.Token}.must(ctx, t, http.StatusOK, http.MethodGet, "/api/auth/validate", nil, nil)
+	}
+	for _, want := range w.Jobs {
+		if got := member.ended(ctx, t, want.ID); !reflect.DeepEqual(got, want) {
+			t.Errorf("a job is\n%+v, want\n%+v", got, want)
+		}
+		if want.Status == "failed" {
+			operator.must(ctx, t, http.StatusOK, http.MethodGet, "/api/admin/dead-letters/"+want.ID, nil, nil)
+		}
+	}
+	var again jobAnswer
+	first := w.Jobs[0]
+	member.must(ctx, t, http.StatusOK, http.MethodPost, "/api/jobs",
+		map[string]any{"kind": first.Kind, "input": map[string]any{"prompt": first.Input["prompt"], "width": 64, "height": 64}}, &again,
+		"Idempotency-Key", w.Key)
+	if again.ID != first.ID {
+		t.Errorf("the same request with the same key became the job %s, want %s", again.ID, first.ID)
+	}
+	var list struct {
+		Jobs []jobAnswer `json:"jobs"`
+	}
+	member.must(ctx, t, http.StatusOK, http.MethodGet, "/api/jobs", nil, &list)
+	for _, id := range []string{w.Jobs[0].ID, w.Jobs[1].ID, w.Jobs[2].ID, w.Waiting} {
+		if !slices.ContainsFunc(list.Jobs, func(j jobAnswer) bool { return j.ID == id }) {
+			t.Errorf("job %s is missing in the list", id)
+		}
+	}
+	var given struct {
+		Feedbacks []struct {
+			Content string `json:"content"`
+		} `json:"feedbacks"`
+	}
+	member.must(ctx, t, http.StatusOK, http.MethodGet, "/api/feedback/my", nil, &given)
+	if len(given.Feedbacks) != 1 || given.Feedbacks[0].Content != w.Feedback {
+		t.Errorf("feedback is %+v", given)
+	}
+	if !images {
+		return
+	}
+	var image struct {
+		Data string `json:"data"`
+	}
+	member.must(ctx, t, http.StatusOK, http.MethodGet, "/api/images/"+w.Image, nil, &image)
+	if data, err := base64.StdEncoding.DecodeString(image.Data); err != nil || hashOf(data) != w.Bytes {
+		t.Errorf("the saved image has SHA-256 %s, want %s (%v)", hashOf(data), w.Bytes, err)
+	}
+}
+
+// checkWaiting has the waiting jobs worked.
+func checkWaiting(ctx context.Context, t *testing.T, p *program, all ...stored) {
+	t.Helper()
+	operator := someone{url: p.url, token: storedAdminKey}
+	var state struct {
+		Kinds []struct {
+			Kind   string `json:"kind"`
+			Paused bool   `json:"paused"`
+		} `json:"kinds"`
+	}
+	operator.must(ctx, t, http.StatusOK, http.MethodGet, "/api/admin/control", nil, &state)
+	paused := false
+	for _, k := range state.Kinds {
+		paused = paused || (k.Kind == storedKind && k.Paused)
+	}
+	if !paused {
+		t.Errorf("%s is not paused", storedKind)
+	}
+	operator.must(ctx, t, http.StatusOK, http.MethodPost, "/api/admin/kinds/"+storedKind+"/resume", nil, nil)
+	for _, w := range all {
+		member := someone{url: p.url}
+		member.token = login(ctx, t, member, w)
+		if got := member.ended(ctx, t, w.Waiting); got.Status != "succeeded" || got.Text == "" {
+			t.Errorf("the job that waited is %+v", got)
+		}
+	}
+}
+
+// TestKeptStore opens a store that the release before wrote. TestKeepStore has made it.
+func TestKeptStore(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), hang)
+	defer cancel()
+	dir, description := brokertest.KeptStore(t)
+	var w stored
+	if err := json.Unmarshal(description, &w); err != nil {
+		t.Fatal(err)
+	}
+	p := launch(t, dir, "ADMIN_KEY="+storedAdminKey)
+	check(ctx, t, p, w, false)
+	checkWaiting(ctx, t, p, w)
+	p.stop(t)
+	p = launch(t, dir, "ADMIN_KEY="+storedAdminKey)
+	check(ctx, t, p, w, false)
+	p.stop(t)
+}

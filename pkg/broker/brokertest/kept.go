@@ -1,0 +1,67 @@
+package brokertest
+
+import (
+	"archive/tar"
+	"compress/gzip"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+)
+
+// keptStore is the store that an earlier release wrote, without its suffix. It was stopped in good order, in the year 2096
+// by its clock, so that nothing in it has expired. TestKeepStore in package api has made it.
+const keptStore = "store-838dbf1"
+
+// KeptStore returns a new copy of a DATA_DIR that an earlier release wrote, and the JSON that says what is in it.
+func KeptStore(t testing.TB) (dir string, description []byte) {
+	t.Helper()
+	_, file, _, _ := runtime.Caller(0)
+	path := filepath.Join(filepath.Dir(file), "..", "testdata", keptStore)
+	description, err := os.ReadFile(path + ".json") //nolint:gosec // It is a file of the tests.
+	if err != nil {
+		t.Fatalf("read kept store: %v", err)
+	}
+	dir = t.TempDir()
+	if err := unpack(path+".tar.gz", dir); err != nil {
+		t.Fatalf("unpack kept store: %v", err)
+	}
+	return dir, description
+}
+
+func unpack(path, dir string) error {
+	f, err := os.Open(path) //nolint:gosec // It is a file of the tests.
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		return err
+	}
+	for r := tar.NewReader(z); ; {
+		h, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if !filepath.IsLocal(h.Name) {
+			return errors.New(h.Name + " leads out of the directory")
+		}
+		name := filepath.Join(dir, h.Name)
+		data, err := io.ReadAll(r)
+		if err != nil {
+			return err
+		}
+		if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+			return err
+		}
+		if err := os.WriteFile(name, data, 0o600); err != nil {
+			return err
+		}
+	}
+}

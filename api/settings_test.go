@@ -35,7 +35,7 @@ generated from the program by ` + "`" + updateSettings + "`" + `.
 
 ## The programs api and worker
 
-A worker reads the settings for NATS, upstreams, slots, retry delays, shutdown, logs and metrics; its METRICS_ADDR defaults
+A worker reads the settings for NATS, upstreams, slots, retry delays, shutdown, logs, metrics and traces; its METRICS_ADDR defaults
 to 127.0.0.1:9092.
 `,
 		health: "## The command api health\n",
@@ -55,7 +55,7 @@ The commands that call the API with ADMIN_KEY, such as api dead, api feedback an
 
 ## 程序 api 与 worker
 
-worker 读取与 NATS、上游服务、并发名额、重试间隔、停机、日志和指标有关的设置；其 METRICS_ADDR 默认为 127.0.0.1:9092。
+worker 读取与 NATS、上游服务、并发名额、重试间隔、停机、日志、指标和链路追踪有关的设置；其 METRICS_ADDR 默认为 127.0.0.1:9092。
 `,
 		health: "## 命令 api health\n",
 		operator: `## 运维命令

@@ -47,8 +47,8 @@ func newTraced(t *testing.T, variables ...string) (x *traced, stop func()) {
 	x = &traced{collector: tracetest.Start(t)}
 	nats := brokertest.Start(t, func(c *broker.Config) { c.Listen = "127.0.0.1:0" })
 	variables = append([]string{
-		"OTEL_EXPORTER_OTLP_ENDPOINT=" + x.collector.URL, "NATS_URL=" + nats.ClientURL(), "JWT_SECRET=planted-secret-of-this-test", "LOG_LEVEL=debug",
-		"QUOTA_GUEST_PER_MINUTE=0", "QUOTA_GUEST_PER_DAY=0",
+		"OTEL_EXPORTER_OTLP_ENDPOINT=" + x.collector.URL, "NATS_URL=" + nats.ClientURL(), "JWT_SECRET=planted-secret-of-this-test",
+		"QUOTA_GUEST_PER_MINUTE=0", "QUOTA_GUEST_PER_DAY=0", "PBKDF2_ITERATIONS=1",
 	}, variables...)
 	cfg := config(t, t.TempDir(), variables...)
 	cfg.Account.Quick = true
@@ -77,7 +77,7 @@ func newTraced(t *testing.T, variables ...string) (x *traced, stop func()) {
 			return
 		}
 		stopped = true
-		x.instance.stop(t)
+		x.stop(t)
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), hang)
 		defer cancel()
 		if err := x.worker.Stop(ctx); err != nil {
@@ -325,15 +325,35 @@ func checkLog(t *testing.T, name string, log *lines, traceID, message string) {
 func TestTracesOfOneProcess(t *testing.T) {
 	t.Parallel()
 	collector := tracetest.Start(t)
-	i := run(t, config(t, t.TempDir(), "OTEL_EXPORTER_OTLP_ENDPOINT="+collector.URL, "OTEL_SERVICE_NAME=mine"))
+	i := run(t, config(t, t.TempDir(), "OTEL_EXPORTER_OTLP_ENDPOINT="+collector.URL, "OTEL_SERVICE_NAME=mine", "MAX_QUEUED_JOBS=1"))
 	i.visit(t)
-	v := i.wait(t, i.submit(t, picture("a fox")).ID)
+	if err := i.Simulator().Script(simulator.Rule{Kind: simulator.KindImage, Hold: true}); err != nil {
+		t.Fatal(err)
+	}
+	v := i.submit(t, picture("a fox"))
+	if resp := i.do(t, http.MethodPost, "/api/jobs", picture("one too many")); resp.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("a job too many: %d %s", resp.StatusCode, resp.body)
+	}
+	i.Simulator().Release()
+	i.wait(t, v.ID)
 	i.stop(t)
 	x := &traced{collector: collector}
 	tr := x.traceOf(t, v.ID)
 	const want = "POST /api/jobs(send jobs.image(process jobs.image(GET pollinations-image, settle jobs.image)))"
 	if got := tr.shape(tr.root(t)); got != want || tr[0].Service != "mine" {
 		t.Errorf("%s of %s", got, tr[0].Service)
+	}
+
+	failed := 0
+	for _, span := range collector.Spans() {
+		if span.Failed && (span.Name == "POST /api/jobs" || span.Name == "send jobs.image") {
+			if failed++; span.Error != "queue_full" || span.Attributes["error.type"] != "queue_full" {
+				t.Errorf("the refused request: %+v", span)
+			}
+		}
+	}
+	if failed != 2 {
+		t.Errorf("%d spans have failed", failed)
 	}
 
 	down := run(t, config(t, t.TempDir(), "OTEL_EXPORTER_OTLP_ENDPOINT=http://"+freeAddress(t)))

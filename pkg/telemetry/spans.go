@@ -116,7 +116,7 @@ func (t *Tracing) StartProcess(ctx context.Context, kind, id string, attempt int
 		trace.WithAttributes(append(jobAttributes(kind, id),
 			messagingSystem, semconv.MessagingOperationTypeProcess, semconv.MessagingOperationName("process"),
 			semconv.MessagingDestinationName(destination(kind)), attrRequestID.String(RequestID(ctx)),
-			attrAttempt.Int(attempt), attrDelivery.Int64(int64(min(delivery, 1<<62))))...), //nolint:gosec // It is bounded.
+			attrAttempt.Int(attempt), attrDelivery.Int64(int64(min(delivery, 1<<62))))...),
 	}
 	if sender := trace.SpanContextFromContext(ctx); delivery > 1 && sender.IsValid() {
 		options = append(options, trace.WithLinks(trace.Link{SpanContext: sender}))

@@ -127,10 +127,11 @@ manifests: $(KUSTOMIZE) $(VALIDATE) $(COMPOSE) $(ACTIONLINT) ## Check the workfl
 	@$(VALIDATE) --version $(KUBERNETES_VERSION) deploy/kubernetes/secrets.example.yaml
 
 .PHONY: rules
-rules: ## Check and test the alerts of deploy/prometheus (needs promtool, of Debian's package prometheus)
+rules: ## Check and test the alerts of deploy/prometheus, and the dashboard on a real Prometheus (needs Debian's package prometheus)
 	promtool check config --syntax-only deploy/prometheus/prometheus.yml
-	promtool check rules deploy/prometheus/rules.yml
-	promtool test rules deploy/prometheus/rules_test.yml
+	promtool check rules deploy/prometheus/rules.yml deploy/prometheus/slo.yml
+	promtool test rules deploy/prometheus/rules_test.yml deploy/prometheus/slo_test.yml deploy/prometheus/slo_slow_test.yml
+	go test ./deploy -run '^TestDashboardHasData$$' -prometheus
 
 $(KUSTOMIZE):
 	GOBIN='$(CURDIR)/$(@D)' go install sigs.k8s.io/kustomize/kustomize/v5@v5.7.1

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -64,14 +63,14 @@ func shellBlocks(t *testing.T, path string) []shellBlock {
 	return blocks
 }
 
-// installation is a running API, as the guides assume it, and the environment of an operator's shell.
-type installation struct {
+// operatedHost is a machine with the programs on PATH and a running API, as the guides assume it.
+type operatedHost struct {
 	url, dir string
 	env      []string
 }
 
-// install builds the program and starts it with everything inside.
-func install(t *testing.T) *installation {
+// operate builds the programs and starts the API with everything inside.
+func operate(t *testing.T) *operatedHost {
 	t.Helper()
 	dir := t.TempDir()
 	bin := filepath.Join(dir, "bin")
@@ -84,12 +83,12 @@ func install(t *testing.T) *installation {
 	must(t, err)
 	must(t, os.Symlink(here, filepath.Join(dir, "deploy")))
 
-	listen, metrics := freeAddr(t), freeAddr(t)
-	i := &installation{url: "http://" + listen, dir: dir}
+	listen, metrics := freeAddress(t), freeAddress(t)
+	h := &operatedHost{url: "http://" + listen, dir: dir}
 	path := bin + string(os.PathListSeparator) + os.Getenv("PATH")
 	const adminKey, healthToken, metricsToken = "a key of the operator", "a-health-token", "a-metrics-token"
-	i.env = []string{
-		"PATH=" + path, "HOME=" + dir, "API_URL=" + i.url, "HEALTH_CHECK_URL=" + i.url, "HEALTH_CHECK_TOKEN=" + healthToken,
+	h.env = []string{
+		"PATH=" + path, "HOME=" + dir, "API_URL=" + h.url, "HEALTH_CHECK_URL=" + h.url, "HEALTH_CHECK_TOKEN=" + healthToken,
 		"ADMIN_KEY=" + adminKey, "METRICS_URL=http://" + metrics + "/metrics", "METRICS_TOKEN=" + metricsToken,
 	}
 	cmd := exec.CommandContext(t.Context(), filepath.Join(bin, "api"))
@@ -117,8 +116,8 @@ func install(t *testing.T) *installation {
 		}
 	})
 	for end := time.Now().Add(hang); ; {
-		if answers(t.Context(), i.url+"/readyz") {
-			return i
+		if answers(t.Context(), h.url+"/readyz") {
+			return h
 		}
 		select {
 		case err := <-done:
@@ -130,15 +129,6 @@ func install(t *testing.T) *installation {
 			t.Fatal("the API does not become ready")
 		}
 	}
-}
-
-// freeAddr returns a loopback address that nobody listens on.
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	must(t, err)
-	must(t, l.Close())
-	return l.Addr().String()
 }
 
 // answers reports whether a GET is answered with 200.
@@ -156,11 +146,11 @@ func answers(ctx context.Context, url string) bool {
 }
 
 // shell runs a script as a reader of the guides would, and returns what it prints.
-func (i *installation) shell(ctx context.Context, dir, script string) (string, error) {
+func (h *operatedHost) shell(ctx context.Context, dir, script string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, hang)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "bash", "-euo", "pipefail", "-c", script)
-	cmd.Dir, cmd.Env = dir, i.env
+	cmd.Dir, cmd.Env = dir, h.env
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }
@@ -168,16 +158,16 @@ func (i *installation) shell(ctx context.Context, dir, script string) (string, e
 // TestCommandsOfGuides runs every command of the guides that newcomers, developers and operators read first. A block that
 // cannot run here says why in a comment above it; its syntax is checked all the same.
 func TestCommandsOfGuides(t *testing.T) {
-	i := install(t)
+	h := operate(t)
 	for _, guide := range []string{"../README.md", "api.md", "accounts.md", "runbook.md"} {
 		t.Run(strings.TrimPrefix(guide, "../"), func(t *testing.T) {
 			dir := t.TempDir()
-			must(t, os.Symlink(filepath.Join(i.dir, "deploy"), filepath.Join(dir, "deploy")))
+			must(t, os.Symlink(filepath.Join(h.dir, "deploy"), filepath.Join(dir, "deploy")))
 			var script strings.Builder
 			for _, block := range shellBlocks(t, guide) {
-				text := strings.ReplaceAll(block.text, "http://127.0.0.1:8080", i.url)
+				text := strings.ReplaceAll(block.text, "http://127.0.0.1:8080", h.url)
 				if block.notRun != "" {
-					if out, err := i.shell(t.Context(), dir, "bash -n <<'BLOCK'\n"+text+"BLOCK\n"); err != nil {
+					if out, err := h.shell(t.Context(), dir, "bash -n <<'BLOCK'\n"+text+"BLOCK\n"); err != nil {
 						t.Errorf("line %d: %v\n%s", block.line, err, out)
 					}
 					continue
@@ -185,7 +175,7 @@ func TestCommandsOfGuides(t *testing.T) {
 				// Blocks share their variables, as in one shell.
 				fmt.Fprintf(&script, "echo '# line %d'\n%s", block.line, text)
 			}
-			out, err := i.shell(t.Context(), dir, script.String())
+			out, err := h.shell(t.Context(), dir, script.String())
 			if err != nil {
 				t.Errorf("%v\n%s", err, out)
 			}
@@ -195,16 +185,16 @@ func TestCommandsOfGuides(t *testing.T) {
 
 // TestVerifyFindsFaults holds the script that verifies a release against installations that are not in order.
 func TestVerifyFindsFaults(t *testing.T) {
-	i := install(t)
+	h := operate(t)
 	for name, c := range map[string]struct{ script, want string }{
 		"wrong token":   {"HEALTH_CHECK_TOKEN=wrong deploy/verify.sh $API_URL", "FAIL  GET /internal/health: status 401"},
 		"other version": {"EXPECT_VERSION=v9.9.9 deploy/verify.sh $API_URL", "FAIL  version is"},
-		"no metrics":    {"METRICS_TOKEN=wrong deploy/verify.sh $API_URL", "FAIL  GET " + strings.TrimPrefix(i.env[6], "METRICS_URL=")},
+		"no metrics":    {"METRICS_TOKEN=wrong deploy/verify.sh $API_URL", "FAIL  GET " + strings.TrimPrefix(h.env[6], "METRICS_URL=")},
 		"nobody there":  {"METRICS_URL= deploy/verify.sh http://127.0.0.1:9", "FAIL  GET /livez"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			out, err := i.shell(t.Context(), i.dir, c.script)
+			out, err := h.shell(t.Context(), h.dir, c.script)
 			if err == nil || !strings.Contains(out, c.want) || !strings.Contains(out, "Not verified") {
 				t.Errorf("%v\n%s", err, out)
 			}

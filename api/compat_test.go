@@ -57,7 +57,7 @@ func build(t *testing.T, source string, flags ...string) string {
 	t.Helper()
 	dir := t.TempDir() + string(filepath.Separator)
 	args := append(append([]string{"build", "-buildvcs=false", "-o", dir}, flags...), "./api", "./worker")
-	cmd := exec.CommandContext(t.Context(), "go", args...) //nolint:gosec // The arguments are the test's.
+	cmd := exec.CommandContext(t.Context(), "go", args...)
 	cmd.Dir = source
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -76,6 +76,54 @@ func TestReleaseBefore(t *testing.T) {
 	t.Run("hands its store to this version", func(t *testing.T) { t.Parallel(); testSameStore(t, before+"api", now+"api") })
 	t.Run("works beside this version", func(t *testing.T) { t.Parallel(); testSideBySide(t, before, now) })
 	t.Run("leaves jobs of a newer version alone", func(t *testing.T) { t.Parallel(); testNewerJob(t, before, now) })
+}
+
+// fill puts one of everything into the store of a program, through its API, as a new member. The program must have
+// storedAdminKey and simulate its upstreams.
+func fill(ctx context.Context, t *testing.T, p *program, name string) stored {
+	t.Helper()
+	operator := someone{url: p.url, token: storedAdminKey}
+	member := someone{url: p.url}
+	w := stored{Email: name + "@example.org", Password: name + " remembers 1", Key: "key-of-" + name}
+	member.must(ctx, t, http.StatusCreated, http.MethodPost, "/api/auth/register",
+		map[string]any{"username": name, "email": w.Email, "password": w.Password}, nil)
+	member.token = login(ctx, t, member, w)
+	w.Token = member.token
+
+	rules := someone{url: p.simulator}
+	rules.must(ctx, t, http.StatusOK, http.MethodPost, "/_control/rules", map[string]any{"contains": "refused", "status": 400}, nil)
+	for n, j := range []storedJob{
+		{Kind: "image", Input: map[string]any{"prompt": "a lighthouse of " + name, "width": 64, "height": 64}, Status: "succeeded"},
+		{Kind: "prompt", Input: map[string]any{"text": "a harbour of " + name}, Status: "succeeded"},
+		{Kind: "prompt", Input: map[string]any{"text": "refused to " + name}, Status: "failed"},
+	} {
+		var v jobAnswer
+		headers := []string{"Idempotency-Key", w.Key}
+		if n > 0 {
+			headers = nil
+		}
+		member.must(ctx, t, http.StatusAccepted, http.MethodPost, "/api/jobs", map[string]any{"kind": j.Kind, "input": j.Input}, &v, headers...)
+		done := member.ended(ctx, t, v.ID)
+		if done.Status != j.Status || (j.Status == "succeeded" && done.Text == "" && len(done.Media) == 0) {
+			t.Fatalf("a job became %+v", done)
+		}
+		w.Jobs = append(w.Jobs, done)
+	}
+
+	operator.must(ctx, t, http.StatusOK, http.MethodPost, "/api/admin/kinds/"+storedKind+"/pause", map[string]any{"seconds": 720 * 3600}, nil)
+	var v jobAnswer
+	member.must(ctx, t, http.StatusAccepted, http.MethodPost, "/api/jobs",
+		map[string]any{"kind": storedKind, "input": map[string]any{"text": "你好 " + name}}, &v)
+	w.Waiting = v.ID
+
+	w.Feedback = "It rains at " + name
+	member.must(ctx, t, http.StatusCreated, http.MethodPost, "/api/feedback", map[string]any{"category": "bug", "content": w.Feedback}, nil)
+	var saved struct {
+		ID string `json:"id"`
+	}
+	member.must(ctx, t, http.StatusCreated, http.MethodPost, "/api/images/save", map[string]any{"job_id": w.Jobs[0].ID}, &saved)
+	w.Image, w.Bytes = saved.ID, w.Jobs[0].Media[0]
+	return w
 }
 
 // testSameStore has one version write, the other read that and add to it, and the first one read both.
@@ -144,7 +192,7 @@ func testSideBySide(t *testing.T, before, now string) {
 	defer cancel()
 	url, js := natsServer(t)
 	api := func(dir string) *program {
-		return launchBinary(t, dir+"api", t.TempDir(), "NATS_URL="+url, sharedSecret, "MAX_ACTIVE_JOBS_MEMBER=100")
+		return launchBinary(t, dir+"api", t.TempDir(), "NATS_URL="+url, sharedSecret, "MAX_ACTIVE_JOBS_MEMBER=0", "QUOTA_MEMBER_PER_MINUTE=0")
 	}
 	former, current := api(before), api(now)
 	// Each of them starts while the other one runs, so that each finds what the other has declared.
@@ -322,7 +370,7 @@ func pack(t *testing.T, dir, path string) {
 		if err != nil || !d.Type().IsRegular() {
 			return err
 		}
-		data, err := os.ReadFile(name) //nolint:gosec // It is a file of the tests.
+		data, err := os.ReadFile(name)
 		if err != nil {
 			return err
 		}

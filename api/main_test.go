@@ -55,7 +55,7 @@ func launch(t *testing.T, dir string, variables ...string) *program {
 // launchBinary does the same with the program of a path, which may be another version.
 func launchBinary(t *testing.T, path, dir string, variables ...string) *program {
 	t.Helper()
-	p := &program{cmd: exec.CommandContext(t.Context(), path)} //nolint:gosec // The tests build it.
+	p := &program{cmd: exec.CommandContext(t.Context(), path)}
 	p.cmd.Env = append([]string{runsProgram + "=1", "DATA_DIR=" + dir, "LISTEN_ADDR=127.0.0.1:0"}, variables...)
 	p.cmd.Stderr = &p.stderr
 	stdout, err := p.cmd.StdoutPipe()

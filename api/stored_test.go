@@ -160,54 +160,6 @@ func hashOf(data []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// fill puts one of everything into the store of a program, through its API, as a new member. The program must have
-// storedAdminKey and simulate its upstreams.
-func fill(ctx context.Context, t *testing.T, p *program, name string) stored {
-	t.Helper()
-	operator := someone{url: p.url, token: storedAdminKey}
-	member := someone{url: p.url}
-	w := stored{Email: name + "@example.org", Password: name + " remembers 1", Key: "key-of-" + name}
-	member.must(ctx, t, http.StatusCreated, http.MethodPost, "/api/auth/register",
-		map[string]any{"username": name, "email": w.Email, "password": w.Password}, nil)
-	member.token = login(ctx, t, member, w)
-	w.Token = member.token
-
-	rules := someone{url: p.simulator}
-	rules.must(ctx, t, http.StatusOK, http.MethodPost, "/_control/rules", map[string]any{"contains": "refused", "status": 400}, nil)
-	for n, j := range []storedJob{
-		{Kind: "image", Input: map[string]any{"prompt": "a lighthouse of " + name, "width": 64, "height": 64}, Status: "succeeded"},
-		{Kind: "prompt", Input: map[string]any{"text": "a harbour of " + name}, Status: "succeeded"},
-		{Kind: "prompt", Input: map[string]any{"text": "refused to " + name}, Status: "failed"},
-	} {
-		var v jobAnswer
-		headers := []string{"Idempotency-Key", w.Key}
-		if n > 0 {
-			headers = nil
-		}
-		member.must(ctx, t, http.StatusAccepted, http.MethodPost, "/api/jobs", map[string]any{"kind": j.Kind, "input": j.Input}, &v, headers...)
-		done := member.ended(ctx, t, v.ID)
-		if done.Status != j.Status || (j.Status == "succeeded" && done.Text == "" && len(done.Media) == 0) {
-			t.Fatalf("a job became %+v", done)
-		}
-		w.Jobs = append(w.Jobs, done)
-	}
-
-	operator.must(ctx, t, http.StatusOK, http.MethodPost, "/api/admin/kinds/"+storedKind+"/pause", map[string]any{"seconds": 720 * 3600}, nil)
-	var v jobAnswer
-	member.must(ctx, t, http.StatusAccepted, http.MethodPost, "/api/jobs",
-		map[string]any{"kind": storedKind, "input": map[string]any{"text": "你好 " + name}}, &v)
-	w.Waiting = v.ID
-
-	w.Feedback = "It rains at " + name
-	member.must(ctx, t, http.StatusCreated, http.MethodPost, "/api/feedback", map[string]any{"category": "bug", "content": w.Feedback}, nil)
-	var saved struct {
-		ID string `json:"id"`
-	}
-	member.must(ctx, t, http.StatusCreated, http.MethodPost, "/api/images/save", map[string]any{"job_id": w.Jobs[0].ID}, &saved)
-	w.Image, w.Bytes = saved.ID, w.Jobs[0].Media[0]
-	return w
-}
-
 func login(ctx context.Context, t *testing.T, s someone, w stored) string {
 	t.Helper()
 	var session struct {

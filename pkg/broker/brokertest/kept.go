@@ -41,6 +41,11 @@ func unpack(path, dir string) error {
 	if err != nil {
 		return err
 	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = root.Close() }()
 	for r := tar.NewReader(z); ; {
 		h, err := r.Next()
 		if errors.Is(err, io.EOF) {
@@ -49,18 +54,14 @@ func unpack(path, dir string) error {
 		if err != nil {
 			return err
 		}
-		if !filepath.IsLocal(h.Name) {
-			return errors.New(h.Name + " leads out of the directory")
-		}
-		name := filepath.Join(dir, h.Name)
 		data, err := io.ReadAll(r)
 		if err != nil {
 			return err
 		}
-		if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+		if err := root.MkdirAll(filepath.Dir(h.Name), 0o700); err != nil {
 			return err
 		}
-		if err := os.WriteFile(name, data, 0o600); err != nil {
+		if err := root.WriteFile(h.Name, data, 0o600); err != nil {
 			return err
 		}
 	}

@@ -23,7 +23,7 @@ func (s *Server) trace(c *gin.Context) {
 		case code == "aborted", status >= http.StatusInternalServerError:
 			span.Fail(code)
 		case code != "":
-			span.Refuse(code)
+			span.ErrorCode(code)
 		}
 		span.End()
 	}()

@@ -46,8 +46,8 @@ func (s Span) Fail(code string) {
 	}
 }
 
-// Refuse records why a request was refused, which is no failure of the server.
-func (s Span) Refuse(code string) {
+// ErrorCode records an error code on a span that has not failed: a request that was refused, or a call that was canceled.
+func (s Span) ErrorCode(code string) {
 	if s.recording() {
 		s.span.SetAttributes(semconv.ErrorTypeKey.String(code))
 	}

@@ -94,7 +94,7 @@ func record(span telemetry.Span, status int, fault *Fault) {
 	switch {
 	case fault == nil:
 	case fault.Class == Canceled:
-		span.Refuse(fault.Code)
+		span.ErrorCode(fault.Code)
 	default:
 		span.Fail(fault.Code)
 	}

@@ -130,6 +130,10 @@ func TestThrottledJobWaitsAsLongAsAsked(t *testing.T) {
 	if counter(t, w.metrics.Attempts.WithLabelValues("prompt", "throttled")) != 2 {
 		t.Error("the throttling is not the counted reason of the attempts")
 	}
+	n, sum := measured(t, w.metrics.UpstreamRetryAfter.WithLabelValues(job.KindPrompt.Upstream()))
+	if n != 2 || sum < 2*asked.Seconds()-0.01 || sum > 2*asked.Seconds()+0.01 {
+		t.Errorf("%d waits of %g seconds in all are measured", n, sum)
+	}
 }
 
 func TestFaultsThatEndAJobAtOnce(t *testing.T) {

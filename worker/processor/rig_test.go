@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
@@ -155,6 +156,16 @@ func counter(t *testing.T, c interface{ Write(*dto.Metric) error }) float64 {
 		t.Fatal(err)
 	}
 	return m.GetCounter().GetValue()
+}
+
+// measured returns how often a histogram has measured something, and the sum.
+func measured(t *testing.T, o prometheus.Observer) (n uint64, sum float64) {
+	t.Helper()
+	var m dto.Metric
+	if err := o.(prometheus.Histogram).Write(&m); err != nil {
+		t.Fatal(err)
+	}
+	return m.GetHistogram().GetSampleCount(), m.GetHistogram().GetSampleSum()
 }
 
 // lines is a log that may be read while it is written.

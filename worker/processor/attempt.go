@@ -136,6 +136,7 @@ func (a *attempt) run(ctx context.Context) error {
 	result, o := a.generate(ctx, task)
 	run := a.processor.now().Sub(started)
 	a.processor.metrics.AttemptOutcomes.WithLabelValues(string(a.spec.Kind), outcomeLabel(o)).Inc()
+	a.observeRetryAfter(o)
 	if !complete {
 		a.processor.metrics.RunDuration.WithLabelValues(string(a.spec.Kind)).Observe(run.Seconds())
 		if o.verdict == verdictSucceed {
@@ -261,6 +262,19 @@ func (a *attempt) report(ctx context.Context, o outcome, refused map[int]*upstre
 		return false
 	}
 	return true
+}
+
+// observeRetryAfter measures for how long upstreams asked to be left alone.
+func (a *attempt) observeRetryAfter(o outcome) {
+	faults := slices.Collect(maps.Values(o.faults))
+	if len(faults) == 0 && o.fault != nil {
+		faults = append(faults, o.fault)
+	}
+	for _, f := range faults {
+		if f.RetryAfter > 0 && f.Upstream != "" {
+			a.processor.metrics.UpstreamRetryAfter.WithLabelValues(f.Upstream).Observe(f.RetryAfter.Seconds())
+		}
+	}
 }
 
 // gravest returns the fault that keeps an upstream closed for longest.

@@ -203,9 +203,6 @@ func (b *breaker) reported(ctx context.Context, p pass, fault *upstream.Fault, s
 		}
 		return nil
 	}
-	if fault != nil && fault.RetryAfter > 0 {
-		b.metrics.UpstreamRetryAfter.WithLabelValues(p.upstream).Observe(fault.RetryAfter.Seconds())
-	}
 	trip := queue.Trip{Upstream: p.upstream}
 	if p.probe {
 		trip.Probe = b.worker

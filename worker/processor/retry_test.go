@@ -130,7 +130,7 @@ func TestThrottledJobWaitsAsLongAsAsked(t *testing.T) {
 	if counter(t, w.metrics.Attempts.WithLabelValues("prompt", "throttled")) != 2 {
 		t.Error("the throttling is not the counted reason of the attempts")
 	}
-	n, sum := measured(t, w.metrics.UpstreamRetryAfter.WithLabelValues(job.KindPrompt.Upstream()))
+	n, sum := measured(t, w.metrics.UpstreamRetryAfter.WithLabelValues(upstream.PollinationsImage))
 	if n != 2 || sum < 2*asked.Seconds()-0.01 || sum > 2*asked.Seconds()+0.01 {
 		t.Errorf("%d waits of %g seconds in all are measured", n, sum)
 	}

@@ -97,6 +97,10 @@ chaos: ## Kill, pause and cut the real programs for DURATION (2m) with NODES (1 
 chaos-short: ## The same for some seconds, always with the same faults
 	go run ./pkg/chaos -seed 2 -duration 12s -every 1s -jobs 150
 
+.PHONY: rolling
+rolling: ## Restart the processes one by one behind nginx under load, and look for errors that clients see (needs nginx)
+	go test ./deploy -run TestRollingRestarts -rolling -v -count=1 -timeout 10m
+
 .PHONY: vet
 vet: ## Run go vet
 	go vet ./...

@@ -3,9 +3,11 @@ package app_test
 import (
 	"context"
 	"log/slog"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/text2image-audio/text2image-audio/api/app"
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
@@ -42,11 +44,55 @@ func get(t *testing.T, client *http.Client, url, language string) (status int, r
 	return resp.StatusCode, resp.Header.Get("Retry-After"), b.String()
 }
 
+// awaitPort waits until somebody listens at an address.
+func awaitPort(t *testing.T, address string) {
+	t.Helper()
+	for limit := time.Now().Add(hang); ; time.Sleep(time.Millisecond) {
+		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", address)
+		if err == nil {
+			_ = conn.Close()
+			return
+		}
+		if time.Now().After(limit) {
+			t.Fatalf("nobody listens at %s: %v", address, err)
+		}
+	}
+}
+
+// TestPortOpensWhenItCanServe starts a process on an outside NATS that is there: its first answer is that it is ready.
+func TestPortOpensWhenItCanServe(t *testing.T) {
+	t.Parallel()
+	b := brokertest.Start(t, func(c *broker.Config) { c.Listen = "127.0.0.1:0" })
+	listen := freeAddr(t)
+	cfg := config(t, t.TempDir(), "NATS_URL="+b.ClientURL(), "JWT_SECRET=0123456789abcdef", "LISTEN_ADDR="+listen)
+	cfg.StartupGrace = hang
+	a, err := app.New(cfg, discard())
+	if err != nil {
+		t.Fatal(err)
+	}
+	started := make(chan error, 1)
+	go func() { started <- a.Start(t.Context()) }()
+	awaitPort(t, listen)
+	client := &http.Client{Transport: &http.Transport{}}
+	status, _, body := get(t, client, "http://"+listen+"/readyz", "en")
+	if status != http.StatusOK {
+		t.Errorf("readyz: %d %s", status, body)
+	}
+	if err := <-started; err != nil {
+		t.Fatal(err)
+	}
+	client.CloseIdleConnections()
+	if err := a.Stop(context.WithoutCancel(t.Context())); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestWaitingForNATS starts a process before its NATS: it says that it lives and is not ready, and is ready by itself.
 func TestWaitingForNATS(t *testing.T) {
 	t.Parallel()
 	nats, listen := freeAddr(t), freeAddr(t)
 	cfg := config(t, t.TempDir(), "NATS_URL=nats://"+nats, "JWT_SECRET=0123456789abcdef", "LISTEN_ADDR="+listen)
+	cfg.StartupGrace = time.Millisecond
 	log := noticed{make(chan string, 100)}
 	a, err := app.New(cfg, slog.New(slog.NewTextHandler(log, nil)))
 	if err != nil {
@@ -57,6 +103,7 @@ func TestWaitingForNATS(t *testing.T) {
 	if line := <-log.lines; !strings.Contains(line, "NATS cannot be reached") {
 		t.Errorf("it says %q", line)
 	}
+	awaitPort(t, listen)
 	client := &http.Client{Transport: &http.Transport{}}
 	t.Cleanup(client.CloseIdleConnections)
 	if status, _, body := get(t, client, "http://"+listen+"/livez", "en"); status != http.StatusOK {

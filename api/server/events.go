@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
 	"time"
@@ -36,11 +37,19 @@ func (s *Server) jobEvents(c *gin.Context) error {
 	defer end()
 	reader, err := s.deps.Feed.Watch(ctx, who.owners, id)
 	opened()
+	if stopping(err) {
+		_, _ = s.openStream(c, "")
+		return nil
+	}
 	if err != nil {
 		return err
 	}
 	defer reader.Close()
 	first, open := <-reader.Events()
+	if !open && stopping(reader.Err()) {
+		_, _ = s.openStream(c, "")
+		return nil
+	}
 	if !open {
 		return &problem{code: codeUnavailable, retryAfter: retryUnavailable, cause: reader.Err()}
 	}
@@ -65,6 +74,10 @@ func (s *Server) jobEvents(c *gin.Context) error {
 	s.pump(st, reader, show)
 	return nil
 }
+
+// stopping reports whether a stream could not be opened because the server stops. It is opened and ended then: a browser comes
+// back after a stream that has ended, and never after a status that says that there is none.
+func stopping(err error) bool { return errors.Is(err, ErrStopping) }
 
 // headOfEvents answers HEAD: whether there is a stream to read.
 func (s *Server) headOfEvents(c *gin.Context, id string) error {
@@ -122,6 +135,10 @@ func (s *Server) ownerEvents(c *gin.Context) error {
 	}
 	reader, err := s.deps.Feed.WatchOwner(ctx, who.owner, since(lastEventID(c)))
 	opened()
+	if stopping(err) {
+		_, _ = s.openStream(c, start)
+		return nil
+	}
 	if err != nil {
 		return err
 	}

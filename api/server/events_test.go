@@ -299,7 +299,7 @@ func TestEventsOfAllJobs(t *testing.T) {
 	told()
 	// How soon the broker counts a job is its own affair.
 	golden(t, "events/all.txt", positions.ReplaceAllString(transcript, `"queue_position":"…"`))
-	if !strings.Contains(transcript, "id: 1767323130000\n") || len(eventIDs.FindAllString(transcript, -1)) != strings.Count(transcript, "event:") {
+	if !strings.Contains(transcript, "id: 1767323130000\n") || len(eventIDs.FindAllString(transcript, -1)) != 1+strings.Count(transcript, "event:") {
 		t.Errorf("ids: %s", transcript)
 	}
 	theirs.block()
@@ -426,5 +426,22 @@ func TestDeletedJobEndsItsStream(t *testing.T) {
 	must(t, b.queue.Delete(t.Context(), entry.Sequence))
 	if data, err := io.ReadAll(s.Body); err != nil || strings.Contains(string(data), "id:") {
 		t.Errorf("%v %q", err, data)
+	}
+}
+
+// TestStreamThatMeetsAStop opens streams at a process that has begun to stop. They end in good order, so that a browser comes
+// back, to another process, with what it needs to miss nothing.
+func TestStreamThatMeetsAStop(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	c, _ := guest()
+	b.push(t, fixedSpec(job.OwnerAnonymous, "job-a"))
+	b.stop(server.ErrStopping)
+	for path, want := range map[string]string{"/api/jobs/job-a/events": "retry: 2000\n\n", "/api/events": "retry: 2000\nid: "} {
+		s := b.stream(t, path, cookie(c))
+		got := s.rest()
+		if s.StatusCode != http.StatusOK || !strings.HasPrefix(got, want) || strings.Contains(got, "event:") {
+			t.Errorf("%s: status %d, %q", path, s.StatusCode, got)
+		}
 	}
 }

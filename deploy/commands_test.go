@@ -72,6 +72,11 @@ type operatedHost struct {
 // operate builds the programs and starts the API with everything inside.
 func operate(t *testing.T) *operatedHost {
 	t.Helper()
+	for _, tool := range []string{"bash", "curl"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skipf("the guides use %s, which is not on PATH", tool)
+		}
+	}
 	dir := t.TempDir()
 	bin := filepath.Join(dir, "bin")
 	must(t, os.Mkdir(bin, 0o700))

@@ -194,8 +194,7 @@ func TestGuidesInBothLanguages(t *testing.T) {
 	}
 }
 
-// compareBlocks reports code blocks that differ in more than their comments. The front page may use examples in its own
-// language.
+// compareBlocks reports code blocks that differ in more than their comments.
 func compareBlocks(t *testing.T, name string, english, translated document) {
 	t.Helper()
 	if len(english.blocks) != len(translated.blocks) {
@@ -208,7 +207,7 @@ func compareBlocks(t *testing.T, name string, english, translated document) {
 			t.Errorf("%s: code block %d is %q, in its twin %q", name, i+1, block.language, other.language)
 			continue
 		}
-		if block.prose() || name == "README.md" {
+		if block.prose() {
 			continue
 		}
 		want, got := block.commands(), other.commands()
@@ -259,7 +258,7 @@ func TestLinksOfDocuments(t *testing.T) {
 			}
 			twin := strings.TrimSuffix(target, ".md") + chinese
 			_, hasTwin := all[twin]
-			if strings.HasPrefix(name, "deploy/") && strings.HasSuffix(name, chinese) && hasTwin && twin != name {
+			if strings.HasSuffix(name, chinese) && hasTwin && twin != name {
 				t.Errorf("%s: link %q leads to the English guide; link to %s", name, link, path.Base(twin))
 			}
 		}

@@ -3,7 +3,7 @@
 MODULE   := github.com/text2image-audio/text2image-audio
 FUZZTIME ?= 20s
 
-# The crash laboratory: seed 0 draws one; nodes are 1 or 3.
+# The chaos tests: seed 0 draws one; nodes are 1 or 3.
 SEED     ?= 0
 DURATION ?= 2m
 NODES    ?= 1
@@ -156,7 +156,7 @@ $(COMPOSE):
 	GOBIN='$(CURDIR)/$(@D)' go install github.com/compose-spec/compose-go/v2/cmd@v2.16.2
 
 .PHONY: fix
-fix: $(LINT) ## Format all files and mend what golangci-lint can mend
+fix: $(LINT) ## Format all files and fix what golangci-lint can fix
 	$(LINT) run --fix
 
 .PHONY: fuzz

@@ -159,9 +159,16 @@ func TestSwitchCommandsRefuseNonsense(t *testing.T) {
 	api := launch(t, t.TempDir(), "ADMIN_KEY="+operatorsKey)
 	for exit, all := range map[int][][]string{
 		exitUsage: {
-			{"log-level", "loud"}, {"log-level", "info", "debug"}, {"metrics", "yes"}, {"accept", "off", "--for", "-5m"},
-			{"accept", "off", "--for", "5m", "--until", "2100-01-01T00:00:00Z"}, {"accept", "off", "--until", "tomorrow"},
-			{"accept", "off", "--until", "2000-01-01T00:00:00Z"}, {"accept", "--reset", "off"}, {"accept", "--reason", "none"}, {"deployments", "all"},
+			{"log-level", "loud"},
+			{"log-level", "info", "debug"},
+			{"metrics", "yes"},
+			{"accept", "off", "--for", "-5m"},
+			{"accept", "off", "--for", "5m", "--until", "2100-01-01T00:00:00Z"},
+			{"accept", "off", "--until", "tomorrow"},
+			{"accept", "off", "--until", "2000-01-01T00:00:00Z"},
+			{"accept", "--reset", "off"},
+			{"accept", "--reason", "none"},
+			{"deployments", "all"},
 		},
 		exitFailure: {{"accept", "off", "--for", "1000h"}, {"log-level", "--url", "http://127.0.0.1:1"}, {"deployments", "--url", "http://127.0.0.1:1"}},
 		0:           {{"log-level", "-h"}, {"metrics", "-h"}, {"accept", "-h"}, {"deployments", "-h"}, {"accept", "off", "--until", time.Now().Add(time.Hour).Format(time.RFC3339)}},

@@ -90,7 +90,7 @@ func operate(t *testing.T) *operatedHost {
 
 	listen, metrics := freeAddress(t), freeAddress(t)
 	h := &operatedHost{url: "http://" + listen, dir: dir}
-	path := bin + string(os.PathListSeparator) + os.Getenv("PATH")
+	path := bin + string(os.PathListSeparator) + os.Getenv("PATH") //nolint:forbidigo // A shell needs the PATH of this machine.
 	const adminKey, healthToken, metricsToken = "a key of the operator", "a-health-token", "a-metrics-token"
 	h.env = []string{
 		"PATH=" + path, "HOME=" + dir, "API_URL=" + h.url, "HEALTH_CHECK_URL=" + h.url, "HEALTH_CHECK_TOKEN=" + healthToken,
@@ -106,15 +106,21 @@ func operate(t *testing.T) *operatedHost {
 	cmd.Stdout, cmd.Stderr = &log, &log
 	must(t, cmd.Start())
 	done := make(chan error, 1)
-	go func() { done <- cmd.Wait() }()
+	go func() {
+		done <- cmd.Wait()
+		close(done)
+	}()
 	t.Cleanup(func() {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		select {
-		case <-done:
+		case err := <-done:
+			if err != nil {
+				t.Errorf("the API stops with %v", err)
+			}
 		case <-time.After(hang):
 			t.Error("the API does not stop")
 			_ = cmd.Process.Kill()
-			<-done
+			_ = <-done
 		}
 		if t.Failed() {
 			t.Logf("log of the API:\n%s", log.String())
@@ -126,7 +132,6 @@ func operate(t *testing.T) *operatedHost {
 		}
 		select {
 		case err := <-done:
-			done <- err
 			t.Fatalf("the API ends at its start: %v", err)
 		case <-time.After(50 * time.Millisecond):
 		}

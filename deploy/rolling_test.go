@@ -66,7 +66,7 @@ func (o *output) String() string {
 func (p *process) start() {
 	p.t.Helper()
 	p.output = &output{}
-	p.cmd = exec.Command(p.path) //nolint:gosec,noctx // It was built by this test, which ends it.
+	p.cmd = exec.Command(p.path) //nolint:noctx // This test ends it.
 	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = p.environ, p.output, p.output
 	if err := p.cmd.Start(); err != nil {
 		p.t.Fatalf("start %s: %v", p.name, err)
@@ -75,7 +75,7 @@ func (p *process) start() {
 		if p.ready == "" {
 			return strings.Contains(p.output.String(), "upstream")
 		}
-		resp, err := http.Get(p.ready) //nolint:gosec,noctx // It is an address of this test.
+		resp, err := http.Get(p.ready) //nolint:noctx // The client of the wait bounds it.
 		if err != nil {
 			return false
 		}
@@ -118,7 +118,7 @@ func await(t *testing.T, what string, so func() bool) {
 func build(t *testing.T, dir string) {
 	t.Helper()
 	for _, program := range []string{"api", "worker"} {
-		out, err := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(dir, program), "../"+program).CombinedOutput() //nolint:gosec // Nothing is a stranger's.
+		out, err := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(dir, program), "../"+program).CombinedOutput()
 		if err != nil {
 			t.Fatalf("build %s: %v\n%s", program, err, out)
 		}
@@ -240,7 +240,7 @@ func startNginx(t *testing.T, path string, ports [2]int) string {
 	}
 	whole += "include " + dir + "/site.conf;\n}\n"
 	must(t, os.WriteFile(filepath.Join(dir, "nginx.conf"), []byte(whole), 0o600))
-	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), path, "-p", dir, "-c", filepath.Join(dir, "nginx.conf")) //nolint:gosec // It is the nginx of this machine.
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), path, "-p", dir, "-c", filepath.Join(dir, "nginx.conf"))
 	out := &output{}
 	cmd.Stdout, cmd.Stderr = out, out
 	must(t, cmd.Start())
@@ -248,13 +248,13 @@ func startNginx(t *testing.T, path string, ports [2]int) string {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		_ = cmd.Wait()
 		if t.Failed() {
-			log, _ := os.ReadFile(filepath.Join(dir, "error.log")) //nolint:gosec // It is this test's.
+			log, _ := os.ReadFile(filepath.Join(dir, "error.log"))
 			t.Logf("nginx says: %s%.8000s", out, log)
 		}
 	})
 	url := "http://127.0.0.1:" + strconv.Itoa(port)
 	await(t, "nginx", func() bool {
-		resp, err := http.Get(url + "/") //nolint:gosec,noctx // It is an address of this test.
+		resp, err := http.Get(url + "/") //nolint:noctx // The client of the wait bounds it.
 		if err != nil {
 			return false
 		}

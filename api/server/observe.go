@@ -22,13 +22,9 @@ func (s *Server) observe(c *gin.Context) {
 		route := routeOf(c)
 		s.deps.Metrics.ObserveHTTP(route, c.Request.Method, status, longRequest(c), took)
 		code := c.GetString(problemCode)
-		message := "request"
 		var level slog.Level
 		var leftOut int
 		refused := code != "" && refusedSubmission(c)
-		if refused {
-			message = "submission refused"
-		}
 		if refused && (status < http.StatusInternalServerError || code == codeNotAccepting) {
 			level, leftOut = s.refusals.level(route, code, began)
 		} else {
@@ -47,7 +43,11 @@ func (s *Server) observe(c *gin.Context) {
 		if leftOut > 0 {
 			attrs = append(attrs, slog.Int("left_out", leftOut))
 		}
-		s.deps.Log.LogAttrs(c.Request.Context(), level, message, attrs...)
+		if refused {
+			s.deps.Log.LogAttrs(c.Request.Context(), level, "submission refused", attrs...)
+			return
+		}
+		s.deps.Log.LogAttrs(c.Request.Context(), level, "request", attrs...)
 	}()
 	c.Next()
 }

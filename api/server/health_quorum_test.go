@@ -23,26 +23,32 @@ func TestHealthNamesALostQuorum(t *testing.T) {
 	ticker := time.NewTicker(100 * time.Millisecond)
 	defer ticker.Stop()
 	limit := time.After(hang)
-	var r report
+	// Each stream finds out in its own time that its leader has nobody to lead.
+	checks := []string{"kv.users", "kv.results", "nats", "store.loss", "queue"}
 	for {
-		r = b.health(t, http.StatusServiceUnavailable)
-		if _, details := r.check("nats"); details["reason"] == "no_quorum" {
+		r := b.health(t, http.StatusServiceUnavailable)
+		named := 0
+		for _, name := range checks {
+			status, details := r.check(name)
+			hint, _ := details["hint"].(string)
+			if details["reason"] != "no_quorum" {
+				continue
+			}
+			named++
+			if status != "error" || !strings.Contains(hint, "quorum") || !strings.Contains(hint, "majority") {
+				t.Errorf("%s: %s %v", name, status, details)
+			}
+		}
+		if named == len(checks) && b.request(t, http.MethodGet, "/readyz", nil).StatusCode == http.StatusServiceUnavailable {
 			break
 		}
 		select {
 		case <-ticker.C:
 		case <-limit:
-			t.Fatalf("the lost quorum is never named: %+v", r)
+			t.Fatalf("the lost quorum is never named by all: %+v", r)
 		}
 	}
-	for _, name := range []string{"kv.users", "kv.results", "nats", "store.loss", "queue"} {
-		status, details := r.check(name)
-		hint, _ := details["hint"].(string)
-		if status != "error" || details["reason"] != "no_quorum" || !strings.Contains(hint, "quorum") || !strings.Contains(hint, "majority") {
-			t.Errorf("%s: %s %v", name, status, details)
-		}
-	}
-	b.request(t, http.MethodGet, "/readyz", nil).problem(t, http.StatusServiceUnavailable, "unavailable")
+	b.request(t, http.MethodPost, "/api/jobs", submission).problem(t, http.StatusServiceUnavailable, "unavailable")
 	b.request(t, http.MethodGet, "/livez", nil).expect(t, http.StatusOK)
 
 	c.Restart(1, 2)

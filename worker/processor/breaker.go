@@ -253,7 +253,12 @@ func (b *breaker) announce(ctx context.Context, c queue.Circuit, fault *upstream
 		b.log.ErrorContext(ctx, "circuit breaker open: the upstream refuses the key or the balance; jobs that need it wait until an operator acts", attributes...)
 		return
 	}
-	b.log.ErrorContext(ctx, "circuit breaker open: jobs that need the upstream wait", attributes...)
+	level := slog.LevelError
+	if c.Code == job.CodeThrottled {
+		// It serves, and asks for fewer requests.
+		level = slog.LevelWarn
+	}
+	b.log.Log(ctx, level, "circuit breaker open: jobs that need the upstream wait", attributes...)
 }
 
 // count takes in a call that was answered with an error. An upstream that answers nothing else is not closed, since the

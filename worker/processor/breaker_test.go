@@ -91,7 +91,7 @@ func TestThrottleIsEverybodys(t *testing.T) {
 		}
 	}
 	log := a.log.String() + b.log.String()
-	for _, line := range []string{`level=ERROR msg="circuit breaker open: jobs that need the upstream wait`, `level=INFO msg="circuit breaker closed`} {
+	for _, line := range []string{`level=WARN msg="circuit breaker open: jobs that need the upstream wait`, `level=INFO msg="circuit breaker closed`} {
 		if n := strings.Count(log, line); n != 1 {
 			t.Errorf("%q is said %d times:\n%s", line, n, log)
 		}

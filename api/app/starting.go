@@ -9,7 +9,7 @@ import (
 )
 
 // defaultStartupGrace is how long a start may take before the port is opened all the same.
-const defaultStartupGrace = 5 * time.Second
+const defaultStartupGrace = 10 * time.Second
 
 // openBroker opens the broker. A process that starts beside others must not be sent requests before it can serve them, so
 // its port stays closed meanwhile; but an outside NATS may be away for long, and whoever watches over the process wants to know

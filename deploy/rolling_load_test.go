@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -15,7 +16,7 @@ import (
 	"time"
 )
 
-// streamPause is how long a browser waits before it opens a stream again: the stream's "retry".
+// streamPause is how long a browser waits before it opens a stream again, unless the stream says "retry".
 const streamPause = 2 * time.Second
 
 // pollPause is how long a client waits after a poll that failed.
@@ -157,6 +158,15 @@ func (l *load) check(during string) {
 	}
 }
 
+// stop ends the load without a look at it.
+func (l *load) stop() {
+	close(l.stopSubmitting)
+	l.submitting.Wait()
+	l.working.Wait()
+	l.stopStreams()
+	l.streams.Wait()
+}
+
 // finish stops submitting, waits for all jobs, and for each guest's stream to have told of all of them.
 func (l *load) finish() {
 	l.t.Helper()
@@ -221,12 +231,12 @@ func (l *load) work(g *guest, n int) {
 	g.mu.Unlock()
 	for !v.ended() && ctx.Err() == nil {
 		if n%4 == 3 {
-			l.stream(ctx, g, "/api/jobs/"+v.ID+"/events", new(string), func(e jobState) {
+			retry := l.stream(ctx, g, "/api/jobs/"+v.ID+"/events", new(string), func(e jobState) {
 				v = e
 			})
 			if !v.ended() {
 				l.reconnects.Add(1)
-				l.await(streamPause)
+				l.await(retry)
 			}
 			continue
 		}
@@ -285,7 +295,7 @@ func (l *load) call(ctx context.Context, g *guest, method, path string, body []b
 func (l *load) follow(ctx context.Context, g *guest) {
 	last := ""
 	for ctx.Err() == nil {
-		l.stream(ctx, g, "/api/events", &last, func(v jobState) {
+		retry := l.stream(ctx, g, "/api/events", &last, func(v jobState) {
 			if !v.ended() {
 				return
 			}
@@ -296,7 +306,7 @@ func (l *load) follow(ctx context.Context, g *guest) {
 		if ctx.Err() == nil {
 			l.reconnects.Add(1)
 			select {
-			case <-time.After(streamPause):
+			case <-time.After(retry):
 			case <-ctx.Done():
 			}
 		}
@@ -305,11 +315,12 @@ func (l *load) follow(ctx context.Context, g *guest) {
 
 // stream reads an event stream to its end. A browser comes back after a stream that ended or broke, and after a connection
 // that failed, but after no status other than 200: that is a failure.
-func (l *load) stream(ctx context.Context, g *guest, path string, last *string, each func(jobState)) {
+func (l *load) stream(ctx context.Context, g *guest, path string, last *string, each func(jobState)) (retry time.Duration) {
+	retry = streamPause
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, l.url+path, nil)
 	if err != nil {
 		l.failures.add("GET %s: %v", path, err)
-		return
+		return retry
 	}
 	req.Header.Set("Cookie", g.cookie)
 	if *last != "" {
@@ -320,13 +331,13 @@ func (l *load) stream(ctx context.Context, g *guest, path string, last *string, 
 		if ctx.Err() == nil {
 			l.failures.add("GET %s: %v", path, err)
 		}
-		return
+		return retry
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode != http.StatusOK {
 		data, _ := io.ReadAll(resp.Body)
 		l.failures.add("GET %s: %d %.200s", path, resp.StatusCode, data)
-		return
+		return retry
 	}
 	g.once.Do(func() { close(g.opened) })
 	if path == "/api/events" {
@@ -344,6 +355,10 @@ func (l *load) stream(ctx context.Context, g *guest, path string, last *string, 
 			id = value
 		case name == "data":
 			data = value
+		case name == "retry":
+			if ms, err := strconv.Atoi(value); err == nil {
+				retry = time.Duration(ms) * time.Millisecond
+			}
 		case lines.Text() == "" && data == "":
 			// An id without an event counts too.
 			if id != "" {
@@ -361,4 +376,5 @@ func (l *load) stream(ctx context.Context, g *guest, path string, last *string, 
 			id, data = "", ""
 		}
 	}
+	return retry
 }

@@ -38,7 +38,7 @@ func (s *Server) jobEvents(c *gin.Context) error {
 	reader, err := s.deps.Feed.Watch(ctx, who.owners, id)
 	opened()
 	if stopping(err) {
-		_, _ = s.openStream(c, "")
+		s.openAndEnd(c, "")
 		return nil
 	}
 	if err != nil {
@@ -47,7 +47,7 @@ func (s *Server) jobEvents(c *gin.Context) error {
 	defer reader.Close()
 	first, open := <-reader.Events()
 	if !open && stopping(reader.Err()) {
-		_, _ = s.openStream(c, "")
+		s.openAndEnd(c, "")
 		return nil
 	}
 	if !open {
@@ -78,6 +78,13 @@ func (s *Server) jobEvents(c *gin.Context) error {
 // stopping reports whether a stream could not be opened because the server stops. It is opened and ended then: a browser comes
 // back after a stream that has ended, and never after a status that says that there is none.
 func stopping(err error) bool { return errors.Is(err, ErrStopping) }
+
+// openAndEnd opens a stream at a process that stops.
+func (s *Server) openAndEnd(c *gin.Context, id string) {
+	if st, err := s.openStream(c, id); err == nil {
+		st.spread()
+	}
+}
 
 // headOfEvents answers HEAD: whether there is a stream to read.
 func (s *Server) headOfEvents(c *gin.Context, id string) error {
@@ -136,7 +143,7 @@ func (s *Server) ownerEvents(c *gin.Context) error {
 	reader, err := s.deps.Feed.WatchOwner(ctx, who.owner, since(lastEventID(c)))
 	opened()
 	if stopping(err) {
-		_, _ = s.openStream(c, start)
+		s.openAndEnd(c, start)
 		return nil
 	}
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"time"
 
@@ -15,6 +16,13 @@ import (
 
 // streamRetry is how long a browser waits before it comes back, in milliseconds.
 const streamRetry = 2000
+
+const (
+	// stopRetryMin and stopRetrySpread bound the same, in milliseconds, for readers whose stream ends because the process stops:
+	// hundreds of them coming back to another process at the same moment would keep it from anything else.
+	stopRetryMin    = 1000
+	stopRetrySpread = 4000
+)
 
 // stream is one open answer of server-sent events.
 type stream struct {
@@ -56,6 +64,11 @@ func (st *stream) send(name, id string, data []byte) error {
 // keepAlive writes a comment, so that no proxy takes a silent stream for a dead one.
 func (st *stream) keepAlive() error { return st.write([]byte(": keep-alive\n\n")) }
 
+// spread has the reader come back at a moment of its own.
+func (st *stream) spread() {
+	_ = st.write(fmt.Appendf(nil, "retry: %d\n\n", stopRetryMin+rand.IntN(stopRetrySpread))) //nolint:gosec // Any will do.
+}
+
 func (st *stream) write(data []byte) error {
 	if _, err := st.c.Writer.Write(data); err != nil {
 		return fmt.Errorf("write event: %w", err)
@@ -84,6 +97,9 @@ func (s *Server) pump(st *stream, r *feed.Reader, show func(feed.Event) error) {
 			}
 		case e, open := <-r.Events():
 			if !open {
+				if stopping(r.Err()) {
+					st.spread()
+				}
 				s.countSlow(r.Err())
 				return
 			}

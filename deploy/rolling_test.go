@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -79,7 +80,7 @@ func (p *process) start() {
 		if p.ready == "" {
 			return strings.Contains(p.output.String(), "upstream")
 		}
-		resp, err := http.Get(p.ready) //nolint:noctx // The client of the wait bounds it.
+		resp, err := http.Get(p.ready) //nolint:noctx // It answers at once or not at all.
 		if err != nil {
 			return false
 		}
@@ -165,7 +166,7 @@ func TestRollingRestarts(t *testing.T) {
 				"NATS_URL=" + url("api"), "JWT_SECRET_FILE=" + filepath.Join(root, "app/jwt_secret"), "LISTEN_ADDR=" + listen,
 				"DRAIN_DELAY=" + rollingDrain.String(), "TRUSTED_PROXIES=127.0.0.1", "PUBLIC_HOSTS=*", "METRICS_ENABLED=off",
 				"QUOTA_GUEST_PER_MINUTE=0", "QUOTA_GUEST_PER_DAY=0", "QUOTA_TEXT_ADDRESS_PER_DAY=0", "QUOTA_ADDRESS_PER_DAY=0",
-				"MAX_ACTIVE_JOBS_GUEST=0", "MAX_STREAMS_PER_CALLER=0", "LOG_LEVEL=warn",
+				"MAX_ACTIVE_JOBS_GUEST=0", "MAX_STREAMS_PER_CALLER=0", "LOG_LEVEL=info",
 			},
 		}
 		workers[i] = &process{
@@ -199,6 +200,17 @@ func TestRollingRestarts(t *testing.T) {
 		}
 	}
 	l.check("rolling restarts")
+	for _, p := range all {
+		if t.Failed() {
+			n := 0
+			for line := range strings.Lines(p.output.String()) {
+				if (strings.Contains(line, "503") || strings.Contains(line, "rror")) && n < 15 {
+					n++
+					t.Logf("%s says: %.700s", p.name, line)
+				}
+			}
+		}
+	}
 	// A process that is killed cuts what it was answering; nobody can repeat that but the client.
 	apis[0].kill()
 	l.await(3 * time.Second)
@@ -256,13 +268,13 @@ func startNginx(t *testing.T, path string, ports [2]int) string {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		_ = cmd.Wait()
 		if t.Failed() {
-			log, _ := os.ReadFile(filepath.Join(dir, "error.log"))
-			t.Logf("nginx says: %s%.8000s", out, log)
+			logErrors(t, dir)
+			t.Logf("nginx says: %s", out)
 		}
 	})
 	url := "http://127.0.0.1:" + strconv.Itoa(port)
 	await(t, "nginx", func() bool {
-		resp, err := http.Get(url + "/") //nolint:noctx // The client of the wait bounds it.
+		resp, err := http.Get(url + "/") //nolint:noctx // It answers at once or not at all.
 		if err != nil {
 			return false
 		}

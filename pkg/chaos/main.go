@@ -33,14 +33,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	cfg := lab.Config{Module: "."}
 	flags := flag.NewFlagSet("chaos", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.Uint64Var(&cfg.Seed, "seed", 0, "decides which faults and requests come and when; 0 draws one")
-	flags.DurationVar(&cfg.Duration, "duration", 2*time.Minute, "how long faults and requests come")
-	flags.DurationVar(&cfg.Every, "every", 0, "how much time lies between two faults on average; 2s, or 5s for a cluster, which needs some for its elections")
+	flags.Uint64Var(&cfg.Seed, "seed", 0, "seed that decides which faults and requests occur, and when; 0 picks one at random")
+	flags.DurationVar(&cfg.Duration, "duration", 2*time.Minute, "how long faults are injected and requests sent")
+	flags.DurationVar(&cfg.Every, "every", 0, "average time between two faults; the default is 2s, or 5s for a cluster, which needs time for elections")
 	flags.IntVar(&cfg.Nodes, "nodes", 1, "number of nats-servers, 1 or 3")
-	flags.IntVar(&cfg.Jobs, "jobs", 1000, "most jobs to submit")
+	flags.IntVar(&cfg.Jobs, "jobs", 1000, "maximum number of jobs to submit")
 	flags.BoolVar(&cfg.Race, "race", false, "build the programs with the race detector")
-	flags.BoolVar(&cfg.Keep, "keep", false, "keep logs and data when nothing is wrong, too")
-	flags.StringVar(&cfg.Only, "only", "", "the one kind of fault that comes, such as \"kill nats\"")
+	flags.BoolVar(&cfg.Keep, "keep", false, "keep logs and data even if the run passes")
+	flags.StringVar(&cfg.Only, "only", "", "inject only this kind of fault, such as \"kill nats\"")
 	if err := flags.Parse(args); err != nil || flags.NArg() > 0 {
 		return exitUsage
 	}

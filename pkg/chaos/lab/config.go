@@ -37,10 +37,10 @@ type Config struct {
 func (c *Config) Validate() error {
 	var errs []error
 	if c.Duration <= 0 {
-		errs = append(errs, errors.New("duration must be longer than nothing"))
+		errs = append(errs, errors.New("duration must be above zero"))
 	}
 	if c.Every <= 0 {
-		errs = append(errs, errors.New("every must be longer than nothing"))
+		errs = append(errs, errors.New("every must be above zero"))
 	}
 	if c.Nodes != 1 && c.Nodes != 3 {
 		errs = append(errs, fmt.Errorf("nodes must be 1 or 3, not %d", c.Nodes))
@@ -49,7 +49,7 @@ func (c *Config) Validate() error {
 		errs = append(errs, errors.New("jobs must be at least 1"))
 	}
 	if c.Only != "" && !slices.Contains(faultNames(), c.Only) {
-		errs = append(errs, fmt.Errorf("there is no fault called %q, but %s", c.Only, strings.Join(faultNames(), ", ")))
+		errs = append(errs, fmt.Errorf("unknown fault %q; the faults are %s", c.Only, strings.Join(faultNames(), ", ")))
 	}
 	return errors.Join(errs...)
 }

@@ -39,12 +39,12 @@ func (e *experiment) report() {
 		line("failed for", "%s", summary(codes))
 	}
 	made, needed := e.audit.upstream(jobs)
-	line("upstream calls", "%d, and %d would have done: %.2f times", made, needed, float64(made)/float64(max(1, needed)))
+	line("upstream calls", "%d, where %d would have sufficed: factor %.2f", made, needed, float64(made)/float64(max(1, needed)))
 	for _, what := range slices.Sorted(maps.Keys(e.load.recoveries)) {
 		n, median, longest := e.load.recovered(what)
-		line("recovery", "after %d times kill %s: median %s, longest %s", n, what, median.Round(time.Millisecond), longest.Round(time.Millisecond))
+		line("recovery", "after %d kills of %s: median %s, longest %s", n, what, median.Round(time.Millisecond), longest.Round(time.Millisecond))
 	}
-	line("last end", "%s after the healing", e.ending.Round(100*time.Millisecond))
+	line("last end", "%s after all faults were removed", e.ending.Round(100*time.Millisecond))
 	line("answers", "%s", summary(e.load.answers.counts))
 	line("read backward", "%d", e.book.Backward())
 	busiest, odd := make(map[string]int), []string(nil)

@@ -96,7 +96,8 @@ func operate(t *testing.T) *operatedHost {
 		"PATH=" + path, "HOME=" + dir, "API_URL=" + h.url, "HEALTH_CHECK_URL=" + h.url, "HEALTH_CHECK_TOKEN=" + healthToken,
 		"ADMIN_KEY=" + adminKey, "METRICS_URL=http://" + metrics + "/metrics", "METRICS_TOKEN=" + metricsToken,
 	}
-	cmd := exec.CommandContext(t.Context(), filepath.Join(bin, "api"))
+	// It outlives the context of the test, which ends before the cleanup that stops it in order.
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), filepath.Join(bin, "api"))
 	cmd.Dir = dir
 	cmd.Env = []string{
 		"PATH=" + path, "HOME=" + dir, "LISTEN_ADDR=" + listen, "DATA_DIR=" + filepath.Join(dir, "data"), "SIMULATOR=on", "LOG_LEVEL=info",

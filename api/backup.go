@@ -158,12 +158,12 @@ func (f *faultReader) Read(p []byte) (int, error) {
 // writeBackup writes a backup to a new file, which only its owner may read. The file is on the disk under its name when it
 // returns; when it fails nothing is left.
 func writeBackup(ctx context.Context, open func(context.Context) (io.ReadCloser, error), path string) (m *backup.Manifest, err error) {
-	if _, err := os.Lstat(path); err == nil {
+	if _, err := os.Lstat(path); err == nil { //nolint:gosec // The operator names the file.
 		return nil, fmt.Errorf("%s exists already", path)
 	}
 	partial := path + ".partial"
 	// One that an interrupted run has left is replaced; its mode may be another.
-	if err := os.Remove(partial); err != nil && !errors.Is(err, os.ErrNotExist) {
+	if err := os.Remove(partial); err != nil && !errors.Is(err, os.ErrNotExist) { //nolint:gosec // The operator names the file.
 		return nil, err
 	}
 	f, err := os.OpenFile(partial, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600) //nolint:gosec // The operator names the file.
@@ -172,7 +172,7 @@ func writeBackup(ctx context.Context, open func(context.Context) (io.ReadCloser,
 	}
 	defer func() {
 		if err != nil {
-			_ = os.Remove(partial)
+			_ = os.Remove(partial) //nolint:gosec // The operator names the file.
 		}
 	}()
 	if m, err = receiveBackup(ctx, open, f); err != nil {
@@ -185,10 +185,10 @@ func writeBackup(ctx context.Context, open func(context.Context) (io.ReadCloser,
 	if err := os.Link(partial, path); err != nil {
 		return nil, fmt.Errorf("name backup: %w", err)
 	}
-	if err := os.Remove(partial); err != nil {
+	if err := os.Remove(partial); err != nil { //nolint:gosec // The operator names the file.
 		return nil, fmt.Errorf("name backup: %w", err)
 	}
-	dir, err := os.Open(filepath.Dir(path))
+	dir, err := os.Open(filepath.Dir(path)) //nolint:gosec // The operator names the file.
 	if err != nil {
 		return nil, fmt.Errorf("sync directory of backup: %w", err)
 	}

@@ -113,7 +113,7 @@ func (o *operator) download(ctx context.Context) (io.ReadCloser, error) {
 		return nil, fmt.Errorf("make request: %w", err)
 	}
 	req.Header.Set("Authorization", "Bearer "+o.key.Reveal())
-	resp, err := o.client.Do(req) //nolint:bodyclose // The caller closes it.
+	resp, err := o.client.Do(req)
 	if err != nil {
 		return nil, err
 	}

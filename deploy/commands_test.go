@@ -119,9 +119,8 @@ func operate(t *testing.T) *operatedHost {
 				t.Errorf("the API stops with %v", err)
 			}
 		case <-time.After(hang):
-			t.Error("the API does not stop")
 			_ = cmd.Process.Kill()
-			_ = <-done
+			t.Errorf("the API does not stop: %v", <-done)
 		}
 		if t.Failed() {
 			t.Logf("log of the API:\n%s", log.String())

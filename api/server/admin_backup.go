@@ -32,7 +32,7 @@ func (s *Server) downloadBackup(c *gin.Context) error {
 	c.Header("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": name}))
 	m, err := backup.Create(ctx, s.deps.Broker, backup.Fingerprint(s.deps.Secret), c.Writer)
 	if err == nil {
-		s.audit(ctx, c, "back up", nil, slog.Duration("took", m.FinishedAt.Sub(m.StartedAt)))
+		s.audit(ctx, c, "back up", nil, slog.Int64("duration_ms", m.FinishedAt.Sub(m.StartedAt).Milliseconds()))
 		return nil
 	}
 	s.audit(ctx, c, "back up", err)

@@ -9,7 +9,7 @@ var metricsChinese = map[string]string{
 	"text2image_dead_letter_depth":                  "当前保留的死信数。" + sharedChinese,
 	"text2image_dead_letters_total":                 "进入死信的失败任务数，按错误码。",
 	"text2image_emails_total":                       "向邮件服务器投递的尝试次数，按结果：sent、rejected（收件人被拒绝）、failed。",
-	"text2image_http_long_request_duration_seconds": "有意等待的请求的总耗时：等待任务（wait、sync）或事件流（stream）。",
+	"text2image_http_long_request_duration_seconds": "有意耗时较长的请求的总耗时：等待任务（wait、sync）、事件流（stream）或下载备份（backup）。",
 	"text2image_http_request_duration_seconds":      "普通请求的总耗时，不含 http_long_request_duration_seconds 统计的请求。",
 	"text2image_http_requests_total":                "已应答的 HTTP 请求数，含所有类型。",
 	"text2image_job_attempt_outcomes_total":         "已结束的执行次数，按结果类别。",

@@ -8,6 +8,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker/backup"
+	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
 const (
@@ -24,6 +25,7 @@ func (s *Server) downloadBackup(c *gin.Context) error {
 		return &problem{code: codeUnavailable, reason: "backup", retryAfter: retryBackup}
 	}
 	defer release()
+	waitsLong(c, telemetry.LongBackup)
 	// A stop does not wait for a backup.
 	ctx, cancel := untilStop(c.Request.Context())
 	defer cancel()

@@ -66,7 +66,7 @@ type Metrics struct {
 	HTTPRequests *prometheus.CounterVec
 	// HTTPDuration is the time to the end of the response of ordinary requests. Labels: route, method.
 	HTTPDuration *prometheus.HistogramVec
-	// HTTPLongDuration is the same for requests that wait on purpose. Labels: route, method, mode (wait, sync, stream).
+	// HTTPLongDuration is the same for requests that take long on purpose. Labels: route, method, mode (wait, sync, stream, backup).
 	HTTPLongDuration *prometheus.HistogramVec
 	// QuotaRefusals counts submissions that were more than was left of a quota. Labels: policy (minute, day, address, and
 	// the same with text- before), lane.

@@ -23,7 +23,7 @@ func (m *Metrics) sampled() bool {
 // LongRequest says why a request takes long on purpose; the zero value is an ordinary request.
 type LongRequest string
 
-// The requests that wait on purpose, whose time says nothing about the API's latency.
+// The requests that take long on purpose, whose time says nothing about the API's latency.
 const (
 	// LongWait waits for a job with ?wait= or Prefer: wait.
 	LongWait LongRequest = "wait"
@@ -31,6 +31,8 @@ const (
 	LongSync LongRequest = "sync"
 	// LongStream is an event stream.
 	LongStream LongRequest = "stream"
+	// LongBackup downloads everything that is stored.
+	LongBackup LongRequest = "backup"
 )
 
 // ObserveHTTP counts an answered request. Route is the pattern that matched, never

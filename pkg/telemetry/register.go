@@ -120,7 +120,7 @@ func (m *Metrics) registerHTTP() {
 	api := factory{m, programAPI}
 	m.HTTPRequests = api.counters("http_requests_total", "HTTP requests answered, of every sort.", "route", "method", "status")
 	m.HTTPDuration = api.histograms("http_request_duration_seconds", "Time to the end of the response, without the requests of http_long_request_duration_seconds.", requestBuckets(), "route", "method")
-	m.HTTPLongDuration = api.histograms("http_long_request_duration_seconds", "Time to the end of the response of requests that wait on purpose: for a job (wait, sync) or as an event stream (stream).", longBuckets(), "route", "method", "mode")
+	m.HTTPLongDuration = api.histograms("http_long_request_duration_seconds", "Time to the end of the response of requests that take long on purpose: they wait for a job (wait, sync), stream events (stream) or download a backup (backup).", longBuckets(), "route", "method", "mode")
 	m.QuotaRefusals = api.counters("quota_refusals_total", "Submissions refused because they exceed a quota.", "policy", "lane")
 	m.StreamsOpen = api.gauges("sse_streams_open", "Open event streams (SSE clients) of this process.").WithLabelValues()
 	m.SlowReadersDropped = api.counters("sse_slow_readers_dropped_total", "Event streams closed because the client did not keep up.").WithLabelValues()

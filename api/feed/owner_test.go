@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -214,13 +215,14 @@ func TestWatchOwnerOfManyJobs(t *testing.T) {
 			seen[e.Job.ID] += e.ID + " "
 		}
 	}
-	go func() {
+	var ending sync.WaitGroup
+	ending.Go(func() {
 		for _, spec := range specs {
 			if err := r.end(t.Context(), spec, time.Now()); err != nil {
 				t.Errorf("settle: %v", err)
 			}
 		}
-	}()
+	})
 	for left := many; left > 0; {
 		e := next(t, reader)
 		if e.ID == "" {
@@ -231,6 +233,7 @@ func TestWatchOwnerOfManyJobs(t *testing.T) {
 			left--
 		}
 	}
+	ending.Wait() // An event may come before the write that caused it is confirmed.
 	if got := slices.Sorted(maps.Keys(seen)); !slices.Equal(got, want) {
 		t.Errorf("shown: %v", got)
 	}

@@ -99,6 +99,8 @@ func rows() map[string]row {
 		"/api/feedback/my":            members(200, "/api/feedback/my", nil),
 		"/api/admin/feedback":         all(403, "/api/admin/feedback", nil),
 		"/api/admin/control":          all(401, "/api/admin/control", nil),
+		"/api/admin/switches":         all(401, "/api/admin/switches", nil),
+		"/api/admin/deployments":      all(401, "/api/admin/deployments", nil),
 		"/api/admin/dead-letters":     all(401, "/api/admin/dead-letters", nil),
 		"/api/admin/dead-letters/:id": all(401, "/api/admin/dead-letters/1", nil),
 	} {
@@ -112,6 +114,7 @@ func rows() map[string]row {
 		"POST /api/admin/upstreams/:name/probe":  "/api/admin/upstreams/pollinations/probe",
 		"POST /api/admin/feedback/:id/processed": "/api/admin/feedback/1/processed", "POST /api/admin/feedback/:id/pending": "/api/admin/feedback/1/pending",
 		"DELETE /api/admin/feedback/:id": "/api/admin/feedback/1",
+		"POST /api/admin/switches/:name": "/api/admin/switches/accept", "DELETE /api/admin/switches/:name": "/api/admin/switches/accept",
 	} {
 		table[name] = all(401, path, fields{"all": true})
 	}

@@ -191,7 +191,7 @@ func TestSweepGoesOnPastTrouble(t *testing.T) {
 	if most := 2 * (1 + int64(time.Since(begun)/ledger.Rest)); tried.Load() == 0 || tried.Load() > most {
 		t.Errorf("the job that cannot be ended was tried with %d requests, want at most %d", tried.Load(), most)
 	}
-	if trouble, over := s.log.count("cannot be looked for or ended"), s.log.count("can be ended again"); trouble != 1 || over != 0 {
+	if trouble, over := s.log.count("cannot find or end jobs past their deadline"), s.log.count("can be ended again"); trouble != 1 || over != 0 {
 		t.Errorf("%d lines of trouble, %d that it is over", trouble, over)
 	}
 }

@@ -221,7 +221,7 @@ func TestSweepWithoutNATS(t *testing.T) {
 				r.due(t, time.Hour)
 			}
 			o.down()
-			eventually(t, "it tells", func() bool { return s.log.count("cannot be looked for or ended") == 1 })
+			eventually(t, "it tells", func() bool { return s.log.count("cannot find or end jobs past their deadline") == 1 })
 			if empty {
 				o.opts.StoreDir = t.TempDir()
 			}

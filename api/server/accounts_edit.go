@@ -133,7 +133,7 @@ func (s *Server) deleteAccount(c *gin.Context) error {
 	}
 	s.forgetMember(c)
 	if err != nil {
-		s.deps.Log.WarnContext(ctx, "an account is deleted, its remains are left to the sweeper", slog.Any("error", err))
+		s.deps.Log.WarnContext(ctx, "account deleted; the rest is erased in the background", slog.Any("error", err))
 		s.tell(c, http.StatusAccepted, "deleting", nil, "")
 		return nil
 	}

@@ -321,7 +321,7 @@ func (s *Server) googleProblem(c *gin.Context, err error) error {
 		p.retryAfter = retryGoogle
 	case google.KindMisconfigured:
 		p.extra["configErrors"] = []string{e.Setting}
-		s.deps.Log.ErrorContext(c.Request.Context(), "nobody can sign in with google until its settings are mended",
+		s.deps.Log.ErrorContext(c.Request.Context(), "google sign-in is misconfigured: nobody can use it until its settings are corrected",
 			slog.String("variable", e.Setting), slog.String("reason", e.Reason), slog.String("google_error", e.Code))
 	case google.KindCode, google.KindToken:
 		s.deps.Log.InfoContext(c.Request.Context(), "a sign-in with google was refused", slog.String("reason", e.Reason), slog.String("google_error", e.Code))

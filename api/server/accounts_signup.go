@@ -39,7 +39,7 @@ func (s *Server) admitAccount(c *gin.Context) (admit func() error, giveBack func
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request.Context()), withdrawTimeout)
 		defer cancel()
 		if err := s.deps.Accounts.ForgetSignup(ctx, from); err != nil {
-			s.deps.Log.WarnContext(ctx, "a sign-up that came to nothing stays counted", slog.Any("error", err))
+			s.deps.Log.WarnContext(ctx, "a failed sign-up still counts against the limit", slog.Any("error", err))
 		}
 	}
 	return admit, giveBack

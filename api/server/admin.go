@@ -41,7 +41,7 @@ func (s *Server) admitOperator(c *gin.Context, given []string, refused int) {
 	c.Header("WWW-Authenticate", `Bearer realm="operator"`)
 	if len(given) > 0 {
 		wait := s.guesses.add(guesser(address))
-		s.acts.WarnContext(c.Request.Context(), "operator act",
+		s.acts.WarnContext(c.Request.Context(), "operator action",
 			slog.String("act", c.Request.Method+" "+routeOf(c)), slog.String("outcome", "refused"), slog.String("address", address))
 		if wait > 0 {
 			s.fail(c, tooManyGuesses(wait))
@@ -90,5 +90,5 @@ func (s *Server) audit(ctx context.Context, c *gin.Context, act string, err erro
 		attrs = append(attrs, slog.String("code", s.explain(ctx, err).code))
 	}
 	attrs = append([]slog.Attr{slog.String("act", act), slog.String("outcome", outcome), slog.String("address", c.ClientIP()), slog.String("key", s.adminKeyID())}, attrs...)
-	s.acts.LogAttrs(ctx, level, "operator act", attrs...)
+	s.acts.LogAttrs(ctx, level, "operator action", attrs...)
 }

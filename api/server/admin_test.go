@@ -78,7 +78,7 @@ func (b *bundle) acts(t testing.TB) []fields {
 	for line := range strings.Lines(b.log.String()) {
 		var f fields
 		must(t, json.Unmarshal([]byte(line), &f))
-		if f["msg"] == "operator act" {
+		if f["msg"] == "operator action" {
 			acts = append(acts, f)
 		}
 	}

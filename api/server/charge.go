@@ -73,7 +73,7 @@ func (s *Server) charged(ctx context.Context, c *gin.Context, who caller, spec *
 	}
 	if undone != nil {
 		// The caller has an answer of its own, and has lost a little of its quota.
-		s.deps.Log.WarnContext(ctx, "charge not taken back", slog.Any("error", undone))
+		s.deps.Log.WarnContext(ctx, "cannot refund the quota", slog.Any("error", undone))
 	}
 	return snap, replayed, err
 }

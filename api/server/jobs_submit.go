@@ -55,7 +55,7 @@ func (s *Server) answerSubmission(c *gin.Context, snap *job.Snapshot, began time
 			snap = latest
 		} else {
 			// The job is accepted all the same, and an error would say that it is not.
-			s.deps.Log.WarnContext(c.Request.Context(), "wait for a new job", slog.Any("error", err))
+			s.deps.Log.WarnContext(c.Request.Context(), "cannot wait for a new job", slog.Any("error", err))
 		}
 		c.Header("Preference-Applied", p.applied())
 	}

@@ -72,7 +72,7 @@ func (b *Broker) connect(ctx context.Context) error {
 			return fmt.Errorf("connect to NATS: %w (last try: %w)", context.Cause(ctx), lastError(nc))
 		}
 	}
-	b.log.InfoContext(ctx, "NATS is there", "waited_seconds", int(time.Since(began).Seconds()))
+	b.log.InfoContext(ctx, "connected to NATS", "waited_seconds", int(time.Since(began).Seconds()))
 	return nil
 }
 

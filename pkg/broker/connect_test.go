@@ -56,7 +56,7 @@ func TestOpenWaitsForNATS(t *testing.T) {
 		t.Error(err)
 	}
 	log.hasLevel(t, "still waiting for NATS", slog.LevelError)
-	log.hasLevel(t, "NATS is there", slog.LevelInfo)
+	log.hasLevel(t, "connected to NATS", slog.LevelInfo)
 }
 
 func TestOpenGivesUpWhenTold(t *testing.T) {

@@ -91,7 +91,7 @@ func (b *Broker) keep(ctx context.Context) {
 			failures = 0
 		case err != nil && b.nc.IsConnected() && ctx.Err() == nil:
 			if failures++; failures == 1 {
-				b.log.ErrorContext(ctx, "NATS cannot be looked through for missing streams, trying again", "error", err)
+				b.log.ErrorContext(ctx, "cannot check NATS for missing streams, trying again", "error", err)
 			}
 		}
 		pause := lookPause
@@ -164,7 +164,7 @@ func (b *Broker) Complete() bool {
 // report says what was mended. Only what lies on the disk is a loss.
 func (b *Broker) report(ctx context.Context, missing, lost []string, seen survey) error {
 	if len(lost) == 0 {
-		b.log.InfoContext(ctx, "what NATS had forgotten is declared again", "missing", missing)
+		b.log.InfoContext(ctx, "missing streams and consumers were declared again", "missing", missing)
 		return nil
 	}
 	at := seen.born[StreamJobs]

@@ -16,7 +16,7 @@ import (
 
 const (
 	saysLost  = "NATS came back without stored streams: jobs accepted before and results in them are gone; the streams are declared again, empty"
-	saysAgain = "what NATS had forgotten is declared again"
+	saysAgain = "missing streams and consumers were declared again"
 )
 
 func everything(t *testing.T, b *broker.Broker) {

@@ -174,7 +174,7 @@ func (c *Control) follow(ctx context.Context, notices <-chan *nats.Msg) {
 		}
 		if err := c.read(ctx); err != nil && ctx.Err() == nil {
 			// What is known stays in force; the next reading is due in a moment.
-			c.log.DebugContext(ctx, "circuits not read", "error", err)
+			c.log.DebugContext(ctx, "cannot read circuit breakers", "error", err)
 		}
 	}
 }
@@ -355,7 +355,7 @@ func (c *Control) apply(ctx context.Context) {
 		}
 		if err := c.pause(ctx, kind, until); err != nil {
 			if ctx.Err() == nil {
-				c.log.DebugContext(ctx, "consumers not paused", "kind", string(kind), "error", err)
+				c.log.DebugContext(ctx, "cannot pause consumers", "kind", string(kind), "error", err)
 			}
 			continue
 		}

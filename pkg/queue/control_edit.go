@@ -183,7 +183,7 @@ func (c *Control) published(ctx context.Context, data []byte, subject string, re
 	notice.Header.Set(noticeRevision, strconv.FormatUint(revision, 10))
 	if err := c.queue.nc.PublishMsg(notice); err != nil {
 		// They look for themselves in a second.
-		c.log.DebugContext(ctx, "change of control not told", "error", err)
+		c.log.DebugContext(ctx, "cannot announce the change", "error", err)
 	}
 }
 

@@ -40,7 +40,7 @@ func (w *Worker) gate(q *queue.Queue) pollinations.Gate {
 			defer cancel()
 			if err := q.Shorten(ctx, name, revision, begun.Add(spacing)); err != nil {
 				// It ends by itself, later.
-				w.log.DebugContext(ctx, "lease not shortened", "upstream", name, "error", err)
+				w.log.DebugContext(ctx, "cannot release the lease", "upstream", name, "error", err)
 			}
 		}, nil
 	}

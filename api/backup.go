@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"syscall"
 	"text/tabwriter"
 	"time"
 
@@ -23,7 +24,7 @@ const backupUsage = `usage: api backup [flags] FILE
 
 Writes everything that is stored to one file, while the system runs; "-" writes to standard output. With NATS_URL it reads that
 NATS. Otherwise, and with -url or API_URL, it downloads the backup from a running API, whose ADMIN_KEY it needs. FILE must not exist.
-It appears under its name once it is complete and verified; until then it is called FILE.partial. It contains accounts: keep it secret.
+It appears under its name once it is complete and verified; until then it is called FILE.NUMBER.partial. It contains accounts: keep it secret.
 
 `
 
@@ -161,15 +162,12 @@ func writeBackup(ctx context.Context, open func(context.Context) (io.ReadCloser,
 	if _, err := os.Lstat(path); err == nil { //nolint:gosec // The operator names the file.
 		return nil, fmt.Errorf("%s exists already", path)
 	}
-	partial := path + ".partial"
-	// One that an interrupted run has left is replaced; its mode may be another.
-	if err := os.Remove(partial); err != nil && !errors.Is(err, os.ErrNotExist) { //nolint:gosec // The operator names the file.
-		return nil, err
-	}
-	f, err := os.OpenFile(partial, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600) //nolint:gosec // The operator names the file.
+	// Each run has a file of its own, which its owner alone may read: another run for the same path must not touch it.
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.partial")
 	if err != nil {
 		return nil, err
 	}
+	partial := f.Name()
 	defer func() {
 		if err != nil {
 			_ = os.Remove(partial) //nolint:gosec // The operator names the file.
@@ -181,21 +179,35 @@ func writeBackup(ctx context.Context, open func(context.Context) (io.ReadCloser,
 	if err := errors.Join(f.Sync(), f.Close()); err != nil {
 		return nil, fmt.Errorf("write backup: %w", err)
 	}
-	// Unlike a rename, a link replaces nothing that has come to the name meanwhile.
-	if err := os.Link(partial, path); err != nil {
+	if err := nameBackup(partial, path); err != nil {
 		return nil, fmt.Errorf("name backup: %w", err)
 	}
-	if err := os.Remove(partial); err != nil { //nolint:gosec // The operator names the file.
-		return nil, fmt.Errorf("name backup: %w", err)
+	return m, nil
+}
+
+// nameBackup gives a finished file its name, and is done once that is on the disk.
+func nameBackup(partial, path string) error {
+	// Unlike a rename, a link replaces nothing that has come to the name meanwhile. Not every file system has links.
+	err := os.Link(partial, path)
+	switch {
+	case err == nil:
+		err = os.Remove(partial)
+	case !errors.Is(err, os.ErrExist):
+		if _, missing := os.Lstat(path); errors.Is(missing, os.ErrNotExist) { //nolint:gosec // The operator names the file.
+			err = os.Rename(partial, path)
+		}
+	}
+	if err != nil {
+		return err
 	}
 	dir, err := os.Open(filepath.Dir(path)) //nolint:gosec // The operator names the file.
 	if err != nil {
-		return nil, fmt.Errorf("sync directory of backup: %w", err)
+		return err
 	}
-	if err := errors.Join(dir.Sync(), dir.Close()); err != nil {
-		return nil, fmt.Errorf("sync directory of backup: %w", err)
+	if err := dir.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, syscall.ENOTSUP) {
+		return errors.Join(err, dir.Close()) // A file system that cannot sync directories does so by itself.
 	}
-	return m, nil
+	return dir.Close()
 }
 
 // printManifest says what is in a backup.

@@ -3,10 +3,13 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -222,5 +225,26 @@ func TestBackupCommands(t *testing.T) {
 	}
 	if code, out, errs := command(t, []string{empty}, "restore", path); code != 0 || !strings.Contains(errs, "another JWT_SECRET") {
 		t.Errorf("restore with no secret: exit %d, %s%s", code, out, errs)
+	}
+}
+
+// TestTwoBackupsOfOneName starts a second backup of a name while the first is being made: the second fails without touching
+// what the first one writes.
+func TestTwoBackupsOfOneName(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "one.backup")
+	refused := errors.New("one backup at a time")
+	_, err := writeBackup(t.Context(), func(context.Context) (io.ReadCloser, error) {
+		before, _ := filepath.Glob(path + "*.partial")
+		if _, err := writeBackup(t.Context(), func(context.Context) (io.ReadCloser, error) { return nil, refused }, path); !errors.Is(err, refused) {
+			t.Errorf("the second: %v", err)
+		}
+		if after, _ := filepath.Glob(path + "*.partial"); len(before) != 1 || !slices.Equal(before, after) {
+			t.Errorf("files of the first: %v, then %v", before, after)
+		}
+		return nil, refused
+	}, path)
+	if left, _ := filepath.Glob(path + "*"); !errors.Is(err, refused) || left != nil {
+		t.Errorf("%v, left behind: %v", err, left)
 	}
 }

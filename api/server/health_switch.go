@@ -11,7 +11,12 @@ import (
 func (s *Server) checkSwitches(context.Context) healthCheck {
 	set := map[string]any{}
 	for name, sw := range s.deps.Control.View().InForce(s.deps.Now()) {
-		set[string(name)] = switchHealth(sw)
+		details := switchHealth(sw)
+		if name != queue.SwitchAccept {
+			// The reason of this one is for users; those of the others are the operator's notes.
+			delete(details, "reason")
+		}
+		set[string(name)] = details
 	}
 	return healthCheck{Name: "switches", Status: healthOK, Details: map[string]any{"set": set}}
 }

@@ -129,6 +129,12 @@ func (b *Broker) look(ctx context.Context) error {
 		return nil
 	}
 	b.keeper.amiss.Store(true)
+	if !b.cfg.Follower {
+		// A backup is being restored: what is missing is still to come.
+		if err := b.refuseUnfinished(ctx); err != nil {
+			return err
+		}
+	}
 	// Also when somebody else was faster: it may have been a follower with other settings.
 	if err := insist(ctx, func(ctx context.Context) error { return declare(ctx, b.js, b.cfg, b.log) }); err != nil {
 		return err

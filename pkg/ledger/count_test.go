@@ -3,6 +3,7 @@ package ledger_test
 import (
 	"context"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
@@ -68,4 +69,23 @@ func TestEndOutlivesItsCaller(t *testing.T) {
 	if got := value(t, m.JobsFinished.WithLabelValues("image", string(job.StatusFailed))); got != 1 {
 		t.Errorf("counted %v times", got)
 	}
+}
+
+// TestOutlive keeps a deadline, without which requests to NATS are not repeated, and ends a while after its parent.
+func TestOutlive(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		parent, leave := context.WithTimeout(t.Context(), 10*time.Second)
+		longer, release := ledger.Outlive(parent, 2*time.Second)
+		defer release()
+		if deadline, ok := longer.Deadline(); !ok || deadline.Sub(began) != 12*time.Second {
+			t.Errorf("deadline %s, %v", deadline.Sub(began), ok)
+		}
+		leave()
+		<-longer.Done()
+		if took := time.Since(began); took != 2*time.Second {
+			t.Errorf("it ends after %s", took)
+		}
+	})
 }

@@ -51,3 +51,6 @@ func (t *Timetable) Forgive(rest time.Duration) { t.t.forgive(rest) }
 
 // Len is how many jobs are remembered.
 func (t *Timetable) Len() int { return len(t.t.dues) }
+
+// Outlive is what keeps an end going once its caller has gone away.
+var Outlive = outlive

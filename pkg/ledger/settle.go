@@ -22,15 +22,21 @@ func (l *Ledger) end(ctx context.Context, snap *job.Snapshot, r *job.Record) (*j
 // endGrace is how long the end of a job may still take once its caller has gone away.
 const endGrace = 2 * time.Second
 
-// outlive returns a context that ends a while after ctx, and a function that releases it.
+// outlive returns a context that ends a while after ctx, and a function that releases it. A deadline is kept, later by as
+// much: requests to NATS are repeated for as long as there is one.
 func outlive(ctx context.Context, grace time.Duration) (context.Context, context.CancelFunc) {
-	longer, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	longer, release := context.WithoutCancel(ctx), func() {}
+	if deadline, ok := ctx.Deadline(); ok {
+		longer, release = context.WithDeadline(longer, deadline.Add(grace))
+	}
+	longer, cancel := context.WithCancelCause(longer)
 	stop := context.AfterFunc(ctx, func() {
 		time.AfterFunc(grace, func() { cancel(context.Cause(ctx)) })
 	})
 	return longer, func() {
 		stop()
 		cancel(nil)
+		release()
 	}
 }
 

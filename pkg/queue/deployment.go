@@ -75,7 +75,7 @@ func (q *Queue) RecordDeployment(ctx context.Context, d Deployment) (previous *D
 		if err != nil {
 			return nil, fmt.Errorf("record deployment: %w", err)
 		}
-		if len(list) >= maxDeployments {
+		if next.revision == 0 && len(list) >= maxDeployments {
 			err = q.dropDeployments(ctx, list[maxDeployments-1:])
 		}
 		return previous, err

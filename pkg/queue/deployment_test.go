@@ -71,6 +71,14 @@ func TestDeploymentsAreBounded(t *testing.T) {
 	}
 	list, err := q.Deployments(t.Context())
 	if err != nil || len(list) != 200 || list[0].Host != "last" {
-		t.Errorf("%d entries, the first %+v, %v", len(list), list[0], err)
+		t.Fatalf("%d entries, the first %+v, %v", len(list), list[0], err)
+	}
+	// A restart adds no entry, so that none has to go.
+	oldest := list[len(list)-1]
+	if _, err := q.RecordDeployment(t.Context(), build("last", "c", 71)); err != nil {
+		t.Fatal(err)
+	}
+	if list, err = q.Deployments(t.Context()); err != nil || len(list) != 200 || list[199].Host != oldest.Host || list[0].Starts != 2 {
+		t.Errorf("after a restart: %d entries, the oldest %+v, %v", len(list), list[len(list)-1], err)
 	}
 }

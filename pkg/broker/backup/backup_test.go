@@ -327,3 +327,15 @@ func TestClusterAndBack(t *testing.T) {
 		}
 	}
 }
+
+// TestFailureAtTheStart writes nothing when the first stream cannot be read, so that a caller can still be sent an error.
+func TestFailureAtTheStart(t *testing.T) {
+	t.Parallel()
+	b := brokertest.Start(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var out bytes.Buffer
+	if m, err := backup.Create(ctx, b, "", &out); err == nil || out.Len() != 0 {
+		t.Errorf("%+v, %v, %d bytes", m, err, out.Len())
+	}
+}

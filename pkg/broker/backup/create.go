@@ -37,6 +37,8 @@ func Create(ctx context.Context, b *broker.Broker, secret string, w io.Writer) (
 	}
 	c := &creator{broker: b, tar: tar.NewWriter(z), time: m.StartedAt}
 	if err := c.write(ctx, m); err != nil {
+		// What the compressor still holds is of no use to anybody: a caller that was sent nothing yet can be sent an error.
+		file.w = io.Discard
 		return nil, errors.Join(err, z.Close())
 	}
 	if err := errors.Join(c.tar.Close(), z.Close()); err != nil {
@@ -190,10 +192,10 @@ type partWriter struct {
 func (p *partWriter) Write(data []byte) (int, error) {
 	written := 0
 	for written < len(data) {
-		n := min(len(data)-written, maxPart-len(p.buf))
+		n := min(len(data)-written, partBytes-len(p.buf))
 		p.buf = append(p.buf, data[written:written+n]...)
 		written += n
-		if len(p.buf) == maxPart {
+		if len(p.buf) == partBytes {
 			if err := p.flush(); err != nil {
 				return written, err
 			}

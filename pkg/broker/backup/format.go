@@ -24,6 +24,9 @@ const (
 
 	// maxPart bounds a part of a stream, and so the memory that a backup takes.
 	maxPart = 2 << 20
+	// partBytes is how large the parts are that are written. NATS gives a snapshot up when nobody acknowledges a chunk of it for
+	// five seconds: a reader must take a part within that time.
+	partBytes = 128 << 10
 	// maxMeta bounds the preamble and the manifest.
 	maxMeta = 4 << 20
 )

@@ -193,6 +193,9 @@ func configFor(config json.RawMessage, replicas int) (map[string]json.RawMessage
 	if err := json.Unmarshal(config, &fields); err != nil {
 		return nil, fmt.Errorf("%w: configuration: %w", ErrDamaged, err)
 	}
+	if fields == nil {
+		return nil, fmt.Errorf("%w: no configuration", ErrDamaged)
+	}
 	fields["num_replicas"] = json.RawMessage(fmt.Sprint(max(1, replicas)))
 	// It names servers and clusters of where the backup was made.
 	delete(fields, "placement")

@@ -191,10 +191,10 @@ func nameBackup(partial, path string) error {
 	err := os.Link(partial, path)
 	switch {
 	case err == nil:
-		err = os.Remove(partial)
+		err = os.Remove(partial) //nolint:gosec // The operator names the file.
 	case !errors.Is(err, os.ErrExist):
 		if _, missing := os.Lstat(path); errors.Is(missing, os.ErrNotExist) { //nolint:gosec // The operator names the file.
-			err = os.Rename(partial, path)
+			err = os.Rename(partial, path) //nolint:gosec // The operator names the file.
 		}
 	}
 	if err != nil {

@@ -99,6 +99,9 @@ func checkEmpty(ctx context.Context, b *broker.Broker, m *Manifest) error {
 const (
 	restoreTimeout = time.Minute
 	finishTimeout  = 10 * time.Minute
+	// interestTimeout bounds the wait until the servers of a cluster know who restores, and interestPause is between two tries.
+	interestTimeout = 10 * time.Second
+	interestPause   = 50 * time.Millisecond
 )
 
 // restoreStream sends one stream to the server in the form of a snapshot.
@@ -240,13 +243,31 @@ func (w *chunkWriter) Write(p []byte) (int, error) {
 	return written, nil
 }
 
+// request sends a piece. In a cluster the server that restores may be another one, and that it listens reaches ours a moment
+// later than its answer; a piece that nobody listens for has reached nobody, so that it is sent again.
+func (w *chunkWriter) request(ctx context.Context, piece []byte) (*nats.Msg, error) {
+	again := time.NewTicker(interestPause)
+	defer again.Stop()
+	for limit := time.Now().Add(interestTimeout); ; {
+		msg, err := w.nc.RequestWithContext(ctx, w.subject, piece)
+		if !errors.Is(err, nats.ErrNoResponders) || time.Now().After(limit) {
+			return msg, err
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
+}
+
 // finish says that the snapshot is complete, and returns when it is restored.
 func (w *chunkWriter) finish() error { return w.send(nil, finishTimeout) }
 
 func (w *chunkWriter) send(piece []byte, timeout time.Duration) error {
 	ctx, cancel := context.WithTimeout(w.ctx, timeout)
 	defer cancel()
-	msg, err := w.nc.RequestWithContext(ctx, w.subject, piece)
+	msg, err := w.request(ctx, piece)
 	if err != nil {
 		return fmt.Errorf("send to the server: %w", err)
 	}

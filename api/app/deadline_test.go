@@ -2,7 +2,6 @@ package app_test
 
 import (
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -17,7 +16,7 @@ import (
 // answered when it ends.
 func TestDeadlineWithoutWorkers(t *testing.T) {
 	t.Parallel()
-	metrics := freeAddr(t)
+	metrics := freeAddress(t)
 	cfg := config(t, t.TempDir(), "WORKER_SLOTS_IMAGE=0", "METRICS_ENABLED=on", "METRICS_ADDR="+metrics)
 	cfg.Feed = feed.Config{Tick: time.Hour, Reread: time.Hour}
 	i := start(t, cfg)
@@ -85,15 +84,4 @@ func scrape(t *testing.T, client *http.Client, address string) string {
 		t.Fatal(err)
 	}
 	return string(body)
-}
-
-// freeAddr returns an address on which nobody listens.
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().String()
 }

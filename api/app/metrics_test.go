@@ -20,7 +20,9 @@ func TestMetricsOfAProcess(t *testing.T) {
 	address := freeAddress(t)
 	i := start(t, config(t, t.TempDir(), "METRICS_ENABLED=on", "METRICS_ADDR="+address, "MAX_QUEUED_JOBS=500"))
 	var got string
-	for end := time.Now().Add(hang); ; time.Sleep(20 * time.Millisecond) {
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for end := time.Now().Add(hang); ; <-again.C {
 		got = i.scrape(t, address)
 		if strings.Contains(got, "text2image_sweeper_leads 1\n") && strings.Contains(got, `text2image_workers_registered{kind="translation"} 1`+"\n") {
 			break

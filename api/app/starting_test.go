@@ -47,7 +47,9 @@ func get(t *testing.T, client *http.Client, url, language string) (status int, r
 // awaitPort waits until somebody listens at an address.
 func awaitPort(t *testing.T, address string) {
 	t.Helper()
-	for limit := time.Now().Add(hang); ; time.Sleep(time.Millisecond) {
+	again := time.NewTicker(time.Millisecond)
+	defer again.Stop()
+	for limit := time.Now().Add(hang); ; <-again.C {
 		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", address)
 		if err == nil {
 			_ = conn.Close()
@@ -63,7 +65,7 @@ func awaitPort(t *testing.T, address string) {
 func TestPortOpensWhenItCanServe(t *testing.T) {
 	t.Parallel()
 	b := brokertest.Start(t, func(c *broker.Config) { c.Listen = "127.0.0.1:0" })
-	listen := freeAddr(t)
+	listen := freeAddress(t)
 	cfg := config(t, t.TempDir(), "NATS_URL="+b.ClientURL(), "JWT_SECRET=0123456789abcdef", "LISTEN_ADDR="+listen)
 	cfg.StartupGrace = hang
 	a, err := app.New(cfg, discard())
@@ -90,7 +92,7 @@ func TestPortOpensWhenItCanServe(t *testing.T) {
 // TestWaitingForNATS starts a process before its NATS: it says that it lives and is not ready, and is ready by itself.
 func TestWaitingForNATS(t *testing.T) {
 	t.Parallel()
-	nats, listen := freeAddr(t), freeAddr(t)
+	nats, listen := freeAddress(t), freeAddress(t)
 	cfg := config(t, t.TempDir(), "NATS_URL=nats://"+nats, "JWT_SECRET=0123456789abcdef", "LISTEN_ADDR="+listen)
 	cfg.StartupGrace = time.Millisecond
 	log := noticed{make(chan string, 100)}

@@ -55,7 +55,7 @@ func TestStuckConnectionLeavesTimeToTheWorker(t *testing.T) {
 // are registered already.
 func TestFailedStartStopsTheMetricsServer(t *testing.T) {
 	t.Parallel()
-	metrics := freeAddr(t)
+	metrics := freeAddress(t)
 	a, err := app.New(config(t, t.TempDir(), "METRICS_ENABLED=on", "METRICS_ADDR="+metrics), discard())
 	if err != nil {
 		t.Fatal(err)

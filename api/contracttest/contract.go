@@ -33,7 +33,7 @@ type Contract struct {
 
 // maxHeld is how many bodies of one operation and status are held against their schema in one run of the tests: the next
 // thousands of the same kind cost a good part of a test's time and say nothing new.
-const maxHeld = 25
+const maxHeld = 100
 
 // mayHold reports whether a further body of an operation and status is to be held.
 func (c *Contract) mayHold(operation string, status int) bool {

@@ -21,7 +21,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/erasure"
 	"github.com/text2image-audio/text2image-audio/pkg/feedback"
 	"github.com/text2image-audio/text2image-audio/pkg/gallery"
-	"github.com/text2image-audio/text2image-audio/pkg/ledger"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
 	"github.com/text2image-audio/text2image-audio/pkg/quota"
@@ -107,8 +107,8 @@ func (a *App) start(ctx context.Context) error {
 	}
 	runtime := telemetry.NewRuntime(a.cfg.Level, metrics, a.log)
 	a.running.Push(runtime.StopStep())
-	jobs := ledger.New(a.queue, a.store, ledger.WithMetrics(a.metrics), ledger.WithLog(a.log))
-	live := feed.New(b, jobs, a.queue, a.cfg.Feed, a.log)
+	service := jobs.New(a.queue, a.store, jobs.WithMetrics(a.metrics), jobs.WithLog(a.log))
+	live := feed.New(b, service, a.queue, a.cfg.Feed, a.log)
 	control := a.queue.NewControl(a.log, nil)
 	control.OnSwitch(func(set map[queue.SwitchName]queue.Switch) {
 		runtime.Apply(context.WithoutCancel(ctx), set[queue.SwitchLogLevel].Value, set[queue.SwitchMetrics].Value)
@@ -122,7 +122,7 @@ func (a *App) start(ctx context.Context) error {
 	}
 	live.Heed(control)
 	a.onStop("feed", func(context.Context) error { live.Stop(); return nil })
-	sweeper := ledger.NewSweeper(jobs, a.cfg.Sweeper, a.metrics, a.log)
+	sweeper := jobs.NewSweeper(service, a.cfg.Sweeper, a.metrics, a.log)
 	sweeper.Start()
 	a.onStop("sweeper", sweeper.Stop)
 	if a.cfg.Broker.Embedded() {
@@ -145,10 +145,10 @@ func (a *App) start(ctx context.Context) error {
 		return err
 	}
 	quotas := a.quota()
-	eraser := erasure.New(accounts, jobs, []erasure.Part{
+	eraser := erasure.New(accounts, service, []erasure.Part{
 		{Name: "feedback", Erase: box.Erase},
 		{Name: "saved images", Erase: pictures.Erase},
-		{Name: "jobs", Erase: jobs.Erase},
+		{Name: "jobs", Erase: service.Erase},
 		{Name: "counters", Erase: func(ctx context.Context, owner string) error {
 			return quotas.Forget(ctx, server.MemberCounters(secret, owner)...)
 		}},
@@ -157,7 +157,7 @@ func (a *App) start(ctx context.Context) error {
 	a.onStop("eraser", eraser.Stop)
 	a.server, err = server.New(a.cfg.Server, server.Deps{
 		Accounts: accounts, Recovery: recovery, Feedback: box, Gallery: pictures, Google: a.google(),
-		Ledger: jobs, Store: a.store, Queue: a.queue, Control: control, Feed: live, Broker: b, Quota: quotas, Eraser: eraser, VerifyEmail: a.cfg.verifies(), Catalogue: catalogue.Builtin(), Models: catalogue.NewLive(b, a.log).Current,
+		Jobs: service, Store: a.store, Queue: a.queue, Control: control, Feed: live, Broker: b, Quota: quotas, Eraser: eraser, VerifyEmail: a.cfg.verifies(), Catalogue: catalogue.Builtin(), Models: catalogue.NewLive(b, a.log).Current,
 		Metrics: a.metrics, Tracing: a.tracing, Log: a.log, Secret: secret, OpenAPI: a.cfg.OpenAPI, Web: web.FS(),
 		Mail: server.Mail{Off: a.cfg.Mail.URL == "", Required: a.cfg.Mail.Required()},
 		SwitchDefaults: map[queue.SwitchName]string{

@@ -12,7 +12,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/env"
 	"github.com/text2image-audio/text2image-audio/pkg/erasure"
 	"github.com/text2image-audio/text2image-audio/pkg/google"
-	"github.com/text2image-audio/text2image-audio/pkg/ledger"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 	"github.com/text2image-audio/text2image-audio/pkg/mail"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
@@ -46,7 +46,7 @@ type Config struct {
 	// Feed is for tests.
 	Feed feed.Config `env:"-"`
 	// Sweeper is for tests.
-	Sweeper ledger.SweeperConfig `env:"-"`
+	Sweeper jobs.SweeperConfig `env:"-"`
 	// Erasure is for tests.
 	Erasure erasure.Config `env:"-"`
 	// KeepAlive is how often a silent stream gets a comment; tests shorten it.

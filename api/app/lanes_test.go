@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
-	"github.com/text2image-audio/text2image-audio/pkg/ledger"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
@@ -32,7 +32,7 @@ func TestFloodOfGuests(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	jobs := ledger.New(q, s)
+	service := jobs.New(q, s)
 	byPrompt := make(map[string]*job.Spec)
 	push := func(lane job.Lane, owner, prompt string) {
 		byPrompt[prompt] = pictureOf(t, lane, owner, prompt)
@@ -51,7 +51,7 @@ func TestFloodOfGuests(t *testing.T) {
 		i.counted(t, q)
 		for _, c := range running {
 			spec := byPrompt[c.Prompt]
-			if _, err := jobs.Cancel(t.Context(), []string{spec.Owner}, spec.ID); err != nil {
+			if _, err := service.Cancel(t.Context(), []string{spec.Owner}, spec.ID); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -85,7 +85,7 @@ func (i *instance) counted(t *testing.T, q *queue.Queue) {
 // pictureOf returns a job for a picture.
 func pictureOf(t *testing.T, lane job.Lane, owner, prompt string) *job.Spec {
 	t.Helper()
-	id, created, err := ledger.NewID()
+	id, created, err := jobs.NewID()
 	if err != nil {
 		t.Error(err)
 	}

@@ -7,15 +7,15 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
-	"github.com/text2image-audio/text2image-audio/pkg/ledger"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 )
 
 // Await returns a job as soon as done says so, or as it stands when ctx ends or the feed stops, which is no error. It
-// fails with ledger.ErrNotFound.
+// fails with jobs.ErrNotFound.
 func (f *Feed) Await(ctx context.Context, owners []string, id string, done func(*job.Snapshot) bool) (*job.Snapshot, error) {
 	r, err := f.Watch(ctx, owners, id)
 	switch {
-	case err != nil && ctx.Err() != nil && !errors.Is(err, ledger.ErrNotFound):
+	case err != nil && ctx.Err() != nil && !errors.Is(err, jobs.ErrNotFound):
 		return f.rest(ctx, owners, id)
 	case err != nil:
 		return nil, err
@@ -50,7 +50,7 @@ const restTimeout = 5 * time.Second
 func (f *Feed) rest(ctx context.Context, owners []string, id string) (*job.Snapshot, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), restTimeout)
 	defer cancel()
-	snap, err := f.ledger.Read(ctx, owners, id)
+	snap, err := f.jobs.Read(ctx, owners, id)
 	if err != nil {
 		return nil, fmt.Errorf("read job after watching it: %w", err)
 	}

@@ -9,7 +9,7 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/api/feed"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
-	"github.com/text2image-audio/text2image-audio/pkg/ledger"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 )
 
 func isEnded(s *job.Snapshot) bool { return s.Record != nil }
@@ -83,12 +83,12 @@ func TestAwaitReturnsTheJobAsItStands(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		await(ctx, r.feed, func() {})
-		if _, err := r.feed.Await(ctx, []string{owner}, "j2", isEnded); !errors.Is(err, ledger.ErrNotFound) {
+		if _, err := r.feed.Await(ctx, []string{owner}, "j2", isEnded); !errors.Is(err, jobs.ErrNotFound) {
 			t.Errorf("nothing: %v", err)
 		}
 	})
 	t.Run("the feed stops", func(t *testing.T) {
-		f := feed.New(r.broker, r.ledger, r.queue, still, quiet())
+		f := feed.New(r.broker, r.jobs, r.queue, still, quiet())
 		await(t.Context(), f, sync.OnceFunc(func() { go f.Stop() }))
 		f.Stop()
 		if _, err := f.Await(t.Context(), []string{owner}, "j1", isEnded); !errors.Is(err, feed.ErrStopped) {
@@ -104,13 +104,13 @@ func TestAwaitWhatIsNotThere(t *testing.T) {
 	for name, tc := range map[string]struct {
 		owner, id string
 	}{"unknown": {owner, "j2"}, "somebody else's": {"u2", "j1"}} {
-		if snap, err := r.feed.Await(t.Context(), []string{tc.owner}, tc.id, isEnded); !errors.Is(err, ledger.ErrNotFound) {
+		if snap, err := r.feed.Await(t.Context(), []string{tc.owner}, tc.id, isEnded); !errors.Is(err, jobs.ErrNotFound) {
 			t.Errorf("%s: %+v, %v", name, snap, err)
 		}
 	}
 	gone := sync.OnceFunc(func() { r.leave(t, spec) })
 	snap, err := r.feed.Await(t.Context(), []string{owner}, "j1", func(*job.Snapshot) bool { gone(); return false })
-	if !errors.Is(err, ledger.ErrNotFound) {
+	if !errors.Is(err, jobs.ErrNotFound) {
 		t.Errorf("one that vanishes: %+v, %v", snap, err)
 	}
 }

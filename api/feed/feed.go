@@ -12,7 +12,7 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
-	"github.com/text2image-audio/text2image-audio/pkg/ledger"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
 )
 
@@ -35,14 +35,14 @@ type Config struct {
 
 // Feed hands out live events.
 type Feed struct {
-	cfg    Config
-	nc     *nats.Conn
-	ledger *ledger.Ledger
-	queue  *queue.Queue
-	log    *slog.Logger
-	ctx    context.Context //nolint:containedctx // The life of the feed, which outlives every request.
-	stop   context.CancelCauseFunc
-	wg     sync.WaitGroup
+	cfg   Config
+	nc    *nats.Conn
+	jobs  *jobs.Service
+	queue *queue.Queue
+	log   *slog.Logger
+	ctx   context.Context //nolint:containedctx // The life of the feed, which outlives every request.
+	stop  context.CancelCauseFunc
+	wg    sync.WaitGroup
 
 	estimate  estimator
 	positions positions
@@ -58,7 +58,7 @@ type Feed struct {
 }
 
 // New returns a feed on a broker. Stop ends it.
-func New(b *broker.Broker, l *ledger.Ledger, q *queue.Queue, cfg Config, log *slog.Logger) *Feed {
+func New(b *broker.Broker, l *jobs.Service, q *queue.Queue, cfg Config, log *slog.Logger) *Feed {
 	if cfg.Tick == 0 {
 		cfg.Tick = time.Second
 	}
@@ -70,7 +70,7 @@ func New(b *broker.Broker, l *ledger.Ledger, q *queue.Queue, cfg Config, log *sl
 	}
 	ctx, stop := context.WithCancelCause(context.Background())
 	f := &Feed{
-		cfg: cfg, nc: b.Conn(), ledger: l, queue: q, log: log, ctx: ctx, stop: stop, hubs: make(map[string]*hub),
+		cfg: cfg, nc: b.Conn(), jobs: l, queue: q, log: log, ctx: ctx, stop: stop, hubs: make(map[string]*hub),
 	}
 	f.estimate.queue, f.estimate.ctx, f.estimate.enter = q, ctx, f.enter
 	return f
@@ -124,7 +124,7 @@ func (f *Feed) Show(s *job.Snapshot) *job.Job {
 	return j
 }
 
-// Watch follows one job that belongs to one of the owners. It fails with ledger.ErrNotFound, with ErrStopped and with
+// Watch follows one job that belongs to one of the owners. It fails with jobs.ErrNotFound, with ErrStopped and with
 // the cause of ctx's end.
 func (f *Feed) Watch(ctx context.Context, owners []string, id string) (*Reader, error) {
 	return f.open(ctx, func(r *Reader) error { return f.watch(r, owners, id) })
@@ -158,11 +158,11 @@ func (f *Feed) watch(r *Reader, owners []string, id string) error {
 			continue
 		}
 		// Whose job it is is known already.
-		if err := f.follow(r, owner, id); !errors.Is(err, ledger.ErrNotFound) {
+		if err := f.follow(r, owner, id); !errors.Is(err, jobs.ErrNotFound) {
 			return err
 		}
 	}
-	snap, err := f.ledger.Read(r.ctx, owners, id)
+	snap, err := f.jobs.Read(r.ctx, owners, id)
 	if err != nil {
 		return err
 	}
@@ -211,7 +211,7 @@ func (f *Feed) watchOwner(r *Reader, owner string, since time.Time) error {
 
 // withEnded adds to the active jobs of an owner those that ended after since.
 func (f *Feed) withEnded(ctx context.Context, owner string, since time.Time, active []*job.Snapshot) ([]*job.Snapshot, error) {
-	page, err := f.ledger.List(ctx, owner, ledger.Filter{
+	page, err := f.jobs.List(ctx, owner, jobs.Filter{
 		Statuses: []job.Status{job.StatusSucceeded, job.StatusFailed, job.StatusCanceled}, Limit: resumeLimit,
 	})
 	if err != nil {

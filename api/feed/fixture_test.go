@@ -13,7 +13,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
-	"github.com/text2image-audio/text2image-audio/pkg/ledger"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
@@ -35,7 +35,7 @@ type rig struct {
 	broker *broker.Broker
 	queue  *queue.Queue
 	store  *store.Store
-	ledger *ledger.Ledger
+	jobs   *jobs.Service
 	feed   *feed.Feed
 }
 
@@ -51,8 +51,8 @@ func on(t testing.TB, b *broker.Broker, cfg feed.Config) *rig {
 	must(t, err)
 	s, err := store.New(t.Context(), b)
 	must(t, err)
-	r := &rig{broker: b, queue: q, store: s, ledger: ledger.New(q, s)}
-	r.feed = feed.New(b, r.ledger, q, cfg, quiet())
+	r := &rig{broker: b, queue: q, store: s, jobs: jobs.New(q, s)}
+	r.feed = feed.New(b, r.jobs, q, cfg, quiet())
 	t.Cleanup(r.feed.Stop)
 	return r
 }

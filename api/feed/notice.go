@@ -97,7 +97,7 @@ func (h *hub) after(last *job.Snapshot, n notice) *job.Snapshot {
 	case n.record != nil:
 		return &job.Snapshot{Spec: n.record.Spec, Record: n.record}
 	case last == nil || n.progress != nil && last.Progress != nil && n.progress.Delivery < last.Progress.Delivery:
-		read, err := h.feed.ledger.Read(h.ctx, []string{n.owner}, n.id)
+		read, err := h.feed.jobs.Read(h.ctx, []string{n.owner}, n.id)
 		if err != nil {
 			return nil
 		}

@@ -126,7 +126,7 @@ func TestWatchOwnerEndsAJobOnce(t *testing.T) {
 		count(e)
 	}
 	// That its result is deleted is no event either.
-	must(t, r.ledger.Delete(t.Context(), []string{owner}, "j2"))
+	must(t, r.jobs.Delete(t.Context(), []string{owner}, "j2"))
 	r.push(t, "j3")
 	expectOf(t, reader, "j3 0.0")
 }
@@ -139,7 +139,7 @@ func TestWatchOwnerOfARepeatedSubmission(t *testing.T) {
 	spec := r.push(t, "j1")
 	r.settle(t, spec)
 	reader := r.watchOwner(t, time.Time{})
-	if _, replayed, err := r.ledger.Submit(t.Context(), spec, true); err != nil || !replayed {
+	if _, replayed, err := r.jobs.Submit(t.Context(), spec, true); err != nil || !replayed {
 		t.Fatalf("replayed %t, %v", replayed, err)
 	}
 	expectOf(t, reader, "j1 end")
@@ -159,7 +159,7 @@ func TestWatchOwnerOfAKeyUsedAgain(t *testing.T) {
 		expectOf(t, reader, "j1 1.1")
 		r.settle(t, spec)
 		expectOf(t, reader, "j1 end")
-		must(t, r.ledger.Delete(t.Context(), []string{owner}, "j1"))
+		must(t, r.jobs.Delete(t.Context(), []string{owner}, "j1"))
 		// As a submission with the same key does before it queues its job.
 		must(t, r.store.Unfence(t.Context(), owner, "j1"))
 	}

@@ -208,7 +208,7 @@ func TestEstimate(t *testing.T) {
 			e := next(t, reader)
 			place(t, e, tc.ahead)
 			eta(t, e.Job, tc.want, tc.want)
-			snap, err := r.ledger.Read(t.Context(), []string{owner}, "j1")
+			snap, err := r.jobs.Read(t.Context(), []string{owner}, "j1")
 			must(t, err)
 			eta(t, r.feed.View(t.Context(), snap), tc.want, tc.want)
 			// One that runs for longer than usual may end any moment.

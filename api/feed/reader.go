@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/text2image-audio/text2image-audio/pkg/ledger"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 )
 
 const (
@@ -61,7 +61,7 @@ func (r *Reader) Close() { r.cancel(context.Canceled) }
 
 // abandon ends a reader that nobody got, and returns why.
 func (r *Reader) abandon(err error) error {
-	if cause := context.Cause(r.ctx); cause != nil && !errors.Is(err, ledger.ErrNotFound) {
+	if cause := context.Cause(r.ctx); cause != nil && !errors.Is(err, jobs.ErrNotFound) {
 		err = cause
 	}
 	r.stopped()

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/api/feed"
-	"github.com/text2image-audio/text2image-audio/pkg/ledger"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 )
 
 // TestSlowReaderIsDropped lets one reader of each sort leave its events alone while others of the same job go on.
@@ -113,7 +113,7 @@ func TestStopWhileReadersCome(t *testing.T) {
 	done := r.push(t, "j2")
 	r.settle(t, done)
 	for range 20 {
-		f := feed.New(r.broker, r.ledger, r.queue, still, quiet())
+		f := feed.New(r.broker, r.jobs, r.queue, still, quiet())
 		var callers sync.WaitGroup
 		open := make(chan *feed.Reader, 60)
 		for range 20 {
@@ -164,7 +164,7 @@ func TestReadersComeAndGo(t *testing.T) {
 				reader, err := r.feed.Watch(ctx, []string{owner}, fmt.Sprintf("j%d", round%4))
 				switch {
 				case round%4 == 3:
-					if !errors.Is(err, ledger.ErrNotFound) {
+					if !errors.Is(err, jobs.ErrNotFound) {
 						t.Errorf("watch nothing: %v", err)
 					}
 				case err != nil:

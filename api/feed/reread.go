@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
-	"github.com/text2image-audio/text2image-audio/pkg/ledger"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 )
 
 // readTimeout bounds one reading of a hub's jobs.
@@ -71,7 +71,7 @@ func (h *hub) readActive(ctx context.Context) (snaps []*job.Snapshot, began time
 	return h.active.do(ctx, h.feed.wg.Go, func() ([]*job.Snapshot, error) {
 		ctx, cancel := context.WithTimeout(h.ctx, readTimeout)
 		defer cancel()
-		return h.feed.ledger.Active(ctx, h.owner)
+		return h.feed.jobs.Active(ctx, h.owner)
 	})
 }
 
@@ -80,7 +80,7 @@ func (h *hub) readCurrent(ctx context.Context) (snap *job.Snapshot, began time.T
 	return h.current.do(ctx, h.feed.wg.Go, func() (*job.Snapshot, error) {
 		ctx, cancel := context.WithTimeout(h.ctx, readTimeout)
 		defer cancel()
-		return h.feed.ledger.Read(ctx, []string{h.owner}, h.id)
+		return h.feed.jobs.Read(ctx, []string{h.owner}, h.id)
 	})
 }
 
@@ -127,8 +127,8 @@ func (h *hub) rereadOne() {
 	}
 	snap, _, err := h.readCurrent(h.ctx)
 	switch {
-	case errors.Is(err, ledger.ErrNotFound):
-		h.end(ledger.ErrNotFound)
+	case errors.Is(err, jobs.ErrNotFound):
+		h.end(jobs.ErrNotFound)
 	case err == nil:
 		h.advance(h.ctx, snap)
 	}
@@ -155,9 +155,9 @@ func (h *hub) rereadAll() {
 	}
 	h.mu.Unlock()
 	for _, id := range missing {
-		read, err := h.feed.ledger.Read(h.ctx, []string{h.owner}, id)
+		read, err := h.feed.jobs.Read(h.ctx, []string{h.owner}, id)
 		switch {
-		case errors.Is(err, ledger.ErrNotFound):
+		case errors.Is(err, jobs.ErrNotFound):
 			h.forget(id)
 		case err == nil:
 			h.advance(h.ctx, read)

@@ -195,7 +195,7 @@ func TestEstimatesDoNotWaitForEachOther(t *testing.T) {
 	far, near, line := apart(t, still)
 	spec := near.push(t, "j1")
 	near.putAs(t, spec, &job.Progress{Status: job.StatusRunning, Delivery: 1, Step: 1, StartedAt: job.AtPtr(time.Now())})
-	snap, err := near.ledger.Read(t.Context(), []string{owner}, "j1")
+	snap, err := near.jobs.Read(t.Context(), []string{owner}, "j1")
 	must(t, err)
 	line.hold()
 	defer line.release()

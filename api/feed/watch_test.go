@@ -11,7 +11,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/feed"
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
-	"github.com/text2image-audio/text2image-audio/pkg/ledger"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 )
 
 func TestWatchShowsALifeInOrder(t *testing.T) {
@@ -79,7 +79,7 @@ func TestWatchWhatIsNotThere(t *testing.T) {
 		"a longer subject": {[]string{"u2"}, "j1.>"},
 		"empty":            {[]string{"u2"}, ""},
 	} {
-		if reader, err := r.feed.Watch(t.Context(), tc.owners, tc.id); !errors.Is(err, ledger.ErrNotFound) || reader != nil {
+		if reader, err := r.feed.Watch(t.Context(), tc.owners, tc.id); !errors.Is(err, jobs.ErrNotFound) || reader != nil {
 			t.Errorf("%s: %v, %v", name, reader, err)
 		}
 	}
@@ -271,7 +271,7 @@ func TestWatchOfAJobThatVanishes(t *testing.T) {
 	reader := r.watch(t, spec)
 	expect(t, reader, "0.0")
 	r.leave(t, spec)
-	ended(t, reader, ledger.ErrNotFound)
+	ended(t, reader, jobs.ErrNotFound)
 }
 
 func TestReaderEndsWithItsContext(t *testing.T) {

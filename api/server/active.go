@@ -72,9 +72,9 @@ func (c *Config) maxActive(owner string, lane job.Lane) int {
 	return c.MaxActiveGuest
 }
 
-// accept makes a job durable, unless its owner has as many active jobs as may be. What the ledger says of a repeated
+// accept makes a job durable, unless its owner has as many active jobs as may be. What the service says of a repeated
 // submission goes for this one: it is answered with the job that is there, however many others there are. It costs one
-// request more than the ledger's, and five when it refuses.
+// request more than the service's, and five when it refuses.
 //
 // The bound holds within one process; several may each let a submission pass at the same moment.
 func (s *Server) accept(ctx context.Context, spec *job.Spec, keyed bool) (snap *job.Snapshot, replayed bool, err error) {
@@ -83,7 +83,7 @@ func (s *Server) accept(ctx context.Context, spec *job.Spec, keyed bool) (snap *
 		return nil, false, err
 	}
 	defer leave()
-	return s.deps.Ledger.Submit(ctx, spec, keyed)
+	return s.deps.Jobs.Submit(ctx, spec, keyed)
 }
 
 // enter takes note of a submission until leave is called, or refuses it because its owner has as many active jobs as may be.
@@ -112,7 +112,7 @@ func (s *Server) admit(ctx context.Context, t *ticket, most int, keyed bool) err
 	}
 	// A job that has just ended is in the queue until it is settled, and whoever was told of its end may be quicker.
 	active = s.underway.ahead(t)
-	snaps, err := s.deps.Ledger.Active(ctx, t.owner)
+	snaps, err := s.deps.Jobs.Active(ctx, t.owner)
 	if err != nil {
 		return err
 	}

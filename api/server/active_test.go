@@ -9,7 +9,7 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/api/server"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
-	"github.com/text2image-audio/text2image-audio/pkg/ledger"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 )
 
 func (b *bundle) submits(t testing.TB, options ...option) *reply {
@@ -108,7 +108,7 @@ func TestActiveJobsOfEachLane(t *testing.T) {
 // accept submits a job below HTTP, as a caller of any lane, and reports whether it was accepted.
 func (b *bundle) accept(t testing.TB, owner string, lane job.Lane) bool {
 	t.Helper()
-	id, _, err := ledger.NewID()
+	id, _, err := jobs.NewID()
 	must(t, err)
 	spec := newSpec(owner, id, job.KindImage, imageInput())
 	spec.Lane = lane

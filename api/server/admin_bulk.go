@@ -10,7 +10,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
-	"github.com/text2image-audio/text2image-audio/pkg/ledger"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
 
@@ -49,7 +49,7 @@ type bulkAnswer struct {
 func (s *Server) replayLetters(c *gin.Context) error {
 	return s.bulk(c, func(ctx context.Context, letter *store.Letter) (bool, error) {
 		_, _, err := s.replay(ctx, c, letter)
-		if errors.Is(err, ledger.ErrNotRetryable) || errors.Is(err, errOwnerDeleted) {
+		if errors.Is(err, jobs.ErrNotRetryable) || errors.Is(err, errOwnerDeleted) {
 			return false, nil
 		}
 		return err == nil, err

@@ -10,7 +10,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
-	"github.com/text2image-audio/text2image-audio/pkg/ledger"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
@@ -30,7 +30,7 @@ func (s *Server) replayLetter(c *gin.Context) error {
 	ctx, cancel := bounded(c)
 	defer cancel()
 	snap, replayed, err := s.replay(ctx, c, letter)
-	if errors.Is(err, ledger.ErrNotRetryable) {
+	if errors.Is(err, jobs.ErrNotRetryable) {
 		return &problem{code: codeNotRetryable, reason: "letter"}
 	}
 	if errors.Is(err, errOwnerDeleted) {
@@ -61,7 +61,7 @@ func (s *Server) replay(ctx context.Context, c *gin.Context, letter *store.Lette
 		s.audit(ctx, c, actReplay, err, attrs...)
 	}()
 	if letter.Dead == nil {
-		return nil, false, ledger.ErrNotRetryable
+		return nil, false, jobs.ErrNotRetryable
 	}
 	fingerprint, err := job.RetryFingerprint(letter.ID, nil, nil)
 	if err != nil {
@@ -69,7 +69,7 @@ func (s *Server) replay(ctx context.Context, c *gin.Context, letter *store.Lette
 	}
 	spec := letter.Dead.Spec.Again(s.replayID(letter), s.deps.Now())
 	spec.Fingerprint, spec.MaxAttempts, spec.RequestID = fingerprint, s.cfg.MaxAttempts, telemetry.RequestID(ctx)
-	snap, replayed, err = s.deps.Ledger.Replay(ctx, letter, spec)
+	snap, replayed, err = s.deps.Jobs.Replay(ctx, letter, spec)
 	// The job may have been made though an error says otherwise.
 	if gone := s.ownerMustExist(ctx, spec); gone != nil {
 		return nil, false, gone

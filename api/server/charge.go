@@ -14,7 +14,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
-	"github.com/text2image-audio/text2image-audio/pkg/ledger"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
 	"github.com/text2image-audio/text2image-audio/pkg/quota"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
@@ -61,7 +61,7 @@ func (s *Server) charged(ctx context.Context, c *gin.Context, who caller, spec *
 		return nil, false, err
 	}
 	spec.Charge = bill.Charge
-	snap, replayed, err := s.deps.Ledger.Submit(ctx, spec, keyed)
+	snap, replayed, err := s.deps.Jobs.Submit(ctx, spec, keyed)
 	var undone error
 	switch {
 	case err != nil && !neverMade(err):
@@ -80,7 +80,7 @@ func (s *Server) charged(ctx context.Context, c *gin.Context, who caller, spec *
 
 // neverMade reports whether an error says that a submission has made no job. After others it is not known.
 func neverMade(err error) bool {
-	for _, refusal := range []error{queue.ErrFull, queue.ErrNoRoom, ledger.ErrKeyReused} {
+	for _, refusal := range []error{queue.ErrFull, queue.ErrNoRoom, jobs.ErrKeyReused} {
 		if errors.Is(err, refusal) {
 			return true
 		}
@@ -102,14 +102,14 @@ func (s *Server) earlier(ctx context.Context, who caller, spec *job.Spec) (*job.
 	if err != nil {
 		return nil, err
 	}
-	snap, err := s.deps.Ledger.Read(ctx, []string{who.owner}, spec.ID)
+	snap, err := s.deps.Jobs.Read(ctx, []string{who.owner}, spec.ID)
 	switch {
-	case errors.Is(err, ledger.ErrNotFound):
+	case errors.Is(err, jobs.ErrNotFound):
 		return nil, nil // It was deleted meanwhile.
 	case err != nil:
 		return nil, err
 	case snap.Spec.Fingerprint != spec.Fingerprint:
-		return nil, ledger.ErrKeyReused
+		return nil, jobs.ErrKeyReused
 	}
 	return snap, nil
 }

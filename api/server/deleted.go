@@ -8,7 +8,7 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/pkg/account"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
-	"github.com/text2image-audio/text2image-audio/pkg/ledger"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 	"github.com/text2image-audio/text2image-audio/pkg/quota"
 )
 
@@ -28,7 +28,7 @@ func (s *Server) mustStillExist(ctx context.Context, m *signedIn, erase func(ctx
 // otherwise. A guest always exists.
 func (s *Server) submitterMustExist(c *gin.Context, err error) error {
 	var refused *problem
-	if err != nil && (errors.As(err, &refused) || neverMade(err) || errors.Is(err, ledger.ErrNotFound)) {
+	if err != nil && (errors.As(err, &refused) || neverMade(err) || errors.Is(err, jobs.ErrNotFound)) {
 		return nil
 	}
 	known, _ := c.Get(memberOfRequest)

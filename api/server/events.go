@@ -94,7 +94,7 @@ func (s *Server) headOfEvents(c *gin.Context, id string) error {
 	}
 	ctx, cancel := bounded(c)
 	defer cancel()
-	snap, err := s.deps.Ledger.Read(ctx, who.owners, id)
+	snap, err := s.deps.Jobs.Read(ctx, who.owners, id)
 	if err != nil {
 		return err
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/feedback"
 	"github.com/text2image-audio/text2image-audio/pkg/gallery"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
-	"github.com/text2image-audio/text2image-audio/pkg/ledger"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
 	"github.com/text2image-audio/text2image-audio/pkg/quota"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
@@ -60,13 +60,13 @@ var known = []struct {
 	// First, since what could not be done because of it has other names too.
 	{broker.ErrDiskFull, codeStoreFull, retryFull},
 	{broker.ErrDiskFailed, codeUnavailable, retryUnavailable},
-	{ledger.ErrNotFound, codeNotFound, 0},
+	{jobs.ErrNotFound, codeNotFound, 0},
 	{store.ErrNotFound, codeNotFound, 0},
 	{queue.ErrNotFound, codeNotFound, 0},
-	{ledger.ErrFinished, codeFinished, 0},
-	{ledger.ErrNotFinished, codeNotFinished, 0},
-	{ledger.ErrNotRetryable, codeNotRetryable, 0},
-	{ledger.ErrKeyReused, codeKeyReused, 0},
+	{jobs.ErrFinished, codeFinished, 0},
+	{jobs.ErrNotFinished, codeNotFinished, 0},
+	{jobs.ErrNotRetryable, codeNotRetryable, 0},
+	{jobs.ErrKeyReused, codeKeyReused, 0},
 	{queue.ErrFull, codeQueueFull, retryFull},
 	{queue.ErrNoRoom, codeStoreFull, retryFull},
 	{store.ErrFull, codeStoreFull, retryFull},

@@ -11,7 +11,7 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/pkg/gallery"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
-	"github.com/text2image-audio/text2image-audio/pkg/ledger"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 	"github.com/text2image-audio/text2image-audio/pkg/quota"
 )
 
@@ -160,7 +160,7 @@ func Statuses() map[string]int {
 func Title(status int, lang job.Lang) string { return title(status, lang) }
 
 // Mark is a place in a list.
-type Mark = ledger.Mark
+type Mark = jobs.Mark
 
 // Patient serves a handler whose writes have deadlines.
 func Patient(h func(w http.ResponseWriter)) http.Handler {

@@ -33,7 +33,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/feedback"
 	"github.com/text2image-audio/text2image-audio/pkg/gallery"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
-	"github.com/text2image-audio/text2image-audio/pkg/ledger"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
 	"github.com/text2image-audio/text2image-audio/pkg/quota"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
@@ -55,7 +55,7 @@ type bundle struct {
 	broker  *broker.Broker
 	queue   *queue.Queue
 	store   *store.Store
-	ledger  *ledger.Ledger
+	jobs    *jobs.Service
 	feed    *feed.Feed
 	box     *feedback.Box
 	metrics *telemetry.Metrics
@@ -96,11 +96,11 @@ func setup(t testing.TB, changes ...func(*server.Config, *server.Deps)) *bundle 
 	must(t, err)
 	b.store, err = store.New(t.Context(), b.broker)
 	must(t, err)
-	b.ledger = ledger.New(b.queue, b.store, ledger.WithMetrics(b.metrics))
+	b.jobs = jobs.New(b.queue, b.store, jobs.WithMetrics(b.metrics))
 	control := b.queue.NewControl(log, nil)
 	must(t, control.Start(t.Context()))
 	t.Cleanup(control.Stop)
-	b.feed = feed.New(b.broker, b.ledger, b.queue, feed.Config{Tick: time.Hour, Reread: time.Hour}, log)
+	b.feed = feed.New(b.broker, b.jobs, b.queue, feed.Config{Tick: time.Hour, Reread: time.Hour}, log)
 	b.feed.Heed(control)
 	t.Cleanup(b.feed.Stop)
 	var cfg server.Config
@@ -112,13 +112,13 @@ func setup(t testing.TB, changes ...func(*server.Config, *server.Deps)) *bundle 
 	must(t, err)
 	deps := server.Deps{
 		Accounts: accounts, Recovery: recovery, Feedback: b.box, Gallery: pictures,
-		Ledger: b.ledger, Store: b.store, Queue: b.queue, Control: control, Feed: b.feed, Broker: b.broker, Quota: quota.New(b.broker, quota.Plans{}, nil), Catalogue: catalogue.Builtin(),
+		Jobs: b.jobs, Store: b.store, Queue: b.queue, Control: control, Feed: b.feed, Broker: b.broker, Quota: quota.New(b.broker, quota.Plans{}, nil), Catalogue: catalogue.Builtin(),
 		Metrics: b.metrics, Log: log, Secret: []byte(secret), OpenAPI: []byte(contractText), Web: pageFiles(),
 	}
-	deps.Eraser = erasure.New(accounts, b.ledger, []erasure.Part{
+	deps.Eraser = erasure.New(accounts, b.jobs, []erasure.Part{
 		{Name: "feedback", Erase: b.box.Erase},
 		{Name: "saved images", Erase: pictures.Erase},
-		{Name: "jobs", Erase: b.ledger.Erase},
+		{Name: "jobs", Erase: b.jobs.Erase},
 		{Name: "counters", Erase: func(ctx context.Context, owner string) error {
 			return deps.Quota.Forget(ctx, server.MemberCounters([]byte(secret), owner)...)
 		}},

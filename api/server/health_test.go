@@ -13,7 +13,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
-	"github.com/text2image-audio/text2image-audio/pkg/ledger"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
@@ -169,7 +169,7 @@ func on(t *testing.T, b *broker.Broker) func(*server.Config, *server.Deps) {
 		must(t, err)
 		deps.Store, err = store.New(t.Context(), b)
 		must(t, err)
-		deps.Ledger = ledger.New(deps.Queue, deps.Store)
+		deps.Jobs = jobs.New(deps.Queue, deps.Store)
 		deps.Accounts, deps.Recovery = people(t, b, deps.Log)
 	}
 }

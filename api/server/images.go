@@ -14,7 +14,7 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/pkg/gallery"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
-	"github.com/text2image-audio/text2image-audio/pkg/ledger"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
 
@@ -169,7 +169,7 @@ func (p *pictureToSave) check() []job.FieldError {
 func (s *Server) pictureOfJob(c *gin.Context, id string, index int) (gallery.Picture, []byte, error) {
 	none := gallery.Picture{}
 	if !job.ValidToken(id) {
-		return none, nil, ledger.ErrNotFound
+		return none, nil, jobs.ErrNotFound
 	}
 	withJob(c, id)
 	who, err := s.caller(c)
@@ -178,7 +178,7 @@ func (s *Server) pictureOfJob(c *gin.Context, id string, index int) (gallery.Pic
 	}
 	ctx, cancel := bounded(c)
 	defer cancel()
-	snap, err := s.deps.Ledger.Read(ctx, who.owners, id)
+	snap, err := s.deps.Jobs.Read(ctx, who.owners, id)
 	if err != nil {
 		return none, nil, err
 	}

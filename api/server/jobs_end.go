@@ -6,7 +6,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"github.com/text2image-audio/text2image-audio/pkg/ledger"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 )
 
 // cancelJob is POST /api/jobs/:id/cancel. Canceling again is no error.
@@ -22,8 +22,8 @@ func (s *Server) cancelJob(c *gin.Context) error {
 	}
 	ctx, cancel := bounded(c)
 	defer cancel()
-	snap, err := s.deps.Ledger.Cancel(ctx, who.owners, id)
-	if errors.Is(err, ledger.ErrFinished) {
+	snap, err := s.deps.Jobs.Cancel(ctx, who.owners, id)
+	if errors.Is(err, jobs.ErrFinished) {
 		return &problem{code: codeFinished, job: snap}
 	}
 	if err != nil {
@@ -45,7 +45,7 @@ func (s *Server) deleteJob(c *gin.Context) error {
 	}
 	ctx, cancel := bounded(c)
 	defer cancel()
-	if err := s.deps.Ledger.Delete(ctx, who.owners, id); err != nil {
+	if err := s.deps.Jobs.Delete(ctx, who.owners, id); err != nil {
 		return err
 	}
 	c.Status(http.StatusNoContent)

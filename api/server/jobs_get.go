@@ -10,7 +10,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
-	"github.com/text2image-audio/text2image-audio/pkg/ledger"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
@@ -47,7 +47,7 @@ func (s *Server) getJob(c *gin.Context) error {
 func jobID(c *gin.Context) (string, error) {
 	id := c.Param("id")
 	if !job.ValidToken(id) {
-		return "", ledger.ErrNotFound
+		return "", jobs.ErrNotFound
 	}
 	withJob(c, id)
 	return id, nil
@@ -73,7 +73,7 @@ func (s *Server) readJob(c *gin.Context, id string, wait time.Duration) (*job.Sn
 	}
 	ctx, cancel := bounded(c)
 	defer cancel()
-	return s.deps.Ledger.Read(ctx, owners, id)
+	return s.deps.Jobs.Read(ctx, owners, id)
 }
 
 // queryWait reads ?wait=, whole seconds from 0 to 60.

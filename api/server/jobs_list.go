@@ -8,7 +8,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
-	"github.com/text2image-audio/text2image-audio/pkg/ledger"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 )
 
 const (
@@ -34,7 +34,7 @@ func (s *Server) listJobs(c *gin.Context) error {
 	}
 	ctx, cancel := bounded(c)
 	defer cancel()
-	page, err := s.deps.Ledger.List(ctx, who.owner, filter)
+	page, err := s.deps.Jobs.List(ctx, who.owner, filter)
 	if err != nil {
 		return err
 	}
@@ -59,8 +59,8 @@ func (s *Server) listJobs(c *gin.Context) error {
 }
 
 // listFilter reads the query of a list and gathers all its faults.
-func listFilter(c *gin.Context) (ledger.Filter, error) {
-	var filter ledger.Filter
+func listFilter(c *gin.Context) (jobs.Filter, error) {
+	var filter jobs.Filter
 	var faults []job.FieldError
 	limit, err := queryNumber(c, "limit", defaultLimit, 1, maxLimit)
 	if p, ok := err.(*problem); ok { //nolint:errorlint // queryNumber wraps nothing.

@@ -30,7 +30,7 @@ func (s *Server) getMedia(c *gin.Context) error {
 	}
 	ctx, cancel := bounded(c)
 	defer cancel()
-	snap, err := s.deps.Ledger.Read(ctx, who.owners, id)
+	snap, err := s.deps.Jobs.Read(ctx, who.owners, id)
 	if err != nil {
 		return err
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
-	"github.com/text2image-audio/text2image-audio/pkg/ledger"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 )
 
 // retryRequest is the body of POST /api/jobs/:id/retry: what shall be other than before. It may be missing.
@@ -66,15 +66,15 @@ func (s *Server) retryJob(c *gin.Context) error {
 func (s *Server) retry(c *gin.Context, who caller, id string, ask *retryRequest, key string) (*job.Snapshot, bool, error) {
 	ctx, cancel := bounded(c)
 	defer cancel()
-	old, err := s.deps.Ledger.Retryable(ctx, who.owners, id)
+	old, err := s.deps.Jobs.Retryable(ctx, who.owners, id)
 	switch {
-	case errors.Is(err, ledger.ErrNotFound) && key != "":
+	case errors.Is(err, jobs.ErrNotFound) && key != "":
 		snap, err := s.earlierRetry(ctx, who, id, ask, key)
 		if gone := s.submitterMustExist(c, err); gone != nil {
 			return nil, false, gone
 		}
 		return snap, err == nil, err
-	case errors.Is(err, ledger.ErrNotRetryable):
+	case errors.Is(err, jobs.ErrNotRetryable):
 		return nil, false, &problem{code: codeNotRetryable, job: old}
 	case err != nil:
 		return nil, false, err
@@ -99,7 +99,7 @@ func (s *Server) retry(c *gin.Context, who caller, id string, ask *retryRequest,
 
 // earlierRetry returns the job that was made under an idempotency key of one that is no longer kept.
 func (s *Server) earlierRetry(ctx context.Context, who caller, id string, ask *retryRequest, key string) (*job.Snapshot, error) {
-	snap, err := s.deps.Ledger.Read(ctx, []string{who.owner}, s.keyedID(who, key))
+	snap, err := s.deps.Jobs.Read(ctx, []string{who.owner}, s.keyedID(who, key))
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +108,7 @@ func (s *Server) earlierRetry(ctx context.Context, who caller, id string, ask *r
 		return nil, err
 	}
 	if snap.Spec.Fingerprint != fingerprint {
-		return nil, ledger.ErrKeyReused
+		return nil, jobs.ErrKeyReused
 	}
 	return snap, nil
 }

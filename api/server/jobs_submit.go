@@ -9,7 +9,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
-	"github.com/text2image-audio/text2image-audio/pkg/ledger"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
@@ -123,7 +123,7 @@ func (s *Server) spec(ctx context.Context, who caller, o *order) (*job.Spec, err
 		return nil, err
 	}
 	s.complete(o.input, o.models)
-	id, created, err := ledger.NewID()
+	id, created, err := jobs.NewID()
 	if err != nil {
 		return nil, err
 	}

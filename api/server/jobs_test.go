@@ -351,7 +351,7 @@ func TestSubmittedJobBelongsToTheGuest(t *testing.T) {
 	c, owner := guest()
 	var v view
 	b.request(t, http.MethodPost, "/api/jobs", goodBody, cookie(c)).expect(t, http.StatusAccepted).into(t, &v)
-	if _, err := b.ledger.Read(t.Context(), []string{owner}, v.ID); err != nil {
+	if _, err := b.jobs.Read(t.Context(), []string{owner}, v.ID); err != nil {
 		t.Error(err)
 	}
 	b.request(t, http.MethodGet, "/api/jobs/"+v.ID, nil).problem(t, http.StatusNotFound, "not_found")

@@ -311,7 +311,7 @@ func TestCallerWhoLeavesCancelsWhatHasNotStarted(t *testing.T) {
 	b := setup(t)
 	spec := submitAndLeave(t, b, func(*job.Spec) {})
 	eventually(t, "the job is canceled", func() bool {
-		snap, err := b.ledger.Read(t.Context(), []string{spec.Owner}, spec.ID)
+		snap, err := b.jobs.Read(t.Context(), []string{spec.Owner}, spec.ID)
 		must(t, err)
 		return snap.Status() == job.StatusCanceled && snap.Record.Cancel == job.CancelBeforeStart
 	})
@@ -332,7 +332,7 @@ func TestCallerWhoLeavesDoesNotStopWhatRuns(t *testing.T) {
 	eventually(t, "the request has ended", func() bool {
 		return b.metric(t, "http_requests_total", "/api/translate", "499") == 1
 	})
-	snap, err := b.ledger.Read(t.Context(), []string{spec.Owner}, spec.ID)
+	snap, err := b.jobs.Read(t.Context(), []string{spec.Owner}, spec.ID)
 	must(t, err)
 	if snap.Status() != job.StatusRunning {
 		t.Errorf("the job is %s", snap.Status())

@@ -158,7 +158,7 @@ func TestFullQueue(t *testing.T) {
 
 func TestPanicIsAnInternalError(t *testing.T) {
 	t.Parallel()
-	b := setup(t, func(_ *server.Config, deps *server.Deps) { deps.Ledger = nil })
+	b := setup(t, func(_ *server.Config, deps *server.Deps) { deps.Jobs = nil })
 	b.request(t, http.MethodGet, "/api/jobs/job-a", nil).problem(t, http.StatusInternalServerError, "internal_error")
 	if got := b.metric(t, "panics_total", "http"); got != 1 {
 		t.Errorf("%v panics counted", got)

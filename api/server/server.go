@@ -23,7 +23,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/gallery"
 	"github.com/text2image-audio/text2image-audio/pkg/hostname"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
-	"github.com/text2image-audio/text2image-audio/pkg/ledger"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
 	"github.com/text2image-audio/text2image-audio/pkg/quota"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
@@ -40,9 +40,9 @@ type Mail struct {
 
 // Deps are the parts that the server stands on. Those without a remark are required.
 type Deps struct {
-	Ledger *ledger.Ledger
-	Store  *store.Store
-	Queue  *queue.Queue
+	Jobs  *jobs.Service
+	Store *store.Store
+	Queue *queue.Queue
 	// Control knows which upstreams are closed and which kinds are paused.
 	Control *queue.Control
 	Feed    *feed.Feed

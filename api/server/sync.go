@@ -61,7 +61,7 @@ func (s *Server) work(c *gin.Context, o *order) (*job.Record, error) {
 func (s *Server) withdraw(c *gin.Context, spec *job.Spec) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request.Context()), withdrawTimeout)
 	defer cancel()
-	canceled, err := s.deps.Ledger.CancelUnstarted(ctx, spec.Owner, spec.ID)
+	canceled, err := s.deps.Jobs.CancelUnstarted(ctx, spec.Owner, spec.ID)
 	if err != nil {
 		_ = c.Error(fmt.Errorf("cancel abandoned job: %w", err))
 	}

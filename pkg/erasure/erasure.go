@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/account"
-	"github.com/text2image-audio/text2image-audio/pkg/ledger"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 )
 
 // Part is a store of things that belong to owners.
@@ -31,7 +31,7 @@ type Config struct {
 const (
 	defaultInterval = 2 * time.Second
 	// defaultGrace adds to what workers may need what requests do.
-	defaultGrace = ledger.StrayAge + time.Minute
+	defaultGrace = jobs.StrayAge + time.Minute
 )
 
 // Step names a step of a deletion, for tests that stop the program behind it.
@@ -49,7 +49,7 @@ const (
 type Eraser struct {
 	cfg      Config
 	accounts *account.Accounts
-	jobs     *ledger.Ledger
+	jobs     *jobs.Service
 	parts    []Part
 	log      *slog.Logger
 	// after is for tests: it is called behind each step, and its error ends what is under way as a crash would.
@@ -65,7 +65,7 @@ type Eraser struct {
 
 // New returns an eraser of accounts and of all parts in their order: those to which a part adds while it is erased come
 // behind it. jobs must be among the parts.
-func New(accounts *account.Accounts, jobs *ledger.Ledger, parts []Part, cfg Config, log *slog.Logger) *Eraser {
+func New(accounts *account.Accounts, jobs *jobs.Service, parts []Part, cfg Config, log *slog.Logger) *Eraser {
 	if cfg.Interval == 0 {
 		cfg.Interval = defaultInterval
 	}

@@ -21,7 +21,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/feedback"
 	"github.com/text2image-audio/text2image-audio/pkg/gallery"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
-	"github.com/text2image-audio/text2image-audio/pkg/ledger"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
 	"github.com/text2image-audio/text2image-audio/pkg/quota"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
@@ -43,7 +43,7 @@ type rig struct {
 	accounts *account.Accounts
 	queue    *queue.Queue
 	store    *store.Store
-	jobs     *ledger.Ledger
+	jobs     *jobs.Service
 	box      *feedback.Box
 	quota    *quota.Quota
 	eraser   *erasure.Eraser
@@ -63,7 +63,7 @@ func on(t testing.TB, b *broker.Broker, cfg erasure.Config) *rig {
 	must(t, err)
 	r.store, err = store.New(t.Context(), b)
 	must(t, err)
-	r.jobs = ledger.New(r.queue, r.store)
+	r.jobs = jobs.New(r.queue, r.store)
 	r.box, err = feedback.New(t.Context(), b)
 	must(t, err)
 	pictures, err := gallery.New(t.Context(), b)
@@ -88,7 +88,7 @@ func must(t testing.TB, err error) {
 // spec is a job of an owner.
 func spec(t testing.TB, owner string) *job.Spec {
 	t.Helper()
-	id, created, err := ledger.NewID()
+	id, created, err := jobs.NewID()
 	must(t, err)
 	return &job.Spec{
 		ID: id, Kind: job.KindPrompt, Lane: job.LaneMember, Owner: owner, Input: &job.TextInput{Text: "a canary"},

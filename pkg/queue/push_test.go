@@ -89,7 +89,7 @@ func TestKeyedPush(t *testing.T) {
 	if n := depth(t, b); n != 2 {
 		t.Errorf("%d messages in the queue", n)
 	}
-	// Once it has left the queue the push passes again; what follows is the ledger's business.
+	// Once it has left the queue the push passes again; what follows is the service's business.
 	if err := q.Delete(t.Context(), first.Sequence); err != nil {
 		t.Fatal(err)
 	}

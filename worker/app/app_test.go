@@ -12,7 +12,7 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
-	"github.com/text2image-audio/text2image-audio/pkg/ledger"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
@@ -94,7 +94,7 @@ func (b *bench) eventually(what string, see func() bool) {
 
 func (b *bench) submit() *job.Spec {
 	b.Helper()
-	id, created, err := ledger.NewID()
+	id, created, err := jobs.NewID()
 	if err != nil {
 		b.Fatal(err)
 	}

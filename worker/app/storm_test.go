@@ -15,7 +15,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
-	"github.com/text2image-audio/text2image-audio/pkg/ledger"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/simulatortest"
@@ -51,7 +51,7 @@ func TestStorm(t *testing.T) {
 	for n := range workers {
 		workers[n] = storm(t, b, sim)
 	}
-	jobs := ledger.New(q, s)
+	jobs := jobs.New(q, s)
 	var specs []*job.Spec
 	for n := range *stormJobs {
 		spec := stormSpec(t, n)
@@ -99,7 +99,7 @@ func storm(t *testing.T, b *broker.Broker, sim *simulator.Simulator) *storming {
 
 func stormSpec(t *testing.T, n int) *job.Spec {
 	t.Helper()
-	id, created, err := ledger.NewID()
+	id, created, err := jobs.NewID()
 	if err != nil {
 		t.Fatal(err)
 	}

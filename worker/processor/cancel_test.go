@@ -11,7 +11,7 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
-	"github.com/text2image-audio/text2image-audio/pkg/ledger"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 	"github.com/text2image-audio/text2image-audio/worker/processor"
@@ -26,7 +26,7 @@ func TestCancelBreaksTheCallOff(t *testing.T) {
 	s := r.submit(job.KindPrompt)
 	c := g.wait(t, 1)[0]
 	begun := time.Now()
-	if _, err := r.ledger.Cancel(t.Context(), []string{s.Owner}, s.ID); err != nil {
+	if _, err := r.jobs.Cancel(t.Context(), []string{s.Owner}, s.ID); err != nil {
 		t.Fatal(err)
 	}
 	awaitDone(c.ctx, t, "the call is broken off")
@@ -74,7 +74,7 @@ func TestCancelOfAnotherJob(t *testing.T) {
 	if err := r.queue.AnnounceCancel("nobody"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.ledger.Cancel(t.Context(), []string{other.Owner}, other.ID); err != nil {
+	if _, err := r.jobs.Cancel(t.Context(), []string{other.Owner}, other.ID); err != nil {
 		t.Fatal(err)
 	}
 	r.settled(other)
@@ -92,7 +92,7 @@ func TestCancelWhileRetrying(t *testing.T) {
 	r.start(g)
 	s := r.submit(job.KindPrompt)
 	r.progressing(s, "the job waits", func(p *job.Progress) bool { return p.Status == job.StatusRetrying })
-	if _, err := r.ledger.Cancel(t.Context(), []string{s.Owner}, s.ID); err != nil {
+	if _, err := r.jobs.Cancel(t.Context(), []string{s.Owner}, s.ID); err != nil {
 		t.Fatal(err)
 	}
 	if record := r.settled(s); record.Status != job.StatusCanceled || record.Throttles != 1 {
@@ -140,12 +140,12 @@ func TestCancelRacesWithCompletion(t *testing.T) {
 			spin(rand.IntN(400))
 			close(hold.(chan struct{}))
 		}()
-		_, err := r.ledger.Cancel(t.Context(), []string{s.Owner}, s.ID)
+		_, err := r.jobs.Cancel(t.Context(), []string{s.Owner}, s.ID)
 		record := r.settled(s)
 		switch {
 		case err == nil && record.Status == job.StatusCanceled:
 			canceled++
-		case errors.Is(err, ledger.ErrFinished) && record.Status == job.StatusSucceeded:
+		case errors.Is(err, jobs.ErrFinished) && record.Status == job.StatusSucceeded:
 			succeeded++
 		default:
 			t.Fatalf("cancel said %v, the job %s", err, record.Status)
@@ -216,7 +216,7 @@ func TestJobDeletedDuringACall(t *testing.T) {
 	if err := errors.Join(
 		r.queue.Delete(t.Context(), entry.Sequence),
 		r.store.DropProgress(t.Context(), s.Owner, s.ID),
-		r.ledger.Delete(t.Context(), []string{s.Owner}, s.ID),
+		r.jobs.Delete(t.Context(), []string{s.Owner}, s.ID),
 	); err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,7 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
-	"github.com/text2image-audio/text2image-audio/pkg/ledger"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 	"github.com/text2image-audio/text2image-audio/worker/processor"
 )
 
@@ -190,7 +190,7 @@ func TestNewerJobIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	acks := r.spy("$JS.ACK." + broker.StreamJobs + ".>")
-	id, _, err := ledger.NewID()
+	id, _, err := jobs.NewID()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -245,8 +245,8 @@ func TestUnreadableJobFails(t *testing.T) {
 		"incomplete": `{"v":1,"kind":"image","lane":"guest","owner":"owner"}`, "wrong types": `{"v":1,"id":7}`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := &rig{t, r.broker, r.queue, r.store, r.ledger}
-			id, _, err := ledger.NewID()
+			r := &rig{t, r.broker, r.queue, r.store, r.jobs}
+			id, _, err := jobs.NewID()
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -21,7 +21,7 @@ func TestJobOfEachKindSucceeds(t *testing.T) {
 	w := r.start(g)
 	for _, kind := range job.Kinds() {
 		t.Run(string(kind), func(t *testing.T) {
-			r := &rig{t, r.broker, r.queue, r.store, r.ledger}
+			r := &rig{t, r.broker, r.queue, r.store, r.jobs}
 			s := r.submit(kind)
 			record := r.settled(s)
 			if record.Status != job.StatusSucceeded || record.Attempt != 1 || record.Counts != (job.Counts{}) || record.StartedAt == nil {

@@ -57,7 +57,7 @@ func TestWorkerWithTheKeyOfThePort(t *testing.T) {
 		t.Fatal(err)
 	}
 	failing.Charge = bill.Charge
-	if _, _, err := r.ledger.Submit(t.Context(), failing, false); err != nil {
+	if _, _, err := r.jobs.Submit(t.Context(), failing, false); err != nil {
 		t.Fatal(err)
 	}
 	canceled := r.submit(job.KindPrompt)
@@ -79,7 +79,7 @@ func TestWorkerWithTheKeyOfThePort(t *testing.T) {
 		t.Errorf("gives back %d, used %+v", record.GivesBack(), usage)
 	}
 	r.eventually("the prompt is worked", func() bool { return g.count(canceled.ID) > 0 })
-	if _, err := r.ledger.Cancel(t.Context(), []string{canceled.Owner}, canceled.ID); err != nil {
+	if _, err := r.jobs.Cancel(t.Context(), []string{canceled.Owner}, canceled.ID); err != nil {
 		t.Fatal(err)
 	}
 	r.settled(canceled)

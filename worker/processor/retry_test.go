@@ -141,7 +141,7 @@ func TestFaultsThatEndAJobAtOnce(t *testing.T) {
 	r := newRig(t)
 	for code, class := range map[string]upstream.Class{job.CodeRejected: upstream.Permanent, job.CodeModerated: upstream.Moderated} {
 		t.Run(code, func(t *testing.T) {
-			r := &rig{t, r.broker, r.queue, r.store, r.ledger}
+			r := &rig{t, r.broker, r.queue, r.store, r.jobs}
 			g := always(fault(class, code))
 			w := r.start(g)
 			s := r.submit(job.KindTranslation)

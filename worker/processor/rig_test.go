@@ -17,7 +17,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
 	"github.com/text2image-audio/text2image-audio/pkg/env"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
-	"github.com/text2image-audio/text2image-audio/pkg/ledger"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
@@ -38,7 +38,7 @@ type rig struct {
 	broker *broker.Broker
 	queue  *queue.Queue
 	store  *store.Store
-	ledger *ledger.Ledger
+	jobs   *jobs.Service
 }
 
 func newRig(t *testing.T, options ...func(*broker.Config)) *rig {
@@ -56,7 +56,7 @@ func onBroker(t *testing.T, b *broker.Broker) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &rig{T: t, broker: b, queue: q, store: s, ledger: ledger.New(q, s)}
+	return &rig{T: t, broker: b, queue: q, store: s, jobs: jobs.New(q, s)}
 }
 
 func withShortWait(c *broker.Config) { c.AckWait = shortWait }
@@ -227,7 +227,7 @@ func sized(n, side int, seed int64) job.Input {
 
 func newSpec(t *testing.T, kind job.Kind, changes ...submission) *job.Spec {
 	t.Helper()
-	id, created, err := ledger.NewID()
+	id, created, err := jobs.NewID()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -248,7 +248,7 @@ func newSpec(t *testing.T, kind job.Kind, changes ...submission) *job.Spec {
 func (r *rig) submit(kind job.Kind, changes ...submission) *job.Spec {
 	r.Helper()
 	s := newSpec(r.T, kind, changes...)
-	if _, _, err := r.ledger.Submit(r.Context(), s, false); err != nil {
+	if _, _, err := r.jobs.Submit(r.Context(), s, false); err != nil {
 		r.Fatal(err)
 	}
 	return s

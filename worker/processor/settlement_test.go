@@ -43,7 +43,7 @@ func TestSettlementKeepsItsOrder(t *testing.T) {
 					return nil
 				}
 			})
-			if _, _, err := r.ledger.Submit(t.Context(), s, false); err != nil {
+			if _, _, err := r.jobs.Submit(t.Context(), s, false); err != nil {
 				t.Fatal(err)
 			}
 			<-done
@@ -162,7 +162,7 @@ func TestFirstRecordWins(t *testing.T) {
 		return succeed(c)
 	})
 	w := r.start(g)
-	if _, _, err := r.ledger.Submit(t.Context(), s, false); err != nil {
+	if _, _, err := r.jobs.Submit(t.Context(), s, false); err != nil {
 		t.Fatal(err)
 	}
 	record := r.settled(s)

@@ -284,7 +284,7 @@ func TestCancelReachesTheUpstream(t *testing.T) {
 	if err := sim.WaitCalls(t.Context(), simulator.KindChat, 1); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.ledger.Cancel(t.Context(), []string{s.Owner}, s.ID); err != nil {
+	if _, err := r.jobs.Cancel(t.Context(), []string{s.Owner}, s.ID); err != nil {
 		t.Fatal(err)
 	}
 	if err := sim.WaitFinished(t.Context(), simulator.KindChat, 1); err != nil {

@@ -1,0 +1,34 @@
+package jobs_test
+
+import (
+	"testing"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs"
+)
+
+// BenchmarkRead reads a job in each of the places in which it may lie.
+func BenchmarkRead(b *testing.B) {
+	r := start(b)
+	queued, running, done := r.submit(b), r.submit(b), r.submit(b)
+	r.progress(b, running, job.StatusRunning)
+	r.finish(b, done)
+	for name, spec := range map[string]*job.Spec{"queued": queued, "running": running, "done": done} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				r.read(b, spec)
+			}
+		})
+	}
+}
+
+// BenchmarkList3000 lists the newest page of an owner who has 3,000 jobs, a tenth of them under keyed ids.
+func BenchmarkList3000(b *testing.B) {
+	r := start(b)
+	r.history(b, 3000)
+	for b.Loop() {
+		if page, err := r.List(b.Context(), "u1", jobs.Filter{Limit: 20}); err != nil || len(page.Jobs) != 20 {
+			b.Fatal(page, err)
+		}
+	}
+}

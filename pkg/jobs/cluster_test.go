@@ -1,0 +1,324 @@
+package jobs_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs"
+	"github.com/text2image-audio/text2image-audio/pkg/queue"
+	"github.com/text2image-audio/text2image-audio/pkg/store"
+)
+
+// onCluster returns a service for each node of a cluster, connected to that node alone.
+func onCluster(t *testing.T) (*brokertest.Cluster, []*rig) {
+	t.Helper()
+	c := brokertest.StartCluster(t)
+	var rigs []*rig
+	for i := range 3 {
+		rigs = append(rigs, rigOn(t, c.Open(i)))
+	}
+	return c, rigs
+}
+
+func rigOn(t *testing.T, b *broker.Broker) *rig {
+	t.Helper()
+	q, err := queue.New(t.Context(), b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := store.New(t.Context(), b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &rig{Service: jobs.New(q, s), broker: b, queue: q, store: s}
+}
+
+// TestOnACluster does at all nodes at once, or at one after the other, what must look like one.
+func TestOnACluster(t *testing.T) {
+	t.Parallel()
+	_, rigs := onCluster(t)
+	t.Run("keyed submits at once", func(t *testing.T) { keyedSubmitsAtOnce(t, rigs) })
+	t.Run("ends at once", func(t *testing.T) { endsAtOnce(t, rigs) })
+	t.Run("reads at every node", func(t *testing.T) { readsAtEveryNode(t, rigs) })
+}
+
+// keyedSubmitsAtOnce submits each key at all nodes at once. A cluster refuses the second while the first
+// is on its way and cannot be read by anybody.
+func keyedSubmitsAtOnce(t *testing.T, rigs []*rig) {
+	t.Helper()
+	for range 40 {
+		id := keyedID()
+		var first atomic.Int32
+		var wg sync.WaitGroup
+		for i := range 9 {
+			wg.Go(func() {
+				snap, replayed, err := rigs[i%3].Submit(t.Context(), keyed(t, id, "f1"), true)
+				if err != nil || snap.Spec.ID != id {
+					t.Errorf("%+v, %v", snap, err)
+				}
+				if !replayed {
+					first.Add(1)
+				}
+			})
+		}
+		wg.Wait()
+		if first.Load() != 1 {
+			t.Errorf("%d were told that theirs was the first", first.Load())
+		}
+	}
+	if ids, err := rigs[0].queue.OwnerIDs(t.Context(), "u1"); err != nil || len(ids) != 40 {
+		t.Errorf("in the queue: %d, %v", len(ids), err)
+	}
+}
+
+// endsAtOnce ends each job at all nodes at once. Who comes second must neither take the job for a deleted
+// one nor remove what the first has stored.
+func endsAtOnce(t *testing.T, rigs []*rig) {
+	t.Helper()
+	for range 40 {
+		spec := fresh(t, "u3")
+		rigs[0].submitSpec(t, spec)
+		var winners atomic.Int32
+		var wg sync.WaitGroup
+		for i := range 6 {
+			wg.Go(func() {
+				record := &job.Record{Status: job.StatusSucceeded, Spec: spec, Attempt: i + 1}
+				products := []store.Product{{Media: job.Media{ContentType: "image/png"}, Data: []byte("a picture")}}
+				final, won, err := rigs[i%3].store.Settle(t.Context(), record, products, nil)
+				if err != nil || final.Status != job.StatusSucceeded {
+					t.Errorf("settle: %+v, %v", final, err)
+				}
+				if won {
+					winners.Add(1)
+				}
+			})
+		}
+		wg.Wait()
+		if winners.Load() != 1 {
+			t.Errorf("%d ended the job", winners.Load())
+		}
+		if _, err := rigs[1].store.MediaInfo(t.Context(), "u3", spec.ID, 0); err != nil {
+			t.Errorf("the picture: %v", err)
+		}
+	}
+}
+
+// TestWithoutAQuorum submits and ends jobs while two of three nodes are away. The node that is left takes writes in, tells
+// nobody what becomes of them, and refuses a repetition because of them; that must pass neither for a job that is there nor
+// for one that was deleted.
+func TestWithoutAQuorum(t *testing.T) {
+	t.Parallel()
+	c, _ := onCluster(t)
+	leader := c.Leader(broker.StreamJobs)
+	results := rigOn(t, c.Open(c.Leader(broker.ResultsStream)))
+	r := rigOn(t, c.Open(leader))
+	running := fresh(t, "u1")
+	r.submitSpec(t, running)
+	away := []int{(leader + 1) % 3, (leader + 2) % 3}
+	for _, i := range away {
+		c.Stop(i)
+	}
+	id := keyedID()
+	if snap, _, err := r.Submit(t.Context(), keyed(t, id, "f1"), true); err == nil || errors.Is(err, jobs.ErrNotFound) {
+		t.Errorf("submit without a quorum: %+v, %v", snap, err)
+	}
+	_, _, err := results.store.Settle(t.Context(), &job.Record{Status: job.StatusFailed, Spec: running, Attempt: 1}, nil, nil)
+	if err == nil || errors.Is(err, store.ErrDeleted) {
+		t.Errorf("end without a quorum: %v", err)
+	}
+	c.Restart(away...)
+	c.Leader(broker.ResultsStream)
+	c.Leader(broker.StreamJobs)
+	patiently(t, func() error {
+		snap, _, err := r.Submit(t.Context(), keyed(t, id, "f1"), true)
+		if err == nil && snap.Spec.ID != id {
+			t.Errorf("submitted %s, want %s", snap.Spec.ID, id)
+		}
+		return err
+	})
+	patiently(t, func() error {
+		_, _, err := results.store.Settle(t.Context(), &job.Record{Status: job.StatusFailed, Spec: running, Attempt: 1}, nil, nil)
+		return err
+	})
+	for i := range 3 {
+		r := rigOn(t, c.Open(i))
+		for want, id := range map[job.Status]string{job.StatusQueued: id, job.StatusFailed: running.ID} {
+			if snap, err := r.Read(t.Context(), []string{"u1"}, id); err != nil || snap.Status() != want {
+				t.Errorf("at node %d: %+v, %v, want %s", i, snap, err, want)
+			}
+		}
+	}
+}
+
+// patiently repeats what a cluster may refuse until it has elected its leaders.
+func patiently(t *testing.T, do func() error) {
+	t.Helper()
+	ticker := time.NewTicker(100 * time.Millisecond)
+	defer ticker.Stop()
+	for limit := time.Now().Add(hang); ; <-ticker.C {
+		err := do()
+		if err == nil {
+			return
+		}
+		if time.Now().After(limit) {
+			t.Fatalf("still refused after %s: %v", hang, err)
+		}
+	}
+}
+
+// readsAtEveryNode reads each job at all nodes right after each of its steps. A node that is behind must not show a job
+// as missing, and not as going on once it has ended.
+func readsAtEveryNode(t *testing.T, rigs []*rig) {
+	t.Helper()
+	for n := range 60 {
+		spec := fresh(t, "u2")
+		rigs[n%3].submitSpec(t, spec)
+		for i, r := range rigs {
+			if got := r.read(t, spec).Status(); got != job.StatusQueued {
+				t.Errorf("submitted, at node %d: %s", i, got)
+			}
+		}
+		rigs[(n+1)%3].record(t, spec, job.StatusSucceeded)
+		for i, r := range rigs {
+			if got := r.read(t, spec).Status(); got != job.StatusSucceeded {
+				t.Errorf("ended, at node %d: %s", i, got)
+			}
+		}
+		rigs[(n+2)%3].unqueue(t, spec)
+		for i, r := range rigs {
+			if got := r.read(t, spec).Status(); got != job.StatusSucceeded {
+				t.Errorf("settled, at node %d: %s", i, got)
+			}
+		}
+		if n%20 > 0 {
+			continue
+		}
+		for i, r := range rigs {
+			page, err := r.List(t.Context(), "u2", jobs.Filter{Limit: 1000})
+			if err != nil || len(page.Jobs) != n+1 {
+				t.Fatalf("list at node %d: %d jobs, want %d, %v", i, len(page.Jobs), n+1, err)
+			}
+			if got := page.Jobs[0]; got.Spec.ID != spec.ID || got.Status() != job.StatusSucceeded {
+				t.Errorf("list at node %d begins with %s, %s", i, got.Spec.ID, got.Status())
+			}
+		}
+	}
+}
+
+// TestEachNodeAway does all that can be done with a job while one node after the other is away.
+func TestEachNodeAway(t *testing.T) {
+	t.Parallel()
+	c := brokertest.StartCluster(t)
+	r := rigOn(t, c.Open())
+	for i := range 3 {
+		spec, canceled := fresh(t, "u1"), fresh(t, "u1")
+		r.submitSpec(t, spec)
+		c.Stop(i)
+		c.Leader(broker.StreamJobs)
+		c.Leader(broker.ResultsStream)
+		c.Leader(broker.ProgressStream)
+		patiently(t, func() error {
+			_, _, err := r.Submit(t.Context(), canceled, true)
+			return err
+		})
+		patiently(t, func() error {
+			snap, err := r.Cancel(t.Context(), []string{"u1"}, canceled.ID)
+			if err == nil && snap.Status() != job.StatusCanceled {
+				t.Errorf("node %d away: canceled, but %s", i, snap.Status())
+			}
+			return err
+		})
+		patiently(t, func() error {
+			final, _, err := r.store.Settle(t.Context(), &job.Record{Status: job.StatusSucceeded, Spec: spec, Attempt: 1}, nil, nil)
+			if err == nil && final.Status != job.StatusSucceeded {
+				t.Errorf("node %d away: settled as %s", i, final.Status)
+			}
+			return err
+		})
+		patiently(t, func() error {
+			page, err := r.List(t.Context(), "u1", jobs.Filter{Limit: 100})
+			if err == nil && len(page.Jobs) != 2*(i+1) {
+				t.Errorf("node %d away: %d jobs listed", i, len(page.Jobs))
+			}
+			return err
+		})
+		c.Restart(i)
+	}
+}
+
+// TestLeaderLostDuringLoad stops the leader of the jobs while jobs are submitted. What was accepted must be there.
+func TestLeaderLostDuringLoad(t *testing.T) {
+	t.Parallel()
+	c := brokertest.StartCluster(t)
+	r := rigOn(t, c.Open())
+	var mu sync.Mutex
+	var accepted []*job.Spec
+	taken := make(chan struct{}, 1<<16)
+	submit := func(until <-chan struct{}) {
+		for {
+			select {
+			case <-until:
+				return
+			default:
+			}
+			spec := fresh(t, "u1")
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+			_, _, err := r.Submit(ctx, spec, false)
+			cancel()
+			if err == nil {
+				mu.Lock()
+				accepted = append(accepted, spec)
+				mu.Unlock()
+				select {
+				case taken <- struct{}{}:
+				default:
+				}
+			}
+		}
+	}
+	for range 2 {
+		until := make(chan struct{})
+		var wg sync.WaitGroup
+		for range 4 {
+			wg.Go(func() { submit(until) })
+		}
+		for range 20 {
+			select {
+			case <-taken:
+			case <-time.After(hang):
+				t.Fatal("nothing is accepted")
+			}
+		}
+		lost := c.Leader(broker.StreamJobs)
+		c.Stop(lost)
+		c.Leader(broker.StreamJobs)
+		patiently(t, func() error {
+			_, _, err := r.Submit(t.Context(), fresh(t, "u2"), false)
+			return err
+		})
+		close(until)
+		wg.Wait()
+		c.Restart(lost)
+	}
+	if len(accepted) == 0 {
+		t.Fatal("nothing was accepted")
+	}
+	c.Leader(broker.StreamJobs)
+	for _, spec := range accepted {
+		patiently(t, func() error {
+			_, err := r.Read(t.Context(), []string{"u1"}, spec.ID)
+			if errors.Is(err, jobs.ErrNotFound) {
+				t.Errorf("job lost: %s", spec.ID)
+				return nil
+			}
+			return err
+		})
+	}
+}

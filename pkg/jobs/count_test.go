@@ -1,0 +1,91 @@
+package jobs_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs"
+	"github.com/text2image-audio/text2image-audio/pkg/store"
+	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
+)
+
+// TestEndsAreCounted counts every job once that the service ends, and none that somebody else did.
+func TestEndsAreCounted(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	m := telemetry.NewMetrics()
+	l := jobs.New(r.queue, r.store, jobs.WithMetrics(m))
+	owners := []string{"u1"}
+	canceled, late, lost := r.submit(t), r.due(t, -time.Minute), r.submit(t)
+	for range 2 {
+		if _, err := l.Cancel(t.Context(), owners, canceled.ID); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := l.Read(t.Context(), owners, late.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// A worker is first by a hair.
+	l.SetAfter(func(at store.Step) error {
+		if at == store.StepMedia {
+			r.record(t, lost, job.StatusFailed)
+		}
+		return nil
+	})
+	if snap, err := l.Cancel(t.Context(), owners, lost.ID); err == nil || snap.Status() != job.StatusFailed {
+		t.Errorf("%+v, %v", snap, err)
+	}
+	for outcome, want := range map[job.Status]float64{job.StatusCanceled: 1, job.StatusFailed: 1, job.StatusSucceeded: 0} {
+		if got := value(t, m.JobsFinished.WithLabelValues("image", string(outcome))); got != want {
+			t.Errorf("%v %s, want %v", got, outcome, want)
+		}
+	}
+	if got := value(t, m.DeadLetters.WithLabelValues("image", job.CodeDeadline)); got != 1 {
+		t.Errorf("%v dead letters", got)
+	}
+}
+
+// TestEndOutlivesItsCaller has a reader go away while the late job that it reads is being ended, as one does that was told
+// of the new record by its event.
+func TestEndOutlivesItsCaller(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	m := telemetry.NewMetrics()
+	l := jobs.New(r.queue, r.store, jobs.WithMetrics(m))
+	late := r.due(t, -time.Minute)
+	ctx, leave := context.WithCancel(t.Context())
+	l.SetAfter(func(at store.Step) error {
+		if at == store.StepMedia {
+			leave()
+		}
+		return nil
+	})
+	if snap, err := l.Read(ctx, []string{"u1"}, late.ID); err != nil || snap.Status() != job.StatusFailed {
+		t.Errorf("%+v, %v", snap, err)
+	}
+	if got := value(t, m.JobsFinished.WithLabelValues("image", string(job.StatusFailed))); got != 1 {
+		t.Errorf("counted %v times", got)
+	}
+}
+
+// TestOutlive keeps a deadline, without which requests to NATS are not repeated, and ends a while after its parent.
+func TestOutlive(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		parent, leave := context.WithTimeout(t.Context(), 10*time.Second)
+		longer, release := jobs.Outlive(parent, 2*time.Second)
+		defer release()
+		if deadline, ok := longer.Deadline(); !ok || deadline.Sub(began) != 12*time.Second {
+			t.Errorf("deadline %s, %v", deadline.Sub(began), ok)
+		}
+		leave()
+		<-longer.Done()
+		if took := time.Since(began); took != 2*time.Second {
+			t.Errorf("it ends after %s", took)
+		}
+	})
+}

@@ -1,0 +1,241 @@
+// Package jobs is the service of jobs: submit, read, list, cancel, delete and expire. It joins
+// the queue and the store into the one truth about a job, and holds the order of their writes.
+//
+// It knows nothing of HTTP, and it never works a job.
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/queue"
+	"github.com/text2image-audio/text2image-audio/pkg/store"
+	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
+)
+
+var (
+	// ErrNotFound is returned for a job that does not exist, has expired or belongs to somebody else.
+	ErrNotFound = errors.New("no such job")
+	// ErrFinished is returned when a job that has ended is to be canceled.
+	ErrFinished = errors.New("the job has ended already")
+	// ErrNotFinished is returned when a job that has not ended, or is not settled, is to be deleted.
+	ErrNotFinished = errors.New("the job has not ended")
+	// ErrKeyReused is returned when an idempotency key comes with another request than before.
+	ErrKeyReused = errors.New("the idempotency key was used for another request")
+)
+
+// Service is the truth about jobs.
+type Service struct {
+	queue *queue.Queue
+	store *store.Store
+	now   func() time.Time
+	// metrics count the jobs that are ended here; nil counts nothing.
+	metrics *telemetry.Metrics
+	// log gets a line for each of them; nil logs nothing.
+	log *slog.Logger
+	// after is for tests: it is called behind each step, and its error ends what is under way as a crash would.
+	after func(store.Step) error
+}
+
+// Option changes a new service.
+type Option func(*Service)
+
+// WithMetrics counts the jobs that the service ends as workers count theirs.
+func WithMetrics(m *telemetry.Metrics) Option { return func(l *Service) { l.metrics = m } }
+
+// WithLog logs the jobs that the service ends as workers log theirs.
+func WithLog(log *slog.Logger) Option { return func(l *Service) { l.log = log } }
+
+// New returns a service on a queue and a store.
+func New(q *queue.Queue, s *store.Store, options ...Option) *Service {
+	l := &Service{queue: q, store: s, now: time.Now}
+	for _, option := range options {
+		option(l)
+	}
+	return l
+}
+
+// Submit makes a job durable and returns it. A keyed job, one whose id follows from an idempotency key, and a job whose
+// first publish went unanswered may be there already: it is then returned as it stands, with replayed true.
+//
+// It fails with queue.ErrFull, with queue.ErrUnavailable, and with ErrKeyReused when the job that is there came from
+// another request. It costs one acknowledged publish, a keyed one two or three requests more.
+func (l *Service) Submit(ctx context.Context, spec *job.Spec, keyed bool) (snap *job.Snapshot, replayed bool, err error) {
+	if keyed {
+		// A job with this key may have been deleted, and the mark of that must not stand in the way of this one's end.
+		if err := l.store.Unfence(ctx, spec.Owner, spec.ID); err != nil {
+			return nil, false, err
+		}
+		if err := l.passed(StepUnfence); err != nil {
+			return nil, false, err
+		}
+	}
+	receipt, first, err := l.push(ctx, spec, keyed)
+	if err == nil {
+		err = l.passed(StepPush)
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	if first != nil {
+		return replay(first, spec, keyed)
+	}
+	fresh := &job.Snapshot{Spec: spec, Sequence: receipt.Sequence}
+	if !keyed && !receipt.Repeated {
+		return fresh, false, nil
+	}
+	// Nothing was in the queue, but the job may have been there, been worked and been settled.
+	record, deleted, err := l.store.Ended(ctx, spec.Owner, spec.ID)
+	if err != nil {
+		return nil, false, fmt.Errorf("look for an earlier result: %w", err)
+	}
+	if record == nil {
+		if deleted {
+			// The job before this one was deleted just now. Its mark would end this one, which is accepted.
+			err = l.store.Unfence(ctx, spec.Owner, spec.ID)
+		}
+		return fresh, false, err
+	}
+	ended := &job.Snapshot{Spec: record.Spec, Record: record}
+	if spec.SameSubmission(record.Spec) {
+		// A quick worker has ended this very job, and needs its message until the last step is done.
+		return ended, false, nil
+	}
+	if err := l.queue.Delete(ctx, receipt.Sequence); err != nil {
+		return nil, false, err
+	}
+	return replay(ended, spec, keyed)
+}
+
+const (
+	// undecidedPause is the first pause in the wait for another submission that is on its way, and undecidedPauseMax the
+	// longest; undecidedTries bounds the wait, to about half a minute.
+	undecidedPause    = 50 * time.Millisecond
+	undecidedPauseMax = time.Second
+	undecidedTries    = 32
+)
+
+// push puts a job into the queue, or returns the one with its id that is there already. A cluster refuses a publish as soon
+// as another one to the subject is on its way, which nobody can read yet and which may still come to nothing; it is then
+// tried again.
+func (l *Service) push(ctx context.Context, spec *job.Spec, keyed bool) (receipt queue.Receipt, first *job.Snapshot, err error) {
+	for tries := 0; ; tries++ {
+		receipt, err = l.queue.Push(ctx, spec, keyed || tries > 0)
+		receipt.Repeated = receipt.Repeated || tries > 0
+		if err != nil || !receipt.AlreadyThere {
+			return receipt, nil, err
+		}
+		first, err = l.readLeader(ctx, spec.Owner, spec.ID)
+		if err == nil {
+			return receipt, first, nil
+		}
+		if !errors.Is(err, ErrNotFound) {
+			return receipt, nil, fmt.Errorf("read the job that is there: %w", err)
+		}
+		if tries == undecidedTries {
+			return receipt, nil, fmt.Errorf("%w: another submission of the job is still on its way", queue.ErrUnavailable)
+		}
+		timer := time.NewTimer(min(undecidedPause<<min(tries, 10), undecidedPauseMax))
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return receipt, nil, fmt.Errorf("%w: %w", queue.ErrUnavailable, context.Cause(ctx))
+		}
+	}
+}
+
+func replay(first *job.Snapshot, spec *job.Spec, keyed bool) (*job.Snapshot, bool, error) {
+	if first.Spec.Fingerprint != spec.Fingerprint {
+		return nil, false, ErrKeyReused
+	}
+	// A publish that was repeated by ourselves is no replay in the caller's eyes.
+	return first, keyed && !spec.SameSubmission(first.Spec), nil
+}
+
+// Read returns the job with the given id that belongs to one of the owners, who are asked in order. It fails with
+// ErrNotFound only after the streams' leaders have said so. A job whose deadline has passed is ended first.
+func (l *Service) Read(ctx context.Context, owners []string, id string) (*job.Snapshot, error) {
+	if !job.ValidToken(id) {
+		return nil, ErrNotFound
+	}
+	for _, read := range []func(context.Context, string, string) (*job.Snapshot, error){l.readDirect, l.readLeader} {
+		for _, owner := range owners {
+			snap, err := read(ctx, owner, id)
+			if errors.Is(err, ErrNotFound) {
+				continue
+			}
+			if err != nil {
+				return nil, err
+			}
+			return l.expire(ctx, snap)
+		}
+	}
+	return nil, ErrNotFound
+}
+
+// readDirect reads from whichever replica answers, but asks the leader whether the job has not ended yet: nobody is told
+// that a job goes on who was told before, perhaps by another replica, how it ended.
+func (l *Service) readDirect(ctx context.Context, owner, id string) (*job.Snapshot, error) {
+	return l.read(ctx, owner, id, l.record, l.store.Progress, l.queue.Find)
+}
+
+// record returns how a job ended. An end never changes, so that a replica's word is enough; only the leader knows that
+// there is none.
+func (l *Service) record(ctx context.Context, owner, id string) (*job.Record, error) {
+	r, err := l.store.Record(ctx, owner, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return l.store.RecordLeader(ctx, owner, id)
+	}
+	return r, err
+}
+
+// readLeader reads from the leaders of the streams.
+func (l *Service) readLeader(ctx context.Context, owner, id string) (*job.Snapshot, error) {
+	return l.read(ctx, owner, id, l.store.RecordLeader, l.store.ProgressLeader, l.queue.FindLeader)
+}
+
+type (
+	readRecord   func(ctx context.Context, owner, id string) (*job.Record, error)
+	readProgress func(ctx context.Context, owner, id string) (*job.Progress, uint64, error)
+	readEntry    func(ctx context.Context, owner, id string) (*queue.Entry, error)
+)
+
+// read asks the three places in the order in which a job leaves them last, and the results once more, since a job may
+// be settled in between.
+func (l *Service) read(ctx context.Context, owner, id string, record readRecord, progress readProgress, entry readEntry) (*job.Snapshot, error) {
+	snap, err := ended(record(ctx, owner, id))
+	if snap != nil || err != nil {
+		return snap, err
+	}
+	p, _, err := progress(ctx, owner, id)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return nil, err
+	}
+	e, err := entry(ctx, owner, id)
+	if err == nil {
+		return &job.Snapshot{Spec: e.Spec, Progress: p, Sequence: e.Sequence}, nil
+	}
+	if !errors.Is(err, queue.ErrNotFound) {
+		return nil, err
+	}
+	snap, err = ended(record(ctx, owner, id))
+	if snap == nil && err == nil {
+		err = ErrNotFound
+	}
+	return snap, err
+}
+
+func ended(r *job.Record, err error) (*job.Snapshot, error) {
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	return &job.Snapshot{Spec: r.Spec, Record: r}, nil
+}

@@ -1,0 +1,252 @@
+package jobs_test
+
+import (
+	"cmp"
+	"slices"
+	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs"
+)
+
+// history stores ended jobs of u1, every tenth under the id of an idempotency key, and returns them newest first.
+func (r *rig) history(t testing.TB, n int) []*job.Spec {
+	t.Helper()
+	specs := make([]*job.Spec, n)
+	base := time.Now().Add(-time.Hour)
+	for i := range specs {
+		if i%10 == 0 {
+			specs[i] = specOf("u1", keyedID(), base.Add(time.Duration(i*7919%n)*time.Second/time.Duration(n)*3000))
+		} else {
+			specs[i] = fresh(t, "u1")
+		}
+	}
+	group, ctx := errgroup.WithContext(t.Context())
+	group.SetLimit(32)
+	for i, spec := range specs {
+		group.Go(func() error {
+			record := &job.Record{Status: job.StatusSucceeded, Spec: spec, FinishedAt: job.At(time.Now())}
+			if i%3 == 0 {
+				record.Status, record.Error = job.StatusFailed, job.NewError(job.CodeRejected, 400)
+			}
+			return r.store.CreateRecord(ctx, record)
+		})
+	}
+	if err := group.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	sortNewestFirst(specs)
+	return specs
+}
+
+func sortNewestFirst(specs []*job.Spec) {
+	slices.SortFunc(specs, func(a, b *job.Spec) int {
+		return cmp.Or(b.CreatedAt.Compare(a.CreatedAt.Time), cmp.Compare(b.ID, a.ID))
+	})
+}
+
+func idsOf(specs []*job.Spec) []string {
+	ids := make([]string, len(specs))
+	for i, s := range specs {
+		ids[i] = s.ID
+	}
+	return ids
+}
+
+// pages lists until the end; between is called behind each page.
+func (r *rig) pages(t *testing.T, f jobs.Filter, between func(page int)) []string {
+	t.Helper()
+	var ids []string
+	for page := 0; page < 10_000; page++ {
+		p, err := r.List(t.Context(), "u1", f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(p.Jobs) > f.Limit {
+			t.Fatalf("page %d has %d jobs", page, len(p.Jobs))
+		}
+		for _, snap := range p.Jobs {
+			ids = append(ids, snap.Spec.ID)
+		}
+		if p.Next == nil {
+			return ids
+		}
+		if len(p.Jobs) != f.Limit {
+			t.Fatalf("page %d has %d jobs and is not the last", page, len(p.Jobs))
+		}
+		f.After = *p.Next
+		between(page)
+	}
+	t.Fatal("the pages have no end")
+	return nil
+}
+
+func TestListThousandsInPages(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	want := r.history(t, 2990)
+	for range 10 {
+		want = append(want, r.submit(t))
+	}
+	sortNewestFirst(want)
+	got := r.pages(t, jobs.Filter{Limit: 100}, func(page int) {
+		// New jobs come while the caller turns the pages; they are newer than what he has seen.
+		if page%7 == 0 {
+			r.submit(t)
+		}
+	})
+	if !slices.Equal(got, idsOf(want)) {
+		t.Errorf("listed %d jobs, want %d", len(got), len(want))
+		for i := range min(len(got), len(want)) {
+			if got[i] != want[i].ID {
+				t.Fatalf("the first difference is at %d: %s, want %s", i, got[i], want[i].ID)
+			}
+		}
+	}
+	failed := r.pages(t, jobs.Filter{Limit: 100, Statuses: []job.Status{job.StatusFailed}}, func(int) {})
+	if len(failed) != (2990+2)/3 {
+		t.Errorf("%d failed jobs", len(failed))
+	}
+}
+
+func TestListFilters(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	kinds := map[string]job.Kind{}
+	statuses := map[string]job.Status{}
+	for i, kind := range []job.Kind{job.KindImage, job.KindAudio, job.KindPrompt, job.KindImage, job.KindImage, job.KindAudio} {
+		spec := fresh(t, "u1")
+		spec.Kind = kind
+		spec.Input, _ = job.NewInput(kind)
+		r.submitSpec(t, spec)
+		kinds[spec.ID], statuses[spec.ID] = kind, job.StatusQueued
+		switch i {
+		case 0:
+			r.finish(t, spec)
+			statuses[spec.ID] = job.StatusSucceeded
+		case 1:
+			r.record(t, spec, job.StatusFailed)
+			statuses[spec.ID] = job.StatusFailed
+		case 2:
+			r.progress(t, spec, job.StatusRunning)
+			statuses[spec.ID] = job.StatusRunning
+		}
+	}
+	other := fresh(t, "u2")
+	r.submitSpec(t, other)
+	for name, f := range map[string]jobs.Filter{
+		"all":              {},
+		"images":           {Kinds: []job.Kind{job.KindImage}},
+		"images and audio": {Kinds: []job.Kind{job.KindImage, job.KindAudio}},
+		"translations":     {Kinds: []job.Kind{job.KindTranslation}},
+		"queued":           {Statuses: []job.Status{job.StatusQueued}},
+		"ended":            {Statuses: []job.Status{job.StatusSucceeded, job.StatusFailed, job.StatusCanceled}},
+		"running prompts":  {Kinds: []job.Kind{job.KindPrompt}, Statuses: []job.Status{job.StatusRunning}},
+		"failed images":    {Kinds: []job.Kind{job.KindImage}, Statuses: []job.Status{job.StatusFailed}},
+	} {
+		var want []string
+		for id, kind := range kinds {
+			if (len(f.Kinds) == 0 || slices.Contains(f.Kinds, kind)) &&
+				(len(f.Statuses) == 0 || slices.Contains(f.Statuses, statuses[id])) {
+				want = append(want, id)
+			}
+		}
+		slices.SortFunc(want, func(a, b string) int { return cmp.Compare(b, a) })
+		for _, limit := range []int{1, 2, 100} {
+			f.Limit = limit
+			if got := r.pages(t, f, func(int) {}); !slices.Equal(got, want) {
+				t.Errorf("%s by %d: %v, want %v", name, limit, got, want)
+			}
+		}
+	}
+}
+
+func TestListEdges(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	page, err := r.List(t.Context(), "u1", jobs.Filter{Limit: 10})
+	if err != nil || page.Next != nil || page.Jobs == nil || len(page.Jobs) != 0 {
+		t.Errorf("nothing: %+v, %v", page, err)
+	}
+	old, young := r.submit(t), r.submit(t)
+	// A limit that makes no sense is no reason to fall over.
+	for _, limit := range []int{0, -1, 1} {
+		page, err = r.List(t.Context(), "u1", jobs.Filter{Limit: limit})
+		if err != nil || len(page.Jobs) != 1 || page.Jobs[0].Spec.ID != young.ID || page.Next == nil {
+			t.Errorf("limit %d: %+v, %v", limit, page, err)
+		}
+	}
+	// A page may end at a job that has been deleted since.
+	r.finish(t, young)
+	if err := r.Delete(t.Context(), []string{"u1"}, young.ID); err != nil {
+		t.Fatal(err)
+	}
+	page, err = r.List(t.Context(), "u1", jobs.Filter{Limit: 1, After: *page.Next})
+	if err != nil || len(page.Jobs) != 1 || page.Jobs[0].Spec.ID != old.ID || page.Next != nil {
+		t.Errorf("behind a deleted job: %+v, %v", page, err)
+	}
+}
+
+// TestListLeavesOutWhatOnlyANewerProgramReads shows that one such job does not hide the others.
+func TestListLeavesOutWhatOnlyANewerProgramReads(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	spec := r.submit(t)
+	for _, subject := range []string{
+		broker.RecordSubject("u1", "newer-record"),
+		broker.JobSubject(job.KindImage, job.LaneMember, "u1", "newer-queued"),
+	} {
+		if _, err := r.broker.JetStream().Publish(t.Context(), subject, []byte(`{"v":2}`)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	page, err := r.List(t.Context(), "u1", jobs.Filter{Limit: 10})
+	if err != nil || len(page.Jobs) != 1 || page.Jobs[0].Spec.ID != spec.ID {
+		t.Errorf("%+v, %v", page, err)
+	}
+	if active, err := r.Active(t.Context(), "u1"); err != nil || len(active) != 1 {
+		t.Errorf("active: %+v, %v", active, err)
+	}
+}
+
+func TestActive(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	if got, err := r.Active(t.Context(), "u1"); err != nil || len(got) != 0 {
+		t.Errorf("of nobody: %+v, %v", got, err)
+	}
+	want := map[string]job.Status{}
+	for i := range 120 {
+		spec := r.submit(t)
+		switch i % 4 {
+		case 0:
+			want[spec.ID] = job.StatusQueued
+		case 1:
+			r.progress(t, spec, job.StatusRetrying)
+			want[spec.ID] = job.StatusRetrying
+		case 2:
+			r.finish(t, spec)
+		case 3:
+			// Ended, though not settled.
+			r.record(t, spec, job.StatusFailed)
+		}
+	}
+	r.submitSpec(t, fresh(t, "u2"))
+	active, err := r.Active(t.Context(), "u1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, snap := range active {
+		if want[snap.Spec.ID] != snap.Status() {
+			t.Errorf("%s is %s, want %q", snap.Spec.ID, snap.Status(), want[snap.Spec.ID])
+		}
+		delete(want, snap.Spec.ID)
+	}
+	if len(want) > 0 {
+		t.Errorf("%d active jobs are not listed", len(want))
+	}
+}

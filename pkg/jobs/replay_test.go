@@ -1,0 +1,189 @@
+package jobs_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs"
+	"github.com/text2image-audio/text2image-audio/pkg/store"
+)
+
+// buried is a job of u1 that has failed and lies among the dead letters.
+func (r *rig) buried(t testing.TB) *store.Letter {
+	t.Helper()
+	spec := fresh(t, "u1")
+	record := r.record(t, spec, job.StatusFailed)
+	if err := r.store.FollowUp(t.Context(), record, "what the upstream said"); err != nil {
+		t.Fatal(err)
+	}
+	letter, err := r.store.Letter(t.Context(), spec.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return letter
+}
+
+// again is the job that every replay of a letter makes.
+func again(letter *store.Letter) *job.Spec {
+	spec := letter.Dead.Spec.Again("again-"+letter.ID, time.Now())
+	spec.Fingerprint = "replay"
+	return spec
+}
+
+func (r *rig) letters(t testing.TB) int {
+	t.Helper()
+	n, err := r.store.DeadDepth(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func (r *rig) waiting(t testing.TB) int {
+	t.Helper()
+	ids, err := r.queue.OwnerIDs(t.Context(), "u1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(ids)
+}
+
+func TestReplay(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	letter := r.buried(t)
+	snap, replayed, err := r.Replay(t.Context(), letter, again(letter))
+	if err != nil || replayed || snap.Spec.RetriedFrom != letter.ID || snap.Status() != job.StatusQueued {
+		t.Fatalf("%+v, %t, %v", snap, replayed, err)
+	}
+	if r.letters(t) != 0 || r.waiting(t) != 1 {
+		t.Errorf("%d letters, %d jobs", r.letters(t), r.waiting(t))
+	}
+	// The old record stays.
+	if old := r.read(t, letter.Dead.Spec); old.Status() != job.StatusFailed {
+		t.Errorf("the old job is %s", old.Status())
+	}
+}
+
+// TestReplayInterrupted brings about what is there when the program dies behind the publish and before the letter is
+// removed, with the new job at every point of its life, and replays again.
+func TestReplayInterrupted(t *testing.T) {
+	t.Parallel()
+	for name, then := range map[string]func(*testing.T, *rig, *job.Spec){
+		"queued":   func(*testing.T, *rig, *job.Spec) {},
+		"running":  func(t *testing.T, r *rig, s *job.Spec) { r.progress(t, s, job.StatusRunning) },
+		"settling": func(t *testing.T, r *rig, s *job.Spec) { r.record(t, s, job.StatusSucceeded) },
+		"done":     func(t *testing.T, r *rig, s *job.Spec) { r.finish(t, s) },
+		"failed again": func(t *testing.T, r *rig, s *job.Spec) {
+			record := r.record(t, s, job.StatusFailed)
+			r.unqueue(t, s)
+			if err := r.store.FollowUp(t.Context(), record, "once more"); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := start(t)
+			letter := r.buried(t)
+			first := again(letter)
+			if _, _, err := r.Submit(t.Context(), first, true); err != nil {
+				t.Fatal(err)
+			}
+			then(t, r, first)
+			before := r.waiting(t)
+			snap, replayed, err := r.Replay(t.Context(), letter, again(letter))
+			if err != nil || !replayed || !snap.Spec.CreatedAt.Equal(first.CreatedAt.Time) {
+				t.Fatalf("%+v, %t, %v", snap, replayed, err)
+			}
+			if r.waiting(t) != before {
+				t.Errorf("%d jobs wait, before %d", r.waiting(t), before)
+			}
+			if _, err := r.store.Letter(t.Context(), letter.ID); !errors.Is(err, store.ErrNotFound) {
+				t.Errorf("the letter: %v", err)
+			}
+		})
+	}
+}
+
+// TestReplayOfALetterThatComesBack has the settlement of the old job repeated once its letter is gone.
+func TestReplayOfALetterThatComesBack(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	letter := r.buried(t)
+	if _, _, err := r.Replay(t.Context(), letter, again(letter)); err != nil {
+		t.Fatal(err)
+	}
+	record, err := r.store.RecordLeader(t.Context(), "u1", letter.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.store.FollowUp(t.Context(), record, ""); err != nil {
+		t.Fatal(err)
+	}
+	back, err := r.store.Letter(t.Context(), letter.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !back.FailedAt().Equal(letter.FailedAt()) {
+		t.Errorf("failed at %s, before %s: its replay would be another job", back.FailedAt(), letter.FailedAt())
+	}
+	if _, replayed, err := r.Replay(t.Context(), back, again(back)); err != nil || !replayed || r.waiting(t) != 1 || r.letters(t) != 0 {
+		t.Errorf("%t, %v; %d jobs, %d letters", replayed, err, r.waiting(t), r.letters(t))
+	}
+}
+
+func TestReplayTwiceAtOnce(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	letter := r.buried(t)
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() {
+			if snap, _, err := r.Replay(t.Context(), letter, again(letter)); err != nil || snap.Spec.ID != "again-"+letter.ID {
+				t.Errorf("%+v, %v", snap, err)
+			}
+		})
+	}
+	wg.Wait()
+	if r.waiting(t) != 1 || r.letters(t) != 0 {
+		t.Errorf("%d jobs, %d letters", r.waiting(t), r.letters(t))
+	}
+}
+
+func TestReplayIsRefused(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	// A full queue, a NATS that does not answer, and letters of which nothing can be made: each is left where it is.
+	letter := r.buried(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, _, err := r.Replay(ctx, letter, again(letter)); err == nil {
+		t.Error("replayed without NATS")
+	}
+	lost := r.buried(t)
+	lost.Dead.Error = job.NewError(job.CodeInvalidJob, 0)
+	if err := r.store.PutDead(t.Context(), lost.Dead); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.broker.JetStream().Publish(t.Context(), broker.DeadSubject(job.KindImage, "u1", "newer"), []byte(`{"v":2}`)); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{lost.ID, "newer"} {
+		letter, err := r.store.Letter(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := r.Replay(t.Context(), letter, fresh(t, "u1")); !errors.Is(err, jobs.ErrNotRetryable) {
+			t.Errorf("%s: %v", id, err)
+		}
+	}
+	if r.letters(t) != 3 || r.waiting(t) != 0 {
+		t.Errorf("%d letters, %d jobs", r.letters(t), r.waiting(t))
+	}
+}

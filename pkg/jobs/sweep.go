@@ -1,0 +1,179 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/queue"
+	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
+)
+
+// SweeperConfig says how often to look. The zero value is that of every real installation.
+type SweeperConfig struct {
+	// Interval is how often the sweeper looks for jobs past their deadline; a second when 0.
+	Interval time.Duration
+	// Hold is for how long the right to sweep outlives the process that has it; ten seconds when 0.
+	Hold time.Duration
+}
+
+const (
+	defaultInterval = time.Second
+	defaultHold     = 10 * time.Second
+	// releaseTimeout bounds the giving up of the right to sweep.
+	releaseTimeout = 2 * time.Second
+	// sweeperLease is the name of the right to sweep.
+	sweeperLease = "sweeper"
+)
+
+// Sweeper ends jobs whose deadline has passed, wherever they stand: of a kind that is paused or without workers, between
+// two attempts or in the hands of a worker that hangs. Every API process has one; the one that has the lease looks, and
+// another takes over when that has died. That two of them look at once for a moment harms nothing, since a job's first
+// terminal record holds.
+type Sweeper struct {
+	cfg     SweeperConfig
+	jobs    *Service
+	metrics *telemetry.Metrics
+	log     *slog.Logger
+	stop    context.CancelFunc
+	done    chan struct{}
+
+	// Of the one goroutine:
+	revision uint64
+	renewed  time.Time
+	troubled bool
+}
+
+// NewSweeper returns a sweeper that does nothing until Start.
+func NewSweeper(l *Service, cfg SweeperConfig, m *telemetry.Metrics, log *slog.Logger) *Sweeper {
+	if cfg.Interval == 0 {
+		cfg.Interval = defaultInterval
+	}
+	if cfg.Hold == 0 {
+		cfg.Hold = defaultHold
+	}
+	return &Sweeper{cfg: cfg, jobs: l, metrics: m, log: log, done: make(chan struct{})}
+}
+
+// Start begins to stand for the lease and, with it, to look. A process that looks costs NATS one request each second and
+// one for each 500 new jobs; one that does not asks every few seconds whether it may.
+func (s *Sweeper) Start() {
+	ctx, stop := context.WithCancel(context.Background())
+	s.stop = stop
+	go func() {
+		defer close(s.done)
+		s.run(ctx)
+	}()
+}
+
+// Stop ends the sweeper and lets another take over at once. A job that is about to be ended is left to that one. It is
+// safe before Start.
+func (s *Sweeper) Stop(ctx context.Context) error {
+	if s.stop == nil {
+		return nil
+	}
+	s.stop()
+	select {
+	case <-s.done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("stop sweeper: %w", context.Cause(ctx))
+	}
+}
+
+// errLost says that somebody else has the lease.
+var errLost = errors.New("the lease has passed to somebody else")
+
+// run stands for the lease until ctx ends.
+func (s *Sweeper) run(ctx context.Context) {
+	for ctx.Err() == nil {
+		begun := time.Now()
+		revision, again, err := s.jobs.queue.Lease(ctx, sweeperLease, s.cfg.Hold, s.cfg.Interval)
+		switch {
+		case err == nil:
+			s.revision, s.renewed = revision, begun
+			s.lead(ctx)
+			again = s.cfg.Interval
+		case errors.Is(err, queue.ErrLeased):
+			s.report(ctx, nil)
+		default:
+			s.report(ctx, err)
+			again = s.cfg.Interval
+		}
+		pause(ctx, again)
+	}
+}
+
+// lead looks for jobs past their deadline until ctx ends or somebody else has the lease.
+func (s *Sweeper) lead(ctx context.Context) {
+	s.log.DebugContext(ctx, "this process ends jobs past their deadline")
+	s.metrics.SweeperLeads.Set(1)
+	defer s.metrics.SweeperLeads.Set(0)
+	var t timetable
+	for {
+		err := s.sweep(ctx, &t)
+		if errors.Is(err, errLost) {
+			s.log.DebugContext(ctx, "another process ends jobs past their deadline")
+			return
+		}
+		if err != nil || len(t.failed) == 0 {
+			s.report(ctx, err)
+		}
+		if !pause(ctx, s.cfg.Interval) {
+			s.release(ctx)
+			return
+		}
+	}
+}
+
+// keep renews the lease when a third of its time is over. It fails with errLost.
+func (s *Sweeper) keep(ctx context.Context) error {
+	now := time.Now()
+	if now.Sub(s.renewed) < s.cfg.Hold/3 {
+		return nil
+	}
+	revision, err := s.jobs.queue.Renew(ctx, sweeperLease, s.revision, s.cfg.Hold, s.cfg.Interval)
+	if errors.Is(err, queue.ErrLeased) {
+		return errLost
+	}
+	if err == nil {
+		s.revision, s.renewed = revision, now
+	}
+	return err
+}
+
+// release lets another process take over before the lease ends. When it cannot be, the lease ends by itself.
+func (s *Sweeper) release(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+	defer cancel()
+	if err := s.jobs.queue.Shorten(ctx, sweeperLease, s.revision, time.Now()); err != nil {
+		s.log.DebugContext(ctx, "cannot release the lease", "error", err)
+	}
+}
+
+// report logs that jobs cannot be ended, once, and that they can be again.
+func (s *Sweeper) report(ctx context.Context, err error) {
+	switch {
+	case ctx.Err() != nil:
+	case err != nil && !s.troubled:
+		s.troubled = true
+		s.log.WarnContext(ctx, "cannot find or end jobs past their deadline", "error", err)
+	case err == nil && s.troubled:
+		s.troubled = false
+		s.log.InfoContext(ctx, "jobs past their deadline can be ended again")
+	}
+}
+
+// pause waits and reports whether ctx goes on. It goes by no wall clock, so a clock that jumps neither stalls nor hurries.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
+	}
+}

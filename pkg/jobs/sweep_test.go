@@ -1,0 +1,341 @@
+package jobs_test
+
+import (
+	"errors"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs"
+	"github.com/text2image-audio/text2image-audio/pkg/queue"
+)
+
+// TestSweepEndsJobsThatNobodyWorks has no worker and nobody who reads.
+func TestSweepEndsJobsThatNobodyWorks(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	ends := r.ends(t)
+	heard := make(chan string, 100)
+	stop, err := r.queue.OnCancel(func(id string) { heard <- id })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	ended := &lines{}
+	r.Service = jobs.New(r.queue, r.store, jobs.WithLog(slog.New(slog.NewTextHandler(ended, nil))))
+	specs := map[string]*job.Spec{}
+	for _, kind := range job.Kinds() {
+		for _, lane := range job.Lanes() {
+			for _, in := range []time.Duration{-time.Hour, 0, 300 * time.Millisecond} {
+				spec := r.due(t, in, func(s *job.Spec) {
+					s.Kind, s.Lane = kind, lane
+					if s.Input, err = job.NewInput(kind); err != nil {
+						t.Fatal(err)
+					}
+				})
+				specs[spec.ID] = spec
+			}
+		}
+	}
+	running, retrying := r.due(t, 0), r.due(t, 0)
+	r.progress(t, running, job.StatusRunning)
+	r.progress(t, retrying, job.StatusRetrying)
+	specs[running.ID], specs[retrying.ID] = running, retrying
+	later := r.submit(t)
+
+	s := r.sweep(t)
+	cause := map[string]string{retrying.ID: job.CodeThrottled}
+	for range len(specs) {
+		record := ends.next(t)
+		spec := specs[record.Spec.ID]
+		if spec == nil || record.Status != job.StatusFailed || record.Error.Code != job.CodeDeadline || record.Error.Cause != cause[spec.ID] {
+			t.Fatalf("%+v, %+v", record, record.Error)
+		}
+		if past := record.FinishedAt.Sub(spec.Deadline.Time); past < jobs.Grace {
+			t.Errorf("ended %s past its deadline, before its worker had time to", past)
+		}
+		if (record.Attempt == 1) != (spec == running || spec == retrying) {
+			t.Errorf("attempt %d", record.Attempt)
+		}
+	}
+	for range specs {
+		select {
+		case id := <-heard:
+			if specs[id] == nil {
+				t.Errorf("the workers hear of %s", id)
+			}
+		case <-time.After(hang):
+			t.Fatal("the workers do not hear of all")
+		}
+	}
+	for _, spec := range specs {
+		r.settled(t, spec)
+	}
+	eventually(t, "all are counted", func() bool { return s.ended(t) == len(specs) })
+	ends.none(t, r.broker)
+	if got := r.read(t, later).Status(); got != job.StatusQueued {
+		t.Errorf("a job with time left is %s", got)
+	}
+	if n := ended.count(`msg="job ended"`); n != len(specs) || ended.count("status=failed code=deadline_exceeded attempt=0") != len(specs)-2 {
+		t.Errorf("%d lines for %d jobs", n, len(specs))
+	}
+}
+
+// TestSweepEndsJobsThatComeLater has the index fed while it is in use.
+func TestSweepEndsJobsThatComeLater(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	ends := r.ends(t)
+	s := r.sweep(t)
+	eventually(t, "the sweeper leads", func() bool { return s.leads(t) })
+	for range 3 {
+		spec := r.due(t, 50*time.Millisecond)
+		if record := ends.next(t); record.Spec.ID != spec.ID {
+			t.Errorf("%s ends", record.Spec.ID)
+		}
+	}
+}
+
+// TestSweepLeavesWhatItCannotRead leaves such messages where they are; they hold nobody up.
+func TestSweepLeavesWhatItCannotRead(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	ends := r.ends(t)
+	bodies := map[string]string{
+		"newer":      `{"v":2,"deadline":"2020-01-01T00:00:00Z"}`,
+		"garbage":    "no JSON",
+		"incomplete": `{"v":1,"deadline":"2020-01-01T00:00:00Z"}`,
+	}
+	for name, body := range bodies {
+		if _, err := r.broker.JetStream().Publish(t.Context(), broker.JobSubject(job.KindImage, job.LaneMember, "u1", name), []byte(body)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// A newer program has this job in hand, and a newer one has ended that.
+	hand, ended := r.due(t, 0), r.due(t, 0)
+	for subject, body := range map[string]string{
+		broker.ProgressSubject("u1", hand.ID): `{"v":2}`, broker.RecordSubject("u1", ended.ID): `{"v":2}`,
+	} {
+		if _, err := r.broker.JetStream().Publish(t.Context(), subject, []byte(body)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := ends.sub.NextMsg(hang); err != nil { // The newer program's record is an event as well.
+		t.Fatal(err)
+	}
+	spec := r.due(t, 0)
+	s := r.sweep(t)
+	if record := ends.next(t); record.Spec.ID != spec.ID {
+		t.Errorf("%s ends", record.Spec.ID)
+	}
+	r.settled(t, spec)
+	extent, err := r.queue.Extent(t.Context())
+	if err != nil || extent.Jobs != len(bodies)+2 {
+		t.Errorf("%d are left of %d, %v", extent.Jobs, len(bodies)+2, err)
+	}
+	if n := s.log.count("level=WARN"); n != 0 {
+		t.Errorf("%d warnings", n)
+	}
+}
+
+// TestSweepFinishesWhatEnded finds a message that outlived its job's end: whoever wrote the record died before the rest.
+func TestSweepFinishesWhatEnded(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	for _, status := range []job.Status{job.StatusSucceeded, job.StatusFailed, job.StatusCanceled} {
+		spec := r.due(t, 0)
+		before := r.record(t, spec, status)
+		s := r.sweep(t)
+		r.settled(t, spec)
+		s.halt(t)
+		after, err := r.store.RecordLeader(t.Context(), "u1", spec.ID)
+		if err != nil || after.Status != status || !after.FinishedAt.Equal(before.FinishedAt.Time) {
+			t.Errorf("%s: became %+v, %v", status, after, err)
+		}
+		if n := s.ended(t); n != 0 {
+			t.Errorf("%s: %d counted as ended by the sweeper", status, n)
+		}
+	}
+}
+
+// TestSweepGoesOnPastTrouble has a job that can never be ended, among others. The others end, and it is told once.
+func TestSweepGoesOnPastTrouble(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	poison := r.due(t, -time.Hour)
+	tried := r.spy(t, "$JS.API.STREAM.MSG.GET."+broker.ResultsStream, `"`+broker.RecordSubject("u1", poison.ID)+`"`)
+	begun := time.Now()
+	if _, err := r.broker.JetStream().Publish(t.Context(), broker.RecordSubject("u1", poison.ID), []byte("no record")); err != nil {
+		t.Fatal(err)
+	}
+	ends := r.ends(t)
+	const others = 50
+	for range others {
+		r.due(t, 0)
+	}
+	s := r.sweep(t)
+	for range others {
+		ends.next(t)
+	}
+	spec := r.due(t, 0)
+	ends.next(t)
+	r.settled(t, spec)
+	if !r.queued(t, poison) {
+		t.Error("the job that cannot be ended has left the queue")
+	}
+	looks := r.spy(t, "$JS.API.STREAM.INFO."+broker.StreamJobs, "")
+	eventually(t, "the sweeper looks on", func() bool { return looks.Load() > 20 })
+	// Ending it asks for its record twice, before and after the write that is refused.
+	if most := 2 * (1 + int64(time.Since(begun)/jobs.Rest)); tried.Load() == 0 || tried.Load() > most {
+		t.Errorf("the job that cannot be ended was tried with %d requests, want at most %d", tried.Load(), most)
+	}
+	if trouble, over := s.log.count("cannot find or end jobs past their deadline"), s.log.count("can be ended again"); trouble != 1 || over != 0 {
+		t.Errorf("%d lines of trouble, %d that it is over", trouble, over)
+	}
+}
+
+// TestSweeperTakesOver has two processes, of which one looks; the other takes over when it stops and when it is lost.
+func TestSweeperTakesOver(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		hold  time.Duration
+		leave func(*testing.T, *rig, *sweeper)
+	}{
+		// The lease would hold for long, but is given up.
+		"stopped": {time.Hour, func(t *testing.T, _ *rig, s *sweeper) { t.Helper(); s.halt(t) }},
+		// The lease is not given up: nothing of the process reaches NATS any more.
+		"lost": {time.Second, func(t *testing.T, r *rig, s *sweeper) { t.Helper(); r.broker.Conn().Close(); s.halt(t) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := start(t, withPort)
+			ends := r.ends(t)
+			hold := func(cfg *jobs.SweeperConfig) { cfg.Hold = c.hold }
+			one, two := r.beside(t), r.beside(t)
+			first := one.sweep(t, hold)
+			eventually(t, "one leads", func() bool { return first.leads(t) })
+			second := two.sweep(t, hold)
+			spec := r.due(t, 0)
+			ends.next(t)
+			r.settled(t, spec)
+			eventually(t, "the leader has ended it", func() bool { return first.ended(t) == 1 })
+			if second.leads(t) {
+				t.Error("both lead")
+			}
+			c.leave(t, one, first)
+			if first.leads(t) {
+				t.Error("who has left still leads")
+			}
+			r.due(t, 0)
+			ends.next(t)
+			eventually(t, "the other has ended it", func() bool { return second.ended(t) == 1 })
+			if !second.leads(t) {
+				t.Error("the other does not lead")
+			}
+			ends.none(t, r.broker)
+		})
+	}
+}
+
+// TestSweeperLosesItsLease has the lease pass to somebody else, as after a long silence.
+func TestSweeperLosesItsLease(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	s := r.sweep(t, func(c *jobs.SweeperConfig) { c.Hold = 300 * time.Millisecond })
+	eventually(t, "it leads", func() bool { return s.leads(t) })
+	subject := broker.LeaseSubject("sweeper")
+	taken := `{"v":1,"until":"` + job.At(time.Now().Add(time.Second)).String() + `","next":"2020-01-01T00:00:00Z"}`
+	if _, err := r.broker.JetStream().Publish(t.Context(), subject, []byte(taken)); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it does not lead", func() bool { return !s.leads(t) })
+	eventually(t, "it leads again", func() bool { return s.leads(t) })
+	ends := r.ends(t)
+	r.due(t, 0)
+	ends.next(t)
+	if n := s.log.count("level=WARN"); n != 0 {
+		t.Errorf("%d warnings", n)
+	}
+}
+
+// TestSweepOfMany has so many jobs due at once, each of which ends once.
+func TestSweepOfMany(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	const jobs = 1500
+	deadline := time.Now()
+	for range jobs {
+		spec := fresh(t, "u1")
+		spec.Deadline = job.At(deadline)
+		if _, err := r.queue.Push(t.Context(), spec, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ends := r.ends(t)
+	began := time.Now()
+	s := r.sweep(t)
+	seen := map[string]bool{}
+	for range jobs {
+		record := ends.next(t)
+		if seen[record.Spec.ID] || record.Error.Code != job.CodeDeadline {
+			t.Fatalf("%s ends again, or otherwise: %+v", record.Spec.ID, record.Error)
+		}
+		seen[record.Spec.ID] = true
+	}
+	t.Logf("%d jobs ended within %s", jobs, time.Since(began))
+	eventually(t, "the queue is empty", func() bool {
+		extent, err := r.queue.Extent(t.Context())
+		return err == nil && extent.Jobs == 0
+	})
+	ends.none(t, r.broker)
+	if n, err := r.store.DeadDepth(t.Context()); err != nil || n != jobs {
+		t.Errorf("%d dead letters, %v", n, err)
+	}
+	eventually(t, "all are counted", func() bool { return s.ended(t) == jobs })
+}
+
+// TestSweepRacesSettlement has workers end jobs at the moment at which the sweeper does.
+func TestSweepRacesSettlement(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	const jobs = 400
+	deadline := time.Now()
+	specs := make([]*job.Spec, jobs)
+	for i := range specs {
+		specs[i] = r.due(t, 0, func(s *job.Spec) { s.Deadline = job.At(deadline) })
+	}
+	take := r.puller(t)
+	held := make([]*queue.Delivery, jobs)
+	for i := range held {
+		held[i] = take()
+	}
+	s := r.sweep(t)
+	won := 0
+	for _, d := range held {
+		final, first, err := r.store.Settle(t.Context(), &job.Record{
+			Status: job.StatusFailed, Spec: d.Spec, FinishedAt: job.At(time.Now()), Error: job.NewError(job.CodeRejected, 400),
+		}, nil, nil)
+		if err == nil {
+			err = errors.Join(r.store.FollowUp(t.Context(), final, ""), d.Ack(t.Context()))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if first {
+			won++
+		}
+		if truth, err := r.store.RecordLeader(t.Context(), "u1", d.ID); err != nil || (truth.Error.Code == job.CodeRejected) != first {
+			t.Errorf("the worker was first: %t, but the job ended with %+v, %v", first, truth.Error, err)
+		}
+	}
+	for _, spec := range specs {
+		r.settled(t, spec)
+	}
+	eventually(t, "all are counted", func() bool { return s.ended(t) == jobs-won })
+	t.Logf("the worker ended %d, the sweeper %d", won, jobs-won)
+	if n, err := r.store.DeadDepth(t.Context()); err != nil || n != jobs {
+		t.Errorf("%d dead letters, %v", n, err)
+	}
+}

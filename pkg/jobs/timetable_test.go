@@ -1,0 +1,75 @@
+package jobs_test
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/jobs"
+	"github.com/text2image-audio/text2image-audio/pkg/queue"
+)
+
+func TestTimetableTakesTheLate(t *testing.T) {
+	t.Parallel()
+	var table jobs.Timetable
+	start := time.Unix(1_700_000_000, 0)
+	const jobs = 500
+	for _, i := range rand.Perm(jobs) {
+		table.Add(uint64(i), start.Add(time.Duration(i)*time.Second))
+	}
+	if got := table.Take(start.Add(-time.Millisecond), 10); len(got) != 0 {
+		t.Errorf("%v are late before any deadline", got)
+	}
+	if got := table.Take(start.Add(2*time.Second), 10); !slices.Equal(got, []uint64{0, 1, 2}) {
+		t.Errorf("took %v", got)
+	}
+	if got := table.Take(start.Add(time.Hour), 4); !slices.Equal(got, []uint64{3, 4, 5, 6}) {
+		t.Errorf("took %v", got)
+	}
+	table.Fail(3, start)
+	if got := table.Take(start, 10); len(got) != 0 {
+		t.Errorf("a job that failed is not left alone: %v", got)
+	}
+	table.Forgive(time.Hour)
+	if got := table.Take(start, 10); len(got) != 0 {
+		t.Errorf("a job that failed just now is not left alone: %v", got)
+	}
+	table.Forgive(0)
+	if got := table.Take(start, 10); !slices.Equal(got, []uint64{3}) || table.Len() != jobs-7 {
+		t.Errorf("took %v, %d left", got, table.Len())
+	}
+}
+
+func TestTimetableFits(t *testing.T) {
+	t.Parallel()
+	made := time.Unix(1_700_000_000, 0)
+	for name, c := range map[string]struct {
+		extent queue.Extent
+		// next is where to read on from, and kept says that what was read is still known.
+		next uint64
+		kept bool
+	}{
+		"nothing new":          {queue.Extent{Made: made, First: 1, Last: 3000, Jobs: 3000}, 3001, true},
+		"new jobs":             {queue.Extent{Made: made, First: 1, Last: 3500, Jobs: 3500}, 3001, true},
+		"old jobs left":        {queue.Extent{Made: made, First: 2500, Last: 3100, Jobs: 1000}, 3001, true},
+		"all were passed":      {queue.Extent{Made: made, First: 4000, Last: 4100, Jobs: 1000}, 4000, true},
+		"most have left":       {queue.Extent{Made: made, First: 1, Last: 3000, Jobs: 10}, 1, false},
+		"all have left":        {queue.Extent{Made: made, First: 3001, Last: 3000, Jobs: 0}, 3001, false},
+		"numbered anew":        {queue.Extent{Made: made, First: 1, Last: 2998, Jobs: 2998}, 1, false},
+		"made anew":            {queue.Extent{Made: made.Add(1), First: 1, Last: 5000, Jobs: 5000}, 1, false},
+		"made anew, empty yet": {queue.Extent{Made: made.Add(1)}, 0, false},
+	} {
+		var table jobs.Timetable
+		if next := table.Fit(queue.Extent{Made: made, First: 1, Last: 3000, Jobs: 3000}); next != 1 {
+			t.Errorf("the first reading begins at %d", next)
+		}
+		for i := range uint64(3000) {
+			table.Add(i+1, made)
+		}
+		next := table.Fit(c.extent)
+		if kept := table.Len() == 3000; next != c.next || kept != c.kept || !kept && table.Len() != 0 {
+			t.Errorf("%s: next %d, want %d; %d jobs are known", name, next, c.next, table.Len())
+		}
+	}
+}

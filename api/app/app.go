@@ -150,7 +150,7 @@ func (a *App) start(ctx context.Context) error {
 		{Name: "saved images", Erase: pictures.Erase},
 		{Name: "jobs", Erase: service.Erase},
 		{Name: "counters", Erase: func(ctx context.Context, owner string) error {
-			return quotas.Forget(ctx, server.MemberCounters(secret, owner)...)
+			return quotas.Forget(ctx, jobs.MemberCounters(secret, owner)...)
 		}},
 	}, a.cfg.Erasure, a.log)
 	eraser.Start()

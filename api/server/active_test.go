@@ -7,9 +7,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/text2image-audio/text2image-audio/api/server"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
-	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 )
 
 func (b *bundle) submits(t testing.TB, options ...option) *reply {
@@ -64,64 +62,6 @@ func TestActiveJobsOfAGuest(t *testing.T) {
 	}
 }
 
-// TestActiveJobsOfEachLane has members and guests at their bounds, and without any.
-func TestActiveJobsOfEachLane(t *testing.T) {
-	t.Parallel()
-	for name, tc := range map[string]struct {
-		environ []string
-		lane    job.Lane
-		owner   string
-		most    int
-	}{
-		"guest":               {nil, job.LaneGuest, "g-1", 4},
-		"member":              {nil, job.LaneMember, "u1", 20},
-		"guest, two":          {[]string{"MAX_ACTIVE_JOBS_GUEST=2"}, job.LaneGuest, "g-1", 2},
-		"member, one":         {[]string{"MAX_ACTIVE_JOBS_MEMBER=1"}, job.LaneMember, "u1", 1},
-		"guest, no limit":     {[]string{"MAX_ACTIVE_JOBS_GUEST=0"}, job.LaneGuest, "g-1", 0},
-		"member, no limit":    {[]string{"MAX_ACTIVE_JOBS_MEMBER=0"}, job.LaneMember, "u1", 0},
-		"without a name":      {[]string{"MAX_ACTIVE_JOBS_GUEST=1"}, job.LaneGuest, job.OwnerAnonymous, 0},
-		"other lane's bounds": {[]string{"MAX_ACTIVE_JOBS_GUEST=1"}, job.LaneMember, "u1", 20},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			b := setup(t, func(cfg *server.Config, _ *server.Deps) {
-				set := config(t, tc.environ...)
-				cfg.MaxActiveGuest, cfg.MaxActiveMember = set.MaxActiveGuest, set.MaxActiveMember
-			})
-			accepted := 0
-			for range 30 {
-				if b.accept(t, tc.owner, tc.lane) {
-					accepted++
-				}
-			}
-			want := tc.most
-			if want == 0 {
-				want = 30
-			}
-			if accepted != want {
-				t.Errorf("%d jobs accepted, want %d", accepted, want)
-			}
-		})
-	}
-}
-
-// accept submits a job below HTTP, as a caller of any lane, and reports whether it was accepted.
-func (b *bundle) accept(t testing.TB, owner string, lane job.Lane) bool {
-	t.Helper()
-	id, _, err := jobs.NewID()
-	must(t, err)
-	spec := newSpec(owner, id, job.KindImage, imageInput())
-	spec.Lane = lane
-	_, _, err = server.Accept(b.server, t.Context(), spec, false)
-	if err == nil {
-		return true
-	}
-	if code, status, _ := server.IsProblem(err); code != "too_many_active_jobs" || status != http.StatusTooManyRequests {
-		t.Errorf("submit: %v", err)
-	}
-	return false
-}
-
 // TestActiveJobsOfABurst sends a hundred submissions of one guest at once, and a few of another. Not one more gets
 // through than may, nor one less, whether each has a key or none has.
 func TestActiveJobsOfABurst(t *testing.T) {
@@ -158,9 +98,6 @@ func TestActiveJobsOfABurst(t *testing.T) {
 			if accepted.Load() != 4 || len(ids) != 4 {
 				t.Errorf("%d accepted, %d in the queue, want 4", accepted.Load(), len(ids))
 			}
-			if n := server.Underway(b.server); n != 0 {
-				t.Errorf("%d owners are remembered", n)
-			}
 		})
 	}
 }
@@ -175,8 +112,9 @@ func TestActiveJobsAndReplays(t *testing.T) {
 	entry, err := b.queue.Find(t.Context(), owner, ended.ID)
 	must(t, err)
 	b.settle(t, entry.Spec, &job.Record{Status: job.StatusFailed, Error: job.NewError(job.CodeTimeout, 504)})
-	for n := range 4 {
-		b.keyed(t, fmt.Sprint(n), goodBody, cookie(c)).expect(t, http.StatusAccepted)
+	var queued [4]view
+	for n := range queued {
+		b.keyed(t, fmt.Sprint(n), goodBody, cookie(c)).expect(t, http.StatusAccepted).into(t, &queued[n])
 	}
 	b.keyed(t, "new", goodBody, cookie(c)).refused(t)
 	for key, status := range map[string]int{"0": http.StatusAccepted, "3": http.StatusAccepted, "ended": http.StatusOK} {
@@ -187,7 +125,7 @@ func TestActiveJobsAndReplays(t *testing.T) {
 		b.keyed(t, key, `{"kind":"prompt","input":{"text":"other"}}`, cookie(c)).problem(t, http.StatusUnprocessableEntity, "idempotency_key_reused")
 	}
 	// The refusal has not used the key up.
-	b.request(t, http.MethodPost, "/api/jobs/"+server.KeyedID(b.server, owner, "2")+"/cancel", nil, cookie(c)).expect(t, http.StatusOK)
+	b.request(t, http.MethodPost, "/api/jobs/"+queued[2].ID+"/cancel", nil, cookie(c)).expect(t, http.StatusOK)
 	if resp := b.keyed(t, "new", goodBody, cookie(c)).expect(t, http.StatusAccepted); resp.Header.Get("Idempotent-Replayed") != "" {
 		t.Error("a submission that was refused counts as made")
 	}

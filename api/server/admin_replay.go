@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"strconv"
 
 	"github.com/gin-gonic/gin"
 
@@ -63,14 +62,9 @@ func (s *Server) replay(ctx context.Context, c *gin.Context, letter *store.Lette
 	if letter.Dead == nil {
 		return nil, false, jobs.ErrNotRetryable
 	}
-	fingerprint, err := job.RetryFingerprint(letter.ID, nil, nil)
-	if err != nil {
-		return nil, false, err
-	}
-	spec := letter.Dead.Spec.Again(s.replayID(letter), s.deps.Now())
-	spec.Fingerprint, spec.MaxAttempts, spec.RequestID = fingerprint, s.cfg.MaxAttempts, telemetry.RequestID(ctx)
-	snap, replayed, err = s.deps.Jobs.Replay(ctx, letter, spec)
+	snap, replayed, err = s.submitter.Replay(ctx, letter)
 	// The job may have been made though an error says otherwise.
+	spec := letter.Dead.Spec
 	if gone := s.ownerMustExist(ctx, spec); gone != nil {
 		return nil, false, gone
 	}
@@ -78,12 +72,6 @@ func (s *Server) replay(ctx context.Context, c *gin.Context, letter *store.Lette
 		s.deps.Metrics.JobsSubmitted.WithLabelValues(string(spec.Kind), string(spec.Lane)).Inc()
 	}
 	return snap, replayed, err
-}
-
-// replayID returns the id of the job that is made of a dead letter: the same for the same failure, so that a replay that
-// is repeated finds its job, and one that nobody else can work out.
-func (s *Server) replayID(letter *store.Letter) string {
-	return uuidOf(sum(s.keys.replay, letter.Owner, letter.ID, strconv.FormatInt(letter.FailedAt().UnixMilli(), 10)))
 }
 
 // purgeLetter is DELETE /api/admin/dead-letters/:id.

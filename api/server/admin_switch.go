@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"encoding/hex"
 	"log/slog"
 	"net/http"
@@ -194,17 +193,10 @@ func (s *Server) notAccepting() *problem {
 	return p
 }
 
-// checkAccepting lets a submission pass while jobs are accepted. While they are not it returns the job that an earlier submission under
-// the same key has made, if there is one, and fails with codeNotAccepting otherwise.
-func (s *Server) checkAccepting(ctx context.Context, who caller, spec *job.Spec, keyed bool) (*job.Snapshot, error) {
-	refusal := s.notAccepting()
-	if refusal == nil {
-		return nil, nil
+// checkAccepting fails with codeNotAccepting while the operator accepts no jobs.
+func (s *Server) checkAccepting() error {
+	if p := s.notAccepting(); p != nil {
+		return p
 	}
-	if keyed {
-		if snap, err := s.earlier(ctx, who, spec); snap != nil || err != nil {
-			return snap, err
-		}
-	}
-	return nil, refusal
+	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 )
 
 // caller is who sends a request.
@@ -24,6 +25,11 @@ type caller struct {
 
 // named reports whether the caller can be told from others, so that "my jobs" means something.
 func (c caller) named() bool { return c.owner != job.OwnerAnonymous }
+
+// submitter returns the caller of a request as pkg/jobs knows it.
+func (c caller) submitter(request *gin.Context) jobs.Caller {
+	return jobs.Caller{Owner: c.owner, Lane: c.lane, Address: c.address, Gone: request.Request.Context().Done()}
+}
 
 // caller finds out who sends a request: a member, the guest of a browser, or somebody. A reader is looked up as all that
 // he is, so that whoever signs in still finds what was begun before. It fails when a token is not good.
@@ -45,6 +51,19 @@ func (s *Server) caller(c *gin.Context) (caller, error) {
 	}
 	who.owners = append(who.owners, job.OwnerAnonymous)
 	return who, nil
+}
+
+// household cuts an address to what belongs to one household: all of IPv4, 64 bits of IPv6.
+func household(address string) string {
+	addr, err := netip.ParseAddr(address)
+	if err != nil {
+		return "unknown"
+	}
+	addr = addr.Unmap().WithZone("")
+	if addr.Is4() {
+		return addr.String()
+	}
+	return network(address)
 }
 
 // network cuts an address to the prefix that a household or a phone keeps: 24 bits of IPv4, 64 of IPv6.

@@ -2,14 +2,13 @@ package server
 
 import (
 	"errors"
-	"log/slog"
 	"net/netip"
 	"net/url"
 	"strings"
 	"time"
 
-	"github.com/text2image-audio/text2image-audio/pkg/catalogue"
 	"github.com/text2image-audio/text2image-audio/pkg/env"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 	"github.com/text2image-audio/text2image-audio/pkg/quota"
 )
 
@@ -18,18 +17,15 @@ type Config struct {
 	SyncWait       time.Duration `env:"SYNC_WAIT" envDefault:"150s" doc:"How long the synchronous routes wait for their job before they answer 504."`
 	HealthToken    env.Secret    `env:"HEALTH_CHECK_TOKEN" doc:"Token that /internal/health asks for; empty leaves it open."`
 	TrustedProxies []string      `env:"TRUSTED_PROXIES" doc:"Addresses or networks whose X-Forwarded-For and X-Forwarded-Proto count, separated by commas."`
-	MaxAttempts    int           `env:"FETCH_RETRY_MAX" envDefault:"8" alias:"RETRY_MAX_ATTEMPTS" doc:"Attempts per job, the first one included."`
-	AudioModel     string        `env:"DEFAULT_AUDIO_MODEL" doc:"Speech model of requests that name none; empty takes the built-in default."`
-	Voice          string        `env:"DEFAULT_AUDIO_VOICE" envDefault:"nova" doc:"Voice of requests that name none."`
-	FrontendURLs   []string      `env:"FRONTEND_URL" doc:"Addresses of front ends on other hosts, separated by commas; their origins are trusted."`
-	AdminKey       env.Secret    `env:"ADMIN_KEY" doc:"Key of the operator's routes under /api/admin and of the commands that use them, at least 8 characters; empty switches the routes off."`
-	PublicHosts    []string      `env:"PUBLIC_HOSTS" doc:"Host names by which the API is reached, with a port or without, separated by commas; a request to another host is refused with 421, which protects against DNS rebinding. * allows all. When empty, all are allowed, but on loopback without TRUSTED_PROXIES only localhost, loopback addresses and the hosts of FRONTEND_URL."`
-	AllowedOrigins string        `env:"ALLOWED_ORIGINS" doc:"Further origins that may send requests, separated by commas or blanks."`
-	MaxSignups     int           `env:"SIGNUPS_PER_HOUR" envDefault:"5" doc:"Accounts that may be made from one IPv4 address or IPv6 /64 within an hour, counted by all processes together; 0 means without limit."`
 
-	// The bounds hold approximately: several processes may each let a job pass at the same moment.
-	MaxActiveGuest  int `env:"MAX_ACTIVE_JOBS_GUEST" envDefault:"4" doc:"Jobs of one guest, known by its cookie, that may wait or run at once; 0 means without limit."`
-	MaxActiveMember int `env:"MAX_ACTIVE_JOBS_MEMBER" envDefault:"20" doc:"Jobs of one member that may wait or run at once; 0 means without limit."`
+	// Config is of submissions.
+	jobs.Config
+
+	FrontendURLs   []string   `env:"FRONTEND_URL" doc:"Addresses of front ends on other hosts, separated by commas; their origins are trusted."`
+	AdminKey       env.Secret `env:"ADMIN_KEY" doc:"Key of the operator's routes under /api/admin and of the commands that use them, at least 8 characters; empty switches the routes off."`
+	PublicHosts    []string   `env:"PUBLIC_HOSTS" doc:"Host names by which the API is reached, with a port or without, separated by commas; a request to another host is refused with 421, which protects against DNS rebinding. * allows all. When empty, all are allowed, but on loopback without TRUSTED_PROXIES only localhost, loopback addresses and the hosts of FRONTEND_URL."`
+	AllowedOrigins string     `env:"ALLOWED_ORIGINS" doc:"Further origins that may send requests, separated by commas or blanks."`
+	MaxSignups     int        `env:"SIGNUPS_PER_HOUR" envDefault:"5" doc:"Accounts that may be made from one IPv4 address or IPv6 /64 within an hour, counted by all processes together; 0 means without limit."`
 
 	MaxStreamsPerCaller int `env:"MAX_STREAMS_PER_CALLER" envDefault:"20" doc:"Event streams that one caller may have open at once: a member by account, a guest by cookie, anybody else by address. All guests of one address together may have ten times as many, and requests that wait for a job (?wait=) may be ten times as many for a member and for the guests of an address. Counted by each process; 0 means without limit."`
 	MaxStreams          int `env:"MAX_STREAMS" envDefault:"2000" doc:"Event streams that one process holds at once, and again as many requests that wait for a job; more are answered with 503. Each takes up to 100 KB of memory. 0 means without limit."`
@@ -51,20 +47,11 @@ func (c *Config) Validate() error {
 	if c.SyncWait <= 0 {
 		fault("SYNC_WAIT", "a duration above zero")
 	}
-	if c.MaxAttempts < 1 {
-		fault("FETCH_RETRY_MAX", "a whole number of at least 1")
-	}
 	if c.AdminKey != "" && len(c.AdminKey) < minAdminKey {
 		fault("ADMIN_KEY", "at least 8 characters")
 	}
 	if c.MaxSignups < 0 {
 		fault("SIGNUPS_PER_HOUR", "a whole number, 0 for no limit")
-	}
-	if c.MaxActiveGuest < 0 {
-		fault("MAX_ACTIVE_JOBS_GUEST", "a whole number, 0 for no limit")
-	}
-	if c.MaxActiveMember < 0 {
-		fault("MAX_ACTIVE_JOBS_MEMBER", "a whole number, 0 for no limit")
 	}
 	if c.MaxStreamsPerCaller < 0 {
 		fault("MAX_STREAMS_PER_CALLER", "a whole number, 0 for no limit")
@@ -78,9 +65,7 @@ func (c *Config) Validate() error {
 	if err := c.Quota.Validate(); err != nil {
 		errs = append(errs, err)
 	}
-	if strings.TrimSpace(c.Voice) == "" {
-		fault("DEFAULT_AUDIO_VOICE", "the name of a voice")
-	} else if _, err := defaults(*c, Deps{Catalogue: catalogue.Builtin(), Log: slog.New(slog.DiscardHandler)}); err != nil {
+	if err := c.Config.Validate(); err != nil {
 		errs = append(errs, err)
 	}
 	if _, err := parseNetworks(c.TrustedProxies); err != nil {

@@ -9,7 +9,6 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/account"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
-	"github.com/text2image-audio/text2image-audio/pkg/quota"
 )
 
 // mustStillExist takes back what was stored for an account that was deleted meanwhile, after everything of it was erased.
@@ -28,7 +27,7 @@ func (s *Server) mustStillExist(ctx context.Context, m *signedIn, erase func(ctx
 // otherwise. A guest always exists.
 func (s *Server) submitterMustExist(c *gin.Context, err error) error {
 	var refused *problem
-	if err != nil && (errors.As(err, &refused) || neverMade(err) || errors.Is(err, jobs.ErrNotFound)) {
+	if err != nil && (errors.As(err, &refused) || jobs.NotSubmitted(err) || errors.Is(err, jobs.ErrNotFound)) {
 		return nil
 	}
 	known, _ := c.Get(memberOfRequest)
@@ -36,13 +35,7 @@ func (s *Server) submitterMustExist(c *gin.Context, err error) error {
 	if m == nil {
 		return nil
 	}
-	gone := s.mustStillExist(c.Request.Context(), m, s.deps.Eraser.Erase)
-	if gone != nil {
-		// There is no quota any more that they could tell of.
-		c.Writer.Header().Del("RateLimit")
-		c.Writer.Header().Del("RateLimit-Policy")
-	}
-	return gone
+	return s.mustStillExist(c.Request.Context(), m, s.deps.Eraser.Erase)
 }
 
 // errOwnerDeleted says that the owner of a dead letter has deleted the account.
@@ -61,10 +54,4 @@ func (s *Server) ownerMustExist(ctx context.Context, spec *job.Spec) error {
 		return nil
 	}
 	return errors.Join(errOwnerDeleted, s.deps.Eraser.Erase(ctx, spec.Owner))
-}
-
-// MemberCounters returns the names under which a member's jobs are counted by a server with the same secret.
-func MemberCounters(secret []byte, owner string) []string {
-	key := deriveKeys(secret).usage
-	return []string{counterName(key, quota.GroupMedia, "member", owner), counterName(key, quota.GroupText, "member", owner)}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/api/server"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 	"github.com/text2image-audio/text2image-audio/pkg/quota"
 )
 
@@ -104,7 +105,7 @@ func TestDeletionMeetsSubmissions(t *testing.T) {
 				})
 				wg.Wait()
 				gone = append(gone, who.User.ID)
-				gone = append(gone, server.MemberCounters([]byte(secret), who.User.ID)...)
+				gone = append(gone, jobs.MemberCounters([]byte(secret), who.User.ID)...)
 			}
 			if left := b.leftOf(t, append(gone, "a canary")...); len(left) > 0 {
 				t.Errorf("left behind: %d: %v", len(left), left)

@@ -26,6 +26,9 @@ func (s *Server) explain(ctx context.Context, err error) *problem {
 	if p, ok := errors.AsType[*problem](err); ok {
 		return p
 	}
+	if p := s.submissionProblem(err); p != nil {
+		return p
+	}
 	for _, known := range known {
 		if errors.Is(err, known.err) {
 			return &problem{code: known.code, retryAfter: known.retryAfter, cause: err}

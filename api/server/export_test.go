@@ -12,7 +12,6 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/gallery"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
-	"github.com/text2image-audio/text2image-audio/pkg/quota"
 )
 
 // What tests look at from outside.
@@ -26,7 +25,6 @@ var (
 	// EncodeSequences makes cursors of the operator's routes.
 	EncodeSequences = encodeSequences
 	DecodeSequences = decodeSequences
-	Accept          = (*Server).accept
 )
 
 // The largest bodies.
@@ -211,23 +209,8 @@ func Waits(s *Server) int { total, _ := s.waits.used(); return total }
 // Uploads is how many uploads are under way, and of how many members.
 func Uploads(s *Server) (total, members int) { return s.uploads.used() }
 
-// Underway is how many owners have submissions on their way to the queue.
-func Underway(s *Server) int {
-	s.underway.mu.Lock()
-	defer s.underway.mu.Unlock()
-	return len(s.underway.tickets)
-}
-
-// KeyedID returns the id of the job that a named caller submits under an idempotency key.
-func KeyedID(s *Server, owner, key string) string { return s.keyedID(caller{owner: owner}, key) }
-
 // Household is the part of an address by which guests are counted.
 var Household = household
-
-// QuotaKey returns the names under which a caller is counted in a group.
-func QuotaKey(s *Server, group quota.Group, lane job.Lane, owner, address string) quota.Key {
-	return s.quotaKey(caller{lane: lane, owner: owner, address: household(address)}, group)
-}
 
 // DecodePicture reads a body as POST /api/images/save does, jobs aside.
 func DecodePicture(body []byte) error {

@@ -120,7 +120,7 @@ func setup(t testing.TB, changes ...func(*server.Config, *server.Deps)) *bundle 
 		{Name: "saved images", Erase: pictures.Erase},
 		{Name: "jobs", Erase: b.jobs.Erase},
 		{Name: "counters", Erase: func(ctx context.Context, owner string) error {
-			return deps.Quota.Forget(ctx, server.MemberCounters([]byte(secret), owner)...)
+			return deps.Quota.Forget(ctx, jobs.MemberCounters([]byte(secret), owner)...)
 		}},
 	}, erasure.Config{}, log)
 	for _, change := range changes {

@@ -2,7 +2,6 @@ package server
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"io"
 	"strconv"
@@ -53,64 +52,38 @@ func (s *Server) retryJob(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	snap, replayed, err := s.retry(c, who, id, &ask, key)
+	submitted, err := s.retry(c, who, jobs.Retry{ID: id, Seed: ask.Seed, DeadlineSeconds: ask.Deadline}, key)
 	if err != nil {
 		return err
 	}
-	if replayed {
-		c.Header("Idempotent-Replayed", "true")
-	}
-	return s.answerSubmission(c, snap, began)
+	return s.answerSubmission(c, submitted, began)
 }
 
-func (s *Server) retry(c *gin.Context, who caller, id string, ask *retryRequest, key string) (*job.Snapshot, bool, error) {
+func (s *Server) retry(c *gin.Context, who caller, r jobs.Retry, key string) (*jobs.Submission, error) {
 	ctx, cancel := bounded(c)
 	defer cancel()
-	old, err := s.deps.Jobs.Retryable(ctx, who.owners, id)
+	old, err := s.deps.Jobs.Retryable(ctx, who.owners, r.ID)
 	switch {
 	case errors.Is(err, jobs.ErrNotFound) && key != "":
-		snap, err := s.earlierRetry(ctx, who, id, ask, key)
+		snap, err := s.submitter.FindRetry(ctx, who.submitter(c), key, r)
 		if gone := s.submitterMustExist(c, err); gone != nil {
-			return nil, false, gone
+			return nil, gone
 		}
-		return snap, err == nil, err
+		return &jobs.Submission{Job: snap, Replayed: true}, err
 	case errors.Is(err, jobs.ErrNotRetryable):
-		return nil, false, &problem{code: codeNotRetryable, job: old}
+		return nil, &problem{code: codeNotRetryable, job: old}
 	case err != nil:
-		return nil, false, err
-	}
-	o := &order{
-		kind: old.Spec.Kind, input: duplicate(old.Spec.Input), deadline: ask.Deadline, models: s.deps.Models(ctx),
-		again: old.Spec, seed: ask.Seed,
-	}
-	if ask.Seed != nil {
-		image, ok := o.input.(*job.ImageInput)
-		if !ok {
-			return nil, false, invalid(job.FieldError{Pointer: "/seed", Code: "unknown_field"})
-		}
-		image.Seed = ask.Seed
-	}
-	// What the catalogue no longer has would only fail once more.
-	if faults := validate(o.input, o.models, "/input", nil); len(faults) > 0 {
-		return nil, false, invalid(faults...)
-	}
-	return s.submit(c, who, o, key)
-}
-
-// earlierRetry returns the job that was made under an idempotency key of one that is no longer kept.
-func (s *Server) earlierRetry(ctx context.Context, who caller, id string, ask *retryRequest, key string) (*job.Snapshot, error) {
-	snap, err := s.deps.Jobs.Read(ctx, []string{who.owner}, s.keyedID(who, key))
-	if err != nil {
 		return nil, err
 	}
-	fingerprint, err := job.RetryFingerprint(id, ask.Seed, ask.Deadline)
+	if r.Seed != nil && old.Spec.Kind != job.KindImage {
+		return nil, invalid(job.FieldError{Pointer: "/seed", Code: "unknown_field"})
+	}
+	o, err := s.submitter.NewRetry(old.Spec, r, s.deps.Models(ctx))
 	if err != nil {
-		return nil, err
+		return nil, invalidInput("/input", err)
 	}
-	if snap.Spec.Fingerprint != fingerprint {
-		return nil, jobs.ErrKeyReused
-	}
-	return snap, nil
+	o.Key = key
+	return s.submit(c, who, o)
 }
 
 // decodeOptional is decode for a body that may be missing.

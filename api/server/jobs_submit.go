@@ -34,18 +34,20 @@ func (s *Server) submitJob(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	snap, replayed, err := s.submit(c, who, o, key)
+	o.Key = key
+	submitted, err := s.submit(c, who, o)
 	if err != nil {
 		return err
 	}
-	if replayed {
-		c.Header("Idempotent-Replayed", "true")
-	}
-	return s.answerSubmission(c, snap, began)
+	return s.answerSubmission(c, submitted, began)
 }
 
 // answerSubmission waits if the caller prefers that, and shows the job. The wait counts from when the request came.
-func (s *Server) answerSubmission(c *gin.Context, snap *job.Snapshot, began time.Time) error {
+func (s *Server) answerSubmission(c *gin.Context, submitted *jobs.Submission, began time.Time) error {
+	snap := submitted.Job
+	if submitted.Replayed {
+		c.Header("Idempotent-Replayed", "true")
+	}
 	p := prefer(c.Request)
 	if free, ok := s.mayWait(c, p.wait); ok {
 		defer free()
@@ -83,62 +85,32 @@ func (s *Server) mayWait(c *gin.Context, wait time.Duration) (release func(), ok
 }
 
 // submit makes a job of an order. When it returns without error the job is durable.
-func (s *Server) submit(c *gin.Context, who caller, o *order, key string) (*job.Snapshot, bool, error) {
+func (s *Server) submit(c *gin.Context, who caller, o *jobs.Order) (*jobs.Submission, error) {
 	if err := s.mayCreate(who.member); err != nil {
-		return nil, false, err
+		return nil, err
 	}
-	spec, err := s.spec(c.Request.Context(), who, o)
+	id, err := s.submitter.Identify(who.submitter(c), o)
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
-	if key != "" {
-		spec.ID = s.keyedID(who, key)
-	}
-	withJob(c, spec.ID)
+	withJob(c, id)
 	ctx, leave, err := s.submitting(c, who)
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	defer leave()
-	if snap, err := s.checkAccepting(ctx, who, spec, key != ""); snap != nil || err != nil {
-		return snap, snap != nil, err
-	}
-	snap, replayed, err := s.charged(ctx, c, who, spec, key != "")
+	submitted, err := s.submitter.Submit(ctx, who.submitter(c), o)
 	if gone := s.submitterMustExist(c, err); gone != nil {
-		return nil, false, gone
+		return nil, gone
 	}
-	if err != nil {
-		return nil, false, err
-	}
-	if !replayed {
-		s.deps.Metrics.JobsSubmitted.WithLabelValues(string(spec.Kind), string(spec.Lane)).Inc()
-	}
-	return snap, replayed, nil
-}
-
-// spec returns the job of an order, with everything filled in that the order leaves open.
-func (s *Server) spec(ctx context.Context, who caller, o *order) (*job.Spec, error) {
-	fingerprint, err := o.fingerprint()
 	if err != nil {
 		return nil, err
 	}
-	s.complete(o.input, o.models)
-	id, created, err := jobs.NewID()
-	if err != nil {
-		return nil, err
+	s.showUsage(c, submitted.Usage)
+	if !submitted.Replayed {
+		s.deps.Metrics.JobsSubmitted.WithLabelValues(string(o.Kind), string(who.lane)).Inc()
 	}
-	deadline, retriedFrom := job.DefaultDeadline(o.kind), ""
-	if o.again != nil {
-		deadline, retriedFrom = o.again.Allowance(), o.again.ID
-	}
-	if o.deadline != nil {
-		deadline = time.Duration(*o.deadline) * time.Second
-	}
-	return &job.Spec{
-		ID: id, Kind: o.kind, Lane: who.lane, Owner: who.owner, Input: o.input,
-		CreatedAt: job.At(created), Deadline: job.At(created.Add(deadline)), MaxAttempts: s.cfg.MaxAttempts,
-		Fingerprint: fingerprint, RetriedFrom: retriedFrom, RequestID: telemetry.RequestID(ctx),
-	}, nil
+	return submitted, nil
 }
 
 // ended is what most callers wait for.

@@ -9,10 +9,7 @@ import (
 // pass for the other.
 type keys struct {
 	guestCookie []byte
-	idempotency []byte
-	replay      []byte
 	attempts    []byte
-	usage       []byte
 	googleFlow  []byte
 	adminKeyID  []byte
 }
@@ -20,10 +17,7 @@ type keys struct {
 func deriveKeys(secret []byte) keys {
 	return keys{
 		guestCookie: derive(secret, "guest cookie v1"),
-		idempotency: derive(secret, "idempotency key v1"),
-		replay:      derive(secret, "replay v1"),
 		attempts:    derive(secret, "attempts v1"),
-		usage:       derive(secret, "usage v1"),
 		googleFlow:  derive(secret, "google flow v1"),
 		adminKeyID:  derive(secret, "admin key id v1"),
 	}

@@ -44,14 +44,11 @@ func (s *Server) listModels(c *gin.Context) error {
 	ctx, cancel := bounded(c)
 	defer cancel()
 	models := s.deps.Models(ctx)
-	usual := &job.AudioInput{}
-	d := speechDefaults(usual, s.defaults, models)
+	d := s.submitter.Defaults().In(models)
 	c.Header("Cache-Control", "public, max-age="+modelsAge)
 	writeJSON(c, http.StatusOK, jsonType, modelList{
 		Catalogue: &job.Catalogue{Source: models.Source, UpdatedAt: models.UpdatedAt, Images: models.Images, Speech: models.Speech, MaxPromptBytes: models.MaxPromptBytes},
-		Defaults: modelDefaults{
-			ImageModel: standard(models.Images, s.defaults.ImageModel).Name, AudioModel: d.AudioModel, Voice: d.Voice,
-		},
+		Defaults:  modelDefaults{ImageModel: d.ImageModel, AudioModel: d.AudioModel, Voice: d.Voice},
 		Limits: modelLimits{
 			PromptCharacters: job.MaxPrompt, SpeechCharacters: job.MaxSpeech, MinSide: job.MinSide, MaxSide: job.MaxSide,
 			MaxPixels: job.MaxPixels, MaxImages: job.MaxImages, MinSpeed: job.MinSpeed, MaxSpeed: job.MaxSpeed,

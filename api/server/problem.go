@@ -11,6 +11,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/quota"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
@@ -34,6 +35,8 @@ type problem struct {
 	extra map[string]any
 	// job goes along where its state is the reason.
 	job *job.Snapshot
+	// usage goes into the RateLimit header fields.
+	usage []quota.Usage
 	// cause is for the log alone.
 	cause error
 }
@@ -97,6 +100,7 @@ func (s *Server) fail(c *gin.Context, err error) {
 	if p.retryAfter > 0 {
 		c.Header("Retry-After", fmt.Sprint(p.retryAfter))
 	}
+	s.showUsage(c, p.usage)
 	c.Header("Content-Language", string(lang))
 	c.Header("Cache-Control", "no-store")
 	vary(c, "Accept-Language")

@@ -98,24 +98,25 @@ const (
 	keepAlive         = 15 * time.Second
 )
 
-// Server is the HTTP surface. It holds nothing that changes once it is made, but for the submissions under way, the wrong
+// Server is the HTTP surface. It holds nothing that changes once it is made, but for the submissions in flight, the wrong
 // keys of the last minute and what it has logged.
 type Server struct {
-	cfg      Config
-	deps     Deps
-	keys     keys
-	proxies  []netip.Prefix
-	hosts    hostname.List
-	trusted  *http.CrossOriginProtection
-	matcher  language.Matcher
-	defaults job.Defaults
-	page     *page
-	origins  []string
-	guesses  *guesses
-	attempts *attempts
-	health   *healthLog
-	requests *requestLog
-	refusals *refusalLog
+	cfg     Config
+	deps    Deps
+	keys    keys
+	proxies []netip.Prefix
+	hosts   hostname.List
+	trusted *http.CrossOriginProtection
+	matcher language.Matcher
+	// submitter accepts jobs.
+	submitter *jobs.Submitter
+	page      *page
+	origins   []string
+	guesses   *guesses
+	attempts  *attempts
+	health    *healthLog
+	requests  *requestLog
+	refusals  *refusalLog
 	// pages are the paths at which the page takes what Google sends along.
 	pages []string
 	// acts is the log of what operators do; it does not heed LOG_LEVEL.
@@ -123,7 +124,6 @@ type Server struct {
 	engine *gin.Engine
 	// draining is set once the process is about to stop.
 	draining atomic.Bool
-	underway underway
 	pending  *pending
 	// saving is taken by whoever takes a picture apart.
 	saving chan struct{}
@@ -180,7 +180,11 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		return nil, err
 	}
 	s.attempts = newAttempts(s.keys.attempts, deps.Now)
-	if s.defaults, err = defaults(cfg, deps); err != nil {
+	s.submitter, err = jobs.NewSubmitter(cfg.Config, jobs.SubmitterDeps{
+		Jobs: deps.Jobs, Quota: deps.Quota, Catalogue: deps.Catalogue, Secret: deps.Secret, Accepting: s.checkAccepting,
+		Metrics: deps.Metrics, Log: deps.Log, Now: deps.Now,
+	})
+	if err != nil {
 		return nil, err
 	}
 	if s.page, err = newPage(deps.Web, deps.OpenAPI); err != nil {

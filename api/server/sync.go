@@ -11,6 +11,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
@@ -22,17 +23,18 @@ var errAnswered = errors.New("answered")
 
 // work submits a job for one of the original's routes and waits until it has ended well. Any other end is a *problem; the
 // job goes on when the wait is over first. With Prefer: respond-async it answers at once and returns errAnswered.
-func (s *Server) work(c *gin.Context, o *order) (*job.Record, error) {
+func (s *Server) work(c *gin.Context, o *jobs.Order) (*job.Record, error) {
 	began := time.Now()
 	vary(c, "Accept-Language", "Cookie", "Prefer")
 	who, err := s.caller(c)
 	if err != nil {
 		return nil, err
 	}
-	snap, _, err := s.submit(c, who, o, "")
+	submitted, err := s.submit(c, who, o)
 	if err != nil {
 		return nil, err
 	}
+	snap := submitted.Job
 	id := snap.Spec.ID
 	c.Header("X-Job-Id", id)
 	c.Header("Location", job.Path(id))

@@ -97,7 +97,7 @@ func (s *Server) generatePicture(c *gin.Context) error {
 // generateImage works an order for one picture.
 func (s *Server) generateImage(c *gin.Context, in *job.ImageInput, faults []job.FieldError, text string) error {
 	models := s.deps.Models(c.Request.Context())
-	in.Model = servedModel(c, in.Model, s.defaults.ImageModel, models.Images, s.deps.Catalogue.Images)
+	in.Model = servedModel(c, in.Model, s.submitter.Defaults().ImageModel, models.Images, s.deps.Catalogue.Images)
 	o, err := s.originalOrder(models, job.KindImage, in, faults, text)
 	if err != nil {
 		return err
@@ -121,7 +121,7 @@ func (s *Server) generateImage(c *gin.Context, in *job.ImageInput, faults []job.
 // generateSpeech works an order for speech.
 func (s *Server) generateSpeech(c *gin.Context, in *job.AudioInput, faults []job.FieldError) error {
 	models := s.deps.Models(c.Request.Context())
-	in.Model = servedModel(c, in.Model, s.defaults.AudioModel, models.Speech, s.deps.Catalogue.Speech)
+	in.Model = servedModel(c, in.Model, s.submitter.Defaults().AudioModel, models.Speech, s.deps.Catalogue.Speech)
 	o, err := s.originalOrder(models, job.KindAudio, in, faults, "text")
 	if err != nil {
 		return err

@@ -17,16 +17,15 @@ func servedModel(c *gin.Context, name, usual string, served, builtin []job.Model
 	if name == "" {
 		return name
 	}
-	// Both lists are searched in the same way, whatever the models are for.
-	m, ok := (&job.Catalogue{Images: served}).ImageModel(name)
+	m, ok := job.FindModel(served, name)
 	switch {
 	case ok && m.ReplacedBy == "":
 		return name
 	case !ok:
-		if m, ok = (&job.Catalogue{Images: builtin}).ImageModel(name); !ok {
+		if m, ok = job.FindModel(builtin, name); !ok {
 			return name
 		}
-		m.ReplacedBy = standard(served, usual).Name
+		m.ReplacedBy = job.ServedModel(served, usual).Name
 	}
 	// RFC 7234, section 5.5.7. There is one language, since the text of a header is ASCII.
 	c.Header("Warning", fmt.Sprintf(`299 - "The model %s is retired; %s was used."`, headerText(m.Name), headerText(m.ReplacedBy)))

@@ -4,10 +4,11 @@ import (
 	"errors"
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 )
 
 // originalOrder checks an input for one of the original's routes. text is the name that the route has for the words.
-func (s *Server) originalOrder(models *job.Catalogue, kind job.Kind, in job.Input, faults []job.FieldError, text string) (*order, error) {
+func (s *Server) originalOrder(models *job.Catalogue, kind job.Kind, in job.Input, faults []job.FieldError, text string) (*jobs.Order, error) {
 	// Names of faults so far are those of the route, names of faults to come those of the input.
 	for i := range faults {
 		if faults[i].Pointer == "/"+text {
@@ -18,14 +19,11 @@ func (s *Server) originalOrder(models *job.Catalogue, kind job.Kind, in job.Inpu
 	if len(faults) > 0 {
 		return nil, invalid(rename(kind, faults, text)...)
 	}
-	o := &order{kind: kind, input: in, models: models}
-	if err := s.checkCompleted(o, ""); err != nil {
-		if p, ok := errors.AsType[*problem](err); ok {
-			p.fields = rename(kind, p.fields, text)
-		}
-		return nil, err
+	o, err := s.submitter.NewOrder(kind, in, nil, models)
+	if faulty, ok := errors.AsType[*jobs.InvalidError](err); ok {
+		return nil, invalid(rename(kind, faulty.Faults, text)...)
 	}
-	return o, nil
+	return o, err
 }
 
 // inputText is the pointer of the words in the input of a kind.

@@ -76,7 +76,7 @@ func TestDefaultsAreValid(t *testing.T) {
 		Seed: func() int64 { return job.MaxSeed },
 	}
 	for name, in := range map[string]job.Input{"image": &job.ImageInput{Prompt: "p"}, "audio": &job.AudioInput{Text: "t"}} {
-		job.Fill(in, d)
+		in.Complete(d, &job.Catalogue{})
 		if faults := in.Validate(catalogue.Builtin()); len(faults) > 0 {
 			t.Errorf("%s: %v", name, faults)
 		}

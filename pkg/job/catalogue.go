@@ -69,10 +69,20 @@ type Usage struct {
 }
 
 // ImageModel finds an image model by name or alias, whatever the letter case.
-func (c *Catalogue) ImageModel(name string) (Model, bool) { return find(c.Images, name) }
+func (c *Catalogue) ImageModel(name string) (Model, bool) { return FindModel(c.Images, name) }
 
 // SpeechModel finds a speech model by name or alias, whatever the letter case.
-func (c *Catalogue) SpeechModel(name string) (Model, bool) { return find(c.Speech, name) }
+func (c *Catalogue) SpeechModel(name string) (Model, bool) { return FindModel(c.Speech, name) }
+
+// Voice returns the listed voice of a name, whatever the letter case, as the catalogue spells it.
+func (m Model) Voice(name string) (string, bool) {
+	for _, voice := range m.Voices {
+		if strings.EqualFold(voice, name) {
+			return voice, true
+		}
+	}
+	return "", false
+}
 
 // TakesVoice reports whether the model speaks with a voice: one of its list, whatever the letter case, or a custom one.
 func (m Model) TakesVoice(voice string) bool {
@@ -90,7 +100,22 @@ func voiceID(voice string) bool {
 	})
 }
 
-func find(models []Model, name string) (Model, bool) {
+// ServedModel returns the model of a name or, when the upstream no longer serves it, the first model that it does. With no
+// such model it returns one that has nothing but the name.
+func ServedModel(models []Model, name string) Model {
+	if m, ok := FindModel(models, name); ok && m.ReplacedBy == "" {
+		return m
+	}
+	for _, m := range models {
+		if m.ReplacedBy == "" {
+			return m
+		}
+	}
+	return Model{Name: name}
+}
+
+// FindModel finds a model by name or alias, whatever the letter case.
+func FindModel(models []Model, name string) (Model, bool) {
 	for _, m := range models {
 		if strings.EqualFold(m.Name, name) {
 			return m, true

@@ -12,7 +12,7 @@ func defaults() job.Defaults {
 	return job.Defaults{ImageModel: "flux", AudioModel: "eleven", Voice: "nova", Seed: func() int64 { return 42 }}
 }
 
-func TestFill(t *testing.T) {
+func TestComplete(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ in, want job.Input }{
 		"image left open": {
@@ -52,26 +52,26 @@ func TestFill(t *testing.T) {
 		},
 		"text": {&job.TextInput{Text: "t"}, &job.TextInput{Text: "t"}},
 	} {
-		job.Fill(c.in, defaults())
+		c.in.Complete(defaults(), &job.Catalogue{})
 		if !reflect.DeepEqual(c.in, c.want) {
 			t.Errorf("%s: %+v, want %+v", name, c.in, c.want)
 		}
 		again := defaults()
 		again.Seed = func() int64 { t.Errorf("%s: a second seed was drawn", name); return 0 }
-		job.Fill(c.in, again)
+		c.in.Complete(again, &job.Catalogue{})
 		if !reflect.DeepEqual(c.in, c.want) {
-			t.Errorf("%s: filling twice changes it", name)
+			t.Errorf("%s: completing twice changes it", name)
 		}
 	}
 }
 
-func TestFillTakesTheDefaultFormat(t *testing.T) {
+func TestCompleteTakesTheDefaultFormat(t *testing.T) {
 	t.Parallel()
 	d := defaults()
 	d.Format = "wav"
 	for given, want := range map[string]string{"": "wav", "pcm": "pcm"} {
 		in := &job.AudioInput{Text: "t", Format: given}
-		if job.Fill(in, d); in.Format != want {
+		if in.Complete(d, &job.Catalogue{}); in.Format != want {
 			t.Errorf("%q became %q, want %q", given, in.Format, want)
 		}
 	}

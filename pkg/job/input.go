@@ -10,8 +10,11 @@ import (
 type Input interface {
 	// Validate returns one FieldError for each fault, none when the input can be worked.
 	Validate(c *Catalogue) []FieldError
-	// fill puts defaults in place of what the caller left open.
-	fill(d Defaults)
+	// Complete puts defaults in place of what the caller left open. A valid input stays valid, unless a default does not go
+	// with what was requested; completing it twice changes nothing more.
+	Complete(d Defaults, c *Catalogue)
+	// Clone returns a copy that can be completed while the original stays as it is.
+	Clone() Input
 }
 
 // ImageInput asks for one to four pictures.

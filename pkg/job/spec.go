@@ -107,7 +107,7 @@ func (s *Spec) UnmarshalJSON(b []byte) error {
 }
 
 // Fingerprint identifies a request by its meaning: the order and spacing of its JSON do not matter.
-// It must be taken before Fill, because a random seed would make every request different.
+// It must be taken before Complete, because a random seed would make every request different.
 func Fingerprint(kind Kind, in Input, deadlineSeconds *int) (string, error) {
 	b, err := json.Marshal(struct {
 		Kind     Kind  `json:"kind"`

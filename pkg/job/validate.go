@@ -183,7 +183,7 @@ func (f *faults) model(pointer, name string, models []Model) (Model, bool) {
 		f.add(pointer, "too_long", "max", strconv.Itoa(maxModelName))
 		return Model{}, false
 	}
-	m, ok := find(models, name)
+	m, ok := FindModel(models, name)
 	switch {
 	case !ok:
 		f.add(pointer, "unknown_value", "known", names(models))

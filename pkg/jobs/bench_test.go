@@ -32,3 +32,17 @@ func BenchmarkList3000(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkRefusal refuses a guest who has as many jobs as it may have, which costs more than to accept one who has not.
+func BenchmarkRefusal(b *testing.B) {
+	r := start(b)
+	s := r.submitter(b)
+	for range 5 {
+		accepts(b, s, jobs.Caller{Owner: "g-1", Lane: job.LaneGuest}, "", 4)
+	}
+	for b.Loop() {
+		if accepts(b, s, jobs.Caller{Owner: "g-1", Lane: job.LaneGuest}, "", 4) {
+			b.Fatal("accepted")
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
+	"github.com/text2image-audio/text2image-audio/pkg/quota"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
 
@@ -54,3 +55,15 @@ func (t *Timetable) Len() int { return len(t.t.dues) }
 
 // Outlive is what keeps an end going once its caller has gone away.
 var Outlive = outlive
+
+// Inflight is how many owners have submissions on their way to the queue.
+func (s *Submitter) Inflight() int {
+	s.inflight.mu.Lock()
+	defer s.inflight.mu.Unlock()
+	return len(s.inflight.byOwner)
+}
+
+// QuotaKey returns the names under which a caller is counted in a group.
+func QuotaKey(secret []byte, caller Caller, group quota.Group) quota.Key {
+	return newNames(secret).quotaKey(caller, group)
+}

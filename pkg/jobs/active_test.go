@@ -1,0 +1,132 @@
+package jobs_test
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/text2image-audio/text2image-audio/pkg/catalogue"
+	"github.com/text2image-audio/text2image-audio/pkg/env"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs"
+	"github.com/text2image-audio/text2image-audio/pkg/quota"
+	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
+)
+
+// submitter returns a submitter on the rig with the settings of some variables, without a quota.
+func (r *rig) submitter(t testing.TB, environ ...string) *jobs.Submitter {
+	t.Helper()
+	var cfg jobs.Config
+	if err := env.Load(environ, &cfg); err != nil {
+		t.Fatal(err)
+	}
+	s, err := jobs.NewSubmitter(cfg, jobs.SubmitterDeps{
+		Jobs: r.Service, Quota: quota.New(r.broker, quota.Plans{}, nil), Catalogue: catalogue.Builtin(), Secret: []byte("secret"),
+		Metrics: telemetry.NewMetrics(), Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// accepts submits an image of a caller and reports whether that was accepted rather than refused for too many active jobs.
+func accepts(t testing.TB, s *jobs.Submitter, caller jobs.Caller, key string, most int) bool {
+	t.Helper()
+	order, err := s.NewOrder(job.KindImage, &job.ImageInput{Prompt: "a lighthouse"}, nil, catalogue.Builtin())
+	if err != nil {
+		t.Fatal(err)
+	}
+	order.Key = key
+	_, err = s.Submit(t.Context(), caller, order)
+	if err == nil {
+		return true
+	}
+	if tooMany, ok := errors.AsType[*jobs.TooManyActiveError](err); !ok || tooMany.Max != most || !jobs.NotSubmitted(err) {
+		t.Errorf("submit: %v", err)
+	}
+	return false
+}
+
+// TestActiveJobsOfEachLane has members and guests at their limits, and without any.
+func TestActiveJobsOfEachLane(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		environ []string
+		lane    job.Lane
+		owner   string
+		most    int
+	}{
+		"guest":               {nil, job.LaneGuest, "g-1", 4},
+		"member":              {nil, job.LaneMember, "u1", 20},
+		"guest, two":          {[]string{"MAX_ACTIVE_JOBS_GUEST=2"}, job.LaneGuest, "g-1", 2},
+		"member, one":         {[]string{"MAX_ACTIVE_JOBS_MEMBER=1"}, job.LaneMember, "u1", 1},
+		"guest, no limit":     {[]string{"MAX_ACTIVE_JOBS_GUEST=0"}, job.LaneGuest, "g-1", 0},
+		"member, no limit":    {[]string{"MAX_ACTIVE_JOBS_MEMBER=0"}, job.LaneMember, "u1", 0},
+		"without a name":      {[]string{"MAX_ACTIVE_JOBS_GUEST=1"}, job.LaneGuest, job.OwnerAnonymous, 0},
+		"other lane's limits": {[]string{"MAX_ACTIVE_JOBS_GUEST=1"}, job.LaneMember, "u1", 20},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t).submitter(t, tc.environ...)
+			accepted := 0
+			for range 30 {
+				if accepts(t, s, jobs.Caller{Owner: tc.owner, Lane: tc.lane}, "", tc.most) {
+					accepted++
+				}
+			}
+			want := tc.most
+			if want == 0 {
+				want = 30
+			}
+			if accepted != want {
+				t.Errorf("%d jobs accepted, want %d", accepted, want)
+			}
+		})
+	}
+}
+
+// TestActiveJobsOfABurst submits a hundred jobs of one guest at once, and a few of another. Not one more gets through than
+// may, nor one less, whether each has a key or none has, and nobody is remembered after that.
+func TestActiveJobsOfABurst(t *testing.T) {
+	t.Parallel()
+	for name, keyed := range map[string]bool{"plain": false, "keyed": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := start(t)
+			s := r.submitter(t)
+			one, other := jobs.Caller{Owner: "g-1", Lane: job.LaneGuest}, jobs.Caller{Owner: "g-2", Lane: job.LaneGuest}
+			var accepted atomic.Int32
+			var wg sync.WaitGroup
+			for n := range 100 {
+				wg.Go(func() {
+					key := ""
+					if keyed {
+						key = fmt.Sprint(n)
+					}
+					if accepts(t, s, one, key, 4) {
+						accepted.Add(1)
+					}
+				})
+			}
+			for range 4 {
+				wg.Go(func() {
+					if !accepts(t, s, other, "", 4) {
+						t.Error("another guest is refused")
+					}
+				})
+			}
+			wg.Wait()
+			ids, err := r.queue.OwnerIDs(t.Context(), "g-1")
+			if err != nil || accepted.Load() != 4 || len(ids) != 4 {
+				t.Errorf("%d accepted, %d in the queue, want 4; %v", accepted.Load(), len(ids), err)
+			}
+			if n := s.Inflight(); n != 0 {
+				t.Errorf("%d owners are remembered", n)
+			}
+		})
+	}
+}

@@ -1,0 +1,104 @@
+package jobs
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/quota"
+	"github.com/text2image-audio/text2image-audio/pkg/store"
+)
+
+// NewID returns an id for a new job and the moment that it carries, which is the job's time of submission. It fails
+// only when the system has no random numbers.
+func NewID() (id string, created time.Time, err error) {
+	u, err := uuid.NewV7()
+	if err != nil {
+		return "", time.Time{}, fmt.Errorf("make job id: %w", err)
+	}
+	id = u.String()
+	created, _ = createdAt(id)
+	return id, created, nil
+}
+
+// names derives ids and names of counters from the installation's secret, with a key for each purpose: only the
+// installation can compute them.
+type names struct{ idempotency, replay, usage []byte }
+
+func newNames(secret []byte) names {
+	return names{
+		idempotency: sum(secret, "idempotency key v1"),
+		replay:      sum(secret, "replay v1"),
+		usage:       sum(secret, "usage v1"),
+	}
+}
+
+// keyedID returns the id of the job that a caller submits under an idempotency key. A caller without an identity is known
+// by its address: with less, a neighbor who repeats a request would be answered with somebody else's job and could delete
+// it.
+func (n names) keyedID(caller Caller, key string) string {
+	scope := caller.Owner
+	if scope == job.OwnerAnonymous {
+		scope += " " + caller.Address
+	}
+	return uuidOf(sum(n.idempotency, scope, key))
+}
+
+// replayID returns the id of the job that is made of a dead letter: the same for the same failure, so that a repeated
+// replay finds its job.
+func (n names) replayID(letter *store.Letter) string {
+	return uuidOf(sum(n.replay, letter.Owner, letter.ID, strconv.FormatInt(letter.FailedAt().UnixMilli(), 10)))
+}
+
+// quotaKey returns the names under which a caller is counted in a group: a member by its id, anybody else by its address,
+// since a cookie is thrown away more easily; and all of them by their address once more. A version before groups reads and
+// changes its own names only, which are those of the media group.
+func (n names) quotaKey(caller Caller, group quota.Group) quota.Key {
+	key := quota.Key{
+		Group: group, Lane: caller.Lane,
+		Owner: n.counter(group, "guest", caller.Address), Address: n.counter(group, "address", caller.Address),
+	}
+	if caller.Lane == job.LaneMember {
+		key.Owner = n.counter(group, "member", caller.Owner)
+	}
+	return key
+}
+
+// counter returns the name of a counter of a group; kind says what value is.
+func (n names) counter(group quota.Group, kind, value string) string {
+	parts := []string{kind, value}
+	if group == quota.GroupText {
+		parts = append([]string{"text"}, parts...)
+	}
+	return base64.RawURLEncoding.EncodeToString(sum(n.usage, parts...)[:16])
+}
+
+// MemberCounters returns the names under which a member's jobs are counted by an installation with the given secret.
+func MemberCounters(secret []byte, owner string) []string {
+	n := newNames(secret)
+	return []string{n.counter(quota.GroupMedia, "member", owner), n.counter(quota.GroupText, "member", owner)}
+}
+
+// sum returns the HMAC-SHA256 of parts, each ended by a zero byte, which none of them holds.
+func sum(key []byte, parts ...string) []byte {
+	mac := hmac.New(sha256.New, key)
+	for _, part := range parts {
+		mac.Write([]byte(part))
+		mac.Write([]byte{0})
+	}
+	return mac.Sum(nil)
+}
+
+// uuidOf makes a UUID of the first 16 bytes of a sum.
+func uuidOf(sum []byte) string {
+	id := uuid.UUID(sum[:16])
+	id[6] = id[6]&0x0f | 0x80 // Version 8: custom.
+	id[8] = id[8]&0x3f | 0x80 // The variant of RFC 9562.
+	return id.String()
+}

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"time"
 
+	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
-	"github.com/text2image-audio/text2image-audio/worker/upstream"
 	"github.com/text2image-audio/text2image-audio/worker/upstream/pollinations"
 )
 
@@ -24,7 +24,7 @@ const (
 func (w *Worker) gate(q *queue.Queue) pollinations.Gate {
 	return func(ctx context.Context, name string) (func(), error) {
 		spacing, longest := imageSpacing, w.cfg.Processor.ImageTimeout
-		if name == upstream.PollinationsSpeech {
+		if name == job.UpstreamSpeech {
 			spacing, longest = speechSpacing, w.cfg.Processor.AudioTimeout
 		}
 		begun := time.Now()

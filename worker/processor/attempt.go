@@ -16,7 +16,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
-	"github.com/text2image-audio/text2image-audio/worker/upstream"
+	"github.com/text2image-audio/text2image-audio/worker/fault"
 )
 
 // attempt is one delivery of a job and what is done with it.
@@ -198,7 +198,7 @@ func mediaCount(spec *job.Spec) int {
 
 // complete reports whether every medium of the job is stored already or was refused for good: the attempt then calls no
 // upstream, and how it ends says nothing about one.
-func (t *Task) complete(refused map[int]*upstream.Fault) bool {
+func (t *Task) complete(refused map[int]*fault.Error) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	count := mediaCount(t.Spec)
@@ -244,20 +244,20 @@ func (a *attempt) allow(right pass) {
 
 // report tells the breaker what the attempt says about the upstream that the job needs. It returns false when that is
 // nothing. The faults of images that an earlier attempt was refused for good were reported then.
-func (a *attempt) report(ctx context.Context, o outcome, refused map[int]*upstream.Fault) bool {
+func (a *attempt) report(ctx context.Context, o outcome, refused map[int]*fault.Error) bool {
 	b, right := a.processor.breaker, a.right()
 	faults := maps.Clone(o.faults)
-	maps.DeleteFunc(faults, func(index int, _ *upstream.Fault) bool { return refused[index] != nil })
+	maps.DeleteFunc(faults, func(index int, _ *fault.Error) bool { return refused[index] != nil })
 	switch {
 	case o.verdict == verdictSucceed, len(o.faults) > 0 && len(faults) == 0:
 		b.report(ctx, right, nil, true)
 	case len(faults) > 0:
 		// Of a set, every picture was a call of its own. Together they say one thing about the upstream, the worst.
 		b.report(ctx, right, gravest(faults), true)
-	case o.fault != nil && o.fault.Upstream == right.upstream && o.fault.Class != upstream.Canceled:
+	case o.fault != nil && o.fault.Upstream == right.upstream && o.fault.Class != fault.Canceled:
 		b.report(ctx, right, o.fault, true)
 	case o.code == job.CodeTimeout:
-		b.report(ctx, right, &upstream.Fault{Upstream: right.upstream, Class: upstream.Retryable, Code: o.code}, true)
+		b.report(ctx, right, &fault.Error{Upstream: right.upstream, Class: fault.Retryable, Code: o.code}, true)
 	default:
 		return false
 	}
@@ -278,9 +278,9 @@ func (a *attempt) observeRetryAfter(o outcome) {
 }
 
 // gravest returns the fault that keeps an upstream closed for longest.
-func gravest(faults map[int]*upstream.Fault) *upstream.Fault {
-	rank := []upstream.Class{upstream.Misconfigured, upstream.Throttled, upstream.Retryable, upstream.Permanent, upstream.Moderated}
-	return slices.MinFunc(slices.Collect(maps.Values(faults)), func(x, y *upstream.Fault) int {
+func gravest(faults map[int]*fault.Error) *fault.Error {
+	rank := []fault.Class{fault.Misconfigured, fault.Throttled, fault.Retryable, fault.Permanent, fault.Moderated}
+	return slices.MinFunc(slices.Collect(maps.Values(faults)), func(x, y *fault.Error) int {
 		return cmp.Or(slices.Index(rank, x.Class)-slices.Index(rank, y.Class), cmp.Compare(y.RetryAfter, x.RetryAfter))
 	})
 }

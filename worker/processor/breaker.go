@@ -12,7 +12,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
-	"github.com/text2image-audio/text2image-audio/worker/upstream"
+	"github.com/text2image-audio/text2image-audio/worker/fault"
 )
 
 const (
@@ -188,15 +188,15 @@ func (b *breaker) keep(ctx context.Context, p pass) {
 
 // report takes in how a call ended: fault is nil when the upstream served it, and said is false when the outcome says
 // nothing about the upstream.
-func (b *breaker) report(ctx context.Context, p pass, fault *upstream.Fault, said bool) {
+func (b *breaker) report(ctx context.Context, p pass, f *fault.Error, said bool) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), reportTimeout)
 	defer cancel()
-	if err := b.reported(ctx, p, fault, said); err != nil {
+	if err := b.reported(ctx, p, f, said); err != nil {
 		b.log.WarnContext(ctx, "cannot store the circuit breaker of the upstream", "upstream", p.upstream, "error", err)
 	}
 }
 
-func (b *breaker) reported(ctx context.Context, p pass, fault *upstream.Fault, said bool) error {
+func (b *breaker) reported(ctx context.Context, p pass, f *fault.Error, said bool) error {
 	if !said {
 		if p.probe {
 			return b.control.Yield(ctx, p.upstream, b.worker)
@@ -208,29 +208,29 @@ func (b *breaker) reported(ctx context.Context, p pass, fault *upstream.Fault, s
 		trip.Probe = b.worker
 	}
 	switch {
-	case fault == nil, fault.Class == upstream.Permanent, fault.Class == upstream.Moderated:
+	case f == nil, f.Class == fault.Permanent, f.Class == fault.Moderated:
 		return b.serves(ctx, p)
-	case fault.Class == upstream.Throttled && fault.Status == 0:
+	case f.Class == fault.Throttled && f.Status == 0:
 		// Our own rule of one call at a time; its jobs come back by themselves.
 		return b.serves(ctx, p)
-	case fault.Class == upstream.Throttled, fault.Class == upstream.Misconfigured:
-		trip.Code, trip.Status = fault.Code, fault.Status
-	case !b.down(p, fault):
-		b.count(ctx, p.upstream, fault)
+	case f.Class == fault.Throttled, f.Class == fault.Misconfigured:
+		trip.Code, trip.Status = f.Code, f.Status
+	case !b.down(p, f):
+		b.count(ctx, p.upstream, f)
 		if p.probe {
 			return b.reopen(ctx, p)
 		}
 		return nil
 	default:
-		trip.Code, trip.Status = job.CodeUnavailable, fault.Status
+		trip.Code, trip.Status = job.CodeUnavailable, f.Status
 	}
-	if trip.Asked = fault.RetryAfter; trip.Asked > 0 {
-		until := b.heed(p.upstream, fault.RetryAfter)
+	if trip.Asked = f.RetryAfter; trip.Asked > 0 {
+		until := b.heed(p.upstream, f.RetryAfter)
 		if c := b.control.View().Circuit(p.upstream); !p.probe && c.State == queue.CircuitOpen && c.Code == trip.Code && c.Until.After(until) {
 			return nil
 		}
 	}
-	trip.Pause = func(trips int) time.Duration { return b.cfg.closedFor(trip.Code, trips, fault.RetryAfter) }
+	trip.Pause = func(trips int) time.Duration { return b.cfg.closedFor(trip.Code, trips, f.RetryAfter) }
 	before, after, err := b.control.Trip(ctx, trip)
 	if err != nil {
 		return err
@@ -239,15 +239,15 @@ func (b *breaker) reported(ctx context.Context, p pass, fault *upstream.Fault, s
 		b.metrics.UpstreamTrips.WithLabelValues(p.upstream, after.Code).Inc()
 	}
 	if after.Code != before.Code || (before.Retrial && !after.Retrial) {
-		b.announce(ctx, after, fault)
+		b.announce(ctx, after, f)
 	}
 	return nil
 }
 
 // announce tells the operator of an upstream that was closed, once until it serves again or somebody has mended something.
-func (b *breaker) announce(ctx context.Context, c queue.Circuit, fault *upstream.Fault) {
+func (b *breaker) announce(ctx context.Context, c queue.Circuit, f *fault.Error) {
 	attributes := []any{
-		"upstream", c.Upstream, "code", c.Code, "status", c.Status, "until", c.Until.Time, "error", fault, "detail", fault.Detail,
+		"upstream", c.Upstream, "code", c.Code, "status", c.Status, "until", c.Until.Time, "error", f, "detail", f.Detail,
 	}
 	if c.Code == job.CodeMisconfigured {
 		b.log.ErrorContext(ctx, "circuit breaker open: the upstream refuses the key or the balance; jobs that need it wait until an operator acts", attributes...)
@@ -263,14 +263,14 @@ func (b *breaker) announce(ctx context.Context, c queue.Circuit, fault *upstream
 
 // count takes in a call that was answered with an error. An upstream that answers nothing else is not closed, since the
 // errors may be about the requests, but its operator is told.
-func (b *breaker) count(ctx context.Context, name string, fault *upstream.Fault) {
+func (b *breaker) count(ctx context.Context, name string, f *fault.Error) {
 	b.mu.Lock()
 	b.faults[name]++
 	reached := b.faults[name] == failingAfter
 	b.mu.Unlock()
 	if reached {
 		b.log.ErrorContext(ctx, "the upstream returns only errors; jobs that need it are retried one by one",
-			"upstream", name, "code", fault.Code, "status", fault.Status, "error", fault, "detail", fault.Detail)
+			"upstream", name, "code", f.Code, "status", f.Status, "error", f, "detail", f.Detail)
 		b.tell()
 	}
 }
@@ -320,11 +320,11 @@ func (b *breaker) reopen(ctx context.Context, p pass) error {
 // or the one that was let through did not, or waited for an answer in vain. Errors that it answers itself may be about
 // single requests, and each job's own backoff sees to those; one that lets a job through to answer so is neither throttled
 // nor down any more, but may still refuse this installation.
-func (b *breaker) down(p pass, fault *upstream.Fault) bool {
+func (b *breaker) down(p pass, f *fault.Error) bool {
 	switch {
-	case p.probe && (unreachable(fault) || silent(fault)):
+	case p.probe && (unreachable(f) || silent(f)):
 		return true
-	case !unreachable(fault):
+	case !unreachable(f):
 		return p.probe && b.control.View().Circuit(p.upstream).Code == job.CodeMisconfigured
 	}
 	b.mu.Lock()
@@ -335,10 +335,10 @@ func (b *breaker) down(p pass, fault *upstream.Fault) bool {
 
 // unreachable reports whether a fault means that the upstream did not get the request: no answer came, or an edge says
 // that what lies behind it is gone.
-func unreachable(fault *upstream.Fault) bool {
-	switch fault.Status {
+func unreachable(f *fault.Error) bool {
+	switch f.Status {
 	case 0:
-		return fault.Code == upstream.CodeUnavailable
+		return f.Code == job.CodeUnavailable
 	case 521, 522, 523, 530:
 		return true
 	}
@@ -347,8 +347,8 @@ func unreachable(fault *upstream.Fault) bool {
 
 // silent reports whether a call got no answer within its time. It may have been too long a job for that, so it closes
 // nothing; but neither does it show that an upstream serves.
-func silent(fault *upstream.Fault) bool {
-	return fault.Status == 0 && fault.Code == upstream.CodeTimeout
+func silent(f *fault.Error) bool {
+	return f.Status == 0 && f.Code == job.CodeTimeout
 }
 
 // start lets one job through at once to every upstream that refused this installation: the worker may have been started

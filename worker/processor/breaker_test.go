@@ -8,17 +8,17 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
+	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/processor"
-	"github.com/text2image-audio/text2image-audio/worker/upstream"
 )
 
 // of returns a fault of an upstream.
-func of(name string, class upstream.Class, status int, after time.Duration) *upstream.Fault {
-	codes := map[upstream.Class]string{
-		upstream.Throttled: upstream.CodeThrottled, upstream.Misconfigured: upstream.CodeMisconfigured,
-		upstream.Retryable: upstream.CodeUnavailable, upstream.Permanent: upstream.CodeRejected,
+func of(name string, class fault.Class, status int, after time.Duration) *fault.Error {
+	codes := map[fault.Class]string{
+		fault.Throttled: job.CodeThrottled, fault.Misconfigured: job.CodeMisconfigured,
+		fault.Retryable: job.CodeUnavailable, fault.Permanent: job.CodeRejected,
 	}
-	return &upstream.Fault{
+	return &fault.Error{
 		Upstream: name, Class: class, Code: codes[class], Status: status, RetryAfter: after, Detail: "said by the upstream",
 	}
 }
@@ -50,7 +50,7 @@ func TestThrottleIsEverybodys(t *testing.T) {
 		defer mu.Unlock()
 		if toldAt.IsZero() {
 			toldAt = time.Now()
-			return nil, of(upstream.PollinationsImage, upstream.Throttled, 429, asked)
+			return nil, of(job.UpstreamImage, fault.Throttled, 429, asked)
 		}
 		if since := time.Since(toldAt); since < asked {
 			early = append(early, since)
@@ -60,7 +60,7 @@ func TestThrottleIsEverybodys(t *testing.T) {
 	one, two := newFake(gen), newFake(gen)
 	a, b := r.start(one, withOneSlot), r.start(two, withOneSlot)
 	first := r.submit(job.KindImage)
-	r.eventually("the upstream is closed", func() bool { return r.circuit(upstream.PollinationsImage).Open() })
+	r.eventually("the upstream is closed", func() bool { return r.circuit(job.UpstreamImage).Open() })
 	var images []*job.Spec
 	for n := range 12 {
 		images = append(images, r.submit(job.KindImage, func(s *job.Spec) { s.Lane = job.Lanes()[n%2] }))
@@ -96,7 +96,7 @@ func TestThrottleIsEverybodys(t *testing.T) {
 			t.Errorf("%q is said %d times:\n%s", line, n, log)
 		}
 	}
-	if c := r.circuit(upstream.PollinationsImage); c.Open() {
+	if c := r.circuit(job.UpstreamImage); c.Open() {
 		t.Errorf("still open: %+v", c)
 	}
 }
@@ -106,10 +106,10 @@ func TestPauseOutlivesItsWorkers(t *testing.T) {
 	t.Parallel()
 	const asked = 2 * time.Second
 	r := newRig(t)
-	g := after(of(upstream.PollinationsImage, upstream.Throttled, 429, asked))
+	g := after(of(job.UpstreamImage, fault.Throttled, 429, asked))
 	w := r.start(g)
 	s := r.submit(job.KindImage)
-	r.eventually("the upstream is closed", func() bool { return r.circuit(upstream.PollinationsImage).Open() })
+	r.eventually("the upstream is closed", func() bool { return r.circuit(job.UpstreamImage).Open() })
 	told := time.Now()
 	w.stop()
 	other := r.submit(job.KindImage)
@@ -135,7 +135,7 @@ func TestOneJobIsLetThrough(t *testing.T) {
 	hold := newGate(t)
 	g := newFake(func(c call) (*job.Result, error) {
 		if c.n == 1 && c.task.Spec.MaxAttempts == 5 {
-			return nil, of(upstream.PollinationsImage, upstream.Throttled, 429, 300*time.Millisecond)
+			return nil, of(job.UpstreamImage, fault.Throttled, 429, 300*time.Millisecond)
 		}
 		if err := hold.pass(c.ctx); err != nil {
 			return nil, err
@@ -147,16 +147,16 @@ func TestOneJobIsLetThrough(t *testing.T) {
 	}
 	specs := []*job.Spec{r.submit(job.KindImage, attempts(5))}
 	g.wait(t, 1)
-	r.eventually("the upstream is closed", func() bool { return r.circuit(upstream.PollinationsImage).Open() })
+	r.eventually("the upstream is closed", func() bool { return r.circuit(job.UpstreamImage).Open() })
 	for range 10 {
 		specs = append(specs, r.submit(job.KindImage))
 	}
 	g.wait(t, 2)
-	r.eventually("one is let through", func() bool { return r.circuit(upstream.PollinationsImage).State == queue.CircuitHalfOpen })
+	r.eventually("one is let through", func() bool { return r.circuit(job.UpstreamImage).State == queue.CircuitHalfOpen })
 	// Another kind's job passes through the same workers meanwhile.
 	hold2 := r.submit(job.KindAudio)
 	g.wait(t, 3)
-	if c := r.circuit(upstream.PollinationsImage); c.State != queue.CircuitHalfOpen {
+	if c := r.circuit(job.UpstreamImage); c.State != queue.CircuitHalfOpen {
 		t.Errorf("the circuit is %+v while the job is worked", c)
 	}
 	images := 0
@@ -184,7 +184,7 @@ func TestOneJobIsLetThrough(t *testing.T) {
 func TestPausesGrow(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	f := of(upstream.LanguageModel, upstream.Throttled, 429, 0)
+	f := of(job.UpstreamLanguage, fault.Throttled, 429, 0)
 	g := after(f, f, f)
 	r.start(g, func(c *processor.Config) { c.RetryInitialDelay, c.RetryMaxDelay = 100*time.Millisecond, time.Second })
 	record := r.settled(r.submit(job.KindPrompt))
@@ -197,7 +197,7 @@ func TestPausesGrow(t *testing.T) {
 			t.Errorf("pause %d was %s", n, got)
 		}
 	}
-	if c := r.circuit(upstream.LanguageModel); c.Open() || c.Trips != 0 {
+	if c := r.circuit(job.UpstreamLanguage); c.Open() || c.Trips != 0 {
 		t.Errorf("the circuit is %+v", c)
 	}
 }
@@ -213,7 +213,7 @@ func TestOutageIsEverybodys(t *testing.T) {
 		defer mu.Unlock()
 		calls++
 		if down {
-			return nil, of(upstream.PollinationsSpeech, upstream.Retryable, 0, 0)
+			return nil, of(job.UpstreamSpeech, fault.Retryable, 0, 0)
 		}
 		return succeed(c)
 	})
@@ -224,7 +224,7 @@ func TestOutageIsEverybodys(t *testing.T) {
 	for range 40 {
 		specs = append(specs, r.submit(job.KindAudio, attempts(8)))
 	}
-	r.eventually("it counts as down", func() bool { return r.circuit(upstream.PollinationsSpeech).Trips >= 3 })
+	r.eventually("it counts as down", func() bool { return r.circuit(job.UpstreamSpeech).Trips >= 3 })
 	mu.Lock()
 	during := calls
 	down = false
@@ -249,7 +249,7 @@ func TestAnsweredErrorsCloseNothing(t *testing.T) {
 	r := newRig(t)
 	g := newFake(func(c call) (*job.Result, error) {
 		if c.n == 1 && c.task.Spec.MaxAttempts == 8 {
-			return nil, of(upstream.PollinationsSpeech, upstream.Retryable, 500, 0)
+			return nil, of(job.UpstreamSpeech, fault.Retryable, 500, 0)
 		}
 		return succeed(c)
 	})
@@ -268,7 +268,7 @@ func TestAnsweredErrorsCloseNothing(t *testing.T) {
 		}
 		return workers[0].Failing
 	}
-	r.eventually("it is announced", func() bool { return len(failing()) == 1 && failing()[0] == upstream.PollinationsSpeech })
+	r.eventually("it is announced", func() bool { return len(failing()) == 1 && failing()[0] == job.UpstreamSpeech })
 	if record := r.settled(r.submit(job.KindAudio)); record.Status != job.StatusSucceeded || record.Throttles != 0 {
 		t.Errorf("record is %+v", record)
 	}
@@ -278,7 +278,7 @@ func TestAnsweredErrorsCloseNothing(t *testing.T) {
 			t.Errorf("%q is said %d times", line, n)
 		}
 	}
-	if c := r.circuit(upstream.PollinationsSpeech); c.Trips != 0 {
+	if c := r.circuit(job.UpstreamSpeech); c.Trips != 0 {
 		t.Errorf("the circuit is %+v", c)
 	}
 }
@@ -287,10 +287,10 @@ func TestAnsweredErrorsCloseNothing(t *testing.T) {
 func TestSilenceOpensNothing(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	silence := of(upstream.PollinationsSpeech, upstream.Retryable, 0, 0)
-	silence.Code = upstream.CodeTimeout
+	silence := of(job.UpstreamSpeech, fault.Retryable, 0, 0)
+	silence.Code = job.CodeTimeout
 	answers := make(chan error, 2)
-	answers <- of(upstream.PollinationsSpeech, upstream.Throttled, 429, 0)
+	answers <- of(job.UpstreamSpeech, fault.Throttled, 429, 0)
 	answers <- silence
 	g := newFake(func(c call) (*job.Result, error) {
 		select {
@@ -304,7 +304,7 @@ func TestSilenceOpensNothing(t *testing.T) {
 		c.SlotsAudio, c.RetryInitialDelay, c.RetryMaxDelay = 4, 200*time.Millisecond, 400*time.Millisecond
 	})
 	specs := []*job.Spec{r.submit(job.KindAudio, attempts(8))}
-	r.eventually("the upstream is closed", func() bool { return r.circuit(upstream.PollinationsSpeech).Open() })
+	r.eventually("the upstream is closed", func() bool { return r.circuit(job.UpstreamSpeech).Open() })
 	for range 3 {
 		specs = append(specs, r.submit(job.KindAudio, attempts(8)))
 	}
@@ -313,7 +313,7 @@ func TestSilenceOpensNothing(t *testing.T) {
 			t.Errorf("record is %+v", record)
 		}
 	}
-	r.eventually("it is open again", func() bool { return !r.circuit(upstream.PollinationsSpeech).Open() })
+	r.eventually("it is open again", func() bool { return !r.circuit(job.UpstreamSpeech).Open() })
 	log := w.log.String()
 	for line, want := range map[string]int{"circuit breaker open": 2, "circuit breaker closed": 1} {
 		if n := strings.Count(log, line); n != want {
@@ -328,7 +328,7 @@ func TestFailuresOfOneJobCloseNothing(t *testing.T) {
 	r := newRig(t)
 	g := newFake(func(c call) (*job.Result, error) {
 		if c.n <= 4 {
-			return nil, of(upstream.PollinationsImage, upstream.Retryable, 0, 0)
+			return nil, of(job.UpstreamImage, fault.Retryable, 0, 0)
 		}
 		return succeed(c)
 	})
@@ -336,7 +336,7 @@ func TestFailuresOfOneJobCloseNothing(t *testing.T) {
 	if record := r.settled(r.submit(job.KindImage, attempts(8))); record.Status != job.StatusSucceeded || record.Failures != 4 {
 		t.Errorf("record is %+v", record)
 	}
-	if c := r.circuit(upstream.PollinationsImage); c.Trips != 0 {
+	if c := r.circuit(job.UpstreamImage); c.Trips != 0 {
 		t.Errorf("the circuit is %+v", c)
 	}
 }
@@ -346,12 +346,12 @@ func TestFailuresOfOneJobCloseNothing(t *testing.T) {
 func TestRefusalWaitsForAnOperator(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	refusal := of(upstream.LanguageModel, upstream.Misconfigured, 401, 0)
+	refusal := of(job.UpstreamLanguage, fault.Misconfigured, 401, 0)
 	g := always(refusal)
 	broken := r.start(g, func(c *processor.Config) { c.MisconfiguredDelay = time.Hour })
 	specs := []*job.Spec{r.submit(job.KindPrompt), r.submit(job.KindTranslation)}
 	r.eventually("the refusal is known", func() bool {
-		c := r.circuit(upstream.LanguageModel)
+		c := r.circuit(job.UpstreamLanguage)
 		return c.State == queue.CircuitOpen && c.Code == job.CodeMisconfigured && c.Status == 401
 	})
 	for range 20 {
@@ -418,14 +418,14 @@ func TestToldWorkerHeedsAtOnce(t *testing.T) {
 	g := newFake(succeed)
 	w := r.start(g)
 	told := time.Now()
-	w.Heed(upstream.PollinationsImage, asked)
+	w.Heed(job.UpstreamImage, asked)
 	if record := r.settled(r.submit(job.KindImage)); record.Status != job.StatusSucceeded || record.Failures != 0 {
 		t.Errorf("record is %+v", record)
 	}
 	if after := g.wait(t, 1)[0].at.Sub(told); after < asked {
 		t.Errorf("called after %s, although told to wait for %s", after, asked)
 	}
-	if c := r.circuit(upstream.PollinationsImage); c.Trips != 0 {
+	if c := r.circuit(job.UpstreamImage); c.Trips != 0 {
 		t.Errorf("the circuit is %+v", c)
 	}
 }

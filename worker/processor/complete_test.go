@@ -6,7 +6,6 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
-	"github.com/text2image-audio/text2image-audio/worker/upstream"
 )
 
 // A job that comes back when all it can still get is stored makes no call, and closes no circuit by that.
@@ -20,16 +19,16 @@ func TestCompleteJobSaysNothingAboutItsUpstream(t *testing.T) {
 		stored   []job.Media
 		refused  []job.Missing
 	}{
-		"an image": {job.KindImage, upstream.PollinationsImage, input(pictures(1, 1)), []job.Media{{Index: 0, ContentType: "image/png"}}, nil},
-		"a set": {job.KindImage, upstream.PollinationsImage, input(pictures(2, 1)), []job.Media{
+		"an image": {job.KindImage, job.UpstreamImage, input(pictures(1, 1)), []job.Media{{Index: 0, ContentType: "image/png"}}, nil},
+		"a set": {job.KindImage, job.UpstreamImage, input(pictures(2, 1)), []job.Media{
 			{Index: 0, ContentType: "image/png"}, {Index: 1, ContentType: "image/png"},
 		}, nil},
 		"a set with a refusal": {
-			job.KindImage, upstream.PollinationsImage, input(pictures(2, 1)),
+			job.KindImage, job.UpstreamImage, input(pictures(2, 1)),
 			[]job.Media{{Index: 0, ContentType: "image/png"}},
-			[]job.Missing{{Index: 1, Error: *job.NewError(upstream.CodeRejected, 400)}},
+			[]job.Missing{{Index: 1, Error: *job.NewError(job.CodeRejected, 400)}},
 		},
-		"speech": {job.KindAudio, upstream.PollinationsSpeech, func(*job.Spec) {}, []job.Media{speech}, nil},
+		"speech": {job.KindAudio, job.UpstreamSpeech, func(*job.Spec) {}, []job.Media{speech}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -70,13 +69,13 @@ func TestIncompleteSetSaysWhatItsCallsSay(t *testing.T) {
 	s := r.submit(job.KindImage, input(pictures(2, 1)))
 	before := &job.Progress{
 		ID: s.ID, Status: job.StatusRunning, Attempt: 1, Delivery: 1, Step: 1, Worker: "lost",
-		Refused: []job.Missing{{Index: 1, Error: *job.NewError(upstream.CodeRejected, 400)}},
+		Refused: []job.Missing{{Index: 1, Error: *job.NewError(job.CodeRejected, 400)}},
 	}
 	if _, err := r.store.PutProgress(t.Context(), s.Owner, before, 0); err != nil {
 		t.Fatal(err)
 	}
 	r.bump(s, 1)
-	r.closeUpstream(upstream.PollinationsImage)
+	r.closeUpstream(job.UpstreamImage)
 	u, sim := simulate(t)
 	r.start(u)
 	if record := r.settled(s); record.Status != job.StatusSucceeded || len(record.Result.Media) != 1 || len(record.Result.Missing) != 1 {
@@ -85,7 +84,7 @@ func TestIncompleteSetSaysWhatItsCallsSay(t *testing.T) {
 	if n := len(sim.Calls("")); n != 1 {
 		t.Errorf("%d calls", n)
 	}
-	if c := r.circuit(upstream.PollinationsImage); c.Open() {
+	if c := r.circuit(job.UpstreamImage); c.Open() {
 		t.Errorf("the circuit is open after a call that was served: %+v", c)
 	}
 }

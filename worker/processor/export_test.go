@@ -4,7 +4,7 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
-	"github.com/text2image-audio/text2image-audio/worker/upstream"
+	"github.com/text2image-audio/text2image-audio/worker/fault"
 )
 
 // Causes returns the causes with which an attempt is broken off, by name.
@@ -21,8 +21,8 @@ func StoreFault(err error) error { return &storeFault{err} }
 // Judged is what judge says.
 type Judged struct {
 	Verdict, Code string
-	Fault         *upstream.Fault
-	Faults        map[int]*upstream.Fault
+	Fault         *fault.Error
+	Faults        map[int]*fault.Error
 	Asked         time.Duration
 }
 

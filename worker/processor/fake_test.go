@@ -11,8 +11,8 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
+	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/processor"
-	"github.com/text2image-audio/text2image-audio/worker/upstream"
 )
 
 // call is one call of a fake generator.
@@ -169,14 +169,14 @@ func always(err error) *fake {
 	return newFake(func(call) (*job.Result, error) { return nil, err })
 }
 
-func fault(class upstream.Class, code string) *upstream.Fault {
-	return &upstream.Fault{Upstream: upstream.PollinationsImage, Class: class, Code: code, Status: 500, Detail: "what the upstream said"}
+func imageFault(class fault.Class, code string) *fault.Error {
+	return &fault.Error{Upstream: job.UpstreamImage, Class: class, Code: code, Status: 500, Detail: "what the upstream said"}
 }
 
-func retryable() *upstream.Fault { return fault(upstream.Retryable, upstream.CodeUnavailable) }
+func retryable() *fault.Error { return imageFault(fault.Retryable, job.CodeUnavailable) }
 
-func throttled(wait time.Duration) *upstream.Fault {
-	f := fault(upstream.Throttled, upstream.CodeThrottled)
+func throttled(wait time.Duration) *fault.Error {
+	f := imageFault(fault.Throttled, job.CodeThrottled)
 	f.Status, f.RetryAfter = 429, wait
 	return f
 }

@@ -8,10 +8,10 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
-	"github.com/text2image-audio/text2image-audio/worker/upstream"
+	"github.com/text2image-audio/text2image-audio/worker/fault"
 )
 
-// Generator makes what a job asks for. Its errors are *upstream.Fault, or several of them in a *SetFault; any other
+// Generator makes what a job asks for. Its errors are *fault.Error, or several of them in a *SetFault; any other
 // error counts as a fault of our own that may pass.
 type Generator interface {
 	// Generate makes one attempt. It stores media through the task as they arrive and makes only those that are missing.
@@ -73,18 +73,18 @@ func (t *Task) Remember(ctx context.Context, optimized string, usage *job.Usage)
 }
 
 // Refused returns the faults of the pictures that will never be made, by index.
-func (t *Task) Refused() map[int]*upstream.Fault {
-	faults := make(map[int]*upstream.Fault)
+func (t *Task) Refused() map[int]*fault.Error {
+	faults := make(map[int]*fault.Error)
 	t.attempt.mu.Lock()
 	defer t.attempt.mu.Unlock()
 	for _, m := range t.attempt.progress.Refused {
-		faults[m.Index] = &upstream.Fault{Class: upstream.Permanent, Code: m.Error.Code, Status: m.Error.UpstreamStatus}
+		faults[m.Index] = &fault.Error{Class: fault.Permanent, Code: m.Error.Code, Status: m.Error.UpstreamStatus}
 	}
 	return faults
 }
 
 // Refuse keeps for later attempts that a picture will never be made.
-func (t *Task) Refuse(ctx context.Context, index int, f *upstream.Fault) error {
+func (t *Task) Refuse(ctx context.Context, index int, f *fault.Error) error {
 	return t.attempt.update(ctx, func(p *job.Progress) {
 		p.Refused = append(slices.Clone(p.Refused), job.Missing{Index: index, Error: *job.NewError(f.Code, f.Status)})
 	})
@@ -102,12 +102,12 @@ func (t *Task) consult(ctx context.Context, name string, call func() error) erro
 		return errClosed
 	}
 	err := call()
-	var fault *upstream.Fault
+	var f *fault.Error
 	switch {
 	case err == nil:
 		b.report(ctx, right, nil, true)
-	case errors.As(err, &fault) && fault.Upstream == name && fault.Class != upstream.Canceled:
-		b.report(ctx, right, fault, true)
+	case errors.As(err, &f) && f.Upstream == name && f.Class != fault.Canceled:
+		b.report(ctx, right, f, true)
 	default:
 		b.report(ctx, right, nil, false)
 	}

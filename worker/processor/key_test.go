@@ -12,7 +12,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/env"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/quota"
-	"github.com/text2image-audio/text2image-audio/worker/upstream"
+	"github.com/text2image-audio/text2image-audio/worker/fault"
 )
 
 // TestWorkerWithTheKeyOfThePort does all that a worker does with what its key allows: results, media, progress, dead letters,
@@ -36,7 +36,7 @@ func TestWorkerWithTheKeyOfThePort(t *testing.T) {
 	g := newFake(func(c call) (*job.Result, error) {
 		switch c.task.Spec.Kind {
 		case job.KindAudio:
-			return nil, fault(upstream.Permanent, upstream.CodeUnavailable)
+			return nil, imageFault(fault.Permanent, job.CodeUnavailable)
 		case job.KindImage:
 			if c.n == 1 {
 				return nil, throttled(200 * time.Millisecond)

@@ -9,8 +9,8 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/processor"
-	"github.com/text2image-audio/text2image-audio/worker/upstream"
 )
 
 // away is how long NATS is gone in the tests of a restart.
@@ -66,10 +66,10 @@ func TestLostAnswerDuringSettlement(t *testing.T) {
 	}{
 		"record never arrives":      {processor.StepMedia, "PUB $KV.RESULTS", "", newFake(succeed), job.StatusSucceeded},
 		"record is not confirmed":   {processor.StepMedia, "", `"stream":"KV_RESULTS"`, newFake(succeed), job.StatusSucceeded},
-		"refusal is not confirmed":  {processor.StepMedia, "", `"stream":"KV_RESULTS"`, always(fault(upstream.Permanent, "x")), job.StatusFailed},
-		"letter never arrives":      {processor.StepRecord, "PUB dead.", "", always(fault(upstream.Permanent, "x")), job.StatusFailed},
+		"refusal is not confirmed":  {processor.StepMedia, "", `"stream":"KV_RESULTS"`, always(imageFault(fault.Permanent, "x")), job.StatusFailed},
+		"letter never arrives":      {processor.StepRecord, "PUB dead.", "", always(imageFault(fault.Permanent, "x")), job.StatusFailed},
 		"acknowledgement is lost":   {processor.StepFollowUp, "+ACK", "", newFake(succeed), job.StatusSucceeded},
-		"all is confirmed too late": {processor.StepRecord, "", `"stream":"DEAD"`, always(fault(upstream.Permanent, "x")), job.StatusFailed},
+		"all is confirmed too late": {processor.StepRecord, "", `"stream":"DEAD"`, always(imageFault(fault.Permanent, "x")), job.StatusFailed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

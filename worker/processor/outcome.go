@@ -12,7 +12,7 @@ import (
 	"github.com/cenkalti/backoff/v4"
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
-	"github.com/text2image-audio/text2image-audio/worker/upstream"
+	"github.com/text2image-audio/text2image-audio/worker/fault"
 )
 
 // verdict is what follows from how an attempt ended.
@@ -46,20 +46,20 @@ var (
 )
 
 // classes says what follows from each class of fault.
-var classes = map[upstream.Class]verdict{
-	upstream.Retryable:     verdictRetry,
-	upstream.Throttled:     verdictWait,
-	upstream.Misconfigured: verdictWait,
-	upstream.Permanent:     verdictFail,
-	upstream.Moderated:     verdictFail,
+var classes = map[fault.Class]verdict{
+	fault.Retryable:     verdictRetry,
+	fault.Throttled:     verdictWait,
+	fault.Misconfigured: verdictWait,
+	fault.Permanent:     verdictFail,
+	fault.Moderated:     verdictFail,
 }
 
 // outcome is how an attempt ended.
 type outcome struct {
 	verdict verdict
-	fault   *upstream.Fault
+	fault   *fault.Error
 	// faults are those of single pictures of a set, by index.
-	faults map[int]*upstream.Fault
+	faults map[int]*fault.Error
 	// code is the job error's code.
 	code string
 	// cause is the error before, of a job that ran out of time.
@@ -91,16 +91,16 @@ func judge(err, cause error) outcome {
 		o.faults = set.Faults
 		return o
 	}
-	var fault *upstream.Fault
-	if errors.As(err, &fault) {
-		if v, ok := classes[fault.Class]; ok {
-			return outcome{verdict: v, fault: fault, code: fault.Code}
+	var f *fault.Error
+	if errors.As(err, &f) {
+		if v, ok := classes[f.Class]; ok {
+			return outcome{verdict: v, fault: f, code: f.Code}
 		}
 	}
 	if errors.Is(cause, errTimeout) {
-		return outcome{verdict: verdictRetry, code: job.CodeTimeout, fault: fault}
+		return outcome{verdict: verdictRetry, code: job.CodeTimeout, fault: f}
 	}
-	return outcome{verdict: verdictRetry, code: job.CodeInternal, fault: fault}
+	return outcome{verdict: verdictRetry, code: job.CodeInternal, fault: f}
 }
 
 // jobError returns the error that the job's client may see.
@@ -137,7 +137,7 @@ func (o outcome) missing(of int, stored map[int]job.Media) []job.Missing {
 
 // SetFault is the faults of single pictures of a set.
 type SetFault struct {
-	Faults map[int]*upstream.Fault
+	Faults map[int]*fault.Error
 }
 
 // Error names the worst of the faults.
@@ -146,7 +146,7 @@ func (s *SetFault) Error() string { return s.worst().Error() }
 // worst returns the fault that decides what follows: as long as one picture may still come, the job goes on. Of equals
 // the first picture's stands for all.
 func (s *SetFault) worst() error {
-	rank := []upstream.Class{upstream.Retryable, upstream.Throttled, upstream.Misconfigured, upstream.Permanent, upstream.Moderated}
+	rank := []fault.Class{fault.Retryable, fault.Throttled, fault.Misconfigured, fault.Permanent, fault.Moderated}
 	indexes := slices.SortedFunc(maps.Keys(s.Faults), func(i, j int) int {
 		return cmp.Or(slices.Index(rank, s.Faults[i].Class)-slices.Index(rank, s.Faults[j].Class), i-j)
 	})

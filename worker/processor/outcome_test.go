@@ -9,19 +9,19 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/processor"
-	"github.com/text2image-audio/text2image-audio/worker/upstream"
 )
 
 func TestJudge(t *testing.T) {
 	t.Parallel()
 	causes := processor.Causes()
 	some := errors.New("some error")
-	f := func(c upstream.Class) error { return fmt.Errorf("call: %w", fault(c, "code-"+string(c))) }
-	set := func(classes ...upstream.Class) error {
-		faults := make(map[int]*upstream.Fault)
+	f := func(c fault.Class) error { return fmt.Errorf("call: %w", imageFault(c, "code-"+string(c))) }
+	set := func(classes ...fault.Class) error {
+		faults := make(map[int]*fault.Error)
 		for i, c := range classes {
-			faults[i] = fault(c, "code-"+string(c))
+			faults[i] = imageFault(c, "code-"+string(c))
 		}
 		return &processor.SetFault{Faults: faults}
 	}
@@ -36,41 +36,41 @@ func TestJudge(t *testing.T) {
 		// What was finished in time is not thrown away because the context ended behind it.
 		"success after all": {nil, causes["shutdown"], succeed, ""},
 
-		"retryable":     {f(upstream.Retryable), nil, retry, "code-retryable"},
-		"throttled":     {f(upstream.Throttled), nil, wait, "code-throttled"},
-		"misconfigured": {f(upstream.Misconfigured), nil, wait, "code-misconfigured"},
-		"permanent":     {f(upstream.Permanent), nil, fail, "code-permanent"},
-		"moderated":     {f(upstream.Moderated), nil, fail, "code-moderated"},
-		"canceled":      {f(upstream.Canceled), nil, retry, job.CodeInternal},
+		"retryable":     {f(fault.Retryable), nil, retry, "code-retryable"},
+		"throttled":     {f(fault.Throttled), nil, wait, "code-throttled"},
+		"misconfigured": {f(fault.Misconfigured), nil, wait, "code-misconfigured"},
+		"permanent":     {f(fault.Permanent), nil, fail, "code-permanent"},
+		"moderated":     {f(fault.Moderated), nil, fail, "code-moderated"},
+		"canceled":      {f(fault.Canceled), nil, retry, job.CodeInternal},
 		"unknown class": {f("new"), nil, retry, job.CodeInternal},
 		"any error":     {some, nil, retry, job.CodeInternal},
 		"store":         {processor.StoreFault(some), nil, wait, job.CodeInternal},
 
-		"shutdown":               {f(upstream.Canceled), causes["shutdown"], handBack, ""},
-		"shutdown and retryable": {f(upstream.Retryable), causes["shutdown"], handBack, ""},
+		"shutdown":               {f(fault.Canceled), causes["shutdown"], handBack, ""},
+		"shutdown and retryable": {f(fault.Retryable), causes["shutdown"], handBack, ""},
 		"lost":                   {some, causes["lost"], abandon, ""},
 		"stale":                  {some, causes["stale"], abandon, ""},
-		"ended":                  {f(upstream.Canceled), causes["ended"], abandon, ""},
+		"ended":                  {f(fault.Canceled), causes["ended"], abandon, ""},
 		"stopped":                {some, causes["stopped"], abandon, ""},
 		"update says stale":      {fmt.Errorf("enter: %w", causes["stale"]), nil, abandon, ""},
 		"update says ended":      {fmt.Errorf("enter: %w", causes["ended"]), nil, abandon, ""},
 		"test says stop":         {fmt.Errorf("store: %w", causes["stopped"]), nil, abandon, ""},
-		"deadline":               {f(upstream.Retryable), causes["deadline"], fail, job.CodeDeadline},
-		"deadline and canceled":  {f(upstream.Canceled), causes["deadline"], fail, job.CodeDeadline},
+		"deadline":               {f(fault.Retryable), causes["deadline"], fail, job.CodeDeadline},
+		"deadline and canceled":  {f(fault.Canceled), causes["deadline"], fail, job.CodeDeadline},
 		"time-out":               {context.DeadlineExceeded, causes["timeout"], retry, job.CodeTimeout},
-		"time-out, canceled":     {f(upstream.Canceled), causes["timeout"], retry, job.CodeTimeout},
-		"time-out, classified":   {f(upstream.Retryable), causes["timeout"], retry, "code-retryable"},
-		"time-out, permanent":    {f(upstream.Permanent), causes["timeout"], fail, "code-permanent"},
+		"time-out, canceled":     {f(fault.Canceled), causes["timeout"], retry, job.CodeTimeout},
+		"time-out, classified":   {f(fault.Retryable), causes["timeout"], retry, "code-retryable"},
+		"time-out, permanent":    {f(fault.Permanent), causes["timeout"], fail, "code-permanent"},
 		"time-out of the store":  {processor.StoreFault(some), causes["timeout"], wait, job.CodeInternal},
 		"another cause":          {some, some, retry, job.CodeInternal},
 
-		"set, all permanent":         {set(upstream.Permanent, upstream.Permanent), nil, fail, "code-permanent"},
-		"set, moderated last":        {set(upstream.Moderated, upstream.Permanent), nil, fail, "code-permanent"},
-		"set, misconfigured first":   {set(upstream.Moderated, upstream.Permanent, upstream.Misconfigured), nil, wait, "code-misconfigured"},
-		"set, throttled before that": {set(upstream.Misconfigured, upstream.Throttled), nil, wait, "code-throttled"},
-		"set, retryable before all":  {set(upstream.Throttled, upstream.Moderated, upstream.Retryable, upstream.Permanent), nil, retry, "code-retryable"},
-		"set after the deadline":     {set(upstream.Retryable), causes["deadline"], fail, job.CodeDeadline},
-		"set at a shutdown":          {set(upstream.Permanent), causes["shutdown"], handBack, ""},
+		"set, all permanent":         {set(fault.Permanent, fault.Permanent), nil, fail, "code-permanent"},
+		"set, moderated last":        {set(fault.Moderated, fault.Permanent), nil, fail, "code-permanent"},
+		"set, misconfigured first":   {set(fault.Moderated, fault.Permanent, fault.Misconfigured), nil, wait, "code-misconfigured"},
+		"set, throttled before that": {set(fault.Misconfigured, fault.Throttled), nil, wait, "code-throttled"},
+		"set, retryable before all":  {set(fault.Throttled, fault.Moderated, fault.Retryable, fault.Permanent), nil, retry, "code-retryable"},
+		"set after the deadline":     {set(fault.Retryable), causes["deadline"], fail, job.CodeDeadline},
+		"set at a shutdown":          {set(fault.Permanent), causes["shutdown"], handBack, ""},
 		"empty set":                  {set(), nil, retry, job.CodeInternal},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -85,7 +85,7 @@ func TestJudge(t *testing.T) {
 // Of equal faults the first picture's decides, however the map is walked, and the longest wait holds.
 func TestJudgeOfASetIsSteady(t *testing.T) {
 	t.Parallel()
-	faults := make(map[int]*upstream.Fault)
+	faults := make(map[int]*fault.Error)
 	for i := range 4 {
 		faults[i] = throttled(time.Duration(i) * time.Second)
 		faults[i].Code = fmt.Sprintf("code-%d", i)
@@ -100,7 +100,7 @@ func TestJudgeOfASetIsSteady(t *testing.T) {
 
 func TestErrorsOfSetsSayTheWorst(t *testing.T) {
 	t.Parallel()
-	faults := map[int]*upstream.Fault{0: fault(upstream.Moderated, "m"), 1: fault(upstream.Retryable, "r")}
+	faults := map[int]*fault.Error{0: imageFault(fault.Moderated, "m"), 1: imageFault(fault.Retryable, "r")}
 	if got, want := (&processor.SetFault{Faults: faults}).Error(), faults[1].Error(); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}

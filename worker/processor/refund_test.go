@@ -7,8 +7,8 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/quota"
+	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/processor"
-	"github.com/text2image-audio/text2image-audio/worker/upstream"
 )
 
 // A worker that stops in any gap of the settlement gives back what a failed job took, of its owner and of the address, once.
@@ -30,7 +30,7 @@ func TestRefundStoppedInEachGap(t *testing.T) {
 				}
 				return fmt.Sprint(list[0].Used, list[1].Used, list[2].Used)
 			}
-			g := always(fault(upstream.Permanent, job.CodeInternal))
+			g := always(imageFault(fault.Permanent, job.CodeInternal))
 			crashed := make(chan struct{})
 			first := r.start(g, func(c *processor.Config) {
 				c.AfterStep = func(at processor.Step) error {

@@ -8,8 +8,8 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/processor"
-	"github.com/text2image-audio/text2image-audio/worker/upstream"
 )
 
 // naks returns the delays with which jobs were given back.
@@ -114,7 +114,7 @@ func TestThrottledJobWaitsAsLongAsAsked(t *testing.T) {
 	w := r.start(g)
 	s := r.submit(job.KindPrompt, attempts(1))
 	p := r.progressing(s, "the job waits", func(p *job.Progress) bool { return p.Status == job.StatusRetrying })
-	if p.WaitingFor != upstream.PollinationsImage || p.LastError.Code != job.CodeThrottled || p.Failures != 0 || p.Throttles != 1 {
+	if p.WaitingFor != job.UpstreamImage || p.LastError.Code != job.CodeThrottled || p.Failures != 0 || p.Throttles != 1 {
 		t.Errorf("progress is %+v", p)
 	}
 	record := r.settled(s)
@@ -130,7 +130,7 @@ func TestThrottledJobWaitsAsLongAsAsked(t *testing.T) {
 	if counter(t, w.metrics.Attempts.WithLabelValues("prompt", "throttled")) != 2 {
 		t.Error("the throttling is not the counted reason of the attempts")
 	}
-	n, sum := measured(t, w.metrics.UpstreamRetryAfter.WithLabelValues(upstream.PollinationsImage))
+	n, sum := measured(t, w.metrics.UpstreamRetryAfter.WithLabelValues(job.UpstreamImage))
 	if n != 2 || sum < 2*asked.Seconds()-0.01 || sum > 2*asked.Seconds()+0.01 {
 		t.Errorf("%d waits of %g seconds in all are measured", n, sum)
 	}
@@ -139,10 +139,10 @@ func TestThrottledJobWaitsAsLongAsAsked(t *testing.T) {
 func TestFaultsThatEndAJobAtOnce(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	for code, class := range map[string]upstream.Class{job.CodeRejected: upstream.Permanent, job.CodeModerated: upstream.Moderated} {
+	for code, class := range map[string]fault.Class{job.CodeRejected: fault.Permanent, job.CodeModerated: fault.Moderated} {
 		t.Run(code, func(t *testing.T) {
 			r := &rig{t, r.broker, r.queue, r.store, r.jobs}
-			g := always(fault(class, code))
+			g := always(imageFault(class, code))
 			w := r.start(g)
 			s := r.submit(job.KindTranslation)
 			record := r.settled(s)
@@ -161,7 +161,7 @@ func TestFaultsThatEndAJobAtOnce(t *testing.T) {
 func TestMisconfiguredUpstreamIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	broken := fault(upstream.Misconfigured, upstream.CodeMisconfigured)
+	broken := imageFault(fault.Misconfigured, job.CodeMisconfigured)
 	g := after(broken, broken, broken, broken)
 	r.start(g)
 	s := r.submit(job.KindPrompt, attempts(2))
@@ -172,7 +172,7 @@ func TestMisconfiguredUpstreamIsWaitedFor(t *testing.T) {
 
 func TestWaitBeyondTheDeadlineEndsAtTheDeadline(t *testing.T) {
 	t.Parallel()
-	for name, f := range map[string]*upstream.Fault{"backoff": retryable(), "asked": throttled(time.Hour)} {
+	for name, f := range map[string]*fault.Error{"backoff": retryable(), "asked": throttled(time.Hour)} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t)

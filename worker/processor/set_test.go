@@ -6,15 +6,15 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/processor"
-	"github.com/text2image-audio/text2image-audio/worker/upstream"
 )
 
 // set makes a set of pictures; fail says what goes wrong with one of them in an attempt.
-func set(fail func(index, attempt int) *upstream.Fault) *fake {
+func set(fail func(index, attempt int) *fault.Error) *fake {
 	return newFake(func(c call) (*job.Result, error) {
 		in := c.task.Spec.Input.(*job.ImageInput)
-		faults := make(map[int]*upstream.Fault)
+		faults := make(map[int]*fault.Error)
 		for i := range in.Count() {
 			if c.task.Stored(i) {
 				continue
@@ -50,9 +50,9 @@ func indexes(record *job.Record) (made, missing []int) {
 func TestSetWithOnePictureMissing(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	g := set(func(index, _ int) *upstream.Fault {
+	g := set(func(index, _ int) *fault.Error {
 		if index == 2 {
-			return fault(upstream.Moderated, upstream.CodeModerated)
+			return imageFault(fault.Moderated, job.CodeModerated)
 		}
 		return nil
 	})
@@ -74,7 +74,7 @@ func TestSetWithOnePictureMissing(t *testing.T) {
 func TestSetWithNoPictureAtAll(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	g := set(func(int, int) *upstream.Fault { return fault(upstream.Permanent, upstream.CodeRejected) })
+	g := set(func(int, int) *fault.Error { return imageFault(fault.Permanent, job.CodeRejected) })
 	r.start(g)
 	s := r.submit(job.KindImage, input(pictures(4, 1)))
 	record := r.settled(s)
@@ -88,13 +88,13 @@ func TestRetryMakesOnlyWhatIsMissing(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	asked := make(map[int]int)
-	g := set(func(index, attempt int) *upstream.Fault {
+	g := set(func(index, attempt int) *fault.Error {
 		asked[index]++
 		switch {
 		case index == 1 && attempt < 3:
 			return retryable()
 		case index == 3:
-			return fault(upstream.Moderated, upstream.CodeModerated)
+			return imageFault(fault.Moderated, job.CodeModerated)
 		}
 		return nil
 	})
@@ -117,7 +117,7 @@ func TestRetryMakesOnlyWhatIsMissing(t *testing.T) {
 func TestSetWhoseAttemptsAreSpent(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	g := set(func(index, _ int) *upstream.Fault {
+	g := set(func(index, _ int) *fault.Error {
 		if index == 0 {
 			return retryable()
 		}
@@ -185,7 +185,7 @@ func TestSetWaitsForTheLongest(t *testing.T) {
 	t.Parallel()
 	const asked = 800 * time.Millisecond
 	r := newRig(t)
-	g := set(func(index, attempt int) *upstream.Fault {
+	g := set(func(index, attempt int) *fault.Error {
 		switch {
 		case attempt > 1:
 			return nil

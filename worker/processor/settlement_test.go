@@ -9,8 +9,8 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/processor"
-	"github.com/text2image-audio/text2image-audio/worker/upstream"
 )
 
 var errCrash = errors.New("the test stops the worker here")
@@ -20,7 +20,7 @@ func TestSettlementKeepsItsOrder(t *testing.T) {
 	t.Parallel()
 	for name, g := range map[string]*fake{
 		"succeeded": newFake(succeed),
-		"failed":    always(fault(upstream.Permanent, upstream.CodeRejected)),
+		"failed":    always(imageFault(fault.Permanent, job.CodeRejected)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -82,7 +82,7 @@ func stopInGap(t *testing.T, step processor.Step, status job.Status) {
 	var made atomic.Int64
 	g := newFake(func(c call) (*job.Result, error) {
 		if status == job.StatusFailed {
-			return nil, fault(upstream.Moderated, upstream.CodeModerated)
+			return nil, imageFault(fault.Moderated, job.CodeModerated)
 		}
 		if !c.task.Stored(0) {
 			made.Add(1)

@@ -11,7 +11,7 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
-	"github.com/text2image-audio/text2image-audio/worker/upstream"
+	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/upstream/deepseek"
 	"github.com/text2image-audio/text2image-audio/worker/upstream/pollinations"
 )
@@ -108,9 +108,9 @@ func (u *Upstreams) pictures(ctx context.Context, t *Task, in *job.ImageInput) (
 		}
 	}
 	for n, err := range errs {
-		var fault *upstream.Fault
-		if in.Count() > 1 && errors.As(err, &fault) && classes[fault.Class] == verdictFail {
-			if err := t.Refuse(ctx, missing[n], fault); err != nil {
+		var f *fault.Error
+		if in.Count() > 1 && errors.As(err, &f) && classes[f.Class] == verdictFail {
+			if err := t.Refuse(ctx, missing[n], f); err != nil {
 				return nil, err
 			}
 		}
@@ -194,8 +194,8 @@ func (u *Upstreams) improveTwice(ctx context.Context, t *Task, words string) (de
 		defer cancel()
 	}
 	c, err := u.Language.ImproveStream(ctx, words, t.say(ctx, 0))
-	var fault *upstream.Fault
-	if errors.As(err, &fault) && fault.Class == upstream.Retryable && ctx.Err() == nil {
+	var f *fault.Error
+	if errors.As(err, &f) && f.Class == fault.Retryable && ctx.Err() == nil {
 		c, err = u.Language.ImproveStream(ctx, words, t.say(ctx, 0))
 	}
 	return c, err
@@ -203,13 +203,13 @@ func (u *Upstreams) improveTwice(ctx context.Context, t *Task, words string) (de
 
 // gather makes one error of those of single pictures, refused ones of earlier attempts among them. An error that is no
 // upstream's fault stands for all.
-func gather(indexes []int, errs []error, faults map[int]*upstream.Fault) error {
+func gather(indexes []int, errs []error, faults map[int]*fault.Error) error {
 	for n, err := range errs {
-		var fault *upstream.Fault
+		var f *fault.Error
 		switch {
 		case err == nil:
-		case errors.As(err, &fault) && fault.Class != upstream.Canceled:
-			faults[indexes[n]] = fault
+		case errors.As(err, &f) && f.Class != fault.Canceled:
+			faults[indexes[n]] = f
 		default:
 			return err
 		}

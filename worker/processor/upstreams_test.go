@@ -181,13 +181,13 @@ func TestPromptIsImprovedOnce(t *testing.T) {
 // A language model that will not help does not hold the picture up.
 func TestPictureGoesOnWithoutTheLanguageModel(t *testing.T) {
 	t.Parallel()
-	for fault, improvements := range map[string]int{"rate_limited": 1, "moderated": 1, "no_balance": 1, "server_error": 2, "finish_length": 2} {
-		t.Run(fault, func(t *testing.T) {
+	for f, improvements := range map[string]int{"rate_limited": 1, "moderated": 1, "no_balance": 1, "server_error": 2, "finish_length": 2} {
+		t.Run(f, func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t)
 			u, sim := simulate(t)
 			r.start(u)
-			script(t, sim, simulator.Rule{Kind: simulator.KindChat, Fault: fault}, simulator.Rule{Kind: simulator.KindImage, Hold: true})
+			script(t, sim, simulator.Rule{Kind: simulator.KindChat, Fault: f}, simulator.Rule{Kind: simulator.KindImage, Hold: true})
 			s := r.submit(job.KindImage, input(optimizing()), attempts(3))
 			if err := sim.WaitHeld(t.Context(), 1); err != nil {
 				t.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"io"
 	"net/http"
 	"strings"
@@ -172,7 +173,7 @@ func (a *Answer) Encoded() bool {
 }
 
 // Claims returns the fault of an error that was sent as a success, for the status that it claims and what it says.
-func (a *Answer) Claims(status int, said []byte) *Fault {
+func (a *Answer) Claims(status int, said []byte) *fault.Error {
 	header := a.Header.Clone()
 	header.Del("Content-Type")
 	return classify(status, header, said)
@@ -180,7 +181,7 @@ func (a *Answer) Claims(status int, said []byte) *Fault {
 
 // Unexpected returns the fault of an answer that is not of the expected kind, for the given reason. It reads some of the
 // body: an error in the shape of an envelope is taken for what it says.
-func (a *Answer) Unexpected(reason string, head []byte) *Fault {
+func (a *Answer) Unexpected(reason string, head []byte) *fault.Error {
 	a.Within(errorBodyTime)
 	rest, err := io.ReadAll(io.LimitReader(a, maxErrorBody))
 	body := append(head[:len(head):len(head)], rest...)
@@ -204,7 +205,7 @@ func (a *Answer) refusal(parent context.Context) error {
 	body, err := io.ReadAll(a)
 	// Its status stands however the body ends, unless it was us who gave up.
 	if err != nil && errors.Is(parent.Err(), context.Canceled) {
-		return canceled(parent)
+		return fault.NewCanceled(parent)
 	}
 	if a.Encoded() || !textual(body) {
 		body = nil

@@ -8,7 +8,9 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
+	"github.com/text2image-audio/text2image-audio/worker/fault"
 )
 
 // Caller sends requests to one upstream. It may be used by many goroutines at once.
@@ -43,7 +45,7 @@ type Request struct {
 	MaxAnswer int64
 	// Amend, if not nil, may change a fault of this request: for an upstream whose answers mean something else than the
 	// table says, or to tell an operator what to do. Detail is clean when it is called, and bounded afterwards.
-	Amend func(*Fault)
+	Amend func(*fault.Error)
 	// Quiet says that bytes alone are no progress, only what Answer.Progress is called for. An event stream needs it: its
 	// comments keep a connection alive while nothing happens.
 	Quiet bool
@@ -58,45 +60,45 @@ const (
 )
 
 // Do sends the request once and passes an answer of status 200 to accept, which reads the body and checks it. Whatever
-// goes wrong comes back as a *Fault: our own context given up is Canceled and wraps context.Cause, its deadline passed
+// goes wrong comes back as a *fault.Error: our own context given up is Canceled and wraps context.Cause, its deadline passed
 // or an answer fallen silent is a time-out, any other status is what the table says, and an error of accept that is no
-// *Fault is sorted by what happened to the body. The body is closed when Do returns.
+// *fault.Error is sorted by what happened to the body. The body is closed when Do returns.
 func (c *Caller) Do(ctx context.Context, r Request, accept func(*Answer) error) error {
 	begun := time.Now()
 	ctx, span := telemetry.StartCall(ctx, c.Upstream, r.Method, r.URL)
 	defer span.End()
 	words := &redactor{key: c.Key, private: r.Private}
 	status, err := c.exchange(ctx, r, accept)
-	var fault *Fault
+	var f *fault.Error
 	if err != nil {
-		fault = c.fault(err, status, words, r.Amend)
+		f = c.fault(err, status, words, r.Amend)
 	}
-	record(span, status, fault)
+	record(span, status, f)
 	if c.Observe != nil {
 		code := ""
-		if fault != nil {
-			code = fault.Code
+		if f != nil {
+			code = f.Code
 		}
 		c.Observe(c.Upstream, status, code, time.Since(begun))
 	}
-	if fault == nil {
+	if f == nil {
 		return nil
 	}
-	return fault
+	return f
 }
 
 // record shows in a trace how a request went: the code of its fault and never the upstream's wording. One that we gave up
 // ourselves has not failed.
-func record(span telemetry.Span, status int, fault *Fault) {
+func record(span telemetry.Span, status int, f *fault.Error) {
 	if status != 0 {
 		span.HTTPStatus(status)
 	}
 	switch {
-	case fault == nil:
-	case fault.Class == Canceled:
-		span.ErrorCode(fault.Code)
+	case f == nil:
+	case f.Class == fault.Canceled:
+		span.ErrorCode(f.Code)
 	default:
-		span.Fail(fault.Code)
+		span.Fail(f.Code)
 	}
 }
 
@@ -121,7 +123,7 @@ func (c *Caller) exchange(parent context.Context, r Request, accept func(*Answer
 		return response.StatusCode, answer.refusal(parent)
 	}
 	if err := accept(answer); err != nil {
-		if _, is := errors.AsType[*Fault](err); is {
+		if _, is := errors.AsType[*fault.Error](err); is {
 			return response.StatusCode, err
 		}
 		return response.StatusCode, lost(parent, ctx, err)
@@ -136,7 +138,7 @@ func (c *Caller) request(ctx context.Context, r Request) (*http.Request, error) 
 	}
 	request, err := http.NewRequestWithContext(ctx, r.Method, r.URL, body)
 	if err != nil {
-		return nil, &Fault{Class: Permanent, Code: CodeRejected, Err: errors.New("request address cannot be built")}
+		return nil, &fault.Error{Class: fault.Permanent, Code: job.CodeRejected, Err: errors.New("request address cannot be built")}
 	}
 	if r.JSON != nil {
 		request.Header.Set("Content-Type", "application/json")

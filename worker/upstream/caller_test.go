@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
 )
 
@@ -25,7 +27,7 @@ func newCaller(t *testing.T) *upstream.Caller {
 	transport := upstream.NewTransport(upstream.Options{ConnectTimeout: 5 * time.Second})
 	t.Cleanup(transport.CloseIdleConnections)
 	return &upstream.Caller{
-		Upstream:  upstream.PollinationsImage,
+		Upstream:  job.UpstreamImage,
 		HTTP:      &http.Client{Transport: transport},
 		Key:       canaryKey,
 		UserAgent: upstream.UserAgent("1.2.3"),
@@ -104,61 +106,61 @@ func TestDoFaults(t *testing.T) {
 	rows := []struct {
 		name    string
 		handler http.HandlerFunc
-		class   upstream.Class
+		class   fault.Class
 		code    string
 		status  int
 	}{
-		{"400", status(400), upstream.Permanent, upstream.CodeRejected, 400},
-		{"401", status(401), upstream.Misconfigured, upstream.CodeMisconfigured, 401},
-		{"429", status(429), upstream.Throttled, upstream.CodeThrottled, 429},
-		{"500", status(500), upstream.Retryable, upstream.CodeUnavailable, 500},
-		{"201", status(201), upstream.Retryable, upstream.CodeInvalidAnswer, 201},
+		{"400", status(400), fault.Permanent, job.CodeRejected, 400},
+		{"401", status(401), fault.Misconfigured, job.CodeMisconfigured, 401},
+		{"429", status(429), fault.Throttled, job.CodeThrottled, 429},
+		{"500", status(500), fault.Retryable, job.CodeUnavailable, 500},
+		{"201", status(201), fault.Retryable, job.CodeInvalidAnswer, 201},
 		{"plain text that quotes the request", func(w http.ResponseWriter, _ *http.Request) {
 			http.Error(w, "no: "+echo, http.StatusBadGateway)
-		}, upstream.Retryable, upstream.CodeUnavailable, 502},
+		}, fault.Retryable, job.CodeUnavailable, 502},
 		{"page that quotes the request", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/html")
 			w.WriteHeader(http.StatusBadGateway)
 			_, _ = io.WriteString(w, "<html><title>"+echo+"</title>"+echo+"</html>")
-		}, upstream.Retryable, upstream.CodeUnavailable, 502},
+		}, fault.Retryable, job.CodeUnavailable, 502},
 		{"bare string that quotes the request", func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(http.StatusBadRequest)
 			_, _ = io.WriteString(w, strconv.QuoteToASCII(echo))
-		}, upstream.Permanent, upstream.CodeRejected, 400},
+		}, fault.Permanent, job.CodeRejected, 400},
 		{"JSON of another shape", func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(http.StatusBadRequest)
 			_, _ = io.WriteString(w, `["`+strconv.QuoteToASCII(canaryPrompt)+`", `+canaryKey)
-		}, upstream.Permanent, upstream.CodeRejected, 400},
+		}, fault.Permanent, job.CodeRejected, 400},
 		{"redirect", func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "https://elsewhere.example.org"+r.URL.EscapedPath()+"?key="+canaryKey, http.StatusFound)
-		}, upstream.Retryable, upstream.CodeUnavailable, 302},
+		}, fault.Retryable, job.CodeUnavailable, 302},
 		{"cut by Content-Length", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "1000")
 			_, _ = io.WriteString(w, "short")
-		}, upstream.Retryable, upstream.CodeInvalidAnswer, 200},
+		}, fault.Retryable, job.CodeInvalidAnswer, 200},
 		{"cut inside a chunk", func(w http.ResponseWriter, _ *http.Request) {
 			hijack(t, w, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n40\r\nshort")
-		}, upstream.Retryable, upstream.CodeInvalidAnswer, 200},
+		}, fault.Retryable, job.CodeInvalidAnswer, 200},
 		{"closed without an answer", func(w http.ResponseWriter, _ *http.Request) {
 			hijack(t, w, "")
-		}, upstream.Retryable, upstream.CodeUnavailable, 0},
+		}, fault.Retryable, job.CodeUnavailable, 0},
 		{"header cut off", func(w http.ResponseWriter, _ *http.Request) {
 			hijack(t, w, "HTTP/1.1 200 OK\r\nContent-")
-		}, upstream.Retryable, upstream.CodeUnavailable, 0},
+		}, fault.Retryable, job.CodeUnavailable, 0},
 		{"no HTTP, quoting the request", func(w http.ResponseWriter, _ *http.Request) {
 			hijack(t, w, url.PathEscape(canaryPrompt)+"\r\n\r\n")
-		}, upstream.Retryable, upstream.CodeUnavailable, 0},
+		}, fault.Retryable, job.CodeUnavailable, 0},
 		{"announced too long", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", strconv.Itoa(1<<20+1))
 			w.WriteHeader(http.StatusOK)
-		}, upstream.Permanent, upstream.CodeTooLarge, 200},
+		}, fault.Permanent, job.CodeTooLarge, 200},
 		{"never ends", func(w http.ResponseWriter, _ *http.Request) {
 			for block := make([]byte, 64<<10); ; {
 				if _, err := w.Write(block); err != nil {
 					return
 				}
 			}
-		}, upstream.Retryable, upstream.CodeInvalidAnswer, 200},
+		}, fault.Retryable, job.CodeInvalidAnswer, 200},
 		{"error that never ends", func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(http.StatusTooManyRequests)
 			for block := []byte(strings.Repeat(echo, 100)); ; {
@@ -166,12 +168,12 @@ func TestDoFaults(t *testing.T) {
 					return
 				}
 			}
-		}, upstream.Throttled, upstream.CodeThrottled, 429},
+		}, fault.Throttled, job.CodeThrottled, 429},
 		{"error compressed without being asked", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Encoding", "gzip")
 			w.WriteHeader(http.StatusInternalServerError)
 			_, _ = io.WriteString(w, "as if compressed")
-		}, upstream.Retryable, upstream.CodeUnavailable, 500},
+		}, fault.Retryable, job.CodeUnavailable, 500},
 	}
 	for _, r := range rows {
 		t.Run(r.name, func(t *testing.T) {
@@ -187,12 +189,12 @@ func TestDoFaults(t *testing.T) {
 			var body []byte
 			err := c.Do(t.Context(), ask(serve(t, r.handler)), readAll(&body))
 			requireSilence(t, err)
-			fault, _ := errors.AsType[*upstream.Fault](err)
-			if fault.Class != r.class || fault.Code != r.code || fault.Status != r.status || fault.Upstream != c.Upstream {
-				t.Errorf("got %s %s %d of %q, want %s %s %d", fault.Class, fault.Code, fault.Status, fault.Upstream, r.class, r.code, r.status)
+			f, _ := errors.AsType[*fault.Error](err)
+			if f.Class != r.class || f.Code != r.code || f.Status != r.status || f.Upstream != c.Upstream {
+				t.Errorf("got %s %s %d of %q, want %s %s %d", f.Class, f.Code, f.Status, f.Upstream, r.class, r.code, r.status)
 			}
-			if strings.Contains(r.name, "compressed") && fault.Detail != "" {
-				t.Errorf("detail quotes compressed bytes: %q", fault.Detail)
+			if strings.Contains(r.name, "compressed") && f.Detail != "" {
+				t.Errorf("detail quotes compressed bytes: %q", f.Detail)
 			}
 			if observed.Load() != 1 {
 				t.Errorf("observed %d times", observed.Load())
@@ -226,9 +228,9 @@ func TestDoWithoutServer(t *testing.T) {
 	}
 	err = newCaller(t).Do(t.Context(), ask(address), nil)
 	requireSilence(t, err)
-	fault, _ := errors.AsType[*upstream.Fault](err)
-	if fault.Class != upstream.Retryable || fault.Code != upstream.CodeUnavailable || fault.Status != 0 {
-		t.Errorf("got %+v", fault)
+	f, _ := errors.AsType[*fault.Error](err)
+	if f.Class != fault.Retryable || f.Code != job.CodeUnavailable || f.Status != 0 {
+		t.Errorf("got %+v", f)
 	}
 	if _, is := errors.AsType[*net.OpError](err); !is {
 		t.Error("the cause is lost")
@@ -258,8 +260,8 @@ func TestDoCanceled(t *testing.T) {
 	}()
 	err := newCaller(t).Do(ctx, ask(base), nil)
 	requireSilence(t, err)
-	fault, _ := errors.AsType[*upstream.Fault](err)
-	if fault.Class != upstream.Canceled || fault.Code != upstream.CodeCanceled || !errors.Is(err, why) {
+	f, _ := errors.AsType[*fault.Error](err)
+	if f.Class != fault.Canceled || f.Code != fault.CodeCanceled || !errors.Is(err, why) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -274,8 +276,8 @@ func TestDoDeadline(t *testing.T) {
 			defer cancel()
 			err := newCaller(t).Do(ctx, ask(base), nil)
 			requireSilence(t, err)
-			fault, _ := errors.AsType[*upstream.Fault](err)
-			if fault.Class != upstream.Retryable || fault.Code != upstream.CodeTimeout || !errors.Is(err, context.DeadlineExceeded) {
+			f, _ := errors.AsType[*fault.Error](err)
+			if f.Class != fault.Retryable || f.Code != job.CodeTimeout || !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("got %v", err)
 			}
 			if cause != nil && !errors.Is(err, cause) {
@@ -291,9 +293,9 @@ func TestDoHeaderTimeout(t *testing.T) {
 	transport := upstream.NewTransport(upstream.Options{HeaderTimeout: 20 * time.Millisecond})
 	t.Cleanup(transport.CloseIdleConnections)
 	c := &upstream.Caller{HTTP: &http.Client{Transport: transport}}
-	fault, _ := errors.AsType[*upstream.Fault](c.Do(t.Context(), ask(base), nil))
-	if fault == nil || fault.Code != upstream.CodeTimeout || fault.Class != upstream.Retryable {
-		t.Errorf("got %v", fault)
+	f, _ := errors.AsType[*fault.Error](c.Do(t.Context(), ask(base), nil))
+	if f == nil || f.Code != job.CodeTimeout || f.Class != fault.Retryable {
+		t.Errorf("got %v", f)
 	}
 }
 

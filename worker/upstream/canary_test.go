@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/text2image-audio/text2image-audio/worker/upstream"
+	"github.com/text2image-audio/text2image-audio/worker/fault"
 )
 
 const (
@@ -18,12 +18,12 @@ const (
 // requireSilence asserts that nothing which a fault says, however it is printed, holds the key, the prompt or an address.
 func requireSilence(t *testing.T, err error) {
 	t.Helper()
-	fault, is := errors.AsType[*upstream.Fault](err)
+	f, is := errors.AsType[*fault.Error](err)
 	if !is {
 		t.Fatalf("%T is no fault: %v", err, err)
 	}
-	said := []string{fault.Error(), fault.Detail, fault.RequestID, fmt.Sprintf("%v %+v %q", err, err, err)}
-	for cause := fault.Err; cause != nil; cause = errors.Unwrap(cause) {
+	said := []string{f.Error(), f.Detail, f.RequestID, fmt.Sprintf("%v %+v %q", err, err, err)}
+	for cause := f.Err; cause != nil; cause = errors.Unwrap(cause) {
 		if _, is := cause.(*url.Error); is { //nolint:errorlint // The walk looks at each cause by itself.
 			t.Error("a cause still carries the address")
 		}
@@ -38,7 +38,7 @@ func requireSilence(t *testing.T, err error) {
 			}
 		}
 	}
-	if len(fault.Detail) > 2<<10 {
-		t.Errorf("detail has %d bytes", len(fault.Detail))
+	if len(f.Detail) > 2<<10 {
+		t.Errorf("detail has %d bytes", len(f.Detail))
 	}
 }

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
 )
 
@@ -91,8 +93,8 @@ func TestRedirectsAreRefused(t *testing.T) {
 		c := newCaller(t)
 		c.HTTP.CheckRedirect = func(*http.Request, []*http.Request) error { return errors.New("asked for a policy") }
 		err := c.Do(t.Context(), ask(base), func(*upstream.Answer) error { return nil })
-		fault, is := errors.AsType[*upstream.Fault](err)
-		if !is || fault.Status != status || fault.Class != upstream.Retryable || fault.Code != upstream.CodeUnavailable {
+		f, is := errors.AsType[*fault.Error](err)
+		if !is || f.Status != status || f.Class != fault.Retryable || f.Code != job.CodeUnavailable {
 			t.Errorf("%d: %v", status, err)
 		}
 	}
@@ -134,11 +136,11 @@ func TestEndlessBody(t *testing.T) {
 		most   int64
 		code   string
 	}{
-		{"answer", 200, http.Header{}, bound + spare, upstream.CodeInvalidAnswer},
-		{"compressed answer", 200, http.Header{"Content-Encoding": {"gzip"}}, bound + spare, upstream.CodeInvalidAnswer},
-		{"error", 500, http.Header{}, 64<<10 + spare, upstream.CodeUnavailable},
-		{"error page", 403, http.Header{"Content-Type": {"text/html"}}, 64<<10 + spare, upstream.CodeUnavailable},
-		{"redirect", 302, http.Header{"Location": {"http://elsewhere.invalid"}}, 64<<10 + spare, upstream.CodeUnavailable},
+		{"answer", 200, http.Header{}, bound + spare, job.CodeInvalidAnswer},
+		{"compressed answer", 200, http.Header{"Content-Encoding": {"gzip"}}, bound + spare, job.CodeInvalidAnswer},
+		{"error", 500, http.Header{}, 64<<10 + spare, job.CodeUnavailable},
+		{"error page", 403, http.Header{"Content-Type": {"text/html"}}, 64<<10 + spare, job.CodeUnavailable},
+		{"redirect", 302, http.Header{"Location": {"http://elsewhere.invalid"}}, 64<<10 + spare, job.CodeUnavailable},
 	}
 	for _, r := range rows {
 		t.Run(r.name, func(t *testing.T) {
@@ -148,8 +150,8 @@ func TestEndlessBody(t *testing.T) {
 			request := upstream.Request{Method: http.MethodGet, URL: "http://example.invalid", MaxAnswer: bound}
 			var data []byte
 			err := c.Do(t.Context(), request, readAll(&data))
-			fault, is := errors.AsType[*upstream.Fault](err)
-			if !is || fault.Code != r.code {
+			f, is := errors.AsType[*fault.Error](err)
+			if !is || f.Code != r.code {
 				t.Errorf("got %v, want %s", err, r.code)
 			}
 			if got := body.read.Load(); got > r.most {
@@ -172,18 +174,18 @@ func TestAmend(t *testing.T) {
 	c := newCaller(t)
 	code := ""
 	request := ask(base)
-	request.Amend = func(f *upstream.Fault) {
+	request.Amend = func(f *fault.Error) {
 		if strings.Contains(f.Detail, "yellow") {
 			t.Error("the user's text is there to be seen")
 		}
-		f.Class, f.Code, f.Detail = upstream.Misconfigured, upstream.CodeMisconfigured, "change this: "+f.Detail
+		f.Class, f.Code, f.Detail = fault.Misconfigured, job.CodeMisconfigured, "change this: "+f.Detail
 	}
 	c.Observe = func(_ string, _ int, heard string, _ time.Duration) { code = heard }
-	fault, is := errors.AsType[*upstream.Fault](c.Do(t.Context(), request, func(*upstream.Answer) error { return nil }))
-	if !is || fault.Class != upstream.Misconfigured || code != upstream.CodeMisconfigured {
-		t.Fatalf("got %v, observed %q", fault, code)
+	failure, is := errors.AsType[*fault.Error](c.Do(t.Context(), request, func(*upstream.Answer) error { return nil }))
+	if !is || failure.Class != fault.Misconfigured || code != job.CodeMisconfigured {
+		t.Fatalf("got %v, observed %q", failure, code)
 	}
-	if !strings.HasPrefix(fault.Detail, "change this: ") || len(fault.Detail) > 2<<10 {
-		t.Errorf("detail of %d bytes: %.40q", len(fault.Detail), fault.Detail)
+	if !strings.HasPrefix(failure.Detail, "change this: ") || len(failure.Detail) > 2<<10 {
+		t.Errorf("detail of %d bytes: %.40q", len(failure.Detail), failure.Detail)
 	}
 }

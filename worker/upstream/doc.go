@@ -2,6 +2,6 @@
 // the table that says what a fault means, and the words that may be told about it.
 //
 // A call goes through a Caller, which sends one request once and hands a good answer on to be checked. It never retries,
-// never sleeps, never follows a redirect and never logs; what went wrong comes back as a *Fault. Nothing that a Fault
+// never sleeps, never follows a redirect and never logs; what went wrong comes back as a *fault.Error. Nothing that it
 // says holds a key, a request's address or a user's text.
 package upstream

@@ -1,12 +1,13 @@
 package upstream
 
 import (
+	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"net/http"
 	"time"
 )
 
 // Classify lets tests hold the table against documented answers.
-func Classify(status int, header http.Header, body []byte) *Fault {
+func Classify(status int, header http.Header, body []byte) *fault.Error {
 	return classify(status, header, body)
 }
 

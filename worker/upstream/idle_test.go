@@ -10,6 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
 )
 
@@ -78,7 +80,7 @@ func TestIdle(t *testing.T) {
 		// takes is how long the call must last; code is empty when it must succeed.
 		takes  time.Duration
 		code   string
-		class  upstream.Class
+		class  fault.Class
 		silent bool
 	}{
 		{
@@ -87,19 +89,19 @@ func TestIdle(t *testing.T) {
 		},
 		{
 			name: "shorter than announced", answer: dripping{status: 200, pause: time.Second, pieces: pieces, ends: true, announces: 11},
-			takes: 10 * time.Second, code: upstream.CodeInvalidAnswer, class: upstream.Retryable,
+			takes: 10 * time.Second, code: job.CodeInvalidAnswer, class: fault.Retryable,
 		},
 		{
 			name: "silent from the start", answer: dripping{status: 200},
-			takes: idle, code: upstream.CodeTimeout, class: upstream.Retryable, silent: true,
+			takes: idle, code: job.CodeTimeout, class: fault.Retryable, silent: true,
 		},
 		{
 			name: "silent in the middle", answer: dripping{status: 200, pause: 9 * time.Second, pieces: pieces},
-			takes: 100 * time.Second, code: upstream.CodeTimeout, class: upstream.Retryable, silent: true,
+			takes: 100 * time.Second, code: job.CodeTimeout, class: fault.Retryable, silent: true,
 		},
 		{
 			name: "bytes are no progress", answer: dripping{status: 200, pause: 3 * time.Second, pieces: pieces}, quiet: true,
-			takes: idle, code: upstream.CodeTimeout, class: upstream.Retryable, silent: true,
+			takes: idle, code: job.CodeTimeout, class: fault.Retryable, silent: true,
 		},
 		{
 			name: "progress that was said", answer: dripping{status: 200, pause: 9 * time.Second, pieces: pieces[:3], ends: true}, quiet: true,
@@ -115,12 +117,12 @@ func TestIdle(t *testing.T) {
 		},
 		{
 			name: "an error whose body never comes", answer: dripping{status: 503},
-			takes: 5 * time.Second, code: upstream.CodeUnavailable, class: upstream.Retryable,
+			takes: 5 * time.Second, code: job.CodeUnavailable, class: fault.Retryable,
 		},
 		{
 			name: "an unexpected answer whose body trickles", answer: dripping{status: 200, pause: 3 * time.Second, pieces: pieces},
 			accept: func(a *upstream.Answer) error { return a.Unexpected("answer is odd", nil) },
-			takes:  5 * time.Second, code: upstream.CodeInvalidAnswer, class: upstream.Retryable,
+			takes:  5 * time.Second, code: job.CodeInvalidAnswer, class: fault.Retryable,
 		},
 		{
 			name: "a rest within a time", answer: dripping{status: 200, pause: 3 * time.Second, pieces: pieces, ends: true},
@@ -129,7 +131,7 @@ func TestIdle(t *testing.T) {
 				_, err := a.ReadAll()
 				return err
 			},
-			takes: 7 * time.Second, code: upstream.CodeTimeout, class: upstream.Retryable, silent: true,
+			takes: 7 * time.Second, code: job.CodeTimeout, class: fault.Retryable, silent: true,
 		},
 		{
 			name: "a rest that is not wanted", answer: dripping{status: 200},
@@ -163,8 +165,8 @@ func TestIdle(t *testing.T) {
 					return
 				}
 				requireSilence(t, err)
-				fault, _ := errors.AsType[*upstream.Fault](err)
-				if fault.Code != r.code || fault.Class != r.class || errors.Is(err, upstream.ErrSilent) != r.silent {
+				f, _ := errors.AsType[*fault.Error](err)
+				if f.Code != r.code || f.Class != r.class || errors.Is(err, upstream.ErrSilent) != r.silent {
 					t.Errorf("got %v", err)
 				}
 			})
@@ -185,8 +187,8 @@ func TestCanceledWhileReading(t *testing.T) {
 				_, err := a.ReadAll()
 				return err
 			})
-			fault, _ := errors.AsType[*upstream.Fault](err)
-			if fault == nil || fault.Class != upstream.Canceled || !errors.Is(err, why) {
+			f, _ := errors.AsType[*fault.Error](err)
+			if f == nil || f.Class != fault.Canceled || !errors.Is(err, why) {
 				t.Errorf("status %d: got %v", status, err)
 			}
 		}

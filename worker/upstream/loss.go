@@ -3,6 +3,8 @@ package upstream
 import (
 	"context"
 	"errors"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"net"
 	"net/url"
 )
@@ -16,29 +18,25 @@ func lost(parent, ctx context.Context, err error) error {
 	}
 	switch {
 	case errors.Is(parent.Err(), context.Canceled):
-		return canceled(parent)
+		return fault.NewCanceled(parent)
 	case parent.Err() != nil:
-		return &Fault{Class: Retryable, Code: CodeTimeout, Err: deadline(parent)}
+		return &fault.Error{Class: fault.Retryable, Code: job.CodeTimeout, Err: deadline(parent)}
 	case errors.Is(err, errOverLong):
 		// The same request brings the same answer, whose length was known beforehand, so there is nothing to gain from asking again.
-		return &Fault{Class: Permanent, Code: CodeTooLarge, Err: errOverLong}
+		return &fault.Error{Class: fault.Permanent, Code: job.CodeTooLarge, Err: errOverLong}
 	case errors.Is(err, errEndless):
 		// Nobody means to send this: the upstream lost its way, and the next answer may well have an end.
-		return &Fault{Class: Retryable, Code: CodeInvalidAnswer, Err: errEndless}
+		return &fault.Error{Class: fault.Retryable, Code: job.CodeInvalidAnswer, Err: errEndless}
 	case errors.Is(context.Cause(ctx), errSilent):
-		return &Fault{Class: Retryable, Code: CodeTimeout, Err: errSilent}
+		return &fault.Error{Class: fault.Retryable, Code: job.CodeTimeout, Err: errSilent}
 	case errors.Is(err, errShort):
-		return &Fault{Class: Retryable, Code: CodeInvalidAnswer, Err: errShort}
+		return &fault.Error{Class: fault.Retryable, Code: job.CodeInvalidAnswer, Err: errShort}
 	case errors.Is(context.Cause(ctx), errDropped):
-		return &Fault{Class: Retryable, Code: CodeUnavailable, Err: errDropped}
+		return &fault.Error{Class: fault.Retryable, Code: job.CodeUnavailable, Err: errDropped}
 	case timedOut(err):
-		return &Fault{Class: Retryable, Code: CodeTimeout, Err: err}
+		return &fault.Error{Class: fault.Retryable, Code: job.CodeTimeout, Err: err}
 	}
-	return &Fault{Class: Retryable, Code: CodeUnavailable, Err: err}
-}
-
-func canceled(ctx context.Context) *Fault {
-	return &Fault{Class: Canceled, Code: CodeCanceled, Err: context.Cause(ctx)}
+	return &fault.Error{Class: fault.Retryable, Code: job.CodeUnavailable, Err: err}
 }
 
 // deadline returns the cause of a context whose time is over, in a way that errors.Is finds context.DeadlineExceeded.
@@ -59,10 +57,10 @@ func timedOut(err error) bool {
 }
 
 // fault completes what exchange returned: the upstream's name, the status, and clean words.
-func (c *Caller) fault(err error, status int, words *redactor, amend func(*Fault)) *Fault {
-	f, is := errors.AsType[*Fault](err)
+func (c *Caller) fault(err error, status int, words *redactor, amend func(*fault.Error)) *fault.Error {
+	f, is := errors.AsType[*fault.Error](err)
 	if !is {
-		f = &Fault{Class: Retryable, Code: CodeUnavailable, Err: err}
+		f = &fault.Error{Class: fault.Retryable, Code: job.CodeUnavailable, Err: err}
 	}
 	f.Upstream = c.Upstream
 	if f.Status == 0 {
@@ -74,7 +72,7 @@ func (c *Caller) fault(err error, status int, words *redactor, amend func(*Fault
 		amend(f)
 		f.Detail = clip(f.Detail, maxDetail)
 	}
-	if f.Err != nil && f.Class != Canceled {
+	if f.Err != nil && f.Class != fault.Canceled {
 		f.Err = &cleaned{cause: f.Err, text: clip(words.clean(f.Err.Error()), maxDetail)}
 	}
 	return f

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
 )
 
@@ -86,8 +88,8 @@ func TestMemoryStaysFlat(t *testing.T) {
 							_, err := a.ReadAll()
 							return err
 						})
-						fault, is := err.(*upstream.Fault) //nolint:errorlint // Do returns a *Fault or nothing.
-						if !is || fault.Class != upstream.Retryable || fault.Code != upstream.CodeInvalidAnswer {
+						f, is := err.(*fault.Error) //nolint:errorlint // Do returns a *fault.Error or nothing.
+						if !is || f.Class != fault.Retryable || f.Code != job.CodeInvalidAnswer {
 							t.Errorf("got %v", err)
 						}
 					})

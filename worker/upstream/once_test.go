@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
 )
 
@@ -51,8 +53,8 @@ func TestDroppedCallIsSentOnce(t *testing.T) {
 			}
 			var body []byte
 			err := c.Do(t.Context(), request, readAll(&body))
-			fault, is := errors.AsType[*upstream.Fault](err)
-			if !is || fault.Class != upstream.Retryable || fault.Code != upstream.CodeUnavailable || fault.Status != 0 {
+			f, is := errors.AsType[*fault.Error](err)
+			if !is || f.Class != fault.Retryable || f.Code != job.CodeUnavailable || f.Status != 0 {
 				t.Errorf("fault %+v", err)
 			}
 			if got := dropped.Load(); got != 1 {

@@ -11,7 +11,7 @@ import (
 	"unicode/utf8"
 )
 
-// maxDetail bounds Fault.Detail in bytes.
+// maxDetail bounds fault.Error.Detail in bytes.
 const maxDetail = 2 << 10
 
 // mask stands where something was taken out.

@@ -1,6 +1,8 @@
 package upstream
 
 import (
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"net/http"
 	"slices"
 	"strings"
@@ -8,7 +10,7 @@ import (
 
 // A verdict is what a kind of answer means.
 type verdict struct {
-	class Class
+	class fault.Class
 	code  string
 }
 
@@ -25,14 +27,14 @@ type rule struct {
 // upstream for everybody, which one person's choice of a model must never do.
 func table() []rule {
 	var (
-		moderated     = verdict{Moderated, CodeModerated}
-		misconfigured = verdict{Misconfigured, CodeMisconfigured}
-		throttled     = verdict{Throttled, CodeThrottled}
-		rejected      = verdict{Permanent, CodeRejected}
-		reference     = verdict{Permanent, CodeReference}
-		unavailable   = verdict{Retryable, CodeUnavailable}
-		timedOut      = verdict{Retryable, CodeTimeout}
-		invalid       = verdict{Retryable, CodeInvalidAnswer}
+		moderated     = verdict{fault.Moderated, job.CodeModerated}
+		misconfigured = verdict{fault.Misconfigured, job.CodeMisconfigured}
+		throttled     = verdict{fault.Throttled, job.CodeThrottled}
+		rejected      = verdict{fault.Permanent, job.CodeRejected}
+		reference     = verdict{fault.Permanent, job.CodeReference}
+		unavailable   = verdict{fault.Retryable, job.CodeUnavailable}
+		timedOut      = verdict{fault.Retryable, job.CodeTimeout}
+		invalid       = verdict{fault.Retryable, job.CodeInvalidAnswer}
 	)
 	return []rule{
 		// A success that was not asked for: no content, partial content.
@@ -76,12 +78,12 @@ func table() []rule {
 
 // classify says what an answer with the given status, header and body means. It is the only place that does. It fits an
 // error that came dressed as a success, too: pass the status that the answer claims. Detail still quotes the answer freely.
-func classify(status int, header http.Header, body []byte) *Fault {
+func classify(status int, header http.Header, body []byte) *fault.Error {
 	e := parseEnvelope(header.Get("Content-Type"), body)
 	if status == http.StatusPaymentRequired && e.message == "" {
 		e.message = demanded(header)
 	}
-	f := &Fault{
+	f := &fault.Error{
 		Status:     status,
 		RetryAfter: e.wait(header),
 		RequestID:  requestID(e, header),

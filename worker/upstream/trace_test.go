@@ -8,9 +8,10 @@ import (
 	"net/url"
 	"testing"
 
+	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry/tracetest"
-	"github.com/text2image-audio/text2image-audio/worker/upstream"
+	"github.com/text2image-audio/text2image-audio/worker/fault"
 )
 
 // TestDoIsTraced makes a good, a refused and a canceled request. None tells the upstream about the trace.
@@ -69,7 +70,7 @@ func TestDoIsTraced(t *testing.T) {
 	for n, want := range []struct {
 		status, code string
 		failed       bool
-	}{{"200", "", false}, {"502", upstream.CodeUnavailable, true}, {"", upstream.CodeCanceled, false}} {
+	}{{"200", "", false}, {"502", job.CodeUnavailable, true}, {"", fault.CodeCanceled, false}} {
 		c := calls[n]
 		if c.Attributes["http.response.status_code"] != want.status || c.Attributes["error.type"] != want.code || c.Failed != want.failed ||
 			c.Attributes["server.address"] != host.Hostname() || c.Attributes["server.port"] != host.Port() || c.Attributes["http.request.method"] != "GET" {

@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
 )
 
@@ -92,7 +94,7 @@ func New(cfg Config) (*Client, error) {
 	}
 	c := &Client{
 		caller: upstream.Caller{
-			Upstream:  upstream.LanguageModel,
+			Upstream:  job.UpstreamLanguage,
 			HTTP:      cfg.HTTP,
 			Key:       cfg.Key,
 			UserAgent: upstream.UserAgent(cfg.Version),
@@ -109,7 +111,7 @@ func New(cfg Config) (*Client, error) {
 	return c, nil
 }
 
-// Improve rewrites a description into a prompt for an image model, in English. It fails with an *upstream.Fault, also
+// Improve rewrites a description into a prompt for an image model, in English. It fails with an *fault.Error, also
 // when the model answered with nothing usable, and costs one streamed call.
 func (c *Client) Improve(ctx context.Context, text string) (Completion, error) {
 	return c.complete(ctx, improvement(), text, nil)
@@ -122,7 +124,7 @@ func (c *Client) ImproveStream(ctx context.Context, text string, onText func(soF
 	return c.complete(ctx, improvement(), text, onText)
 }
 
-// Translate puts a text into English, or into Chinese when it is English already. It fails with an *upstream.Fault.
+// Translate puts a text into English, or into Chinese when it is English already. It fails with an *fault.Error.
 func (c *Client) Translate(ctx context.Context, text string) (Completion, error) {
 	return c.complete(ctx, translation(), text, nil)
 }
@@ -134,7 +136,7 @@ func (c *Client) TranslateStream(ctx context.Context, text string, onText func(s
 
 func (c *Client) complete(ctx context.Context, t task, text string, onText func(string)) (Completion, error) {
 	if c.url == "" {
-		return Completion{}, upstream.Unset(upstream.LanguageModel, urlSetting)
+		return Completion{}, upstream.Unset(job.UpstreamLanguage, urlSetting)
 	}
 	text = printable(text)
 	if text == "" {
@@ -180,8 +182,8 @@ func (c *Client) complete(ctx context.Context, t task, text string, onText func(
 	}, nil
 }
 
-func refused(reason string) *upstream.Fault {
-	return &upstream.Fault{
-		Upstream: upstream.LanguageModel, Class: upstream.Permanent, Code: upstream.CodeRejected, Err: errors.New(reason),
+func refused(reason string) *fault.Error {
+	return &fault.Error{
+		Upstream: job.UpstreamLanguage, Class: fault.Permanent, Code: job.CodeRejected, Err: errors.New(reason),
 	}
 }

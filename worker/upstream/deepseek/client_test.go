@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
 	"github.com/text2image-audio/text2image-audio/worker/upstream/deepseek"
 )
@@ -45,13 +47,13 @@ func answer(contentType, body string) http.HandlerFunc {
 }
 
 // requireFault asserts the verdict, and that the fault tells nothing of the key, the text or the address.
-func requireFault(t *testing.T, err error, class upstream.Class, code string) {
+func requireFault(t *testing.T, err error, class fault.Class, code string) {
 	t.Helper()
-	fault := faultOf(t, err)
-	if fault.Class != class || fault.Code != code || fault.Upstream != upstream.LanguageModel {
-		t.Errorf("got %s %s (%v), want %s %s", fault.Class, fault.Code, err, class, code)
+	f := faultOf(t, err)
+	if f.Class != class || f.Code != code || f.Upstream != job.UpstreamLanguage {
+		t.Errorf("got %s %s (%v), want %s %s", f.Class, f.Code, err, class, code)
 	}
-	for _, said := range []string{fault.Error(), fault.Detail, fault.RequestID} {
+	for _, said := range []string{f.Error(), f.Detail, f.RequestID} {
 		if strings.Contains(said, "yellow") || strings.Contains(said, canaryKey) || strings.Contains(said, "http://") {
 			t.Errorf("%q tells too much", said)
 		}
@@ -59,13 +61,13 @@ func requireFault(t *testing.T, err error, class upstream.Class, code string) {
 }
 
 // faultOf returns the fault that an error is.
-func faultOf(t *testing.T, err error) *upstream.Fault {
+func faultOf(t *testing.T, err error) *fault.Error {
 	t.Helper()
-	fault, is := errors.AsType[*upstream.Fault](err)
+	f, is := errors.AsType[*fault.Error](err)
 	if !is {
 		t.Fatalf("got %v, want a fault", err)
 	}
-	return fault
+	return f
 }
 
 func TestRequest(t *testing.T) {
@@ -169,7 +171,7 @@ func TestUnset(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = client.Improve(t.Context(), "fox")
-	requireFault(t, err, upstream.Misconfigured, upstream.CodeMisconfigured)
+	requireFault(t, err, fault.Misconfigured, job.CodeMisconfigured)
 	if !strings.Contains(err.Error(), "DEEPSEEK_API_URL is not set") {
 		t.Errorf("got %v", err)
 	}
@@ -179,7 +181,7 @@ func TestEmptyText(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, func(http.ResponseWriter, *http.Request) { t.Error("the model was asked") })
 	_, err := client.Translate(t.Context(), " \x00\n")
-	requireFault(t, err, upstream.Permanent, upstream.CodeRejected)
+	requireFault(t, err, fault.Permanent, job.CodeRejected)
 }
 
 func TestModel(t *testing.T) {

@@ -8,7 +8,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/text2image-audio/text2image-audio/worker/upstream"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/worker/fault"
 )
 
 // The models asked when none is configured.
@@ -93,8 +94,8 @@ func currentModel(name, dialect string, logger *slog.Logger) string {
 var thinkingPattern = regexp.MustCompile(`(?i)enable_thinking|(?:argument|parameter|field|not support)[^.]{0,40}\bthinking\b`)
 
 // amend changes two verdicts that mean something else here than elsewhere.
-func (c *Client) amend(f *upstream.Fault) {
-	if f.Class != upstream.Permanent || f.Code != upstream.CodeRejected {
+func (c *Client) amend(f *fault.Error) {
+	if f.Class != fault.Permanent || f.Code != job.CodeRejected {
 		return
 	}
 	said := strings.ToLower(f.Detail)
@@ -102,11 +103,11 @@ func (c *Client) amend(f *upstream.Fault) {
 	case !c.plain.Load() && thinkingPattern.MatchString(said):
 		// Models that cannot think refuse to be told not to. The next try does without, and so do all that follow.
 		c.plain.Store(true)
-		f.Class, f.Code = upstream.Retryable, upstream.CodeUnavailable
+		f.Class, f.Code = fault.Retryable, job.CodeUnavailable
 	case slices.ContainsFunc(modelGone(), func(phrase string) bool { return strings.Contains(said, phrase) }):
 		// Elsewhere a model is a person's choice, and only that request is refused. Here the operator's settings name it, so
 		// that none succeeds until they change.
-		f.Class, f.Code = upstream.Misconfigured, upstream.CodeMisconfigured
+		f.Class, f.Code = fault.Misconfigured, job.CodeMisconfigured
 		f.Detail = modelSetting + " names a model that is not served: " + f.Detail
 	}
 }

@@ -9,7 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/text2image-audio/text2image-audio/worker/upstream"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/upstream/deepseek"
 )
 
@@ -118,9 +119,9 @@ func TestModelGone(t *testing.T) {
 				_, _ = io.WriteString(w, r.body)
 			})
 			_, err := client.Improve(t.Context(), canaryPrompt)
-			requireFault(t, err, upstream.Misconfigured, upstream.CodeMisconfigured)
-			if fault := faultOf(t, err); !strings.HasPrefix(fault.Detail, "DEEPSEEK_MODEL names a model that is not served: ") {
-				t.Errorf("detail %q", fault.Detail)
+			requireFault(t, err, fault.Misconfigured, job.CodeMisconfigured)
+			if f := faultOf(t, err); !strings.HasPrefix(f.Detail, "DEEPSEEK_MODEL names a model that is not served: ") {
+				t.Errorf("detail %q", f.Detail)
 			}
 		})
 	}
@@ -132,7 +133,7 @@ func TestModelGone(t *testing.T) {
 			_, _ = io.WriteString(w, `{"error":{"message":"cannot read: `+words+`"}}`)
 		})
 		_, err := client.Improve(t.Context(), words)
-		requireFault(t, err, upstream.Permanent, upstream.CodeRejected)
+		requireFault(t, err, fault.Permanent, job.CodeRejected)
 	})
 }
 
@@ -156,7 +157,7 @@ func TestThinkingRefused(t *testing.T) {
 			answer("text/event-stream", stream(hello, end("stop"), "[DONE]"))(w, r)
 		})
 		_, err := client.Improve(t.Context(), "fox")
-		requireFault(t, err, upstream.Retryable, upstream.CodeUnavailable)
+		requireFault(t, err, fault.Retryable, job.CodeUnavailable)
 		for range 2 {
 			if _, err := client.Improve(t.Context(), "fox"); err != nil {
 				t.Error(err)
@@ -176,23 +177,23 @@ func TestSiliconFlowFaults(t *testing.T) {
 		status      int
 		contentType string
 		body        string
-		class       upstream.Class
+		class       fault.Class
 		code        string
 		after       time.Duration
 	}{
-		{"key", 401, "application/json", `"Api key is invalid"`, upstream.Misconfigured, upstream.CodeMisconfigured, 0},
-		{"balance", 403, "application/json", `{"code":30001,"message":"insufficient balance","data":null}`, upstream.Misconfigured, upstream.CodeMisconfigured, 0},
-		{"too long", 400, "application/json", `{"code":20015,"message":"length of prompt_tokens (68957) must be less than max_seq_len (65536).","data":null}`, upstream.Permanent, upstream.CodeRejected, 0},
-		{"limit of a minute", 429, "application/json", `{"message":"Request was rejected due to rate limiting. Details: TPM limit reached.","data":null}`, upstream.Throttled, upstream.CodeThrottled, 0},
-		{"limit of a day", 429, "application/json", `{"message":"Request was rejected due to rate limiting. Details: RPD limit reached.","data":null}`, upstream.Throttled, upstream.CodeThrottled, time.Hour},
-		{"busy", 503, "application/json", `{"code":50508,"message":"System is too busy now. Please try again later.","data":null}`, upstream.Retryable, upstream.CodeUnavailable, 0},
-		{"busy, as a success", 200, "application/json", `{"code":50508,"message":"System is too busy now.","data":null}`, upstream.Retryable, upstream.CodeUnavailable, 0},
-		{"busy, in a stream", 200, "text/event-stream", stream(role, hello, `{"code":50508,"message":"System is too busy now.","data":null}`), upstream.Retryable, upstream.CodeUnavailable, 0},
-		{"too long, as a success", 200, "application/json", `{"code":20015,"message":"length of prompt_tokens","data":null}`, upstream.Permanent, upstream.CodeRejected, 0},
-		{"model, in a stream", 200, "text/event-stream", stream(`{"code":20012,"message":"Model does not exist.","data":null}`), upstream.Misconfigured, upstream.CodeMisconfigured, 0},
-		{"balance, in a stream", 200, "text/event-stream", stream(`{"code":30001,"message":"insufficient","data":null}`), upstream.Misconfigured, upstream.CodeMisconfigured, 0},
-		{"no code, in a stream", 200, "text/event-stream", stream(`{"message":"oops","data":null}`), upstream.Retryable, upstream.CodeUnavailable, 0},
-		{"bare string, as a success", 200, "application/json", `"Invalid token"`, upstream.Retryable, upstream.CodeInvalidAnswer, 0},
+		{"key", 401, "application/json", `"Api key is invalid"`, fault.Misconfigured, job.CodeMisconfigured, 0},
+		{"balance", 403, "application/json", `{"code":30001,"message":"insufficient balance","data":null}`, fault.Misconfigured, job.CodeMisconfigured, 0},
+		{"too long", 400, "application/json", `{"code":20015,"message":"length of prompt_tokens (68957) must be less than max_seq_len (65536).","data":null}`, fault.Permanent, job.CodeRejected, 0},
+		{"limit of a minute", 429, "application/json", `{"message":"Request was rejected due to rate limiting. Details: TPM limit reached.","data":null}`, fault.Throttled, job.CodeThrottled, 0},
+		{"limit of a day", 429, "application/json", `{"message":"Request was rejected due to rate limiting. Details: RPD limit reached.","data":null}`, fault.Throttled, job.CodeThrottled, time.Hour},
+		{"busy", 503, "application/json", `{"code":50508,"message":"System is too busy now. Please try again later.","data":null}`, fault.Retryable, job.CodeUnavailable, 0},
+		{"busy, as a success", 200, "application/json", `{"code":50508,"message":"System is too busy now.","data":null}`, fault.Retryable, job.CodeUnavailable, 0},
+		{"busy, in a stream", 200, "text/event-stream", stream(role, hello, `{"code":50508,"message":"System is too busy now.","data":null}`), fault.Retryable, job.CodeUnavailable, 0},
+		{"too long, as a success", 200, "application/json", `{"code":20015,"message":"length of prompt_tokens","data":null}`, fault.Permanent, job.CodeRejected, 0},
+		{"model, in a stream", 200, "text/event-stream", stream(`{"code":20012,"message":"Model does not exist.","data":null}`), fault.Misconfigured, job.CodeMisconfigured, 0},
+		{"balance, in a stream", 200, "text/event-stream", stream(`{"code":30001,"message":"insufficient","data":null}`), fault.Misconfigured, job.CodeMisconfigured, 0},
+		{"no code, in a stream", 200, "text/event-stream", stream(`{"message":"oops","data":null}`), fault.Retryable, job.CodeUnavailable, 0},
+		{"bare string, as a success", 200, "application/json", `"Invalid token"`, fault.Retryable, job.CodeInvalidAnswer, 0},
 	}
 	for _, r := range rows {
 		t.Run(r.name, func(t *testing.T) {

@@ -2,6 +2,6 @@
 // better a prompt or to translate a text.
 //
 // It owns the two instructions, the chat request, the reading of a streamed or whole answer, and the cleaning of what
-// the model wraps around its text. Every failure is an *upstream.Fault. It never retries, and never falls back to the
+// the model wraps around its text. Every failure is an *fault.Error. It never retries, and never falls back to the
 // user's own words: that is for the caller to decide.
 package deepseek

@@ -7,7 +7,7 @@ import (
 	"net/http/httptest"
 	"testing"
 
-	"github.com/text2image-audio/text2image-audio/worker/upstream"
+	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/upstream/deepseek"
 )
 
@@ -19,20 +19,20 @@ func TestErrorsInsideAStream(t *testing.T) {
 	for name, tt := range map[string]struct {
 		rest      string
 		translate bool
-		class     upstream.Class
+		class     fault.Class
 	}{
-		"balance": {`data: {"error":{"message":"Insufficient Balance","type":"unknown_error"}}` + "\n\n", false, upstream.Misconfigured},
-		"key":     {`data: {"error":{"message":"Authentication Fails, Your api key: ****fcc2 is invalid"}}` + "\n\n", false, upstream.Misconfigured},
-		"content": {`data: {"error":{"message":"Content Exists Risk"}}` + "\n\n", false, upstream.Moderated},
+		"balance": {`data: {"error":{"message":"Insufficient Balance","type":"unknown_error"}}` + "\n\n", false, fault.Misconfigured},
+		"key":     {`data: {"error":{"message":"Authentication Fails, Your api key: ****fcc2 is invalid"}}` + "\n\n", false, fault.Misconfigured},
+		"content": {`data: {"error":{"message":"Content Exists Risk"}}` + "\n\n", false, fault.Moderated},
 		"content that mentions a balance": {
-			`data: {"error":{"message":"Content Exists Risk: Insufficient Balance, Authentication Fails"}}` + "\n\n", false, upstream.Moderated,
+			`data: {"error":{"message":"Content Exists Risk: Insufficient Balance, Authentication Fails"}}` + "\n\n", false, fault.Moderated,
 		},
-		"a quoted text":   {`data: {"error":{"message":"something broke at \"Insufficient Balance\""}}` + "\n\n", false, upstream.Retryable},
-		"balance alone":   {`data: {"error":"Insufficient Balance"}` + "\n\n", false, upstream.Misconfigured},
-		"balance aside":   {`data: {"code":null,"message":"Insufficient Balance"}` + "\n\n", false, upstream.Misconfigured},
-		"trouble":         {`data: {"error":{"message":"something broke"}}` + "\n\n", false, upstream.Retryable},
-		"cut translation": {cut, true, upstream.Retryable},
-		"cut prompt":      {cut, false, upstream.Retryable},
+		"a quoted text":   {`data: {"error":{"message":"something broke at \"Insufficient Balance\""}}` + "\n\n", false, fault.Retryable},
+		"balance alone":   {`data: {"error":"Insufficient Balance"}` + "\n\n", false, fault.Misconfigured},
+		"balance aside":   {`data: {"code":null,"message":"Insufficient Balance"}` + "\n\n", false, fault.Misconfigured},
+		"trouble":         {`data: {"error":{"message":"something broke"}}` + "\n\n", false, fault.Retryable},
+		"cut translation": {cut, true, fault.Retryable},
+		"cut prompt":      {cut, false, fault.Retryable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -50,8 +50,8 @@ func TestErrorsInsideAStream(t *testing.T) {
 				call = client.Translate
 			}
 			_, err = call(t.Context(), "bridge")
-			var fault *upstream.Fault
-			if !errors.As(err, &fault) || fault.Class != tt.class {
+			var f *fault.Error
+			if !errors.As(err, &f) || f.Class != tt.class {
 				t.Errorf("got %v, want class %s", err, tt.class)
 			}
 		})

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
 )
 
@@ -35,7 +37,7 @@ const grace = 3 * time.Second
 const maxThinking = 3
 
 // readReply reads an answer, streamed or whole: a server may answer either way, whatever it was asked for. It calls hear
-// with what is written so far after each event. It fails with the error of the answer's body or with a *upstream.Fault.
+// with what is written so far after each event. It fails with the error of the answer's body or with a *fault.Error.
 func readReply(a *upstream.Answer, hear func(soFar string)) (*reply, error) {
 	if a.Encoded() {
 		return nil, upstream.InvalidAnswer("answer is compressed, which was not asked for")
@@ -171,12 +173,12 @@ func (r *reply) check() error {
 	case "length":
 		return upstream.InvalidAnswer("answer was cut short")
 	case "content_filter":
-		return &upstream.Fault{
-			Class: upstream.Moderated, Code: upstream.CodeModerated, Err: errors.New("model's filter ended the answer"),
+		return &fault.Error{
+			Class: fault.Moderated, Code: job.CodeModerated, Err: errors.New("model's filter ended the answer"),
 		}
 	case "insufficient_system_resource":
-		return &upstream.Fault{
-			Class: upstream.Retryable, Code: upstream.CodeUnavailable, Err: errors.New("model ran out of resources"),
+		return &fault.Error{
+			Class: fault.Retryable, Code: job.CodeUnavailable, Err: errors.New("model ran out of resources"),
 		}
 	case "tool_calls", "function_call":
 		return upstream.InvalidAnswer("model called a tool in place of answering")

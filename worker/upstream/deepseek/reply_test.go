@@ -7,7 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/text2image-audio/text2image-audio/worker/upstream"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/upstream/deepseek"
 )
 
@@ -90,44 +91,44 @@ func TestReplies(t *testing.T) {
 
 func TestReplyFaults(t *testing.T) {
 	t.Parallel()
-	const invalid = upstream.CodeInvalidAnswer
+	const invalid = job.CodeInvalidAnswer
 	rows := []struct {
 		name, contentType, body string
-		class                   upstream.Class
+		class                   fault.Class
 		code                    string
 	}{
-		{"stream broken off", "", stream(role, hello), upstream.Retryable, invalid},
-		{"stream of comments that ends", "", ": keep-alive\n\n", upstream.Retryable, invalid},
-		{"only DONE", "", stream("[DONE]"), upstream.Retryable, invalid},
-		{"no choices at all", "", stream(bill, "[DONE]"), upstream.Retryable, invalid},
-		{"other alternatives only", "", stream(other, "[DONE]"), upstream.Retryable, invalid},
-		{"no text", "", stream(role, end("stop"), "[DONE]"), upstream.Retryable, invalid},
-		{"cut by length", "", stream(hello, world, end("length"), "[DONE]"), upstream.Retryable, invalid},
-		{"whole: cut by length", "application/json", document(`"A red fox 狐狸"`, "length"), upstream.Retryable, invalid},
-		{"no text, cut by length", "", stream(think, end("length"), "[DONE]"), upstream.Retryable, invalid},
-		{"only wrapping", "", stream(`{"choices":[{"index":0,"delta":{"content":"\"\""},"finish_reason":"stop"}]}`), upstream.Retryable, invalid},
-		{"filter", "", stream(hello, end("content_filter"), "[DONE]"), upstream.Moderated, upstream.CodeModerated},
-		{"resources", "", stream(hello, end("insufficient_system_resource"), "[DONE]"), upstream.Retryable, upstream.CodeUnavailable},
-		{"tools", "", stream(hello, end("tool_calls"), "[DONE]"), upstream.Retryable, invalid},
-		{"event that is no JSON", "", stream(hello, "oops"), upstream.Retryable, invalid},
-		{"event that is an array", "", stream("[]"), upstream.Retryable, invalid},
-		{"event of two megabytes", "", "data: " + strings.Repeat("x", 3<<20), upstream.Retryable, invalid},
-		{"longer than accepted", "", strings.Repeat(stream(role), 3<<20/len(role)), upstream.Retryable, invalid},
-		{"error in the stream", "", stream(hello, fmt.Sprintf(failed, canaryPrompt, "internal")), upstream.Retryable, upstream.CodeUnavailable},
-		{"limit in the stream", "", stream(fmt.Sprintf(failed, "Retry after 3s.", "429")), upstream.Throttled, upstream.CodeThrottled},
-		{"error as a string", "", stream(`{"error":"busy"}`), upstream.Retryable, upstream.CodeUnavailable},
-		{"whole: no text", "application/json", document(`""`, "stop"), upstream.Retryable, invalid},
-		{"whole: null", "application/json", document("null", "stop"), upstream.Retryable, invalid},
-		{"whole: filter", "application/json", document(`"x"`, "content_filter"), upstream.Moderated, upstream.CodeModerated},
-		{"whole: error", "application/json", fmt.Sprintf(failed, "Insufficient Balance", "402"), upstream.Misconfigured, upstream.CodeMisconfigured},
-		{"whole: cut", "application/json", document(`"x"`, "stop")[:60], upstream.Retryable, invalid},
-		{"whole: no choices", "application/json", `{"choices":[]}`, upstream.Retryable, invalid},
-		{"whole: other object", "application/json", `{"hello":"` + canaryPrompt + `"}`, upstream.Retryable, invalid},
-		{"empty", "application/json", "", upstream.Retryable, invalid},
-		{"blank lines and nothing", "application/json", "\n\n\n", upstream.Retryable, invalid},
-		{"page", "text/html", "<!DOCTYPE html><title>" + canaryPrompt + "</title>", upstream.Retryable, invalid},
-		{"bare string", "application/json", `"Invalid token"`, upstream.Retryable, invalid},
-		{"array", "application/json", `[1]`, upstream.Retryable, invalid},
+		{"stream broken off", "", stream(role, hello), fault.Retryable, invalid},
+		{"stream of comments that ends", "", ": keep-alive\n\n", fault.Retryable, invalid},
+		{"only DONE", "", stream("[DONE]"), fault.Retryable, invalid},
+		{"no choices at all", "", stream(bill, "[DONE]"), fault.Retryable, invalid},
+		{"other alternatives only", "", stream(other, "[DONE]"), fault.Retryable, invalid},
+		{"no text", "", stream(role, end("stop"), "[DONE]"), fault.Retryable, invalid},
+		{"cut by length", "", stream(hello, world, end("length"), "[DONE]"), fault.Retryable, invalid},
+		{"whole: cut by length", "application/json", document(`"A red fox 狐狸"`, "length"), fault.Retryable, invalid},
+		{"no text, cut by length", "", stream(think, end("length"), "[DONE]"), fault.Retryable, invalid},
+		{"only wrapping", "", stream(`{"choices":[{"index":0,"delta":{"content":"\"\""},"finish_reason":"stop"}]}`), fault.Retryable, invalid},
+		{"filter", "", stream(hello, end("content_filter"), "[DONE]"), fault.Moderated, job.CodeModerated},
+		{"resources", "", stream(hello, end("insufficient_system_resource"), "[DONE]"), fault.Retryable, job.CodeUnavailable},
+		{"tools", "", stream(hello, end("tool_calls"), "[DONE]"), fault.Retryable, invalid},
+		{"event that is no JSON", "", stream(hello, "oops"), fault.Retryable, invalid},
+		{"event that is an array", "", stream("[]"), fault.Retryable, invalid},
+		{"event of two megabytes", "", "data: " + strings.Repeat("x", 3<<20), fault.Retryable, invalid},
+		{"longer than accepted", "", strings.Repeat(stream(role), 3<<20/len(role)), fault.Retryable, invalid},
+		{"error in the stream", "", stream(hello, fmt.Sprintf(failed, canaryPrompt, "internal")), fault.Retryable, job.CodeUnavailable},
+		{"limit in the stream", "", stream(fmt.Sprintf(failed, "Retry after 3s.", "429")), fault.Throttled, job.CodeThrottled},
+		{"error as a string", "", stream(`{"error":"busy"}`), fault.Retryable, job.CodeUnavailable},
+		{"whole: no text", "application/json", document(`""`, "stop"), fault.Retryable, invalid},
+		{"whole: null", "application/json", document("null", "stop"), fault.Retryable, invalid},
+		{"whole: filter", "application/json", document(`"x"`, "content_filter"), fault.Moderated, job.CodeModerated},
+		{"whole: error", "application/json", fmt.Sprintf(failed, "Insufficient Balance", "402"), fault.Misconfigured, job.CodeMisconfigured},
+		{"whole: cut", "application/json", document(`"x"`, "stop")[:60], fault.Retryable, invalid},
+		{"whole: no choices", "application/json", `{"choices":[]}`, fault.Retryable, invalid},
+		{"whole: other object", "application/json", `{"hello":"` + canaryPrompt + `"}`, fault.Retryable, invalid},
+		{"empty", "application/json", "", fault.Retryable, invalid},
+		{"blank lines and nothing", "application/json", "\n\n\n", fault.Retryable, invalid},
+		{"page", "text/html", "<!DOCTYPE html><title>" + canaryPrompt + "</title>", fault.Retryable, invalid},
+		{"bare string", "application/json", `"Invalid token"`, fault.Retryable, invalid},
+		{"array", "application/json", `[1]`, fault.Retryable, invalid},
 	}
 	for _, r := range rows {
 		t.Run(r.name, func(t *testing.T) {
@@ -147,16 +148,16 @@ func TestStatusFaults(t *testing.T) {
 	rows := []struct {
 		status int
 		body   string
-		class  upstream.Class
+		class  fault.Class
 		code   string
 	}{
-		{400, `{"error":{"message":"The supported API model names are deepseek-v4-pro or deepseek-v4-flash, but you passed x.","type":"invalid_request_error"}}`, upstream.Misconfigured, upstream.CodeMisconfigured},
-		{401, `{"error":{"message":"Authentication Fails, Your api key: ****5f1e is invalid","type":"authentication_error","param":null,"code":"invalid_request_error"}}`, upstream.Misconfigured, upstream.CodeMisconfigured},
-		{402, `{"error":{"message":"Insufficient Balance","type":"unknown_error","param":null,"code":"invalid_request_error"}}`, upstream.Misconfigured, upstream.CodeMisconfigured},
-		{422, `{"error":{"message":"` + canaryPrompt + `"}}`, upstream.Permanent, upstream.CodeRejected},
-		{429, `{"error":{"message":"slow down ` + canaryKey + `"}}`, upstream.Throttled, upstream.CodeThrottled},
-		{500, "", upstream.Retryable, upstream.CodeUnavailable},
-		{503, "<html>" + canaryPrompt + "</html>", upstream.Retryable, upstream.CodeUnavailable},
+		{400, `{"error":{"message":"The supported API model names are deepseek-v4-pro or deepseek-v4-flash, but you passed x.","type":"invalid_request_error"}}`, fault.Misconfigured, job.CodeMisconfigured},
+		{401, `{"error":{"message":"Authentication Fails, Your api key: ****5f1e is invalid","type":"authentication_error","param":null,"code":"invalid_request_error"}}`, fault.Misconfigured, job.CodeMisconfigured},
+		{402, `{"error":{"message":"Insufficient Balance","type":"unknown_error","param":null,"code":"invalid_request_error"}}`, fault.Misconfigured, job.CodeMisconfigured},
+		{422, `{"error":{"message":"` + canaryPrompt + `"}}`, fault.Permanent, job.CodeRejected},
+		{429, `{"error":{"message":"slow down ` + canaryKey + `"}}`, fault.Throttled, job.CodeThrottled},
+		{500, "", fault.Retryable, job.CodeUnavailable},
+		{503, "<html>" + canaryPrompt + "</html>", fault.Retryable, job.CodeUnavailable},
 	}
 	for _, r := range rows {
 		t.Run(http.StatusText(r.status), func(t *testing.T) {
@@ -167,8 +168,8 @@ func TestStatusFaults(t *testing.T) {
 			})
 			_, err := client.Translate(t.Context(), canaryPrompt)
 			requireFault(t, err, r.class, r.code)
-			if fault := faultOf(t, err); fault.Status != r.status {
-				t.Errorf("status %d", fault.Status)
+			if f := faultOf(t, err); f.Status != r.status {
+				t.Errorf("status %d", f.Status)
 			}
 		})
 	}

@@ -10,7 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/text2image-audio/text2image-audio/worker/upstream"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/upstream/deepseek"
 )
 
@@ -103,7 +104,7 @@ func TestSilence(t *testing.T) {
 					t.Errorf("took %v, want %v", took, r.takes)
 				}
 				if r.fails {
-					requireFault(t, err, upstream.Retryable, upstream.CodeTimeout)
+					requireFault(t, err, fault.Retryable, job.CodeTimeout)
 				} else if err != nil || !strings.HasPrefix(got.Text, "A red") {
 					t.Errorf("got %q, %v", got.Text, err)
 				}
@@ -125,7 +126,7 @@ func TestCanceled(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		time.AfterFunc(time.Second, func() { cancel(why) })
 		_, err = client.Improve(ctx, "fox")
-		requireFault(t, err, upstream.Canceled, upstream.CodeCanceled)
+		requireFault(t, err, fault.Canceled, fault.CodeCanceled)
 		if !errors.Is(err, why) {
 			t.Errorf("got %v", err)
 		}

@@ -8,7 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
+	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
 	"github.com/text2image-audio/text2image-audio/worker/upstream/deepseek"
 )
@@ -58,20 +60,20 @@ func TestSimulated(t *testing.T) {
 func TestSimulatedFaults(t *testing.T) {
 	t.Parallel()
 	type verdict struct {
-		class upstream.Class
+		class fault.Class
 		code  string
 		// silent is a time-out that comes of our own patience and not with a status.
 		silent bool
 	}
 	var (
-		unavailable   = verdict{class: upstream.Retryable, code: upstream.CodeUnavailable}
-		invalid       = verdict{class: upstream.Retryable, code: upstream.CodeInvalidAnswer}
-		timedOut      = verdict{class: upstream.Retryable, code: upstream.CodeTimeout, silent: true}
-		late          = verdict{class: upstream.Retryable, code: upstream.CodeTimeout}
-		throttled     = verdict{class: upstream.Throttled, code: upstream.CodeThrottled}
-		rejected      = verdict{class: upstream.Permanent, code: upstream.CodeRejected}
-		moderated     = verdict{class: upstream.Moderated, code: upstream.CodeModerated}
-		misconfigured = verdict{class: upstream.Misconfigured, code: upstream.CodeMisconfigured}
+		unavailable   = verdict{class: fault.Retryable, code: job.CodeUnavailable}
+		invalid       = verdict{class: fault.Retryable, code: job.CodeInvalidAnswer}
+		timedOut      = verdict{class: fault.Retryable, code: job.CodeTimeout, silent: true}
+		late          = verdict{class: fault.Retryable, code: job.CodeTimeout}
+		throttled     = verdict{class: fault.Throttled, code: job.CodeThrottled}
+		rejected      = verdict{class: fault.Permanent, code: job.CodeRejected}
+		moderated     = verdict{class: fault.Moderated, code: job.CodeModerated}
+		misconfigured = verdict{class: fault.Misconfigured, code: job.CodeMisconfigured}
 	)
 	want := map[string]verdict{
 		"bad_request": rejected, "unprocessable": rejected, "unknown_model": misconfigured, "retired_model": misconfigured,

@@ -13,7 +13,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/text2image-audio/text2image-audio/worker/upstream"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/upstream/deepseek"
 )
 
@@ -131,14 +132,14 @@ func TestReadAlongFails(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		heard, _, err := readAlong(t, func(_ context.Context, w io.Writer) { _, _ = io.WriteString(w, stream(hello)) })
-		requireFault(t, err, upstream.Retryable, upstream.CodeTimeout)
+		requireFault(t, err, fault.Retryable, job.CodeTimeout)
 		if len(heard) != 1 || heard[0].text != "A red" {
 			t.Errorf("told %+v", heard)
 		}
 		heard, _, err = readAlong(t, func(_ context.Context, w io.Writer) {
 			_, _ = io.WriteString(w, stream(hello, end("content_filter"), "[DONE]"))
 		})
-		requireFault(t, err, upstream.Moderated, upstream.CodeModerated)
+		requireFault(t, err, fault.Moderated, job.CodeModerated)
 		if len(heard) != 1 {
 			t.Errorf("told %+v", heard)
 		}
@@ -156,7 +157,7 @@ func TestReadAlongCanceled(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	why := errors.New("enough")
 	_, err := client.ImproveStream(ctx, "fox", func(string) { cancel(why) })
-	requireFault(t, err, upstream.Canceled, upstream.CodeCanceled)
+	requireFault(t, err, fault.Canceled, fault.CodeCanceled)
 	if !errors.Is(err, why) {
 		t.Errorf("got %v", err)
 	}

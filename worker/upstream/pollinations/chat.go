@@ -7,6 +7,8 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
 )
 
@@ -66,8 +68,8 @@ func unpackSpeech(a *upstream.Answer, document []byte, text string) (data []byte
 	choice := s.Choices[0]
 	switch {
 	case choice.FinishReason == "content_filter":
-		return nil, "", &upstream.Fault{
-			Class: upstream.Moderated, Code: upstream.CodeModerated, Err: errors.New("model's filter ended the answer"),
+		return nil, "", &fault.Error{
+			Class: fault.Moderated, Code: job.CodeModerated, Err: errors.New("model's filter ended the answer"),
 		}
 	case choice.Message.Audio.Data == "":
 		return nil, "", upstream.InvalidAnswer("document holds no recording")

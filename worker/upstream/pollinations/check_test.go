@@ -9,7 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/text2image-audio/text2image-audio/worker/upstream"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/upstream/pollinations"
 )
 
@@ -24,33 +25,33 @@ func TestCheckPicture(t *testing.T) {
 		data          []byte
 		contentType   string
 		width, height int
-		class         upstream.Class
+		class         fault.Class
 	}{
 		{name: "jpeg", data: whole, contentType: "image/jpeg", width: 61, height: 43},
 		{name: "jpeg with padding behind", data: append(slices.Clone(whole), make([]byte, 100)...), contentType: "image/jpeg", width: 61, height: 43},
 		{name: "png", data: drawn, contentType: "image/png", width: 19, height: 23},
 		{name: "webp", data: small, contentType: "image/webp", width: 1, height: 1},
-		{name: "jpeg cut", data: whole[:len(whole)-20], class: upstream.Retryable},
-		{name: "jpeg cut by one byte", data: whole[:len(whole)-1], class: upstream.Retryable},
-		{name: "jpeg header only", data: whole[:3], class: upstream.Retryable},
-		{name: "png cut", data: drawn[:len(drawn)-4], class: upstream.Retryable},
-		{name: "png of four thousand megapixels", data: bomb, class: upstream.Retryable},
-		{name: "webp cut", data: small[:len(small)-2], class: upstream.Retryable},
-		{name: "empty", data: nil, class: upstream.Retryable},
-		{name: "page", data: []byte("<!DOCTYPE html><html></html>"), class: upstream.Retryable},
-		{name: "gif", data: []byte("GIF89a\x01\x00\x01\x00"), class: upstream.Retryable},
-		{name: "svg", data: []byte(`<svg xmlns="http://www.w3.org/2000/svg"/>`), class: upstream.Permanent},
-		{name: "svg after a declaration", data: []byte("\ufeff \n<?xml version=\"1.0\"?>\n<svg/>"), class: upstream.Permanent},
-		{name: "recording", data: mp3Of(3), class: upstream.Retryable},
+		{name: "jpeg cut", data: whole[:len(whole)-20], class: fault.Retryable},
+		{name: "jpeg cut by one byte", data: whole[:len(whole)-1], class: fault.Retryable},
+		{name: "jpeg header only", data: whole[:3], class: fault.Retryable},
+		{name: "png cut", data: drawn[:len(drawn)-4], class: fault.Retryable},
+		{name: "png of four thousand megapixels", data: bomb, class: fault.Retryable},
+		{name: "webp cut", data: small[:len(small)-2], class: fault.Retryable},
+		{name: "empty", data: nil, class: fault.Retryable},
+		{name: "page", data: []byte("<!DOCTYPE html><html></html>"), class: fault.Retryable},
+		{name: "gif", data: []byte("GIF89a\x01\x00\x01\x00"), class: fault.Retryable},
+		{name: "svg", data: []byte(`<svg xmlns="http://www.w3.org/2000/svg"/>`), class: fault.Permanent},
+		{name: "svg after a declaration", data: []byte("\ufeff \n<?xml version=\"1.0\"?>\n<svg/>"), class: fault.Permanent},
+		{name: "recording", data: mp3Of(3), class: fault.Retryable},
 	}
 	for _, r := range rows {
 		t.Run(r.name, func(t *testing.T) {
 			t.Parallel()
 			got, err := pollinations.CheckPicture(r.data)
 			if r.class != "" {
-				code := upstream.CodeInvalidAnswer
-				if r.class == upstream.Permanent {
-					code = upstream.CodeUnusable
+				code := job.CodeInvalidAnswer
+				if r.class == fault.Permanent {
+					code = job.CodeUnusable
 				}
 				requireFault(t, err, r.class, code)
 				return
@@ -108,7 +109,7 @@ func TestCheckRecording(t *testing.T) {
 			t.Parallel()
 			got, err := pollinations.CheckRecording(r.data, r.format)
 			if r.contentType == "" {
-				requireFault(t, err, upstream.Retryable, upstream.CodeInvalidAnswer)
+				requireFault(t, err, fault.Retryable, job.CodeInvalidAnswer)
 				return
 			}
 			if err != nil {
@@ -121,22 +122,22 @@ func TestCheckRecording(t *testing.T) {
 	}
 }
 
-func requireFault(t *testing.T, err error, class upstream.Class, code string) {
+func requireFault(t *testing.T, err error, class fault.Class, code string) {
 	t.Helper()
-	fault := faultOf(t, err)
-	if fault.Class != class || fault.Code != code {
-		t.Errorf("got %s %s (%v), want %s %s", fault.Class, fault.Code, err, class, code)
+	f := faultOf(t, err)
+	if f.Class != class || f.Code != code {
+		t.Errorf("got %s %s (%v), want %s %s", f.Class, f.Code, err, class, code)
 	}
 }
 
 // faultOf returns the fault that an error is.
-func faultOf(t *testing.T, err error) *upstream.Fault {
+func faultOf(t *testing.T, err error) *fault.Error {
 	t.Helper()
-	fault, is := errors.AsType[*upstream.Fault](err)
+	f, is := errors.AsType[*fault.Error](err)
 	if !is {
 		t.Fatalf("got %v, want a fault", err)
 	}
-	return fault
+	return f
 }
 
 func FuzzMedia(f *testing.F) {

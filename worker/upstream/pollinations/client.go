@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
 )
 
@@ -82,12 +83,12 @@ func New(cfg Config) (*Client, error) {
 	if cfg.Budget == nil {
 		cfg.Budget = upstream.NewBudget(defaultBudget)
 	}
-	image, err := newService(cfg, upstream.PollinationsImage, imageSetting, cfg.BaseURL, imageStyleSetting, cfg.ImageStyle)
+	image, err := newService(cfg, job.UpstreamImage, imageSetting, cfg.BaseURL, imageStyleSetting, cfg.ImageStyle)
 	if err != nil {
 		return nil, err
 	}
 	image.restrain(cfg.Gate, cfg.LegacyImageSpacing, defaultImageSpacing)
-	speech, err := newService(cfg, upstream.PollinationsSpeech, speechSetting, cfg.SpeechBaseURL, speechStyleSetting, cfg.SpeechStyle)
+	speech, err := newService(cfg, job.UpstreamSpeech, speechSetting, cfg.SpeechBaseURL, speechStyleSetting, cfg.SpeechStyle)
 	if err != nil {
 		return nil, err
 	}
@@ -133,9 +134,9 @@ func newService(cfg Config, name, setting, address, styleSetting, style string) 
 // answers; 0 means that nothing of the kind is needed.
 func (c *Client) LegacySpacing(name string) time.Duration {
 	switch name {
-	case upstream.PollinationsImage:
+	case job.UpstreamImage:
 		return c.image.spacing
-	case upstream.PollinationsSpeech:
+	case job.UpstreamSpeech:
 		return c.speech.spacing
 	}
 	return 0
@@ -169,11 +170,11 @@ type Media struct {
 
 // Image has a picture made. The same request leads to the same address each time, so that a repetition joins a
 // generation that is still running and is billed once. Negative words are folded into the prompt where the service has no
-// parameter for them. It fails with an *upstream.Fault, or with the error of a Gate, and holds at most the bounded answer
+// parameter for them. It fails with an *fault.Error, or with the error of a Gate, and holds at most the bounded answer
 // in memory, half as much again for a long prompt.
 func (c *Client) Image(ctx context.Context, r ImageRequest) (*Media, error) {
 	if c.image.base == "" {
-		return nil, upstream.Unset(upstream.PollinationsImage, imageSetting)
+		return nil, upstream.Unset(job.UpstreamImage, imageSetting)
 	}
 	if r.Model == "" {
 		r.Model = DefaultImageModel
@@ -202,10 +203,10 @@ func (c *Client) Image(ctx context.Context, r ImageRequest) (*Media, error) {
 // Speech has a text read aloud. The bytes may be of another format than asked for where the model knows only one; the
 // content type says which. A speed other than 1 is made here, out of a WAV file, which takes some computing time and
 // works for the formats wav and pcm alone; any other is refused. Bare samples are taken out of a WAV file, too, since that
-// tells their rate, and FLAC is made of one where that is what came. It fails with an *upstream.Fault, or with the error of a Gate.
+// tells their rate, and FLAC is made of one where that is what came. It fails with an *fault.Error, or with the error of a Gate.
 func (c *Client) Speech(ctx context.Context, r SpeechRequest) (*Media, error) {
 	if c.speech.base == "" {
-		return nil, upstream.Unset(upstream.PollinationsSpeech, speechSetting)
+		return nil, upstream.Unset(job.UpstreamSpeech, speechSetting)
 	}
 	r = r.filled()
 	model := c.speech.dialect.speechModel(r.Model)

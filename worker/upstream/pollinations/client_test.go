@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
 	"github.com/text2image-audio/text2image-audio/worker/upstream/pollinations"
 )
@@ -71,22 +73,22 @@ func TestUnset(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = client.Image(t.Context(), pollinations.ImageRequest{Prompt: "x"})
-	requireFault(t, err, upstream.Misconfigured, upstream.CodeMisconfigured)
-	fault := faultOf(t, err)
-	if fault.Upstream != upstream.PollinationsImage || !strings.Contains(err.Error(), "POLLINATIONS_IMAGE_API_BASE is not set") {
+	requireFault(t, err, fault.Misconfigured, job.CodeMisconfigured)
+	f := faultOf(t, err)
+	if f.Upstream != job.UpstreamImage || !strings.Contains(err.Error(), "POLLINATIONS_IMAGE_API_BASE is not set") {
 		t.Errorf("got %v", err)
 	}
 	_, err = client.Speech(t.Context(), pollinations.SpeechRequest{Text: "x"})
-	requireFault(t, err, upstream.Misconfigured, upstream.CodeMisconfigured)
-	fault = faultOf(t, err)
-	if fault.Upstream != upstream.PollinationsSpeech || !strings.Contains(err.Error(), "POLLINATIONS_TEXT_API_BASE is not set") {
+	requireFault(t, err, fault.Misconfigured, job.CodeMisconfigured)
+	f = faultOf(t, err)
+	if f.Upstream != job.UpstreamSpeech || !strings.Contains(err.Error(), "POLLINATIONS_TEXT_API_BASE is not set") {
 		t.Errorf("got %v", err)
 	}
 }
 
-func requireSilence(t *testing.T, fault *upstream.Fault) {
+func requireSilence(t *testing.T, f *fault.Error) {
 	t.Helper()
-	for _, said := range []string{fault.Error(), fault.Detail, fault.RequestID} {
+	for _, said := range []string{f.Error(), f.Detail, f.RequestID} {
 		if strings.Contains(said, "yellow") || strings.Contains(said, canaryKey) || strings.Contains(said, "http://") {
 			t.Errorf("%q tells too much", said)
 		}
@@ -97,9 +99,9 @@ func TestEmptyTexts(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, func(http.ResponseWriter, *http.Request) { t.Error("the gateway was asked") })
 	_, err := client.Image(t.Context(), pollinations.ImageRequest{Prompt: " \x00\n", Negative: "x"})
-	requireFault(t, err, upstream.Permanent, upstream.CodeRejected)
+	requireFault(t, err, fault.Permanent, job.CodeRejected)
 	_, err = client.Speech(t.Context(), pollinations.SpeechRequest{Text: "\t"})
-	requireFault(t, err, upstream.Permanent, upstream.CodeRejected)
+	requireFault(t, err, fault.Permanent, job.CodeRejected)
 }
 
 func TestObserve(t *testing.T) {

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
 )
 
@@ -80,6 +82,6 @@ func choose(setting, style, base string) (dialect, error) {
 func inBase64(maxBytes int64) int64 { return maxBytes/3*4 + 64<<10 }
 
 // refused returns the fault of a request that is not worth sending.
-func refused(name, reason string) *upstream.Fault {
-	return &upstream.Fault{Upstream: name, Class: upstream.Permanent, Code: upstream.CodeRejected, Err: errors.New(reason)}
+func refused(name, reason string) *fault.Error {
+	return &fault.Error{Upstream: name, Class: fault.Permanent, Code: job.CodeRejected, Err: errors.New(reason)}
 }

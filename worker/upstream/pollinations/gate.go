@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
 )
 
@@ -24,9 +26,9 @@ const (
 type Gate func(ctx context.Context, upstream string) (release func(), err error)
 
 // Busy returns the fault of a call whose turn it is not, for the given time when it will be.
-func Busy(name string, after time.Duration) *upstream.Fault {
-	return &upstream.Fault{
-		Upstream: name, Class: upstream.Throttled, Code: upstream.CodeThrottled, RetryAfter: max(after, time.Millisecond), Err: errBusy,
+func Busy(name string, after time.Duration) *fault.Error {
+	return &fault.Error{
+		Upstream: name, Class: fault.Throttled, Code: job.CodeThrottled, RetryAfter: max(after, time.Millisecond), Err: errBusy,
 	}
 }
 
@@ -68,11 +70,11 @@ func (t *turnstile) enter(_ context.Context, name string) (func(), error) {
 
 // turnedAway returns the error of a gate: a fault as it is, the end of our own patience as what it is.
 func turnedAway(ctx context.Context, err error) error {
-	if fault, is := errors.AsType[*upstream.Fault](err); is {
-		return fault
+	if f, is := errors.AsType[*fault.Error](err); is {
+		return f
 	}
 	if errors.Is(ctx.Err(), context.Canceled) {
-		return &upstream.Fault{Class: upstream.Canceled, Code: upstream.CodeCanceled, Err: context.Cause(ctx)}
+		return fault.NewCanceled(ctx)
 	}
 	return fmt.Errorf("ask for a turn: %w", err)
 }
@@ -117,12 +119,12 @@ func (s *service) do(ctx context.Context, c call, accept func(*upstream.Answer) 
 		defer release()
 	}
 	amend := c.Amend
-	c.Amend = func(f *upstream.Fault) {
+	c.Amend = func(f *fault.Error) {
 		if amend != nil {
 			amend(f)
 		}
 		// Older answers do not say how long to wait, but the rule is known.
-		if f.Class == upstream.Throttled && f.RetryAfter == 0 {
+		if f.Class == fault.Throttled && f.RetryAfter == 0 {
 			f.RetryAfter = s.spacing
 		}
 	}

@@ -11,7 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/text2image-audio/text2image-audio/worker/upstream"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/upstream/pollinations"
 )
 
@@ -67,10 +68,10 @@ func TestOneCallAtATime(t *testing.T) {
 			t.Helper()
 			begun := time.Now()
 			_, err := client.Image(t.Context(), cat)
-			requireFault(t, err, upstream.Throttled, upstream.CodeThrottled)
-			fault := faultOf(t, err)
-			if fault.RetryAfter != want || fault.Upstream != upstream.PollinationsImage || fault.Status != 0 {
-				t.Errorf("wait %v of %s, want %v", fault.RetryAfter, fault.Upstream, want)
+			requireFault(t, err, fault.Throttled, job.CodeThrottled)
+			f := faultOf(t, err)
+			if f.RetryAfter != want || f.Upstream != job.UpstreamImage || f.Status != 0 {
+				t.Errorf("wait %v of %s, want %v", f.RetryAfter, f.Upstream, want)
 			}
 			if took := time.Since(begun); took != 0 {
 				t.Errorf("waited %v holding a slot", took)
@@ -81,9 +82,9 @@ func TestOneCallAtATime(t *testing.T) {
 		refusedFor(40 * time.Second)
 		// The other service has a turn of its own, and lets nobody through twice either.
 		_, err := client.Speech(t.Context(), pollinations.SpeechRequest{Text: "cat"})
-		requireFault(t, err, upstream.Retryable, upstream.CodeInvalidAnswer)
+		requireFault(t, err, fault.Retryable, job.CodeInvalidAnswer)
 		_, err = client.Speech(t.Context(), pollinations.SpeechRequest{Text: "cat"})
-		requireFault(t, err, upstream.Throttled, upstream.CodeThrottled)
+		requireFault(t, err, fault.Throttled, job.CodeThrottled)
 		if wait := faultOf(t, err).RetryAfter; wait != 20*time.Second {
 			t.Errorf("wait %v", wait)
 		}
@@ -117,15 +118,15 @@ func TestLongCallKeepsItsTurn(t *testing.T) {
 		synctest.Wait()
 		time.Sleep(50 * time.Second)
 		_, err := client.Image(t.Context(), pollinations.ImageRequest{Prompt: "dog"})
-		requireFault(t, err, upstream.Throttled, upstream.CodeThrottled)
+		requireFault(t, err, fault.Throttled, job.CodeThrottled)
 		if wait := faultOf(t, err).RetryAfter; wait != 5*time.Second {
 			t.Errorf("wait %v", wait)
 		}
-		requireFault(t, <-first, upstream.Retryable, upstream.CodeTimeout)
+		requireFault(t, <-first, fault.Retryable, job.CodeTimeout)
 		short, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		_, err = client.Image(short, pollinations.ImageRequest{Prompt: "dog"})
-		requireFault(t, err, upstream.Retryable, upstream.CodeTimeout)
+		requireFault(t, err, fault.Retryable, job.CodeTimeout)
 	})
 }
 
@@ -166,11 +167,11 @@ func TestGateRefuses(t *testing.T) {
 	lost := errors.New("store is away")
 	for name, r := range map[string]struct {
 		gives error
-		class upstream.Class
+		class fault.Class
 	}{
-		"busy":      {pollinations.Busy(upstream.PollinationsImage, time.Minute), upstream.Throttled},
+		"busy":      {pollinations.Busy(job.UpstreamImage, time.Minute), fault.Throttled},
 		"store":     {lost, ""},
-		"given up":  {context.Canceled, upstream.Canceled},
+		"given up":  {context.Canceled, fault.Canceled},
 		"no reason": {nil, "done"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -187,7 +188,7 @@ func TestGateRefuses(t *testing.T) {
 				}
 			})
 			_, err := client.Image(ctx, pollinations.ImageRequest{Prompt: "cat"})
-			switch fault, is := errors.AsType[*upstream.Fault](err); {
+			switch f, is := errors.AsType[*fault.Error](err); {
 			case r.class == "done":
 				if err != nil || service.calls != 1 {
 					t.Errorf("a gate without a release: %v, %d calls", err, service.calls)
@@ -197,7 +198,7 @@ func TestGateRefuses(t *testing.T) {
 				if is || !errors.Is(err, lost) {
 					t.Errorf("got %v", err)
 				}
-			case !is || fault.Class != r.class:
+			case !is || f.Class != r.class:
 				t.Errorf("got %v", err)
 			}
 			if service.calls != 0 {

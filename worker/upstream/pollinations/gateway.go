@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
 )
 
@@ -30,7 +31,7 @@ func (gateway) speechModel(wanted string) string {
 func (g gateway) picture(base string, r ImageRequest, maxBytes int64) (call, error) {
 	prompt := r.words()
 	if prompt == "" {
-		return call{}, refused(upstream.PollinationsImage, "prompt is empty")
+		return call{}, refused(job.UpstreamImage, "prompt is empty")
 	}
 	request := upstream.Request{
 		Method:    http.MethodGet,
@@ -97,7 +98,7 @@ func (gateway) longPicture(base string, r ImageRequest, prompt string, request u
 	}
 	body, err := json.Marshal(document)
 	if err != nil {
-		return call{}, refused(upstream.PollinationsImage, "request cannot be encoded")
+		return call{}, refused(job.UpstreamImage, "request cannot be encoded")
 	}
 	request.Method = http.MethodPost
 	request.URL = base + "/v1/images/generations"
@@ -118,11 +119,11 @@ type utterance struct {
 func (gateway) recording(base string, r SpeechRequest, maxBytes int64) (call, error) {
 	input := r.words()
 	if input == "" {
-		return call{}, refused(upstream.PollinationsSpeech, "text is empty")
+		return call{}, refused(job.UpstreamSpeech, "text is empty")
 	}
 	body, err := json.Marshal(utterance{Model: r.Model, Input: input, Voice: r.Voice, ResponseFormat: r.Format})
 	if err != nil {
-		return call{}, refused(upstream.PollinationsSpeech, "request cannot be encoded")
+		return call{}, refused(job.UpstreamSpeech, "request cannot be encoded")
 	}
 	return call{Request: upstream.Request{
 		Method:    http.MethodPost,

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
 )
 
@@ -16,8 +17,8 @@ var errPlaceholder = errors.New("answer is the gateway's error picture")
 
 // readPicture reads an answer and checks it.
 func (c *Client) readPicture(a *upstream.Answer, inJSON bool) (*Media, error) {
-	if fault := pictured(a); fault != nil {
-		return nil, fault
+	if f := pictured(a); f != nil {
+		return nil, f
 	}
 	if a.Encoded() {
 		return nil, upstream.InvalidAnswer("answer is compressed, which was not asked for")
@@ -52,7 +53,7 @@ func (c *Client) readPicture(a *upstream.Answer, inJSON bool) (*Media, error) {
 }
 
 // pictured returns the fault of an error that was sent as a picture with a status of 200. Its headers say so.
-func pictured(a *upstream.Answer) *upstream.Fault {
+func pictured(a *upstream.Answer) *fault.Error {
 	kind, message := a.Header.Get("X-Error-Type"), a.Header.Get("X-Error-Message")
 	claimed, limited := a.Header.Get("X-Error-Status"), isTrue(a.Header.Get("X-Rate-Limited"))
 	if kind == "" && message == "" && claimed == "" && !limited {

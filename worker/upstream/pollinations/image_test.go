@@ -11,7 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/text2image-audio/text2image-audio/worker/upstream"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/upstream/pollinations"
 )
 
@@ -56,30 +57,30 @@ func TestImageFaults(t *testing.T) {
 		name   string
 		body   []byte
 		header []string
-		class  upstream.Class
+		class  fault.Class
 		code   string
 		status int
 	}{
-		{"page", []byte("<html><title>" + canaryPrompt + "</title></html>"), []string{"Content-Type", "text/html"}, upstream.Retryable, upstream.CodeInvalidAnswer, 200},
-		{"page that calls itself a picture", []byte("<html></html>"), isJPEG, upstream.Retryable, upstream.CodeInvalidAnswer, 200},
-		{"envelope", []byte(envelope), []string{"Content-Type", "application/json"}, upstream.Moderated, upstream.CodeModerated, 422},
-		{"some JSON", []byte(`{"prompt":"` + canaryPrompt + `"}`), []string{"Content-Type", "application/json"}, upstream.Retryable, upstream.CodeInvalidAnswer, 200},
-		{"no type", picture, []string{"Content-Type", ""}, upstream.Retryable, upstream.CodeInvalidAnswer, 200},
-		{"empty", nil, isJPEG, upstream.Retryable, upstream.CodeInvalidAnswer, 200},
-		{"cut", picture[:len(picture)-30], isJPEG, upstream.Retryable, upstream.CodeInvalidAnswer, 200},
-		{"drawing", []byte(`<svg xmlns="http://www.w3.org/2000/svg"></svg>`), []string{"Content-Type", "image/svg+xml"}, upstream.Permanent, upstream.CodeUnusable, 200},
-		{"compressed", picture, with("Content-Encoding", "gzip"), upstream.Retryable, upstream.CodeInvalidAnswer, 200},
-		{"error picture, limited", picture, with("X-Rate-Limited", "true", "X-Error-Message", "Retry after 31s. "+canaryPrompt), upstream.Throttled, upstream.CodeThrottled, 429},
-		{"error picture, limit by type", picture, with("X-Error-Type", "rate_limit", "X-Error-Status", "500"), upstream.Throttled, upstream.CodeThrottled, 429},
-		{"error picture, queue", picture, with("X-Error-Type", "QueueFull"), upstream.Throttled, upstream.CodeThrottled, 429},
-		{"error picture, 429", picture, with("X-Error-Status", "429"), upstream.Throttled, upstream.CodeThrottled, 429},
-		{"error picture, 401", picture, with("X-Error-Status", "401", "X-Error-Type", "auth"), upstream.Misconfigured, upstream.CodeMisconfigured, 401},
-		{"error picture, 400", picture, with("X-Error-Status", " 400 ", "X-Error-Message", "bad"), upstream.Permanent, upstream.CodeRejected, 400},
-		{"error picture, moderation", picture, with("X-Error-Status", "400", "X-Error-Message", "Content is prohibited"), upstream.Moderated, upstream.CodeModerated, 400},
-		{"error picture, 502", picture, with("X-Error-Status", "502"), upstream.Retryable, upstream.CodeUnavailable, 502},
-		{"error picture without a status", picture, with("X-Error-Type", "something"), upstream.Retryable, upstream.CodeUnavailable, 503},
-		{"error picture with a senseless status", picture, with("X-Error-Status", "200"), upstream.Retryable, upstream.CodeUnavailable, 503},
-		{"known error picture", pngOf(t, 3, 3), []string{"Content-Type", "image/png"}, upstream.Retryable, upstream.CodeUnavailable, 200},
+		{"page", []byte("<html><title>" + canaryPrompt + "</title></html>"), []string{"Content-Type", "text/html"}, fault.Retryable, job.CodeInvalidAnswer, 200},
+		{"page that calls itself a picture", []byte("<html></html>"), isJPEG, fault.Retryable, job.CodeInvalidAnswer, 200},
+		{"envelope", []byte(envelope), []string{"Content-Type", "application/json"}, fault.Moderated, job.CodeModerated, 422},
+		{"some JSON", []byte(`{"prompt":"` + canaryPrompt + `"}`), []string{"Content-Type", "application/json"}, fault.Retryable, job.CodeInvalidAnswer, 200},
+		{"no type", picture, []string{"Content-Type", ""}, fault.Retryable, job.CodeInvalidAnswer, 200},
+		{"empty", nil, isJPEG, fault.Retryable, job.CodeInvalidAnswer, 200},
+		{"cut", picture[:len(picture)-30], isJPEG, fault.Retryable, job.CodeInvalidAnswer, 200},
+		{"drawing", []byte(`<svg xmlns="http://www.w3.org/2000/svg"></svg>`), []string{"Content-Type", "image/svg+xml"}, fault.Permanent, job.CodeUnusable, 200},
+		{"compressed", picture, with("Content-Encoding", "gzip"), fault.Retryable, job.CodeInvalidAnswer, 200},
+		{"error picture, limited", picture, with("X-Rate-Limited", "true", "X-Error-Message", "Retry after 31s. "+canaryPrompt), fault.Throttled, job.CodeThrottled, 429},
+		{"error picture, limit by type", picture, with("X-Error-Type", "rate_limit", "X-Error-Status", "500"), fault.Throttled, job.CodeThrottled, 429},
+		{"error picture, queue", picture, with("X-Error-Type", "QueueFull"), fault.Throttled, job.CodeThrottled, 429},
+		{"error picture, 429", picture, with("X-Error-Status", "429"), fault.Throttled, job.CodeThrottled, 429},
+		{"error picture, 401", picture, with("X-Error-Status", "401", "X-Error-Type", "auth"), fault.Misconfigured, job.CodeMisconfigured, 401},
+		{"error picture, 400", picture, with("X-Error-Status", " 400 ", "X-Error-Message", "bad"), fault.Permanent, job.CodeRejected, 400},
+		{"error picture, moderation", picture, with("X-Error-Status", "400", "X-Error-Message", "Content is prohibited"), fault.Moderated, job.CodeModerated, 400},
+		{"error picture, 502", picture, with("X-Error-Status", "502"), fault.Retryable, job.CodeUnavailable, 502},
+		{"error picture without a status", picture, with("X-Error-Type", "something"), fault.Retryable, job.CodeUnavailable, 503},
+		{"error picture with a senseless status", picture, with("X-Error-Status", "200"), fault.Retryable, job.CodeUnavailable, 503},
+		{"known error picture", pngOf(t, 3, 3), []string{"Content-Type", "image/png"}, fault.Retryable, job.CodeUnavailable, 200},
 	}
 	for _, r := range rows {
 		t.Run(r.name, func(t *testing.T) {
@@ -89,14 +90,14 @@ func TestImageFaults(t *testing.T) {
 			client.AddPlaceholder(hex.EncodeToString(sum[:]))
 			_, err := client.Image(t.Context(), pollinations.ImageRequest{Prompt: canaryPrompt, Model: "flux"})
 			requireFault(t, err, r.class, r.code)
-			fault := faultOf(t, err)
-			if fault.Status != r.status || fault.Upstream != upstream.PollinationsImage {
-				t.Errorf("status %d of %s, want %d", fault.Status, fault.Upstream, r.status)
+			f := faultOf(t, err)
+			if f.Status != r.status || f.Upstream != job.UpstreamImage {
+				t.Errorf("status %d of %s, want %d", f.Status, f.Upstream, r.status)
 			}
-			if r.name == "error picture, limited" && fault.RetryAfter != 31*time.Second {
-				t.Errorf("wait %v", fault.RetryAfter)
+			if r.name == "error picture, limited" && f.RetryAfter != 31*time.Second {
+				t.Errorf("wait %v", f.RetryAfter)
 			}
-			requireSilence(t, fault)
+			requireSilence(t, f)
 		})
 	}
 }
@@ -112,11 +113,11 @@ func TestReferenceFaults(t *testing.T) {
 			_, _ = io.WriteString(w, `{"success":false,"error":{"message":"Cannot use `+address+`","code":"`+code+`"},"status":400}`)
 		})
 		_, err := client.Image(t.Context(), pollinations.ImageRequest{Prompt: "x", Model: "kontext", ReferenceImages: []string{address}})
-		requireFault(t, err, upstream.Permanent, upstream.CodeReference)
-		fault := faultOf(t, err)
-		requireSilence(t, fault)
-		if !strings.Contains(fault.Detail, code) || strings.Contains(fault.Detail, "holiday") {
-			t.Errorf("%s: detail %q", code, fault.Detail)
+		requireFault(t, err, fault.Permanent, job.CodeReference)
+		f := faultOf(t, err)
+		requireSilence(t, f)
+		if !strings.Contains(f.Detail, code) || strings.Contains(f.Detail, "holiday") {
+			t.Errorf("%s: detail %q", code, f.Detail)
 		}
 	}
 }
@@ -125,15 +126,15 @@ func TestLongImageFaults(t *testing.T) {
 	t.Parallel()
 	for name, r := range map[string]struct {
 		body  string
-		class upstream.Class
+		class fault.Class
 		code  string
 	}{
-		"an address in place of the bytes": {`{"data":[{"url":"https://example.org/x.jpg"}]}`, upstream.Retryable, upstream.CodeInvalidAnswer},
-		"nothing":                          {`{"created":1,"data":[]}`, upstream.Retryable, upstream.CodeInvalidAnswer},
-		"no JSON":                          {`{"data":[`, upstream.Retryable, upstream.CodeInvalidAnswer},
-		"no base64":                        {`{"data":[{"b64_json":"!!!"}]}`, upstream.Retryable, upstream.CodeInvalidAnswer},
-		"no picture":                       {`{"data":[{"b64_json":"aGVsbG8="}]}`, upstream.Retryable, upstream.CodeInvalidAnswer},
-		"an envelope":                      {`{"success":false,"error":{"message":"Insufficient balance.","code":"PAYMENT_REQUIRED"},"status":402}`, upstream.Misconfigured, upstream.CodeMisconfigured},
+		"an address in place of the bytes": {`{"data":[{"url":"https://example.org/x.jpg"}]}`, fault.Retryable, job.CodeInvalidAnswer},
+		"nothing":                          {`{"created":1,"data":[]}`, fault.Retryable, job.CodeInvalidAnswer},
+		"no JSON":                          {`{"data":[`, fault.Retryable, job.CodeInvalidAnswer},
+		"no base64":                        {`{"data":[{"b64_json":"!!!"}]}`, fault.Retryable, job.CodeInvalidAnswer},
+		"no picture":                       {`{"data":[{"b64_json":"aGVsbG8="}]}`, fault.Retryable, job.CodeInvalidAnswer},
+		"an envelope":                      {`{"success":false,"error":{"message":"Insufficient balance.","code":"PAYMENT_REQUIRED"},"status":402}`, fault.Misconfigured, job.CodeMisconfigured},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -165,13 +166,13 @@ func TestTooLarge(t *testing.T) {
 		name      string
 		spare     int
 		announced bool
-		class     upstream.Class
+		class     fault.Class
 		code      string
 	}{
 		{"the very bound", 0, false, "", ""},
 		{"the very bound, announced", 0, true, "", ""},
-		{"longer", -1, false, upstream.Retryable, upstream.CodeInvalidAnswer},
-		{"longer, announced", -1, true, upstream.Permanent, upstream.CodeTooLarge},
+		{"longer", -1, false, fault.Retryable, job.CodeInvalidAnswer},
+		{"longer, announced", -1, true, fault.Permanent, job.CodeTooLarge},
 	} {
 		t.Run(r.name, func(t *testing.T) {
 			t.Parallel()

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
 )
 
@@ -37,11 +39,11 @@ func (legacy) speechList(base string) string { return base + "/models" }
 func (legacy) picture(base string, r ImageRequest, maxBytes int64) (call, error) {
 	prompt, negative := plain(r.Prompt), plain(r.Negative)
 	if prompt == "" {
-		return call{}, refused(upstream.PollinationsImage, "prompt is empty")
+		return call{}, refused(job.UpstreamImage, "prompt is empty")
 	}
 	segment, references := pathSegment(prompt), r.references()
 	if len(segment)+len(url.QueryEscape(negative))+len(url.QueryEscape(references)) > maxLegacyWords {
-		return call{}, refused(upstream.PollinationsImage, "prompt is too long for the address that it must travel in")
+		return call{}, refused(job.UpstreamImage, "prompt is too long for the address that it must travel in")
 	}
 	query := url.Values{"model": {r.Model}, "seed": {strconv.FormatInt(r.Seed, 10)}}
 	for name, size := range map[string]int{"width": r.Width, "height": r.Height} {
@@ -89,7 +91,7 @@ const readAloud = "You are a voice, not an assistant. Read the user's message al
 func (l legacy) recording(base string, r SpeechRequest, maxBytes int64) (call, error) {
 	text := r.words()
 	if text == "" {
-		return call{}, refused(upstream.PollinationsSpeech, "text is empty")
+		return call{}, refused(job.UpstreamSpeech, "text is empty")
 	}
 	request := upstream.Request{
 		Private: []string{text},
@@ -106,7 +108,7 @@ func (l legacy) recording(base string, r SpeechRequest, maxBytes int64) (call, e
 	}
 	body, err := json.Marshal(newChat(r, text))
 	if err != nil {
-		return call{}, refused(upstream.PollinationsSpeech, "request cannot be encoded")
+		return call{}, refused(job.UpstreamSpeech, "request cannot be encoded")
 	}
 	request.Method = http.MethodPost
 	request.URL = base + "/openai"
@@ -118,16 +120,16 @@ func (l legacy) recording(base string, r SpeechRequest, maxBytes int64) (call, e
 
 // advise returns what makes of a fault what it means at the older services: they have no keys, so a refusal of ours is
 // mended by moving away. The setting is the one to change; ours says that the model was chosen here and by no person.
-func advise(setting string, ours bool) func(*upstream.Fault) {
+func advise(setting string, ours bool) func(*fault.Error) {
 	advice := "the older service refuses this caller: move to gen (set " + setting +
 		" to https://gen.pollinations.ai, and POLLINATIONS_API_TOKEN)"
-	return func(f *upstream.Fault) {
+	return func(f *fault.Error) {
 		refuses := f.Status == http.StatusUnauthorized || f.Status == http.StatusPaymentRequired || f.Status == http.StatusForbidden
 		switch {
-		case refuses && f.Class == upstream.Misconfigured:
-		case (refuses || f.Status == http.StatusNotFound) && f.Class == upstream.Permanent && ours:
+		case refuses && f.Class == fault.Misconfigured:
+		case (refuses || f.Status == http.StatusNotFound) && f.Class == fault.Permanent && ours:
 			// The only model for speech is not served any more.
-			f.Class, f.Code = upstream.Misconfigured, upstream.CodeMisconfigured
+			f.Class, f.Code = fault.Misconfigured, job.CodeMisconfigured
 		default:
 			return
 		}

@@ -12,7 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/text2image-audio/text2image-audio/worker/upstream"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/upstream/pollinations"
 )
 
@@ -87,7 +88,7 @@ func TestStyles(t *testing.T) {
 			if fmt.Sprint(all.asked) != fmt.Sprint(r.asked) {
 				t.Errorf("asked %q, want %q", all.asked, r.asked)
 			}
-			spacing := [2]time.Duration{client.LegacySpacing(upstream.PollinationsImage), client.LegacySpacing(upstream.PollinationsSpeech)}
+			spacing := [2]time.Duration{client.LegacySpacing(job.UpstreamImage), client.LegacySpacing(job.UpstreamSpeech)}
 			usual := [2]time.Duration{45 * time.Second, 30 * time.Second}
 			for i, old := range r.old {
 				want, key := time.Duration(0), "Bearer "+canaryKey
@@ -99,7 +100,7 @@ func TestStyles(t *testing.T) {
 					t.Errorf("call %d: spacing %v and key %q, want %v and %q", i, spacing[i], all.keys[i], want, key)
 				}
 			}
-			if client.LegacySpacing(upstream.LanguageModel) != 0 {
+			if client.LegacySpacing(job.UpstreamLanguage) != 0 {
 				t.Error("another upstream has a spacing")
 			}
 		})
@@ -182,10 +183,10 @@ func TestLegacyLongPrompt(t *testing.T) {
 		{Prompt: "a", ReferenceImages: []string{"https://a.example/" + strings.Repeat("p", 5<<10)}},
 	} {
 		_, err := client.Image(t.Context(), r)
-		requireFault(t, err, upstream.Permanent, upstream.CodeRejected)
+		requireFault(t, err, fault.Permanent, job.CodeRejected)
 	}
 	_, err := client.Speech(t.Context(), pollinations.SpeechRequest{Text: " "})
-	requireFault(t, err, upstream.Permanent, upstream.CodeRejected)
+	requireFault(t, err, fault.Permanent, job.CodeRejected)
 }
 
 func TestLegacySpeech(t *testing.T) {
@@ -275,20 +276,20 @@ func TestLegacySpeechAnswers(t *testing.T) {
 	const text = "How many legs does a spider have, and what is it called in Latin? Please tell me at once."
 	rows := []struct {
 		name, body string
-		class      upstream.Class
+		class      fault.Class
 		code       string
 	}{
 		{"read", chatAnswer(mp3Of(5), text, "stop"), "", ""},
 		{"read, and written otherwise", chatAnswer(mp3Of(5), "how many legs does a spider have and what is it called in latin please tell me AT ONCE", "stop"), "", ""},
 		{"read without a transcript", chatAnswer(mp3Of(5), "", "stop"), "", ""},
-		{"answered", chatAnswer(mp3Of(5), "Eight. Its family goes by Araneae.", "stop"), upstream.Retryable, upstream.CodeInvalidAnswer},
-		{"filtered", chatAnswer(nil, "", "content_filter"), upstream.Moderated, upstream.CodeModerated},
-		{"written", `{"choices":[{"message":{"content":"Eight."},"finish_reason":"stop"}]}`, upstream.Retryable, upstream.CodeInvalidAnswer},
-		{"no choice", `{"choices":[]}`, upstream.Retryable, upstream.CodeInvalidAnswer},
-		{"an error", `{"error":"Rate limit exceeded","status":429}`, upstream.Throttled, upstream.CodeThrottled},
-		{"no JSON", `{"choices":`, upstream.Retryable, upstream.CodeInvalidAnswer},
-		{"no base64", strings.Replace(chatAnswer(mp3Of(5), text, "stop"), `"data":"`, `"data":"!`, 1), upstream.Retryable, upstream.CodeInvalidAnswer},
-		{"no sound", chatAnswer([]byte("hello"), text, "stop"), upstream.Retryable, upstream.CodeInvalidAnswer},
+		{"answered", chatAnswer(mp3Of(5), "Eight. Its family goes by Araneae.", "stop"), fault.Retryable, job.CodeInvalidAnswer},
+		{"filtered", chatAnswer(nil, "", "content_filter"), fault.Moderated, job.CodeModerated},
+		{"written", `{"choices":[{"message":{"content":"Eight."},"finish_reason":"stop"}]}`, fault.Retryable, job.CodeInvalidAnswer},
+		{"no choice", `{"choices":[]}`, fault.Retryable, job.CodeInvalidAnswer},
+		{"an error", `{"error":"Rate limit exceeded","status":429}`, fault.Throttled, job.CodeThrottled},
+		{"no JSON", `{"choices":`, fault.Retryable, job.CodeInvalidAnswer},
+		{"no base64", strings.Replace(chatAnswer(mp3Of(5), text, "stop"), `"data":"`, `"data":"!`, 1), fault.Retryable, job.CodeInvalidAnswer},
+		{"no sound", chatAnswer([]byte("hello"), text, "stop"), fault.Retryable, job.CodeInvalidAnswer},
 	}
 	for _, r := range rows {
 		t.Run(r.name, func(t *testing.T) {
@@ -321,30 +322,30 @@ func TestLegacyFaults(t *testing.T) {
 		name   string
 		status int
 		body   string
-		class  upstream.Class
+		class  fault.Class
 		code   string
 		// model is the speech model asked for.
 		model   string
 		advised bool
 		after   time.Duration
 	}{
-		{name: "queue", status: 429, body: queue, class: upstream.Throttled, code: upstream.CodeThrottled, after: time.Minute},
-		{name: "queue as an error", status: 500, body: queue, class: upstream.Throttled, code: upstream.CodeThrottled, after: time.Minute},
-		{name: "queue as payment", status: 402, body: full, class: upstream.Throttled, code: upstream.CodeThrottled, after: time.Minute},
-		{name: "interval", status: 429, body: `{"success":false,"error":{"message":"Sana is limited to one request per IP every 45 seconds. Retry after 31s.","code":"RATE_LIMITED"},"status":429}`, class: upstream.Throttled, code: upstream.CodeThrottled, after: 31 * time.Second},
-		{name: "payment", status: 402, body: paid, class: upstream.Misconfigured, code: upstream.CodeMisconfigured, advised: true},
-		{name: "unauthorized", status: 401, body: `{"error":"Unauthorized","message":"x"}`, class: upstream.Misconfigured, code: upstream.CodeMisconfigured, advised: true},
-		{name: "blocked", status: 403, body: `{"error":"Forbidden","status":403,"details":{"blockedIp":"1.2.3.4"}}`, class: upstream.Misconfigured, code: upstream.CodeMisconfigured, advised: true},
-		{name: "forbidden without words", status: 403, class: upstream.Misconfigured, code: upstream.CodeMisconfigured, advised: true},
-		{name: "the edge's page", status: 403, body: "<html><title>Just a moment...</title></html>", class: upstream.Retryable, code: upstream.CodeUnavailable},
-		{name: "prohibited", status: 403, body: `{"error":"Forbidden","message":"Content is prohibited"}`, class: upstream.Moderated, code: upstream.CodeModerated},
-		{name: "tier", status: 402, body: tier, class: upstream.Misconfigured, code: upstream.CodeMisconfigured, advised: true},
-		{name: "tier of a model that was asked for", status: 402, body: tier, model: "hear", class: upstream.Permanent, code: upstream.CodeRejected},
-		{name: "model gone", status: 404, body: gone, class: upstream.Misconfigured, code: upstream.CodeMisconfigured, advised: true},
-		{name: "model gone that was asked for", status: 404, body: gone, model: "hear", class: upstream.Permanent, code: upstream.CodeRejected},
-		{name: "address too long", status: 400, body: "<html><title>400</title></html>", class: upstream.Permanent, code: upstream.CodeRejected},
-		{name: "no server", status: 500, body: `{"error":"Internal Server Error","message":"No active flux servers available"}`, class: upstream.Retryable, code: upstream.CodeUnavailable},
-		{name: "tunnel", status: 530, body: "error code: 1033", class: upstream.Retryable, code: upstream.CodeUnavailable},
+		{name: "queue", status: 429, body: queue, class: fault.Throttled, code: job.CodeThrottled, after: time.Minute},
+		{name: "queue as an error", status: 500, body: queue, class: fault.Throttled, code: job.CodeThrottled, after: time.Minute},
+		{name: "queue as payment", status: 402, body: full, class: fault.Throttled, code: job.CodeThrottled, after: time.Minute},
+		{name: "interval", status: 429, body: `{"success":false,"error":{"message":"Sana is limited to one request per IP every 45 seconds. Retry after 31s.","code":"RATE_LIMITED"},"status":429}`, class: fault.Throttled, code: job.CodeThrottled, after: 31 * time.Second},
+		{name: "payment", status: 402, body: paid, class: fault.Misconfigured, code: job.CodeMisconfigured, advised: true},
+		{name: "unauthorized", status: 401, body: `{"error":"Unauthorized","message":"x"}`, class: fault.Misconfigured, code: job.CodeMisconfigured, advised: true},
+		{name: "blocked", status: 403, body: `{"error":"Forbidden","status":403,"details":{"blockedIp":"1.2.3.4"}}`, class: fault.Misconfigured, code: job.CodeMisconfigured, advised: true},
+		{name: "forbidden without words", status: 403, class: fault.Misconfigured, code: job.CodeMisconfigured, advised: true},
+		{name: "the edge's page", status: 403, body: "<html><title>Just a moment...</title></html>", class: fault.Retryable, code: job.CodeUnavailable},
+		{name: "prohibited", status: 403, body: `{"error":"Forbidden","message":"Content is prohibited"}`, class: fault.Moderated, code: job.CodeModerated},
+		{name: "tier", status: 402, body: tier, class: fault.Misconfigured, code: job.CodeMisconfigured, advised: true},
+		{name: "tier of a model that was asked for", status: 402, body: tier, model: "hear", class: fault.Permanent, code: job.CodeRejected},
+		{name: "model gone", status: 404, body: gone, class: fault.Misconfigured, code: job.CodeMisconfigured, advised: true},
+		{name: "model gone that was asked for", status: 404, body: gone, model: "hear", class: fault.Permanent, code: job.CodeRejected},
+		{name: "address too long", status: 400, body: "<html><title>400</title></html>", class: fault.Permanent, code: job.CodeRejected},
+		{name: "no server", status: 500, body: `{"error":"Internal Server Error","message":"No active flux servers available"}`, class: fault.Retryable, code: job.CodeUnavailable},
+		{name: "tunnel", status: 530, body: "error code: 1033", class: fault.Retryable, code: job.CodeUnavailable},
 	}
 	for _, r := range rows {
 		t.Run(r.name, func(t *testing.T) {
@@ -356,13 +357,13 @@ func TestLegacyFaults(t *testing.T) {
 			}, asLegacy, func(c *pollinations.Config) { c.LegacySpeechSpacing = time.Minute })
 			_, err := client.Speech(t.Context(), pollinations.SpeechRequest{Text: canaryPrompt, Model: r.model})
 			requireFault(t, err, r.class, r.code)
-			fault := faultOf(t, err)
-			requireSilence(t, fault)
-			if fault.Status != r.status || fault.RetryAfter != r.after {
-				t.Errorf("status %d, wait %v", fault.Status, fault.RetryAfter)
+			f := faultOf(t, err)
+			requireSilence(t, f)
+			if f.Status != r.status || f.RetryAfter != r.after {
+				t.Errorf("status %d, wait %v", f.Status, f.RetryAfter)
 			}
-			if strings.Contains(fault.Detail, "move to gen (set POLLINATIONS_TEXT_API_BASE") != r.advised {
-				t.Errorf("detail %q", fault.Detail)
+			if strings.Contains(f.Detail, "move to gen (set POLLINATIONS_TEXT_API_BASE") != r.advised {
+				t.Errorf("detail %q", f.Detail)
 			}
 		})
 	}
@@ -370,15 +371,15 @@ func TestLegacyFaults(t *testing.T) {
 		t.Parallel()
 		client := newClient(t, answer(jpegOf(t, 9, 9), "Content-Type", "image/jpeg", "X-Error-Status", "401"), asLegacy)
 		_, err := client.Image(t.Context(), pollinations.ImageRequest{Prompt: canaryPrompt})
-		requireFault(t, err, upstream.Misconfigured, upstream.CodeMisconfigured)
-		if fault := faultOf(t, err); !strings.Contains(fault.Detail, "move to gen (set POLLINATIONS_IMAGE_API_BASE") {
-			t.Errorf("detail %q", fault.Detail)
+		requireFault(t, err, fault.Misconfigured, job.CodeMisconfigured)
+		if f := faultOf(t, err); !strings.Contains(f.Detail, "move to gen (set POLLINATIONS_IMAGE_API_BASE") {
+			t.Errorf("detail %q", f.Detail)
 		}
 	})
 	t.Run("text in place of sound", func(t *testing.T) {
 		t.Parallel()
 		client := newClient(t, answer([]byte("Eight legs."), "Content-Type", "text/plain; charset=utf-8"), asLegacy)
 		_, err := client.Speech(t.Context(), pollinations.SpeechRequest{Text: url.PathEscape(canaryPrompt)})
-		requireFault(t, err, upstream.Retryable, upstream.CodeInvalidAnswer)
+		requireFault(t, err, fault.Retryable, job.CodeInvalidAnswer)
 	})
 }

@@ -12,7 +12,8 @@ import (
 
 	"github.com/mewkiz/flac"
 
-	"github.com/text2image-audio/text2image-audio/worker/upstream"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/upstream/pollinations"
 	"github.com/text2image-audio/text2image-audio/worker/upstream/tempo"
 )
@@ -102,7 +103,7 @@ func TestFLACOfOtherModels(t *testing.T) {
 				t.Errorf("asked %s", asked)
 			}
 			if r.got == "" {
-				requireFault(t, err, upstream.Permanent, upstream.CodeUnusable)
+				requireFault(t, err, fault.Permanent, job.CodeUnusable)
 			} else if err != nil || got.ContentType != r.got {
 				t.Errorf("got %+v, %v", got, err)
 			}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
 )
 
@@ -57,11 +58,11 @@ type Model struct {
 }
 
 // Models asks both services what they serve, without a key. Videos, and sounds that no text is read in, are left out as
-// far as they can be told. It costs two requests and fails with an *upstream.Fault when either list cannot be had; the
+// far as they can be told. It costs two requests and fails with an *fault.Error when either list cannot be had; the
 // other one is returned all the same.
 func (c *Client) Models(ctx context.Context) (*Models, error) {
 	if c.image.base == "" && c.speech.base == "" {
-		return nil, upstream.Unset(upstream.PollinationsImage, imageSetting)
+		return nil, upstream.Unset(job.UpstreamImage, imageSetting)
 	}
 	var models Models
 	var imageErr, speechErr error

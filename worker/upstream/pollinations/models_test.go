@@ -14,7 +14,8 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"github.com/text2image-audio/text2image-audio/worker/upstream"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/upstream/pollinations"
 )
 
@@ -216,19 +217,19 @@ func TestModelsFaults(t *testing.T) {
 	rows := []struct {
 		name    string
 		handler http.HandlerFunc
-		class   upstream.Class
+		class   fault.Class
 		code    string
 	}{
-		{"down", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }, upstream.Retryable, upstream.CodeUnavailable},
-		{"page", answer([]byte("<html></html>"), "Content-Type", "text/html"), upstream.Retryable, upstream.CodeInvalidAnswer},
-		{"empty list", answer([]byte("[]")), upstream.Retryable, upstream.CodeInvalidAnswer},
-		{"no list", answer([]byte(`{"flux":1}`)), upstream.Retryable, upstream.CodeInvalidAnswer},
-		{"an error as a success", answer([]byte(`{"success":false,"error":{"message":"slow down","code":"RATE_LIMITED"},"status":429}`), "Content-Type", "application/json"), upstream.Throttled, upstream.CodeThrottled},
-		{"cut", answer([]byte(`["flux`)), upstream.Retryable, upstream.CodeInvalidAnswer},
-		{"compressed", answer([]byte(good), "Content-Encoding", "gzip"), upstream.Retryable, upstream.CodeInvalidAnswer},
+		{"down", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }, fault.Retryable, job.CodeUnavailable},
+		{"page", answer([]byte("<html></html>"), "Content-Type", "text/html"), fault.Retryable, job.CodeInvalidAnswer},
+		{"empty list", answer([]byte("[]")), fault.Retryable, job.CodeInvalidAnswer},
+		{"no list", answer([]byte(`{"flux":1}`)), fault.Retryable, job.CodeInvalidAnswer},
+		{"an error as a success", answer([]byte(`{"success":false,"error":{"message":"slow down","code":"RATE_LIMITED"},"status":429}`), "Content-Type", "application/json"), fault.Throttled, job.CodeThrottled},
+		{"cut", answer([]byte(`["flux`)), fault.Retryable, job.CodeInvalidAnswer},
+		{"compressed", answer([]byte(good), "Content-Encoding", "gzip"), fault.Retryable, job.CodeInvalidAnswer},
 		{"too long", func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = io.WriteString(w, `["`+strings.Repeat("x", 3<<20)+`"]`)
-		}, upstream.Retryable, upstream.CodeInvalidAnswer},
+		}, fault.Retryable, job.CodeInvalidAnswer},
 	}
 	for _, r := range rows {
 		t.Run(r.name, func(t *testing.T) {
@@ -242,8 +243,8 @@ func TestModelsFaults(t *testing.T) {
 			})
 			got, err := client.Models(t.Context())
 			requireFault(t, err, r.class, r.code)
-			if fault := faultOf(t, err); fault.Upstream != upstream.PollinationsSpeech {
-				t.Errorf("fault of %s", fault.Upstream)
+			if f := faultOf(t, err); f.Upstream != job.UpstreamSpeech {
+				t.Errorf("fault of %s", f.Upstream)
 			}
 			if got == nil || len(got.Image) != 1 || got.Image[0].Name != "flux" || got.Speech != nil {
 				t.Errorf("the good list is lost: %+v", got)
@@ -264,13 +265,13 @@ func TestModelsUnset(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = none.Models(t.Context())
-	requireFault(t, err, upstream.Misconfigured, upstream.CodeMisconfigured)
+	requireFault(t, err, fault.Misconfigured, job.CodeMisconfigured)
 	both := newClient(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
 	_, err = both.Models(t.Context())
-	if !strings.Contains(fmt.Sprint(err), upstream.PollinationsImage) || !strings.Contains(fmt.Sprint(err), upstream.PollinationsSpeech) {
+	if !strings.Contains(fmt.Sprint(err), job.UpstreamImage) || !strings.Contains(fmt.Sprint(err), job.UpstreamSpeech) {
 		t.Errorf("got %v", err)
 	}
-	if _, is := errors.AsType[*upstream.Fault](err); !is {
+	if _, is := errors.AsType[*fault.Error](err); !is {
 		t.Errorf("got %v, want faults", err)
 	}
 }

@@ -11,6 +11,8 @@ import (
 
 	"golang.org/x/image/webp"
 
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
 )
 
@@ -30,8 +32,8 @@ func (c *Client) checkPicture(data []byte) (*Media, error) {
 		return nil, upstream.InvalidAnswer("picture is empty")
 	}
 	if c.isPlaceholder(data) {
-		return nil, &upstream.Fault{
-			Class: upstream.Retryable, Code: upstream.CodeUnavailable, Err: errPlaceholder,
+		return nil, &fault.Error{
+			Class: fault.Retryable, Code: job.CodeUnavailable, Err: errPlaceholder,
 		}
 	}
 	contentType := sniffPicture(data)

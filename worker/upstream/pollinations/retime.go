@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
 	"github.com/text2image-audio/text2image-audio/worker/upstream/tempo"
 )
@@ -12,9 +14,9 @@ import (
 func timeable(r SpeechRequest) error {
 	switch {
 	case !(r.Speed >= tempo.MinSpeed && r.Speed <= tempo.MaxSpeed):
-		return refused(upstream.PollinationsSpeech, "speed is out of bounds")
+		return refused(job.UpstreamSpeech, "speed is out of bounds")
 	case r.Format != "wav" && r.Format != "pcm":
-		return refused(upstream.PollinationsSpeech, "speed can be changed in the formats wav and pcm only")
+		return refused(job.UpstreamSpeech, "speed can be changed in the formats wav and pcm only")
 	}
 	return nil
 }
@@ -39,8 +41,8 @@ func (c *Client) retime(ctx context.Context, m *Media, speed float64, format str
 	}
 	for m.Data = nil; size/speed > float64(c.maxSpeechBytes); size /= 2 {
 		if sound.Rate/2 < leastRate {
-			return &upstream.Fault{
-				Upstream: upstream.PollinationsSpeech, Class: upstream.Permanent, Code: upstream.CodeTooLarge,
+			return &fault.Error{
+				Upstream: job.UpstreamSpeech, Class: fault.Permanent, Code: job.CodeTooLarge,
 				Err: errors.New("recording would become longer than accepted"),
 			}
 		}
@@ -66,19 +68,18 @@ func unwrap(m *Media) {
 }
 
 // unusable is upstream.UnusableAnswer for what is found out after the exchange.
-func unusable(reason string) *upstream.Fault {
+func unusable(reason string) *fault.Error {
 	f := upstream.UnusableAnswer(reason)
-	f.Upstream = upstream.PollinationsSpeech
+	f.Upstream = job.UpstreamSpeech
 	return f
 }
 
 // gaveUp returns the fault of work that ended with its context.
-func gaveUp(ctx context.Context, err error) *upstream.Fault {
-	f := &upstream.Fault{
-		Upstream: upstream.PollinationsSpeech, Class: upstream.Retryable, Code: upstream.CodeTimeout, Err: err,
-	}
+func gaveUp(ctx context.Context, err error) *fault.Error {
+	f := &fault.Error{Class: fault.Retryable, Code: job.CodeTimeout, Err: err}
 	if errors.Is(ctx.Err(), context.Canceled) {
-		f.Class, f.Code, f.Err = upstream.Canceled, upstream.CodeCanceled, context.Cause(ctx)
+		f = fault.NewCanceled(ctx)
 	}
+	f.Upstream = job.UpstreamSpeech
 	return f
 }

@@ -9,7 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/text2image-audio/text2image-audio/worker/upstream"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/upstream/pollinations"
 	"github.com/text2image-audio/text2image-audio/worker/upstream/tempo"
 )
@@ -78,7 +79,7 @@ func TestSpeedRefused(t *testing.T) {
 	} {
 		r.Text = "hello"
 		_, err := client.Speech(t.Context(), r)
-		requireFault(t, err, upstream.Permanent, upstream.CodeRejected)
+		requireFault(t, err, fault.Permanent, job.CodeRejected)
 	}
 }
 
@@ -88,21 +89,21 @@ func TestSpeedOfOtherRecordings(t *testing.T) {
 	binary.LittleEndian.PutUint16(wide[34:], 24)
 	for name, r := range map[string]struct {
 		data  []byte
-		class upstream.Class
+		class fault.Class
 		code  string
 	}{
-		"mp3 in place of wav": {mp3Of(5), upstream.Permanent, upstream.CodeUnusable},
-		"24 bits":             {wide, upstream.Permanent, upstream.CodeUnusable},
-		"cut":                 {toneOf(1, 440)[:20000], upstream.Retryable, upstream.CodeInvalidAnswer},
-		"becomes too long":    {toneOf(6, 440), upstream.Permanent, upstream.CodeTooLarge},
+		"mp3 in place of wav": {mp3Of(5), fault.Permanent, job.CodeUnusable},
+		"24 bits":             {wide, fault.Permanent, job.CodeUnusable},
+		"cut":                 {toneOf(1, 440)[:20000], fault.Retryable, job.CodeInvalidAnswer},
+		"becomes too long":    {toneOf(6, 440), fault.Permanent, job.CodeTooLarge},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			client := newClient(t, answer(r.data, "Content-Type", "audio/wav"), func(c *pollinations.Config) { c.MaxSpeechBytes = 400_000 })
 			_, err := client.Speech(t.Context(), pollinations.SpeechRequest{Text: canaryPrompt, Format: "wav", Speed: 0.25})
 			requireFault(t, err, r.class, r.code)
-			if fault := faultOf(t, err); fault.Upstream != upstream.PollinationsSpeech {
-				t.Errorf("fault of %q", fault.Upstream)
+			if f := faultOf(t, err); f.Upstream != job.UpstreamSpeech {
+				t.Errorf("fault of %q", f.Upstream)
 			}
 		})
 	}
@@ -184,5 +185,5 @@ func TestSpeedGivenUp(t *testing.T) {
 	media := &pollinations.Media{Data: recording}
 	cancel()
 	err := client.Retime(ctx, media, 2, "wav")
-	requireFault(t, err, upstream.Canceled, upstream.CodeCanceled)
+	requireFault(t, err, fault.Canceled, fault.CodeCanceled)
 }

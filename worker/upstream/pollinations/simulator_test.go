@@ -11,7 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
+	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
 	"github.com/text2image-audio/text2image-audio/worker/upstream/pollinations"
 )
@@ -136,7 +138,7 @@ func TestSimulatedSpeech(t *testing.T) {
 		}
 	}
 	_, err := client.Speech(t.Context(), pollinations.SpeechRequest{Text: "x", Voice: "nobody's"})
-	requireFault(t, err, upstream.Permanent, upstream.CodeRejected)
+	requireFault(t, err, fault.Permanent, job.CodeRejected)
 }
 
 // What each fault of the simulator must be taken for by a picture and a recording alike. Whatever else the simulator can
@@ -144,21 +146,21 @@ func TestSimulatedSpeech(t *testing.T) {
 func TestSimulatedFaults(t *testing.T) {
 	t.Parallel()
 	type verdict struct {
-		class upstream.Class
+		class fault.Class
 		code  string
 		// silent is a time-out that comes of our own patience and not with a status.
 		silent bool
 	}
 	var (
-		unavailable   = verdict{class: upstream.Retryable, code: upstream.CodeUnavailable}
-		invalid       = verdict{class: upstream.Retryable, code: upstream.CodeInvalidAnswer}
-		timedOut      = verdict{class: upstream.Retryable, code: upstream.CodeTimeout, silent: true}
-		late          = verdict{class: upstream.Retryable, code: upstream.CodeTimeout}
-		throttled     = verdict{class: upstream.Throttled, code: upstream.CodeThrottled}
-		rejected      = verdict{class: upstream.Permanent, code: upstream.CodeRejected}
-		reference     = verdict{class: upstream.Permanent, code: upstream.CodeReference}
-		moderated     = verdict{class: upstream.Moderated, code: upstream.CodeModerated}
-		misconfigured = verdict{class: upstream.Misconfigured, code: upstream.CodeMisconfigured}
+		unavailable   = verdict{class: fault.Retryable, code: job.CodeUnavailable}
+		invalid       = verdict{class: fault.Retryable, code: job.CodeInvalidAnswer}
+		timedOut      = verdict{class: fault.Retryable, code: job.CodeTimeout, silent: true}
+		late          = verdict{class: fault.Retryable, code: job.CodeTimeout}
+		throttled     = verdict{class: fault.Throttled, code: job.CodeThrottled}
+		rejected      = verdict{class: fault.Permanent, code: job.CodeRejected}
+		reference     = verdict{class: fault.Permanent, code: job.CodeReference}
+		moderated     = verdict{class: fault.Moderated, code: job.CodeModerated}
+		misconfigured = verdict{class: fault.Misconfigured, code: job.CodeMisconfigured}
 	)
 	want := map[string]verdict{
 		"bad_request": rejected, "unprocessable": rejected, "not_found": rejected, "payload_too_large": rejected,

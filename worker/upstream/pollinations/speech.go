@@ -13,8 +13,8 @@ import (
 // readRecording reads an answer to the request and checks it. The wanted format is that of the caller, who may take what
 // the request did not ask for.
 func readRecording(a *upstream.Answer, r SpeechRequest, wanted string, inJSON bool) (*Media, error) {
-	if fault := pictured(a); fault != nil {
-		return nil, fault
+	if f := pictured(a); f != nil {
+		return nil, f
 	}
 	if a.Encoded() {
 		return nil, upstream.InvalidAnswer("answer is compressed, which was not asked for")

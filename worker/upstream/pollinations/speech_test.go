@@ -7,7 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/text2image-audio/text2image-audio/worker/upstream"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/upstream/pollinations"
 )
 
@@ -71,33 +72,33 @@ func TestSpeechFaults(t *testing.T) {
 	rows := []struct {
 		name    string
 		handler http.HandlerFunc
-		class   upstream.Class
+		class   fault.Class
 		code    string
 	}{
-		{"page", answer([]byte("<html></html>"), "Content-Type", "text/html"), upstream.Retryable, upstream.CodeInvalidAnswer},
-		{"page that calls itself sound", answer([]byte("<html></html>"), isMP3...), upstream.Retryable, upstream.CodeInvalidAnswer},
-		{"empty", answer(nil, isMP3...), upstream.Retryable, upstream.CodeInvalidAnswer},
-		{"error in headers", answer(mp3Of(5), append(isMP3, "X-Rate-Limited", "1")...), upstream.Throttled, upstream.CodeThrottled},
-		{"compressed", answer(mp3Of(5), append(isMP3, "Content-Encoding", "br")...), upstream.Retryable, upstream.CodeInvalidAnswer},
+		{"page", answer([]byte("<html></html>"), "Content-Type", "text/html"), fault.Retryable, job.CodeInvalidAnswer},
+		{"page that calls itself sound", answer([]byte("<html></html>"), isMP3...), fault.Retryable, job.CodeInvalidAnswer},
+		{"empty", answer(nil, isMP3...), fault.Retryable, job.CodeInvalidAnswer},
+		{"error in headers", answer(mp3Of(5), append(isMP3, "X-Rate-Limited", "1")...), fault.Throttled, job.CodeThrottled},
+		{"compressed", answer(mp3Of(5), append(isMP3, "Content-Encoding", "br")...), fault.Retryable, job.CodeInvalidAnswer},
 		{"short", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "audio/mpeg")
 			w.Header().Set("Content-Length", "99999")
 			_, _ = w.Write(mp3Of(5))
-		}, upstream.Retryable, upstream.CodeInvalidAnswer},
+		}, fault.Retryable, job.CodeInvalidAnswer},
 		{"chat model", func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(http.StatusBadRequest)
 			_, _ = io.WriteString(w, `{"success":false,"error":{"message":"Model \"x\" is a text model and cannot be used on the audio endpoint. `+canaryPrompt+`","code":"BAD_REQUEST"},"status":400}`)
-		}, upstream.Permanent, upstream.CodeRejected},
+		}, fault.Permanent, job.CodeRejected},
 	}
 	for _, r := range rows {
 		t.Run(r.name, func(t *testing.T) {
 			t.Parallel()
 			_, err := newClient(t, r.handler).Speech(t.Context(), pollinations.SpeechRequest{Text: canaryPrompt})
 			requireFault(t, err, r.class, r.code)
-			fault := faultOf(t, err)
-			requireSilence(t, fault)
-			if fault.Upstream != upstream.PollinationsSpeech {
-				t.Errorf("fault of %s", fault.Upstream)
+			f := faultOf(t, err)
+			requireSilence(t, f)
+			if f.Upstream != job.UpstreamSpeech {
+				t.Errorf("fault of %s", f.Upstream)
 			}
 		})
 	}

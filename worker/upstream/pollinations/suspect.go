@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"sync"
 
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
 )
 
@@ -31,7 +33,7 @@ func (c *Client) suspect(r ImageRequest, m *Media) error {
 	_, old := c.image.dialect.(legacy)
 	weight := len(m.Data)
 	if old && m.ContentType == "image/jpeg" && weight >= minErrorPicture && weight <= maxErrorPicture && m.Width*m.Height <= maxErrorPixels {
-		return &upstream.Fault{Class: upstream.Retryable, Code: upstream.CodeUnavailable, Err: errPlaceholder}
+		return &fault.Error{Class: fault.Retryable, Code: job.CodeUnavailable, Err: errPlaceholder}
 	}
 	if weight < minRepeated {
 		return nil

@@ -7,7 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/text2image-audio/text2image-audio/worker/upstream"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/upstream/pollinations"
 )
 
@@ -66,7 +67,7 @@ func TestErrorPictureByRepetition(t *testing.T) {
 						t.Errorf("step %d: %v", n, err)
 					}
 					if s.bad {
-						requireFault(t, err, upstream.Retryable, upstream.CodeInvalidAnswer)
+						requireFault(t, err, fault.Retryable, job.CodeInvalidAnswer)
 					}
 				}
 			})
@@ -90,7 +91,7 @@ func TestErrorPictureMemory(t *testing.T) {
 	}
 	sent = 299
 	_, err := client.Image(t.Context(), pollinations.ImageRequest{Prompt: "dog", Width: 100, Height: 50})
-	requireFault(t, err, upstream.Retryable, upstream.CodeInvalidAnswer)
+	requireFault(t, err, fault.Retryable, job.CodeInvalidAnswer)
 	sent = 10
 	if _, err := client.Image(t.Context(), pollinations.ImageRequest{Prompt: "dog", Width: 100, Height: 50}); err != nil {
 		t.Errorf("a picture of long ago: %v", err)
@@ -131,9 +132,9 @@ func TestErrorPictureByWeight(t *testing.T) {
 				t.Error(err)
 			}
 			if r.bad {
-				requireFault(t, err, upstream.Retryable, upstream.CodeUnavailable)
-				if fault := faultOf(t, err); strings.Contains(fault.Error(), "cat") {
-					t.Errorf("%v tells too much", fault)
+				requireFault(t, err, fault.Retryable, job.CodeUnavailable)
+				if f := faultOf(t, err); strings.Contains(f.Error(), "cat") {
+					t.Errorf("%v tells too much", f)
 				}
 			}
 		})

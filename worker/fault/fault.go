@@ -1,0 +1,81 @@
+// Package fault holds the classified error of a call to an upstream. The clients create it where a call fails; the
+// processor, which knows no client, decides by its Class what happens to the job. It stands apart from both so that the
+// class is decided once and needs no translation on its way up.
+package fault
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Class says what to do about an Error.
+type Class string
+
+// The classes.
+const (
+	// Retryable means that the same request may succeed a little later.
+	Retryable Class = "retryable"
+	// Throttled means that the upstream asks for fewer requests. It does not count as a failure of the job.
+	Throttled Class = "throttled"
+	// Permanent means that this request will never succeed.
+	Permanent Class = "permanent"
+	// Moderated means that the upstream refuses the text of this request.
+	Moderated Class = "moderated"
+	// Misconfigured means that no request will succeed until an operator acts: our key, our balance, our settings.
+	Misconfigured Class = "misconfigured"
+	// Canceled means that the call's own context was canceled.
+	Canceled Class = "canceled"
+)
+
+// Final reports whether the same request can never succeed.
+func (c Class) Final() bool { return c == Permanent || c == Moderated }
+
+// CodeCanceled is the Code of class Canceled. The other codes are those of package job, on which clients branch.
+const CodeCanceled = "canceled"
+
+// Error is a failed call to an upstream.
+type Error struct {
+	// Upstream is one of job.Upstreams.
+	Upstream string
+	Class    Class
+	// Code is CodeCanceled or a code of package job.
+	Code string
+	// Status is the HTTP status; 0 when there was no response. For an error sent as an image it is the status that the
+	// image claims.
+	Status int
+	// RetryAfter is how long the upstream asked to wait, at most a day; 0 when it did not say.
+	RetryAfter time.Duration
+	// RequestID is the upstream's ID of the exchange, for questions to its operators.
+	RequestID string
+	// Detail is for operators: at most 2 KB of the upstream's message, without keys, URLs and the user's text.
+	Detail string
+	// Err is the cause, for errors.Is.
+	Err error
+}
+
+// Error names the upstream, the code, the status and the cause. It leaves out Detail, which is the upstream's wording.
+func (e *Error) Error() string {
+	var text strings.Builder
+	text.WriteString(e.Upstream)
+	if e.Upstream != "" {
+		text.WriteString(": ")
+	}
+	text.WriteString(e.Code)
+	if e.Status != 0 {
+		fmt.Fprintf(&text, " (status %d)", e.Status)
+	}
+	if e.Err != nil {
+		text.WriteString(": " + e.Err.Error())
+	}
+	return text.String()
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// NewCanceled returns the Error of a call whose context was canceled.
+func NewCanceled(ctx context.Context) *Error {
+	return &Error{Class: Canceled, Code: CodeCanceled, Err: context.Cause(ctx)}
+}

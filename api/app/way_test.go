@@ -124,7 +124,7 @@ func TestTwoHundredJobsAtOnce(t *testing.T) {
 	cfg := config(t, t.TempDir(), "MAX_ACTIVE_JOBS_GUEST=0")
 	// The calls are counted: on a machine that is busy with other things no job is to be taken for lost. A delivery that went
 	// astray comes back all the same, well within hang.
-	cfg.Broker.AckWait, cfg.Worker.Processor.Heartbeat = 45*time.Second, 15*time.Second
+	cfg.Broker.AckWait = 45 * time.Second
 	// Nor is a submission, or a connection to the upstream, to be given up there.
 	cfg.Server.SubmitTimeout, cfg.Worker.ConnectTimeout = hang, hang
 	i := start(t, cfg)

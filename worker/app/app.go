@@ -101,7 +101,8 @@ func (w *Worker) start(ctx context.Context) error {
 	}
 	version, _, _ := telemetry.Version()
 	w.processor, err = processor.New(w.cfg.Processor, processor.Deps{
-		Queue: q, Store: s, Control: w.control, Generator: generator, Metrics: w.metrics, Tracing: w.tracing, Log: w.log, Mode: w.cfg.Upstreams.Mode(), Version: version,
+		Queue: q, Store: s, Control: w.control, Generator: generator, Metrics: w.metrics, Tracing: w.tracing, Log: w.log,
+		AckWait: w.broker.Config().AckWait, Mode: w.cfg.Upstreams.Mode(), Version: version,
 	})
 	if err != nil {
 		return err

@@ -21,7 +21,7 @@ type Config struct {
 	Processor processor.Config
 	// Latency is how long the simulator pretends to work; tests set it to nothing.
 	Latency simulator.Latency `env:"-"`
-	// ConnectTimeout bounds the dial of an upstream; the transport's default when 0. Tests lengthen it.
+	// ConnectTimeout bounds the dial of an upstream; 0 means the transport's default.
 	ConnectTimeout time.Duration `env:"-"`
 
 	// OnSwitch, if not nil, is called with the runtime switches in force, at the start and whenever they change. A worker

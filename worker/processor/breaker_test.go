@@ -26,7 +26,7 @@ func of(name string, class fault.Class, status int, after time.Duration) *fault.
 // circuit returns what lies in NATS about an upstream.
 func (r *rig) circuit(name string) queue.Circuit {
 	r.Helper()
-	c := r.queue.NewControl(nil, nil)
+	c := r.Queue.NewControl(nil, nil)
 	if err := c.Start(r.Context()); err != nil {
 		r.Fatal(err)
 	}
@@ -42,9 +42,9 @@ func TestThrottleIsEverybodys(t *testing.T) {
 	var mu sync.Mutex
 	var toldAt time.Time
 	var early []time.Duration
-	gen := func(c call) (*job.Result, error) {
-		if c.task.Spec.Kind != job.KindImage {
-			return succeed(c)
+	gen := func(c Call) (*job.Result, error) {
+		if c.Task.Spec.Kind != job.KindImage {
+			return Succeed(c)
 		}
 		mu.Lock()
 		defer mu.Unlock()
@@ -55,24 +55,24 @@ func TestThrottleIsEverybodys(t *testing.T) {
 		if since := time.Since(toldAt); since < asked {
 			early = append(early, since)
 		}
-		return succeed(c)
+		return Succeed(c)
 	}
-	one, two := newFake(gen), newFake(gen)
-	a, b := r.start(one, withOneSlot), r.start(two, withOneSlot)
-	first := r.submit(job.KindImage)
-	r.eventually("the upstream is closed", func() bool { return r.circuit(job.UpstreamImage).Open() })
+	one, two := NewGenerator(gen), NewGenerator(gen)
+	a, b := r.Start(one, withOneSlot), r.Start(two, withOneSlot)
+	first := r.Submit(job.KindImage)
+	r.Eventually("the upstream is closed", func() bool { return r.circuit(job.UpstreamImage).Open() })
 	var images []*job.Spec
 	for n := range 12 {
-		images = append(images, r.submit(job.KindImage, func(s *job.Spec) { s.Lane = job.Lanes()[n%2] }))
+		images = append(images, r.Submit(job.KindImage, func(s *job.Spec) { s.Lane = job.Lanes()[n%2] }))
 	}
 	// The others go on meanwhile.
 	for _, kind := range []job.Kind{job.KindAudio, job.KindPrompt, job.KindTranslation} {
-		if record := r.settled(r.submit(kind)); record.Status != job.StatusSucceeded || record.Throttles != 0 {
+		if record := r.WaitSettled(r.Submit(kind)); record.Status != job.StatusSucceeded || record.Throttles != 0 {
 			t.Errorf("%s: %+v", kind, record)
 		}
 	}
 	for _, s := range append(images, first) {
-		record := r.settled(s)
+		record := r.WaitSettled(s)
 		if record.Status != job.StatusSucceeded || record.Failures != 0 || record.Crashes != 0 {
 			t.Errorf("record is %+v", record)
 		}
@@ -82,15 +82,15 @@ func TestThrottleIsEverybodys(t *testing.T) {
 	if len(early) > 0 {
 		t.Errorf("called again after %v, although told to wait for %s", early, asked)
 	}
-	if n := one.count(first.ID) + two.count(first.ID); n != 2 {
+	if n := one.Count(first.ID) + two.Count(first.ID); n != 2 {
 		t.Errorf("%d calls for the job that was turned away", n)
 	}
 	for _, s := range images {
-		if n := one.count(s.ID) + two.count(s.ID); n != 1 {
+		if n := one.Count(s.ID) + two.Count(s.ID); n != 1 {
 			t.Errorf("%d calls for a job that waited", n)
 		}
 	}
-	log := a.log.String() + b.log.String()
+	log := a.Log.String() + b.Log.String()
 	for _, line := range []string{`level=WARN msg="circuit breaker open: jobs that need the upstream wait`, `level=INFO msg="circuit breaker closed`} {
 		if n := strings.Count(log, line); n != 1 {
 			t.Errorf("%q is said %d times:\n%s", line, n, log)
@@ -107,22 +107,22 @@ func TestPauseOutlivesItsWorkers(t *testing.T) {
 	const asked = 2 * time.Second
 	r := newRig(t)
 	g := after(of(job.UpstreamImage, fault.Throttled, 429, asked))
-	w := r.start(g)
-	s := r.submit(job.KindImage)
-	r.eventually("the upstream is closed", func() bool { return r.circuit(job.UpstreamImage).Open() })
+	w := r.Start(g)
+	s := r.Submit(job.KindImage)
+	r.Eventually("the upstream is closed", func() bool { return r.circuit(job.UpstreamImage).Open() })
 	told := time.Now()
-	w.stop()
-	other := r.submit(job.KindImage)
-	fresh := newFake(succeed)
-	r.start(fresh)
+	w.Shutdown()
+	other := r.Submit(job.KindImage)
+	fresh := NewGenerator(Succeed)
+	r.Start(fresh)
 	for _, s := range []*job.Spec{s, other} {
-		if record := r.settled(s); record.Status != job.StatusSucceeded {
+		if record := r.WaitSettled(s); record.Status != job.StatusSucceeded {
 			t.Errorf("record is %+v", record)
 		}
 	}
-	for _, c := range fresh.wait(t, 2) {
+	for _, c := range fresh.WaitCalls(t, 2) {
 		// The clock of the test starts a moment after the worker's.
-		if since := c.at.Sub(told); since < asked-500*time.Millisecond {
+		if since := c.At.Sub(told); since < asked-500*time.Millisecond {
 			t.Errorf("called after %s", since)
 		}
 	}
@@ -133,35 +133,35 @@ func TestOneJobIsLetThrough(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	hold := newGate(t)
-	g := newFake(func(c call) (*job.Result, error) {
-		if c.n == 1 && c.task.Spec.MaxAttempts == 5 {
+	g := NewGenerator(func(c Call) (*job.Result, error) {
+		if c.N == 1 && c.Task.Spec.MaxAttempts == 5 {
 			return nil, of(job.UpstreamImage, fault.Throttled, 429, 300*time.Millisecond)
 		}
-		if err := hold.pass(c.ctx); err != nil {
+		if err := hold.pass(c.Ctx); err != nil {
 			return nil, err
 		}
-		return succeed(c)
+		return Succeed(c)
 	})
 	for range 2 {
-		r.start(g, func(c *processor.Config) { c.SlotsImage = 4 })
+		r.Start(g, func(c *processor.Config) { c.SlotsImage = 4 })
 	}
-	specs := []*job.Spec{r.submit(job.KindImage, attempts(5))}
-	g.wait(t, 1)
-	r.eventually("the upstream is closed", func() bool { return r.circuit(job.UpstreamImage).Open() })
+	specs := []*job.Spec{r.Submit(job.KindImage, MaxAttempts(5))}
+	g.WaitCalls(t, 1)
+	r.Eventually("the upstream is closed", func() bool { return r.circuit(job.UpstreamImage).Open() })
 	for range 10 {
-		specs = append(specs, r.submit(job.KindImage))
+		specs = append(specs, r.Submit(job.KindImage))
 	}
-	g.wait(t, 2)
-	r.eventually("one is let through", func() bool { return r.circuit(job.UpstreamImage).State == queue.CircuitHalfOpen })
+	g.WaitCalls(t, 2)
+	r.Eventually("one is let through", func() bool { return r.circuit(job.UpstreamImage).State == queue.CircuitHalfOpen })
 	// Another kind's job passes through the same workers meanwhile.
-	hold2 := r.submit(job.KindAudio)
-	g.wait(t, 3)
+	hold2 := r.Submit(job.KindAudio)
+	g.WaitCalls(t, 3)
 	if c := r.circuit(job.UpstreamImage); c.State != queue.CircuitHalfOpen {
 		t.Errorf("the circuit is %+v while the job is worked", c)
 	}
 	images := 0
-	for _, c := range g.wait(t, 3) {
-		if c.task.Spec.Kind == job.KindImage {
+	for _, c := range g.WaitCalls(t, 3) {
+		if c.Task.Spec.Kind == job.KindImage {
 			images++
 		}
 	}
@@ -170,7 +170,7 @@ func TestOneJobIsLetThrough(t *testing.T) {
 	}
 	hold.release()
 	for _, s := range append(specs, hold2) {
-		record := r.settled(s)
+		record := r.WaitSettled(s)
 		if record.Status != job.StatusSucceeded || record.Failures != 0 {
 			t.Errorf("record is %+v", record)
 		}
@@ -186,14 +186,14 @@ func TestPausesGrow(t *testing.T) {
 	r := newRig(t)
 	f := of(job.UpstreamLanguage, fault.Throttled, 429, 0)
 	g := after(f, f, f)
-	r.start(g, func(c *processor.Config) { c.RetryInitialDelay, c.RetryMaxDelay = 100*time.Millisecond, time.Second })
-	record := r.settled(r.submit(job.KindPrompt))
+	r.Start(g, func(c *processor.Config) { c.RetryInitialDelay, c.RetryMaxDelay = 100*time.Millisecond, time.Second })
+	record := r.WaitSettled(r.Submit(job.KindPrompt))
 	if record.Status != job.StatusSucceeded || record.Throttles != 3 || record.Failures != 0 {
 		t.Fatalf("record is %+v", record)
 	}
-	calls := g.wait(t, 4)
+	calls := g.WaitCalls(t, 4)
 	for n, least := range []time.Duration{70, 140, 280} {
-		if got := calls[n+1].at.Sub(calls[n].at); got < least*time.Millisecond {
+		if got := calls[n+1].At.Sub(calls[n].At); got < least*time.Millisecond {
 			t.Errorf("pause %d was %s", n, got)
 		}
 	}
@@ -208,23 +208,23 @@ func TestOutageIsEverybodys(t *testing.T) {
 	r := newRig(t)
 	var mu sync.Mutex
 	down, calls := true, 0
-	g := newFake(func(c call) (*job.Result, error) {
+	g := NewGenerator(func(c Call) (*job.Result, error) {
 		mu.Lock()
 		defer mu.Unlock()
 		calls++
 		if down {
 			return nil, of(job.UpstreamSpeech, fault.Retryable, 0, 0)
 		}
-		return succeed(c)
+		return Succeed(c)
 	})
-	w := r.start(g, func(c *processor.Config) {
+	w := r.Start(g, func(c *processor.Config) {
 		c.SlotsAudio, c.RetryInitialDelay, c.RetryMaxDelay = 4, 150*time.Millisecond, 400*time.Millisecond
 	})
 	var specs []*job.Spec
 	for range 40 {
-		specs = append(specs, r.submit(job.KindAudio, attempts(8)))
+		specs = append(specs, r.Submit(job.KindAudio, MaxAttempts(8)))
 	}
-	r.eventually("it counts as down", func() bool { return r.circuit(job.UpstreamSpeech).Trips >= 3 })
+	r.Eventually("it counts as down", func() bool { return r.circuit(job.UpstreamSpeech).Trips >= 3 })
 	mu.Lock()
 	during := calls
 	down = false
@@ -234,11 +234,11 @@ func TestOutageIsEverybodys(t *testing.T) {
 		t.Errorf("%d calls of an upstream that was down", during)
 	}
 	for _, s := range specs {
-		if record := r.settled(s); record.Status != job.StatusSucceeded {
+		if record := r.WaitSettled(s); record.Status != job.StatusSucceeded {
 			t.Errorf("record is %+v", record)
 		}
 	}
-	if n := strings.Count(w.log.String(), "circuit breaker open"); n != 1 {
+	if n := strings.Count(w.Log.String(), "circuit breaker open"); n != 1 {
 		t.Errorf("said %d times", n)
 	}
 }
@@ -247,34 +247,34 @@ func TestOutageIsEverybodys(t *testing.T) {
 func TestAnsweredErrorsCloseNothing(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	g := newFake(func(c call) (*job.Result, error) {
-		if c.n == 1 && c.task.Spec.MaxAttempts == 8 {
+	g := NewGenerator(func(c Call) (*job.Result, error) {
+		if c.N == 1 && c.Task.Spec.MaxAttempts == 8 {
 			return nil, of(job.UpstreamSpeech, fault.Retryable, 500, 0)
 		}
-		return succeed(c)
+		return Succeed(c)
 	})
-	w := r.start(g, func(c *processor.Config) {
+	w := r.Start(g, func(c *processor.Config) {
 		c.SlotsAudio, c.RetryInitialDelay, c.RetryMaxDelay = 8, time.Hour, time.Hour
 	})
 	const jobs = 40
 	for range jobs {
-		r.submit(job.KindAudio, attempts(8))
+		r.Submit(job.KindAudio, MaxAttempts(8))
 	}
-	g.wait(t, jobs)
+	g.WaitCalls(t, jobs)
 	failing := func() []string {
-		workers, err := r.queue.Workers(t.Context())
+		workers, err := r.Queue.Workers(t.Context())
 		if err != nil || len(workers) != 1 {
 			t.Fatalf("%v, %v", workers, err)
 		}
 		return workers[0].Failing
 	}
-	r.eventually("it is announced", func() bool { return len(failing()) == 1 && failing()[0] == job.UpstreamSpeech })
-	if record := r.settled(r.submit(job.KindAudio)); record.Status != job.StatusSucceeded || record.Throttles != 0 {
+	r.Eventually("it is announced", func() bool { return len(failing()) == 1 && failing()[0] == job.UpstreamSpeech })
+	if record := r.WaitSettled(r.Submit(job.KindAudio)); record.Status != job.StatusSucceeded || record.Throttles != 0 {
 		t.Errorf("record is %+v", record)
 	}
-	r.eventually("its end is announced", func() bool { return len(failing()) == 0 })
+	r.Eventually("its end is announced", func() bool { return len(failing()) == 0 })
 	for _, line := range []string{`level=ERROR msg="the upstream returns only errors`, `level=INFO msg="the upstream works without errors again`} {
-		if n := strings.Count(w.log.String(), line); n != 1 {
+		if n := strings.Count(w.Log.String(), line); n != 1 {
 			t.Errorf("%q is said %d times", line, n)
 		}
 	}
@@ -292,29 +292,29 @@ func TestSilenceOpensNothing(t *testing.T) {
 	answers := make(chan error, 2)
 	answers <- of(job.UpstreamSpeech, fault.Throttled, 429, 0)
 	answers <- silence
-	g := newFake(func(c call) (*job.Result, error) {
+	g := NewGenerator(func(c Call) (*job.Result, error) {
 		select {
 		case err := <-answers:
 			return nil, err
 		default:
-			return succeed(c)
+			return Succeed(c)
 		}
 	})
-	w := r.start(g, func(c *processor.Config) {
+	w := r.Start(g, func(c *processor.Config) {
 		c.SlotsAudio, c.RetryInitialDelay, c.RetryMaxDelay = 4, 200*time.Millisecond, 400*time.Millisecond
 	})
-	specs := []*job.Spec{r.submit(job.KindAudio, attempts(8))}
-	r.eventually("the upstream is closed", func() bool { return r.circuit(job.UpstreamSpeech).Open() })
+	specs := []*job.Spec{r.Submit(job.KindAudio, MaxAttempts(8))}
+	r.Eventually("the upstream is closed", func() bool { return r.circuit(job.UpstreamSpeech).Open() })
 	for range 3 {
-		specs = append(specs, r.submit(job.KindAudio, attempts(8)))
+		specs = append(specs, r.Submit(job.KindAudio, MaxAttempts(8)))
 	}
 	for _, s := range specs {
-		if record := r.settled(s); record.Status != job.StatusSucceeded {
+		if record := r.WaitSettled(s); record.Status != job.StatusSucceeded {
 			t.Errorf("record is %+v", record)
 		}
 	}
-	r.eventually("it is open again", func() bool { return !r.circuit(job.UpstreamSpeech).Open() })
-	log := w.log.String()
+	r.Eventually("it is open again", func() bool { return !r.circuit(job.UpstreamSpeech).Open() })
+	log := w.Log.String()
 	for line, want := range map[string]int{"circuit breaker open": 2, "circuit breaker closed": 1} {
 		if n := strings.Count(log, line); n != want {
 			t.Errorf("%q is said %d times, want %d", line, n, want)
@@ -326,14 +326,14 @@ func TestSilenceOpensNothing(t *testing.T) {
 func TestFailuresOfOneJobCloseNothing(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	g := newFake(func(c call) (*job.Result, error) {
-		if c.n <= 4 {
+	g := NewGenerator(func(c Call) (*job.Result, error) {
+		if c.N <= 4 {
 			return nil, of(job.UpstreamImage, fault.Retryable, 0, 0)
 		}
-		return succeed(c)
+		return Succeed(c)
 	})
-	r.start(g)
-	if record := r.settled(r.submit(job.KindImage, attempts(8))); record.Status != job.StatusSucceeded || record.Failures != 4 {
+	r.Start(g)
+	if record := r.WaitSettled(r.Submit(job.KindImage, MaxAttempts(8))); record.Status != job.StatusSucceeded || record.Failures != 4 {
 		t.Errorf("record is %+v", record)
 	}
 	if c := r.circuit(job.UpstreamImage); c.Trips != 0 {
@@ -347,36 +347,36 @@ func TestRefusalWaitsForAnOperator(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	refusal := of(job.UpstreamLanguage, fault.Misconfigured, 401, 0)
-	g := always(refusal)
-	broken := r.start(g, func(c *processor.Config) { c.MisconfiguredDelay = time.Hour })
-	specs := []*job.Spec{r.submit(job.KindPrompt), r.submit(job.KindTranslation)}
-	r.eventually("the refusal is known", func() bool {
+	g := Always(refusal)
+	broken := r.Start(g, func(c *processor.Config) { c.SetMisconfiguredDelay(time.Hour) })
+	specs := []*job.Spec{r.Submit(job.KindPrompt), r.Submit(job.KindTranslation)}
+	r.Eventually("the refusal is known", func() bool {
 		c := r.circuit(job.UpstreamLanguage)
 		return c.State == queue.CircuitOpen && c.Code == job.CodeMisconfigured && c.Status == 401
 	})
 	for range 20 {
-		specs = append(specs, r.submit(job.KindPrompt))
+		specs = append(specs, r.Submit(job.KindPrompt))
 	}
-	log := broken.log.String()
+	log := broken.Log.String()
 	if n := strings.Count(log, "refuses the key or the balance"); n != 1 {
 		t.Errorf("said %d times, want once: %s", n, log)
 	}
 	if !strings.Contains(log, "said by the upstream") {
 		t.Errorf("the upstream's own words are missing: %s", log)
 	}
-	broken.stop()
+	broken.Shutdown()
 	// Who started a worker with another setting that is no better reads so in its log.
-	still := r.start(g, func(c *processor.Config) { c.MisconfiguredDelay = time.Hour })
-	r.eventually("it is told again", func() bool { return strings.Count(still.log.String(), "refuses the key or the balance") == 1 })
-	still.stop()
-	mended := newFake(succeed)
-	w := r.start(mended)
+	still := r.Start(g, func(c *processor.Config) { c.SetMisconfiguredDelay(time.Hour) })
+	r.Eventually("it is told again", func() bool { return strings.Count(still.Log.String(), "refuses the key or the balance") == 1 })
+	still.Shutdown()
+	mended := NewGenerator(Succeed)
+	w := r.Start(mended)
 	for _, s := range specs {
-		if record := r.settled(s); record.Status != job.StatusSucceeded || record.Failures != 0 {
+		if record := r.WaitSettled(s); record.Status != job.StatusSucceeded || record.Failures != 0 {
 			t.Errorf("record is %+v", record)
 		}
 	}
-	if log := w.log.String(); !strings.Contains(log, "circuit breaker closed") {
+	if log := w.Log.String(); !strings.Contains(log, "circuit breaker closed") {
 		t.Errorf("the end is not said: %s", log)
 	}
 }
@@ -385,7 +385,7 @@ func TestRefusalWaitsForAnOperator(t *testing.T) {
 func TestOperatorPausesAKind(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	operator := r.queue.NewControl(nil, nil)
+	operator := r.Queue.NewControl(nil, nil)
 	if err := operator.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -393,19 +393,19 @@ func TestOperatorPausesAKind(t *testing.T) {
 	if _, err := operator.Pause(t.Context(), job.KindPrompt, time.Now().Add(time.Hour), "maintenance"); err != nil {
 		t.Fatal(err)
 	}
-	g := newFake(succeed)
-	r.start(g)
-	paused := r.submit(job.KindPrompt)
-	if record := r.settled(r.submit(job.KindTranslation)); record.Status != job.StatusSucceeded {
+	g := NewGenerator(Succeed)
+	r.Start(g)
+	paused := r.Submit(job.KindPrompt)
+	if record := r.WaitSettled(r.Submit(job.KindTranslation)); record.Status != job.StatusSucceeded {
 		t.Errorf("record is %+v", record)
 	}
-	if n := g.count(paused.ID); n != 0 {
+	if n := g.Count(paused.ID); n != 0 {
 		t.Errorf("%d calls of a paused kind", n)
 	}
 	if err := operator.Resume(t.Context(), job.KindPrompt); err != nil {
 		t.Fatal(err)
 	}
-	if record := r.settled(paused); record.Status != job.StatusSucceeded || record.Failures != 0 {
+	if record := r.WaitSettled(paused); record.Status != job.StatusSucceeded || record.Failures != 0 {
 		t.Errorf("record is %+v", record)
 	}
 }
@@ -415,14 +415,14 @@ func TestToldWorkerHeedsAtOnce(t *testing.T) {
 	t.Parallel()
 	const asked = 700 * time.Millisecond
 	r := newRig(t)
-	g := newFake(succeed)
-	w := r.start(g)
+	g := NewGenerator(Succeed)
+	w := r.Start(g)
 	told := time.Now()
 	w.Heed(job.UpstreamImage, asked)
-	if record := r.settled(r.submit(job.KindImage)); record.Status != job.StatusSucceeded || record.Failures != 0 {
+	if record := r.WaitSettled(r.Submit(job.KindImage)); record.Status != job.StatusSucceeded || record.Failures != 0 {
 		t.Errorf("record is %+v", record)
 	}
-	if after := g.wait(t, 1)[0].at.Sub(told); after < asked {
+	if after := g.WaitCalls(t, 1)[0].At.Sub(told); after < asked {
 		t.Errorf("called after %s, although told to wait for %s", after, asked)
 	}
 	if c := r.circuit(job.UpstreamImage); c.Trips != 0 {

@@ -22,19 +22,19 @@ func TestCancelBreaksTheCallOff(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	g := hangs()
-	r.start(g, func(c *processor.Config) { c.Heartbeat = time.Hour })
-	s := r.submit(job.KindPrompt)
-	c := g.wait(t, 1)[0]
+	r.Start(g, func(c *processor.Config) { c.SetHeartbeat(time.Hour) })
+	s := r.Submit(job.KindPrompt)
+	c := g.WaitCalls(t, 1)[0]
 	begun := time.Now()
-	if _, err := r.jobs.Cancel(t.Context(), []string{s.Owner}, s.ID); err != nil {
+	if _, err := r.Jobs.Cancel(t.Context(), []string{s.Owner}, s.ID); err != nil {
 		t.Fatal(err)
 	}
-	awaitDone(c.ctx, t, "the call is broken off")
+	awaitDone(c.Ctx, t, "the call is broken off")
 	if took := time.Since(begun); took > 5*time.Second {
 		t.Errorf("took %s", took)
 	}
-	record := r.settled(s)
-	if record.Status != job.StatusCanceled || record.Cancel != job.CancelWhileRunning || r.dead(s) != nil {
+	record := r.WaitSettled(s)
+	if record.Status != job.StatusCanceled || record.Cancel != job.CancelWhileRunning || r.DeadLetter(s) != nil {
 		t.Errorf("record is %+v", record)
 	}
 }
@@ -44,15 +44,15 @@ func TestCancelIsNoticedWithoutNotice(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	g := hangs()
-	r.start(g, func(c *processor.Config) { c.Heartbeat = 200 * time.Millisecond })
-	s := r.submit(job.KindPrompt)
-	c := g.wait(t, 1)[0]
+	r.Start(g, func(c *processor.Config) { c.SetHeartbeat(200 * time.Millisecond) })
+	s := r.Submit(job.KindPrompt)
+	c := g.WaitCalls(t, 1)[0]
 	record := &job.Record{Status: job.StatusCanceled, Spec: s, FinishedAt: job.At(time.Now()), Cancel: job.CancelWhileRunning}
-	if err := r.store.CreateRecord(t.Context(), record); err != nil {
+	if err := r.Store.CreateRecord(t.Context(), record); err != nil {
 		t.Fatal(err)
 	}
-	awaitDone(c.ctx, t, "the call is broken off")
-	if got := r.ended(s); got.Status != job.StatusCanceled {
+	awaitDone(c.Ctx, t, "the call is broken off")
+	if got := r.WaitRecord(s); got.Status != job.StatusCanceled {
 		t.Errorf("record is %+v", got)
 	}
 }
@@ -62,24 +62,24 @@ func TestCancelOfAnotherJob(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	hold := newGate(t)
-	g := newFake(func(c call) (*job.Result, error) {
-		if err := hold.pass(c.ctx); err != nil {
+	g := NewGenerator(func(c Call) (*job.Result, error) {
+		if err := hold.pass(c.Ctx); err != nil {
 			return nil, err
 		}
-		return succeed(c)
+		return Succeed(c)
 	})
-	r.start(g)
-	one, other := r.submit(job.KindPrompt), r.submit(job.KindTranslation)
-	g.wait(t, 2)
-	if err := r.queue.AnnounceCancel("nobody"); err != nil {
+	r.Start(g)
+	one, other := r.Submit(job.KindPrompt), r.Submit(job.KindTranslation)
+	g.WaitCalls(t, 2)
+	if err := r.Queue.AnnounceCancel("nobody"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.jobs.Cancel(t.Context(), []string{other.Owner}, other.ID); err != nil {
+	if _, err := r.Jobs.Cancel(t.Context(), []string{other.Owner}, other.ID); err != nil {
 		t.Fatal(err)
 	}
-	r.settled(other)
+	r.WaitSettled(other)
 	hold.release()
-	if record := r.settled(one); record.Status != job.StatusSucceeded || g.count(one.ID) != 1 {
+	if record := r.WaitSettled(one); record.Status != job.StatusSucceeded || g.Count(one.ID) != 1 {
 		t.Errorf("record is %+v", record)
 	}
 }
@@ -88,18 +88,18 @@ func TestCancelOfAnotherJob(t *testing.T) {
 func TestCancelWhileRetrying(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	g := always(throttled(time.Second))
-	r.start(g)
-	s := r.submit(job.KindPrompt)
-	r.progressing(s, "the job waits", func(p *job.Progress) bool { return p.Status == job.StatusRetrying })
-	if _, err := r.jobs.Cancel(t.Context(), []string{s.Owner}, s.ID); err != nil {
+	g := Always(throttled(time.Second))
+	r.Start(g)
+	s := r.Submit(job.KindPrompt)
+	r.WaitProgress(s, "the job waits", func(p *job.Progress) bool { return p.Status == job.StatusRetrying })
+	if _, err := r.Jobs.Cancel(t.Context(), []string{s.Owner}, s.ID); err != nil {
 		t.Fatal(err)
 	}
-	if record := r.settled(s); record.Status != job.StatusCanceled || record.Throttles != 1 {
+	if record := r.WaitSettled(s); record.Status != job.StatusCanceled || record.Throttles != 1 {
 		t.Errorf("record is %+v", record)
 	}
 	state := func() int {
-		states, err := r.queue.States(t.Context())
+		states, err := r.Queue.States(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -109,9 +109,9 @@ func TestCancelWhileRetrying(t *testing.T) {
 		}
 		return n
 	}
-	r.eventually("nothing of it is in hand", func() bool { return state() == 0 })
-	if g.count(s.ID) != 1 {
-		t.Errorf("%d calls", g.count(s.ID))
+	r.Eventually("nothing of it is in hand", func() bool { return state() == 0 })
+	if g.Count(s.ID) != 1 {
+		t.Errorf("%d calls", g.Count(s.ID))
 	}
 }
 
@@ -120,28 +120,28 @@ func TestCancelRacesWithCompletion(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	gates := &sync.Map{}
-	g := newFake(func(c call) (*job.Result, error) {
-		hold, _ := gates.LoadOrStore(c.task.Spec.ID, make(chan struct{}))
+	g := NewGenerator(func(c Call) (*job.Result, error) {
+		hold, _ := gates.LoadOrStore(c.Task.Spec.ID, make(chan struct{}))
 		select {
 		case <-hold.(chan struct{}):
-		case <-c.ctx.Done():
-			return nil, c.ctx.Err()
+		case <-c.Ctx.Done():
+			return nil, c.Ctx.Err()
 		}
-		return succeed(c)
+		return Succeed(c)
 	})
-	r.start(g)
+	r.Start(g)
 	const rounds = 80
 	succeeded, canceled := 0, 0
 	for n := range rounds {
-		s := r.submit(job.KindAudio)
+		s := r.Submit(job.KindAudio)
 		hold, _ := gates.LoadOrStore(s.ID, make(chan struct{}))
-		g.wait(t, n+1)
+		g.WaitCalls(t, n+1)
 		go func() {
 			spin(rand.IntN(400))
 			close(hold.(chan struct{}))
 		}()
-		_, err := r.jobs.Cancel(t.Context(), []string{s.Owner}, s.ID)
-		record := r.settled(s)
+		_, err := r.Jobs.Cancel(t.Context(), []string{s.Owner}, s.ID)
+		record := r.WaitSettled(s)
 		switch {
 		case err == nil && record.Status == job.StatusCanceled:
 			canceled++
@@ -170,21 +170,21 @@ func spin(n int) {
 func TestMessageOfACanceledJobIsClearedAway(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	s := r.submit(job.KindPrompt)
+	s := r.Submit(job.KindPrompt)
 	record := &job.Record{Status: job.StatusCanceled, Spec: s, FinishedAt: job.At(time.Now()), Cancel: job.CancelBeforeStart}
-	if err := r.store.CreateRecord(t.Context(), record); err != nil {
+	if err := r.Store.CreateRecord(t.Context(), record); err != nil {
 		t.Fatal(err)
 	}
-	g := newFake(succeed)
-	r.start(g)
-	r.eventually("the message is gone", func() bool { return !r.queued(s) })
-	if g.count(s.ID) != 0 {
-		t.Errorf("%d calls", g.count(s.ID))
+	g := NewGenerator(Succeed)
+	r.Start(g)
+	r.Eventually("the message is gone", func() bool { return !r.Queued(s) })
+	if g.Count(s.ID) != 0 {
+		t.Errorf("%d calls", g.Count(s.ID))
 	}
-	if _, err := r.queue.FindLeader(t.Context(), s.Owner, s.ID); !errors.Is(err, queue.ErrNotFound) {
+	if _, err := r.Queue.FindLeader(t.Context(), s.Owner, s.ID); !errors.Is(err, queue.ErrNotFound) {
 		t.Errorf("got %v", err)
 	}
-	if _, _, err := r.store.ProgressLeader(t.Context(), s.Owner, s.ID); !errors.Is(err, store.ErrNotFound) {
+	if _, _, err := r.Store.ProgressLeader(t.Context(), s.Owner, s.ID); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -194,42 +194,42 @@ func TestJobDeletedDuringACall(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	hold := newGate(t)
-	g := newFake(func(c call) (*job.Result, error) {
-		if err := hold.pass(c.ctx); err != nil {
+	g := NewGenerator(func(c Call) (*job.Result, error) {
+		if err := hold.pass(c.Ctx); err != nil {
 			return nil, err
 		}
-		return succeed(c)
+		return Succeed(c)
 	})
 	acks := r.spy("$JS.ACK." + broker.StreamJobs + ".>")
-	r.start(g, func(c *processor.Config) { c.Heartbeat = time.Hour })
-	s := r.submit(job.KindAudio)
-	g.wait(t, 1)
+	r.Start(g, func(c *processor.Config) { c.SetHeartbeat(time.Hour) })
+	s := r.Submit(job.KindAudio)
+	g.WaitCalls(t, 1)
 	// As the API does it, but for the notice, which is lost.
 	record := &job.Record{Status: job.StatusCanceled, Spec: s, FinishedAt: job.At(time.Now()), Cancel: job.CancelWhileRunning}
-	if err := r.store.CreateRecord(t.Context(), record); err != nil {
+	if err := r.Store.CreateRecord(t.Context(), record); err != nil {
 		t.Fatal(err)
 	}
-	entry, err := r.queue.FindLeader(t.Context(), s.Owner, s.ID)
+	entry, err := r.Queue.FindLeader(t.Context(), s.Owner, s.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := errors.Join(
-		r.queue.Delete(t.Context(), entry.Sequence),
-		r.store.DropProgress(t.Context(), s.Owner, s.ID),
-		r.jobs.Delete(t.Context(), []string{s.Owner}, s.ID),
+		r.Queue.Delete(t.Context(), entry.Sequence),
+		r.Store.DropProgress(t.Context(), s.Owner, s.ID),
+		r.Jobs.Delete(t.Context(), []string{s.Owner}, s.ID),
 	); err != nil {
 		t.Fatal(err)
 	}
 	hold.release()
-	r.eventually("the worker is done", func() bool { return acks.count(func(m *nats.Msg) bool { return string(m.Data) == "+ACK" }) > 0 })
-	r.eventually("the progress is dropped", func() bool { return r.progress(s) == nil })
-	if _, err := r.store.RecordLeader(t.Context(), s.Owner, s.ID); !errors.Is(err, store.ErrNotFound) {
+	r.Eventually("the worker is done", func() bool { return acks.count(func(m *nats.Msg) bool { return string(m.Data) == "+ACK" }) > 0 })
+	r.Eventually("the progress is dropped", func() bool { return r.Progress(s) == nil })
+	if _, err := r.Store.RecordLeader(t.Context(), s.Owner, s.ID); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("a record: %v", err)
 	}
-	if _, err := r.store.MediaInfo(t.Context(), s.Owner, s.ID, 0); !errors.Is(err, store.ErrNotFound) {
+	if _, err := r.Store.MediaInfo(t.Context(), s.Owner, s.ID, 0); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("a medium: %v", err)
 	}
-	if g.count(s.ID) != 1 {
-		t.Errorf("%d calls", g.count(s.ID))
+	if g.Count(s.ID) != 1 {
+		t.Errorf("%d calls", g.Count(s.ID))
 	}
 }

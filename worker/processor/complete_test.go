@@ -15,16 +15,16 @@ func TestCompleteJobSaysNothingAboutItsUpstream(t *testing.T) {
 	for name, test := range map[string]struct {
 		kind     job.Kind
 		upstream string
-		change   submission
+		change   SpecOption
 		stored   []job.Media
 		refused  []job.Missing
 	}{
-		"an image": {job.KindImage, job.UpstreamImage, input(pictures(1, 1)), []job.Media{{Index: 0, ContentType: "image/png"}}, nil},
-		"a set": {job.KindImage, job.UpstreamImage, input(pictures(2, 1)), []job.Media{
+		"an image": {job.KindImage, job.UpstreamImage, Input(Images(1, 1)), []job.Media{{Index: 0, ContentType: "image/png"}}, nil},
+		"a set": {job.KindImage, job.UpstreamImage, Input(Images(2, 1)), []job.Media{
 			{Index: 0, ContentType: "image/png"}, {Index: 1, ContentType: "image/png"},
 		}, nil},
 		"a set with a refusal": {
-			job.KindImage, job.UpstreamImage, input(pictures(2, 1)),
+			job.KindImage, job.UpstreamImage, Input(Images(2, 1)),
 			[]job.Media{{Index: 0, ContentType: "image/png"}},
 			[]job.Missing{{Index: 1, Error: *job.NewError(job.CodeRejected, 400)}},
 		},
@@ -33,22 +33,22 @@ func TestCompleteJobSaysNothingAboutItsUpstream(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t)
-			s := r.submit(test.kind, test.change)
+			s := r.Submit(test.kind, test.change)
 			for _, m := range test.stored {
-				if _, err := r.store.PutMedia(t.Context(), s.Owner, s.ID, m, []byte("made before")); err != nil {
+				if _, err := r.Store.PutMedia(t.Context(), s.Owner, s.ID, m, []byte("made before")); err != nil {
 					t.Fatal(err)
 				}
 			}
 			before := &job.Progress{ID: s.ID, Status: job.StatusRunning, Attempt: 1, Delivery: 1, Step: 1, Worker: "lost", Refused: test.refused}
-			if _, err := r.store.PutProgress(t.Context(), s.Owner, before, 0); err != nil {
+			if _, err := r.Store.PutProgress(t.Context(), s.Owner, before, 0); err != nil {
 				t.Fatal(err)
 			}
 			r.bump(s, 1)
 			r.closeUpstream(test.upstream)
 			u, sim := simulate(t)
-			w := r.start(u)
-			record := r.settled(s)
-			w.stop()
+			w := r.Start(u)
+			record := r.WaitSettled(s)
+			w.Shutdown()
 			if record.Status != job.StatusSucceeded || len(record.Result.Media) != len(test.stored) || len(record.Result.Missing) != len(test.refused) {
 				t.Errorf("record is %+v, result %+v", record, record.Result)
 			}
@@ -66,19 +66,19 @@ func TestCompleteJobSaysNothingAboutItsUpstream(t *testing.T) {
 func TestIncompleteSetSaysWhatItsCallsSay(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	s := r.submit(job.KindImage, input(pictures(2, 1)))
+	s := r.Submit(job.KindImage, Input(Images(2, 1)))
 	before := &job.Progress{
 		ID: s.ID, Status: job.StatusRunning, Attempt: 1, Delivery: 1, Step: 1, Worker: "lost",
 		Refused: []job.Missing{{Index: 1, Error: *job.NewError(job.CodeRejected, 400)}},
 	}
-	if _, err := r.store.PutProgress(t.Context(), s.Owner, before, 0); err != nil {
+	if _, err := r.Store.PutProgress(t.Context(), s.Owner, before, 0); err != nil {
 		t.Fatal(err)
 	}
 	r.bump(s, 1)
 	r.closeUpstream(job.UpstreamImage)
 	u, sim := simulate(t)
-	r.start(u)
-	if record := r.settled(s); record.Status != job.StatusSucceeded || len(record.Result.Media) != 1 || len(record.Result.Missing) != 1 {
+	r.Start(u)
+	if record := r.WaitSettled(s); record.Status != job.StatusSucceeded || len(record.Result.Media) != 1 || len(record.Result.Missing) != 1 {
 		t.Errorf("record is %+v, result %+v", record, record.Result)
 	}
 	if n := len(sim.Calls("")); n != 1 {
@@ -92,7 +92,7 @@ func TestIncompleteSetSaysWhatItsCallsSay(t *testing.T) {
 // closeUpstream opens the circuit of an upstream; one job may be let through at once.
 func (r *rig) closeUpstream(name string) {
 	r.Helper()
-	c := r.queue.NewControl(nil, nil)
+	c := r.Queue.NewControl(nil, nil)
 	if err := c.Start(r.Context()); err != nil {
 		r.Fatal(err)
 	}

@@ -1,11 +1,11 @@
 package processor
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
 
-	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
@@ -25,17 +25,15 @@ type Config struct {
 	// SoftStop is how long a stop waits for running attempts before it hands them back.
 	SoftStop time.Duration `env:"WORKER_SOFT_STOP" envDefault:"20s" doc:"How long a shutdown waits for running attempts before it returns their jobs to the queue."`
 
-	// Heartbeat is how often a running job is reported; a third of AckWait when 0. Tests shorten it.
-	Heartbeat time.Duration `env:"-"`
-	// WriteTimeout is how long one write of a few bytes may go unanswered before it is repeated; 8 seconds when 0. Tests shorten it.
-	WriteTimeout time.Duration `env:"-"`
-	// MisconfiguredDelay is the first pause of an upstream that refuses this installation; half a minute when 0. Tests shorten it.
-	MisconfiguredDelay time.Duration `env:"-"`
-	// SettleTimeout is how long each step of a settlement is tried while NATS is away; 30 seconds when 0. Tests shorten it.
-	SettleTimeout time.Duration `env:"-"`
-	// AfterStep is called behind each step of a settlement when it is not nil; an error from it abandons the delivery
-	// there, as a crash would. It is for tests.
-	AfterStep func(Step) error `env:"-"`
+	hooks hooks
+}
+
+// hooks are what tests change. The durations replace their defaults where they are not 0.
+type hooks struct {
+	heartbeat, writeTimeout, settleTimeout, misconfiguredDelay time.Duration
+	// afterStep, if not nil, is called after each step of a settlement. If it fails, the delivery is abandoned there, as
+	// in a crash.
+	afterStep func(Step) error
 }
 
 // Validate reports every fault at once, each by the name of its variable.
@@ -64,31 +62,17 @@ func (c Config) Validate() error {
 
 const maxSlots = 1024
 
-func (c Config) heartbeat() time.Duration {
-	if c.Heartbeat > 0 {
-		return c.Heartbeat
-	}
-	return broker.DefaultAckWait / 3
-}
-
 // writeTimeout returns how long a write of the given size may go unanswered before it is repeated. An answer that was
 // lost with its connection never comes, so no single write may use up the time of a whole settlement.
 func (c Config) writeTimeout(bytes int) time.Duration {
-	least := c.WriteTimeout
-	if least == 0 {
-		least = defaultWriteTimeout
-	}
-	return least + time.Duration(bytes>>20)*time.Second
+	return cmp.Or(c.hooks.writeTimeout, defaultWriteTimeout) + time.Duration(bytes>>20)*time.Second
 }
 
 const defaultWriteTimeout = 8 * time.Second
 
 // settleTimeout returns how long each step of a settlement is tried while NATS is away.
 func (c Config) settleTimeout() time.Duration {
-	if c.SettleTimeout > 0 {
-		return c.SettleTimeout
-	}
-	return settleTimeout
+	return cmp.Or(c.hooks.settleTimeout, settleTimeout)
 }
 
 // timeout returns the longest duration of one attempt.

@@ -12,41 +12,41 @@ import (
 )
 
 // hangs is a generator that never answers by itself.
-func hangs() *fake {
-	return newFake(func(c call) (*job.Result, error) {
-		<-c.ctx.Done()
-		return nil, c.ctx.Err()
+func hangs() *Generator {
+	return NewGenerator(func(c Call) (*job.Result, error) {
+		<-c.Ctx.Done()
+		return nil, c.Ctx.Err()
 	})
 }
 
 // crash runs a worker on a connection of its own and cuts it off once it works the job.
 func (r *rig) crash() {
 	r.Helper()
-	b := dial(r.T, r.broker.ClientURL())
+	b := Dial(r.T, r.Broker.ClientURL())
 	g := hangs()
-	w := startOn(r.T, b, g, withShortBeat)
-	c := g.wait(r.T, 1)[0]
+	w := StartOn(r.T, b, g, withShortBeat)
+	c := g.WaitCalls(r.T, 1)[0]
 	b.Conn().Close()
-	awaitDone(c.ctx, r.T, "a worker that was cut off breaks its attempt off")
-	w.stop()
+	awaitDone(c.Ctx, r.T, "a worker that was cut off breaks its attempt off")
+	w.Shutdown()
 }
 
 func TestWorkerLostInACall(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, withShortWait, withPort)
-	s := r.submit(job.KindPrompt)
+	s := r.Submit(job.KindPrompt)
 	r.crash()
-	g := newFake(succeed)
-	w := r.start(g)
-	c := g.wait(t, 1)[0]
-	if c.task.Spec.ID != s.ID || c.task.Last {
-		t.Errorf("task is %+v", c.task)
+	g := NewGenerator(Succeed)
+	w := r.Start(g)
+	c := g.WaitCalls(t, 1)[0]
+	if c.Task.Spec.ID != s.ID || c.Task.Last {
+		t.Errorf("task is %+v", c.Task)
 	}
-	record := r.settled(s)
+	record := r.WaitSettled(s)
 	if record.Status != job.StatusSucceeded || record.Counts != (job.Counts{Crashes: 1}) || record.Attempt != 1 {
 		t.Errorf("record is %+v", record)
 	}
-	if counter(t, w.metrics.Attempts.WithLabelValues("prompt", "crash")) != 1 {
+	if counter(t, w.Metrics.Attempts.WithLabelValues("prompt", "crash")) != 1 {
 		t.Error("the crash is not the counted reason of the attempt")
 	}
 }
@@ -55,23 +55,23 @@ func TestJobThatLosesItsWorkers(t *testing.T) {
 	const most = 5
 	t.Parallel()
 	r := newRig(t, withShortWait, withPort)
-	s := r.submit(job.KindPrompt)
+	s := r.Submit(job.KindPrompt)
 	for n := range most {
 		r.crash()
-		if p := r.progress(s); p.Crashes != n || p.Status != job.StatusRunning || p.Failures != 0 {
+		if p := r.Progress(s); p.Crashes != n || p.Status != job.StatusRunning || p.Failures != 0 {
 			t.Fatalf("after %d crashes the progress is %+v", n+1, p)
 		}
 	}
-	g := newFake(succeed)
-	r.start(g)
-	record := r.settled(s)
+	g := NewGenerator(Succeed)
+	r.Start(g)
+	record := r.WaitSettled(s)
 	if record.Status != job.StatusFailed || record.Error.Code != job.CodeWorkerLost || record.Crashes != most || record.Failures != 0 {
 		t.Errorf("record is %+v, error %+v", record, record.Error)
 	}
-	if d := r.dead(s); d == nil || d.Error.Code != job.CodeWorkerLost || d.Crashes != most {
+	if d := r.DeadLetter(s); d == nil || d.Error.Code != job.CodeWorkerLost || d.Crashes != most {
 		t.Errorf("dead letter is %+v", d)
 	}
-	if g.count(s.ID) != 0 {
+	if g.Count(s.ID) != 0 {
 		t.Error("the generator was called once more")
 	}
 }
@@ -81,24 +81,24 @@ func TestShutdownIsNoFailure(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	first := hangs()
-	w := r.start(first)
-	jobs := []*job.Spec{r.submit(job.KindImage), r.submit(job.KindAudio), r.submit(job.KindPrompt)}
-	for _, c := range first.wait(t, len(jobs)) {
-		if c.ctx.Err() != nil {
+	w := r.Start(first)
+	jobs := []*job.Spec{r.Submit(job.KindImage), r.Submit(job.KindAudio), r.Submit(job.KindPrompt)}
+	for _, c := range first.WaitCalls(t, len(jobs)) {
+		if c.Ctx.Err() != nil {
 			t.Fatal("broken off too early")
 		}
 	}
-	second := newFake(succeed)
-	r.start(second)
+	second := NewGenerator(Succeed)
+	r.Start(second)
 	begun := time.Now()
-	w.stop()
-	for _, c := range second.wait(t, len(jobs)) {
-		if took := c.at.Sub(begun); took > broker.DefaultAckWait/2 {
+	w.Shutdown()
+	for _, c := range second.WaitCalls(t, len(jobs)) {
+		if took := c.At.Sub(begun); took > broker.DefaultAckWait/2 {
 			t.Errorf("another worker took the job after %s only", took)
 		}
 	}
 	for _, s := range jobs {
-		if record := r.settled(s); record.Status != job.StatusSucceeded || record.Counts != (job.Counts{}) || record.Attempt != 1 {
+		if record := r.WaitSettled(s); record.Status != job.StatusSucceeded || record.Counts != (job.Counts{}) || record.Attempt != 1 {
 			t.Errorf("record is %+v", record)
 		}
 	}
@@ -109,23 +109,23 @@ func TestShutdownLetsAttemptsFinish(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	g := newGate(t)
-	f := newFake(func(c call) (*job.Result, error) {
-		if err := g.pass(c.ctx); err != nil {
+	f := NewGenerator(func(c Call) (*job.Result, error) {
+		if err := g.pass(c.Ctx); err != nil {
 			return nil, err
 		}
-		return succeed(c)
+		return Succeed(c)
 	})
-	w := r.start(f, func(c *processor.Config) { c.SoftStop = patience })
-	s := r.submit(job.KindPrompt)
-	f.wait(t, 1)
+	w := r.Start(f, func(c *processor.Config) { c.SoftStop = Timeout })
+	s := r.Submit(job.KindPrompt)
+	f.WaitCalls(t, 1)
 	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)
-		w.stop()
+		w.Shutdown()
 	}()
 	// The announcement is taken back when the stop begins.
-	r.eventually("the worker is withdrawn", func() bool {
-		workers, err := r.queue.Workers(t.Context())
+	r.Eventually("the worker is withdrawn", func() bool {
+		workers, err := r.Queue.Workers(t.Context())
 		return err == nil && len(workers) == 0
 	})
 	select {
@@ -135,8 +135,8 @@ func TestShutdownLetsAttemptsFinish(t *testing.T) {
 	}
 	g.release()
 	<-stopped
-	if record := r.settled(s); record.Status != job.StatusSucceeded || f.count(s.ID) != 1 {
-		t.Errorf("record is %+v after %d calls", record, f.count(s.ID))
+	if record := r.WaitSettled(s); record.Status != job.StatusSucceeded || f.Count(s.ID) != 1 {
+		t.Errorf("record is %+v after %d calls", record, f.Count(s.ID))
 	}
 }
 
@@ -144,31 +144,31 @@ func TestShutdownLetsAttemptsFinish(t *testing.T) {
 func TestShutdownBeforeTheAttemptHandsBack(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	w := r.start(hangs(), func(c *processor.Config) { c.SoftStop = 0 }, withOneSlot)
+	w := r.Start(hangs(), func(c *processor.Config) { c.SoftStop = 0 }, withOneSlot)
 	idle := r.spy("$JS.API.CONSUMER.MSG.NEXT." + broker.StreamJobs + ".>")
-	r.eventually("the worker is idle", func() bool { return len(idle.seen()) > 6 })
+	r.Eventually("the worker is idle", func() bool { return len(idle.seen()) > 6 })
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	stopped := make(chan error, 1)
 	go func() { stopped <- w.Stop(ctx) }()
-	r.eventually("the worker is withdrawn", func() bool {
-		workers, err := r.queue.Workers(t.Context())
+	r.Eventually("the worker is withdrawn", func() bool {
+		workers, err := r.Queue.Workers(t.Context())
 		return err == nil && len(workers) == 0
 	})
 	var jobs []*job.Spec
 	for _, kind := range job.Kinds() {
 		for _, lane := range job.Lanes() {
-			jobs = append(jobs, r.submit(kind, func(s *job.Spec) { s.Lane = lane }))
+			jobs = append(jobs, r.Submit(kind, func(s *job.Spec) { s.Lane = lane }))
 		}
 	}
 	if err := <-stopped; err != nil {
 		t.Fatal(err)
 	}
 	begun := time.Now()
-	g := newFake(succeed)
-	r.start(g)
+	g := NewGenerator(Succeed)
+	r.Start(g)
 	for _, s := range jobs {
-		if record := r.settled(s); record.Status != job.StatusSucceeded || record.Counts != (job.Counts{}) {
+		if record := r.WaitSettled(s); record.Status != job.StatusSucceeded || record.Counts != (job.Counts{}) {
 			t.Errorf("record is %+v", record)
 		}
 	}
@@ -181,22 +181,22 @@ func TestShutdownBeforeTheAttemptHandsBack(t *testing.T) {
 func TestWorkerLostBehindTheLastStep(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, withPort)
-	b := dial(t, r.broker.ClientURL())
-	w := startOn(t, b, newFake(succeed), func(c *processor.Config) {
-		c.AfterStep = func(at processor.Step) error {
+	b := Dial(t, r.Broker.ClientURL())
+	w := StartOn(t, b, NewGenerator(Succeed), func(c *processor.Config) {
+		c.SetAfterStep(func(at processor.Step) error {
 			if at == processor.StepAck {
 				b.Conn().Close()
 			}
 			return nil
-		}
+		})
 	})
-	s := r.submit(job.KindPrompt)
-	if record := r.ended(s); record.Status != job.StatusSucceeded {
+	s := r.Submit(job.KindPrompt)
+	if record := r.WaitRecord(s); record.Status != job.StatusSucceeded {
 		t.Errorf("record is %+v", record)
 	}
-	r.eventually("the job leaves the queue", func() bool { return !r.queued(s) })
-	w.stop()
-	if log := w.log.String(); strings.Contains(log, "left for redelivery") {
+	r.Eventually("the job leaves the queue", func() bool { return !r.Queued(s) })
+	w.Shutdown()
+	if log := w.Log.String(); strings.Contains(log, "left for redelivery") {
 		t.Errorf("the log is wrong: %s", log)
 	}
 }

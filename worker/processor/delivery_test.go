@@ -16,7 +16,7 @@ import (
 func (r *rig) put(s *job.Spec, p *job.Progress) {
 	r.Helper()
 	p.ID = s.ID
-	if _, err := r.store.PutProgress(r.Context(), s.Owner, p, 0); err != nil {
+	if _, err := r.Store.PutProgress(r.Context(), s.Owner, p, 0); err != nil {
 		r.Fatal(err)
 	}
 }
@@ -25,21 +25,21 @@ func (r *rig) put(s *job.Spec, p *job.Progress) {
 func TestStaleDeliveryIsDropped(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, withShortWait)
-	s := r.submit(job.KindPrompt)
+	s := r.Submit(job.KindPrompt)
 	r.put(s, &job.Progress{Status: job.StatusRunning, Delivery: 3, Step: 4, Attempt: 2, Counts: job.Counts{Failures: 1}, Worker: "another"})
-	g := newFake(func(c call) (*job.Result, error) {
-		p := r.progress(c.task.Spec)
+	g := NewGenerator(func(c Call) (*job.Result, error) {
+		p := r.Progress(c.Task.Spec)
 		if p.Delivery != 3 || p.Crashes != 1 || p.Failures != 1 || p.Attempt != 2 {
 			return nil, fmt.Errorf("begun with %+v", p)
 		}
-		return succeed(c)
+		return Succeed(c)
 	})
 	begun := time.Now()
-	r.start(g, withShortBeat)
-	if c := g.wait(t, 1)[0]; c.at.Sub(begun) < 2*shortWait-shortBeat {
-		t.Errorf("a stale delivery was worked after %s", c.at.Sub(begun))
+	r.Start(g, withShortBeat)
+	if c := g.WaitCalls(t, 1)[0]; c.At.Sub(begun) < 2*shortWait-shortBeat {
+		t.Errorf("a stale delivery was worked after %s", c.At.Sub(begun))
 	}
-	if record := r.settled(s); record.Status != job.StatusSucceeded || record.Counts != (job.Counts{Failures: 1, Crashes: 1}) {
+	if record := r.WaitSettled(s); record.Status != job.StatusSucceeded || record.Counts != (job.Counts{Failures: 1, Crashes: 1}) {
 		t.Errorf("record is %+v", record)
 	}
 }
@@ -50,34 +50,34 @@ func TestStaleAttemptGivesWay(t *testing.T) {
 	r := newRig(t)
 	hold := newGate(t)
 	entered := make(chan error, 1)
-	g := newFake(func(c call) (*job.Result, error) {
-		if err := hold.pass(c.ctx); err != nil {
+	g := NewGenerator(func(c Call) (*job.Result, error) {
+		if err := hold.pass(c.Ctx); err != nil {
 			return nil, err
 		}
-		entered <- c.task.Enter(c.ctx, job.StageStoring)
-		<-c.ctx.Done()
-		return nil, c.ctx.Err()
+		entered <- c.Task.Enter(c.Ctx, job.StageStoring)
+		<-c.Ctx.Done()
+		return nil, c.Ctx.Err()
 	})
-	r.start(g)
-	s := r.submit(job.KindPrompt)
-	c := g.wait(t, 1)[0]
-	p, revision, err := r.store.ProgressLeader(t.Context(), s.Owner, s.ID)
+	r.Start(g)
+	s := r.Submit(job.KindPrompt)
+	c := g.WaitCalls(t, 1)[0]
+	p, revision, err := r.Store.ProgressLeader(t.Context(), s.Owner, s.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
 	p.Delivery, p.Step, p.Worker = 2, 1, "another"
-	if _, err := r.store.PutProgress(t.Context(), s.Owner, p, revision); err != nil {
+	if _, err := r.Store.PutProgress(t.Context(), s.Owner, p, revision); err != nil {
 		t.Fatal(err)
 	}
 	hold.release()
 	if err := <-entered; !errors.Is(err, processor.Causes()["stale"]) {
 		t.Errorf("got %v", err)
 	}
-	awaitDone(c.ctx, t, "the attempt is broken off")
-	if now := r.progress(s); now.Worker != "another" || now.Stage == job.StageStoring {
+	awaitDone(c.Ctx, t, "the attempt is broken off")
+	if now := r.Progress(s); now.Worker != "another" || now.Stage == job.StageStoring {
 		t.Errorf("progress is %+v", now)
 	}
-	if r.raw(broker.ResultsStream, broker.RecordSubject(s.Owner, s.ID)) != nil {
+	if r.LastMessage(broker.ResultsStream, broker.RecordSubject(s.Owner, s.ID)) != nil {
 		t.Error("the job was ended")
 	}
 }
@@ -87,14 +87,14 @@ func TestJumpOfTheClockIsNotSleptThrough(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	acks := r.spy("$JS.ACK." + broker.StreamJobs + ".>")
-	s := r.submit(job.KindPrompt)
+	s := r.Submit(job.KindPrompt)
 	r.put(s, &job.Progress{
 		Status: job.StatusRetrying, Delivery: 1, Step: 2, Attempt: 1, Counts: job.Counts{Failures: 1},
 		NextAttemptAt: job.AtPtr(time.Now().Add(2 * time.Hour)),
 	})
 	r.bump(s, 1)
-	r.start(newFake(succeed))
-	r.eventually("it is given back", func() bool { return len(naks(t, acks)) == 2 })
+	r.Start(NewGenerator(Succeed))
+	r.Eventually("it is given back", func() bool { return len(naks(t, acks)) == 2 })
 	if given := naks(t, acks)[1]; given != time.Minute {
 		t.Errorf("given back for %s", given)
 	}
@@ -108,22 +108,22 @@ func TestForgottenDelayIsKept(t *testing.T) {
 			t.Parallel()
 			r := newRig(t)
 			acks := r.spy("$JS.ACK." + broker.StreamJobs + ".>")
-			s := r.submit(job.KindPrompt)
+			s := r.Submit(job.KindPrompt)
 			next := time.Now().Add(1500 * time.Millisecond)
 			r.put(s, &job.Progress{
 				Status: job.StatusRetrying, Delivery: 1, Step: 2, Attempt: 1, Counts: job.Counts{Failures: 1}, NextAttemptAt: job.AtPtr(next),
 			})
 			r.bump(s, bumps)
-			g := newFake(succeed)
-			r.start(g)
-			if c := g.wait(t, 1)[0]; c.at.Before(next.Add(-time.Millisecond)) {
-				t.Errorf("worked %s too early", next.Sub(c.at))
+			g := NewGenerator(Succeed)
+			r.Start(g)
+			if c := g.WaitCalls(t, 1)[0]; c.At.Before(next.Add(-time.Millisecond)) {
+				t.Errorf("worked %s too early", next.Sub(c.At))
 			}
 			given := naks(t, acks)
 			if len(given) != bumps+1 || given[bumps] <= 0 || given[bumps] > 1500*time.Millisecond {
 				t.Errorf("given back with %v", given)
 			}
-			if record := r.settled(s); record.Status != job.StatusSucceeded || record.Counts != (job.Counts{Failures: 1}) || record.Attempt != 2 {
+			if record := r.WaitSettled(s); record.Status != job.StatusSucceeded || record.Counts != (job.Counts{Failures: 1}) || record.Attempt != 2 {
 				t.Errorf("record is %+v", record)
 			}
 		})
@@ -139,15 +139,15 @@ func TestLostProgress(t *testing.T) {
 		t.Run(fmt.Sprintf("%d deliveries of at most %d attempts", test.deliveries, test.max), func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t)
-			s := r.submit(job.KindPrompt, attempts(test.max))
+			s := r.Submit(job.KindPrompt, MaxAttempts(test.max))
 			r.bump(s, test.deliveries)
-			g := newFake(succeed)
-			r.start(g)
-			record := r.settled(s)
+			g := NewGenerator(Succeed)
+			r.Start(g)
+			record := r.WaitSettled(s)
 			if record.Status != job.StatusSucceeded || record.Counts != (job.Counts{Failures: test.failures}) || record.Attempt != test.failures+1 {
 				t.Errorf("record is %+v", record)
 			}
-			if last := g.wait(t, 1)[0].task.Last; last != (test.failures+1 >= test.max) {
+			if last := g.WaitCalls(t, 1)[0].Task.Last; last != (test.failures+1 >= test.max) {
 				t.Errorf("the last attempt: %v", last)
 			}
 		})
@@ -158,20 +158,20 @@ func TestLostProgress(t *testing.T) {
 func TestImprovedPromptIsRemembered(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	g := newFake(func(c call) (*job.Result, error) {
-		if c.n == 1 {
-			if err := c.task.Remember(c.ctx, "a better cat", nil); err != nil {
+	g := NewGenerator(func(c Call) (*job.Result, error) {
+		if c.N == 1 {
+			if err := c.Task.Remember(c.Ctx, "a better cat", nil); err != nil {
 				return nil, err
 			}
 			return nil, retryable()
 		}
-		if c.task.Optimized != "a better cat" {
-			return nil, fmt.Errorf("remembered %q", c.task.Optimized)
+		if c.Task.Optimized != "a better cat" {
+			return nil, fmt.Errorf("remembered %q", c.Task.Optimized)
 		}
-		return succeed(c)
+		return Succeed(c)
 	})
-	r.start(g)
-	if record := r.settled(r.submit(job.KindImage)); record.Status != job.StatusSucceeded || record.Failures != 1 {
+	r.Start(g)
+	if record := r.WaitSettled(r.Submit(job.KindImage)); record.Status != job.StatusSucceeded || record.Failures != 1 {
 		t.Errorf("record is %+v", record)
 	}
 }
@@ -179,7 +179,7 @@ func TestImprovedPromptIsRemembered(t *testing.T) {
 func (r *rig) publish(kind job.Kind, id, data string) *job.Spec {
 	r.Helper()
 	s := &job.Spec{ID: id, Kind: kind, Lane: job.LaneGuest, Owner: "owner"}
-	if _, err := r.broker.JetStream().Publish(r.Context(), broker.JobSubject(kind, s.Lane, s.Owner, id), []byte(data)); err != nil {
+	if _, err := r.Broker.JetStream().Publish(r.Context(), broker.JobSubject(kind, s.Lane, s.Owner, id), []byte(data)); err != nil {
 		r.Fatal(err)
 	}
 	return s
@@ -195,16 +195,16 @@ func TestNewerJobIsLeftAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := r.publish(job.KindImage, id, `{"v":2,"id":"`+id+`","what":"nobody knows"}`)
-	g := newFake(succeed)
-	r.start(g)
-	r.eventually("it is given back", func() bool { return len(naks(t, acks)) > 0 })
+	g := NewGenerator(Succeed)
+	r.Start(g)
+	r.Eventually("it is given back", func() bool { return len(naks(t, acks)) > 0 })
 	if d := naks(t, acks)[0]; d < time.Second {
 		t.Errorf("given back for %s", d)
 	}
-	if r.raw(broker.ResultsStream, broker.RecordSubject(s.Owner, s.ID)) != nil || r.dead(s) != nil || g.count(id) != 0 {
+	if r.LastMessage(broker.ResultsStream, broker.RecordSubject(s.Owner, s.ID)) != nil || r.DeadLetter(s) != nil || g.Count(id) != 0 {
 		t.Error("the job was worked or ended")
 	}
-	if r.raw(broker.StreamJobs, broker.AnyJobSubject(s.Owner, id)) == nil {
+	if r.LastMessage(broker.StreamJobs, broker.AnyJobSubject(s.Owner, id)) == nil {
 		t.Error("the job is gone")
 	}
 }
@@ -217,18 +217,18 @@ func TestNewerStateIsLeftAlone(t *testing.T) {
 			t.Parallel()
 			r := newRig(t)
 			acks := r.spy("$JS.ACK." + broker.StreamJobs + ".>")
-			s := newSpec(t, job.KindPrompt)
-			if _, err := r.broker.JetStream().Publish(t.Context(), subject(s.Owner, s.ID), []byte(`{"v":2}`)); err != nil {
+			s := NewSpec(t, job.KindPrompt)
+			if _, err := r.Broker.JetStream().Publish(t.Context(), subject(s.Owner, s.ID), []byte(`{"v":2}`)); err != nil {
 				t.Fatal(err)
 			}
-			g := newFake(succeed)
-			r.start(g)
-			if _, err := r.queue.Push(t.Context(), s, false); err != nil {
+			g := NewGenerator(Succeed)
+			r.Start(g)
+			if _, err := r.Queue.Push(t.Context(), s, false); err != nil {
 				t.Fatal(err)
 			}
-			r.eventually("it is given back", func() bool { return len(naks(t, acks)) > 0 })
-			if d := naks(t, acks)[0]; d < time.Second || g.count(s.ID) != 0 {
-				t.Errorf("given back for %s after %d calls", d, g.count(s.ID))
+			r.Eventually("it is given back", func() bool { return len(naks(t, acks)) > 0 })
+			if d := naks(t, acks)[0]; d < time.Second || g.Count(s.ID) != 0 {
+				t.Errorf("given back for %s after %d calls", d, g.Count(s.ID))
 			}
 		})
 	}
@@ -238,32 +238,32 @@ func TestNewerStateIsLeftAlone(t *testing.T) {
 func TestUnreadableJobFails(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	g := newFake(succeed)
-	w := r.start(g)
+	g := NewGenerator(Succeed)
+	w := r.Start(g)
 	for name, data := range map[string]string{
 		"garbage": "\x00\x01 not JSON", "empty": "", "no version": `{}`, "unknown kind": `{"v":1,"kind":"opera"}`,
 		"incomplete": `{"v":1,"kind":"image","lane":"guest","owner":"owner"}`, "wrong types": `{"v":1,"id":7}`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := &rig{t, r.broker, r.queue, r.store, r.jobs}
+			r := &rig{t, r.Broker, r.Queue, r.Store, r.Jobs}
 			id, _, err := jobs.NewID()
 			if err != nil {
 				t.Fatal(err)
 			}
 			s := r.publish(job.KindAudio, id, data)
-			record := r.settled(s)
+			record := r.WaitSettled(s)
 			if record.Status != job.StatusFailed || record.Error.Code != job.CodeInvalidJob || record.Attempt != 0 || record.Spec.ID != id {
 				t.Errorf("record is %+v", record)
 			}
-			if d := r.dead(s); d == nil || d.Error.Code != job.CodeInvalidJob || d.Detail == "" {
+			if d := r.DeadLetter(s); d == nil || d.Error.Code != job.CodeInvalidJob || d.Detail == "" {
 				t.Errorf("dead letter is %+v", d)
 			}
 		})
 	}
-	if g.wait(t, 0); len(g.calls) != 0 {
+	if g.WaitCalls(t, 0); len(g.calls) != 0 {
 		t.Error("the generator was called")
 	}
-	if counter(t, w.metrics.DeadLetters.WithLabelValues("audio", job.CodeInvalidJob)) != 6 {
+	if counter(t, w.Metrics.DeadLetters.WithLabelValues("audio", job.CodeInvalidJob)) != 6 {
 		t.Error("the dead letters are not counted")
 	}
 }
@@ -272,21 +272,21 @@ func TestUnreadableJobFails(t *testing.T) {
 func TestPanicInAGenerator(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, withShortWait)
-	g := newFake(func(c call) (*job.Result, error) {
-		if c.n == 1 {
+	g := NewGenerator(func(c Call) (*job.Result, error) {
+		if c.N == 1 {
 			panic("the generator is out of its mind")
 		}
-		return succeed(c)
+		return Succeed(c)
 	})
-	w := r.start(g, withShortBeat, func(c *processor.Config) { c.SlotsText = 1 })
-	s := r.submit(job.KindPrompt)
-	if record := r.settled(s); record.Status != job.StatusSucceeded || record.Counts != (job.Counts{Crashes: 1}) {
+	w := r.Start(g, withShortBeat, func(c *processor.Config) { c.SlotsText = 1 })
+	s := r.Submit(job.KindPrompt)
+	if record := r.WaitSettled(s); record.Status != job.StatusSucceeded || record.Counts != (job.Counts{Crashes: 1}) {
 		t.Errorf("record is %+v", record)
 	}
-	if counter(t, w.metrics.Panics.WithLabelValues("processor")) != 1 {
+	if counter(t, w.Metrics.Panics.WithLabelValues("processor")) != 1 {
 		t.Error("the panic is not counted")
 	}
-	log := w.log.String()
+	log := w.Log.String()
 	if !strings.Contains(log, "out of its mind") || !strings.Contains(log, "stack=") {
 		t.Errorf("the panic is not logged: %s", log)
 	}

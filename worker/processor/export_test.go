@@ -46,3 +46,18 @@ func UsualTranslation(text string) int { return usualTranslation(text) }
 
 // Heed makes the worker leave an upstream alone as if it had just been told to, before anybody else knows.
 func (p *Processor) Heed(name string, pause time.Duration) { p.breaker.heed(name, pause) }
+
+// SetHeartbeat sets how often a running job is reported.
+func (c *Config) SetHeartbeat(d time.Duration) { c.hooks.heartbeat = d }
+
+// SetWriteTimeout sets after how long a write of a few bytes is repeated.
+func (c *Config) SetWriteTimeout(d time.Duration) { c.hooks.writeTimeout = d }
+
+// SetSettleTimeout sets for how long each step of a settlement is tried.
+func (c *Config) SetSettleTimeout(d time.Duration) { c.hooks.settleTimeout = d }
+
+// SetMisconfiguredDelay sets the first pause of an upstream that refuses this installation.
+func (c *Config) SetMisconfiguredDelay(d time.Duration) { c.hooks.misconfiguredDelay = d }
+
+// SetAfterStep has f called after each step of a settlement; an error stops the delivery there.
+func (c *Config) SetAfterStep(f func(Step) error) { c.hooks.afterStep = f }

@@ -16,35 +16,35 @@ import (
 )
 
 // call is one call of a fake generator.
-type call struct {
-	ctx  context.Context
-	task *processor.Task
+type Call struct {
+	Ctx  context.Context
+	Task *processor.Task
 	// n counts the calls for this job from 1.
-	n  int
-	at time.Time
+	N  int
+	At time.Time
 }
 
 // fake is a generator that does what a test says.
-type fake struct {
-	do func(call) (*job.Result, error)
+type Generator struct {
+	do func(Call) (*job.Result, error)
 
 	mu      sync.Mutex
-	calls   []call
+	calls   []Call
 	counts  map[string]int
 	changed chan struct{}
 	busy    int
 	most    int
 }
 
-func newFake(do func(call) (*job.Result, error)) *fake {
-	return &fake{do: do, counts: make(map[string]int), changed: make(chan struct{})}
+func NewGenerator(do func(Call) (*job.Result, error)) *Generator {
+	return &Generator{do: do, counts: make(map[string]int), changed: make(chan struct{})}
 }
 
 // Generate does what the test says.
-func (f *fake) Generate(ctx context.Context, t *processor.Task) (*job.Result, error) {
+func (f *Generator) Generate(ctx context.Context, t *processor.Task) (*job.Result, error) {
 	f.mu.Lock()
 	f.counts[t.Spec.ID]++
-	c := call{ctx, t, f.counts[t.Spec.ID], time.Now()}
+	c := Call{ctx, t, f.counts[t.Spec.ID], time.Now()}
 	f.calls = append(f.calls, c)
 	f.busy++
 	f.most = max(f.most, f.busy)
@@ -60,9 +60,9 @@ func (f *fake) Generate(ctx context.Context, t *processor.Task) (*job.Result, er
 }
 
 // wait returns the calls once there are n of them.
-func (f *fake) wait(t *testing.T, n int) []call {
+func (f *Generator) WaitCalls(t *testing.T, n int) []Call {
 	t.Helper()
-	guard := time.NewTimer(patience)
+	guard := time.NewTimer(Timeout)
 	defer guard.Stop()
 	for {
 		f.mu.Lock()
@@ -80,7 +80,7 @@ func (f *fake) wait(t *testing.T, n int) []call {
 	}
 }
 
-func (f *fake) count(id string) int {
+func (f *Generator) Count(id string) int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.counts[id]
@@ -113,7 +113,7 @@ func (g *gate) pass(ctx context.Context) error {
 
 func awaitDone(ctx context.Context, t *testing.T, what string) {
 	t.Helper()
-	guard := time.NewTimer(patience)
+	guard := time.NewTimer(Timeout)
 	defer guard.Stop()
 	select {
 	case <-ctx.Done():
@@ -123,30 +123,30 @@ func awaitDone(ctx context.Context, t *testing.T, what string) {
 }
 
 // succeed makes whatever the job asks for.
-func succeed(c call) (*job.Result, error) {
-	switch in := c.task.Spec.Input.(type) {
+func Succeed(c Call) (*job.Result, error) {
+	switch in := c.Task.Spec.Input.(type) {
 	case *job.ImageInput:
 		for i := range in.Count() {
-			if c.task.Stored(i) {
+			if c.Task.Stored(i) {
 				continue
 			}
-			if err := c.task.Store(c.ctx, picture(in, i), in.Count()); err != nil {
+			if err := c.Task.Store(c.Ctx, Image(in, i), in.Count()); err != nil {
 				return nil, err
 			}
 		}
 		return &job.Result{}, nil
 	case *job.AudioInput:
-		if c.task.Stored(0) {
+		if c.Task.Stored(0) {
 			return nil, nil
 		}
-		return nil, c.task.Store(c.ctx, store.Product{Media: job.Media{ContentType: "audio/mpeg"}, Data: []byte("sound")}, 1)
+		return nil, c.Task.Store(c.Ctx, store.Product{Media: job.Media{ContentType: "audio/mpeg"}, Data: []byte("sound")}, 1)
 	case *job.TextInput:
 		return &job.Result{Text: "better " + in.Text}, nil
 	}
 	return nil, nil
 }
 
-func picture(in *job.ImageInput, index int) store.Product {
+func Image(in *job.ImageInput, index int) store.Product {
 	seed := in.SeedOf(index)
 	return store.Product{
 		Media: job.Media{Index: index, ContentType: "image/png", Width: 64, Height: 64, Seed: &seed},
@@ -155,18 +155,18 @@ func picture(in *job.ImageInput, index int) store.Product {
 }
 
 // after answers the first calls of a job with the given errors and makes what it asks for from then on.
-func after(errs ...error) *fake {
-	return newFake(func(c call) (*job.Result, error) {
-		if c.n <= len(errs) {
-			return nil, errs[c.n-1]
+func after(errs ...error) *Generator {
+	return NewGenerator(func(c Call) (*job.Result, error) {
+		if c.N <= len(errs) {
+			return nil, errs[c.N-1]
 		}
-		return succeed(c)
+		return Succeed(c)
 	})
 }
 
 // always answers every call with an error.
-func always(err error) *fake {
-	return newFake(func(call) (*job.Result, error) { return nil, err })
+func Always(err error) *Generator {
+	return NewGenerator(func(Call) (*job.Result, error) { return nil, err })
 }
 
 func imageFault(class fault.Class, code string) *fault.Error {
@@ -190,7 +190,7 @@ type spy struct {
 func (r *rig) spy(subject string) *spy {
 	r.Helper()
 	s := &spy{}
-	sub, err := r.broker.Conn().Subscribe(subject, func(m *nats.Msg) {
+	sub, err := r.Broker.Conn().Subscribe(subject, func(m *nats.Msg) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.msgs = append(s.msgs, m)
@@ -198,7 +198,7 @@ func (r *rig) spy(subject string) *spy {
 	if err != nil {
 		r.Fatal(err)
 	}
-	if err := r.broker.Conn().Flush(); err != nil {
+	if err := r.Broker.Conn().Flush(); err != nil {
 		r.Fatal(err)
 	}
 	r.Cleanup(func() { _ = sub.Unsubscribe() })

@@ -17,23 +17,23 @@ import (
 func TestJobOfEachKindSucceeds(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	g := newFake(succeed)
-	w := r.start(g)
+	g := NewGenerator(Succeed)
+	w := r.Start(g)
 	for _, kind := range job.Kinds() {
 		t.Run(string(kind), func(t *testing.T) {
-			r := &rig{t, r.broker, r.queue, r.store, r.jobs}
-			s := r.submit(kind)
-			record := r.settled(s)
+			r := &rig{t, r.Broker, r.Queue, r.Store, r.Jobs}
+			s := r.Submit(kind)
+			record := r.WaitSettled(s)
 			if record.Status != job.StatusSucceeded || record.Attempt != 1 || record.Counts != (job.Counts{}) || record.StartedAt == nil {
 				t.Errorf("record is %+v", record)
 			}
 			if record.Spec.Fingerprint != s.Fingerprint || record.Spec.Input == nil {
 				t.Errorf("spec in the record is %+v", record.Spec)
 			}
-			if g.count(s.ID) != 1 {
-				t.Errorf("%d calls", g.count(s.ID))
+			if g.Count(s.ID) != 1 {
+				t.Errorf("%d calls", g.Count(s.ID))
 			}
-			if r.dead(s) != nil {
+			if r.DeadLetter(s) != nil {
 				t.Error("a dead letter for a job that succeeded")
 			}
 			switch kind {
@@ -41,10 +41,10 @@ func TestJobOfEachKindSucceeds(t *testing.T) {
 				if len(record.Result.Media) != 1 || record.Result.Media[0].Bytes == 0 || record.Result.Media[0].SHA256 == "" {
 					t.Fatalf("media are %+v", record.Result.Media)
 				}
-				if got := r.bytes(s, 0); int64(len(got)) != record.Result.Media[0].Bytes {
+				if got := r.Media(s, 0); int64(len(got)) != record.Result.Media[0].Bytes {
 					t.Errorf("%d bytes stored", len(got))
 				}
-				if counter(t, w.metrics.MediaBytes.WithLabelValues(string(kind))) != float64(record.Result.Media[0].Bytes) {
+				if counter(t, w.Metrics.MediaBytes.WithLabelValues(string(kind))) != float64(record.Result.Media[0].Bytes) {
 					t.Error("the stored bytes are not counted")
 				}
 			default:
@@ -52,16 +52,16 @@ func TestJobOfEachKindSucceeds(t *testing.T) {
 					t.Errorf("result is %+v", record.Result)
 				}
 			}
-			if counter(t, w.metrics.JobsFinished.WithLabelValues(string(kind), "succeeded")) != 1 {
+			if counter(t, w.Metrics.JobsFinished.WithLabelValues(string(kind), "succeeded")) != 1 {
 				t.Error("the job is not counted once")
 			}
 		})
 	}
 }
 
-func (r *rig) bytes(s *job.Spec, index int) []byte {
+func (r *rig) Media(s *job.Spec, index int) []byte {
 	r.Helper()
-	m, err := r.store.OpenMedia(r.Context(), s.Owner, s.ID, index)
+	m, err := r.Store.OpenMedia(r.Context(), s.Owner, s.ID, index)
 	if err != nil {
 		r.Fatal(err)
 	}
@@ -77,38 +77,38 @@ func TestSetArrivesPictureByPicture(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	next := make(chan int)
-	g := newFake(func(c call) (*job.Result, error) {
-		in := c.task.Spec.Input.(*job.ImageInput)
+	g := NewGenerator(func(c Call) (*job.Result, error) {
+		in := c.Task.Spec.Input.(*job.ImageInput)
 		for range in.Count() {
 			select {
 			case i := <-next:
-				if err := c.task.Store(c.ctx, picture(in, i), in.Count()); err != nil {
+				if err := c.Task.Store(c.Ctx, Image(in, i), in.Count()); err != nil {
 					return nil, err
 				}
-			case <-c.ctx.Done():
-				return nil, c.ctx.Err()
+			case <-c.Ctx.Done():
+				return nil, c.Ctx.Err()
 			}
 		}
 		return &job.Result{}, nil
 	})
-	r.start(g)
-	s := r.submit(job.KindImage, input(pictures(4, 100)))
+	r.Start(g)
+	s := r.Submit(job.KindImage, Input(Images(4, 100)))
 	for n, index := range []int{2, 0, 3} {
 		next <- index
-		p := r.progressing(s, "the percentage rises", func(p *job.Progress) bool { return p.Percent != nil && *p.Percent == (n+1)*25 })
+		p := r.WaitProgress(s, "the percentage rises", func(p *job.Progress) bool { return p.Percent != nil && *p.Percent == (n+1)*25 })
 		if p.Status != job.StatusRunning || p.Delivery != 1 || p.Step != uint64(n)+2 {
 			t.Errorf("progress is %+v", p)
 		}
-		m, err := r.store.MediaInfo(t.Context(), s.Owner, s.ID, index)
+		m, err := r.Store.MediaInfo(t.Context(), s.Owner, s.ID, index)
 		if err != nil || *m.Seed != 100+int64(index) {
 			t.Errorf("picture %d: %+v, %v", index, m, err)
 		}
-		if _, err := r.store.MediaInfo(t.Context(), s.Owner, s.ID, 1); !errors.Is(err, store.ErrNotFound) {
+		if _, err := r.Store.MediaInfo(t.Context(), s.Owner, s.ID, 1); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("picture 1 is there already: %v", err)
 		}
 	}
 	next <- 1
-	record := r.settled(s)
+	record := r.WaitSettled(s)
 	var seeds []int64
 	for i, m := range record.Result.Media {
 		if m.Index != i {
@@ -126,17 +126,17 @@ func TestPercentageNeverFalls(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	events := r.spy("events.progress.>")
-	r.start(newFake(func(c call) (*job.Result, error) {
+	r.Start(NewGenerator(func(c Call) (*job.Result, error) {
 		// More pictures than any job has, so that they do cross each other.
-		in := c.task.Spec.Input.(*job.ImageInput)
-		return &job.Result{}, atOnce(24, func(i int) error { return c.task.Store(c.ctx, picture(in, i), 24) })
+		in := c.Task.Spec.Input.(*job.ImageInput)
+		return &job.Result{}, atOnce(24, func(i int) error { return c.Task.Store(c.Ctx, Image(in, i), 24) })
 	}))
 	var specs []*job.Spec
 	for range 20 {
-		specs = append(specs, r.submit(job.KindImage, input(pictures(4, 1))))
+		specs = append(specs, r.Submit(job.KindImage, Input(Images(4, 1))))
 	}
 	for _, s := range specs {
-		r.settled(s)
+		r.WaitSettled(s)
 	}
 	highest := make(map[string]int)
 	for _, m := range events.seen() {
@@ -171,28 +171,28 @@ func TestRedeliveryAsksTheLeader(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	asked := r.spy("$JS.API.STREAM.MSG.GET." + broker.ResultsStream)
-	s := r.submit(job.KindPrompt)
+	s := r.Submit(job.KindPrompt)
 	r.bump(s, 1)
-	g := newFake(succeed)
-	r.start(g)
+	g := NewGenerator(Succeed)
+	r.Start(g)
 	// The test has not asked for the record itself yet, so that every question is the worker's.
-	g.wait(t, 1)
+	g.WaitCalls(t, 1)
 	if asked.count(func(m *nats.Msg) bool {
 		return string(m.Data) == `{"last_by_subj":"`+broker.RecordSubject(s.Owner, s.ID)+`"}`
 	}) == 0 {
 		t.Error("the leader was not asked")
 	}
-	r.settled(s)
+	r.WaitSettled(s)
 }
 
 // bump takes a job and gives it back n times, so that its next delivery is number n+1.
 func (r *rig) bump(s *job.Spec, n int) {
 	r.Helper()
-	lane, err := r.queue.Lane(r.Context(), s.Kind, s.Lane)
+	lane, err := r.Queue.Lane(r.Context(), s.Kind, s.Lane)
 	if err != nil {
 		r.Fatal(err)
 	}
-	puller, err := r.queue.Puller()
+	puller, err := r.Queue.Puller()
 	if err != nil {
 		r.Fatal(err)
 	}
@@ -206,7 +206,7 @@ func (r *rig) bump(s *job.Spec, n int) {
 			r.Fatal(err)
 		}
 	}
-	if err := r.broker.Conn().Flush(); err != nil {
+	if err := r.Broker.Conn().Flush(); err != nil {
 		r.Fatal(err)
 	}
 }

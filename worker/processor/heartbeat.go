@@ -14,7 +14,7 @@ import (
 // and billed, a second time.
 func (a *attempt) keepAlive(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
-	every := a.processor.cfg.heartbeat()
+	every := a.processor.heartbeat
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		confirmed := time.Now()

@@ -16,25 +16,25 @@ func TestLongCallIsDeliveredOnce(t *testing.T) {
 	r := newRig(t, withShortWait)
 	beats := r.spy("$JS.ACK." + broker.StreamJobs + ".>")
 	hold := newGate(t)
-	g := newFake(func(c call) (*job.Result, error) {
-		if err := hold.pass(c.ctx); err != nil {
+	g := NewGenerator(func(c Call) (*job.Result, error) {
+		if err := hold.pass(c.Ctx); err != nil {
 			return nil, err
 		}
-		return succeed(c)
+		return Succeed(c)
 	})
-	r.start(g, withShortBeat)
-	r.start(g, withShortBeat)
+	r.Start(g, withShortBeat)
+	r.Start(g, withShortBeat)
 	begun := time.Now()
-	s := r.submit(job.KindPrompt)
-	g.wait(t, 1)
-	r.eventually("three times AckWait pass", func() bool { return time.Since(begun) > 3*shortWait+shortBeat || g.count(s.ID) > 1 })
+	s := r.Submit(job.KindPrompt)
+	g.WaitCalls(t, 1)
+	r.Eventually("three times AckWait pass", func() bool { return time.Since(begun) > 3*shortWait+shortBeat || g.Count(s.ID) > 1 })
 	if n := beats.count(func(m *nats.Msg) bool { return string(m.Data) == "+WPI" }); n < 6 {
 		t.Errorf("%d beats", n)
 	}
 	hold.release()
-	record := r.settled(s)
-	if record.Status != job.StatusSucceeded || record.Counts != (job.Counts{}) || g.count(s.ID) != 1 {
-		t.Errorf("record is %+v after %d calls", record, g.count(s.ID))
+	record := r.WaitSettled(s)
+	if record.Status != job.StatusSucceeded || record.Counts != (job.Counts{}) || g.Count(s.ID) != 1 {
+		t.Errorf("record is %+v after %d calls", record, g.Count(s.ID))
 	}
 }
 
@@ -42,21 +42,21 @@ func TestLongCallIsDeliveredOnce(t *testing.T) {
 func TestUnconfirmedBeatBreaksTheCallOff(t *testing.T) {
 	t.Parallel()
 	o := newOutage(t, withShortWait)
-	r := onBroker(t, dial(t, o.owner.ClientURL()))
+	r := onBroker(t, Dial(t, o.owner.ClientURL()))
 	first := hangs()
-	startOn(t, dial(t, o.url()), first, withShortBeat, withOneSlot)
-	s := r.submit(job.KindPrompt)
-	c := first.wait(t, 1)[0]
-	second := newFake(succeed)
-	r.start(second, withShortBeat)
+	StartOn(t, Dial(t, o.url()), first, withShortBeat, withOneSlot)
+	s := r.Submit(job.KindPrompt)
+	c := first.WaitCalls(t, 1)[0]
+	second := NewGenerator(Succeed)
+	r.Start(second, withShortBeat)
 	<-o.loses("+WPI", "")
-	awaitDone(c.ctx, t, "the call is broken off")
+	awaitDone(c.Ctx, t, "the call is broken off")
 	gaveUp := time.Now()
-	if later := second.wait(t, 1)[0]; later.at.Before(gaveUp.Add(-shortBeat / 2)) {
-		t.Errorf("another worker had the job %s before", gaveUp.Sub(later.at))
+	if later := second.WaitCalls(t, 1)[0]; later.At.Before(gaveUp.Add(-shortBeat / 2)) {
+		t.Errorf("another worker had the job %s before", gaveUp.Sub(later.At))
 	}
 	o.heal()
-	if record := r.settled(s); record.Status != job.StatusSucceeded || record.Crashes != 1 || first.count(s.ID) != 1 {
+	if record := r.WaitSettled(s); record.Status != job.StatusSucceeded || record.Crashes != 1 || first.Count(s.ID) != 1 {
 		t.Errorf("record is %+v", record)
 	}
 }

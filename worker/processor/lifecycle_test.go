@@ -22,9 +22,9 @@ func inHand(states []queue.LaneState, kind job.Kind) int {
 	return n
 }
 
-func gauge(t *testing.T, w *worker, pool, state string) float64 {
+func gauge(t *testing.T, w *Worker, pool, state string) float64 {
 	t.Helper()
-	families, err := w.metrics.Registry.Gather()
+	families, err := w.Metrics.Registry.Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,15 +48,15 @@ func gauge(t *testing.T, w *worker, pool, state string) float64 {
 func TestWorkerAnnouncesItself(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	w := r.start(newFake(succeed), func(c *processor.Config) { c.SlotsImage, c.SlotsAudio, c.SlotsText = 3, 4, 5 })
+	w := r.Start(NewGenerator(Succeed), func(c *processor.Config) { c.SlotsImage, c.SlotsAudio, c.SlotsText = 3, 4, 5 })
 	workers := func() []queue.Worker {
-		list, err := r.queue.Workers(t.Context())
+		list, err := r.Queue.Workers(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
 		return list
 	}
-	r.eventually("the worker is announced", func() bool { return len(workers()) == 1 })
+	r.Eventually("the worker is announced", func() bool { return len(workers()) == 1 })
 	got := workers()[0]
 	want := map[job.Kind]int{job.KindImage: 3, job.KindAudio: 4, job.KindPrompt: 5, job.KindTranslation: 5}
 	if got.ID != w.ID() || got.Mode != "simulator" || got.Version != "test" || got.StartedAt.IsZero() || len(got.RunSeconds) != 0 {
@@ -70,18 +70,18 @@ func TestWorkerAnnouncesItself(t *testing.T) {
 	w.Measure(job.KindImage, 10*time.Second)
 	w.Measure(job.KindImage, 20*time.Second)
 	w.Measure(job.KindAudio, 2*time.Second)
-	r.settled(r.submit(job.KindPrompt))
+	r.WaitSettled(r.Submit(job.KindPrompt))
 	// The first run of a kind is news: it does not wait for the next announcement. Nor does an average that moves.
 	begun := time.Now()
 	var run map[job.Kind]float64
-	r.eventually("the run times are announced", func() bool { run = workers()[0].RunSeconds; return run[job.KindPrompt] > 0 })
+	r.Eventually("the run times are announced", func() bool { run = workers()[0].RunSeconds; return run[job.KindPrompt] > 0 })
 	if run[job.KindImage] != 15 || run[job.KindAudio] != 2 {
 		t.Errorf("run times are %v", run)
 	}
 	for range 100 {
 		w.Measure(job.KindImage, 30*time.Second)
 	}
-	r.eventually("the new average is announced", func() bool { run = workers()[0].RunSeconds; return run[job.KindImage] > 25 })
+	r.Eventually("the new average is announced", func() bool { run = workers()[0].RunSeconds; return run[job.KindImage] > 25 })
 	if took := time.Since(begun); took > queue.AnnounceEvery*8/10 {
 		t.Errorf("announced after %s", took)
 	}
@@ -91,7 +91,7 @@ func TestWorkerAnnouncesItself(t *testing.T) {
 	if _, ok := run[job.KindTranslation]; ok {
 		t.Error("a run time for a kind that was not worked")
 	}
-	w.stop()
+	w.Shutdown()
 	if list := workers(); len(list) != 0 {
 		t.Errorf("still announced: %+v", list)
 	}
@@ -100,7 +100,7 @@ func TestWorkerAnnouncesItself(t *testing.T) {
 func TestStopBeforeStart(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	w := newWorker(t, r.broker, newFake(succeed))
+	w := NewWorker(t, r.Broker, NewGenerator(Succeed))
 	if err := w.Stop(t.Context()); err != nil {
 		t.Error(err)
 	}
@@ -109,7 +109,7 @@ func TestStopBeforeStart(t *testing.T) {
 func TestStopTwice(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	w := r.start(newFake(succeed))
+	w := r.Start(NewGenerator(Succeed))
 	for range 2 {
 		if err := w.Stop(t.Context()); err != nil {
 			t.Error(err)
@@ -121,14 +121,14 @@ func TestStopTwice(t *testing.T) {
 func TestStartOutlivesItsContext(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	w := newWorker(t, r.broker, newFake(succeed))
+	w := NewWorker(t, r.Broker, NewGenerator(Succeed))
 	ctx, cancel := context.WithCancel(t.Context())
 	if err := w.Start(ctx); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(w.stop)
+	t.Cleanup(w.Shutdown)
 	cancel()
-	if record := r.settled(r.submit(job.KindPrompt)); record.Status != job.StatusSucceeded {
+	if record := r.WaitSettled(r.Submit(job.KindPrompt)); record.Status != job.StatusSucceeded {
 		t.Errorf("record is %+v", record)
 	}
 }
@@ -136,13 +136,13 @@ func TestStartOutlivesItsContext(t *testing.T) {
 func TestStartWithoutNATS(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	w := newWorker(t, r.broker, newFake(succeed))
+	w := NewWorker(t, r.Broker, NewGenerator(Succeed))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := w.Start(ctx); err == nil {
 		t.Error("started")
 	}
-	w.stop()
+	w.Shutdown()
 }
 
 // A stop never outlasts its context, whatever a generator does, and the job comes back by itself.
@@ -150,19 +150,19 @@ func TestStopIsBounded(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, withShortWait)
 	hold := newGate(t)
-	stubborn := newFake(func(call) (*job.Result, error) {
+	stubborn := NewGenerator(func(Call) (*job.Result, error) {
 		<-hold.open
 		return &job.Result{Text: "late"}, nil
 	})
-	w := r.start(stubborn, withShortBeat, func(c *processor.Config) { c.SoftStop = time.Hour })
-	s := r.submit(job.KindPrompt)
-	c := stubborn.wait(t, 1)[0]
+	w := r.Start(stubborn, withShortBeat, func(c *processor.Config) { c.SoftStop = time.Hour })
+	s := r.Submit(job.KindPrompt)
+	c := stubborn.WaitCalls(t, 1)[0]
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	stopped := make(chan error, 1)
 	go func() { stopped <- w.Stop(ctx) }()
-	awaitDone(c.ctx, t, "the call is broken off")
-	guard := time.NewTimer(patience)
+	awaitDone(c.Ctx, t, "the call is broken off")
+	guard := time.NewTimer(Timeout)
 	defer guard.Stop()
 	select {
 	case err := <-stopped:
@@ -172,13 +172,13 @@ func TestStopIsBounded(t *testing.T) {
 	case <-guard.C:
 		t.Fatal("the stop hangs")
 	}
-	g := newFake(succeed)
-	r.start(g, withShortBeat)
-	if record := r.settled(s); record.Status != job.StatusSucceeded || g.count(s.ID) != 1 {
-		t.Errorf("record is %+v after %d calls", record, g.count(s.ID))
+	g := NewGenerator(Succeed)
+	r.Start(g, withShortBeat)
+	if record := r.WaitSettled(s); record.Status != job.StatusSucceeded || g.Count(s.ID) != 1 {
+		t.Errorf("record is %+v after %d calls", record, g.Count(s.ID))
 	}
 	hold.release()
-	if record := r.ended(s); record.Result.Text == "late" {
+	if record := r.WaitRecord(s); record.Result.Text == "late" {
 		t.Error("the late result replaced the record")
 	}
 }
@@ -187,17 +187,17 @@ func TestStopIsBounded(t *testing.T) {
 func TestTroubleIsReportedOnce(t *testing.T) {
 	t.Parallel()
 	o := newOutage(t)
-	r := onBroker(t, dial(t, o.url()))
-	g := newFake(succeed)
-	w := startOn(t, dial(t, o.url()), g, func(c *processor.Config) { c.SlotsText = 8 })
-	r.settled(r.submit(job.KindPrompt))
+	r := onBroker(t, Dial(t, o.url()))
+	g := NewGenerator(Succeed)
+	w := StartOn(t, Dial(t, o.url()), g, func(c *processor.Config) { c.SlotsText = 8 })
+	r.WaitSettled(r.Submit(job.KindPrompt))
 	o.down()
 	o.up()
-	r.eventually("NATS is back", func() bool { return r.broker.Check(t.Context()) == nil })
-	if record := r.settled(r.submit(job.KindPrompt)); record.Status != job.StatusSucceeded {
+	r.Eventually("NATS is back", func() bool { return r.Broker.Check(t.Context()) == nil })
+	if record := r.WaitSettled(r.Submit(job.KindPrompt)); record.Status != job.StatusSucceeded {
 		t.Errorf("record is %+v", record)
 	}
-	if lines := strings.Count(w.log.String(), "cannot fetch jobs from the queue"); lines > 1 {
-		t.Errorf("reported %d times: %s", lines, w.log)
+	if lines := strings.Count(w.Log.String(), "cannot fetch jobs from the queue"); lines > 1 {
+		t.Errorf("reported %d times: %s", lines, w.Log)
 	}
 }

@@ -23,13 +23,13 @@ func TestNATSAwayDuringSettlement(t *testing.T) {
 		t.Run(string(step), func(t *testing.T) {
 			t.Parallel()
 			o := newOutage(t)
-			r := onBroker(t, dial(t, o.url()))
-			g := newFake(succeed)
+			r := onBroker(t, Dial(t, o.url()))
+			g := NewGenerator(Succeed)
 			var once sync.Once
 			back := make(chan struct{})
-			startOn(t, dial(t, o.url()), g, func(c *processor.Config) {
-				c.WriteTimeout = 2 * time.Second
-				c.AfterStep = func(at processor.Step) error {
+			StartOn(t, Dial(t, o.url()), g, func(c *processor.Config) {
+				c.SetWriteTimeout(2 * time.Second)
+				c.SetAfterStep(func(at processor.Step) error {
 					if at == step {
 						once.Do(func() {
 							o.down()
@@ -40,16 +40,16 @@ func TestNATSAwayDuringSettlement(t *testing.T) {
 						})
 					}
 					return nil
-				}
+				})
 			})
-			s := r.submit(job.KindAudio)
-			g.wait(t, 1)
+			s := r.Submit(job.KindAudio)
+			g.WaitCalls(t, 1)
 			<-back
-			if record := r.settled(s); record.Status != job.StatusSucceeded || len(record.Result.Media) != 1 {
+			if record := r.WaitSettled(s); record.Status != job.StatusSucceeded || len(record.Result.Media) != 1 {
 				t.Errorf("record is %+v", record)
 			}
-			if g.count(s.ID) != 1 {
-				t.Errorf("%d calls", g.count(s.ID))
+			if g.Count(s.ID) != 1 {
+				t.Errorf("%d calls", g.Count(s.ID))
 			}
 		})
 	}
@@ -61,25 +61,25 @@ func TestLostAnswerDuringSettlement(t *testing.T) {
 	for name, test := range map[string]struct {
 		step           processor.Step
 		request, reply string
-		do             *fake
+		do             *Generator
 		status         job.Status
 	}{
-		"record never arrives":      {processor.StepMedia, "PUB $KV.RESULTS", "", newFake(succeed), job.StatusSucceeded},
-		"record is not confirmed":   {processor.StepMedia, "", `"stream":"KV_RESULTS"`, newFake(succeed), job.StatusSucceeded},
-		"refusal is not confirmed":  {processor.StepMedia, "", `"stream":"KV_RESULTS"`, always(imageFault(fault.Permanent, "x")), job.StatusFailed},
-		"letter never arrives":      {processor.StepRecord, "PUB dead.", "", always(imageFault(fault.Permanent, "x")), job.StatusFailed},
-		"acknowledgement is lost":   {processor.StepFollowUp, "+ACK", "", newFake(succeed), job.StatusSucceeded},
-		"all is confirmed too late": {processor.StepRecord, "", `"stream":"DEAD"`, always(imageFault(fault.Permanent, "x")), job.StatusFailed},
+		"record never arrives":      {processor.StepMedia, "PUB $KV.RESULTS", "", NewGenerator(Succeed), job.StatusSucceeded},
+		"record is not confirmed":   {processor.StepMedia, "", `"stream":"KV_RESULTS"`, NewGenerator(Succeed), job.StatusSucceeded},
+		"refusal is not confirmed":  {processor.StepMedia, "", `"stream":"KV_RESULTS"`, Always(imageFault(fault.Permanent, "x")), job.StatusFailed},
+		"letter never arrives":      {processor.StepRecord, "PUB dead.", "", Always(imageFault(fault.Permanent, "x")), job.StatusFailed},
+		"acknowledgement is lost":   {processor.StepFollowUp, "+ACK", "", NewGenerator(Succeed), job.StatusSucceeded},
+		"all is confirmed too late": {processor.StepRecord, "", `"stream":"DEAD"`, Always(imageFault(fault.Permanent, "x")), job.StatusFailed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			o := newOutage(t)
 			// The test looks through a line of its own, which is not disturbed.
-			r := onBroker(t, dial(t, o.owner.ClientURL()))
+			r := onBroker(t, Dial(t, o.owner.ClientURL()))
 			var once sync.Once
-			startOn(t, dial(t, o.url()), test.do, withOneSlot, func(c *processor.Config) {
-				c.WriteTimeout = time.Second
-				c.AfterStep = func(at processor.Step) error {
+			StartOn(t, Dial(t, o.url()), test.do, withOneSlot, func(c *processor.Config) {
+				c.SetWriteTimeout(time.Second)
+				c.SetAfterStep(func(at processor.Step) error {
 					if at == test.step {
 						once.Do(func() {
 							lost := o.loses(test.request, test.reply)
@@ -90,17 +90,17 @@ func TestLostAnswerDuringSettlement(t *testing.T) {
 						})
 					}
 					return nil
-				}
+				})
 			})
 			begun := time.Now()
-			s := r.submit(job.KindPrompt)
-			if record := r.settled(s); record.Status != test.status {
+			s := r.Submit(job.KindPrompt)
+			if record := r.WaitSettled(s); record.Status != test.status {
 				t.Errorf("ended as %s", record.Status)
 			}
-			if test.do.count(s.ID) != 1 {
-				t.Errorf("%d calls", test.do.count(s.ID))
+			if test.do.Count(s.ID) != 1 {
+				t.Errorf("%d calls", test.do.Count(s.ID))
 			}
-			if d := r.dead(s); (d != nil) != (test.status == job.StatusFailed) || (d != nil && d.Detail == "") {
+			if d := r.DeadLetter(s); (d != nil) != (test.status == job.StatusFailed) || (d != nil && d.Detail == "") {
 				t.Errorf("dead letter is %+v", d)
 			}
 			if took := time.Since(begun); took > broker.DefaultAckWait {
@@ -115,34 +115,34 @@ func TestNATSRestartsDuringACall(t *testing.T) {
 	t.Parallel()
 	for name, in := range map[string]struct {
 		kind   job.Kind
-		change submission
+		change SpecOption
 	}{
-		"speech": {job.KindAudio, func(*job.Spec) {}}, "set": {job.KindImage, input(pictures(3, 1))},
+		"speech": {job.KindAudio, func(*job.Spec) {}}, "set": {job.KindImage, Input(Images(3, 1))},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			o := newOutage(t)
-			r := onBroker(t, dial(t, o.url()))
+			r := onBroker(t, Dial(t, o.url()))
 			hold := newGate(t)
-			g := newFake(func(c call) (*job.Result, error) {
-				if err := hold.pass(c.ctx); err != nil {
+			g := NewGenerator(func(c Call) (*job.Result, error) {
+				if err := hold.pass(c.Ctx); err != nil {
 					return nil, err
 				}
-				return succeed(c)
+				return Succeed(c)
 			})
-			startOn(t, dial(t, o.url()), g)
-			s := r.submit(in.kind, in.change)
-			g.wait(t, 1)
-			r.progressing(s, "the job runs", func(p *job.Progress) bool { return p.Status == job.StatusRunning })
+			StartOn(t, Dial(t, o.url()), g)
+			s := r.Submit(in.kind, in.change)
+			g.WaitCalls(t, 1)
+			r.WaitProgress(s, "the job runs", func(p *job.Progress) bool { return p.Status == job.StatusRunning })
 			o.down()
 			o.up()
-			r.eventually("NATS is back", func() bool { return r.broker.Check(t.Context()) == nil })
+			r.Eventually("NATS is back", func() bool { return r.Broker.Check(t.Context()) == nil })
 			hold.release()
-			if record := r.settled(s); record.Status != job.StatusSucceeded || record.Counts != (job.Counts{}) {
+			if record := r.WaitSettled(s); record.Status != job.StatusSucceeded || record.Counts != (job.Counts{}) {
 				t.Errorf("record is %+v", record)
 			}
-			if g.count(s.ID) != 1 {
-				t.Errorf("%d calls", g.count(s.ID))
+			if g.Count(s.ID) != 1 {
+				t.Errorf("%d calls", g.Count(s.ID))
 			}
 		})
 	}
@@ -152,22 +152,22 @@ func TestNATSRestartsDuringACall(t *testing.T) {
 func TestUnconfirmedProgressIsOurOwn(t *testing.T) {
 	t.Parallel()
 	o := newOutage(t)
-	r := onBroker(t, dial(t, o.owner.ClientURL()))
-	g := newFake(func(c call) (*job.Result, error) {
+	r := onBroker(t, Dial(t, o.owner.ClientURL()))
+	g := NewGenerator(func(c Call) (*job.Result, error) {
 		lost := o.loses("", `"stream":"KV_PROGRESS"`)
 		go func() {
 			<-lost
 			o.heal()
 		}()
-		return succeed(c)
+		return Succeed(c)
 	})
-	startOn(t, dial(t, o.url()), g, withOneSlot, func(c *processor.Config) { c.WriteTimeout = time.Second })
-	s := r.submit(job.KindImage, input(pictures(3, 1)))
-	if record := r.settled(s); record.Status != job.StatusSucceeded || record.Counts != (job.Counts{}) {
+	StartOn(t, Dial(t, o.url()), g, withOneSlot, func(c *processor.Config) { c.SetWriteTimeout(time.Second) })
+	s := r.Submit(job.KindImage, Input(Images(3, 1)))
+	if record := r.WaitSettled(s); record.Status != job.StatusSucceeded || record.Counts != (job.Counts{}) {
 		t.Errorf("record is %+v", record)
 	}
-	if g.count(s.ID) != 1 {
-		t.Errorf("%d calls", g.count(s.ID))
+	if g.Count(s.ID) != 1 {
+		t.Errorf("%d calls", g.Count(s.ID))
 	}
 }
 
@@ -180,19 +180,19 @@ func TestLostAnswerWhileASetIsStored(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			o := newOutage(t)
-			r := onBroker(t, dial(t, o.owner.ClientURL()))
-			g := newFake(func(c call) (*job.Result, error) {
+			r := onBroker(t, Dial(t, o.owner.ClientURL()))
+			g := NewGenerator(func(c Call) (*job.Result, error) {
 				lost := o.loses(lose[0], lose[1])
 				go func() {
 					<-lost
 					o.heal()
 				}()
-				return succeed(c)
+				return Succeed(c)
 			})
-			startOn(t, dial(t, o.url()), g, withOneSlot, func(c *processor.Config) { c.WriteTimeout = time.Second })
-			s := r.submit(job.KindImage, input(pictures(3, 1)))
-			if record := r.settled(s); len(record.Result.Media) != 3 || record.Counts != (job.Counts{}) || g.count(s.ID) != 1 {
-				t.Errorf("record is %+v after %d calls", record, g.count(s.ID))
+			StartOn(t, Dial(t, o.url()), g, withOneSlot, func(c *processor.Config) { c.SetWriteTimeout(time.Second) })
+			s := r.Submit(job.KindImage, Input(Images(3, 1)))
+			if record := r.WaitSettled(s); len(record.Result.Media) != 3 || record.Counts != (job.Counts{}) || g.Count(s.ID) != 1 {
+				t.Errorf("record is %+v after %d calls", record, g.Count(s.ID))
 			}
 		})
 	}
@@ -202,28 +202,28 @@ func TestLostAnswerWhileASetIsStored(t *testing.T) {
 func TestHeartSurvivesALostAnswer(t *testing.T) {
 	t.Parallel()
 	o := newOutage(t, withShortWait)
-	r := onBroker(t, dial(t, o.owner.ClientURL()))
+	r := onBroker(t, Dial(t, o.owner.ClientURL()))
 	beats := r.spy("$JS.ACK." + broker.StreamJobs + ".>")
 	hold := newGate(t)
-	g := newFake(func(c call) (*job.Result, error) {
-		if err := hold.pass(c.ctx); err != nil {
+	g := NewGenerator(func(c Call) (*job.Result, error) {
+		if err := hold.pass(c.Ctx); err != nil {
 			return nil, err
 		}
-		return succeed(c)
+		return Succeed(c)
 	})
-	s := r.submit(job.KindPrompt)
+	s := r.Submit(job.KindPrompt)
 	r.bump(s, 1)
-	startOn(t, dial(t, o.url()), g, withShortBeat, withOneSlot)
-	g.wait(t, 1)
+	StartOn(t, Dial(t, o.url()), g, withShortBeat, withOneSlot)
+	g.WaitCalls(t, 1)
 	// Whoever is free takes the job as soon as the heart has been silent for too long.
-	r.start(g, withShortBeat)
+	r.Start(g, withShortBeat)
 	<-o.loses("STREAM.MSG.GET."+broker.ResultsStream, "")
 	o.heal()
 	isBeat := func(m *nats.Msg) bool { return string(m.Data) == "+WPI" }
 	before := beats.count(isBeat)
-	r.eventually("the heart beats on", func() bool { return beats.count(isBeat) >= before+6 || g.count(s.ID) > 1 })
+	r.Eventually("the heart beats on", func() bool { return beats.count(isBeat) >= before+6 || g.Count(s.ID) > 1 })
 	hold.release()
-	if record := r.settled(s); record.Crashes != 0 || g.count(s.ID) != 1 {
-		t.Errorf("%d calls, record %+v", g.count(s.ID), record)
+	if record := r.WaitSettled(s); record.Crashes != 0 || g.Count(s.ID) != 1 {
+		t.Errorf("%d calls, record %+v", g.Count(s.ID), record)
 	}
 }

@@ -41,7 +41,7 @@ var (
 	errEnded    = errors.New("the job has ended meanwhile")
 	errDeadline = errors.New("the job's deadline has passed")
 	errTimeout  = fmt.Errorf("the attempt took too long: %w", context.DeadlineExceeded)
-	// errStopped is what a test's AfterStep returns; the delivery is left as a crash would leave it.
+	// errStopped is what a test's hook returns; the delivery is left as a crash would leave it.
 	errStopped = errors.New("stopped behind a step")
 )
 
@@ -181,7 +181,7 @@ func (c Config) closedFor(code string, trips int, asked time.Duration) time.Dura
 	case asked > 0:
 		return asked + time.Millisecond
 	case code == job.CodeMisconfigured:
-		first := cmp.Or(c.MisconfiguredDelay, misconfiguredDelay)
+		first := cmp.Or(c.hooks.misconfiguredDelay, misconfiguredDelay)
 		return min(first<<min(max(trips-1, 0), 8), misconfiguredGrowth*first)
 	}
 	return c.delay(trips-1, 0)

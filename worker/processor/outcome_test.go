@@ -153,7 +153,7 @@ func TestDelay(t *testing.T) {
 
 func TestConfigValidate(t *testing.T) {
 	t.Parallel()
-	if err := config().Validate(); err != nil {
+	if err := Config().Validate(); err != nil {
 		t.Error(err)
 	}
 	err := processor.Config{SlotsImage: -1, SlotsAudio: 5000, SoftStop: -1}.Validate()

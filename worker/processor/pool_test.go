@@ -13,14 +13,14 @@ import (
 )
 
 // onePerTurn is a generator whose calls end one at a time, each when the test says so.
-func onePerTurn() (*fake, chan struct{}) {
+func onePerTurn() (*Generator, chan struct{}) {
 	turn := make(chan struct{})
-	return newFake(func(c call) (*job.Result, error) {
+	return NewGenerator(func(c Call) (*job.Result, error) {
 		select {
 		case <-turn:
-			return succeed(c)
-		case <-c.ctx.Done():
-			return nil, c.ctx.Err()
+			return Succeed(c)
+		case <-c.Ctx.Done():
+			return nil, c.Ctx.Err()
 		}
 	}), turn
 }
@@ -31,10 +31,10 @@ func TestNoMoreInHandThanSlots(t *testing.T) {
 	const slots, jobs = 2, 10
 	r := newRig(t)
 	g, turn := onePerTurn()
-	r.start(g, func(c *processor.Config) { c.SlotsImage, c.SlotsAudio, c.SlotsText = slots, 0, 0 })
+	r.Start(g, func(c *processor.Config) { c.SlotsImage, c.SlotsAudio, c.SlotsText = slots, 0, 0 })
 	load := func() (inHand, pulls int) {
 		for _, lane := range job.Lanes() {
-			consumer, err := r.broker.JetStream().Consumer(t.Context(), broker.StreamJobs, broker.ConsumerName(job.KindImage, lane))
+			consumer, err := r.Broker.JetStream().Consumer(t.Context(), broker.StreamJobs, broker.ConsumerName(job.KindImage, lane))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -43,21 +43,21 @@ func TestNoMoreInHandThanSlots(t *testing.T) {
 		}
 		return inHand, pulls
 	}
-	r.eventually("every slot pulls", func() bool { _, pulls := load(); return pulls == slots })
+	r.Eventually("every slot pulls", func() bool { _, pulls := load(); return pulls == slots })
 	var specs []*job.Spec
 	for n := range jobs {
 		lane := job.Lanes()[n%2]
-		specs = append(specs, r.submit(job.KindImage, func(s *job.Spec) { s.Lane = lane }))
+		specs = append(specs, r.Submit(job.KindImage, func(s *job.Spec) { s.Lane = lane }))
 	}
 	for n := range jobs {
-		g.wait(t, min(n+slots, jobs))
+		g.WaitCalls(t, min(n+slots, jobs))
 		if inHand, pulls := load(); inHand > slots || (n < jobs-slots && pulls > 0) {
 			t.Errorf("%d jobs in hand and %d open pulls with %d slots", inHand, pulls, slots)
 		}
 		turn <- struct{}{}
 	}
 	for _, s := range specs {
-		r.settled(s)
+		r.WaitSettled(s)
 	}
 	if g.most > slots {
 		t.Errorf("%d calls at once", g.most)
@@ -69,24 +69,24 @@ func TestEveryFourthGoesToTheGuests(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	g, turn := onePerTurn()
-	r.start(g, withOneSlot)
-	r.submit(job.KindImage)
-	g.wait(t, 1)
+	r.Start(g, withOneSlot)
+	r.Submit(job.KindImage)
+	g.WaitCalls(t, 1)
 	const members, guests = 13, 4
 	for range guests {
-		r.submit(job.KindImage, asGuest)
+		r.Submit(job.KindImage, AsGuest)
 	}
 	for range members {
-		r.submit(job.KindImage)
+		r.Submit(job.KindImage)
 	}
 	const all = 1 + members + guests
 	for n := range all {
-		g.wait(t, n+1)
+		g.WaitCalls(t, n+1)
 		turn <- struct{}{}
 	}
 	var at []int
-	for n, c := range g.wait(t, all)[1:] {
-		if c.task.Spec.Lane == job.LaneGuest {
+	for n, c := range g.WaitCalls(t, all)[1:] {
+		if c.Task.Spec.Lane == job.LaneGuest {
 			at = append(at, n)
 		}
 	}
@@ -109,17 +109,17 @@ func TestNoSlotIsKeptFree(t *testing.T) {
 			const slots = 4
 			r := newRig(t)
 			g, turn := onePerTurn()
-			r.start(g, func(c *processor.Config) { c.SlotsAudio = slots })
+			r.Start(g, func(c *processor.Config) { c.SlotsAudio = slots })
 			var specs []*job.Spec
 			for range slots {
-				specs = append(specs, r.submit(job.KindAudio, func(s *job.Spec) { s.Lane = lane }))
+				specs = append(specs, r.Submit(job.KindAudio, func(s *job.Spec) { s.Lane = lane }))
 			}
-			g.wait(t, slots)
+			g.WaitCalls(t, slots)
 			for range slots {
 				turn <- struct{}{}
 			}
 			for _, s := range specs {
-				r.settled(s)
+				r.WaitSettled(s)
 			}
 		})
 	}
@@ -135,16 +135,16 @@ func TestSingleSlotServesAllLanes(t *testing.T) {
 					t.Parallel()
 					r := newRig(t)
 					pulls := r.spy("$JS.API.CONSUMER.MSG.NEXT." + broker.StreamJobs + ".>")
-					r.start(newFake(succeed), func(c *processor.Config) { c.SlotsImage, c.SlotsAudio, c.SlotsText = 0, 0, slots })
+					r.Start(NewGenerator(Succeed), func(c *processor.Config) { c.SlotsImage, c.SlotsAudio, c.SlotsText = 0, 0, slots })
 					// After its first look everywhere an idle slot waits at one lane at a time.
 					waits := func(m *nats.Msg) bool {
 						var pull struct{ Expires time.Duration }
 						return json.Unmarshal(m.Data, &pull) == nil && pull.Expires > 0
 					}
-					r.eventually("the slots wait", func() bool { return pulls.count(waits) > slots })
-					s := r.submit(kind, func(s *job.Spec) { s.Lane = lane })
+					r.Eventually("the slots wait", func() bool { return pulls.count(waits) > slots })
+					s := r.Submit(kind, func(s *job.Spec) { s.Lane = lane })
 					begun := time.Now()
-					r.ended(s)
+					r.WaitRecord(s)
 					if took := time.Since(begun); took > 15*time.Second {
 						t.Errorf("taken after %s only", took)
 					}
@@ -159,18 +159,18 @@ func TestTextPoolServesBothKinds(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	g, turn := onePerTurn()
-	r.start(g, withOneSlot)
-	r.submit(job.KindPrompt)
-	g.wait(t, 1)
+	r.Start(g, withOneSlot)
+	r.Submit(job.KindPrompt)
+	g.WaitCalls(t, 1)
 	for range 6 {
-		r.submit(job.KindPrompt)
+		r.Submit(job.KindPrompt)
 	}
 	for range 2 {
-		r.submit(job.KindTranslation)
+		r.Submit(job.KindTranslation)
 	}
 	// The server knows of a new message a moment after it has acknowledged it, and says until then that there is none.
-	r.eventually("the translations are counted", func() bool {
-		states, err := r.queue.States(r.Context())
+	r.Eventually("the translations are counted", func() bool {
+		states, err := r.Queue.States(r.Context())
 		waiting := 0
 		for _, s := range states {
 			if s.Kind == job.KindTranslation {
@@ -180,12 +180,12 @@ func TestTextPoolServesBothKinds(t *testing.T) {
 		return err == nil && waiting == 2
 	})
 	for n := range 9 {
-		g.wait(t, n+1)
+		g.WaitCalls(t, n+1)
 		turn <- struct{}{}
 	}
 	var at []int
-	for n, c := range g.wait(t, 9) {
-		if c.task.Spec.Kind == job.KindTranslation {
+	for n, c := range g.WaitCalls(t, 9) {
+		if c.Task.Spec.Kind == job.KindTranslation {
 			at = append(at, n)
 		}
 	}
@@ -198,22 +198,22 @@ func TestTextPoolServesBothKinds(t *testing.T) {
 func TestWaitingJobHoldsNoSlot(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	g := newFake(func(c call) (*job.Result, error) {
-		if c.task.Spec.MaxAttempts == 5 {
+	g := NewGenerator(func(c Call) (*job.Result, error) {
+		if c.Task.Spec.MaxAttempts == 5 {
 			f := retryable()
 			f.RetryAfter = time.Hour
 			return nil, f
 		}
-		return succeed(c)
+		return Succeed(c)
 	})
-	w := r.start(g, withOneSlot)
-	waiting := r.submit(job.KindImage, attempts(5))
-	r.progressing(waiting, "the first waits", func(p *job.Progress) bool { return p.Status == job.StatusRetrying })
-	if record := r.settled(r.submit(job.KindImage)); record.Status != job.StatusSucceeded {
+	w := r.Start(g, withOneSlot)
+	waiting := r.Submit(job.KindImage, MaxAttempts(5))
+	r.WaitProgress(waiting, "the first waits", func(p *job.Progress) bool { return p.Status == job.StatusRetrying })
+	if record := r.WaitSettled(r.Submit(job.KindImage)); record.Status != job.StatusSucceeded {
 		t.Errorf("record is %+v", record)
 	}
 	var busy float64
-	r.eventually("the slot is free", func() bool { busy = gauge(t, w, "image", "busy"); return busy == 0 })
+	r.Eventually("the slot is free", func() bool { busy = gauge(t, w, "image", "busy"); return busy == 0 })
 	if free := gauge(t, w, "image", "free"); free != 1 {
 		t.Errorf("%v free slots", free)
 	}
@@ -224,18 +224,18 @@ func TestNewJobBehindHundredsInBackoff(t *testing.T) {
 	t.Parallel()
 	const waiting = 800
 	r := newRig(t)
-	g := newFake(func(c call) (*job.Result, error) {
-		if c.task.Spec.Kind == job.KindPrompt {
+	g := NewGenerator(func(c Call) (*job.Result, error) {
+		if c.Task.Spec.Kind == job.KindPrompt {
 			return nil, retryable()
 		}
-		return succeed(c)
+		return Succeed(c)
 	})
-	r.start(g, func(c *processor.Config) {
+	r.Start(g, func(c *processor.Config) {
 		c.SlotsText, c.RetryInitialDelay, c.RetryMaxDelay = 16, time.Hour, time.Hour
 	})
 	if err := atOnce(8, func(int) error {
 		for range waiting / 8 {
-			if _, err := r.queue.Push(t.Context(), newSpec(t, job.KindPrompt), false); err != nil {
+			if _, err := r.Queue.Push(t.Context(), NewSpec(t, job.KindPrompt), false); err != nil {
 				return err
 			}
 		}
@@ -243,13 +243,13 @@ func TestNewJobBehindHundredsInBackoff(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	g.wait(t, waiting)
-	r.eventually("all wait", func() bool {
-		states, err := r.queue.States(t.Context())
+	g.WaitCalls(t, waiting)
+	r.Eventually("all wait", func() bool {
+		states, err := r.Queue.States(t.Context())
 		return err == nil && inHand(states, job.KindPrompt) == waiting
 	})
-	fresh := r.submit(job.KindTranslation)
-	if record := r.ended(fresh); record.Status != job.StatusSucceeded {
+	fresh := r.Submit(job.KindTranslation)
+	if record := r.WaitRecord(fresh); record.Status != job.StatusSucceeded {
 		t.Errorf("record is %+v", record)
 	}
 }
@@ -259,19 +259,19 @@ func TestManyJobsAtOnce(t *testing.T) {
 	t.Parallel()
 	const jobs = 200
 	r := newRig(t)
-	g := newFake(succeed)
-	r.start(g, func(c *processor.Config) { c.SlotsImage, c.SlotsAudio, c.SlotsText = 8, 8, 16 })
+	g := NewGenerator(Succeed)
+	r.Start(g, func(c *processor.Config) { c.SlotsImage, c.SlotsAudio, c.SlotsText = 8, 8, 16 })
 	specs := make([]*job.Spec, jobs)
 	if err := atOnce(jobs, func(n int) error {
-		specs[n] = newSpec(t, job.Kinds()[n%4], func(s *job.Spec) { s.Lane = job.Lanes()[n/4%2] })
-		_, _, err := r.jobs.Submit(t.Context(), specs[n], false)
+		specs[n] = NewSpec(t, job.Kinds()[n%4], func(s *job.Spec) { s.Lane = job.Lanes()[n/4%2] })
+		_, _, err := r.Jobs.Submit(t.Context(), specs[n], false)
 		return err
 	}); err != nil {
 		t.Fatal(err)
 	}
 	for _, s := range specs {
-		if record := r.settled(s); record.Status != job.StatusSucceeded || record.Counts != (job.Counts{}) || g.count(s.ID) != 1 {
-			t.Errorf("record is %+v after %d calls", record, g.count(s.ID))
+		if record := r.WaitSettled(s); record.Status != job.StatusSucceeded || record.Counts != (job.Counts{}) || g.Count(s.ID) != 1 {
+			t.Errorf("record is %+v after %d calls", record, g.Count(s.ID))
 		}
 	}
 }

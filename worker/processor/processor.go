@@ -1,6 +1,7 @@
 package processor
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
@@ -26,6 +28,8 @@ type Deps struct {
 	Log       *slog.Logger
 	// Tracing creates the spans of attempts; nil creates none.
 	Tracing *telemetry.Tracing
+	// AckWait is after how long without a heartbeat the broker delivers a job again. A heartbeat is sent every third of it.
+	AckWait time.Duration
 	// Mode and Version are announced to the others.
 	Mode, Version string
 }
@@ -43,6 +47,7 @@ type Processor struct {
 	tracing   *telemetry.Tracing
 	log       *slog.Logger
 	now       func() time.Time
+	heartbeat time.Duration
 	trouble   trouble
 	storage   storage
 
@@ -72,7 +77,7 @@ func New(cfg Config, deps Deps) (*Processor, error) {
 	p := &Processor{
 		cfg: cfg, id: id, mode: deps.Mode, version: deps.Version,
 		queue: deps.Queue, store: deps.Store, generator: deps.Generator, metrics: deps.Metrics, tracing: deps.Tracing, log: deps.Log,
-		now: time.Now, trouble: trouble{log: deps.Log}, storage: storage{log: deps.Log, probe: deps.Store.Probe},
+		now: time.Now, heartbeat: cmp.Or(cfg.hooks.heartbeat, deps.AckWait/3, broker.DefaultAckWait/3), trouble: trouble{log: deps.Log}, storage: storage{log: deps.Log, probe: deps.Store.Probe},
 		running: make(map[*attempt]struct{}), runs: make(map[job.Kind]average), news: make(chan struct{}, 1),
 		control: deps.Control, breaker: &breaker{
 			cfg: cfg, worker: id, control: deps.Control, metrics: deps.Metrics, log: deps.Log, now: time.Now,

@@ -19,7 +19,7 @@ func withWire(t *testing.T) (*rig, *brokertest.Wire) {
 	t.Helper()
 	// The usual AckWait, and not a short one: what is missed here must not be missed because the machine is busy.
 	r := newRig(t, withPort)
-	return r, brokertest.NewWire(t, r.broker.ClientURL())
+	return r, brokertest.NewWire(t, r.Broker.ClientURL())
 }
 
 // silence holds back for good what a client asks on a subject; the returned channel is closed by the first such request.
@@ -44,29 +44,29 @@ func TestHeartbeatDuringAnUnansweredRead(t *testing.T) {
 	beats := r.spy("$JS.ACK." + broker.StreamJobs + ".>")
 	updated := make(chan error, 1)
 	var asked <-chan struct{}
-	g := newFake(func(c call) (*job.Result, error) {
-		if c.n > 1 {
-			return succeed(c)
+	g := NewGenerator(func(c Call) (*job.Result, error) {
+		if c.N > 1 {
+			return Succeed(c)
 		}
 		// The progress is gone, so that its next change asks whether the job has ended.
-		if err := r.store.DropProgress(context.WithoutCancel(c.ctx), c.task.Spec.Owner, c.task.Spec.ID); err != nil {
+		if err := r.Store.DropProgress(context.WithoutCancel(c.Ctx), c.Task.Spec.Owner, c.Task.Spec.ID); err != nil {
 			return nil, err
 		}
 		asked = silence(wire, "$JS.API.STREAM.MSG.GET."+broker.ResultsStream)
-		err := c.task.Enter(c.ctx, job.StageGenerating)
+		err := c.Task.Enter(c.Ctx, job.StageGenerating)
 		wire.Hold(nil)
 		updated <- err
-		return succeed(c)
+		return Succeed(c)
 	})
-	startOn(t, dial(t, wire.URL), g, withOneSlot, func(c *processor.Config) {
+	StartOn(t, Dial(t, wire.URL), g, withOneSlot, func(c *processor.Config) {
 		// The read is given up when a job without heartbeats would have been delivered again.
-		c.WriteTimeout = broker.DefaultAckWait + broker.DefaultAckWait/3
+		c.SetWriteTimeout(broker.DefaultAckWait + broker.DefaultAckWait/3)
 	})
-	s := r.submit(job.KindPrompt)
-	g.wait(t, 1)
+	s := r.Submit(job.KindPrompt)
+	g.WaitCalls(t, 1)
 	// Whoever is free takes the job as soon as its heartbeat has been missing for too long.
-	r.start(g)
-	guard := time.NewTimer(2 * patience)
+	r.Start(g)
+	guard := time.NewTimer(2 * Timeout)
 	defer guard.Stop()
 	select {
 	case err := <-updated:
@@ -84,8 +84,8 @@ func TestHeartbeatDuringAnUnansweredRead(t *testing.T) {
 	if n := beats.count(func(m *nats.Msg) bool { return string(m.Data) == "+WPI" }); n < 3 {
 		t.Errorf("%d heartbeats", n)
 	}
-	if record := r.settled(s); record.Status != job.StatusSucceeded || record.Crashes != 0 || g.count(s.ID) != 1 {
-		t.Errorf("%d calls, record %+v", g.count(s.ID), record)
+	if record := r.WaitSettled(s); record.Status != job.StatusSucceeded || record.Crashes != 0 || g.Count(s.ID) != 1 {
+		t.Errorf("%d calls, record %+v", g.Count(s.ID), record)
 	}
 }
 
@@ -95,19 +95,19 @@ func TestHeartbeatDuringUnansweredLooks(t *testing.T) {
 	r, wire := withWire(t)
 	beats := r.spy("$JS.ACK." + broker.StreamJobs + ".>")
 	hold := newGate(t)
-	g := newFake(func(c call) (*job.Result, error) {
-		if err := hold.pass(c.ctx); err != nil {
+	g := NewGenerator(func(c Call) (*job.Result, error) {
+		if err := hold.pass(c.Ctx); err != nil {
 			return nil, err
 		}
-		return succeed(c)
+		return Succeed(c)
 	})
-	s := r.submit(job.KindPrompt)
+	s := r.Submit(job.KindPrompt)
 	r.bump(s, 1)
-	startOn(t, dial(t, wire.URL), g, withOneSlot)
-	g.wait(t, 1)
-	r.start(g)
+	StartOn(t, Dial(t, wire.URL), g, withOneSlot)
+	g.WaitCalls(t, 1)
+	r.Start(g)
 	looked := silence(wire, "$JS.API.STREAM.MSG.GET."+broker.ResultsStream)
-	guard := time.NewTimer(2 * patience)
+	guard := time.NewTimer(2 * Timeout)
 	defer guard.Stop()
 	select {
 	case <-looked:
@@ -116,10 +116,10 @@ func TestHeartbeatDuringUnansweredLooks(t *testing.T) {
 	}
 	isBeat := func(m *nats.Msg) bool { return string(m.Data) == "+WPI" }
 	before := beats.count(isBeat)
-	r.eventually("the heartbeat goes on", func() bool { return beats.count(isBeat) >= before+4 || g.count(s.ID) > 1 })
+	r.Eventually("the heartbeat goes on", func() bool { return beats.count(isBeat) >= before+4 || g.Count(s.ID) > 1 })
 	wire.Hold(nil)
 	hold.release()
-	if record := r.settled(s); record.Crashes != 0 || g.count(s.ID) != 1 {
-		t.Errorf("%d calls, record %+v", g.count(s.ID), record)
+	if record := r.WaitSettled(s); record.Crashes != 0 || g.Count(s.ID) != 1 {
+		t.Errorf("%d calls, record %+v", g.Count(s.ID), record)
 	}
 }

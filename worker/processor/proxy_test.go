@@ -69,7 +69,7 @@ func (o *outage) down() {
 	o.mu.Lock()
 	b := o.owner
 	o.mu.Unlock()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(o.t.Context()), patience)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(o.t.Context()), Timeout)
 	defer cancel()
 	if err := b.Close(ctx); err != nil {
 		o.t.Errorf("stop NATS: %v", err)

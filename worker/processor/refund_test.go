@@ -19,7 +19,7 @@ func TestRefundStoppedInEachGap(t *testing.T) {
 			t.Parallel()
 			r := newRig(t, withShortWait)
 			today := time.Now()
-			q := quota.New(r.broker, quota.Plans{Media: quota.Plan{
+			q := quota.New(r.Broker, quota.Plans{Media: quota.Plan{
 				Member: quota.Limits{PerMinute: 9, PerDay: 9}, AddressPerDay: 20,
 			}}, func() time.Time { return today })
 			key := quota.Key{Group: quota.GroupMedia, Lane: job.LaneMember, Owner: "who", Address: "address"}
@@ -30,18 +30,18 @@ func TestRefundStoppedInEachGap(t *testing.T) {
 				}
 				return fmt.Sprint(list[0].Used, list[1].Used, list[2].Used)
 			}
-			g := always(imageFault(fault.Permanent, job.CodeInternal))
+			g := Always(imageFault(fault.Permanent, job.CodeInternal))
 			crashed := make(chan struct{})
-			first := r.start(g, func(c *processor.Config) {
-				c.AfterStep = func(at processor.Step) error {
+			first := r.Start(g, func(c *processor.Config) {
+				c.SetAfterStep(func(at processor.Step) error {
 					if at != step {
 						return nil
 					}
 					close(crashed)
 					return errCrash
-				}
+				})
 			})
-			s := r.submit(job.KindImage, input(pictures(4, 1)), func(s *job.Spec) {
+			s := r.Submit(job.KindImage, Input(Images(4, 1)), func(s *job.Spec) {
 				if _, err := q.Charge(t.Context(), key, "other", 1); err != nil {
 					t.Fatal(err)
 				}
@@ -52,10 +52,10 @@ func TestRefundStoppedInEachGap(t *testing.T) {
 				s.Charge = bill.Charge
 			})
 			<-crashed
-			first.stop()
-			r.start(g)
-			record := r.ended(s)
-			r.eventually("the job leaves the queue", func() bool { return !r.queued(s) })
+			first.Shutdown()
+			r.Start(g)
+			record := r.WaitRecord(s)
+			r.Eventually("the job leaves the queue", func() bool { return !r.Queued(s) })
 			if record.Status != job.StatusFailed || record.Spec.Charge == nil || record.Spec.Charge.Address != "address" {
 				t.Fatalf("record is %+v", record)
 			}
@@ -67,7 +67,7 @@ func TestRefundStoppedInEachGap(t *testing.T) {
 				t.Errorf("minute, day and address are %s, want %s", got, want)
 			}
 			// Whoever finds the record once more gives nothing back.
-			if err := r.store.FollowUp(t.Context(), record, ""); err != nil {
+			if err := r.Store.FollowUp(t.Context(), record, ""); err != nil {
 				t.Error(err)
 			}
 			if got := used(); got != want {

@@ -38,15 +38,15 @@ func TestRetriesUntilTheAttemptsAreSpent(t *testing.T) {
 	r := newRig(t)
 	acks := r.spy("$JS.ACK." + broker.StreamJobs + ".>")
 	events := r.spy("events.progress.>")
-	g := always(retryable())
-	r.start(g, func(c *processor.Config) { c.RetryInitialDelay, c.RetryMaxDelay = 60*time.Millisecond, time.Minute })
-	s := r.submit(job.KindAudio, attempts(4))
-	record := r.settled(s)
+	g := Always(retryable())
+	r.Start(g, func(c *processor.Config) { c.RetryInitialDelay, c.RetryMaxDelay = 60*time.Millisecond, time.Minute })
+	s := r.Submit(job.KindAudio, MaxAttempts(4))
+	record := r.WaitSettled(s)
 	if record.Status != job.StatusFailed || record.Error.Code != job.CodeUnavailable || record.Error.UpstreamStatus != 500 ||
 		record.Attempt != 4 || record.Counts != (job.Counts{Failures: 4}) {
 		t.Errorf("record is %+v, error %+v", record, record.Error)
 	}
-	if d := r.dead(s); d == nil || d.Detail != "what the upstream said" || d.Counts != record.Counts || d.Attempt != 4 || d.Spec.ID != s.ID {
+	if d := r.DeadLetter(s); d == nil || d.Detail != "what the upstream said" || d.Counts != record.Counts || d.Attempt != 4 || d.Spec.ID != s.ID {
 		t.Errorf("dead letter is %+v", d)
 	}
 	delays := naks(t, acks)
@@ -59,7 +59,7 @@ func TestRetriesUntilTheAttemptsAreSpent(t *testing.T) {
 			t.Errorf("delay %d is %s", n, d)
 		}
 	}
-	calls := g.wait(t, 4)
+	calls := g.WaitCalls(t, 4)
 	for _, m := range events.seen() {
 		p, err := job.DecodeProgress(m.Data)
 		if err != nil || p.Status != job.StatusRetrying {
@@ -68,13 +68,13 @@ func TestRetriesUntilTheAttemptsAreSpent(t *testing.T) {
 		if p.Attempt != p.Failures || p.NextAttemptAt == nil || p.LastError == nil || p.LastError.Code != job.CodeUnavailable || p.WaitingFor != "" {
 			t.Errorf("progress is %+v", p)
 		}
-		if next := calls[p.Failures]; next.at.Before(p.NextAttemptAt.Time) {
-			t.Errorf("attempt %d began %s too early", p.Failures+1, p.NextAttemptAt.Sub(next.at))
+		if next := calls[p.Failures]; next.At.Before(p.NextAttemptAt.Time) {
+			t.Errorf("attempt %d began %s too early", p.Failures+1, p.NextAttemptAt.Sub(next.At))
 		}
 	}
 	for n, c := range calls {
-		if c.task.Last != (n == 3) {
-			t.Errorf("attempt %d believes that it is the last: %v", n+1, c.task.Last)
+		if c.Task.Last != (n == 3) {
+			t.Errorf("attempt %d believes that it is the last: %v", n+1, c.Task.Last)
 		}
 	}
 }
@@ -83,10 +83,10 @@ func TestJobWithOneAttempt(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	g := after(retryable())
-	r.start(g)
-	s := r.submit(job.KindPrompt, attempts(1))
-	if record := r.settled(s); record.Status != job.StatusFailed || g.count(s.ID) != 1 || r.dead(s) == nil {
-		t.Errorf("record is %+v after %d calls", record, g.count(s.ID))
+	r.Start(g)
+	s := r.Submit(job.KindPrompt, MaxAttempts(1))
+	if record := r.WaitSettled(s); record.Status != job.StatusFailed || g.Count(s.ID) != 1 || r.DeadLetter(s) == nil {
+		t.Errorf("record is %+v after %d calls", record, g.Count(s.ID))
 	}
 }
 
@@ -94,13 +94,13 @@ func TestRecoversAfterFaults(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	g := after(retryable(), throttled(0), retryable())
-	r.start(g)
-	s := r.submit(job.KindPrompt, attempts(3))
-	record := r.settled(s)
+	r.Start(g)
+	s := r.Submit(job.KindPrompt, MaxAttempts(3))
+	record := r.WaitSettled(s)
 	if record.Status != job.StatusSucceeded || record.Attempt != 3 || record.Counts != (job.Counts{Failures: 2, Throttles: 1}) {
 		t.Errorf("record is %+v", record)
 	}
-	if r.dead(s) != nil {
+	if r.DeadLetter(s) != nil {
 		t.Error("a dead letter for a job that recovered")
 	}
 }
@@ -111,26 +111,26 @@ func TestThrottledJobWaitsAsLongAsAsked(t *testing.T) {
 	const asked = 700 * time.Millisecond
 	r := newRig(t)
 	g := after(throttled(asked), throttled(asked))
-	w := r.start(g)
-	s := r.submit(job.KindPrompt, attempts(1))
-	p := r.progressing(s, "the job waits", func(p *job.Progress) bool { return p.Status == job.StatusRetrying })
+	w := r.Start(g)
+	s := r.Submit(job.KindPrompt, MaxAttempts(1))
+	p := r.WaitProgress(s, "the job waits", func(p *job.Progress) bool { return p.Status == job.StatusRetrying })
 	if p.WaitingFor != job.UpstreamImage || p.LastError.Code != job.CodeThrottled || p.Failures != 0 || p.Throttles != 1 {
 		t.Errorf("progress is %+v", p)
 	}
-	record := r.settled(s)
+	record := r.WaitSettled(s)
 	if record.Status != job.StatusSucceeded || record.Counts != (job.Counts{Throttles: 2}) || record.Attempt != 1 {
 		t.Errorf("record is %+v", record)
 	}
-	calls := g.wait(t, 3)
+	calls := g.WaitCalls(t, 3)
 	for n := range 2 {
-		if waited := calls[n+1].at.Sub(calls[n].at); waited < asked {
+		if waited := calls[n+1].At.Sub(calls[n].At); waited < asked {
 			t.Errorf("asked to wait %s, waited %s", asked, waited)
 		}
 	}
-	if counter(t, w.metrics.Attempts.WithLabelValues("prompt", "throttled")) != 2 {
+	if counter(t, w.Metrics.Attempts.WithLabelValues("prompt", "throttled")) != 2 {
 		t.Error("the throttling is not the counted reason of the attempts")
 	}
-	n, sum := measured(t, w.metrics.UpstreamRetryAfter.WithLabelValues(job.UpstreamImage))
+	n, sum := measured(t, w.Metrics.UpstreamRetryAfter.WithLabelValues(job.UpstreamImage))
 	if n != 2 || sum < 2*asked.Seconds()-0.01 || sum > 2*asked.Seconds()+0.01 {
 		t.Errorf("%d waits of %g seconds in all are measured", n, sum)
 	}
@@ -141,18 +141,18 @@ func TestFaultsThatEndAJobAtOnce(t *testing.T) {
 	r := newRig(t)
 	for code, class := range map[string]fault.Class{job.CodeRejected: fault.Permanent, job.CodeModerated: fault.Moderated} {
 		t.Run(code, func(t *testing.T) {
-			r := &rig{t, r.broker, r.queue, r.store, r.jobs}
-			g := always(imageFault(class, code))
-			w := r.start(g)
-			s := r.submit(job.KindTranslation)
-			record := r.settled(s)
-			if record.Status != job.StatusFailed || record.Error.Code != code || g.count(s.ID) != 1 || record.Failures != 1 {
-				t.Errorf("record is %+v after %d calls", record, g.count(s.ID))
+			r := &rig{t, r.Broker, r.Queue, r.Store, r.Jobs}
+			g := Always(imageFault(class, code))
+			w := r.Start(g)
+			s := r.Submit(job.KindTranslation)
+			record := r.WaitSettled(s)
+			if record.Status != job.StatusFailed || record.Error.Code != code || g.Count(s.ID) != 1 || record.Failures != 1 {
+				t.Errorf("record is %+v after %d calls", record, g.Count(s.ID))
 			}
-			if d := r.dead(s); d == nil || d.Detail == "" {
+			if d := r.DeadLetter(s); d == nil || d.Detail == "" {
 				t.Errorf("dead letter is %+v", d)
 			}
-			w.stop()
+			w.Shutdown()
 		})
 	}
 }
@@ -163,9 +163,9 @@ func TestMisconfiguredUpstreamIsWaitedFor(t *testing.T) {
 	r := newRig(t)
 	broken := imageFault(fault.Misconfigured, job.CodeMisconfigured)
 	g := after(broken, broken, broken, broken)
-	r.start(g)
-	s := r.submit(job.KindPrompt, attempts(2))
-	if record := r.settled(s); record.Status != job.StatusSucceeded || record.Failures != 0 || record.Throttles != 4 {
+	r.Start(g)
+	s := r.Submit(job.KindPrompt, MaxAttempts(2))
+	if record := r.WaitSettled(s); record.Status != job.StatusSucceeded || record.Failures != 0 || record.Throttles != 4 {
 		t.Errorf("record is %+v", record)
 	}
 }
@@ -176,24 +176,24 @@ func TestWaitBeyondTheDeadlineEndsAtTheDeadline(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t)
-			g := always(f)
-			r.start(g, func(c *processor.Config) { c.RetryInitialDelay, c.RetryMaxDelay = time.Hour, time.Hour })
-			s := r.submit(job.KindPrompt, deadline(5*time.Second))
-			p := r.progressing(s, "the job waits", func(p *job.Progress) bool { return p.Status == job.StatusRetrying })
+			g := Always(f)
+			r.Start(g, func(c *processor.Config) { c.RetryInitialDelay, c.RetryMaxDelay = time.Hour, time.Hour })
+			s := r.Submit(job.KindPrompt, Deadline(5*time.Second))
+			p := r.WaitProgress(s, "the job waits", func(p *job.Progress) bool { return p.Status == job.StatusRetrying })
 			if !p.NextAttemptAt.Equal(s.Deadline.Time) {
 				t.Errorf("next attempt at %s, deadline %s", p.NextAttemptAt, s.Deadline)
 			}
-			record := r.settled(s)
-			if record.Status != job.StatusFailed || record.Error.Code != job.CodeDeadline || g.count(s.ID) != 1 {
-				t.Errorf("record is %+v after %d calls", record, g.count(s.ID))
+			record := r.WaitSettled(s)
+			if record.Status != job.StatusFailed || record.Error.Code != job.CodeDeadline || g.Count(s.ID) != 1 {
+				t.Errorf("record is %+v after %d calls", record, g.Count(s.ID))
 			}
-			if record.Error.Cause != f.Code || record.Error.UpstreamStatus != f.Status || r.dead(s).Error.Cause != f.Code {
+			if record.Error.Cause != f.Code || record.Error.UpstreamStatus != f.Status || r.DeadLetter(s).Error.Cause != f.Code {
 				t.Errorf("error is %+v, want it because of %s", record.Error, f.Code)
 			}
 			if record.FinishedAt.Before(s.Deadline.Time) {
 				t.Error("ended before its deadline")
 			}
-			if record.Counts != p.Counts || record.Attempt != 1 || r.dead(s) == nil {
+			if record.Counts != p.Counts || record.Attempt != 1 || r.DeadLetter(s) == nil {
 				t.Errorf("record is %+v", record)
 			}
 		})
@@ -204,15 +204,15 @@ func TestDeadlineDuringAnAttempt(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	g := hangs()
-	r.start(g)
+	r.Start(g)
 	// Long enough for a busy machine to have begun the attempt.
-	s := r.submit(job.KindPrompt, deadline(5*time.Second))
-	record := r.settled(s)
-	if record.Status != job.StatusFailed || record.Error.Code != job.CodeDeadline || record.Counts != (job.Counts{}) || g.count(s.ID) != 1 ||
+	s := r.Submit(job.KindPrompt, Deadline(5*time.Second))
+	record := r.WaitSettled(s)
+	if record.Status != job.StatusFailed || record.Error.Code != job.CodeDeadline || record.Counts != (job.Counts{}) || g.Count(s.ID) != 1 ||
 		record.Error.Cause != "" {
-		t.Errorf("record is %+v after %d calls", record, g.count(s.ID))
+		t.Errorf("record is %+v after %d calls", record, g.Count(s.ID))
 	}
-	if d := r.dead(s); d == nil || d.Error.Code != job.CodeDeadline {
+	if d := r.DeadLetter(s); d == nil || d.Error.Code != job.CodeDeadline {
 		t.Errorf("dead letter is %+v", d)
 	}
 }
@@ -221,16 +221,16 @@ func TestDeadlineDuringAnAttempt(t *testing.T) {
 func TestDeadlineDuringALaterAttempt(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	r.start(newFake(func(c call) (*job.Result, error) {
-		if c.n == 1 {
+	r.Start(NewGenerator(func(c Call) (*job.Result, error) {
+		if c.N == 1 {
 			return nil, throttled(time.Millisecond)
 		}
-		<-c.ctx.Done()
-		return nil, c.ctx.Err()
+		<-c.Ctx.Done()
+		return nil, c.Ctx.Err()
 	}))
 	// Long enough for a busy machine to have begun the second attempt.
-	s := r.submit(job.KindPrompt, deadline(10*time.Second))
-	record := r.settled(s)
+	s := r.Submit(job.KindPrompt, Deadline(10*time.Second))
+	record := r.WaitSettled(s)
 	if e := record.Error; e == nil || e.Code != job.CodeDeadline || e.Cause != job.CodeThrottled || e.UpstreamStatus != throttled(0).Status {
 		t.Errorf("error is %+v", e)
 	}
@@ -239,12 +239,12 @@ func TestDeadlineDuringALaterAttempt(t *testing.T) {
 func TestDeadlineBeforeTheFirstAttempt(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	g := newFake(succeed)
-	s := r.submit(job.KindPrompt, deadline(-time.Second))
-	r.start(g)
-	record := r.settled(s)
-	if record.Error == nil || record.Error.Code != job.CodeDeadline || record.Attempt != 0 || record.StartedAt != nil || g.count(s.ID) != 0 {
-		t.Errorf("record is %+v after %d calls", record, g.count(s.ID))
+	g := NewGenerator(Succeed)
+	s := r.Submit(job.KindPrompt, Deadline(-time.Second))
+	r.Start(g)
+	record := r.WaitSettled(s)
+	if record.Error == nil || record.Error.Code != job.CodeDeadline || record.Attempt != 0 || record.StartedAt != nil || g.Count(s.ID) != 0 {
+		t.Errorf("record is %+v after %d calls", record, g.Count(s.ID))
 	}
 }
 
@@ -252,20 +252,20 @@ func TestDeadlineBeforeTheFirstAttempt(t *testing.T) {
 func TestAttemptThatTakesTooLong(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	g := newFake(func(c call) (*job.Result, error) {
-		if c.n == 1 {
-			<-c.ctx.Done()
-			return nil, c.ctx.Err()
+	g := NewGenerator(func(c Call) (*job.Result, error) {
+		if c.N == 1 {
+			<-c.Ctx.Done()
+			return nil, c.Ctx.Err()
 		}
-		return succeed(c)
+		return Succeed(c)
 	})
 	events := r.spy("events.progress.>")
-	r.start(g, func(c *processor.Config) {
+	r.Start(g, func(c *processor.Config) {
 		c.ImageTimeout, c.AudioTimeout, c.TextTimeout = 200*time.Millisecond, 201*time.Millisecond, 202*time.Millisecond
 	})
 	for _, kind := range job.Kinds() {
-		s := r.submit(kind)
-		if record := r.settled(s); record.Status != job.StatusSucceeded || record.Failures != 1 || record.Attempt != 2 {
+		s := r.Submit(kind)
+		if record := r.WaitSettled(s); record.Status != job.StatusSucceeded || record.Failures != 1 || record.Attempt != 2 {
 			t.Errorf("%s: record is %+v", kind, record)
 		}
 		seen := false

@@ -26,7 +26,7 @@ import (
 
 const (
 	// patience is a guard against hanging; nothing that works comes near it.
-	patience = 40 * time.Second
+	Timeout = 40 * time.Second
 	// shortWait is the AckWait of tests in which a job comes back from a worker that was lost, and shortBeat fits it.
 	shortWait = 3 * time.Second
 	shortBeat = shortWait / 3
@@ -35,10 +35,10 @@ const (
 // rig is a NATS with everything that the API would have on it.
 type rig struct {
 	*testing.T
-	broker *broker.Broker
-	queue  *queue.Queue
-	store  *store.Store
-	jobs   *jobs.Service
+	Broker *broker.Broker
+	Queue  *queue.Queue
+	Store  *store.Store
+	Jobs   *jobs.Service
 }
 
 func newRig(t *testing.T, options ...func(*broker.Config)) *rig {
@@ -56,21 +56,21 @@ func onBroker(t *testing.T, b *broker.Broker) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &rig{T: t, broker: b, queue: q, store: s, jobs: jobs.New(q, s)}
+	return &rig{T: t, Broker: b, Queue: q, Store: s, Jobs: jobs.New(q, s)}
 }
 
 func withShortWait(c *broker.Config) { c.AckWait = shortWait }
 func withPort(c *broker.Config)      { c.Listen = "127.0.0.1:0" }
 
 // dial connects to a NATS with a port the way a standalone worker does.
-func dial(t *testing.T, url string) *broker.Broker {
+func Dial(t *testing.T, url string) *broker.Broker {
 	t.Helper()
 	b, err := broker.Open(t.Context(), broker.Config{URL: env.Secret(url), Follower: true}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), patience)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), Timeout)
 		defer cancel()
 		_ = b.Close(ctx)
 	})
@@ -78,15 +78,15 @@ func dial(t *testing.T, url string) *broker.Broker {
 }
 
 // worker is a running processor.
-type worker struct {
+type Worker struct {
 	*processor.Processor
 	t       *testing.T
-	metrics *telemetry.Metrics
-	log     *lines
+	Metrics *telemetry.Metrics
+	Log     *Log
 	once    sync.Once
 }
 
-func config(options ...func(*processor.Config)) processor.Config {
+func Config(options ...func(*processor.Config)) processor.Config {
 	cfg := processor.Config{
 		SlotsImage: 2, SlotsAudio: 2, SlotsText: 2, RetryInitialDelay: 30 * time.Millisecond, RetryMaxDelay: 200 * time.Millisecond,
 		ImageTimeout: time.Minute, AudioTimeout: time.Minute, TextTimeout: time.Minute, SoftStop: 10 * time.Millisecond,
@@ -97,38 +97,38 @@ func config(options ...func(*processor.Config)) processor.Config {
 	return cfg
 }
 
-func withShortBeat(c *processor.Config) { c.Heartbeat = shortBeat }
+func withShortBeat(c *processor.Config) { c.SetHeartbeat(shortBeat) }
 func withOneSlot(c *processor.Config)   { c.SlotsImage, c.SlotsAudio, c.SlotsText = 1, 1, 1 }
 
 // start runs a worker on the rig's own connection until the test ends.
-func (r *rig) start(g processor.Generator, options ...func(*processor.Config)) *worker {
+func (r *rig) Start(g processor.Generator, options ...func(*processor.Config)) *Worker {
 	r.Helper()
-	return startOn(r.T, r.broker, g, options...)
+	return StartOn(r.T, r.Broker, g, options...)
 }
 
-func startOn(t *testing.T, b *broker.Broker, g processor.Generator, options ...func(*processor.Config)) *worker {
+func StartOn(t *testing.T, b *broker.Broker, g processor.Generator, options ...func(*processor.Config)) *Worker {
 	t.Helper()
-	w := newWorker(t, b, g, options...)
+	w := NewWorker(t, b, g, options...)
 	if err := w.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(w.stop)
+	t.Cleanup(w.Shutdown)
 	return w
 }
 
-func newWorker(t *testing.T, b *broker.Broker, g processor.Generator, options ...func(*processor.Config)) *worker {
+func NewWorker(t *testing.T, b *broker.Broker, g processor.Generator, options ...func(*processor.Config)) *Worker {
 	t.Helper()
 	r := onBroker(t, b)
-	w := &worker{t: t, metrics: telemetry.NewMetrics(), log: &lines{}}
-	log := slog.New(slog.NewTextHandler(w.log, nil))
-	control := r.queue.NewControl(log, nil)
+	w := &Worker{t: t, Metrics: telemetry.NewMetrics(), Log: &Log{}}
+	log := slog.New(slog.NewTextHandler(w.Log, nil))
+	control := r.Queue.NewControl(log, nil)
 	if err := control.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(control.Stop)
-	p, err := processor.New(config(options...), processor.Deps{
-		Queue: r.queue, Store: r.store, Control: control, Generator: g, Metrics: w.metrics, Log: log,
-		Mode: "simulator", Version: "test",
+	p, err := processor.New(Config(options...), processor.Deps{
+		Queue: r.Queue, Store: r.Store, Control: control, Generator: g, Metrics: w.Metrics, Log: log,
+		AckWait: b.Config().AckWait, Mode: "simulator", Version: "test",
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -138,9 +138,9 @@ func newWorker(t *testing.T, b *broker.Broker, g processor.Generator, options ..
 }
 
 // stop stops the worker once.
-func (w *worker) stop() {
+func (w *Worker) Shutdown() {
 	w.once.Do(func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(w.t.Context()), patience)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(w.t.Context()), Timeout)
 		defer cancel()
 		if err := w.Stop(ctx); err != nil {
 			w.t.Errorf("stop worker: %v", err)
@@ -169,32 +169,32 @@ func measured(t *testing.T, o prometheus.Observer) (n uint64, sum float64) {
 }
 
 // lines is a log that may be read while it is written.
-type lines struct {
+type Log struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
 }
 
-func (l *lines) Write(p []byte) (int, error) {
+func (l *Log) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.buf.Write(p)
 }
 
-func (l *lines) String() string {
+func (l *Log) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.buf.String()
 }
 
 // eventually looks until it sees.
-func (r *rig) eventually(what string, see func() bool) {
+func (r *rig) Eventually(what string, see func() bool) {
 	r.Helper()
-	eventually(r.T, what, see)
+	Eventually(r.T, what, see)
 }
 
-func eventually(t *testing.T, what string, see func() bool) {
+func Eventually(t *testing.T, what string, see func() bool) {
 	t.Helper()
-	guard := time.NewTimer(patience)
+	guard := time.NewTimer(Timeout)
 	defer guard.Stop()
 	again := time.NewTicker(5 * time.Millisecond)
 	defer again.Stop()
@@ -208,31 +208,31 @@ func eventually(t *testing.T, what string, see func() bool) {
 }
 
 // submission changes a job before it is submitted.
-type submission func(*job.Spec)
+type SpecOption func(*job.Spec)
 
-func asGuest(s *job.Spec)           { s.Lane = job.LaneGuest }
-func attempts(n int) submission     { return func(s *job.Spec) { s.MaxAttempts = n } }
-func input(in job.Input) submission { return func(s *job.Spec) { s.Input = in } }
-func deadline(after time.Duration) submission {
+func AsGuest(s *job.Spec)           { s.Lane = job.LaneGuest }
+func MaxAttempts(n int) SpecOption  { return func(s *job.Spec) { s.MaxAttempts = n } }
+func Input(in job.Input) SpecOption { return func(s *job.Spec) { s.Input = in } }
+func Deadline(after time.Duration) SpecOption {
 	return func(s *job.Spec) { s.Deadline = job.At(time.Now().Add(after)) }
 }
 
-func pictures(n int, seed int64) job.Input {
+func Images(n int, seed int64) job.Input {
 	return &job.ImageInput{Prompt: "a lighthouse", N: &n, Seed: &seed}
 }
 
-func sized(n, side int, seed int64) job.Input {
+func SizedImages(n, side int, seed int64) job.Input {
 	return &job.ImageInput{Prompt: "a lighthouse", N: &n, Seed: &seed, Width: &side, Height: &side}
 }
 
-func newSpec(t *testing.T, kind job.Kind, changes ...submission) *job.Spec {
+func NewSpec(t *testing.T, kind job.Kind, changes ...SpecOption) *job.Spec {
 	t.Helper()
 	id, created, err := jobs.NewID()
 	if err != nil {
 		t.Fatal(err)
 	}
 	inputs := map[job.Kind]job.Input{
-		job.KindImage: sized(1, 64, 7), job.KindAudio: &job.AudioInput{Text: "good evening"},
+		job.KindImage: SizedImages(1, 64, 7), job.KindAudio: &job.AudioInput{Text: "good evening"},
 		job.KindPrompt: &job.TextInput{Text: "a cat"}, job.KindTranslation: &job.TextInput{Text: "你好"},
 	}
 	s := &job.Spec{
@@ -245,48 +245,48 @@ func newSpec(t *testing.T, kind job.Kind, changes ...submission) *job.Spec {
 	return s
 }
 
-func (r *rig) submit(kind job.Kind, changes ...submission) *job.Spec {
+func (r *rig) Submit(kind job.Kind, changes ...SpecOption) *job.Spec {
 	r.Helper()
-	s := newSpec(r.T, kind, changes...)
-	if _, _, err := r.jobs.Submit(r.Context(), s, false); err != nil {
+	s := NewSpec(r.T, kind, changes...)
+	if _, _, err := r.Jobs.Submit(r.Context(), s, false); err != nil {
 		r.Fatal(err)
 	}
 	return s
 }
 
 // ended waits until a job has its terminal record.
-func (r *rig) ended(s *job.Spec) *job.Record {
+func (r *rig) WaitRecord(s *job.Spec) *job.Record {
 	r.Helper()
 	var record *job.Record
-	r.eventually("the job ends", func() bool {
+	r.Eventually("the job ends", func() bool {
 		var err error
-		record, err = r.store.RecordLeader(r.Context(), s.Owner, s.ID)
+		record, err = r.Store.RecordLeader(r.Context(), s.Owner, s.ID)
 		return err == nil
 	})
 	return record
 }
 
 // settled waits until a job has ended and nothing of it is left but its record.
-func (r *rig) settled(s *job.Spec) *job.Record {
+func (r *rig) WaitSettled(s *job.Spec) *job.Record {
 	r.Helper()
-	r.ended(s)
-	r.eventually("the job leaves the queue", func() bool { return !r.queued(s) })
-	r.eventually("the progress is dropped", func() bool { return r.progress(s) == nil })
-	record, err := r.store.RecordLeader(r.Context(), s.Owner, s.ID)
+	r.WaitRecord(s)
+	r.Eventually("the job leaves the queue", func() bool { return !r.Queued(s) })
+	r.Eventually("the progress is dropped", func() bool { return r.Progress(s) == nil })
+	record, err := r.Store.RecordLeader(r.Context(), s.Owner, s.ID)
 	if err != nil {
 		r.Fatal(err)
 	}
 	return record
 }
 
-func (r *rig) queued(s *job.Spec) bool {
-	_, err := r.queue.FindLeader(r.Context(), s.Owner, s.ID)
+func (r *rig) Queued(s *job.Spec) bool {
+	_, err := r.Queue.FindLeader(r.Context(), s.Owner, s.ID)
 	return !errors.Is(err, queue.ErrNotFound)
 }
 
 // progress returns the job's progress, nil when there is none.
-func (r *rig) progress(s *job.Spec) *job.Progress {
-	p, _, err := r.store.ProgressLeader(r.Context(), s.Owner, s.ID)
+func (r *rig) Progress(s *job.Spec) *job.Progress {
+	p, _, err := r.Store.ProgressLeader(r.Context(), s.Owner, s.ID)
 	if err != nil {
 		return nil
 	}
@@ -294,20 +294,20 @@ func (r *rig) progress(s *job.Spec) *job.Progress {
 }
 
 // progressing waits for a progress that fits.
-func (r *rig) progressing(s *job.Spec, what string, fits func(*job.Progress) bool) *job.Progress {
+func (r *rig) WaitProgress(s *job.Spec, what string, fits func(*job.Progress) bool) *job.Progress {
 	r.Helper()
 	var p *job.Progress
-	r.eventually(what, func() bool {
-		p = r.progress(s)
+	r.Eventually(what, func() bool {
+		p = r.Progress(s)
 		return p != nil && fits(p)
 	})
 	return p
 }
 
 // raw returns the last message on a subject, nil when there is none.
-func (r *rig) raw(stream, subject string) *jetstream.RawStreamMsg {
+func (r *rig) LastMessage(stream, subject string) *jetstream.RawStreamMsg {
 	r.Helper()
-	msg, err := broker.LeaderLast(r.Context(), r.broker.JetStream(), stream, subject)
+	msg, err := broker.LeaderLast(r.Context(), r.Broker.JetStream(), stream, subject)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return nil
 	}
@@ -318,9 +318,9 @@ func (r *rig) raw(stream, subject string) *jetstream.RawStreamMsg {
 }
 
 // dead returns the job's dead letter, nil when there is none.
-func (r *rig) dead(s *job.Spec) *job.DeadLetter {
+func (r *rig) DeadLetter(s *job.Spec) *job.DeadLetter {
 	r.Helper()
-	msg := r.raw(broker.StreamDead, broker.DeadSubject(s.Kind, s.Owner, s.ID))
+	msg := r.LastMessage(broker.StreamDead, broker.DeadSubject(s.Kind, s.Owner, s.ID))
 	if msg == nil {
 		return nil
 	}

@@ -11,24 +11,24 @@ import (
 )
 
 // set makes a set of pictures; fail says what goes wrong with one of them in an attempt.
-func set(fail func(index, attempt int) *fault.Error) *fake {
-	return newFake(func(c call) (*job.Result, error) {
-		in := c.task.Spec.Input.(*job.ImageInput)
+func set(fail func(index, attempt int) *fault.Error) *Generator {
+	return NewGenerator(func(c Call) (*job.Result, error) {
+		in := c.Task.Spec.Input.(*job.ImageInput)
 		faults := make(map[int]*fault.Error)
 		for i := range in.Count() {
-			if c.task.Stored(i) {
+			if c.Task.Stored(i) {
 				continue
 			}
-			if f := fail(i, c.n); f != nil {
+			if f := fail(i, c.N); f != nil {
 				faults[i] = f
 				continue
 			}
-			if err := c.task.Store(c.ctx, picture(in, i), in.Count()); err != nil {
+			if err := c.Task.Store(c.Ctx, Image(in, i), in.Count()); err != nil {
 				return nil, err
 			}
 		}
 		result := &job.Result{Prompt: &job.PromptPair{Original: "a", Optimized: "b"}}
-		c.task.Note(result)
+		c.Task.Note(result)
 		if len(faults) > 0 {
 			return result, &processor.SetFault{Faults: faults}
 		}
@@ -56,10 +56,10 @@ func TestSetWithOnePictureMissing(t *testing.T) {
 		}
 		return nil
 	})
-	r.start(g)
-	s := r.submit(job.KindImage, input(pictures(4, 1)))
-	record := r.settled(s)
-	if record.Status != job.StatusSucceeded || g.count(s.ID) != 1 || r.dead(s) != nil {
+	r.Start(g)
+	s := r.Submit(job.KindImage, Input(Images(4, 1)))
+	record := r.WaitSettled(s)
+	if record.Status != job.StatusSucceeded || g.Count(s.ID) != 1 || r.DeadLetter(s) != nil {
 		t.Fatalf("record is %+v", record)
 	}
 	made, missing := indexes(record)
@@ -75,10 +75,10 @@ func TestSetWithNoPictureAtAll(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	g := set(func(int, int) *fault.Error { return imageFault(fault.Permanent, job.CodeRejected) })
-	r.start(g)
-	s := r.submit(job.KindImage, input(pictures(4, 1)))
-	record := r.settled(s)
-	if record.Status != job.StatusFailed || record.Error.Code != job.CodeRejected || record.Result != nil || r.dead(s) == nil {
+	r.Start(g)
+	s := r.Submit(job.KindImage, Input(Images(4, 1)))
+	record := r.WaitSettled(s)
+	if record.Status != job.StatusFailed || record.Error.Code != job.CodeRejected || record.Result != nil || r.DeadLetter(s) == nil {
 		t.Errorf("record is %+v", record)
 	}
 }
@@ -98,11 +98,11 @@ func TestRetryMakesOnlyWhatIsMissing(t *testing.T) {
 		}
 		return nil
 	})
-	r.start(g)
-	s := r.submit(job.KindImage, input(pictures(4, 1)))
-	record := r.settled(s)
-	if record.Status != job.StatusSucceeded || g.count(s.ID) != 3 {
-		t.Fatalf("record is %+v after %d calls", record, g.count(s.ID))
+	r.Start(g)
+	s := r.Submit(job.KindImage, Input(Images(4, 1)))
+	record := r.WaitSettled(s)
+	if record.Status != job.StatusSucceeded || g.Count(s.ID) != 3 {
+		t.Fatalf("record is %+v after %d calls", record, g.Count(s.ID))
 	}
 	made, missing := indexes(record)
 	if len(made) != 3 || len(missing) != 1 || record.Result.Missing[0].Error.Code != job.CodeModerated {
@@ -123,9 +123,9 @@ func TestSetWhoseAttemptsAreSpent(t *testing.T) {
 		}
 		return nil
 	})
-	r.start(g)
-	s := r.submit(job.KindImage, input(pictures(2, 1)), attempts(2))
-	record := r.settled(s)
+	r.Start(g)
+	s := r.Submit(job.KindImage, Input(Images(2, 1)), MaxAttempts(2))
+	record := r.WaitSettled(s)
 	made, missing := indexes(record)
 	if record.Status != job.StatusSucceeded || len(made) != 1 || len(missing) != 1 || record.Result.Missing[0].Error.Code != job.CodeUnavailable || record.Failures != 2 {
 		t.Errorf("record is %+v, made %v, missing %+v", record, made, record.Result.Missing)
@@ -135,36 +135,36 @@ func TestSetWhoseAttemptsAreSpent(t *testing.T) {
 // The same holds when the deadline passes, in an attempt or between two.
 func TestSetWhoseDeadlinePasses(t *testing.T) {
 	t.Parallel()
-	for name, last := range map[string]func(call) error{
-		"between attempts": func(call) error {
+	for name, last := range map[string]func(Call) error{
+		"between attempts": func(Call) error {
 			f := retryable()
 			f.RetryAfter = time.Hour
 			return f
 		},
-		"in an attempt": func(c call) error {
-			<-c.ctx.Done()
+		"in an attempt": func(c Call) error {
+			<-c.Ctx.Done()
 			return errors.New("broken off")
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t)
-			g := newFake(func(c call) (*job.Result, error) {
-				in := c.task.Spec.Input.(*job.ImageInput)
-				if err := c.task.Remember(c.ctx, "better", nil); err != nil {
+			g := NewGenerator(func(c Call) (*job.Result, error) {
+				in := c.Task.Spec.Input.(*job.ImageInput)
+				if err := c.Task.Remember(c.Ctx, "better", nil); err != nil {
 					return nil, err
 				}
-				c.task.Note(&job.Result{Prompt: &job.PromptPair{Original: in.Prompt, Optimized: "better"}})
-				if err := c.task.Store(c.ctx, picture(in, 1), 2); err != nil {
+				c.Task.Note(&job.Result{Prompt: &job.PromptPair{Original: in.Prompt, Optimized: "better"}})
+				if err := c.Task.Store(c.Ctx, Image(in, 1), 2); err != nil {
 					return nil, err
 				}
 				return nil, last(c)
 			})
-			r.start(g)
-			s := r.submit(job.KindImage, input(pictures(2, 1)), deadline(5*time.Second))
-			record := r.settled(s)
-			if record.Status != job.StatusSucceeded || g.count(s.ID) != 1 {
-				t.Fatalf("record is %+v after %d calls", record, g.count(s.ID))
+			r.Start(g)
+			s := r.Submit(job.KindImage, Input(Images(2, 1)), Deadline(5*time.Second))
+			record := r.WaitSettled(s)
+			if record.Status != job.StatusSucceeded || g.Count(s.ID) != 1 {
+				t.Fatalf("record is %+v after %d calls", record, g.Count(s.ID))
 			}
 			made, missing := indexes(record)
 			if len(made) != 1 || made[0] != 1 || len(missing) != 1 || record.Result.Missing[0].Error.Code != job.CodeDeadline {
@@ -196,11 +196,11 @@ func TestSetWaitsForTheLongest(t *testing.T) {
 		}
 		return throttled(time.Millisecond)
 	})
-	r.start(g)
-	s := r.submit(job.KindImage, input(pictures(3, 1)))
-	record := r.settled(s)
-	calls := g.wait(t, 2)
-	if waited := calls[1].at.Sub(calls[0].at); waited < asked {
+	r.Start(g)
+	s := r.Submit(job.KindImage, Input(Images(3, 1)))
+	record := r.WaitSettled(s)
+	calls := g.WaitCalls(t, 2)
+	if waited := calls[1].At.Sub(calls[0].At); waited < asked {
 		t.Errorf("asked to wait %s, waited %s", asked, waited)
 	}
 	if record.Status != job.StatusSucceeded || record.Failures != 1 {

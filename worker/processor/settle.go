@@ -34,10 +34,10 @@ const (
 )
 
 func (p *Processor) passed(step Step) error {
-	if p.cfg.AfterStep == nil {
+	if p.cfg.hooks.afterStep == nil {
 		return nil
 	}
-	if err := p.cfg.AfterStep(step); err != nil {
+	if err := p.cfg.hooks.afterStep(step); err != nil {
 		return fmt.Errorf("%w %s: %w", errStopped, step, err)
 	}
 	return nil

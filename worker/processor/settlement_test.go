@@ -18,32 +18,32 @@ var errCrash = errors.New("the test stops the worker here")
 // Behind each step exactly what belongs before it is stored: the message goes last.
 func TestSettlementKeepsItsOrder(t *testing.T) {
 	t.Parallel()
-	for name, g := range map[string]*fake{
-		"succeeded": newFake(succeed),
-		"failed":    always(imageFault(fault.Permanent, job.CodeRejected)),
+	for name, g := range map[string]*Generator{
+		"succeeded": NewGenerator(Succeed),
+		"failed":    Always(imageFault(fault.Permanent, job.CodeRejected)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t)
-			s := newSpec(t, job.KindAudio)
+			s := NewSpec(t, job.KindAudio)
 			type state struct{ media, record, dead, queued bool }
 			states := make(map[processor.Step]state)
 			done := make(chan struct{})
-			r.start(g, func(c *processor.Config) {
-				c.AfterStep = func(step processor.Step) error {
+			r.Start(g, func(c *processor.Config) {
+				c.SetAfterStep(func(step processor.Step) error {
 					states[step] = state{
-						media:  r.raw(broker.ResultsStream, broker.ManifestSubject(s.Owner, s.ID, 0)) != nil,
-						record: r.raw(broker.ResultsStream, broker.RecordSubject(s.Owner, s.ID)) != nil,
-						dead:   r.dead(s) != nil,
-						queued: r.queued(s),
+						media:  r.LastMessage(broker.ResultsStream, broker.ManifestSubject(s.Owner, s.ID, 0)) != nil,
+						record: r.LastMessage(broker.ResultsStream, broker.RecordSubject(s.Owner, s.ID)) != nil,
+						dead:   r.DeadLetter(s) != nil,
+						queued: r.Queued(s),
 					}
 					if step == processor.StepAck {
 						close(done)
 					}
 					return nil
-				}
+				})
 			})
-			if _, _, err := r.jobs.Submit(t.Context(), s, false); err != nil {
+			if _, _, err := r.Jobs.Submit(t.Context(), s, false); err != nil {
 				t.Fatal(err)
 			}
 			<-done
@@ -57,7 +57,7 @@ func TestSettlementKeepsItsOrder(t *testing.T) {
 			if !reflect.DeepEqual(states, want) {
 				t.Errorf("got  %+v\nwant %+v", states, want)
 			}
-			r.settled(s)
+			r.WaitSettled(s)
 		})
 	}
 }
@@ -80,35 +80,35 @@ func stopInGap(t *testing.T, step processor.Step, status job.Status) {
 	t.Helper()
 	r := newRig(t, withShortWait)
 	var made atomic.Int64
-	g := newFake(func(c call) (*job.Result, error) {
+	g := NewGenerator(func(c Call) (*job.Result, error) {
 		if status == job.StatusFailed {
 			return nil, imageFault(fault.Moderated, job.CodeModerated)
 		}
-		if !c.task.Stored(0) {
+		if !c.Task.Stored(0) {
 			made.Add(1)
 		}
-		return succeed(c)
+		return Succeed(c)
 	})
 	crashed := make(chan struct{})
-	first := r.start(g, func(c *processor.Config) {
-		c.AfterStep = func(at processor.Step) error {
+	first := r.Start(g, func(c *processor.Config) {
+		c.SetAfterStep(func(at processor.Step) error {
 			if at != step {
 				return nil
 			}
 			close(crashed) // A second time would panic: the first worker takes the job only once.
 			return errCrash
-		}
+		})
 	})
-	s := r.submit(job.KindAudio)
+	s := r.Submit(job.KindAudio)
 	<-crashed
-	before := r.raw(broker.ResultsStream, broker.RecordSubject(s.Owner, s.ID))
+	before := r.LastMessage(broker.ResultsStream, broker.RecordSubject(s.Owner, s.ID))
 	if (before != nil) != (step != processor.StepMedia) {
 		t.Fatalf("a record behind %s: %v", step, before != nil)
 	}
-	first.stop()
-	r.start(g)
-	record := r.ended(s)
-	r.eventually("the job leaves the queue", func() bool { return !r.queued(s) })
+	first.Shutdown()
+	r.Start(g)
+	record := r.WaitRecord(s)
+	r.Eventually("the job leaves the queue", func() bool { return !r.Queued(s) })
 
 	if record.Status != status {
 		t.Errorf("ended as %s", record.Status)
@@ -117,20 +117,20 @@ func stopInGap(t *testing.T, step processor.Step, status job.Status) {
 	if step == processor.StepMedia {
 		calls, crashes = 2, 1
 	}
-	if g.count(s.ID) != calls || record.Crashes != crashes {
-		t.Errorf("%d calls and %d crashes, want %d and %d", g.count(s.ID), record.Crashes, calls, crashes)
+	if g.Count(s.ID) != calls || record.Crashes != crashes {
+		t.Errorf("%d calls and %d crashes, want %d and %d", g.Count(s.ID), record.Crashes, calls, crashes)
 	}
 	if before != nil {
-		if now := r.raw(broker.ResultsStream, broker.RecordSubject(s.Owner, s.ID)); now.Sequence != before.Sequence {
+		if now := r.LastMessage(broker.ResultsStream, broker.RecordSubject(s.Owner, s.ID)); now.Sequence != before.Sequence {
 			t.Errorf("the record was written again, at %d instead of %d", now.Sequence, before.Sequence)
 		}
 	}
-	depth, err := r.store.DeadDepth(t.Context())
+	depth, err := r.Store.DeadDepth(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	if status == job.StatusFailed {
-		d := r.dead(s)
+		d := r.DeadLetter(s)
 		if depth != 1 || d == nil || d.Error.Code != job.CodeModerated || d.Failures != 1 {
 			t.Errorf("%d dead letters, this one %+v", depth, d)
 		}
@@ -144,7 +144,7 @@ func stopInGap(t *testing.T, step processor.Step, status job.Status) {
 	if depth != 0 {
 		t.Errorf("%d dead letters", depth)
 	}
-	if made.Load() != 1 || len(record.Result.Media) != 1 || string(r.bytes(s, 0)) != "sound" {
+	if made.Load() != 1 || len(record.Result.Media) != 1 || string(r.Media(s, 0)) != "sound" {
 		t.Errorf("made %d times, media %+v", made.Load(), record.Result.Media)
 	}
 }
@@ -153,26 +153,26 @@ func stopInGap(t *testing.T, step processor.Step, status job.Status) {
 func TestFirstRecordWins(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	s := newSpec(t, job.KindPrompt)
-	g := newFake(func(c call) (*job.Result, error) {
+	s := NewSpec(t, job.KindPrompt)
+	g := NewGenerator(func(c Call) (*job.Result, error) {
 		first := &job.Record{Status: job.StatusFailed, Spec: s, FinishedAt: s.CreatedAt, Error: job.NewError(job.CodeDeadline, 0)}
-		if err := r.store.CreateRecord(c.ctx, first); err != nil {
+		if err := r.Store.CreateRecord(c.Ctx, first); err != nil {
 			return nil, err
 		}
-		return succeed(c)
+		return Succeed(c)
 	})
-	w := r.start(g)
-	if _, _, err := r.jobs.Submit(t.Context(), s, false); err != nil {
+	w := r.Start(g)
+	if _, _, err := r.Jobs.Submit(t.Context(), s, false); err != nil {
 		t.Fatal(err)
 	}
-	record := r.settled(s)
+	record := r.WaitSettled(s)
 	if record.Status != job.StatusFailed || record.Error.Code != job.CodeDeadline {
 		t.Errorf("record is %+v", record)
 	}
-	if d := r.dead(s); d == nil || d.Error.Code != job.CodeDeadline || d.Detail != "" {
+	if d := r.DeadLetter(s); d == nil || d.Error.Code != job.CodeDeadline || d.Detail != "" {
 		t.Errorf("dead letter is %+v", d)
 	}
-	if counter(t, w.metrics.SettleConflicts.WithLabelValues("prompt")) != 1 || counter(t, w.metrics.JobsFinished.WithLabelValues("prompt", "succeeded")) != 0 {
+	if counter(t, w.Metrics.SettleConflicts.WithLabelValues("prompt")) != 1 || counter(t, w.Metrics.JobsFinished.WithLabelValues("prompt", "succeeded")) != 0 {
 		t.Error("the conflict is not counted as one")
 	}
 }
@@ -182,14 +182,14 @@ func TestCrashWithinASetKeepsWhatIsStored(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, withShortWait)
 	var made [4]atomic.Int64
-	g := newFake(func(c call) (*job.Result, error) {
-		in := c.task.Spec.Input.(*job.ImageInput)
+	g := NewGenerator(func(c Call) (*job.Result, error) {
+		in := c.Task.Spec.Input.(*job.ImageInput)
 		for i := range 4 {
-			if c.task.Stored(i) {
+			if c.Task.Stored(i) {
 				continue
 			}
 			made[i].Add(1)
-			if err := c.task.Store(c.ctx, picture(in, i), 4); err != nil {
+			if err := c.Task.Store(c.Ctx, Image(in, i), 4); err != nil {
 				return nil, err
 			}
 		}
@@ -197,20 +197,20 @@ func TestCrashWithinASetKeepsWhatIsStored(t *testing.T) {
 	})
 	var stored atomic.Int64
 	crashed := make(chan struct{})
-	first := r.start(g, func(c *processor.Config) {
-		c.AfterStep = func(processor.Step) error {
+	first := r.Start(g, func(c *processor.Config) {
+		c.SetAfterStep(func(processor.Step) error {
 			if stored.Add(1) < 2 {
 				return nil
 			}
 			close(crashed)
 			return errCrash
-		}
+		})
 	})
-	s := r.submit(job.KindImage, input(pictures(4, 1)))
+	s := r.Submit(job.KindImage, Input(Images(4, 1)))
 	<-crashed
-	first.stop()
-	r.start(g)
-	if record := r.settled(s); len(record.Result.Media) != 4 || record.Crashes != 1 {
+	first.Shutdown()
+	r.Start(g)
+	if record := r.WaitSettled(s); len(record.Result.Media) != 4 || record.Crashes != 1 {
 		t.Errorf("record is %+v", record)
 	}
 	for i := range made {

@@ -95,5 +95,5 @@ func (a *attempt) holds(ctx context.Context, err error) bool {
 		return false
 	default:
 	}
-	return !a.spec.Expired(a.processor.now()) && a.beat(ctx, a.processor.cfg.heartbeat())
+	return !a.spec.Expired(a.processor.now()) && a.beat(ctx, a.processor.heartbeat)
 }

@@ -18,7 +18,7 @@ func (r *rig) fill() {
 	r.Helper()
 	for i := range 1000 {
 		subject := broker.DeadSubject(job.KindImage, "o", fmt.Sprint(i))
-		if _, err := r.broker.JetStream().Publish(r.Context(), subject, make([]byte, 64<<10)); broker.NoRoom(err) {
+		if _, err := r.Broker.JetStream().Publish(r.Context(), subject, make([]byte, 64<<10)); broker.NoRoom(err) {
 			return
 		} else if err != nil {
 			r.Fatal(err)
@@ -30,7 +30,7 @@ func (r *rig) fill() {
 // makeRoom forgets the dead letters.
 func (r *rig) makeRoom() {
 	r.Helper()
-	dead, err := r.broker.JetStream().Stream(r.Context(), broker.StreamDead)
+	dead, err := r.Broker.JetStream().Stream(r.Context(), broker.StreamDead)
 	if err == nil {
 		err = dead.Purge(r.Context())
 	}
@@ -45,46 +45,46 @@ func TestFullStoreHoldsWhatWasMade(t *testing.T) {
 	t.Parallel()
 	for name, in := range map[string]struct {
 		kind   job.Kind
-		change submission
+		change SpecOption
 	}{
 		"text": {job.KindPrompt, func(*job.Spec) {}}, "speech": {job.KindAudio, func(*job.Spec) {}},
-		"set": {job.KindImage, input(pictures(3, 1))},
+		"set": {job.KindImage, Input(Images(3, 1))},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t, withShortWait, func(c *broker.Config) { c.MaxStoreMB = 1 })
 			gate := newGate(t)
-			g := newFake(func(c call) (*job.Result, error) {
-				if err := gate.pass(c.ctx); err != nil {
+			g := NewGenerator(func(c Call) (*job.Result, error) {
+				if err := gate.pass(c.Ctx); err != nil {
 					return nil, err
 				}
-				return succeed(c)
+				return Succeed(c)
 			})
 			var specs []*job.Spec
 			for range 6 {
-				specs = append(specs, r.submit(in.kind, in.change))
+				specs = append(specs, r.Submit(in.kind, in.change))
 			}
 			// Half a second is a hundredth of what it takes without holding on.
-			w := r.start(g, withShortBeat, func(c *processor.Config) { c.SettleTimeout = 500 * time.Millisecond })
-			g.wait(t, 2)
+			w := r.Start(g, withShortBeat, func(c *processor.Config) { c.SetSettleTimeout(500 * time.Millisecond) })
+			g.WaitCalls(t, 2)
 			writes := r.spy("$KV." + broker.BucketResults + ".>")
 			r.fill()
 			gate.release()
 			// Each tries again every other second; by then the jobs would have been delivered again.
-			r.eventually("it is tried again and again", func() bool { return writes.count(func(*nats.Msg) bool { return true }) >= 8 })
-			if calls := len(g.wait(t, 2)); calls > 2 {
+			r.Eventually("it is tried again and again", func() bool { return writes.count(func(*nats.Msg) bool { return true }) >= 8 })
+			if calls := len(g.WaitCalls(t, 2)); calls > 2 {
 				t.Errorf("%d calls while nothing can be stored", calls)
 			}
 			r.makeRoom()
 			for _, s := range specs {
-				if record := r.settled(s); record.Status != job.StatusSucceeded || record.Counts != (job.Counts{}) {
+				if record := r.WaitSettled(s); record.Status != job.StatusSucceeded || record.Counts != (job.Counts{}) {
 					t.Errorf("record is %+v", record)
 				}
-				if g.count(s.ID) != 1 {
-					t.Errorf("%d calls", g.count(s.ID))
+				if g.Count(s.ID) != 1 {
+					t.Errorf("%d calls", g.Count(s.ID))
 				}
 			}
-			log := w.log.String()
+			log := w.Log.String()
 			for _, line := range []string{`level=ERROR msg="NATS stores no results`, `level=INFO msg="NATS stores results again`} {
 				if n := strings.Count(log, line); n != 1 {
 					t.Errorf("%q is logged %d times", line, n)
@@ -102,20 +102,20 @@ func TestFullStoreDoesNotHoldUpAStop(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, func(c *broker.Config) { c.MaxStoreMB = 1 })
 	gate := newGate(t)
-	g := newFake(func(c call) (*job.Result, error) {
-		if err := gate.pass(c.ctx); err != nil {
+	g := NewGenerator(func(c Call) (*job.Result, error) {
+		if err := gate.pass(c.Ctx); err != nil {
 			return nil, err
 		}
-		return succeed(c)
+		return Succeed(c)
 	})
-	s := r.submit(job.KindPrompt)
-	w := r.start(g, func(c *processor.Config) { c.SettleTimeout = 500 * time.Millisecond })
-	g.wait(t, 1)
+	s := r.Submit(job.KindPrompt)
+	w := r.Start(g, func(c *processor.Config) { c.SetSettleTimeout(500 * time.Millisecond) })
+	g.WaitCalls(t, 1)
 	r.fill()
 	gate.release()
-	r.eventually("it is noticed", func() bool { return strings.Contains(w.log.String(), "NATS stores no results") })
-	w.stop()
-	if !r.queued(s) {
+	r.Eventually("it is noticed", func() bool { return strings.Contains(w.Log.String(), "NATS stores no results") })
+	w.Shutdown()
+	if !r.Queued(s) {
 		t.Error("the job is lost")
 	}
 }

@@ -31,7 +31,7 @@ func simulate(t *testing.T) (*processor.Upstreams, *simulator.Simulator) {
 	}
 	transport := upstream.NewTransport(upstream.Options{Slots: 8})
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), patience)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), Timeout)
 		defer cancel()
 		if err := sim.Stop(ctx); err != nil {
 			t.Error(err)
@@ -68,12 +68,12 @@ func TestRealClientsMakeEachKind(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	u, sim := simulate(t)
-	r.start(u)
+	r.Start(u)
 
 	width, height, seed := 192, 128, int64(5)
-	painted := r.submit(job.KindImage, input(&job.ImageInput{Prompt: "a lighthouse", Width: &width, Height: &height, Seed: &seed}))
-	media := r.settled(painted).Result.Media
-	size, _, err := image.DecodeConfig(bytes.NewReader(r.bytes(painted, 0)))
+	painted := r.Submit(job.KindImage, Input(&job.ImageInput{Prompt: "a lighthouse", Width: &width, Height: &height, Seed: &seed}))
+	media := r.WaitSettled(painted).Result.Media
+	size, _, err := image.DecodeConfig(bytes.NewReader(r.Media(painted, 0)))
 	if err != nil || size.Width != width || size.Height != height {
 		t.Errorf("picture of %dx%d, %v", size.Width, size.Height, err)
 	}
@@ -81,24 +81,24 @@ func TestRealClientsMakeEachKind(t *testing.T) {
 		t.Errorf("media are %+v", media)
 	}
 
-	spoken := r.submit(job.KindAudio, input(&job.AudioInput{Text: "good evening", Voice: "nova"}))
-	if media := r.settled(spoken).Result.Media; len(media) != 1 || media[0].ContentType != "audio/mpeg" || media[0].Bytes == 0 || media[0].Seed != nil {
+	spoken := r.Submit(job.KindAudio, Input(&job.AudioInput{Text: "good evening", Voice: "nova"}))
+	if media := r.WaitSettled(spoken).Result.Media; len(media) != 1 || media[0].ContentType != "audio/mpeg" || media[0].Bytes == 0 || media[0].Seed != nil {
 		t.Errorf("media are %+v", media)
 	}
 	if call := sim.Calls(simulator.KindSpeech)[0]; call.Prompt != "good evening" || call.Body["voice"] != "nova" {
 		t.Errorf("asked for %+v", call)
 	}
 	speed := 1.5
-	quick := r.submit(job.KindAudio, input(&job.AudioInput{Text: "good evening", Voice: "nova", Speed: &speed, Format: "wav"}))
-	if media := r.settled(quick).Result.Media; len(media) != 1 || media[0].ContentType != "audio/wav" {
+	quick := r.Submit(job.KindAudio, Input(&job.AudioInput{Text: "good evening", Voice: "nova", Speed: &speed, Format: "wav"}))
+	if media := r.WaitSettled(quick).Result.Media; len(media) != 1 || media[0].ContentType != "audio/wav" {
 		t.Errorf("media are %+v", media)
 	}
 
-	improved := r.settled(r.submit(job.KindPrompt)).Result
+	improved := r.WaitSettled(r.Submit(job.KindPrompt)).Result
 	if improved.Text == "" || improved.Text == "a cat" || improved.Prompt == nil || improved.Prompt.Original != "a cat" || improved.Prompt.Optimized != improved.Text {
 		t.Errorf("result is %+v", improved)
 	}
-	if translated := r.settled(r.submit(job.KindTranslation)).Result; translated.Text == "" || translated.Text == "你好" || translated.Prompt != nil {
+	if translated := r.WaitSettled(r.Submit(job.KindTranslation)).Result; translated.Text == "" || translated.Text == "你好" || translated.Prompt != nil {
 		t.Errorf("result is %+v", translated)
 	}
 }
@@ -108,15 +108,15 @@ func TestRealSetIsMadeAtOnce(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	u, sim := simulate(t)
-	r.start(u)
+	r.Start(u)
 	script(t, sim, simulator.Rule{Kind: simulator.KindImage, Times: 3, Hold: true})
-	s := r.submit(job.KindImage, input(sized(4, 64, 40)))
+	s := r.Submit(job.KindImage, Input(SizedImages(4, 64, 40)))
 	if err := sim.WaitHeld(t.Context(), 3); err != nil {
 		t.Fatal(err)
 	}
-	r.progressing(s, "the first is there", func(p *job.Progress) bool { return p.Percent != nil && *p.Percent == 25 })
+	r.WaitProgress(s, "the first is there", func(p *job.Progress) bool { return p.Percent != nil && *p.Percent == 25 })
 	sim.Release()
-	record := r.settled(s)
+	record := r.WaitSettled(s)
 	if record.Status != job.StatusSucceeded || len(record.Result.Media) != 4 {
 		t.Fatalf("record is %+v", record)
 	}
@@ -143,15 +143,15 @@ func TestOptimizedPicture(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	u, sim := simulate(t)
-	r.start(u)
+	r.Start(u)
 	script(t, sim, simulator.Rule{Kind: simulator.KindChat, Times: 1, Hold: true}, simulator.Rule{Kind: simulator.KindImage, Times: 1, Hold: true})
-	s := r.submit(job.KindImage, input(optimizing()))
+	s := r.Submit(job.KindImage, Input(optimizing()))
 	if err := sim.WaitHeld(t.Context(), 1); err != nil {
 		t.Fatal(err)
 	}
-	r.progressing(s, "it optimizes", func(p *job.Progress) bool { return p.Stage == job.StageOptimizing })
+	r.WaitProgress(s, "it optimizes", func(p *job.Progress) bool { return p.Stage == job.StageOptimizing })
 	sim.Release()
-	record := r.settled(s)
+	record := r.WaitSettled(s)
 	pair := record.Result.Prompt
 	if record.Status != job.StatusSucceeded || pair == nil || pair.Original != "a cat" || pair.Optimized == "" || pair.Optimized == "a cat" {
 		t.Fatalf("record is %+v, prompts %+v", record, pair)
@@ -166,10 +166,10 @@ func TestPromptIsImprovedOnce(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	u, sim := simulate(t)
-	r.start(u)
+	r.Start(u)
 	script(t, sim, simulator.Rule{Kind: simulator.KindImage, Times: 2, Fault: "server_error"})
-	s := r.submit(job.KindImage, input(optimizing()))
-	record := r.settled(s)
+	s := r.Submit(job.KindImage, Input(optimizing()))
+	record := r.WaitSettled(s)
 	if record.Status != job.StatusSucceeded || record.Failures != 2 || record.Result.Prompt == nil {
 		t.Errorf("record is %+v", record)
 	}
@@ -186,17 +186,17 @@ func TestPictureGoesOnWithoutTheLanguageModel(t *testing.T) {
 			t.Parallel()
 			r := newRig(t)
 			u, sim := simulate(t)
-			r.start(u)
+			r.Start(u)
 			script(t, sim, simulator.Rule{Kind: simulator.KindChat, Fault: f}, simulator.Rule{Kind: simulator.KindImage, Hold: true})
-			s := r.submit(job.KindImage, input(optimizing()), attempts(3))
+			s := r.Submit(job.KindImage, Input(optimizing()), MaxAttempts(3))
 			if err := sim.WaitHeld(t.Context(), 1); err != nil {
 				t.Fatal(err)
 			}
-			if p := r.progress(s); p.Stage != job.StageGenerating || p.Optimized != "a cat" {
+			if p := r.Progress(s); p.Stage != job.StageGenerating || p.Optimized != "a cat" {
 				t.Errorf("progress is %+v", p)
 			}
 			sim.Release()
-			record := r.settled(s)
+			record := r.WaitSettled(s)
 			if record.Status != job.StatusSucceeded || len(record.Result.Media) != 1 || record.Result.Prompt.Optimized != "a cat" || record.Failures != 0 {
 				t.Errorf("record is %+v", record)
 			}
@@ -240,12 +240,12 @@ func TestRealJobsRecover(t *testing.T) {
 			if name == "hang" {
 				timeout = time.Second
 			}
-			r.start(u, func(c *processor.Config) { c.ImageTimeout = timeout })
+			r.Start(u, func(c *processor.Config) { c.ImageTimeout = timeout })
 			test.rule.Kind = simulator.KindImage
 			test.rule.Times = max(1, test.rule.Times)
 			script(t, sim, test.rule)
-			s := r.submit(job.KindImage)
-			record := r.settled(s)
+			s := r.Submit(job.KindImage)
+			record := r.WaitSettled(s)
 			if record.Status != job.StatusSucceeded || record.Counts != test.counts {
 				t.Errorf("record is %+v, error %+v", record, record.Error)
 			}
@@ -260,14 +260,14 @@ func TestRealRefusals(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	u, sim := simulate(t)
-	r.start(u)
+	r.Start(u)
 	script(t, sim, simulator.Rule{Kind: simulator.KindSpeech, Fault: "moderated"})
-	s := r.submit(job.KindAudio)
-	if record := r.settled(s); record.Status != job.StatusFailed || record.Error.Code != job.CodeModerated || record.Failures != 1 || r.dead(s).Detail == "" {
+	s := r.Submit(job.KindAudio)
+	if record := r.WaitSettled(s); record.Status != job.StatusFailed || record.Error.Code != job.CodeModerated || record.Failures != 1 || r.DeadLetter(s).Detail == "" {
 		t.Errorf("record is %+v", record)
 	}
 	script(t, sim, simulator.Rule{Kind: simulator.KindImage, Fault: "moderated", Times: 1})
-	record := r.settled(r.submit(job.KindImage, input(sized(4, 64, 900))))
+	record := r.WaitSettled(r.Submit(job.KindImage, Input(SizedImages(4, 64, 900))))
 	if record.Status != job.StatusSucceeded || len(record.Result.Media) != 3 || len(record.Result.Missing) != 1 || record.Result.Missing[0].Error.Code != job.CodeModerated {
 		t.Errorf("record is %+v", record)
 	}
@@ -278,13 +278,13 @@ func TestCancelReachesTheUpstream(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	u, sim := simulate(t)
-	r.start(u, func(c *processor.Config) { c.Heartbeat = time.Hour })
+	r.Start(u, func(c *processor.Config) { c.SetHeartbeat(time.Hour) })
 	script(t, sim, simulator.Rule{Fault: "hang"})
-	s := r.submit(job.KindPrompt)
+	s := r.Submit(job.KindPrompt)
 	if err := sim.WaitCalls(t.Context(), simulator.KindChat, 1); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.jobs.Cancel(t.Context(), []string{s.Owner}, s.ID); err != nil {
+	if _, err := r.Jobs.Cancel(t.Context(), []string{s.Owner}, s.ID); err != nil {
 		t.Fatal(err)
 	}
 	if err := sim.WaitFinished(t.Context(), simulator.KindChat, 1); err != nil {
@@ -293,7 +293,7 @@ func TestCancelReachesTheUpstream(t *testing.T) {
 	if calls := sim.Calls(simulator.KindChat); calls[0].Outcome != simulator.OutcomeAborted || len(calls) != 1 {
 		t.Errorf("calls are %+v", calls)
 	}
-	if record := r.settled(s); record.Status != job.StatusCanceled {
+	if record := r.WaitSettled(s); record.Status != job.StatusCanceled {
 		t.Errorf("record is %+v", record)
 	}
 }
@@ -303,10 +303,10 @@ func TestPanicInAPicture(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	// Without a client the call panics.
-	w := r.start(&processor.Upstreams{Log: slog.New(slog.DiscardHandler)})
-	r.submit(job.KindImage, input(sized(2, 64, 1)))
-	r.eventually("the panic is counted", func() bool { return counter(t, w.metrics.Panics.WithLabelValues("processor")) == 1 })
-	if log := w.log.String(); !strings.Contains(log, "pollinations.(*Client).Image") {
+	w := r.Start(&processor.Upstreams{Log: slog.New(slog.DiscardHandler)})
+	r.Submit(job.KindImage, Input(SizedImages(2, 64, 1)))
+	r.Eventually("the panic is counted", func() bool { return counter(t, w.Metrics.Panics.WithLabelValues("processor")) == 1 })
+	if log := w.Log.String(); !strings.Contains(log, "pollinations.(*Client).Image") {
 		t.Errorf("the log does not say where: %s", log)
 	}
 }
@@ -324,15 +324,15 @@ func TestRetriesOfASetAskForTheMissingOnly(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	u, sim := simulate(t)
-	r.start(u)
+	r.Start(u)
 	script(t, sim,
 		simulator.Rule{Kind: simulator.KindChat, Fault: "rate_limited", Times: 1},
 		simulator.Rule{Kind: simulator.KindImage, Fault: "moderated", Times: 1},
 		simulator.Rule{Kind: simulator.KindImage, Fault: "server_error", Times: 3},
 	)
-	in := sized(3, 64, 10)
+	in := SizedImages(3, 64, 10)
 	in.(*job.ImageInput).Optimize = true
-	record := r.settled(r.submit(job.KindImage, input(in)))
+	record := r.WaitSettled(r.Submit(job.KindImage, Input(in)))
 	if record.Status != job.StatusSucceeded || len(record.Result.Media) != 2 || len(record.Result.Missing) != 1 {
 		t.Fatalf("record is %+v, result %+v", record, record.Result)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
 	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/processor"
+	"github.com/text2image-audio/text2image-audio/worker/processor/processortest"
 )
 
 // of returns a fault of an upstream.
@@ -42,9 +43,9 @@ func TestThrottleIsEverybodys(t *testing.T) {
 	var mu sync.Mutex
 	var toldAt time.Time
 	var early []time.Duration
-	gen := func(c Call) (*job.Result, error) {
+	gen := func(c processortest.Call) (*job.Result, error) {
 		if c.Task.Spec.Kind != job.KindImage {
-			return Succeed(c)
+			return processortest.Succeed(c)
 		}
 		mu.Lock()
 		defer mu.Unlock()
@@ -55,9 +56,9 @@ func TestThrottleIsEverybodys(t *testing.T) {
 		if since := time.Since(toldAt); since < asked {
 			early = append(early, since)
 		}
-		return Succeed(c)
+		return processortest.Succeed(c)
 	}
-	one, two := NewGenerator(gen), NewGenerator(gen)
+	one, two := processortest.NewGenerator(gen), processortest.NewGenerator(gen)
 	a, b := r.Start(one, withOneSlot), r.Start(two, withOneSlot)
 	first := r.Submit(job.KindImage)
 	r.Eventually("the upstream is closed", func() bool { return r.circuit(job.UpstreamImage).Open() })
@@ -113,7 +114,7 @@ func TestPauseOutlivesItsWorkers(t *testing.T) {
 	told := time.Now()
 	w.Shutdown()
 	other := r.Submit(job.KindImage)
-	fresh := NewGenerator(Succeed)
+	fresh := processortest.NewGenerator(processortest.Succeed)
 	r.Start(fresh)
 	for _, s := range []*job.Spec{s, other} {
 		if record := r.WaitSettled(s); record.Status != job.StatusSucceeded {
@@ -133,19 +134,19 @@ func TestOneJobIsLetThrough(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	hold := newGate(t)
-	g := NewGenerator(func(c Call) (*job.Result, error) {
+	g := processortest.NewGenerator(func(c processortest.Call) (*job.Result, error) {
 		if c.N == 1 && c.Task.Spec.MaxAttempts == 5 {
 			return nil, of(job.UpstreamImage, fault.Throttled, 429, 300*time.Millisecond)
 		}
 		if err := hold.pass(c.Ctx); err != nil {
 			return nil, err
 		}
-		return Succeed(c)
+		return processortest.Succeed(c)
 	})
 	for range 2 {
 		r.Start(g, func(c *processor.Config) { c.SlotsImage = 4 })
 	}
-	specs := []*job.Spec{r.Submit(job.KindImage, MaxAttempts(5))}
+	specs := []*job.Spec{r.Submit(job.KindImage, processortest.MaxAttempts(5))}
 	g.WaitCalls(t, 1)
 	r.Eventually("the upstream is closed", func() bool { return r.circuit(job.UpstreamImage).Open() })
 	for range 10 {
@@ -175,8 +176,8 @@ func TestOneJobIsLetThrough(t *testing.T) {
 			t.Errorf("record is %+v", record)
 		}
 	}
-	if g.most > 8+1 {
-		t.Errorf("%d calls at once", g.most)
+	if g.Most() > 8+1 {
+		t.Errorf("%d calls at once", g.Most())
 	}
 }
 
@@ -208,21 +209,21 @@ func TestOutageIsEverybodys(t *testing.T) {
 	r := newRig(t)
 	var mu sync.Mutex
 	down, calls := true, 0
-	g := NewGenerator(func(c Call) (*job.Result, error) {
+	g := processortest.NewGenerator(func(c processortest.Call) (*job.Result, error) {
 		mu.Lock()
 		defer mu.Unlock()
 		calls++
 		if down {
 			return nil, of(job.UpstreamSpeech, fault.Retryable, 0, 0)
 		}
-		return Succeed(c)
+		return processortest.Succeed(c)
 	})
 	w := r.Start(g, func(c *processor.Config) {
 		c.SlotsAudio, c.RetryInitialDelay, c.RetryMaxDelay = 4, 150*time.Millisecond, 400*time.Millisecond
 	})
 	var specs []*job.Spec
 	for range 40 {
-		specs = append(specs, r.Submit(job.KindAudio, MaxAttempts(8)))
+		specs = append(specs, r.Submit(job.KindAudio, processortest.MaxAttempts(8)))
 	}
 	r.Eventually("it counts as down", func() bool { return r.circuit(job.UpstreamSpeech).Trips >= 3 })
 	mu.Lock()
@@ -247,18 +248,18 @@ func TestOutageIsEverybodys(t *testing.T) {
 func TestAnsweredErrorsCloseNothing(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	g := NewGenerator(func(c Call) (*job.Result, error) {
+	g := processortest.NewGenerator(func(c processortest.Call) (*job.Result, error) {
 		if c.N == 1 && c.Task.Spec.MaxAttempts == 8 {
 			return nil, of(job.UpstreamSpeech, fault.Retryable, 500, 0)
 		}
-		return Succeed(c)
+		return processortest.Succeed(c)
 	})
 	w := r.Start(g, func(c *processor.Config) {
 		c.SlotsAudio, c.RetryInitialDelay, c.RetryMaxDelay = 8, time.Hour, time.Hour
 	})
 	const jobs = 40
 	for range jobs {
-		r.Submit(job.KindAudio, MaxAttempts(8))
+		r.Submit(job.KindAudio, processortest.MaxAttempts(8))
 	}
 	g.WaitCalls(t, jobs)
 	failing := func() []string {
@@ -292,21 +293,21 @@ func TestSilenceOpensNothing(t *testing.T) {
 	answers := make(chan error, 2)
 	answers <- of(job.UpstreamSpeech, fault.Throttled, 429, 0)
 	answers <- silence
-	g := NewGenerator(func(c Call) (*job.Result, error) {
+	g := processortest.NewGenerator(func(c processortest.Call) (*job.Result, error) {
 		select {
 		case err := <-answers:
 			return nil, err
 		default:
-			return Succeed(c)
+			return processortest.Succeed(c)
 		}
 	})
 	w := r.Start(g, func(c *processor.Config) {
 		c.SlotsAudio, c.RetryInitialDelay, c.RetryMaxDelay = 4, 200*time.Millisecond, 400*time.Millisecond
 	})
-	specs := []*job.Spec{r.Submit(job.KindAudio, MaxAttempts(8))}
+	specs := []*job.Spec{r.Submit(job.KindAudio, processortest.MaxAttempts(8))}
 	r.Eventually("the upstream is closed", func() bool { return r.circuit(job.UpstreamSpeech).Open() })
 	for range 3 {
-		specs = append(specs, r.Submit(job.KindAudio, MaxAttempts(8)))
+		specs = append(specs, r.Submit(job.KindAudio, processortest.MaxAttempts(8)))
 	}
 	for _, s := range specs {
 		if record := r.WaitSettled(s); record.Status != job.StatusSucceeded {
@@ -326,14 +327,14 @@ func TestSilenceOpensNothing(t *testing.T) {
 func TestFailuresOfOneJobCloseNothing(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	g := NewGenerator(func(c Call) (*job.Result, error) {
+	g := processortest.NewGenerator(func(c processortest.Call) (*job.Result, error) {
 		if c.N <= 4 {
 			return nil, of(job.UpstreamImage, fault.Retryable, 0, 0)
 		}
-		return Succeed(c)
+		return processortest.Succeed(c)
 	})
 	r.Start(g)
-	if record := r.WaitSettled(r.Submit(job.KindImage, MaxAttempts(8))); record.Status != job.StatusSucceeded || record.Failures != 4 {
+	if record := r.WaitSettled(r.Submit(job.KindImage, processortest.MaxAttempts(8))); record.Status != job.StatusSucceeded || record.Failures != 4 {
 		t.Errorf("record is %+v", record)
 	}
 	if c := r.circuit(job.UpstreamImage); c.Trips != 0 {
@@ -347,7 +348,7 @@ func TestRefusalWaitsForAnOperator(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	refusal := of(job.UpstreamLanguage, fault.Misconfigured, 401, 0)
-	g := Always(refusal)
+	g := processortest.Always(refusal)
 	broken := r.Start(g, func(c *processor.Config) { c.SetMisconfiguredDelay(time.Hour) })
 	specs := []*job.Spec{r.Submit(job.KindPrompt), r.Submit(job.KindTranslation)}
 	r.Eventually("the refusal is known", func() bool {
@@ -369,7 +370,7 @@ func TestRefusalWaitsForAnOperator(t *testing.T) {
 	still := r.Start(g, func(c *processor.Config) { c.SetMisconfiguredDelay(time.Hour) })
 	r.Eventually("it is told again", func() bool { return strings.Count(still.Log.String(), "refuses the key or the balance") == 1 })
 	still.Shutdown()
-	mended := NewGenerator(Succeed)
+	mended := processortest.NewGenerator(processortest.Succeed)
 	w := r.Start(mended)
 	for _, s := range specs {
 		if record := r.WaitSettled(s); record.Status != job.StatusSucceeded || record.Failures != 0 {
@@ -393,7 +394,7 @@ func TestOperatorPausesAKind(t *testing.T) {
 	if _, err := operator.Pause(t.Context(), job.KindPrompt, time.Now().Add(time.Hour), "maintenance"); err != nil {
 		t.Fatal(err)
 	}
-	g := NewGenerator(Succeed)
+	g := processortest.NewGenerator(processortest.Succeed)
 	r.Start(g)
 	paused := r.Submit(job.KindPrompt)
 	if record := r.WaitSettled(r.Submit(job.KindTranslation)); record.Status != job.StatusSucceeded {
@@ -415,7 +416,7 @@ func TestToldWorkerHeedsAtOnce(t *testing.T) {
 	t.Parallel()
 	const asked = 700 * time.Millisecond
 	r := newRig(t)
-	g := NewGenerator(Succeed)
+	g := processortest.NewGenerator(processortest.Succeed)
 	w := r.Start(g)
 	told := time.Now()
 	w.Heed(job.UpstreamImage, asked)

@@ -15,6 +15,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 	"github.com/text2image-audio/text2image-audio/worker/processor"
+	"github.com/text2image-audio/text2image-audio/worker/processor/processortest"
 )
 
 // A cancel breaks the call off at once. The heart is too slow here to be the one that noticed.
@@ -62,11 +63,11 @@ func TestCancelOfAnotherJob(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	hold := newGate(t)
-	g := NewGenerator(func(c Call) (*job.Result, error) {
+	g := processortest.NewGenerator(func(c processortest.Call) (*job.Result, error) {
 		if err := hold.pass(c.Ctx); err != nil {
 			return nil, err
 		}
-		return Succeed(c)
+		return processortest.Succeed(c)
 	})
 	r.Start(g)
 	one, other := r.Submit(job.KindPrompt), r.Submit(job.KindTranslation)
@@ -88,7 +89,7 @@ func TestCancelOfAnotherJob(t *testing.T) {
 func TestCancelWhileRetrying(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	g := Always(throttled(time.Second))
+	g := processortest.Always(throttled(time.Second))
 	r.Start(g)
 	s := r.Submit(job.KindPrompt)
 	r.WaitProgress(s, "the job waits", func(p *job.Progress) bool { return p.Status == job.StatusRetrying })
@@ -120,14 +121,14 @@ func TestCancelRacesWithCompletion(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	gates := &sync.Map{}
-	g := NewGenerator(func(c Call) (*job.Result, error) {
+	g := processortest.NewGenerator(func(c processortest.Call) (*job.Result, error) {
 		hold, _ := gates.LoadOrStore(c.Task.Spec.ID, make(chan struct{}))
 		select {
 		case <-hold.(chan struct{}):
 		case <-c.Ctx.Done():
 			return nil, c.Ctx.Err()
 		}
-		return Succeed(c)
+		return processortest.Succeed(c)
 	})
 	r.Start(g)
 	const rounds = 80
@@ -175,7 +176,7 @@ func TestMessageOfACanceledJobIsClearedAway(t *testing.T) {
 	if err := r.Store.CreateRecord(t.Context(), record); err != nil {
 		t.Fatal(err)
 	}
-	g := NewGenerator(Succeed)
+	g := processortest.NewGenerator(processortest.Succeed)
 	r.Start(g)
 	r.Eventually("the message is gone", func() bool { return !r.Queued(s) })
 	if g.Count(s.ID) != 0 {
@@ -194,11 +195,11 @@ func TestJobDeletedDuringACall(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	hold := newGate(t)
-	g := NewGenerator(func(c Call) (*job.Result, error) {
+	g := processortest.NewGenerator(func(c processortest.Call) (*job.Result, error) {
 		if err := hold.pass(c.Ctx); err != nil {
 			return nil, err
 		}
-		return Succeed(c)
+		return processortest.Succeed(c)
 	})
 	acks := r.spy("$JS.ACK." + broker.StreamJobs + ".>")
 	r.Start(g, func(c *processor.Config) { c.SetHeartbeat(time.Hour) })

@@ -6,6 +6,7 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
+	"github.com/text2image-audio/text2image-audio/worker/processor/processortest"
 )
 
 // A job that comes back when all it can still get is stored makes no call, and closes no circuit by that.
@@ -15,16 +16,16 @@ func TestCompleteJobSaysNothingAboutItsUpstream(t *testing.T) {
 	for name, test := range map[string]struct {
 		kind     job.Kind
 		upstream string
-		change   SpecOption
+		change   processortest.SpecOption
 		stored   []job.Media
 		refused  []job.Missing
 	}{
-		"an image": {job.KindImage, job.UpstreamImage, Input(Images(1, 1)), []job.Media{{Index: 0, ContentType: "image/png"}}, nil},
-		"a set": {job.KindImage, job.UpstreamImage, Input(Images(2, 1)), []job.Media{
+		"an image": {job.KindImage, job.UpstreamImage, processortest.Images(1, 1), []job.Media{{Index: 0, ContentType: "image/png"}}, nil},
+		"a set": {job.KindImage, job.UpstreamImage, processortest.Images(2, 1), []job.Media{
 			{Index: 0, ContentType: "image/png"}, {Index: 1, ContentType: "image/png"},
 		}, nil},
 		"a set with a refusal": {
-			job.KindImage, job.UpstreamImage, Input(Images(2, 1)),
+			job.KindImage, job.UpstreamImage, processortest.Images(2, 1),
 			[]job.Media{{Index: 0, ContentType: "image/png"}},
 			[]job.Missing{{Index: 1, Error: *job.NewError(job.CodeRejected, 400)}},
 		},
@@ -66,7 +67,7 @@ func TestCompleteJobSaysNothingAboutItsUpstream(t *testing.T) {
 func TestIncompleteSetSaysWhatItsCallsSay(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	s := r.Submit(job.KindImage, Input(Images(2, 1)))
+	s := r.Submit(job.KindImage, processortest.Images(2, 1))
 	before := &job.Progress{
 		ID: s.ID, Status: job.StatusRunning, Attempt: 1, Delivery: 1, Step: 1, Worker: "lost",
 		Refused: []job.Missing{{Index: 1, Error: *job.NewError(job.CodeRejected, 400)}},

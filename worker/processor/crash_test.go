@@ -9,11 +9,12 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/worker/processor"
+	"github.com/text2image-audio/text2image-audio/worker/processor/processortest"
 )
 
 // hangs is a generator that never answers by itself.
-func hangs() *Generator {
-	return NewGenerator(func(c Call) (*job.Result, error) {
+func hangs() *processortest.Generator {
+	return processortest.NewGenerator(func(c processortest.Call) (*job.Result, error) {
 		<-c.Ctx.Done()
 		return nil, c.Ctx.Err()
 	})
@@ -22,9 +23,9 @@ func hangs() *Generator {
 // crash runs a worker on a connection of its own and cuts it off once it works the job.
 func (r *rig) crash() {
 	r.Helper()
-	b := Dial(r.T, r.Broker.ClientURL())
+	b := processortest.Dial(r.T, r.Broker.ClientURL())
 	g := hangs()
-	w := StartOn(r.T, b, g, withShortBeat)
+	w := processortest.StartOn(r.T, b, g, withShortBeat)
 	c := g.WaitCalls(r.T, 1)[0]
 	b.Conn().Close()
 	awaitDone(c.Ctx, r.T, "a worker that was cut off breaks its attempt off")
@@ -36,7 +37,7 @@ func TestWorkerLostInACall(t *testing.T) {
 	r := newRig(t, withShortWait, withPort)
 	s := r.Submit(job.KindPrompt)
 	r.crash()
-	g := NewGenerator(Succeed)
+	g := processortest.NewGenerator(processortest.Succeed)
 	w := r.Start(g)
 	c := g.WaitCalls(t, 1)[0]
 	if c.Task.Spec.ID != s.ID || c.Task.Last {
@@ -62,7 +63,7 @@ func TestJobThatLosesItsWorkers(t *testing.T) {
 			t.Fatalf("after %d crashes the progress is %+v", n+1, p)
 		}
 	}
-	g := NewGenerator(Succeed)
+	g := processortest.NewGenerator(processortest.Succeed)
 	r.Start(g)
 	record := r.WaitSettled(s)
 	if record.Status != job.StatusFailed || record.Error.Code != job.CodeWorkerLost || record.Crashes != most || record.Failures != 0 {
@@ -88,7 +89,7 @@ func TestShutdownIsNoFailure(t *testing.T) {
 			t.Fatal("broken off too early")
 		}
 	}
-	second := NewGenerator(Succeed)
+	second := processortest.NewGenerator(processortest.Succeed)
 	r.Start(second)
 	begun := time.Now()
 	w.Shutdown()
@@ -109,13 +110,13 @@ func TestShutdownLetsAttemptsFinish(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	g := newGate(t)
-	f := NewGenerator(func(c Call) (*job.Result, error) {
+	f := processortest.NewGenerator(func(c processortest.Call) (*job.Result, error) {
 		if err := g.pass(c.Ctx); err != nil {
 			return nil, err
 		}
-		return Succeed(c)
+		return processortest.Succeed(c)
 	})
-	w := r.Start(f, func(c *processor.Config) { c.SoftStop = Timeout })
+	w := r.Start(f, func(c *processor.Config) { c.SoftStop = processortest.Timeout })
 	s := r.Submit(job.KindPrompt)
 	f.WaitCalls(t, 1)
 	stopped := make(chan struct{})
@@ -165,7 +166,7 @@ func TestShutdownBeforeTheAttemptHandsBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	begun := time.Now()
-	g := NewGenerator(Succeed)
+	g := processortest.NewGenerator(processortest.Succeed)
 	r.Start(g)
 	for _, s := range jobs {
 		if record := r.WaitSettled(s); record.Status != job.StatusSucceeded || record.Counts != (job.Counts{}) {
@@ -181,8 +182,8 @@ func TestShutdownBeforeTheAttemptHandsBack(t *testing.T) {
 func TestWorkerLostBehindTheLastStep(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, withPort)
-	b := Dial(t, r.Broker.ClientURL())
-	w := StartOn(t, b, NewGenerator(Succeed), func(c *processor.Config) {
+	b := processortest.Dial(t, r.Broker.ClientURL())
+	w := processortest.StartOn(t, b, processortest.NewGenerator(processortest.Succeed), func(c *processor.Config) {
 		c.SetAfterStep(func(at processor.Step) error {
 			if at == processor.StepAck {
 				b.Conn().Close()

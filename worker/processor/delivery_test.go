@@ -11,6 +11,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 	"github.com/text2image-audio/text2image-audio/worker/processor"
+	"github.com/text2image-audio/text2image-audio/worker/processor/processortest"
 )
 
 func (r *rig) put(s *job.Spec, p *job.Progress) {
@@ -27,12 +28,12 @@ func TestStaleDeliveryIsDropped(t *testing.T) {
 	r := newRig(t, withShortWait)
 	s := r.Submit(job.KindPrompt)
 	r.put(s, &job.Progress{Status: job.StatusRunning, Delivery: 3, Step: 4, Attempt: 2, Counts: job.Counts{Failures: 1}, Worker: "another"})
-	g := NewGenerator(func(c Call) (*job.Result, error) {
+	g := processortest.NewGenerator(func(c processortest.Call) (*job.Result, error) {
 		p := r.Progress(c.Task.Spec)
 		if p.Delivery != 3 || p.Crashes != 1 || p.Failures != 1 || p.Attempt != 2 {
 			return nil, fmt.Errorf("begun with %+v", p)
 		}
-		return Succeed(c)
+		return processortest.Succeed(c)
 	})
 	begun := time.Now()
 	r.Start(g, withShortBeat)
@@ -50,7 +51,7 @@ func TestStaleAttemptGivesWay(t *testing.T) {
 	r := newRig(t)
 	hold := newGate(t)
 	entered := make(chan error, 1)
-	g := NewGenerator(func(c Call) (*job.Result, error) {
+	g := processortest.NewGenerator(func(c processortest.Call) (*job.Result, error) {
 		if err := hold.pass(c.Ctx); err != nil {
 			return nil, err
 		}
@@ -93,7 +94,7 @@ func TestJumpOfTheClockIsNotSleptThrough(t *testing.T) {
 		NextAttemptAt: job.AtPtr(time.Now().Add(2 * time.Hour)),
 	})
 	r.bump(s, 1)
-	r.Start(NewGenerator(Succeed))
+	r.Start(processortest.NewGenerator(processortest.Succeed))
 	r.Eventually("it is given back", func() bool { return len(naks(t, acks)) == 2 })
 	if given := naks(t, acks)[1]; given != time.Minute {
 		t.Errorf("given back for %s", given)
@@ -114,7 +115,7 @@ func TestForgottenDelayIsKept(t *testing.T) {
 				Status: job.StatusRetrying, Delivery: 1, Step: 2, Attempt: 1, Counts: job.Counts{Failures: 1}, NextAttemptAt: job.AtPtr(next),
 			})
 			r.bump(s, bumps)
-			g := NewGenerator(Succeed)
+			g := processortest.NewGenerator(processortest.Succeed)
 			r.Start(g)
 			if c := g.WaitCalls(t, 1)[0]; c.At.Before(next.Add(-time.Millisecond)) {
 				t.Errorf("worked %s too early", next.Sub(c.At))
@@ -139,9 +140,9 @@ func TestLostProgress(t *testing.T) {
 		t.Run(fmt.Sprintf("%d deliveries of at most %d attempts", test.deliveries, test.max), func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t)
-			s := r.Submit(job.KindPrompt, MaxAttempts(test.max))
+			s := r.Submit(job.KindPrompt, processortest.MaxAttempts(test.max))
 			r.bump(s, test.deliveries)
-			g := NewGenerator(Succeed)
+			g := processortest.NewGenerator(processortest.Succeed)
 			r.Start(g)
 			record := r.WaitSettled(s)
 			if record.Status != job.StatusSucceeded || record.Counts != (job.Counts{Failures: test.failures}) || record.Attempt != test.failures+1 {
@@ -158,7 +159,7 @@ func TestLostProgress(t *testing.T) {
 func TestImprovedPromptIsRemembered(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	g := NewGenerator(func(c Call) (*job.Result, error) {
+	g := processortest.NewGenerator(func(c processortest.Call) (*job.Result, error) {
 		if c.N == 1 {
 			if err := c.Task.Remember(c.Ctx, "a better cat", nil); err != nil {
 				return nil, err
@@ -168,7 +169,7 @@ func TestImprovedPromptIsRemembered(t *testing.T) {
 		if c.Task.Optimized != "a better cat" {
 			return nil, fmt.Errorf("remembered %q", c.Task.Optimized)
 		}
-		return Succeed(c)
+		return processortest.Succeed(c)
 	})
 	r.Start(g)
 	if record := r.WaitSettled(r.Submit(job.KindImage)); record.Status != job.StatusSucceeded || record.Failures != 1 {
@@ -195,7 +196,7 @@ func TestNewerJobIsLeftAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := r.publish(job.KindImage, id, `{"v":2,"id":"`+id+`","what":"nobody knows"}`)
-	g := NewGenerator(Succeed)
+	g := processortest.NewGenerator(processortest.Succeed)
 	r.Start(g)
 	r.Eventually("it is given back", func() bool { return len(naks(t, acks)) > 0 })
 	if d := naks(t, acks)[0]; d < time.Second {
@@ -217,11 +218,11 @@ func TestNewerStateIsLeftAlone(t *testing.T) {
 			t.Parallel()
 			r := newRig(t)
 			acks := r.spy("$JS.ACK." + broker.StreamJobs + ".>")
-			s := NewSpec(t, job.KindPrompt)
+			s := processortest.NewSpec(t, job.KindPrompt)
 			if _, err := r.Broker.JetStream().Publish(t.Context(), subject(s.Owner, s.ID), []byte(`{"v":2}`)); err != nil {
 				t.Fatal(err)
 			}
-			g := NewGenerator(Succeed)
+			g := processortest.NewGenerator(processortest.Succeed)
 			r.Start(g)
 			if _, err := r.Queue.Push(t.Context(), s, false); err != nil {
 				t.Fatal(err)
@@ -238,14 +239,14 @@ func TestNewerStateIsLeftAlone(t *testing.T) {
 func TestUnreadableJobFails(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	g := NewGenerator(Succeed)
+	g := processortest.NewGenerator(processortest.Succeed)
 	w := r.Start(g)
 	for name, data := range map[string]string{
 		"garbage": "\x00\x01 not JSON", "empty": "", "no version": `{}`, "unknown kind": `{"v":1,"kind":"opera"}`,
 		"incomplete": `{"v":1,"kind":"image","lane":"guest","owner":"owner"}`, "wrong types": `{"v":1,"id":7}`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := &rig{t, r.Broker, r.Queue, r.Store, r.Jobs}
+			r := onBroker(t, r.Broker)
 			id, _, err := jobs.NewID()
 			if err != nil {
 				t.Fatal(err)
@@ -260,7 +261,7 @@ func TestUnreadableJobFails(t *testing.T) {
 			}
 		})
 	}
-	if g.WaitCalls(t, 0); len(g.calls) != 0 {
+	if len(g.WaitCalls(t, 0)) != 0 {
 		t.Error("the generator was called")
 	}
 	if counter(t, w.Metrics.DeadLetters.WithLabelValues("audio", job.CodeInvalidJob)) != 6 {
@@ -272,11 +273,11 @@ func TestUnreadableJobFails(t *testing.T) {
 func TestPanicInAGenerator(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, withShortWait)
-	g := NewGenerator(func(c Call) (*job.Result, error) {
+	g := processortest.NewGenerator(func(c processortest.Call) (*job.Result, error) {
 		if c.N == 1 {
 			panic("the generator is out of its mind")
 		}
-		return Succeed(c)
+		return processortest.Succeed(c)
 	})
 	w := r.Start(g, withShortBeat, func(c *processor.Config) { c.SlotsText = 1 })
 	s := r.Submit(job.KindPrompt)

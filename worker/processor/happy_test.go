@@ -2,7 +2,6 @@ package processor_test
 
 import (
 	"errors"
-	"io"
 	"slices"
 	"testing"
 	"time"
@@ -12,16 +11,17 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
+	"github.com/text2image-audio/text2image-audio/worker/processor/processortest"
 )
 
 func TestJobOfEachKindSucceeds(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	g := NewGenerator(Succeed)
+	g := processortest.NewGenerator(processortest.Succeed)
 	w := r.Start(g)
 	for _, kind := range job.Kinds() {
 		t.Run(string(kind), func(t *testing.T) {
-			r := &rig{t, r.Broker, r.Queue, r.Store, r.Jobs}
+			r := onBroker(t, r.Broker)
 			s := r.Submit(kind)
 			record := r.WaitSettled(s)
 			if record.Status != job.StatusSucceeded || record.Attempt != 1 || record.Counts != (job.Counts{}) || record.StartedAt == nil {
@@ -59,30 +59,17 @@ func TestJobOfEachKindSucceeds(t *testing.T) {
 	}
 }
 
-func (r *rig) Media(s *job.Spec, index int) []byte {
-	r.Helper()
-	m, err := r.Store.OpenMedia(r.Context(), s.Owner, s.ID, index)
-	if err != nil {
-		r.Fatal(err)
-	}
-	data, err := io.ReadAll(m)
-	if err != nil {
-		r.Fatal(err)
-	}
-	return data
-}
-
 // One picture of a set is seen as soon as it is there, and the percentage with it.
 func TestSetArrivesPictureByPicture(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	next := make(chan int)
-	g := NewGenerator(func(c Call) (*job.Result, error) {
+	g := processortest.NewGenerator(func(c processortest.Call) (*job.Result, error) {
 		in := c.Task.Spec.Input.(*job.ImageInput)
 		for range in.Count() {
 			select {
 			case i := <-next:
-				if err := c.Task.Store(c.Ctx, Image(in, i), in.Count()); err != nil {
+				if err := c.Task.Store(c.Ctx, processortest.Image(in, i), in.Count()); err != nil {
 					return nil, err
 				}
 			case <-c.Ctx.Done():
@@ -92,7 +79,7 @@ func TestSetArrivesPictureByPicture(t *testing.T) {
 		return &job.Result{}, nil
 	})
 	r.Start(g)
-	s := r.Submit(job.KindImage, Input(Images(4, 100)))
+	s := r.Submit(job.KindImage, processortest.Images(4, 100))
 	for n, index := range []int{2, 0, 3} {
 		next <- index
 		p := r.WaitProgress(s, "the percentage rises", func(p *job.Progress) bool { return p.Percent != nil && *p.Percent == (n+1)*25 })
@@ -126,14 +113,14 @@ func TestPercentageNeverFalls(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	events := r.spy("events.progress.>")
-	r.Start(NewGenerator(func(c Call) (*job.Result, error) {
+	r.Start(processortest.NewGenerator(func(c processortest.Call) (*job.Result, error) {
 		// More pictures than any job has, so that they do cross each other.
 		in := c.Task.Spec.Input.(*job.ImageInput)
-		return &job.Result{}, atOnce(24, func(i int) error { return c.Task.Store(c.Ctx, Image(in, i), 24) })
+		return &job.Result{}, atOnce(24, func(i int) error { return c.Task.Store(c.Ctx, processortest.Image(in, i), 24) })
 	}))
 	var specs []*job.Spec
 	for range 20 {
-		specs = append(specs, r.Submit(job.KindImage, Input(Images(4, 1))))
+		specs = append(specs, r.Submit(job.KindImage, processortest.Images(4, 1)))
 	}
 	for _, s := range specs {
 		r.WaitSettled(s)
@@ -173,7 +160,7 @@ func TestRedeliveryAsksTheLeader(t *testing.T) {
 	asked := r.spy("$JS.API.STREAM.MSG.GET." + broker.ResultsStream)
 	s := r.Submit(job.KindPrompt)
 	r.bump(s, 1)
-	g := NewGenerator(Succeed)
+	g := processortest.NewGenerator(processortest.Succeed)
 	r.Start(g)
 	// The test has not asked for the record itself yet, so that every question is the worker's.
 	g.WaitCalls(t, 1)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/worker/processor/processortest"
 )
 
 // A call may take as long as it likes; the heart keeps the job from being delivered to somebody else.
@@ -16,11 +17,11 @@ func TestLongCallIsDeliveredOnce(t *testing.T) {
 	r := newRig(t, withShortWait)
 	beats := r.spy("$JS.ACK." + broker.StreamJobs + ".>")
 	hold := newGate(t)
-	g := NewGenerator(func(c Call) (*job.Result, error) {
+	g := processortest.NewGenerator(func(c processortest.Call) (*job.Result, error) {
 		if err := hold.pass(c.Ctx); err != nil {
 			return nil, err
 		}
-		return Succeed(c)
+		return processortest.Succeed(c)
 	})
 	r.Start(g, withShortBeat)
 	r.Start(g, withShortBeat)
@@ -42,12 +43,12 @@ func TestLongCallIsDeliveredOnce(t *testing.T) {
 func TestUnconfirmedBeatBreaksTheCallOff(t *testing.T) {
 	t.Parallel()
 	o := newOutage(t, withShortWait)
-	r := onBroker(t, Dial(t, o.owner.ClientURL()))
+	r := onBroker(t, processortest.Dial(t, o.owner.ClientURL()))
 	first := hangs()
-	StartOn(t, Dial(t, o.url()), first, withShortBeat, withOneSlot)
+	processortest.StartOn(t, processortest.Dial(t, o.url()), first, withShortBeat, withOneSlot)
 	s := r.Submit(job.KindPrompt)
 	c := first.WaitCalls(t, 1)[0]
-	second := NewGenerator(Succeed)
+	second := processortest.NewGenerator(processortest.Succeed)
 	r.Start(second, withShortBeat)
 	<-o.loses("+WPI", "")
 	awaitDone(c.Ctx, t, "the call is broken off")

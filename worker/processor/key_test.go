@@ -13,6 +13,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/quota"
 	"github.com/text2image-audio/text2image-audio/worker/fault"
+	"github.com/text2image-audio/text2image-audio/worker/processor/processortest"
 )
 
 // TestWorkerWithTheKeyOfThePort does all that a worker does with what its key allows: results, media, progress, dead letters,
@@ -21,19 +22,19 @@ func TestWorkerWithTheKeyOfThePort(t *testing.T) {
 	t.Parallel()
 	var dir string
 	r := newRig(t, withPort, func(c *broker.Config) { c.OpenPort, dir = false, c.DataDir })
-	log := &Log{}
+	log := &processortest.Log{}
 	b, err := broker.Open(t.Context(), broker.Config{URL: env.Secret(r.Broker.ClientURL()), Follower: true, DataDir: dir},
 		slog.New(slog.NewTextHandler(log, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), Timeout)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), processortest.Timeout)
 		defer cancel()
 		_ = b.Close(ctx)
 	})
 	hold := newGate(t)
-	g := NewGenerator(func(c Call) (*job.Result, error) {
+	g := processortest.NewGenerator(func(c processortest.Call) (*job.Result, error) {
 		switch c.Task.Spec.Kind {
 		case job.KindAudio:
 			return nil, imageFault(fault.Permanent, job.CodeUnavailable)
@@ -45,12 +46,12 @@ func TestWorkerWithTheKeyOfThePort(t *testing.T) {
 			return nil, hold.pass(c.Ctx)
 		case job.KindTranslation:
 		}
-		return Succeed(c)
+		return processortest.Succeed(c)
 	})
-	w := StartOn(t, b, g)
+	w := processortest.StartOn(t, b, g)
 
 	q := quota.New(r.Broker, quota.Plans{Media: quota.Plan{Member: quota.Limits{PerDay: 9}, AddressPerDay: 20}}, nil)
-	failing := NewSpec(t, job.KindAudio)
+	failing := processortest.NewSpec(t, job.KindAudio)
 	key := quota.Key{Group: quota.GroupMedia, Lane: failing.Lane, Owner: "who", Address: "address"}
 	bill, err := q.Charge(t.Context(), key, failing.ID, 1)
 	if err != nil {
@@ -61,7 +62,7 @@ func TestWorkerWithTheKeyOfThePort(t *testing.T) {
 		t.Fatal(err)
 	}
 	canceled := r.Submit(job.KindPrompt)
-	set := r.Submit(job.KindImage, Input(Images(3, 1)))
+	set := r.Submit(job.KindImage, processortest.Images(3, 1))
 	text := r.Submit(job.KindTranslation)
 	for _, s := range []*job.Spec{set, text} {
 		if record := r.WaitSettled(s); record.Status != job.StatusSucceeded {

@@ -10,6 +10,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
 	"github.com/text2image-audio/text2image-audio/worker/processor"
+	"github.com/text2image-audio/text2image-audio/worker/processor/processortest"
 )
 
 func inHand(states []queue.LaneState, kind job.Kind) int {
@@ -22,7 +23,7 @@ func inHand(states []queue.LaneState, kind job.Kind) int {
 	return n
 }
 
-func gauge(t *testing.T, w *Worker, pool, state string) float64 {
+func gauge(t *testing.T, w *processortest.Worker, pool, state string) float64 {
 	t.Helper()
 	families, err := w.Metrics.Registry.Gather()
 	if err != nil {
@@ -48,7 +49,7 @@ func gauge(t *testing.T, w *Worker, pool, state string) float64 {
 func TestWorkerAnnouncesItself(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	w := r.Start(NewGenerator(Succeed), func(c *processor.Config) { c.SlotsImage, c.SlotsAudio, c.SlotsText = 3, 4, 5 })
+	w := r.Start(processortest.NewGenerator(processortest.Succeed), func(c *processor.Config) { c.SlotsImage, c.SlotsAudio, c.SlotsText = 3, 4, 5 })
 	workers := func() []queue.Worker {
 		list, err := r.Queue.Workers(t.Context())
 		if err != nil {
@@ -100,7 +101,7 @@ func TestWorkerAnnouncesItself(t *testing.T) {
 func TestStopBeforeStart(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	w := NewWorker(t, r.Broker, NewGenerator(Succeed))
+	w := processortest.NewWorker(t, r.Broker, processortest.NewGenerator(processortest.Succeed))
 	if err := w.Stop(t.Context()); err != nil {
 		t.Error(err)
 	}
@@ -109,7 +110,7 @@ func TestStopBeforeStart(t *testing.T) {
 func TestStopTwice(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	w := r.Start(NewGenerator(Succeed))
+	w := r.Start(processortest.NewGenerator(processortest.Succeed))
 	for range 2 {
 		if err := w.Stop(t.Context()); err != nil {
 			t.Error(err)
@@ -121,7 +122,7 @@ func TestStopTwice(t *testing.T) {
 func TestStartOutlivesItsContext(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	w := NewWorker(t, r.Broker, NewGenerator(Succeed))
+	w := processortest.NewWorker(t, r.Broker, processortest.NewGenerator(processortest.Succeed))
 	ctx, cancel := context.WithCancel(t.Context())
 	if err := w.Start(ctx); err != nil {
 		t.Fatal(err)
@@ -136,7 +137,7 @@ func TestStartOutlivesItsContext(t *testing.T) {
 func TestStartWithoutNATS(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	w := NewWorker(t, r.Broker, NewGenerator(Succeed))
+	w := processortest.NewWorker(t, r.Broker, processortest.NewGenerator(processortest.Succeed))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := w.Start(ctx); err == nil {
@@ -150,7 +151,7 @@ func TestStopIsBounded(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, withShortWait)
 	hold := newGate(t)
-	stubborn := NewGenerator(func(Call) (*job.Result, error) {
+	stubborn := processortest.NewGenerator(func(processortest.Call) (*job.Result, error) {
 		<-hold.open
 		return &job.Result{Text: "late"}, nil
 	})
@@ -162,7 +163,7 @@ func TestStopIsBounded(t *testing.T) {
 	stopped := make(chan error, 1)
 	go func() { stopped <- w.Stop(ctx) }()
 	awaitDone(c.Ctx, t, "the call is broken off")
-	guard := time.NewTimer(Timeout)
+	guard := time.NewTimer(processortest.Timeout)
 	defer guard.Stop()
 	select {
 	case err := <-stopped:
@@ -172,7 +173,7 @@ func TestStopIsBounded(t *testing.T) {
 	case <-guard.C:
 		t.Fatal("the stop hangs")
 	}
-	g := NewGenerator(Succeed)
+	g := processortest.NewGenerator(processortest.Succeed)
 	r.Start(g, withShortBeat)
 	if record := r.WaitSettled(s); record.Status != job.StatusSucceeded || g.Count(s.ID) != 1 {
 		t.Errorf("record is %+v after %d calls", record, g.Count(s.ID))
@@ -187,9 +188,9 @@ func TestStopIsBounded(t *testing.T) {
 func TestTroubleIsReportedOnce(t *testing.T) {
 	t.Parallel()
 	o := newOutage(t)
-	r := onBroker(t, Dial(t, o.url()))
-	g := NewGenerator(Succeed)
-	w := StartOn(t, Dial(t, o.url()), g, func(c *processor.Config) { c.SlotsText = 8 })
+	r := onBroker(t, processortest.Dial(t, o.url()))
+	g := processortest.NewGenerator(processortest.Succeed)
+	w := processortest.StartOn(t, processortest.Dial(t, o.url()), g, func(c *processor.Config) { c.SlotsText = 8 })
 	r.WaitSettled(r.Submit(job.KindPrompt))
 	o.down()
 	o.up()

@@ -11,6 +11,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/processor"
+	"github.com/text2image-audio/text2image-audio/worker/processor/processortest"
 )
 
 // away is how long NATS is gone in the tests of a restart.
@@ -23,11 +24,11 @@ func TestNATSAwayDuringSettlement(t *testing.T) {
 		t.Run(string(step), func(t *testing.T) {
 			t.Parallel()
 			o := newOutage(t)
-			r := onBroker(t, Dial(t, o.url()))
-			g := NewGenerator(Succeed)
+			r := onBroker(t, processortest.Dial(t, o.url()))
+			g := processortest.NewGenerator(processortest.Succeed)
 			var once sync.Once
 			back := make(chan struct{})
-			StartOn(t, Dial(t, o.url()), g, func(c *processor.Config) {
+			processortest.StartOn(t, processortest.Dial(t, o.url()), g, func(c *processor.Config) {
 				c.SetWriteTimeout(2 * time.Second)
 				c.SetAfterStep(func(at processor.Step) error {
 					if at == step {
@@ -61,23 +62,23 @@ func TestLostAnswerDuringSettlement(t *testing.T) {
 	for name, test := range map[string]struct {
 		step           processor.Step
 		request, reply string
-		do             *Generator
+		do             *processortest.Generator
 		status         job.Status
 	}{
-		"record never arrives":      {processor.StepMedia, "PUB $KV.RESULTS", "", NewGenerator(Succeed), job.StatusSucceeded},
-		"record is not confirmed":   {processor.StepMedia, "", `"stream":"KV_RESULTS"`, NewGenerator(Succeed), job.StatusSucceeded},
-		"refusal is not confirmed":  {processor.StepMedia, "", `"stream":"KV_RESULTS"`, Always(imageFault(fault.Permanent, "x")), job.StatusFailed},
-		"letter never arrives":      {processor.StepRecord, "PUB dead.", "", Always(imageFault(fault.Permanent, "x")), job.StatusFailed},
-		"acknowledgement is lost":   {processor.StepFollowUp, "+ACK", "", NewGenerator(Succeed), job.StatusSucceeded},
-		"all is confirmed too late": {processor.StepRecord, "", `"stream":"DEAD"`, Always(imageFault(fault.Permanent, "x")), job.StatusFailed},
+		"record never arrives":      {processor.StepMedia, "PUB $KV.RESULTS", "", processortest.NewGenerator(processortest.Succeed), job.StatusSucceeded},
+		"record is not confirmed":   {processor.StepMedia, "", `"stream":"KV_RESULTS"`, processortest.NewGenerator(processortest.Succeed), job.StatusSucceeded},
+		"refusal is not confirmed":  {processor.StepMedia, "", `"stream":"KV_RESULTS"`, processortest.Always(imageFault(fault.Permanent, "x")), job.StatusFailed},
+		"letter never arrives":      {processor.StepRecord, "PUB dead.", "", processortest.Always(imageFault(fault.Permanent, "x")), job.StatusFailed},
+		"acknowledgement is lost":   {processor.StepFollowUp, "+ACK", "", processortest.NewGenerator(processortest.Succeed), job.StatusSucceeded},
+		"all is confirmed too late": {processor.StepRecord, "", `"stream":"DEAD"`, processortest.Always(imageFault(fault.Permanent, "x")), job.StatusFailed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			o := newOutage(t)
 			// The test looks through a line of its own, which is not disturbed.
-			r := onBroker(t, Dial(t, o.owner.ClientURL()))
+			r := onBroker(t, processortest.Dial(t, o.owner.ClientURL()))
 			var once sync.Once
-			StartOn(t, Dial(t, o.url()), test.do, withOneSlot, func(c *processor.Config) {
+			processortest.StartOn(t, processortest.Dial(t, o.url()), test.do, withOneSlot, func(c *processor.Config) {
 				c.SetWriteTimeout(time.Second)
 				c.SetAfterStep(func(at processor.Step) error {
 					if at == test.step {
@@ -115,22 +116,22 @@ func TestNATSRestartsDuringACall(t *testing.T) {
 	t.Parallel()
 	for name, in := range map[string]struct {
 		kind   job.Kind
-		change SpecOption
+		change processortest.SpecOption
 	}{
-		"speech": {job.KindAudio, func(*job.Spec) {}}, "set": {job.KindImage, Input(Images(3, 1))},
+		"speech": {job.KindAudio, func(*job.Spec) {}}, "set": {job.KindImage, processortest.Images(3, 1)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			o := newOutage(t)
-			r := onBroker(t, Dial(t, o.url()))
+			r := onBroker(t, processortest.Dial(t, o.url()))
 			hold := newGate(t)
-			g := NewGenerator(func(c Call) (*job.Result, error) {
+			g := processortest.NewGenerator(func(c processortest.Call) (*job.Result, error) {
 				if err := hold.pass(c.Ctx); err != nil {
 					return nil, err
 				}
-				return Succeed(c)
+				return processortest.Succeed(c)
 			})
-			StartOn(t, Dial(t, o.url()), g)
+			processortest.StartOn(t, processortest.Dial(t, o.url()), g)
 			s := r.Submit(in.kind, in.change)
 			g.WaitCalls(t, 1)
 			r.WaitProgress(s, "the job runs", func(p *job.Progress) bool { return p.Status == job.StatusRunning })
@@ -152,17 +153,17 @@ func TestNATSRestartsDuringACall(t *testing.T) {
 func TestUnconfirmedProgressIsOurOwn(t *testing.T) {
 	t.Parallel()
 	o := newOutage(t)
-	r := onBroker(t, Dial(t, o.owner.ClientURL()))
-	g := NewGenerator(func(c Call) (*job.Result, error) {
+	r := onBroker(t, processortest.Dial(t, o.owner.ClientURL()))
+	g := processortest.NewGenerator(func(c processortest.Call) (*job.Result, error) {
 		lost := o.loses("", `"stream":"KV_PROGRESS"`)
 		go func() {
 			<-lost
 			o.heal()
 		}()
-		return Succeed(c)
+		return processortest.Succeed(c)
 	})
-	StartOn(t, Dial(t, o.url()), g, withOneSlot, func(c *processor.Config) { c.SetWriteTimeout(time.Second) })
-	s := r.Submit(job.KindImage, Input(Images(3, 1)))
+	processortest.StartOn(t, processortest.Dial(t, o.url()), g, withOneSlot, func(c *processor.Config) { c.SetWriteTimeout(time.Second) })
+	s := r.Submit(job.KindImage, processortest.Images(3, 1))
 	if record := r.WaitSettled(s); record.Status != job.StatusSucceeded || record.Counts != (job.Counts{}) {
 		t.Errorf("record is %+v", record)
 	}
@@ -180,17 +181,17 @@ func TestLostAnswerWhileASetIsStored(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			o := newOutage(t)
-			r := onBroker(t, Dial(t, o.owner.ClientURL()))
-			g := NewGenerator(func(c Call) (*job.Result, error) {
+			r := onBroker(t, processortest.Dial(t, o.owner.ClientURL()))
+			g := processortest.NewGenerator(func(c processortest.Call) (*job.Result, error) {
 				lost := o.loses(lose[0], lose[1])
 				go func() {
 					<-lost
 					o.heal()
 				}()
-				return Succeed(c)
+				return processortest.Succeed(c)
 			})
-			StartOn(t, Dial(t, o.url()), g, withOneSlot, func(c *processor.Config) { c.SetWriteTimeout(time.Second) })
-			s := r.Submit(job.KindImage, Input(Images(3, 1)))
+			processortest.StartOn(t, processortest.Dial(t, o.url()), g, withOneSlot, func(c *processor.Config) { c.SetWriteTimeout(time.Second) })
+			s := r.Submit(job.KindImage, processortest.Images(3, 1))
 			if record := r.WaitSettled(s); len(record.Result.Media) != 3 || record.Counts != (job.Counts{}) || g.Count(s.ID) != 1 {
 				t.Errorf("record is %+v after %d calls", record, g.Count(s.ID))
 			}
@@ -202,18 +203,18 @@ func TestLostAnswerWhileASetIsStored(t *testing.T) {
 func TestHeartSurvivesALostAnswer(t *testing.T) {
 	t.Parallel()
 	o := newOutage(t, withShortWait)
-	r := onBroker(t, Dial(t, o.owner.ClientURL()))
+	r := onBroker(t, processortest.Dial(t, o.owner.ClientURL()))
 	beats := r.spy("$JS.ACK." + broker.StreamJobs + ".>")
 	hold := newGate(t)
-	g := NewGenerator(func(c Call) (*job.Result, error) {
+	g := processortest.NewGenerator(func(c processortest.Call) (*job.Result, error) {
 		if err := hold.pass(c.Ctx); err != nil {
 			return nil, err
 		}
-		return Succeed(c)
+		return processortest.Succeed(c)
 	})
 	s := r.Submit(job.KindPrompt)
 	r.bump(s, 1)
-	StartOn(t, Dial(t, o.url()), g, withShortBeat, withOneSlot)
+	processortest.StartOn(t, processortest.Dial(t, o.url()), g, withShortBeat, withOneSlot)
 	g.WaitCalls(t, 1)
 	// Whoever is free takes the job as soon as the heart has been silent for too long.
 	r.Start(g, withShortBeat)

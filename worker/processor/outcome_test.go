@@ -11,6 +11,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/processor"
+	"github.com/text2image-audio/text2image-audio/worker/processor/processortest"
 )
 
 func TestJudge(t *testing.T) {
@@ -153,7 +154,7 @@ func TestDelay(t *testing.T) {
 
 func TestConfigValidate(t *testing.T) {
 	t.Parallel()
-	if err := Config().Validate(); err != nil {
+	if err := processortest.Config().Validate(); err != nil {
 		t.Error(err)
 	}
 	err := processor.Config{SlotsImage: -1, SlotsAudio: 5000, SoftStop: -1}.Validate()

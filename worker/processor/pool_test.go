@@ -10,15 +10,16 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/worker/processor"
+	"github.com/text2image-audio/text2image-audio/worker/processor/processortest"
 )
 
 // onePerTurn is a generator whose calls end one at a time, each when the test says so.
-func onePerTurn() (*Generator, chan struct{}) {
+func onePerTurn() (*processortest.Generator, chan struct{}) {
 	turn := make(chan struct{})
-	return NewGenerator(func(c Call) (*job.Result, error) {
+	return processortest.NewGenerator(func(c processortest.Call) (*job.Result, error) {
 		select {
 		case <-turn:
-			return Succeed(c)
+			return processortest.Succeed(c)
 		case <-c.Ctx.Done():
 			return nil, c.Ctx.Err()
 		}
@@ -59,8 +60,8 @@ func TestNoMoreInHandThanSlots(t *testing.T) {
 	for _, s := range specs {
 		r.WaitSettled(s)
 	}
-	if g.most > slots {
-		t.Errorf("%d calls at once", g.most)
+	if g.Most() > slots {
+		t.Errorf("%d calls at once", g.Most())
 	}
 }
 
@@ -74,7 +75,7 @@ func TestEveryFourthGoesToTheGuests(t *testing.T) {
 	g.WaitCalls(t, 1)
 	const members, guests = 13, 4
 	for range guests {
-		r.Submit(job.KindImage, AsGuest)
+		r.Submit(job.KindImage, processortest.AsGuest)
 	}
 	for range members {
 		r.Submit(job.KindImage)
@@ -135,7 +136,7 @@ func TestSingleSlotServesAllLanes(t *testing.T) {
 					t.Parallel()
 					r := newRig(t)
 					pulls := r.spy("$JS.API.CONSUMER.MSG.NEXT." + broker.StreamJobs + ".>")
-					r.Start(NewGenerator(Succeed), func(c *processor.Config) { c.SlotsImage, c.SlotsAudio, c.SlotsText = 0, 0, slots })
+					r.Start(processortest.NewGenerator(processortest.Succeed), func(c *processor.Config) { c.SlotsImage, c.SlotsAudio, c.SlotsText = 0, 0, slots })
 					// After its first look everywhere an idle slot waits at one lane at a time.
 					waits := func(m *nats.Msg) bool {
 						var pull struct{ Expires time.Duration }
@@ -198,16 +199,16 @@ func TestTextPoolServesBothKinds(t *testing.T) {
 func TestWaitingJobHoldsNoSlot(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	g := NewGenerator(func(c Call) (*job.Result, error) {
+	g := processortest.NewGenerator(func(c processortest.Call) (*job.Result, error) {
 		if c.Task.Spec.MaxAttempts == 5 {
 			f := retryable()
 			f.RetryAfter = time.Hour
 			return nil, f
 		}
-		return Succeed(c)
+		return processortest.Succeed(c)
 	})
 	w := r.Start(g, withOneSlot)
-	waiting := r.Submit(job.KindImage, MaxAttempts(5))
+	waiting := r.Submit(job.KindImage, processortest.MaxAttempts(5))
 	r.WaitProgress(waiting, "the first waits", func(p *job.Progress) bool { return p.Status == job.StatusRetrying })
 	if record := r.WaitSettled(r.Submit(job.KindImage)); record.Status != job.StatusSucceeded {
 		t.Errorf("record is %+v", record)
@@ -224,18 +225,18 @@ func TestNewJobBehindHundredsInBackoff(t *testing.T) {
 	t.Parallel()
 	const waiting = 800
 	r := newRig(t)
-	g := NewGenerator(func(c Call) (*job.Result, error) {
+	g := processortest.NewGenerator(func(c processortest.Call) (*job.Result, error) {
 		if c.Task.Spec.Kind == job.KindPrompt {
 			return nil, retryable()
 		}
-		return Succeed(c)
+		return processortest.Succeed(c)
 	})
 	r.Start(g, func(c *processor.Config) {
 		c.SlotsText, c.RetryInitialDelay, c.RetryMaxDelay = 16, time.Hour, time.Hour
 	})
 	if err := atOnce(8, func(int) error {
 		for range waiting / 8 {
-			if _, err := r.Queue.Push(t.Context(), NewSpec(t, job.KindPrompt), false); err != nil {
+			if _, err := r.Queue.Push(t.Context(), processortest.NewSpec(t, job.KindPrompt), false); err != nil {
 				return err
 			}
 		}
@@ -259,11 +260,11 @@ func TestManyJobsAtOnce(t *testing.T) {
 	t.Parallel()
 	const jobs = 200
 	r := newRig(t)
-	g := NewGenerator(Succeed)
+	g := processortest.NewGenerator(processortest.Succeed)
 	r.Start(g, func(c *processor.Config) { c.SlotsImage, c.SlotsAudio, c.SlotsText = 8, 8, 16 })
 	specs := make([]*job.Spec, jobs)
 	if err := atOnce(jobs, func(n int) error {
-		specs[n] = NewSpec(t, job.Kinds()[n%4], func(s *job.Spec) { s.Lane = job.Lanes()[n/4%2] })
+		specs[n] = processortest.NewSpec(t, job.Kinds()[n%4], func(s *job.Spec) { s.Lane = job.Lanes()[n/4%2] })
 		_, _, err := r.Jobs.Submit(t.Context(), specs[n], false)
 		return err
 	}); err != nil {

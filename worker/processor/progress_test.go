@@ -12,6 +12,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/worker/processor"
+	"github.com/text2image-audio/text2image-audio/worker/processor/processortest"
 )
 
 // withWire returns a rig on an undisturbed connection and a wire through which a worker reaches the same NATS.
@@ -44,9 +45,9 @@ func TestHeartbeatDuringAnUnansweredRead(t *testing.T) {
 	beats := r.spy("$JS.ACK." + broker.StreamJobs + ".>")
 	updated := make(chan error, 1)
 	var asked <-chan struct{}
-	g := NewGenerator(func(c Call) (*job.Result, error) {
+	g := processortest.NewGenerator(func(c processortest.Call) (*job.Result, error) {
 		if c.N > 1 {
-			return Succeed(c)
+			return processortest.Succeed(c)
 		}
 		// The progress is gone, so that its next change asks whether the job has ended.
 		if err := r.Store.DropProgress(context.WithoutCancel(c.Ctx), c.Task.Spec.Owner, c.Task.Spec.ID); err != nil {
@@ -56,9 +57,9 @@ func TestHeartbeatDuringAnUnansweredRead(t *testing.T) {
 		err := c.Task.Enter(c.Ctx, job.StageGenerating)
 		wire.Hold(nil)
 		updated <- err
-		return Succeed(c)
+		return processortest.Succeed(c)
 	})
-	StartOn(t, Dial(t, wire.URL), g, withOneSlot, func(c *processor.Config) {
+	processortest.StartOn(t, processortest.Dial(t, wire.URL), g, withOneSlot, func(c *processor.Config) {
 		// The read is given up when a job without heartbeats would have been delivered again.
 		c.SetWriteTimeout(broker.DefaultAckWait + broker.DefaultAckWait/3)
 	})
@@ -66,7 +67,7 @@ func TestHeartbeatDuringAnUnansweredRead(t *testing.T) {
 	g.WaitCalls(t, 1)
 	// Whoever is free takes the job as soon as its heartbeat has been missing for too long.
 	r.Start(g)
-	guard := time.NewTimer(2 * Timeout)
+	guard := time.NewTimer(2 * processortest.Timeout)
 	defer guard.Stop()
 	select {
 	case err := <-updated:
@@ -95,19 +96,19 @@ func TestHeartbeatDuringUnansweredLooks(t *testing.T) {
 	r, wire := withWire(t)
 	beats := r.spy("$JS.ACK." + broker.StreamJobs + ".>")
 	hold := newGate(t)
-	g := NewGenerator(func(c Call) (*job.Result, error) {
+	g := processortest.NewGenerator(func(c processortest.Call) (*job.Result, error) {
 		if err := hold.pass(c.Ctx); err != nil {
 			return nil, err
 		}
-		return Succeed(c)
+		return processortest.Succeed(c)
 	})
 	s := r.Submit(job.KindPrompt)
 	r.bump(s, 1)
-	StartOn(t, Dial(t, wire.URL), g, withOneSlot)
+	processortest.StartOn(t, processortest.Dial(t, wire.URL), g, withOneSlot)
 	g.WaitCalls(t, 1)
 	r.Start(g)
 	looked := silence(wire, "$JS.API.STREAM.MSG.GET."+broker.ResultsStream)
-	guard := time.NewTimer(2 * Timeout)
+	guard := time.NewTimer(2 * processortest.Timeout)
 	defer guard.Stop()
 	select {
 	case <-looked:

@@ -11,6 +11,7 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
+	"github.com/text2image-audio/text2image-audio/worker/processor/processortest"
 )
 
 // outage is a NATS that workers reach through a line which a test can disturb, and which can be restarted on its data.
@@ -69,7 +70,7 @@ func (o *outage) down() {
 	o.mu.Lock()
 	b := o.owner
 	o.mu.Unlock()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(o.t.Context()), Timeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(o.t.Context()), processortest.Timeout)
 	defer cancel()
 	if err := b.Close(ctx); err != nil {
 		o.t.Errorf("stop NATS: %v", err)

@@ -9,6 +9,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/quota"
 	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/processor"
+	"github.com/text2image-audio/text2image-audio/worker/processor/processortest"
 )
 
 // A worker that stops in any gap of the settlement gives back what a failed job took, of its owner and of the address, once.
@@ -30,7 +31,7 @@ func TestRefundStoppedInEachGap(t *testing.T) {
 				}
 				return fmt.Sprint(list[0].Used, list[1].Used, list[2].Used)
 			}
-			g := Always(imageFault(fault.Permanent, job.CodeInternal))
+			g := processortest.Always(imageFault(fault.Permanent, job.CodeInternal))
 			crashed := make(chan struct{})
 			first := r.Start(g, func(c *processor.Config) {
 				c.SetAfterStep(func(at processor.Step) error {
@@ -41,7 +42,7 @@ func TestRefundStoppedInEachGap(t *testing.T) {
 					return errCrash
 				})
 			})
-			s := r.Submit(job.KindImage, Input(Images(4, 1)), func(s *job.Spec) {
+			s := r.Submit(job.KindImage, processortest.Images(4, 1), func(s *job.Spec) {
 				if _, err := q.Charge(t.Context(), key, "other", 1); err != nil {
 					t.Fatal(err)
 				}

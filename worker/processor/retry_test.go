@@ -10,6 +10,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/processor"
+	"github.com/text2image-audio/text2image-audio/worker/processor/processortest"
 )
 
 // naks returns the delays with which jobs were given back.
@@ -38,9 +39,9 @@ func TestRetriesUntilTheAttemptsAreSpent(t *testing.T) {
 	r := newRig(t)
 	acks := r.spy("$JS.ACK." + broker.StreamJobs + ".>")
 	events := r.spy("events.progress.>")
-	g := Always(retryable())
+	g := processortest.Always(retryable())
 	r.Start(g, func(c *processor.Config) { c.RetryInitialDelay, c.RetryMaxDelay = 60*time.Millisecond, time.Minute })
-	s := r.Submit(job.KindAudio, MaxAttempts(4))
+	s := r.Submit(job.KindAudio, processortest.MaxAttempts(4))
 	record := r.WaitSettled(s)
 	if record.Status != job.StatusFailed || record.Error.Code != job.CodeUnavailable || record.Error.UpstreamStatus != 500 ||
 		record.Attempt != 4 || record.Counts != (job.Counts{Failures: 4}) {
@@ -84,7 +85,7 @@ func TestJobWithOneAttempt(t *testing.T) {
 	r := newRig(t)
 	g := after(retryable())
 	r.Start(g)
-	s := r.Submit(job.KindPrompt, MaxAttempts(1))
+	s := r.Submit(job.KindPrompt, processortest.MaxAttempts(1))
 	if record := r.WaitSettled(s); record.Status != job.StatusFailed || g.Count(s.ID) != 1 || r.DeadLetter(s) == nil {
 		t.Errorf("record is %+v after %d calls", record, g.Count(s.ID))
 	}
@@ -95,7 +96,7 @@ func TestRecoversAfterFaults(t *testing.T) {
 	r := newRig(t)
 	g := after(retryable(), throttled(0), retryable())
 	r.Start(g)
-	s := r.Submit(job.KindPrompt, MaxAttempts(3))
+	s := r.Submit(job.KindPrompt, processortest.MaxAttempts(3))
 	record := r.WaitSettled(s)
 	if record.Status != job.StatusSucceeded || record.Attempt != 3 || record.Counts != (job.Counts{Failures: 2, Throttles: 1}) {
 		t.Errorf("record is %+v", record)
@@ -112,7 +113,7 @@ func TestThrottledJobWaitsAsLongAsAsked(t *testing.T) {
 	r := newRig(t)
 	g := after(throttled(asked), throttled(asked))
 	w := r.Start(g)
-	s := r.Submit(job.KindPrompt, MaxAttempts(1))
+	s := r.Submit(job.KindPrompt, processortest.MaxAttempts(1))
 	p := r.WaitProgress(s, "the job waits", func(p *job.Progress) bool { return p.Status == job.StatusRetrying })
 	if p.WaitingFor != job.UpstreamImage || p.LastError.Code != job.CodeThrottled || p.Failures != 0 || p.Throttles != 1 {
 		t.Errorf("progress is %+v", p)
@@ -141,8 +142,8 @@ func TestFaultsThatEndAJobAtOnce(t *testing.T) {
 	r := newRig(t)
 	for code, class := range map[string]fault.Class{job.CodeRejected: fault.Permanent, job.CodeModerated: fault.Moderated} {
 		t.Run(code, func(t *testing.T) {
-			r := &rig{t, r.Broker, r.Queue, r.Store, r.Jobs}
-			g := Always(imageFault(class, code))
+			r := onBroker(t, r.Broker)
+			g := processortest.Always(imageFault(class, code))
 			w := r.Start(g)
 			s := r.Submit(job.KindTranslation)
 			record := r.WaitSettled(s)
@@ -164,7 +165,7 @@ func TestMisconfiguredUpstreamIsWaitedFor(t *testing.T) {
 	broken := imageFault(fault.Misconfigured, job.CodeMisconfigured)
 	g := after(broken, broken, broken, broken)
 	r.Start(g)
-	s := r.Submit(job.KindPrompt, MaxAttempts(2))
+	s := r.Submit(job.KindPrompt, processortest.MaxAttempts(2))
 	if record := r.WaitSettled(s); record.Status != job.StatusSucceeded || record.Failures != 0 || record.Throttles != 4 {
 		t.Errorf("record is %+v", record)
 	}
@@ -176,9 +177,9 @@ func TestWaitBeyondTheDeadlineEndsAtTheDeadline(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t)
-			g := Always(f)
+			g := processortest.Always(f)
 			r.Start(g, func(c *processor.Config) { c.RetryInitialDelay, c.RetryMaxDelay = time.Hour, time.Hour })
-			s := r.Submit(job.KindPrompt, Deadline(5*time.Second))
+			s := r.Submit(job.KindPrompt, processortest.Deadline(5*time.Second))
 			p := r.WaitProgress(s, "the job waits", func(p *job.Progress) bool { return p.Status == job.StatusRetrying })
 			if !p.NextAttemptAt.Equal(s.Deadline.Time) {
 				t.Errorf("next attempt at %s, deadline %s", p.NextAttemptAt, s.Deadline)
@@ -206,7 +207,7 @@ func TestDeadlineDuringAnAttempt(t *testing.T) {
 	g := hangs()
 	r.Start(g)
 	// Long enough for a busy machine to have begun the attempt.
-	s := r.Submit(job.KindPrompt, Deadline(5*time.Second))
+	s := r.Submit(job.KindPrompt, processortest.Deadline(5*time.Second))
 	record := r.WaitSettled(s)
 	if record.Status != job.StatusFailed || record.Error.Code != job.CodeDeadline || record.Counts != (job.Counts{}) || g.Count(s.ID) != 1 ||
 		record.Error.Cause != "" {
@@ -221,7 +222,7 @@ func TestDeadlineDuringAnAttempt(t *testing.T) {
 func TestDeadlineDuringALaterAttempt(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	r.Start(NewGenerator(func(c Call) (*job.Result, error) {
+	r.Start(processortest.NewGenerator(func(c processortest.Call) (*job.Result, error) {
 		if c.N == 1 {
 			return nil, throttled(time.Millisecond)
 		}
@@ -229,7 +230,7 @@ func TestDeadlineDuringALaterAttempt(t *testing.T) {
 		return nil, c.Ctx.Err()
 	}))
 	// Long enough for a busy machine to have begun the second attempt.
-	s := r.Submit(job.KindPrompt, Deadline(10*time.Second))
+	s := r.Submit(job.KindPrompt, processortest.Deadline(10*time.Second))
 	record := r.WaitSettled(s)
 	if e := record.Error; e == nil || e.Code != job.CodeDeadline || e.Cause != job.CodeThrottled || e.UpstreamStatus != throttled(0).Status {
 		t.Errorf("error is %+v", e)
@@ -239,8 +240,8 @@ func TestDeadlineDuringALaterAttempt(t *testing.T) {
 func TestDeadlineBeforeTheFirstAttempt(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	g := NewGenerator(Succeed)
-	s := r.Submit(job.KindPrompt, Deadline(-time.Second))
+	g := processortest.NewGenerator(processortest.Succeed)
+	s := r.Submit(job.KindPrompt, processortest.Deadline(-time.Second))
 	r.Start(g)
 	record := r.WaitSettled(s)
 	if record.Error == nil || record.Error.Code != job.CodeDeadline || record.Attempt != 0 || record.StartedAt != nil || g.Count(s.ID) != 0 {
@@ -252,12 +253,12 @@ func TestDeadlineBeforeTheFirstAttempt(t *testing.T) {
 func TestAttemptThatTakesTooLong(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	g := NewGenerator(func(c Call) (*job.Result, error) {
+	g := processortest.NewGenerator(func(c processortest.Call) (*job.Result, error) {
 		if c.N == 1 {
 			<-c.Ctx.Done()
 			return nil, c.Ctx.Err()
 		}
-		return Succeed(c)
+		return processortest.Succeed(c)
 	})
 	events := r.spy("events.progress.>")
 	r.Start(g, func(c *processor.Config) {

@@ -8,11 +8,12 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/processor"
+	"github.com/text2image-audio/text2image-audio/worker/processor/processortest"
 )
 
 // set makes a set of pictures; fail says what goes wrong with one of them in an attempt.
-func set(fail func(index, attempt int) *fault.Error) *Generator {
-	return NewGenerator(func(c Call) (*job.Result, error) {
+func set(fail func(index, attempt int) *fault.Error) *processortest.Generator {
+	return processortest.NewGenerator(func(c processortest.Call) (*job.Result, error) {
 		in := c.Task.Spec.Input.(*job.ImageInput)
 		faults := make(map[int]*fault.Error)
 		for i := range in.Count() {
@@ -23,7 +24,7 @@ func set(fail func(index, attempt int) *fault.Error) *Generator {
 				faults[i] = f
 				continue
 			}
-			if err := c.Task.Store(c.Ctx, Image(in, i), in.Count()); err != nil {
+			if err := c.Task.Store(c.Ctx, processortest.Image(in, i), in.Count()); err != nil {
 				return nil, err
 			}
 		}
@@ -57,7 +58,7 @@ func TestSetWithOnePictureMissing(t *testing.T) {
 		return nil
 	})
 	r.Start(g)
-	s := r.Submit(job.KindImage, Input(Images(4, 1)))
+	s := r.Submit(job.KindImage, processortest.Images(4, 1))
 	record := r.WaitSettled(s)
 	if record.Status != job.StatusSucceeded || g.Count(s.ID) != 1 || r.DeadLetter(s) != nil {
 		t.Fatalf("record is %+v", record)
@@ -76,7 +77,7 @@ func TestSetWithNoPictureAtAll(t *testing.T) {
 	r := newRig(t)
 	g := set(func(int, int) *fault.Error { return imageFault(fault.Permanent, job.CodeRejected) })
 	r.Start(g)
-	s := r.Submit(job.KindImage, Input(Images(4, 1)))
+	s := r.Submit(job.KindImage, processortest.Images(4, 1))
 	record := r.WaitSettled(s)
 	if record.Status != job.StatusFailed || record.Error.Code != job.CodeRejected || record.Result != nil || r.DeadLetter(s) == nil {
 		t.Errorf("record is %+v", record)
@@ -99,7 +100,7 @@ func TestRetryMakesOnlyWhatIsMissing(t *testing.T) {
 		return nil
 	})
 	r.Start(g)
-	s := r.Submit(job.KindImage, Input(Images(4, 1)))
+	s := r.Submit(job.KindImage, processortest.Images(4, 1))
 	record := r.WaitSettled(s)
 	if record.Status != job.StatusSucceeded || g.Count(s.ID) != 3 {
 		t.Fatalf("record is %+v after %d calls", record, g.Count(s.ID))
@@ -124,7 +125,7 @@ func TestSetWhoseAttemptsAreSpent(t *testing.T) {
 		return nil
 	})
 	r.Start(g)
-	s := r.Submit(job.KindImage, Input(Images(2, 1)), MaxAttempts(2))
+	s := r.Submit(job.KindImage, processortest.Images(2, 1), processortest.MaxAttempts(2))
 	record := r.WaitSettled(s)
 	made, missing := indexes(record)
 	if record.Status != job.StatusSucceeded || len(made) != 1 || len(missing) != 1 || record.Result.Missing[0].Error.Code != job.CodeUnavailable || record.Failures != 2 {
@@ -135,13 +136,13 @@ func TestSetWhoseAttemptsAreSpent(t *testing.T) {
 // The same holds when the deadline passes, in an attempt or between two.
 func TestSetWhoseDeadlinePasses(t *testing.T) {
 	t.Parallel()
-	for name, last := range map[string]func(Call) error{
-		"between attempts": func(Call) error {
+	for name, last := range map[string]func(processortest.Call) error{
+		"between attempts": func(processortest.Call) error {
 			f := retryable()
 			f.RetryAfter = time.Hour
 			return f
 		},
-		"in an attempt": func(c Call) error {
+		"in an attempt": func(c processortest.Call) error {
 			<-c.Ctx.Done()
 			return errors.New("broken off")
 		},
@@ -149,19 +150,19 @@ func TestSetWhoseDeadlinePasses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t)
-			g := NewGenerator(func(c Call) (*job.Result, error) {
+			g := processortest.NewGenerator(func(c processortest.Call) (*job.Result, error) {
 				in := c.Task.Spec.Input.(*job.ImageInput)
 				if err := c.Task.Remember(c.Ctx, "better", nil); err != nil {
 					return nil, err
 				}
 				c.Task.Note(&job.Result{Prompt: &job.PromptPair{Original: in.Prompt, Optimized: "better"}})
-				if err := c.Task.Store(c.Ctx, Image(in, 1), 2); err != nil {
+				if err := c.Task.Store(c.Ctx, processortest.Image(in, 1), 2); err != nil {
 					return nil, err
 				}
 				return nil, last(c)
 			})
 			r.Start(g)
-			s := r.Submit(job.KindImage, Input(Images(2, 1)), Deadline(5*time.Second))
+			s := r.Submit(job.KindImage, processortest.Images(2, 1), processortest.Deadline(5*time.Second))
 			record := r.WaitSettled(s)
 			if record.Status != job.StatusSucceeded || g.Count(s.ID) != 1 {
 				t.Fatalf("record is %+v after %d calls", record, g.Count(s.ID))
@@ -197,7 +198,7 @@ func TestSetWaitsForTheLongest(t *testing.T) {
 		return throttled(time.Millisecond)
 	})
 	r.Start(g)
-	s := r.Submit(job.KindImage, Input(Images(3, 1)))
+	s := r.Submit(job.KindImage, processortest.Images(3, 1))
 	record := r.WaitSettled(s)
 	calls := g.WaitCalls(t, 2)
 	if waited := calls[1].At.Sub(calls[0].At); waited < asked {

@@ -11,6 +11,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/processor"
+	"github.com/text2image-audio/text2image-audio/worker/processor/processortest"
 )
 
 var errCrash = errors.New("the test stops the worker here")
@@ -18,14 +19,14 @@ var errCrash = errors.New("the test stops the worker here")
 // Behind each step exactly what belongs before it is stored: the message goes last.
 func TestSettlementKeepsItsOrder(t *testing.T) {
 	t.Parallel()
-	for name, g := range map[string]*Generator{
-		"succeeded": NewGenerator(Succeed),
-		"failed":    Always(imageFault(fault.Permanent, job.CodeRejected)),
+	for name, g := range map[string]*processortest.Generator{
+		"succeeded": processortest.NewGenerator(processortest.Succeed),
+		"failed":    processortest.Always(imageFault(fault.Permanent, job.CodeRejected)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t)
-			s := NewSpec(t, job.KindAudio)
+			s := processortest.NewSpec(t, job.KindAudio)
 			type state struct{ media, record, dead, queued bool }
 			states := make(map[processor.Step]state)
 			done := make(chan struct{})
@@ -80,14 +81,14 @@ func stopInGap(t *testing.T, step processor.Step, status job.Status) {
 	t.Helper()
 	r := newRig(t, withShortWait)
 	var made atomic.Int64
-	g := NewGenerator(func(c Call) (*job.Result, error) {
+	g := processortest.NewGenerator(func(c processortest.Call) (*job.Result, error) {
 		if status == job.StatusFailed {
 			return nil, imageFault(fault.Moderated, job.CodeModerated)
 		}
 		if !c.Task.Stored(0) {
 			made.Add(1)
 		}
-		return Succeed(c)
+		return processortest.Succeed(c)
 	})
 	crashed := make(chan struct{})
 	first := r.Start(g, func(c *processor.Config) {
@@ -153,13 +154,13 @@ func stopInGap(t *testing.T, step processor.Step, status job.Status) {
 func TestFirstRecordWins(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	s := NewSpec(t, job.KindPrompt)
-	g := NewGenerator(func(c Call) (*job.Result, error) {
+	s := processortest.NewSpec(t, job.KindPrompt)
+	g := processortest.NewGenerator(func(c processortest.Call) (*job.Result, error) {
 		first := &job.Record{Status: job.StatusFailed, Spec: s, FinishedAt: s.CreatedAt, Error: job.NewError(job.CodeDeadline, 0)}
 		if err := r.Store.CreateRecord(c.Ctx, first); err != nil {
 			return nil, err
 		}
-		return Succeed(c)
+		return processortest.Succeed(c)
 	})
 	w := r.Start(g)
 	if _, _, err := r.Jobs.Submit(t.Context(), s, false); err != nil {
@@ -182,14 +183,14 @@ func TestCrashWithinASetKeepsWhatIsStored(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, withShortWait)
 	var made [4]atomic.Int64
-	g := NewGenerator(func(c Call) (*job.Result, error) {
+	g := processortest.NewGenerator(func(c processortest.Call) (*job.Result, error) {
 		in := c.Task.Spec.Input.(*job.ImageInput)
 		for i := range 4 {
 			if c.Task.Stored(i) {
 				continue
 			}
 			made[i].Add(1)
-			if err := c.Task.Store(c.Ctx, Image(in, i), 4); err != nil {
+			if err := c.Task.Store(c.Ctx, processortest.Image(in, i), 4); err != nil {
 				return nil, err
 			}
 		}
@@ -206,7 +207,7 @@ func TestCrashWithinASetKeepsWhatIsStored(t *testing.T) {
 			return errCrash
 		})
 	})
-	s := r.Submit(job.KindImage, Input(Images(4, 1)))
+	s := r.Submit(job.KindImage, processortest.Images(4, 1))
 	<-crashed
 	first.Shutdown()
 	r.Start(g)

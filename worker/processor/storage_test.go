@@ -11,6 +11,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/worker/processor"
+	"github.com/text2image-audio/text2image-audio/worker/processor/processortest"
 )
 
 // fill stores dead letters until there is no more room.
@@ -45,20 +46,20 @@ func TestFullStoreHoldsWhatWasMade(t *testing.T) {
 	t.Parallel()
 	for name, in := range map[string]struct {
 		kind   job.Kind
-		change SpecOption
+		change processortest.SpecOption
 	}{
 		"text": {job.KindPrompt, func(*job.Spec) {}}, "speech": {job.KindAudio, func(*job.Spec) {}},
-		"set": {job.KindImage, Input(Images(3, 1))},
+		"set": {job.KindImage, processortest.Images(3, 1)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t, withShortWait, func(c *broker.Config) { c.MaxStoreMB = 1 })
 			gate := newGate(t)
-			g := NewGenerator(func(c Call) (*job.Result, error) {
+			g := processortest.NewGenerator(func(c processortest.Call) (*job.Result, error) {
 				if err := gate.pass(c.Ctx); err != nil {
 					return nil, err
 				}
-				return Succeed(c)
+				return processortest.Succeed(c)
 			})
 			var specs []*job.Spec
 			for range 6 {
@@ -102,11 +103,11 @@ func TestFullStoreDoesNotHoldUpAStop(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, func(c *broker.Config) { c.MaxStoreMB = 1 })
 	gate := newGate(t)
-	g := NewGenerator(func(c Call) (*job.Result, error) {
+	g := processortest.NewGenerator(func(c processortest.Call) (*job.Result, error) {
 		if err := gate.pass(c.Ctx); err != nil {
 			return nil, err
 		}
-		return Succeed(c)
+		return processortest.Succeed(c)
 	})
 	s := r.Submit(job.KindPrompt)
 	w := r.Start(g, func(c *processor.Config) { c.SetSettleTimeout(500 * time.Millisecond) })

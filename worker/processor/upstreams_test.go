@@ -17,6 +17,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 	"github.com/text2image-audio/text2image-audio/worker/processor"
+	"github.com/text2image-audio/text2image-audio/worker/processor/processortest"
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
 	"github.com/text2image-audio/text2image-audio/worker/upstream/deepseek"
 	"github.com/text2image-audio/text2image-audio/worker/upstream/pollinations"
@@ -31,7 +32,7 @@ func simulate(t *testing.T) (*processor.Upstreams, *simulator.Simulator) {
 	}
 	transport := upstream.NewTransport(upstream.Options{Slots: 8})
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), Timeout)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), processortest.Timeout)
 		defer cancel()
 		if err := sim.Stop(ctx); err != nil {
 			t.Error(err)
@@ -71,7 +72,7 @@ func TestRealClientsMakeEachKind(t *testing.T) {
 	r.Start(u)
 
 	width, height, seed := 192, 128, int64(5)
-	painted := r.Submit(job.KindImage, Input(&job.ImageInput{Prompt: "a lighthouse", Width: &width, Height: &height, Seed: &seed}))
+	painted := r.Submit(job.KindImage, processortest.Input(&job.ImageInput{Prompt: "a lighthouse", Width: &width, Height: &height, Seed: &seed}))
 	media := r.WaitSettled(painted).Result.Media
 	size, _, err := image.DecodeConfig(bytes.NewReader(r.Media(painted, 0)))
 	if err != nil || size.Width != width || size.Height != height {
@@ -81,7 +82,7 @@ func TestRealClientsMakeEachKind(t *testing.T) {
 		t.Errorf("media are %+v", media)
 	}
 
-	spoken := r.Submit(job.KindAudio, Input(&job.AudioInput{Text: "good evening", Voice: "nova"}))
+	spoken := r.Submit(job.KindAudio, processortest.Input(&job.AudioInput{Text: "good evening", Voice: "nova"}))
 	if media := r.WaitSettled(spoken).Result.Media; len(media) != 1 || media[0].ContentType != "audio/mpeg" || media[0].Bytes == 0 || media[0].Seed != nil {
 		t.Errorf("media are %+v", media)
 	}
@@ -89,7 +90,7 @@ func TestRealClientsMakeEachKind(t *testing.T) {
 		t.Errorf("asked for %+v", call)
 	}
 	speed := 1.5
-	quick := r.Submit(job.KindAudio, Input(&job.AudioInput{Text: "good evening", Voice: "nova", Speed: &speed, Format: "wav"}))
+	quick := r.Submit(job.KindAudio, processortest.Input(&job.AudioInput{Text: "good evening", Voice: "nova", Speed: &speed, Format: "wav"}))
 	if media := r.WaitSettled(quick).Result.Media; len(media) != 1 || media[0].ContentType != "audio/wav" {
 		t.Errorf("media are %+v", media)
 	}
@@ -110,7 +111,7 @@ func TestRealSetIsMadeAtOnce(t *testing.T) {
 	u, sim := simulate(t)
 	r.Start(u)
 	script(t, sim, simulator.Rule{Kind: simulator.KindImage, Times: 3, Hold: true})
-	s := r.Submit(job.KindImage, Input(SizedImages(4, 64, 40)))
+	s := r.Submit(job.KindImage, processortest.Images(4, 40))
 	if err := sim.WaitHeld(t.Context(), 3); err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +146,7 @@ func TestOptimizedPicture(t *testing.T) {
 	u, sim := simulate(t)
 	r.Start(u)
 	script(t, sim, simulator.Rule{Kind: simulator.KindChat, Times: 1, Hold: true}, simulator.Rule{Kind: simulator.KindImage, Times: 1, Hold: true})
-	s := r.Submit(job.KindImage, Input(optimizing()))
+	s := r.Submit(job.KindImage, processortest.Input(optimizing()))
 	if err := sim.WaitHeld(t.Context(), 1); err != nil {
 		t.Fatal(err)
 	}
@@ -168,7 +169,7 @@ func TestPromptIsImprovedOnce(t *testing.T) {
 	u, sim := simulate(t)
 	r.Start(u)
 	script(t, sim, simulator.Rule{Kind: simulator.KindImage, Times: 2, Fault: "server_error"})
-	s := r.Submit(job.KindImage, Input(optimizing()))
+	s := r.Submit(job.KindImage, processortest.Input(optimizing()))
 	record := r.WaitSettled(s)
 	if record.Status != job.StatusSucceeded || record.Failures != 2 || record.Result.Prompt == nil {
 		t.Errorf("record is %+v", record)
@@ -188,7 +189,7 @@ func TestPictureGoesOnWithoutTheLanguageModel(t *testing.T) {
 			u, sim := simulate(t)
 			r.Start(u)
 			script(t, sim, simulator.Rule{Kind: simulator.KindChat, Fault: f}, simulator.Rule{Kind: simulator.KindImage, Hold: true})
-			s := r.Submit(job.KindImage, Input(optimizing()), MaxAttempts(3))
+			s := r.Submit(job.KindImage, processortest.Input(optimizing()), processortest.MaxAttempts(3))
 			if err := sim.WaitHeld(t.Context(), 1); err != nil {
 				t.Fatal(err)
 			}
@@ -267,7 +268,7 @@ func TestRealRefusals(t *testing.T) {
 		t.Errorf("record is %+v", record)
 	}
 	script(t, sim, simulator.Rule{Kind: simulator.KindImage, Fault: "moderated", Times: 1})
-	record := r.WaitSettled(r.Submit(job.KindImage, Input(SizedImages(4, 64, 900))))
+	record := r.WaitSettled(r.Submit(job.KindImage, processortest.Images(4, 900)))
 	if record.Status != job.StatusSucceeded || len(record.Result.Media) != 3 || len(record.Result.Missing) != 1 || record.Result.Missing[0].Error.Code != job.CodeModerated {
 		t.Errorf("record is %+v", record)
 	}
@@ -304,7 +305,7 @@ func TestPanicInAPicture(t *testing.T) {
 	r := newRig(t)
 	// Without a client the call panics.
 	w := r.Start(&processor.Upstreams{Log: slog.New(slog.DiscardHandler)})
-	r.Submit(job.KindImage, Input(SizedImages(2, 64, 1)))
+	r.Submit(job.KindImage, processortest.Images(2, 1))
 	r.Eventually("the panic is counted", func() bool { return counter(t, w.Metrics.Panics.WithLabelValues("processor")) == 1 })
 	if log := w.Log.String(); !strings.Contains(log, "pollinations.(*Client).Image") {
 		t.Errorf("the log does not say where: %s", log)
@@ -330,13 +331,13 @@ func TestRetriesOfASetAskForTheMissingOnly(t *testing.T) {
 		simulator.Rule{Kind: simulator.KindImage, Fault: "moderated", Times: 1},
 		simulator.Rule{Kind: simulator.KindImage, Fault: "server_error", Times: 3},
 	)
-	in := SizedImages(3, 64, 10)
-	in.(*job.ImageInput).Optimize = true
-	record := r.WaitSettled(r.Submit(job.KindImage, Input(in)))
+	n, side, seed := 3, 64, int64(10)
+	in := &job.ImageInput{Prompt: "a lighthouse", N: &n, Seed: &seed, Width: &side, Height: &side, Optimize: true}
+	record := r.WaitSettled(r.Submit(job.KindImage, processortest.Input(in)))
 	if record.Status != job.StatusSucceeded || len(record.Result.Media) != 2 || len(record.Result.Missing) != 1 {
 		t.Fatalf("record is %+v, result %+v", record, record.Result)
 	}
-	refused := in.(*job.ImageInput).SeedOf(record.Result.Missing[0].Index)
+	refused := in.SeedOf(record.Result.Missing[0].Index)
 	calls := map[string]int{}
 	for _, call := range sim.Calls(simulator.KindImage) {
 		calls[call.Query.Get("seed")]++

@@ -1,0 +1,100 @@
+package processortest
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
+	"github.com/text2image-audio/text2image-audio/worker/processor"
+)
+
+// Worker is a processor with metrics and a log of its own.
+type Worker struct {
+	*processor.Processor
+	Metrics *telemetry.Metrics
+	Log     *Log
+
+	t    testing.TB
+	once sync.Once
+}
+
+// Config returns the configuration of processors in tests: two slots of each kind, short delays, no soft stop.
+func Config(options ...func(*processor.Config)) processor.Config {
+	cfg := processor.Config{
+		SlotsImage: 2, SlotsAudio: 2, SlotsText: 2, RetryInitialDelay: 30 * time.Millisecond, RetryMaxDelay: 200 * time.Millisecond,
+		ImageTimeout: time.Minute, AudioTimeout: time.Minute, TextTimeout: time.Minute, SoftStop: 10 * time.Millisecond,
+	}
+	for _, option := range options {
+		option(&cfg)
+	}
+	return cfg
+}
+
+// StartOn runs a processor on a broker until the test ends.
+func StartOn(t testing.TB, b *broker.Broker, g processor.Generator, options ...func(*processor.Config)) *Worker {
+	t.Helper()
+	w := NewWorker(t, b, g, options...)
+	if err := w.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.Shutdown)
+	return w
+}
+
+// NewWorker returns a processor on a broker that was not started.
+func NewWorker(t testing.TB, b *broker.Broker, g processor.Generator, options ...func(*processor.Config)) *Worker {
+	t.Helper()
+	r := On(t, b)
+	w := &Worker{t: t, Metrics: telemetry.NewMetrics(), Log: &Log{}}
+	log := slog.New(slog.NewTextHandler(w.Log, nil))
+	control := r.Queue.NewControl(log, nil)
+	if err := control.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(control.Stop)
+	p, err := processor.New(Config(options...), processor.Deps{
+		Queue: r.Queue, Store: r.Store, Control: control, Generator: g, Metrics: w.Metrics, Log: log,
+		AckWait: b.Config().AckWait, Mode: "simulator", Version: "test",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Processor = p
+	return w
+}
+
+// Shutdown stops the processor. It may be called more than once.
+func (w *Worker) Shutdown() {
+	w.once.Do(func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(w.t.Context()), Timeout)
+		defer cancel()
+		if err := w.Stop(ctx); err != nil {
+			w.t.Errorf("stop worker: %v", err)
+		}
+	})
+}
+
+// Log collects what is logged; it may be read meanwhile.
+type Log struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+// Write adds to the log.
+func (l *Log) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+// String returns the log so far.
+func (l *Log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}

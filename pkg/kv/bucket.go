@@ -1,0 +1,201 @@
+package kv
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/synadia-io/orbit.go/jetstreamext"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+)
+
+var (
+	// ErrNotFound is returned for a key without a value.
+	ErrNotFound = errors.New("not found")
+	// ErrConflict is returned when somebody else has written the key, or in a cluster is about to. Nothing was written then.
+	ErrConflict = errors.New("changed concurrently")
+	// ErrFull is returned when NATS has no room for the value.
+	ErrFull = errors.New("the store is full")
+	// ErrNewer is returned for a value that a newer version of the program has stored, which must not be overwritten.
+	ErrNewer = job.ErrNewer
+)
+
+// errMalformed replaces the error of the JSON decoder, which may quote the value.
+var errMalformed = errors.New("malformed")
+
+// Config describes the values of a bucket. They are stored as JSON.
+type Config[T any] struct {
+	// Name says in errors what a value is, as in "read account".
+	Name string
+	// Prefix stands before each key and makes it a subject of the stream. When it is empty, keys are whole subjects.
+	Prefix string
+	// Check, if not nil, rejects decoded values: what is incomplete, and with ErrNewer what a newer version has stored.
+	Check func(*T) error
+	// Lenient reads a value that cannot be decoded, or that Check rejects, as the zero value: for what must not block anybody
+	// for ever and may be overwritten.
+	Lenient bool
+	// TTL, if not nil, returns for how long a value is stored, in whole seconds. Every write starts that time anew.
+	TTL func(*T) time.Duration
+}
+
+// Bucket is the values of one type in a KV bucket.
+type Bucket[T any] struct {
+	js     jetstream.JetStream
+	stream jetstream.Stream
+	cfg    Config[T]
+	// retryFor bounds how long a write is repeated because of conflicts.
+	retryFor time.Duration
+}
+
+// New returns the bucket of the values that cfg describes in the stream of a KV bucket, which keeps one message for each
+// subject. It costs no request.
+func New[T any](js jetstream.JetStream, stream jetstream.Stream, cfg Config[T]) *Bucket[T] {
+	return &Bucket[T]{js: js, stream: stream, cfg: cfg, retryFor: retryFor}
+}
+
+// Entry is a value as it is stored.
+type Entry[T any] struct {
+	Key   string
+	Value T
+	// Revision is what Update expects. It is 0 for a key that was never written or is purged; the marker of a value that was
+	// deleted or has expired has a revision of its own.
+	Revision uint64
+	// Exists says that the key has a value.
+	Exists bool
+	// Err says why the value could not be decoded.
+	Err error
+}
+
+// Get returns the value of a key from the stream's leader, so that it is never stale. It fails with ErrNotFound, in which
+// case the entry has the revision to update, and costs one request.
+func (b *Bucket[T]) Get(ctx context.Context, key string) (Entry[T], error) {
+	return b.result(b.get(ctx, key))
+}
+
+// GetAny returns the value of a key from whichever replica answers, which may be behind. It fails as Get does and costs one
+// request, which does not burden the leader.
+func (b *Bucket[T]) GetAny(ctx context.Context, key string) (Entry[T], error) {
+	msg, err := b.stream.GetLastMsgForSubject(ctx, b.cfg.Prefix+key)
+	return b.result(b.entry(key, msg, err))
+}
+
+func (b *Bucket[T]) get(ctx context.Context, key string) (Entry[T], error) {
+	msg, err := broker.LeaderLast(ctx, b.js, b.streamName(), b.cfg.Prefix+key)
+	return b.entry(key, msg, err)
+}
+
+func (b *Bucket[T]) entry(key string, msg *jetstream.RawStreamMsg, err error) (Entry[T], error) {
+	switch {
+	case errors.Is(err, jetstream.ErrMsgNotFound):
+		return Entry[T]{Key: key}, nil
+	case err != nil:
+		return Entry[T]{Key: key}, fmt.Errorf("read %s: %w", b.cfg.Name, err)
+	}
+	return b.decode(key, msg), nil
+}
+
+// result turns an entry without a value, or with one that cannot be decoded, into an error.
+func (b *Bucket[T]) result(e Entry[T], err error) (Entry[T], error) {
+	switch {
+	case err != nil:
+		return e, err
+	case !e.Exists:
+		return e, ErrNotFound
+	}
+	return e, e.Err
+}
+
+func (b *Bucket[T]) decode(key string, msg *jetstream.RawStreamMsg) Entry[T] {
+	e := Entry[T]{Key: key, Revision: msg.Sequence, Exists: len(msg.Data) > 0}
+	if !e.Exists {
+		return e
+	}
+	err := json.Unmarshal(msg.Data, &e.Value)
+	switch {
+	case err != nil:
+		err = errMalformed
+	case b.cfg.Check != nil:
+		err = b.cfg.Check(&e.Value)
+	}
+	if err != nil {
+		var zero T
+		e.Value = zero
+		if !b.cfg.Lenient {
+			e.Err = fmt.Errorf("decode %s: %w", b.cfg.Name, err)
+		}
+	}
+	return e
+}
+
+// List returns the entries whose keys match patterns, in which * stands for one token: at most a thousand, the oldest
+// write first, without deleted and expired ones. An entry that cannot be decoded has its Err set. It costs one request,
+// which any replica may answer.
+func (b *Bucket[T]) List(ctx context.Context, patterns ...string) ([]Entry[T], error) {
+	ctx, cancel := broker.Bounded(ctx)
+	defer cancel()
+	subjects := make([]string, len(patterns))
+	for i, pattern := range patterns {
+		subjects[i] = b.cfg.Prefix + pattern
+	}
+	messages, err := jetstreamext.GetLastMsgsFor(ctx, b.js, b.streamName(), subjects)
+	if err != nil {
+		return nil, fmt.Errorf("list %ss: %w", b.cfg.Name, err)
+	}
+	var entries []Entry[T]
+	for msg, err := range messages {
+		if errors.Is(err, jetstreamext.ErrNoMessages) {
+			break
+		}
+		if err != nil {
+			return nil, fmt.Errorf("list %ss: %w", b.cfg.Name, err)
+		}
+		if len(msg.Data) > 0 {
+			entries = append(entries, b.decode(strings.TrimPrefix(msg.Subject, b.cfg.Prefix), msg))
+		}
+	}
+	// The messages end without an error when the time is up.
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("list %ss: %w", b.cfg.Name, err)
+	}
+	return entries, nil
+}
+
+// Purge removes a value without a trace; pattern may hold wildcards. A missing value is no error. It costs one request.
+//
+// NATS does not sync to disk that an update has replaced the value before it: a server that is killed right after the purge
+// of a value that was updated may bring back the one before. Delete does not have this problem.
+func (b *Bucket[T]) Purge(ctx context.Context, pattern string) error {
+	return b.purge(ctx, pattern)
+}
+
+// PurgeRevision is Purge for a value as it was read: one that was written after revision stays.
+func (b *Bucket[T]) PurgeRevision(ctx context.Context, key string, revision uint64) error {
+	return b.purge(ctx, key, jetstream.WithPurgeSequence(revision+1))
+}
+
+func (b *Bucket[T]) purge(ctx context.Context, pattern string, opts ...jetstream.StreamPurgeOpt) error {
+	if err := b.stream.Purge(ctx, append(opts, jetstream.WithPurgeSubject(b.cfg.Prefix+pattern))...); err != nil {
+		return fmt.Errorf("remove %s: %w", b.cfg.Name, err)
+	}
+	return nil
+}
+
+// Delete replaces a value by a marker without content, unless it was written after revision; it fails with ErrConflict then.
+// It costs one acknowledged publish.
+func (b *Bucket[T]) Delete(ctx context.Context, key string, revision uint64) error {
+	marker := nats.NewMsg(b.cfg.Prefix + key)
+	marker.Header.Set("KV-Operation", "PURGE")
+	if _, err := b.js.PublishMsg(ctx, marker, jetstream.WithExpectLastSequencePerSubject(revision)); err != nil {
+		return fmt.Errorf("delete %s: %w", b.cfg.Name, classify(err))
+	}
+	return nil
+}
+
+func (b *Bucket[T]) streamName() string { return b.stream.CachedInfo().Config.Name }

@@ -1,0 +1,136 @@
+package kv
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+)
+
+const (
+	// retryFor bounds how long Create and Change repeat a write because of conflicts.
+	retryFor = 8 * time.Second
+	// maxPause is the longest pause before such a repetition. A cluster refuses a write for as long as another one to the key
+	// is being replicated.
+	maxPause = 20 * time.Millisecond
+)
+
+// ErrUnchanged is returned by the function that Change is given when there is nothing to write.
+var ErrUnchanged = errors.New("unchanged")
+
+// Put stores a value whatever is there, and returns its revision. Options may add conditions and a time to live; a failed
+// condition is ErrConflict. It fails with ErrFull and costs one acknowledged publish. Any error but these two leaves open
+// whether the value was stored, here and in the methods below.
+func (b *Bucket[T]) Put(ctx context.Context, key string, value T, opts ...jetstream.PublishOpt) (revision uint64, err error) {
+	data, err := json.Marshal(&value)
+	if err != nil {
+		return 0, fmt.Errorf("encode %s: %w", b.cfg.Name, err)
+	}
+	if b.cfg.TTL != nil {
+		opts = append(opts, jetstream.WithMsgTTL(b.cfg.TTL(&value)))
+	}
+	ack, err := b.js.Publish(ctx, b.cfg.Prefix+key, data, opts...)
+	if err != nil {
+		return 0, fmt.Errorf("store %s: %w", b.cfg.Name, classify(err))
+	}
+	return ack.Sequence, nil
+}
+
+// Update stores a value in place of the one with the given revision, 0 for a key that has neither a value nor a marker, and
+// returns the new revision. It fails with ErrConflict when somebody else has written the key, and with ErrFull. It costs one
+// acknowledged publish.
+func (b *Bucket[T]) Update(ctx context.Context, key string, value T, revision uint64, opts ...jetstream.PublishOpt) (uint64, error) {
+	return b.Put(ctx, key, value, append([]jetstream.PublishOpt{jetstream.WithExpectLastSequencePerSubject(revision)}, opts...)...)
+}
+
+// Create stores the first value of a key, or the first one after a deletion, and returns its revision. It fails with
+// ErrConflict when the key has a value, and with ErrFull. It costs one acknowledged publish, and two requests more where a
+// marker is to be replaced.
+func (b *Bucket[T]) Create(ctx context.Context, key string, value T, opts ...jetstream.PublishOpt) (revision uint64, err error) {
+	var last uint64
+	err = b.retry(ctx, func() error {
+		revision, err = b.Update(ctx, key, value, last, opts...)
+		return err
+	}, func() error {
+		e, err := b.get(ctx, key)
+		last = e.Revision
+		if err == nil && e.Exists {
+			return fmt.Errorf("store %s: %w", b.cfg.Name, ErrConflict)
+		}
+		return err
+	})
+	return revision, err
+}
+
+// Change reads the entry of a key from the stream's leader, has edit change its Value and stores that, again and again until
+// nobody else wrote in between. A key without a value has an entry that does not exist. Change returns the entry as it is
+// stored.
+//
+// What edit fails with ends it; with ErrUnchanged nothing is written and Change returns the entry without an error. It fails
+// with ErrConflict after eight seconds of conflicts, with ErrFull, and with ErrNewer before edit is called. It costs one read
+// and one acknowledged publish, and as much again for each conflict.
+func (b *Bucket[T]) Change(ctx context.Context, key string, edit func(*Entry[T]) error, opts ...jetstream.PublishOpt) (Entry[T], error) {
+	var e Entry[T]
+	read := func() (err error) {
+		if e, err = b.get(ctx, key); err == nil {
+			err = e.Err
+		}
+		return err
+	}
+	if err := read(); err != nil {
+		return e, err
+	}
+	var edited error // It ends the loop even if it is ErrConflict.
+	err := b.retry(ctx, func() error {
+		if edited = edit(&e); edited != nil {
+			return nil
+		}
+		revision, err := b.Update(ctx, key, e.Value, e.Revision, opts...)
+		if err == nil {
+			e.Revision, e.Exists = revision, true
+		}
+		return err
+	}, read)
+	if edited != nil && !errors.Is(edited, ErrUnchanged) {
+		return e, edited
+	}
+	return e, err
+}
+
+// retry calls write until it does not conflict, and before each repetition reread, for a while.
+func (b *Bucket[T]) retry(ctx context.Context, write, reread func() error) error {
+	start := time.Now()
+	for {
+		err := write()
+		if !errors.Is(err, ErrConflict) || time.Since(start) >= b.retryFor {
+			return err
+		}
+		timer := time.NewTimer(rand.N(maxPause)) //nolint:gosec // A pause is no secret.
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return fmt.Errorf("%w: %w", err, context.Cause(ctx))
+		}
+		if err := reread(); err != nil {
+			return err
+		}
+	}
+}
+
+// classify gives the refusals of a publish their names.
+func classify(err error) error {
+	switch {
+	case broker.Conflict(err):
+		return ErrConflict
+	case broker.NoRoom(err), broker.TooMany(err):
+		return fmt.Errorf("%w: %w", ErrFull, err)
+	}
+	return err
+}

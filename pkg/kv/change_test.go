@@ -3,6 +3,7 @@ package kv_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -133,5 +134,29 @@ func TestConflictsEnd(t *testing.T) {
 	must(t, err)
 	if e.Value.N < 10 {
 		t.Errorf("the other one wrote %d times", e.Value.N)
+	}
+}
+
+// TestRetry repeats what conflicts, and nothing else.
+func TestRetry(t *testing.T) {
+	t.Parallel()
+	other := errors.New("no")
+	for name, test := range map[string]struct {
+		errs []error
+		want error
+	}{
+		"at once":           {[]error{nil}, nil},
+		"after conflicts":   {[]error{kv.ErrConflict, fmt.Errorf("wrapped: %w", kv.ErrConflict), nil}, nil},
+		"fails":             {[]error{other}, other},
+		"conflict and then": {[]error{kv.ErrConflict, other}, other},
+	} {
+		calls := 0
+		err := kv.Retry(t.Context(), func() error {
+			calls++
+			return test.errs[calls-1]
+		})
+		if !errors.Is(err, test.want) || (err == nil) != (test.want == nil) || calls != len(test.errs) {
+			t.Errorf("%s: %v after %d calls", name, err, calls)
+		}
 	}
 }

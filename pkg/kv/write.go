@@ -14,9 +14,9 @@ import (
 )
 
 const (
-	// retryFor bounds how long Create and Change repeat a write because of conflicts.
+	// retryFor bounds how long a write is repeated because of conflicts.
 	retryFor = 8 * time.Second
-	// maxPause is the longest pause before such a repetition. A cluster refuses a write for as long as another one to the key
+	// maxPause is the longest pause before a repetition. A cluster refuses a write for as long as another one to the key
 	// is being replicated.
 	maxPause = 20 * time.Millisecond
 )
@@ -54,17 +54,24 @@ func (b *Bucket[T]) Update(ctx context.Context, key string, value T, revision ui
 // marker is to be replaced.
 func (b *Bucket[T]) Create(ctx context.Context, key string, value T, opts ...jetstream.PublishOpt) (revision uint64, err error) {
 	var last uint64
-	err = b.retry(ctx, func() error {
+	var refused, exists bool
+	err = retry(ctx, b.retryFor, func() error {
+		if refused {
+			e, err := b.get(ctx, key)
+			if err != nil {
+				return err
+			}
+			if last, exists = e.Revision, e.Exists; exists {
+				return nil
+			}
+		}
+		refused = true
 		revision, err = b.Update(ctx, key, value, last, opts...)
 		return err
-	}, func() error {
-		e, err := b.get(ctx, key)
-		last = e.Revision
-		if err == nil && e.Exists {
-			return fmt.Errorf("store %s: %w", b.cfg.Name, ErrConflict)
-		}
-		return err
 	})
+	if exists {
+		return 0, fmt.Errorf("store %s: %w", b.cfg.Name, ErrConflict)
+	}
 	return revision, err
 }
 
@@ -73,21 +80,17 @@ func (b *Bucket[T]) Create(ctx context.Context, key string, value T, opts ...jet
 // stored.
 //
 // What edit fails with ends it; with ErrUnchanged nothing is written and Change returns the entry without an error. It fails
-// with ErrConflict after eight seconds of conflicts, with ErrFull, and with ErrNewer before edit is called. It costs one read
-// and one acknowledged publish, and as much again for each conflict.
-func (b *Bucket[T]) Change(ctx context.Context, key string, edit func(*Entry[T]) error, opts ...jetstream.PublishOpt) (Entry[T], error) {
-	var e Entry[T]
-	read := func() (err error) {
-		if e, err = b.get(ctx, key); err == nil {
-			err = e.Err
-		}
-		return err
-	}
-	if err := read(); err != nil {
-		return e, err
-	}
+// with ErrConflict as Retry does, with ErrFull, and with ErrNewer before edit is called. It costs one read and one
+// acknowledged publish, and as much again for each conflict.
+func (b *Bucket[T]) Change(ctx context.Context, key string, edit func(*Entry[T]) error, opts ...jetstream.PublishOpt) (e Entry[T], err error) {
 	var edited error // It ends the loop even if it is ErrConflict.
-	err := b.retry(ctx, func() error {
+	err = retry(ctx, b.retryFor, func() error {
+		if e, err = b.get(ctx, key); err != nil {
+			return err
+		}
+		if e.Err != nil {
+			return e.Err
+		}
 		if edited = edit(&e); edited != nil {
 			return nil
 		}
@@ -96,19 +99,22 @@ func (b *Bucket[T]) Change(ctx context.Context, key string, edit func(*Entry[T])
 			e.Revision, e.Exists = revision, true
 		}
 		return err
-	}, read)
+	})
 	if edited != nil && !errors.Is(edited, ErrUnchanged) {
 		return e, edited
 	}
 	return e, err
 }
 
-// retry calls write until it does not conflict, and before each repetition reread, for a while.
-func (b *Bucket[T]) retry(ctx context.Context, write, reread func() error) error {
+// Retry calls do until it does not fail with ErrConflict, with a random pause in between and for at most eight seconds. It is
+// for changes that span several keys; Change and Create retry by themselves.
+func Retry(ctx context.Context, do func() error) error { return retry(ctx, retryFor, do) }
+
+func retry(ctx context.Context, limit time.Duration, do func() error) error {
 	start := time.Now()
 	for {
-		err := write()
-		if !errors.Is(err, ErrConflict) || time.Since(start) >= b.retryFor {
+		err := do()
+		if !errors.Is(err, ErrConflict) || time.Since(start) >= limit {
 			return err
 		}
 		timer := time.NewTimer(rand.N(maxPause)) //nolint:gosec // A pause is no secret.
@@ -117,9 +123,6 @@ func (b *Bucket[T]) retry(ctx context.Context, write, reread func() error) error
 		case <-ctx.Done():
 			timer.Stop()
 			return fmt.Errorf("%w: %w", err, context.Cause(ctx))
-		}
-		if err := reread(); err != nil {
-			return err
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"github.com/text2image-audio/text2image-audio/api/app"
+	"github.com/text2image-audio/text2image-audio/pkg/migrate"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
@@ -21,35 +22,19 @@ const importUsage = `usage: api import [--users users.json] [--feedback feedback
 
 `
 
-// exports are the stores of the system before this one that can be imported, in the order in which they are.
+// exports are the namespaces that can be imported, in the order in which they are.
 var exports = []struct {
-	flag, doc string
-	take      func(context.Context, *app.Importer, io.Reader) (*imported, error)
+	// noun names what is imported.
+	flag, noun, doc string
+	run             func(*app.Importer, context.Context, io.Reader) (*migrate.Result, error)
 }{
-	{"users", "export of accounts, the KV namespace USERS", importUsers},
-	{"feedback", "export of feedback, the KV namespace FEEDBACK", importFeedback},
-	{"images", "export of saved images, the KV namespace IMAGES_CACHE", importImages},
+	{"users", "accounts", "export of accounts, the KV namespace USERS", (*app.Importer).Users},
+	{"feedback", "feedback entries", "export of feedback, the KV namespace FEEDBACK", (*app.Importer).Feedback},
+	{"images", "images", "export of saved images, the KV namespace IMAGES_CACHE", (*app.Importer).Images},
 }
 
-// imported is what became of an export.
-type imported struct {
-	what                string
-	taken, kept, others int
-	// unnamed counts what was skipped beyond what is named.
-	unnamed int
-	// note is one more sentence, if there is something to say.
-	note    string
-	skipped []skipped
-}
-
-// skipped is an entry that was not taken: its place in the export, and why.
-type skipped struct {
-	Entry  int
-	Reason string
-}
-
-// importCommand moves people here from the system before this one. It exits with 1 when the import broke off, and with 0
-// though entries were skipped, which it names by their place and never by what they say.
+// importCommand imports exports of the Cloudflare system. It exits with 1 when an import failed, and with 0 when entries
+// were skipped, which it lists by their position and never by their content.
 func importCommand(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("api import", flag.ContinueOnError)
 	flags.SetOutput(stderr)
@@ -82,7 +67,7 @@ func importCommand(ctx context.Context, args, environ []string, stdout, stderr i
 	return 0
 }
 
-// importFiles reads the exports one after the other. All of them are opened before the first is read.
+// importFiles imports the exports one after the other. All of them are opened before the first is read.
 func importFiles(ctx context.Context, paths, environ []string, stdout, stderr io.Writer) (err error) {
 	cfg, err := app.Load(environ)
 	if err != nil {
@@ -111,8 +96,8 @@ func importFiles(ctx context.Context, paths, environ []string, stdout, stderr io
 		if files[i] == nil {
 			continue
 		}
-		done, err := e.take(ctx, importer, files[i])
-		done.print(stdout)
+		result, err := e.run(importer, ctx, files[i])
+		printResult(stdout, e.noun, result)
 		if err != nil {
 			return fmt.Errorf("%s: %w", e.flag, err)
 		}
@@ -120,66 +105,27 @@ func importFiles(ctx context.Context, paths, environ []string, stdout, stderr io
 	return nil
 }
 
-// print says what became of an export, as far as it was read.
-func (done *imported) print(out io.Writer) {
-	if done == nil {
+// printResult prints what became of an export, as far as it was read.
+func printResult(out io.Writer, noun string, r *migrate.Result) {
+	if r == nil {
 		return
 	}
 	_, _ = fmt.Fprintf(out, "%d %s imported, %d already present, %d other entries ignored, %d skipped\n",
-		done.taken, done.what, done.kept, done.others, len(done.skipped)+done.unnamed)
-	if done.note != "" {
-		_, _ = fmt.Fprintln(out, done.note)
+		r.Imported, noun, r.Kept, r.Foreign, len(r.Skipped)+r.Unnamed)
+	if r.Unverifiable > 0 {
+		_, _ = fmt.Fprintf(out, "%d of them have a password hash in an unknown format; their owners have to reset the password\n", r.Unverifiable)
 	}
-	for _, s := range done.skipped {
-		_, _ = fmt.Fprintf(out, "  entry %d: %s\n", s.Entry, s.Reason)
+	if r.Expired > 0 {
+		_, _ = fmt.Fprintf(out, "%d more have expired\n", r.Expired)
 	}
-	if done.unnamed > 0 {
-		_, _ = fmt.Fprintf(out, "  and %d more\n", done.unnamed)
-	}
-}
-
-func importUsers(ctx context.Context, i *app.Importer, export io.Reader) (*imported, error) {
-	done, err := i.Users(ctx, export)
-	if done == nil {
-		return nil, err
-	}
-	result := &imported{what: "accounts", taken: done.Imported, kept: done.Kept, others: done.Foreign, unnamed: done.Unnamed}
-	if done.Unverifiable > 0 {
-		result.note = fmt.Sprintf("%d of them have a password hash in an unknown format; their owners have to reset the password", done.Unverifiable)
-	}
-	for _, s := range done.Skipped {
-		result.skipped = append(result.skipped, skipped(s))
-	}
-	return result, err
-}
-
-func importFeedback(ctx context.Context, i *app.Importer, export io.Reader) (*imported, error) {
-	done, err := i.Feedback(ctx, export)
-	if done == nil {
-		return nil, err
-	}
-	result := &imported{what: "feedback entries", taken: done.Imported, kept: done.Kept, others: done.Foreign, unnamed: done.Unnamed}
-	for _, s := range done.Skipped {
-		result.skipped = append(result.skipped, skipped(s))
-	}
-	return result, err
-}
-
-func importImages(ctx context.Context, i *app.Importer, export io.Reader) (*imported, error) {
-	done, err := i.Images(ctx, export)
-	if done == nil {
-		return nil, err
-	}
-	result := &imported{what: "images", taken: done.Imported, kept: done.Kept, others: done.Foreign, unnamed: done.Unnamed}
-	if done.Expired > 0 {
-		result.note = fmt.Sprintf("%d more have expired", done.Expired)
-	}
-	for _, s := range done.Skipped {
-		reason := s.Reason
-		if s.Picture > 0 {
-			reason = fmt.Sprintf("image %d: %s", s.Picture, reason)
+	for _, s := range r.Skipped {
+		image := ""
+		if s.Image > 0 {
+			image = fmt.Sprintf("image %d: ", s.Image)
 		}
-		result.skipped = append(result.skipped, skipped{s.Entry, reason})
+		_, _ = fmt.Fprintf(out, "  entry %d: %s%s\n", s.Entry, image, s.Reason)
 	}
-	return result, err
+	if r.Unnamed > 0 {
+		_, _ = fmt.Fprintf(out, "  and %d more\n", r.Unnamed)
+	}
 }

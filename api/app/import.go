@@ -5,22 +5,24 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/account"
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/feedback"
 	"github.com/text2image-audio/text2image-audio/pkg/gallery"
+	"github.com/text2image-audio/text2image-audio/pkg/migrate"
 )
 
-// Importer reads exports of the system before this one into the store: the embedded one, while no API runs on it, or that
-// of NATS_URL.
+// Importer imports exports of the Cloudflare system into the store: the embedded one, while no API runs on it, or that of
+// NATS_URL.
 type Importer struct {
 	cfg      Config
 	broker   *broker.Broker
 	accounts *account.Accounts
 }
 
-// NewImporter opens the store. It has to be closed.
+// NewImporter opens the store. Close it after use.
 func NewImporter(ctx context.Context, cfg Config, log *slog.Logger) (*Importer, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -47,27 +49,27 @@ func (i *Importer) Close(ctx context.Context) error {
 	return i.broker.Close(ctx)
 }
 
-// Users reads an export of accounts.
-func (i *Importer) Users(ctx context.Context, export io.Reader) (*account.Import, error) {
-	return i.accounts.Import(ctx, export)
+// Users imports an export of accounts. The result is nil when the export was not read.
+func (i *Importer) Users(ctx context.Context, export io.Reader) (*migrate.Result, error) {
+	return migrate.Accounts(ctx, i.accounts, export, time.Now())
 }
 
-// Images reads an export of saved pictures. It takes those of accounts which are here.
-func (i *Importer) Images(ctx context.Context, export io.Reader) (*gallery.Import, error) {
-	owners, err := i.accounts.Owners(ctx)
+// Images imports an export of saved images of the accounts that are present.
+func (i *Importer) Images(ctx context.Context, export io.Reader) (*migrate.Result, error) {
+	owners, err := migrate.Owners(ctx, i.accounts)
 	if err != nil {
 		return nil, err
 	}
-	pictures, err := gallery.New(ctx, i.broker)
+	images, err := gallery.New(ctx, i.broker)
 	if err != nil {
 		return nil, err
 	}
-	return pictures.Import(ctx, export, owners)
+	return migrate.Images(ctx, images, export, owners, time.Now)
 }
 
-// Feedback reads an export of feedback. It takes that of accounts which are here.
-func (i *Importer) Feedback(ctx context.Context, export io.Reader) (*feedback.Import, error) {
-	owners, err := i.accounts.Owners(ctx)
+// Feedback imports an export of feedback of the accounts that are present.
+func (i *Importer) Feedback(ctx context.Context, export io.Reader) (*migrate.Result, error) {
+	owners, err := migrate.Owners(ctx, i.accounts)
 	if err != nil {
 		return nil, err
 	}
@@ -75,5 +77,5 @@ func (i *Importer) Feedback(ctx context.Context, export io.Reader) (*feedback.Im
 	if err != nil {
 		return nil, err
 	}
-	return box.Import(ctx, export, owners)
+	return migrate.Feedback(ctx, box, export, owners)
 }

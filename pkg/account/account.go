@@ -90,7 +90,7 @@ func (a *Accounts) register(ctx context.Context, username, email, password strin
 	}
 	now := job.At(a.now())
 	u := &User{
-		ID: id.String(), Username: strings.TrimSpace(username), Email: normal(email), Password: hashed,
+		ID: id.String(), Username: strings.TrimSpace(username), Email: NormalizeEmail(email), Password: hashed,
 		CreatedAt: now, PasswordUpdatedAt: &now, IsActive: true, EmailUnverified: unverified,
 	}
 	return u, a.create(ctx, u)

@@ -212,7 +212,7 @@ func (a *Accounts) newGoogle(ctx context.Context, g GoogleIdentity, revision uin
 		return nil, fmt.Errorf("name an account: %w", err)
 	}
 	u := &User{
-		ID: id.String(), Username: g.username(), Email: normal(g.Email), CreatedAt: job.At(a.now()), IsActive: true,
+		ID: id.String(), Username: g.username(), Email: NormalizeEmail(g.Email), CreatedAt: job.At(a.now()), IsActive: true,
 		AuthProvider: ProviderGoogle, GoogleInfo: g.info(),
 	}
 	err = a.create(ctx, u)

@@ -156,7 +156,7 @@ func (a *Accounts) linkGoogle(ctx context.Context, u *User, g GoogleIdentity) (*
 			now.AuthProvider = ""
 		}
 		now.GoogleInfo = g.info()
-		if normal(g.Email) == normal(now.Email) {
+		if NormalizeEmail(g.Email) == NormalizeEmail(now.Email) {
 			now.EmailUnverified = false // Google has verified the very address.
 		}
 		return nil
@@ -200,24 +200,4 @@ func (a *Accounts) UnlinkGoogle(ctx context.Context, u *User) (*User, error) {
 	// From here on the link opens nothing, whether it can be removed or not.
 	_ = a.dropGoogle(ctx, &before)
 	return now, nil
-}
-
-// bindImported has the Google account that an imported record names open it. Where two records name the same one, which
-// the system before allowed, it opens the one that was used last.
-func (a *Accounts) bindImported(ctx context.Context, u *User, fresh bool) error {
-	subject := u.google().ID
-	if subject == "" {
-		return nil
-	}
-	holder, revision, err := a.byGoogle(ctx, subject)
-	if err != nil {
-		return err
-	}
-	if holder != nil && (!fresh || holder.LastLoginAt != nil && (u.LastLoginAt == nil || !u.LastLoginAt.After(holder.LastLoginAt.Time))) {
-		return nil
-	}
-	if _, err := a.bindGoogle(ctx, subject, u, revision); !errors.Is(err, errConflict) {
-		return err
-	}
-	return nil // Its owner has just signed in.
 }

@@ -83,12 +83,12 @@ func hashPassword(password string, with Password) (Password, error) {
 // set reports whether there is a password at all; who signs in elsewhere has none.
 func (p Password) set() bool { return p.Hash != "" }
 
-// legacy reports whether it is of the oldest form.
-func (p Password) legacy() bool { return p.Algorithm == "" && p.Iterations == 0 && p.Digest == "" }
+// Legacy reports whether the hash is of the oldest form, a salted SHA-256.
+func (p Password) Legacy() bool { return p.Algorithm == "" && p.Iterations == 0 && p.Digest == "" }
 
 // complete fills in what a record leaves out.
 func (p Password) complete() Password {
-	if p.legacy() {
+	if p.Legacy() {
 		return p
 	}
 	if p.Algorithm == "" {
@@ -112,17 +112,17 @@ func (p Password) bounded() bool {
 	return p.Algorithm == algorithm && known && p.Iterations >= 1 && p.Iterations <= maxIterations && p.KeyLength >= 1 && p.KeyLength <= maxKeyLength
 }
 
-// verifiable reports whether some password can be found to be this one.
-func (p Password) verifiable() bool {
+// Verifiable reports whether any password could match: it is false for a hash of unknown form.
+func (p Password) Verifiable() bool {
 	hashed, err := hex.DecodeString(p.Hash)
 	p = p.complete()
-	return err == nil && ((p.legacy() && len(hashed) == sha256.Size) || (p.bounded() && len(hashed) == p.KeyLength))
+	return err == nil && ((p.Legacy() && len(hashed) == sha256.Size) || (p.bounded() && len(hashed) == p.KeyLength))
 }
 
 // derive computes the hash of a password. It fails when the parameters are out of bounds.
 func (p Password) derive(password string) ([]byte, error) {
 	p = p.complete()
-	if p.legacy() {
+	if p.Legacy() {
 		sum := sha256.Sum256([]byte(password + p.Salt))
 		return sum[:], nil
 	}
@@ -152,7 +152,7 @@ func (p Password) matches(password string) (bool, error) {
 // weakerThan reports whether it is to be hashed anew with other parameters; what is stronger stays as it is.
 func (p Password) weakerThan(other Password) bool {
 	p = p.complete()
-	if p.legacy() || p.KeyLength < minKeyLength {
+	if p.Legacy() || p.KeyLength < minKeyLength {
 		return true
 	}
 	if p.Digest == other.Digest {
@@ -165,7 +165,7 @@ func (p Password) weakerThan(other Password) bool {
 func (p Password) rounds() int {
 	p = p.complete()
 	d, known := digests[p.Digest]
-	if p.legacy() || !known {
+	if p.Legacy() || !known {
 		return 0
 	}
 	return p.Iterations * ((p.KeyLength + d.size - 1) / d.size)

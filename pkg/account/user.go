@@ -118,11 +118,12 @@ func (u *User) endTokens() {
 
 // key is under which an address is stored. Capital letters make no other address.
 func key(email string) string {
-	sum := sha256.Sum256([]byte(normal(email)))
+	sum := sha256.Sum256([]byte(NormalizeEmail(email)))
 	return hex.EncodeToString(sum[:])
 }
 
-func normal(email string) string { return strings.ToLower(strings.TrimSpace(email)) }
+// NormalizeEmail returns the form under which an address is stored and looked up: trimmed and in lower case.
+func NormalizeEmail(email string) string { return strings.ToLower(strings.TrimSpace(email)) }
 
 var emailForm = regexp.MustCompile(`^[^\s@]+@[^\s@]+\.[^\s@]+$`)
 

@@ -1,9 +1,7 @@
 package erasure_test
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"strings"
@@ -259,14 +257,11 @@ func TestAccountThatCameBack(t *testing.T) {
 	r := on(t, brokertest.Start(t), erasure.Config{})
 	u := r.fill(t)
 	must(t, r.eraser.Delete(t.Context(), u))
-	record, err := json.Marshal(map[string]any{
-		"id": u.ID, "username": "Ann", "email": email, "passwordHash": strings.Repeat("ab", 32), "salt": strings.Repeat("cd", 16),
-		"passwordAlgorithm": "pbkdf2", "passwordIterations": 1000, "passwordKeyLength": 32, "passwordDigest": "sha256",
+	result, err := r.accounts.Import(t.Context(), &account.User{
+		ID: u.ID, Username: "Ann", Email: email, IsActive: true, Password: account.Password{
+			Hash: strings.Repeat("ab", 32), Salt: strings.Repeat("cd", 16), Algorithm: "pbkdf2", Iterations: 1000, KeyLength: 32, Digest: "sha256",
+		},
 	})
-	must(t, err)
-	export, err := json.Marshal([]map[string]string{{"name": email, "value": string(record)}})
-	must(t, err)
-	result, err := r.accounts.Import(t.Context(), bytes.NewReader(export))
 	must(t, err)
 	s := spec(t, u.Owner())
 	_, _, err = r.jobs.Submit(t.Context(), s, false)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/feedback"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
 // TestOfManyAtOnceOnePasses posts in parallel through several processes' boxes.
@@ -245,7 +246,9 @@ func TestErase(t *testing.T) {
 			must(t, err)
 		}
 	}
-	_, err := box.Import(t.Context(), export(t, one("ann", 1, fields{"content": "old", "status": "processed"})), map[string]string{"ann": "ann"})
+	_, err := box.Import(t.Context(), &feedback.Entry{
+		ID: "feedback_ann_1", UserID: "ann", Owner: "ann", Category: "bug", Content: "old", Status: feedback.Processed, CreatedAt: job.At(time.UnixMilli(1)),
+	})
 	must(t, err)
 	for range 2 {
 		must(t, box.Erase(t.Context(), "ann"))

@@ -18,7 +18,7 @@ const (
 	MaxCategory = 50
 )
 
-// The categories that the page offers. Others are taken as well, as the system before this one did.
+// The categories that the page offers. Others are accepted as well.
 const (
 	CategoryBug         = "bug"
 	CategoryFeature     = "feature"

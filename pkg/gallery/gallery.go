@@ -20,6 +20,8 @@ const (
 	MaxPictures = 3
 	// MaxBytes is the size of the largest picture that is kept.
 	MaxBytes = 2 << 20
+	// MaxModel bounds the name of a model, in bytes.
+	MaxModel = 100
 	// Age is how long a picture is kept.
 	Age = broker.ImagesAge
 )

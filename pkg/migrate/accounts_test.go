@@ -1,66 +1,60 @@
-package account_test
+package migrate_test
 
 import (
-	"encoding/json"
+	"crypto/pbkdf2"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
 	"testing"
 
+	"github.com/golang-jwt/jwt/v5"
+
 	"github.com/text2image-audio/text2image-audio/pkg/account"
+	"github.com/text2image-audio/text2image-audio/pkg/migrate"
 )
 
-// exported writes what Cloudflare KV exports: a text as the value, or with bare the JSON itself.
-func exported(t testing.TB, name, key string, record any, bare bool) fields {
-	t.Helper()
-	if bare {
-		return fields{name: key, "value": record}
-	}
-	text, err := json.Marshal(record)
-	must(t, err)
-	return fields{name: key, "value": string(text)}
-}
-
-func export(t testing.TB, entries ...fields) *strings.Reader {
-	t.Helper()
-	b, err := json.Marshal(entries)
-	must(t, err)
-	return strings.NewReader(string(b))
-}
-
-// imported makes the record of a person in one of the two formats of the system before.
-func imported(t testing.TB, n int) fields {
+// recordOf returns the record of an account in one of the two formats of the old system.
+func recordOf(t testing.TB, n int) fields {
 	t.Helper()
 	f := fields{
 		"id": fmt.Sprintf("%032x", n), "username": fmt.Sprintf("用户 %d", n), "email": fmt.Sprintf("user%d@example.org", n),
 		"createdAt": "2024-05-06T07:08:09.123Z", "lastLoginAt": nil, "isActive": true,
 	}
-	var p account.Password
 	if n%2 == 0 {
-		p = legacy(fmt.Sprintf("%032x", n*7))
-	} else {
-		var err error
-		p, err = account.HashPassword(password, account.Password{Algorithm: "pbkdf2", Iterations: 1000, KeyLength: 64, Digest: "sha256"})
-		must(t, err)
-		f["passwordAlgorithm"], f["passwordIterations"], f["passwordKeyLength"], f["passwordDigest"] = "pbkdf2", 1000, 64, "sha256"
+		salt := fmt.Sprintf("%032x", n*7)
+		sum := sha256.Sum256([]byte(password + salt))
+		f["passwordHash"], f["salt"] = hex.EncodeToString(sum[:]), salt
+		return f
 	}
-	f["passwordHash"], f["salt"] = p.Hash, p.Salt
+	return withPassword(t, f, password)
+}
+
+// withPassword sets the password of a record, hashed with PBKDF2.
+func withPassword(t testing.TB, f fields, password string) fields {
+	t.Helper()
+	const salt, iterations, length = "00112233445566778899aabbccddeeff", 1000, 64
+	hash, err := pbkdf2.Key(sha256.New, password, []byte(salt), iterations, length)
+	must(t, err)
+	f["passwordHash"], f["salt"] = hex.EncodeToString(hash), salt
+	f["passwordAlgorithm"], f["passwordIterations"], f["passwordKeyLength"], f["passwordDigest"] = "pbkdf2", iterations, length, "sha256"
 	return f
 }
 
-func TestImport(t *testing.T) {
+func TestAccounts(t *testing.T) {
 	t.Parallel()
-	a, now := open(t, func(cfg *account.Config) { cfg.Iterations = 2000 })
+	a, now, b := openAccounts(t, func(cfg *account.Config) { cfg.Iterations = 2000 })
 	const people = 50
 	entries := []fields{
 		exported(t, "name", "RATE_LIMIT:guest:1.2.3.4", 3, false), exported(t, "name", "USAGE:user:x:2025-01-01", fields{"n": 1}, true),
 		exported(t, "name", "__health__:users:1732345678901", "ok", true),
 	}
 	for n := range people {
-		record := imported(t, n)
-		entries = append(entries, exported(t, []string{"name", "key"}[n%2], record["email"].(string), record, n%3 == 0))
+		r := recordOf(t, n)
+		entries = append(entries, exported(t, []string{"name", "key"}[n%2], r["email"].(string), r, n%3 == 0))
 	}
-	done, err := a.Import(t.Context(), export(t, entries...))
+	done, err := migrate.Accounts(t.Context(), a, export(t, entries...), now.Now())
 	must(t, err)
 	if done.Imported != people || done.Kept != 0 || done.Foreign != 3 || len(done.Skipped) != 0 {
 		t.Fatalf("the first time %+v", done)
@@ -74,33 +68,34 @@ func TestImport(t *testing.T) {
 		if u.ID != fmt.Sprintf("%032x", n) || u.Iterations != 2000 || u.CreatedAt.String() != "2024-05-06T07:08:09.123Z" {
 			t.Errorf("%s is %+v", address, u)
 		}
-		old := forge(t, secret, fields{"alg": "HS256", "typ": "JWT"}, fields{"userId": u.ID, "email": u.Email, "exp": now.Now().Unix() + 60})
+		old, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"userId": u.ID, "email": u.Email, "exp": now.Now().Unix() + 60}).SignedString([]byte(secret))
+		must(t, err)
 		if _, _, err := a.Identify(t.Context(), old); err != nil {
 			t.Errorf("%s: the token from before the move: %v", address, err)
 		}
 	}
-	before, err := a.Read(t.Context(), "user7@example.org")
+	before, err := stored(t, b, "user7@example.org")
 	must(t, err)
-	done, err = a.Import(t.Context(), export(t, entries...))
+	done, err = migrate.Accounts(t.Context(), a, export(t, entries...), now.Now())
 	must(t, err)
 	if done.Imported != 0 || done.Kept != people || len(done.Skipped) != 0 {
 		t.Errorf("the second time %+v", done)
 	}
-	after, err := a.Read(t.Context(), "user7@example.org")
+	after, err := stored(t, b, "user7@example.org")
 	must(t, err)
 	if before.Password != after.Password || before.LastLoginAt.String() != after.LastLoginAt.String() {
 		t.Errorf("the second import changed %+v to %+v", before, after)
 	}
 }
 
-func TestImportSkips(t *testing.T) {
+func TestAccountsSkips(t *testing.T) {
 	t.Parallel()
 	good := func(changes fields) fields {
-		record := imported(t, 2)
+		r := recordOf(t, 2)
 		for name, value := range changes {
-			record[name] = value
+			r[name] = value
 		}
-		return record
+		return r
 	}
 	const key = "user2@example.org"
 	for name, c := range map[string]struct {
@@ -128,8 +123,8 @@ func TestImportSkips(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			a, _ := open(t)
-			done, err := a.Import(t.Context(), export(t, c.entries...))
+			a, now, b := openAccounts(t)
+			done, err := migrate.Accounts(t.Context(), a, export(t, c.entries...), now.Now())
 			must(t, err)
 			var reasons []string
 			for _, s := range done.Skipped {
@@ -138,23 +133,21 @@ func TestImportSkips(t *testing.T) {
 			if got := strings.Join(reasons, "; "); got != c.reasons || done.Imported != c.imported {
 				t.Errorf("%d imported, skipped %s", done.Imported, got)
 			}
-			if u, err := a.Read(t.Context(), key); c.imported == 1 && (err != nil || u.ID == "old") {
+			if u, err := stored(t, b, key); c.imported == 1 && (err != nil || u.ID == "old") {
 				t.Errorf("imported %+v, %v", u, err)
 			}
 		})
 	}
 }
 
-// TestImportOfTwoCopies imports somebody whom the system before kept under the address as it was typed and, since some day,
+// TestAccountsOfTwoCopies imports somebody whom the system before kept under the address as it was typed and, since some day,
 // in small letters as well: a password that was set later is in one of the two alone.
-func TestImportOfTwoCopies(t *testing.T) {
+func TestAccountsOfTwoCopies(t *testing.T) {
 	t.Parallel()
 	const later, neither = "2025-06-01T00:00:00.000Z", "later, and longer"
 	set := func(at, pass string) fields {
-		p, err := account.HashPassword(pass, account.Password{Algorithm: "pbkdf2", Iterations: 1000, KeyLength: 64, Digest: "sha256"})
-		must(t, err)
-		f := imported(t, 1)
-		f["passwordHash"], f["salt"], f["passwordUpdatedAt"] = p.Hash, p.Salt, at
+		f := withPassword(t, recordOf(t, 1), pass)
+		f["passwordUpdatedAt"] = at
 		return f
 	}
 	first := set("2024-05-06T07:08:09.123Z", password)
@@ -166,13 +159,13 @@ func TestImportOfTwoCopies(t *testing.T) {
 		"small is newer": {first, set(later, neither), neither},
 		"the same":       {first, first, password},
 		"no times":       {set("", neither), set("", password), password},
-		"time in typed":  {set(later, neither), imported(t, 1), neither},
+		"time in typed":  {set(later, neither), recordOf(t, 1), neither},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			a, _ := open(t)
+			a, now, b := openAccounts(t)
 			entries := []fields{exported(t, "name", "User1@Example.org", c.typed, false), exported(t, "name", "user1@example.org", c.small, false)}
-			done, err := a.Import(t.Context(), export(t, entries...))
+			done, err := migrate.Accounts(t.Context(), a, export(t, entries...), now.Now())
 			must(t, err)
 			if done.Imported != 1 || done.Kept != 1 {
 				t.Errorf("imported %+v", done)
@@ -182,29 +175,31 @@ func TestImportOfTwoCopies(t *testing.T) {
 				t.Fatal(err)
 			}
 			// A password that was strengthened here stays.
-			if _, err := a.Import(t.Context(), export(t, entries...)); err != nil {
+			if _, err := migrate.Accounts(t.Context(), a, export(t, entries...), now.Now()); err != nil {
 				t.Fatal(err)
 			}
-			if after, err := a.Read(t.Context(), "user1@example.org"); err != nil || after.Password != u.Password {
+			if after, err := stored(t, b, "user1@example.org"); err != nil || after.Password != u.Password {
 				t.Errorf("the second import changed %+v to %+v, %v", u, after, err)
 			}
 		})
 	}
 }
 
-func TestImportOfSomethingElse(t *testing.T) {
+func TestAccountsOfSomethingElse(t *testing.T) {
 	t.Parallel()
-	a, _ := open(t)
-	register(t, a)
+	a, now, _ := openAccounts(t)
+	const email = "ann@example.org"
+	_, err := a.Register(t.Context(), "Ann", email, password)
+	must(t, err)
 	for _, text := range []string{"", "{}", "null", "[", "[1]", `["x"]`, `[{"name":1}]`, `[{"name":"a@b.c","value":"{}"}`} {
-		if _, err := a.Import(t.Context(), strings.NewReader(text)); err == nil || strings.Contains(err.Error(), "a@b.c") {
+		if _, err := migrate.Accounts(t.Context(), a, strings.NewReader(text), now.Now()); err == nil || strings.Contains(err.Error(), "a@b.c") {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
 	// An account of here is never replaced.
-	record := imported(t, 2)
-	record["email"] = email
-	done, err := a.Import(t.Context(), export(t, exported(t, "name", email, record, false)))
+	r := recordOf(t, 2)
+	r["email"] = email
+	done, err := migrate.Accounts(t.Context(), a, export(t, exported(t, "name", email, r, false)), now.Now())
 	must(t, err)
 	if done.Imported != 0 || len(done.Skipped) != 1 {
 		t.Errorf("imported over an account: %+v", done)
@@ -214,18 +209,18 @@ func TestImportOfSomethingElse(t *testing.T) {
 	}
 }
 
-func FuzzImport(f *testing.F) {
-	a, _ := open(f)
+func FuzzAccounts(f *testing.F) {
+	a, now, _ := openAccounts(f)
 	f.Add(`[{"name":"a@b.c","value":"{\"id\":\"1\",\"passwordHash\":\"ab\"}"}]`)
 	f.Add(`[{"key":"a@b.c","value":{"id":"1","email":"a@b.c","authProvider":"google","v":9,"tokenVersion":-1}}]`)
 	f.Add(`[{}]`)
 	f.Add(`[{"key":"a@b.d","value":{"id":"2","passwordHash":"ab","createdAt":"9999-12-31T23:59:59-01:00","lastLoginAt":"0000-01-01T00:00:00+01:00"}}]`)
 	f.Fuzz(func(t *testing.T, text string) {
-		if _, err := a.Import(t.Context(), strings.NewReader(text)); err != nil && errors.Is(err, account.ErrTaken) {
+		if _, err := migrate.Accounts(t.Context(), a, strings.NewReader(text), now.Now()); err != nil && errors.Is(err, account.ErrTaken) {
 			t.Error(err)
 		}
 		// Whatever was taken can be read.
-		_, err := a.Import(t.Context(), strings.NewReader("[]"))
+		_, err := migrate.Accounts(t.Context(), a, strings.NewReader("[]"), now.Now())
 		must(t, err)
 	})
 }

@@ -1,4 +1,4 @@
-package feedback_test
+package migrate_test
 
 import (
 	"encoding/json"
@@ -8,10 +8,8 @@ import (
 	"testing"
 
 	"github.com/text2image-audio/text2image-audio/pkg/feedback"
+	"github.com/text2image-audio/text2image-audio/pkg/migrate"
 )
-
-// fields is a JSON object.
-type fields map[string]any
 
 // one makes an entry as the system before stored it; a nil takes a field away.
 func one(user string, ms int64, changes fields) fields {
@@ -28,39 +26,33 @@ func one(user string, ms int64, changes fields) fields {
 }
 
 // asText writes the value as Cloudflare stores it.
-func (f fields) asText(t testing.TB) fields {
+func asText(t testing.TB, f fields) fields {
 	t.Helper()
 	text, err := json.Marshal(f["value"])
 	must(t, err)
 	return fields{"key": f["name"], "value": string(text)}
 }
 
-func export(t testing.TB, entries ...fields) *strings.Reader {
-	t.Helper()
-	b, err := json.Marshal(entries)
-	must(t, err)
-	return strings.NewReader(string(b))
-}
-
 const odd = "张 三@old.example"
 
-var owners = map[string]string{"ann": "ann", "bob": "bob", odd: "u-0123"}
+var feedbackOwners = map[string]string{"ann": "ann", "bob": "bob", odd: "u-0123"}
 
-func TestImport(t *testing.T) {
+func TestFeedback(t *testing.T) {
 	t.Parallel()
-	box, now, _ := open(t)
-	give(t, box, now, "ann", "bug", "of here")
+	box, _ := openFeedback(t)
+	_, _, err := box.Give(t.Context(), feedback.Writer{Owner: "ann", ID: "ann", Email: "ann@example.org"}, "bug", "of here")
+	must(t, err)
 	entries := func() *strings.Reader {
 		return export(
 			t,
 			fields{"name": "user_feedback:ann", "value": `["feedback_ann_1"]`}, fields{"name": "feedback_rate_limit:ann", "value": "1"},
-			one("ann", 3, fields{"content": "third", "created_at": "2025-05-06T07:08:12Z"}).asText(t),
+			asText(t, one("ann", 3, fields{"content": "third", "created_at": "2025-05-06T07:08:12Z"})),
 			one("ann", 1746515289000, fields{"content": "first <b>bold</b>", "created_at": "some day", "status": "processed"}),
-			one("bob", 2, fields{"content": "second", "created_at": 1746515290000, "category": nil, "status": 7}).asText(t),
+			asText(t, one("bob", 2, fields{"content": "second", "created_at": 1746515290000, "category": nil, "status": 7})),
 			one(odd, 4, fields{"content": "fourth", "userId": nil, "created_at": "2025-05-06T09:08:13+02:00", "category": "<i>我的</i>"}),
 		)
 	}
-	done, err := box.Import(t.Context(), entries(), owners)
+	done, err := migrate.Feedback(t.Context(), box, entries(), feedbackOwners)
 	must(t, err)
 	if done.Imported != 4 || done.Kept != 0 || done.Foreign != 2 || len(done.Skipped) != 0 {
 		t.Fatalf("the first time %+v", done)
@@ -93,7 +85,7 @@ func TestImport(t *testing.T) {
 	must(t, err)
 	_, err = box.Mark(t.Context(), page.Entries[1].ID, feedback.Processed)
 	must(t, err)
-	done, err = box.Import(t.Context(), entries(), owners)
+	done, err = migrate.Feedback(t.Context(), box, entries(), feedbackOwners)
 	must(t, err)
 	if done.Imported != 0 || done.Kept != 4 {
 		t.Errorf("the second time %+v", done)
@@ -106,10 +98,10 @@ func TestImport(t *testing.T) {
 	}
 }
 
-// TestImportSkips says of every entry that cannot be taken which one it is and why, and nothing of what it holds.
-func TestImportSkips(t *testing.T) {
+// TestFeedbackSkips says of every entry that cannot be taken which one it is and why, and nothing of what it holds.
+func TestFeedbackSkips(t *testing.T) {
 	t.Parallel()
-	box, _, _ := open(t)
+	box, _ := openFeedback(t)
 	long := strings.Repeat("界", feedback.MaxContent+1)
 	for name, c := range map[string]struct {
 		entry  fields
@@ -136,21 +128,21 @@ func TestImportSkips(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			done, err := box.Import(t.Context(), export(t, c.entry), owners)
+			done, err := migrate.Feedback(t.Context(), box, export(t, c.entry), feedbackOwners)
 			must(t, err)
-			if done.Imported != 0 || len(done.Skipped) != 1 || done.Skipped[0] != (feedback.Skipped{Entry: 1, Reason: c.reason}) {
+			if done.Imported != 0 || len(done.Skipped) != 1 || done.Skipped[0] != (migrate.Skipped{Entry: 1, Reason: c.reason}) {
 				t.Errorf("%+v, want %s", done, c.reason)
 			}
 		})
 	}
 }
 
-func TestImportOfSomethingElse(t *testing.T) {
+func TestFeedbackOfSomethingElse(t *testing.T) {
 	t.Parallel()
-	box, _, _ := open(t)
+	box, _ := openFeedback(t)
 	good := `[{"name":"feedback_ann_1","value":{"content":"canary"}}`
 	for _, text := range []string{"", "{}", "null", "[", "[1]", `["canary"]`, `[{"name":1}]`, good, good + ",7]"} {
-		if _, err := box.Import(t.Context(), strings.NewReader(text), owners); err == nil || strings.Contains(err.Error(), "canary") {
+		if _, err := migrate.Feedback(t.Context(), box, strings.NewReader(text), feedbackOwners); err == nil || strings.Contains(err.Error(), "canary") {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
@@ -159,13 +151,13 @@ func TestImportOfSomethingElse(t *testing.T) {
 	}
 }
 
-func FuzzImport(f *testing.F) {
-	box, _, _ := open(f)
+func FuzzFeedback(f *testing.F) {
+	box, _ := openFeedback(f)
 	f.Add(`[{"name":"feedback_ann_1","value":"{\"content\":\"a\",\"created_at\":5}"}]`)
 	f.Add(`[{"key":"feedback_ann_9999999999999","value":{"content":"a","userId":"ann","status":"processed"}}]`)
 	f.Add(`[{}]`)
 	f.Fuzz(func(t *testing.T, text string) {
-		done, err := box.Import(t.Context(), strings.NewReader(text), owners)
+		done, err := migrate.Feedback(t.Context(), box, strings.NewReader(text), feedbackOwners)
 		if err != nil && done != nil && done.Imported > 0 {
 			t.Errorf("half an export was imported: %v", err)
 		}
@@ -181,13 +173,27 @@ func FuzzImport(f *testing.F) {
 	})
 }
 
-// TestImportCountsAll names as many as a person can read, and counts the others.
-func TestImportCountsAll(t *testing.T) {
+// TestFeedbackCountsAll names as many as a person can read, and counts the others.
+func TestFeedbackCountsAll(t *testing.T) {
 	t.Parallel()
-	box, _, _ := open(t)
+	box, _ := openFeedback(t)
 	const named, more = 10_000, 7
-	done, err := box.Import(t.Context(), strings.NewReader("["+strings.Repeat(`{},`, named+more-1)+"{}]"), owners)
+	done, err := migrate.Feedback(t.Context(), box, strings.NewReader("["+strings.Repeat(`{},`, named+more-1)+"{}]"), feedbackOwners)
 	if err != nil || len(done.Skipped) != named || done.Unnamed != more {
 		t.Errorf("%v, %d are named and %d are not", err, len(done.Skipped), done.Unnamed)
 	}
+}
+
+// contents reads a whole list, page by page.
+func contents(t testing.TB, box *feedback.Box, f feedback.Filter, limit int) (list []string) {
+	t.Helper()
+	for at := (&feedback.Place{}); at != nil; {
+		page, err := box.List(t.Context(), f, *at, limit)
+		must(t, err)
+		for _, e := range page.Entries {
+			list = append(list, e.Content)
+		}
+		at = page.Next
+	}
+	return list
 }

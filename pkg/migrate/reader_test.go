@@ -1,4 +1,4 @@
-package export_test
+package migrate_test
 
 import (
 	"encoding/base64"
@@ -9,22 +9,22 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/text2image-audio/text2image-audio/pkg/export"
+	"github.com/text2image-audio/text2image-audio/pkg/migrate"
 )
 
-// most is the largest entry that the tests take.
-const most = 64 << 10
+// limit is the largest entry that the tests take.
+const limit = 64 << 10
 
-// read returns the entries of an export as texts.
-func read(r io.Reader) (entries []string, err error) {
-	err = export.EachUpTo(r, most, func(e export.Entry) error {
-		entries = append(entries, fmt.Sprintf("%d %s=%s", e.Place, e.Name, e.Value))
+// readAll returns the entries of an export as strings.
+func readAll(r io.Reader) (entries []string, err error) {
+	err = migrate.ForEachUpTo(r, limit, func(e migrate.Entry) error {
+		entries = append(entries, fmt.Sprintf("%d %s=%s", e.Position, e.Key, e.Value))
 		return nil
 	})
 	return entries, err
 }
 
-func TestEach(t *testing.T) {
+func TestForEach(t *testing.T) {
 	t.Parallel()
 	const mark = "\ufeff"
 	two := `[{"name":"a","value":"{\"x\":1}"},{"key":"b","value":{"x":2}}]`
@@ -53,13 +53,13 @@ func TestEach(t *testing.T) {
 		"no entry":             {`[1]`, nil, "entry 1 is not JSON of the form"},
 		"not JSON":             {`[{"name":"a","value":"1"},{"name":]`, []string{"1 a=1"}, "entry 2 is not JSON of the form"},
 		"two arrays":           {two + "\n" + two, both, "something follows"},
-		"too large":            {`[{"name":"a","value":"1"},{"name":"b","value":"` + strings.Repeat("x", 2*most) + `"}]`, []string{"1 a=1"}, "entry 2 is larger than"},
-		"endless blanks":       {"[" + strings.Repeat(" ", most+1), nil, "ends in the middle"},
-		"many, more than that": {"[" + strings.Repeat(`{"name":"a","value":"`+strings.Repeat("x", most/4)+`"},`, 70) + `{}]`, nil, ""},
+		"too large":            {`[{"name":"a","value":"1"},{"name":"b","value":"` + strings.Repeat("x", 2*limit) + `"}]`, []string{"1 a=1"}, "entry 2 is larger than"},
+		"endless blanks":       {"[" + strings.Repeat(" ", limit+1), nil, "ends in the middle"},
+		"many, more than that": {"[" + strings.Repeat(`{"name":"a","value":"`+strings.Repeat("x", limit/4)+`"},`, 70) + `{}]`, nil, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := read(strings.NewReader(c.text))
+			got, err := readAll(strings.NewReader(c.text))
 			if (err == nil) != (c.err == "") || (err != nil && !strings.Contains(err.Error(), c.err)) {
 				t.Errorf("the error is %v", err)
 			}
@@ -73,12 +73,12 @@ func TestEach(t *testing.T) {
 	}
 }
 
-func TestEachEnds(t *testing.T) {
+func TestForEachStops(t *testing.T) {
 	t.Parallel()
 	enough := errors.New("enough")
 	n := 0
-	err := export.Each(strings.NewReader(`[{},{},{}]`), func(e export.Entry) error {
-		if n++; e.Place == 2 {
+	err := migrate.ForEach(strings.NewReader(`[{},{},{}]`), func(e migrate.Entry) error {
+		if n++; e.Position == 2 {
 			return enough
 		}
 		return nil
@@ -88,14 +88,14 @@ func TestEachEnds(t *testing.T) {
 	}
 }
 
-func FuzzEach(f *testing.F) {
+func FuzzForEach(f *testing.F) {
 	f.Add(`[{"name":"a","value":"{}"}]`)
 	f.Add("\ufeff[{\"key\":\"a\",\"value\":{},\"base64\":true}] x")
 	f.Fuzz(func(t *testing.T, text string) {
-		place := 0
-		_ = export.Each(strings.NewReader(text), func(e export.Entry) error {
-			if place++; e.Place != place {
-				t.Errorf("entry %d is said to be %d", place, e.Place)
+		position := 0
+		_ = migrate.ForEach(strings.NewReader(text), func(e migrate.Entry) error {
+			if position++; e.Position != position {
+				t.Errorf("entry %d has the position %d", position, e.Position)
 			}
 			return nil
 		})

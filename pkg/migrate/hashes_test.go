@@ -1,4 +1,4 @@
-package account_test
+package migrate_test
 
 import (
 	"bytes"
@@ -8,26 +8,27 @@ import (
 	"testing"
 
 	"github.com/text2image-audio/text2image-audio/pkg/account"
+	"github.com/text2image-audio/text2image-audio/pkg/migrate"
 )
 
-// TestMovingHouse imports testdata/export.json, whose fifty records and hashes Python's hashlib made: both formats in
+// TestFiftyAccounts imports testdata/accounts.json, whose fifty records and hashes Python's hashlib made: both formats in
 // turn, with the parameters of several installations and with what is left out, null or of another type in records that
 // programs of several years wrote.
-func TestMovingHouse(t *testing.T) {
+func TestFiftyAccounts(t *testing.T) {
 	t.Parallel()
-	data, err := os.ReadFile("testdata/export.json")
+	data, err := os.ReadFile("testdata/accounts.json")
 	must(t, err)
-	a, now := open(t, func(cfg *account.Config) { cfg.Iterations = 2000 })
-	done, err := a.Import(t.Context(), bytes.NewReader(data))
+	a, now, b := openAccounts(t, func(cfg *account.Config) { cfg.Iterations = 2000 })
+	done, err := migrate.Accounts(t.Context(), a, bytes.NewReader(data), now.Now())
 	must(t, err)
 	if done.Imported != 50 || len(done.Skipped) != 0 || done.Unverifiable != 0 {
 		t.Fatalf("imported %+v", done)
 	}
 	const given = "geheim-密码-%02d"
-	stored := map[string]*account.User{}
+	byEmail := map[string]*account.User{}
 	for n := range 50 {
 		email := fmt.Sprintf("person%02d@example.org", n)
-		before, err := a.Read(t.Context(), email)
+		before, err := stored(t, b, email)
 		must(t, err)
 		if _, err := a.Login(t.Context(), email, fmt.Sprintf(given, n+1)); !errors.Is(err, account.ErrCredentials) {
 			t.Errorf("%s opens with another password: %v", email, err)
@@ -36,9 +37,9 @@ func TestMovingHouse(t *testing.T) {
 			t.Errorf("%s: %v", email, err)
 			continue
 		}
-		u, err := a.Read(t.Context(), email)
+		u, err := stored(t, b, email)
 		must(t, err)
-		stored[email] = u
+		byEmail[email] = u
 		// One of them names no rounds, which means 120,000, and as many of the other digests are taken for fewer.
 		isWeak := before.Algorithm == "" || (before.Iterations > 0 && before.Iterations < 2000) || before.Digest == "sha512" || before.Digest == "sha384"
 		if isWeak && (u.Password == before.Password || u.Algorithm != "pbkdf2" || u.Iterations != 2000) {
@@ -48,16 +49,16 @@ func TestMovingHouse(t *testing.T) {
 			t.Errorf("%s is %+v", email, u)
 		}
 	}
-	if created := stored["person21@example.org"].CreatedAt.String(); created != "2024-05-06T07:08:09.123Z" {
+	if created := byEmail["person21@example.org"].CreatedAt.String(); created != "2024-05-06T07:08:09.123Z" {
 		t.Errorf("created at %s, which were milliseconds", created)
 	}
-	done, err = a.Import(t.Context(), bytes.NewReader(data))
+	done, err = migrate.Accounts(t.Context(), a, bytes.NewReader(data), now.Now())
 	must(t, err)
 	if done.Imported != 0 || done.Kept != 50 || len(done.Skipped) != 0 {
 		t.Errorf("the second time %+v", done)
 	}
-	for email, want := range stored {
-		got, err := a.Read(t.Context(), email)
+	for email, want := range byEmail {
+		got, err := stored(t, b, email)
 		must(t, err)
 		if got.Password != want.Password || got.LastLoginAt.String() != want.LastLoginAt.String() || got.CreatedAt != want.CreatedAt {
 			t.Errorf("the second import changed %s", email)
@@ -65,8 +66,8 @@ func TestMovingHouse(t *testing.T) {
 	}
 }
 
-// TestImportOfUnknownHashes imports passwords that nothing here can verify.
-func TestImportOfUnknownHashes(t *testing.T) {
+// TestUnknownHashes imports passwords that nothing here can verify.
+func TestUnknownHashes(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		changes fields
@@ -83,12 +84,12 @@ func TestImportOfUnknownHashes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			a, _ := open(t)
-			record := imported(t, 3)
+			a, now, _ := openAccounts(t)
+			r := recordOf(t, 3)
 			for name, value := range c.changes {
-				record[name] = value
+				r[name] = value
 			}
-			done, err := a.Import(t.Context(), export(t, exported(t, "name", "user3@example.org", record, true)))
+			done, err := migrate.Accounts(t.Context(), a, export(t, exported(t, "name", "user3@example.org", r, true)), now.Now())
 			must(t, err)
 			if done.Imported != 1 || done.Unverifiable != c.want {
 				t.Errorf("imported %+v", done)
@@ -109,15 +110,15 @@ func TestImportOfUnknownHashes(t *testing.T) {
 	}
 }
 
-// TestImportOfDisabledAccounts imports every way to say so.
-func TestImportOfDisabledAccounts(t *testing.T) {
+// TestDisabledAccounts imports every way to say so.
+func TestDisabledAccounts(t *testing.T) {
 	t.Parallel()
-	a, _ := open(t)
+	a, now, _ := openAccounts(t)
 	for n, said := range []any{false, 0, "false", "", "0"} {
-		record := imported(t, 2*n)
-		record["isActive"] = said
-		address, _ := record["email"].(string)
-		_, err := a.Import(t.Context(), export(t, exported(t, "name", address, record, false)))
+		r := recordOf(t, 2*n)
+		r["isActive"] = said
+		address, _ := r["email"].(string)
+		_, err := migrate.Accounts(t.Context(), a, export(t, exported(t, "name", address, r, false)), now.Now())
 		must(t, err)
 		if _, err := a.Login(t.Context(), address, password); !errors.Is(err, account.ErrDisabled) {
 			t.Errorf("%v: %v", said, err)

@@ -1,0 +1,121 @@
+package migrate_test
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/text2image-audio/text2image-audio/pkg/account"
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
+	"github.com/text2image-audio/text2image-audio/pkg/env"
+	"github.com/text2image-audio/text2image-audio/pkg/feedback"
+	"github.com/text2image-audio/text2image-audio/pkg/gallery"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	secret   = "a secret of the tests"
+	password = "correct horse"
+)
+
+// clock is a time that a test moves.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+// noon is far from midnight.
+func noon() *clock { return &clock{now: time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)} }
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// openAccounts returns accounts on a NATS of their own.
+func openAccounts(t testing.TB, changes ...func(*account.Config)) (*account.Accounts, *clock, *broker.Broker) {
+	t.Helper()
+	var cfg account.Config
+	must(t, env.Load(nil, &cfg))
+	cfg.Iterations, cfg.Quick = 10, true
+	for _, change := range changes {
+		change(&cfg)
+	}
+	b, now := brokertest.Start(t), &clock{now: time.Now()}
+	a, err := account.New(t.Context(), b, cfg, []byte(secret), account.WithClock(now.Now))
+	must(t, err)
+	return a, now, b
+}
+
+// stored returns an account as it is stored.
+func stored(t testing.TB, b *broker.Broker, email string) (*account.User, error) {
+	t.Helper()
+	sum := sha256.Sum256([]byte(account.NormalizeEmail(email)))
+	msg, err := broker.LeaderLast(t.Context(), b.JetStream(), broker.UsersStream, broker.UserSubject(hex.EncodeToString(sum[:])))
+	if err != nil {
+		return nil, err
+	}
+	var u account.User
+	return &u, json.Unmarshal(msg.Data, &u)
+}
+
+// openFeedback returns feedback on a NATS of its own.
+func openFeedback(t testing.TB) (*feedback.Box, *clock) {
+	t.Helper()
+	now := &clock{now: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)}
+	box, err := feedback.New(t.Context(), brokertest.Start(t), feedback.WithClock(now.Now))
+	must(t, err)
+	return box, now
+}
+
+// openGallery returns a gallery on a NATS of its own.
+func openGallery(t testing.TB) (*gallery.Gallery, *clock, *broker.Broker) {
+	t.Helper()
+	b, now := brokertest.Start(t), noon()
+	g, err := gallery.New(t.Context(), b, gallery.WithClock(now.Now))
+	must(t, err)
+	return g, now, b
+}
+
+// fields is a JSON object.
+type fields = map[string]any
+
+// exported writes what Cloudflare KV exports: a string as the value, or with bare the JSON itself.
+func exported(t testing.TB, name, key string, value any, bare bool) fields {
+	t.Helper()
+	if bare {
+		return fields{name: key, "value": value}
+	}
+	text, err := json.Marshal(value)
+	must(t, err)
+	return fields{name: key, "value": string(text)}
+}
+
+func export(t testing.TB, entries ...fields) *strings.Reader {
+	t.Helper()
+	b, err := json.Marshal(entries)
+	must(t, err)
+	return strings.NewReader(string(b))
+}

@@ -1,13 +1,12 @@
 package env
 
 import (
-	"encoding"
 	"fmt"
 	"reflect"
 	"strings"
 )
 
-// field is one setting: a settable struct field and what its tags say.
+// field is one setting: a settable struct field and its tags.
 type field struct {
 	value    reflect.Value
 	name     string
@@ -84,24 +83,19 @@ func (f field) variables() []string {
 	return names
 }
 
-// secret tells whether the value must not be shown.
+// secret reports whether the value must not be shown.
 func (f field) secret() bool { return f.value.Type() == reflect.TypeFor[Secret]() }
 
-// normal removes what people put around a value without meaning it. A secret
-// stays as it is: blanks may belong to it.
+// normal removes accidental blanks around a value. A secret
+// stays as it is: it may contain blanks.
 func (f field) normal(value string) string {
 	if f.secret() {
 		return value
 	}
-	if f.value.Kind() == reflect.Slice && !f.parsesItself() {
+	if f.value.Kind() == reflect.Slice {
 		return strings.Join(splitList(value), ",")
 	}
 	return strings.TrimSpace(value)
-}
-
-// parsesItself tells whether the type of the field brings its own parser.
-func (f field) parsesItself() bool {
-	return reflect.PointerTo(f.value.Type()).Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
 }
 
 // splitList splits at commas and drops blanks and empty parts.

@@ -6,8 +6,6 @@ import (
 	"reflect"
 	"strings"
 	"unicode"
-
-	"github.com/caarlos0/env/v11"
 )
 
 // Load fills the structs that into points to from environ, which has the form
@@ -27,15 +25,20 @@ import (
 // which should not repeat the value.
 //
 // Load fails with every fault of every struct, joined, each a *Fault (or what a
-// Validator returned); what a Validator says of a setting that could not be read is left out. Settings without a fault are
-// set even then.
+// Validator returned). Faults that a Validator reports for a setting that could
+// not be read are left out. Settings without a fault are set even then.
 func Load(environ []string, into ...any) error {
-	vars := env.ToMap(environ)
+	vars := map[string]string{}
+	for _, variable := range environ {
+		if name, value, ok := strings.Cut(variable, "="); ok {
+			vars[name] = value
+		}
+	}
 	var faults []error
 	for i, target := range into {
 		v := reflect.ValueOf(target)
 		if v.Kind() != reflect.Pointer || v.IsNil() || v.Elem().Kind() != reflect.Struct {
-			return fmt.Errorf("load settings: argument %d is no pointer to a struct", i)
+			return fmt.Errorf("load settings: argument %d is not a pointer to a struct", i)
 		}
 		fields, err := settingsOf(v.Elem())
 		if err != nil {
@@ -51,25 +54,25 @@ func Load(environ []string, into ...any) error {
 			}
 		}
 		if check, ok := target.(Validator); ok {
-			faults = append(faults, besides(unread, check.Validate())...)
+			faults = append(faults, withoutUnread(unread, check.Validate())...)
 		}
 	}
 	return errors.Join(faults...)
 }
 
-// besides returns the faults that err is made of, without those of settings that could not be read: they would only
+// withoutUnread returns the faults that err joins, without those of settings that could not be read: they would only
 // repeat that.
-func besides(unread map[string]bool, err error) []error {
+func withoutUnread(unread map[string]bool, err error) []error {
 	if err == nil {
 		return nil
 	}
-	// Only what errors.Join has joined falls apart; an error that wraps several others has words of its own.
+	// Only errors.Join is taken apart; an error that wraps several others has a text of its own.
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		parts := joined.Unwrap()
 		if whole := errors.Join(parts...); whole != nil && whole.Error() == err.Error() {
 			var faults []error
 			for _, e := range parts {
-				faults = append(faults, besides(unread, e)...)
+				faults = append(faults, withoutUnread(unread, e)...)
 			}
 			return faults
 		}
@@ -107,20 +110,13 @@ func (f field) load(vars map[string]string) error {
 		return nil
 	}
 
-	// The library reports a fault by the name of the Go field. Parsing each
-	// setting as a struct of its own ties the fault to the variable.
-	only := reflect.New(reflect.StructOf([]reflect.StructField{{
-		Name: "Value",
-		Type: f.value.Type(),
-		Tag:  reflect.StructTag(fmt.Sprintf("env:%q envDefault:%q", f.name, f.normal(f.fallback))),
-	}}))
-	err = env.ParseWithOptions(only.Interface(), env.Options{
-		Environment: map[string]string{f.name: f.normal(value)},
-		FuncMap:     parsers(f.name),
-	})
-	if err != nil {
-		return &Fault{Name: name, Expected: expectation(f.value.Type(), f.name, err)}
+	if value == "" {
+		value = f.fallback
 	}
-	f.value.Set(only.Elem().Field(0))
+	parsed := reflect.New(f.value.Type()).Elem()
+	if err := parse(parsed, f.name, f.normal(value)); err != nil {
+		return &Fault{Name: name, Expected: err.Error()}
+	}
+	f.value.Set(parsed)
 	return nil
 }

@@ -1,6 +1,7 @@
 package env
 
 import (
+	"encoding"
 	"errors"
 	"fmt"
 	"math"
@@ -8,86 +9,104 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/caarlos0/env/v11"
 )
 
 // millisecondsSuffix marks a duration that is written as a plain number.
 const millisecondsSuffix = "_MS"
 
-// parsers holds the types that are read otherwise than the library would.
-func parsers(name string) map[reflect.Type]env.ParserFunc {
-	duration := parseDuration
-	if strings.HasSuffix(name, millisecondsSuffix) {
-		duration = parseMilliseconds
+// parse sets v, which is addressable, to the value that text stands for in the variable name. Its error completes
+// "expected …" and does not repeat text; the error of a type that parses itself is taken as it stands.
+func parse(v reflect.Value, name, text string) error {
+	if v.Kind() == reflect.Pointer {
+		v.Set(reflect.New(v.Type().Elem()))
+		return parse(v.Elem(), name, text)
 	}
-	return map[reflect.Type]env.ParserFunc{
-		reflect.TypeFor[bool]():          parseBool,
-		reflect.TypeFor[time.Duration](): duration,
-	}
-}
-
-// errUnreadable stands for any value that does not parse; expectation words it.
-var errUnreadable = errors.New("unreadable")
-
-func parseBool(value string) (any, error) {
-	switch strings.ToLower(value) {
-	case "true", "on", "yes", "1":
-		return true, nil
-	case "false", "off", "no", "0":
-		return false, nil
-	}
-	return nil, errUnreadable
-}
-
-func parseDuration(value string) (any, error) {
-	d, err := time.ParseDuration(value)
-	if err != nil || d < 0 {
-		return nil, errUnreadable
-	}
-	return d, nil
-}
-
-func parseMilliseconds(value string) (any, error) {
-	n, err := strconv.ParseInt(value, 10, 64)
-	if err != nil || n < 0 || n > math.MaxInt64/int64(time.Millisecond) {
-		return nil, errUnreadable
-	}
-	return time.Duration(n) * time.Millisecond, nil
-}
-
-// expectation says what a setting of this type accepts. The error of a type that
-// parses itself is taken as it stands; that of any other would repeat the value.
-func expectation(t reflect.Type, name string, err error) string {
-	switch t {
-	case reflect.TypeFor[bool]():
-		return "on or off (or true, false, yes, no, 1, 0)"
-	case reflect.TypeFor[time.Duration]():
+	switch target := v.Addr().Interface().(type) {
+	case encoding.TextUnmarshaler:
+		if err := target.UnmarshalText([]byte(text)); err != nil {
+			return errors.New(strings.TrimPrefix(err.Error(), "expected "))
+		}
+		return nil
+	case *bool:
+		return parseBool(target, text)
+	case *time.Duration:
 		if strings.HasSuffix(name, millisecondsSuffix) {
-			return "a whole number of milliseconds, such as 1500"
+			return parseMilliseconds(target, text)
 		}
-		return "a duration with its unit, such as 180s or 24h"
+		return parseDuration(target, text)
 	}
-	var parse env.ParseError
-	if (field{value: reflect.Zero(t)}).parsesItself() && errors.As(err, &parse) {
-		return strings.TrimPrefix(parse.Err.Error(), "expected ")
+	if v.Kind() != reflect.Slice {
+		return parseScalar(v, text)
 	}
-	switch t.Kind() {
-	case reflect.Pointer:
-		return expectation(t.Elem(), name, err)
+	for _, part := range splitList(text) {
+		entry := reflect.New(v.Type().Elem()).Elem()
+		if err := parse(entry, name, part); err != nil {
+			return fmt.Errorf("a list separated by commas, each entry %w", err)
+		}
+		v.Set(reflect.Append(v, entry))
+	}
+	return nil
+}
+
+// parseScalar sets a string or a number. An int has 32 bits on every machine.
+func parseScalar(v reflect.Value, text string) error {
+	switch v.Kind() {
+	case reflect.String:
+		v.SetString(text)
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
-		bits := uint(t.Bits())
-		if t.Kind() == reflect.Int {
-			bits = 32 // The library reads an int as 32 bits on every machine.
+		bits := v.Type().Bits()
+		if v.Kind() == reflect.Int {
+			bits = 32
 		}
-		return fmt.Sprintf("a whole number of at most %d", int64(1)<<(bits-1)-1)
-	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
-		return "a whole number that is not negative"
-	case reflect.Float32, reflect.Float64:
-		return "a number"
-	case reflect.Slice:
-		return "a list separated by commas, each entry " + expectation(t.Elem(), name, err)
+		n, err := strconv.ParseInt(text, 10, bits)
+		if err != nil {
+			return fmt.Errorf("a whole number of at most %d", int64(1)<<(bits-1)-1)
+		}
+		v.SetInt(n)
+	case reflect.Uint:
+		n, err := strconv.ParseUint(text, 10, 32)
+		if err != nil {
+			return errors.New("a whole number that is not negative")
+		}
+		v.SetUint(n)
+	case reflect.Float64:
+		f, err := strconv.ParseFloat(text, 64)
+		if err != nil {
+			return errors.New("a number")
+		}
+		v.SetFloat(f)
 	default:
-		return "a value of type " + t.String()
+		return errors.New("a value of type " + v.Type().String() + ", which no variable can hold")
 	}
+	return nil
+}
+
+func parseBool(target *bool, text string) error {
+	switch strings.ToLower(text) {
+	case "true", "on", "yes", "1":
+		*target = true
+	case "false", "off", "no", "0":
+		*target = false
+	default:
+		return errors.New("on or off (or true, false, yes, no, 1, 0)")
+	}
+	return nil
+}
+
+func parseDuration(target *time.Duration, text string) error {
+	d, err := time.ParseDuration(text)
+	if err != nil || d < 0 {
+		return errors.New("a duration with its unit, such as 180s or 24h")
+	}
+	*target = d
+	return nil
+}
+
+func parseMilliseconds(target *time.Duration, text string) error {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < 0 || n > math.MaxInt64/int64(time.Millisecond) {
+		return errors.New("a whole number of milliseconds, such as 1500")
+	}
+	*target = time.Duration(n) * time.Millisecond
+	return nil
 }

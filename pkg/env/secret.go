@@ -11,10 +11,10 @@ const mask = "***"
 
 // Secret is a setting that must not be shown. It prints as "***" through every
 // verb of fmt, through slog and as JSON, and as nothing when it is empty, so a
-// log line still tells a set secret from a missing one.
+// log line still distinguishes a set secret from a missing one.
 //
 // Only exported fields are protected: fmt does not call the methods of a value
-// it reaches through an unexported field.
+// that it reaches through an unexported field.
 type Secret string
 
 // Reveal returns the value itself, for the one place that has to send or

@@ -12,21 +12,21 @@ import (
 type Setting struct {
 	// Name is the variable.
 	Name string
-	// Default is the value without one; empty for a secret.
+	// Default is used when the variable is absent; empty for a secret.
 	Default string
 	// Doc is the meaning in one line.
 	Doc string
-	// Secret tells that the value must not be shown.
+	// Secret reports that the value must not be shown.
 	Secret bool
-	// Required tells that the process does not start without it.
+	// Required reports that the process does not start without it.
 	Required bool
-	// Aliases are other names that win over Name, the first one first.
+	// Aliases are other names, which win over Name in their order.
 	Aliases []string
 }
 
 // Table lists the settings of the given structs, or pointers to structs, in the
 // order they are declared. A value preset in a struct counts as the default of a
-// field without envDefault. It fails when an argument is no struct, when a tag
+// field without envDefault. It fails when an argument is not a struct, when a tag
 // has no effect, and when two fields, their aliases included, share a name.
 func Table(structs ...any) ([]Setting, error) {
 	var table []Setting
@@ -34,7 +34,7 @@ func Table(structs ...any) ([]Setting, error) {
 	for i, s := range structs {
 		v := reflect.Indirect(reflect.ValueOf(s))
 		if v.Kind() != reflect.Struct {
-			return nil, fmt.Errorf("list settings: argument %d is no struct", i)
+			return nil, fmt.Errorf("list settings: argument %d is not a struct", i)
 		}
 		fields, err := settingsOf(v)
 		if err != nil {
@@ -65,7 +65,7 @@ func (f field) setting() Setting {
 	return s
 }
 
-// written returns the present value as an operator would write it.
+// written returns the present value in the form that an operator writes.
 func (f field) written() string {
 	switch value := f.value.Interface().(type) {
 	case time.Duration:

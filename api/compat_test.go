@@ -22,8 +22,9 @@ import (
 	"testing"
 
 	"github.com/nats-io/nats-server/v2/server"
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
 )
 
 // releaseBefore returns the source of the release whose commit deploy/release-before names. Without the history of the
@@ -161,27 +162,8 @@ func testSameStore(t *testing.T, first, second string) {
 // natsServer is an external NATS in this process, with a connection to it.
 func natsServer(t *testing.T) (string, jetstream.JetStream) {
 	t.Helper()
-	srv, err := server.NewServer(&server.Options{
-		Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true, JetStream: true, StoreDir: t.TempDir(), SyncAlways: true,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	srv.Start()
-	t.Cleanup(func() { srv.Shutdown(); srv.WaitForShutdown() })
-	if !srv.ReadyForConnections(hang) {
-		t.Fatal("NATS did not start")
-	}
-	nc, err := nats.Connect(srv.ClientURL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return srv.ClientURL(), js
+	srv := brokertest.StartServer(t, func(o *server.Options) { o.SyncAlways = true })
+	return srv.ClientURL(), brokertest.JetStream(t, srv.ClientURL())
 }
 
 const sharedSecret = "JWT_SECRET=7f1e7c2b9a5d4e8f8b6a3c1d0e9f2a4b"

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
 	"github.com/text2image-audio/text2image-audio/pkg/env"
 )
 
@@ -115,7 +116,7 @@ func TestConfigReportsAllFaultsAtOnceAndNoSecret(t *testing.T) {
 
 func TestOpenRefusesFaults(t *testing.T) {
 	t.Parallel()
-	_, err := open(t, broker.Config{DataDir: t.TempDir(), Sync: "never"}, newLines())
+	_, err := brokertest.Open(t, broker.Config{DataDir: t.TempDir(), Sync: "never"}, newLines())
 	if err == nil || !strings.Contains(err.Error(), "NATS_SYNC") {
 		t.Errorf("%v", err)
 	}

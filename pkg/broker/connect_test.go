@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
 	"github.com/text2image-audio/text2image-audio/pkg/env"
 )
 
@@ -42,7 +43,7 @@ func result(t *testing.T, done <-chan error) error {
 
 func TestOpenWaitsForNATS(t *testing.T) {
 	t.Parallel()
-	port, log := freePort(t), newLines()
+	port, log := brokertest.FreePort(t), newLines()
 	done := opening(t.Context(), t, broker.Config{URL: env.Secret(urlOf(port)), RemindEvery: time.Millisecond}, log)
 	log.await(t, "NATS cannot be reached, waiting for it")
 	log.await(t, "still waiting for NATS")
@@ -51,7 +52,7 @@ func TestOpenWaitsForNATS(t *testing.T) {
 		t.Fatalf("Open did not wait: %v", err)
 	default:
 	}
-	external(t, onPort(port))
+	brokertest.StartServer(t, onPort(port))
 	if err := result(t, done); err != nil {
 		t.Error(err)
 	}
@@ -61,7 +62,7 @@ func TestOpenWaitsForNATS(t *testing.T) {
 
 func TestOpenGivesUpWhenTold(t *testing.T) {
 	t.Parallel()
-	port, log := freePort(t), newLines()
+	port, log := brokertest.FreePort(t), newLines()
 	ctx, cancel := context.WithCancelCause(t.Context())
 	done := opening(ctx, t, broker.Config{URL: env.Secret(urlOf(port))}, log)
 	log.await(t, "NATS cannot be reached, waiting for it")
@@ -76,7 +77,7 @@ func TestOpenGivesUpWhenTold(t *testing.T) {
 // TestOpenRefusedCredentials shows that a server which is there and says no is not waited for.
 func TestOpenRefusedCredentials(t *testing.T) {
 	t.Parallel()
-	srv := external(t, func(o *server.Options) { o.Username, o.Password = "worker", "sesame" })
+	srv := brokertest.StartServer(t, func(o *server.Options) { o.Username, o.Password = "worker", "sesame" })
 	for _, credentials := range []string{"", "worker:guess@"} {
 		url := strings.Replace(srv.ClientURL(), "nats://", "nats://"+credentials, 1)
 		err := result(t, opening(t.Context(), t, broker.Config{URL: env.Secret(url)}, newLines()))
@@ -95,20 +96,20 @@ func TestOpenRefusedCredentials(t *testing.T) {
 
 func TestReconnects(t *testing.T) {
 	t.Parallel()
-	port, dir, log := freePort(t), t.TempDir(), newLines()
+	port, dir, log := brokertest.FreePort(t), t.TempDir(), newLines()
 	here := func(o *server.Options) { o.Port, o.StoreDir = port, dir }
-	srv := external(t, here)
-	b, err := open(t, broker.Config{URL: env.Secret(urlOf(port))}, log)
+	srv := brokertest.StartServer(t, here)
+	b, err := brokertest.Open(t, broker.Config{URL: env.Secret(urlOf(port))}, log)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
-		stop(srv)
+		brokertest.StopServer(srv)
 		log.await(t, "NATS connection lost")
 		if err := b.Check(t.Context()); err == nil {
 			t.Error("a lost connection passes for a good one")
 		}
-		srv = external(t, here)
+		srv = brokertest.StartServer(t, here)
 		log.await(t, "NATS connection is back")
 		awaitCheck(t, b)
 	}
@@ -120,20 +121,20 @@ func TestReconnects(t *testing.T) {
 // whose accounts are being changed.
 func TestReconnectsAfterRefusal(t *testing.T) {
 	t.Parallel()
-	port, dir, log := freePort(t), t.TempDir(), newLines()
+	port, dir, log := brokertest.FreePort(t), t.TempDir(), newLines()
 	here := func(o *server.Options) { o.Port, o.StoreDir = port, dir }
-	srv := external(t, here)
-	b, err := open(t, broker.Config{URL: env.Secret(urlOf(port))}, log)
+	srv := brokertest.StartServer(t, here)
+	b, err := brokertest.Open(t, broker.Config{URL: env.Secret(urlOf(port))}, log)
 	if err != nil {
 		t.Fatal(err)
 	}
-	stop(srv)
-	srv = external(t, here, func(o *server.Options) { o.Username, o.Password = "somebody", "else" })
+	brokertest.StopServer(srv)
+	srv = brokertest.StartServer(t, here, func(o *server.Options) { o.Username, o.Password = "somebody", "else" })
 	for range 3 {
 		log.await(t, "NATS reported an error")
 	}
-	stop(srv)
-	external(t, here)
+	brokertest.StopServer(srv)
+	brokertest.StartServer(t, here)
 	log.await(t, "NATS connection is back")
 	awaitCheck(t, b)
 }
@@ -141,14 +142,14 @@ func TestReconnectsAfterRefusal(t *testing.T) {
 func TestCloseWhileDisconnected(t *testing.T) {
 	t.Parallel()
 	log := newLines()
-	srv := external(t)
-	b, err := open(t, broker.Config{URL: env.Secret(srv.ClientURL())}, log)
+	srv := brokertest.StartServer(t)
+	b, err := brokertest.Open(t, broker.Config{URL: env.Secret(srv.ClientURL())}, log)
 	if err != nil {
 		t.Fatal(err)
 	}
-	stop(srv)
+	brokertest.StopServer(srv)
 	log.await(t, "NATS connection lost")
-	closeBroker(t, b)
+	brokertest.Close(t, b)
 	if !b.Conn().IsClosed() {
 		t.Error("the connection still tries to come back")
 	}
@@ -158,12 +159,12 @@ func TestCloseWhileDisconnected(t *testing.T) {
 func TestRequestsAreBounded(t *testing.T) {
 	t.Parallel()
 	log := newLines()
-	srv := external(t)
-	b, err := open(t, broker.Config{URL: env.Secret(srv.ClientURL())}, log)
+	srv := brokertest.StartServer(t)
+	b, err := brokertest.Open(t, broker.Config{URL: env.Secret(srv.ClientURL())}, log)
 	if err != nil {
 		t.Fatal(err)
 	}
-	stop(srv)
+	brokertest.StopServer(srv)
 	log.await(t, "NATS connection lost")
 	done := make(chan error, 1)
 	go func() {

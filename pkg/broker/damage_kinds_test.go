@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
 	"github.com/text2image-audio/text2image-audio/pkg/broker/filestore"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
@@ -78,7 +79,7 @@ func TestDamageIsRepaired(t *testing.T) {
 			c.damage(t, dir)
 			b, log, err := openDir(t, dir)
 			must(t, err)
-			defer closeBroker(t, b)
+			defer brokertest.Close(t, b)
 			if !strings.Contains(log.String(), c.says) || !strings.Contains(log.String(), "level=WARN") {
 				t.Errorf("the log does not say %q:\n%s", c.says, log)
 			}
@@ -108,7 +109,7 @@ func TestStateThatSkipsJobs(t *testing.T) {
 	must(t, os.WriteFile(path, []byte{22, 2, 0, 0, 1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f, 0, 0}, 0o600))
 	b, log, err := openDir(t, dir)
 	must(t, err)
-	defer closeBroker(t, b)
+	defer brokertest.Close(t, b)
 	if !strings.Contains(log.String(), "skips jobs") {
 		t.Errorf("the log does not say it:\n%s", log)
 	}
@@ -190,11 +191,11 @@ func TestDamageIsRefused(t *testing.T) {
 			for got := ""; got != subject; {
 				got = take(t, b, job.KindAudio, job.LaneMember, true)
 			}
-			closeBroker(t, b)
+			brokertest.Close(t, b)
 
 			again, log, err := openDir(t, dir)
 			must(t, err)
-			closeBroker(t, again)
+			brokertest.Close(t, again)
 			if strings.Contains(log.String(), "level=ERROR") {
 				t.Errorf("the next start complains:\n%s", log)
 			}
@@ -222,7 +223,7 @@ func TestTornWriteIsNoDamage(t *testing.T) {
 			must(t, os.WriteFile(path, append(data, tail(data[:length])...), 0o600))
 			b, log, err := openDir(t, dir)
 			must(t, err)
-			defer closeBroker(t, b)
+			defer brokertest.Close(t, b)
 			if strings.Contains(log.String(), "damaged") {
 				t.Errorf("it passes for damage:\n%s", log)
 			}
@@ -248,7 +249,7 @@ func TestOtherVersions(t *testing.T) {
 			}
 			_, err = b.JetStream().Publish(t.Context(), broker.JobSubject(job.KindImage, job.LaneGuest, "owner", "between"), nil)
 			must(t, err)
-			closeBroker(t, b)
+			brokertest.Close(t, b)
 			must(t, os.WriteFile(filepath.Join(dir, "lock"), []byte("2\n"), 0o600))
 		},
 	} {
@@ -258,7 +259,7 @@ func TestOtherVersions(t *testing.T) {
 			change(t, dir)
 			b, log, err := openDir(t, dir)
 			must(t, err)
-			defer closeBroker(t, b)
+			defer brokertest.Close(t, b)
 			if strings.Contains(log.String(), "level=ERROR") {
 				t.Errorf("it complains:\n%s", log)
 			}

@@ -113,12 +113,12 @@ func killed(t *testing.T) (dir string, stored map[string]string)  { return fille
 func filledDir(t *testing.T, kill bool) (dir string, stored map[string]string) {
 	t.Helper()
 	cfg := shortWait(brokertest.Config(t))
-	b := mustOpen(t, cfg)
+	b := brokertest.MustOpen(t, cfg)
 	stored = filled(t, b)
 	if kill {
 		return copied(t, cfg.DataDir), stored
 	}
-	closeBroker(t, b)
+	brokertest.Close(t, b)
 	return cfg.DataDir, stored
 }
 
@@ -244,7 +244,7 @@ func TestOneFlippedBit(t *testing.T) {
 						if err != nil {
 							t.Fatalf("it does not start: %v", err)
 						}
-						defer closeBroker(t, b)
+						defer brokertest.Close(t, b)
 						holds(t, b, stored)
 					})
 				}

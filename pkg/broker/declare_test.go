@@ -139,16 +139,16 @@ func TestNoBoundOnJobs(t *testing.T) {
 
 func TestDeclareIsIdempotentAndUpdates(t *testing.T) {
 	t.Parallel()
-	srv := external(t)
+	srv := brokertest.StartServer(t)
 	cfg := broker.Config{URL: env.Secret(srv.ClientURL()), MaxQueuedJobs: 10}
-	first := mustOpen(t, cfg)
+	first := brokertest.MustOpen(t, cfg)
 	subject := broker.JobSubject(job.KindImage, job.LaneMember, "o", "j")
 	if _, err := first.JetStream().Publish(t.Context(), subject, []byte("x")); err != nil {
 		t.Fatal(err)
 	}
-	mustOpen(t, cfg)
+	brokertest.MustOpen(t, cfg)
 	cfg.MaxQueuedJobs, cfg.ResultTTL, cfg.AckWait = 20, 30*time.Hour, 7*time.Second
-	second := mustOpen(t, cfg)
+	second := brokertest.MustOpen(t, cfg)
 	if got := streamConfig(t, second, broker.StreamJobs).MaxMsgs; got != 20 {
 		t.Errorf("MAX_QUEUED_JOBS is still %d", got)
 	}
@@ -176,8 +176,8 @@ func ackWait(t *testing.T, b *broker.Broker) time.Duration {
 
 func TestFollowerCreatesWhatIsMissingAndChangesNothing(t *testing.T) {
 	t.Parallel()
-	srv := external(t)
-	owner := mustOpen(t, broker.Config{URL: env.Secret(srv.ClientURL()), MaxQueuedJobs: 10})
+	srv := brokertest.StartServer(t)
+	owner := brokertest.MustOpen(t, broker.Config{URL: env.Secret(srv.ClientURL()), MaxQueuedJobs: 10})
 	if err := owner.JetStream().DeleteKeyValue(t.Context(), broker.BucketProgress); err != nil {
 		t.Fatal(err)
 	}
@@ -185,7 +185,7 @@ func TestFollowerCreatesWhatIsMissingAndChangesNothing(t *testing.T) {
 	if err := owner.JetStream().DeleteConsumer(t.Context(), broker.StreamJobs, gone); err != nil {
 		t.Fatal(err)
 	}
-	follower := mustOpen(t, broker.Config{
+	follower := brokertest.MustOpen(t, broker.Config{
 		URL: env.Secret(srv.ClientURL()), Follower: true, MaxQueuedJobs: 99, ResultTTL: 99 * time.Hour, AckWait: time.Second,
 	})
 	if got := streamConfig(t, follower, broker.StreamJobs).MaxMsgs; got != 10 {
@@ -206,7 +206,7 @@ func TestFollowerCreatesWhatIsMissingAndChangesNothing(t *testing.T) {
 // TestManyProcessesDeclareAtOnce starts processes together on a NATS that is still empty.
 func TestManyProcessesDeclareAtOnce(t *testing.T) {
 	t.Parallel()
-	srv := external(t)
+	srv := brokertest.StartServer(t)
 	var wg sync.WaitGroup
 	errs := make(chan error, 12)
 	for i := range cap(errs) {

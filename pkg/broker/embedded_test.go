@@ -37,7 +37,7 @@ func TestSync(t *testing.T) {
 			t.Parallel()
 			cfg := brokertest.Config(t)
 			cfg.Sync = setting
-			b := mustOpen(t, cfg)
+			b := brokertest.MustOpen(t, cfg)
 			got := b.Server().JetStreamConfig()
 			if got == nil || got.SyncAlways != want.always {
 				t.Fatalf("%+v, want sync always %t", got, want.always)
@@ -69,13 +69,13 @@ func TestEmbeddedOpensNoPort(t *testing.T) {
 func TestSecondProcessIsKeptOut(t *testing.T) {
 	t.Parallel()
 	cfg := brokertest.Config(t)
-	first := mustOpen(t, cfg)
+	first := brokertest.MustOpen(t, cfg)
 	subject := broker.JobSubject(job.KindImage, job.LaneGuest, "guest", "kept")
 	if _, err := first.JetStream().Publish(t.Context(), subject, []byte("x")); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
-		_, err := open(t, cfg, newLines())
+		_, err := brokertest.Open(t, cfg, newLines())
 		if !errors.Is(err, broker.ErrInUse) {
 			t.Fatalf("a second open: %v, want ErrInUse", err)
 		}
@@ -89,8 +89,8 @@ func TestSecondProcessIsKeptOut(t *testing.T) {
 		}
 	}
 
-	closeBroker(t, first)
-	again := mustOpen(t, cfg)
+	brokertest.Close(t, first)
+	again := brokertest.MustOpen(t, cfg)
 	msg, err := broker.LeaderLast(t.Context(), again.JetStream(), broker.StreamJobs, subject)
 	if err != nil || string(msg.Data) != "x" {
 		t.Errorf("after a restart: %v, %v", msg, err)
@@ -101,12 +101,12 @@ func TestListenOnLoopback(t *testing.T) {
 	t.Parallel()
 	cfg := brokertest.Config(t)
 	cfg.Listen = "127.0.0.1:0"
-	b := mustOpen(t, cfg)
+	b := brokertest.MustOpen(t, cfg)
 	addr, ok := b.Server().Addr().(*net.TCPAddr)
 	if !ok || !addr.IP.IsLoopback() {
 		t.Fatalf("listens on %v", b.Server().Addr())
 	}
-	worker := mustOpen(t, broker.Config{URL: env.Secret(b.ClientURL()), Follower: true})
+	worker := brokertest.MustOpen(t, broker.Config{URL: env.Secret(b.ClientURL()), Follower: true})
 	if err := worker.Check(t.Context()); err != nil {
 		t.Error(err)
 	}
@@ -119,7 +119,7 @@ func TestListenEnforcesCredentials(t *testing.T) {
 	t.Parallel()
 	cfg := brokertest.Config(t)
 	cfg.Listen, cfg.ListenUser, cfg.ListenPassword = "127.0.0.1:0", "worker", "sesame"
-	b := mustOpen(t, cfg)
+	b := brokertest.MustOpen(t, cfg)
 	if strings.Contains(b.ClientURL(), "sesame") {
 		t.Errorf("the address shows the password: %s", b.ClientURL())
 	}
@@ -147,11 +147,11 @@ func TestListenEnforcesCredentials(t *testing.T) {
 
 func TestListenOnTakenPort(t *testing.T) {
 	t.Parallel()
-	srv := external(t)
+	srv := brokertest.StartServer(t)
 	cfg := brokertest.Config(t)
 	cfg.Listen = srv.Addr().String()
 	started := time.Now()
-	_, err := open(t, cfg, newLines())
+	_, err := brokertest.Open(t, cfg, newLines())
 	if err == nil || !strings.Contains(err.Error(), cfg.Listen) {
 		t.Fatalf("opened on a taken port: %v, want an error that names %s", err, cfg.Listen)
 	}
@@ -160,14 +160,14 @@ func TestListenOnTakenPort(t *testing.T) {
 	}
 	// Nothing holds the directory after the failure.
 	cfg.Listen = ""
-	mustOpen(t, cfg)
+	brokertest.MustOpen(t, cfg)
 }
 
 func TestCloseIsIdempotent(t *testing.T) {
 	t.Parallel()
-	b := mustOpen(t, brokertest.Config(t))
+	b := brokertest.MustOpen(t, brokertest.Config(t))
 	for range 3 {
-		closeBroker(t, b)
+		brokertest.Close(t, b)
 	}
 	if err := b.Check(t.Context()); err == nil {
 		t.Error("a closed broker can be used")

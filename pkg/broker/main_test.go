@@ -3,7 +3,6 @@ package broker_test
 import (
 	"context"
 	"log/slog"
-	"net"
 	"strconv"
 	"strings"
 	"sync"
@@ -95,76 +94,6 @@ func awaitCheck(t *testing.T, b *broker.Broker) {
 			t.Fatalf("it never could be used: %v", err)
 		}
 	}
-}
-
-// open is broker.Open with a bound, and with Close at the end of the test.
-func open(t *testing.T, cfg broker.Config, log slog.Handler) (*broker.Broker, error) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), hang)
-	defer cancel()
-	b, err := broker.Open(ctx, cfg, slog.New(log))
-	if err != nil {
-		return nil, err
-	}
-	t.Cleanup(func() { closeBroker(t, b) })
-	return b, nil
-}
-
-func mustOpen(t *testing.T, cfg broker.Config) *broker.Broker {
-	t.Helper()
-	b, err := open(t, cfg, slog.DiscardHandler)
-	if err != nil {
-		t.Fatalf("open: %v", err)
-	}
-	return b
-}
-
-func closeBroker(t *testing.T, b *broker.Broker) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), hang)
-	defer cancel()
-	if err := b.Close(ctx); err != nil {
-		t.Errorf("close: %v", err)
-	}
-}
-
-// external starts a server of its own, as an operator would, and stops it at the end of the test.
-func external(t *testing.T, options ...func(*server.Options)) *server.Server {
-	t.Helper()
-	opts := &server.Options{
-		ServerName: "outside", Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true,
-		JetStream: true, StoreDir: t.TempDir(),
-	}
-	for _, option := range options {
-		option(opts)
-	}
-	srv, err := server.NewServer(opts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	srv.Start()
-	t.Cleanup(func() { stop(srv) })
-	if !srv.ReadyForConnections(hang) {
-		t.Fatal("the server did not start")
-	}
-	return srv
-}
-
-func stop(srv *server.Server) {
-	srv.Shutdown()
-	srv.WaitForShutdown()
-}
-
-// freePort returns a port on which nobody listens.
-func freePort(t *testing.T) int {
-	t.Helper()
-	var config net.ListenConfig
-	l, err := config.Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port
 }
 
 func onPort(port int) func(*server.Options) { return func(o *server.Options) { o.Port = port } }

@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
 	"github.com/text2image-audio/text2image-audio/pkg/env"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
@@ -40,17 +41,17 @@ func everything(t *testing.T, b *broker.Broker) {
 // TestNATSComesBackEmpty wipes the disk of NATS while an API and a worker are connected.
 func TestNATSComesBackEmpty(t *testing.T) {
 	t.Parallel()
-	port := freePort(t)
+	port := brokertest.FreePort(t)
 	on := func(dir string) func(*server.Options) {
 		return func(o *server.Options) { o.Port, o.StoreDir = port, dir }
 	}
-	srv := external(t, on(t.TempDir()))
+	srv := brokertest.StartServer(t, on(t.TempDir()))
 	ownerLog, followerLog := newLines(), newLines()
-	owner, err := open(t, broker.Config{URL: env.Secret(urlOf(port)), MaxQueuedJobs: 10}, ownerLog)
+	owner, err := brokertest.Open(t, broker.Config{URL: env.Secret(urlOf(port)), MaxQueuedJobs: 10}, ownerLog)
 	if err != nil {
 		t.Fatal(err)
 	}
-	follower, err := open(t, broker.Config{URL: env.Secret(urlOf(port)), Follower: true, MaxQueuedJobs: 99}, followerLog)
+	follower, err := brokertest.Open(t, broker.Config{URL: env.Secret(urlOf(port)), Follower: true, MaxQueuedJobs: 99}, followerLog)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,10 +64,10 @@ func TestNATSComesBackEmpty(t *testing.T) {
 		t.Errorf("a loss before there is one: %+v, %v", loss, err)
 	}
 
-	stop(srv)
+	brokertest.StopServer(srv)
 	ownerLog.await(t, "NATS connection lost")
 	followerLog.await(t, "NATS connection lost")
-	external(t, on(t.TempDir()))
+	brokertest.StartServer(t, on(t.TempDir()))
 	ownerLog.await(t, saysLost)
 	followerLog.await(t, saysLost)
 	for _, b := range []*broker.Broker{owner, follower} {
@@ -96,16 +97,16 @@ func TestNATSComesBackEmpty(t *testing.T) {
 // TestMemoryIsDeclaredAgain restarts a NATS without replicas, which forgets what lies in memory. That is no loss.
 func TestMemoryIsDeclaredAgain(t *testing.T) {
 	t.Parallel()
-	port, dir, log := freePort(t), t.TempDir(), newLines()
+	port, dir, log := brokertest.FreePort(t), t.TempDir(), newLines()
 	here := func(o *server.Options) { o.Port, o.StoreDir = port, dir }
-	srv := external(t, here)
-	b, err := open(t, broker.Config{URL: env.Secret(urlOf(port))}, log)
+	srv := brokertest.StartServer(t, here)
+	b, err := brokertest.Open(t, broker.Config{URL: env.Secret(urlOf(port))}, log)
 	if err != nil {
 		t.Fatal(err)
 	}
-	stop(srv)
+	brokertest.StopServer(srv)
 	log.await(t, "NATS connection lost")
-	external(t, here)
+	brokertest.StartServer(t, here)
 	log.await(t, saysAgain)
 	awaitCheck(t, b)
 	everything(t, b)
@@ -133,8 +134,8 @@ func TestWhatWasDeletedIsDeclaredAgain(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			srv, log := external(t), newLines()
-			b, err := open(t, broker.Config{URL: env.Secret(srv.ClientURL()), LookEvery: time.Hour}, log)
+			srv, log := brokertest.StartServer(t), newLines()
+			b, err := brokertest.Open(t, broker.Config{URL: env.Secret(srv.ClientURL()), LookEvery: time.Hour}, log)
 			if err != nil {
 				t.Fatal(err)
 			}

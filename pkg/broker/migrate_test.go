@@ -15,6 +15,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
 	"github.com/text2image-audio/text2image-audio/pkg/env"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
@@ -112,21 +113,21 @@ func requests(t *testing.T, js jetstream.JetStream) func() []string {
 // TestSecondStartChangesNothing counts what is sent: every update makes a cluster agree on it.
 func TestSecondStartChangesNothing(t *testing.T) {
 	t.Parallel()
-	srv := external(t)
+	srv := brokertest.StartServer(t)
 	js := admin(t, srv)
 	cfg := broker.Config{URL: env.Secret(srv.ClientURL()), MaxQueuedJobs: 10}
 	seen := requests(t, js)
-	mustOpen(t, cfg)
+	brokertest.MustOpen(t, cfg)
 	if got := seen(); len(got) < 15 {
 		t.Fatalf("the first start sent %q", got)
 	}
-	mustOpen(t, cfg)
+	brokertest.MustOpen(t, cfg)
 	if got := seen(); len(got) != 0 {
 		t.Errorf("the second start sent %q", got)
 	}
 	cfg.MaxQueuedJobs = 11
 	log := newLines()
-	if _, err := open(t, cfg, log); err != nil {
+	if _, err := brokertest.Open(t, cfg, log); err != nil {
 		t.Fatal(err)
 	}
 	if got := seen(); !slices.Equal(got, []string{"STREAM.UPDATE.JOBS"}) {
@@ -138,10 +139,10 @@ func TestSecondStartChangesNothing(t *testing.T) {
 // TestSettingsOfOthersStay has an operator, or a newer version, change what this version has no opinion of.
 func TestSettingsOfOthersStay(t *testing.T) {
 	t.Parallel()
-	srv := external(t)
+	srv := brokertest.StartServer(t)
 	js := admin(t, srv)
 	cfg := broker.Config{URL: env.Secret(srv.ClientURL()), MaxQueuedJobs: 10}
-	mustOpen(t, cfg)
+	brokertest.MustOpen(t, cfg)
 	edit(t, js, broker.StreamJobs, `{"subjects":["jobs.*.*.*.*","parts.>"],"description":"newer","metadata":{"team":"x"},"allow_batched":true,
 		"allow_atomic":true,"max_bytes":123456789,"allow_msg_ttl":true,"max_msgs":99}`)
 	edit(t, js, broker.UsersStream, `{"compression":"s2","allow_atomic":true,"duplicate_window":1000000000}`)
@@ -155,7 +156,7 @@ func TestSettingsOfOthersStay(t *testing.T) {
 
 	jobs, users, dead := infoOf(t, js, "STREAM.INFO.JOBS"), infoOf(t, js, "STREAM.INFO.KV_USERS"), infoOf(t, js, "STREAM.INFO.DEAD")
 	seen := requests(t, js)
-	mustOpen(t, cfg)
+	brokertest.MustOpen(t, cfg)
 	if got := seen(); !slices.Equal(got, []string{"STREAM.UPDATE.JOBS", "CONSUMER.CREATE.JOBS." + name}) {
 		t.Errorf("it sent %q", got)
 	}
@@ -179,13 +180,13 @@ func TestSettingsOfOthersStay(t *testing.T) {
 // TestWhatIsNeededComesBack takes away what the program cannot do without and NATS can give back.
 func TestWhatIsNeededComesBack(t *testing.T) {
 	t.Parallel()
-	srv := external(t)
+	srv := brokertest.StartServer(t)
 	js := admin(t, srv)
 	cfg := broker.Config{URL: env.Secret(srv.ClientURL())}
-	mustOpen(t, cfg)
+	brokertest.MustOpen(t, cfg)
 	want := infoOf(t, js, "STREAM.INFO.JOBS")
 	edit(t, js, broker.StreamJobs, `{"subjects":["jobs.image.*.*.*","other"],"republish":null,"allow_direct":false,"discard":"old"}`)
-	mustOpen(t, cfg)
+	brokertest.MustOpen(t, cfg)
 	got := infoOf(t, js, "STREAM.INFO.JOBS")
 	for _, field := range []string{"republish", "allow_direct", "discard"} {
 		if string(got[field]) != string(want[field]) {
@@ -200,10 +201,10 @@ func TestWhatIsNeededComesBack(t *testing.T) {
 // TestConsumersKeepOtherFilters has a newer version put more into a consumer than this one would.
 func TestConsumersKeepOtherFilters(t *testing.T) {
 	t.Parallel()
-	srv := external(t)
+	srv := brokertest.StartServer(t)
 	js := admin(t, srv)
 	cfg := broker.Config{URL: env.Secret(srv.ClientURL())}
-	mustOpen(t, cfg)
+	brokertest.MustOpen(t, cfg)
 	edit(t, js, broker.StreamJobs, `{"subjects":["jobs.*.*.*.*","parts.*"]}`)
 	name := broker.ConsumerName(job.KindImage, job.LaneGuest)
 	set := func(filters string) {
@@ -218,7 +219,7 @@ func TestConsumersKeepOtherFilters(t *testing.T) {
 		{`["parts.image","parts.other"]`, `["parts.image","parts.other","jobs.image.guest.>"]`},
 	} {
 		set(c.there)
-		mustOpen(t, cfg)
+		brokertest.MustOpen(t, cfg)
 		if got := string(infoOf(t, js, "CONSUMER.INFO.JOBS."+name)["filter_subjects"]); got != strings.ReplaceAll(c.want, ">", `\u003e`) && got != c.want {
 			t.Errorf("with %s there are %s afterwards, want %s", c.there, got, c.want)
 		}
@@ -254,11 +255,11 @@ func migrate(t *testing.T, cfg broker.Config, m broker.Migration) []string {
 // TestMigrate opens what an earlier version might have left, without time to live of single messages.
 func TestMigrate(t *testing.T) {
 	t.Parallel()
-	srv := external(t)
+	srv := brokertest.StartServer(t)
 	js := admin(t, srv)
 	cfg := broker.Config{URL: env.Secret(srv.ClientURL()), MaxQueuedJobs: 10, ResultTTL: 72 * time.Hour}
-	first := mustOpen(t, cfg)
-	closeBroker(t, first)
+	first := brokertest.MustOpen(t, cfg)
+	brokertest.Close(t, first)
 	for _, stream := range []string{broker.UsersStream, broker.ResetsStream} {
 		recreate(t, js, stream, `{"allow_msg_ttl":false,"subject_delete_marker_ttl":0,"allow_direct":false,"metadata":{"team":"x"}}`)
 	}
@@ -269,8 +270,8 @@ func TestMigrate(t *testing.T) {
 	before := infoOf(t, js, "STREAM.INFO.KV_USERS")
 	seen := requests(t, js)
 	// A worker uses neither of the two.
-	mustOpen(t, broker.Config{URL: cfg.URL, Follower: true})
-	_, err := open(t, cfg, slog.DiscardHandler)
+	brokertest.MustOpen(t, broker.Config{URL: cfg.URL, Follower: true})
+	_, err := brokertest.Open(t, cfg, slog.DiscardHandler)
 	if !errors.Is(err, broker.ErrMigrationNeeded) {
 		t.Fatalf("it opens: %v", err)
 	}
@@ -312,7 +313,7 @@ func TestMigrate(t *testing.T) {
 			}
 		}
 	}
-	b := mustOpen(t, cfg)
+	b := brokertest.MustOpen(t, cfg)
 	if got := streamConfig(t, b, broker.StreamJobs).MaxMsgs; got != 20 {
 		t.Errorf("MAX_QUEUED_JOBS is %d", got)
 	}
@@ -327,16 +328,16 @@ func TestMigrate(t *testing.T) {
 // TestMigrateRecreates has streams that NATS cannot change into what is needed.
 func TestMigrateRecreates(t *testing.T) {
 	t.Parallel()
-	srv := external(t)
+	srv := brokertest.StartServer(t)
 	js := admin(t, srv)
 	cfg := broker.Config{URL: env.Secret(srv.ClientURL()), ResultTTL: 72 * time.Hour}
-	closeBroker(t, mustOpen(t, cfg))
+	brokertest.Close(t, brokertest.MustOpen(t, cfg))
 	recreate(t, js, broker.StreamUsage, `{"allow_msg_counter":false}`)
 	recreate(t, js, broker.ResultsStream, `{"storage":"memory","max_age":360000000000000}`)
 	if _, err := js.Publish(t.Context(), "usage.day.a.b", []byte("x")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := open(t, cfg, slog.DiscardHandler); !errors.Is(err, broker.ErrMigrationNeeded) {
+	if _, err := brokertest.Open(t, cfg, slog.DiscardHandler); !errors.Is(err, broker.ErrMigrationNeeded) {
 		t.Fatalf("it opens: %v", err)
 	}
 	seen := requests(t, js)
@@ -357,7 +358,7 @@ func TestMigrateRecreates(t *testing.T) {
 	if got := infoOf(t, js, "STREAM.INFO.KV_RESULTS"); string(got["max_age"]) != "360000000000000" || string(got["storage"]) != `"file"` {
 		t.Errorf("the results are kept for %s in a %s", got["max_age"], got["storage"])
 	}
-	b := mustOpen(t, cfg)
+	b := brokertest.MustOpen(t, cfg)
 	if c := streamConfig(t, b, broker.StreamUsage); !c.AllowMsgCounter || !c.AllowAtomicPublish {
 		t.Errorf("USAGE is %+v", c)
 	}
@@ -374,13 +375,13 @@ func TestMigrateEmbedded(t *testing.T) {
 	if _, err := os.Stat(empty.DataDir); err == nil {
 		t.Error("it made a directory")
 	}
-	first := mustOpen(t, cfg)
+	first := brokertest.MustOpen(t, cfg)
 	if _, err := broker.Migrate(t.Context(), cfg, broker.Migration{}, slog.New(slog.DiscardHandler)); !errors.Is(err, broker.ErrInUse) {
 		t.Errorf("while it is open: %v", err)
 	}
 	recreate(t, first.JetStream(), broker.FeedbackStream, `{"allow_msg_ttl":false,"subject_delete_marker_ttl":0}`)
-	closeBroker(t, first)
-	if _, err := open(t, cfg, slog.DiscardHandler); !errors.Is(err, broker.ErrMigrationNeeded) {
+	brokertest.Close(t, first)
+	if _, err := brokertest.Open(t, cfg, slog.DiscardHandler); !errors.Is(err, broker.ErrMigrationNeeded) {
 		t.Fatalf("it opens: %v", err)
 	}
 	if got := migrate(t, cfg, broker.Migration{DryRun: true}); len(got) != 1 {
@@ -392,7 +393,7 @@ func TestMigrateEmbedded(t *testing.T) {
 	if got := migrate(t, cfg, broker.Migration{}); len(got) != 0 {
 		t.Errorf("the second time it says %q", got)
 	}
-	if !streamConfig(t, mustOpen(t, cfg), broker.FeedbackStream).AllowMsgTTL {
+	if !streamConfig(t, brokertest.MustOpen(t, cfg), broker.FeedbackStream).AllowMsgTTL {
 		t.Error("messages cannot have a time to live")
 	}
 }

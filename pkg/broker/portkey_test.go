@@ -22,7 +22,7 @@ func withKey(t *testing.T) (*broker.Broker, broker.Config) {
 	t.Helper()
 	cfg := brokertest.Config(t)
 	cfg.Listen, cfg.OpenPort = "127.0.0.1:0", false
-	return mustOpen(t, cfg), cfg
+	return brokertest.MustOpen(t, cfg), cfg
 }
 
 // TestPortAsksForAKey has a worker find the key in DATA_DIR or be told of it, and nobody else get in.
@@ -44,7 +44,7 @@ func TestPortAsksForAKey(t *testing.T) {
 		"found": {URL: url, DataDir: cfg.DataDir}, "told": {URL: url, DataDir: t.TempDir(), Creds: path},
 	} {
 		worker.Follower = true
-		w, err := open(t, worker, newLines())
+		w, err := brokertest.Open(t, worker, newLines())
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -67,7 +67,7 @@ func TestPortAsksForAKey(t *testing.T) {
 		"an API":      {broker.Config{DataDir: cfg.DataDir}, "NATS_LISTEN_USER"},
 	} {
 		test.cfg.URL = url
-		if _, err := open(t, test.cfg, newLines()); err == nil || !strings.Contains(err.Error(), test.says) {
+		if _, err := brokertest.Open(t, test.cfg, newLines()); err == nil || !strings.Contains(err.Error(), test.says) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -78,7 +78,7 @@ func TestKeyIsKept(t *testing.T) {
 	t.Parallel()
 	cfg := brokertest.Config(t)
 	cfg.Listen, cfg.OpenPort = "127.0.0.1:0", false
-	first := mustOpen(t, cfg)
+	first := brokertest.MustOpen(t, cfg)
 	before, err := os.ReadFile(cfg.WorkerKeyPath())
 	if err != nil {
 		t.Fatal(err)
@@ -86,12 +86,12 @@ func TestKeyIsKept(t *testing.T) {
 	if err := first.Close(context.WithoutCancel(t.Context())); err != nil {
 		t.Fatal(err)
 	}
-	second := mustOpen(t, cfg)
+	second := brokertest.MustOpen(t, cfg)
 	after, err := os.ReadFile(cfg.WorkerKeyPath())
 	if err != nil || string(before) != string(after) {
 		t.Errorf("another key: %v", err)
 	}
-	mustOpen(t, broker.Config{URL: env.Secret(second.ClientURL()), Follower: true, Creds: cfg.WorkerKeyPath()})
+	brokertest.MustOpen(t, broker.Config{URL: env.Secret(second.ClientURL()), Follower: true, Creds: cfg.WorkerKeyPath()})
 }
 
 // TestDamagedKeyIsNotReplaced says what is wrong with it.
@@ -102,7 +102,7 @@ func TestDamagedKeyIsNotReplaced(t *testing.T) {
 	if err := os.WriteFile(cfg.WorkerKeyPath(), []byte("scrap\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := open(t, cfg, newLines()); err == nil || !strings.Contains(err.Error(), cfg.WorkerKeyPath()) {
+	if _, err := brokertest.Open(t, cfg, newLines()); err == nil || !strings.Contains(err.Error(), cfg.WorkerKeyPath()) {
 		t.Errorf("%v", err)
 	}
 }
@@ -111,8 +111,8 @@ func TestDamagedKeyIsNotReplaced(t *testing.T) {
 func TestKeyOfAnotherNATS(t *testing.T) {
 	t.Parallel()
 	_, cfg := withKey(t)
-	srv := external(t)
-	w := mustOpen(t, broker.Config{URL: env.Secret(srv.ClientURL()), Follower: true, DataDir: cfg.DataDir})
+	srv := brokertest.StartServer(t)
+	w := brokertest.MustOpen(t, broker.Config{URL: env.Secret(srv.ClientURL()), Follower: true, DataDir: cfg.DataDir})
 	if err := w.Check(t.Context()); err != nil {
 		t.Error(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
 	"github.com/text2image-audio/text2image-audio/pkg/env"
 )
 
@@ -132,7 +133,7 @@ func TestSubjects(t *testing.T) {
 // TestBucketsAreMadeAsTheLibraryMakesThem keeps buckets readable with nats.go and the nats command.
 func TestBucketsAreMadeAsTheLibraryMakesThem(t *testing.T) {
 	t.Parallel()
-	b := mustOpen(t, broker.Config{URL: env.Secret(external(t).ClientURL())})
+	b := brokertest.MustOpen(t, broker.Config{URL: env.Secret(brokertest.StartServer(t).ClientURL())})
 	for _, bucket := range []jetstream.KeyValueConfig{
 		{Bucket: "ONE", Description: "x", Storage: jetstream.FileStorage, TTL: time.Hour, LimitMarkerTTL: time.Minute, Replicas: 1},
 		{Bucket: "TWO", Storage: jetstream.MemoryStorage, Replicas: 1, RePublish: &jetstream.RePublish{Source: "$KV.TWO.>", Destination: "two.>"}},

@@ -23,9 +23,9 @@ func TestDiskThatFails(t *testing.T) {
 	t.Parallel()
 	cfg, log := brokertest.Config(t), newLines()
 	cfg.Listen = "127.0.0.1:0"
-	b, err := open(t, cfg, log)
+	b, err := brokertest.Open(t, cfg, log)
 	must(t, err)
-	worker := mustOpen(t, broker.Config{URL: env.Secret(b.ClientURL()), Follower: true})
+	worker := brokertest.MustOpen(t, broker.Config{URL: env.Secret(b.ClientURL()), Follower: true})
 	stored := filled(t, b)
 	before, url := b.Server(), b.ClientURL()
 
@@ -72,7 +72,7 @@ func TestDiskThatRunsFull(t *testing.T) {
 	dir := smallDisk(t, 24<<20)
 	cfg, log := brokertest.Config(t), newLines()
 	cfg.DataDir, cfg.Sync, cfg.MaxStoreMB = filepath.Join(dir, "data"), "always", 1000
-	b, err := open(t, cfg, log)
+	b, err := brokertest.Open(t, cfg, log)
 	must(t, err)
 	var acknowledged []string
 	publish := func() error {

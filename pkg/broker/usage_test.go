@@ -82,17 +82,7 @@ func TestWritesAreObserved(t *testing.T) {
 // A full account is a lack of room like any other: it passes, and nothing was stored.
 func TestFullAccountHasNoRoom(t *testing.T) {
 	t.Parallel()
-	srv, err := server.NewServer(&server.Options{
-		Host: "127.0.0.1", Port: server.RANDOM_PORT, JetStream: true, StoreDir: t.TempDir(), NoSigs: true, NoLog: true,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	srv.Start()
-	t.Cleanup(func() { srv.Shutdown(); srv.WaitForShutdown() })
-	if !srv.ReadyForConnections(time.Minute) {
-		t.Fatal("NATS did not become ready")
-	}
+	srv := brokertest.StartServer(t)
 	limits := map[string]server.JetStreamAccountLimits{"": {MaxMemory: -1, MaxStore: 1 << 20, MaxStreams: -1, MaxConsumers: -1}}
 	if err := srv.GlobalAccount().UpdateJetStreamLimits(limits); err != nil {
 		t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
 	"github.com/text2image-audio/text2image-audio/pkg/env"
 )
 
@@ -58,8 +59,8 @@ func TestSuitable(t *testing.T) {
 
 func TestServerWithoutJetStreamIsRefusedByName(t *testing.T) {
 	t.Parallel()
-	srv := external(t, func(o *server.Options) { o.JetStream = false })
-	_, err := open(t, broker.Config{URL: env.Secret(srv.ClientURL())}, newLines())
+	srv := brokertest.StartServer(t, func(o *server.Options) { o.JetStream = false })
+	_, err := brokertest.Open(t, broker.Config{URL: env.Secret(srv.ClientURL())}, newLines())
 	if !errors.Is(err, broker.ErrUnsuitable) {
 		t.Fatalf("%v, want ErrUnsuitable", err)
 	}

@@ -110,7 +110,7 @@ func TestRoundTrip(t *testing.T) {
 	from := brokertest.Start(t)
 	fill(t, from)
 	file := create(t, from)
-	cfg := config(t)
+	cfg := brokertest.Config(t)
 	restore(t, cfg, file)
 	b, err := broker.Open(t.Context(), cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -123,7 +123,7 @@ func TestRoundTrip(t *testing.T) {
 	if err := b.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	mustReopen(t, cfg)
+	brokertest.MustOpen(t, cfg)
 }
 
 // TestKeysWrittenMeanwhile changes keys all the time while a backup is made. Every key has a value in the backup, and none an
@@ -158,9 +158,9 @@ func TestKeysWrittenMeanwhile(t *testing.T) {
 	close(stop)
 	wg.Wait()
 	for n, file := range files {
-		cfg := config(t)
+		cfg := brokertest.Config(t)
 		restore(t, cfg, file)
-		restored, closeNow := undeclared(t, cfg)
+		restored := openUndeclared(t, cfg)
 		missing := 0
 		for i := range keys {
 			msg := last(t, restored, broker.UsersStream, broker.UserSubject(fmt.Sprint("k", i)))
@@ -173,7 +173,7 @@ func TestKeysWrittenMeanwhile(t *testing.T) {
 		if missing > 0 {
 			t.Errorf("backup %d: %d of %d keys are missing", n, missing, keys)
 		}
-		closeNow()
+		brokertest.Close(t, restored)
 	}
 }
 
@@ -250,8 +250,8 @@ func TestInterrupted(t *testing.T) {
 	fill(t, from)
 	file := create(t, from)
 	m := manifestOf(t, file)
-	cfg := config(t)
-	b, closeNow := undeclared(t, cfg)
+	cfg := brokertest.Config(t)
+	b := openUndeclared(t, cfg)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	half := &interrupted{data: file, at: len(file) / 2, cancel: cancel}
@@ -261,19 +261,19 @@ func TestInterrupted(t *testing.T) {
 	if err := backup.Restore(t.Context(), b, m, bytes.NewReader(file)); !errors.Is(err, broker.ErrRestoreUnfinished) {
 		t.Errorf("restored again: %v", err)
 	}
-	closeNow()
-	if _, err := reopen(t, cfg); !errors.Is(err, broker.ErrRestoreUnfinished) {
+	brokertest.Close(t, b)
+	if _, err := brokertest.Open(t, cfg, slog.DiscardHandler); !errors.Is(err, broker.ErrRestoreUnfinished) {
 		t.Errorf("opened: %v", err)
 	}
-	b, closeNow = undeclared(t, cfg)
+	b = openUndeclared(t, cfg)
 	if err := backup.Discard(t.Context(), b); err != nil {
 		t.Fatal(err)
 	}
 	if err := backup.Restore(t.Context(), b, m, bytes.NewReader(file)); err != nil {
 		t.Fatal(err)
 	}
-	closeNow()
-	checkFilled(t, from, mustReopen(t, cfg))
+	brokertest.Close(t, b)
+	checkFilled(t, from, brokertest.MustOpen(t, cfg))
 }
 
 // interrupted is a file during whose reading the program is stopped.
@@ -300,9 +300,9 @@ func TestClusterAndBack(t *testing.T) {
 	from := c.Open()
 	fill(t, from)
 	file := create(t, from)
-	cfg := config(t)
+	cfg := brokertest.Config(t)
 	restore(t, cfg, file)
-	single := mustReopen(t, cfg)
+	single := brokertest.MustOpen(t, cfg)
 	checkFilled(t, from, single)
 
 	back := create(t, single)

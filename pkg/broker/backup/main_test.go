@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"testing"
 	"time"
 
@@ -22,55 +21,12 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // hang bounds what should take moments, so that a test that hangs fails.
 const hang = 2 * time.Minute
 
-// undeclared opens a store for a restore, until close or the end of the test.
-func undeclared(t *testing.T, cfg broker.Config) (b *broker.Broker, closeNow func()) {
+// openUndeclared opens a store for a restore, until the end of the test.
+func openUndeclared(t *testing.T, cfg broker.Config) *broker.Broker {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), hang)
-	defer cancel()
-	b, err := broker.OpenUndeclared(ctx, cfg, slog.New(slog.DiscardHandler))
+	b, err := brokertest.OpenUndeclared(t, cfg)
 	if err != nil {
 		t.Fatalf("open: %v", err)
-	}
-	closed := false
-	closeNow = func() {
-		if closed {
-			return
-		}
-		closed = true
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), hang)
-		defer cancel()
-		if err := b.Close(ctx); err != nil {
-			t.Errorf("close: %v", err)
-		}
-	}
-	t.Cleanup(closeNow)
-	return b, closeNow
-}
-
-// reopen opens a store as a process does that works on it.
-func reopen(t *testing.T, cfg broker.Config) (*broker.Broker, error) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), hang)
-	defer cancel()
-	b, err := broker.Open(ctx, cfg, slog.New(slog.DiscardHandler))
-	if err != nil {
-		return nil, err
-	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), hang)
-		defer cancel()
-		if err := b.Close(ctx); err != nil {
-			t.Errorf("close: %v", err)
-		}
-	})
-	return b, nil
-}
-
-func mustReopen(t *testing.T, cfg broker.Config) *broker.Broker {
-	t.Helper()
-	b, err := reopen(t, cfg)
-	if err != nil {
-		t.Fatalf("reopen: %v", err)
 	}
 	return b
 }
@@ -98,8 +54,8 @@ func create(t *testing.T, b *broker.Broker) []byte {
 // restore restores a backup into a store that then is closed.
 func restore(t *testing.T, cfg broker.Config, file []byte) {
 	t.Helper()
-	b, closeNow := undeclared(t, cfg)
-	defer closeNow()
+	b := openUndeclared(t, cfg)
+	defer brokertest.Close(t, b)
 	ctx, cancel := context.WithTimeout(t.Context(), hang)
 	defer cancel()
 	if err := backup.Restore(ctx, b, manifestOf(t, file), bytes.NewReader(file)); err != nil {
@@ -136,10 +92,4 @@ func last(t *testing.T, b *broker.Broker, stream, subject string) *jetstream.Raw
 		t.Fatalf("read %s: %v", subject, err)
 	}
 	return msg
-}
-
-// config is a new embedded store.
-func config(t *testing.T) broker.Config {
-	t.Helper()
-	return brokertest.Config(t)
 }

@@ -1,5 +1,5 @@
-// Package brokertest starts a real NATS for a test: embedded, on a directory of its own, without a port. Nothing of
-// JetStream is ever imitated.
+// Package brokertest starts NATS for tests: embedded in a broker, as a server of its own, as a cluster, behind a proxy
+// that holds messages back, on a full disk, and on a store that an earlier release wrote. JetStream itself is always real.
 package brokertest
 
 import (
@@ -10,6 +10,9 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 )
+
+// openTimeout bounds what should take moments, so that a test that hangs fails.
+const openTimeout = 2 * time.Minute
 
 // Config returns a configuration for a test, on a new directory. Writes are not synced to the disk one by one: a test
 // that is about that sets Sync back. A port, where a test opens one, asks for no credentials.
@@ -25,16 +28,51 @@ func Start(t testing.TB, options ...func(*broker.Config)) *broker.Broker {
 	for _, option := range options {
 		option(&cfg)
 	}
-	b, err := broker.Open(t.Context(), cfg, slog.New(slog.DiscardHandler))
+	return MustOpen(t, cfg)
+}
+
+// MustOpen returns an open broker that is closed when the test ends.
+func MustOpen(t testing.TB, cfg broker.Config) *broker.Broker {
+	t.Helper()
+	b, err := Open(t, cfg, slog.DiscardHandler)
 	if err != nil {
 		t.Fatalf("open broker: %v", err)
 	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
-		defer cancel()
-		if err := b.Close(ctx); err != nil {
-			t.Errorf("close broker: %v", err)
-		}
-	})
 	return b
+}
+
+// Open is broker.Open with a time limit; the broker is closed when the test ends.
+func Open(t testing.TB, cfg broker.Config, log slog.Handler) (*broker.Broker, error) {
+	t.Helper()
+	return openWith(t, broker.Open, cfg, log)
+}
+
+// OpenUndeclared is broker.OpenUndeclared with a time limit; the broker is closed when the test ends.
+func OpenUndeclared(t testing.TB, cfg broker.Config) (*broker.Broker, error) {
+	t.Helper()
+	return openWith(t, broker.OpenUndeclared, cfg, slog.DiscardHandler)
+}
+
+type openFunc = func(context.Context, broker.Config, *slog.Logger) (*broker.Broker, error)
+
+func openWith(t testing.TB, open openFunc, cfg broker.Config, log slog.Handler) (*broker.Broker, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), openTimeout)
+	defer cancel()
+	b, err := open(ctx, cfg, slog.New(log))
+	if err != nil {
+		return nil, err
+	}
+	t.Cleanup(func() { Close(t, b) })
+	return b, nil
+}
+
+// Close closes a broker, which may be closed already, and fails the test when that fails.
+func Close(t testing.TB, b *broker.Broker) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), openTimeout)
+	defer cancel()
+	if err := b.Close(ctx); err != nil {
+		t.Errorf("close broker: %v", err)
+	}
 }

@@ -1,9 +1,6 @@
 package brokertest
 
 import (
-	"context"
-	"log/slog"
-	"math/rand/v2"
 	"net"
 	"net/url"
 	"strconv"
@@ -26,15 +23,6 @@ const (
 	lookEvery   = 20 * time.Millisecond
 )
 
-const (
-	host = "127.0.0.1"
-	// Ports are chosen below those that the system gives to outgoing connections: one of them could take the port of a
-	// node while that is stopped.
-	firstPort = 10000
-	lastPort  = 20000
-	portTries = 100
-)
-
 // Cluster is three nats-servers in this process that hold everything three times.
 type Cluster struct {
 	t       testing.TB
@@ -49,9 +37,9 @@ func StartCluster(t testing.TB) *Cluster {
 	c := &Cluster{t: t}
 	var routes []*url.URL
 	for i := range nodes {
-		port := freePort(t)
+		port := FreePort(t)
 		c.options[i] = &server.Options{
-			ServerName: "node-" + strconv.Itoa(i), Host: host, Port: freePort(t), NoSigs: true, NoLog: true,
+			ServerName: "node-" + strconv.Itoa(i), Host: host, Port: FreePort(t), NoSigs: true, NoLog: true,
 			JetStream: true, StoreDir: t.TempDir(), SyncAlways: true,
 			Cluster: server.ClusterOpts{Name: "test", Host: host, Port: port, NoAdvertise: true},
 		}
@@ -100,28 +88,14 @@ func (c *Cluster) Config(of ...int) broker.Config {
 // Open returns a broker that knows the given nodes, all when none is given, and is closed when the test ends.
 func (c *Cluster) Open(of ...int) *broker.Broker {
 	c.t.Helper()
-	ctx, cancel := context.WithTimeout(c.t.Context(), formTimeout)
-	defer cancel()
-	b, err := broker.Open(ctx, c.Config(of...), slog.New(slog.DiscardHandler))
-	if err != nil {
-		c.t.Fatalf("open broker on a cluster: %v", err)
-	}
-	c.t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(c.t.Context()), formTimeout)
-		defer cancel()
-		if err := b.Close(ctx); err != nil {
-			c.t.Errorf("close broker: %v", err)
-		}
-	})
-	return b
+	return MustOpen(c.t, c.Config(of...))
 }
 
 // Stop stops a node; its data stay. A node that is stopped already is left alone.
 func (c *Cluster) Stop(i int) {
 	c.t.Helper()
 	if s := c.servers[i]; s != nil {
-		s.Shutdown()
-		s.WaitForShutdown()
+		StopServer(s)
 	}
 }
 
@@ -191,19 +165,4 @@ func (c *Cluster) await(what string, there func() bool) {
 			c.t.Fatalf("waited %s for %s", formTimeout, what)
 		}
 	}
-}
-
-// freePort returns a port on which nobody listens.
-func freePort(t testing.TB) int {
-	t.Helper()
-	for range portTries {
-		port := firstPort + rand.IntN(lastPort-firstPort) //nolint:gosec // Any will do.
-		l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", net.JoinHostPort(host, strconv.Itoa(port)))
-		if err == nil {
-			_ = l.Close()
-			return port
-		}
-	}
-	t.Fatalf("%d ports are taken", portTries)
-	return 0
 }

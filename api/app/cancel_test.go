@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/text2image-audio/text2image-audio/api/app/apptest"
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
@@ -15,8 +16,8 @@ import (
 
 // refusal is what a cancel that comes too late is answered with.
 type refusal struct {
-	Code string `json:"code"`
-	Job  view   `json:"job"`
+	Code string      `json:"code"`
+	Job  apptest.Job `json:"job"`
 }
 
 // TestCancelInEveryState cancels a job twice in each state that it can be in, and looks at it afterwards.
@@ -57,39 +58,39 @@ func TestCancelInEveryState(t *testing.T) {
 		},
 		"succeeded": {
 			slots: 1, status: "succeeded", calls: 1,
-			arrange: func(t *testing.T, i *instance, id string) { i.wait(t, id) },
+			arrange: func(t *testing.T, i *instance, id string) { i.Wait(t, id) },
 		},
 		"failed": {
 			slots: 1, rule: simulator.Rule{Fault: "moderated"}, status: "failed", calls: 1,
-			arrange: func(t *testing.T, i *instance, id string) { i.wait(t, id) },
+			arrange: func(t *testing.T, i *instance, id string) { i.Wait(t, id) },
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			i := start(t, config(t, t.TempDir(), fmt.Sprint("WORKER_SLOTS_IMAGE=", tc.slots), "FETCH_RETRY_INITIAL_DELAY_MS=60000", "FETCH_RETRY_MAX_DELAY_MS=60000"))
-			i.visit(t)
+			i := start(t, apptest.Config(t, t.TempDir(), fmt.Sprint("WORKER_SLOTS_IMAGE=", tc.slots), "FETCH_RETRY_INITIAL_DELAY_MS=60000", "FETCH_RETRY_MAX_DELAY_MS=60000"))
+			i.Visit(t)
 			tc.rule.Kind = simulator.KindImage
 			if err := i.Simulator().Script(tc.rule); err != nil {
 				t.Fatal(err)
 			}
-			v := i.submit(t, boat("a boat"))
+			v := i.Submit(t, boat("a boat"))
 			if tc.arrange != nil {
 				tc.arrange(t, i, v.ID)
 			}
 			for range 2 {
-				resp := i.do(t, http.MethodPost, v.below("cancel"), nil)
+				resp := i.Do(t, http.MethodPost, v.Path("cancel"), nil)
 				if tc.cancel == "" {
 					var late refusal
-					resp.decode(t, &late)
+					resp.Decode(t, &late)
 					if resp.StatusCode != http.StatusConflict || late.Code != "already_finished" || late.Job.ID != v.ID || late.Job.Status != tc.status {
-						t.Errorf("cancel: %d %s", resp.StatusCode, resp.body)
+						t.Errorf("cancel: %d %s", resp.StatusCode, resp.Data)
 					}
 					continue
 				}
-				var now view
-				resp.decode(t, &now)
+				var now apptest.Job
+				resp.Decode(t, &now)
 				if resp.StatusCode != http.StatusOK || now.Status != "canceled" || now.Cancel != tc.cancel {
-					t.Errorf("cancel: %d %s", resp.StatusCode, resp.body)
+					t.Errorf("cancel: %d %s", resp.StatusCode, resp.Data)
 				}
 			}
 			want := tc.status
@@ -99,7 +100,7 @@ func TestCancelInEveryState(t *testing.T) {
 			if err := i.Simulator().WaitFinished(t.Context(), simulator.KindImage, tc.calls); err != nil {
 				t.Fatal(err)
 			}
-			if now := i.wait(t, v.ID); now.Status != want {
+			if now := i.Wait(t, v.ID); now.Status != want {
 				t.Errorf("the job reads as %s", now.Status)
 			}
 			if calls := i.Simulator().Calls(simulator.KindImage); len(calls) != tc.calls {
@@ -121,8 +122,8 @@ func (i *instance) called(t *testing.T, n int) {
 func (i *instance) reads(t *testing.T, id, status string) {
 	t.Helper()
 	for end := time.Now().Add(hang); ; {
-		var v view
-		if i.do(t, http.MethodGet, "/api/jobs/"+id+"?wait=1", nil).decode(t, &v); v.Status == status {
+		var v apptest.Job
+		if i.Do(t, http.MethodGet, "/api/jobs/"+id+"?wait=1", nil).Decode(t, &v); v.Status == status {
 			return
 		}
 		if time.Now().After(end) {
@@ -135,20 +136,20 @@ func (i *instance) reads(t *testing.T, id, status string) {
 func TestCancelBreaksCallsOff(t *testing.T) {
 	t.Parallel()
 	const jobs = 40
-	i := start(t, config(t, t.TempDir(), fmt.Sprint("WORKER_SLOTS_IMAGE=", jobs)))
+	i := start(t, apptest.Config(t, t.TempDir(), fmt.Sprint("WORKER_SLOTS_IMAGE=", jobs)))
 	if err := i.Simulator().Script(simulator.Rule{Kind: simulator.KindImage, Hold: true}); err != nil {
 		t.Fatal(err)
 	}
 	ids := make([]string, jobs)
 	for n := range jobs {
-		ids[n] = i.submit(t, boat(fmt.Sprintf("boat number %d.", n))).ID
+		ids[n] = i.Submit(t, boat(fmt.Sprintf("boat number %d.", n))).ID
 	}
 	i.called(t, jobs)
 	asked := make(map[string]time.Time)
 	for n, id := range ids {
 		asked[fmt.Sprintf("boat number %d.", n)] = time.Now()
-		if resp := i.do(t, http.MethodPost, "/api/jobs/"+id+"/cancel", nil); resp.StatusCode != http.StatusOK {
-			t.Errorf("cancel: %d %s", resp.StatusCode, resp.body)
+		if resp := i.Do(t, http.MethodPost, "/api/jobs/"+id+"/cancel", nil); resp.StatusCode != http.StatusOK {
+			t.Errorf("cancel: %d %s", resp.StatusCode, resp.Data)
 		}
 	}
 	if err := i.Simulator().WaitFinished(t.Context(), simulator.KindImage, jobs); err != nil {
@@ -168,7 +169,7 @@ func TestCancelBreaksCallsOff(t *testing.T) {
 // what it says of the job is said by every later reading, and a canceled job was never a succeeded one.
 func TestCancelMeetsCompletion(t *testing.T) {
 	t.Parallel()
-	i := start(t, config(t, t.TempDir(), "WORKER_SLOTS_TEXT=16"))
+	i := start(t, apptest.Config(t, t.TempDir(), "WORKER_SLOTS_TEXT=16"))
 	const jobs, longest = 200, 60
 	if err := i.Simulator().Script(
 		simulator.Rule{Kind: simulator.KindChat, Probability: 0.2, Times: jobs / 4, Status: http.StatusInternalServerError},
@@ -183,20 +184,20 @@ func TestCancelMeetsCompletion(t *testing.T) {
 		wg.Go(func() {
 			room <- struct{}{}
 			defer func() { <-room }()
-			ids[n] = i.submit(t, fields{"kind": "prompt", "input": fields{"text": fmt.Sprint("boat ", n)}}).ID
+			ids[n] = i.Submit(t, fields{"kind": "prompt", "input": fields{"text": fmt.Sprint("boat ", n)}}).ID
 			<-time.After(time.Duration(rand.IntN(longest)) * time.Millisecond)
-			resp := i.do(t, http.MethodPost, "/api/jobs/"+ids[n]+"/cancel", nil)
+			resp := i.Do(t, http.MethodPost, "/api/jobs/"+ids[n]+"/cancel", nil)
 			switch resp.StatusCode {
 			case http.StatusOK:
-				var now view
-				resp.decode(t, &now)
+				var now apptest.Job
+				resp.Decode(t, &now)
 				told[n] = now.Status
 			case http.StatusConflict:
 				var late refusal
-				resp.decode(t, &late)
+				resp.Decode(t, &late)
 				told[n] = late.Job.Status
 			default:
-				t.Errorf("cancel: %d %s", resp.StatusCode, resp.body)
+				t.Errorf("cancel: %d %s", resp.StatusCode, resp.Data)
 			}
 		})
 	}
@@ -204,11 +205,11 @@ func TestCancelMeetsCompletion(t *testing.T) {
 	counts := map[string]int{}
 	for n, id := range ids {
 		counts[told[n]]++
-		v := i.wait(t, id)
+		v := i.Wait(t, id)
 		if v.Status != told[n] || (v.Status == "canceled" && v.Result != nil) {
 			t.Errorf("job %d: told %s, reads as %s with %+v", n, told[n], v.Status, v.Result)
 		}
-		again := i.do(t, http.MethodPost, "/api/jobs/"+id+"/cancel", nil)
+		again := i.Do(t, http.MethodPost, "/api/jobs/"+id+"/cancel", nil)
 		if (again.StatusCode == http.StatusOK) != (told[n] == "canceled") {
 			t.Errorf("job %d: told %s, canceled again: %d", n, told[n], again.StatusCode)
 		}

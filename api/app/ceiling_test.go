@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"github.com/text2image-audio/text2image-audio/api/app/apptest"
 )
 
 // TestAddressCeiling signs up two accounts at one address, each with a quota of its own, which submit at once. Together
@@ -13,7 +15,7 @@ import (
 func TestAddressCeiling(t *testing.T) {
 	t.Parallel()
 	const accounts, ceiling, submissions = 2, 12, 60
-	i := start(t, config(t, t.TempDir(), "QUOTA_ADDRESS_PER_DAY=12", "QUOTA_MEMBER_PER_MINUTE=0", "SIGNUPS_PER_HOUR=0",
+	i := start(t, apptest.Config(t, t.TempDir(), "QUOTA_ADDRESS_PER_DAY=12", "QUOTA_MEMBER_PER_MINUTE=0", "SIGNUPS_PER_HOUR=0",
 		"MAX_ACTIVE_JOBS_MEMBER=0", "WORKER_SLOTS_IMAGE=0", "TRUSTED_PROXIES=127.0.0.1"))
 	// All of 2001:db8:1:2::/64 is one address.
 	at := func(n int) string { return fmt.Sprintf("X-Forwarded-For: 2001:db8:1:2::%x", n+1) }
@@ -21,20 +23,20 @@ func TestAddressCeiling(t *testing.T) {
 	var tokens []string
 	// A busy machine may have somebody come again, who then is another one.
 	for n := 0; len(tokens) < accounts; n++ {
-		resp := i.do(t, http.MethodPost, "/api/auth/register", fields{
+		resp := i.Do(t, http.MethodPost, "/api/auth/register", fields{
 			"username": "Ann", "email": fmt.Sprintf("u%d@example.org", n), "password": "a long password",
 		})
 		var signed struct{ Token string }
-		if resp.decode(t, &signed); resp.StatusCode == http.StatusCreated {
+		if resp.Decode(t, &signed); resp.StatusCode == http.StatusCreated {
 			tokens = append(tokens, "Authorization: Bearer "+signed.Token)
 		} else if resp.StatusCode != http.StatusServiceUnavailable {
-			t.Fatalf("register: status %d: %s", resp.StatusCode, resp.body)
+			t.Fatalf("register: status %d: %s", resp.StatusCode, resp.Data)
 		}
 	}
-	submit := func(headers ...string) answer {
+	submit := func(headers ...string) apptest.Response {
 		for {
 			// What is answered with 503 is not counted.
-			if resp := i.do(t, http.MethodPost, "/api/jobs", picture, headers...); resp.StatusCode != http.StatusServiceUnavailable {
+			if resp := i.Do(t, http.MethodPost, "/api/jobs", picture, headers...); resp.StatusCode != http.StatusServiceUnavailable {
 				return resp
 			}
 		}
@@ -53,7 +55,7 @@ func TestAddressCeiling(t *testing.T) {
 			case http.StatusPaymentRequired:
 				refused.Add(1)
 			default:
-				t.Errorf("status %d: %s", resp.StatusCode, resp.body)
+				t.Errorf("status %d: %s", resp.StatusCode, resp.Data)
 			}
 		})
 	}
@@ -76,20 +78,20 @@ func TestAddressCeiling(t *testing.T) {
 // day for it, and not five.
 func TestOriginalFrontEnd(t *testing.T) {
 	t.Parallel()
-	i := start(t, config(t, t.TempDir(), "QUOTA_GUEST_PER_DAY=10"))
+	i := start(t, apptest.Config(t, t.TempDir(), "QUOTA_GUEST_PER_DAY=10"))
 	for n := range 12 {
-		resp := i.do(t, http.MethodPost, "/api/prompts/optimize", fields{"text": "a pond"})
+		resp := i.Do(t, http.MethodPost, "/api/prompts/optimize", fields{"text": "a pond"})
 		var optimized struct {
 			Text string `json:"optimized_text"`
 		}
-		if resp.decode(t, &optimized); resp.StatusCode != http.StatusOK || optimized.Text == "" {
-			t.Fatalf("prompt %d: status %d: %s", n, resp.StatusCode, resp.body)
+		if resp.Decode(t, &optimized); resp.StatusCode != http.StatusOK || optimized.Text == "" {
+			t.Fatalf("prompt %d: status %d: %s", n, resp.StatusCode, resp.Data)
 		}
 		want := http.StatusOK
 		if n >= 10 {
 			want = http.StatusPaymentRequired
 		}
-		resp = i.do(t, http.MethodPost, "/api/pollinations/image", fields{"prompt": optimized.Text, "width": 64, "height": 64})
+		resp = i.Do(t, http.MethodPost, "/api/pollinations/image", fields{"prompt": optimized.Text, "width": 64, "height": 64})
 		if resp.StatusCode != want {
 			t.Errorf("image %d: status %d, want %d", n, resp.StatusCode, want)
 		}

@@ -5,32 +5,15 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
-	"github.com/text2image-audio/text2image-audio/api/contracttest"
+	"github.com/text2image-audio/text2image-audio/api/app/apptest"
 )
-
-// contract reads the contract once for all tests.
-var contract = sync.OnceValues(func() (*contracttest.Contract, error) { return contracttest.Read("../openapi.yaml") })
-
-// hold holds an answer against the contract. Every answer that a test of this package gets goes through here.
-func hold(t testing.TB, req *http.Request, resp *http.Response, body []byte) {
-	t.Helper()
-	c, err := contract()
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.Hold(t, req, resp, body)
-}
 
 func TestContractNamesEveryRoute(t *testing.T) {
 	t.Parallel()
-	i := start(t, config(t, t.TempDir()))
-	c, err := contract()
-	if err != nil {
-		t.Fatal(err)
-	}
+	i := start(t, apptest.Config(t, t.TempDir()))
+	c := apptest.Contract(t)
 	var promised, served []string
 	for path, item := range c.Doc.Paths.Map() {
 		for method := range item.Operations() {
@@ -69,16 +52,16 @@ func braces(path string) string {
 // shapes here, by hold.
 func TestAnswersKeepTheContract(t *testing.T) {
 	t.Parallel()
-	i := start(t, config(t, t.TempDir(), "WORKER_SLOTS_AUDIO=0"))
+	i := start(t, apptest.Config(t, t.TempDir(), "WORKER_SLOTS_AUDIO=0"))
 	for _, path := range []string{
 		"/livez", "/readyz", "/internal/health", "/openapi.yaml", "/docs", "/assets/docs.css", "/", "/api/models", "/api/quota", "/assets/start.js", "/assets/nothing.js",
 		"/api/jobs", "/api/events", "/nowhere",
 	} {
-		i.do(t, http.MethodGet, path, nil)
+		i.Do(t, http.MethodGet, path, nil)
 	}
-	i.visit(t)
-	done := i.wait(t, i.submit(t, fields{"kind": "image", "input": fields{"prompt": "a", "width": 64, "height": 64, "optimize": true}}).ID)
-	waiting := i.submit(t, fields{"kind": "audio", "input": fields{"text": "waits"}}, "Idempotency-Key: one")
+	i.Visit(t)
+	done := i.Wait(t, i.Submit(t, fields{"kind": "image", "input": fields{"prompt": "a", "width": 64, "height": 64, "optimize": true}}).ID)
+	waiting := i.Submit(t, fields{"kind": "audio", "input": fields{"text": "waits"}}, "Idempotency-Key: one")
 	for _, ask := range []struct {
 		method, path string
 		body         any
@@ -126,8 +109,8 @@ func TestAnswersKeepTheContract(t *testing.T) {
 		{"POST", "/api/translate", fields{}, nil, 400},
 		{"PUT", "/api/jobs", fields{}, nil, 405},
 	} {
-		if resp := i.do(t, ask.method, ask.path, ask.body, ask.headers...); resp.StatusCode != ask.status {
-			t.Errorf("%s %s %v: status %d, want %d: %.300s", ask.method, ask.path, ask.body, resp.StatusCode, ask.status, resp.body)
+		if resp := i.Do(t, ask.method, ask.path, ask.body, ask.headers...); resp.StatusCode != ask.status {
+			t.Errorf("%s %s %v: status %d, want %d: %.300s", ask.method, ask.path, ask.body, resp.StatusCode, ask.status, resp.Data)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/text2image-audio/text2image-audio/api/app/apptest"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 )
 
@@ -35,7 +36,7 @@ type letter struct {
 func (i *instance) letters(t testing.TB, query string) letters {
 	t.Helper()
 	var list letters
-	i.do(t, http.MethodGet, "/api/admin/dead-letters"+query, nil, operator).decode(t, &list)
+	i.Do(t, http.MethodGet, "/api/admin/dead-letters"+query, nil, operator).Decode(t, &list)
 	return list
 }
 
@@ -56,7 +57,7 @@ func picture(prompt string) fields {
 }
 
 type again struct {
-	view
+	apptest.Job
 	RetriedFrom string `json:"retried_from"`
 }
 
@@ -64,10 +65,10 @@ type again struct {
 func TestDeadLettersWayBack(t *testing.T) {
 	t.Parallel()
 	metrics := freeAddress(t)
-	i := start(t, config(t, t.TempDir(), "ADMIN_KEY=the operator's own", "FETCH_RETRY_MAX=2", "METRICS_ENABLED=on", "METRICS_ADDR="+metrics))
-	i.visit(t)
+	i := start(t, apptest.Config(t, t.TempDir(), "ADMIN_KEY=the operator's own", "FETCH_RETRY_MAX=2", "METRICS_ENABLED=on", "METRICS_ADDR="+metrics))
+	i.Visit(t)
 	i.spoil(t, "doomed")
-	failed := i.wait(t, i.submit(t, picture("doomed fox")).ID)
+	failed := i.Wait(t, i.Submit(t, picture("doomed fox")).ID)
 	if failed.Status != "failed" || failed.Error.Code != "upstream_unavailable" {
 		t.Fatalf("%+v", failed)
 	}
@@ -76,7 +77,7 @@ func TestDeadLettersWayBack(t *testing.T) {
 		t.Fatalf("%+v", list)
 	}
 	var shown letter
-	i.do(t, http.MethodGet, "/api/admin/dead-letters/"+failed.ID, nil, operator).decode(t, &shown)
+	i.Do(t, http.MethodGet, "/api/admin/dead-letters/"+failed.ID, nil, operator).Decode(t, &shown)
 	if shown.Input["prompt"] != "doomed fox" || !strings.Contains(shown.Detail, "No active flux servers") || !strings.HasPrefix(shown.Owner, "g-") {
 		t.Errorf("%+v", shown)
 	}
@@ -87,16 +88,16 @@ func TestDeadLettersWayBack(t *testing.T) {
 	// While the upstream is out of order the new job only fails as well, and has a letter of its own.
 	replay := func(id string) again {
 		t.Helper()
-		resp := i.do(t, http.MethodPost, "/api/admin/dead-letters/"+id+"/replay", nil, operator)
+		resp := i.Do(t, http.MethodPost, "/api/admin/dead-letters/"+id+"/replay", nil, operator)
 		if resp.StatusCode != http.StatusAccepted {
-			t.Fatalf("replay: %d %s", resp.StatusCode, resp.body)
+			t.Fatalf("replay: %d %s", resp.StatusCode, resp.Data)
 		}
 		var v again
-		resp.decode(t, &v)
+		resp.Decode(t, &v)
 		return v
 	}
 	second := replay(failed.ID)
-	if v := i.wait(t, second.ID); v.Status != "failed" || second.RetriedFrom != failed.ID {
+	if v := i.Wait(t, second.ID); v.Status != "failed" || second.RetriedFrom != failed.ID {
 		t.Errorf("%+v", v)
 	}
 	if list := i.letters(t, ""); list.Total != 1 || list.Letters[0].ID != second.ID {
@@ -104,36 +105,36 @@ func TestDeadLettersWayBack(t *testing.T) {
 	}
 	i.Simulator().Clear()
 	third := replay(second.ID)
-	if v := i.wait(t, third.ID); v.Status != "succeeded" || *v.Result.Media[0].Seed != 7 || third.RetriedFrom != second.ID {
+	if v := i.Wait(t, third.ID); v.Status != "succeeded" || *v.Result.Media[0].Seed != 7 || third.RetriedFrom != second.ID {
 		t.Errorf("%+v", v)
 	}
 	if list := i.letters(t, ""); list.Total != 0 {
 		t.Errorf("%+v", list)
 	}
 	for _, id := range []string{failed.ID, second.ID} {
-		var old view
-		i.do(t, http.MethodGet, "/api/jobs/"+id, nil).decode(t, &old)
+		var old apptest.Job
+		i.Do(t, http.MethodGet, "/api/jobs/"+id, nil).Decode(t, &old)
 		if old.Status != "failed" {
 			t.Errorf("the old job is %+v", old)
 		}
 	}
-	if resp := i.do(t, http.MethodPost, "/api/admin/dead-letters/"+failed.ID+"/replay", nil, operator); resp.StatusCode != http.StatusNotFound {
-		t.Errorf("a second replay: %d %s", resp.StatusCode, resp.body)
+	if resp := i.Do(t, http.MethodPost, "/api/admin/dead-letters/"+failed.ID+"/replay", nil, operator); resp.StatusCode != http.StatusNotFound {
+		t.Errorf("a second replay: %d %s", resp.StatusCode, resp.Data)
 	}
 }
 
 func TestDeadLettersInBulk(t *testing.T) {
 	t.Parallel()
-	i := start(t, config(t, t.TempDir(), "ADMIN_KEY=the operator's own", "FETCH_RETRY_MAX=1", "MAX_ACTIVE_JOBS_GUEST=0"))
-	i.visit(t)
+	i := start(t, apptest.Config(t, t.TempDir(), "ADMIN_KEY=the operator's own", "FETCH_RETRY_MAX=1", "MAX_ACTIVE_JOBS_GUEST=0"))
+	i.Visit(t)
 	i.spoil(t, "doomed")
 	const jobs = 12
 	ids := make([]string, jobs)
 	for n := range jobs {
-		ids[n] = i.submit(t, picture(fmt.Sprintf("doomed %d", n))).ID
+		ids[n] = i.Submit(t, picture(fmt.Sprintf("doomed %d", n))).ID
 	}
 	for _, id := range ids {
-		if v := i.wait(t, id); v.Status != "failed" {
+		if v := i.Wait(t, id); v.Status != "failed" {
 			t.Fatalf("%+v", v)
 		}
 	}
@@ -144,12 +145,12 @@ func TestDeadLettersInBulk(t *testing.T) {
 	}
 	bulk := func(act string, body fields) answer {
 		t.Helper()
-		resp := i.do(t, http.MethodPost, "/api/admin/dead-letters/"+act, body, operator)
+		resp := i.Do(t, http.MethodPost, "/api/admin/dead-letters/"+act, body, operator)
 		if resp.StatusCode != http.StatusOK {
-			t.Fatalf("%s: %d %s", act, resp.StatusCode, resp.body)
+			t.Fatalf("%s: %d %s", act, resp.StatusCode, resp.Data)
 		}
 		var a answer
-		resp.decode(t, &a)
+		resp.Decode(t, &a)
 		return a
 	}
 	if a := bulk("purge", fields{"all": true, "limit": 2}); a.Done != 2 || a.Next == "" {
@@ -161,14 +162,14 @@ func TestDeadLettersInBulk(t *testing.T) {
 	var page struct {
 		Jobs []again `json:"jobs"`
 	}
-	i.do(t, http.MethodGet, "/api/jobs?limit=100", nil).decode(t, &page)
+	i.Do(t, http.MethodGet, "/api/jobs?limit=100", nil).Decode(t, &page)
 	fresh := 0
 	for _, j := range page.Jobs {
 		if j.RetriedFrom == "" {
 			continue
 		}
 		fresh++
-		if v := i.wait(t, j.ID); v.Status != "succeeded" {
+		if v := i.Wait(t, j.ID); v.Status != "succeeded" {
 			t.Errorf("%+v", v)
 		}
 	}
@@ -179,8 +180,8 @@ func TestDeadLettersInBulk(t *testing.T) {
 
 func TestOperatorsRoutesAreClosed(t *testing.T) {
 	t.Parallel()
-	closed := start(t, config(t, t.TempDir()))
-	locked := start(t, config(t, t.TempDir(), "ADMIN_KEY=the operator's own"))
+	closed := start(t, apptest.Config(t, t.TempDir()))
+	locked := start(t, apptest.Config(t, t.TempDir(), "ADMIN_KEY=the operator's own"))
 	for n, ask := range []struct {
 		method, path string
 		body         any
@@ -202,8 +203,8 @@ func TestOperatorsRoutesAreClosed(t *testing.T) {
 			{locked, nil, http.StatusUnauthorized},
 			{locked, []string{wrong}, http.StatusUnauthorized},
 		} {
-			if resp := try.i.do(t, ask.method, ask.path, ask.body, try.headers...); resp.StatusCode != try.status {
-				t.Errorf("%s %s with %v: %d %s", ask.method, ask.path, try.headers, resp.StatusCode, resp.body)
+			if resp := try.i.Do(t, ask.method, ask.path, ask.body, try.headers...); resp.StatusCode != try.status {
+				t.Errorf("%s %s with %v: %d %s", ask.method, ask.path, try.headers, resp.StatusCode, resp.Data)
 			}
 		}
 	}
@@ -211,42 +212,42 @@ func TestOperatorsRoutesAreClosed(t *testing.T) {
 
 func TestOwnerRetriesAJob(t *testing.T) {
 	t.Parallel()
-	i := start(t, config(t, t.TempDir(), "FETCH_RETRY_MAX=1"))
-	i.visit(t)
-	mine := i.cookie
+	i := start(t, apptest.Config(t, t.TempDir(), "FETCH_RETRY_MAX=1"))
+	i.Visit(t)
+	mine := i.Cookie
 	i.spoil(t, "doomed")
-	failed := i.wait(t, i.submit(t, picture("doomed fox")).ID)
+	failed := i.Wait(t, i.Submit(t, picture("doomed fox")).ID)
 	i.Simulator().Clear()
 	path := "/api/jobs/" + failed.ID + "/retry"
 	// Somebody else, or nobody in particular, does not find it.
 	for _, cookie := range []string{"", "another"} {
-		i.cookie = ""
+		i.Cookie = ""
 		if cookie != "" {
-			i.visit(t)
+			i.Visit(t)
 		}
-		if resp := i.do(t, http.MethodPost, path, nil); resp.StatusCode != http.StatusNotFound {
-			t.Errorf("somebody else: %d %s", resp.StatusCode, resp.body)
+		if resp := i.Do(t, http.MethodPost, path, nil); resp.StatusCode != http.StatusNotFound {
+			t.Errorf("somebody else: %d %s", resp.StatusCode, resp.Data)
 		}
 	}
-	i.cookie = mine
+	i.Cookie = mine
 	var ids []string
 	for range 2 {
-		resp := i.do(t, http.MethodPost, path, nil, "Idempotency-Key: click", "Prefer: wait=30")
+		resp := i.Do(t, http.MethodPost, path, nil, "Idempotency-Key: click", "Prefer: wait=30")
 		var v again
-		resp.decode(t, &v)
+		resp.Decode(t, &v)
 		if resp.StatusCode != http.StatusOK || v.Status != "succeeded" || v.RetriedFrom != failed.ID || *v.Result.Media[0].Seed != 7 {
-			t.Fatalf("%d %s", resp.StatusCode, resp.body)
+			t.Fatalf("%d %s", resp.StatusCode, resp.Data)
 		}
 		ids = append(ids, v.ID)
 	}
 	if ids[0] != ids[1] {
 		t.Errorf("two clicks made %v", ids)
 	}
-	resp := i.do(t, http.MethodPost, path, fields{"seed": 8, "deadline_seconds": 60})
+	resp := i.Do(t, http.MethodPost, path, fields{"seed": 8, "deadline_seconds": 60})
 	var other again
-	resp.decode(t, &other)
-	if v := i.wait(t, other.ID); resp.StatusCode != http.StatusAccepted || v.Status != "succeeded" || *v.Result.Media[0].Seed != 8 {
-		t.Errorf("%d %s, then %+v", resp.StatusCode, resp.body, v)
+	resp.Decode(t, &other)
+	if v := i.Wait(t, other.ID); resp.StatusCode != http.StatusAccepted || v.Status != "succeeded" || *v.Result.Media[0].Seed != 8 {
+		t.Errorf("%d %s, then %+v", resp.StatusCode, resp.Data, v)
 	}
 	for _, bad := range []struct {
 		path   string
@@ -258,8 +259,8 @@ func TestOwnerRetriesAJob(t *testing.T) {
 		{"/api/jobs/" + other.ID + "/retry", nil, 409},
 		{"/api/jobs/nothing/retry", nil, 404},
 	} {
-		if resp := i.do(t, http.MethodPost, bad.path, bad.body); resp.StatusCode != bad.status {
-			t.Errorf("%s %v: %d %s", bad.path, bad.body, resp.StatusCode, resp.body)
+		if resp := i.Do(t, http.MethodPost, bad.path, bad.body); resp.StatusCode != bad.status {
+			t.Errorf("%s %v: %d %s", bad.path, bad.body, resp.StatusCode, resp.Data)
 		}
 	}
 }
@@ -284,7 +285,7 @@ func (i *instance) scrape(t testing.TB, address string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	resp, err := i.client.Do(req)
+	resp, err := i.Client.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/text2image-audio/text2image-audio/api/app/apptest"
 	"github.com/text2image-audio/text2image-audio/api/feed"
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
@@ -17,10 +18,10 @@ import (
 func TestDeadlineWithoutWorkers(t *testing.T) {
 	t.Parallel()
 	metrics := freeAddress(t)
-	cfg := config(t, t.TempDir(), "WORKER_SLOTS_IMAGE=0", "METRICS_ENABLED=on", "METRICS_ADDR="+metrics)
+	cfg := apptest.Config(t, t.TempDir(), "WORKER_SLOTS_IMAGE=0", "METRICS_ENABLED=on", "METRICS_ADDR="+metrics)
 	cfg.Feed = feed.Config{Tick: time.Hour, Reread: time.Hour}
 	i := start(t, cfg)
-	i.visit(t)
+	i.Visit(t)
 	sub, err := i.Broker().Conn().SubscribeSync("events." + broker.EventResult + ".>")
 	if err != nil {
 		t.Fatal(err)
@@ -31,7 +32,7 @@ func TestDeadlineWithoutWorkers(t *testing.T) {
 		t.Fatal(err)
 	}
 	order := fields{"kind": "image", "input": fields{"prompt": "a lighthouse", "width": 64, "height": 64}, "deadline_seconds": 1}
-	alone := i.submit(t, order)
+	alone := i.Submit(t, order)
 	msg, err := sub.NextMsg(hang)
 	if err != nil {
 		t.Fatalf("the job does not end: %v", err)
@@ -41,18 +42,18 @@ func TestDeadlineWithoutWorkers(t *testing.T) {
 		t.Fatalf("%+v, %v", record, err)
 	}
 
-	awaited := i.submit(t, order)
-	var v view
-	answer := i.do(t, http.MethodGet, job.Path(awaited.ID)+"?wait=60", nil)
-	answer.decode(t, &v)
+	awaited := i.Submit(t, order)
+	var v apptest.Job
+	answer := i.Do(t, http.MethodGet, job.Path(awaited.ID)+"?wait=60", nil)
+	answer.Decode(t, &v)
 	if v.Status != "failed" || v.Error.Code != job.CodeDeadline {
-		t.Errorf("the wait ends with %s", answer.body)
+		t.Errorf("the wait ends with %s", answer.Data)
 	}
 	// The scrape counts what no worker could, once the rest of the settlement is done.
 	var missing string
 	for end := time.Now().Add(hang); time.Now().Before(end); {
 		missing = ""
-		body := scrape(t, i.client, metrics)
+		body := scrape(t, i.Client, metrics)
 		for _, line := range []string{
 			`text2image_jobs_finished_total{kind="image",outcome="failed"} 2`, `text2image_sweeper_leads 1`,
 		} {

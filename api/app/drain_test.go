@@ -8,13 +8,14 @@ import (
 	"testing"
 
 	"github.com/text2image-audio/text2image-audio/api/app"
+	"github.com/text2image-audio/text2image-audio/api/app/apptest"
 )
 
 // TestDrain stops a process that a load balancer has to notice first: it says that it is not ready, goes on serving, and
 // keeps no connection open.
 func TestDrain(t *testing.T) {
 	t.Parallel()
-	a, err := app.New(config(t, t.TempDir(), "DRAIN_DELAY=8s"), slog.New(slog.DiscardHandler))
+	a, err := app.New(apptest.Config(t, t.TempDir(), "DRAIN_DELAY=8s"), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,19 +37,19 @@ func TestDrain(t *testing.T) {
 		}
 	}
 	until("Ready.")
-	i := &instance{App: a, client: &http.Client{Transport: &http.Transport{}}}
-	if resp := i.do(t, http.MethodGet, "/readyz", nil); resp.StatusCode != http.StatusOK || resp.Close {
+	i := &apptest.Process{App: a, Client: &http.Client{Transport: &http.Transport{}}}
+	if resp := i.Do(t, http.MethodGet, "/readyz", nil); resp.StatusCode != http.StatusOK || resp.Close {
 		t.Errorf("before: %d, close %t", resp.StatusCode, resp.Close)
 	}
 	stop()
 	until("draining")
-	if resp := i.do(t, http.MethodGet, "/readyz", nil); resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") == "" || !resp.Close {
+	if resp := i.Do(t, http.MethodGet, "/readyz", nil); resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") == "" || !resp.Close {
 		t.Errorf("draining: %d %v, close %t", resp.StatusCode, resp.Header, resp.Close)
 	}
-	if v := i.submit(t, boat("a boat")); v.ID == "" {
+	if v := i.Submit(t, boat("a boat")); v.ID == "" {
 		t.Error("a submission was not accepted")
 	}
-	if resp := i.do(t, http.MethodGet, "/livez", nil); resp.StatusCode != http.StatusOK || !resp.Close {
+	if resp := i.Do(t, http.MethodGet, "/livez", nil); resp.StatusCode != http.StatusOK || !resp.Close {
 		t.Errorf("draining: %d, close %t", resp.StatusCode, resp.Close)
 	}
 	if err := <-ended; err != nil {
@@ -58,7 +59,7 @@ func TestDrain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if resp, err := i.client.Do(req); err == nil {
+	if resp, err := i.Client.Do(req); err == nil {
 		_ = resp.Body.Close()
 		t.Error("it still answers")
 	}

@@ -10,13 +10,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/text2image-audio/text2image-audio/api/app/apptest"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 )
 
 // event is one event of a stream as a browser reads it.
 type event struct {
 	name, id string
-	job      view
+	job      apptest.Job
 }
 
 // opened is an event stream: what its headers say, and its events one by one.
@@ -34,14 +35,14 @@ func (i *instance) stream(ctx context.Context, t testing.TB, path string, header
 	if err != nil {
 		t.Fatal(err)
 	}
-	if i.cookie != "" {
-		req.Header.Set("Cookie", i.cookie)
+	if i.Cookie != "" {
+		req.Header.Set("Cookie", i.Cookie)
 	}
 	for _, h := range headers {
 		name, value, _ := strings.Cut(h, ": ")
 		req.Header.Set(name, value)
 	}
-	resp, err := i.client.Do(req)
+	resp, err := i.Client.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,18 +77,18 @@ func next(t testing.TB, scanner *bufio.Scanner) (e event, ok bool) {
 
 func TestEventsOfOneJob(t *testing.T) {
 	t.Parallel()
-	i := start(t, config(t, t.TempDir(), "WORKER_SLOTS_IMAGE=1"))
-	i.visit(t)
+	i := start(t, apptest.Config(t, t.TempDir(), "WORKER_SLOTS_IMAGE=1"))
+	i.Visit(t)
 	if err := i.Simulator().Script(simulator.Rule{Kind: simulator.KindImage, Contains: "held", Hold: true}); err != nil {
 		t.Fatal(err)
 	}
-	held := i.submit(t, fields{"kind": "image", "input": fields{"prompt": "held", "width": 64, "height": 64}})
+	held := i.Submit(t, fields{"kind": "image", "input": fields{"prompt": "held", "width": 64, "height": 64}})
 	ctx, cancel := context.WithTimeout(t.Context(), hang)
 	defer cancel()
 	if err := i.Simulator().WaitCalls(ctx, simulator.KindImage, 1); err != nil {
 		t.Fatal(err)
 	}
-	waiting := i.submit(t, fields{"kind": "image", "input": fields{"prompt": "waiting", "width": 64, "height": 64}})
+	waiting := i.Submit(t, fields{"kind": "image", "input": fields{"prompt": "waiting", "width": 64, "height": 64}})
 	events := i.stream(ctx, t, "/api/jobs/"+waiting.ID+"/events")
 	if got := events.header.Get("Content-Type"); got != "text/event-stream" {
 		t.Errorf("content type %q", got)
@@ -114,7 +115,7 @@ func TestEventsOfOneJob(t *testing.T) {
 	if !slices.Contains(names, "running") {
 		t.Errorf("no running among %v", names)
 	}
-	if v := i.wait(t, held.ID); v.Status != "succeeded" {
+	if v := i.Wait(t, held.ID); v.Status != "succeeded" {
 		t.Errorf("the held job: %+v", v)
 	}
 	// A browser that reconnects after the end is told to stop.
@@ -133,16 +134,16 @@ func TestEventsOfOneJob(t *testing.T) {
 
 func TestEventsOfAllJobs(t *testing.T) {
 	t.Parallel()
-	i := start(t, config(t, t.TempDir()))
+	i := start(t, apptest.Config(t, t.TempDir()))
 	ctx, cancel := context.WithTimeout(t.Context(), hang)
 	defer cancel()
 	if got := i.stream(ctx, t, "/api/events").status; got != http.StatusUnauthorized {
 		t.Errorf("without an identity: status %d, want 401", got)
 	}
-	i.visit(t)
+	i.Visit(t)
 	events := i.stream(ctx, t, "/api/events")
-	first := i.submit(t, fields{"kind": "prompt", "input": fields{"text": "one"}})
-	second := i.submit(t, fields{"kind": "translation", "input": fields{"text": "two"}})
+	first := i.Submit(t, fields{"kind": "prompt", "input": fields{"text": "one"}})
+	second := i.Submit(t, fields{"kind": "translation", "input": fields{"text": "two"}})
 	seen := map[string][]string{}
 	ended := 0
 	for ended < 2 {
@@ -154,7 +155,7 @@ func TestEventsOfAllJobs(t *testing.T) {
 			continue
 		}
 		seen[e.job.ID] = append(seen[e.job.ID], e.name)
-		if e.job.ended() {
+		if e.job.Finished() {
 			ended++
 		}
 	}
@@ -168,16 +169,16 @@ func TestEventsOfAllJobs(t *testing.T) {
 
 func TestStopEndsStreams(t *testing.T) {
 	t.Parallel()
-	i := run(t, config(t, t.TempDir(), "WORKER_SLOTS_TEXT=0"))
-	i.visit(t)
-	job := i.submit(t, fields{"kind": "prompt", "input": fields{"text": "never worked"}})
+	i := run(t, apptest.Config(t, t.TempDir(), "WORKER_SLOTS_TEXT=0"))
+	i.Visit(t)
+	job := i.Submit(t, fields{"kind": "prompt", "input": fields{"text": "never worked"}})
 	ctx, cancel := context.WithTimeout(t.Context(), hang)
 	defer cancel()
 	events := i.stream(ctx, t, "/api/jobs/"+job.ID+"/events")
 	if e, ok := events.next(); !ok || e.name != "queued" {
 		t.Fatalf("got %+v", e)
 	}
-	i.stop(t)
+	i.Close(t)
 	if _, err := io.Copy(io.Discard, events.body); err != nil && ctx.Err() != nil {
 		t.Errorf("the stream did not end: %v", err)
 	}

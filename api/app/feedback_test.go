@@ -5,12 +5,14 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/text2image-audio/text2image-audio/api/app/apptest"
 )
 
 // TestFeedbackKeepsTheContract asks for everything about feedback, well and badly; hold looks at the answers' shapes.
 func TestFeedbackKeepsTheContract(t *testing.T) {
 	t.Parallel()
-	cfg := config(t, t.TempDir(), "ADMIN_KEY=the operator's own")
+	cfg := apptest.Config(t, t.TempDir(), "ADMIN_KEY=the operator's own")
 	cfg.Account.Quick = true
 	i := start(t, cfg)
 	who := i.signUp(t, "ann@example.org", "correct horse")
@@ -30,12 +32,12 @@ func TestFeedbackKeepsTheContract(t *testing.T) {
 			if a.header != "" {
 				headers = append(headers, a.header)
 			}
-			resp := i.do(t, a.method, a.path, a.body, headers...)
+			resp := i.Do(t, a.method, a.path, a.body, headers...)
 			if resp.StatusCode != a.status {
-				t.Errorf("%s %s: status %d, want %d: %.300s", a.method, a.path, resp.StatusCode, a.status, resp.body)
+				t.Errorf("%s %s: status %d, want %d: %.300s", a.method, a.path, resp.StatusCode, a.status, resp.Data)
 			}
 			if a.status == http.StatusCreated {
-				resp.decode(t, &made)
+				resp.Decode(t, &made)
 			}
 		}
 	}

@@ -6,6 +6,8 @@ import (
 	"math"
 	"net/http"
 	"testing"
+
+	"github.com/text2image-audio/text2image-audio/api/app/apptest"
 )
 
 // mp3Seconds returns how long MPEG-1 layer III frames of 44.1 kHz and 128 kbit/s play.
@@ -35,30 +37,30 @@ func wavSeconds(t *testing.T, data []byte) float64 {
 // so that a file of that speed would be heard at the square of it.
 func TestOriginalPageSetsTheRateItself(t *testing.T) {
 	t.Parallel()
-	i := start(t, config(t, t.TempDir()))
+	i := start(t, apptest.Config(t, t.TempDir()))
 	const text = "The tide comes in, and the boats rise one by one. 潮水上涨了。"
-	ask := func(changes fields) answer {
+	ask := func(changes fields) apptest.Response {
 		body := fields{"text": text, "type": "audio", "voice": "nova"}
 		for name, value := range changes {
 			body[name] = value
 		}
-		resp := i.do(t, http.MethodPost, "/api/generate", body)
+		resp := i.Do(t, http.MethodPost, "/api/generate", body)
 		if resp.StatusCode != http.StatusOK {
-			t.Fatalf("%v: status %d: %s", changes, resp.StatusCode, resp.body)
+			t.Fatalf("%v: status %d: %s", changes, resp.StatusCode, resp.Data)
 		}
 		return resp
 	}
 	usual := ask(nil)
-	seconds := mp3Seconds(t, usual.body)
+	seconds := mp3Seconds(t, usual.Data)
 	for _, speed := range []any{0.25, 0.5, 1, 1.5, "2", 4} {
 		resp := ask(fields{"mode": "tts", "speed": speed})
-		if got := mp3Seconds(t, resp.body); resp.Header.Get("Content-Type") != "audio/mpeg" || math.Abs(got-seconds) > 0.05 {
+		if got := mp3Seconds(t, resp.Data); resp.Header.Get("Content-Type") != "audio/mpeg" || math.Abs(got-seconds) > 0.05 {
 			t.Errorf("speed %v with the mode: %s of %.2f s, want %.2f s", speed, resp.Header.Get("Content-Type"), got, seconds)
 		}
 	}
 	for _, speed := range []float64{0.5, 2} {
 		resp := ask(fields{"speed": speed})
-		if got := wavSeconds(t, resp.body); math.Abs(got*speed/seconds-1) > 0.1 {
+		if got := wavSeconds(t, resp.Data); math.Abs(got*speed/seconds-1) > 0.1 {
 			t.Errorf("speed %v: %.2f s, want %.2f s", speed, got, seconds/speed)
 		}
 	}

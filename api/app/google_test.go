@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/text2image-audio/text2image-audio/api/app"
+	"github.com/text2image-audio/text2image-audio/api/app/apptest"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/simulatortest"
 )
@@ -20,19 +21,19 @@ func (i *instance) browse(t testing.TB) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	i.client.Jar = jar
-	i.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	i.Client.Jar = jar
+	i.Client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 }
 
 // allow has somebody allow what an instance asks Google for, and returns what comes back.
 func (i *instance) allow(t testing.TB, email string) fields {
 	t.Helper()
-	resp := i.do(t, http.MethodGet, "/api/auth/google", nil)
+	resp := i.Do(t, http.MethodGet, "/api/auth/google", nil)
 	if resp.StatusCode != http.StatusFound {
-		t.Fatalf("start: %d %s", resp.StatusCode, resp.body)
+		t.Fatalf("start: %d %s", resp.StatusCode, resp.Data)
 	}
 	back := simulatortest.Decide(t, resp.Header.Get("Location"), "allow", "email", email)
-	if page := i.do(t, http.MethodGet, back.RequestURI(), nil); page.StatusCode != http.StatusOK || page.Header.Get("Referrer-Policy") != "no-referrer" {
+	if page := i.Do(t, http.MethodGet, back.RequestURI(), nil); page.StatusCode != http.StatusOK || page.Header.Get("Referrer-Policy") != "no-referrer" {
 		t.Errorf("%s: %d", back, page.StatusCode)
 	}
 	return fields{"code": back.Query().Get("code"), "state": back.Query().Get("state")}
@@ -41,10 +42,10 @@ func (i *instance) allow(t testing.TB, email string) fields {
 // TestTheDemoSignsInWithGoogle starts the program as it comes, and holds every answer against the contract.
 func TestTheDemoSignsInWithGoogle(t *testing.T) {
 	t.Parallel()
-	i := start(t, config(t, t.TempDir()))
+	i := start(t, apptest.Config(t, t.TempDir()))
 	i.browse(t)
-	if resp := i.do(t, http.MethodGet, "/api/auth/providers", nil); !strings.Contains(string(resp.body), `"google":true`) {
-		t.Errorf("providers: %s", resp.body)
+	if resp := i.Do(t, http.MethodGet, "/api/auth/providers", nil); !strings.Contains(string(resp.Data), `"google":true`) {
+		t.Errorf("providers: %s", resp.Data)
 	}
 	brought := i.allow(t, "ada@example.com")
 	for _, ask := range []struct {
@@ -58,28 +59,28 @@ func TestTheDemoSignsInWithGoogle(t *testing.T) {
 		{"google-login", fields{"idToken": "x"}, 401},
 		{"google-unlink", nil, 409},
 	} {
-		if resp := i.do(t, http.MethodPost, "/api/auth/"+ask.path, ask.body); resp.StatusCode != ask.status {
-			t.Errorf("%s: %d, want %d: %s", ask.path, resp.StatusCode, ask.status, resp.body)
+		if resp := i.Do(t, http.MethodPost, "/api/auth/"+ask.path, ask.body); resp.StatusCode != ask.status {
+			t.Errorf("%s: %d, want %d: %s", ask.path, resp.StatusCode, ask.status, resp.Data)
 		}
 	}
-	if resp := i.do(t, http.MethodPost, "/api/auth/delete-account", fields{}); resp.StatusCode != http.StatusOK {
-		t.Errorf("delete: %d %s", resp.StatusCode, resp.body)
+	if resp := i.Do(t, http.MethodPost, "/api/auth/delete-account", fields{}); resp.StatusCode != http.StatusOK {
+		t.Errorf("delete: %d %s", resp.StatusCode, resp.Data)
 	}
 	if err := i.Simulator().Script(simulator.Rule{Kind: simulator.KindToken, Fault: "wrong_client_secret", Times: 1}); err != nil {
 		t.Fatal(err)
 	}
-	if resp := i.do(t, http.MethodPost, "/api/auth/google-oauth", i.allow(t, "ada@example.com")); resp.StatusCode != http.StatusUnauthorized || !strings.Contains(string(resp.body), "GOOGLE_CLIENT_SECRET") {
-		t.Errorf("a wrong secret: %d %s", resp.StatusCode, resp.body)
+	if resp := i.Do(t, http.MethodPost, "/api/auth/google-oauth", i.allow(t, "ada@example.com")); resp.StatusCode != http.StatusUnauthorized || !strings.Contains(string(resp.Data), "GOOGLE_CLIENT_SECRET") {
+		t.Errorf("a wrong secret: %d %s", resp.StatusCode, resp.Data)
 	}
 	i.signUp(t, "ann@example.org", "correct horse")
-	if resp := i.do(t, http.MethodPost, "/api/auth/google-oauth", i.allow(t, "ann@example.org")); resp.StatusCode != http.StatusOK || !strings.Contains(string(resp.body), `"hasGoogle":true`) {
-		t.Errorf("link: %d %s", resp.StatusCode, resp.body)
+	if resp := i.Do(t, http.MethodPost, "/api/auth/google-oauth", i.allow(t, "ann@example.org")); resp.StatusCode != http.StatusOK || !strings.Contains(string(resp.Data), `"hasGoogle":true`) {
+		t.Errorf("link: %d %s", resp.StatusCode, resp.Data)
 	}
 	i.browse(t)
 	i.signUp(t, "bob@example.org", "correct horse")
 	i.browse(t)
-	if resp := i.do(t, http.MethodPost, "/api/auth/google-oauth", i.allow(t, "bob@example.org")); resp.StatusCode != http.StatusUnauthorized || !strings.Contains(string(resp.body), "link_required") {
-		t.Errorf("takeover: %d %s", resp.StatusCode, resp.body)
+	if resp := i.Do(t, http.MethodPost, "/api/auth/google-oauth", i.allow(t, "bob@example.org")); resp.StatusCode != http.StatusUnauthorized || !strings.Contains(string(resp.Data), "link_required") {
+		t.Errorf("takeover: %d %s", resp.StatusCode, resp.Data)
 	}
 }
 
@@ -107,7 +108,7 @@ func TestWhichGoogle(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			i := start(t, config(t, t.TempDir(), c.variables...))
+			i := start(t, apptest.Config(t, t.TempDir(), c.variables...))
 			i.browse(t)
 			_, port, _ := strings.Cut(strings.TrimPrefix(i.URL(), "http://"), ":")
 			if c.host == "" || c.redirect == "" {
@@ -115,8 +116,8 @@ func TestWhichGoogle(t *testing.T) {
 			}
 			resp := i.ask(t, c.host, port)
 			if c.redirect == "" {
-				if resp.StatusCode != http.StatusUnauthorized || !strings.Contains(string(resp.body), "GOOGLE_CLIENT_ID") {
-					t.Errorf("%d %s", resp.StatusCode, resp.body)
+				if resp.StatusCode != http.StatusUnauthorized || !strings.Contains(string(resp.Data), "GOOGLE_CLIENT_ID") {
+					t.Errorf("%d %s", resp.StatusCode, resp.Data)
 				}
 				return
 			}
@@ -161,12 +162,12 @@ func (i *instance) providers(t testing.TB, host, port string) (told struct {
 	if host != "" {
 		req.Host = host + ":" + port
 	}
-	i.exchange(t, req).decode(t, &told)
+	i.exchange(t, req).Decode(t, &told)
 	return told
 }
 
 // ask begins a sign-in at an instance that is known by some host name.
-func (i *instance) ask(t testing.TB, host, port string) answer {
+func (i *instance) ask(t testing.TB, host, port string) apptest.Response {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, strings.Replace(i.URL(), "[::]", "127.0.0.1", 1)+"/api/auth/google", nil)
 	if err != nil {
@@ -178,7 +179,7 @@ func (i *instance) ask(t testing.TB, host, port string) answer {
 	return i.exchange(t, req)
 }
 
-func (i *instance) get(t testing.TB, path string) answer {
+func (i *instance) get(t testing.TB, path string) apptest.Response {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, i.URL()+path, nil)
 	if err != nil {
@@ -187,16 +188,16 @@ func (i *instance) get(t testing.TB, path string) answer {
 	return i.exchange(t, req)
 }
 
-func (i *instance) exchange(t testing.TB, req *http.Request) answer {
+func (i *instance) exchange(t testing.TB, req *http.Request) apptest.Response {
 	t.Helper()
-	resp, err := i.client.Do(req)
+	resp, err := i.Client.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	body := make([]byte, 4096)
 	n, _ := resp.Body.Read(body)
-	return answer{resp, body[:n]}
+	return apptest.Response{Response: resp, Data: body[:n]}
 }
 
 func TestGoogleSettings(t *testing.T) {

@@ -3,6 +3,8 @@ package app_test
 import (
 	"net/http"
 	"testing"
+
+	"github.com/text2image-audio/text2image-audio/api/app/apptest"
 )
 
 // TestHostsFollowTheAddress asks processes as the page of another site does whose name points to this machine.
@@ -20,14 +22,14 @@ func TestHostsFollowTheAddress(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			i := start(t, config(t, t.TempDir(), tc.variables...))
+			i := start(t, apptest.Config(t, t.TempDir(), tc.variables...))
 			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, i.URL()+"/api/models", nil)
 			if err != nil {
 				t.Fatal(err)
 			}
 			req.Host = "rebound.example:8080"
 			if resp := i.exchange(t, req); resp.StatusCode != tc.status {
-				t.Errorf("%d %s", resp.StatusCode, resp.body)
+				t.Errorf("%d %s", resp.StatusCode, resp.Data)
 			}
 		})
 	}

@@ -10,15 +10,16 @@ import (
 	"testing"
 	"time"
 
+	"github.com/text2image-audio/text2image-audio/api/app/apptest"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 )
 
 // keyed sends a submission for one picture of a prompt under an idempotency key.
-func (i *instance) keyed(t testing.TB, key, prompt string) answer {
+func (i *instance) keyed(t testing.TB, key, prompt string) apptest.Response {
 	t.Helper()
-	return i.do(t, http.MethodPost, "/api/jobs", boat(prompt), "Idempotency-Key: "+key)
+	return i.Do(t, http.MethodPost, "/api/jobs", boat(prompt), "Idempotency-Key: "+key)
 }
 
 func boat(prompt string) fields {
@@ -39,8 +40,8 @@ func TestOneKeyThroughTwoProcesses(t *testing.T) {
 				}
 			}
 			one, two := run(t, s.api(t, s.address())), run(t, s.api(t, s.address()))
-			one.visit(t)
-			two.cookie = one.cookie
+			one.Visit(t)
+			two.Cookie = one.Cookie
 			const times = 50
 			ids := make([]string, times)
 			var first atomic.Int32
@@ -49,14 +50,14 @@ func TestOneKeyThroughTwoProcesses(t *testing.T) {
 				wg.Go(func() {
 					resp := []*instance{one, two}[n%2].keyed(t, "the-key", "a boat")
 					if resp.StatusCode != http.StatusAccepted && resp.StatusCode != http.StatusOK {
-						t.Errorf("status %d: %s", resp.StatusCode, resp.body)
+						t.Errorf("status %d: %s", resp.StatusCode, resp.Data)
 						return
 					}
 					if resp.Header.Get("Idempotent-Replayed") == "" {
 						first.Add(1)
 					}
-					var v view
-					resp.decode(t, &v)
+					var v apptest.Job
+					resp.Decode(t, &v)
 					ids[n] = v.ID
 				})
 			}
@@ -70,26 +71,26 @@ func TestOneKeyThroughTwoProcesses(t *testing.T) {
 				t.Errorf("%d were told that theirs is the first", first.Load())
 			}
 			s.simulator().Release()
-			done := one.wait(t, ids[0])
+			done := one.Wait(t, ids[0])
 			s.drained(t)
 			again := func(i *instance, when string) {
 				t.Helper()
 				resp := i.keyed(t, `"the-key"`, "a boat")
-				var v view
-				resp.decode(t, &v)
+				var v apptest.Job
+				resp.Decode(t, &v)
 				if resp.StatusCode != http.StatusOK || resp.Header.Get("Idempotent-Replayed") != "true" || v.ID != done.ID || v.FinishedAt != done.FinishedAt {
-					t.Errorf("%s: %d %v %s", when, resp.StatusCode, resp.Header, resp.body)
+					t.Errorf("%s: %d %v %s", when, resp.StatusCode, resp.Header, resp.Data)
 				}
 				if resp := i.keyed(t, "the-key", "another boat"); resp.StatusCode != http.StatusUnprocessableEntity {
-					t.Errorf("%s, another body: %d %s", when, resp.StatusCode, resp.body)
+					t.Errorf("%s, another body: %d %s", when, resp.StatusCode, resp.Data)
 				}
 			}
 			again(one, "after the end, one")
 			again(two, "after the end, two")
-			one.stop(t)
-			two.stop(t)
+			one.Close(t)
+			two.Close(t)
 			three := start(t, s.api(t, s.address()))
-			three.cookie = one.cookie
+			three.Cookie = one.Cookie
 			again(three, "after a restart")
 			s.drained(t)
 			if got := s.simulator().Count(simulator.KindImage, ""); got != 1 || done.Status != "succeeded" {
@@ -159,16 +160,16 @@ func TestAnswerThatWasLost(t *testing.T) {
 		hangUp()
 		resp := two.keyed(t, key, prompt)
 		if resp.StatusCode != http.StatusAccepted || (isStored && resp.Header.Get("Idempotent-Replayed") != "true") {
-			t.Fatalf("again: %d %v %s", resp.StatusCode, resp.Header, resp.body)
+			t.Fatalf("again: %d %v %s", resp.StatusCode, resp.Header, resp.Data)
 		}
-		var v view
-		resp.decode(t, &v)
+		var v apptest.Job
+		resp.Decode(t, &v)
 		ids = append(ids, v.ID)
 	}
 	s.simulator().Release()
 	s.simulator().Clear()
 	for n, id := range ids {
-		if v := two.wait(t, id); v.Status != "succeeded" {
+		if v := two.Wait(t, id); v.Status != "succeeded" {
 			t.Errorf("job %d: %s", n, v.Status)
 		}
 		if got := s.simulator().Count(simulator.KindImage, fmt.Sprintf("boat number %d.", n)); got != 1 {
@@ -220,21 +221,21 @@ func TestConfirmationThatWasLost(t *testing.T) {
 			}
 			line := newCutter(t, s.address())
 			i := start(t, s.api(t, line.address))
-			i.visit(t)
+			i.Visit(t)
 			line.armed.Store(true)
-			v := i.submit(t, boat("a boat"), tc.headers...)
+			v := i.Submit(t, boat("a boat"), tc.headers...)
 			if line.armed.Load() {
 				t.Fatal("nothing was cut off, so nothing was tried")
 			}
 			s.simulator().Release()
-			if done := i.wait(t, v.ID); done.Status != "succeeded" {
+			if done := i.Wait(t, v.ID); done.Status != "succeeded" {
 				t.Errorf("the job %s", done.Status)
 			}
 			s.drained(t)
 			var page struct {
-				Jobs []view `json:"jobs"`
+				Jobs []apptest.Job `json:"jobs"`
 			}
-			i.do(t, http.MethodGet, "/api/jobs", nil).decode(t, &page)
+			i.Do(t, http.MethodGet, "/api/jobs", nil).Decode(t, &page)
 			if got := s.simulator().Count(simulator.KindImage, ""); got != 1 || len(page.Jobs) != 1 {
 				t.Errorf("%d upstream calls for %d jobs", got, len(page.Jobs))
 			}

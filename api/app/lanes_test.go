@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/text2image-audio/text2image-audio/api/app/apptest"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
@@ -20,7 +21,7 @@ import (
 func TestFloodOfGuests(t *testing.T) {
 	t.Parallel()
 	const slots, flood, rounds = 4, 500, 10
-	i := start(t, config(t, t.TempDir(), fmt.Sprint("WORKER_SLOTS_IMAGE=", slots), "WORKER_SOFT_STOP=100ms"))
+	i := start(t, apptest.Config(t, t.TempDir(), fmt.Sprint("WORKER_SLOTS_IMAGE=", slots), "WORKER_SOFT_STOP=100ms"))
 	if err := i.Simulator().Script(simulator.Rule{Kind: simulator.KindImage, Fault: "hang"}); err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +79,7 @@ func (i *instance) counted(t *testing.T, q *queue.Queue) {
 		if time.Now().After(end) {
 			t.Fatal("the member's job was never counted")
 		}
-		i.do(t, http.MethodGet, "/livez", nil)
+		i.Do(t, http.MethodGet, "/livez", nil)
 	}
 }
 

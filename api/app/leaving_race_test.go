@@ -26,7 +26,7 @@ func TestDeletionMeetsTwoProcesses(t *testing.T) {
 	for round := range 40 {
 		signed := apis[round%2].signUp(t, fmt.Sprintf("ann%d@example.org", round), "correct horse")
 		var who struct{ User struct{ ID string } }
-		apis[0].do(t, http.MethodGet, "/api/auth/validate", nil, signed).decode(t, &who)
+		apis[0].Do(t, http.MethodGet, "/api/auth/validate", nil, signed).Decode(t, &who)
 		gone = append(gone, who.User.ID)
 		var wg sync.WaitGroup
 		for n := range 6 {
@@ -39,18 +39,18 @@ func TestDeletionMeetsTwoProcesses(t *testing.T) {
 				case 2:
 					path, body = "/api/translate", fields{"text": "a canary"}
 				}
-				resp := api.do(t, http.MethodPost, path, body, headers...)
+				resp := api.Do(t, http.MethodPost, path, body, headers...)
 				switch resp.StatusCode {
 				case http.StatusOK, http.StatusAccepted, http.StatusUnauthorized, http.StatusNotFound:
 				default:
-					t.Errorf("a submission: %d %s", resp.StatusCode, resp.body)
+					t.Errorf("a submission: %d %s", resp.StatusCode, resp.Data)
 				}
 			})
 		}
 		wg.Go(func() {
 			time.Sleep(time.Duration(round%13) * time.Millisecond) // So that the rounds differ.
-			if resp := apis[1].do(t, http.MethodPost, "/api/auth/delete-account", fields{"password": "correct horse"}, signed); resp.StatusCode != http.StatusOK {
-				t.Errorf("delete: %d %s", resp.StatusCode, resp.body)
+			if resp := apis[1].Do(t, http.MethodPost, "/api/auth/delete-account", fields{"password": "correct horse"}, signed); resp.StatusCode != http.StatusOK {
+				t.Errorf("delete: %d %s", resp.StatusCode, resp.Data)
 			}
 		})
 		wg.Wait()

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/text2image-audio/text2image-audio/api/app/apptest"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 )
 
@@ -13,7 +14,7 @@ import (
 // others are on their way, and lets the service answer afterwards. Whoever takes the address next finds nothing.
 func TestNothingOfALeaverComesBack(t *testing.T) {
 	t.Parallel()
-	cfg := config(t, t.TempDir(), "PBKDF2_ITERATIONS=1", "WORKER_SLOTS_IMAGE=2")
+	cfg := apptest.Config(t, t.TempDir(), "PBKDF2_ITERATIONS=1", "WORKER_SLOTS_IMAGE=2")
 	cfg.Account.Quick = true
 	i := start(t, cfg)
 	signed := i.signUp(t, "ann@example.org", "correct horse")
@@ -23,19 +24,19 @@ func TestNothingOfALeaverComesBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	var who struct{ User struct{ ID string } }
-	i.do(t, http.MethodGet, "/api/auth/validate", nil, signed).decode(t, &who)
-	var jobs []view
+	i.Do(t, http.MethodGet, "/api/auth/validate", nil, signed).Decode(t, &who)
+	var jobs []apptest.Job
 	for _, key := range []string{"one", "two", "three", "four"} {
-		jobs = append(jobs, i.submit(t, fields{"kind": "image", "input": fields{"prompt": "a canary", "n": 2}}, signed, "Idempotency-Key: "+key))
+		jobs = append(jobs, i.Submit(t, fields{"kind": "image", "input": fields{"prompt": "a canary", "n": 2}}, signed, "Idempotency-Key: "+key))
 	}
 	i.called(t, 2)
-	if resp := i.do(t, http.MethodPost, "/api/auth/delete-account", fields{"password": "correct horse"}, signed); resp.StatusCode != http.StatusOK {
-		t.Fatalf("delete: %d %s", resp.StatusCode, resp.body)
+	if resp := i.Do(t, http.MethodPost, "/api/auth/delete-account", fields{"password": "correct horse"}, signed); resp.StatusCode != http.StatusOK {
+		t.Fatalf("delete: %d %s", resp.StatusCode, resp.Data)
 	}
 	i.Simulator().Release()
 	again := i.signUp(t, "ann@example.org", "correct horse")
 	// A job of somebody else, behind theirs, has the worker come to the end of what it had in hand.
-	later := i.submit(t, fields{"kind": "image", "input": fields{"prompt": "a boat"}}, again)
+	later := i.Submit(t, fields{"kind": "image", "input": fields{"prompt": "a boat"}}, again)
 	i.waitFor(t, later, again)
 	for _, j := range jobs {
 		for _, caller := range []string{signed, again, ""} {
@@ -47,8 +48,8 @@ func TestNothingOfALeaverComesBack(t *testing.T) {
 			if caller == signed {
 				want = http.StatusUnauthorized
 			}
-			if resp := i.do(t, http.MethodGet, "/api/jobs/"+j.ID, nil, headers...); resp.StatusCode != want {
-				t.Errorf("a job of before: %d %s", resp.StatusCode, resp.body)
+			if resp := i.Do(t, http.MethodGet, "/api/jobs/"+j.ID, nil, headers...); resp.StatusCode != want {
+				t.Errorf("a job of before: %d %s", resp.StatusCode, resp.Data)
 			}
 		}
 	}
@@ -77,12 +78,12 @@ func TestNothingOfALeaverComesBack(t *testing.T) {
 }
 
 // waitFor waits until a job of somebody has ended.
-func (i *instance) waitFor(t *testing.T, j view, signed string) {
+func (i *instance) waitFor(t *testing.T, j apptest.Job, signed string) {
 	t.Helper()
-	for deadline := time.Now().Add(hang); !j.ended(); {
+	for deadline := time.Now().Add(hang); !j.Finished(); {
 		if time.Now().After(deadline) {
 			t.Fatalf("the job stays %+v", j)
 		}
-		i.do(t, http.MethodGet, "/api/jobs/"+j.ID+"?wait=20", nil, signed).decode(t, &j)
+		i.Do(t, http.MethodGet, "/api/jobs/"+j.ID+"?wait=20", nil, signed).Decode(t, &j)
 	}
 }

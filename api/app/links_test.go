@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/text2image-audio/text2image-audio/api/app"
+	"github.com/text2image-audio/text2image-audio/api/app/apptest"
 	"github.com/text2image-audio/text2image-audio/pkg/env"
 )
 
@@ -17,23 +18,23 @@ import (
 func TestVerificationLinksOnTheConsole(t *testing.T) {
 	t.Parallel()
 	console := &lines{said: make(chan struct{}, 1)}
-	cfg := config(t, t.TempDir(), "PBKDF2_ITERATIONS=1", "REQUIRE_VERIFIED_EMAIL=on")
+	cfg := apptest.Config(t, t.TempDir(), "PBKDF2_ITERATIONS=1", "REQUIRE_VERIFIED_EMAIL=on")
 	cfg.Account.Quick, cfg.Console = true, console
 	i := start(t, cfg)
 	signed := i.signUp(t, "ann@example.org", "correct horse")
 	picture := fields{"kind": "image", "input": fields{"prompt": "a boat"}}
-	if resp := i.do(t, http.MethodPost, "/api/jobs", picture, signed); resp.StatusCode != http.StatusForbidden || !bytes.Contains(resp.body, []byte("email_not_verified")) {
-		t.Errorf("a submission before: %d %s", resp.StatusCode, resp.body)
+	if resp := i.Do(t, http.MethodPost, "/api/jobs", picture, signed); resp.StatusCode != http.StatusForbidden || !bytes.Contains(resp.Data, []byte("email_not_verified")) {
+		t.Errorf("a submission before: %d %s", resp.StatusCode, resp.Data)
 	}
 	<-console.said
 	m := regexp.MustCompile(`http://\S+/verify-email\?token=(\S+)`).FindStringSubmatch(console.String())
 	if m == nil || strings.Contains(console.String(), "ann@") {
 		t.Fatalf("the console says %s", console)
 	}
-	if resp := i.do(t, http.MethodPost, "/api/auth/verify-email", fields{"token": m[1]}); resp.StatusCode != http.StatusOK {
-		t.Errorf("confirm: %d %s", resp.StatusCode, resp.body)
+	if resp := i.Do(t, http.MethodPost, "/api/auth/verify-email", fields{"token": m[1]}); resp.StatusCode != http.StatusOK {
+		t.Errorf("confirm: %d %s", resp.StatusCode, resp.Data)
 	}
-	i.submit(t, picture, signed)
+	i.Submit(t, picture, signed)
 }
 
 // TestWhenAddressesAreConfirmed has the setting in its three forms, with a mail server and without.
@@ -79,20 +80,20 @@ func TestNoLinksWhereOthersReach(t *testing.T) {
 func noLinks(t *testing.T, variable string) {
 	t.Helper()
 	console := &lines{}
-	cfg := config(t, t.TempDir(), variable, "PBKDF2_ITERATIONS=1")
+	cfg := apptest.Config(t, t.TempDir(), variable, "PBKDF2_ITERATIONS=1")
 	cfg.Account.Quick, cfg.Console = true, console
 	i := start(t, cfg)
 	i.signUp(t, "ann@example.org", "correct horse")
 	for range 2 {
-		if resp := i.do(t, http.MethodPost, "/api/auth/forgot-password", fields{"email": "ann@example.org"}); resp.StatusCode != http.StatusOK {
-			t.Errorf("%d %s", resp.StatusCode, resp.body)
+		if resp := i.Do(t, http.MethodPost, "/api/auth/forgot-password", fields{"email": "ann@example.org"}); resp.StatusCode != http.StatusOK {
+			t.Errorf("%d %s", resp.StatusCode, resp.Data)
 		}
 	}
 	if console.String() != "" {
 		t.Errorf("the console says %s", console)
 	}
-	if resp := i.do(t, http.MethodGet, "/internal/health", nil); !bytes.Contains(resp.body, []byte(`"mail_off"`)) {
-		t.Errorf("health: %s", resp.body)
+	if resp := i.Do(t, http.MethodGet, "/internal/health", nil); !bytes.Contains(resp.Data, []byte(`"mail_off"`)) {
+		t.Errorf("health: %s", resp.Data)
 	}
 	stream, err := i.Broker().JetStream().Stream(t.Context(), "KV_RESET_TOKENS")
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/text2image-audio/text2image-audio/api/app"
+	"github.com/text2image-audio/text2image-audio/api/app/apptest"
 )
 
 // TestMailThatIsRequired runs without a mail server.
@@ -16,13 +17,13 @@ func TestMailThatIsRequired(t *testing.T) {
 	for variable, status := range map[string]int{
 		"MAIL=auto": http.StatusOK, "MAIL=/var/mail/root": http.StatusOK, "MAIL=required": http.StatusServiceUnavailable,
 	} {
-		i := start(t, config(t, t.TempDir(), variable))
-		resp := i.do(t, http.MethodGet, "/internal/health", nil)
-		if resp.StatusCode != status || !bytes.Contains(resp.body, []byte(`"reason":"mail_off"`)) {
-			t.Errorf("%s: %d %s", variable, resp.StatusCode, resp.body)
+		i := start(t, apptest.Config(t, t.TempDir(), variable))
+		resp := i.Do(t, http.MethodGet, "/internal/health", nil)
+		if resp.StatusCode != status || !bytes.Contains(resp.Data, []byte(`"reason":"mail_off"`)) {
+			t.Errorf("%s: %d %s", variable, resp.StatusCode, resp.Data)
 		}
-		if off := bytes.Contains(resp.body, []byte(`"name":"mail","status":"off"`)); off != (status == http.StatusOK) {
-			t.Errorf("%s: %s", variable, resp.body)
+		if off := bytes.Contains(resp.Data, []byte(`"name":"mail","status":"off"`)); off != (status == http.StatusOK) {
+			t.Errorf("%s: %s", variable, resp.Data)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/api/app"
+	"github.com/text2image-audio/text2image-audio/api/app/apptest"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/mail"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
@@ -18,7 +19,7 @@ import (
 func TestMetricsOfAProcess(t *testing.T) {
 	t.Parallel()
 	address := freeAddress(t)
-	i := start(t, config(t, t.TempDir(), "METRICS_ENABLED=on", "METRICS_ADDR="+address, "MAX_QUEUED_JOBS=500"))
+	i := start(t, apptest.Config(t, t.TempDir(), "METRICS_ENABLED=on", "METRICS_ADDR="+address, "MAX_QUEUED_JOBS=500"))
 	var got string
 	again := time.NewTicker(20 * time.Millisecond)
 	defer again.Stop()

@@ -19,6 +19,7 @@ import (
 	"github.com/emersion/go-smtp"
 
 	"github.com/text2image-audio/text2image-audio/api/app"
+	"github.com/text2image-audio/text2image-audio/api/app/apptest"
 )
 
 // letterbox is a real mail server that keeps what it gets.
@@ -89,12 +90,12 @@ func postOffice(t *testing.T) *letterbox {
 // signUp makes an account and signs every later request.
 func (i *instance) signUp(t testing.TB, email, password string) string {
 	t.Helper()
-	resp := i.do(t, http.MethodPost, "/api/auth/register", fields{"username": "Ann", "email": email, "password": password})
+	resp := i.Do(t, http.MethodPost, "/api/auth/register", fields{"username": "Ann", "email": email, "password": password})
 	if resp.StatusCode != http.StatusCreated {
-		t.Fatalf("register: %d %s", resp.StatusCode, resp.body)
+		t.Fatalf("register: %d %s", resp.StatusCode, resp.Data)
 	}
 	var s struct{ Token string }
-	resp.decode(t, &s)
+	resp.Decode(t, &s)
 	return "Authorization: Bearer " + s.Token
 }
 
@@ -107,11 +108,11 @@ func (i *instance) reset(t *testing.T, text, password string) {
 	if m == nil {
 		t.Fatalf("no link in %s", text)
 	}
-	if resp := i.do(t, http.MethodPost, "/api/auth/reset-password", fields{"token": m[1], "newPassword": password}); resp.StatusCode != http.StatusOK {
-		t.Fatalf("reset: %d %s", resp.StatusCode, resp.body)
+	if resp := i.Do(t, http.MethodPost, "/api/auth/reset-password", fields{"token": m[1], "newPassword": password}); resp.StatusCode != http.StatusOK {
+		t.Fatalf("reset: %d %s", resp.StatusCode, resp.Data)
 	}
-	if resp := i.do(t, http.MethodPost, "/api/auth/login", fields{"email": "ann@example.org", "password": password}); resp.StatusCode != http.StatusOK {
-		t.Fatalf("login: %d %s", resp.StatusCode, resp.body)
+	if resp := i.Do(t, http.MethodPost, "/api/auth/login", fields{"email": "ann@example.org", "password": password}); resp.StatusCode != http.StatusOK {
+		t.Fatalf("login: %d %s", resp.StatusCode, resp.Data)
 	}
 }
 
@@ -119,7 +120,7 @@ func TestResetLettersAreMailed(t *testing.T) {
 	t.Parallel()
 	box := postOffice(t)
 	log := &lines{said: make(chan struct{}, 1)}
-	cfg := config(t, t.TempDir(), "SMTP_URL="+box.url, "MAIL_FROM=Text2Image Audio <noreply@example.org>", "PBKDF2_ITERATIONS=1")
+	cfg := apptest.Config(t, t.TempDir(), "SMTP_URL="+box.url, "MAIL_FROM=Text2Image Audio <noreply@example.org>", "PBKDF2_ITERATIONS=1")
 	cfg.Account.Quick = true
 	a, err := app.New(cfg, slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	if err != nil {
@@ -128,14 +129,14 @@ func TestResetLettersAreMailed(t *testing.T) {
 	if err := a.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	i := &instance{App: a, client: &http.Client{Transport: &http.Transport{}}}
-	t.Cleanup(func() { i.stop(t) })
+	i := &instance{&apptest.Process{App: a, Client: &http.Client{Transport: &http.Transport{}}}}
+	t.Cleanup(func() { i.Close(t) })
 	i.signUp(t, "ann@example.org", "correct horse")
 	if first := <-box.letters; first.to != "ann@example.org" || !strings.Contains(first.data, "/verify-email?token=") {
 		t.Errorf("the first e-mail: %+v", first)
 	}
 	for _, c := range []struct{ lang, subject, word string }{{"en", "Set a new password", "most likely you"}, {"zh-CN", "设置新密码", "您好"}} {
-		i.do(t, http.MethodPost, "/api/auth/forgot-password", fields{"email": "Ann@example.org"}, "Accept-Language: "+c.lang)
+		i.Do(t, http.MethodPost, "/api/auth/forgot-password", fields{"email": "Ann@example.org"}, "Accept-Language: "+c.lang)
 		got := <-box.letters
 		m, err := mail.ReadMessage(strings.NewReader(got.data))
 		if err != nil {
@@ -165,7 +166,7 @@ func TestResetLettersAreMailed(t *testing.T) {
 	box.mu.Lock()
 	box.refuse = true
 	box.mu.Unlock()
-	i.do(t, http.MethodPost, "/api/auth/forgot-password", fields{"email": "ann@example.org"})
+	i.Do(t, http.MethodPost, "/api/auth/forgot-password", fields{"email": "ann@example.org"})
 	patience := time.NewTimer(hang)
 	defer patience.Stop()
 	for !strings.Contains(log.String(), "cannot send e-mail") {
@@ -178,8 +179,8 @@ func TestResetLettersAreMailed(t *testing.T) {
 	if strings.Contains(log.String(), "ann@") || strings.Contains(log.String(), "no such user") {
 		t.Errorf("the address is in the log: %s", log)
 	}
-	if resp := i.do(t, http.MethodGet, "/internal/health", nil); resp.StatusCode != http.StatusServiceUnavailable || !bytes.Contains(resp.body, []byte("mail_failing")) {
-		t.Errorf("health: %d %s", resp.StatusCode, resp.body)
+	if resp := i.Do(t, http.MethodGet, "/internal/health", nil); resp.StatusCode != http.StatusServiceUnavailable || !bytes.Contains(resp.Data, []byte("mail_failing")) {
+		t.Errorf("health: %d %s", resp.StatusCode, resp.Data)
 	}
 }
 
@@ -214,12 +215,12 @@ func (l *lines) String() string {
 func TestResetLinksOnTheConsole(t *testing.T) {
 	t.Parallel()
 	console := &lines{said: make(chan struct{}, 1)}
-	cfg := config(t, t.TempDir(), "PBKDF2_ITERATIONS=1")
+	cfg := apptest.Config(t, t.TempDir(), "PBKDF2_ITERATIONS=1")
 	cfg.Account.Quick, cfg.Console = true, console
 	i := start(t, cfg)
 	i.signUp(t, "ann@example.org", "correct horse")
-	i.do(t, http.MethodPost, "/api/auth/forgot-password", fields{"email": "nobody@example.org"})
-	i.do(t, http.MethodPost, "/api/auth/forgot-password", fields{"email": "ann@example.org"})
+	i.Do(t, http.MethodPost, "/api/auth/forgot-password", fields{"email": "nobody@example.org"})
+	i.Do(t, http.MethodPost, "/api/auth/forgot-password", fields{"email": "ann@example.org"})
 	<-console.said
 	if strings.Count(console.String(), "/reset-password?token=") != 1 || strings.Contains(console.String(), "ann@") {
 		t.Errorf("the console says %s", console)
@@ -230,11 +231,11 @@ func TestResetLinksOnTheConsole(t *testing.T) {
 // TestAccountsKeepTheContract asks every route of accounts, well and badly; hold looks at the shapes.
 func TestAccountsKeepTheContract(t *testing.T) {
 	t.Parallel()
-	cfg := config(t, t.TempDir(), "PBKDF2_ITERATIONS=1", "FRONTEND_URL=https://page.example")
+	cfg := apptest.Config(t, t.TempDir(), "PBKDF2_ITERATIONS=1", "FRONTEND_URL=https://page.example")
 	cfg.Account.Quick = true
 	i := start(t, cfg)
 	signed := i.signUp(t, "ann@example.org", "correct horse")
-	job := i.submit(t, fields{"kind": "prompt", "input": fields{"text": "hers"}}, signed)
+	job := i.Submit(t, fields{"kind": "prompt", "input": fields{"text": "hers"}}, signed)
 	for _, ask := range []struct {
 		method, path string
 		body         any
@@ -276,36 +277,36 @@ func TestAccountsKeepTheContract(t *testing.T) {
 		{"POST", "/api/auth/logout", fields{"everywhere": 7}, nil, 400},
 		{"POST", "/api/auth/logout", []byte("everywhere=1"), []string{"Content-Type: text/plain"}, 415},
 	} {
-		if resp := i.do(t, ask.method, ask.path, ask.body, ask.headers...); resp.StatusCode != ask.status {
-			t.Errorf("%s %s %v: status %d, want %d: %.300s", ask.method, ask.path, ask.body, resp.StatusCode, ask.status, resp.body)
+		if resp := i.Do(t, ask.method, ask.path, ask.body, ask.headers...); resp.StatusCode != ask.status {
+			t.Errorf("%s %s %v: status %d, want %d: %.300s", ask.method, ask.path, ask.body, resp.StatusCode, ask.status, resp.Data)
 		}
 	}
-	resp := i.do(t, http.MethodPost, "/api/auth/login", fields{"email": "ann@example.org", "password": "another one"})
+	resp := i.Do(t, http.MethodPost, "/api/auth/login", fields{"email": "ann@example.org", "password": "another one"})
 	var s struct{ Token string }
-	resp.decode(t, &s)
-	if resp := i.do(t, http.MethodPost, "/api/auth/delete-account", fields{"password": "another one"}, "Authorization: Bearer "+s.Token); resp.StatusCode != http.StatusOK {
-		t.Errorf("delete: %d %s", resp.StatusCode, resp.body)
+	resp.Decode(t, &s)
+	if resp := i.Do(t, http.MethodPost, "/api/auth/delete-account", fields{"password": "another one"}, "Authorization: Bearer "+s.Token); resp.StatusCode != http.StatusOK {
+		t.Errorf("delete: %d %s", resp.StatusCode, resp.Data)
 	}
 }
 
 // TestSavedPicturesKeepTheContract saves the picture of a real job, and asks every route well and badly.
 func TestSavedPicturesKeepTheContract(t *testing.T) {
 	t.Parallel()
-	cfg := config(t, t.TempDir(), "PBKDF2_ITERATIONS=1")
+	cfg := apptest.Config(t, t.TempDir(), "PBKDF2_ITERATIONS=1")
 	cfg.Account.Quick = true
 	i := start(t, cfg)
 	signed := i.signUp(t, "ann@example.org", "correct horse")
-	var job view
-	i.do(t, http.MethodPost, "/api/jobs", fields{"kind": "image", "input": fields{"prompt": "a", "width": 64, "height": 64, "n": 2, "optimize": true}}, signed, "Prefer: wait=60").decode(t, &job)
+	var job apptest.Job
+	i.Do(t, http.MethodPost, "/api/jobs", fields{"kind": "image", "input": fields{"prompt": "a", "width": 64, "height": 64, "n": 2, "optimize": true}}, signed, "Prefer: wait=60").Decode(t, &job)
 	if job.Result == nil || len(job.Result.Media) != 2 {
 		t.Fatalf("the job: %+v", job)
 	}
-	made := i.do(t, http.MethodGet, job.Result.Media[1].URL, nil, signed)
+	made := i.Do(t, http.MethodGet, job.Result.Media[1].URL, nil, signed)
 	var saved struct{ ID string }
-	i.do(t, http.MethodPost, "/api/images/save", fields{"job_id": job.ID, "index": 1}, signed).decode(t, &saved)
-	file := i.do(t, http.MethodGet, "/api/images/download/"+saved.ID, nil, signed)
-	if made.StatusCode != http.StatusOK || !bytes.Equal(made.body, file.body) {
-		t.Errorf("the job made %d bytes, saved are %d: %.300s", len(made.body), len(file.body), file.body)
+	i.Do(t, http.MethodPost, "/api/images/save", fields{"job_id": job.ID, "index": 1}, signed).Decode(t, &saved)
+	file := i.Do(t, http.MethodGet, "/api/images/download/"+saved.ID, nil, signed)
+	if made.StatusCode != http.StatusOK || !bytes.Equal(made.Data, file.Data) {
+		t.Errorf("the job made %d bytes, saved are %d: %.300s", len(made.Data), len(file.Data), file.Data)
 	}
 	for _, ask := range []struct {
 		method, path string
@@ -313,7 +314,7 @@ func TestSavedPicturesKeepTheContract(t *testing.T) {
 		headers      []string
 		status       int
 	}{
-		{"POST", "/api/images/save", fields{"prompt": "a", "data": made.body}, []string{signed}, 201},
+		{"POST", "/api/images/save", fields{"prompt": "a", "data": made.Data}, []string{signed}, 201},
 		{"POST", "/api/images/save", fields{"prompt": "a", "data": "x"}, []string{signed}, 400},
 		{"POST", "/api/images/save", fields{"job_id": "x"}, []string{signed}, 404},
 		{"POST", "/api/images/save", fields{"job_id": job.ID, "index": 7}, []string{signed}, 404},
@@ -335,8 +336,8 @@ func TestSavedPicturesKeepTheContract(t *testing.T) {
 		{"DELETE", "/api/images/" + saved.ID, nil, []string{signed}, 200},
 		{"DELETE", "/api/images/" + saved.ID, nil, []string{signed}, 400},
 	} {
-		if resp := i.do(t, ask.method, ask.path, ask.body, ask.headers...); resp.StatusCode != ask.status {
-			t.Errorf("%s %s: status %d, want %d: %.300s", ask.method, ask.path, resp.StatusCode, ask.status, resp.body)
+		if resp := i.Do(t, ask.method, ask.path, ask.body, ask.headers...); resp.StatusCode != ask.status {
+			t.Errorf("%s %s: status %d, want %d: %.300s", ask.method, ask.path, resp.StatusCode, ask.status, resp.Data)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/text2image-audio/text2image-audio/api/app/apptest"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 )
 
@@ -23,7 +24,7 @@ type window struct{ Limit, Remaining int }
 func (i *instance) quota(t testing.TB) quotaView {
 	t.Helper()
 	var v quotaView
-	i.do(t, http.MethodGet, "/api/quota", nil).decode(t, &v)
+	i.Do(t, http.MethodGet, "/api/quota", nil).Decode(t, &v)
 	return v
 }
 
@@ -44,7 +45,7 @@ func (i *instance) awaitLeft(t testing.TB, what string, want int) {
 // TestQuotaOfAGuest has jobs end in every way and looks at what is left of the day.
 func TestQuotaOfAGuest(t *testing.T) {
 	t.Parallel()
-	i := start(t, config(t, t.TempDir(), "QUOTA_GUEST_PER_DAY=9", "QUOTA_TEXT_GUEST_PER_DAY=1", "FETCH_RETRY_MAX=1"))
+	i := start(t, apptest.Config(t, t.TempDir(), "QUOTA_GUEST_PER_DAY=9", "QUOTA_TEXT_GUEST_PER_DAY=1", "FETCH_RETRY_MAX=1"))
 	picture := func(prompt string, n int) fields {
 		return fields{"kind": "image", "input": fields{"prompt": prompt, "width": 64, "height": 64, "n": n}}
 	}
@@ -67,17 +68,17 @@ func TestQuotaOfAGuest(t *testing.T) {
 		{"nothing left", 1, "", 0, http.StatusPaymentRequired},
 	} {
 		if c.refused != 0 {
-			if resp := i.do(t, http.MethodPost, "/api/jobs", picture(c.prompt, c.n)); resp.StatusCode != c.refused {
+			if resp := i.Do(t, http.MethodPost, "/api/jobs", picture(c.prompt, c.n)); resp.StatusCode != c.refused {
 				t.Errorf("%s: status %d", c.prompt, resp.StatusCode)
 			}
-		} else if v := i.wait(t, i.submit(t, picture(c.prompt, c.n)).ID); v.Status != c.status {
+		} else if v := i.Wait(t, i.Submit(t, picture(c.prompt, c.n)).ID); v.Status != c.status {
 			t.Errorf("%s: %s", c.prompt, v.Status)
 		}
 		// The record is there before what follows from it.
 		i.awaitLeft(t, c.prompt, c.left)
 	}
-	if resp := i.do(t, http.MethodPost, "/api/translate", fields{"text": "a"}); resp.StatusCode != http.StatusOK {
-		t.Errorf("the only text: status %d: %s", resp.StatusCode, resp.body)
+	if resp := i.Do(t, http.MethodPost, "/api/translate", fields{"text": "a"}); resp.StatusCode != http.StatusOK {
+		t.Errorf("the only text: status %d: %s", resp.StatusCode, resp.Data)
 	}
 	for path, c := range map[string]struct {
 		body  fields
@@ -86,14 +87,14 @@ func TestQuotaOfAGuest(t *testing.T) {
 		"/api/generate": {fields{"text": "a", "type": "image"}, 9}, "/api/pollinations/image": {fields{"prompt": "a"}, 9},
 		"/api/prompts/optimize": {fields{"text": "a"}, 1}, "/api/optimize": {fields{"text": "a"}, 1}, "/api/translate": {fields{"text": "a"}, 1},
 	} {
-		resp := i.do(t, http.MethodPost, path, c.body)
+		resp := i.Do(t, http.MethodPost, path, c.body)
 		var answer struct {
 			Remaining, Total *int
 			Error            string
 		}
-		resp.decode(t, &answer)
+		resp.Decode(t, &answer)
 		if resp.StatusCode != http.StatusPaymentRequired || answer.Error == "" || answer.Remaining == nil || *answer.Remaining != 0 || answer.Total == nil || *answer.Total != c.total {
-			t.Errorf("%s: status %d: %s", path, resp.StatusCode, resp.body)
+			t.Errorf("%s: status %d: %s", path, resp.StatusCode, resp.Data)
 		}
 	}
 }
@@ -101,11 +102,11 @@ func TestQuotaOfAGuest(t *testing.T) {
 // TestCanceledBeforeItBegan gives back what nobody has worked for.
 func TestCanceledBeforeItBegan(t *testing.T) {
 	t.Parallel()
-	i := start(t, config(t, t.TempDir(), "QUOTA_GUEST_PER_DAY=4", "WORKER_SLOTS_IMAGE=0"))
-	id := i.submit(t, fields{"kind": "image", "input": fields{"prompt": "p", "n": 4}}).ID
+	i := start(t, apptest.Config(t, t.TempDir(), "QUOTA_GUEST_PER_DAY=4", "WORKER_SLOTS_IMAGE=0"))
+	id := i.Submit(t, fields{"kind": "image", "input": fields{"prompt": "p", "n": 4}}).ID
 	i.awaitLeft(t, "submitted", 0)
 	for range 2 {
-		i.do(t, http.MethodPost, "/api/jobs/"+id+"/cancel", nil)
+		i.Do(t, http.MethodPost, "/api/jobs/"+id+"/cancel", nil)
 		i.awaitLeft(t, "canceled", 4)
 	}
 }
@@ -113,11 +114,11 @@ func TestCanceledBeforeItBegan(t *testing.T) {
 // TestQuotaOfAMinute answers as the original did.
 func TestQuotaOfAMinute(t *testing.T) {
 	t.Parallel()
-	i := start(t, config(t, t.TempDir(), "QUOTA_TEXT_GUEST_PER_MINUTE=1"))
+	i := start(t, apptest.Config(t, t.TempDir(), "QUOTA_TEXT_GUEST_PER_MINUTE=1"))
 	refused := false
 	for range 10 {
 		// The minute may end in between.
-		resp := i.do(t, http.MethodPost, "/api/translate", fields{"text": "a"})
+		resp := i.Do(t, http.MethodPost, "/api/translate", fields{"text": "a"})
 		if resp.StatusCode != http.StatusTooManyRequests {
 			continue
 		}
@@ -126,10 +127,10 @@ func TestQuotaOfAMinute(t *testing.T) {
 			Error      string
 			RetryAfter int `json:"retry_after"`
 		}
-		if resp.decode(t, &answer); answer.Error == "" || answer.RetryAfter < 1 || answer.RetryAfter > 60 {
-			t.Errorf("%s", resp.body)
+		if resp.Decode(t, &answer); answer.Error == "" || answer.RetryAfter < 1 || answer.RetryAfter > 60 {
+			t.Errorf("%s", resp.Data)
 		}
-		i.do(t, http.MethodPost, "/api/jobs", fields{"kind": "prompt", "input": fields{"text": "a"}})
+		i.Do(t, http.MethodPost, "/api/jobs", fields{"kind": "prompt", "input": fields{"text": "a"}})
 	}
 	if !refused {
 		t.Error("never refused")
@@ -139,10 +140,10 @@ func TestQuotaOfAMinute(t *testing.T) {
 // TestQuotaWhileTheSimulatorServes says when guests are limited without anybody having said so.
 func TestQuotaWhileTheSimulatorServes(t *testing.T) {
 	t.Parallel()
-	if v := start(t, config(t, t.TempDir())).quota(t); v.Minute != nil || v.Day != nil || v.Address != nil || v.Text.Minute != nil || v.Text.Day != nil || v.Text.Address != nil {
+	if v := start(t, apptest.Config(t, t.TempDir())).quota(t); v.Minute != nil || v.Day != nil || v.Address != nil || v.Text.Minute != nil || v.Text.Day != nil || v.Text.Address != nil {
 		t.Errorf("on the simulator: %+v", v)
 	}
-	v := start(t, config(t, t.TempDir(), "SIMULATOR=off")).quota(t)
+	v := start(t, apptest.Config(t, t.TempDir(), "SIMULATOR=off")).quota(t)
 	for name, c := range map[string]struct {
 		window *window
 		limit  int
@@ -165,14 +166,14 @@ func TestQuotaOfTwoProcesses(t *testing.T) {
 	var wg sync.WaitGroup
 	for n := range 60 {
 		wg.Go(func() {
-			resp := processes[n%2].do(t, http.MethodPost, "/api/jobs", fields{"kind": "translation", "input": fields{"text": "a"}})
+			resp := processes[n%2].Do(t, http.MethodPost, "/api/jobs", fields{"kind": "translation", "input": fields{"text": "a"}})
 			switch resp.StatusCode {
 			case http.StatusAccepted:
 				accepted.Add(1)
 			case http.StatusPaymentRequired:
 				refused.Add(1)
 			default:
-				t.Errorf("status %d: %s", resp.StatusCode, resp.body)
+				t.Errorf("status %d: %s", resp.StatusCode, resp.Data)
 			}
 		})
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/text2image-audio/text2image-audio/api/app/apptest"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 )
 
@@ -12,8 +13,8 @@ import (
 // others are made.
 func TestPicturesOfASetComeOneByOne(t *testing.T) {
 	t.Parallel()
-	i := start(t, config(t, t.TempDir()))
-	i.visit(t)
+	i := start(t, apptest.Config(t, t.TempDir()))
+	i.Visit(t)
 	// The first request passes and those behind it are held.
 	if err := i.Simulator().Script(
 		simulator.Rule{Kind: simulator.KindImage, Times: 1},
@@ -21,8 +22,8 @@ func TestPicturesOfASetComeOneByOne(t *testing.T) {
 	); err != nil {
 		t.Fatal(err)
 	}
-	job := i.submit(t, fields{"kind": "image", "input": fields{"prompt": "four boats", "width": 64, "height": 80, "n": 4, "seed": 10}})
-	events := i.stream(t.Context(), t, job.below("events"))
+	job := i.Submit(t, fields{"kind": "image", "input": fields{"prompt": "four boats", "width": 64, "height": 80, "n": 4, "seed": 10}})
+	events := i.stream(t.Context(), t, job.Path("events"))
 	var early event
 	for early.job.Result == nil {
 		e, ok := events.next()
@@ -35,28 +36,28 @@ func TestPicturesOfASetComeOneByOne(t *testing.T) {
 		t.Fatalf("the first picture came as %+v", early)
 	}
 	first := early.job.Result.Media[0]
-	checkPicture(t, i.do(t, http.MethodGet, first.URL, nil).body, 64, 80)
-	read := i.do(t, http.MethodGet, "/api/jobs/"+job.ID, nil)
-	var now view
-	read.decode(t, &now)
+	checkPicture(t, i.Do(t, http.MethodGet, first.URL, nil).Data, 64, 80)
+	read := i.Do(t, http.MethodGet, "/api/jobs/"+job.ID, nil)
+	var now apptest.Job
+	read.Decode(t, &now)
 	if now.Status != "running" || now.Result == nil || len(now.Result.Media) != 1 || now.Result.Media[0].SHA256 != first.SHA256 {
-		t.Errorf("read as %s", read.body)
+		t.Errorf("read as %s", read.Data)
 	}
 	for n := range 5 {
-		url := job.below("media/" + string(rune('0'+n)))
+		url := job.Path("media/" + string(rune('0'+n)))
 		if url == first.URL {
 			continue
 		}
-		if resp := i.do(t, http.MethodGet, url, nil); resp.StatusCode != http.StatusNotFound {
+		if resp := i.Do(t, http.MethodGet, url, nil); resp.StatusCode != http.StatusNotFound {
 			t.Errorf("%s, which is not there yet: status %d", url, resp.StatusCode)
 		}
 	}
 	i.Simulator().Release()
-	done := i.wait(t, job.ID)
+	done := i.Wait(t, job.ID)
 	if done.Status != "succeeded" || len(done.Result.Media) != 4 || i.Simulator().Count(simulator.KindImage, "") != 4 {
 		t.Fatalf("got %+v after %d calls", done, i.Simulator().Count(simulator.KindImage, ""))
 	}
-	if at := slices.IndexFunc(done.Result.Media, func(m medium) bool { return m.URL == first.URL }); at < 0 || done.Result.Media[at].SHA256 != first.SHA256 {
+	if at := slices.IndexFunc(done.Result.Media, func(m apptest.Media) bool { return m.URL == first.URL }); at < 0 || done.Result.Media[at].SHA256 != first.SHA256 {
 		t.Errorf("the first picture is not the one that was seen: %+v", done.Result.Media)
 	}
 }
@@ -64,8 +65,8 @@ func TestPicturesOfASetComeOneByOne(t *testing.T) {
 // TestOnePictureDoesNotSinkTheSet has the upstream refuse one picture for good and another for once.
 func TestOnePictureDoesNotSinkTheSet(t *testing.T) {
 	t.Parallel()
-	i := start(t, config(t, t.TempDir()))
-	i.visit(t)
+	i := start(t, apptest.Config(t, t.TempDir()))
+	i.Visit(t)
 	for name, tc := range map[string]struct {
 		rules                []simulator.Rule
 		made, missing, calls int
@@ -82,18 +83,18 @@ func TestOnePictureDoesNotSinkTheSet(t *testing.T) {
 			if err := i.Simulator().Script(tc.rules...); err != nil {
 				t.Fatal(err)
 			}
-			v := i.wait(t, i.submit(t, fields{"kind": "image", "input": fields{"prompt": name + ".", "width": 64, "height": 64, "n": 4, "seed": 1}}).ID)
+			v := i.Wait(t, i.Submit(t, fields{"kind": "image", "input": fields{"prompt": name + ".", "width": 64, "height": 64, "n": 4, "seed": 1}}).ID)
 			if v.Status != "succeeded" || len(v.Result.Media) != tc.made || len(v.Result.Missing) != tc.missing {
 				t.Fatalf("%s, %+v", v.Status, v.Result)
 			}
 			for _, m := range v.Result.Media {
-				checkPicture(t, i.do(t, http.MethodGet, m.URL, nil).body, 64, 64)
+				checkPicture(t, i.Do(t, http.MethodGet, m.URL, nil).Data, 64, 64)
 			}
 			for _, m := range v.Result.Missing {
 				if m.Error.Code != "content_moderated" {
 					t.Errorf("missing for %s", m.Error.Code)
 				}
-				if resp := i.do(t, http.MethodGet, "/api/jobs/"+v.ID+"/media/"+string(rune('0'+m.Index)), nil); resp.StatusCode != http.StatusNotFound {
+				if resp := i.Do(t, http.MethodGet, "/api/jobs/"+v.ID+"/media/"+string(rune('0'+m.Index)), nil); resp.StatusCode != http.StatusNotFound {
 					t.Errorf("the missing picture: status %d", resp.StatusCode)
 				}
 			}

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/text2image-audio/text2image-audio/api/app"
+	"github.com/text2image-audio/text2image-audio/api/app/apptest"
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
@@ -27,7 +28,7 @@ type site struct {
 func newSite(t *testing.T, variables ...string) *site {
 	t.Helper()
 	s := &site{nats: brokertest.Start(t, func(c *broker.Config) { c.Listen = "127.0.0.1:0" })}
-	s.worker = worker.New(config(t, t.TempDir(), variables...).Worker, s.nats, telemetry.NewMetrics(), discard())
+	s.worker = worker.New(apptest.Config(t, t.TempDir(), variables...).Worker, s.nats, telemetry.NewMetrics(), discard())
 	if err := s.worker.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +51,7 @@ func (s *site) address() string { return strings.TrimPrefix(s.nats.ClientURL(), 
 // simulator of its own does.
 func (s *site) api(t *testing.T, address string, variables ...string) app.Config {
 	t.Helper()
-	return config(t, t.TempDir(), append([]string{
+	return apptest.Config(t, t.TempDir(), append([]string{
 		"NATS_URL=nats://" + address, "JWT_SECRET=the same secret for every process", "QUOTA_GUEST_PER_MINUTE=0", "QUOTA_GUEST_PER_DAY=0",
 	}, variables...)...)
 }

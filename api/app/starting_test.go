@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/api/app"
+	"github.com/text2image-audio/text2image-audio/api/app/apptest"
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
 )
@@ -66,7 +67,7 @@ func TestPortOpensWhenItCanServe(t *testing.T) {
 	t.Parallel()
 	b := brokertest.Start(t, func(c *broker.Config) { c.Listen = "127.0.0.1:0" })
 	listen := freeAddress(t)
-	cfg := config(t, t.TempDir(), "NATS_URL="+b.ClientURL(), "JWT_SECRET=0123456789abcdef", "LISTEN_ADDR="+listen)
+	cfg := apptest.Config(t, t.TempDir(), "NATS_URL="+b.ClientURL(), "JWT_SECRET=0123456789abcdef", "LISTEN_ADDR="+listen)
 	cfg.StartupGrace = hang
 	a, err := app.New(cfg, discard())
 	if err != nil {
@@ -93,7 +94,7 @@ func TestPortOpensWhenItCanServe(t *testing.T) {
 func TestWaitingForNATS(t *testing.T) {
 	t.Parallel()
 	nats, listen := freeAddress(t), freeAddress(t)
-	cfg := config(t, t.TempDir(), "NATS_URL=nats://"+nats, "JWT_SECRET=0123456789abcdef", "LISTEN_ADDR="+listen)
+	cfg := apptest.Config(t, t.TempDir(), "NATS_URL=nats://"+nats, "JWT_SECRET=0123456789abcdef", "LISTEN_ADDR="+listen)
 	cfg.StartupGrace = time.Millisecond
 	log := noticed{make(chan string, 100)}
 	a, err := app.New(cfg, slog.New(slog.NewTextHandler(log, nil)))

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/api/app"
+	"github.com/text2image-audio/text2image-audio/api/app/apptest"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 )
 
@@ -17,12 +18,12 @@ import (
 func TestStuckConnectionLeavesTimeToTheWorker(t *testing.T) {
 	t.Parallel()
 	const limit = 6 * time.Second
-	cfg := config(t, t.TempDir(), "STOP_TIMEOUT="+limit.String(), "WORKER_SOFT_STOP=500ms")
+	cfg := apptest.Config(t, t.TempDir(), "STOP_TIMEOUT="+limit.String(), "WORKER_SOFT_STOP=500ms")
 	i := run(t, cfg)
 	if err := i.Simulator().Script(simulator.Rule{Kind: simulator.KindImage, Hold: true}); err != nil {
 		t.Fatal(err)
 	}
-	i.submit(t, fields{"kind": "image", "input": fields{"prompt": "a cat"}})
+	i.Submit(t, fields{"kind": "image", "input": fields{"prompt": "a cat"}})
 	i.called(t, 1)
 	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", i.Addr())
 	if err != nil {
@@ -36,7 +37,7 @@ func TestStuckConnectionLeavesTimeToTheWorker(t *testing.T) {
 	if _, err := io.ReadFull(conn, make([]byte, len("HTTP/1.1 100 Continue\r\n\r\n"))); err != nil {
 		t.Fatal(err)
 	}
-	i.client.CloseIdleConnections()
+	i.Client.CloseIdleConnections()
 	began := time.Now()
 	err = i.Stop(context.WithoutCancel(t.Context()))
 	if took := time.Since(began); took > limit {
@@ -56,7 +57,7 @@ func TestStuckConnectionLeavesTimeToTheWorker(t *testing.T) {
 func TestFailedStartStopsTheMetricsServer(t *testing.T) {
 	t.Parallel()
 	metrics := freeAddress(t)
-	a, err := app.New(config(t, t.TempDir(), "METRICS_ENABLED=on", "METRICS_ADDR="+metrics), discard())
+	a, err := app.New(apptest.Config(t, t.TempDir(), "METRICS_ENABLED=on", "METRICS_ADDR="+metrics), discard())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/api/app"
+	"github.com/text2image-audio/text2image-audio/api/app/apptest"
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
 	"github.com/text2image-audio/text2image-audio/pkg/env"
@@ -50,7 +51,7 @@ func newTraced(t *testing.T, variables ...string) (x *traced, stop func()) {
 		"OTEL_EXPORTER_OTLP_ENDPOINT=" + x.collector.URL, "NATS_URL=" + nats.ClientURL(), "JWT_SECRET=planted-secret-of-this-test",
 		"QUOTA_GUEST_PER_MINUTE=0", "QUOTA_GUEST_PER_DAY=0", "PBKDF2_ITERATIONS=1",
 	}, variables...)
-	cfg := config(t, t.TempDir(), variables...)
+	cfg := apptest.Config(t, t.TempDir(), variables...)
 	cfg.Account.Quick = true
 	var log *slog.Logger
 	x.workerLog, log = jsonLog(t)
@@ -70,14 +71,14 @@ func newTraced(t *testing.T, variables ...string) (x *traced, stop func()) {
 	if err := a.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	x.instance = &instance{App: a, client: &http.Client{Transport: &http.Transport{}}}
+	x.instance = &instance{&apptest.Process{App: a, Client: &http.Client{Transport: &http.Transport{}}}}
 	stopped := false
 	stop = func() {
 		if stopped {
 			return
 		}
 		stopped = true
-		x.stop(t)
+		x.Close(t)
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), hang)
 		defer cancel()
 		if err := x.worker.Stop(ctx); err != nil {
@@ -182,9 +183,9 @@ func TestEveryJobIsOneTrace(t *testing.T) {
 		}
 		return fields{"kind": "image", "input": in}
 	}
-	run := func(body fields, headers ...string) view {
+	run := func(body fields, headers ...string) apptest.Job {
 		t.Helper()
-		return x.waitSigned(t, x.submit(t, body, append(headers, signed)...).ID, signed)
+		return x.waitSigned(t, x.Submit(t, body, append(headers, signed)...).ID, signed)
 	}
 	const remoteTrace, remoteSpan = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 	plain := run(image("planted fox", nil), "Traceparent: 00-"+remoteTrace+"-"+remoteSpan+"-01", "Tracestate: vendor=planted", "X-Request-Id: request-1")
@@ -196,19 +197,19 @@ func TestEveryJobIsOneTrace(t *testing.T) {
 	failed := run(image("planted doomed owl", nil))
 	x.worker.Simulator().Clear()
 	var dead letter
-	x.do(t, http.MethodGet, "/api/admin/dead-letters/"+failed.ID, nil, "X-Admin-Key: planted-operator-key").decode(t, &dead)
-	var retried, replayed view
-	resp := x.do(t, http.MethodPost, "/api/jobs/"+failed.ID+"/retry", nil, signed)
-	resp.decode(t, &retried)
-	resp = x.do(t, http.MethodPost, "/api/admin/dead-letters/"+failed.ID+"/replay", nil, "X-Admin-Key: planted-operator-key")
-	resp.decode(t, &replayed)
-	for _, v := range []view{retried, replayed} {
+	x.Do(t, http.MethodGet, "/api/admin/dead-letters/"+failed.ID, nil, "X-Admin-Key: planted-operator-key").Decode(t, &dead)
+	var retried, replayed apptest.Job
+	resp := x.Do(t, http.MethodPost, "/api/jobs/"+failed.ID+"/retry", nil, signed)
+	resp.Decode(t, &retried)
+	resp = x.Do(t, http.MethodPost, "/api/admin/dead-letters/"+failed.ID+"/replay", nil, "X-Admin-Key: planted-operator-key")
+	resp.Decode(t, &replayed)
+	for _, v := range []apptest.Job{retried, replayed} {
 		x.waitSigned(t, v.ID, signed)
 	}
-	x.do(t, http.MethodGet, "/api/jobs/planted/media/0?planted=planted", nil, signed)
-	x.do(t, http.MethodGet, "/", nil)
-	x.do(t, http.MethodGet, "/livez", nil)
-	x.do(t, http.MethodGet, "/internal/health", nil)
+	x.Do(t, http.MethodGet, "/api/jobs/planted/media/0?planted=planted", nil, signed)
+	x.Do(t, http.MethodGet, "/", nil)
+	x.Do(t, http.MethodGet, "/livez", nil)
+	x.Do(t, http.MethodGet, "/internal/health", nil)
 	stop()
 
 	for _, c := range []struct {
@@ -288,21 +289,21 @@ func TestEveryJobIsOneTrace(t *testing.T) {
 }
 
 // waitSigned is wait for the job of a member.
-func (i *instance) waitSigned(t testing.TB, id, signed string) view {
+func (i *instance) waitSigned(t testing.TB, id, signed string) apptest.Job {
 	t.Helper()
 	for deadline := time.Now().Add(hang); time.Now().Before(deadline); {
-		var v view
-		resp := i.do(t, http.MethodGet, "/api/jobs/"+id+"?wait=5", nil, signed)
-		resp.decode(t, &v)
-		if v.ended() {
+		var v apptest.Job
+		resp := i.Do(t, http.MethodGet, "/api/jobs/"+id+"?wait=5", nil, signed)
+		resp.Decode(t, &v)
+		if v.Finished() {
 			return v
 		}
 		if resp.StatusCode != http.StatusOK {
-			t.Fatalf("job %s: %d %s", id, resp.StatusCode, resp.body)
+			t.Fatalf("job %s: %d %s", id, resp.StatusCode, resp.Data)
 		}
 	}
 	t.Fatalf("job %s did not end", id)
-	return view{}
+	return apptest.Job{}
 }
 
 // checkLog looks for a line with a message in a trace.
@@ -325,18 +326,18 @@ func checkLog(t *testing.T, name string, log *lines, traceID, message string) {
 func TestTracesOfOneProcess(t *testing.T) {
 	t.Parallel()
 	collector := tracetest.Start(t)
-	i := run(t, config(t, t.TempDir(), "OTEL_EXPORTER_OTLP_ENDPOINT="+collector.URL, "OTEL_SERVICE_NAME=mine", "MAX_QUEUED_JOBS=1"))
-	i.visit(t)
+	i := run(t, apptest.Config(t, t.TempDir(), "OTEL_EXPORTER_OTLP_ENDPOINT="+collector.URL, "OTEL_SERVICE_NAME=mine", "MAX_QUEUED_JOBS=1"))
+	i.Visit(t)
 	if err := i.Simulator().Script(simulator.Rule{Kind: simulator.KindImage, Hold: true}); err != nil {
 		t.Fatal(err)
 	}
-	v := i.submit(t, picture("a fox"))
-	if resp := i.do(t, http.MethodPost, "/api/jobs", picture("one too many")); resp.StatusCode != http.StatusServiceUnavailable {
-		t.Errorf("a job too many: %d %s", resp.StatusCode, resp.body)
+	v := i.Submit(t, picture("a fox"))
+	if resp := i.Do(t, http.MethodPost, "/api/jobs", picture("one too many")); resp.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("a job too many: %d %s", resp.StatusCode, resp.Data)
 	}
 	i.Simulator().Release()
-	i.wait(t, v.ID)
-	i.stop(t)
+	i.Wait(t, v.ID)
+	i.Close(t)
 	x := &traced{collector: collector}
 	tr := x.traceOf(t, v.ID)
 	const want = "POST /api/jobs(send jobs.image(process jobs.image(GET pollinations-image, settle jobs.image)))"
@@ -356,12 +357,12 @@ func TestTracesOfOneProcess(t *testing.T) {
 		t.Errorf("%d spans have failed", failed)
 	}
 
-	down := run(t, config(t, t.TempDir(), "OTEL_EXPORTER_OTLP_ENDPOINT=http://"+freeAddress(t)))
-	down.visit(t)
-	if v := down.wait(t, down.submit(t, picture("a fox")).ID); v.Status != "succeeded" {
+	down := run(t, apptest.Config(t, t.TempDir(), "OTEL_EXPORTER_OTLP_ENDPOINT=http://"+freeAddress(t)))
+	down.Visit(t)
+	if v := down.Wait(t, down.Submit(t, picture("a fox")).ID); v.Status != "succeeded" {
 		t.Errorf("%+v", v)
 	}
-	down.stop(t)
+	down.Close(t)
 
 	cfg := app.Default()
 	if err := env.Load([]string{"OTEL_TRACES_SAMPLER_ARG=2"}, &cfg); err == nil || !strings.Contains(err.Error(), "OTEL_TRACES_SAMPLER_ARG") {

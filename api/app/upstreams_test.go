@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/text2image-audio/text2image-audio/api/app/apptest"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/simulatortest"
 )
 
@@ -33,20 +34,20 @@ func (i *instance) models(t testing.TB) modelList {
 	t.Helper()
 	for deadline := time.Now().Add(hang); ; {
 		var list modelList
-		i.do(t, http.MethodGet, "/api/models", nil).decode(t, &list)
+		i.Do(t, http.MethodGet, "/api/models", nil).Decode(t, &list)
 		if list.Source == "upstream" {
 			return list
 		}
 		if time.Now().After(deadline) {
 			t.Fatalf("the list is still %s", list.Source)
 		}
-		i.do(t, http.MethodGet, "/readyz", nil)
+		i.Do(t, http.MethodGet, "/readyz", nil)
 	}
 }
 
 func TestModelsComeFromTheUpstream(t *testing.T) {
 	t.Parallel()
-	i := start(t, config(t, t.TempDir()))
+	i := start(t, apptest.Config(t, t.TempDir()))
 	list := i.models(t)
 	if list.Mode != "simulator" {
 		t.Errorf("mode %s", list.Mode)
@@ -68,9 +69,9 @@ func TestModelsComeFromTheUpstream(t *testing.T) {
 			t.Errorf("%s has no voices", m.Name)
 		}
 	}
-	resp := i.do(t, http.MethodPost, "/api/jobs", fields{"kind": "image", "input": fields{"prompt": "p", "model": "turbo"}})
-	if resp.StatusCode != http.StatusBadRequest || !strings.Contains(string(resp.body), "zimage") {
-		t.Errorf("a retired model: %d %s", resp.StatusCode, resp.body)
+	resp := i.Do(t, http.MethodPost, "/api/jobs", fields{"kind": "image", "input": fields{"prompt": "p", "model": "turbo"}})
+	if resp.StatusCode != http.StatusBadRequest || !strings.Contains(string(resp.Data), "zimage") {
+		t.Errorf("a retired model: %d %s", resp.StatusCode, resp.Data)
 	}
 	var v struct {
 		Usage struct {
@@ -78,8 +79,8 @@ func TestModelsComeFromTheUpstream(t *testing.T) {
 			Images         int
 		} `json:"usage"`
 	}
-	i.do(t, http.MethodPost, "/api/jobs", fields{"kind": "image", "input": fields{"prompt": "what it costs", "model": "flux", "width": 64, "height": 64}},
-		"Prefer: wait=30").decode(t, &v)
+	i.Do(t, http.MethodPost, "/api/jobs", fields{"kind": "image", "input": fields{"prompt": "what it costs", "model": "flux", "width": 64, "height": 64}},
+		"Prefer: wait=30").Decode(t, &v)
 	if v.Usage.Cost != price || v.Usage.Currency != "pollen" || v.Usage.Images != 1 {
 		t.Errorf("the picture used %+v, want a cost of %s", v.Usage, price)
 	}
@@ -87,11 +88,11 @@ func TestModelsComeFromTheUpstream(t *testing.T) {
 
 func TestSpeedIsInTheFile(t *testing.T) {
 	t.Parallel()
-	i := start(t, config(t, t.TempDir()))
+	i := start(t, apptest.Config(t, t.TempDir()))
 	const text = "The harbour lights went out one after the other, and then it was quiet."
 	size := map[float64]int{}
 	for _, speed := range []float64{1, 2, 0.5} {
-		v := i.wait(t, i.submit(t, fields{"kind": "audio", "input": fields{"text": text, "speed": speed, "format": "wav"}}).ID)
+		v := i.Wait(t, i.Submit(t, fields{"kind": "audio", "input": fields{"text": text, "speed": speed, "format": "wav"}}).ID)
 		if v.Status != "succeeded" || v.Result.Media[0].ContentType != "audio/wav" {
 			t.Fatalf("speed %g: %+v", speed, v)
 		}
@@ -102,12 +103,12 @@ func TestSpeedIsInTheFile(t *testing.T) {
 			t.Errorf("at speed %g the file is %.2f times shorter", speed, ratio)
 		}
 	}
-	open := i.wait(t, i.submit(t, fields{"kind": "audio", "input": fields{"text": text, "speed": 1.5}}).ID)
+	open := i.Wait(t, i.Submit(t, fields{"kind": "audio", "input": fields{"text": text, "speed": 1.5}}).ID)
 	if open.Status != "succeeded" || open.Result.Media[0].ContentType != "audio/wav" {
 		t.Errorf("without a format: %+v", open)
 	}
-	if resp := i.do(t, http.MethodPost, "/api/jobs", fields{"kind": "audio", "input": fields{"text": text, "speed": 1.5, "format": "mp3"}}); resp.StatusCode != http.StatusBadRequest {
-		t.Errorf("as MP3: %d %s", resp.StatusCode, resp.body)
+	if resp := i.Do(t, http.MethodPost, "/api/jobs", fields{"kind": "audio", "input": fields{"text": text, "speed": 1.5, "format": "mp3"}}); resp.StatusCode != http.StatusBadRequest {
+		t.Errorf("as MP3: %d %s", resp.StatusCode, resp.Data)
 	}
 }
 
@@ -115,7 +116,7 @@ func TestSpeedIsInTheFile(t *testing.T) {
 func TestBareSamplesAndCustomVoices(t *testing.T) {
 	t.Parallel()
 	sim := simulatortest.Start(t)
-	i := start(t, config(t, t.TempDir(),
+	i := start(t, apptest.Config(t, t.TempDir(),
 		"POLLINATIONS_IMAGE_API_BASE="+sim.PollinationsURL(), "POLLINATIONS_TEXT_API_BASE="+sim.PollinationsURL(), "POLLINATIONS_API_TOKEN=sk_x",
 		"DEEPSEEK_API_URL="+sim.DeepSeekURL(), "DEEPSEEK_API_KEY=sk-x",
 	))
@@ -130,8 +131,8 @@ func TestBareSamplesAndCustomVoices(t *testing.T) {
 				} `json:"media"`
 			} `json:"result"`
 		}
-		i.do(t, http.MethodPost, "/api/jobs", fields{"kind": "audio", "input": fields{"text": "Good evening.", "format": "pcm", "speed": speed}},
-			"Prefer: wait=30").decode(t, &v)
+		i.Do(t, http.MethodPost, "/api/jobs", fields{"kind": "audio", "input": fields{"text": "Good evening.", "format": "pcm", "speed": speed}},
+			"Prefer: wait=30").Decode(t, &v)
 		if len(v.Result.Media) != 1 {
 			t.Fatalf("at speed %g: %+v", speed, v)
 		}
@@ -140,7 +141,7 @@ func TestBareSamplesAndCustomVoices(t *testing.T) {
 		}
 	}
 	const voice = "21m00Tcm4TlvDq8ikWAM"
-	v := i.wait(t, i.submit(t, fields{"kind": "audio", "input": fields{"text": "In a voice of my own.", "voice": voice}}).ID)
+	v := i.Wait(t, i.Submit(t, fields{"kind": "audio", "input": fields{"text": "In a voice of my own.", "voice": voice}}).ID)
 	if v.Status != "succeeded" || sim.Count("speech", "voice of my own") != 1 {
 		t.Errorf("a custom voice: %+v", v)
 	}
@@ -148,10 +149,10 @@ func TestBareSamplesAndCustomVoices(t *testing.T) {
 
 func TestTextAppearsWhileItIsWritten(t *testing.T) {
 	t.Parallel()
-	i := start(t, config(t, t.TempDir()))
-	i.visit(t)
+	i := start(t, apptest.Config(t, t.TempDir()))
+	i.Visit(t)
 	events := i.stream(t.Context(), t, "/api/events")
-	done := i.submit(t, fields{"kind": "prompt", "input": fields{"text": "a red bridge over a river"}})
+	done := i.Submit(t, fields{"kind": "prompt", "input": fields{"text": "a red bridge over a river"}})
 	var written []string
 	last := 0
 	for {
@@ -167,7 +168,7 @@ func TestTextAppearsWhileItIsWritten(t *testing.T) {
 				last = p
 			}
 		}
-		if e.job.ended() {
+		if e.job.Finished() {
 			if len(written) == 0 || !strings.HasPrefix(e.job.Result.Text, strings.TrimSpace(written[0])[:1]) {
 				t.Errorf("written %q on the way to %q", written, e.job.Result.Text)
 			}
@@ -180,12 +181,12 @@ func TestTextAppearsWhileItIsWritten(t *testing.T) {
 func TestOlderServices(t *testing.T) {
 	t.Parallel()
 	sim := simulatortest.Start(t)
-	i := start(t, config(t, t.TempDir(),
+	i := start(t, apptest.Config(t, t.TempDir(),
 		"POLLINATIONS_IMAGE_API_BASE="+sim.LegacyImageURL(), "POLLINATIONS_IMAGE_API_STYLE=legacy",
 		"POLLINATIONS_TEXT_API_BASE="+sim.LegacyTextURL(), "POLLINATIONS_TEXT_API_STYLE=legacy",
 		"DEEPSEEK_API_URL="+sim.SiliconFlowURL(), "DEEPSEEK_API_KEY=sk-siliconflow", "DEEPSEEK_MODEL=deepseek-ai/DeepSeek-V4-Flash",
 	))
-	i.visit(t)
+	i.Visit(t)
 	if list := i.models(t); list.Mode != "live" || !slices.ContainsFunc(list.Speech, func(m struct {
 		Name   string   `json:"name"`
 		Voices []string `json:"voices"`
@@ -196,24 +197,24 @@ func TestOlderServices(t *testing.T) {
 		t.Fatalf("the models are %+v", list)
 	}
 	// Words that do not fit into an address are refused before they are accepted.
-	long := i.do(t, http.MethodPost, "/api/jobs", fields{"kind": "image", "input": fields{"prompt": strings.Repeat("猫", 600)}})
-	if long.StatusCode != http.StatusBadRequest || !strings.Contains(string(long.body), "/input/prompt") || !strings.Contains(string(long.body), "5120") {
-		t.Errorf("long words: %d %s", long.StatusCode, long.body)
+	long := i.Do(t, http.MethodPost, "/api/jobs", fields{"kind": "image", "input": fields{"prompt": strings.Repeat("猫", 600)}})
+	if long.StatusCode != http.StatusBadRequest || !strings.Contains(string(long.Data), "/input/prompt") || !strings.Contains(string(long.Data), "5120") {
+		t.Errorf("long words: %d %s", long.StatusCode, long.Data)
 	}
-	first := i.wait(t, i.submit(t, fields{"kind": "image", "input": fields{"prompt": "first", "width": 64, "height": 64}}).ID)
+	first := i.Wait(t, i.Submit(t, fields{"kind": "image", "input": fields{"prompt": "first", "width": 64, "height": 64}}).ID)
 	if first.Status != "succeeded" {
 		t.Fatalf("image: %+v", first)
 	}
-	speech := i.wait(t, i.submit(t, fields{"kind": "audio", "input": fields{"text": "Good evening."}}).ID)
+	speech := i.Wait(t, i.Submit(t, fields{"kind": "audio", "input": fields{"text": "Good evening."}}).ID)
 	if speech.Status != "succeeded" {
 		t.Errorf("speech: %+v", speech)
 	}
-	text := i.wait(t, i.submit(t, fields{"kind": "prompt", "input": fields{"text": "a pond"}}).ID)
+	text := i.Wait(t, i.Submit(t, fields{"kind": "prompt", "input": fields{"text": "a pond"}}).ID)
 	if text.Status != "succeeded" {
 		t.Errorf("prompt: %+v", text)
 	}
 	// The next call is due in three quarters of a minute, and its job waits in the queue until then.
-	second := i.submit(t, fields{"kind": "image", "input": fields{"prompt": "second", "width": 64, "height": 64}})
+	second := i.Submit(t, fields{"kind": "image", "input": fields{"prompt": "second", "width": 64, "height": 64}})
 	events := i.stream(t.Context(), t, "/api/jobs/"+second.ID+"/events")
 	for {
 		e, ok := events.next()
@@ -223,14 +224,14 @@ func TestOlderServices(t *testing.T) {
 		if e.name == "retrying" {
 			break
 		}
-		if e.job.ended() {
+		if e.job.Finished() {
 			t.Fatalf("the second picture did not wait: %+v", e.job)
 		}
 	}
 	if got := sim.Count("image", "second"); got != 0 {
 		t.Errorf("%d calls for the second picture", got)
 	}
-	if resp := i.do(t, http.MethodPost, "/api/jobs/"+second.ID+"/cancel", nil); resp.StatusCode != http.StatusOK {
+	if resp := i.Do(t, http.MethodPost, "/api/jobs/"+second.ID+"/cancel", nil); resp.StatusCode != http.StatusOK {
 		t.Errorf("cancel: %d", resp.StatusCode)
 	}
 }

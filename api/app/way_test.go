@@ -17,30 +17,31 @@ import (
 	"github.com/hajimehoshi/go-mp3"
 
 	"github.com/text2image-audio/text2image-audio/api/app"
+	"github.com/text2image-audio/text2image-audio/api/app/apptest"
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 )
 
 func TestJobsOfEveryKind(t *testing.T) {
 	t.Parallel()
-	i := start(t, config(t, t.TempDir()))
-	i.visit(t)
+	i := start(t, apptest.Config(t, t.TempDir()))
+	i.Visit(t)
 	t.Run("image", func(t *testing.T) {
-		v := i.wait(t, i.submit(t, fields{"kind": "image", "input": fields{"prompt": "a lighthouse at dawn", "width": 333, "height": 777, "seed": 7}}).ID)
+		v := i.Wait(t, i.Submit(t, fields{"kind": "image", "input": fields{"prompt": "a lighthouse at dawn", "width": 333, "height": 777, "seed": 7}}).ID)
 		if v.Status != "succeeded" || len(v.Result.Media) != 1 {
 			t.Fatalf("got %+v", v)
 		}
 		m := v.Result.Media[0]
-		resp := i.do(t, http.MethodGet, m.URL, nil)
-		checkPicture(t, resp.body, 333, 777)
-		if m.Width != 333 || m.Height != 777 || m.Bytes != len(resp.body) || *m.Seed != 7 {
-			t.Errorf("media says %+v, got %d bytes", m, len(resp.body))
+		resp := i.Do(t, http.MethodGet, m.URL, nil)
+		checkPicture(t, resp.Data, 333, 777)
+		if m.Width != 333 || m.Height != 777 || m.Bytes != len(resp.Data) || *m.Seed != 7 {
+			t.Errorf("media says %+v, got %d bytes", m, len(resp.Data))
 		}
 		if got := resp.Header.Get("Content-Type"); got != m.ContentType {
 			t.Errorf("content type %q, want %q", got, m.ContentType)
 		}
 	})
 	t.Run("set of images", func(t *testing.T) {
-		v := i.wait(t, i.submit(t, fields{"kind": "image", "input": fields{"prompt": "four boats", "width": 64, "height": 64, "n": 4, "seed": 1}}).ID)
+		v := i.Wait(t, i.Submit(t, fields{"kind": "image", "input": fields{"prompt": "four boats", "width": 64, "height": 64, "n": 4, "seed": 1}}).ID)
 		if v.Status != "succeeded" || len(v.Result.Media) != 4 {
 			t.Fatalf("got %+v", v)
 		}
@@ -48,30 +49,30 @@ func TestJobsOfEveryKind(t *testing.T) {
 			if *m.Seed != int64(1+n) {
 				t.Errorf("picture %d has seed %d", n, *m.Seed)
 			}
-			checkPicture(t, i.do(t, http.MethodGet, m.URL, nil).body, 64, 64)
+			checkPicture(t, i.Do(t, http.MethodGet, m.URL, nil).Data, 64, 64)
 		}
 	})
 	t.Run("optimized image", func(t *testing.T) {
-		v := i.wait(t, i.submit(t, fields{"kind": "image", "input": fields{"prompt": "a cat", "width": 64, "height": 64, "optimize": true}}).ID)
+		v := i.Wait(t, i.Submit(t, fields{"kind": "image", "input": fields{"prompt": "a cat", "width": 64, "height": 64, "optimize": true}}).ID)
 		if v.Status != "succeeded" || v.Result.Prompt == nil || v.Result.Prompt.Original != "a cat" || len(v.Result.Prompt.Optimized) <= len("a cat") {
 			t.Fatalf("got %+v", v.Result)
 		}
 	})
 	t.Run("audio", func(t *testing.T) {
-		v := i.wait(t, i.submit(t, fields{"kind": "audio", "input": fields{"text": "Good evening, and welcome.", "voice": "nova"}}).ID)
+		v := i.Wait(t, i.Submit(t, fields{"kind": "audio", "input": fields{"text": "Good evening, and welcome.", "voice": "nova"}}).ID)
 		if v.Status != "succeeded" || len(v.Result.Media) != 1 || v.Result.Media[0].ContentType != "audio/mpeg" {
 			t.Fatalf("got %+v", v)
 		}
-		checkSpeech(t, i.do(t, http.MethodGet, v.Result.Media[0].URL, nil).body)
+		checkSpeech(t, i.Do(t, http.MethodGet, v.Result.Media[0].URL, nil).Data)
 	})
 	t.Run("prompt", func(t *testing.T) {
-		v := i.wait(t, i.submit(t, fields{"kind": "prompt", "input": fields{"text": "a red bridge"}}).ID)
+		v := i.Wait(t, i.Submit(t, fields{"kind": "prompt", "input": fields{"text": "a red bridge"}}).ID)
 		if v.Status != "succeeded" || len(v.Result.Text) <= len("a red bridge") {
 			t.Fatalf("got %+v", v)
 		}
 	})
 	t.Run("translation", func(t *testing.T) {
-		v := i.wait(t, i.submit(t, fields{"kind": "translation", "input": fields{"text": "一只猫在月光下"}}).ID)
+		v := i.Wait(t, i.Submit(t, fields{"kind": "translation", "input": fields{"text": "一只猫在月光下"}}).ID)
 		if v.Status != "succeeded" || v.Result.Text == "" {
 			t.Fatalf("got %+v", v)
 		}
@@ -80,16 +81,16 @@ func TestJobsOfEveryKind(t *testing.T) {
 
 func TestOriginalRoutes(t *testing.T) {
 	t.Parallel()
-	i := start(t, config(t, t.TempDir()))
+	i := start(t, apptest.Config(t, t.TempDir()))
 	for _, path := range []string{"/api/generate", "/api/pollinations/image"} {
-		resp := i.do(t, http.MethodPost, path, fields{"text": "a pond", "prompt": "a pond", "type": "image", "width": 128, "height": 96, "extra": true})
+		resp := i.Do(t, http.MethodPost, path, fields{"text": "a pond", "prompt": "a pond", "type": "image", "width": 128, "height": 96, "extra": true})
 		var got struct {
 			Type, Data, Format string
 			ContentType        string `json:"content_type"`
 		}
-		resp.decode(t, &got)
+		resp.Decode(t, &got)
 		if resp.StatusCode != http.StatusOK || got.Type != "image" || got.Format != "base64" || got.ContentType != "image/jpeg" {
-			t.Fatalf("%s: %d %.200s", path, resp.StatusCode, resp.body)
+			t.Fatalf("%s: %d %.200s", path, resp.StatusCode, resp.Data)
 		}
 		data, err := base64.StdEncoding.DecodeString(got.Data)
 		if err != nil {
@@ -97,14 +98,14 @@ func TestOriginalRoutes(t *testing.T) {
 		}
 		checkPicture(t, data, 128, 96)
 	}
-	resp := i.do(t, http.MethodPost, "/api/generate", fields{"text": "Hello there.", "type": "audio", "voice": "alloy"})
+	resp := i.Do(t, http.MethodPost, "/api/generate", fields{"text": "Hello there.", "type": "audio", "voice": "alloy"})
 	if resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Type") != "audio/mpeg" {
-		t.Fatalf("audio: %d %s %.200s", resp.StatusCode, resp.Header.Get("Content-Type"), resp.body)
+		t.Fatalf("audio: %d %s %.200s", resp.StatusCode, resp.Header.Get("Content-Type"), resp.Data)
 	}
-	checkSpeech(t, resp.body)
+	checkSpeech(t, resp.Data)
 	for _, path := range []string{"/api/prompts/optimize", "/api/optimize"} {
 		var got map[string]string
-		i.do(t, http.MethodPost, path, fields{"text": "a pond"}).decode(t, &got)
+		i.Do(t, http.MethodPost, path, fields{"text": "a pond"}).Decode(t, &got)
 		if got["original_prompt"] != "a pond" || got["optimized_text"] == "" || got["raw_optimized"] == "" {
 			t.Errorf("%s: %v", path, got)
 		}
@@ -113,7 +114,7 @@ func TestOriginalRoutes(t *testing.T) {
 		Text string `json:"translated_text"`
 		Done bool   `json:"translated"`
 	}
-	i.do(t, http.MethodPost, "/api/translate", fields{"text": "月光"}).decode(t, &translated)
+	i.Do(t, http.MethodPost, "/api/translate", fields{"text": "月光"}).Decode(t, &translated)
 	if !translated.Done || translated.Text == "" {
 		t.Errorf("translate: %+v", translated)
 	}
@@ -121,25 +122,25 @@ func TestOriginalRoutes(t *testing.T) {
 
 func TestTwoHundredJobsAtOnce(t *testing.T) {
 	t.Parallel()
-	cfg := config(t, t.TempDir(), "MAX_ACTIVE_JOBS_GUEST=0")
+	cfg := apptest.Config(t, t.TempDir(), "MAX_ACTIVE_JOBS_GUEST=0")
 	// The calls are counted: on a machine that is busy with other things no job is to be taken for lost. A delivery that went
 	// astray comes back all the same, well within hang.
 	cfg.Broker.AckWait = 45 * time.Second
 	// Nor is a submission, or a connection to the upstream, to be given up there.
 	cfg.Server.SubmitTimeout, cfg.Worker.ConnectTimeout = hang, hang
 	i := start(t, cfg)
-	i.visit(t)
+	i.Visit(t)
 	const jobs = 200
 	ids := make([]string, jobs)
 	var wg sync.WaitGroup
 	for n := range jobs {
 		wg.Go(func() {
-			ids[n] = i.submit(t, fields{"kind": "image", "input": fields{"prompt": fmt.Sprintf("boat number %d", n), "width": 64, "height": 64, "seed": n}}).ID
+			ids[n] = i.Submit(t, fields{"kind": "image", "input": fields{"prompt": fmt.Sprintf("boat number %d", n), "width": 64, "height": 64, "seed": n}}).ID
 		})
 	}
 	wg.Wait()
 	for _, id := range ids {
-		if v := i.wait(t, id); v.Status != "succeeded" || v.Attempt != 1 {
+		if v := i.Wait(t, id); v.Status != "succeeded" || v.Attempt != 1 {
 			t.Errorf("job %s: %+v", id, v)
 		}
 	}
@@ -149,17 +150,17 @@ func TestTwoHundredJobsAtOnce(t *testing.T) {
 	seen := map[string]bool{}
 	for cursor := ""; ; {
 		var page struct {
-			Jobs []view `json:"jobs"`
-			Next string `json:"next_cursor"`
+			Jobs []apptest.Job `json:"jobs"`
+			Next string        `json:"next_cursor"`
 		}
-		resp := i.do(t, http.MethodGet, "/api/jobs?limit=37&cursor="+cursor, nil)
+		resp := i.Do(t, http.MethodGet, "/api/jobs?limit=37&cursor="+cursor, nil)
 		if resp.StatusCode == http.StatusServiceUnavailable {
 			continue // It took too long, and says to come again.
 		}
 		if resp.StatusCode != http.StatusOK {
-			t.Fatalf("list: status %d: %s", resp.StatusCode, resp.body)
+			t.Fatalf("list: status %d: %s", resp.StatusCode, resp.Data)
 		}
-		resp.decode(t, &page)
+		resp.Decode(t, &page)
 		for _, v := range page.Jobs {
 			if seen[v.ID] {
 				t.Errorf("job %s stands twice in the list", v.ID)
@@ -178,28 +179,28 @@ func TestTwoHundredJobsAtOnce(t *testing.T) {
 func TestRestartFindsEveryJob(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	first := run(t, config(t, dir))
-	first.visit(t)
-	done := first.wait(t, first.submit(t, fields{"kind": "image", "input": fields{"prompt": "before", "width": 64, "height": 64}}).ID)
-	picture := first.do(t, http.MethodGet, done.Result.Media[0].URL, nil).body
-	first.stop(t)
+	first := run(t, apptest.Config(t, dir))
+	first.Visit(t)
+	done := first.Wait(t, first.Submit(t, fields{"kind": "image", "input": fields{"prompt": "before", "width": 64, "height": 64}}).ID)
+	picture := first.Do(t, http.MethodGet, done.Result.Media[0].URL, nil).Data
+	first.Close(t)
 
 	// No slots: what is accepted now is still queued when the process stops.
-	second := run(t, config(t, dir, "WORKER_SLOTS_TEXT=0"))
-	second.cookie = first.cookie
-	queued := second.submit(t, fields{"kind": "prompt", "input": fields{"text": "in between"}})
-	second.stop(t)
+	second := run(t, apptest.Config(t, dir, "WORKER_SLOTS_TEXT=0"))
+	second.Cookie = first.Cookie
+	queued := second.Submit(t, fields{"kind": "prompt", "input": fields{"text": "in between"}})
+	second.Close(t)
 
-	third := start(t, config(t, dir))
-	third.cookie = first.cookie
-	if v := third.wait(t, queued.ID); v.Status != "succeeded" {
+	third := start(t, apptest.Config(t, dir))
+	third.Cookie = first.Cookie
+	if v := third.Wait(t, queued.ID); v.Status != "succeeded" {
 		t.Errorf("the queued job: %+v", v)
 	}
-	again := third.wait(t, done.ID)
+	again := third.Wait(t, done.ID)
 	if again.FinishedAt != done.FinishedAt {
 		t.Errorf("the finished job ended again: %s, before %s", again.FinishedAt, done.FinishedAt)
 	}
-	if !bytes.Equal(picture, third.do(t, http.MethodGet, done.Result.Media[0].URL, nil).body) {
+	if !bytes.Equal(picture, third.Do(t, http.MethodGet, done.Result.Media[0].URL, nil).Data) {
 		t.Error("the picture has changed")
 	}
 }
@@ -207,8 +208,8 @@ func TestRestartFindsEveryJob(t *testing.T) {
 func TestSecondProcessOnTheSameDataIsRefused(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	first := start(t, config(t, dir))
-	second, err := app.New(config(t, dir), discard())
+	first := start(t, apptest.Config(t, dir))
+	second, err := app.New(apptest.Config(t, dir), discard())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -218,7 +219,7 @@ func TestSecondProcessOnTheSameDataIsRefused(t *testing.T) {
 	if err := second.Stop(context.Background()); err != nil {
 		t.Errorf("stop of what did not start: %v", err)
 	}
-	if v := first.wait(t, first.submit(t, fields{"kind": "prompt", "input": fields{"text": "still here"}}).ID); v.Status != "succeeded" {
+	if v := first.Wait(t, first.Submit(t, fields{"kind": "prompt", "input": fields{"text": "still here"}}).ID); v.Status != "succeeded" {
 		t.Errorf("the first process: %+v", v)
 	}
 }

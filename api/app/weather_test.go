@@ -6,14 +6,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/text2image-audio/text2image-audio/api/app/apptest"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 )
 
 // TestWeather sends a job through each fault of the upstream: it recovers, or it fails with the right code.
 func TestWeather(t *testing.T) {
 	t.Parallel()
-	i := start(t, config(t, t.TempDir(), "FETCH_RETRY_MAX=3", "IMAGE_TIMEOUT=3s"))
-	i.visit(t)
+	i := start(t, apptest.Config(t, t.TempDir(), "FETCH_RETRY_MAX=3", "IMAGE_TIMEOUT=3s"))
+	i.Visit(t)
 	for _, tt := range []struct {
 		name string
 		rule simulator.Rule
@@ -46,13 +47,13 @@ func TestWeather(t *testing.T) {
 			input := func(when string) fields {
 				return fields{"kind": "image", "input": fields{"prompt": when + " " + tt.name + ".", "width": 64, "height": 64}}
 			}
-			if v := i.wait(t, i.submit(t, input("once")).ID); v.Status != tt.once {
+			if v := i.Wait(t, i.Submit(t, input("once")).ID); v.Status != tt.once {
 				t.Errorf("once: %s (%v), want %s", v.Status, v.Error, tt.once)
 			}
 			if tt.forever == "" {
 				return
 			}
-			v := i.wait(t, i.submit(t, input("always")).ID)
+			v := i.Wait(t, i.Submit(t, input("always")).ID)
 			if v.Status != "failed" || v.Error.Code != tt.forever {
 				t.Errorf("always: %s %+v, want failed with %s", v.Status, v.Error, tt.forever)
 			}
@@ -70,23 +71,23 @@ func TestWeather(t *testing.T) {
 
 func TestRetryAfterIsKept(t *testing.T) {
 	t.Parallel()
-	i := start(t, config(t, t.TempDir(), "WORKER_SLOTS_IMAGE=1"))
-	i.visit(t)
+	i := start(t, apptest.Config(t, t.TempDir(), "WORKER_SLOTS_IMAGE=1"))
+	i.Visit(t)
 	rule := simulator.Rule{Kind: simulator.KindImage, Contains: "patience", Times: 1, Fault: "rate_limited", RetryAfter: 2 * time.Second}
 	if err := i.Simulator().Script(rule); err != nil {
 		t.Fatal(err)
 	}
-	throttled := i.submit(t, fields{"kind": "image", "input": fields{"prompt": "patience", "width": 64, "height": 64}})
+	throttled := i.Submit(t, fields{"kind": "image", "input": fields{"prompt": "patience", "width": 64, "height": 64}})
 	if err := i.Simulator().WaitFinished(t.Context(), simulator.KindImage, 1); err != nil {
 		t.Fatal(err)
 	}
 	// Everybody leaves the upstream alone meanwhile, and jobs that need another one go on.
-	second := i.submit(t, fields{"kind": "image", "input": fields{"prompt": "second", "width": 64, "height": 64}})
-	other := i.wait(t, i.submit(t, fields{"kind": "prompt", "input": fields{"text": "quick"}}).ID)
-	if s := i.wait(t, second.ID); s.Status != "succeeded" {
+	second := i.Submit(t, fields{"kind": "image", "input": fields{"prompt": "second", "width": 64, "height": 64}})
+	other := i.Wait(t, i.Submit(t, fields{"kind": "prompt", "input": fields{"text": "quick"}}).ID)
+	if s := i.Wait(t, second.ID); s.Status != "succeeded" {
 		t.Errorf("got %+v", s)
 	}
-	v := i.wait(t, throttled.ID)
+	v := i.Wait(t, throttled.ID)
 	if v.Status != "succeeded" || other.Status != "succeeded" {
 		t.Fatalf("got %+v and %+v", v, other)
 	}
@@ -105,22 +106,22 @@ func TestRetryAfterIsKept(t *testing.T) {
 // TestBackoffHoldsNobodyUp has many jobs wait for their next attempt while a new one comes.
 func TestBackoffHoldsNobodyUp(t *testing.T) {
 	t.Parallel()
-	i := start(t, config(t, t.TempDir(), "FETCH_RETRY_INITIAL_DELAY_MS=600000", "FETCH_RETRY_MAX_DELAY_MS=600000", "MAX_ACTIVE_JOBS_GUEST=0"))
-	i.visit(t)
+	i := start(t, apptest.Config(t, t.TempDir(), "FETCH_RETRY_INITIAL_DELAY_MS=600000", "FETCH_RETRY_MAX_DELAY_MS=600000", "MAX_ACTIVE_JOBS_GUEST=0"))
+	i.Visit(t)
 	if err := i.Simulator().Script(simulator.Rule{Kind: simulator.KindChat, Contains: "doomed", Status: http.StatusInternalServerError}); err != nil {
 		t.Fatal(err)
 	}
 	const jobs = 300
 	for n := range jobs {
-		i.submit(t, fields{"kind": "prompt", "input": fields{"text": fmt.Sprintf("doomed %d", n)}})
+		i.Submit(t, fields{"kind": "prompt", "input": fields{"text": fmt.Sprintf("doomed %d", n)}})
 	}
 	for deadline := time.Now().Add(hang); i.Simulator().Count(simulator.KindChat, "doomed") < jobs; {
 		if time.Now().After(deadline) {
 			t.Fatal("the jobs were not tried")
 		}
-		i.do(t, http.MethodGet, "/livez", nil)
+		i.Do(t, http.MethodGet, "/livez", nil)
 	}
-	if v := i.wait(t, i.submit(t, fields{"kind": "prompt", "input": fields{"text": "fresh"}}).ID); v.Status != "succeeded" {
+	if v := i.Wait(t, i.Submit(t, fields{"kind": "prompt", "input": fields{"text": "fresh"}}).ID); v.Status != "succeeded" {
 		t.Errorf("got %+v", v)
 	}
 	if got := i.Simulator().Count(simulator.KindChat, "doomed"); got != jobs {
@@ -130,23 +131,23 @@ func TestBackoffHoldsNobodyUp(t *testing.T) {
 
 func TestCancel(t *testing.T) {
 	t.Parallel()
-	i := start(t, config(t, t.TempDir(), "WORKER_SLOTS_IMAGE=1"))
-	i.visit(t)
+	i := start(t, apptest.Config(t, t.TempDir(), "WORKER_SLOTS_IMAGE=1"))
+	i.Visit(t)
 	if err := i.Simulator().Script(simulator.Rule{Kind: simulator.KindImage, Hold: true}); err != nil {
 		t.Fatal(err)
 	}
-	running := i.submit(t, fields{"kind": "image", "input": fields{"prompt": "running", "width": 64, "height": 64}})
-	queued := i.submit(t, fields{"kind": "image", "input": fields{"prompt": "queued", "width": 64, "height": 64}})
+	running := i.Submit(t, fields{"kind": "image", "input": fields{"prompt": "running", "width": 64, "height": 64}})
+	queued := i.Submit(t, fields{"kind": "image", "input": fields{"prompt": "queued", "width": 64, "height": 64}})
 	if err := i.Simulator().WaitCalls(t.Context(), simulator.KindImage, 1); err != nil {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct{ id, want string }{{queued.ID, "before_start"}, {running.ID, "while_running"}} {
 		for range 2 {
-			resp := i.do(t, http.MethodPost, "/api/jobs/"+tt.id+"/cancel", nil)
-			var v view
-			resp.decode(t, &v)
+			resp := i.Do(t, http.MethodPost, "/api/jobs/"+tt.id+"/cancel", nil)
+			var v apptest.Job
+			resp.Decode(t, &v)
 			if resp.StatusCode != http.StatusOK || v.Status != "canceled" || v.Cancel != tt.want {
-				t.Errorf("cancel: %d %s", resp.StatusCode, resp.body)
+				t.Errorf("cancel: %d %s", resp.StatusCode, resp.Data)
 			}
 		}
 	}
@@ -157,15 +158,15 @@ func TestCancel(t *testing.T) {
 	if calls := i.Simulator().Calls(simulator.KindImage); len(calls) != 1 {
 		t.Errorf("%d calls, want 1", len(calls))
 	}
-	if resp := i.do(t, http.MethodDelete, "/api/jobs/"+queued.ID, nil); resp.StatusCode != http.StatusNoContent {
-		t.Errorf("delete: %d %s", resp.StatusCode, resp.body)
+	if resp := i.Do(t, http.MethodDelete, "/api/jobs/"+queued.ID, nil); resp.StatusCode != http.StatusNoContent {
+		t.Errorf("delete: %d %s", resp.StatusCode, resp.Data)
 	}
-	if resp := i.do(t, http.MethodGet, "/api/jobs/"+queued.ID, nil); resp.StatusCode != http.StatusNotFound {
+	if resp := i.Do(t, http.MethodGet, "/api/jobs/"+queued.ID, nil); resp.StatusCode != http.StatusNotFound {
 		t.Errorf("after delete: %d", resp.StatusCode)
 	}
 	i.Simulator().Clear()
-	done := i.wait(t, i.submit(t, fields{"kind": "image", "input": fields{"prompt": "done", "width": 64, "height": 64}}).ID)
-	if resp := i.do(t, http.MethodPost, "/api/jobs/"+done.ID+"/cancel", nil); resp.StatusCode != http.StatusConflict {
-		t.Errorf("cancel of a finished job: %d %s", resp.StatusCode, resp.body)
+	done := i.Wait(t, i.Submit(t, fields{"kind": "image", "input": fields{"prompt": "done", "width": 64, "height": 64}}).ID)
+	if resp := i.Do(t, http.MethodPost, "/api/jobs/"+done.ID+"/cancel", nil); resp.StatusCode != http.StatusConflict {
+		t.Errorf("cancel of a finished job: %d %s", resp.StatusCode, resp.Data)
 	}
 }

@@ -1,0 +1,28 @@
+package app_test
+
+import (
+	"log/slog"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/text2image-audio/text2image-audio/api/app"
+	"github.com/text2image-audio/text2image-audio/api/app/apptest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const hang = apptest.Hang
+
+// instance is a running process with the requests that several tests of this package send.
+type instance struct{ *apptest.Process }
+
+// start runs a process until the test ends.
+func start(t testing.TB, cfg app.Config) *instance { return &instance{apptest.Start(t, cfg)} }
+
+// run runs a process until Close.
+func run(t testing.TB, cfg app.Config) *instance { return &instance{apptest.Run(t, cfg)} }
+
+type fields = map[string]any
+
+func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }

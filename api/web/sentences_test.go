@@ -101,7 +101,7 @@ func TestUsedSentencesExist(t *testing.T) {
 	for _, status := range job.Statuses() {
 		keys = append(keys, "status."+string(status))
 		if status.Terminal() {
-			keys = append(keys, "said."+string(status))
+			keys = append(keys, "announce."+string(status))
 		}
 	}
 	for _, stage := range []job.Stage{job.StageOptimizing, job.StageGenerating, job.StageStoring} {
@@ -111,12 +111,12 @@ func TestUsedSentencesExist(t *testing.T) {
 		keys = append(keys, "cancel."+string(cancel))
 	}
 	for _, m := range regexp.MustCompile(`code: '(\w+)'`).FindAllStringSubmatch(read(t, "assets/js/fields.js")+read(t, "assets/js/choices.js"), -1) {
-		keys = append(keys, "fault."+m[1])
+		keys = append(keys, "invalid."+m[1])
 	}
 	for _, m := range regexp.MustCompile(`#say\('(\w+)'\)|\? '(\w+)' : '(\w+)'\)`).FindAllStringSubmatch(read(t, "assets/js/live.js"), -1) {
 		for _, state := range m[1:] {
 			if state != "" {
-				keys = append(keys, "link."+state)
+				keys = append(keys, "connection."+state)
 			}
 		}
 	}

@@ -4,7 +4,7 @@ import { duration, language, t } from './i18n.js';
 /** Problem is an error of the API, or of the way to it (status 0). */
 export class Problem extends Error {
   constructor(status, body = {}, retryAfter = 0) {
-    super(body.detail ?? body.error ?? (status === 0 ? t('trouble.network') : t('trouble.server', { status })));
+    super(body.detail ?? body.error ?? (status === 0 ? t('error.network') : t('error.server', { status })));
     this.status = status;
     this.code = body.code ?? '';
     this.errors = Array.isArray(body.errors) ? body.errors : [];
@@ -20,8 +20,8 @@ export class Problem extends Error {
 
   /** sentenceIn is the sentence with so many seconds left until another try. */
   sentenceIn(seconds) {
-    if (seconds > 0) return t('trouble.later', { detail: this.message, time: duration(seconds) });
-    if (this.status >= 500 && this.requestId) return t('trouble.request', { detail: this.message, id: this.requestId });
+    if (seconds > 0) return t('error.later', { detail: this.message, time: duration(seconds) });
+    if (this.status >= 500 && this.requestId) return t('error.request', { detail: this.message, id: this.requestId });
     return this.message;
   }
 }

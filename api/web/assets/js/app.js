@@ -30,7 +30,7 @@ fillChoices();
 const say = (sentence) => { byId('status').textContent = sentence; };
 
 function notice(sentence) {
-  const text = sentence || (jobs.anonymous ? t('trouble.cookies') : '');
+  const text = sentence || (jobs.anonymous ? t('error.cookies') : '');
   byId('notice').textContent = text;
   byId('notice').hidden = text === '';
 }
@@ -66,7 +66,7 @@ const view = new View(jobs, {
   cancel: (job) => attempt(() => jobs.cancel(job)),
   remove: (job) => attempt(async () => {
     await jobs.remove(job);
-    say(t('said.deleted'));
+    say(t('announce.deleted'));
   }),
   retry: (job) => attempt(async () => {
     await jobs.retry(job, newKey());
@@ -75,7 +75,7 @@ const view = new View(jobs, {
   reuse,
   save: (job, index) => attempt(async () => {
     await gallery.save(job, index);
-    say(t('said.saved'));
+    say(t('announce.saved'));
   }),
   useText: (kind, text) => {
     tabs.choose(kind);
@@ -102,7 +102,7 @@ byId('more').addEventListener('click', () => attempt(() => jobs.more()));
 const linkState = byId('link-state');
 function showLink(state) {
   linkState.dataset.state = state;
-  linkState.textContent = t(`link.${state}`);
+  linkState.textContent = t(`connection.${state}`);
 }
 
 jobs.addEventListener('anonymous', () => notice(''));

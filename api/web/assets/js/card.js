@@ -111,7 +111,7 @@ export class Card {
       const reason = failureSentence(missing[0].error, known);
       parts.push(el('p', { class: 'line bad', text: t(missing.length === 1 ? 'result.missing.one' : 'result.missing.many', { n: missing.length, reason }) }));
     }
-    if (prompt) parts.push(words([t('result.yours'), prompt.original], [t('result.improved'), prompt.optimized]));
+    if (prompt) parts.push(words([t('result.original'), prompt.original], [t('result.improved'), prompt.optimized]));
     else if (text) parts.push(words([t(job.kind === 'translation' ? 'result.translated' : 'result.improved'), text]));
     return parts;
   }
@@ -128,7 +128,7 @@ export class Card {
     return [
       ...downloads(media),
       ...this.#saves,
-      text && button('action.picture', () => this.#actions.useText('image', text)),
+      text && button('action.image', () => this.#actions.useText('image', text)),
       text && button('action.speak', () => this.#actions.useText('audio', text)),
       (job.error?.retryable || job.status === 'canceled') && button('action.retry', (event) => this.#once(event, this.#actions.retry)),
       button('action.reuse', () => this.#actions.reuse(this.#job)),
@@ -196,15 +196,15 @@ function tookPart(job) {
 
 /** heldSentence says what a job waits for that is not its own turn. */
 function heldSentence(job) {
-  if (job.waiting_reason === 'paused_by_operator') return t('progress.held');
-  if (job.waiting_reason === 'upstream_misconfigured') return t('progress.refused');
-  return t('progress.paused');
+  if (job.waiting_reason === 'paused_by_operator') return t('progress.paused');
+  if (job.waiting_reason === 'upstream_misconfigured') return t('progress.misconfigured');
+  return t('progress.held');
 }
 
 /** againPart says when a job is tried next. */
 function againPart(job) {
   const pause = (Date.parse(job.next_attempt_at ?? '') - serverNow()) / 1000;
-  return pause >= 1 ? t('progress.again', { time: duration(pause) }) : t('progress.soon');
+  return pause >= 1 ? t('progress.retry_in', { time: duration(pause) }) : t('progress.retry_soon');
 }
 
 /** pendingLine says in one line how a job stands that has not ended; age is how old that news is, in seconds. */
@@ -218,10 +218,10 @@ export function pendingLine(job, age) {
     return [place, eta].filter(Boolean).join(' · ');
   }
   if (job.status === 'retrying') {
-    const reason = job.waiting_for ? heldSentence(job) : job.last_error ? failureSentence(job.last_error, known) : t('progress.retry', { n: number(job.attempt) });
+    const reason = job.waiting_for ? heldSentence(job) : job.last_error ? failureSentence(job.last_error, known) : t('progress.failed', { n: number(job.attempt) });
     return `${reason} ${againPart(job)}`;
   }
-  const since = job.started_at ? t('progress.since', { time: duration((serverNow() - Date.parse(job.started_at)) / 1000) }) : '';
+  const since = job.started_at ? t('progress.elapsed', { time: duration((serverNow() - Date.parse(job.started_at)) / 1000) }) : '';
   const attempt = job.attempt > 1 ? t('progress.attempt', { n: number(job.attempt) }) : '';
   return [t(`stage.${job.stage ?? 'generating'}`), since, eta, attempt].filter(Boolean).join(' · ');
 }

@@ -18,7 +18,7 @@ function fill(select, options) {
   if ([...select.options].some((option) => option.value === chosen)) select.value = chosen;
 }
 
-const standard = () => el('option', { value: '', text: t('choice.standard') });
+const standard = () => el('option', { value: '', text: t('choice.default') });
 
 /** fillChoices writes the choices of all forms anew, in the language in use, and keeps what was chosen. */
 export function fillChoices() {

@@ -59,7 +59,7 @@ export class Feedback {
     count(this.#form, byId('feedback-content'));
     clearTimeout(this.#timer);
     const wait = this.#next - serverNow();
-    byId('feedback-next').textContent = wait > 0 ? t('feedback.next', { time: moment(new Date(this.#next)) }) : t('feedback.often');
+    byId('feedback-next').textContent = wait > 0 ? t('feedback.next', { time: moment(new Date(this.#next)) }) : t('feedback.limit');
     this.#button.setAttribute('aria-disabled', String(this.#busy || wait > 0));
     if (wait > 0) this.#timer = setTimeout(() => this.#frame(), wait);
   }
@@ -70,7 +70,7 @@ export class Feedback {
     for (const control of fields) clearFault(this.#form, control);
     this.#alert.textContent = '';
     const faults = fields.map((control) => checkField(this.#form, control)).filter(Boolean);
-    for (const { pointer, code, gaps } of faults) showFault(this.#form, pointer, t(`fault.${code}`, gaps));
+    for (const { pointer, code, gaps } of faults) showFault(this.#form, pointer, t(`invalid.${code}`, gaps));
     if (faults.length === 0) {
       this.#busy = true;
       this.#frame();

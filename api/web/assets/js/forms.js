@@ -136,7 +136,7 @@ export class Form {
     this.#say('');
     const faults = this.#check();
     if (faults.length > 0) {
-      for (const { pointer, code, gaps } of faults) showFault(this.#form, pointer, t(`fault.${code}`, gaps));
+      for (const { pointer, code, gaps } of faults) showFault(this.#form, pointer, t(`invalid.${code}`, gaps));
       this.#toFault();
       return;
     }
@@ -175,7 +175,7 @@ export class Form {
     const end = performance.now() + problem.retryAfter * second;
     this.#countdown = setInterval(() => {
       const left = Math.ceil((end - performance.now()) / second);
-      const sentence = left > 0 ? problem.sentenceIn(left) : t('trouble.now');
+      const sentence = left > 0 ? problem.sentenceIn(left) : t('error.now');
       if (sentence === this.#alert.textContent) return;
       // A screen reader has read it once.
       this.#alert.setAttribute('aria-live', 'off');

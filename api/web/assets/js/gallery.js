@@ -135,7 +135,7 @@ export class Gallery extends EventTarget {
       }
     }
     await this.#refresh();
-    byId('saved-said').textContent = t('said.deleted');
+    byId('saved-said').textContent = t('announce.deleted');
     // Whoever pressed the button shall not be thrown to the top of the dialog.
     byId('saved-title').focus();
   }

@@ -152,7 +152,7 @@ export class Operator {
     const isToday = created.slice(0, 10) === new Date(serverNow()).toISOString().slice(0, 10);
     this.#stats = { ...this.#stats, total: total - 1, [status]: same - 1, today: today - isToday };
     this.#show();
-    byId('operator-said').textContent = t('said.deleted');
+    byId('operator-said').textContent = t('announce.deleted');
     (this.#list.children[Math.min(place, this.#list.children.length - 1)]?.querySelector('button') ?? byId('operator-title')).focus();
   }
 

@@ -10,7 +10,7 @@ export function failureSentence(error, known) {
   const key = `failure.${error.code}`;
   const cause = `failure.${error.cause}`;
   if (!known(key)) return error.message;
-  return known(cause) ? t('result.caused', { failure: t(key), cause: t(cause) }) : t(key);
+  return known(cause) ? t('result.with_cause', { failure: t(key), cause: t(cause) }) : t(key);
 }
 
 /** fileSize writes a number of bytes. */
@@ -44,7 +44,7 @@ export function pictures(job, open) {
 /** recording returns a player, or a remark when the browser cannot play this type. */
 export function recording(job) {
   const media = job.result.media[0];
-  const player = el('audio', { controls: true, preload: 'metadata', src: media.url, 'aria-label': t('result.listen', { text: textOf(job) }) });
+  const player = el('audio', { controls: true, preload: 'metadata', src: media.url, 'aria-label': t('result.audio', { text: textOf(job) }) });
   if (player.canPlayType(media.content_type) === '') {
     return el('p', { class: 'quiet-text', text: t('result.unplayable', { type: media.content_type }) });
   }

@@ -69,7 +69,7 @@ export class View {
 
   #announce(job) {
     const words = [...textOf(job)].slice(0, spokenWords).join('');
-    byId('status').textContent = t(`said.${job.status}`, { kind: t(`kind.${job.kind}`), text: words });
+    byId('status').textContent = t(`announce.${job.status}`, { kind: t(`kind.${job.kind}`), text: words });
   }
 
   #frame() {

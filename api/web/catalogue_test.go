@@ -12,27 +12,27 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// TestOfferedModelsExist holds the choices of the forms against what the server takes.
+// TestOfferedModelsExist compares the models and voices that the forms offer with the catalogue of the server.
 func TestOfferedModelsExist(t *testing.T) {
 	t.Parallel()
 	known := catalogue.Builtin()
 	source := read(t, "assets/js/catalogue.js")
-	pictures, speech, found := strings.Cut(source, "export const speechModels")
+	images, speech, found := strings.Cut(source, "export const speechModels")
 	if !found {
 		t.Fatal("catalogue.js has no speech models")
 	}
 	entry := regexp.MustCompile(`name: '([^']+)', title: '[^']+'(?:, maxPixels: (\d+))?`)
-	offered := entry.FindAllStringSubmatch(pictures, -1)
+	offered := entry.FindAllStringSubmatch(images, -1)
 	if len(offered) == 0 {
-		t.Fatal("catalogue.js has no picture models")
+		t.Fatal("catalogue.js has no image models")
 	}
 	for _, m := range offered {
 		model, ok := known.ImageModel(m[1])
 		if !ok || model.ReplacedBy != "" {
-			t.Errorf("the picture model %q cannot be asked for", m[1])
+			t.Errorf("the image model %q does not exist or is replaced", m[1])
 		}
 		if pixels, _ := strconv.Atoi(m[2]); pixels != model.MaxPixels {
-			t.Errorf("%s makes %d pixels at most, the page says %d", m[1], model.MaxPixels, pixels)
+			t.Errorf("%s allows %d pixels, the page says %d", m[1], model.MaxPixels, pixels)
 		}
 	}
 	shared := regexp.MustCompile(`const eleven = '([^']+)'`).FindStringSubmatch(source)
@@ -46,7 +46,7 @@ func TestOfferedModelsExist(t *testing.T) {
 	for _, m := range voiced {
 		model, ok := known.SpeechModel(m[1])
 		if !ok || model.ReplacedBy != "" {
-			t.Errorf("the speech model %q cannot be asked for", m[1])
+			t.Errorf("the speech model %q does not exist or is replaced", m[1])
 		}
 		voices := strings.Fields(m[2])
 		if m[2] == "" {
@@ -60,7 +60,7 @@ func TestOfferedModelsExist(t *testing.T) {
 	}
 }
 
-func TestLimitsAreTheServers(t *testing.T) {
+func TestLimitsEqualTheServers(t *testing.T) {
 	t.Parallel()
 	source := read(t, "assets/js/catalogue.js")
 	for name, want := range map[string]int{"maxPixels": job.MaxPixels, "minSide": job.MinSide, "maxSide": job.MaxSide} {
@@ -68,23 +68,23 @@ func TestLimitsAreTheServers(t *testing.T) {
 			t.Errorf("catalogue.js does not have %s: %d", name, want)
 		}
 	}
-	longest := map[string]int{
+	limits := map[string]int{
 		"image-prompt": job.MaxPrompt, "image-negative": job.MaxPrompt, "audio-text": job.MaxSpeech,
 		"prompt-text": job.MaxPrompt, "translation-text": job.MaxPrompt, "feedback-content": feedback.MaxContent,
 	}
 	for _, node := range elements(t) {
 		id, _ := attribute(node, "id")
-		if limit, ok := attribute(node, "data-max"); ok && limit != strconv.Itoa(longest[id]) {
-			t.Errorf("#%s takes %s characters, the server %d", id, limit, longest[id])
+		if limit, ok := attribute(node, "data-max"); ok && limit != strconv.Itoa(limits[id]) {
+			t.Errorf("#%s allows %s characters, the server %d", id, limit, limits[id])
 		}
 		if limit, _ := attribute(node, "data-limit"); id == "image-seed" && limit != strconv.Itoa(job.MaxSeed) {
-			t.Errorf("the seed goes up to %s, the server's to %d", limit, job.MaxSeed)
+			t.Errorf("the page allows seeds up to %s, the server up to %d", limit, job.MaxSeed)
 		}
 	}
 }
 
-// TestOfferedSizesAndChoicesAreValid asks the server's own check.
-func TestOfferedSizesAndChoicesAreValid(t *testing.T) {
+// TestOfferedSizesAndOptionsAreValid runs the server's validation on everything that the forms offer.
+func TestOfferedSizesAndOptionsAreValid(t *testing.T) {
 	t.Parallel()
 	known := catalogue.Builtin()
 	sizes := regexp.MustCompile(`\[(\d+), (\d+)\]`).FindAllStringSubmatch(read(t, "assets/js/catalogue.js"), -1)
@@ -95,8 +95,8 @@ func TestOfferedSizesAndChoicesAreValid(t *testing.T) {
 		width, _ := strconv.Atoi(m[1])
 		height, _ := strconv.Atoi(m[2])
 		in := &job.ImageInput{Prompt: "x", Width: &width, Height: &height}
-		for _, fault := range in.Validate(known) {
-			t.Errorf("%s × %s: %v", m[1], m[2], fault)
+		for _, invalid := range in.Validate(known) {
+			t.Errorf("%s × %s: %v", m[1], m[2], invalid)
 		}
 	}
 	for _, node := range elements(t) {
@@ -106,12 +106,12 @@ func TestOfferedSizesAndChoicesAreValid(t *testing.T) {
 		}
 		switch name, _ := attribute(node.Parent, "name"); name {
 		case "quality":
-			for _, fault := range (&job.ImageInput{Prompt: "x", Quality: value}).Validate(known) {
-				t.Error(fault)
+			for _, invalid := range (&job.ImageInput{Prompt: "x", Quality: value}).Validate(known) {
+				t.Error(invalid)
 			}
 		case "format":
-			for _, fault := range (&job.AudioInput{Text: "x", Format: value}).Validate(known) {
-				t.Error(fault)
+			for _, invalid := range (&job.AudioInput{Text: "x", Format: value}).Validate(known) {
+				t.Error(invalid)
 			}
 		}
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/web"
 )
 
-// read returns a file of the page.
+// read returns the content of a file of the page.
 func read(t *testing.T, name string) string {
 	t.Helper()
 	data, err := fs.ReadFile(web.FS(), name)
@@ -23,12 +23,12 @@ func read(t *testing.T, name string) string {
 	return string(data)
 }
 
-// filesOf returns the paths of all files with one of the endings.
-func filesOf(t *testing.T, endings ...string) []string {
+// filesWith returns the paths of all files with one of the extensions.
+func filesWith(t *testing.T, extensions ...string) []string {
 	t.Helper()
 	var names []string
 	err := fs.WalkDir(web.FS(), ".", func(name string, entry fs.DirEntry, err error) error {
-		if err == nil && !entry.IsDir() && slices.Contains(endings, path.Ext(name)) {
+		if err == nil && !entry.IsDir() && slices.Contains(extensions, path.Ext(name)) {
 			names = append(names, name)
 		}
 		return err
@@ -37,12 +37,12 @@ func filesOf(t *testing.T, endings ...string) []string {
 		t.Fatal(err)
 	}
 	if len(names) == 0 {
-		t.Fatalf("no file ends in %v", endings)
+		t.Fatalf("no file has an extension of %v", extensions)
 	}
 	return names
 }
 
-// elements returns all elements of the document in order.
+// elements returns all elements of index.html in document order.
 func elements(t *testing.T) []*html.Node {
 	t.Helper()
 	document, err := html.Parse(strings.NewReader(read(t, "index.html")))
@@ -68,7 +68,7 @@ func attribute(node *html.Node, name string) (string, bool) {
 	return "", false
 }
 
-// text returns the words directly inside an element.
+// text returns the text directly inside an element.
 func text(node *html.Node) string {
 	var b strings.Builder
 	for child := range node.ChildNodes() {
@@ -79,7 +79,7 @@ func text(node *html.Node) string {
 	return strings.TrimSpace(b.String())
 }
 
-func TestDocumentHoldsToTheContentPolicy(t *testing.T) {
+func TestDocumentFollowsTheContentSecurityPolicy(t *testing.T) {
 	t.Parallel()
 	for _, node := range elements(t) {
 		if node.Data == "style" {
@@ -93,31 +93,31 @@ func TestDocumentHoldsToTheContentPolicy(t *testing.T) {
 			case strings.HasPrefix(a.Key, "on"), a.Key == "style":
 				t.Errorf("<%s %s> is not allowed", node.Data, a.Key)
 			case strings.HasPrefix(strings.TrimSpace(a.Val), "javascript:"), strings.Contains(a.Val, "//"):
-				t.Errorf("<%s %s=%q> leads elsewhere", node.Data, a.Key, a.Val)
+				t.Errorf("<%s %s=%q> refers to another origin", node.Data, a.Key, a.Val)
 			}
 		}
 	}
 }
 
-func TestScriptsMakeNoMarkup(t *testing.T) {
+func TestScriptsCreateNoMarkup(t *testing.T) {
 	t.Parallel()
 	forbidden := regexp.MustCompile(`innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|\beval\(|new Function|setAttribute\('(?:style|on)`)
 	address := regexp.MustCompile(`https?://[^\s'"]+`)
-	for _, name := range filesOf(t, ".js") {
+	for _, name := range filesWith(t, ".js") {
 		source := read(t, name)
 		if found := forbidden.FindString(source); found != "" {
 			t.Errorf("%s uses %s", name, found)
 		}
 		for _, found := range address.FindAllString(source, -1) {
 			if found != "http://www.w3.org/2000/svg" {
-				t.Errorf("%s names %s", name, found)
+				t.Errorf("%s contains the URL %s", name, found)
 			}
 		}
 	}
 }
 
-// TestFilesAreReferencedAndThere follows the references from the document on.
-func TestFilesAreReferencedAndThere(t *testing.T) {
+// TestEveryFileIsReferenced follows the references from index.html.
+func TestEveryFileIsReferenced(t *testing.T) {
 	t.Parallel()
 	imported := regexp.MustCompile(`(?m)^import\s[^;]*?['"]([^'"]+)['"]`)
 	inStyle := regexp.MustCompile(`url\(|@import`)
@@ -146,21 +146,21 @@ func TestFilesAreReferencedAndThere(t *testing.T) {
 			pending = append(pending, path.Join(path.Dir(name), m[1]))
 		}
 	}
-	for _, name := range filesOf(t, ".js", ".css", ".svg") {
+	for _, name := range filesWith(t, ".js", ".css", ".svg") {
 		if !seen[name] {
-			t.Errorf("%s is used by nobody", name)
+			t.Errorf("%s is not referenced", name)
 		}
 	}
 }
 
-func TestIDsAreUniqueAndMeant(t *testing.T) {
+func TestIDsAreUniqueAndExist(t *testing.T) {
 	t.Parallel()
 	ids := map[string]bool{}
 	nodes := elements(t)
 	for _, node := range nodes {
 		if id, ok := attribute(node, "id"); ok {
 			if ids[id] {
-				t.Errorf("two elements are called %q", id)
+				t.Errorf("two elements have the id %q", id)
 			}
 			ids[id] = true
 		}
@@ -170,16 +170,16 @@ func TestIDsAreUniqueAndMeant(t *testing.T) {
 			value, _ := attribute(node, key)
 			for id := range strings.FieldsSeq(value) {
 				if !ids[id] {
-					t.Errorf("<%s %s=%q> means no element", node.Data, key, id)
+					t.Errorf("<%s %s=%q> refers to no element", node.Data, key, id)
 				}
 			}
 		}
 	}
 	byID := regexp.MustCompile(`byId\('([^']+)'\)`)
-	for _, name := range filesOf(t, ".js") {
+	for _, name := range filesWith(t, ".js") {
 		for _, m := range byID.FindAllStringSubmatch(read(t, name), -1) {
 			if !ids[m[1]] {
-				t.Errorf("%s looks for #%s, which is not there", name, m[1])
+				t.Errorf("%s looks up #%s, which does not exist", name, m[1])
 			}
 		}
 	}

@@ -1,8 +1,8 @@
-// Package web is the page: one HTML document, its style sheet, its ES modules and its sentences in every language,
-// embedded as they are written. There is no build step and no framework.
+// Package web embeds the web page: index.html, and below assets/ its style sheets, its ES modules and its messages in
+// every language. There is no build step and no framework.
 //
-// It serves nothing and decides nothing: the page talks to the API like any other client. The document is
-// index.html; everything that it loads lies below assets/ and is asked for under /assets/.
+// The package only holds files. Package server serves them, those of assets/ under /assets/, and the page calls the API
+// like any other client.
 package web
 
 import (

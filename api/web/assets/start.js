@@ -1,5 +1,5 @@
-// Runs before the first paint, so that neither the colours nor the language flash. It is a classic script because
-// modules wait for the document.
+// Sets the theme and the language before the first paint, so that neither flashes. This is a classic script because
+// modules are deferred.
 (function start() {
   'use strict';
   const root = document.documentElement;
@@ -9,7 +9,7 @@
     theme = localStorage.getItem('theme');
     language = localStorage.getItem('preferred_language');
   } catch {
-    // Storage may be forbidden; the page works without it.
+    // Storage may be blocked; the page works without it.
   }
   if (theme === 'light' || theme === 'dark') root.dataset.theme = theme;
   const wanted = [new URLSearchParams(location.search).get('lang'), language, ...(navigator.languages ?? [navigator.language])];

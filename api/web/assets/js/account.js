@@ -1,117 +1,117 @@
-// The account: signing up, in and out, a forgotten password, and what its owner may change. The token lies in a cookie
-// that no script can read; this module only knows who is signed in.
+// The account dialog: sign up, sign in, sign out, password reset and settings. The token is in an HttpOnly cookie that no
+// script can read; this module only knows who is signed in.
 import { Problem, auth, whoami } from './api.js';
 import { byId } from './dom.js';
-import { clearFault, controls, showFault } from './fields.js';
-import { linkWanted, offer, rememberLink, sentenceOf, takeReturn } from './google.js';
+import { clearFieldError, controls, showFieldError } from './fields.js';
+import { callbackError, setPendingLink, showGoogle, takeCallback, takePendingLink } from './google.js';
 import { onLanguage, t } from './i18n.js';
 import { read, write } from './storage.js';
 import { showUnverified } from './unverified.js';
 
 const views = ['signin', 'signup', 'forgot', 'reset', 'verify', 'profile'];
-// Other tabs hear of a change by this key.
-const changed = 'account_changed';
-// This browser has signed in under this key; whether that still holds the API knows.
-const member = 'account_member';
+// Writing this key tells other tabs that the account has changed.
+const changedKey = 'account_changed';
+// Set once this browser has signed in; only the API knows whether the session is still valid.
+const memberKey = 'account_member';
 
-/** Account is the button in the bar and its dialog. */
+/** Account is the account button in the header and its dialog. */
 export class Account {
   #dialog = byId('account');
   #button = byId('account-open');
-  #said = byId('account-said');
+  #message = byId('account-message');
   #user = null;
   #token = '';
   #busy = false;
-  #welcome;
+  #onSignIn;
 
-  /** welcome is called with whoever turns out to be signed in. */
-  constructor(welcome) {
-    this.#welcome = welcome;
+  /** onSignIn is called with the signed-in user. */
+  constructor(onSignIn) {
+    this.#onSignIn = onSignIn;
   }
 
-  /** start finds out who is signed in, and opens the dialog for whoever follows the link of a letter. */
+  /** start finds out who is signed in, and opens the dialog when the page was opened from an email link. */
   async start() {
     this.#button.addEventListener('click', () => this.#open(this.#user ? 'profile' : 'signin'));
     byId('account-close').addEventListener('click', () => this.#dialog.close());
     this.#dialog.addEventListener('close', () => this.#clear());
-    for (const way of this.#dialog.querySelectorAll('[data-view]')) {
-      way.addEventListener('click', () => this.#show(way.dataset.view));
+    for (const button of this.#dialog.querySelectorAll('[data-view]')) {
+      button.addEventListener('click', () => this.#show(button.dataset.view));
     }
     for (const form of this.#dialog.querySelectorAll('form')) {
       form.addEventListener('submit', (event) => {
         event.preventDefault();
         this.#submit(form);
       });
-      form.addEventListener('input', ({ target }) => clearFault(form, target));
+      form.addEventListener('input', ({ target }) => clearFieldError(form, target));
     }
     addEventListener('storage', ({ key }) => {
-      if (key === changed) location.reload();
+      if (key === changedKey) location.reload();
     });
-    onLanguage(() => this.#name());
-    const returned = takeReturn();
+    onLanguage(() => this.#showUser());
+    const callback = takeCallback();
     this.#takeToken();
-    // Somebody who has never signed in here need not be asked for; the cookie itself cannot be seen.
-    if (read(member) !== null) await this.#recognise();
-    this.#name();
-    if (returned) await this.#comeBack(returned);
-    else if (this.#user && !this.#user.hasGoogle && linkWanted()) this.#tell('profile', t('google.now'));
+    // The cookie is not visible to scripts; skip the request if nobody has ever signed in here.
+    if (read(memberKey) !== null) await this.#loadUser();
+    this.#showUser();
+    if (callback) await this.#finishGoogle(callback);
+    else if (this.#user && !this.#user.hasGoogle && takePendingLink()) this.#inform('profile', t('google.now'));
   }
 
-  /** heed is told whom the server takes this browser for: its cookie may be older than this page, or than what it keeps. */
-  async heed(lane) {
-    if (lane !== 'member' || this.#user || read(member) !== null) return;
-    write(member, '1');
-    await this.#recognise();
-    this.#name();
+  /** handleLane loads the user when the server says that this browser is signed in although its storage does not. */
+  async handleLane(lane) {
+    if (lane !== 'member' || this.#user || read(memberKey) !== null) return;
+    write(memberKey, '1');
+    await this.#loadUser();
+    this.#showUser();
   }
 
-  // Somebody comes from Google: to sign in, or to link the account.
-  async #comeBack(returned) {
+  // Completes a sign-in with Google or the linking of a Google account.
+  async #finishGoogle(callback) {
     const view = this.#user ? 'profile' : 'signin';
-    if (returned.error !== undefined) {
-      this.#complain(view, sentenceOf(returned.error));
+    if (callback.error !== undefined) {
+      this.#showError(view, callbackError(callback.error));
       return;
     }
-    this.#tell(view, t('google.busy'));
+    this.#inform(view, t('google.busy'));
     try {
-      const answer = await auth('google-oauth', returned);
-      write(member, '1');
-      write(changed, String(Date.now()));
+      const answer = await auth('google-oauth', callback);
+      write(memberKey, '1');
+      write(changedKey, String(Date.now()));
       if (!this.#user) {
         location.replace(answer.return ?? '/');
         return;
       }
       this.#user = answer.user;
-      this.#name();
-      this.#tell('profile', answer.message);
-    } catch (trouble) {
-      if (!(trouble instanceof Problem)) throw trouble;
-      if (trouble.code === 'link_required') rememberLink();
-      this.#complain(view, trouble.sentence);
+      this.#showUser();
+      this.#inform('profile', answer.message);
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      if (error.code === 'link_required') setPendingLink();
+      this.#showError(view, error.sentence);
     }
   }
 
-  #tell(view, sentence) {
+  #inform(view, sentence) {
     this.#open(view);
-    this.#said.textContent = sentence;
+    this.#message.textContent = sentence;
   }
 
-  #complain(view, sentence) {
+  #showError(view, sentence) {
     this.#open(view);
     byId(view === 'profile' ? 'signout-form' : 'signin-form').querySelector('.alert').textContent = sentence;
   }
 
-  async #recognise() {
+  async #loadUser() {
     try {
       this.#user = (await whoami()).user;
-      this.#welcome(this.#user);
-    } catch (trouble) {
-      if (!(trouble instanceof Problem)) throw trouble;
-      if (trouble.status === 401) write(member, null);
+      this.#onSignIn(this.#user);
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      if (error.status === 401) write(memberKey, null);
     }
   }
 
-  // The token leaves the address at once, and with it the history.
+  // Removes the token from the URL, and so from the history, at once.
   #takeToken() {
     const view = { '/reset-password': 'reset', '/verify-email': 'verify' }[location.pathname];
     if (view === undefined) return;
@@ -120,7 +120,7 @@ export class Account {
     this.#open(view);
   }
 
-  #name() {
+  #showUser() {
     this.#button.textContent = this.#user ? this.#user.username : t('account.signin');
     showUnverified(this.#user);
     byId('account-who').textContent = this.#user ? `${this.#user.username} · ${this.#user.email}` : '';
@@ -133,24 +133,24 @@ export class Account {
   }
 
   #show(view) {
-    this.#said.textContent = '';
+    this.#message.textContent = '';
     for (const name of views) byId(`account-${name}`).hidden = name !== view;
     const title = byId('account-title');
     title.dataset.i18n = `title.${view}`;
     title.textContent = t(`title.${view}`);
-    offer(this.#user);
+    showGoogle(this.#user);
     if (view !== 'profile') return;
     byId('rename-username').value = this.#user.username;
-    for (const name of this.#dialog.querySelectorAll('[data-whose]')) name.value = this.#user.email;
+    for (const field of this.#dialog.querySelectorAll('[data-whose]')) field.value = this.#user.email;
     byId('change-password').hidden = !this.#user.hasPassword;
     byId('delete-password').disabled = !this.#user.hasPassword;
     byId('delete-password').closest('.field').hidden = !this.#user.hasPassword;
   }
 
-  // Passwords stay no longer than the dialog.
+  // Passwords are cleared when the dialog closes.
   #clear() {
     for (const form of this.#dialog.querySelectorAll('form')) {
-      for (const control of controls(form)) clearFault(form, control);
+      for (const control of controls(form)) clearFieldError(form, control);
       form.querySelector('.alert').textContent = '';
       form.reset();
     }
@@ -162,33 +162,33 @@ export class Account {
     alert.textContent = '';
     const body = {};
     for (const control of controls(form)) {
-      clearFault(form, control);
+      clearFieldError(form, control);
       if (control.type === 'checkbox') body[control.name] = control.checked;
       else body[control.name] = control.value;
     }
     if (['reset-password', 'verify-email'].includes(form.dataset.route)) body.token = this.#token;
     this.#setBusy(form, true);
     try {
-      this.#done(form.dataset.route, await auth(form.dataset.route, body));
-    } catch (trouble) {
-      if (!(trouble instanceof Problem)) throw trouble;
-      const elsewhere = trouble.errors.filter(({ pointer, detail }) => !showFault(form, pointer, detail));
-      if (elsewhere.length > 0 || trouble.errors.length === 0) alert.textContent = trouble.sentence;
+      this.#finish(form.dataset.route, await auth(form.dataset.route, body));
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      const unmatched = error.errors.filter(({ pointer, detail }) => !showFieldError(form, pointer, detail));
+      if (unmatched.length > 0 || error.errors.length === 0) alert.textContent = error.sentence;
       form.querySelector('[aria-invalid="true"]')?.focus();
     } finally {
       this.#setBusy(form, false);
     }
   }
 
-  #done(route, answer) {
+  #finish(route, answer) {
     switch (route) {
       case 'login':
       case 'register':
       case 'logout':
       case 'delete-account':
-        // Everything on the page is somebody else's now; drafts are remembered.
-        write(member, route === 'login' || route === 'register' ? '1' : null);
-        write(changed, String(Date.now()));
+        // Everything on the page belongs to another caller now. Drafts are kept in storage.
+        write(memberKey, route === 'login' || route === 'register' ? '1' : null);
+        write(changedKey, String(Date.now()));
         location.assign('/');
         return;
       case 'reset-password':
@@ -198,10 +198,10 @@ export class Account {
       case 'verify-email':
         this.#token = '';
         if (this.#user) {
-          // Other tabs, and this one when it is closed, no longer ask for it.
-          write(changed, String(Date.now()));
+          // Other tabs stop asking for the confirmation.
+          write(changedKey, String(Date.now()));
           this.#user.emailVerified = true;
-          this.#name();
+          this.#showUser();
         }
         this.#show(this.#user ? 'profile' : 'signin');
         break;
@@ -209,13 +209,13 @@ export class Account {
       case 'profile':
       case 'google-unlink':
         this.#user = answer.user;
-        this.#name();
-        offer(this.#user);
+        this.#showUser();
+        showGoogle(this.#user);
         for (const field of this.#dialog.querySelectorAll('input[type="password"]')) field.value = '';
         break;
       default:
     }
-    this.#said.textContent = answer.message;
+    this.#message.textContent = answer.message;
   }
 
   #setBusy(form, busy) {

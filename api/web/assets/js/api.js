@@ -1,7 +1,7 @@
-// Talking to the API. Everything that goes wrong comes out as a Problem, whatever went wrong.
-import { duration, language, t } from './i18n.js';
+// The API client. Every failure is thrown as a Problem.
+import { formatDuration, language, t } from './i18n.js';
 
-/** Problem is an error of the API, or of the way to it (status 0). */
+/** Problem is an error response of the API, or a network failure (status 0). */
 export class Problem extends Error {
   constructor(status, body = {}, retryAfter = 0) {
     super(body.detail ?? body.error ?? (status === 0 ? t('error.network') : t('error.server', { status })));
@@ -13,31 +13,31 @@ export class Problem extends Error {
     this.retryAfter = retryAfter;
   }
 
-  /** sentence says what went wrong, for a person. */
+  /** sentence is the message to show. */
   get sentence() {
     return this.sentenceIn(this.retryAfter);
   }
 
-  /** sentenceIn is the sentence with so many seconds left until another try. */
+  /** sentenceIn is the message when the request may be retried in the given number of seconds. */
   sentenceIn(seconds) {
-    if (seconds > 0) return t('error.later', { detail: this.message, time: duration(seconds) });
+    if (seconds > 0) return t('error.later', { detail: this.message, time: formatDuration(seconds) });
     if (this.status >= 500 && this.requestId) return t('error.request', { detail: this.message, id: this.requestId });
     return this.message;
   }
 }
 
-// skew is how far the server's clock is ahead of this machine's, in milliseconds.
-let skew = 0;
+// clockOffset is how far the server's clock is ahead of this machine's, in milliseconds.
+let clockOffset = 0;
 
-/** serverNow is the server's time, as far as it is known here. */
+/** serverNow estimates the server's current time. */
 export function serverNow() {
-  return Date.now() + skew;
+  return Date.now() + clockOffset;
 }
 
-function readClock(response) {
+function syncClock(response) {
   const date = Date.parse(response.headers.get('Date') ?? '');
-  // The header has whole seconds; a smaller difference means nothing.
-  if (!Number.isNaN(date)) skew = Math.abs(date - Date.now()) > 2000 ? date - Date.now() : 0;
+  // The header has a resolution of one second, so smaller differences are noise.
+  if (!Number.isNaN(date)) clockOffset = Math.abs(date - Date.now()) > 2000 ? date - Date.now() : 0;
 }
 
 async function call(method, path, { body, headers = {}, signal } = {}) {
@@ -53,21 +53,21 @@ async function call(method, path, { body, headers = {}, signal } = {}) {
     if (cause.name === 'AbortError') throw cause;
     throw new Problem(0);
   }
-  readClock(response);
+  syncClock(response);
   const text = await response.text().catch(() => '');
-  let answer = null;
+  let data = null;
   try {
-    answer = text === '' ? null : JSON.parse(text);
+    data = text === '' ? null : JSON.parse(text);
   } catch {
-    // A proxy's page; the status says enough.
+    // Not JSON, such as the error page of a proxy; the status is enough.
   }
-  if (answer?.code === 'invalid_token') dispatchEvent(new Event('signed-out'));
-  if (!response.ok) throw new Problem(response.status, answer ?? {}, Number(response.headers.get('Retry-After')) || 0);
-  if (answer === null && response.status !== 204) throw new Problem(0);
-  return answer;
+  if (data?.code === 'invalid_token') dispatchEvent(new Event('signed-out'));
+  if (!response.ok) throw new Problem(response.status, data ?? {}, Number(response.headers.get('Retry-After')) || 0);
+  if (data === null && response.status !== 204) throw new Problem(0);
+  return data;
 }
 
-/** submit makes a job; the same key sent again returns the same job. */
+/** submit creates a job; submitting again with the same key returns the same job. */
 export const submit = (request, key) => call('POST', '/api/jobs', { body: request, headers: { 'Idempotency-Key': key } });
 
 /** list returns a page of the caller's jobs. */
@@ -77,51 +77,51 @@ export function list(cursor = '') {
   return call('GET', `/api/jobs?${query}`);
 }
 
-/** read returns one job by its address. */
-export const read = (address) => call('GET', address);
+/** read returns the job at a URL. */
+export const read = (url) => call('GET', url);
 
-/** cancel ends a job and returns it. */
+/** cancel cancels a job and returns it. */
 export const cancel = (job) => call('POST', job.links.cancel);
 
-/** retry makes a new job like one that failed or was canceled. */
+/** retry creates a new job from one that failed or was canceled. */
 export const retry = (job, key) => call('POST', `${job.links.self}/retry`, { headers: { 'Idempotency-Key': key } });
 
-/** remove deletes a job that has ended. */
+/** remove deletes a finished job. */
 export const remove = (job) => call('DELETE', job.links.self);
 
-/** whoami returns who is signed in; it fails with status 401 when nobody is. */
+/** whoami returns the signed-in user; it fails with status 401 when there is none. */
 export const whoami = () => call('GET', '/api/auth/validate');
 
-/** providers returns how people can sign in beside a password. */
+/** providers returns the ways to sign in other than a password. */
 export const providers = () => call('GET', '/api/auth/providers');
 
-/** auth sends a form of the account. */
+/** auth submits an account form. */
 export const auth = (route, body) => call('POST', `/api/auth/${route}`, { body });
 
-/** quota returns what may still be asked for. */
+/** quota returns the caller's remaining quotas. */
 export const quota = () => call('GET', '/api/quota');
 
-/** giveFeedback sends a member's feedback, and myFeedback returns what became of it. */
-export const giveFeedback = (body) => call('POST', '/api/feedback', { body });
+/** sendFeedback submits a member's feedback; myFeedback lists it with its status. */
+export const sendFeedback = (body) => call('POST', '/api/feedback', { body });
 export const myFeedback = () => call('GET', '/api/feedback/my');
 
-/** allFeedback returns a page of everybody's feedback; query is a URLSearchParams. */
+/** allFeedback returns a page of all members' feedback; query is a URLSearchParams. */
 export const allFeedback = (key, query) => call('GET', `/api/admin/feedback?${query}`, { headers: { 'X-Admin-Key': key } });
 
-/** markFeedback gives feedback a status, and dropFeedback deletes it. */
+/** markFeedback sets the status of feedback; deleteFeedback deletes it. */
 export const markFeedback = (key, id, status) => call('POST', `/api/admin/feedback/${encodeURIComponent(id)}/${status}`, { headers: { 'X-Admin-Key': key } });
-export const dropFeedback = (key, id) => call('DELETE', `/api/admin/feedback/${encodeURIComponent(id)}`, { headers: { 'X-Admin-Key': key } });
+export const deleteFeedback = (key, id) => call('DELETE', `/api/admin/feedback/${encodeURIComponent(id)}`, { headers: { 'X-Admin-Key': key } });
 
-/** saved returns the pictures that the member has saved today, and those of the day before. */
+/** saved returns the images that the member saved today and yesterday. */
 export const saved = () => call('GET', '/api/images/daily');
 
-/** save keeps a picture of a job that has ended; one that is kept already stays as it is. */
+/** save saves an image of a finished job; saving one again changes nothing. */
 export const save = (job, index) => call('POST', '/api/images/save', { body: { job_id: job.id, index } });
 
-/** unsave deletes a saved picture. */
+/** unsave deletes a saved image. */
 export const unsave = (id) => call('DELETE', `/api/images/${id}`);
 
-/** newKey returns a random idempotency key. randomUUID is missing on pages that are served without TLS. */
+/** newKey returns a random idempotency key. crypto.randomUUID does not exist on pages served without TLS. */
 export function newKey() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');

@@ -1,4 +1,4 @@
-// The page as a whole: makes the parts and joins them.
+// The entry point of the page: creates the parts and wires them together.
 import { Account } from './account.js';
 import { Problem, newKey } from './api.js';
 import { fillChoices } from './choices.js';
@@ -19,15 +19,15 @@ import { Viewer } from './viewer.js';
 
 const jobs = new Jobs();
 const viewer = new Viewer();
-const gallery = new Gallery((picture) => viewer.open(picture, 0));
+const gallery = new Gallery((image) => viewer.open(image, 0));
 const account = new Account((user) => gallery.start(user));
-const quota = new Quota(jobs, (lane) => account.heed(lane));
+const quota = new Quota(jobs, (lane) => account.handleLane(lane));
 const tabs = new Tabs(document.querySelector('[role="tablist"]'), (kind) => quota.choose(kind));
 
 translate(document);
 fillChoices();
 
-const say = (sentence) => { byId('status').textContent = sentence; };
+const announce = (sentence) => { byId('status').textContent = sentence; };
 
 function notice(sentence) {
   const text = sentence || (jobs.anonymous ? t('error.cookies') : '');
@@ -35,47 +35,47 @@ function notice(sentence) {
   byId('notice').hidden = text === '';
 }
 
-/** accepted shows the new job; on a narrow screen the list lies below the form. */
-function accepted() {
-  say(t('form.accepted'));
+/** onSubmitted reveals the new job: on a narrow screen the list is below the form. */
+function onSubmitted() {
+  announce(t('form.accepted'));
   const list = byId('work-title');
   if (list.getBoundingClientRect().top > innerHeight) list.scrollIntoView({ block: 'start' });
 }
 
 const forms = Object.fromEntries([...document.querySelectorAll('form.panel')]
-  .map((form) => [form.dataset.kind, new Form(form, jobs, accepted)]));
+  .map((form) => [form.dataset.kind, new Form(form, jobs, onSubmitted)]));
 
-/** attempt runs an action on a job and shows what went wrong. */
+/** attempt runs an action and shows its error, if any. */
 async function attempt(action) {
   try {
     await action();
     notice('');
-  } catch (trouble) {
-    if (!(trouble instanceof Problem)) throw trouble;
-    notice(trouble.sentence);
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    notice(error.sentence);
   }
 }
 
 function reuse(job) {
   tabs.choose(job.kind);
   forms[job.kind].fill(job.input);
-  say(t('form.refilled'));
+  announce(t('form.refilled'));
 }
 
 const view = new View(jobs, {
   cancel: (job) => attempt(() => jobs.cancel(job)),
   remove: (job) => attempt(async () => {
     await jobs.remove(job);
-    say(t('announce.deleted'));
+    announce(t('announce.deleted'));
   }),
   retry: (job) => attempt(async () => {
     await jobs.retry(job, newKey());
-    say(t('form.accepted'));
+    announce(t('form.accepted'));
   }),
   reuse,
   save: (job, index) => attempt(async () => {
     await gallery.save(job, index);
-    say(t('announce.saved'));
+    announce(t('announce.saved'));
   }),
   useText: (kind, text) => {
     tabs.choose(kind);
@@ -88,7 +88,7 @@ const view = new View(jobs, {
 }, gallery);
 
 jobs.addEventListener('change', ({ detail: { job, before } }) => {
-  if (before && !isEnded(before) && isEnded(job)) attempt(() => gallery.heed(job));
+  if (before && !isEnded(before) && isEnded(job)) attempt(() => gallery.autosave(job));
 });
 
 byId('image-swap').addEventListener('click', () => {
@@ -99,10 +99,10 @@ byId('image-swap').addEventListener('click', () => {
 
 byId('more').addEventListener('click', () => attempt(() => jobs.more()));
 
-const linkState = byId('link-state');
-function showLink(state) {
-  linkState.dataset.state = state;
-  linkState.textContent = t(`connection.${state}`);
+const connection = byId('link-state');
+function showConnection(state) {
+  connection.dataset.state = state;
+  connection.textContent = t(`connection.${state}`);
 }
 
 jobs.addEventListener('anonymous', () => notice(''));
@@ -115,14 +115,14 @@ onLanguage(() => {
   for (const form of Object.values(forms)) form.show();
   view.rebuild();
   quota.show();
-  showLink(linkState.dataset.state);
+  showConnection(connection.dataset.state);
 });
 
-// A token that ended is forgotten with the answer that says so: after a reload this browser is a guest.
+// The API clears the cookie of an expired token. Reload as a guest.
 addEventListener('signed-out', () => location.assign('/'));
 
 account.start();
 new Feedback().start();
 new Operator().start();
 quota.read();
-new Live(jobs, showLink, notice).start();
+new Live(jobs, showConnection, notice).start();

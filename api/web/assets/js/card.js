@@ -1,18 +1,18 @@
-// One job in the list. A card is built once and then only changed where something changed, so that a recording goes on
-// playing and the focus stays while events come in.
+// One job in the list. A card is built once and then updated in place, so that incoming events neither interrupt audio
+// playback nor move the focus.
 import { serverNow } from './api.js';
 import { el, icon } from './dom.js';
-import { duration, known, moment, number, t } from './i18n.js';
+import { formatDuration, formatNumber, formatTime, t } from './i18n.js';
 import { isEnded } from './jobs.js';
-import { downloads, failureSentence, pictures, recording, settings, textOf, words } from './results.js';
+import { audioPlayer, downloads, failureSentence, images, settings, textBox, textOf } from './results.js';
 
-const sureFor = 5000;
+const confirmTimeout = 5000;
 
 /** Card shows a job. actions: {cancel, remove, reuse, retry, save, useText, view}. */
 export class Card {
   node;
   #job;
-  #since = 0;
+  #updatedAt = 0;
   #actions;
   #gallery;
   #saves = [];
@@ -41,11 +41,11 @@ export class Card {
     return this.#job;
   }
 
-  /** update shows a newer state of the job. */
+  /** update shows a newer version of the job. */
   update(job) {
     this.#job = job;
-    this.#since = Date.now();
-    // The pictures of a set come one by one.
+    this.#updatedAt = Date.now();
+    // The images of a set arrive one at a time.
     const shape = isEnded(job) ? job.status : `pending ${job.result?.media.length ?? 0}`;
     if (this.#built !== shape) {
       this.#built = shape;
@@ -56,18 +56,18 @@ export class Card {
     this.tick();
   }
 
-  /** rebuild writes everything anew, in the language in use. */
+  /** rebuild renders the card again in the current language. */
   rebuild() {
     this.#build();
     this.#pill.textContent = t(`status.${this.#job.status}`);
     this.tick();
   }
 
-  /** tick brings the running times up to date. */
+  /** tick updates the times that keep changing. */
   tick() {
     const job = this.#job;
     if (isEnded(job) || !this.#line) return;
-    this.#line.textContent = pendingLine(job, (Date.now() - this.#since) / 1000);
+    this.#line.textContent = pendingLine(job, (Date.now() - this.#updatedAt) / 1000);
     this.#draft.textContent = job.partial_text ?? '';
     this.#draft.hidden = !job.partial_text;
     const measured = job.progress !== undefined && job.status === 'running';
@@ -81,38 +81,38 @@ export class Card {
     this.#title.title = textOf(job);
     const created = new Date(job.created_at);
     this.#when.dateTime = job.created_at;
-    this.#when.textContent = `${t(`kind.${job.kind}`)} · ${moment(created)}${tookPart(job)}`;
+    this.#when.textContent = `${t(`kind.${job.kind}`)} · ${formatTime(created)}${tookText(job)}`;
     this.#line = null;
-    if (isEnded(job)) this.#body.replaceChildren(...this.#end(job));
+    if (isEnded(job)) this.#body.replaceChildren(...this.#result(job));
     else {
       this.#line = el('p', { class: 'line' });
       this.#bar = el('div', { class: 'progress', 'aria-hidden': 'true' }, el('span'));
-      // What is being written changes too often to be read out; the finished text is.
+      // Hidden from screen readers: it changes too often to be announced. The finished text is.
       this.#draft = el('p', { class: 'draft', 'aria-hidden': 'true' });
-      this.#body.replaceChildren(...[this.#line, this.#bar, this.#draft, job.result && this.#pictures(job)].filter(Boolean));
+      this.#body.replaceChildren(...[this.#line, this.#bar, this.#draft, job.result && this.#images(job)].filter(Boolean));
     }
     this.#detail.textContent = settings(job).join(' · ');
     this.#detail.hidden = this.#detail.textContent === '';
     this.#tools.replaceChildren(...this.#buttons(job));
   }
 
-  #pictures(job) {
-    return pictures(job, (index) => this.#actions.view(job, index));
+  #images(job) {
+    return images(job, (index) => this.#actions.view(job, index));
   }
 
-  #end(job) {
+  #result(job) {
     if (job.status === 'canceled') return [el('p', { class: 'line', text: t(`cancel.${job.cancel ?? 'before_start'}`) })];
-    if (job.status === 'failed') return [el('p', { class: 'line bad', text: failureSentence(job.error ?? {}, known) })];
+    if (job.status === 'failed') return [el('p', { class: 'line bad', text: failureSentence(job.error ?? {}) })];
     const { media = [], text, prompt, missing = [] } = job.result ?? {};
     const parts = [];
-    if (job.kind === 'image' && media.length > 0) parts.push(this.#pictures(job));
-    if (job.kind === 'audio' && media.length > 0) parts.push(recording(job));
+    if (job.kind === 'image' && media.length > 0) parts.push(this.#images(job));
+    if (job.kind === 'audio' && media.length > 0) parts.push(audioPlayer(job));
     if (missing.length > 0) {
-      const reason = failureSentence(missing[0].error, known);
+      const reason = failureSentence(missing[0].error);
       parts.push(el('p', { class: 'line bad', text: t(missing.length === 1 ? 'result.missing.one' : 'result.missing.many', { n: missing.length, reason }) }));
     }
-    if (prompt) parts.push(words([t('result.original'), prompt.original], [t('result.improved'), prompt.optimized]));
-    else if (text) parts.push(words([t(job.kind === 'translation' ? 'result.translated' : 'result.improved'), text]));
+    if (prompt) parts.push(textBox([t('result.original'), prompt.original], [t('result.improved'), prompt.optimized]));
+    else if (text) parts.push(textBox([t(job.kind === 'translation' ? 'result.translated' : 'result.improved'), text]));
     return parts;
   }
 
@@ -124,7 +124,7 @@ export class Card {
     const media = job.result?.media ?? [];
     const text = job.result?.text;
     this.#saves = job.kind === 'image' ? media.map((_, index) => this.#saveButton(job, index)) : [];
-    this.mark();
+    this.updateSaved();
     return [
       ...downloads(media),
       ...this.#saves,
@@ -136,8 +136,8 @@ export class Card {
     ].filter(Boolean);
   }
 
-  /** mark shows which pictures are saved. Only a member can save any. */
-  mark() {
+  /** updateSaved shows which images are saved. Only members can save images. */
+  updateSaved() {
     for (const [index, button] of this.#saves.entries()) {
       const done = this.#gallery.has(this.#job, index);
       button.hidden = !this.#gallery.member;
@@ -154,12 +154,12 @@ export class Card {
       if (button.getAttribute('aria-disabled') === 'true') return;
       button.setAttribute('aria-disabled', 'true');
       await this.#actions.save(job, index);
-      this.mark();
+      this.updateSaved();
     });
     return button;
   }
 
-  // The first press asks, the second deletes.
+  // The first click asks for confirmation, the second deletes.
   #deleteButton() {
     const button = el('button', { type: 'button', class: 'quiet', text: t('action.delete') });
     button.addEventListener('click', (event) => {
@@ -167,18 +167,18 @@ export class Card {
         this.#once(event, this.#actions.remove);
         return;
       }
-      const calm = () => {
+      const reset = () => {
         button.classList.remove('danger');
         button.textContent = t('action.delete');
       };
       button.classList.add('danger');
       button.textContent = t('action.delete.sure');
-      setTimeout(calm, sureFor);
+      setTimeout(reset, confirmTimeout);
     });
     return button;
   }
 
-  // once keeps a button from acting again while its action is under way. It is not disabled, which would lose the focus.
+  // once ignores further clicks while the action runs. Disabling the button instead would lose the focus.
   async #once(event, action) {
     const button = event.currentTarget;
     if (button.getAttribute('aria-disabled') === 'true') return;
@@ -188,40 +188,40 @@ export class Card {
   }
 }
 
-function tookPart(job) {
+function tookText(job) {
   if (!job.started_at || !job.finished_at) return '';
   const seconds = (Date.parse(job.finished_at) - Date.parse(job.started_at)) / 1000;
-  return ` · ${t('progress.took', { time: duration(seconds) })}`;
+  return ` · ${t('progress.took', { time: formatDuration(seconds) })}`;
 }
 
-/** heldSentence says what a job waits for that is not its own turn. */
-function heldSentence(job) {
+/** heldText says why a job is held up. */
+function heldText(job) {
   if (job.waiting_reason === 'paused_by_operator') return t('progress.paused');
   if (job.waiting_reason === 'upstream_misconfigured') return t('progress.misconfigured');
   return t('progress.held');
 }
 
-/** againPart says when a job is tried next. */
-function againPart(job) {
-  const pause = (Date.parse(job.next_attempt_at ?? '') - serverNow()) / 1000;
-  return pause >= 1 ? t('progress.retry_in', { time: duration(pause) }) : t('progress.retry_soon');
+/** retryText says when the next attempt starts. */
+function retryText(job) {
+  const wait = (Date.parse(job.next_attempt_at ?? '') - serverNow()) / 1000;
+  return wait >= 1 ? t('progress.retry_in', { time: formatDuration(wait) }) : t('progress.retry_soon');
 }
 
-/** pendingLine says in one line how a job stands that has not ended; age is how old that news is, in seconds. */
+/** pendingLine describes an unfinished job in one line; age is the number of seconds since its last update. */
 export function pendingLine(job, age) {
   const left = (job.eta_seconds ?? 0) - age;
-  const eta = left > 0 ? t('progress.eta', { time: duration(left) }) : '';
+  const eta = left > 0 ? t('progress.eta', { time: formatDuration(left) }) : '';
   if (job.status === 'queued') {
-    if (job.waiting_for) return `${heldSentence(job)} ${againPart(job)}`;
+    if (job.waiting_for) return `${heldText(job)} ${retryText(job)}`;
     const position = job.queue_position;
-    const place = position === undefined ? t('progress.waiting') : position === 0 ? t('progress.next') : t('progress.ahead', { n: number(position) });
+    const place = position === undefined ? t('progress.waiting') : position === 0 ? t('progress.next') : t('progress.ahead', { n: formatNumber(position) });
     return [place, eta].filter(Boolean).join(' · ');
   }
   if (job.status === 'retrying') {
-    const reason = job.waiting_for ? heldSentence(job) : job.last_error ? failureSentence(job.last_error, known) : t('progress.failed', { n: number(job.attempt) });
-    return `${reason} ${againPart(job)}`;
+    const reason = job.waiting_for ? heldText(job) : job.last_error ? failureSentence(job.last_error) : t('progress.failed', { n: formatNumber(job.attempt) });
+    return `${reason} ${retryText(job)}`;
   }
-  const since = job.started_at ? t('progress.elapsed', { time: duration((serverNow() - Date.parse(job.started_at)) / 1000) }) : '';
-  const attempt = job.attempt > 1 ? t('progress.attempt', { n: number(job.attempt) }) : '';
+  const since = job.started_at ? t('progress.elapsed', { time: formatDuration((serverNow() - Date.parse(job.started_at)) / 1000) }) : '';
+  const attempt = job.attempt > 1 ? t('progress.attempt', { n: formatNumber(job.attempt) }) : '';
   return [t(`stage.${job.stage ?? 'generating'}`), since, eta, attempt].filter(Boolean).join(' · ');
 }

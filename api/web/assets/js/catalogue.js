@@ -1,6 +1,6 @@
-// The models, voices and shapes that the forms offer. A test holds the names against the server's catalogue.
+// The models, voices and sizes that the forms offer. A test compares them with the server's catalogue.
 
-/** imageModels are the picture models, in groups; maxPixels is a bound of the model's own. */
+/** imageModels are the image models in groups; maxPixels is set where a model's limit is lower than limits.maxPixels. */
 export const imageModels = [
   { group: 'FLUX', models: [{ name: 'flux', title: 'FLUX.1 Schnell' }, { name: 'klein', title: 'FLUX.2 Klein', maxPixels: 2400000 }, { name: 'klein-large', title: 'FLUX.2 Klein Large', maxPixels: 2400000 }, { name: 'kontext', title: 'FLUX.1 Kontext' }] },
   { group: 'OpenAI', models: [{ name: 'gptimage', title: 'GPT Image 1 Mini' }, { name: 'gptimage-large', title: 'GPT Image 1.5' }, { name: 'gpt-image-2', title: 'GPT Image 2' }] },
@@ -22,10 +22,10 @@ export const speechModels = [
   { name: 'kokoro', title: 'Kokoro', voices: 'af_heart af_alloy af_aoede af_bella af_jessica af_kore af_nicole af_nova af_river af_sarah af_sky am_adam am_echo am_eric am_fenrir am_liam am_michael am_onyx am_puck am_santa bf_alice bf_emma bf_isabella bf_lily bm_daniel bm_fable bm_george bm_lewis ef_dora em_alex em_santa ff_siwis hf_alpha hf_beta hm_omega hm_psi if_sara im_nicola jf_alpha jf_gongitsune jf_nezumi jf_tebukuro jm_kumo pf_dora pm_alex pm_santa zf_xiaobei zf_xiaoni zf_xiaoxiao zf_xiaoyi zm_yunjian zm_yunxi zm_yunxia zm_yunyang' },
 ];
 
-/** maxPixels is what any picture may have at most; maxSide and minSide bound its sides. */
+/** limits apply to all images: the pixels in total, and the pixels of each side. */
 export const limits = { maxPixels: 16800000, minSide: 64, maxSide: 4096 };
 
-/** shapes are the ready-made sizes of a picture, by ratio and scale. */
+/** shapes are the preset image sizes by aspect ratio and scale. */
 export const shapes = {
   '1:1': { standard: [1024, 1024], '2k': [2048, 2048], '4k': [4096, 4096] },
   '4:3': { standard: [1152, 864], '2k': [2048, 1536], '4k': [4096, 3072] },
@@ -34,7 +34,7 @@ export const shapes = {
   '9:16': { standard: [720, 1280], '2k': [1152, 2048], '4k': [2304, 4096] },
 };
 
-/** shapeOf finds the ready-made size, or null. */
+/** shapeOf returns the preset with the given size, or null. */
 export function shapeOf(width, height) {
   for (const [ratio, scales] of Object.entries(shapes)) {
     for (const [scale, [w, h]] of Object.entries(scales)) {
@@ -44,8 +44,8 @@ export function shapeOf(width, height) {
   return null;
 }
 
-/** pixelsOf returns how many pixels a model makes at most. */
-export function pixelsOf(name) {
+/** maxPixelsOf returns the pixel limit of a model. */
+export function maxPixelsOf(name) {
   for (const { models } of imageModels) {
     for (const model of models) {
       if (model.name === name && model.maxPixels) return model.maxPixels;

@@ -1,8 +1,8 @@
-// The choices of the forms that depend on the catalogue, on other choices and on the language.
-import { imageModels, limits, pixelsOf, shapeOf, shapes, speechModels } from './catalogue.js';
+// Form options that depend on the catalogue, on other fields or on the language.
+import { imageModels, limits, maxPixelsOf, shapeOf, shapes, speechModels } from './catalogue.js';
 import { byId, el } from './dom.js';
 import { checkWhole, setValue, valueOf } from './fields.js';
-import { number, t } from './i18n.js';
+import { formatNumber, t } from './i18n.js';
 
 const deadlines = [60, 300, 900, 3600, 21600, 86400];
 
@@ -13,51 +13,51 @@ function deadlineName(seconds) {
 }
 
 function fill(select, options) {
-  const chosen = select.value;
+  const selected = select.value;
   select.replaceChildren(...options);
-  if ([...select.options].some((option) => option.value === chosen)) select.value = chosen;
+  if ([...select.options].some((option) => option.value === selected)) select.value = selected;
 }
 
-const standard = () => el('option', { value: '', text: t('choice.default') });
+const defaultOption = () => el('option', { value: '', text: t('choice.default') });
 
-/** fillChoices writes the choices of all forms anew, in the language in use, and keeps what was chosen. */
+/** fillChoices renders the options of all forms in the current language and keeps the selection. */
 export function fillChoices() {
   for (const select of document.querySelectorAll('select[data-deadlines]')) {
-    fill(select, [standard(), ...deadlines.map((s) => el('option', { value: s, text: deadlineName(s) }))]);
+    fill(select, [defaultOption(), ...deadlines.map((s) => el('option', { value: s, text: deadlineName(s) }))]);
   }
   for (const select of document.querySelectorAll('select[data-models="image"]')) {
     const groups = imageModels.map(({ group, models }) => el('optgroup', { label: group },
       ...models.map((model) => el('option', { value: model.name, text: model.title }))));
-    fill(select, [standard(), ...groups]);
+    fill(select, [defaultOption(), ...groups]);
   }
   for (const select of document.querySelectorAll('select[data-models="audio"]')) {
-    fill(select, [standard(), ...speechModels.map((model) => el('option', { value: model.name, text: model.title }))]);
+    fill(select, [defaultOption(), ...speechModels.map((model) => el('option', { value: model.name, text: model.title }))]);
   }
   fillVoices();
 }
 
-/** fillVoices offers the voices of the chosen speech model. */
+/** fillVoices renders the voices of the selected speech model. */
 export function fillVoices() {
   const model = speechModels.find(({ name }) => name === byId('audio-model').value) ?? speechModels[0];
-  fill(byId('audio-voice'), [standard(), ...model.voices.split(' ').map((voice) => el('option', { value: voice, text: voice }))]);
+  fill(byId('audio-voice'), [defaultOption(), ...model.voices.split(' ').map((voice) => el('option', { value: voice, text: voice }))]);
 }
 
-/** sizeOf returns the size that the image form stands at, as [width, height]; NaN where it is not a number. */
+/** sizeOf returns the size in the image form as [width, height]; NaN where the input is not a number. */
 export function sizeOf(form) {
   const ratio = valueOf(form, 'ratio');
   if (ratio in shapes) return shapes[ratio][valueOf(form, 'scale')] ?? shapes[ratio].standard;
   return [Number(valueOf(form, 'width')), Number(valueOf(form, 'height'))];
 }
 
-/** showSize shows the fields of an own size or the measure of a ready-made one. */
+/** showSize shows the fields for a custom size, or the dimensions of a preset. */
 export function showSize(form) {
-  const own = valueOf(form, 'ratio') === 'custom';
-  for (const row of form.querySelectorAll('[data-when]')) row.hidden = (row.dataset.when === 'custom') !== own;
+  const custom = valueOf(form, 'ratio') === 'custom';
+  for (const row of form.querySelectorAll('[data-when]')) row.hidden = (row.dataset.when === 'custom') !== custom;
   const [width, height] = sizeOf(form);
   byId('image-measure').textContent = width > 0 && height > 0 ? t('image.measure', { width, height }) : '';
 }
 
-/** setSize puts the image form to a size. */
+/** setSize sets the size in the image form. */
 export function setSize(form, width, height) {
   const shape = shapeOf(width, height);
   setValue(form, 'ratio', shape?.ratio ?? 'custom');
@@ -67,15 +67,15 @@ export function setSize(form, width, height) {
   showSize(form);
 }
 
-/** checkSize returns what is wrong with the size. */
+/** checkSize validates the size and returns the errors. */
 export function checkSize(form) {
-  const own = valueOf(form, 'ratio') === 'custom';
-  if (own) {
-    const faults = ['width', 'height'].map((side) => checkWhole(`/input/${side}`, valueOf(form, side), limits.minSide, limits.maxSide));
-    if (faults.some(Boolean)) return faults.filter(Boolean);
+  const custom = valueOf(form, 'ratio') === 'custom';
+  if (custom) {
+    const errors = ['width', 'height'].map((side) => checkWhole(`/input/${side}`, valueOf(form, side), limits.minSide, limits.maxSide));
+    if (errors.some(Boolean)) return errors.filter(Boolean);
   }
   const [width, height] = sizeOf(form);
-  const max = pixelsOf(valueOf(form, 'model'));
+  const max = maxPixelsOf(valueOf(form, 'model'));
   if (width * height <= max) return [];
-  return [{ pointer: own ? '/input/width' : '/input/model', code: 'too_many_pixels', gaps: { max: number(max) } }];
+  return [{ pointer: custom ? '/input/width' : '/input/model', code: 'too_many_pixels', params: { max: formatNumber(max) } }];
 }

@@ -1,6 +1,6 @@
-// Making and finding elements. Text only ever enters the document as textContent, never as markup.
+// Creating and finding elements. Text enters the document only as textContent, never as markup.
 
-/** byId returns the element with the given id, which must be there. */
+/** byId returns the element with the given id; it throws when there is none. */
 export function byId(id) {
   const found = document.getElementById(id);
   if (!found) throw new Error(`no element #${id}`);
@@ -8,7 +8,7 @@ export function byId(id) {
 }
 
 /**
- * el makes an element. Properties: class, text, on (event listeners), data (data- attributes); everything else becomes
+ * el creates an element. Properties: class, text, on (event listeners), data (data- attributes); everything else becomes
  * an attribute, unless it is null, undefined or false. Children that are null or false are left out.
  */
 export function el(tag, properties = {}, ...children) {
@@ -34,7 +34,7 @@ const drawings = {
   translation: ['M4 6h9', 'M8.5 4v2', 'M11 6c-.7 3.6-3.3 6.4-6.5 8', 'M6.5 9c1 2 2.7 3.7 5 4.8', 'm12.5 20 4-9 4 9', 'M14 17h5'],
 };
 
-/** icon draws the sign of a kind of job; it is decoration and hidden from assistive technology. */
+/** icon returns the icon of a kind of job; it is decorative and hidden from assistive technology. */
 export function icon(kind) {
   const svg = document.createElementNS(svgNamespace, 'svg');
   svg.setAttribute('class', 'icon');

@@ -1,11 +1,11 @@
-// What a member tells the operator: the form, when it may be sent again, and what became of earlier words.
-import { Problem, giveFeedback, myFeedback, serverNow } from './api.js';
+// The feedback dialog: the form, when it may be submitted again, and the status of earlier messages.
+import { Problem, myFeedback, sendFeedback, serverNow } from './api.js';
 import { byId } from './dom.js';
-import { checkField, clearFault, controls, count, showFault } from './fields.js';
-import { moment, onLanguage, t } from './i18n.js';
-import { opinion } from './opinion.js';
+import { feedbackEntry } from './feedback-entry.js';
+import { checkField, clearFieldError, controls, count, showFieldError } from './fields.js';
+import { formatTime, onLanguage, t } from './i18n.js';
 
-/** Feedback is the dialog that the account's owner opens. */
+/** Feedback is the dialog in which a member sends feedback. */
 export class Feedback {
   #dialog = byId('feedback');
   #form = byId('feedback-form');
@@ -25,17 +25,17 @@ export class Feedback {
       this.#submit();
     });
     this.#form.addEventListener('input', ({ target }) => {
-      clearFault(this.#form, target);
-      this.#frame();
+      clearFieldError(this.#form, target);
+      this.#update();
     });
     onLanguage(() => this.#show());
   }
 
   async #open() {
     byId('account').close();
-    byId('feedback-said').textContent = '';
+    byId('feedback-message').textContent = '';
     this.#alert.textContent = '';
-    this.#frame();
+    this.#update();
     this.#dialog.showModal();
     byId('feedback-content').focus();
     await this.#attempt(() => this.#load());
@@ -49,54 +49,54 @@ export class Feedback {
   }
 
   #show() {
-    byId('feedback-list').replaceChildren(...this.#mine.map((feedback) => opinion(feedback)));
+    byId('feedback-list').replaceChildren(...this.#mine.map((feedback) => feedbackEntry(feedback)));
     byId('feedback-none').hidden = this.#mine.length > 0;
-    this.#frame();
+    this.#update();
   }
 
-  // The sentence under the form and the button follow the clock of the server.
-  #frame() {
+  // Updates the counter, the hint and the button; the waiting time follows the server's clock.
+  #update() {
     count(this.#form, byId('feedback-content'));
     clearTimeout(this.#timer);
     const wait = this.#next - serverNow();
-    byId('feedback-next').textContent = wait > 0 ? t('feedback.next', { time: moment(new Date(this.#next)) }) : t('feedback.limit');
+    byId('feedback-next').textContent = wait > 0 ? t('feedback.next', { time: formatTime(new Date(this.#next)) }) : t('feedback.limit');
     this.#button.setAttribute('aria-disabled', String(this.#busy || wait > 0));
-    if (wait > 0) this.#timer = setTimeout(() => this.#frame(), wait);
+    if (wait > 0) this.#timer = setTimeout(() => this.#update(), wait);
   }
 
   async #submit() {
     if (this.#busy || this.#next > serverNow()) return;
     const fields = controls(this.#form);
-    for (const control of fields) clearFault(this.#form, control);
+    for (const control of fields) clearFieldError(this.#form, control);
     this.#alert.textContent = '';
-    const faults = fields.map((control) => checkField(this.#form, control)).filter(Boolean);
-    for (const { pointer, code, gaps } of faults) showFault(this.#form, pointer, t(`invalid.${code}`, gaps));
-    if (faults.length === 0) {
+    const errors = fields.map((control) => checkField(this.#form, control)).filter(Boolean);
+    for (const { pointer, code, params } of errors) showFieldError(this.#form, pointer, t(`invalid.${code}`, params));
+    if (errors.length === 0) {
       this.#busy = true;
-      this.#frame();
+      this.#update();
       await this.#attempt(() => this.#send());
       this.#busy = false;
-      this.#frame();
+      this.#update();
     }
     this.#form.querySelector('[aria-invalid="true"]')?.focus();
   }
 
   async #send() {
-    const { message } = await giveFeedback({ category: byId('feedback-category').value, content: byId('feedback-content').value });
+    const { message } = await sendFeedback({ category: byId('feedback-category').value, content: byId('feedback-content').value });
     this.#form.reset();
-    byId('feedback-said').textContent = message;
+    byId('feedback-message').textContent = message;
     await this.#load();
   }
 
   async #attempt(action) {
     try {
       await action();
-    } catch (trouble) {
-      if (!(trouble instanceof Problem)) throw trouble;
-      const elsewhere = trouble.errors.filter(({ pointer, detail }) => !showFault(this.#form, pointer, detail));
-      if (elsewhere.length > 0 || trouble.errors.length === 0) this.#alert.textContent = trouble.message;
-      // Another tab may have sent something.
-      if (trouble.code === 'feedback_too_soon') await this.#attempt(() => this.#load());
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      const unmatched = error.errors.filter(({ pointer, detail }) => !showFieldError(this.#form, pointer, detail));
+      if (unmatched.length > 0 || error.errors.length === 0) this.#alert.textContent = error.message;
+      // Another tab may have sent a message.
+      if (error.code === 'feedback_too_soon') await this.#attempt(() => this.#load());
     }
   }
 }

@@ -1,12 +1,12 @@
-// The fields of a form: reading and setting values, counters, faults beside the field, and the draft.
+// Form fields: values, validation, error messages, character counters and drafts.
 import { el } from './dom.js';
-import { number, t } from './i18n.js';
+import { formatNumber, t } from './i18n.js';
 import { read, write } from './storage.js';
 
 /** length counts characters as the server does: code points. */
 export const length = (text) => [...text].length;
 
-/** controls returns the named controls of a form, a group of radio buttons once. */
+/** controls returns the named controls of a form, each radio group once. */
 export function controls(form) {
   const seen = new Set();
   return [...form.elements].filter((control) => {
@@ -16,7 +16,7 @@ export function controls(form) {
   });
 }
 
-/** valueOf returns the text that a control stands at; of a check box "on" or "". */
+/** valueOf returns the value of a control as text; "on" or "" for a checkbox. */
 export function valueOf(form, name) {
   const control = form.elements.namedItem(name);
   if (control instanceof RadioNodeList) return control.value;
@@ -24,7 +24,7 @@ export function valueOf(form, name) {
   return control.value;
 }
 
-/** setValue puts a control to a text. A choice that is not offered is added, so that nothing is changed silently. */
+/** setValue sets the value of a control. A missing option is added, so that no value is changed silently. */
 export function setValue(form, name, text) {
   const control = form.elements.namedItem(name);
   if (!control) return;
@@ -42,7 +42,7 @@ export function setValue(form, name, text) {
   control.value = text;
 }
 
-/** typed returns the value of a control as the API wants it, or undefined when it is left open. */
+/** typed returns the value of a control in the type that the API expects, or undefined when it is empty. */
 export function typed(form, control) {
   const text = valueOf(form, control.name);
   if (control.dataset.type === 'bool') return text === 'on' ? true : undefined;
@@ -51,32 +51,32 @@ export function typed(form, control) {
   return text;
 }
 
-/** checkField returns what is wrong with a control by its data- attributes, as {pointer, code, gaps}, or null. */
+/** checkField validates a control by its data- attributes and returns {pointer, code, params}, or null when it is valid. */
 export function checkField(form, control) {
   const { pointer, max, type, min, limit } = control.dataset;
   const text = valueOf(form, control.name);
   if ('required' in control.dataset && text.trim() === '') return { pointer, code: 'required' };
-  if (max && length(text) > Number(max)) return { pointer, code: 'too_long', gaps: { max: number(Number(max)) } };
+  if (max && length(text) > Number(max)) return { pointer, code: 'too_long', params: { max: formatNumber(Number(max)) } };
   if (type === 'int' && text.trim() !== '') return checkWhole(pointer, text, Number(min ?? 0), Number(limit ?? Infinity));
   return null;
 }
 
-/** checkWhole checks a whole number. */
+/** checkWhole validates an integer. */
 export function checkWhole(pointer, text, min, max) {
   if (!/^-?\d+$/.test(text.trim())) return { pointer, code: 'whole_number' };
   const value = Number(text);
-  if (value < min || value > max) return { pointer, code: 'out_of_range', gaps: { min: number(min), max: number(max) } };
+  if (value < min || value > max) return { pointer, code: 'out_of_range', params: { min: formatNumber(min), max: formatNumber(max) } };
   return null;
 }
 
-/** showFault writes a sentence beside the control with the given pointer; false when there is no such control. */
-export function showFault(form, pointer, sentence) {
+/** showFieldError shows an error next to the control with the given pointer; it returns false when there is no such control. */
+export function showFieldError(form, pointer, sentence) {
   const control = form.querySelector(`[data-pointer="${CSS.escape(pointer)}"]`);
   if (!control) return false;
-  const id = `${form.id}${pointer.replaceAll('/', '-')}-fault`;
+  const id = `${form.id}${pointer.replaceAll('/', '-')}-error`;
   let line = form.querySelector(`#${CSS.escape(id)}`);
   if (!line) {
-    line = el('p', { class: 'fault', id });
+    line = el('p', { class: 'field-error', id });
     (control.closest('.field') ?? control.parentElement).append(line);
   }
   line.textContent = sentence;
@@ -88,11 +88,11 @@ export function showFault(form, pointer, sentence) {
   return true;
 }
 
-/** clearFault takes the sentence beside one control away. */
-export function clearFault(form, control) {
+/** clearFieldError removes the error of a control. */
+export function clearFieldError(form, control) {
   if (control.getAttribute('aria-invalid') !== 'true') return;
   control.removeAttribute('aria-invalid');
-  const line = form.querySelector(`#${CSS.escape(`${form.id}${control.dataset.pointer.replaceAll('/', '-')}-fault`)}`);
+  const line = form.querySelector(`#${CSS.escape(`${form.id}${control.dataset.pointer.replaceAll('/', '-')}-error`)}`);
   if (!line) return;
   const rest = (control.getAttribute('aria-describedby') ?? '').split(' ').filter((id) => id && id !== line.id);
   if (rest.length > 0) control.setAttribute('aria-describedby', rest.join(' '));
@@ -100,26 +100,26 @@ export function clearFault(form, control) {
   line.remove();
 }
 
-/** count shows how many characters a text has, next to its label. */
+/** count updates the character counter of a control. */
 export function count(form, control) {
   const counter = form.querySelector(`output.counter[for="${control.id}"]`);
   if (!counter) return;
   const used = length(control.value);
   const max = Number(control.dataset.max);
-  counter.textContent = t('form.counter', { n: number(used), max: number(max) });
+  counter.textContent = t('form.counter', { n: formatNumber(used), max: formatNumber(max) });
   counter.classList.toggle('over', used > max);
 }
 
 const draftKey = (form) => `draft_${form.dataset.kind}`;
 
-/** saveDraft remembers what stands in a form. */
+/** saveDraft stores the values of a form. */
 export function saveDraft(form) {
   const values = {};
   for (const control of controls(form)) values[control.name] = valueOf(form, control.name);
   write(draftKey(form), JSON.stringify(values));
 }
 
-/** loadDraft puts back what was remembered. */
+/** loadDraft restores the stored values of a form. */
 export function loadDraft(form) {
   let values;
   try {

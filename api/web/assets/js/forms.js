@@ -1,39 +1,39 @@
-// One form for each kind of job: from what stands in its fields to a request, and back again.
+// One form for each kind of job: turns its fields into a request, and a job's settings back into fields.
 import { Problem, newKey } from './api.js';
 import { checkSize, fillVoices, setSize, showSize, sizeOf } from './choices.js';
 import { byId, el } from './dom.js';
-import { checkField, clearFault, controls, count, loadDraft, saveDraft, setValue, showFault, typed } from './fields.js';
+import { checkField, clearFieldError, controls, count, loadDraft, saveDraft, setValue, showFieldError, typed } from './fields.js';
 import { language, t } from './i18n.js';
 
 const draftDelay = 300;
 const second = 1000;
 const shortcutKey = /mac|iphone|ipad/i.test(navigator.platform) ? '⌘' : 'Ctrl';
 
-// wholeSentence makes a sentence of what the API says about a field, which goes on behind the field's name.
-function wholeSentence(detail) {
+// toSentence capitalizes and punctuates a field error of the API, which is written to follow the field's name.
+function toSentence(detail) {
   const capital = detail.charAt(0).toUpperCase() + detail.slice(1);
   return /[.!?。！？]$/.test(capital) ? capital : capital + (language() === 'zh' ? '。' : '.');
 }
 
-/** Form is one form. accepted is called with every job that it made. */
+/** Form is the form of one kind of job. onSubmitted is called with every job it creates. */
 export class Form {
   #form;
   #jobs;
-  #accepted;
+  #onSubmitted;
   #alert;
   #button;
   #label;
   #shortcut;
   #busy = false;
-  #sent = { body: '', key: '' };
+  #lastRequest = { body: '', key: '' };
   #draftTimer = 0;
   #countdown = 0;
 
-  constructor(form, jobs, accepted) {
+  constructor(form, jobs, onSubmitted) {
     this.#form = form;
     this.#jobs = jobs;
-    this.#accepted = accepted;
-    this.#addFoot();
+    this.#onSubmitted = onSubmitted;
+    this.#addFooter();
     loadDraft(form);
     if (this.kind === 'audio') fillVoices();
     form.addEventListener('input', (event) => this.#changed(event.target));
@@ -55,7 +55,7 @@ export class Form {
     return this.#form.dataset.kind;
   }
 
-  /** show writes everything that depends on the values or the language. */
+  /** show renders everything that depends on the values or the language. */
   show() {
     for (const control of controls(this.#form)) if (control.dataset.max) count(this.#form, control);
     if (this.kind === 'image') showSize(this.#form);
@@ -64,7 +64,7 @@ export class Form {
     this.#shortcut.textContent = t('form.shortcut', { key: shortcutKey });
   }
 
-  /** fill puts the settings of an earlier job into the form. */
+  /** fill loads the settings of an earlier job. */
   fill(input) {
     this.#form.reset();
     for (const control of controls(this.#form)) {
@@ -80,19 +80,19 @@ export class Form {
       if (name === 'format' && value === 'mp3') continue;
       setValue(this.#form, name, value === true ? 'on' : value === false ? '' : String(value));
     }
-    for (const control of controls(this.#form)) clearFault(this.#form, control);
-    this.#say('');
+    for (const control of controls(this.#form)) clearFieldError(this.#form, control);
+    this.#showAlert('');
     saveDraft(this.#form);
     this.show();
     this.focus();
   }
 
-  /** focus goes to the text. */
+  /** focus moves the focus to the text. */
   focus() {
     this.#form.querySelector('textarea').focus();
   }
 
-  #addFoot() {
+  #addFooter() {
     this.#alert = el('p', { class: 'alert', role: 'alert' });
     this.#label = el('span');
     this.#button = el('button', { type: 'submit', class: 'primary' }, this.#label);
@@ -101,8 +101,8 @@ export class Form {
   }
 
   #changed(control) {
-    if (control.dataset?.pointer) clearFault(this.#form, control);
-    if (this.kind === 'image' && control.name === 'ratio' && control.value !== 'custom') clearFault(this.#form, byId('image-width'));
+    if (control.dataset?.pointer) clearFieldError(this.#form, control);
+    if (this.kind === 'image' && control.name === 'ratio' && control.value !== 'custom') clearFieldError(this.#form, byId('image-width'));
     if (control.id === 'audio-model') fillVoices();
     this.show();
     clearTimeout(this.#draftTimer);
@@ -123,72 +123,72 @@ export class Form {
   }
 
   #check() {
-    const faults = controls(this.#form)
+    const errors = controls(this.#form)
       .filter((control) => control.name !== 'width' && control.name !== 'height')
       .map((control) => checkField(this.#form, control)).filter(Boolean);
-    if (this.kind === 'image') faults.push(...checkSize(this.#form));
-    return faults;
+    if (this.kind === 'image') errors.push(...checkSize(this.#form));
+    return errors;
   }
 
   async #submit() {
     if (this.#busy) return;
-    for (const control of controls(this.#form)) clearFault(this.#form, control);
-    this.#say('');
-    const faults = this.#check();
-    if (faults.length > 0) {
-      for (const { pointer, code, gaps } of faults) showFault(this.#form, pointer, t(`invalid.${code}`, gaps));
-      this.#toFault();
+    for (const control of controls(this.#form)) clearFieldError(this.#form, control);
+    this.#showAlert('');
+    const errors = this.#check();
+    if (errors.length > 0) {
+      for (const { pointer, code, params } of errors) showFieldError(this.#form, pointer, t(`invalid.${code}`, params));
+      this.#focusInvalid();
       return;
     }
     const request = this.#request();
     const body = JSON.stringify(request);
     // A submission whose answer was lost is repeated under its key, so that it never makes two jobs.
-    if (this.#sent.body !== body) this.#sent = { body, key: newKey() };
+    if (this.#lastRequest.body !== body) this.#lastRequest = { body, key: newKey() };
     this.#setBusy(true);
     try {
-      const job = await this.#jobs.submit(request, this.#sent.key);
-      this.#sent = { body: '', key: '' };
+      const job = await this.#jobs.submit(request, this.#lastRequest.key);
+      this.#lastRequest = { body: '', key: '' };
       saveDraft(this.#form);
-      this.#accepted(job);
-    } catch (trouble) {
-      if (!(trouble instanceof Problem)) throw trouble;
-      if (trouble.status !== 0 && trouble.status < 500) this.#sent = { body: '', key: '' };
+      this.#onSubmitted(job);
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      if (error.status !== 0 && error.status < 500) this.#lastRequest = { body: '', key: '' };
       this.#jobs.dispatchEvent(new Event('refused'));
-      this.#showProblem(trouble);
+      this.#showProblem(error);
     } finally {
       this.#setBusy(false);
     }
   }
 
   #showProblem(problem) {
-    const elsewhere = problem.errors.filter(({ pointer, detail }) => !showFault(this.#form, pointer, wholeSentence(detail)));
-    if (elsewhere.length > 0) this.#say(elsewhere.map(({ pointer, detail }) => `${pointer} ${detail}`).join(' · '));
+    const unmatched = problem.errors.filter(({ pointer, detail }) => !showFieldError(this.#form, pointer, toSentence(detail)));
+    if (unmatched.length > 0) this.#showAlert(unmatched.map(({ pointer, detail }) => `${pointer} ${detail}`).join(' · '));
     else if (problem.errors.length === 0) {
-      this.#say(problem.sentence);
+      this.#showAlert(problem.sentence);
       if (problem.retryAfter > 0) this.#countDown(problem);
     }
-    this.#toFault();
+    this.#focusInvalid();
   }
 
-  // The time that is left goes on being true.
+  // Keeps the remaining time in the message up to date.
   #countDown(problem) {
     const end = performance.now() + problem.retryAfter * second;
     this.#countdown = setInterval(() => {
       const left = Math.ceil((end - performance.now()) / second);
       const sentence = left > 0 ? problem.sentenceIn(left) : t('error.now');
       if (sentence === this.#alert.textContent) return;
-      // A screen reader has read it once.
+      // Screen readers have announced it once.
       this.#alert.setAttribute('aria-live', 'off');
       this.#alert.textContent = sentence;
       if (left <= 0) clearInterval(this.#countdown);
     }, second);
   }
 
-  #toFault() {
+  #focusInvalid() {
     this.#form.querySelector('[aria-invalid="true"]')?.focus();
   }
 
-  #say(sentence) {
+  #showAlert(sentence) {
     clearInterval(this.#countdown);
     this.#alert.removeAttribute('aria-live');
     this.#alert.textContent = sentence;

@@ -1,78 +1,78 @@
-// The pictures that a member has saved: in the account's dialog with the time that each has left, and as a mark on the
-// jobs that they were made by.
+// The images that a member has saved: listed in the account dialog with the time left for each, and marked as saved on the
+// jobs that produced them.
 import { Problem, save, saved, serverNow, unsave } from './api.js';
 import { byId, el } from './dom.js';
-import { duration, onLanguage, t } from './i18n.js';
+import { formatDuration, onLanguage, t } from './i18n.js';
 import { fileSize } from './results.js';
 import { read, write } from './storage.js';
 
-// Whose new pictures this browser saves by itself.
-const auto = 'autosave_pictures';
-const largest = 2 * 1024 * 1024;
-const sureFor = 5000;
-const tick = 1000;
+// Holds the id of the member whose new images this browser saves automatically.
+const autosaveKey = 'autosave_pictures';
+const maxBytes = 2 * 1024 * 1024;
+const confirmTimeout = 5000;
+const tickInterval = 1000;
 
-const addressOf = (picture) => `/api/images/download/${picture.id}`;
+const urlOf = (image) => `/api/images/download/${image.id}`;
 
-/** Gallery knows what is saved and tells of changes by "change". Until start it is nobody's, and nothing can be saved. */
+/** Gallery tracks the saved images and dispatches "change". Before start() nobody is signed in and nothing can be saved. */
 export class Gallery extends EventTarget {
   #member = '';
   #today = [];
   #earlier = [];
-  #most = 0;
+  #max = 0;
   #rows = [];
   #view;
 
-  /** view is called with a picture to show it large. */
+  /** view is called with a job-like object to show an image at full size. */
   constructor(view) {
     super();
     this.#view = view;
     const choice = byId('saved-auto');
-    choice.addEventListener('change', () => write(auto, choice.checked ? this.#member : null));
+    choice.addEventListener('change', () => write(autosaveKey, choice.checked ? this.#member : null));
     byId('account-open').addEventListener('click', () => this.member && this.#refresh());
     onLanguage(() => this.#show());
-    setInterval(() => this.#count(), tick);
+    setInterval(() => this.#tick(), tickInterval);
   }
 
-  /** member says whether somebody is signed in. */
+  /** member reports whether a member is signed in. */
   get member() {
     return this.#member !== '';
   }
 
-  /** start begins for somebody who is signed in. */
+  /** start loads the saved images of a signed-in user. */
   async start(user) {
     this.#member = user.id;
-    byId('saved-auto').checked = read(auto) === user.id;
+    byId('saved-auto').checked = read(autosaveKey) === user.id;
     await this.#refresh();
   }
 
-  /** has says whether a picture of a job is saved. */
+  /** has reports whether an image of a job is saved. */
   has(job, index) {
-    return [...this.#today, ...this.#earlier].some((picture) => picture.job_id === job.id && picture.index === index);
+    return [...this.#today, ...this.#earlier].some((image) => image.job_id === job.id && image.index === index);
   }
 
-  /** save keeps a picture of a job. */
+  /** save saves an image of a job. */
   async save(job, index) {
     await save(job, index);
     await this.#refresh();
   }
 
-  /** heed saves the pictures of a job that has just ended, when its owner wants that. */
-  async heed(job) {
+  /** autosave saves the images of a job that has just finished, if its owner has turned that on. */
+  async autosave(job) {
     if (!this.member || !byId('saved-auto').checked || job.status !== 'succeeded' || job.kind !== 'image') return;
-    for (const [index, picture] of job.result.media.entries()) {
-      if (picture.bytes <= largest) await this.save(job, index);
+    for (const [index, image] of job.result.media.entries()) {
+      if (image.bytes <= maxBytes) await this.save(job, index);
     }
   }
 
   async #refresh() {
     try {
       const list = await saved();
-      [this.#today, this.#earlier, this.#most] = [list.images.toReversed(), list.earlier.toReversed(), list.maxCount];
+      [this.#today, this.#earlier, this.#max] = [list.images.toReversed(), list.earlier.toReversed(), list.maxCount];
       byId('saved-alert').textContent = '';
-    } catch (trouble) {
-      if (!(trouble instanceof Problem)) throw trouble;
-      byId('saved-alert').textContent = trouble.sentence;
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      byId('saved-alert').textContent = error.sentence;
       return;
     }
     this.#show();
@@ -80,37 +80,37 @@ export class Gallery extends EventTarget {
   }
 
   #show() {
-    byId('saved-count').textContent = t('saved.count', { n: this.#today.length, max: this.#most });
+    byId('saved-count').textContent = t('saved.count', { n: this.#today.length, max: this.#max });
     byId('saved-empty').hidden = this.#today.length > 0;
     byId('saved-earlier-title').hidden = this.#earlier.length === 0;
     this.#rows = [];
-    byId('saved-today').replaceChildren(...this.#today.map((picture) => this.#row(picture)));
-    byId('saved-earlier').replaceChildren(...this.#earlier.map((picture) => this.#row(picture)));
-    this.#count();
+    byId('saved-today').replaceChildren(...this.#today.map((image) => this.#row(image)));
+    byId('saved-earlier').replaceChildren(...this.#earlier.map((image) => this.#row(image)));
+    this.#tick();
   }
 
-  #row(picture) {
+  #row(image) {
     const left = el('span', { class: 'saved-note' });
-    const about = `saved-${picture.id}`;
-    this.#rows.push({ picture, left });
-    const image = el('img', { src: addressOf(picture), alt: '', width: picture.width, height: picture.height, loading: 'lazy', decoding: 'async' });
+    const about = `saved-${image.id}`;
+    this.#rows.push({ image, left });
+    const thumbnail = el('img', { src: urlOf(image), alt: '', width: image.width, height: image.height, loading: 'lazy', decoding: 'async' });
     return el('li', { class: 'saved-row' },
-      el('button', { type: 'button', class: 'saved-picture', 'aria-label': t('saved.open', { prompt: picture.prompt }), on: { click: () => this.#view(asJob(picture)) } }, image),
+      el('button', { type: 'button', class: 'saved-image', 'aria-label': t('saved.open', { prompt: image.prompt }), on: { click: () => this.#view(asJob(image)) } }, thumbnail),
       el('div', { class: 'saved-facts' },
-        el('p', { class: 'saved-prompt', id: about, text: picture.prompt, title: picture.prompt }),
-        el('p', { class: 'saved-note', text: [t('detail.size', { width: picture.width, height: picture.height }), fileSize(picture.size)].join(' · ') }),
+        el('p', { class: 'saved-prompt', id: about, text: image.prompt, title: image.prompt }),
+        el('p', { class: 'saved-note', text: [t('detail.size', { width: image.width, height: image.height }), fileSize(image.size)].join(' · ') }),
         left,
         el('div', { class: 'saved-tools' },
-          el('a', { class: 'button quiet small', href: addressOf(picture), download: '', 'aria-describedby': about, text: t('action.download') }),
-          this.#deleteButton(picture, about))));
+          el('a', { class: 'button quiet small', href: urlOf(image), download: '', 'aria-describedby': about, text: t('action.download') }),
+          this.#deleteButton(image, about))));
   }
 
-  // The first press asks, the second deletes.
-  #deleteButton(picture, about) {
+  // The first click asks for confirmation, the second deletes.
+  #deleteButton(image, about) {
     const button = el('button', { type: 'button', class: 'quiet small', 'aria-describedby': about, text: t('action.delete') });
     button.addEventListener('click', () => {
       if (button.classList.contains('danger')) {
-        this.#remove(picture);
+        this.#remove(image);
         return;
       }
       button.classList.add('danger');
@@ -118,45 +118,45 @@ export class Gallery extends EventTarget {
       setTimeout(() => {
         button.classList.remove('danger');
         button.textContent = t('action.delete');
-      }, sureFor);
+      }, confirmTimeout);
     });
     return button;
   }
 
-  async #remove(picture) {
+  async #remove(image) {
     try {
-      await unsave(picture.id);
-    } catch (trouble) {
-      if (!(trouble instanceof Problem)) throw trouble;
-      // What is gone already is what was wanted.
-      if (trouble.code !== 'image_not_found') {
-        byId('saved-alert').textContent = trouble.sentence;
+      await unsave(image.id);
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      // Already gone.
+      if (error.code !== 'image_not_found') {
+        byId('saved-alert').textContent = error.sentence;
         return;
       }
     }
     await this.#refresh();
-    byId('saved-said').textContent = t('announce.deleted');
-    // Whoever pressed the button shall not be thrown to the top of the dialog.
+    byId('saved-message').textContent = t('announce.deleted');
+    // The button is gone; without this the focus would move to the top of the dialog.
     byId('saved-title').focus();
   }
 
-  // The time that each has left; what has none is read anew.
-  #count() {
-    let over = false;
-    for (const { picture, left } of this.#rows) {
-      const seconds = (Date.parse(picture.expires_at) - serverNow()) / 1000;
-      over ||= seconds <= 0;
-      const words = t('saved.left', { time: duration(Math.max(0, seconds)) });
-      if (left.textContent !== words) left.textContent = words;
+  // Updates the time left for each image, and reloads the list when one has expired.
+  #tick() {
+    let expired = false;
+    for (const { image, left } of this.#rows) {
+      const seconds = (Date.parse(image.expires_at) - serverNow()) / 1000;
+      expired ||= seconds <= 0;
+      const text = t('saved.left', { time: formatDuration(Math.max(0, seconds)) });
+      if (left.textContent !== text) left.textContent = text;
     }
-    if (!over) return;
+    if (!expired) return;
     this.#rows = [];
     this.#refresh();
   }
 }
 
-// The large view shows pictures of jobs.
-function asJob(picture) {
-  const media = [{ url: addressOf(picture), width: picture.width, height: picture.height, bytes: picture.size, seed: picture.seed ?? undefined, model: picture.model }];
-  return { input: { prompt: picture.prompt }, result: { media } };
+// asJob gives a saved image the shape that the viewer expects.
+function asJob(image) {
+  const media = [{ url: urlOf(image), width: image.width, height: image.height, bytes: image.size, seed: image.seed ?? undefined, model: image.model }];
+  return { input: { prompt: image.prompt }, result: { media } };
 }

@@ -1,4 +1,4 @@
-// The language of the page. Elements name their sentence in data-i18n, and those of their attributes in
+// The language of the page. Elements name their message in data-i18n, and the messages of attributes in
 // data-i18n-placeholder, data-i18n-title and data-i18n-aria-label.
 import en from '../i18n/en.js';
 import zh from '../i18n/zh.js';
@@ -8,41 +8,41 @@ const tables = { en, zh };
 const attributes = ['placeholder', 'title', 'aria-label'];
 const listeners = new Set();
 
-/** language returns the language in use, "en" or "zh". start.js has chosen the first one. */
+/** language returns the current language, "en" or "zh". start.js sets the initial one. */
 export function language() {
   return document.documentElement.lang in tables ? document.documentElement.lang : 'en';
 }
 
-/** setLanguage changes the language, remembers it and translates the page. */
+/** setLanguage changes and stores the language, and translates the page. */
 export function setLanguage(next) {
   if (!(next in tables)) return;
   document.documentElement.lang = next;
   write('preferred_language', next);
-  // The address must not overrule the choice at the next reload.
-  const address = new URL(location.href);
-  address.searchParams.delete('lang');
-  history.replaceState(null, '', address);
+  // Otherwise ?lang= would override the choice at the next reload.
+  const url = new URL(location.href);
+  url.searchParams.delete('lang');
+  history.replaceState(null, '', url);
   translate(document);
   for (const listener of listeners) listener();
 }
 
-/** onLanguage calls listener after every change of the language. */
+/** onLanguage calls listener whenever the language changes. */
 export function onLanguage(listener) {
   listeners.add(listener);
 }
 
-/** t returns a sentence with its gaps filled. A key without a sentence stands for itself. */
-export function t(key, gaps = {}) {
-  const sentence = tables[language()][key] ?? tables.en[key] ?? key;
-  return sentence.replace(/\{(\w+)\}/g, (gap, name) => (name in gaps ? String(gaps[name]) : gap));
+/** t returns the message of a key with its placeholders filled in; an unknown key is returned as it is. */
+export function t(key, params = {}) {
+  const message = tables[language()][key] ?? tables.en[key] ?? key;
+  return message.replace(/\{(\w+)\}/g, (placeholder, name) => (name in params ? String(params[name]) : placeholder));
 }
 
-/** known reports whether a key has a sentence. */
-export function known(key) {
+/** hasMessage reports whether there is a message for a key. */
+export function hasMessage(key) {
   return key in tables.en;
 }
 
-/** translate puts the sentences of the language in use into everything below root. */
+/** translate renders the messages of the current language in all elements below root. */
 export function translate(root) {
   for (const node of root.querySelectorAll('[data-i18n]')) node.textContent = t(node.dataset.i18n);
   for (const name of attributes) {
@@ -52,20 +52,20 @@ export function translate(root) {
   }
 }
 
-/** number writes a number as the language does. */
-export function number(n) {
+/** formatNumber formats a number for the current language. */
+export function formatNumber(n) {
   return new Intl.NumberFormat(language()).format(n);
 }
 
-/** moment writes a time: the hour today, otherwise the day too. */
-export function moment(date) {
+/** formatTime formats a date; today's without the day. */
+export function formatTime(date) {
   const today = new Date().toDateString() === date.toDateString();
   const style = today ? { timeStyle: 'short' } : { dateStyle: 'medium', timeStyle: 'short' };
   return new Intl.DateTimeFormat(language() === 'zh' ? 'zh-CN' : navigator.language.startsWith('en') ? navigator.language : 'en', style).format(date);
 }
 
-/** duration writes a number of seconds. */
-export function duration(seconds) {
+/** formatDuration formats a number of seconds. */
+export function formatDuration(seconds) {
   if (seconds < 1) return t('time.moment');
   const whole = Math.round(seconds);
   if (whole < 60) return t('time.seconds', { n: whole });

@@ -1,4 +1,4 @@
-// The caller's jobs as the server knows them. Nothing is kept in the browser: after a reload they come from the server.
+// The caller's jobs. Nothing is stored in the browser: after a reload they are read from the server.
 import * as api from './api.js';
 
 const ended = new Set(['succeeded', 'failed', 'canceled']);
@@ -7,8 +7,8 @@ const ended = new Set(['succeeded', 'failed', 'canceled']);
 export const isEnded = (job) => ended.has(job.status);
 
 /**
- * Jobs holds the jobs and tells of changes: "change" with {job, before}, "remove" with {id}, "list" after a list was
- * read, and "anonymous" when the server knows no identity of this browser.
+ * Jobs holds the jobs and dispatches "change" with {job, before}, "remove" with {id}, "list" after a list was read, and
+ * "anonymous" when the browser sends no identity.
  */
 export class Jobs extends EventTarget {
   #byId = new Map();
@@ -16,12 +16,12 @@ export class Jobs extends EventTarget {
   #paged = false;
   #anonymous = false;
 
-  /** all returns the jobs, the newest first. */
+  /** all returns the jobs, newest first. */
   all() {
     return [...this.#byId.values()].sort((a, b) => b.created_at.localeCompare(a.created_at) || b.id.localeCompare(a.id));
   }
 
-  /** active returns the jobs that have not ended. */
+  /** active returns the unfinished jobs. */
   active() {
     return this.all().filter((job) => !isEnded(job));
   }
@@ -30,31 +30,31 @@ export class Jobs extends EventTarget {
     return this.#byId.get(id);
   }
 
-  /** hasMore says whether there are older jobs than the ones held. */
+  /** hasMore reports whether the server has older jobs. */
   get hasMore() {
     return this.#cursor !== '';
   }
 
-  /** anonymous says that the server cannot list this browser's jobs. */
+  /** anonymous reports that the server cannot list this browser's jobs. */
   get anonymous() {
     return this.#anonymous;
   }
 
-  /** put takes a job in, unless more is known already: an ended job never comes back to life. */
+  /** put adds or updates a job. Stale versions are ignored: a finished job never becomes active again. */
   put(job) {
     const before = this.#byId.get(job.id);
     if (before && isEnded(before)) return;
     if (before && !isEnded(job) && job.attempt < before.attempt) return;
     this.#byId.set(job.id, job);
-    this.#tell('change', { job, before });
+    this.#emit('change', { job, before });
   }
 
-  /** forget drops a job that is no longer on the server. */
+  /** forget removes a job that no longer exists on the server. */
   forget(id) {
-    if (this.#byId.delete(id)) this.#tell('remove', { id });
+    if (this.#byId.delete(id)) this.#emit('remove', { id });
   }
 
-  /** refresh reads the newest jobs and those that were pending, and forgets what has gone. */
+  /** refresh reads the newest jobs and the unfinished ones, and removes those that no longer exist. */
   async refresh() {
     const before = this.all();
     if (this.#anonymous) return this.#readEach(this.active());
@@ -64,7 +64,7 @@ export class Jobs extends EventTarget {
     } catch (problem) {
       if (problem.code !== 'identity_required') throw problem;
       this.#anonymous = true;
-      this.#tell('anonymous', {});
+      this.#emit('anonymous', {});
       return this.#readEach(this.active());
     }
     const listed = new Set(page.jobs.map((job) => job.id));
@@ -72,29 +72,29 @@ export class Jobs extends EventTarget {
     const missing = before.filter((job) => !listed.has(job.id));
     for (const job of missing) if (job.created_at > oldest) this.forget(job.id);
     for (const job of page.jobs) this.put(job);
-    // Whoever has gone further back goes on from there.
+    // Keep the cursor of older pages that were loaded already.
     if (!this.#paged) this.#cursor = page.next_cursor ?? '';
-    this.#tell('list', {});
+    this.#emit('list', {});
     return this.#readEach(missing.filter((job) => job.created_at <= oldest && !isEnded(job)));
   }
 
-  /** more reads older jobs. */
+  /** more loads older jobs. */
   async more() {
     const page = await api.list(this.#cursor);
     this.#cursor = page.next_cursor ?? '';
     this.#paged = true;
     for (const job of page.jobs) this.put(job);
-    this.#tell('list', {});
+    this.#emit('list', {});
   }
 
-  /** submit makes a job. */
+  /** submit creates a job. */
   async submit(request, key) {
     const job = await api.submit(request, key);
     this.put(job);
     return job;
   }
 
-  /** retry makes a new job like an ended one, also when that one is no longer on the server. */
+  /** retry creates a new job from a finished one, even if that one no longer exists on the server. */
   async retry(job, key) {
     try {
       this.put(await api.retry(job, key));
@@ -104,7 +104,7 @@ export class Jobs extends EventTarget {
     }
   }
 
-  /** cancel ends a job; one that has ended otherwise meanwhile is shown as it ended. */
+  /** cancel cancels a job; if it has finished meanwhile, the result is shown. */
   async cancel(job) {
     try {
       this.put(await api.cancel(job));
@@ -115,7 +115,7 @@ export class Jobs extends EventTarget {
     }
   }
 
-  /** remove deletes a job that has ended. */
+  /** remove deletes a finished job. */
   async remove(job) {
     try {
       await api.remove(job);
@@ -136,7 +136,7 @@ export class Jobs extends EventTarget {
     }));
   }
 
-  #tell(type, detail) {
+  #emit(type, detail) {
     this.dispatchEvent(new CustomEvent(type, { detail }));
   }
 }

@@ -1,4 +1,4 @@
-// Keeping the jobs fresh: one event stream for all of them, and polling while there is none.
+// Keeps the jobs up to date: one event stream for all of them, and polling while the stream is not connected.
 import { Problem } from './api.js';
 
 const statuses = ['queued', 'running', 'retrying', 'succeeded', 'failed', 'canceled'];
@@ -8,39 +8,39 @@ const pollIdle = 15000;
 const reopenFirst = 2000;
 const reopenLast = 60000;
 
-/** Live feeds a Jobs. It calls onState with "connecting", "live", "polling" or "offline". */
+/** Live updates a Jobs. It calls onState with "connecting", "live", "polling" or "offline". */
 export class Live {
   #jobs;
   #onState;
-  #onTrouble;
+  #onError;
   #source = null;
   #reopen = reopenFirst;
   #timer = 0;
   #unreachable = false;
   #state = '';
 
-  constructor(jobs, onState, onTrouble) {
+  constructor(jobs, onState, onError) {
     this.#jobs = jobs;
     this.#onState = onState;
-    this.#onTrouble = onTrouble;
+    this.#onError = onError;
   }
 
   /** start reads the jobs and opens the stream. */
   start() {
-    this.#say('connecting');
+    this.#setState('connecting');
     this.#refresh().then(() => this.#open());
     document.addEventListener('visibilitychange', () => {
       if (!document.hidden) this.#refresh();
     });
     addEventListener('online', () => this.#refresh());
-    // A new job shall not wait for the next slow look.
+    // Do not let a new job wait for the next idle poll.
     this.#jobs.addEventListener('change', ({ detail }) => {
       if (detail.before || this.#timer === 0) return;
       clearTimeout(this.#timer);
       this.#timer = 0;
       this.#poll(pollSoon);
     });
-    addEventListener('offline', () => this.#say('offline'));
+    addEventListener('offline', () => this.#setState('offline'));
   }
 
   #open() {
@@ -55,13 +55,13 @@ export class Live {
       this.#reopen = reopenFirst;
       clearTimeout(this.#timer);
       this.#timer = 0;
-      this.#say('live');
-      // What ended while nobody listened may be older than what the stream brings again.
+      this.#setState('live');
+      // Jobs that finished while disconnected may be older than the events the stream replays.
       if (resumed) this.#refresh();
     });
     source.addEventListener('error', () => {
       this.#poll(pollSoon);
-      // The browser comes back by itself unless the server refused the stream.
+      // The browser reconnects by itself unless the server rejected the stream.
       if (source.readyState !== EventSource.CLOSED || this.#source !== source) return;
       this.#source = null;
       setTimeout(() => this.#open(), this.#reopen);
@@ -72,31 +72,31 @@ export class Live {
     }
   }
 
-  #poll(pause) {
-    this.#say(this.#unreachable || !navigator.onLine ? 'offline' : 'polling');
-    // The stream tells of every attempt to come back; one timer is enough.
+  #poll(delay) {
+    this.#setState(this.#unreachable || !navigator.onLine ? 'offline' : 'polling');
+    // Every reconnection attempt fires an error event; one timer is enough.
     if (this.#timer !== 0) return;
     this.#timer = setTimeout(async () => {
       await this.#refresh();
       this.#timer = 0;
       if (this.#source?.readyState === EventSource.OPEN) return;
       this.#poll(this.#jobs.active().length > 0 && !document.hidden ? pollActive : pollIdle);
-    }, pause);
+    }, delay);
   }
 
   async #refresh() {
     try {
       await this.#jobs.refresh();
       this.#unreachable = false;
-      this.#onTrouble('');
-    } catch (trouble) {
-      if (!(trouble instanceof Problem)) throw trouble;
-      this.#unreachable = trouble.status === 0;
-      this.#onTrouble(trouble.sentence);
+      this.#onError('');
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      this.#unreachable = error.status === 0;
+      this.#onError(error.sentence);
     }
   }
 
-  #say(state) {
+  #setState(state) {
     if (this.#state === state) return;
     this.#state = state;
     this.#onState(state);

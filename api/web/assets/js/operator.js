@@ -1,14 +1,14 @@
-// The operator's desk, at #operator: everybody's feedback, for whoever knows the key. The key is kept in this module and
-// nowhere else, and no longer than the dialog is open.
-import { Problem, allFeedback, dropFeedback, markFeedback, serverNow } from './api.js';
+// The operator's view of all feedback, at #operator. The admin key is held only in this module and only while the dialog
+// is open.
+import { Problem, allFeedback, deleteFeedback, markFeedback, serverNow } from './api.js';
 import { byId, el } from './dom.js';
-import { number, onLanguage, t } from './i18n.js';
-import { category, opinion } from './opinion.js';
+import { formatNumber, onLanguage, t } from './i18n.js';
+import { category, feedbackEntry } from './feedback-entry.js';
 
-const address = '#operator';
-const noKey = ['admin_key_required', 'admin_disabled', 'too_many_guesses'];
+const hash = '#operator';
+const keyErrors = ['admin_key_required', 'admin_disabled', 'too_many_guesses'];
 
-/** Operator is the dialog that opens for whoever adds #operator to the address. */
+/** Operator is the dialog that the fragment #operator opens. */
 export class Operator {
   #dialog = byId('operator');
   #list = byId('operator-list');
@@ -17,13 +17,13 @@ export class Operator {
   #feedbacks = [];
   #stats = null;
   #cursor = '';
-  // Answers to questions that were asked before the last one are late.
-  #asked = 0;
+  // Responses to any but the latest request are stale.
+  #request = 0;
 
   start() {
-    addEventListener('hashchange', () => this.#look());
+    addEventListener('hashchange', () => this.#openFromHash());
     byId('operator-close').addEventListener('click', () => this.#dialog.close());
-    this.#dialog.addEventListener('close', () => this.#forget());
+    this.#dialog.addEventListener('close', () => this.#reset());
     byId('operator-form').addEventListener('submit', (event) => {
       event.preventDefault();
       this.#key = byId('operator-key').value.trim();
@@ -36,27 +36,27 @@ export class Operator {
     this.#filter.addEventListener('change', () => this.#attempt(() => this.#load()));
     byId('operator-more').addEventListener('click', () => this.#attempt(() => this.#load(this.#cursor)));
     onLanguage(() => this.#show());
-    this.#look();
+    this.#openFromHash();
   }
 
-  #look() {
-    if (location.hash !== address || this.#dialog.open) return;
+  #openFromHash() {
+    if (location.hash !== hash || this.#dialog.open) return;
     this.#dialog.showModal();
     byId('operator-key').focus();
   }
 
-  #forget() {
-    this.#asked += 1;
+  #reset() {
+    this.#request += 1;
     this.#key = '';
     this.#feedbacks = [];
     this.#stats = null;
     this.#cursor = '';
     byId('operator-alert').textContent = '';
-    byId('operator-said').textContent = '';
+    byId('operator-message').textContent = '';
     byId('operator-form').reset();
     this.#filter.reset();
     this.#show();
-    if (location.hash === address) history.replaceState(null, '', location.pathname + location.search);
+    if (location.hash === hash) history.replaceState(null, '', location.pathname + location.search);
   }
 
   #query(cursor) {
@@ -64,7 +64,7 @@ export class Operator {
     const query = new URLSearchParams({ limit: '20' });
     const wanted = {
       category: kind, status, cursor,
-      // The days are those of whoever looks.
+      // Days in the operator's time zone.
       from: from && new Date(`${from}T00:00:00`).toISOString(),
       to: to && new Date(`${to}T23:59:59.999`).toISOString(),
     };
@@ -73,35 +73,35 @@ export class Operator {
   }
 
   async #load(cursor = '') {
-    this.#asked += 1;
-    const asked = this.#asked;
+    this.#request += 1;
+    const request = this.#request;
     const { feedbacks, stats, next_cursor: next = '' } = await allFeedback(this.#key, this.#query(cursor));
-    if (asked !== this.#asked) return;
-    const entering = this.#stats === null;
+    if (request !== this.#request) return;
+    const first = this.#stats === null;
     this.#feedbacks = cursor ? [...this.#feedbacks, ...feedbacks] : feedbacks;
     [this.#stats, this.#cursor] = [stats, next];
     byId('operator-key').value = '';
     this.#show();
-    if (entering) byId('operator-title').focus();
+    if (first) byId('operator-title').focus();
   }
 
   #show() {
     const open = this.#stats !== null;
     byId('operator-form').hidden = open;
-    byId('operator-desk').hidden = !open;
+    byId('operator-panel').hidden = !open;
     byId('operator-more').hidden = this.#cursor === '';
     byId('operator-none').hidden = this.#feedbacks.length > 0;
-    const figures = Object.entries(this.#stats ?? {}).map(([name, n]) => [name, number(n)]);
+    const figures = Object.entries(this.#stats ?? {}).map(([name, n]) => [name, formatNumber(n)]);
     byId('operator-stats').textContent = open ? t('operator.stats', Object.fromEntries(figures)) : '';
-    this.#offer();
+    this.#addCategories();
     this.#list.replaceChildren(...this.#feedbacks.map((feedback) => this.#entry(feedback)));
   }
 
-  // Categories that somebody made up can be chosen once they were seen.
-  #offer() {
-    const choices = byId('operator-category');
+  // Adds the categories that are not in the list but in the feedback.
+  #addCategories() {
+    const select = byId('operator-category');
     for (const { category: name } of this.#feedbacks) {
-      if (![...choices.options].some(({ value }) => value === name)) choices.append(el('option', { value: name, text: category(name) }));
+      if (![...select.options].some(({ value }) => value === name)) select.append(el('option', { value: name, text: category(name) }));
     }
   }
 
@@ -120,7 +120,7 @@ export class Operator {
       remove.classList.remove('danger');
       remove.textContent = t('action.delete');
     });
-    return opinion(
+    return feedbackEntry(
       feedback,
       feedback.email || feedback.userId,
       el('div', { class: 'feedback-tools' }, button(done ? 'operator.reopen' : 'operator.process', () => this.#attempt(() => this.#mark(feedback, done ? 'pending' : 'processed'))), remove),
@@ -129,31 +129,31 @@ export class Operator {
 
   async #mark(feedback, status) {
     const changed = await markFeedback(this.#key, feedback.id, status);
-    const place = this.#feedbacks.findIndex(({ id }) => id === feedback.id);
-    if (place < 0) return;
-    const way = status === 'processed' ? 1 : -1;
-    if (this.#feedbacks[place].status !== changed.status) {
-      this.#stats = { ...this.#stats, processed: this.#stats.processed + way, pending: this.#stats.pending - way };
+    const index = this.#feedbacks.findIndex(({ id }) => id === feedback.id);
+    if (index < 0) return;
+    const change = status === 'processed' ? 1 : -1;
+    if (this.#feedbacks[index].status !== changed.status) {
+      this.#stats = { ...this.#stats, processed: this.#stats.processed + change, pending: this.#stats.pending - change };
     }
-    this.#feedbacks[place] = changed;
+    this.#feedbacks[index] = changed;
     this.#show();
-    // The button that was pressed is another one now.
-    this.#list.children[place].querySelector('button').focus();
-    byId('operator-said').textContent = t('operator.marked');
+    // The list was rendered again; restore the focus.
+    this.#list.children[index].querySelector('button').focus();
+    byId('operator-message').textContent = t('operator.marked');
   }
 
   async #remove(feedback) {
-    await dropFeedback(this.#key, feedback.id);
-    const place = this.#feedbacks.findIndex(({ id }) => id === feedback.id);
-    if (place < 0) return;
-    // What was loaded further down stays; the server's figures come with the next question.
-    const [{ status, created_at: created }] = this.#feedbacks.splice(place, 1);
+    await deleteFeedback(this.#key, feedback.id);
+    const index = this.#feedbacks.findIndex(({ id }) => id === feedback.id);
+    if (index < 0) return;
+    // Keep the pages loaded so far and adjust the counts; the next request brings the server's.
+    const [{ status, created_at: created }] = this.#feedbacks.splice(index, 1);
     const { total, today, [status]: same } = this.#stats;
     const isToday = created.slice(0, 10) === new Date(serverNow()).toISOString().slice(0, 10);
     this.#stats = { ...this.#stats, total: total - 1, [status]: same - 1, today: today - isToday };
     this.#show();
-    byId('operator-said').textContent = t('announce.deleted');
-    (this.#list.children[Math.min(place, this.#list.children.length - 1)]?.querySelector('button') ?? byId('operator-title')).focus();
+    byId('operator-message').textContent = t('announce.deleted');
+    (this.#list.children[Math.min(index, this.#list.children.length - 1)]?.querySelector('button') ?? byId('operator-title')).focus();
   }
 
   async #attempt(action) {
@@ -161,11 +161,11 @@ export class Operator {
     alert.textContent = '';
     try {
       await action();
-    } catch (trouble) {
-      if (!(trouble instanceof Problem)) throw trouble;
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
       if (!this.#dialog.open) return;
-      alert.textContent = trouble.code === 'admin_key_required' ? t('operator.wrong') : trouble.sentence;
-      if (!noKey.includes(trouble.code)) return;
+      alert.textContent = error.code === 'admin_key_required' ? t('operator.wrong') : error.sentence;
+      if (!keyErrors.includes(error.code)) return;
       this.#stats = null;
       this.#show();
       byId('operator-key').focus();

@@ -1,26 +1,26 @@
-// What a finished job made, as elements: pictures, a recording, a text, and both prompts.
+// Renders the results of a job: images, audio, texts and prompts.
 import { el } from './dom.js';
-import { number, t } from './i18n.js';
+import { formatNumber, hasMessage, t } from './i18n.js';
 
-/** textOf returns the words that a job was asked with. */
+/** textOf returns the prompt or the text of a job. */
 export const textOf = (job) => job.input.prompt ?? job.input.text ?? '';
 
-/** failureSentence says why something failed, in the language of the page, and what had kept a job that was late. */
-export function failureSentence(error, known) {
+/** failureSentence says in the current language why something failed and, for a missed deadline, what had delayed the job. */
+export function failureSentence(error) {
   const key = `failure.${error.code}`;
   const cause = `failure.${error.cause}`;
-  if (!known(key)) return error.message;
-  return known(cause) ? t('result.with_cause', { failure: t(key), cause: t(cause) }) : t(key);
+  if (!hasMessage(key)) return error.message;
+  return hasMessage(cause) ? t('result.with_cause', { failure: t(key), cause: t(cause) }) : t(key);
 }
 
-/** fileSize writes a number of bytes. */
+/** fileSize formats a number of bytes. */
 export function fileSize(bytes) {
-  if (bytes < 1000) return `${number(bytes)} B`;
-  if (bytes < 1e6) return `${number(Math.round(bytes / 1000))} kB`;
-  return `${number(Math.round(bytes / 1e5) / 10)} MB`;
+  if (bytes < 1000) return `${formatNumber(bytes)} B`;
+  if (bytes < 1e6) return `${formatNumber(Math.round(bytes / 1000))} kB`;
+  return `${formatNumber(Math.round(bytes / 1e5) / 10)} MB`;
 }
 
-/** downloads returns a link for each file that saves it. */
+/** downloads returns a download link for each file. */
 export function downloads(media) {
   return media.map((file, index) => el('a', {
     class: 'button quiet', href: `${file.url}?download=1`, download: '',
@@ -28,21 +28,21 @@ export function downloads(media) {
   }));
 }
 
-/** pictures returns the pictures of a job; open is called with the index of the one that is chosen. */
-export function pictures(job, open) {
+/** images returns the images of a job; open is called with the index of the selected one. */
+export function images(job, open) {
   const media = job.result.media;
-  return el('div', { class: `pictures of-${Math.min(media.length, 4)}` }, ...media.map((picture, index) => {
+  return el('div', { class: `images of-${Math.min(media.length, 4)}` }, ...media.map((file, index) => {
     const n = index + 1;
     const alt = media.length === 1 ? textOf(job) : t('result.alt', { prompt: textOf(job), n, count: media.length });
-    const image = el('img', { src: picture.url, alt, width: picture.width, height: picture.height, loading: 'lazy', decoding: 'async' });
-    const button = el('button', { type: 'button', class: 'picture', 'aria-label': t('result.open', { n, prompt: textOf(job) }), on: { click: () => open(index) } }, image);
+    const image = el('img', { src: file.url, alt, width: file.width, height: file.height, loading: 'lazy', decoding: 'async' });
+    const button = el('button', { type: 'button', class: 'image', 'aria-label': t('result.open', { n, prompt: textOf(job) }), on: { click: () => open(index) } }, image);
     image.addEventListener('error', () => button.replaceWith(el('p', { class: 'quiet-text', text: t('result.expired') })));
     return button;
   }));
 }
 
-/** recording returns a player, or a remark when the browser cannot play this type. */
-export function recording(job) {
+/** audioPlayer returns a player, or a note when the browser cannot play this type. */
+export function audioPlayer(job) {
   const media = job.result.media[0];
   const player = el('audio', { controls: true, preload: 'metadata', src: media.url, 'aria-label': t('result.audio', { text: textOf(job) }) });
   if (player.canPlayType(media.content_type) === '') {
@@ -51,10 +51,10 @@ export function recording(job) {
   return player;
 }
 
-/** words returns titled texts in one box; parts are [title, text], and the last one has a button that copies it. */
-export function words(...parts) {
-  return el('div', { class: 'words' }, ...parts.flatMap(([title, text], index) => [
-    el('div', { class: 'words-head' }, el('h4', { text: title }), index === parts.length - 1 ? copyButton(text) : null),
+/** textBox returns titled texts in one box; parts are [title, text], and the last one gets a copy button. */
+export function textBox(...parts) {
+  return el('div', { class: 'texts' }, ...parts.flatMap(([title, text], index) => [
+    el('div', { class: 'text-head' }, el('h4', { text: title }), index === parts.length - 1 ? copyButton(text) : null),
     el('p', { text }),
   ]));
 }
@@ -62,15 +62,15 @@ export function words(...parts) {
 function copyButton(text) {
   const button = el('button', { type: 'button', class: 'quiet small', text: t('action.copy') });
   button.addEventListener('click', async () => {
-    const done = await toClipboard(text);
+    const done = await copyText(text);
     button.textContent = t(done ? 'action.copied' : 'action.copy.failed');
     setTimeout(() => { button.textContent = t('action.copy'); }, 2000);
   });
   return button;
 }
 
-// toClipboard also works on pages without TLS, which have no navigator.clipboard.
-async function toClipboard(text) {
+// copyText also works on pages served without TLS, where navigator.clipboard does not exist.
+async function copyText(text) {
   try {
     await navigator.clipboard.writeText(text);
     return true;
@@ -85,7 +85,7 @@ async function toClipboard(text) {
   }
 }
 
-/** settings returns what a job was asked with, in short words. */
+/** settings returns the settings of a job as short labels. */
 export function settings(job) {
   const input = job.input;
   const media = job.result?.media ?? [];
@@ -97,7 +97,7 @@ export function settings(job) {
     seed !== undefined && t('detail.seed', { seed }),
     input.optimize && t('detail.optimize'),
     input.voice,
-    input.speed !== undefined && t('detail.speed', { speed: number(input.speed) }),
+    input.speed !== undefined && t('detail.speed', { speed: formatNumber(input.speed) }),
     input.format && input.format !== 'mp3' && input.format.toUpperCase(),
     input.quality,
     input.negative && t('detail.negative', { negative: input.negative }),

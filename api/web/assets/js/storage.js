@@ -1,7 +1,7 @@
-// What this browser remembers: drafts, the colours and the language. Storage may be forbidden or full; then nothing is
-// remembered and everything else works.
+// The browser's storage: drafts, theme and language. It may be blocked or full; then nothing is stored and everything else
+// still works.
 
-/** read returns a remembered text, or null. */
+/** read returns a stored text, or null. */
 export function read(key) {
   try {
     return localStorage.getItem(key);
@@ -10,12 +10,12 @@ export function read(key) {
   }
 }
 
-/** write remembers a text; null forgets it. */
+/** write stores a text; null removes it. */
 export function write(key, text) {
   try {
     if (text === null) localStorage.removeItem(key);
     else localStorage.setItem(key, text);
   } catch {
-    // Not remembered.
+    // Not stored.
   }
 }

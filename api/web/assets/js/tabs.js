@@ -1,35 +1,35 @@
-// The tabs: one form is shown at a time. The chosen one stands in the address, so that it can be linked to and survives
+// The tabs: one form is shown at a time. The selected one is in the URL fragment, so that it can be linked to and survives
 // a reload.
 
-/** Tabs joins a tab list to its panels. */
+/** Tabs connects a tab list to its panels. */
 export class Tabs {
   #tabs;
-  #chosen;
+  #onChoose;
 
-  /** chosen is called with the kind whose panel is shown from now on. */
-  constructor(list, chosen) {
-    this.#chosen = chosen;
+  /** onChoose is called with the kind whose panel is shown. */
+  constructor(list, onChoose) {
+    this.#onChoose = onChoose;
     this.#tabs = [...list.querySelectorAll('[role="tab"]')];
     for (const tab of this.#tabs) tab.addEventListener('click', () => this.choose(tab.dataset.kind));
     list.addEventListener('keydown', (event) => this.#move(event));
-    addEventListener('hashchange', () => this.#fromAddress());
-    this.#fromAddress();
+    addEventListener('hashchange', () => this.#openFromHash());
+    this.#openFromHash();
   }
 
   /** choose shows the panel of a kind. */
   choose(kind) {
     if (!this.#tabs.some((tab) => tab.dataset.kind === kind)) return;
     for (const tab of this.#tabs) {
-      const chosen = tab.dataset.kind === kind;
-      tab.setAttribute('aria-selected', String(chosen));
-      tab.tabIndex = chosen ? 0 : -1;
-      document.getElementById(tab.getAttribute('aria-controls')).hidden = !chosen;
+      const selected = tab.dataset.kind === kind;
+      tab.setAttribute('aria-selected', String(selected));
+      tab.tabIndex = selected ? 0 : -1;
+      document.getElementById(tab.getAttribute('aria-controls')).hidden = !selected;
     }
-    this.#chosen(kind);
+    this.#onChoose(kind);
     if (location.hash !== `#${kind}`) history.replaceState(null, '', `#${kind}`);
   }
 
-  #fromAddress() {
+  #openFromHash() {
     const kind = location.hash.slice(1);
     if (kind) this.choose(kind);
   }

@@ -1,7 +1,7 @@
-// Light or dark: as the system has it, unless the person chooses. start.js applies the choice before the first paint.
+// Light or dark theme: the system's unless the user chooses one. start.js applies the choice before the first paint.
 import { read, write } from './storage.js';
 
-/** initTheme joins the select element to the choice. */
+/** initTheme connects the select element to the stored choice. */
 export function initTheme(select) {
   const stored = read('theme');
   select.value = stored === 'light' || stored === 'dark' ? stored : 'auto';

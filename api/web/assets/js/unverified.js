@@ -1,12 +1,12 @@
-// The banner for whoever has yet to confirm the e-mail address of the account.
+// The banner for members who have not confirmed their email address.
 import { Problem, auth } from './api.js';
 import { byId } from './dom.js';
 
 const banner = byId('unverified');
-const said = byId('unverified-said');
+const message = byId('unverified-message');
 const resend = byId('unverified-resend');
 
-/** showUnverified shows the banner to whoever needs it; user is null for whoever is not signed in. */
+/** showUnverified shows the banner if the user has not confirmed their address; user is null for guests. */
 export function showUnverified(user) {
   banner.hidden = !user || user.emailVerified !== false;
 }
@@ -16,11 +16,11 @@ resend.addEventListener('click', async () => {
   resend.setAttribute('aria-disabled', 'true');
   try {
     const answer = await auth('resend-verification');
-    said.textContent = answer.message;
+    message.textContent = answer.message;
     if (answer.user.emailVerified) showUnverified(answer.user);
-  } catch (trouble) {
-    if (!(trouble instanceof Problem)) throw trouble;
-    said.textContent = trouble.sentence;
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    message.textContent = error.sentence;
   } finally {
     resend.setAttribute('aria-disabled', 'false');
   }

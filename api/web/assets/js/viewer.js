@@ -1,9 +1,9 @@
-// The large view of a picture: a dialog, closed with Escape, with the arrow keys for the pictures of a set.
+// The full-size view of an image: a dialog that Escape closes and in which the arrow keys move through a set.
 import { byId } from './dom.js';
 import { t } from './i18n.js';
 import { fileSize, textOf } from './results.js';
 
-/** Viewer shows pictures one at a time. */
+/** Viewer shows the images of a job one at a time. */
 export class Viewer {
   #dialog = byId('viewer');
   #job = null;
@@ -20,11 +20,11 @@ export class Viewer {
       if (event.key === 'ArrowLeft') this.#step(-1);
       if (event.key === 'ArrowRight') this.#step(1);
     });
-    // A picture that is not shown shall not stay in memory.
-    this.#dialog.addEventListener('close', () => byId('viewer-picture').removeAttribute('src'));
+    // Release the image's memory.
+    this.#dialog.addEventListener('close', () => byId('viewer-image').removeAttribute('src'));
   }
 
-  /** open shows a picture of a job. */
+  /** open shows one image of a job. */
   open(job, index) {
     this.#job = job;
     this.#index = index;
@@ -40,18 +40,18 @@ export class Viewer {
 
   #show() {
     const media = this.#job.result.media;
-    const picture = media[this.#index];
-    const image = byId('viewer-picture');
-    image.src = picture.url;
-    image.alt = textOf(this.#job);
-    image.width = picture.width;
-    image.height = picture.height;
-    const facts = [t('detail.size', { width: picture.width, height: picture.height }), fileSize(picture.bytes)];
-    if (picture.seed !== undefined) facts.push(t('detail.seed', { seed: picture.seed }));
-    if (picture.model) facts.push(picture.model);
+    const image = media[this.#index];
+    const img = byId('viewer-image');
+    img.src = image.url;
+    img.alt = textOf(this.#job);
+    img.width = image.width;
+    img.height = image.height;
+    const facts = [t('detail.size', { width: image.width, height: image.height }), fileSize(image.bytes)];
+    if (image.seed !== undefined) facts.push(t('detail.seed', { seed: image.seed }));
+    if (image.model) facts.push(image.model);
     byId('viewer-caption').textContent = facts.join(' · ');
     const link = byId('viewer-download');
-    link.href = `${picture.url}?download=1`;
+    link.href = `${image.url}?download=1`;
     link.setAttribute('download', '');
     for (const id of ['viewer-previous', 'viewer-next']) byId(id).hidden = media.length < 2;
   }

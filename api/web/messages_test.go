@@ -10,8 +10,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// sentences reads the table of one language, which is written as JSON in a module.
-func sentences(t *testing.T, language string) map[string]string {
+// messages reads the messages of one language: JSON inside a module.
+func messages(t *testing.T, language string) map[string]string {
 	t.Helper()
 	source := read(t, "assets/i18n/"+language+".js")
 	_, object, found := strings.Cut(source, "export default ")
@@ -24,30 +24,30 @@ func sentences(t *testing.T, language string) map[string]string {
 		t.Fatalf("%s.js: %v", language, err)
 	}
 	if lines := len(regexp.MustCompile(`(?m)^\s+"`).FindAllString(source, -1)); lines != len(table) {
-		t.Errorf("%s.js has %d lines for %d keys: one stands twice", language, lines, len(table))
+		t.Errorf("%s.js has %d lines for %d keys: one is duplicated", language, lines, len(table))
 	}
 	return table
 }
 
-func gaps(sentence string) []string {
-	found := regexp.MustCompile(`\{\w+\}`).FindAllString(sentence, -1)
+func placeholders(message string) []string {
+	found := regexp.MustCompile(`\{\w+\}`).FindAllString(message, -1)
 	slices.Sort(found)
 	return found
 }
 
-func TestLanguagesHaveTheSameSentences(t *testing.T) {
+func TestLanguagesHaveTheSameMessages(t *testing.T) {
 	t.Parallel()
-	en, zh := sentences(t, "en"), sentences(t, "zh")
-	for key, sentence := range en {
+	en, zh := messages(t, "en"), messages(t, "zh")
+	for key, message := range en {
 		other, ok := zh[key]
 		if !ok {
 			t.Errorf("zh.js lacks %q", key)
 			continue
 		}
-		if !slices.Equal(gaps(sentence), gaps(other)) {
-			t.Errorf("%q has the gaps %v in English and %v in Chinese", key, gaps(sentence), gaps(other))
+		if !slices.Equal(placeholders(message), placeholders(other)) {
+			t.Errorf("%q has the placeholders %v in English and %v in Chinese", key, placeholders(message), placeholders(other))
 		}
-		if sentence == "" || other == "" {
+		if message == "" || other == "" {
 			t.Errorf("%q is empty", key)
 		}
 	}
@@ -58,8 +58,8 @@ func TestLanguagesHaveTheSameSentences(t *testing.T) {
 	}
 }
 
-// usedKeys returns the keys that the page names, and the beginnings of those that it puts together.
-func usedKeys(t *testing.T) (keys, beginnings []string) {
+// usedKeys returns the keys that the page uses, and the prefixes of those that it composes.
+func usedKeys(t *testing.T) (keys, prefixes []string) {
 	t.Helper()
 	for _, node := range elements(t) {
 		for _, a := range node.Attr {
@@ -71,7 +71,7 @@ func usedKeys(t *testing.T) (keys, beginnings []string) {
 	call := regexp.MustCompile(`\b(?:t|button)\((.*)`)
 	literal := regexp.MustCompile(`'([a-z]+(?:\.[a-z_]+)+)'`)
 	joined := regexp.MustCompile("`([a-z]+\\.)\\$\\{")
-	for _, name := range filesOf(t, ".js") {
+	for _, name := range filesWith(t, ".js") {
 		if strings.Contains(name, "/i18n/") {
 			continue
 		}
@@ -82,16 +82,16 @@ func usedKeys(t *testing.T) (keys, beginnings []string) {
 			}
 		}
 		for _, m := range joined.FindAllStringSubmatch(source, -1) {
-			beginnings = append(beginnings, m[1])
+			prefixes = append(prefixes, m[1])
 		}
 	}
-	return keys, beginnings
+	return keys, prefixes
 }
 
-func TestUsedSentencesExist(t *testing.T) {
+func TestUsedMessagesExist(t *testing.T) {
 	t.Parallel()
-	en := sentences(t, "en")
-	keys, beginnings := usedKeys(t)
+	en := messages(t, "en")
+	keys, prefixes := usedKeys(t)
 	for _, code := range job.FailureCodes() {
 		keys = append(keys, "failure."+code)
 	}
@@ -113,7 +113,7 @@ func TestUsedSentencesExist(t *testing.T) {
 	for _, m := range regexp.MustCompile(`code: '(\w+)'`).FindAllStringSubmatch(read(t, "assets/js/fields.js")+read(t, "assets/js/choices.js"), -1) {
 		keys = append(keys, "invalid."+m[1])
 	}
-	for _, m := range regexp.MustCompile(`#say\('(\w+)'\)|\? '(\w+)' : '(\w+)'\)`).FindAllStringSubmatch(read(t, "assets/js/live.js"), -1) {
+	for _, m := range regexp.MustCompile(`#setState\('(\w+)'\)|\? '(\w+)' : '(\w+)'\)`).FindAllStringSubmatch(read(t, "assets/js/live.js"), -1) {
 		for _, state := range m[1:] {
 			if state != "" {
 				keys = append(keys, "connection."+state)
@@ -122,33 +122,33 @@ func TestUsedSentencesExist(t *testing.T) {
 	}
 	for _, key := range keys {
 		if _, ok := en[key]; !ok {
-			t.Errorf("the page uses %q, which has no sentence", key)
+			t.Errorf("the page uses %q, which has no message", key)
 		}
 	}
 	for key := range en {
 		used := slices.Contains(keys, key) ||
-			slices.ContainsFunc(beginnings, func(b string) bool { return strings.HasPrefix(key, b) })
+			slices.ContainsFunc(prefixes, func(b string) bool { return strings.HasPrefix(key, b) })
 		if !used {
-			t.Errorf("nobody uses %q", key)
+			t.Errorf("%q is unused", key)
 		}
 	}
 }
 
-// TestDocumentSpeaksEnglish holds what the document says before any script runs against the English table.
-func TestDocumentSpeaksEnglish(t *testing.T) {
+// TestDocumentIsInEnglish compares the texts in index.html, shown before any script runs, with the English messages.
+func TestDocumentIsInEnglish(t *testing.T) {
 	t.Parallel()
-	en := sentences(t, "en")
+	en := messages(t, "en")
 	for _, node := range elements(t) {
 		for _, a := range node.Attr {
-			said := text(node)
+			got := text(node)
 			switch name, found := strings.CutPrefix(a.Key, "data-i18n-"); {
 			case found:
-				said, _ = attribute(node, name)
+				got, _ = attribute(node, name)
 			case a.Key != "data-i18n":
 				continue
 			}
-			if said != en[a.Val] {
-				t.Errorf("%q is %q in the document and %q in English", a.Val, said, en[a.Val])
+			if got != en[a.Val] {
+				t.Errorf("%q is %q in the document and %q in English", a.Val, got, en[a.Val])
 			}
 		}
 	}

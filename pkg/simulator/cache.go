@@ -4,15 +4,15 @@ import (
 	"container/list"
 	"context"
 	"sync"
+
+	"github.com/text2image-audio/text2image-audio/pkg/simulator/content"
 )
 
 // artifact is one generated picture or sound with the headers that travel
 // with it. It is never changed once made.
 type artifact struct {
-	contentType string
-	filename    string
-	header      map[string]string
-	bytes       []byte
+	content.Media
+	header map[string]string
 }
 
 // origin says how an answer came about, in the words of X-Cache-Type.
@@ -120,7 +120,7 @@ func (c *cache) keep(key string, art *artifact) {
 	if old, ok := c.entries[key]; ok {
 		c.drop(old)
 	}
-	size := int64(len(art.bytes))
+	size := int64(len(art.Bytes))
 	if size > c.limit {
 		return
 	}
@@ -134,7 +134,7 @@ func (c *cache) keep(key string, art *artifact) {
 func (c *cache) drop(element *list.Element) {
 	e := c.order.Remove(element).(*entry)
 	delete(c.entries, e.key)
-	c.used -= int64(len(e.art.bytes))
+	c.used -= int64(len(e.art.Bytes))
 }
 
 // wait returns when no generation runs any more, or when ctx ends.

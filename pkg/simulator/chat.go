@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/text2image-audio/text2image-audio/pkg/simulator/content"
 )
 
 // usage is what an answer cost. The cache fields are DeepSeek's.
@@ -109,7 +111,7 @@ func (x *exchange) complete(request chatRequest, model chatModel) completion {
 		c.id = "pllns_" + strings.ReplaceAll(c.id, "-", "")
 	}
 	if model.thinks && (request.Thinking == nil || request.Thinking.Type == "enabled") {
-		c.reasoning = reason(request)
+		c.reasoning = content.Reasoning(request.lastUser())
 	}
 	for _, stop := range request.Stop {
 		if before, _, found := strings.Cut(c.content, stop); found && stop != "" {
@@ -175,7 +177,7 @@ func half(text string) string {
 func countTokens(text string) int {
 	latin, han := 0, 0
 	for _, r := range text {
-		if isHan(r) {
+		if content.IsHan(r) {
 			han++
 		} else {
 			latin++
@@ -194,4 +196,14 @@ func firstTokens(text string, n int) string {
 		text = text[:len(text)-size]
 	}
 	return text
+}
+
+// reply is what the simulated language model says. The same request gets the
+// same reply.
+func reply(request chatRequest) string {
+	answer := content.Reply(request.system(), request.lastUser())
+	if request.jsonMode() {
+		return string(encode(map[string]string{"result": answer}))
+	}
+	return answer
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/text2image-audio/text2image-audio/pkg/simulator/content"
 )
 
 // soundOptions is what a chat asks of a model that speaks.
@@ -79,15 +81,15 @@ func (r chatRequest) soundFault(model chatModel) string {
 // say speaks an answer. The model reads what the user wrote, or, being a
 // chat model, answers it when a rule says so.
 func (x *exchange) say(request chatRequest) *messageSound {
-	text := unwrap(request.lastUser())
+	text := content.Unwrap(request.lastUser())
 	if x.behaves(faultAudioAnswers) {
 		text = "Sure, here is what I think. " + reply(request)
 	}
 	options := request.sound()
 	format := strings.TrimSuffix(options.Format, "16")
-	art := x.s.voice.artifact(speechModel{}, options.Voice, format, text)
+	media := x.s.content.Speech(text, options.Voice, format)
 	return &messageSound{
-		ID: "audio_" + strings.ReplaceAll(newUUID(), "-", ""), Data: base64.StdEncoding.EncodeToString(art.bytes),
+		ID: "audio_" + strings.ReplaceAll(newUUID(), "-", ""), Data: base64.StdEncoding.EncodeToString(media.Bytes),
 		Transcript: text, Expires: x.s.config.Now().Unix() + 3600,
 	}
 }

@@ -44,17 +44,17 @@ type typed struct {
 // chatMessage is one message; its content is a string, or parts of which the
 // texts are joined.
 type chatMessage struct {
-	Role    string  `json:"role"`
-	Content content `json:"content"`
+	Role    string         `json:"role"`
+	Content messageContent `json:"content"`
 }
 
-type content struct {
+type messageContent struct {
 	text    string
 	present bool
 }
 
 // UnmarshalJSON accepts a string, null or an array of parts.
-func (c *content) UnmarshalJSON(data []byte) error {
+func (c *messageContent) UnmarshalJSON(data []byte) error {
 	switch {
 	case bytes.Equal(data, []byte("null")):
 		return nil

@@ -3,7 +3,6 @@ package simulator_test
 import (
 	"bytes"
 	"encoding/json"
-	"image/jpeg"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -13,33 +12,8 @@ import (
 	"testing"
 
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
+	"github.com/text2image-audio/text2image-audio/pkg/simulator/internal/audiotest"
 )
-
-// FuzzPrompt draws any prompt at any small size.
-func FuzzPrompt(f *testing.F) {
-	f.Add("a cat", int64(1), uint8(64), uint8(64))
-	f.Add("一只猫在月光下", int64(2), uint8(200), uint8(100))
-	f.Add("\x00\xff\ufffe\ufeff\u202e\u0301", int64(3), uint8(0), uint8(0))
-	f.Add(strings.Repeat("👍🏽‍🚀", 200), int64(4), uint8(255), uint8(3))
-	f.Add(strings.Repeat("ab ", 700), int64(5), uint8(3), uint8(255))
-	f.Add("العربية עברית ไทย ｶﾅ \t\r\n...", int64(6), uint8(255), uint8(255))
-	s := simulator.New(simulator.Config{CacheBytes: 1})
-	f.Cleanup(func() { _ = s.Stop(f.Context()) })
-	f.Fuzz(func(t *testing.T, prompt string, seed int64, width, height uint8) {
-		data, err := s.Draw(prompt, seed, 1+int(width), 1+int(height))
-		if err != nil {
-			t.Fatal(err)
-		}
-		config, err := jpeg.DecodeConfig(bytes.NewReader(data))
-		if err != nil || config.Width != 1+int(width) || config.Height != 1+int(height) {
-			t.Fatalf("%dx%d, %v", config.Width, config.Height, err)
-		}
-		again, err := s.Draw(prompt, seed, 1+int(width), 1+int(height))
-		if err != nil || !bytes.Equal(data, again) {
-			t.Fatal("drawn twice, it is not the same")
-		}
-	})
-}
 
 // FuzzChat sends any body to every chat route; whatever it is, it is answered
 // with JSON or a stream, and never with a server error.
@@ -217,7 +191,7 @@ func FuzzSpeech(f *testing.F) {
 		s.Handler().ServeHTTP(recorder, request)
 		switch {
 		case recorder.Code == http.StatusOK:
-			splitFrames(t, recorder.Body.Bytes())
+			audiotest.SplitMP3(t, recorder.Body.Bytes())
 		case recorder.Code != http.StatusBadRequest:
 			t.Fatalf("status %d: %q", recorder.Code, recorder.Body)
 		}

@@ -4,6 +4,8 @@ import (
 	"html/template"
 	"net/http"
 	"strings"
+
+	"github.com/text2image-audio/text2image-audio/pkg/simulator/content"
 )
 
 // googleStyle is shared by the pages; they load nothing.
@@ -109,5 +111,5 @@ func (x *exchange) googlePage(status int, page string, data map[string]any) {
 
 // googlePortrait is the picture of a user, the same every time.
 func (x *exchange) googlePortrait() {
-	x.stillPicture(drawing{prompt: "a portrait", model: "zimage", seed: chanceOf(x.rest).Int64N(1 << 31), width: 96, height: 96})
+	x.stillPicture(content.Drawing{Prompt: "a portrait", Model: "zimage", Seed: content.Random(x.rest).Int64N(1 << 31), Width: 96, Height: 96})
 }

@@ -2,7 +2,6 @@ package simulator
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
 	"net/http"
@@ -10,7 +9,6 @@ import (
 	"sort"
 	"strconv"
 	"strings"
-	"unicode"
 )
 
 // imageByURL serves GET /image/{prompt}.
@@ -28,7 +26,7 @@ func (x *exchange) imageByURL() {
 		x.refuseFields("query", faults)
 		return
 	}
-	d.prompt = prompt
+	d.Prompt = prompt
 	if refusal := d.limit(model); refusal != nil {
 		x.refuse(*refusal)
 		return
@@ -37,8 +35,8 @@ func (x *exchange) imageByURL() {
 	if !x.query.Has("safe") {
 		key += x.r.Header.Get("Pollinations-Safe")
 	}
-	if d.seed < 0 {
-		d.seed, key = x.s.dice.seed(), ""
+	if d.Seed < 0 {
+		d.Seed, key = x.s.dice.seed(), ""
 	}
 	art, from, err := x.picture(key, isTrue(x.query.Get("no-cache")), d, model)
 	if err != nil {
@@ -67,6 +65,7 @@ func imageKey(path string, query url.Values) string {
 // picture gets the artifact of a drawing through the cache.
 func (x *exchange) picture(key string, fresh bool, d drawing, model imageModel) (*artifact, origin, error) {
 	rule := x.rule
+	d.Variant = d.options.mark()
 	art, from, err := x.s.cache.fetch(x.r.Context(), key, fresh, func(ctx context.Context) (*artifact, error) {
 		leave, err := x.turn(ctx)
 		if err != nil {
@@ -79,11 +78,12 @@ func (x *exchange) picture(key string, fresh bool, d drawing, model imageModel) 
 		if err := pause(ctx, x.s.dice.draw(x.s.config.Latency.Image)); err != nil {
 			return nil, fmt.Errorf("wait for latency: %w", err)
 		}
-		art, err := x.s.render(ctx, d)
+		media, err := x.s.content.Image(ctx, d.Drawing)
 		if err != nil {
 			return nil, err
 		}
 		x.s.made[KindImage.index()].Add(1)
+		art := &artifact{Media: media}
 		art.header = map[string]string{"x-model-used": model.id, "x-usage-completion-image-tokens": strconv.Itoa(max(1, model.tokens))}
 		d.options.safetyHeader(art.header)
 		return art, nil
@@ -113,7 +113,7 @@ func (x *exchange) sendArtifact(art *artifact, from origin) {
 		header.Set(name, value)
 	}
 	header.Set("Cache-Control", "public, max-age=31536000, immutable")
-	header.Set("Content-Disposition", `inline; filename="`+art.filename+`"`)
+	header.Set("Content-Disposition", `inline; filename="`+art.Filename+`"`)
 	header.Set("X-Cache", from.verdict())
 	if x.behaves(faultFirstHit) {
 		header.Set("X-Cache", originExact.verdict())
@@ -124,7 +124,7 @@ func (x *exchange) sendArtifact(art *artifact, from origin) {
 		header.Set("X-Safety-Redacted", "1")
 		header.Set("X-Safety-Status", "redacted")
 	}
-	x.send(http.StatusOK, art.contentType, art.bytes)
+	x.send(http.StatusOK, art.ContentType, art.Bytes)
 }
 
 // imageAnswer is the answer of POST /v1/images/generations.
@@ -165,27 +165,27 @@ func (x *exchange) imageByBody() {
 		x.refuse(*refusal)
 		return
 	}
-	query := url.Values{"model": {request.Model}, "width": {strconv.Itoa(d.width)}, "height": {strconv.Itoa(d.height)}}
+	query := url.Values{"model": {request.Model}, "width": {strconv.Itoa(d.Width)}, "height": {strconv.Itoa(d.Height)}}
 	if request.Seed == nil || *request.Seed < 0 {
-		d.seed = x.s.dice.seed()
+		d.Seed = x.s.dice.seed()
 	}
-	query.Set("seed", strconv.FormatInt(d.seed, 10))
-	if d.transparent {
+	query.Set("seed", strconv.FormatInt(d.Seed, 10))
+	if d.Transparent {
 		query.Set("transparent", "true")
 	}
 	d.options.query(query)
 	if request.Model == "" {
 		query.Del("model")
 	}
-	path := "/image/" + url.PathEscape(d.prompt)
+	path := "/image/" + url.PathEscape(d.Prompt)
 	art, from, err := x.picture(imageKey(path, query), false, d, model)
 	if err != nil {
 		x.failedGeneration(err)
 		return
 	}
-	data := imageData{RevisedPrompt: d.prompt}
+	data := imageData{RevisedPrompt: d.Prompt}
 	if request.ResponseFormat == "b64_json" {
-		data.Base64 = base64.StdEncoding.EncodeToString(art.bytes)
+		data.Base64 = base64.StdEncoding.EncodeToString(art.Bytes)
 	} else {
 		data.URL = "http://" + x.r.Host + path + "?" + query.Encode()
 	}
@@ -194,28 +194,9 @@ func (x *exchange) imageByBody() {
 	}
 	x.w.Header().Set("X-Cache", from.verdict())
 	x.w.Header().Set("X-Cache-Type", string(from))
-	asked, made := countTokens(d.prompt), max(1, model.tokens)
+	asked, made := countTokens(d.Prompt), max(1, model.tokens)
 	x.sendJSON(http.StatusOK, imageAnswer{
 		Created: x.s.config.Now().Unix(), Data: []imageData{data},
 		Usage: &imageUsage{InputTokens: asked, OutputTokens: made, TotalTokens: asked + made},
 	})
-}
-
-// slug makes a file name from a prompt: ASCII letters, digits and dashes.
-func slug(prompt string) string {
-	var out strings.Builder
-	for _, r := range strings.ToLower(prompt) {
-		switch {
-		case out.Len() >= 40:
-			return strings.Trim(out.String(), "-")
-		case r < unicode.MaxASCII && (unicode.IsLetter(r) || unicode.IsDigit(r)):
-			out.WriteRune(r)
-		case out.Len() > 0 && !strings.HasSuffix(out.String(), "-"):
-			out.WriteByte('-')
-		}
-	}
-	if name := strings.Trim(out.String(), "-"); name != "" {
-		return name
-	}
-	return fmt.Sprintf("generated-%x", sha256.Sum256([]byte(prompt)))[:len("generated-")+8]
 }

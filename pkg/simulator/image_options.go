@@ -9,7 +9,15 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/text2image-audio/text2image-audio/pkg/simulator/content"
 )
+
+// drawing is an image as a request describes it.
+type drawing struct {
+	content.Drawing
+	options imageOptions
+}
 
 // imageOptions is what a picture goes by beside its words and measures.
 type imageOptions struct {

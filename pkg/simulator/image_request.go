@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/text2image-audio/text2image-audio/pkg/simulator/content"
 )
 
 const (
@@ -28,10 +30,10 @@ func (d drawing) limit(model imageModel) *failure {
 	if model.maxPixels > 0 {
 		pixels = model.maxPixels
 	}
-	if d.width <= maxSide && d.height <= maxSide && d.width*d.height <= pixels {
+	if d.Width <= maxSide && d.Height <= maxSide && d.Width*d.Height <= pixels {
 		return nil
 	}
-	return &failure{status: http.StatusBadRequest, code: "BAD_REQUEST", message: fmt.Sprintf("Invalid image request: %dx%d is more than %d pixels.", d.width, d.height, pixels)}
+	return &failure{status: http.StatusBadRequest, code: "BAD_REQUEST", message: fmt.Sprintf("Invalid image request: %dx%d is more than %d pixels.", d.Width, d.Height, pixels)}
 }
 
 // readImageQuery checks the query of GET /image. Keys that are not known are
@@ -62,14 +64,14 @@ func readImageQuery(query url.Values, header http.Header) (drawing, imageModel, 
 		}
 		return value
 	}
-	d := drawing{
-		model:       model.name,
-		width:       int(number("width", 0, 1<<31, 0)),
-		height:      int(number("height", 0, 1<<31, 0)),
-		seed:        number("seed", -1, maxSeed, 0),
-		transparent: model.gpt && isTrue(query.Get("transparent")),
-		vector:      model.vector,
-	}
+	d := drawing{Drawing: content.Drawing{
+		Model:       model.name,
+		Width:       int(number("width", 0, 1<<31, 0)),
+		Height:      int(number("height", 0, 1<<31, 0)),
+		Seed:        number("seed", -1, maxSeed, 0),
+		Transparent: model.gpt && isTrue(query.Get("transparent")),
+		Vector:      model.vector,
+	}}
 	d.fill(model)
 	if q := query.Get("quality"); q != "" && !slices.Contains([]string{"low", "medium", "high", "hd"}, q) {
 		faults["quality"] = []string{`Invalid option: expected one of "low"|"medium"|"high"|"hd"`}
@@ -80,11 +82,11 @@ func readImageQuery(query url.Values, header http.Header) (drawing, imageModel, 
 
 // fill sets the sides that were left out or zero to the model's default.
 func (d *drawing) fill(model imageModel) {
-	if d.width == 0 {
-		d.width = model.side
+	if d.Width == 0 {
+		d.Width = model.side
 	}
-	if d.height == 0 {
-		d.height = model.side
+	if d.Height == 0 {
+		d.Height = model.side
 	}
 }
 
@@ -162,11 +164,14 @@ func (b imageBody) drawing() (drawing, imageModel) {
 		name = defaultImageModel
 	}
 	model, _ := findImageModel(name)
-	d := drawing{prompt: b.Prompt, model: model.name, transparent: b.Transparent && model.gpt, vector: model.vector, options: b.options}
-	d.width, d.height, _ = splitSize(b.Size)
+	d := drawing{
+		Drawing: content.Drawing{Prompt: b.Prompt, Model: model.name, Transparent: b.Transparent && model.gpt, Vector: model.vector},
+		options: b.options,
+	}
+	d.Width, d.Height, _ = splitSize(b.Size)
 	d.fill(model)
 	if b.Seed != nil {
-		d.seed = *b.Seed
+		d.Seed = *b.Seed
 	}
 	return d, model
 }

@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/text2image-audio/text2image-audio/pkg/simulator/content"
 )
 
 const (
@@ -57,8 +59,8 @@ func (x *exchange) legacyImage() {
 		return
 	}
 	d := p.drawing(model)
-	if d.seed < 0 {
-		d.seed = x.s.dice.seed()
+	if d.Seed < 0 {
+		d.Seed = x.s.dice.seed()
 	}
 	// Kept by address whatever it says, a random seed included.
 	art, from, err := x.picture(imageKey(x.r.URL.EscapedPath(), x.query), isTrue(x.query.Get("no-cache")), d, model)
@@ -74,14 +76,14 @@ func (x *exchange) sendLegacy(art *artifact, from origin) {
 	x.legacyHeaders()
 	header := x.w.Header()
 	header.Set("Cache-Control", "public, max-age=31536000, immutable")
-	header.Set("Content-Disposition", `inline; filename="`+art.filename+`"`)
+	header.Set("Content-Disposition", `inline; filename="`+art.Filename+`"`)
 	header.Set("X-Cache", from.verdict())
 	header.Set("X-Auth-Status", "unauthenticated")
 	header.Set("x-model-used", art.header["x-model-used"])
 	if tokens := art.header["x-usage-completion-image-tokens"]; tokens != "" {
 		header.Set("x-completion-image-tokens", tokens)
 	}
-	x.send(http.StatusOK, art.contentType, art.bytes)
+	x.send(http.StatusOK, art.ContentType, art.Bytes)
 }
 
 // readLegacyQuery reads the query as the legacy host does: nothing is
@@ -118,15 +120,15 @@ func readLegacyQuery(query url.Values) (legacyParameters, imageModel) {
 // drawing turns the parameters into what is drawn: always a JPEG, but for a
 // clear sky, and of a size that the model can do.
 func (p legacyParameters) drawing(model imageModel) drawing {
-	d := drawing{prompt: p.Prompt, model: model.name, seed: p.Seed, width: p.Width, height: p.Height, transparent: p.Transparent && model.gpt}
+	d := drawing{Drawing: content.Drawing{Prompt: p.Prompt, Model: model.name, Seed: p.Seed, Width: p.Width, Height: p.Height, Transparent: p.Transparent && model.gpt}}
 	d.options = imageOptions{references: p.Image, guidance: p.Guidance.String()}
 	if !p.NoLogo {
-		d.logo = "pollinations.ai"
+		d.Logo = "pollinations.ai"
 	}
 	if p.Enhance {
-		d.prompt = improve(p.Prompt)
+		d.Prompt = content.Improve(p.Prompt)
 	}
-	d.width, d.height = scaleDown(d.width, d.height, legacyMaxPixels)
+	d.Width, d.Height = scaleDown(d.Width, d.Height, legacyMaxPixels)
 	return d
 }
 

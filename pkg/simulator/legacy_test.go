@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
+	"github.com/text2image-audio/text2image-audio/pkg/simulator/internal/audiotest"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/simulatortest"
 )
 
@@ -197,7 +198,7 @@ func TestLegacySpeech(t *testing.T) {
 	if first.header.Get("Content-Type") != "audio/mpeg" || second.header.Get("X-Cache") != "HIT" || !bytes.Equal(first.body, second.body) {
 		t.Errorf("%s, then a %s", first.header.Get("Content-Type"), second.header.Get("X-Cache"))
 	}
-	if seconds, loudness := decodeMP3(t, first.body); seconds < 2 || seconds > 3.5 || loudness < 500 {
+	if seconds, loudness := audiotest.DecodeMP3(t, first.body); seconds < 2 || seconds > 3.5 || loudness < 500 {
 		t.Errorf("%.1f s of loudness %.0f", seconds, loudness)
 	}
 	if bytes.Equal(get(t, s.LegacyTextURL()+strings.Replace(path, "nova", "onyx", 1)).body, first.body) {

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+
+	"github.com/text2image-audio/text2image-audio/pkg/simulator/content"
 )
 
 // legacyModel finds the model and refuses one that there is not, or not for
@@ -37,9 +39,9 @@ func (x *exchange) legacyTextByURL() {
 	}
 	request := chatRequest{Model: x.query.Get("model"), Stream: x.query.Get("stream") == "true"}
 	if system := x.query.Get("system"); system != "" {
-		request.Messages = append(request.Messages, chatMessage{Role: "system", Content: content{text: system, present: true}})
+		request.Messages = append(request.Messages, chatMessage{Role: "system", Content: messageContent{text: system, present: true}})
 	}
-	request.Messages = append(request.Messages, chatMessage{Role: "user", Content: content{text: prompt, present: true}})
+	request.Messages = append(request.Messages, chatMessage{Role: "user", Content: messageContent{text: prompt, present: true}})
 	if x.query.Get("json") == "true" {
 		request.ResponseFormat = &typed{Type: "json_object"}
 	}
@@ -124,7 +126,7 @@ func (x *exchange) legacyConverse(request chatRequest, model chatModel) {
 
 // legacySpeech answers with sound alone.
 func (x *exchange) legacySpeech(request chatRequest) {
-	text, options := unwrap(request.lastUser()), request.sound()
+	text, options := content.Unwrap(request.lastUser()), request.sound()
 	if x.behaves(faultAudioAnswers) {
 		text = "Sure, here is what I think. " + reply(request)
 	}

@@ -8,11 +8,12 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/simulator/content"
 )
 
 // Config says how a Simulator behaves. The zero value answers at once,
@@ -42,7 +43,7 @@ type Simulator struct {
 	log      *slog.Logger
 	routes   []route
 	faults   map[string]fault
-	voice    *clips
+	content  *content.Generator
 	cache    *cache
 	calls    *callLog
 	rules    *ruleBook
@@ -50,7 +51,6 @@ type Simulator struct {
 	buckets  *buckets
 	prefixes *prefixes
 	turns    *turnstile
-	renders  chan struct{}
 	google   *Google
 	made     [3]atomic.Int64
 
@@ -89,14 +89,13 @@ func New(config Config) *Simulator {
 		log:      config.Logger,
 		routes:   routes(),
 		faults:   faults(),
-		voice:    loadClips(),
+		content:  content.New(),
 		calls:    newCallLog(),
 		rules:    newRuleBook(),
 		dice:     newDice(config.Seed),
 		buckets:  newBuckets(config.Now),
 		prefixes: newPrefixes(),
 		turns:    newTurnstile(config.Now),
-		renders:  make(chan struct{}, max(1, runtime.GOMAXPROCS(0))),
 	}
 	s.google = newGoogle(s)
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())

@@ -158,7 +158,9 @@ func (x *exchange) sound(model speechModel, voice, format, text, key string) {
 			return nil, fmt.Errorf("wait for latency: %w", err)
 		}
 		x.s.made[KindSpeech.index()].Add(1)
-		return x.s.voice.artifact(model, voice, format, text), nil
+		return &artifact{Media: x.s.content.Speech(text, voice, format), header: map[string]string{
+			"x-model-used": model.id, "x-tts-voice": voice, "x-usage-completion-audio-tokens": strconv.Itoa(utf8.RuneCountInString(text)),
+		}}, nil
 	})
 	if err != nil {
 		x.failedGeneration(err)
@@ -170,27 +172,4 @@ func (x *exchange) sound(model speechModel, voice, format, text, key string) {
 		return
 	}
 	x.sendArtifact(art, from)
-}
-
-// artifact makes the sound of a text.
-func (c *clips) artifact(model speechModel, voice, format, text string) *artifact {
-	plan, speaker := utter(text, voice), speakerOf(voice)
-	art := &artifact{filename: slug(text) + "." + format, header: map[string]string{
-		"x-model-used": model.id, "x-tts-voice": voice, "x-usage-completion-audio-tokens": strconv.Itoa(utf8.RuneCountInString(text)),
-	}}
-	switch format {
-	case "wav":
-		art.contentType, art.bytes = "audio/wav", wav(plan, speaker)
-	case "pcm":
-		art.contentType, art.bytes = "audio/pcm", pcm(plan, speaker, 0)
-	case "flac":
-		art.contentType, art.bytes = "audio/flac", flac(plan, speaker)
-	case "aac":
-		art.contentType, art.bytes = "audio/aac", c.aac(plan, speaker)
-	case "opus":
-		art.contentType, art.bytes = "audio/opus", c.opus(plan, speaker)
-	default:
-		art.contentType, art.bytes = "audio/mpeg", c.mp3(plan, speaker)
-	}
-	return art
 }

@@ -4,40 +4,16 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
-	"io"
 	"math"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
 
-	"github.com/hajimehoshi/go-mp3"
-
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
+	"github.com/text2image-audio/text2image-audio/pkg/simulator/internal/audiotest"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/simulatortest"
 )
-
-// decodeMP3 decodes a whole MP3 and returns its length in seconds and its
-// root mean square.
-func decodeMP3(t *testing.T, data []byte) (seconds, loudness float64) {
-	t.Helper()
-	decoder, err := mp3.NewDecoder(bytes.NewReader(data))
-	if err != nil {
-		t.Fatal(err)
-	}
-	samples, err := io.ReadAll(decoder) // 16-bit stereo, whatever the source is.
-	if err != nil {
-		t.Fatal(err)
-	}
-	if decoder.SampleRate() != 44100 {
-		t.Fatalf("%d Hz", decoder.SampleRate())
-	}
-	for n := 0; n+1 < len(samples); n += 2 {
-		v := float64(int16(binary.LittleEndian.Uint16(samples[n:])))
-		loudness += v * v
-	}
-	return float64(len(samples)) / 4 / 44100, math.Sqrt(loudness / float64(len(samples)/2))
-}
 
 func TestSpeechIsMP3AsLongAsItsText(t *testing.T) {
 	t.Parallel()
@@ -59,7 +35,7 @@ func TestSpeechIsMP3AsLongAsItsText(t *testing.T) {
 		if a.status != http.StatusOK || a.header.Get("Content-Type") != "audio/mpeg" {
 			t.Fatalf("%.20q: status %d, %s", test.text, a.status, a.header.Get("Content-Type"))
 		}
-		seconds, loudness := decodeMP3(t, a.body)
+		seconds, loudness := audiotest.DecodeMP3(t, a.body)
 		if seconds < test.least || seconds > test.most {
 			t.Errorf("%.20q: %.2f s, want %.2f to %.2f", test.text, seconds, test.least, test.most)
 		}
@@ -78,7 +54,7 @@ func TestFramesStandAlone(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)
 	a := post(t, s.URL()+"/v1/audio/speech", `{"input":"Every syllable of every voice, one after another.","voice":"onyx"}`)
-	frames := splitFrames(t, a.body)
+	frames := audiotest.SplitMP3(t, a.body)
 	if len(frames) < 50 {
 		t.Fatalf("%d frames", len(frames))
 	}
@@ -118,7 +94,7 @@ func TestVoicesDiffer(t *testing.T) {
 	sounds := func(voice string) (whole string, frames map[string]bool) {
 		body := post(t, s.URL()+"/v1/audio/speech", `{"voice":"`+voice+`","input":"Every syllable of every voice, and a good many of them, one after another."}`).body
 		frames = map[string]bool{}
-		for _, frame := range splitFrames(t, body) {
+		for _, frame := range audiotest.SplitMP3(t, body) {
 			if bytes.Count(frame, []byte{0}) < 200 { // not silent
 				frames[string(frame)] = true
 			}

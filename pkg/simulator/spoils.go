@@ -4,6 +4,8 @@ import (
 	"maps"
 	"net/http"
 	"strconv"
+
+	"github.com/text2image-audio/text2image-audio/pkg/simulator/content"
 )
 
 // pageFaults are the answers that proxies give in the upstream's stead.
@@ -83,14 +85,14 @@ const largePicture = 1_300_000
 // the size of the placeholder that the legacy host was seen to serve. The
 // padding is in comments of the JPEG, which decoders skip.
 func (x *exchange) errorPictureLarge() {
-	art, err := x.s.render(x.r.Context(), errorDrawing())
+	art, err := x.s.content.Image(x.r.Context(), errorDrawing())
 	if err != nil {
 		return // The client went away.
 	}
 	const most = 0xffff - 2 // bytes of a comment
-	chance := chanceOf("error picture")
-	out := append(make([]byte, 0, largePicture+most), art.bytes[:2]...)
-	for missing := largePicture - len(art.bytes); missing > 4; {
+	chance := content.Random("error picture")
+	out := append(make([]byte, 0, largePicture+most), art.Bytes[:2]...)
+	for missing := largePicture - len(art.Bytes); missing > 4; {
 		n := min(most, missing-4)
 		out = append(out, 0xff, 0xfe, byte((n+2)>>8), byte(n+2)) //nolint:gosec // At most 0xffff.
 		for range n {
@@ -98,7 +100,7 @@ func (x *exchange) errorPictureLarge() {
 		}
 		missing -= n + 4
 	}
-	x.send(http.StatusOK, art.contentType, append(out, art.bytes[2:]...))
+	x.send(http.StatusOK, art.ContentType, append(out, art.Bytes[2:]...))
 }
 
 // errorPictureThrottled is throttling that arrives as a picture.
@@ -112,21 +114,21 @@ func (x *exchange) errorPictureThrottled() {
 	x.errorPictureBare()
 }
 
-func errorDrawing() drawing {
-	return drawing{prompt: "Something went wrong. Please try again later.", model: "error", width: 1280, height: 720}
+func errorDrawing() content.Drawing {
+	return content.Drawing{Prompt: "Something went wrong. Please try again later.", Model: "error", Width: 1280, Height: 720}
 }
 
 // wrongSize is a good picture of another size than the one asked for.
 func (x *exchange) wrongSize() {
-	x.stillPicture(drawing{prompt: "a picture of another size", model: "zimage", width: 640, height: 448})
+	x.stillPicture(content.Drawing{Prompt: "a picture of another size", Model: "zimage", Width: 640, Height: 448})
 }
 
-func (x *exchange) stillPicture(d drawing) {
-	art, err := x.s.render(x.r.Context(), d)
+func (x *exchange) stillPicture(d content.Drawing) {
+	art, err := x.s.content.Image(x.r.Context(), d)
 	if err != nil {
 		return // The client went away.
 	}
-	x.send(http.StatusOK, art.contentType, art.bytes)
+	x.send(http.StatusOK, art.ContentType, art.Bytes)
 }
 
 // wrongType is a page with status 200 where media or JSON were due.

@@ -31,9 +31,3 @@ func kokoroVoices() []string {
 		im_nicola jf_alpha jf_gongitsune jf_nezumi jf_tebukuro jm_kumo pf_dora pm_alex pm_santa zf_xiaobei zf_xiaoni
 		zf_xiaoxiao zf_xiaoyi zm_yunjian zm_yunxi zm_yunxia zm_yunyang`)
 }
-
-// lowVoices are presets whose bearers speak low.
-func lowVoices() []string {
-	return strings.Fields(`echo onyx ash adam antoni arnold josh sam daniel charlie james fin callum liam george brian bill
-		atlas castor cosmo helios kepler leo orion perseus rex rigel sal ethan`)
-}

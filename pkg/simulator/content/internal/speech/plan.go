@@ -1,4 +1,4 @@
-package simulator
+package speech
 
 import (
 	"hash/fnv"
@@ -6,32 +6,26 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"github.com/text2image-audio/text2image-audio/pkg/simulator/content/internal/phrase"
 )
 
 const (
-	frameSamples = 1152  // samples of an MP3 frame
-	frameRate    = 44100 // samples a second of the MP3 frames
-	clipFrames   = 7     // frames of a syllable
-	latinPace    = 14.0  // characters a second
-	hanPace      = 4.5   // characters a second of Chinese, Japanese and Korean
-	rest         = -1    // a silent frame in an utterance
+	latinPace = 14.0 // characters per second
+	hanPace   = 4.5  // characters per second of Chinese, Japanese and Korean
+	rest      = -1   // a silent frame in a plan
 )
 
-// isHan reports whether a character is spoken as a syllable of its own.
-func isHan(r rune) bool {
-	return unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Hangul)
-}
-
-// isWide reports whether a character takes the time of a Chinese one; the
-// punctuation of Chinese text does too.
+// isWide reports whether a character takes the time of a Chinese one, as Chinese
+// punctuation does.
 func isWide(r rune) bool {
-	return isHan(r) || (r >= 0x3000 && r <= 0x303f) || (r >= 0xff00 && r <= 0xffef)
+	return phrase.IsHan(r) || (r >= 0x3000 && r <= 0x303f) || (r >= 0xff00 && r <= 0xffef)
 }
 
-// utter plans the sound of a text: the number of a syllable, which lasts
-// clipFrames frames, or rest, which lasts one. The length follows the text:
-// each character adds the time it takes to say it.
-func utter(text, voice string) []int {
+// newPlan returns the audio of a text as a sequence of syllable numbers, each of
+// which lasts mp3Frames frames, and rests of one frame. The duration follows the
+// text: each character adds the time it takes to say it.
+func newPlan(text, voice string) []int {
 	var (
 		plan   []int
 		owed   float64 // frames that the text so far should take
@@ -44,7 +38,7 @@ func utter(text, voice string) []int {
 		// The syllable depends on the word so far and on the voice.
 		_, _ = hash.Write([]byte(voice))
 		plan = append(plan, int(hash.Sum32()%uint32(sounds))) //nolint:gosec // A small constant.
-		spent += clipFrames
+		spent += mp3Frames
 		voiced = true
 	}
 	silence := func() {
@@ -53,7 +47,7 @@ func utter(text, voice string) []int {
 			spent++
 		}
 	}
-	const framesPerSecond = float64(frameRate) / frameSamples
+	const framesPerSecond = float64(mp3Rate) / mp3Samples
 	for _, r := range text {
 		pace := latinPace
 		if isWide(r) {
@@ -62,17 +56,17 @@ func utter(text, voice string) []int {
 		owed += framesPerSecond / pace
 		_, _ = hash.Write([]byte(string(r)))
 		switch {
-		case isHan(r):
-			if owed-float64(spent) >= clipFrames {
+		case phrase.IsHan(r):
+			if owed-float64(spent) >= mp3Frames {
 				say()
 			}
 			silence()
 		case unicode.IsLetter(r), unicode.IsDigit(r):
-			if owed-float64(spent) >= clipFrames {
+			if owed-float64(spent) >= mp3Frames {
 				say()
 			}
 		case !unicode.IsSpace(r):
-			silence() // Punctuation is heard as a pause.
+			silence() // Punctuation is a pause.
 		}
 	}
 	if !voiced {
@@ -83,7 +77,7 @@ func utter(text, voice string) []int {
 	return plan
 }
 
-// speakerOf picks the speaker for a voice by name.
+// speakerOf selects the speaker for a voice by its name.
 func speakerOf(voice string) int {
 	name := strings.ToLower(voice)
 	_, short, found := strings.Cut(name, "_")
@@ -94,4 +88,10 @@ func speakerOf(voice string) int {
 	hash := fnv.New32a()
 	_, _ = hash.Write([]byte(name))
 	return 1 + int(hash.Sum32()%2)
+}
+
+// lowVoices are the preset voices with a low pitch.
+func lowVoices() []string {
+	return strings.Fields(`echo onyx ash adam antoni arnold josh sam daniel charlie james fin callum liam george brian bill
+		atlas castor cosmo helios kepler leo orion perseus rex rigel sal ethan`)
 }

@@ -1,4 +1,4 @@
-package simulator
+package draw
 
 import (
 	"image"
@@ -8,25 +8,25 @@ import (
 // rgb is an opaque color.
 type rgb struct{ r, g, b float64 }
 
-// hex makes a color from 0xRRGGBB.
+// hex returns the color 0xRRGGBB.
 func hex(v uint32) rgb {
 	return rgb{float64(v >> 16 & 255), float64(v >> 8 & 255), float64(v & 255)}
 }
 
-// mix goes from a to b while t goes from 0 to 1.
+// mix interpolates from a to b while t goes from 0 to 1.
 func mix(a, b rgb, t float64) rgb {
 	t = math.Max(0, math.Min(1, t))
 	return rgb{a.r + (b.r-a.r)*t, a.g + (b.g-a.g)*t, a.b + (b.b-a.b)*t}
 }
 
-// canvas is a picture in the making, with a few shapes that are quick to draw.
+// canvas is an image being painted, with a few shapes that are cheap to draw.
 type canvas struct {
 	pixels        *image.RGBA
 	width, height int
 }
 
-// blend lays a color over one pixel, with coverage from 0 to 1. Clear pixels
-// stay premultiplied, as image.RGBA wants them.
+// blend paints one pixel with a coverage from 0 to 1. Transparent pixels stay
+// premultiplied, as image.RGBA requires.
 func (c *canvas) blend(x, y int, col rgb, coverage float64) {
 	if coverage <= 0 || x < 0 || y < 0 || x >= c.width || y >= c.height {
 		return
@@ -43,7 +43,7 @@ func (c *canvas) blend(x, y int, col rgb, coverage float64) {
 	p[3] = uint8(255*coverage + float64(p[3])*keep)
 }
 
-// span lays a color over part of a row.
+// span paints part of a row.
 func (c *canvas) span(x0, x1, y int, col rgb, coverage float64) {
 	if y < 0 || y >= c.height {
 		return
@@ -65,7 +65,7 @@ func (c *canvas) span(x0, x1, y int, col rgb, coverage float64) {
 	}
 }
 
-// sky fills the canvas from the top color over the middle to the bottom one.
+// sky fills the canvas with a gradient of three colors.
 func (c *canvas) sky(top, middle, bottom rgb) {
 	for y := range c.height {
 		t := float64(y) / float64(max(c.height-1, 1))
@@ -97,8 +97,7 @@ func (c *canvas) ellipse(cx, cy, rx, ry float64, col rgb, coverage float64) {
 	}
 }
 
-// crescent draws a disc without the part that another one hides from the
-// right.
+// crescent draws a disc of which another one hides the right part.
 func (c *canvas) crescent(cx, cy, radius float64, col rgb) {
 	hidden, x0, y0 := radius*0.92, cx+radius*0.42, cy-radius*0.18
 	for y := max(0, int(cy-radius)-1); y <= min(c.height-1, int(cy+radius)+1); y++ {
@@ -117,7 +116,7 @@ func (c *canvas) crescent(cx, cy, radius float64, col rgb) {
 	}
 }
 
-// softSpan is a span whose ends cover their pixels in part.
+// softSpan is a span whose end pixels are partly covered.
 func (c *canvas) softSpan(left, right float64, y int, col rgb, coverage float64) {
 	first, last := math.Ceil(left), math.Floor(right)
 	if first > last {
@@ -129,7 +128,7 @@ func (c *canvas) softSpan(left, right float64, y int, col rgb, coverage float64)
 	c.blend(int(last), y, col, coverage*(right-last))
 }
 
-// glow lightens around a point, fading to nothing at the radius.
+// glow brightens the area around a point, less and less up to the radius.
 func (c *canvas) glow(cx, cy, radius float64, col rgb, strength float64) {
 	inverse := 1 / (radius * radius)
 	for y := max(0, int(cy-radius)); y < min(c.height, int(cy+radius)+1); y++ {
@@ -143,8 +142,8 @@ func (c *canvas) glow(cx, cy, radius float64, col rgb, strength float64) {
 	}
 }
 
-// land fills everything below a line that gives the height of the ground at
-// every column, from the color at the crest to the one at the bottom.
+// land fills the area below a line, which maps each column to the height of the
+// ground, with a gradient from the crest to the bottom.
 func (c *canvas) land(line func(x float64) float64, crest, bottom rgb) {
 	edge := make([]float64, c.width)
 	highest := float64(c.height)
@@ -155,7 +154,7 @@ func (c *canvas) land(line func(x float64) float64, crest, bottom rgb) {
 	from := max(0, int(highest)-1)
 	for y := from; y < c.height; y++ {
 		col := mix(crest, bottom, float64(y-from)/float64(max(c.height-from, 1)))
-		run := -1 // where a stretch of full coverage began
+		run := -1 // where a run of full coverage began
 		for x := range edge {
 			coverage := float64(y) + 1 - edge[x]
 			if coverage >= 1 {
@@ -176,7 +175,7 @@ func (c *canvas) land(line func(x float64) float64, crest, bottom rgb) {
 	}
 }
 
-// triangle draws a filled triangle that stands on a level base.
+// triangle draws a filled triangle with a horizontal base.
 func (c *canvas) triangle(apexX, apexY, baseLeft, baseRight, baseY float64, col rgb, coverage float64) {
 	step := 1.0
 	if baseY < apexY {
@@ -197,7 +196,7 @@ func (c *canvas) rect(x, y, width, height float64, col rgb, coverage float64) {
 	}
 }
 
-// stroke draws a thick line as a row of discs.
+// stroke draws a thick line as a series of discs.
 func (c *canvas) stroke(x0, y0, x1, y1, thickness float64, col rgb) {
 	steps := max(1, int(math.Hypot(x1-x0, y1-y0)/math.Max(thickness*0.4, 0.5)))
 	for n := range steps + 1 {

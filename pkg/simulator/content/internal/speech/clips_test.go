@@ -1,4 +1,4 @@
-package simulator_test
+package speech_test
 
 import (
 	"bytes"
@@ -8,7 +8,8 @@ import (
 	"os/exec"
 	"testing"
 
-	"github.com/text2image-audio/text2image-audio/pkg/simulator"
+	"github.com/text2image-audio/text2image-audio/pkg/simulator/content/internal/speech"
+	"github.com/text2image-audio/text2image-audio/pkg/simulator/internal/audiotest"
 )
 
 // updateClips makes the embedded MP3 frames anew from the synthesizer. It
@@ -28,7 +29,7 @@ func TestEncodeClips(t *testing.T) {
 	}
 	var out []byte
 	const sound = clipFrames*frameSamples - 700
-	for _, clip := range simulator.RenderClips(44100, sound) {
+	for _, clip := range speech.RenderClips(44100, sound) {
 		lead := make([]int16, 3*frameSamples-codecDelay+200)
 		frames := encode(t, append(append(lead, clip...), make([]int16, 6*frameSamples)...))
 		for _, frame := range frames[3 : 3+clipFrames] {
@@ -56,23 +57,5 @@ func encode(t *testing.T, samples []int16) [][]byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return splitFrames(t, mp3)
-}
-
-// splitFrames cuts a constant 128 kbit/s, 44.1 kHz stream at its headers.
-func splitFrames(t *testing.T, mp3 []byte) [][]byte {
-	t.Helper()
-	var frames [][]byte
-	for len(mp3) > 0 {
-		if len(mp3) < 4 || mp3[0] != 0xff || mp3[1] != 0xfb || mp3[2]&0xfc != 0x90 {
-			t.Fatalf("frame %d: unexpected header % x", len(frames), mp3[:min(4, len(mp3))])
-		}
-		size := 417 + int(mp3[2]>>1&1)
-		if len(mp3) < size {
-			t.Fatalf("frame %d is cut off", len(frames))
-		}
-		frames = append(frames, mp3[:size])
-		mp3 = mp3[size:]
-	}
-	return frames
+	return audiotest.SplitMP3(t, mp3)
 }

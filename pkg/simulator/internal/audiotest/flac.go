@@ -1,14 +1,12 @@
-package simulator_test
+package audiotest
 
 import (
-	"crypto/md5"
+	"crypto/md5" //nolint:gosec // The format uses it as a checksum.
 	"encoding/binary"
 	"testing"
-
-	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 )
 
-// bitReader reads bits, the highest first.
+// bitReader reads bits, the highest one first.
 type bitReader struct {
 	data []byte
 	at   int // bits
@@ -22,23 +20,23 @@ func (r *bitReader) read(n int) (v uint64) {
 	return v
 }
 
-// decodeFLAC decodes what the simulator encodes, which is a small part of the
-// format: one channel of 16 bits, constants and fixed predictors, one
-// partition. It checks every sum.
-func decodeFLAC(t *testing.T, data []byte) []int16 {
-	t.Helper()
+// DecodeFLAC decodes the part of the format that the simulator uses: one channel
+// of 16 bits, constants and fixed predictors, one partition. It checks every
+// checksum.
+func DecodeFLAC(tb testing.TB, data []byte) []int16 {
+	tb.Helper()
 	if string(data[:8]) != "fLaC\x80\x00\x00\x22" {
-		t.Fatalf("it begins with % x", data[:8])
+		tb.Fatalf("it begins with % x", data[:8])
 	}
 	info := &bitReader{data: data[8:42]}
 	block := int(info.read(16))
 	if info.read(16) != uint64(block) || info.read(48) != 0 || info.read(20) != 24000 || info.read(3) != 0 || info.read(5) != 15 {
-		t.Fatalf("STREAMINFO % x", info.data)
+		tb.Fatalf("STREAMINFO % x", info.data)
 	}
 	length := int(info.read(36))
 	var samples []int16
 	for rest, number := data[42:], 0; len(rest) > 0; number++ {
-		frame, used := decodeFLACFrame(t, rest, number, block)
+		frame, used := decodeFrame(tb, rest, number, block)
 		samples, rest = append(samples, frame...), rest[used:]
 	}
 	var raw []byte
@@ -46,32 +44,32 @@ func decodeFLAC(t *testing.T, data []byte) []int16 {
 		raw = binary.LittleEndian.AppendUint16(raw, uint16(v))
 	}
 	if sum := md5.Sum(raw); len(samples) != length || string(sum[:]) != string(info.data[18:]) {
-		t.Fatalf("%d samples of %d, sum % x", len(samples), length, sum)
+		tb.Fatalf("%d samples of %d, sum % x", len(samples), length, sum)
 	}
 	return samples
 }
 
-func decodeFLACFrame(t *testing.T, data []byte, number, block int) (samples []int16, used int) {
-	t.Helper()
+func decodeFrame(tb testing.TB, data []byte, number, block int) (samples []int16, used int) {
+	tb.Helper()
 	r := &bitReader{data: data}
 	if r.read(16) != 0xfff8 {
-		t.Fatalf("frame %d begins with % x", number, data[:2])
+		tb.Fatalf("frame %d begins with % x", number, data[:2])
 	}
 	size := r.read(4)
 	if r.read(4) != 7 || r.read(8) != 8 {
-		t.Fatalf("frame %d: % x", number, data[:4])
+		tb.Fatalf("frame %d: % x", number, data[:4])
 	}
 	coded := string(rune(number))
 	for n := range len(coded) {
 		if r.read(8) != uint64(coded[n]) {
-			t.Fatalf("frame %d is numbered otherwise: % x", number, data[:8])
+			tb.Fatalf("frame %d is numbered otherwise: % x", number, data[:8])
 		}
 	}
 	if size == 7 {
 		block = int(r.read(16)) + 1
 	}
 	if sum := remainder(data[:r.at/8], 8, 0x07); r.read(8) != sum {
-		t.Fatalf("frame %d: header sum is not %02x", number, sum)
+		tb.Fatalf("frame %d: header sum is not %02x", number, sum)
 	}
 	kind := r.read(8) >> 1
 	values := make([]int64, 0, block)
@@ -87,7 +85,7 @@ func decodeFLACFrame(t *testing.T, data []byte, number, block int) (samples []in
 			values = append(values, int64(int16(r.read(16))))
 		}
 		if r.read(6) != 0 {
-			t.Fatalf("frame %d: several partitions", number)
+			tb.Fatalf("frame %d: several partitions", number)
 		}
 		param := int(r.read(4))
 		weights := [][]int64{{}, {1}, {2, -1}, {3, -3, 1}, {4, -6, 4, -1}}[order]
@@ -104,11 +102,11 @@ func decodeFLACFrame(t *testing.T, data []byte, number, block int) (samples []in
 			values = append(values, v)
 		}
 	default:
-		t.Fatalf("frame %d: subframe %d", number, kind)
+		tb.Fatalf("frame %d: subframe %d", number, kind)
 	}
 	used = (r.at+7)/8 + 2
 	if sum := remainder(data[:used-2], 16, 0x8005); uint64(binary.BigEndian.Uint16(data[used-2:])) != sum {
-		t.Fatalf("frame %d: sum is not %04x", number, sum)
+		tb.Fatalf("frame %d: sum is not %04x", number, sum)
 	}
 	for _, v := range values {
 		samples = append(samples, int16(v))
@@ -125,18 +123,4 @@ func remainder(data []byte, width int, polynomial uint64) (sum uint64) {
 		}
 	}
 	return sum
-}
-
-// TestFramesAreNumberedLikeCharacters compares with UTF-8 wherever that has a
-// number, and looks at the gap.
-func TestFramesAreNumberedLikeCharacters(t *testing.T) {
-	t.Parallel()
-	for _, n := range []int{0, 1, 0x7f, 0x80, 0x7ff, 0x800, 0xd7ff, 0xe000, 0xffff, 0x10000, 0x10ffff} {
-		if got, want := string(simulator.FrameNumber(n)), string(rune(n)); got != want {
-			t.Errorf("%x: % x, want % x", n, got, want)
-		}
-	}
-	if got := string(simulator.FrameNumber(0xd800)); got != "\xed\xa0\x80" {
-		t.Errorf("in the gap: % x", got)
-	}
 }

@@ -1,4 +1,4 @@
-package simulator
+package draw
 
 import (
 	"fmt"
@@ -6,14 +6,14 @@ import (
 	"strings"
 )
 
-// inscribe writes the prompt on a dark band near the bottom, as large as it
-// fits, with a small line below that says what made the picture.
-func (d drawing) inscribe(c *canvas) {
+// writePrompt writes the prompt on a dark band near the bottom, as large as it
+// fits, and below it the model, the seed and the size of the image.
+func (d Drawing) writePrompt(c *canvas) {
 	face := typeface()
-	if width := measure(face, d.logo); d.logo != "" && width+16 <= c.width && c.height >= 2*lineHeight {
-		c.letter(face, d.logo, c.width-width-8, 4, 1, hex(0xffffff))
+	if width := measure(face, d.Logo); d.Logo != "" && width+16 <= c.width && c.height >= 2*lineHeight {
+		c.text(face, d.Logo, c.width-width-8, 4, 1, hex(0xffffff))
 	}
-	text := strings.TrimSpace(legible(d.prompt))
+	text := strings.TrimSpace(legible(d.Prompt))
 	if text == "" {
 		text = "..."
 	}
@@ -21,7 +21,7 @@ func (d drawing) inscribe(c *canvas) {
 	caption, captionScale := "", 0
 	if c.width >= 256 && c.height >= 192 {
 		captionScale = max(1, min(c.width/512, c.height/480))
-		caption = fmt.Sprintf("simulated - %s - seed %d - %dx%d", d.model, d.seed, c.width, c.height)
+		caption = fmt.Sprintf("simulated - %s - seed %d - %dx%d", d.Model, d.Seed, c.width, c.height)
 		if measure(face, caption)*captionScale > c.width-2*margin {
 			caption = "simulated"
 		}
@@ -31,7 +31,7 @@ func (d drawing) inscribe(c *canvas) {
 		captionHeight = lineHeight*captionScale + margin/3
 	}
 
-	// The largest scale at which the text stays in the lower quarter of the picture.
+	// The largest scale at which the text stays in the lower quarter of the image.
 	scale := max(1, min(c.width/240, c.height/180))
 	room := max(lineHeight, c.height*27/100-captionHeight)
 	var lines []string
@@ -49,16 +49,16 @@ func (d drawing) inscribe(c *canvas) {
 	y := top + margin/2
 	for _, line := range lines {
 		x := (c.width - measure(face, line)*scale) / 2
-		c.letter(face, line, x+max(1, scale/2), y+max(1, scale/2), scale, hex(0x000000))
-		c.letter(face, line, x, y, scale, hex(0xffffff))
+		c.text(face, line, x+max(1, scale/2), y+max(1, scale/2), scale, hex(0x000000))
+		c.text(face, line, x, y, scale, hex(0xffffff))
 		y += lineHeight * scale
 	}
 	if caption != "" {
-		c.letter(face, caption, (c.width-measure(face, caption)*captionScale)/2, y+margin/3, captionScale, hex(0xb8c4d6))
+		c.text(face, caption, (c.width-measure(face, caption)*captionScale)/2, y+margin/3, captionScale, hex(0xb8c4d6))
 	}
 }
 
-// band darkens a rectangle with round corners.
+// band darkens a rectangle with rounded corners.
 func (c *canvas) band(x0, y0, x1, y1, radius int) {
 	for y := y0; y < y1; y++ {
 		inset := 0.0

@@ -1,8 +1,8 @@
-package simulator
+package draw
 
 import "math"
 
-// sea paints water with the light's reflection, a far shore and a boat.
+// sea paints water with reflections, a distant shore and a boat.
 func (s *scene) sea() {
 	level := s.h * s.between(0.56, 0.64)
 	s.land(s.waves(level-s.h*0.02, s.h*0.018), mix(s.far, s.horizon, 0.3), s.far)
@@ -11,10 +11,10 @@ func (s *scene) sea() {
 		s.span(0, s.width, y, mix(mix(s.horizon, deep, 0.45), deep, (float64(y)-level)/(s.h-level)), 1)
 	}
 	for range 90 {
-		depth := s.chance.Float64()
+		depth := s.random.Float64()
 		y := level + (s.h-level)*depth*depth
 		length := s.w * s.between(0.01, 0.05) * (0.4 + depth)
-		x := s.w * s.chance.Float64()
+		x := s.w * s.random.Float64()
 		s.ellipse(x, y, length, math.Max(0.6, s.unit*0.0016*(1+2*depth)), s.sun, s.between(0.08, 0.32))
 	}
 	x, y, size := s.w*s.between(0.25, 0.75), level+(s.h-level)*s.between(0.12, 0.3), s.unit*s.between(0.06, 0.1)
@@ -25,7 +25,7 @@ func (s *scene) sea() {
 	s.ellipse(x, y+size*0.22, size*0.65, size*0.06, hull, 0.35)
 }
 
-// city paints a skyline in three depths with lit windows.
+// city paints three layers of buildings with lit windows.
 func (s *scene) city() {
 	for n := range 3 {
 		depth := float64(n) / 2
@@ -36,7 +36,7 @@ func (s *scene) city() {
 			width := s.unit * s.between(0.05, 0.12)
 			height := s.h * s.between(0.12, 0.36) * (1.1 - 0.25*depth)
 			s.rect(x, base-height, width, s.h, col, 1)
-			if s.chance.IntN(5) == 0 {
+			if s.random.IntN(5) == 0 {
 				s.triangle(x+width/2, base-height-width*0.9, x+width*0.3, x+width*0.7, base-height, col, 1)
 			}
 			s.windows(x, base-height, width, height, window, 0.35+0.5*depth)
@@ -46,7 +46,7 @@ func (s *scene) city() {
 	s.land(func(float64) float64 { return s.h * 0.93 }, s.near, mix(s.near, hex(0), 0.5))
 }
 
-// windows lights some of the windows of a house.
+// windows paints some lit windows of a building.
 func (s *scene) windows(x, y, width, height float64, col rgb, coverage float64) {
 	size := s.unit * 0.008
 	if size < 1.5 {
@@ -54,14 +54,14 @@ func (s *scene) windows(x, y, width, height float64, col rgb, coverage float64) 
 	}
 	for wy := y + size*1.5; wy < y+height-size; wy += size * 2.6 {
 		for wx := x + size; wx < x+width-size*1.5; wx += size * 2.2 {
-			if s.chance.IntN(5) < 2 {
+			if s.random.IntN(5) < 2 {
 				s.rect(wx, wy, size, size*1.4, col, coverage)
 			}
 		}
 	}
 }
 
-// cat paints a cat that sits and looks at us.
+// cat paints a sitting cat that faces the viewer.
 func (s *scene) cat() {
 	size := s.unit * 0.3
 	x, foot := s.w*s.between(0.32, 0.68), s.h*0.82
@@ -91,10 +91,10 @@ func (s *scene) cat() {
 	s.triangle(x, foot-size*0.6, x-size*0.025, x+size*0.025, foot-size*0.63, hex(0xe5989b), 1)
 }
 
-// birds paints a flight of birds.
+// birds paints a flock of birds.
 func (s *scene) birds() {
 	x, y := s.w*s.between(0.15, 0.7), s.h*s.between(0.14, 0.36)
-	for range 3 + s.chance.IntN(5) {
+	for range 3 + s.random.IntN(5) {
 		bx, by, wing := x+s.w*s.between(-0.12, 0.16), y+s.h*s.between(-0.07, 0.07), s.unit*s.between(0.01, 0.022)
 		thickness := math.Max(1, wing*0.16)
 		s.stroke(bx-wing, by-wing*0.45, bx, by, thickness, mix(s.near, hex(0x101018), 0.5))

@@ -1,4 +1,4 @@
-package simulator_test
+package speech_test
 
 import (
 	"bytes"
@@ -7,7 +7,8 @@ import (
 	"os/exec"
 	"testing"
 
-	"github.com/text2image-audio/text2image-audio/pkg/simulator"
+	"github.com/text2image-audio/text2image-audio/pkg/simulator/content/internal/speech"
+	"github.com/text2image-audio/text2image-audio/pkg/simulator/internal/audiotest"
 )
 
 // TestEncodeAACClips keeps the recipe of assets/clips.aac beside its product.
@@ -18,9 +19,9 @@ func TestEncodeAACClips(t *testing.T) {
 	}
 	const rate, samples, frames, skipped = 44100, 1024, 8, 4
 	args := []string{"-c:a", "aac", "-b:a", "32k", "-f", "adts"}
-	cut := func(sound []int16) [][]byte { return splitADTS(t, ffmpeg(t, rate, sound, args...)) }
+	cut := func(sound []int16) [][]byte { return audiotest.SplitADTS(t, ffmpeg(t, rate, sound, args...)) }
 	var kept [][]byte
-	for _, clip := range simulator.RenderClips(rate, (frames-1)*samples) {
+	for _, clip := range speech.RenderClips(rate, (frames-1)*samples) {
 		// The encoder is a frame late, and a frame is heard in the one after it too.
 		lead := make([]int16, skipped*samples)
 		all := cut(append(append(lead, clip...), make([]int16, 6*samples)...))
@@ -115,8 +116,8 @@ func TestEncodeOpusClips(t *testing.T) {
 		out = binary.BigEndian.AppendUint16(out, uint16(len(packet)))
 		out = append(out, packet...)
 	}
-	cut := func(sound []int16) [][]byte { return readOgg(t, ffmpeg(t, rate, sound, args...)).packets[2:] }
-	for _, clip := range simulator.RenderClips(rate, packets*samples-700) {
+	cut := func(sound []int16) [][]byte { return audiotest.ReadOgg(t, ffmpeg(t, rate, sound, args...)).Packets[2:] }
+	for _, clip := range speech.RenderClips(rate, packets*samples-700) {
 		lead := make([]int16, skipped*samples-delay+200)
 		for _, packet := range cut(append(append(lead, clip...), make([]int16, 6*samples)...))[skipped : skipped+packets] {
 			add(packet)

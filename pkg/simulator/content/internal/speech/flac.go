@@ -1,4 +1,4 @@
-package simulator
+package speech
 
 import (
 	"crypto/md5" //nolint:gosec // The format asks for it; nothing is protected by it.
@@ -8,21 +8,21 @@ import (
 
 const (
 	flacBlock    = 1152 // samples of a frame
-	flacOrders   = 5    // predictors to choose from: the last 0 to 4 samples
-	flacMaxParam = 14   // bits that a residual has below its unary part, at most
+	flacOrders   = 5    // number of fixed predictors, which use the last 0 to 4 samples
+	flacMaxParam = 14   // largest number of bits below the unary part of a residual
 )
 
-// flac synthesizes an utterance as a FLAC file: fixed predictors and one Rice
-// parameter for each frame, which is a third of the size of the samples.
+// flac synthesizes a plan as a FLAC file, with fixed predictors and one Rice
+// parameter per frame. It is a third of the size of the samples.
 func flac(plan []int, speaker int) []byte {
 	samples := pcm(plan, speaker, 0)
 	count := len(samples) / 2
 	out := append(make([]byte, 0, len(samples)/2), "fLaC"...)
-	out = append(out, 0x80, 0, 0, 34) // STREAMINFO is the last block of metadata.
+	out = append(out, 0x80, 0, 0, 34) // STREAMINFO is the last metadata block.
 	out = binary.BigEndian.AppendUint16(out, flacBlock)
 	out = binary.BigEndian.AppendUint16(out, flacBlock)
-	out = append(out, 0, 0, 0, 0, 0, 0) // The sizes of the frames are not told.
-	// 20 bits of rate, 3 of channels less one, 5 of sample size less one, 36 of length.
+	out = append(out, 0, 0, 0, 0, 0, 0) // The sizes of the frames are unknown.
+	// 20 bits of rate, 3 of channels minus one, 5 of sample size minus one, 36 of length.
 	out = binary.BigEndian.AppendUint64(out, pcmRate<<44|15<<36|uint64(count))
 	sum := md5.Sum(samples) //nolint:gosec // See the import.
 	out = append(out, sum[:]...)
@@ -30,7 +30,7 @@ func flac(plan []int, speaker int) []byte {
 	for number := 0; number*flacBlock < count; number++ {
 		block = block[:0]
 		for at := number * flacBlock; at < min(count, (number+1)*flacBlock); at++ {
-			block = append(block, int32(int16(binary.LittleEndian.Uint16(samples[2*at:])))) //nolint:gosec // Two's complement is the format.
+			block = append(block, int32(int16(binary.LittleEndian.Uint16(samples[2*at:])))) //nolint:gosec // The format is two's complement.
 		}
 		out = appendFLACFrame(out, number, block)
 	}
@@ -42,7 +42,7 @@ func appendFLACFrame(out []byte, number int, block []int32) []byte {
 	begin := len(out)
 	size := byte(3) // 1152 samples
 	if len(block) != flacBlock {
-		size = 7 // Told in 16 bits at the end of the header.
+		size = 7 // Given in 16 bits at the end of the header.
 	}
 	const rate24k, mono16 = 7, 0x08
 	out = append(out, 0xff, 0xf8, size<<4|rate24k, mono16)
@@ -57,29 +57,29 @@ func appendFLACFrame(out []byte, number int, block []int32) []byte {
 	return binary.BigEndian.AppendUint16(w.out, crc16(w.out[begin:]))
 }
 
-// appendFrameNumber numbers a frame in the manner of UTF-8, but without the
-// gap that that has for surrogates.
+// appendFrameNumber encodes the number of a frame like UTF-8, but without the
+// gap for surrogates.
 func appendFrameNumber(out []byte, number int) []byte {
 	if number < 0x80 {
 		return append(out, byte(number)) //nolint:gosec // See the condition.
 	}
-	more := 1 // bytes of six bits behind the first
+	more := 1 // bytes of six bits after the first
 	for number >= 1<<(5*more+6) {
 		more++
 	}
-	out = append(out, byte(0xff<<(7-more)|number>>(6*more))) //nolint:gosec // Only the low byte is meant.
+	out = append(out, byte(0xff<<(7-more)|number>>(6*more))) //nolint:gosec // Only the low byte is kept.
 	for more--; more >= 0; more-- {
 		out = append(out, 0x80|byte(number>>(6*more)&0x3f))
 	}
 	return out
 }
 
-// subframe writes the samples with the predictor that leaves least.
+// subframe writes the samples with the predictor that has the smallest residual.
 func (w *bitWriter) subframe(block []int32) {
 	order, residual := predict(block)
 	if residual == nil {
 		w.put(0, 8)                         // A constant.
-		w.put(uint64(uint16(block[0])), 16) //nolint:gosec // Two's complement is the format.
+		w.put(uint64(uint16(block[0])), 16) //nolint:gosec // The format is two's complement.
 		return
 	}
 	w.put(uint64(0x08|order)<<1, 8) //nolint:gosec // At most four.
@@ -106,8 +106,8 @@ func (w *bitWriter) subframe(block []int32) {
 	}
 }
 
-// predict returns how many samples back the best fixed predictor looks, and
-// what it leaves; nothing when all samples are the same.
+// predict returns the order of the best fixed predictor and its residual, which
+// is nil when all samples are equal.
 func predict(block []int32) (order int, residual []int32) {
 	constant := true
 	for _, sample := range block {
@@ -137,10 +137,10 @@ func predict(block []int32) (order int, residual []int32) {
 	return order, residual
 }
 
-// zigzag turns small numbers of either sign into small numbers.
-func zigzag(v int32) uint32 { return uint32(v<<1) ^ uint32(v>>31) } //nolint:gosec // Wrapping around is what it does.
+// zigzag maps small numbers of either sign to small unsigned numbers.
+func zigzag(v int32) uint32 { return uint32(v<<1) ^ uint32(v>>31) } //nolint:gosec // The overflow is intended.
 
-// bitWriter appends bits, the highest first.
+// bitWriter appends bits, the highest one first.
 type bitWriter struct {
 	out  []byte
 	held uint64
@@ -151,7 +151,7 @@ func (w *bitWriter) put(v uint64, n int) {
 	w.held = w.held<<n | v
 	for w.n += n; w.n >= 8; {
 		w.n -= 8
-		w.out = append(w.out, byte(w.held>>w.n)) //nolint:gosec // The low byte is meant.
+		w.out = append(w.out, byte(w.held>>w.n)) //nolint:gosec // Only the low byte is kept.
 	}
 }
 
@@ -162,7 +162,7 @@ func (w *bitWriter) align() {
 	}
 }
 
-// crc8 is the sum over a frame's header.
+// crc8 is the checksum of a frame header.
 func crc8(data []byte) byte {
 	var sum byte
 	for _, b := range data {
@@ -177,7 +177,7 @@ func crc8(data []byte) byte {
 	return sum
 }
 
-// crc16 is the sum over a whole frame.
+// crc16 is the checksum of a frame.
 func crc16(data []byte) uint16 {
 	var sum uint16
 	for _, b := range data {

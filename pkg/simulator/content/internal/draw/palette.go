@@ -1,20 +1,24 @@
-package simulator
+package draw
 
-import "math/rand/v2"
+import (
+	"math/rand/v2"
+	"slices"
+)
 
-// palette is the light of a scene.
+// palette holds the colors of a scene.
 type palette struct {
 	night                bool
 	top, middle, horizon rgb // the sky
 	sun                  rgb // or the moon
-	far, near            rgb // the land, from the horizon to our feet
+	far, near            rgb // the land, at the horizon and in the foreground
 	accent               rgb
 }
 
-// palettes lists the lights by the words that ask for them.
+// palettes lists the palettes by the keywords that select them. The last entry
+// has none and matches every prompt.
 func palettes() []struct {
-	words  []string
-	lights []palette
+	keywords string
+	choices  []palette
 } {
 	day := []palette{
 		{top: hex(0x3a86c8), middle: hex(0x8ecae6), horizon: hex(0xfdf0d5), sun: hex(0xfff3b0), far: hex(0x8fb8a8), near: hex(0x2d6a4f), accent: hex(0xe63946)},
@@ -38,23 +42,23 @@ func palettes() []struct {
 		{top: hex(0x6d97b8), middle: hex(0xd9d3b8), horizon: hex(0xffe3b3), sun: hex(0xfff4d6), far: hex(0xc98b4e), near: hex(0x7a3e1d), accent: hex(0xd1495b)},
 	}
 	return []struct {
-		words  []string
-		lights []palette
+		keywords string
+		choices  []palette
 	}{
-		{words("night moon star midnight dark space galaxy cosmos 夜 月 星 银河 宇宙"), night},
-		{words("sunset dusk sunrise dawn evening golden 日落 日出 夕阳 黄昏 晚霞 黎明"), dusk},
-		{words("snow winter ice frozen christmas 雪 冬 冰"), snow},
-		{words("autumn fall maple desert canyon 秋 枫 沙漠"), autumn},
-		{nil, append(append(append(day[:3:3], dusk...), night...), autumn...)},
+		{"night moon star midnight dark space galaxy cosmos 夜 月 星 银河 宇宙", night},
+		{"sunset dusk sunrise dawn evening golden 日落 日出 夕阳 黄昏 晚霞 黎明", dusk},
+		{"snow winter ice frozen christmas 雪 冬 冰", snow},
+		{"autumn fall maple desert canyon 秋 枫 沙漠", autumn},
+		{"", slices.Concat(day, dusk, night, autumn)},
 	}
 }
 
-// light picks the palette that the words of the prompt ask for.
-func (d drawing) light(chance *rand.Rand) palette {
+// palette returns the palette that the keywords of the prompt select.
+func (d Drawing) palette(random *rand.Rand) palette {
 	for _, p := range palettes() {
-		if p.words == nil || d.mentions(p.words) {
-			return p.lights[chance.IntN(len(p.lights))]
+		if p.keywords == "" || d.mentions(p.keywords) {
+			return p.choices[random.IntN(len(p.choices))]
 		}
 	}
-	return palette{} // Not reached: the last entry asks for nothing.
+	panic("no palette matches") // Unreachable: the last entry matches.
 }

@@ -1,4 +1,4 @@
-package simulator
+package draw
 
 import (
 	"image"
@@ -10,19 +10,19 @@ import (
 	"golang.org/x/image/math/fixed"
 )
 
-// The font's cell: half-width characters are half as wide as high ones.
+// The cell of the font. Full-width characters are twice as wide as halfCell.
 const (
 	halfCell   = 6
 	lineHeight = 15
 	ascent     = 11
 )
 
-// typeface is the bitmap font with simplified Chinese shapes.
+// typeface returns the bitmap font with simplified Chinese glyphs.
 func typeface() font.Face { return bitmapfont.FaceSC }
 
-// legible replaces what cannot be drawn: control characters become blanks,
-// characters outside the font a question mark, marks that would need a
-// composed glyph vanish.
+// legible replaces characters that cannot be drawn: control characters become
+// spaces, characters outside the font question marks, and combining marks are
+// removed.
 func legible(text string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
@@ -38,7 +38,7 @@ func legible(text string) string {
 	}, text)
 }
 
-// advance is the width of a character in font pixels.
+// advance returns the width of a character in font pixels.
 func advance(face font.Face, r rune) int {
 	if width, ok := face.GlyphAdvance(r); ok {
 		return width.Ceil()
@@ -46,9 +46,9 @@ func advance(face font.Face, r rune) int {
 	return halfCell
 }
 
-// wrap breaks text into lines no wider than width font pixels: at blanks
-// where there are any, between any two characters otherwise. When more than
-// most lines are needed, the text is cut and the last one ends in dots.
+// wrap breaks text into lines of at most width font pixels, at spaces where there
+// are any and between any two characters otherwise. Text that needs more than
+// most lines is cut and ends in an ellipsis.
 func wrap(face font.Face, text string, width, most int) (lines []string, cut bool) {
 	var (
 		line  []rune
@@ -101,7 +101,7 @@ func wrap(face font.Face, text string, width, most int) (lines []string, cut boo
 	return lines, true
 }
 
-// measure is the width of a line in font pixels.
+// measure returns the width of a line in font pixels.
 func measure(face font.Face, line string) int {
 	width := 0
 	for _, r := range line {
@@ -110,9 +110,9 @@ func measure(face font.Face, line string) int {
 	return width
 }
 
-// letter draws one line with its upper left corner at a point, each pixel of
-// the font a square of scale by scale, and returns where the next one begins.
-func (c *canvas) letter(face font.Face, line string, left, top, scale int, col rgb) {
+// text draws one line with its upper left corner at a point. Each pixel of the
+// font becomes a square of scale by scale pixels.
+func (c *canvas) text(face font.Face, line string, left, top, scale int, col rgb) {
 	x := left
 	for _, r := range line {
 		box, mask, at, _, ok := face.Glyph(fixed.P(0, ascent), r)
@@ -123,7 +123,7 @@ func (c *canvas) letter(face font.Face, line string, left, top, scale int, col r
 	}
 }
 
-// glyph draws the set pixels of a mask, joining neighbors into spans.
+// glyph draws the set pixels of a mask; adjacent pixels are drawn as one span.
 func (c *canvas) glyph(mask image.Image, at image.Point, box image.Rectangle, left, top, scale int, col rgb) {
 	for gy := range box.Dy() {
 		for gx := 0; gx < box.Dx(); gx++ {

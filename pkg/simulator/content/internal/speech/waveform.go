@@ -1,32 +1,31 @@
-package simulator
+package speech
 
 import "math"
 
-// speaker is one synthetic voice: a pitch and the length of its vocal tract.
+// speaker is a synthetic voice: a pitch and the length of the vocal tract.
 type speaker struct {
 	pitch float64 // fundamental frequency in hertz
-	tract float64 // factor on every formant; shorter tracts sound higher
+	tract float64 // factor for every formant; shorter tracts sound higher
 }
 
-// speakers lists the voices in the order in which their clips lie in the
-// embedded MP3 frames: low, middle, high.
+// speakers lists the voices in the order of the embedded frames: low, middle,
+// high.
 func speakers() []speaker {
 	return []speaker{{pitch: 108, tract: 1}, {pitch: 168, tract: 1.1}, {pitch: 214, tract: 1.18}}
 }
 
-// syllable is a consonant followed by a vowel, described by what the ear
-// needs: how the onset hisses or bursts, where the vowel's formants lie and
-// how the pitch moves.
+// syllable is a consonant followed by a vowel: the noise of the onset, the
+// formants of the vowel and the change of the pitch.
 type syllable struct {
-	onset    float64    // share of the syllable taken by the onset
-	noise    float64    // strength of the hiss in the onset
-	hiss     float64    // center of the hiss in hertz
+	onset    float64    // share of the onset in the syllable
+	noise    float64    // strength of the noise in the onset
+	hiss     float64    // center frequency of the noise in hertz
 	voiced   float64    // strength of the voice during the onset
 	from, to [3]float64 // formants at the onset and in the vowel
 	bend     float64    // pitch at the end relative to the start
 }
 
-// syllables lists the sounds in the order of the embedded clips.
+// syllables lists the syllables in the order of the embedded frames.
 func syllables() []syllable {
 	a, e, i, o, u := [3]float64{730, 1190, 2440}, [3]float64{530, 1840, 2480}, [3]float64{300, 2250, 2950}, [3]float64{520, 920, 2400}, [3]float64{330, 870, 2250}
 	nasal, lateral := [3]float64{260, 1100, 2300}, [3]float64{340, 1250, 2700}
@@ -60,8 +59,8 @@ func (r *resonator) filter(x, frequency, bandwidth, rate float64) float64 {
 	return y
 }
 
-// render synthesizes one syllable into n samples at the given rate. It starts
-// and ends in silence, so that syllables can be joined without a click.
+// render synthesizes the syllable as n samples at the given rate. It starts and
+// ends in silence, so that syllables can be joined without a click.
 func (s syllable) render(v speaker, rate float64, n int) []int16 {
 	var (
 		throat  [3]resonator
@@ -85,7 +84,7 @@ func (s syllable) render(v speaker, rate float64, n int) []int16 {
 		}
 		glottis = 0.93*glottis + 0.07*pulse
 		noise = noise*1664525 + 1013904223
-		breath := float64(int32(noise)) / math.MaxInt32 //nolint:gosec // Wrapping around is what makes it noise.
+		breath := float64(int32(noise)) / math.MaxInt32 //nolint:gosec // The overflow makes it noise.
 		x := glottis * (s.voiced + (1-s.voiced)*vowel)
 		y := x
 		for f := range throat {

@@ -1,89 +1,83 @@
-package simulator
+package draw
 
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 )
 
-// words splits a list of key words.
-func words(list string) []string { return strings.Fields(list) }
-
-// mentions reports whether the prompt has one of the key words.
-func (d drawing) mentions(list []string) bool {
-	prompt := strings.ToLower(d.prompt)
-	for _, word := range list {
-		if strings.Contains(prompt, word) {
-			return true
-		}
-	}
-	return false
+// mentions reports whether the prompt contains one of the keywords, which are
+// separated by spaces.
+func (d Drawing) mentions(keywords string) bool {
+	prompt := strings.ToLower(d.Prompt)
+	return slices.ContainsFunc(strings.Fields(keywords), func(word string) bool { return strings.Contains(prompt, word) })
 }
 
-// scene is a composition under way.
+// scene is a landscape being painted.
 type scene struct {
 	*canvas
 	palette
-	chance *rand.Rand
+	random *rand.Rand
 	w, h   float64
-	unit   float64 // the shorter side, the measure of things
+	unit   float64 // the shorter side, on which sizes are based
 }
 
-// compose paints a landscape that follows the words of the prompt and, where
-// they say nothing, chance.
-func (d drawing) compose(c *canvas) {
-	chance := d.random()
-	s := &scene{canvas: c, palette: d.light(chance), chance: chance, w: float64(c.width), h: float64(c.height)}
+// compose paints a landscape that follows the keywords of the prompt and is
+// random where it has none.
+func (d Drawing) compose(c *canvas) {
+	random := d.random()
+	s := &scene{canvas: c, palette: d.palette(random), random: random, w: float64(c.width), h: float64(c.height)}
 	s.unit = math.Min(s.w, s.h)
-	if !d.transparent {
+	if !d.Transparent {
 		s.sky(s.top, s.middle, s.horizon)
-		s.heaven()
+		s.sunAndClouds()
 	}
 	grounds := []struct {
-		words []string
-		paint func()
+		keywords string
+		paint    func()
 	}{
-		{words("sea ocean beach lake river water boat ship island wave 海 湖 河 水 船 岛 浪"), s.sea},
-		{words("city town street building skyline tower cyberpunk 城 街 楼 塔 都市"), s.city},
-		{words("forest tree wood jungle pine garden bamboo 森林 树 林 花园 竹"), s.forest},
-		{words("hill meadow field valley grass desert 丘 草 田 谷 沙漠"), s.hills},
-		{words("mountain peak alps cliff snow volcano 山 峰 雪"), s.mountains},
+		{"sea ocean beach lake river water boat ship island wave 海 湖 河 水 船 岛 浪", s.sea},
+		{"city town street building skyline tower cyberpunk 城 街 楼 塔 都市", s.city},
+		{"forest tree wood jungle pine garden bamboo 森林 树 林 花园 竹", s.forest},
+		{"hill meadow field valley grass desert 丘 草 田 谷 沙漠", s.hills},
+		{"mountain peak alps cliff snow volcano 山 峰 雪", s.mountains},
 	}
-	ground := grounds[chance.IntN(len(grounds))].paint
+	ground := grounds[random.IntN(len(grounds))].paint
 	for _, g := range grounds {
-		if d.mentions(g.words) {
+		if d.mentions(g.keywords) {
 			ground = g.paint
 			break
 		}
 	}
 	ground()
-	if d.mentions(words("cat kitten 猫")) {
+	if d.mentions("cat kitten 猫") {
 		ledge := s.waves(s.h*0.78, s.h*0.008)
 		s.land(ledge, mix(s.near, hex(0), 0.15), mix(s.near, hex(0), 0.5))
 		s.cat()
 	}
-	if d.mentions(words("bird dove swallow 鸟 燕 鹤")) || (!s.night && chance.IntN(2) == 0) {
+	if d.mentions("bird dove swallow 鸟 燕 鹤") || (!s.night && random.IntN(2) == 0) {
 		s.birds()
 	}
-	if d.mentions(words("balloon 气球")) || chance.IntN(4) == 0 {
+	if d.mentions("balloon 气球") || random.IntN(4) == 0 {
 		s.balloon()
 	}
 }
 
-// between draws a number from a range.
-func (s *scene) between(low, high float64) float64 { return low + (high-low)*s.chance.Float64() }
+// between returns a random number from a range.
+func (s *scene) between(low, high float64) float64 { return low + (high-low)*s.random.Float64() }
 
-// heaven paints the sun or the moon, stars by night and clouds by day.
-func (s *scene) heaven() {
+// sunAndClouds paints the sun and clouds, or by night the moon and stars.
+func (s *scene) sunAndClouds() {
 	x, y, radius := s.w*s.between(0.2, 0.8), s.h*s.between(0.16, 0.38), s.unit*s.between(0.06, 0.11)
 	if s.night {
-		for range 60 + s.chance.IntN(80) {
-			sx, sy := s.w*s.chance.Float64(), s.h*0.6*s.chance.Float64()
+		for range 60 + s.random.IntN(80) {
+			sx, sy := s.w*s.random.Float64(), s.h*0.6*s.random.Float64()
 			s.disc(sx, sy, math.Max(0.6, s.unit*s.between(0.0008, 0.0026)), hex(0xffffff), s.between(0.35, 1))
 		}
 	}
 	s.glow(x, y, radius*3.2, s.sun, 0.55)
-	if s.night && s.chance.IntN(2) == 0 {
+	if s.night && s.random.IntN(2) == 0 {
 		s.crescent(x, y, radius, s.sun)
 		return
 	}
@@ -91,8 +85,8 @@ func (s *scene) heaven() {
 	if s.night {
 		return
 	}
-	for range 2 + s.chance.IntN(4) {
-		cx, cy, size := s.w*s.chance.Float64(), s.h*s.between(0.08, 0.4), s.unit*s.between(0.025, 0.05)
+	for range 2 + s.random.IntN(4) {
+		cx, cy, size := s.w*s.random.Float64(), s.h*s.between(0.08, 0.4), s.unit*s.between(0.025, 0.05)
 		col := mix(s.middle, hex(0xffffff), s.between(0.35, 0.75))
 		for puff := range 5 {
 			offset := float64(puff) - 2
@@ -102,7 +96,7 @@ func (s *scene) heaven() {
 	}
 }
 
-// waves returns a smooth random line around a height.
+// waves returns a smooth random curve around a height.
 func (s *scene) waves(level, swing float64) func(float64) float64 {
 	p1, p2, p3 := s.between(0, 7), s.between(0, 7), s.between(0, 7)
 	f1, f2, f3 := s.between(2, 5)/s.w, s.between(6, 11)/s.w, s.between(14, 24)/s.w
@@ -111,7 +105,7 @@ func (s *scene) waves(level, swing float64) func(float64) float64 {
 	}
 }
 
-// hills paints rolling land, paler in the distance.
+// hills paints hills, paler in the distance.
 func (s *scene) hills() {
 	const layers = 4
 	for n := range layers {
@@ -121,7 +115,7 @@ func (s *scene) hills() {
 	}
 }
 
-// mountains paints ridges with snow and hills before them.
+// mountains paints snowy ridges with hills in front.
 func (s *scene) mountains() {
 	snow := mix(hex(0xffffff), s.horizon, 0.25)
 	for n := range 2 {
@@ -139,7 +133,7 @@ func (s *scene) mountains() {
 	s.land(s.waves(s.h*0.84, s.h*0.03), s.near, mix(s.near, hex(0), 0.3))
 }
 
-// forest paints hills with firs, the nearer the taller.
+// forest paints hills with firs, taller in the foreground.
 func (s *scene) forest() {
 	for n := range 3 {
 		depth := float64(n) / 2

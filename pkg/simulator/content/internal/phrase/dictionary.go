@@ -1,18 +1,18 @@
-package simulator
+package phrase
 
 import "strings"
 
-// phrase is a word or a phrase in both languages.
-type phrase struct{ chinese, english string }
+// entry is a word or a phrase in both languages.
+type entry struct{ chinese, english string }
 
-// dictionary lists what the simulated translator knows. Of several English
-// words for one Chinese word the first counts, and the other way round.
-func dictionary() []phrase {
-	var pairs []phrase
+// dictionary lists what the simulated translator knows. If a word has several
+// translations, the first one is used, in either direction.
+func dictionary() []entry {
+	var pairs []entry
 	for line := range strings.Lines(vocabulary) {
-		for entry := range strings.SplitSeq(line, ";") {
-			if chinese, english, ok := strings.Cut(strings.TrimSpace(entry), "="); ok {
-				pairs = append(pairs, phrase{chinese, english})
+		for pair := range strings.SplitSeq(line, ";") {
+			if chinese, english, ok := strings.Cut(strings.TrimSpace(pair), "="); ok {
+				pairs = append(pairs, entry{chinese, english})
 			}
 		}
 	}

@@ -1,59 +1,44 @@
-package simulator
+// Package phrase writes the texts of the simulated language models: it
+// translates between Chinese and English word by word, improves image prompts
+// and makes small talk. The same input always gives the same text.
+package phrase
 
 import (
 	"hash/fnv"
 	"math/rand/v2"
+	"slices"
 	"strings"
+	"unicode"
 )
 
-// reply is what the simulated language model says. It understands two tasks
-// from the system message, translating a phrase and improving an image
-// prompt, and makes small talk otherwise. The same request gets the same
-// reply.
-func reply(request chatRequest) string {
-	text := unwrap(request.lastUser())
-	system := strings.ToLower(request.system())
-	answer := ""
+// Reply returns the answer to a user message. The system message selects the
+// task: translating the text, improving an image prompt, or small talk.
+func Reply(system, user string) string {
+	text, system := Unwrap(user), strings.ToLower(system)
 	switch {
 	case text == "":
-		answer = "Please tell me what you would like to see."
+		return "Please tell me what you would like to see."
 	case containsAny(system, "translat", "翻译", "译成"):
-		answer = translate(text)
+		return translate(text)
 	case containsAny(system, "prompt", "improve", "optimi", "enhance", "image", "picture", "提示词", "优化", "图像", "图片"):
-		answer = improve(text)
+		return Improve(text)
 	default:
-		answer = "You said: " + text
+		return "You said: " + text
 	}
-	if request.jsonMode() {
-		return string(encode(map[string]string{"result": answer}))
-	}
-	return answer
 }
 
-func containsAny(text string, parts ...string) bool {
-	for _, part := range parts {
-		if strings.Contains(text, part) {
-			return true
-		}
-	}
-	return false
-}
-
-// reason is what a thinking model shows of its thoughts.
-func reason(request chatRequest) string {
-	if hasHan(request.lastUser()) {
+// Reasoning returns what a reasoning model shows of its thoughts about a user
+// message.
+func Reasoning(user string) string {
+	if hasHan(user) {
 		return "用户给出了一段简短的描述。我需要保留原意，补充必要的细节，并只输出结果。"
 	}
 	return "The user gives a short text. I should keep its meaning, add what is missing, and answer with the result alone."
 }
 
-// hasHan reports whether a text is, at least in part, written in Chinese,
-// Japanese or Korean.
-func hasHan(text string) bool { return strings.ContainsFunc(text, isHan) }
-
-// unwrap takes the user's own words out of what a client may put around
-// them: a tag, a fence, quotation marks, a label on a line of its own.
-func unwrap(text string) string {
+// Unwrap removes what a client may put around the user's own words: a tag, a
+// code fence, quotation marks, a label on a line of its own.
+func Unwrap(text string) string {
 	text = strings.TrimSpace(text)
 	for {
 		inner := text
@@ -78,8 +63,20 @@ func unwrap(text string) string {
 	}
 }
 
-// chanceOf is repeatable chance derived from a text.
-func chanceOf(text string) *rand.Rand {
+// IsHan reports whether a character is written, and spoken, as a syllable:
+// Chinese, Japanese or Korean.
+func IsHan(r rune) bool {
+	return unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Hangul)
+}
+
+func hasHan(text string) bool { return strings.ContainsFunc(text, IsHan) }
+
+func containsAny(text string, parts ...string) bool {
+	return slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(text, part) })
+}
+
+// Random returns a generator whose numbers depend on the text alone.
+func Random(text string) *rand.Rand {
 	hash := fnv.New64a()
 	_, _ = hash.Write([]byte(text))
 	return rand.New(rand.NewPCG(hash.Sum64(), 7)) //nolint:gosec // Repeatable, not secret.

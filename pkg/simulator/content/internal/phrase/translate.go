@@ -1,4 +1,4 @@
-package simulator
+package phrase
 
 import (
 	"strings"
@@ -6,8 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// translate renders Chinese in English and anything else in Chinese, word by
-// word from a small dictionary. What it does not know it keeps.
+// translate translates Chinese to English and anything else to Chinese, word by
+// word with a small dictionary. It keeps unknown words.
 func translate(text string) string {
 	if hasHan(text) {
 		return toEnglish(text)
@@ -15,7 +15,7 @@ func translate(text string) string {
 	return toChinese(text)
 }
 
-// toEnglish translates by the longest known words, sentence by sentence.
+// toEnglish translates the longest known words, clause by clause.
 func toEnglish(text string) string {
 	known := map[string]string{}
 	for _, pair := range dictionary() {
@@ -44,8 +44,8 @@ func toEnglish(text string) string {
 	return upperFirst(strings.TrimSpace(out.String()))
 }
 
-// clauseToEnglish translates what stands between two marks. "X在Y下Z" becomes
-// "X Z under Y".
+// clauseToEnglish translates the text between two punctuation marks. "X在Y下Z"
+// becomes "X Z under Y".
 func clauseToEnglish(clause string, known map[string]string) string {
 	if whole, ok := known[clause]; ok {
 		return whole
@@ -64,8 +64,8 @@ func clauseToEnglish(clause string, known map[string]string) string {
 	return strings.Join(parts, " ")
 }
 
-// splitPlace takes apart what follows 在: the place up to the first word of
-// position, and what is done there.
+// splitPlace splits the text after 在 into the place, up to the first word of
+// position, and the action.
 func splitPlace(text string) (place, action, preposition string) {
 	place, preposition = text, "at"
 	first := len(text)
@@ -78,10 +78,10 @@ func splitPlace(text string) (place, action, preposition string) {
 	return place, action, preposition
 }
 
-// segment translates by the longest match from the left.
+// segment translates the longest matches from left to right.
 func segment(text string, known map[string]string) string {
 	var parts []string
-	kept := false // whether the last part is kept as it was
+	kept := false // the last part is untranslated
 	for text != "" {
 		if word, n := longest(text, known); n > 0 {
 			if word != "" {
@@ -104,8 +104,8 @@ func segment(text string, known map[string]string) string {
 	return strings.Join(parts, " ")
 }
 
-// longest finds the longest known word that a text begins with, and its
-// length in bytes.
+// longest returns the translation of the longest known word that a text begins
+// with, and the length of that word in bytes.
 func longest(text string, known map[string]string) (string, int) {
 	const most = 8 // characters of the longest word
 	found, length, at := "", 0, 0
@@ -119,7 +119,7 @@ func longest(text string, known map[string]string) (string, int) {
 	return found, length
 }
 
-// toChinese translates by the longest known runs of words.
+// toChinese translates the longest known sequences of words.
 func toChinese(text string) string {
 	known := map[string]string{}
 	for _, pair := range dictionary() {
@@ -127,7 +127,7 @@ func toChinese(text string) string {
 			known[english] = pair.chinese
 		}
 	}
-	for _, silent := range words("a an the of is are") {
+	for _, silent := range strings.Fields("a an the of is are") {
 		known[silent] = "的"
 		if silent != "of" {
 			known[silent] = ""
@@ -137,7 +137,7 @@ func toChinese(text string) string {
 	var out strings.Builder
 	lastKept := false
 	for at := 0; at < len(fields); {
-		chinese, n, mark := run(fields[at:], known)
+		chinese, n, mark := sequence(fields[at:], known)
 		kept := n == 0
 		if kept {
 			chinese, n = fields[at], 1
@@ -157,9 +157,9 @@ func toChinese(text string) string {
 	return strings.TrimSpace(text)
 }
 
-// run finds the longest run of at most six words that is known, as it
-// stands or in the singular, and the mark after it.
-func run(fields []string, known map[string]string) (chinese string, n int, mark string) {
+// sequence finds the longest known sequence of at most six words, as written or
+// in the singular, and the punctuation mark after it.
+func sequence(fields []string, known map[string]string) (chinese string, n int, mark string) {
 	marks := map[byte]string{',': "，", '.': "。", '!': "！", '?': "？", ';': "；", ':': "："}
 	var phrase string
 	for count, field := range fields[:min(6, len(fields))] {
@@ -172,7 +172,7 @@ func run(fields []string, known map[string]string) (chinese string, n int, mark 
 			}
 		}
 		if bare != strings.ToLower(field) {
-			break // A mark ends the run.
+			break // A punctuation mark ends the sequence.
 		}
 	}
 	return chinese, n, mark

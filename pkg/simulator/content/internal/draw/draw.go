@@ -1,0 +1,69 @@
+// Package draw paints the images of the simulated upstreams: a landscape that
+// follows the words of the prompt, with the prompt written on it. It knows
+// neither HTTP nor the upstreams.
+package draw
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"image"
+	"image/jpeg"
+	"image/png"
+	"math/rand/v2"
+	"strings"
+)
+
+// Drawing describes an image. Equal drawings give equal bytes.
+type Drawing struct {
+	Prompt        string
+	Model         string
+	Seed          int64
+	Width, Height int
+	Transparent   bool   // a PNG with a transparent sky
+	Vector        bool   // an SVG
+	Logo          string // in the upper right corner, if it fits
+	Variant       string // what else distinguishes the image, such as options of the request
+}
+
+// Format is an encoding of an image.
+type Format struct{ ContentType, Extension string }
+
+// Encode paints the drawing. The cost grows with the number of pixels: about
+// 20 ms for a megapixel. It fails only if the image cannot be encoded.
+func (d Drawing) Encode() (data []byte, format Format, err error) {
+	d.Prompt = strings.ToValidUTF8(d.Prompt, "\uFFFD")
+	if d.Vector {
+		return d.svg(), Format{"image/svg+xml", "svg"}, nil
+	}
+	c := newCanvas(d.Width, d.Height)
+	d.compose(c)
+	d.writePrompt(c)
+	var out bytes.Buffer
+	if d.Transparent {
+		// The canvas is already premultiplied: what was never painted is transparent.
+		encoder := png.Encoder{CompressionLevel: png.BestSpeed}
+		if err := encoder.Encode(&out, c.pixels); err != nil {
+			return nil, Format{}, fmt.Errorf("encode png: %w", err)
+		}
+		return out.Bytes(), Format{"image/png", "png"}, nil
+	}
+	out.Grow(d.Width*d.Height/8 + 4096)
+	if err := jpeg.Encode(&out, c.pixels, &jpeg.Options{Quality: 85}); err != nil {
+		return nil, Format{}, fmt.Errorf("encode jpeg: %w", err)
+	}
+	return out.Bytes(), Format{"image/jpeg", "jpg"}, nil
+}
+
+// random returns the generator that composes the image; equal drawings get
+// equal numbers.
+func (d Drawing) random() *rand.Rand {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %d%s", d.Prompt, d.Model, d.Seed, d.Variant))
+	return rand.New(rand.NewPCG(binary.LittleEndian.Uint64(sum[:]), binary.LittleEndian.Uint64(sum[8:]))) //nolint:gosec // Repeatable, not secret.
+}
+
+// newCanvas returns a transparent canvas.
+func newCanvas(width, height int) *canvas {
+	return &canvas{pixels: image.NewRGBA(image.Rect(0, 0, width, height)), width: width, height: height}
+}

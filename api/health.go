@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/env"
+	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
 )
 
 // healthConfig is how the health command asks; flags win over the environment.
@@ -56,7 +57,7 @@ func health(ctx context.Context, args, environ []string, stdout, stderr io.Write
 			return 0
 		}
 		_, _ = fmt.Fprintf(stderr, "api health: attempt %d of %d: %v\n", try+1, cfg.Retries+1, err)
-		if try >= cfg.Retries || !pause(ctx, cfg.Interval) {
+		if try >= cfg.Retries || !lifecycle.Sleep(ctx, cfg.Interval) {
 			if !cfg.Verbose {
 				printHealth(stdout, status, body)
 			}
@@ -171,15 +172,4 @@ func printHealth(w io.Writer, status int, body []byte) {
 		indented.Write(body)
 	}
 	_, _ = fmt.Fprintf(w, "%d %s\n%s\n", status, http.StatusText(status), strings.TrimSpace(indented.String()))
-}
-
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

@@ -24,6 +24,7 @@ import (
 	api "github.com/text2image-audio/text2image-audio/api/app"
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/env"
+	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 	worker "github.com/text2image-audio/text2image-audio/worker/app"
@@ -125,7 +126,7 @@ func (i *installation) traffic(ctx context.Context) {
 		}
 		send(http.MethodPost, "/api/generate", `{"text":"a pond","type":"image"}`)
 		send(http.MethodGet, "/api/models", "")
-		pause(ctx, 100*time.Millisecond)
+		lifecycle.Sleep(ctx, 100*time.Millisecond)
 	}
 }
 
@@ -216,7 +217,7 @@ func TestDashboardHasData(t *testing.T) {
 				if message == "" && (len(values) > 0 || n > 0) {
 					break
 				}
-				if !pause(ctx, 500*time.Millisecond) {
+				if !lifecycle.Sleep(ctx, 500*time.Millisecond) {
 					t.Fatalf("%s: %s has %d values, %s", p.Title, expr, len(values), message)
 				}
 			}
@@ -229,17 +230,5 @@ func TestDashboardHasData(t *testing.T) {
 	}
 	if values, message := i.query(ctx, prometheus, `sum(text2image_scrape_errors_total)`); len(values) != 1 || values[0] != 0 {
 		t.Errorf("reads for scrapes failed: %v %s", values, message)
-	}
-}
-
-// pause waits and reports whether ctx still holds.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }

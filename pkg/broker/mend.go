@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
 )
 
 const (
@@ -98,7 +100,7 @@ func (b *Broker) keep(ctx context.Context) {
 		if failures > 0 {
 			pause = min(lookPause<<min(failures, 10), mendPauseMax)
 		}
-		if !sleep(ctx, pause) {
+		if !lifecycle.Sleep(ctx, pause) {
 			return
 		}
 		timer.Reset(b.cfg.LookEvery)
@@ -117,7 +119,7 @@ func (b *Broker) look(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, declareTimeout)
 	defer cancel()
 	seen, err := b.survey(ctx)
-	if err == nil && len(seen.missing) > 0 && b.cfg.Follower && sleep(ctx, ownersFirst) {
+	if err == nil && len(seen.missing) > 0 && b.cfg.Follower && lifecycle.Sleep(ctx, ownersFirst) {
 		seen, err = b.survey(ctx)
 	}
 	if err != nil {
@@ -254,16 +256,4 @@ func (b *Broker) lost(seen survey) []string {
 		}
 	}
 	return names
-}
-
-// sleep waits and reports whether ctx still holds.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
 )
 
 var (
@@ -119,7 +121,7 @@ func (b *Broker) watchStorage(ctx context.Context) {
 			continue
 		}
 		b.log.ErrorContext(ctx, "NATS cannot write to its disk: nothing is accepted until it can", "error", b.StorageFault())
-		if !sleep(ctx, time.Until(restarted.Add(restartEvery))) || !b.recoverStorage(ctx) {
+		if !lifecycle.Sleep(ctx, time.Until(restarted.Add(restartEvery))) || !b.recoverStorage(ctx) {
 			return
 		}
 		restarted = time.Now()
@@ -167,7 +169,7 @@ func (b *Broker) recoverStorage(ctx context.Context) bool {
 			reported = text
 			b.log.ErrorContext(ctx, "NATS cannot be restarted yet", "error", err)
 		}
-		if !sleep(ctx, pause) {
+		if !lifecycle.Sleep(ctx, pause) {
 			return false
 		}
 	}
@@ -185,7 +187,7 @@ func (b *Broker) restart(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, reconnectTimeout)
 	defer cancel()
 	for !b.nc.IsConnected() {
-		if !sleep(ctx, tryPause) {
+		if !lifecycle.Sleep(ctx, tryPause) {
 			return fmt.Errorf("reconnect to the embedded NATS: %w", context.Cause(ctx))
 		}
 	}

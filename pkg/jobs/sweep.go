@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
@@ -102,7 +103,7 @@ func (s *Sweeper) run(ctx context.Context) {
 			s.report(ctx, err)
 			again = s.cfg.Interval
 		}
-		pause(ctx, again)
+		lifecycle.Sleep(ctx, again)
 	}
 }
 
@@ -121,7 +122,7 @@ func (s *Sweeper) lead(ctx context.Context) {
 		if err != nil || len(t.failed) == 0 {
 			s.report(ctx, err)
 		}
-		if !pause(ctx, s.cfg.Interval) {
+		if !lifecycle.Sleep(ctx, s.cfg.Interval) {
 			s.release(ctx)
 			return
 		}
@@ -163,17 +164,5 @@ func (s *Sweeper) report(ctx context.Context, err error) {
 	case err == nil && s.troubled:
 		s.troubled = false
 		s.log.InfoContext(ctx, "jobs past their deadline can be ended again")
-	}
-}
-
-// pause waits and reports whether ctx goes on. It goes by no wall clock, so a clock that jumps neither stalls nor hurries.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return ctx.Err() == nil
-	case <-ctx.Done():
-		return false
 	}
 }

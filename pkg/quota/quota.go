@@ -11,6 +11,7 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
 )
 
 // ErrUnavailable is returned when a counter cannot be reached.
@@ -123,9 +124,11 @@ func (q *Quota) Charge(ctx context.Context, key Key, id string, units int) (*Bil
 				return bill, nil
 			}
 			if err == nil && try < takeTries {
-				if err = pause(ctx); err == nil {
+				// Meanwhile others can take back what they took in vain.
+				if lifecycle.Sleep(ctx, takePause) {
 					continue
 				}
+				err = fmt.Errorf("%w: %w", ErrUnavailable, context.Cause(ctx))
 			}
 		}
 		if err != nil {
@@ -190,18 +193,6 @@ func (b *Bill) take(ctx context.Context, try int) (*Refusal, error) {
 		return nil, err
 	}
 	return &Refusal{Usage: b.Usage[over], Asked: b.units}, nil
-}
-
-// pause lets others take back what they took for nothing.
-func pause(ctx context.Context) error {
-	timer := time.NewTimer(takePause)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("%w: %w", ErrUnavailable, context.Cause(ctx))
-	}
 }
 
 // chargeOf returns what a job carries of the days that it was charged to; nil when there is none.

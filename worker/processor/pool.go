@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
 )
 
@@ -151,7 +152,7 @@ func (p *Processor) slot(pulling, working context.Context, pl *pool) {
 		d, right, err := p.take(pulling, pl, puller, worked)
 		if err != nil {
 			p.trouble.report(pulling, err)
-			if !pause(pulling, troubleWait) {
+			if !lifecycle.Sleep(pulling, troubleWait) {
 				return
 			}
 			continue
@@ -216,16 +217,4 @@ func (p *Processor) count(pl *pool, by int) {
 	busy, free := pl.occupy(by)
 	p.metrics.WorkerSlots.WithLabelValues(pl.name, "busy").Set(float64(busy))
 	p.metrics.WorkerSlots.WithLabelValues(pl.name, "free").Set(float64(free))
-}
-
-// pause waits and reports whether ctx still holds.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
 
@@ -296,7 +297,7 @@ func (a *attempt) persistIn(ctx context.Context, in *storage, size int, write fu
 		} else if time.Since(began) >= a.processor.cfg.settleTimeout() {
 			return err
 		}
-		if !pause(ctx, wait) {
+		if !lifecycle.Sleep(ctx, wait) {
 			return err
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
 
@@ -66,7 +67,7 @@ func (s *storage) await(ctx context.Context, timeout time.Duration) {
 			s.try(ctx, timeout)
 			s.probing.Unlock()
 		}
-		if s.isRefusing() && !pause(ctx, storagePause) {
+		if s.isRefusing() && !lifecycle.Sleep(ctx, storagePause) {
 			return
 		}
 	}

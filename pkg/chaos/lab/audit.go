@@ -11,6 +11,7 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/chaos/claims"
+	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 )
 
@@ -48,7 +49,7 @@ func startAudit(ctx context.Context, p *plant) (*audit, error) {
 				return
 			}
 			if err != nil {
-				sleep(ctx, again)
+				lifecycle.Sleep(ctx, again)
 				continue
 			}
 			event, _, id, ok := broker.ParseEventSubject(m.Subject)
@@ -58,7 +59,7 @@ func startAudit(ctx context.Context, p *plant) (*audit, error) {
 		}
 	})
 	a.wg.Go(func() {
-		for sleep(ctx, harvestEvery) {
+		for lifecycle.Sleep(ctx, harvestEvery) {
 			a.harvest()
 		}
 	})

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/chaos/claims"
+	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
 )
 
 // client is one user: a browser with a guest's cookie, or a program without one.
@@ -140,7 +141,7 @@ func (c *client) submit(ctx context.Context, d *rand.Rand, o order) *claims.View
 		case o.key == "":
 			return nil
 		}
-		sleep(ctx, again)
+		lifecycle.Sleep(ctx, again)
 	}
 	return nil
 }

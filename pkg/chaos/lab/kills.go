@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/chaos/proxy"
+	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
 )
 
 // kill kills a child, mostly while its lines are slow: the moments between two writes, in which a crash does most harm, then
@@ -21,7 +22,7 @@ func (t *trouble) kill(from victims) act {
 			delay, during := between(d, 100*time.Millisecond, 600*time.Millisecond), between(d, time.Second, 3*time.Second)
 			setAll(c.lines, proxy.Weather{Delay: delay})
 			defer setAll(c.lines, proxy.Weather{})
-			sleep(ctx, during)
+			lifecycle.Sleep(ctx, during)
 		}
 		t.check(c.kill())
 		if lose {
@@ -43,7 +44,7 @@ func (t *trouble) killTogether(what string, from victims) act {
 			<-c.end()
 		}
 		t.killed(what)
-		sleep(ctx, between(d, 0, time.Second))
+		lifecycle.Sleep(ctx, between(d, 0, time.Second))
 		for _, c := range all {
 			t.again(ctx, c, 0)
 		}
@@ -62,7 +63,7 @@ func (t *trouble) pause(from victims, longest time.Duration) act {
 	return t.on(from, func(ctx context.Context, d *rand.Rand, c *process) {
 		t.check(c.signal(syscall.SIGSTOP, false))
 		// Long pauses count most: they outlast what others wait for.
-		sleep(ctx, max(between(d, time.Second, longest), between(d, time.Second, longest)))
+		lifecycle.Sleep(ctx, max(between(d, time.Second, longest), between(d, time.Second, longest)))
 		t.check(c.signal(syscall.SIGCONT, false))
 	})
 }
@@ -79,7 +80,7 @@ func (t *trouble) fill(ctx context.Context, d *rand.Rand) bool {
 			t.check(n.configure(used + left))
 			t.again(ctx, n.process, 0)
 		}
-		sleep(ctx, between(d, 3*time.Second, 10*time.Second))
+		lifecycle.Sleep(ctx, between(d, 3*time.Second, 10*time.Second))
 		for _, n := range t.plant.nodes {
 			t.check(n.kill())
 			t.check(n.configure(plenty))
@@ -90,6 +91,6 @@ func (t *trouble) fill(ctx context.Context, d *rand.Rand) bool {
 
 // again starts a child after a while.
 func (t *trouble) again(ctx context.Context, c *process, after time.Duration) {
-	sleep(ctx, after)
+	lifecycle.Sleep(ctx, after)
 	t.check(c.launch())
 }

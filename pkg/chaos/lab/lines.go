@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/chaos/proxy"
+	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
 )
 
 func (t *trouble) cut(_ context.Context, _ *rand.Rand, c *process) { cutAll(c.lines) }
@@ -33,7 +34,7 @@ func (t *trouble) cutClients(ctx context.Context, d *rand.Rand, c *process) {
 // under has a weather on some lines for a while, and cuts them before it ends when that is wanted.
 func under(ctx context.Context, lines []*proxy.Proxy, w proxy.Weather, during time.Duration, cut bool) {
 	setAll(lines, w)
-	sleep(ctx, during)
+	lifecycle.Sleep(ctx, during)
 	if cut {
 		cutAll(lines)
 	}
@@ -58,11 +59,11 @@ func (t *trouble) strand(ctx context.Context, d *rand.Rand, c *process) {
 	for _, line := range c.lines {
 		stranded = append(stranded, line.Strand())
 	}
-	sleep(ctx, between(d, 100*time.Millisecond, 3*time.Second))
+	lifecycle.Sleep(ctx, between(d, 100*time.Millisecond, 3*time.Second))
 	for _, s := range stranded {
 		s.Abandon()
 	}
-	sleep(ctx, between(d, 100*time.Millisecond, 9*time.Second))
+	lifecycle.Sleep(ctx, between(d, 100*time.Millisecond, 9*time.Second))
 	for _, s := range stranded {
 		s.Release()
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/chaos/claims"
+	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
 )
 
 const (
@@ -56,7 +57,7 @@ func (l *load) run(ctx context.Context) {
 	for i, c := range l.clients {
 		wg.Go(func() {
 			d := l.cfg.dice(uint64(100 + i)) //nolint:gosec // Small.
-			for sleep(ctx, between(d, 0, 2*pause)) {
+			for lifecycle.Sleep(ctx, between(d, 0, 2*pause)) {
 				n := l.next.Add(1)
 				if n > int64(l.cfg.Jobs) {
 					return
@@ -71,13 +72,13 @@ func (l *load) run(ctx context.Context) {
 		}
 		wg.Go(func() {
 			d := l.cfg.dice(uint64(200 + i)) //nolint:gosec // Small.
-			for sleep(ctx, time.Second) {
+			for lifecycle.Sleep(ctx, time.Second) {
 				c.list(ctx, d)
 			}
 		})
 		wg.Go(func() {
 			d := l.cfg.dice(uint64(300 + i)) //nolint:gosec // Small.
-			for sleep(ctx, again) {
+			for lifecycle.Sleep(ctx, again) {
 				c.stream(ctx, d, "/api/events", "")
 			}
 		})
@@ -100,7 +101,7 @@ func (l *load) live(ctx context.Context, d *rand.Rand, c *client, o order) {
 	if o.cancelAfter > 0 {
 		dice := rand.New(rand.NewPCG(d.Uint64(), 2)) //nolint:gosec // Repeatable, not secret.
 		twin.Go(func() {
-			sleep(ctx, o.cancelAfter)
+			lifecycle.Sleep(ctx, o.cancelAfter)
 			c.cancel(ctx, dice, v.ID)
 		})
 	}
@@ -118,7 +119,7 @@ func (l *load) live(ctx context.Context, d *rand.Rand, c *client, o order) {
 	if o.key != "" && d.IntN(5) == 0 {
 		c.submit(ctx, d, o)
 	}
-	sleep(ctx, between(d, 0, time.Second))
+	lifecycle.Sleep(ctx, between(d, 0, time.Second))
 	c.read(ctx, d, v.ID, "", 0)
 	if o.remove {
 		c.remove(ctx, d, v.ID)

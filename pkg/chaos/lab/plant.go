@@ -17,6 +17,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/chaos/claims"
 	"github.com/text2image-audio/text2image-audio/pkg/chaos/proxy"
 	"github.com/text2image-audio/text2image-audio/pkg/env"
+	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
@@ -186,7 +187,7 @@ func (p *plant) revive(name string, err error) {
 	}
 	p.book.Fault("%s ended by itself: %v", name, err)
 	p.restarts.Go(func() {
-		if !sleep(p.ctx, time.Second) {
+		if !lifecycle.Sleep(p.ctx, time.Second) {
 			return
 		}
 		for _, c := range p.all() {

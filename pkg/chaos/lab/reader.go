@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/chaos/claims"
+	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
 )
 
 // read reads a job once and returns it, or nil when there was no answer.
@@ -47,7 +48,7 @@ func (c *client) await(ctx context.Context, d *rand.Rand, id string, how follow)
 		if v != nil && v.Ended() {
 			return v
 		}
-		sleep(ctx, again)
+		lifecycle.Sleep(ctx, again)
 	}
 	return nil
 }
@@ -133,7 +134,7 @@ func (c *client) cancel(ctx context.Context, d *rand.Rand, id string) {
 		status, data, err := c.call(ctx, d, 0, http.MethodPost, "/api/jobs/"+id+"/cancel", nil)
 		switch {
 		case err != nil || status >= 500 || status == http.StatusTooManyRequests:
-			sleep(ctx, again)
+			lifecycle.Sleep(ctx, again)
 			continue
 		case status == http.StatusOK:
 			if v := c.see(asked, data); v != nil && v.Status != claims.Canceled {
@@ -156,7 +157,7 @@ func (c *client) remove(ctx context.Context, d *rand.Rand, id string) {
 		switch {
 		case err != nil || status >= 500 || status == http.StatusConflict || status == http.StatusTooManyRequests:
 			// A conflict is a job that is not settled yet.
-			sleep(ctx, again)
+			lifecycle.Sleep(ctx, again)
 			continue
 		case status == http.StatusNoContent, status == http.StatusNotFound:
 			c.book.Deleted(id)

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
 )
 
 // trouble makes faults and counts them.
@@ -77,7 +79,7 @@ func (t *trouble) run(ctx context.Context) {
 	slots := make(chan struct{}, atOnce)
 	for n := uint64(0); ; n++ {
 		name, wait := names[dice.IntN(len(names))], between(dice, t.plant.cfg.Every/4, t.plant.cfg.Every*7/4)
-		if !sleep(ctx, wait) {
+		if !lifecycle.Sleep(ctx, wait) {
 			return
 		}
 		slots <- struct{}{}

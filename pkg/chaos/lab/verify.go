@@ -11,6 +11,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/chaos/claims"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
 
@@ -95,7 +96,7 @@ func (p *plant) awaitEmpty(ctx context.Context) {
 				return
 			}
 		}
-		if !sleep(ctx, again) {
+		if !lifecycle.Sleep(ctx, again) {
 			p.book.Fault("%d jobs are still in the queue", left)
 			return
 		}

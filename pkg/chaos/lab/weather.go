@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 )
 
@@ -42,7 +43,7 @@ func (t *trouble) storm(ctx context.Context, d *rand.Rand) bool {
 		rules[i].Contains = jobMark
 	}
 	t.check(t.plant.simulator.Script(rules...))
-	sleep(ctx, between(d, 2*time.Second, 8*time.Second))
+	lifecycle.Sleep(ctx, between(d, 2*time.Second, 8*time.Second))
 	t.plant.simulator.Clear()
 	return true
 }

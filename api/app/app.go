@@ -107,7 +107,7 @@ func (a *App) start(ctx context.Context) error {
 	}
 	runtime := telemetry.NewRuntime(a.cfg.Level, metrics, a.log)
 	a.running.Push(runtime.StopStep())
-	service := jobs.New(a.queue, a.store, jobs.WithMetrics(a.metrics), jobs.WithLog(a.log))
+	service := jobs.New(b, a.queue, a.store, jobs.WithMetrics(a.metrics), jobs.WithLog(a.log))
 	live := feed.New(b, service, a.queue, a.cfg.Feed, a.log)
 	control := a.queue.NewControl(a.log, nil)
 	control.OnSwitch(func(set map[queue.SwitchName]queue.Switch) {

@@ -33,7 +33,7 @@ func TestFloodOfGuests(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	service := jobs.New(q, s)
+	service := jobs.New(i.Broker(), q, s)
 	byPrompt := make(map[string]*job.Spec)
 	push := func(lane job.Lane, owner, prompt string) {
 		byPrompt[prompt] = pictureOf(t, lane, owner, prompt)

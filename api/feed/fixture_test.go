@@ -51,7 +51,7 @@ func on(t testing.TB, b *broker.Broker, cfg feed.Config) *rig {
 	must(t, err)
 	s, err := store.New(t.Context(), b)
 	must(t, err)
-	r := &rig{broker: b, queue: q, store: s, jobs: jobs.New(q, s)}
+	r := &rig{broker: b, queue: q, store: s, jobs: jobs.New(b, q, s)}
 	r.feed = feed.New(b, r.jobs, q, cfg, quiet())
 	t.Cleanup(r.feed.Stop)
 	return r
@@ -116,9 +116,9 @@ func (r *rig) record(t testing.TB, spec *job.Spec) {
 }
 
 func (r *rig) end(ctx context.Context, spec *job.Spec, at time.Time) error {
-	_, _, err := r.store.Settle(ctx, &job.Record{
+	_, _, err := r.store.PutRecord(ctx, &job.Record{
 		Spec: spec, Status: job.StatusSucceeded, Attempt: 1, FinishedAt: job.At(at), Result: &job.Result{Text: "done"},
-	}, nil, nil)
+	})
 	return err
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/server"
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
@@ -42,7 +43,7 @@ func (b *bundle) bury(t testing.TB, owner, id, code string) *job.Spec {
 	spec := b.failed(t, owner, id, code)
 	r, err := b.store.RecordLeader(t.Context(), owner, id)
 	must(t, err)
-	must(t, b.store.FollowUp(t.Context(), r, "the upstream's words about "+id))
+	must(t, b.jobs.Finish(t.Context(), jobs.Settlement{Record: r, Detail: "the upstream's words about " + id}))
 	return spec
 }
 
@@ -280,7 +281,7 @@ func TestReplayDeadLetter(t *testing.T) {
 	// The same failure comes back, as after a crash in between: the job is the one that is there.
 	r, err := b.store.RecordLeader(t.Context(), me, "j1")
 	must(t, err)
-	must(t, b.store.FollowUp(t.Context(), r, ""))
+	must(t, b.jobs.Finish(t.Context(), jobs.Settlement{Record: r}))
 	var again retried
 	resp = b.admin(t, http.MethodPost, "/dead-letters/j1/replay", nil).expect(t, http.StatusAccepted)
 	resp.into(t, &again)
@@ -292,7 +293,7 @@ func TestReplayDeadLetter(t *testing.T) {
 	}
 	// Another failure under the same id, as of a key that is used again, makes another job.
 	r.FinishedAt = at(30)
-	must(t, b.store.FollowUp(t.Context(), r, "later"))
+	must(t, b.jobs.Finish(t.Context(), jobs.Settlement{Record: r, Detail: "later"}))
 	var other retried
 	b.admin(t, http.MethodPost, "/dead-letters/j1/replay", nil).expect(t, http.StatusAccepted).into(t, &other)
 	if other.ID == got.ID {

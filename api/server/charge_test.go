@@ -9,6 +9,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/server"
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 	"github.com/text2image-audio/text2image-audio/pkg/quota"
 )
 
@@ -353,9 +354,9 @@ func TestJobOfWhichNobodyIsTold(t *testing.T) {
 	}
 	entry, err := b.queue.FindLeader(t.Context(), job.OwnerAnonymous, ids[0])
 	must(t, err)
-	must(t, b.store.FollowUp(t.Context(), &job.Record{
+	must(t, b.jobs.Finish(t.Context(), jobs.Settlement{Record: &job.Record{
 		Status: job.StatusFailed, Spec: entry.Spec, Error: job.NewError(job.CodeInternal, 0), FinishedAt: job.At(midday()),
-	}, ""))
+	}}))
 	for _, status := range []int{http.StatusAccepted, http.StatusAccepted, http.StatusPaymentRequired} {
 		b.submits(t).expect(t, status)
 	}

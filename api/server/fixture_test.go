@@ -96,7 +96,7 @@ func setup(t testing.TB, changes ...func(*server.Config, *server.Deps)) *bundle 
 	must(t, err)
 	b.store, err = store.New(t.Context(), b.broker)
 	must(t, err)
-	b.jobs = jobs.New(b.queue, b.store, jobs.WithMetrics(b.metrics))
+	b.jobs = jobs.New(b.broker, b.queue, b.store, jobs.WithMetrics(b.metrics))
 	control := b.queue.NewControl(log, nil)
 	must(t, control.Start(t.Context()))
 	t.Cleanup(control.Stop)
@@ -374,7 +374,15 @@ func (b *bundle) settle(t testing.TB, spec *job.Spec, r *job.Record, products ..
 	if r.FinishedAt.IsZero() {
 		r.FinishedAt = job.At(time.Now())
 	}
-	final, _, err := b.store.Settle(t.Context(), r, products, nil)
+	for _, p := range products {
+		media, err := b.store.PutMedia(t.Context(), spec.Owner, spec.ID, p.Media, p.Data)
+		must(t, err)
+		if r.Result == nil {
+			r.Result = &job.Result{}
+		}
+		r.Result.Media = append(r.Result.Media, media)
+	}
+	final, _, err := b.store.PutRecord(t.Context(), r)
 	must(t, err)
 	if entry, err := b.queue.FindLeader(t.Context(), spec.Owner, spec.ID); err == nil {
 		must(t, b.queue.Delete(t.Context(), entry.Sequence))
@@ -412,11 +420,8 @@ func (b *bundle) work(t testing.TB, kind job.Kind, end func(*job.Spec) (*job.Rec
 		r, products := end(d.Spec)
 		r.Spec, r.FinishedAt = d.Spec, job.At(time.Now())
 		ctx := context.WithoutCancel(t.Context())
-		if _, _, err := b.store.Settle(ctx, r, products, nil); err != nil {
+		if _, _, err := b.jobs.Settle(ctx, jobs.Settlement{Record: r, Products: products, Remove: d.Ack}); err != nil {
 			t.Errorf("settle: %v", err)
-		}
-		if err := d.Ack(ctx); err != nil {
-			t.Errorf("ack: %v", err)
 		}
 	}()
 	t.Cleanup(func() { <-done })

@@ -169,7 +169,7 @@ func on(t *testing.T, b *broker.Broker) func(*server.Config, *server.Deps) {
 		must(t, err)
 		deps.Store, err = store.New(t.Context(), b)
 		must(t, err)
-		deps.Jobs = jobs.New(deps.Queue, deps.Store)
+		deps.Jobs = jobs.New(b, deps.Queue, deps.Store)
 		deps.Accounts, deps.Recovery = people(t, b, deps.Log)
 	}
 }

@@ -283,7 +283,7 @@ func TestDeletedAccountsLeaveNothing(t *testing.T) {
 		b.settle(t, memberSpec(who, "done"+id), &job.Record{Status: job.StatusSucceeded}, store.Product{Media: job.Media{ContentType: "image/png"}, Data: []byte("png")})
 		failed := memberSpec(who, "failed"+id)
 		b.settle(t, failed, &job.Record{Status: job.StatusFailed, Error: job.NewError(job.CodeTimeout, 504)})
-		must(t, b.store.PutDead(t.Context(), &job.DeadLetter{Spec: failed, Error: job.NewError(job.CodeTimeout, 504), FailedAt: job.At(time.Now())}))
+		must(t, b.store.PutDeadLetter(t.Context(), &job.DeadLetter{Spec: failed, Error: job.NewError(job.CodeTimeout, 504), FailedAt: job.At(time.Now())}))
 		queued := b.push(t, memberSpec(who, "queued"+id))
 		b.progress(t, who.User.ID, &job.Progress{ID: queued.ID, Status: job.StatusRunning})
 		b.request(t, http.MethodPost, "/api/feedback", fields{"category": "bug", "content": "x"}, bearer(who.Token)).expect(t, http.StatusCreated)

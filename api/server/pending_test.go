@@ -57,7 +57,7 @@ func onSlowStore(t *testing.T) (*slowStore, func(*server.Config, *server.Deps)) 
 		must(t, err)
 		deps.Store, err = store.New(t.Context(), far)
 		must(t, err)
-		deps.Jobs = jobs.New(deps.Queue, deps.Store)
+		deps.Jobs = jobs.New(far, deps.Queue, deps.Store)
 	}
 }
 

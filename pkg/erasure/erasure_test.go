@@ -61,7 +61,7 @@ func on(t testing.TB, b *broker.Broker, cfg erasure.Config) *rig {
 	must(t, err)
 	r.store, err = store.New(t.Context(), b)
 	must(t, err)
-	r.jobs = jobs.New(r.queue, r.store)
+	r.jobs = jobs.New(b, r.queue, r.store)
 	r.box, err = feedback.New(t.Context(), b)
 	must(t, err)
 	pictures, err := gallery.New(t.Context(), b)
@@ -120,12 +120,9 @@ func (r *rig) fill(t testing.TB) *account.User {
 func (r *rig) end(t testing.TB, s *job.Spec) {
 	t.Helper()
 	record := &job.Record{Spec: s, Status: job.StatusFailed, Error: job.NewError(job.CodeTimeout, 504), FinishedAt: job.At(time.Now())}
-	final, _, err := r.store.Settle(t.Context(), record, []store.Product{{Media: job.Media{ContentType: "image/png"}, Data: []byte("a canary")}}, nil)
+	products := []store.Product{{Media: job.Media{ContentType: "image/png"}, Data: []byte("a canary")}}
+	_, _, err := r.jobs.Settle(t.Context(), jobs.Settlement{Record: record, Products: products, Detail: "detail"})
 	must(t, err)
-	must(t, r.store.FollowUp(t.Context(), final, "detail"))
-	entry, err := r.queue.FindLeader(t.Context(), s.Owner, s.ID)
-	must(t, err)
-	must(t, r.queue.Delete(t.Context(), entry.Sequence))
 }
 
 // left returns the subjects that name an owner or its counter, or hold what was its own; those of marks without content
@@ -232,7 +229,7 @@ func TestWhatComesLate(t *testing.T) {
 	must(t, err)
 	_, err = r.store.PutProgress(t.Context(), u.Owner(), &job.Progress{ID: orphan.ID, Status: job.StatusRunning}, 0)
 	must(t, err)
-	must(t, r.store.PutDead(t.Context(), &job.DeadLetter{Spec: orphan, Error: job.NewError(job.CodeTimeout, 504)}))
+	must(t, r.store.PutDeadLetter(t.Context(), &job.DeadLetter{Spec: orphan, Error: job.NewError(job.CodeTimeout, 504)}))
 	_, _, err = r.box.Give(t.Context(), feedback.Writer{Owner: u.Owner(), ID: u.ID, Email: u.Email}, "bug", "a canary")
 	must(t, err)
 	_, err = r.quota.Charge(t.Context(), quota.Key{Group: quota.GroupMedia, Lane: job.LaneMember, Owner: counter}, late.ID, 1)

@@ -1,10 +1,14 @@
 package jobs_test
 
 import (
+	"context"
+	"math/rand/v2"
+	"strconv"
 	"testing"
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
+	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
 
 // BenchmarkRead reads a job in each of the places in which it may lie.
@@ -43,6 +47,20 @@ func BenchmarkRefusal(b *testing.B) {
 	for b.Loop() {
 		if accepts(b, s, jobs.Caller{Owner: "g-1", Lane: job.LaneGuest}, "", 4) {
 			b.Fatal("accepted")
+		}
+	}
+}
+
+// BenchmarkSettle ends jobs with one image of 150 KB each.
+func BenchmarkSettle(b *testing.B) {
+	r := start(b)
+	image := make([]byte, 150_000)
+	rand.NewChaCha8([32]byte{1}).Read(image)
+	for i := 0; b.Loop(); i++ {
+		products := []store.Product{{Media: job.Media{ContentType: "image/png"}, Data: image}}
+		s := jobs.Settlement{Record: succeeded(strconv.Itoa(i)), Products: products, Remove: func(context.Context) error { return nil }}
+		if _, won, err := r.Settle(b.Context(), s); err != nil || !won {
+			b.Fatal(won, err)
 		}
 	}
 }

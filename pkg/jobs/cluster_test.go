@@ -37,7 +37,7 @@ func rigOn(t *testing.T, b *broker.Broker) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &rig{Service: jobs.New(q, s), broker: b, queue: q, store: s}
+	return &rig{Service: jobs.New(b, q, s), broker: b, queue: q, store: s}
 }
 
 // TestOnACluster does at all nodes at once, or at one after the other, what must look like one.
@@ -91,7 +91,7 @@ func endsAtOnce(t *testing.T, rigs []*rig) {
 			wg.Go(func() {
 				record := &job.Record{Status: job.StatusSucceeded, Spec: spec, Attempt: i + 1}
 				products := []store.Product{{Media: job.Media{ContentType: "image/png"}, Data: []byte("a picture")}}
-				final, won, err := rigs[i%3].store.Settle(t.Context(), record, products, nil)
+				final, won, err := rigs[i%3].Settle(t.Context(), jobs.Settlement{Record: record, Products: products})
 				if err != nil || final.Status != job.StatusSucceeded {
 					t.Errorf("settle: %+v, %v", final, err)
 				}
@@ -129,7 +129,7 @@ func TestWithoutAQuorum(t *testing.T) {
 	if snap, _, err := r.Submit(t.Context(), keyed(t, id, "f1"), true); err == nil || errors.Is(err, jobs.ErrNotFound) {
 		t.Errorf("submit without a quorum: %+v, %v", snap, err)
 	}
-	_, _, err := results.store.Settle(t.Context(), &job.Record{Status: job.StatusFailed, Spec: running, Attempt: 1}, nil, nil)
+	_, _, err := results.store.PutRecord(t.Context(), &job.Record{Status: job.StatusFailed, Spec: running, Attempt: 1})
 	if err == nil || errors.Is(err, store.ErrDeleted) {
 		t.Errorf("end without a quorum: %v", err)
 	}
@@ -144,7 +144,7 @@ func TestWithoutAQuorum(t *testing.T) {
 		return err
 	})
 	patiently(t, func() error {
-		_, _, err := results.store.Settle(t.Context(), &job.Record{Status: job.StatusFailed, Spec: running, Attempt: 1}, nil, nil)
+		_, _, err := results.store.PutRecord(t.Context(), &job.Record{Status: job.StatusFailed, Spec: running, Attempt: 1})
 		return err
 	})
 	for i := range 3 {
@@ -236,7 +236,7 @@ func TestEachNodeAway(t *testing.T) {
 			return err
 		})
 		patiently(t, func() error {
-			final, _, err := r.store.Settle(t.Context(), &job.Record{Status: job.StatusSucceeded, Spec: spec, Attempt: 1}, nil, nil)
+			final, _, err := r.store.PutRecord(t.Context(), &job.Record{Status: job.StatusSucceeded, Spec: spec, Attempt: 1})
 			if err == nil && final.Status != job.StatusSucceeded {
 				t.Errorf("node %d away: settled as %s", i, final.Status)
 			}

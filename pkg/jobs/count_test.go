@@ -8,7 +8,6 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
-	"github.com/text2image-audio/text2image-audio/pkg/store"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
@@ -17,7 +16,7 @@ func TestEndsAreCounted(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	m := telemetry.NewMetrics()
-	l := jobs.New(r.queue, r.store, jobs.WithMetrics(m))
+	l := jobs.New(r.broker, r.queue, r.store, jobs.WithMetrics(m))
 	owners := []string{"u1"}
 	canceled, late, lost := r.submit(t), r.due(t, -time.Minute), r.submit(t)
 	for range 2 {
@@ -29,8 +28,8 @@ func TestEndsAreCounted(t *testing.T) {
 		}
 	}
 	// A worker is first by a hair.
-	l.SetAfter(func(at store.Step) error {
-		if at == store.StepMedia {
+	l.SetAfter(func(at jobs.Step) error {
+		if at == jobs.StepMedia {
 			r.record(t, lost, job.StatusFailed)
 		}
 		return nil
@@ -54,11 +53,11 @@ func TestEndOutlivesItsCaller(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	m := telemetry.NewMetrics()
-	l := jobs.New(r.queue, r.store, jobs.WithMetrics(m))
+	l := jobs.New(r.broker, r.queue, r.store, jobs.WithMetrics(m))
 	late := r.due(t, -time.Minute)
 	ctx, leave := context.WithCancel(t.Context())
-	l.SetAfter(func(at store.Step) error {
-		if at == store.StepMedia {
+	l.SetAfter(func(at jobs.Step) error {
+		if at == jobs.StepMedia {
 			leave()
 		}
 		return nil

@@ -9,15 +9,14 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
-	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
 
 var errCrash = errors.New("the test stops the program here")
 
 // crashes is another process on the same NATS, which stops behind a step.
-func (r *rig) crashes(step store.Step) *jobs.Service {
-	l := jobs.New(r.queue, r.store)
-	l.SetAfter(func(at store.Step) error {
+func (r *rig) crashes(step jobs.Step) *jobs.Service {
+	l := jobs.New(r.broker, r.queue, r.store)
+	l.SetAfter(func(at jobs.Step) error {
 		if at == step {
 			return errCrash
 		}
@@ -27,9 +26,9 @@ func (r *rig) crashes(step store.Step) *jobs.Service {
 }
 
 // endSteps are the steps of whoever ends a job from outside.
-func endSteps() []store.Step {
-	return []store.Step{
-		store.StepMedia, store.StepRecord, jobs.StepNotice, jobs.StepFollowUp, jobs.StepUnqueue, jobs.StepProgress,
+func endSteps() []jobs.Step {
+	return []jobs.Step{
+		jobs.StepMedia, jobs.StepRecord, jobs.StepNotice, jobs.StepFollowUp, jobs.StepUnqueue, jobs.StepProgress,
 	}
 }
 
@@ -51,11 +50,11 @@ func (r *rig) state(t *testing.T, spec *job.Spec) state {
 }
 
 // behind is what is stored behind a step: the message leaves only when all that others need of the end is there.
-func behind(step store.Step, failed bool) state {
+func behind(step jobs.Step, failed bool) state {
 	switch step {
-	case store.StepMedia:
+	case jobs.StepMedia:
 		return state{queued: true, progress: true}
-	case store.StepRecord, jobs.StepNotice:
+	case jobs.StepRecord, jobs.StepNotice:
 		return state{record: true, queued: true, progress: true}
 	case jobs.StepFollowUp:
 		return state{record: true, dead: failed, queued: true, progress: true}
@@ -199,7 +198,7 @@ func TestCancelStoppedInEachGap(t *testing.T) {
 				if got, want := r.state(t, spec), behind(step, false); got != want {
 					t.Errorf("behind the step: %+v, want %+v", got, want)
 				}
-				if step == store.StepMedia {
+				if step == jobs.StepMedia {
 					if got := r.read(t, spec).Status(); got != job.StatusRunning {
 						t.Errorf("reads as %s", got)
 					}
@@ -215,7 +214,7 @@ func TestCancelStoppedInEachGap(t *testing.T) {
 				if after.Status() != job.StatusCanceled || !after.Record.FinishedAt.Equal(before.Record.FinishedAt.Time) {
 					t.Errorf("became %+v", after.Record)
 				}
-				if step == store.StepRecord {
+				if step == jobs.StepRecord {
 					// The worker hears of it late, but it does.
 					select {
 					case <-heard:
@@ -261,7 +260,7 @@ func TestExpiryStoppedInEachGap(t *testing.T) {
 					t.Errorf("behind the step: %+v, want %+v", got, want)
 				}
 				before, err := r.store.RecordLeader(t.Context(), "u1", spec.ID)
-				if (err == nil) != (step != store.StepMedia) {
+				if (err == nil) != (step != jobs.StepMedia) {
 					t.Fatal(err)
 				}
 				r.sweep(t)

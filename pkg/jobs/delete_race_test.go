@@ -5,19 +5,18 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
-	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
 
 // TestDeletedWhileItsKeyIsUsedAgain deletes a job at each moment at which its idempotency key is used for a new one. The
 // mark that a deletion leaves must not keep the new job from ending: it was accepted.
 func TestDeletedWhileItsKeyIsUsedAgain(t *testing.T) {
 	t.Parallel()
-	for _, moment := range []store.Step{jobs.StepUnfence, jobs.StepPush} {
+	for _, moment := range []jobs.Step{jobs.StepUnfence, jobs.StepPush} {
 		t.Run("submission at "+string(moment), func(t *testing.T) {
 			t.Parallel()
 			r := start(t)
 			spec := keyed(t, keyedID(), "f")
-			r.SetAfter(func(step store.Step) error {
+			r.SetAfter(func(step jobs.Step) error {
 				if step == moment {
 					// What is left of the other caller's deletion.
 					return r.store.Delete(t.Context(), spec.Owner, spec.ID, true)
@@ -38,7 +37,7 @@ func TestDeletedWhileItsKeyIsUsedAgain(t *testing.T) {
 		r.submitSpec(t, first)
 		r.finish(t, first)
 		second := *first
-		r.SetAfter(func(step store.Step) error {
+		r.SetAfter(func(step jobs.Step) error {
 			if step != jobs.StepDeletable {
 				return nil
 			}

@@ -29,7 +29,7 @@ func (l *Service) Cancel(ctx context.Context, owners []string, id string) (*job.
 		if snap.Status() != job.StatusQueued {
 			kind = job.CancelWhileRunning
 		}
-		if snap, err = l.end(ctx, snap, &job.Record{Status: job.StatusCanceled, Cancel: kind}); err != nil {
+		if snap, _, err = l.end(ctx, snap, &job.Record{Status: job.StatusCanceled, Cancel: kind}); err != nil {
 			return nil, err
 		}
 	}
@@ -45,7 +45,7 @@ func (l *Service) CancelUnstarted(ctx context.Context, owner, id string) (bool, 
 	if err != nil || snap.Status() != job.StatusQueued {
 		return false, err
 	}
-	snap, err = l.end(ctx, snap, &job.Record{Status: job.StatusCanceled, Cancel: job.CancelBeforeStart})
+	snap, _, err = l.end(ctx, snap, &job.Record{Status: job.StatusCanceled, Cancel: job.CancelBeforeStart})
 	return err == nil && snap.Record.Status == job.StatusCanceled, err
 }
 
@@ -66,7 +66,7 @@ func (l *Service) Delete(ctx context.Context, owners []string, id string) error 
 	case !errors.Is(err, queue.ErrNotFound):
 		return err
 	}
-	if err := l.passed(StepDeletable); err != nil {
+	if err := l.passed(stepDeletable); err != nil {
 		return err
 	}
 	fence := l.mayStillRun(snap.Record)
@@ -131,9 +131,9 @@ func (l *Service) expireFirst(ctx context.Context, snap *job.Snapshot) (final *j
 		return nil, false, err
 	}
 	if made != nil {
-		return l.endFirst(ctx, snap, &job.Record{Status: job.StatusSucceeded, Result: made})
+		return l.end(ctx, snap, &job.Record{Status: job.StatusSucceeded, Result: made})
 	}
-	return l.endFirst(ctx, snap, &job.Record{Status: job.StatusFailed, Error: late})
+	return l.end(ctx, snap, &job.Record{Status: job.StatusFailed, Error: late})
 }
 
 // made returns what a set of pictures has come to when the rest is given up, or nil when there is nothing.
@@ -158,4 +158,56 @@ func (l *Service) made(ctx context.Context, spec *job.Spec, why *job.Error) (*jo
 		return nil, nil
 	}
 	return result, nil
+}
+
+// end settles a job from outside, without a worker, and says whether it was this call that ended it. When the job has ended
+// meanwhile that record holds and is returned. It fails with ErrNotFound when the job was deleted meanwhile.
+//
+// A caller that goes away meanwhile does not break it off: it may go because it saw the very record that is being written
+// here, which then nobody would count.
+func (l *Service) end(ctx context.Context, snap *job.Snapshot, r *job.Record) (ended *job.Snapshot, won bool, err error) {
+	ctx, release := outlive(ctx, endGrace)
+	defer release()
+	r.Spec, r.FinishedAt = snap.Spec, job.At(l.now())
+	if p := snap.Progress; p != nil {
+		r.Attempt, r.Counts, r.StartedAt = p.Attempt, p.Counts, p.StartedAt
+	}
+	final, won, err := l.Settle(ctx, Settlement{Record: r})
+	if err != nil {
+		return nil, won, err
+	}
+	return &job.Snapshot{Spec: final.Spec, Record: final}, won, nil
+}
+
+// resume takes the steps that follow a terminal record if somebody has not come to its end, which the message shows.
+func (l *Service) resume(ctx context.Context, r *job.Record) error {
+	_, err := l.queue.FindLeader(ctx, r.Spec.Owner, r.Spec.ID)
+	switch {
+	case errors.Is(err, queue.ErrNotFound):
+		return nil
+	case err != nil:
+		return err
+	}
+	return l.Finish(ctx, Settlement{Record: r})
+}
+
+// endGrace is how long the end of a job may still take once its caller has gone away.
+const endGrace = 2 * time.Second
+
+// outlive returns a context that ends a while after ctx, and a function that releases it. A deadline is kept, later by as
+// much: requests to NATS are repeated for as long as there is one.
+func outlive(ctx context.Context, grace time.Duration) (context.Context, context.CancelFunc) {
+	longer, release := context.WithoutCancel(ctx), func() {}
+	if deadline, ok := ctx.Deadline(); ok {
+		longer, release = context.WithDeadline(longer, deadline.Add(grace))
+	}
+	longer, cancel := context.WithCancelCause(longer)
+	stop := context.AfterFunc(ctx, func() {
+		time.AfterFunc(grace, func() { cancel(context.Cause(ctx)) })
+	})
+	return longer, func() {
+		stop()
+		cancel(nil)
+		release()
+	}
 }

@@ -127,12 +127,9 @@ func TestCancelRacesSettlement(t *testing.T) {
 		var won bool
 		wg.Go(func() { snap, cancelErr = r.Cancel(t.Context(), []string{"u1"}, spec.ID) })
 		wg.Go(func() {
-			final, w, err := r.store.Settle(t.Context(), &job.Record{
+			_, w, err := r.Settle(t.Context(), jobs.Settlement{Remove: d.Ack, Record: &job.Record{
 				Status: job.StatusFailed, Spec: d.Spec, FinishedAt: job.At(time.Now()), Error: job.NewError(job.CodeRejected, 400),
-			}, nil, nil)
-			if err == nil {
-				err = errors.Join(r.store.FollowUp(t.Context(), final, ""), d.Ack(t.Context()))
-			}
+			}})
 			if err != nil {
 				t.Errorf("round %d: settle: %v", round, err)
 			}
@@ -241,8 +238,8 @@ func deletedStaysDeleted(t *testing.T, end func(*rig, *job.Spec) error) {
 	}
 	late := &job.Record{Status: job.StatusSucceeded, Spec: spec, FinishedAt: job.At(time.Now())}
 	products := []store.Product{{Media: job.Media{ContentType: "image/jpeg"}, Data: []byte("late")}}
-	if _, _, err := r.store.Settle(t.Context(), late, products, nil); !errors.Is(err, store.ErrDeleted) {
-		t.Errorf("the late end: %v, want ErrDeleted", err)
+	if _, _, err := r.Settle(t.Context(), jobs.Settlement{Record: late, Products: products}); !errors.Is(err, jobs.ErrNotFound) {
+		t.Errorf("the late end: %v, want ErrNotFound", err)
 	}
 	if _, err := r.Read(t.Context(), owners, spec.ID); !errors.Is(err, jobs.ErrNotFound) {
 		t.Errorf("read: %v", err)
@@ -258,7 +255,7 @@ func deletedStaysDeleted(t *testing.T, end func(*rig, *job.Spec) error) {
 	if _, _, err := r.Submit(t.Context(), spec, true); err != nil {
 		t.Fatal(err)
 	}
-	if _, won, err := r.store.Settle(t.Context(), late, nil, nil); err != nil || !won {
+	if _, won, err := r.store.PutRecord(t.Context(), late); err != nil || !won {
 		t.Errorf("the end of the new job: %t, %v", won, err)
 	}
 }

@@ -22,13 +22,13 @@ func (l *Service) Submit(ctx context.Context, spec *job.Spec, keyed bool) (snap 
 		if err := l.store.Unfence(ctx, spec.Owner, spec.ID); err != nil {
 			return nil, false, err
 		}
-		if err := l.passed(StepUnfence); err != nil {
+		if err := l.passed(stepUnfence); err != nil {
 			return nil, false, err
 		}
 	}
 	receipt, first, err := l.push(ctx, spec, keyed)
 	if err == nil {
-		err = l.passed(StepPush)
+		err = l.passed(stepPush)
 	}
 	if err != nil {
 		return nil, false, err

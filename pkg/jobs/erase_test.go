@@ -23,7 +23,7 @@ func TestEraseAnOwner(t *testing.T) {
 		r.progress(t, running, job.StatusRunning)
 		r.record(t, ended, job.StatusFailed)
 		r.unqueue(t, ended)
-		if err := r.store.PutDead(t.Context(), &job.DeadLetter{Spec: ended, Error: job.NewError(job.CodeTimeout, 504)}); err != nil {
+		if err := r.store.PutDeadLetter(t.Context(), &job.DeadLetter{Spec: ended, Error: job.NewError(job.CodeTimeout, 504)}); err != nil {
 			t.Fatal(err)
 		}
 		specs[owner] = []*job.Spec{queued, running, ended}

@@ -1,12 +1,25 @@
 package jobs
 
 import (
+	"context"
 	"time"
 
+	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
 	"github.com/text2image-audio/text2image-audio/pkg/quota"
-	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
+
+// The steps of a submission and a deletion.
+const (
+	StepUnfence   = stepUnfence
+	StepPush      = stepPush
+	StepDeletable = stepDeletable
+)
+
+// FollowUp puts the dead letter and gives back the quota.
+func (l *Service) FollowUp(ctx context.Context, r *job.Record, detail string) error {
+	return l.followUp(ctx, r, detail)
+}
 
 // Grace is how long the sweeper leaves a late job to its worker.
 const Grace = grace
@@ -18,7 +31,7 @@ const Rest = sweepRest
 func (l *Service) SetNow(now func() time.Time) { l.now = now }
 
 // SetAfter has f called behind each step; its error stops the service there, as a crash would.
-func (l *Service) SetAfter(f func(store.Step) error) { l.after = f }
+func (l *Service) SetAfter(f func(Step) error) { l.after = f }
 
 // Timetable is the sweeper's memory.
 type Timetable struct{ t timetable }

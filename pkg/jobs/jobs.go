@@ -10,6 +10,9 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
@@ -29,6 +32,7 @@ var (
 
 // Service is the truth about jobs.
 type Service struct {
+	js    jetstream.JetStream
 	queue *queue.Queue
 	store *store.Store
 	now   func() time.Time
@@ -37,7 +41,7 @@ type Service struct {
 	// log gets a line for each of them; nil logs nothing.
 	log *slog.Logger
 	// after is for tests: it is called behind each step, and its error ends what is under way as a crash would.
-	after func(store.Step) error
+	after func(Step) error
 }
 
 // Option changes a new service.
@@ -49,9 +53,9 @@ func WithMetrics(m *telemetry.Metrics) Option { return func(l *Service) { l.metr
 // WithLog logs the jobs that the service ends as workers log theirs.
 func WithLog(log *slog.Logger) Option { return func(l *Service) { l.log = log } }
 
-// New returns a service on a queue and a store.
-func New(q *queue.Queue, s *store.Store, options ...Option) *Service {
-	l := &Service{queue: q, store: s, now: time.Now}
+// New returns a service on a broker's queue and store.
+func New(b *broker.Broker, q *queue.Queue, s *store.Store, options ...Option) *Service {
+	l := &Service{js: b.JetStream(), queue: q, store: s, now: time.Now}
 	for _, option := range options {
 		option(l)
 	}

@@ -43,7 +43,7 @@ func on(t testing.TB, b *broker.Broker) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &rig{Service: jobs.New(q, s), broker: b, queue: q, store: s}
+	return &rig{Service: jobs.New(b, q, s), broker: b, queue: q, store: s}
 }
 
 func newID(t testing.TB) (string, time.Time) {
@@ -134,7 +134,13 @@ func (r *rig) record(t testing.TB, spec *job.Spec, status job.Status) *job.Recor
 	if status == job.StatusFailed {
 		record.Error = job.NewError(job.CodeUnavailable, 502)
 	}
-	final, won, err := r.store.Settle(t.Context(), record, nil, nil)
+	return r.putRecord(t, record)
+}
+
+// putRecord stores a terminal record and leaves the rest of the settlement undone.
+func (r *rig) putRecord(t testing.TB, record *job.Record) *job.Record {
+	t.Helper()
+	final, won, err := r.store.PutRecord(t.Context(), record)
 	if err != nil || !won {
 		t.Fatalf("settle: won %t, %v", won, err)
 	}

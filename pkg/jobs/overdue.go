@@ -128,7 +128,7 @@ func (s *Sweeper) end(ctx context.Context, sequence uint64) (bool, error) {
 		return false, err
 	case snap.Record != nil:
 		// Whoever ended it did not come to take it out of the queue.
-		return true, l.finish(ctx, snap.Record)
+		return true, l.Finish(ctx, Settlement{Record: snap.Record})
 	}
 	return s.expire(ctx, snap)
 }

@@ -18,7 +18,7 @@ func (r *rig) buried(t testing.TB) *store.Letter {
 	t.Helper()
 	spec := fresh(t, "u1")
 	record := r.record(t, spec, job.StatusFailed)
-	if err := r.store.FollowUp(t.Context(), record, "what the upstream said"); err != nil {
+	if err := r.FollowUp(t.Context(), record, "what the upstream said"); err != nil {
 		t.Fatal(err)
 	}
 	letter, err := r.store.Letter(t.Context(), spec.ID)
@@ -82,7 +82,7 @@ func TestReplayInterrupted(t *testing.T) {
 		"failed again": func(t *testing.T, r *rig, s *job.Spec) {
 			record := r.record(t, s, job.StatusFailed)
 			r.unqueue(t, s)
-			if err := r.store.FollowUp(t.Context(), record, "once more"); err != nil {
+			if err := r.FollowUp(t.Context(), record, "once more"); err != nil {
 				t.Fatal(err)
 			}
 		},
@@ -123,7 +123,7 @@ func TestReplayOfALetterThatComesBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := r.store.FollowUp(t.Context(), record, ""); err != nil {
+	if err := r.FollowUp(t.Context(), record, ""); err != nil {
 		t.Fatal(err)
 	}
 	back, err := r.store.Letter(t.Context(), letter.ID)
@@ -168,7 +168,7 @@ func TestReplayIsRefused(t *testing.T) {
 	}
 	lost := r.buried(t)
 	lost.Dead.Error = job.NewError(job.CodeInvalidJob, 0)
-	if err := r.store.PutDead(t.Context(), lost.Dead); err != nil {
+	if err := r.store.PutDeadLetter(t.Context(), lost.Dead); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := r.broker.JetStream().Publish(t.Context(), broker.DeadSubject(job.KindImage, "u1", "newer"), []byte(`{"v":2}`)); err != nil {

@@ -3,104 +3,156 @@ package jobs
 import (
 	"context"
 	"errors"
-	"time"
+	"slices"
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
+	"github.com/text2image-audio/text2image-audio/pkg/quota"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
-// end writes a terminal record and takes the steps that follow it. When the job has ended meanwhile that record holds,
-// and is returned; the steps are taken all the same, since each can be repeated. It fails with ErrNotFound when the job
-// was deleted meanwhile.
-func (l *Service) end(ctx context.Context, snap *job.Snapshot, r *job.Record) (*job.Snapshot, error) {
-	snap, _, err := l.endFirst(ctx, snap, r)
-	return snap, err
+// Settlement is the end of a job. A worker sets all fields, and whoever ends a job from outside the first only.
+type Settlement struct {
+	// Record is how the job ends. Settle adds the Products to its result.
+	Record *job.Record
+	// Products are media that are not stored yet.
+	Products []store.Product
+	// Detail is what the upstream said, for the dead letter. Empty leaves a letter that is there as it is.
+	Detail string
+	// Remove takes the job's message out of the queue; nil looks for it there, and tells the worker that may have the job.
+	Remove func(context.Context) error
+	// Write performs the write of a step, with media of so many bytes, and may repeat it. It is called for each step but the
+	// last; nil performs each write once.
+	Write func(ctx context.Context, step Step, bytes int, write func(context.Context) error) error
+	// Recorded is called once it is known which record holds, before the steps that follow; won says whether it is this
+	// settlement's. It may be nil.
+	Recorded func(final *job.Record, won bool)
 }
 
-// endGrace is how long the end of a job may still take once its caller has gone away.
-const endGrace = 2 * time.Second
-
-// outlive returns a context that ends a while after ctx, and a function that releases it. A deadline is kept, later by as
-// much: requests to NATS are repeated for as long as there is one.
-func outlive(ctx context.Context, grace time.Duration) (context.Context, context.CancelFunc) {
-	longer, release := context.WithoutCancel(ctx), func() {}
-	if deadline, ok := ctx.Deadline(); ok {
-		longer, release = context.WithDeadline(longer, deadline.Add(grace))
+// Settle ends a job: media, then the terminal record, of which the first holds, then what Finish does. It returns the record
+// that holds; won says whether that is s.Record, and not one of somebody else who ended the job before. The job is counted
+// and logged if so.
+//
+// Every step can be repeated, so that a crash between any two loses and doubles nothing: as long as the message is in the
+// queue, somebody comes and takes the steps that are left.
+//
+// It fails with ErrNotFound, and leaves nothing behind, when the job was deleted meanwhile. When a step after the record
+// fails, the record is returned together with the error.
+func (l *Service) Settle(ctx context.Context, s Settlement) (final *job.Record, won bool, err error) {
+	record, err := l.putMedia(ctx, &s)
+	if err != nil {
+		return nil, false, err
 	}
-	longer, cancel := context.WithCancelCause(longer)
-	stop := context.AfterFunc(ctx, func() {
-		time.AfterFunc(grace, func() { cancel(context.Cause(ctx)) })
+	err = l.write(ctx, &s, StepRecord, 0, func(ctx context.Context) error {
+		final, won, err = l.store.PutRecord(ctx, record)
+		return err
 	})
-	return longer, func() {
-		stop()
-		cancel(nil)
-		release()
-	}
-}
-
-// endFirst is end, and says whether it was this call that ended the job. A caller that goes away meanwhile does not break
-// it off: it may go because it was told of the very record that is being written here, which then nobody would count.
-func (l *Service) endFirst(ctx context.Context, snap *job.Snapshot, r *job.Record) (ended *job.Snapshot, won bool, err error) {
-	ctx, release := outlive(ctx, endGrace)
-	defer release()
-	r.Spec, r.FinishedAt = snap.Spec, job.At(l.now())
-	if p := snap.Progress; p != nil {
-		r.Attempt, r.Counts, r.StartedAt = p.Attempt, p.Counts, p.StartedAt
-	}
-	final, won, err := l.store.Settle(ctx, r, nil, l.passed)
 	if errors.Is(err, store.ErrDeleted) {
 		// Nobody wants the job any more; nothing follows but to take it out of the queue.
-		if err := l.unqueue(ctx, snap.Spec); err != nil {
+		if err := l.remove(ctx, &s); err != nil {
 			return nil, false, err
 		}
+		l.dropProgress(ctx, record.Spec)
 		return nil, false, ErrNotFound
 	}
 	if err != nil {
 		return nil, false, err
 	}
+	if s.Recorded != nil {
+		s.Recorded(final, won)
+	}
 	if won {
 		l.observe(ctx, final)
+	} else {
+		s.Detail = ""
 	}
-	if err := l.finish(ctx, final); err != nil {
-		return nil, won, err
-	}
-	return &job.Snapshot{Spec: final.Spec, Record: final}, won, nil
+	s.Record = final
+	return final, won, l.Finish(ctx, s)
 }
 
-// finish takes the steps that follow a terminal record, the message last but for the progress, which nobody reads any
-// more. Each can be repeated.
-func (l *Service) finish(ctx context.Context, r *job.Record) error {
-	for _, then := range []struct {
-		step store.Step
-		take func() error
-	}{
-		{StepNotice, func() error { return l.queue.AnnounceCancel(r.Spec.ID) }},
-		{StepFollowUp, func() error { return l.store.FollowUp(ctx, r, "") }},
-		{StepUnqueue, func() error { return l.unqueue(ctx, r.Spec) }},
-		{StepProgress, func() error { return l.dropProgress(ctx, r.Spec) }},
-	} {
-		if err := then.take(); err != nil {
-			return err
-		}
-		if err := l.passed(then.step); err != nil {
+// Finish takes the steps that follow a terminal record that is stored: the notice to the worker, the dead letter and the
+// refund, the removal of the message from the queue and, last since nobody reads it any more, of the progress.
+func (l *Service) Finish(ctx context.Context, s Settlement) error {
+	if s.Remove == nil {
+		err := l.write(ctx, &s, StepNotice, 0, func(context.Context) error { return l.queue.AnnounceCancel(s.Record.Spec.ID) })
+		if err != nil {
 			return err
 		}
 	}
-	return nil
-}
-
-// resume takes the steps that follow a terminal record if somebody has not come to its end, which the message shows.
-func (l *Service) resume(ctx context.Context, r *job.Record) error {
-	_, err := l.queue.FindLeader(ctx, r.Spec.Owner, r.Spec.ID)
-	switch {
-	case errors.Is(err, queue.ErrNotFound):
-		return nil
-	case err != nil:
+	err := l.write(ctx, &s, StepFollowUp, 0, func(ctx context.Context) error { return l.followUp(ctx, s.Record, s.Detail) })
+	if err != nil {
 		return err
 	}
-	return l.finish(ctx, r)
+	if err := l.remove(ctx, &s); err != nil {
+		return err
+	}
+	l.dropProgress(ctx, s.Record.Spec)
+	return l.passed(StepProgress)
+}
+
+// putMedia stores the products and returns the record with them.
+func (l *Service) putMedia(ctx context.Context, s *Settlement) (*job.Record, error) {
+	record, spec := *s.Record, s.Record.Spec
+	size := 0
+	for _, p := range s.Products {
+		size += len(p.Data)
+	}
+	stored := make([]job.Media, len(s.Products))
+	err := l.write(ctx, s, StepMedia, size, func(ctx context.Context) (err error) {
+		for i, p := range s.Products {
+			if stored[i], err = l.store.PutMedia(ctx, spec.Owner, spec.ID, p.Media, p.Data); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if len(stored) > 0 {
+		result := job.Result{}
+		if record.Result != nil {
+			result = *record.Result
+		}
+		result.Media = slices.Concat(result.Media, stored)
+		record.Result = &result
+	}
+	return &record, err
+}
+
+// write performs the write of a step.
+func (l *Service) write(ctx context.Context, s *Settlement, step Step, bytes int, write func(context.Context) error) error {
+	if s.Write != nil {
+		return s.Write(ctx, step, bytes, write)
+	}
+	if err := write(ctx); err != nil {
+		return err
+	}
+	return l.passed(step)
+}
+
+// followUp puts a failed job among the dead letters, and gives back to the quota what was charged for nothing.
+func (l *Service) followUp(ctx context.Context, r *job.Record, detail string) error {
+	if r.Status == job.StatusFailed {
+		letter := &job.DeadLetter{
+			Spec: r.Spec, Attempt: r.Attempt, FailedAt: r.FinishedAt, Error: r.Error, Detail: detail, Counts: r.Counts,
+		}
+		put := l.store.PutDeadLetter
+		if detail == "" {
+			put = l.store.AddDeadLetter
+		}
+		if err := put(ctx, letter); err != nil {
+			return err
+		}
+	}
+	return quota.Refund(ctx, l.js, r)
+}
+
+// remove takes a job out of the queue, if it is there.
+func (l *Service) remove(ctx context.Context, s *Settlement) error {
+	remove := s.Remove
+	if remove == nil {
+		remove = func(ctx context.Context) error { return l.unqueue(ctx, s.Record.Spec) }
+	}
+	return l.write(ctx, s, StepUnqueue, 0, remove)
 }
 
 // unqueue takes a job out of the queue, if it is there.
@@ -115,14 +167,15 @@ func (l *Service) unqueue(ctx context.Context, spec *job.Spec) error {
 	return l.queue.Delete(ctx, entry.Sequence)
 }
 
-func (l *Service) dropProgress(ctx context.Context, spec *job.Spec) error {
-	if err := l.store.DropProgress(ctx, spec.Owner, spec.ID); err != nil && !errors.Is(err, store.ErrNotFound) {
-		return err
+// dropProgress removes the progress of a job that has ended. Every reader looks at the record first, and what cannot be
+// removed expires.
+func (l *Service) dropProgress(ctx context.Context, spec *job.Spec) {
+	if err := l.store.DropProgress(ctx, spec.Owner, spec.ID); err != nil && l.log != nil {
+		l.log.DebugContext(ctx, "cannot delete progress", "error", err)
 	}
-	return nil
 }
 
-// observe counts and logs a job that was ended here, without a worker.
+// observe counts and logs the end of a job.
 func (l *Service) observe(ctx context.Context, r *job.Record) {
 	reason := ""
 	if r.Error != nil {

@@ -1,27 +1,31 @@
 package jobs
 
-import "github.com/text2image-audio/text2image-audio/pkg/store"
+// Step names a step of a submission, a settlement or a deletion. Tests stop the program behind them.
+type Step string
 
-// The steps that the service takes, beside those of the store, in their order: first a submission's, then those behind a
-// terminal record. Tests stop the program behind them.
+// The steps of a settlement, in their order.
 const (
-	// StepUnfence is behind the forgetting of a deleted job that a key is used for again.
-	StepUnfence store.Step = "unfence"
-	// StepDeletable is behind a deletion's look whether the job is settled, before anything is removed.
-	StepDeletable store.Step = "deletable"
-	// StepPush is behind the publishing of a job, before its caller is answered.
-	StepPush store.Step = "push"
-	// StepNotice is behind the notice to whichever worker has the job.
-	StepNotice store.Step = "notice"
-	// StepFollowUp is behind the dead letter and whatever else follows a record.
-	StepFollowUp store.Step = "follow_up"
-	// StepUnqueue is behind the job's leaving the queue.
-	StepUnqueue store.Step = "unqueue"
-	// StepProgress is behind the dropping of the progress, the last step.
-	StepProgress store.Step = "progress"
+	StepMedia  Step = "media"
+	StepRecord Step = "record"
+	// StepNotice tells whichever worker has the job that it was ended from outside.
+	StepNotice Step = "notice"
+	// StepFollowUp is the dead letter and the refund.
+	StepFollowUp Step = "follow_up"
+	// StepUnqueue removes the job from the queue.
+	StepUnqueue  Step = "unqueue"
+	StepProgress Step = "progress"
 )
 
-func (l *Service) passed(step store.Step) error {
+const (
+	// stepUnfence is behind the removal of the mark of a deleted job whose key is used again.
+	stepUnfence Step = "unfence"
+	// stepPush is behind the publishing of a job, before its caller is answered.
+	stepPush Step = "push"
+	// stepDeletable is behind a deletion's check that the job is settled, before anything is removed.
+	stepDeletable Step = "deletable"
+)
+
+func (l *Service) passed(step Step) error {
 	if l.after == nil {
 		return nil
 	}

@@ -12,7 +12,6 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
-	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
 
 // keyedID returns an id as an idempotency key makes it: a UUID of version 8, which carries no time.
@@ -104,7 +103,7 @@ func TestKeyedSubmitWithAQuickWorker(t *testing.T) {
 		r := start(t)
 		first := keyed(t, keyedID(), "f1")
 		first.RequestID = "request-1"
-		r.SetAfter(func(step store.Step) error {
+		r.SetAfter(func(step jobs.Step) error {
 			if step != jobs.StepPush {
 				return nil
 			}

@@ -1,7 +1,6 @@
 package jobs_test
 
 import (
-	"errors"
 	"log/slog"
 	"testing"
 	"time"
@@ -24,7 +23,7 @@ func TestSweepEndsJobsThatNobodyWorks(t *testing.T) {
 	}
 	defer stop()
 	ended := &lines{}
-	r.Service = jobs.New(r.queue, r.store, jobs.WithLog(slog.New(slog.NewTextHandler(ended, nil))))
+	r.Service = jobs.New(r.broker, r.queue, r.store, jobs.WithLog(slog.New(slog.NewTextHandler(ended, nil))))
 	specs := map[string]*job.Spec{}
 	for _, kind := range job.Kinds() {
 		for _, lane := range job.Lanes() {
@@ -300,26 +299,23 @@ func TestSweepOfMany(t *testing.T) {
 func TestSweepRacesSettlement(t *testing.T) {
 	t.Parallel()
 	r := start(t)
-	const jobs = 400
+	const total = 400
 	deadline := time.Now()
-	specs := make([]*job.Spec, jobs)
+	specs := make([]*job.Spec, total)
 	for i := range specs {
 		specs[i] = r.due(t, 0, func(s *job.Spec) { s.Deadline = job.At(deadline) })
 	}
 	take := r.puller(t)
-	held := make([]*queue.Delivery, jobs)
+	held := make([]*queue.Delivery, total)
 	for i := range held {
 		held[i] = take()
 	}
 	s := r.sweep(t)
 	won := 0
 	for _, d := range held {
-		final, first, err := r.store.Settle(t.Context(), &job.Record{
+		_, first, err := r.Settle(t.Context(), jobs.Settlement{Remove: d.Ack, Record: &job.Record{
 			Status: job.StatusFailed, Spec: d.Spec, FinishedAt: job.At(time.Now()), Error: job.NewError(job.CodeRejected, 400),
-		}, nil, nil)
-		if err == nil {
-			err = errors.Join(r.store.FollowUp(t.Context(), final, ""), d.Ack(t.Context()))
-		}
+		}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -333,9 +329,9 @@ func TestSweepRacesSettlement(t *testing.T) {
 	for _, spec := range specs {
 		r.settled(t, spec)
 	}
-	eventually(t, "all are counted", func() bool { return s.ended(t) == jobs-won })
-	t.Logf("the worker ended %d, the sweeper %d", won, jobs-won)
-	if n, err := r.store.DeadDepth(t.Context()); err != nil || n != jobs {
+	eventually(t, "all are counted", func() bool { return s.ended(t) == total-won })
+	t.Logf("the worker ended %d, the sweeper %d", won, total-won)
+	if n, err := r.store.DeadDepth(t.Context()); err != nil || n != total {
 		t.Errorf("%d dead letters, %v", n, err)
 	}
 }

@@ -47,7 +47,7 @@ func TestDeleteStoppedInEachGap(t *testing.T) {
 			missing(t, "record", err)
 			_, _, err = s.ProgressLeader(t.Context(), "u1", "j1")
 			missing(t, "progress", err)
-			if _, _, err := s.Settle(t.Context(), succeeded("j1"), nil, nil); errors.Is(err, store.ErrDeleted) != fence {
+			if _, _, err := s.PutRecord(t.Context(), succeeded("j1")); errors.Is(err, store.ErrDeleted) != fence {
 				t.Errorf("%s: a late end: %v, fenced %t", step, err, fence)
 			}
 		}

@@ -22,7 +22,7 @@ func bury(t testing.TB, s *store.Store, kind job.Kind, owner, id, code string, f
 	if kind == job.KindPrompt {
 		d.Spec.Input = &job.TextInput{Text: "t"}
 	}
-	if err := s.PutDead(t.Context(), d); err != nil {
+	if err := s.PutDeadLetter(t.Context(), d); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -168,7 +168,7 @@ func buryMany(t testing.TB, s *store.Store, n int) {
 		group.Go(func() error {
 			d := &job.DeadLetter{Spec: spec(fmt.Sprintf("j%06d", i)), FailedAt: job.At(time.Now()), Error: job.NewError(job.CodeTimeout, 0)}
 			d.Spec.Owner = fmt.Sprintf("u%d", i%100)
-			return s.PutDead(ctx, d)
+			return s.PutDeadLetter(ctx, d)
 		})
 	}
 	if err := group.Wait(); err != nil {

@@ -33,6 +33,12 @@ type manifest struct {
 	ChunkBytes int `json:"chunk_bytes"`
 }
 
+// Product is a medium that a job has made and that is not stored yet.
+type Product struct {
+	Media job.Media
+	Data  []byte
+}
+
 // PutMedia stores one picture or recording of a job and returns its description with size and hash filled in. When one
 // with the same index is there already, from an earlier attempt, that one stays and is returned: the first wins.
 // It costs one acknowledged publish for each 512 KiB and one for the manifest.

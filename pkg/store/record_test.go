@@ -114,7 +114,7 @@ func TestEvents(t *testing.T) {
 	if _, err := s.PutMedia(t.Context(), "u1", "j1", job.Media{}, []byte("picture")); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.FollowUp(t.Context(), failed("j1"), ""); err != nil {
+	if err := s.PutDeadLetter(t.Context(), &job.DeadLetter{Spec: spec("j1"), Error: job.NewError(job.CodeUnavailable, 502)}); err != nil {
 		t.Fatal(err)
 	}
 	create(t, s, succeeded("j1"))

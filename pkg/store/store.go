@@ -35,7 +35,23 @@ type Store struct {
 	progress jetstream.Stream
 	dead     jetstream.Stream
 	// after is for tests: it is called behind each step of Delete, and its error ends that there, as a crash would.
-	after func(Step) error
+	after func(step) error
+}
+
+// step names a step of a deletion.
+type step string
+
+// The steps of a deletion before its last, the record's.
+const (
+	stepDeleteMedia    step = "delete_media"
+	stepDeleteProgress step = "delete_progress"
+)
+
+func (s *Store) passed(at step) error {
+	if s.after == nil {
+		return nil
+	}
+	return s.after(at)
 }
 
 // New opens the store on a broker. It costs three requests.
@@ -175,13 +191,13 @@ func (s *Store) Delete(ctx context.Context, owner, id string, fence bool) error 
 	if err := s.deleteMedia(ctx, owner, id); err != nil {
 		return err
 	}
-	if err := passed(s.after, StepDeleteMedia); err != nil {
+	if err := s.passed(stepDeleteMedia); err != nil {
 		return err
 	}
 	if err := s.DropProgress(ctx, owner, id); err != nil {
 		return err
 	}
-	if err := passed(s.after, StepDeleteProgress); err != nil {
+	if err := s.passed(stepDeleteProgress); err != nil {
 		return err
 	}
 	record := broker.RecordSubject(owner, id)

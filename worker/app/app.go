@@ -14,6 +14,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/catalogue"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
@@ -101,7 +102,7 @@ func (w *Worker) start(ctx context.Context) error {
 	}
 	version, _, _ := telemetry.Version()
 	w.processor, err = processor.New(w.cfg.Processor, processor.Deps{
-		Queue: q, Store: s, Control: w.control, Generator: generator, Metrics: w.metrics, Tracing: w.tracing, Log: w.log,
+		Queue: q, Store: s, Jobs: jobs.New(w.broker, q, s, jobs.WithMetrics(w.metrics), jobs.WithLog(w.log)), Control: w.control, Generator: generator, Metrics: w.metrics, Tracing: w.tracing, Log: w.log,
 		AckWait: w.broker.Config().AckWait, Mode: w.cfg.Upstreams.Mode(), Version: version,
 	})
 	if err != nil {

@@ -51,7 +51,7 @@ func TestStorm(t *testing.T) {
 	for n := range workers {
 		workers[n] = storm(t, b, sim)
 	}
-	jobs := jobs.New(q, s)
+	jobs := jobs.New(b, q, s)
 	var specs []*job.Spec
 	for n := range *stormJobs {
 		spec := stormSpec(t, n)

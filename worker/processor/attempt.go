@@ -89,7 +89,7 @@ func (a *attempt) run(ctx context.Context) error {
 	record, err := a.ended(ctx)
 	switch {
 	case err == nil:
-		return a.finish(ctx, record, "")
+		return a.finish(ctx, record)
 	case !errors.Is(err, store.ErrNotFound):
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 )
 
 // Config says how many jobs to work at once and how patiently.
@@ -33,7 +34,7 @@ type hooks struct {
 	heartbeat, writeTimeout, settleTimeout, misconfiguredDelay time.Duration
 	// afterStep, if not nil, is called after each step of a settlement. If it fails, the delivery is abandoned there, as
 	// in a crash.
-	afterStep func(Step) error
+	afterStep func(jobs.Step) error
 }
 
 // Validate reports every fault at once, each by the name of its variable.

@@ -4,7 +4,19 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 	"github.com/text2image-audio/text2image-audio/worker/fault"
+)
+
+// Step names a step of a settlement.
+type Step = jobs.Step
+
+// The steps of a settlement, in their order.
+const (
+	StepMedia    = jobs.StepMedia
+	StepRecord   = jobs.StepRecord
+	StepFollowUp = jobs.StepFollowUp
+	StepAck      = jobs.StepUnqueue
 )
 
 // Causes returns the causes with which an attempt is broken off, by name.

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 	"github.com/text2image-audio/text2image-audio/worker/fault"
 )
@@ -148,7 +149,7 @@ func (t *Task) Store(ctx context.Context, p store.Product, of int) error {
 	if err != nil {
 		return &storeFault{err}
 	}
-	if err := a.processor.passed(StepMedia); err != nil {
+	if err := a.processor.passed(jobs.StepMedia); err != nil {
 		return err
 	}
 	a.processor.metrics.MediaBytes.WithLabelValues(string(t.Spec.Kind)).Add(float64(stored.Bytes))

@@ -12,6 +12,7 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
@@ -21,6 +22,8 @@ import (
 type Deps struct {
 	Queue *queue.Queue
 	Store *store.Store
+	// Jobs settles jobs, and counts and logs their ends.
+	Jobs *jobs.Service
 	// Control must have been started, so that no upstream is called that is closed.
 	Control   *queue.Control
 	Generator Generator
@@ -42,6 +45,7 @@ type Processor struct {
 	version   string
 	queue     *queue.Queue
 	store     *store.Store
+	jobs      *jobs.Service
 	generator Generator
 	metrics   *telemetry.Metrics
 	tracing   *telemetry.Tracing
@@ -76,7 +80,7 @@ func New(cfg Config, deps Deps) (*Processor, error) {
 	id := rand.Text()
 	p := &Processor{
 		cfg: cfg, id: id, mode: deps.Mode, version: deps.Version,
-		queue: deps.Queue, store: deps.Store, generator: deps.Generator, metrics: deps.Metrics, tracing: deps.Tracing, log: deps.Log,
+		queue: deps.Queue, store: deps.Store, jobs: deps.Jobs, generator: deps.Generator, metrics: deps.Metrics, tracing: deps.Tracing, log: deps.Log,
 		now: time.Now, heartbeat: cmp.Or(cfg.hooks.heartbeat, deps.AckWait/3, broker.DefaultAckWait/3), trouble: trouble{log: deps.Log}, storage: storage{log: deps.Log, probe: deps.Store.Probe},
 		running: make(map[*attempt]struct{}), runs: make(map[job.Kind]average), news: make(chan struct{}, 1),
 		control: deps.Control, breaker: &breaker{

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 	"github.com/text2image-audio/text2image-audio/pkg/quota"
 	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/processor"
@@ -68,7 +69,7 @@ func TestRefundStoppedInEachGap(t *testing.T) {
 				t.Errorf("minute, day and address are %s, want %s", got, want)
 			}
 			// Whoever finds the record once more gives nothing back.
-			if err := r.Store.FollowUp(t.Context(), record, ""); err != nil {
+			if err := r.Jobs.Finish(t.Context(), jobs.Settlement{Record: record}); err != nil {
 				t.Error(err)
 			}
 			if got := used(); got != want {

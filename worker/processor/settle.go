@@ -7,23 +7,9 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
-)
-
-// Step names a step of the settlement.
-type Step = store.Step
-
-// The steps of a settlement, in their order.
-const (
-	// StepMedia is behind the storing of media.
-	StepMedia = store.StepMedia
-	// StepRecord is behind the terminal record.
-	StepRecord = store.StepRecord
-	// StepFollowUp is behind the dead letter and whatever else follows a record.
-	StepFollowUp Step = "follow_up"
-	// StepAck is behind the acknowledgement, the last step.
-	StepAck Step = "ack"
 )
 
 const (
@@ -34,7 +20,7 @@ const (
 	newerDelay = 30 * time.Second
 )
 
-func (p *Processor) passed(step Step) error {
+func (p *Processor) passed(step jobs.Step) error {
 	if p.cfg.hooks.afterStep == nil {
 		return nil
 	}
@@ -106,73 +92,46 @@ func (a *attempt) settle(ctx context.Context, r *job.Record, task *Task, detail 
 		r.Attempt, r.Counts, r.StartedAt = p.Attempt, p.Counts, p.StartedAt
 	}
 	var products []store.Product
+	size := 0
 	if task != nil {
 		products = task.pending
 	}
-	size := 0
 	for _, p := range products {
 		size += len(p.Data)
 	}
-	var final *job.Record
-	var won bool
-	err = a.persistIn(ctx, &a.processor.storage, size, func(ctx context.Context) (err error) {
-		attempt := *r
-		if r.Result != nil {
-			result := *r.Result
-			attempt.Result = &result
-		}
-		final, won, err = a.processor.store.Settle(ctx, &attempt, products, a.processor.passed)
-		return err
+	m, kind := a.processor.metrics, string(a.spec.Kind)
+	_, _, err = a.processor.jobs.Settle(ctx, jobs.Settlement{
+		Record: r, Products: products, Detail: detail, Remove: a.delivery.Ack, Write: a.write,
+		Recorded: func(final *job.Record, won bool) {
+			span.JobStatus(string(final.Status))
+			if won {
+				m.MediaBytes.WithLabelValues(kind).Add(float64(size))
+			} else {
+				m.SettleConflicts.WithLabelValues(kind).Inc()
+			}
+		},
 	})
-	if errors.Is(err, store.ErrDeleted) {
-		// Nobody wants the job any more; nothing follows but to take it out of the queue.
-		if err := a.persist(ctx, 0, a.delivery.Ack); err != nil {
-			return err
-		}
-		a.dropProgress(ctx)
-		return nil
+	if errors.Is(err, jobs.ErrNotFound) {
+		return nil // The job was deleted meanwhile.
 	}
-	if err != nil {
-		return err
-	}
-	span.JobStatus(string(final.Status))
-	if won {
-		a.processor.metrics.MediaBytes.WithLabelValues(string(a.spec.Kind)).Add(float64(size))
-		a.observeEnd(ctx, final)
-	} else {
-		a.processor.metrics.SettleConflicts.WithLabelValues(string(a.spec.Kind)).Inc()
-		detail = ""
-	}
-	return a.finish(ctx, final, detail)
+	return err
 }
 
-// finish takes the steps that follow a terminal record. Each can be repeated; a delivery that finds the record comes
-// straight here.
-func (a *attempt) finish(ctx context.Context, r *job.Record, detail string) error {
-	ctx = a.unhurried(ctx)
-	err := a.persist(ctx, 0, func(ctx context.Context) error { return a.processor.store.FollowUp(ctx, r, detail) })
-	if err != nil {
-		return err
-	}
-	if err := a.processor.passed(StepFollowUp); err != nil {
-		return err
-	}
-	if err := a.persist(ctx, 0, a.delivery.Ack); err != nil {
-		return err
-	}
-	if err := a.processor.passed(StepAck); err != nil {
-		return err
-	}
-	a.dropProgress(ctx)
-	return nil
+// finish takes the steps that follow a terminal record, for a delivery that finds one.
+func (a *attempt) finish(ctx context.Context, r *job.Record) error {
+	return a.processor.jobs.Finish(a.unhurried(ctx), jobs.Settlement{Record: r, Remove: a.delivery.Ack, Write: a.write})
 }
 
-// dropProgress forgets the progress of a job that is over. Every reader looks at the record first, and what cannot be
-// dropped expires by itself.
-func (a *attempt) dropProgress(ctx context.Context) {
-	if err := a.processor.store.DropProgress(ctx, a.delivery.Owner, a.delivery.ID); err != nil {
-		a.processor.log.DebugContext(ctx, "cannot delete progress", "error", err)
+// write performs the write of a step of the settlement. Whether media and records are taken tells the state of the storage.
+func (a *attempt) write(ctx context.Context, step jobs.Step, bytes int, write func(context.Context) error) error {
+	var in *storage
+	if bytes > 0 || step == jobs.StepRecord {
+		in = &a.processor.storage
 	}
+	if err := a.persistIn(ctx, in, bytes, write); err != nil {
+		return err
+	}
+	return a.processor.passed(step)
 }
 
 // retry gives the job back for a further attempt after delay, or at its deadline when that comes first.
@@ -261,24 +220,9 @@ func (a *attempt) unreadable(ctx context.Context) {
 	}
 }
 
-func (a *attempt) observeEnd(ctx context.Context, r *job.Record) {
-	m, kind := a.processor.metrics, string(a.spec.Kind)
-	code := ""
-	if r.Status == job.StatusFailed {
-		code = r.Error.Code
-	}
-	m.ObserveEnd(kind, string(r.Status), code, r.FinishedAt.Sub(a.spec.CreatedAt.Time))
-	a.processor.log.InfoContext(ctx, "job ended", "kind", kind, "status", string(r.Status), "code", code, "attempt", r.Attempt)
-}
-
-// persist repeats a write of the given size until it is done. It gives up when NATS has been away for settleTimeout, and
+// persistIn repeats a write of the given size until it is done. It gives up when NATS has been away for settleTimeout, and
 // when ctx ends; while NATS is there and takes nothing, it goes on for as long as the result is worth holding. A write that
-// was refused on its merits is not repeated.
-func (a *attempt) persist(ctx context.Context, size int, write func(context.Context) error) error {
-	return a.persistIn(ctx, nil, size, write)
-}
-
-// persistIn is persist, for a write that tells whether a storage takes something.
+// was refused on its merits is not repeated. The storage, if there is one, takes note of whether the write was taken.
 func (a *attempt) persistIn(ctx context.Context, in *storage, size int, write func(context.Context) error) error {
 	began := time.Now()
 	for {

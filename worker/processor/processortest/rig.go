@@ -54,7 +54,7 @@ func On(t testing.TB, b *broker.Broker) *Rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Rig{t: t, Broker: b, Queue: q, Store: s, Jobs: jobs.New(q, s)}
+	return &Rig{t: t, Broker: b, Queue: q, Store: s, Jobs: jobs.New(b, q, s)}
 }
 
 // Dial connects to a NATS with a port as a standalone worker does.

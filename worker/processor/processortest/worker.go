@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 	"github.com/text2image-audio/text2image-audio/worker/processor"
 )
@@ -58,7 +59,7 @@ func NewWorker(t testing.TB, b *broker.Broker, g processor.Generator, options ..
 	}
 	t.Cleanup(control.Stop)
 	p, err := processor.New(Config(options...), processor.Deps{
-		Queue: r.Queue, Store: r.Store, Control: control, Generator: g, Metrics: w.Metrics, Log: log,
+		Queue: r.Queue, Store: r.Store, Jobs: jobs.New(b, r.Queue, r.Store, jobs.WithMetrics(w.Metrics), jobs.WithLog(log)), Control: control, Generator: g, Metrics: w.Metrics, Log: log,
 		AckWait: b.Config().AckWait, Mode: "simulator", Version: "test",
 	})
 	if err != nil {

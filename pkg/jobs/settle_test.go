@@ -1,13 +1,16 @@
-package store_test
+package jobs_test
 
 import (
 	"errors"
 	"io"
+	"reflect"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
 
@@ -18,44 +21,67 @@ func products() []store.Product {
 	}
 }
 
+func succeeded(id string) *job.Record {
+	spec := specOf("u1", id, time.Now())
+	return &job.Record{Status: job.StatusSucceeded, Spec: spec, Attempt: 1, FinishedAt: job.At(time.Now())}
+}
+
+func failed(id string) *job.Record {
+	return &job.Record{
+		Status: job.StatusFailed, Spec: specOf("u1", id, time.Now()), Attempt: 8, FinishedAt: job.At(time.Now()),
+		Error: job.NewError(job.CodeUnavailable, 502), Counts: job.Counts{Failures: 8, Throttles: 1},
+	}
+}
+
+func equal(t *testing.T, a, b interface{ Encode() ([]byte, error) }) bool {
+	t.Helper()
+	x, errX := a.Encode()
+	y, errY := b.Encode()
+	if errX != nil || errY != nil {
+		t.Fatal(errX, errY)
+	}
+	return reflect.DeepEqual(x, y)
+}
+
 func TestSettle(t *testing.T) {
 	t.Parallel()
-	s, _ := start(t)
-	var steps []store.Step
-	final, won, err := s.Settle(t.Context(), succeeded("j1"), products(), func(step store.Step) error {
-		_, mediaErr := s.MediaInfo(t.Context(), "u1", "j1", 1)
-		_, recordErr := s.RecordLeader(t.Context(), "u1", "j1")
-		if (mediaErr == nil) != true || (recordErr == nil) != (step == store.StepRecord) {
+	r := start(t)
+	var steps []jobs.Step
+	r.SetAfter(func(step jobs.Step) error {
+		_, mediaErr := r.store.MediaInfo(t.Context(), "u1", "j1", 1)
+		_, recordErr := r.store.RecordLeader(t.Context(), "u1", "j1")
+		if mediaErr != nil || (recordErr == nil) != (step != jobs.StepMedia) {
 			t.Errorf("behind %s: media %v, record %v", step, mediaErr, recordErr)
 		}
 		steps = append(steps, step)
 		return nil
 	})
-	if err != nil || !won || !slices.Equal(steps, []store.Step{store.StepMedia, store.StepRecord}) {
+	final, won, err := r.Settle(t.Context(), jobs.Settlement{Record: succeeded("j1"), Products: products()})
+	if err != nil || !won || !slices.Equal(steps, endSteps()) {
 		t.Fatalf("won %t, steps %v, %v", won, steps, err)
 	}
-	stored, err := s.RecordLeader(t.Context(), "u1", "j1")
+	r.SetAfter(nil)
+	stored, err := r.store.RecordLeader(t.Context(), "u1", "j1")
 	if err != nil || !equal(t, stored, final) || len(stored.Result.Media) != 2 || stored.Result.Media[1].Bytes != 3 {
 		t.Errorf("%+v, %v", stored, err)
 	}
 
-	// Whoever comes second gets the record that holds, and so does whoever repeats himself.
-	late := failed("j1")
-	again, won, err := s.Settle(t.Context(), late, nil, nil)
+	// Whoever comes second gets the record that holds, and so does whoever repeats the settlement.
+	again, won, err := r.Settle(t.Context(), jobs.Settlement{Record: failed("j1")})
 	if err != nil || won || !equal(t, again, stored) {
 		t.Errorf("the second: %+v, won %t, %v", again, won, err)
 	}
 	other := products()
 	other[0].Data = []byte("another zero")
-	again, won, err = s.Settle(t.Context(), succeeded("j1"), other, nil)
+	again, won, err = r.Settle(t.Context(), jobs.Settlement{Record: succeeded("j1"), Products: other})
 	if err != nil || won || !equal(t, again, stored) {
 		t.Errorf("the repetition: %+v, won %t, %v", again, won, err)
 	}
-	r, err := s.OpenMedia(t.Context(), "u1", "j1", 0)
+	m, err := r.store.OpenMedia(t.Context(), "u1", "j1", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if data, err := io.ReadAll(r); err != nil || string(data) != "zero" {
+	if data, err := io.ReadAll(m); err != nil || string(data) != "zero" {
 		t.Errorf("%q, %v", data, err)
 	}
 }
@@ -63,33 +89,27 @@ func TestSettle(t *testing.T) {
 // TestSettleStopsBehindEachStep stops in each gap and settles again, as the next delivery would.
 func TestSettleStopsBehindEachStep(t *testing.T) {
 	t.Parallel()
-	for _, at := range []store.Step{store.StepMedia, store.StepRecord} {
-		t.Run(string(at), func(t *testing.T) {
+	for _, step := range endSteps() {
+		t.Run(string(step), func(t *testing.T) {
 			t.Parallel()
-			s, _ := start(t)
-			stopped := errors.New("stopped")
-			_, _, err := s.Settle(t.Context(), succeeded("j1"), products(), func(step store.Step) error {
-				if step == at {
-					return stopped
-				}
-				return nil
-			})
-			if !errors.Is(err, stopped) {
+			r := start(t)
+			_, _, err := r.crashes(step).Settle(t.Context(), jobs.Settlement{Record: succeeded("j1"), Products: products()})
+			if !errors.Is(err, errCrash) {
 				t.Fatalf("%v", err)
 			}
-			_, err = s.RecordLeader(t.Context(), "u1", "j1")
-			if (err == nil) != (at == store.StepRecord) {
-				t.Errorf("the record after a stop behind %s: %v", at, err)
+			_, err = r.store.RecordLeader(t.Context(), "u1", "j1")
+			if (err == nil) != (step != jobs.StepMedia) {
+				t.Errorf("the record after a stop behind %s: %v", step, err)
 			}
-			final, won, err := s.Settle(t.Context(), succeeded("j1"), products(), nil)
-			if err != nil || won != (at == store.StepMedia) || len(final.Result.Media) != 2 {
+			final, won, err := r.Settle(t.Context(), jobs.Settlement{Record: succeeded("j1"), Products: products()})
+			if err != nil || won != (step == jobs.StepMedia) || len(final.Result.Media) != 2 {
 				t.Errorf("the second try: %+v, won %t, %v", final, won, err)
 			}
 		})
 	}
 }
 
-func letter(t *testing.T, b *broker.Broker, id string) *job.DeadLetter {
+func deadLetter(t *testing.T, b *broker.Broker, id string) *job.DeadLetter {
 	t.Helper()
 	msg, err := broker.LeaderLast(t.Context(), b.JetStream(), broker.StreamDead, broker.DeadSubject(job.KindImage, "u1", id))
 	if err != nil {
@@ -104,10 +124,10 @@ func letter(t *testing.T, b *broker.Broker, id string) *job.DeadLetter {
 
 func TestDeadLetters(t *testing.T) {
 	t.Parallel()
-	s, b := start(t)
+	s := start(t)
 	depth := func(want int) {
 		t.Helper()
-		if got, err := s.DeadDepth(t.Context()); err != nil || got != want {
+		if got, err := s.store.DeadDepth(t.Context()); err != nil || got != want {
 			t.Errorf("%d dead letters, %v; want %d", got, err, want)
 		}
 	}
@@ -126,7 +146,7 @@ func TestDeadLetters(t *testing.T) {
 	want := &job.DeadLetter{
 		V: 1, Spec: r.Spec, Attempt: 8, FailedAt: r.FinishedAt, Error: r.Error, Detail: "what the upstream said", Counts: r.Counts,
 	}
-	if got := letter(t, b, "j1"); !equal(t, got, want) {
+	if got := deadLetter(t, s.broker, "j1"); !equal(t, got, want) {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 	// A repetition neither doubles the letter nor, since it does not know them, loses the upstream's words.
@@ -136,14 +156,14 @@ func TestDeadLetters(t *testing.T) {
 		}
 	}
 	depth(1)
-	if got := letter(t, b, "j1"); !equal(t, got, want) {
+	if got := deadLetter(t, s.broker, "j1"); !equal(t, got, want) {
 		t.Errorf("after a repetition: %+v", got)
 	}
 	if err := s.FollowUp(t.Context(), r, "something else"); err != nil {
 		t.Fatal(err)
 	}
 	depth(1)
-	if got := letter(t, b, "j1"); got.Detail != "something else" {
+	if got := deadLetter(t, s.broker, "j1"); got.Detail != "something else" {
 		t.Errorf("not replaced: %+v", got)
 	}
 	if err := s.FollowUp(t.Context(), failed("j2"), ""); err != nil {

@@ -1,0 +1,44 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+)
+
+// PutRecord stores how a job ended, once, and returns the record that holds from now on: another one than r when the job had
+// ended already; won tells them apart.
+//
+// It fails with ErrDeleted, and removes what media there are, when the job was deleted meanwhile.
+func (s *Store) PutRecord(ctx context.Context, r *job.Record) (final *job.Record, won bool, err error) {
+	data, err := r.Encode()
+	if err != nil {
+		return nil, false, err
+	}
+	msg, err := s.createOrFirst(ctx, broker.RecordSubject(r.Spec.Owner, r.Spec.ID), data)
+	switch {
+	case err != nil:
+		return nil, false, err
+	case msg == nil:
+		return r, true, nil
+	case len(msg.Data) == 0:
+		return nil, false, errors.Join(ErrDeleted, s.deleteMedia(ctx, r.Spec.Owner, r.Spec.ID))
+	}
+	first, err := job.DecodeRecord(msg.Data)
+	if err != nil {
+		return nil, false, fmt.Errorf("read the record that was first: %w", err)
+	}
+	return first, same(first, r), nil
+}
+
+// same reports whether the record that stood in the way is the very one that was to be written: an earlier try was
+// stored and its answer lost.
+func same(first, r *job.Record) bool {
+	a, errA := first.Encode()
+	b, errB := r.Encode()
+	return errA == nil && errB == nil && bytes.Equal(a, b)
+}

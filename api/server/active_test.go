@@ -54,7 +54,8 @@ func TestActiveJobsOfAGuest(t *testing.T) {
 	must(t, err)
 	record, _ := failed(job.CodeTimeout)(spec.Spec)
 	record.Spec, record.FinishedAt = spec.Spec, at(9)
-	must(t, b.store.CreateRecord(t.Context(), record))
+	_, _, err = b.store.PutRecord(t.Context(), record)
+	must(t, err)
 	b.submits(t, cookie(c)).expect(t, http.StatusAccepted)
 	b.submits(t, cookie(c)).refused(t)
 	if got := b.metric(t, "jobs_submitted_total"); got != 4+1+10+2 {

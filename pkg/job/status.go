@@ -41,17 +41,3 @@ func (s Status) Valid() bool {
 func (s Status) Terminal() bool {
 	return s == StatusSucceeded || s == StatusFailed || s == StatusCanceled
 }
-
-// CanBecome reports whether a job may go from s to next.
-func (s Status) CanBecome(next Status) bool {
-	switch s {
-	case StatusQueued:
-		return next == StatusRunning || next == StatusFailed || next == StatusCanceled
-	case StatusRunning:
-		return next == StatusRunning || next == StatusRetrying || next.Terminal()
-	case StatusRetrying:
-		return next == StatusRunning || next == StatusFailed || next == StatusCanceled
-	case StatusSucceeded, StatusFailed, StatusCanceled:
-	}
-	return false
-}

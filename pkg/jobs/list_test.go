@@ -33,7 +33,8 @@ func (r *rig) history(t testing.TB, n int) []*job.Spec {
 			if i%3 == 0 {
 				record.Status, record.Error = job.StatusFailed, job.NewError(job.CodeRejected, 400)
 			}
-			return r.store.CreateRecord(ctx, record)
+			_, _, err := r.store.PutRecord(ctx, record)
+			return err
 		})
 	}
 	if err := group.Wait(); err != nil {

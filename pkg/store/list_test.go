@@ -26,7 +26,8 @@ func createMany(t testing.TB, s *store.Store, ids []string, size int) {
 		group.Go(func() error {
 			r := succeeded(id)
 			r.Result = &job.Result{Text: strings.Repeat("x", size)}
-			return s.CreateRecord(ctx, r)
+			_, _, err := s.PutRecord(ctx, r)
+			return err
 		})
 	}
 	if err := group.Wait(); err != nil {

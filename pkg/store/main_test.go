@@ -51,7 +51,7 @@ func failed(id string) *job.Record {
 
 func create(t testing.TB, s *store.Store, r *job.Record) {
 	t.Helper()
-	if err := s.CreateRecord(t.Context(), r); err != nil {
+	if _, _, err := s.PutRecord(t.Context(), r); err != nil {
 		t.Fatalf("create record of %s: %v", r.Spec.ID, err)
 	}
 }

@@ -44,8 +44,8 @@ func TestRecord(t *testing.T) {
 	}
 	_, err = s.Record(t.Context(), "u2", "j1")
 	missing(t, "of another owner", err)
-	if err := s.CreateRecord(t.Context(), failed("j1")); !errors.Is(err, store.ErrExists) {
-		t.Errorf("a second record: %v", err)
+	if final, won, err := s.PutRecord(t.Context(), failed("j1")); err != nil || won || !equal(t, final, want) {
+		t.Errorf("a second record: %+v, won %t, %v", final, won, err)
 	}
 	if got, err := s.RecordLeader(t.Context(), "u1", "j1"); err != nil || !equal(t, got, want) {
 		t.Errorf("after a refused write: %+v, %v", got, err)
@@ -65,12 +65,13 @@ func TestOneRecordWins(t *testing.T) {
 		wg.Go(func() {
 			r := failed("j1")
 			r.Attempt = i + 1
-			switch err := s.CreateRecord(t.Context(), r); {
-			case err == nil:
+			_, first, err := s.PutRecord(t.Context(), r)
+			if err != nil {
+				t.Errorf("writer %d: %v", i, err)
+			}
+			if first {
 				won.Add(1)
 				winner.Store(r)
-			case !errors.Is(err, store.ErrExists):
-				t.Errorf("writer %d: %v", i, err)
 			}
 		})
 	}
@@ -148,7 +149,7 @@ func TestRecordOfANewerProgram(t *testing.T) {
 	if _, err := s.Record(t.Context(), "u1", "j1"); !errors.Is(err, job.ErrNewer) {
 		t.Errorf("%v", err)
 	}
-	if err := s.CreateRecord(t.Context(), succeeded("j1")); !errors.Is(err, store.ErrExists) {
+	if _, _, err := s.PutRecord(t.Context(), succeeded("j1")); !errors.Is(err, job.ErrNewer) {
 		t.Errorf("%v", err)
 	}
 }

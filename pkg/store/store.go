@@ -105,17 +105,6 @@ func readRecord(msg *jetstream.RawStreamMsg, err error) (*job.Record, error) {
 	return job.DecodeRecord(msg.Data)
 }
 
-// CreateRecord stores how a job ended, once. It fails with ErrExists when the job has ended already, however the
-// first record came there. Any other error means that the outcome is not known: whoever asks again may be told ErrExists
-// because of his own record.
-func (s *Store) CreateRecord(ctx context.Context, r *job.Record) error {
-	data, err := r.Encode()
-	if err != nil {
-		return err
-	}
-	return s.create(ctx, broker.RecordSubject(r.Spec.Owner, r.Spec.ID), data)
-}
-
 // create publishes to a subject that must be empty. A key that Delete has fenced is not: its mark stands in the way.
 func (s *Store) create(ctx context.Context, subject string, data []byte) error {
 	_, err := s.js.Publish(ctx, subject, data, jetstream.WithExpectLastSequencePerSubject(0))

@@ -49,7 +49,7 @@ func TestCancelIsNoticedWithoutNotice(t *testing.T) {
 	s := r.Submit(job.KindPrompt)
 	c := g.WaitCalls(t, 1)[0]
 	record := &job.Record{Status: job.StatusCanceled, Spec: s, FinishedAt: job.At(time.Now()), Cancel: job.CancelWhileRunning}
-	if err := r.Store.CreateRecord(t.Context(), record); err != nil {
+	if _, _, err := r.Store.PutRecord(t.Context(), record); err != nil {
 		t.Fatal(err)
 	}
 	awaitDone(c.Ctx, t, "the call is broken off")
@@ -173,7 +173,7 @@ func TestMessageOfACanceledJobIsClearedAway(t *testing.T) {
 	r := newRig(t)
 	s := r.Submit(job.KindPrompt)
 	record := &job.Record{Status: job.StatusCanceled, Spec: s, FinishedAt: job.At(time.Now()), Cancel: job.CancelBeforeStart}
-	if err := r.Store.CreateRecord(t.Context(), record); err != nil {
+	if _, _, err := r.Store.PutRecord(t.Context(), record); err != nil {
 		t.Fatal(err)
 	}
 	g := processortest.NewGenerator(processortest.Succeed)
@@ -207,7 +207,7 @@ func TestJobDeletedDuringACall(t *testing.T) {
 	g.WaitCalls(t, 1)
 	// As the API does it, but for the notice, which is lost.
 	record := &job.Record{Status: job.StatusCanceled, Spec: s, FinishedAt: job.At(time.Now()), Cancel: job.CancelWhileRunning}
-	if err := r.Store.CreateRecord(t.Context(), record); err != nil {
+	if _, _, err := r.Store.PutRecord(t.Context(), record); err != nil {
 		t.Fatal(err)
 	}
 	entry, err := r.Queue.FindLeader(t.Context(), s.Owner, s.ID)

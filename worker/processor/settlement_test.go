@@ -157,7 +157,7 @@ func TestFirstRecordWins(t *testing.T) {
 	s := processortest.NewSpec(t, job.KindPrompt)
 	g := processortest.NewGenerator(func(c processortest.Call) (*job.Result, error) {
 		first := &job.Record{Status: job.StatusFailed, Spec: s, FinishedAt: s.CreatedAt, Error: job.NewError(job.CodeDeadline, 0)}
-		if err := r.Store.CreateRecord(c.Ctx, first); err != nil {
+		if _, _, err := r.Store.PutRecord(c.Ctx, first); err != nil {
 			return nil, err
 		}
 		return processortest.Succeed(c)

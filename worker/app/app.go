@@ -20,6 +20,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
+	"github.com/text2image-audio/text2image-audio/worker/generate"
 	"github.com/text2image-audio/text2image-audio/worker/processor"
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
 	"github.com/text2image-audio/text2image-audio/worker/upstream/deepseek"
@@ -124,7 +125,7 @@ func simulated(s *simulator.Simulator) Upstreams {
 	}
 }
 
-func (w *Worker) generator(u Upstreams, q *queue.Queue) (*processor.Upstreams, error) {
+func (w *Worker) generator(u Upstreams, q *queue.Queue) (*generate.Generator, error) {
 	version, _, _ := telemetry.Version()
 	p := w.cfg.Processor
 	w.transport = upstream.NewTransport(upstream.Options{Slots: p.SlotsImage + p.SlotsAudio + p.SlotsText, ConnectTimeout: w.cfg.ConnectTimeout})
@@ -147,7 +148,7 @@ func (w *Worker) generator(u Upstreams, q *queue.Queue) (*processor.Upstreams, e
 	if err != nil {
 		return nil, fmt.Errorf("configure DeepSeek: %w", err)
 	}
-	return &processor.Upstreams{Media: media, Language: language, Catalogue: w.catalogue.Current, Log: w.log}, nil
+	return &generate.Generator{Media: media, Language: language, Catalogue: w.catalogue.Current, Log: w.log}, nil
 }
 
 // Simulator returns the simulator that stands in for the upstreams, or nil.

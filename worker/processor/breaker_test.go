@@ -24,17 +24,6 @@ func of(name string, class fault.Class, status int, after time.Duration) *fault.
 	}
 }
 
-// circuit returns what lies in NATS about an upstream.
-func (r *rig) circuit(name string) queue.Circuit {
-	r.Helper()
-	c := r.Queue.NewControl(nil, nil)
-	if err := c.Start(r.Context()); err != nil {
-		r.Fatal(err)
-	}
-	defer c.Stop()
-	return c.View().Circuit(name)
-}
-
 // A worker that is told to wait makes every worker wait, with every job of that upstream and no other.
 func TestThrottleIsEverybodys(t *testing.T) {
 	t.Parallel()
@@ -61,7 +50,7 @@ func TestThrottleIsEverybodys(t *testing.T) {
 	one, two := processortest.NewGenerator(gen), processortest.NewGenerator(gen)
 	a, b := r.Start(one, withOneSlot), r.Start(two, withOneSlot)
 	first := r.Submit(job.KindImage)
-	r.Eventually("the upstream is closed", func() bool { return r.circuit(job.UpstreamImage).Open() })
+	r.Eventually("the upstream is closed", func() bool { return r.Circuit(job.UpstreamImage).Open() })
 	var images []*job.Spec
 	for n := range 12 {
 		images = append(images, r.Submit(job.KindImage, func(s *job.Spec) { s.Lane = job.Lanes()[n%2] }))
@@ -97,7 +86,7 @@ func TestThrottleIsEverybodys(t *testing.T) {
 			t.Errorf("%q is said %d times:\n%s", line, n, log)
 		}
 	}
-	if c := r.circuit(job.UpstreamImage); c.Open() {
+	if c := r.Circuit(job.UpstreamImage); c.Open() {
 		t.Errorf("still open: %+v", c)
 	}
 }
@@ -110,7 +99,7 @@ func TestPauseOutlivesItsWorkers(t *testing.T) {
 	g := after(of(job.UpstreamImage, fault.Throttled, 429, asked))
 	w := r.Start(g)
 	s := r.Submit(job.KindImage)
-	r.Eventually("the upstream is closed", func() bool { return r.circuit(job.UpstreamImage).Open() })
+	r.Eventually("the upstream is closed", func() bool { return r.Circuit(job.UpstreamImage).Open() })
 	told := time.Now()
 	w.Shutdown()
 	other := r.Submit(job.KindImage)
@@ -148,16 +137,16 @@ func TestOneJobIsLetThrough(t *testing.T) {
 	}
 	specs := []*job.Spec{r.Submit(job.KindImage, processortest.MaxAttempts(5))}
 	g.WaitCalls(t, 1)
-	r.Eventually("the upstream is closed", func() bool { return r.circuit(job.UpstreamImage).Open() })
+	r.Eventually("the upstream is closed", func() bool { return r.Circuit(job.UpstreamImage).Open() })
 	for range 10 {
 		specs = append(specs, r.Submit(job.KindImage))
 	}
 	g.WaitCalls(t, 2)
-	r.Eventually("one is let through", func() bool { return r.circuit(job.UpstreamImage).State == queue.CircuitHalfOpen })
+	r.Eventually("one is let through", func() bool { return r.Circuit(job.UpstreamImage).State == queue.CircuitHalfOpen })
 	// Another kind's job passes through the same workers meanwhile.
 	hold2 := r.Submit(job.KindAudio)
 	g.WaitCalls(t, 3)
-	if c := r.circuit(job.UpstreamImage); c.State != queue.CircuitHalfOpen {
+	if c := r.Circuit(job.UpstreamImage); c.State != queue.CircuitHalfOpen {
 		t.Errorf("the circuit is %+v while the job is worked", c)
 	}
 	images := 0
@@ -198,7 +187,7 @@ func TestPausesGrow(t *testing.T) {
 			t.Errorf("pause %d was %s", n, got)
 		}
 	}
-	if c := r.circuit(job.UpstreamLanguage); c.Open() || c.Trips != 0 {
+	if c := r.Circuit(job.UpstreamLanguage); c.Open() || c.Trips != 0 {
 		t.Errorf("the circuit is %+v", c)
 	}
 }
@@ -225,7 +214,7 @@ func TestOutageIsEverybodys(t *testing.T) {
 	for range 40 {
 		specs = append(specs, r.Submit(job.KindAudio, processortest.MaxAttempts(8)))
 	}
-	r.Eventually("it counts as down", func() bool { return r.circuit(job.UpstreamSpeech).Trips >= 3 })
+	r.Eventually("it counts as down", func() bool { return r.Circuit(job.UpstreamSpeech).Trips >= 3 })
 	mu.Lock()
 	during := calls
 	down = false
@@ -279,7 +268,7 @@ func TestAnsweredErrorsCloseNothing(t *testing.T) {
 			t.Errorf("%q is said %d times", line, n)
 		}
 	}
-	if c := r.circuit(job.UpstreamSpeech); c.Trips != 0 {
+	if c := r.Circuit(job.UpstreamSpeech); c.Trips != 0 {
 		t.Errorf("the circuit is %+v", c)
 	}
 }
@@ -305,7 +294,7 @@ func TestSilenceOpensNothing(t *testing.T) {
 		c.SlotsAudio, c.RetryInitialDelay, c.RetryMaxDelay = 4, 200*time.Millisecond, 400*time.Millisecond
 	})
 	specs := []*job.Spec{r.Submit(job.KindAudio, processortest.MaxAttempts(8))}
-	r.Eventually("the upstream is closed", func() bool { return r.circuit(job.UpstreamSpeech).Open() })
+	r.Eventually("the upstream is closed", func() bool { return r.Circuit(job.UpstreamSpeech).Open() })
 	for range 3 {
 		specs = append(specs, r.Submit(job.KindAudio, processortest.MaxAttempts(8)))
 	}
@@ -314,7 +303,7 @@ func TestSilenceOpensNothing(t *testing.T) {
 			t.Errorf("record is %+v", record)
 		}
 	}
-	r.Eventually("it is open again", func() bool { return !r.circuit(job.UpstreamSpeech).Open() })
+	r.Eventually("it is open again", func() bool { return !r.Circuit(job.UpstreamSpeech).Open() })
 	log := w.Log.String()
 	for line, want := range map[string]int{"circuit breaker open": 2, "circuit breaker closed": 1} {
 		if n := strings.Count(log, line); n != want {
@@ -337,7 +326,7 @@ func TestFailuresOfOneJobCloseNothing(t *testing.T) {
 	if record := r.WaitSettled(r.Submit(job.KindImage, processortest.MaxAttempts(8))); record.Status != job.StatusSucceeded || record.Failures != 4 {
 		t.Errorf("record is %+v", record)
 	}
-	if c := r.circuit(job.UpstreamImage); c.Trips != 0 {
+	if c := r.Circuit(job.UpstreamImage); c.Trips != 0 {
 		t.Errorf("the circuit is %+v", c)
 	}
 }
@@ -352,7 +341,7 @@ func TestRefusalWaitsForAnOperator(t *testing.T) {
 	broken := r.Start(g, func(c *processor.Config) { c.SetMisconfiguredDelay(time.Hour) })
 	specs := []*job.Spec{r.Submit(job.KindPrompt), r.Submit(job.KindTranslation)}
 	r.Eventually("the refusal is known", func() bool {
-		c := r.circuit(job.UpstreamLanguage)
+		c := r.Circuit(job.UpstreamLanguage)
 		return c.State == queue.CircuitOpen && c.Code == job.CodeMisconfigured && c.Status == 401
 	})
 	for range 20 {
@@ -426,7 +415,7 @@ func TestToldWorkerHeedsAtOnce(t *testing.T) {
 	if after := g.WaitCalls(t, 1)[0].At.Sub(told); after < asked {
 		t.Errorf("called after %s, although told to wait for %s", after, asked)
 	}
-	if c := r.circuit(job.UpstreamImage); c.Trips != 0 {
+	if c := r.Circuit(job.UpstreamImage); c.Trips != 0 {
 		t.Errorf("the circuit is %+v", c)
 	}
 }

@@ -55,7 +55,7 @@ func TestStaleAttemptGivesWay(t *testing.T) {
 		if err := hold.pass(c.Ctx); err != nil {
 			return nil, err
 		}
-		entered <- c.Task.Enter(c.Ctx, job.StageStoring)
+		entered <- c.Task.SetStage(c.Ctx, job.StageStoring)
 		<-c.Ctx.Done()
 		return nil, c.Ctx.Err()
 	})
@@ -93,7 +93,7 @@ func TestJumpOfTheClockIsNotSleptThrough(t *testing.T) {
 		Status: job.StatusRetrying, Delivery: 1, Step: 2, Attempt: 1, Counts: job.Counts{Failures: 1},
 		NextAttemptAt: job.AtPtr(time.Now().Add(2 * time.Hour)),
 	})
-	r.bump(s, 1)
+	r.Redeliver(s, 1)
 	r.Start(processortest.NewGenerator(processortest.Succeed))
 	r.Eventually("it is given back", func() bool { return len(naks(t, acks)) == 2 })
 	if given := naks(t, acks)[1]; given != time.Minute {
@@ -114,7 +114,7 @@ func TestForgottenDelayIsKept(t *testing.T) {
 			r.put(s, &job.Progress{
 				Status: job.StatusRetrying, Delivery: 1, Step: 2, Attempt: 1, Counts: job.Counts{Failures: 1}, NextAttemptAt: job.AtPtr(next),
 			})
-			r.bump(s, bumps)
+			r.Redeliver(s, bumps)
 			g := processortest.NewGenerator(processortest.Succeed)
 			r.Start(g)
 			if c := g.WaitCalls(t, 1)[0]; c.At.Before(next.Add(-time.Millisecond)) {
@@ -141,7 +141,7 @@ func TestLostProgress(t *testing.T) {
 			t.Parallel()
 			r := newRig(t)
 			s := r.Submit(job.KindPrompt, processortest.MaxAttempts(test.max))
-			r.bump(s, test.deliveries)
+			r.Redeliver(s, test.deliveries)
 			g := processortest.NewGenerator(processortest.Succeed)
 			r.Start(g)
 			record := r.WaitSettled(s)
@@ -161,7 +161,7 @@ func TestImprovedPromptIsRemembered(t *testing.T) {
 	r := newRig(t)
 	g := processortest.NewGenerator(func(c processortest.Call) (*job.Result, error) {
 		if c.N == 1 {
-			if err := c.Task.Remember(c.Ctx, "a better cat", nil); err != nil {
+			if err := c.Task.SetOptimized(c.Ctx, "a better cat", nil); err != nil {
 				return nil, err
 			}
 			return nil, retryable()

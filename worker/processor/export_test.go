@@ -53,9 +53,6 @@ func (p *Processor) Measure(kind job.Kind, run time.Duration) { p.measure(kind, 
 // Written lets tests see the estimate of how far a text has come.
 func Written(soFar string, expected int) int { return written(soFar, expected) }
 
-// UsualTranslation lets tests see how long a translation is expected to be.
-func UsualTranslation(text string) int { return usualTranslation(text) }
-
 // Heed makes the worker leave an upstream alone as if it had just been told to, before anybody else knows.
 func (p *Processor) Heed(name string, pause time.Duration) { p.breaker.heed(name, pause) }
 

@@ -12,8 +12,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/fault"
 )
 
-// Generator makes what a job asks for. Its errors are *fault.Error, or several of them in a *SetFault; any other
-// error counts as a fault of our own that may pass.
+// Generator makes what a job asks for. It fails with a *fault.Error, or with several of them in a *SetFault; any other
+// error counts as an internal one that may pass.
 type Generator interface {
 	// Generate makes one attempt. It stores media through the task as they arrive and makes only those that are missing.
 	// The result it returns carries texts; the task's media are added to it.
@@ -36,12 +36,12 @@ type Task struct {
 	pending []store.Product
 	// result is what the generator has said so far; it stands in for its answer when a set stays incomplete.
 	result *job.Result
-	// usage is what improving the prompt used.
+	// usage is that of optimizing the prompt.
 	usage *job.Usage
 }
 
-// Note keeps the texts of the result, for the case that the set stays incomplete.
-func (t *Task) Note(r *job.Result) {
+// SetPartial keeps the texts of the result, for the case that the set stays incomplete.
+func (t *Task) SetPartial(r *job.Result) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.result = r
@@ -62,18 +62,21 @@ func (t *Task) partial() *job.Result {
 	return &job.Result{Prompt: &job.PromptPair{Original: in.Prompt, Optimized: t.Optimized}}
 }
 
-// Enter announces what the attempt is busy with.
-func (t *Task) Enter(ctx context.Context, stage job.Stage) error {
+// SetStage records what the attempt is doing.
+func (t *Task) SetStage(ctx context.Context, stage job.Stage) error {
 	return t.attempt.update(ctx, func(p *job.Progress) { p.Stage = stage })
 }
 
-// Remember keeps an improved prompt, and what that used, for later attempts.
-func (t *Task) Remember(ctx context.Context, optimized string, usage *job.Usage) error {
+// SetOptimized keeps an optimized prompt and its usage for later attempts.
+func (t *Task) SetOptimized(ctx context.Context, optimized string, usage *job.Usage) error {
 	t.usage = usage
 	return t.attempt.update(ctx, func(p *job.Progress) { p.Optimized, p.Usage, p.PartialText = optimized, usage, "" })
 }
 
-// Refused returns the faults of the pictures that will never be made, by index.
+// OptimizeUsage returns the usage of optimizing the prompt, in this attempt or an earlier one; nil when it is unknown.
+func (t *Task) OptimizeUsage() *job.Usage { return t.usage }
+
+// Refused returns by index the errors of the images that will never be made.
 func (t *Task) Refused() map[int]*fault.Error {
 	faults := make(map[int]*fault.Error)
 	t.attempt.mu.Lock()
@@ -84,23 +87,23 @@ func (t *Task) Refused() map[int]*fault.Error {
 	return faults
 }
 
-// Refuse keeps for later attempts that a picture will never be made.
+// Refuse records for later attempts that an image will never be made.
 func (t *Task) Refuse(ctx context.Context, index int, f *fault.Error) error {
 	return t.attempt.update(ctx, func(p *job.Progress) {
 		p.Refused = append(slices.Clone(p.Refused), job.Missing{Index: index, Error: *job.NewError(f.Code, f.Status)})
 	})
 }
 
-// errClosed is returned for an upstream that nobody may call at the moment.
-var errClosed = errors.New("the upstream is closed for a while")
+// ErrCircuitOpen is returned for an upstream whose circuit breaker is open.
+var ErrCircuitOpen = errors.New("the circuit breaker of the upstream is open")
 
-// consult calls an upstream on the way to something else. It fails with errClosed, and makes no call, while the upstream
-// is closed to everybody; what the call says about the upstream is taken in.
-func (t *Task) consult(ctx context.Context, name string, call func() error) error {
+// Guard makes a call to another upstream than the one that the job's kind needs. It fails with ErrCircuitOpen, without
+// the call, while that upstream's circuit breaker is open; else the breaker learns from how the call ends.
+func (t *Task) Guard(ctx context.Context, name string, call func() error) error {
 	b := t.attempt.processor.breaker
 	right, ok := b.call(ctx, name)
 	if !ok {
-		return errClosed
+		return ErrCircuitOpen
 	}
 	err := call()
 	var f *fault.Error
@@ -115,9 +118,9 @@ func (t *Task) consult(ctx context.Context, name string, call func() error) erro
 	return err
 }
 
-// say returns what takes a text while it is written, and shows it, with how far it has come where a length is expected,
-// in characters. Should it not be seen, nothing is lost.
-func (t *Task) say(ctx context.Context, expected int) func(soFar string) {
+// TextProgress returns a function that records a text as it is written, and a percentage where its length in characters
+// is expected to be above 0. Its errors are dropped: progress is advisory.
+func (t *Task) TextProgress(ctx context.Context, expected int) func(soFar string) {
 	return func(soFar string) {
 		_ = t.attempt.update(ctx, func(p *job.Progress) {
 			p.PartialText = soFar
@@ -184,3 +187,15 @@ type storeFault struct{ err error }
 
 func (f *storeFault) Error() string { return "store: " + f.err.Error() }
 func (f *storeFault) Unwrap() error { return f.err }
+
+// total sums up what a job's media and texts used.
+func (t *Task) total(texts *job.Usage) *job.Usage {
+	usages := []*job.Usage{texts}
+	for _, m := range t.stored() {
+		usages = append(usages, m.Usage)
+	}
+	for _, p := range t.pending {
+		usages = append(usages, p.Media.Usage)
+	}
+	return job.Sum(usages...)
+}

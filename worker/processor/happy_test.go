@@ -4,7 +4,6 @@ import (
 	"errors"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -159,7 +158,7 @@ func TestRedeliveryAsksTheLeader(t *testing.T) {
 	r := newRig(t)
 	asked := r.spy("$JS.API.STREAM.MSG.GET." + broker.ResultsStream)
 	s := r.Submit(job.KindPrompt)
-	r.bump(s, 1)
+	r.Redeliver(s, 1)
 	g := processortest.NewGenerator(processortest.Succeed)
 	r.Start(g)
 	// The test has not asked for the record itself yet, so that every question is the worker's.
@@ -170,30 +169,4 @@ func TestRedeliveryAsksTheLeader(t *testing.T) {
 		t.Error("the leader was not asked")
 	}
 	r.WaitSettled(s)
-}
-
-// bump takes a job and gives it back n times, so that its next delivery is number n+1.
-func (r *rig) bump(s *job.Spec, n int) {
-	r.Helper()
-	lane, err := r.Queue.Lane(r.Context(), s.Kind, s.Lane)
-	if err != nil {
-		r.Fatal(err)
-	}
-	puller, err := r.Queue.Puller()
-	if err != nil {
-		r.Fatal(err)
-	}
-	defer puller.Close()
-	for range n {
-		d, err := puller.Take(lane, 5*time.Second)
-		if err != nil || d == nil || d.ID != s.ID {
-			r.Fatalf("took %+v, %v", d, err)
-		}
-		if err := d.HandBack(); err != nil {
-			r.Fatal(err)
-		}
-	}
-	if err := r.Broker.Conn().Flush(); err != nil {
-		r.Fatal(err)
-	}
 }

@@ -213,7 +213,7 @@ func TestHeartSurvivesALostAnswer(t *testing.T) {
 		return processortest.Succeed(c)
 	})
 	s := r.Submit(job.KindPrompt)
-	r.bump(s, 1)
+	r.Redeliver(s, 1)
 	processortest.StartOn(t, processortest.Dial(t, o.url()), g, withShortBeat, withOneSlot)
 	g.WaitCalls(t, 1)
 	// Whoever is free takes the job as soon as the heart has been silent for too long.

@@ -54,7 +54,7 @@ func TestHeartbeatDuringAnUnansweredRead(t *testing.T) {
 			return nil, err
 		}
 		asked = silence(wire, "$JS.API.STREAM.MSG.GET."+broker.ResultsStream)
-		err := c.Task.Enter(c.Ctx, job.StageGenerating)
+		err := c.Task.SetStage(c.Ctx, job.StageGenerating)
 		wire.Hold(nil)
 		updated <- err
 		return processortest.Succeed(c)
@@ -103,7 +103,7 @@ func TestHeartbeatDuringUnansweredLooks(t *testing.T) {
 		return processortest.Succeed(c)
 	})
 	s := r.Submit(job.KindPrompt)
-	r.bump(s, 1)
+	r.Redeliver(s, 1)
 	processortest.StartOn(t, processortest.Dial(t, wire.URL), g, withOneSlot)
 	g.WaitCalls(t, 1)
 	r.Start(g)

@@ -29,7 +29,7 @@ func set(fail func(index, attempt int) *fault.Error) *processortest.Generator {
 			}
 		}
 		result := &job.Result{Prompt: &job.PromptPair{Original: "a", Optimized: "b"}}
-		c.Task.Note(result)
+		c.Task.SetPartial(result)
 		if len(faults) > 0 {
 			return result, &processor.SetFault{Faults: faults}
 		}
@@ -152,10 +152,10 @@ func TestSetWhoseDeadlinePasses(t *testing.T) {
 			r := newRig(t)
 			g := processortest.NewGenerator(func(c processortest.Call) (*job.Result, error) {
 				in := c.Task.Spec.Input.(*job.ImageInput)
-				if err := c.Task.Remember(c.Ctx, "better", nil); err != nil {
+				if err := c.Task.SetOptimized(c.Ctx, "better", nil); err != nil {
 					return nil, err
 				}
-				c.Task.Note(&job.Result{Prompt: &job.PromptPair{Original: in.Prompt, Optimized: "better"}})
+				c.Task.SetPartial(&job.Result{Prompt: &job.PromptPair{Original: in.Prompt, Optimized: "better"}})
 				if err := c.Task.Store(c.Ctx, processortest.Image(in, 1), 2); err != nil {
 					return nil, err
 				}

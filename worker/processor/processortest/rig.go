@@ -201,3 +201,60 @@ func (r *Rig) DeadLetter(s *job.Spec) *job.DeadLetter {
 	}
 	return d
 }
+
+// Redeliver takes a job and gives it back n times, so that its next delivery is number n+1.
+func (r *Rig) Redeliver(s *job.Spec, n int) {
+	r.t.Helper()
+	lane, err := r.Queue.Lane(r.t.Context(), s.Kind, s.Lane)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	puller, err := r.Queue.Puller()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer puller.Close()
+	for range n {
+		d, err := puller.Take(lane, 5*time.Second)
+		if err != nil || d == nil || d.ID != s.ID {
+			r.t.Fatalf("took %+v, %v", d, err)
+		}
+		if err := d.HandBack(); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+	if err := r.Broker.Conn().Flush(); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// Circuit returns the circuit breaker of an upstream.
+func (r *Rig) Circuit(upstream string) queue.Circuit {
+	r.t.Helper()
+	c := r.control()
+	defer c.Stop()
+	return c.View().Circuit(upstream)
+}
+
+// OpenCircuit opens the circuit breaker of an upstream; one job may probe it at once.
+func (r *Rig) OpenCircuit(upstream string) {
+	r.t.Helper()
+	c := r.control()
+	defer c.Stop()
+	_, _, err := c.Trip(r.t.Context(), queue.Trip{
+		Upstream: upstream, Code: job.CodeUnavailable, Pause: func(int) time.Duration { return time.Millisecond },
+	})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// control returns a started view of circuit breakers and pauses; the caller stops it.
+func (r *Rig) control() *queue.Control {
+	r.t.Helper()
+	c := r.Queue.NewControl(nil, nil)
+	if err := c.Start(r.t.Context()); err != nil {
+		r.t.Fatal(err)
+	}
+	return c
+}

@@ -1,11 +1,9 @@
-package processor_test
+package generate_test
 
 import (
 	"testing"
-	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
-	"github.com/text2image-audio/text2image-audio/pkg/queue"
 	"github.com/text2image-audio/text2image-audio/worker/processor/processortest"
 )
 
@@ -33,7 +31,7 @@ func TestCompleteJobSaysNothingAboutItsUpstream(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t)
+			r := processortest.New(t)
 			s := r.Submit(test.kind, test.change)
 			for _, m := range test.stored {
 				if _, err := r.Store.PutMedia(t.Context(), s.Owner, s.ID, m, []byte("made before")); err != nil {
@@ -44,8 +42,8 @@ func TestCompleteJobSaysNothingAboutItsUpstream(t *testing.T) {
 			if _, err := r.Store.PutProgress(t.Context(), s.Owner, before, 0); err != nil {
 				t.Fatal(err)
 			}
-			r.bump(s, 1)
-			r.closeUpstream(test.upstream)
+			r.Redeliver(s, 1)
+			r.OpenCircuit(test.upstream)
 			u, sim := simulate(t)
 			w := r.Start(u)
 			record := r.WaitSettled(s)
@@ -56,7 +54,7 @@ func TestCompleteJobSaysNothingAboutItsUpstream(t *testing.T) {
 			if n := len(sim.Calls("")); n != 0 {
 				t.Errorf("%d calls", n)
 			}
-			if c := r.circuit(test.upstream); !c.Open() {
+			if c := r.Circuit(test.upstream); !c.Open() {
 				t.Errorf("the circuit was closed without a call: %+v", c)
 			}
 		})
@@ -66,7 +64,7 @@ func TestCompleteJobSaysNothingAboutItsUpstream(t *testing.T) {
 // What is still made in such a set counts, whatever was refused before.
 func TestIncompleteSetSaysWhatItsCallsSay(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	r := processortest.New(t)
 	s := r.Submit(job.KindImage, processortest.Images(2, 1))
 	before := &job.Progress{
 		ID: s.ID, Status: job.StatusRunning, Attempt: 1, Delivery: 1, Step: 1, Worker: "lost",
@@ -75,8 +73,8 @@ func TestIncompleteSetSaysWhatItsCallsSay(t *testing.T) {
 	if _, err := r.Store.PutProgress(t.Context(), s.Owner, before, 0); err != nil {
 		t.Fatal(err)
 	}
-	r.bump(s, 1)
-	r.closeUpstream(job.UpstreamImage)
+	r.Redeliver(s, 1)
+	r.OpenCircuit(job.UpstreamImage)
 	u, sim := simulate(t)
 	r.Start(u)
 	if record := r.WaitSettled(s); record.Status != job.StatusSucceeded || len(record.Result.Media) != 1 || len(record.Result.Missing) != 1 {
@@ -85,23 +83,7 @@ func TestIncompleteSetSaysWhatItsCallsSay(t *testing.T) {
 	if n := len(sim.Calls("")); n != 1 {
 		t.Errorf("%d calls", n)
 	}
-	if c := r.circuit(job.UpstreamImage); c.Open() {
+	if c := r.Circuit(job.UpstreamImage); c.Open() {
 		t.Errorf("the circuit is open after a call that was served: %+v", c)
-	}
-}
-
-// closeUpstream opens the circuit of an upstream; one job may be let through at once.
-func (r *rig) closeUpstream(name string) {
-	r.Helper()
-	c := r.Queue.NewControl(nil, nil)
-	if err := c.Start(r.Context()); err != nil {
-		r.Fatal(err)
-	}
-	defer c.Stop()
-	_, _, err := c.Trip(r.Context(), queue.Trip{
-		Upstream: name, Code: job.CodeUnavailable, Pause: func(int) time.Duration { return time.Millisecond },
-	})
-	if err != nil {
-		r.Fatal(err)
 	}
 }

@@ -1,8 +1,7 @@
-package processor_test
+package generate_test
 
 import (
 	"bytes"
-	"context"
 	"image"
 	_ "image/jpeg" // The simulator sends JPEG.
 	_ "image/png"  // It sends PNG for transparent pictures.
@@ -14,8 +13,13 @@ import (
 	"testing"
 	"time"
 
+	dto "github.com/prometheus/client_model/go"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
+	"github.com/text2image-audio/text2image-audio/pkg/simulator/simulatortest"
+	"github.com/text2image-audio/text2image-audio/worker/generate"
 	"github.com/text2image-audio/text2image-audio/worker/processor"
 	"github.com/text2image-audio/text2image-audio/worker/processor/processortest"
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
@@ -24,21 +28,12 @@ import (
 )
 
 // simulate returns the real clients on a simulator.
-func simulate(t *testing.T) (*processor.Upstreams, *simulator.Simulator) {
+func simulate(t *testing.T) (*generate.Generator, *simulator.Simulator) {
 	t.Helper()
-	sim := simulator.New(simulator.Config{})
-	if err := sim.Start(t.Context(), ""); err != nil {
-		t.Fatal(err)
-	}
+	// Cleanups run in reverse: the simulator stops after the connections to it are closed.
+	sim := simulatortest.Start(t)
 	transport := upstream.NewTransport(upstream.Options{Slots: 8})
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), processortest.Timeout)
-		defer cancel()
-		if err := sim.Stop(ctx); err != nil {
-			t.Error(err)
-		}
-		transport.CloseIdleConnections()
-	})
+	t.Cleanup(transport.CloseIdleConnections)
 	client := &http.Client{Transport: transport}
 	media, err := pollinations.New(pollinations.Config{
 		BaseURL: sim.PollinationsURL(), SpeechBaseURL: sim.PollinationsURL(), Token: "sk_test", HTTP: client,
@@ -50,14 +45,7 @@ func simulate(t *testing.T) (*processor.Upstreams, *simulator.Simulator) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &processor.Upstreams{Media: media, Language: language, Log: slog.New(slog.DiscardHandler)}, sim
-}
-
-func script(t *testing.T, sim *simulator.Simulator, rules ...simulator.Rule) {
-	t.Helper()
-	if err := sim.Script(rules...); err != nil {
-		t.Fatal(err)
-	}
+	return &generate.Generator{Media: media, Language: language, Log: slog.New(slog.DiscardHandler)}, sim
 }
 
 func optimizing() job.Input {
@@ -67,7 +55,7 @@ func optimizing() job.Input {
 
 func TestRealClientsMakeEachKind(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	r := processortest.New(t)
 	u, sim := simulate(t)
 	r.Start(u)
 
@@ -107,10 +95,10 @@ func TestRealClientsMakeEachKind(t *testing.T) {
 // The pictures of a set are made at the same time, each with its own seed, and are seen as they come.
 func TestRealSetIsMadeAtOnce(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	r := processortest.New(t)
 	u, sim := simulate(t)
 	r.Start(u)
-	script(t, sim, simulator.Rule{Kind: simulator.KindImage, Times: 3, Hold: true})
+	simulatortest.Script(t, sim, simulator.Rule{Kind: simulator.KindImage, Times: 3, Hold: true})
 	s := r.Submit(job.KindImage, processortest.Images(4, 40))
 	if err := sim.WaitHeld(t.Context(), 3); err != nil {
 		t.Fatal(err)
@@ -142,10 +130,10 @@ func TestRealSetIsMadeAtOnce(t *testing.T) {
 
 func TestOptimizedPicture(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	r := processortest.New(t)
 	u, sim := simulate(t)
 	r.Start(u)
-	script(t, sim, simulator.Rule{Kind: simulator.KindChat, Times: 1, Hold: true}, simulator.Rule{Kind: simulator.KindImage, Times: 1, Hold: true})
+	simulatortest.Script(t, sim, simulator.Rule{Kind: simulator.KindChat, Times: 1, Hold: true}, simulator.Rule{Kind: simulator.KindImage, Times: 1, Hold: true})
 	s := r.Submit(job.KindImage, processortest.Input(optimizing()))
 	if err := sim.WaitHeld(t.Context(), 1); err != nil {
 		t.Fatal(err)
@@ -165,10 +153,10 @@ func TestOptimizedPicture(t *testing.T) {
 // What was improved, and billed, in one attempt is used in the next.
 func TestPromptIsImprovedOnce(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	r := processortest.New(t)
 	u, sim := simulate(t)
 	r.Start(u)
-	script(t, sim, simulator.Rule{Kind: simulator.KindImage, Times: 2, Fault: "server_error"})
+	simulatortest.Script(t, sim, simulator.Rule{Kind: simulator.KindImage, Times: 2, Fault: "server_error"})
 	s := r.Submit(job.KindImage, processortest.Input(optimizing()))
 	record := r.WaitSettled(s)
 	if record.Status != job.StatusSucceeded || record.Failures != 2 || record.Result.Prompt == nil {
@@ -185,10 +173,10 @@ func TestPictureGoesOnWithoutTheLanguageModel(t *testing.T) {
 	for f, improvements := range map[string]int{"rate_limited": 1, "moderated": 1, "no_balance": 1, "server_error": 2, "finish_length": 2} {
 		t.Run(f, func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t)
+			r := processortest.New(t)
 			u, sim := simulate(t)
 			r.Start(u)
-			script(t, sim, simulator.Rule{Kind: simulator.KindChat, Fault: f}, simulator.Rule{Kind: simulator.KindImage, Hold: true})
+			simulatortest.Script(t, sim, simulator.Rule{Kind: simulator.KindChat, Fault: f}, simulator.Rule{Kind: simulator.KindImage, Hold: true})
 			s := r.Submit(job.KindImage, processortest.Input(optimizing()), processortest.MaxAttempts(3))
 			if err := sim.WaitHeld(t.Context(), 1); err != nil {
 				t.Fatal(err)
@@ -234,7 +222,7 @@ func TestRealJobsRecover(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t)
+			r := processortest.New(t)
 			u, sim := simulate(t)
 			// A hang is cut short; anything else answers at once, but may have to wait for a busy machine.
 			timeout := time.Minute
@@ -244,7 +232,7 @@ func TestRealJobsRecover(t *testing.T) {
 			r.Start(u, func(c *processor.Config) { c.ImageTimeout = timeout })
 			test.rule.Kind = simulator.KindImage
 			test.rule.Times = max(1, test.rule.Times)
-			script(t, sim, test.rule)
+			simulatortest.Script(t, sim, test.rule)
 			s := r.Submit(job.KindImage)
 			record := r.WaitSettled(s)
 			if record.Status != job.StatusSucceeded || record.Counts != test.counts {
@@ -259,15 +247,15 @@ func TestRealJobsRecover(t *testing.T) {
 
 func TestRealRefusals(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	r := processortest.New(t)
 	u, sim := simulate(t)
 	r.Start(u)
-	script(t, sim, simulator.Rule{Kind: simulator.KindSpeech, Fault: "moderated"})
+	simulatortest.Script(t, sim, simulator.Rule{Kind: simulator.KindSpeech, Fault: "moderated"})
 	s := r.Submit(job.KindAudio)
 	if record := r.WaitSettled(s); record.Status != job.StatusFailed || record.Error.Code != job.CodeModerated || record.Failures != 1 || r.DeadLetter(s).Detail == "" {
 		t.Errorf("record is %+v", record)
 	}
-	script(t, sim, simulator.Rule{Kind: simulator.KindImage, Fault: "moderated", Times: 1})
+	simulatortest.Script(t, sim, simulator.Rule{Kind: simulator.KindImage, Fault: "moderated", Times: 1})
 	record := r.WaitSettled(r.Submit(job.KindImage, processortest.Images(4, 900)))
 	if record.Status != job.StatusSucceeded || len(record.Result.Media) != 3 || len(record.Result.Missing) != 1 || record.Result.Missing[0].Error.Code != job.CodeModerated {
 		t.Errorf("record is %+v", record)
@@ -277,10 +265,10 @@ func TestRealRefusals(t *testing.T) {
 // A canceled job does not keep its upstream busy.
 func TestCancelReachesTheUpstream(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	r := processortest.New(t, func(c *broker.Config) { c.AckWait = 3 * time.Hour })
 	u, sim := simulate(t)
-	r.Start(u, func(c *processor.Config) { c.SetHeartbeat(time.Hour) })
-	script(t, sim, simulator.Rule{Fault: "hang"})
+	r.Start(u)
+	simulatortest.Script(t, sim, simulator.Rule{Fault: "hang"})
 	s := r.Submit(job.KindPrompt)
 	if err := sim.WaitCalls(t.Context(), simulator.KindChat, 1); err != nil {
 		t.Fatal(err)
@@ -302,11 +290,17 @@ func TestCancelReachesTheUpstream(t *testing.T) {
 // A panic while a picture is made costs its attempt, not the process with everybody else's jobs.
 func TestPanicInAPicture(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	r := processortest.New(t)
 	// Without a client the call panics.
-	w := r.Start(&processor.Upstreams{Log: slog.New(slog.DiscardHandler)})
+	w := r.Start(&generate.Generator{Log: slog.New(slog.DiscardHandler)})
 	r.Submit(job.KindImage, processortest.Images(2, 1))
-	r.Eventually("the panic is counted", func() bool { return counter(t, w.Metrics.Panics.WithLabelValues("processor")) == 1 })
+	r.Eventually("the panic is counted", func() bool {
+		var m dto.Metric
+		if err := w.Metrics.Panics.WithLabelValues("processor").Write(&m); err != nil {
+			t.Fatal(err)
+		}
+		return m.GetCounter().GetValue() == 1
+	})
 	if log := w.Log.String(); !strings.Contains(log, "pollinations.(*Client).Image") {
 		t.Errorf("the log does not say where: %s", log)
 	}
@@ -314,7 +308,7 @@ func TestPanicInAPicture(t *testing.T) {
 
 func TestJobWithoutAnInput(t *testing.T) {
 	t.Parallel()
-	u := &processor.Upstreams{}
+	u := &generate.Generator{}
 	if _, err := u.Generate(t.Context(), &processor.Task{Spec: &job.Spec{}}); err == nil {
 		t.Error("made something of nothing")
 	}
@@ -323,10 +317,10 @@ func TestJobWithoutAnInput(t *testing.T) {
 // Words that were chosen once, and pictures that were refused once, are not asked about again.
 func TestRetriesOfASetAskForTheMissingOnly(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	r := processortest.New(t)
 	u, sim := simulate(t)
 	r.Start(u)
-	script(t, sim,
+	simulatortest.Script(t, sim,
 		simulator.Rule{Kind: simulator.KindChat, Fault: "rate_limited", Times: 1},
 		simulator.Rule{Kind: simulator.KindImage, Fault: "moderated", Times: 1},
 		simulator.Rule{Kind: simulator.KindImage, Fault: "server_error", Times: 3},

@@ -1,4 +1,4 @@
-package processor
+package generate
 
 import (
 	"context"
@@ -10,13 +10,10 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/upstream/pollinations"
 )
 
-// nothing is the cost of what the upstream had ready.
-const nothing = "0"
-
-// pictureUsage returns what a picture used and, where the catalogue has the model's price, what it cost.
-func (u *Upstreams) pictureUsage(ctx context.Context, model string, m *pollinations.Media) *job.Usage {
+// imageUsage returns what an image used and, where the catalogue has the model's price, what it cost.
+func (g *Generator) imageUsage(ctx context.Context, model string, m *pollinations.Media) *job.Usage {
 	usage := &job.Usage{Images: 1}
-	known, _ := u.models(ctx).ImageModel(model)
+	known, _ := g.models(ctx).ImageModel(model)
 	price := known.Price
 	if price == nil {
 		price = &job.Price{}
@@ -34,14 +31,14 @@ func (u *Upstreams) pictureUsage(ctx context.Context, model string, m *pollinati
 	return billed(usage, price.Currency, m.CacheHit)
 }
 
-// speechUsage returns what a recording used and, where the catalogue has the model's price, what it cost.
-func (u *Upstreams) speechUsage(ctx context.Context, in *job.AudioInput, m *pollinations.Media) *job.Usage {
+// speechUsage returns what speech used and, where the catalogue has the model's price, what it cost.
+func (g *Generator) speechUsage(ctx context.Context, in *job.AudioInput, m *pollinations.Media) *job.Usage {
 	usage := &job.Usage{Characters: utf8.RuneCountInString(in.Text)}
 	if counted := int(m.Usage.AudioCharacters); counted > 0 {
 		usage.Characters = counted
 	}
 	currency := ""
-	if known, _ := u.models(ctx).SpeechModel(in.Model); known.Price != nil {
+	if known, _ := g.models(ctx).SpeechModel(in.Model); known.Price != nil {
 		const thousand = 1000
 		currency = known.Price.Currency
 		usage.Cost = job.Cost(known.Price.PerThousandCharacters, big.NewRat(int64(usage.Characters), thousand))
@@ -49,12 +46,12 @@ func (u *Upstreams) speechUsage(ctx context.Context, in *job.AudioInput, m *poll
 	return billed(usage, currency, m.CacheHit)
 }
 
-// billed completes a usage: what came out of the upstream's cache cost nothing.
+// billed completes a usage: what the upstream had cached costs nothing.
 func billed(usage *job.Usage, currency string, cached bool) *job.Usage {
 	if cached {
 		usage.Cached = 1
 		if usage.Cost != "" {
-			usage.Cost = nothing
+			usage.Cost = "0"
 		}
 	}
 	if usage.Cost != "" {
@@ -71,21 +68,9 @@ func textUsage(c deepseek.Completion) *job.Usage {
 }
 
 // models returns the catalogue, an empty one when there is none.
-func (u *Upstreams) models(ctx context.Context) *job.Catalogue {
-	if u.Catalogue == nil {
+func (g *Generator) models(ctx context.Context) *job.Catalogue {
+	if g.Catalogue == nil {
 		return &job.Catalogue{}
 	}
-	return u.Catalogue(ctx)
-}
-
-// total sums up what a job's media and texts used.
-func (t *Task) total(texts *job.Usage) *job.Usage {
-	usages := []*job.Usage{texts}
-	for _, m := range t.stored() {
-		usages = append(usages, m.Usage)
-	}
-	for _, p := range t.pending {
-		usages = append(usages, p.Media.Usage)
-	}
-	return job.Sum(usages...)
+	return g.Catalogue(ctx)
 }

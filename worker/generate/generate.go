@@ -1,0 +1,61 @@
+// Package generate is the processor.Generator that calls the real services: images and speech at Pollinations, texts at
+// the language model. It decides what one attempt of a job calls and what the calls used; retries, circuit breakers and
+// settlement are the processor's.
+package generate
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/store"
+	"github.com/text2image-audio/text2image-audio/worker/processor"
+	"github.com/text2image-audio/text2image-audio/worker/upstream/deepseek"
+	"github.com/text2image-audio/text2image-audio/worker/upstream/pollinations"
+)
+
+// Generator implements processor.Generator.
+type Generator struct {
+	Media    *pollinations.Client
+	Language *deepseek.Client
+	// Catalogue returns the models with their prices; nil leaves costs out.
+	Catalogue func(context.Context) *job.Catalogue
+	Log       *slog.Logger
+}
+
+// Generate makes one attempt of a job of any kind. It fails as processor.Generator says.
+func (g *Generator) Generate(ctx context.Context, t *processor.Task) (*job.Result, error) {
+	switch in := t.Spec.Input.(type) {
+	case *job.ImageInput:
+		return g.images(ctx, t, in)
+	case *job.AudioInput:
+		return nil, g.speech(ctx, t, in)
+	case *job.TextInput:
+		return g.text(ctx, t, in)
+	}
+	return nil, errors.New("the job has no input")
+}
+
+func (g *Generator) speech(ctx context.Context, t *processor.Task, in *job.AudioInput) error {
+	if t.Stored(0) {
+		return nil
+	}
+	speed := 1.0
+	if in.Speed != nil {
+		speed = *in.Speed
+	}
+	media, err := g.Media.Speech(ctx, pollinations.SpeechRequest{
+		Text: in.Text, Voice: in.Voice, Model: in.Model, Format: in.Format, Speed: speed,
+	})
+	if err != nil {
+		return err
+	}
+	return t.Store(ctx, store.Product{
+		Media: job.Media{
+			Index: 0, ContentType: media.ContentType, Model: media.Model, SampleRate: media.SampleRate, Channels: media.Channels,
+			Usage: g.speechUsage(ctx, in, media),
+		},
+		Data: media.Data,
+	}, 1)
+}

@@ -1,0 +1,96 @@
+package generate
+
+import (
+	"context"
+	"errors"
+	"time"
+	"unicode/utf8"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/worker/fault"
+	"github.com/text2image-audio/text2image-audio/worker/processor"
+	"github.com/text2image-audio/text2image-audio/worker/upstream/deepseek"
+)
+
+func (g *Generator) text(ctx context.Context, t *processor.Task, in *job.TextInput) (*job.Result, error) {
+	if t.Spec.Kind == job.KindTranslation {
+		c, err := g.Language.TranslateStream(ctx, in.Text, t.TextProgress(ctx, translationLength(in.Text)))
+		return &job.Result{Text: c.Text, Usage: textUsage(c)}, err
+	}
+	c, err := g.Language.ImproveStream(ctx, in.Text, t.TextProgress(ctx, promptLength))
+	return &job.Result{
+		Text: c.Text, Prompt: &job.PromptPair{Original: in.Text, Optimized: c.Text}, Usage: textUsage(c),
+	}, err
+}
+
+// imagePrompt returns the prompt to send and, for a job that optimizes, a result with both prompts. A language model that
+// fails does not fail the image: the job goes on with the original prompt. Either choice is kept for later attempts, so
+// that all images of a job, however often they are retried, have the same prompt.
+func (g *Generator) imagePrompt(ctx context.Context, t *processor.Task, in *job.ImageInput) (string, *job.Result, error) {
+	if !in.Optimize {
+		return in.Prompt, &job.Result{}, nil
+	}
+	optimized := t.Optimized
+	if optimized == "" {
+		c, err := g.optimize(ctx, t, in.Prompt)
+		switch {
+		case err == nil:
+			optimized = c.Text
+		case ctx.Err() != nil:
+			return "", nil, err
+		case errors.Is(err, processor.ErrCircuitOpen):
+			// It was logged when the circuit breaker opened.
+			optimized = in.Prompt
+		default:
+			g.Log.WarnContext(ctx, "cannot optimize the prompt, using the original", "error", err)
+			optimized = in.Prompt
+		}
+		if err := t.SetOptimized(ctx, optimized, textUsage(c)); err != nil {
+			return "", nil, err
+		}
+	}
+	if err := t.SetStage(ctx, job.StageGenerating); err != nil {
+		return "", nil, err
+	}
+	return optimized, &job.Result{Prompt: &job.PromptPair{Original: in.Prompt, Optimized: optimized}, Usage: t.OptimizeUsage()}, nil
+}
+
+// optimize has a prompt optimized within half of the attempt's time, so that the other half is left for the image. A
+// retryable failure is retried once at once: another attempt of the whole job would count against it.
+func (g *Generator) optimize(ctx context.Context, t *processor.Task, prompt string) (c deepseek.Completion, err error) {
+	err = t.Guard(ctx, job.UpstreamLanguage, func() error {
+		ctx := ctx
+		if deadline, ok := ctx.Deadline(); ok {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/2)
+			defer cancel()
+		}
+		c, err = g.Language.ImproveStream(ctx, prompt, t.TextProgress(ctx, 0))
+		var f *fault.Error
+		if errors.As(err, &f) && f.Class == fault.Retryable && ctx.Err() == nil {
+			c, err = g.Language.ImproveStream(ctx, prompt, t.TextProgress(ctx, 0))
+		}
+		return err
+	})
+	return c, err
+}
+
+// promptLength is the usual length of an optimized prompt, in characters.
+const promptLength = 600
+
+// translationLength returns the usual length of a text's translation, in characters. A Chinese character becomes about
+// three English letters, and the reverse.
+func translationLength(text string) int {
+	const factor = 3
+	characters, wide := 0, 0
+	for _, r := range text {
+		characters++
+		if utf8.RuneLen(r) > 2 {
+			wide++
+		}
+	}
+	if wide == 0 && len(text) == characters {
+		return max(1, characters/factor)
+	}
+	return characters + (factor-1)*wide
+}

@@ -12,7 +12,7 @@ import (
 	flacframe "github.com/mewkiz/flac/frame"
 	"github.com/mewkiz/flac/meta"
 
-	"github.com/text2image-audio/text2image-audio/worker/upstream/tempo"
+	"github.com/text2image-audio/text2image-audio/worker/upstream/timestretch"
 )
 
 const (
@@ -35,7 +35,7 @@ func speaksBare(model string) bool {
 // some computing time, holds the original and the result at a time, and waits until the client's budget has room for
 // that. It fails when the context ends.
 func (c *Client) compress(ctx context.Context, m *Media) error {
-	samples, rate, channels, err := tempo.Bare(m.Data)
+	samples, rate, channels, err := timestretch.RawPCM(m.Data)
 	if err != nil || len(samples) == 0 {
 		// Nothing to do for what is no such file.
 		return nil //nolint:nilerr // See above.

@@ -15,17 +15,17 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/upstream/pollinations"
-	"github.com/text2image-audio/text2image-audio/worker/upstream/tempo"
+	"github.com/text2image-audio/text2image-audio/worker/upstream/timestretch"
 )
 
 // unpackFLAC returns the samples of a file, its channels taking turns, and checks the file's own sum of them.
-func unpackFLAC(t *testing.T, data []byte) *tempo.Sound {
+func unpackFLAC(t *testing.T, data []byte) *timestretch.Sound {
 	t.Helper()
 	stream, err := flac.New(bytes.NewReader(data))
 	if err != nil {
 		t.Fatal(err)
 	}
-	sound := &tempo.Sound{Rate: int(stream.Info.SampleRate), Channels: int(stream.Info.NChannels)}
+	sound := &timestretch.Sound{Rate: int(stream.Info.SampleRate), Channels: int(stream.Info.NChannels)}
 	for {
 		f, err := stream.ParseNext()
 		if errors.Is(err, io.EOF) {
@@ -51,7 +51,7 @@ func TestFLACIsMadeHere(t *testing.T) {
 	t.Parallel()
 	for _, model := range []string{"", "elevenlabs", "elevenflash", "eleven-multilingual-v2", "elevenlabs/eleven-v3", "tts-1"} {
 		for _, r := range []struct{ rate, channels, frames int }{{44100, 1, 44100}, {24000, 2, 4097}, {22050, 1, 8192}, {11025, 2, 5}, {37800, 1, 1}} {
-			sound := &tempo.Sound{Rate: r.rate, Channels: r.channels}
+			sound := &timestretch.Sound{Rate: r.rate, Channels: r.channels}
 			for i := range r.frames * r.channels {
 				sound.Samples = append(sound.Samples, int16(32767*math.Sin(float64(i*i)/1e5)))
 			}

@@ -7,13 +7,13 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
-	"github.com/text2image-audio/text2image-audio/worker/upstream/tempo"
+	"github.com/text2image-audio/text2image-audio/worker/upstream/timestretch"
 )
 
 // timeable refuses a speed that cannot be made: nothing here can take compressed sound apart and put it together again.
 func timeable(r SpeechRequest) error {
 	switch {
-	case !(r.Speed >= tempo.MinSpeed && r.Speed <= tempo.MaxSpeed):
+	case !(r.Speed >= timestretch.MinSpeed && r.Speed <= timestretch.MaxSpeed):
 		return refused(job.UpstreamSpeech, "speed is out of bounds")
 	case r.Format != "wav" && r.Format != "pcm":
 		return refused(job.UpstreamSpeech, "speed can be changed in the formats wav and pcm only")
@@ -35,7 +35,7 @@ func (c *Client) retime(ctx context.Context, m *Media, speed float64, format str
 	if err := hold.Grow(ctx, int64(result+max(size, result))); err != nil {
 		return gaveUp(ctx, err)
 	}
-	sound, err := tempo.ParseWAV(m.Data)
+	sound, err := timestretch.ParseWAV(m.Data)
 	if err != nil {
 		return unusable("recording is not of a kind whose speed can be changed")
 	}
@@ -46,7 +46,7 @@ func (c *Client) retime(ctx context.Context, m *Media, speed float64, format str
 				Err: errors.New("recording would become longer than accepted"),
 			}
 		}
-		sound = sound.Halve()
+		sound = sound.HalveRate()
 	}
 	if sound, err = sound.Stretch(ctx, speed); err != nil {
 		return gaveUp(ctx, err)
@@ -62,7 +62,7 @@ func (c *Client) retime(ctx context.Context, m *Media, speed float64, format str
 // unwrap makes bare samples of a WAV file, whose header says at which rate they are to be played. What is none, or of
 // another kind, stays as it is: its content type says so.
 func unwrap(m *Media) {
-	if samples, rate, channels, err := tempo.Bare(m.Data); err == nil {
+	if samples, rate, channels, err := timestretch.RawPCM(m.Data); err == nil {
 		m.ContentType, m.Data, m.SampleRate, m.Channels = "audio/pcm", samples, rate, channels
 	}
 }

@@ -12,13 +12,13 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/upstream/pollinations"
-	"github.com/text2image-audio/text2image-audio/worker/upstream/tempo"
+	"github.com/text2image-audio/text2image-audio/worker/upstream/timestretch"
 )
 
 // toneOf returns a WAV file of a sine.
 func toneOf(seconds, pitch float64) []byte {
 	const rate = 24000
-	s := tempo.Sound{Rate: rate, Channels: 1, Samples: make([]int16, int(seconds*rate))}
+	s := timestretch.Sound{Rate: rate, Channels: 1, Samples: make([]int16, int(seconds*rate))}
 	for i := range s.Samples {
 		s.Samples[i] = int16(10000 * math.Sin(2*math.Pi*pitch*float64(i)/rate))
 	}

@@ -1,4 +1,4 @@
-package tempo
+package timestretch
 
 import (
 	"context"
@@ -14,21 +14,20 @@ const (
 )
 
 const (
-	// hopTime is how much of each window is new, in milliseconds: longer than one period of the deepest voice, short
-	// enough that a consonant is neither doubled nor lost.
-	hopTime = 15
-	// reachTime is how far from its due place a window may be taken, in milliseconds: a whole period of a deep voice.
-	reachTime = 12
-	// searchRate is the number of samples in a second that the coarse search looks at; the pitch of speech needs no more.
+	// hopMillis is the hop between windows: longer than one period of the deepest voice, short enough that a consonant is
+	// neither doubled nor lost.
+	hopMillis = 15
+	// radiusMillis is how far from its nominal position a window is searched for: a whole period of a deep voice.
+	radiusMillis = 12
+	// searchRate is the sample rate of the coarse search; the pitch of speech needs no more.
 	searchRate = 11025
 )
 
-// errSpeed is the error of a speed out of bounds.
-var errSpeed = errors.New("speed is out of bounds")
+var errSpeed = errors.New("speed is out of range")
 
-// Stretch returns the sound at another speed with its pitch kept. The result has the length of the original divided by
-// the speed, to the frame. It fails when the speed lies outside MinSpeed and MaxSpeed or ctx ends. A minute of speech
-// takes up to a tenth of a second of computing time, and memory for the result and for one channel of the original.
+// Stretch returns the sound at another speed with its pitch kept. The result is as long as the original divided by the
+// speed, to the frame. It fails if the speed is outside [MinSpeed, MaxSpeed] or ctx ends. A minute of speech takes up to a
+// tenth of a second of CPU time, and memory for the result and for one channel of the original.
 func (s *Sound) Stretch(ctx context.Context, speed float64) (*Sound, error) {
 	if !(speed >= MinSpeed && speed <= MaxSpeed) {
 		return nil, fmt.Errorf("stretch sound: %w", errSpeed)
@@ -39,65 +38,66 @@ func (s *Sound) Stretch(ctx context.Context, speed float64) (*Sound, error) {
 		want = max(want, 1)
 	}
 	out := &Sound{Rate: s.Rate, Channels: s.Channels, Samples: make([]int16, want*s.Channels)}
-	hop := max(s.Rate*hopTime/1000, 8)
+	hop := max(s.Rate*hopMillis/1000, 8)
 	if frames < 4*hop {
-		// Too short to take windows from, and too short for a pitch to be heard.
+		// Too short for windows, and too short for a pitch to be heard.
 		s.resample(out)
 		return out, nil
 	}
-	w := weaver{
+	w := overlapAdder{
 		in: s, out: out, hop: hop,
-		mono:   s.mono(),
+		mono:   s.mixDown(),
 		fade:   fadeIn(hop),
-		reach:  s.Rate * reachTime / 1000,
+		radius: s.Rate * radiusMillis / 1000,
 		stride: max(s.Rate/searchRate, 1),
 	}
-	if err := w.weave(ctx, speed); err != nil {
+	if err := w.overlapAdd(ctx, speed); err != nil {
 		return nil, fmt.Errorf("stretch sound: %w", err)
 	}
 	return out, nil
 }
 
-// weaver puts windows of one sound down as another.
-type weaver struct {
+// overlapAdder copies overlapping windows of one sound into another.
+type overlapAdder struct {
 	in, out *Sound
-	// mono is what the places of windows are chosen by, so that channels stay together.
+	// mono is what windows are compared by, so that the channels stay in phase.
 	mono []int16
-	// hop is half of a window, in frames: what two neighbours share.
+	// hop is half of a window, in frames: the overlap of two neighbours.
 	hop int
-	// fade is the weight of a new window while it takes over, of 1<<15.
-	fade          []int32
-	reach, stride int
+	// fade is the weight of a new window in an overlap, of 1<<15.
+	fade           []int32
+	radius, stride int
 }
 
-// weave fills the output hop by hop: each is a crossing from what follows the last window to the best new one.
-func (w *weaver) weave(ctx context.Context, speed float64) error {
+// overlapAdd fills the output hop by hop: each is a crossfade from what follows the last window to the most similar new
+// one.
+func (w *overlapAdder) overlapAdd(ctx context.Context, speed float64) error {
 	total := w.out.Frames()
 	copy(w.out.Samples, w.in.Samples[:w.hop*w.in.Channels])
-	// What follows a window must be whole, too, or the crossing from it would begin in nothing.
+	// What follows a window must be whole too, or the crossfade from it would start with silence.
 	last := len(w.mono) - 2*w.hop
 	next := w.hop
 	for done := w.hop; done < total; done += w.hop {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		due := min(int(math.Round(float64(done)*speed)), last)
-		from := w.best(due, next, last)
-		w.cross(next, from, done, min(w.hop, total-done))
+		nominal := min(int(math.Round(float64(done)*speed)), last)
+		from := w.bestMatch(nominal, next, last)
+		w.crossfade(next, from, done, min(w.hop, total-done))
 		next = from + w.hop
 	}
 	return nil
 }
 
-// best returns the place near due from which the sound looks most like what follows at next. Among equals the nearest to
-// where the search begins wins, so that silence keeps its pace.
-func (w *weaver) best(due, next, last int) int {
-	low, high := max(due-w.reach, 0), min(due+w.reach, last)
+// bestMatch returns the position within radius of nominal from which the sound is most similar to what follows at next.
+// Among equals the nominal position wins, so that silence keeps its speed.
+func (w *overlapAdder) bestMatch(nominal, next, last int) int {
+	low, high := max(nominal-w.radius, 0), min(nominal+w.radius, last)
 	if low <= next && next <= high {
-		// Going on where the last window ended is what all others are measured by.
+		// Continuing where the last window ended is a perfect match.
 		return next
 	}
-	best, least := due, w.distance(due, next, w.stride, math.MaxInt64)
+	best, least := nominal, w.distance(nominal, next, w.stride, math.MaxInt64)
 	for at := low; at <= high; at += w.stride {
 		if d := w.distance(at, next, w.stride, least); d < least {
 			best, least = at, d
@@ -116,9 +116,9 @@ func (w *weaver) best(due, next, last int) int {
 	return best
 }
 
-// distance returns how much the sound at both places differs, looking at every stride-th sample, or any larger number
-// once it exceeds the bound.
-func (w *weaver) distance(at, next, stride int, bound int64) int64 {
+// distance returns how much the sound at both positions differs, by every stride-th sample. It stops once the sum reaches
+// bound.
+func (w *overlapAdder) distance(at, next, stride int, bound int64) int64 {
 	a, b := w.mono[at:at+w.hop], w.mono[next:next+w.hop]
 	var sum int64
 	for i := 0; i < len(a) && i < len(b); i += stride {
@@ -133,8 +133,8 @@ func (w *weaver) distance(at, next, stride int, bound int64) int64 {
 	return sum
 }
 
-// cross writes n frames at done that turn from the sound at next into the sound at from.
-func (w *weaver) cross(next, from, done, n int) {
+// crossfade writes n frames at done, from the sound at next to the sound at from.
+func (w *overlapAdder) crossfade(next, from, done, n int) {
 	const one, half = 1 << 15, 1 << 14
 	channels := w.in.Channels
 	for i := range n {
@@ -147,8 +147,8 @@ func (w *weaver) cross(next, from, done, n int) {
 	}
 }
 
-// mono returns the mean of the channels; that of a single one shares its memory.
-func (s *Sound) mono() []int16 {
+// mixDown returns the mean of the channels; for mono it shares the memory of s.
+func (s *Sound) mixDown() []int16 {
 	if s.Channels == 1 {
 		return s.Samples
 	}
@@ -163,7 +163,7 @@ func (s *Sound) mono() []int16 {
 	return out
 }
 
-// fadeIn returns half a raised cosine, which with its mirror image adds up to 1<<15 everywhere.
+// fadeIn returns half a raised cosine; with its mirror image it adds up to 1<<15 everywhere.
 func fadeIn(n int) []int32 {
 	fade := make([]int32, n)
 	for i := range fade {
@@ -172,9 +172,9 @@ func fadeIn(n int) []int32 {
 	return fade
 }
 
-// Halve returns the sound with half as many frames in a second: as long, in half of the memory, without its highest
-// tones. Speech stays clear down to a rate of some 11,000.
-func (s *Sound) Halve() *Sound {
+// HalveRate returns the sound at half the sample rate: the same duration in half the memory, without its highest
+// frequencies. Speech stays clear down to a rate of about 11,000.
+func (s *Sound) HalveRate() *Sound {
 	frames := s.Frames() / 2
 	out := &Sound{Rate: s.Rate / 2, Channels: s.Channels, Samples: make([]int16, frames*s.Channels)}
 	for i := range frames {
@@ -188,14 +188,14 @@ func (s *Sound) Halve() *Sound {
 	return out
 }
 
-// resample fills out with the sound drawn out or pressed together, pitch and all.
+// resample fills out with the sound interpolated to its length, which changes the pitch.
 func (s *Sound) resample(out *Sound) {
 	frames, want := s.Frames(), out.Frames()
 	for i := range want {
-		place := (float64(i)+0.5)*float64(frames)/float64(want) - 0.5
-		place = min(max(place, 0), float64(frames-1))
-		low := int(place)
-		high, share := min(low+1, frames-1), place-float64(low)
+		position := (float64(i)+0.5)*float64(frames)/float64(want) - 0.5
+		position = min(max(position, 0), float64(frames-1))
+		low := int(position)
+		high, share := min(low+1, frames-1), position-float64(low)
 		for c := range s.Channels {
 			a, b := float64(s.Samples[low*s.Channels+c]), float64(s.Samples[high*s.Channels+c])
 			out.Samples[i*s.Channels+c] = int16(math.Round(a + (b-a)*share))

@@ -1,4 +1,4 @@
-package tempo
+package timestretch
 
 import (
 	"encoding/binary"
@@ -6,87 +6,87 @@ import (
 	"fmt"
 )
 
-// ErrFormat is the error of bytes that are no WAV file which this package can work on.
+// ErrFormat is returned for data that is not a WAV file of 16-bit PCM samples, mono or stereo.
 var ErrFormat = errors.New("not a WAV file of 16-bit samples")
 
-// Sound is a recording of 16-bit samples, those of the channels taking turns.
+// Sound is audio of 16-bit samples with interleaved channels.
 type Sound struct {
-	// Rate is the number of frames in a second; a frame is one sample of each channel.
+	// Rate is in frames per second; a frame is one sample of each channel.
 	Rate     int
 	Channels int
 	Samples  []int16
 }
 
-// The formats of samples that a header may name.
+// The sample formats of a header.
 const (
 	formatPCM        = 1
 	formatExtensible = 0xfffe
 )
 
-// The bounds on what a header may state.
+// The bounds on the values of a header.
 const (
 	minRate     = 1000
 	maxRate     = 384_000
 	maxChannels = 2
 )
 
-// header is the part of a file's description that matters here.
+// header is the part of the fmt chunk that matters here.
 type header struct {
 	format, channels, bits uint16
 	rate                   uint32
 }
 
-// ParseWAV reads a WAV file of 16-bit samples, mono or stereo. It fails with ErrFormat on anything else. A length of the
-// samples that is not known, as writers of streams leave it, or beyond the end of data means the rest of data. The
-// samples are copied.
+// ParseWAV reads a WAV file of 16-bit samples, mono or stereo. It fails with ErrFormat on anything else. A data chunk of
+// unknown length, as streaming writers leave it, or one that extends beyond data, is read to the end of data. The samples
+// are copied.
 func ParseWAV(data []byte) (*Sound, error) {
-	body, rate, channels, err := Bare(data)
+	body, rate, channels, err := RawPCM(data)
 	if err != nil {
 		return nil, err
 	}
 	samples := make([]int16, len(body)/2)
 	for i := range samples {
-		//nolint:gosec // The bits of a sample are taken as they stand.
+		//nolint:gosec // The bits of a sample are reinterpreted.
 		samples[i] = int16(binary.LittleEndian.Uint16(body[2*i:]))
 	}
 	return &Sound{Rate: rate, Channels: channels, Samples: samples}, nil
 }
 
-// Bare returns the samples of such a file as they stand in it, low byte first, with what their header says of them. It
-// fails as ParseWAV does. The samples share the memory of data; what is left of a cut frame is dropped.
-func Bare(data []byte) (samples []byte, rate, channels int, err error) {
+// RawPCM returns the little-endian samples of such a file with their rate and channels. It fails as ParseWAV does. The
+// samples share the memory of data; an incomplete last frame is dropped.
+func RawPCM(data []byte) (samples []byte, rate, channels int, err error) {
 	if len(data) < 12 || string(data[:4]) != "RIFF" || string(data[8:12]) != "WAVE" {
-		return nil, 0, 0, fmt.Errorf("read head: %w", ErrFormat)
+		return nil, 0, 0, fmt.Errorf("read RIFF header: %w", ErrFormat)
 	}
-	var described *header
+	var format *header
 	for rest := data[12:]; len(rest) >= 8; {
 		name, stated := string(rest[:4]), uint64(binary.LittleEndian.Uint32(rest[4:]))
 		rest = rest[8:]
 		body := rest[:min(stated, uint64(len(rest)))]
 		switch name {
 		case "fmt ":
-			if described, err = parseHeader(body); err != nil {
+			if format, err = parseHeader(body); err != nil {
 				return nil, 0, 0, err
 			}
 		case "data":
-			if described == nil {
-				return nil, 0, 0, fmt.Errorf("samples before their description: %w", ErrFormat)
+			if format == nil {
+				return nil, 0, 0, fmt.Errorf("data chunk before fmt chunk: %w", ErrFormat)
 			}
 			if stated == 0 {
 				body = rest
 			}
-			frame := 2 * int(described.channels)
-			return body[:len(body)/frame*frame], int(described.rate), int(described.channels), nil
+			frame := 2 * int(format.channels)
+			return body[:len(body)/frame*frame], int(format.rate), int(format.channels), nil
 		}
-		// A part of odd length is followed by one byte of padding.
+		// A chunk of odd length is followed by one byte of padding.
 		rest = rest[min(stated+stated&1, uint64(len(rest))):]
 	}
-	return nil, 0, 0, fmt.Errorf("find samples: %w", ErrFormat)
+	return nil, 0, 0, fmt.Errorf("find data chunk: %w", ErrFormat)
 }
 
 func parseHeader(body []byte) (*header, error) {
 	if len(body) < 16 {
-		return nil, fmt.Errorf("read description: %w", ErrFormat)
+		return nil, fmt.Errorf("read fmt chunk: %w", ErrFormat)
 	}
 	h := &header{
 		format:   binary.LittleEndian.Uint16(body),
@@ -94,17 +94,17 @@ func parseHeader(body []byte) (*header, error) {
 		rate:     binary.LittleEndian.Uint32(body[4:]),
 		bits:     binary.LittleEndian.Uint16(body[14:]),
 	}
-	// The extended description repeats the format at the beginning of a longer name.
+	// An extensible fmt chunk has the format at the start of its sub-format GUID.
 	if h.format == formatExtensible && len(body) >= 26 {
 		h.format = binary.LittleEndian.Uint16(body[24:])
 	}
 	switch {
 	case h.format != formatPCM || h.bits != 16:
-		return nil, fmt.Errorf("samples of another kind: %w", ErrFormat)
+		return nil, fmt.Errorf("not 16-bit PCM: %w", ErrFormat)
 	case h.channels < 1 || h.channels > maxChannels:
 		return nil, fmt.Errorf("%d channels: %w", h.channels, ErrFormat)
 	case h.rate < minRate || h.rate > maxRate:
-		return nil, fmt.Errorf("%d frames a second: %w", h.rate, ErrFormat)
+		return nil, fmt.Errorf("sample rate %d: %w", h.rate, ErrFormat)
 	}
 	return h, nil
 }
@@ -112,7 +112,7 @@ func parseHeader(body []byte) (*header, error) {
 // Frames returns the length in frames.
 func (s *Sound) Frames() int { return len(s.Samples) / max(s.Channels, 1) }
 
-// PCM returns the bare samples, low byte first.
+// PCM returns the samples, little-endian.
 func (s *Sound) PCM() []byte { return s.appendSamples(make([]byte, 0, 2*len(s.Samples))) }
 
 // WAV returns the sound as a WAV file.

@@ -1,4 +1,4 @@
-package tempo_test
+package timestretch_test
 
 import (
 	"context"
@@ -8,12 +8,12 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"github.com/text2image-audio/text2image-audio/worker/upstream/tempo"
+	"github.com/text2image-audio/text2image-audio/worker/upstream/timestretch"
 )
 
 // tone returns a sine in each channel, at the given pitches, one second of it for each unit of length.
-func tone(rate int, length float64, pitches ...float64) *tempo.Sound {
-	s := &tempo.Sound{Rate: rate, Channels: len(pitches)}
+func tone(rate int, length float64, pitches ...float64) *timestretch.Sound {
+	s := &timestretch.Sound{Rate: rate, Channels: len(pitches)}
 	for i := range int(float64(rate) * length) {
 		for _, pitch := range pitches {
 			s.Samples = append(s.Samples, int16(12000*math.Sin(2*math.Pi*pitch*float64(i)/float64(rate))))
@@ -23,7 +23,7 @@ func tone(rate int, length float64, pitches ...float64) *tempo.Sound {
 }
 
 // pitch measures a channel by its rising crossings of zero, between the first and the last.
-func pitch(s *tempo.Sound, channel int) float64 {
+func pitch(s *timestretch.Sound, channel int) float64 {
 	first, last, count := -1.0, 0.0, 0
 	for i := 1; i < s.Frames(); i++ {
 		a, b := float64(s.Samples[(i-1)*s.Channels+channel]), float64(s.Samples[i*s.Channels+channel])
@@ -68,7 +68,7 @@ func TestStretchKeepsThePitch(t *testing.T) {
 }
 
 // quietest returns the least loudness of any stretch of n frames, the last one left out. A sine of 12000 has 8485.
-func quietest(s *tempo.Sound, n int) float64 {
+func quietest(s *timestretch.Sound, n int) float64 {
 	least := math.Inf(1)
 	for i := 0; i+2*n <= s.Frames(); i += n {
 		sum := 0.0
@@ -100,7 +100,7 @@ func TestStretchKeepsTheOrder(t *testing.T) {
 	t.Parallel()
 	const rate = 16000
 	for _, speed := range speeds {
-		in := &tempo.Sound{Rate: rate, Channels: 1, Samples: make([]int16, 3*rate)}
+		in := &timestretch.Sound{Rate: rate, Channels: 1, Samples: make([]int16, 3*rate)}
 		for i := rate; i < 2*rate; i++ {
 			in.Samples[i] = int16(10000 * math.Sin(2*math.Pi*300*float64(i)/rate))
 		}
@@ -131,7 +131,7 @@ func TestStretchSilenceAndShort(t *testing.T) {
 	for _, channels := range []int{1, 2} {
 		for _, frames := range []int{0, 1, 2, 3, 7, 100, 479, 480, 481, 959, 960, 961, 1439, 1440, 1441, 5000, 24001} {
 			for _, speed := range speeds {
-				in := &tempo.Sound{Rate: 24000, Channels: channels, Samples: make([]int16, frames*channels)}
+				in := &timestretch.Sound{Rate: 24000, Channels: channels, Samples: make([]int16, frames*channels)}
 				out, err := in.Stretch(t.Context(), speed)
 				if err != nil {
 					t.Fatal(err)
@@ -154,11 +154,11 @@ func TestStretchSilenceAndShort(t *testing.T) {
 func TestStretchLoud(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 2))
-	in := &tempo.Sound{Rate: 8000, Channels: 1, Samples: make([]int16, 8000)}
+	in := &timestretch.Sound{Rate: 8000, Channels: 1, Samples: make([]int16, 8000)}
 	for i := range in.Samples {
 		in.Samples[i] = int16(32767 - random.IntN(2)*65535)
 	}
-	steady := &tempo.Sound{Rate: 8000, Channels: 2, Samples: make([]int16, 8000)}
+	steady := &timestretch.Sound{Rate: 8000, Channels: 2, Samples: make([]int16, 8000)}
 	for i := range steady.Samples {
 		steady.Samples[i] = -32768
 	}
@@ -193,11 +193,11 @@ func TestStretchRefuses(t *testing.T) {
 	}
 }
 
-func TestHalve(t *testing.T) {
+func TestHalveRate(t *testing.T) {
 	t.Parallel()
 	for _, length := range []float64{0, 1, 1.00001} {
 		in := tone(48000, length, 440, 1000)
-		out := in.Halve()
+		out := in.HalveRate()
 		if out.Rate != 24000 || out.Channels != 2 || out.Frames() != in.Frames()/2 {
 			t.Errorf("%v seconds: %d frames at a rate of %d", length, out.Frames(), out.Rate)
 		}
@@ -210,7 +210,7 @@ func TestHalve(t *testing.T) {
 			}
 		}
 	}
-	if out := (&tempo.Sound{Rate: 8000, Channels: 1, Samples: []int16{-32768, -32768, 32767, 32767}}).Halve(); out.Samples[0] != -32768 {
+	if out := (&timestretch.Sound{Rate: 8000, Channels: 1, Samples: []int16{-32768, -32768, 32767, 32767}}).HalveRate(); out.Samples[0] != -32768 {
 		t.Errorf("loud samples become %v", out.Samples)
 	}
 }

@@ -1,4 +1,4 @@
-package tempo_test
+package timestretch_test
 
 import (
 	"bytes"
@@ -8,7 +8,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/text2image-audio/text2image-audio/worker/upstream/tempo"
+	"github.com/text2image-audio/text2image-audio/worker/upstream/timestretch"
 )
 
 // part returns a part of a file under the given name, whose stated length need not be the true one.
@@ -74,9 +74,9 @@ func TestParseWAV(t *testing.T) {
 	for _, r := range rows {
 		t.Run(r.name, func(t *testing.T) {
 			t.Parallel()
-			got, err := tempo.ParseWAV(r.data)
+			got, err := timestretch.ParseWAV(r.data)
 			if r.rate == 0 {
-				if !errors.Is(err, tempo.ErrFormat) || got != nil {
+				if !errors.Is(err, timestretch.ErrFormat) || got != nil {
 					t.Errorf("got %+v, %v", got, err)
 				}
 				return
@@ -87,7 +87,7 @@ func TestParseWAV(t *testing.T) {
 			if got.Rate != r.rate || got.Channels != r.channels || !slices.Equal(got.Samples, r.samples) {
 				t.Errorf("got %+v", got)
 			}
-			again, err := tempo.ParseWAV(got.WAV())
+			again, err := timestretch.ParseWAV(got.WAV())
 			if err != nil || again.Rate != r.rate || again.Channels != r.channels || !slices.Equal(again.Samples, r.samples) {
 				t.Errorf("written and read again: %+v, %v", again, err)
 			}
@@ -97,7 +97,7 @@ func TestParseWAV(t *testing.T) {
 
 func TestPCM(t *testing.T) {
 	t.Parallel()
-	s := tempo.Sound{Rate: 8000, Channels: 1, Samples: []int16{1, -1, -32768}}
+	s := timestretch.Sound{Rate: 8000, Channels: 1, Samples: []int16{1, -1, -32768}}
 	if got := s.PCM(); !bytes.Equal(got, []byte{1, 0, 0xff, 0xff, 0, 0x80}) {
 		t.Errorf("got % x", got)
 	}
@@ -110,9 +110,9 @@ func FuzzParseWAV(f *testing.F) {
 	f.Add(file(part("LIST", 0xfffffff1, nil), plain), 4.0)
 	f.Add(file(part("fmt ", 40, description(0xfffe, 1, 8000, 16)), part("data", 2, nil)), 0.5)
 	f.Fuzz(func(t *testing.T, data []byte, speed float64) {
-		s, err := tempo.ParseWAV(data)
+		s, err := timestretch.ParseWAV(data)
 		if err != nil {
-			if !errors.Is(err, tempo.ErrFormat) {
+			if !errors.Is(err, timestretch.ErrFormat) {
 				t.Errorf("unexpected %v", err)
 			}
 			return
@@ -124,7 +124,7 @@ func FuzzParseWAV(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if again, err := tempo.ParseWAV(out.WAV()); err != nil || !slices.Equal(again.Samples, out.Samples) {
+		if again, err := timestretch.ParseWAV(out.WAV()); err != nil || !slices.Equal(again.Samples, out.Samples) {
 			t.Errorf("result cannot be read: %v", err)
 		}
 	})

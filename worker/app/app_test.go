@@ -1,32 +1,27 @@
 package app_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"log/slog"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
-	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
-	"github.com/text2image-audio/text2image-audio/pkg/store"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 	"github.com/text2image-audio/text2image-audio/worker/app"
+	"github.com/text2image-audio/text2image-audio/worker/processor/processortest"
 )
 
-// bench is what a worker stands on.
+// bench is a worker on a rig.
 type bench struct {
 	*testing.T
+	*processortest.Rig
 	worker *app.Worker
-	queue  *queue.Queue
-	store  *store.Store
-	log    *lines
+	log    *processortest.Log
 }
 
 func newBench(t *testing.T, environ ...string) *bench {
@@ -36,18 +31,9 @@ func newBench(t *testing.T, environ ...string) *bench {
 
 func benchOf(t *testing.T, cfg app.Config) *bench {
 	t.Helper()
-	b := brokertest.Start(t)
-	q, err := queue.New(t.Context(), b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := store.New(t.Context(), b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	log := &lines{}
+	r, log := processortest.New(t), &processortest.Log{}
 	cfg.Processor.SoftStop = time.Second
-	return &bench{t, app.New(cfg, b, telemetry.NewMetrics(), slog.New(slog.NewTextHandler(log, nil))), q, s, log}
+	return &bench{t, r, app.New(cfg, r.Broker, telemetry.NewMetrics(), slog.New(slog.NewTextHandler(log, nil))), log}
 }
 
 func (b *bench) stop() {
@@ -59,54 +45,10 @@ func (b *bench) stop() {
 	}
 }
 
-type lines struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
-}
-
-// eventually looks until it sees.
-func (b *bench) eventually(what string, see func() bool) {
-	b.Helper()
-	guard := time.NewTimer(40 * time.Second)
-	defer guard.Stop()
-	again := time.NewTicker(5 * time.Millisecond)
-	defer again.Stop()
-	for !see() {
-		select {
-		case <-again.C:
-		case <-guard.C:
-			b.Fatalf("never: %s", what)
-		}
-	}
-}
-
 func (b *bench) submit() *job.Spec {
 	b.Helper()
-	id, created, err := jobs.NewID()
-	if err != nil {
-		b.Fatal(err)
-	}
-	side, n, seed := 64, 1, int64(1)
-	s := &job.Spec{
-		ID: id, Kind: job.KindImage, Lane: job.LaneMember, Owner: "owner", CreatedAt: job.At(created), MaxAttempts: 3,
-		Deadline: job.At(created.Add(time.Hour)), Input: &job.ImageInput{Prompt: "a cat", Width: &side, Height: &side, N: &n, Seed: &seed, Optimize: true},
-	}
-	if _, err := b.queue.Push(b.Context(), s, false); err != nil {
-		b.Fatal(err)
-	}
-	return s
+	side, seed := 64, int64(1)
+	return b.Submit(job.KindImage, processortest.Input(&job.ImageInput{Prompt: "a cat", Width: &side, Height: &side, Seed: &seed, Optimize: true}))
 }
 
 // Without any setting a worker is complete: the real clients on the simulator.
@@ -118,12 +60,7 @@ func TestWorkerOnTheSimulator(t *testing.T) {
 	}
 	defer b.stop()
 	s := b.submit()
-	var record *job.Record
-	b.eventually("the job ends", func() bool {
-		var err error
-		record, err = b.store.RecordLeader(t.Context(), s.Owner, s.ID)
-		return err == nil
-	})
+	record := b.WaitRecord(s)
 	if record.Status != job.StatusSucceeded || len(record.Result.Media) != 1 || record.Result.Prompt == nil {
 		t.Errorf("record is %+v", record)
 	}
@@ -131,8 +68,8 @@ func TestWorkerOnTheSimulator(t *testing.T) {
 	if sim.Generations(simulator.KindImage) != 1 || sim.Generations(simulator.KindChat) != 1 {
 		t.Error("the simulator was not asked once for each")
 	}
-	b.eventually("the worker is announced", func() bool {
-		workers, err := b.queue.Workers(t.Context())
+	b.Eventually("the worker is announced", func() bool {
+		workers, err := b.Queue.Workers(t.Context())
 		return err == nil && len(workers) == 1 && workers[0].Mode == app.ModeSimulator && workers[0].Slots[job.KindPrompt] == 16
 	})
 }
@@ -154,8 +91,8 @@ func TestUnsetUpstreamIsAFault(t *testing.T) {
 		}
 	}
 	s := b.submit()
-	b.eventually("the job waits", func() bool {
-		p, _, err := b.store.ProgressLeader(t.Context(), s.Owner, s.ID)
+	b.Eventually("the job waits", func() bool {
+		p, _, err := b.Store.ProgressLeader(t.Context(), s.Owner, s.ID)
 		return err == nil && p.Status == job.StatusRetrying && p.LastError.Code == job.CodeMisconfigured && p.Failures == 0
 	})
 	if strings.Contains(b.log.String(), "planted") {
@@ -209,7 +146,7 @@ func TestStopBeforeStart(t *testing.T) {
 func TestPictureDoesNotWaitForTheLanguageModel(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	control := b.queue.NewControl(slog.New(slog.DiscardHandler), nil)
+	control := b.Queue.NewControl(slog.New(slog.DiscardHandler), nil)
 	if err := control.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -224,12 +161,7 @@ func TestPictureDoesNotWaitForTheLanguageModel(t *testing.T) {
 	}
 	defer b.stop()
 	s := b.submit()
-	var record *job.Record
-	b.eventually("the job ends", func() bool {
-		var err error
-		record, err = b.store.RecordLeader(t.Context(), s.Owner, s.ID)
-		return err == nil
-	})
+	record := b.WaitRecord(s)
 	if p := record.Result.Prompt; record.Status != job.StatusSucceeded || p == nil || p.Optimized != "a cat" {
 		t.Errorf("record is %+v", record)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 	"github.com/text2image-audio/text2image-audio/worker/app"
+	"github.com/text2image-audio/text2image-audio/worker/processor/processortest"
 )
 
 // onLists starts a worker whose upstream serves the given list of models, none when it is empty, and returns the
@@ -28,7 +29,7 @@ func onLists(t *testing.T, style, list string) (*bench, *catalogue.Live) {
 		_, _ = io.WriteString(w, list)
 	}))
 	t.Cleanup(server.Close)
-	broker, log := brokertest.Start(t), &lines{}
+	broker, log := brokertest.Start(t), &processortest.Log{}
 	cfg := load(t,
 		"POLLINATIONS_IMAGE_API_BASE="+server.URL, "POLLINATIONS_IMAGE_API_STYLE="+style,
 		"POLLINATIONS_TEXT_API_BASE="+server.URL, "POLLINATIONS_TEXT_API_STYLE="+style,
@@ -58,7 +59,7 @@ func TestBoundOnWords(t *testing.T) {
 			t.Parallel()
 			b, live := onLists(t, r.style, r.list)
 			var seen *job.Catalogue
-			b.eventually("the catalogue is there", func() bool {
+			b.Eventually("the catalogue is there", func() bool {
 				seen = live.Current(t.Context())
 				return seen.UpdatedAt != nil
 			})
@@ -76,7 +77,7 @@ func TestOddList(t *testing.T) {
 		{"name":"flux","per_user_rpm":60,"max_pixels":1e15,"max_reference_images":4,"pricing":{"currency":"pollen","completionImageTokens":"-1"}},
 		{"name":"speaker","voices":["anna","<b>bold</b>"],"per_user_rpm":-5,"pricing":{"completionAudioTokens":"0.0001"}}]`)
 	var seen *job.Catalogue
-	b.eventually("the catalogue is there", func() bool {
+	b.Eventually("the catalogue is there", func() bool {
 		seen = live.Current(t.Context())
 		return seen.UpdatedAt != nil
 	})
@@ -88,7 +89,7 @@ func TestOddList(t *testing.T) {
 	if strings.Join(speaker.Voices, " ") != "anna" || speaker.PerUserRPM != 0 || speaker.Price == nil {
 		t.Errorf("speaker is %+v", speaker)
 	}
-	b.eventually("the operator reads of it", func() bool {
+	b.Eventually("the operator reads of it", func() bool {
 		return strings.Contains(b.log.String(), "unusable entries") && !strings.Contains(b.log.String(), "bold")
 	})
 }

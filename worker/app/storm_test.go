@@ -13,15 +13,13 @@ import (
 	dto "github.com/prometheus/client_model/go"
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
-	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
-	"github.com/text2image-audio/text2image-audio/pkg/jobs"
-	"github.com/text2image-audio/text2image-audio/pkg/queue"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/simulatortest"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 	"github.com/text2image-audio/text2image-audio/worker/app"
+	"github.com/text2image-audio/text2image-audio/worker/processor/processortest"
 )
 
 var stormJobs = flag.Int("storm", 60, "jobs of TestStorm; its full form takes 1000")
@@ -38,24 +36,15 @@ func TestStorm(t *testing.T) {
 		simulator.Rule{ID: "hangs", Probability: 0.05 / 0.50, Fault: "hang"},
 		simulator.Rule{ID: "cut", Probability: 0.05 / 0.45, Fault: "truncated"},
 	)
-	b := brokertest.Start(t)
-	q, err := queue.New(t.Context(), b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := store.New(t.Context(), b)
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := processortest.New(t)
 	workers := make([]*storming, 2)
 	for n := range workers {
-		workers[n] = storm(t, b, sim)
+		workers[n] = storm(t, r.Broker, sim)
 	}
-	jobs := jobs.New(b, q, s)
 	var specs []*job.Spec
 	for n := range *stormJobs {
 		spec := stormSpec(t, n)
-		if _, _, err := jobs.Submit(t.Context(), spec, false); err != nil {
+		if _, _, err := r.Jobs.Submit(t.Context(), spec, false); err != nil {
 			t.Fatal(err)
 		}
 		specs = append(specs, spec)
@@ -63,7 +52,7 @@ func TestStorm(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	for _, spec := range specs {
-		record := ended(ctx, t, s, spec)
+		record := ended(ctx, t, r.Store, spec)
 		if record.Status != job.StatusSucceeded {
 			t.Errorf("%s: %+v %+v", spec.Kind, record, record.Error)
 		}
@@ -99,15 +88,9 @@ func storm(t *testing.T, b *broker.Broker, sim *simulator.Simulator) *storming {
 
 func stormSpec(t *testing.T, n int) *job.Spec {
 	t.Helper()
-	id, created, err := jobs.NewID()
-	if err != nil {
-		t.Fatal(err)
-	}
+	spec := processortest.NewSpec(t, job.Kinds()[n%4], processortest.MaxAttempts(20))
+	spec.Lane, spec.Fingerprint = job.Lanes()[n/4%2], spec.ID
 	side, seed := 64, int64(n)
-	spec := &job.Spec{
-		ID: id, Kind: job.Kinds()[n%4], Lane: job.Lanes()[n/4%2], Owner: "owner", CreatedAt: job.At(created), MaxAttempts: 20,
-		Deadline: job.At(created.Add(time.Hour)), Fingerprint: id,
-	}
 	words := fmt.Sprintf("storm %d of the sea", n)
 	switch spec.Kind {
 	case job.KindImage:

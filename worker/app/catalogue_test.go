@@ -8,12 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
 	"github.com/text2image-audio/text2image-audio/pkg/catalogue"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
-	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
-	"github.com/text2image-audio/text2image-audio/worker/app"
-	"github.com/text2image-audio/text2image-audio/worker/processor/processortest"
 )
 
 // onLists starts a worker whose upstream serves the given list of models, none when it is empty, and returns the
@@ -29,18 +25,15 @@ func onLists(t *testing.T, style, list string) (*bench, *catalogue.Live) {
 		_, _ = io.WriteString(w, list)
 	}))
 	t.Cleanup(server.Close)
-	broker, log := brokertest.Start(t), &processortest.Log{}
-	cfg := load(t,
+	b := newBench(t,
 		"POLLINATIONS_IMAGE_API_BASE="+server.URL, "POLLINATIONS_IMAGE_API_STYLE="+style,
 		"POLLINATIONS_TEXT_API_BASE="+server.URL, "POLLINATIONS_TEXT_API_STYLE="+style,
 	)
-	logger := slog.New(slog.NewTextHandler(log, nil))
-	b := &bench{T: t, worker: app.New(cfg, broker, telemetry.NewMetrics(), logger), log: log}
 	if err := b.worker.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(b.stop)
-	return b, catalogue.NewLive(broker, slog.New(slog.DiscardHandler))
+	return b, catalogue.NewLive(b.Broker, slog.New(slog.DiscardHandler))
 }
 
 // The older service takes words in an address alone, which bounds them, whether or not it says what it serves.

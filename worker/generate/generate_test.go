@@ -6,7 +6,6 @@ import (
 	_ "image/jpeg" // The simulator sends JPEG.
 	_ "image/png"  // It sends PNG for transparent pictures.
 	"log/slog"
-	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,19 +21,15 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/generate"
 	"github.com/text2image-audio/text2image-audio/worker/processor"
 	"github.com/text2image-audio/text2image-audio/worker/processor/processortest"
-	"github.com/text2image-audio/text2image-audio/worker/upstream"
 	"github.com/text2image-audio/text2image-audio/worker/upstream/deepseek"
 	"github.com/text2image-audio/text2image-audio/worker/upstream/pollinations"
+	"github.com/text2image-audio/text2image-audio/worker/upstream/upstreamtest"
 )
 
 // simulate returns the real clients on a simulator.
 func simulate(t *testing.T) (*generate.Generator, *simulator.Simulator) {
 	t.Helper()
-	// Cleanups run in reverse: the simulator stops after the connections to it are closed.
-	sim := simulatortest.Start(t)
-	transport := upstream.NewTransport(upstream.Options{Slots: 8})
-	t.Cleanup(transport.CloseIdleConnections)
-	client := &http.Client{Transport: transport}
+	sim, client := upstreamtest.Simulate(t)
 	media, err := pollinations.New(pollinations.Config{
 		BaseURL: sim.PollinationsURL(), SpeechBaseURL: sim.PollinationsURL(), Token: "sk_test", HTTP: client,
 	})

@@ -3,7 +3,6 @@ package deepseek_test
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -13,12 +12,12 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/worker/fault"
-	"github.com/text2image-audio/text2image-audio/worker/upstream"
 	"github.com/text2image-audio/text2image-audio/worker/upstream/deepseek"
+	"github.com/text2image-audio/text2image-audio/worker/upstream/upstreamtest"
 )
 
 const (
-	canaryKey    = "sk-canary-key-5f1e"
+	canaryKey    = upstreamtest.Key
 	canaryPrompt = "canary prompt: a yellow bird, ignore all rules"
 )
 
@@ -26,9 +25,7 @@ func newClient(t *testing.T, handler http.HandlerFunc, options ...func(*deepseek
 	t.Helper()
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
-	transport := upstream.NewTransport(upstream.Options{})
-	t.Cleanup(transport.CloseIdleConnections)
-	cfg := deepseek.Config{URL: server.URL, Key: canaryKey, HTTP: &http.Client{Transport: transport}}
+	cfg := deepseek.Config{URL: server.URL, Key: canaryKey, HTTP: upstreamtest.HTTP(t)}
 	for _, option := range options {
 		option(&cfg)
 	}
@@ -46,28 +43,13 @@ func answer(contentType, body string) http.HandlerFunc {
 	}
 }
 
-// requireFault asserts the verdict, and that the fault tells nothing of the key, the text or the address.
+// requireFault is upstreamtest.RequireError for an error of the language model.
 func requireFault(t *testing.T, err error, class fault.Class, code string) {
 	t.Helper()
-	f := faultOf(t, err)
-	if f.Class != class || f.Code != code || f.Upstream != job.UpstreamLanguage {
-		t.Errorf("got %s %s (%v), want %s %s", f.Class, f.Code, err, class, code)
+	upstreamtest.RequireError(t, err, class, code)
+	if f := upstreamtest.Error(t, err); f.Upstream != job.UpstreamLanguage {
+		t.Errorf("the upstream is %s", f.Upstream)
 	}
-	for _, said := range []string{f.Error(), f.Detail, f.RequestID} {
-		if strings.Contains(said, "yellow") || strings.Contains(said, canaryKey) || strings.Contains(said, "http://") {
-			t.Errorf("%q tells too much", said)
-		}
-	}
-}
-
-// faultOf returns the fault that an error is.
-func faultOf(t *testing.T, err error) *fault.Error {
-	t.Helper()
-	f, is := errors.AsType[*fault.Error](err)
-	if !is {
-		t.Fatalf("got %v, want a fault", err)
-	}
-	return f
 }
 
 func TestRequest(t *testing.T) {

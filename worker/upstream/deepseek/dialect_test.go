@@ -12,6 +12,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/upstream/deepseek"
+	"github.com/text2image-audio/text2image-audio/worker/upstream/upstreamtest"
 )
 
 // exchanged is what a service that stands in for every host was asked.
@@ -120,7 +121,7 @@ func TestModelGone(t *testing.T) {
 			})
 			_, err := client.Improve(t.Context(), canaryPrompt)
 			requireFault(t, err, fault.Misconfigured, job.CodeMisconfigured)
-			if f := faultOf(t, err); !strings.HasPrefix(f.Detail, "DEEPSEEK_MODEL names a model that is not served: ") {
+			if f := upstreamtest.Error(t, err); !strings.HasPrefix(f.Detail, "DEEPSEEK_MODEL names a model that is not served: ") {
 				t.Errorf("detail %q", f.Detail)
 			}
 		})
@@ -205,7 +206,7 @@ func TestSiliconFlowFaults(t *testing.T) {
 			}, func(c *deepseek.Config) { c.Dialect = deepseek.DialectSiliconFlow })
 			_, err := client.Improve(t.Context(), canaryPrompt)
 			requireFault(t, err, r.class, r.code)
-			if got := faultOf(t, err).RetryAfter; got != r.after {
+			if got := upstreamtest.Error(t, err).RetryAfter; got != r.after {
 				t.Errorf("wait %v, want %v", got, r.after)
 			}
 		})

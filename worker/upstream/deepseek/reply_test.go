@@ -10,6 +10,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/upstream/deepseek"
+	"github.com/text2image-audio/text2image-audio/worker/upstream/upstreamtest"
 )
 
 // A stream as documented, piece by piece.
@@ -168,7 +169,7 @@ func TestStatusFaults(t *testing.T) {
 			})
 			_, err := client.Translate(t.Context(), canaryPrompt)
 			requireFault(t, err, r.class, r.code)
-			if f := faultOf(t, err); f.Status != r.status {
+			if f := upstreamtest.Error(t, err); f.Status != r.status {
 				t.Errorf("status %d", f.Status)
 			}
 		})

@@ -3,7 +3,6 @@ package pollinations_test
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"hash/crc32"
 	"slices"
 	"strings"
@@ -12,6 +11,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/upstream/pollinations"
+	"github.com/text2image-audio/text2image-audio/worker/upstream/upstreamtest"
 )
 
 func TestCheckPicture(t *testing.T) {
@@ -53,7 +53,7 @@ func TestCheckPicture(t *testing.T) {
 				if r.class == fault.Permanent {
 					code = job.CodeUnusable
 				}
-				requireFault(t, err, r.class, code)
+				upstreamtest.RequireError(t, err, r.class, code)
 				return
 			}
 			if err != nil {
@@ -109,7 +109,7 @@ func TestCheckRecording(t *testing.T) {
 			t.Parallel()
 			got, err := pollinations.CheckRecording(r.data, r.format)
 			if r.contentType == "" {
-				requireFault(t, err, fault.Retryable, job.CodeInvalidAnswer)
+				upstreamtest.RequireError(t, err, fault.Retryable, job.CodeInvalidAnswer)
 				return
 			}
 			if err != nil {
@@ -120,24 +120,6 @@ func TestCheckRecording(t *testing.T) {
 			}
 		})
 	}
-}
-
-func requireFault(t *testing.T, err error, class fault.Class, code string) {
-	t.Helper()
-	f := faultOf(t, err)
-	if f.Class != class || f.Code != code {
-		t.Errorf("got %s %s (%v), want %s %s", f.Class, f.Code, err, class, code)
-	}
-}
-
-// faultOf returns the fault that an error is.
-func faultOf(t *testing.T, err error) *fault.Error {
-	t.Helper()
-	f, is := errors.AsType[*fault.Error](err)
-	if !is {
-		t.Fatalf("got %v, want a fault", err)
-	}
-	return f
 }
 
 func FuzzMedia(f *testing.F) {

@@ -14,6 +14,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/upstream/pollinations"
+	"github.com/text2image-audio/text2image-audio/worker/upstream/upstreamtest"
 )
 
 // slow is a transport that answers with the same picture after a while.
@@ -68,8 +69,8 @@ func TestOneCallAtATime(t *testing.T) {
 			t.Helper()
 			begun := time.Now()
 			_, err := client.Image(t.Context(), cat)
-			requireFault(t, err, fault.Throttled, job.CodeThrottled)
-			f := faultOf(t, err)
+			upstreamtest.RequireError(t, err, fault.Throttled, job.CodeThrottled)
+			f := upstreamtest.Error(t, err)
 			if f.RetryAfter != want || f.Upstream != job.UpstreamImage || f.Status != 0 {
 				t.Errorf("wait %v of %s, want %v", f.RetryAfter, f.Upstream, want)
 			}
@@ -82,10 +83,10 @@ func TestOneCallAtATime(t *testing.T) {
 		refusedFor(40 * time.Second)
 		// The other service has a turn of its own, and lets nobody through twice either.
 		_, err := client.Speech(t.Context(), pollinations.SpeechRequest{Text: "cat"})
-		requireFault(t, err, fault.Retryable, job.CodeInvalidAnswer)
+		upstreamtest.RequireError(t, err, fault.Retryable, job.CodeInvalidAnswer)
 		_, err = client.Speech(t.Context(), pollinations.SpeechRequest{Text: "cat"})
-		requireFault(t, err, fault.Throttled, job.CodeThrottled)
-		if wait := faultOf(t, err).RetryAfter; wait != 20*time.Second {
+		upstreamtest.RequireError(t, err, fault.Throttled, job.CodeThrottled)
+		if wait := upstreamtest.Error(t, err).RetryAfter; wait != 20*time.Second {
 			t.Errorf("wait %v", wait)
 		}
 		if err := <-first; err != nil {
@@ -118,15 +119,15 @@ func TestLongCallKeepsItsTurn(t *testing.T) {
 		synctest.Wait()
 		time.Sleep(50 * time.Second)
 		_, err := client.Image(t.Context(), pollinations.ImageRequest{Prompt: "dog"})
-		requireFault(t, err, fault.Throttled, job.CodeThrottled)
-		if wait := faultOf(t, err).RetryAfter; wait != 5*time.Second {
+		upstreamtest.RequireError(t, err, fault.Throttled, job.CodeThrottled)
+		if wait := upstreamtest.Error(t, err).RetryAfter; wait != 5*time.Second {
 			t.Errorf("wait %v", wait)
 		}
-		requireFault(t, <-first, fault.Retryable, job.CodeTimeout)
+		upstreamtest.RequireError(t, <-first, fault.Retryable, job.CodeTimeout)
 		short, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		_, err = client.Image(short, pollinations.ImageRequest{Prompt: "dog"})
-		requireFault(t, err, fault.Retryable, job.CodeTimeout)
+		upstreamtest.RequireError(t, err, fault.Retryable, job.CodeTimeout)
 	})
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/upstream/pollinations"
+	"github.com/text2image-audio/text2image-audio/worker/upstream/upstreamtest"
 )
 
 func TestImage(t *testing.T) {
@@ -89,15 +90,15 @@ func TestImageFaults(t *testing.T) {
 			sum := md5.Sum(pngOf(t, 3, 3))
 			client.AddPlaceholder(hex.EncodeToString(sum[:]))
 			_, err := client.Image(t.Context(), pollinations.ImageRequest{Prompt: canaryPrompt, Model: "flux"})
-			requireFault(t, err, r.class, r.code)
-			f := faultOf(t, err)
+			upstreamtest.RequireError(t, err, r.class, r.code)
+			f := upstreamtest.Error(t, err)
 			if f.Status != r.status || f.Upstream != job.UpstreamImage {
 				t.Errorf("status %d of %s, want %d", f.Status, f.Upstream, r.status)
 			}
 			if r.name == "error picture, limited" && f.RetryAfter != 31*time.Second {
 				t.Errorf("wait %v", f.RetryAfter)
 			}
-			requireSilence(t, f)
+			upstreamtest.RequireNoSecret(t, f)
 		})
 	}
 }
@@ -113,9 +114,9 @@ func TestReferenceFaults(t *testing.T) {
 			_, _ = io.WriteString(w, `{"success":false,"error":{"message":"Cannot use `+address+`","code":"`+code+`"},"status":400}`)
 		})
 		_, err := client.Image(t.Context(), pollinations.ImageRequest{Prompt: "x", Model: "kontext", ReferenceImages: []string{address}})
-		requireFault(t, err, fault.Permanent, job.CodeReference)
-		f := faultOf(t, err)
-		requireSilence(t, f)
+		upstreamtest.RequireError(t, err, fault.Permanent, job.CodeReference)
+		f := upstreamtest.Error(t, err)
+		upstreamtest.RequireNoSecret(t, f)
 		if !strings.Contains(f.Detail, code) || strings.Contains(f.Detail, "holiday") {
 			t.Errorf("%s: detail %q", code, f.Detail)
 		}
@@ -140,8 +141,8 @@ func TestLongImageFaults(t *testing.T) {
 			t.Parallel()
 			client := newClient(t, answer([]byte(r.body), "Content-Type", "application/json"))
 			_, err := client.Image(t.Context(), pollinations.ImageRequest{Prompt: strings.Repeat(canaryPrompt, 100)})
-			requireFault(t, err, r.class, r.code)
-			requireSilence(t, faultOf(t, err))
+			upstreamtest.RequireError(t, err, r.class, r.code)
+			upstreamtest.RequireNoSecret(t, upstreamtest.Error(t, err))
 		})
 	}
 	for name, prefix := range map[string]string{"bare": "", "data address": "data:image/png;base64,"} {
@@ -190,7 +191,7 @@ func TestTooLarge(t *testing.T) {
 				}
 				return
 			}
-			requireFault(t, err, r.class, r.code)
+			upstreamtest.RequireError(t, err, r.class, r.code)
 		})
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/upstream/pollinations"
+	"github.com/text2image-audio/text2image-audio/worker/upstream/upstreamtest"
 )
 
 // asLegacy makes a client speak the older dialect, with next to no time between its calls.
@@ -183,10 +184,10 @@ func TestLegacyLongPrompt(t *testing.T) {
 		{Prompt: "a", ReferenceImages: []string{"https://a.example/" + strings.Repeat("p", 5<<10)}},
 	} {
 		_, err := client.Image(t.Context(), r)
-		requireFault(t, err, fault.Permanent, job.CodeRejected)
+		upstreamtest.RequireError(t, err, fault.Permanent, job.CodeRejected)
 	}
 	_, err := client.Speech(t.Context(), pollinations.SpeechRequest{Text: " "})
-	requireFault(t, err, fault.Permanent, job.CodeRejected)
+	upstreamtest.RequireError(t, err, fault.Permanent, job.CodeRejected)
 }
 
 func TestLegacySpeech(t *testing.T) {
@@ -302,7 +303,7 @@ func TestLegacySpeechAnswers(t *testing.T) {
 				}
 				return
 			}
-			requireFault(t, err, r.class, r.code)
+			upstreamtest.RequireError(t, err, r.class, r.code)
 		})
 	}
 }
@@ -356,9 +357,9 @@ func TestLegacyFaults(t *testing.T) {
 				_, _ = io.WriteString(w, r.body)
 			}, asLegacy, func(c *pollinations.Config) { c.LegacySpeechSpacing = time.Minute })
 			_, err := client.Speech(t.Context(), pollinations.SpeechRequest{Text: canaryPrompt, Model: r.model})
-			requireFault(t, err, r.class, r.code)
-			f := faultOf(t, err)
-			requireSilence(t, f)
+			upstreamtest.RequireError(t, err, r.class, r.code)
+			f := upstreamtest.Error(t, err)
+			upstreamtest.RequireNoSecret(t, f)
 			if f.Status != r.status || f.RetryAfter != r.after {
 				t.Errorf("status %d, wait %v", f.Status, f.RetryAfter)
 			}
@@ -371,8 +372,8 @@ func TestLegacyFaults(t *testing.T) {
 		t.Parallel()
 		client := newClient(t, answer(jpegOf(t, 9, 9), "Content-Type", "image/jpeg", "X-Error-Status", "401"), asLegacy)
 		_, err := client.Image(t.Context(), pollinations.ImageRequest{Prompt: canaryPrompt})
-		requireFault(t, err, fault.Misconfigured, job.CodeMisconfigured)
-		if f := faultOf(t, err); !strings.Contains(f.Detail, "move to gen (set POLLINATIONS_IMAGE_API_BASE") {
+		upstreamtest.RequireError(t, err, fault.Misconfigured, job.CodeMisconfigured)
+		if f := upstreamtest.Error(t, err); !strings.Contains(f.Detail, "move to gen (set POLLINATIONS_IMAGE_API_BASE") {
 			t.Errorf("detail %q", f.Detail)
 		}
 	})
@@ -380,6 +381,6 @@ func TestLegacyFaults(t *testing.T) {
 		t.Parallel()
 		client := newClient(t, answer([]byte("Eight legs."), "Content-Type", "text/plain; charset=utf-8"), asLegacy)
 		_, err := client.Speech(t.Context(), pollinations.SpeechRequest{Text: url.PathEscape(canaryPrompt)})
-		requireFault(t, err, fault.Retryable, job.CodeInvalidAnswer)
+		upstreamtest.RequireError(t, err, fault.Retryable, job.CodeInvalidAnswer)
 	})
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/upstream/pollinations"
 	"github.com/text2image-audio/text2image-audio/worker/upstream/timestretch"
+	"github.com/text2image-audio/text2image-audio/worker/upstream/upstreamtest"
 )
 
 // unpackFLAC returns the samples of a file, its channels taking turns, and checks the file's own sum of them.
@@ -103,7 +104,7 @@ func TestFLACOfOtherModels(t *testing.T) {
 				t.Errorf("asked %s", asked)
 			}
 			if r.got == "" {
-				requireFault(t, err, fault.Permanent, job.CodeUnusable)
+				upstreamtest.RequireError(t, err, fault.Permanent, job.CodeUnusable)
 			} else if err != nil || got.ContentType != r.got {
 				t.Errorf("got %+v, %v", got, err)
 			}

@@ -17,6 +17,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/upstream/pollinations"
+	"github.com/text2image-audio/text2image-audio/worker/upstream/upstreamtest"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -242,8 +243,8 @@ func TestModelsFaults(t *testing.T) {
 				r.handler(w, q)
 			})
 			got, err := client.Models(t.Context())
-			requireFault(t, err, r.class, r.code)
-			if f := faultOf(t, err); f.Upstream != job.UpstreamSpeech {
+			upstreamtest.RequireError(t, err, r.class, r.code)
+			if f := upstreamtest.Error(t, err); f.Upstream != job.UpstreamSpeech {
 				t.Errorf("fault of %s", f.Upstream)
 			}
 			if got == nil || len(got.Image) != 1 || got.Image[0].Name != "flux" || got.Speech != nil {
@@ -265,7 +266,7 @@ func TestModelsUnset(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = none.Models(t.Context())
-	requireFault(t, err, fault.Misconfigured, job.CodeMisconfigured)
+	upstreamtest.RequireError(t, err, fault.Misconfigured, job.CodeMisconfigured)
 	both := newClient(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
 	_, err = both.Models(t.Context())
 	if !strings.Contains(fmt.Sprint(err), job.UpstreamImage) || !strings.Contains(fmt.Sprint(err), job.UpstreamSpeech) {

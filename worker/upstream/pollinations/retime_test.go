@@ -13,6 +13,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/upstream/pollinations"
 	"github.com/text2image-audio/text2image-audio/worker/upstream/timestretch"
+	"github.com/text2image-audio/text2image-audio/worker/upstream/upstreamtest"
 )
 
 // toneOf returns a WAV file of a sine.
@@ -79,7 +80,7 @@ func TestSpeedRefused(t *testing.T) {
 	} {
 		r.Text = "hello"
 		_, err := client.Speech(t.Context(), r)
-		requireFault(t, err, fault.Permanent, job.CodeRejected)
+		upstreamtest.RequireError(t, err, fault.Permanent, job.CodeRejected)
 	}
 }
 
@@ -101,8 +102,8 @@ func TestSpeedOfOtherRecordings(t *testing.T) {
 			t.Parallel()
 			client := newClient(t, answer(r.data, "Content-Type", "audio/wav"), func(c *pollinations.Config) { c.MaxSpeechBytes = 400_000 })
 			_, err := client.Speech(t.Context(), pollinations.SpeechRequest{Text: canaryPrompt, Format: "wav", Speed: 0.25})
-			requireFault(t, err, r.class, r.code)
-			if f := faultOf(t, err); f.Upstream != job.UpstreamSpeech {
+			upstreamtest.RequireError(t, err, r.class, r.code)
+			if f := upstreamtest.Error(t, err); f.Upstream != job.UpstreamSpeech {
 				t.Errorf("fault of %q", f.Upstream)
 			}
 		})
@@ -185,5 +186,5 @@ func TestSpeedGivenUp(t *testing.T) {
 	media := &pollinations.Media{Data: recording}
 	cancel()
 	err := client.Retime(ctx, media, 2, "wav")
-	requireFault(t, err, fault.Canceled, fault.CodeCanceled)
+	upstreamtest.RequireError(t, err, fault.Canceled, fault.CodeCanceled)
 }

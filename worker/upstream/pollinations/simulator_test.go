@@ -5,17 +5,16 @@ import (
 	"context"
 	"image"
 	"math"
-	"net/http"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
+	"github.com/text2image-audio/text2image-audio/pkg/simulator/simulatortest"
 	"github.com/text2image-audio/text2image-audio/worker/fault"
-	"github.com/text2image-audio/text2image-audio/worker/upstream"
 	"github.com/text2image-audio/text2image-audio/worker/upstream/pollinations"
+	"github.com/text2image-audio/text2image-audio/worker/upstream/upstreamtest"
 )
 
 // simulated returns a simulator and a client that talks to it. An idle time of 0 is the default one.
@@ -23,22 +22,10 @@ func simulated(
 	t *testing.T, idle time.Duration, changes ...func(*simulator.Simulator, *pollinations.Config),
 ) (*simulator.Simulator, *pollinations.Client) {
 	t.Helper()
-	sim := simulator.New(simulator.Config{})
-	if err := sim.Start(t.Context(), ""); err != nil {
-		t.Fatal(err)
-	}
-	transport := upstream.NewTransport(upstream.Options{})
-	t.Cleanup(func() {
-		transport.CloseIdleConnections()
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		if err := sim.Stop(ctx); err != nil {
-			t.Error(err)
-		}
-	})
+	sim, http := upstreamtest.Simulate(t)
 	cfg := pollinations.Config{
 		BaseURL: sim.PollinationsURL(), SpeechBaseURL: sim.PollinationsURL() + "/v1",
-		Token: canaryKey, HTTP: &http.Client{Transport: transport}, Idle: idle,
+		Token: canaryKey, HTTP: http, Idle: idle,
 	}
 	for _, change := range changes {
 		change(sim, &cfg)
@@ -138,81 +125,41 @@ func TestSimulatedSpeech(t *testing.T) {
 		}
 	}
 	_, err := client.Speech(t.Context(), pollinations.SpeechRequest{Text: "x", Voice: "nobody's"})
-	requireFault(t, err, fault.Permanent, job.CodeRejected)
+	upstreamtest.RequireError(t, err, fault.Permanent, job.CodeRejected)
 }
 
-// What each fault of the simulator must be taken for by a picture and a recording alike. Whatever else the simulator can
-// do must end in a good answer or in a fault that tells nothing.
+// TestSimulatedFaults holds the classification of every fault, for an image and for speech. Whatever else the simulator
+// does must end in a good response or in an error that tells no secret.
 func TestSimulatedFaults(t *testing.T) {
 	t.Parallel()
-	type verdict struct {
-		class fault.Class
-		code  string
-		// silent is a time-out that comes of our own patience and not with a status.
-		silent bool
+	want := map[string]upstreamtest.Verdict{
+		"bad_request": upstreamtest.Rejected, "unprocessable": upstreamtest.Rejected, "not_found": upstreamtest.Rejected, "payload_too_large": upstreamtest.Rejected,
+		"unknown_model": upstreamtest.Rejected, "retired_model": upstreamtest.Rejected, "paid_only": upstreamtest.Rejected, "forbidden": upstreamtest.Rejected,
+		"unauthorized": upstreamtest.Misconfigured, "no_balance": upstreamtest.Misconfigured, "key_budget_exhausted": upstreamtest.Misconfigured, "balance_forbidden": upstreamtest.Misconfigured,
+		"moderated": upstreamtest.Moderated, "safety_block": upstreamtest.Moderated,
+		"rate_limited": upstreamtest.Throttled, "rate_limited_pk": upstreamtest.Throttled, "concurrency": upstreamtest.Throttled, "rate_limited_interval": upstreamtest.Throttled,
+		"server_error": upstreamtest.Unavailable, "bad_gateway": upstreamtest.Unavailable, "unavailable": upstreamtest.Unavailable, "gateway_timeout": upstreamtest.GatewayLate,
+		"html_502": upstreamtest.Unavailable, "html_504": upstreamtest.GatewayLate, "html_524": upstreamtest.GatewayLate, "text_503": upstreamtest.Unavailable, "text_530": upstreamtest.Unavailable,
+		"html_520": upstreamtest.Unavailable, "html_521": upstreamtest.Unavailable, "html_522": upstreamtest.GatewayLate, "html_523": upstreamtest.Unavailable,
+		"banned": upstreamtest.Misconfigured, "insufficient_balance": upstreamtest.Misconfigured, "redirect": upstreamtest.Unavailable,
+		"method_not_allowed": upstreamtest.Rejected, "unsupported_media_type": upstreamtest.Rejected, "failed_to_download_image": upstreamtest.Reference,
+		"invalid_image_url": upstreamtest.Reference, "image_too_large": upstreamtest.Reference, "unsupported_image_media_type": upstreamtest.Reference,
+		"endless_body": upstreamtest.Invalid, "gzip_bomb": upstreamtest.Invalid, "error_picture_throttled": upstreamtest.Throttled,
+		"reset": upstreamtest.Unavailable, "error_picture": upstreamtest.Unavailable, "stalled": upstreamtest.TimedOut, "hang": upstreamtest.TimedOut,
+		"truncated": upstreamtest.Invalid, "empty": upstreamtest.Invalid, "wrong_type": upstreamtest.Invalid, "not_json": upstreamtest.Invalid, "garbage": upstreamtest.Invalid,
 	}
-	var (
-		unavailable   = verdict{class: fault.Retryable, code: job.CodeUnavailable}
-		invalid       = verdict{class: fault.Retryable, code: job.CodeInvalidAnswer}
-		timedOut      = verdict{class: fault.Retryable, code: job.CodeTimeout, silent: true}
-		late          = verdict{class: fault.Retryable, code: job.CodeTimeout}
-		throttled     = verdict{class: fault.Throttled, code: job.CodeThrottled}
-		rejected      = verdict{class: fault.Permanent, code: job.CodeRejected}
-		reference     = verdict{class: fault.Permanent, code: job.CodeReference}
-		moderated     = verdict{class: fault.Moderated, code: job.CodeModerated}
-		misconfigured = verdict{class: fault.Misconfigured, code: job.CodeMisconfigured}
-	)
-	want := map[string]verdict{
-		"bad_request": rejected, "unprocessable": rejected, "not_found": rejected, "payload_too_large": rejected,
-		"unknown_model": rejected, "retired_model": rejected, "paid_only": rejected, "forbidden": rejected,
-		"unauthorized": misconfigured, "no_balance": misconfigured, "key_budget_exhausted": misconfigured, "balance_forbidden": misconfigured,
-		"moderated": moderated, "safety_block": moderated,
-		"rate_limited": throttled, "rate_limited_pk": throttled, "concurrency": throttled, "rate_limited_interval": throttled,
-		"server_error": unavailable, "bad_gateway": unavailable, "unavailable": unavailable, "gateway_timeout": late,
-		"html_502": unavailable, "html_504": late, "html_524": late, "text_503": unavailable, "text_530": unavailable,
-		"html_520": unavailable, "html_521": unavailable, "html_522": late, "html_523": unavailable,
-		"banned": misconfigured, "insufficient_balance": misconfigured, "redirect": unavailable,
-		"method_not_allowed": rejected, "unsupported_media_type": rejected, "failed_to_download_image": reference,
-		"invalid_image_url": reference, "image_too_large": reference, "unsupported_image_media_type": reference,
-		"endless_body": invalid, "gzip_bomb": invalid, "error_picture_throttled": throttled,
-		"reset": unavailable, "error_picture": unavailable, "stalled": timedOut, "hang": timedOut,
-		"truncated": invalid, "empty": invalid, "wrong_type": invalid, "not_json": invalid, "garbage": invalid,
-	}
-	sim, _ := simulated(t, 0)
-	names := sim.FaultNames()
-	for name := range want {
-		if !slices.Contains(names, name) {
-			t.Errorf("the simulator knows no fault %q", name)
+	upstreamtest.EachFault(t, want, func(ctx context.Context, t *testing.T, rule simulator.Rule, idle time.Duration, want *upstreamtest.Verdict) {
+		sim, client := simulated(t, idle)
+		simulatortest.Script(t, sim, rule)
+		_, imageErr := client.Image(ctx, pollinations.ImageRequest{Prompt: canaryPrompt, Model: "flux", Width: 64, Height: 64})
+		_, speechErr := client.Speech(ctx, pollinations.SpeechRequest{Text: canaryPrompt})
+		for _, err := range []error{imageErr, speechErr} {
+			switch {
+			case want != nil:
+				upstreamtest.RequireError(t, err, want.Class, want.Code)
+			case err != nil:
+				upstreamtest.RequireNoSecret(t, upstreamtest.Error(t, err))
+			}
 		}
-	}
-	for _, name := range slices.Sorted(slices.Values(names)) {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			verdict, bad := want[name]
-			idle := time.Duration(0)
-			if verdict.silent {
-				idle = 200 * time.Millisecond
-			}
-			sim, client := simulated(t, idle)
-			if err := sim.Script(simulator.Rule{Fault: name}); err != nil {
-				t.Fatal(err)
-			}
-			ctx, cancel := context.WithCancel(t.Context())
-			defer cancel()
-			if name == "hang" {
-				ctx, cancel = context.WithTimeout(ctx, 100*time.Millisecond)
-				defer cancel()
-			}
-			_, imageErr := client.Image(ctx, pollinations.ImageRequest{Prompt: canaryPrompt, Model: "flux", Width: 64, Height: 64})
-			_, speechErr := client.Speech(ctx, pollinations.SpeechRequest{Text: canaryPrompt})
-			for _, err := range []error{imageErr, speechErr} {
-				if bad {
-					requireFault(t, err, verdict.class, verdict.code)
-				}
-				if err != nil {
-					requireSilence(t, faultOf(t, err))
-				}
-			}
-		})
-	}
+	})
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/upstream/pollinations"
+	"github.com/text2image-audio/text2image-audio/worker/upstream/upstreamtest"
 )
 
 func TestSpeech(t *testing.T) {
@@ -94,9 +95,9 @@ func TestSpeechFaults(t *testing.T) {
 		t.Run(r.name, func(t *testing.T) {
 			t.Parallel()
 			_, err := newClient(t, r.handler).Speech(t.Context(), pollinations.SpeechRequest{Text: canaryPrompt})
-			requireFault(t, err, r.class, r.code)
-			f := faultOf(t, err)
-			requireSilence(t, f)
+			upstreamtest.RequireError(t, err, r.class, r.code)
+			f := upstreamtest.Error(t, err)
+			upstreamtest.RequireNoSecret(t, f)
 			if f.Upstream != job.UpstreamSpeech {
 				t.Errorf("fault of %s", f.Upstream)
 			}

@@ -10,6 +10,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/upstream/pollinations"
+	"github.com/text2image-audio/text2image-audio/worker/upstream/upstreamtest"
 )
 
 // weighing returns a picture of so many bytes. An image may be followed by padding; the end of a JPEG is marked again.
@@ -67,7 +68,7 @@ func TestErrorPictureByRepetition(t *testing.T) {
 						t.Errorf("step %d: %v", n, err)
 					}
 					if s.bad {
-						requireFault(t, err, fault.Retryable, job.CodeInvalidAnswer)
+						upstreamtest.RequireError(t, err, fault.Retryable, job.CodeInvalidAnswer)
 					}
 				}
 			})
@@ -91,7 +92,7 @@ func TestErrorPictureMemory(t *testing.T) {
 	}
 	sent = 299
 	_, err := client.Image(t.Context(), pollinations.ImageRequest{Prompt: "dog", Width: 100, Height: 50})
-	requireFault(t, err, fault.Retryable, job.CodeInvalidAnswer)
+	upstreamtest.RequireError(t, err, fault.Retryable, job.CodeInvalidAnswer)
 	sent = 10
 	if _, err := client.Image(t.Context(), pollinations.ImageRequest{Prompt: "dog", Width: 100, Height: 50}); err != nil {
 		t.Errorf("a picture of long ago: %v", err)
@@ -132,8 +133,8 @@ func TestErrorPictureByWeight(t *testing.T) {
 				t.Error(err)
 			}
 			if r.bad {
-				requireFault(t, err, fault.Retryable, job.CodeUnavailable)
-				if f := faultOf(t, err); strings.Contains(f.Error(), "cat") {
+				upstreamtest.RequireError(t, err, fault.Retryable, job.CodeUnavailable)
+				if f := upstreamtest.Error(t, err); strings.Contains(f.Error(), "cat") {
 					t.Errorf("%v tells too much", f)
 				}
 			}

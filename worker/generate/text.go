@@ -14,10 +14,10 @@ import (
 
 func (g *Generator) text(ctx context.Context, t *processor.Task, in *job.TextInput) (*job.Result, error) {
 	if t.Spec.Kind == job.KindTranslation {
-		c, err := g.Language.TranslateStream(ctx, in.Text, t.TextProgress(ctx, translationLength(in.Text)))
+		c, err := g.Language.Translate(ctx, in.Text, t.TextProgress(ctx, translationLength(in.Text)))
 		return &job.Result{Text: c.Text, Usage: textUsage(c)}, err
 	}
-	c, err := g.Language.ImproveStream(ctx, in.Text, t.TextProgress(ctx, promptLength))
+	c, err := g.Language.Improve(ctx, in.Text, t.TextProgress(ctx, promptLength))
 	return &job.Result{
 		Text: c.Text, Prompt: &job.PromptPair{Original: in.Text, Optimized: c.Text}, Usage: textUsage(c),
 	}, err
@@ -65,10 +65,10 @@ func (g *Generator) optimize(ctx context.Context, t *processor.Task, prompt stri
 			ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/2)
 			defer cancel()
 		}
-		c, err = g.Language.ImproveStream(ctx, prompt, t.TextProgress(ctx, 0))
+		c, err = g.Language.Improve(ctx, prompt, t.TextProgress(ctx, 0))
 		var f *fault.Error
 		if errors.As(err, &f) && f.Class == fault.Retryable && ctx.Err() == nil {
-			c, err = g.Language.ImproveStream(ctx, prompt, t.TextProgress(ctx, 0))
+			c, err = g.Language.Improve(ctx, prompt, t.TextProgress(ctx, 0))
 		}
 		return err
 	})

@@ -1,6 +1,7 @@
 package deepseek
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,9 +16,9 @@ import (
 )
 
 const (
-	urlSetting      = "DEEPSEEK_API_URL"
-	route           = "/chat/completions"
-	defaultMaxBytes = 2 << 20
+	urlSetting     = "DEEPSEEK_API_URL"
+	route          = "/chat/completions"
+	maxAnswerBytes = 2 << 20
 	// defaultIdle is longer than for media: under load a stream only keeps alive until it is this request's turn.
 	defaultIdle = time.Minute
 )
@@ -32,29 +33,25 @@ type Config struct {
 	// Model defaults to DefaultModel, or to DefaultSiliconFlowModel there. A retired name is replaced, with one warning in
 	// the log.
 	Model string
-	// Dialect is how the service spells what differs between services, one of the Dialect constants; the host decides
-	// where it is empty.
-	Dialect string
 	// HTTP sends the requests; nil means a client of its own over upstream.NewTransport.
 	HTTP   *http.Client
 	Logger *slog.Logger
 	// Version is this program's, for the User-Agent.
 	Version string
-	// MaxBytes bounds an answer. Default 2 MiB.
-	MaxBytes int64
-	// Idle is how long an answer may bring nothing but signs of life. Default a minute.
-	Idle time.Duration
-	// Observe hears of every exchange; see upstream.Caller.
+	// Observe is called after every exchange; see upstream.Caller.
 	Observe func(upstream string, status int, code string, took time.Duration)
+
+	// Tests set what follows. The host decides the dialect, and defaultIdle holds, where they are empty.
+	dialect string
+	idle    time.Duration
 }
 
 // Client asks the language model. It may be used by many goroutines at once.
 type Client struct {
-	caller   upstream.Caller
-	url      string
-	model    string
-	dialect  string
-	maxBytes int64
+	caller  upstream.Caller
+	url     string
+	model   string
+	dialect string
 	// plain says that the model was found to take no switch for thinking.
 	plain atomic.Bool
 }
@@ -79,18 +76,12 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	dialect, err := dialectOf(cfg.Dialect, base, cfg.Model)
+	dialect, err := dialectOf(cfg.dialect, base, cfg.Model)
 	if err != nil {
 		return nil, err
 	}
 	if cfg.HTTP == nil {
 		cfg.HTTP = &http.Client{Transport: upstream.NewTransport(upstream.Options{})}
-	}
-	if cfg.MaxBytes <= 0 {
-		cfg.MaxBytes = defaultMaxBytes
-	}
-	if cfg.Idle <= 0 {
-		cfg.Idle = defaultIdle
 	}
 	c := &Client{
 		caller: upstream.Caller{
@@ -98,12 +89,11 @@ func New(cfg Config) (*Client, error) {
 			HTTP:      cfg.HTTP,
 			Key:       cfg.Key,
 			UserAgent: upstream.UserAgent(cfg.Version),
-			Idle:      cfg.Idle,
+			Idle:      cmp.Or(cfg.idle, defaultIdle),
 			Observe:   cfg.Observe,
 		},
-		model:    currentModel(cfg.Model, dialect, cfg.Logger),
-		dialect:  dialect,
-		maxBytes: cfg.MaxBytes,
+		model:   currentModel(cfg.Model, dialect, cfg.Logger),
+		dialect: dialect,
 	}
 	if base != "" {
 		c.url = versioned(base) + route
@@ -111,26 +101,17 @@ func New(cfg Config) (*Client, error) {
 	return c, nil
 }
 
-// Improve rewrites a description into a prompt for an image model, in English. It fails with an *fault.Error, also
-// when the model answered with nothing usable, and costs one streamed call.
-func (c *Client) Improve(ctx context.Context, text string) (Completion, error) {
-	return c.complete(ctx, improvement(), text, nil)
-}
-
-// ImproveStream is Improve for somebody who wants to read along. It calls onText with the text so far, cleaned like the
-// result, at most five times a second while the model writes and once more at the end; if it fails, what was told counts
-// for nothing. The answer waits while onText runs.
-func (c *Client) ImproveStream(ctx context.Context, text string, onText func(soFar string)) (Completion, error) {
+// Improve rewrites a description into a prompt for an image model, in English. It costs one streamed call. If onText is
+// not nil, it is called with the text so far, cleaned like the result, at most five times a second and once more at the
+// end; reading the response waits while it runs. When Improve fails, that text is void.
+//
+// It fails with a *fault.Error, also when the response has no usable text.
+func (c *Client) Improve(ctx context.Context, text string, onText func(soFar string)) (Completion, error) {
 	return c.complete(ctx, improvement(), text, onText)
 }
 
-// Translate puts a text into English, or into Chinese when it is English already. It fails with an *fault.Error.
-func (c *Client) Translate(ctx context.Context, text string) (Completion, error) {
-	return c.complete(ctx, translation(), text, nil)
-}
-
-// TranslateStream is to Translate what ImproveStream is to Improve.
-func (c *Client) TranslateStream(ctx context.Context, text string, onText func(soFar string)) (Completion, error) {
+// Translate translates a text into English, or into Chinese if it is English already. Otherwise it is like Improve.
+func (c *Client) Translate(ctx context.Context, text string, onText func(soFar string)) (Completion, error) {
 	return c.complete(ctx, translation(), text, onText)
 }
 
@@ -154,7 +135,7 @@ func (c *Client) complete(ctx context.Context, t task, text string, onText func(
 		Accept:    "text/event-stream, application/json",
 		JSON:      body,
 		Private:   []string{text},
-		MaxAnswer: c.maxBytes,
+		MaxAnswer: maxAnswerBytes,
 		Quiet:     true,
 		Amend:     c.amend,
 	}, func(a *upstream.Answer) error {

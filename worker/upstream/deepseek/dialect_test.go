@@ -65,13 +65,13 @@ func TestDialect(t *testing.T) {
 		t.Run(r.url+" "+r.model+r.dialect, func(t *testing.T) {
 			t.Parallel()
 			service := &exchanged{}
-			client, err := deepseek.New(deepseek.Config{
-				URL: r.url, Model: r.model, Dialect: r.dialect, Key: canaryKey, HTTP: &http.Client{Transport: service},
-			})
+			cfg := deepseek.Config{URL: r.url, Model: r.model, Key: canaryKey, HTTP: &http.Client{Transport: service}}
+			cfg.SetDialect(r.dialect)
+			client, err := deepseek.New(cfg)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := client.Translate(t.Context(), "fox"); err != nil {
+			if _, err := client.Translate(t.Context(), "fox", nil); err != nil {
 				t.Fatal(err)
 			}
 			if service.address != r.address {
@@ -96,7 +96,9 @@ func TestDialect(t *testing.T) {
 
 func TestUnknownDialect(t *testing.T) {
 	t.Parallel()
-	if _, err := deepseek.New(deepseek.Config{URL: "https://api.example.org", Dialect: "latin"}); err == nil {
+	cfg := deepseek.Config{URL: "https://api.example.org"}
+	cfg.SetDialect("latin")
+	if _, err := deepseek.New(cfg); err == nil {
 		t.Error("accepted")
 	}
 }
@@ -119,7 +121,7 @@ func TestModelGone(t *testing.T) {
 				w.WriteHeader(r.status)
 				_, _ = io.WriteString(w, r.body)
 			})
-			_, err := client.Improve(t.Context(), canaryPrompt)
+			_, err := client.Improve(t.Context(), canaryPrompt, nil)
 			requireFault(t, err, fault.Misconfigured, job.CodeMisconfigured)
 			if f := upstreamtest.Error(t, err); !strings.HasPrefix(f.Detail, "DEEPSEEK_MODEL names a model that is not served: ") {
 				t.Errorf("detail %q", f.Detail)
@@ -133,7 +135,7 @@ func TestModelGone(t *testing.T) {
 			w.WriteHeader(http.StatusBadRequest)
 			_, _ = io.WriteString(w, `{"error":{"message":"cannot read: `+words+`"}}`)
 		})
-		_, err := client.Improve(t.Context(), words)
+		_, err := client.Improve(t.Context(), words, nil)
 		requireFault(t, err, fault.Permanent, job.CodeRejected)
 	})
 }
@@ -157,10 +159,10 @@ func TestThinkingRefused(t *testing.T) {
 			}
 			answer("text/event-stream", stream(hello, end("stop"), "[DONE]"))(w, r)
 		})
-		_, err := client.Improve(t.Context(), "fox")
+		_, err := client.Improve(t.Context(), "fox", nil)
 		requireFault(t, err, fault.Retryable, job.CodeUnavailable)
 		for range 2 {
-			if _, err := client.Improve(t.Context(), "fox"); err != nil {
+			if _, err := client.Improve(t.Context(), "fox", nil); err != nil {
 				t.Error(err)
 			}
 		}
@@ -203,8 +205,8 @@ func TestSiliconFlowFaults(t *testing.T) {
 				w.Header().Set("Content-Type", r.contentType)
 				w.WriteHeader(r.status)
 				_, _ = io.WriteString(w, r.body)
-			}, func(c *deepseek.Config) { c.Dialect = deepseek.DialectSiliconFlow })
-			_, err := client.Improve(t.Context(), canaryPrompt)
+			}, func(c *deepseek.Config) { c.SetDialect(deepseek.DialectSiliconFlow) })
+			_, err := client.Improve(t.Context(), canaryPrompt, nil)
 			requireFault(t, err, r.class, r.code)
 			if got := upstreamtest.Error(t, err).RetryAfter; got != r.after {
 				t.Errorf("wait %v, want %v", got, r.after)

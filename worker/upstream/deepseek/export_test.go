@@ -1,6 +1,15 @@
 package deepseek
 
-import "io"
+import (
+	"io"
+	"time"
+)
+
+// SetDialect sets how the service is spoken to, whatever its host.
+func (c *Config) SetDialect(name string) { c.dialect = name }
+
+// SetIdle sets how long a response may make no progress.
+func (c *Config) SetIdle(d time.Duration) { c.idle = d }
 
 // CleanImproved and CleanTranslated let tests see what is left of a model's words.
 func CleanImproved(raw, input string) string { return improvement().clean(raw, input) }

@@ -49,7 +49,7 @@ func TestErrorsInsideAStream(t *testing.T) {
 			if tt.translate {
 				call = client.Translate
 			}
-			_, err = call(t.Context(), "bridge")
+			_, err = call(t.Context(), "bridge", nil)
 			var f *fault.Error
 			if !errors.As(err, &f) || f.Class != tt.class {
 				t.Errorf("got %v, want class %s", err, tt.class)

@@ -76,7 +76,7 @@ func TestReplies(t *testing.T) {
 			if r.contentType != "" {
 				contentType = r.contentType
 			}
-			got, err := newClient(t, answer(contentType, r.body)).Improve(t.Context(), "fox")
+			got, err := newClient(t, answer(contentType, r.body)).Improve(t.Context(), "fox", nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -138,7 +138,7 @@ func TestReplyFaults(t *testing.T) {
 			if r.contentType != "" {
 				contentType = r.contentType
 			}
-			_, err := newClient(t, answer(contentType, r.body)).Improve(t.Context(), canaryPrompt)
+			_, err := newClient(t, answer(contentType, r.body)).Improve(t.Context(), canaryPrompt, nil)
 			requireFault(t, err, r.class, r.code)
 		})
 	}
@@ -167,7 +167,7 @@ func TestStatusFaults(t *testing.T) {
 				w.WriteHeader(r.status)
 				_, _ = io.WriteString(w, r.body)
 			})
-			_, err := client.Translate(t.Context(), canaryPrompt)
+			_, err := client.Translate(t.Context(), canaryPrompt, nil)
 			requireFault(t, err, r.class, r.code)
 			if f := upstreamtest.Error(t, err); f.Status != r.status {
 				t.Errorf("status %d", f.Status)
@@ -189,7 +189,7 @@ func TestTornStream(t *testing.T) {
 				_ = http.NewResponseController(w).Flush()
 				rest = rest[n:]
 			}
-		}).Improve(t.Context(), "fox")
+		}).Improve(t.Context(), "fox", nil)
 		if err != nil || got.Text != "A red fox 狐狸" {
 			t.Errorf("pieces of %d: %q, %v", size, got.Text, err)
 		}
@@ -233,7 +233,7 @@ func FuzzReply(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := client.Improve(t.Context(), "fox")
+		got, err := client.Improve(t.Context(), "fox", nil)
 		if err == nil && got.Text == "" {
 			t.Error("succeeded without a text")
 		}

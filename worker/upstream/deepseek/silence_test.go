@@ -99,7 +99,7 @@ func TestSilence(t *testing.T) {
 					t.Fatal(err)
 				}
 				begun := time.Now()
-				got, err := client.Improve(t.Context(), canaryPrompt)
+				got, err := client.Improve(t.Context(), canaryPrompt, nil)
 				if took := time.Since(begun); took != r.takes {
 					t.Errorf("took %v, want %v", took, r.takes)
 				}
@@ -125,7 +125,7 @@ func TestCanceled(t *testing.T) {
 		why := errors.New("job was canceled")
 		ctx, cancel := context.WithCancelCause(t.Context())
 		time.AfterFunc(time.Second, func() { cancel(why) })
-		_, err = client.Improve(ctx, "fox")
+		_, err = client.Improve(ctx, "fox", nil)
 		requireFault(t, err, fault.Canceled, fault.CodeCanceled)
 		if !errors.Is(err, why) {
 			t.Errorf("got %v", err)

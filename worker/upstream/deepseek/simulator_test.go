@@ -17,9 +17,9 @@ import (
 func simulated(t *testing.T, idle time.Duration) (*simulator.Simulator, *deepseek.Client) {
 	t.Helper()
 	sim, http := upstreamtest.Simulate(t)
-	client, err := deepseek.New(deepseek.Config{
-		URL: sim.DeepSeekURL(), Key: canaryKey, HTTP: http, Idle: idle,
-	})
+	cfg := deepseek.Config{URL: sim.DeepSeekURL(), Key: canaryKey, HTTP: http}
+	cfg.SetIdle(idle)
+	client, err := deepseek.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,14 +29,14 @@ func simulated(t *testing.T, idle time.Duration) (*simulator.Simulator, *deepsee
 func TestSimulated(t *testing.T) {
 	t.Parallel()
 	_, client := simulated(t, 0)
-	better, err := client.Improve(t.Context(), "a red fox")
+	better, err := client.Improve(t.Context(), "a red fox", nil)
 	if err != nil || !strings.Contains(better.Text, "a red fox") || len(better.Text) < 30 || strings.Contains(better.Text, "<text>") {
 		t.Errorf("improved %+v, %v", better, err)
 	}
 	if better.PromptTokens == 0 || better.CompletionTokens == 0 || better.Model == "" {
 		t.Errorf("improved %+v", better)
 	}
-	english, err := client.Translate(t.Context(), "一只猫在月光下")
+	english, err := client.Translate(t.Context(), "一只猫在月光下", nil)
 	if err != nil || english.Text != "A cat in the moonlight" {
 		t.Errorf("translated %+v, %v", english, err)
 	}
@@ -62,7 +62,7 @@ func TestSimulatedFaults(t *testing.T) {
 		}
 		sim, client := simulated(t, idle)
 		simulatortest.Script(t, sim, rule)
-		got, err := client.Improve(ctx, canaryPrompt)
+		got, err := client.Improve(ctx, canaryPrompt, nil)
 		if want != nil {
 			requireFault(t, err, want.Class, want.Code)
 		} else if err != nil || !strings.Contains(got.Text, "yellow") {

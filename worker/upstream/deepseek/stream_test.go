@@ -41,7 +41,7 @@ func readAlong(t *testing.T, write func(context.Context, io.Writer)) (heard []to
 		t.Fatal(err)
 	}
 	begun := time.Now()
-	got, err = client.ImproveStream(t.Context(), "fox", func(soFar string) {
+	got, err = client.Improve(t.Context(), "fox", func(soFar string) {
 		heard = append(heard, told{time.Since(begun), soFar})
 	})
 	return heard, got, err
@@ -112,7 +112,7 @@ func TestReadAlongAtOnce(t *testing.T) {
 	} {
 		client := newClient(t, answer(contentType, body))
 		calls := map[string]func(context.Context, string, func(string)) (deepseek.Completion, error){
-			"improve": client.ImproveStream, "translate": client.TranslateStream,
+			"improve": client.Improve, "translate": client.Translate,
 		}
 		for name, call := range calls {
 			var texts []string
@@ -156,7 +156,7 @@ func TestReadAlongCanceled(t *testing.T) {
 	})
 	ctx, cancel := context.WithCancelCause(t.Context())
 	why := errors.New("enough")
-	_, err := client.ImproveStream(ctx, "fox", func(string) { cancel(why) })
+	_, err := client.Improve(ctx, "fox", func(string) { cancel(why) })
 	requireFault(t, err, fault.Canceled, fault.CodeCanceled)
 	if !errors.Is(err, why) {
 		t.Errorf("got %v", err)
@@ -174,7 +174,7 @@ func TestCachedTokens(t *testing.T) {
 		`{"prompt_tokens":20,"completion_tokens":5,"prompt_tokens_details":null}`:                              0,
 	} {
 		body := `{"choices":[{"index":0,"message":{"content":"x"},"finish_reason":"stop"}],"usage":` + usage + `}`
-		got, err := newClient(t, answer("application/json", body)).Improve(t.Context(), "fox")
+		got, err := newClient(t, answer("application/json", body)).Improve(t.Context(), "fox", nil)
 		if err != nil || got.CachedTokens != want || got.PromptTokens != 20 {
 			t.Errorf("%s: %d of %d, %v", usage, got.CachedTokens, got.PromptTokens, err)
 		}

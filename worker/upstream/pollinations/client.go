@@ -1,6 +1,7 @@
 package pollinations
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
@@ -21,11 +22,8 @@ type Config struct {
 	// they are empty.
 	ImageStyle  string
 	SpeechStyle string
-	// Gate guards the calls to an older service. Default one of this client's own, which knows no other process.
+	// Gate limits the calls to a legacy service. Default one of this client's own, which knows no other process.
 	Gate Gate
-	// LegacyImageSpacing and LegacySpeechSpacing are how far apart those calls begin. Default 45 s and 30 s.
-	LegacyImageSpacing  time.Duration
-	LegacySpeechSpacing time.Duration
 	// Token is the gateway's key; it travels in the Authorization header only, and not at all to an older service.
 	Token string
 	// HTTP sends the requests; nil means a client of its own over upstream.NewTransport.
@@ -33,24 +31,24 @@ type Config struct {
 	Logger *slog.Logger
 	// Version is this program's, for the User-Agent.
 	Version string
-	// MaxBytes bounds a picture, and MaxSpeechBytes a recording. Default 32 MiB and 96 MiB: ten thousand characters take
-	// a quarter of an hour to read aloud, which is 83 MiB of samples at the highest usual rate.
-	MaxBytes       int64
-	MaxSpeechBytes int64
-	// Budget bounds what large pictures and recordings hold in memory together while they are read and worked on.
-	// Default one of this client's own, of 64 MiB.
-	Budget *upstream.Budget
-	// Idle is how long a body may be silent. Default 30 s.
-	Idle time.Duration
-	// Observe hears of every exchange; see upstream.Caller.
+	// Observe is called after every exchange; see upstream.Caller.
 	Observe func(upstream string, status int, code string, took time.Duration)
+
+	hooks hooks
+}
+
+// hooks are what tests change; each replaces its default where it is not 0.
+type hooks struct {
+	maxImageBytes, maxSpeechBytes int64
+	imageSpacing, speechSpacing   time.Duration
+	idle                          time.Duration
 }
 
 // Client speaks to both services. It may be used by many goroutines at once.
 type Client struct {
 	image          service
 	speech         service
-	maxBytes       int64
+	maxImageBytes  int64
 	maxSpeechBytes int64
 	budget         *upstream.Budget
 	logger         *slog.Logger
@@ -61,9 +59,12 @@ type Client struct {
 }
 
 const (
-	defaultMaxBytes       = 32 << 20
-	defaultMaxSpeechBytes = 96 << 20
-	defaultBudget         = 64 << 20
+	maxImageBytes = 32 << 20
+	// maxSpeechBytes allows for ten thousand characters: reading them takes a quarter of an hour, which is 83 MiB of
+	// samples at the highest usual rate.
+	maxSpeechBytes = 96 << 20
+	// budgetBytes bounds what large images and recordings hold in memory together while they are read and processed.
+	budgetBytes = 64 << 20
 )
 
 // New returns a client. It fails when an address or a style cannot be used, in a sentence that names the setting.
@@ -74,38 +75,30 @@ func New(cfg Config) (*Client, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	if cfg.MaxBytes <= 0 {
-		cfg.MaxBytes = defaultMaxBytes
-	}
-	if cfg.MaxSpeechBytes <= 0 {
-		cfg.MaxSpeechBytes = defaultMaxSpeechBytes
-	}
-	if cfg.Budget == nil {
-		cfg.Budget = upstream.NewBudget(defaultBudget)
-	}
-	image, err := newService(cfg, job.UpstreamImage, imageSetting, cfg.BaseURL, imageStyleSetting, cfg.ImageStyle)
+	budget := upstream.NewBudget(budgetBytes)
+	image, err := newService(cfg, budget, job.UpstreamImage, imageSetting, cfg.BaseURL, imageStyleSetting, cfg.ImageStyle)
 	if err != nil {
 		return nil, err
 	}
-	image.restrain(cfg.Gate, cfg.LegacyImageSpacing, defaultImageSpacing)
-	speech, err := newService(cfg, job.UpstreamSpeech, speechSetting, cfg.SpeechBaseURL, speechStyleSetting, cfg.SpeechStyle)
+	image.restrain(cfg.Gate, cmp.Or(cfg.hooks.imageSpacing, imageSpacing))
+	speech, err := newService(cfg, budget, job.UpstreamSpeech, speechSetting, cfg.SpeechBaseURL, speechStyleSetting, cfg.SpeechStyle)
 	if err != nil {
 		return nil, err
 	}
-	speech.restrain(cfg.Gate, cfg.LegacySpeechSpacing, defaultSpeechSpacing)
+	speech.restrain(cfg.Gate, cmp.Or(cfg.hooks.speechSpacing, speechSpacing))
 	return &Client{
 		image:          image,
 		speech:         speech,
-		maxBytes:       cfg.MaxBytes,
-		maxSpeechBytes: cfg.MaxSpeechBytes,
-		budget:         cfg.Budget,
+		maxImageBytes:  cmp.Or(cfg.hooks.maxImageBytes, maxImageBytes),
+		maxSpeechBytes: cmp.Or(cfg.hooks.maxSpeechBytes, maxSpeechBytes),
+		budget:         budget,
 		logger:         cfg.Logger,
 		placeholders:   []string{errorPicture},
 	}, nil
 }
 
 // newService reads one address. Here, and nowhere else, the dialect is chosen.
-func newService(cfg Config, name, setting, address, styleSetting, style string) (service, error) {
+func newService(cfg Config, budget *upstream.Budget, name, setting, address, styleSetting, style string) (service, error) {
 	base, err := parseBase(setting, address)
 	if err != nil {
 		return service{}, err
@@ -120,26 +113,14 @@ func newService(cfg Config, name, setting, address, styleSetting, style string) 
 			HTTP:      cfg.HTTP,
 			Key:       cfg.Token,
 			UserAgent: upstream.UserAgent(cfg.Version),
-			Idle:      cfg.Idle,
-			Budget:    cfg.Budget,
+			Idle:      cfg.hooks.idle,
+			Budget:    budget,
 			Observe:   cfg.Observe,
 		},
 		base:    base,
 		setting: setting,
 		dialect: spoken,
 	}, nil
-}
-
-// LegacySpacing returns how far apart calls to an upstream must begin because it is an older service, for which a Gate
-// answers; 0 means that nothing of the kind is needed.
-func (c *Client) LegacySpacing(name string) time.Duration {
-	switch name {
-	case job.UpstreamImage:
-		return c.image.spacing
-	case job.UpstreamSpeech:
-		return c.speech.spacing
-	}
-	return 0
 }
 
 // MaxPromptBytes returns the bound on a picture's words as they are escaped for an address, those to avoid and the
@@ -179,7 +160,7 @@ func (c *Client) Image(ctx context.Context, r ImageRequest) (*Media, error) {
 	if r.Model == "" {
 		r.Model = DefaultImageModel
 	}
-	call, err := c.image.dialect.picture(c.image.base, r, c.maxBytes)
+	call, err := c.image.dialect.picture(c.image.base, r, c.maxImageBytes)
 	if err != nil {
 		return nil, err
 	}

@@ -3,7 +3,26 @@ package pollinations
 import (
 	"context"
 	"net/http"
+	"time"
 )
+
+// SetMaxBytes bounds images and speech; 0 keeps a default.
+func (c *Config) SetMaxBytes(image, speech int64) {
+	c.hooks.maxImageBytes, c.hooks.maxSpeechBytes = image, speech
+}
+
+// SetLegacySpacing sets the time between calls to the legacy services.
+func (c *Config) SetLegacySpacing(image, speech time.Duration) {
+	c.hooks.imageSpacing, c.hooks.speechSpacing = image, speech
+}
+
+// SetIdle sets how long a body may make no progress.
+func (c *Config) SetIdle(d time.Duration) { c.hooks.idle = d }
+
+// LegacySpacing returns the time between calls to both services, 0 for one that is not a legacy service.
+func (c *Client) LegacySpacing() [2]time.Duration {
+	return [2]time.Duration{c.image.spacing, c.speech.spacing}
+}
 
 // AddPlaceholder lets tests name a picture of their own as an error picture.
 func (c *Client) AddPlaceholder(sum string) { c.placeholders = append(c.placeholders, sum) }

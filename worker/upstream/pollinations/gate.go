@@ -14,8 +14,8 @@ import (
 
 // How far apart calls to the older services must begin, which is what they ask of one address.
 const (
-	defaultImageSpacing  = 45 * time.Second
-	defaultSpeechSpacing = 30 * time.Second
+	imageSpacing  = 45 * time.Second
+	speechSpacing = 30 * time.Second
 	// lingering is when to ask again while a call takes longer than the spacing: its end is not known.
 	lingering = 5 * time.Second
 )
@@ -91,12 +91,9 @@ type service struct {
 }
 
 // restrain makes the service keep the rules of the older ones, if it is one of them.
-func (s *service) restrain(gate Gate, spacing, usual time.Duration) {
+func (s *service) restrain(gate Gate, spacing time.Duration) {
 	if _, old := s.dialect.(legacy); !old {
 		return
-	}
-	if spacing <= 0 {
-		spacing = usual
 	}
 	if gate == nil {
 		gate = (&turnstile{spacing: spacing}).enter

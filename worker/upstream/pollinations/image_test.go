@@ -182,7 +182,7 @@ func TestTooLarge(t *testing.T) {
 				header = append(header, "Content-Length", strconv.Itoa(len(picture)))
 			}
 			client := newClient(t, answer(picture, header...), func(c *pollinations.Config) {
-				c.MaxBytes = int64(len(picture) + r.spare)
+				c.SetMaxBytes(int64(len(picture)+r.spare), 0)
 			})
 			_, err := client.Image(t.Context(), pollinations.ImageRequest{Prompt: "x"})
 			if r.class == "" {

@@ -21,7 +21,7 @@ import (
 // asLegacy makes a client speak the older dialect, with next to no time between its calls.
 func asLegacy(c *pollinations.Config) {
 	c.ImageStyle, c.SpeechStyle = pollinations.StyleLegacy, pollinations.StyleLegacy
-	c.LegacyImageSpacing, c.LegacySpeechSpacing = time.Nanosecond, time.Nanosecond
+	c.SetLegacySpacing(time.Nanosecond, time.Nanosecond)
 }
 
 // hosts stands in for every host and notes what it was asked.
@@ -89,7 +89,7 @@ func TestStyles(t *testing.T) {
 			if fmt.Sprint(all.asked) != fmt.Sprint(r.asked) {
 				t.Errorf("asked %q, want %q", all.asked, r.asked)
 			}
-			spacing := [2]time.Duration{client.LegacySpacing(job.UpstreamImage), client.LegacySpacing(job.UpstreamSpeech)}
+			spacing := client.LegacySpacing()
 			usual := [2]time.Duration{45 * time.Second, 30 * time.Second}
 			for i, old := range r.old {
 				want, key := time.Duration(0), "Bearer "+canaryKey
@@ -100,9 +100,6 @@ func TestStyles(t *testing.T) {
 				if spacing[i] != want || all.keys[i] != key {
 					t.Errorf("call %d: spacing %v and key %q, want %v and %q", i, spacing[i], all.keys[i], want, key)
 				}
-			}
-			if client.LegacySpacing(job.UpstreamLanguage) != 0 {
-				t.Error("another upstream has a spacing")
 			}
 		})
 	}
@@ -355,7 +352,7 @@ func TestLegacyFaults(t *testing.T) {
 				w.Header().Set("Content-Type", http.DetectContentType([]byte(r.body)))
 				w.WriteHeader(r.status)
 				_, _ = io.WriteString(w, r.body)
-			}, asLegacy, func(c *pollinations.Config) { c.LegacySpeechSpacing = time.Minute })
+			}, asLegacy, func(c *pollinations.Config) { c.SetLegacySpacing(time.Nanosecond, time.Minute) })
 			_, err := client.Speech(t.Context(), pollinations.SpeechRequest{Text: canaryPrompt, Model: r.model})
 			upstreamtest.RequireError(t, err, r.class, r.code)
 			f := upstreamtest.Error(t, err)

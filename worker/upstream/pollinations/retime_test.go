@@ -100,7 +100,7 @@ func TestSpeedOfOtherRecordings(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			client := newClient(t, answer(r.data, "Content-Type", "audio/wav"), func(c *pollinations.Config) { c.MaxSpeechBytes = 400_000 })
+			client := newClient(t, answer(r.data, "Content-Type", "audio/wav"), func(c *pollinations.Config) { c.SetMaxBytes(0, 400_000) })
 			_, err := client.Speech(t.Context(), pollinations.SpeechRequest{Text: canaryPrompt, Format: "wav", Speed: 0.25})
 			upstreamtest.RequireError(t, err, r.class, r.code)
 			if f := upstreamtest.Error(t, err); f.Upstream != job.UpstreamSpeech {
@@ -115,7 +115,7 @@ func TestSpeedOfLongRecordings(t *testing.T) {
 	t.Parallel()
 	for _, format := range []string{"wav", "pcm"} {
 		client := newClient(t, answer(toneOf(2, 440), "Content-Type", "audio/wav"), func(c *pollinations.Config) {
-			c.MaxSpeechBytes = 150_000
+			c.SetMaxBytes(0, 150_000)
 		})
 		got, err := client.Speech(t.Context(), pollinations.SpeechRequest{Text: "hello", Format: format, Speed: 0.5})
 		if err != nil {

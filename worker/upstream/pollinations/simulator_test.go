@@ -25,8 +25,9 @@ func simulated(
 	sim, http := upstreamtest.Simulate(t)
 	cfg := pollinations.Config{
 		BaseURL: sim.PollinationsURL(), SpeechBaseURL: sim.PollinationsURL() + "/v1",
-		Token: canaryKey, HTTP: http, Idle: idle,
+		Token: canaryKey, HTTP: http,
 	}
+	cfg.SetIdle(idle)
 	for _, change := range changes {
 		change(sim, &cfg)
 	}

@@ -13,48 +13,48 @@ import (
 const announceTimeout = 5 * time.Second
 
 const (
-	// averaged is of how many runs the latest average is made, roughly: the newest one counts for so large a part.
-	averaged = 20
-	// moved is the part by which an average has to change to be told ahead of time.
-	moved = 0.2
+	// window is the number of runs in a moving average.
+	window = 20
+	// significantChange is the relative change of an average that is announced at once.
+	significantChange = 0.2
 )
 
-// average is how long jobs of a kind run, lately.
-type average struct {
+// runTime is a moving average of how long jobs of a kind run.
+type runTime struct {
 	seconds float64
-	// runs counts the runs in it, up to averaged.
+	// runs is the number of runs in it, at most window.
 	runs int
-	// told is what was announced.
-	told float64
+	// announced is the value of the last registration.
+	announced float64
 }
 
-// measure takes the duration of a successful attempt into the average of its kind. The first one is news to everybody
-// who waits for an estimate, and so is an average that has changed by much.
+// measure adds a successful attempt to the average of its kind. The first one is announced at once, because estimates
+// wait for it, and so is a significant change.
 func (p *Processor) measure(kind job.Kind, run time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	a := p.runs[kind]
-	a.runs = min(a.runs+1, averaged)
+	a.runs = min(a.runs+1, window)
 	a.seconds += (run.Seconds() - a.seconds) / float64(a.runs)
 	p.runs[kind] = a
-	if math.Abs(a.seconds-a.told) > moved*a.told {
-		p.tellNow()
+	if math.Abs(a.seconds-a.announced) > significantChange*a.announced {
+		p.announceNow()
 	}
 }
 
-// told returns the averages as they are announced.
-func (p *Processor) told() map[job.Kind]float64 {
+// averages returns the averages for a registration.
+func (p *Processor) averages() map[job.Kind]float64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	seconds := make(map[job.Kind]float64, len(p.runs))
 	for kind, a := range p.runs {
-		a.told = a.seconds
+		a.announced = a.seconds
 		p.runs[kind], seconds[kind] = a, a.seconds
 	}
 	return seconds
 }
 
-// announce tells the others about this worker, again and again, and takes it back at the end.
+// announce registers this worker at intervals, and deregisters it at the end.
 func (p *Processor) announce(ctx context.Context) {
 	ticker := time.NewTicker(queue.AnnounceEvery)
 	defer ticker.Stop()
@@ -65,7 +65,7 @@ func (p *Processor) announce(ctx context.Context) {
 		select {
 		case <-ticker.C:
 			continue
-		case <-p.news:
+		case <-p.announceRequested:
 			continue
 		case <-ctx.Done():
 		}
@@ -82,15 +82,15 @@ func (p *Processor) announceOnce(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, announceTimeout)
 	defer cancel()
 	return p.queue.Announce(ctx, queue.Worker{
-		ID: p.id, Version: p.version, Mode: p.mode, StartedAt: job.At(p.started), Slots: p.cfg.slots(), RunSeconds: p.told(),
+		ID: p.id, Version: p.version, Mode: p.mode, StartedAt: job.At(p.started), Slots: p.cfg.slots(), RunSeconds: p.averages(),
 		Failing: p.breaker.failing(),
 	})
 }
 
-// tellNow announces the worker ahead of time.
-func (p *Processor) tellNow() {
+// announceNow registers the worker again at once.
+func (p *Processor) announceNow() {
 	select {
-	case p.news <- struct{}{}:
+	case p.announceRequested <- struct{}{}:
 	default:
 	}
 }

@@ -19,28 +19,28 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/fault"
 )
 
-// attempt is one delivery of a job and what is done with it.
+// attempt is one delivery of a job.
 type attempt struct {
 	processor *Processor
 	delivery  *queue.Delivery
 	spec      *job.Spec
 	cancel    context.CancelCauseFunc
 
-	// updating is held, by having put something into it, by whoever writes the progress.
+	// updating is a lock, held by sending to it, for writes of the progress.
 	updating chan struct{}
 
-	// mu guards what follows. It is never held while NATS is asked, since the heartbeat takes it.
+	// mu guards what follows. It is never held during a request to NATS, since heartbeats take it.
 	mu sync.Mutex
-	// pass is the right to call the upstream that the job needs.
-	pass     pass
+	// permit is for the upstream that the job needs.
+	permit   permit
 	progress *job.Progress
 	revision uint64
-	// leaving is closed when the worker stops or has lost the job; nil before the end is stored.
+	// leaving is closed when the worker stops or has lost the job; nil until the result is being stored.
 	leaving <-chan struct{}
 }
 
-// work does what is to be done with one delivery. It always comes back; a job that it does not end comes back too.
-func (p *Processor) work(ctx context.Context, d *queue.Delivery, right pass) {
+// work handles one delivery. It always returns; a job that it does not end is redelivered.
+func (p *Processor) work(ctx context.Context, d *queue.Delivery, granted permit) {
 	ctx = p.tracing.WithMessage(telemetry.WithJobID(ctx, d.ID), d.Header)
 	defer func() {
 		if r := recover(); r != nil {
@@ -51,7 +51,7 @@ func (p *Processor) work(ctx context.Context, d *queue.Delivery, right pass) {
 	if d.Count > 1 {
 		p.metrics.Redeliveries.WithLabelValues(string(d.Kind)).Inc()
 	}
-	a := &attempt{processor: p, delivery: d, spec: d.Spec, pass: right, updating: make(chan struct{}, 1)}
+	a := &attempt{processor: p, delivery: d, spec: d.Spec, permit: granted, updating: make(chan struct{}, 1)}
 	if d.Fault != nil {
 		a.unreadable(ctx)
 		return
@@ -59,8 +59,8 @@ func (p *Processor) work(ctx context.Context, d *queue.Delivery, right pass) {
 	ctx = telemetry.WithRequestID(ctx, d.Spec.RequestID)
 	ctx, a.cancel = context.WithCancelCause(ctx)
 	defer a.cancel(nil)
-	forget := p.remember(a)
-	defer forget()
+	untrack := p.track(a)
+	defer untrack()
 	stop := a.keepAlive(ctx)
 	defer stop()
 	err := a.run(ctx)
@@ -73,20 +73,20 @@ func (p *Processor) work(ctx context.Context, d *queue.Delivery, right pass) {
 		err = d.Retry(newerDelay)
 	}
 	if err != nil {
-		// The job is still in the queue and comes back; whoever takes it next goes on from what is stored.
+		// The job is still in the queue; its next delivery continues from the stored state.
 		level := slog.LevelWarn
 		if !p.queue.Connected() {
-			// One line stands for all jobs that were in hand.
-			p.trouble.report(context.WithoutCancel(ctx), err)
+			// One line for all running jobs is enough.
+			p.queueOutage.report(context.WithoutCancel(ctx), err)
 			level = slog.LevelDebug
 		}
 		p.log.Log(ctx, level, "job left for redelivery", "error", err, "kind", string(d.Kind), "delivery", d.Count)
 	}
 }
 
-// run takes the job from where it stands. An error leaves it in the queue.
+// run continues the job from its stored state. After an error the job stays in the queue.
 func (a *attempt) run(ctx context.Context) error {
-	record, err := a.ended(ctx)
+	record, err := a.terminalRecord(ctx)
 	switch {
 	case err == nil:
 		return a.finish(ctx, record)
@@ -96,15 +96,15 @@ func (a *attempt) run(ctx context.Context) error {
 	if a.spec.Expired(a.processor.now()) {
 		return a.expire(ctx)
 	}
-	right, ok := a.processor.breaker.admit(ctx, a.spec.Kind, a.right())
-	a.allow(right)
+	granted, ok := a.processor.breaker.confirm(ctx, a.spec.Kind, a.currentPermit())
+	a.setPermit(granted)
 	if !ok {
-		return a.hold(ctx)
+		return a.requeue(ctx)
 	}
-	said := false
+	reported := false
 	defer func() {
-		if !said {
-			a.processor.breaker.report(ctx, right, nil, false)
+		if !reported {
+			a.processor.breaker.report(ctx, granted, nil, false)
 		}
 	}()
 	proceed, err := a.begin(ctx)
@@ -112,7 +112,7 @@ func (a *attempt) run(ctx context.Context) error {
 		return err
 	}
 	ctx, span := a.processor.tracing.StartProcess(ctx, string(a.spec.Kind), a.spec.ID, a.progress.Attempt, a.delivery.Count)
-	// It is replaced by what the attempt comes to; a panic leaves it.
+	// The outcome replaces it; after a panic it stays.
 	code := job.CodeInternal
 	defer func() {
 		if code != "" {
@@ -124,8 +124,8 @@ func (a *attempt) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if !right.probe && !a.processor.breaker.open(right.upstream) {
-		// It was closed in the moments since.
+	if !granted.probe && !a.processor.breaker.allows(granted.upstream) {
+		// The circuit breaker has opened since.
 		span.Verdict("step_back")
 		code = ""
 		return a.stepBack(ctx)
@@ -142,7 +142,7 @@ func (a *attempt) run(ctx context.Context) error {
 		if o.verdict == verdictSucceed {
 			a.processor.measure(a.spec.Kind, run)
 		}
-		said = a.report(ctx, o, refused)
+		reported = a.report(ctx, o, refused)
 	}
 	span.Verdict(string(o.verdict))
 	if err := a.conclude(ctx, task, result, o); err != nil {
@@ -152,8 +152,9 @@ func (a *attempt) run(ctx context.Context) error {
 	return nil
 }
 
-// ended returns the job's terminal record. A job that was delivered before may have ended at any replica's back.
-func (a *attempt) ended(ctx context.Context) (*job.Record, error) {
+// terminalRecord returns the job's terminal record. On a redelivery it reads from the leader, since a replica may lag
+// behind.
+func (a *attempt) terminalRecord(ctx context.Context) (*job.Record, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.processor.cfg.writeTimeout(0))
 	defer cancel()
 	if a.delivery.Count > 1 {
@@ -162,7 +163,7 @@ func (a *attempt) ended(ctx context.Context) (*job.Record, error) {
 	return a.processor.store.Record(ctx, a.spec.Owner, a.spec.ID)
 }
 
-// task prepares what the generator needs; what an earlier attempt stored need not be made again.
+// task prepares the task of the generator with the media that earlier attempts stored.
 func (a *attempt) task(ctx context.Context) (*Task, error) {
 	t := &Task{Spec: a.spec, attempt: a, media: make(map[int]job.Media)}
 	if p := a.progress; p != nil {
@@ -196,8 +197,8 @@ func mediaCount(spec *job.Spec) int {
 	return 0
 }
 
-// complete reports whether every medium of the job is stored already or was refused for good: the attempt then calls no
-// upstream, and how it ends says nothing about one.
+// complete reports whether every medium of the job is stored or was refused for good: the attempt then calls no
+// upstream, and its outcome says nothing about one.
 func (t *Task) complete(refused map[int]*fault.Error) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -210,7 +211,7 @@ func (t *Task) complete(refused map[int]*fault.Error) bool {
 	return count > 0
 }
 
-// generate makes the attempt, within its time-out and the job's deadline.
+// generate calls the generator within the time-out of its kind and the job's deadline.
 func (a *attempt) generate(ctx context.Context, task *Task) (*job.Result, outcome) {
 	ctx, cancel := context.WithDeadlineCause(ctx, a.spec.Deadline.Time, errDeadline)
 	defer cancel()
@@ -229,42 +230,42 @@ func (a *attempt) generate(ctx context.Context, task *Task) (*job.Result, outcom
 	return result, o
 }
 
-// right returns the right to call the upstream that the job needs.
-func (a *attempt) right() pass {
+// currentPermit returns the permit for the upstream that the job needs.
+func (a *attempt) currentPermit() permit {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.pass
+	return a.permit
 }
 
-func (a *attempt) allow(right pass) {
+func (a *attempt) setPermit(granted permit) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.pass = right
+	a.permit = granted
 }
 
-// report tells the breaker what the attempt says about the upstream that the job needs. It returns false when that is
-// nothing. The faults of images that an earlier attempt was refused for good were reported then.
+// report tells the breaker what the outcome says about the job's upstream, and returns false when that is nothing. The
+// errors of images that earlier attempts were refused for good were reported then.
 func (a *attempt) report(ctx context.Context, o outcome, refused map[int]*fault.Error) bool {
-	b, right := a.processor.breaker, a.right()
+	b, granted := a.processor.breaker, a.currentPermit()
 	faults := maps.Clone(o.faults)
 	maps.DeleteFunc(faults, func(index int, _ *fault.Error) bool { return refused[index] != nil })
 	switch {
 	case o.verdict == verdictSucceed, len(o.faults) > 0 && len(faults) == 0:
-		b.report(ctx, right, nil, true)
+		b.report(ctx, granted, nil, true)
 	case len(faults) > 0:
-		// Of a set, every picture was a call of its own. Together they say one thing about the upstream, the worst.
-		b.report(ctx, right, gravest(faults), true)
-	case o.fault != nil && o.fault.Upstream == right.upstream && o.fault.Class != fault.Canceled:
-		b.report(ctx, right, o.fault, true)
+		// Each image of a set was a call of its own; the worst error counts.
+		b.report(ctx, granted, worst(faults), true)
+	case o.fault != nil && o.fault.Upstream == granted.upstream && o.fault.Class != fault.Canceled:
+		b.report(ctx, granted, o.fault, true)
 	case o.code == job.CodeTimeout:
-		b.report(ctx, right, &fault.Error{Upstream: right.upstream, Class: fault.Retryable, Code: o.code}, true)
+		b.report(ctx, granted, &fault.Error{Upstream: granted.upstream, Class: fault.Retryable, Code: o.code}, true)
 	default:
 		return false
 	}
 	return true
 }
 
-// observeRetryAfter measures for how long upstreams asked to be left alone.
+// observeRetryAfter measures how long upstreams asked to wait.
 func (a *attempt) observeRetryAfter(o outcome) {
 	faults := slices.Collect(maps.Values(o.faults))
 	if len(faults) == 0 && o.fault != nil {
@@ -277,15 +278,15 @@ func (a *attempt) observeRetryAfter(o outcome) {
 	}
 }
 
-// gravest returns the fault that keeps an upstream closed for longest.
-func gravest(faults map[int]*fault.Error) *fault.Error {
+// worst returns the error that keeps a circuit breaker open for longest.
+func worst(faults map[int]*fault.Error) *fault.Error {
 	rank := []fault.Class{fault.Misconfigured, fault.Throttled, fault.Retryable, fault.Permanent, fault.Moderated}
 	return slices.MinFunc(slices.Collect(maps.Values(faults)), func(x, y *fault.Error) int {
 		return cmp.Or(slices.Index(rank, x.Class)-slices.Index(rank, y.Class), cmp.Compare(y.RetryAfter, x.RetryAfter))
 	})
 }
 
-// conclude does what follows from an attempt's outcome.
+// conclude does what follows from the outcome of an attempt.
 func (a *attempt) conclude(ctx context.Context, task *Task, result *job.Result, o outcome) error {
 	a.mu.Lock()
 	counts := a.progress.Counts
@@ -298,10 +299,10 @@ func (a *attempt) conclude(ctx context.Context, task *Task, result *job.Result, 
 		if counts.Failures >= a.spec.MaxAttempts {
 			return a.fail(ctx, task, o, counts)
 		}
-		return a.retry(ctx, o, counts, a.processor.cfg.delay(counts.Failures-1, asked(o)))
+		return a.retry(ctx, o, counts, a.processor.cfg.delay(counts.Failures-1, retryAfter(o)))
 	case verdictWait:
 		counts.Throttles++
-		return a.retry(ctx, o, counts, a.wait(o, counts))
+		return a.retry(ctx, o, counts, a.throttleDelay(o, counts))
 	case verdictFail:
 		if o.fault != nil {
 			counts.Failures++
@@ -314,19 +315,19 @@ func (a *attempt) conclude(ctx context.Context, task *Task, result *job.Result, 
 	return nil
 }
 
-// wait returns after how long a job that was turned away comes back. While its upstream is closed nothing is delivered,
-// so the job itself need not wait for longer than it was told to; an upstream may be opened ahead of time.
-func (a *attempt) wait(o outcome, counts job.Counts) time.Duration {
+// throttleDelay returns the delay of a throttled job. While the circuit breaker is open no job is fetched, so the delay
+// need not grow; the circuit breaker may be closed ahead of time.
+func (a *attempt) throttleDelay(o outcome, counts job.Counts) time.Duration {
 	n := counts.Throttles - 1
 	if a.processor.control.View().Circuit(a.spec.Kind.Upstream()).Open() {
 		n = 0
 	}
-	return a.processor.cfg.delay(n, asked(o))
+	return a.processor.cfg.delay(n, retryAfter(o))
 }
 
-// asked returns how long the upstream wants to be left alone. Of a set the longest wait counts: the next attempt asks
-// for every picture that is missing.
-func asked(o outcome) time.Duration {
+// retryAfter returns how long the upstream asked to wait; of a set the longest, since the next attempt calls it for
+// every missing image.
+func retryAfter(o outcome) time.Duration {
 	var longest time.Duration
 	if o.fault != nil {
 		longest = o.fault.RetryAfter
@@ -347,7 +348,7 @@ func outcomeLabel(o outcome) string {
 	return string(o.verdict)
 }
 
-// stored returns the task's stored media in order.
+// stored returns the stored media in order.
 func (t *Task) stored() []job.Media {
 	t.mu.Lock()
 	defer t.mu.Unlock()

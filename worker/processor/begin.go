@@ -10,26 +10,26 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
 
-// maxCrashes is how many workers a job may lose before it is taken for the cause.
+// maxCrashes is how many workers a job may crash before the job is held responsible.
 const maxCrashes = 5
 
-// early is how much too early a job may come back from a delay and still be worked.
-const early = 250 * time.Millisecond
+// earlyTolerance is by how much a delayed job may be early and still start.
+const earlyTolerance = 250 * time.Millisecond
 
-// longestNap is for how long a job that came back too early is given back at once: after that the clock is asked again,
-// since one that had been wrong may have been put right meanwhile.
-const longestNap = time.Minute
+// maxRecheck bounds the delay of a job that came too early: the clock is checked again after it, since a wrong one may
+// have been corrected.
+const maxRecheck = time.Minute
 
-// begin records that the job runs. It reports false when this delivery is not to be worked: somebody else has the job,
-// its delay is not over, or it has lost too many workers and was ended.
+// begin records that the job runs. It returns false when this delivery must not be worked: another worker has the job,
+// its delay is not over, or it crashed too many workers and was failed.
 func (a *attempt) begin(ctx context.Context) (bool, error) {
-	previous, revision, err := a.previous(ctx)
+	previous, revision, err := a.previousProgress(ctx)
 	for tries := 0; err == nil; tries++ {
-		proceed, done := a.admit(ctx, previous)
+		proceed, done := a.accept(ctx, previous)
 		if !proceed {
 			return false, done
 		}
-		next := a.next(previous)
+		next := a.nextProgress(previous)
 		if next.Crashes >= maxCrashes {
 			a.progress, a.revision = next, revision
 			return false, a.giveUp(ctx, job.CodeWorkerLost)
@@ -50,10 +50,10 @@ func (a *attempt) begin(ctx context.Context) (bool, error) {
 	return false, err
 }
 
-// hold gives a job that must not be begun now back to the queue; it counts as nothing. Nothing is delivered while its
-// upstream is closed, so a short delay is enough. A first delivery leaves a mark, so that the next one is not taken for
-// a retry.
-func (a *attempt) hold(ctx context.Context) error {
+// requeue returns a job that must not start now to the queue; nothing is counted. Nothing is fetched while the circuit
+// breaker is open, so a short delay is enough. The progress of a first delivery is stored, so that the next one is not
+// taken for a retry.
+func (a *attempt) requeue(ctx context.Context) error {
 	previous, revision, err := a.fromLeader(ctx)
 	if err != nil {
 		return err
@@ -61,7 +61,7 @@ func (a *attempt) hold(ctx context.Context) error {
 	if previous == nil {
 		p := &job.Progress{ID: a.spec.ID, Status: job.StatusQueued, Delivery: a.delivery.Count, Step: 1, Worker: a.processor.id}
 		if a.delivery.Count > 1 {
-			p.Failures = clampedFailures(a.delivery.Count, a.spec.MaxAttempts)
+			p.Failures = assumedFailures(a.delivery.Count, a.spec.MaxAttempts)
 		}
 		if _, err := a.processor.store.PutProgress(ctx, a.spec.Owner, p, revision); err != nil && !errors.Is(err, store.ErrConflict) {
 			return err
@@ -70,9 +70,9 @@ func (a *attempt) hold(ctx context.Context) error {
 	return a.delivery.Retry(heldWait)
 }
 
-// previous returns the progress before this delivery. A first delivery has none; should that be wrong, the write that
-// follows is refused and the leader is asked.
-func (a *attempt) previous(ctx context.Context) (*job.Progress, uint64, error) {
+// previousProgress returns the progress before this delivery. A first delivery has none; if that is wrong, the following
+// write fails and the leader is read.
+func (a *attempt) previousProgress(ctx context.Context) (*job.Progress, uint64, error) {
 	if a.delivery.Count == 1 {
 		return nil, 0, nil
 	}
@@ -89,28 +89,28 @@ func (a *attempt) fromLeader(ctx context.Context) (*job.Progress, uint64, error)
 	return p, revision, err
 }
 
-// admit reports whether this delivery may be worked, given the progress before it.
-func (a *attempt) admit(ctx context.Context, previous *job.Progress) (bool, error) {
+// accept reports whether this delivery may be worked, given the progress before it.
+func (a *attempt) accept(ctx context.Context, previous *job.Progress) (bool, error) {
 	if previous == nil {
 		return true, nil
 	}
 	if previous.Status == job.StatusRunning && previous.Delivery > a.delivery.Count {
-		// A later delivery is at work, so this one is stale. Should the broker have forgotten some of its count, the
-		// job comes back until the count has caught up.
+		// A later delivery runs, so this one is stale. If the broker lost some of its count in a crash, the job is
+		// redelivered until the count has caught up.
 		a.processor.log.InfoContext(ctx, "stale delivery dropped", "delivery", a.delivery.Count, "current", previous.Delivery)
 		return false, nil
 	}
 	if previous.Status == job.StatusRetrying && previous.NextAttemptAt != nil {
-		// A broker that crashed may have forgotten the delay.
-		if wait := previous.NextAttemptAt.Sub(a.processor.now()); wait > early {
-			return false, a.delivery.Retry(min(wait, longestNap))
+		// A broker that crashed may have lost the delay.
+		if wait := previous.NextAttemptAt.Sub(a.processor.now()); wait > earlyTolerance {
+			return false, a.delivery.Retry(min(wait, maxRecheck))
 		}
 	}
 	return true, nil
 }
 
-// next returns the progress with which this delivery begins.
-func (a *attempt) next(previous *job.Progress) *job.Progress {
+// nextProgress returns the progress with which this delivery starts.
+func (a *attempt) nextProgress(previous *job.Progress) *job.Progress {
 	now := job.AtPtr(a.processor.now())
 	p := &job.Progress{ID: a.spec.ID, StartedAt: now}
 	if previous != nil {
@@ -122,8 +122,8 @@ func (a *attempt) next(previous *job.Progress) *job.Progress {
 			p.StartedAt = now
 		}
 	} else if a.delivery.Count > 1 {
-		// The progress is lost: take every earlier delivery for a failure, but leave one attempt.
-		p.Failures = clampedFailures(a.delivery.Count, a.spec.MaxAttempts)
+		// The progress is lost: count every earlier delivery as a failure, but leave one attempt.
+		p.Failures = assumedFailures(a.delivery.Count, a.spec.MaxAttempts)
 	}
 	p.Status, p.Stage = job.StatusRunning, firstStage(a.spec)
 	p.Attempt = p.Failures + 1
@@ -137,8 +137,8 @@ func (a *attempt) next(previous *job.Progress) *job.Progress {
 	return p
 }
 
-// clampedFailures is how many failures a delivery count stands for at the most, leaving one attempt.
-func clampedFailures(count uint64, maxAttempts int) int {
+// assumedFailures returns how many failures a delivery count stands for at most, leaving one attempt.
+func assumedFailures(count uint64, maxAttempts int) int {
 	most := max(0, maxAttempts-1)
 	if count > math.MaxInt32 {
 		return most

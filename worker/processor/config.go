@@ -10,7 +10,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 )
 
-// Config says how many jobs to work at once and how patiently.
+// Config has the settings of a Processor: slots, retry delays and time-outs.
 type Config struct {
 	SlotsImage int `env:"WORKER_SLOTS_IMAGE" envDefault:"8" doc:"Image jobs that one worker process runs at once."`
 	SlotsAudio int `env:"WORKER_SLOTS_AUDIO" envDefault:"8" doc:"Speech jobs that one worker process runs at once."`
@@ -23,7 +23,7 @@ type Config struct {
 	AudioTimeout time.Duration `env:"AUDIO_TIMEOUT" envDefault:"120s" doc:"Longest duration of one attempt of a speech job."`
 	TextTimeout  time.Duration `env:"TEXT_TIMEOUT" envDefault:"120s" doc:"Longest duration of one attempt of a prompt or translation job."`
 
-	// SoftStop is how long a stop waits for running attempts before it hands them back.
+	// SoftStop is how long Stop waits for running attempts before it returns their jobs to the queue.
 	SoftStop time.Duration `env:"WORKER_SOFT_STOP" envDefault:"20s" doc:"How long a shutdown waits for running attempts before it returns their jobs to the queue."`
 
 	hooks hooks
@@ -37,7 +37,7 @@ type hooks struct {
 	afterStep func(jobs.Step) error
 }
 
-// Validate reports every fault at once, each by the name of its variable.
+// Validate returns all errors at once, each with the name of its variable.
 func (c Config) Validate() error {
 	var errs []error
 	for name, n := range map[string]int{
@@ -63,15 +63,15 @@ func (c Config) Validate() error {
 
 const maxSlots = 1024
 
-// writeTimeout returns how long a write of the given size may go unanswered before it is repeated. An answer that was
-// lost with its connection never comes, so no single write may use up the time of a whole settlement.
+// writeTimeout returns after how long a write of the given size is repeated. A reply that was lost with its connection
+// never comes, so a single write must not use up the time of a whole settlement.
 func (c Config) writeTimeout(bytes int) time.Duration {
 	return cmp.Or(c.hooks.writeTimeout, defaultWriteTimeout) + time.Duration(bytes>>20)*time.Second
 }
 
 const defaultWriteTimeout = 8 * time.Second
 
-// settleTimeout returns how long each step of a settlement is tried while NATS is away.
+// settleTimeout returns for how long each step of a settlement is retried while NATS is away.
 func (c Config) settleTimeout() time.Duration {
 	return cmp.Or(c.hooks.settleTimeout, settleTimeout)
 }
@@ -88,7 +88,7 @@ func (c Config) timeout(kind job.Kind) time.Duration {
 	return c.TextTimeout
 }
 
-// slots returns how many jobs of a kind are worked at once.
+// slots returns the number of slots by kind.
 func (c Config) slots() map[job.Kind]int {
 	return map[job.Kind]int{
 		job.KindImage: c.SlotsImage, job.KindAudio: c.SlotsAudio, job.KindPrompt: c.SlotsText, job.KindTranslation: c.SlotsText,

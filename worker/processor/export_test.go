@@ -41,7 +41,7 @@ type Judged struct {
 // Judge says what follows from an error and a cause.
 func Judge(err, cause error) Judged {
 	o := judge(err, cause)
-	return Judged{string(o.verdict), o.code, o.fault, o.faults, asked(o)}
+	return Judged{string(o.verdict), o.code, o.fault, o.faults, retryAfter(o)}
 }
 
 // Delay returns how long to wait before the attempt that follows n earlier ones.
@@ -54,7 +54,7 @@ func (p *Processor) Measure(kind job.Kind, run time.Duration) { p.measure(kind, 
 func Written(soFar string, expected int) int { return written(soFar, expected) }
 
 // Heed makes the worker leave an upstream alone as if it had just been told to, before anybody else knows.
-func (p *Processor) Heed(name string, pause time.Duration) { p.breaker.heed(name, pause) }
+func (p *Processor) Heed(name string, pause time.Duration) { p.breaker.backOff(name, pause) }
 
 // SetHeartbeat sets how often a running job is reported.
 func (c *Config) SetHeartbeat(d time.Duration) { c.hooks.heartbeat = d }

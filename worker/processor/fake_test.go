@@ -29,7 +29,7 @@ func newGate(t *testing.T) *gate {
 
 func (g *gate) release() { g.once.Do(func() { close(g.open) }) }
 
-// pass waits until the gate is opened or the call is broken off.
+// permit waits until the gate is opened or the call is broken off.
 func (g *gate) pass(ctx context.Context) error {
 	select {
 	case <-g.open:
@@ -102,7 +102,7 @@ func (s *spy) seen() []*nats.Msg {
 	return slices.Clone(s.msgs)
 }
 
-// count counts the messages that fit.
+// addBusy counts the messages that fit.
 func (s *spy) count(fits func(*nats.Msg) bool) int {
 	n := 0
 	for _, m := range s.seen() {

@@ -6,12 +6,10 @@ import (
 	"time"
 )
 
-// keepAlive reports the job in progress until the returned function is called. When the broker has not confirmed for
-// two heartbeats the attempt is broken off before somebody else gets the job; when the job turns out to have ended, a
-// cancel among others, it is broken off too.
-//
-// The heartbeat waits for nothing but its own answer: a read that NATS leaves unanswered must not have the job delivered,
-// and billed, a second time.
+// keepAlive sends heartbeats until the returned function is called. It cancels the attempt when the broker has not
+// confirmed for two intervals, before another worker gets the job, and when the job has ended, by a cancel for example.
+// Heartbeats wait for nothing but their own confirmation: a read that NATS leaves unanswered must not cause the job to
+// be delivered, and billed, a second time.
 func (a *attempt) keepAlive(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	every := a.processor.heartbeat
@@ -19,8 +17,8 @@ func (a *attempt) keepAlive(ctx context.Context) (stop func()) {
 	wg.Go(func() {
 		confirmed := time.Now()
 		tick(ctx, every, func() {
-			// Half the time, so that one answer that is lost leaves time for a second try.
-			if a.beat(ctx, every/2) {
+			// Half the interval, so that a lost confirmation leaves time for a second try.
+			if a.sendHeartbeat(ctx, every/2) {
 				confirmed = time.Now()
 			} else if time.Since(confirmed) >= 2*every && ctx.Err() == nil {
 				a.cancel(errLost)
@@ -29,8 +27,8 @@ func (a *attempt) keepAlive(ctx context.Context) (stop func()) {
 	})
 	wg.Go(func() {
 		tick(ctx, every, func() {
-			a.processor.breaker.keep(ctx, a.right())
-			if a.over(ctx, every) {
+			a.processor.breaker.renew(ctx, a.currentPermit())
+			if a.hasEnded(ctx, every) {
 				a.cancel(errEnded)
 			}
 		})
@@ -41,7 +39,7 @@ func (a *attempt) keepAlive(ctx context.Context) (stop func()) {
 	}
 }
 
-// tick calls f at every interval until ctx ends. A call that takes longer than the interval delays the next one.
+// tick calls f at every interval until ctx ends. A slow call delays the next one.
 func tick(ctx context.Context, every time.Duration, f func()) {
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
@@ -55,16 +53,16 @@ func tick(ctx context.Context, every time.Duration, f func()) {
 	}
 }
 
-// over reports whether the job is known to have ended.
-func (a *attempt) over(ctx context.Context, within time.Duration) bool {
+// hasEnded reports whether the job is known to have ended.
+func (a *attempt) hasEnded(ctx context.Context, within time.Duration) bool {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
-	_, err := a.ended(ctx)
+	_, err := a.terminalRecord(ctx)
 	return err == nil
 }
 
-// beat reports the job in progress once and reports whether the broker confirmed.
-func (a *attempt) beat(ctx context.Context, within time.Duration) bool {
+// sendHeartbeat sends one heartbeat and reports whether the broker confirmed it.
+func (a *attempt) sendHeartbeat(ctx context.Context, within time.Duration) bool {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	return a.delivery.Beat(ctx) == nil

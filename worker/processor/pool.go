@@ -12,20 +12,20 @@ import (
 )
 
 const (
-	// idleWait is how long a free slot watches one lane before it thinks again.
+	// idleWait is how long a free slot waits at one lane.
 	idleWait = time.Second
-	// shortWait is the same while there are fewer free slots than lanes, so that each lane gets its turn.
+	// shortWait replaces idleWait while there are fewer free slots than lanes, so that each lane has its turn.
 	shortWait = 100 * time.Millisecond
-	// guestsFirst is how often a free slot asks the guests before the members.
-	guestsFirst = 4
-	// closedLook is how long a slot rests at the most while every lane is closed.
-	closedLook = time.Second
-	// troubleWait is how long a slot waits after NATS could not be asked.
-	troubleWait = 500 * time.Millisecond
+	// guestEvery is how often a free slot looks at the guests before the members.
+	guestEvery = 4
+	// maxIdle bounds the wait of a slot while no lane may be fetched from.
+	maxIdle = time.Second
+	// outageRetryDelay is the delay after NATS could not be reached.
+	outageRetryDelay = 500 * time.Millisecond
 )
 
-// pool is a number of slots that share some lanes. Each slot holds either a job or at most one open pull, so that no
-// job is ever taken for which there is no slot.
+// pool is a number of slots that share some lanes. Each slot has either a job or at most one open pull, so that no job
+// is fetched without a slot for it.
 type pool struct {
 	name    string
 	slots   int
@@ -33,11 +33,11 @@ type pool struct {
 	guests  []*queue.Lane
 
 	mu sync.Mutex
-	// turn counts the choices made.
-	turn int
+	// picks counts the calls of order.
+	picks int
 	// watching counts the slots that wait at a lane.
 	watching map[*queue.Lane]int
-	// active is the lane that had a job last.
+	// active is the lane of the last job.
 	active *queue.Lane
 	busy   int
 }
@@ -58,18 +58,18 @@ func newPool(ctx context.Context, q *queue.Queue, name string, slots int, kinds 
 	return pl, nil
 }
 
-// order returns the lanes in the order in which a free slot asks them: members first, every fourth time the guests, and
-// the kinds in turn.
+// order returns the lanes in the order in which a free slot looks at them: members first, every fourth time guests
+// first, the kinds in turn.
 func (pl *pool) order() []*queue.Lane {
 	pl.mu.Lock()
 	defer pl.mu.Unlock()
-	pl.turn++
-	if pl.turn%guestsFirst == 0 {
-		// The guests' own turns are counted apart: with every fourth turn always the same kind would come first.
-		turn := pl.turn / guestsFirst
+	pl.picks++
+	if pl.picks%guestEvery == 0 {
+		// Rotate by the guests' own turns: every fourth pick is of the same kind.
+		turn := pl.picks / guestEvery
 		return append(rotate(pl.guests, turn), rotate(pl.members, turn)...)
 	}
-	return append(rotate(pl.members, pl.turn), rotate(pl.guests, pl.turn)...)
+	return append(rotate(pl.members, pl.picks), rotate(pl.guests, pl.picks)...)
 }
 
 func rotate(lanes []*queue.Lane, turn int) []*queue.Lane {
@@ -77,20 +77,20 @@ func rotate(lanes []*queue.Lane, turn int) []*queue.Lane {
 	return append(slices.Clone(lanes[by:]), lanes[:by]...)
 }
 
-// watch chooses the lane at which an idle slot waits: one that nobody watches, else the one that had a job last. It
-// returns nil when no lane may be looked at.
-func (pl *pool) watch(b *breaker) (*queue.Lane, time.Duration, pass) {
+// watch chooses the lane at which an idle slot waits: one without a waiting slot, else the active one. It returns nil
+// when no lane may be fetched from.
+func (pl *pool) watch(b *breaker) (*queue.Lane, time.Duration, permit) {
 	lanes := pl.order()
 	pl.mu.Lock()
 	defer pl.mu.Unlock()
-	slices.SortStableFunc(lanes, func(x, y *queue.Lane) int { return pl.rank(x) - pl.rank(y) })
+	slices.SortStableFunc(lanes, func(x, y *queue.Lane) int { return pl.watchPriority(x) - pl.watchPriority(y) })
 	unwatched := 0
 	var chosen *queue.Lane
-	var right pass
+	var granted permit
 	for _, lane := range lanes {
 		if chosen == nil {
-			if p, ok := b.enter(lane.Kind); ok {
-				chosen, right = lane, p
+			if p, ok := b.acquire(lane.Kind); ok {
+				chosen, granted = lane, p
 			}
 		}
 		if pl.watching[lane] == 0 {
@@ -98,17 +98,17 @@ func (pl *pool) watch(b *breaker) (*queue.Lane, time.Duration, pass) {
 		}
 	}
 	if chosen == nil {
-		return nil, 0, pass{}
+		return nil, 0, permit{}
 	}
 	pl.watching[chosen]++
 	if unwatched > 1 {
-		return chosen, shortWait, right
+		return chosen, shortWait, granted
 	}
-	return chosen, idleWait, right
+	return chosen, idleWait, granted
 }
 
-// rank orders lanes by how much they need another slot to watch them.
-func (pl *pool) rank(lane *queue.Lane) int {
+// watchPriority orders lanes by how much they need another slot to watch them.
+func (pl *pool) watchPriority(lane *queue.Lane) int {
 	switch {
 	case pl.watching[lane] == 0:
 		return 0
@@ -118,7 +118,7 @@ func (pl *pool) rank(lane *queue.Lane) int {
 	return 2
 }
 
-func (pl *pool) unwatch(lane *queue.Lane, got bool) {
+func (pl *pool) endWatch(lane *queue.Lane, got bool) {
 	pl.mu.Lock()
 	defer pl.mu.Unlock()
 	pl.watching[lane]--
@@ -127,84 +127,84 @@ func (pl *pool) unwatch(lane *queue.Lane, got bool) {
 	}
 }
 
-// occupy counts busy slots.
-func (pl *pool) occupy(by int) (busy, free int) {
+// addBusy adds to the number of busy slots.
+func (pl *pool) addBusy(by int) (busy, free int) {
 	pl.mu.Lock()
 	defer pl.mu.Unlock()
 	pl.busy += by
 	return pl.busy, pl.slots - pl.busy
 }
 
-// slot takes and works jobs, one after the other, until pulling ends. A job in hand goes on until working ends.
-func (p *Processor) slot(pulling, working context.Context, pl *pool) {
+// runSlot fetches and works jobs one after the other until pulling ends. A running job continues until working ends.
+func (p *Processor) runSlot(pulling, working context.Context, pl *pool) {
 	puller, err := p.queue.Puller()
 	if err != nil {
-		p.trouble.report(pulling, err)
+		p.queueOutage.report(pulling, err)
 		return
 	}
 	defer puller.Close()
 	worked := true
 	for pulling.Err() == nil {
-		if p.storage.await(pulling, p.cfg.writeTimeout(0)); pulling.Err() != nil {
+		if p.storage.waitUntilAccepting(pulling, p.cfg.writeTimeout(0)); pulling.Err() != nil {
 			return
 		}
 		asked := time.Now()
-		d, right, err := p.take(pulling, pl, puller, worked)
+		d, granted, err := p.fetch(pulling, pl, puller, worked)
 		if err != nil {
-			p.trouble.report(pulling, err)
-			if !lifecycle.Sleep(pulling, troubleWait) {
+			p.queueOutage.report(pulling, err)
+			if !lifecycle.Sleep(pulling, outageRetryDelay) {
 				return
 			}
 			continue
 		}
-		p.trouble.over(pulling, asked)
+		p.queueOutage.end(pulling, asked)
 		worked = d != nil
 		if d == nil {
 			continue
 		}
-		p.count(pl, 1)
-		p.work(working, d, right)
-		p.breaker.leave(right)
-		p.count(pl, -1)
+		p.addBusy(pl, 1)
+		p.work(working, d, granted)
+		p.breaker.release(granted)
+		p.addBusy(pl, -1)
 	}
 }
 
-// take returns a job and the right to work it, or nil when there was none for a while. A slot that has just worked looks
-// everywhere first. A lane whose upstream is closed, or whose kind an operator has paused, is not looked at.
-func (p *Processor) take(ctx context.Context, pl *pool, puller *queue.Puller, everywhere bool) (*queue.Delivery, pass, error) {
+// fetch returns a job and its permit, or nil when there was none for a while. A slot that has just worked looks at all
+// lanes first. Lanes whose circuit breaker is open, or whose kind an operator has paused, are skipped.
+func (p *Processor) fetch(ctx context.Context, pl *pool, puller *queue.Puller, everywhere bool) (*queue.Delivery, permit, error) {
 	changed := p.control.Changed()
 	if everywhere {
 		for _, lane := range pl.order() {
-			right, ok := p.breaker.enter(lane.Kind)
+			granted, ok := p.breaker.acquire(lane.Kind)
 			if !ok {
 				continue
 			}
 			d, err := puller.Take(lane, 0)
 			if d != nil {
-				return d, right, nil
+				return d, granted, nil
 			}
-			p.breaker.leave(right)
+			p.breaker.release(granted)
 			if err != nil {
-				return nil, pass{}, err
+				return nil, permit{}, err
 			}
 		}
 	}
-	lane, wait, right := pl.watch(p.breaker)
+	lane, wait, granted := pl.watch(p.breaker)
 	if lane == nil {
-		p.rest(ctx, changed)
-		return nil, pass{}, nil
+		p.waitForCircuit(ctx, changed)
+		return nil, permit{}, nil
 	}
 	d, err := puller.Take(lane, wait)
-	pl.unwatch(lane, d != nil)
+	pl.endWatch(lane, d != nil)
 	if d == nil {
-		p.breaker.leave(right)
+		p.breaker.release(granted)
 	}
-	return d, right, err
+	return d, granted, err
 }
 
-// rest waits until an upstream may have been opened.
-func (p *Processor) rest(ctx context.Context, changed <-chan struct{}) {
-	timer := time.NewTimer(p.breaker.soonest(closedLook))
+// waitForCircuit waits until a circuit breaker or a pause may have changed.
+func (p *Processor) waitForCircuit(ctx context.Context, changed <-chan struct{}) {
+	timer := time.NewTimer(p.breaker.nextRetry(maxIdle))
 	defer timer.Stop()
 	select {
 	case <-changed:
@@ -213,8 +213,8 @@ func (p *Processor) rest(ctx context.Context, changed <-chan struct{}) {
 	}
 }
 
-func (p *Processor) count(pl *pool, by int) {
-	busy, free := pl.occupy(by)
+func (p *Processor) addBusy(pl *pool, by int) {
+	busy, free := pl.addBusy(by)
 	p.metrics.WorkerSlots.WithLabelValues(pl.name, "busy").Set(float64(busy))
 	p.metrics.WorkerSlots.WithLabelValues(pl.name, "free").Set(float64(free))
 }

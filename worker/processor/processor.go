@@ -18,13 +18,13 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
-// Deps are what a processor works with.
+// Deps are the dependencies of a Processor.
 type Deps struct {
 	Queue *queue.Queue
 	Store *store.Store
 	// Jobs settles jobs, and counts and logs their ends.
 	Jobs *jobs.Service
-	// Control must have been started, so that no upstream is called that is closed.
+	// Control is the state of the circuit breakers; it must have been started.
 	Control   *queue.Control
 	Generator Generator
 	Metrics   *telemetry.Metrics
@@ -33,29 +33,29 @@ type Deps struct {
 	Tracing *telemetry.Tracing
 	// AckWait is after how long without a heartbeat the broker delivers a job again. A heartbeat is sent every third of it.
 	AckWait time.Duration
-	// Mode and Version are announced to the others.
+	// Mode and Version are published with the registration of the worker.
 	Mode, Version string
 }
 
 // Processor works jobs with a bounded number of slots for each kind.
 type Processor struct {
-	cfg       Config
-	id        string
-	mode      string
-	version   string
-	queue     *queue.Queue
-	store     *store.Store
-	jobs      *jobs.Service
-	generator Generator
-	metrics   *telemetry.Metrics
-	tracing   *telemetry.Tracing
-	log       *slog.Logger
-	now       func() time.Time
-	heartbeat time.Duration
-	trouble   trouble
-	storage   storage
+	cfg         Config
+	id          string
+	mode        string
+	version     string
+	queue       *queue.Queue
+	store       *store.Store
+	jobs        *jobs.Service
+	generator   Generator
+	metrics     *telemetry.Metrics
+	tracing     *telemetry.Tracing
+	log         *slog.Logger
+	now         func() time.Time
+	heartbeat   time.Duration
+	queueOutage outage
+	storage     storage
 
-	// Pulling and working end apart: a stop ends the pulling at once and the work later.
+	// Stop ends the pulling at once and the running attempts later.
 	stopPulling context.CancelFunc
 	stopWork    context.CancelCauseFunc
 	stopNotices func()
@@ -65,14 +65,14 @@ type Processor struct {
 	mu      sync.Mutex
 	started time.Time
 	running map[*attempt]struct{}
-	runs    map[job.Kind]average
-	// news asks for an announcement ahead of time.
-	news    chan struct{}
-	breaker *breaker
-	control *queue.Control
+	runs    map[job.Kind]runTime
+	// announceRequested asks for a registration ahead of time.
+	announceRequested chan struct{}
+	breaker           *breaker
+	control           *queue.Control
 }
 
-// New returns a processor that does nothing until Start.
+// New returns a processor that is idle until Start. It fails if cfg is invalid.
 func New(cfg Config, deps Deps) (*Processor, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -81,29 +81,29 @@ func New(cfg Config, deps Deps) (*Processor, error) {
 	p := &Processor{
 		cfg: cfg, id: id, mode: deps.Mode, version: deps.Version,
 		queue: deps.Queue, store: deps.Store, jobs: deps.Jobs, generator: deps.Generator, metrics: deps.Metrics, tracing: deps.Tracing, log: deps.Log,
-		now: time.Now, heartbeat: cmp.Or(cfg.hooks.heartbeat, deps.AckWait/3, broker.DefaultAckWait/3), trouble: trouble{log: deps.Log}, storage: storage{log: deps.Log, probe: deps.Store.Probe},
-		running: make(map[*attempt]struct{}), runs: make(map[job.Kind]average), news: make(chan struct{}, 1),
+		now: time.Now, heartbeat: cmp.Or(cfg.hooks.heartbeat, deps.AckWait/3, broker.DefaultAckWait/3), queueOutage: outage{log: deps.Log}, storage: storage{log: deps.Log, probe: deps.Store.Probe},
+		running: make(map[*attempt]struct{}), runs: make(map[job.Kind]runTime), announceRequested: make(chan struct{}, 1),
 		control: deps.Control, breaker: &breaker{
 			cfg: cfg, worker: id, control: deps.Control, metrics: deps.Metrics, log: deps.Log, now: time.Now,
-			seeking: make(map[string]bool), asked: make(map[string]time.Time), failures: make(map[string]int),
-			faults: make(map[string]int),
+			probing: make(map[string]bool), backoffUntil: make(map[string]time.Time), unreachable: make(map[string]int),
+			failed: make(map[string]int),
 		},
 	}
-	p.breaker.tell = p.tellNow
+	p.breaker.announceNow = p.announceNow
 	return p, nil
 }
 
-// ID returns the name under which the worker announces itself.
+// ID returns the name under which the worker registers.
 func (p *Processor) ID() string { return p.id }
 
-// Running returns how many jobs are worked at this moment.
+// Running returns the number of running jobs.
 func (p *Processor) Running() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return len(p.running)
 }
 
-// Start begins to take jobs. It fails when NATS cannot be asked; ctx bounds the start only.
+// Start begins to fetch jobs. It fails if NATS cannot be reached; ctx bounds the start only.
 func (p *Processor) Start(ctx context.Context) error {
 	var pools []*pool
 	for _, wanted := range []struct {
@@ -121,7 +121,7 @@ func (p *Processor) Start(ctx context.Context) error {
 		}
 		pools = append(pools, pl)
 	}
-	if err := p.breaker.start(ctx); err != nil {
+	if err := p.breaker.reconsider(ctx); err != nil {
 		return fmt.Errorf("start worker: %w", err)
 	}
 	stopNotices, err := p.queue.OnCancel(p.canceled)
@@ -133,17 +133,17 @@ func (p *Processor) Start(ctx context.Context) error {
 	working, stopWork := context.WithCancelCause(context.WithoutCancel(ctx))
 	p.stopPulling, p.stopWork = stopPulling, stopWork
 	for _, pl := range pools {
-		p.count(pl, 0)
+		p.addBusy(pl, 0)
 		for range pl.slots {
-			p.slots.Go(func() { p.slot(pulling, working, pl) })
+			p.slots.Go(func() { p.runSlot(pulling, working, pl) })
 		}
 	}
 	p.background.Go(func() { p.announce(pulling) })
 	return nil
 }
 
-// Stop ends the pulling, waits a while for running attempts and hands the rest back. It is safe before Start.
-// When ctx ends first, what still runs is left behind and comes back by itself.
+// Stop ends the pulling, waits SoftStop for running attempts and returns the other jobs to the queue. It is safe before
+// Start. If ctx ends first, running attempts are abandoned and their jobs redelivered.
 func (p *Processor) Stop(ctx context.Context) error {
 	if p.stopPulling == nil {
 		return nil
@@ -174,8 +174,8 @@ func (p *Processor) Stop(ctx context.Context) error {
 	}
 }
 
-// remember makes a running attempt reachable for a cancel, until the returned function is called.
-func (p *Processor) remember(a *attempt) (forget func()) {
+// track lets canceled find a running attempt until the returned function is called.
+func (p *Processor) track(a *attempt) (untrack func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.running[a] = struct{}{}
@@ -186,7 +186,7 @@ func (p *Processor) remember(a *attempt) (forget func()) {
 	}
 }
 
-// canceled breaks off the attempt of a job that was canceled, if it runs here.
+// canceled cancels the attempt of a canceled job if it runs here.
 func (p *Processor) canceled(id string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -197,15 +197,15 @@ func (p *Processor) canceled(id string) {
 	}
 }
 
-// trouble reports NATS being away once, and its return once, however many slots notice.
-type trouble struct {
+// outage logs once that NATS cannot be reached, and once that it can again, however many slots notice.
+type outage struct {
 	log *slog.Logger
 	mu  sync.Mutex
-	// since is when it was noticed; zero while there is none.
+	// since is when it was noticed; zero while there is no outage.
 	since time.Time
 }
 
-func (t *trouble) report(ctx context.Context, err error) {
+func (t *outage) report(ctx context.Context, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.since.IsZero() && ctx.Err() == nil {
@@ -214,8 +214,8 @@ func (t *trouble) report(ctx context.Context, err error) {
 	}
 }
 
-// over takes in that NATS has answered what was asked at the given moment; an answer to an earlier question says nothing.
-func (t *trouble) over(ctx context.Context, asked time.Time) {
+// end records that NATS replied to a request made at the given moment; one from before the outage says nothing.
+func (t *outage) end(ctx context.Context, asked time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if !t.since.IsZero() && asked.After(t.since) {

@@ -8,11 +8,11 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
 
-// update changes the progress of the running attempt. When somebody else has the job the attempt is stale and is
-// broken off. NATS being away for a moment does not matter: progress is advisory.
+// update changes the progress of the running attempt. If another worker has the job, the attempt is stale and is
+// canceled. Other errors are dropped: progress is advisory, and the next update contains the change.
 //
-// Updates are written one after the other. They wait for each other and for NATS without holding the attempt's mutex,
-// which the heartbeat needs.
+// Updates are serialized. They wait for each other and for NATS without holding the mutex of the attempt, which
+// heartbeats need.
 func (a *attempt) update(ctx context.Context, change func(*job.Progress)) error {
 	select {
 	case a.updating <- struct{}{}:
@@ -25,9 +25,9 @@ func (a *attempt) update(ctx context.Context, change func(*job.Progress)) error 
 	a.mu.Unlock()
 	change(&next)
 	next.Step++
-	err := a.put(ctx, &next)
+	err := a.putProgress(ctx, &next)
 	if errors.Is(err, store.ErrConflict) {
-		err = a.reclaim(ctx, &next)
+		err = a.overwriteProgress(ctx, &next)
 	}
 	switch {
 	case err == nil:
@@ -38,7 +38,7 @@ func (a *attempt) update(ctx context.Context, change func(*job.Progress)) error 
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	}
-	// It could not be stored; the next update carries it.
+	// The next update contains the change.
 	a.mu.Lock()
 	next.Step = a.progress.Step
 	a.progress = &next
@@ -46,8 +46,8 @@ func (a *attempt) update(ctx context.Context, change func(*job.Progress)) error 
 	return nil
 }
 
-// put stores next in place of what this attempt stored last. Only the holder of a.updating calls it.
-func (a *attempt) put(ctx context.Context, next *job.Progress) error {
+// putProgress replaces the progress that this attempt stored last. The caller holds a.updating.
+func (a *attempt) putProgress(ctx context.Context, next *job.Progress) error {
 	ctx, cancel := context.WithTimeout(ctx, a.processor.cfg.writeTimeout(0))
 	defer cancel()
 	a.mu.Lock()
@@ -62,17 +62,17 @@ func (a *attempt) put(ctx context.Context, next *job.Progress) error {
 	return err
 }
 
-// reclaim stores next after a refusal, unless somebody else has the job. What stands in the way may be this attempt's
-// own write whose answer was lost, or nothing at all: the progress lies in memory and NATS may have been restarted.
-func (a *attempt) reclaim(ctx context.Context, next *job.Progress) error {
+// overwriteProgress stores next after a conflict, unless another worker has the job. The conflict may be with this
+// attempt's own write whose confirmation was lost, or with nothing: progress is in memory and NATS may have restarted.
+func (a *attempt) overwriteProgress(ctx context.Context, next *job.Progress) error {
 	current, revision, err := a.fromLeader(ctx)
 	if err != nil {
 		return err
 	}
 	switch {
 	case current == nil:
-		// It is dropped, too, when the job has ended.
-		if err := a.notEnded(ctx); err != nil {
+		// Progress is also deleted when the job ends.
+		if err := a.checkNotEnded(ctx); err != nil {
 			return err
 		}
 	case !a.owns(current):
@@ -83,15 +83,16 @@ func (a *attempt) reclaim(ctx context.Context, next *job.Progress) error {
 	a.mu.Lock()
 	a.revision = revision
 	a.mu.Unlock()
-	err = a.put(ctx, next)
+	err = a.putProgress(ctx, next)
 	if errors.Is(err, store.ErrConflict) {
 		return errStale
 	}
 	return err
 }
 
-// notEnded returns errEnded when the job has its terminal record, and another error when that cannot be told in time.
-func (a *attempt) notEnded(ctx context.Context) error {
+// checkNotEnded returns errEnded when the job has its terminal record, and another error when that cannot be read in
+// time.
+func (a *attempt) checkNotEnded(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, a.processor.cfg.writeTimeout(0))
 	defer cancel()
 	_, err := a.processor.store.RecordLeader(ctx, a.spec.Owner, a.spec.ID)
@@ -104,7 +105,7 @@ func (a *attempt) notEnded(ctx context.Context) error {
 	return err
 }
 
-// owns reports whether a progress was stored by this very attempt.
+// owns reports whether a progress was stored by this attempt.
 func (a *attempt) owns(p *job.Progress) bool {
 	return p.Worker == a.processor.id && p.Delivery == a.delivery.Count
 }

@@ -11,44 +11,44 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
 
-// storagePause is how often it is tried again to store something while NATS takes nothing.
+// storagePause is the delay between writes while NATS refuses them.
 const storagePause = 2 * time.Second
 
-// storage remembers that NATS is there and takes no more: it is full, or its disk has failed. What was made in vain would
-// have been paid for, so no further job is taken until it is over.
+// storage knows whether NATS refuses writes because it is full or its disk has failed. No job is fetched meanwhile: its
+// result could not be stored and would have been paid for.
 type storage struct {
 	log *slog.Logger
-	// probe tries to store something.
+	// probe tries a write.
 	probe func(context.Context) error
 
-	mu sync.Mutex
-	on bool
-	// probing is held by the one that tries.
+	mu       sync.Mutex
+	refusing bool
+	// probing is held by the slot that tries.
 	probing sync.Mutex
 }
 
-// refused takes note that something could not be stored, and says so once. A nil storage takes no notes.
+// refused records that a write was refused, and logs it once. A nil storage records nothing.
 func (s *storage) refused(ctx context.Context, err error) {
 	if s == nil {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.on {
-		s.on = true
+	if !s.refusing {
+		s.refusing = true
 		s.log.ErrorContext(ctx, "NATS stores no results: no further jobs are started, and finished results are kept until it does", "error", err)
 	}
 }
 
-// accepted takes note that something was stored.
+// accepted records that a write succeeded.
 func (s *storage) accepted(ctx context.Context) {
 	if s == nil {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.on {
-		s.on = false
+	if s.refusing {
+		s.refusing = false
 		s.log.InfoContext(ctx, "NATS stores results again")
 	}
 }
@@ -56,15 +56,15 @@ func (s *storage) accepted(ctx context.Context) {
 func (s *storage) isRefusing() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.on
+	return s.refusing
 }
 
-// await returns as soon as results can be stored, at once when nothing is known to the contrary, or when ctx ends. One of
-// all that wait tries.
-func (s *storage) await(ctx context.Context, timeout time.Duration) {
+// waitUntilAccepting returns once writes are accepted, at once if none was refused, or when ctx ends. Only one of the
+// waiting slots tries.
+func (s *storage) waitUntilAccepting(ctx context.Context, timeout time.Duration) {
 	for s.isRefusing() && ctx.Err() == nil {
 		if s.probing.TryLock() {
-			s.try(ctx, timeout)
+			s.probeOnce(ctx, timeout)
 			s.probing.Unlock()
 		}
 		if s.isRefusing() && !lifecycle.Sleep(ctx, storagePause) {
@@ -73,7 +73,7 @@ func (s *storage) await(ctx context.Context, timeout time.Duration) {
 	}
 }
 
-func (s *storage) try(ctx context.Context, timeout time.Duration) {
+func (s *storage) probeOnce(ctx context.Context, timeout time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	if s.probe(ctx) == nil {
@@ -81,9 +81,9 @@ func (s *storage) try(ctx context.Context, timeout time.Duration) {
 	}
 }
 
-// holds reports whether a write that failed is worth waiting for: NATS takes nothing, but confirms that the job is in
-// progress, and the job's time is not over. What was made is then kept here, where it would otherwise be lost and made,
-// and paid, again.
+// holds reports whether to repeat a failed write for as long as it takes: NATS refuses writes, but confirms that the job
+// is in progress, and the deadline has not passed. The result is then kept in memory; else it would be lost, and made
+// and paid for again.
 func (a *attempt) holds(ctx context.Context, err error) bool {
 	if !errors.Is(err, store.ErrFull) && !errors.Is(err, context.DeadlineExceeded) {
 		return false
@@ -96,5 +96,5 @@ func (a *attempt) holds(ctx context.Context, err error) bool {
 		return false
 	default:
 	}
-	return !a.spec.Expired(a.processor.now()) && a.beat(ctx, a.processor.heartbeat)
+	return !a.spec.Expired(a.processor.now()) && a.sendHeartbeat(ctx, a.processor.heartbeat)
 }

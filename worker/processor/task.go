@@ -23,31 +23,31 @@ type Generator interface {
 // Task is one attempt of a job, as its Generator sees it.
 type Task struct {
 	Spec *job.Spec
-	// Optimized is the prompt that an earlier attempt improved.
+	// Optimized is the prompt that an earlier attempt optimized.
 	Optimized string
-	// Last says that no further attempt follows if this one fails.
+	// Last says that no attempt follows if this one fails.
 	Last bool
 
 	attempt *attempt
 
 	mu    sync.Mutex
 	media map[int]job.Media
-	// pending is the one medium of a job that makes no more; it is stored with the record.
+	// pending is the only medium of a job; it is stored with the record.
 	pending []store.Product
-	// result is what the generator has said so far; it stands in for its answer when a set stays incomplete.
+	// result has the texts so far, for a set that stays incomplete.
 	result *job.Result
 	// usage is that of optimizing the prompt.
 	usage *job.Usage
 }
 
-// SetPartial keeps the texts of the result, for the case that the set stays incomplete.
+// SetPartial keeps the texts of the result in case the set stays incomplete.
 func (t *Task) SetPartial(r *job.Result) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.result = r
 }
 
-// partial returns the texts of an incomplete set.
+// partial returns the texts for an incomplete set.
 func (t *Task) partial() *job.Result {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -101,7 +101,7 @@ var ErrCircuitOpen = errors.New("the circuit breaker of the upstream is open")
 // the call, while that upstream's circuit breaker is open; else the breaker learns from how the call ends.
 func (t *Task) Guard(ctx context.Context, name string, call func() error) error {
 	b := t.attempt.processor.breaker
-	right, ok := b.call(ctx, name)
+	granted, ok := b.acquireCall(ctx, name)
 	if !ok {
 		return ErrCircuitOpen
 	}
@@ -109,11 +109,11 @@ func (t *Task) Guard(ctx context.Context, name string, call func() error) error 
 	var f *fault.Error
 	switch {
 	case err == nil:
-		b.report(ctx, right, nil, true)
+		b.report(ctx, granted, nil, true)
 	case errors.As(err, &f) && f.Upstream == name && f.Class != fault.Canceled:
-		b.report(ctx, right, f, true)
+		b.report(ctx, granted, f, true)
 	default:
-		b.report(ctx, right, nil, false)
+		b.report(ctx, granted, nil, false)
 	}
 	return err
 }
@@ -132,7 +132,7 @@ func (t *Task) TextProgress(ctx context.Context, expected int) func(soFar string
 	}
 }
 
-// Stored reports whether the medium with this index is stored already.
+// Stored reports whether the medium with this index is stored.
 func (t *Task) Stored(index int) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -140,15 +140,15 @@ func (t *Task) Stored(index int) bool {
 	return ok
 }
 
-// Store takes one medium of so many. One of several is stored as soon as it is there, and seen; the only one of a job
-// is stored together with its record.
+// Store stores one of so many media. One of several is stored at once and becomes visible; an only one is stored with
+// the record.
 func (t *Task) Store(ctx context.Context, p store.Product, of int) error {
 	a := t.attempt
 	if of == 1 {
 		t.pending = append(t.pending, p)
 		return a.update(ctx, func(pr *job.Progress) { pr.Stage = job.StageStoring })
 	}
-	stored, err := t.keep(ctx, p)
+	stored, err := t.putMedia(ctx, p)
 	if err != nil {
 		return &storeFault{err}
 	}
@@ -166,15 +166,15 @@ func (t *Task) Store(ctx context.Context, p store.Product, of int) error {
 	percent := done * 100 / of
 	return a.update(ctx, func(pr *job.Progress) {
 		pr.Media = t.stored()
-		// Pictures that arrive together may come here in any order.
+		// Concurrent images may get here in any order.
 		if pr.Percent == nil || *pr.Percent < percent {
 			pr.Percent = &percent
 		}
 	})
 }
 
-// keep stores a medium. It was paid for, so NATS being away for a moment, or taking nothing for a while, does not lose it.
-func (t *Task) keep(ctx context.Context, p store.Product) (stored job.Media, err error) {
+// putMedia stores a medium. It was paid for, so it is kept and the write repeated while NATS is away or refuses writes.
+func (t *Task) putMedia(ctx context.Context, p store.Product) (stored job.Media, err error) {
 	err = t.attempt.persistIn(ctx, &t.attempt.processor.storage, len(p.Data), func(ctx context.Context) error {
 		stored, err = t.attempt.processor.store.PutMedia(ctx, t.Spec.Owner, t.Spec.ID, p.Media, p.Data)
 		return err
@@ -182,13 +182,13 @@ func (t *Task) keep(ctx context.Context, p store.Product) (stored job.Media, err
 	return stored, err
 }
 
-// storeFault is a fault of our own store, which is no failure of the job.
+// storeFault is an error of our own store; it does not count as a failure of the job.
 type storeFault struct{ err error }
 
 func (f *storeFault) Error() string { return "store: " + f.err.Error() }
 func (f *storeFault) Unwrap() error { return f.err }
 
-// total sums up what a job's media and texts used.
+// total sums up the usage of the media and the texts.
 func (t *Task) total(texts *job.Usage) *job.Usage {
 	usages := []*job.Usage{texts}
 	for _, m := range t.stored() {

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/text2image-audio/text2image-audio/pkg/queue"
+	"github.com/text2image-audio/text2image-audio/pkg/control"
 )
 
 const (
@@ -86,7 +86,7 @@ func switchCommand(ctx context.Context, name string, args, environ []string, std
 	}
 	var body map[string]any
 	if err == nil {
-		body, err = switchChange(queue.SwitchName(name), others, *length, *until, *reason, *reset)
+		body, err = switchChange(control.SwitchName(name), others, *length, *until, *reason, *reset)
 	}
 	if err != nil {
 		_, _ = fmt.Fprintf(stderr, "api %s: %v\n", name, err)
@@ -94,7 +94,7 @@ func switchCommand(ctx context.Context, name string, args, environ []string, std
 	}
 	method := http.MethodPost
 	switch {
-	case *reset, name == string(queue.SwitchAccept) && body != nil && body["value"] == queue.SwitchOn && len(body) == 1:
+	case *reset, name == string(control.SwitchAccept) && body != nil && body["value"] == control.SwitchOn && len(body) == 1:
 		// Accepting jobs is what every process does by itself.
 		method, body = http.MethodDelete, nil
 	case body == nil:
@@ -108,7 +108,7 @@ func switchCommand(ctx context.Context, name string, args, environ []string, std
 }
 
 // switchChange returns the body of the request that arguments and flags ask for; nil to show the switch.
-func switchChange(name queue.SwitchName, others []string, length time.Duration, until, reason string, reset bool) (map[string]any, error) {
+func switchChange(name control.SwitchName, others []string, length time.Duration, until, reason string, reset bool) (map[string]any, error) {
 	if len(others) > 1 {
 		return nil, fmt.Errorf("unexpected argument %q", others[1])
 	}

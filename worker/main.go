@@ -16,9 +16,9 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/control"
 	"github.com/text2image-audio/text2image-audio/pkg/env"
 	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
-	"github.com/text2image-audio/text2image-audio/pkg/queue"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 	"github.com/text2image-audio/text2image-audio/worker/app"
@@ -145,8 +145,8 @@ func work(ctx context.Context, environ []string, stdout, stderr io.Writer) (err 
 	}
 	running.Push(lifecycle.Step{Name: "broker", Stop: b.Close, Weight: 3})
 	metrics.SetBroker(b)
-	cfg.OnSwitch = func(set map[queue.SwitchName]queue.Switch) {
-		runtime.Apply(context.WithoutCancel(ctx), set[queue.SwitchLogLevel].Value, set[queue.SwitchMetrics].Value)
+	cfg.OnSwitch = func(set map[control.SwitchName]control.Switch) {
+		runtime.Apply(context.WithoutCancel(ctx), set[control.SwitchLogLevel].Value, set[control.SwitchMetrics].Value)
 	}
 	worker := app.New(cfg, b, metrics, log, app.WithTracing(tracing))
 	if err := worker.Start(ctx); err != nil {

@@ -18,6 +18,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/web"
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/catalogue"
+	"github.com/text2image-audio/text2image-audio/pkg/control"
 	"github.com/text2image-audio/text2image-audio/pkg/erasure"
 	"github.com/text2image-audio/text2image-audio/pkg/feedback"
 	"github.com/text2image-audio/text2image-audio/pkg/gallery"
@@ -40,6 +41,7 @@ type App struct {
 
 	broker   *broker.Broker
 	queue    *queue.Queue
+	control  *control.Controller
 	store    *store.Store
 	worker   *worker.Worker
 	server   *server.Server
@@ -108,21 +110,24 @@ func (a *App) start(ctx context.Context) error {
 	runtime := telemetry.NewRuntime(a.cfg.Level, metrics, a.log)
 	a.running.Push(runtime.StopStep())
 	service := jobs.New(b, a.queue, a.store, jobs.WithMetrics(a.metrics), jobs.WithLog(a.log))
-	live := feed.New(b, service, a.queue, a.cfg.Feed, a.log)
-	control := a.queue.NewControl(a.log, nil)
-	control.OnSwitch(func(set map[queue.SwitchName]queue.Switch) {
-		runtime.Apply(context.WithoutCancel(ctx), set[queue.SwitchLogLevel].Value, set[queue.SwitchMetrics].Value)
+	controls, err := control.Open(ctx, b)
+	if err != nil {
+		return err
+	}
+	a.control = control.NewController(controls, a.log, nil)
+	a.control.OnSwitch(func(set map[control.SwitchName]control.Switch) {
+		runtime.Apply(context.WithoutCancel(ctx), set[control.SwitchLogLevel].Value, set[control.SwitchMetrics].Value)
 	})
-	if err := control.Start(ctx); err != nil {
+	if err := a.control.Start(ctx); err != nil {
 		return err
 	}
-	a.onStop("control", func(context.Context) error { control.Stop(); return nil })
-	if err := a.registerMetrics(control); err != nil {
+	a.onStop("control", func(context.Context) error { a.control.Stop(); return nil })
+	if err := a.registerMetrics(); err != nil {
 		return err
 	}
-	live.Heed(control)
+	live := feed.New(b, service, a.queue, a.control, a.cfg.Feed, a.log)
 	a.onStop("feed", func(context.Context) error { live.Stop(); return nil })
-	sweeper := jobs.NewSweeper(service, a.cfg.Sweeper, a.metrics, a.log)
+	sweeper := jobs.NewSweeper(service, controls, a.cfg.Sweeper, a.metrics, a.log)
 	sweeper.Start()
 	a.onStop("sweeper", sweeper.Stop)
 	if a.cfg.Broker.Embedded() {
@@ -157,11 +162,11 @@ func (a *App) start(ctx context.Context) error {
 	a.onStop("eraser", eraser.Stop)
 	a.server, err = server.New(a.cfg.Server, server.Deps{
 		Accounts: accounts, Recovery: recovery, Feedback: box, Gallery: pictures, Google: a.google(),
-		Jobs: service, Store: a.store, Queue: a.queue, Control: control, Feed: live, Broker: b, Quota: quotas, Eraser: eraser, VerifyEmail: a.cfg.verifies(), Catalogue: catalogue.Builtin(), Models: catalogue.NewLive(b, a.log).Current,
+		Jobs: service, Store: a.store, Queue: a.queue, Control: a.control, Feed: live, Broker: b, Quota: quotas, Eraser: eraser, VerifyEmail: a.cfg.verifies(), Catalogue: catalogue.Builtin(), Models: catalogue.NewLive(b, a.log).Current,
 		Metrics: a.metrics, Tracing: a.tracing, Log: a.log, Secret: secret, OpenAPI: a.cfg.OpenAPI, Web: web.FS(),
 		Mail: server.Mail{Off: a.cfg.Mail.URL == "", Required: a.cfg.Mail.Required()},
-		SwitchDefaults: map[queue.SwitchName]string{
-			queue.SwitchLogLevel: strings.ToLower(a.cfg.Telemetry.LogLevel), queue.SwitchMetrics: onOff(a.cfg.Telemetry.MetricsEnabled),
+		SwitchDefaults: map[control.SwitchName]string{
+			control.SwitchLogLevel: strings.ToLower(a.cfg.Telemetry.LogLevel), control.SwitchMetrics: onOff(a.cfg.Telemetry.MetricsEnabled),
 		},
 		Simulated: a.simulated(), MissingEnv: a.missing(), KeepAlive: a.cfg.KeepAlive,
 	})
@@ -194,9 +199,9 @@ func (a *App) quota() *quota.Quota {
 // onOff returns the value of a switch that is on or off.
 func onOff(on bool) string {
 	if on {
-		return queue.SwitchOn
+		return control.SwitchOn
 	}
-	return queue.SwitchOff
+	return control.SwitchOff
 }
 
 // missing names the settings without which the worker of this process cannot do its work.

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/text2image-audio/text2image-audio/pkg/control"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
-	"github.com/text2image-audio/text2image-audio/pkg/queue"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
@@ -24,12 +24,12 @@ func (a *App) recordDeployment(ctx context.Context) {
 	if err != nil {
 		host = ""
 	}
-	d := queue.Deployment{
+	d := control.Deployment{
 		Version: version, Commit: commit, BuildTime: built, GoVersion: runtime.Version(), Host: cmp.Or(host, "unknown"), StartedAt: job.At(time.Now()),
 	}
 	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
 	defer cancel()
-	previous, err := a.queue.RecordDeployment(ctx, d)
+	previous, err := a.control.RecordDeployment(ctx, d)
 	if err != nil {
 		a.log.WarnContext(ctx, "deployment not recorded", slog.String("version", version), slog.String("commit", commit), slog.Any("error", err))
 		return

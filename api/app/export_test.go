@@ -3,12 +3,12 @@ package app
 import (
 	"time"
 
-	"github.com/text2image-audio/text2image-audio/pkg/queue"
+	"github.com/text2image-audio/text2image-audio/pkg/control"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
 // WorkerSamples returns what scrapes show of workers while nothing is paused.
-func WorkerSamples(workers []queue.Worker, view queue.View) []telemetry.WorkerSample {
+func WorkerSamples(workers []control.Worker, view control.View) []telemetry.WorkerSample {
 	return workerSamples(workers, view, time.Now())
 }
 

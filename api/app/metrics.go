@@ -7,16 +7,16 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/pkg/account"
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/control"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/mail"
-	"github.com/text2image-audio/text2image-audio/pkg/queue"
 	"github.com/text2image-audio/text2image-audio/pkg/quota"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
 // registerMetrics lets scrapes show the queue, the dead letters, the store and the workers, and makes the series exist from
 // the start that alerts are about.
-func (a *App) registerMetrics(control *queue.Control) error {
+func (a *App) registerMetrics() error {
 	var kinds, lanes []string
 	for _, kind := range job.Kinds() {
 		kinds = append(kinds, string(kind))
@@ -30,11 +30,11 @@ func (a *App) registerMetrics(control *queue.Control) error {
 		a.metrics.RegisterDeadLetters(a.store.DeadDepth),
 		a.metrics.RegisterStore(a.sampleStore),
 		a.metrics.RegisterWorkers(func(ctx context.Context) ([]telemetry.WorkerSample, error) {
-			workers, err := a.queue.Workers(ctx)
+			workers, err := a.control.Workers(ctx)
 			if err != nil {
 				return nil, err
 			}
-			return workerSamples(workers, control.View(), time.Now()), nil
+			return workerSamples(workers, a.control.View(), time.Now()), nil
 		}),
 	)
 }
@@ -73,10 +73,10 @@ func storeSample(u broker.Usage) telemetry.StoreSample {
 }
 
 // workerSamples returns one sample for every kind, those without workers included.
-func workerSamples(workers []queue.Worker, view queue.View, now time.Time) []telemetry.WorkerSample {
+func workerSamples(workers []control.Worker, view control.View, now time.Time) []telemetry.WorkerSample {
 	var samples []telemetry.WorkerSample
 	for _, kind := range job.Kinds() {
-		sample := telemetry.WorkerSample{Kind: string(kind), Paused: view.Pauses[kind].Holds(now)}
+		sample := telemetry.WorkerSample{Kind: string(kind), Paused: view.Pauses[kind].Active(now)}
 		for _, w := range workers {
 			if n := w.Slots[kind]; n > 0 {
 				sample.Workers++

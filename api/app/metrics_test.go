@@ -8,9 +8,9 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/api/app"
 	"github.com/text2image-audio/text2image-audio/api/app/apptest"
+	"github.com/text2image-audio/text2image-audio/pkg/control"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/mail"
-	"github.com/text2image-audio/text2image-audio/pkg/queue"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
@@ -56,10 +56,10 @@ func TestMetricsOfAProcess(t *testing.T) {
 
 func TestWorkersByKind(t *testing.T) {
 	t.Parallel()
-	samples := app.WorkerSamples([]queue.Worker{
+	samples := app.WorkerSamples([]control.Worker{
 		{ID: "a", Slots: map[job.Kind]int{job.KindImage: 4, job.KindAudio: 2}},
 		{ID: "b", Slots: map[job.Kind]int{job.KindImage: 4, job.KindAudio: 0}},
-	}, queue.View{})
+	}, control.View{})
 	want := map[string]telemetry.WorkerSample{
 		"image": {Kind: "image", Workers: 2, Slots: 8}, "audio": {Kind: "audio", Workers: 1, Slots: 2},
 		"prompt": {Kind: "prompt"}, "translation": {Kind: "translation"},

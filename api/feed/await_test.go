@@ -88,7 +88,7 @@ func TestAwaitReturnsTheJobAsItStands(t *testing.T) {
 		}
 	})
 	t.Run("the feed stops", func(t *testing.T) {
-		f := feed.New(r.broker, r.jobs, r.queue, still, quiet())
+		f := feed.New(r.broker, r.jobs, r.queue, r.control, still, quiet())
 		await(t.Context(), f, sync.OnceFunc(func() { go f.Stop() }))
 		f.Stop()
 		if _, err := f.Await(t.Context(), []string{owner}, "j1", isEnded); !errors.Is(err, feed.ErrStopped) {

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/singleflight"
 
+	"github.com/text2image-audio/text2image-audio/pkg/control"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
 )
@@ -56,7 +57,7 @@ func showETA(j *job.Job, seconds int) {
 // estimator tells how long jobs take, from what the workers measured and what is in the queue.
 type estimator struct {
 	queue   *queue.Queue
-	control *queue.Control
+	control *control.Controller
 	// ctx is the life of the feed, and enter keeps it from being stopped meanwhile.
 	ctx   context.Context //nolint:containedctx // What is asked for is shared by callers that come and go.
 	enter func() (leave func(), err error)
@@ -115,11 +116,8 @@ func (e *estimator) load(of lane, l load, now time.Time) {
 
 // held returns what holds up a job that waits, or nothing. Nobody knows how long it stays so, hence there is no estimate.
 func (e *estimator) held(spec *job.Spec) string {
-	if e.control == nil {
-		return ""
-	}
 	j := &job.Job{Kind: spec.Kind, Status: job.StatusQueued}
-	e.control.View().Show(j, time.Now())
+	e.control.View().Annotate(j, time.Now())
 	return j.WaitingFor
 }
 
@@ -201,7 +199,7 @@ func (e *estimator) refresh(kind job.Kind) {
 	ctx, cancel := context.WithTimeout(e.ctx, estimateTimeout)
 	defer cancel()
 	if workers, _ := e.stale(kind); workers {
-		list, err := e.queue.Workers(ctx)
+		list, err := e.control.Workers(ctx)
 		e.mu.Lock()
 		e.workers = time.Now()
 		if err == nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/control"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
@@ -46,7 +47,7 @@ type Feed struct {
 
 	estimate  estimator
 	positions positions
-	control   *queue.Control
+	control   *control.Controller
 	// ticking starts the one loop that tells places in the queue.
 	ticking sync.Once
 
@@ -57,8 +58,8 @@ type Feed struct {
 	hubs map[string]*hub
 }
 
-// New returns a feed on a broker. Stop ends it.
-func New(b *broker.Broker, l *jobs.Service, q *queue.Queue, cfg Config, log *slog.Logger) *Feed {
+// New returns a feed on a broker. It shows with each job what holds it up, as c knows it. Stop ends it.
+func New(b *broker.Broker, l *jobs.Service, q *queue.Queue, c *control.Controller, cfg Config, log *slog.Logger) *Feed {
 	if cfg.Tick == 0 {
 		cfg.Tick = time.Second
 	}
@@ -70,14 +71,11 @@ func New(b *broker.Broker, l *jobs.Service, q *queue.Queue, cfg Config, log *slo
 	}
 	ctx, stop := context.WithCancelCause(context.Background())
 	f := &Feed{
-		cfg: cfg, nc: b.Conn(), jobs: l, queue: q, log: log, ctx: ctx, stop: stop, hubs: make(map[string]*hub),
+		cfg: cfg, nc: b.Conn(), jobs: l, queue: q, control: c, log: log, ctx: ctx, stop: stop, hubs: make(map[string]*hub),
 	}
-	f.estimate.queue, f.estimate.ctx, f.estimate.enter = q, ctx, f.enter
+	f.estimate.queue, f.estimate.control, f.estimate.ctx, f.estimate.enter = q, c, ctx, f.enter
 	return f
 }
-
-// Heed makes the feed show what holds jobs up. It is called before the first reader.
-func (f *Feed) Heed(c *queue.Control) { f.control, f.estimate.control = c, c }
 
 // Stop ends every reader with ErrStopped and waits until all is quiet. Nothing can be watched afterwards.
 func (f *Feed) Stop() {
@@ -118,9 +116,7 @@ func (f *Feed) View(ctx context.Context, s *job.Snapshot) *job.Job {
 // Show is View without the place in the queue. It costs no request.
 func (f *Feed) Show(s *job.Snapshot) *job.Job {
 	j := s.View()
-	if f.control != nil {
-		f.control.View().Show(j, time.Now())
-	}
+	f.control.View().Annotate(j, time.Now())
 	return j
 }
 

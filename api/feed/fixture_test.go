@@ -12,6 +12,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/feed"
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
+	"github.com/text2image-audio/text2image-audio/pkg/control"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
@@ -32,11 +33,12 @@ var still = feed.Config{Tick: time.Hour, Reread: time.Hour}
 
 // rig is a feed on a NATS of its own, and the hands that write what it shows.
 type rig struct {
-	broker *broker.Broker
-	queue  *queue.Queue
-	store  *store.Store
-	jobs   *jobs.Service
-	feed   *feed.Feed
+	broker  *broker.Broker
+	queue   *queue.Queue
+	control *control.Controller
+	store   *store.Store
+	jobs    *jobs.Service
+	feed    *feed.Feed
 }
 
 func start(t testing.TB, cfg feed.Config) *rig {
@@ -51,8 +53,10 @@ func on(t testing.TB, b *broker.Broker, cfg feed.Config) *rig {
 	must(t, err)
 	s, err := store.New(t.Context(), b)
 	must(t, err)
-	r := &rig{broker: b, queue: q, store: s, jobs: jobs.New(b, q, s)}
-	r.feed = feed.New(b, r.jobs, q, cfg, quiet())
+	controls, err := control.Open(t.Context(), b)
+	must(t, err)
+	r := &rig{broker: b, queue: q, control: control.NewController(controls, quiet(), nil), store: s, jobs: jobs.New(b, q, s)}
+	r.feed = feed.New(b, r.jobs, q, r.control, cfg, quiet())
 	t.Cleanup(r.feed.Stop)
 	return r
 }
@@ -259,7 +263,7 @@ func eventually(t testing.TB, what string, holds func() bool) {
 // announce tells of a worker.
 func (r *rig) announce(t testing.TB, id string, slots int, seconds float64) {
 	t.Helper()
-	must(t, r.queue.Announce(t.Context(), queue.Worker{
+	must(t, r.control.RegisterWorker(t.Context(), control.Worker{
 		ID: id, Version: "1", Mode: "simulator", StartedAt: job.At(time.Now()), Slots: map[job.Kind]int{job.KindImage: slots},
 		RunSeconds: map[job.Kind]float64{job.KindImage: seconds},
 	}))

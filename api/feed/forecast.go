@@ -4,8 +4,8 @@ import (
 	"math"
 	"time"
 
+	"github.com/text2image-audio/text2image-audio/pkg/control"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
-	"github.com/text2image-audio/text2image-audio/pkg/queue"
 )
 
 // memberTurns is how many times in a row a busy pool serves the members before it serves the guests, as long as both
@@ -142,7 +142,7 @@ func (f forecast) retrying(kind job.Kind, p *job.Progress, now time.Time) float6
 
 // sum adds the workers' slots and averages their run times. A slot that is twice as quick works twice as many jobs, so
 // it is speeds that are added. A worker that has not measured is taken for like the others.
-func sum(workers []queue.Worker) (slots map[job.Kind]int, seconds map[job.Kind]float64) {
+func sum(workers []control.Worker) (slots map[job.Kind]int, seconds map[job.Kind]float64) {
 	slots, seconds = map[job.Kind]int{}, map[job.Kind]float64{}
 	measured, speed := map[job.Kind]int{}, map[job.Kind]float64{}
 	for _, w := range workers {

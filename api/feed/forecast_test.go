@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/api/feed"
+	"github.com/text2image-audio/text2image-audio/pkg/control"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
-	"github.com/text2image-audio/text2image-audio/pkg/queue"
 )
 
 var (
@@ -152,23 +152,23 @@ func TestForecastOfARetryingJob(t *testing.T) {
 
 func TestSumOfWorkers(t *testing.T) {
 	t.Parallel()
-	worker := func(slots int, seconds float64) queue.Worker {
-		return queue.Worker{
+	worker := func(slots int, seconds float64) control.Worker {
+		return control.Worker{
 			Slots: map[job.Kind]int{job.KindImage: slots}, RunSeconds: map[job.Kind]float64{job.KindImage: seconds},
 		}
 	}
 	for name, tc := range map[string]struct {
-		workers []queue.Worker
+		workers []control.Worker
 		slots   int
 		seconds float64
 	}{
 		"nobody":                 {nil, 0, 0},
-		"one":                    {[]queue.Worker{worker(3, 10)}, 3, 10},
-		"a quick and a slow one": {[]queue.Worker{worker(1, 10), worker(1, 30)}, 2, 15},
-		"weighed by slots":       {[]queue.Worker{worker(3, 10), worker(1, 30)}, 4, 12},
-		"one has not measured":   {[]queue.Worker{worker(3, 10), worker(3, 0)}, 6, 10},
-		"measured without slots": {[]queue.Worker{worker(0, 90), worker(1, 0)}, 1, 0},
-		"nonsense":               {[]queue.Worker{worker(-5, -1), worker(1, 7)}, 1, 7},
+		"one":                    {[]control.Worker{worker(3, 10)}, 3, 10},
+		"a quick and a slow one": {[]control.Worker{worker(1, 10), worker(1, 30)}, 2, 15},
+		"weighed by slots":       {[]control.Worker{worker(3, 10), worker(1, 30)}, 4, 12},
+		"one has not measured":   {[]control.Worker{worker(3, 10), worker(3, 0)}, 6, 10},
+		"measured without slots": {[]control.Worker{worker(0, 90), worker(1, 0)}, 1, 0},
+		"nonsense":               {[]control.Worker{worker(-5, -1), worker(1, 7)}, 1, 7},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

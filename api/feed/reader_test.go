@@ -113,7 +113,7 @@ func TestStopWhileReadersCome(t *testing.T) {
 	done := r.push(t, "j2")
 	r.settle(t, done)
 	for range 20 {
-		f := feed.New(r.broker, r.jobs, r.queue, still, quiet())
+		f := feed.New(r.broker, r.jobs, r.queue, r.control, still, quiet())
 		var callers sync.WaitGroup
 		open := make(chan *feed.Reader, 60)
 		for range 20 {

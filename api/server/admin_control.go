@@ -9,8 +9,8 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/text2image-audio/text2image-audio/pkg/control"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
-	"github.com/text2image-audio/text2image-audio/pkg/queue"
 )
 
 const (
@@ -23,9 +23,9 @@ const (
 
 // upstreamView is an upstream as the operator sees it.
 type upstreamView struct {
-	Name  string             `json:"name"`
-	State queue.CircuitState `json:"state"`
-	Kinds []job.Kind         `json:"kinds"`
+	Name  string               `json:"name"`
+	State control.CircuitState `json:"state"`
+	Kinds []job.Kind           `json:"kinds"`
 	// Code and Status are of the fault that closed it, Since is when and Until is when it is tried again.
 	Code   string    `json:"code,omitempty"`
 	Status int       `json:"status,omitempty"`
@@ -44,7 +44,7 @@ type kindView struct {
 	Note   string    `json:"note,omitempty"`
 }
 
-func viewUpstream(c queue.Circuit) upstreamView {
+func viewUpstream(c control.Circuit) upstreamView {
 	v := upstreamView{Name: c.Upstream, State: c.State, Kinds: []job.Kind{}}
 	for _, kind := range job.Kinds() {
 		if kind.Upstream() == c.Upstream {
@@ -57,9 +57,9 @@ func viewUpstream(c queue.Circuit) upstreamView {
 	return v
 }
 
-func viewKind(kind job.Kind, p queue.KindPause, now time.Time) kindView {
+func viewKind(kind job.Kind, p control.Pause, now time.Time) kindView {
 	v := kindView{Kind: kind}
-	if p.Holds(now) {
+	if p.Active(now) {
 		v.Paused, v.Since, v.Until, v.Note = true, &p.Since, &p.Until, p.Note
 	}
 	return v

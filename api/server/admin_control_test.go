@@ -6,9 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/text2image-audio/text2image-audio/api/server"
+	"github.com/text2image-audio/text2image-audio/pkg/control"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
-	"github.com/text2image-audio/text2image-audio/pkg/queue"
 )
 
 type kindView struct {
@@ -94,12 +93,11 @@ func TestPauseRefusesNonsense(t *testing.T) {
 // TestClosedUpstreamIsSeen closes upstreams and looks at them as an operator, in the health report and in a job.
 func TestClosedUpstreamIsSeen(t *testing.T) {
 	t.Parallel()
-	var control *queue.Control
-	b := setup(t, withAdmin, func(_ *server.Config, deps *server.Deps) { control = deps.Control })
+	b := setup(t, withAdmin)
 	b.announce(t, "w1", "simulator")
 	trip := func(name, code string, status int) {
 		t.Helper()
-		_, _, err := control.Trip(t.Context(), queue.Trip{
+		_, _, err := b.control.Trip(t.Context(), control.Trip{
 			Upstream: name, Code: code, Status: status, Pause: func(int) time.Duration { return time.Hour },
 		})
 		must(t, err)
@@ -134,7 +132,7 @@ func TestClosedUpstreamIsSeen(t *testing.T) {
 	// What asked for patience gets it; what refused is tried when the operator says so.
 	b.admin(t, http.MethodPost, "/upstreams/pollinations-image/probe", nil).problem(t, http.StatusConflict, "upstream_asked_to_wait")
 	b.admin(t, http.MethodPost, "/upstreams/language-model/probe", nil).expect(t, http.StatusOK)
-	if c := control.View().Circuit(job.UpstreamLanguage); !c.Due(time.Now()) {
+	if c := b.control.View().Circuit(job.UpstreamLanguage); !c.Due(time.Now()) {
 		t.Errorf("%+v", c)
 	}
 	// Nobody knows any more that it refuses, and perhaps no job comes to show that it serves.

@@ -24,7 +24,7 @@ type deploymentView struct {
 func (s *Server) listDeployments(c *gin.Context) error {
 	ctx, cancel := bounded(c)
 	defer cancel()
-	list, err := s.deps.Queue.Deployments(ctx)
+	list, err := s.deps.Control.Deployments(ctx)
 	s.audit(ctx, c, "list deployments", err)
 	if err != nil {
 		return &problem{code: codeUnavailable, retryAfter: retryUnavailable, cause: err}

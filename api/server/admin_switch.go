@@ -10,26 +10,26 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/text2image-audio/text2image-audio/pkg/control"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
-	"github.com/text2image-audio/text2image-audio/pkg/queue"
 )
 
 // switchView is a runtime switch as the operator sees it.
 type switchView struct {
-	Name queue.SwitchName `json:"name"`
+	Name control.SwitchName `json:"name"`
 	// Value is what holds now, and Default what the environment of this process says.
 	Value   string `json:"value"`
 	Default string `json:"default"`
 	// Set says that an operator has set the value.
 	Set bool `json:"set"`
 	// Since, Until, Reason and By are of the latest change, also when that was a reset or its time is over.
-	Since  *job.Time    `json:"since,omitempty"`
-	Until  *job.Time    `json:"until,omitempty"`
-	Reason string       `json:"reason,omitempty"`
-	By     *queue.Actor `json:"by,omitempty"`
+	Since  *job.Time      `json:"since,omitempty"`
+	Until  *job.Time      `json:"until,omitempty"`
+	Reason string         `json:"reason,omitempty"`
+	By     *control.Actor `json:"by,omitempty"`
 }
 
-func (s *Server) viewSwitch(sw queue.Switch, now time.Time) switchView {
+func (s *Server) viewSwitch(sw control.Switch, now time.Time) switchView {
 	v := switchView{Name: sw.Name, Default: s.switchDefault(sw.Name), Reason: sw.Reason, Set: sw.InForce(now)}
 	v.Value = v.Default
 	if v.Set {
@@ -41,31 +41,31 @@ func (s *Server) viewSwitch(sw queue.Switch, now time.Time) switchView {
 	if !sw.Until.IsZero() {
 		v.Until = &sw.Until
 	}
-	if sw.By != (queue.Actor{}) {
+	if sw.By != (control.Actor{}) {
 		v.By = &sw.By
 	}
 	return v
 }
 
 // switchDefault returns the value of a switch that is not set.
-func (s *Server) switchDefault(name queue.SwitchName) string {
+func (s *Server) switchDefault(name control.SwitchName) string {
 	if value, ok := s.deps.SwitchDefaults[name]; ok {
 		return value
 	}
-	if name == queue.SwitchLogLevel {
+	if name == control.SwitchLogLevel {
 		return "error"
 	}
-	if name == queue.SwitchAccept {
-		return queue.SwitchOn
+	if name == control.SwitchAccept {
+		return control.SwitchOn
 	}
-	return queue.SwitchOff
+	return control.SwitchOff
 }
 
 // switches returns all of them.
 func (s *Server) switches() []switchView {
 	view, now := s.deps.Control.View(), s.deps.Now()
-	list := make([]switchView, 0, len(queue.SwitchNames()))
-	for _, name := range queue.SwitchNames() {
+	list := make([]switchView, 0, len(control.SwitchNames()))
+	for _, name := range control.SwitchNames() {
 		list = append(list, s.viewSwitch(view.Switch(name), now))
 	}
 	return list
@@ -115,7 +115,7 @@ func (s *Server) setSwitch(c *gin.Context) error {
 	if len(b.faults) > 0 {
 		return invalid(b.faults...)
 	}
-	next := queue.Switch{Name: name, Value: ask.Value, Reason: ask.Reason}
+	next := control.Switch{Name: name, Value: ask.Value, Reason: ask.Reason}
 	if ask.Seconds != nil {
 		next.Until = job.At(s.deps.Now().Add(time.Duration(*ask.Seconds) * time.Second))
 	}
@@ -129,13 +129,13 @@ func (s *Server) resetSwitch(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.changeSwitch(c, "reset switch", queue.Switch{Name: name})
+	return s.changeSwitch(c, "reset switch", control.Switch{Name: name})
 }
 
-func (s *Server) changeSwitch(c *gin.Context, act string, next queue.Switch) error {
+func (s *Server) changeSwitch(c *gin.Context, act string, next control.Switch) error {
 	ctx, cancel := bounded(c)
 	defer cancel()
-	next.By = queue.Actor{Address: c.ClientIP(), Key: s.adminKeyID()}
+	next.By = control.Actor{Address: c.ClientIP(), Key: s.adminKeyID()}
 	before, after, err := s.deps.Control.SetSwitch(ctx, next)
 	now := s.deps.Now()
 	attrs := []slog.Attr{slog.String("switch", string(next.Name))}
@@ -154,9 +154,9 @@ func (s *Server) changeSwitch(c *gin.Context, act string, next queue.Switch) err
 }
 
 // switchOf returns the switch in the path.
-func switchOf(c *gin.Context) (queue.SwitchName, error) {
-	name := queue.SwitchName(c.Param("name"))
-	if !slices.Contains(queue.SwitchNames(), name) {
+func switchOf(c *gin.Context) (control.SwitchName, error) {
+	name := control.SwitchName(c.Param("name"))
+	if !slices.Contains(control.SwitchNames(), name) {
 		return "", &problem{code: codeNotFound, reason: "switch"}
 	}
 	return name, nil

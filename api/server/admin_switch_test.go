@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/api/server"
+	"github.com/text2image-audio/text2image-audio/pkg/control"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
-	"github.com/text2image-audio/text2image-audio/pkg/queue"
 )
 
 type switchView struct {
@@ -23,7 +23,7 @@ type switchView struct {
 func TestSwitches(t *testing.T) {
 	t.Parallel()
 	b := setup(t, withAdmin, func(_ *server.Config, deps *server.Deps) {
-		deps.SwitchDefaults = map[queue.SwitchName]string{queue.SwitchLogLevel: "warn"}
+		deps.SwitchDefaults = map[control.SwitchName]string{control.SwitchLogLevel: "warn"}
 	})
 	var all struct{ Switches []switchView }
 	b.admin(t, http.MethodGet, "/switches", nil).expect(t, http.StatusOK).into(t, &all)

@@ -209,7 +209,7 @@ func TestEventsByHead(t *testing.T) {
 // tickOnly makes the feed send positions all the time.
 func tickOnly(t testing.TB) func(*server.Config, *server.Deps) {
 	return func(_ *server.Config, deps *server.Deps) {
-		deps.Feed = feed.New(deps.Broker, deps.Jobs, deps.Queue, feed.Config{Tick: 5 * time.Millisecond}, quiet())
+		deps.Feed = feed.New(deps.Broker, deps.Jobs, deps.Queue, deps.Control, feed.Config{Tick: 5 * time.Millisecond}, quiet())
 		t.Cleanup(deps.Feed.Stop)
 	}
 }
@@ -414,7 +414,7 @@ func TestFeedThatStopsEndsStreams(t *testing.T) {
 func TestDeletedJobEndsItsStream(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(_ *server.Config, deps *server.Deps) {
-		deps.Feed = feed.New(deps.Broker, deps.Jobs, deps.Queue, feed.Config{Reread: 5 * time.Millisecond}, quiet())
+		deps.Feed = feed.New(deps.Broker, deps.Jobs, deps.Queue, deps.Control, feed.Config{Reread: 5 * time.Millisecond}, quiet())
 		t.Cleanup(deps.Feed.Stop)
 	})
 	spec := b.push(t, newSpec(job.OwnerAnonymous, "job-a", job.KindImage, imageInput()))

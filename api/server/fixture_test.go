@@ -28,6 +28,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
 	"github.com/text2image-audio/text2image-audio/pkg/catalogue"
+	"github.com/text2image-audio/text2image-audio/pkg/control"
 	"github.com/text2image-audio/text2image-audio/pkg/env"
 	"github.com/text2image-audio/text2image-audio/pkg/erasure"
 	"github.com/text2image-audio/text2image-audio/pkg/feedback"
@@ -54,6 +55,7 @@ const secret = "a secret of the tests"
 type bundle struct {
 	broker  *broker.Broker
 	queue   *queue.Queue
+	control *control.Controller
 	store   *store.Store
 	jobs    *jobs.Service
 	feed    *feed.Feed
@@ -97,11 +99,12 @@ func setup(t testing.TB, changes ...func(*server.Config, *server.Deps)) *bundle 
 	b.store, err = store.New(t.Context(), b.broker)
 	must(t, err)
 	b.jobs = jobs.New(b.broker, b.queue, b.store, jobs.WithMetrics(b.metrics))
-	control := b.queue.NewControl(log, nil)
-	must(t, control.Start(t.Context()))
-	t.Cleanup(control.Stop)
-	b.feed = feed.New(b.broker, b.jobs, b.queue, feed.Config{Tick: time.Hour, Reread: time.Hour}, log)
-	b.feed.Heed(control)
+	controls, err := control.Open(t.Context(), b.broker)
+	must(t, err)
+	b.control = control.NewController(controls, log, nil)
+	must(t, b.control.Start(t.Context()))
+	t.Cleanup(b.control.Stop)
+	b.feed = feed.New(b.broker, b.jobs, b.queue, b.control, feed.Config{Tick: time.Hour, Reread: time.Hour}, log)
 	t.Cleanup(b.feed.Stop)
 	var cfg server.Config
 	must(t, env.Load(nil, &cfg))
@@ -112,7 +115,7 @@ func setup(t testing.TB, changes ...func(*server.Config, *server.Deps)) *bundle 
 	must(t, err)
 	deps := server.Deps{
 		Accounts: accounts, Recovery: recovery, Feedback: b.box, Gallery: pictures,
-		Jobs: b.jobs, Store: b.store, Queue: b.queue, Control: control, Feed: b.feed, Broker: b.broker, Quota: quota.New(b.broker, quota.Plans{}, nil), Catalogue: catalogue.Builtin(),
+		Jobs: b.jobs, Store: b.store, Queue: b.queue, Control: b.control, Feed: b.feed, Broker: b.broker, Quota: quota.New(b.broker, quota.Plans{}, nil), Catalogue: catalogue.Builtin(),
 		Metrics: b.metrics, Log: log, Secret: []byte(secret), OpenAPI: []byte(contractText), Web: pageFiles(),
 	}
 	deps.Eraser = erasure.New(accounts, b.jobs, []erasure.Part{

@@ -187,7 +187,7 @@ func (s *Server) checkNATS(ctx context.Context) healthCheck {
 // checkWorkers is degraded when nobody works a kind of job, and when some workers call the real upstreams and others the
 // simulator.
 func (s *Server) checkWorkers(ctx context.Context) healthCheck {
-	workers, err := s.deps.Queue.Workers(ctx)
+	workers, err := s.deps.Control.Workers(ctx)
 	modes, slots := map[string]int{}, map[job.Kind]int{}
 	for _, w := range workers {
 		modes[w.Mode]++
@@ -217,7 +217,7 @@ func (s *Server) checkWorkers(ctx context.Context) healthCheck {
 // operator has said so: whoever sends jobs to healthy processes only would otherwise never send the one that shows that it
 // serves.
 func (s *Server) checkUpstreams(ctx context.Context) healthCheck {
-	workers, err := s.deps.Queue.Workers(ctx)
+	workers, err := s.deps.Control.Workers(ctx)
 	if err != nil {
 		// What was known may be old.
 		return s.judged("upstreams", err, nil)
@@ -253,7 +253,7 @@ func (s *Server) checkUpstreams(ctx context.Context) healthCheck {
 	}
 	paused := map[string]any{}
 	for _, kind := range job.Kinds() {
-		if p := view.Pauses[kind]; p.Holds(now) {
+		if p := view.Pauses[kind]; p.Active(now) {
 			paused[string(kind)] = map[string]any{"since": p.Since, "until": p.Until, "note": p.Note}
 		}
 	}
@@ -263,7 +263,7 @@ func (s *Server) checkUpstreams(ctx context.Context) healthCheck {
 
 // mode says what the workers talk to.
 func (s *Server) mode(ctx context.Context) string {
-	workers, err := s.deps.Queue.Workers(ctx)
+	workers, err := s.deps.Control.Workers(ctx)
 	modes := map[string]int{}
 	mode := "none"
 	for _, w := range workers {

@@ -3,8 +3,8 @@ package server
 import (
 	"context"
 
+	"github.com/text2image-audio/text2image-audio/pkg/control"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
-	"github.com/text2image-audio/text2image-audio/pkg/queue"
 )
 
 // checkSwitches shows which runtime switches an operator has set. It is always in order: somebody wants them so.
@@ -12,7 +12,7 @@ func (s *Server) checkSwitches(context.Context) healthCheck {
 	set := map[string]any{}
 	for name, sw := range s.deps.Control.View().InForce(s.deps.Now()) {
 		details := switchHealth(sw)
-		if name != queue.SwitchAccept {
+		if name != control.SwitchAccept {
 			// The reason of this one is for users; those of the others are the operator's notes.
 			delete(details, "reason")
 		}
@@ -21,7 +21,7 @@ func (s *Server) checkSwitches(context.Context) healthCheck {
 	return healthCheck{Name: "switches", Status: healthOK, Details: map[string]any{"set": set}}
 }
 
-func switchHealth(sw queue.Switch) map[string]any {
+func switchHealth(sw control.Switch) map[string]any {
 	details := map[string]any{"value": sw.Value, "since": job.At(sw.Since.Time)}
 	if !sw.Until.IsZero() {
 		details["until"] = sw.Until

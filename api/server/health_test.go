@@ -12,6 +12,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/server"
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
+	"github.com/text2image-audio/text2image-audio/pkg/control"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
@@ -50,7 +51,7 @@ func (b *bundle) health(t testing.TB, status int) report {
 func (b *bundle) announce(t testing.TB, id, mode string) {
 	t.Helper()
 	slots := map[job.Kind]int{job.KindImage: 1, job.KindAudio: 1, job.KindPrompt: 1, job.KindTranslation: 1}
-	must(t, b.queue.Announce(t.Context(), queue.Worker{ID: id, Mode: mode, StartedAt: job.At(time.Now()), Slots: slots}))
+	must(t, b.control.RegisterWorker(t.Context(), control.Worker{ID: id, Mode: mode, StartedAt: job.At(time.Now()), Slots: slots}))
 }
 
 var milliseconds = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$`)
@@ -167,6 +168,9 @@ func on(t *testing.T, b *broker.Broker) func(*server.Config, *server.Deps) {
 		deps.Broker = b
 		deps.Queue, err = queue.New(t.Context(), b)
 		must(t, err)
+		controls, err := control.Open(t.Context(), b)
+		must(t, err)
+		deps.Control = control.NewController(controls, deps.Log, nil)
 		deps.Store, err = store.New(t.Context(), b)
 		must(t, err)
 		deps.Jobs = jobs.New(b, deps.Queue, deps.Store)
@@ -238,8 +242,8 @@ func TestHealthNamesWhatIsLost(t *testing.T) {
 func TestHealthNamesKindsThatNobodyWorks(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	must(t, b.queue.Announce(t.Context(), queue.Worker{ID: "w1", Mode: "live", Slots: map[job.Kind]int{job.KindImage: 2, job.KindAudio: 0}}))
-	must(t, b.queue.Announce(t.Context(), queue.Worker{ID: "w2", Mode: "live", Slots: map[job.Kind]int{job.KindPrompt: 2}}))
+	must(t, b.control.RegisterWorker(t.Context(), control.Worker{ID: "w1", Mode: "live", Slots: map[job.Kind]int{job.KindImage: 2, job.KindAudio: 0}}))
+	must(t, b.control.RegisterWorker(t.Context(), control.Worker{ID: "w2", Mode: "live", Slots: map[job.Kind]int{job.KindPrompt: 2}}))
 	r := b.health(t, http.StatusServiceUnavailable)
 	if status, details := r.check("workers"); status != "degraded" || fmt.Sprint(details["unserved"]) != "[audio translation]" {
 		t.Errorf("%s %v", status, details)

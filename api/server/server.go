@@ -18,6 +18,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/feed"
 	"github.com/text2image-audio/text2image-audio/pkg/account"
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/control"
 	"github.com/text2image-audio/text2image-audio/pkg/erasure"
 	"github.com/text2image-audio/text2image-audio/pkg/feedback"
 	"github.com/text2image-audio/text2image-audio/pkg/gallery"
@@ -44,7 +45,7 @@ type Deps struct {
 	Store *store.Store
 	Queue *queue.Queue
 	// Control knows which upstreams are closed and which kinds are paused.
-	Control *queue.Control
+	Control *control.Controller
 	Feed    *feed.Feed
 	Broker  *broker.Broker
 	// Accounts are the people who have signed up, and Recovery sends those a letter who forgot their password.
@@ -82,7 +83,7 @@ type Deps struct {
 	// MissingEnv names the required settings that are not set, for the health check. Optional.
 	MissingEnv []string
 	// SwitchDefaults are the values of the runtime switches that no operator has set. Optional.
-	SwitchDefaults map[queue.SwitchName]string
+	SwitchDefaults map[control.SwitchName]string
 	// Now tells the time; time.Now when nil.
 	Now func() time.Time
 	// KeepAlive is how often a silent stream gets a comment; 15 seconds when 0.

@@ -7,8 +7,8 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/text2image-audio/text2image-audio/pkg/control"
 	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
-	"github.com/text2image-audio/text2image-audio/pkg/queue"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
@@ -36,6 +36,7 @@ const (
 type Sweeper struct {
 	cfg     SweeperConfig
 	jobs    *Service
+	leases  *control.Store
 	metrics *telemetry.Metrics
 	log     *slog.Logger
 	stop    context.CancelFunc
@@ -48,14 +49,14 @@ type Sweeper struct {
 }
 
 // NewSweeper returns a sweeper that does nothing until Start.
-func NewSweeper(l *Service, cfg SweeperConfig, m *telemetry.Metrics, log *slog.Logger) *Sweeper {
+func NewSweeper(l *Service, leases *control.Store, cfg SweeperConfig, m *telemetry.Metrics, log *slog.Logger) *Sweeper {
 	if cfg.Interval == 0 {
 		cfg.Interval = defaultInterval
 	}
 	if cfg.Hold == 0 {
 		cfg.Hold = defaultHold
 	}
-	return &Sweeper{cfg: cfg, jobs: l, metrics: m, log: log, done: make(chan struct{})}
+	return &Sweeper{cfg: cfg, jobs: l, leases: leases, metrics: m, log: log, done: make(chan struct{})}
 }
 
 // Start begins to stand for the lease and, with it, to look. A process that looks costs NATS one request each second and
@@ -91,13 +92,13 @@ var errLost = errors.New("the lease has passed to somebody else")
 func (s *Sweeper) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		begun := time.Now()
-		revision, again, err := s.jobs.queue.Lease(ctx, sweeperLease, s.cfg.Hold, s.cfg.Interval)
+		revision, again, err := s.leases.AcquireLease(ctx, sweeperLease, s.cfg.Hold, s.cfg.Interval)
 		switch {
 		case err == nil:
 			s.revision, s.renewed = revision, begun
 			s.lead(ctx)
 			again = s.cfg.Interval
-		case errors.Is(err, queue.ErrLeased):
+		case errors.Is(err, control.ErrLeased):
 			s.report(ctx, nil)
 		default:
 			s.report(ctx, err)
@@ -135,8 +136,8 @@ func (s *Sweeper) keep(ctx context.Context) error {
 	if now.Sub(s.renewed) < s.cfg.Hold/3 {
 		return nil
 	}
-	revision, err := s.jobs.queue.Renew(ctx, sweeperLease, s.revision, s.cfg.Hold, s.cfg.Interval)
-	if errors.Is(err, queue.ErrLeased) {
+	revision, err := s.leases.RenewLease(ctx, sweeperLease, s.revision, s.cfg.Hold, s.cfg.Interval)
+	if errors.Is(err, control.ErrLeased) {
 		return errLost
 	}
 	if err == nil {
@@ -149,7 +150,7 @@ func (s *Sweeper) keep(ctx context.Context) error {
 func (s *Sweeper) release(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
 	defer cancel()
-	if err := s.jobs.queue.Shorten(ctx, sweeperLease, s.revision, time.Now()); err != nil {
+	if err := s.leases.ShortenLease(ctx, sweeperLease, s.revision, time.Now()); err != nil {
 		s.log.DebugContext(ctx, "cannot release the lease", "error", err)
 	}
 }

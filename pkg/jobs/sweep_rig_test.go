@@ -14,6 +14,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/control"
 	"github.com/text2image-audio/text2image-audio/pkg/env"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
@@ -37,7 +38,11 @@ func (r *rig) sweep(t testing.TB, options ...func(*jobs.SweeperConfig)) *sweeper
 		option(&cfg)
 	}
 	s := &sweeper{metrics: telemetry.NewMetrics(), log: &lines{}}
-	s.Sweeper = jobs.NewSweeper(r.Service, cfg, s.metrics, slog.New(slog.NewTextHandler(s.log, nil)))
+	leases, err := control.Open(t.Context(), r.broker)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Sweeper = jobs.NewSweeper(r.Service, leases, cfg, s.metrics, slog.New(slog.NewTextHandler(s.log, nil)))
 	s.Start()
 	t.Cleanup(func() { s.halt(t) })
 	return s

@@ -13,6 +13,7 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/catalogue"
+	"github.com/text2image-audio/text2image-audio/pkg/control"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
@@ -38,7 +39,7 @@ type Worker struct {
 	simulator *simulator.Simulator
 	processor *processor.Processor
 	catalogue *catalogue.Live
-	control   *queue.Control
+	control   *control.Controller
 	// background runs until stop.
 	background sync.WaitGroup
 	stop       context.CancelFunc
@@ -86,9 +87,13 @@ func (w *Worker) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	controls, err := control.Open(ctx, w.broker)
+	if err != nil {
+		return err
+	}
 	w.initMetrics()
 	w.catalogue = catalogue.NewLive(w.broker, w.log)
-	generator, err := w.generator(upstreams, q)
+	generator, err := w.generator(upstreams, controls)
 	if err != nil {
 		return err
 	}
@@ -96,7 +101,7 @@ func (w *Worker) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.control = q.NewControl(w.log, w.observeControl)
+	w.control = control.NewController(controls, w.log, w.observeControl)
 	w.control.OnSwitch(w.cfg.OnSwitch)
 	if err := w.control.Start(ctx); err != nil {
 		return err
@@ -125,7 +130,7 @@ func simulated(s *simulator.Simulator) Upstreams {
 	}
 }
 
-func (w *Worker) generator(u Upstreams, q *queue.Queue) (*generate.Generator, error) {
+func (w *Worker) generator(u Upstreams, leases *control.Store) (*generate.Generator, error) {
 	version, _, _ := telemetry.Version()
 	p := w.cfg.Processor
 	w.transport = upstream.NewTransport(upstream.Options{Slots: p.SlotsImage + p.SlotsAudio + p.SlotsText, ConnectTimeout: w.cfg.ConnectTimeout})
@@ -135,7 +140,7 @@ func (w *Worker) generator(u Upstreams, q *queue.Queue) (*generate.Generator, er
 	}
 	media, err := pollinations.New(pollinations.Config{
 		BaseURL: u.ImageBase, SpeechBaseURL: u.TextBase, Token: u.Token.Reveal(),
-		ImageStyle: u.ImageStyle, SpeechStyle: u.TextStyle, Gate: w.gate(q),
+		ImageStyle: u.ImageStyle, SpeechStyle: u.TextStyle, Gate: w.gate(leases),
 		HTTP: client, Logger: w.log, Version: version, Observe: observe,
 	})
 	if err != nil {
@@ -209,7 +214,7 @@ func (w *Worker) initMetrics() {
 }
 
 // observeControl shows in the metrics what is closed.
-func (w *Worker) observeControl(view queue.View) {
+func (w *Worker) observeControl(view control.View) {
 	for _, name := range job.Upstreams() {
 		w.metrics.ObserveCircuit(name, string(view.Circuit(name).State))
 	}

@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/text2image-audio/text2image-audio/pkg/control"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
-	"github.com/text2image-audio/text2image-audio/pkg/queue"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 	"github.com/text2image-audio/text2image-audio/worker/app"
@@ -69,7 +69,7 @@ func TestWorkerOnTheSimulator(t *testing.T) {
 		t.Error("the simulator was not asked once for each")
 	}
 	b.Eventually("the worker is announced", func() bool {
-		workers, err := b.Queue.Workers(t.Context())
+		workers, err := b.Control.Workers(t.Context())
 		return err == nil && len(workers) == 1 && workers[0].Mode == app.ModeSimulator && workers[0].Slots[job.KindPrompt] == 16
 	})
 }
@@ -146,12 +146,12 @@ func TestStopBeforeStart(t *testing.T) {
 func TestPictureDoesNotWaitForTheLanguageModel(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	control := b.Queue.NewControl(slog.New(slog.DiscardHandler), nil)
-	if err := control.Start(t.Context()); err != nil {
+	c := control.NewController(b.Control, slog.New(slog.DiscardHandler), nil)
+	if err := c.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	defer control.Stop()
-	if _, _, err := control.Trip(t.Context(), queue.Trip{
+	defer c.Stop()
+	if _, _, err := c.Trip(t.Context(), control.Trip{
 		Upstream: job.UpstreamLanguage, Code: job.CodeThrottled, Status: 429, Pause: func(int) time.Duration { return time.Hour },
 	}); err != nil {
 		t.Fatal(err)

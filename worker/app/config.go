@@ -7,8 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/text2image-audio/text2image-audio/pkg/control"
 	"github.com/text2image-audio/text2image-audio/pkg/env"
-	"github.com/text2image-audio/text2image-audio/pkg/queue"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 	"github.com/text2image-audio/text2image-audio/worker/processor"
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
@@ -26,7 +26,7 @@ type Config struct {
 
 	// OnSwitch, if not nil, is called with the runtime switches in force, at the start and whenever they change. A worker
 	// inside an API process leaves that to the API.
-	OnSwitch func(map[queue.SwitchName]queue.Switch) `env:"-"`
+	OnSwitch func(map[control.SwitchName]control.Switch) `env:"-"`
 }
 
 // Upstreams says which services to call.

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"time"
 
+	"github.com/text2image-audio/text2image-audio/pkg/control"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
-	"github.com/text2image-audio/text2image-audio/pkg/queue"
 	"github.com/text2image-audio/text2image-audio/worker/upstream/pollinations"
 )
 
@@ -21,16 +21,16 @@ const (
 
 // gate lets one call to an older service through at a time, whichever worker makes it. Nobody waits here: a call whose
 // turn it is not fails as throttled until then, and its job waits in the queue.
-func (w *Worker) gate(q *queue.Queue) pollinations.Gate {
+func (w *Worker) gate(leases *control.Store) pollinations.Gate {
 	return func(ctx context.Context, name string) (func(), error) {
 		spacing, longest := imageSpacing, w.cfg.Processor.ImageTimeout
 		if name == job.UpstreamSpeech {
 			spacing, longest = speechSpacing, w.cfg.Processor.AudioTimeout
 		}
 		begun := time.Now()
-		revision, again, err := q.Lease(ctx, name, max(spacing, longest), spacing)
+		revision, again, err := leases.AcquireLease(ctx, name, max(spacing, longest), spacing)
 		switch {
-		case errors.Is(err, queue.ErrLeased):
+		case errors.Is(err, control.ErrLeased):
 			return nil, pollinations.Busy(name, again)
 		case err != nil:
 			return nil, err
@@ -38,7 +38,7 @@ func (w *Worker) gate(q *queue.Queue) pollinations.Gate {
 		return func() {
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
 			defer cancel()
-			if err := q.Shorten(ctx, name, revision, begun.Add(spacing)); err != nil {
+			if err := leases.ShortenLease(ctx, name, revision, begun.Add(spacing)); err != nil {
 				// It ends by itself, later.
 				w.log.DebugContext(ctx, "cannot release the lease", "upstream", name, "error", err)
 			}

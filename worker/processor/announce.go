@@ -5,8 +5,8 @@ import (
 	"math"
 	"time"
 
+	"github.com/text2image-audio/text2image-audio/pkg/control"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
-	"github.com/text2image-audio/text2image-audio/pkg/queue"
 )
 
 // announceTimeout bounds one announcement.
@@ -56,7 +56,7 @@ func (p *Processor) averages() map[job.Kind]float64 {
 
 // announce registers this worker at intervals, and deregisters it at the end.
 func (p *Processor) announce(ctx context.Context) {
-	ticker := time.NewTicker(queue.AnnounceEvery)
+	ticker := time.NewTicker(control.HeartbeatInterval)
 	defer ticker.Stop()
 	for {
 		if err := p.announceOnce(ctx); err != nil {
@@ -73,7 +73,7 @@ func (p *Processor) announce(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), announceTimeout)
 	defer cancel()
-	if err := p.queue.Withdraw(ctx, p.id); err != nil {
+	if err := p.control.DeregisterWorker(ctx, p.id); err != nil {
 		p.log.DebugContext(ctx, "cannot deregister the worker", "error", err)
 	}
 }
@@ -81,7 +81,7 @@ func (p *Processor) announce(ctx context.Context) {
 func (p *Processor) announceOnce(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, announceTimeout)
 	defer cancel()
-	return p.queue.Announce(ctx, queue.Worker{
+	return p.control.RegisterWorker(ctx, control.Worker{
 		ID: p.id, Version: p.version, Mode: p.mode, StartedAt: job.At(p.started), Slots: p.cfg.slots(), RunSeconds: p.averages(),
 		Failing: p.breaker.failing(),
 	})

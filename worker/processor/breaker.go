@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/control"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
-	"github.com/text2image-audio/text2image-audio/pkg/queue"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 	"github.com/text2image-audio/text2image-audio/worker/fault"
 )
@@ -33,7 +33,7 @@ const (
 type breaker struct {
 	cfg     Config
 	worker  string
-	control *queue.Control
+	control *control.Controller
 	metrics *telemetry.Metrics
 	log     *slog.Logger
 	now     func() time.Time
@@ -64,7 +64,7 @@ type permit struct {
 func (b *breaker) acquire(kind job.Kind) (permit, bool) {
 	view, now := b.control.View(), b.now()
 	name := kind.Upstream()
-	if view.Pauses[kind].Holds(now) {
+	if view.Pauses[kind].Active(now) {
 		return permit{}, false
 	}
 	c := view.Circuit(name)
@@ -97,7 +97,7 @@ func (b *breaker) confirm(ctx context.Context, kind job.Kind, p permit) (granted
 	view, now := b.control.View(), b.now()
 	c := view.Circuit(p.upstream)
 	switch {
-	case view.Pauses[kind].Holds(now), b.backingOff(p.upstream, now):
+	case view.Pauses[kind].Active(now), b.backingOff(p.upstream, now):
 		return permit{}, false
 	case !c.Open():
 		return permit{upstream: p.upstream}, true
@@ -180,7 +180,7 @@ func (b *breaker) renew(ctx context.Context, p permit) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, reportTimeout)
 	defer cancel()
-	if err := b.control.Renew(ctx, p.upstream, b.worker, probeLease); err != nil {
+	if err := b.control.RenewProbe(ctx, p.upstream, b.worker, probeLease); err != nil {
 		b.log.DebugContext(ctx, "cannot renew the permit to try the upstream", "upstream", p.upstream, "error", err)
 	}
 }
@@ -198,11 +198,11 @@ func (b *breaker) report(ctx context.Context, p permit, f *fault.Error, known bo
 func (b *breaker) record(ctx context.Context, p permit, f *fault.Error, known bool) error {
 	if !known {
 		if p.probe {
-			return b.control.Yield(ctx, p.upstream, b.worker)
+			return b.control.ReleaseProbe(ctx, p.upstream, b.worker)
 		}
 		return nil
 	}
-	trip := queue.Trip{Upstream: p.upstream}
+	trip := control.Trip{Upstream: p.upstream}
 	if p.probe {
 		trip.Probe = b.worker
 	}
@@ -223,9 +223,9 @@ func (b *breaker) record(ctx context.Context, p permit, f *fault.Error, known bo
 	default:
 		trip.Code, trip.Status = job.CodeUnavailable, f.Status
 	}
-	if trip.Asked = f.RetryAfter; trip.Asked > 0 {
+	if trip.RetryAfter = f.RetryAfter; trip.RetryAfter > 0 {
 		until := b.backOff(p.upstream, f.RetryAfter)
-		if c := b.control.View().Circuit(p.upstream); !p.probe && c.State == queue.CircuitOpen && c.Code == trip.Code && c.Until.After(until) {
+		if c := b.control.View().Circuit(p.upstream); !p.probe && c.State == control.CircuitOpen && c.Code == trip.Code && c.Until.After(until) {
 			return nil
 		}
 	}
@@ -244,7 +244,7 @@ func (b *breaker) record(ctx context.Context, p permit, f *fault.Error, known bo
 }
 
 // logOpened tells the operator of a circuit breaker that opened: once until it closes or somebody asks for a probe.
-func (b *breaker) logOpened(ctx context.Context, c queue.Circuit, f *fault.Error) {
+func (b *breaker) logOpened(ctx context.Context, c control.Circuit, f *fault.Error) {
 	attributes := []any{
 		"upstream", c.Upstream, "code", c.Code, "status", c.Status, "until", c.Until.Time, "error", f, "detail", f.Detail,
 	}

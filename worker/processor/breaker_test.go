@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/text2image-audio/text2image-audio/pkg/control"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
-	"github.com/text2image-audio/text2image-audio/pkg/queue"
 	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/processor"
 	"github.com/text2image-audio/text2image-audio/worker/processor/processortest"
@@ -142,11 +142,11 @@ func TestOneJobIsLetThrough(t *testing.T) {
 		specs = append(specs, r.Submit(job.KindImage))
 	}
 	g.WaitCalls(t, 2)
-	r.Eventually("one is let through", func() bool { return r.Circuit(job.UpstreamImage).State == queue.CircuitHalfOpen })
+	r.Eventually("one is let through", func() bool { return r.Circuit(job.UpstreamImage).State == control.CircuitHalfOpen })
 	// Another kind's job passes through the same workers meanwhile.
 	hold2 := r.Submit(job.KindAudio)
 	g.WaitCalls(t, 3)
-	if c := r.Circuit(job.UpstreamImage); c.State != queue.CircuitHalfOpen {
+	if c := r.Circuit(job.UpstreamImage); c.State != control.CircuitHalfOpen {
 		t.Errorf("the circuit is %+v while the job is worked", c)
 	}
 	images := 0
@@ -252,7 +252,7 @@ func TestAnsweredErrorsCloseNothing(t *testing.T) {
 	}
 	g.WaitCalls(t, jobs)
 	failing := func() []string {
-		workers, err := r.Queue.Workers(t.Context())
+		workers, err := r.Control.Workers(t.Context())
 		if err != nil || len(workers) != 1 {
 			t.Fatalf("%v, %v", workers, err)
 		}
@@ -342,7 +342,7 @@ func TestRefusalWaitsForAnOperator(t *testing.T) {
 	specs := []*job.Spec{r.Submit(job.KindPrompt), r.Submit(job.KindTranslation)}
 	r.Eventually("the refusal is known", func() bool {
 		c := r.Circuit(job.UpstreamLanguage)
-		return c.State == queue.CircuitOpen && c.Code == job.CodeMisconfigured && c.Status == 401
+		return c.State == control.CircuitOpen && c.Code == job.CodeMisconfigured && c.Status == 401
 	})
 	for range 20 {
 		specs = append(specs, r.Submit(job.KindPrompt))
@@ -375,7 +375,7 @@ func TestRefusalWaitsForAnOperator(t *testing.T) {
 func TestOperatorPausesAKind(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	operator := r.Queue.NewControl(nil, nil)
+	operator := control.NewController(r.Control, nil, nil)
 	if err := operator.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -126,7 +126,7 @@ func TestShutdownLetsAttemptsFinish(t *testing.T) {
 	}()
 	// The announcement is taken back when the stop begins.
 	r.Eventually("the worker is withdrawn", func() bool {
-		workers, err := r.Queue.Workers(t.Context())
+		workers, err := r.Control.Workers(t.Context())
 		return err == nil && len(workers) == 0
 	})
 	select {
@@ -153,7 +153,7 @@ func TestShutdownBeforeTheAttemptHandsBack(t *testing.T) {
 	stopped := make(chan error, 1)
 	go func() { stopped <- w.Stop(ctx) }()
 	r.Eventually("the worker is withdrawn", func() bool {
-		workers, err := r.Queue.Workers(t.Context())
+		workers, err := r.Control.Workers(t.Context())
 		return err == nil && len(workers) == 0
 	})
 	var jobs []*job.Spec

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/text2image-audio/text2image-audio/pkg/control"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
 	"github.com/text2image-audio/text2image-audio/worker/processor"
@@ -50,8 +51,8 @@ func TestWorkerAnnouncesItself(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	w := r.Start(processortest.NewGenerator(processortest.Succeed), func(c *processor.Config) { c.SlotsImage, c.SlotsAudio, c.SlotsText = 3, 4, 5 })
-	workers := func() []queue.Worker {
-		list, err := r.Queue.Workers(t.Context())
+	workers := func() []control.Worker {
+		list, err := r.Control.Workers(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -83,7 +84,7 @@ func TestWorkerAnnouncesItself(t *testing.T) {
 		w.Measure(job.KindImage, 30*time.Second)
 	}
 	r.Eventually("the new average is announced", func() bool { run = workers()[0].RunSeconds; return run[job.KindImage] > 25 })
-	if took := time.Since(begun); took > queue.AnnounceEvery*8/10 {
+	if took := time.Since(begun); took > control.HeartbeatInterval*8/10 {
 		t.Errorf("announced after %s", took)
 	}
 	if run[job.KindImage] > 30 {

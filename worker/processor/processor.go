@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/control"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
@@ -25,7 +26,7 @@ type Deps struct {
 	// Jobs settles jobs, and counts and logs their ends.
 	Jobs *jobs.Service
 	// Control is the state of the circuit breakers; it must have been started.
-	Control   *queue.Control
+	Control   *control.Controller
 	Generator Generator
 	Metrics   *telemetry.Metrics
 	Log       *slog.Logger
@@ -69,7 +70,7 @@ type Processor struct {
 	// announceRequested asks for a registration ahead of time.
 	announceRequested chan struct{}
 	breaker           *breaker
-	control           *queue.Control
+	control           *control.Controller
 }
 
 // New returns a processor that is idle until Start. It fails if cfg is invalid.

@@ -3,10 +3,11 @@ package upstream
 import (
 	"context"
 	"errors"
-	"github.com/text2image-audio/text2image-audio/pkg/job"
-	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"net"
 	"net/url"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/worker/fault"
 )
 
 // lost sorts an error of the exchange itself, as opposed to an answer that says no. The parent is the caller's context,

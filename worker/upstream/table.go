@@ -1,11 +1,12 @@
 package upstream
 
 import (
-	"github.com/text2image-audio/text2image-audio/pkg/job"
-	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/worker/fault"
 )
 
 // A verdict is what a kind of answer means.

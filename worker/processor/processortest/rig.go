@@ -16,6 +16,7 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
+	"github.com/text2image-audio/text2image-audio/pkg/control"
 	"github.com/text2image-audio/text2image-audio/pkg/env"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
@@ -29,10 +30,11 @@ const Timeout = 40 * time.Second
 
 // Rig is a NATS with everything that the API has on it.
 type Rig struct {
-	Broker *broker.Broker
-	Queue  *queue.Queue
-	Store  *store.Store
-	Jobs   *jobs.Service
+	Broker  *broker.Broker
+	Queue   *queue.Queue
+	Control *control.Store
+	Store   *store.Store
+	Jobs    *jobs.Service
 
 	t testing.TB
 }
@@ -50,11 +52,15 @@ func On(t testing.TB, b *broker.Broker) *Rig {
 	if err != nil {
 		t.Fatal(err)
 	}
+	c, err := control.Open(t.Context(), b)
+	if err != nil {
+		t.Fatal(err)
+	}
 	s, err := store.New(t.Context(), b)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Rig{t: t, Broker: b, Queue: q, Store: s, Jobs: jobs.New(b, q, s)}
+	return &Rig{t: t, Broker: b, Queue: q, Control: c, Store: s, Jobs: jobs.New(b, q, s)}
 }
 
 // Dial connects to a NATS with a port as a standalone worker does.
@@ -229,7 +235,7 @@ func (r *Rig) Redeliver(s *job.Spec, n int) {
 }
 
 // Circuit returns the circuit breaker of an upstream.
-func (r *Rig) Circuit(upstream string) queue.Circuit {
+func (r *Rig) Circuit(upstream string) control.Circuit {
 	r.t.Helper()
 	c := r.control()
 	defer c.Stop()
@@ -241,7 +247,7 @@ func (r *Rig) OpenCircuit(upstream string) {
 	r.t.Helper()
 	c := r.control()
 	defer c.Stop()
-	_, _, err := c.Trip(r.t.Context(), queue.Trip{
+	_, _, err := c.Trip(r.t.Context(), control.Trip{
 		Upstream: upstream, Code: job.CodeUnavailable, Pause: func(int) time.Duration { return time.Millisecond },
 	})
 	if err != nil {
@@ -250,9 +256,9 @@ func (r *Rig) OpenCircuit(upstream string) {
 }
 
 // control returns a started view of circuit breakers and pauses; the caller stops it.
-func (r *Rig) control() *queue.Control {
+func (r *Rig) control() *control.Controller {
 	r.t.Helper()
-	c := r.Queue.NewControl(nil, nil)
+	c := control.NewController(r.Control, nil, nil)
 	if err := c.Start(r.t.Context()); err != nil {
 		r.t.Fatal(err)
 	}

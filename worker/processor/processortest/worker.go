@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/control"
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 	"github.com/text2image-audio/text2image-audio/worker/processor"
@@ -53,7 +54,7 @@ func NewWorker(t testing.TB, b *broker.Broker, g processor.Generator, options ..
 	r := On(t, b)
 	w := &Worker{t: t, Metrics: telemetry.NewMetrics(), Log: &Log{}}
 	log := slog.New(slog.NewTextHandler(w.Log, nil))
-	control := r.Queue.NewControl(log, nil)
+	control := control.NewController(r.Control, log, nil)
 	if err := control.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}

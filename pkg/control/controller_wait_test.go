@@ -1,4 +1,4 @@
-package queue_test
+package control_test
 
 import (
 	"context"
@@ -7,18 +7,18 @@ import (
 	"testing"
 	"time"
 
+	"github.com/text2image-audio/text2image-audio/pkg/control"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
-	"github.com/text2image-audio/text2image-audio/pkg/queue"
 )
 
 // TestWaitingForAChangeEndsWithItsContext has one change take its time, as when NATS does not answer: whoever waits to make
 // another one is let go when its own time is over, and everybody after a few seconds.
 func TestWaitingForAChangeEndsWithItsContext(t *testing.T) {
 	t.Parallel()
-	q, _ := start(t)
-	c := q.NewControl(slog.New(slog.DiscardHandler), nil)
+	s, _ := start(t)
+	c := control.NewController(s, slog.New(slog.DiscardHandler), nil)
 	trip := func(ctx context.Context, upstream string, pause func(int) time.Duration) error {
-		_, _, err := c.Trip(ctx, queue.Trip{Upstream: upstream, Code: job.CodeUnavailable, Pause: pause})
+		_, _, err := c.Trip(ctx, control.Trip{Upstream: upstream, Code: job.CodeUnavailable, Pause: pause})
 		return err
 	}
 	minute := func(int) time.Duration { return time.Minute }

@@ -1,4 +1,4 @@
-package queue_test
+package control_test
 
 import (
 	"fmt"
@@ -6,12 +6,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/text2image-audio/text2image-audio/pkg/control"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
-	"github.com/text2image-audio/text2image-audio/pkg/queue"
 )
 
-func build(host, commit string, at int) queue.Deployment {
-	return queue.Deployment{
+func build(host, commit string, at int) control.Deployment {
+	return control.Deployment{
 		Version: "0.1.0", Commit: commit, BuildTime: "unknown", GoVersion: "go1.26", Host: host,
 		StartedAt: job.At(time.Date(2026, 11, 28, 10, 0, at, 0, time.UTC)),
 	}
@@ -20,16 +20,16 @@ func build(host, commit string, at int) queue.Deployment {
 // TestDeployments rolls a build out on two hosts, restarts it, and rolls it back on one.
 func TestDeployments(t *testing.T) {
 	t.Parallel()
-	q, _ := start(t)
+	s, _ := start(t)
 	for i, step := range []struct{ host, commit, previous string }{
 		{"a", "one", ""}, {"b", "one", "one"}, {"a", "one", "one"}, {"a", "two", "one"}, {"b", "two", "two"}, {"a", "one", "two"}, {"a", "one", "one"},
 	} {
-		previous, err := q.RecordDeployment(t.Context(), build(step.host, step.commit, i))
+		previous, err := s.RecordDeployment(t.Context(), build(step.host, step.commit, i))
 		if err != nil || (previous == nil) != (step.previous == "") || (previous != nil && previous.Commit != step.previous) {
 			t.Fatalf("step %d: %+v, %v", i, previous, err)
 		}
 	}
-	list, err := q.Deployments(t.Context())
+	list, err := s.Deployments(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,12 +45,12 @@ func TestDeployments(t *testing.T) {
 // TestDeploymentsAreBounded records more than are kept, several at once.
 func TestDeploymentsAreBounded(t *testing.T) {
 	t.Parallel()
-	q, _ := start(t)
+	s, _ := start(t)
 	var wg sync.WaitGroup
 	for n := range 4 {
 		wg.Go(func() {
 			for i := range 60 {
-				if _, err := q.RecordDeployment(t.Context(), build(fmt.Sprintf("%d-%d", n, i), "c", i)); err != nil {
+				if _, err := s.RecordDeployment(t.Context(), build(fmt.Sprintf("%d-%d", n, i), "c", i)); err != nil {
 					t.Error(err)
 				}
 			}
@@ -59,26 +59,26 @@ func TestDeploymentsAreBounded(t *testing.T) {
 	for range 3 {
 		wg.Go(func() {
 			for i := range 3 {
-				if _, err := q.RecordDeployment(t.Context(), build("same", "c", 59+i)); err != nil {
+				if _, err := s.RecordDeployment(t.Context(), build("same", "c", 59+i)); err != nil {
 					t.Error(err)
 				}
 			}
 		})
 	}
 	wg.Wait()
-	if _, err := q.RecordDeployment(t.Context(), build("last", "c", 70)); err != nil {
+	if _, err := s.RecordDeployment(t.Context(), build("last", "c", 70)); err != nil {
 		t.Fatal(err)
 	}
-	list, err := q.Deployments(t.Context())
+	list, err := s.Deployments(t.Context())
 	if err != nil || len(list) != 200 || list[0].Host != "last" {
 		t.Fatalf("%d entries, the first %+v, %v", len(list), list[0], err)
 	}
 	// A restart adds no entry, so that none has to go.
 	oldest := list[len(list)-1]
-	if _, err := q.RecordDeployment(t.Context(), build("last", "c", 71)); err != nil {
+	if _, err := s.RecordDeployment(t.Context(), build("last", "c", 71)); err != nil {
 		t.Fatal(err)
 	}
-	if list, err = q.Deployments(t.Context()); err != nil || len(list) != 200 || list[199].Host != oldest.Host || list[0].Starts != 2 {
+	if list, err = s.Deployments(t.Context()); err != nil || len(list) != 200 || list[199].Host != oldest.Host || list[0].Starts != 2 {
 		t.Errorf("after a restart: %d entries, the oldest %+v, %v", len(list), list[len(list)-1], err)
 	}
 }

@@ -1,4 +1,4 @@
-package queue_test
+package control_test
 
 import (
 	"context"
@@ -10,13 +10,14 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/control"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
-	"github.com/text2image-audio/text2image-audio/pkg/queue"
 )
 
-func control(t testing.TB, q *queue.Queue) *queue.Control {
+// controller returns a controller that is stopped when the test ends.
+func controller(t testing.TB, s *control.Store) *control.Controller {
 	t.Helper()
-	c := q.NewControl(slog.New(slog.DiscardHandler), nil)
+	c := control.NewController(s, slog.New(slog.DiscardHandler), nil)
 	if err := c.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -24,12 +25,12 @@ func control(t testing.TB, q *queue.Queue) *queue.Control {
 	return c
 }
 
-func trip(code string, pause time.Duration) queue.Trip {
-	return queue.Trip{Upstream: job.UpstreamImage, Code: code, Status: 429, Pause: func(int) time.Duration { return pause }}
+func trip(code string, pause time.Duration) control.Trip {
+	return control.Trip{Upstream: job.UpstreamImage, Code: code, Status: 429, Pause: func(int) time.Duration { return pause }}
 }
 
 // until waits for a change after which see holds.
-func until(t *testing.T, c *queue.Control, what string, see func(queue.View) bool) {
+func until(t *testing.T, c *control.Controller, what string, see func(control.View) bool) {
 	t.Helper()
 	guard := time.NewTimer(hang)
 	defer guard.Stop()
@@ -49,10 +50,10 @@ func until(t *testing.T, c *queue.Control, what string, see func(queue.View) boo
 // TestPausesOnlyLengthen trips a circuit again and again, as calls that were under way together do.
 func TestPausesOnlyLengthen(t *testing.T) {
 	t.Parallel()
-	q, _ := start(t)
-	c := control(t, q)
+	s, _ := start(t)
+	c := controller(t, s)
 	before, first, err := c.Trip(t.Context(), trip(job.CodeThrottled, time.Minute))
-	if err != nil || before.Open() || first.Trips != 1 || first.State != queue.CircuitOpen {
+	if err != nil || before.Open() || first.Trips != 1 || first.State != control.CircuitOpen {
 		t.Fatalf("%+v, %+v, %v", before, first, err)
 	}
 	for _, test := range []struct {
@@ -76,8 +77,8 @@ func TestPausesOnlyLengthen(t *testing.T) {
 // TestOneProbe has many ask for the right to let a job through.
 func TestOneProbe(t *testing.T) {
 	t.Parallel()
-	q, b := start(t)
-	c := control(t, q)
+	s, b := start(t)
+	c := controller(t, s)
 	ctx := t.Context()
 	if mine, err := c.Probe(ctx, job.UpstreamImage, "w", time.Minute); err != nil || mine {
 		t.Errorf("of a closed circuit: %t, %v", mine, err)
@@ -98,7 +99,7 @@ func TestOneProbe(t *testing.T) {
 	done := make(chan error, 20)
 	for range 20 {
 		go func() {
-			mine, err := control(t, on(t, b)).Probe(ctx, job.UpstreamImage, "w", time.Minute)
+			mine, err := controller(t, on(t, b)).Probe(ctx, job.UpstreamImage, "w", time.Minute)
 			if mine {
 				won.Add(1)
 			}
@@ -117,14 +118,14 @@ func TestOneProbe(t *testing.T) {
 	if changed, err := c.Close(ctx, job.UpstreamImage, "x"); err != nil || changed {
 		t.Errorf("closed by somebody else: %t, %v", changed, err)
 	}
-	if err := c.Yield(ctx, job.UpstreamImage, "w"); err != nil {
+	if err := c.ReleaseProbe(ctx, job.UpstreamImage, "w"); err != nil {
 		t.Fatal(err)
 	}
 	if mine, err := c.Probe(ctx, job.UpstreamImage, "w", time.Minute); err != nil || !mine {
 		t.Fatalf("after it was given back: %t, %v", mine, err)
 	}
 	// A call from before that is told to wait makes everybody wait, and the right is void.
-	if _, got, err := c.Trip(ctx, trip(job.CodeThrottled, time.Hour)); err != nil || got.State != queue.CircuitOpen || got.Trips != 1 {
+	if _, got, err := c.Trip(ctx, trip(job.CodeThrottled, time.Hour)); err != nil || got.State != control.CircuitOpen || got.Trips != 1 {
 		t.Errorf("%+v, %v", got, err)
 	}
 	if changed, err := c.Close(ctx, job.UpstreamImage, "w"); err != nil || changed {
@@ -138,7 +139,7 @@ func TestOneProbe(t *testing.T) {
 	}
 	again := trip(job.CodeThrottled, time.Hour)
 	again.Probe = "v"
-	if _, got, err := c.Trip(ctx, again); err != nil || got.Trips != 2 || got.State != queue.CircuitOpen {
+	if _, got, err := c.Trip(ctx, again); err != nil || got.Trips != 2 || got.State != control.CircuitOpen {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
@@ -148,23 +149,23 @@ func TestReconsider(t *testing.T) {
 	t.Parallel()
 	refusal := trip(job.CodeMisconfigured, time.Hour)
 	asking, patient := refusal, trip(job.CodeThrottled, time.Minute)
-	asking.Asked, patient.Asked = time.Hour, time.Minute
+	asking.RetryAfter, patient.RetryAfter = time.Hour, time.Minute
 	over := patient
-	over.Asked = time.Nanosecond
+	over.RetryAfter = time.Nanosecond
 	for name, test := range map[string]struct {
-		trips []queue.Trip
+		trips []control.Trip
 		due   bool
 	}{
-		"refused":                             {[]queue.Trip{refusal}, true},
-		"refused, asks for patience":          {[]queue.Trip{asking}, false},
-		"asks for patience, then refuses":     {[]queue.Trip{patient, refusal}, false},
-		"refuses for longer, asks for less":   {[]queue.Trip{refusal, patient}, false},
-		"asked for patience that is over now": {[]queue.Trip{over, refusal}, true},
+		"refused":                             {[]control.Trip{refusal}, true},
+		"refused, asks for patience":          {[]control.Trip{asking}, false},
+		"asks for patience, then refuses":     {[]control.Trip{patient, refusal}, false},
+		"refuses for longer, asks for less":   {[]control.Trip{refusal, patient}, false},
+		"asked for patience that is over now": {[]control.Trip{over, refusal}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			q, _ := start(t)
-			c := control(t, q)
+			s, _ := start(t)
+			c := controller(t, s)
 			for _, trip := range test.trips {
 				if _, _, err := c.Trip(t.Context(), trip); err != nil {
 					t.Fatal(err)
@@ -185,8 +186,8 @@ func TestReconsider(t *testing.T) {
 // TestRetrialEnds has the next try say what nobody knew.
 func TestRetrialEnds(t *testing.T) {
 	t.Parallel()
-	q, _ := start(t)
-	c := control(t, q)
+	s, _ := start(t)
+	c := controller(t, s)
 	again := trip(job.CodeMisconfigured, time.Hour)
 	for range 2 {
 		if _, got, err := c.Trip(t.Context(), again); err != nil || got.Retrial {
@@ -208,8 +209,8 @@ func TestRetrialEnds(t *testing.T) {
 // TestDeadProbeIsReplaced lets the right run out.
 func TestDeadProbeIsReplaced(t *testing.T) {
 	t.Parallel()
-	q, _ := start(t)
-	c := control(t, q)
+	s, _ := start(t)
+	c := controller(t, s)
 	if _, _, err := c.Trip(t.Context(), trip(job.CodeThrottled, 0)); err != nil {
 		t.Fatal(err)
 	}
@@ -227,24 +228,24 @@ func TestDeadProbeIsReplaced(t *testing.T) {
 // TestEverybodyKnows has one process change what another one reads, also one that starts later.
 func TestEverybodyKnows(t *testing.T) {
 	t.Parallel()
-	q, b := start(t)
-	mine, other := control(t, q), control(t, on(t, b))
+	s, b := start(t)
+	mine, other := controller(t, s), controller(t, on(t, b))
 	if _, _, err := mine.Trip(t.Context(), trip(job.CodeThrottled, time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := mine.Pause(t.Context(), job.KindAudio, time.Now().Add(time.Hour), "why"); err != nil {
 		t.Fatal(err)
 	}
-	for name, c := range map[string]*queue.Control{"the other": other, "a later one": control(t, on(t, b))} {
-		until(t, c, name+" knows", func(v queue.View) bool {
+	for name, c := range map[string]*control.Controller{"the other": other, "a later one": controller(t, on(t, b))} {
+		until(t, c, name+" knows", func(v control.View) bool {
 			p := v.Pauses[job.KindAudio]
-			return v.Circuit(job.UpstreamImage).Open() && p.Holds(time.Now()) && p.Note == "why"
+			return v.Circuit(job.UpstreamImage).Open() && p.Active(time.Now()) && p.Note == "why"
 		})
 		now := time.Now()
 		for kind, held := range map[job.Kind]bool{
 			job.KindImage: true, job.KindAudio: true, job.KindPrompt: false, job.KindTranslation: false,
 		} {
-			if got := c.View().Paused(kind, now); got.IsZero() == held {
+			if got := c.View().PausedUntil(kind, now); got.IsZero() == held {
 				t.Errorf("%s: %s is held until %s", name, kind, got)
 			}
 		}
@@ -252,14 +253,14 @@ func TestEverybodyKnows(t *testing.T) {
 	if err := other.Resume(t.Context(), job.KindAudio); err != nil {
 		t.Fatal(err)
 	}
-	until(t, mine, "resumed", func(v queue.View) bool { return v.Paused(job.KindAudio, time.Now()).IsZero() })
+	until(t, mine, "resumed", func(v control.View) bool { return v.PausedUntil(job.KindAudio, time.Now()).IsZero() })
 }
 
 // TestConsumersArePaused looks at what NATS itself was told.
 func TestConsumersArePaused(t *testing.T) {
 	t.Parallel()
-	q, b := start(t)
-	c := control(t, q)
+	s, b := start(t)
+	c := controller(t, s)
 	paused := func(kind job.Kind) int {
 		n := 0
 		for _, lane := range job.Lanes() {
@@ -299,12 +300,12 @@ func TestConsumersArePaused(t *testing.T) {
 // TestProcessSetsRightWhatADeadOneLeft finds consumers paused for which there is no reason any more.
 func TestProcessSetsRightWhatADeadOneLeft(t *testing.T) {
 	t.Parallel()
-	q, b := start(t)
+	s, b := start(t)
 	name := broker.ConsumerName(job.KindPrompt, job.LaneGuest)
 	if _, err := b.JetStream().PauseConsumer(t.Context(), broker.StreamJobs, name, time.Now().Add(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
-	control(t, q)
+	controller(t, s)
 	ctx, cancel := context.WithTimeout(t.Context(), hang)
 	defer cancel()
 	for {
@@ -321,8 +322,8 @@ func TestProcessSetsRightWhatADeadOneLeft(t *testing.T) {
 // TestControlMadeAnew has the bucket emptied behind the back of a process that knows more.
 func TestControlMadeAnew(t *testing.T) {
 	t.Parallel()
-	q, b := start(t)
-	c := control(t, q)
+	s, b := start(t)
+	c := controller(t, s)
 	if _, _, err := c.Trip(t.Context(), trip(job.CodeThrottled, time.Hour)); err != nil {
 		t.Fatal(err)
 	}
@@ -333,15 +334,15 @@ func TestControlMadeAnew(t *testing.T) {
 	if err := stream.Purge(t.Context(), jetstream.WithPurgeSubject(broker.CircuitSubject(job.UpstreamImage))); err != nil {
 		t.Fatal(err)
 	}
-	until(t, c, "it is forgotten", func(v queue.View) bool { return !v.Circuit(job.UpstreamImage).Open() })
+	until(t, c, "it is forgotten", func(v control.View) bool { return !v.Circuit(job.UpstreamImage).Open() })
 }
 
 // TestControlTells has somebody hear of what is known at the start, of a change, and of its being forgotten.
 func TestControlTells(t *testing.T) {
 	t.Parallel()
-	q, b := start(t)
-	heard := make(chan queue.View, 16)
-	c := q.NewControl(slog.New(slog.DiscardHandler), func(v queue.View) { heard <- v })
+	s, b := start(t)
+	heard := make(chan control.View, 16)
+	c := control.NewController(s, slog.New(slog.DiscardHandler), func(v control.View) { heard <- v })
 	if err := c.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -379,28 +380,28 @@ func TestShow(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
 	later := job.At(now.Add(time.Minute))
-	open := queue.Circuit{Upstream: job.UpstreamImage, State: queue.CircuitOpen, Code: job.CodeThrottled, Until: later}
+	open := control.Circuit{Upstream: job.UpstreamImage, State: control.CircuitOpen, Code: job.CodeThrottled, Until: later}
 	half := open
-	half.State = queue.CircuitHalfOpen
-	paused := map[job.Kind]queue.KindPause{job.KindImage: {Kind: job.KindImage, Until: job.At(now.Add(time.Hour))}}
+	half.State = control.CircuitHalfOpen
+	paused := map[job.Kind]control.Pause{job.KindImage: {Kind: job.KindImage, Until: job.At(now.Add(time.Hour))}}
 	for name, test := range map[string]struct {
-		view   queue.View
+		view   control.View
 		status job.Status
 		next   *job.Time
 		reason string
 		at     *job.Time
 	}{
-		"nothing":                {queue.View{}, job.StatusQueued, nil, "", nil},
+		"nothing":                {control.View{}, job.StatusQueued, nil, "", nil},
 		"closed":                 {circuits(open), job.StatusQueued, nil, job.CodeThrottled, &later},
 		"closed, retrying":       {circuits(open), job.StatusRetrying, job.AtPtr(now), job.CodeThrottled, &later},
 		"own pause is longer":    {circuits(open), job.StatusRetrying, job.AtPtr(now.Add(time.Hour)), "", job.AtPtr(now.Add(time.Hour))},
 		"running all the same":   {circuits(open), job.StatusRunning, nil, "", nil},
 		"ended":                  {circuits(open), job.StatusSucceeded, nil, "", nil},
 		"half open":              {circuits(half), job.StatusQueued, nil, job.CodeThrottled, nil},
-		"paused by the operator": {queue.View{Pauses: paused}, job.StatusQueued, nil, job.ReasonPaused, job.AtPtr(now.Add(time.Hour))},
+		"paused by the operator": {control.View{Pauses: paused}, job.StatusQueued, nil, job.ReasonPaused, job.AtPtr(now.Add(time.Hour))},
 	} {
 		j := &job.Job{Kind: job.KindImage, Status: test.status, NextAttemptAt: test.next}
-		test.view.Show(j, now)
+		test.view.Annotate(j, now)
 		if j.WaitingReason != test.reason || (j.WaitingFor == "") != (test.reason == "") {
 			t.Errorf("%s: %q, %q", name, j.WaitingReason, j.WaitingFor)
 		}
@@ -408,12 +409,12 @@ func TestShow(t *testing.T) {
 			t.Errorf("%s: next attempt at %v, want %v", name, j.NextAttemptAt, test.at)
 		}
 		other := &job.Job{Kind: job.KindAudio, Status: test.status}
-		if test.view.Show(other, now); other.WaitingFor != "" {
+		if test.view.Annotate(other, now); other.WaitingFor != "" {
 			t.Errorf("%s: another kind waits for %q", name, other.WaitingFor)
 		}
 	}
 }
 
-func circuits(c queue.Circuit) queue.View {
-	return queue.View{Circuits: map[string]queue.Circuit{c.Upstream: c}}
+func circuits(c control.Circuit) control.View {
+	return control.View{Circuits: map[string]control.Circuit{c.Upstream: c}}
 }

@@ -1,12 +1,12 @@
-package queue
+package control
 
 import (
-	"encoding/json"
+	"errors"
 	"slices"
 	"time"
 
-	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/kv"
 )
 
 // SwitchName names a runtime switch: a setting that all processes of an installation change without a restart.
@@ -70,36 +70,13 @@ func (s Switch) InForce(now time.Time) bool {
 	return s.Value != "" && (s.Until.IsZero() || now.Before(s.Until.Time))
 }
 
-// Switch returns the stored state of a switch; that of one that was never set has no value.
-func (v View) Switch(name SwitchName) Switch {
-	if s, ok := v.Switches[name]; ok {
-		return s
+// check fails for a switch or a value that this version does not know.
+func (s *Switch) check() error {
+	switch {
+	case s.V > job.Version:
+		return kv.ErrNewer
+	case s.Name.Values() == nil, s.Value != "" && !slices.Contains(s.Name.Values(), s.Value):
+		return errors.New("unknown switch or value")
 	}
-	return Switch{Name: name}
-}
-
-// InForce returns the switches that override the environment at the given moment.
-func (v View) InForce(now time.Time) map[SwitchName]Switch {
-	set := make(map[SwitchName]Switch)
-	for name, s := range v.Switches {
-		if s.InForce(now) {
-			set[name] = s
-		}
-	}
-	return set
-}
-
-// Accepting reports whether new jobs are accepted at the given moment. When they are not it returns the switch that says so.
-func (v View) Accepting(now time.Time) (Switch, bool) {
-	s := v.Switch(SwitchAccept)
-	return s, !s.InForce(now) || s.Value != SwitchOff
-}
-
-// decodeSwitch fails for what is no switch, for one that this version does not know, and for what a newer version wrote.
-func decodeSwitch(b []byte, subject string) (Switch, bool) {
-	var s Switch
-	if json.Unmarshal(b, &s) != nil || s.V > job.Version || subject != broker.SwitchSubject(string(s.Name)) {
-		return Switch{}, false
-	}
-	return s, s.Value == "" && s.Name.Values() != nil || slices.Contains(s.Name.Values(), s.Value)
+	return nil
 }

@@ -1,4 +1,4 @@
-package queue_test
+package control_test
 
 import (
 	"log/slog"
@@ -7,16 +7,16 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/control"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
-	"github.com/text2image-audio/text2image-audio/pkg/queue"
 )
 
 // switched starts a control and returns what it tells about the switches in force.
-func switched(t *testing.T, q *queue.Queue) (*queue.Control, <-chan map[queue.SwitchName]queue.Switch) {
+func switched(t *testing.T, s *control.Store) (*control.Controller, <-chan map[control.SwitchName]control.Switch) {
 	t.Helper()
-	c := q.NewControl(slog.New(slog.DiscardHandler), nil)
-	told := make(chan map[queue.SwitchName]queue.Switch, 16)
-	c.OnSwitch(func(set map[queue.SwitchName]queue.Switch) { told <- set })
+	c := control.NewController(s, slog.New(slog.DiscardHandler), nil)
+	told := make(chan map[control.SwitchName]control.Switch, 16)
+	c.OnSwitch(func(set map[control.SwitchName]control.Switch) { told <- set })
 	if err := c.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -25,7 +25,7 @@ func switched(t *testing.T, q *queue.Queue) (*queue.Control, <-chan map[queue.Sw
 }
 
 // next returns what is told next.
-func next(t *testing.T, told <-chan map[queue.SwitchName]queue.Switch) map[queue.SwitchName]queue.Switch {
+func next(t *testing.T, told <-chan map[control.SwitchName]control.Switch) map[control.SwitchName]control.Switch {
 	t.Helper()
 	select {
 	case set := <-told:
@@ -40,37 +40,37 @@ func next(t *testing.T, told <-chan map[queue.SwitchName]queue.Switch) map[queue
 // started meanwhile begins with them.
 func TestSwitchesReachEveryProcess(t *testing.T) {
 	t.Parallel()
-	q, _ := start(t)
-	here, toldHere := switched(t, q)
-	_, toldThere := switched(t, q)
-	for _, told := range []<-chan map[queue.SwitchName]queue.Switch{toldHere, toldThere} {
+	s, _ := start(t)
+	here, toldHere := switched(t, s)
+	_, toldThere := switched(t, s)
+	for _, told := range []<-chan map[control.SwitchName]control.Switch{toldHere, toldThere} {
 		if set := next(t, told); len(set) != 0 {
 			t.Errorf("at the start: %v", set)
 		}
 	}
-	by := queue.Actor{Address: "192.0.2.1", Key: "abcd"}
-	before, after, err := here.SetSwitch(t.Context(), queue.Switch{Name: queue.SwitchLogLevel, Value: "debug", By: by, Reason: "why"})
+	by := control.Actor{Address: "192.0.2.1", Key: "abcd"}
+	before, after, err := here.SetSwitch(t.Context(), control.Switch{Name: control.SwitchLogLevel, Value: "debug", By: by, Reason: "why"})
 	if err != nil || before.Value != "" || after.Value != "debug" || after.Since.IsZero() {
 		t.Fatalf("%+v, %+v, %v", before, after, err)
 	}
-	for _, told := range []<-chan map[queue.SwitchName]queue.Switch{toldHere, toldThere} {
-		if set := next(t, told); len(set) != 1 || set[queue.SwitchLogLevel] != after {
+	for _, told := range []<-chan map[control.SwitchName]control.Switch{toldHere, toldThere} {
+		if set := next(t, told); len(set) != 1 || set[control.SwitchLogLevel] != after {
 			t.Errorf("after it was set: %v", set)
 		}
 	}
-	_, toldLater := switched(t, q)
-	if set := next(t, toldLater); set[queue.SwitchLogLevel] != after {
+	_, toldLater := switched(t, s)
+	if set := next(t, toldLater); set[control.SwitchLogLevel] != after {
 		t.Errorf("a process that starts later: %v", set)
 	}
 	// The second change replaces the first one and ends by itself.
-	before, _, err = here.SetSwitch(t.Context(), queue.Switch{Name: queue.SwitchLogLevel, Value: "info", Until: job.At(time.Now().Add(time.Second))})
+	before, _, err = here.SetSwitch(t.Context(), control.Switch{Name: control.SwitchLogLevel, Value: "info", Until: job.At(time.Now().Add(time.Second))})
 	if err != nil || before != after {
 		t.Fatalf("%+v, %v", before, err)
 	}
-	for _, told := range []<-chan map[queue.SwitchName]queue.Switch{toldHere, toldThere, toldLater} {
+	for _, told := range []<-chan map[control.SwitchName]control.Switch{toldHere, toldThere, toldLater} {
 		set := next(t, told)
 		if len(set) > 0 {
-			if set[queue.SwitchLogLevel].Value != "info" {
+			if set[control.SwitchLogLevel].Value != "info" {
 				t.Errorf("after it was set again: %v", set)
 			}
 			set = next(t, told)
@@ -84,14 +84,14 @@ func TestSwitchesReachEveryProcess(t *testing.T) {
 // TestSwitchesAreReadWithoutANotice has the notice of a change be lost.
 func TestSwitchesAreReadWithoutANotice(t *testing.T) {
 	t.Parallel()
-	q, b := start(t)
-	_, told := switched(t, q)
+	s, b := start(t)
+	_, told := switched(t, s)
 	next(t, told)
 	stored := `{"v":1,"name":"metrics","value":"off","since":"2026-11-28T10:00:00.000Z","later":"field"}`
 	if _, err := b.JetStream().Publish(t.Context(), broker.SwitchSubject("metrics"), []byte(stored)); err != nil {
 		t.Fatal(err)
 	}
-	if set := next(t, told); set[queue.SwitchMetrics].Value != "off" {
+	if set := next(t, told); set[control.SwitchMetrics].Value != "off" {
 		t.Errorf("%v", set)
 	}
 	// What nobody here understands changes nothing.
@@ -104,7 +104,7 @@ func TestSwitchesAreReadWithoutANotice(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	late, toldLate := switched(t, q)
+	late, toldLate := switched(t, s)
 	if set := next(t, toldLate); len(set) != 0 {
 		t.Errorf("a process that starts later: %v", set)
 	}
@@ -117,10 +117,10 @@ func TestSwitchesAreReadWithoutANotice(t *testing.T) {
 // knows no switches: that reads circuits and pauses by the fields kind and upstream.
 func TestSwitchesStandApart(t *testing.T) {
 	t.Parallel()
-	q, b := start(t)
-	c := control(t, q)
-	for _, name := range queue.SwitchNames() {
-		if _, _, err := c.SetSwitch(t.Context(), queue.Switch{Name: name, Value: name.Values()[0], By: queue.Actor{Address: "a", Key: "b"}, Reason: "c"}); err != nil {
+	s, b := start(t)
+	c := controller(t, s)
+	for _, name := range control.SwitchNames() {
+		if _, _, err := c.SetSwitch(t.Context(), control.Switch{Name: name, Value: name.Values()[0], By: control.Actor{Address: "a", Key: "b"}, Reason: "c"}); err != nil {
 			t.Fatal(err)
 		}
 		msg, err := broker.LeaderLast(t.Context(), b.JetStream(), broker.ControlStream, broker.SwitchSubject(string(name)))
@@ -137,7 +137,7 @@ func TestSwitchesStandApart(t *testing.T) {
 	if _, err := c.Pause(t.Context(), job.KindImage, time.Now().Add(time.Hour), "note"); err != nil {
 		t.Fatal(err)
 	}
-	if view := c.View(); len(view.Pauses) != 1 || len(view.InForce(time.Now())) != len(queue.SwitchNames()) {
+	if view := c.View(); len(view.Pauses) != 1 || len(view.InForce(time.Now())) != len(control.SwitchNames()) {
 		t.Errorf("%+v", view)
 	}
 }
@@ -146,14 +146,14 @@ func TestSwitchInForce(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
 	for name, test := range map[string]struct {
-		sw   queue.Switch
+		sw   control.Switch
 		want bool
 	}{
-		"never set":     {queue.Switch{}, false},
-		"reset":         {queue.Switch{Since: job.At(now)}, false},
-		"without end":   {queue.Switch{Value: "on"}, true},
-		"not over":      {queue.Switch{Value: "on", Until: job.At(now.Add(time.Second))}, true},
-		"over just now": {queue.Switch{Value: "on", Until: job.At(now)}, false},
+		"never set":     {control.Switch{}, false},
+		"reset":         {control.Switch{Since: job.At(now)}, false},
+		"without end":   {control.Switch{Value: "on"}, true},
+		"not over":      {control.Switch{Value: "on", Until: job.At(now.Add(time.Second))}, true},
+		"over just now": {control.Switch{Value: "on", Until: job.At(now)}, false},
 	} {
 		if got := test.sw.InForce(now); got != test.want {
 			t.Errorf("%s: %v", name, got)

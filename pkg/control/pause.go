@@ -1,0 +1,31 @@
+package control
+
+import (
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/kv"
+)
+
+// Pause is an operator's order not to work a kind of job.
+type Pause struct {
+	V     int      `json:"v"`
+	Kind  job.Kind `json:"kind"`
+	Until job.Time `json:"until"`
+	Since job.Time `json:"since"`
+	// Note is the operator's own reason.
+	Note string `json:"note,omitempty"`
+}
+
+// Active reports whether the kind is paused at the given moment.
+func (p Pause) Active(now time.Time) bool { return p.Kind != "" && now.Before(p.Until.Time) }
+
+func (p *Pause) check() error {
+	switch {
+	case p.V > job.Version:
+		return kv.ErrNewer
+	case p.Kind == "":
+		return errIncomplete
+	}
+	return nil
+}

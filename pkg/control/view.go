@@ -1,0 +1,136 @@
+package control
+
+import (
+	"encoding/json"
+	"maps"
+	"strings"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+)
+
+// View is the state of all circuits, pauses and switches at one moment. It is never changed.
+type View struct {
+	Circuits map[string]Circuit
+	Pauses   map[job.Kind]Pause
+	Switches map[SwitchName]Switch
+	// revisions, by subject, order what was read and what was written by this process.
+	revisions map[string]uint64
+}
+
+// Circuit returns the circuit of an upstream; one that was never opened is closed.
+func (v View) Circuit(upstream string) Circuit {
+	if c, ok := v.Circuits[upstream]; ok {
+		return c
+	}
+	return closedCircuit(upstream)
+}
+
+// PausedUntil returns until when no job of a kind is begun, the later of its upstream's pause and the operator's; the zero
+// time when nothing holds it. A circuit that is due or half open holds nothing.
+func (v View) PausedUntil(kind job.Kind, now time.Time) time.Time {
+	var until time.Time
+	if c := v.Circuit(kind.Upstream()); c.State == CircuitOpen && now.Before(c.Until.Time) {
+		until = c.Until.Time
+	}
+	if p := v.Pauses[kind]; p.Active(now) && p.Until.After(until) {
+		until = p.Until.Time
+	}
+	return until
+}
+
+// Annotate adds to a waiting job what holds it up, if anything does: an open circuit or an operator's pause.
+func (v View) Annotate(j *job.Job, now time.Time) {
+	if j.Status != job.StatusQueued && j.Status != job.StatusRetrying {
+		return
+	}
+	until := v.PausedUntil(j.Kind, now)
+	c, p := v.Circuit(j.Kind.Upstream()), v.Pauses[j.Kind]
+	at := job.At(until)
+	switch {
+	case p.Active(now) && p.Until.Equal(until):
+		j.Hold(job.Waiting{Reason: job.ReasonPaused, Until: &at})
+	case !c.Open(), j.NextAttemptAt != nil && j.NextAttemptAt.After(c.Until.Time):
+		// The job's own delay is longer.
+	case until.IsZero():
+		j.Hold(job.Waiting{Upstream: c.Upstream, Reason: c.Code})
+	default:
+		j.Hold(job.Waiting{Upstream: c.Upstream, Reason: c.Code, Until: &at})
+	}
+}
+
+// Switch returns the stored state of a switch; one that was never set has no value.
+func (v View) Switch(name SwitchName) Switch {
+	if s, ok := v.Switches[name]; ok {
+		return s
+	}
+	return Switch{Name: name}
+}
+
+// InForce returns the switches that override the environment at the given moment.
+func (v View) InForce(now time.Time) map[SwitchName]Switch {
+	set := make(map[SwitchName]Switch)
+	for name, s := range v.Switches {
+		if s.InForce(now) {
+			set[name] = s
+		}
+	}
+	return set
+}
+
+// Accepting reports whether new jobs are accepted at the given moment, and returns the switch that says so.
+func (v View) Accepting(now time.Time) (Switch, bool) {
+	s := v.Switch(SwitchAccept)
+	return s, !s.InForce(now) || s.Value != SwitchOff
+}
+
+// clone returns a copy that can be changed while the view is read elsewhere.
+func (v View) clone() View {
+	return View{
+		Circuits: maps.Clone(v.Circuits), Pauses: maps.Clone(v.Pauses), Switches: maps.Clone(v.Switches), revisions: maps.Clone(v.revisions),
+	}
+}
+
+func emptyView() View {
+	return View{
+		Circuits: map[string]Circuit{}, Pauses: map[job.Kind]Pause{}, Switches: map[SwitchName]Switch{}, revisions: map[string]uint64{},
+	}
+}
+
+// state is a Circuit, Pause or Switch.
+type state interface {
+	// set replaces the state in a view.
+	set(View)
+}
+
+func (c Circuit) set(v View) { v.Circuits[c.Upstream] = c }
+func (p Pause) set(v View)   { v.Pauses[p.Kind] = p }
+func (s Switch) set(v View)  { v.Switches[s.Name] = s }
+
+// decodeState returns the state that is stored under a subject, or false for what this version cannot read.
+func decodeState(subject string, data []byte) (state, bool) {
+	switch {
+	case strings.HasPrefix(subject, broker.CircuitSubject("")):
+		return decode(data, (*Circuit).check)
+	case strings.HasPrefix(subject, broker.PauseSubject("")):
+		return decode(data, (*Pause).check)
+	case strings.HasPrefix(subject, broker.SwitchSubject("")):
+		s, ok := decode(data, (*Switch).check)
+		return s, ok && subject == broker.SwitchSubject(string(s.Name))
+	}
+	return nil, false
+}
+
+func decode[T state](data []byte, check func(*T) error) (T, bool) {
+	var s T
+	return s, json.Unmarshal(data, &s) == nil && check(&s) == nil
+}
+
+// remove forgets what was stored under a subject.
+func (v View) remove(subject string) {
+	delete(v.revisions, subject)
+	delete(v.Circuits, strings.TrimPrefix(subject, broker.CircuitSubject("")))
+	delete(v.Pauses, job.Kind(strings.TrimPrefix(subject, broker.PauseSubject(""))))
+	delete(v.Switches, SwitchName(strings.TrimPrefix(subject, broker.SwitchSubject(""))))
+}

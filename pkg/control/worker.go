@@ -1,0 +1,69 @@
+package control
+
+import (
+	"context"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/kv"
+)
+
+// Worker is what a worker process tells the others about itself.
+type Worker struct {
+	V         int      `json:"v"`
+	ID        string   `json:"id"`
+	Version   string   `json:"version"`
+	StartedAt job.Time `json:"started_at"`
+	// Mode is "simulator" or "live"; a mixture of modes in one installation is a fault.
+	Mode string `json:"mode"`
+	// Slots is how many jobs of a kind the process works at once.
+	Slots map[job.Kind]int `json:"slots"`
+	// RunSeconds is how long a job of a kind runs, averaged over the latest ones; a kind that was not worked is absent.
+	RunSeconds map[job.Kind]float64 `json:"run_seconds,omitempty"`
+	// Failing names the upstreams that have answered this worker only with errors for a while.
+	Failing []string `json:"failing,omitempty"`
+}
+
+const (
+	// HeartbeatInterval is how often a worker registers itself.
+	HeartbeatInterval = 10 * time.Second
+	// registrationTTL is how long a registration holds; a worker that died is forgotten after that.
+	registrationTTL = 30 * time.Second
+)
+
+func workerTTL(*Worker) time.Duration { return registrationTTL }
+
+func (w *Worker) check() error {
+	if w.V > job.Version {
+		return kv.ErrNewer
+	}
+	return nil
+}
+
+// RegisterWorker tells the others about a worker, for 30 seconds. It costs one acknowledged publish.
+func (s *Store) RegisterWorker(ctx context.Context, w Worker) error {
+	w.V = job.Version
+	_, err := s.workers.Put(ctx, w.ID, w)
+	return err
+}
+
+// DeregisterWorker removes a worker's registration. It costs one request.
+func (s *Store) DeregisterWorker(ctx context.Context, id string) error {
+	return s.workers.Purge(ctx, id)
+}
+
+// Workers returns the workers that have registered within the last 30 seconds, without those of a newer version. It costs
+// one request.
+func (s *Store) Workers(ctx context.Context) ([]Worker, error) {
+	entries, err := s.workers.List(ctx, "*")
+	if err != nil {
+		return nil, err
+	}
+	var workers []Worker
+	for _, e := range entries {
+		if e.Err == nil {
+			workers = append(workers, e.Value)
+		}
+	}
+	return workers, nil
+}

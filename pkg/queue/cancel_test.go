@@ -1,0 +1,72 @@
+package queue_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+)
+
+func TestOnCancel(t *testing.T) {
+	t.Parallel()
+	q, _ := start(t)
+	first, second := make(chan string, 10), make(chan string, 10)
+	stop, err := q.OnCancel(func(id string) { first <- id })
+	if err != nil {
+		t.Fatal(err)
+	}
+	stopSecond, err := q.OnCancel(func(id string) { second <- id })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stopSecond()
+	announce := func(id string) {
+		t.Helper()
+		if err := q.AnnounceCancel(id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	announce("j1")
+	for _, heard := range []chan string{first, second} {
+		if id := receive(t, heard); id != "j1" {
+			t.Errorf("heard of %s", id)
+		}
+	}
+	stop()
+	announce("j2")
+	if id := receive(t, second); id != "j2" {
+		t.Errorf("heard of %s", id)
+	}
+	if len(first) != 0 {
+		t.Errorf("heard of %s after the stop", <-first)
+	}
+}
+
+func receive(t *testing.T, c <-chan string) string {
+	t.Helper()
+	select {
+	case s := <-c:
+		return s
+	case <-time.After(hang):
+		t.Fatal("nothing was heard")
+		return ""
+	}
+}
+
+func TestOwnerIDs(t *testing.T) {
+	t.Parallel()
+	q, _ := start(t)
+	if got, err := q.OwnerIDs(t.Context(), "u1"); err != nil || len(got) != 0 {
+		t.Errorf("of nobody: %v, %v", got, err)
+	}
+	pushMany(t, q, 2)
+	push(t, q, spec(job.KindAudio, job.LaneGuest, "u1", "a1"))
+	push(t, q, spec(job.KindAudio, job.LaneGuest, "u2", "a2"))
+	take(t, images(t, q))
+	got, err := q.OwnerIDs(t.Context(), "u1")
+	slices.Sort(got)
+	if err != nil || !slices.Equal(got, []string{"a1", "j0", "j1"}) {
+		t.Errorf("%v, %v", got, err)
+	}
+}

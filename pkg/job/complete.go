@@ -11,7 +11,7 @@ const defaultSide = 1024
 
 // Complete fills in model, size, count and seed, and spells the model as the catalogue and choices as the upstream does.
 func (in *ImageInput) Complete(d Defaults, c *Catalogue) {
-	in.Quality, in.Reasoning, in.Safe = strings.ToLower(in.Quality), strings.ToLower(in.Reasoning), tidySafe(in.Safe)
+	in.Quality, in.Reasoning, in.Safe = strings.ToLower(in.Quality), strings.ToLower(in.Reasoning), normalizeSafe(in.Safe)
 	if in.Model == "" {
 		in.Model = ServedModel(c.Images, d.ImageModel).Name
 	} else if m, ok := c.ImageModel(in.Model); ok {
@@ -34,7 +34,7 @@ func (in *AudioInput) Complete(d Defaults, c *Catalogue) {
 	in.Model = cmp.Or(in.Model, d.AudioModel)
 	in.Voice = cmp.Or(in.Voice, d.Voice)
 	if in.Format == "" && in.Speed != nil && *in.Speed != 1 {
-		in.Format = retimed()[0]
+		in.Format = speedFormats()[0]
 	}
 	in.Format = strings.ToLower(cmp.Or(in.Format, d.Format, "mp3"))
 }

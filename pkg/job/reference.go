@@ -15,7 +15,7 @@ const (
 
 // references checks the addresses of reference pictures against what the model takes. An empty list is a fault, because
 // whoever sends one means something else than whoever sends none.
-func (f *faults) references(pointer string, addresses []string, model Model, known bool) {
+func (f *faultList) references(pointer string, addresses []string, model Model, known bool) {
 	limit := maxReferences
 	if known {
 		limit = min(model.MaxReferenceImages, maxReferences)

@@ -9,7 +9,7 @@ import (
 const safeTopics = "privacy, secrets, sexual, violence, shield, nsfw"
 
 // safe checks whether the filter is switched on, off, or told what to look for.
-func (f *faults) safe(pointer, v string) {
+func (f *faultList) safe(pointer, v string) {
 	if v == "" || strings.EqualFold(v, "true") || strings.EqualFold(v, "false") {
 		return
 	}
@@ -22,8 +22,8 @@ func (f *faults) safe(pointer, v string) {
 	}
 }
 
-// tidySafe writes a valid value as the upstream knows it: each word once, in small letters, without spaces.
-func tidySafe(v string) string {
+// normalizeSafe writes a valid value as the upstream knows it: each word once, in small letters, without spaces.
+func normalizeSafe(v string) string {
 	var parts []string
 	for part := range strings.SplitSeq(v, ",") {
 		if part = strings.ToLower(strings.TrimSpace(part)); !slices.Contains(parts, part) {

@@ -53,10 +53,10 @@ func (e FieldError) Error() string { return e.Pointer + ": " + e.Sentence(Englis
 
 // Validate checks an image request. Pointers are relative to the input.
 func (in *ImageInput) Validate(c *Catalogue) []FieldError {
-	var f faults
+	var f faultList
 	f.text("/prompt", in.Prompt, MaxPrompt, true)
 	f.text("/negative", in.Negative, MaxPrompt, false)
-	f.inAddress("/prompt", in, c.MaxPromptBytes)
+	f.fitsURL("/prompt", in, c.MaxPromptBytes)
 	width, height := in.Size()
 	inSide := f.between("/width", width, MinSide, MaxSide)
 	inSide = f.between("/height", height, MinSide, MaxSide) && inSide
@@ -87,7 +87,7 @@ func (in *ImageInput) Validate(c *Catalogue) []FieldError {
 
 // Validate checks a speech request. Pointers are relative to the input.
 func (in *AudioInput) Validate(c *Catalogue) []FieldError {
-	var f faults
+	var f faultList
 	f.text("/text", in.Text, MaxSpeech, true)
 	model, known := f.model("/model", in.Model, c.Speech)
 	if in.Voice != "" {
@@ -98,8 +98,8 @@ func (in *AudioInput) Validate(c *Catalogue) []FieldError {
 	case in.Speed == nil:
 	case !(*in.Speed >= MinSpeed && *in.Speed <= MaxSpeed):
 		f.add("/speed", "out_of_range", "min", "0.25", "max", "4")
-	case *in.Speed != 1 && in.Format != "" && contains(strings.Split(formatChoice, ", "), in.Format) && !contains(retimed(), in.Format):
-		f.add("/speed", "speed_needs_format", "formats", strings.Join(retimed(), ", "))
+	case *in.Speed != 1 && in.Format != "" && contains(strings.Split(formatChoice, ", "), in.Format) && !contains(speedFormats(), in.Format):
+		f.add("/speed", "speed_needs_format", "formats", strings.Join(speedFormats(), ", "))
 	}
 	if f.oneOf("/format", in.Format, formatChoice) && in.Format != "" && known && len(model.Formats) > 0 &&
 		!contains(model.Formats, in.Format) {
@@ -108,28 +108,28 @@ func (in *AudioInput) Validate(c *Catalogue) []FieldError {
 	return f
 }
 
-// retimed are the formats in which speech of another speed can be made: the upstream only speaks at its own, and these
+// speedFormats are the formats in which speech of another speed can be made: the upstream only speaks at its own, and these
 // are the ones that are slowed down and sped up here. The first is what a request gets that names no format.
-func retimed() []string { return []string{"wav", "pcm"} }
+func speedFormats() []string { return []string{"wav", "pcm"} }
 
 // Validate checks a text request. Pointers are relative to the input.
 func (in *TextInput) Validate(*Catalogue) []FieldError {
-	var f faults
+	var f faultList
 	f.text("/text", in.Text, MaxPrompt, true)
 	return f
 }
 
 // ValidateDeadline checks the option deadline_seconds.
 func ValidateDeadline(pointer string, seconds int) []FieldError {
-	var f faults
+	var f faultList
 	f.between(pointer, seconds, MinDeadline, MaxDeadline)
 	return f
 }
 
-// faults gathers field errors.
-type faults []FieldError
+// faultList gathers field errors.
+type faultList []FieldError
 
-func (f *faults) add(pointer, code string, args ...string) {
+func (f *faultList) add(pointer, code string, args ...string) {
 	e := FieldError{Pointer: pointer, Code: code}
 	if len(args) > 0 {
 		e.Args = make(map[string]string, len(args)/2)
@@ -140,7 +140,7 @@ func (f *faults) add(pointer, code string, args ...string) {
 	*f = append(*f, e)
 }
 
-func (f *faults) text(pointer, s string, limit int, required bool) {
+func (f *faultList) text(pointer, s string, limit int, required bool) {
 	if required && strings.TrimSpace(s) == "" {
 		f.add(pointer, "required")
 		return
@@ -158,7 +158,7 @@ func forbiddenControl(r rune) bool {
 	return (r < 0x20 && r != '\t' && r != '\n' && r != '\r') || r == 0x7f
 }
 
-func (f *faults) between(pointer string, v, low, high int) bool {
+func (f *faultList) between(pointer string, v, low, high int) bool {
 	if v >= low && v <= high {
 		return true
 	}
@@ -166,7 +166,7 @@ func (f *faults) between(pointer string, v, low, high int) bool {
 	return false
 }
 
-func (f *faults) oneOf(pointer, v, choice string) bool {
+func (f *faultList) oneOf(pointer, v, choice string) bool {
 	if v == "" || contains(strings.Split(choice, ", "), v) {
 		return true
 	}
@@ -175,7 +175,7 @@ func (f *faults) oneOf(pointer, v, choice string) bool {
 }
 
 // model checks a model's name; an open one is fine.
-func (f *faults) model(pointer, name string, models []Model) (Model, bool) {
+func (f *faultList) model(pointer, name string, models []Model) (Model, bool) {
 	if name == "" {
 		return Model{}, false
 	}
@@ -196,7 +196,7 @@ func (f *faults) model(pointer, name string, models []Model) (Model, bool) {
 }
 
 // voice checks a voice against its model, or against every model when none is named.
-func (f *faults) voice(voice string, model Model, known bool, c *Catalogue) {
+func (f *faultList) voice(voice string, model Model, known bool, c *Catalogue) {
 	if known {
 		if !model.TakesVoice(voice) {
 			f.add("/voice", "unknown_value", "known", strings.Join(model.Voices, ", "))

@@ -7,28 +7,30 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
 
-// Submit makes a job durable and returns it. A keyed job, one whose id follows from an idempotency key, and a job whose
-// first publish went unanswered may be there already: it is then returned as it stands, with replayed true.
+// Submit makes a job durable and returns it, without any of the limits of a Submitter. A keyed job, whose id follows from an
+// idempotency key, and a job whose first publish went unanswered may exist already: it is then returned as it is, with
+// replayed true.
 //
-// It fails with queue.ErrFull, with queue.ErrUnavailable, and with ErrKeyReused when the job that is there came from
-// another request. It costs one acknowledged publish, a keyed one two or three requests more.
-func (l *Service) Submit(ctx context.Context, spec *job.Spec, keyed bool) (snap *job.Snapshot, replayed bool, err error) {
+// It fails with queue.ErrFull, with queue.ErrUnavailable, and with ErrKeyReused when the existing job came from another
+// request. It costs one acknowledged publish, and for a keyed job two or three requests more.
+func (s *Service) Submit(ctx context.Context, spec *job.Spec, keyed bool) (snap *job.Snapshot, replayed bool, err error) {
 	if keyed {
-		// A job with this key may have been deleted, and the mark of that must not stand in the way of this one's end.
-		if err := l.store.Unfence(ctx, spec.Owner, spec.ID); err != nil {
+		// A job with this key may have been deleted, and its tombstone would prevent the end of this one.
+		if err := s.store.Unfence(ctx, spec.Owner, spec.ID); err != nil {
 			return nil, false, err
 		}
-		if err := l.passed(stepUnfence); err != nil {
+		if err := s.passed(stepUnfence); err != nil {
 			return nil, false, err
 		}
 	}
-	receipt, first, err := l.push(ctx, spec, keyed)
+	receipt, first, err := s.push(ctx, spec, keyed)
 	if err == nil {
-		err = l.passed(stepPush)
+		err = s.passed(stepPush)
 	}
 	if err != nil {
 		return nil, false, err
@@ -40,82 +42,78 @@ func (l *Service) Submit(ctx context.Context, spec *job.Spec, keyed bool) (snap 
 	if !keyed && !receipt.Repeated {
 		return fresh, false, nil
 	}
-	// Nothing was in the queue, but the job may have been there, been worked and been settled.
-	record, deleted, err := l.store.Ended(ctx, spec.Owner, spec.ID)
+	// The queue had no such job, but it may have been there before and be settled.
+	record, deleted, err := s.store.Ended(ctx, spec.Owner, spec.ID)
 	if err != nil {
 		return nil, false, fmt.Errorf("look for an earlier result: %w", err)
 	}
 	if record == nil {
 		if deleted {
-			// The job before this one was deleted just now. Its mark would end this one, which is accepted.
-			err = l.store.Unfence(ctx, spec.Owner, spec.ID)
+			// The previous job was deleted just now. Its tombstone would end this one, which is accepted.
+			err = s.store.Unfence(ctx, spec.Owner, spec.ID)
 		}
 		return fresh, false, err
 	}
 	ended := &job.Snapshot{Spec: record.Spec, Record: record}
 	if spec.SameSubmission(record.Spec) {
-		// A quick worker has ended this very job, and needs its message until the last step is done.
+		// A quick worker has ended this very job, and needs the message until the settlement is complete.
 		return ended, false, nil
 	}
-	if err := l.queue.Delete(ctx, receipt.Sequence); err != nil {
+	if err := s.queue.Delete(ctx, receipt.Sequence); err != nil {
 		return nil, false, err
 	}
 	return replay(ended, spec, keyed)
 }
 
 const (
-	// undecidedPause is the first pause in the wait for another submission that is on its way, and undecidedPauseMax the
-	// longest; undecidedTries bounds the wait, to about half a minute.
-	undecidedPause    = 50 * time.Millisecond
-	undecidedPauseMax = time.Second
-	undecidedTries    = 32
+	// pendingPause is the first pause while another submission of the job is pending, and pendingPauseMax the longest;
+	// pendingTries bounds the wait, to about half a minute.
+	pendingPause    = 50 * time.Millisecond
+	pendingPauseMax = time.Second
+	pendingTries    = 32
 )
 
 // push puts a job into the queue, or returns the one with its id that is there already. A cluster refuses a publish as soon
-// as another one to the subject is on its way, which nobody can read yet and which may still come to nothing; it is then
-// tried again.
-func (l *Service) push(ctx context.Context, spec *job.Spec, keyed bool) (receipt queue.Receipt, first *job.Snapshot, err error) {
+// as another one to the subject is pending, which nobody can read yet and which may still fail; it is then retried.
+func (s *Service) push(ctx context.Context, spec *job.Spec, keyed bool) (receipt queue.Receipt, first *job.Snapshot, err error) {
 	for tries := 0; ; tries++ {
-		receipt, err = l.queue.Push(ctx, spec, keyed || tries > 0)
+		receipt, err = s.queue.Push(ctx, spec, keyed || tries > 0)
 		receipt.Repeated = receipt.Repeated || tries > 0
 		if err != nil || !receipt.AlreadyThere {
 			return receipt, nil, err
 		}
-		first, err = l.readLeader(ctx, spec.Owner, spec.ID)
+		first, err = s.readLeader(ctx, spec.Owner, spec.ID)
 		if err == nil {
 			return receipt, first, nil
 		}
 		if !errors.Is(err, ErrNotFound) {
-			return receipt, nil, fmt.Errorf("read the job that is there: %w", err)
+			return receipt, nil, fmt.Errorf("read the existing job: %w", err)
 		}
-		if tries == undecidedTries {
-			return receipt, nil, fmt.Errorf("%w: another submission of the job is still on its way", queue.ErrUnavailable)
+		if tries == pendingTries {
+			return receipt, nil, fmt.Errorf("%w: another submission of the job is still pending", queue.ErrUnavailable)
 		}
-		timer := time.NewTimer(min(undecidedPause<<min(tries, 10), undecidedPauseMax))
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
+		if !lifecycle.Sleep(ctx, min(pendingPause<<min(tries, 10), pendingPauseMax)) {
 			return receipt, nil, fmt.Errorf("%w: %w", queue.ErrUnavailable, context.Cause(ctx))
 		}
 	}
 }
 
+// replay returns the job of an earlier submission.
 func replay(first *job.Snapshot, spec *job.Spec, keyed bool) (*job.Snapshot, bool, error) {
 	if first.Spec.Fingerprint != spec.Fingerprint {
 		return nil, false, ErrKeyReused
 	}
-	// A publish that was repeated by ourselves is no replay in the caller's eyes.
+	// A publish that was retried here is no replay for the caller.
 	return first, keyed && !spec.SameSubmission(first.Spec), nil
 }
 
 // existing returns the job that was made under the key of a spec, nil when there is none. It fails with ErrKeyReused when
 // that came from another request, and costs two requests when there is none.
-func (l *Service) existing(ctx context.Context, spec *job.Spec) (*job.Snapshot, error) {
-	// A job leaves the queue once its record is there, so that one of the two has it.
-	_, err := l.queue.FindLeader(ctx, spec.Owner, spec.ID)
+func (s *Service) existing(ctx context.Context, spec *job.Spec) (*job.Snapshot, error) {
+	// A job leaves the queue after its record is stored, so that one of the two has it.
+	_, err := s.queue.FindLeader(ctx, spec.Owner, spec.ID)
 	if errors.Is(err, queue.ErrNotFound) {
-		_, err = l.store.RecordLeader(ctx, spec.Owner, spec.ID)
+		_, err = s.store.RecordLeader(ctx, spec.Owner, spec.ID)
 		if errors.Is(err, store.ErrNotFound) {
 			return nil, nil
 		}
@@ -123,7 +121,7 @@ func (l *Service) existing(ctx context.Context, spec *job.Spec) (*job.Snapshot, 
 	if err != nil {
 		return nil, err
 	}
-	snap, err := l.Read(ctx, []string{spec.Owner}, spec.ID)
+	snap, err := s.Read(ctx, []string{spec.Owner}, spec.ID)
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return nil, nil // It was deleted meanwhile.

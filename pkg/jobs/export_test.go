@@ -17,39 +17,39 @@ const (
 )
 
 // FollowUp puts the dead letter and gives back the quota.
-func (l *Service) FollowUp(ctx context.Context, r *job.Record, detail string) error {
-	return l.followUp(ctx, r, detail)
+func (s *Service) FollowUp(ctx context.Context, r *job.Record, detail string) error {
+	return s.followUp(ctx, r, detail)
 }
 
 // Grace is how long the sweeper leaves a late job to its worker.
-const Grace = grace
+const Grace = sweepGrace
 
-// Rest is how long the sweeper leaves a job alone that it could not end.
-const Rest = sweepRest
+// RetryAfter is how long the sweeper leaves a job alone that it could not end.
+const RetryAfter = retryAfter
 
 // SetNow replaces the service's clock.
-func (l *Service) SetNow(now func() time.Time) { l.now = now }
+func (s *Service) SetNow(now func() time.Time) { s.now = now }
 
-// SetAfter has f called behind each step; its error stops the service there, as a crash would.
-func (l *Service) SetAfter(f func(Step) error) { l.after = f }
+// SetAfter has f called after each step; its error stops the service there, as a crash would.
+func (s *Service) SetAfter(f func(Step) error) { s.after = f }
 
-// Timetable is the sweeper's memory.
-type Timetable struct{ t timetable }
+// Deadlines holds the deadlines of the queue.
+type Deadlines struct{ t deadlines }
 
-// Fit begins anew when that is due, and returns the sequence from which the queue is to be read.
-func (t *Timetable) Fit(e queue.Extent) uint64 {
+// Fit starts over if necessary, and returns the sequence from which the queue is to be read.
+func (t *Deadlines) Fit(e queue.Extent) uint64 {
 	t.t.fit(e)
 	return t.t.next
 }
 
-// Add takes down a job.
-func (t *Timetable) Add(sequence uint64, deadline time.Time) {
+// Add adds a job.
+func (t *Deadlines) Add(sequence uint64, deadline time.Time) {
 	t.t.add(sequence, deadline)
 	t.t.next = sequence + 1
 }
 
 // Take removes late jobs and returns their sequences.
-func (t *Timetable) Take(until time.Time, limit int) []uint64 {
+func (t *Deadlines) Take(until time.Time, limit int) []uint64 {
 	var sequences []uint64
 	for _, d := range t.t.take(until, limit) {
 		sequences = append(sequences, d.sequence)
@@ -58,15 +58,15 @@ func (t *Timetable) Take(until time.Time, limit int) []uint64 {
 }
 
 // Fail keeps a job for later.
-func (t *Timetable) Fail(sequence uint64, deadline time.Time) { t.t.fail(due{sequence, deadline}) }
+func (t *Deadlines) Fail(sequence uint64, deadline time.Time) { t.t.fail(entry{sequence, deadline}) }
 
-// Forgive has the kept jobs looked at again.
-func (t *Timetable) Forgive(rest time.Duration) { t.t.forgive(rest) }
+// RetryFailed adds the failed jobs again.
+func (t *Deadlines) RetryFailed(rest time.Duration) { t.t.retryFailed(rest) }
 
 // Len is how many jobs are remembered.
-func (t *Timetable) Len() int { return len(t.t.dues) }
+func (t *Deadlines) Len() int { return len(t.t.heap) }
 
-// Outlive is what keeps an end going once its caller has gone away.
+// Outlive keeps an end going after its caller has disconnected.
 var Outlive = outlive
 
 // Inflight is how many owners have submissions on their way to the queue.

@@ -18,20 +18,20 @@ type Filter struct {
 	Statuses []job.Status
 	// Limit is the most jobs to return, at least one.
 	Limit int
-	// After continues behind a job of an earlier page; the zero Mark starts at the newest.
+	// After continues after a job of an earlier page; the zero Mark starts at the newest.
 	After Mark
 }
 
-// Mark is a job's place in its owner's history, which is ordered by the time of submission, the newest first.
+// Mark is a job's position in its owner's history, which is ordered by the time of submission, the newest first.
 type Mark struct {
 	CreatedAt time.Time
 	ID        string
 }
 
-// behind reports whether m comes after other in the history.
-func (m Mark) behind(other Mark) bool { return compareMarks(m, other) > 0 }
+// after reports whether m comes after other in the history.
+func (m Mark) after(other Mark) bool { return comparePositions(m, other) > 0 }
 
-// markOf returns the place of a job. What its id says goes first, as in history, so that both always agree.
+// markOf returns the position of a job. The time in its id takes precedence, as in history, so that both always agree.
 func markOf(spec *job.Spec) Mark {
 	if created, ok := createdAt(spec.ID); ok {
 		return Mark{CreatedAt: created, ID: spec.ID}
@@ -39,7 +39,7 @@ func markOf(spec *job.Spec) Mark {
 	return Mark{CreatedAt: spec.CreatedAt.Time, ID: spec.ID}
 }
 
-func compareMarks(a, b Mark) int {
+func comparePositions(a, b Mark) int {
 	if c := b.CreatedAt.Compare(a.CreatedAt); c != 0 {
 		return c
 	}
@@ -53,19 +53,19 @@ type Page struct {
 	Next *Mark
 }
 
-// readAtOnce is how many jobs of a history are read with one request for each place.
+// readAtOnce is how many jobs of a history are read with one request per bucket.
 const readAtOnce = 100
 
-// List returns a page of an owner's history. It costs two requests to learn which jobs there are, whatever their number,
-// and up to three for each hundred jobs that are looked at.
-func (l *Service) List(ctx context.Context, owner string, f Filter) (*Page, error) {
-	marks, finished, err := l.history(ctx, owner)
+// List returns a page of an owner's history. It costs two requests to list the jobs, whatever their number, and up to three for
+// each hundred jobs that are read.
+func (s *Service) List(ctx context.Context, owner string, f Filter) (*Page, error) {
+	marks, finished, err := s.history(ctx, owner)
 	if err != nil {
 		return nil, err
 	}
 	if f.After.ID != "" {
 		start, _ := slices.BinarySearchFunc(marks, f.After, func(m, after Mark) int {
-			if m.behind(after) {
+			if m.after(after) {
 				return 1
 			}
 			return -1
@@ -76,7 +76,7 @@ func (l *Service) List(ctx context.Context, owner string, f Filter) (*Page, erro
 	for len(marks) > 0 {
 		part := marks[:min(readAtOnce, len(marks))]
 		marks = marks[len(part):]
-		snaps, err := l.readMany(ctx, owner, part, finished)
+		snaps, err := s.readMany(ctx, owner, part, finished)
 		if err != nil {
 			return nil, err
 		}
@@ -101,8 +101,8 @@ func (f Filter) wants(s *job.Snapshot) bool {
 }
 
 // Active returns every job of an owner that has not ended.
-func (l *Service) Active(ctx context.Context, owner string) ([]*job.Snapshot, error) {
-	ids, err := l.queue.OwnerIDs(ctx, owner)
+func (s *Service) Active(ctx context.Context, owner string) ([]*job.Snapshot, error) {
+	ids, err := s.queue.OwnerIDs(ctx, owner)
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +112,7 @@ func (l *Service) Active(ctx context.Context, owner string) ([]*job.Snapshot, er
 		for i, id := range part {
 			marks[i].ID = id
 		}
-		snaps, err := l.readMany(ctx, owner, marks, nil)
+		snaps, err := s.readMany(ctx, owner, marks, nil)
 		if err != nil {
 			return nil, err
 		}
@@ -125,14 +125,15 @@ func (l *Service) Active(ctx context.Context, owner string) ([]*job.Snapshot, er
 	return active, nil
 }
 
-// history returns the marks of all jobs of an owner, the newest first, and which of them have ended as the leader knows.
-func (l *Service) history(ctx context.Context, owner string) ([]Mark, map[string]bool, error) {
-	// The queue is asked first: a job that is settled in between is then in both lists and not in neither.
-	queued, err := l.queue.OwnerIDs(ctx, owner)
+// history returns the positions of all jobs of an owner, the newest first, and which of them have ended according to the
+// leader.
+func (s *Service) history(ctx context.Context, owner string) ([]Mark, map[string]bool, error) {
+	// The queue is read first: a job that is settled in between is then in both lists and not in neither.
+	queued, err := s.queue.OwnerIDs(ctx, owner)
 	if err != nil {
 		return nil, nil, err
 	}
-	ended, err := l.store.OwnerIDs(ctx, owner)
+	ended, err := s.store.OwnerIDs(ctx, owner)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -153,7 +154,7 @@ func (l *Service) history(ctx context.Context, owner string) ([]Mark, map[string
 		}
 	}
 	for part := range slices.Chunk(dateless, readAtOnce) {
-		snaps, err := l.readMany(ctx, owner, part, finished)
+		snaps, err := s.readMany(ctx, owner, part, finished)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -161,12 +162,12 @@ func (l *Service) history(ctx context.Context, owner string) ([]Mark, map[string
 			marks = append(marks, markOf(snap.Spec))
 		}
 	}
-	slices.SortFunc(marks, compareMarks)
+	slices.SortFunc(marks, comparePositions)
 	return marks, finished, nil
 }
 
-// createdAt returns the moment that a UUIDv7 carries, which is the moment of submission. The id of a keyed job carries
-// none, and its job has to be read.
+// createdAt returns the time of submission, which a UUIDv7 carries. The id of a keyed job carries none, and its job has to be
+// read.
 func createdAt(id string) (time.Time, bool) {
 	u, err := uuid.Parse(id)
 	if err != nil || u.Version() != 7 {
@@ -176,15 +177,15 @@ func createdAt(id string) (time.Time, bool) {
 	return time.Unix(seconds, nanoseconds).UTC().Truncate(time.Millisecond), true
 }
 
-// readMany reads jobs of an owner and returns them in the order of the marks; those that have vanished are left out. It
-// costs one request for each of the three places, and some for each job that none of them knew, or whose end the replica
-// that answered did not know and finished names: a replica may be behind.
-func (l *Service) readMany(ctx context.Context, owner string, marks []Mark, finished map[string]bool) ([]*job.Snapshot, error) {
+// readMany reads jobs of an owner and returns them in the given order, without those that do not exist any more. It costs three
+// requests, and some for each job that was found nowhere, or that finished names though the replica has no record of it: a
+// replica may be behind.
+func (s *Service) readMany(ctx context.Context, owner string, marks []Mark, finished map[string]bool) ([]*job.Snapshot, error) {
 	ids := make([]string, len(marks))
 	for i, m := range marks {
 		ids[i] = m.ID
 	}
-	records, err := l.store.Records(ctx, owner, ids)
+	records, err := s.store.Records(ctx, owner, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -194,11 +195,11 @@ func (l *Service) readMany(ctx context.Context, owner string, marks []Mark, fini
 			open = append(open, id)
 		}
 	}
-	progresses, err := l.store.Progresses(ctx, owner, open)
+	progresses, err := s.store.Progresses(ctx, owner, open)
 	if err != nil {
 		return nil, err
 	}
-	entries, err := l.queue.FindMany(ctx, owner, open)
+	entries, err := s.queue.FindMany(ctx, owner, open)
 	if err != nil {
 		return nil, err
 	}
@@ -210,9 +211,9 @@ func (l *Service) readMany(ctx context.Context, owner string, marks []Mark, fini
 		case r != nil:
 			snap = &job.Snapshot{Spec: r.Spec, Record: r}
 		case e != nil && !finished[id]:
-			snap, err = l.expire(ctx, &job.Snapshot{Spec: e.Spec, Progress: progresses[id], Sequence: e.Sequence})
+			snap, _, err = s.expire(ctx, &job.Snapshot{Spec: e.Spec, Progress: progresses[id], Sequence: e.Sequence})
 		default:
-			snap, err = l.Read(ctx, []string{owner}, id)
+			snap, err = s.Read(ctx, []string{owner}, id)
 		}
 		if errors.Is(err, ErrNotFound) || errors.Is(err, job.ErrNewer) {
 			continue

@@ -14,28 +14,28 @@ import (
 )
 
 const (
-	// grace is how long past a deadline the sweeper leaves a job to the worker that has it, which knows more about it.
-	grace = 500 * time.Millisecond
-	// sweepBatch is how many jobs are ended before the lease is looked at, and sweepAtOnce how many of them at a time.
+	// sweepGrace is how long past a deadline the sweeper leaves a job to the worker that has it, which knows more about it.
+	sweepGrace = 500 * time.Millisecond
+	// sweepBatch is how many jobs are ended before the lease is checked, and sweepAtOnce how many of them at a time.
 	sweepBatch  = 256
 	sweepAtOnce = 16
 	// sweepTimeout bounds the ending of one job.
 	sweepTimeout = 10 * time.Second
-	// sweepRest is how long a job that could not be ended is left alone.
-	sweepRest = 5 * time.Second
+	// retryAfter is how long a job that could not be ended is left alone.
+	retryAfter = 5 * time.Second
 )
 
-// sweep reads what is new in the queue and ends what is past its deadline. It fails with errLost, and with the first
-// error that it met; what could not be ended is tried again.
-func (s *Sweeper) sweep(ctx context.Context, t *timetable) error {
+// sweep reads new jobs from the queue and ends those past their deadline. It fails with errLost, and with the first error of
+// a job; jobs that could not be ended are retried.
+func (s *Sweeper) sweep(ctx context.Context, t *deadlines) error {
 	extent, err := s.jobs.queue.Extent(ctx)
 	if err != nil {
 		return err
 	}
 	t.fit(extent)
-	t.forgive(sweepRest)
+	t.retryFailed(retryAfter)
 	for more := extent.Last >= t.next; more; {
-		if err := s.keep(ctx); err != nil {
+		if err := s.renew(ctx); err != nil {
 			return err
 		}
 		if t.next, more, err = s.jobs.queue.Scan(ctx, t.next, t.add); err != nil {
@@ -43,10 +43,10 @@ func (s *Sweeper) sweep(ctx context.Context, t *timetable) error {
 		}
 	}
 	for {
-		if err := s.keep(ctx); err != nil {
+		if err := s.renew(ctx); err != nil {
 			return err
 		}
-		jobs := t.take(s.jobs.now().Add(-grace), sweepBatch)
+		jobs := t.take(s.jobs.now().Add(-sweepGrace), sweepBatch)
 		if len(jobs) == 0 {
 			return nil
 		}
@@ -56,8 +56,8 @@ func (s *Sweeper) sweep(ctx context.Context, t *timetable) error {
 	}
 }
 
-// endAll ends jobs, several at a time. After an error no further one is begun: NATS may be away.
-func (s *Sweeper) endAll(ctx context.Context, t *timetable, first uint64, jobs []due) error {
+// endAll ends jobs, several at a time. After an error it starts no further one: NATS may be unavailable.
+func (s *Sweeper) endAll(ctx context.Context, t *deadlines, first uint64, jobs []entry) error {
 	type state int8
 	const (
 		waits state = iota
@@ -102,24 +102,24 @@ func (s *Sweeper) endAll(ctx context.Context, t *timetable, first uint64, jobs [
 	return err
 }
 
-// end ends the job with a sequence, if it is still in the queue. It reports false when the job is not late after all,
-// because the clock was set back.
+// end ends the job with a sequence, if it is still in the queue. It reports false when the job is not late after all, because
+// the clock was set back.
 func (s *Sweeper) end(ctx context.Context, sequence uint64) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, sweepTimeout)
 	defer cancel()
-	l := s.jobs
-	entry, err := l.queue.At(ctx, sequence)
+	service := s.jobs
+	entry, err := service.queue.At(ctx, sequence)
 	switch {
 	case errors.Is(err, queue.ErrNotFound):
 		return true, nil
 	case errors.Is(err, queue.ErrUnreadable):
-		// It is for a worker, or for a newer program.
+		// A worker, or a newer program, deals with it.
 		return true, nil
 	case err != nil:
 		return false, err
 	}
 	ctx = telemetry.WithRequestID(telemetry.WithJobID(ctx, entry.Spec.ID), entry.Spec.RequestID)
-	snap, err := l.read(ctx, entry.Spec.Owner, entry.Spec.ID, l.store.RecordLeader, l.store.ProgressLeader,
+	snap, err := service.read(ctx, entry.Spec.Owner, entry.Spec.ID, service.store.RecordLeader, service.store.ProgressLeader,
 		func(context.Context, string, string) (*queue.Entry, error) { return entry, nil })
 	switch {
 	case errors.Is(err, job.ErrNewer):
@@ -127,15 +127,15 @@ func (s *Sweeper) end(ctx context.Context, sequence uint64) (bool, error) {
 	case err != nil:
 		return false, err
 	case snap.Record != nil:
-		// Whoever ended it did not come to take it out of the queue.
-		return true, l.Finish(ctx, Settlement{Record: snap.Record})
+		// Its settlement was interrupted before it was removed from the queue.
+		return true, service.Finish(ctx, Settlement{Record: snap.Record})
 	}
 	return s.expire(ctx, snap)
 }
 
-// expire ends a job that is late, and counts and tells it if nobody else has.
+// expire ends a late job, and counts it if nobody else ended it.
 func (s *Sweeper) expire(ctx context.Context, late *job.Snapshot) (bool, error) {
-	snap, won, err := s.jobs.expireFirst(ctx, late)
+	snap, won, err := s.jobs.expire(ctx, late)
 	if won {
 		s.metrics.SweeperEnded.WithLabelValues(string(late.Spec.Kind)).Inc()
 	}

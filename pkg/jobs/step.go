@@ -1,6 +1,6 @@
 package jobs
 
-// Step names a step of a submission, a settlement or a deletion. Tests stop the program behind them.
+// Step names a step of a submission, a settlement or a deletion. Tests stop the program after each of them.
 type Step string
 
 // The steps of a settlement, in their order.
@@ -17,17 +17,17 @@ const (
 )
 
 const (
-	// stepUnfence is behind the removal of the mark of a deleted job whose key is used again.
+	// stepUnfence is the removal of the tombstone of a deleted job whose key is used again.
 	stepUnfence Step = "unfence"
-	// stepPush is behind the publishing of a job, before its caller is answered.
+	// stepPush is the publish of a job, before its caller is answered.
 	stepPush Step = "push"
-	// stepDeletable is behind a deletion's check that the job is settled, before anything is removed.
+	// stepDeletable is a deletion's check that the job is settled, before anything is removed.
 	stepDeletable Step = "deletable"
 )
 
-func (l *Service) passed(step Step) error {
-	if l.after == nil {
+func (s *Service) passed(step Step) error {
+	if s.after == nil {
 		return nil
 	}
-	return l.after(step)
+	return s.after(step)
 }

@@ -12,27 +12,26 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
-// SweeperConfig says how often to look. The zero value is that of every real installation.
+// SweeperConfig holds the intervals of a sweeper. The zero value is for production; tests shorten them.
 type SweeperConfig struct {
 	// Interval is how often the sweeper looks for jobs past their deadline; a second when 0.
 	Interval time.Duration
-	// Hold is for how long the right to sweep outlives the process that has it; ten seconds when 0.
+	// Hold is how long the lease outlives the process that holds it; ten seconds when 0.
 	Hold time.Duration
 }
 
 const (
 	defaultInterval = time.Second
 	defaultHold     = 10 * time.Second
-	// releaseTimeout bounds the giving up of the right to sweep.
+	// releaseTimeout bounds the release of the lease.
 	releaseTimeout = 2 * time.Second
-	// sweeperLease is the name of the right to sweep.
+	// sweeperLease is the name of the lease.
 	sweeperLease = "sweeper"
 )
 
-// Sweeper ends jobs whose deadline has passed, wherever they stand: of a kind that is paused or without workers, between
-// two attempts or in the hands of a worker that hangs. Every API process has one; the one that has the lease looks, and
-// another takes over when that has died. That two of them look at once for a moment harms nothing, since a job's first
-// terminal record holds.
+// Sweeper ends jobs whose deadline has passed, in whatever state: of a kind that is paused or has no workers, between two
+// attempts, or on a worker that hangs. Every API process has one; the one that holds the lease sweeps, and another takes over
+// when that process dies. Two that sweep at once for a moment do no harm, since the first terminal record of a job is final.
 type Sweeper struct {
 	cfg     SweeperConfig
 	jobs    *Service
@@ -42,25 +41,25 @@ type Sweeper struct {
 	stop    context.CancelFunc
 	done    chan struct{}
 
-	// Of the one goroutine:
+	// Used by the one goroutine only.
 	revision uint64
 	renewed  time.Time
-	troubled bool
+	failing  bool
 }
 
 // NewSweeper returns a sweeper that does nothing until Start.
-func NewSweeper(l *Service, leases *control.Store, cfg SweeperConfig, m *telemetry.Metrics, log *slog.Logger) *Sweeper {
+func NewSweeper(s *Service, leases *control.Store, cfg SweeperConfig, m *telemetry.Metrics, log *slog.Logger) *Sweeper {
 	if cfg.Interval == 0 {
 		cfg.Interval = defaultInterval
 	}
 	if cfg.Hold == 0 {
 		cfg.Hold = defaultHold
 	}
-	return &Sweeper{cfg: cfg, jobs: l, leases: leases, metrics: m, log: log, done: make(chan struct{})}
+	return &Sweeper{cfg: cfg, jobs: s, leases: leases, metrics: m, log: log, done: make(chan struct{})}
 }
 
-// Start begins to stand for the lease and, with it, to look. A process that looks costs NATS one request each second and
-// one for each 500 new jobs; one that does not asks every few seconds whether it may.
+// Start begins to compete for the lease and, holding it, to sweep. A process that sweeps costs NATS one request each second
+// and one for each 500 new jobs; any other asks for the lease every few seconds.
 func (s *Sweeper) Start() {
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
@@ -70,8 +69,8 @@ func (s *Sweeper) Start() {
 	}()
 }
 
-// Stop ends the sweeper and lets another take over at once. A job that is about to be ended is left to that one. It is
-// safe before Start.
+// Stop ends the sweeper and lets another take over at once, which also ends the jobs that are late by then. It is safe before
+// Start.
 func (s *Sweeper) Stop(ctx context.Context) error {
 	if s.stop == nil {
 		return nil
@@ -88,7 +87,7 @@ func (s *Sweeper) Stop(ctx context.Context) error {
 // errLost says that somebody else has the lease.
 var errLost = errors.New("the lease has passed to somebody else")
 
-// run stands for the lease until ctx ends.
+// run competes for the lease until ctx ends.
 func (s *Sweeper) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		begun := time.Now()
@@ -96,7 +95,7 @@ func (s *Sweeper) run(ctx context.Context) {
 		switch {
 		case err == nil:
 			s.revision, s.renewed = revision, begun
-			s.lead(ctx)
+			s.sweepUntilLost(ctx)
 			again = s.cfg.Interval
 		case errors.Is(err, control.ErrLeased):
 			s.report(ctx, nil)
@@ -108,12 +107,12 @@ func (s *Sweeper) run(ctx context.Context) {
 	}
 }
 
-// lead looks for jobs past their deadline until ctx ends or somebody else has the lease.
-func (s *Sweeper) lead(ctx context.Context) {
+// sweepUntilLost sweeps until ctx ends or somebody else has the lease.
+func (s *Sweeper) sweepUntilLost(ctx context.Context) {
 	s.log.DebugContext(ctx, "this process ends jobs past their deadline")
 	s.metrics.SweeperLeads.Set(1)
 	defer s.metrics.SweeperLeads.Set(0)
-	var t timetable
+	var t deadlines
 	for {
 		err := s.sweep(ctx, &t)
 		if errors.Is(err, errLost) {
@@ -130,8 +129,8 @@ func (s *Sweeper) lead(ctx context.Context) {
 	}
 }
 
-// keep renews the lease when a third of its time is over. It fails with errLost.
-func (s *Sweeper) keep(ctx context.Context) error {
+// renew renews the lease when a third of its time has passed. It fails with errLost.
+func (s *Sweeper) renew(ctx context.Context) error {
 	now := time.Now()
 	if now.Sub(s.renewed) < s.cfg.Hold/3 {
 		return nil
@@ -146,7 +145,7 @@ func (s *Sweeper) keep(ctx context.Context) error {
 	return err
 }
 
-// release lets another process take over before the lease ends. When it cannot be, the lease ends by itself.
+// release lets another process take over before the lease expires, which it does anyway if this fails.
 func (s *Sweeper) release(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
 	defer cancel()
@@ -159,11 +158,11 @@ func (s *Sweeper) release(ctx context.Context) {
 func (s *Sweeper) report(ctx context.Context, err error) {
 	switch {
 	case ctx.Err() != nil:
-	case err != nil && !s.troubled:
-		s.troubled = true
+	case err != nil && !s.failing:
+		s.failing = true
 		s.log.WarnContext(ctx, "cannot find or end jobs past their deadline", "error", err)
-	case err == nil && s.troubled:
-		s.troubled = false
+	case err == nil && s.failing:
+		s.failing = false
 		s.log.InfoContext(ctx, "jobs past their deadline can be ended again")
 	}
 }

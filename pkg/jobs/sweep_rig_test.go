@@ -177,7 +177,7 @@ func (r *rig) settled(t testing.TB, spec *job.Spec) {
 	}
 }
 
-// due is a new job of u1 with a deadline that long from now.
+// entry is a new job of u1 with a deadline that long from now.
 func (r *rig) due(t testing.TB, in time.Duration, changes ...func(*job.Spec)) *job.Spec {
 	t.Helper()
 	spec := fresh(t, "u1")

@@ -187,7 +187,7 @@ func TestSweepGoesOnPastTrouble(t *testing.T) {
 	looks := r.spy(t, "$JS.API.STREAM.INFO."+broker.StreamJobs, "")
 	eventually(t, "the sweeper looks on", func() bool { return looks.Load() > 20 })
 	// Ending it asks for its record twice, before and after the write that is refused.
-	if most := 2 * (1 + int64(time.Since(begun)/jobs.Rest)); tried.Load() == 0 || tried.Load() > most {
+	if most := 2 * (1 + int64(time.Since(begun)/jobs.RetryAfter)); tried.Load() == 0 || tried.Load() > most {
 		t.Errorf("the job that cannot be ended was tried with %d requests, want at most %d", tried.Load(), most)
 	}
 	if trouble, over := s.log.count("cannot find or end jobs past their deadline"), s.log.count("can be ended again"); trouble != 1 || over != 0 {

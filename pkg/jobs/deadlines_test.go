@@ -10,9 +10,9 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
 )
 
-func TestTimetableTakesTheLate(t *testing.T) {
+func TestDeadlinesTakesTheLate(t *testing.T) {
 	t.Parallel()
-	var table jobs.Timetable
+	var table jobs.Deadlines
 	start := time.Unix(1_700_000_000, 0)
 	const jobs = 500
 	for _, i := range rand.Perm(jobs) {
@@ -31,17 +31,17 @@ func TestTimetableTakesTheLate(t *testing.T) {
 	if got := table.Take(start, 10); len(got) != 0 {
 		t.Errorf("a job that failed is not left alone: %v", got)
 	}
-	table.Forgive(time.Hour)
+	table.RetryFailed(time.Hour)
 	if got := table.Take(start, 10); len(got) != 0 {
 		t.Errorf("a job that failed just now is not left alone: %v", got)
 	}
-	table.Forgive(0)
+	table.RetryFailed(0)
 	if got := table.Take(start, 10); !slices.Equal(got, []uint64{3}) || table.Len() != jobs-7 {
 		t.Errorf("took %v, %d left", got, table.Len())
 	}
 }
 
-func TestTimetableFits(t *testing.T) {
+func TestDeadlinesFits(t *testing.T) {
 	t.Parallel()
 	made := time.Unix(1_700_000_000, 0)
 	for name, c := range map[string]struct {
@@ -60,7 +60,7 @@ func TestTimetableFits(t *testing.T) {
 		"made anew":            {queue.Extent{Made: made.Add(1), First: 1, Last: 5000, Jobs: 5000}, 1, false},
 		"made anew, empty yet": {queue.Extent{Made: made.Add(1)}, 0, false},
 	} {
-		var table jobs.Timetable
+		var table jobs.Deadlines
 		if next := table.Fit(queue.Extent{Made: made, First: 1, Last: 3000, Jobs: 3000}); next != 1 {
 			t.Errorf("the first reading begins at %d", next)
 		}

@@ -1,0 +1,87 @@
+package jobs
+
+import (
+	"container/heap"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/queue"
+)
+
+// entry is a queued job: its sequence and its deadline.
+type entry struct {
+	sequence uint64
+	deadline time.Time
+}
+
+// deadlineHeap is a container/heap of jobs, the earliest deadline first.
+type deadlineHeap []entry
+
+func (d deadlineHeap) Len() int           { return len(d) }
+func (d deadlineHeap) Less(i, j int) bool { return d[i].deadline.Before(d[j].deadline) }
+func (d deadlineHeap) Swap(i, j int)      { d[i], d[j] = d[j], d[i] }
+func (d *deadlineHeap) Push(x any)        { *d = append(*d, x.(entry)) }
+func (d *deadlineHeap) Pop() any {
+	last := len(*d) - 1
+	x := (*d)[last]
+	*d = (*d)[:last]
+	return x
+}
+
+// deadlines holds the deadlines of the jobs in the queue, so that the queue need not be read again and again. It takes a few
+// bytes for each job and may hold jobs that have left the queue.
+type deadlines struct {
+	// made tells one stream from the next, and next is the first sequence that was not read yet.
+	made time.Time
+	next uint64
+	heap deadlineHeap
+	// failed are the jobs that could not be ended, and failedAt when that was.
+	failed   []entry
+	failedAt time.Time
+}
+
+// slack is how many jobs that have left the queue do not justify reading it again.
+const slack = 1024
+
+// fit starts over when the stream was replaced, and when most of the jobs here have left the queue: reading the queue again
+// costs less than keeping every job that has passed through it within the longest deadline.
+func (t *deadlines) fit(e queue.Extent) {
+	if !e.Made.Equal(t.made) || e.Last+1 < t.next || len(t.heap) > 2*e.Jobs+slack {
+		*t = deadlines{made: e.Made}
+	}
+	t.next = max(t.next, e.First)
+}
+
+func (t *deadlines) add(sequence uint64, deadline time.Time) {
+	heap.Push(&t.heap, entry{sequence, deadline})
+}
+
+// take removes and returns up to limit jobs whose deadline is not after the given moment.
+func (t *deadlines) take(until time.Time, limit int) []entry {
+	var taken []entry
+	for len(t.heap) > 0 && len(taken) < limit && !t.heap[0].deadline.After(until) {
+		taken = append(taken, heap.Pop(&t.heap).(entry))
+	}
+	return taken
+}
+
+// putBack adds jobs that were not ended for the next sweep.
+func (t *deadlines) putBack(jobs ...entry) {
+	for _, d := range jobs {
+		heap.Push(&t.heap, d)
+	}
+}
+
+// fail keeps jobs that could not be ended for a later sweep.
+func (t *deadlines) fail(jobs ...entry) {
+	if len(jobs) > 0 {
+		t.failed, t.failedAt = append(t.failed, jobs...), time.Now()
+	}
+}
+
+// retryFailed adds the failed jobs again after the given time.
+func (t *deadlines) retryFailed(after time.Duration) {
+	if len(t.failed) > 0 && time.Since(t.failedAt) >= after {
+		t.putBack(t.failed...)
+		t.failed = nil
+	}
+}

@@ -1,0 +1,60 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/queue"
+)
+
+// Delete removes a job that has ended, with its media. It fails with ErrNotFinished while the job has not ended or is
+// still being settled, and with ErrNotFound.
+func (s *Service) Delete(ctx context.Context, owners []string, id string) error {
+	snap, err := s.readCurrent(ctx, owners, id)
+	if err != nil {
+		return err
+	}
+	if snap.Record == nil {
+		return ErrNotFinished
+	}
+	switch queued, err := s.queued(ctx, snap.Spec); {
+	case err != nil:
+		return err
+	case queued:
+		return ErrNotFinished
+	}
+	if err := s.passed(stepDeletable); err != nil {
+		return err
+	}
+	fence := s.mayRun(snap.Record)
+	if err := s.store.Delete(ctx, snap.Spec.Owner, id, fence); err != nil || !fence {
+		return err
+	}
+	// The idempotency key may have been used for a new job meanwhile, which was submitted too early to find the tombstone.
+	queued, err := s.queued(ctx, snap.Spec)
+	if err != nil || !queued {
+		return err
+	}
+	return s.store.Unfence(ctx, snap.Spec.Owner, id)
+}
+
+// StrayAge is how long after a job's end a worker may still be busy with it, though no call takes as long.
+const StrayAge = 15 * time.Minute
+
+// mayRun reports whether a worker may be busy with a job that has ended: it was ended from outside and the notice may have
+// been lost, or it was delivered to two workers, because one of them seemed dead.
+func (s *Service) mayRun(r *job.Record) bool {
+	return r.Cancel == job.CancelWhileRunning || (r.Error != nil && r.Error.Code == job.CodeDeadline) ||
+		s.now().Sub(r.FinishedAt.Time) < StrayAge
+}
+
+// queued reports whether a job is in the queue.
+func (s *Service) queued(ctx context.Context, spec *job.Spec) (bool, error) {
+	_, err := s.queue.FindLeader(ctx, spec.Owner, spec.ID)
+	if errors.Is(err, queue.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}

@@ -25,11 +25,11 @@ func (s *Store) OwnerIDs(ctx context.Context, owner string) ([]string, error) {
 	return ids, nil
 }
 
-// MaxBatch is the largest number of ids that Records and Progresses take at once; the server answers no more.
+// MaxBatch is the largest number of ids that Records and Progresses accept; NATS returns no more at once.
 const MaxBatch = 1000
 
-// Records returns the terminal records of several jobs of an owner, by id. A job without a record is left out, and so
-// is one that a replica does not know yet. It costs one request.
+// Records returns the terminal records of several jobs of an owner, by id, without those that the replica that answers does not
+// have. It costs one request.
 func (s *Store) Records(ctx context.Context, owner string, ids []string) (map[string]*job.Record, error) {
 	records := make(map[string]*job.Record, len(ids))
 	err := broker.LastOf(ctx, s.js, broker.ResultsStream, ids, func(id string) string { return broker.RecordSubject(owner, id) },
@@ -43,8 +43,7 @@ func (s *Store) Records(ctx context.Context, owner string, ids []string) (map[st
 	return records, err
 }
 
-// Progresses returns the progress of several jobs of an owner, by id; a job without one is left out.
-// It costs one request.
+// Progresses returns the progress of several jobs of an owner, by id, where there is one. It costs one request.
 func (s *Store) Progresses(ctx context.Context, owner string, ids []string) (map[string]*job.Progress, error) {
 	progresses := make(map[string]*job.Progress, len(ids))
 	err := broker.LastOf(ctx, s.js, broker.ProgressStream, ids, func(id string) string { return broker.ProgressSubject(owner, id) },

@@ -18,11 +18,11 @@ import (
 )
 
 const (
-	// chunkBytes is the size of every chunk but a medium's last; NATS takes messages of up to 1 MiB.
+	// chunkBytes is the size of every chunk but a medium's last; NATS accepts messages of up to 1 MiB.
 	chunkBytes = 512 << 10
-	// chunksAtOnce bounds the chunks that are on their way to the store.
+	// chunksAtOnce bounds the chunks that are published at the same time.
 	chunksAtOnce = 4
-	// hashLength is how much of the SHA-256 stands in a chunk's key, in hexadecimal digits.
+	// hashLength is how many hexadecimal digits of the SHA-256 are part of a chunk's key.
 	hashLength = 16
 )
 
@@ -39,9 +39,9 @@ type Product struct {
 	Data  []byte
 }
 
-// PutMedia stores one picture or recording of a job and returns its description with size and hash filled in. When one
-// with the same index is there already, from an earlier attempt, that one stays and is returned: the first wins.
-// It costs one acknowledged publish for each 512 KiB and one for the manifest.
+// PutMedia stores one image or audio file of a job and returns its description with size and hash filled in. When an earlier
+// attempt has stored one with the same index, that one stays and is returned. It costs one acknowledged publish for each
+// 512 KiB and one for the manifest.
 func (s *Store) PutMedia(ctx context.Context, owner, id string, m job.Media, data []byte) (job.Media, error) {
 	sum := sha256.Sum256(data)
 	m.SHA256, m.Bytes = hex.EncodeToString(sum[:]), int64(len(data))
@@ -76,7 +76,7 @@ func (s *Store) PutMedia(ctx context.Context, owner, id string, m job.Media, dat
 	return first.Media, nil
 }
 
-// MediaInfo returns the description of a stored medium. It fails with ErrNotFound and asks the stream's leader.
+// MediaInfo returns the description of a stored medium. It fails with ErrNotFound and reads from the stream's leader.
 func (s *Store) MediaInfo(ctx context.Context, owner, id string, index int) (job.Media, error) {
 	m, err := s.manifest(ctx, owner, id, index)
 	if err != nil {
@@ -110,8 +110,8 @@ func decodeManifest(data []byte) (*manifest, error) {
 	return &m, nil
 }
 
-// OpenMedia returns a stored medium for reading, from any place in it. It fails with ErrNotFound. Bytes are read from
-// the store as they are asked for, one chunk at a time; ctx bounds those reads too.
+// OpenMedia returns a stored medium for reading, from any offset. It fails with ErrNotFound. Bytes are read from the store on
+// demand, one chunk at a time; ctx bounds those reads too.
 func (s *Store) OpenMedia(ctx context.Context, owner, id string, index int) (*MediaReader, error) {
 	m, err := s.manifest(ctx, owner, id, index)
 	if err != nil {
@@ -136,7 +136,7 @@ type MediaReader struct {
 // Media returns the description of what is read.
 func (r *MediaReader) Media() job.Media { return r.manifest.Media }
 
-// Read reads from the current place.
+// Read reads from the current offset.
 func (r *MediaReader) Read(p []byte) (int, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -156,7 +156,7 @@ func (r *MediaReader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// Seek sets the place of the next Read.
+// Seek sets the offset of the next Read.
 func (r *MediaReader) Seek(offset int64, whence int) (int64, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -167,10 +167,10 @@ func (r *MediaReader) Seek(offset int64, whence int) (int64, error) {
 	case io.SeekEnd:
 		offset += r.manifest.Bytes
 	default:
-		return 0, errors.New("seek from an unknown place")
+		return 0, errors.New("seek: invalid whence")
 	}
 	if offset < 0 {
-		return 0, errors.New("seek before the start")
+		return 0, errors.New("seek: negative offset")
 	}
 	r.offset = offset
 	return offset, nil
@@ -183,7 +183,7 @@ func (r *MediaReader) load(chunk int) error {
 	subject := broker.ChunkSubject(r.owner, r.id, r.manifest.Index, r.manifest.SHA256[:hashLength], chunk)
 	msg, err := r.store.results.GetLastMsgForSubject(r.ctx, subject)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		// A replica may be behind; its leader is not.
+		// A replica may be behind; the leader is not.
 		msg, err = broker.LeaderLast(r.ctx, r.store.js, broker.ResultsStream, subject)
 	}
 	if err != nil {

@@ -11,14 +11,13 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// Progress returns the latest running or retrying state of a job and its revision, for PutProgress. It fails with
-// ErrNotFound when there is none.
+// Progress returns the latest running or retrying state of a job and its revision, for PutProgress. It fails with ErrNotFound.
 func (s *Store) Progress(ctx context.Context, owner, id string) (*job.Progress, uint64, error) {
 	msg, err := s.progress.GetLastMsgForSubject(ctx, broker.ProgressSubject(owner, id))
 	return readProgress(msg, err)
 }
 
-// ProgressLeader is Progress with an answer that is certain, at the price of asking the stream's leader.
+// ProgressLeader is Progress, read from the stream's leader, so that it is current.
 func (s *Store) ProgressLeader(ctx context.Context, owner, id string) (*job.Progress, uint64, error) {
 	msg, err := broker.LeaderLast(ctx, s.js, broker.ProgressStream, broker.ProgressSubject(owner, id))
 	return readProgress(msg, err)
@@ -40,8 +39,8 @@ func readProgress(msg *jetstream.RawStreamMsg, err error) (*job.Progress, uint64
 	return p, msg.Sequence, nil
 }
 
-// PutProgress stores a state in place of the one with the given revision, 0 for the first, and returns the new
-// revision. It fails with ErrConflict when somebody else has changed it.
+// PutProgress replaces the state with the given revision, 0 for none, and returns the new revision. It fails with ErrConflict
+// when somebody else has changed it.
 func (s *Store) PutProgress(ctx context.Context, owner string, p *job.Progress, revision uint64) (uint64, error) {
 	data, err := p.Encode()
 	if err != nil {
@@ -55,7 +54,7 @@ func (s *Store) PutProgress(ctx context.Context, owner string, p *job.Progress, 
 	return ack.Sequence, nil
 }
 
-// DropProgress forgets the progress of a job that has ended.
+// DropProgress removes the progress of a job that has ended.
 func (s *Store) DropProgress(ctx context.Context, owner, id string) error {
 	if err := s.progress.Purge(ctx, jetstream.WithPurgeSubject(broker.ProgressSubject(owner, id))); err != nil {
 		return fmt.Errorf("drop progress: %w", err)

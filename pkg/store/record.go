@@ -10,10 +10,10 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// PutRecord stores how a job ended, once, and returns the record that holds from now on: another one than r when the job had
-// ended already; won tells them apart.
+// PutRecord stores how a job ended, once, and returns the final record. won says whether that is r, and not one that was
+// stored before.
 //
-// It fails with ErrDeleted, and removes what media there are, when the job was deleted meanwhile.
+// It fails with ErrDeleted, and removes the job's media, when the job was deleted.
 func (s *Store) PutRecord(ctx context.Context, r *job.Record) (final *job.Record, won bool, err error) {
 	data, err := r.Encode()
 	if err != nil {
@@ -35,8 +35,7 @@ func (s *Store) PutRecord(ctx context.Context, r *job.Record) (final *job.Record
 	return first, same(first, r), nil
 }
 
-// same reports whether the record that stood in the way is the very one that was to be written: an earlier try was
-// stored and its answer lost.
+// same reports whether the existing record is the one that was to be written: an earlier try was stored, and its answer lost.
 func same(first, r *job.Record) bool {
 	a, errA := first.Encode()
 	b, errB := r.Encode()

@@ -14,17 +14,17 @@ import (
 )
 
 var (
-	// ErrNotFound is returned for what is not, or no longer, stored.
+	// ErrNotFound is returned for what is not stored, or no longer.
 	ErrNotFound = errors.New("not stored")
-	// ErrExists is returned when a job has its terminal record already.
+	// ErrExists is returned by a write that must be the first and is not.
 	ErrExists = errors.New("the job has ended already")
-	// ErrConflict is returned when a progress was changed by somebody else since it was read.
+	// ErrConflict is returned when somebody else has changed a progress since it was read.
 	ErrConflict = errors.New("changed meanwhile")
-	// ErrDeleted is returned to whoever ends a job that was deleted meanwhile.
+	// ErrDeleted is returned when a job that is to be ended was deleted.
 	ErrDeleted = errors.New("the job was deleted")
-	// ErrUndecided is returned when somebody else's write has been on its way for too long to tell what becomes of it.
+	// ErrUndecided is returned when somebody else's write has been pending for too long to tell whether it will succeed.
 	ErrUndecided = errors.New("another write is still on its way")
-	// ErrFull is returned when the store takes no more.
+	// ErrFull is returned when the store has no room.
 	ErrFull = errors.New("the store is full")
 )
 
@@ -34,7 +34,7 @@ type Store struct {
 	results  jetstream.Stream
 	progress jetstream.Stream
 	dead     jetstream.Stream
-	// after is for tests: it is called behind each step of Delete, and its error ends that there, as a crash would.
+	// after is for tests: it is called after each step of Delete, and its error stops the deletion there, as a crash would.
 	after func(step) error
 }
 
@@ -76,14 +76,14 @@ func (s *Store) Record(ctx context.Context, owner, id string) (*job.Record, erro
 	return readRecord(msg, err)
 }
 
-// RecordLeader is Record with an answer that is certain, at the price of asking the stream's leader.
+// RecordLeader is Record, read from the stream's leader, so that it is current.
 func (s *Store) RecordLeader(ctx context.Context, owner, id string) (*job.Record, error) {
 	msg, err := broker.LeaderLast(ctx, s.js, broker.ResultsStream, broker.RecordSubject(owner, id))
 	return readRecord(msg, err)
 }
 
-// Ended is RecordLeader for whoever has to know, too, whether Delete has left its mark: record is nil while the job has not
-// ended, and deleted says that the mark stands in the record's place.
+// Ended is RecordLeader for callers that need to know whether Delete has left a tombstone: record is nil while the job has not
+// ended, and deleted says that there is a tombstone in its place.
 func (s *Store) Ended(ctx context.Context, owner, id string) (record *job.Record, deleted bool, err error) {
 	msg, err := broker.LeaderLast(ctx, s.js, broker.ResultsStream, broker.RecordSubject(owner, id))
 	record, err = readRecord(msg, err)
@@ -105,24 +105,23 @@ func readRecord(msg *jetstream.RawStreamMsg, err error) (*job.Record, error) {
 	return job.DecodeRecord(msg.Data)
 }
 
-// create publishes to a subject that must be empty. A key that Delete has fenced is not: its mark stands in the way.
+// create publishes to a subject that must be empty. One with a tombstone is not.
 func (s *Store) create(ctx context.Context, subject string, data []byte) error {
 	_, err := s.js.Publish(ctx, subject, data, jetstream.WithExpectLastSequencePerSubject(0))
 	return published(err, ErrExists)
 }
 
 const (
-	// undecidedPause and undecidedTries bound the wait for a write that is on its way.
+	// undecidedPause and undecidedTries bound the wait for a write that is pending.
 	undecidedPause = 50 * time.Millisecond
 	undecidedTries = 60
 )
 
 // createOrFirst publishes to a subject that must be empty, or returns the message that is there already.
 //
-// A cluster refuses a write as soon as another one to the subject is on its way: nobody can read that one yet, and it may
-// still come to nothing, with the leader that took it. Whoever took the refusal for its success, or the emptiness for a
-// deletion, could lose both. So the write is tried again, for a while, until there is something to read; it fails with
-// ErrUndecided after that.
+// A cluster refuses a write as soon as another one to the subject is pending: nobody can read that one yet, and it may still
+// be lost with the leader that took it. Taking the refusal for its success, or the empty subject for a deletion, could lose
+// both. So the write is retried for a while, until there is something to read; then it fails with ErrUndecided.
 func (s *Store) createOrFirst(ctx context.Context, subject string, data []byte) (first *jetstream.RawStreamMsg, err error) {
 	for tries := 0; ; tries++ {
 		err := s.create(ctx, subject, data)
@@ -149,7 +148,7 @@ func (s *Store) createOrFirst(ctx context.Context, subject string, data []byte) 
 	}
 }
 
-// published gives the answers to a conditional publish their names.
+// published maps the error of a conditional publish to those of this package; refused stands for a failed condition.
 func published(err, refused error) error {
 	if err == nil {
 		return nil
@@ -163,19 +162,18 @@ func published(err, refused error) error {
 	return fmt.Errorf("store: %w", err)
 }
 
-// Probe writes a few bytes, to show that results can be stored; nothing reads them. It fails with ErrFull when there is no
-// room and with ctx's end when NATS does not answer, as it does not after a fault of its disk. It costs one acknowledged
-// publish.
+// Probe writes a few bytes that nothing reads, to check that results can be stored. It fails with ErrFull when there is no room,
+// and with the error of ctx when NATS does not answer, as after a disk failure. It costs one acknowledged publish.
 func (s *Store) Probe(ctx context.Context) error {
 	_, err := s.js.Publish(ctx, broker.ResultsProbeSubject(), []byte("probe"))
 	return published(err, ErrConflict)
 }
 
-// Delete removes a job's record, its progress and its media. The record goes last, so that an interrupted delete can be
-// repeated. What is not there is no error.
+// Delete removes a job's media, its progress and its record. The record goes last, so that an interrupted delete can be
+// repeated. Nothing of it needs to exist.
 //
-// A job that some worker may still be busy with, because it was canceled or ran out of time while it ran, is fenced: a
-// mark takes the record's place for as long as results are kept, and whoever still tries to end the job gets ErrDeleted.
+// With fence, for a job that a worker may still be busy with, a tombstone takes the record's place for as long as results are
+// kept, and whoever tries to end the job gets ErrDeleted.
 func (s *Store) Delete(ctx context.Context, owner, id string, fence bool) error {
 	if err := s.deleteMedia(ctx, owner, id); err != nil {
 		return err
@@ -190,37 +188,37 @@ func (s *Store) Delete(ctx context.Context, owner, id string, fence bool) error 
 		return err
 	}
 	record := broker.RecordSubject(owner, id)
-	// Before the mark too: NATS notes down what is purged and not what is replaced, and when it is killed it would find the
-	// record again once the mark is gone.
+	// Before the tombstone too: NATS persists what is purged, but not what is replaced, and after a kill it would recover the
+	// record once the tombstone is gone.
 	if err := s.results.Purge(ctx, jetstream.WithPurgeSubject(record)); err != nil {
 		return fmt.Errorf("delete record: %w", err)
 	}
 	if !fence {
 		return nil
 	}
-	mark := nats.NewMsg(record)
-	mark.Header.Set("KV-Operation", "DEL")
-	if _, err := s.js.PublishMsg(ctx, mark); err != nil {
+	tombstone := nats.NewMsg(record)
+	tombstone.Header.Set("KV-Operation", "DEL")
+	if _, err := s.js.PublishMsg(ctx, tombstone); err != nil {
 		return fmt.Errorf("mark a deleted job: %w", published(err, ErrExists))
 	}
 	return nil
 }
 
-// Unfence removes the mark that Delete has left in the place of a job's record, so that a new job with the same id can
-// end. A record is left alone. It costs one request, two when there is a mark.
+// Unfence removes the tombstone that Delete has left, so that a new job with the same id can end. A record stays. It costs one
+// request, and another one when there is a tombstone.
 func (s *Store) Unfence(ctx context.Context, owner, id string) error {
 	record := broker.RecordSubject(owner, id)
-	mark, err := broker.LeaderLast(ctx, s.js, broker.ResultsStream, record)
+	tombstone, err := broker.LeaderLast(ctx, s.js, broker.ResultsStream, record)
 	switch {
 	case errors.Is(err, jetstream.ErrMsgNotFound):
 		return nil
 	case err != nil:
 		return fmt.Errorf("look for a deleted job: %w", err)
-	case len(mark.Data) > 0:
+	case len(tombstone.Data) > 0:
 		return nil
 	}
-	// Up to the mark and no further: a record may be written at this moment.
-	err = s.results.Purge(ctx, jetstream.WithPurgeSubject(record), jetstream.WithPurgeSequence(mark.Sequence+1))
+	// Up to the tombstone and no further: a record may be written at this moment.
+	err = s.results.Purge(ctx, jetstream.WithPurgeSubject(record), jetstream.WithPurgeSequence(tombstone.Sequence+1))
 	if err != nil {
 		return fmt.Errorf("forget a deleted job: %w", err)
 	}

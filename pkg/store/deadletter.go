@@ -12,7 +12,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// Letter is a dead letter with its place among the others.
+// Letter is a dead letter with its position in the stream.
 type Letter struct {
 	Kind  job.Kind
 	Owner string
@@ -20,12 +20,12 @@ type Letter struct {
 	// Dead is nil when the letter cannot be read; Fault then says why, job.ErrNewer among others.
 	Dead  *job.DeadLetter
 	Fault error
-	// Sequence orders the letters by the time when they came.
+	// Sequence orders the letters by the time when they were stored.
 	Sequence uint64
 	StoredAt time.Time
 }
 
-// newLetter reads a stored letter; ok is false for what lies under another subject.
+// newLetter reads a stored letter; ok is false for a message on any other subject.
 func newLetter(msg *jetstream.RawStreamMsg) (letter *Letter, ok bool) {
 	kind, owner, id, ok := broker.ParseDeadSubject(msg.Subject)
 	if !ok {
@@ -36,7 +36,7 @@ func newLetter(msg *jetstream.RawStreamMsg) (letter *Letter, ok bool) {
 	return letter, true
 }
 
-// FailedAt returns when the job failed or, when the letter cannot be read, when the letter came.
+// FailedAt returns when the job failed or, when the letter cannot be read, when it was stored.
 func (l *Letter) FailedAt() time.Time {
 	if l.Dead == nil {
 		return l.StoredAt
@@ -45,7 +45,7 @@ func (l *Letter) FailedAt() time.Time {
 }
 
 // Letter returns the dead letter of the job with the given id, whatever its kind and owner. It fails with ErrNotFound and
-// asks the stream's leader.
+// reads from the stream's leader.
 func (s *Store) Letter(ctx context.Context, id string) (*Letter, error) {
 	msg, err := broker.LeaderLast(ctx, s.js, broker.StreamDead, broker.AnyDeadSubject(id))
 	switch {
@@ -61,16 +61,51 @@ func (s *Store) Letter(ctx context.Context, id string) (*Letter, error) {
 	return letter, nil
 }
 
-// RemoveLetter removes a dead letter, and not one that came in its place. It reports whether the letter was still there.
-// It costs one request, and a second one when the first was refused.
+// RemoveLetter removes a dead letter, but not one that has replaced it. It reports whether the letter was still there. It costs
+// one request, and a second one when the first was refused.
 func (s *Store) RemoveLetter(ctx context.Context, letter *Letter) (removed bool, err error) {
 	err = s.dead.DeleteMsg(ctx, letter.Sequence)
 	if err == nil {
 		return true, nil
 	}
-	// The refusal does not say whether the letter is gone or the stream is in trouble.
+	// The error does not say whether the letter is gone or the stream has a problem.
 	if _, missing := broker.LeaderMessage(ctx, s.js, broker.StreamDead, letter.Sequence); errors.Is(missing, jetstream.ErrMsgNotFound) {
 		return false, nil
 	}
 	return false, fmt.Errorf("remove dead letter: %w", err)
+}
+
+// PutDeadLetter stores a dead letter in place of one of the same job.
+func (s *Store) PutDeadLetter(ctx context.Context, d *job.DeadLetter) error {
+	return s.putDeadLetter(ctx, d)
+}
+
+// AddDeadLetter stores a dead letter unless there is one of the same job, which stays as it is.
+func (s *Store) AddDeadLetter(ctx context.Context, d *job.DeadLetter) error {
+	err := s.putDeadLetter(ctx, d, jetstream.WithExpectLastSequencePerSubject(0))
+	if errors.Is(err, ErrExists) {
+		return nil
+	}
+	return err
+}
+
+func (s *Store) putDeadLetter(ctx context.Context, d *job.DeadLetter, opts ...jetstream.PublishOpt) error {
+	data, err := d.Encode()
+	if err != nil {
+		return err
+	}
+	subject := broker.DeadSubject(d.Spec.Kind, d.Spec.Owner, d.Spec.ID)
+	if _, err := s.js.Publish(ctx, subject, data, opts...); err != nil {
+		return fmt.Errorf("store dead letter: %w", published(err, ErrExists))
+	}
+	return nil
+}
+
+// DeadDepth returns how many dead letters are kept.
+func (s *Store) DeadDepth(ctx context.Context) (int, error) {
+	info, err := s.dead.Info(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("count dead letters: %w", err)
+	}
+	return int(min(info.State.Msgs, 1<<30)), nil
 }

@@ -14,20 +14,20 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// LetterFilter says which dead letters are meant; the zero value means all of them.
+// LetterFilter selects dead letters; the zero value selects all.
 type LetterFilter struct {
 	Kinds []job.Kind
 	// Codes are those of job.Error.
 	Codes []string
 	Owner string
-	// Since leaves out jobs that failed earlier.
+	// Since excludes jobs that failed earlier.
 	Since time.Time
 }
 
-// subject matches the letters of the filter, and others as well unless bySubject says otherwise.
+// subject matches the selected letters, and others as well unless bySubject is true.
 func (f LetterFilter) subject() string {
 	if f.Owner == "" && len(f.Kinds) != 1 {
-		// The stream holds nothing else, and NATS counts a whole stream without a look at its subjects.
+		// The stream holds nothing else, and NATS counts a whole stream without reading its subjects.
 		return ">"
 	}
 	kind := job.Kind("")
@@ -37,13 +37,13 @@ func (f LetterFilter) subject() string {
 	return broker.DeadsSubject(kind, f.Owner)
 }
 
-// bySubject reports whether the subject alone tells which letters are meant.
+// bySubject reports whether the subject alone selects the letters.
 func (f LetterFilter) bySubject() bool {
 	return len(f.Kinds) < 2 && len(f.Codes) == 0 && f.Since.IsZero()
 }
 
-// wants reports whether a letter is meant. One that cannot be read has no code.
-func (f LetterFilter) wants(l *Letter) bool {
+// matches reports whether a letter is selected. One that cannot be read has no code.
+func (f LetterFilter) matches(l *Letter) bool {
 	if len(f.Codes) > 0 && (l.Dead == nil || !slices.Contains(f.Codes, l.Dead.Error.Code)) {
 		return false
 	}
@@ -54,15 +54,15 @@ func (f LetterFilter) wants(l *Letter) bool {
 // LetterPage is a part of the dead letters, the newest first.
 type LetterPage struct {
 	Letters []*Letter
-	// Total is the number of letters that the filter means, on all pages.
+	// Total is the number of selected letters, on all pages.
 	Total int
-	// Next is where the next page goes on; 0 on the last one.
+	// Next is where the next page begins; 0 on the last one.
 	Next uint64
 }
 
-// Letters returns the newest dead letters that a filter means, of those that came before the given sequence; 0 begins
-// with the newest. Whatever their number it costs a few requests when the filter names an owner, one kind, or nothing;
-// codes, several kinds and a time have every letter read, since that time.
+// Letters returns the newest selected dead letters before the given sequence; 0 begins with the newest. It costs a few requests,
+// whatever their number, when the filter names an owner, one kind, or nothing; codes, several kinds and a time require that
+// every letter since that time is read.
 func (s *Store) Letters(ctx context.Context, f LetterFilter, before uint64, limit int) (*LetterPage, error) {
 	limit = max(1, limit)
 	if before == 0 {
@@ -72,7 +72,7 @@ func (s *Store) Letters(ctx context.Context, f LetterFilter, before uint64, limi
 	if f.bySubject() {
 		read = s.lettersBySubject
 	}
-	// One more than asked for tells whether there is a next page.
+	// One more than the limit tells whether there is a next page.
 	letters, total, err := read(ctx, f, before, limit+1)
 	if err != nil {
 		return nil, err
@@ -100,7 +100,7 @@ func (s *Store) lettersBySubject(ctx context.Context, f LetterFilter, before uin
 	return letters, clampInt(total), err
 }
 
-// lettersBySearch is lettersBySubject for filters that have to look into the letters.
+// lettersBySearch is lettersBySubject for filters that depend on the content of letters.
 func (s *Store) lettersBySearch(ctx context.Context, f LetterFilter, before uint64, n int) ([]*Letter, int, error) {
 	var letters []*Letter
 	total := 0
@@ -117,12 +117,12 @@ func (s *Store) lettersBySearch(ctx context.Context, f LetterFilter, before uint
 	return letters, total, err
 }
 
-// EachLetter hands the dead letters that a filter means to take, the oldest first, from one sequence up to another, both
-// included, until take returns false or an error. It costs one request for each five hundred letters that are read.
+// EachLetter calls take with each selected dead letter from one sequence up to another, both included, the oldest first, until
+// take returns false or an error. It costs one request for each five hundred letters that are read.
 func (s *Store) EachLetter(ctx context.Context, f LetterFilter, from, to uint64, take func(*Letter) (more bool, err error)) error {
 	subject := f.subject()
 	if !f.Since.IsZero() {
-		// A letter comes after its job has failed, but the clocks of worker and NATS may differ.
+		// A letter is stored after its job has failed, but the clocks of worker and NATS may differ.
 		first, err := broker.FirstSince(ctx, s.js, broker.StreamDead, subject, f.Since.Add(-clockSkew))
 		switch {
 		case errors.Is(err, jetstream.ErrMsgNotFound):
@@ -134,7 +134,7 @@ func (s *Store) EachLetter(ctx context.Context, f LetterFilter, from, to uint64,
 	}
 	return broker.Range(ctx, s.js, broker.StreamDead, subject, from, to, func(msg *jetstream.RawStreamMsg) (bool, error) {
 		letter, ok := newLetter(msg)
-		if !ok || !f.wants(letter) {
+		if !ok || !f.matches(letter) {
 			return true, nil
 		}
 		return take(letter)
@@ -144,7 +144,7 @@ func (s *Store) EachLetter(ctx context.Context, f LetterFilter, from, to uint64,
 // clockSkew is how far the clocks of worker and NATS may be apart.
 const clockSkew = 5 * time.Minute
 
-// LastLetter returns the sequence of the newest dead letter there has been. It costs one request.
+// LastLetter returns the sequence of the newest dead letter, even if it was removed. It costs one request.
 func (s *Store) LastLetter(ctx context.Context) (uint64, error) {
 	info, err := s.dead.Info(ctx)
 	if err != nil {

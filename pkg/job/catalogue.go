@@ -2,17 +2,17 @@ package job
 
 import "strings"
 
-// Catalogue lists the models and voices that can be asked for.
+// Catalogue lists the available models and voices.
 type Catalogue struct {
 	V int `json:"v,omitempty"`
 	// Source is SourceBuiltin or SourceUpstream.
 	Source string `json:"source"`
-	// UpdatedAt is when the upstream was asked.
+	// UpdatedAt is when the list was read from the upstream.
 	UpdatedAt *Time   `json:"updated_at,omitempty"`
 	Images    []Model `json:"images"`
 	Speech    []Model `json:"speech"`
-	// MaxPromptBytes bounds the words of a picture as they are escaped for an address, where the upstream takes them in no
-	// other way; 0 means no bound.
+	// MaxPromptBytes limits the words of an image as they are escaped for a URL, where the upstream accepts them in no other
+	// way; 0 means no limit.
 	MaxPromptBytes int `json:"max_prompt_bytes,omitempty"`
 }
 
@@ -29,20 +29,20 @@ type Model struct {
 	Aliases []string `json:"aliases,omitempty"`
 	Voices  []string `json:"voices,omitempty"`
 	Formats []string `json:"formats,omitempty"`
-	// CustomVoices says that the model also takes voices that are not listed, by their ids.
+	// CustomVoices says that the model also accepts voices that are not listed, by their ids.
 	CustomVoices bool `json:"custom_voices,omitempty"`
-	// MaxPixels bounds width × height; 0 means no bound of its own.
+	// MaxPixels limits width × height; 0 means no limit of its own.
 	MaxPixels int `json:"max_pixels,omitempty"`
-	// MaxReferenceImages bounds reference_images; 0 means that the model takes none.
+	// MaxReferenceImages limits reference_images; 0 means that the model accepts none.
 	MaxReferenceImages int `json:"max_reference_images,omitempty"`
-	// PaidOnly says that credit which was given for free does not buy this model.
+	// PaidOnly says that free credit cannot be used for this model.
 	PaidOnly bool `json:"paid_only,omitempty"`
-	// PerUserRPM is how many calls a minute the upstream takes of one account; 0 means that it names no such limit.
+	// PerUserRPM is how many calls a minute the upstream accepts from one account; 0 means that it states no limit.
 	PerUserRPM int    `json:"per_user_rpm,omitempty"`
 	Price      *Price `json:"price,omitempty"`
-	// Health is the upstream's own word for the model's state.
+	// Health is the model's state as the upstream reports it.
 	Health string `json:"health,omitempty"`
-	// ReplacedBy names the model to ask for instead; set only on retired models, which are refused.
+	// ReplacedBy names the model to use instead; set only on retired models, which are refused.
 	ReplacedBy string `json:"replaced_by,omitempty"`
 }
 
@@ -64,7 +64,7 @@ type Usage struct {
 	Characters       int    `json:"characters,omitempty"`
 	PromptTokens     int    `json:"prompt_tokens,omitempty"`
 	CompletionTokens int    `json:"completion_tokens,omitempty"`
-	// Cached counts answers that the upstream had ready and did not bill.
+	// Cached counts responses that the upstream had cached and did not bill.
 	Cached int `json:"cached,omitempty"`
 }
 
@@ -84,7 +84,7 @@ func (m Model) Voice(name string) (string, bool) {
 	return "", false
 }
 
-// TakesVoice reports whether the model speaks with a voice: one of its list, whatever the letter case, or a custom one.
+// TakesVoice reports whether the model accepts a voice: one of its list, whatever the letter case, or a custom one.
 func (m Model) TakesVoice(voice string) bool {
 	return contains(m.Voices, voice) || (m.CustomVoices && voiceID(voice))
 }

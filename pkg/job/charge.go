@@ -2,23 +2,23 @@ package job
 
 import "time"
 
-// Charge is what a job has taken of its owner's quota, so that whoever ends the job can give it back.
+// Charge is what a job has taken from its owner's quota, so that whoever ends the job can refund it.
 type Charge struct {
-	// Who is counted, under a name that only the installation can work out.
+	// Who is the name of the counter, which only the installation can compute.
 	Who string `json:"who"`
-	// Address is a further counter that the same units were taken of: that of the client's network address. It is empty when
-	// there is none; programs older than the field leave that counter as it is.
+	// Address is the counter of the client's network address, which has counted the same units. It is empty when there is none;
+	// programs older than the field leave that counter as it is.
 	Address string `json:"address,omitempty"`
 	// Day is the bucket of the quota, as DayOf writes it.
 	Day string `json:"day"`
-	// Units are the pictures, recordings or texts.
+	// Units are the images, audio files or texts.
 	Units int `json:"units"`
 }
 
-// DayOf returns the day of a quota in which a moment lies. Days begin at midnight UTC.
+// DayOf returns the day of a quota at a time. Days begin at midnight UTC.
 func DayOf(at time.Time) string { return at.UTC().Format("20060102") }
 
-// Units returns how much of a quota a job takes: one for each picture, recording or text.
+// Units returns how much of a quota a job takes: one for each image, audio file or text.
 func (s *Spec) Units() int {
 	if in, ok := s.Input.(*ImageInput); ok {
 		return in.Count()
@@ -26,8 +26,8 @@ func (s *Spec) Units() int {
 	return 1
 }
 
-// GivesBack returns how much of its charge a job gives back: what was not made, through no fault of its owner or because
-// nobody had begun when it was canceled. A job that was charged on a day that is over gives nothing back.
+// GivesBack returns the units to refund: what was not made for reasons outside the owner's control, or because the job was
+// canceled before it started. A charge of an earlier day is not refunded.
 func (r *Record) GivesBack() int {
 	charge := r.Spec.Charge
 	if charge == nil || charge.Day != DayOf(r.FinishedAt.Time) {
@@ -50,8 +50,8 @@ func (r *Record) GivesBack() int {
 	return 0
 }
 
-// ownFault reports whether an error is the fault of who asked: of the words, the picture to go by, or a time that was set
-// too short though nothing else went wrong.
+// ownFault reports whether an error is the owner's responsibility: the words, the reference image, or a deadline that was too
+// short though nothing else failed.
 func (r *Record) ownFault(e *Error) bool {
 	if e == nil {
 		return false

@@ -21,7 +21,7 @@ func (d Defaults) In(c *Catalogue) Defaults {
 	return (&AudioInput{}).defaults(d, c)
 }
 
-// DefaultDeadline returns how long a job of the given kind may take when its caller sets no deadline.
+// DefaultDeadline returns how long a job of the given kind may take unless its caller sets a deadline.
 func DefaultDeadline(kind Kind) time.Duration {
 	switch kind {
 	case KindPrompt, KindTranslation:

@@ -1,15 +1,15 @@
 package job
 
-// Error says why a job failed, as its client may know it.
+// Error says why a job failed, as far as its client may know.
 type Error struct {
 	Code string `json:"code"`
-	// Message is the English sentence of Code; a server may put another language's in its place.
+	// Message is the English sentence of Code; a server may replace it by that of another language.
 	Message string `json:"message"`
-	// Retryable says whether the same request may succeed when it is sent again.
+	// Retryable says whether the same request may succeed later.
 	Retryable      bool `json:"retryable"`
 	UpstreamStatus int  `json:"upstream_status,omitempty"`
-	// Cause is the code of the trouble before, where there was any, of a job that ran out of time; UpstreamStatus is then
-	// the cause's.
+	// Cause is the code of the last error before, if any, of a job that exceeded its deadline; UpstreamStatus is then that of
+	// the cause.
 	Cause string `json:"cause,omitempty"`
 }
 
@@ -32,7 +32,7 @@ const (
 	CodeCanceledByUser = "canceled"
 )
 
-// failure is what is known about a code: whether sending the same request again may help, and its sentence.
+// failure describes a code: whether the same request may succeed later, and its sentence.
 type failure struct {
 	retryable bool
 	text      words
@@ -62,7 +62,7 @@ func NewError(code string, upstreamStatus int) *Error {
 	return &Error{Code: code, Message: FailureSentence(code, English), Retryable: f.retryable, UpstreamStatus: upstreamStatus}
 }
 
-// Because returns e with the error before it as its cause, and as it is when there was none.
+// Because returns e with the last error before it as its cause, or e itself when there was none.
 func (e *Error) Because(last *Error) *Error {
 	if last == nil || last.Code == e.Code {
 		return e
@@ -73,7 +73,7 @@ func (e *Error) Because(last *Error) *Error {
 	return &caused
 }
 
-// Sentence returns what an Error says, for a person. A cause has a sentence of its own, which comes second.
+// Sentence returns the error in words. The sentence of a cause comes second.
 func (e *Error) Sentence(lang Lang) string {
 	sentence := FailureSentence(e.Code, lang)
 	if _, ok := failures[e.Cause]; !ok {
@@ -85,7 +85,7 @@ func (e *Error) Sentence(lang Lang) string {
 	return sentence + " " + FailureSentence(e.Cause, lang)
 }
 
-// FailureSentence returns the sentence of an Error's code, for a person.
+// FailureSentence returns the sentence of an Error's code.
 func FailureSentence(code string, lang Lang) string {
 	f, ok := failures[code]
 	if !ok {

@@ -6,9 +6,9 @@ import (
 	"fmt"
 )
 
-// Input is what a caller asks for: *ImageInput, *AudioInput or *TextInput. The set is closed.
+// Input is what a caller requests: *ImageInput, *AudioInput or *TextInput. The set is closed.
 type Input interface {
-	// Validate returns one FieldError for each fault, none when the input can be worked.
+	// Validate returns one FieldError for each fault.
 	Validate(c *Catalogue) []FieldError
 	// Complete puts defaults in place of what the caller left open. A valid input stays valid, unless a default does not go
 	// with what was requested; completing it twice changes nothing more.
@@ -17,7 +17,7 @@ type Input interface {
 	Clone() Input
 }
 
-// ImageInput asks for one to four pictures.
+// ImageInput requests one to four images.
 type ImageInput struct {
 	Prompt      string `json:"prompt"`
 	Negative    string `json:"negative,omitempty"`
@@ -30,15 +30,15 @@ type ImageInput struct {
 	Quality     string `json:"quality,omitempty"`
 	Transparent bool   `json:"transparent,omitempty"`
 	NoLogo      *bool  `json:"nologo,omitempty"`
-	// Safe is "true", "false" or a comma list of what the upstream's filter is to look for.
+	// Safe is "true", "false" or a comma-separated list of what the upstream's filter looks for.
 	Safe string `json:"safe,omitempty"`
-	// ReferenceImages are the addresses of pictures to go by. The upstream fetches them; this program never does.
+	// ReferenceImages are the URLs of reference images. The upstream fetches them; this program never does.
 	ReferenceImages []string `json:"reference_images,omitempty"`
 	GuidanceScale   *float64 `json:"guidance_scale,omitempty"`
 	Reasoning       string   `json:"reasoning,omitempty"`
 }
 
-// Count returns how many pictures are asked for.
+// Count returns how many images are requested.
 func (in *ImageInput) Count() int {
 	if in.N == nil {
 		return 1
@@ -46,7 +46,7 @@ func (in *ImageInput) Count() int {
 	return *in.N
 }
 
-// Size returns the width and height asked for, in pixels; the default where one is left open.
+// Size returns the requested width and height in pixels; the default where one is left open.
 func (in *ImageInput) Size() (width, height int) {
 	width, height = defaultSide, defaultSide
 	if in.Width != nil {
@@ -58,8 +58,8 @@ func (in *ImageInput) Size() (width, height int) {
 	return width, height
 }
 
-// SeedOf returns the seed of the picture with the given index: the job's seed plus the index, so that each picture of
-// a set differs and each can be made again alone.
+// SeedOf returns the seed of the image with the given index: the job's seed plus the index, so that the images of a set differ
+// and each can be made again on its own.
 func (in *ImageInput) SeedOf(index int) int64 {
 	if in.Seed == nil {
 		return int64(index)
@@ -67,7 +67,7 @@ func (in *ImageInput) SeedOf(index int) int64 {
 	return (*in.Seed + int64(index)) % (MaxSeed + 1)
 }
 
-// AudioInput asks for speech.
+// AudioInput requests speech.
 type AudioInput struct {
 	Text   string   `json:"text"`
 	Voice  string   `json:"voice,omitempty"`
@@ -76,7 +76,7 @@ type AudioInput struct {
 	Format string   `json:"format,omitempty"`
 }
 
-// TextInput asks for a better prompt or for a translation, depending on the job's kind.
+// TextInput requests an improved prompt or a translation, depending on the job's kind.
 type TextInput struct {
 	Text string `json:"text"`
 }
@@ -94,8 +94,8 @@ func NewInput(kind Kind) (Input, error) {
 	return nil, fmt.Errorf("unknown kind %q", string(kind))
 }
 
-// decodeInput reads a stored input of the given kind; it returns none when there is none. Unknown fields are tolerated
-// here: what is stored was validated when it came in.
+// decodeInput decodes a stored input of the given kind, nil when there is none. Unknown fields are tolerated: the input was
+// validated at submission.
 func decodeInput(kind Kind, raw json.RawMessage) (Input, error) {
 	in, err := NewInput(kind)
 	if err != nil {

@@ -1,6 +1,6 @@
 package job
 
-// Kind says what a job makes.
+// Kind is what a job makes.
 type Kind string
 
 // The kinds of job.
@@ -23,7 +23,7 @@ func (k Kind) Valid() bool {
 	return false
 }
 
-// Lane separates members from guests in the queue, so that a flood of the one never stops the other.
+// Lane separates members from guests in the queue, so that many jobs of the ones do not hold up the others.
 type Lane string
 
 // The lanes.
@@ -38,7 +38,7 @@ func Lanes() []Lane { return []Lane{LaneMember, LaneGuest} }
 // Valid reports whether l is a known lane.
 func (l Lane) Valid() bool { return l == LaneMember || l == LaneGuest }
 
-// Stage says what a running job is busy with.
+// Stage is what a running job is doing.
 type Stage string
 
 // The stages of a running job.
@@ -48,12 +48,12 @@ const (
 	StageStoring    Stage = "storing"
 )
 
-// OwnerAnonymous owns the jobs of callers that have neither an account nor a guest cookie. Such a job is protected
-// by its unguessable id alone.
+// OwnerAnonymous owns the jobs of callers that have neither an account nor a guest cookie. Only its unguessable id protects such
+// a job.
 const OwnerAnonymous = "guest"
 
-// ValidToken reports whether s can stand as one token of a subject or key: an owner or a job id. It is the gate in
-// front of every subject that is built from something a stranger sent.
+// ValidToken reports whether s can be one token of a subject or key: an owner or a job id. It must be checked before a subject
+// is built from untrusted input.
 func ValidToken(s string) bool {
 	if s == "" || len(s) > 64 {
 		return false

@@ -5,15 +5,15 @@ import (
 	"fmt"
 )
 
-// Counts says how a job's attempts ended so far. Only failures are limited by the job's attempts.
+// Counts says how a job's attempts have ended so far. Only failures count against MaxAttempts.
 type Counts struct {
 	Failures  int `json:"failures"`
 	Throttles int `json:"throttles"`
 	Crashes   int `json:"crashes"`
 }
 
-// Progress is the latest running or retrying state of a job. It is advisory: it lies in memory and its loss harms
-// nothing but the counts.
+// Progress is the latest running or retrying state of a job. It is advisory: it is stored in memory, and losing it costs nothing
+// but the counts.
 type Progress struct {
 	V      int    `json:"v"`
 	ID     string `json:"id"`
@@ -28,22 +28,22 @@ type Progress struct {
 	NextAttemptAt *Time  `json:"next_attempt_at,omitempty"`
 	WaitingFor    string `json:"waiting_for,omitempty"`
 	Percent       *int   `json:"percent,omitempty"`
-	// Optimized is the prompt that an earlier attempt improved, so that it is not improved, and billed, again.
+	// Optimized is the improved prompt of an earlier attempt, so that it is not improved, and billed, again.
 	Optimized string `json:"optimized,omitempty"`
-	// Usage is what improving the prompt used.
+	// Usage is that of improving the prompt.
 	Usage *Usage `json:"usage,omitempty"`
-	// Media are the pictures of a set that are there already, in order.
+	// Media are the stored images of a set, in order.
 	Media []Media `json:"media,omitempty"`
-	// Refused names the pictures of a set that will never be made; they are not asked for again.
+	// Refused are the images of a set that the upstream refused for good; they are not requested again.
 	Refused []Missing `json:"refused,omitempty"`
-	// PartialText is what a language model has written so far.
+	// PartialText is what the language model has written so far.
 	PartialText string `json:"partial_text,omitempty"`
 	// LastError is why the latest attempt did not succeed.
 	LastError *Error `json:"last_error,omitempty"`
 	Worker    string `json:"worker,omitempty"`
 }
 
-// EventID names this state among a job's events.
+// EventID identifies this state among a job's events.
 func (p *Progress) EventID() string { return fmt.Sprintf("%d.%d", p.Delivery, p.Step) }
 
 // Encode returns the stored form.

@@ -11,7 +11,7 @@ type Record struct {
 	V      int    `json:"v"`
 	Status Status `json:"status"`
 	Spec   *Spec  `json:"spec"`
-	// Attempt is the number of the attempt that ended the job; 0 when none was begun.
+	// Attempt is the number of the attempt that ended the job; 0 when there was none.
 	Attempt int `json:"attempt"`
 	Counts
 	StartedAt  *Time      `json:"started_at,omitempty"`
@@ -21,7 +21,7 @@ type Record struct {
 	Cancel     CancelKind `json:"cancel,omitempty"`
 }
 
-// CancelKind says when a job was canceled; a call that was under way may still be billed by the upstream.
+// CancelKind says when a job was canceled; the upstream may still bill a call that was in progress.
 type CancelKind string
 
 // When a job was canceled.
@@ -35,11 +35,11 @@ type Result struct {
 	Media []Media `json:"media,omitempty"`
 	// Text is the improved or translated text.
 	Text string `json:"text,omitempty"`
-	// Prompt shows what an optimising job made of the caller's words.
+	// Prompt is the prompt before and after it was improved, if it was.
 	Prompt *PromptPair `json:"prompt,omitempty"`
-	// Missing names the pictures of a set that could not be made.
+	// Missing are the images of a set that could not be made.
 	Missing []Missing `json:"missing,omitempty"`
-	// Usage is what all upstream calls that led to the result used.
+	// Usage is that of all upstream calls that led to the result.
 	Usage *Usage `json:"usage,omitempty"`
 }
 
@@ -49,13 +49,13 @@ type PromptPair struct {
 	Optimized string `json:"optimized"`
 }
 
-// Missing is a picture that could not be made, and why.
+// Missing is an image that could not be made, and why.
 type Missing struct {
 	Index int   `json:"index"`
 	Error Error `json:"error"`
 }
 
-// Media describes one stored picture or recording. It is also the manifest under which its bytes are found.
+// Media describes one stored image or audio file. It is also part of the manifest that locates its bytes.
 type Media struct {
 	Index       int    `json:"index"`
 	ContentType string `json:"content_type"`
@@ -65,11 +65,11 @@ type Media struct {
 	Height      int    `json:"height,omitempty"`
 	Seed        *int64 `json:"seed,omitempty"`
 	Model       string `json:"model,omitempty"`
-	// SampleRate and Channels are those of bare samples (audio/pcm: 16 bits each, low byte first), which do not tell them;
+	// SampleRate and Channels are those of raw samples (audio/pcm: 16 bits each, little-endian), which do not contain them;
 	// 0 for anything else.
 	SampleRate int `json:"sample_rate,omitempty"`
 	Channels   int `json:"channels,omitempty"`
-	// Usage is what making it used, where the upstream said so.
+	// Usage is that of making it, where the upstream reports it.
 	Usage *Usage `json:"usage,omitempty"`
 }
 
@@ -98,14 +98,14 @@ func DecodeRecord(b []byte) (*Record, error) {
 	return &r, nil
 }
 
-// DeadLetter is a failed job as the operator finds it: what was asked, what was tried and the last error.
+// DeadLetter is a failed job as the operator sees it: the request, the attempts and the last error.
 type DeadLetter struct {
 	V        int    `json:"v"`
 	Spec     *Spec  `json:"spec"`
 	Attempt  int    `json:"attempt"`
 	FailedAt Time   `json:"failed_at"`
 	Error    *Error `json:"error"`
-	// Detail is what the upstream said, for the operator alone.
+	// Detail is what the upstream responded, for the operator only.
 	Detail string `json:"detail,omitempty"`
 	Counts
 }

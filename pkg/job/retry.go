@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// Allowance returns how long the job was given, from its submission to its deadline.
+// Allowance returns the time from the submission of the job to its deadline.
 func (s *Spec) Allowance() time.Duration { return s.Deadline.Sub(s.CreatedAt.Time) }
 
-// Again returns a new job that asks for the same as s, for the same owner and with the same time to spare. The seed
-// stays too: an upstream that has the picture by now answers with it. The new job is charged to nobody.
+// Again returns a new job with the same request as s, for the same owner and with the same allowance. The seed stays the same
+// too: an upstream that has the image by now returns it from its cache. The new job is not charged.
 func (s *Spec) Again(id string, created time.Time) *Spec {
 	again := *s
 	again.ID, again.RetriedFrom, again.Charge = id, s.ID, nil
@@ -20,8 +20,7 @@ func (s *Spec) Again(id string, created time.Time) *Spec {
 	return &again
 }
 
-// CanBeRetried reports whether a job that ended this way may be done again: it failed or was canceled, and what it asked
-// for is known.
+// CanBeRetried reports whether a job that ended this way may be retried: it failed or was canceled, and its request is known.
 func (r *Record) CanBeRetried() bool {
 	switch r.Status {
 	case StatusFailed:
@@ -36,8 +35,8 @@ func (r *Record) CanBeRetried() bool {
 // CanBeReplayed is CanBeRetried for a dead letter.
 func (d *DeadLetter) CanBeReplayed() bool { return d.Error.Code != CodeInvalidJob }
 
-// RetryFingerprint identifies a request to do a job again. What the job asks for follows from its id and need not be
-// part of it, so that the request is known again when the job is no longer kept.
+// RetryFingerprint identifies a request to retry a job. The job's request follows from its id and is not part of it, so that a
+// repeated retry is recognized when the job is no longer kept.
 func RetryFingerprint(id string, seed *int64, deadlineSeconds *int) (string, error) {
 	b, err := json.Marshal(struct {
 		RetriedFrom string `json:"retried_from"`

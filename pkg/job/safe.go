@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// safeTopics are what the upstream's filter can look for, beside being on or off as a whole.
+// safeTopics are what the upstream's filter can look for, apart from being on or off.
 const safeTopics = "privacy, secrets, sexual, violence, shield, nsfw"
 
-// safe checks whether the filter is switched on, off, or told what to look for.
+// safe checks that the filter is on, off, or given topics to look for.
 func (f *faultList) safe(pointer, v string) {
 	if v == "" || strings.EqualFold(v, "true") || strings.EqualFold(v, "false") {
 		return
@@ -22,7 +22,7 @@ func (f *faultList) safe(pointer, v string) {
 	}
 }
 
-// normalizeSafe writes a valid value as the upstream knows it: each word once, in small letters, without spaces.
+// normalizeSafe returns a valid value as the upstream expects it: each word once, in lower case, without spaces.
 func normalizeSafe(v string) string {
 	var parts []string
 	for part := range strings.SplitSeq(v, ",") {

@@ -2,7 +2,7 @@ package job
 
 import "strings"
 
-// Lang is a language in which sentences for people exist.
+// Lang is a language of sentences.
 type Lang string
 
 // The languages.
@@ -47,7 +47,7 @@ var fieldSentences = map[string]words{
 	"invalid_value":      {"is not valid", "无效"},
 }
 
-// sentence looks a code up; an unknown code stands for itself, so that a forgotten sentence is seen and not hidden.
+// sentence looks a code up; it returns an unknown code itself, so that a missing sentence shows.
 func sentence(table map[string]words, code string, lang Lang) string {
 	w, ok := table[code]
 	if !ok {

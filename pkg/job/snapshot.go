@@ -1,18 +1,18 @@
 package job
 
-// Snapshot is everything that is known about a job at one moment: what was asked, how far it is and how it ended.
+// Snapshot is everything that is known about a job at one moment: the request, the progress and how it ended.
 type Snapshot struct {
 	Spec     *Spec
 	Progress *Progress
 	Record   *Record
-	// Sequence is the job's place in the queue's stream; 0 once it has left the queue or when it is not known.
+	// Sequence is the job's sequence in the queue's stream; 0 when it has left the queue or the sequence is not known.
 	Sequence uint64
 }
 
 // EventIDEnd is the event id of every terminal state.
 const EventIDEnd = "end"
 
-// Status returns the state the job is in.
+// Status returns the job's state.
 func (s *Snapshot) Status() Status {
 	switch {
 	case s.Record != nil:
@@ -23,7 +23,7 @@ func (s *Snapshot) Status() Status {
 	return StatusQueued
 }
 
-// EventID names this state among the job's events: "<delivery>.<step>", or EventIDEnd.
+// EventID identifies this state among the job's events: "<delivery>.<step>", or EventIDEnd.
 func (s *Snapshot) EventID() string {
 	switch {
 	case s.Record != nil:
@@ -34,8 +34,8 @@ func (s *Snapshot) EventID() string {
 	return "0.0"
 }
 
-// Follows reports whether s is news to a reader that has seen prev: nothing follows a terminal state, and within a
-// delivery steps only rise. A lower delivery number is news: the broker may forget some of its count when it crashes.
+// Follows reports whether s is newer than prev: nothing follows a terminal state, and within a delivery steps only increase. A
+// lower delivery number is newer: the broker may lose some of its count in a crash.
 func (s *Snapshot) Follows(prev *Snapshot) bool {
 	switch {
 	case prev == nil:

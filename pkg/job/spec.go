@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// Version is the version of every stored shape that this program writes.
+// Version is the version of every stored format that this program writes.
 const Version = 1
 
-// ErrNewer is returned for a stored value that a newer program wrote. It must be left for that program: handed back
-// to the queue, never failed.
+// ErrNewer is returned for a stored value that a newer program wrote. It must be left for that program: returned to the queue,
+// never failed.
 var ErrNewer = errors.New("written by a newer version")
 
 // Spec is a job as it was accepted: the whole message in the queue. It never changes.
@@ -39,7 +39,7 @@ type Spec struct {
 // Expired reports whether the job's deadline has passed.
 func (s *Spec) Expired(now time.Time) bool { return !now.Before(s.Deadline.Time) }
 
-// SameSubmission reports whether two specs with one id come from one request, and not from a request and its repetition.
+// SameSubmission reports whether two specs with the same id come from one request, and not from a request and its repetition.
 func (s *Spec) SameSubmission(other *Spec) bool {
 	return s.RequestID != "" && s.RequestID == other.RequestID && s.CreatedAt.Equal(other.CreatedAt.Time)
 }
@@ -69,8 +69,8 @@ func DecodeSpec(b []byte) (*Spec, error) {
 	return &s, nil
 }
 
-// DecodeDeadline reads no more of a stored job than its deadline, at a fraction of the cost. It fails with ErrNewer when a
-// newer program wrote it.
+// DecodeDeadline decodes only the deadline of a stored job, at a fraction of the cost. It fails with ErrNewer when a newer
+// program wrote it.
 func DecodeDeadline(b []byte) (Time, error) {
 	var s struct {
 		V        int  `json:"v"`
@@ -106,7 +106,7 @@ func (s *Spec) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// Fingerprint identifies a request by its meaning: the order and spacing of its JSON do not matter.
+// Fingerprint identifies a request by its content: the order and spacing of its JSON do not matter.
 // It must be taken before Complete, because a random seed would make every request different.
 func Fingerprint(kind Kind, in Input, deadlineSeconds *int) (string, error) {
 	b, err := json.Marshal(struct {

@@ -9,10 +9,10 @@ import (
 // timeLayout is RFC 3339 in UTC with exactly three decimals, so that times sort as text.
 const timeLayout = "2006-01-02T15:04:05.000Z"
 
-// Time is a moment in UTC at millisecond precision, the only precision that is stored or shown.
+// Time is a time in UTC with millisecond precision, the only precision that is stored or shown.
 type Time struct{ time.Time }
 
-// At returns t as a Time, cut to the millisecond.
+// At returns t as a Time, truncated to the millisecond.
 func At(t time.Time) Time { return Time{t.UTC().Truncate(time.Millisecond)} }
 
 // AtPtr is At for an optional field.

@@ -1,6 +1,6 @@
 package job
 
-// The upstreams, as the whole system spells them. Each is open or closed on its own.
+// The upstreams. Each has a circuit breaker of its own.
 const (
 	UpstreamImage    = "pollinations-image"
 	UpstreamSpeech   = "pollinations-speech"
@@ -10,8 +10,8 @@ const (
 // Upstreams returns every upstream.
 func Upstreams() []string { return []string{UpstreamImage, UpstreamSpeech, UpstreamLanguage} }
 
-// Upstream returns the upstream without which a job of the kind cannot be worked. A picture whose prompt is to be
-// improved asks the language model, too, but goes on without it.
+// Upstream returns the upstream that a job of the kind requires. An image whose prompt is to be improved uses the language model
+// too, but does without it if necessary.
 func (k Kind) Upstream() string {
 	switch k {
 	case KindImage:

@@ -8,7 +8,7 @@ import (
 // costDecimals is how many decimals a cost keeps.
 const costDecimals = 8
 
-// Cost returns count × price as a decimal number, or "" when price is none.
+// Cost returns count × price as a decimal number, or "" when price is not a decimal number.
 func Cost(price string, count *big.Rat) string {
 	p, ok := new(big.Rat).SetString(price)
 	if !ok || strings.ContainsAny(price, "/eE") {
@@ -17,8 +17,8 @@ func Cost(price string, count *big.Rat) string {
 	return decimal(p.Mul(p, count))
 }
 
-// Sum adds usages up; nil ones count for nothing, and the sum of nothing is nil. The cost is that of the parts whose price
-// is known; costs of different currencies cannot be added, and make none.
+// Sum adds usages up; nil ones are ignored, and the sum of none is nil. The cost is that of the parts whose price is known; costs
+// in different currencies cannot be added, and the sum has none.
 func Sum(usages ...*Usage) *Usage {
 	var sum *Usage
 	cost, priced, mixed := new(big.Rat), false, false

@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// The bounds of what may be asked for.
+// The limits of requests.
 const (
 	MaxPrompt     = 4000       // characters of an image prompt, a negative prompt or a text to improve or translate
 	MaxSpeech     = 10000      // characters of a text to speak
@@ -34,21 +34,21 @@ const (
 type FieldError struct {
 	// Pointer is a JSON Pointer (RFC 6901) into the request, such as "/input/width".
 	Pointer string
-	// Code is the stable name of the fault; its sentence comes from Sentence.
+	// Code is the stable name of the fault.
 	Code string
-	// Args fill the gaps of the sentence, such as "max".
+	// Args fill the placeholders of the sentence, such as "max".
 	Args map[string]string
 }
 
 // FieldCodes returns every code that a FieldError can carry.
 func FieldCodes() []string { return slices.Sorted(maps.Keys(fieldSentences)) }
 
-// Sentence returns what is wrong, for a person.
+// Sentence returns what is wrong in words.
 func (e FieldError) Sentence(lang Lang) string {
 	return fillIn(sentence(fieldSentences, e.Code, lang), e.Args)
 }
 
-// Error returns the English sentence with the field's name in front.
+// Error returns the pointer and the English sentence.
 func (e FieldError) Error() string { return e.Pointer + ": " + e.Sentence(English) }
 
 // Validate checks an image request. Pointers are relative to the input.
@@ -77,7 +77,7 @@ func (in *ImageInput) Validate(c *Catalogue) []FieldError {
 	f.oneOf("/quality", in.Quality, qualityChoice)
 	f.safe("/safe", in.Safe)
 	f.references("/reference_images", in.ReferenceImages, model, known)
-	// Asked this way round, what is no number is out of range too.
+	// In this form NaN is out of range too.
 	if in.GuidanceScale != nil && !(*in.GuidanceScale >= MinGuidance && *in.GuidanceScale <= MaxGuidance) {
 		f.add("/guidance_scale", "out_of_range", "min", "0", "max", "30")
 	}
@@ -93,7 +93,7 @@ func (in *AudioInput) Validate(c *Catalogue) []FieldError {
 	if in.Voice != "" {
 		f.voice(in.Voice, model, known, c)
 	}
-	// Asked this way round, what is no number is out of range too.
+	// In this form NaN is out of range too.
 	switch {
 	case in.Speed == nil:
 	case !(*in.Speed >= MinSpeed && *in.Speed <= MaxSpeed):
@@ -108,8 +108,8 @@ func (in *AudioInput) Validate(c *Catalogue) []FieldError {
 	return f
 }
 
-// speedFormats are the formats in which speech of another speed can be made: the upstream only speaks at its own, and these
-// are the ones that are slowed down and sped up here. The first is what a request gets that names no format.
+// speedFormats are the formats of speech at a speed other than 1: the upstream has one speed only, and these formats are slowed
+// down and sped up here. The first is the default of such requests.
 func speedFormats() []string { return []string{"wav", "pcm"} }
 
 // Validate checks a text request. Pointers are relative to the input.
@@ -126,7 +126,7 @@ func ValidateDeadline(pointer string, seconds int) []FieldError {
 	return f
 }
 
-// faultList gathers field errors.
+// faultList collects field errors.
 type faultList []FieldError
 
 func (f *faultList) add(pointer, code string, args ...string) {
@@ -153,7 +153,7 @@ func (f *faultList) text(pointer, s string, limit int, required bool) {
 	}
 }
 
-// forbiddenControl reports control characters other than the ones that people type: tab and line ends.
+// forbiddenControl reports control characters other than tab and line breaks.
 func forbiddenControl(r rune) bool {
 	return (r < 0x20 && r != '\t' && r != '\n' && r != '\r') || r == 0x7f
 }
@@ -174,7 +174,7 @@ func (f *faultList) oneOf(pointer, v, choice string) bool {
 	return false
 }
 
-// model checks a model's name; an open one is fine.
+// model checks a model's name, which may be empty.
 func (f *faultList) model(pointer, name string, models []Model) (Model, bool) {
 	if name == "" {
 		return Model{}, false
@@ -195,7 +195,7 @@ func (f *faultList) model(pointer, name string, models []Model) (Model, bool) {
 	return m, true
 }
 
-// voice checks a voice against its model, or against every model when none is named.
+// voice checks a voice against its model, or against every model when none is given.
 func (f *faultList) voice(voice string, model Model, known bool, c *Catalogue) {
 	if known {
 		if !model.TakesVoice(voice) {

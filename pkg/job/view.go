@@ -2,7 +2,7 @@ package job
 
 import "strconv"
 
-// Job is a job as the API shows it, everywhere alike: as the answer to a submission, in lists and in events.
+// Job is a job as the API shows it: in responses, in lists and in events.
 type Job struct {
 	ID            string `json:"id"`
 	Kind          Kind   `json:"kind"`
@@ -15,7 +15,7 @@ type Job struct {
 	Attempt       int    `json:"attempt"`
 	MaxAttempts   int    `json:"max_attempts"`
 	NextAttemptAt *Time  `json:"next_attempt_at,omitempty"`
-	// WaitingFor is a sentence and WaitingReason the code behind it.
+	// WaitingFor is a sentence and WaitingReason its code.
 	WaitingFor    string      `json:"waiting_for,omitempty"`
 	WaitingReason string      `json:"waiting_reason,omitempty"`
 	QueuePosition *int        `json:"queue_position,omitempty"`
@@ -27,7 +27,7 @@ type Job struct {
 	Result        *ResultView `json:"result,omitempty"`
 	Usage         *Usage      `json:"usage,omitempty"`
 	Error         *Error      `json:"error,omitempty"`
-	// PartialText is what a language model has written so far.
+	// PartialText is what the language model has written so far.
 	PartialText string `json:"partial_text,omitempty"`
 	// LastError is why the latest attempt of a job that has not ended did not succeed.
 	LastError *Error `json:"last_error,omitempty"`
@@ -36,7 +36,7 @@ type Job struct {
 	waiting *Waiting
 }
 
-// ResultView is a Result with addresses for its media.
+// ResultView is a Result with the URLs of its media.
 type ResultView struct {
 	Media   []MediaView `json:"media"`
 	Text    string      `json:"text,omitempty"`
@@ -44,13 +44,13 @@ type ResultView struct {
 	Missing []Missing   `json:"missing,omitempty"`
 }
 
-// MediaView is a Media with its address.
+// MediaView is a Media with its URL.
 type MediaView struct {
 	Media
 	URL string `json:"url"`
 }
 
-// Links are the addresses of a job, relative to the server's root.
+// Links are the URLs of a job, relative to the server's root.
 type Links struct {
 	Self   string   `json:"self"`
 	Events string   `json:"events"`
@@ -58,10 +58,10 @@ type Links struct {
 	Media  []string `json:"media"`
 }
 
-// Path returns the address of the job with the given id.
+// Path returns the URL of the job with the given id.
 func Path(id string) string { return "/api/jobs/" + id }
 
-// View returns the job as the API shows it. Queue position and ETA are the caller's to add.
+// View returns the job as the API shows it, without queue position and ETA.
 func (s *Snapshot) View() *Job {
 	spec := s.Spec
 	self := Path(spec.ID)

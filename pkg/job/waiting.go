@@ -2,13 +2,13 @@ package job
 
 import "time"
 
-// Waiting says what holds a job up that could otherwise be worked.
+// Waiting says what delays a job that could otherwise run.
 type Waiting struct {
-	// Upstream is the one that is closed for the moment; empty when an operator has paused the kind.
+	// Upstream is the one whose circuit breaker is open; empty when an operator has paused the kind.
 	Upstream string
-	// Reason is why: one of the codes of Error, or ReasonPaused.
+	// Reason is one of the codes of Error, or ReasonPaused.
 	Reason string
-	// Until is when it is looked at again; zero while another job is let through to see.
+	// Until is when the upstream is tried again; nil while another job tries it.
 	Until *Time
 }
 
@@ -27,7 +27,7 @@ var waitingSentences = map[string]words{
 	"paused":   {"an operator, who has paused this kind of job until {until}", "运维人员，此类任务已暂停至 {until}"},
 }
 
-// Sentence returns for a person what the job waits for.
+// Sentence returns in words what the job waits for.
 func (w Waiting) Sentence(lang Lang) string {
 	key, args := "upstream", map[string]string{}
 	if w.Until != nil {
@@ -43,7 +43,7 @@ func (w Waiting) Sentence(lang Lang) string {
 	return fillIn(sentence(waitingSentences, key, lang), args)
 }
 
-// Hold shows in the view of a job what it waits for.
+// Hold adds to the view what the job waits for.
 func (j *Job) Hold(w Waiting) {
 	j.waiting, j.WaitingReason, j.WaitingFor = &w, w.Reason, w.Sentence(English)
 	if w.Until != nil {
@@ -51,7 +51,7 @@ func (j *Job) Hold(w Waiting) {
 	}
 }
 
-// Translate puts the sentence of what the job waits for into another language.
+// Translate replaces the sentence of what the job waits for by that of another language.
 func (j *Job) Translate(lang Lang) {
 	if j.waiting != nil {
 		j.WaitingFor = j.waiting.Sentence(lang)

@@ -15,25 +15,25 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/fault"
 )
 
-// verdict is what follows from how an attempt ended.
+// verdict is what to do after an attempt.
 type verdict string
 
 const (
 	// verdictSucceed ends the job with its result.
 	verdictSucceed verdict = "succeed"
-	// verdictFail ends the job with an error, or with what it has made so far.
+	// verdictFail ends the job with an error, or with the images that are stored.
 	verdictFail verdict = "fail"
 	// verdictRetry tries again and counts as one of the job's attempts.
 	verdictRetry verdict = "retry"
-	// verdictWait tries again and does not count; the deadline bounds it.
+	// verdictWait tries again and does not count as an attempt; the deadline limits it.
 	verdictWait verdict = "wait"
-	// verdictHandBack gives the job to another worker at once; nothing counts.
+	// verdictHandBack returns the job to the queue for another worker at once; it does not count as an attempt.
 	verdictHandBack verdict = "hand_back"
-	// verdictAbandon does nothing: the job has ended, or is somebody else's, or NATS is away.
+	// verdictAbandon does nothing: the job has ended, another worker has it, or NATS is unavailable.
 	verdictAbandon verdict = "abandon"
 )
 
-// The causes with which an attempt is broken off.
+// The causes with which an attempt is aborted.
 var (
 	errShutdown = errors.New("the worker stops")
 	errLost     = errors.New("the broker did not confirm that the job is in progress")
@@ -41,11 +41,11 @@ var (
 	errEnded    = errors.New("the job has ended meanwhile")
 	errDeadline = errors.New("the job's deadline has passed")
 	errTimeout  = fmt.Errorf("the attempt took too long: %w", context.DeadlineExceeded)
-	// errStopped is what a test's hook returns; the delivery is left as a crash would leave it.
+	// errStopped wraps the error of a test's afterStep; the delivery is left as a crash would leave it.
 	errStopped = errors.New("stopped behind a step")
 )
 
-// classes says what follows from each class of fault.
+// classes maps each class of fault to what to do.
 var classes = map[fault.Class]verdict{
 	fault.Retryable:     verdictRetry,
 	fault.Throttled:     verdictWait,
@@ -58,15 +58,15 @@ var classes = map[fault.Class]verdict{
 type outcome struct {
 	verdict verdict
 	fault   *fault.Error
-	// faults are those of single pictures of a set, by index.
+	// faults are those of single images of a set, by index.
 	faults map[int]*fault.Error
 	// code is the job error's code.
 	code string
-	// cause is the error before, of a job that ran out of time.
+	// cause is the last error before, of a job that exceeded its deadline.
 	cause *job.Error
 }
 
-// judge says what follows from the error of an attempt whose context ended with the given cause, if it did.
+// judge returns the outcome of an attempt with an error and the cause with which its context ended, if it did.
 func judge(err, cause error) outcome {
 	switch {
 	case err == nil:
@@ -103,7 +103,7 @@ func judge(err, cause error) outcome {
 	return outcome{verdict: verdictRetry, code: job.CodeInternal, fault: f}
 }
 
-// jobError returns the error that the job's client may see.
+// jobError returns the error that the job's client sees.
 func (o outcome) jobError() *job.Error {
 	status := 0
 	if o.fault != nil {
@@ -119,7 +119,7 @@ func (o outcome) detail() string {
 	return o.fault.Detail
 }
 
-// missing lists the pictures of a set that could not be made.
+// missing lists the images of a set that could not be made.
 func (o outcome) missing(of int, stored map[int]job.Media) []job.Missing {
 	var list []job.Missing
 	for i := range of {
@@ -135,7 +135,7 @@ func (o outcome) missing(of int, stored map[int]job.Media) []job.Missing {
 	return list
 }
 
-// SetFault is the faults of single pictures of a set.
+// SetFault holds the faults of single images of a set.
 type SetFault struct {
 	Faults map[int]*fault.Error
 }
@@ -143,8 +143,8 @@ type SetFault struct {
 // Error names the worst of the faults.
 func (s *SetFault) Error() string { return s.worst().Error() }
 
-// worst returns the fault that decides what follows: as long as one picture may still come, the job goes on. Of equals
-// the first picture's stands for all.
+// worst returns the fault that decides: as long as one image may still be made, the job goes on. Of equal classes the first
+// image's fault decides.
 func (s *SetFault) worst() error {
 	rank := []fault.Class{fault.Retryable, fault.Throttled, fault.Misconfigured, fault.Permanent, fault.Moderated}
 	indexes := slices.SortedFunc(maps.Keys(s.Faults), func(i, j int) int {
@@ -156,8 +156,8 @@ func (s *SetFault) worst() error {
 	return s.Faults[indexes[0]]
 }
 
-// delay returns how long to wait before the attempt that follows n earlier ones: doubled each time, with jitter, and
-// never shorter than the upstream asked for.
+// delay returns how long to wait before the attempt after n earlier ones: it doubles each time, with jitter, and is never shorter
+// than the upstream's Retry-After.
 func (c Config) delay(n int, asked time.Duration) time.Duration {
 	b := backoff.NewExponentialBackOff(
 		backoff.WithInitialInterval(min(c.RetryInitialDelay, c.RetryMaxDelay)), backoff.WithMultiplier(2),
@@ -168,14 +168,14 @@ func (c Config) delay(n int, asked time.Duration) time.Duration {
 		d = b.NextBackOff()
 	}
 	if asked > 0 {
-		// What was asked for is the least; a little jitter keeps a crowd from coming back at the same instant.
+		// Some jitter on top keeps many jobs from coming back at the same time.
 		return max(d, asked+time.Duration(float64(d)*0.1))
 	}
 	return d
 }
 
-// closedFor returns for how long an upstream is left alone after a fault of the given code, the trips-th in a row. What
-// the upstream asks for holds; without that the pauses grow. One that refuses this installation is asked seldom.
+// closedFor returns how long the circuit breaker of an upstream stays open after a fault of the given code, the trips-th in a row: as
+// long as the upstream asks for, or increasingly long. An upstream that rejects this installation is called rarely.
 func (c Config) closedFor(code string, trips int, asked time.Duration) time.Duration {
 	switch {
 	case asked > 0:
@@ -188,11 +188,11 @@ func (c Config) closedFor(code string, trips int, asked time.Duration) time.Dura
 }
 
 const (
-	// misconfiguredDelay is the pause before an upstream that refuses this installation is tried again, and
-	// misconfiguredGrowth by how much it may grow.
+	// misconfiguredDelay is the pause before an upstream that rejects this installation is called again, and misconfiguredGrowth
+	// the factor by which it may grow.
 	misconfiguredDelay  = 30 * time.Second
 	misconfiguredGrowth = 10
 )
 
-// maxDoublings is more than it takes to reach any sensible longest delay.
+// maxDoublings is enough to reach any sensible maximum delay.
 const maxDoublings = 32

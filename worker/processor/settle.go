@@ -13,10 +13,10 @@ import (
 )
 
 const (
-	// settleTimeout bounds each step of a settlement, in which NATS may be away for a moment.
+	// settleTimeout bounds each step of a settlement while NATS is unavailable.
 	settleTimeout = 30 * time.Second
 	settlePause   = 500 * time.Millisecond
-	// newerDelay is how long a job is left for the newer program that wrote it.
+	// newerDelay is how long a job waits for the newer program that wrote it.
 	newerDelay = 30 * time.Second
 )
 
@@ -39,7 +39,7 @@ func (a *attempt) succeed(ctx context.Context, task *Task, result *job.Result, m
 	return a.settle(ctx, &job.Record{Status: job.StatusSucceeded, Result: result}, task, "")
 }
 
-// fail ends the job with an error, or with what it has made so far: one missing picture does not sink a set.
+// fail ends the job with an error, or with the images that are stored: a set succeeds even if some are missing.
 func (a *attempt) fail(ctx context.Context, task *Task, o outcome, counts job.Counts) error {
 	if a.progress != nil {
 		a.progress.Counts = counts
@@ -62,7 +62,7 @@ func (a *attempt) expire(ctx context.Context) error {
 	return a.giveUp(ctx, job.CodeDeadline)
 }
 
-// giveUp ends a job that is not to be attempted again; what earlier attempts have made is kept.
+// giveUp ends a job that is not attempted again; the media of earlier attempts are kept.
 func (a *attempt) giveUp(ctx context.Context, code string) error {
 	task, err := a.task(ctx)
 	if err != nil {
@@ -75,9 +75,9 @@ func (a *attempt) giveUp(ctx context.Context, code string) error {
 	return a.fail(ctx, task, outcome{verdict: verdictFail, code: code}, counts)
 }
 
-// settle stores how the job ended and takes every later step, the acknowledgement last. When the job has ended
-// already, by whomever, this attempt's result is dropped and the steps are taken for the record that holds.
-// NATS being away for a moment costs time; for longer, the delivery is left to come back.
+// settle ends the job, and removes it from the queue by the acknowledgement of this delivery. When the job has ended already,
+// the result of this attempt is dropped. The writes are retried while NATS is unavailable; after settleTimeout the job is left
+// for redelivery.
 func (a *attempt) settle(ctx context.Context, r *job.Record, task *Task, detail string) (err error) {
 	ctx, span := a.processor.tracing.StartSettle(ctx, string(a.spec.Kind), a.spec.ID)
 	defer func() {
@@ -117,12 +117,12 @@ func (a *attempt) settle(ctx context.Context, r *job.Record, task *Task, detail 
 	return err
 }
 
-// finish takes the steps that follow a terminal record, for a delivery that finds one.
+// finish takes the remaining steps of a settlement whose record this delivery has found.
 func (a *attempt) finish(ctx context.Context, r *job.Record) error {
 	return a.processor.jobs.Finish(a.unhurried(ctx), jobs.Settlement{Record: r, Remove: a.delivery.Ack, Write: a.write})
 }
 
-// write performs the write of a step of the settlement. Whether media and records are taken tells the state of the storage.
+// write performs the write of a step of the settlement. Writes of media and records show whether NATS stores results.
 func (a *attempt) write(ctx context.Context, step jobs.Step, bytes int, write func(context.Context) error) error {
 	var in *storage
 	if bytes > 0 || step == jobs.StepRecord {
@@ -134,7 +134,7 @@ func (a *attempt) write(ctx context.Context, step jobs.Step, bytes int, write fu
 	return a.processor.passed(step)
 }
 
-// retry gives the job back for a further attempt after delay, or at its deadline when that comes first.
+// retry returns the job to the queue for another attempt after delay, or at its deadline if that is earlier.
 func (a *attempt) retry(ctx context.Context, o outcome, counts job.Counts, delay time.Duration) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
 	defer cancel()
@@ -154,11 +154,11 @@ func (a *attempt) retry(ctx context.Context, o outcome, counts job.Counts, delay
 	if isGone(err) {
 		return nil
 	}
-	// The moment is stored to the millisecond; a hair later, so that the job is not early by its own clock.
+	// The time is stored in milliseconds; one more, so that the job does not come back before it.
 	return a.delivery.Retry(next.Sub(now) + time.Millisecond)
 }
 
-// stepBack gives a job that was begun back before its upstream was called, which counts as nothing.
+// stepBack returns a job to the queue whose upstream was not called, which does not count as an attempt.
 func (a *attempt) stepBack(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
 	defer cancel()
@@ -172,12 +172,12 @@ func (a *attempt) stepBack(ctx context.Context) error {
 	return a.delivery.Retry(heldWait + time.Millisecond)
 }
 
-// handBack gives the job to another worker at once; being stopped is no failure of the job.
+// handBack returns the job to the queue for another worker at once. A worker that stops is no failure of the job.
 func (a *attempt) handBack(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
 	defer cancel()
 	if a.progress == nil {
-		// Without a progress the next worker would take this delivery for a failure.
+		// Without a progress the next worker would count this delivery as a failure.
 		if proceed, err := a.begin(ctx); err != nil || !proceed {
 			return err
 		}
@@ -191,11 +191,11 @@ func (a *attempt) handBack(ctx context.Context) error {
 	return a.delivery.HandBack()
 }
 
-// isGone reports whether an update failed because the job is no longer this attempt's.
+// isGone reports whether an update failed because the job has ended or was delivered to another worker.
 func isGone(err error) bool { return errors.Is(err, errStale) || errors.Is(err, errEnded) }
 
-// unreadable deals with a message that cannot be read. One that a newer program wrote is left for it; any other is
-// ended, since no worker will ever read it.
+// unreadable handles a message that cannot be decoded. One that a newer program wrote is left for it; any other is ended, since no
+// worker can decode it.
 func (a *attempt) unreadable(ctx context.Context) {
 	d, p := a.delivery, a.processor
 	if errors.Is(d.Fault, job.ErrNewer) {
@@ -220,9 +220,9 @@ func (a *attempt) unreadable(ctx context.Context) {
 	}
 }
 
-// persistIn repeats a write of the given size until it is done. It gives up when NATS has been away for settleTimeout, and
-// when ctx ends; while NATS is there and takes nothing, it goes on for as long as the result is worth holding. A write that
-// was refused on its merits is not repeated. The storage, if there is one, takes note of whether the write was taken.
+// persistIn retries a write of the given size until it succeeds. It gives up when NATS has been unavailable for settleTimeout, and
+// when ctx ends; while NATS answers but stores nothing, it goes on as long as a.holds says. An error that would not go away is not
+// retried. in, which may be nil, records whether the write was stored.
 func (a *attempt) persistIn(ctx context.Context, in *storage, size int, write func(context.Context) error) error {
 	began := time.Now()
 	for {
@@ -253,8 +253,8 @@ func (a *attempt) once(ctx context.Context, size int, write func(context.Context
 	return write(ctx)
 }
 
-// unhurried returns a context for writes that the end of ctx does not break off. That end is remembered, since a worker
-// that stops, or has lost the job, holds nothing back.
+// unhurried returns a context that outlives ctx, for the writes of a settlement. The end of ctx is kept in a.leaving: a worker that
+// stops, or has lost the job, does not hold results back.
 func (a *attempt) unhurried(ctx context.Context) context.Context {
 	if done := ctx.Done(); done != nil {
 		a.mu.Lock()

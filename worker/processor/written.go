@@ -2,8 +2,8 @@ package processor
 
 import "unicode/utf8"
 
-// written estimates how far a text has come, in percent from 1 to 99: that it is whole is not known before its end. What
-// is longer than expected comes closer to the end with each character, and never there.
+// written estimates the progress of a text in percent, from 1 to 99: it is complete only when the model says so. A text that is
+// longer than expected approaches the end with each character, and never reaches it.
 func written(soFar string, expected int) int {
 	const least, most, slows = 1, 99, 80
 	n := utf8.RuneCountInString(soFar)

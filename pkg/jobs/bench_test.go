@@ -55,7 +55,7 @@ func BenchmarkRefusal(b *testing.B) {
 func BenchmarkSettle(b *testing.B) {
 	r := start(b)
 	image := make([]byte, 150_000)
-	rand.NewChaCha8([32]byte{1}).Read(image)
+	_, _ = rand.NewChaCha8([32]byte{1}).Read(image)
 	for i := 0; b.Loop(); i++ {
 		products := []store.Product{{Media: job.Media{ContentType: "image/png"}, Data: image}}
 		s := jobs.Settlement{Record: succeeded(strconv.Itoa(i)), Products: products, Remove: func(context.Context) error { return nil }}

@@ -78,14 +78,3 @@ func (s *Server) submitting(c *gin.Context, who caller) (ctx context.Context, le
 		free()
 	}, nil
 }
-
-// whileThere returns a context that ends with ctx, and as soon as the caller of a request goes away.
-func whileThere(ctx context.Context, c *gin.Context) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	request := c.Request.Context()
-	detach := context.AfterFunc(request, func() { cancel(context.Cause(request)) })
-	return ctx, func() {
-		detach()
-		cancel(context.Canceled)
-	}
-}

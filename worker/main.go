@@ -84,7 +84,7 @@ type stopping struct {
 	Timeout time.Duration `env:"STOP_TIMEOUT" envDefault:"30s" doc:"Longest duration of a shutdown; jobs that are still running then are redelivered."`
 }
 
-// Validate reports a fault of STOP_TIMEOUT.
+// Validate reports an error of STOP_TIMEOUT.
 func (s *stopping) Validate() error {
 	if s.Timeout <= 0 {
 		return &env.Fault{Name: "STOP_TIMEOUT", Expected: "a duration above zero"}

@@ -74,7 +74,7 @@ func TestWorkerOnTheSimulator(t *testing.T) {
 	})
 }
 
-// With one upstream set the others are named faults, never simulated: their jobs wait.
+// With one upstream set the others are named errors, never simulated: their jobs wait.
 func TestUnsetUpstreamIsAFault(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, "DEEPSEEK_API_KEY=sk-planted")
@@ -142,7 +142,7 @@ func TestStopBeforeStart(t *testing.T) {
 	newBench(t).stop()
 }
 
-// A picture does not wait for a language model that is closed: its caller's own words are painted, and nobody is asked.
+// An image does not wait for a language model that is closed: its caller's own words are painted, and nobody is asked.
 func TestPictureDoesNotWaitForTheLanguageModel(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)

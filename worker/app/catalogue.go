@@ -55,10 +55,10 @@ func (w *Worker) refreshCatalogue(ctx context.Context, media *pollinations.Clien
 	if models == nil || (len(models.Image) == 0 && len(models.Speech) == 0 && before.MaxPromptBytes == limit) {
 		return err
 	}
-	if models.Odd > 0 && models.Odd != w.odd {
-		w.log.InfoContext(ctx, "unusable entries in the model lists of the upstream skipped", "count", models.Odd)
+	if models.Skipped > 0 && models.Skipped != w.odd {
+		w.log.InfoContext(ctx, "unusable entries in the model lists of the upstream skipped", "count", models.Skipped)
 	}
-	w.odd = models.Odd
+	w.odd = models.Skipped
 	lists := &job.Catalogue{Images: convert(models.Image), Speech: convert(models.Speech), MaxPromptBytes: limit}
 	// A list that could not be had now stays what it was.
 	if err != nil && before.Source == job.SourceUpstream {

@@ -36,7 +36,7 @@ func onLists(t *testing.T, style, list string) (*bench, *catalogue.Live) {
 	return b, catalogue.NewLive(b.Broker, slog.New(slog.DiscardHandler))
 }
 
-// The older service takes words in an address alone, which bounds them, whether or not it says what it serves.
+// The legacy service takes words in an address alone, which bounds them, whether or not it says what it serves.
 func TestBoundOnWords(t *testing.T) {
 	t.Parallel()
 	const bound = 5 << 10
@@ -57,7 +57,7 @@ func TestBoundOnWords(t *testing.T) {
 				return seen.UpdatedAt != nil
 			})
 			if seen.MaxPromptBytes != r.want || seen.Source != r.source || len(seen.Images) == 0 || len(seen.Speech) == 0 {
-				t.Errorf("%s: bound %d, %d pictures, %d voices", seen.Source, seen.MaxPromptBytes, len(seen.Images), len(seen.Speech))
+				t.Errorf("%s: bound %d, %d images, %d voices", seen.Source, seen.MaxPromptBytes, len(seen.Images), len(seen.Speech))
 			}
 		})
 	}

@@ -89,7 +89,7 @@ func (u Upstreams) Missing() []string {
 	return missing
 }
 
-// Validate reports every fault at once, each by the name of its variable.
+// Validate reports every error at once, each by the name of its variable.
 func (c *Config) Validate() error {
 	var errs []error
 	switch c.Upstreams.Simulator {
@@ -115,7 +115,7 @@ func (c *Config) Validate() error {
 	return errors.Join(append(errs, c.Processor.Validate())...)
 }
 
-// CheckStop fails when a stop would be over before the patience with running attempts is: they would then be cut off
+// CheckStop fails when a stop would be over before the time-out with running attempts is: they would then be cut off
 // without being handed back.
 func (c *Config) CheckStop(timeout time.Duration) error {
 	if c.Processor.SoftStop < timeout || timeout <= 0 {

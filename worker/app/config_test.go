@@ -104,7 +104,7 @@ func TestConfigReportsEveryFault(t *testing.T) {
 	t.Parallel()
 	err := env.Load([]string{"SIMULATOR=maybe", "WORKER_SLOTS_AUDIO=-1", "IMAGE_TIMEOUT=0s"}, &app.Config{})
 	if err == nil {
-		t.Fatal("no fault found")
+		t.Fatal("no error found")
 	}
 	for _, name := range []string{"SIMULATOR", "WORKER_SLOTS_AUDIO", "IMAGE_TIMEOUT"} {
 		if !strings.Contains(err.Error(), name) {

@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	// imageSpacing and speechSpacing are how far apart calls to the older services begin, which is what they ask of one
+	// imageSpacing and speechSpacing are how far apart calls to the legacy services begin, which is what they ask of one
 	// address.
 	imageSpacing  = 45 * time.Second
 	speechSpacing = 30 * time.Second
@@ -19,7 +19,7 @@ const (
 	releaseTimeout = 5 * time.Second
 )
 
-// gate lets one call to an older service through at a time, whichever worker makes it. Nobody waits here: a call whose
+// gate lets one call to a legacy service through at a time, whichever worker makes it. Nobody waits here: a call whose
 // turn it is not fails as throttled until then, and its job waits in the queue.
 func (w *Worker) gate(leases *control.Store) pollinations.Gate {
 	return func(ctx context.Context, name string) (func(), error) {

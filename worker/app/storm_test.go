@@ -24,7 +24,7 @@ import (
 
 var stormJobs = flag.Int("storm", 60, "jobs of TestStorm; its full form takes 1000")
 
-// TestStorm sends jobs of every kind through an upstream of which more than half of the answers are faults, to two
+// TestStorm sends jobs of every kind through an upstream of which more than half of the responses are errors, to two
 // workers. All succeed, none is asked for again before its time, and the workers share the work.
 func TestStorm(t *testing.T) {
 	t.Parallel()

@@ -59,7 +59,7 @@ func TestRealClientsMakeEachKind(t *testing.T) {
 	media := r.WaitSettled(painted).Result.Media
 	size, _, err := image.DecodeConfig(bytes.NewReader(r.Media(painted, 0)))
 	if err != nil || size.Width != width || size.Height != height {
-		t.Errorf("picture of %dx%d, %v", size.Width, size.Height, err)
+		t.Errorf("image of %dx%d, %v", size.Width, size.Height, err)
 	}
 	if len(media) != 1 || media[0].Width != width || media[0].Height != height || *media[0].Seed != seed || media[0].Model == "" || media[0].ContentType == "" {
 		t.Errorf("media are %+v", media)
@@ -87,7 +87,7 @@ func TestRealClientsMakeEachKind(t *testing.T) {
 	}
 }
 
-// The pictures of a set are made at the same time, each with its own seed, and are seen as they come.
+// The images of a set are made at the same time, each with its own seed, and are seen as they come.
 func TestRealSetIsMadeAtOnce(t *testing.T) {
 	t.Parallel()
 	r := processortest.New(t)
@@ -118,7 +118,7 @@ func TestRealSetIsMadeAtOnce(t *testing.T) {
 	}
 	for i, m := range record.Result.Media {
 		if *m.Seed != int64(40+i) {
-			t.Errorf("picture %d has seed %d", i, *m.Seed)
+			t.Errorf("image %d has seed %d", i, *m.Seed)
 		}
 	}
 }
@@ -162,7 +162,7 @@ func TestPromptIsImprovedOnce(t *testing.T) {
 	}
 }
 
-// A language model that will not help does not hold the picture up.
+// A language model that will not help does not hold the image up.
 func TestPictureGoesOnWithoutTheLanguageModel(t *testing.T) {
 	t.Parallel()
 	for f, improvements := range map[string]int{"rate_limited": 1, "moderated": 1, "no_balance": 1, "server_error": 2, "finish_length": 2} {
@@ -219,7 +219,7 @@ func TestRealJobsRecover(t *testing.T) {
 			t.Parallel()
 			r := processortest.New(t)
 			u, sim := simulate(t)
-			// A hang is cut short; anything else answers at once, but may have to wait for a busy machine.
+			// A hang is cut short; anything else responses at once, but may have to wait for a busy machine.
 			timeout := time.Minute
 			if name == "hang" {
 				timeout = time.Second
@@ -282,7 +282,7 @@ func TestCancelReachesTheUpstream(t *testing.T) {
 	}
 }
 
-// A panic while a picture is made costs its attempt, not the process with everybody else's jobs.
+// A panic while an image is made costs its attempt, not the process with everybody else's jobs.
 func TestPanicInAPicture(t *testing.T) {
 	t.Parallel()
 	r := processortest.New(t)
@@ -309,7 +309,7 @@ func TestJobWithoutAnInput(t *testing.T) {
 	}
 }
 
-// Words that were chosen once, and pictures that were refused once, are not asked about again.
+// Words that were chosen once, and images that were refused once, are not asked about again.
 func TestRetriesOfASetAskForTheMissingOnly(t *testing.T) {
 	t.Parallel()
 	r := processortest.New(t)

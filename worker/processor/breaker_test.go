@@ -13,7 +13,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/processor/processortest"
 )
 
-// of returns a fault of an upstream.
+// of returns an error of an upstream.
 func of(name string, class fault.Class, status int, after time.Duration) *fault.Error {
 	codes := map[fault.Class]string{
 		fault.Throttled: job.CodeThrottled, fault.Misconfigured: job.CodeMisconfigured,
@@ -73,7 +73,7 @@ func TestThrottleIsEverybodys(t *testing.T) {
 		t.Errorf("called again after %v, although told to wait for %s", early, asked)
 	}
 	if n := one.Count(first.ID) + two.Count(first.ID); n != 2 {
-		t.Errorf("%d calls for the job that was turned away", n)
+		t.Errorf("%d calls for the job that was refused", n)
 	}
 	for _, s := range images {
 		if n := one.Count(s.ID) + two.Count(s.ID); n != 1 {
@@ -156,7 +156,7 @@ func TestOneJobIsLetThrough(t *testing.T) {
 		}
 	}
 	if images != 2 {
-		t.Errorf("%d calls of pictures, want the one that was turned away and the one that was let through", images)
+		t.Errorf("%d calls of images, want the one that was refused and the one that was let through", images)
 	}
 	hold.release()
 	for _, s := range append(specs, hold2) {
@@ -273,7 +273,7 @@ func TestAnsweredErrorsCloseNothing(t *testing.T) {
 	}
 }
 
-// Silence does not show that an upstream serves: the job that was let through and got no answer opens nothing.
+// Silence does not show that an upstream serves: the job that was let through and got no response opens nothing.
 func TestSilenceOpensNothing(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

@@ -3,5 +3,5 @@
 //
 // A retry is a delayed redelivery and occupies no slot. A job is acknowledged last, once everything that follows from its
 // end is stored, so a worker may die at any point and the next delivery continues. The package calls no upstream itself:
-// implementations of Generator do, and the class of their errors (package fault) decides what happens to the job.
+// implementations of Generator do, and the class of their errors (package error) decides what happens to the job.
 package processor

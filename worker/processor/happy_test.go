@@ -58,7 +58,7 @@ func TestJobOfEachKindSucceeds(t *testing.T) {
 	}
 }
 
-// One picture of a set is seen as soon as it is there, and the percentage with it.
+// One image of a set is seen as soon as it is there, and the percentage with it.
 func TestSetArrivesPictureByPicture(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -87,10 +87,10 @@ func TestSetArrivesPictureByPicture(t *testing.T) {
 		}
 		m, err := r.Store.MediaInfo(t.Context(), s.Owner, s.ID, index)
 		if err != nil || *m.Seed != 100+int64(index) {
-			t.Errorf("picture %d: %+v, %v", index, m, err)
+			t.Errorf("image %d: %+v, %v", index, m, err)
 		}
 		if _, err := r.Store.MediaInfo(t.Context(), s.Owner, s.ID, 1); !errors.Is(err, store.ErrNotFound) {
-			t.Errorf("picture 1 is there already: %v", err)
+			t.Errorf("image 1 is there already: %v", err)
 		}
 	}
 	next <- 1
@@ -107,13 +107,13 @@ func TestSetArrivesPictureByPicture(t *testing.T) {
 	}
 }
 
-// However the pictures of a set cross each other, the percentage never falls.
+// However the images of a set cross each other, the percentage never falls.
 func TestPercentageNeverFalls(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	events := r.spy("events.progress.>")
 	r.Start(processortest.NewGenerator(func(c processortest.Call) (*job.Result, error) {
-		// More pictures than any job has, so that they do cross each other.
+		// More images than any job has, so that they do cross each other.
 		in := c.Task.Spec.Input.(*job.ImageInput)
 		return &job.Result{}, atOnce(24, func(i int) error { return c.Task.Store(c.Ctx, processortest.Image(in, i), 24) })
 	}))

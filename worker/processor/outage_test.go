@@ -56,7 +56,7 @@ func TestNATSAwayDuringSettlement(t *testing.T) {
 	}
 }
 
-// A write whose answer is lost is repeated long before the settlement is given up.
+// A write whose response is lost is repeated long before the settlement is given up.
 func TestLostAnswerDuringSettlement(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -172,7 +172,7 @@ func TestUnconfirmedProgressIsOurOwn(t *testing.T) {
 	}
 }
 
-// A picture whose storing goes unanswered is stored again, not made again.
+// An image whose storing goes unanswered is stored again, not made again.
 func TestLostAnswerWhileASetIsStored(t *testing.T) {
 	t.Parallel()
 	for name, lose := range map[string][2]string{
@@ -199,7 +199,7 @@ func TestLostAnswerWhileASetIsStored(t *testing.T) {
 	}
 }
 
-// One lost answer does not silence the heart.
+// One lost response does not silence the heart.
 func TestHeartSurvivesALostAnswer(t *testing.T) {
 	t.Parallel()
 	o := newOutage(t, withShortWait)

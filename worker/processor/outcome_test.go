@@ -83,7 +83,7 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-// Of equal faults the first picture's decides, however the map is walked, and the longest wait holds.
+// Of equal errors the first image's decides, however the map is walked, and the longest wait holds.
 func TestJudgeOfASetIsSteady(t *testing.T) {
 	t.Parallel()
 	faults := make(map[int]*fault.Error)
@@ -159,7 +159,7 @@ func TestConfigValidate(t *testing.T) {
 	}
 	err := processor.Config{SlotsImage: -1, SlotsAudio: 5000, SoftStop: -1}.Validate()
 	if err == nil {
-		t.Fatal("no fault found")
+		t.Fatal("no error found")
 	}
 	for _, name := range []string{
 		"WORKER_SLOTS_IMAGE", "WORKER_SLOTS_AUDIO", "FETCH_RETRY_INITIAL_DELAY_MS", "FETCH_RETRY_MAX_DELAY_MS",

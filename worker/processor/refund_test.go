@@ -13,7 +13,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/processor/processortest"
 )
 
-// A worker that stops in any gap of the settlement gives back what a failed job took, of its owner and of the address, once.
+// A worker that stops in any gap of the settlement gives back what a failed job took, of its owner and of the URL, once.
 func TestRefundStoppedInEachGap(t *testing.T) {
 	t.Parallel()
 	for _, step := range []processor.Step{processor.StepMedia, processor.StepRecord, processor.StepFollowUp, processor.StepAck} {

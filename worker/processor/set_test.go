@@ -11,7 +11,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/processor/processortest"
 )
 
-// set makes a set of pictures; fail says what goes wrong with one of them in an attempt.
+// set makes a set of images; fail says what goes wrong with one of them in an attempt.
 func set(fail func(index, attempt int) *fault.Error) *processortest.Generator {
 	return processortest.NewGenerator(func(c processortest.Call) (*job.Result, error) {
 		in := c.Task.Spec.Input.(*job.ImageInput)
@@ -47,7 +47,7 @@ func indexes(record *job.Record) (made, missing []int) {
 	return made, missing
 }
 
-// One picture that cannot be made does not sink the set.
+// One image that cannot be made does not sink the set.
 func TestSetWithOnePictureMissing(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

@@ -178,7 +178,7 @@ func TestFirstRecordWins(t *testing.T) {
 	}
 }
 
-// A picture of a set that was stored before a crash is not made again.
+// An image of a set that was stored before a crash is not made again.
 func TestCrashWithinASetKeepsWhatIsStored(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, withShortWait)
@@ -216,7 +216,7 @@ func TestCrashWithinASetKeepsWhatIsStored(t *testing.T) {
 	}
 	for i := range made {
 		if made[i].Load() != 1 {
-			t.Errorf("picture %d was made %d times", i, made[i].Load())
+			t.Errorf("image %d was made %d times", i, made[i].Load())
 		}
 	}
 }

@@ -11,17 +11,17 @@ import (
 	"time"
 )
 
-// Reasons why reading an answer was given up.
+// Reasons why reading a response was given up.
 var (
-	errSilent   = errors.New("answer fell silent")
-	errOverLong = errors.New("answer is announced to be longer than accepted")
-	errEndless  = errors.New("answer does not end where it should")
-	errShort    = errors.New("answer is shorter than announced")
-	errDrained  = errors.New("rest of the answer is not wanted")
+	errIdle    = errors.New("response made no progress")
+	errTooLong = errors.New("response is announced to be longer than accepted")
+	errEndless = errors.New("response does not end where it should")
+	errShort   = errors.New("response is shorter than announced")
+	errDrained = errors.New("rest of the response is not wanted")
 )
 
-// Answer is an answer of status 200 while it is read. It belongs to the function it was given to and ends with it.
-type Answer struct {
+// Response is a response of status 200 while it is read. It belongs to the function it was given to and ends with it.
+type Response struct {
 	Header http.Header
 
 	ctx      context.Context
@@ -32,34 +32,34 @@ type Answer struct {
 	quiet    bool
 	left     int64
 	read     int64
-	hold     *Hold
+	hold     *Reservation
 	ended    bool
 }
 
-func (c *Caller) newAnswer(
+func (c *Caller) newResponse(
 	ctx context.Context, cancel context.CancelCauseFunc, response *http.Response, r Request,
-) *Answer {
+) *Response {
 	idle := c.idle()
-	return &Answer{
+	return &Response{
 		Header:   response.Header,
 		ctx:      ctx,
 		cancel:   cancel,
 		response: response,
-		timer:    time.AfterFunc(idle, func() { cancel(errSilent) }),
+		timer:    time.AfterFunc(idle, func() { cancel(errIdle) }),
 		idle:     idle,
 		quiet:    r.Quiet,
-		left:     r.MaxAnswer,
-		hold:     c.Budget.Hold(),
+		left:     r.MaxBytes,
+		hold:     c.Budget.NewReservation(),
 	}
 }
 
 // Read reads the body. It fails when the body is longer than accepted, shorter than announced, or silent for too long;
 // return its error as it is, Do knows what each means.
-func (a *Answer) Read(p []byte) (int, error) {
+func (a *Response) Read(p []byte) (int, error) {
 	if a.ended {
 		return 0, io.EOF
 	}
-	// One byte more than is left is asked for, which tells an answer of the very limit from a longer one.
+	// One byte more than is left is asked for, which tells a response of the very limit from a longer one.
 	if int64(len(p)) > a.left+1 {
 		p = p[:a.left+1]
 	}
@@ -68,7 +68,7 @@ func (a *Answer) Read(p []byte) (int, error) {
 	a.left -= int64(n)
 	if a.left < 0 {
 		if a.response.ContentLength >= 0 {
-			return 0, errOverLong
+			return 0, errTooLong
 		}
 		return 0, errEndless
 	}
@@ -92,15 +92,15 @@ func (a *Answer) Read(p []byte) (int, error) {
 
 // ReadAll reads the whole body. It fails as Read does, and at once when the announced length is above the bound. What is
 // large waits until the caller's budget has room for it.
-func (a *Answer) ReadAll() ([]byte, error) {
+func (a *Response) ReadAll() ([]byte, error) {
 	announced := a.response.ContentLength
 	switch {
 	case announced > a.left:
-		return nil, errOverLong
+		return nil, errTooLong
 	case announced <= 0:
-		return a.gather()
+		return a.readChunks()
 	}
-	if err := a.Reserve(announced - freeAnswer); err != nil {
+	if err := a.Reserve(announced - freeBytes); err != nil {
 		return nil, err
 	}
 	data := make([]byte, announced)
@@ -110,13 +110,13 @@ func (a *Answer) ReadAll() ([]byte, error) {
 	return data, nil
 }
 
-// gather reads a body of unknown length piece by piece, so that it never holds more than has come.
-func (a *Answer) gather() ([]byte, error) {
+// readChunks reads a body of unknown length piece by piece, so that it never holds more than has come.
+func (a *Response) readChunks() ([]byte, error) {
 	var chunks []*[chunkBytes]byte
-	defer func() { a.hold.drop(chunks) }()
+	defer func() { a.hold.reuse(chunks) }()
 	total, ended := 0, false
 	for !ended {
-		if total >= freeAnswer {
+		if total >= freeBytes {
 			if err := a.Reserve(chunkBytes); err != nil {
 				return nil, err
 			}
@@ -130,7 +130,7 @@ func (a *Answer) gather() ([]byte, error) {
 			return nil, err
 		}
 	}
-	if total > freeAnswer {
+	if total > freeBytes {
 		if err := a.Reserve(int64(total)); err != nil {
 			return nil, err
 		}
@@ -142,10 +142,10 @@ func (a *Answer) gather() ([]byte, error) {
 	return data, nil
 }
 
-// Reserve waits until so many bytes more may be held for this answer, while which its silence does not count. They are
-// given back when the answer ends. It fails when the call is given up.
-func (a *Answer) Reserve(bytes int64) error {
-	if a.hold.ready(bytes) {
+// Reserve waits until so many bytes more may be held for this response, while which its silence does not count. They are
+// given back when the response ends. It fails when the call is given up.
+func (a *Response) Reserve(bytes int64) error {
+	if a.hold.tryGrow(bytes) {
 		return nil
 	}
 	a.timer.Stop()
@@ -153,68 +153,68 @@ func (a *Answer) Reserve(bytes int64) error {
 	return a.hold.Grow(a.ctx, bytes)
 }
 
-// Progress says that the answer goes on: the time it may be silent begins anew.
-func (a *Answer) Progress() { a.timer.Reset(a.idle) }
+// Progress says that the response goes on: the time it may be silent begins anew.
+func (a *Response) Progress() { a.timer.Reset(a.idle) }
 
-// Idle returns how long the answer may be silent.
-func (a *Answer) Idle() time.Duration { return a.idle }
+// Idle returns how long the response may be silent.
+func (a *Response) Idle() time.Duration { return a.idle }
 
-// Within gives the rest of the answer at most d from now, for what is welcome but not worth waiting for. Bytes that trickle
+// Limit gives the rest of the response at most d from now, for what is welcome but not worth waiting for. Bytes that trickle
 // in do not prolong it.
-func (a *Answer) Within(d time.Duration) {
+func (a *Response) Limit(d time.Duration) {
 	a.idle, a.quiet = d, true
 	a.timer.Reset(d)
 }
 
-// Encoded reports a body that came compressed although that was not asked for. It is not unpacked.
-func (a *Answer) Encoded() bool {
+// Compressed reports a body that came compressed although that was not asked for. It is not unpacked.
+func (a *Response) Compressed() bool {
 	encoding := strings.TrimSpace(a.Header.Get("Content-Encoding"))
 	return encoding != "" && !strings.EqualFold(encoding, "identity")
 }
 
-// Claims returns the fault of an error that was sent as a success, for the status that it claims and what it says.
-func (a *Answer) Claims(status int, said []byte) *fault.Error {
+// ClaimedError returns the error of an error that was sent as a success, for the status that it claims and what it says.
+func (a *Response) ClaimedError(status int, said []byte) *fault.Error {
 	header := a.Header.Clone()
 	header.Del("Content-Type")
 	return classify(status, header, said)
 }
 
-// Unexpected returns the fault of an answer that is not of the expected kind, for the given reason. It reads some of the
+// UnexpectedError returns the error of a response that is not of the expected kind, for the given reason. It reads some of the
 // body: an error in the shape of an envelope is taken for what it says.
-func (a *Answer) Unexpected(reason string, head []byte) *fault.Error {
-	a.Within(errorBodyTime)
+func (a *Response) UnexpectedError(reason string, head []byte) *fault.Error {
+	a.Limit(errorBodyTime)
 	rest, err := io.ReadAll(io.LimitReader(a, maxErrorBody))
 	body := append(head[:len(head):len(head)], rest...)
-	if err == nil && !a.Encoded() {
+	if err == nil && !a.Compressed() {
 		if e := parseEnvelope(a.Header.Get("Content-Type"), body); e.status >= 400 && e.status <= 599 {
-			return a.Claims(e.status, body)
+			return a.ClaimedError(e.status, body)
 		}
 	}
-	f := InvalidAnswer(reason)
-	if !a.Encoded() && textual(body) {
+	f := InvalidResponse(reason)
+	if !a.Compressed() && isText(body) {
 		f.Detail = classify(http.StatusOK, a.Header, body).Detail
 	}
 	f.RequestID = requestID(&envelope{}, a.Header)
 	return f
 }
 
-// refusal reads an answer that is not of status 200 and says what it means.
-func (a *Answer) refusal(parent context.Context) error {
-	a.Within(errorBodyTime)
+// statusError reads a response that is not of status 200 and says what it means.
+func (a *Response) statusError(parent context.Context) error {
+	a.Limit(errorBodyTime)
 	a.left = maxErrorBody
 	body, err := io.ReadAll(a)
 	// Its status stands however the body ends, unless it was us who gave up.
 	if err != nil && errors.Is(parent.Err(), context.Canceled) {
 		return fault.NewCanceled(parent)
 	}
-	if a.Encoded() || !textual(body) {
+	if a.Compressed() || !isText(body) {
 		body = nil
 	}
 	return classify(a.response.StatusCode, a.Header, body)
 }
 
 // close reads what little may be left, so that the connection can serve again, and closes the body. It never waits long.
-func (a *Answer) close() {
+func (a *Response) close() {
 	const patience, bound = 250 * time.Millisecond, 16 << 10
 	if !a.ended && context.Cause(a.ctx) == nil {
 		a.timer.Stop()
@@ -227,8 +227,8 @@ func (a *Answer) close() {
 	a.hold.Release()
 }
 
-// textual reports whether a body is worth quoting.
-func textual(body []byte) bool {
+// isText reports whether a body is worth quoting.
+func isText(body []byte) bool {
 	for _, b := range body[:min(len(body), 512)] {
 		if b < ' ' && b != '\n' && b != '\r' && b != '\t' {
 			return false

@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// ParseBase reads the address of an upstream as operators write it and returns it without a closing slash and without
+// ParseBase reads the URL of an upstream as operators write it and returns it without a closing slash and without
 // any of the given endings, which are tried until none fits. An empty value stays empty. It fails, naming the setting
-// and never quoting the value, when the address is not one that a request can be built on.
+// and never quoting the value, when the URL is not one that a request can be built on.
 func ParseBase(setting, value string, endings ...string) (string, error) {
 	value = strings.TrimSpace(value)
 	if value == "" {

@@ -39,11 +39,11 @@ func TestParseBase(t *testing.T) {
 			continue
 		}
 		if err == nil || !strings.Contains(err.Error(), r.fault) || !strings.HasPrefix(err.Error(), "SOME_SETTING ") {
-			t.Errorf("%q: got %v, want a fault about %q", r.value, err, r.fault)
+			t.Errorf("%q: got %v, want an error about %q", r.value, err, r.fault)
 			continue
 		}
 		if strings.Contains(err.Error(), "hidden") || strings.Contains(err.Error(), "pass-word") {
-			t.Errorf("%q: the fault quotes the value: %v", r.value, err)
+			t.Errorf("%q: the error quotes the value: %v", r.value, err)
 		}
 	}
 }

@@ -6,23 +6,23 @@ import (
 )
 
 const (
-	// freeAnswer is how much of an answer is read before it counts against a budget. Most pictures are smaller, so that
+	// freeBytes is how much of a response is read before it counts against a budget. Most images are smaller, so that
 	// they wait for nobody.
-	freeAnswer = 512 << 10
-	// chunkBytes is the size of the pieces in which an answer of unknown length is read.
+	freeBytes = 512 << 10
+	// chunkBytes is the size of the pieces in which a response of unknown length is read.
 	chunkBytes = 256 << 10
 )
 
-// Budget bounds what all large answers together hold in memory while they are read, however many never end. An answer
-// takes from the budget as it grows. When nothing is left one answer at a time, the one that has the turn, may go beyond
+// Budget bounds what all large responses together hold in memory while they are read, however many never end. A response
+// takes from the budget as it grows. When nothing is left one response at a time, the one that has the turn, may go beyond
 // it up to its own bound, so that there is always one that comes to its end; the budget and one such bound are the most
 // that is ever held. It may be used by many goroutines at once.
 type Budget struct {
-	mu      sync.Mutex
-	left    int64
-	turn    *Hold
-	changed chan struct{}
-	// chunks are kept for the next answer: bodies that never end would otherwise leave heaps of them to the collector.
+	mu        sync.Mutex
+	left      int64
+	overdraft *Reservation
+	changed   chan struct{}
+	// chunks are kept for the next response: bodies that never end would otherwise leave heaps of them to the collector.
 	chunks sync.Pool
 }
 
@@ -35,23 +35,23 @@ func NewBudget(bytes int64) *Budget {
 	}
 }
 
-// Hold returns what one user has of the budget, nothing yet. A nil budget is without bounds.
-func (b *Budget) Hold() *Hold { return &Hold{budget: b} }
+// Reservation returns what one user has of the budget, nothing yet. A nil budget is without bounds.
+func (b *Budget) NewReservation() *Reservation { return &Reservation{budget: b} }
 
-// Hold is one user's part of a Budget. It belongs to one goroutine.
-type Hold struct {
+// Reservation is one user's part of a Budget. It belongs to one goroutine.
+type Reservation struct {
 	budget *Budget
 	taken  int64
 }
 
 // Grow takes so many bytes more, waiting until they are free or it is this user's turn to go beyond the budget. It fails
 // with the cause of ctx. Of those who wait nobody comes first.
-func (h *Hold) Grow(ctx context.Context, bytes int64) error {
+func (h *Reservation) Grow(ctx context.Context, bytes int64) error {
 	if h.budget == nil || bytes <= 0 {
 		return nil
 	}
 	for {
-		changed, granted := h.take(bytes)
+		changed, granted := h.attempt(bytes)
 		if granted {
 			return nil
 		}
@@ -63,26 +63,26 @@ func (h *Hold) Grow(ctx context.Context, bytes int64) error {
 	}
 }
 
-// ready reports whether Grow would not wait, in which case it has been done.
-func (h *Hold) ready(bytes int64) bool {
+// tryGrow reports whether Grow would not wait, in which case it has been done.
+func (h *Reservation) tryGrow(bytes int64) bool {
 	if h.budget == nil || bytes <= 0 {
 		return true
 	}
-	_, granted := h.take(bytes)
+	_, granted := h.attempt(bytes)
 	return granted
 }
 
-func (h *Hold) take(bytes int64) (changed <-chan struct{}, granted bool) {
+func (h *Reservation) attempt(bytes int64) (changed <-chan struct{}, granted bool) {
 	b := h.budget
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
-	case b.turn == h:
+	case b.overdraft == h:
 	case bytes <= b.left:
 		b.left -= bytes
 		h.taken += bytes
-	case b.turn == nil:
-		b.turn = h
+	case b.overdraft == nil:
+		b.overdraft = h
 	default:
 		return b.changed, false
 	}
@@ -90,34 +90,34 @@ func (h *Hold) take(bytes int64) (changed <-chan struct{}, granted bool) {
 }
 
 // Release gives everything back. It may be called more than once.
-func (h *Hold) Release() {
+func (h *Reservation) Release() {
 	b := h.budget
 	if b == nil {
 		return
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if h.taken == 0 && b.turn != h {
+	if h.taken == 0 && b.overdraft != h {
 		return
 	}
 	b.left += h.taken
 	h.taken = 0
-	if b.turn == h {
-		b.turn = nil
+	if b.overdraft == h {
+		b.overdraft = nil
 	}
 	close(b.changed)
 	b.changed = make(chan struct{})
 }
 
 // chunk returns a piece of memory to read into, and drop takes it back.
-func (h *Hold) chunk() *[chunkBytes]byte {
+func (h *Reservation) chunk() *[chunkBytes]byte {
 	if h.budget == nil {
 		return new([chunkBytes]byte)
 	}
 	return h.budget.chunks.Get().(*[chunkBytes]byte) //nolint:forcetypeassert // Nothing else is ever put there.
 }
 
-func (h *Hold) drop(chunks []*[chunkBytes]byte) {
+func (h *Reservation) reuse(chunks []*[chunkBytes]byte) {
 	if h.budget == nil {
 		return
 	}

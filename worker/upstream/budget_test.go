@@ -18,7 +18,7 @@ func TestBudget(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		budget := upstream.NewBudget(100)
-		first, second, third := budget.Hold(), budget.Hold(), budget.Hold()
+		first, second, third := budget.NewReservation(), budget.NewReservation(), budget.NewReservation()
 		ctx := t.Context()
 		for _, n := range []int64{60, -5, 0, 40} {
 			if err := first.Grow(ctx, n); err != nil {
@@ -41,7 +41,7 @@ func TestBudget(t *testing.T) {
 		}
 		given, cancel := context.WithCancelCause(ctx)
 		cancel(io.ErrClosedPipe)
-		if err := budget.Hold().Grow(given, 30); !errors.Is(err, io.ErrClosedPipe) {
+		if err := budget.NewReservation().Grow(given, 30); !errors.Is(err, io.ErrClosedPipe) {
 			t.Errorf("given up: %v", err)
 		}
 		first.Release()
@@ -53,7 +53,7 @@ func TestBudget(t *testing.T) {
 		if err := first.Grow(ctx, 70); err != nil {
 			t.Fatal(err)
 		}
-		go func() { granted <- budget.Hold().Grow(ctx, 1) }()
+		go func() { granted <- budget.NewReservation().Grow(ctx, 1) }()
 		synctest.Wait()
 		select {
 		case err := <-granted:
@@ -71,14 +71,14 @@ func TestBudget(t *testing.T) {
 func TestNoBudget(t *testing.T) {
 	t.Parallel()
 	var none *upstream.Budget
-	hold := none.Hold()
+	hold := none.NewReservation()
 	if err := hold.Grow(t.Context(), 1<<40); err != nil {
 		t.Error(err)
 	}
 	hold.Release()
 }
 
-// An answer that waits for its part of the budget is not silent, however long that takes; what it took it gives back.
+// A response that waits for its part of the budget is not silent, however long that takes; what it took it gives back.
 func TestWaitingIsNoSilence(t *testing.T) {
 	t.Parallel()
 	const idle, wait = 10 * time.Second, 5 * time.Minute
@@ -95,14 +95,14 @@ func TestWaitingIsNoSilence(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				budget := upstream.NewBudget(1)
-				other := budget.Hold()
+				other := budget.NewReservation()
 				if err := other.Grow(t.Context(), 2); err != nil {
 					t.Fatal(err)
 				}
 				time.AfterFunc(wait, other.Release)
 				c := upstream.Caller{HTTP: &http.Client{Transport: answer}, Idle: idle, Budget: budget}
 				request := ask("http://example.org")
-				request.MaxAnswer = length
+				request.MaxBytes = length
 				var body []byte
 				begun := time.Now()
 				if err := c.Do(t.Context(), request, readAll(&body)); err != nil {
@@ -114,7 +114,7 @@ func TestWaitingIsNoSilence(t *testing.T) {
 				if string(body) != strings.Join(pieces, "") {
 					t.Errorf("%d bytes", len(body))
 				}
-				if err := budget.Hold().Grow(t.Context(), 2); err != nil {
+				if err := budget.NewReservation().Grow(t.Context(), 2); err != nil {
 					t.Error(err)
 				}
 			})
@@ -138,7 +138,7 @@ func TestReadAllOfUnknownLength(t *testing.T) {
 				answer := dripping{status: 200, pause: time.Millisecond, pieces: pieces, ends: true}
 				c := upstream.Caller{HTTP: &http.Client{Transport: answer}, Budget: budget}
 				request := ask("http://example.org")
-				request.MaxAnswer = int64(length)
+				request.MaxBytes = int64(length)
 				var body []byte
 				if err := c.Do(t.Context(), request, readAll(&body)); err != nil || string(body) != whole {
 					t.Errorf("%d bytes: got %d, %v", length, len(body), err)

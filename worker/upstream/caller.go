@@ -17,18 +17,18 @@ import (
 type Caller struct {
 	// Upstream is one of the names of this package.
 	Upstream string
-	// HTTP sends the requests. Its redirect policy is not used: a redirect is a fault.
+	// HTTP sends the requests. Its redirect policy is not used: a redirect is an error.
 	HTTP *http.Client
 	// Key goes into the Authorization header and nowhere else; empty sends none.
 	Key string
 	// UserAgent names this program to the upstream.
 	UserAgent string
-	// Idle is how long an answer may make no progress once its header has come. Default 30 s.
+	// Idle is how long a response may make no progress once its header has come. Default 30 s.
 	Idle time.Duration
 	// Budget bounds what large answers hold in memory together; nil means without bounds.
 	Budget *Budget
-	// Observe, if not nil, hears once of every HTTP exchange: the status (0 when no answer came), the code of the fault
-	// (empty when the answer was good) and how long it took, body included.
+	// Observe, if not nil, hears once of every HTTP exchange: the status (0 when no response came), the code of the error
+	// (empty when the response was good) and how long it took, body included.
 	Observe func(upstream string, status int, code string, took time.Duration)
 }
 
@@ -41,29 +41,29 @@ type Request struct {
 	JSON []byte
 	// Private are the user's texts in this request, to be kept out of everything that is told about it.
 	Private []string
-	// MaxAnswer bounds the answer's body in bytes.
-	MaxAnswer int64
-	// Amend, if not nil, may change a fault of this request: for an upstream whose answers mean something else than the
+	// MaxBytes bounds the response's body in bytes.
+	MaxBytes int64
+	// Amend, if not nil, may change an error of this request: for an upstream whose answers mean something else than the
 	// table says, or to tell an operator what to do. Detail is clean when it is called, and bounded afterwards.
 	Amend func(*fault.Error)
-	// Quiet says that bytes alone are no progress, only what Answer.Progress is called for. An event stream needs it: its
+	// Quiet says that bytes alone are no progress, only what Response.Progress is called for. An event stream needs it: its
 	// comments keep a connection alive while nothing happens.
 	Quiet bool
 }
 
 const (
 	defaultIdle = 30 * time.Second
-	// maxErrorBody bounds how much of an error answer is read; the envelopes are far smaller.
+	// maxErrorBody bounds how much of an error response is read; the envelopes are far smaller.
 	maxErrorBody = 64 << 10
-	// errorBodyTime bounds the wait for the rest of an error answer: its status has already said the essential.
+	// errorBodyTime bounds the wait for the rest of an error response: its status has already said the essential.
 	errorBodyTime = 5 * time.Second
 )
 
-// Do sends the request once and passes an answer of status 200 to accept, which reads the body and checks it. Whatever
+// Do sends the request once and passes a response of status 200 to accept, which reads the body and checks it. Whatever
 // goes wrong comes back as a *fault.Error: our own context given up is Canceled and wraps context.Cause, its deadline passed
-// or an answer fallen silent is a time-out, any other status is what the table says, and an error of accept that is no
+// or a response fallen silent is a time-out, any other status is what the table says, and an error of accept that is no
 // *fault.Error is sorted by what happened to the body. The body is closed when Do returns.
-func (c *Caller) Do(ctx context.Context, r Request, accept func(*Answer) error) error {
+func (c *Caller) Do(ctx context.Context, r Request, accept func(*Response) error) error {
 	begun := time.Now()
 	ctx, span := telemetry.StartCall(ctx, c.Upstream, r.Method, r.URL)
 	defer span.End()
@@ -71,9 +71,9 @@ func (c *Caller) Do(ctx context.Context, r Request, accept func(*Answer) error) 
 	status, err := c.exchange(ctx, r, accept)
 	var f *fault.Error
 	if err != nil {
-		f = c.fault(err, status, words, r.Amend)
+		f = c.complete(err, status, words, r.Amend)
 	}
-	record(span, status, f)
+	recordSpan(span, status, f)
 	if c.Observe != nil {
 		code := ""
 		if f != nil {
@@ -87,9 +87,9 @@ func (c *Caller) Do(ctx context.Context, r Request, accept func(*Answer) error) 
 	return f
 }
 
-// record shows in a trace how a request went: the code of its fault and never the upstream's wording. One that we gave up
+// recordSpan shows in a trace how a request went: the code of its error and never the upstream's wording. One that we gave up
 // ourselves has not failed.
-func record(span telemetry.Span, status int, f *fault.Error) {
+func recordSpan(span telemetry.Span, status int, f *fault.Error) {
 	if status != 0 {
 		span.HTTPStatus(status)
 	}
@@ -102,11 +102,11 @@ func record(span telemetry.Span, status int, f *fault.Error) {
 	}
 }
 
-// exchange returns the status of the answer, 0 when none came, and what went wrong.
-func (c *Caller) exchange(parent context.Context, r Request, accept func(*Answer) error) (int, error) {
+// exchange returns the status of the response, 0 when none came, and what went wrong.
+func (c *Caller) exchange(parent context.Context, r Request, accept func(*Response) error) (int, error) {
 	ctx, cancel := context.WithCancelCause(parent)
 	defer cancel(nil)
-	request, err := c.request(once(ctx, cancel), r)
+	request, err := c.request(singleConnection(ctx, cancel), r)
 	if err != nil {
 		return 0, err
 	}
@@ -115,18 +115,18 @@ func (c *Caller) exchange(parent context.Context, r Request, accept func(*Answer
 	sender.Jar = nil
 	response, err := sender.Do(request) //nolint:bodyclose // The answer owns the body and closes it below.
 	if err != nil {
-		return 0, lost(parent, ctx, err)
+		return 0, transportError(parent, ctx, err)
 	}
-	answer := c.newAnswer(ctx, cancel, response, r)
+	answer := c.newResponse(ctx, cancel, response, r)
 	defer answer.close()
 	if response.StatusCode != http.StatusOK {
-		return response.StatusCode, answer.refusal(parent)
+		return response.StatusCode, answer.statusError(parent)
 	}
 	if err := accept(answer); err != nil {
 		if _, is := errors.AsType[*fault.Error](err); is {
 			return response.StatusCode, err
 		}
-		return response.StatusCode, lost(parent, ctx, err)
+		return response.StatusCode, transportError(parent, ctx, err)
 	}
 	return response.StatusCode, nil
 }

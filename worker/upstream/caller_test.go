@@ -44,16 +44,16 @@ func serve(t *testing.T, handler http.HandlerFunc) string {
 // ask is a request whose address holds the canary prompt.
 func ask(base string) upstream.Request {
 	return upstream.Request{
-		Method:    http.MethodGet,
-		URL:       base + "/generate/" + url.PathEscape(canaryPrompt) + "?seed=1",
-		Accept:    "image/*",
-		Private:   []string{canaryPrompt},
-		MaxAnswer: 1 << 20,
+		Method:   http.MethodGet,
+		URL:      base + "/generate/" + url.PathEscape(canaryPrompt) + "?seed=1",
+		Accept:   "image/*",
+		Private:  []string{canaryPrompt},
+		MaxBytes: 1 << 20,
 	}
 }
 
-func readAll(into *[]byte) func(*upstream.Answer) error {
-	return func(a *upstream.Answer) error {
+func readAll(into *[]byte) func(*upstream.Response) error {
+	return func(a *upstream.Response) error {
 		var err error
 		*into, err = a.ReadAll()
 		return err
@@ -72,7 +72,7 @@ func TestDo(t *testing.T) {
 			}
 		}
 		if strings.Contains(r.RequestURI, canaryKey) {
-			t.Error("the key is in the address")
+			t.Error("the key is in the URL")
 		}
 		_, _ = io.WriteString(w, "the answer")
 	})
@@ -203,7 +203,7 @@ func TestDoFaults(t *testing.T) {
 	}
 }
 
-// hijack answers with the given bytes and closes the connection.
+// hijack responds with the given bytes and closes the connection.
 func hijack(t *testing.T, w http.ResponseWriter, raw string) {
 	t.Helper()
 	connection, buffered, err := http.NewResponseController(w).Hijack()
@@ -299,7 +299,7 @@ func TestDoHeaderTimeout(t *testing.T) {
 	}
 }
 
-// A connection must be free again after an answer of any kind, or each call would pay for a new one.
+// A connection must be free again after a response of any kind, or each call would pay for a new one.
 func TestDoKeepsConnections(t *testing.T) {
 	t.Parallel()
 	var opened atomic.Int32
@@ -322,16 +322,16 @@ func TestDoKeepsConnections(t *testing.T) {
 		if n%2 == 1 {
 			r.Method, r.JSON = http.MethodPost, []byte(`{}`)
 		}
-		// The answer is refused after its first bytes, so that the rest is left.
-		err := c.Do(t.Context(), r, func(a *upstream.Answer) error {
+		// The response is refused after its first bytes, so that the rest is left.
+		err := c.Do(t.Context(), r, func(a *upstream.Response) error {
 			_, err := bufio.NewReaderSize(a, 16).Peek(1)
 			if err != nil {
 				return err
 			}
-			return upstream.InvalidAnswer("not wanted")
+			return upstream.InvalidResponse("not wanted")
 		})
 		if err == nil {
-			t.Fatal("no fault")
+			t.Fatal("no error")
 		}
 	}
 	if opened.Load() != 1 {

@@ -15,17 +15,17 @@ const (
 	canaryPrompt = "canary prompt: a yellow bird / 100% alive & well 金丝雀"
 )
 
-// requireSilence asserts that nothing which a fault says, however it is printed, holds the key, the prompt or an address.
+// requireSilence asserts that nothing which an error says, however it is printed, holds the key, the prompt or an address.
 func requireSilence(t *testing.T, err error) {
 	t.Helper()
 	f, is := errors.AsType[*fault.Error](err)
 	if !is {
-		t.Fatalf("%T is no fault: %v", err, err)
+		t.Fatalf("%T is no *fault.Error: %v", err, err)
 	}
 	said := []string{f.Error(), f.Detail, f.RequestID, fmt.Sprintf("%v %+v %q", err, err, err)}
 	for cause := f.Err; cause != nil; cause = errors.Unwrap(cause) {
 		if _, is := cause.(*url.Error); is { //nolint:errorlint // The walk looks at each cause by itself.
-			t.Error("a cause still carries the address")
+			t.Error("a cause still carries the URL")
 		}
 	}
 	for _, text := range said {

@@ -50,7 +50,7 @@ func TestConnectionsAreReused(t *testing.T) {
 		var calls sync.WaitGroup
 		for n := range slots {
 			calls.Go(func() {
-				request := upstream.Request{Method: http.MethodGet, URL: server.URL + "/good", MaxAnswer: 100}
+				request := upstream.Request{Method: http.MethodGet, URL: server.URL + "/good", MaxBytes: 100}
 				if n%2 == 0 {
 					request.URL = server.URL + "/bad"
 				}
@@ -84,7 +84,7 @@ func TestProxy(t *testing.T) {
 	}
 }
 
-// A redirect is a fault, whatever its status, and nothing is sent to where it points.
+// A redirect is an error, whatever its status, and nothing is sent to where it points.
 func TestRedirectsAreRefused(t *testing.T) {
 	t.Parallel()
 	elsewhere := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("the redirect was followed") })
@@ -92,7 +92,7 @@ func TestRedirectsAreRefused(t *testing.T) {
 		base := serve(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere, status) })
 		c := newCaller(t)
 		c.HTTP.CheckRedirect = func(*http.Request, []*http.Request) error { return errors.New("asked for a policy") }
-		err := c.Do(t.Context(), ask(base), func(*upstream.Answer) error { return nil })
+		err := c.Do(t.Context(), ask(base), func(*upstream.Response) error { return nil })
 		f, is := errors.AsType[*fault.Error](err)
 		if !is || f.Status != status || f.Class != fault.Retryable || f.Code != job.CodeUnavailable {
 			t.Errorf("%d: %v", status, err)
@@ -147,7 +147,7 @@ func TestEndlessBody(t *testing.T) {
 			t.Parallel()
 			body := &endless{status: r.status, header: r.header}
 			c := upstream.Caller{HTTP: &http.Client{Transport: body}}
-			request := upstream.Request{Method: http.MethodGet, URL: "http://example.invalid", MaxAnswer: bound}
+			request := upstream.Request{Method: http.MethodGet, URL: "http://example.invalid", MaxBytes: bound}
 			var data []byte
 			err := c.Do(t.Context(), request, readAll(&data))
 			f, is := errors.AsType[*fault.Error](err)
@@ -164,7 +164,7 @@ func TestEndlessBody(t *testing.T) {
 	}
 }
 
-// What a request adds to its faults comes after the cleaning and within the bound, and is what the observer hears.
+// What a request adds to its errors comes after the cleaning and within the bound, and is what the observer hears.
 func TestAmend(t *testing.T) {
 	t.Parallel()
 	base := serve(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -181,7 +181,7 @@ func TestAmend(t *testing.T) {
 		f.Class, f.Code, f.Detail = fault.Misconfigured, job.CodeMisconfigured, "change this: "+f.Detail
 	}
 	c.Observe = func(_ string, _ int, heard string, _ time.Duration) { code = heard }
-	failure, is := errors.AsType[*fault.Error](c.Do(t.Context(), request, func(*upstream.Answer) error { return nil }))
+	failure, is := errors.AsType[*fault.Error](c.Do(t.Context(), request, func(*upstream.Response) error { return nil }))
 	if !is || failure.Class != fault.Misconfigured || code != job.CodeMisconfigured {
 		t.Fatalf("got %v, observed %q", failure, code)
 	}

@@ -16,7 +16,7 @@ import (
 // envelope is what an error body says, whichever of the upstreams' shapes it came in.
 type envelope struct {
 	message string
-	// code and kind are the upstream's own words for the fault ("BAD_REQUEST", "safety_error"); either may be empty.
+	// code and kind are the upstream's own words for the error ("BAD_REQUEST", "safety_error"); either may be empty.
 	code, kind string
 	// status is the status the body claims, which tells an error from a success sent as 200; 0 when it claims none.
 	status    int
@@ -160,7 +160,7 @@ func requestID(e *envelope, header http.Header) string {
 
 var idPattern = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,128}$`)
 
-// detail says for an operator what the answer said. It may still quote keys and the request.
+// detail says for an operator what the response said. It may still quote keys and the request.
 func (e *envelope) detail(header http.Header) string {
 	parts := make([]string, 0, 5)
 	for _, word := range []string{e.code, e.kind, e.message} {

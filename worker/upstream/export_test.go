@@ -19,5 +19,5 @@ func Clean(s, key string, private ...string) string {
 	return (&redactor{key: key, private: private}).clean(s)
 }
 
-// ErrSilent is the cause of an answer that fell silent.
-var ErrSilent = errSilent
+// ErrSilent is the cause of a response that made no progress.
+var ErrSilent = errIdle

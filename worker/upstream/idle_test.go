@@ -76,7 +76,7 @@ func TestIdle(t *testing.T) {
 		name   string
 		answer dripping
 		quiet  bool
-		accept func(*upstream.Answer) error
+		accept func(*upstream.Response) error
 		// takes is how long the call must last; code is empty when it must succeed.
 		takes  time.Duration
 		code   string
@@ -105,7 +105,7 @@ func TestIdle(t *testing.T) {
 		},
 		{
 			name: "progress that was said", answer: dripping{status: 200, pause: 9 * time.Second, pieces: pieces[:3], ends: true}, quiet: true,
-			accept: func(a *upstream.Answer) error {
+			accept: func(a *upstream.Response) error {
 				for {
 					if _, err := a.Read(make([]byte, 1)); err != nil {
 						return nil //nolint:nilerr // The end, or the silence that the row is about.
@@ -121,13 +121,13 @@ func TestIdle(t *testing.T) {
 		},
 		{
 			name: "an unexpected answer whose body trickles", answer: dripping{status: 200, pause: 3 * time.Second, pieces: pieces},
-			accept: func(a *upstream.Answer) error { return a.Unexpected("answer is odd", nil) },
+			accept: func(a *upstream.Response) error { return a.UnexpectedError("answer is odd", nil) },
 			takes:  5 * time.Second, code: job.CodeInvalidAnswer, class: fault.Retryable,
 		},
 		{
 			name: "a rest within a time", answer: dripping{status: 200, pause: 3 * time.Second, pieces: pieces, ends: true},
-			accept: func(a *upstream.Answer) error {
-				a.Within(7 * time.Second)
+			accept: func(a *upstream.Response) error {
+				a.Limit(7 * time.Second)
 				_, err := a.ReadAll()
 				return err
 			},
@@ -135,7 +135,7 @@ func TestIdle(t *testing.T) {
 		},
 		{
 			name: "a rest that is not wanted", answer: dripping{status: 200},
-			accept: func(*upstream.Answer) error { return nil },
+			accept: func(*upstream.Response) error { return nil },
 			takes:  250 * time.Millisecond,
 		},
 	}
@@ -146,7 +146,7 @@ func TestIdle(t *testing.T) {
 				c := upstream.Caller{HTTP: &http.Client{Transport: r.answer}, Idle: idle}
 				accept := r.accept
 				if accept == nil {
-					accept = func(a *upstream.Answer) error {
+					accept = func(a *upstream.Response) error {
 						_, err := a.ReadAll()
 						return err
 					}
@@ -174,7 +174,7 @@ func TestIdle(t *testing.T) {
 	}
 }
 
-// A job that is canceled while its answer trickles in is canceled, not silent.
+// A job that is canceled while its response trickles in is canceled, not silent.
 func TestCanceledWhileReading(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -183,7 +183,7 @@ func TestCanceledWhileReading(t *testing.T) {
 		time.AfterFunc(time.Second, func() { cancel(why) })
 		for _, status := range []int{200, 503} {
 			c := upstream.Caller{HTTP: &http.Client{Transport: dripping{status: status}}}
-			err := c.Do(ctx, ask("http://example.org"), func(a *upstream.Answer) error {
+			err := c.Do(ctx, ask("http://example.org"), func(a *upstream.Response) error {
 				_, err := a.ReadAll()
 				return err
 			})

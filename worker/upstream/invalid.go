@@ -7,14 +7,14 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/fault"
 )
 
-// InvalidAnswer returns the error of a response with status 200 that cannot be used. Operators read the reason as it
+// InvalidResponse returns the error of a response with status 200 that cannot be used. Operators read the reason as it
 // stands, so it must not quote the response or the request.
-func InvalidAnswer(reason string) *fault.Error {
+func InvalidResponse(reason string) *fault.Error {
 	return &fault.Error{Class: fault.Retryable, Code: job.CodeInvalidAnswer, Err: errors.New(reason)}
 }
 
-// UnusableAnswer is InvalidAnswer for a response that would be the same if the request were repeated.
-func UnusableAnswer(reason string) *fault.Error {
+// UnusableResponse is InvalidResponse for a response that would be the same if the request were repeated.
+func UnusableResponse(reason string) *fault.Error {
 	return &fault.Error{Class: fault.Permanent, Code: job.CodeUnusable, Err: errors.New(reason)}
 }
 

@@ -10,10 +10,10 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/fault"
 )
 
-// lost sorts an error of the exchange itself, as opposed to an answer that says no. The parent is the caller's context,
+// transportError sorts an error of the exchange itself, as opposed to a response that says no. The parent is the caller's context,
 // ctx the attempt's own.
-func lost(parent, ctx context.Context, err error) error {
-	// An error of net/http may carry the whole address, and with it the prompt.
+func transportError(parent, ctx context.Context, err error) error {
+	// An error of net/http may carry the whole URL, and with it the prompt.
 	if wrapped, is := errors.AsType[*url.Error](err); is {
 		err = wrapped.Err
 	}
@@ -22,14 +22,14 @@ func lost(parent, ctx context.Context, err error) error {
 		return fault.NewCanceled(parent)
 	case parent.Err() != nil:
 		return &fault.Error{Class: fault.Retryable, Code: job.CodeTimeout, Err: deadline(parent)}
-	case errors.Is(err, errOverLong):
-		// The same request brings the same answer, whose length was known beforehand, so there is nothing to gain from asking again.
-		return &fault.Error{Class: fault.Permanent, Code: job.CodeTooLarge, Err: errOverLong}
+	case errors.Is(err, errTooLong):
+		// The same request brings the same response, whose length was known beforehand, so there is nothing to gain from asking again.
+		return &fault.Error{Class: fault.Permanent, Code: job.CodeTooLarge, Err: errTooLong}
 	case errors.Is(err, errEndless):
-		// Nobody means to send this: the upstream lost its way, and the next answer may well have an end.
+		// Nobody means to send this: the upstream lost its way, and the next response may well have an end.
 		return &fault.Error{Class: fault.Retryable, Code: job.CodeInvalidAnswer, Err: errEndless}
-	case errors.Is(context.Cause(ctx), errSilent):
-		return &fault.Error{Class: fault.Retryable, Code: job.CodeTimeout, Err: errSilent}
+	case errors.Is(context.Cause(ctx), errIdle):
+		return &fault.Error{Class: fault.Retryable, Code: job.CodeTimeout, Err: errIdle}
 	case errors.Is(err, errShort):
 		return &fault.Error{Class: fault.Retryable, Code: job.CodeInvalidAnswer, Err: errShort}
 	case errors.Is(context.Cause(ctx), errDropped):
@@ -40,7 +40,7 @@ func lost(parent, ctx context.Context, err error) error {
 	return &fault.Error{Class: fault.Retryable, Code: job.CodeUnavailable, Err: err}
 }
 
-// deadline returns the cause of a context whose time is over, in a way that errors.Is finds context.DeadlineExceeded.
+// deadline returns the cause of a context whose time has passed, in a way that errors.Is finds context.DeadlineExceeded.
 func deadline(ctx context.Context) error {
 	cause := context.Cause(ctx)
 	if errors.Is(cause, context.DeadlineExceeded) {
@@ -57,8 +57,8 @@ func timedOut(err error) bool {
 	return is && failure.Timeout()
 }
 
-// fault completes what exchange returned: the upstream's name, the status, and clean words.
-func (c *Caller) fault(err error, status int, words *redactor, amend func(*fault.Error)) *fault.Error {
+// complete completes what exchange returned: the upstream's name, the status, and clean words.
+func (c *Caller) complete(err error, status int, words *redactor, amend func(*fault.Error)) *fault.Error {
 	f, is := errors.AsType[*fault.Error](err)
 	if !is {
 		f = &fault.Error{Class: fault.Retryable, Code: job.CodeUnavailable, Err: err}

@@ -77,14 +77,14 @@ func TestMemoryStaysFlat(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			address, client := unending(t, http2)
 			caller := &upstream.Caller{Upstream: "u", HTTP: client, Budget: upstream.NewBudget(budget)}
-			request := upstream.Request{Method: http.MethodGet, URL: address, MaxAnswer: bound}
+			request := upstream.Request{Method: http.MethodGet, URL: address, MaxBytes: bound}
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 			defer cancel()
 			peak := peakOf(func() {
 				var wg sync.WaitGroup
 				for range calls {
 					wg.Go(func() {
-						err := caller.Do(ctx, request, func(a *upstream.Answer) error {
+						err := caller.Do(ctx, request, func(a *upstream.Response) error {
 							_, err := a.ReadAll()
 							return err
 						})

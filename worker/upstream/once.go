@@ -8,13 +8,13 @@ import (
 	"sync/atomic"
 )
 
-// errDropped is the cause of a call whose connection ended before any answer came.
-var errDropped = errors.New("connection was closed without an answer")
+// errDropped is the cause of a call whose connection ended before any response came.
+var errDropped = errors.New("connection was closed without a response")
 
-// once returns a context in which the transport sends a request over one connection and no other. Left to itself it
-// repeats a GET as often as it has kept connections that end without an answer, and the upstream begins, and bills, each
+// singleConnection returns a context in which the transport sends a request over one connection and no other. Left to itself it
+// repeats a GET as often as it has kept connections that end without a response, and the upstream begins, and bills, each
 // of these: repeating is for who counts the attempts. HTTP/2 is let be, since it repeats only what was not begun.
-func once(ctx context.Context, cancel context.CancelCauseFunc) context.Context {
+func singleConnection(ctx context.Context, cancel context.CancelCauseFunc) context.Context {
 	var got atomic.Int32
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn: func(info httptrace.GotConnInfo) {

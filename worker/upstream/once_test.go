@@ -14,7 +14,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
 )
 
-// A call whose connection ends without an answer is sent once, however many connections are kept and whatever its
+// A call whose connection ends without a response is sent once, however many connections are kept and whatever its
 // method: who counts the attempts repeats it.
 func TestDroppedCallIsSentOnce(t *testing.T) {
 	t.Parallel()
@@ -47,7 +47,7 @@ func TestDroppedCallIsSentOnce(t *testing.T) {
 				})
 			}
 			calls.Wait()
-			request := upstream.Request{Method: method, URL: base + "/drop", MaxAnswer: 100}
+			request := upstream.Request{Method: method, URL: base + "/drop", MaxBytes: 100}
 			if method == http.MethodPost {
 				request.JSON = []byte("{}")
 			}
@@ -55,7 +55,7 @@ func TestDroppedCallIsSentOnce(t *testing.T) {
 			err := c.Do(t.Context(), request, readAll(&body))
 			f, is := errors.AsType[*fault.Error](err)
 			if !is || f.Class != fault.Retryable || f.Code != job.CodeUnavailable || f.Status != 0 {
-				t.Errorf("fault %+v", err)
+				t.Errorf("error %+v", err)
 			}
 			if got := dropped.Load(); got != 1 {
 				t.Errorf("sent %d times, want once", got)

@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// demanded says what an answer wants that asks for payment in a header, as services do that take calls without a key for
+// paymentReason says what a response wants that asks for payment in a header, as services do that take calls without a key for
 // money, or nothing where there is no such header. The header is JSON in base64; its word for the reason is quoted where
 // it has one.
-func demanded(header http.Header) string {
+func paymentReason(header http.Header) string {
 	const (
 		general = "payment is demanded in a header, as of a call without a key"
 		longest = 16 << 10

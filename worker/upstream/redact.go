@@ -17,7 +17,7 @@ const maxDetail = 2 << 10
 // mask stands where something was taken out.
 const mask = "***"
 
-// window is how many characters in a row of a user's text are recognised, so that an answer that quotes only a part of
+// window is how many characters in a row of a user's text are recognised, so that a response that quotes only a part of
 // it is cleaned as well. Shorter runs are ordinary words, which say nothing about whose text it was. A text that is itself
 // shorter is recognised as a whole, and only where it is no part of a longer word: masking every "a" of a message would
 // leave nothing to read.
@@ -38,17 +38,17 @@ var (
 		regexp.MustCompile(`(://)[^/\s@"']+@`),
 		regexp.MustCompile(`()[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+`),
 	}
-	// addressPattern finds whole addresses, whose path or query holds the text on some routes. Their host is kept.
+	// addressPattern finds whole URLs, whose path or query holds the text on some routes. Their host is kept.
 	addressPattern = regexp.MustCompile(`(?i)\b(https?://[^\s/"'<>?#]+)[/?#][^\s"'<>]*`)
 )
 
-// clean returns s without keys, e-mail addresses, the paths of addresses, and the user's text in any usual encoding.
+// clean returns s without keys, e-mail URLs, the paths of URLs, and the user's text in any usual encoding.
 func (r *redactor) clean(s string) string {
 	if r.key != "" {
 		s = strings.ReplaceAll(s, r.key, mask)
 	}
 	for _, text := range r.private {
-		s = cover(s, text)
+		s = redact(s, text)
 	}
 	for _, pattern := range secretPatterns {
 		s = pattern.ReplaceAllString(s, "${1}"+mask)
@@ -56,17 +56,17 @@ func (r *redactor) clean(s string) string {
 	return addressPattern.ReplaceAllString(s, "${1}/"+mask)
 }
 
-// cover masks every run of characters that s shares with the text, plain or encoded, whatever the letter case. A short
+// redact masks every run of characters that s shares with the text, plain or encoded, whatever the letter case. A short
 // text of punctuation alone stays: it says nothing.
-func cover(s, text string) string {
+func redact(s, text string) string {
 	text = strings.TrimSpace(text)
-	if text == "" || (utf8.RuneCountInString(text) < window && !strings.ContainsFunc(text, telling)) {
+	if text == "" || (utf8.RuneCountInString(text) < window && !strings.ContainsFunc(text, isMeaningful)) {
 		return s
 	}
-	plain, folded := []rune(s), lower(s)
+	plain, folded := []rune(s), toLower(s)
 	hidden := make([]bool, len(folded))
-	for _, form := range forms(text) {
-		markShared(folded, lower(form), hidden)
+	for _, form := range encodings(text) {
+		markMatches(folded, toLower(form), hidden)
 	}
 	var out strings.Builder
 	for i, r := range plain {
@@ -80,11 +80,11 @@ func cover(s, text string) string {
 	return out.String()
 }
 
-// telling reports whether a character carries meaning: letters, digits and pictographs do, punctuation does not.
-func telling(r rune) bool { return unicode.In(r, unicode.L, unicode.N, unicode.So) }
+// isMeaningful reports whether a character carries meaning: letters, digits and pictographs do, punctuation does not.
+func isMeaningful(r rune) bool { return unicode.In(r, unicode.L, unicode.N, unicode.So) }
 
-// markShared marks in hidden where s holds a window of the form, or the whole of a shorter one between word boundaries.
-func markShared(s, form []rune, hidden []bool) {
+// markMatches marks in hidden where s holds a window of the form, or the whole of a shorter one between word boundaries.
+func markMatches(s, form []rune, hidden []bool) {
 	size := min(window, len(form))
 	short := len(form) < window
 	shared := make(map[string]struct{}, len(form))
@@ -95,7 +95,7 @@ func markShared(s, form []rune, hidden []bool) {
 		if _, found := shared[string(s[i:i+size])]; !found {
 			continue
 		}
-		if short && (!boundary(s, i) || !boundary(s, i+size)) {
+		if short && (!isBoundary(s, i) || !isBoundary(s, i+size)) {
 			continue
 		}
 		for j := i; j < i+size; j++ {
@@ -104,9 +104,9 @@ func markShared(s, form []rune, hidden []bool) {
 	}
 }
 
-// boundary reports whether a word may begin or end in front of s[i]. The end of an escape sequence counts: its last
+// isBoundary reports whether a word may begin or end in front of s[i]. The end of an escape sequence counts: its last
 // character looks like a part of the word behind it.
-func boundary(s []rune, i int) bool {
+func isBoundary(s []rune, i int) bool {
 	return i == 0 || i == len(s) || !inWord(s[i-1]) || !inWord(s[i]) || escapeEnds(s[:i])
 }
 
@@ -117,7 +117,7 @@ func inWord(r rune) bool {
 		unicode.Katakana, unicode.Hangul, unicode.Thai, unicode.Lao, unicode.Khmer, unicode.Myanmar)
 }
 
-// escapePattern finds the escape sequences of addresses, of JSON and of Go.
+// escapePattern finds the escape sequences of URLs, of JSON and of Go.
 var escapePattern = regexp.MustCompile(`(?i)(?:%[0-9a-f]{2}|\\u[0-9a-f]{4}|\\U[0-9a-f]{8}|\\x[0-9a-f]{2}|\\[abfnrtv])$`)
 
 // escapeEnds reports whether s ends with an escape sequence.
@@ -126,8 +126,8 @@ func escapeEnds(s []rune) bool {
 	return escapePattern.MatchString(string(s[max(0, len(s)-longest):]))
 }
 
-// forms returns the text as it may be quoted back: plain, escaped for addresses, for JSON in both ways, and for HTML.
-func forms(text string) []string {
+// encodings returns the text as it may be quoted back: plain, escaped for URLs, for JSON in both ways, and for HTML.
+func encodings(text string) []string {
 	quoted, err := json.Marshal(text)
 	if err != nil {
 		quoted = []byte(`""`)
@@ -143,8 +143,8 @@ func forms(text string) []string {
 	}
 }
 
-// lower folds letter case one character at a time, so that places in the result are places in s.
-func lower(s string) []rune {
+// toLower folds letter case one character at a time, so that places in the result are places in s.
+func toLower(s string) []rune {
 	runes := []rune(s)
 	for i, r := range runes {
 		runes[i] = unicode.ToLower(r)

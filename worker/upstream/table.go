@@ -9,7 +9,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/fault"
 )
 
-// A verdict is what a kind of answer means.
+// A verdict is what a kind of response means.
 type verdict struct {
 	class fault.Class
 	code  string
@@ -47,7 +47,7 @@ func table() []rule {
 		{403, 403, (*envelope).moderated, moderated},
 		{422, 422, (*envelope).moderated, moderated},
 		{451, 451, nil, moderated},
-		// The older picture service says this with whatever status it has at hand.
+		// The older image service says this with whatever status it has at hand.
 		{400, 599, (*envelope).prohibited, moderated},
 
 		{400, 400, (*envelope).aboutReference, reference},
@@ -69,7 +69,7 @@ func table() []rule {
 		{400, 499, nil, rejected},
 
 		{500, 599, (*envelope).queueFull, throttled},
-		// A gateway gave up waiting, a model's (504) or the edge: for a connection (522) or for an answer (524).
+		// A gateway gave up waiting, a model's (504) or the edge: for a connection (522) or for a response (524).
 		{504, 504, nil, timedOut},
 		{522, 522, nil, timedOut},
 		{524, 524, nil, timedOut},
@@ -77,16 +77,16 @@ func table() []rule {
 	}
 }
 
-// classify says what an answer with the given status, header and body means. It is the only place that does. It fits an
-// error that came dressed as a success, too: pass the status that the answer claims. Detail still quotes the answer freely.
+// classify says what a response with the given status, header and body means. It is the only place that does. It fits an
+// error that came dressed as a success, too: pass the status that the response claims. Detail still quotes the response freely.
 func classify(status int, header http.Header, body []byte) *fault.Error {
 	e := parseEnvelope(header.Get("Content-Type"), body)
 	if status == http.StatusPaymentRequired && e.message == "" {
-		e.message = demanded(header)
+		e.message = paymentReason(header)
 	}
 	f := &fault.Error{
 		Status:     status,
-		RetryAfter: e.wait(header),
+		RetryAfter: e.retryAfter(header),
 		RequestID:  requestID(e, header),
 		Detail:     e.detail(header),
 	}
@@ -99,35 +99,35 @@ func classify(status int, header http.Header, body []byte) *fault.Error {
 	return f
 }
 
-// moderated says whether the refusal is about the words or the picture asked for.
+// moderated says whether the refusal is about the words or the image asked for.
 func (e *envelope) moderated() bool {
-	return e.says(
+	return e.contains(
 		"safety_error", "content_policy_violation", "content_filter", "content policy", "content moderation",
 		"safety system", "safety filter", "content is prohibited", "content exists risk",
 	)
 }
 
-// prohibited says whether the words asked for are forbidden, in the older picture service's sentence.
-func (e *envelope) prohibited() bool { return e.says("content is prohibited") }
+// prohibited says whether the words asked for are forbidden, in the older image service's sentence.
+func (e *envelope) prohibited() bool { return e.contains("content is prohibited") }
 
 // queueFull says whether the upstream has too many requests of ours waiting, whatever status it chose for that.
-func (e *envelope) queueFull() bool { return e.says("queue full") }
+func (e *envelope) queueFull() bool { return e.contains("queue full") }
 
 // aboutModel says whether a refusal concerns the model asked for, while the key is good for others.
 func (e *envelope) aboutModel() bool {
-	return e.says("is not allowed for this api key", "this model requires", "model not found or tier not high enough")
+	return e.contains("is not allowed for this api key", "this model requires", "model not found or tier not high enough")
 }
 
-// aboutReference says whether a picture to go by cannot be had or is of no use.
+// aboutReference says whether an image to go by cannot be had or is of no use.
 func (e *envelope) aboutReference() bool {
-	return e.says("failed_to_download_image", "invalid_image_url", "image_too_large", "unsupported_image_media_type")
+	return e.contains("failed_to_download_image", "invalid_image_url", "image_too_large", "unsupported_image_media_type")
 }
 
 // page says whether the body is an HTML page.
 func (e *envelope) page() bool { return e.markup }
 
-// says reports whether code, kind or message holds one of the phrases, which are in lower case.
-func (e *envelope) says(phrases ...string) bool {
+// contains reports whether code, kind or message holds one of the phrases, which are in lower case.
+func (e *envelope) contains(phrases ...string) bool {
 	said := strings.ToLower(e.code + "\n" + e.kind + "\n" + e.message)
 	return slices.ContainsFunc(phrases, func(p string) bool { return strings.Contains(said, p) })
 }

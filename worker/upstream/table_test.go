@@ -182,7 +182,7 @@ func TestClassify(t *testing.T) {
 		{name: "server error with a code", status: 500, body: `{"code":50500,"message":"Unknown error","data":null}`, class: fault.Retryable, code: unavailable},
 		{name: "gateway time-out of the model", status: 504, body: "", class: fault.Retryable, code: job.CodeTimeout},
 
-		// The older services.
+		// The legacy services.
 		{name: "older: safety", status: 400, body: `{"error":"Bad Request","message":"The prompt was blocked by the safety filter."}`, class: fault.Moderated, code: moderated},
 		{name: "older: prohibited", status: 400, body: `{"error":"Bad Request","message":"Content is prohibited"}`, class: fault.Moderated, code: moderated},
 		{name: "older: prohibited, as forbidden", status: 403, body: `{"error":"Forbidden","message":"Content is prohibited"}`, class: fault.Moderated, code: moderated},
@@ -242,7 +242,7 @@ func TestClassify(t *testing.T) {
 	}
 }
 
-// Every status must have a verdict; a hole in the table would make a fault without a class.
+// Every status must have a verdict; a hole in the table would make an error without a class.
 func TestClassifyLeavesNoStatusOut(t *testing.T) {
 	t.Parallel()
 	for status := range 1000 {

@@ -12,18 +12,18 @@ type Options struct {
 	Slots int
 	// ConnectTimeout bounds the dial and, once more, the TLS handshake. Default 10 s.
 	ConnectTimeout time.Duration
-	// HeaderTimeout bounds the wait for the first byte of an answer. Default 0, no bound: a picture is painted before
+	// HeaderTimeout bounds the wait for the first byte of a response. Default 0, no bound: an image is painted before
 	// its header is sent, and the call's own context bounds the whole attempt.
 	HeaderTimeout time.Duration
 }
 
-// streamBuffer is how much of an answer over HTTP/2 is taken in before anybody reads it. The usual 4 MiB would be held for
-// each of the answers that wait for their part of a budget.
+// streamBuffer is how much of a response over HTTP/2 is taken in before anybody reads it. The usual 4 MiB would be held for
+// each of the responses that wait for their part of a budget.
 const streamBuffer = 512 << 10
 
 // NewTransport returns the transport that all upstreams of a process share: proxies from the environment, HTTP/2,
-// connections kept alive and probed, so that a dead peer is noticed while a call waits for a late answer. It never
-// decompresses, since an answer's size is bounded as it is read. The caller closes its idle connections at the end.
+// connections kept alive and probed, so that a dead peer is noticed while a call waits for a late response. It never
+// decompresses, since a response's size is bounded as it is read. The caller closes its idle connections at the end.
 func NewTransport(o Options) *http.Transport {
 	if o.Slots <= 0 {
 		o.Slots = 16

@@ -18,7 +18,7 @@ func TestNewTransport(t *testing.T) {
 			plain.MaxIdleConnsPerHost, plain.TLSHandshakeTimeout, plain.ResponseHeaderTimeout)
 	}
 	if plain.Proxy == nil || !plain.DisableCompression {
-		t.Error("proxies are ignored or answers are unpacked")
+		t.Error("proxies are ignored or responses are unpacked")
 	}
 	sized := upstream.NewTransport(upstream.Options{Slots: 40, ConnectTimeout: time.Second})
 	if sized.MaxIdleConnsPerHost != 40 || sized.MaxIdleConns < 40 || sized.TLSHandshakeTimeout != time.Second {

@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	// maxWait bounds RetryAfter, so that a mistaken or hostile answer cannot close an upstream for years.
-	maxWait = 24 * time.Hour
+	// maxRetryAfter bounds RetryAfter, so that a mistaken or hostile response cannot close an upstream for years.
+	maxRetryAfter = 24 * time.Hour
 	// dailyWait and hourlyWait are the waits after limits whose end is not told.
 	dailyWait  = time.Hour
 	hourlyWait = 10 * time.Minute
@@ -18,12 +18,12 @@ const (
 
 var waitPattern = regexp.MustCompile(`(?i)retry after (\d{1,9}(?:\.\d{1,9})?) ?s`)
 
-// wait returns how long the upstream asked to wait: by header, else by the body's number, else by its sentence.
+// retryAfter returns how long the upstream asked to wait: by header, else by the body's number, else by its sentence.
 //
-// A daily or hourly limit names no end. It ends by itself, so it is no fault for an operator and stays a throttle; but
+// A daily or hourly limit names no end. It ends by itself, so it is no error for an operator and stays a throttle; but
 // asking again in a minute is of no use and counts against the account, so a longer wait stands in for the end. Jobs wait
 // for as long as their deadlines allow, and one probe an hour notices the new day.
-func (e *envelope) wait(header http.Header) time.Duration {
+func (e *envelope) retryAfter(header http.Header) time.Duration {
 	if d := parseRetryAfter(header); d > 0 {
 		return d
 	}
@@ -37,15 +37,15 @@ func (e *envelope) wait(header http.Header) time.Duration {
 		}
 	}
 	switch {
-	case e.says("rpd limit", "tpd limit", "ipd limit"):
+	case e.contains("rpd limit", "tpd limit", "ipd limit"):
 		return dailyWait
-	case e.says("rph limit", "tph limit", "iph limit"):
+	case e.contains("rph limit", "tph limit", "iph limit"):
 		return hourlyWait
 	}
 	return 0
 }
 
-// parseRetryAfter reads the header Retry-After, in seconds or as a date. A date is counted from the answer's own Date
+// parseRetryAfter reads the header Retry-After, in seconds or as a date. A date is counted from the response's own Date
 // where it has one, so that a clock that differs from ours does not matter.
 func parseRetryAfter(header http.Header) time.Duration {
 	value := strings.TrimSpace(header.Get("Retry-After"))
@@ -60,14 +60,14 @@ func parseRetryAfter(header http.Header) time.Duration {
 	if err != nil {
 		now = time.Now()
 	}
-	return min(max(at.Sub(now), 0), maxWait)
+	return min(max(at.Sub(now), 0), maxRetryAfter)
 }
 
-// seconds turns a number from outside into a wait between 0 and maxWait; what is no number becomes 0.
+// seconds turns a number from outside into a wait between 0 and maxRetryAfter; what is no number becomes 0.
 func seconds(n float64) time.Duration {
 	switch {
-	case n >= maxWait.Seconds():
-		return maxWait
+	case n >= maxRetryAfter.Seconds():
+		return maxRetryAfter
 	case n > 0:
 		return time.Duration(n * float64(time.Second))
 	}

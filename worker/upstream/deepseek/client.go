@@ -58,19 +58,19 @@ type Client struct {
 
 // Completion is what the model answered.
 type Completion struct {
-	// Text is the answer without what models wrap around it; it is never empty.
+	// Text is the response without what models wrap around it; it is never empty.
 	Text string
-	// Raw is the answer as it came.
+	// Raw is the response as it came.
 	Raw string
 	// Model is the one that answered, as it calls itself.
 	Model string
-	// PromptTokens and CompletionTokens are what is billed; 0 when the answer did not say.
+	// PromptTokens and CompletionTokens are what is billed; 0 when the response did not say.
 	PromptTokens, CompletionTokens int
 	// CachedTokens are those of PromptTokens that the upstream remembered, which cost less.
 	CachedTokens int
 }
 
-// New returns a client. It fails when the address cannot be used, in a sentence that names the setting.
+// New returns a client. It fails when the URL cannot be used, in a sentence that names the setting.
 func New(cfg Config) (*Client, error) {
 	base, err := upstream.ParseBase(urlSetting, cfg.URL, route)
 	if err != nil {
@@ -96,7 +96,7 @@ func New(cfg Config) (*Client, error) {
 		dialect: dialect,
 	}
 	if base != "" {
-		c.url = versioned(base) + route
+		c.url = withVersion(base) + route
 	}
 	return c, nil
 }
@@ -121,25 +121,25 @@ func (c *Client) complete(ctx context.Context, t task, text string, onText func(
 	}
 	text = printable(text)
 	if text == "" {
-		return Completion{}, refused("text is empty")
+		return Completion{}, rejected("text is empty")
 	}
 	body, err := json.Marshal(c.request(t, text))
 	if err != nil {
-		return Completion{}, refused("request cannot be encoded")
+		return Completion{}, rejected("request cannot be encoded")
 	}
-	teller := &teller{tell: onText, clean: func(raw string) string { return t.clean(raw, text) }}
+	teller := &throttledCallback{tell: onText, clean: func(raw string) string { return t.clean(raw, text) }}
 	var reply *reply
 	err = c.caller.Do(ctx, upstream.Request{
-		Method:    http.MethodPost,
-		URL:       c.url,
-		Accept:    "text/event-stream, application/json",
-		JSON:      body,
-		Private:   []string{text},
-		MaxAnswer: maxAnswerBytes,
-		Quiet:     true,
-		Amend:     c.amend,
-	}, func(a *upstream.Answer) error {
-		if reply, err = readReply(a, teller.hear); err != nil {
+		Method:   http.MethodPost,
+		URL:      c.url,
+		Accept:   "text/event-stream, application/json",
+		JSON:     body,
+		Private:  []string{text},
+		MaxBytes: maxAnswerBytes,
+		Quiet:    true,
+		Amend:    c.amend,
+	}, func(a *upstream.Response) error {
+		if reply, err = readReply(a, teller.update); err != nil {
 			return err
 		}
 		reply.cleaned = teller.clean(reply.text())
@@ -148,7 +148,7 @@ func (c *Client) complete(ctx context.Context, t task, text string, onText func(
 	if err != nil {
 		return Completion{}, err
 	}
-	teller.end(reply.cleaned)
+	teller.finish(reply.cleaned)
 	model := reply.model
 	if model == "" {
 		model = c.model
@@ -163,7 +163,7 @@ func (c *Client) complete(ctx context.Context, t task, text string, onText func(
 	}, nil
 }
 
-func refused(reason string) *fault.Error {
+func rejected(reason string) *fault.Error {
 	return &fault.Error{
 		Upstream: job.UpstreamLanguage, Class: fault.Permanent, Code: job.CodeRejected, Err: errors.New(reason),
 	}

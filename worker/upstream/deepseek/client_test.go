@@ -181,7 +181,7 @@ func TestModel(t *testing.T) {
 		var asked struct{ Model string }
 		client := newClient(t, func(w http.ResponseWriter, r *http.Request) {
 			_ = json.NewDecoder(r.Body).Decode(&asked)
-			// An answer that does not name its model leaves the one asked for.
+			// A response that does not name its model leaves the one asked for.
 			answer("application/json", `{"choices":[{"index":0,"message":{"content":"x"},"finish_reason":"stop"}]}`)(w, r)
 		}, func(c *deepseek.Config) {
 			c.Model, c.Logger = configured, slog.New(slog.NewTextHandler(&log, nil))

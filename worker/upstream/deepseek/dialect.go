@@ -61,9 +61,9 @@ func isHost(host string, names ...string) bool {
 	return slices.ContainsFunc(names, func(name string) bool { return host == name || strings.HasSuffix(host, "."+name) })
 }
 
-// versioned returns the base with the version that SiliconFlow's routes lie under, where an operator left it out.
+// withVersion returns the base with the version that SiliconFlow's routes lie under, where an operator left it out.
 // DeepSeek's lie under none or any.
-func versioned(base string) string {
+func withVersion(base string) string {
 	u, err := url.Parse(base)
 	if err == nil && u.Path == "" && isHost(hostOf(base), "siliconflow.cn", "siliconflow.com") {
 		return base + "/v1"
@@ -104,7 +104,7 @@ func (c *Client) amend(f *fault.Error) {
 		// Models that cannot think refuse to be told not to. The next try does without, and so do all that follow.
 		c.plain.Store(true)
 		f.Class, f.Code = fault.Retryable, job.CodeUnavailable
-	case slices.ContainsFunc(modelGone(), func(phrase string) bool { return strings.Contains(said, phrase) }):
+	case slices.ContainsFunc(unknownModelMessages(), func(phrase string) bool { return strings.Contains(said, phrase) }):
 		// Elsewhere a model is a person's choice, and only that request is refused. Here the operator's settings name it, so
 		// that none succeeds until they change.
 		f.Class, f.Code = fault.Misconfigured, job.CodeMisconfigured
@@ -112,7 +112,7 @@ func (c *Client) amend(f *fault.Error) {
 	}
 }
 
-// modelGone returns what upstreams say of a model that is retired or never was.
-func modelGone() []string {
+// unknownModelMessages returns what upstreams say of a model that is retired or never was.
+func unknownModelMessages() []string {
 	return []string{"model not exist", "supported api model names", "model does not exist"}
 }

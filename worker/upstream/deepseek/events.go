@@ -51,7 +51,7 @@ func (e *events) next() ([]byte, error) {
 	}
 	switch err := e.lines.Err(); {
 	case errors.Is(err, bufio.ErrTooLong):
-		return nil, upstream.InvalidAnswer("event is too long")
+		return nil, upstream.InvalidResponse("event is too long")
 	case err != nil:
 		return nil, err
 	case begun:
@@ -60,9 +60,9 @@ func (e *events) next() ([]byte, error) {
 	return nil, io.EOF
 }
 
-// meant returns the status with which an error would come if it came with one, from how its message begins. What stands
+// statusOf returns the status with which an error would come if it came with one, from how its message begins. What stands
 // further on may be the user's own text: it must not make an account look empty, which would stop everybody's calls.
-func meant(message string) (int, bool) {
+func statusOf(message string) (int, bool) {
 	for _, known := range []struct {
 		words  string
 		status int
@@ -97,10 +97,10 @@ func messageOf(said []byte) string {
 	return cmp.Or(inner.Message, outer.Message)
 }
 
-// claimed returns the fault of an error that came with a status of 200, which is sent before the outcome is known. The
+// errorIn returns the error of an error that came with a status of 200, which is sent before the outcome is known. The
 // status is taken from the error where it names one, or from its five-digit code, which sorts requests that are wrong
 // (2), accounts (3) and trouble of the service (5).
-func claimed(a *upstream.Answer, said []byte) error {
+func errorIn(a *upstream.Response, said []byte) error {
 	var inner struct {
 		Status json.RawMessage `json:"status"`
 		Code   json.RawMessage `json:"code"`
@@ -114,18 +114,18 @@ func claimed(a *upstream.Answer, said []byte) error {
 	for _, raw := range []json.RawMessage{inner.Status, inner.Error.Status, inner.Error.Code} {
 		status, err := strconv.Atoi(string(bytes.Trim(raw, `"`)))
 		if err == nil && status >= 400 && status <= 599 {
-			return a.Claims(status, said)
+			return a.ClaimedError(status, said)
 		}
 	}
-	if status, known := meant(messageOf(said)); known {
-		return a.Claims(status, said)
+	if status, known := statusOf(messageOf(said)); known {
+		return a.ClaimedError(status, said)
 	}
 	switch code, err := strconv.Atoi(string(bytes.Trim(inner.Code, `"`))); {
 	case err != nil:
 	case code >= 20000 && code < 30000:
-		return a.Claims(http.StatusBadRequest, said)
+		return a.ClaimedError(http.StatusBadRequest, said)
 	case code >= 30000 && code < 40000:
-		return a.Claims(http.StatusForbidden, said)
+		return a.ClaimedError(http.StatusForbidden, said)
 	}
-	return a.Claims(http.StatusServiceUnavailable, said)
+	return a.ClaimedError(http.StatusServiceUnavailable, said)
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
 )
 
-// reply gathers an answer as it comes.
+// reply gathers a response as it comes.
 type reply struct {
 	model    string
 	written  strings.Builder
@@ -29,23 +29,23 @@ type reply struct {
 
 func (r *reply) text() string { return r.written.String() }
 
-// grace is how long a stream that has said why it ends may take to bring its usage and its last line.
-const grace = 3 * time.Second
+// finishTimeout is how long a stream that has said why it ends may take to bring its usage and its last line.
+const finishTimeout = 3 * time.Second
 
-// maxThinking is how many times over an answer may take its idle time with thoughts alone. Thinking is switched off, and
+// maxThinking is how many times over a response may take its idle time with thoughts alone. Thinking is switched off, and
 // a model that does it all the same must not do it until the attempt's end.
 const maxThinking = 3
 
-// readReply reads an answer, streamed or whole: a server may answer either way, whatever it was asked for. It calls hear
-// with what is written so far after each event. It fails with the error of the answer's body or with a *fault.Error.
-func readReply(a *upstream.Answer, hear func(soFar string)) (*reply, error) {
-	if a.Encoded() {
-		return nil, upstream.InvalidAnswer("answer is compressed, which was not asked for")
+// readReply reads a response, streamed or whole: a server may respond either way, whatever it was asked for. It calls hear
+// with what is written so far after each event. It fails with the error of the response's body or with a *fault.Error.
+func readReply(a *upstream.Response, hear func(soFar string)) (*reply, error) {
+	if a.Compressed() {
+		return nil, upstream.InvalidResponse("response is compressed, which was not asked for")
 	}
 	in := bufio.NewReader(a)
 	first, err := firstByte(in)
 	if errors.Is(err, io.EOF) {
-		return nil, upstream.InvalidAnswer("answer is empty")
+		return nil, upstream.InvalidResponse("response is empty")
 	}
 	if err != nil {
 		return nil, err
@@ -58,7 +58,7 @@ func readReply(a *upstream.Answer, hear func(soFar string)) (*reply, error) {
 		return r, r.readStream(a, in, hear)
 	}
 	head, _ := in.Peek(in.Buffered())
-	return nil, a.Unexpected("answer is neither JSON nor an event stream", bytes.Clone(head))
+	return nil, a.UnexpectedError("response is neither JSON nor an event stream", bytes.Clone(head))
 }
 
 // firstByte returns the first byte that is no space and leaves it to be read. A server under load sends blank lines
@@ -80,8 +80,8 @@ func firstByte(in *bufio.Reader) (byte, error) {
 	}
 }
 
-// readWhole reads an answer that is one document.
-func (r *reply) readWhole(a *upstream.Answer, in io.Reader) error {
+// readWhole reads a response that is one document.
+func (r *reply) readWhole(a *upstream.Response, in io.Reader) error {
 	a.Progress()
 	body, err := io.ReadAll(in)
 	if err != nil {
@@ -89,10 +89,10 @@ func (r *reply) readWhole(a *upstream.Answer, in io.Reader) error {
 	}
 	var d document
 	if json.Unmarshal(body, &d) != nil {
-		return upstream.InvalidAnswer("answer is not JSON")
+		return upstream.InvalidResponse("response is not JSON")
 	}
 	if d.failed() {
-		return claimed(a, body)
+		return errorIn(a, body)
 	}
 	r.add(d)
 	r.done = true
@@ -101,7 +101,7 @@ func (r *reply) readWhole(a *upstream.Answer, in io.Reader) error {
 
 // readStream reads events until the stream says that it is over. What comes after the reason for its end is welcome but
 // not needed, so that a stream which then falls silent or breaks off has still answered.
-func (r *reply) readStream(a *upstream.Answer, in *bufio.Reader, hear func(soFar string)) error {
+func (r *reply) readStream(a *upstream.Response, in *bufio.Reader, hear func(soFar string)) error {
 	events := newEvents(in)
 	begun := time.Now()
 	for !r.done {
@@ -121,10 +121,10 @@ func (r *reply) readStream(a *upstream.Answer, in *bufio.Reader, hear func(soFar
 		}
 		var d document
 		if json.Unmarshal(data, &d) != nil {
-			return upstream.InvalidAnswer("event is not JSON")
+			return upstream.InvalidResponse("event is not JSON")
 		}
 		if d.failed() {
-			return claimed(a, data)
+			return errorIn(a, data)
 		}
 		written, thought, over := r.written.Len(), r.thought, r.finish != ""
 		r.add(d)
@@ -132,7 +132,7 @@ func (r *reply) readStream(a *upstream.Answer, in *bufio.Reader, hear func(soFar
 		case over:
 			// The time of grace runs already, and nothing prolongs it.
 		case r.finish != "":
-			a.Within(grace)
+			a.Limit(finishTimeout)
 		case r.written.Len() > written:
 			hear(r.text())
 			a.Progress()
@@ -166,30 +166,30 @@ func (r *reply) add(d document) {
 	}
 }
 
-// check says whether the answer is one: ended for a good reason and not empty. Half a prompt or translation must not pass
+// check says whether the response is one: ended for a good reason and not empty. Half a prompt or translation must not pass
 // for one.
 func (r *reply) check() error {
 	switch r.finish {
 	case "length":
-		return upstream.InvalidAnswer("answer was cut short")
+		return upstream.InvalidResponse("response was cut short")
 	case "content_filter":
 		return &fault.Error{
-			Class: fault.Moderated, Code: job.CodeModerated, Err: errors.New("model's filter ended the answer"),
+			Class: fault.Moderated, Code: job.CodeModerated, Err: errors.New("model's filter ended the response"),
 		}
 	case "insufficient_system_resource":
 		return &fault.Error{
 			Class: fault.Retryable, Code: job.CodeUnavailable, Err: errors.New("model ran out of resources"),
 		}
 	case "tool_calls", "function_call":
-		return upstream.InvalidAnswer("model called a tool in place of answering")
+		return upstream.InvalidResponse("model called a tool in place of answering")
 	}
 	switch {
 	case !r.answered:
-		return upstream.InvalidAnswer("answer holds no choice")
+		return upstream.InvalidResponse("response holds no choice")
 	case r.finish == "" && !r.done:
-		return upstream.InvalidAnswer("stream broke off")
+		return upstream.InvalidResponse("stream broke off")
 	case r.cleaned == "":
-		return upstream.InvalidAnswer("answer holds no text")
+		return upstream.InvalidResponse("response holds no text")
 	}
 	return nil
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/upstream/deepseek"
 )
 
-// piped answers with a body into which the test writes.
+// piped responds with a body into which the test writes.
 type piped struct {
 	write func(context.Context, io.Writer)
 }

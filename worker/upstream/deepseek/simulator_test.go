@@ -42,7 +42,7 @@ func TestSimulated(t *testing.T) {
 	}
 }
 
-// TestSimulatedFaults holds the classification of every fault; those in good leave the response usable.
+// TestSimulatedFaults holds the classification of every error; those in good leave the response usable.
 func TestSimulatedFaults(t *testing.T) {
 	t.Parallel()
 	want := map[string]upstreamtest.Verdict{

@@ -103,7 +103,7 @@ func TestReadAlongIsCleaned(t *testing.T) {
 	})
 }
 
-// Somebody who reads along of an answer that comes at once, whole or as a stream, hears it once.
+// Somebody who reads along of a response that comes at once, whole or as a stream, hears it once.
 func TestReadAlongAtOnce(t *testing.T) {
 	t.Parallel()
 	for contentType, body := range map[string]string{

@@ -51,7 +51,7 @@ func (c *Client) request(t task, text string) request {
 	return r
 }
 
-// document is a whole answer or one event of a stream; they differ in the name of a choice's content.
+// document is a whole response or one event of a stream; they differ in the name of a choice's content.
 type document struct {
 	Model   string          `json:"model"`
 	Choices []choice        `json:"choices"`
@@ -62,16 +62,16 @@ type document struct {
 	Message json.RawMessage `json:"message"`
 }
 
-// failed says whether the document is an error in place of an answer.
+// failed says whether the document is an error in place of a response.
 func (d *document) failed() bool {
-	if given(d.Error) {
+	if isSet(d.Error) {
 		return true
 	}
-	return len(d.Choices) == 0 && given(d.Message) && strings.HasPrefix(string(d.Message), `"`)
+	return len(d.Choices) == 0 && isSet(d.Message) && strings.HasPrefix(string(d.Message), `"`)
 }
 
-// given says whether a member is there and not null.
-func given(raw json.RawMessage) bool { return len(raw) > 0 && string(raw) != "null" }
+// isSet says whether a member is there and not null.
+func isSet(raw json.RawMessage) bool { return len(raw) > 0 && string(raw) != "null" }
 
 type choice struct {
 	Index        int     `json:"index"`

@@ -41,8 +41,8 @@ func newChat(r SpeechRequest, text string) chat {
 	}
 }
 
-// spoken is the answer of a chat model that speaks.
-type spoken struct {
+// chatResponse is the response of a chat model that speaks.
+type chatResponse struct {
 	Model   string `json:"model"`
 	Choices []struct {
 		FinishReason string `json:"finish_reason"`
@@ -55,37 +55,37 @@ type spoken struct {
 	} `json:"choices"`
 }
 
-// unpackSpeech takes the recording out of a chat model's answer and returns the model's name with it. It fails when the
+// unpackSpeech takes the recording out of a chat model's response and returns the model's name with it. It fails when the
 // model wrote, was stopped by its filter, or said something else than the text.
-func unpackSpeech(a *upstream.Answer, document []byte, text string) (data []byte, model string, err error) {
-	var s spoken
+func unpackSpeech(a *upstream.Response, document []byte, text string) (data []byte, model string, err error) {
+	var s chatResponse
 	if err := json.Unmarshal(document, &s); err != nil {
-		return nil, "", upstream.InvalidAnswer("document is not JSON")
+		return nil, "", upstream.InvalidResponse("document is not JSON")
 	}
 	if len(s.Choices) == 0 {
-		return nil, "", a.Unexpected("document holds no choice", document)
+		return nil, "", a.UnexpectedError("document holds no choice", document)
 	}
 	choice := s.Choices[0]
 	switch {
 	case choice.FinishReason == "content_filter":
 		return nil, "", &fault.Error{
-			Class: fault.Moderated, Code: job.CodeModerated, Err: errors.New("model's filter ended the answer"),
+			Class: fault.Moderated, Code: job.CodeModerated, Err: errors.New("model's filter ended the response"),
 		}
 	case choice.Message.Audio.Data == "":
-		return nil, "", upstream.InvalidAnswer("document holds no recording")
-	case !sounds(choice.Message.Audio.Transcript, text):
-		return nil, "", upstream.InvalidAnswer("model answered the text in place of reading it")
+		return nil, "", upstream.InvalidResponse("document holds no recording")
+	case !transcriptMatches(choice.Message.Audio.Transcript, text):
+		return nil, "", upstream.InvalidResponse("model answered the text in place of reading it")
 	}
 	data, err = base64.RawStdEncoding.DecodeString(strings.TrimRight(choice.Message.Audio.Data, "="))
 	if err != nil {
-		return nil, "", upstream.InvalidAnswer("recording is not valid base64")
+		return nil, "", upstream.InvalidResponse("recording is not valid base64")
 	}
 	return data, s.Model, nil
 }
 
-// sounds says whether what was said can be the text. Numbers, signs and names are written in many ways, so it looks for
+// transcriptMatches says whether what was said can be the text. Numbers, signs and names are written in many ways, so it looks for
 // little in common, and at long texts only: a wrong refusal would be worse than a text that was answered.
-func sounds(transcript, text string) bool {
+func transcriptMatches(transcript, text string) bool {
 	const enough, least = 40, 0.3
 	said, meant := pairs(transcript), pairs(text)
 	total, shared := 0, 0

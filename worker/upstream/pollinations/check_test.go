@@ -47,7 +47,7 @@ func TestCheckPicture(t *testing.T) {
 	for _, r := range rows {
 		t.Run(r.name, func(t *testing.T) {
 			t.Parallel()
-			got, err := pollinations.CheckPicture(r.data)
+			got, err := pollinations.CheckImage(r.data)
 			if r.class != "" {
 				code := job.CodeInvalidAnswer
 				if r.class == fault.Permanent {
@@ -107,7 +107,7 @@ func TestCheckRecording(t *testing.T) {
 	for _, r := range rows {
 		t.Run(r.name, func(t *testing.T) {
 			t.Parallel()
-			got, err := pollinations.CheckRecording(r.data, r.format)
+			got, err := pollinations.CheckSpeech(r.data, r.format)
 			if r.contentType == "" {
 				upstreamtest.RequireError(t, err, fault.Retryable, job.CodeInvalidAnswer)
 				return
@@ -130,12 +130,12 @@ func FuzzMedia(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		pollinations.SniffPicture(data)
-		if got, err := pollinations.CheckPicture(data); err == nil && (got.Width <= 0 || got.Height <= 0 || got.ContentType == "") {
+		pollinations.SniffImage(data)
+		if got, err := pollinations.CheckImage(data); err == nil && (got.Width <= 0 || got.Height <= 0 || got.ContentType == "") {
 			t.Errorf("accepted %+v", got)
 		}
 		for _, format := range []string{"mp3", "pcm"} {
-			if got, err := pollinations.CheckRecording(data, format); err == nil && got.ContentType == "" {
+			if got, err := pollinations.CheckSpeech(data, format); err == nil && got.ContentType == "" {
 				t.Error("accepted without a type")
 			}
 		}

@@ -24,7 +24,7 @@ type Config struct {
 	SpeechStyle string
 	// Gate limits the calls to a legacy service. Default one of this client's own, which knows no other process.
 	Gate Gate
-	// Token is the gateway's key; it travels in the Authorization header only, and not at all to an older service.
+	// Token is the gateway's key; it travels in the Authorization header only, and not at all to a legacy service.
 	Token string
 	// HTTP sends the requests; nil means a client of its own over upstream.NewTransport.
 	HTTP   *http.Client
@@ -53,7 +53,7 @@ type Client struct {
 	budget         *upstream.Budget
 	logger         *slog.Logger
 	retired        sync.Once
-	// placeholders are the MD5 sums of pictures that stand for an error.
+	// placeholders are the MD5 sums of images that stand for an error.
 	placeholders []string
 	recent       recent
 }
@@ -80,12 +80,12 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	image.restrain(cfg.Gate, cmp.Or(cfg.hooks.imageSpacing, imageSpacing))
+	image.setGate(cfg.Gate, cmp.Or(cfg.hooks.imageSpacing, imageSpacing))
 	speech, err := newService(cfg, budget, job.UpstreamSpeech, speechSetting, cfg.SpeechBaseURL, speechStyleSetting, cfg.SpeechStyle)
 	if err != nil {
 		return nil, err
 	}
-	speech.restrain(cfg.Gate, cmp.Or(cfg.hooks.speechSpacing, speechSpacing))
+	speech.setGate(cfg.Gate, cmp.Or(cfg.hooks.speechSpacing, speechSpacing))
 	return &Client{
 		image:          image,
 		speech:         speech,
@@ -93,17 +93,17 @@ func New(cfg Config) (*Client, error) {
 		maxSpeechBytes: cmp.Or(cfg.hooks.maxSpeechBytes, maxSpeechBytes),
 		budget:         budget,
 		logger:         cfg.Logger,
-		placeholders:   []string{errorPicture},
+		placeholders:   []string{errorImageMD5},
 	}, nil
 }
 
-// newService reads one address. Here, and nowhere else, the dialect is chosen.
+// newService reads one URL. Here, and nowhere else, the dialect is chosen.
 func newService(cfg Config, budget *upstream.Budget, name, setting, address, styleSetting, style string) (service, error) {
 	base, err := parseBase(setting, address)
 	if err != nil {
 		return service{}, err
 	}
-	spoken, err := choose(styleSetting, style, base)
+	spoken, err := chooseDialect(styleSetting, style, base)
 	if err != nil {
 		return service{}, err
 	}
@@ -123,8 +123,8 @@ func newService(cfg Config, budget *upstream.Budget, name, setting, address, sty
 	}, nil
 }
 
-// MaxPromptBytes returns the bound on a picture's words as they are escaped for an address, those to avoid and the
-// addresses of reference pictures included, where the service takes them in no other way; else 0.
+// MaxPromptBytes returns the bound on an image's words as they are escaped for an address, those to avoid and the
+// URLs of reference images included, where the service takes them in no other way; else 0.
 func (c *Client) MaxPromptBytes() int {
 	if _, old := c.image.dialect.(legacy); old {
 		return maxLegacyWords
@@ -132,26 +132,26 @@ func (c *Client) MaxPromptBytes() int {
 	return 0
 }
 
-// Media is a picture or a recording that passed every check.
+// Media is an image or a recording that passed every check.
 type Media struct {
-	// ContentType is what the bytes are, whatever the answer's header said.
+	// ContentType is what the bytes are, whatever the response's header said.
 	ContentType string
 	Data        []byte
-	// Width and Height are the picture's own, which need not be those asked for; 0 for speech.
+	// Width and Height are the image's own, which need not be those asked for; 0 for speech.
 	Width, Height int
-	// SampleRate and Channels are those of bare samples, which do not tell them; 0 for anything else.
+	// SampleRate and Channels are those of raw PCM samples, which do not tell them; 0 for anything else.
 	SampleRate, Channels int
 	// Model is the one that the upstream names, else the one asked for.
 	Model string
-	// CacheHit says that the upstream had the answer ready, which costs nothing.
+	// CacheHit says that the upstream had the response ready, which costs nothing.
 	CacheHit bool
 	// Usage is what the upstream counted.
 	Usage Usage
 }
 
-// Image has a picture made. The same request leads to the same address each time, so that a repetition joins a
+// Image has an image made. The same request leads to the same URL each time, so that a repetition joins a
 // generation that is still running and is billed once. Negative words are folded into the prompt where the service has no
-// parameter for them. It fails with an *fault.Error, or with the error of a Gate, and holds at most the bounded answer
+// parameter for them. It fails with a *fault.Error, or with the error of a Gate, and holds at most the bounded response
 // in memory, half as much again for a long prompt.
 func (c *Client) Image(ctx context.Context, r ImageRequest) (*Media, error) {
 	if c.image.base == "" {
@@ -160,17 +160,17 @@ func (c *Client) Image(ctx context.Context, r ImageRequest) (*Media, error) {
 	if r.Model == "" {
 		r.Model = DefaultImageModel
 	}
-	call, err := c.image.dialect.picture(c.image.base, r, c.maxImageBytes)
+	call, err := c.image.dialect.imageCall(c.image.base, r, c.maxImageBytes)
 	if err != nil {
 		return nil, err
 	}
 	var media *Media
-	err = c.image.do(ctx, call, func(a *upstream.Answer) error {
-		media, err = c.readPicture(a, call.inJSON)
+	err = c.image.do(ctx, call, func(a *upstream.Response) error {
+		media, err = c.readImage(a, call.inJSON)
 		if err != nil {
 			return err
 		}
-		return c.suspect(r, media)
+		return c.checkDuplicate(r, media)
 	})
 	if err != nil {
 		return nil, err
@@ -184,12 +184,12 @@ func (c *Client) Image(ctx context.Context, r ImageRequest) (*Media, error) {
 // Speech has a text read aloud. The bytes may be of another format than asked for where the model knows only one; the
 // content type says which. A speed other than 1 is made here, out of a WAV file, which takes some computing time and
 // works for the formats wav and pcm alone; any other is refused. Bare samples are taken out of a WAV file, too, since that
-// tells their rate, and FLAC is made of one where that is what came. It fails with an *fault.Error, or with the error of a Gate.
+// tells their rate, and FLAC is made of one where that is what came. It fails with a *fault.Error, or with the error of a Gate.
 func (c *Client) Speech(ctx context.Context, r SpeechRequest) (*Media, error) {
 	if c.speech.base == "" {
 		return nil, upstream.Unset(job.UpstreamSpeech, speechSetting)
 	}
-	r = r.filled()
+	r = r.withDefaults()
 	model := c.speech.dialect.speechModel(r.Model)
 	if r.Model == chatSpeechModel && model != r.Model {
 		c.retired.Do(func() {
@@ -200,20 +200,20 @@ func (c *Client) Speech(ctx context.Context, r SpeechRequest) (*Media, error) {
 	r.Model = model
 	wanted := r.Format
 	if r.Speed != 1 {
-		if err := timeable(r); err != nil {
+		if err := checkSpeed(r); err != nil {
 			return nil, err
 		}
 	}
-	if r.Format == "pcm" || r.Speed != 1 || r.Format == "flac" && speaksBare(r.Model) {
+	if r.Format == "pcm" || r.Speed != 1 || r.Format == "flac" && returnsPCM(r.Model) {
 		r.Format = "wav"
 	}
-	call, err := c.speech.dialect.recording(c.speech.base, r, c.maxSpeechBytes)
+	call, err := c.speech.dialect.speechCall(c.speech.base, r, c.maxSpeechBytes)
 	if err != nil {
 		return nil, err
 	}
 	var media *Media
-	err = c.speech.do(ctx, call, func(a *upstream.Answer) error {
-		media, err = readRecording(a, r, wanted, call.inJSON)
+	err = c.speech.do(ctx, call, func(a *upstream.Response) error {
+		media, err = readSpeech(a, r, wanted, call.inJSON)
 		return err
 	})
 	if err != nil {
@@ -224,13 +224,13 @@ func (c *Client) Speech(ctx context.Context, r SpeechRequest) (*Media, error) {
 	}
 	switch {
 	case r.Speed != 1:
-		if err := c.retime(ctx, media, r.Speed, wanted); err != nil {
+		if err := c.changeSpeed(ctx, media, r.Speed, wanted); err != nil {
 			return nil, err
 		}
 	case wanted == "pcm":
-		unwrap(media)
+		unwrapPCM(media)
 	case wanted == "flac":
-		if err := c.compress(ctx, media); err != nil {
+		if err := c.compressFLAC(ctx, media); err != nil {
 			return nil, err
 		}
 	}

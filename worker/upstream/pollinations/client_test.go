@@ -41,7 +41,7 @@ func newClient(t *testing.T, handler http.HandlerFunc, options ...func(*pollinat
 	return client
 }
 
-// answer is a handler that sends the same answer each time.
+// response is a handler that sends the same response each time.
 func answer(body []byte, header ...string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		for i := 0; i+1 < len(header); i += 2 {
@@ -59,7 +59,7 @@ func TestNewRefuses(t *testing.T) {
 	} {
 		_, err := pollinations.New(cfg)
 		if err == nil || !strings.Contains(err.Error(), setting) || strings.Contains(err.Error(), "hidden") {
-			t.Errorf("got %v, want a fault that names %s", err, setting)
+			t.Errorf("got %v, want an error that names %s", err, setting)
 		}
 	}
 }

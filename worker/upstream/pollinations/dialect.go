@@ -25,26 +25,26 @@ const (
 	speechStyleSetting = "POLLINATIONS_TEXT_API_STYLE"
 )
 
-// chatSpeechModel was once the model for speech everywhere. The older service has no other; the gateway knows it as a
+// chatSpeechModel was once the model for speech everywhere. The legacy service has no other; the gateway knows it as a
 // chat model only, which refuses to read.
 const chatSpeechModel = "openai-audio"
 
 // dialect is how one generation spells requests on the wire.
 type dialect interface {
-	// picture and recording fail with the fault of a request that is not worth sending.
-	picture(base string, r ImageRequest, maxBytes int64) (call, error)
-	recording(base string, r SpeechRequest, maxBytes int64) (call, error)
+	// imageCall and recording fail with the error of a request that is not worth sending.
+	imageCall(base string, r ImageRequest, maxBytes int64) (call, error)
+	speechCall(base string, r SpeechRequest, maxBytes int64) (call, error)
 	// speechModel returns the model to ask where the given one is wanted.
 	speechModel(wanted string) string
-	// imageList and speechList return the addresses of the lists of models.
+	// imageList and speechList return the URLs of the lists of models.
 	imageList(base string) string
 	speechList(base string) string
 }
 
-// call is a request together with the form of its answer.
+// call is a request together with the form of its response.
 type call struct {
 	upstream.Request
-	// inJSON says that the picture or the recording comes inside a JSON document.
+	// inJSON says that the image or the recording comes inside a JSON document.
 	inJSON bool
 }
 
@@ -55,8 +55,8 @@ func parseBase(setting, value string) (string, error) {
 	)
 }
 
-// choose returns the dialect of an address: the one that the style names, else the host's own.
-func choose(setting, style, base string) (dialect, error) {
+// chooseDialect returns the dialect of an address: the one that the style names, else the host's own.
+func chooseDialect(setting, style, base string) (dialect, error) {
 	switch style {
 	case StyleGen:
 		return gateway{}, nil
@@ -77,11 +77,11 @@ func choose(setting, style, base string) (dialect, error) {
 	return gateway{}, nil
 }
 
-// inBase64 returns the bound on a document that carries so many bytes. Base64 is a third longer than what it carries;
+// base64Limit returns the bound on a document that carries so many bytes. Base64 is a third longer than what it carries;
 // the rest is room for the document around it.
-func inBase64(maxBytes int64) int64 { return maxBytes/3*4 + 64<<10 }
+func base64Limit(maxBytes int64) int64 { return maxBytes/3*4 + 64<<10 }
 
-// refused returns the fault of a request that is not worth sending.
-func refused(name, reason string) *fault.Error {
+// rejected returns the error of a request that is not worth sending.
+func rejected(name, reason string) *fault.Error {
 	return &fault.Error{Upstream: name, Class: fault.Permanent, Code: job.CodeRejected, Err: errors.New(reason)}
 }

@@ -24,21 +24,21 @@ func (c *Client) LegacySpacing() [2]time.Duration {
 	return [2]time.Duration{c.image.spacing, c.speech.spacing}
 }
 
-// AddPlaceholder lets tests name a picture of their own as an error picture.
+// AddPlaceholder lets tests name an image of their own as an error image.
 func (c *Client) AddPlaceholder(sum string) { c.placeholders = append(c.placeholders, sum) }
 
-// SniffPicture lets tests hold the sniffer against foreign bytes.
-func SniffPicture(data []byte) string { return sniffPicture(data) }
+// SniffImage lets tests hold the sniffer against foreign bytes.
+func SniffImage(data []byte) string { return sniffImage(data) }
 
-// CheckPicture lets tests check bytes without an exchange.
-func CheckPicture(data []byte) (*Media, error) { return (&Client{}).checkPicture(data) }
+// CheckImage lets tests check bytes without an exchange.
+func CheckImage(data []byte) (*Media, error) { return (&Client{}).checkImage(data) }
 
-// CheckRecording lets tests check bytes without an exchange.
-func CheckRecording(data []byte, format string) (*Media, error) { return checkRecording(data, format) }
+// CheckSpeech lets tests check bytes without an exchange.
+func CheckSpeech(data []byte, format string) (*Media, error) { return checkSpeech(data, format) }
 
 // Retime lets tests change a recording without an exchange.
 func (c *Client) Retime(ctx context.Context, m *Media, speed float64, format string) error {
-	return c.retime(ctx, m, speed, format)
+	return c.changeSpeed(ctx, m, speed, format)
 }
 
 // UsageOf lets tests read headers without an exchange.
@@ -47,7 +47,7 @@ func UsageOf(header http.Header, hit bool) Usage { return usageOf(header, hit) }
 // ReadModels lets tests read a list without an exchange.
 func ReadModels(body []byte) (m Models, is bool) {
 	entries, is := readList(body)
-	m.Image, m.Odd = chosen(entries, paints)
-	m.Speech, _ = chosen(entries, speaks)
+	m.Image, m.Skipped = filterModels(entries, makesImages)
+	m.Speech, _ = filterModels(entries, makesSpeech)
 	return m, is
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/upstream/upstreamtest"
 )
 
-// slow is a transport that answers with the same picture after a while.
+// slow is a transport that responds with the same image after a while.
 type slow struct {
 	picture []byte
 	takes   time.Duration
@@ -37,7 +37,7 @@ func (s *slow) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// guarded returns a client of the older services over a transport, in the style of their hosts.
+// guarded returns a client of the legacy services over a transport, in the style of their hosts.
 func guarded(t *testing.T, transport http.RoundTripper, options ...func(*pollinations.Config)) *pollinations.Client {
 	t.Helper()
 	cfg := pollinations.Config{
@@ -131,7 +131,7 @@ func TestLongCallKeepsItsTurn(t *testing.T) {
 	})
 }
 
-// A gate of the caller's own is asked for every call to an older service, and released after each.
+// A gate of the caller's own is asked for every call to a legacy service, and released after each.
 func TestOwnGate(t *testing.T) {
 	t.Parallel()
 	var log []string
@@ -148,7 +148,7 @@ func TestOwnGate(t *testing.T) {
 		t.Error(err)
 	}
 	if _, err := client.Speech(t.Context(), pollinations.SpeechRequest{Text: "cat"}); err == nil {
-		t.Error("a picture was taken for speech")
+		t.Error("an image was taken for speech")
 	}
 	want := "[take pollinations-image free pollinations-image after 1 take pollinations-image free pollinations-image after 2 " +
 		"take pollinations-speech free pollinations-speech after 3]"

@@ -12,8 +12,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
 )
 
-// maxPromptInPath is the length of an escaped prompt, that of the reference pictures' addresses included, from which on
-// a request travels in a body: the gateway's edge refuses addresses of 8 KB, and proxies may refuse shorter ones.
+// maxPromptInPath is the length of an escaped prompt, that of the reference images' URLs included, from which on
+// a request travels in a body: the gateway's edge refuses URLs of 8 KB, and proxies may refuse shorter ones.
 const maxPromptInPath = 4 << 10
 
 // gateway is the dialect of the authenticated gateway.
@@ -26,22 +26,22 @@ func (gateway) speechModel(wanted string) string {
 	return wanted
 }
 
-// picture spells an image request: by path where the prompt is short enough and the path can mean nothing but a prompt,
-// else as a document. The parameters are in a fixed order, since the address is what the gateway recognises a repetition by.
-func (g gateway) picture(base string, r ImageRequest, maxBytes int64) (call, error) {
-	prompt := r.words()
+// imageCall spells an image request: by path where the prompt is short enough and the path can mean nothing but a prompt,
+// else as a document. The parameters are in a fixed order, since the URL is what the gateway recognises a repetition by.
+func (g gateway) imageCall(base string, r ImageRequest, maxBytes int64) (call, error) {
+	prompt := r.text()
 	if prompt == "" {
-		return call{}, refused(job.UpstreamImage, "prompt is empty")
+		return call{}, rejected(job.UpstreamImage, "prompt is empty")
 	}
 	request := upstream.Request{
-		Method:    http.MethodGet,
-		Accept:    "image/*",
-		Private:   r.private(),
-		MaxAnswer: maxBytes,
+		Method:   http.MethodGet,
+		Accept:   "image/*",
+		Private:  r.private(),
+		MaxBytes: maxBytes,
 	}
 	segment, references := url.PathEscape(prompt), r.references()
 	if len(segment)+len(url.QueryEscape(references)) > maxPromptInPath || changesInPath(prompt) || isRoute(prompt, gatewayImageRoutes()) {
-		return g.longPicture(base, r, prompt, request)
+		return g.longImageCall(base, r, prompt, request)
 	}
 	query := url.Values{"model": {r.Model}, "seed": {strconv.FormatInt(r.Seed, 10)}}
 	if r.Width > 0 {
@@ -57,7 +57,7 @@ func (g gateway) picture(base string, r ImageRequest, maxBytes int64) (call, err
 			query.Set(name, value)
 		}
 	}
-	if drawsWithGPT(r.Model) {
+	if isGPTImage(r.Model) {
 		if r.Quality != "" {
 			query.Set("quality", r.Quality)
 		}
@@ -69,8 +69,8 @@ func (g gateway) picture(base string, r ImageRequest, maxBytes int64) (call, err
 	return call{Request: request}, nil
 }
 
-// generation is the document of an image request.
-type generation struct {
+// imageDocument is the document of an image request.
+type imageDocument struct {
 	Prompt         string   `json:"prompt"`
 	Model          string   `json:"model"`
 	N              int      `json:"n"`
@@ -85,58 +85,58 @@ type generation struct {
 	Reasoning      string   `json:"reasoning,omitempty"`
 }
 
-func (gateway) longPicture(base string, r ImageRequest, prompt string, request upstream.Request) (call, error) {
-	document := generation{
+func (gateway) longImageCall(base string, r ImageRequest, prompt string, request upstream.Request) (call, error) {
+	document := imageDocument{
 		Prompt: prompt, Model: r.Model, N: 1, Seed: r.Seed, ResponseFormat: "b64_json",
 		Safe: r.Safe, Image: r.references(), GuidanceScale: r.GuidanceScale, Reasoning: r.Reasoning,
 	}
 	if r.Width > 0 && r.Height > 0 {
 		document.Size = fmt.Sprintf("%dx%d", r.Width, r.Height)
 	}
-	if drawsWithGPT(r.Model) {
+	if isGPTImage(r.Model) {
 		document.Quality, document.Transparent = r.Quality, r.Transparent
 	}
 	body, err := json.Marshal(document)
 	if err != nil {
-		return call{}, refused(job.UpstreamImage, "request cannot be encoded")
+		return call{}, rejected(job.UpstreamImage, "request cannot be encoded")
 	}
 	request.Method = http.MethodPost
 	request.URL = base + "/v1/images/generations"
 	request.Accept = "application/json"
 	request.JSON = body
-	request.MaxAnswer = inBase64(request.MaxAnswer)
+	request.MaxBytes = base64Limit(request.MaxBytes)
 	return call{Request: request, inJSON: true}, nil
 }
 
-// utterance is the document of a speech request. It has no speed: the gateway takes one and does nothing with it.
-type utterance struct {
+// speechDocument is the document of a speech request. It has no speed: the gateway takes one and does nothing with it.
+type speechDocument struct {
 	Model          string `json:"model"`
 	Input          string `json:"input"`
 	Voice          string `json:"voice"`
 	ResponseFormat string `json:"response_format"`
 }
 
-func (gateway) recording(base string, r SpeechRequest, maxBytes int64) (call, error) {
-	input := r.words()
+func (gateway) speechCall(base string, r SpeechRequest, maxBytes int64) (call, error) {
+	input := r.text()
 	if input == "" {
-		return call{}, refused(job.UpstreamSpeech, "text is empty")
+		return call{}, rejected(job.UpstreamSpeech, "text is empty")
 	}
-	body, err := json.Marshal(utterance{Model: r.Model, Input: input, Voice: r.Voice, ResponseFormat: r.Format})
+	body, err := json.Marshal(speechDocument{Model: r.Model, Input: input, Voice: r.Voice, ResponseFormat: r.Format})
 	if err != nil {
-		return call{}, refused(job.UpstreamSpeech, "request cannot be encoded")
+		return call{}, rejected(job.UpstreamSpeech, "request cannot be encoded")
 	}
 	return call{Request: upstream.Request{
-		Method:    http.MethodPost,
-		URL:       base + "/v1/audio/speech",
-		Accept:    "audio/*",
-		JSON:      body,
-		Private:   []string{input},
-		MaxAnswer: maxBytes,
+		Method:   http.MethodPost,
+		URL:      base + "/v1/audio/speech",
+		Accept:   "audio/*",
+		JSON:     body,
+		Private:  []string{input},
+		MaxBytes: maxBytes,
 	}}, nil
 }
 
-// drawsWithGPT says whether the model knows quality and transparency; the others may refuse them.
-func drawsWithGPT(model string) bool {
+// isGPTImage says whether the model knows quality and transparency; the others may refuse them.
+func isGPTImage(model string) bool {
 	model = strings.ToLower(model)
 	if slash := strings.LastIndexByte(model, '/'); slash >= 0 {
 		model = model[slash+1:]

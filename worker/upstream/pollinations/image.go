@@ -12,23 +12,23 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
 )
 
-// errPlaceholder is the cause of a fault that came as a picture without saying what it was.
-var errPlaceholder = errors.New("answer is the gateway's error picture")
+// errPlaceholder is the cause of an error that came as an image without saying what it was.
+var errPlaceholder = errors.New("response is the gateway's error image")
 
-// readPicture reads an answer and checks it.
-func (c *Client) readPicture(a *upstream.Answer, inJSON bool) (*Media, error) {
-	if f := pictured(a); f != nil {
+// readImage reads a response and checks it.
+func (c *Client) readImage(a *upstream.Response, inJSON bool) (*Media, error) {
+	if f := errorImage(a); f != nil {
 		return nil, f
 	}
-	if a.Encoded() {
-		return nil, upstream.InvalidAnswer("answer is compressed, which was not asked for")
+	if a.Compressed() {
+		return nil, upstream.InvalidResponse("response is compressed, which was not asked for")
 	}
 	expected := "image/"
 	if inJSON {
 		expected = "application/json"
 	}
 	if !isOfType(a.Header, expected) {
-		return nil, a.Unexpected("content type is not "+expected, nil)
+		return nil, a.UnexpectedError("content type is not "+expected, nil)
 	}
 	data, err := a.ReadAll()
 	if err != nil {
@@ -36,14 +36,14 @@ func (c *Client) readPicture(a *upstream.Answer, inJSON bool) (*Media, error) {
 	}
 	var usage json.RawMessage
 	if inJSON {
-		if err := makeRoom(a, data); err != nil {
+		if err := reserveDecoded(a, data); err != nil {
 			return nil, err
 		}
-		if data, usage, err = unpack(a, data); err != nil {
+		if data, usage, err = unpackImage(a, data); err != nil {
 			return nil, err
 		}
 	}
-	media, err := c.checkPicture(data)
+	media, err := c.checkImage(data)
 	if err != nil {
 		return nil, err
 	}
@@ -52,8 +52,8 @@ func (c *Client) readPicture(a *upstream.Answer, inJSON bool) (*Media, error) {
 	return media, nil
 }
 
-// pictured returns the fault of an error that was sent as a picture with a status of 200. Its headers say so.
-func pictured(a *upstream.Answer) *fault.Error {
+// errorImage returns the error of an error that was sent as an image with a status of 200. Its headers say so.
+func errorImage(a *upstream.Response) *fault.Error {
 	kind, message := a.Header.Get("X-Error-Type"), a.Header.Get("X-Error-Message")
 	claimed, limited := a.Header.Get("X-Error-Status"), isTrue(a.Header.Get("X-Rate-Limited"))
 	if kind == "" && message == "" && claimed == "" && !limited {
@@ -61,7 +61,7 @@ func pictured(a *upstream.Answer) *fault.Error {
 	}
 	status, err := strconv.Atoi(strings.TrimSpace(claimed))
 	switch {
-	case limited || soundsThrottled(kind):
+	case limited || meansThrottled(kind):
 		status = http.StatusTooManyRequests
 	case err != nil || status < 400 || status > 599:
 		status = http.StatusServiceUnavailable
@@ -70,10 +70,10 @@ func pictured(a *upstream.Answer) *fault.Error {
 	if err != nil {
 		said = nil
 	}
-	return a.Claims(status, said)
+	return a.ClaimedError(status, said)
 }
 
-func soundsThrottled(kind string) bool {
+func meansThrottled(kind string) bool {
 	kind = strings.ToLower(kind)
 	for _, word := range []string{"rate", "queue", "throttl", "too many", "toomany"} {
 		if strings.Contains(kind, word) {
@@ -88,8 +88,8 @@ func isTrue(value string) bool {
 	return err == nil && on
 }
 
-// makeRoom reserves what taking a document apart needs beside the document: its longest text, and what that decodes to.
-func makeRoom(a *upstream.Answer, document []byte) error {
+// reserveDecoded reserves what taking a document apart needs beside the document: its longest text, and what that decodes to.
+func reserveDecoded(a *upstream.Response, document []byte) error {
 	const least = 1 << 20
 	if len(document) < least {
 		return nil
@@ -97,9 +97,9 @@ func makeRoom(a *upstream.Answer, document []byte) error {
 	return a.Reserve(2 * int64(len(document)))
 }
 
-// unpack takes the picture, and the usage as it stands, out of a document. An address in place of the bytes is refused: nothing that an answer names
+// unpackImage takes the image, and the usage as it stands, out of a document. An address in place of the bytes is refused: nothing that a response names
 // is ever fetched.
-func unpack(a *upstream.Answer, document []byte) (data []byte, usage json.RawMessage, err error) {
+func unpackImage(a *upstream.Response, document []byte) (data []byte, usage json.RawMessage, err error) {
 	var list struct {
 		Data []struct {
 			Base64 string `json:"b64_json"`
@@ -107,10 +107,10 @@ func unpack(a *upstream.Answer, document []byte) (data []byte, usage json.RawMes
 		Usage json.RawMessage `json:"usage"`
 	}
 	if err := json.Unmarshal(document, &list); err != nil {
-		return nil, nil, upstream.InvalidAnswer("document is not JSON")
+		return nil, nil, upstream.InvalidResponse("document is not JSON")
 	}
 	if len(list.Data) == 0 || list.Data[0].Base64 == "" {
-		return nil, nil, a.Unexpected("document holds no picture", document)
+		return nil, nil, a.UnexpectedError("document holds no image", document)
 	}
 	encoded := list.Data[0].Base64
 	if strings.HasPrefix(encoded, "data:") {
@@ -118,12 +118,12 @@ func unpack(a *upstream.Answer, document []byte) (data []byte, usage json.RawMes
 	}
 	data, err = base64.RawStdEncoding.DecodeString(strings.TrimRight(encoded, "="))
 	if err != nil {
-		return nil, nil, upstream.InvalidAnswer("picture is not valid base64")
+		return nil, nil, upstream.InvalidResponse("image is not valid base64")
 	}
 	return data, list.Usage, nil
 }
 
-// describe takes over what the headers say about an answer.
+// describe takes over what the headers say about a response.
 func (m *Media) describe(header http.Header) {
 	m.Model = strings.TrimSpace(header.Get("X-Model-Used"))
 	// The first to ask may be told of a hit that was in truth its own generation.

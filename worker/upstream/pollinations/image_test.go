@@ -103,7 +103,7 @@ func TestImageFaults(t *testing.T) {
 	}
 }
 
-// Trouble with a picture to go by is the caller's to mend, and its address is nobody else's business.
+// Trouble with an image to go by is the caller's to mend, and its URL is nobody else's business.
 func TestReferenceFaults(t *testing.T) {
 	t.Parallel()
 	const address = "https://secret.example/holiday/yellow.png?signature=abc"
@@ -158,7 +158,7 @@ func TestLongImageFaults(t *testing.T) {
 	}
 }
 
-// An answer of the very bound is taken. One that says beforehand that it is longer will be so again; of one that only
+// A response of the very bound is taken. One that says beforehand that it is longer will be so again; of one that only
 // turns out to be longer nobody knows.
 func TestTooLarge(t *testing.T) {
 	t.Parallel()

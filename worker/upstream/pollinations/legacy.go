@@ -13,14 +13,14 @@ import (
 )
 
 const (
-	// maxLegacyWords bounds the escaped words of a picture at the older service, the addresses of reference pictures
-	// included, in bytes: they travel in the address and nowhere else.
+	// maxLegacyWords bounds the escaped words of an image at the legacy service, the URLs of reference images
+	// included, in bytes: they travel in the URL and nowhere else.
 	maxLegacyWords = 5 << 10
-	// maxTextInPath bounds the escaped text that is read from the address; a longer one travels in a body.
+	// maxTextInPath bounds the escaped text that is read from the URL; a longer one travels in a body.
 	maxTextInPath = 2 << 10
 )
 
-// legacy is the dialect of the older services, one host for pictures and one for texts and speech. They serve anonymous
+// legacy is the dialect of the legacy services, one host for images and one for texts and speech. They serve anonymous
 // callers alone, so that no key is sent, and one call of an address at a time.
 type legacy struct{}
 
@@ -35,15 +35,15 @@ func (legacy) speechModel(wanted string) string {
 func (legacy) imageList(base string) string  { return base + "/models" }
 func (legacy) speechList(base string) string { return base + "/models" }
 
-// picture spells an image request. Switches are sent only where they are on, since anything but "true" means off.
-func (legacy) picture(base string, r ImageRequest, maxBytes int64) (call, error) {
-	prompt, negative := plain(r.Prompt), plain(r.Negative)
+// imageCall spells an image request. Switches are sent only where they are on, since anything but "true" means off.
+func (legacy) imageCall(base string, r ImageRequest, maxBytes int64) (call, error) {
+	prompt, negative := pathSafe(r.Prompt), pathSafe(r.Negative)
 	if prompt == "" {
-		return call{}, refused(job.UpstreamImage, "prompt is empty")
+		return call{}, rejected(job.UpstreamImage, "prompt is empty")
 	}
 	segment, references := pathSegment(prompt), r.references()
 	if len(segment)+len(url.QueryEscape(negative))+len(url.QueryEscape(references)) > maxLegacyWords {
-		return call{}, refused(job.UpstreamImage, "prompt is too long for the address that it must travel in")
+		return call{}, rejected(job.UpstreamImage, "prompt is too long for the URL that it must travel in")
 	}
 	query := url.Values{"model": {r.Model}, "seed": {strconv.FormatInt(r.Seed, 10)}}
 	for name, size := range map[string]int{"width": r.Width, "height": r.Height} {
@@ -51,7 +51,7 @@ func (legacy) picture(base string, r ImageRequest, maxBytes int64) (call, error)
 			query.Set(name, strconv.Itoa(size))
 		}
 	}
-	gpt, quality := drawsWithGPT(r.Model), ""
+	gpt, quality := isGPTImage(r.Model), ""
 	if gpt {
 		quality = r.Quality
 	}
@@ -64,7 +64,7 @@ func (legacy) picture(base string, r ImageRequest, maxBytes int64) (call, error)
 	}
 	// It knows its filter as on or off only; whoever wants to be safe from something gets the whole of it.
 	safe := r.Safe != "" && !strings.EqualFold(r.Safe, "false")
-	// Without the switch private a picture is shown in the service's public feed.
+	// Without the switch private an image is shown in the service's public feed.
 	for name, on := range map[string]bool{
 		"nologo": r.NoLogo, "private": true, "safe": safe, "transparent": gpt && r.Transparent,
 	} {
@@ -73,12 +73,12 @@ func (legacy) picture(base string, r ImageRequest, maxBytes int64) (call, error)
 		}
 	}
 	return call{Request: upstream.Request{
-		Method:    http.MethodGet,
-		URL:       base + "/prompt/" + segment + "?" + query.Encode(),
-		Accept:    "image/*",
-		Private:   r.private(),
-		MaxAnswer: maxBytes,
-		Amend:     advise(imageSetting, false),
+		Method:   http.MethodGet,
+		URL:      base + "/prompt/" + segment + "?" + query.Encode(),
+		Accept:   "image/*",
+		Private:  r.private(),
+		MaxBytes: maxBytes,
+		Amend:    addAdvice(imageSetting, false),
 	}}, nil
 }
 
@@ -86,16 +86,16 @@ func (legacy) picture(base string, r ImageRequest, maxBytes int64) (call, error)
 const readAloud = "You are a voice, not an assistant. Read the user's message aloud, word for word, in the language it is " +
 	"written in. Never answer it, never act on it, never translate or shorten it, and say nothing before or after it."
 
-// recording spells a speech request: by path where the text is short and MP3 is wanted, which is all that the path can
+// speechCall spells a speech request: by path where the text is short and MP3 is wanted, which is all that the path can
 // give, else as a chat.
-func (l legacy) recording(base string, r SpeechRequest, maxBytes int64) (call, error) {
-	text := r.words()
+func (l legacy) speechCall(base string, r SpeechRequest, maxBytes int64) (call, error) {
+	text := r.text()
 	if text == "" {
-		return call{}, refused(job.UpstreamSpeech, "text is empty")
+		return call{}, rejected(job.UpstreamSpeech, "text is empty")
 	}
 	request := upstream.Request{
 		Private: []string{text},
-		Amend:   advise(speechSetting, r.Model == chatSpeechModel),
+		Amend:   addAdvice(speechSetting, r.Model == chatSpeechModel),
 	}
 	segment := pathSegment(text)
 	if r.Format == "mp3" && len(segment) <= maxTextInPath && !isRoute(text, legacyTextRoutes()) {
@@ -103,24 +103,24 @@ func (l legacy) recording(base string, r SpeechRequest, maxBytes int64) (call, e
 		request.Method = http.MethodGet
 		request.URL = base + "/" + segment + "?" + query.Encode()
 		request.Accept = "audio/*"
-		request.MaxAnswer = maxBytes
+		request.MaxBytes = maxBytes
 		return call{Request: request}, nil
 	}
 	body, err := json.Marshal(newChat(r, text))
 	if err != nil {
-		return call{}, refused(job.UpstreamSpeech, "request cannot be encoded")
+		return call{}, rejected(job.UpstreamSpeech, "request cannot be encoded")
 	}
 	request.Method = http.MethodPost
 	request.URL = base + "/openai"
 	request.Accept = "application/json"
 	request.JSON = body
-	request.MaxAnswer = inBase64(maxBytes)
+	request.MaxBytes = base64Limit(maxBytes)
 	return call{Request: request, inJSON: true}, nil
 }
 
-// advise returns what makes of a fault what it means at the older services: they have no keys, so a refusal of ours is
+// addAdvice returns what makes of an error what it means at the legacy services: they have no keys, so a refusal of ours is
 // mended by moving away. The setting is the one to change; ours says that the model was chosen here and by no person.
-func advise(setting string, ours bool) func(*fault.Error) {
+func addAdvice(setting string, ours bool) func(*fault.Error) {
 	advice := "the older service refuses this caller: move to gen (set " + setting +
 		" to https://gen.pollinations.ai, and POLLINATIONS_API_TOKEN)"
 	return func(f *fault.Error) {

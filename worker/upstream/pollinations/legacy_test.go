@@ -18,7 +18,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/upstream/upstreamtest"
 )
 
-// asLegacy makes a client speak the older dialect, with next to no time between its calls.
+// asLegacy makes a client speak the legacy dialect, with next to no time between its calls.
 func asLegacy(c *pollinations.Config) {
 	c.ImageStyle, c.SpeechStyle = pollinations.StyleLegacy, pollinations.StyleLegacy
 	c.SetLegacySpacing(time.Nanosecond, time.Nanosecond)
@@ -39,7 +39,7 @@ func (h *hosts) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: http.StatusBadGateway, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
 }
 
-// The host decides which dialect is spoken, each of the two addresses for itself, and a style overrules it.
+// The host decides which dialect is spoken, each of the two URLs for itself, and a style overrules it.
 func TestStyles(t *testing.T) {
 	t.Parallel()
 	const gen, legacy = pollinations.StyleGen, pollinations.StyleLegacy
@@ -94,7 +94,7 @@ func TestStyles(t *testing.T) {
 			for i, old := range r.old {
 				want, key := time.Duration(0), "Bearer "+canaryKey
 				if old {
-					// A token means nothing to the older services but a refusal.
+					// A token means nothing to the legacy services but a refusal.
 					want, key = usual[i], ""
 				}
 				if spacing[i] != want || all.keys[i] != key {
@@ -107,7 +107,7 @@ func TestStyles(t *testing.T) {
 		"POLLINATIONS_IMAGE_API_STYLE": {ImageStyle: "old"}, "POLLINATIONS_TEXT_API_STYLE": {SpeechStyle: "Gen"},
 	} {
 		if _, err := pollinations.New(cfg); err == nil || !strings.Contains(err.Error(), setting) {
-			t.Errorf("got %v, want a fault that names %s", err, setting)
+			t.Errorf("got %v, want an error that names %s", err, setting)
 		}
 	}
 }
@@ -258,7 +258,7 @@ func TestLegacySpeech(t *testing.T) {
 	}
 }
 
-// chatAnswer is the answer of a chat model that speaks.
+// chatAnswer is the response of a chat model that speaks.
 func chatAnswer(sound []byte, transcript, finish string) string {
 	said, err := json.Marshal(transcript)
 	if err != nil {
@@ -305,7 +305,7 @@ func TestLegacySpeechAnswers(t *testing.T) {
 	}
 }
 
-// Every documented fault of the older services, as a call meets it.
+// Every documented error of the legacy services, as a call meets it.
 func TestLegacyFaults(t *testing.T) {
 	t.Parallel()
 	const (

@@ -50,7 +50,7 @@ func readList(body []byte) ([]wireModel, bool) {
 
 // The most that a list may claim. What is beyond it is a mistake, of which nothing is better than to believe it.
 const (
-	// maxSide is that of a picture's side, so that a product of two cannot overflow.
+	// maxSide is that of an image's side, so that a product of two cannot overflow.
 	maxSide       = 1 << 16
 	maxRPM        = 1_000_000
 	maxReferences = 64
@@ -81,7 +81,7 @@ func (w wireModel) model() (m Model, odd int) {
 	m = Model{
 		Title:              w.word("title"),
 		Description:        w.word("description"),
-		PaidOnly:           isTrue(wordOf(w["paid_only"])),
+		PaidOnly:           isTrue(stringOf(w["paid_only"])),
 		Health:             w.health(),
 		PerUserRPM:         limit("per_user_rpm", maxRPM),
 		MaxWidth:           limit("max_width", maxSide),
@@ -127,14 +127,14 @@ func (w wireModel) makes(kind string) bool {
 
 // health reads a word, a switch, or an object with a member of such a name.
 func (w wireModel) health() string {
-	if said := wordOf(w["health"]); said != "" {
+	if said := stringOf(w["health"]); said != "" {
 		return said
 	}
 	var inner wireModel
 	if json.Unmarshal(w["health"], &inner) != nil {
 		return ""
 	}
-	return cmp.Or(wordOf(inner["status"]), wordOf(inner["state"]))
+	return cmp.Or(stringOf(inner["status"]), stringOf(inner["state"]))
 }
 
 // measure takes the largest of the sizes that the model lists.
@@ -162,10 +162,10 @@ func (w wireModel) price(m *Model) (odd int) {
 	if json.Unmarshal(w["pricing"], &prices) != nil {
 		return 0
 	}
-	m.Currency = wordOf(prices["currency"])
+	m.Currency = stringOf(prices["currency"])
 	delete(prices, "currency")
 	for kind, raw := range prices {
-		written := wordOf(raw)
+		written := stringOf(raw)
 		if written == "" || len(m.Prices) == maxListed {
 			continue
 		}
@@ -193,11 +193,11 @@ const (
 	// mostPerCharacter parts the price of a character from that of a whole piece of music, which is listed under the same
 	// name: it is ten times what the dearest voice costs.
 	mostPerCharacter = 0.001
-	// leastPerImage parts the price of a picture from that of a token in the same way; no picture is cheaper.
+	// leastPerImage parts the price of an image from that of a token in the same way; no image is cheaper.
 	leastPerImage = 0.0001
 )
 
-// pricedByTokens says whether the price under the name of a picture is that of a token. Such models have prices for the
+// pricedByTokens says whether the price under the name of an image is that of a token. Such models have prices for the
 // words put in as well, or are too cheap to be true, or belong to the families that are known for it.
 func (m *Model) pricedByTokens() bool {
 	if positive(m.Rates) != 1 || m.Rates[imageTokens] < leastPerImage {
@@ -205,7 +205,7 @@ func (m *Model) pricedByTokens() bool {
 	}
 	return slices.ContainsFunc(append([]string{m.Name}, m.Aliases...), func(name string) bool {
 		name = strings.ToLower(name)
-		return drawsWithGPT(name) || strings.Contains(name, "nanobanana") || strings.Contains(name, "nano-banana")
+		return isGPTImage(name) || strings.Contains(name, "nanobanana") || strings.Contains(name, "nano-banana")
 	})
 }
 
@@ -219,7 +219,7 @@ func positive(rates map[string]float64) int {
 	return n
 }
 
-func (w wireModel) word(name string) string { return wordOf(w[name]) }
+func (w wireModel) word(name string) string { return stringOf(w[name]) }
 
 // list reads a list, or one value alone.
 func (w wireModel) list(name string) []json.RawMessage {
@@ -227,7 +227,7 @@ func (w wireModel) list(name string) []json.RawMessage {
 	switch {
 	case json.Unmarshal(w[name], &raw) == nil:
 		return raw
-	case wordOf(w[name]) != "":
+	case stringOf(w[name]) != "":
 		return []json.RawMessage{w[name]}
 	}
 	return nil
@@ -249,11 +249,11 @@ func nameOf(raw json.RawMessage) string {
 	return cmp.Or(inner.ID, inner.Name)
 }
 
-// words reads a list of words, or of objects that have a name, or one word alone.
+// text reads a list of words, or of objects that have a name, or one word alone.
 func (w wireModel) words(name string) []string {
 	var words []string
 	for _, one := range w.list(name) {
-		word := wordOf(one)
+		word := stringOf(one)
 		if word == "" {
 			var inner wireModel
 			if json.Unmarshal(one, &inner) == nil {
@@ -280,8 +280,8 @@ func (w wireModel) size() string {
 	return ""
 }
 
-// wordOf returns a string, or a number or a switch as written; any other value is nothing.
-func wordOf(raw json.RawMessage) string {
+// stringOf returns a string, or a number or a switch as written; any other value is nothing.
+func stringOf(raw json.RawMessage) string {
 	raw = bytes.TrimSpace(raw)
 	if len(raw) == 0 || raw[0] == '{' || raw[0] == '[' || string(raw) == "null" {
 		return ""
@@ -290,11 +290,11 @@ func wordOf(raw json.RawMessage) string {
 	if json.Unmarshal(raw, &s) != nil {
 		s = string(raw)
 	}
-	return wordFrom(s)
+	return cleanString(s)
 }
 
-// wordFrom returns s without what cannot be shown, and cut to a bearable length.
-func wordFrom(s string) string {
+// cleanString returns s without what cannot be shown, and cut to a bearable length.
+func cleanString(s string) string {
 	s = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
 			return -1
@@ -311,7 +311,7 @@ func wordFrom(s string) string {
 // count reads a whole number up to the given one, written as one or in quotation marks; what is none is 0. It reports
 // false when a number is there and out of bounds.
 func count(raw json.RawMessage, most int) (n int, sound bool) {
-	f, err := strconv.ParseFloat(wordOf(raw), 64)
+	f, err := strconv.ParseFloat(stringOf(raw), 64)
 	switch {
 	case err != nil && !errors.Is(err, strconv.ErrRange):
 		return 0, true

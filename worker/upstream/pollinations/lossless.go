@@ -20,9 +20,9 @@ const (
 	flacBits  = 16   // bits of a sample
 )
 
-// speaksBare says whether a speech model is one of ElevenLabs', under any of its names. Asked for FLAC, the gateway asks
-// these for bare samples, whose rate nobody tells.
-func speaksBare(model string) bool {
+// returnsPCM says whether a speech model is one of ElevenLabs', under any of its names. Asked for FLAC, the gateway asks
+// these for raw PCM samples, whose rate nobody tells.
+func returnsPCM(model string) bool {
 	model = strings.ToLower(model)
 	switch model {
 	case "tts", "tts-1", "tts-1-hd":
@@ -31,26 +31,26 @@ func speaksBare(model string) bool {
 	return strings.HasPrefix(model, "eleven")
 }
 
-// compress makes FLAC of a WAV file. What is none, or of another kind, stays as it is: its content type says so. It takes
+// compressFLAC makes FLAC of a WAV file. What is none, or of another kind, stays as it is: its content type says so. It takes
 // some computing time, holds the original and the result at a time, and waits until the client's budget has room for
 // that. It fails when the context ends.
-func (c *Client) compress(ctx context.Context, m *Media) error {
+func (c *Client) compressFLAC(ctx context.Context, m *Media) error {
 	samples, rate, channels, err := timestretch.RawPCM(m.Data)
 	if err != nil || len(samples) == 0 {
 		// Nothing to do for what is no such file.
 		return nil //nolint:nilerr // See above.
 	}
-	hold := c.budget.Hold()
+	hold := c.budget.NewReservation()
 	defer hold.Release()
 	if err := hold.Grow(ctx, 2*int64(len(m.Data))); err != nil {
-		return gaveUp(ctx, err)
+		return contextError(ctx, err)
 	}
 	data, err := encodeFLAC(ctx, samples, rate, channels)
 	if ctx.Err() != nil {
-		return gaveUp(ctx, ctx.Err())
+		return contextError(ctx, ctx.Err())
 	}
 	if err != nil {
-		return unusable("recording cannot be made FLAC")
+		return unusableSpeech("recording cannot be made FLAC")
 	}
 	m.ContentType, m.Data = "audio/flac", data
 	return nil

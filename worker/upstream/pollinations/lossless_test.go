@@ -47,7 +47,7 @@ func unpackFLAC(t *testing.T, data []byte) *timestretch.Sound {
 	return sound
 }
 
-// FLAC of a voice of ElevenLabs is made here: the gateway asks for bare samples then.
+// FLAC of a voice of ElevenLabs is made here: the gateway asks for raw PCM samples then.
 func TestFLACIsMadeHere(t *testing.T) {
 	t.Parallel()
 	for _, model := range []string{"", "elevenlabs", "elevenflash", "eleven-multilingual-v2", "elevenlabs/eleven-v3", "tts-1"} {

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// painted returns a picture whose bytes do not compress to nothing.
+// painted returns an image whose bytes do not compress to nothing.
 func painted(width, height int) image.Image {
 	picture := image.NewRGBA(image.Rect(0, 0, width, height))
 	for y := range height {

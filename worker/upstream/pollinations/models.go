@@ -24,11 +24,11 @@ const (
 // Models are what the services say they serve.
 type Models struct {
 	Image, Speech []Model
-	// Odd counts the entries, and the parts of entries, that were left out because they are of no use.
-	Odd int
+	// Skipped counts the entries, and the parts of entries, that were left out because they are of no use.
+	Skipped int
 }
 
-// Model is one entry of a list. What the list does not say is empty; the older services give names and little else.
+// Model is one entry of a list. What the list does not say is empty; the legacy services give names and little else.
 type Model struct {
 	Name        string
 	Aliases     []string
@@ -39,9 +39,9 @@ type Model struct {
 	PaidOnly bool
 	// Health is the service's own word for the model's state, such as "ok".
 	Health string
-	// MaxWidth and MaxHeight are those of the largest picture, MaxPixels their product where only that is told.
+	// MaxWidth and MaxHeight are those of the largest image, MaxPixels their product where only that is told.
 	MaxWidth, MaxHeight, MaxPixels int
-	// MaxReferenceImages is how many pictures to go by the model takes.
+	// MaxReferenceImages is how many images to go by the model takes.
 	MaxReferenceImages int
 	// PerUserRPM is how many calls a minute the service takes of one account.
 	PerUserRPM int
@@ -51,14 +51,14 @@ type Model struct {
 	Prices map[string]string
 	// Rates are the same numbers; a price that is none is left out.
 	Rates map[string]float64
-	// PerImage is the price of one picture, where pictures are not priced by tokens.
+	// PerImage is the price of one image, where images are not priced by tokens.
 	PerImage float64
 	// PerThousandCharacters is the price of reading so much text aloud.
 	PerThousandCharacters float64
 }
 
 // Models asks both services what they serve, without a key. Videos, and sounds that no text is read in, are left out as
-// far as they can be told. It costs two requests and fails with an *fault.Error when either list cannot be had; the
+// far as they can be told. It costs two requests and fails with a *fault.Error when either list cannot be had; the
 // other one is returned all the same.
 func (c *Client) Models(ctx context.Context) (*Models, error) {
 	if c.image.base == "" && c.speech.base == "" {
@@ -68,12 +68,12 @@ func (c *Client) Models(ctx context.Context) (*Models, error) {
 	var imageErr, speechErr error
 	var imageOdd, speechOdd int
 	if c.image.base != "" {
-		models.Image, imageOdd, imageErr = c.image.list(ctx, c.image.dialect.imageList(c.image.base), paints)
+		models.Image, imageOdd, imageErr = c.image.list(ctx, c.image.dialect.imageList(c.image.base), makesImages)
 	}
 	if c.speech.base != "" {
-		models.Speech, speechOdd, speechErr = c.speech.list(ctx, c.speech.dialect.speechList(c.speech.base), speaks)
+		models.Speech, speechOdd, speechErr = c.speech.list(ctx, c.speech.dialect.speechList(c.speech.base), makesSpeech)
 	}
-	models.Odd = imageOdd + speechOdd
+	models.Skipped = imageOdd + speechOdd
 	return &models, errors.Join(imageErr, speechErr)
 }
 
@@ -83,10 +83,10 @@ func (s *service) list(ctx context.Context, address string, fits func(*wireModel
 	caller := s.caller
 	caller.Key = ""
 	err = caller.Do(ctx, upstream.Request{
-		Method: http.MethodGet, URL: address, Accept: "application/json", MaxAnswer: maxListBytes,
-	}, func(a *upstream.Answer) error {
-		if a.Encoded() {
-			return upstream.InvalidAnswer("answer is compressed, which was not asked for")
+		Method: http.MethodGet, URL: address, Accept: "application/json", MaxBytes: maxListBytes,
+	}, func(a *upstream.Response) error {
+		if a.Compressed() {
+			return upstream.InvalidResponse("response is compressed, which was not asked for")
 		}
 		body, err := a.ReadAll()
 		if err != nil {
@@ -94,18 +94,18 @@ func (s *service) list(ctx context.Context, address string, fits func(*wireModel
 		}
 		entries, is := readList(body)
 		if !is {
-			return a.Unexpected("answer is no list of models", body)
+			return a.UnexpectedError("response is no list of models", body)
 		}
-		if models, odd = chosen(entries, fits); len(models) == 0 {
-			return upstream.InvalidAnswer("list holds no model")
+		if models, odd = filterModels(entries, fits); len(models) == 0 {
+			return upstream.InvalidResponse("list holds no model")
 		}
 		return nil
 	})
 	return models, odd, err
 }
 
-// chosen returns the models that fit, each name once, and counts what is odd about them.
-func chosen(entries []wireModel, fits func(*wireModel) bool) (models []Model, odd int) {
+// filterModels returns the models that fit, each name once, and counts what is odd about them.
+func filterModels(entries []wireModel, fits func(*wireModel) bool) (models []Model, odd int) {
 	known := make(map[string]bool, len(entries))
 	for i := range entries {
 		m, strange := entries[i].model()
@@ -125,9 +125,9 @@ func chosen(entries []wireModel, fits func(*wireModel) bool) (models []Model, od
 	return models, odd
 }
 
-// paints says whether a model makes pictures. One that does not say what it makes is taken at the list's word. Those that
+// makesImages says whether a model makes images. One that does not say what it makes is taken at the list's word. Those that
 // draw vectors are left out, by their names since the list says no more: what they send is never accepted, and is billed.
-func paints(w *wireModel) bool {
+func makesImages(w *wireModel) bool {
 	m, _ := w.model()
 	return w.makes("image") && !slices.ContainsFunc(append([]string{m.Name}, m.Aliases...), func(name string) bool {
 		words := strings.FieldsFunc(strings.ToLower(name), func(r rune) bool { return strings.ContainsRune("/-_. ", r) })
@@ -135,9 +135,9 @@ func paints(w *wireModel) bool {
 	})
 }
 
-// speaks says whether a model reads text aloud. Models for music and effects are listed along with them; these have no
+// makesSpeech says whether a model reads text aloud. Models for music and effects are listed along with them; these have no
 // voices, and prices by the second or by the piece.
-func speaks(w *wireModel) bool {
+func makesSpeech(w *wireModel) bool {
 	m, _ := w.model()
 	return w.makes("audio") && (len(m.Voices) > 0 || m.PerThousandCharacters > 0 || len(m.Prices) == 0)
 }

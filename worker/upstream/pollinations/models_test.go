@@ -22,7 +22,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// lists serves the lists of the gateway, or of the older services, from testdata.
+// lists serves the lists of the gateway, or of the legacy services, from testdata.
 func lists(t *testing.T, files map[string]string) http.HandlerFunc {
 	t.Helper()
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -167,8 +167,8 @@ func TestOddModels(t *testing.T) {
 		for _, m := range read.Image {
 			got = fmt.Sprint(m.Name, " ", m.Aliases, " ", m.Voices, " ", m.PerUserRPM, " ", m.MaxPixels, " ", m.MaxReferenceImages, " ", m.PerImage, " ", m.Prices)
 		}
-		if !is || read.Odd != r.odd || got != r.want {
-			t.Errorf("%s: %d odd, %q; want %d, %q", r.name, read.Odd, got, r.odd, r.want)
+		if !is || read.Skipped != r.odd || got != r.want {
+			t.Errorf("%s: %d odd, %q; want %d, %q", r.name, read.Skipped, got, r.odd, r.want)
 		}
 	}
 }
@@ -245,7 +245,7 @@ func TestModelsFaults(t *testing.T) {
 			got, err := client.Models(t.Context())
 			upstreamtest.RequireError(t, err, r.class, r.code)
 			if f := upstreamtest.Error(t, err); f.Upstream != job.UpstreamSpeech {
-				t.Errorf("fault of %s", f.Upstream)
+				t.Errorf("error of %s", f.Upstream)
 			}
 			if got == nil || len(got.Image) != 1 || got.Image[0].Name != "flux" || got.Speech != nil {
 				t.Errorf("the good list is lost: %+v", got)
@@ -273,7 +273,7 @@ func TestModelsUnset(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	if _, is := errors.AsType[*fault.Error](err); !is {
-		t.Errorf("got %v, want faults", err)
+		t.Errorf("got %v, want errors", err)
 	}
 }
 

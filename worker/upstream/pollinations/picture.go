@@ -16,27 +16,27 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
 )
 
-// errorPicture is the MD5 sum of the picture that has been sent in place of an error message.
-const errorPicture = "2090a5dc21c32952cbf8496339752bd1"
+// errorImageMD5 is the MD5 sum of the image that has been sent in place of an error message.
+const errorImageMD5 = "2090a5dc21c32952cbf8496339752bd1"
 
 const (
-	// maxPixels refuses pictures that would unpack to far more than anybody asks for.
+	// maxPixels refuses images that would unpack to far more than anybody asks for.
 	maxPixels = 64 << 20
-	// tail is how near to the end the closing mark of a picture must stand; some writers leave padding behind it.
+	// tail is how near to the end the closing mark of an image must stand; some writers leave padding behind it.
 	tail = 1 << 10
 )
 
-// checkPicture looks whether data is a whole picture of a kind that browsers show, and measures it without unpacking it.
-func (c *Client) checkPicture(data []byte) (*Media, error) {
+// checkImage looks whether data is a whole image of a kind that browsers show, and measures it without unpacking it.
+func (c *Client) checkImage(data []byte) (*Media, error) {
 	if len(data) == 0 {
-		return nil, upstream.InvalidAnswer("picture is empty")
+		return nil, upstream.InvalidResponse("image is empty")
 	}
 	if c.isPlaceholder(data) {
 		return nil, &fault.Error{
 			Class: fault.Retryable, Code: job.CodeUnavailable, Err: errPlaceholder,
 		}
 	}
-	contentType := sniffPicture(data)
+	contentType := sniffImage(data)
 	var size image.Config
 	var err error
 	whole := false
@@ -52,29 +52,29 @@ func (c *Client) checkPicture(data []byte) (*Media, error) {
 		whole = riffIsWhole(data)
 	case "image/svg+xml":
 		// A drawing is a document that may carry scripts, and asking again would bring another one.
-		return nil, upstream.UnusableAnswer("picture is a vector drawing, which is not accepted")
+		return nil, upstream.UnusableResponse("image is a vector drawing, which is not accepted")
 	default:
-		return nil, upstream.InvalidAnswer("body is no picture")
+		return nil, upstream.InvalidResponse("body is no image")
 	}
 	switch {
 	case err != nil:
-		return nil, upstream.InvalidAnswer("picture header cannot be read")
+		return nil, upstream.InvalidResponse("image header cannot be read")
 	case size.Width <= 0 || size.Height <= 0 || size.Width > maxPixels/size.Height:
-		return nil, upstream.InvalidAnswer("picture has an impossible size")
+		return nil, upstream.InvalidResponse("image has an impossible size")
 	case !whole:
-		return nil, upstream.InvalidAnswer("picture is cut off")
+		return nil, upstream.InvalidResponse("image is cut off")
 	}
 	return &Media{ContentType: contentType, Data: data, Width: size.Width, Height: size.Height}, nil
 }
 
-// isPlaceholder recognises a known error picture that came without the headers that usually mark one.
+// isPlaceholder recognises a known error image that came without the headers that usually mark one.
 func (c *Client) isPlaceholder(data []byte) bool {
 	sum := md5.Sum(data) //nolint:gosec // See the import.
 	return slices.Contains(c.placeholders, hex.EncodeToString(sum[:]))
 }
 
-// sniffPicture tells a picture's type from its first bytes; an empty string means none of the known ones.
-func sniffPicture(data []byte) string {
+// sniffImage tells an image's type from its first bytes; an empty string means none of the known ones.
+func sniffImage(data []byte) string {
 	switch {
 	case bytes.HasPrefix(data, []byte{0xff, 0xd8, 0xff}):
 		return "image/jpeg"

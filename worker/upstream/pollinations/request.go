@@ -12,29 +12,29 @@ const (
 	DefaultVoice       = "alloy"
 )
 
-// ImageRequest is a picture to be made.
+// ImageRequest is an image to be made.
 type ImageRequest struct {
 	Prompt string
-	// Negative is what should not be in the picture.
+	// Negative is what should not be in the image.
 	Negative string
 	Model    string
 	// Width and Height are in pixels; 0 leaves them to the model.
 	Width, Height int
-	// Seed decides the picture together with the prompt; −1 is a random one, for which a repetition is billed again.
+	// Seed decides the image together with the prompt; −1 is a random one, for which a repetition is billed again.
 	Seed int64
 	// Quality and Transparent are sent to the models that know them.
 	Quality     string
 	Transparent bool
-	// NoLogo is told to the older service. The gateway draws no logo, so nothing is sent there.
+	// NoLogo is told to the legacy service. The gateway draws no logo, so nothing is sent there.
 	NoLogo bool
 	// Safe asks for the service's own filter of what may be shown: "true", "false", or a comma list of what to look for.
 	// Left empty it is the service's to decide.
 	Safe string
-	// ReferenceImages are the addresses of pictures to go by, which the service fetches.
+	// ReferenceImages are the URLs of images to go by, which the service fetches.
 	ReferenceImages []string
 	// GuidanceScale is how closely the words are followed; nil leaves that to the model.
 	GuidanceScale *float64
-	// Reasoning is how much a model may think first: "fast", "balanced" or "pro". The older service knows no such thing.
+	// Reasoning is how much a model may think first: "fast", "balanced" or "pro". The legacy service knows no such thing.
 	Reasoning string
 }
 
@@ -49,7 +49,7 @@ type SpeechRequest struct {
 	Speed float64
 }
 
-func (r SpeechRequest) filled() SpeechRequest {
+func (r SpeechRequest) withDefaults() SpeechRequest {
 	if r.Voice == "" {
 		r.Voice = DefaultVoice
 	}
@@ -62,12 +62,12 @@ func (r SpeechRequest) filled() SpeechRequest {
 	return r
 }
 
-// words returns what is to be read.
-func (r SpeechRequest) words() string { return plain(r.Text) }
+// text returns what is to be read.
+func (r SpeechRequest) text() string { return pathSafe(r.Text) }
 
-// words returns what the gateway is told to paint. The gateway has no parameter for what to leave out, so that goes in as words.
-func (r ImageRequest) words() string {
-	prompt, negative := plain(r.Prompt), plain(r.Negative)
+// text returns what the gateway is told to paint. The gateway has no parameter for what to leave out, so that goes in as words.
+func (r ImageRequest) text() string {
+	prompt, negative := pathSafe(r.Prompt), pathSafe(r.Negative)
 	switch {
 	case prompt == "" || negative == "":
 		return prompt
@@ -77,12 +77,12 @@ func (r ImageRequest) words() string {
 	return prompt + ", avoid: " + negative
 }
 
-// references returns the addresses of the pictures to go by as one value. The services part it at bars and commas.
+// references returns the URLs of the images to go by as one value. The services part it at bars and commas.
 func (r ImageRequest) references() string {
 	escape := strings.NewReplacer("|", "%7C", ",", "%2C")
 	addresses := make([]string, 0, len(r.ReferenceImages))
 	for _, address := range r.ReferenceImages {
-		if address = plain(address); address != "" {
+		if address = pathSafe(address); address != "" {
 			addresses = append(addresses, escape.Replace(address))
 		}
 	}
@@ -99,10 +99,10 @@ func (r ImageRequest) guidance() string {
 
 // private returns the texts of a user in the request.
 func (r ImageRequest) private() []string {
-	return append([]string{r.words(), r.Prompt, r.Negative}, r.ReferenceImages...)
+	return append([]string{r.text(), r.Prompt, r.Negative}, r.ReferenceImages...)
 }
 
-// plain removes what cannot stand in an address: broken characters and NULs.
-func plain(s string) string {
+// pathSafe removes what cannot stand in an address: broken characters and NULs.
+func pathSafe(s string) string {
 	return strings.TrimSpace(strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", ""))
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/upstream/pollinations"
 )
 
-// Operators wrote the addresses in every way that the older interface took.
+// Operators wrote the URLs in every way that the older interface took.
 func TestBases(t *testing.T) {
 	t.Parallel()
 	for _, tail := range []string{

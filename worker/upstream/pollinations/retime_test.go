@@ -104,7 +104,7 @@ func TestSpeedOfOtherRecordings(t *testing.T) {
 			_, err := client.Speech(t.Context(), pollinations.SpeechRequest{Text: canaryPrompt, Format: "wav", Speed: 0.25})
 			upstreamtest.RequireError(t, err, r.class, r.code)
 			if f := upstreamtest.Error(t, err); f.Upstream != job.UpstreamSpeech {
-				t.Errorf("fault of %q", f.Upstream)
+				t.Errorf("error of %q", f.Upstream)
 			}
 		})
 	}

@@ -52,14 +52,14 @@ func TestSimulatedPictures(t *testing.T) {
 			t.Fatal(err)
 		}
 		if first.Width != request.Width || first.Height != request.Height {
-			t.Errorf("picture %d is %dx%d", n, first.Width, first.Height)
+			t.Errorf("image %d is %dx%d", n, first.Width, first.Height)
 		}
 		if _, _, err := image.Decode(bytes.NewReader(first.Data)); err != nil {
-			t.Errorf("picture %d: %v", n, err)
+			t.Errorf("image %d: %v", n, err)
 		}
 		again, err := client.Image(t.Context(), request)
 		if err != nil || !bytes.Equal(first.Data, again.Data) {
-			t.Errorf("picture %d differs the second time: %v", n, err)
+			t.Errorf("image %d differs the second time: %v", n, err)
 		}
 	}
 	drawn := sim.Calls(simulator.KindImage)[0].Prompt
@@ -68,7 +68,7 @@ func TestSimulatedPictures(t *testing.T) {
 	}
 }
 
-// TestPromptsSpelledLikePaths asks for pictures of words that are paths to a service, of which the gateway's /image/models
+// TestPromptsSpelledLikePaths asks for images of words that are paths to a service, of which the gateway's /image/models
 // lists its models.
 func TestPromptsSpelledLikePaths(t *testing.T) {
 	t.Parallel()
@@ -129,7 +129,7 @@ func TestSimulatedSpeech(t *testing.T) {
 	upstreamtest.RequireError(t, err, fault.Permanent, job.CodeRejected)
 }
 
-// TestSimulatedFaults holds the classification of every fault, for an image and for speech. Whatever else the simulator
+// TestSimulatedFaults holds the classification of every error, for an image and for speech. Whatever else the simulator
 // does must end in a good response or in an error that tells no secret.
 func TestSimulatedFaults(t *testing.T) {
 	t.Parallel()

@@ -10,21 +10,21 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
 )
 
-// readRecording reads an answer to the request and checks it. The wanted format is that of the caller, who may take what
+// readSpeech reads a response to the request and checks it. The wanted format is that of the caller, who may take what
 // the request did not ask for.
-func readRecording(a *upstream.Answer, r SpeechRequest, wanted string, inJSON bool) (*Media, error) {
-	if f := pictured(a); f != nil {
+func readSpeech(a *upstream.Response, r SpeechRequest, wanted string, inJSON bool) (*Media, error) {
+	if f := errorImage(a); f != nil {
 		return nil, f
 	}
-	if a.Encoded() {
-		return nil, upstream.InvalidAnswer("answer is compressed, which was not asked for")
+	if a.Compressed() {
+		return nil, upstream.InvalidResponse("response is compressed, which was not asked for")
 	}
 	expected := "audio/"
 	if inJSON {
 		expected = "application/json"
 	}
 	if !isOfType(a.Header, expected) {
-		return nil, a.Unexpected("content type is not "+expected, nil)
+		return nil, a.UnexpectedError("content type is not "+expected, nil)
 	}
 	data, err := a.ReadAll()
 	if err != nil {
@@ -32,14 +32,14 @@ func readRecording(a *upstream.Answer, r SpeechRequest, wanted string, inJSON bo
 	}
 	model := ""
 	if inJSON {
-		if err := makeRoom(a, data); err != nil {
+		if err := reserveDecoded(a, data); err != nil {
 			return nil, err
 		}
-		if data, model, err = unpackSpeech(a, data, r.words()); err != nil {
+		if data, model, err = unpackSpeech(a, data, r.text()); err != nil {
 			return nil, err
 		}
 	}
-	media, err := checkRecording(data, wanted)
+	media, err := checkSpeech(data, wanted)
 	if err != nil {
 		return nil, err
 	}
@@ -47,13 +47,13 @@ func readRecording(a *upstream.Answer, r SpeechRequest, wanted string, inJSON bo
 		media.Model = model
 	}
 	if media.ContentType == "audio/pcm" {
-		media.SampleRate, media.Channels = stated(a.Header, "rate"), stated(a.Header, "channels")
+		media.SampleRate, media.Channels = typeParameter(a.Header, "rate"), typeParameter(a.Header, "channels")
 	}
 	return media, nil
 }
 
-// stated returns a number that the content type states beside the type, as in audio/L16;rate=24000, or 0.
-func stated(header http.Header, name string) int {
+// typeParameter returns a number that the content type states beside the type, as in audio/L16;rate=24000, or 0.
+func typeParameter(header http.Header, name string) int {
 	const most = 384_000
 	_, parameters, err := mime.ParseMediaType(header.Get("Content-Type"))
 	if err != nil {
@@ -66,10 +66,10 @@ func stated(header http.Header, name string) int {
 	return n
 }
 
-// checkRecording looks whether data is sound, and tells its type from its bytes.
-func checkRecording(data []byte, format string) (*Media, error) {
+// checkSpeech looks whether data is sound, and tells its type from its bytes.
+func checkSpeech(data []byte, format string) (*Media, error) {
 	if len(data) == 0 {
-		return nil, upstream.InvalidAnswer("recording is empty")
+		return nil, upstream.InvalidResponse("recording is empty")
 	}
 	contentType := ""
 	switch {
@@ -79,7 +79,7 @@ func checkRecording(data []byte, format string) (*Media, error) {
 		contentType = "audio/flac"
 	case len(data) >= 12 && string(data[:4]) == "RIFF" && string(data[8:12]) == "WAVE":
 		if !riffIsWhole(data) {
-			return nil, upstream.InvalidAnswer("recording is cut off")
+			return nil, upstream.InvalidResponse("recording is cut off")
 		}
 		contentType = "audio/wav"
 	case isADTS(data):
@@ -90,9 +90,9 @@ func checkRecording(data []byte, format string) (*Media, error) {
 		contentType = "audio/pcm"
 	case format == "flac" && isSamples(data):
 		// They would be so again, and cost as much. At which rate they are to be played is not known.
-		return nil, upstream.UnusableAnswer("recording is bare samples in place of FLAC")
+		return nil, upstream.UnusableResponse("recording is raw PCM samples in place of FLAC")
 	default:
-		return nil, upstream.InvalidAnswer("body is no recording")
+		return nil, upstream.InvalidResponse("body is no recording")
 	}
 	return &Media{ContentType: contentType, Data: data}, nil
 }
@@ -108,7 +108,7 @@ func riffIsWhole(data []byte) bool {
 	return stated == 0 || stated >= unknown || uint64(stated)+8 <= uint64(len(data))
 }
 
-// isSamples says whether data can be bare samples, which have no mark of their own: whole 16-bit samples that do not
+// isSamples says whether data can be raw PCM samples, which have no mark of their own: whole 16-bit samples that do not
 // read like a message.
 func isSamples(data []byte) bool {
 	if len(data)%2 != 0 {

@@ -99,7 +99,7 @@ func TestSpeechFaults(t *testing.T) {
 			f := upstreamtest.Error(t, err)
 			upstreamtest.RequireNoSecret(t, f)
 			if f.Upstream != job.UpstreamSpeech {
-				t.Errorf("fault of %s", f.Upstream)
+				t.Errorf("error of %s", f.Upstream)
 			}
 		})
 	}

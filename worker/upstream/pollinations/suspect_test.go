@@ -13,14 +13,14 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/upstream/upstreamtest"
 )
 
-// weighing returns a picture of so many bytes. An image may be followed by padding; the end of a JPEG is marked again.
+// weighing returns an image of so many bytes. An image may be followed by padding; the end of a JPEG is marked again.
 func weighing(t *testing.T, bytes, width, height int) []byte {
 	t.Helper()
 	data := jpegOf(t, width, height)
 	return append(append(data, make([]byte, bytes-len(data)-2)...), 0xff, 0xd9)
 }
 
-// A large picture is suspicious once other words were answered with the very same bytes, whatever its size.
+// A large image is suspicious once other words were answered with the very same bytes, whatever its size.
 func TestErrorPictureByRepetition(t *testing.T) {
 	t.Parallel()
 	type request = pollinations.ImageRequest
@@ -76,7 +76,7 @@ func TestErrorPictureByRepetition(t *testing.T) {
 	}
 }
 
-// Only so many pictures are remembered, the latest.
+// Only so many images are remembered, the latest.
 func TestErrorPictureMemory(t *testing.T) {
 	t.Parallel()
 	body := weighing(t, 600_000, 60, 60)
@@ -95,11 +95,11 @@ func TestErrorPictureMemory(t *testing.T) {
 	upstreamtest.RequireError(t, err, fault.Retryable, job.CodeInvalidAnswer)
 	sent = 10
 	if _, err := client.Image(t.Context(), pollinations.ImageRequest{Prompt: "dog", Width: 100, Height: 50}); err != nil {
-		t.Errorf("a picture of long ago: %v", err)
+		t.Errorf("an image of long ago: %v", err)
 	}
 }
 
-// The error picture of the older service is told by its weight, even the first time and at the size asked for.
+// The error image of the legacy service is told by its weight, even the first time and at the size asked for.
 func TestErrorPictureByWeight(t *testing.T) {
 	t.Parallel()
 	heavy := weighing(t, 1_300_000, 120, 60)

@@ -10,7 +10,7 @@ import (
 
 // Usage is what an upstream counted of a call, for which the list of models has the prices. What it did not say is 0.
 type Usage struct {
-	// ImageTokens counts pictures, or the tokens of a picture, by the model.
+	// ImageTokens counts images, or the tokens of an image, by the model.
 	ImageTokens float64
 	// AudioCharacters counts the characters that were read aloud.
 	AudioCharacters float64
@@ -27,7 +27,7 @@ const (
 	maxCounts = 16
 )
 
-// usageOf reads the counts out of headers such as X-Usage-Completion-Image-Tokens. The one for pictures had a shorter
+// usageOf reads the counts out of headers such as X-Usage-Completion-Image-Tokens. The one for images had a shorter
 // name before.
 func usageOf(header http.Header, hit bool) Usage {
 	u := Usage{CacheHit: hit}
@@ -53,7 +53,7 @@ func usageOf(header http.Header, hit bool) Usage {
 }
 
 // complete takes the counts out of the usage in a document, where no header told any. The tokens that such a document
-// calls those of the output are those of the picture.
+// calls those of the output are those of the image.
 func (u *Usage) complete(document json.RawMessage) {
 	var usage map[string]json.RawMessage
 	if len(u.Counts) > 0 || json.Unmarshal(document, &usage) != nil {
@@ -62,7 +62,7 @@ func (u *Usage) complete(document json.RawMessage) {
 	for from, to := range map[string]string{
 		"input_tokens": "promptTextTokens", "output_tokens": imageTokens, "total_tokens": "totalTokens",
 	} {
-		count, err := strconv.ParseFloat(wordOf(usage[from]), 64)
+		count, err := strconv.ParseFloat(stringOf(usage[from]), 64)
 		if err != nil || count < 0 || count > 1e9 || math.IsNaN(count) {
 			continue
 		}

@@ -71,7 +71,7 @@ func RequireNoSecret(t testing.TB, f *fault.Error) {
 	}
 }
 
-// Verdict is how a fault of the simulator must be classified.
+// Verdict is how an error of the simulator must be classified.
 type Verdict struct {
 	Class fault.Class
 	Code  string
@@ -92,8 +92,8 @@ var (
 	Misconfigured = Verdict{Class: fault.Misconfigured, Code: job.CodeMisconfigured}
 )
 
-// EachFault runs a subtest for every fault of the simulator, with the wanted verdict or, where none is wanted, nil. The
-// idle time-out is for the client; 0 is its default. It fails when the simulator lacks a fault that is wanted.
+// EachFault runs a subtest for every error of the simulator, with the wanted verdict or, where none is wanted, nil. The
+// idle time-out is for the client; 0 is its default. It fails when the simulator lacks an error that is wanted.
 func EachFault(t *testing.T, want map[string]Verdict, test func(ctx context.Context, t *testing.T, rule simulator.Rule, idle time.Duration, want *Verdict)) {
 	t.Helper()
 	names := simulatortest.Start(t).FaultNames()

@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// ParseBase reads the URL of an upstream as operators write it and returns it without a closing slash and without
-// any of the given endings, which are tried until none fits. An empty value stays empty. It fails, naming the setting
-// and never quoting the value, when the URL is not one that a request can be built on.
+// ParseBase parses the base URL of an upstream as operators write it. It removes a trailing slash and the given endings,
+// repeatedly. An empty value stays empty. It fails, naming the setting and never quoting the value, if no request can be
+// built on the URL.
 func ParseBase(setting, value string, endings ...string) (string, error) {
 	value = strings.TrimSpace(value)
 	if value == "" {

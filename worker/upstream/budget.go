@@ -6,27 +6,30 @@ import (
 )
 
 const (
-	// freeBytes is how much of a response is read before it counts against a budget. Most images are smaller, so that
-	// they wait for nobody.
+	// freeBytes is how much of a response is read before it counts against a budget. Most images are smaller and never
+	// wait.
 	freeBytes = 512 << 10
-	// chunkBytes is the size of the pieces in which a response of unknown length is read.
+	// chunkBytes is the size of the chunks in which a response of unknown length is read.
 	chunkBytes = 256 << 10
 )
 
-// Budget bounds what all large responses together hold in memory while they are read, however many never end. A response
-// takes from the budget as it grows. When nothing is left one response at a time, the one that has the turn, may go beyond
-// it up to its own bound, so that there is always one that comes to its end; the budget and one such bound are the most
-// that is ever held. It may be used by many goroutines at once.
+// Budget bounds the memory of all large responses together while they are read, even if many never end. A response
+// reserves bytes as it grows. When none are left, one response at a time may exceed the budget, up to its own limit, so
+// that one always completes; the budget plus one such limit is the most that is ever held. It is safe for concurrent
+// use.
+//
+// A weighted semaphore cannot replace it: responses reserve again while they hold, which deadlocks one when all of them
+// wait, and a waiter needs whichever comes first, free bytes or the overdraft.
 type Budget struct {
 	mu        sync.Mutex
 	left      int64
 	overdraft *Reservation
 	changed   chan struct{}
-	// chunks are kept for the next response: bodies that never end would otherwise leave heaps of them to the collector.
+	// chunks are reused: bodies that never end would otherwise leave much garbage.
 	chunks sync.Pool
 }
 
-// NewBudget returns a budget of so many bytes.
+// NewBudget returns a budget of this many bytes.
 func NewBudget(bytes int64) *Budget {
 	return &Budget{
 		left:    bytes,
@@ -35,17 +38,17 @@ func NewBudget(bytes int64) *Budget {
 	}
 }
 
-// Reservation returns what one user has of the budget, nothing yet. A nil budget is without bounds.
+// NewReservation returns an empty reservation. That of a nil budget is unlimited.
 func (b *Budget) NewReservation() *Reservation { return &Reservation{budget: b} }
 
-// Reservation is one user's part of a Budget. It belongs to one goroutine.
+// Reservation is one response's part of a Budget. It is for one goroutine.
 type Reservation struct {
 	budget *Budget
 	taken  int64
 }
 
-// Grow takes so many bytes more, waiting until they are free or it is this user's turn to go beyond the budget. It fails
-// with the cause of ctx. Of those who wait nobody comes first.
+// Grow reserves this many bytes more. It waits until they are free or this reservation may exceed the budget; waiters
+// have no order. It fails with the cause of ctx.
 func (h *Reservation) Grow(ctx context.Context, bytes int64) error {
 	if h.budget == nil || bytes <= 0 {
 		return nil
@@ -63,7 +66,7 @@ func (h *Reservation) Grow(ctx context.Context, bytes int64) error {
 	}
 }
 
-// tryGrow reports whether Grow would not wait, in which case it has been done.
+// tryGrow reserves the bytes and returns true if Grow would not wait.
 func (h *Reservation) tryGrow(bytes int64) bool {
 	if h.budget == nil || bytes <= 0 {
 		return true
@@ -89,7 +92,7 @@ func (h *Reservation) attempt(bytes int64) (changed <-chan struct{}, granted boo
 	return nil, true
 }
 
-// Release gives everything back. It may be called more than once.
+// Release releases everything. It may be called more than once.
 func (h *Reservation) Release() {
 	b := h.budget
 	if b == nil {
@@ -109,7 +112,7 @@ func (h *Reservation) Release() {
 	b.changed = make(chan struct{})
 }
 
-// chunk returns a piece of memory to read into, and drop takes it back.
+// chunk returns a buffer to read into; reuse takes it back.
 func (h *Reservation) chunk() *[chunkBytes]byte {
 	if h.budget == nil {
 		return new([chunkBytes]byte)

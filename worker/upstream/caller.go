@@ -13,22 +13,22 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/fault"
 )
 
-// Caller sends requests to one upstream. It may be used by many goroutines at once.
+// Caller sends requests to one upstream. It is safe for concurrent use.
 type Caller struct {
-	// Upstream is one of the names of this package.
+	// Upstream is one of job.Upstreams.
 	Upstream string
 	// HTTP sends the requests. Its redirect policy is not used: a redirect is an error.
 	HTTP *http.Client
-	// Key goes into the Authorization header and nowhere else; empty sends none.
+	// Key is sent in the Authorization header and nowhere else; empty sends none.
 	Key string
-	// UserAgent names this program to the upstream.
+	// UserAgent identifies this program.
 	UserAgent string
-	// Idle is how long a response may make no progress once its header has come. Default 30 s.
+	// Idle is how long a body may make no progress. Default 30 s.
 	Idle time.Duration
-	// Budget bounds what large answers hold in memory together; nil means without bounds.
+	// Budget bounds the memory of large responses together; nil is unlimited.
 	Budget *Budget
-	// Observe, if not nil, hears once of every HTTP exchange: the status (0 when no response came), the code of the error
-	// (empty when the response was good) and how long it took, body included.
+	// Observe, if not nil, is called after every HTTP exchange with the status (0 without a response), the code of the
+	// error (empty for none) and the duration, body included.
 	Observe func(upstream string, status int, code string, took time.Duration)
 }
 
@@ -39,30 +39,32 @@ type Request struct {
 	Accept string
 	// JSON is the body; nil sends none.
 	JSON []byte
-	// Private are the user's texts in this request, to be kept out of everything that is told about it.
+	// Private are the user's texts in this request; they are removed from every error.
 	Private []string
-	// MaxBytes bounds the response's body in bytes.
+	// MaxBytes bounds the body of the response.
 	MaxBytes int64
-	// Amend, if not nil, may change an error of this request: for an upstream whose answers mean something else than the
-	// table says, or to tell an operator what to do. Detail is clean when it is called, and bounded afterwards.
+	// Amend, if not nil, may change an error of this request: for an upstream to which the table does not apply, or to
+	// add advice for the operator. Detail is redacted before and bounded after.
 	Amend func(*fault.Error)
-	// Quiet says that bytes alone are no progress, only what Response.Progress is called for. An event stream needs it: its
-	// comments keep a connection alive while nothing happens.
+	// Quiet says that only calls of Response.Progress count as progress, not bytes. An event stream needs it: its
+	// comments keep the connection alive while nothing happens.
 	Quiet bool
 }
 
 const (
 	defaultIdle = 30 * time.Second
-	// maxErrorBody bounds how much of an error response is read; the envelopes are far smaller.
+	// maxErrorBody bounds how much of an error response is read; envelopes are far smaller.
 	maxErrorBody = 64 << 10
-	// errorBodyTime bounds the wait for the rest of an error response: its status has already said the essential.
+	// errorBodyTime bounds the wait for the rest of an error response: its status is what matters.
 	errorBodyTime = 5 * time.Second
 )
 
-// Do sends the request once and passes a response of status 200 to accept, which reads the body and checks it. Whatever
-// goes wrong comes back as a *fault.Error: our own context given up is Canceled and wraps context.Cause, its deadline passed
-// or a response fallen silent is a time-out, any other status is what the table says, and an error of accept that is no
-// *fault.Error is sorted by what happened to the body. The body is closed when Do returns.
+// Do sends the request once and passes a response with status 200 to accept, which reads and checks the body. Do closes
+// it.
+//
+// It fails with a *fault.Error. A canceled ctx is of class Canceled and wraps context.Cause; a passed deadline and an
+// idle body are time-outs; any other status is classified by the table; an error of accept that is not a *fault.Error is
+// classified by what happened to the body.
 func (c *Caller) Do(ctx context.Context, r Request, accept func(*Response) error) error {
 	begun := time.Now()
 	ctx, span := telemetry.StartCall(ctx, c.Upstream, r.Method, r.URL)
@@ -87,8 +89,8 @@ func (c *Caller) Do(ctx context.Context, r Request, accept func(*Response) error
 	return f
 }
 
-// recordSpan shows in a trace how a request went: the code of its error and never the upstream's wording. One that we gave up
-// ourselves has not failed.
+// recordSpan records the status and the error's code in a span, never the upstream's message. A canceled call is not a
+// failure.
 func recordSpan(span telemetry.Span, status int, f *fault.Error) {
 	if status != 0 {
 		span.HTTPStatus(status)
@@ -102,7 +104,7 @@ func recordSpan(span telemetry.Span, status int, f *fault.Error) {
 	}
 }
 
-// exchange returns the status of the response, 0 when none came, and what went wrong.
+// exchange returns the status of the response, 0 without one, and the error.
 func (c *Caller) exchange(parent context.Context, r Request, accept func(*Response) error) (int, error) {
 	ctx, cancel := context.WithCancelCause(parent)
 	defer cancel(nil)
@@ -161,7 +163,7 @@ func (c *Caller) idle() time.Duration {
 	return defaultIdle
 }
 
-// UserAgent returns the name that this program gives to upstreams; a version that is not known is "dev".
+// UserAgent returns the User-Agent header of a version of this program; an empty version is "dev".
 func UserAgent(version string) string {
 	if version == "" {
 		version = "dev"

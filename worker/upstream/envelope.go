@@ -13,7 +13,7 @@ import (
 	"strings"
 )
 
-// envelope is what an error body says, whichever of the upstreams' shapes it came in.
+// envelope is the content of an error body in any of the upstreams' shapes.
 type envelope struct {
 	message string
 	// code and kind are the upstream's own words for the error ("BAD_REQUEST", "safety_error"); either may be empty.
@@ -50,7 +50,7 @@ type wireError struct {
 	} `json:"details"`
 }
 
-// parseEnvelope reads an error body. It accepts anything: what is not understood becomes the message.
+// parseEnvelope parses an error body of any kind; what it does not understand becomes the message.
 func parseEnvelope(contentType string, body []byte) *envelope {
 	body = bytes.TrimSpace(body)
 	e := &envelope{}
@@ -132,7 +132,7 @@ func looksLikeMarkup(contentType string, body []byte) bool {
 	return strings.HasPrefix(head, "<!doctype") || strings.HasPrefix(head, "<html") || strings.HasPrefix(head, "<head")
 }
 
-// pageTitle returns the title of an HTML page. The rest of such a page is furniture, and may quote the request.
+// pageTitle returns the title of an HTML page. The rest of such a page is boilerplate and may quote the request.
 func pageTitle(body []byte) string {
 	const page = "HTML page"
 	folded := bytes.ToLower(body)
@@ -160,7 +160,7 @@ func requestID(e *envelope, header http.Header) string {
 
 var idPattern = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,128}$`)
 
-// detail says for an operator what the response said. It may still quote keys and the request.
+// detail returns what the response says, for an operator. It is not redacted yet.
 func (e *envelope) detail(header http.Header) string {
 	parts := make([]string, 0, 5)
 	for _, word := range []string{e.code, e.kind, e.message} {

@@ -7,9 +7,8 @@ import (
 	"strings"
 )
 
-// paymentReason says what a response wants that asks for payment in a header, as services do that take calls without a key for
-// money, or nothing where there is no such header. The header is JSON in base64; its word for the reason is quoted where
-// it has one.
+// paymentReason returns what a Payment-Required header says, as services send it that sell single calls without a key;
+// empty without one. The header is base64-encoded JSON; its error member is quoted if there is one.
 func paymentReason(header http.Header) string {
 	const (
 		general = "payment is demanded in a header, as of a call without a key"

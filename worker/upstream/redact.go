@@ -23,7 +23,7 @@ const mask = "***"
 // leave nothing to read.
 const window = 12
 
-// redactor takes keys and a user's text out of what is told about a call.
+// redactor removes keys and a user's texts from messages.
 type redactor struct {
 	key     string
 	private []string
@@ -42,7 +42,7 @@ var (
 	addressPattern = regexp.MustCompile(`(?i)\b(https?://[^\s/"'<>?#]+)[/?#][^\s"'<>]*`)
 )
 
-// clean returns s without keys, e-mail URLs, the paths of URLs, and the user's text in any usual encoding.
+// clean returns s without keys, e-mail addresses, URL paths, and the user's texts in any usual encoding.
 func (r *redactor) clean(s string) string {
 	if r.key != "" {
 		s = strings.ReplaceAll(s, r.key, mask)
@@ -56,8 +56,8 @@ func (r *redactor) clean(s string) string {
 	return addressPattern.ReplaceAllString(s, "${1}/"+mask)
 }
 
-// redact masks every run of characters that s shares with the text, plain or encoded, whatever the letter case. A short
-// text of punctuation alone stays: it says nothing.
+// redact masks every run of characters that s shares with the text, plain or encoded, in any letter case. A short text
+// of only punctuation is kept.
 func redact(s, text string) string {
 	text = strings.TrimSpace(text)
 	if text == "" || (utf8.RuneCountInString(text) < window && !strings.ContainsFunc(text, isMeaningful)) {
@@ -83,7 +83,7 @@ func redact(s, text string) string {
 // isMeaningful reports whether a character carries meaning: letters, digits and pictographs do, punctuation does not.
 func isMeaningful(r rune) bool { return unicode.In(r, unicode.L, unicode.N, unicode.So) }
 
-// markMatches marks in hidden where s holds a window of the form, or the whole of a shorter one between word boundaries.
+// markMatches marks in hidden where s contains a window of the form, or a shorter form as a whole word.
 func markMatches(s, form []rune, hidden []bool) {
 	size := min(window, len(form))
 	short := len(form) < window
@@ -104,8 +104,8 @@ func markMatches(s, form []rune, hidden []bool) {
 	}
 }
 
-// isBoundary reports whether a word may begin or end in front of s[i]. The end of an escape sequence counts: its last
-// character looks like a part of the word behind it.
+// isBoundary reports whether a word may start or end before s[i]. The end of an escape sequence counts: its last
+// character looks like part of the next word.
 func isBoundary(s []rune, i int) bool {
 	return i == 0 || i == len(s) || !inWord(s[i-1]) || !inWord(s[i]) || escapeEnds(s[:i])
 }

@@ -9,23 +9,23 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/fault"
 )
 
-// A verdict is what a kind of response means.
+// verdict is what a response means.
 type verdict struct {
 	class fault.Class
 	code  string
 }
 
-// A rule gives a verdict to the answers whose status lies between from and to and which pass the test when, if any.
+// rule classifies the responses with a status from from to to for which when, if not nil, is true.
 type rule struct {
 	from, to int
 	when     func(*envelope) bool
 	verdict
 }
 
-// table returns the rules of all upstreams; the first that fits decides, and the last fits everything.
+// table returns the rules of all upstreams; the first that matches decides, and the last matches everything.
 //
-// A rule about one model or one text stands before the rule about the account on purpose: Misconfigured closes the
-// upstream for everybody, which one person's choice of a model must never do.
+// Rules about one model or one text come before the rules about the account on purpose: Misconfigured opens the circuit
+// breaker for everybody, which one user's choice of a model must never do.
 func table() []rule {
 	var (
 		moderated     = verdict{fault.Moderated, job.CodeModerated}
@@ -77,8 +77,8 @@ func table() []rule {
 	}
 }
 
-// classify says what a response with the given status, header and body means. It is the only place that does. It fits an
-// error that came dressed as a success, too: pass the status that the response claims. Detail still quotes the response freely.
+// classify classifies a response by its status, header and body. It is the only place that does, also for errors sent as
+// a success: pass the status that the body claims. Detail is not redacted yet.
 func classify(status int, header http.Header, body []byte) *fault.Error {
 	e := parseEnvelope(header.Get("Content-Type"), body)
 	if status == http.StatusPaymentRequired && e.message == "" {
@@ -99,7 +99,7 @@ func classify(status int, header http.Header, body []byte) *fault.Error {
 	return f
 }
 
-// moderated says whether the refusal is about the words or the image asked for.
+// moderated reports whether the text or an image was refused by content moderation.
 func (e *envelope) moderated() bool {
 	return e.contains(
 		"safety_error", "content_policy_violation", "content_filter", "content policy", "content moderation",
@@ -107,26 +107,26 @@ func (e *envelope) moderated() bool {
 	)
 }
 
-// prohibited says whether the words asked for are forbidden, in the older image service's sentence.
+// prohibited reports whether the legacy image service forbids the text.
 func (e *envelope) prohibited() bool { return e.contains("content is prohibited") }
 
-// queueFull says whether the upstream has too many requests of ours waiting, whatever status it chose for that.
+// queueFull reports whether too many of our requests wait, whatever the status.
 func (e *envelope) queueFull() bool { return e.contains("queue full") }
 
-// aboutModel says whether a refusal concerns the model asked for, while the key is good for others.
+// aboutModel reports whether the refusal is about the model, while the key is valid for others.
 func (e *envelope) aboutModel() bool {
 	return e.contains("is not allowed for this api key", "this model requires", "model not found or tier not high enough")
 }
 
-// aboutReference says whether an image to go by cannot be had or is of no use.
+// aboutReference reports whether a reference image cannot be fetched or used.
 func (e *envelope) aboutReference() bool {
 	return e.contains("failed_to_download_image", "invalid_image_url", "image_too_large", "unsupported_image_media_type")
 }
 
-// page says whether the body is an HTML page.
+// page reports whether the body is an HTML page.
 func (e *envelope) page() bool { return e.markup }
 
-// contains reports whether code, kind or message holds one of the phrases, which are in lower case.
+// contains reports whether code, kind or message contains one of the lower-case phrases.
 func (e *envelope) contains(phrases ...string) bool {
 	said := strings.ToLower(e.code + "\n" + e.kind + "\n" + e.message)
 	return slices.ContainsFunc(phrases, func(p string) bool { return strings.Contains(said, p) })

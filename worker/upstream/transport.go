@@ -8,22 +8,23 @@ import (
 
 // Options are the settings of a transport.
 type Options struct {
-	// Slots is how many calls run at once; that many connections to one host are kept. Default 16.
+	// Slots is the number of concurrent calls, and of connections kept to one host. Default 16.
 	Slots int
 	// ConnectTimeout bounds the dial and, once more, the TLS handshake. Default 10 s.
 	ConnectTimeout time.Duration
-	// HeaderTimeout bounds the wait for the first byte of a response. Default 0, no bound: an image is painted before
-	// its header is sent, and the call's own context bounds the whole attempt.
+	// HeaderTimeout bounds the wait for the response header. Default 0, unlimited: an image is generated before its
+	// header is sent, and the call's context bounds the attempt.
 	HeaderTimeout time.Duration
 }
 
-// streamBuffer is how much of a response over HTTP/2 is taken in before anybody reads it. The usual 4 MiB would be held for
-// each of the responses that wait for their part of a budget.
+// streamBuffer is how much of an HTTP/2 response is buffered before it is read. The default of 4 MiB would be held for
+// each response that waits for its budget.
 const streamBuffer = 512 << 10
 
 // NewTransport returns the transport that all upstreams of a process share: proxies from the environment, HTTP/2,
-// connections kept alive and probed, so that a dead peer is noticed while a call waits for a late response. It never
-// decompresses, since a response's size is bounded as it is read. The caller closes its idle connections at the end.
+// keep-alive connections that are probed, so that a dead peer is noticed while a call waits for a late response. It
+// never decompresses, since the size of a response is bounded as it is read. The caller closes its idle connections in
+// the end.
 func NewTransport(o Options) *http.Transport {
 	if o.Slots <= 0 {
 		o.Slots = 16

@@ -12,13 +12,13 @@ var (
 	fencePattern   = regexp.MustCompile("(?s)^```[A-Za-z0-9_+-]*[ \t]*\r?\n?(.*?)\r?\n?```$")
 )
 
-// quotes are the pairs that may stand around a whole text.
+// quotes are the pairs that may enclose a whole text.
 var quotes = [...][2]string{
 	{`"`, `"`}, {"'", "'"}, {"`", "`"}, {"“", "”"}, {"‘", "’"}, {"「", "」"}, {"『", "』"}, {"«", "»"}, {"**", "**"},
 }
 
-// clean returns what the model meant as its text: without thoughts, fences, headings and quotation marks around it. A
-// wrapping that the user's own text has as well is kept, since there it belongs to the text.
+// clean returns the text of a response without thoughts, fences, headings and enclosing quotation marks. A wrapping that
+// the user's own text has is kept, since it belongs to the text.
 func (t task) clean(raw, input string) string {
 	text := thoughtPattern.ReplaceAllString(raw, "")
 	if _, rest, stray := strings.Cut(text, "</think>"); stray {
@@ -41,7 +41,7 @@ func (t task) clean(raw, input string) string {
 	return text
 }
 
-// printable removes broken and control characters and the space around the text.
+// printable removes invalid UTF-8, control characters and surrounding space.
 func printable(text string) string {
 	return strings.TrimSpace(strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) && r != '\n' && r != '\t' {
@@ -51,7 +51,7 @@ func printable(text string) string {
 	}, strings.ToValidUTF8(text, "")))
 }
 
-// unmark removes the marks that the text travelled between. The user's text has none of that name.
+// unmark removes the tags around the text. The user's text has none of that name.
 func unmark(text, mark string) string {
 	for {
 		before, after, found := strings.Cut(text, "<"+mark+">")
@@ -84,7 +84,7 @@ func (t task) unlabel(text, input string) string {
 	return strings.TrimSpace(strings.TrimPrefix(text, t.labelled(text)))
 }
 
-// labelled returns the heading that the text begins with, its colon included, or nothing.
+// labelled returns the heading at the start of the text, including its colon, or nothing.
 func (t task) labelled(text string) string {
 	line, _, _ := strings.Cut(text, "\n")
 	end := strings.IndexAny(line, ":：")
@@ -105,7 +105,7 @@ func (t task) labelled(text string) string {
 	return text[:end]
 }
 
-// unquote removes a pair of quotation marks around the whole text, unless more of them stand inside.
+// unquote removes a pair of quotation marks around the whole text, unless there are more of them inside.
 func unquote(text, input string) string {
 	for _, pair := range quotes {
 		inner, opened := strings.CutPrefix(text, pair[0])

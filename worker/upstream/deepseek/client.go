@@ -23,17 +23,17 @@ const (
 	defaultIdle = time.Minute
 )
 
-// Config says which language model to ask and how.
+// Config has the URL of the language model and how to call it.
 type Config struct {
-	// URL is DEEPSEEK_API_URL: a base, with or without a version, or the full path of the chat route. Empty makes every
-	// call fail as misconfigured.
+	// URL is DEEPSEEK_API_URL: a base URL with or without a version, or the full URL of chat completions. Calls to an
+	// empty one fail as misconfigured.
 	URL string
-	// Key is the account's key; it travels in the Authorization header only.
+	// Key is sent in the Authorization header only.
 	Key string
 	// Model defaults to DefaultModel, or to DefaultSiliconFlowModel there. A retired name is replaced, with one warning in
 	// the log.
 	Model string
-	// HTTP sends the requests; nil means a client of its own over upstream.NewTransport.
+	// HTTP sends the requests; nil means a client over a new upstream.NewTransport.
 	HTTP   *http.Client
 	Logger *slog.Logger
 	// Version is this program's, for the User-Agent.
@@ -46,17 +46,17 @@ type Config struct {
 	idle    time.Duration
 }
 
-// Client asks the language model. It may be used by many goroutines at once.
+// Client calls the language model. It is safe for concurrent use.
 type Client struct {
 	caller  upstream.Caller
 	url     string
 	model   string
 	dialect string
-	// plain says that the model was found to take no switch for thinking.
+	// plain says that the model does not support the parameter for thinking.
 	plain atomic.Bool
 }
 
-// Completion is what the model answered.
+// Completion is the response of the model.
 type Completion struct {
 	// Text is the response without what models wrap around it; it is never empty.
 	Text string
@@ -70,7 +70,7 @@ type Completion struct {
 	CachedTokens int
 }
 
-// New returns a client. It fails when the URL cannot be used, in a sentence that names the setting.
+// New returns a client. It fails, naming the setting, if the URL is invalid.
 func New(cfg Config) (*Client, error) {
 	base, err := upstream.ParseBase(urlSetting, cfg.URL, route)
 	if err != nil {

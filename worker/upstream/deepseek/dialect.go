@@ -26,8 +26,8 @@ const (
 
 const modelSetting = "DEEPSEEK_MODEL"
 
-// dialectOf returns how the service at an address is spoken to. A host that is neither of the two is a proxy, a gateway or
-// a stand-in, and is told by the name of the model: a publisher before it is SiliconFlow's way.
+// dialectOf returns the dialect of the service at a URL. An unknown host is a proxy, a gateway or a simulator, for which
+// the name of the model decides: SiliconFlow puts the publisher first.
 func dialectOf(named, base, model string) (string, error) {
 	switch named {
 	case DialectDeepSeek, DialectSiliconFlow:
@@ -56,13 +56,12 @@ func hostOf(base string) string {
 	return strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
 }
 
-// isHost says whether the host is one of the given or lies below it.
+// isHost reports whether the host is one of the names or a subdomain of one.
 func isHost(host string, names ...string) bool {
 	return slices.ContainsFunc(names, func(name string) bool { return host == name || strings.HasSuffix(host, "."+name) })
 }
 
-// withVersion returns the base with the version that SiliconFlow's routes lie under, where an operator left it out.
-// DeepSeek's lie under none or any.
+// withVersion adds the version to a base URL of SiliconFlow without one. DeepSeek's routes work with and without.
 func withVersion(base string) string {
 	u, err := url.Parse(base)
 	if err == nil && u.Path == "" && isHost(hostOf(base), "siliconflow.cn", "siliconflow.com") {
@@ -71,7 +70,8 @@ func withVersion(base string) string {
 	return base
 }
 
-// currentModel returns the model to ask for. Installations carry names in their settings that the upstream has retired.
+// currentModel returns the model to request. It replaces retired names, which old installations still have in their
+// settings.
 func currentModel(name, dialect string, logger *slog.Logger) string {
 	usual := DefaultModel
 	if dialect == DialectSiliconFlow {
@@ -85,15 +85,15 @@ func currentModel(name, dialect string, logger *slog.Logger) string {
 		return name
 	}
 	if logger != nil {
-		logger.Warn("language model is no longer served, another one is used", "model", name, "replaced_by", usual)
+		logger.Warn("language model is no longer available, using another one", "model", name, "replaced_by", usual)
 	}
 	return usual
 }
 
-// thinkingPattern finds the refusal of the switch for thinking itself.
+// thinkingPattern matches a refusal of the thinking parameter.
 var thinkingPattern = regexp.MustCompile(`(?i)enable_thinking|(?:argument|parameter|field|not support)[^.]{0,40}\bthinking\b`)
 
-// amend changes two verdicts that mean something else here than elsewhere.
+// amend reclassifies two errors for which the table is wrong here.
 func (c *Client) amend(f *fault.Error) {
 	if f.Class != fault.Permanent || f.Code != job.CodeRejected {
 		return
@@ -101,18 +101,18 @@ func (c *Client) amend(f *fault.Error) {
 	said := strings.ToLower(f.Detail)
 	switch {
 	case !c.plain.Load() && thinkingPattern.MatchString(said):
-		// Models that cannot think refuse to be told not to. The next try does without, and so do all that follow.
+		// Models that cannot think refuse the parameter. All later requests leave it out.
 		c.plain.Store(true)
 		f.Class, f.Code = fault.Retryable, job.CodeUnavailable
 	case slices.ContainsFunc(unknownModelMessages(), func(phrase string) bool { return strings.Contains(said, phrase) }):
-		// Elsewhere a model is a person's choice, and only that request is refused. Here the operator's settings name it, so
-		// that none succeeds until they change.
+		// Elsewhere a user chooses the model, and only that request is refused. Here the operator's settings name it, so no
+		// request succeeds until they change.
 		f.Class, f.Code = fault.Misconfigured, job.CodeMisconfigured
 		f.Detail = modelSetting + " names a model that is not served: " + f.Detail
 	}
 }
 
-// unknownModelMessages returns what upstreams say of a model that is retired or never was.
+// unknownModelMessages returns what upstreams say of a model that is retired or unknown.
 func unknownModelMessages() []string {
 	return []string{"model not exist", "supported api model names", "model does not exist"}
 }

@@ -166,7 +166,7 @@ func (r *reply) add(d document) {
 	}
 }
 
-// check says whether the response is one: ended for a good reason and not empty. Half a prompt or translation must not pass
+// check reports whether the response is one: ended for a good reason and not empty. Half a prompt or translation must not pass
 // for one.
 func (r *reply) check() error {
 	switch r.finish {

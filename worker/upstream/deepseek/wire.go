@@ -62,7 +62,7 @@ type document struct {
 	Message json.RawMessage `json:"message"`
 }
 
-// failed says whether the document is an error in place of a response.
+// failed reports whether the document is an error in place of a response.
 func (d *document) failed() bool {
 	if isSet(d.Error) {
 		return true
@@ -70,7 +70,7 @@ func (d *document) failed() bool {
 	return len(d.Choices) == 0 && isSet(d.Message) && strings.HasPrefix(string(d.Message), `"`)
 }
 
-// isSet says whether a member is there and not null.
+// isSet reports whether a member is there and not null.
 func isSet(raw json.RawMessage) bool { return len(raw) > 0 && string(raw) != "null" }
 
 type choice struct {

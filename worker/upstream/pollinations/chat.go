@@ -12,7 +12,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
 )
 
-// chat is the document of a speech request to a chat model that can speak.
+// chat is a speech request to a chat model with audio output.
 type chat struct {
 	Model      string        `json:"model"`
 	Modalities []string      `json:"modalities"`
@@ -55,8 +55,8 @@ type chatResponse struct {
 	} `json:"choices"`
 }
 
-// unpackSpeech takes the recording out of a chat model's response and returns the model's name with it. It fails when the
-// model wrote, was stopped by its filter, or said something else than the text.
+// unpackSpeech returns the audio of a chat response and the name of the model. It fails when the model wrote a text, was
+// stopped by its content filter, or answered the text instead of reading it.
 func unpackSpeech(a *upstream.Response, document []byte, text string) (data []byte, model string, err error) {
 	var s chatResponse
 	if err := json.Unmarshal(document, &s); err != nil {
@@ -83,8 +83,9 @@ func unpackSpeech(a *upstream.Response, document []byte, text string) (data []by
 	return data, s.Model, nil
 }
 
-// transcriptMatches says whether what was said can be the text. Numbers, signs and names are written in many ways, so it looks for
-// little in common, and at long texts only: a wrong refusal would be worse than a text that was answered.
+// transcriptMatches reports whether a transcript can be that of the text. Numbers, signs and names are transcribed in
+// many ways, so it asks for little in common, and only of long texts: a wrong refusal would be worse than an answered
+// text.
 func transcriptMatches(transcript, text string) bool {
 	const enough, least = 40, 0.3
 	said, meant := pairs(transcript), pairs(text)
@@ -99,7 +100,7 @@ func transcriptMatches(transcript, text string) bool {
 	return float64(shared) >= least*float64(total)
 }
 
-// pairs counts the pairs of neighbouring letters and digits, whatever their case.
+// pairs counts the pairs of adjacent letters and digits, ignoring case.
 func pairs(s string) map[[2]rune]int {
 	counts := make(map[[2]rune]int)
 	var last rune

@@ -12,21 +12,20 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
 )
 
-// Config says where the services are and how to speak to them.
+// Config has the URLs of the services and how to call them.
 type Config struct {
-	// BaseURL is POLLINATIONS_IMAGE_API_BASE and SpeechBaseURL is POLLINATIONS_TEXT_API_BASE: with or without a closing
-	// slash, a version or the route's own path. An empty one makes its calls fail as misconfigured.
+	// BaseURL is POLLINATIONS_IMAGE_API_BASE and SpeechBaseURL is POLLINATIONS_TEXT_API_BASE, with or without a trailing
+	// slash, a version or the path of a route. Calls to an empty one fail as misconfigured.
 	BaseURL       string
 	SpeechBaseURL string
-	// ImageStyle and SpeechStyle are the generations of the interface, StyleGen or StyleLegacy; the hosts decide where
-	// they are empty.
+	// ImageStyle and SpeechStyle are StyleGen or StyleLegacy; when empty they follow from the hosts.
 	ImageStyle  string
 	SpeechStyle string
 	// Gate limits the calls to a legacy service. Default one of this client's own, which knows no other process.
 	Gate Gate
-	// Token is the gateway's key; it travels in the Authorization header only, and not at all to a legacy service.
+	// Token is the gateway's key. It is sent in the Authorization header only, and never to a legacy service.
 	Token string
-	// HTTP sends the requests; nil means a client of its own over upstream.NewTransport.
+	// HTTP sends the requests; nil means a client over a new upstream.NewTransport.
 	HTTP   *http.Client
 	Logger *slog.Logger
 	// Version is this program's, for the User-Agent.
@@ -44,7 +43,7 @@ type hooks struct {
 	idle                          time.Duration
 }
 
-// Client speaks to both services. It may be used by many goroutines at once.
+// Client calls both services. It is safe for concurrent use.
 type Client struct {
 	image          service
 	speech         service
@@ -67,7 +66,7 @@ const (
 	budgetBytes = 64 << 20
 )
 
-// New returns a client. It fails when an address or a style cannot be used, in a sentence that names the setting.
+// New returns a client. It fails, naming the setting, if a URL or a style is invalid.
 func New(cfg Config) (*Client, error) {
 	if cfg.HTTP == nil {
 		cfg.HTTP = &http.Client{Transport: upstream.NewTransport(upstream.Options{})}
@@ -97,7 +96,7 @@ func New(cfg Config) (*Client, error) {
 	}, nil
 }
 
-// newService reads one URL. Here, and nowhere else, the dialect is chosen.
+// newService configures one service. The dialect is chosen here and nowhere else.
 func newService(cfg Config, budget *upstream.Budget, name, setting, address, styleSetting, style string) (service, error) {
 	base, err := parseBase(setting, address)
 	if err != nil {
@@ -123,8 +122,8 @@ func newService(cfg Config, budget *upstream.Budget, name, setting, address, sty
 	}, nil
 }
 
-// MaxPromptBytes returns the bound on an image's words as they are escaped for an address, those to avoid and the
-// URLs of reference images included, where the service takes them in no other way; else 0.
+// MaxPromptBytes returns the limit of an image's prompts as they are escaped for a URL, negative prompt and URLs of
+// reference images included; 0 where the service also takes them in a body.
 func (c *Client) MaxPromptBytes() int {
 	if _, old := c.image.dialect.(legacy); old {
 		return maxLegacyWords
@@ -132,27 +131,27 @@ func (c *Client) MaxPromptBytes() int {
 	return 0
 }
 
-// Media is an image or a recording that passed every check.
+// Media is an image or a speech that passed every check.
 type Media struct {
-	// ContentType is what the bytes are, whatever the response's header said.
+	// ContentType is detected from the bytes, whatever the header says.
 	ContentType string
 	Data        []byte
-	// Width and Height are the image's own, which need not be those asked for; 0 for speech.
+	// Width and Height are those of the image, which may differ from the requested ones; 0 for speech.
 	Width, Height int
-	// SampleRate and Channels are those of raw PCM samples, which do not tell them; 0 for anything else.
+	// SampleRate and Channels are set for raw PCM samples, which do not contain them; 0 for anything else.
 	SampleRate, Channels int
-	// Model is the one that the upstream names, else the one asked for.
+	// Model is the one that the upstream names, else the requested one.
 	Model string
-	// CacheHit says that the upstream had the response ready, which costs nothing.
+	// CacheHit says that the upstream had the response cached, which costs nothing.
 	CacheHit bool
 	// Usage is what the upstream counted.
 	Usage Usage
 }
 
-// Image has an image made. The same request leads to the same URL each time, so that a repetition joins a
-// generation that is still running and is billed once. Negative words are folded into the prompt where the service has no
-// parameter for them. It fails with a *fault.Error, or with the error of a Gate, and holds at most the bounded response
-// in memory, half as much again for a long prompt.
+// Image generates an image. The same request always has the same URL, so that a repetition joins a generation that still
+// runs and is billed once. A negative prompt is appended to the prompt where the service has no parameter for it. It
+// fails with a *fault.Error, or with the error of a Gate. Its memory is bounded by the limit of a response, half as much
+// again for a long prompt.
 func (c *Client) Image(ctx context.Context, r ImageRequest) (*Media, error) {
 	if c.image.base == "" {
 		return nil, upstream.Unset(job.UpstreamImage, imageSetting)
@@ -181,10 +180,10 @@ func (c *Client) Image(ctx context.Context, r ImageRequest) (*Media, error) {
 	return media, nil
 }
 
-// Speech has a text read aloud. The bytes may be of another format than asked for where the model knows only one; the
-// content type says which. A speed other than 1 is made here, out of a WAV file, which takes some computing time and
-// works for the formats wav and pcm alone; any other is refused. Bare samples are taken out of a WAV file, too, since that
-// tells their rate, and FLAC is made of one where that is what came. It fails with a *fault.Error, or with the error of a Gate.
+// Speech reads a text aloud. The content type tells the format of the result, which may not be the requested one if the
+// model supports only one. A speed other than 1 is made here from a WAV file, which takes CPU time; it is rejected for
+// other formats than wav and pcm. Raw PCM samples are also taken from a WAV file, whose header has their rate, and FLAC
+// is encoded from WAV for models that return PCM instead. It fails with a *fault.Error, or with the error of a Gate.
 func (c *Client) Speech(ctx context.Context, r SpeechRequest) (*Media, error) {
 	if c.speech.base == "" {
 		return nil, upstream.Unset(job.UpstreamSpeech, speechSetting)

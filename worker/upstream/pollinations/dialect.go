@@ -25,37 +25,37 @@ const (
 	speechStyleSetting = "POLLINATIONS_TEXT_API_STYLE"
 )
 
-// chatSpeechModel was once the model for speech everywhere. The legacy service has no other; the gateway knows it as a
-// chat model only, which refuses to read.
+// chatSpeechModel was once the speech model of all services. The legacy service has no other; the gateway knows it as a
+// chat model only, which refuses to read texts.
 const chatSpeechModel = "openai-audio"
 
-// dialect is how one generation spells requests on the wire.
+// dialect encodes requests for one generation of the API.
 type dialect interface {
-	// imageCall and recording fail with the error of a request that is not worth sending.
+	// imageCall and speechCall fail if the request cannot succeed.
 	imageCall(base string, r ImageRequest, maxBytes int64) (call, error)
 	speechCall(base string, r SpeechRequest, maxBytes int64) (call, error)
-	// speechModel returns the model to ask where the given one is wanted.
+	// speechModel returns the model to use for the wanted one.
 	speechModel(wanted string) string
-	// imageList and speechList return the URLs of the lists of models.
+	// imageList and speechList return the URLs of the model lists.
 	imageList(base string) string
 	speechList(base string) string
 }
 
-// call is a request together with the form of its response.
+// call is a request with the form of its response.
 type call struct {
 	upstream.Request
-	// inJSON says that the image or the recording comes inside a JSON document.
+	// inJSON says that the media come in a JSON document.
 	inJSON bool
 }
 
-// parseBase reads an address. Operators of the older interface wrote it with a route's path at the end.
+// parseBase parses a base URL. Operators of the legacy API wrote it with the path of a route.
 func parseBase(setting, value string) (string, error) {
 	return upstream.ParseBase(setting, value,
 		"/v1", "/image", "/prompt", "/audio", "/text", "/images/generations", "/audio/speech", "/chat/completions", "/openai",
 	)
 }
 
-// chooseDialect returns the dialect of an address: the one that the style names, else the host's own.
+// chooseDialect returns the dialect that the style names, else that of the host.
 func chooseDialect(setting, style, base string) (dialect, error) {
 	switch style {
 	case StyleGen:
@@ -77,11 +77,10 @@ func chooseDialect(setting, style, base string) (dialect, error) {
 	return gateway{}, nil
 }
 
-// base64Limit returns the bound on a document that carries so many bytes. Base64 is a third longer than what it carries;
-// the rest is room for the document around it.
+// base64Limit returns the limit of a document with this many bytes in base64, and room for the document around them.
 func base64Limit(maxBytes int64) int64 { return maxBytes/3*4 + 64<<10 }
 
-// rejected returns the error of a request that is not worth sending.
+// rejected returns the error of a request that cannot succeed.
 func rejected(name, reason string) *fault.Error {
 	return &fault.Error{Upstream: name, Class: fault.Permanent, Code: job.CodeRejected, Err: errors.New(reason)}
 }

@@ -2,8 +2,8 @@ package pollinations
 
 import "bytes"
 
-// isMP3 says whether data holds an MP3 stream: after tags and padding, two frames in a row that agree with each other.
-// Eleven set bits alone also occur in text files of some encodings.
+// isMP3 reports whether data is an MP3 stream: after tags and padding, two consistent frames in a row. Eleven set bits
+// alone also occur in text files of some encodings.
 func isMP3(data []byte) bool {
 	data = skipTags(data)
 	data = bytes.TrimLeft(data, "\x00")
@@ -15,7 +15,7 @@ func isMP3(data []byte) bool {
 	return ok && second.version == first.version && second.rate == first.rate
 }
 
-// skipTags steps over ID3v2 tags, whose length is written in four bytes of seven bits.
+// skipTags skips ID3v2 tags, whose length is in four bytes of seven bits.
 func skipTags(data []byte) []byte {
 	for len(data) >= 10 && string(data[:3]) == "ID3" {
 		length := 10 + int(data[6]&0x7f)<<21 + int(data[7]&0x7f)<<14 + int(data[8]&0x7f)<<7 + int(data[9]&0x7f)
@@ -30,14 +30,14 @@ func skipTags(data []byte) []byte {
 	return data
 }
 
-// frame is what the header of an MPEG layer III frame says.
+// frame is the header of an MPEG layer III frame.
 type frame struct {
 	version byte
 	rate    int
 	length  int
 }
 
-// parseFrame reads a frame header. It refuses layers other than III and the values that the standard reserves.
+// parseFrame parses a frame header. It rejects other layers than III and reserved values.
 func parseFrame(data []byte) (frame, bool) {
 	if len(data) < 4 || data[0] != 0xff || data[1]&0xe0 != 0xe0 {
 		return frame{}, false
@@ -64,7 +64,7 @@ func parseFrame(data []byte) (frame, bool) {
 	return frame{version: version, rate: rate, length: samples/8*bitrate*1000/rate + padding}, true
 }
 
-// isADTS says whether data begins with two frames of AAC.
+// isADTS reports whether data begins with two AAC frames.
 func isADTS(data []byte) bool {
 	length, ok := adtsLength(data)
 	if !ok || len(data) < length {

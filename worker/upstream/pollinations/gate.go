@@ -16,16 +16,16 @@ import (
 const (
 	imageSpacing  = 45 * time.Second
 	speechSpacing = 30 * time.Second
-	// busyRetryAfter is when to ask again while a call takes longer than the spacing: its end is not known.
+	// busyRetryAfter is when to ask again while a call takes longer than the spacing: its end is unknown.
 	busyRetryAfter = 5 * time.Second
 )
 
-// Gate lets one call to a legacy service through at a time. It is given the upstream's name and returns what must be
-// called once the call is over. It must not wait for its turn: a caller holds a slot meanwhile. It fails with Busy when
-// it is not this call's turn, and with any other error when that cannot be told; such an error is passed on as it is.
+// Gate lets one call to a legacy service through at a time. It gets the name of the upstream and returns a function to
+// call after the call. It must not wait, since its caller holds a slot: while another call runs it fails with Busy. Any
+// other error is returned as it is.
 type Gate func(ctx context.Context, upstream string) (release func(), err error)
 
-// Busy returns the error of a call whose turn it is not, for the given time when it will be.
+// Busy returns the error of a call that must wait for this long.
 func Busy(name string, after time.Duration) *fault.Error {
 	return &fault.Error{
 		Upstream: name, Class: fault.Throttled, Code: job.CodeThrottled, RetryAfter: max(after, time.Millisecond), Err: errBusy,
@@ -37,9 +37,9 @@ type busyError string
 
 func (e busyError) Error() string { return string(e) }
 
-const errBusy = busyError("the legacy service takes one call at a time, and another one has the turn")
+const errBusy = busyError("the legacy service takes one call at a time and another one is running")
 
-// localGate is the gate of one process.
+// localGate is a Gate for one process.
 type localGate struct {
 	spacing time.Duration
 
@@ -48,7 +48,7 @@ type localGate struct {
 	next time.Time
 }
 
-// acquire takes the turn, or says when it may be free.
+// acquire is the Gate.
 func (t *localGate) acquire(_ context.Context, name string) (func(), error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -68,7 +68,7 @@ func (t *localGate) acquire(_ context.Context, name string) (func(), error) {
 	}, nil
 }
 
-// gateError returns the error of a gate: an error as it is, the end of our own time-out as what it is.
+// gateError returns the error of a call that its gate refused.
 func gateError(ctx context.Context, err error) error {
 	if f, is := errors.AsType[*fault.Error](err); is {
 		return f
@@ -79,7 +79,7 @@ func gateError(ctx context.Context, err error) error {
 	return fmt.Errorf("ask for a turn: %w", err)
 }
 
-// service is one of the two URLs with all that a call to it needs.
+// service is one of the two services.
 type service struct {
 	caller  upstream.Caller
 	base    string
@@ -90,7 +90,7 @@ type service struct {
 	spacing time.Duration
 }
 
-// setGate makes the service keep the rules of the older ones, if it is one of them.
+// setGate sets the gate of a legacy service and removes the key.
 func (s *service) setGate(gate Gate, spacing time.Duration) {
 	if _, old := s.dialect.(legacy); !old {
 		return
@@ -103,7 +103,7 @@ func (s *service) setGate(gate Gate, spacing time.Duration) {
 	s.gate, s.spacing = gate, spacing
 }
 
-// do sends a call once its turn has come.
+// do sends a call through the gate, if there is one.
 func (s *service) do(ctx context.Context, c call, accept func(*upstream.Response) error) error {
 	if s.gate == nil {
 		return s.caller.Do(ctx, c.Request, accept)

@@ -12,8 +12,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
 )
 
-// maxPromptInPath is the length of an escaped prompt, that of the reference images' URLs included, from which on
-// a request travels in a body: the gateway's edge refuses URLs of 8 KB, and proxies may refuse shorter ones.
+// maxPromptInPath is the length of an escaped prompt, URLs of reference images included, from which on a request is sent
+// as a body: the edge of the gateway refuses URLs of 8 KB, and proxies may refuse shorter ones.
 const maxPromptInPath = 4 << 10
 
 // gateway is the dialect of the authenticated gateway.
@@ -26,8 +26,8 @@ func (gateway) speechModel(wanted string) string {
 	return wanted
 }
 
-// imageCall spells an image request: by path where the prompt is short enough and the path can mean nothing but a prompt,
-// else as a document. The parameters are in a fixed order, since the URL is what the gateway recognises a repetition by.
+// imageCall uses the path for a short prompt that cannot be mistaken for a route, else a document. The order of the
+// parameters is fixed, since the gateway recognizes a repetition by its URL.
 func (g gateway) imageCall(base string, r ImageRequest, maxBytes int64) (call, error) {
 	prompt := r.text()
 	if prompt == "" {
@@ -69,7 +69,7 @@ func (g gateway) imageCall(base string, r ImageRequest, maxBytes int64) (call, e
 	return call{Request: request}, nil
 }
 
-// imageDocument is the document of an image request.
+// imageDocument is the body of an image request.
 type imageDocument struct {
 	Prompt         string   `json:"prompt"`
 	Model          string   `json:"model"`
@@ -108,7 +108,7 @@ func (gateway) longImageCall(base string, r ImageRequest, prompt string, request
 	return call{Request: request, inJSON: true}, nil
 }
 
-// speechDocument is the document of a speech request. It has no speed: the gateway takes one and does nothing with it.
+// speechDocument is the body of a speech request. It has no speed: the gateway accepts one and ignores it.
 type speechDocument struct {
 	Model          string `json:"model"`
 	Input          string `json:"input"`
@@ -135,7 +135,7 @@ func (gateway) speechCall(base string, r SpeechRequest, maxBytes int64) (call, e
 	}}, nil
 }
 
-// isGPTImage says whether the model knows quality and transparency; the others may refuse them.
+// isGPTImage reports whether the model supports quality and transparency; the others may refuse them.
 func isGPTImage(model string) bool {
 	model = strings.ToLower(model)
 	if slash := strings.LastIndexByte(model, '/'); slash >= 0 {

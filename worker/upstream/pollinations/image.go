@@ -12,10 +12,10 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
 )
 
-// errPlaceholder is the cause of an error that came as an image without saying what it was.
+// errPlaceholder is the cause of an error that was sent as an image.
 var errPlaceholder = errors.New("response is the gateway's error image")
 
-// readImage reads a response and checks it.
+// readImage reads and checks a response.
 func (c *Client) readImage(a *upstream.Response, inJSON bool) (*Media, error) {
 	if f := errorImage(a); f != nil {
 		return nil, f
@@ -52,7 +52,7 @@ func (c *Client) readImage(a *upstream.Response, inJSON bool) (*Media, error) {
 	return media, nil
 }
 
-// errorImage returns the error of an error that was sent as an image with a status of 200. Its headers say so.
+// errorImage returns the error of a response whose headers say that its image stands for an error, with status 200.
 func errorImage(a *upstream.Response) *fault.Error {
 	kind, message := a.Header.Get("X-Error-Type"), a.Header.Get("X-Error-Message")
 	claimed, limited := a.Header.Get("X-Error-Status"), isTrue(a.Header.Get("X-Rate-Limited"))
@@ -88,7 +88,7 @@ func isTrue(value string) bool {
 	return err == nil && on
 }
 
-// reserveDecoded reserves what taking a document apart needs beside the document: its longest text, and what that decodes to.
+// reserveDecoded reserves the memory for decoding a document: its longest string, and the bytes in it.
 func reserveDecoded(a *upstream.Response, document []byte) error {
 	const least = 1 << 20
 	if len(document) < least {
@@ -97,8 +97,8 @@ func reserveDecoded(a *upstream.Response, document []byte) error {
 	return a.Reserve(2 * int64(len(document)))
 }
 
-// unpackImage takes the image, and the usage as it stands, out of a document. An address in place of the bytes is refused: nothing that a response names
-// is ever fetched.
+// unpackImage returns the image and the usage in a document. A URL in place of the bytes is refused: no URL of a
+// response is ever fetched.
 func unpackImage(a *upstream.Response, document []byte) (data []byte, usage json.RawMessage, err error) {
 	var list struct {
 		Data []struct {
@@ -123,7 +123,7 @@ func unpackImage(a *upstream.Response, document []byte) (data []byte, usage json
 	return data, list.Usage, nil
 }
 
-// describe takes over what the headers say about a response.
+// describe sets what the headers say about the media.
 func (m *Media) describe(header http.Header) {
 	m.Model = strings.TrimSpace(header.Get("X-Model-Used"))
 	// The first to ask may be told of a hit that was in truth its own generation.
@@ -131,7 +131,7 @@ func (m *Media) describe(header http.Header) {
 	m.Usage = usageOf(header, m.CacheHit)
 }
 
-// isOfType says whether the content type begins as expected.
+// isOfType reports whether the content type begins as expected.
 func isOfType(header http.Header, prefix string) bool {
 	return strings.HasPrefix(strings.ToLower(strings.TrimSpace(header.Get("Content-Type"))), prefix)
 }

@@ -20,8 +20,8 @@ const (
 	maxTextInPath = 2 << 10
 )
 
-// legacy is the dialect of the legacy services, one host for images and one for texts and speech. They serve anonymous
-// callers alone, so that no key is sent, and one call of an address at a time.
+// legacy is the dialect of the legacy services, one host for images and one for texts and speech. They serve only
+// anonymous callers, so no key is sent, and one call per IP address at a time.
 type legacy struct{}
 
 func (legacy) speechModel(wanted string) string {
@@ -35,7 +35,7 @@ func (legacy) speechModel(wanted string) string {
 func (legacy) imageList(base string) string  { return base + "/models" }
 func (legacy) speechList(base string) string { return base + "/models" }
 
-// imageCall spells an image request. Switches are sent only where they are on, since anything but "true" means off.
+// imageCall sends boolean parameters only when they are true, since anything but "true" means false.
 func (legacy) imageCall(base string, r ImageRequest, maxBytes int64) (call, error) {
 	prompt, negative := pathSafe(r.Prompt), pathSafe(r.Negative)
 	if prompt == "" {
@@ -82,7 +82,7 @@ func (legacy) imageCall(base string, r ImageRequest, maxBytes int64) (call, erro
 	}}, nil
 }
 
-// readAloud tells the chat model that stands in for a voice what to do; without it the model answers some texts.
+// readAloud is the system prompt of the chat model that reads texts; without it the model answers some of them.
 const readAloud = "You are a voice, not an assistant. Read the user's message aloud, word for word, in the language it is " +
 	"written in. Never answer it, never act on it, never translate or shorten it, and say nothing before or after it."
 
@@ -118,8 +118,9 @@ func (l legacy) speechCall(base string, r SpeechRequest, maxBytes int64) (call, 
 	return call{Request: request, inJSON: true}, nil
 }
 
-// addAdvice returns what makes of an error what it means at the legacy services: they have no keys, so a refusal of ours is
-// mended by moving away. The setting is the one to change; ours says that the model was chosen here and by no person.
+// addAdvice returns a function that reclassifies errors of the legacy services: they have no keys, so a refusal of ours
+// is fixed by moving to the gateway. The setting is the one to change; ours says that the model was chosen here and not
+// by a user.
 func addAdvice(setting string, ours bool) func(*fault.Error) {
 	advice := "the older service refuses this caller: move to gen (set " + setting +
 		" to https://gen.pollinations.ai, and POLLINATIONS_API_TOKEN)"

@@ -12,12 +12,12 @@ import (
 	"unicode/utf8"
 )
 
-// wireModel is an entry of a list. Its members stay raw, because their types differ between versions, and because one
-// member of an unexpected type must not cost the whole list.
+// wireModel is an entry of a model list. Its members stay raw: their types differ between versions, and one of an
+// unexpected type must not invalidate the list.
 type wireModel map[string]json.RawMessage
 
-// readList reads a list in any of its shapes: an array, or an object that holds one as "data" or "models". It reports
-// false when there is none. An entry of another kind becomes an empty one.
+// readList parses a list in any of its shapes: an array, or an object with one as "data" or "models". It returns false
+// for anything else. An entry of another kind becomes an empty one.
 func readList(body []byte) ([]wireModel, bool) {
 	var raw []json.RawMessage
 	if json.Unmarshal(body, &raw) != nil {
@@ -57,8 +57,8 @@ const (
 	maxPrice      = 1e6
 )
 
-// model reads what the entry says, and counts what of it is of no use: names that cannot be asked for, voices of a wrong
-// shape, limits and prices out of all bounds. These are left out; without a name of its own there is no model.
+// model converts the entry and counts the parts that are skipped: invalid names and voices, limits and prices out of
+// range. Without a valid name there is no model.
 func (w wireModel) model() (m Model, odd int) {
 	limit := func(name string, most int) int {
 		n, sound := count(w[name], most)
@@ -99,12 +99,12 @@ func (w wireModel) model() (m Model, odd int) {
 	return m, odd
 }
 
-// isName says whether a model can be asked for by a name.
+// isName reports whether a model can be requested by this name.
 func isName(name string) bool {
 	return name != "" && utf8.RuneCountInString(name) <= maxName && isShown(name)
 }
 
-// isVoice says whether a voice has the shape of one: letters, digits and what parts them.
+// isVoice reports whether a voice is well-formed: letters, digits and separators.
 func isVoice(voice string) bool {
 	const longest = 64
 	return voice != "" && len(voice) <= longest && strings.TrimSpace(voice) == voice && !strings.ContainsFunc(voice, func(r rune) bool {
@@ -112,20 +112,20 @@ func isVoice(voice string) bool {
 	})
 }
 
-// isShown says whether a word can be shown as it stands.
+// isShown reports whether a string can be displayed as it is.
 func isShown(word string) bool {
 	return utf8.ValidString(word) && strings.TrimSpace(word) == word && !strings.ContainsFunc(word, func(r rune) bool {
 		return !unicode.IsPrint(r) || r == utf8.RuneError
 	})
 }
 
-// makes says whether the model's output is of a kind, or not told.
+// makes reports whether the model's output is of a kind, or unknown.
 func (w wireModel) makes(kind string) bool {
 	kinds := w.words("output_modalities")
 	return len(kinds) == 0 || slices.Contains(kinds, kind)
 }
 
-// health reads a word, a switch, or an object with a member of such a name.
+// health reads a string, a boolean, or an object with a member of that name.
 func (w wireModel) health() string {
 	if said := stringOf(w["health"]); said != "" {
 		return said
@@ -137,7 +137,7 @@ func (w wireModel) health() string {
 	return cmp.Or(stringOf(inner["status"]), stringOf(inner["state"]))
 }
 
-// measure takes the largest of the sizes that the model lists.
+// measure sets the largest of the sizes that the model lists.
 func (w wireModel) measure(m *Model) {
 	for _, size := range w.words("resolutions") {
 		across, down, is := strings.Cut(strings.ToLower(size), "x")
@@ -156,7 +156,7 @@ func (w wireModel) measure(m *Model) {
 	}
 }
 
-// price reads the prices, and counts those that are none.
+// price sets the prices and counts the invalid ones.
 func (w wireModel) price(m *Model) (odd int) {
 	var prices wireModel
 	if json.Unmarshal(w["pricing"], &prices) != nil {
@@ -197,7 +197,7 @@ const (
 	leastPerImage = 0.0001
 )
 
-// pricedByTokens says whether the price under the name of an image is that of a token. Such models have prices for the
+// pricedByTokens reports whether the price under the name of an image is that of a token. Such models have prices for the
 // words put in as well, or are too cheap to be true, or belong to the families that are known for it.
 func (m *Model) pricedByTokens() bool {
 	if positive(m.Rates) != 1 || m.Rates[imageTokens] < leastPerImage {
@@ -221,7 +221,7 @@ func positive(rates map[string]float64) int {
 
 func (w wireModel) word(name string) string { return stringOf(w[name]) }
 
-// list reads a list, or one value alone.
+// list reads an array, or a single value as one.
 func (w wireModel) list(name string) []json.RawMessage {
 	var raw []json.RawMessage
 	switch {
@@ -233,7 +233,7 @@ func (w wireModel) list(name string) []json.RawMessage {
 	return nil
 }
 
-// nameOf returns a string, or the name of an object, as it stands; of anything else nothing.
+// nameOf returns a string, or the name of an object; empty for anything else.
 func nameOf(raw json.RawMessage) string {
 	var name string
 	if json.Unmarshal(raw, &name) == nil {
@@ -267,7 +267,7 @@ func (w wireModel) words(name string) []string {
 	return words
 }
 
-// size returns the name of an entry of a list inside a model, or its measures.
+// size returns the name of a size in a model, or its dimensions.
 func (w wireModel) size() string {
 	if name := cmp.Or(w.word("id"), w.word("name")); name != "" {
 		return name
@@ -280,7 +280,7 @@ func (w wireModel) size() string {
 	return ""
 }
 
-// stringOf returns a string, or a number or a switch as written; any other value is nothing.
+// stringOf returns a string, or a number or boolean as written; empty for anything else.
 func stringOf(raw json.RawMessage) string {
 	raw = bytes.TrimSpace(raw)
 	if len(raw) == 0 || raw[0] == '{' || raw[0] == '[' || string(raw) == "null" {
@@ -293,7 +293,7 @@ func stringOf(raw json.RawMessage) string {
 	return cleanString(s)
 }
 
-// cleanString returns s without what cannot be shown, and cut to a bearable length.
+// cleanString returns s without characters that cannot be displayed, cut to a bounded length.
 func cleanString(s string) string {
 	s = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
@@ -308,8 +308,8 @@ func cleanString(s string) string {
 	return strings.TrimSpace(s[:end])
 }
 
-// count reads a whole number up to the given one, written as one or in quotation marks; what is none is 0. It reports
-// false when a number is there and out of bounds.
+// count returns an integer up to most, written as a number or a string; 0 for anything else. It returns false for a
+// number out of range.
 func count(raw json.RawMessage, most int) (n int, sound bool) {
 	f, err := strconv.ParseFloat(stringOf(raw), 64)
 	switch {

@@ -20,8 +20,8 @@ const (
 	flacBits  = 16   // bits of a sample
 )
 
-// returnsPCM says whether a speech model is one of ElevenLabs', under any of its names. Asked for FLAC, the gateway asks
-// these for raw PCM samples, whose rate nobody tells.
+// returnsPCM reports whether a speech model is one of ElevenLabs', under any name. Asked for FLAC, the gateway returns
+// raw PCM samples of theirs at an unknown rate.
 func returnsPCM(model string) bool {
 	model = strings.ToLower(model)
 	switch model {
@@ -31,9 +31,9 @@ func returnsPCM(model string) bool {
 	return strings.HasPrefix(model, "eleven")
 }
 
-// compressFLAC makes FLAC of a WAV file. What is none, or of another kind, stays as it is: its content type says so. It takes
-// some computing time, holds the original and the result at a time, and waits until the client's budget has room for
-// that. It fails when the context ends.
+// compressFLAC encodes a WAV file as FLAC; any other data is left as it is, and the content type says so. It takes CPU
+// time, holds the original and the result at a time, and waits until the client's budget has room for them. It fails if
+// ctx ends.
 func (c *Client) compressFLAC(ctx context.Context, m *Media) error {
 	samples, rate, channels, err := timestretch.RawPCM(m.Data)
 	if err != nil || len(samples) == 0 {
@@ -56,8 +56,8 @@ func (c *Client) compressFLAC(ctx context.Context, m *Media) error {
 	return nil
 }
 
-// encodeFLAC encodes 16-bit samples, low byte first, of one or two channels that take turns. What the file says of
-// itself at its beginning is known beforehand, so that nothing is written twice.
+// encodeFLAC encodes little-endian 16-bit samples of one or two interleaved channels. The stream info is known
+// beforehand, so nothing is written twice.
 func encodeFLAC(ctx context.Context, samples []byte, rate, channels int) ([]byte, error) {
 	count := len(samples) / (2 * channels)
 	out := bytes.NewBuffer(make([]byte, 0, len(samples)/2))

@@ -21,10 +21,10 @@ const (
 	maxWord   = 200
 )
 
-// Models are what the services say they serve.
+// Models are the model lists of both services.
 type Models struct {
 	Image, Speech []Model
-	// Skipped counts the entries, and the parts of entries, that were left out because they are of no use.
+	// Skipped counts the invalid entries and parts of entries that were left out.
 	Skipped int
 }
 
@@ -35,31 +35,31 @@ type Model struct {
 	Title       string
 	Description string
 	Voices      []string
-	// PaidOnly says that a balance which was given for free does not buy this model.
+	// PaidOnly says that a free balance does not pay for this model.
 	PaidOnly bool
-	// Health is the service's own word for the model's state, such as "ok".
+	// Health is the service's own word for the state of the model, such as "ok".
 	Health string
 	// MaxWidth and MaxHeight are those of the largest image, MaxPixels their product where only that is told.
 	MaxWidth, MaxHeight, MaxPixels int
-	// MaxReferenceImages is how many images to go by the model takes.
+	// MaxReferenceImages is how many reference images the model accepts.
 	MaxReferenceImages int
-	// PerUserRPM is how many calls a minute the service takes of one account.
+	// PerUserRPM is the number of calls a minute for one account.
 	PerUserRPM int
 	// Currency is that of the prices, such as "pollen".
 	Currency string
-	// Prices are the decimal numbers as written, by kind of unit, such as "completionImageTokens".
+	// Prices are the decimal numbers as written, by unit, such as "completionImageTokens".
 	Prices map[string]string
-	// Rates are the same numbers; a price that is none is left out.
+	// Rates are the same numbers without the invalid ones.
 	Rates map[string]float64
 	// PerImage is the price of one image, where images are not priced by tokens.
 	PerImage float64
-	// PerThousandCharacters is the price of reading so much text aloud.
+	// PerThousandCharacters is the price of reading that much text.
 	PerThousandCharacters float64
 }
 
-// Models asks both services what they serve, without a key. Videos, and sounds that no text is read in, are left out as
-// far as they can be told. It costs two requests and fails with a *fault.Error when either list cannot be had; the
-// other one is returned all the same.
+// Models fetches the model lists of both services, without a key. Models for video, and for audio other than speech, are
+// left out as far as they are recognized. It costs two requests. If one list cannot be fetched it fails with a
+// *fault.Error and still returns the other list.
 func (c *Client) Models(ctx context.Context) (*Models, error) {
 	if c.image.base == "" && c.speech.base == "" {
 		return nil, upstream.Unset(job.UpstreamImage, imageSetting)
@@ -79,7 +79,7 @@ func (c *Client) Models(ctx context.Context) (*Models, error) {
 
 // list fetches a list and keeps the models that fit, and counts what is odd in it.
 func (s *service) list(ctx context.Context, address string, fits func(*wireModel) bool) (models []Model, odd int, err error) {
-	// Lists are public, so the key stays at home.
+	// The lists are public, so the key is not sent.
 	caller := s.caller
 	caller.Key = ""
 	err = caller.Do(ctx, upstream.Request{
@@ -104,7 +104,7 @@ func (s *service) list(ctx context.Context, address string, fits func(*wireModel
 	return models, odd, err
 }
 
-// filterModels returns the models that fit, each name once, and counts what is odd about them.
+// filterModels returns the models that match, each name once, and counts what was skipped.
 func filterModels(entries []wireModel, fits func(*wireModel) bool) (models []Model, odd int) {
 	known := make(map[string]bool, len(entries))
 	for i := range entries {
@@ -125,8 +125,8 @@ func filterModels(entries []wireModel, fits func(*wireModel) bool) (models []Mod
 	return models, odd
 }
 
-// makesImages says whether a model makes images. One that does not say what it makes is taken at the list's word. Those that
-// draw vectors are left out, by their names since the list says no more: what they send is never accepted, and is billed.
+// makesImages reports whether a model makes images. One that does not say so is trusted to be in the right list. Vector
+// models are excluded by name, since the list says no more: their images are never accepted, and are billed.
 func makesImages(w *wireModel) bool {
 	m, _ := w.model()
 	return w.makes("image") && !slices.ContainsFunc(append([]string{m.Name}, m.Aliases...), func(name string) bool {
@@ -135,7 +135,7 @@ func makesImages(w *wireModel) bool {
 	})
 }
 
-// makesSpeech says whether a model reads text aloud. Models for music and effects are listed along with them; these have no
+// makesSpeech reports whether a model reads texts. Models for music and effects are in the same list; they have no
 // voices, and prices by the second or by the piece.
 func makesSpeech(w *wireModel) bool {
 	m, _ := w.model()

@@ -12,17 +12,17 @@ const (
 	DefaultVoice       = "alloy"
 )
 
-// ImageRequest is an image to be made.
+// ImageRequest is a request for an image.
 type ImageRequest struct {
 	Prompt string
-	// Negative is what should not be in the image.
+	// Negative says what should not be in the image.
 	Negative string
 	Model    string
 	// Width and Height are in pixels; 0 leaves them to the model.
 	Width, Height int
 	// Seed decides the image together with the prompt; −1 is a random one, for which a repetition is billed again.
 	Seed int64
-	// Quality and Transparent are sent to the models that know them.
+	// Quality and Transparent are sent to models that support them.
 	Quality     string
 	Transparent bool
 	// NoLogo is told to the legacy service. The gateway draws no logo, so nothing is sent there.
@@ -32,13 +32,13 @@ type ImageRequest struct {
 	Safe string
 	// ReferenceImages are the URLs of images to go by, which the service fetches.
 	ReferenceImages []string
-	// GuidanceScale is how closely the words are followed; nil leaves that to the model.
+	// GuidanceScale is how closely the prompt is followed; nil is the default of the model.
 	GuidanceScale *float64
 	// Reasoning is how much a model may think first: "fast", "balanced" or "pro". The legacy service knows no such thing.
 	Reasoning string
 }
 
-// SpeechRequest is a text to be read aloud.
+// SpeechRequest is a request to read a text aloud.
 type SpeechRequest struct {
 	Text   string
 	Voice  string
@@ -77,7 +77,7 @@ func (r ImageRequest) text() string {
 	return prompt + ", avoid: " + negative
 }
 
-// references returns the URLs of the images to go by as one value. The services part it at bars and commas.
+// references returns the URLs of the reference images as one value. The services split it at bars and commas.
 func (r ImageRequest) references() string {
 	escape := strings.NewReplacer("|", "%7C", ",", "%2C")
 	addresses := make([]string, 0, len(r.ReferenceImages))
@@ -97,12 +97,12 @@ func (r ImageRequest) guidance() string {
 	return strconv.FormatFloat(*r.GuidanceScale, 'f', -1, 64)
 }
 
-// private returns the texts of a user in the request.
+// private returns the user's texts in the request.
 func (r ImageRequest) private() []string {
 	return append([]string{r.text(), r.Prompt, r.Negative}, r.ReferenceImages...)
 }
 
-// pathSafe removes what cannot stand in an address: broken characters and NULs.
+// pathSafe removes what a URL cannot contain: invalid UTF-8 and NULs.
 func pathSafe(s string) string {
 	return strings.TrimSpace(strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", ""))
 }

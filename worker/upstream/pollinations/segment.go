@@ -8,8 +8,8 @@ import (
 )
 
 // pathSegment escapes text as one segment of a URL path. URL parsers resolve "." and ".." however they are escaped, and
-// some proxies decode %2F first, so each part of the text that consists of dots alone gets a trailing space, as does a
-// text that ends in a slash. The space does not change what the text means.
+// some proxies decode %2F first, so each part that consists of dots gets a trailing space, as does a text that ends in a
+// slash. The space does not change the meaning of the text.
 func pathSegment(text string) string {
 	parts := strings.Split(text, "/")
 	for i, part := range parts {
@@ -21,21 +21,21 @@ func pathSegment(text string) string {
 	return url.PathEscape(strings.Join(parts, "/"))
 }
 
-// changesInPath reports whether a URL parser or a proxy could make another path of a text that is sent as a segment.
+// changesInPath reports whether a URL parser or a proxy could change the path of a text that is sent as a segment.
 func changesInPath(text string) bool {
 	return path.Clean("/"+text) != "/"+text || strings.Trim(text, "./") == ""
 }
 
-// gatewayImageRoutes are the gateway's own paths below /image. Escaping a letter does not help: the gateway decodes the
-// path before it looks for a route.
+// gatewayImageRoutes are the gateway's own routes below /image. Escaping does not help: the gateway decodes the path
+// before it looks for a route.
 func gatewayImageRoutes() []string { return []string{"models"} }
 
-// legacyTextRoutes are the paths of the legacy text service that are no texts.
+// legacyTextRoutes are the routes of the legacy text service.
 func legacyTextRoutes() []string {
 	return []string{"models", "openai", "feed", "about", "v1", "favicon.ico", "robots.txt"}
 }
 
-// isRoute reports whether the first part of a text, in any letter case, is one of a service's own paths.
+// isRoute reports whether the first part of a text is one of the routes, in any letter case.
 func isRoute(text string, routes []string) bool {
 	first, _, _ := strings.Cut(text, "/")
 	return slices.Contains(routes, strings.ToLower(first))

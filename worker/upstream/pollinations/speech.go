@@ -10,8 +10,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
 )
 
-// readSpeech reads a response to the request and checks it. The wanted format is that of the caller, who may take what
-// the request did not ask for.
+// readSpeech reads and checks a response. The wanted format is that of the caller, which may differ from that of the
+// request.
 func readSpeech(a *upstream.Response, r SpeechRequest, wanted string, inJSON bool) (*Media, error) {
 	if f := errorImage(a); f != nil {
 		return nil, f
@@ -52,7 +52,7 @@ func readSpeech(a *upstream.Response, r SpeechRequest, wanted string, inJSON boo
 	return media, nil
 }
 
-// typeParameter returns a number that the content type states beside the type, as in audio/L16;rate=24000, or 0.
+// typeParameter returns a number in the content type, as in audio/L16;rate=24000, or 0.
 func typeParameter(header http.Header, name string) int {
 	const most = 384_000
 	_, parameters, err := mime.ParseMediaType(header.Get("Content-Type"))
@@ -66,7 +66,7 @@ func typeParameter(header http.Header, name string) int {
 	return n
 }
 
-// checkSpeech looks whether data is sound, and tells its type from its bytes.
+// checkSpeech checks a recording and detects its type from its bytes.
 func checkSpeech(data []byte, format string) (*Media, error) {
 	if len(data) == 0 {
 		return nil, upstream.InvalidResponse("recording is empty")
@@ -89,7 +89,7 @@ func checkSpeech(data []byte, format string) (*Media, error) {
 	case format == "pcm" && isSamples(data):
 		contentType = "audio/pcm"
 	case format == "flac" && isSamples(data):
-		// They would be so again, and cost as much. At which rate they are to be played is not known.
+		// A repetition would return the same and cost as much. The sample rate is unknown.
 		return nil, upstream.UnusableResponse("recording is raw PCM samples in place of FLAC")
 	default:
 		return nil, upstream.InvalidResponse("body is no recording")
@@ -97,8 +97,8 @@ func checkSpeech(data []byte, format string) (*Media, error) {
 	return &Media{ContentType: contentType, Data: data}, nil
 }
 
-// riffIsWhole compares the length that a RIFF file states with the bytes that came. A writer that streams does not know
-// the length and states a very large one.
+// riffIsWhole compares the length in a RIFF header with that of data. Streaming writers do not know the length and write
+// a very large one.
 func riffIsWhole(data []byte) bool {
 	const unknown = 0x7fff0000
 	if len(data) < 12 {
@@ -108,8 +108,8 @@ func riffIsWhole(data []byte) bool {
 	return stated == 0 || stated >= unknown || uint64(stated)+8 <= uint64(len(data))
 }
 
-// isSamples says whether data can be raw PCM samples, which have no mark of their own: whole 16-bit samples that do not
-// read like a message.
+// isSamples reports whether data can be raw PCM samples, which have no signature: whole 16-bit samples that do not look
+// like text.
 func isSamples(data []byte) bool {
 	if len(data)%2 != 0 {
 		return false

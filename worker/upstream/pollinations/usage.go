@@ -8,13 +8,13 @@ import (
 	"strings"
 )
 
-// Usage is what an upstream counted of a call, for which the list of models has the prices. What it did not say is 0.
+// Usage is what an upstream counted for a call; the model list has the prices. Missing counts are 0.
 type Usage struct {
 	// ImageTokens counts images, or the tokens of an image, by the model.
 	ImageTokens float64
-	// AudioCharacters counts the characters that were read aloud.
+	// AudioCharacters counts the characters read aloud.
 	AudioCharacters float64
-	// Counts holds everything that was counted, by the names that Model.Rates has as well.
+	// Counts has every count under its name in Model.Rates.
 	Counts map[string]float64
 	// CacheHit says that nothing is billed.
 	CacheHit bool
@@ -23,12 +23,12 @@ type Usage struct {
 const (
 	imageTokens = "completionImageTokens"
 	audioTokens = "completionAudioTokens"
-	// maxCounts bounds how many counts are taken over.
+	// maxCounts bounds the number of counts.
 	maxCounts = 16
 )
 
-// usageOf reads the counts out of headers such as X-Usage-Completion-Image-Tokens. The one for images had a shorter
-// name before.
+// usageOf reads the counts from headers such as X-Usage-Completion-Image-Tokens. The one for images had a shorter name
+// before.
 func usageOf(header http.Header, hit bool) Usage {
 	u := Usage{CacheHit: hit}
 	for name, values := range header {
@@ -52,8 +52,8 @@ func usageOf(header http.Header, hit bool) Usage {
 	return u
 }
 
-// complete takes the counts out of the usage in a document, where no header told any. The tokens that such a document
-// calls those of the output are those of the image.
+// complete reads the counts from the usage in a document if no header had any. The output tokens of such a document are
+// those of the image.
 func (u *Usage) complete(document json.RawMessage) {
 	var usage map[string]json.RawMessage
 	if len(u.Counts) > 0 || json.Unmarshal(document, &usage) != nil {
@@ -74,7 +74,7 @@ func (u *Usage) complete(document json.RawMessage) {
 	u.ImageTokens = u.Counts[imageTokens]
 }
 
-// camelCase turns a header's name into the spelling of the price lists.
+// camelCase converts the name of a header to that in the price lists.
 func camelCase(name string) string {
 	parts := strings.Split(name, "-")
 	parts[0] = strings.ToLower(parts[0])

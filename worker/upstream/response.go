@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// Reasons why reading a response was given up.
+// The reasons for giving up a response.
 var (
 	errIdle    = errors.New("response made no progress")
 	errTooLong = errors.New("response is announced to be longer than accepted")
@@ -20,7 +20,7 @@ var (
 	errDrained = errors.New("rest of the response is not wanted")
 )
 
-// Response is a response of status 200 while it is read. It belongs to the function it was given to and ends with it.
+// Response is a response with status 200 while it is read. It is valid until the function it was passed to returns.
 type Response struct {
 	Header http.Header
 
@@ -53,13 +53,13 @@ func (c *Caller) newResponse(
 	}
 }
 
-// Read reads the body. It fails when the body is longer than accepted, shorter than announced, or silent for too long;
-// return its error as it is, Do knows what each means.
+// Read reads the body. It fails when the body is larger than Request.MaxBytes, shorter than Content-Length, or makes no
+// progress for too long. Return its error unchanged: Do classifies it.
 func (a *Response) Read(p []byte) (int, error) {
 	if a.ended {
 		return 0, io.EOF
 	}
-	// One byte more than is left is asked for, which tells a response of the very limit from a longer one.
+	// Reading one byte more than is left tells a response of exactly the limit from a longer one.
 	if int64(len(p)) > a.left+1 {
 		p = p[:a.left+1]
 	}
@@ -90,8 +90,8 @@ func (a *Response) Read(p []byte) (int, error) {
 	return n, io.EOF
 }
 
-// ReadAll reads the whole body. It fails as Read does, and at once when the announced length is above the bound. What is
-// large waits until the caller's budget has room for it.
+// ReadAll reads the whole body. It fails as Read does, and at once when Content-Length is too large. Large bodies wait
+// for room in the caller's budget.
 func (a *Response) ReadAll() ([]byte, error) {
 	announced := a.response.ContentLength
 	switch {
@@ -110,7 +110,7 @@ func (a *Response) ReadAll() ([]byte, error) {
 	return data, nil
 }
 
-// readChunks reads a body of unknown length piece by piece, so that it never holds more than has come.
+// readChunks reads a body of unknown length in chunks, so that it never holds more than has arrived.
 func (a *Response) readChunks() ([]byte, error) {
 	var chunks []*[chunkBytes]byte
 	defer func() { a.hold.reuse(chunks) }()
@@ -142,8 +142,8 @@ func (a *Response) readChunks() ([]byte, error) {
 	return data, nil
 }
 
-// Reserve waits until so many bytes more may be held for this response, while which its silence does not count. They are
-// given back when the response ends. It fails when the call is given up.
+// Reserve waits until this many bytes more may be held for this response; the idle time-out pauses meanwhile. They are
+// released when the response ends. It fails when the call is canceled.
 func (a *Response) Reserve(bytes int64) error {
 	if a.hold.tryGrow(bytes) {
 		return nil
@@ -153,34 +153,34 @@ func (a *Response) Reserve(bytes int64) error {
 	return a.hold.Grow(a.ctx, bytes)
 }
 
-// Progress says that the response goes on: the time it may be silent begins anew.
+// Progress restarts the idle time-out.
 func (a *Response) Progress() { a.timer.Reset(a.idle) }
 
-// Idle returns how long the response may be silent.
+// Idle returns the idle time-out.
 func (a *Response) Idle() time.Duration { return a.idle }
 
-// Limit gives the rest of the response at most d from now, for what is welcome but not worth waiting for. Bytes that trickle
-// in do not prolong it.
+// Limit gives the rest of the response at most d from now, whether or not bytes arrive: for what is useful but not worth
+// waiting for.
 func (a *Response) Limit(d time.Duration) {
 	a.idle, a.quiet = d, true
 	a.timer.Reset(d)
 }
 
-// Compressed reports a body that came compressed although that was not asked for. It is not unpacked.
+// Compressed reports whether the body is compressed although that was not requested. It is not decompressed.
 func (a *Response) Compressed() bool {
 	encoding := strings.TrimSpace(a.Header.Get("Content-Encoding"))
 	return encoding != "" && !strings.EqualFold(encoding, "identity")
 }
 
-// ClaimedError returns the error of an error that was sent as a success, for the status that it claims and what it says.
+// ClaimedError classifies an error that was sent with status 200, by the status and the message that its body claims.
 func (a *Response) ClaimedError(status int, said []byte) *fault.Error {
 	header := a.Header.Clone()
 	header.Del("Content-Type")
 	return classify(status, header, said)
 }
 
-// UnexpectedError returns the error of a response that is not of the expected kind, for the given reason. It reads some of the
-// body: an error in the shape of an envelope is taken for what it says.
+// UnexpectedError returns the error of a response of another kind than expected, for the given reason. It reads some of
+// the body: an error envelope in it is classified by what it says.
 func (a *Response) UnexpectedError(reason string, head []byte) *fault.Error {
 	a.Limit(errorBodyTime)
 	rest, err := io.ReadAll(io.LimitReader(a, maxErrorBody))
@@ -198,12 +198,12 @@ func (a *Response) UnexpectedError(reason string, head []byte) *fault.Error {
 	return f
 }
 
-// statusError reads a response that is not of status 200 and says what it means.
+// statusError reads a response with another status than 200 and classifies it.
 func (a *Response) statusError(parent context.Context) error {
 	a.Limit(errorBodyTime)
 	a.left = maxErrorBody
 	body, err := io.ReadAll(a)
-	// Its status stands however the body ends, unless it was us who gave up.
+	// The status counts however the body ends, unless the call was canceled.
 	if err != nil && errors.Is(parent.Err(), context.Canceled) {
 		return fault.NewCanceled(parent)
 	}
@@ -213,12 +213,13 @@ func (a *Response) statusError(parent context.Context) error {
 	return classify(a.response.StatusCode, a.Header, body)
 }
 
-// close reads what little may be left, so that the connection can serve again, and closes the body. It never waits long.
+// close reads a short remaining body, so that the connection can be reused, and closes it. It waits a quarter of a
+// second at most.
 func (a *Response) close() {
-	const patience, bound = 250 * time.Millisecond, 16 << 10
+	const timeout, bound = 250 * time.Millisecond, 16 << 10
 	if !a.ended && context.Cause(a.ctx) == nil {
 		a.timer.Stop()
-		wait := time.AfterFunc(patience, func() { a.cancel(errDrained) })
+		wait := time.AfterFunc(timeout, func() { a.cancel(errDrained) })
 		_, _ = io.CopyN(io.Discard, a.response.Body, bound)
 		wait.Stop()
 	}
@@ -227,7 +228,7 @@ func (a *Response) close() {
 	a.hold.Release()
 }
 
-// isText reports whether a body is worth quoting.
+// isText reports whether a body may be quoted as text.
 func isText(body []byte) bool {
 	for _, b := range body[:min(len(body), 512)] {
 		if b < ' ' && b != '\n' && b != '\r' && b != '\t' {

@@ -10,25 +10,25 @@ import (
 )
 
 const (
-	// minErrorImage and maxErrorImage are the weight of the error image of the legacy service. Images that it paints
-	// weigh a tenth of that.
+	// minErrorImage and maxErrorImage bound the size of the error image of the legacy service. Images that it generates
+	// have a tenth of that.
 	minErrorImage = 1_250_000
 	maxErrorImage = 1_350_000
-	// maxErrorPixels is more than the error image has. A larger one may well weigh as much.
+	// maxErrorPixels is more than the error image has. A larger image may well have that size.
 	maxErrorPixels = 2048 * 2048
-	// minRepeated is the weight from which on the same bytes for other words are suspicious. A test's upstream may response
-	// everything with one small image.
+	// minRepeated is the size from which on the same bytes for another prompt are suspicious. An upstream for tests may
+	// return one small image for everything.
 	minRepeated = 512 << 10
 )
 
-// checkDuplicate looks whether a sound image is an error image that nothing marks as one. There are two signs.
+// checkDuplicate detects error images that nothing marks as such. There are two signs.
 //
-// One is the weight of the image that the legacy service is known to send; it is looked for there alone.
+// One is the size of the image that the legacy service is known to send; it is checked there only.
 //
-// The other is that other words were answered with the very same bytes a little while ago: painted images never agree
-// to the last bit, stock ones always do. Words are compared and not URLs, because a model that ignores the seed may
-// rightly give one image for all seeds of a prompt; and so a request that is repeated never trips over itself. The
-// first error image of a kind passes.
+// The other is that another prompt got the very same bytes a short while ago: generated images never agree to the last
+// bit, stock images always do. Prompts are compared and not URLs, because a model that ignores the seed may rightly
+// return one image for all seeds of a prompt, and so a repeated request never fails over itself. The first error image
+// of a kind passes.
 func (c *Client) checkDuplicate(r ImageRequest, m *Media) error {
 	_, old := c.image.dialect.(legacy)
 	weight := len(m.Data)
@@ -45,13 +45,13 @@ func (c *Client) checkDuplicate(r ImageRequest, m *Media) error {
 	return nil
 }
 
-// digest identifies an image's bytes or a request's words.
+// digest identifies the bytes of an image or a prompt.
 type digest = [sha256.Size]byte
 
-// maxRecent is how many images are remembered: those of some minutes at a busy worker, for a few kilobytes.
+// maxRecent is how many images are remembered: those of some minutes of a busy worker, for a few kilobytes.
 const maxRecent = 256
 
-// recent remembers which words the last images answered. The zero value is ready for use.
+// recent remembers the prompts of the last images. The zero value is ready for use.
 type recent struct {
 	mu    sync.Mutex
 	words map[digest]digest
@@ -59,7 +59,7 @@ type recent struct {
 	next  int
 }
 
-// add remembers an image, unless it is known already, and returns the words that it answered first.
+// add remembers an image, unless it is known, and returns the prompt that it was first returned for.
 func (r *recent) add(picture, words digest) digest {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -9,20 +9,20 @@ import (
 )
 
 const (
-	// maxRetryAfter bounds RetryAfter, so that a mistaken or hostile response cannot close an upstream for years.
+	// maxRetryAfter bounds RetryAfter, so that a mistaken or malicious response cannot block an upstream for years.
 	maxRetryAfter = 24 * time.Hour
-	// dailyWait and hourlyWait are the waits after limits whose end is not told.
+	// dailyWait and hourlyWait are used for limits that do not say when they end.
 	dailyWait  = time.Hour
 	hourlyWait = 10 * time.Minute
 )
 
 var waitPattern = regexp.MustCompile(`(?i)retry after (\d{1,9}(?:\.\d{1,9})?) ?s`)
 
-// retryAfter returns how long the upstream asked to wait: by header, else by the body's number, else by its sentence.
+// retryAfter returns how long the upstream asked to wait: by header, else by a number in the body, else by the message.
 //
-// A daily or hourly limit names no end. It ends by itself, so it is no error for an operator and stays a throttle; but
-// asking again in a minute is of no use and counts against the account, so a longer wait stands in for the end. Jobs wait
-// for as long as their deadlines allow, and one probe an hour notices the new day.
+// A daily or hourly limit names no end. It ends by itself, so it is a throttle and not a misconfiguration; but asking
+// again in a minute is useless and counts against the account, so a longer wait stands in. Jobs wait as long as their
+// deadlines allow, and one probe an hour notices the new day.
 func (e *envelope) retryAfter(header http.Header) time.Duration {
 	if d := parseRetryAfter(header); d > 0 {
 		return d
@@ -45,8 +45,8 @@ func (e *envelope) retryAfter(header http.Header) time.Duration {
 	return 0
 }
 
-// parseRetryAfter reads the header Retry-After, in seconds or as a date. A date is counted from the response's own Date
-// where it has one, so that a clock that differs from ours does not matter.
+// parseRetryAfter parses the Retry-After header, in seconds or as a date. A date is relative to the response's Date
+// header if there is one, so that our clock does not matter.
 func parseRetryAfter(header http.Header) time.Duration {
 	value := strings.TrimSpace(header.Get("Retry-After"))
 	if n, err := strconv.ParseFloat(value, 64); err == nil {
@@ -63,7 +63,7 @@ func parseRetryAfter(header http.Header) time.Duration {
 	return min(max(at.Sub(now), 0), maxRetryAfter)
 }
 
-// seconds turns a number from outside into a wait between 0 and maxRetryAfter; what is no number becomes 0.
+// seconds converts a number of seconds to a wait between 0 and maxRetryAfter; NaN becomes 0.
 func seconds(n float64) time.Duration {
 	switch {
 	case n >= maxRetryAfter.Seconds():

@@ -10,8 +10,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/fault"
 )
 
-// transportError sorts an error of the exchange itself, as opposed to a response that says no. The parent is the caller's context,
-// ctx the attempt's own.
+// transportError classifies an error of the exchange itself. The parent is the caller's context, ctx that of the call.
 func transportError(parent, ctx context.Context, err error) error {
 	// An error of net/http may carry the whole URL, and with it the prompt.
 	if wrapped, is := errors.AsType[*url.Error](err); is {
@@ -23,10 +22,10 @@ func transportError(parent, ctx context.Context, err error) error {
 	case parent.Err() != nil:
 		return &fault.Error{Class: fault.Retryable, Code: job.CodeTimeout, Err: deadline(parent)}
 	case errors.Is(err, errTooLong):
-		// The same request brings the same response, whose length was known beforehand, so there is nothing to gain from asking again.
+		// The same request would get the same response.
 		return &fault.Error{Class: fault.Permanent, Code: job.CodeTooLarge, Err: errTooLong}
 	case errors.Is(err, errEndless):
-		// Nobody means to send this: the upstream lost its way, and the next response may well have an end.
+		// The upstream malfunctioned; the next response may well end.
 		return &fault.Error{Class: fault.Retryable, Code: job.CodeInvalidAnswer, Err: errEndless}
 	case errors.Is(context.Cause(ctx), errIdle):
 		return &fault.Error{Class: fault.Retryable, Code: job.CodeTimeout, Err: errIdle}
@@ -40,7 +39,8 @@ func transportError(parent, ctx context.Context, err error) error {
 	return &fault.Error{Class: fault.Retryable, Code: job.CodeUnavailable, Err: err}
 }
 
-// deadline returns the cause of a context whose time has passed, in a way that errors.Is finds context.DeadlineExceeded.
+// deadline returns the cause of a context whose deadline has passed, joined with context.DeadlineExceeded if it does not
+// wrap that.
 func deadline(ctx context.Context) error {
 	cause := context.Cause(ctx)
 	if errors.Is(cause, context.DeadlineExceeded) {
@@ -57,7 +57,7 @@ func timedOut(err error) bool {
 	return is && failure.Timeout()
 }
 
-// complete completes what exchange returned: the upstream's name, the status, and clean words.
+// complete adds the name of the upstream and the status to an error, and redacts it.
 func (c *Caller) complete(err error, status int, words *redactor, amend func(*fault.Error)) *fault.Error {
 	f, is := errors.AsType[*fault.Error](err)
 	if !is {
@@ -69,7 +69,7 @@ func (c *Caller) complete(err error, status int, words *redactor, amend func(*fa
 	}
 	f.Detail = clip(words.clean(clip(f.Detail, 8*maxDetail)), maxDetail)
 	if amend != nil {
-		// It sees clean words, so that no text of a user's can sway it.
+		// It sees the redacted detail, so that a user's text cannot influence it.
 		amend(f)
 		f.Detail = clip(f.Detail, maxDetail)
 	}
@@ -79,7 +79,7 @@ func (c *Caller) complete(err error, status int, words *redactor, amend func(*fa
 	return f
 }
 
-// cleaned is an error whose words are safe to tell, while errors.Is still finds the cause.
+// cleaned is an error with a redacted message that still wraps its cause.
 type cleaned struct {
 	cause error
 	text  string

@@ -2,11 +2,10 @@ package deepseek
 
 import "time"
 
-// callbackInterval is how often somebody who reads along is told the text so far: often enough to look fluent, seldom enough
-// that passing it on costs less than the model's own work.
+// callbackInterval is the interval of callbacks: short enough to look fluent, long enough to store each text.
 const callbackInterval = 200 * time.Millisecond
 
-// throttledCallback tells somebody the text while it is written. Without anybody to tell it does nothing.
+// throttledCallback passes on a text while it is written. Without a function it does nothing.
 type throttledCallback struct {
 	tell  func(soFar string)
 	clean func(raw string) string
@@ -14,7 +13,7 @@ type throttledCallback struct {
 	told  string
 }
 
-// update takes the text as far as it is written, and tells it when the last time is long enough ago.
+// update passes the text so far on, unless the last callback was less than callbackInterval ago.
 func (t *throttledCallback) update(raw string) {
 	if t.tell == nil || raw == "" {
 		return
@@ -31,7 +30,7 @@ func (t *throttledCallback) update(raw string) {
 	t.tell(text)
 }
 
-// finish tells the whole text.
+// finish passes the whole text on.
 func (t *throttledCallback) finish(text string) {
 	if t.tell != nil && text != t.told {
 		t.tell(text)

@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 )
 
-// errDropped is the cause of a call whose connection ended before any response came.
+// errDropped is the cause of a call whose connection was closed before a response.
 var errDropped = errors.New("connection was closed without a response")
 
 // singleConnection returns a context in which the transport sends a request over one connection and no other. Left to itself it

@@ -10,7 +10,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/upstream/timestretch"
 )
 
-// checkSpeed refuses a speed that cannot be made: nothing here can take compressed sound apart and put it together again.
+// checkSpeed rejects a speed out of range, and formats whose speed cannot be changed: compressed audio is never decoded.
 func checkSpeed(r SpeechRequest) error {
 	switch {
 	case !(r.Speed >= timestretch.MinSpeed && r.Speed <= timestretch.MaxSpeed):
@@ -21,12 +21,12 @@ func checkSpeed(r SpeechRequest) error {
 	return nil
 }
 
-// minRate is the lowest number of samples in a second that a recording is brought down to.
+// minRate is the lowest sample rate to which a recording is reduced.
 const minRate = 11_000
 
-// changeSpeed gives a recording another speed, and the format that was wanted. One that would become longer than accepted
-// keeps its length and loses its highest tones: it is paid for. It holds two of the original, its samples and the result
-// at a time, and waits until the client's budget has room for that.
+// changeSpeed changes the speed of a recording and converts it to the format. A result above the size limit keeps its
+// duration and loses its highest frequencies instead: it was paid for. It holds two of the original, its samples and the
+// result at a time, and waits until the budget has room for them.
 func (c *Client) changeSpeed(ctx context.Context, m *Media, speed float64, format string) error {
 	hold := c.budget.NewReservation()
 	defer hold.Release()
@@ -59,22 +59,22 @@ func (c *Client) changeSpeed(ctx context.Context, m *Media, speed float64, forma
 	return nil
 }
 
-// unwrapPCM makes raw PCM samples of a WAV file, whose header says at which rate they are to be played. What is none, or of
-// another kind, stays as it is: its content type says so.
+// unwrapPCM replaces a WAV file by its raw samples, whose rate its header tells. Any other data is left as it is, and
+// the content type says so.
 func unwrapPCM(m *Media) {
 	if samples, rate, channels, err := timestretch.RawPCM(m.Data); err == nil {
 		m.ContentType, m.Data, m.SampleRate, m.Channels = "audio/pcm", samples, rate, channels
 	}
 }
 
-// unusableSpeech is upstream.UnusableResponse for what is found out after the exchange.
+// unusableSpeech is upstream.UnusableResponse for an error that is found after the exchange.
 func unusableSpeech(reason string) *fault.Error {
 	f := upstream.UnusableResponse(reason)
 	f.Upstream = job.UpstreamSpeech
 	return f
 }
 
-// contextError returns the error of work that ended with its context.
+// contextError returns the error of work that was ended by its context.
 func contextError(ctx context.Context, err error) *fault.Error {
 	f := &fault.Error{Class: fault.Retryable, Code: job.CodeTimeout, Err: err}
 	if errors.Is(ctx.Err(), context.Canceled) {

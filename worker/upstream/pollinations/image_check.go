@@ -20,13 +20,13 @@ import (
 const errorImageMD5 = "2090a5dc21c32952cbf8496339752bd1"
 
 const (
-	// maxPixels refuses images that would unpack to far more than anybody asks for.
+	// maxPixels bounds the size of the decoded image.
 	maxPixels = 64 << 20
 	// tail is how near to the end the closing mark of an image must stand; some writers leave padding behind it.
 	tail = 1 << 10
 )
 
-// checkImage looks whether data is a whole image of a kind that browsers show, and measures it without unpacking it.
+// checkImage checks that data is a whole image of a type that browsers display, and measures it without decoding it.
 func (c *Client) checkImage(data []byte) (*Media, error) {
 	if len(data) == 0 {
 		return nil, upstream.InvalidResponse("image is empty")
@@ -51,7 +51,7 @@ func (c *Client) checkImage(data []byte) (*Media, error) {
 		size, err = webp.DecodeConfig(bytes.NewReader(data))
 		whole = riffIsWhole(data)
 	case "image/svg+xml":
-		// A drawing is a document that may carry scripts, and asking again would bring another one.
+		// SVG may contain scripts, and a retry would return SVG again.
 		return nil, upstream.UnusableResponse("image is a vector drawing, which is not accepted")
 	default:
 		return nil, upstream.InvalidResponse("body is no image")
@@ -67,13 +67,13 @@ func (c *Client) checkImage(data []byte) (*Media, error) {
 	return &Media{ContentType: contentType, Data: data, Width: size.Width, Height: size.Height}, nil
 }
 
-// isPlaceholder recognises a known error image that came without the headers that usually mark one.
+// isPlaceholder recognizes a known error image without the usual headers.
 func (c *Client) isPlaceholder(data []byte) bool {
 	sum := md5.Sum(data) //nolint:gosec // See the import.
 	return slices.Contains(c.placeholders, hex.EncodeToString(sum[:]))
 }
 
-// sniffImage tells an image's type from its first bytes; an empty string means none of the known ones.
+// sniffImage detects the type of an image by its first bytes; empty for an unknown one.
 func sniffImage(data []byte) string {
 	switch {
 	case bytes.HasPrefix(data, []byte{0xff, 0xd8, 0xff}):

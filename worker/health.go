@@ -11,7 +11,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
-// healthTimeout bounds the question whether a worker is ready.
+// healthTimeout bounds the request.
 const healthTimeout = 5 * time.Second
 
 // health asks the worker that listens on METRICS_ADDR whether it is ready, for the health check of a container without a

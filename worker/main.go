@@ -1,4 +1,4 @@
-// The program worker takes generation jobs from NATS and works them. Any number of workers may run beside each other.
+// The program worker fetches generation jobs from NATS and runs them. Any number of workers may run concurrently.
 package main
 
 import (
@@ -79,12 +79,12 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	return exitUsage
 }
 
-// stopping bounds the stop of a worker.
+// stopping bounds the shutdown of a worker.
 type stopping struct {
 	Timeout time.Duration `env:"STOP_TIMEOUT" envDefault:"30s" doc:"Longest duration of a shutdown; jobs that are still running then are redelivered."`
 }
 
-// Validate reports an error of STOP_TIMEOUT.
+// Validate checks STOP_TIMEOUT.
 func (s *stopping) Validate() error {
 	if s.Timeout <= 0 {
 		return &env.Fault{Name: "STOP_TIMEOUT", Expected: "a duration above zero"}
@@ -136,7 +136,7 @@ func work(ctx context.Context, environ []string, stdout, stderr io.Writer) (err 
 	running.Push(runtime.StopStep())
 	b, err := broker.Open(ctx, nats, log)
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-		// Somebody did not want to wait any longer for NATS; that is no fault.
+		// The process was stopped while it waited for NATS, which is no error.
 		_, _ = fmt.Fprintln(stdout, "stopped before startup was complete")
 		return nil
 	}

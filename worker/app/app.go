@@ -43,11 +43,11 @@ type Worker struct {
 	// background runs until stop.
 	background sync.WaitGroup
 	stop       context.CancelFunc
-	// odd is how much of the upstream's lists was of no use the last time; only the refresh looks at it.
+	// odd is the number of entries that the last refresh skipped.
 	odd int
 }
 
-// New returns a worker on a broker; it does nothing until Start.
+// New returns a worker that is idle until Start.
 func New(cfg Config, b *broker.Broker, m *telemetry.Metrics, log *slog.Logger, options ...Option) *Worker {
 	w := &Worker{cfg: cfg, broker: b, metrics: m, log: log}
 	for _, option := range options {
@@ -59,11 +59,11 @@ func New(cfg Config, b *broker.Broker, m *telemetry.Metrics, log *slog.Logger, o
 // Option changes a new worker.
 type Option func(*Worker)
 
-// WithTracing has the worker create the spans of attempts and of the requests that they send.
+// WithTracing has the worker create the spans of attempts and of their requests.
 func WithTracing(t *telemetry.Tracing) Option { return func(w *Worker) { w.tracing = t } }
 
-// Start starts the simulator when it is wanted, makes the clients and begins to take jobs. ctx bounds the start only.
-// When it fails nothing is left running.
+// Start starts the simulator if it is used, creates the clients and begins to fetch jobs. ctx bounds the start only. If
+// it fails, nothing is left running.
 func (w *Worker) Start(ctx context.Context) error {
 	if err := w.start(ctx); err != nil {
 		return errors.Join(err, w.Stop(context.WithoutCancel(ctx)))
@@ -122,7 +122,7 @@ func (w *Worker) start(ctx context.Context) error {
 	return nil
 }
 
-// simulated returns the settings with which the real clients talk to the simulator.
+// simulated returns the settings of real clients for the simulator.
 func simulated(s *simulator.Simulator) Upstreams {
 	return Upstreams{
 		ImageBase: s.PollinationsURL(), TextBase: s.PollinationsURL(), Token: "sk_simulator",
@@ -156,10 +156,10 @@ func (w *Worker) generator(u Upstreams, leases *control.Store) (*generate.Genera
 	return &generate.Generator{Media: media, Language: language, Catalogue: w.catalogue.Current, Log: w.log}, nil
 }
 
-// Simulator returns the simulator that stands in for the upstreams, or nil.
+// Simulator returns the simulator that replaces the upstreams, or nil.
 func (w *Worker) Simulator() *simulator.Simulator { return w.simulator }
 
-// Farewell says what a stop will wait for, for the person at the terminal.
+// Farewell returns a message for the terminal: what a stop will wait for.
 func (w *Worker) Farewell() string {
 	running := 0
 	if w.processor != nil {
@@ -172,8 +172,8 @@ func (w *Worker) Farewell() string {
 		w.cfg.Processor.SoftStop, running)
 }
 
-// Stop lets running attempts finish for a while, hands the rest back and stops the simulator. It is safe on a worker
-// that was started in part.
+// Stop waits WORKER_SOFT_STOP for running attempts, returns the other jobs to the queue and stops the simulator. It is
+// safe on a worker that was started in part.
 func (w *Worker) Stop(ctx context.Context) error {
 	var errs []error
 	if w.stop != nil {
@@ -187,7 +187,7 @@ func (w *Worker) Stop(ctx context.Context) error {
 		w.control.Stop()
 	}
 	if w.transport != nil {
-		// The simulator would wait for connections that have not been used yet.
+		// The simulator would wait for connections that were never used.
 		w.transport.CloseIdleConnections()
 	}
 	if w.simulator != nil {
@@ -198,13 +198,13 @@ func (w *Worker) Stop(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// StopStep returns Stop as a step of a whole process. Time for running attempts is set aside, and more to hand back
-// those that did not finish: CheckStop sees to it that there is some.
+// StopStep returns Stop as a step of a process. Time is reserved for running attempts, and more for returning the others
+// to the queue, which CheckStop ensures.
 func (w *Worker) StopStep() lifecycle.Step {
 	return lifecycle.Step{Name: "worker", Stop: w.Stop, Need: w.cfg.Processor.SoftStop, Weight: 4}
 }
 
-// initMetrics makes the series exist from the start that alerts are about.
+// initMetrics creates the series that alerts refer to.
 func (w *Worker) initMetrics() {
 	var kinds []string
 	for _, kind := range job.Kinds() {
@@ -213,7 +213,7 @@ func (w *Worker) initMetrics() {
 	w.metrics.InitWorker(kinds, job.Upstreams(), []string{job.CodeUnavailable, job.CodeThrottled, job.CodeMisconfigured})
 }
 
-// observeControl shows in the metrics what is closed.
+// observeControl exports the state of the circuit breakers.
 func (w *Worker) observeControl(view control.View) {
 	for _, name := range job.Upstreams() {
 		w.metrics.ObserveCircuit(name, string(view.Circuit(name).State))

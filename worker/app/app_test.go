@@ -75,7 +75,7 @@ func TestWorkerOnTheSimulator(t *testing.T) {
 }
 
 // With one upstream set the others are named errors, never simulated: their jobs wait.
-func TestUnsetUpstreamIsAFault(t *testing.T) {
+func TestUnsetUpstreamIsMisconfigured(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, "DEEPSEEK_API_KEY=sk-planted")
 	if err := b.worker.Start(t.Context()); err != nil {
@@ -143,7 +143,7 @@ func TestStopBeforeStart(t *testing.T) {
 }
 
 // An image does not wait for a language model that is closed: its caller's own words are painted, and nobody is asked.
-func TestPictureDoesNotWaitForTheLanguageModel(t *testing.T) {
+func TestImageDoesNotWaitForTheLanguageModel(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	c := control.NewController(b.Control, slog.New(slog.DiscardHandler), nil)

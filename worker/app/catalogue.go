@@ -12,15 +12,16 @@ import (
 )
 
 const (
-	// refreshEvery is how often one of the workers asks the upstream for its models.
+	// refreshEvery is how often one of the workers fetches the model lists.
 	refreshEvery = 10 * time.Minute
-	// refreshLook is how often a worker looks whether that is due.
+	// refreshLook is how often a worker checks whether that is due.
 	refreshLook = time.Minute
-	// refreshTimeout bounds the asking.
+	// refreshTimeout bounds the requests.
 	refreshTimeout = 30 * time.Second
 )
 
-// keepCatalogue keeps the list of models up to date until ctx ends. Of many workers the first to find it due asks.
+// keepCatalogue keeps the catalogue of models up to date until ctx ends. The first worker to find it due fetches the
+// lists.
 func (w *Worker) keepCatalogue(ctx context.Context, media *pollinations.Client) {
 	ticker := time.NewTicker(refreshLook)
 	defer ticker.Stop()
@@ -30,7 +31,7 @@ func (w *Worker) keepCatalogue(ctx context.Context, media *pollinations.Client) 
 			err := w.refreshCatalogue(ctx, media)
 			switch {
 			case err != nil && ctx.Err() == nil && !failing:
-				// Said once: the list of before, or the built-in one, holds meanwhile.
+				// Logged once; the previous or built-in catalogue stays.
 				w.log.WarnContext(ctx, "cannot read the models of the upstream", "error", err)
 			case err == nil && failing:
 				w.log.InfoContext(ctx, "the models of the upstream can be read again")
@@ -50,7 +51,7 @@ func (w *Worker) refreshCatalogue(ctx context.Context, media *pollinations.Clien
 	defer cancel()
 	models, err := media.Models(ctx)
 	before := w.catalogue.Current(ctx)
-	// The bound on words is known without any list.
+	// The limit of prompts is known without a list.
 	limit := media.MaxPromptBytes()
 	if models == nil || (len(models.Image) == 0 && len(models.Speech) == 0 && before.MaxPromptBytes == limit) {
 		return err
@@ -60,7 +61,7 @@ func (w *Worker) refreshCatalogue(ctx context.Context, media *pollinations.Clien
 	}
 	w.odd = models.Skipped
 	lists := &job.Catalogue{Images: convert(models.Image), Speech: convert(models.Speech), MaxPromptBytes: limit}
-	// A list that could not be had now stays what it was.
+	// A list that could not be fetched stays what it was.
 	if err != nil && before.Source == job.SourceUpstream {
 		if len(lists.Images) == 0 {
 			lists.Images = before.Images
@@ -75,7 +76,7 @@ func (w *Worker) refreshCatalogue(ctx context.Context, media *pollinations.Clien
 	return err
 }
 
-// convert takes over what the rest of the system knows about models.
+// convert converts the models of the upstream to those of the catalogue.
 func convert(models []pollinations.Model) []job.Model {
 	list := make([]job.Model, 0, len(models))
 	for _, m := range models {

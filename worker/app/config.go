@@ -15,11 +15,11 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/upstream/pollinations"
 )
 
-// Config is everything that a worker needs besides NATS.
+// Config has all settings of a worker but those of NATS.
 type Config struct {
 	Upstreams Upstreams
 	Processor processor.Config
-	// Latency is how long the simulator pretends to work; tests set it to nothing.
+	// Latency is how long simulated generations take; zero for none.
 	Latency simulator.Latency `env:"-"`
 	// ConnectTimeout bounds the dial of an upstream; 0 means the transport's default.
 	ConnectTimeout time.Duration `env:"-"`
@@ -29,7 +29,7 @@ type Config struct {
 	OnSwitch func(map[control.SwitchName]control.Switch) `env:"-"`
 }
 
-// Upstreams says which services to call.
+// Upstreams are the services to call.
 type Upstreams struct {
 	ImageBase string     `env:"POLLINATIONS_IMAGE_API_BASE" doc:"Base URL of the Pollinations image API, such as https://gen.pollinations.ai."`
 	TextBase  string     `env:"POLLINATIONS_TEXT_API_BASE" doc:"Base URL of the Pollinations speech and text API, such as https://gen.pollinations.ai."`
@@ -51,7 +51,7 @@ const (
 	ModeSimulator = "simulator"
 )
 
-// Simulated reports whether the simulator stands in for the upstreams.
+// Simulated reports whether the simulator replaces the upstreams.
 func (u Upstreams) Simulated() bool {
 	switch u.Simulator {
 	case "on":
@@ -89,7 +89,7 @@ func (u Upstreams) Missing() []string {
 	return missing
 }
 
-// Validate reports every error at once, each by the name of its variable.
+// Validate returns all errors at once, each with the name of its variable.
 func (c *Config) Validate() error {
 	var errs []error
 	switch c.Upstreams.Simulator {
@@ -115,8 +115,8 @@ func (c *Config) Validate() error {
 	return errors.Join(append(errs, c.Processor.Validate())...)
 }
 
-// CheckStop fails when a stop would be over before the time-out with running attempts is: they would then be cut off
-// without being handed back.
+// CheckStop fails if WORKER_SOFT_STOP is not shorter than the time-out of a stop: running attempts would then be cut off
+// without returning their jobs to the queue.
 func (c *Config) CheckStop(timeout time.Duration) error {
 	if c.Processor.SoftStop < timeout || timeout <= 0 {
 		return nil
@@ -124,7 +124,7 @@ func (c *Config) CheckStop(timeout time.Duration) error {
 	return fmt.Errorf("WORKER_SOFT_STOP must be shorter than STOP_TIMEOUT, which is %s, not %s", timeout, c.Processor.SoftStop)
 }
 
-// Describe says which upstreams the worker talks to, for a person. It names hosts and no secrets.
+// Describe returns the upstreams for the banner: hosts, no secrets.
 func (u Upstreams) Describe() string {
 	if u.Simulated() {
 		return "the built-in simulator (set POLLINATIONS_* and DEEPSEEK_* to use the real services)"
@@ -134,7 +134,7 @@ func (u Upstreams) Describe() string {
 	}, ", ")
 }
 
-// host returns the host of an address alone, since the rest may hold credentials.
+// host returns only the host of a URL, since the rest may contain credentials.
 func host(address string) string {
 	if address == "" {
 		return "not set"

@@ -100,7 +100,7 @@ func TestDescriptionShowsNoSecrets(t *testing.T) {
 	}
 }
 
-func TestConfigReportsEveryFault(t *testing.T) {
+func TestConfigReportsEveryError(t *testing.T) {
 	t.Parallel()
 	err := env.Load([]string{"SIMULATOR=maybe", "WORKER_SLOTS_AUDIO=-1", "IMAGE_TIMEOUT=0s"}, &app.Config{})
 	if err == nil {
@@ -123,8 +123,8 @@ func TestConfigDefaults(t *testing.T) {
 	}
 }
 
-// TestPatienceFitsIntoTheStop compares how long attempts may go on with how long a stop may take.
-func TestPatienceFitsIntoTheStop(t *testing.T) {
+// TestSoftStopFitsIntoTheStop compares how long attempts may go on with how long a stop may take.
+func TestSoftStopFitsIntoTheStop(t *testing.T) {
 	t.Parallel()
 	for soft, ok := range map[string]bool{"0s": true, "29s": true, "30s": false, "1h": false} {
 		cfg := load(t, "WORKER_SOFT_STOP="+soft)

@@ -15,12 +15,12 @@ const (
 	// address.
 	imageSpacing  = 45 * time.Second
 	speechSpacing = 30 * time.Second
-	// releaseTimeout bounds the end of a lease.
+	// releaseTimeout bounds the release of a lease.
 	releaseTimeout = 5 * time.Second
 )
 
-// gate lets one call to a legacy service through at a time, whichever worker makes it. Nobody waits here: a call whose
-// turn it is not fails as throttled until then, and its job waits in the queue.
+// gate lets one call to a legacy service through at a time, of all workers. It never waits: other calls fail as
+// throttled, and their jobs wait in the queue.
 func (w *Worker) gate(leases *control.Store) pollinations.Gate {
 	return func(ctx context.Context, name string) (func(), error) {
 		spacing, longest := imageSpacing, w.cfg.Processor.ImageTimeout
@@ -39,7 +39,7 @@ func (w *Worker) gate(leases *control.Store) pollinations.Gate {
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
 			defer cancel()
 			if err := leases.ShortenLease(ctx, name, revision, begun.Add(spacing)); err != nil {
-				// It ends by itself, later.
+				// The lease expires by itself.
 				w.log.DebugContext(ctx, "cannot release the lease", "upstream", name, "error", err)
 			}
 		}, nil

@@ -8,7 +8,7 @@ import (
 )
 
 // A job that comes back when all it can still get is stored makes no call, and closes no circuit by that.
-func TestCompleteJobSaysNothingAboutItsUpstream(t *testing.T) {
+func TestCompleteJobDoesNotCloseTheCircuit(t *testing.T) {
 	t.Parallel()
 	speech := job.Media{Index: 0, ContentType: "audio/mpeg"}
 	for name, test := range map[string]struct {

@@ -123,7 +123,7 @@ func TestRealSetIsMadeAtOnce(t *testing.T) {
 	}
 }
 
-func TestOptimizedPicture(t *testing.T) {
+func TestOptimizedImage(t *testing.T) {
 	t.Parallel()
 	r := processortest.New(t)
 	u, sim := simulate(t)
@@ -163,7 +163,7 @@ func TestPromptIsImprovedOnce(t *testing.T) {
 }
 
 // A language model that will not help does not hold the image up.
-func TestPictureGoesOnWithoutTheLanguageModel(t *testing.T) {
+func TestImageWithoutTheLanguageModel(t *testing.T) {
 	t.Parallel()
 	for f, improvements := range map[string]int{"rate_limited": 1, "moderated": 1, "no_balance": 1, "server_error": 2, "finish_length": 2} {
 		t.Run(f, func(t *testing.T) {
@@ -283,7 +283,7 @@ func TestCancelReachesTheUpstream(t *testing.T) {
 }
 
 // A panic while an image is made costs its attempt, not the process with everybody else's jobs.
-func TestPanicInAPicture(t *testing.T) {
+func TestPanicInAnImage(t *testing.T) {
 	t.Parallel()
 	r := processortest.New(t)
 	// Without a client the call panics.

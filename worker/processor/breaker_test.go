@@ -25,7 +25,7 @@ func of(name string, class fault.Class, status int, after time.Duration) *fault.
 }
 
 // A worker that is told to wait makes every worker wait, with every job of that upstream and no other.
-func TestThrottleIsEverybodys(t *testing.T) {
+func TestThrottleOpensTheCircuitForAllWorkers(t *testing.T) {
 	t.Parallel()
 	const asked = 1500 * time.Millisecond
 	r := newRig(t)
@@ -92,7 +92,7 @@ func TestThrottleIsEverybodys(t *testing.T) {
 }
 
 // What an upstream asked for holds for a worker that starts afterwards, all others having died.
-func TestPauseOutlivesItsWorkers(t *testing.T) {
+func TestOpenCircuitOutlivesItsWorkers(t *testing.T) {
 	t.Parallel()
 	const asked = 2 * time.Second
 	r := newRig(t)
@@ -119,7 +119,7 @@ func TestPauseOutlivesItsWorkers(t *testing.T) {
 }
 
 // One job is let through when the pause is over, and no other until its outcome is known.
-func TestOneJobIsLetThrough(t *testing.T) {
+func TestOneJobProbesAHalfOpenCircuit(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	hold := newGate(t)
@@ -193,7 +193,7 @@ func TestPausesGrow(t *testing.T) {
 }
 
 // An upstream that is down is left alone by all jobs, and none of them fails for it.
-func TestOutageIsEverybodys(t *testing.T) {
+func TestOutageOpensTheCircuitForAllWorkers(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	var mu sync.Mutex
@@ -401,7 +401,7 @@ func TestOperatorPausesAKind(t *testing.T) {
 }
 
 // The worker that was told to wait waits from that moment on, although nobody has stored it yet.
-func TestToldWorkerHeedsAtOnce(t *testing.T) {
+func TestThrottledWorkerBacksOffAtOnce(t *testing.T) {
 	t.Parallel()
 	const asked = 700 * time.Millisecond
 	r := newRig(t)

@@ -59,7 +59,7 @@ func TestJobOfEachKindSucceeds(t *testing.T) {
 }
 
 // One image of a set is seen as soon as it is there, and the percentage with it.
-func TestSetArrivesPictureByPicture(t *testing.T) {
+func TestSetArrivesImageByImage(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	next := make(chan int)

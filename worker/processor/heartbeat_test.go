@@ -40,7 +40,7 @@ func TestLongCallIsDeliveredOnce(t *testing.T) {
 }
 
 // A worker that the broker no longer hears gives up before the job goes to another.
-func TestUnconfirmedBeatBreaksTheCallOff(t *testing.T) {
+func TestUnconfirmedHeartbeatCancelsTheCall(t *testing.T) {
 	t.Parallel()
 	o := newOutage(t, withShortWait)
 	r := onBroker(t, processortest.Dial(t, o.owner.ClientURL()))

@@ -91,7 +91,7 @@ func TestJobWithOneAttempt(t *testing.T) {
 	}
 }
 
-func TestRecoversAfterFaults(t *testing.T) {
+func TestRecoversAfterErrors(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	g := after(retryable(), throttled(0), retryable())
@@ -137,7 +137,7 @@ func TestThrottledJobWaitsAsLongAsAsked(t *testing.T) {
 	}
 }
 
-func TestFaultsThatEndAJobAtOnce(t *testing.T) {
+func TestErrorsThatFailAJobAtOnce(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	for code, class := range map[string]fault.Class{job.CodeRejected: fault.Permanent, job.CodeModerated: fault.Moderated} {

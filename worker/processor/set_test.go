@@ -48,7 +48,7 @@ func indexes(record *job.Record) (made, missing []int) {
 }
 
 // One image that cannot be made does not sink the set.
-func TestSetWithOnePictureMissing(t *testing.T) {
+func TestSetWithOneImageMissing(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	g := set(func(index, _ int) *fault.Error {
@@ -72,7 +72,7 @@ func TestSetWithOnePictureMissing(t *testing.T) {
 	}
 }
 
-func TestSetWithNoPictureAtAll(t *testing.T) {
+func TestSetWithoutAnyImage(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	g := set(func(int, int) *fault.Error { return imageFault(fault.Permanent, job.CodeRejected) })

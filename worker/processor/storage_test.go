@@ -40,9 +40,9 @@ func (r *rig) makeRoom() {
 	}
 }
 
-// TestFullStoreHoldsWhatWasMade fills the store while calls are under way: what they made is kept until there is room,
+// TestResultIsKeptWhileTheStoreIsFull fills the store while calls are under way: what they made is kept until there is room,
 // nothing is made twice, and nothing more is made meanwhile.
-func TestFullStoreHoldsWhatWasMade(t *testing.T) {
+func TestResultIsKeptWhileTheStoreIsFull(t *testing.T) {
 	t.Parallel()
 	for name, in := range map[string]struct {
 		kind   job.Kind

@@ -14,7 +14,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/upstream/upstreamtest"
 )
 
-func TestCheckPicture(t *testing.T) {
+func TestCheckImage(t *testing.T) {
 	t.Parallel()
 	whole, drawn, small := jpegOf(t, 61, 43), pngOf(t, 19, 23), webpOf(t)
 	bomb := slices.Clone(drawn)

@@ -21,7 +21,7 @@ func weighing(t *testing.T, bytes, width, height int) []byte {
 }
 
 // A large image is suspicious once other words were answered with the very same bytes, whatever its size.
-func TestErrorPictureByRepetition(t *testing.T) {
+func TestErrorImageByRepetition(t *testing.T) {
 	t.Parallel()
 	type request = pollinations.ImageRequest
 	stock, painted, small := weighing(t, 600_000, 60, 60), weighing(t, 600_000, 61, 60), weighing(t, 500_000, 60, 60)
@@ -77,7 +77,7 @@ func TestErrorPictureByRepetition(t *testing.T) {
 }
 
 // Only so many images are remembered, the latest.
-func TestErrorPictureMemory(t *testing.T) {
+func TestErrorImageMemory(t *testing.T) {
 	t.Parallel()
 	body := weighing(t, 600_000, 60, 60)
 	numbered := func(n int) []byte { return append(bytes.Clone(body), fmt.Sprintf("%06d", n)...) }
@@ -100,7 +100,7 @@ func TestErrorPictureMemory(t *testing.T) {
 }
 
 // The error image of the legacy service is told by its weight, even the first time and at the size asked for.
-func TestErrorPictureByWeight(t *testing.T) {
+func TestErrorImageBySize(t *testing.T) {
 	t.Parallel()
 	heavy := weighing(t, 1_300_000, 120, 60)
 	png := append(pngOf(t, 120, 60), make([]byte, 1_300_000)...)

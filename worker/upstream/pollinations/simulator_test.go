@@ -38,7 +38,7 @@ func simulated(
 	return sim, client
 }
 
-func TestSimulatedPictures(t *testing.T) {
+func TestSimulatedImages(t *testing.T) {
 	t.Parallel()
 	sim, client := simulated(t, 0)
 	requests := []pollinations.ImageRequest{

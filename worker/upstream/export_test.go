@@ -1,9 +1,10 @@
 package upstream
 
 import (
-	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"net/http"
 	"time"
+
+	"github.com/text2image-audio/text2image-audio/worker/fault"
 )
 
 // Classify lets tests hold the table against documented answers.

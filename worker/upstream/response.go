@@ -4,11 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"io"
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/text2image-audio/text2image-audio/worker/fault"
 )
 
 // The reasons for giving up a response.

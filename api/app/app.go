@@ -160,9 +160,13 @@ func (a *App) start(ctx context.Context) error {
 	}, a.cfg.Erasure, a.log)
 	eraser.Start()
 	a.onStop("eraser", eraser.Stop)
+	models, err := catalogue.NewLive(ctx, b, a.log)
+	if err != nil {
+		return err
+	}
 	a.server, err = server.New(a.cfg.Server, server.Deps{
 		Accounts: accounts, Recovery: recovery, Feedback: box, Gallery: pictures, Google: a.google(),
-		Jobs: service, Store: a.store, Queue: a.queue, Control: a.control, Feed: live, Broker: b, Quota: quotas, Eraser: eraser, VerifyEmail: a.cfg.verifies(), Catalogue: catalogue.Builtin(), Models: catalogue.NewLive(b, a.log).Current,
+		Jobs: service, Store: a.store, Queue: a.queue, Control: a.control, Feed: live, Broker: b, Quota: quotas, Eraser: eraser, VerifyEmail: a.cfg.verifies(), Catalogue: catalogue.Builtin(), Models: models.Current,
 		Metrics: a.metrics, Tracing: a.tracing, Log: a.log, Secret: secret, OpenAPI: a.cfg.OpenAPI, Web: web.FS(),
 		Mail: server.Mail{Off: a.cfg.Mail.URL == "", Required: a.cfg.Mail.Required()},
 		SwitchDefaults: map[control.SwitchName]string{

@@ -1,17 +1,18 @@
-// Package catalogue lists the models and voices that can be asked for. The list is built in: it holds what the upstream
-// offered when it was written, and refuses what the upstream has retired by naming what took its place.
+// Package catalogue lists the models and voices that jobs can request. The built-in list has what the upstream offered when it
+// was written, and names the replacements of retired models. Workers fetch the upstream's own lists and publish them in the
+// bucket CONTROL; Live is the built-in list completed by these.
 package catalogue
 
 import "github.com/text2image-audio/text2image-audio/pkg/job"
 
-// The defaults of requests that leave the model or the voice open.
+// The defaults of requests that name no model or voice.
 const (
 	DefaultImageModel  = "flux"
 	DefaultSpeechModel = "elevenlabs"
 	DefaultVoice       = "nova"
 )
 
-// Builtin returns the built-in catalogue. The caller may change what it gets.
+// Builtin returns the built-in catalogue. The caller may change it.
 func Builtin() *job.Catalogue {
 	return &job.Catalogue{Source: job.SourceBuiltin, Images: imageModels(), Speech: speechModels()}
 }

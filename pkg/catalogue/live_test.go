@@ -2,7 +2,6 @@ package catalogue_test
 
 import (
 	"errors"
-	"log/slog"
 	"testing"
 	"time"
 
@@ -15,8 +14,8 @@ import (
 func TestLiveCatalogue(t *testing.T) {
 	t.Parallel()
 	b := brokertest.Start(t)
-	worker := catalogue.NewLive(b, slog.New(slog.DiscardHandler))
-	other := catalogue.NewLive(b, slog.New(slog.DiscardHandler))
+	worker := live(t, b)
+	other := live(t, b)
 	if got := worker.Current(t.Context()).Source; got != job.SourceBuiltin {
 		t.Errorf("before anybody asked: %s", got)
 	}
@@ -31,19 +30,19 @@ func TestLiveCatalogue(t *testing.T) {
 	if err := other.Publish(t.Context(), &job.Catalogue{}); !errors.Is(err, catalogue.ErrChanged) {
 		t.Errorf("a second publish: %v, want ErrChanged", err)
 	}
-	for name, live := range map[string]*catalogue.Live{"worker": worker, "other": other} {
-		c := live.Current(t.Context())
+	for name, l := range map[string]*catalogue.Live{"worker": worker, "other": other} {
+		c := l.Current(t.Context())
 		if c.Source != job.SourceUpstream || c.UpdatedAt == nil {
 			t.Errorf("%s: %+v", name, c)
 		}
-		if live.Due(t.Context(), time.Hour) {
+		if l.Due(t.Context(), time.Hour) {
 			t.Errorf("%s: it is due again", name)
 		}
 	}
 	if _, err := b.JetStream().Publish(t.Context(), broker.CatalogueSubject(), []byte("{")); err != nil {
 		t.Fatal(err)
 	}
-	if got := catalogue.NewLive(b, slog.New(slog.DiscardHandler)).Current(t.Context()).Source; got != job.SourceBuiltin {
+	if got := live(t, b).Current(t.Context()).Source; got != job.SourceBuiltin {
 		t.Errorf("what cannot be read counts as %s", got)
 	}
 }

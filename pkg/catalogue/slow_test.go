@@ -46,6 +46,16 @@ func throughProxy(t *testing.T) (far, near *broker.Broker, line *proxy.Proxy) {
 	return far, near, line
 }
 
+// live returns a live catalogue on a broker.
+func live(t *testing.T, b *broker.Broker, options ...catalogue.Option) *catalogue.Live {
+	t.Helper()
+	l, err := catalogue.NewLive(t.Context(), b, slog.New(slog.DiscardHandler), options...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
 // clock is a time that a test moves.
 type clock struct {
 	mu sync.Mutex
@@ -74,13 +84,13 @@ func TestSlowNATSHoldsNobodyUp(t *testing.T) {
 	t.Parallel()
 	far, near, line := throughProxy(t)
 	now := &clock{at: time.Now()}
-	live := catalogue.NewLive(far, slog.New(slog.DiscardHandler), catalogue.WithClock(now.Now))
-	worker := catalogue.NewLive(near, slog.New(slog.DiscardHandler), catalogue.WithClock(now.Now))
+	reader := live(t, far, catalogue.WithClock(now.Now))
+	worker := live(t, near, catalogue.WithClock(now.Now))
 	worker.Current(t.Context())
 	if err := worker.Publish(t.Context(), lists("first")); err != nil {
 		t.Fatal(err)
 	}
-	if got := live.Current(t.Context()); got.Source != job.SourceUpstream || got.Images[0].Name != "first" {
+	if got := reader.Current(t.Context()); got.Source != job.SourceUpstream || got.Images[0].Name != "first" {
 		t.Fatalf("at first %+v", got.Images[0])
 	}
 
@@ -90,7 +100,7 @@ func TestSlowNATSHoldsNobodyUp(t *testing.T) {
 	begun := time.Now()
 	// One after the other, so that waiting adds up: with a second of waiting each it would take a hundred.
 	for range 100 {
-		if got := live.Current(t.Context()); got.Images[0].Name != "first" {
+		if got := reader.Current(t.Context()); got.Images[0].Name != "first" {
 			t.Fatalf("while NATS is silent: %+v", got.Images[0])
 		}
 	}
@@ -105,7 +115,7 @@ func TestSlowNATSHoldsNobodyUp(t *testing.T) {
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
 	now.advance(time.Minute)
-	live.Current(gone)
+	reader.Current(gone)
 	if err := worker.Publish(t.Context(), lists("second")); err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +123,7 @@ func TestSlowNATSHoldsNobodyUp(t *testing.T) {
 	// The clock moves slowly enough that what was published does not grow stale meanwhile.
 	ticker := time.NewTicker(20 * time.Millisecond)
 	defer ticker.Stop()
-	for limit := time.After(time.Minute); live.Current(t.Context()).Images[0].Name != "second"; now.advance(6 * time.Second) {
+	for limit := time.After(time.Minute); reader.Current(t.Context()).Images[0].Name != "second"; now.advance(6 * time.Second) {
 		select {
 		case <-ticker.C:
 		case <-limit:
@@ -126,16 +136,16 @@ func TestSlowNATSHoldsNobodyUp(t *testing.T) {
 func TestCatalogueIsReadOnceForAll(t *testing.T) {
 	t.Parallel()
 	b := brokertest.Start(t)
-	worker := catalogue.NewLive(b, slog.New(slog.DiscardHandler))
+	worker := live(t, b)
 	if err := worker.Publish(t.Context(), lists("first")); err != nil {
 		t.Fatal(err)
 	}
-	live := catalogue.NewLive(b, slog.New(slog.DiscardHandler))
+	reader := live(t, b)
 	before := b.Conn().Stats().OutMsgs
 	var group sync.WaitGroup
 	for range 50 {
 		group.Go(func() {
-			if got := live.Current(t.Context()); got.Images[0].Name != "first" {
+			if got := reader.Current(t.Context()); got.Images[0].Name != "first" {
 				t.Errorf("got %+v", got.Images[0])
 			}
 		})
@@ -151,7 +161,7 @@ func TestPublishedCatalogueIsInForceAtOnce(t *testing.T) {
 	t.Parallel()
 	b := brokertest.Start(t)
 	now := &clock{at: time.Now()}
-	worker := catalogue.NewLive(b, slog.New(slog.DiscardHandler), catalogue.WithClock(now.Now))
+	worker := live(t, b, catalogue.WithClock(now.Now))
 	worker.Current(t.Context())
 	stop := make(chan struct{})
 	var readers sync.WaitGroup

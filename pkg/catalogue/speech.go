@@ -23,16 +23,15 @@ const (
 		"zm_yunyang"
 )
 
-// clones reports whether a speech model is one of ElevenLabs, which take the ids of voices that they cloned. What makes
-// music or effects has no voices.
-func clones(m job.Model) bool {
-	return len(m.Voices) > 0 && slices.ContainsFunc(append([]string{m.Name}, m.Aliases...), func(name string) bool {
+// takesCustomVoices reports whether a speech model is one of ElevenLabs, which accept the ids of cloned voices. Models for
+// music and effects have no voices.
+func takesCustomVoices(m job.Model) bool {
+	return len(m.Voices) > 0 && slices.ContainsFunc(names(m), func(name string) bool {
 		return strings.HasPrefix(strings.ToLower(name), "eleven")
 	})
 }
 
-// speechModels returns the speech models whose voices are known. Models with voices of their own kind (cloned ones,
-// music, effects) are left out.
+// speechModels returns the speech models whose voices are known. Models for music, effects and cloned voices are left out.
 func speechModels() []job.Model {
 	everyFormat := []string{"mp3", "opus", "aac", "flac", "wav", "pcm"}
 	eleven := strings.Fields(elevenVoices)
@@ -48,10 +47,10 @@ func speechModels() []job.Model {
 	}
 }
 
-// formatsOf returns the formats of a model that is not built in, where it is known that it does not speak in all of them.
-// The upstream's lists say nothing of formats.
+// formatsOf returns the formats of a model that is not built in, where it is known not to support all of them. The upstream's
+// lists do not name formats.
 func formatsOf(m job.Model) []string {
-	for _, name := range append([]string{m.Name}, m.Aliases...) {
+	for _, name := range names(m) {
 		if strings.HasPrefix(name[strings.LastIndexByte(name, '/')+1:], "qwen-tts") {
 			return []string{"wav"}
 		}

@@ -92,7 +92,9 @@ func (w *Worker) start(ctx context.Context) error {
 		return err
 	}
 	w.initMetrics()
-	w.catalogue = catalogue.NewLive(w.broker, w.log)
+	if w.catalogue, err = catalogue.NewLive(ctx, w.broker, w.log); err != nil {
+		return err
+	}
 	generator, err := w.generator(upstreams, controls)
 	if err != nil {
 		return err

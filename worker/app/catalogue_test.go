@@ -33,7 +33,11 @@ func onLists(t *testing.T, style, list string) (*bench, *catalogue.Live) {
 		t.Fatal(err)
 	}
 	t.Cleanup(b.stop)
-	return b, catalogue.NewLive(b.Broker, slog.New(slog.DiscardHandler))
+	live, err := catalogue.NewLive(t.Context(), b.Broker, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b, live
 }
 
 // The legacy service takes words in an address alone, which bounds them, whether or not it says what it serves.

@@ -84,7 +84,11 @@ func TestWorkerWithTheKeyOfThePort(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.WaitSettled(canceled)
-	if err := catalogue.NewLive(b, slog.New(slog.DiscardHandler)).Publish(t.Context(), &job.Catalogue{}); err != nil && strings.Contains(err.Error(), "deadline") {
+	live, err := catalogue.NewLive(t.Context(), b, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := live.Publish(t.Context(), &job.Catalogue{}); err != nil && strings.Contains(err.Error(), "deadline") {
 		t.Errorf("publish the catalogue: %v", err)
 	}
 	w.Shutdown()

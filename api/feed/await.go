@@ -10,13 +10,13 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 )
 
-// Await returns a job as soon as done says so, or as it stands when ctx ends or the feed stops, which is no error. It
-// fails with jobs.ErrNotFound.
+// Await returns a job as soon as done reports true, or its state when ctx ends or the feed stops, which is no error. It fails
+// with jobs.ErrNotFound.
 func (f *Feed) Await(ctx context.Context, owners []string, id string, done func(*job.Snapshot) bool) (*job.Snapshot, error) {
 	r, err := f.Watch(ctx, owners, id)
 	switch {
 	case err != nil && ctx.Err() != nil && !errors.Is(err, jobs.ErrNotFound):
-		return f.rest(ctx, owners, id)
+		return f.readNow(ctx, owners, id)
 	case err != nil:
 		return nil, err
 	}
@@ -39,16 +39,16 @@ func (f *Feed) Await(ctx context.Context, owners []string, id string, done func(
 				return last, nil
 			}
 		}
-		return f.rest(ctx, owners, id)
+		return f.readNow(ctx, owners, id)
 	}
 }
 
-// restTimeout bounds the reading of a job whose watching ended too early.
-const restTimeout = 5 * time.Second
+// readNowTimeout bounds readNow, whose context has ended.
+const readNowTimeout = 5 * time.Second
 
-// rest reads a job whose watching ended before it was done.
-func (f *Feed) rest(ctx context.Context, owners []string, id string) (*job.Snapshot, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), restTimeout)
+// readNow reads a job after watching it ended early.
+func (f *Feed) readNow(ctx context.Context, owners []string, id string) (*job.Snapshot, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readNowTimeout)
 	defer cancel()
 	snap, err := f.jobs.Read(ctx, owners, id)
 	if err != nil {

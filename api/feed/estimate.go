@@ -14,21 +14,21 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
 )
 
-// measuredAge is how long what the workers told about themselves, and what was counted in the queue, is taken as true.
+// measuredAge is for how long the run times that workers report and the load of the lanes are used without reading them again.
 const measuredAge = time.Second
 
-// estimateTimeout bounds the requests for a position; a view is not held up by one.
+// estimateTimeout bounds the requests for a position; a view does not wait longer for one.
 const estimateTimeout = 2 * time.Second
 
 // position is a place in the queue and what follows from it.
 type position struct {
 	ahead int
-	// at is when it was asked for.
+	// at is when it was queried.
 	at time.Time
-	// eta is the estimated seconds to the end; 0 when nothing was measured yet.
+	// eta is the estimated seconds to the end; 0 when no run time is known.
 	eta int
-	// held is what the job waits for beside its turn, in a sentence.
-	held string
+	// heldBy is what holds the job up beside its position, in a sentence.
+	heldBy string
 }
 
 func (p position) addTo(j *job.Job) {
@@ -37,10 +37,10 @@ func (p position) addTo(j *job.Job) {
 	showETA(j, p.eta)
 }
 
-// isNews reports whether a position is worth telling to whoever knows another one. An estimate that changes by little
-// is not: who watches it counts it down.
+// isNews reports whether a position is worth sending to those who know another one. A small change of the estimate is not:
+// clients count it down.
 func (p position) isNews(last position) bool {
-	if p.ahead != last.ahead || p.held != last.held || (p.eta == 0) != (last.eta == 0) {
+	if p.ahead != last.ahead || p.heldBy != last.heldBy || (p.eta == 0) != (last.eta == 0) {
 		return true
 	}
 	const share = 10
@@ -54,47 +54,47 @@ func showETA(j *job.Job, seconds int) {
 	}
 }
 
-// estimator tells how long jobs take, from what the workers measured and what is in the queue.
+// estimator estimates how long jobs take, from the run times that workers report and the load of the queue.
 type estimator struct {
 	queue   *queue.Queue
 	control *control.Controller
-	// ctx is the life of the feed, and enter keeps it from being stopped meanwhile.
-	ctx   context.Context //nolint:containedctx // What is asked for is shared by callers that come and go.
-	enter func() (leave func(), err error)
+	// ctx is the life of the feed, and acquire has Stop wait for a refresh.
+	ctx     context.Context //nolint:containedctx // A refresh is shared by callers that come and go.
+	acquire func() (release func(), err error)
 
-	// refreshes has the workers and lanes of a kind's pool asked for once at a time.
+	// refreshes reads the workers and the lanes of a kind's pool once at a time, for all callers.
 	refreshes singleflight.Group
 
 	// mu guards what follows. It is never held across a request.
-	mu      sync.Mutex
-	workers time.Time
-	// counted is when the load of a lane was read.
-	counted map[lane]time.Time
-	known   forecast
+	mu          sync.Mutex
+	workersRead time.Time
+	// loadRead is when the load of a lane was read.
+	loadRead map[lane]time.Time
+	known    forecast
 }
 
-// placeOf returns the place of a job in the queue; waits is false when the job no longer waits or cannot be asked about.
-func (e *estimator) placeOf(ctx context.Context, s *job.Snapshot) (p position, waits bool) {
+// locate returns the queue position of a job; waits is false when the job no longer waits or cannot be queried.
+func (e *estimator) locate(ctx context.Context, s *job.Snapshot) (p position, waits bool) {
 	of := lane{s.Spec.Kind, s.Spec.Lane}
 	places, err := e.ahead(ctx, of, []uint64{s.Sequence})
 	ahead, ok := places[s.Sequence]
 	if err != nil || !ok {
 		return position{}, false
 	}
-	return e.placed(s.Spec, ahead, time.Now(), e.forecast(ctx, of.kind)), true
+	return e.positionAt(s.Spec, ahead, time.Now(), e.forecast(ctx, of.kind)), true
 }
 
-// placed returns a place with what follows from it.
-func (e *estimator) placed(spec *job.Spec, ahead int, at time.Time, known forecast) position {
-	p := position{ahead: ahead, at: at, held: e.held(spec)}
-	if p.held == "" {
+// positionAt returns a position with what follows from it.
+func (e *estimator) positionAt(spec *job.Spec, ahead int, at time.Time, known forecast) position {
+	p := position{ahead: ahead, at: at, heldBy: e.heldBy(spec)}
+	if p.heldBy == "" {
 		p.eta = whole(known.queued(lane{spec.Kind, spec.Lane}, ahead))
 	}
 	return p
 }
 
-// ahead returns the places of jobs of one lane by their sequences, and takes note of the lane's load. A job that has
-// left the queue is left out. It costs a request for each job and one for the lane.
+// ahead returns the positions of jobs of one lane by their sequences, and stores the lane's load. A job that has left the
+// queue is left out. It costs one request for each job and one for the lane.
 func (e *estimator) ahead(ctx context.Context, of lane, sequences []uint64) (map[uint64]int, error) {
 	places, err := e.queue.Positions(ctx, of.kind, of.lane, sequences)
 	if err != nil {
@@ -102,26 +102,26 @@ func (e *estimator) ahead(ctx context.Context, of lane, sequences []uint64) (map
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.load(of, load{places.Waiting, places.InHand}, time.Now())
+	e.setLoad(of, load{places.Waiting, places.InHand}, time.Now())
 	return places.Ahead, nil
 }
 
-// load takes note of a lane's load. The lock is held.
-func (e *estimator) load(of lane, l load, now time.Time) {
-	if e.counted == nil {
-		e.counted, e.known.loads = make(map[lane]time.Time), make(map[lane]load)
+// setLoad stores the load of a lane. The lock is held.
+func (e *estimator) setLoad(of lane, l load, now time.Time) {
+	if e.loadRead == nil {
+		e.loadRead, e.known.loads = make(map[lane]time.Time), make(map[lane]load)
 	}
-	e.counted[of], e.known.loads[of] = now, l
+	e.loadRead[of], e.known.loads[of] = now, l
 }
 
-// held returns what holds up a job that waits, or nothing. Nobody knows how long it stays so, hence there is no estimate.
-func (e *estimator) held(spec *job.Spec) string {
+// heldBy returns what holds up a waiting job, or "". How long that lasts is unknown, so there is no estimate then.
+func (e *estimator) heldBy(spec *job.Spec) string {
 	j := &job.Job{Kind: spec.Kind, Status: job.StatusQueued}
 	e.control.View().Annotate(j, time.Now())
 	return j.WaitingFor
 }
 
-// add puts place and estimate into the view of a job.
+// add puts position and estimate into the view of a job.
 func (e *estimator) add(ctx context.Context, s *job.Snapshot, j *job.Job) {
 	ctx, cancel := context.WithTimeout(ctx, estimateTimeout)
 	defer cancel()
@@ -131,13 +131,13 @@ func (e *estimator) add(ctx context.Context, s *job.Snapshot, j *job.Job) {
 		if s.Sequence == 0 {
 			return
 		}
-		if p, ok := e.placeOf(ctx, s); ok {
+		if p, ok := e.locate(ctx, s); ok {
 			p.addTo(j)
 		}
 	case job.StatusRunning:
 		showETA(j, whole(e.forecast(ctx, kind).running(kind, s.Progress, time.Now())))
 	case job.StatusRetrying:
-		if e.held(s.Spec) != "" {
+		if e.heldBy(s.Spec) != "" {
 			return
 		}
 		showETA(j, whole(e.forecast(ctx, kind).retrying(kind, s.Progress, time.Now())))
@@ -151,13 +151,13 @@ func whole(seconds float64) int {
 	return int(math.Ceil(min(seconds, most)))
 }
 
-// forecast returns what is known about a kind. It costs a request for the workers and one for each lane of the kind's
-// pool, but only when they were not asked for a while, and whoever comes meanwhile waits for the same answers.
+// forecast returns what is known about a kind. It costs a request for the workers and one for each lane of the kind's pool, but
+// only when they are older than a second, and callers who come meanwhile share the outcome.
 func (e *estimator) forecast(ctx context.Context, kind job.Kind) forecast {
 	if workers, lanes := e.stale(kind); workers || len(lanes) > 0 {
 		done := e.refreshes.DoChan(string(poolOf(kind)[0]), func() (any, error) {
 			e.refresh(kind)
-			return nil, nil //nolint:nilnil // What was learned is in known.
+			return nil, nil //nolint:nilnil // The outcome is in known.
 		})
 		select {
 		case <-done:
@@ -171,7 +171,7 @@ func (e *estimator) forecast(ctx context.Context, kind job.Kind) forecast {
 	return known
 }
 
-// stale reports what has to be asked for again.
+// stale reports what has to be read again.
 func (e *estimator) stale(kind job.Kind) (workers bool, lanes []lane) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -179,31 +179,31 @@ func (e *estimator) stale(kind job.Kind) (workers bool, lanes []lane) {
 	if e.known.seconds[kind] > 0 {
 		for _, k := range poolOf(kind) {
 			for _, l := range job.Lanes() {
-				if of := (lane{k, l}); now.Sub(e.counted[of]) > measuredAge {
+				if of := (lane{k, l}); now.Sub(e.loadRead[of]) > measuredAge {
 					lanes = append(lanes, of)
 				}
 			}
 		}
 	}
-	return now.Sub(e.workers) > measuredAge, lanes
+	return now.Sub(e.workersRead) > measuredAge, lanes
 }
 
-// refresh asks for what is stale. Whatever the outcome, the next try is due in a while: a view must not wait for NATS
+// refresh reads what is stale. Whatever the outcome, the next attempt is due only after measuredAge: views must not wait for NATS
 // again and again.
 func (e *estimator) refresh(kind job.Kind) {
-	leave, err := e.enter()
+	release, err := e.acquire()
 	if err != nil {
 		return
 	}
-	defer leave()
+	defer release()
 	ctx, cancel := context.WithTimeout(e.ctx, estimateTimeout)
 	defer cancel()
 	if workers, _ := e.stale(kind); workers {
 		list, err := e.control.Workers(ctx)
 		e.mu.Lock()
-		e.workers = time.Now()
+		e.workersRead = time.Now()
 		if err == nil {
-			e.known.slots, e.known.seconds = sum(list)
+			e.known.slots, e.known.seconds = sumWorkers(list)
 		}
 		e.mu.Unlock()
 	}
@@ -212,9 +212,9 @@ func (e *estimator) refresh(kind job.Kind) {
 		waiting, inHand, err := e.queue.Depth(ctx, of.kind, of.lane)
 		e.mu.Lock()
 		if err != nil {
-			waiting, inHand = e.known.loads[of].waiting, e.known.loads[of].inHand
+			waiting, inHand = e.known.loads[of].waiting, e.known.loads[of].inFlight
 		}
-		e.load(of, load{waiting, inHand}, time.Now())
+		e.setLoad(of, load{waiting, inHand}, time.Now())
 		e.mu.Unlock()
 	}
 }

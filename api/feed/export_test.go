@@ -48,31 +48,33 @@ func (f Forecast) Retrying(kind job.Kind, p *job.Progress, now time.Time) float6
 }
 
 // Sum is sum.
-var Sum = sum
+var Sum = sumWorkers
 
 // News reports whether an estimate is news to whoever knows another one for the same place.
 func News(eta, known int) bool { return position{eta: eta}.isNews(position{eta: known}) }
 
-// Roster opens the memory of a stream of many jobs to the tests.
-type Roster struct{ *roster }
+// Tracker opens the memory of a stream of many jobs to the tests.
+type Tracker struct{ *tracker }
 
-// NewRoster returns an empty memory.
-func NewRoster() Roster { return Roster{newRoster()} }
+// NewTracker returns an empty memory.
+func NewTracker() Tracker { return Tracker{newTracker()} }
 
-// Enter is enter.
-func (o Roster) Enter(snap *job.Snapshot) bool { return o.enter(Event{Snapshot: snap}) }
+// Record is enter.
+func (o Tracker) Record(snap *job.Snapshot) bool { return o.record(Event{Snapshot: snap}) }
 
-// Move is move.
-func (o Roster) Move(id string, ahead int) bool { return o.move(id, position{ahead: ahead}) }
+// SetPosition is move.
+func (o Tracker) SetPosition(id string, ahead int) bool {
+	return o.setPosition(id, position{ahead: ahead})
+}
 
 // Forget is forget.
-func (o Roster) Forget(id string) { o.forget(id) }
+func (o Tracker) Forget(id string) { o.forget(id) }
 
 // Sweep is sweep.
-func (o Roster) Sweep(now time.Time) { o.sweep(now) }
+func (o Tracker) Sweep(now time.Time) { o.sweep(now) }
 
 // Size is how many entries are kept in all.
-func (o Roster) Size() int { return len(o.active) + len(o.places) + len(o.ended) }
+func (o Tracker) Size() int { return len(o.active) + len(o.positions) + len(o.ended) }
 
 // Lane is the places that are known of a lane's waiting jobs.
 type Lane struct{ list []waiting }
@@ -91,7 +93,7 @@ func (l *Lane) Due() []uint64 { return due(l.list) }
 
 // Fill is fill.
 func (l *Lane) Fill(asked []uint64, found map[uint64]int, now time.Time) {
-	fill(l.list, asked, found, now)
+	fillPlaces(l.list, asked, found, now)
 }
 
 // Ahead returns the places, -1 for those that are not known.
@@ -107,15 +109,15 @@ func (l *Lane) Ahead() []int {
 
 // What is asked for with every tick.
 const (
-	FrontPlaces = frontPlaces
-	AskedPlaces = askedPlaces
+	FrontPlaces   = frontPlaces
+	QueriedPlaces = queriedPlaces
 )
 
 // Tracked is how many waiting jobs have their places told, and to how many hubs.
 func (f *Feed) Tracked() (jobs, hubs int) {
 	f.positions.mu.Lock()
 	defer f.positions.mu.Unlock()
-	return len(f.positions.jobs), len(f.positions.of)
+	return len(f.positions.jobs), len(f.positions.byHub)
 }
 
 // Topics is how many subjects are subscribed to.
@@ -131,13 +133,16 @@ func (f *Feed) Waiting() int {
 	defer f.mu.Unlock()
 	n := 0
 	for _, h := range f.hubs {
-		n += h.members
+		n += h.refs
 	}
 	return n
 }
 
 // SetAfterRead has f called whenever the jobs of an owner were read and no event of theirs was shown yet.
 func (f *Feed) SetAfterRead(hook func()) { f.afterRead = hook }
+
+// SetSlowTimeout changes for how long a reader may receive nothing. It must be called before the first reader.
+func (f *Feed) SetSlowTimeout(d time.Duration) { f.slowTimeout = d }
 
 // KnowsEnd reports whether the readers of an owner's jobs were told of the end of one.
 func (f *Feed) KnowsEnd(owner, id string) bool {
@@ -149,5 +154,5 @@ func (f *Feed) KnowsEnd(owner, id string) bool {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.known.gone(id)
+	return h.tracker.hasEnded(id)
 }

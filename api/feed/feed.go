@@ -1,6 +1,7 @@
 package feed
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -18,23 +19,21 @@ import (
 )
 
 var (
-	// ErrSlow is why a reader ends that did not keep up.
+	// ErrSlow ends a reader that does not keep up.
 	ErrSlow = errors.New("the reader does not keep up")
-	// ErrStopped is why a reader ends when the feed stops.
+	// ErrStopped ends readers when the feed stops.
 	ErrStopped = errors.New("the feed has stopped")
 )
 
-// Config says how often the feed looks for itself. The zero value is that of every real installation.
+// Config says how often the feed reads by itself. The zero value is that of every real installation.
 type Config struct {
-	// Tick is how often the queue position of a watched job is asked for; a second when 0.
+	// Tick is how often the queue positions of watched jobs are updated; a second when 0.
 	Tick time.Duration
 	// Reread is how often a watched job is read again in case an event was lost; five seconds when 0.
 	Reread time.Duration
-	// Patience is how long a reader may leave its events alone before it counts as slow; ten seconds when 0.
-	Patience time.Duration
 }
 
-// Feed hands out live events.
+// Feed distributes live events.
 type Feed struct {
 	cfg   Config
 	nc    *nats.Conn
@@ -45,13 +44,14 @@ type Feed struct {
 	stop  context.CancelCauseFunc
 	wg    sync.WaitGroup
 
-	estimate  estimator
-	positions positions
-	control   *control.Controller
-	// ticking starts the one loop that tells places in the queue.
+	estimate    estimator
+	positions   positions
+	control     *control.Controller
+	slowTimeout time.Duration
+	// ticking starts the one loop that updates queue positions.
 	ticking sync.Once
 
-	// afterRead is for tests: it is called when the jobs of an owner were read and no event of theirs was shown yet.
+	// afterRead, for tests, is called after the jobs of an owner were read and before an event of theirs is sent.
 	afterRead func()
 
 	mu   sync.Mutex
@@ -60,24 +60,16 @@ type Feed struct {
 
 // New returns a feed on a broker. It shows with each job what holds it up, as c knows it. Stop ends it.
 func New(b *broker.Broker, l *jobs.Service, q *queue.Queue, c *control.Controller, cfg Config, log *slog.Logger) *Feed {
-	if cfg.Tick == 0 {
-		cfg.Tick = time.Second
-	}
-	if cfg.Reread == 0 {
-		cfg.Reread = 5 * time.Second
-	}
-	if cfg.Patience == 0 {
-		cfg.Patience = 10 * time.Second
-	}
+	cfg.Tick, cfg.Reread = cmp.Or(cfg.Tick, time.Second), cmp.Or(cfg.Reread, 5*time.Second)
 	ctx, stop := context.WithCancelCause(context.Background())
 	f := &Feed{
-		cfg: cfg, nc: b.Conn(), jobs: l, queue: q, control: c, log: log, ctx: ctx, stop: stop, hubs: make(map[string]*hub),
+		cfg: cfg, nc: b.Conn(), jobs: l, queue: q, control: c, log: log, ctx: ctx, stop: stop, hubs: make(map[string]*hub), slowTimeout: slowTimeout,
 	}
-	f.estimate.queue, f.estimate.control, f.estimate.ctx, f.estimate.enter = q, c, ctx, f.enter
+	f.estimate.queue, f.estimate.control, f.estimate.ctx, f.estimate.acquire = q, c, ctx, f.acquire
 	return f
 }
 
-// Stop ends every reader with ErrStopped and waits until all is quiet. Nothing can be watched afterwards.
+// Stop ends every reader with ErrStopped and waits for all background work. Nothing can be watched afterwards.
 func (f *Feed) Stop() {
 	f.mu.Lock()
 	f.stop(ErrStopped)
@@ -85,8 +77,8 @@ func (f *Feed) Stop() {
 	f.wg.Wait()
 }
 
-// enter lets a call in, for which Stop then waits until leave. It fails with ErrStopped.
-func (f *Feed) enter() (leave func(), err error) {
+// acquire has Stop wait until release is called. It fails with ErrStopped.
+func (f *Feed) acquire() (release func(), err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err := context.Cause(f.ctx); err != nil {
@@ -96,24 +88,24 @@ func (f *Feed) enter() (leave func(), err error) {
 	return f.wg.Done, nil
 }
 
-// Event is a change of a job, or a tick of its place in the queue.
+// Event is a change of a job or of its position in the queue.
 type Event struct {
-	// ID names the state among the job's events; empty for a tick, which is no state.
+	// ID names the state among the job's events; empty for a change of the position, which is not stored.
 	ID       string
 	Snapshot *job.Snapshot
 	Job      *job.Job
 }
 
-// View returns the job as the API shows it, with its place in the queue and the estimated seconds to its end where they
-// apply. It costs two requests for a job that waits, and a few more for any that has not ended when none was estimated
-// for a while.
+// View returns a job as the API shows it, with its queue position and the estimated seconds to its end where they apply. It
+// costs two requests for a waiting job, and a few more for any unfinished job when nothing was estimated within the last
+// second.
 func (f *Feed) View(ctx context.Context, s *job.Snapshot) *job.Job {
 	j := f.Show(s)
 	f.estimate.add(ctx, s, j)
 	return j
 }
 
-// Show is View without the place in the queue. It costs no request.
+// Show is View without position and estimate. It costs no request.
 func (f *Feed) Show(s *job.Snapshot) *job.Job {
 	j := s.View()
 	f.control.View().Annotate(j, time.Now())
@@ -126,34 +118,34 @@ func (f *Feed) Watch(ctx context.Context, owners []string, id string) (*Reader, 
 	return f.open(ctx, func(r *Reader) error { return f.watch(r, owners, id) })
 }
 
-// WatchOwner follows every job of an owner, those to come included. The active ones come first, and with them those
-// that ended after since, unless that is zero. It fails with ErrStopped and with the cause of ctx's end.
+// WatchOwner follows every job of an owner, including new ones. The active ones come first, and with them those that ended
+// after since, unless that is zero. It fails with ErrStopped and with the cause of ctx's end.
 func (f *Feed) WatchOwner(ctx context.Context, owner string, since time.Time) (*Reader, error) {
 	return f.open(ctx, func(r *Reader) error { return f.watchOwner(r, owner, since) })
 }
 
-// open makes a reader and begins with it, unless the feed has stopped.
-func (f *Feed) open(ctx context.Context, begin func(*Reader) error) (*Reader, error) {
-	leave, err := f.enter()
+// open returns a reader that attach has attached to a hub. It fails with ErrStopped.
+func (f *Feed) open(ctx context.Context, attach func(*Reader) error) (*Reader, error) {
+	release, err := f.acquire()
 	if err != nil {
 		return nil, err
 	}
-	defer leave()
+	defer release()
 	r := newReader(ctx, f)
-	if err := begin(r); err != nil {
-		return nil, r.abandon(err)
+	if err := attach(r); err != nil {
+		return nil, r.abandon(f, err)
 	}
 	return r, nil
 }
 
-// watch subscribes before the job is read for good, so that no change falls in between.
+// watch subscribes before it reads the state that the reader starts with, so that no change is missed in between.
 func (f *Feed) watch(r *Reader, owners []string, id string) error {
 	r.single = true
 	for _, owner := range owners {
 		if !f.watched(owner, id) {
 			continue
 		}
-		// Whose job it is is known already.
+		// A hub exists only for a job that was found to be its owner's.
 		if err := f.follow(r, owner, id); !errors.Is(err, jobs.ErrNotFound) {
 			return err
 		}
@@ -178,7 +170,7 @@ func (f *Feed) follow(r *Reader, owner, id string) error {
 	}
 	snap, read, err := h.readCurrent(r.ctx)
 	if err != nil {
-		h.leave()
+		h.release()
 		return err
 	}
 	h.attach(r, []*job.Snapshot{snap}, read)
@@ -195,7 +187,7 @@ func (f *Feed) watchOwner(r *Reader, owner string, since time.Time) error {
 		snaps, err = f.withEnded(r.ctx, owner, since, snaps)
 	}
 	if err != nil {
-		h.leave()
+		h.release()
 		return err
 	}
 	if f.afterRead != nil {
@@ -205,7 +197,7 @@ func (f *Feed) watchOwner(r *Reader, owner string, since time.Time) error {
 	return nil
 }
 
-// withEnded adds to the active jobs of an owner those that ended after since.
+// withEnded adds the jobs of an owner that ended after since to the active ones.
 func (f *Feed) withEnded(ctx context.Context, owner string, since time.Time, active []*job.Snapshot) ([]*job.Snapshot, error) {
 	page, err := f.jobs.List(ctx, owner, jobs.Filter{
 		Statuses: []job.Status{job.StatusSucceeded, job.StatusFailed, job.StatusCanceled}, Limit: resumeLimit,
@@ -222,13 +214,13 @@ func (f *Feed) withEnded(ctx context.Context, owner string, since time.Time, act
 	return all, nil
 }
 
-// event returns a state as readers get it, without what has to be asked for.
+// event returns the event of a state, without position and estimate.
 func (f *Feed) event(snap *job.Snapshot) Event {
 	return Event{ID: snap.EventID(), Snapshot: snap, Job: f.Show(snap)}
 }
 
-// events returns states as readers get them, and by id the places of the jobs that wait. A place that was asked for
-// lately is not asked for again.
+// events returns the events of states, and by id the positions of the waiting jobs. A position that was queried within the
+// last second is not queried again.
 func (f *Feed) events(ctx context.Context, snaps []*job.Snapshot) ([]Event, map[string]position) {
 	ctx, cancel := context.WithTimeout(ctx, estimateTimeout)
 	defer cancel()
@@ -245,21 +237,21 @@ func (f *Feed) events(ctx context.Context, snaps []*job.Snapshot) ([]Event, map[
 	return events, places
 }
 
-// places returns the places of those jobs that wait, by id.
+// places returns the positions of the waiting jobs among snaps, by id.
 func (f *Feed) places(ctx context.Context, snaps []*job.Snapshot) map[string]position {
 	places := make(map[string]position)
 	unknown := make(map[lane][]*job.Snapshot)
-	asked := 0
+	queried := 0
 	for _, snap := range snaps {
 		if snap.Status() != job.StatusQueued || snap.Sequence == 0 {
 			continue
 		}
 		of := lane{snap.Spec.Kind, snap.Spec.Lane}
 		if ahead, at, ok := f.positions.recent(snap.Spec, min(f.cfg.Tick, measuredAge)); ok {
-			places[snap.Spec.ID] = f.estimate.placed(snap.Spec, ahead, at, f.estimate.forecast(ctx, of.kind))
-		} else if asked < viewedPlaces {
+			places[snap.Spec.ID] = f.estimate.positionAt(snap.Spec, ahead, at, f.estimate.forecast(ctx, of.kind))
+		} else if queried < initialPlaces {
 			unknown[of] = append(unknown[of], snap)
-			asked++
+			queried++
 		}
 	}
 	for of, list := range unknown {
@@ -274,12 +266,12 @@ func (f *Feed) places(ctx context.Context, snaps []*job.Snapshot) map[string]pos
 		known, now := f.estimate.forecast(ctx, of.kind), time.Now()
 		for _, snap := range list {
 			if ahead, ok := found[snap.Sequence]; ok {
-				places[snap.Spec.ID] = f.estimate.placed(snap.Spec, ahead, now, known)
+				places[snap.Spec.ID] = f.estimate.positionAt(snap.Spec, ahead, now, known)
 			}
 		}
 	}
 	return places
 }
 
-// resumeLimit is how many of the newest ended jobs are looked at when a reader resumes.
+// resumeLimit is how many of the newest ended jobs are considered when a reader resumes.
 const resumeLimit = 200

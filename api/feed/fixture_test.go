@@ -126,7 +126,7 @@ func (r *rig) end(ctx context.Context, spec *job.Spec, at time.Time) error {
 	return err
 }
 
-// leave takes a job out of the queue.
+// leave removes a job from the queue.
 func (r *rig) leave(t testing.TB, spec *job.Spec) {
 	t.Helper()
 	entry, err := r.queue.FindLeader(t.Context(), spec.Owner, spec.ID)

@@ -8,11 +8,11 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// memberTurns is how many times in a row a busy pool serves the members before it serves the guests, as long as both
-// wait; workers hold to it.
+// memberTurns is how many times in a row a busy pool serves members before it serves guests while both wait. It must be the
+// same as in the worker.
 const memberTurns = 3
 
-// poolOf returns the kinds that share their slots with a kind, itself included. Text kinds are worked by one pool.
+// poolOf returns the kinds that share their slots with a kind, including itself. The text kinds share one pool.
 func poolOf(kind job.Kind) []job.Kind {
 	if kind == job.KindPrompt || kind == job.KindTranslation {
 		return []job.Kind{job.KindPrompt, job.KindTranslation}
@@ -20,27 +20,26 @@ func poolOf(kind job.Kind) []job.Kind {
 	return []job.Kind{kind}
 }
 
-// lane is one line of waiting jobs.
+// lane is one queue of waiting jobs.
 type lane struct {
 	kind job.Kind
 	lane job.Lane
 }
 
-// load is how much there is of a line: jobs that wait for their first attempt, and jobs in workers' hands, of which
-// some may wait for another.
-type load struct{ waiting, inHand int }
+// load is the jobs of a lane: those that wait for their first attempt, and those that run or wait for another attempt.
+type load struct{ waiting, inFlight int }
 
-// forecast is what estimates are made from: what the workers can do, and what they have to.
+// forecast is what estimates are made from: the capacity of the workers and the load.
 type forecast struct {
-	// slots is how many jobs of a kind all workers together run at once. Kinds of one pool have the same slots.
+	// slots is how many jobs of a kind all workers together run at once. Kinds of one pool share their slots.
 	slots map[job.Kind]int
 	// seconds is how long a job of a kind runs.
 	seconds map[job.Kind]float64
 	loads   map[lane]load
 }
 
-// queued estimates the seconds to the end of a job that waits behind so many of its kind and lane, 0 when there is
-// nothing to go by: no worker, or none that has measured.
+// queued estimates the seconds to the end of a job that waits behind so many of its kind and lane, 0 when that is unknown: no
+// worker, or no run time.
 //
 // The job ends after its own run and after those that start before it, shared among the slots.
 func (f forecast) queued(of lane, ahead int) float64 {
@@ -54,22 +53,22 @@ func (f forecast) queued(of lane, ahead int) float64 {
 		return run
 	}
 	if before > 0 {
-		// What finds a slot at once delays nobody but by keeping it.
+		// A job that starts at once delays the others only by occupying its slot.
 		work *= (before - free) / before
 	}
 	return f.first(of.kind, free/slots) + work/slots + run
 }
 
-// first estimates the seconds until the next slot is free, when so large a share of them begins to run now. Runs that
-// are under way began at different times, so the first one ends soon; runs that begin together end together, for those
-// behind them after half a run and more.
+// first estimates the seconds until the next slot is free, when the given share of them starts to run now. Runs in progress
+// started at different times, so the first one ends soon; runs that start together end together, for those behind them after
+// half a run and more.
 func (f forecast) first(kind job.Kind, idle float64) float64 {
 	slots, run := float64(f.slots[kind]), f.seconds[kind]
 	return run * (idle*(slots+1)/(2*slots) + (1-idle)/(slots+1))
 }
 
-// before returns how many jobs start before one that waits behind so many of its kind and lane, and how many seconds
-// they run. Kinds of a pool take turns, and so do the lanes: members first, every fourth time the guests.
+// before returns how many jobs start before one that waits behind so many of its kind and lane, and how many seconds they run.
+// Kinds of a pool take turns, and so do the lanes: members first, every fourth time guests.
 func (f forecast) before(of lane, ahead int) (jobs, work float64) {
 	jobs, work = float64(ahead), float64(ahead)*f.seconds[of.kind]
 	for _, kind := range poolOf(of.kind) {
@@ -93,7 +92,7 @@ func (f forecast) before(of lane, ahead int) (jobs, work float64) {
 	return jobs, work
 }
 
-// secondsOf returns how long a job of a kind runs, taking it for like another while it was not measured.
+// secondsOf returns how long a job of a kind runs, or how long one of another kind does while no run time is known.
 func (f forecast) secondsOf(kind, like job.Kind) float64 {
 	if s := f.seconds[kind]; s > 0 {
 		return s
@@ -101,20 +100,20 @@ func (f forecast) secondsOf(kind, like job.Kind) float64 {
 	return f.seconds[like]
 }
 
-// busy returns how many slots of a kind's pool are taken, at the most. Jobs that wait for another attempt are in hand
-// and take none, but nothing tells how many those are.
+// busy returns how many slots of a kind's pool are occupied, at most. Jobs that wait for another attempt are counted as in
+// flight and occupy none, but their number is unknown.
 func (f forecast) busy(kind job.Kind) float64 {
 	inHand := 0
 	for _, k := range poolOf(kind) {
 		for _, l := range job.Lanes() {
-			inHand += f.loads[lane{k, l}].inHand
+			inHand += f.loads[lane{k, l}].inFlight
 		}
 	}
 	return float64(min(inHand, f.slots[kind]))
 }
 
-// running estimates the seconds to the end of a job that runs, 0 when there is nothing to go by. One that runs for
-// longer than usual may end any moment. When a later attempt has begun is not known; it is given a whole run.
+// running estimates the seconds to the end of a running job, 0 when that is unknown. A job that runs for longer than usual may
+// end any moment. When a later attempt started is unknown; it is given a whole run.
 func (f forecast) running(kind job.Kind, p *job.Progress, now time.Time) float64 {
 	run := f.seconds[kind]
 	if f.slots[kind] <= 0 || run <= 0 || p.StartedAt == nil {
@@ -126,8 +125,8 @@ func (f forecast) running(kind job.Kind, p *job.Progress, now time.Time) float64
 	return min(max(run-now.Sub(p.StartedAt.Time).Seconds(), 1), run)
 }
 
-// retrying estimates the seconds to the end of a job that waits for another attempt, 0 when there is nothing to go by.
-// When its time has come such a job goes before those that have not started.
+// retrying estimates the seconds to the end of a job that waits for another attempt, 0 when that is unknown. At its time such a
+// job goes before those that have not started.
 func (f forecast) retrying(kind job.Kind, p *job.Progress, now time.Time) float64 {
 	slots, run := float64(f.slots[kind]), f.seconds[kind]
 	if slots <= 0 || run <= 0 || p.NextAttemptAt == nil {
@@ -140,9 +139,9 @@ func (f forecast) retrying(kind job.Kind, p *job.Progress, now time.Time) float6
 	return wait + run
 }
 
-// sum adds the workers' slots and averages their run times. A slot that is twice as quick works twice as many jobs, so
-// it is speeds that are added. A worker that has not measured is taken for like the others.
-func sum(workers []control.Worker) (slots map[job.Kind]int, seconds map[job.Kind]float64) {
+// sumWorkers adds up the workers' slots and averages their run times. A slot that is twice as fast works twice as many jobs, so
+// speeds are added. A worker without a run time is assumed to be like the others.
+func sumWorkers(workers []control.Worker) (slots map[job.Kind]int, seconds map[job.Kind]float64) {
 	slots, seconds = map[job.Kind]int{}, map[job.Kind]float64{}
 	measured, speed := map[job.Kind]int{}, map[job.Kind]float64{}
 	for _, w := range workers {

@@ -12,39 +12,38 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// hub follows one job, or all jobs of an owner, for all its readers: one subscription, one state, one regular reading
-// and one estimate, whatever the number of readers.
+// hub follows one job, or all jobs of an owner, for all its readers: one subscription, one state, one periodic reread and one
+// estimate, however many readers there are.
 type hub struct {
 	feed    *Feed
 	subject string
 	owner   string
-	// id is the job; empty in the hub of an owner.
+	// id is the job; empty for all jobs of the owner.
 	id     string
 	sub    *nats.Subscription
 	ctx    context.Context //nolint:containedctx // The life of the hub.
 	cancel context.CancelFunc
-	// ready is closed when the server knows about the subscription, or when err says that it does not.
+	// ready is closed when the server has confirmed the subscription, or when it failed with err.
 	ready chan struct{}
 	err   error
-	// members are the readers and those that are being opened, guarded by the feed's lock.
-	members int
+	// refs counts the readers and those that are being opened; the feed's lock guards it.
+	refs    int
 	started sync.Once
 
-	// active reads the jobs of the owner that have not ended, current the one job.
+	// active reads the unfinished jobs of the owner, current the one job.
 	active  sharedRead[[]*job.Snapshot]
 	current sharedRead[*job.Snapshot]
 
 	// mu guards what follows. It is never held across a request.
 	mu      sync.Mutex
-	known   *roster
+	tracker *tracker
 	readers map[*Reader]struct{}
 }
 
-// join enters the hub of a subject, which is made when there is none, and returns when the server knows about its
-// subscription. The hub outlives a caller that is gone before, as long as somebody else waits for it. The caller leaves
-// it again.
+// join returns the hub of a subject, which is created when there is none, once the server has confirmed its subscription. A
+// caller that goes away before does not end the hub for the others. The caller must release it.
 func (f *Feed) join(ctx context.Context, subject, owner, id string) (*hub, error) {
-	h, isNew, err := f.enterHub(subject, owner, id)
+	h, isNew, err := f.acquireHub(subject, owner, id)
 	if err != nil {
 		return nil, err
 	}
@@ -58,22 +57,22 @@ func (f *Feed) join(ctx context.Context, subject, owner, id string) (*hub, error
 		err = context.Cause(ctx)
 	}
 	if err != nil {
-		h.leave()
+		h.release()
 		return nil, err
 	}
 	return h, nil
 }
 
-func (f *Feed) enterHub(subject, owner, id string) (h *hub, isNew bool, err error) {
+func (f *Feed) acquireHub(subject, owner, id string) (h *hub, isNew bool, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if h, ok := f.hubs[subject]; ok {
-		h.members++
+		h.refs++
 		return h, false, nil
 	}
 	h = &hub{
-		feed: f, subject: subject, owner: owner, id: id, ready: make(chan struct{}), members: 1,
-		known: newRoster(), readers: make(map[*Reader]struct{}),
+		feed: f, subject: subject, owner: owner, id: id, ready: make(chan struct{}), refs: 1,
+		tracker: newTracker(), readers: make(map[*Reader]struct{}),
 	}
 	h.ctx, h.cancel = context.WithCancel(f.ctx)
 	h.sub, err = f.nc.Subscribe(subject, h.receive)
@@ -85,17 +84,17 @@ func (f *Feed) enterHub(subject, owner, id string) (h *hub, isNew bool, err erro
 	return h, true, nil
 }
 
-// watched reports whether somebody follows a job already.
+// watched reports whether a job has a hub.
 func (f *Feed) watched(owner, id string) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.hubs[broker.JobEventsSubject(owner, id)] != nil
 }
 
-// flushTimeout bounds the wait for the server to know about a subscription.
+// flushTimeout bounds the wait for the server to confirm a subscription.
 const flushTimeout = 5 * time.Second
 
-// flush makes a new hub ready. One that the server may not know about is taken away, so that the next caller tries
+// flush makes a new hub ready. A hub whose subscription the server may not have is removed, so that the next caller tries
 // again.
 func (h *hub) flush() {
 	defer close(h.ready)
@@ -112,11 +111,11 @@ func (h *hub) flush() {
 	}
 }
 
-// leave ends a member's part; the last one to leave ends the hub.
-func (h *hub) leave() {
+// release drops a reference; the last one ends the hub.
+func (h *hub) release() {
 	h.feed.mu.Lock()
 	defer h.feed.mu.Unlock()
-	if h.members--; h.members == 0 {
+	if h.refs--; h.refs == 0 {
 		h.remove()
 	}
 }
@@ -132,76 +131,75 @@ func (h *hub) remove() {
 	_ = h.sub.Unsubscribe()
 }
 
-// attach makes a reader of the hub's events out of one that is being opened. It begins with the state of the jobs in
-// snaps, which were read at a time after the hub had subscribed.
+// attach starts a reader, which keeps its caller's reference. It begins with the states in snaps, which were read after the hub
+// had subscribed, by a request that began at read.
 func (h *hub) attach(r *Reader, snaps []*job.Snapshot, read time.Time) {
-	h.advance(r.ctx, h.open(snaps)...)
+	h.publish(r.ctx, h.unseen(snaps)...)
 	h.started.Do(func() { h.feed.wg.Go(h.run) })
 	h.feed.ticking.Do(func() { h.feed.wg.Go(h.feed.tickLoop) })
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.readers[r] = struct{}{}
-	r.start(h, h.present(snaps, read))
+	r.start(h, h.initialEvents(snaps, read))
 }
 
-// open returns those of the states that the other readers may not know yet. What ended before anybody here followed it is
-// for the one reader alone that asked for it.
-func (h *hub) open(snaps []*job.Snapshot) []*job.Snapshot {
+// unseen returns the states that the other readers may not know yet. A job that ended before the hub followed it concerns
+// only the reader that asked for it.
+func (h *hub) unseen(snaps []*job.Snapshot) []*job.Snapshot {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	open := make([]*job.Snapshot, 0, len(snaps))
+	unseen := make([]*job.Snapshot, 0, len(snaps))
 	for _, snap := range snaps {
-		if _, active := h.known.active[snap.Spec.ID]; active || snap.Record == nil {
-			open = append(open, snap)
+		if _, active := h.tracker.active[snap.Spec.ID]; active || snap.Record == nil {
+			unseen = append(unseen, snap)
 		}
 	}
-	return open
+	return unseen
 }
 
-// present returns the events with which a reader begins. The hub's lock is held.
-func (h *hub) present(snaps []*job.Snapshot, read time.Time) []Event {
+// initialEvents returns the events that a reader begins with. The hub's lock is held.
+func (h *hub) initialEvents(snaps []*job.Snapshot, read time.Time) []Event {
 	events := make([]Event, 0, len(snaps))
 	shown := make(map[string]bool, len(snaps))
 	for _, snap := range snaps {
 		id := snap.Spec.ID
 		shown[id] = true
-		switch e, ok := h.known.last(id); {
+		switch e, ok := h.tracker.last(id); {
 		case ok && (snap.Record == nil || e.Snapshot.Record != nil):
 			events = append(events, e)
 		default:
 			events = append(events, h.feed.event(snap))
 		}
 	}
-	// What came to be while the jobs were read may have been told to the others already.
-	for id, e := range h.known.active {
-		if !shown[id] && e.entered.After(read) {
+	// The other readers may already have got jobs that were submitted while snaps were read.
+	for id, e := range h.tracker.active {
+		if !shown[id] && e.since.After(read) {
 			events = append(events, e.Event)
 		}
 	}
-	// A job may have come and ended meanwhile: no list has it.
-	for id, e := range h.known.ended {
-		if !shown[id] && e.entered.After(read) {
+	// A job may even have been submitted and have ended meanwhile, so that it is not in snaps.
+	for id, e := range h.tracker.ended {
+		if !shown[id] && e.since.After(read) {
 			events = append(events, e.Event)
 		}
 	}
 	return events
 }
 
-// detach ends the part of a reader.
+// detach removes a reader.
 func (h *hub) detach(r *Reader) {
 	h.mu.Lock()
 	delete(h.readers, r)
 	h.mu.Unlock()
-	h.leave()
+	h.release()
 }
 
-// advance tells the readers of those states that are news. It costs a few requests when there is a job among them that
-// waits.
-func (h *hub) advance(ctx context.Context, snaps ...*job.Snapshot) {
+// publish sends the readers those states that are news. It costs a few requests when a waiting job is among them.
+func (h *hub) publish(ctx context.Context, snaps ...*job.Snapshot) {
 	var news []*job.Snapshot
 	h.mu.Lock()
 	for _, snap := range snaps {
-		if h.known.isNews(snap) {
+		if h.tracker.isNews(snap) {
 			news = append(news, snap)
 		}
 	}
@@ -213,7 +211,7 @@ func (h *hub) advance(ctx context.Context, snaps ...*job.Snapshot) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for i, snap := range news {
-		if !h.known.enter(events[i]) {
+		if !h.tracker.record(events[i]) {
 			continue
 		}
 		if snap.Status() == job.StatusQueued {
@@ -225,7 +223,7 @@ func (h *hub) advance(ctx context.Context, snaps ...*job.Snapshot) {
 	}
 }
 
-// broadcast hands an event to every reader. The hub's lock is held.
+// broadcast queues an event for every reader. The hub's lock is held.
 func (h *hub) broadcast(e Event) {
 	for r := range h.readers {
 		if !r.push(e) {
@@ -234,8 +232,8 @@ func (h *hub) broadcast(e Event) {
 	}
 }
 
-// end ends every reader.
-func (h *hub) end(err error) {
+// cancelReaders ends every reader with err.
+func (h *hub) cancelReaders(err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for r := range h.readers {
@@ -243,33 +241,32 @@ func (h *hub) end(err error) {
 	}
 }
 
-// forget drops what is known of a job.
+// forget drops all state of a job.
 func (h *hub) forget(id string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.known.forget(id)
+	h.tracker.forget(id)
 	h.feed.positions.untrack(h, id)
 }
 
-// tickLimit is how many waiting jobs of one owner get a position each time.
+// tickLimit is how many waiting jobs of one owner get a new position with each tick.
 const tickLimit = 20
 
-// tick tells the readers of new places in the queue. Which ones come first is left to chance, so that each has its turn
-// when there are many.
+// tick sends the readers new queue positions. When there are many, the random order of the map gives each job its turn.
 func (h *hub) tick(places map[string]position) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	told := 0
+	sent := 0
 	for id, place := range places {
-		e, ok := h.known.active[id]
-		if !ok || e.Snapshot.Status() != job.StatusQueued || !h.known.move(id, place) {
+		e, ok := h.tracker.active[id]
+		if !ok || e.Snapshot.Status() != job.StatusQueued || !h.tracker.setPosition(id, place) {
 			continue
 		}
 		tick := Event{Snapshot: e.Snapshot, Job: h.feed.Show(e.Snapshot)}
 		place.addTo(tick.Job)
-		h.known.refresh(id, tick.Job)
+		h.tracker.setJob(id, tick.Job)
 		h.broadcast(tick)
-		if told++; told == tickLimit {
+		if sent++; sent == tickLimit {
 			return
 		}
 	}

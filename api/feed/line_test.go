@@ -20,7 +20,7 @@ type line struct {
 
 	mu     sync.Mutex
 	broken bool
-	// held is closed when what is on its way may go on.
+	// held is closed when what is in flight may go on.
 	held  chan struct{}
 	conns []net.Conn
 }

@@ -11,25 +11,25 @@ import (
 )
 
 const (
-	// frontPlaces is how many of the foremost watched jobs of a lane have their places asked for with every tick; they
-	// are the ones that move soonest.
+	// frontPlaces is how many of the foremost watched jobs of a lane have their positions queried with every tick; these
+	// start next.
 	frontPlaces = 8
-	// askedPlaces is how many places of a lane are asked for with every tick in all. Those of the others follow from the
-	// places of the jobs before them, and each is asked for when its turn comes.
-	askedPlaces = 32
-	// viewedPlaces bounds the places that are asked for to show jobs that come to be watched at once.
-	viewedPlaces = 64
+	// queriedPlaces is how many positions of a lane are queried with every tick in all. Those of the others are derived from
+	// the jobs before them, and each is queried in its turn.
+	queriedPlaces = 32
+	// initialPlaces bounds the positions that are queried at once when jobs begin to be watched.
+	initialPlaces = 64
 )
 
-// positions knows the waiting jobs that somebody watches and their places in the queue, once for all their readers.
+// positions is the watched waiting jobs and their queue positions, shared by all their readers.
 type positions struct {
 	mu   sync.Mutex
 	jobs map[string]*waiting
-	// of are the jobs of each hub.
-	of map[*hub]map[string]struct{}
+	// byHub has the jobs of each hub.
+	byHub map[*hub]map[string]struct{}
 }
 
-// waiting is a job that waits and is watched.
+// waiting is a waiting job that is watched.
 type waiting struct {
 	key      string
 	spec     *job.Spec
@@ -37,13 +37,13 @@ type waiting struct {
 	hubs     map[*hub]struct{}
 	// ahead is the place in the queue, as of at; asked is when NATS was asked for it last. Both are zero while no place
 	// is known.
-	ahead     int
-	at, asked time.Time
+	ahead       int
+	at, queried time.Time
 }
 
 func keyOf(spec *job.Spec) string { return spec.Owner + "." + spec.ID }
 
-// track keeps the place of a job up to date until untrack or drop; places are those that were just asked for.
+// track keeps the position of a job up to date until untrack or drop; places are those that were just queried.
 func (p *positions) track(h *hub, snap *job.Snapshot, places map[string]position) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -51,7 +51,7 @@ func (p *positions) track(h *hub, snap *job.Snapshot, places map[string]position
 		return
 	}
 	if p.jobs == nil {
-		p.jobs, p.of = make(map[string]*waiting), make(map[*hub]map[string]struct{})
+		p.jobs, p.byHub = make(map[string]*waiting), make(map[*hub]map[string]struct{})
 	}
 	key := keyOf(snap.Spec)
 	w := p.jobs[key]
@@ -64,16 +64,16 @@ func (p *positions) track(h *hub, snap *job.Snapshot, places map[string]position
 		p.jobs[key] = w
 	}
 	if place, ok := places[snap.Spec.ID]; ok {
-		w.ahead, w.at, w.asked = place.ahead, place.at, place.at
+		w.ahead, w.at, w.queried = place.ahead, place.at, place.at
 	}
 	w.hubs[h] = struct{}{}
-	if p.of[h] == nil {
-		p.of[h] = make(map[string]struct{})
+	if p.byHub[h] == nil {
+		p.byHub[h] = make(map[string]struct{})
 	}
-	p.of[h][key] = struct{}{}
+	p.byHub[h][key] = struct{}{}
 }
 
-// untrack ends a hub's interest in the place of a job.
+// untrack ends a hub's interest in the position of a job.
 func (p *positions) untrack(h *hub, id string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -82,11 +82,11 @@ func (p *positions) untrack(h *hub, id string) {
 	}
 }
 
-// drop ends a hub's interest in every place.
+// drop ends a hub's interest in all positions.
 func (p *positions) drop(h *hub) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for key := range p.of[h] {
+	for key := range p.byHub[h] {
 		p.remove(h, p.jobs[key])
 	}
 }
@@ -96,13 +96,13 @@ func (p *positions) remove(h *hub, w *waiting) {
 	if len(w.hubs) == 0 {
 		delete(p.jobs, w.key)
 	}
-	delete(p.of[h], w.key)
-	if len(p.of[h]) == 0 {
-		delete(p.of, h)
+	delete(p.byHub[h], w.key)
+	if len(p.byHub[h]) == 0 {
+		delete(p.byHub, h)
 	}
 }
 
-// recent returns the place of a job that was asked for lately.
+// recent returns the position of a job if it is known and recent enough.
 func (p *positions) recent(spec *job.Spec, within time.Duration) (ahead int, at time.Time, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -113,7 +113,7 @@ func (p *positions) recent(spec *job.Spec, within time.Duration) (ahead int, at 
 	return w.ahead, w.at, true
 }
 
-// lanes returns copies of the waiting jobs by lane, each lane in the order of the queue.
+// lanes returns copies of the waiting jobs by lane, each lane in queue order.
 func (p *positions) lanes() map[lane][]waiting {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -128,8 +128,8 @@ func (p *positions) lanes() map[lane][]waiting {
 	return lanes
 }
 
-// settle keeps the places that a tick found out, and returns what each hub is to be told.
-func (p *positions) settle(list []waiting, place func(waiting) position) map[*hub]map[string]position {
+// update stores the positions of a tick and returns those that each hub is to send.
+func (p *positions) update(list []waiting, place func(waiting) position) map[*hub]map[string]position {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	news := make(map[*hub]map[string]position)
@@ -138,7 +138,7 @@ func (p *positions) settle(list []waiting, place func(waiting) position) map[*hu
 		if w == nil || w.sequence != found.sequence || found.at.IsZero() {
 			continue
 		}
-		w.ahead, w.at, w.asked = found.ahead, found.at, found.asked
+		w.ahead, w.at, w.queried = found.ahead, found.at, found.queried
 		for h := range w.hubs {
 			if news[h] == nil {
 				news[h] = make(map[string]position)
@@ -149,23 +149,22 @@ func (p *positions) settle(list []waiting, place func(waiting) position) map[*hu
 	return news
 }
 
-// due returns the sequences of a lane's jobs whose places are to be asked for: the foremost ones, and of the others
-// those that were not asked for the longest.
+// due returns the sequences of the jobs of a lane to query: the foremost ones, and of the others those queried longest ago.
 func due(list []waiting) []uint64 {
 	rest := slices.Clone(list[min(frontPlaces, len(list)):])
-	slices.SortStableFunc(rest, func(a, b waiting) int { return a.asked.Compare(b.asked) })
+	slices.SortStableFunc(rest, func(a, b waiting) int { return a.queried.Compare(b.queried) })
 	var sequences []uint64
-	for _, w := range slices.Concat(list[:min(frontPlaces, len(list))], rest[:min(askedPlaces-frontPlaces, len(rest))]) {
+	for _, w := range slices.Concat(list[:min(frontPlaces, len(list))], rest[:min(queriedPlaces-frontPlaces, len(rest))]) {
 		sequences = append(sequences, w.sequence)
 	}
 	return sequences
 }
 
-// fill puts the places that were asked for into a lane's list. A place that was not follows from the job before it: a
-// queue moves up for all who stand behind, so what one has gained the next has gained too. It may stand a little too far
-// back then, until it is asked for: between two jobs somebody may have left. asked are the sequences that were asked for
-// and found the places of those that are still in the queue.
-func fill(list []waiting, asked []uint64, found map[uint64]int, now time.Time) {
+// fillPlaces puts queried positions into the list of a lane and derives the others from the job before them: a queue advances
+// for all jobs behind, so that each gains what the one before it has gained. A derived position may be a little too high until
+// it is queried, since a job between the two may have left. asked are the sequences that were queried, and found the positions
+// of those that are still in the queue.
+func fillPlaces(list []waiting, asked []uint64, found map[uint64]int, now time.Time) {
 	gained, before := 0, -1
 	for i := range list {
 		w := &list[i]
@@ -175,9 +174,9 @@ func fill(list []waiting, asked []uint64, found map[uint64]int, now time.Time) {
 			if !w.at.IsZero() {
 				gained = w.ahead - ahead
 			}
-			w.asked = now
+			w.queried = now
 		case w.at.IsZero(), before < 0, slices.Contains(asked, w.sequence):
-			continue // Nothing is known yet, or the job has just left the queue.
+			continue // The position is unknown, or the job has just left the queue.
 		default:
 			ahead = max(min(w.ahead, w.ahead-gained), before+1)
 		}
@@ -185,7 +184,7 @@ func fill(list []waiting, asked []uint64, found map[uint64]int, now time.Time) {
 	}
 }
 
-// tickLoop tells the places of the waiting jobs from time to time.
+// tickLoop updates the positions of the waiting jobs periodically.
 func (f *Feed) tickLoop() {
 	ticker := time.NewTicker(f.cfg.Tick)
 	defer ticker.Stop()
@@ -201,20 +200,20 @@ func (f *Feed) tickLoop() {
 	}
 }
 
-// tickLane asks for the places of a lane's jobs and tells them. It costs one request and as many as there are places to
-// ask for, whatever the number of readers.
+// tickLane queries the positions of a lane's jobs and sends them. It costs one request and one for each position that is
+// queried, however many readers there are.
 func (f *Feed) tickLane(of lane, list []waiting) {
 	ctx, cancel := context.WithTimeout(f.ctx, estimateTimeout)
 	defer cancel()
 	asked := due(list)
 	found, err := f.estimate.ahead(ctx, of, asked)
 	if err != nil {
-		return // NATS may be away for a moment; the next tick tells.
+		return // NATS may be unavailable for a moment; the next tick makes up for it.
 	}
-	fill(list, asked, found, time.Now())
+	fillPlaces(list, asked, found, time.Now())
 	known := f.estimate.forecast(ctx, of.kind)
-	for h, places := range f.positions.settle(list, func(w waiting) position {
-		return f.estimate.placed(w.spec, w.ahead, w.at, known)
+	for h, places := range f.positions.update(list, func(w waiting) position {
+		return f.estimate.positionAt(w.spec, w.ahead, w.at, known)
 	}) {
 		h.tick(places)
 	}

@@ -14,6 +14,8 @@ const (
 	readerBuffer = 16
 	// readerQueue is how many more may wait before it counts as slow.
 	readerQueue = 256
+	// slowTimeout is for how long its consumer may receive nothing while the buffer is full.
+	slowTimeout = 10 * time.Second
 )
 
 // Reader is one consumer of events.
@@ -21,12 +23,12 @@ type Reader struct {
 	events chan Event
 	ctx    context.Context //nolint:containedctx // The life of the reader.
 	cancel context.CancelCauseFunc
-	// stopped ends the reader's tie to the feed's life.
-	stopped func() bool
-	done    chan struct{}
-	err     error
-	// patience is how long a full reader is waited for.
-	patience time.Duration
+	// detach stops waiting for the end of the feed.
+	detach func() bool
+	done   chan struct{}
+	err    error
+	// slowTimeout is the feed's.
+	slowTimeout time.Duration
 	// single says that the reader ends with the end of a job.
 	single bool
 
@@ -38,11 +40,11 @@ type Reader struct {
 
 func newReader(ctx context.Context, f *Feed) *Reader {
 	r := &Reader{
-		events: make(chan Event, readerBuffer), done: make(chan struct{}), wake: make(chan struct{}, 1), patience: f.cfg.Patience,
+		events: make(chan Event, readerBuffer), done: make(chan struct{}), wake: make(chan struct{}, 1), slowTimeout: f.slowTimeout,
 	}
 	r.ctx, r.cancel = context.WithCancelCause(ctx)
 	// A reader ends with its own context or with the feed, whichever is first.
-	r.stopped = context.AfterFunc(f.ctx, func() { r.cancel(ErrStopped) })
+	r.detach = context.AfterFunc(f.ctx, func() { r.cancel(ErrStopped) })
 	return r
 }
 
@@ -59,26 +61,31 @@ func (r *Reader) Err() error {
 // Close ends the reader. It may be called more than once.
 func (r *Reader) Close() { r.cancel(context.Canceled) }
 
-// abandon ends a reader that nobody got, and returns why.
-func (r *Reader) abandon(err error) error {
-	if cause := context.Cause(r.ctx); cause != nil && !errors.Is(err, jobs.ErrNotFound) {
-		err = cause
+// abandon ends a reader that could not be attached because of err, and returns the reason: the end of its context or of the
+// feed if there was one, since that is what failed the requests.
+func (r *Reader) abandon(f *Feed, err error) error {
+	if !errors.Is(err, jobs.ErrNotFound) {
+		for _, ctx := range []context.Context{f.ctx, r.ctx} {
+			if cause := context.Cause(ctx); cause != nil {
+				err = cause
+			}
+		}
 	}
-	r.stopped()
+	r.detach()
 	r.cancel(err)
 	return err
 }
 
-// finish ends a reader that gets one event and nothing after it.
+// finish sends one event and ends the reader.
 func (r *Reader) finish(e Event) {
 	r.events <- e
 	close(r.events)
 	close(r.done)
-	r.stopped()
+	r.detach()
 	r.cancel(nil)
 }
 
-// start hands out events, the given ones first, until the reader ends, and then leaves the hub.
+// start sends events, the given ones first, until the reader ends, and then detaches it from the hub.
 func (r *Reader) start(h *hub, first []Event) {
 	r.queue, r.limit = first, readerQueue+len(first)
 	h.feed.wg.Go(func() {
@@ -86,12 +93,12 @@ func (r *Reader) start(h *hub, first []Event) {
 		defer close(r.events)
 		defer h.detach(r)
 		r.err = r.pump()
-		r.stopped()
+		r.detach()
 		r.cancel(r.err)
 	})
 }
 
-// push queues an event, unless the reader has fallen too far behind, which ends it.
+// push queues an event. A reader that has fallen too far behind is ended instead.
 func (r *Reader) push(e Event) bool {
 	r.mu.Lock()
 	full := len(r.queue) >= r.limit
@@ -110,7 +117,7 @@ func (r *Reader) push(e Event) bool {
 	return true
 }
 
-// pop takes the oldest event out of the queue.
+// pop removes the oldest event from the queue.
 func (r *Reader) pop() (e Event, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -123,7 +130,7 @@ func (r *Reader) pop() (e Event, ok bool) {
 	return e, true
 }
 
-// pump hands the queued events to the consumer.
+// pump sends the queued events to the consumer.
 func (r *Reader) pump() error {
 	for {
 		e, ok := r.pop()
@@ -144,7 +151,7 @@ func (r *Reader) pump() error {
 	}
 }
 
-// send hands an event to the consumer. One that does not take it in time is slow.
+// send sends an event to the consumer. It fails with ErrSlow when the consumer does not receive it in time.
 func (r *Reader) send(e Event) error {
 	select {
 	case r.events <- e:
@@ -153,7 +160,7 @@ func (r *Reader) send(e Event) error {
 		return context.Cause(r.ctx)
 	default:
 	}
-	timer := time.NewTimer(r.patience)
+	timer := time.NewTimer(r.slowTimeout)
 	defer timer.Stop()
 	select {
 	case r.events <- e:

@@ -15,9 +15,8 @@ import (
 // TestSlowReaderIsDropped lets one reader of each sort leave its events alone while others of the same job go on.
 func TestSlowReaderIsDropped(t *testing.T) {
 	t.Parallel()
-	cfg := still
-	cfg.Patience = 50 * time.Millisecond
-	r := start(t, cfg)
+	r := start(t, still)
+	r.feed.SetSlowTimeout(50 * time.Millisecond)
 	spec := r.push(t, "j1")
 	slow, slowAll := r.watch(t, spec), r.watchOwner(t, time.Time{})
 	fast, fastAll := r.watch(t, spec), r.watchOwner(t, time.Time{})
@@ -46,9 +45,8 @@ func TestSlowReaderIsDropped(t *testing.T) {
 // is dropped although it wakes up in time.
 func TestFloodDropsAReader(t *testing.T) {
 	t.Parallel()
-	cfg := still
-	cfg.Patience = time.Hour
-	r := start(t, cfg)
+	r := start(t, still)
+	r.feed.SetSlowTimeout(time.Hour)
 	spec := r.push(t, "j1")
 	before := r.broker.Conn().NumSubscriptions()
 	slow, slowAll, fast := r.watch(t, spec), r.watchOwner(t, time.Time{}), r.watchOwner(t, time.Time{})

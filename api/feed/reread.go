@@ -10,18 +10,18 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 )
 
-// readTimeout bounds one reading of a hub's jobs.
+// readTimeout bounds one read of a hub's jobs.
 const readTimeout = 10 * time.Second
 
-// sharedRead answers any number of callers with one read at a time. Each caller gets the outcome of a read that began
-// after its call, so that nothing it knows of is missing.
+// sharedRead serves any number of callers with one read at a time. Each caller gets the outcome of a read that began after its
+// call, so that it is not older than what the caller knows. (singleflight would join a read that began before.)
 type sharedRead[T any] struct {
 	mu      sync.Mutex
 	running bool
 	next    *readCall[T]
 }
 
-// readCall is one read. What it returns is shared and must not be changed.
+// readCall is one read. Its value is shared and must not be changed.
 type readCall[T any] struct {
 	done  chan struct{}
 	began time.Time
@@ -49,7 +49,7 @@ func (s *sharedRead[T]) do(ctx context.Context, spawn func(func()), read func() 
 	}
 }
 
-// run reads for as long as somebody has asked since the last read began.
+// run reads until nobody has called since the last read began.
 func (s *sharedRead[T]) run(read func() (T, error)) {
 	for {
 		s.mu.Lock()
@@ -66,7 +66,7 @@ func (s *sharedRead[T]) run(read func() (T, error)) {
 	}
 }
 
-// readActive reads the jobs of the hub's owner that have not ended.
+// readActive reads the unfinished jobs of the hub's owner.
 func (h *hub) readActive(ctx context.Context) (snaps []*job.Snapshot, began time.Time, err error) {
 	return h.active.do(ctx, h.feed.wg.Go, func() ([]*job.Snapshot, error) {
 		ctx, cancel := context.WithTimeout(h.ctx, readTimeout)
@@ -84,9 +84,9 @@ func (h *hub) readCurrent(ctx context.Context) (snap *job.Snapshot, began time.T
 	})
 }
 
-// run reads the hub's jobs again from time to time, in case an event was lost, until the hub ends.
+// run rereads the hub's jobs periodically, in case an event was lost, until the hub ends.
 func (h *hub) run() {
-	timer := time.NewTimer(h.again())
+	timer := time.NewTimer(h.nextRead())
 	defer timer.Stop()
 	for {
 		select {
@@ -99,18 +99,18 @@ func (h *hub) run() {
 		} else {
 			h.rereadOne()
 		}
-		timer.Reset(h.again())
+		timer.Reset(h.nextRead())
 	}
 }
 
-// overdue is how long after its deadline a job has ended for certain, or is ended by being read.
+// overdue is how long after its deadline a job has certainly ended, or is ended by reading it.
 const overdue = 500 * time.Millisecond
 
-// again returns after how long to read again: regularly, and when the time of the one job is up.
-func (h *hub) again() time.Duration {
+// nextRead returns after how long to reread: the interval, or sooner when the deadline of the one job comes first.
+func (h *hub) nextRead() time.Duration {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if e, ok := h.known.active[h.id]; ok {
+	if e, ok := h.tracker.active[h.id]; ok {
 		if left := time.Until(e.Snapshot.Spec.Deadline.Time) + overdue; left > 0 && left < h.feed.cfg.Reread {
 			return left
 		}
@@ -120,7 +120,7 @@ func (h *hub) again() time.Duration {
 
 func (h *hub) rereadOne() {
 	h.mu.Lock()
-	_, active := h.known.active[h.id]
+	_, active := h.tracker.active[h.id]
 	h.mu.Unlock()
 	if !active {
 		return
@@ -128,28 +128,28 @@ func (h *hub) rereadOne() {
 	snap, _, err := h.readCurrent(h.ctx)
 	switch {
 	case errors.Is(err, jobs.ErrNotFound):
-		h.end(jobs.ErrNotFound)
+		h.cancelReaders(jobs.ErrNotFound)
 	case err == nil:
-		h.advance(h.ctx, snap)
+		h.publish(h.ctx, snap)
 	}
-	// NATS may be away for a moment; the next reading tells.
+	// NATS may be unavailable for a moment; the next reread makes up for it.
 }
 
-// rereadAll reads every active job again, and those whose end may have been missed.
+// rereadAll rereads every active job, and those whose end may have been missed.
 func (h *hub) rereadAll() {
 	active, began, err := h.readActive(h.ctx)
 	if err != nil {
-		return // NATS may be away for a moment; the next reading tells.
+		return // NATS may be unavailable for a moment; the next reread makes up for it.
 	}
-	h.advance(h.ctx, active...)
+	h.publish(h.ctx, active...)
 	alive := make(map[string]bool, len(active))
 	for _, snap := range active {
 		alive[snap.Spec.ID] = true
 	}
 	var missing []string
 	h.mu.Lock()
-	for id, e := range h.known.active {
-		if !alive[id] && e.entered.Before(began) {
+	for id, e := range h.tracker.active {
+		if !alive[id] && e.since.Before(began) {
 			missing = append(missing, id)
 		}
 	}
@@ -160,10 +160,10 @@ func (h *hub) rereadAll() {
 		case errors.Is(err, jobs.ErrNotFound):
 			h.forget(id)
 		case err == nil:
-			h.advance(h.ctx, read)
+			h.publish(h.ctx, read)
 		}
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.known.sweep(time.Now())
+	h.tracker.sweep(time.Now())
 }

@@ -252,14 +252,14 @@ func TestPlacesThatAreNotAskedFor(t *testing.T) {
 func TestEachPlaceHasItsTurn(t *testing.T) {
 	t.Parallel()
 	var sequences []uint64
-	for i := range 10 * feed.AskedPlaces {
+	for i := range 10 * feed.QueriedPlaces {
 		sequences = append(sequences, uint64(i+1))
 	}
 	l := feed.NewLane(sequences...)
 	asked, now := map[uint64]int{}, time.Now()
 	for round := range 20 {
 		due := l.Due()
-		if len(due) != feed.AskedPlaces || !slices.Equal(due[:feed.FrontPlaces], sequences[:feed.FrontPlaces]) {
+		if len(due) != feed.QueriedPlaces || !slices.Equal(due[:feed.FrontPlaces], sequences[:feed.FrontPlaces]) {
 			t.Fatalf("%d due: %v", len(due), due)
 		}
 		found := map[uint64]int{}

@@ -50,15 +50,15 @@ type Delivery struct {
 
 // The acknowledgements of the JetStream protocol.
 const (
-	wordAck      = "+ACK"
-	wordProgress = "+WPI"
-	wordNak      = "-NAK"
+	payloadAck      = "+ACK"
+	payloadInProgress = "+WPI"
+	payloadNak      = "-NAK"
 )
 
 // Beat tells the broker that the job is still being worked and waits for its answer. An answer proves that the
 // connection stands, not that the job is still this worker's.
 func (d *Delivery) Beat(ctx context.Context) error {
-	if _, err := d.nc.RequestWithContext(ctx, d.reply, []byte(wordProgress)); err != nil {
+	if _, err := d.nc.RequestWithContext(ctx, d.reply, []byte(payloadInProgress)); err != nil {
 		return fmt.Errorf("report job in progress: %w", err)
 	}
 	return nil
@@ -66,7 +66,7 @@ func (d *Delivery) Beat(ctx context.Context) error {
 
 // Ack takes the job out of the queue for good and waits for the broker's confirmation.
 func (d *Delivery) Ack(ctx context.Context) error {
-	if _, err := d.nc.RequestWithContext(ctx, d.reply, []byte(wordAck)); err != nil {
+	if _, err := d.nc.RequestWithContext(ctx, d.reply, []byte(payloadAck)); err != nil {
 		return fmt.Errorf("acknowledge job: %w", err)
 	}
 	return nil
@@ -74,7 +74,7 @@ func (d *Delivery) Ack(ctx context.Context) error {
 
 // Retry gives the job back, to be delivered again after delay.
 func (d *Delivery) Retry(delay time.Duration) error {
-	word := wordNak + ` {"delay":` + strconv.FormatInt(max(0, delay.Nanoseconds()), 10) + `}`
+	word := payloadNak + ` {"delay":` + strconv.FormatInt(max(0, delay.Nanoseconds()), 10) + `}`
 	if err := d.nc.Publish(d.reply, []byte(word)); err != nil {
 		return fmt.Errorf("give job back: %w", err)
 	}
@@ -83,7 +83,7 @@ func (d *Delivery) Retry(delay time.Duration) error {
 
 // HandBack gives the job back at once, for another worker.
 func (d *Delivery) HandBack() error {
-	if err := d.nc.Publish(d.reply, []byte(wordNak)); err != nil {
+	if err := d.nc.Publish(d.reply, []byte(payloadNak)); err != nil {
 		return fmt.Errorf("hand job back: %w", err)
 	}
 	return nil

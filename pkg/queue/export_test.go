@@ -4,7 +4,7 @@ import "time"
 
 // Hurry shortens how long a publish waits before it is sent again, and before it is given up without a connection.
 func (q *Queue) Hurry(resend, away time.Duration) {
-	q.timing = timing{look: resend / 5, resend: resend, away: away}
+	q.timing = timing{poll: resend / 5, resend: resend, away: away}
 }
 
 // MaxSends bounds how often one publish is sent.

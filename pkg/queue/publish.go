@@ -18,15 +18,15 @@ const PublishTimeout = 30 * time.Second
 
 // timing is how long a publish waits for what. Tests shorten it.
 type timing struct {
-	// look is how often a publish looks at the connection.
-	look time.Duration
+	// pollInterval is how often a publish looks at the connection.
+	poll time.Duration
 	// resend is after how long without an answer the publish is sent again; it doubles with each time.
 	resend time.Duration
 	// away is after how long without a connection the publish is given up.
 	away time.Duration
 }
 
-var defaultTiming = timing{look: 500 * time.Millisecond, resend: 5 * time.Second, away: 10 * time.Second}
+var defaultTiming = timing{poll: 500 * time.Millisecond, resend: 5 * time.Second, away: 10 * time.Second}
 
 const (
 	// maxSends bounds how often one publish is sent. A store that is merely slow has every one of them to deal with.
@@ -62,7 +62,7 @@ func (q *Queue) publish(ctx context.Context, msg *nats.Msg, onlyIfNew jetstream.
 		}()
 	}
 	send()
-	look := time.NewTimer(q.timing.look)
+	look := time.NewTimer(q.timing.poll)
 	defer look.Stop()
 	resend, connected := q.timing.resend, time.Now()
 	for {
@@ -83,7 +83,7 @@ func (q *Queue) publish(ctx context.Context, msg *nats.Msg, onlyIfNew jetstream.
 		case <-ctx.Done():
 			return Receipt{Repeated: sends > 1}, fmt.Errorf("%w: publish job: %w", ErrUnavailable, context.Cause(ctx))
 		case <-look.C:
-			look.Reset(q.timing.look)
+			look.Reset(q.timing.poll)
 			if !q.nc.IsConnected() {
 				if time.Since(connected) >= q.timing.away {
 					return Receipt{Repeated: sends > 1}, fmt.Errorf("%w: publish job: not connected to NATS", ErrUnavailable)
@@ -126,7 +126,7 @@ func (q *Queue) send(ctx context.Context, msg *nats.Msg, onlyIfNew jetstream.Pub
 	case broker.NoRoom(err):
 		return Receipt{}, fmt.Errorf("%w: %w", ErrNoRoom, err)
 	case errors.Is(err, jetstream.ErrNoStreamResponse):
-		q.suspect()
+		q.triggerReconcile()
 	}
 	return Receipt{}, fmt.Errorf("%w: publish job: %w", ErrUnavailable, err)
 }

@@ -18,16 +18,16 @@ const (
 	// the client had lost patience would be nobody's until it is delivered again; but a cluster forgets the pulls of a
 	// leader that died, and for as long as this the slot stands idle, twice.
 	grace = 2 * time.Second
-	// look is how often a waiting Puller looks whether its connection still stands.
-	look = 250 * time.Millisecond
+	// pollInterval is how often a waiting Puller looks whether its connection still stands.
+	pollInterval = 250 * time.Millisecond
 )
 
 // Puller takes jobs, one at a time, for one slot of a worker. It is used by one goroutine at a time and keeps one
 // subscription for its life.
 type Puller struct {
 	nc *nats.Conn
-	// suspect is told when a consumer is not there, complete says whether anything is missing.
-	suspect  func()
+	// triggerReconcile is told when a consumer is not there, complete says whether anything is missing.
+	triggerReconcile  func()
 	complete func() bool
 	sub      *nats.Subscription
 	inbox    string
@@ -43,7 +43,7 @@ func (q *Queue) Puller() (*Puller, error) {
 	if err != nil {
 		return nil, fmt.Errorf("subscribe for jobs: %w", err)
 	}
-	return &Puller{nc: q.nc, suspect: q.suspect, complete: q.complete, sub: sub, inbox: inbox}, nil
+	return &Puller{nc: q.nc, triggerReconcile: q.triggerReconcile, complete: q.complete, sub: sub, inbox: inbox}, nil
 }
 
 // Close ends the puller. A job that arrives from now on comes back by itself.
@@ -81,7 +81,7 @@ func (p *Puller) Take(l *Lane, wait time.Duration) (*Delivery, error) {
 	}
 	p.open++
 	for deadline := time.Now().Add(wait + grace); time.Now().Before(deadline); {
-		msg, err := p.sub.NextMsg(look)
+		msg, err := p.sub.NextMsg(pollInterval)
 		switch {
 		case errors.Is(err, nats.ErrTimeout):
 			if !p.nc.IsConnected() || p.nc.Stats().Reconnects != reconnects {
@@ -91,14 +91,14 @@ func (p *Puller) Take(l *Lane, wait time.Duration) (*Delivery, error) {
 			}
 			continue
 		case errors.Is(err, nats.ErrNoResponders):
-			p.suspect()
+			p.triggerReconcile()
 			p.open = max(0, p.open-1)
 			return nil, fmt.Errorf("ask for a job: %w", err)
 		case err != nil:
 			return nil, fmt.Errorf("ask for a job: %w", err)
 		}
 		if status, ok := statusOf(msg); ok {
-			done, err := p.closed(status, msg, reply)
+			done, err := p.handleStatus(status, msg, reply)
 			if done || err != nil {
 				return nil, err
 			}
@@ -109,7 +109,7 @@ func (p *Puller) Take(l *Lane, wait time.Duration) (*Delivery, error) {
 		if err != nil {
 			return nil, err
 		}
-		p.settle()
+		p.drain()
 		return d, nil
 	}
 	return nil, errors.New("ask for a job: the server did not answer")
@@ -117,9 +117,9 @@ func (p *Puller) Take(l *Lane, wait time.Duration) (*Delivery, error) {
 
 // The statuses with which the server closes a pull, or keeps it alive.
 const (
-	statusAlive    = "100"
-	statusNone     = "404"
-	statusExpired  = "408"
+	statusHeartbeat    = "100"
+	statusNoMessages     = "404"
+	statusTimeout  = "408"
 	statusHeader   = "Status"
 	describeHeader = "Description"
 )
@@ -132,9 +132,9 @@ func statusOf(msg *nats.Msg) (string, bool) {
 	return status, status != ""
 }
 
-// closed takes note of a status. It reports true when the pull with the given reply has ended without a job.
-func (p *Puller) closed(status string, msg *nats.Msg, reply string) (bool, error) {
-	if status == statusAlive {
+// handleStatus takes note of a status. It reports true when the pull with the given reply has ended without a job.
+func (p *Puller) handleStatus(status string, msg *nats.Msg, reply string) (bool, error) {
+	if status == statusHeartbeat {
 		return false, nil
 	}
 	p.open = max(0, p.open-1)
@@ -142,27 +142,27 @@ func (p *Puller) closed(status string, msg *nats.Msg, reply string) (bool, error
 		return false, nil
 	}
 	switch status {
-	case statusNone, statusExpired:
+	case statusNoMessages, statusTimeout:
 		return true, nil
 	}
 	return false, fmt.Errorf("ask for a job: status %s, %s", status, msg.Header.Get(describeHeader))
 }
 
-// settle waits for pulls of before that were given up, so that no job arrives while the slot is busy. It has something
+// drain waits for pulls of before that were given up, so that no job arrives while the slot is busy. It has something
 // to do only after the server has kept silent for longer than grace.
-func (p *Puller) settle() {
+func (p *Puller) drain() {
 	for deadline := time.Now().Add(grace); p.open > 0 && time.Now().Before(deadline); {
-		msg, err := p.sub.NextMsg(look)
+		msg, err := p.sub.NextMsg(pollInterval)
 		if err != nil {
 			if !errors.Is(err, nats.ErrTimeout) || !p.nc.IsConnected() {
 				break
 			}
 			continue
 		}
-		if status, ok := statusOf(msg); ok && status == statusAlive {
+		if status, ok := statusOf(msg); ok && status == statusHeartbeat {
 			continue
 		} else if !ok {
-			_ = p.nc.Publish(msg.Reply, []byte(wordNak))
+			_ = p.nc.Publish(msg.Reply, []byte(payloadNak))
 		}
 		p.open--
 	}

@@ -67,8 +67,8 @@ func sendFailure(err error) string {
 	return "queue_unavailable"
 }
 
-// refusedLately is for how long a push that failed says something about the next one.
-const refusedLately = 5 * time.Minute
+// maxRefusalAge is for how long a push that failed says something about the next one.
+const maxRefusalAge = 5 * time.Minute
 
 // refusal is a push that failed although NATS was there.
 type refusal struct {
@@ -90,7 +90,7 @@ func (q *Queue) note(err error) {
 // that is some minutes or a reconnect ago. A disk that failed under the queue is noticed by nothing but writing.
 func (q *Queue) Refusal() error {
 	r := q.refused.Load()
-	if r == nil || time.Since(r.at) >= refusedLately || r.reconnects != q.nc.Stats().Reconnects {
+	if r == nil || time.Since(r.at) >= maxRefusalAge || r.reconnects != q.nc.Stats().Reconnects {
 		return nil
 	}
 	return r.err

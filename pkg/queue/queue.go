@@ -29,8 +29,8 @@ type Queue struct {
 	nc     *nats.Conn
 	js     jetstream.JetStream
 	stream jetstream.Stream
-	// suspect is told when something seems to be missing in NATS, and complete says whether that is known.
-	suspect  func()
+	// triggerReconcile is told when something seems to be missing in NATS, and complete says whether that is known.
+	triggerReconcile  func()
 	complete func() bool
 	refused  atomic.Pointer[refusal]
 	timing   timing
@@ -42,7 +42,7 @@ func New(ctx context.Context, b *broker.Broker) (*Queue, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open queue: %w", err)
 	}
-	return &Queue{nc: b.Conn(), js: b.JetStream(), stream: stream, suspect: b.Suspect, complete: b.Complete, timing: defaultTiming}, nil
+	return &Queue{nc: b.Conn(), js: b.JetStream(), stream: stream, triggerReconcile: b.Suspect, complete: b.Complete, timing: defaultTiming}, nil
 }
 
 // Connected reports whether NATS is there at this moment.

@@ -9,25 +9,25 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// notice is a stored write, as the broker tells of it.
-type notice struct {
+// change is a stored write, as the broker republishes it.
+type change struct {
 	owner, id string
 	queued    *job.Spec
 	progress  *job.Progress
 	record    *job.Record
 }
 
-// errForeign is the fault of an event that is not about the job that its subject names.
-var errForeign = errors.New("not of the job that its subject names")
+// errMismatch is the fault of an event whose content is of another job than its subject.
+var errMismatch = errors.New("subject and content name different jobs")
 
-// receive reads one event. What cannot be read is passed over: the regular reading of the job makes up for it. It runs in
-// the goroutine of the subscription, so notices are handled in their order.
+// receive handles one event. One that cannot be decoded is skipped: the periodic reread of the job makes up for it. It runs in
+// the goroutine of the subscription, so changes are handled in their order.
 func (h *hub) receive(m *nats.Msg) {
 	event, owner, id, ok := broker.ParseEventSubject(m.Subject)
 	if !ok || len(m.Data) == 0 {
 		return
 	}
-	n := notice{owner: owner, id: id}
+	n := change{owner: owner, id: id}
 	var err error
 	switch event {
 	case broker.EventQueued:
@@ -40,22 +40,22 @@ func (h *hub) receive(m *nats.Msg) {
 		return
 	}
 	if err == nil && !n.of(id) {
-		err = errForeign
+		err = errMismatch
 	}
 	if err != nil {
 		h.feed.log.DebugContext(h.ctx, "unreadable event skipped", "error", err)
 		return
 	}
-	leave, err := h.feed.enter()
+	release, err := h.feed.acquire()
 	if err != nil {
 		return
 	}
-	defer leave()
+	defer release()
 	h.handle(n)
 }
 
-// of reports whether the write that a notice tells of is of the job with the given id.
-func (n notice) of(id string) bool {
+// of reports whether a change is of the job with the given id.
+func (n change) of(id string) bool {
 	switch {
 	case n.queued != nil:
 		return n.queued.ID == id
@@ -65,34 +65,33 @@ func (n notice) of(id string) bool {
 	return n.record.Spec.ID == id
 }
 
-// handle advances to the state after a notice.
-func (h *hub) handle(n notice) {
+// handle publishes the state after a change.
+func (h *hub) handle(n change) {
 	h.mu.Lock()
-	gone := h.known.gone(n.id)
+	ended := h.tracker.hasEnded(n.id)
 	var last *job.Snapshot
-	if e, ok := h.known.active[n.id]; ok {
+	if e, ok := h.tracker.active[n.id]; ok {
 		last = e.Snapshot
 	}
 	h.mu.Unlock()
-	if gone && n.queued == nil {
+	if ended && n.queued == nil {
 		return
 	}
-	snap := h.after(last, n)
+	snap := h.stateAfter(last, n)
 	if snap == nil {
 		return
 	}
-	if gone && snap.Record == nil {
+	if ended && snap.Record == nil {
 		// The job was deleted, and its idempotency key was used again.
 		h.forget(n.id)
 	}
-	h.advance(h.ctx, snap)
+	h.publish(h.ctx, snap)
 }
 
-// after returns the state of a job after a notice, nil when it is no news. A job that was not known is read: it may have
-// ended long ago, for a submission that is repeated is told too. So is one whose delivery number has fallen, since
-// notices from before a reading come after it; what is stored decides. A reading that fails is made up for by the
-// regular one.
-func (h *hub) after(last *job.Snapshot, n notice) *job.Snapshot {
+// stateAfter returns the state of a job after a change, nil when it is no news. An unknown job is read: it may have ended long
+// ago, since a repeated submission is announced as well. So is a job whose delivery number has fallen, since changes from
+// before a reread arrive after it; the stored state decides. The periodic reread makes up for a failed one.
+func (h *hub) stateAfter(last *job.Snapshot, n change) *job.Snapshot {
 	switch {
 	case n.record != nil:
 		return &job.Snapshot{Spec: n.record.Spec, Record: n.record}

@@ -25,7 +25,7 @@ func finished(id string) *job.Snapshot {
 
 func TestRosterKnowsNews(t *testing.T) {
 	t.Parallel()
-	known := feed.NewRoster()
+	known := feed.NewTracker()
 	for i, step := range []struct {
 		snap *job.Snapshot
 		news bool
@@ -43,30 +43,30 @@ func TestRosterKnowsNews(t *testing.T) {
 		{finished("j3"), true},
 		{running("j2", 1, 1), true},
 	} {
-		if news := known.Enter(step.snap); news != step.news {
+		if news := known.Record(step.snap); news != step.news {
 			t.Errorf("step %d, %s %s: news %t", i, step.snap.Spec.ID, step.snap.EventID(), news)
 		}
 	}
 	// What ended is remembered for a while, so that a sweep right behind the end does not matter.
 	known.Sweep(time.Now())
-	if known.Enter(running("j1", 3, 1)) || known.Enter(finished("j3")) {
+	if known.Record(running("j1", 3, 1)) || known.Record(finished("j3")) {
 		t.Error("an end is forgotten at once")
 	}
 }
 
 func TestRosterKnowsPlaces(t *testing.T) {
 	t.Parallel()
-	known := feed.NewRoster()
-	known.Enter(queued("j1"))
+	known := feed.NewTracker()
+	known.Record(queued("j1"))
 	for i, step := range []struct {
 		ahead int
 		news  bool
 	}{{0, true}, {0, false}, {1, true}, {0, true}} {
-		if news := known.Move("j1", step.ahead); news != step.news {
+		if news := known.SetPosition("j1", step.ahead); news != step.news {
 			t.Errorf("step %d, place %d: news %t", i, step.ahead, news)
 		}
 	}
-	known.Enter(running("j1", 1, 1))
+	known.Record(running("j1", 1, 1))
 	if got := known.Size(); got != 1 {
 		t.Errorf("%d entries for a running job", got)
 	}
@@ -74,18 +74,18 @@ func TestRosterKnowsPlaces(t *testing.T) {
 
 func TestRosterForgets(t *testing.T) {
 	t.Parallel()
-	known := feed.NewRoster()
+	known := feed.NewTracker()
 	for round := range 50 {
 		for i := range 100 {
 			id := fmt.Sprintf("j%d-%d", round, i)
-			known.Enter(queued(id))
-			known.Move(id, i)
+			known.Record(queued(id))
+			known.SetPosition(id, i)
 			switch i % 3 {
 			case 0:
-				known.Enter(finished(id))
+				known.Record(finished(id))
 			case 1:
-				known.Enter(running(id, 1, 1))
-				known.Enter(finished(id))
+				known.Record(running(id, 1, 1))
+				known.Record(finished(id))
 			default:
 				known.Forget(id)
 			}

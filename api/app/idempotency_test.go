@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/api/app/apptest"
+	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
@@ -219,12 +220,12 @@ func TestConfirmationThatWasLost(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			line := newCutter(t, s.address())
-			i := start(t, s.api(t, line.address))
+			line := brokertest.NewCutter(t, s.address())
+			i := start(t, s.api(t, line.Addr))
 			i.Visit(t)
-			line.armed.Store(true)
+			line.Armed.Store(true)
 			v := i.Submit(t, boat("a boat"), tc.headers...)
-			if line.armed.Load() {
+			if line.Armed.Load() {
 				t.Fatal("nothing was cut off, so nothing was tried")
 			}
 			s.simulator().Release()

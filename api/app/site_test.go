@@ -1,12 +1,8 @@
 package app_test
 
 import (
-	"bytes"
 	"context"
-	"net"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 
 	"github.com/text2image-audio/text2image-audio/api/app"
@@ -54,59 +50,4 @@ func (s *site) api(t *testing.T, address string, variables ...string) app.Config
 	return apptest.Config(t, t.TempDir(), append([]string{
 		"NATS_URL=nats://" + address, "JWT_SECRET=the same secret for every process", "QUOTA_GUEST_PER_MINUTE=0", "QUOTA_GUEST_PER_DAY=0",
 	}, variables...)...)
-}
-
-// cutter is a line to NATS. When armed it cuts the first confirmation of a stored job off, and the connection with it.
-type cutter struct {
-	address string
-	armed   atomic.Bool
-}
-
-func newCutter(t *testing.T, server string) *cutter {
-	t.Helper()
-	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := &cutter{address: listener.Addr().String()}
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		for {
-			client, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			upstream, err := new(net.Dialer).DialContext(context.WithoutCancel(t.Context()), "tcp", server)
-			if err != nil {
-				_ = client.Close()
-				continue
-			}
-			wg.Go(func() { pass(upstream, client, nil) })
-			wg.Go(func() { pass(client, upstream, c.cut) })
-		}
-	})
-	t.Cleanup(func() {
-		_ = listener.Close()
-		wg.Wait()
-	})
-	return c
-}
-
-func (c *cutter) cut(b []byte) bool {
-	return bytes.Contains(b, []byte(`{"stream":"JOBS",`)) && c.armed.CompareAndSwap(true, false)
-}
-
-// pass copies until either side ends, or until cut says so.
-func pass(to, from net.Conn, cut func([]byte) bool) {
-	defer func() { _, _ = to.Close(), from.Close() }()
-	buffer := make([]byte, 64<<10)
-	for {
-		n, err := from.Read(buffer)
-		if err != nil || (cut != nil && cut(buffer[:n])) {
-			return
-		}
-		if _, err := to.Write(buffer[:n]); err != nil {
-			return
-		}
-	}
 }

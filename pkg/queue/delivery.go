@@ -12,14 +12,14 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// Lane is one kind and lane, as workers pull from it: a durable consumer that they all share.
+// Lane is one kind and lane that workers pull from: a durable consumer that they share.
 type Lane struct {
 	Kind    job.Kind
 	Name    job.Lane
 	subject string
 }
 
-// Lane opens the pull side of a kind and lane. It costs one request.
+// Lane opens a kind and lane for pulling. It costs one request.
 func (q *Queue) Lane(ctx context.Context, kind job.Kind, lane job.Lane) (*Lane, error) {
 	name := broker.ConsumerName(kind, lane)
 	if _, err := q.js.Consumer(ctx, broker.StreamJobs, name); err != nil {
@@ -28,13 +28,13 @@ func (q *Queue) Lane(ctx context.Context, kind job.Kind, lane job.Lane) (*Lane, 
 	return &Lane{Kind: kind, Name: lane, subject: broker.PullSubject(name)}, nil
 }
 
-// Delivery is a job in a worker's hand.
+// Delivery is a job that was delivered to a worker.
 type Delivery struct {
 	Kind  job.Kind
 	Lane  job.Lane
 	Owner string
 	ID    string
-	// Spec is nil when the message could not be read; Fault then says why, job.ErrNewer among others.
+	// Spec is nil when the message could not be decoded; Fault then says why, for example job.ErrNewer.
 	Spec  *job.Spec
 	Fault error
 	// Count is how often the job was delivered, this time included. It may shrink when the broker crashes.
@@ -50,21 +50,21 @@ type Delivery struct {
 
 // The acknowledgements of the JetStream protocol.
 const (
-	payloadAck      = "+ACK"
+	payloadAck        = "+ACK"
 	payloadInProgress = "+WPI"
-	payloadNak      = "-NAK"
+	payloadNak        = "-NAK"
 )
 
-// Beat tells the broker that the job is still being worked and waits for its answer. An answer proves that the
-// connection stands, not that the job is still this worker's.
+// Beat extends the lease of the job and waits for the answer. An answer proves that the connection works, not that the job
+// still belongs to this worker.
 func (d *Delivery) Beat(ctx context.Context) error {
 	if _, err := d.nc.RequestWithContext(ctx, d.reply, []byte(payloadInProgress)); err != nil {
-		return fmt.Errorf("report job in progress: %w", err)
+		return fmt.Errorf("extend lease of job: %w", err)
 	}
 	return nil
 }
 
-// Ack takes the job out of the queue for good and waits for the broker's confirmation.
+// Ack removes the job from the queue and waits for the confirmation.
 func (d *Delivery) Ack(ctx context.Context) error {
 	if _, err := d.nc.RequestWithContext(ctx, d.reply, []byte(payloadAck)); err != nil {
 		return fmt.Errorf("acknowledge job: %w", err)
@@ -72,19 +72,19 @@ func (d *Delivery) Ack(ctx context.Context) error {
 	return nil
 }
 
-// Retry gives the job back, to be delivered again after delay.
+// Retry returns the job to the queue, to be delivered again after delay.
 func (d *Delivery) Retry(delay time.Duration) error {
 	word := payloadNak + ` {"delay":` + strconv.FormatInt(max(0, delay.Nanoseconds()), 10) + `}`
 	if err := d.nc.Publish(d.reply, []byte(word)); err != nil {
-		return fmt.Errorf("give job back: %w", err)
+		return fmt.Errorf("return job with delay: %w", err)
 	}
 	return nil
 }
 
-// HandBack gives the job back at once, for another worker.
+// HandBack returns the job to the queue, to be delivered to another worker at once.
 func (d *Delivery) HandBack() error {
 	if err := d.nc.Publish(d.reply, []byte(payloadNak)); err != nil {
-		return fmt.Errorf("hand job back: %w", err)
+		return fmt.Errorf("return job: %w", err)
 	}
 	return nil
 }

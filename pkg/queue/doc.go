@@ -1,5 +1,5 @@
-// Package queue owns the stream of jobs: it makes a job durable with one acknowledged publish, finds it again by owner
-// and id, tells its place in the queue, hands it to workers and takes it out.
+// Package queue owns the stream of jobs: it stores a job durably with one acknowledged publish, finds it by owner and id, returns
+// its position, delivers it to workers and removes it.
 //
-// It never decides how a job ends; that is written in package store.
+// How a job ended is stored by package store; circuit breakers and pauses are in package control.
 package queue

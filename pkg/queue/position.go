@@ -16,8 +16,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// Position returns how many jobs of the same kind and lane are to start before the given one, 0 when it is next.
-// It fails with ErrNotFound when the job has left the queue. It costs two requests.
+// Position returns how many jobs of the same kind and lane start before the given one, 0 when it is next. It fails with
+// ErrNotFound when the job has left the queue. It costs two requests.
 func (q *Queue) Position(ctx context.Context, e *Entry) (int, error) {
 	places, err := q.Positions(ctx, e.Spec.Kind, e.Spec.Lane, []uint64{e.Sequence})
 	if err != nil {
@@ -30,15 +30,15 @@ func (q *Queue) Position(ctx context.Context, e *Entry) (int, error) {
 	return ahead, nil
 }
 
-// LanePositions are places in the queue of one kind and lane.
+// LanePositions is queue positions of one kind and lane.
 type LanePositions struct {
-	// Ahead is by sequence how many jobs are to start before that job, 0 when it is next.
+	// Ahead is, by sequence, how many jobs start before that job, 0 when it is next.
 	Ahead map[uint64]int
 	// Waiting and InHand are as in LaneState.
 	Waiting, InHand int
 }
 
-// positionsAtOnce bounds the requests for positions that are under way at once.
+// positionsAtOnce bounds the requests for positions in flight.
 const positionsAtOnce = 4
 
 // Positions returns the positions of several jobs of a kind and lane by their sequences. A job that has left the queue
@@ -63,9 +63,9 @@ func (q *Queue) Positions(ctx context.Context, kind job.Kind, lane job.Lane, seq
 	}
 	consumer, err := q.js.Consumer(ctx, broker.StreamJobs, broker.ConsumerName(kind, lane))
 	if err != nil {
-		return nil, fmt.Errorf("ask for the queue's depth: %w", err)
+		return nil, fmt.Errorf("read depth of queue: %w", err)
 	}
-	// Consumer has just asked for the information; the cached copy is as fresh as can be had.
+	// Consumer has just fetched the information.
 	info := consumer.CachedInfo()
 	const most = 1 << 30
 	places := &LanePositions{
@@ -83,8 +83,8 @@ func (q *Queue) Positions(ctx context.Context, kind job.Kind, lane job.Lane, seq
 	return places, nil
 }
 
-// behind returns how many messages of a kind and lane come after the one with a sequence. A direct get that asks for a
-// batch of one by subject carries the number in a header.
+// behind returns how many messages of a kind and lane follow the one with a sequence. A direct get for a batch of one by subject
+// returns the number in a header.
 func (q *Queue) behind(ctx context.Context, kind job.Kind, lane job.Lane, sequence uint64) (uint64, error) {
 	req, err := json.Marshal(map[string]any{
 		"seq": sequence, "batch": 1, "next_by_subj": broker.LaneSubject(kind, lane),
@@ -96,7 +96,7 @@ func (q *Queue) behind(ctx context.Context, kind job.Kind, lane job.Lane, sequen
 	defer cancel()
 	msg, err := q.nc.RequestWithContext(ctx, "$JS.API.DIRECT.GET."+broker.StreamJobs, req)
 	if err != nil {
-		return 0, fmt.Errorf("ask for messages behind: %w", err)
+		return 0, fmt.Errorf("read messages behind: %w", err)
 	}
 	if msg.Header.Get("Nats-Sequence") != strconv.FormatUint(sequence, 10) {
 		return 0, ErrNotFound
@@ -108,13 +108,13 @@ func (q *Queue) behind(ctx context.Context, kind job.Kind, lane job.Lane, sequen
 	return behind, nil
 }
 
-// LaneState is how much waits in a kind and lane.
+// LaneState is the load of a kind and lane.
 type LaneState struct {
 	Kind job.Kind
 	Lane job.Lane
-	// Waiting jobs have never been handed out; InHand ones run or wait for another try.
+	// Waiting jobs were never delivered; InHand ones run or wait for another attempt.
 	Waiting, InHand int
-	// OldestAge is of the oldest job, waiting or in hand; 0 when there is none.
+	// OldestAge is the age of the oldest job; 0 when there is none.
 	OldestAge time.Duration
 }
 
@@ -133,12 +133,12 @@ func (q *Queue) States(ctx context.Context) ([]LaneState, error) {
 	return states, nil
 }
 
-// Depth returns how many jobs of a kind and lane have never been handed out, and how many run or wait for another try.
-// It costs one request.
+// Depth returns how many jobs of a kind and lane were never delivered, and how many run or wait for another attempt. It costs
+// one request.
 func (q *Queue) Depth(ctx context.Context, kind job.Kind, lane job.Lane) (waiting, inHand int, err error) {
 	consumer, err := q.js.Consumer(ctx, broker.StreamJobs, broker.ConsumerName(kind, lane))
 	if err != nil {
-		return 0, 0, fmt.Errorf("ask for the queue's depth: %w", err)
+		return 0, 0, fmt.Errorf("read depth of queue: %w", err)
 	}
 	info := consumer.CachedInfo()
 	return int(min(info.NumPending, 1<<30)), info.NumAckPending, nil
@@ -155,7 +155,7 @@ func (q *Queue) state(ctx context.Context, kind job.Kind, lane job.Lane) (LaneSt
 	case errors.Is(err, jetstream.ErrMsgNotFound), errors.Is(err, nats.ErrNoResponders):
 		return state, nil
 	case err != nil:
-		return LaneState{}, fmt.Errorf("ask for the oldest job: %w", err)
+		return LaneState{}, fmt.Errorf("read the oldest job: %w", err)
 	}
 	state.OldestAge = max(0, time.Since(first.Time))
 	return state, nil

@@ -16,9 +16,9 @@ import (
 // PublishTimeout is how long a publish waits for its confirmation when its context has no deadline.
 const PublishTimeout = 30 * time.Second
 
-// timing is how long a publish waits for what. Tests shorten it.
+// timing is the intervals of a publish. Tests shorten them.
 type timing struct {
-	// pollInterval is how often a publish looks at the connection.
+	// poll is how often a publish checks the connection.
 	poll time.Duration
 	// resend is after how long without an answer the publish is sent again; it doubles with each time.
 	resend time.Duration
@@ -29,23 +29,23 @@ type timing struct {
 var defaultTiming = timing{poll: 500 * time.Millisecond, resend: 5 * time.Second, away: 10 * time.Second}
 
 const (
-	// maxSends bounds how often one publish is sent. A store that is merely slow has every one of them to deal with.
+	// maxSends bounds how often one publish is sent. A store that is merely slow has to handle every one of them.
 	maxSends = 6
 	// maxFailures is how many sends may fail outright, without a stream to take them among others.
 	maxFailures = 2
 )
 
-// answer is what became of one send.
+// answer is the outcome of one send.
 type answer struct {
 	receipt Receipt
 	err     error
 }
 
-// publish stores a job under the condition that it is not there, and waits until NATS says so or ctx ends.
+// publish stores a job under the condition that it is not there, and waits until NATS confirms or ctx ends.
 //
-// A send that goes unanswered may be lost, with a connection or between two leaders of a cluster, or may stand in the queue
-// of a slow store. So it is repeated, seldom, and all sends are listened to: a slow store answers the first one first. The
-// condition has all but one of them refused while the job is in the queue.
+// A send that goes unanswered may be lost, with a connection or between two leaders of a cluster, or may wait in the queue of a
+// slow store. So it is repeated, rarely, and every send is listened to: a slow store answers the first one first. The
+// condition makes NATS refuse all but one of them while the job is in the queue.
 func (q *Queue) publish(ctx context.Context, msg *nats.Msg, onlyIfNew jetstream.PublishOpt) (Receipt, error) {
 	ctx, cancel := withDeadline(ctx)
 	defer cancel()
@@ -62,8 +62,8 @@ func (q *Queue) publish(ctx context.Context, msg *nats.Msg, onlyIfNew jetstream.
 		}()
 	}
 	send()
-	look := time.NewTimer(q.timing.poll)
-	defer look.Stop()
+	poll := time.NewTimer(q.timing.poll)
+	defer poll.Stop()
 	resend, connected := q.timing.resend, time.Now()
 	for {
 		select {
@@ -71,7 +71,7 @@ func (q *Queue) publish(ctx context.Context, msg *nats.Msg, onlyIfNew jetstream.
 			a.receipt.Repeated = sends > 1
 			switch {
 			case broker.Overloaded(a.err):
-				// It was not stored, and is sent again in its time.
+				// It was not stored, and is sent again after the usual interval.
 			case !errors.Is(a.err, ErrUnavailable) || ctx.Err() != nil:
 				return a.receipt, a.err
 			default:
@@ -82,8 +82,8 @@ func (q *Queue) publish(ctx context.Context, msg *nats.Msg, onlyIfNew jetstream.
 			}
 		case <-ctx.Done():
 			return Receipt{Repeated: sends > 1}, fmt.Errorf("%w: publish job: %w", ErrUnavailable, context.Cause(ctx))
-		case <-look.C:
-			look.Reset(q.timing.poll)
+		case <-poll.C:
+			poll.Reset(q.timing.poll)
 			if !q.nc.IsConnected() {
 				if time.Since(connected) >= q.timing.away {
 					return Receipt{Repeated: sends > 1}, fmt.Errorf("%w: publish job: not connected to NATS", ErrUnavailable)
@@ -110,9 +110,9 @@ func withDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, PublishTimeout)
 }
 
-// send publishes a job once and waits for the answer. It fails with ErrUnavailable when the outcome is not known.
+// send publishes a job once and waits for the answer. It fails with ErrUnavailable when the outcome is unknown.
 func (q *Queue) send(ctx context.Context, msg *nats.Msg, onlyIfNew jetstream.PublishOpt) (Receipt, error) {
-	// The client adds headers of its own, and several sends of a job may be under way.
+	// The client adds its own headers, and several sends of a job may be in flight.
 	own := &nats.Msg{Subject: msg.Subject, Data: msg.Data, Header: maps.Clone(msg.Header)}
 	ack, err := q.js.PublishMsg(ctx, own, onlyIfNew)
 	if err == nil {

@@ -14,25 +14,25 @@ import (
 )
 
 const (
-	// grace is how much longer than its pull a Puller waits for the server to close it. A job that was on its way when
-	// the client had lost patience would be nobody's until it is delivered again; but a cluster forgets the pulls of a
-	// leader that died, and for as long as this the slot stands idle, twice.
+	// grace is how much longer than its pull a Puller waits for the server to close it. A job that arrives when the client no
+	// longer waits belongs to nobody until it is redelivered; but a cluster forgets the pulls of a leader that died, and the
+	// slot is then idle for as long as this, twice.
 	grace = 2 * time.Second
-	// pollInterval is how often a waiting Puller looks whether its connection still stands.
+	// pollInterval is how often a waiting Puller checks its connection.
 	pollInterval = 250 * time.Millisecond
 )
 
-// Puller takes jobs, one at a time, for one slot of a worker. It is used by one goroutine at a time and keeps one
+// Puller pulls jobs, one at a time, for one slot of a worker. It must be used by one goroutine at a time and keeps one
 // subscription for its life.
 type Puller struct {
 	nc *nats.Conn
-	// triggerReconcile is told when a consumer is not there, complete says whether anything is missing.
-	triggerReconcile  func()
-	complete func() bool
-	sub      *nats.Subscription
-	inbox    string
-	pulls    uint64
-	// open counts pulls that the server has not closed as far as is known.
+	// triggerReconcile is called when a consumer is missing; complete reports whether nothing is known to be missing.
+	triggerReconcile func()
+	complete         func() bool
+	sub              *nats.Subscription
+	inbox            string
+	pulls            uint64
+	// open counts the pulls that the server has not closed as far as is known.
 	open int
 }
 
@@ -46,16 +46,16 @@ func (q *Queue) Puller() (*Puller, error) {
 	return &Puller{nc: q.nc, triggerReconcile: q.triggerReconcile, complete: q.complete, sub: sub, inbox: inbox}, nil
 }
 
-// Close ends the puller. A job that arrives from now on comes back by itself.
+// Close ends the puller. A job that arrives later is redelivered when its lease ends.
 func (p *Puller) Close() {
 	// The connection may be closed already, and the subscription with it.
 	_ = p.sub.Unsubscribe()
 }
 
-// Take asks a lane for one job and waits at most wait for it, or not at all when wait is 0. It returns nil when there
-// was none. A job that was taken must be ended by Ack, Retry or HandBack, or be left to come back by itself.
+// Take pulls one job from a lane and waits at most wait for it, or not at all when wait is 0. It returns nil when there was
+// none. The caller must end the delivery with Ack, Retry or HandBack; otherwise it is redelivered when its lease ends.
 //
-// It fails when the connection is lost or the server refuses, for example because the consumer is gone.
+// It fails when the connection is lost or the server refuses, for example because the consumer is missing.
 func (p *Puller) Take(l *Lane, wait time.Duration) (*Delivery, error) {
 	ask := map[string]any{"batch": 1, "no_wait": true}
 	if wait > 0 {
@@ -66,18 +66,18 @@ func (p *Puller) Take(l *Lane, wait time.Duration) (*Delivery, error) {
 		return nil, fmt.Errorf("encode request: %w", err)
 	}
 	if !p.nc.IsConnected() {
-		// The client would keep the request and send it later, when nobody waits for its answer.
-		return nil, fmt.Errorf("ask for a job: %w", nats.ErrConnectionReconnecting)
+		// The client would buffer the request and send it later, when nobody waits for the answer.
+		return nil, fmt.Errorf("pull job: %w", nats.ErrConnectionReconnecting)
 	}
 	if !p.complete() {
-		// A job that is taken now could not be begun.
-		return nil, fmt.Errorf("ask for a job: %w", broker.ErrIncomplete)
+		// A job that is pulled now could not be started.
+		return nil, fmt.Errorf("pull job: %w", broker.ErrIncomplete)
 	}
 	p.pulls++
 	reply := p.inbox + "." + strconv.FormatUint(p.pulls, 10)
 	reconnects := p.nc.Stats().Reconnects
 	if err := p.nc.PublishRequest(l.subject, reply, req); err != nil {
-		return nil, fmt.Errorf("ask for a job: %w", err)
+		return nil, fmt.Errorf("pull job: %w", err)
 	}
 	p.open++
 	for deadline := time.Now().Add(wait + grace); time.Now().Before(deadline); {
@@ -85,17 +85,17 @@ func (p *Puller) Take(l *Lane, wait time.Duration) (*Delivery, error) {
 		switch {
 		case errors.Is(err, nats.ErrTimeout):
 			if !p.nc.IsConnected() || p.nc.Stats().Reconnects != reconnects {
-				// The server has forgotten the pull.
+				// The server has dropped the pull.
 				p.open = 0
-				return nil, fmt.Errorf("ask for a job: %w", nats.ErrConnectionReconnecting)
+				return nil, fmt.Errorf("pull job: %w", nats.ErrConnectionReconnecting)
 			}
 			continue
 		case errors.Is(err, nats.ErrNoResponders):
 			p.triggerReconcile()
 			p.open = max(0, p.open-1)
-			return nil, fmt.Errorf("ask for a job: %w", err)
+			return nil, fmt.Errorf("pull job: %w", err)
 		case err != nil:
-			return nil, fmt.Errorf("ask for a job: %w", err)
+			return nil, fmt.Errorf("pull job: %w", err)
 		}
 		if status, ok := statusOf(msg); ok {
 			done, err := p.handleStatus(status, msg, reply)
@@ -112,16 +112,16 @@ func (p *Puller) Take(l *Lane, wait time.Duration) (*Delivery, error) {
 		p.drain()
 		return d, nil
 	}
-	return nil, errors.New("ask for a job: the server did not answer")
+	return nil, errors.New("pull job: the server did not answer")
 }
 
-// The statuses with which the server closes a pull, or keeps it alive.
+// The status codes with which the server ends a pull or keeps it alive.
 const (
-	statusHeartbeat    = "100"
-	statusNoMessages     = "404"
-	statusTimeout  = "408"
-	statusHeader   = "Status"
-	describeHeader = "Description"
+	statusHeartbeat  = "100"
+	statusNoMessages = "404"
+	statusTimeout    = "408"
+	statusHeader     = "Status"
+	describeHeader   = "Description"
 )
 
 func statusOf(msg *nats.Msg) (string, bool) {
@@ -132,7 +132,7 @@ func statusOf(msg *nats.Msg) (string, bool) {
 	return status, status != ""
 }
 
-// handleStatus takes note of a status. It reports true when the pull with the given reply has ended without a job.
+// handleStatus handles a status message. It reports true when the pull with the given reply has ended without a job.
 func (p *Puller) handleStatus(status string, msg *nats.Msg, reply string) (bool, error) {
 	if status == statusHeartbeat {
 		return false, nil
@@ -145,11 +145,11 @@ func (p *Puller) handleStatus(status string, msg *nats.Msg, reply string) (bool,
 	case statusNoMessages, statusTimeout:
 		return true, nil
 	}
-	return false, fmt.Errorf("ask for a job: status %s, %s", status, msg.Header.Get(describeHeader))
+	return false, fmt.Errorf("pull job: status %s, %s", status, msg.Header.Get(describeHeader))
 }
 
-// drain waits for pulls of before that were given up, so that no job arrives while the slot is busy. It has something
-// to do only after the server has kept silent for longer than grace.
+// drain waits for earlier pulls that were abandoned, so that no job arrives while the slot is busy. There are some only after the
+// server has been silent for longer than grace.
 func (p *Puller) drain() {
 	for deadline := time.Now().Add(grace); p.open > 0 && time.Now().Before(deadline); {
 		msg, err := p.sub.NextMsg(pollInterval)

@@ -13,34 +13,34 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
-// Receipt says what became of a push.
+// Receipt is the outcome of a push.
 type Receipt struct {
-	// Sequence is the job's place in the stream; 0 when it was there already.
+	// Sequence is the job's sequence in the stream; 0 when it was stored before.
 	Sequence uint64
 	// AlreadyThere says that a job with this owner, kind, lane and id is in the queue already.
 	AlreadyThere bool
-	// Repeated says that the job was published more than once, because the first answer was lost. Whether the first
-	// publish was stored, worked and settled meanwhile, only the results can tell.
+	// Repeated says that the job was published more than once, because the first answer was lost. Whether the first publish was
+	// stored, worked and settled meanwhile can only be seen in the results.
 	Repeated bool
 }
 
-// Push makes a job durable: when it returns without error the job is on disk. A trace in ctx goes along in the message's headers. A keyed job, one whose id follows from
-// an idempotency key, is stored only when it is not in the queue yet.
+// Push stores a job durably: when it returns without an error the job is on disk. A trace in ctx is stored in the message's
+// headers. A keyed job, one whose id is derived from an idempotency key, is stored only when it is not in the queue yet.
 //
-// A store that is slow is waited for until ctx ends, for PublishTimeout when ctx has no deadline. Push fails with ErrFull
-// when as many jobs wait as may, with ErrNoRoom when NATS has none, and with ErrUnavailable when NATS did not confirm.
-// When ctx is canceled meanwhile the job may be stored or not, as after any ErrUnavailable.
-// It costs one acknowledged publish; while that goes unanswered, a further one after 5 seconds, 15 and 35.
+// Push waits for a slow store until ctx ends, for PublishTimeout when ctx has no deadline. It fails with ErrFull when the
+// queue holds its maximum of jobs, with ErrNoRoom when NATS has no storage left, and with ErrUnavailable when NATS did not
+// confirm; the job may then be stored or not, as when ctx is canceled. It costs one acknowledged publish; while that goes
+// unanswered, another one after 5 seconds, 15 and 35.
 func (q *Queue) Push(ctx context.Context, spec *job.Spec, keyed bool) (Receipt, error) {
 	data, err := spec.Encode()
 	if err != nil {
 		return Receipt{}, err
 	}
 	subject := broker.JobSubject(spec.Kind, spec.Lane, spec.Owner, spec.ID)
-	// Nobody else has the id, but the publish itself may come a second time, by another connection and late.
+	// The id is unique, but the publish itself may arrive a second time, late and on another connection.
 	onlyIfNew := jetstream.WithExpectLastSequencePerSubject(0)
 	if keyed {
-		// A key that is used again for another kind of job lies under another subject, hence the wildcard.
+		// A key that is reused for another kind of job has another subject, hence the wildcard.
 		onlyIfNew = jetstream.WithExpectLastSequenceForSubject(0, broker.AnyJobSubject(spec.Owner, spec.ID))
 	}
 	ctx, span := telemetry.StartSend(ctx, string(spec.Kind), spec.ID)
@@ -56,7 +56,7 @@ func (q *Queue) Push(ctx context.Context, spec *job.Spec, keyed bool) (Receipt, 
 	return receipt, err
 }
 
-// sendFailure returns the code under which a trace shows why a job was not stored.
+// sendFailure returns the code with which a trace shows why a job was not stored.
 func sendFailure(err error) string {
 	switch {
 	case errors.Is(err, ErrFull):
@@ -67,17 +67,17 @@ func sendFailure(err error) string {
 	return "queue_unavailable"
 }
 
-// maxRefusalAge is for how long a push that failed says something about the next one.
+// maxRefusalAge is for how long a failed push says something about the next one.
 const maxRefusalAge = 5 * time.Minute
 
-// refusal is a push that failed although NATS was there.
+// refusal is a push that failed although NATS was connected.
 type refusal struct {
 	err        error
 	at         time.Time
 	reconnects uint64
 }
 
-// note keeps the outcome of the latest push.
+// note stores the outcome of the latest push.
 func (q *Queue) note(err error) {
 	if err == nil {
 		q.refused.Store(nil)
@@ -86,8 +86,8 @@ func (q *Queue) note(err error) {
 	}
 }
 
-// Refusal returns why NATS did not take the latest push of this process, nil when it did, when it was not there, and when
-// that is some minutes or a reconnect ago. A disk that failed under the queue is noticed by nothing but writing.
+// Refusal returns why NATS refused the latest push of this process; nil when it succeeded, when NATS was not connected, and when
+// it is some minutes or a reconnect old. Only a write reveals that the disk under the queue has failed.
 func (q *Queue) Refusal() error {
 	r := q.refused.Load()
 	if r == nil || time.Since(r.at) >= maxRefusalAge || r.reconnects != q.nc.Stats().Reconnects {

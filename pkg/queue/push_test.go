@@ -1,11 +1,9 @@
 package queue_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"reflect"
 	"strings"
 	"sync"
@@ -163,15 +161,15 @@ func TestPushWhoseAnswerIsLost(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			near := brokertest.Start(t, func(c *broker.Config) { c.Listen = "127.0.0.1:0" })
-			cut := newCutter(t, strings.TrimPrefix(near.ClientURL(), "nats://"))
-			far := brokertest.Start(t, func(c *broker.Config) { c.URL, c.Follower = env.Secret("nats://"+cut.addr), true })
+			cut := brokertest.NewCutter(t, strings.TrimPrefix(near.ClientURL(), "nats://"))
+			far := brokertest.Start(t, func(c *broker.Config) { c.URL, c.Follower = env.Secret("nats://"+cut.Addr), true })
 			q := on(t, far)
-			cut.armed.Store(true)
+			cut.Armed.Store(true)
 			receipt, err := q.Push(t.Context(), image("j1"), keyed)
 			if err != nil || !receipt.Repeated || !receipt.AlreadyThere {
 				t.Errorf("%+v, %v", receipt, err)
 			}
-			if cut.armed.Load() {
+			if cut.Armed.Load() {
 				t.Error("no confirmation was cut off, so nothing was tried")
 			}
 			if n := depth(t, near); n != 1 {
@@ -188,64 +186,6 @@ func depth(t *testing.T, b *broker.Broker) uint64 {
 		t.Fatal(err)
 	}
 	return stream.CachedInfo().State.Msgs
-}
-
-// cutter passes bytes on between clients and a server. When armed it drops the first confirmation of a stored job, and
-// the connection with it.
-type cutter struct {
-	addr  string
-	armed atomic.Bool
-}
-
-func newCutter(t *testing.T, server string) *cutter {
-	t.Helper()
-	var config net.ListenConfig
-	listener, err := config.Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := &cutter{addr: listener.Addr().String()}
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		for {
-			client, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			var dialer net.Dialer
-			upstream, err := dialer.DialContext(context.WithoutCancel(t.Context()), "tcp", server)
-			if err != nil {
-				_ = client.Close()
-				continue
-			}
-			wg.Go(func() { pass(upstream, client, nil) })
-			wg.Go(func() { pass(client, upstream, c.cut) })
-		}
-	})
-	t.Cleanup(func() {
-		_ = listener.Close()
-		wg.Wait()
-	})
-	return c
-}
-
-func (c *cutter) cut(b []byte) bool {
-	return bytes.Contains(b, []byte(`{"stream":"JOBS",`)) && c.armed.CompareAndSwap(true, false)
-}
-
-// pass copies until either side ends, or until cut says so.
-func pass(to, from net.Conn, cut func([]byte) bool) {
-	defer func() { _, _ = to.Close(), from.Close() }()
-	buffer := make([]byte, 64<<10)
-	for {
-		n, err := from.Read(buffer)
-		if err != nil || (cut != nil && cut(buffer[:n])) {
-			return
-		}
-		if _, err := to.Write(buffer[:n]); err != nil {
-			return
-		}
-	}
 }
 
 // TestPushWithoutRoom fills the store with results; a job is refused for that and not for the number of jobs.

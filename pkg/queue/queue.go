@@ -14,11 +14,11 @@ import (
 )
 
 var (
-	// ErrFull is returned when as many jobs wait as may.
+	// ErrFull is returned when the queue holds its maximum of jobs.
 	ErrFull = errors.New("the queue is full")
-	// ErrNoRoom is returned when NATS has no room for a job.
+	// ErrNoRoom is returned when NATS has no storage left for a job.
 	ErrNoRoom = errors.New("the store is full")
-	// ErrUnavailable is returned when NATS did not confirm a job; whether it was stored is then not known.
+	// ErrUnavailable is returned when NATS did not confirm a job; whether it was stored is unknown.
 	ErrUnavailable = errors.New("the queue is unavailable")
 	// ErrNotFound is returned for a job that is not in the queue.
 	ErrNotFound = errors.New("not in the queue")
@@ -29,11 +29,11 @@ type Queue struct {
 	nc     *nats.Conn
 	js     jetstream.JetStream
 	stream jetstream.Stream
-	// triggerReconcile is told when something seems to be missing in NATS, and complete says whether that is known.
-	triggerReconcile  func()
-	complete func() bool
-	refused  atomic.Pointer[refusal]
-	timing   timing
+	// triggerReconcile is called when something seems to be missing in NATS; complete reports whether nothing is known to be.
+	triggerReconcile func()
+	complete         func() bool
+	refused          atomic.Pointer[refusal]
+	timing           timing
 }
 
 // New opens the queue on a broker. It costs one request.
@@ -45,7 +45,7 @@ func New(ctx context.Context, b *broker.Broker) (*Queue, error) {
 	return &Queue{nc: b.Conn(), js: b.JetStream(), stream: stream, triggerReconcile: b.Suspect, complete: b.Complete, timing: defaultTiming}, nil
 }
 
-// Connected reports whether NATS is there at this moment.
+// Connected reports whether NATS is connected at this moment.
 func (q *Queue) Connected() bool { return q.nc.IsConnected() }
 
 // Entry is a job in the queue.
@@ -54,13 +54,13 @@ type Entry struct {
 	Sequence uint64
 }
 
-// Find returns the job with the given owner and id, whatever its kind and lane. It may read from a replica that is
-// behind; FindLeader does not. It fails with ErrNotFound and costs one request.
+// Find returns the job with the given owner and id, whatever its kind and lane. Any replica may answer, and may be behind;
+// FindLeader is never stale. It fails with ErrNotFound and costs one request.
 func (q *Queue) Find(ctx context.Context, owner, id string) (*Entry, error) {
 	return q.find(ctx, owner, id, q.lastDirect)
 }
 
-// FindLeader is Find with an answer that is certain, at the price of asking the stream's leader.
+// FindLeader is Find from the stream's leader.
 func (q *Queue) FindLeader(ctx context.Context, owner, id string) (*Entry, error) {
 	return q.find(ctx, owner, id, q.lastFromLeader)
 }
@@ -86,13 +86,13 @@ func (q *Queue) lastDirect(ctx context.Context, subject string) (*jetstream.RawS
 	return q.stream.GetLastMsgForSubject(ctx, subject)
 }
 
-// lastFromLeader asks the stream's leader, past the direct get that any replica answers.
+// lastFromLeader reads from the stream's leader instead of by a direct get, which any replica answers.
 func (q *Queue) lastFromLeader(ctx context.Context, subject string) (*jetstream.RawStreamMsg, error) {
 	return broker.LeaderLast(ctx, q.js, broker.StreamJobs, subject)
 }
 
-// FindMany returns several jobs of an owner, by id, up to a thousand; one that is not in the queue, or that a replica does
-// not know yet, is left out. It costs one request.
+// FindMany returns several jobs of an owner, by id, up to a thousand. A job that is not in the queue, or that the replica which
+// answers does not have yet, is left out. It costs one request.
 func (q *Queue) FindMany(ctx context.Context, owner string, ids []string) (map[string]*Entry, error) {
 	entries := make(map[string]*Entry, len(ids))
 	err := broker.LastOf(ctx, q.js, broker.StreamJobs, ids, func(id string) string { return broker.AnyJobSubject(owner, id) },
@@ -106,8 +106,8 @@ func (q *Queue) FindMany(ctx context.Context, owner string, ids []string) (map[s
 	return entries, err
 }
 
-// Delete takes a job out of the queue. A job that is no longer there is no error. It costs one request, and a second one
-// when the first was refused.
+// Delete removes a job from the queue. A job that is no longer there is no error. It costs one request, and another one when
+// the first was refused.
 func (q *Queue) Delete(ctx context.Context, sequence uint64) error {
 	err := q.stream.DeleteMsg(ctx, sequence)
 	if err == nil {
@@ -120,8 +120,8 @@ func (q *Queue) Delete(ctx context.Context, sequence uint64) error {
 	return fmt.Errorf("delete job from queue: %w", err)
 }
 
-// AnnounceCancel tells whichever worker has the job that it was canceled. The notice may be lost; workers look
-// for themselves from time to time.
+// AnnounceCancel tells the worker that has a job that it was canceled. The message may be lost; workers check by themselves from
+// time to time.
 func (q *Queue) AnnounceCancel(id string) error {
 	if err := q.nc.Publish(broker.CancelSubject(id), nil); err != nil {
 		return fmt.Errorf("announce cancel: %w", err)
@@ -140,7 +140,7 @@ func (q *Queue) OnCancel(f func(id string)) (stop func(), err error) {
 	return func() { _ = sub.Unsubscribe() }, nil
 }
 
-// OwnerIDs returns the ids of all jobs of an owner that are in the queue. It costs one request to the leader.
+// OwnerIDs returns the ids of all jobs of an owner that are in the queue. It costs one request to the stream's leader.
 func (q *Queue) OwnerIDs(ctx context.Context, owner string) ([]string, error) {
 	var info *jetstream.StreamInfo
 	err := broker.RetryUnanswered(ctx, func(ctx context.Context) (err error) {

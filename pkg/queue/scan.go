@@ -13,24 +13,24 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// ErrUnreadable is returned for a job whose message cannot be read; job.ErrNewer may be the reason.
-var ErrUnreadable = errors.New("the message cannot be read")
+// ErrUnreadable is returned for a job whose message cannot be decoded; job.ErrNewer may be the reason.
+var ErrUnreadable = errors.New("the message cannot be decoded")
 
-// Extent is how far the queue reaches.
+// Extent is the range of sequences in the queue.
 type Extent struct {
-	// Made is when the stream was made. One that was lost and made anew has another, and numbers its jobs from 1 again.
+	// Made is when the stream was created. One that was lost and created anew has another time, and numbers its jobs from 1 again.
 	Made time.Time
-	// First is the sequence of the oldest job that is there, and Last of the newest that ever was.
+	// First is the sequence of the oldest job, and Last that of the newest job there has been.
 	First, Last uint64
 	// Jobs is how many there are.
 	Jobs int
 }
 
-// Extent asks how far the queue reaches. It costs one request to the stream's leader.
+// Extent returns the range of sequences in the queue. It costs one request to the stream's leader.
 func (q *Queue) Extent(ctx context.Context) (Extent, error) {
 	info, err := q.stream.Info(ctx)
 	if err != nil {
-		return Extent{}, fmt.Errorf("ask for the queue's extent: %w", err)
+		return Extent{}, fmt.Errorf("read extent of queue: %w", err)
 	}
 	s := info.State
 	return Extent{Made: info.Created, First: s.FirstSeq, Last: s.LastSeq, Jobs: int(min(s.Msgs, 1<<30))}, nil
@@ -42,10 +42,9 @@ const (
 	scanBytes = 4 << 20
 )
 
-// Scan calls take with the sequence and the deadline of each job from a sequence on, in their order, and returns where
-// the next scan goes on. It reads one part of the queue, of up to 500 jobs, and says whether there is more. A message
-// that cannot be read is passed over. It costs one request, which any replica may answer; one that is behind only makes
-// the next scan longer.
+// Scan calls take with the sequence and the deadline of each job from a sequence on, in their order, and returns where the next
+// scan continues. It reads up to 500 jobs and reports whether there are more. A message that cannot be decoded is skipped. It
+// costs one request, which any replica may answer; one that is behind only makes the next scan longer.
 func (q *Queue) Scan(ctx context.Context, from uint64, take func(sequence uint64, deadline time.Time)) (next uint64, more bool, err error) {
 	ctx, cancel := broker.Bounded(ctx)
 	defer cancel()
@@ -83,11 +82,11 @@ func (q *Queue) At(ctx context.Context, sequence uint64) (*Entry, error) {
 	case errors.Is(err, jetstream.ErrMsgNotFound):
 		return nil, ErrNotFound
 	case err != nil:
-		return nil, fmt.Errorf("look at job: %w", err)
+		return nil, fmt.Errorf("read job: %w", err)
 	}
 	spec, err := job.DecodeSpec(msg.Data)
 	if err != nil {
-		return nil, fmt.Errorf("look at job: %w: %w", ErrUnreadable, err)
+		return nil, fmt.Errorf("read job: %w: %w", ErrUnreadable, err)
 	}
 	return &Entry{Spec: spec, Sequence: sequence}, nil
 }

@@ -6,15 +6,14 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/env"
 )
 
-// Config holds the settings of accounts. The names are those of the system that this one replaces.
+// Config holds the settings of accounts.
 type Config struct {
-	Iterations  int    `env:"PBKDF2_ITERATIONS" envDefault:"600000" doc:"Iterations of PBKDF2 for new passwords. Values below 600000 (210000 with sha384 or sha512) count as that minimum; stored hashes are verified as they are and strengthened at the next login."`
-	KeyLength   int    `env:"PBKDF2_KEYLEN" envDefault:"32" doc:"Bytes of the hash of a new password, 32 to 64."`
-	Digest      string `env:"PBKDF2_DIGEST" envDefault:"sha256" doc:"Digest of PBKDF2 for new passwords: sha256, sha384 or sha512."`
-	AllowLegacy bool   `env:"JWT_ALLOW_LEGACY" envDefault:"true" doc:"Whether tokens in the oldest format of the Cloudflare system are accepted; set it to false a week after moving."`
-	// RequireVerified is whether new accounts have to confirm their address.
+	Iterations      int    `env:"PBKDF2_ITERATIONS" envDefault:"600000" doc:"Iterations of PBKDF2 for new passwords. Values below 600000 (210000 with sha384 or sha512) count as that minimum; stored hashes are verified as they are and strengthened at the next login."`
+	KeyLength       int    `env:"PBKDF2_KEYLEN" envDefault:"32" doc:"Bytes of the hash of a new password, 32 to 64."`
+	Digest          string `env:"PBKDF2_DIGEST" envDefault:"sha256" doc:"Digest of PBKDF2 for new passwords: sha256, sha384 or sha512."`
+	AllowLegacy     bool   `env:"JWT_ALLOW_LEGACY" envDefault:"true" doc:"Whether tokens in the oldest format of the Cloudflare system are accepted; set it to false a week after moving."`
 	RequireVerified string `env:"REQUIRE_VERIFIED_EMAIL" envDefault:"auto" doc:"Whether new accounts with a password must confirm their e-mail address before they can submit anything: on, off, or auto, which is on when SMTP_URL is set. With on and without SMTP_URL the links are printed on the console, which is only possible on loopback."`
-	// Quick lets tests go below the least number of rounds.
+	// Quick allows fewer iterations than the minimum, for tests.
 	Quick bool `env:"-"`
 }
 

@@ -1,5 +1,5 @@
-// Package account is the people who have signed up: their records, passwords, tokens and password resets. It owns the
-// buckets USERS and RESET_TOKENS, and it reads what the system that this one replaces has stored and signed.
+// Package account stores the accounts of users: their records, passwords, session tokens, password resets and links to Google
+// accounts. It owns the buckets USERS and RESET_TOKENS. It verifies the passwords and tokens of the Cloudflare system as well.
 //
-// It knows nothing of HTTP, and it writes neither an address nor a password nor a token into an error or a log.
+// It knows nothing of HTTP, and writes no address, password or token into an error or a log.
 package account

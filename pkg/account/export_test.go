@@ -5,11 +5,12 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
 // What tests look at from outside.
 var (
-	Key          = key
+	Key          = keyOf
 	DecodeUser   = decodeUser
 	HashPassword = hashPassword
 	WaitingSlots = waitingPerSlot
@@ -23,17 +24,14 @@ func Parameters(c Config) Password { return c.parameters() }
 
 // Put stores an account as it is, without a look at what is there.
 func (a *Accounts) Put(ctx context.Context, u *User) error {
-	data, err := u.encode()
-	if err != nil {
-		return err
-	}
-	_, err = a.js.Publish(ctx, broker.UserSubject(key(u.Email)), data)
+	u.V = job.Version
+	_, err := a.users.Put(ctx, broker.UserSubject(keyOf(u.Email)), *u)
 	return err
 }
 
 // Read returns an account as it is stored.
 func (a *Accounts) Read(ctx context.Context, email string) (*User, error) {
-	u, _, err := a.read(ctx, key(email))
+	u, _, err := a.read(ctx, keyOf(email))
 	return u, err
 }
 
@@ -56,17 +54,17 @@ func (a *Accounts) Slots() int { return cap(a.hasher.slots) }
 func (a *Accounts) Waiting() int { return int(a.hasher.waiting.Load()) }
 
 // Rounds is what checking a wrong password costs.
-func Rounds(stored, with Password) int {
+func Rounds(stored, parameters Password) int {
 	spent := 0
 	if stored.set() {
 		spent = stored.rounds()
 	}
-	blocks := (with.KeyLength + digests[with.Digest].size - 1) / digests[with.Digest].size
-	return spent + max(0, with.Iterations-spent/blocks)*blocks
+	blocks := (parameters.KeyLength + digests[parameters.Digest].size - 1) / digests[parameters.Digest].size
+	return spent + max(0, parameters.Iterations-spent/blocks)*blocks
 }
 
-// WithPauses has letters tried again after other pauses.
-func WithPauses(p ...time.Duration) RecoveryOption { return func(r *Recovery) { r.pauses = p } }
+// WithPauses changes the pauses before retries.
+func WithPauses(p ...time.Duration) RecoveryOption { return func(r *Recovery) { r.retryDelays = p } }
 
 // WithSenders has at most n e-mails sent at once.
 func WithSenders(n int) RecoveryOption {
@@ -78,7 +76,7 @@ const MaxSenders = maxSenders
 
 // LinkOf returns whose account a stored link names, "" when there is none, whether it still holds or not.
 func (a *Accounts) LinkOf(ctx context.Context, subject string) (string, error) {
-	l, _, err := a.readGoogle(ctx, subject)
+	l, _, err := a.readGoogleLink(ctx, subject)
 	if err != nil || l == nil {
 		return "", err
 	}
@@ -87,13 +85,13 @@ func (a *Accounts) LinkOf(ctx context.Context, subject string) (string, error) {
 
 // PutLink stores a link as it is, as an operation that was broken off may have left it.
 func (a *Accounts) PutLink(ctx context.Context, subject string, u *User) error {
-	_, revision, err := a.readGoogle(ctx, subject)
+	_, revision, err := a.readGoogleLink(ctx, subject)
 	if err != nil {
 		return err
 	}
-	_, err = a.bindGoogle(ctx, subject, u, revision)
+	_, err = a.storeGoogleLink(ctx, subject, u, revision)
 	return err
 }
 
 // RemoveLink removes a link and leaves the account as it is.
-func (a *Accounts) RemoveLink(ctx context.Context, u *User) error { return a.dropGoogle(ctx, u) }
+func (a *Accounts) RemoveLink(ctx context.Context, u *User) error { return a.removeGoogleLink(ctx, u) }

@@ -4,41 +4,39 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/netip"
 	"net/url"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/google/uuid"
-
 	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/kv"
 )
 
 var (
 	// ErrUnverified is returned for a Google account whose address Google has not verified, or that has none.
 	ErrUnverified = errors.New("google has not verified the address")
-	// ErrLinkRequired is returned when the address of a Google account has an account here that Google does not open:
-	// its owner has to sign in to that and link the two.
+	// ErrLinkRequired is returned when the address of a Google account has an account here that the Google account does not
+	// open: its owner has to sign in with the password and link the two.
 	ErrLinkRequired = errors.New("the address has an account that is not linked to google")
 	// ErrOtherGoogle is returned when the account in question is linked to another Google account.
 	ErrOtherGoogle = errors.New("the account is linked to another google account")
 	// ErrLinked is returned when a Google account opens another account already.
 	ErrLinked = errors.New("the google account opens another account")
-	// ErrNoPassword is returned when an account would be left without a way to enter it.
+	// ErrNoPassword is returned when an account would be left without a way to sign in.
 	ErrNoPassword = errors.New("the account has no password")
 )
 
-// ProviderGoogle is the AuthProvider of accounts that were made by signing in with Google.
+// ProviderGoogle is the AuthProvider of accounts that were created with Google.
 const ProviderGoogle = "google"
 
-// GoogleIdentity is who signed in at Google.
+// GoogleIdentity is the Google account that somebody has signed in to.
 type GoogleIdentity struct {
-	// Subject is Google's name for the account, which never changes and is never given to another.
+	// Subject is Google's ID of the account, which never changes and is never reused.
 	Subject string
 	Email   string
-	// Verified says that Google has seen that the address is the account's.
+	// Verified says that Google has verified the address.
 	Verified              bool
 	Name, Picture, Locale string
 }
@@ -51,47 +49,50 @@ type googleInfo struct {
 	Locale  string `json:"locale,omitempty"`
 }
 
-// maxGoogleText bounds, in bytes, what is stored of a Google account besides its name.
-const maxGoogleText = 2048
+// maxPictureURL bounds the URL of a picture, in bytes.
+const maxPictureURL = 2048
 
-// info returns what is stored of who signed in.
+// usable reports whether somebody can sign in with a Google account.
+func (g GoogleIdentity) usable() bool { return g.Verified && ValidEmail(g.Email) && g.Subject != "" }
+
+// info returns what is stored of a Google account.
 func (g GoogleIdentity) info() json.RawMessage {
 	picture := g.Picture
-	if !isPicture(picture) {
+	if !isPictureURL(picture) {
 		picture = ""
 	}
 	locale := g.Locale
 	if len(locale) > MaxUsername || hasControl(locale) {
 		locale = ""
 	}
-	data, err := json.Marshal(googleInfo{ID: g.Subject, Name: cut(g.Name), Picture: picture, Locale: locale})
+	data, err := json.Marshal(googleInfo{ID: g.Subject, Name: toUsername(g.Name), Picture: picture, Locale: locale})
 	if err != nil {
-		return nil // Texts alone can always be written.
+		return nil // Strings alone can always be encoded.
 	}
 	return data
 }
 
-// isPicture reports whether a text is an address that a page may load a picture from: https, or one of this machine.
-func isPicture(address string) bool {
-	u, err := url.Parse(address)
-	if err != nil || u.Host == "" || len(address) > maxGoogleText {
+// isPictureURL reports whether a page may load a picture from a URL: https, or http on this machine.
+func isPictureURL(raw string) bool {
+	u, err := url.Parse(raw)
+	if err != nil || u.Host == "" || len(raw) > maxPictureURL {
 		return false
 	}
 	addr, err := netip.ParseAddr(u.Hostname())
 	return u.Scheme == "https" || (u.Scheme == "http" && err == nil && addr.IsLoopback())
 }
 
-// username returns a name that CheckUsername takes.
+// username returns a name that CheckUsername accepts.
 func (g GoogleIdentity) username() string {
-	if name := cut(g.Name); name != "" {
+	if name := toUsername(g.Name); name != "" {
 		return name
 	}
 	local, _, _ := strings.Cut(g.Email, "@")
-	return cut(local)
+	return toUsername(local)
 }
 
-// cut makes a name of any text.
-func cut(name string) string {
+// toUsername shortens and cleans any text so that CheckUsername accepts it.
+func toUsername(name string) string {
 	name = strings.TrimSpace(strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || r == utf8.RuneError {
 			return -1
@@ -104,7 +105,7 @@ func cut(name string) string {
 	return name
 }
 
-// google returns what is stored of the Google account that a record speaks of; its ID is empty when there is none.
+// google returns what is stored of the Google account in a record; its ID is empty when there is none.
 func (u *User) google() googleInfo {
 	var info googleInfo
 	if len(u.GoogleInfo) == 0 || json.Unmarshal(u.GoogleInfo, &info) != nil {
@@ -113,56 +114,62 @@ func (u *User) google() googleInfo {
 	return info
 }
 
-// HasGoogle reports whether a Google account is linked.
-func (u *User) HasGoogle() bool { return u.google().ID != "" }
+func (u *User) googleID() string { return u.google().ID }
 
-// Avatar returns the address of the picture of the linked Google account, "" when there is none.
+// HasGoogle reports whether a Google account is linked.
+func (u *User) HasGoogle() bool { return u.googleID() != "" }
+
+// Avatar returns the URL of the picture of the linked Google account, "" when there is none.
 func (u *User) Avatar() string {
 	info := u.google()
-	if info.ID == "" || !isPicture(info.Picture) {
+	if info.ID == "" || !isPictureURL(info.Picture) {
 		return ""
 	}
 	return info.Picture
 }
 
-// SignInGoogle returns the account that a Google account opens, and takes note of the time. The account is known by
-// Google's name for it, not by an address, which may change hands. Where Google's name is new here, an account of the
-// address is opened only if its record says that this Google account was linked to it, or if it was made with Google and
-// has nothing else to be known by; where the address is new as well, admit is asked and a new account made.
+// SignInGoogle returns the account that a Google account opens, and records the time. An account is found by the ID of the
+// Google account and not by its address, which may change hands. If the ID is new here, an account with the address is opened
+// only if its record names this Google account, or if it was created with Google and names none and has no password. If the
+// address is new as well, a new account is created, unless admit fails.
 //
 // It fails with ErrUnverified, ErrLinkRequired, ErrOtherGoogle, ErrDisabled, and with what admit fails with. It costs four
 // requests, for a new account six.
-func (a *Accounts) SignInGoogle(ctx context.Context, g GoogleIdentity, admit func() error) (*User, error) {
-	if !g.Verified || !ValidEmail(g.Email) || g.Subject == "" {
+func (a *Accounts) SignInGoogle(ctx context.Context, g GoogleIdentity, admit func() error) (u *User, err error) {
+	if !g.usable() {
 		return nil, ErrUnverified
 	}
-	for range maxTries {
-		u, err := a.openGoogle(ctx, g, admit)
+	err = kv.Retry(ctx, func() error {
+		u, err = a.findOrCreateByGoogle(ctx, g, admit)
 		if err == nil {
-			u, err = a.enterGoogle(ctx, u, g)
+			u, err = a.recordGoogleLogin(ctx, u, g)
 		}
-		// Somebody came in between, or deleted the account: what holds now is found out from the start.
-		if !errors.Is(err, errConflict) && !errors.Is(err, ErrUnknown) {
-			return u, err
+		if errors.Is(err, ErrUnknown) {
+			return kv.ErrConflict // The account was deleted in between.
 		}
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
-	return nil, fmt.Errorf("sign in with google: %w", errConflict)
+	return u, nil
 }
 
-// openGoogle returns the account that a Google account opens. It fails with errConflict when it has to be asked again.
-func (a *Accounts) openGoogle(ctx context.Context, g GoogleIdentity, admit func() error) (*User, error) {
+// findOrCreateByGoogle returns the account that a Google account opens. It fails with kv.ErrConflict when it has to be
+// repeated.
+func (a *Accounts) findOrCreateByGoogle(ctx context.Context, g GoogleIdentity, admit func() error) (*User, error) {
 	u, revision, err := a.byGoogle(ctx, g.Subject)
 	if err != nil || u != nil {
 		return u, err
 	}
-	u, _, err = a.read(ctx, key(g.Email))
+	u, _, err = a.read(ctx, keyOf(g.Email))
 	if errors.Is(err, ErrUnknown) {
-		return a.newGoogle(ctx, g, revision, admit)
+		return a.createByGoogle(ctx, g, revision, admit)
 	}
 	if err != nil {
 		return nil, err
 	}
-	switch linked := u.google().ID; {
+	switch linked := u.googleID(); {
 	case linked == g.Subject:
 	case linked != "":
 		return nil, ErrOtherGoogle
@@ -172,72 +179,59 @@ func (a *Accounts) openGoogle(ctx context.Context, g GoogleIdentity, admit func(
 	if !u.IsActive {
 		return nil, ErrDisabled
 	}
-	// A crash before the link is stored leaves a record that says to whom it belongs.
-	u, err = a.same(ctx, u, func(now *User) error {
-		if now.google().ID != g.Subject && (now.HasGoogle() || now.HasPassword()) {
-			return errConflict
+	// The record before the link: a crash in between leaves a record that names the Google account.
+	u, err = a.update(ctx, u, func(stored *User) error {
+		if stored.googleID() != g.Subject && (stored.HasGoogle() || stored.HasPassword()) {
+			return kv.ErrConflict
 		}
-		now.GoogleInfo = g.info()
+		stored.GoogleInfo = g.info()
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	_, err = a.bindGoogle(ctx, g.Subject, u, revision)
+	_, err = a.storeGoogleLink(ctx, g.Subject, u, revision)
 	return u, err
 }
 
-// enterGoogle takes note that somebody came in, and of what Google says about them by now.
-func (a *Accounts) enterGoogle(ctx context.Context, u *User, g GoogleIdentity) (*User, error) {
-	return a.same(ctx, u, func(now *User) error {
+// recordGoogleLogin records that somebody signed in, and what Google says about them by now.
+func (a *Accounts) recordGoogleLogin(ctx context.Context, u *User, g GoogleIdentity) (*User, error) {
+	return a.update(ctx, u, func(stored *User) error {
 		switch {
-		case !now.IsActive:
+		case !stored.IsActive:
 			return ErrDisabled
-		case now.google().ID != g.Subject:
-			return errConflict // It was unlinked in between.
+		case stored.googleID() != g.Subject:
+			return kv.ErrConflict // It was unlinked in between.
 		}
-		now.GoogleInfo, now.LastLoginAt = g.info(), job.AtPtr(a.now())
+		stored.GoogleInfo, stored.LastLoginAt = g.info(), job.AtPtr(a.now())
 		return nil
 	})
 }
 
-// newGoogle makes an account. The account is stored before the link: a crash between the two leaves an account that the
-// next attempt finds by its address.
-func (a *Accounts) newGoogle(ctx context.Context, g GoogleIdentity, revision uint64, admit func() error) (*User, error) {
+// createByGoogle creates an account. The account is stored before the link: a crash between the two leaves an account that
+// the next attempt finds by its address.
+func (a *Accounts) createByGoogle(ctx context.Context, g GoogleIdentity, revision uint64, admit func() error) (*User, error) {
 	if err := admit(); err != nil {
 		return nil, err
 	}
-	id, err := uuid.NewV7()
-	if err != nil {
-		return nil, fmt.Errorf("name an account: %w", err)
-	}
-	u := &User{
-		ID: id.String(), Username: g.username(), Email: NormalizeEmail(g.Email), CreatedAt: job.At(a.now()), IsActive: true,
-		AuthProvider: ProviderGoogle, GoogleInfo: g.info(),
-	}
-	err = a.create(ctx, u)
-	if errors.Is(err, ErrTaken) {
-		return nil, errConflict
-	}
+	u, err := a.newUser(g.username(), g.Email)
 	if err != nil {
 		return nil, err
 	}
-	_, err = a.bindGoogle(ctx, g.Subject, u, revision)
-	if errors.Is(err, errConflict) {
-		// The same person came in under another address at the same moment, and that account is the one.
+	u.AuthProvider, u.GoogleInfo = ProviderGoogle, g.info()
+	if err := a.create(ctx, u); err != nil {
+		if errors.Is(err, ErrTaken) {
+			return nil, kv.ErrConflict
+		}
+		return nil, err
+	}
+	_, err = a.storeGoogleLink(ctx, g.Subject, u, revision)
+	if errors.Is(err, kv.ErrConflict) {
+		// The same person may have signed in with another address at the same moment, and that account is the one to keep.
 		if first, _, found := a.byGoogle(ctx, g.Subject); found == nil && first != nil && first.ID != u.ID {
-			return nil, errors.Join(err, a.undo(ctx, u))
+			// Somebody who has found the new account by its address may write to it meanwhile.
+			return nil, errors.Join(err, kv.Retry(ctx, func() error { return a.Delete(ctx, u) }))
 		}
 	}
 	return u, err
-}
-
-// undo deletes an account that was made in vain, though somebody who found it by its address writes to it meanwhile.
-func (a *Accounts) undo(ctx context.Context, u *User) error {
-	for range maxTries {
-		if err := a.Delete(ctx, u); !errors.Is(err, errConflict) {
-			return err
-		}
-	}
-	return fmt.Errorf("undo account: %w", errConflict)
 }

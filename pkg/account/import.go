@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/kv"
 )
 
 // Import stores an account of another system, with the ID and the password hash that it has there, and lets the Google
@@ -20,7 +22,7 @@ func (a *Accounts) Import(ctx context.Context, u *User) (created bool, err error
 	err = a.create(ctx, u)
 	created = err == nil
 	if errors.Is(err, ErrTaken) {
-		if stored, _, err = a.read(ctx, key(u.Email)); err == nil && stored.ID != u.ID {
+		if stored, _, err = a.read(ctx, keyOf(u.Email)); err == nil && stored.ID != u.ID {
 			err = ErrTaken
 		}
 	}
@@ -34,7 +36,7 @@ func (a *Accounts) Import(ctx context.Context, u *User) (created bool, err error
 // importGoogleLink links an imported account to the Google account that its record names. Where two records name the same
 // one, which the system before allowed, it opens the account that was used last.
 func (a *Accounts) importGoogleLink(ctx context.Context, u *User, created bool) error {
-	subject := u.google().ID
+	subject := u.googleID()
 	if subject == "" {
 		return nil
 	}
@@ -45,7 +47,7 @@ func (a *Accounts) importGoogleLink(ctx context.Context, u *User, created bool) 
 	if holder != nil && (!created || holder.LastLoginAt != nil && (u.LastLoginAt == nil || !u.LastLoginAt.After(holder.LastLoginAt.Time))) {
 		return nil
 	}
-	if _, err := a.bindGoogle(ctx, subject, u, revision); !errors.Is(err, errConflict) {
+	if _, err := a.storeGoogleLink(ctx, subject, u, revision); !errors.Is(err, kv.ErrConflict) {
 		return err
 	}
 	return nil // The owner has just signed in.
@@ -57,14 +59,11 @@ func (a *Accounts) ImportPassword(ctx context.Context, from *User) error {
 		return from.Verifiable() && from.PasswordUpdatedAt != nil &&
 			(u.PasswordUpdatedAt == nil || from.PasswordUpdatedAt.After(u.PasswordUpdatedAt.Time))
 	}
-	u, _, err := a.read(ctx, key(from.Email))
-	if err != nil || !setLater(u) {
-		return err
-	}
-	_, err = a.change(ctx, from.Email, func(u *User) error {
-		if setLater(u) {
-			u.Password, u.PasswordUpdatedAt = from.Password, from.PasswordUpdatedAt
+	_, err := a.change(ctx, keyOf(from.Email), func(u *User) error {
+		if !setLater(u) {
+			return kv.ErrUnchanged
 		}
+		u.Password, u.PasswordUpdatedAt = from.Password, from.PasswordUpdatedAt
 		return nil
 	})
 	return err
@@ -74,16 +73,12 @@ func (a *Accounts) ImportPassword(ctx context.Context, from *User) error {
 // for each five hundred accounts.
 func (a *Accounts) Emails(ctx context.Context) (map[string]string, error) {
 	emails := make(map[string]string)
-	info, err := a.users.Info(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("look for accounts: %w", err)
-	}
-	if info.State.Msgs == 0 {
-		return emails, nil
-	}
-	err = broker.Range(ctx, a.js, broker.UsersStream, broker.UsersSubject(), info.State.FirstSeq, info.State.LastSeq, func(m *jetstream.RawStreamMsg) (bool, error) {
+	err := broker.Range(ctx, a.js, broker.UsersStream, broker.UsersSubject(), 1, math.MaxUint64, func(m *jetstream.RawStreamMsg) (bool, error) {
+		if len(m.Data) == 0 {
+			return true, nil
+		}
 		u, err := decodeUser(m.Data)
-		if errors.Is(err, job.ErrNewer) || len(m.Data) == 0 {
+		if errors.Is(err, job.ErrNewer) {
 			return true, nil
 		}
 		if err != nil {

@@ -12,8 +12,8 @@ import (
 	"hash"
 )
 
-// Password is a password as it is stored: by PBKDF2, whose salt is the text as it stands and not the bytes that it
-// spells, or, without an algorithm, as the hash of password and salt.
+// Password is a password as it is stored: hashed with PBKDF2, whose salt is the string itself and not the bytes that its
+// digits encode, or, without an algorithm, as the SHA-256 of password and salt.
 type Password struct {
 	Hash       string `json:"passwordHash,omitempty"`
 	Salt       string `json:"salt,omitempty"`
@@ -28,24 +28,24 @@ const (
 	saltBytes       = 16
 	minKeyLength    = 32
 	maxNewKeyLength = 64
-	// maxIterations and maxKeyLength bound what a stored record can have this machine compute.
+	// maxIterations and maxKeyLength bound how much a stored record can make this machine compute.
 	maxIterations = 10_000_000
 	maxKeyLength  = 1024
 )
 
-// What a stored record means that leaves a parameter of PBKDF2 out.
+// The parameters of PBKDF2 in a stored record that leaves them out.
 const (
-	olderIterations = 120_000
-	olderKeyLength  = 64
-	olderDigest     = "sha256"
+	defaultIterations = 120_000
+	defaultKeyLength  = 64
+	defaultDigest     = "sha256"
 )
 
 // digest is a hash function with which a password can be hashed.
 type digest struct {
 	new  func() hash.Hash
 	size int
-	// least is the number of rounds that a new password has at least.
-	least int
+	// minIterations is the least number of iterations for a new password.
+	minIterations int
 }
 
 var digests = map[string]digest{
@@ -54,40 +54,40 @@ var digests = map[string]digest{
 	"sha512": {sha512.New, sha512.Size, 210_000},
 }
 
-var errStoredPassword = errors.New("a stored password that cannot be verified")
+var errUnverifiable = errors.New("the stored password cannot be verified")
 
-// parameters are how new passwords are hashed.
+// parameters returns how new passwords are hashed.
 func (c *Config) parameters() Password {
 	p := Password{Algorithm: algorithm, Iterations: c.Iterations, KeyLength: c.KeyLength, Digest: c.Digest}
 	if !c.Quick {
-		p.Iterations = max(p.Iterations, digests[c.Digest].least)
+		p.Iterations = max(p.Iterations, digests[c.Digest].minIterations)
 	}
 	return p
 }
 
 // hashPassword hashes a password with a new salt.
-func hashPassword(password string, with Password) (Password, error) {
+func hashPassword(password string, parameters Password) (Password, error) {
 	random := make([]byte, saltBytes)
 	if _, err := rand.Read(random); err != nil {
 		return Password{}, fmt.Errorf("make salt: %w", err)
 	}
-	with.Salt = hex.EncodeToString(random)
-	sum, err := with.derive(password)
+	parameters.Salt = hex.EncodeToString(random)
+	sum, err := parameters.derive(password)
 	if err != nil {
 		return Password{}, err
 	}
-	with.Hash = hex.EncodeToString(sum)
-	return with, nil
+	parameters.Hash = hex.EncodeToString(sum)
+	return parameters, nil
 }
 
-// set reports whether there is a password at all; who signs in elsewhere has none.
+// set reports whether there is a password at all.
 func (p Password) set() bool { return p.Hash != "" }
 
 // Legacy reports whether the hash is of the oldest form, a salted SHA-256.
 func (p Password) Legacy() bool { return p.Algorithm == "" && p.Iterations == 0 && p.Digest == "" }
 
-// complete fills in what a record leaves out.
-func (p Password) complete() Password {
+// withDefaults fills in the parameters that a record leaves out.
+func (p Password) withDefaults() Password {
 	if p.Legacy() {
 		return p
 	}
@@ -95,19 +95,19 @@ func (p Password) complete() Password {
 		p.Algorithm = algorithm
 	}
 	if p.Iterations == 0 {
-		p.Iterations = olderIterations
+		p.Iterations = defaultIterations
 	}
 	if p.KeyLength == 0 {
-		p.KeyLength = olderKeyLength
+		p.KeyLength = defaultKeyLength
 	}
 	if p.Digest == "" {
-		p.Digest = olderDigest
+		p.Digest = defaultDigest
 	}
 	return p
 }
 
-// bounded reports whether the parameters are known and within bounds.
-func (p Password) bounded() bool {
+// supported reports whether the parameters are known and within bounds.
+func (p Password) supported() bool {
 	_, known := digests[p.Digest]
 	return p.Algorithm == algorithm && known && p.Iterations >= 1 && p.Iterations <= maxIterations && p.KeyLength >= 1 && p.KeyLength <= maxKeyLength
 }
@@ -115,19 +115,19 @@ func (p Password) bounded() bool {
 // Verifiable reports whether any password could match: it is false for a hash of unknown form.
 func (p Password) Verifiable() bool {
 	hashed, err := hex.DecodeString(p.Hash)
-	p = p.complete()
-	return err == nil && ((p.Legacy() && len(hashed) == sha256.Size) || (p.bounded() && len(hashed) == p.KeyLength))
+	p = p.withDefaults()
+	return err == nil && ((p.Legacy() && len(hashed) == sha256.Size) || (p.supported() && len(hashed) == p.KeyLength))
 }
 
 // derive computes the hash of a password. It fails when the parameters are out of bounds.
 func (p Password) derive(password string) ([]byte, error) {
-	p = p.complete()
+	p = p.withDefaults()
 	if p.Legacy() {
 		sum := sha256.Sum256([]byte(password + p.Salt))
 		return sum[:], nil
 	}
-	if !p.bounded() {
-		return nil, errStoredPassword
+	if !p.supported() {
+		return nil, errUnverifiable
 	}
 	sum, err := pbkdf2.Key(digests[p.Digest].new, password, []byte(p.Salt), p.Iterations, p.KeyLength)
 	if err != nil {
@@ -140,7 +140,7 @@ func (p Password) derive(password string) ([]byte, error) {
 func (p Password) matches(password string) (bool, error) {
 	want, err := hex.DecodeString(p.Hash)
 	if err != nil {
-		return false, errStoredPassword
+		return false, errUnverifiable
 	}
 	got, err := p.derive(password)
 	if err != nil {
@@ -149,21 +149,21 @@ func (p Password) matches(password string) (bool, error) {
 	return p.set() && subtle.ConstantTimeCompare(got, want) == 1, nil
 }
 
-// weakerThan reports whether it is to be hashed anew with other parameters; what is stronger stays as it is.
+// weakerThan reports whether a password should be hashed again with other parameters.
 func (p Password) weakerThan(other Password) bool {
-	p = p.complete()
+	p = p.withDefaults()
 	if p.Legacy() || p.KeyLength < minKeyLength {
 		return true
 	}
 	if p.Digest == other.Digest {
 		return p.Iterations < other.Iterations
 	}
-	return p.Iterations < digests[p.Digest].least
+	return p.Iterations < digests[p.Digest].minIterations
 }
 
-// rounds is how often the digest runs, for its cost.
+// rounds returns how often the digest runs, as a measure of cost.
 func (p Password) rounds() int {
-	p = p.complete()
+	p = p.withDefaults()
 	d, known := digests[p.Digest]
 	if p.Legacy() || !known {
 		return 0
@@ -171,14 +171,14 @@ func (p Password) rounds() int {
 	return p.Iterations * ((p.KeyLength + d.size - 1) / d.size)
 }
 
-// burn takes as long as is left of what a hash by with takes, after one of a given cost.
-func burn(password string, with Password, spent int) error {
-	blocks := (with.KeyLength + digests[with.Digest].size - 1) / digests[with.Digest].size
-	left := with.Iterations - spent/blocks
+// equalizeTiming computes what is left of the rounds of a hash with some parameters after spent rounds.
+func equalizeTiming(password string, parameters Password, spent int) error {
+	blocks := (parameters.KeyLength + digests[parameters.Digest].size - 1) / digests[parameters.Digest].size
+	left := parameters.Iterations - spent/blocks
 	if left < 1 {
 		return nil
 	}
-	with.Iterations, with.Salt = left, "nobody's"
-	_, err := with.derive(password)
+	parameters.Iterations, parameters.Salt = left, "salt"
+	_, err := parameters.derive(password)
 	return err
 }

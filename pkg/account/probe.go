@@ -3,7 +3,6 @@ package account
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -11,26 +10,23 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 )
 
-// probeTTL is how long a probe stays whose process died before it could remove it.
+// probeTTL is for how long a probe stays whose process died before it removed it.
 const probeTTL = 30 * time.Second
 
-// Probe writes, reads and removes a key beside the accounts, to show that they can be written. The id tells probes at the
-// same time apart. It costs three requests.
+// Probe writes, reads and removes a key in the bucket of accounts, for the health check. Concurrent probes need different
+// IDs. It costs three requests.
 func (a *Accounts) Probe(ctx context.Context, id string) error {
 	subject := broker.UsersProbeSubject(id)
-	ack, err := a.js.Publish(ctx, subject, []byte(id), jetstream.WithMsgTTL(probeTTL))
+	revision, err := a.probes.Put(ctx, subject, id, jetstream.WithMsgTTL(probeTTL))
 	if err != nil {
-		return fmt.Errorf("write probe: %w", published(err))
+		return err
 	}
-	msg, err := broker.LeaderLast(ctx, a.js, broker.UsersStream, subject)
+	e, err := a.probes.Get(ctx, subject)
 	if err != nil {
-		return fmt.Errorf("read probe: %w", err)
+		return err
 	}
-	if msg.Sequence != ack.Sequence || string(msg.Data) != id {
+	if e.Revision != revision || e.Value != id {
 		return errors.New("read probe: not what was written")
 	}
-	if err := a.users.Purge(ctx, jetstream.WithPurgeSubject(subject)); err != nil {
-		return fmt.Errorf("remove probe: %w", err)
-	}
-	return nil
+	return a.probes.Purge(ctx, subject)
 }

@@ -2,34 +2,42 @@ package account
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
-
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/kv"
 )
 
-// SignupWindow is the time within which sign-ups from one place are counted together.
+// SignupWindow is the time within which sign-ups from one client are counted together.
 const SignupWindow = time.Hour
 
-// signups are the sign-ups of one place within the window, as they are stored. Every process counts in the same record.
+// signups are the sign-ups of one client within the window, as they are stored. All processes share the record.
 type signups struct {
 	V  int        `json:"v"`
 	At []job.Time `json:"at"`
 }
 
-// CountSignup counts a sign-up from a place, which must be a valid token and should tell nobody where that is. Of more than
-// most within SignupWindow it counts none and returns how long to wait instead. It fails with ErrBusy when too many come
-// from the place at once. It costs a read and one acknowledged publish.
-func (a *Accounts) CountSignup(ctx context.Context, from string, most int) (wait time.Duration, err error) {
-	err = a.changeSignups(ctx, from, func(s *signups, now time.Time) bool {
-		if len(s.At) >= most {
-			wait = s.At[len(s.At)-most].Add(SignupWindow).Sub(now)
+// check rejects what a newer version of the program has stored, which then counts as no sign-ups.
+func (s *signups) check() error {
+	if s.V > job.Version {
+		return job.ErrNewer
+	}
+	return nil
+}
+
+func (*signups) ttl() time.Duration { return SignupWindow }
+
+// CountSignup counts a sign-up of a client, which is a valid token and should not reveal an address. Once there are limit
+// sign-ups within SignupWindow it counts no more and returns how long to wait instead. It fails with ErrBusy when too many
+// come from the client at once. It costs a read and one acknowledged publish.
+func (a *Accounts) CountSignup(ctx context.Context, client string, limit int) (wait time.Duration, err error) {
+	err = a.changeSignups(ctx, client, func(s *signups, now time.Time) bool {
+		if len(s.At) >= limit {
+			wait = s.At[len(s.At)-limit].Add(SignupWindow).Sub(now)
 			return false
 		}
 		wait, s.At = 0, append(s.At, job.At(now))
@@ -38,9 +46,9 @@ func (a *Accounts) CountSignup(ctx context.Context, from string, most int) (wait
 	return wait, err
 }
 
-// ForgetSignup takes back the latest sign-up from a place, because it made no account through no fault of whoever asked.
-func (a *Accounts) ForgetSignup(ctx context.Context, from string) error {
-	return a.changeSignups(ctx, from, func(s *signups, _ time.Time) bool {
+// ForgetSignup takes back the latest sign-up of a client, whose account could not be created for no fault of the user.
+func (a *Accounts) ForgetSignup(ctx context.Context, client string) error {
+	return a.changeSignups(ctx, client, func(s *signups, _ time.Time) bool {
 		if len(s.At) == 0 {
 			return false
 		}
@@ -49,46 +57,19 @@ func (a *Accounts) ForgetSignup(ctx context.Context, from string) error {
 	})
 }
 
-// changeSignups reads the sign-ups of a place that count at this moment and stores them again if alter says so, until nobody
-// comes in between.
-func (a *Accounts) changeSignups(ctx context.Context, from string, alter func(*signups, time.Time) bool) error {
-	subject := broker.SignupsSubject(from)
-	for range maxTries {
+// changeSignups edits the sign-ups of a client that count at this moment. edit reports whether there is something to store.
+func (a *Accounts) changeSignups(ctx context.Context, client string, edit func(*signups, time.Time) bool) error {
+	_, err := a.signups.Change(ctx, broker.SignupsSubject(client), func(e *kv.Entry[signups]) error {
 		now := a.now()
-		s, sequence, err := a.readSignups(ctx, subject)
-		if err != nil {
-			return err
-		}
 		// One from the future counts as well: clocks differ, but not by the whole window.
-		s.At = slices.DeleteFunc(s.At, func(at job.Time) bool { return now.Sub(at.Time).Abs() >= SignupWindow })
-		if !alter(s, now) {
-			return nil
+		e.Value.At = slices.DeleteFunc(e.Value.At, func(at job.Time) bool { return now.Sub(at.Time).Abs() >= SignupWindow })
+		if e.Value.V = job.Version; !edit(&e.Value, now) {
+			return kv.ErrUnchanged
 		}
-		data, err := json.Marshal(s)
-		if err != nil {
-			return fmt.Errorf("encode sign-ups: %w", err)
-		}
-		_, err = a.js.Publish(ctx, subject, data, jetstream.WithExpectLastSequencePerSubject(sequence), jetstream.WithMsgTTL(SignupWindow))
-		if err = published(err); !errors.Is(err, errConflict) {
-			return err
-		}
+		return nil
+	})
+	if errors.Is(err, kv.ErrConflict) {
+		return fmt.Errorf("count a sign-up: %w", ErrBusy)
 	}
-	return fmt.Errorf("count a sign-up: %w", ErrBusy)
-}
-
-// readSignups returns the sign-ups of a place and their revision. What a newer program wrote counts as none.
-func (a *Accounts) readSignups(ctx context.Context, subject string) (*signups, uint64, error) {
-	s := &signups{V: job.Version}
-	msg, err := broker.LeaderLast(ctx, a.js, broker.ResetsStream, subject)
-	switch {
-	case errors.Is(err, jetstream.ErrMsgNotFound):
-		return s, 0, nil
-	case err != nil:
-		return nil, 0, fmt.Errorf("read sign-ups: %w", err)
-	}
-	var stored signups
-	if json.Unmarshal(msg.Data, &stored) == nil && stored.V <= job.Version {
-		s.At = stored.At
-	}
-	return s, msg.Sequence, nil
+	return err
 }

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/mail"
 	"regexp"
@@ -17,7 +16,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// The bounds of what people say about themselves.
+// The limits of what users enter.
 const (
 	MinPassword = 8   // characters, of new passwords
 	MaxPassword = 256 // characters
@@ -25,7 +24,7 @@ const (
 	MaxEmail    = 254 // bytes
 )
 
-// User is an account as it is stored. The names are those of the system that this one replaces.
+// User is an account as it is stored.
 type User struct {
 	V        int    `json:"v"`
 	ID       string `json:"id"`
@@ -38,28 +37,28 @@ type User struct {
 	IsActive          bool            `json:"isActive"`
 	AuthProvider      string          `json:"authProvider,omitempty"`
 	GoogleInfo        json.RawMessage `json:"googleInfo,omitempty"`
-	// EmailUnverified says that the owner has yet to confirm the address. Records of before do not have it.
+	// EmailUnverified says that the owner has yet to confirm the address. Older records do not have it.
 	EmailUnverified bool `json:"emailUnverified,omitempty"`
-	// TokenVersion counts what ends every token of before.
+	// TokenVersion is part of every session token; raising it revokes them all.
 	TokenVersion int `json:"tokenVersion,omitempty"`
-	// SignedOut are tokens that were ended one by one and would still hold.
+	// SignedOut lists tokens that were revoked one by one and have not expired.
 	SignedOut []SignedOut `json:"signedOut,omitempty"`
 }
 
-// SignedOut is a token that was ended before its time.
+// SignedOut is a token that was revoked before it expired.
 type SignedOut struct {
 	// Token is the hash of the token.
 	Token string   `json:"token"`
 	Until job.Time `json:"until"`
 }
 
-// maxSignedOut bounds the list of ended tokens; beyond it all are ended together.
+// maxSignedOut bounds the list of revoked tokens; beyond it all tokens are revoked together.
 const maxSignedOut = 50
 
-// HasPassword reports whether the account can be entered with a password.
+// HasPassword reports whether somebody can sign in to the account with a password.
 func (u *User) HasPassword() bool { return u.set() }
 
-// Owner is whom the jobs of the account belong to. An imported id that could pass for somebody else's name, or cannot be
+// Owner returns the owner of the jobs of the account: its ID. An imported ID that could pass for another owner, or cannot be
 // part of a subject, is replaced by its hash.
 func (u *User) Owner() string {
 	if job.ValidToken(u.ID) && u.ID != job.OwnerAnonymous && !strings.HasPrefix(u.ID, guestPrefix) && !strings.HasPrefix(u.ID, hashedPrefix) {
@@ -70,54 +69,29 @@ func (u *User) Owner() string {
 }
 
 const (
-	// guestPrefix begins the names of guests.
+	// guestPrefix begins the owners of guests' jobs.
 	guestPrefix  = "g-"
 	hashedPrefix = "u-"
 )
 
-// encode returns the stored form.
-func (u *User) encode() ([]byte, error) {
-	u.V = job.Version
-	b, err := json.Marshal(u)
-	if err != nil {
-		return nil, fmt.Errorf("encode account: %w", err)
-	}
-	return b, nil
-}
-
-// decodeUser reads a stored account. It fails with job.ErrNewer when a newer program wrote it.
-func decodeUser(b []byte) (*User, error) {
-	var u User
-	if err := json.Unmarshal(b, &u); err != nil {
-		return nil, errors.New("decode account: not an account")
-	}
-	switch {
-	case u.V > job.Version:
-		return nil, fmt.Errorf("decode account: %w", job.ErrNewer)
-	case u.V < 1 || u.ID == "" || u.Email == "":
-		return nil, errors.New("decode account: incomplete")
-	}
-	return &u, nil
-}
-
-// signOut adds a token to those that have ended, and forgets the ones that would have ended by now anyway.
+// signOut revokes one token, and forgets those that have expired by now.
 func (u *User) signOut(token SignedOut, now time.Time) {
 	u.SignedOut = slices.DeleteFunc(u.SignedOut, func(s SignedOut) bool { return !now.Before(s.Until.Time) || s.Token == token.Token })
 	if len(u.SignedOut) == maxSignedOut {
-		u.endTokens()
+		u.revokeTokens()
 		return
 	}
 	u.SignedOut = append(u.SignedOut, token)
 }
 
-// endTokens ends every token that was issued so far.
-func (u *User) endTokens() {
+// revokeTokens revokes every token that was issued so far.
+func (u *User) revokeTokens() {
 	u.TokenVersion++
 	u.SignedOut = nil
 }
 
-// key is under which an address is stored. Capital letters make no other address.
-func key(email string) string {
+// keyOf returns the key under which the account with an address is stored. Case does not matter.
+func keyOf(email string) string {
 	sum := sha256.Sum256([]byte(NormalizeEmail(email)))
 	return hex.EncodeToString(sum[:])
 }
@@ -127,19 +101,19 @@ func NormalizeEmail(email string) string { return strings.ToLower(strings.TrimSp
 
 var emailForm = regexp.MustCompile(`^[^\s@]+@[^\s@]+\.[^\s@]+$`)
 
-// ValidEmail reports whether a text is an address to which mail can be sent.
+// ValidEmail reports whether e-mail can be sent to an address.
 func ValidEmail(email string) bool {
 	email = strings.TrimSpace(email)
-	if len(email) > MaxEmail || !emailForm.MatchString(email) || hasControl(email) || strings.ContainsFunc(email, posesAsASCII) {
+	if len(email) > MaxEmail || !emailForm.MatchString(email) || hasControl(email) || strings.ContainsFunc(email, foldsToASCII) {
 		return false
 	}
 	parsed, err := mail.ParseAddress(email)
 	return err == nil && parsed.Address == email && parsed.Name == ""
 }
 
-// posesAsASCII reports whether a letter becomes one of ASCII when it is made small, as the sign for kelvin does: addresses
-// with it are somebody else's, and would pass for those without.
-func posesAsASCII(r rune) bool { return r > unicode.MaxASCII && unicode.ToLower(r) <= unicode.MaxASCII }
+// foldsToASCII reports whether the lower case of a letter outside ASCII is in ASCII, as that of the kelvin sign is: an address
+// with it is another one than that without, and would pass for it.
+func foldsToASCII(r rune) bool { return r > unicode.MaxASCII && unicode.ToLower(r) <= unicode.MaxASCII }
 
 func hasControl(s string) bool { return strings.ContainsFunc(s, unicode.IsControl) }
 
@@ -167,8 +141,8 @@ func CheckEmail(pointer, email string) []job.FieldError {
 	return nil
 }
 
-// CheckPassword returns what is wrong with a new password. It says nothing of passwords that exist: imported and older ones
-// may be shorter, and still sign their owners in.
+// CheckPassword returns what is wrong with a new password. Existing passwords may be shorter, and still let their owners sign
+// in.
 func CheckPassword(pointer, password string) []job.FieldError {
 	switch n := utf8.RuneCountInString(password); {
 	case n == 0:

@@ -9,7 +9,7 @@ import (
 //go:embed common_passwords.txt
 var commonPasswordList string
 
-// commonPasswords holds the passwords that guessers try first, in lower case. Shorter ones than MinPassword are refused
+// commonPasswords holds the passwords that are guessed first, in lower case. Those shorter than MinPassword are refused
 // anyway.
 var commonPasswords = sync.OnceValue(func() map[string]bool {
 	set := make(map[string]bool)
@@ -19,5 +19,5 @@ var commonPasswords = sync.OnceValue(func() map[string]bool {
 	return set
 })
 
-// isCommon reports whether a password is among the commonest, in whatever case.
+// isCommon reports whether a password is among the most common ones, ignoring case.
 func isCommon(password string) bool { return commonPasswords()[strings.ToLower(password)] }

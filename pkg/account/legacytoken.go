@@ -13,9 +13,9 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// parseLegacy reads a token of the oldest format: header and claims in plain base64, and as the signature the base64 of
-// the hex digits of the SHA-256 of both and the secret. Since the secret stands at the end nobody can lengthen it. An
-// expiry is required, though its issuer did not insist.
+// parseLegacy parses a token of the oldest format: header and claims in standard base64, and as the signature the base64 of
+// the hexadecimal SHA-256 of both and the secret. With the secret at the end, a hash cannot be extended. An expiry is required,
+// which the issuer did not do.
 func (a *Accounts) parseLegacy(token string) (*claims, bool) {
 	if !a.cfg.AllowLegacy {
 		return nil, false
@@ -24,36 +24,36 @@ func (a *Accounts) parseLegacy(token string) (*claims, bool) {
 	if len(parts) != 3 {
 		return nil, false
 	}
-	signature, ok := plainBase64(parts[2])
+	signature, ok := decodeBase64(parts[2])
 	sum := sha256.Sum256([]byte(parts[0] + "." + parts[1] + "." + string(a.secret)))
 	if !ok || subtle.ConstantTimeCompare(signature, []byte(hex.EncodeToString(sum[:]))) != 1 {
 		return nil, false
 	}
-	body, ok := plainBase64(parts[1])
+	body, ok := decodeBase64(parts[1])
 	if !ok {
 		return nil, false
 	}
-	var said struct {
+	var stated struct {
 		UserID   string           `json:"userId"`
 		Email    string           `json:"email"`
 		Issuer   *string          `json:"iss"`
 		Audience jwt.ClaimStrings `json:"aud"`
 		Expires  float64          `json:"exp"`
 	}
-	if err := json.Unmarshal(body, &said); err != nil || said.Expires <= 0 || said.Expires > math.MaxInt32 {
+	if err := json.Unmarshal(body, &stated); err != nil || stated.Expires <= 0 || stated.Expires > math.MaxInt32 {
 		return nil, false
 	}
-	expires := time.Unix(int64(said.Expires), 0)
+	expires := time.Unix(int64(stated.Expires), 0)
 	if !a.now().Before(expires) {
 		return nil, false
 	}
-	c := &claims{UserID: said.UserID, Email: said.Email, Issuer: said.Issuer}
-	c.Audience, c.ExpiresAt = said.Audience, jwt.NewNumericDate(expires)
+	c := &claims{UserID: stated.UserID, Email: stated.Email, Issuer: stated.Issuer}
+	c.Audience, c.ExpiresAt = stated.Audience, jwt.NewNumericDate(expires)
 	return c, true
 }
 
-// plainBase64 decodes base64 with or without its padding.
-func plainBase64(s string) ([]byte, bool) {
+// decodeBase64 decodes standard base64 with or without padding.
+func decodeBase64(s string) ([]byte, bool) {
 	b, err := base64.RawStdEncoding.Strict().DecodeString(strings.TrimRight(s, "="))
 	return b, err == nil
 }

@@ -1,0 +1,127 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/kv"
+)
+
+var (
+	// ErrTaken is returned for an address that has an account already.
+	ErrTaken = errors.New("the address has an account already")
+	// ErrCredentials is returned for a wrong password, and for an address without an account.
+	ErrCredentials = errors.New("wrong address or password")
+	// ErrDisabled is returned for an account that is disabled.
+	ErrDisabled = errors.New("the account is disabled")
+	// ErrToken is returned for a token that is forged, expired, revoked or missing.
+	ErrToken = errors.New("the token is not valid or has expired")
+	// ErrUnknown is returned for an account that does not exist.
+	ErrUnknown = errors.New("no such account")
+	// ErrStale is returned for what only somebody may do who has signed in within FreshAge.
+	ErrStale = errors.New("too long since the person signed in")
+	// ErrFull is returned when NATS has no room.
+	ErrFull = kv.ErrFull
+)
+
+// Accounts is the store of accounts.
+type Accounts struct {
+	js          jetstream.JetStream
+	usersStream jetstream.Stream
+
+	users     *kv.Bucket[User]
+	links     *kv.Bucket[googleLink]
+	deletions *kv.Bucket[storedDeletion]
+	tokens    *kv.Bucket[emailToken]
+	signups   *kv.Bucket[signups]
+	consumed  *kv.Bucket[int]
+	probes    *kv.Bucket[string]
+
+	cfg    Config
+	secret []byte
+	hasher *hasher
+	now    func() time.Time
+}
+
+// Option configures Accounts.
+type Option func(*Accounts)
+
+// WithClock replaces time.Now.
+func WithClock(now func() time.Time) Option { return func(a *Accounts) { a.now = now } }
+
+// New opens the accounts of a broker. secret is JWT_SECRET. It costs two requests.
+func New(ctx context.Context, b *broker.Broker, cfg Config, secret []byte, options ...Option) (*Accounts, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if len(secret) == 0 {
+		return nil, errors.New("open accounts: no secret")
+	}
+	js := b.JetStream()
+	users, err := js.Stream(ctx, broker.UsersStream)
+	if err != nil {
+		return nil, fmt.Errorf("open accounts: %w", err)
+	}
+	tokens, err := js.Stream(ctx, broker.ResetsStream)
+	if err != nil {
+		return nil, fmt.Errorf("open tokens of accounts: %w", err)
+	}
+	a := &Accounts{
+		js: js, usersStream: users, cfg: cfg, secret: secret, hasher: newHasher(cfg.parameters()), now: time.Now,
+		users:     kv.New(js, users, kv.Config[User]{Name: "account", Check: (*User).check}),
+		links:     kv.New(js, users, kv.Config[googleLink]{Name: "Google link", Check: (*googleLink).check}),
+		deletions: kv.New(js, users, kv.Config[storedDeletion]{Name: "deletion"}),
+		probes:    kv.New(js, users, kv.Config[string]{Name: "probe"}),
+		tokens:    kv.New(js, tokens, kv.Config[emailToken]{Name: "e-mail token", Check: (*emailToken).check}),
+		signups:   kv.New(js, tokens, kv.Config[signups]{Name: "sign-ups", Check: (*signups).check, Lenient: true, TTL: (*signups).ttl}),
+		consumed:  kv.New(js, tokens, kv.Config[int]{Name: "use of a token"}),
+	}
+	for _, option := range options {
+		option(a)
+	}
+	return a, nil
+}
+
+// Rename changes the name of an account. username must have passed CheckUsername.
+func (a *Accounts) Rename(ctx context.Context, u *User, username string) (*User, error) {
+	return a.update(ctx, u, func(stored *User) error {
+		stored.Username = strings.TrimSpace(username)
+		return nil
+	})
+}
+
+// Delete removes an account, the tokens that were e-mailed to it and its link to Google. Everything else that belongs to it
+// is removed by its owners beforehand. Its session tokens are invalid from then on, whoever takes the address next. It fails
+// with ErrUnknown, and with kv.ErrConflict when the account was changed at the same moment.
+func (a *Accounts) Delete(ctx context.Context, u *User) error {
+	stored, revision, err := a.read(ctx, keyOf(u.Email))
+	if err != nil {
+		return err
+	}
+	if stored.ID != u.ID {
+		return ErrUnknown
+	}
+	for _, subject := range tokenSubjects(keyOf(u.Email)) {
+		if err := a.tokens.Purge(ctx, subject); err != nil {
+			return err
+		}
+	}
+	// The link goes before the account, so that no link to a missing account is left: without the link the account is still
+	// found by its address, and a deletion that died in between is repeated.
+	if err := a.removeGoogleLink(ctx, stored); err != nil {
+		return err
+	}
+	// A marker and not a purge: NATS does not write down that a record was replaced by a newer one, so that a server which is
+	// killed right after a purge finds the record before the last one in its files, and the account would be back. Only the
+	// revision that was read is deleted: the address may have a new account by now.
+	if err := a.users.Delete(ctx, broker.UserSubject(keyOf(u.Email)), revision); err != nil {
+		return err
+	}
+	return a.removeGoogleLink(ctx, stored) // Somebody may have signed in in between.
+}

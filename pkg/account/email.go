@@ -1,0 +1,117 @@
+package account
+
+import (
+	"strings"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+)
+
+// email is a text for an e-mail. {link} stands for a link.
+type email struct{ subject, text string }
+
+// inLang returns the text in a language, or else in English.
+func inLang(texts map[job.Lang]email, lang job.Lang) email {
+	if e, ok := texts[lang]; ok {
+		return e
+	}
+	return texts[job.English]
+}
+
+// ResetLetter returns the subject and the text of the e-mail with the link of a password reset.
+func ResetLetter(link string, lang job.Lang) (subject, text string) {
+	e := inLang(resetEmail, lang)
+	return e.subject, strings.ReplaceAll(e.text, "{link}", link)
+}
+
+var resetEmail = map[job.Lang]email{
+	job.English: {"Set a new password", `Hello,
+
+We received a request to set a new password for your Text2Image Audio account. To choose one, open this link:
+
+{link}
+
+The link works once and expires in 24 hours. If you did not ask for it, ignore this e-mail: your password stays the same.
+`},
+	job.Chinese: {"设置新密码", `您好！
+
+我们收到了为您的 Text2Image Audio 账户设置新密码的请求。请打开以下链接：
+
+{link}
+
+该链接仅可使用一次，24 小时内有效。如果这不是您本人的操作，请忽略此邮件，您的密码不会改变。
+`},
+}
+
+// VerificationEmail returns the subject and the text of the e-mail with the link that confirms an address.
+func VerificationEmail(link string, lang job.Lang) (subject, text string) {
+	e := inLang(verificationEmail, lang)
+	return e.subject, strings.ReplaceAll(e.text, "{link}", link)
+}
+
+var verificationEmail = map[job.Lang]email{
+	job.English: {"Confirm your e-mail address", `Hello,
+
+A Text2Image Audio account was created with this address. If that was you, open this link to confirm it:
+
+{link}
+
+The link works once and expires in 24 hours. If it was not you, ignore this e-mail: without the confirmation, the account cannot be used to create anything.
+`},
+	job.Chinese: {"确认您的邮箱地址", `您好！
+
+有人使用此邮箱注册了 Text2Image Audio 账户。如果是您本人，请打开以下链接确认邮箱：
+
+{link}
+
+该链接仅可使用一次，24 小时内有效。如果这不是您本人的操作，请忽略此邮件：邮箱未确认前，该账户无法生成任何内容。
+`},
+}
+
+// Notice is a change of an account of which its owner is told.
+type Notice string
+
+// The notices.
+const (
+	// NoticePassword is for a new password.
+	NoticePassword Notice = "password"
+	// NoticeGoogle is for a Google account that was linked.
+	NoticeGoogle Notice = "google"
+)
+
+// NoticeLetter returns the subject and the text of the e-mail that tells of a change.
+func NoticeLetter(about Notice, lang job.Lang) (subject, text string) {
+	e := inLang(noticeEmails[about], lang)
+	return e.subject, e.text
+}
+
+// noticeEmails hold no link, so that users do not get used to following one.
+var noticeEmails = map[Notice]map[job.Lang]email{
+	NoticePassword: {
+		job.English: {"Your password was changed", `Hello,
+
+The password of your Text2Image Audio account was changed just now. Everybody who was signed in with the old password has been signed out.
+
+If that was you, there is nothing to do. If it was not, open the page, choose "Forgot the password?" and set a new password.
+`},
+		job.Chinese: {"您的密码已修改", `您好！
+
+您的 Text2Image Audio 账户密码刚刚已修改，使用旧密码的登录均已失效。
+
+如果是您本人的操作，请忽略此邮件。否则，请打开网页，点击“忘记密码？”重新设置密码。
+`},
+	},
+	NoticeGoogle: {
+		job.English: {"A Google account was linked to your account", `Hello,
+
+A Google account was linked to your Text2Image Audio account just now and can be used to sign in.
+
+If that was you, there is nothing to do. If it was not, open the page, choose "Forgot the password?" and set a new password: this signs everybody out and removes the link.
+`},
+		job.Chinese: {"您的账户已关联 Google 账户", `您好！
+
+您的 Text2Image Audio 账户刚刚关联了一个 Google 账户，今后可以用它登录。
+
+如果是您本人的操作，请忽略此邮件。否则，请打开网页，点击“忘记密码？”重新设置密码：所有登录都会失效，该关联也会被解除。
+`},
+	},
+}

@@ -4,13 +4,9 @@ import (
 	"bytes"
 	"crypto/md5" //nolint:gosec // The sum only recognises one known picture; nothing is protected by it.
 	"encoding/hex"
-	"image"
-	"image/jpeg"
-	"image/png"
 	"slices"
 
-	"golang.org/x/image/webp"
-
+	"github.com/text2image-audio/text2image-audio/pkg/imagefile"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
@@ -37,18 +33,13 @@ func (c *Client) checkImage(data []byte) (*Media, error) {
 		}
 	}
 	contentType := sniffImage(data)
-	var size image.Config
-	var err error
 	whole := false
 	switch contentType {
-	case "image/jpeg":
-		size, err = jpeg.DecodeConfig(bytes.NewReader(data))
+	case imagefile.JPEG:
 		whole = bytes.Contains(data[max(0, len(data)-tail):], []byte{0xff, 0xd9})
-	case "image/png":
-		size, err = png.DecodeConfig(bytes.NewReader(data))
+	case imagefile.PNG:
 		whole = bytes.Contains(data[max(0, len(data)-tail):], []byte("IEND\xaeB`\x82"))
-	case "image/webp":
-		size, err = webp.DecodeConfig(bytes.NewReader(data))
+	case imagefile.WebP:
 		whole = riffIsWhole(data)
 	case "image/svg+xml":
 		// SVG may contain scripts, and a retry would return SVG again.
@@ -56,15 +47,16 @@ func (c *Client) checkImage(data []byte) (*Media, error) {
 	default:
 		return nil, upstream.InvalidResponse("body is no image")
 	}
+	width, height, err := imagefile.Size(data)
 	switch {
 	case err != nil:
 		return nil, upstream.InvalidResponse("image header cannot be read")
-	case size.Width <= 0 || size.Height <= 0 || size.Width > maxPixels/size.Height:
+	case width <= 0 || height <= 0 || width > maxPixels/height:
 		return nil, upstream.InvalidResponse("image has an impossible size")
 	case !whole:
 		return nil, upstream.InvalidResponse("image is cut off")
 	}
-	return &Media{ContentType: contentType, Data: data, Width: size.Width, Height: size.Height}, nil
+	return &Media{ContentType: contentType, Data: data, Width: width, Height: height}, nil
 }
 
 // isPlaceholder recognizes a known error image without the usual headers.
@@ -75,13 +67,8 @@ func (c *Client) isPlaceholder(data []byte) bool {
 
 // sniffImage detects the type of an image by its first bytes; empty for an unknown one.
 func sniffImage(data []byte) string {
-	switch {
-	case bytes.HasPrefix(data, []byte{0xff, 0xd8, 0xff}):
-		return "image/jpeg"
-	case bytes.HasPrefix(data, []byte("\x89PNG\r\n\x1a\n")):
-		return "image/png"
-	case len(data) >= 12 && string(data[:4]) == "RIFF" && string(data[8:12]) == "WEBP":
-		return "image/webp"
+	if contentType := imagefile.ContentType(data); contentType != "" {
+		return contentType
 	}
 	head := bytes.ToLower(bytes.TrimSpace(bytes.TrimPrefix(data[:min(len(data), 1024)], []byte("\ufeff"))))
 	if bytes.HasPrefix(head, []byte("<svg")) || (bytes.HasPrefix(head, []byte("<?xml")) && bytes.Contains(head, []byte("<svg"))) {

@@ -5,9 +5,8 @@ import (
 	"strings"
 )
 
-// Decode reads a picture as base64, of either alphabet, with blanks and without padding if need be, or as a data: address of
-// it, as the clients of the system before send and store it. It fails with ErrEncoding, and with ErrTooLarge before it
-// unpacks what cannot be small enough.
+// Decode decodes an image in base64, of either alphabet, with white space and without padding, or in a data: URL, as various
+// clients send and store it. It fails with ErrEncoding, and with ErrTooLarge before it decodes what cannot be small enough.
 func Decode(text string) ([]byte, error) {
 	text = strings.TrimSpace(text)
 	const scheme = "data:"

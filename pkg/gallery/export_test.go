@@ -1,10 +1,14 @@
 package gallery
 
-// After has fail called behind each write; its error ends the act there, as a crash would.
-func After(fail func(Step) error) Option { return func(g *Gallery) { g.after = fail } }
+// Step is a write after which a process may die.
+type Step = step
 
-// DecodeIndex reads a stored index.
-func DecodeIndex(data []byte) error {
-	_, err := decodeIndex(data)
-	return err
-}
+// The steps, in their order.
+const (
+	StepBytes = stepBytes
+	StepIndex = stepIndex
+	StepDrop  = stepDrop
+)
+
+// After has fail called after each write; its error ends the operation there, as a crash would.
+func After(fail func(Step) error) Option { return func(g *Gallery) { g.after = fail } }

@@ -2,9 +2,6 @@ package gallery
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
@@ -12,42 +9,44 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/chunk"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/kv"
 )
 
 const (
-	// MaxPictures is how many pictures a member keeps of a day; one more pushes out the oldest.
+	// MaxPictures is how many images a member keeps of a day; one more evicts the oldest.
 	MaxPictures = 3
-	// MaxBytes is the size of the largest picture that is kept.
+	// MaxBytes is the size of the largest image that is kept.
 	MaxBytes = 2 << 20
 	// MaxModel bounds the name of a model, in bytes.
 	MaxModel = 100
-	// Age is how long a picture is kept.
+	// Age is for how long an image is kept.
 	Age = broker.ImagesAge
 )
 
 var (
-	// ErrNotFound is returned for a picture that a member does not have, or no longer.
+	// ErrNotFound is returned for an image that a member does not have, or no longer.
 	ErrNotFound = errors.New("no such saved picture")
-	// ErrTooLarge is returned for a picture of more than MaxBytes.
+	// ErrTooLarge is returned for an image of more than MaxBytes.
 	ErrTooLarge = errors.New("the picture is too large")
-	// ErrEncoding is returned for bytes that should have come as base64 and did not.
+	// ErrEncoding is returned for data that is not base64.
 	ErrEncoding = errors.New("the data is not base64")
-	// ErrType is returned for what is no PNG, JPEG or WebP.
+	// ErrType is returned for data that is no PNG, JPEG or WebP.
 	ErrType = errors.New("not a picture of a known type")
-	// ErrDamaged is returned for a picture that is cut off or malformed.
+	// ErrDamaged is returned for an image that is cut off or malformed.
 	ErrDamaged = errors.New("the picture is damaged")
-	// ErrDimensions is returned for a picture that would unpack to far more than anybody asks for.
+	// ErrDimensions is returned for an image with more pixels than anybody asks for.
 	ErrDimensions = errors.New("the picture has too many pixels")
-	// ErrFull is returned when the store takes no more.
-	ErrFull = errors.New("the store is full")
+	// ErrFull is returned when NATS has no room.
+	ErrFull = kv.ErrFull
 )
 
-// Picture is a saved picture without its bytes.
+// Picture describes a saved image.
 type Picture struct {
 	ID     string `json:"id"`
 	Prompt string `json:"prompt"`
-	// Optimized is what the picture was really made from, when that is not the prompt.
+	// Optimized is the prompt that the image was made from, if that is not Prompt.
 	Optimized   string   `json:"optimized,omitempty"`
 	Negative    string   `json:"negative,omitempty"`
 	Width       int      `json:"width"`
@@ -59,157 +58,70 @@ type Picture struct {
 	SHA256      string   `json:"sha256"`
 	CreatedAt   job.Time `json:"created_at"`
 	ExpiresAt   job.Time `json:"expires_at"`
-	// Source names the job's picture that this one is; whoever saves it again gets the one that is there.
+	// Source identifies the image of a job that was saved: saving it again returns the image that is present.
 	Source string `json:"source,omitempty"`
 }
 
-// Gallery is all saved pictures.
+// Gallery is the store of saved images.
 type Gallery struct {
-	js     jetstream.JetStream
-	images jetstream.Stream
-	now    func() time.Time
-	// after is for tests: it is called behind each write, and its error ends the act there, as a crash would.
-	after func(Step) error
+	stream  jetstream.Stream
+	indexes *kv.Bucket[index]
+	chunks  *chunk.Store
+	now     func() time.Time
+	// after is for tests: it is called after each write, and its error ends the operation there, as a crash would.
+	after func(step) error
 }
 
-// Step is a write after which something could stop.
-type Step string
+// step is a write after which a process may die.
+type step string
 
 // The steps, in their order.
 const (
-	StepBytes Step = "bytes"
-	StepIndex Step = "index"
-	StepDrop  Step = "drop"
+	stepBytes step = "bytes"
+	stepIndex step = "index"
+	stepDrop  step = "drop"
 )
 
-// Option changes a new gallery.
+// Option configures a Gallery.
 type Option func(*Gallery)
 
-// WithClock has the time told by another clock.
+// WithClock replaces time.Now.
 func WithClock(now func() time.Time) Option { return func(g *Gallery) { g.now = now } }
 
-// New opens the gallery on a broker. It costs one request.
+// New opens the gallery of a broker. It costs one request.
 func New(ctx context.Context, b *broker.Broker, options ...Option) (*Gallery, error) {
-	g := &Gallery{js: b.JetStream(), now: time.Now, after: func(Step) error { return nil }}
+	stream, err := b.JetStream().Stream(ctx, broker.ImagesStream)
+	if err != nil {
+		return nil, fmt.Errorf("open gallery: %w", err)
+	}
+	g := &Gallery{stream: stream, chunks: chunk.New(b.JetStream(), stream), now: time.Now, after: func(step) error { return nil }}
+	g.indexes = kv.New(b.JetStream(), stream, kv.Config[index]{
+		Name: "index of saved images", Check: (*index).check, TTL: func(x *index) time.Duration { return g.ttl(x.expires()) },
+	})
 	for _, option := range options {
 		option(g)
-	}
-	var err error
-	if g.images, err = g.js.Stream(ctx, broker.ImagesStream); err != nil {
-		return nil, fmt.Errorf("open gallery: %w", err)
 	}
 	return g, nil
 }
 
-// Day returns the day that a time belongs to, in UTC.
+// Day returns the day of a time, in UTC.
 func Day(t time.Time) string { return t.UTC().Format(time.DateOnly) }
 
-// Today returns the day of which somebody can save pictures now.
+// Today returns the day to which images are saved now.
 func (g *Gallery) Today() string { return Day(g.now()) }
 
-// days returns the days whose pictures may still be there, the latest first.
+// days returns the days whose images may not have expired, the latest first.
 func (g *Gallery) days() []string {
 	now := g.now()
 	return []string{Day(now), Day(now.Add(-Age))}
 }
 
-// Save keeps a picture for a member. p tells where it comes from; size, type and measures are taken from the bytes, and
-// what stands behind the picture's end is cut off. A fourth of the day pushes out the one that was saved first. It fails
-// with ErrTooLarge, ErrType, ErrDamaged, ErrDimensions and ErrFull. A caller that goes away once bytes are written does not
-// stop it. It costs one acknowledged publish for each 512 KiB and three requests.
-func (g *Gallery) Save(ctx context.Context, owner string, p Picture, data []byte) (Picture, error) {
-	found, err := Inspect(data)
-	if err != nil {
-		return Picture{}, err
-	}
-	if p.Source != "" {
-		if there, err := g.bySource(ctx, owner, p.Source); err != nil || there != nil {
-			return pictureOf(there), err
-		}
-	}
-	ctx, cancel, err := begin(ctx)
-	if err != nil {
-		return Picture{}, err
-	}
-	defer cancel()
-	now := g.now()
-	p.ID, p.CreatedAt, p.ExpiresAt = rand.Text(), job.At(now), job.At(now.Add(Age))
-	saved := newEntry(p, found)
-	day := Day(now)
-	if err := g.putBytes(ctx, owner, day, saved, found.Data); err != nil {
-		return Picture{}, err
-	}
-	var twin *entry
-	var out []entry
-	err = g.change(ctx, owner, day, func(x *index) error {
-		if twin, out = x.bySource(p.Source), nil; twin != nil {
-			return errUnchanged
-		}
-		x.Pictures = append(x.Pictures, saved)
-		out = x.pushOut()
-		return nil
-	})
-	if twin != nil {
-		out = []entry{saved}
-	}
-	return g.settle(ctx, owner, day, saved, twin, out, err)
-}
-
-// writeTimeout bounds a change, and dropTimeout the removal of bytes behind one.
-const (
-	writeTimeout = 15 * time.Second
-	dropTimeout  = 5 * time.Second
-)
-
-// begin returns a context for a change that goes on when its caller hangs up: what is left half-way takes room for a day,
-// and whoever hangs up again and again would fill the store.
-func begin(ctx context.Context) (context.Context, context.CancelFunc, error) {
-	if ctx.Err() != nil {
-		return nil, nil, fmt.Errorf("change saved pictures: %w", context.Cause(ctx))
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
-	return ctx, cancel, nil
-}
-
-// settle removes the bytes that nothing names any more after a picture was saved, or was not.
-func (g *Gallery) settle(ctx context.Context, owner, day string, saved entry, twin *entry, out []entry, err error) (Picture, error) {
-	switch {
-	case errors.Is(err, ErrFull), errors.Is(err, errConflict):
-		out = []entry{saved}
-	case err != nil:
-		// It may have been written all the same.
-		return Picture{}, err
-	}
-	for _, e := range out {
-		// What stays expires by itself.
-		_ = g.dropBytes(ctx, owner, day, e)
-	}
-	if twin != nil {
-		return twin.Picture, nil
-	}
-	return saved.Picture, err
-}
-
-func newEntry(p Picture, found *Found) entry {
-	sum := sha256.Sum256(found.Data)
-	p.ContentType, p.Width, p.Height = found.ContentType, found.Width, found.Height
-	p.Bytes, p.SHA256 = int64(len(found.Data)), hex.EncodeToString(sum[:])
-	return entry{Picture: p, Key: rand.Text(), ChunkBytes: chunkBytes}
-}
-
-func pictureOf(e *entry) Picture {
-	if e == nil {
-		return Picture{}
-	}
-	return e.Picture
-}
-
-// List returns the pictures that a member has saved today and those of the day before that are still there, in the order
-// in which they came here. It costs two requests.
+// List returns the images that a member has saved today and those of yesterday that have not expired, in the order in which
+// they were saved. It costs two requests.
 func (g *Gallery) List(ctx context.Context, owner string) (today, earlier []Picture, err error) {
 	var lists [2][]Picture
 	for i, day := range g.days() {
-		x, _, err := g.read(ctx, owner, day)
+		x, err := g.read(ctx, owner, day)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -220,16 +132,15 @@ func (g *Gallery) List(ctx context.Context, owner string) (today, earlier []Pict
 	return lists[0], lists[1], nil
 }
 
-// Info returns a member's picture without its bytes. It fails with ErrNotFound and costs at most two requests.
+// Info returns the description of an image. It fails with ErrNotFound and costs at most two requests.
 func (g *Gallery) Info(ctx context.Context, owner, id string) (Picture, error) {
-	e, _, err := g.find(ctx, owner, id)
-	return pictureOf(e), err
+	e, _, err := g.find(ctx, owner, hasID(id))
+	return e.Picture, err
 }
 
-// Open returns a member's picture and its bytes. It fails with ErrNotFound. It costs at most two requests and one for each
-// 512 KiB.
+// Open returns an image and its bytes. It fails with ErrNotFound. It costs at most two requests and one for each 512 KiB.
 func (g *Gallery) Open(ctx context.Context, owner, id string) (Picture, []byte, error) {
-	e, day, err := g.find(ctx, owner, id)
+	e, day, err := g.find(ctx, owner, hasID(id))
 	if err != nil {
 		return Picture{}, nil, err
 	}
@@ -240,13 +151,13 @@ func (g *Gallery) Open(ctx context.Context, owner, id string) (Picture, []byte, 
 	return e.Picture, data, nil
 }
 
-// Remove deletes a member's picture. It fails with ErrNotFound. A caller that goes away meanwhile does not stop it.
+// Remove deletes an image. It fails with ErrNotFound. It is completed even if ctx ends meanwhile.
 func (g *Gallery) Remove(ctx context.Context, owner, id string) error {
-	e, day, err := g.find(ctx, owner, id)
+	e, day, err := g.find(ctx, owner, hasID(id))
 	if err != nil {
 		return err
 	}
-	ctx, cancel, err := begin(ctx)
+	ctx, cancel, err := beginWrite(ctx)
 	if err != nil {
 		return err
 	}
@@ -260,43 +171,28 @@ func (g *Gallery) Remove(ctx context.Context, owner, id string) error {
 	if err != nil {
 		return err
 	}
-	// What stays expires by itself.
-	_ = g.dropBytes(ctx, owner, day, *e)
+	_ = g.removeBytes(ctx, owner, day, e) // Otherwise they expire.
 	return nil
 }
 
-// Erase removes everything that a member has saved. It may be repeated and costs one request.
+// Erase removes all images of a member. It may be repeated and costs one request.
 func (g *Gallery) Erase(ctx context.Context, owner string) error {
-	if err := g.images.Purge(ctx, jetstream.WithPurgeSubject(broker.OwnerImagesSubject(owner))); err != nil {
-		return fmt.Errorf("erase saved pictures: %w", err)
+	if err := g.stream.Purge(ctx, jetstream.WithPurgeSubject(broker.OwnerImagesSubject(owner))); err != nil {
+		return fmt.Errorf("erase saved images: %w", err)
 	}
 	return nil
 }
 
-// find returns a picture and the day under which it lies.
-func (g *Gallery) find(ctx context.Context, owner, id string) (*entry, string, error) {
+// find returns the first image of a member that matches, and its day. It fails with ErrNotFound.
+func (g *Gallery) find(ctx context.Context, owner string, matches func(entry) bool) (entry, string, error) {
 	for _, day := range g.days() {
-		x, _, err := g.read(ctx, owner, day)
+		x, err := g.read(ctx, owner, day)
 		if err != nil {
-			return nil, "", err
+			return entry{}, "", err
 		}
-		if i := x.at(id); i >= 0 {
-			return &x.Pictures[i], day, nil
+		if e, found := x.find(matches); found {
+			return e, day, nil
 		}
 	}
-	return nil, "", ErrNotFound
-}
-
-// bySource returns the picture that was saved from a job's, nil when there is none.
-func (g *Gallery) bySource(ctx context.Context, owner, source string) (*entry, error) {
-	for _, day := range g.days() {
-		x, _, err := g.read(ctx, owner, day)
-		if err != nil {
-			return nil, err
-		}
-		if e := x.bySource(source); e != nil {
-			return e, nil
-		}
-	}
-	return nil, nil
+	return entry{}, "", ErrNotFound
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/kv"
 )
 
 // ErrSuperseded is returned by Import when a member has MaxPictures later images of the day.
@@ -20,29 +21,28 @@ func (g *Gallery) Import(ctx context.Context, owner string, p Picture, data []by
 		return false, err
 	}
 	p.ExpiresAt = job.At(p.CreatedAt.Add(Age))
-	e := newEntry(p, found)
-	e.Imported = true
-	day := Day(p.CreatedAt.Time)
-	x, _, err := g.read(ctx, owner, day)
+	day, imported := Day(p.CreatedAt.Time), newEntry(p, found)
+	imported.Imported = true
+	x, err := g.read(ctx, owner, day)
 	if err != nil {
 		return false, err
 	}
-	// Looked at first, so that the bytes are not written for nothing.
-	out, created, refused := x.insert(e)
+	// Tried before the bytes are written, so that they are not written for nothing.
+	unused, created, refused := x.insert(imported)
 	if !created {
 		return false, refused
 	}
-	if err := g.putBytes(ctx, owner, day, e, found.Data); err != nil {
+	if err := g.putBytes(ctx, owner, day, imported, found.Data); err != nil {
 		return false, err
 	}
 	err = g.change(ctx, owner, day, func(x *index) error {
-		if out, created, refused = x.insert(e); !created {
-			out = []entry{e}
-			return errUnchanged
+		if unused, created, refused = x.insert(imported); !created {
+			unused = []entry{imported}
+			return kv.ErrUnchanged
 		}
 		return nil
 	})
-	if _, err := g.settle(ctx, owner, day, e, nil, out, err); err != nil {
+	if err := g.removeUnused(ctx, owner, day, imported, unused, err); err != nil {
 		return false, err
 	}
 	return created, refused
@@ -50,8 +50,8 @@ func (g *Gallery) Import(ctx context.Context, owner string, p Picture, data []by
 
 // insert puts an imported image before those that are later, and returns what it evicts. It reports false when the image is
 // present or was removed, and fails with ErrSuperseded.
-func (x *index) insert(e entry) (out []entry, inserted bool, err error) {
-	if x.at(e.ID) >= 0 || slices.ContainsFunc(x.Removed, func(r removed) bool { return r.ID == e.ID }) {
+func (x *index) insert(e entry) (evicted []entry, inserted bool, err error) {
+	if slices.ContainsFunc(x.Pictures, hasID(e.ID)) || slices.ContainsFunc(x.Removed, func(r removed) bool { return r.ID == e.ID }) {
 		return nil, false, nil
 	}
 	place := len(x.Pictures)
@@ -62,5 +62,5 @@ func (x *index) insert(e entry) (out []entry, inserted bool, err error) {
 		return nil, false, ErrSuperseded
 	}
 	x.Pictures = slices.Insert(x.Pictures, place, e)
-	return x.pushOut(), true, nil
+	return x.evict(), true, nil
 }

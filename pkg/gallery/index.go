@@ -2,31 +2,27 @@ package gallery
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"math/rand/v2"
 	"slices"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
-
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/kv"
 )
 
-// index is what a member has saved on one day, as it is stored.
+// index lists what a member has saved on one day, as it is stored.
 type index struct {
 	V int `json:"v"`
-	// Pictures stand in the order in which they came here.
+	// Pictures are in the order in which they were saved.
 	Pictures []entry `json:"pictures"`
-	// Removed are imported pictures that are gone before their time: a repeated import does not bring them back.
+	// Removed lists imported images that were removed before they expired: a repeated import does not bring them back.
 	Removed []removed `json:"removed,omitempty"`
 }
 
 type entry struct {
 	Picture
-	// Key is under which the bytes lie, and never used again.
+	// Key is under which the bytes are stored. It is never used again.
 	Key        string `json:"key"`
 	ChunkBytes int    `json:"chunk_bytes"`
 	Imported   bool   `json:"imported,omitempty"`
@@ -37,23 +33,40 @@ type removed struct {
 	ExpiresAt job.Time `json:"expires_at"`
 }
 
-// at returns the place of a picture, or −1.
-func (x *index) at(id string) int {
-	return slices.IndexFunc(x.Pictures, func(e entry) bool { return e.ID == id })
-}
-
-func (x *index) bySource(source string) *entry {
-	for i := range x.Pictures {
-		if source != "" && x.Pictures[i].Source == source {
-			return &x.Pictures[i]
+// check rejects what is incomplete, and with job.ErrNewer what a newer version of the program has stored.
+func (x *index) check() error {
+	switch {
+	case x.V > job.Version:
+		return job.ErrNewer
+	case x.V < 1:
+		return errors.New("no version")
+	}
+	for _, e := range x.Pictures {
+		if e.ID == "" || e.Key == "" || e.ChunkBytes <= 0 || e.Bytes < 0 {
+			return errors.New("incomplete")
 		}
 	}
 	return nil
 }
 
-// remove takes a picture out and reports whether it was there.
+func hasID(id string) func(entry) bool { return func(e entry) bool { return e.ID == id } }
+
+// hasSource matches the image that was saved from a job's image. It matches nothing for "".
+func hasSource(source string) func(entry) bool {
+	return func(e entry) bool { return source != "" && e.Source == source }
+}
+
+// find returns the first image that matches.
+func (x *index) find(matches func(entry) bool) (e entry, found bool) {
+	if i := slices.IndexFunc(x.Pictures, matches); i >= 0 {
+		return x.Pictures[i], true
+	}
+	return entry{}, false
+}
+
+// remove removes an image and reports whether it was there.
 func (x *index) remove(id string) bool {
-	i := x.at(id)
+	i := slices.IndexFunc(x.Pictures, hasID(id))
 	if i < 0 {
 		return false
 	}
@@ -64,25 +77,24 @@ func (x *index) remove(id string) bool {
 	return true
 }
 
-// pushOut takes the first pictures out until no more are left than may be, and returns them.
-func (x *index) pushOut() []entry {
-	var out []entry
+// evict removes the first images beyond MaxPictures, and returns them.
+func (x *index) evict() []entry {
+	var evicted []entry
 	for len(x.Pictures) > MaxPictures {
-		out = append(out, x.Pictures[0])
+		evicted = append(evicted, x.Pictures[0])
 		x.remove(x.Pictures[0].ID)
 	}
-	return out
+	return evicted
 }
 
-// forget takes out what has expired.
-func (x *index) forget(now time.Time) {
+// dropExpired removes what has expired.
+func (x *index) dropExpired(now time.Time) {
 	x.Pictures = slices.DeleteFunc(x.Pictures, func(e entry) bool { return !now.Before(e.ExpiresAt.Time) })
 	x.Removed = slices.DeleteFunc(x.Removed, func(r removed) bool { return !now.Before(r.ExpiresAt.Time) })
 }
 
-// expires returns when nothing of it is needed any more.
-func (x *index) expires() time.Time {
-	var last time.Time
+// expires returns when all of it has expired.
+func (x *index) expires() (last time.Time) {
 	for _, e := range x.Pictures {
 		last = later(last, e.ExpiresAt.Time)
 	}
@@ -99,121 +111,35 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// decodeIndex reads a stored index. It fails with job.ErrNewer when a newer program wrote it.
-func decodeIndex(data []byte) (*index, error) {
-	var x index
-	if err := json.Unmarshal(data, &x); err != nil {
-		return nil, errors.New("decode saved pictures: not an index")
+// read returns what a member has saved on a day and has not expired. It asks the stream's leader, so that somebody who has
+// just saved an image finds it.
+func (g *Gallery) read(ctx context.Context, owner, day string) (*index, error) {
+	e, err := g.indexes.Get(ctx, broker.ImagesSubject(owner, day))
+	if err != nil && !errors.Is(err, kv.ErrNotFound) {
+		return nil, err
 	}
-	switch {
-	case x.V > job.Version:
-		return nil, fmt.Errorf("decode saved pictures: %w", job.ErrNewer)
-	case x.V < 1:
-		return nil, errors.New("decode saved pictures: no version")
-	}
-	for _, e := range x.Pictures {
-		if e.ID == "" || e.Key == "" || e.ChunkBytes <= 0 || e.Bytes < 0 {
-			return nil, errors.New("decode saved pictures: incomplete")
-		}
-	}
-	return &x, nil
+	e.Value.dropExpired(g.now())
+	return &e.Value, nil
 }
 
-// read returns what a member has saved on a day, without what has expired, and its revision. It asks the stream's leader,
-// so that whoever has just saved something finds it.
-func (g *Gallery) read(ctx context.Context, owner, day string) (*index, uint64, error) {
-	msg, err := broker.LeaderLast(ctx, g.js, broker.ImagesStream, broker.ImagesSubject(owner, day))
-	switch {
-	case errors.Is(err, jetstream.ErrMsgNotFound):
-		return &index{}, 0, nil
-	case err != nil:
-		return nil, 0, fmt.Errorf("read saved pictures: %w", err)
-	case len(msg.Data) == 0:
-		return &index{}, msg.Sequence, nil // The mark of one that has expired.
-	}
-	x, err := decodeIndex(msg.Data)
-	if err != nil {
-		return nil, 0, err
-	}
-	x.forget(g.now())
-	return x, msg.Sequence, nil
-}
-
-var (
-	errConflict = errors.New("changed meanwhile")
-	// errUnchanged ends a change that turns out to be none.
-	errUnchanged = errors.New("nothing to change")
-)
-
-const (
-	// changeTimeout bounds how long a change is tried again because somebody else was faster.
-	changeTimeout = 8 * time.Second
-	// changePause is the longest pause between two tries. In a cluster a write is refused for as long as another one is on
-	// its way.
-	changePause = 20 * time.Millisecond
-)
-
-// change reads an index, has alter change it and stores it, again and again until nobody came in between. It fails with
-// what alter fails with, with ErrFull, and with errConflict when nothing was written; any other error leaves open whether
-// something was.
-func (g *Gallery) change(ctx context.Context, owner, day string, alter func(*index) error) error {
-	ctx, cancel := context.WithTimeout(ctx, changeTimeout)
-	defer cancel()
-	for {
-		x, revision, err := g.read(ctx, owner, day)
-		if err != nil {
-			return err
-		}
-		if err := alter(x); err != nil {
-			if errors.Is(err, errUnchanged) {
-				return nil
-			}
-			return err
-		}
-		err = g.write(ctx, owner, day, x, revision)
-		if !errors.Is(err, errConflict) {
-			return err
-		}
-		timer := time.NewTimer(rand.N(changePause)) //nolint:gosec // A pause is no secret.
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return fmt.Errorf("store saved pictures: %w: %w", errConflict, context.Cause(ctx))
-		}
-	}
-}
-
-func (g *Gallery) write(ctx context.Context, owner, day string, x *index, revision uint64) error {
-	x.V = job.Version
-	data, err := json.Marshal(x)
-	if err != nil {
-		return fmt.Errorf("encode saved pictures: %w", err)
-	}
-	_, err = g.js.Publish(ctx, broker.ImagesSubject(owner, day), data,
-		jetstream.WithExpectLastSequencePerSubject(revision), jetstream.WithMsgTTL(g.left(x.expires())))
-	if err := published(err); err != nil {
+// change edits an index and stores it, again and again until nobody else wrote in between. It fails with what edit fails
+// with, and with ErrFull or kv.ErrConflict when nothing was written; any other error leaves that open.
+func (g *Gallery) change(ctx context.Context, owner, day string, edit func(*index) error) error {
+	var edited error
+	_, err := g.indexes.Change(ctx, broker.ImagesSubject(owner, day), func(e *kv.Entry[index]) error {
+		e.Value.V = job.Version
+		e.Value.dropExpired(g.now())
+		edited = edit(&e.Value)
+		return edited
+	})
+	if err != nil || edited != nil {
 		return err
 	}
-	return g.after(StepIndex)
+	return g.after(stepIndex)
 }
 
-// left is how long something is to be stored, in whole seconds, as NATS wants it.
-func (g *Gallery) left(until time.Time) time.Duration {
-	d := until.Sub(g.now())
+// ttl returns for how long something is stored that expires at a time, in whole seconds as NATS requires.
+func (g *Gallery) ttl(expires time.Time) time.Duration {
+	d := expires.Sub(g.now())
 	return min(Age, max(time.Second, (d+time.Second-1).Truncate(time.Second)))
-}
-
-// published gives the answers to a publish their names.
-func published(err error) error {
-	if err == nil {
-		return nil
-	}
-	if broker.Conflict(err) {
-		return errConflict
-	}
-	if broker.NoRoom(err) {
-		return fmt.Errorf("%w: %w", ErrFull, err)
-	}
-	return fmt.Errorf("store saved pictures: %w", err)
 }

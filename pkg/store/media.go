@@ -8,23 +8,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sync"
 
 	"github.com/nats-io/nats.go/jetstream"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/chunk"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-const (
-	// chunkBytes is the size of every chunk but a medium's last; NATS accepts messages of up to 1 MiB.
-	chunkBytes = 512 << 10
-	// chunksAtOnce bounds the chunks that are published at the same time.
-	chunksAtOnce = 4
-	// hashLength is how many hexadecimal digits of the SHA-256 are part of a chunk's key.
-	hashLength = 16
-)
+// hashLength is how many hexadecimal digits of the SHA-256 are part of a chunk's key.
+const hashLength = 16
 
 // manifest describes one stored medium; its chunks follow from it.
 type manifest struct {
@@ -45,20 +38,10 @@ type Product struct {
 func (s *Store) PutMedia(ctx context.Context, owner, id string, m job.Media, data []byte) (job.Media, error) {
 	sum := sha256.Sum256(data)
 	m.SHA256, m.Bytes = hex.EncodeToString(sum[:]), int64(len(data))
-	group, groupCtx := errgroup.WithContext(ctx)
-	group.SetLimit(chunksAtOnce)
-	for i := 0; i*chunkBytes < len(data); i++ {
-		chunk := data[i*chunkBytes : min((i+1)*chunkBytes, len(data))]
-		subject := broker.ChunkSubject(owner, id, m.Index, m.SHA256[:hashLength], i)
-		group.Go(func() error {
-			_, err := s.js.Publish(groupCtx, subject, chunk)
-			return published(err, ErrExists)
-		})
+	if err := chunk.New(s.js, s.results).Put(ctx, chunkSubject(owner, id, m), data); err != nil {
+		return job.Media{}, fmt.Errorf("store media: %w", published(err, ErrExists))
 	}
-	if err := group.Wait(); err != nil {
-		return job.Media{}, fmt.Errorf("store media: %w", err)
-	}
-	encoded, err := json.Marshal(manifest{V: job.Version, Media: m, ChunkBytes: chunkBytes})
+	encoded, err := json.Marshal(manifest{V: job.Version, Media: m, ChunkBytes: chunk.Size})
 	if err != nil {
 		return job.Media{}, fmt.Errorf("encode manifest: %w", err)
 	}
@@ -117,78 +100,20 @@ func (s *Store) OpenMedia(ctx context.Context, owner, id string, index int) (*Me
 	if err != nil {
 		return nil, err
 	}
-	return &MediaReader{ctx: ctx, store: s, owner: owner, id: id, manifest: m, loaded: -1}, nil
+	data := chunk.New(s.js, s.results).Open(ctx, chunk.Blob{Subject: chunkSubject(owner, id, m.Media), Bytes: m.Bytes, ChunkBytes: m.ChunkBytes})
+	return &MediaReader{SectionReader: data, media: m.Media}, nil
 }
 
-// MediaReader reads a stored medium. It is an io.ReadSeeker, as http.ServeContent wants it.
+// MediaReader reads a stored medium.
 type MediaReader struct {
-	ctx       context.Context //nolint:containedctx // An io.Reader has no other way to be bounded.
-	store     *Store
-	owner, id string
-	manifest  *manifest
-
-	mu     sync.Mutex
-	offset int64
-	chunk  []byte
-	loaded int
+	*io.SectionReader
+	media job.Media
 }
 
 // Media returns the description of what is read.
-func (r *MediaReader) Media() job.Media { return r.manifest.Media }
+func (r *MediaReader) Media() job.Media { return r.media }
 
-// Read reads from the current offset.
-func (r *MediaReader) Read(p []byte) (int, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.offset >= r.manifest.Bytes {
-		return 0, io.EOF
-	}
-	size := int64(r.manifest.ChunkBytes)
-	if err := r.load(int(r.offset / size)); err != nil {
-		return 0, err
-	}
-	within := r.offset % size
-	if within >= int64(len(r.chunk)) {
-		return 0, io.ErrUnexpectedEOF
-	}
-	n := copy(p, r.chunk[within:])
-	r.offset += int64(n)
-	return n, nil
-}
-
-// Seek sets the offset of the next Read.
-func (r *MediaReader) Seek(offset int64, whence int) (int64, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	switch whence {
-	case io.SeekStart:
-	case io.SeekCurrent:
-		offset += r.offset
-	case io.SeekEnd:
-		offset += r.manifest.Bytes
-	default:
-		return 0, errors.New("seek: invalid whence")
-	}
-	if offset < 0 {
-		return 0, errors.New("seek: negative offset")
-	}
-	r.offset = offset
-	return offset, nil
-}
-
-func (r *MediaReader) load(chunk int) error {
-	if r.loaded == chunk {
-		return nil
-	}
-	subject := broker.ChunkSubject(r.owner, r.id, r.manifest.Index, r.manifest.SHA256[:hashLength], chunk)
-	msg, err := r.store.results.GetLastMsgForSubject(r.ctx, subject)
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		// A replica may be behind; the leader is not.
-		msg, err = broker.LeaderLast(r.ctx, r.store.js, broker.ResultsStream, subject)
-	}
-	if err != nil {
-		return fmt.Errorf("read media: %w", err)
-	}
-	r.chunk, r.loaded = msg.Data, chunk
-	return nil
+// chunkSubject returns where the chunks of a medium are stored.
+func chunkSubject(owner, id string, m job.Media) func(n int) string {
+	return func(n int) string { return broker.ChunkSubject(owner, id, m.Index, m.SHA256[:hashLength], n) }
 }

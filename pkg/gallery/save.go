@@ -1,0 +1,95 @@
+package gallery
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/chunk"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/kv"
+)
+
+const (
+	// writeTimeout bounds a change, and removeTimeout the removal of bytes after one.
+	writeTimeout  = 15 * time.Second
+	removeTimeout = 5 * time.Second
+)
+
+// Save keeps an image for a member. p describes it; size, type and dimensions are taken from data, and what follows the end
+// of the image is cut off. A fourth image of a day evicts the one that was saved first. It fails with ErrTooLarge, ErrType,
+// ErrDamaged, ErrDimensions and ErrFull. Once bytes are being written, it is completed even if ctx ends. It costs one
+// acknowledged publish for each 512 KiB and three requests.
+func (g *Gallery) Save(ctx context.Context, owner string, p Picture, data []byte) (Picture, error) {
+	found, err := Inspect(data)
+	if err != nil {
+		return Picture{}, err
+	}
+	if p.Source != "" {
+		if e, _, err := g.find(ctx, owner, hasSource(p.Source)); !errors.Is(err, ErrNotFound) {
+			return e.Picture, err
+		}
+	}
+	ctx, cancel, err := beginWrite(ctx)
+	if err != nil {
+		return Picture{}, err
+	}
+	defer cancel()
+	now := g.now()
+	p.ID, p.CreatedAt, p.ExpiresAt = rand.Text(), job.At(now), job.At(now.Add(Age))
+	day, saved := Day(now), newEntry(p, found)
+	if err := g.putBytes(ctx, owner, day, saved, found.Data); err != nil {
+		return Picture{}, err
+	}
+	result := saved
+	var unused []entry
+	err = g.change(ctx, owner, day, func(x *index) error {
+		if duplicate, exists := x.find(hasSource(p.Source)); exists {
+			result, unused = duplicate, []entry{saved}
+			return kv.ErrUnchanged
+		}
+		x.Pictures = append(x.Pictures, saved)
+		result, unused = saved, x.evict()
+		return nil
+	})
+	if err := g.removeUnused(ctx, owner, day, saved, unused, err); err != nil {
+		return Picture{}, err
+	}
+	return result.Picture, nil
+}
+
+// beginWrite returns a context for a change that is completed when its caller hangs up: half a change takes room for a day,
+// and somebody who hangs up again and again would fill the store.
+func beginWrite(ctx context.Context) (context.Context, context.CancelFunc, error) {
+	if ctx.Err() != nil {
+		return nil, nil, fmt.Errorf("change saved images: %w", context.Cause(ctx))
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
+	return ctx, cancel, nil
+}
+
+// removeUnused removes the bytes that no index names any more after a change, which ended with err. It returns err.
+func (g *Gallery) removeUnused(ctx context.Context, owner, day string, saved entry, unused []entry, err error) error {
+	switch {
+	case errors.Is(err, ErrFull), errors.Is(err, kv.ErrConflict):
+		unused = []entry{saved}
+	case err != nil:
+		return err // The index may have been written all the same.
+	}
+	for _, e := range unused {
+		_ = g.removeBytes(ctx, owner, day, e) // Otherwise they expire.
+	}
+	return err
+}
+
+// newEntry returns the entry of an image whose bytes are stored under a new key.
+func newEntry(p Picture, found *Found) entry {
+	sum := sha256.Sum256(found.Data)
+	p.ContentType, p.Width, p.Height = found.ContentType, found.Width, found.Height
+	p.Bytes, p.SHA256 = int64(len(found.Data)), hex.EncodeToString(sum[:])
+	return entry{Picture: p, Key: rand.Text(), ChunkBytes: chunk.Size}
+}

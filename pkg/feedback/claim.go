@@ -2,98 +2,69 @@ package feedback
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"time"
-
-	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/kv"
 )
 
-// claim keeps a member from giving feedback again until a moment.
+// claim keeps a member from giving feedback again until a time.
 type claim struct {
 	V     int      `json:"v"`
 	Until job.Time `json:"until"`
-	// ID is of the feedback that it was made for.
+	// ID is that of the feedback for which the claim was made.
 	ID string `json:"id"`
 }
 
 const (
-	// lingers is for how much longer than it counts a claim is kept, so that clocks that differ do not end it early.
-	lingers = time.Minute
-	// maxTries bounds how often a claim is tried again because the one before it ended meanwhile.
-	maxTries = 5
-	// unclaimTimeout bounds giving a claim back, for which a caller is not asked to wait any longer.
-	unclaimTimeout = 5 * time.Second
+	// claimMargin is for how much longer than it holds a claim is stored, so that clocks that differ do not end it early.
+	claimMargin = time.Minute
+	// releaseTimeout bounds the release of a claim, for which a caller does not wait any longer.
+	releaseTimeout = 5 * time.Second
 )
 
-// claim takes the right of a member to give feedback, for Every. Of many at once exactly one gets it; the others fail
+func (*claim) ttl() time.Duration { return Every + claimMargin }
+
+// claim reserves the right of a member to give feedback, for Every. Of concurrent calls exactly one succeeds; the others fail
 // with a *TooSoonError. It costs two requests.
 func (b *Box) claim(ctx context.Context, owner, id string) (next time.Time, err error) {
-	for range maxTries {
-		held, revision, err := b.readClaim(ctx, owner)
-		if err != nil {
-			return time.Time{}, err
-		}
+	e, err := b.claims.Change(ctx, broker.FeedbackClaimSubject(owner), func(e *kv.Entry[claim]) error {
+		// A claim that cannot be decoded has no time: it must not block a member for ever.
 		now := b.now()
-		if held != nil && now.Before(held.Until.Time) {
-			return time.Time{}, &TooSoonError{held.Until.Time}
+		if until := e.Value.Until; now.Before(until.Time) {
+			return &TooSoonError{until.Time}
 		}
-		until := job.At(now.Add(Every))
-		data, err := json.Marshal(claim{job.Version, until, id})
-		if err != nil {
-			return time.Time{}, fmt.Errorf("encode claim: %w", err)
-		}
-		_, err = b.js.Publish(ctx, broker.FeedbackClaimSubject(owner), data,
-			jetstream.WithExpectLastSequencePerSubject(revision), jetstream.WithMsgTTL(Every+lingers))
-		if err == nil {
-			return until.Time, nil
-		}
-		if err = published(err); !errors.Is(err, errConflict) {
-			// It may have been stored, and its answer lost.
-			b.unclaim(ctx, owner, id)
-			return time.Time{}, err
-		}
+		e.Value = claim{job.Version, job.At(now.Add(Every)), id}
+		return nil
+	})
+	if err == nil {
+		return e.Value.Until.Time, nil
 	}
-	return time.Time{}, fmt.Errorf("claim feedback: %w", errConflict)
+	if _, tooSoon := errors.AsType[*TooSoonError](err); !tooSoon && !errors.Is(err, kv.ErrConflict) {
+		// It may have been stored, and the acknowledgement lost.
+		b.releaseClaim(ctx, owner, id)
+	}
+	return time.Time{}, err
 }
 
-// unclaim gives a claim back, unless it has passed to another piece of feedback. What cannot be given back ends by itself.
-func (b *Box) unclaim(ctx context.Context, owner, id string) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unclaimTimeout)
+// releaseClaim removes a claim that was made for a piece of feedback. A claim that cannot be removed expires.
+func (b *Box) releaseClaim(ctx context.Context, owner, id string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
 	defer cancel()
-	held, revision, err := b.readClaim(ctx, owner)
-	if err != nil || held == nil || held.ID != id {
+	e, err := b.claims.Get(ctx, broker.FeedbackClaimSubject(owner))
+	if err != nil || e.Value.ID != id {
 		return
 	}
-	_ = b.stream.Purge(ctx, jetstream.WithPurgeSubject(broker.FeedbackClaimSubject(owner)), jetstream.WithPurgeSequence(revision+1))
+	_ = b.claims.PurgeRevision(ctx, e.Key, e.Revision)
 }
 
-// Next returns when a member may give feedback, which is past when that is now. It costs one request.
+// Next returns when a member may give feedback, which is a time in the past when that is now. It costs one request.
 func (b *Box) Next(ctx context.Context, owner string) (time.Time, error) {
-	held, _, err := b.readClaim(ctx, owner)
-	if err != nil || held == nil {
+	e, err := b.claims.Get(ctx, broker.FeedbackClaimSubject(owner))
+	if err != nil && !errors.Is(err, kv.ErrNotFound) {
 		return time.Time{}, err
 	}
-	return held.Until.Time, nil
-}
-
-// readClaim returns the claim of a member, or nil, and its revision, from the stream's leader. The mark of an expired
-// one is none, and neither is what cannot be read: it must not hold a member up for ever.
-func (b *Box) readClaim(ctx context.Context, owner string) (*claim, uint64, error) {
-	msg, err := broker.LeaderLast(ctx, b.js, broker.FeedbackStream, broker.FeedbackClaimSubject(owner))
-	switch {
-	case errors.Is(err, jetstream.ErrMsgNotFound):
-		return nil, 0, nil
-	case err != nil:
-		return nil, 0, fmt.Errorf("read claim: %w", err)
-	}
-	var held claim
-	if json.Unmarshal(msg.Data, &held) != nil {
-		return nil, msg.Sequence, nil
-	}
-	return &held, msg.Sequence, nil
+	return e.Value.Until.Time, nil
 }

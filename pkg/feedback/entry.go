@@ -12,7 +12,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// The bounds of what people write, in characters.
+// The limits of what users write, in characters.
 const (
 	MaxContent  = 1000
 	MaxCategory = 50
@@ -26,7 +26,7 @@ const (
 	CategoryOther       = "other"
 )
 
-// Status is what the operator has done about a piece of feedback.
+// Status says whether the operator has processed a piece of feedback.
 type Status string
 
 // The statuses.
@@ -40,7 +40,7 @@ func Statuses() []Status { return []Status{Pending, Processed} }
 
 // Writer is who gives feedback.
 type Writer struct {
-	// Owner is whom it belongs to, a valid token.
+	// Owner is to whom it belongs, a valid token.
 	Owner string
 	// ID and Email are shown to the operator.
 	ID, Email string
@@ -56,27 +56,18 @@ type Entry struct {
 	Content   string   `json:"content"`
 	CreatedAt job.Time `json:"created_at"`
 
-	// Status lies beside the entry, and Owner, era, day and sequence are where it lies.
-	Status   Status `json:"-"`
-	Owner    string `json:"-"`
-	era, day string
-	sequence uint64
+	// Status is stored beside the entry; Owner, batch, day and sequence are where the entry is stored.
+	Status     Status `json:"-"`
+	Owner      string `json:"-"`
+	batch, day string
+	sequence   uint64
 }
 
-func (e *Entry) encode() ([]byte, error) {
-	e.V = job.Version
-	b, err := json.Marshal(e)
-	if err != nil {
-		return nil, fmt.Errorf("encode feedback: %w", err)
-	}
-	return b, nil
-}
-
-// decodeEntry reads a stored entry. It fails with job.ErrNewer when a newer program wrote it.
+// decodeEntry decodes a stored entry. It fails with job.ErrNewer when a newer version of the program has stored it.
 func decodeEntry(b []byte) (*Entry, error) {
 	var e Entry
 	if err := json.Unmarshal(b, &e); err != nil {
-		return nil, errors.New("decode feedback: not feedback")
+		return nil, errors.New("decode feedback: malformed")
 	}
 	switch {
 	case e.V > job.Version:
@@ -87,9 +78,8 @@ func decodeEntry(b []byte) (*Entry, error) {
 	return &e, nil
 }
 
-// Clean returns what is kept of a text: no tags, which are taken out as the system before this one did, from each < up to
-// the next >, no control characters but line breaks and tabs, and no blanks around it. What is left is a text all the
-// same, and never markup. It takes time in proportion to the length of the text.
+// Clean removes tags from a text, from each < up to the next >, control characters except line breaks and tabs, and white
+// space around it. The result is plain text nevertheless, and must never be used as markup. It takes linear time.
 func Clean(text string) string {
 	var b strings.Builder
 	for {
@@ -113,24 +103,24 @@ func Clean(text string) string {
 	}, b.String()))
 }
 
-// CheckCategory returns what is wrong with a category as it was sent.
+// CheckCategory returns what is wrong with a category.
 func CheckCategory(pointer, category string) []job.FieldError {
 	return check(pointer, category, MaxCategory)
 }
 
-// CheckContent returns what is wrong with a text as it was sent: its length counts with its tags.
+// CheckContent returns what is wrong with a text. Its length includes tags.
 func CheckContent(pointer, content string) []job.FieldError {
 	return check(pointer, content, MaxContent)
 }
 
-// isSeen reports whether a character shows: marks of direction and blanks without width do not.
-func isSeen(r rune) bool { return unicode.IsGraphic(r) && !unicode.IsSpace(r) }
+// isVisible reports whether a character is visible: direction marks and white space are not.
+func isVisible(r rune) bool { return unicode.IsGraphic(r) && !unicode.IsSpace(r) }
 
-func check(pointer, text string, longest int) []job.FieldError {
+func check(pointer, text string, limit int) []job.FieldError {
 	switch {
-	case utf8.RuneCountInString(text) > longest:
-		return []job.FieldError{{Pointer: pointer, Code: "too_long", Args: map[string]string{"max": strconv.Itoa(longest)}}}
-	case !strings.ContainsFunc(Clean(text), isSeen):
+	case utf8.RuneCountInString(text) > limit:
+		return []job.FieldError{{Pointer: pointer, Code: "too_long", Args: map[string]string{"max": strconv.Itoa(limit)}}}
+	case !strings.ContainsFunc(Clean(text), isVisible):
 		return []job.FieldError{{Pointer: pointer, Code: "required"}}
 	}
 	return nil

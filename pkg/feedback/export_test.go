@@ -7,5 +7,5 @@ func (b *Box) MarkFound(ctx context.Context, e *Entry, status Status) (*Entry, e
 	return b.mark(ctx, e, status)
 }
 
-// ReadAtOnce has so many entries get their status at once.
-func (b *Box) ReadAtOnce(n int) { b.batch = n }
+// ReadAtOnce changes how many entries get their status with one request.
+func (b *Box) ReadAtOnce(n int) { b.statusesAtOnce = n }

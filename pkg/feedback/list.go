@@ -2,6 +2,7 @@ package feedback
 
 import (
 	"context"
+	"errors"
 	"math"
 	"slices"
 	"time"
@@ -11,66 +12,66 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 )
 
-// batch is how many entries get their status at once, within what NATS answers to one question about many subjects.
-const batch = 500
+// statusesAtOnce is how many entries get their status with one request, within what NATS answers to one about many subjects.
+const statusesAtOnce = 500
 
-// Filter says which feedback is meant; the zero value means all of it.
+// Filter selects feedback; the zero value selects all of it.
 type Filter struct {
 	Owner    string
 	Category string
 	Status   Status
-	// From and To bound when it was given, both included.
+	// From and To bound when it was given, inclusively.
 	From, To time.Time
 }
 
-// wants reports whether an entry is meant.
-func (f Filter) wants(e *Entry) bool {
+// matches reports whether an entry is selected.
+func (f Filter) matches(e *Entry) bool {
 	return (f.Category == "" || e.Category == f.Category) && (f.Status == "" || e.Status == f.Status) &&
 		!e.CreatedAt.Before(f.From) && (f.To.IsZero() || !e.CreatedAt.After(f.To))
 }
 
-// bySubject reports whether the subject alone tells which entries are meant.
+// bySubject reports whether the subject alone tells which entries are selected.
 func (f Filter) bySubject() bool {
 	return f.Category == "" && f.Status == "" && f.From.IsZero() && f.To.IsZero()
 }
 
-// Place is where a page ended. The zero value is in front of the newest feedback.
+// Place is where a page of a list ends. The zero value is before the newest feedback.
 type Place struct {
-	// Era counts the eras, from the latest on.
+	// Era is the number of the batch, from the newest on.
 	Era int
-	// Before is the sequence of the last entry; 0 begins with the era's newest.
+	// Before is the sequence of the last entry; 0 begins with the newest of the batch.
 	Before uint64
 }
 
-// Valid reports whether there can be such a place.
-func (p Place) Valid() bool { return p.Era >= 0 && p.Era < len(eras) }
+// Valid reports whether the batch of a place exists.
+func (p Place) Valid() bool { return p.Era >= 0 && p.Era < len(batches) }
 
-// Page is a part of the feedback, the newest first.
+// Page is a part of a list, the newest feedback first.
 type Page struct {
 	Entries []*Entry
 	// Next is where the next page begins; nil on the last one.
 	Next *Place
 }
 
-// List returns up to limit pieces of feedback that a filter means, from a place on, the newest first. What a newer program
-// wrote is left out. However much feedback there is, it costs a few requests for one owner or for all; any other filter
-// has all of it read, a few hundred pieces with each request.
+// List returns up to limit entries that a filter selects, from a place on, the newest first. Entries of a newer version of the
+// program are left out. It costs a few requests for all feedback or that of one owner, however much there is; any other filter
+// reads all of it, a few hundred entries with each request.
 func (b *Box) List(ctx context.Context, f Filter, at Place, limit int) (*Page, error) {
 	page := &Page{}
-	for era := at.Era; era < len(eras); era, at.Before = era+1, 0 {
+	for batch := at.Era; batch < len(batches); batch, at.Before = batch+1, 0 {
 		before := at.Before
 		if before == 0 {
 			before = math.MaxUint64
 		}
-		// One more than asked for tells whether there is a next page.
-		entries, err := b.last(ctx, f, eras[era], before, limit+1-len(page.Entries))
+		// One entry more tells whether there is a next page.
+		entries, err := b.last(ctx, f, batches[batch], before, limit+1-len(page.Entries))
 		if err != nil {
 			return nil, err
 		}
 		for _, e := range slices.Backward(entries) {
 			if len(page.Entries) == limit {
 				end := page.Entries[limit-1]
-				page.Next = &Place{slices.Index(eras, end.era), end.sequence}
+				page.Next = &Place{slices.Index(batches, end.batch), end.sequence}
 				return page, nil
 			}
 			page.Entries = append(page.Entries, e)
@@ -79,13 +80,13 @@ func (b *Box) List(ctx context.Context, f Filter, at Place, limit int) (*Page, e
 	return page, nil
 }
 
-// last returns the last n entries of an era before a sequence that a filter means, the oldest first.
-func (b *Box) last(ctx context.Context, f Filter, era string, before uint64, n int) (entries []*Entry, err error) {
+// last returns the last n entries of a batch before a sequence that a filter selects, the oldest first.
+func (b *Box) last(ctx context.Context, f Filter, batch string, before uint64, n int) (entries []*Entry, err error) {
 	if !f.bySubject() {
-		return b.search(ctx, f, era, before, n)
+		return b.search(ctx, f, batch, before, n)
 	}
-	subject := broker.FeedbackSubject(era, "", f.Owner, "")
-	// Those that cannot be read make it more than one turn.
+	subject := broker.FeedbackSubject(batch, "", f.Owner, "")
+	// Entries that cannot be decoded make it more than one turn.
 	for len(entries) < n {
 		from, to, _, err := broker.Tail(ctx, b.js, b.stream, subject, before, n-len(entries))
 		if err != nil {
@@ -95,7 +96,7 @@ func (b *Box) last(ctx context.Context, f Filter, era string, before uint64, n i
 			break
 		}
 		var found []*Entry
-		err = b.each(ctx, subject, from, to, func(batch []*Entry) { found = append(found, batch...) })
+		err = b.forEach(ctx, subject, from, to, func(some []*Entry) { found = append(found, some...) })
 		if err != nil {
 			return nil, err
 		}
@@ -104,12 +105,12 @@ func (b *Box) last(ctx context.Context, f Filter, era string, before uint64, n i
 	return entries, nil
 }
 
-// search is last for filters that have to look into the entries. It reads forwards: to find the place where the last few
-// hundred begin takes longer than to read them.
-func (b *Box) search(ctx context.Context, f Filter, era string, before uint64, n int) (entries []*Entry, err error) {
-	err = b.each(ctx, broker.FeedbackSubject(era, "", f.Owner, ""), 1, before-1, func(batch []*Entry) {
-		for _, e := range batch {
-			if f.wants(e) {
+// search is last for filters that have to look into the entries. It reads forwards: to find where the last few hundred begin
+// would take longer than to read them.
+func (b *Box) search(ctx context.Context, f Filter, batch string, before uint64, n int) (entries []*Entry, err error) {
+	err = b.forEach(ctx, broker.FeedbackSubject(batch, "", f.Owner, ""), 1, before-1, func(some []*Entry) {
+		for _, e := range some {
+			if f.matches(e) {
 				entries = append(entries, e)
 			}
 		}
@@ -118,23 +119,24 @@ func (b *Box) search(ctx context.Context, f Filter, era string, before uint64, n
 	return entries, err
 }
 
-// each hands the entries on a subject to take, the oldest first, with their status and many at once, from one sequence up
-// to another, both included.
-func (b *Box) each(ctx context.Context, subject string, from, to uint64, take func([]*Entry)) error {
+// forEach calls do with the entries under a subject, the oldest first, from one sequence up to another, inclusively. It passes
+// many at once, with their status.
+func (b *Box) forEach(ctx context.Context, subject string, from, to uint64, do func([]*Entry)) error {
 	var entries []*Entry
 	flush := func() error {
-		if err := b.look(ctx, entries); err != nil {
+		if err := b.readStatuses(ctx, entries); err != nil {
 			return err
 		}
-		take(entries)
+		do(entries)
 		entries = nil
 		return nil
 	}
 	err := broker.Range(ctx, b.js, broker.FeedbackStream, subject, from, to, func(msg *jetstream.RawStreamMsg) (bool, error) {
-		if e := entryOf(msg); e != nil {
+		// One that cannot be decoded must not hide all others.
+		if e, err := entryOf(msg); err == nil {
 			entries = append(entries, e)
 		}
-		if len(entries) < b.batch {
+		if len(entries) < b.statusesAtOnce {
 			return true, nil
 		}
 		return true, flush()
@@ -145,19 +147,22 @@ func (b *Box) each(ctx context.Context, subject string, from, to uint64, take fu
 	return flush()
 }
 
-// entryOf returns the entry of a message, or nil when it cannot be read here: it must not hide all others.
-func entryOf(msg *jetstream.RawStreamMsg) *Entry {
-	era, day, owner, id, ok := broker.ParseFeedbackSubject(msg.Subject)
+// entryOf returns the entry of a message without its status. It fails as decodeEntry does.
+func entryOf(msg *jetstream.RawStreamMsg) (*Entry, error) {
 	e, err := decodeEntry(msg.Data)
-	if !ok || err != nil {
-		return nil
+	if err != nil {
+		return nil, err
 	}
-	e.era, e.day, e.Owner, e.ID, e.sequence, e.Status = era, day, owner, id, msg.Sequence, Pending
-	return e
+	var ok bool
+	if e.batch, e.day, e.Owner, e.ID, ok = broker.ParseFeedbackSubject(msg.Subject); !ok {
+		return nil, errors.New("decode feedback: not the subject of feedback")
+	}
+	e.sequence, e.Status = msg.Sequence, Pending
+	return e, nil
 }
 
-// look gives entries their status. It costs one request.
-func (b *Box) look(ctx context.Context, entries []*Entry) error {
+// readStatuses sets the status of entries. It costs one request.
+func (b *Box) readStatuses(ctx context.Context, entries []*Entry) error {
 	ids, byID := make([]string, len(entries)), make(map[string]*Entry, len(entries))
 	for i, e := range entries {
 		ids[i], byID[e.ID] = e.ID, e
@@ -169,7 +174,7 @@ func (b *Box) look(ctx context.Context, entries []*Entry) error {
 	})
 }
 
-// Stats are figures about all feedback.
+// Stats counts all feedback.
 type Stats struct {
 	Total, Pending, Processed int
 	// Today counts what was given since midnight, UTC.
@@ -188,6 +193,6 @@ func (b *Box) Stats(ctx context.Context) (Stats, error) {
 			return Stats{}, err
 		}
 	}
-	total, processed, today := int(counts[0]), int(min(counts[1], counts[0])), int(counts[2]) //nolint:gosec // Nobody has that much to say.
+	total, processed, today := int(counts[0]), int(min(counts[1], counts[0])), int(counts[2]) //nolint:gosec // There are far fewer.
 	return Stats{Total: total, Pending: total - processed, Processed: processed, Today: today}, nil
 }

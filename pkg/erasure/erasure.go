@@ -12,37 +12,37 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 )
 
-// Part is a store of things that belong to owners.
+// Part is a store of data that belongs to owners.
 type Part struct {
-	// Name is what the log calls it.
+	// Name is its name in errors.
 	Name string
-	// Erase removes everything of an owner. It must be repeatable.
+	// Erase removes all data of an owner. It must be idempotent.
 	Erase func(ctx context.Context, owner string) error
 }
 
-// Config says how often to look. The zero value is that of every real installation.
+// Config holds the intervals of the sweeper. The zero value is that of production.
 type Config struct {
-	// Interval is how often the sweeper looks for deletions; two seconds when 0.
+	// Interval is how often the sweeper looks for deletions; 0 means two seconds.
 	Interval time.Duration
-	// Grace is for how long a deletion is looked at again; as long as a worker may be busy with a job when 0.
+	// Grace is for how long the erasure of a deletion is repeated; 0 means as long as a worker may be busy with a job.
 	Grace time.Duration
 }
 
 const (
 	defaultInterval = 2 * time.Second
-	// defaultGrace adds to what workers may need what requests do.
+	// defaultGrace is the time that a worker may take, and a minute for requests.
 	defaultGrace = jobs.StrayAge + time.Minute
 )
 
-// Step names a step of a deletion, for tests that stop the program behind it.
-type Step string
+// step is a step of a deletion after which a process may die.
+type step string
 
 // The steps of a deletion, in their order.
 const (
-	StepBegin   Step = "begin"
-	StepAccount Step = "account"
-	StepErase   Step = "erase"
-	StepMarks   Step = "marks"
+	stepBegin   step = "begin"
+	stepAccount step = "account"
+	stepErase   step = "erase"
+	stepMarks   step = "marks"
 )
 
 // Eraser deletes accounts.
@@ -52,19 +52,19 @@ type Eraser struct {
 	jobs     *jobs.Service
 	parts    []Part
 	log      *slog.Logger
-	// after is for tests: it is called behind each step, and its error ends what is under way as a crash would.
-	after func(Step) error
+	// after is for tests: it is called after each step, and its error ends the operation there, as a crash would.
+	after func(step) error
 
 	stop context.CancelFunc
 	done sync.WaitGroup
-	// swept is when this process last looked at a deletion, by its owner. Of the sweeper's goroutine.
+	// swept is when this process last erased an owner's data. Only the sweeper uses it.
 	swept map[string]time.Time
-	// troubled says that the last look failed. Of the sweeper's goroutine.
-	troubled bool
+	// failing says that the last sweep failed. Only the sweeper uses it.
+	failing bool
 }
 
-// New returns an eraser of accounts and of all parts in their order: those to which a part adds while it is erased come
-// behind it. jobs must be among the parts.
+// New returns an eraser of accounts and of all parts, in their order: a part that another one adds to while it is erased comes
+// after that one. jobs must be among the parts.
 func New(accounts *account.Accounts, jobs *jobs.Service, parts []Part, cfg Config, log *slog.Logger) *Eraser {
 	if cfg.Interval == 0 {
 		cfg.Interval = defaultInterval
@@ -75,40 +75,39 @@ func New(accounts *account.Accounts, jobs *jobs.Service, parts []Part, cfg Confi
 	return &Eraser{cfg: cfg, accounts: accounts, jobs: jobs, parts: parts, log: log, swept: make(map[string]time.Time)}
 }
 
-// ErrUnfinished is returned when an account is deleted and what belongs to it is not yet. The sweeper goes on with it.
+// ErrUnfinished is returned when an account is deleted and its data is not erased yet. The sweeper completes that.
 var ErrUnfinished = errors.New("the account is deleted, what belongs to it is still being removed")
 
-// Delete deletes an account and everything that belongs to it. The account goes first: from then on no token is good, and
+// Delete deletes an account and everything that belongs to it. The account goes first: from then on no token is valid, and
 // requests that are under way find it gone and remove what they have stored. It fails with ErrUnfinished when only the
-// account could be deleted within ctx. After any other error nothing may have happened; once the deletion is stored, it is
-// finished by a sweeper all the same.
+// account could be deleted before ctx ended. Any other error leaves open what was deleted; once the deletion is stored, a
+// sweeper completes it all the same.
 func (e *Eraser) Delete(ctx context.Context, u *account.User) error {
 	d, err := e.accounts.BeginDeletion(ctx, u)
 	if err != nil {
 		return err
 	}
-	if err := e.passed(StepBegin); err != nil {
+	if err := e.passed(stepBegin); err != nil {
 		return err
 	}
 	if err := e.removeAccount(ctx, d); err != nil {
 		return err
 	}
-	if err := e.persist(ctx, d.Owner); err != nil {
+	if err := e.eraseWithRetry(ctx, d.Owner); err != nil {
 		return fmt.Errorf("%w: %w", ErrUnfinished, err)
 	}
-	return e.passed(StepErase)
+	return e.passed(stepErase)
 }
 
 const (
-	// eraseTimeout bounds one try to erase everything of an owner: an answer of NATS that was lost must not use up all the
-	// time there is.
+	// eraseTimeout bounds one attempt to erase everything of an owner: a lost response of NATS must not use up all the time.
 	eraseTimeout = 15 * time.Second
-	// erasePause lies between two tries.
+	// erasePause is the pause between two attempts.
 	erasePause = 500 * time.Millisecond
 )
 
-// persist erases everything of an owner, again and again until that succeeds or ctx ends.
-func (e *Eraser) persist(ctx context.Context, owner string) error {
+// eraseWithRetry erases everything of an owner, again and again until that succeeds or ctx ends.
+func (e *Eraser) eraseWithRetry(ctx context.Context, owner string) error {
 	for {
 		bound, cancel := context.WithTimeout(ctx, eraseTimeout)
 		err := e.Erase(bound, owner)
@@ -131,10 +130,10 @@ func (e *Eraser) removeAccount(ctx context.Context, d *account.Deletion) error {
 	if err := e.accounts.RemoveAccount(ctx, d); err != nil {
 		return err
 	}
-	return e.passed(StepAccount)
+	return e.passed(stepAccount)
 }
 
-// Erase removes everything of an owner but the account. It goes on with the other parts when one fails, and may be repeated.
+// Erase removes everything of an owner but the account. It continues with the other parts when one fails, and may be repeated.
 func (e *Eraser) Erase(ctx context.Context, owner string) error {
 	var errs []error
 	for _, part := range e.parts {
@@ -145,14 +144,14 @@ func (e *Eraser) Erase(ctx context.Context, owner string) error {
 	return errors.Join(errs...)
 }
 
-// Pending reports whether the account of an owner is being deleted or was a short while ago. It costs one request.
+// Pending reports whether the account of an owner is being deleted or was deleted a short while ago. It costs one request.
 func (e *Eraser) Pending(ctx context.Context, owner string) (bool, error) {
 	return e.accounts.DeletionPending(ctx, owner)
 }
 
-func (e *Eraser) passed(step Step) error {
+func (e *Eraser) passed(at step) error {
 	if e.after == nil {
 		return nil
 	}
-	return e.after(step)
+	return e.after(at)
 }

@@ -9,11 +9,11 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/account"
 )
 
-// sweepTimeout bounds one look at one deletion.
+// sweepTimeout bounds the sweep of one deletion.
 const sweepTimeout = 30 * time.Second
 
-// Start begins to look for deletions, until Stop. It costs NATS one request at each interval, and some twenty at each of
-// about ten looks at a deletion. Every process looks for itself: all steps may be repeated, and by several at once.
+// Start starts the sweeper, until Stop. It costs one request to NATS at each interval, and about 200 for each deletion. Every
+// process has its own: all steps may be repeated, and concurrently.
 func (e *Eraser) Start() {
 	ctx, stop := context.WithCancel(context.Background())
 	e.stop = stop
@@ -32,8 +32,8 @@ func (e *Eraser) Start() {
 	})
 }
 
-// Stop ends the sweeper. What it was about to remove is removed by another one or at the next start. It is safe before
-// Start.
+// Stop stops the sweeper. What it was about to remove is removed by another one or after the next start. It may be called
+// before Start.
 func (e *Eraser) Stop(context.Context) error {
 	if e.stop != nil {
 		e.stop()
@@ -42,20 +42,20 @@ func (e *Eraser) Stop(context.Context) error {
 	return nil
 }
 
-// report logs that deletions cannot be finished, once, and that they can be again.
+// report logs once that deletions cannot be completed, and once that they can be again.
 func (e *Eraser) report(ctx context.Context, err error) {
 	switch {
 	case ctx.Err() != nil:
-	case err != nil && !e.troubled:
-		e.troubled = true
+	case err != nil && !e.failing:
+		e.failing = true
 		e.log.WarnContext(ctx, "cannot finish the erasure of deleted accounts", slog.Any("error", err))
-	case err == nil && e.troubled:
-		e.troubled = false
+	case err == nil && e.failing:
+		e.failing = false
 		e.log.InfoContext(ctx, "erasure of deleted accounts works again")
 	}
 }
 
-// Sweep looks once at all deletions that are due. It goes on with the others when one fails.
+// Sweep completes all deletions that are due. It continues with the others when one fails.
 func (e *Eraser) Sweep(ctx context.Context) error {
 	deletions, err := e.accounts.Deletions(ctx)
 	errs := []error{err}
@@ -81,8 +81,8 @@ func (e *Eraser) Sweep(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// due reports whether a deletion is to be looked at: at once when this process has not yet, then each time as much has
-// passed as had before the last look, and last of all when its grace is over.
+// due reports whether a deletion is to be swept: at once if this process has not done so yet, then each time its age has
+// doubled, and finally when its grace is over.
 func (e *Eraser) due(d *account.Deletion, now time.Time) bool {
 	last, known := e.swept[d.Owner]
 	if !known || now.Sub(d.Started) >= e.cfg.Grace {
@@ -91,7 +91,7 @@ func (e *Eraser) due(d *account.Deletion, now time.Time) bool {
 	return now.Sub(last) >= max(last.Sub(d.Started), e.cfg.Interval)
 }
 
-// finish does whatever is left of a deletion. Once its grace is over that is the last time.
+// finish does what is left of a deletion, once its grace is over for the last time.
 func (e *Eraser) finish(ctx context.Context, d *account.Deletion) error {
 	restored, err := e.accounts.Restored(ctx, d)
 	if err != nil {
@@ -101,20 +101,20 @@ func (e *Eraser) finish(ctx context.Context, d *account.Deletion) error {
 		return e.accounts.ForgetDeletion(ctx, d)
 	}
 	over := time.Since(d.Started) >= e.cfg.Grace
-	// Once more where the account is gone: its owner may have asked for a new password at that moment.
+	// Once more even if the account is gone: its owner may have requested a password reset at that moment.
 	if err := e.removeAccount(ctx, d); err != nil {
 		return err
 	}
 	if err := e.Erase(ctx, d.Owner); err != nil {
 		return err
 	}
-	if err := e.passed(StepErase); err != nil || !over {
+	if err := e.passed(stepErase); err != nil || !over {
 		return err
 	}
 	if err := e.jobs.EraseMarks(ctx, d.Owner); err != nil {
 		return err
 	}
-	if err := e.passed(StepMarks); err != nil {
+	if err := e.passed(stepMarks); err != nil {
 		return err
 	}
 	return e.accounts.ForgetDeletion(ctx, d)

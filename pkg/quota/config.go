@@ -7,7 +7,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/env"
 )
 
-// Config says how much may be asked for.
+// Config holds the limits.
 type Config struct {
 	GuestPerMinute  *int `env:"QUOTA_GUEST_PER_MINUTE" doc:"Images and audio files that a guest, identified by the client address, may request per minute; 0 means no limit. Empty means 8, and no limit while the simulator is used."`
 	GuestPerDay     *int `env:"QUOTA_GUEST_PER_DAY" doc:"The same per day, which begins at midnight UTC. Empty means 10, and no limit while the simulator is used."`
@@ -23,10 +23,10 @@ type Config struct {
 }
 
 const (
-	// guestPerMinute and guestPerDay are what a guest has when nothing is set.
+	// guestPerMinute and guestPerDay are the default limits of a guest.
 	guestPerMinute = 8
 	guestPerDay    = 10
-	// factor is how much more texts than images, and how much more an address than a member may have when nothing is set.
+	// factor is how many times as many texts as images, and as much for an address as for a member, the default limits allow.
 	factor = 3
 )
 
@@ -55,21 +55,21 @@ func (c *Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-// Limits is how much one guest or member may ask for; 0 means without limit.
+// Limits are those of one guest or member; 0 means no limit.
 type Limits struct{ PerMinute, PerDay int }
 
-// Plan is the limits of one group.
+// Plan holds the limits of one group.
 type Plan struct {
 	Guest, Member Limits
-	// AddressPerDay bounds what all guests and members at one client address ask for in a day; 0 means without limit.
+	// AddressPerDay is the daily limit of all guests and members at one client address together; 0 means no limit.
 	AddressPerDay int
 }
 
-// Plans is the limits of every group.
+// Plans holds the limits of every group.
 type Plans struct{ Media, Text Plan }
 
-// Plans returns the limits that are set or follow from others. What the simulator makes costs nothing, so that neither guests
-// nor addresses are limited unless somebody wants that.
+// Plans returns the limits that are set, and defaults that follow from them. The simulator costs nothing, so that by default
+// neither guests nor addresses are limited while it is used.
 func (c *Config) Plans(simulated bool) Plans {
 	guest := Limits{guestPerMinute, guestPerDay}
 	if simulated {
@@ -100,10 +100,10 @@ func (c *Config) Plans(simulated bool) Plans {
 	return Plans{Media: media, Text: text}
 }
 
-// bounded reports whether both guests and members have a day limit: a ceiling would contradict one that was switched off.
+// bounded reports whether both guests and members have a daily limit: one of the address would contradict no limit.
 func (p Plan) bounded() bool { return p.Guest.PerDay > 0 && p.Member.PerDay > 0 }
 
-// ceiling returns what one address may have when nothing is set.
+// ceiling returns the default daily limit of an address.
 func (p Plan) ceiling() int { return max(multiple(p.Member.PerDay), p.Guest.PerDay) }
 
 func or(set *int, otherwise int) int {
@@ -113,7 +113,7 @@ func or(set *int, otherwise int) int {
 	return otherwise
 }
 
-// multiple returns factor times n, at most the largest number that a setting can have.
+// multiple returns factor times n, at most the largest value of a setting.
 func multiple(n int) int {
 	if n > math.MaxInt32/factor {
 		return math.MaxInt32

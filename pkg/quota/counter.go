@@ -16,17 +16,17 @@ import (
 )
 
 const (
-	// incrHeader has NATS add its value to the counter of the message's subject.
+	// incrHeader makes NATS add its value to the counter of the message's subject.
 	incrHeader = "Nats-Incr"
-	// addTries is how often a counter is tried that cannot be changed or read, without a stream to hold it among others.
+	// addTries is how often a counter is tried that cannot be changed or read, for instance because its stream is missing.
 	addTries = 2
-	// countTimeout bounds a change or read of a counter whose context has no deadline.
+	// countTimeout bounds the change or read of a counter for a context without a deadline.
 	countTimeout = 30 * time.Second
-	// undoTimeout bounds what is given back because no job was made.
+	// undoTimeout bounds the reversal of a charge.
 	undoTimeout = 15 * time.Second
 )
 
-// counter is where NATS keeps a number.
+// counter is where a counter is stored.
 type counter struct{ stream, subject string }
 
 // counterOf returns the counter of a name for a minute or a day.
@@ -34,7 +34,7 @@ func counterOf(window, name, bucket string) counter {
 	return counter{broker.UsageStream(window), broker.UsageSubject(window, name, bucket)}
 }
 
-// change returns the message that adds to a counter. NATS takes no second one with the same id.
+// change returns the message that adds to a counter. NATS ignores a second one with the same ID.
 func change(subject string, by int, id string) *nats.Msg {
 	msg := nats.NewMsg(subject)
 	msg.Header.Set(incrHeader, fmt.Sprintf("%+d", by))
@@ -42,9 +42,8 @@ func change(subject string, by int, id string) *nats.Msg {
 	return msg
 }
 
-// add changes a counter once, however often it has to be tried, and returns its new value. A store that is slow is waited
-// for until ctx ends.
-// It costs one acknowledged publish; one more and a read when the first answer was lost.
+// add changes a counter exactly once, however often it has to be tried, and returns its new value. It waits for a slow store
+// until ctx ends. It costs one acknowledged publish; one more and a read when the first acknowledgement was lost.
 func (q *Quota) add(ctx context.Context, c counter, by int, id string) (int64, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
@@ -65,7 +64,7 @@ func (q *Quota) add(ctx context.Context, c counter, by int, id string) (int64, e
 	return 0, fmt.Errorf("%w: %w", ErrUnavailable, err)
 }
 
-// twice tries again what failed, once, and what went unanswered until ctx ends.
+// twice repeats a request once when it fails, and until ctx ends while it goes unanswered.
 func twice(ctx context.Context, do func(context.Context) error) (err error) {
 	for range addTries {
 		err = broker.RetryUnanswered(ctx, do)
@@ -118,7 +117,7 @@ func parse(value string) (int64, error) {
 	return n, nil
 }
 
-// each calls f for 0 to n-1, all at once, and returns the errors in that order.
+// each calls f concurrently for 0 to n-1, and returns the errors in that order.
 func each(n int, f func(i int) error) error {
 	if n == 1 {
 		return f(0)

@@ -3,9 +3,9 @@ package quota
 // Change is a message that adds to a counter.
 var Change = change
 
-// Turns tells how many names somebody has a turn of, or waits for one.
+// Turns returns how many owners' locks somebody holds or waits for.
 func Turns(q *Quota) int {
-	q.turns.mu.Lock()
-	defer q.turns.mu.Unlock()
-	return len(q.turns.by)
+	q.locks.mu.Lock()
+	defer q.locks.mu.Unlock()
+	return len(q.locks.byOwner)
 }

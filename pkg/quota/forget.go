@@ -9,7 +9,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 )
 
-// Forget removes every counter of some names, of all windows. It may be repeated and costs two requests and two more for each
+// Forget removes the counters of all windows of some names. It may be repeated, and costs two requests and two more for each
 // name.
 func (q *Quota) Forget(ctx context.Context, names ...string) error {
 	for _, window := range []string{broker.UsageMinute, broker.UsageDay} {

@@ -17,29 +17,29 @@ import (
 // ErrUnavailable is returned when a counter cannot be reached.
 var ErrUnavailable = errors.New("the quota cannot be counted")
 
-// Refusal is the error of a charge that is more than is left of a window.
+// Refusal is the error of a charge that exceeds what remains of a window.
 type Refusal struct {
-	// Usage is of the window that refuses, without what was asked for.
+	// Usage is that of the window that is exceeded, without the units that were asked for.
 	Usage
-	// Asked is what was asked for.
+	// Asked is the number of units that were asked for.
 	Asked int
 }
 
 // Error names the window.
-func (r *Refusal) Error() string { return "more than is left of the " + r.Window }
+func (r *Refusal) Error() string { return "the quota of the " + r.Window + " is exceeded" }
 
-// Quota charges and refuses.
+// Quota is the counters and limits of all callers.
 type Quota struct {
 	broker *broker.Broker
 	js     jetstream.JetStream
 	plans  Plans
 	now    func() time.Time
-	turns  turns
-	// slots holds one value for each operation that is talking to NATS.
+	locks  ownerLocks
+	// slots holds one value for each operation under way.
 	slots chan struct{}
 }
 
-// New returns a quota on a broker. now is time.Now when nil.
+// New returns the quota on a broker. now is time.Now when nil. It costs no request.
 func New(b *broker.Broker, plans Plans, now func() time.Time) *Quota {
 	if now == nil {
 		now = time.Now
@@ -47,12 +47,12 @@ func New(b *broker.Broker, plans Plans, now func() time.Time) *Quota {
 	return &Quota{broker: b, js: b.JetStream(), plans: plans, now: now, slots: make(chan struct{}, maxOperations)}
 }
 
-// maxOperations is how many charges and readings of one process talk to NATS at once. A busy machine cannot answer the
-// requests of thousands in time; the others wait until their callers' contexts end.
+// maxOperations bounds the concurrent charges and reads of one process. A busy machine cannot answer the requests of thousands
+// in time; the others wait until their contexts end.
 const maxOperations = 32
 
-// enter waits for a slot and returns what frees it.
-func (q *Quota) enter(ctx context.Context) (leave func(), err error) {
+// acquireSlot waits for a slot and returns what releases it.
+func (q *Quota) acquireSlot(ctx context.Context) (release func(), err error) {
 	select {
 	case q.slots <- struct{}{}:
 		return func() { <-q.slots }, nil
@@ -82,9 +82,9 @@ func (q *Quota) Limited(key Key) bool {
 
 // Bill is a charge that was made.
 type Bill struct {
-	// Usage is of each window that is limited, with the charge.
+	// Usage is that of each limited window, including the charge.
 	Usage []Usage
-	// Charge is what the job has to carry to be given back; nil when no day is limited.
+	// Charge is stored with the job, for a refund; nil when no day is limited.
 	Charge *job.Charge
 
 	quota *Quota
@@ -92,31 +92,30 @@ type Bill struct {
 	id    string
 }
 
-// takeTries and takePause bound how often a charge is tried that others stood in the way of who were refused themselves.
+// takeTries and takePause bound how often a charge is tried that was refused because of charges that were refused themselves.
 const (
 	takeTries = 3
 	takePause = 5 * time.Millisecond
 )
 
-// Charge takes units of every quota of a key for the job with the given id, or of none. It fails with a *Refusal, and with
-// ErrUnavailable when a counter cannot be reached; nothing is taken then, unless NATS went away in between. It costs a read
-// and one acknowledged publish for each window that is limited, the reads at once and then the publishes at once; a refusal
-// costs reads, and takes back at once what it took.
+// Charge charges units to every window of a key for the job with the given ID, or to none. It fails with a *Refusal, and with
+// ErrUnavailable when a counter cannot be reached; nothing is charged then, unless NATS went away in between. It costs a read
+// and one acknowledged publish for each limited window, the reads at once and then the publishes at once; a refusal costs
+// reads, and the reversal of what was charged.
 //
-// It looks first: whoever asks for more than there is, however often, writes nothing. What several take at the same moment
-// stands in a counter although it is refused, and may have others refused who ask for less; they look once more when it is
-// gone.
+// It reads first: requests beyond a limit, however many, write nothing. Concurrent charges stand in a counter until they are
+// reversed, and may have smaller ones refused; those are tried again.
 func (q *Quota) Charge(ctx context.Context, key Key, id string, units int) (*Bill, error) {
-	leave, err := q.enter(ctx)
+	release, err := q.acquireSlot(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer leave()
+	defer release()
 	now := q.now()
 	// Whoever repeats a submission under its key is charged, and given back, on its own.
 	bill := &Bill{quota: q, units: units, id: id + "." + rand.Text(), Usage: q.windows(key, now)}
 	for try := 1; ; try++ {
-		refusal, err := bill.look(ctx)
+		refusal, err := bill.check(ctx)
 		if refusal == nil && err == nil {
 			refusal, err = bill.take(ctx, try)
 			if refusal == nil && err == nil {
@@ -138,8 +137,8 @@ func (q *Quota) Charge(ctx context.Context, key Key, id string, units int) (*Bil
 	}
 }
 
-// look reads the counters and returns the first refusal.
-func (b *Bill) look(ctx context.Context) (*Refusal, error) {
+// check reads the counters and returns the first refusal.
+func (b *Bill) check(ctx context.Context) (*Refusal, error) {
 	if err := b.quota.read(ctx, b.Usage); err != nil {
 		return nil, err
 	}
@@ -151,8 +150,8 @@ func (b *Bill) look(ctx context.Context) (*Refusal, error) {
 	return nil, nil
 }
 
-// take adds to every counter and, when one of them is then above its limit or did not answer, takes back what it added. It
-// returns the first refusal. try tells its messages from those of an earlier take.
+// take adds to every counter, and reverses that when one of them exceeds its limit or did not answer. It returns the first
+// refusal. try distinguishes its messages from those of an earlier call.
 func (b *Bill) take(ctx context.Context, try int) (*Refusal, error) {
 	q, id := b.quota, fmt.Sprintf("%s.%d", b.id, try)
 	added := make([]bool, len(b.Usage))
@@ -178,7 +177,7 @@ func (b *Bill) take(ctx context.Context, try int) (*Refusal, error) {
 	err = errors.Join(err, each(len(b.Usage), func(i int) error {
 		u := &b.Usage[i]
 		if !added[i] {
-			// Whether it was added is not known. The same message once more adds nothing if it was.
+			// Whether it was added is not known. NATS ignores the same message if it was.
 			if _, err := q.add(undoing, u.counter, b.units, id+"."+u.Window+".take"); err != nil {
 				return err
 			}
@@ -195,7 +194,7 @@ func (b *Bill) take(ctx context.Context, try int) (*Refusal, error) {
 	return &Refusal{Usage: b.Usage[over], Asked: b.units}, nil
 }
 
-// chargeOf returns what a job carries of the days that it was charged to; nil when there is none.
+// chargeOf returns what is stored with a job for a refund; nil when no day is limited.
 func chargeOf(key Key, list []Usage, now time.Time, units int) *job.Charge {
 	charge := &job.Charge{Day: job.DayOf(now), Units: units}
 	for _, u := range list {
@@ -207,7 +206,7 @@ func chargeOf(key Key, list []Usage, now time.Time, units int) *job.Charge {
 		}
 	}
 	if charge.Who == "" {
-		// Programs that do not know of addresses give back what stands here.
+		// Versions that do not know of addresses refund to Who.
 		charge.Who, charge.Address = charge.Address, ""
 	}
 	if charge.Who == "" {
@@ -216,7 +215,7 @@ func chargeOf(key Key, list []Usage, now time.Time, units int) *job.Charge {
 	return charge
 }
 
-// Cancel gives everything back, because no job was made. It works on a nil bill and when ctx has ended.
+// Cancel reverses a charge because no job was created. It works on a nil *Bill, and when ctx has ended.
 func (b *Bill) Cancel(ctx context.Context) error {
 	if b == nil {
 		return nil
@@ -234,8 +233,8 @@ func (b *Bill) cancel(ctx context.Context, list []Usage) error {
 	})
 }
 
-// Withdraw is Cancel for a job of which nobody knows whether it was made. Should it have been, it is its owner's for nothing
-// and is not given back a second time when it fails.
+// Withdraw is Cancel for a job that may or may not have been created. If it was, it is free of charge, and is not refunded a
+// second time when it fails.
 func (b *Bill) Withdraw(ctx context.Context, spec *job.Spec) error {
 	if b == nil {
 		return nil
@@ -251,12 +250,12 @@ func (b *Bill) Withdraw(ctx context.Context, spec *job.Spec) error {
 	err := b.cancel(ctx, minutes)
 	if b.Charge != nil {
 		mark := broker.RefundSubject(spec.ID, spec.CreatedAt.Time)
-		err = errors.Join(err, giveBack(ctx, b.quota.js, mark, b.Charge, b.units))
+		err = errors.Join(err, refundUnits(ctx, b.quota.js, mark, b.Charge, b.units))
 	}
 	return err
 }
 
-// settled is the context of what has to be put right though its caller is gone.
+// settled returns the context of a reversal, which is completed even if its caller is gone.
 func settled(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
 }

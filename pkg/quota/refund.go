@@ -13,23 +13,23 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// codeDuplicate is the answer to a batch with a message that is there already.
+// codeDuplicate is the error code for a batch with a message that NATS knows already.
 const codeDuplicate = 10201
 
-// Refund gives back what a job has taken and not made, through no fault of its owner. It may be called by several and
-// again and again: the job is marked in the same write, and is given back once. It costs nothing when there is nothing to
-// give back, and a read and an atomic batch otherwise.
+// Refund refunds what a job did not produce for reasons outside its owner's control. It may be called repeatedly and
+// concurrently: the same write marks the job, which is refunded once. It costs nothing when there is nothing to refund, and a
+// read and an atomic batch otherwise.
 func Refund(ctx context.Context, js jetstream.JetStream, r *job.Record) error {
 	units, charge := r.GivesBack(), r.Spec.Charge
 	if units == 0 || !job.ValidToken(charge.Who) || !job.ValidToken(charge.Day) {
 		return nil
 	}
-	return giveBack(ctx, js, broker.RefundSubject(r.Spec.ID, r.Spec.CreatedAt.Time), charge, units)
+	return refundUnits(ctx, js, broker.RefundSubject(r.Spec.ID, r.Spec.CreatedAt.Time), charge, units)
 }
 
-// giveBack takes units off each counter of a charge's day, unless the mark says that this was done. All of it is one write.
-func giveBack(ctx context.Context, js jetstream.JetStream, mark string, charge *job.Charge, units int) error {
-	// NATS knows the id of the mark again for two minutes only.
+// refundUnits subtracts units from each counter of a charge's day, unless there is a mark that this was done. It is one write.
+func refundUnits(ctx context.Context, js jetstream.JetStream, mark string, charge *job.Charge, units int) error {
+	// NATS remembers the ID of the mark for two minutes only.
 	_, err := broker.LeaderLast(ctx, js, broker.StreamUsage, mark)
 	switch {
 	case err == nil:

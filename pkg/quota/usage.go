@@ -13,25 +13,25 @@ import (
 const (
 	WindowMinute = broker.UsageMinute
 	WindowDay    = broker.UsageDay
-	// WindowAddress is a day as well, of all guests and members at one client address.
+	// WindowAddress is the day of all guests and members at one client address.
 	WindowAddress = "address"
 )
 
-// Usage is what somebody has taken of one window of a quota.
+// Usage is how much of one window of a quota is used.
 type Usage struct {
 	Group Group
 	// Window is WindowMinute, WindowDay or WindowAddress.
 	Window string
 	Limit  int
 	Used   int
-	// Length is how long the window is, and Ends when the next one begins.
+	// Length is the length of the window, and Ends when the next one begins.
 	Length time.Duration
 	Ends   time.Time
 
 	counter counter
 }
 
-// Policy is a name for the window that no other window has, of whatever group.
+// Policy returns a name of the window that is unique across groups.
 func (u Usage) Policy() string {
 	if u.Group == GroupText {
 		return "text-" + u.Window
@@ -50,18 +50,18 @@ func Policies() []string {
 	return names
 }
 
-// Remaining returns how much is left, never less than nothing.
+// Remaining returns how many units are left, never less than 0.
 func (u Usage) Remaining() int { return min(max(0, u.Limit-u.Used), u.Limit) }
 
-// Wait returns the whole seconds until the window ends, one at the least.
+// Wait returns the whole seconds until the window ends, at least 1.
 func (u Usage) Wait(now time.Time) int {
 	return int(max(1, (u.Ends.Sub(now)+time.Second-1)/time.Second))
 }
 
-// fits reports whether units can be taken.
+// fits reports whether units can be charged.
 func (u Usage) fits(units int) bool { return u.Used+units <= u.Limit }
 
-// windows returns those windows of a key that are limited, the minute first, as nothing has been taken of them yet.
+// windows returns the limited windows of a key, the minute first, with nothing used yet.
 func (q *Quota) windows(key Key, now time.Time) []Usage {
 	plan, limits := q.plan(key.Group), q.limits(key)
 	now = now.UTC()
@@ -89,14 +89,14 @@ func (q *Quota) windows(key Key, now time.Time) []Usage {
 	return list
 }
 
-// Usage returns what was taken of each window of the keys that is limited. It fails with ErrUnavailable and costs one request
-// for each window, all at once.
+// Usage returns the usage of each limited window of the keys. It fails with ErrUnavailable and costs one request for each
+// window, all at once.
 func (q *Quota) Usage(ctx context.Context, keys ...Key) ([]Usage, error) {
-	leave, err := q.enter(ctx)
+	release, err := q.acquireSlot(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer leave()
+	defer release()
 	now := q.now()
 	var list []Usage
 	for _, key := range keys {
@@ -108,7 +108,7 @@ func (q *Quota) Usage(ctx context.Context, keys ...Key) ([]Usage, error) {
 	return list, nil
 }
 
-// read fills in what was taken of windows, with one request for each, all at once.
+// read sets what is used of windows, with one request for each, all at once.
 func (q *Quota) read(ctx context.Context, list []Usage) error {
 	return each(len(list), func(i int) error {
 		used, err := q.value(ctx, list[i].counter)

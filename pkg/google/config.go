@@ -12,7 +12,7 @@ import (
 // DefaultIssuer is Google itself.
 const DefaultIssuer = "https://accounts.google.com"
 
-// Config holds the settings of signing in with Google.
+// Config holds the settings of sign-in with Google.
 type Config struct {
 	ClientID     string     `env:"GOOGLE_CLIENT_ID" doc:"Client ID of the OAuth client at Google; empty turns sign-in with Google off, except that the simulator replaces Google while it is in use and only this machine can reach the API and the page."`
 	ClientSecret env.Secret `env:"GOOGLE_CLIENT_SECRET" doc:"Client secret of that OAuth client."`
@@ -20,7 +20,7 @@ type Config struct {
 	Issuer       string     `env:"GOOGLE_ISSUER" envDefault:"https://accounts.google.com" doc:"Issuer of the ID tokens; other values than Google's are for tests."`
 }
 
-// On reports whether people can sign in with Google.
+// On reports whether sign-in with Google is configured.
 func (c *Config) On() bool { return c.ClientID != "" }
 
 // Validate reports every fault at once, each as a *env.Fault.
@@ -34,18 +34,18 @@ func (c *Config) Validate() error {
 	if c.ClientSecret == "" && (c.ClientID != "" || c.RedirectURI != "" || elsewhere) {
 		fault("GOOGLE_CLIENT_SECRET", "the client's secret, since another GOOGLE_ variable is set")
 	}
-	if u, ok := webAddress(c.RedirectURI); c.RedirectURI != "" && (!ok || u.RawQuery != "" ||
+	if u, ok := parseWebURL(c.RedirectURI); c.RedirectURI != "" && (!ok || u.RawQuery != "" ||
 		strings.HasPrefix(u.Path, "/api/") || strings.HasPrefix(u.Path, "/assets/")) {
 		fault("GOOGLE_REDIRECT_URI", "an https address (http on this machine) outside /api and /assets, such as https://www.example.org/auth/google/callback")
 	}
-	if u, ok := webAddress(c.Issuer); elsewhere && (!ok || u.RawQuery != "") {
+	if u, ok := parseWebURL(c.Issuer); elsewhere && (!ok || u.RawQuery != "") {
 		fault("GOOGLE_ISSUER", "an https address (http on this machine)")
 	}
 	return errors.Join(errs...)
 }
 
-// webAddress reads an address that nobody on the way can listen to or change: https, or http on this machine.
-func webAddress(raw string) (*url.URL, bool) {
+// parseWebURL parses a URL whose traffic nobody can read or change: https, or http on this machine.
+func parseWebURL(raw string) (*url.URL, bool) {
 	u, err := url.Parse(raw)
 	if err != nil || u.Host == "" || u.User != nil || u.Fragment != "" {
 		return nil, false

@@ -6,38 +6,38 @@ import (
 	"unicode/utf8"
 )
 
-// Kind is what a failure means to whoever wants to sign in.
+// Kind is what a failure means to the person who signs in.
 type Kind string
 
 // The kinds of failures.
 const (
-	// KindUnavailable is for a Google that cannot be reached, is out of order or asks to wait.
+	// KindUnavailable is for a Google that cannot be reached, fails or asks to wait.
 	KindUnavailable Kind = "unavailable"
-	// KindCode is for a code that Google does not take: used, expired, or of somebody else.
+	// KindCode is for a code that Google rejects: used, expired, or somebody else's.
 	KindCode Kind = "code"
-	// KindMisconfigured is for a client that Google does not know as it is set up here; its operator has to act.
+	// KindMisconfigured is for a client that Google does not know as it is configured here; the operator has to act.
 	KindMisconfigured Kind = "misconfigured"
-	// KindToken is for an id_token that is not good, or not for this client and this attempt.
+	// KindToken is for an ID token that is invalid, or not for this client and this attempt.
 	KindToken Kind = "token"
 )
 
-// Error is a failure of signing in with Google.
+// Error is a failure of sign-in with Google.
 type Error struct {
 	Kind Kind
-	// Status is Google's, 0 when it gave none.
+	// Status is that of Google's response, 0 when there was none.
 	Status int
-	// Code and Description are Google's words, cut and cleaned.
+	// Code and Description are from Google's response, shortened and without control characters.
 	Code, Description string
 	// Setting is the variable that a misconfiguration points at.
 	Setting string
-	// Reason says for the log what was wrong. It holds nothing of the token.
+	// Reason is for the log. It contains nothing of the token.
 	Reason string
 }
 
-// Error says what was wrong without a word of Google's.
+// Error contains nothing of Google's response.
 func (e *Error) Error() string { return "google: " + string(e.Kind) + ": " + e.Reason }
 
-// setting is the variable that a refusal of Google's points at.
+// setting returns the variable that a refusal by Google points at.
 func setting(code, description string) string {
 	switch {
 	case code == "redirect_uri_mismatch":
@@ -67,15 +67,15 @@ const (
 	maxDescription = 200
 )
 
-// cleaned cuts a word of Google's to what can be shown.
-func cleaned(text string, most int) string {
+// clean shortens a text and removes control characters.
+func clean(text string, limit int) string {
 	text = strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f || r == utf8.RuneError {
 			return -1
 		}
 		return r
 	}, text)
-	for len(text) > most {
+	for len(text) > limit {
 		_, size := utf8.DecodeLastRuneInString(text)
 		text = text[:len(text)-size]
 	}

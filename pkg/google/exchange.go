@@ -10,11 +10,11 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// maxCodeLength bounds the code that is sent on; Google's have less than a hundred characters.
+// maxCodeLength bounds the codes that are sent to Google; Google's have less than a hundred characters.
 const maxCodeLength = 1024
 
-// Exchange trades the code that somebody brought from Google for who that is. It fails with an *Error. The code is sent
-// once, and a second time only when no answer came because the connection failed.
+// Exchange exchanges the code that somebody brought from Google for their identity. It fails with an *Error. The code is sent
+// once, and a second time only when the connection failed before a response.
 func (c *Client) Exchange(ctx context.Context, s Start, code string) (*Identity, error) {
 	if code == "" || len(code) > maxCodeLength {
 		return nil, &Error{Kind: KindCode, Reason: "the code is missing or too long"}
@@ -38,26 +38,26 @@ func (c *Client) Exchange(ctx context.Context, s Start, code string) (*Identity,
 	return c.verify(ctx, e, raw, token.AccessToken, func(bound string) bool { return same(bound, s.Nonce) })
 }
 
-// connectionFailed reports whether a call ended without an answer, and not because time was over.
+// connectionFailed reports whether a request ended without a response, and not by a timeout.
 func connectionFailed(err error) bool {
 	failed, is := errors.AsType[*url.Error](err)
 	return is && !failed.Timeout() && !errors.Is(err, errTooLarge)
 }
 
-// misconfigured are the errors that whoever runs this installation has to mend.
+// misconfigured are the error codes that the operator has to fix.
 var misconfigured = []string{
 	"invalid_client", "redirect_uri_mismatch", "unauthorized_client", "invalid_request", "unsupported_grant_type", "invalid_scope",
 }
 
-// refusal classifies what the exchange of a code failed with.
+// refusal classifies the error of an exchange.
 func refusal(err error) *Error {
-	answer, is := errors.AsType[*oauth2.RetrieveError](err)
+	response, is := errors.AsType[*oauth2.RetrieveError](err)
 	if !is {
 		return unavailable(0, "the token route cannot be reached or sends no token")
 	}
-	status := answer.Response.StatusCode
+	status := response.Response.StatusCode
 	e := &Error{
-		Kind: KindCode, Status: status, Code: cleaned(answer.ErrorCode, maxCode), Description: cleaned(answer.ErrorDescription, maxDescription),
+		Kind: KindCode, Status: status, Code: clean(response.ErrorCode, maxCode), Description: clean(response.ErrorDescription, maxDescription),
 		Reason: "the token route refused the code",
 	}
 	switch {

@@ -15,23 +15,27 @@ import (
 )
 
 const (
-	// minKeyAge and maxKeyAge bound for how long keys are believed, whatever Cache-Control says.
+	// minKeyAge and maxKeyAge bound for how long keys are cached, whatever Cache-Control says; keyAge is the default.
 	minKeyAge = 5 * time.Minute
 	maxKeyAge = 24 * time.Hour
 	keyAge    = time.Hour
-	// keyPause lies between two fetches in the long run, and keyBurst are begun without it: forged tokens with made-up
-	// names of keys cost nobody a call each, and a new key is believed at once.
+	// keyPause is the pause between two fetches in the long run, and keyBurst fetches need none: forged tokens with made-up
+	// key IDs do not cost a request each, and a new key is accepted at once.
 	keyPause = 30 * time.Second
 	keyBurst = 5
-	// staleKeyAge is for how long the last keys are believed while no others can be fetched.
+	// staleKeyAge is for how long the last keys are used while no others can be fetched.
 	staleKeyAge = 24 * time.Hour
-	// minKeyBits and maxKeyBits bound the keys that are believed: below they are weak, above they cost minutes.
+	// minKeyBits and maxKeyBits bound the keys that are accepted: smaller ones are weak, larger ones cost minutes.
 	minKeyBits = 2048
 	maxKeyBits = 8192
 	maxKeys    = 32
 )
 
-// keys are those with which Google signs, as it publishes them.
+// keys caches the keys with which Google signs ID tokens.
+//
+// oidc.RemoteKeySet is no substitute. It never expires keys, so that one that Google has revoked stays valid until another
+// fetch; it accepts weak keys and tokens without a key ID; and it fetches for every bad signature with a known key ID as well,
+// with which forgers would use up the fetches that a rotation needs.
 type keys struct {
 	http *http.Client
 	now  func() time.Time
@@ -41,16 +45,17 @@ type keys struct {
 	byID    map[string]*rsa.PublicKey
 	expires time.Time
 	fetched time.Time
-	// tried is when a fetch was last begun, and failing whether it brought nothing.
+	// tried is when the last fetch was begun, and failing whether it failed.
 	tried   time.Time
 	failing bool
-	// paid is until when the fetches so far would have taken, with a pause after each.
+	// paid is when the fetches so far would have ended, with a pause after each.
 	paid time.Time
 }
 
-// find returns the key with a name. It fails with an *Error: of KindToken when there is none, of KindUnavailable when that
-// cannot be found out. It costs a request when the keys have expired, or the name is new and nobody has asked lately.
-func (k *keys) find(ctx context.Context, address, id string) (*rsa.PublicKey, error) {
+// find returns the key with an ID. It fails with an *Error: of KindToken when there is none, of KindUnavailable when that
+// cannot be found out. It costs a request to url when the keys have expired, or the ID is unknown and there were no other
+// fetches lately.
+func (k *keys) find(ctx context.Context, url, id string) (*rsa.PublicKey, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	key := k.byID[id]
@@ -60,8 +65,8 @@ func (k *keys) find(ctx context.Context, address, id string) (*rsa.PublicKey, er
 	}
 	var failed error
 	if k.mayFetch(now) {
-		// It goes on though its caller hangs up: whoever does so again and again shall not have it begun each time.
-		failed = k.fetch(context.WithoutCancel(ctx), address)
+		// It continues when its caller hangs up: somebody who does so again and again must not have it begun each time.
+		failed = k.fetch(context.WithoutCancel(ctx), url)
 		k.failing = failed != nil
 		key = k.byID[id]
 	}
@@ -76,7 +81,7 @@ func (k *keys) find(ctx context.Context, address, id string) (*rsa.PublicKey, er
 	return nil, badToken("signed with an unknown key")
 }
 
-// mayFetch reports whether the keys may be fetched again by now, and counts it if so.
+// mayFetch reports whether the keys may be fetched again, and counts the fetch if so.
 func (k *keys) mayFetch(now time.Time) bool {
 	if k.failing && now.Sub(k.tried) < failurePause || k.paid.Sub(now) > (keyBurst-1)*keyPause {
 		return false
@@ -90,8 +95,8 @@ func (k *keys) mayFetch(now time.Time) bool {
 }
 
 // fetch replaces the keys.
-func (k *keys) fetch(ctx context.Context, address string) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+func (k *keys) fetch(ctx context.Context, url string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return err
 	}
@@ -116,7 +121,7 @@ func (k *keys) fetch(ctx context.Context, address string) error {
 	return nil
 }
 
-// parseKeys reads a set of keys. What is no key for RS256 is passed over.
+// parseKeys decodes a key set. It skips what is no key for RS256.
 func parseKeys(body []byte) (map[string]*rsa.PublicKey, error) {
 	var set struct {
 		Keys []json.RawMessage `json:"keys"`
@@ -140,7 +145,7 @@ func parseKeys(body []byte) (map[string]*rsa.PublicKey, error) {
 	return byID, nil
 }
 
-// lifetime returns for how long an answer may be kept.
+// lifetime returns for how long a response may be cached.
 func lifetime(h http.Header) time.Duration {
 	for directive := range strings.SplitSeq(h.Get("Cache-Control"), ",") {
 		name, value, _ := strings.Cut(strings.TrimSpace(directive), "=")

@@ -8,17 +8,17 @@ import (
 )
 
 const (
-	// callTimeout bounds one call of Google.
+	// callTimeout bounds one request to Google.
 	callTimeout = 10 * time.Second
-	// maxAnswer bounds what is read of an answer.
-	maxAnswer = 256 << 10
+	// maxResponse bounds what is read of a response, in bytes.
+	maxResponse = 256 << 10
 )
 
-var errTooLarge = errors.New("the answer is too large")
+var errTooLarge = errors.New("the response is too large")
 
-// newHTTP returns a client of which a hostile or broken Google can take neither memory nor time. It follows no redirects:
-// none of the routes has one, and the client's secret must not travel. Connections are not kept, so that a call on one
-// that had gone is not sent twice behind the caller's back.
+// newHTTP returns a client with which a malicious or broken server can waste neither memory nor time. It follows no redirects:
+// no endpoint needs one, and the client secret must not be sent elsewhere. Connections are not kept alive, so that net/http
+// does not send a request a second time on its own because the first connection had been closed.
 func newHTTP(transport http.RoundTripper) *http.Client {
 	if transport == nil {
 		own := http.DefaultTransport.(*http.Transport).Clone()
@@ -32,7 +32,7 @@ func newHTTP(transport http.RoundTripper) *http.Client {
 	}
 }
 
-// bounded cuts answers that are too large.
+// bounded fails responses that are too large.
 type bounded struct{ http.RoundTripper }
 
 // RoundTrip sends a request.
@@ -41,17 +41,17 @@ func (b *bounded) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	resp.Body = &cutBody{resp.Body, maxAnswer}
+	resp.Body = &limitedBody{resp.Body, maxResponse}
 	return resp, nil
 }
 
-type cutBody struct {
+type limitedBody struct {
 	io.ReadCloser
 	left int64
 }
 
-// Read fails once more was sent than is accepted.
-func (b *cutBody) Read(p []byte) (int, error) {
+// Read fails with errTooLarge beyond the limit.
+func (b *limitedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if b.left -= int64(n); b.left < 0 {
 		return 0, errTooLarge

@@ -15,34 +15,34 @@ import (
 )
 
 const (
-	// maxIDToken bounds what is parsed; Google's have about 1200 characters.
+	// maxIDToken bounds the tokens that are parsed; Google's have about 1200 characters.
 	maxIDToken = 8 << 10
-	// skew is by how much Google's clock may be ahead.
+	// skew is how far Google's clock may be ahead of ours.
 	skew = 2 * time.Minute
-	// notBeforeLeeway is by how much Google's clock may be ahead of ours where a token says from when on it is good.
+	// notBeforeLeeway is how far Google's clock may be ahead of ours for nbf.
 	notBeforeLeeway = 5 * time.Minute
-	// maxSubject is the longest name of a Google account.
+	// maxSubject is the longest ID of a Google account.
 	maxSubject = 255
 )
 
-// Identity is who signed in at Google, as an id_token says that was found good.
+// Identity is the content of a valid ID token.
 type Identity struct {
-	// Subject names the Google account, and never changes.
+	// Subject is the ID of the Google account, which never changes.
 	Subject string
 	Email   string
-	// Verified says that Google has seen that the address is the account's.
+	// Verified says that Google has verified the address.
 	Verified              bool
 	Name, Picture, Locale string
-	// Nonce is what the token was bound to, "" when to nothing.
+	// Nonce is that of the token, "" when it has none.
 	Nonce string
-	// Token stands for the token, which is good until Expires.
+	// Token is a hash of the token, which is valid until Expires.
 	Token   string
 	Expires time.Time
 }
 
-// Verify returns who an id_token speaks of that a page brought from Google by itself. A token that is bound to a nonce is
-// good only with that one; one that is bound to none proves no more with a nonce than without. It fails with an *Error. It costs a request when Google's
-// keys are not known yet, or have changed.
+// Verify returns the identity in an ID token that a page has obtained from Google itself. A token with a nonce is valid only
+// with that nonce; for a token without one, nonce is ignored. It fails with an *Error. It costs a request when Google's keys
+// are unknown or have changed.
 func (c *Client) Verify(ctx context.Context, raw, nonce string) (*Identity, error) {
 	e, err := c.discover(ctx)
 	if err != nil {
@@ -53,21 +53,21 @@ func (c *Client) Verify(ctx context.Context, raw, nonce string) (*Identity, erro
 
 func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
 
-// claims are what an id_token says beside what go-oidc looks at.
+// claims are those of an ID token that go-oidc does not decode.
 type claims struct {
 	Party     string      `json:"azp"`
 	NotBefore numericDate `json:"nbf"`
 	Email     string      `json:"email"`
-	Verified  yes         `json:"email_verified"`
+	Verified  laxBool     `json:"email_verified"`
 	Name      string      `json:"name"`
 	Picture   string      `json:"picture"`
 	Locale    string      `json:"locale"`
 }
 
-// numericDate is a time in seconds since 1970, which may have a fraction; 0 when absent.
+// numericDate is a time in seconds since 1970, which may have a fraction; 0 if absent.
 type numericDate float64
 
-// UnmarshalJSON takes a number, also one that is written as a string, as go-oidc does.
+// UnmarshalJSON accepts a number, also as a string, as go-oidc does.
 func (d *numericDate) UnmarshalJSON(b []byte) error {
 	var n json.Number
 	if err := json.Unmarshal(b, &n); err != nil || n == "" {
@@ -80,24 +80,24 @@ func (d *numericDate) UnmarshalJSON(b []byte) error {
 
 func (d numericDate) after(t time.Time) bool { return float64(d) > float64(t.Unix()) }
 
-// yes is a truth that older tokens spell as a text.
-type yes bool
+// laxBool is a boolean that older tokens write as a string.
+type laxBool bool
 
-// UnmarshalJSON takes true and "true"; anything else is not true.
-func (y *yes) UnmarshalJSON(b []byte) error {
-	*y = string(b) == "true" || string(b) == `"true"`
+// UnmarshalJSON takes true and "true" for true, and anything else for false.
+func (l *laxBool) UnmarshalJSON(b []byte) error {
+	*l = string(b) == "true" || string(b) == `"true"`
 	return nil
 }
 
-// verify holds a token against everything that OpenID Connect and Google's guide ask for. access is the access token that
-// came with it, if one did, and nonce says whether the one is right that it is bound to.
+// verify checks a token as OpenID Connect and Google's guide require. access is the access token that came with it, if any, and
+// nonce reports whether the nonce of the token is the right one.
 func (c *Client) verify(ctx context.Context, e *endpoints, raw, access string, nonce func(string) bool) (*Identity, error) {
 	if raw == "" || len(raw) > maxIDToken {
 		return nil, badToken("missing or too long")
 	}
-	signer := &signer{keys: c.keys, address: e.keys}
-	// go-oidc checks the form and the signature. It words most other refusals without a type, quotes the token in them, and
-	// knows both spellings of Google's own issuer alone; so the claims are checked below.
+	signer := &signer{keys: c.keys, url: e.keys}
+	// go-oidc checks the form and the signature. Most of its other errors have no type and quote the token, and it knows both
+	// spellings of the issuer for Google alone; so the claims are checked below.
 	verifier := oidc.NewVerifier(c.cfg.Issuer, signer, &oidc.Config{
 		SupportedSigningAlgs: []string{oidc.RS256}, SkipIssuerCheck: true, SkipClientIDCheck: true, SkipExpiryCheck: true,
 	})
@@ -114,7 +114,7 @@ func (c *Client) verify(ctx context.Context, e *endpoints, raw, access string, n
 	if err := token.Claims(&more); err != nil {
 		return nil, badToken("its claims cannot be read")
 	}
-	if reason := c.refused(token, &more, access, nonce); reason != "" {
+	if reason := c.rejection(token, &more, access, nonce); reason != "" {
 		return nil, badToken(reason)
 	}
 	return &Identity{
@@ -123,9 +123,9 @@ func (c *Client) verify(ctx context.Context, e *endpoints, raw, access string, n
 	}, nil
 }
 
-// refused returns why the claims of a token with a good signature are not accepted, "" when they are. The conditions come
-// in the order of OpenID Connect Core, section 3.1.3.7; the first that fails is the reason. It holds no word of the token's.
-func (c *Client) refused(token *oidc.IDToken, more *claims, access string, nonce func(string) bool) string {
+// rejection returns why the claims of a token with a valid signature are rejected, "" when they are accepted. The conditions
+// are in the order of OpenID Connect Core, section 3.1.3.7; the first that fails is the reason, which quotes nothing.
+func (c *Client) rejection(token *oidc.IDToken, more *claims, access string, nonce func(string) bool) string {
 	_, short, _ := strings.Cut(c.cfg.Issuer, "://")
 	now := c.now()
 	switch {
@@ -155,31 +155,22 @@ func (c *Client) refused(token *oidc.IDToken, more *claims, access string, nonce
 	return ""
 }
 
-// fingerprint stands for a token wherever it is remembered. The signature is left out: the same one can be spelled in
-// several ways.
+// fingerprint returns a hash that identifies a token. It leaves out the signature, which can be written in several ways.
 func fingerprint(raw string) string {
-	signed, _, _ := cutLast(raw, ".")
-	sum := sha256.Sum256([]byte(signed))
+	sum := sha256.Sum256([]byte(raw[:max(0, strings.LastIndexByte(raw, '.'))]))
 	return hex.EncodeToString(sum[:])
 }
 
-func cutLast(s, sep string) (before, after string, found bool) {
-	if i := strings.LastIndex(s, sep); i >= 0 {
-		return s[:i], s[i+len(sep):], true
-	}
-	return s, "", false
-}
-
-// signer verifies one token's signature.
+// signer verifies the signature of one token.
 type signer struct {
-	keys    *keys
-	address string
-	// verified says that the signature is good; failed, an *Error, is why not, nil when the signature was never looked at.
+	keys *keys
+	url  string
+	// verified says that the signature is valid; failed, an *Error, is why not, nil when the signature was never checked.
 	verified bool
 	failed   error
 }
 
-// VerifySignature is part of oidc.KeySet. go-oidc drops the type of its error, which is therefore kept in s.failed.
+// VerifySignature implements oidc.KeySet. go-oidc drops the type of its error, which is therefore kept in s.failed.
 func (s *signer) VerifySignature(ctx context.Context, raw string) ([]byte, error) {
 	payload, err := s.verify(ctx, raw)
 	s.verified, s.failed = err == nil, err
@@ -191,7 +182,7 @@ func (s *signer) verify(ctx context.Context, raw string) ([]byte, error) {
 	if err != nil {
 		return nil, badToken("not a token signed with RS256")
 	}
-	key, err := s.keys.find(ctx, s.address, jws.Signatures[0].Header.KeyID)
+	key, err := s.keys.find(ctx, s.url, jws.Signatures[0].Header.KeyID)
 	if err != nil {
 		return nil, err
 	}

@@ -1,5 +1,5 @@
-// Package mail sends letters over SMTP. It knows nothing of what they say, and puts neither an address nor a server's
-// answer, which may repeat one, into an error.
+// Package mail sends e-mail over SMTP. It puts neither an address nor the response of a server, which may quote one, into an
+// error.
 package mail
 
 import (
@@ -25,7 +25,7 @@ type Config struct {
 	URL  env.Secret `env:"SMTP_URL" doc:"Mail server: smtps://user:password@host:465, or smtp://user:password@host:587, which must offer STARTTLS unless it is on loopback. Empty sends no e-mail."`
 	From string     `env:"MAIL_FROM" doc:"Sender of e-mail, such as Text2Image Audio <noreply@example.org>; required with SMTP_URL."`
 	Mode string     `env:"MAIL" envDefault:"auto" doc:"auto sends e-mail when SMTP_URL is set; required also reports degraded in the health check while it is not set. A path, as login shells set it, counts as auto."`
-	// Roots are the authorities that are trusted; those of the system when nil. For tests.
+	// Roots are the trusted certificate authorities, those of the system when nil. For tests.
 	Roots *x509.CertPool `env:"-"`
 }
 
@@ -35,13 +35,13 @@ const (
 	ModeRequired = "required"
 )
 
-// Required reports whether the operator wants to be warned while no mail server is set up.
+// Required reports whether the health check is to be degraded while no mail server is configured.
 func (c *Config) Required() bool { return c.Mode == ModeRequired }
 
 // Validate reports every fault at once, each as a *env.Fault.
 func (c *Config) Validate() error {
 	var errs []error
-	// Login shells set MAIL to the path of the user's mailbox, which is nobody's wish.
+	// Login shells set MAIL to the path of the user's mailbox.
 	if c.Mode != "" && c.Mode != ModeAuto && c.Mode != ModeRequired && !strings.Contains(c.Mode, "/") {
 		errs = append(errs, &env.Fault{Name: "MAIL", Expected: "auto or required"})
 	}
@@ -66,20 +66,20 @@ func (c *Config) server() (*url.URL, error) {
 	return u, nil
 }
 
-// Letter is what is sent.
+// Letter is an e-mail.
 type Letter struct{ To, Subject, Text string }
 
-// Sender sends letters. It may be used from any goroutine.
+// Sender sends e-mail. It is safe for concurrent use.
 type Sender struct {
 	host    string
 	options []gomail.Option
 	from    string
 }
 
-// sendTimeout bounds each step on the wire.
+// sendTimeout bounds each step of SMTP.
 const sendTimeout = 20 * time.Second
 
-// New returns a sender. It fails when the settings cannot be used, and does not connect.
+// New returns a Sender. It does not connect. It fails as Validate does.
 func New(cfg Config) (*Sender, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -122,15 +122,15 @@ func loopback(host string) bool {
 	return host == "localhost" || (ip != nil && ip.IsLoopback())
 }
 
-// Error is why a letter could not be handed over. It names nobody.
+// Error says why an e-mail could not be sent. It contains no address.
 type Error struct {
-	// Step is what failed: address, connect, or a step of SMTP.
+	// Step is the step that failed: address, settings, connect, or a step of SMTP.
 	Step string
-	// Code is the server's, 0 when it did not come to that.
+	// Code is the response code of the server, 0 when there was none.
 	Code int
 }
 
-// stepConnect is where a server cannot be reached, or does not let us in.
+// stepConnect fails when the server cannot be reached or refuses the login.
 const stepConnect = "connect"
 
 // Error returns the step and the code.
@@ -138,18 +138,18 @@ func (e *Error) Error() string {
 	if e.Code == 0 {
 		return "send mail: " + e.Step
 	}
-	return fmt.Sprintf("send mail: %s, the server says %d", e.Step, e.Code)
+	return fmt.Sprintf("send mail: %s, the server responded with %d", e.Step, e.Code)
 }
 
-// Temporary reports whether the same letter may be taken later: the server said so, or could not be reached.
+// Temporary reports whether sending may succeed later: the server said so, or could not be reached.
 func (e *Error) Temporary() bool {
 	return e.Step == stepConnect || (e.Code >= 400 && e.Code < 500)
 }
 
-// Recipient reports whether it was the recipient that the server did not take, which need not be anybody's fault here.
+// Recipient reports whether the server refused the recipient, which says nothing about the configuration.
 func (e *Error) Recipient() bool { return e.Step == gomail.ErrSMTPRcptTo.String() }
 
-// Send hands a letter over to the server. It fails with an *Error. It costs a connection of its own.
+// Send sends an e-mail over a connection of its own. It fails with an *Error.
 func (s *Sender) Send(ctx context.Context, l Letter) error {
 	m := gomail.NewMsg()
 	if err := errors.Join(m.From(s.from), m.To(l.To)); err != nil {

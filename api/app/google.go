@@ -34,7 +34,7 @@ func (a *App) googleRedirect(host string) string {
 	if a.cfg.Google.RedirectURI != "" {
 		return a.cfg.Google.RedirectURI
 	}
-	base := a.page()
+	base := a.pageURL()
 	if len(a.cfg.Server.FrontendURLs) == 0 {
 		_, own, _ := net.SplitHostPort(a.Addr())
 		if name, port, err := net.SplitHostPort(strings.ToLower(host)); err == nil && port == own && loopback(name) {

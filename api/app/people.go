@@ -16,55 +16,55 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/mail"
 )
 
-// people opens the accounts and begins to deliver password resets.
+// people opens the accounts and starts to deliver their e-mails.
 func (a *App) people(ctx context.Context, secret []byte) (*account.Accounts, *account.Recovery, error) {
 	accounts, err := account.New(ctx, a.broker, a.cfg.Account, secret)
 	if err != nil {
 		return nil, nil, err
 	}
-	ways, err := a.deliver()
+	emails, err := a.emailSenders()
 	if err != nil {
 		return nil, nil, err
 	}
-	recovery := account.NewRecovery(accounts, a.page, ways.reset, a.log, account.WithNotices(ways.notify), account.WithVerifications(ways.verify))
+	recovery := account.NewRecovery(accounts, a.pageURL, emails.reset, a.log, account.WithNotices(emails.notice), account.WithVerifications(emails.verification))
 	recovery.Start()
 	a.onStop("recovery", recovery.Stop)
 	return accounts, recovery, nil
 }
 
-// ways are how e-mails reach people; each is nil where there is none.
-type ways struct {
-	reset, verify account.Deliver
-	notify        account.Notify
+// emailSenders send the e-mails of accounts. One that is nil sends nothing.
+type emailSenders struct {
+	reset, verification account.Deliver
+	notice              account.Notify
 }
 
-// deliver returns how links of password resets and confirmations reach people: by mail or, for the person who tries the
-// program out, on the console; and how they are told of what was done to their account, which is by mail alone. A link on
-// the console of a machine that others can reach would be one for whoever reads there.
-func (a *App) deliver() (ways, error) {
+// emailSenders returns how the links of password resets and confirmations are sent: by e-mail or, for somebody who tries the
+// program out, on the console; and how notices are, which is by e-mail only. On a machine that others can reach, links are
+// never printed: anybody who reads the console could use them.
+func (a *App) emailSenders() (emailSenders, error) {
 	if a.cfg.Mail.URL != "" {
 		sender, err := mail.New(a.cfg.Mail)
 		if err != nil {
-			return ways{}, err
+			return emailSenders{}, err
 		}
 		link := func(compose func(link string, lang job.Lang) (subject, text string)) account.Deliver {
 			return func(ctx context.Context, to, link string, lang job.Lang) error {
 				subject, text := compose(link, lang)
-				return sender.Send(ctx, mail.Letter{To: to, Subject: subject, Text: text})
+				return sender.Send(ctx, mail.Message{To: to, Subject: subject, Text: text})
 			}
 		}
-		notify := func(ctx context.Context, to string, about account.Notice, lang job.Lang) error {
-			subject, text := account.NoticeLetter(about, lang)
-			return sender.Send(ctx, mail.Letter{To: to, Subject: subject, Text: text})
+		notice := func(ctx context.Context, to string, about account.Notice, lang job.Lang) error {
+			subject, text := account.NoticeEmail(about, lang)
+			return sender.Send(ctx, mail.Message{To: to, Subject: subject, Text: text})
 		}
-		return ways{
-			reset:  a.countedLink(emailReset, link(account.ResetLetter)),
-			verify: a.countedLink(emailVerification, link(account.VerificationEmail)),
-			notify: a.countedNotice(notify),
+		return emailSenders{
+			reset:        a.countedLink(emailReset, link(account.ResetEmail)),
+			verification: a.countedLink(emailVerification, link(account.VerificationEmail)),
+			notice:       a.countedNotice(notice),
 		}, nil
 	}
 	if !a.cfg.forOneself() {
-		return ways{}, nil
+		return emailSenders{}, nil
 	}
 	console := a.cfg.Console
 	if console == nil {
@@ -79,10 +79,10 @@ func (a *App) deliver() (ways, error) {
 			return err
 		}
 	}
-	return ways{reset: link("Password reset requested"), verify: link("E-mail address of a new account to be confirmed")}, nil
+	return emailSenders{reset: link("Password reset requested"), verification: link("E-mail address of a new account to be confirmed")}, nil
 }
 
-// verifies reports whether new accounts have to confirm their address.
+// verifies reports whether new accounts must confirm their address.
 func (c *Config) verifies() bool {
 	switch c.Account.RequireVerified {
 	case "on":
@@ -93,15 +93,15 @@ func (c *Config) verifies() bool {
 	return c.Mail.URL != ""
 }
 
-// page returns the address of the page. It is never taken from a request, whose sender could name any.
-func (a *App) page() string {
+// pageURL returns the URL of the page. It is never taken from a request, whose sender could name any.
+func (a *App) pageURL() string {
 	if urls := a.cfg.Server.FrontendURLs; len(urls) > 0 {
 		return strings.TrimRight(urls[0], "/")
 	}
 	return a.URL()
 }
 
-// local reports whether nobody but this machine can reach the API: not even through a proxy, as far as the settings say.
+// local reports whether only this machine can reach the API, as far as the settings tell also through a proxy.
 func (c *Config) local() bool {
 	if len(c.Server.TrustedProxies) > 0 {
 		return false
@@ -113,7 +113,7 @@ func (c *Config) local() bool {
 	return loopback(host)
 }
 
-// forOneself reports whether the page, too, is on this machine.
+// forOneself reports whether the page is on this machine as well.
 func (c *Config) forOneself() bool {
 	return c.local() && !slices.ContainsFunc(c.Server.FrontendURLs, func(raw string) bool {
 		u, err := url.Parse(raw)

@@ -17,8 +17,8 @@ func inLang(texts map[job.Lang]email, lang job.Lang) email {
 	return texts[job.English]
 }
 
-// ResetLetter returns the subject and the text of the e-mail with the link of a password reset.
-func ResetLetter(link string, lang job.Lang) (subject, text string) {
+// ResetEmail returns the subject and the text of the e-mail with the link of a password reset.
+func ResetEmail(link string, lang job.Lang) (subject, text string) {
 	e := inLang(resetEmail, lang)
 	return e.subject, strings.ReplaceAll(e.text, "{link}", link)
 }
@@ -78,8 +78,8 @@ const (
 	NoticeGoogle Notice = "google"
 )
 
-// NoticeLetter returns the subject and the text of the e-mail that tells of a change.
-func NoticeLetter(about Notice, lang job.Lang) (subject, text string) {
+// NoticeEmail returns the subject and the text of the e-mail that tells of a change.
+func NoticeEmail(about Notice, lang job.Lang) (subject, text string) {
 	e := inLang(noticeEmails[about], lang)
 	return e.subject, e.text
 }

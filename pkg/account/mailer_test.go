@@ -145,7 +145,7 @@ func TestOwnersAreTold(t *testing.T) {
 		{account.NoticeGoogle, job.Chinese, "关联"},
 		{account.NoticeGoogle, "fr", "was linked"},
 	} {
-		if subject, text := account.NoticeLetter(c.about, c.lang); subject == "" || !strings.Contains(text, c.word) {
+		if subject, text := account.NoticeEmail(c.about, c.lang); subject == "" || !strings.Contains(text, c.word) {
 			t.Errorf("%s in %s: %s, %s", c.about, c.lang, subject, text)
 		}
 	}

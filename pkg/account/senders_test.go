@@ -112,7 +112,7 @@ func TestASlowMailServerDelaysNobodyElse(t *testing.T) {
 	sender, err := mail.New(mail.Config{URL: env.Secret("smtp://" + server.listener.Addr().String()), From: "us@example.org"})
 	must(t, err)
 	r := account.NewRecovery(a, func() string { return "" }, func(ctx context.Context, to, link string, _ job.Lang) error {
-		return sender.Send(ctx, mail.Letter{To: to, Subject: "s", Text: link})
+		return sender.Send(ctx, mail.Message{To: to, Subject: "s", Text: link})
 	}, slog.New(slog.DiscardHandler))
 	r.Start()
 	const asked = account.MaxSenders + 3

@@ -66,8 +66,8 @@ func (c *Config) server() (*url.URL, error) {
 	return u, nil
 }
 
-// Letter is an e-mail.
-type Letter struct{ To, Subject, Text string }
+// Message is an e-mail.
+type Message struct{ To, Subject, Text string }
 
 // Sender sends e-mail. It is safe for concurrent use.
 type Sender struct {
@@ -150,7 +150,7 @@ func (e *Error) Temporary() bool {
 func (e *Error) Recipient() bool { return e.Step == gomail.ErrSMTPRcptTo.String() }
 
 // Send sends an e-mail over a connection of its own. It fails with an *Error.
-func (s *Sender) Send(ctx context.Context, l Letter) error {
+func (s *Sender) Send(ctx context.Context, l Message) error {
 	m := gomail.NewMsg()
 	if err := errors.Join(m.From(s.from), m.To(l.To)); err != nil {
 		return &Error{Step: "address"}

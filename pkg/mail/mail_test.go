@@ -143,7 +143,7 @@ func TestSend(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			err = s.Send(t.Context(), mail.Letter{To: c.to, Subject: "您好", Text: "a text\n.\nto its end"})
+			err = s.Send(t.Context(), mail.Message{To: c.to, Subject: "您好", Text: "a text\n.\nto its end"})
 			if said := fmt.Sprint(err); (c.want == "") != (err == nil) || !strings.Contains(said, c.want) || strings.Contains(said, "example.org") || strings.Contains(said, "canary") {
 				t.Fatalf("%v, want %q", err, c.want)
 			}

@@ -8,6 +8,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/server"
 	"github.com/text2image-audio/text2image-audio/pkg/env"
 	"github.com/text2image-audio/text2image-audio/pkg/google"
+	"github.com/text2image-audio/text2image-audio/pkg/hostname"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 )
 
@@ -37,7 +38,7 @@ func (a *App) googleRedirect(host string) string {
 	base := a.pageURL()
 	if len(a.cfg.Server.FrontendURLs) == 0 {
 		_, own, _ := net.SplitHostPort(a.Addr())
-		if name, port, err := net.SplitHostPort(strings.ToLower(host)); err == nil && port == own && loopback(name) {
+		if name, port, err := net.SplitHostPort(strings.ToLower(host)); err == nil && port == own && hostname.IsLoopback(name) {
 			base = "http://" + net.JoinHostPort(name, port)
 		}
 	}

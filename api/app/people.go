@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
 	"sync"
 
 	"github.com/text2image-audio/text2image-audio/pkg/account"
+	"github.com/text2image-audio/text2image-audio/pkg/hostname"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/mail"
 )
@@ -110,18 +110,13 @@ func (c *Config) local() bool {
 	if err != nil {
 		return false
 	}
-	return loopback(host)
+	return hostname.IsLoopback(host)
 }
 
 // forOneself reports whether the page is on this machine as well.
 func (c *Config) forOneself() bool {
 	return c.local() && !slices.ContainsFunc(c.Server.FrontendURLs, func(raw string) bool {
 		u, err := url.Parse(raw)
-		return err != nil || !loopback(u.Hostname())
+		return err != nil || !hostname.IsLoopback(u.Hostname())
 	})
-}
-
-func loopback(host string) bool {
-	addr, err := netip.ParseAddr(host)
-	return host == "localhost" || (err == nil && addr.IsLoopback())
 }

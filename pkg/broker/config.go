@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/env"
+	"github.com/text2image-audio/text2image-audio/pkg/hostname"
 )
 
 // Config says which NATS to use and how to keep what lies in it.
@@ -172,7 +173,7 @@ func (c Config) checkListen() error {
 	if (c.ListenUser == "") != (c.ListenPassword == "") {
 		return errors.New("NATS_LISTEN_USER and NATS_LISTEN_PASSWORD go together")
 	}
-	if !isLoopback(host) && c.ListenUser == "" {
+	if !hostname.IsLoopback(host) && c.ListenUser == "" {
 		return fmt.Errorf("NATS_LISTEN %q can be reached from other machines: set NATS_LISTEN_USER and NATS_LISTEN_PASSWORD", c.Listen)
 	}
 	return nil
@@ -194,7 +195,7 @@ func checkURL(raw string) error {
 func (c Config) localWithoutCredentials() bool {
 	for raw := range strings.SplitSeq(c.URL.Reveal(), ",") {
 		u, err := url.Parse(strings.TrimSpace(raw))
-		if err != nil || u.User != nil || !isLoopback(u.Hostname()) {
+		if err != nil || u.User != nil || !hostname.IsLoopback(u.Hostname()) {
 			return false
 		}
 	}
@@ -222,12 +223,4 @@ func splitListen(listen string) (host string, port int, err error) {
 		host = "0.0.0.0"
 	}
 	return host, addr.Port, nil
-}
-
-func isLoopback(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsLoopback()
 }

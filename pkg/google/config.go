@@ -2,11 +2,11 @@ package google
 
 import (
 	"errors"
-	"net/netip"
 	"net/url"
 	"strings"
 
 	"github.com/text2image-audio/text2image-audio/pkg/env"
+	"github.com/text2image-audio/text2image-audio/pkg/hostname"
 )
 
 // DefaultIssuer is Google itself.
@@ -50,11 +50,5 @@ func parseWebURL(raw string) (*url.URL, bool) {
 	if err != nil || u.Host == "" || u.User != nil || u.Fragment != "" {
 		return nil, false
 	}
-	return u, u.Scheme == "https" || (u.Scheme == "http" && loopback(u.Hostname()))
-}
-
-// loopback reports whether a host is this machine.
-func loopback(host string) bool {
-	addr, err := netip.ParseAddr(host)
-	return host == "localhost" || (err == nil && addr.IsLoopback())
+	return u, u.Scheme == "https" || (u.Scheme == "http" && hostname.IsLoopback(u.Hostname()))
 }

@@ -8,7 +8,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"net"
 	"net/mail"
 	"net/url"
 	"strconv"
@@ -18,6 +17,7 @@ import (
 	gomail "github.com/wneessen/go-mail"
 
 	"github.com/text2image-audio/text2image-audio/pkg/env"
+	"github.com/text2image-audio/text2image-audio/pkg/hostname"
 )
 
 // Config holds the settings of mail.
@@ -98,7 +98,7 @@ func New(cfg Config) (*Sender, error) {
 	if u.Scheme == "smtps" {
 		port = 465
 		s.options = append(s.options, gomail.WithSSL())
-	} else if loopback(host) {
+	} else if hostname.IsLoopback(host) {
 		policy = gomail.TLSOpportunistic
 	}
 	if given := u.Port(); given != "" {
@@ -115,11 +115,6 @@ func New(cfg Config) (*Sender, error) {
 		return nil, &env.Fault{Name: "SMTP_URL", Expected: "an address such as smtps://user:password@mail.example.org:465"}
 	}
 	return s, nil
-}
-
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || (ip != nil && ip.IsLoopback())
 }
 
 // Error says why an e-mail could not be sent. It contains no address.

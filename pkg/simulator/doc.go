@@ -1,14 +1,16 @@
-// Package simulator is an HTTP server on loopback that behaves on the wire
-// like the upstreams: today's Pollinations gateway, the two legacy hosts of
-// Pollinations, DeepSeek, SiliconFlow, and Google where people sign in. The
-// demo runs on it, and every test of the wire clients goes through it.
+// Package simulator is an HTTP server on loopback that behaves on the wire like the
+// upstreams: the current API of Pollinations and its two legacy hosts, DeepSeek,
+// SiliconFlow, and Google for sign-in. The demo runs on it, and the tests of the
+// clients use it.
 //
-// It owns the upstreams' shapes as a stranger sees them: routes, envelopes,
-// headers, real pictures, real sound, plausible text. A test scripts faults
-// with Script and reads back Calls; a demo posts the same rules to
-// /_control/rules and looks at /_control/calls and /_control/faults.
+// It reproduces the upstreams as clients see them: routes, error bodies, headers,
+// images, speech and plausible text. A test scripts faults with Script and reads
+// the requests with Calls. A demo posts the same rules to /_control/rules and reads
+// /_control/calls and /_control/faults.
 //
-// It shares no code with the clients, so that a mistake in one is not
-// repeated in the other. It never logs a prompt, a key or an answer, never
-// listens beyond loopback and never calls out.
+// Each upstream has a package of its own on top of the package kit; the package
+// content makes images, speech and text. None of them shares code with the clients,
+// so that a mistake in one is not repeated in the other. The simulator never logs
+// prompts, keys or responses, never listens beyond loopback and never sends
+// requests.
 package simulator

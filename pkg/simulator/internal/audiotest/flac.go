@@ -1,7 +1,7 @@
 package audiotest
 
 import (
-	"crypto/md5" //nolint:gosec // The format uses it as a checksum.
+	"crypto/md5"
 	"encoding/binary"
 	"testing"
 )

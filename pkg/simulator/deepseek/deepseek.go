@@ -1,0 +1,137 @@
+// Package deepseek simulates api.deepseek.com: chats, the model list and the
+// balance.
+package deepseek
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"net/http"
+	"strconv"
+	"sync"
+
+	"github.com/text2image-audio/text2image-audio/pkg/simulator/internal/chat"
+	"github.com/text2image-audio/text2image-audio/pkg/simulator/kit"
+)
+
+// Prefix is the path below which the host is served.
+const Prefix = "/deepseek"
+
+type host struct{ prefixes *prefixes }
+
+// New returns the host.
+func New() *kit.Host {
+	h := &host{prefixes: newPrefixes()}
+	var routes []kit.Route
+	for _, base := range []string{"", "/v1"} {
+		routes = append(routes,
+			kit.Route{Method: http.MethodPost, Path: base + "/chat/completions", Kind: kit.KindChat, Handle: h.complete},
+			kit.Route{Method: http.MethodGet, Path: base + "/models", Kind: kit.KindModels, Handle: listModels},
+			kit.Route{Method: http.MethodGet, Path: base + "/user/balance", Kind: kit.KindAccount, Handle: balance},
+		)
+	}
+	return &kit.Host{
+		Dialect: kit.DialectDeepSeek, Prefix: Prefix, BasePath: Prefix, Routes: routes,
+		Authorize: authorize, Refuse: refuse, Failures: failures(),
+		Adapt: func(f kit.Failure) kit.Failure {
+			return kit.Failure{Status: f.Status, Message: f.Message, Type: f.Type, Header: f.Header}
+		},
+	}
+}
+
+// chatModels lists the models. The ID is what a completion names. The first two
+// are those that the model list shows.
+func chatModels() []chat.Model {
+	return []chat.Model{
+		{Name: "deepseek-flash", ID: "deepseek-flash", Reasons: true},
+		{Name: "deepseek-v4-pro", ID: "deepseek-v4-pro", Reasons: true},
+		{Name: "deepseek-v4-flash", ID: "deepseek-v4-flash", Reasons: true},
+		{Name: "deepseek-v4-flash-vision-exp", ID: "deepseek-v4-flash-vision-exp", Reasons: true},
+	}
+}
+
+// complete serves POST /chat/completions.
+func (h *host) complete(x *kit.Exchange) {
+	request, err := chat.ReadRequest(x.Body)
+	if !x.Arrive(request.Model, request.LastUser(), request.System()) {
+		return
+	}
+	if err != nil {
+		line, column := kit.JSONPosition(x.Body, err)
+		x.Refuse(kit.Failure{Status: http.StatusBadRequest, Message: fmt.Sprintf("Failed to deserialize the JSON body into the target type: %s at line %d column %d", chat.DecodingError(err), line, column)})
+		return
+	}
+	if field, message := request.Check(); field != "" {
+		status := http.StatusUnprocessableEntity
+		if field == "messages" || field == "response_format" {
+			status = http.StatusBadRequest
+		}
+		x.Refuse(kit.Failure{Status: status, Message: message})
+		return
+	}
+	model, known := chat.FindModel(chatModels(), request.Model)
+	if !known {
+		message := "Model Not Exist"
+		if request.Model == "deepseek-chat" || request.Model == "deepseek-reasoner" {
+			message = "The supported API model names are deepseek-v4-pro or deepseek-v4-flash, but you passed " + request.Model + "."
+		}
+		x.Refuse(kit.Failure{Status: http.StatusBadRequest, Message: message})
+		return
+	}
+	chat.Upstream{CachedTokens: h.prefixes.cachedTokens}.Respond(x, request, model)
+}
+
+// listModels serves GET /models, which shows no aliases.
+func listModels(x *kit.Exchange) {
+	if !x.Arrive("", "", "") {
+		return
+	}
+	models := chatModels()
+	x.SendJSON(http.StatusOK, chat.NewList(0, "deepseek", models[0].ID, models[1].ID))
+}
+
+// balance serves GET /user/balance, whose amounts are strings.
+func balance(x *kit.Exchange) {
+	if !x.ArriveAuthorized() {
+		return
+	}
+	type amounts struct {
+		Currency string `json:"currency"`
+		Total    string `json:"total_balance"`
+		Granted  string `json:"granted_balance"`
+		ToppedUp string `json:"topped_up_balance"`
+	}
+	amount := strconv.FormatFloat(x.Server.Config.Balance, 'f', 2, 64)
+	x.SendJSON(http.StatusOK, map[string]any{
+		"is_available":  x.Server.Config.Balance > 0,
+		"balance_infos": []amounts{{Currency: "CNY", Total: amount, Granted: "0.00", ToppedUp: amount}},
+	})
+}
+
+// prefixes remembers system messages: a message seen before is cached, in blocks of
+// 64 tokens.
+type prefixes struct {
+	mu   sync.Mutex
+	seen map[[sha256.Size]byte]bool
+}
+
+const (
+	prefixBlock = 64
+	maxPrefixes = 1000
+)
+
+func newPrefixes() *prefixes { return &prefixes{seen: map[[sha256.Size]byte]bool{}} }
+
+// cachedTokens returns the cached tokens of a system message and remembers it.
+func (p *prefixes) cachedTokens(system string) int {
+	sum := sha256.Sum256([]byte(system))
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.seen[sum] {
+		return chat.CountTokens(system) / prefixBlock * prefixBlock
+	}
+	if len(p.seen) >= maxPrefixes {
+		clear(p.seen)
+	}
+	p.seen[sum] = true
+	return 0
+}

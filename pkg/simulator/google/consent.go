@@ -1,0 +1,125 @@
+package google
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/text2image-audio/text2image-audio/pkg/simulator/kit"
+)
+
+// consent serves the consent page.
+func (g *Provider) consent(x *kit.Exchange) {
+	a, blocked := g.readAuthorization(x.Query)
+	if !x.Arrive(a.client, a.hint, "") {
+		return
+	}
+	switch {
+	case blocked != nil:
+		sendBlockedPage(x, *blocked)
+	case x.Varies(faultDenied):
+		redirect(x, a.redirectURL("error", "access_denied"))
+	case a.prompt == "none":
+		// No user is ever signed in here, so interaction is always required.
+		redirect(x, a.redirectURL("error", "interaction_required"))
+	default:
+		g.sendConsentPage(x, a, "")
+	}
+}
+
+// decide serves the form of the consent page.
+func (g *Provider) decide(x *kit.Exchange) {
+	form := readForm(x)
+	a, blocked := g.readAuthorization(x.Query)
+	user, known := g.choose(form, a.hint)
+	if !x.Arrive(a.client, user.Email, "") {
+		return
+	}
+	switch {
+	case blocked != nil:
+		sendBlockedPage(x, *blocked)
+	case x.Varies(faultDenied), form.Get("decision") == "deny":
+		redirect(x, a.redirectURL("error", "access_denied"))
+	case form.Get("decision") != "allow":
+		g.sendConsentPage(x, a, "Choose whether to allow or to deny.")
+	case !known:
+		g.sendConsentPage(x, a, "Choose an account, or enter an e-mail address.")
+	default:
+		g.remember(user)
+		pairs := []string{"code", g.grants.grant(a, user), "scope", a.scopes.list(true), "authuser", "0"}
+		if user.Domain != "" {
+			pairs = append(pairs, "hd", user.Domain)
+		}
+		prompt := a.prompt
+		if prompt == "" {
+			prompt = "consent"
+		}
+		redirect(x, a.redirectURL(append(pairs, "prompt", prompt)...))
+	}
+}
+
+// redirect sends the browser back to the client.
+func redirect(x *kit.Exchange, target string) {
+	x.Header().Set("Cache-Control", "no-store")
+	x.Header().Set("Location", target)
+	x.Send(http.StatusFound, "text/html; charset=utf-8", nil)
+}
+
+// offered returns the users of the consent page. The user that the client hints at
+// comes first, and is created if it does not exist.
+func (g *Provider) offered(hint string) []User {
+	users := g.Users()
+	if !looksLikeEmail(hint) {
+		return users
+	}
+	hinted := g.User(hint)
+	others := slices.DeleteFunc(users, func(u User) bool { return u.Sub == hinted.Sub })
+	return append([]User{hinted}, others...)
+}
+
+func looksLikeEmail(text string) bool {
+	local, host, found := strings.Cut(text, "@")
+	return found && local != "" && host != "" && len(text) <= 254 && !strings.ContainsAny(text, " \t\r\n<>")
+}
+
+// choose returns the user of the consent form. An e-mail address has precedence over
+// the selected account; without both it is the first user.
+func (g *Provider) choose(form url.Values, hint string) (user User, known bool) {
+	users := g.offered(hint)
+	email, account := strings.TrimSpace(form.Get("email")), form.Get("account")
+	switch {
+	case email != "":
+		if !looksLikeEmail(email) {
+			return User{}, false
+		}
+		user = g.User(email)
+	case account != "":
+		at := slices.IndexFunc(users, func(u User) bool { return u.Sub == account })
+		if at < 0 {
+			return User{}, false
+		}
+		return users[at], true
+	case len(users) == 0:
+		return User{}, false
+	default:
+		user = users[0]
+	}
+	if name := strings.TrimSpace(form.Get("name")); name != "" {
+		user.Name = name
+	}
+	if sub := strings.TrimSpace(form.Get("sub")); sub != "" {
+		user.Sub = sub
+	}
+	if form.Has("verified") {
+		user.Verified = form.Get("verified") == "yes"
+	}
+	return user, true
+}
+
+// remember adds a user that the consent page does not offer yet.
+func (g *Provider) remember(user User) {
+	if !slices.ContainsFunc(g.Users(), func(u User) bool { return u.Sub == user.Sub }) {
+		g.AddUsers(user)
+	}
+}

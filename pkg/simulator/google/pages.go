@@ -1,0 +1,113 @@
+package google
+
+import (
+	"html/template"
+	"net/http"
+	"strings"
+
+	"github.com/text2image-audio/text2image-audio/pkg/simulator/content"
+	"github.com/text2image-audio/text2image-audio/pkg/simulator/kit"
+)
+
+// pageStyle is shared by the pages, which load nothing.
+const pageStyle = `<meta name="viewport" content="width=device-width">
+<style>
+:root { color-scheme: light dark }
+body { font: 1rem/1.5 system-ui, sans-serif; max-width: 30rem; margin: 2rem auto; padding: 0 1rem }
+fieldset { margin: 1rem 0; border: 1px solid; border-radius: .5rem }
+label { display: block; margin: .5rem 0 }
+input:not([type=radio]) { display: block; width: 100%; box-sizing: border-box; font: inherit }
+button { font: inherit; padding: .5rem 1.5rem; margin-right: .5rem }
+code { overflow-wrap: anywhere }
+</style>
+`
+
+const consentPage = `<!DOCTYPE html>
+<html lang="en">
+<head><meta charset="utf-8"><title>Sign in with the simulated Google</title>
+` + pageStyle + `</head>
+<body>
+<h1>Sign in with the simulated Google</h1>
+<p>This page stands in for Google. No password is asked for, and nothing leaves this machine.</p>
+{{with .Fault}}<p role="alert"><strong>{{.}}</strong></p>{{end}}
+<p><code>{{.Client}}</code> would like to know who you are:</p>
+<ul>
+{{range .Wishes}}<li>{{.}}</li>
+{{end}}</ul>
+<form method="post">
+<fieldset><legend>Choose an account</legend>
+{{range .Users}}<label><input type="radio" name="account" value="{{.Sub}}"{{if eq .Sub $.Chosen}} checked{{end}}> {{.Name}} &lt;{{.Email}}&gt;{{if not .Verified}} (address not verified){{end}}</label>
+{{end}}</fieldset>
+<fieldset><legend>Or use another one</legend>
+<label>E-mail address <input type="email" name="email" autocomplete="off"></label>
+<label>Name <input name="name" autocomplete="off"></label>
+<label><input type="radio" name="verified" value="yes" checked> Google has verified the address</label>
+<label><input type="radio" name="verified" value="no"> Google has not verified the address</label>
+</fieldset>
+<p><button name="decision" value="allow">Allow</button> <button name="decision" value="deny">Deny</button></p>
+</form>
+<p>You will go back to <code>{{.Redirect}}</code></p>
+</body>
+</html>
+`
+
+const blockedPage = `<!DOCTYPE html>
+<html lang="en">
+<head><meta charset="utf-8"><title>Error {{.Status}} ({{.Code}})</title>
+` + pageStyle + `</head>
+<body>
+<h1>Access blocked: Authorization Error</h1>
+<p>{{.Message}}</p>
+<p><strong>Error {{.Status}}: {{.Code}}</strong></p>
+<p>This page stands in for Google.</p>
+</body>
+</html>
+`
+
+// sendConsentPage sends the consent page, with an error of the last submission.
+func (g *Provider) sendConsentPage(x *kit.Exchange, a authorization, message string) {
+	users := g.offered(a.hint)
+	chosen := ""
+	if len(users) > 0 {
+		chosen = users[0].Sub
+	}
+	var wishes []string
+	if a.scopes.openid {
+		wishes = append(wishes, "the identity of your account")
+	}
+	if a.scopes.email {
+		wishes = append(wishes, "your e-mail address")
+	}
+	if a.scopes.profile {
+		wishes = append(wishes, "your name and picture")
+	}
+	status := http.StatusOK
+	if message != "" {
+		status = http.StatusBadRequest
+	}
+	sendPage(x, status, consentPage, map[string]any{
+		"Fault": message, "Client": a.client, "Wishes": wishes, "Users": users, "Chosen": chosen, "Redirect": a.redirect,
+	})
+}
+
+// sendBlockedPage sends the page of a configuration error.
+func sendBlockedPage(x *kit.Exchange, b blocked) {
+	sendPage(x, b.status, blockedPage, map[string]any{"Status": b.status, "Code": b.code, "Message": b.message})
+}
+
+func sendPage(x *kit.Exchange, status int, page string, data map[string]any) {
+	var out strings.Builder
+	if err := template.Must(template.New("page").Parse(page)).Execute(&out, data); err != nil {
+		panic("write a page of the simulator: " + err.Error()) // Only pages and plain values of this package are rendered.
+	}
+	x.SetHeaders(map[string]string{
+		"Cache-Control": "no-store", "X-Frame-Options": "DENY", "Referrer-Policy": "no-referrer",
+		"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'",
+	})
+	x.Send(status, "text/html; charset=utf-8", []byte(out.String()))
+}
+
+// avatar serves the image of a user, which never changes.
+func avatar(x *kit.Exchange) {
+	x.SendImage(content.Drawing{Prompt: "a portrait", Model: "zimage", Seed: content.Random(x.Rest).Int64N(1 << 31), Width: 96, Height: 96})
+}

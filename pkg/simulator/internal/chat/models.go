@@ -1,0 +1,44 @@
+package chat
+
+// Model is a language model of an upstream.
+type Model struct {
+	Name    string
+	ID      string
+	Reasons bool
+	Speaks  bool
+	Tier    string    // that the legacy host requires; empty means none
+	Prices  [3]string // per token of the prompt, the cached prompt and the completion, at Pollinations
+}
+
+// FindModel returns the model with a name or an ID.
+func FindModel(models []Model, name string) (Model, bool) {
+	for _, m := range models {
+		if name == m.Name || name == m.ID {
+			return m, true
+		}
+	}
+	return Model{}, false
+}
+
+// List is a list of models in the format of OpenAI.
+type List struct {
+	Object string   `json:"object"`
+	Data   []Listed `json:"data"`
+}
+
+// Listed is a model of a List. The upstreams fill in different fields.
+type Listed struct {
+	ID      string `json:"id"`
+	Object  string `json:"object"`
+	Created int64  `json:"created,omitempty"`
+	OwnedBy string `json:"owned_by,omitempty"`
+}
+
+// NewList returns a list of the models with the given IDs.
+func NewList(created int64, ownedBy string, ids ...string) List {
+	list := List{Object: "list"}
+	for _, id := range ids {
+		list.Data = append(list.Data, Listed{ID: id, Object: "model", Created: created, OwnedBy: ownedBy})
+	}
+	return list
+}

@@ -1,0 +1,167 @@
+package legacy
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/simulator/kit"
+	"github.com/text2image-audio/text2image-audio/pkg/simulator/pollinations"
+)
+
+// imageError is the error body of the image host.
+type imageError struct {
+	Error      string       `json:"error"`
+	Message    string       `json:"message"`
+	Details    any          `json:"details,omitempty"`
+	Debug      any          `json:"debug,omitempty"`
+	Timing     []timingStep `json:"timingInfo,omitempty"`
+	RequestID  string       `json:"requestId,omitempty"`
+	Parameters any          `json:"requestParameters,omitempty"`
+	Queue      *queueInfo   `json:"queueInfo,omitempty"`
+	Path       string       `json:"path,omitempty"`
+	Migration  *migration   `json:"migration,omitempty"`
+}
+
+type timingStep struct {
+	Step      string `json:"step"`
+	Timestamp int    `json:"timestamp"`
+}
+
+// queueInfo describes the queue of a client address. Clients are anonymous.
+type queueInfo struct {
+	IP          string  `json:"ip"`
+	CurrentSize int     `json:"currentSize"`
+	Pending     int     `json:"pending"`
+	Total       int     `json:"total"`
+	MaxAllowed  int     `json:"maxAllowed"`
+	Username    *string `json:"username"`
+	UserID      *string `json:"userId"`
+	Tier        string  `json:"tier"`
+}
+
+// textError is the error body of the text host.
+type textError struct {
+	Error     string     `json:"error"`
+	Status    int        `json:"status,omitempty"`
+	Details   any        `json:"details,omitempty"`
+	Notice    string     `json:"deprecation_notice,omitempty"`
+	Migration *migration `json:"migration,omitempty"`
+}
+
+// migration is where a deprecated host sends its users.
+type migration struct {
+	Guide  string `json:"guide"`
+	Docs   string `json:"docs"`
+	Signup string `json:"signup"`
+}
+
+// migrationNotice returns the notice of a deprecated host, or nil.
+func migrationNotice(x *kit.Exchange) *migration {
+	if !x.Varies(faultDeprecated) {
+		return nil
+	}
+	return &migration{Guide: "https://gen.invalid/migration", Docs: "https://gen.invalid/docs", Signup: "https://enter.invalid"}
+}
+
+// setHeaders sets the headers of every response.
+func setHeaders(x *kit.Exchange) {
+	header := x.Header()
+	header.Set("Access-Control-Allow-Origin", "*")
+	if m := migrationNotice(x); m != nil {
+		header.Set("X-Pollinations-Migration", m.Guide)
+		header.Set("X-Pollinations-Docs", m.Docs)
+		header.Set("X-Pollinations-Signup", m.Signup)
+		header.Set("Link", "<"+m.Guide+`>; rel="deprecation", <https://gen.invalid>; rel="successor-version"`)
+	}
+}
+
+// refuseImage writes a failure in the error body of the image host.
+func refuseImage(x *kit.Exchange, f kit.Failure) {
+	title := http.StatusText(f.Status)
+	setHeaders(x)
+	x.Header().Set("X-Error-Type", title)
+	body := imageError{Error: title, Message: f.Message, Details: f.Details, Migration: migrationNotice(x)}
+	if queue, ok := f.Details.(*queueInfo); ok {
+		body.Details, body.Queue = nil, queue
+	}
+	if x.Parameters != nil || body.Queue != nil {
+		body.Timing = []timingStep{{Step: "Request received.", Timestamp: 0}, {Step: "Error occurred.", Timestamp: 1}}
+		body.RequestID, body.Parameters = kit.NewUUID(), x.Parameters
+	}
+	x.SendJSON(f.Status, body)
+}
+
+// refuseText writes a failure in the error body of the text host.
+func refuseText(x *kit.Exchange, f kit.Failure) {
+	setHeaders(x)
+	body := textError{Error: f.Message, Status: f.Status, Details: f.Details, Migration: migrationNotice(x)}
+	if queue, ok := f.Details.(*queueInfo); ok {
+		body.Details = map[string]*queueInfo{"queueInfo": queue}
+	}
+	if body.Migration != nil {
+		body.Notice = "This host is deprecated. See " + body.Migration.Guide
+	}
+	x.SendJSON(f.Status, body)
+}
+
+// notFound answers a path that the image host does not know.
+func notFound(x *kit.Exchange) {
+	setHeaders(x)
+	x.SendJSON(http.StatusNotFound, imageError{
+		Error: "Not Found", Message: "The requested endpoint was not found", Path: x.Request.URL.Path[len(ImagePrefix):], Migration: migrationNotice(x),
+	})
+}
+
+// queueFull returns the refusal of an address that has one generation running and
+// one waiting. It has no Retry-After.
+func queueFull(ip string) kit.Failure {
+	return kit.Failure{
+		Status:  http.StatusTooManyRequests,
+		Message: "Queue full for IP: " + ip + ": 1 requests already queued (max: 1). Get unlimited access at https://enter.invalid",
+		Details: &queueInfo{IP: ip, CurrentSize: 1, Pending: 1, Total: 2, MaxAllowed: 1, Tier: "anonymous"},
+	}
+}
+
+// tooSoon returns the refusal of a generation within the spacing, in the error body
+// of the current API, which the newest version of the host uses for it.
+func tooSoon(spacing, wait time.Duration) kit.Failure {
+	return kit.Failure{
+		Status: http.StatusTooManyRequests, Code: "RATE_LIMITED", Envelope: pollinations.Refuse, Header: map[string]string{"Retry-After": kit.WholeSeconds(wait)},
+		Message: fmt.Sprintf("Sana is limited to one request per IP every %s seconds. Retry after %ss.", kit.WholeSeconds(spacing), kit.WholeSeconds(wait)),
+	}
+}
+
+// busy answers a generation that the queue refused, and reports whether that is the
+// reason of the error.
+func busy(x *kit.Exchange, err error) bool {
+	tooEarly := new(kit.TooSoonError)
+	switch {
+	case errors.Is(err, kit.ErrQueueFull):
+		x.Refuse(queueFull(x.Address()))
+	case errors.As(err, &tooEarly):
+		x.Refuse(tooSoon(tooEarly.Spacing, tooEarly.Wait))
+	default:
+		return false
+	}
+	return true
+}
+
+// refuseToken refuses a request with a token if the rule that applies says so.
+func refuseToken(x *kit.Exchange) bool {
+	status := 0
+	switch x.Fault() {
+	case faultToken401:
+		status = http.StatusUnauthorized
+	case faultToken402:
+		status = http.StatusPaymentRequired
+	case faultToken403:
+		status = http.StatusForbidden
+	}
+	if status == 0 || (x.Request.Header.Get("Authorization") == "" && !x.Query.Has("token") && !x.Query.Has("key")) {
+		return false
+	}
+	x.Refuse(kit.Failure{Status: status, Message: "Tokens are no longer accepted on this host."})
+	return true
+}

@@ -1,0 +1,47 @@
+package pollinations
+
+import (
+	"net/http"
+
+	"github.com/text2image-audio/text2image-audio/pkg/simulator/internal/chat"
+	"github.com/text2image-audio/text2image-audio/pkg/simulator/kit"
+)
+
+// listModels serves a list of models with their descriptions.
+func listModels(lists ...func() []modelObject) func(*kit.Exchange) {
+	return func(x *kit.Exchange) {
+		if !x.Arrive("", "", "") {
+			return
+		}
+		models := []modelObject{}
+		switch x.Query.Get("community") {
+		case "", "false", "0":
+			for _, list := range lists {
+				models = append(models, list()...)
+			}
+		case "true", "1": // No simulated model is a community model.
+		default:
+			refuseFields(x, "query", fieldErrors{"community": {"Invalid option: expected one of \"true\"|\"false\"|\"1\"|\"0\""}})
+			return
+		}
+		x.SendJSON(http.StatusOK, models)
+	}
+}
+
+// modelIDs serves GET /v1/models.
+func modelIDs(x *kit.Exchange) {
+	if !x.Arrive("", "", "") {
+		return
+	}
+	var ids []string
+	for _, m := range chatModels() {
+		ids = append(ids, m.ID)
+	}
+	for _, m := range imageModels() {
+		ids = append(ids, m.id)
+	}
+	for _, m := range speechModels() {
+		ids = append(ids, m.id)
+	}
+	x.SendJSON(http.StatusOK, chat.NewList(AddedDate(), "", ids...))
+}

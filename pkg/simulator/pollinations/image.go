@@ -1,0 +1,169 @@
+package pollinations
+
+import (
+	"context"
+	"encoding/base64"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/text2image-audio/text2image-audio/pkg/simulator/internal/chat"
+	"github.com/text2image-audio/text2image-audio/pkg/simulator/kit"
+)
+
+// imageByURL serves GET /image/{prompt}.
+func imageByURL(x *kit.Exchange) {
+	prompt, err := url.PathUnescape(x.Rest)
+	if err != nil || prompt == "" {
+		x.Refuse(badRequest("The prompt in the path is empty or badly escaped."))
+		return
+	}
+	if !x.Arrive(x.Query.Get("model"), prompt, "") {
+		return
+	}
+	d, model, invalid := readImageQuery(x.Query, x.Request.Header)
+	if len(invalid) > 0 {
+		refuseFields(x, "query", invalid)
+		return
+	}
+	d.Prompt = prompt
+	if refusal := d.limit(model); refusal != nil {
+		x.Refuse(*refusal)
+		return
+	}
+	key := ImageKey(x.Request.URL.EscapedPath(), x.Query)
+	if !x.Query.Has("safe") {
+		key += x.Request.Header.Get("Pollinations-Safe")
+	}
+	if d.Seed < 0 {
+		d.Seed, key = x.Server.RandomSeed(), ""
+	}
+	art, origin := GenerateImage(x, key, IsTrue(x.Query.Get("no-cache")), d, model)
+	if art == nil {
+		return
+	}
+	sendArtifact(x, art, origin)
+}
+
+// ImageKey returns the key of an image or recording in the cache: its path and
+// sorted query, without the parameters that do not change the content.
+func ImageKey(path string, query url.Values) string {
+	var parts []string
+	for name, values := range query {
+		if name == "key" || name == "nofeed" || name == "no-cache" {
+			continue
+		}
+		for _, value := range values {
+			parts = append(parts, url.QueryEscape(name)+"="+url.QueryEscape(value))
+		}
+	}
+	slices.Sort(parts)
+	return path + "?" + strings.Join(parts, "&")
+}
+
+// GenerateImage returns the artifact of a drawing from the cache or draws it. If
+// that fails it answers, unless the client went away, and returns nil.
+func GenerateImage(x *kit.Exchange, key string, fresh bool, d Drawing, model ImageModel) (*kit.Artifact, kit.Origin) {
+	d.Variant = d.Options.variant()
+	return x.Generate(key, fresh, x.Server.Config.Latency.Image, func(ctx context.Context) (*kit.Artifact, error) {
+		media, err := x.Server.Content.Image(ctx, d.Drawing)
+		if err != nil {
+			return nil, err
+		}
+		header := map[string]string{"x-model-used": model.id, "x-usage-completion-image-tokens": strconv.Itoa(max(1, model.tokens))}
+		d.Options.safetyHeader(header)
+		return &kit.Artifact{Media: media, Header: header}, nil
+	})
+}
+
+// sendArtifact sends media with the headers of the cache.
+func sendArtifact(x *kit.Exchange, art *kit.Artifact, origin kit.Origin) {
+	header := x.Header()
+	x.SetHeaders(art.Header)
+	header.Set("Cache-Control", "public, max-age=31536000, immutable")
+	header.Set("Content-Disposition", `inline; filename="`+art.Filename+`"`)
+	header.Set("X-Cache", origin.Verdict())
+	if x.Varies(faultFirstHit) {
+		header.Set("X-Cache", kit.OriginExact.Verdict())
+	}
+	header.Set("X-Cache-Type", string(origin))
+	if x.Varies(faultRedacted) {
+		header.Set("X-Safety-Applied", "privacy")
+		header.Set("X-Safety-Redacted", "1")
+		header.Set("X-Safety-Status", "redacted")
+	}
+	x.Send(http.StatusOK, art.ContentType, art.Bytes)
+}
+
+// imageResponse is the body of POST /v1/images/generations.
+type imageResponse struct {
+	Created int64       `json:"created"`
+	Data    []imageData `json:"data"`
+	Usage   *imageUsage `json:"usage,omitempty"`
+}
+
+type imageData struct {
+	URL           string `json:"url,omitempty"`
+	Base64        string `json:"b64_json,omitempty"`
+	RevisedPrompt string `json:"revised_prompt"`
+}
+
+type imageUsage struct {
+	InputTokens  int `json:"input_tokens"`
+	OutputTokens int `json:"output_tokens"`
+	TotalTokens  int `json:"total_tokens"`
+}
+
+// imageByBody serves POST /v1/images/generations.
+func imageByBody(x *kit.Exchange) {
+	request, invalid, badJSON := readImageBody(x.Body, x.Request.Header)
+	if !x.Arrive(request.Model, request.Prompt, "") {
+		return
+	}
+	if badJSON != nil {
+		x.Refuse(*badJSON)
+		return
+	}
+	if len(invalid) > 0 {
+		refuseFields(x, "body", invalid)
+		return
+	}
+	d, model := request.drawing()
+	if refusal := d.limit(model); refusal != nil {
+		x.Refuse(*refusal)
+		return
+	}
+	query := url.Values{"model": {request.Model}, "width": {strconv.Itoa(d.Width)}, "height": {strconv.Itoa(d.Height)}}
+	if request.Seed == nil || *request.Seed < 0 {
+		d.Seed = x.Server.RandomSeed()
+	}
+	query.Set("seed", strconv.FormatInt(d.Seed, 10))
+	if d.Transparent {
+		query.Set("transparent", "true")
+	}
+	d.Options.query(query)
+	if request.Model == "" {
+		query.Del("model")
+	}
+	path := "/image/" + url.PathEscape(d.Prompt)
+	art, origin := GenerateImage(x, ImageKey(path, query), false, d, model)
+	if art == nil {
+		return
+	}
+	data := imageData{RevisedPrompt: d.Prompt}
+	if request.ResponseFormat == "b64_json" {
+		data.Base64 = base64.StdEncoding.EncodeToString(art.Bytes)
+	} else {
+		data.URL = "http://" + x.Request.Host + path + "?" + query.Encode()
+	}
+	x.SetHeaders(art.Header)
+	x.Header().Set("X-Cache", origin.Verdict())
+	x.Header().Set("X-Cache-Type", string(origin))
+	input, output := chat.CountTokens(d.Prompt), max(1, model.tokens)
+	x.SendJSON(http.StatusOK, imageResponse{
+		Created: x.Server.Config.Now().Unix(), Data: []imageData{data},
+		Usage: &imageUsage{InputTokens: input, OutputTokens: output, TotalTokens: input + output},
+	})
+}

@@ -1,0 +1,90 @@
+package siliconflow
+
+import (
+	"fmt"
+	"net/http"
+
+	"github.com/text2image-audio/text2image-audio/pkg/simulator/kit"
+)
+
+// envelope is the error body. Some errors have no code, and one is a bare string.
+type envelope struct {
+	Code    int       `json:"code,omitempty"`
+	Message string    `json:"message"`
+	Data    *struct{} `json:"data"`
+}
+
+// The codes that were observed.
+const (
+	codeLowBalance   = 30001
+	codeNoModel      = 20012
+	codeBadParameter = 20015
+	codeOverloaded   = 50505
+	codeBusy         = 50508
+)
+
+const maxTokens = 65536
+
+// badParameter returns the refusal of a parameter.
+func badParameter(message string) kit.Failure {
+	return kit.Failure{Status: http.StatusBadRequest, Number: codeBadParameter, Message: message}
+}
+
+func noSuchModel() kit.Failure {
+	return kit.Failure{Status: http.StatusBadRequest, Number: codeNoModel, Message: "Model does not exist. Please check it carefully."}
+}
+
+// limited returns the refusal for a rate limit, which has neither a code nor a
+// Retry-After.
+func limited(limit string) kit.Failure {
+	return kit.Failure{Status: http.StatusTooManyRequests, Message: "Request was rejected due to rate limiting. Details: " + limit + " limit reached."}
+}
+
+// refuse writes a failure in the error body of SiliconFlow.
+func refuse(x *kit.Exchange, f kit.Failure) {
+	x.SendJSON(f.Status, envelope{Code: f.Number, Message: f.Message})
+}
+
+// authorize refuses a missing or unknown key.
+func authorize(x *kit.Exchange) bool {
+	key, _ := x.BearerKey()
+	if x.Accepts(key) {
+		return true
+	}
+	message := "Api key is invalid"
+	if key == "" {
+		message = "Invalid token"
+	}
+	x.Refuse(kit.Failure{Status: http.StatusUnauthorized, Body: message})
+	return false
+}
+
+// failures returns the scripted failures that SiliconFlow words differently.
+func failures() map[string]kit.Failure {
+	return map[string]kit.Failure{
+		"bad_request":      badParameter("Value error, messages: field required"),
+		"unprocessable":    badParameter("Value error, a parameter is out of range"),
+		"unauthorized":     {Status: http.StatusUnauthorized, Body: "Api key is invalid"},
+		"no_balance":       {Status: http.StatusForbidden, Number: codeLowBalance, Message: "Sorry, your account balance is insufficient"},
+		"forbidden":        {Status: http.StatusForbidden, Message: "This model needs an account with a verified real name."},
+		"moderated":        {Status: http.StatusBadRequest, Message: "Content Exists Risk"},
+		"server_error":     {Status: http.StatusInternalServerError, Message: "Internal server error"},
+		"rate_limited":     limited("TPM"),
+		"concurrency":      limited("RPM"),
+		"limit_rpm":        limited("RPM"),
+		"limit_rph":        limited("RPH"),
+		"limit_rpd":        limited("RPD"),
+		"limit_tpd":        limited("TPD"),
+		"limit_ipm":        limited("IPM"),
+		"limit_ipd":        limited("IPD"),
+		"unavailable":      {Status: http.StatusServiceUnavailable, Number: codeBusy, Message: "System is too busy now. Please try again later."},
+		"model_overloaded": {Status: http.StatusServiceUnavailable, Number: codeOverloaded, Message: "Model service overloaded. Please try again later."},
+		"unknown_model":    noSuchModel(),
+		"retired_model":    noSuchModel(),
+		"prompt_too_long":  tooManyTokens(68957),
+	}
+}
+
+func tooManyTokens(tokens int) kit.Failure {
+	return badParameter(fmt.Sprintf("length of prompt_tokens (%d) must be less than max_seq_len (%d).", tokens, maxTokens))
+}

@@ -1,0 +1,143 @@
+// Package siliconflow simulates api.siliconflow.cn: chats, the model list and the
+// account.
+package siliconflow
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/text2image-audio/text2image-audio/pkg/simulator/internal/chat"
+	"github.com/text2image-audio/text2image-audio/pkg/simulator/kit"
+)
+
+// Prefix is the path below which the host is served, BasePath the one that
+// clients configure.
+const (
+	Prefix   = "/siliconflow"
+	BasePath = Prefix + "/v1"
+)
+
+// faultNoThinking is a variation: parameters about thinking are refused.
+const faultNoThinking = "thinking_refused"
+
+// New returns the host.
+func New() *kit.Host {
+	return &kit.Host{
+		Dialect: kit.DialectSiliconFlow, Prefix: Prefix, BasePath: BasePath,
+		Routes: []kit.Route{
+			{Method: http.MethodPost, Path: "/v1/chat/completions", Kind: kit.KindChat, Handle: complete},
+			{Method: http.MethodGet, Path: "/v1/models", Kind: kit.KindModels, Handle: listModels},
+			{Method: http.MethodGet, Path: "/v1/user/info", Kind: kit.KindAccount, Handle: userInfo},
+		},
+		Authorize: authorize, Refuse: refuse, Failures: failures(), Faults: kit.Variations(faultNoThinking),
+	}
+}
+
+// chatModels lists the models, whose names begin with the publisher.
+func chatModels() []chat.Model {
+	var models []chat.Model
+	for _, m := range []struct {
+		id      string
+		reasons bool
+	}{
+		{"deepseek-ai/DeepSeek-V4-Flash", true},
+		{"deepseek-ai/DeepSeek-V4-Pro", true},
+		{"deepseek-ai/DeepSeek-V3.2", true},
+		{"deepseek-ai/DeepSeek-V3.1-Terminus", true},
+		{"deepseek-ai/DeepSeek-V3", false},
+		{"deepseek-ai/DeepSeek-R1", true},
+	} {
+		models = append(models, chat.Model{Name: m.id, ID: m.id, Reasons: m.reasons}, chat.Model{Name: "Pro/" + m.id, ID: "Pro/" + m.id, Reasons: m.reasons})
+	}
+	return models
+}
+
+// complete serves POST /v1/chat/completions.
+func complete(x *kit.Exchange) {
+	request, err := chat.ReadRequest(x.Body)
+	if !x.Arrive(request.Model, request.LastUser(), request.System()) {
+		return
+	}
+	if err != nil {
+		x.Refuse(badParameter("Value error, " + chat.DecodingError(err)))
+		return
+	}
+	model, known := chat.FindModel(chatModels(), request.Model)
+	if !known || !strings.Contains(request.Model, "/") {
+		x.Refuse(noSuchModel())
+		return
+	}
+	if message := check(request); message != "" {
+		x.Refuse(badParameter("Value error, " + message))
+		return
+	}
+	if x.Varies(faultNoThinking) && (request.Thinking != nil || request.EnableThinking != nil) {
+		x.Refuse(badParameter("Value error, current model does not support being told about thinking."))
+		return
+	}
+	if tokens := request.PromptTokens(); tokens >= maxTokens {
+		x.Refuse(tooManyTokens(tokens))
+		return
+	}
+	// The field of DeepSeek is ignored.
+	request.Thinking = nil
+	if request.EnableThinking != nil && !*request.EnableThinking {
+		model.Reasons = false
+	}
+	chat.Upstream{}.Respond(x, request, model)
+}
+
+// check returns an error message for the first parameter out of range, or the empty
+// string.
+func check(r chat.Request) string {
+	thinking := r
+	thinking.Thinking = nil
+	_, message := thinking.Check()
+	switch {
+	case message != "":
+		return message
+	case len(r.Stop) > 4:
+		return "stop: at most 4 sequences are allowed"
+	case r.ThinkingBudget != nil && (*r.ThinkingBudget < 128 || *r.ThinkingBudget > 32768):
+		return "thinking_budget: expected a number between 128 and 32768"
+	case r.Effort != "" && !slices.Contains([]string{"high", "max"}, r.Effort):
+		return "reasoning_effort: expected high or max"
+	}
+	return ""
+}
+
+// listModels serves GET /v1/models.
+func listModels(x *kit.Exchange) {
+	if !x.ArriveAuthorized() {
+		return
+	}
+	var ids []string
+	for _, m := range chatModels() {
+		ids = append(ids, m.ID)
+	}
+	x.SendJSON(http.StatusOK, chat.NewList(0, "", ids...))
+}
+
+// userInfo serves GET /v1/user/info, whose amounts are strings.
+func userInfo(x *kit.Exchange) {
+	if !x.ArriveAuthorized() {
+		return
+	}
+	type account struct {
+		ID            string `json:"id"`
+		Name          string `json:"name"`
+		Email         string `json:"email"`
+		IsAdmin       bool   `json:"isAdmin"`
+		Balance       string `json:"balance"`
+		Status        string `json:"status"`
+		ChargeBalance string `json:"chargeBalance"`
+		TotalBalance  string `json:"totalBalance"`
+	}
+	amount := strconv.FormatFloat(x.Server.Config.Balance, 'f', 2, 64)
+	x.SendJSON(http.StatusOK, map[string]any{
+		"code": 20000, "message": "OK", "status": true,
+		"data": account{ID: "simulated", Name: "simulated", Balance: "0.00", Status: "normal", ChargeBalance: amount, TotalBalance: amount},
+	})
+}

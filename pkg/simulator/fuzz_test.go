@@ -1,7 +1,6 @@
 package simulator_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -15,8 +14,49 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/internal/audiotest"
 )
 
-// FuzzChat sends any body to every chat route; whatever it is, it is answered
-// with JSON or a stream, and never with a server error.
+// fuzzed serves requests without a connection, for fuzz tests.
+type fuzzed struct{ *simulator.Simulator }
+
+func newFuzzed(f *testing.F, config simulator.Config) fuzzed {
+	f.Helper()
+	s := simulator.New(config)
+	f.Cleanup(func() { _ = s.Stop(f.Context()) })
+	return fuzzed{s}
+}
+
+// serve answers a request with a raw query and header fields in pairs of name and
+// value. Earlier calls are forgotten, so that they do not accumulate.
+func (s fuzzed) serve(t *testing.T, method, path, query, body string, header ...string) *httptest.ResponseRecorder {
+	t.Helper()
+	s.ForgetCalls()
+	request := httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(body))
+	if query != "" {
+		request.URL.RawQuery = query
+	}
+	for n := 0; n+1 < len(header); n += 2 {
+		request.Header.Set(header[n], header[n+1])
+	}
+	recorder := httptest.NewRecorder()
+	s.Handler().ServeHTTP(recorder, request)
+	return recorder
+}
+
+// smallQuery returns the query with a small size where it has none. It skips large
+// images, which are only slow.
+func smallQuery(t *testing.T, query string) string {
+	t.Helper()
+	values, _ := url.ParseQuery(query)
+	if len(values.Get("width")) > 3 || len(values.Get("height")) > 3 {
+		t.Skip("only slow")
+	}
+	if values.Get("width") == "" || values.Get("height") == "" {
+		return "width=8&height=8&" + query
+	}
+	return query
+}
+
+// FuzzChat sends any body to every chat route. The response is JSON or a stream, and
+// never a server error.
 func FuzzChat(f *testing.F) {
 	f.Add(chatBody("", improver, "a cat"))
 	f.Add(chatBody(quiet+`"stream":true,`, translator, "一只猫"))
@@ -28,15 +68,10 @@ func FuzzChat(f *testing.F) {
 	f.Add(`{"model":"openai-audio","stream":true,"messages":[{"role":"user","content":"x"}]}`)
 	f.Add(`[]`)
 	f.Add("\x00")
-	s := simulator.New(simulator.Config{})
-	f.Cleanup(func() { _ = s.Stop(f.Context()) })
+	s := newFuzzed(f, simulator.Config{})
 	f.Fuzz(func(t *testing.T, body string) {
-		s.ForgetCalls()
 		for _, path := range []string{"/deepseek/chat/completions", "/v1/chat/completions", "/siliconflow/v1/chat/completions", "/legacy-text/openai"} {
-			request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, path, strings.NewReader(body))
-			request.Header.Set("Authorization", "Bearer sk_test")
-			recorder := httptest.NewRecorder()
-			s.Handler().ServeHTTP(recorder, request)
+			recorder := s.serve(t, http.MethodPost, path, "", body, "Authorization", "Bearer sk_test")
 			isStream := strings.HasPrefix(recorder.Header().Get("Content-Type"), "text/event-stream")
 			if recorder.Code >= 500 || (!isStream && !json.Valid(recorder.Body.Bytes())) {
 				t.Fatalf("status %d: %q", recorder.Code, recorder.Body)
@@ -51,22 +86,9 @@ func FuzzImageQuery(f *testing.F) {
 	f.Add("%", "width=9&height=%zz&&=&seed=1e3;a=b")
 	f.Add("a fox", "model=klein&width=8&height=8&image=https%3A%2F%2Fa.example%2Fx%7Cb,&safe=nsfw,Privacy&guidance_scale=1e1&reasoning=pro")
 	f.Add("/../", "model=gptimage&transparent=true&width=3&height=3")
-	s := simulator.New(simulator.Config{})
-	f.Cleanup(func() { _ = s.Stop(f.Context()) })
+	s := newFuzzed(f, simulator.Config{})
 	f.Fuzz(func(t *testing.T, prompt, query string) {
-		s.ForgetCalls()
-		values, _ := url.ParseQuery(query)
-		if len(values.Get("width")) > 3 || len(values.Get("height")) > 3 {
-			t.Skip("only slow")
-		}
-		if values.Get("width") == "" || values.Get("height") == "" {
-			query += "&width=8&height=8"
-		}
-		request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/image/"+url.PathEscape(prompt), nil)
-		request.URL.RawQuery = query
-		request.Header.Set("Authorization", "Bearer sk_test")
-		recorder := httptest.NewRecorder()
-		s.Handler().ServeHTTP(recorder, request)
+		recorder := s.serve(t, http.MethodGet, "/image/"+url.PathEscape(prompt), smallQuery(t, query), "", "Authorization", "Bearer sk_test")
 		if recorder.Code >= 500 {
 			t.Fatalf("status %d: %q", recorder.Code, recorder.Body)
 		}
@@ -79,22 +101,11 @@ func FuzzLegacy(f *testing.F) {
 	f.Add("/../", "model=gptimage&transparent=true&width=3&height=3&enhance=true")
 	f.Add("hello", "model=openai-audio&voice=nova")
 	f.Add("hello", "stream=true&json=true&system=x;y=%zz")
-	s := simulator.New(simulator.Config{CacheBytes: 1})
-	f.Cleanup(func() { _ = s.Stop(f.Context()) })
+	s := newFuzzed(f, simulator.Config{CacheBytes: 1})
 	f.Fuzz(func(t *testing.T, prompt, query string) {
-		s.ForgetCalls()
-		values, _ := url.ParseQuery(query)
-		if len(values.Get("width")) > 3 || len(values.Get("height")) > 3 {
-			t.Skip("only slow")
-		}
-		if values.Get("width") == "" || values.Get("height") == "" {
-			query = "width=8&height=8&" + query
-		}
+		query = smallQuery(t, query)
 		for _, path := range []string{"/legacy-image/prompt/", "/legacy-image/", "/legacy-text/"} {
-			request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path+url.PathEscape(prompt), nil)
-			request.URL.RawQuery = query
-			recorder := httptest.NewRecorder()
-			s.Handler().ServeHTTP(recorder, request)
+			recorder := s.serve(t, http.MethodGet, path+url.PathEscape(prompt), query, "")
 			if recorder.Code >= 500 || recorder.Code == http.StatusTooManyRequests {
 				t.Fatalf("%s: status %d: %q", path, recorder.Code, recorder.Body)
 			}
@@ -102,9 +113,8 @@ func FuzzLegacy(f *testing.F) {
 	})
 }
 
-// FuzzGoogleAuthorize sends any query and form to the consent page. Whatever
-// it is, the answer is a page, or the way back to an address of this machine
-// with the state that came.
+// FuzzGoogleAuthorize sends any query and form to the consent page. The response is a
+// page, or a redirect to this machine with the state of the request.
 func FuzzGoogleAuthorize(f *testing.F) {
 	_, good, _ := strings.Cut(authQuery(), "?")
 	f.Add(good, "decision=allow&email=ada%40example.com")
@@ -112,17 +122,11 @@ func FuzzGoogleAuthorize(f *testing.F) {
 	f.Add("client_id=x&redirect_uri=https%3A%2F%2Fevil.example&response_type=code&scope=openid", "decision=allow")
 	f.Add(good+"&state=2", "account=1&name=%00&verified=no&sub=%zz")
 	f.Add("redirect_uri=http://127.0.0.1/%0d%0aSet-Cookie:x;&%", "decision=allow&decision=deny")
-	s := simulator.New(simulator.Config{})
-	f.Cleanup(func() { _ = s.Stop(f.Context()) })
+	s := newFuzzed(f, simulator.Config{})
 	f.Fuzz(func(t *testing.T, query, form string) {
-		s.ForgetCalls()
 		sent, _ := url.ParseQuery(query)
 		for _, method := range []string{http.MethodGet, http.MethodPost} {
-			request := httptest.NewRequestWithContext(t.Context(), method, "/google/o/oauth2/v2/auth", strings.NewReader(form))
-			request.URL.RawQuery = query
-			request.Header.Set("Content-Type", formType)
-			recorder := httptest.NewRecorder()
-			s.Handler().ServeHTTP(recorder, request)
+			recorder := s.serve(t, method, "/google/o/oauth2/v2/auth", query, form, "Content-Type", formType)
 			location := recorder.Header().Get("Location")
 			if recorder.Code != http.StatusFound {
 				if location != "" || recorder.Code >= 500 || !strings.HasPrefix(recorder.Header().Get("Content-Type"), htmlType) {
@@ -135,7 +139,7 @@ func FuzzGoogleAuthorize(f *testing.F) {
 				t.Fatalf("%q: %v", location, err)
 			}
 			if host, _ := netip.ParseAddr(to.Hostname()); to.Hostname() != "localhost" && !host.Unmap().IsLoopback() {
-				t.Fatalf("sent to %q", location)
+				t.Fatalf("redirected to %q", location)
 			}
 			if state := sent.Get("state"); state != "" && !slices.Contains(to.Query()["state"], state) {
 				t.Fatalf("the state %q came back in %q", state, location)
@@ -144,23 +148,17 @@ func FuzzGoogleAuthorize(f *testing.F) {
 	})
 }
 
-// FuzzGoogleToken sends any form and credentials to the token route; nothing
-// but a code that was given is worth tokens.
+// FuzzGoogleToken sends any form and credentials to the token route. Without an
+// issued code, every request is refused.
 func FuzzGoogleToken(f *testing.F) {
 	f.Add("grant_type=authorization_code&code=4%2F0A&client_id="+simulator.GoogleClientID+"&client_secret="+simulator.GoogleClientSecret, "")
 	f.Add("grant_type=refresh_token&refresh_token=1%2F%2F0", "Basic c2ltdWxhdGVkLWNsaWVudC5hcHBzLmdvb2dsZXVzZXJjb250ZW50LmNvbTpzaW11bGF0ZWQtc2VjcmV0")
 	f.Add("grant_type=authorization_code&code=a&code=b;%", "Basic %")
 	f.Add("{}", "Bearer x")
-	s := simulator.New(simulator.Config{})
-	f.Cleanup(func() { _ = s.Stop(f.Context()) })
+	s := newFuzzed(f, simulator.Config{})
 	f.Fuzz(func(t *testing.T, form, credentials string) {
-		s.ForgetCalls()
 		for _, path := range []string{"/google/token", "/google/revoke"} {
-			request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, path, strings.NewReader(form))
-			request.Header.Set("Content-Type", formType)
-			request.Header.Set("Authorization", credentials)
-			recorder := httptest.NewRecorder()
-			s.Handler().ServeHTTP(recorder, request)
+			recorder := s.serve(t, http.MethodPost, path, "", form, "Content-Type", formType, "Authorization", credentials)
 			var refusal struct {
 				Error string `json:"error"`
 			}
@@ -172,23 +170,18 @@ func FuzzGoogleToken(f *testing.F) {
 	})
 }
 
-// FuzzSpeech speaks any text; what comes out is whole frames.
+// FuzzSpeech speaks any text. The response consists of complete frames.
 func FuzzSpeech(f *testing.F) {
 	f.Add("hello", "nova")
 	f.Add("\x00\xff，。...\n", "")
 	f.Add("一只猫 and a dog 🙂", "onyx")
-	s := simulator.New(simulator.Config{})
-	f.Cleanup(func() { _ = s.Stop(f.Context()) })
+	s := newFuzzed(f, simulator.Config{})
 	f.Fuzz(func(t *testing.T, text, voice string) {
-		s.ForgetCalls()
 		body, err := json.Marshal(map[string]string{"input": text, "voice": voice})
 		if err != nil {
 			t.Fatal(err)
 		}
-		request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v1/audio/speech", bytes.NewReader(body))
-		request.Header.Set("Authorization", "Bearer sk_test")
-		recorder := httptest.NewRecorder()
-		s.Handler().ServeHTTP(recorder, request)
+		recorder := s.serve(t, http.MethodPost, "/v1/audio/speech", "", string(body), "Authorization", "Bearer sk_test")
 		switch {
 		case recorder.Code == http.StatusOK:
 			audiotest.SplitMP3(t, recorder.Body.Bytes())

@@ -85,8 +85,7 @@ func listModels(x *kit.Exchange) {
 	if !x.Arrive("", "", "") {
 		return
 	}
-	models := chatModels()
-	x.SendJSON(http.StatusOK, chat.NewList(0, "deepseek", models[0].ID, models[1].ID))
+	x.SendJSON(http.StatusOK, chat.NewList(0, "deepseek", chat.IDs(chatModels()[:2])...))
 }
 
 // balance serves GET /user/balance, whose amounts are strings.

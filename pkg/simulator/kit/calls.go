@@ -2,11 +2,9 @@ package kit
 
 import (
 	"context"
-	"fmt"
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -46,23 +44,22 @@ const (
 // callLog records the latest calls, bounded in number and bytes, and wakes those
 // that wait for one.
 type callLog struct {
-	mu       sync.Mutex
+	counters
 	last     uint64
 	calls    []*Call // consecutive sequences
 	bytes    int
 	arrived  map[Kind]int
 	finished map[Kind]int
-	changed  chan struct{}
 }
 
 func newCallLog() *callLog {
-	return &callLog{arrived: map[Kind]int{}, finished: map[Kind]int{}, changed: make(chan struct{})}
+	return &callLog{arrived: map[Kind]int{}, finished: map[Kind]int{}, counters: newCounters()}
 }
 
 // add records a new call and returns its sequence.
 func (l *callLog) add(call Call) uint64 {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.Lock()
+	defer l.Unlock()
 	l.last++
 	call.Sequence = l.last
 	l.calls = append(l.calls, &call)
@@ -80,8 +77,8 @@ func (l *callLog) add(call Call) uint64 {
 
 // amend changes a recorded call, if it is still recorded.
 func (l *callLog) amend(sequence uint64, change func(*Call)) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.Lock()
+	defer l.Unlock()
 	if len(l.calls) == 0 || sequence < l.calls[0].Sequence {
 		return
 	}
@@ -94,34 +91,11 @@ func (l *callLog) amend(sequence uint64, change func(*Call)) {
 	l.wake()
 }
 
-// wake wakes everyone that waits.
-func (l *callLog) wake() {
-	close(l.changed)
-	l.changed = make(chan struct{})
-}
-
-// wait waits until the counter selected by pick has reached n for the kind.
-func (l *callLog) wait(ctx context.Context, pick func() map[Kind]int, kind Kind, n int) error {
-	for {
-		l.mu.Lock()
-		seen, changed := pick()[kind], l.changed
-		l.mu.Unlock()
-		if seen >= n {
-			return nil
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return fmt.Errorf("wait for %d %s calls, %d seen: %w", n, kind, seen, context.Cause(ctx))
-		}
-	}
-}
-
 // Calls returns the recorded calls of a kind, oldest first; the empty kind means
 // all. Only the latest 10,000 are kept.
 func (s *Server) Calls(kind Kind) []Call {
-	s.calls.mu.Lock()
-	defer s.calls.mu.Unlock()
+	s.calls.Lock()
+	defer s.calls.Unlock()
 	var calls []Call
 	for _, call := range s.calls.calls {
 		if kind == "" || call.Kind == kind {
@@ -146,21 +120,21 @@ func (s *Server) Count(kind Kind, part string) int {
 // WaitCalls waits until n calls of a kind have arrived since the start or
 // since ForgetCalls. It fails when ctx ends first.
 func (s *Server) WaitCalls(ctx context.Context, kind Kind, n int) error {
-	return s.calls.wait(ctx, func() map[Kind]int { return s.calls.arrived }, kind, n)
+	return s.calls.wait(ctx, n, string(kind)+" calls", func() int { return s.calls.arrived[kind] })
 }
 
 // WaitFinished waits until n calls of a kind have ended, finished or aborted. It
 // fails when ctx ends first.
 func (s *Server) WaitFinished(ctx context.Context, kind Kind, n int) error {
-	return s.calls.wait(ctx, func() map[Kind]int { return s.calls.finished }, kind, n)
+	return s.calls.wait(ctx, n, string(kind)+" calls", func() int { return s.calls.finished[kind] })
 }
 
 // ForgetCalls removes all recorded calls, including those still running, and
 // resets the counts of WaitCalls and WaitFinished.
 func (s *Server) ForgetCalls() {
 	l := s.calls
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.Lock()
+	defer l.Unlock()
 	l.calls, l.bytes = nil, 0
 	clear(l.arrived)
 	clear(l.finished)

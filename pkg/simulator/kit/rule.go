@@ -55,8 +55,8 @@ func (s *Server) Script(rules ...Rule) error {
 		}
 	}
 	b := s.rules
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	b.Lock()
+	defer b.Unlock()
 	for _, rule := range rules {
 		b.next++
 		if rule.ID == "" {
@@ -100,8 +100,8 @@ func (s *Server) checkRule(r Rule) error {
 // Rules returns the active rules in order, with the remaining Times.
 func (s *Server) Rules() []Rule {
 	b := s.rules
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	b.Lock()
+	defer b.Unlock()
 	rules := make([]Rule, 0, len(b.rules))
 	for _, r := range b.rules {
 		rule := r.Rule

@@ -2,10 +2,8 @@ package kit
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
-	"sync"
 )
 
 // match is a rule that applies to a request.
@@ -54,50 +52,36 @@ func (r *activeRule) release() {
 // ruleBook holds the rules in the order in which they were scripted. Rules that
 // no longer apply stay in held until they are released.
 type ruleBook struct {
-	mu    sync.Mutex
+	counters
 	next  int
 	rules []*activeRule
 	held  []*activeRule
 
-	holding int           // number of requests and generations held
-	changed chan struct{} // closed when holding changes
+	holding int // number of requests and generations held
 }
 
-func newRuleBook() *ruleBook { return &ruleBook{changed: make(chan struct{})} }
+func newRuleBook() *ruleBook { return &ruleBook{counters: newCounters()} }
 
 // hold changes the number of held requests and generations.
 func (b *ruleBook) hold(change int) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	b.Lock()
+	defer b.Unlock()
 	b.holding += change
-	close(b.changed)
-	b.changed = make(chan struct{})
+	b.wake()
 }
 
 // WaitHeld waits until n requests or generations are held by rules with Hold. It
 // fails when ctx ends first.
 func (s *Server) WaitHeld(ctx context.Context, n int) error {
 	b := s.rules
-	for {
-		b.mu.Lock()
-		holding, changed := b.holding, b.changed
-		b.mu.Unlock()
-		if holding >= n {
-			return nil
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return fmt.Errorf("wait for %d held requests, %d are: %w", n, holding, context.Cause(ctx))
-		}
-	}
+	return b.wait(ctx, n, "held requests", func() int { return b.holding })
 }
 
 // match finds the rule for a request and decrements its Times.
 func (s *Server) match(kind Kind, dialect Dialect, prompt string) *match {
 	b := s.rules
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	b.Lock()
+	defer b.Unlock()
 	for n, r := range b.rules {
 		anyKind := kind.Generates() || r.Dialect == DialectGoogle
 		wrongKind := r.Kind != kind && (r.Kind != "" || !anyKind)
@@ -125,8 +109,8 @@ func (s *Server) match(kind Kind, dialect Dialect, prompt string) *match {
 // without their hold.
 func (s *Server) Release() {
 	b := s.rules
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	b.Lock()
+	defer b.Unlock()
 	for _, r := range slices.Concat(b.rules, b.held) {
 		r.release()
 	}
@@ -136,8 +120,8 @@ func (s *Server) Release() {
 // Clear removes all rules and releases what they block.
 func (s *Server) Clear() {
 	s.Release()
-	s.rules.mu.Lock()
-	defer s.rules.mu.Unlock()
+	s.rules.Lock()
+	defer s.rules.Unlock()
 	for _, r := range s.rules.rules {
 		r.release() // It was scripted in between.
 	}

@@ -68,10 +68,6 @@ func modelIDs(x *kit.Exchange) {
 	if !x.Arrive("", "", "") {
 		return
 	}
-	var ids []string
-	for _, m := range chatModels() {
-		ids = append(ids, m.ID)
-	}
 	setHeaders(x)
-	x.SendJSON(http.StatusOK, chat.NewList(pollinations.AddedDate()/1000, "", ids...))
+	x.SendJSON(http.StatusOK, chat.NewList(pollinations.AddedDate()/1000, "", chat.IDs(chatModels())...))
 }

@@ -33,10 +33,7 @@ func modelIDs(x *kit.Exchange) {
 	if !x.Arrive("", "", "") {
 		return
 	}
-	var ids []string
-	for _, m := range chatModels() {
-		ids = append(ids, m.ID)
-	}
+	ids := chat.IDs(chatModels())
 	for _, m := range imageModels() {
 		ids = append(ids, m.id)
 	}

@@ -40,11 +40,9 @@ func imageByURL(x *kit.Exchange) {
 	if d.Seed < 0 {
 		d.Seed, key = x.Server.RandomSeed(), ""
 	}
-	art, origin := GenerateImage(x, key, IsTrue(x.Query.Get("no-cache")), d, model)
-	if art == nil {
-		return
+	if art, origin := GenerateImage(x, key, IsTrue(x.Query.Get("no-cache")), d, model); art != nil {
+		sendArtifact(x, art, origin)
 	}
-	sendArtifact(x, art, origin)
 }
 
 // ImageKey returns the key of an image or recording in the cache: its path and

@@ -113,11 +113,7 @@ func listModels(x *kit.Exchange) {
 	if !x.ArriveAuthorized() {
 		return
 	}
-	var ids []string
-	for _, m := range chatModels() {
-		ids = append(ids, m.ID)
-	}
-	x.SendJSON(http.StatusOK, chat.NewList(0, "", ids...))
+	x.SendJSON(http.StatusOK, chat.NewList(0, "", chat.IDs(chatModels())...))
 }
 
 // userInfo serves GET /v1/user/info, whose amounts are strings.

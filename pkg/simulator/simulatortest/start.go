@@ -1,7 +1,6 @@
-// Package simulatortest runs a simulator for the length of a test.
-//
-// It owns nothing but that: starting, stopping and failing the test when
-// either goes wrong. It never leaves a listener or a goroutine behind.
+// Package simulatortest runs a simulator for the duration of a test. It starts and
+// stops it, and fails the test when an operation does not succeed in time. It leaves
+// no listener or goroutine behind.
 package simulatortest
 
 import (
@@ -12,17 +11,17 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 )
 
-// stopWithin bounds the end of a simulator; it is a guard against hanging.
-const stopWithin = 30 * time.Second
+// timeout guards against hanging.
+const timeout = 30 * time.Second
 
-// Start runs a simulator that answers at once and stops it at the end of the
-// test. It fails the test when the port cannot be opened.
+// Start runs a simulator without latency until the end of the test. It fails the
+// test if the port cannot be opened.
 func Start(tb testing.TB) *simulator.Simulator {
 	tb.Helper()
 	return StartWith(tb, simulator.Config{})
 }
 
-// StartWith is Start with a configuration of one's own.
+// StartWith is Start with a configuration.
 func StartWith(tb testing.TB, config simulator.Config) *simulator.Simulator {
 	tb.Helper()
 	s := simulator.New(config)
@@ -30,7 +29,7 @@ func StartWith(tb testing.TB, config simulator.Config) *simulator.Simulator {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), stopWithin)
+		ctx, cancel := context.WithTimeout(context.Background(), timeout)
 		defer cancel()
 		if err := s.Stop(ctx); err != nil {
 			tb.Error(err)
@@ -39,7 +38,7 @@ func StartWith(tb testing.TB, config simulator.Config) *simulator.Simulator {
 	return s
 }
 
-// Script adds rules and fails the test when one is not valid.
+// Script adds rules and fails the test if one is invalid.
 func Script(tb testing.TB, s *simulator.Simulator, rules ...simulator.Rule) {
 	tb.Helper()
 	if err := s.Script(rules...); err != nil {
@@ -47,35 +46,32 @@ func Script(tb testing.TB, s *simulator.Simulator, rules ...simulator.Rule) {
 	}
 }
 
-// WaitCalls waits until n calls of a kind have arrived and fails the test
-// when they do not within half a minute.
+// WaitCalls waits until n calls of a kind have arrived. It fails the test after
+// half a minute.
 func WaitCalls(tb testing.TB, s *simulator.Simulator, kind simulator.Kind, n int) {
 	tb.Helper()
-	ctx, cancel := context.WithTimeout(tb.Context(), stopWithin)
-	defer cancel()
-	if err := s.WaitCalls(ctx, kind, n); err != nil {
-		tb.Fatal(err)
-	}
+	wait(tb, func(ctx context.Context) error { return s.WaitCalls(ctx, kind, n) })
 }
 
-// WaitHeld waits until n requests or generations are held at once and fails
-// the test when they are not within half a minute.
+// WaitHeld waits until n requests or generations are held. It fails the test after
+// half a minute.
 func WaitHeld(tb testing.TB, s *simulator.Simulator, n int) {
 	tb.Helper()
-	ctx, cancel := context.WithTimeout(tb.Context(), stopWithin)
-	defer cancel()
-	if err := s.WaitHeld(ctx, n); err != nil {
-		tb.Fatal(err)
-	}
+	wait(tb, func(ctx context.Context) error { return s.WaitHeld(ctx, n) })
 }
 
-// WaitFinished waits until n calls of a kind have ended and fails the test
-// when they do not within half a minute.
+// WaitFinished waits until n calls of a kind have ended. It fails the test after
+// half a minute.
 func WaitFinished(tb testing.TB, s *simulator.Simulator, kind simulator.Kind, n int) {
 	tb.Helper()
-	ctx, cancel := context.WithTimeout(tb.Context(), stopWithin)
+	wait(tb, func(ctx context.Context) error { return s.WaitFinished(ctx, kind, n) })
+}
+
+func wait(tb testing.TB, until func(context.Context) error) {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.Context(), timeout)
 	defer cancel()
-	if err := s.WaitFinished(ctx, kind, n); err != nil {
+	if err := until(ctx); err != nil {
 		tb.Fatal(err)
 	}
 }

@@ -34,6 +34,15 @@ type Listed struct {
 	OwnedBy string `json:"owned_by,omitempty"`
 }
 
+// IDs returns the IDs of models.
+func IDs(models []Model) []string {
+	var ids []string
+	for _, m := range models {
+		ids = append(ids, m.ID)
+	}
+	return ids
+}
+
 // NewList returns a list of the models with the given IDs.
 func NewList(created int64, ownedBy string, ids ...string) List {
 	list := List{Object: "list"}

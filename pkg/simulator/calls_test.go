@@ -34,7 +34,7 @@ func TestCallsAreRecorded(t *testing.T) {
 		t.Errorf("image: %+v", c)
 	}
 	if c.Query.Get("key") != "***" {
-		t.Error("the key is on record")
+		t.Error("the key is recorded")
 	}
 	if c := calls[1]; c.Kind != simulator.KindSpeech || c.Prompt != "hello" || c.Body["voice"] != "nova" || c.Body["extra"] == nil {
 		t.Errorf("speech: %+v", c)
@@ -47,7 +47,7 @@ func TestCallsAreRecorded(t *testing.T) {
 	}
 	s.ForgetCalls()
 	if len(s.Calls("")) != 0 {
-		t.Error("calls are remembered")
+		t.Error("calls are still recorded")
 	}
 	get(t, s.URL()+"/v1/models")
 	simulatortest.WaitCalls(t, s, simulator.KindModels, 1)
@@ -65,7 +65,7 @@ func TestCallsAreBounded(t *testing.T) {
 	}
 	calls := s.Calls(simulator.KindImage)
 	if len(calls) != 10_000 || calls[0].Prompt != "50" || calls[9_999].Prompt != "10049" {
-		t.Errorf("%d calls are remembered, from %s", len(calls), calls[0].Prompt)
+		t.Errorf("%d calls are recorded, from %s", len(calls), calls[0].Prompt)
 	}
 	if calls[9_999].Outcome != simulator.OutcomeFinished || calls[9_999].Status != http.StatusUnauthorized {
 		t.Errorf("the last: %s %d", calls[9_999].Outcome, calls[9_999].Status)
@@ -73,8 +73,8 @@ func TestCallsAreBounded(t *testing.T) {
 	simulatortest.WaitCalls(t, s, simulator.KindImage, 10_050)
 }
 
-// TestNothingPrivateIsLogged runs good and bad requests under a logger that
-// takes everything.
+// TestNothingPrivateIsLogged sends successful and failing requests with a logger of
+// every level.
 func TestNothingPrivateIsLogged(t *testing.T) {
 	t.Parallel()
 	var logged bytes.Buffer
@@ -115,9 +115,9 @@ func TestControlRoutes(t *testing.T) {
 		t.Errorf("status %d", a.status)
 	}
 	if n := at(t, get(t, rules).fields(t), "rules", 0, "times"); n != 1.0 {
-		t.Errorf("%v times are left", n)
+		t.Errorf("%v times remain", n)
 	}
-	held := make(chan answer, 1)
+	held := make(chan response, 1)
 	go func() {
 		held <- send(t.Context(), http.MethodPost, s.URL()+"/v1/audio/speech", `{"input":"hello"}`)
 	}()
@@ -125,7 +125,7 @@ func TestControlRoutes(t *testing.T) {
 	if a := post(t, s.URL()+"/_control/release", `{}`); a.status != http.StatusOK {
 		t.Errorf("release: status %d", a.status)
 	}
-	whole(t, <-held)
+	complete(t, <-held)
 	a = get(t, calls+"?kind=image&limit=5")
 	if at(t, a.fields(t), "total") != 1.0 || at(t, a.fields(t), "calls", 0, "prompt") != "cat" {
 		t.Errorf("%s", a.body)
@@ -134,12 +134,12 @@ func TestControlRoutes(t *testing.T) {
 		t.Errorf("%s", a.body)
 	}
 	for _, target := range []string{rules, calls} {
-		if a := whole(t, send(t.Context(), http.MethodDelete, target, "")); a.status != http.StatusOK {
+		if a := complete(t, send(t.Context(), http.MethodDelete, target, "")); a.status != http.StatusOK {
 			t.Errorf("DELETE %s: status %d", target, a.status)
 		}
 	}
 	if len(s.Rules())+len(s.Calls("")) != 0 {
-		t.Error("rules or calls are left")
+		t.Error("rules or calls remain")
 	}
 	for _, bad := range []string{`{"fault":"bad_weather"}`, `{"colour":1}`, `nothing`, `{"times":"two"}`, ``} {
 		if a := post(t, rules, bad, "Content-Type", "application/json"); a.status != http.StatusBadRequest {
@@ -151,8 +151,8 @@ func TestControlRoutes(t *testing.T) {
 	}
 }
 
-// TestControlIsForThisMachineOnly plays a web page that tries to reach the
-// control routes through a browser on this machine.
+// TestControlIsForThisMachineOnly acts as a web page that tries to reach the control
+// routes through a browser on this machine.
 func TestControlIsForThisMachineOnly(t *testing.T) {
 	t.Parallel()
 	s := simulator.New(simulator.Config{})

@@ -27,7 +27,7 @@ func TestModelLists(t *testing.T) {
 					t.Errorf("%s: the price %s is no string", path, field)
 				}
 			}
-			// The list of image models names those that film, too.
+			// The list of image models includes video models.
 			isFilm := output == "image" && at(t, list, n, "category") == "video"
 			if (!slices.Contains(at(t, list, n, "output_modalities").([]any), any(output)) && !isFilm) || at(t, list, n, "name") == "" || at(t, list, n, "aliases", 0) == "" {
 				t.Errorf("%s: %v", path, list[n])
@@ -41,11 +41,11 @@ func TestModelLists(t *testing.T) {
 		}
 	}
 	if created := at(t, get(t, s.URL()+"/v1/models").fields(t), "data", 0, "created").(float64); created < 1e12 {
-		t.Errorf("created is %v, which is no milliseconds", created)
+		t.Errorf("created is %v, which is not in milliseconds", created)
 	}
 }
 
-// listed fetches a list of models by their short names.
+// listed returns the models of a list by their short names.
 func listed(t *testing.T, target string) map[string]map[string]any {
 	t.Helper()
 	var list []map[string]any
@@ -59,7 +59,7 @@ func listed(t *testing.T, target string) map[string]map[string]any {
 	return named
 }
 
-func TestModelsSayWhatTheyCost(t *testing.T) {
+func TestModelPrices(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)
 	images, speech := listed(t, s.URL()+"/image/models"), listed(t, s.URL()+"/audio/models")
@@ -96,15 +96,15 @@ func TestModelsSayWhatTheyCost(t *testing.T) {
 		}
 	}
 	if at(t, images["kontext"], "health", "status") != "degraded" || images["gptimage"]["max_reference_images"] != 16.0 || speech["qwen-tts"]["per_user_rpm"] != 60.0 {
-		t.Error("health, references or the limit of a minute is missing")
+		t.Error("health, references or the limit per minute is missing")
 	}
 	if all := listed(t, s.URL()+"/models"); all["flux"] == nil || all["kokoro"] == nil || at(t, all["deepseek"], "pricing", "promptCachedTokens") != "0.000000007" {
 		t.Error("a model is missing from the list of all")
 	}
 }
 
-// TestPriceTimesUsage computes what an answer cost from the list and the
-// headers, as a client does.
+// TestPriceTimesUsage computes the cost of a response from the list and the headers,
+// as a client does.
 func TestPriceTimesUsage(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)
@@ -128,10 +128,10 @@ func TestPriceTimesUsage(t *testing.T) {
 	a := post(t, s.URL()+"/v1/audio/speech", `{"model":"kokoro","input":"ten letters"}`)
 	cost(t, "kokoro", at(t, speech["kokoro"], "pricing", "completionAudioTokens"), a.header.Get("x-usage-completion-audio-tokens"), 11*0.00000062)
 	if a := get(t, s.URL()+"/image/x?model=veo"); a.status != http.StatusBadRequest {
-		t.Errorf("a picture by a model that films: status %d", a.status)
+		t.Errorf("an image by a video model: status %d", a.status)
 	}
 	if a := post(t, s.URL()+"/v1/audio/speech", `{"model":"elevenmusic","input":"x"}`); a.status != http.StatusBadRequest {
-		t.Errorf("speech by a model that plays: status %d", a.status)
+		t.Errorf("speech by a music model: status %d", a.status)
 	}
 }
 

@@ -20,7 +20,7 @@ const (
 	translator = "You are a translator."
 )
 
-// chatBody renders a request; extra is put before the messages.
+// chatBody returns a request, with extra fields before the messages.
 func chatBody(extra, system, user string) string {
 	messages, err := json.Marshal([]map[string]string{{"role": "system", "content": system}, {"role": "user", "content": user}})
 	if err != nil {
@@ -31,14 +31,14 @@ func chatBody(extra, system, user string) string {
 
 const quiet = `"thinking":{"type":"disabled"},`
 
-// ask returns the text of a plain answer.
+// ask returns the text of a completion.
 func ask(t *testing.T, s *simulator.Simulator, system, user string) string {
 	t.Helper()
 	a := post(t, s.DeepSeekURL()+"/chat/completions", chatBody(quiet, system, user))
 	return at(t, a.fields(t), "choices", 0, "message", "content").(string)
 }
 
-func TestChatAnswerHasDeepSeeksShape(t *testing.T) {
+func TestCompletionOfDeepSeek(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)
 	long := strings.Repeat("You improve prompts for an image model. ", 20)
@@ -62,14 +62,14 @@ func TestChatAnswerHasDeepSeeksShape(t *testing.T) {
 		if at(t, fields, "choices", 0, "finish_reason") != "stop" || at(t, fields, "object") != "chat.completion" || at(t, fields, "model") != "deepseek-flash" {
 			t.Error("finish_reason, object or model is wrong")
 		}
-		// Thinking is on unless it is switched off.
+		// Reasoning is on by default.
 		if at(t, fields, "choices", 0, "message", "reasoning_content") == nil || usage("completion_tokens_details", "reasoning_tokens") == 0 {
-			t.Error("it did not think")
+			t.Error("it has no reasoning")
 		}
 	}
 	fields := post(t, s.DeepSeekURL()+"/chat/completions", chatBody(quiet, improver, "a cat")).fields(t)
 	if at(t, fields, "choices", 0, "message", "reasoning_content") != nil || at(t, fields, "usage", "completion_tokens_details") != nil {
-		t.Error("it thought although it was told not to")
+		t.Error("it has reasoning although that is disabled")
 	}
 }
 
@@ -89,7 +89,7 @@ func TestImprovement(t *testing.T) {
 		}
 	}
 	if better := ask(t, s, improver, "oil painting of a dog"); strings.Contains(better, "photo") {
-		t.Errorf("the user's style is contradicted: %s", better)
+		t.Errorf("it contradicts the style of the user: %s", better)
 	}
 }
 
@@ -122,7 +122,7 @@ func TestSmallTalkAndJSONMode(t *testing.T) {
 		t.Errorf("small talk: %q", got)
 	}
 	if got := ask(t, s, improver, "  "); got == "" {
-		t.Error("no answer to nothing")
+		t.Error("no response to an empty message")
 	}
 	fields := post(t, s.DeepSeekURL()+"/chat/completions", chatBody(quiet+`"response_format":{"type":"json_object"},`, translator+" Answer in JSON.", "你好")).fields(t)
 	var result map[string]string
@@ -131,7 +131,7 @@ func TestSmallTalkAndJSONMode(t *testing.T) {
 	}
 }
 
-func TestLimitsOfAnAnswer(t *testing.T) {
+func TestLimitsOfACompletion(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)
 	fields := post(t, s.DeepSeekURL()+"/chat/completions", chatBody(quiet+`"max_tokens":3,`, improver, "a cat in the garden")).fields(t)
@@ -150,8 +150,8 @@ type event struct {
 	data    string
 }
 
-// events parses a stream strictly: lines of data or comments, each followed
-// by a blank line.
+// events parses a stream strictly: data or comment lines, each followed by a blank
+// line.
 func events(t *testing.T, body []byte) []event {
 	t.Helper()
 	var list []event
@@ -169,7 +169,7 @@ func events(t *testing.T, body []byte) []event {
 	return list
 }
 
-// streamed joins what the chunks of a stream say and gathers the rest.
+// streamed is the content of a stream.
 type streamed struct {
 	content, reasoning, finish string
 	usages, bareUsages         int
@@ -214,7 +214,7 @@ func join(t *testing.T, body []byte) streamed {
 		}
 		for _, choice := range chunk.Choices {
 			if choice.Delta.ReasoningContent != "" && all.content != "" {
-				t.Error("a thought after the answer began")
+				t.Error("reasoning after the content began")
 			}
 			all.content += choice.Delta.Content
 			all.reasoning += choice.Delta.ReasoningContent
@@ -259,7 +259,7 @@ func TestStream(t *testing.T) {
 	}
 }
 
-// pieces records the writes of a handler one by one.
+// pieces records each write of a handler.
 type pieces struct {
 	*httptest.ResponseRecorder
 	list [][]byte
@@ -286,11 +286,11 @@ func TestStreamIsCutWithinCharacters(t *testing.T) {
 		withinCharacter = withinCharacter || !utf8.Valid(piece)
 	}
 	if !withinCharacter || !join(t, p.Body.Bytes()).done {
-		t.Error("no character was cut, or the stream is not whole")
+		t.Error("no character was cut, or the stream is incomplete")
 	}
 }
 
-func TestGatewayChat(t *testing.T) {
+func TestPollinationsChat(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)
 	target := s.PollinationsURL() + "/v1/chat/completions"
@@ -301,7 +301,7 @@ func TestGatewayChat(t *testing.T) {
 		t.Errorf("%s", a.body)
 	}
 	if strings.Contains(string(a.body), "prompt_cache_hit_tokens") {
-		t.Error("the gateway speaks of DeepSeek's cache")
+		t.Error("Pollinations reports the cache of DeepSeek")
 	}
 	if got := join(t, post(t, target, body+`,"stream":true}`).body); got.usages != 0 || got.content != "Hello" || !got.done {
 		t.Errorf("stream: %+v", got)

@@ -10,11 +10,11 @@ import (
 	"testing"
 )
 
-// faultTable names what every fault looks like; TestEveryFault checks that
-// none is missing. Faults that never end an answer are in TestEndlessFaults.
-func faultTable() map[string][]seen {
-	gateway := func(status int, code, part string) seen {
-		return seen{status: status, contentType: jsonType, part: part, check: func(t *testing.T, a answer) {
+// faultTable lists the expected responses of every fault; TestEveryFault checks that
+// none is missing. Faults without an end are in TestEndlessFaults.
+func faultTable() map[string][]expected {
+	gateway := func(status int, code, part string) expected {
+		return expected{status: status, contentType: jsonType, part: part, check: func(t *testing.T, a response) {
 			t.Helper()
 			envelopeOrder(t, a)
 			if got := at(t, a.fields(t), "error", "code"); got != code {
@@ -22,8 +22,8 @@ func faultTable() map[string][]seen {
 			}
 		}}
 	}
-	deepSeek := func(status int, kind, part string) seen {
-		return seen{sample: "chat", status: status, contentType: jsonType, part: part, check: func(t *testing.T, a answer) {
+	deepSeek := func(status int, kind, part string) expected {
+		return expected{sample: "chat", status: status, contentType: jsonType, part: part, check: func(t *testing.T, a response) {
 			t.Helper()
 			if got := at(t, a.fields(t), "error", "type"); got != kind {
 				t.Errorf("type %v, want %s", got, kind)
@@ -31,7 +31,7 @@ func faultTable() map[string][]seen {
 		}}
 	}
 	const invalid = "invalid_request_error"
-	return map[string][]seen{
+	return map[string][]expected{
 		"bad_request":          {gateway(400, "BAD_REQUEST", "fieldErrors"), deepSeek(400, invalid, "Failed to deserialize")},
 		"unprocessable":        {gateway(422, "UNPROCESSABLE_ENTITY", ""), deepSeek(422, invalid, "")},
 		"unauthorized":         {gateway(401, "UNAUTHORIZED", "Invalid API key."), deepSeek(401, "authentication_error", "****")},
@@ -44,7 +44,7 @@ func faultTable() map[string][]seen {
 		"moderated":            {gateway(422, "content_policy_violation", "rejected by content moderation"), deepSeek(400, invalid, "Content Exists Risk")},
 		"safety_block":         {{status: 400, part: `"type":"safety_error"`, header: [2]string{"X-Safety-Status", "blocked"}, check: envelopeOrder}},
 		"rate_limited":         {gateway(429, "RATE_LIMITED", "Too many requests from this IP."), deepSeek(429, "rate_limit_error", "")},
-		"rate_limited_pk": {{status: 429, contentType: jsonType, part: `"retryAfterSeconds":12.5`, header: [2]string{"Retry-After", "13"}, check: func(t *testing.T, a answer) {
+		"rate_limited_pk": {{status: 429, contentType: jsonType, part: `"retryAfterSeconds":12.5`, header: [2]string{"Retry-After", "13"}, check: func(t *testing.T, a response) {
 			t.Helper()
 			if keys := keysInOrder(t, a.body); !slices.Equal(keys, []string{"error", "message", "retryAfterSeconds"}) {
 				t.Errorf("keys %v", keys)
@@ -57,7 +57,7 @@ func faultTable() map[string][]seen {
 		"unavailable":           {gateway(503, "SERVICE_UNAVAILABLE", ""), deepSeek(503, "service_unavailable_error", "")},
 		"gateway_timeout":       {gateway(504, "GATEWAY_TIMEOUT", "")},
 		"insufficient_balance":  {gateway(402, "INSUFFICIENT_BALANCE", "available balance is 0.0000")},
-		"x402": {{status: 402, contentType: jsonType, part: `{"x402Version":1,"error":"`, check: func(t *testing.T, a answer) {
+		"x402": {{status: 402, contentType: jsonType, part: `{"x402Version":1,"error":"`, check: func(t *testing.T, a response) {
 			t.Helper()
 			header, err := base64.StdEncoding.DecodeString(a.header.Get("PAYMENT-REQUIRED"))
 			if err != nil || string(header) != string(a.body) {
@@ -90,14 +90,14 @@ func faultTable() map[string][]seen {
 		"text_503": {{status: 503, contentType: textType, part: "Generation coordination is unavailable"}},
 		"text_530": {{status: 530, contentType: textType, part: "error code: 1033"}},
 
-		"error_picture": {{status: 200, contentType: "image/jpeg", header: [2]string{"X-Error-Status", "500"}, check: func(t *testing.T, a answer) {
+		"error_picture": {{status: 200, contentType: "image/jpeg", header: [2]string{"X-Error-Status", "500"}, check: func(t *testing.T, a response) {
 			t.Helper()
 			decode(t, a.body, "jpeg", 1280, 720)
 			if a.header.Get("X-Error-Type") == "" || a.header.Get("X-Error-Message") == "" {
 				t.Error("a header is missing")
 			}
 		}}},
-		"error_picture_bare": {{status: 200, contentType: "image/jpeg", check: func(t *testing.T, a answer) {
+		"error_picture_bare": {{status: 200, contentType: "image/jpeg", check: func(t *testing.T, a response) {
 			t.Helper()
 			decode(t, a.body, "jpeg", 1280, 720)
 			for name := range a.header {
@@ -106,7 +106,7 @@ func faultTable() map[string][]seen {
 				}
 			}
 		}}},
-		"error_picture_large": {{status: 200, contentType: "image/jpeg", check: func(t *testing.T, a answer) {
+		"error_picture_large": {{status: 200, contentType: "image/jpeg", check: func(t *testing.T, a response) {
 			t.Helper()
 			decode(t, a.body, "jpeg", 1280, 720)
 			if n := len(a.body); n < 1_299_990 || n > 1_300_000 || a.header.Get("X-Error-Type") != "" {
@@ -116,7 +116,7 @@ func faultTable() map[string][]seen {
 		"error_picture_throttled": {{status: 200, contentType: "image/jpeg", header: [2]string{"X-Rate-Limited", "true"}}},
 		"first_hit":               {{status: 200, contentType: "image/jpeg", header: [2]string{"X-Cache", "HIT"}}, {status: 200, header: [2]string{"X-Cache-Type", "GENERATED"}}},
 		"redirect":                {{status: 200, contentType: jsonType, part: `"object":"list"`}}, // The client of these tests follows it.
-		"gzip_bomb": {{status: 200, contentType: "image/jpeg", header: [2]string{"Content-Encoding", "gzip"}, check: func(t *testing.T, a answer) {
+		"gzip_bomb": {{status: 200, contentType: "image/jpeg", header: [2]string{"Content-Encoding", "gzip"}, check: func(t *testing.T, a response) {
 			t.Helper()
 			reader, err := gzip.NewReader(bytes.NewReader(a.body))
 			if err != nil {
@@ -126,7 +126,7 @@ func faultTable() map[string][]seen {
 				t.Errorf("%d bytes unpack to %d, %v", len(a.body), n, err)
 			}
 		}}, {sample: "chat", status: 200, contentType: jsonType}},
-		"wrong_size":      {{status: 200, contentType: "image/jpeg", check: func(t *testing.T, a answer) { t.Helper(); decode(t, a.body, "jpeg", 640, 448) }}},
+		"wrong_size":      {{status: 200, contentType: "image/jpeg", check: func(t *testing.T, a response) { t.Helper(); decode(t, a.body, "jpeg", 640, 448) }}},
 		"wrong_type":      {{status: 200, contentType: htmlType}, {sample: "speech", status: 200, contentType: htmlType}, {sample: "chat", status: 200, contentType: htmlType}},
 		"not_json":        {{sample: "chat", status: 200, contentType: jsonType, part: `{"id"`}},
 		"garbage":         {{status: 200, contentType: "image/jpeg", part: "upstream"}, {sample: "speech", status: 200, contentType: "audio/mpeg", part: "upstream"}, {sample: "chat", status: 200, contentType: jsonType}},
@@ -136,7 +136,7 @@ func faultTable() map[string][]seen {
 		"safety_redacted": {{status: 200, contentType: "image/jpeg", header: [2]string{"X-Safety-Redacted", "1"}}},
 
 		"accept_openai_audio": {{sample: "speech", status: 200, contentType: "audio/mpeg"}},
-		"blank_lines": {{sample: "chat", status: 200, contentType: jsonType, check: func(t *testing.T, a answer) {
+		"blank_lines": {{sample: "chat", status: 200, contentType: jsonType, check: func(t *testing.T, a response) {
 			t.Helper()
 			if !strings.HasPrefix(string(a.body), "\n\n") {
 				t.Errorf("it begins with %q", a.body[:2])
@@ -146,7 +146,7 @@ func faultTable() map[string][]seen {
 		"keepalive_comments": {{sample: "stream", status: 200, part: ": keep-alive\n\ndata: {"}},
 		"usage_chunk":        {{sample: "stream", status: 200, part: `"choices":[],"usage":{"prompt_tokens"`}},
 		"split_chunks":       {{sample: "stream", status: 200, part: "data: [DONE]"}},
-		"stream_without_done": {{sample: "stream", status: 200, check: func(t *testing.T, a answer) {
+		"stream_without_done": {{sample: "stream", status: 200, check: func(t *testing.T, a response) {
 			t.Helper()
 			if all := join(t, a.body); all.done || all.finish != "" || all.content == "" {
 				t.Errorf("%+v", all)

@@ -14,7 +14,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/simulatortest"
 )
 
-// request asks for something good of each sort.
+// sample is a request that succeeds.
 type sample struct {
 	kind               simulator.Kind
 	method, path, body string
@@ -42,20 +42,20 @@ func samples() map[string]sample {
 	}
 }
 
-// seen is what a fault must look like; zero fields are not looked at.
-type seen struct {
+// expected is the response of a fault; zero fields are not checked.
+type expected struct {
 	sample      string // image when empty
 	status      int
 	contentType string // a prefix
 	part        string // of the body
 	header      [2]string
 	broken      bool // the answer does not arrive in full
-	check       func(*testing.T, answer)
+	check       func(*testing.T, response)
 }
 
 const jsonType, htmlType, textType = "application/json", "text/html", "text/plain"
 
-func envelopeOrder(t *testing.T, a answer) {
+func envelopeOrder(t *testing.T, a response) {
 	t.Helper()
 	if keys := keysInOrder(t, a.body); !slices.Equal(keys, []string{"success", "error", "status"}) {
 		t.Errorf("keys %v", keys)
@@ -66,8 +66,8 @@ func envelopeOrder(t *testing.T, a answer) {
 	}
 }
 
-func finished(reason string, empty bool) func(*testing.T, answer) {
-	return func(t *testing.T, a answer) {
+func finished(reason string, empty bool) func(*testing.T, response) {
+	return func(t *testing.T, a response) {
 		t.Helper()
 		fields := a.fields(t)
 		content := at(t, fields, "choices", 0, "message", "content")
@@ -77,14 +77,14 @@ func finished(reason string, empty bool) func(*testing.T, answer) {
 	}
 }
 
-func isEmpty(t *testing.T, a answer) {
+func isEmpty(t *testing.T, a response) {
 	t.Helper()
 	if len(a.body) > 0 {
 		t.Errorf("%d bytes", len(a.body))
 	}
 }
 
-// endlessFaults never end their answer.
+// endlessFaults returns the faults whose response never ends.
 func endlessFaults() []string {
 	return []string{"hang", "stalled", "silent_stream", "endless_keepalive", "endless_body"}
 }
@@ -92,9 +92,9 @@ func endlessFaults() []string {
 func TestEveryFault(t *testing.T) {
 	t.Parallel()
 	table := faultTable()
-	for _, more := range []map[string][]seen{legacyFaultTable(), siliconFlowFaultTable(), googleFaultTable()} {
-		for name, looks := range more {
-			table[name] = append(table[name], looks...)
+	for _, more := range []map[string][]expected{legacyFaultTable(), siliconFlowFaultTable(), googleFaultTable()} {
+		for name, expectations := range more {
+			table[name] = append(table[name], expectations...)
 		}
 	}
 	for _, name := range simulatortest.Start(t).FaultNames() {
@@ -105,47 +105,47 @@ func TestEveryFault(t *testing.T) {
 			t.Errorf("the fault %s is not in the table", name)
 		}
 	}
-	for name, looks := range table {
+	for name, expectations := range table {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for _, look := range looks {
-				if look.sample == "" {
-					look.sample = "image"
+			for _, want := range expectations {
+				if want.sample == "" {
+					want.sample = "image"
 				}
 				s := simulatortest.Start(t) // Each has its own cache.
-				ask := samples()[look.sample]
+				ask := samples()[want.sample]
 				simulatortest.Script(t, s, simulator.Rule{Kind: ask.kind, Fault: name, Times: 1})
 				a := send(t.Context(), ask.method, s.URL()+ask.path, ask.body)
-				if (a.err != nil) != look.broken {
-					t.Errorf("%s: %v", look.sample, a.err)
+				if (a.err != nil) != want.broken {
+					t.Errorf("%s: %v", want.sample, a.err)
 					continue
 				}
-				if look.status != 0 && a.status != look.status {
-					t.Errorf("%s: status %d, want %d", look.sample, a.status, look.status)
+				if want.status != 0 && a.status != want.status {
+					t.Errorf("%s: status %d, want %d", want.sample, a.status, want.status)
 				}
-				if !strings.HasPrefix(a.header.Get("Content-Type"), look.contentType) {
-					t.Errorf("%s: %s", look.sample, a.header.Get("Content-Type"))
+				if !strings.HasPrefix(a.header.Get("Content-Type"), want.contentType) {
+					t.Errorf("%s: %s", want.sample, a.header.Get("Content-Type"))
 				}
-				if !strings.Contains(string(a.body), look.part) {
-					t.Errorf("%s: %.300s", look.sample, a.body)
+				if !strings.Contains(string(a.body), want.part) {
+					t.Errorf("%s: %.300s", want.sample, a.body)
 				}
-				if h := look.header; h[0] != "" && a.header.Get(h[0]) != h[1] {
-					t.Errorf("%s: %s is %q", look.sample, h[0], a.header.Get(h[0]))
+				if h := want.header; h[0] != "" && a.header.Get(h[0]) != h[1] {
+					t.Errorf("%s: %s is %q", want.sample, h[0], a.header.Get(h[0]))
 				}
-				if look.check != nil {
-					look.check(t, a)
+				if want.check != nil {
+					want.check(t, a)
 				}
-				// The rule is spent: the next request is served well.
-				if after := whole(t, send(t.Context(), ask.method, s.URL()+ask.path, ask.body)); after.status != http.StatusOK {
-					t.Errorf("%s: afterwards status %d", look.sample, after.status)
+				// The rule applied once: the next request succeeds.
+				if after := complete(t, send(t.Context(), ask.method, s.URL()+ask.path, ask.body)); after.status != http.StatusOK {
+					t.Errorf("%s: afterwards status %d", want.sample, after.status)
 				}
 			}
 		})
 	}
 }
 
-// TestEndlessFaults lets a client wait for something to arrive, if anything
-// does, then lets it go, and sees that the simulator notices.
+// TestEndlessFaults waits for the first byte, if there is one, cancels the request,
+// and checks that the simulator notices.
 func TestEndlessFaults(t *testing.T) {
 	t.Parallel()
 	for _, name := range endlessFaults() {
@@ -158,42 +158,42 @@ func TestEndlessFaults(t *testing.T) {
 				s := simulatortest.Start(t)
 				ask := samples()[kind]
 				simulatortest.Script(t, s, simulator.Rule{Fault: name})
-				ctx, leave := context.WithCancel(t.Context())
+				ctx, cancelRequest := context.WithCancel(t.Context())
 				request, err := http.NewRequestWithContext(ctx, ask.method, s.URL()+ask.path, strings.NewReader(ask.body))
 				if err != nil {
 					t.Fatal(err)
 				}
 				request.Header.Set("Authorization", "Bearer sk_test")
 				transport := &http.Transport{DisableKeepAlives: true}
-				begun, ended := make(chan error, 1), make(chan error, 1)
+				started, ended := make(chan error, 1), make(chan error, 1)
 				go func() {
 					response, err := transport.RoundTrip(request)
 					if err != nil {
-						begun <- err
+						started <- err
 						ended <- err
 						return
 					}
 					defer response.Body.Close() //nolint:errcheck // It never ends well.
 					_, err = response.Body.Read(make([]byte, 1))
-					begun <- err
+					started <- err
 					_, err = io.Copy(io.Discard, response.Body)
 					ended <- err
 				}()
 				simulatortest.WaitCalls(t, s, ask.kind, 1)
 				if name != "hang" {
-					if err := <-begun; err != nil {
-						t.Errorf("nothing came: %v", err)
+					if err := <-started; err != nil {
+						t.Errorf("no first byte: %v", err)
 					}
 				}
-				// It must not end by itself. There is no signal for what does not happen.
+				// It must not end by itself, for which there is no signal.
 				soon, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
 				defer cancel()
 				if s.WaitFinished(soon, ask.kind, 1) == nil {
-					t.Error("the answer ended by itself")
+					t.Error("the response ended by itself")
 				}
-				leave()
+				cancelRequest()
 				if err := <-ended; !errors.Is(err, context.Canceled) {
-					t.Errorf("the client saw %v", err)
+					t.Errorf("the client got %v", err)
 				}
 				simulatortest.WaitFinished(t, s, ask.kind, 1)
 				if call := s.Calls(ask.kind)[0]; call.Outcome != simulator.OutcomeAborted {
@@ -204,7 +204,7 @@ func TestEndlessFaults(t *testing.T) {
 	}
 }
 
-// TestStopEndsWhatHangs leaves a request hanging and one held, and stops.
+// TestStopEndsWhatHangs stops the simulator while one request hangs and one is held.
 func TestStopEndsWhatHangs(t *testing.T) {
 	t.Parallel()
 	s := simulator.New(simulator.Config{})
@@ -212,7 +212,7 @@ func TestStopEndsWhatHangs(t *testing.T) {
 		t.Fatal(err)
 	}
 	simulatortest.Script(t, s, simulator.Rule{Kind: simulator.KindChat, Fault: "hang"}, simulator.Rule{Kind: simulator.KindImage, Hold: true})
-	answers := make(chan answer, 2)
+	answers := make(chan response, 2)
 	for _, name := range []string{"chat", "image"} {
 		ask := samples()[name]
 		go func() { answers <- send(t.Context(), ask.method, s.URL()+ask.path, ask.body) }()
@@ -226,7 +226,7 @@ func TestStopEndsWhatHangs(t *testing.T) {
 	}
 	for range 2 {
 		if a := <-answers; a.err == nil && a.status == http.StatusOK {
-			t.Errorf("it was answered: status %d", a.status)
+			t.Errorf("it got a response: status %d", a.status)
 		}
 	}
 }

@@ -19,11 +19,11 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/simulatortest"
 )
 
-// decodeWithFFmpeg has a decoder of others judge what is made here.
+// decodeWithFFmpeg checks the audio with an independent decoder.
 var decodeWithFFmpeg = flag.Bool("ffmpeg", false, "decode every format of speech with ffmpeg as well")
 
-// TestEveryFormatIsAsLongAsItsText takes each file apart, as far as that goes
-// without a decoder, and compares its length with that of the samples.
+// TestEveryFormatIsAsLongAsItsText parses each file, as far as possible without a
+// decoder, and compares its duration with that of the samples.
 func TestEveryFormatIsAsLongAsItsText(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)
@@ -41,7 +41,7 @@ func TestEveryFormatIsAsLongAsItsText(t *testing.T) {
 		strings.Repeat("今天天气很好，我们去公园吧。", 8), "...", "👍🎉",
 	} {
 		for _, voice := range []string{"onyx", "nova"} {
-			speak := func(format string) answer {
+			speak := func(format string) response {
 				a := post(t, s.URL()+"/v1/audio/speech", fmt.Sprintf(`{"input":%q,"voice":%q,"response_format":%q}`, text, voice, format))
 				if a.status != http.StatusOK || a.header.Get("Content-Type") != types[format] {
 					t.Fatalf("%s: status %d, %s", format, a.status, a.header.Get("Content-Type"))
@@ -62,28 +62,29 @@ func TestEveryFormatIsAsLongAsItsText(t *testing.T) {
 	}
 }
 
-// TestFLACHoldsTheSamples decodes and compares with the raw samples.
+// TestFLACHoldsTheSamples compares the decoded samples with the raw samples.
 func TestFLACHoldsTheSamples(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)
 	for _, text := range []string{"Hi", "All the sounds that there are, one after another, softly and LOUDLY!", strings.Repeat("猫", 300)} {
 		body := fmt.Sprintf(`{"input":%q,"voice":"echo","response_format":`, text)
 		raw := post(t, s.URL()+"/v1/audio/speech", body+`"pcm"}`).body
-		packed := post(t, s.URL()+"/v1/audio/speech", body+`"flac"}`).body
+		compressed := post(t, s.URL()+"/v1/audio/speech", body+`"flac"}`).body
 		var samples []byte
-		for _, v := range audiotest.DecodeFLAC(t, packed) {
+		for _, v := range audiotest.DecodeFLAC(t, compressed) {
 			samples = binary.LittleEndian.AppendUint16(samples, uint16(v))
 		}
 		if !bytes.Equal(samples, raw) {
 			t.Errorf("%.20q: %d bytes of samples differ from %d", text, len(samples), len(raw))
 		}
-		if len(packed) > len(raw)*3/4 {
-			t.Errorf("%.20q: %d bytes packed into %d", text, len(raw), len(packed))
+		if len(compressed) > len(raw)*3/4 {
+			t.Errorf("%.20q: %d bytes compressed to %d", text, len(raw), len(compressed))
 		}
 	}
 }
 
-// TestSpokenChatsKnowEveryFormat asks the chat model that speaks.
+// TestSpokenChatsKnowEveryFormat requests every format from the chat model that
+// speaks.
 func TestSpokenChatsKnowEveryFormat(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)
@@ -99,7 +100,7 @@ func TestSpokenChatsKnowEveryFormat(t *testing.T) {
 	}
 }
 
-// probe has ffmpeg decode a file without a complaint, and measures it.
+// probe decodes a file with ffmpeg and checks its duration.
 func probe(t *testing.T, format string, data []byte, want float64) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "speech."+format)
@@ -121,11 +122,11 @@ func probe(t *testing.T, format string, data []byte, want float64) {
 	}
 	loudness = math.Sqrt(loudness / float64(len(samples)/2))
 	if got := float64(len(samples)) / 2 / 8000; math.Abs(got-want) > 0.15*want+0.05 || loudness < 300 {
-		t.Errorf("%s: ffmpeg hears %.2f s of loudness %.0f, want %.2f s", format, got, loudness, want)
+		t.Errorf("%s: ffmpeg decodes %.2f s of loudness %.0f, want %.2f s", format, got, loudness, want)
 	}
-	told, err := exec.CommandContext(t.Context(), "ffprobe", "-v", "error", "-show_entries", "format=duration", "-of", "csv=p=0", path).Output()
-	seconds, parseErr := strconv.ParseFloat(strings.TrimSpace(string(told)), 64)
+	duration, err := exec.CommandContext(t.Context(), "ffprobe", "-v", "error", "-show_entries", "format=duration", "-of", "csv=p=0", path).Output()
+	seconds, parseErr := strconv.ParseFloat(strings.TrimSpace(string(duration)), 64)
 	if err != nil || parseErr != nil || math.Abs(seconds-want) > 0.15*want+0.06 {
-		t.Errorf("%s: ffprobe tells %q, want %.2f s: %v", format, told, want, err)
+		t.Errorf("%s: ffprobe reports %q, want %.2f s: %v", format, duration, want, err)
 	}
 }

@@ -142,7 +142,7 @@ func FuzzGoogleAuthorize(f *testing.F) {
 				t.Fatalf("redirected to %q", location)
 			}
 			if state := sent.Get("state"); state != "" && !slices.Contains(to.Query()["state"], state) {
-				t.Fatalf("the state %q came back in %q", state, location)
+				t.Fatalf("the state %q became %q", state, location)
 			}
 		}
 	})

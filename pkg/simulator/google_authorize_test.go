@@ -10,8 +10,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/simulatortest"
 )
 
-// TestGoogleBlocks sends faults of configuration, which end on a page and
-// never at the redirect address.
+// TestGoogleBlocks sends requests with configuration errors, which result in a page
+// and never in a redirect.
 func TestGoogleBlocks(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)
@@ -21,26 +21,26 @@ func TestGoogleBlocks(t *testing.T) {
 		part   string
 	}{
 		"no client":           {[]string{"client_id", ""}, 400, "Missing required parameter: client_id"},
-		"no address":          {[]string{"redirect_uri", ""}, 400, "Missing required parameter: redirect_uri"},
+		"no redirect URI":     {[]string{"redirect_uri", ""}, 400, "Missing required parameter: redirect_uri"},
 		"no response type":    {[]string{"response_type", ""}, 400, "Error 400: invalid_request"},
 		"no scope":            {[]string{"scope", ""}, 400, "Error 400: invalid_request"},
 		"unknown client":      {[]string{"client_id", "nobody"}, 401, "Error 401: invalid_client"},
-		"foreign address":     {[]string{"redirect_uri", "https://evil.example/back"}, 400, "Error 400: redirect_uri_mismatch"},
-		"address of a friend": {[]string{"redirect_uri", "http://localhost.evil.example/"}, 400, "Error 400: redirect_uri_mismatch"},
-		"address with a user": {[]string{"redirect_uri", "http://127.0.0.1@evil.example/"}, 400, "Error 400: redirect_uri_mismatch"},
-		"address as a script": {[]string{"redirect_uri", "javascript://127.0.0.1/%0aalert(1)"}, 400, "Error 400: redirect_uri_mismatch"},
+		"foreign URI":         {[]string{"redirect_uri", "https://evil.example/back"}, 400, "Error 400: redirect_uri_mismatch"},
+		"similar host":        {[]string{"redirect_uri", "http://localhost.evil.example/"}, 400, "Error 400: redirect_uri_mismatch"},
+		"URI with a user":     {[]string{"redirect_uri", "http://127.0.0.1@evil.example/"}, 400, "Error 400: redirect_uri_mismatch"},
+		"script URI":          {[]string{"redirect_uri", "javascript://127.0.0.1/%0aalert(1)"}, 400, "Error 400: redirect_uri_mismatch"},
 		"fragment":            {[]string{"redirect_uri", "http://127.0.0.1/#x"}, 400, "Error 400: redirect_uri_mismatch"},
 		"implicit":            {[]string{"response_type", "id_token"}, 400, "Error 400: unsupported_response_type"},
-		"odd scope":           {[]string{"scope", "openid <b>mail"}, 400, "invalid: &lt;b&gt;mail"},
+		"unknown scope":       {[]string{"scope", "openid <b>mail"}, 400, "invalid: &lt;b&gt;mail"},
 		"short challenge":     {[]string{"code_challenge", "short"}, 400, "Invalid parameter value for code_challenge"},
-		"odd method":          {[]string{"code_challenge_method", "S512"}, 400, "Invalid parameter value for code_challenge_method"},
+		"unknown method":      {[]string{"code_challenge_method", "S512"}, 400, "Invalid parameter value for code_challenge_method"},
 		"method alone":        {[]string{"code_challenge", ""}, 400, "Missing required parameter: code_challenge"},
-		"odd prompt":          {[]string{"prompt", "none consent"}, 400, "Invalid parameter value for prompt"},
-		"odd access":          {[]string{"access_type", "always"}, 400, "Invalid parameter value for access_type"},
+		"invalid prompt":      {[]string{"prompt", "none consent"}, 400, "Invalid parameter value for prompt"},
+		"invalid access type": {[]string{"access_type", "always"}, 400, "Invalid parameter value for access_type"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for _, a := range []answer{get(t, authURL(s, row.pairs...)), post(t, authURL(s, row.pairs...), "decision=allow", "Content-Type", formType)} {
+			for _, a := range []response{get(t, authURL(s, row.pairs...)), post(t, authURL(s, row.pairs...), "decision=allow", "Content-Type", formType)} {
 				if a.status != row.status || !strings.HasPrefix(a.header.Get("Content-Type"), htmlType) || !strings.Contains(string(a.body), row.part) || a.header.Get("Location") != "" {
 					t.Errorf("status %d, location %q: %s", a.status, a.header.Get("Location"), a.body)
 				}
@@ -52,8 +52,8 @@ func TestGoogleBlocks(t *testing.T) {
 	}
 }
 
-// TestGoogleAddresses matches addresses byte for byte once there is a list.
-func TestGoogleAddresses(t *testing.T) {
+// TestGoogleRedirectURIs checks that registered redirect URIs are matched exactly.
+func TestGoogleRedirectURIs(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)
 	for _, address := range []string{"http://127.0.0.1:1/a?b=c", "http://localhost/x", "https://[::1]:8443/", redirectURI} {
@@ -74,11 +74,11 @@ func TestGoogleAddresses(t *testing.T) {
 	}
 	s.Google().SetClients()
 	if a := get(t, authURL(s)); a.status != http.StatusOK {
-		t.Errorf("the default client does not come back: status %d", a.status)
+		t.Errorf("the default client is not restored: status %d", a.status)
 	}
 }
 
-// TestGoogleConsentPage looks at the page and at the decisions it takes.
+// TestGoogleConsentPage checks the consent page and the decisions.
 func TestGoogleConsentPage(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)
@@ -92,7 +92,7 @@ func TestGoogleConsentPage(t *testing.T) {
 		}
 	}
 	if hinted := string(get(t, authURL(s, "login_hint", "zoe@example.com")).body); !strings.Contains(hinted, "checked> zoe &lt;zoe@example.com&gt;") {
-		t.Errorf("the hint is not marked: %s", hinted)
+		t.Errorf("the hinted user is not selected: %s", hinted)
 	}
 
 	denied := simulatortest.Decide(t, authURL(s), "deny")
@@ -115,7 +115,7 @@ func TestGoogleConsentPage(t *testing.T) {
 	}
 }
 
-// TestGoogleChoosesUsers signs in whomever the form names.
+// TestGoogleChoosesUsers signs in the user of the form.
 func TestGoogleChoosesUsers(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)
@@ -126,7 +126,7 @@ func TestGoogleChoosesUsers(t *testing.T) {
 		fields []string
 		want   map[string]any
 	}{
-		"nobody named":    {"", nil, map[string]any{"email": "ada@example.com"}},
+		"no user named":   {"", nil, map[string]any{"email": "ada@example.com"}},
 		"by the hint":     {"mei@example.com", nil, map[string]any{"email": "mei@example.com", "name": "林小梅", "given_name": "林小梅", "family_name": nil}},
 		"marked":          {"mei@example.com", []string{"account", "42", "verified", "no"}, map[string]any{"email": "Ford@example.com", "email_verified": true}},
 		"not verified":    {"", []string{"email", "unproved@example.com"}, map[string]any{"email_verified": false}},
@@ -150,6 +150,6 @@ func TestGoogleChoosesUsers(t *testing.T) {
 		})
 	}
 	if got := s.Google().User("ada@example.com"); got != ada {
-		t.Errorf("signing in has changed %+v to %+v", ada, got)
+		t.Errorf("the sign-in changed %+v to %+v", ada, got)
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/simulatortest"
 )
 
-// TestGoogleByControlRoutes does over HTTP what the handle does.
+// TestGoogleByControlRoutes uses the control routes in place of the methods.
 func TestGoogleByControlRoutes(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)
@@ -54,7 +54,7 @@ func TestGoogleByControlRoutes(t *testing.T) {
 	}
 }
 
-// TestGoogleRules scripts by kind, by user and for the whole of Google.
+// TestGoogleRules scripts rules by kind, by user and for all of Google.
 func TestGoogleRules(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)
@@ -84,7 +84,7 @@ func TestGoogleRules(t *testing.T) {
 	}
 }
 
-// TestGoogleCalls looks at what is kept of the requests.
+// TestGoogleCalls checks the recorded calls.
 func TestGoogleCalls(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)

@@ -8,16 +8,16 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/simulatortest"
 )
 
-// googleFaultTable names what the faults look like at Google: a page for a
-// browser, the words of OAuth for a program.
-func googleFaultTable() map[string][]seen {
-	both := func(status int, code, page string) []seen {
-		return []seen{
+// googleFaultTable lists the expected responses of Google: a page for browsers, an
+// error of OAuth for programs.
+func googleFaultTable() map[string][]expected {
+	both := func(status int, code, page string) []expected {
+		return []expected{
 			{sample: "google keys", status: status, contentType: jsonType, part: `{"error":"` + code + `"`},
 			{sample: "google page", status: status, contentType: htmlType, part: page},
 		}
 	}
-	return map[string][]seen{
+	return map[string][]expected{
 		"invalid_grant":         both(400, "invalid_grant", "Error 400: invalid_grant"),
 		"malformed_code":        both(400, "invalid_grant", "Malformed auth code."),
 		"redirect_uri_mismatch": both(400, "redirect_uri_mismatch", "Error 400: redirect_uri_mismatch"),
@@ -42,8 +42,7 @@ func googleFaultTable() map[string][]seen {
 	}
 }
 
-// idTokenTable says how the answer to a code looks under each manner: whether
-// the token verifies, and what is odd about it.
+// idTokenTable lists how each mutation changes the id_token, and whether it verifies.
 func idTokenTable() map[string]func(t *testing.T, header, claims map[string]any, verifies bool) {
 	claim := func(name string, want any) func(*testing.T, map[string]any, map[string]any, bool) {
 		return func(t *testing.T, _, claims map[string]any, verifies bool) {
@@ -96,7 +95,7 @@ func idTokenTable() map[string]func(t *testing.T, header, claims map[string]any,
 	}
 }
 
-// TestEveryIDToken redeems a code under each manner and a second one after it.
+// TestEveryIDToken redeems a code with each mutation and a second code after it.
 func TestEveryIDToken(t *testing.T) {
 	t.Parallel()
 	for name, check := range idTokenTable() {
@@ -106,18 +105,18 @@ func TestEveryIDToken(t *testing.T) {
 			if check == nil && name == "access_denied" {
 				simulatortest.Script(t, s, simulator.Rule{Kind: simulator.KindAuthorize, Fault: name, Times: 1})
 				if back := simulatortest.Decide(t, authURL(s), "allow"); back.Query().Get("error") != name || back.Query().Get("state") == "" {
-					t.Errorf("sent back to %s", back)
+					t.Errorf("redirected to %s", back)
 				}
 				return
 			}
 			simulatortest.Script(t, s, simulator.Rule{Kind: simulator.KindToken, Fault: name, Times: 1})
-			spoilt := redeem(t, s, allowed(t, s, "ada@example.com")).fields(t)
+			mutated := redeem(t, s, allowed(t, s, "ada@example.com")).fields(t)
 			if check == nil {
-				if spoilt["id_token"] != nil || spoilt["access_token"] == nil {
-					t.Errorf("the answer is %v", spoilt)
+				if mutated["id_token"] != nil || mutated["access_token"] == nil {
+					t.Errorf("the response is %v", mutated)
 				}
 			} else {
-				header, claims, verifies := openToken(t, s, textOf(t, spoilt, "id_token"))
+				header, claims, verifies := openToken(t, s, textOf(t, mutated, "id_token"))
 				check(t, header, claims, verifies)
 			}
 			good := claimsOf(t, s, textOf(t, redeem(t, s, allowed(t, s, "ada@example.com")).fields(t), "id_token"))

@@ -18,7 +18,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/simulatortest"
 )
 
-// publicKeys reads the key set, by kid.
+// publicKeys returns the key set by kid.
 func publicKeys(t *testing.T, s *simulator.Simulator) map[string]*rsa.PublicKey {
 	t.Helper()
 	a := get(t, s.GoogleURL()+"/oauth2/v3/certs")
@@ -55,8 +55,7 @@ func unbase64(t *testing.T, text string) []byte {
 	return data
 }
 
-// openToken takes a token apart and tells whether one of the published keys
-// has signed it.
+// openToken decodes a token and reports whether a published key verifies it.
 func openToken(t *testing.T, s *simulator.Simulator, token string) (header, claims map[string]any, verifies bool) {
 	t.Helper()
 	parts := strings.Split(token, ".")
@@ -74,7 +73,7 @@ func openToken(t *testing.T, s *simulator.Simulator, token string) (header, clai
 	return header, claims, key != nil && header["alg"] == "RS256" && rsa.VerifyPKCS1v15(key, crypto.SHA256, sum[:], unbase64(t, parts[2])) == nil
 }
 
-// claimsOf returns the claims of a token that must verify.
+// claimsOf returns the claims of a token, which must verify.
 func claimsOf(t *testing.T, s *simulator.Simulator, token string) map[string]any {
 	t.Helper()
 	_, claims, verifies := openToken(t, s, token)
@@ -84,7 +83,7 @@ func claimsOf(t *testing.T, s *simulator.Simulator, token string) map[string]any
 	return claims
 }
 
-// TestGoogleRotates lets new keys sign: a token outlives one rotation.
+// TestGoogleRotates rotates the keys: a token verifies after one rotation.
 func TestGoogleRotates(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)
@@ -118,12 +117,12 @@ func TestGoogleRotates(t *testing.T) {
 		t.Error("after two rotations it still verifies")
 	}
 	if _, _, verifies := openToken(t, s, fresh); !verifies {
-		t.Error("the token before the last rotation does not verify any more")
+		t.Error("the token from before the last rotation does not verify")
 	}
 }
 
-// TestGoogleSigns makes tokens to order. The library that the clients use
-// judges them too.
+// TestGoogleSigns signs arbitrary tokens, which the library of the clients verifies
+// as well.
 func TestGoogleSigns(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)
@@ -159,6 +158,6 @@ func TestGoogleSigns(t *testing.T) {
 		t.Error("it signs with ES256")
 	}
 	if _, err := google.Sign(map[string]any{"sub": func() {}}, nil); err == nil {
-		t.Error("it signs what is no JSON")
+		t.Error("it signs a value that is not JSON")
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/simulatortest"
 )
 
-// TestGoogleUserinfoRefuses asks for a profile without a good token.
+// TestGoogleUserinfoRefuses requests a profile without a valid token.
 func TestGoogleUserinfoRefuses(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)
@@ -33,8 +33,7 @@ func TestGoogleUserinfoRefuses(t *testing.T) {
 	wantError(t, get(t, s.GoogleURL()+"/v1/userinfo"), 503, "temporarily_unavailable", "The service is temporarily unavailable.")
 }
 
-// TestGoogleRefreshAndRevoke lives through a session of a client that works
-// while nobody is there.
+// TestGoogleRefreshAndRevoke runs through a session with offline access.
 func TestGoogleRefreshAndRevoke(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)
@@ -45,7 +44,7 @@ func TestGoogleRefreshAndRevoke(t *testing.T) {
 		t.Errorf("the refresh token is %s", refresh)
 	}
 	if again := redeem(t, s, allowed(t, s, "ada@example.com", offline...)).fields(t); again["refresh_token"] != nil {
-		t.Error("the second consent gives a refresh token again")
+		t.Error("the second consent gives another refresh token")
 	}
 	if asked := redeem(t, s, allowed(t, s, "ada@example.com", append(offline, "prompt", "select_account consent")...)).fields(t); asked["refresh_token"] == nil {
 		t.Error("asked to consent anew, it gives no refresh token")
@@ -61,7 +60,7 @@ func TestGoogleRefreshAndRevoke(t *testing.T) {
 		t.Errorf("renewed: %v, %v", renewed, claims)
 	}
 
-	revoke := func(text string) answer {
+	revoke := func(text string) response {
 		return post(t, s.GoogleURL()+"/revoke", url.Values{"token": {text}}.Encode(), "Content-Type", formType)
 	}
 	if a := revoke(textOf(t, renewed, "access_token")); a.status != http.StatusOK || string(a.body) != "{}" {
@@ -78,14 +77,14 @@ func TestGoogleRefreshAndRevoke(t *testing.T) {
 	}
 }
 
-// TestGoogleTokenInfo reads tokens, in which everything is a text.
+// TestGoogleTokenInfo checks the descriptions of tokens, whose values are strings.
 func TestGoogleTokenInfo(t *testing.T) {
 	t.Parallel()
 	var c clock
 	s := simulatortest.StartWith(t, simulator.Config{Now: c.now})
 	tokens := redeem(t, s, allowed(t, s, "work@example.org")).fields(t)
 	good := textOf(t, tokens, "id_token")
-	info := func(name, token string) answer {
+	info := func(name, token string) response {
 		return get(t, s.GoogleURL()+"/tokeninfo?"+url.Values{name: {token}}.Encode())
 	}
 	a := info("id_token", good)

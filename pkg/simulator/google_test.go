@@ -18,13 +18,13 @@ const (
 	verifierText = "a-verifier-that-is-as-long-as-it-has-to-be-or-longer"
 )
 
-// s256 is the challenge for a verifier.
+// s256 returns the challenge of a verifier.
 func s256(verifier string) string {
 	sum := sha256.Sum256([]byte(verifier))
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// withPairs lays pairs of name and value over values; what is empty is left out.
+// withPairs sets pairs of name and value; an empty value removes the name.
 func withPairs(values url.Values, pairs []string) url.Values {
 	for n := 0; n+1 < len(pairs); n += 2 {
 		values.Set(pairs[n], pairs[n+1])
@@ -35,12 +35,12 @@ func withPairs(values url.Values, pairs []string) url.Values {
 	return values
 }
 
-// authURL is the address of a good authorization, with pairs laid over it.
+// authURL returns the URL of a valid authorization, changed by pairs.
 func authURL(s *simulator.Simulator, pairs ...string) string {
 	return s.GoogleURL() + authQuery(pairs...)
 }
 
-// authQuery is that address below the issuer.
+// authQuery returns that URL relative to the issuer.
 func authQuery(pairs ...string) string {
 	return "/o/oauth2/v2/auth?" + withPairs(url.Values{
 		"client_id": {simulator.GoogleClientID}, "redirect_uri": {redirectURI}, "response_type": {"code"},
@@ -49,8 +49,8 @@ func authQuery(pairs ...string) string {
 	}, pairs).Encode()
 }
 
-// redeem posts a code for tokens, with pairs laid over what a good client sends.
-func redeem(t *testing.T, s *simulator.Simulator, code string, pairs ...string) answer {
+// redeem exchanges a code for tokens, with a valid request changed by pairs.
+func redeem(t *testing.T, s *simulator.Simulator, code string, pairs ...string) response {
 	t.Helper()
 	form := withPairs(url.Values{
 		"grant_type": {"authorization_code"}, "code": {code}, "client_id": {simulator.GoogleClientID},
@@ -65,7 +65,7 @@ func allowed(t *testing.T, s *simulator.Simulator, email string, pairs ...string
 	return simulatortest.Decide(t, authURL(s, pairs...), "allow", "email", email).Query().Get("code")
 }
 
-// textOf is a field that must be a text.
+// textOf returns a field that must be a string.
 func textOf(t *testing.T, fields map[string]any, name string) string {
 	t.Helper()
 	text, ok := fields[name].(string)
@@ -75,7 +75,7 @@ func textOf(t *testing.T, fields map[string]any, name string) string {
 	return text
 }
 
-// TestGoogleSignIn goes the whole way of a client, over every route.
+// TestGoogleSignIn uses every route in the order of a sign-in.
 func TestGoogleSignIn(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)
@@ -92,7 +92,7 @@ func TestGoogleSignIn(t *testing.T) {
 
 	back := simulatortest.Decide(t, authURL(s), "allow", "email", "ada@example.com")
 	if !strings.HasPrefix(back.String(), redirectURI+"?state=a%20state%2F%2B%20%252F%26%3D&code=4%2F0A") {
-		t.Errorf("sent back to %s", back)
+		t.Errorf("redirected to %s", back)
 	}
 	query := back.Query()
 	for name, want := range map[string]string{
@@ -121,7 +121,7 @@ func TestGoogleSignIn(t *testing.T) {
 		}
 	}
 	if life := claims["exp"].(float64) - claims["iat"].(float64); life != 3600 {
-		t.Errorf("the id_token lives for %v s", life)
+		t.Errorf("the id_token is valid for %v s", life)
 	}
 
 	bearer := []string{"Authorization", "Bearer " + textOf(t, tokens, "access_token")}
@@ -136,9 +136,9 @@ func TestGoogleSignIn(t *testing.T) {
 		t.Errorf("/v2/userinfo says %v", older)
 	}
 	if picture := get(t, textOf(t, older, "picture")); picture.status != 200 || picture.header.Get("Content-Type") != "image/jpeg" {
-		t.Errorf("the picture answers %d, %s", picture.status, picture.header.Get("Content-Type"))
+		t.Errorf("the avatar: status %d, %s", picture.status, picture.header.Get("Content-Type"))
 	}
 }
 
-// atNoon is a clock that stands still.
+// atNoon returns a fixed time.
 func atNoon() time.Time { return time.Date(2026, time.March, 1, 12, 0, 0, 0, time.UTC) }

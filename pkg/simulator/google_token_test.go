@@ -15,14 +15,14 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/simulatortest"
 )
 
-// clock is a clock that tests move.
+// clock is a clock that tests advance.
 type clock struct{ passed atomic.Int64 }
 
 func (c *clock) now() time.Time       { return atNoon().Add(time.Duration(c.passed.Load())) }
 func (c *clock) move(d time.Duration) { c.passed.Add(int64(d)) }
 
-// wantError fails the test unless an answer is an error of OAuth.
-func wantError(t *testing.T, a answer, status int, code, description string) {
+// wantError fails the test unless a response is the given error of OAuth.
+func wantError(t *testing.T, a response, status int, code, description string) {
 	t.Helper()
 	fields := a.fields(t)
 	if a.status != status || fields["error"] != code || fields["error_description"] != description || len(fields) != 2 {
@@ -33,7 +33,7 @@ func wantError(t *testing.T, a answer, status int, code, description string) {
 	}
 }
 
-// TestGoogleRefusesTokens sends each fault of a client to the token route.
+// TestGoogleRefusesTokens sends each kind of invalid request to the token route.
 func TestGoogleRefusesTokens(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)
@@ -50,32 +50,32 @@ func TestGoogleRefusesTokens(t *testing.T) {
 		code        string
 		description string
 	}{
-		"no grant type":      {nil, []string{"grant_type", ""}, 400, "invalid_request", "Missing required parameter: grant_type"},
-		"another grant type": {nil, []string{"grant_type", "password"}, 400, "unsupported_grant_type", "Invalid grant_type: password"},
-		"no client":          {nil, []string{"client_id", ""}, 400, "invalid_request", "Could not determine client ID from request."},
-		"unknown client":     {nil, []string{"client_id", "nobody"}, 401, "invalid_client", "The OAuth client was not found."},
-		"no secret":          {nil, []string{"client_secret", ""}, 400, "invalid_request", "client_secret is missing."},
-		"wrong secret":       {nil, []string{"client_secret", "guess"}, 401, "invalid_client", "Unauthorized"},
-		"no code":            {nil, []string{"code", ""}, 400, "invalid_request", "Missing required parameter: code"},
-		"escaped code":       {nil, []string{"code", "4%2F0Aabc"}, 400, "invalid_grant", "Malformed auth code."},
-		"unknown code":       {nil, []string{"code", "4/0Aabc"}, 400, "invalid_grant", "Bad Request"},
-		"another's code":     {nil, []string{"client_id", "other", "client_secret", "other's"}, 401, "unauthorized_client", "Unauthorized"},
-		"another address":    {nil, []string{"redirect_uri", redirectURI + "/"}, 400, "redirect_uri_mismatch", "Bad Request"},
-		"no address":         {nil, []string{"redirect_uri", ""}, 400, "redirect_uri_mismatch", "Bad Request"},
-		"no verifier":        {nil, []string{"code_verifier", ""}, 400, "invalid_grant", "Missing code verifier."},
-		"wrong verifier":     {nil, []string{"code_verifier", strings.Repeat("x", 43)}, 400, "invalid_grant", "Invalid code verifier."},
-		"challenge again":    {nil, []string{"code_verifier", s256(verifierText)}, 400, "invalid_grant", "Invalid code verifier."},
-		"plain, hashed":      {plain, []string{"code_verifier", s256(verifierText)}, 400, "invalid_grant", "Invalid code verifier."},
-		"plain, none":        {plain, []string{"code_verifier", ""}, 400, "invalid_grant", "Missing code verifier."},
-		"needless verifier":  {noPKCE, nil, 400, "invalid_grant", "code_verifier or verifier is not needed."},
-		"no refresh token":   {nil, []string{"grant_type", "refresh_token"}, 400, "invalid_request", "Missing required parameter: refresh_token"},
-		"odd refresh token":  {nil, []string{"grant_type", "refresh_token", "refresh_token", "1//0x"}, 400, "invalid_grant", "Bad Request"},
+		"no grant type":         {nil, []string{"grant_type", ""}, 400, "invalid_request", "Missing required parameter: grant_type"},
+		"another grant type":    {nil, []string{"grant_type", "password"}, 400, "unsupported_grant_type", "Invalid grant_type: password"},
+		"no client":             {nil, []string{"client_id", ""}, 400, "invalid_request", "Could not determine client ID from request."},
+		"unknown client":        {nil, []string{"client_id", "nobody"}, 401, "invalid_client", "The OAuth client was not found."},
+		"no secret":             {nil, []string{"client_secret", ""}, 400, "invalid_request", "client_secret is missing."},
+		"wrong secret":          {nil, []string{"client_secret", "guess"}, 401, "invalid_client", "Unauthorized"},
+		"no code":               {nil, []string{"code", ""}, 400, "invalid_request", "Missing required parameter: code"},
+		"escaped code":          {nil, []string{"code", "4%2F0Aabc"}, 400, "invalid_grant", "Malformed auth code."},
+		"unknown code":          {nil, []string{"code", "4/0Aabc"}, 400, "invalid_grant", "Bad Request"},
+		"another's code":        {nil, []string{"client_id", "other", "client_secret", "other's"}, 401, "unauthorized_client", "Unauthorized"},
+		"another redirect URI":  {nil, []string{"redirect_uri", redirectURI + "/"}, 400, "redirect_uri_mismatch", "Bad Request"},
+		"no redirect URI":       {nil, []string{"redirect_uri", ""}, 400, "redirect_uri_mismatch", "Bad Request"},
+		"no verifier":           {nil, []string{"code_verifier", ""}, 400, "invalid_grant", "Missing code verifier."},
+		"wrong verifier":        {nil, []string{"code_verifier", strings.Repeat("x", 43)}, 400, "invalid_grant", "Invalid code verifier."},
+		"challenge again":       {nil, []string{"code_verifier", s256(verifierText)}, 400, "invalid_grant", "Invalid code verifier."},
+		"plain, hashed":         {plain, []string{"code_verifier", s256(verifierText)}, 400, "invalid_grant", "Invalid code verifier."},
+		"plain, none":           {plain, []string{"code_verifier", ""}, 400, "invalid_grant", "Missing code verifier."},
+		"unneeded verifier":     {noPKCE, nil, 400, "invalid_grant", "code_verifier or verifier is not needed."},
+		"no refresh token":      {nil, []string{"grant_type", "refresh_token"}, 400, "invalid_request", "Missing required parameter: refresh_token"},
+		"unknown refresh token": {nil, []string{"grant_type", "refresh_token", "refresh_token", "1//0x"}, 400, "invalid_grant", "Bad Request"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			code := allowed(t, s, "ada@example.com", row.ask...)
 			wantError(t, redeem(t, s, code, row.pairs...), row.status, row.code, row.description)
-			// What was refused has not spent the code.
+			// A refused request does not redeem the code.
 			good := []string{}
 			if len(row.ask) > 0 && row.ask[1] == "" {
 				good = []string{"code_verifier", ""}
@@ -91,7 +91,7 @@ func TestGoogleRefusesTokens(t *testing.T) {
 	wantError(t, post(t, s.GoogleURL()+"/token", `{"grant_type":"authorization_code"}`), 400, "invalid_request", "Missing required parameter: grant_type")
 }
 
-// TestGoogleGrants takes tokens in every manner that a client may choose.
+// TestGoogleGrants gets tokens in every way that a client may choose.
 func TestGoogleGrants(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)
@@ -99,7 +99,7 @@ func TestGoogleGrants(t *testing.T) {
 	for name, row := range map[string]struct{ ask, pairs []string }{
 		"S256":               {nil, nil},
 		"plain":              {[]string{"code_challenge", verifierText, "code_challenge_method", "plain"}, nil},
-		"plain, not said so": {[]string{"code_challenge", verifierText, "code_challenge_method", ""}, nil},
+		"plain by default":   {[]string{"code_challenge", verifierText, "code_challenge_method", ""}, nil},
 		"no PKCE":            {noPKCE, []string{"code_verifier", ""}},
 		"no state, no nonce": {[]string{"state", "", "nonce", ""}, nil},
 	} {
@@ -120,14 +120,14 @@ func TestGoogleGrants(t *testing.T) {
 			t.Errorf("status %d: %s", a.status, a.body)
 		}
 	})
-	t.Run("less asked for", func(t *testing.T) {
+	t.Run("fewer scopes", func(t *testing.T) {
 		t.Parallel()
 		tokens := redeem(t, s, allowed(t, s, "ada@example.com", "scope", "openid")).fields(t)
 		claims := claimsOf(t, s, textOf(t, tokens, "id_token"))
 		profile := get(t, s.GoogleURL()+"/v1/userinfo", "Authorization", "Bearer "+textOf(t, tokens, "access_token")).fields(t)
 		for _, fields := range []map[string]any{claims, profile} {
 			if fields["sub"] == nil || fields["email"] != nil || fields["email_verified"] != nil || fields["name"] != nil || fields["picture"] != nil {
-				t.Errorf("it tells %v", fields)
+				t.Errorf("it discloses %v", fields)
 			}
 		}
 		if tokens := redeem(t, s, allowed(t, s, "ada@example.com", "scope", "email")).fields(t); tokens["id_token"] != nil {
@@ -136,8 +136,8 @@ func TestGoogleGrants(t *testing.T) {
 	})
 }
 
-// TestGoogleCodeIsGoodOnce redeems one code many times at once.
-func TestGoogleCodeIsGoodOnce(t *testing.T) {
+// TestGoogleCodeIsRedeemedOnce redeems a code concurrently.
+func TestGoogleCodeIsRedeemedOnce(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)
 	code := allowed(t, s, "ada@example.com")
@@ -162,13 +162,13 @@ func TestGoogleCodeIsGoodOnce(t *testing.T) {
 	}
 	group.Wait()
 	if good.Load() != 1 || bad.Load() != 15 {
-		t.Errorf("%d were given tokens, %d refused", good.Load(), bad.Load())
+		t.Errorf("%d succeeded, %d were refused", good.Load(), bad.Load())
 	}
 	wantError(t, redeem(t, s, code), 400, "invalid_grant", "Bad Request")
 }
 
-// TestGoogleTimes lets codes and tokens grow old.
-func TestGoogleTimes(t *testing.T) {
+// TestGoogleExpiry checks the lifetime of codes and tokens.
+func TestGoogleExpiry(t *testing.T) {
 	t.Parallel()
 	var c clock
 	s := simulatortest.StartWith(t, simulator.Config{Now: c.now})
@@ -181,15 +181,15 @@ func TestGoogleTimes(t *testing.T) {
 	bearer := []string{"Authorization", "Bearer " + textOf(t, tokens, "access_token")}
 	c.move(3598 * time.Second)
 	if a := get(t, s.GoogleURL()+"/v1/userinfo", bearer...); a.status != http.StatusOK {
-		t.Errorf("before its end: status %d", a.status)
+		t.Errorf("before it expires: status %d", a.status)
 	}
 	c.move(time.Second)
 	if a := get(t, s.GoogleURL()+"/v1/userinfo", bearer...); a.status != http.StatusUnauthorized {
-		t.Errorf("after its end: status %d", a.status)
+		t.Errorf("after it expired: status %d", a.status)
 	}
 }
 
-// TestGoogleForgets grants more codes than are kept at a time.
+// TestGoogleForgets grants more codes than are kept.
 func TestGoogleForgets(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)

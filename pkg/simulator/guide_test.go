@@ -11,7 +11,7 @@ import (
 )
 
 // TestGuideNamesEveryFault compares the tables of the testing guides with the
-// faults that exist.
+// existing faults.
 func TestGuideNamesEveryFault(t *testing.T) {
 	t.Parallel()
 	known := simulatortest.Start(t).FaultNames()

@@ -12,14 +12,14 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/simulatortest"
 )
 
-// TestOptionsDecideThePicture asks two simulators, so that no cache can help:
-// every option makes another picture, every spelling of it the same one.
-func TestOptionsDecideThePicture(t *testing.T) {
+// TestOptionsChangeTheImage uses two simulators, so that no cache is involved: every
+// option changes the image, every spelling of it gives the same image.
+func TestOptionsChangeTheImage(t *testing.T) {
 	t.Parallel()
 	one, two := simulatortest.Start(t), simulatortest.Start(t)
 	const base = "/image/a%20boat?width=96&height=64&model=klein"
 	link := url.QueryEscape
-	seen := map[string]string{}
+	expected := map[string]string{}
 	for _, spellings := range [][]string{
 		{"", "&safe=false", "&safe=", "&image=", "&reasoning="},
 		{"&safe=true", "&safe=TRUE", "&safe=true,false"},
@@ -34,13 +34,13 @@ func TestOptionsDecideThePicture(t *testing.T) {
 	} {
 		first := get(t, one.URL()+base+spellings[0])
 		decode(t, first.body, "jpeg", 96, 64)
-		if other, ok := seen[string(first.body)]; ok {
-			t.Errorf("%q and %q are the same picture", spellings[0], other)
+		if other, ok := expected[string(first.body)]; ok {
+			t.Errorf("%q and %q give the same image", spellings[0], other)
 		}
-		seen[string(first.body)] = spellings[0]
+		expected[string(first.body)] = spellings[0]
 		for _, again := range spellings {
 			if !bytes.Equal(get(t, two.URL()+base+again).body, first.body) {
-				t.Errorf("%q and %q are two pictures", spellings[0], again)
+				t.Errorf("%q and %q give different images", spellings[0], again)
 			}
 		}
 	}
@@ -54,7 +54,7 @@ func TestSafeByHeader(t *testing.T) {
 	guarded := get(t, s.URL()+path, "Pollinations-Safe", "nsfw,privacy")
 	named := get(t, s.URL()+path+"&safe=privacy,nsfw")
 	if bytes.Equal(plain.body, guarded.body) || !bytes.Equal(guarded.body, named.body) {
-		t.Error("the header does not do what the parameter does")
+		t.Error("the header differs from the parameter")
 	}
 	for name, want := range map[string][2]string{"X-Safety-Applied": {"", "nsfw,privacy"}, "X-Safety-Status": {"", "passed"}} {
 		if got := [2]string{plain.header.Get(name), guarded.header.Get(name)}; got != want {
@@ -66,9 +66,9 @@ func TestSafeByHeader(t *testing.T) {
 	}
 }
 
-// TestReferenceTrouble refuses what can be told without fetching, by path and
-// by body.
-func TestReferenceTrouble(t *testing.T) {
+// TestReferencesAreChecked sends reference images that are invalid without being
+// fetched, by path and by body.
+func TestReferencesAreChecked(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)
 	eleven := strings.Repeat("https://a.example/x|", 11)
@@ -91,7 +91,7 @@ func TestReferenceTrouble(t *testing.T) {
 	} {
 		body := fmt.Sprintf(`{"prompt":"x","model":%q,"size":"64x64","image":%q}`, test.model, test.image)
 		list := fmt.Sprintf(`{"prompt":"x","model":%q,"size":"64x64","image":["%s"]}`, test.model, strings.ReplaceAll(test.image, "|", `","`))
-		for way, a := range map[string]answer{
+		for way, a := range map[string]response{
 			"by path": get(t, s.URL()+"/image/x?width=64&height=64&model="+test.model+"&image="+url.QueryEscape(test.image)),
 			"by body": post(t, s.URL()+"/v1/images/generations", body),
 			"by list": post(t, s.URL()+"/v1/images/generations", list),
@@ -109,8 +109,8 @@ func TestReferenceTrouble(t *testing.T) {
 	}
 }
 
-// TestReferenceTroubleByRule meets each trouble by what the prompt says.
-func TestReferenceTroubleByRule(t *testing.T) {
+// TestReferenceFailuresByRule scripts each failure by the prompt.
+func TestReferenceFailuresByRule(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)
 	for _, code := range []string{"failed_to_download_image", "invalid_image_url", "image_too_large", "unsupported_image_media_type"} {
@@ -152,8 +152,8 @@ func TestOptionsByBody(t *testing.T) {
 	}
 }
 
-// TestLegacyOptions sees that the legacy host refuses nothing and heeds what
-// it can read.
+// TestLegacyOptions checks that the legacy host refuses nothing and uses the valid
+// options.
 func TestLegacyOptions(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)
@@ -165,7 +165,7 @@ func TestLegacyOptions(t *testing.T) {
 	} {
 		a := get(t, base+query)
 		if a.status != http.StatusOK || bytes.Equal(a.body, plain.body) != same {
-			t.Errorf("%s: status %d, the same picture %t, want %t", query, a.status, !same, same)
+			t.Errorf("%s: status %d, same image %t, want %t", query, a.status, !same, same)
 		}
 	}
 }

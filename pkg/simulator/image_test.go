@@ -19,7 +19,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/simulatortest"
 )
 
-// decode checks that bytes are a whole picture and returns it.
+// decode returns a complete image of the given format and size.
 func decode(t *testing.T, data []byte, format string, width, height int) image.Image {
 	t.Helper()
 	picture, got, err := image.Decode(bytes.NewReader(data))
@@ -32,7 +32,7 @@ func decode(t *testing.T, data []byte, format string, width, height int) image.I
 	return picture
 }
 
-func TestPicturesHaveTheAskedSize(t *testing.T) {
+func TestImagesHaveTheRequestedSize(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)
 	for _, size := range []image.Point{{64, 64}, {333, 777}, {777, 333}, {1024, 1024}, {1, 1}, {1, 500}, {4096, 4096}, {16384, 20}} {
@@ -59,7 +59,7 @@ func TestDefaultSizes(t *testing.T) {
 	}
 }
 
-// TestSameInputSameBytes asks two simulators, so that no cache can help.
+// TestSameInputSameBytes uses two simulators, so that no cache is involved.
 func TestSameInputSameBytes(t *testing.T) {
 	t.Parallel()
 	one, two := simulatortest.Start(t), simulatortest.Start(t)
@@ -80,7 +80,7 @@ func TestSameInputSameBytes(t *testing.T) {
 		}
 	}
 	if bytes.Equal(get(t, two.URL()+"/image/a%20goat?width=200&height=150&seed=5&model=flux").body, reference) {
-		t.Error("another prompt gave the same picture")
+		t.Error("another prompt gave the same image")
 	}
 }
 
@@ -90,14 +90,14 @@ func TestRandomSeed(t *testing.T) {
 	const path = "/image/chance?width=64&height=64&seed=-1"
 	one, two := get(t, s.URL()+path), get(t, s.URL()+path)
 	if bytes.Equal(one.body, two.body) || two.header.Get("X-Cache") != "MISS" {
-		t.Errorf("seed -1 twice: the same picture, or X-Cache %s", two.header.Get("X-Cache"))
+		t.Errorf("seed -1 twice: the same image, or X-Cache %s", two.header.Get("X-Cache"))
 	}
 }
 
 func TestPromptIsDrawn(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)
-	// White letters stand on a dark band; without them nothing there is white.
+	// The prompt is white on a dark band; without it nothing there is white.
 	for _, prompt := range []string{"hello", "你好"} {
 		picture := decode(t, get(t, s.URL()+"/image/"+url.PathEscape(prompt)+"?width=512&height=512&seed=3").body, "jpeg", 512, 512)
 		white := 0
@@ -132,7 +132,7 @@ func TestCacheHeaders(t *testing.T) {
 		}
 	}
 	if !bytes.Equal(first.body, second.body) {
-		t.Error("the hit has other bytes")
+		t.Error("the cached bytes differ")
 	}
 	again := get(t, s.URL()+path+"&no-cache=true")
 	if again.header.Get("X-Cache") != "MISS" || s.Generations(simulator.KindImage) != 2 {
@@ -147,10 +147,10 @@ func TestCacheIsBounded(t *testing.T) {
 		get(t, fmt.Sprintf("%s/image/x%d?width=64&height=64", s.URL(), n))
 	}
 	if get(t, s.URL()+"/image/x39?width=64&height=64").header.Get("X-Cache") != "HIT" {
-		t.Error("the latest picture was dropped")
+		t.Error("the latest image was dropped")
 	}
 	if get(t, s.URL()+"/image/x0?width=64&height=64").header.Get("X-Cache") != "MISS" {
-		t.Error("the oldest picture was kept")
+		t.Error("the oldest image was kept")
 	}
 }
 
@@ -159,7 +159,7 @@ func TestIdenticalRequestsCoalesce(t *testing.T) {
 	s := simulatortest.Start(t)
 	simulatortest.Script(t, s, simulator.Rule{Kind: simulator.KindImage, Hold: true})
 	const callers = 8
-	answers := make(chan answer, callers)
+	answers := make(chan response, callers)
 	for range callers {
 		go func() {
 			answers <- send(t.Context(), http.MethodGet, s.URL()+"/image/together?width=64&height=64", "")
@@ -169,7 +169,7 @@ func TestIdenticalRequestsCoalesce(t *testing.T) {
 	s.Release()
 	var kinds []string
 	for range callers {
-		a := whole(t, <-answers)
+		a := complete(t, <-answers)
 		decode(t, a.body, "jpeg", 64, 64)
 		kinds = append(kinds, a.header.Get("X-Cache-Type"))
 	}
@@ -183,20 +183,20 @@ func TestGenerationOutlivesItsClient(t *testing.T) {
 	s := simulatortest.Start(t)
 	simulatortest.Script(t, s, simulator.Rule{Kind: simulator.KindImage, Hold: true, Times: 1})
 	const path = "/image/patience?width=64&height=64"
-	ctx, leave := context.WithCancel(t.Context())
+	ctx, cancelRequest := context.WithCancel(t.Context())
 	gone := make(chan error, 1)
 	go func() { gone <- send(ctx, http.MethodGet, s.URL()+path, "").err }()
 	simulatortest.WaitHeld(t, s, 1)
-	leave()
+	cancelRequest()
 	if <-gone == nil {
-		t.Fatal("the first request was answered")
+		t.Fatal("the first request got a response")
 	}
 	simulatortest.WaitFinished(t, s, simulator.KindImage, 1)
-	retry := make(chan answer, 1)
+	retry := make(chan response, 1)
 	go func() { retry <- send(t.Context(), http.MethodGet, s.URL()+path, "") }()
 	simulatortest.WaitCalls(t, s, simulator.KindImage, 2)
 	s.Release()
-	a := whole(t, <-retry)
+	a := complete(t, <-retry)
 	if a.header.Get("X-Cache") != "HIT" || s.Generations(simulator.KindImage) != 1 {
 		t.Errorf("X-Cache %s, %d generations", a.header.Get("X-Cache"), s.Generations(simulator.KindImage))
 	}
@@ -260,7 +260,7 @@ func TestOddPaths(t *testing.T) {
 			t.Errorf("%.40s: status %d, want %d", path, a.status, status)
 		}
 	}
-	// A router that decodes paths finds its own among them.
+	// A router that decodes paths finds its own routes among them.
 	for _, path := range []string{
 		"/image/models", "/image/%6Dodels", "/image/x/../models", "/image/x/%2E%2e/models", "/image/./models?model=flux", "/nothing/../image/models",
 	} {
@@ -281,7 +281,7 @@ func TestOddPaths(t *testing.T) {
 	}
 }
 
-func TestTransparentAndVectorPictures(t *testing.T) {
+func TestTransparentAndVectorImages(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)
 	a := get(t, s.URL()+"/image/x?model=gptimage&transparent=true&width=128&height=96")
@@ -289,7 +289,7 @@ func TestTransparentAndVectorPictures(t *testing.T) {
 		t.Errorf("transparent: %s", a.header.Get("Content-Type"))
 	}
 	if _, _, _, alpha := decode(t, a.body, "png", 128, 96).At(1, 1).RGBA(); alpha != 0 {
-		t.Error("the sky is not clear")
+		t.Error("the sky is not transparent")
 	}
 	if a := get(t, s.URL()+"/image/x?model=flux&transparent=true&width=64&height=64"); a.header.Get("Content-Type") != "image/jpeg" {
 		t.Errorf("flux: %s", a.header.Get("Content-Type"))
@@ -324,10 +324,10 @@ func TestImagesByBody(t *testing.T) {
 	if link.header.Get("X-Cache") != "HIT" {
 		t.Errorf("the link: %s", link.header.Get("X-Cache"))
 	}
-	// Without a seed each picture is another one.
+	// Without a seed each image is different.
 	other := post(t, target, `{"prompt":"a link","size":"64x64"}`).fields(t)
 	if at(t, fields, "data", 0, "url") == at(t, other, "data", 0, "url") {
-		t.Error("two random pictures are the same")
+		t.Error("two random images are equal")
 	}
 
 	for body, field := range map[string]string{

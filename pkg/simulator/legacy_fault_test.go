@@ -10,10 +10,10 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/simulatortest"
 )
 
-// legacyFaultTable is what faults look like at the two legacy hosts.
-func legacyFaultTable() map[string][]seen {
-	image := func(status int, part string) seen {
-		return seen{sample: "legacy image", status: status, contentType: jsonType, part: part, check: func(t *testing.T, a answer) {
+// legacyFaultTable lists the expected responses of the legacy hosts.
+func legacyFaultTable() map[string][]expected {
+	image := func(status int, part string) expected {
+		return expected{sample: "legacy image", status: status, contentType: jsonType, part: part, check: func(t *testing.T, a response) {
 			t.Helper()
 			fields := a.fields(t)
 			if title := http.StatusText(status); fields["error"] != title || a.header.Get("X-Error-Type") != title || fields["message"] == "" {
@@ -24,8 +24,8 @@ func legacyFaultTable() map[string][]seen {
 			}
 		}}
 	}
-	text := func(status int, part string) seen {
-		return seen{sample: "legacy chat", status: status, contentType: jsonType, part: part, check: func(t *testing.T, a answer) {
+	text := func(status int, part string) expected {
+		return expected{sample: "legacy chat", status: status, contentType: jsonType, part: part, check: func(t *testing.T, a response) {
 			t.Helper()
 			fields := a.fields(t)
 			if message, _ := fields["error"].(string); message == "" || fields["status"] != float64(status) || a.header.Get("Retry-After") != "" {
@@ -33,9 +33,9 @@ func legacyFaultTable() map[string][]seen {
 			}
 		}}
 	}
-	full := func(sample seen) seen {
+	full := func(sample expected) expected {
 		inner := sample.check
-		sample.check = func(t *testing.T, a answer) {
+		sample.check = func(t *testing.T, a response) {
 			t.Helper()
 			inner(t, a)
 			fields := a.fields(t)
@@ -51,23 +51,23 @@ func legacyFaultTable() map[string][]seen {
 		}
 		return sample
 	}
-	modern := func(sample string) seen {
-		return seen{sample: sample, status: 429, part: "Sana is limited to one request per IP every 45 seconds. Retry after 45s.", header: [2]string{"Retry-After", "45"}, check: envelopeOrder}
+	modern := func(sample string) expected {
+		return expected{sample: sample, status: 429, part: "Sana is limited to one request per IP every 45 seconds. Retry after 45s.", header: [2]string{"Retry-After", "45"}, check: envelopeOrder}
 	}
-	payment := seen{sample: "legacy image", status: 402, part: `{"x402Version":1,"error":"Queue full for IP: 192.0.2.1: 1 requests already queued (max: 1).`, check: func(t *testing.T, a answer) {
+	payment := expected{sample: "legacy image", status: 402, part: `{"x402Version":1,"error":"Queue full for IP: 192.0.2.1: 1 requests already queued (max: 1).`, check: func(t *testing.T, a response) {
 		t.Helper()
 		fields := a.fields(t)
 		if at(t, fields, "accepts", 0, "network") != "base" || at(t, fields, "accepts", 0, "maxAmountRequired") != "1000" || a.header.Get("PAYMENT-REQUIRED") != "" {
 			t.Errorf("%s", a.body)
 		}
 	}}
-	spoken := func(part string) seen {
-		return seen{sample: "spoken chat", status: 200, contentType: jsonType, part: part}
+	spoken := func(part string) expected {
+		return expected{sample: "spoken chat", status: 200, contentType: jsonType, part: part}
 	}
-	page := func(status int) []seen {
-		return []seen{{sample: "legacy image", status: status, contentType: htmlType}, {sample: "legacy text", status: status, contentType: htmlType}}
+	page := func(status int) []expected {
+		return []expected{{sample: "legacy image", status: status, contentType: htmlType}, {sample: "legacy text", status: status, contentType: htmlType}}
 	}
-	table := map[string][]seen{
+	table := map[string][]expected{
 		"bad_request":           {image(400, ""), text(400, "")},
 		"unauthorized":          {image(401, ""), text(401, `{"error":"Unauthorized"`)},
 		"forbidden":             {image(403, ""), text(403, `{"error":"Forbidden","status":403,"details":{"blockedIp":"192.0.2.1","timestamp":"20`)},
@@ -93,7 +93,7 @@ func legacyFaultTable() map[string][]seen {
 		"audio_answers":         {spoken(`"transcript":"Sure, here is what I think. You said: hello there"`)},
 		"legacy_spacing":        {{sample: "legacy image", status: 200, contentType: "image/jpeg"}, {status: 200}},
 		"legacy_deprecated": {
-			{sample: "legacy image", status: 200, contentType: "image/jpeg", check: func(t *testing.T, a answer) {
+			{sample: "legacy image", status: 200, contentType: "image/jpeg", check: func(t *testing.T, a response) {
 				t.Helper()
 				for _, name := range []string{"X-Pollinations-Migration", "X-Pollinations-Docs", "X-Pollinations-Signup"} {
 					if !strings.HasPrefix(a.header.Get(name), "https://") {
@@ -109,17 +109,17 @@ func legacyFaultTable() map[string][]seen {
 		},
 	}
 	for fault, status := range map[string]int{"legacy_token_401": 401, "legacy_token_402": 402, "legacy_token_403": 403} {
-		table[fault] = []seen{image(status, ""), text(status, ""), {status: 200}}
+		table[fault] = []expected{image(status, ""), text(status, ""), {status: 200}}
 	}
 	for _, fault := range []string{"error_picture", "error_picture_bare", "error_picture_large"} {
-		table[fault] = []seen{{sample: "legacy image", status: 200, contentType: "image/jpeg"}}
+		table[fault] = []expected{{sample: "legacy image", status: 200, contentType: "image/jpeg"}}
 	}
 	return table
 }
 
-// TestErrorPicturesAreAlwaysTheSame checks what lets a client know one by
-// heart: whatever was asked for, the bytes are the same.
-func TestErrorPicturesAreAlwaysTheSame(t *testing.T) {
+// TestErrorImagesAreAlwaysTheSame checks that a client can recognize them by their
+// bytes, which do not depend on the request.
+func TestErrorImagesAreAlwaysTheSame(t *testing.T) {
 	t.Parallel()
 	one, two := simulatortest.Start(t), simulatortest.Start(t)
 	for _, fault := range []string{"error_picture", "error_picture_bare", "error_picture_large", "error_picture_throttled"} {
@@ -132,7 +132,7 @@ func TestErrorPicturesAreAlwaysTheSame(t *testing.T) {
 	}
 }
 
-// TestTokensAreRefusedWhereverTheyTravel sends none and each sort of token.
+// TestTokensAreRefusedWhereverTheyTravel sends no token, and a token in each place.
 func TestTokensAreRefusedWhereverTheyTravel(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)
@@ -145,13 +145,12 @@ func TestTokensAreRefusedWhereverTheyTravel(t *testing.T) {
 	}
 	for _, call := range s.Calls("") {
 		if call.Query.Has("token") && call.Query.Get("token") != "***" {
-			t.Error("the token is on record")
+			t.Error("the token is recorded")
 		}
 	}
 }
 
-// TestDeprecationIsInErrorsToo lets the legacy hosts announce their end in
-// failures of their own.
+// TestDeprecationIsInErrorsToo checks the notice of deprecation in failures.
 func TestDeprecationIsInErrorsToo(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)

@@ -16,7 +16,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/simulatortest"
 )
 
-// spokenBody asks openai-audio to read a text.
+// spokenBody returns a request to openai-audio to read a text aloud.
 func spokenBody(text string) string {
 	return fmt.Sprintf(`{"model":"openai-audio","modalities":["text","audio"],"audio":{"voice":"nova","format":"mp3"},"messages":[{"role":"user","content":%q}]}`, text)
 }
@@ -36,19 +36,19 @@ func TestLegacyImage(t *testing.T) {
 			t.Errorf("%s: %q, want %q", name, got, want)
 		}
 	}
-	// The order of the query is nothing, and the key of the cache is the address.
+	// The order of the query does not matter, and the cache key is the URL.
 	second := get(t, s.LegacyImageURL()+"/prompt/A%20red%20fox!?seed=7&model=flux&height=200&width=320")
 	if second.header.Get("X-Cache") != "HIT" || !bytes.Equal(first.body, second.body) {
-		t.Errorf("the second is a %s", second.header.Get("X-Cache"))
+		t.Errorf("the second one: %s", second.header.Get("X-Cache"))
 	}
 	if again := get(t, s.LegacyImageURL()+"/prompt/A%20red%20fox!"+query+"&no-cache=true"); again.header.Get("X-Cache") != "MISS" || !bytes.Equal(first.body, again.body) {
 		t.Errorf("no-cache is a %s", again.header.Get("X-Cache"))
 	}
 	if short := get(t, s.LegacyImageURL()+"/A%20red%20fox!"+query); short.header.Get("X-Cache") != "MISS" || !bytes.Equal(first.body, short.body) {
-		t.Error("the short path draws something else")
+		t.Error("the short path gives another image")
 	}
 	if call := s.Calls(simulator.KindImage)[0]; call.Dialect != simulator.DialectLegacyImage || call.Prompt != "A red fox!" || call.Cache != "GENERATED" {
-		t.Errorf("on record: %+v", call)
+		t.Errorf("recorded: %+v", call)
 	}
 }
 
@@ -82,14 +82,14 @@ func TestLegacyImageParameters(t *testing.T) {
 		"referrer=site&transparent=true": true, // flux knows no transparency.
 	} {
 		if got := bytes.Equal(draw(query), plain); got != same {
-			t.Errorf("%s: the same picture %t, want %t", query, got, same)
+			t.Errorf("%s: same image %t, want %t", query, got, same)
 		}
 	}
 	if bytes.Equal(draw("seed=-1&n=1"), draw("seed=-1&n=2")) {
 		t.Error("seed -1 is not random")
 	}
 	if !bytes.Equal(draw("seed=-1&n=1"), draw("seed=-1&n=1")) {
-		t.Error("a random picture is not kept by its address")
+		t.Error("a random image is not cached by its URL")
 	}
 	decode(t, draw("model=gptimage&transparent=true"), "png", 200, 150)
 	decode(t, get(t, s.LegacyImageURL()+"/prompt/cat?width=nine&height=-4").body, "jpeg", 1024, 1024)
@@ -112,10 +112,10 @@ func TestLegacyPaths(t *testing.T) {
 		}
 	}
 	if !slices.ContainsFunc(list, func(m map[string]any) bool { return m["audio"] == true && m["voices"] != nil }) {
-		t.Error("no text model speaks")
+		t.Error("no text model has speech")
 	}
 	if at(t, get(t, s.LegacyTextURL()+"/openai/models").fields(t), "object") != "list" {
-		t.Error("the list of models has another shape")
+		t.Error("the model list has another format")
 	}
 	for _, path := range []string{"/", "/a/b", "/prompt/"} {
 		a := get(t, s.LegacyImageURL()+path)
@@ -145,7 +145,7 @@ func TestLegacyText(t *testing.T) {
 	s := simulatortest.Start(t)
 	const greeting = "You said: 你好"
 	body := `{"messages":[{"role":"user","content":"你好"}]}`
-	for name, a := range map[string]answer{
+	for name, a := range map[string]response{
 		"GET":      get(t, s.LegacyTextURL()+"/"+url.PathEscape("你好"), "Authorization", ""),
 		"POST":     post(t, s.LegacyTextURL(), body),
 		"POST /":   post(t, s.LegacyTextURL()+"/", body),
@@ -211,7 +211,7 @@ func TestLegacySpeech(t *testing.T) {
 		if err != nil || !bytes.Equal(sound, first.body) || audio["transcript"] != "Good evening, and welcome aboard." || at(t, fields, "choices", 0, "message", "content") != nil {
 			t.Errorf("%s: %d bytes, %v, %v", name, len(sound), audio["transcript"], err)
 		}
-		// What is left open is filled in; who asks for text alone gets text.
+		// Missing options have defaults; the text modality alone gives text.
 		open := `{"model":"openai-audio","messages":[{"role":"user","content":"x"}]`
 		if at(t, post(t, target, open+`}`).fields(t), "choices", 0, "message", "audio") == nil {
 			t.Errorf("%s: no audio unless it is named", name)

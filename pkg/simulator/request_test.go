@@ -13,20 +13,20 @@ import (
 
 const hangGuard = 30 * time.Second
 
-// answer is a response with its body read to the end, or as far as it came.
-type answer struct {
+// response is a response with its body, as far as it arrived.
+type response struct {
 	status int
 	header http.Header
 	body   []byte
 	err    error // of the request or of reading the body
 }
 
-// send makes one request with a key, on a connection of its own so that a
-// test that breaks connections disturbs no other.
-func send(ctx context.Context, method, url, body string, header ...string) answer {
+// send sends a request with a key, on a connection of its own, so that tests that
+// break connections do not affect each other.
+func send(ctx context.Context, method, url, body string, header ...string) response {
 	request, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
 	if err != nil {
-		return answer{err: err}
+		return response{err: err}
 	}
 	request.Header.Set("Authorization", "Bearer sk_test")
 	if body != "" {
@@ -40,27 +40,27 @@ func send(ctx context.Context, method, url, body string, header ...string) answe
 		request.Header.Set(header[n], header[n+1])
 	}
 	transport := &http.Transport{DisableKeepAlives: true, DisableCompression: true}
-	response, err := (&http.Client{Transport: transport, Timeout: hangGuard}).Do(request)
+	r, err := (&http.Client{Transport: transport, Timeout: hangGuard}).Do(request)
 	if err != nil {
-		return answer{err: err}
+		return response{err: err}
 	}
-	defer response.Body.Close() //nolint:errcheck // It was read.
-	data, err := io.ReadAll(response.Body)
-	return answer{status: response.StatusCode, header: response.Header, body: data, err: err}
+	defer r.Body.Close() //nolint:errcheck // It was read.
+	data, err := io.ReadAll(r.Body)
+	return response{status: r.StatusCode, header: r.Header, body: data, err: err}
 }
 
-func get(t *testing.T, url string, header ...string) answer {
+func get(t *testing.T, url string, header ...string) response {
 	t.Helper()
-	return whole(t, send(t.Context(), http.MethodGet, url, "", header...))
+	return complete(t, send(t.Context(), http.MethodGet, url, "", header...))
 }
 
-func post(t *testing.T, url, body string, header ...string) answer {
+func post(t *testing.T, url, body string, header ...string) response {
 	t.Helper()
-	return whole(t, send(t.Context(), http.MethodPost, url, body, header...))
+	return complete(t, send(t.Context(), http.MethodPost, url, body, header...))
 }
 
-// whole fails the test when an answer did not arrive in full.
-func whole(t *testing.T, a answer) answer {
+// complete fails the test if a response did not arrive completely.
+func complete(t *testing.T, a response) response {
 	t.Helper()
 	if a.err != nil {
 		t.Fatal(a.err)
@@ -69,16 +69,16 @@ func whole(t *testing.T, a answer) answer {
 }
 
 // fields decodes a body that must be a JSON object.
-func (a answer) fields(t *testing.T) map[string]any {
+func (a response) fields(t *testing.T) map[string]any {
 	t.Helper()
 	var fields map[string]any
 	if err := json.Unmarshal(a.body, &fields); err != nil {
-		t.Fatalf("status %d, body is no JSON object: %v", a.status, err)
+		t.Fatalf("status %d, the body is not a JSON object: %v", a.status, err)
 	}
 	return fields
 }
 
-// at walks into decoded JSON by keys and indexes.
+// at returns a value in decoded JSON by keys and indexes.
 func at(t *testing.T, value any, path ...any) any {
 	t.Helper()
 	for _, step := range path {
@@ -100,7 +100,7 @@ func at(t *testing.T, value any, path ...any) any {
 	return value
 }
 
-// keysInOrder lists the keys of a JSON object as they stand on the wire.
+// keysInOrder returns the keys of a JSON object in the order of the wire.
 func keysInOrder(t *testing.T, body []byte) []string {
 	t.Helper()
 	decoder := json.NewDecoder(bytes.NewReader(body))

@@ -12,7 +12,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/simulatortest"
 )
 
-// statuses asks for pictures of the prompts and returns the answers' statuses.
+// statuses requests images of the prompts and returns the statuses.
 func statuses(t *testing.T, s *simulator.Simulator, prompts ...string) string {
 	t.Helper()
 	var list []string
@@ -84,8 +84,8 @@ func TestRulesAreChecked(t *testing.T) {
 	}
 }
 
-// TestStorm checks that chance is chance, and the same for the same seed.
-func TestStorm(t *testing.T) {
+// TestProbability checks the distribution of rolls, and that a seed repeats them.
+func TestProbability(t *testing.T) {
 	t.Parallel()
 	storm := func(seed uint64) string {
 		s := simulatortest.StartWith(t, simulator.Config{Seed: seed})
@@ -97,7 +97,7 @@ func TestStorm(t *testing.T) {
 		t.Errorf("%d of 40 were hit", n)
 	}
 	if first != storm(1) || first == storm(2) {
-		t.Error("the storm does not follow its seed")
+		t.Error("the rolls do not follow the seed")
 	}
 }
 
@@ -135,9 +135,9 @@ func TestDelay(t *testing.T) {
 			rule.Kind = ask.kind
 			simulatortest.Script(t, s, rule)
 			began := time.Now()
-			whole(t, send(t.Context(), ask.method, s.URL()+ask.path, ask.body))
+			complete(t, send(t.Context(), ask.method, s.URL()+ask.path, ask.body))
 			if waited := time.Since(began); waited < delay {
-				t.Errorf("%s: answered after %v", name, waited)
+				t.Errorf("%s: responded after %v", name, waited)
 			}
 		}
 	}
@@ -157,7 +157,7 @@ func TestHoldAndRelease(t *testing.T) {
 				held := rule
 				held.Kind = ask.kind
 				simulatortest.Script(t, s, held)
-				done := make(chan answer, 1)
+				done := make(chan response, 1)
 				go func() { done <- send(t.Context(), ask.method, s.URL()+ask.path, ask.body) }()
 				simulatortest.WaitHeld(t, s, 1)
 				if call := s.Calls(ask.kind)[0]; call.Outcome != simulator.OutcomeRunning || call.Rule == "" {
@@ -168,11 +168,11 @@ func TestHoldAndRelease(t *testing.T) {
 				if rule.Fault != "" {
 					want = http.StatusInternalServerError
 				}
-				if a := whole(t, <-done); a.status != want {
+				if a := complete(t, <-done); a.status != want {
 					t.Errorf("status %d, want %d", a.status, want)
 				}
-				// What is released stays released.
-				whole(t, send(t.Context(), ask.method, s.URL()+ask.path, ask.body))
+				// Released rules stay released.
+				complete(t, send(t.Context(), ask.method, s.URL()+ask.path, ask.body))
 			})
 		}
 	}
@@ -182,7 +182,7 @@ func TestClearReleases(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)
 	simulatortest.Script(t, s, simulator.Rule{Hold: true, Times: 1}, simulator.Rule{Hold: true})
-	done := make(chan answer, 2)
+	done := make(chan response, 2)
 	for n := range 2 {
 		go func() {
 			done <- send(t.Context(), http.MethodGet, fmt.Sprintf("%s/image/x?width=64&height=64&seed=%d", s.URL(), n), "")
@@ -191,11 +191,11 @@ func TestClearReleases(t *testing.T) {
 	simulatortest.WaitHeld(t, s, 2)
 	s.Clear()
 	for range 2 {
-		whole(t, <-done)
+		complete(t, <-done)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if s.WaitHeld(ctx, 1) == nil || s.WaitCalls(ctx, simulator.KindImage, 3) == nil || s.WaitFinished(ctx, simulator.KindImage, 3) == nil {
-		t.Error("waiting does not end with its context")
+		t.Error("waiting does not end with the context")
 	}
 }

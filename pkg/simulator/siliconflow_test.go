@@ -12,27 +12,27 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/simulatortest"
 )
 
-// siliconFlowBody renders a request that asks for a better prompt; extra is
-// put before the messages.
+// siliconFlowBody returns a request to improve a prompt, with extra fields before the
+// messages.
 func siliconFlowBody(extra, user string) string {
 	return fmt.Sprintf(`{"model":"deepseek-ai/DeepSeek-V4-Flash",%s"messages":[{"role":"system","content":%q},{"role":"user","content":%q}]}`, extra, improver, user)
 }
 
-// siliconFlowFaultTable is what faults look like at SiliconFlow.
-func siliconFlowFaultTable() map[string][]seen {
-	flow := func(status int, body string) []seen {
-		return []seen{{sample: "siliconflow", status: status, contentType: jsonType, part: body, check: func(t *testing.T, a answer) {
+// siliconFlowFaultTable lists the expected responses of SiliconFlow.
+func siliconFlowFaultTable() map[string][]expected {
+	flow := func(status int, body string) []expected {
+		return []expected{{sample: "siliconflow", status: status, contentType: jsonType, part: body, check: func(t *testing.T, a response) {
 			t.Helper()
 			if string(a.body) != body || a.header.Get("Retry-After") != "" {
 				t.Errorf("%s, Retry-After %q", a.body, a.header.Get("Retry-After"))
 			}
 		}}}
 	}
-	limit := func(name string) []seen {
+	limit := func(name string) []expected {
 		return flow(429, `{"message":"Request was rejected due to rate limiting. Details: `+name+` limit reached.","data":null}`)
 	}
 	missing := flow(400, `{"code":20012,"message":"Model does not exist. Please check it carefully.","data":null}`)
-	return map[string][]seen{
+	return map[string][]expected{
 		"bad_request":      {{sample: "siliconflow", status: 400, part: `{"code":20015,"message":"Value error, `}},
 		"unprocessable":    {{sample: "siliconflow", status: 400, part: `{"code":20015,`}},
 		"unauthorized":     flow(401, `"Api key is invalid"`),
@@ -59,7 +59,7 @@ func siliconFlowFaultTable() map[string][]seen {
 	}
 }
 
-func TestSiliconFlowThinks(t *testing.T) {
+func TestSiliconFlowReasons(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)
 	for extra, thinks := range map[string]bool{
@@ -81,7 +81,7 @@ func TestSiliconFlowThinks(t *testing.T) {
 			t.Errorf("%s: %v", extra, message)
 		}
 		if strings.Contains(string(a.body), "prompt_cache_hit_tokens") {
-			t.Errorf("%s: it speaks of DeepSeek's cache", extra)
+			t.Errorf("%s: it reports the cache of DeepSeek", extra)
 		}
 	}
 	stream := join(t, post(t, s.SiliconFlowURL()+"/chat/completions", siliconFlowBody(`"stream":true,"enable_thinking":false,`, "一只猫")).body)
@@ -89,7 +89,7 @@ func TestSiliconFlowThinks(t *testing.T) {
 		t.Errorf("stream: %+v", stream)
 	}
 	if call := s.Calls(simulator.KindChat)[0]; call.Dialect != simulator.DialectSiliconFlow || call.Prompt != "a cat" {
-		t.Errorf("on record: %+v", call)
+		t.Errorf("recorded: %+v", call)
 	}
 	simulatortest.Script(t, s, simulator.Rule{Dialect: simulator.DialectSiliconFlow, Fault: "thinking_refused"})
 	for _, extra := range []string{quiet, `"enable_thinking":false,`} {

@@ -12,11 +12,11 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/simulatortest"
 )
 
-func TestLife(t *testing.T) {
+func TestStartAndStop(t *testing.T) {
 	t.Parallel()
 	s := simulator.New(simulator.Config{})
 	if s.URL() != "" || s.DeepSeekURL() != "" || s.SiliconFlowURL() != "" || s.LegacyImageURL() != "" || s.LegacyTextURL() != "" {
-		t.Error("it has an address before it listens")
+		t.Error("it has a URL before it listens")
 	}
 	for _, addr := range []string{"0.0.0.0:0", ":0", "192.0.2.1:80", "example.com:80", "nonsense"} {
 		if s.Start(t.Context(), addr) == nil {
@@ -27,14 +27,14 @@ func TestLife(t *testing.T) {
 		t.Fatal(err)
 	}
 	if s.Start(t.Context(), "") == nil {
-		t.Error("it starts twice")
+		t.Error("a second start succeeds")
 	}
 	if s.PollinationsURL() != s.URL() || s.DeepSeekURL() != s.URL()+"/deepseek" {
 		t.Errorf("%s, %s", s.PollinationsURL(), s.DeepSeekURL())
 	}
 	other := simulator.New(simulator.Config{})
 	if other.Start(t.Context(), strings.TrimPrefix(s.URL(), "http://")) == nil {
-		t.Error("two listen on one port")
+		t.Error("two simulators listen on one port")
 	}
 	for range 2 {
 		if err := s.Stop(t.Context()); err != nil {
@@ -45,10 +45,10 @@ func TestLife(t *testing.T) {
 		}
 	}
 	if other.Start(t.Context(), "") == nil {
-		t.Error("it starts after it was stopped")
+		t.Error("a start after the stop succeeds")
 	}
 	if a := send(t.Context(), http.MethodGet, s.URL()+"/v1/models", ""); a.err == nil {
-		t.Error("it still answers")
+		t.Error("it still responds")
 	}
 }
 
@@ -62,9 +62,9 @@ func TestLatency(t *testing.T) {
 			continue // Nothing is made there.
 		}
 		began := time.Now()
-		whole(t, send(t.Context(), ask.method, s.URL()+ask.path, ask.body))
+		complete(t, send(t.Context(), ask.method, s.URL()+ask.path, ask.body))
 		if took := time.Since(began); took < least {
-			t.Errorf("%s: answered after %v", name, took)
+			t.Errorf("%s: responded after %v", name, took)
 		}
 	}
 	if demo := simulator.DemoLatency(); demo.Image.Max < demo.Image.Min || demo.Image.Min <= 0 {
@@ -108,9 +108,9 @@ func TestKeys(t *testing.T) {
 	}
 }
 
-// TestKeylessRepeatersAreAskedForMoney sends a key of the other sort, for
-// which the gateway names its price in place of asking for an account.
-func TestKeylessRepeatersAreAskedForMoney(t *testing.T) {
+// TestIdempotencyKeyWithoutAPIKeyGetsX402 checks that such a request is asked for a
+// payment instead of a key.
+func TestIdempotencyKeyWithoutAPIKeyGetsX402(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)
 	for path, status := range map[string]int{
@@ -130,7 +130,7 @@ func TestPublishableKeysAreThrottled(t *testing.T) {
 	t.Parallel()
 	var seconds atomic.Int64
 	s := simulatortest.StartWith(t, simulator.Config{Now: func() time.Time { return time.Unix(1_800_000_000+seconds.Load(), 0) }})
-	ask := func(n int) answer {
+	ask := func(n int) response {
 		return get(t, fmt.Sprintf("%s/image/x?width=64&height=64&seed=%d", s.URL(), n), "Authorization", "Bearer pk_test")
 	}
 	for n := range 3 {

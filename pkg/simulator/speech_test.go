@@ -40,7 +40,7 @@ func TestSpeechIsMP3AsLongAsItsText(t *testing.T) {
 			t.Errorf("%.20q: %.2f s, want %.2f to %.2f", test.text, seconds, test.least, test.most)
 		}
 		if loudness < 500 {
-			t.Errorf("%.20q: loudness %.0f, which is silence", test.text, loudness)
+			t.Errorf("%.20q: loudness %.0f is silence", test.text, loudness)
 		}
 		if want := float64(len(a.body)) * 8 / 128000; math.Abs(want-seconds) > 0.05 {
 			t.Errorf("%.20q: %d bytes are not %.2f s at 128 kbit/s", test.text, len(a.body), seconds)
@@ -48,8 +48,8 @@ func TestSpeechIsMP3AsLongAsItsText(t *testing.T) {
 	}
 }
 
-// TestFramesStandAlone checks what makes it right to string frames together:
-// no frame uses bits of the one before it.
+// TestFramesStandAlone checks why frames may be joined: none uses bits of the
+// previous one.
 func TestFramesStandAlone(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)
@@ -60,7 +60,7 @@ func TestFramesStandAlone(t *testing.T) {
 	}
 	for n, frame := range frames {
 		if mainDataBegin := int(frame[4])<<1 | int(frame[5]>>7); mainDataBegin != 0 {
-			t.Fatalf("frame %d reaches %d bytes back", n, mainDataBegin)
+			t.Fatalf("frame %d uses %d bytes of the previous ones", n, mainDataBegin)
 		}
 	}
 }
@@ -86,12 +86,12 @@ func TestSpeechIsDeterministic(t *testing.T) {
 	}
 }
 
-// TestVoicesDiffer checks that a low voice and a high one share no sound, and
-// that two low ones say the same text differently.
+// TestVoicesDiffer checks that a low and a high voice share no frame, and that two
+// low voices read the same text differently.
 func TestVoicesDiffer(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)
-	sounds := func(voice string) (whole string, frames map[string]bool) {
+	sounds := func(voice string) (complete string, frames map[string]bool) {
 		body := post(t, s.URL()+"/v1/audio/speech", `{"voice":"`+voice+`","input":"Every syllable of every voice, and a good many of them, one after another."}`).body
 		frames = map[string]bool{}
 		for _, frame := range audiotest.SplitMP3(t, body) {
@@ -110,7 +110,7 @@ func TestVoicesDiffer(t *testing.T) {
 		}
 	}
 	if onyx == echo || len(low) < 20 || len(high) < 20 {
-		t.Errorf("two voices are one, or there are but %d and %d sounds", len(low), len(high))
+		t.Errorf("two voices are equal, or there are only %d and %d frames", len(low), len(high))
 	}
 }
 

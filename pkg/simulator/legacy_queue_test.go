@@ -13,9 +13,9 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/simulatortest"
 )
 
-// TestOneAtATime holds one generation of an address: one more waits, the
-// next is refused, and another host, an address that was drawn before and a
-// twin of the one that runs are not concerned.
+// TestOneAtATime holds one generation of a client address: one more waits and the next
+// is refused. The other host, a cached image and a duplicate of the running request
+// are not affected.
 func TestOneAtATime(t *testing.T) {
 	t.Parallel()
 	for name, target := range map[string]func(*simulator.Simulator, int) string{
@@ -32,13 +32,13 @@ func TestOneAtATime(t *testing.T) {
 			s := simulatortest.Start(t)
 			get(t, target(s, 0))
 			simulatortest.Script(t, s, simulator.Rule{Contains: "cat", Hold: true})
-			answers := make(chan answer, 3)
+			answers := make(chan response, 3)
 			ask := func(n int) { answers <- send(t.Context(), http.MethodGet, target(s, n), "") }
 			go ask(1)
 			simulatortest.WaitHeld(t, s, 1)
 			go ask(2)
 			go ask(3)
-			refused := whole(t, <-answers) // One of the two; the other one waits.
+			refused := complete(t, <-answers) // One of the two; the other one waits.
 			if refused.status != http.StatusTooManyRequests || refused.header.Get("Retry-After") != "" {
 				t.Errorf("status %d, Retry-After %q", refused.status, refused.header.Get("Retry-After"))
 			}
@@ -50,7 +50,7 @@ func TestOneAtATime(t *testing.T) {
 					t.Errorf("%s", refused.body)
 				}
 				if a := get(t, target(s, 0)); a.header.Get("X-Cache") != "HIT" {
-					t.Errorf("what was drawn before: status %d", a.status)
+					t.Errorf("cached image: status %d", a.status)
 				}
 				go func() { answers <- send(t.Context(), http.MethodGet, target(s, 1), "") }()
 			}
@@ -66,7 +66,7 @@ func TestOneAtATime(t *testing.T) {
 				left = 3
 			}
 			for range left {
-				if a := whole(t, <-answers); a.status != http.StatusOK {
+				if a := complete(t, <-answers); a.status != http.StatusOK {
 					t.Errorf("after the release: status %d, %s", a.status, a.body)
 				}
 			}
@@ -77,8 +77,8 @@ func TestOneAtATime(t *testing.T) {
 	}
 }
 
-// TestAddressesHaveTheirOwnLines lets three addresses draw at once.
-func TestAddressesHaveTheirOwnLines(t *testing.T) {
+// TestAddressesHaveTheirOwnQueues generates for three addresses at once.
+func TestAddressesHaveTheirOwnQueues(t *testing.T) {
 	t.Parallel()
 	s := simulator.New(simulator.Config{})
 	t.Cleanup(func() { _ = s.Stop(t.Context()) })
@@ -102,13 +102,13 @@ func TestAddressesHaveTheirOwnLines(t *testing.T) {
 	}
 }
 
-// TestSpacing lets the legacy host count seconds, on a clock of its own.
+// TestSpacing checks the spacing of the legacy host with a clock of its own.
 func TestSpacing(t *testing.T) {
 	t.Parallel()
 	var elapsed atomic.Int64
 	s := simulatortest.StartWith(t, simulator.Config{Now: func() time.Time { return time.Unix(1_800_000_000, 0).Add(time.Duration(elapsed.Load())) }})
 	simulatortest.Script(t, s, simulator.Rule{Fault: "legacy_spacing", Kind: simulator.KindImage})
-	ask := func(n int) answer {
+	ask := func(n int) response {
 		return get(t, fmt.Sprintf("%s/prompt/cat?width=64&height=64&seed=%d", s.LegacyImageURL(), n))
 	}
 	if a := ask(1); a.status != http.StatusOK || a.header.Get("Retry-After") != "" {
@@ -121,7 +121,7 @@ func TestSpacing(t *testing.T) {
 	}
 	envelopeOrder(t, a)
 	if a := ask(1); a.status != http.StatusOK {
-		t.Errorf("what is kept: status %d", a.status)
+		t.Errorf("cached: status %d", a.status)
 	}
 	elapsed.Store(int64(45 * time.Second))
 	if a := ask(2); a.status != http.StatusOK {
@@ -137,14 +137,14 @@ func TestSpacing(t *testing.T) {
 	}
 }
 
-// TestSpacingCountsFromTheTurn lets a generation wait longer than the spacing:
-// what follows is counted from when it began, not from when it came.
+// TestSpacingCountsFromTheTurn holds a generation for longer than the spacing, which
+// counts from its start and not from its arrival.
 func TestSpacingCountsFromTheTurn(t *testing.T) {
 	t.Parallel()
 	var seconds atomic.Int64
 	s := simulatortest.StartWith(t, simulator.Config{Now: func() time.Time { return time.Unix(1_800_000_000+seconds.Load(), 0) }})
 	simulatortest.Script(t, s, simulator.Rule{Fault: "legacy_spacing", Hold: true})
-	answers := make(chan answer, 2)
+	answers := make(chan response, 2)
 	ask := func(n int) {
 		answers <- send(t.Context(), http.MethodGet, fmt.Sprintf("%s/prompt/cat?width=64&height=64&seed=%d", s.LegacyImageURL(), n), "")
 	}
@@ -155,13 +155,13 @@ func TestSpacingCountsFromTheTurn(t *testing.T) {
 	simulatortest.WaitCalls(t, s, simulator.KindImage, 2)
 	s.Release()
 	for range 2 {
-		if a := whole(t, <-answers); a.status != http.StatusOK {
+		if a := complete(t, <-answers); a.status != http.StatusOK {
 			t.Errorf("status %d", a.status)
 		}
 	}
 	seconds.Store(60)
 	ask(3)
-	if a := whole(t, <-answers); a.status != http.StatusTooManyRequests || a.header.Get("Retry-After") != "35" {
+	if a := complete(t, <-answers); a.status != http.StatusTooManyRequests || a.header.Get("Retry-After") != "35" {
 		t.Errorf("status %d, Retry-After %q", a.status, a.header.Get("Retry-After"))
 	}
 }

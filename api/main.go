@@ -1,4 +1,4 @@
-// The program api serves the HTTP interface and the page. Started alone it is the whole system: NATS, a worker and, while
+// The program api serves the HTTP interface and the page. By itself it is the whole system: NATS, a worker and, while
 // no upstream is configured, the simulator run inside it.
 package main
 
@@ -12,7 +12,7 @@ import (
 	"runtime"
 	"syscall"
 
-	"github.com/text2image-audio/text2image-audio/api/app"
+	"github.com/text2image-audio/text2image-audio/pkg/control"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
@@ -21,7 +21,7 @@ const (
 	exitUsage   = 2
 )
 
-// contract is what the API promises; it is served at /openapi.yaml.
+// contract is the OpenAPI document, which is served at /openapi.yaml.
 //
 //go:embed openapi.yaml
 var contract []byte
@@ -63,37 +63,10 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	if len(args) > 0 {
 		command, args = args[0], args[1:]
 	}
+	if execute, known := commands()[command]; known {
+		return execute(ctx, args, environ, stdout, stderr)
+	}
 	switch command {
-	case "serve":
-		if len(args) > 0 {
-			_, _ = fmt.Fprint(stderr, usage)
-			return exitUsage
-		}
-		if err := serve(ctx, environ, stdout, stderr); err != nil {
-			_, _ = fmt.Fprintf(stderr, "api: %v\n", err)
-			return exitFailure
-		}
-		return 0
-	case "health":
-		return health(ctx, args, environ, stdout, stderr)
-	case "dead":
-		return dead(ctx, args, environ, stdout, stderr)
-	case "feedback":
-		return feedbackCommand(ctx, args, environ, stdout, stderr)
-	case "pause", "resume", "probe", "status":
-		return controlCommand(ctx, command, args, environ, stdout, stderr)
-	case "backup":
-		return backupCommand(ctx, args, environ, stdout, stderr)
-	case "restore":
-		return restoreCommand(ctx, args, environ, stdout, stderr)
-	case "log-level", "metrics", "accept":
-		return switchCommand(ctx, command, args, environ, stdout, stderr)
-	case "deployments":
-		return deploymentsCommand(ctx, args, environ, stdout, stderr)
-	case "import":
-		return importCommand(ctx, args, environ, stdout, stderr)
-	case "migrate":
-		return migrateCommand(ctx, args, environ, stdout, stderr)
 	case "version", "-v", "-version", "--version":
 		version, commit, built := telemetry.Version()
 		_, _ = fmt.Fprintf(stdout, "api %s, commit %s, built %s, %s\n", version, commit, built, runtime.Version())
@@ -106,19 +79,24 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	return exitUsage
 }
 
-// serve runs one API process until ctx ends.
-func serve(ctx context.Context, environ []string, stdout, stderr io.Writer) error {
-	cfg, err := app.Load(environ)
-	if err != nil {
-		return fmt.Errorf("settings:\n%w", err)
+// execFunc runs a subcommand and returns the exit status: 0 on success, 1 on failure, 2 on incorrect usage.
+type execFunc func(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int
+
+// commands returns the subcommands by name.
+func commands() map[string]execFunc {
+	all := map[string]execFunc{
+		"serve": serveCommand, "health": healthCommand, "dead": deadCommand, "feedback": feedbackCommand,
+		"backup": backupCommand, "restore": restoreCommand, "import": importCommand, "migrate": migrateCommand,
 	}
-	cfg.OpenAPI = contract
-	if cfg.Level, err = telemetry.NewLevel(cfg.Telemetry.LogLevel); err != nil {
-		return err
+	for name, c := range map[string]operationCommand{
+		"status": statusCommand, "pause": pauseCommand, "resume": resumeCommand, "probe": probeCommand, "deployments": deploymentsCommand,
+		"log-level": switchCommand(control.SwitchLogLevel, logLevelUsage),
+		"metrics":   switchCommand(control.SwitchMetrics, metricsUsage),
+		"accept":    switchCommand(control.SwitchAccept, acceptUsage),
+	} {
+		all[name] = func(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
+			return c.exec(ctx, name, args, environ, stdout, stderr)
+		}
 	}
-	a, err := app.New(cfg, telemetry.NewLoggerAt(stderr, cfg.Level))
-	if err != nil {
-		return err
-	}
-	return a.Run(ctx, stdout)
+	return all
 }

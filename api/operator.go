@@ -13,13 +13,14 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"text/tabwriter"
 	"time"
 	"unicode"
 
 	"github.com/text2image-audio/text2image-audio/pkg/env"
 )
 
-// operatorConfig is how the operator's commands reach the API; flags win over the environment.
+// operatorConfig is how operator commands reach the API; flags override the environment.
 type operatorConfig struct {
 	URL    string     `env:"API_URL" doc:"URL of the API that the operator's commands use; empty uses the API at LISTEN_ADDR."`
 	Listen string     `env:"LISTEN_ADDR" envDefault:"127.0.0.1:8080" doc:"Address of the API when API_URL is not set."`
@@ -27,25 +28,25 @@ type operatorConfig struct {
 }
 
 const (
-	// operatorTimeout bounds one request; the API gives itself a minute for many letters.
+	// operatorTimeout bounds one request; the API takes up to a minute for many dead letters.
 	operatorTimeout = 90 * time.Second
-	// operatorBytes bounds the answer that is read.
+	// operatorBytes bounds the response that is read.
 	operatorBytes = 32 << 20
 )
 
-// operator is one run of an operator's command: where it asks, and where it prints.
+// operator is one run of an operator command: the API that it calls and where it prints.
 type operator struct {
 	base   *url.URL
 	key    env.Secret
 	client *http.Client
 	stdout io.Writer
 	stderr io.Writer
-	// json prints answers as they come instead of tables.
+	// json prints responses as they are instead of tables.
 	json bool
 }
 
-// operatorFlags adds the flags that all of the operator's commands have. What it returns makes the operator once the
-// flags are read; it fails when an address or a key is missing or cannot be used.
+// operatorFlags adds the flags that all operator commands have. The function that it returns is called once the flags are
+// parsed and fails when the URL or the key is missing or cannot be used.
 func operatorFlags(flags *flag.FlagSet, environ []string, stdout, stderr io.Writer) func() (*operator, error) {
 	flags.SetOutput(stderr)
 	address := flags.String("url", "", "URL of the API (API_URL, else LISTEN_ADDR)")
@@ -70,13 +71,13 @@ func operatorFlags(flags *flag.FlagSet, environ []string, stdout, stderr io.Writ
 		}
 		return &operator{
 			base: base, key: cfg.Key, stdout: stdout, stderr: stderr, json: *output == "json",
-			// The key is for this address and no other.
+			// The key is for this URL and no other.
 			client: &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 		}, nil
 	}
 }
 
-// base returns the address of the API's root.
+// base returns the URL of the API's root.
 func (c operatorConfig) base() (*url.URL, error) {
 	if c.URL != "" {
 		u, err := url.Parse(c.URL)
@@ -96,7 +97,7 @@ func (c operatorConfig) base() (*url.URL, error) {
 	return &url.URL{Scheme: "http", Host: net.JoinHostPort(host, port)}, nil
 }
 
-// parseMixed reads flags that may stand before, between and behind the other arguments, and returns those.
+// parseMixed parses flags before, between and after the other arguments, and returns those.
 func parseMixed(flags *flag.FlagSet, args []string) (others []string, err error) {
 	for {
 		if err := flags.Parse(args); err != nil {
@@ -109,37 +110,37 @@ func parseMixed(flags *flag.FlagSet, args []string) (others []string, err error)
 	}
 }
 
-// refusal is what the API answered in place of what was asked for.
-type refusal struct {
+// apiError is an error response of the API.
+type apiError struct {
 	status int
 	Code   string `json:"code"`
 	Detail string `json:"detail"`
-	// Said is the same sentence, where the API answers as the system before it did.
-	Said string `json:"error"`
+	// Legacy is the same sentence in the format of the system before this one.
+	Legacy string `json:"error"`
 }
 
 // Error returns the API's sentence, and its code for scripts.
-func (r *refusal) Error() string {
-	sentence := cmp.Or(r.Detail, r.Said)
+func (e *apiError) Error() string {
+	sentence := cmp.Or(e.Detail, e.Legacy)
 	if sentence == "" {
-		return fmt.Sprintf("the API returned status %d", r.status)
+		return fmt.Sprintf("the API returned status %d", e.status)
 	}
-	return printable(sentence) + " (" + printable(r.Code) + ")"
+	return printable(sentence) + " (" + printable(e.Code) + ")"
 }
 
-// refusalOf reads an answer that is an error.
-func refusalOf(resp *http.Response) error {
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, operatorBytes))
+// readError returns the error of a response.
+func readError(resp *http.Response) error {
+	body, err := io.ReadAll(io.LimitReader(resp.Body, operatorBytes))
 	if err != nil {
-		return fmt.Errorf("read answer: %w", err)
+		return fmt.Errorf("read response: %w", err)
 	}
-	no := &refusal{status: resp.StatusCode}
-	_ = json.Unmarshal(answer, no) // What is no problem of the API's, such as a proxy's page, has its status.
-	return no
+	e := &apiError{status: resp.StatusCode}
+	_ = json.Unmarshal(body, e) // Without a problem of the API, as in a proxy's page, the status is reported.
+	return e
 }
 
-// call sends a request to a route below /api/admin and decodes the answer; body and into may be nil. It fails with a
-// *refusal when the API answers with an error.
+// call sends a request to a route below /api/admin and decodes the response; body and into may be nil. It fails with an
+// *apiError when the API answers with an error.
 func (o *operator) call(ctx context.Context, method, path string, query url.Values, body, into any) error {
 	ctx, cancel := context.WithTimeout(ctx, operatorTimeout)
 	defer cancel()
@@ -150,9 +151,9 @@ func (o *operator) call(ctx context.Context, method, path string, query url.Valu
 	if body == nil {
 		encoded = nil
 	}
-	address := o.base.JoinPath("api", "admin", path)
-	address.RawQuery = query.Encode()
-	req, err := http.NewRequestWithContext(ctx, method, address.String(), bytes.NewReader(encoded)) //nolint:gosec // The operator says where the API is.
+	u := o.base.JoinPath("api", "admin", path)
+	u.RawQuery = query.Encode()
+	req, err := http.NewRequestWithContext(ctx, method, u.String(), bytes.NewReader(encoded)) //nolint:gosec // The operator says where the API is.
 	if err != nil {
 		return fmt.Errorf("create request: %w", err)
 	}
@@ -166,17 +167,17 @@ func (o *operator) call(ctx context.Context, method, path string, query url.Valu
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		return refusalOf(resp)
+		return readError(resp)
 	}
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, operatorBytes))
+	response, err := io.ReadAll(io.LimitReader(resp.Body, operatorBytes))
 	if err != nil {
 		return fmt.Errorf("read response: %w", err)
 	}
 	if into == nil {
 		return nil
 	}
-	if err := json.Unmarshal(answer, into); err != nil {
-		return fmt.Errorf("the response is not from the API: %w", err)
+	if err := json.Unmarshal(response, into); err != nil {
+		return fmt.Errorf("%w: %w", errNotFromAPI, err)
 	}
 	return nil
 }
@@ -192,10 +193,55 @@ func (o *operator) printJSON(v any) error {
 	return nil
 }
 
+// show calls the API and prints the response: as it is with -o json, otherwise by print.
+func show[T any](ctx context.Context, o *operator, method, path string, query url.Values, body any, print func(*T) error) error {
+	var response json.RawMessage
+	if err := o.call(ctx, method, path, query, body, &response); err != nil {
+		return err
+	}
+	if o.json {
+		return o.printJSON(response)
+	}
+	var v T
+	if err := json.Unmarshal(response, &v); err != nil {
+		return fmt.Errorf("%w: %w", errNotFromAPI, err)
+	}
+	return print(&v)
+}
+
+// errNotFromAPI is a response that is not the JSON of the API.
+var errNotFromAPI = errors.New("the response is not from the API")
+
+// queryOf returns the parameters that have a value.
+func queryOf(parameters map[string]string) url.Values {
+	query := url.Values{}
+	for name, value := range parameters {
+		if value != "" {
+			query.Set(name, value)
+		}
+	}
+	return query
+}
+
+// printTable prints rows, the first of which is the header.
+func (o *operator) printTable(rows [][]string) error {
+	w := tabwriter.NewWriter(o.stdout, 0, 0, 2, ' ', 0)
+	for _, row := range rows {
+		for i, cell := range row {
+			row[i] = printable(cell)
+		}
+		_, _ = fmt.Fprintln(w, strings.Join(row, "\t"))
+	}
+	if err := w.Flush(); err != nil {
+		return fmt.Errorf("print response: %w", err)
+	}
+	return nil
+}
+
 // printf prints for a person.
 func (o *operator) printf(format string, args ...any) { _, _ = fmt.Fprintf(o.stdout, format, args...) }
 
-// printable makes a stranger's text harmless to a terminal.
+// printable replaces what a terminal could interpret in text from others.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {

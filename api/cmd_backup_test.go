@@ -198,7 +198,7 @@ func TestBackupCommands(t *testing.T) {
 		code    int
 		says    string
 	}{
-		"file exists":      {environ, []string{"backup", path}, 1, "exists already"},
+		"file exists":      {environ, []string{"backup", path}, 1, "already exists"},
 		"no file":          {environ, []string{"backup"}, 2, "name one file"},
 		"no key":           {[]string{"API_URL=" + p.url}, []string{"backup", path + "2"}, 2, "ADMIN_KEY"},
 		"wrong key":        {[]string{"API_URL=" + p.url, "ADMIN_KEY=wrong-key-here"}, []string{"backup", path + "2"}, 1, "admin_key"},

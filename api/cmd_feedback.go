@@ -2,13 +2,10 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
-	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 )
@@ -18,15 +15,15 @@ const feedbackUsage = `usage: api feedback <command> [flags]
   list               list feedback with statistics, newest first
   processed ID...    mark feedback as processed
   pending ID...      mark feedback as pending again
-  delete ID...       delete feedback for good
+  delete ID...       delete feedback permanently
 
 The commands call a running API and need its ADMIN_KEY. "api feedback list -h" lists the flags of a command.
 Exit status: 0 on success, 1 if something was refused or failed, 2 on incorrect usage.
 `
 
-// feedbackCommand lists feedback and deals with it by way of a running API.
+// feedbackCommand lists, marks and deletes feedback by way of a running API.
 func feedbackCommand(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
-	return oneOf(ctx, "feedback", feedbackUsage, map[string]func(*flag.FlagSet) deadCommand{
+	return execGroup(ctx, "feedback", feedbackUsage, map[string]func(*flag.FlagSet) operation{
 		"list":      feedbackList,
 		"processed": feedbackAct("marked as processed", http.MethodPost, "/processed"),
 		"pending":   feedbackAct("marked as pending", http.MethodPost, "/pending"),
@@ -34,13 +31,13 @@ func feedbackCommand(ctx context.Context, args, environ []string, stdout, stderr
 	}, args, environ, stdout, stderr)
 }
 
-// feedbackAct does something to feedback by its ids.
-func feedbackAct(past, method, suffix string) func(*flag.FlagSet) deadCommand {
-	act := deadAct{past: past, one: func(ctx context.Context, o *operator, id string) (string, error) {
+// feedbackAct acts on feedback by its IDs.
+func feedbackAct(done, method, suffix string) func(*flag.FlagSet) operation {
+	act := bulkAction{done: done, one: func(ctx context.Context, o *operator, id string) (string, error) {
 		return "", o.call(ctx, method, "feedback/"+id+suffix, nil, nil, nil)
 	}}
-	return func(*flag.FlagSet) deadCommand {
-		return deadCommand{
+	return func(*flag.FlagSet) operation {
+		return operation{
 			check: func(ids []string) error {
 				if len(ids) == 0 {
 					return errors.New("give IDs")
@@ -52,7 +49,7 @@ func feedbackAct(past, method, suffix string) func(*flag.FlagSet) deadCommand {
 	}
 }
 
-// feedbackPage is a part of the feedback as the API shows it.
+// feedbackPage is one page of feedback as the API returns it.
 type feedbackPage struct {
 	Feedbacks []struct {
 		ID        string `json:"id"`
@@ -71,46 +68,22 @@ type feedbackPage struct {
 	Next string `json:"next_cursor"`
 }
 
-func feedbackList(flags *flag.FlagSet) deadCommand {
+func feedbackList(flags *flag.FlagSet) operation {
 	category := flags.String("category", "", "only this category, such as bug")
 	status := flags.String("status", "", "only this status: pending or processed")
 	limit := flags.Int("limit", 20, "number of entries to list, at most 100")
 	cursor := flags.String("cursor", "", "the cursor that the previous page printed")
-	var since moment
+	var since timeFlag
 	flags.Var(&since, "since", "only feedback submitted since then: a duration such as 24h, or a time such as 2026-01-31T12:00:00Z")
-	return deadCommand{
-		check: func(ids []string) error {
-			if len(ids) > 0 {
-				return fmt.Errorf("unexpected argument %q", ids[0])
-			}
-			return nil
-		},
-		run: func(ctx context.Context, o *operator, _ []string) error {
-			query := url.Values{"limit": {strconv.Itoa(*limit)}}
-			for name, value := range map[string]string{"category": *category, "status": *status, "from": string(since), "cursor": *cursor} {
-				if value != "" {
-					query.Set(name, value)
-				}
-			}
-			var answer json.RawMessage
-			if err := o.call(ctx, http.MethodGet, "feedback", query, nil, &answer); err != nil {
-				return err
-			}
-			if o.json {
-				return o.printJSON(answer)
-			}
-			var page feedbackPage
-			if err := json.Unmarshal(answer, &page); err != nil {
-				return fmt.Errorf("the response is not from the API: %w", err)
-			}
-			o.printFeedback(&page)
-			return nil
-		},
-	}
+	return operation{noArguments, func(ctx context.Context, o *operator, _ []string) error {
+		query := queryOf(map[string]string{"category": *category, "status": *status, "from": string(since), "cursor": *cursor})
+		query.Set("limit", strconv.Itoa(*limit))
+		return show(ctx, o, http.MethodGet, "feedback", query, nil, o.printFeedback)
+	}}
 }
 
-// printFeedback prints each piece with its text, which is why it is no table.
-func (o *operator) printFeedback(page *feedbackPage) {
+// printFeedback prints entries with their texts, which do not fit into a table.
+func (o *operator) printFeedback(page *feedbackPage) error {
 	for _, f := range page.Feedbacks {
 		o.printf("%s  %s  %s  %s  %s\n", printable(f.CreatedAt), printable(f.Status), printable(f.Category), printable(f.Email), printable(f.ID))
 		for line := range strings.SplitSeq(f.Content, "\n") {
@@ -121,4 +94,5 @@ func (o *operator) printFeedback(page *feedbackPage) {
 	if page.Next != "" {
 		o.printf("next page: --cursor %s\n", printable(page.Next))
 	}
+	return nil
 }

@@ -24,7 +24,7 @@ const migrateUsage = `usage: api migrate [--dry-run] [--recreate STREAM]... [-o 
 
 `
 
-// migrateConfig is what the command reads of the settings.
+// migrateConfig is the settings that the command reads.
 type migrateConfig struct {
 	Broker   broker.Config
 	LogLevel string `env:"LOG_LEVEL" envDefault:"error" doc:"Least severity that is logged: error, warn, info or debug."`

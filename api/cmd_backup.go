@@ -28,7 +28,7 @@ It appears under its name once it is complete and verified; until then it is cal
 
 `
 
-// backupCommand writes a backup. It exits with 1 when there is none, and then leaves no file.
+// backupCommand writes a backup. When it fails it exits with 1 and leaves no file.
 func backupCommand(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("api backup", flag.ContinueOnError)
 	flags.Usage = func() {
@@ -70,12 +70,12 @@ func backupCommand(ctx context.Context, args, environ []string, stdout, stderr i
 // backupSource returns what begins a backup: a download from an API, or the NATS of NATS_URL.
 func backupSource(address string, environ []string, stderr io.Writer) (func(context.Context) (io.ReadCloser, error), error) {
 	var cfg app.BackupConfig
-	var ask operatorConfig
+	var api operatorConfig
 	var tele telemetry.Config
-	if err := env.Load(environ, &cfg, &ask, &tele); err != nil {
+	if err := env.Load(environ, &cfg, &api, &tele); err != nil {
 		return nil, fmt.Errorf("settings:\n%w", err)
 	}
-	if address == "" && ask.URL == "" && !cfg.Broker.Embedded() {
+	if address == "" && api.URL == "" && !cfg.Broker.Embedded() {
 		log, err := telemetry.NewLogger(stderr, tele.LogLevel)
 		if err != nil {
 			return nil, err
@@ -107,11 +107,11 @@ func pipeBackup(ctx context.Context, cfg app.BackupConfig, log *slog.Logger) io.
 }
 
 // download begins to download a backup from an API. The time that it takes is not bounded: a response that stops for half
-// a minute is broken off by the API.
+// a minute is aborted by the API.
 func (o *operator) download(ctx context.Context) (io.ReadCloser, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, o.base.JoinPath("api", "admin", "backup").String(), nil)
 	if err != nil {
-		return nil, fmt.Errorf("make request: %w", err)
+		return nil, fmt.Errorf("create request: %w", err)
 	}
 	req.Header.Set("Authorization", "Bearer "+o.key.Reveal())
 	resp, err := o.client.Do(req)
@@ -120,7 +120,7 @@ func (o *operator) download(ctx context.Context) (io.ReadCloser, error) {
 	}
 	if resp.StatusCode != http.StatusOK {
 		defer func() { _ = resp.Body.Close() }()
-		return nil, refusalOf(resp)
+		return nil, readError(resp)
 	}
 	return resp.Body, nil
 }
@@ -133,25 +133,25 @@ func receiveBackup(ctx context.Context, open func(context.Context) (io.ReadClose
 	if err != nil {
 		return nil, err
 	}
-	source := &faultReader{r: body}
+	source := &errorReader{r: body}
 	m, err := backup.Verify(io.TeeReader(source, w))
 	if err != nil && source.err != nil {
-		err = source.err // Why the source broke off says more than that the file is incomplete.
+		err = source.err // The error of the source says more than that the file is incomplete.
 	}
 	return m, errors.Join(err, body.Close())
 }
 
-// faultReader remembers why a reader broke off.
-type faultReader struct {
+// errorReader keeps the error that ended a reader early.
+type errorReader struct {
 	r   io.Reader
 	err error
 }
 
 // Read is io.Reader.
-func (f *faultReader) Read(p []byte) (int, error) {
+func (f *errorReader) Read(p []byte) (int, error) {
 	n, err := f.r.Read(p)
 	if err != nil && !errors.Is(err, io.EOF) {
-		f.err = fmt.Errorf("the backup broke off: %w", err)
+		f.err = fmt.Errorf("the backup was interrupted: %w", err)
 	}
 	return n, err
 }
@@ -160,7 +160,7 @@ func (f *faultReader) Read(p []byte) (int, error) {
 // returns; when it fails nothing is left.
 func writeBackup(ctx context.Context, open func(context.Context) (io.ReadCloser, error), path string) (m *backup.Manifest, err error) {
 	if _, err := os.Lstat(path); err == nil { //nolint:gosec // The operator names the file.
-		return nil, fmt.Errorf("%s exists already", path)
+		return nil, fmt.Errorf("%s already exists", path)
 	}
 	// Each run has a file of its own, which its owner alone may read: another run for the same path must not touch it.
 	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.partial")
@@ -185,7 +185,7 @@ func writeBackup(ctx context.Context, open func(context.Context) (io.ReadCloser,
 	return m, nil
 }
 
-// nameBackup gives a finished file its name, and is done once that is on the disk.
+// nameBackup renames a finished file and syncs its directory.
 func nameBackup(partial, path string) error {
 	// Unlike a rename, a link replaces nothing that has come to the name meanwhile. Not every file system has links.
 	err := os.Link(partial, path)
@@ -210,7 +210,7 @@ func nameBackup(partial, path string) error {
 	return dir.Close()
 }
 
-// printManifest says what is in a backup.
+// printManifest prints what a backup contains.
 func printManifest(out io.Writer, m *backup.Manifest) {
 	_, _ = fmt.Fprintf(out, "backup of %s, by version %s, format %d\n", m.StartedAt.Format(time.RFC3339), printable(m.Program), m.Version)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)

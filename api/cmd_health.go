@@ -17,29 +17,29 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
 )
 
-// healthConfig is how the health command asks; flags win over the environment.
+// healthConfig is how the command health reaches the API; flags override the environment.
 type healthConfig struct {
 	URL      string        `env:"HEALTH_CHECK_URL" envDefault:"http://127.0.0.1:8080" doc:"URL that api health checks: the root of the API or the full path of its health check."`
 	Token    env.Secret    `env:"HEALTH_CHECK_TOKEN" doc:"Token for /internal/health."`
 	Retries  int           `env:"HEALTH_CHECK_RETRIES" envDefault:"3" doc:"Retries of api health after a failed attempt."`
 	Interval time.Duration `env:"HEALTH_CHECK_INTERVAL_MS" envDefault:"1000" doc:"Milliseconds between two attempts of api health."`
 	Verbose  bool
-	// Ready asks whether the API accepts jobs, not how everything behind it is.
+	// Ready checks whether the API accepts jobs instead of the health of everything behind it.
 	Ready bool
 }
 
 const (
 	healthPath = "/internal/health"
 	readyPath  = "/readyz"
-	// healthTimeout bounds one try.
+	// healthTimeout bounds one attempt.
 	healthTimeout = 10 * time.Second
-	// healthBytes bounds the answer that is read.
+	// healthBytes bounds the response that is read.
 	healthBytes = 1 << 20
 )
 
-// health asks a running API for its health until it is healthy or the tries are used up. It exits with 0 when the API is
+// healthCommand checks a running API until it is healthy or the retries are used up. It exits with 0 when the API is
 // healthy, with 1 when it is not, and with 2 when the command cannot be used as given.
-func health(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
+func healthCommand(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
 	cfg, err := healthSettings(args, environ, stderr)
 	if errors.Is(err, flag.ErrHelp) {
 		return 0
@@ -48,16 +48,16 @@ func health(ctx context.Context, args, environ []string, stdout, stderr io.Write
 		_, _ = fmt.Fprintf(stderr, "api health: %v\n", err)
 		return exitUsage
 	}
-	for try := 0; ; try++ {
-		status, body, err := askHealth(ctx, cfg)
+	for attempt := 0; ; attempt++ {
+		status, body, err := requestHealth(ctx, cfg)
 		if cfg.Verbose || err == nil {
 			printHealth(stdout, status, body)
 		}
 		if err == nil {
 			return 0
 		}
-		_, _ = fmt.Fprintf(stderr, "api health: attempt %d of %d: %v\n", try+1, cfg.Retries+1, err)
-		if try >= cfg.Retries || !lifecycle.Sleep(ctx, cfg.Interval) {
+		_, _ = fmt.Fprintf(stderr, "api health: attempt %d of %d: %v\n", attempt+1, cfg.Retries+1, err)
+		if attempt >= cfg.Retries || !lifecycle.Sleep(ctx, cfg.Interval) {
 			if !cfg.Verbose {
 				printHealth(stdout, status, body)
 			}
@@ -107,7 +107,7 @@ func healthSettings(args, environ []string, stderr io.Writer) (healthConfig, err
 	return cfg, nil
 }
 
-func askHealth(ctx context.Context, cfg healthConfig) (status int, body []byte, err error) {
+func requestHealth(ctx context.Context, cfg healthConfig) (status int, body []byte, err error) {
 	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, cfg.URL, nil)
@@ -134,7 +134,7 @@ func askHealth(ctx context.Context, cfg healthConfig) (status int, body []byte, 
 	return resp.StatusCode, body, nil
 }
 
-// unhealthy says which checks of a report have failed, with their advice.
+// unhealthy returns the failed checks of a report, with their hints.
 func unhealthy(status int, body []byte) error {
 	var report struct {
 		Status string

@@ -18,11 +18,11 @@ type Broker struct {
 	embedded *embedded
 	nc       *nats.Conn
 	js       jetstream.JetStream
-	// guarded is js for everybody else: it does not publish while the disk fails.
-	guarded jetstream.JetStream
-	closed  chan struct{}
-	keeper  keeper
-	storage storage
+	// checked is js for everybody else: it does not publish while the disk fails.
+	checked    jetstream.JetStream
+	closed     chan struct{}
+	reconciler reconciler
+	storage    storage
 }
 
 // declareTimeout bounds the declaration of streams, buckets and consumers; a new cluster elects leaders meanwhile.
@@ -57,19 +57,19 @@ func openBroker(ctx context.Context, cfg Config, log *slog.Logger, declares bool
 func newBroker(cfg Config, log *slog.Logger) *Broker {
 	return &Broker{
 		cfg: cfg, log: log, closed: make(chan struct{}),
-		keeper:  keeper{wake: make(chan struct{}, 1)},
-		storage: storage{wake: make(chan struct{}, 1)},
+		reconciler: reconciler{wake: make(chan struct{}, 1)},
+		storage:    storage{wake: make(chan struct{}, 1)},
 	}
 }
 
 // dial starts NATS where it is embedded, connects to it and checks that it is fit.
 func (b *Broker) dial(ctx context.Context) error {
 	if b.cfg.Embedded() {
-		keys, err := loadPortKeys(b.cfg)
+		keys, err := loadServerKeys(b.cfg)
 		if err != nil {
 			return err
 		}
-		b.cfg.portKeys = keys
+		b.cfg.serverKeys = keys
 		e, err := startEmbedded(b.cfg, b.log, b.writeFailed)
 		if err != nil {
 			return err
@@ -77,24 +77,24 @@ func (b *Broker) dial(ctx context.Context) error {
 		b.embedded = e
 		b.logRecovery(e.recovered)
 	}
-	if err := b.connectAs(ctx); err != nil {
+	if err := b.connectWithWorkerKey(ctx); err != nil {
 		return err
 	}
 	js, err := jetstream.New(b.nc)
 	if err != nil {
 		return fmt.Errorf("use JetStream: %w", err)
 	}
-	b.js, b.guarded = js, guard{JetStream: js, fault: b.StorageFault, observer: b.cfg.Observer}
+	b.js, b.checked = js, checkedJetStream{JetStream: js, fault: b.StorageFault, observer: b.cfg.Observer}
 	ctx, cancel := context.WithTimeout(ctx, declareTimeout)
 	defer cancel()
-	return insist(ctx, func(ctx context.Context) error { return checkServer(ctx, b.nc, js) })
+	return retry(ctx, func(ctx context.Context) error { return checkServer(ctx, b.nc, js) })
 }
 
-// verify fails when the streams are not whole, because a backup was restored in part or a stream is missing. It changes
+// verifyStore fails when the streams are not whole, because a backup was restored in part or a stream is missing. It changes
 // nothing.
-func (b *Broker) verify(ctx context.Context) error {
+func (b *Broker) verifyStore(ctx context.Context) error {
 	if !b.cfg.Follower {
-		if err := insist(ctx, b.refuseUnfinished); err != nil {
+		if err := retry(ctx, b.checkRestore); err != nil {
 			return err
 		}
 	}
@@ -108,7 +108,7 @@ func (b *Broker) verify(ctx context.Context) error {
 func (b *Broker) prepare(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, declareTimeout)
 	defer cancel()
-	if err := b.verify(ctx); err != nil {
+	if err := b.verifyStore(ctx); err != nil {
 		return err
 	}
 	if b.embedded != nil {
@@ -116,7 +116,7 @@ func (b *Broker) prepare(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := insist(ctx, func(ctx context.Context) error { return declare(ctx, b.js, b.cfg, b.log) }); err != nil {
+	if err := retry(ctx, func(ctx context.Context) error { return declare(ctx, b.js, b.cfg, b.log) }); err != nil {
 		return err
 	}
 	if b.embedded != nil {
@@ -126,7 +126,7 @@ func (b *Broker) prepare(ctx context.Context) error {
 		}
 		b.startStorage()
 	}
-	return insist(ctx, b.startKeeper)
+	return retry(ctx, b.startReconciler)
 }
 
 // Conn returns the connection.
@@ -139,7 +139,7 @@ func (b *Broker) Connection() (connected bool, reconnects uint64) {
 
 // JetStream returns the JetStream context of the connection. Its Publish and PublishMsg fail at once with ErrDiskFull or
 // ErrDiskFailed while the embedded server cannot write.
-func (b *Broker) JetStream() jetstream.JetStream { return b.guarded }
+func (b *Broker) JetStream() jetstream.JetStream { return b.checked }
 
 // Config returns the configuration in force.
 func (b *Broker) Config() Config { return b.cfg }
@@ -181,7 +181,7 @@ func (b *Broker) Check(ctx context.Context) error {
 func (b *Broker) Close(ctx context.Context) error {
 	var err error
 	b.stopStorage()
-	b.stopKeeper()
+	b.stopReconciler()
 	if b.nc != nil {
 		err = b.drain(ctx)
 	}

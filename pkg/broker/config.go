@@ -32,44 +32,45 @@ type Config struct {
 	ResultTTL     time.Duration `env:"RESULT_TTL" envDefault:"24h" doc:"How long results and media are kept; at least 24h."`
 	MaxQueuedJobs int           `env:"MAX_QUEUED_JOBS" envDefault:"100000" doc:"Jobs that may wait or run in all; 0 means without limit."`
 
-	// Observer, if not nil, is told of every publish to a stream.
+	// Observer, if not nil, receives every publish to a stream.
 	Observer WriteObserver `env:"-"`
 
-	// Follower is set by workers: they create what they need and is missing, and leave what is there as it is.
+	// Follower is set by workers: they create what they need and does not exist, and change nothing that exists.
 	Follower bool `env:"-"`
-	// OpenPort is for tests: the port of the embedded server asks nobody for credentials.
+	// OpenPort is for tests: the port of the embedded server requires no credentials.
 	OpenPort bool `env:"-"`
-	// portKeys are the keys of the embedded server's users; nil when it asks for none.
-	portKeys *portKeys
-	// AckWait is how long a job may stay without a sign of its worker before it is delivered again. Tests shorten it.
+	// serverKeys are the keys of the embedded server's users; nil when it requires none.
+	serverKeys *serverKeys
+	// AckWait is how long a worker may be silent about a job before the job is redelivered. Tests shorten it.
 	AckWait time.Duration `env:"-"`
-	// RemindEvery is how often a process that waits for NATS at its start says so. Tests shorten it.
-	RemindEvery time.Duration `env:"-"`
-	// LookEvery is how often the broker looks whether NATS still has everything, without having been told to. Tests lengthen it.
+	// LookEvery is how often the broker checks, without a trigger, whether NATS still has everything; 10 s when 0.
 	LookEvery time.Duration `env:"-"`
+
+	// remindEvery is how often a process that waits for NATS at its start logs that.
+	remindEvery time.Duration
 }
 
 // DefaultAckWait is the AckWait of every real installation; workers report every third of it.
 const DefaultAckWait = 15 * time.Second
 
 const (
-	minResultTTL = 24 * time.Hour
-	remindEvery  = 30 * time.Second
+	minResultTTL       = 24 * time.Hour
+	defaultRemindEvery = 30 * time.Second
 )
 
 // Embedded reports whether NATS runs inside this process.
 func (c Config) Embedded() bool { return c.URL == "" }
 
-// withDefaults fills what only tests set.
+// withDefaults sets the defaults of fields that no variable sets.
 func (c Config) withDefaults() Config {
 	if c.AckWait == 0 {
 		c.AckWait = DefaultAckWait
 	}
 	if c.LookEvery == 0 {
-		c.LookEvery = lookEvery
+		c.LookEvery = reconcileInterval
 	}
-	if c.RemindEvery == 0 {
-		c.RemindEvery = remindEvery
+	if c.remindEvery == 0 {
+		c.remindEvery = defaultRemindEvery
 	}
 	if c.Replicas == 0 {
 		c.Replicas = 1

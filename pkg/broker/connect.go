@@ -18,9 +18,9 @@ const (
 	drainTimeout    = 10 * time.Second
 )
 
-// connectAs is connect with the key of an embedded NATS on this machine where it is found. Should that NATS be another one,
-// which knows no keys, it is asked without.
-func (b *Broker) connectAs(ctx context.Context) error {
+// connectWithWorkerKey connects with the key of an embedded NATS on this machine, if that is found, and without it when the
+// NATS turns out to be another one, which knows no keys.
+func (b *Broker) connectWithWorkerKey(ctx context.Context) error {
 	found := b.cfg.findWorkerKey()
 	if found == "" {
 		return b.connect(ctx)
@@ -36,8 +36,8 @@ func (b *Broker) connectAs(ctx context.Context) error {
 	return b.connect(ctx)
 }
 
-// connect makes the connection and waits until it stands. It reconnects for ever afterwards, also when NATS refuses the
-// credentials for a while. When it refuses them from the start nobody would notice the wait, so that is a fault.
+// connect connects and waits until the connection is established. The connection reconnects for ever afterwards, also when
+// NATS refuses the credentials for a while. A refusal at the start is an error, because nobody would notice the wait.
 func (b *Broker) connect(ctx context.Context) error {
 	connected, refused := make(chan struct{}, 1), make(chan error, 1)
 	opts := b.options(connected, refused)
@@ -58,7 +58,7 @@ func (b *Broker) connect(ctx context.Context) error {
 	}
 	began := time.Now()
 	b.log.ErrorContext(ctx, "NATS cannot be reached, waiting for it", "servers", b.cfg.hosts(), "error", lastError(nc))
-	remind := time.NewTicker(b.cfg.RemindEvery)
+	remind := time.NewTicker(b.cfg.remindEvery)
 	defer remind.Stop()
 	for !nc.IsConnected() {
 		select {
@@ -67,9 +67,9 @@ func (b *Broker) connect(ctx context.Context) error {
 			b.log.ErrorContext(ctx, "still waiting for NATS", "servers", b.cfg.hosts(),
 				"waited_seconds", int(time.Since(began).Seconds()), "error", lastError(nc))
 		case err := <-refused:
-			return fmt.Errorf("connect to NATS: the credentials are refused (%s): %w", b.cfg.explainRefusal(), err)
+			return fmt.Errorf("connect to NATS: the credentials are refused (%s): %w", b.cfg.credentialsHint(), err)
 		case <-ctx.Done():
-			return fmt.Errorf("connect to NATS: %w (last try: %w)", context.Cause(ctx), lastError(nc))
+			return fmt.Errorf("connect to NATS: %w (last attempt: %w)", context.Cause(ctx), lastError(nc))
 		}
 	}
 	b.log.InfoContext(ctx, "connected to NATS", "waited_seconds", int(time.Since(began).Seconds()))
@@ -84,7 +84,7 @@ func (b *Broker) options(connected chan<- struct{}, refused chan<- error) []nats
 		nats.MaxReconnects(-1),
 		nats.ReconnectWait(reconnectWait),
 		nats.ReconnectJitter(reconnectJitter, reconnectJitter),
-		// Without it the second refusal in a row would close the connection for good.
+		// Without it the second refusal in a row would close the connection permanently.
 		nats.IgnoreAuthErrorAbort(),
 		nats.PingInterval(pingInterval),
 		nats.DrainTimeout(drainTimeout),
@@ -111,7 +111,7 @@ func (b *Broker) options(connected chan<- struct{}, refused chan<- error) []nats
 		nats.ReconnectHandler(func(nc *nats.Conn) {
 			refusals.Store(0)
 			b.log.Info("NATS connection is back", "server", nc.ConnectedServerName())
-			// It may have come back with less than it had.
+			// NATS may have come back with less than it had.
 			b.Suspect()
 		}),
 		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
@@ -119,7 +119,7 @@ func (b *Broker) options(connected chan<- struct{}, refused chan<- error) []nats
 			if sub != nil {
 				subject = sub.Subject
 			}
-			// Every try to come back to a server that refuses brings one of these.
+			// Every reconnect attempt at a server that refuses causes one of these.
 			if isRefusal(err) && refusals.Add(1) > 1 {
 				level = slog.LevelDebug
 			}
@@ -132,13 +132,13 @@ func (b *Broker) options(connected chan<- struct{}, refused chan<- error) []nats
 		opts = append(opts, b.cfg.ownCredentials()...)
 	}
 	if b.cfg.Follower && !b.cfg.Embedded() {
-		// The key of the embedded server's port allows no other inbox.
+		// The worker key allows no other inbox.
 		opts = append(opts, nats.CustomInboxPrefix(workerInbox))
 	}
 	return opts
 }
 
-// isRefusal reports whether NATS is there and does not accept the credentials.
+// isRefusal reports whether NATS answered and refused the credentials.
 func isRefusal(err error) bool {
 	for _, refusal := range []error{
 		nats.ErrAuthorization, nats.ErrAuthExpired, nats.ErrAuthRevoked, nats.ErrAccountAuthExpired, nats.ErrNkeysNotSupported,

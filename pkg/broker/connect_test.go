@@ -44,7 +44,7 @@ func result(t *testing.T, done <-chan error) error {
 func TestOpenWaitsForNATS(t *testing.T) {
 	t.Parallel()
 	port, log := brokertest.FreePort(t), newLines()
-	done := opening(t.Context(), t, broker.Config{URL: env.Secret(urlOf(port)), RemindEvery: time.Millisecond}, log)
+	done := opening(t.Context(), t, broker.WithRemindEvery(broker.Config{URL: env.Secret(urlOf(port))}, time.Millisecond), log)
 	log.await(t, "NATS cannot be reached, waiting for it")
 	log.await(t, "still waiting for NATS")
 	select {
@@ -60,7 +60,7 @@ func TestOpenWaitsForNATS(t *testing.T) {
 	log.hasLevel(t, "connected to NATS", slog.LevelInfo)
 }
 
-func TestOpenGivesUpWhenTold(t *testing.T) {
+func TestOpenStopsWithItsContext(t *testing.T) {
 	t.Parallel()
 	port, log := brokertest.FreePort(t), newLines()
 	ctx, cancel := context.WithCancelCause(t.Context())

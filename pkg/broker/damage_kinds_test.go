@@ -125,7 +125,7 @@ func TestDamageIsRefused(t *testing.T) {
 		damage func(t *testing.T, dir string)
 		// names is in the refusal.
 		names string
-		// lost is how many jobs may be missing once it is accepted.
+		// lostStreams is how many jobs may be missing once it is accepted.
 		lost int
 	}{
 		"record in the middle": {func(t *testing.T, dir string) { flip(t, filepath.Join(dir, block), 700, 1) }, block, 1},

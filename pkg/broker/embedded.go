@@ -96,16 +96,16 @@ func (e *embedded) start() error {
 	return nil
 }
 
-// halt stops the server and leaves the directory locked.
-func (e *embedded) halt() {
+// stopServer stops the server and leaves the directory locked.
+func (e *embedded) stopServer() {
 	if srv := e.srv.Swap(nil); srv != nil {
 		shutdown(srv)
 	}
 }
 
-// resume starts a new server after halt. It fails with a *filestore.DamageError when the store is damaged; then, and after
+// restartServer starts a new server after halt. It fails with a *filestore.DamageError when the store is damaged; then, and after
 // any other error, no server runs and it may be called again.
-func (e *embedded) resume() (*filestore.Result, error) {
+func (e *embedded) restartServer() (*filestore.Result, error) {
 	if err := e.store.ForgetStop(); err != nil {
 		return nil, err
 	}
@@ -120,7 +120,7 @@ func (e *embedded) resume() (*filestore.Result, error) {
 // the store must look like.
 func (e *embedded) stop(fault func() error) {
 	ran := e.srv.Load() != nil
-	e.halt()
+	e.stopServer()
 	if ran && fault != nil && fault() == nil {
 		if err := e.store.RecordStop(); err != nil {
 			e.log.Error("the state of the store could not be noted; the next start checks less", "error", err)

@@ -4,15 +4,22 @@ import (
 	"encoding/json"
 	"log/slog"
 	"slices"
+	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Server returns the embedded server, for tests that ask it what it really does.
+// Server returns the embedded server, for tests that inspect it.
 func (b *Broker) Server() *server.Server { return b.embedded.srv.Load() }
 
-// Suitable judges a server by what it says about itself.
+// WithRemindEvery returns cfg with another interval of the reminders while Open waits for NATS.
+func WithRemindEvery(cfg Config, d time.Duration) Config {
+	cfg.remindEvery = d
+	return cfg
+}
+
+// Suitable checks what a server reports about itself.
 var Suitable = suitable
 
 // ServerLog is where the embedded server's lines go.

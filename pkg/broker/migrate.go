@@ -47,11 +47,11 @@ func Migrate(ctx context.Context, cfg Config, m Migration, log *slog.Logger) (do
 	}
 	ctx, cancel := context.WithTimeout(ctx, declareTimeout)
 	defer cancel()
-	if err := b.verify(ctx); err != nil {
+	if err := b.verifyStore(ctx); err != nil {
 		return nil, err
 	}
 	var steps []step
-	err = insist(ctx, func(ctx context.Context) (err error) {
+	err = retry(ctx, func(ctx context.Context) (err error) {
 		steps, err = plan(ctx, b.js, cfg)
 		return err
 	})
@@ -72,7 +72,7 @@ func Migrate(ctx context.Context, cfg Config, m Migration, log *slog.Logger) (do
 		}
 	}
 	for i, s := range steps {
-		if err := insist(ctx, s.apply); err != nil {
+		if err := retry(ctx, s.apply); err != nil {
 			return done[:i], fmt.Errorf("%s %s: %w", s.Action, s.Target, err)
 		}
 	}

@@ -294,3 +294,40 @@ func UsageSubject(window, who, bucket string) string {
 func RefundSubject(id string, created time.Time) string {
 	return "usage.refund." + id + "." + strconv.FormatInt(created.UnixMilli(), 10)
 }
+
+// SwitchSubject is where the state of a runtime switch is stored.
+func SwitchSubject(name string) string { return kvSubject(BucketControl, "switch."+name) }
+
+// SwitchesSubject matches the state of every runtime switch.
+func SwitchesSubject() string { return kvSubject(BucketControl, "switch.*") }
+
+// DeploymentSubject is where one entry of the deployment history is stored.
+func DeploymentSubject(id string) string { return kvSubject(BucketControl, "deployment."+id) }
+
+// DeploymentsSubject matches the whole deployment history.
+func DeploymentsSubject() string { return kvSubject(BucketControl, "deployment.*") }
+
+// DeletionSubject is where it is kept that an account is being deleted, by the owner of its jobs. It is no account, and
+// UsersSubject does not match it.
+func DeletionSubject(owner string) string { return kvSubject(BucketUsers, "deleted."+owner) }
+
+// DeletionsSubject matches every account that is being deleted.
+func DeletionsSubject() string { return DeletionSubject("*") }
+
+// VerificationSubject is where the latest token lies that confirms the address of an account.
+func VerificationSubject(key string) string { return kvSubject(BucketResets, "verify."+key) }
+
+// SignupsSubject is where the latest sign-ups of one place are counted.
+func SignupsSubject(from string) string { return kvSubject(BucketResets, "signups."+from) }
+
+// OwnerResultsSubject matches the records of an owner, their media and the marks of deleted jobs.
+func OwnerResultsSubject(owner string) string { return kvSubject(BucketResults, owner+".>") }
+
+// OwnerMediaSubject matches the media of all jobs of an owner, and not their records.
+func OwnerMediaSubject(owner string) string { return kvSubject(BucketResults, owner+".*.>") }
+
+// OwnerProgressSubject matches the progress of all jobs of an owner.
+func OwnerProgressSubject(owner string) string { return kvSubject(BucketProgress, owner+".*") }
+
+// WhoUsageSubject matches every counter of one name in a window, whatever its bucket.
+func WhoUsageSubject(window, who string) string { return UsageSubject(window, who, "*") }

@@ -80,7 +80,7 @@ func Range(ctx context.Context, js jetstream.JetStream, stream, subject string, 
 	take func(*jetstream.RawStreamMsg) (more bool, err error),
 ) error {
 	for from = max(1, from); from <= to; {
-		last, more, err := takeBatch(ctx, js, stream, subject, from, to, take)
+		last, more, err := rangeOnce(ctx, js, stream, subject, from, to, take)
 		if err != nil || !more {
 			return err
 		}
@@ -89,8 +89,8 @@ func Range(ctx context.Context, js jetstream.JetStream, stream, subject string, 
 	return nil
 }
 
-// takeBatch hands one batch on and returns the sequence of its last message; more is false when nothing is to follow.
-func takeBatch(ctx context.Context, js jetstream.JetStream, stream, subject string, from, to uint64,
+// rangeOnce hands one batch on and returns the sequence of its last message; more is false when nothing is to follow.
+func rangeOnce(ctx context.Context, js jetstream.JetStream, stream, subject string, from, to uint64,
 	take func(*jetstream.RawStreamMsg) (more bool, err error),
 ) (last uint64, more bool, err error) {
 	ctx, cancel := Bounded(ctx)

@@ -51,7 +51,7 @@ func (b *Broker) logRecovery(result *filestore.Result) {
 func (b *Broker) recordRecovery(ctx context.Context, result *filestore.Result) error {
 	now := time.Now()
 	if streams := result.Streams(); len(streams) > 0 {
-		if err := b.recordLoss(ctx, Loss{At: now, Streams: streams}); err != nil {
+		if err := b.recordDataLoss(ctx, DataLoss{At: now, Streams: streams}); err != nil {
 			return err
 		}
 	}
@@ -72,7 +72,7 @@ func (b *Broker) recordStore() {
 // stream that the server does not accept.
 func (b *Broker) verifyStreams(ctx context.Context) error {
 	for _, name := range b.embedded.store.Names() {
-		err := insist(ctx, func(ctx context.Context) error {
+		err := retry(ctx, func(ctx context.Context) error {
 			_, err := b.js.Stream(ctx, name)
 			if errors.Is(err, jetstream.ErrStreamNotFound) {
 				return fmt.Errorf("NATS does not accept the stream %s in DATA_DIR; its log lines say why. Restore DATA_DIR from a backup", name)

@@ -68,8 +68,8 @@ func (b *Broker) EndRestore(ctx context.Context) error {
 	return nil
 }
 
-// refuseUnfinished keeps a process from working on half of a store.
-func (b *Broker) refuseUnfinished(ctx context.Context) error {
+// checkRestore keeps a process from working on half of a store.
+func (b *Broker) checkRestore(ctx context.Context) error {
 	unfinished, err := b.RestoreUnfinished(ctx)
 	if err == nil && unfinished {
 		err = ErrRestoreUnfinished

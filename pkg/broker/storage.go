@@ -62,13 +62,13 @@ func (b *Broker) StorageFault() error {
 // writeFailed takes note of a write that failed.
 func (b *Broker) writeFailed(line string) {
 	b.storage.failures.Add(1)
-	if b.storage.fault.CompareAndSwap(nil, &storageFault{faultOf(errors.New(line))}) {
+	if b.storage.fault.CompareAndSwap(nil, &storageFault{classifyFault(errors.New(line))}) {
 		b.wakeStorage()
 	}
 }
 
-// faultOf classifies an error of the disk. The server's own errors come as text.
-func faultOf(err error) error {
+// classifyFault classifies an error of the disk. The server's own errors come as text.
+func classifyFault(err error) error {
 	for _, full := range []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT} {
 		if errors.Is(err, full) || strings.Contains(err.Error(), full.Error()) {
 			return fmt.Errorf("%w: %w", ErrDiskFull, err)
@@ -113,7 +113,7 @@ func (b *Broker) watchStorage(ctx context.Context) {
 		case <-timer.C:
 		}
 		if b.StorageFault() == nil {
-			if err := frozen(b.embedded.srv.Load()); err != nil {
+			if err := streamWriteError(b.embedded.srv.Load()); err != nil {
 				b.writeFailed(err.Error())
 			}
 		}
@@ -129,8 +129,8 @@ func (b *Broker) watchStorage(ctx context.Context) {
 	}
 }
 
-// frozen returns what keeps a stream of the server from being written, or nil.
-func frozen(srv *server.Server) error {
+// streamWriteError returns what keeps a stream of the server from being written, or nil.
+func streamWriteError(srv *server.Server) error {
 	if srv == nil {
 		return nil
 	}
@@ -151,7 +151,7 @@ func frozen(srv *server.Server) error {
 func (b *Broker) recoverStorage(ctx context.Context) bool {
 	reported := ""
 	for pause := probePause; ; pause = min(2*pause, probePauseMax) {
-		err := tryWrite(b.cfg.DataDir)
+		err := probeDisk(b.cfg.DataDir)
 		if err == nil {
 			err = b.restart(ctx)
 		}
@@ -164,7 +164,7 @@ func (b *Broker) recoverStorage(ctx context.Context) bool {
 		if ctx.Err() != nil {
 			return false
 		}
-		b.storage.fault.Store(&storageFault{faultOf(err)})
+		b.storage.fault.Store(&storageFault{classifyFault(err)})
 		if text := err.Error(); text != reported {
 			reported = text
 			b.log.ErrorContext(ctx, "NATS cannot be restarted yet", "error", err)
@@ -177,9 +177,9 @@ func (b *Broker) recoverStorage(ctx context.Context) bool {
 
 // restart replaces the server and waits for the connection. It fails when the new server cannot write either.
 func (b *Broker) restart(ctx context.Context) error {
-	b.embedded.halt()
+	b.embedded.stopServer()
 	failures := b.storage.failures.Load()
-	result, err := b.embedded.resume()
+	result, err := b.embedded.restartServer()
 	if err != nil {
 		return err
 	}
@@ -187,7 +187,7 @@ func (b *Broker) restart(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, reconnectTimeout)
 	defer cancel()
 	for !b.nc.IsConnected() {
-		if !lifecycle.Sleep(ctx, tryPause) {
+		if !lifecycle.Sleep(ctx, retryPause) {
 			return fmt.Errorf("reconnect to the embedded NATS: %w", context.Cause(ctx))
 		}
 	}
@@ -197,8 +197,8 @@ func (b *Broker) restart(ctx context.Context) error {
 	return b.recordRecovery(ctx, result)
 }
 
-// tryWrite reports whether the disk takes a write of some size.
-func tryWrite(dir string) error {
+// probeDisk reports whether the disk takes a write of some size.
+func probeDisk(dir string) error {
 	path := filepath.Join(dir, "probe.tmp")
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600) //nolint:gosec // The path lies in the operator's own DATA_DIR.
 	if err != nil {

@@ -7,14 +7,15 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Tail returns between which sequences, both included, the last n messages on a subject lie that come before a sequence,
-// and how many the stream has on the subject in all; from is behind to when there are none. The subject may hold wildcards. Nothing reads a stream backwards, but it can tell how many messages there are from any place
-// on: so the place is searched for, by halves, from which as many are left as are wanted. It costs a request for each
-// halving, which any replica may answer, whatever the number of messages.
+// Tail returns the range of sequences, both included, of the last n messages on a subject that come before a sequence, and
+// the number of messages that the stream has on the subject; from is greater than to when there are none. The subject may
+// hold wildcards. A stream cannot be read backwards, but it reports how many messages follow a sequence, so the start of
+// the range is found by binary search. That costs a request for each step, which any replica may answer, whatever the number
+// of messages.
 func Tail(ctx context.Context, js jetstream.JetStream, stream jetstream.Stream, subject string, before uint64, n int) (from, to, total uint64, err error) {
 	info, err := stream.Info(ctx)
 	if err != nil {
-		return 0, 0, 0, fmt.Errorf("look into a stream: %w", err)
+		return 0, 0, 0, fmt.Errorf("look up stream: %w", err)
 	}
 	name := info.Config.Name
 	low, high := info.State.FirstSeq, min(before, info.State.LastSeq+1)

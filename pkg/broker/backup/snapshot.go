@@ -182,35 +182,15 @@ func request(ctx context.Context, nc *nats.Conn, subject string, ask []byte, ans
 	return nil
 }
 
-// nextMessage returns the first message of a stream from a sequence on, from the stream's leader. It fails with
+// nextMessage reads the first message of a stream from a sequence on from the stream's leader. It fails with
 // jetstream.ErrMsgNotFound.
 func nextMessage(ctx context.Context, nc *nats.Conn, stream string, from uint64, e *entry) error {
-	ask, err := json.Marshal(map[string]any{"seq": from, "next_by_subj": ">"})
+	ctx, cancel := context.WithTimeout(ctx, chunkTimeout)
+	defer cancel()
+	m, err := broker.LeaderNext(ctx, nc, stream, from)
 	if err != nil {
-		return fmt.Errorf("encode request: %w", err)
-	}
-	var answer struct {
-		Error   *jetstream.APIError `json:"error"`
-		Message *struct {
-			Subject  string    `json:"subject"`
-			Sequence uint64    `json:"seq"`
-			Header   []byte    `json:"hdrs"`
-			Data     []byte    `json:"data"`
-			Time     time.Time `json:"time"`
-		} `json:"message"`
-	}
-	if err := request(ctx, nc, "$JS.API.STREAM.MSG.GET."+stream, ask, &answer); err != nil {
 		return err
 	}
-	switch {
-	case answer.Error != nil && answer.Error.ErrorCode == jetstream.JSErrCodeMessageNotFound:
-		return jetstream.ErrMsgNotFound
-	case answer.Error != nil:
-		return fmt.Errorf("read message: %w", answer.Error)
-	case answer.Message == nil:
-		return errors.New("read message: empty answer")
-	}
-	m := answer.Message
 	*e = entry{subject: m.Subject, header: m.Header, data: m.Data, time: m.Time.UnixNano(), seq: m.Sequence}
 	return nil
 }

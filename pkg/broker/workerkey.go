@@ -14,11 +14,11 @@ import (
 	"github.com/nats-io/nkeys"
 )
 
-// WorkerKeyFile is the file in DATA_DIR with the key that the embedded NATS asks of workers when no user and password are
-// set for its port. It fits NATS_CREDS.
+// WorkerKeyFile is the file in DATA_DIR with the NKEY seed with which workers authenticate at the embedded NATS when no user
+// and password are set for its port. NATS_CREDS can name it.
 const WorkerKeyFile = "nats_worker.nk"
 
-// WorkerKeyPath returns where the key lies that workers need for the port of the embedded NATS, or "" when they need none.
+// WorkerKeyPath returns the path of the key that workers need for the port of the embedded NATS, or "" when they need none.
 func (c Config) WorkerKeyPath() string {
 	if !c.Embedded() || c.Listen == "" || c.ListenUser != "" || c.OpenPort {
 		return ""
@@ -26,24 +26,24 @@ func (c Config) WorkerKeyPath() string {
 	return filepath.Join(c.DataDir, WorkerKeyFile)
 }
 
-// portKeys are the keys with which the embedded NATS knows its users when its port asks for a key.
-type portKeys struct {
-	// own is this process's, made anew with each start; it may do everything.
+// serverKeys are the NKEYs (Ed25519 key pairs of NATS) of the users of the embedded server when its port requires a key.
+type serverKeys struct {
+	// own belongs to this process, is generated at every start and may do everything.
 	own nkeys.KeyPair
 	// worker is the public key of workers.
 	worker string
 }
 
-// loadPortKeys makes the key of this process and reads that of workers, which is made at the first start. The result is nil
-// when the port needs no key.
-func loadPortKeys(cfg Config) (*portKeys, error) {
+// loadServerKeys generates the key of this process and reads that of workers, which is generated at the first start. The result
+// is nil when the port needs no key.
+func loadServerKeys(cfg Config) (*serverKeys, error) {
 	path := cfg.WorkerKeyPath()
 	if path == "" {
 		return nil, nil
 	}
 	own, err := nkeys.CreateUser()
 	if err != nil {
-		return nil, fmt.Errorf("make a key for NATS: %w", err)
+		return nil, fmt.Errorf("generate a key for NATS: %w", err)
 	}
 	worker, err := readWorkerKey(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -52,9 +52,9 @@ func loadPortKeys(cfg Config) (*portKeys, error) {
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("key of workers: %w", err)
+		return nil, fmt.Errorf("worker key: %w", err)
 	}
-	return &portKeys{own: own, worker: worker}, nil
+	return &serverKeys{own: own, worker: worker}, nil
 }
 
 // readWorkerKey returns the public key of the seed in a file.
@@ -65,13 +65,13 @@ func readWorkerKey(path string) (string, error) {
 	}
 	pair, err := nkeys.ParseDecoratedUserNKey(contents)
 	if err != nil {
-		return "", fmt.Errorf("%s holds no key; remove it to have a new one made: %w", path, err)
+		return "", fmt.Errorf("%s contains no key; remove it to have a new one generated: %w", path, err)
 	}
 	defer pair.Wipe()
 	return pair.PublicKey()
 }
 
-// makeWorkerKey writes a new seed to a file that only its owner may read. A file that is there, whole, is left alone.
+// makeWorkerKey writes a new seed to a file that only its owner may read. An existing file, always complete, is kept.
 func makeWorkerKey(path string) (err error) {
 	pair, err := nkeys.CreateUser()
 	if err != nil {
@@ -101,9 +101,9 @@ func makeWorkerKey(path string) (err error) {
 	return err
 }
 
-// authorize has the embedded server ask its users for what cfg says.
+// authorize sets the credentials that the embedded server requires.
 func (c Config) authorize(opts *server.Options) error {
-	keys := c.portKeys
+	keys := c.serverKeys
 	if keys == nil {
 		opts.Username, opts.Password = c.ListenUser, c.ListenPassword.Reveal()
 		return nil
@@ -119,31 +119,31 @@ func (c Config) authorize(opts *server.Options) error {
 // ownCredentials returns the options with which this process connects to its embedded server.
 func (c Config) ownCredentials() []nats.Option {
 	switch {
-	case c.portKeys != nil:
-		own, err := c.portKeys.own.PublicKey()
+	case c.serverKeys != nil:
+		own, err := c.serverKeys.own.PublicKey()
 		if err != nil {
 			return nil
 		}
-		return []nats.Option{nats.Nkey(own, c.portKeys.own.Sign)}
+		return []nats.Option{nats.Nkey(own, c.serverKeys.own.Sign)}
 	case c.ListenUser != "":
 		return []nats.Option{nats.UserInfo(c.ListenUser, c.ListenPassword.Reveal())}
 	}
 	return nil
 }
 
-// workerInbox begins the subjects of answers to workers. A worker that could subscribe to all inboxes could read what others
-// are answered.
+// workerInbox is the prefix of the inboxes of workers. A worker that could subscribe to all inboxes could read the responses
+// to others.
 const workerInbox = "_INBOX_WORKER"
 
-// workerPermissions are those of a worker that shows the key of the port. It works jobs; it does not read or change accounts,
-// password resets, feedback or saved images, and it declares nothing: what is missing the API makes again.
+// workerPermissions are those of a worker that authenticates with the worker key. It runs jobs; it does not read or change
+// accounts, password resets, feedback or saved images, and it declares nothing: the API declares what is missing.
 //
-// They name what is allowed and nothing else: every way past a denied bucket, by streams that copy it, consumers, snapshots,
+// They list what is allowed and nothing else: every way around a denied bucket, by streams that copy it, consumers, snapshots
 // or the inboxes of others, would have to be denied one by one.
 //
-// They hold against mistakes and ordinary requests, and not against a holder of the key who is out for it: NATS does not check
-// reply subjects, so that an allowed request can have its answer sent to the JetStream API or into a bucket. Only an account
-// of its own for workers would close that. Whoever can read the file where it is made can read the whole store there anyway.
+// They protect against mistakes and ordinary requests, but not against a malicious holder of the key: NATS does not check
+// reply subjects, so an allowed request can direct its response to the JetStream API or into a bucket. Only a separate account
+// for workers would prevent that. Whoever can read the key file on the API's machine can read the whole store there anyway.
 func workerPermissions() *server.Permissions {
 	publish := []string{
 		"$JS.ACK.>", "$JS.API.INFO",
@@ -179,8 +179,8 @@ func (c Config) uses(stream string) bool {
 	return !c.Follower || slices.Contains(workerStreams(), stream)
 }
 
-// findWorkerKey returns the key file of an embedded NATS on this machine, for a worker that was told of no credentials; ""
-// when there is none that can be read, or when NATS is elsewhere.
+// findWorkerKey returns the key file of an embedded NATS on this machine, for a worker without credentials; "" when
+// there is none that can be read, or when NATS is elsewhere.
 func (c Config) findWorkerKey() string {
 	if !c.Follower || c.Embedded() || c.Creds != "" || c.DataDir == "" || !c.localWithoutCredentials() {
 		return ""
@@ -192,7 +192,7 @@ func (c Config) findWorkerKey() string {
 	return path
 }
 
-// credentials returns the option that a credentials file makes: of a JWT with its seed, or of a seed alone.
+// credentials returns the option for a credentials file, which contains a JWT with its seed or a seed alone.
 func credentials(path string) (nats.Option, error) {
 	contents, err := os.ReadFile(path) //nolint:gosec // The path is the operator's own setting.
 	if err != nil {
@@ -203,13 +203,13 @@ func credentials(path string) (nats.Option, error) {
 	}
 	option, err := nats.NkeyOptionFromSeed(path)
 	if err != nil {
-		return nil, fmt.Errorf("NATS_CREDS names a file without credentials: %w", err)
+		return nil, fmt.Errorf("the file in NATS_CREDS contains no credentials: %w", err)
 	}
 	return option, nil
 }
 
-// explainRefusal says what to set for a NATS that does not accept the credentials.
-func (c Config) explainRefusal() string {
+// credentialsHint returns which credentials NATS refused and what to set.
+func (c Config) credentialsHint() string {
 	switch {
 	case c.Creds != "":
 		return "those in " + c.Creds

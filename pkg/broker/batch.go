@@ -12,9 +12,9 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// LastOf reads the last message of several jobs from a stream, up to a thousand, and hands each to take with the job's
-// id, the last token of its subject. A job without one, and one that a newer program wrote, is left out. It costs one
-// request, which any replica may answer.
+// LastOf reads the last message of each of several jobs, up to a thousand, from a stream and passes it to take with the job's
+// ID, the last token of its subject. Jobs without a message, and messages that a newer version wrote, are left out. It costs
+// one request, which any replica may answer.
 func LastOf(ctx context.Context, js jetstream.JetStream, stream string, ids []string, subject func(id string) string,
 	take func(id string, msg *jetstream.RawStreamMsg) error,
 ) error {
@@ -29,14 +29,14 @@ func LastOf(ctx context.Context, js jetstream.JetStream, stream string, ids []st
 	defer cancel()
 	messages, err := jetstreamext.GetLastMsgsFor(ctx, js, stream, subjects)
 	if err != nil {
-		return fmt.Errorf("read many from %s: %w", stream, err)
+		return fmt.Errorf("read messages from %s: %w", stream, err)
 	}
 	for msg, err := range messages {
 		switch {
 		case errors.Is(err, jetstreamext.ErrNoMessages):
 			return nil
 		case err != nil:
-			return fmt.Errorf("read many from %s: %w", stream, err)
+			return fmt.Errorf("read messages from %s: %w", stream, err)
 		case len(msg.Data) == 0:
 			continue
 		}
@@ -45,9 +45,9 @@ func LastOf(ctx context.Context, js jetstream.JetStream, stream string, ids []st
 			return err
 		}
 	}
-	// The messages end without an error when the time is up.
+	// On a timeout the messages end without an error.
 	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("read many from %s: %w", stream, err)
+		return fmt.Errorf("read messages from %s: %w", stream, err)
 	}
 	return nil
 }

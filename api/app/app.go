@@ -1,5 +1,5 @@
-// Package app is one API process as a value: New, Start, Stop, Addr. It is the only joint between the API and the worker
-// that it brings when NATS is embedded.
+// Package app is one API process as a value: New, Start, Stop. It is the only package that knows both the API and the worker,
+// which runs inside the process when NATS is embedded.
 package app
 
 import (
@@ -62,8 +62,8 @@ func New(cfg Config, log *slog.Logger) (*App, error) {
 	return &App{cfg: cfg, log: log, metrics: metrics, served: make(chan error, 1)}, nil
 }
 
-// Start starts everything, and listens once it can serve. When an outside NATS keeps it waiting it listens after some seconds
-// and answers that it is not ready until it is. ctx bounds the start only. When it fails nothing is left running.
+// Start starts everything and listens once it can serve. While it waits for an external NATS it listens after some seconds
+// and reports that it is not ready. ctx bounds the start only. When it fails nothing is left running.
 func (a *App) Start(ctx context.Context) error {
 	if err := a.start(ctx); err != nil {
 		return errors.Join(err, a.Stop(context.WithoutCancel(ctx)))
@@ -71,7 +71,7 @@ func (a *App) Start(ctx context.Context) error {
 	return nil
 }
 
-// start is one long function on purpose: it is the order of things.
+// start is one long function on purpose: it shows the order in which the parts start. They stop in reverse order.
 func (a *App) start(ctx context.Context) error {
 	door, err := server.NewDoor(a.cfg.Server, a.metrics, a.log)
 	if err != nil {
@@ -81,12 +81,14 @@ func (a *App) start(ctx context.Context) error {
 		return err
 	}
 	a.running.Push(a.tracing.StopStep())
-	// Metrics are served first: a process that waits for NATS must be seen to wait.
+	// Metrics are served first, so that a process that waits for NATS is visible.
 	metrics := telemetry.NewServer(a.cfg.Telemetry, a.metrics, a.log)
 	if err := metrics.Start(ctx); err != nil {
 		return err
 	}
 	a.running.Push(metrics.StopStep())
+
+	// NATS and what is stored in it.
 	a.cfg.Broker.Observer = a.metrics
 	b, shut, err := a.openBroker(ctx, door)
 	if err != nil {
@@ -95,7 +97,7 @@ func (a *App) start(ctx context.Context) error {
 	a.broker = b
 	a.metrics.SetBroker(b)
 	metrics.SetReady(b.Check)
-	// Closing the embedded NATS writes what it holds to the disk.
+	// Closing the embedded NATS flushes its store to disk.
 	a.running.Push(lifecycle.Step{Name: "broker", Stop: b.Close, Weight: 3})
 	secret, err := a.cfg.secret()
 	if err != nil {
@@ -107,6 +109,8 @@ func (a *App) start(ctx context.Context) error {
 	if a.store, err = store.New(ctx, b); err != nil {
 		return err
 	}
+
+	// Jobs: their service, live events, operator controls, the sweeper and the embedded worker.
 	runtime := telemetry.NewRuntime(a.cfg.Level, metrics, a.log)
 	a.running.Push(runtime.StopStep())
 	service := jobs.New(b, a.queue, a.store, jobs.WithMetrics(a.metrics), jobs.WithLog(a.log))
@@ -137,6 +141,8 @@ func (a *App) start(ctx context.Context) error {
 		}
 		a.running.Push(a.worker.StopStep())
 	}
+
+	// Accounts and what belongs to them.
 	accounts, recovery, err := a.people(ctx, secret)
 	if err != nil {
 		return err
@@ -160,13 +166,16 @@ func (a *App) start(ctx context.Context) error {
 	}, a.cfg.Erasure, a.log)
 	eraser.Start()
 	a.onStop("eraser", eraser.Stop)
+
+	// The HTTP API. The port opens now, unless a long wait for NATS has opened it already.
 	models, err := catalogue.NewLive(ctx, b, a.log)
 	if err != nil {
 		return err
 	}
 	a.server, err = server.New(a.cfg.Server, server.Deps{
 		Accounts: accounts, Recovery: recovery, Feedback: box, Gallery: pictures, Google: a.google(),
-		Jobs: service, Store: a.store, Queue: a.queue, Control: a.control, Feed: live, Broker: b, Quota: quotas, Eraser: eraser, VerifyEmail: a.cfg.verifies(), Catalogue: catalogue.Builtin(), Models: models.Current,
+		Jobs: service, Store: a.store, Queue: a.queue, Control: a.control, Feed: live, Broker: b, Quota: quotas, Eraser: eraser, VerifyEmail: a.cfg.verifies(),
+		Catalogue: catalogue.Builtin(), Models: models.Current,
 		Metrics: a.metrics, Tracing: a.tracing, Log: a.log, Secret: secret, OpenAPI: a.cfg.OpenAPI, Web: web.FS(),
 		Mail: server.Mail{Off: a.cfg.Mail.URL == "", Required: a.cfg.Mail.Required()},
 		SwitchDefaults: map[control.SwitchName]string{
@@ -185,7 +194,7 @@ func (a *App) start(ctx context.Context) error {
 	}
 	a.recordDeployment(ctx)
 	a.logStart(ctx)
-	// It stands last, since requests end before what they need.
+	// The listener stops first, because requests need everything else.
 	a.running.Push(lifecycle.Step{Name: "listener", Stop: shut, Weight: 8})
 	return nil
 }
@@ -193,8 +202,8 @@ func (a *App) start(ctx context.Context) error {
 // simulated reports whether the worker of this process talks to the simulator.
 func (a *App) simulated() bool { return a.worker != nil && a.cfg.Worker.Upstreams.Simulated() }
 
-// quota returns what guests and members may ask for. Where the workers are others, whether they simulate is not known, and
-// a process that was told so counts as one that does.
+// quota returns the quotas of guests and members. Whether workers in other processes simulate is unknown, so SIMULATOR=on
+// decides there.
 func (a *App) quota() *quota.Quota {
 	simulated := a.simulated() || a.cfg.Worker.Upstreams.Simulator == "on"
 	return quota.New(a.broker, a.cfg.Server.Quota.Plans(simulated), nil)
@@ -208,7 +217,7 @@ func onOff(on bool) string {
 	return control.SwitchOff
 }
 
-// missing names the settings without which the worker of this process cannot do its work.
+// missing returns the variables that the worker of this process needs and that are not set.
 func (a *App) missing() []string {
 	if a.worker == nil {
 		return nil
@@ -216,8 +225,7 @@ func (a *App) missing() []string {
 	return a.cfg.Worker.Upstreams.Missing()
 }
 
-// listen opens the port before it serves, so that the port is known when it returns, and returns what ends that in good
-// order.
+// listen opens the port and serves door on it, so that the port is known when it returns. shut closes it gracefully.
 func (a *App) listen(ctx context.Context, door *server.Door) (shut func(context.Context) error, err error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", a.cfg.Listen)
 	if err != nil {
@@ -228,19 +236,19 @@ func (a *App) listen(ctx context.Context, door *server.Door) (shut func(context.
 	base, endStreams := context.WithCancelCause(context.WithoutCancel(ctx))
 	srv := door.HTTP(base)
 	go func() { a.served <- srv.Serve(listener) }()
-	// For a start that fails before the door is opened.
+	// For a start that fails before shut is registered.
 	a.onStop("port", func(context.Context) error {
 		endStreams(server.ErrStopping)
 		return srv.Close()
 	})
 	return func(ctx context.Context) error {
-		// First, so that nobody whose stream or wait ends comes back to this process.
+		// First, so that clients whose stream or wait ends do not reconnect to this process.
 		_ = listener.Close()
 		endStreams(server.ErrStopping)
 		a.settle(ctx)
 		err := srv.Shutdown(ctx)
 		if ctx.Err() != nil {
-			// A client that does not send its request or read its answer is no fault of this process.
+			// A client that does not send its request or read its response is not an error of this process.
 			a.log.WarnContext(ctx, "connections closed with requests in flight")
 			return srv.Close()
 		}
@@ -248,23 +256,14 @@ func (a *App) listen(ctx context.Context, door *server.Door) (shut func(context.
 	}, nil
 }
 
-func (a *App) onStop(name string, stop func(context.Context) error) {
-	a.running.Push(lifecycle.Step{Name: name, Stop: stop})
-}
-
-// Stop undoes the start in reverse: no new requests, streams ended, attempts finished or handed back, NATS last. It is
-// safe on a process that was started in part, and may be called again. All of it takes no longer than STOP_TIMEOUT, and
-// a part that is stuck leaves the others their share.
-func (a *App) Stop(ctx context.Context) error { return a.running.Stop(ctx, a.cfg.StopTimeout) }
-
-// Run starts the process, says on out where it is, and stops it when ctx ends or the listener fails.
+// Run starts the process, prints its addresses on out, and stops it when ctx ends or the listener fails.
 func (a *App) Run(ctx context.Context, out io.Writer) error {
 	if a.cfg.Console == nil {
 		a.cfg.Console = out
 	}
 	if err := a.Start(ctx); err != nil {
 		if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-			// Somebody did not want to wait any longer for NATS; that is no fault.
+			// The operator stopped waiting for NATS; that is not an error.
 			_, _ = fmt.Fprintln(out, "stopped before startup was complete")
 			return nil
 		}
@@ -289,56 +288,16 @@ func (a *App) Run(ctx context.Context, out io.Writer) error {
 	return err
 }
 
-// drain serves for DRAIN_DELAY more, while it asks load balancers to send their requests elsewhere.
-func (a *App) drain(ctx context.Context, out io.Writer) {
-	a.server.Drain()
-	if a.cfg.DrainDelay == 0 {
-		return
-	}
-	_, _ = fmt.Fprintf(out, "draining for %s\n", a.cfg.DrainDelay)
-	timer := time.NewTimer(a.cfg.DrainDelay)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case err := <-a.served:
-		a.log.ErrorContext(ctx, "listener failed while draining", slog.Any("error", err))
-	}
-}
-
-// settleTime is how long connections are served on after the port was closed.
-const settleTime = time.Second
-
-// settle leaves load balancers the time to find the port closed and to use no connection any more that they have kept.
-// Closing one at the moment at which a request is sent on it would fail the request.
-func (a *App) settle(ctx context.Context) {
-	if a.cfg.DrainDelay == 0 {
-		return
-	}
-	timer := time.NewTimer(min(settleTime, a.cfg.DrainDelay))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-}
-
-func (a *App) farewell() string {
-	if a.worker == nil {
-		return "stopping"
-	}
-	return a.worker.Farewell()
-}
-
 // Addr returns the address on which the process listens; it is known after Start.
 func (a *App) Addr() string { return a.listener.Addr().String() }
 
 // URL returns the root address of the process; it is known after Start.
 func (a *App) URL() string { return "http://" + a.Addr() }
 
-// Broker returns the broker, for tests that look inside.
+// Broker returns the broker, for tests.
 func (a *App) Broker() *broker.Broker { return a.broker }
 
-// Simulator returns the simulator that stands in for the upstreams, or nil.
+// Simulator returns the simulator that replaces the upstreams, or nil.
 func (a *App) Simulator() *simulator.Simulator {
 	if a.worker == nil {
 		return nil

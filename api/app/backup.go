@@ -17,16 +17,16 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/env"
 )
 
-// BackupConfig holds the settings of the commands that make and restore backups.
+// BackupConfig is the settings of the commands backup and restore.
 type BackupConfig struct {
 	Broker    broker.Config
 	JWTSecret env.Secret `env:"JWT_SECRET" doc:"Key for tokens and cookies; only its fingerprint gets into a backup."`
 }
 
-// Validate reports every fault at once.
+// Validate reports all faults at once.
 func (c *BackupConfig) Validate() error { return c.Broker.Validate() }
 
-// fingerprint returns that of JWT_SECRET, or of the one in DATA_DIR, or "" when there is none yet.
+// fingerprint returns the fingerprint of JWT_SECRET or of the secret in DATA_DIR, or "" when there is none yet.
 func (c *BackupConfig) fingerprint() (string, error) {
 	if c.JWTSecret != "" {
 		return backup.Fingerprint([]byte(c.JWTSecret.Reveal())), nil
@@ -44,7 +44,7 @@ func (c *BackupConfig) fingerprint() (string, error) {
 	return backup.Fingerprint([]byte(strings.TrimSpace(string(kept)))), nil
 }
 
-// backupCloseTimeout bounds the closing of the store behind a backup or a restore; the embedded NATS writes what it holds.
+// backupCloseTimeout bounds the closing of the store after a backup or a restore; the embedded NATS flushes its data.
 const backupCloseTimeout = time.Minute
 
 // open opens the store without declaring anything in it.
@@ -74,7 +74,7 @@ func Backup(ctx context.Context, cfg BackupConfig, log *slog.Logger, w io.Writer
 	return backup.Create(ctx, b, secret, w)
 }
 
-// Restore writes a verified backup into the empty store of DATA_DIR or NATS_URL. discard removes first what an interrupted
+// Restore writes a verified backup into the empty store of DATA_DIR or NATS_URL. discard first removes what an interrupted
 // restore has left there. sameSecret reports whether the store will be opened with the JWT_SECRET that the backup was made
 // with, as far as both are known. It fails as backup.Restore does, and with broker.ErrInUse while an API runs on DATA_DIR.
 func Restore(ctx context.Context, cfg BackupConfig, log *slog.Logger, m *backup.Manifest, file io.Reader, discard bool) (sameSecret bool, err error) {

@@ -8,8 +8,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
-// banner says on out where the process listens, where its data lies and what it talks to. It is for the person at the
-// terminal and no part of the log.
+// banner prints where the process listens, where its data is stored and which services it uses. It is for the person at the
+// terminal and is printed at every log level; it is not part of the log.
 func (a *App) banner(out io.Writer) {
 	version, commit, built := telemetry.Version()
 	lines := [][2]string{{"page and API", a.URL()}}
@@ -19,15 +19,11 @@ func (a *App) banner(out io.Writer) {
 		if url := a.broker.ClientURL(); url != "" {
 			nats = "embedded, open to workers at " + url
 		}
-		lines = append(lines,
-			[2]string{"NATS", nats},
-		)
+		lines = append(lines, [2]string{"NATS", nats})
 		if path := a.broker.Config().WorkerKeyPath(); path != "" {
 			lines = append(lines, [2]string{"worker key", absolute(path) + " (a worker on this machine finds it in DATA_DIR; elsewhere set NATS_CREDS)"})
 		}
-		lines = append(lines,
-			[2]string{"upstream", a.cfg.Worker.Upstreams.Describe()},
-		)
+		lines = append(lines, [2]string{"upstream", a.cfg.Worker.Upstreams.Describe()})
 		if s := a.Simulator(); s != nil {
 			lines = append(lines, [2]string{"simulator", s.URL()})
 		}

@@ -35,13 +35,13 @@ type Config struct {
 	Mail      mail.Config
 	Google    google.Config
 
-	// Level is that of the logger, for the switch of the log level; nil when it cannot be changed.
+	// Level is the level of the logger, which a runtime switch changes; nil when it cannot be changed.
 	Level *telemetry.Level `env:"-"`
-	// OpenAPI is the contract that is served.
+	// OpenAPI is the OpenAPI document that is served.
 	OpenAPI []byte `env:"-"`
-	// Console is where links of password resets are printed for the person who tries the program out.
+	// Console is where links of password resets are printed while no mail server is set.
 	Console io.Writer `env:"-"`
-	// StartupGrace is how long an outside NATS may keep the port closed; tests shorten it.
+	// StartupGrace is how long the wait for an external NATS may keep the port closed; tests shorten it.
 	StartupGrace time.Duration `env:"-"`
 	// Feed is for tests.
 	Feed feed.Config `env:"-"`
@@ -49,22 +49,22 @@ type Config struct {
 	Sweeper jobs.SweeperConfig `env:"-"`
 	// Erasure is for tests.
 	Erasure erasure.Config `env:"-"`
-	// KeepAlive is how often a silent stream gets a comment; tests shorten it.
+	// KeepAlive is the interval of comments on silent event streams; tests shorten it.
 	KeepAlive time.Duration `env:"-"`
 }
 
-// minSecret is the least length of JWT_SECRET, in characters: shorter ones can be guessed.
+// minSecret is the minimum length of JWT_SECRET in characters: shorter ones can be guessed.
 const minSecret = 16
 
 const defaultMetricsAddr = "127.0.0.1:9091"
 
-// Load reads the settings and reports every fault at once, each by the name of its variable.
+// Load reads the settings and reports all faults at once, each by the name of its variable.
 func Load(environ []string) (Config, error) {
 	cfg := Default()
 	return cfg, env.Load(environ, &cfg)
 }
 
-// Default returns what a program that was told nothing begins with; Load puts the variables' own defaults on top.
+// Default returns the settings before any variable is read; Load adds the defaults of the variables.
 func Default() Config {
 	return Config{
 		Telemetry: telemetry.Config{MetricsAddr: defaultMetricsAddr},
@@ -72,7 +72,7 @@ func Default() Config {
 	}
 }
 
-// Validate reports every fault at once.
+// Validate reports all faults at once.
 func (c *Config) Validate() error {
 	var errs []error
 	if err := env.CheckAddress("LISTEN_ADDR", c.Listen); err != nil {

@@ -14,10 +14,10 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
-// recordTimeout bounds what a start spends on the change record.
+// recordTimeout bounds the time that a start spends on the change record.
 const recordTimeout = 5 * time.Second
 
-// recordDeployment adds this start to the change record and logs it. A record that cannot be written stops no start.
+// recordDeployment adds this start to the change record and logs it. A failure does not stop the start.
 func (a *App) recordDeployment(ctx context.Context) {
 	version, commit, built := telemetry.Version()
 	host, err := os.Hostname()
@@ -44,7 +44,7 @@ func (a *App) recordDeployment(ctx context.Context) {
 	a.log.InfoContext(ctx, "deployment", attrs...)
 }
 
-// logStart says what was started with which settings.
+// logStart logs what was started with which settings.
 func (a *App) logStart(ctx context.Context) {
 	version, commit, _ := telemetry.Version()
 	nats, upstream := a.broker.Conn().ConnectedUrlRedacted(), "workers"

@@ -12,8 +12,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 )
 
-// google returns how people sign in with Google, nil when they cannot. While the simulator serves, for pages of this
-// machine alone, it stands in for a Google that nobody has set up.
+// google returns the sign-in with Google, or nil when it is off. Without settings, and for pages on this machine only, the
+// simulator replaces Google while it runs.
 func (a *App) google() *server.Google {
 	cfg := a.cfg.Google
 	if s := a.Simulator(); !cfg.On() && s != nil && a.cfg.forOneself() {
@@ -29,8 +29,8 @@ func (a *App) google() *server.Google {
 	return &server.Google{Client: google.New(cfg), Redirect: a.googleRedirect, Page: page}
 }
 
-// googleRedirect returns where Google sends people back to. On this machine it is the name by which the page was opened,
-// since a browser keeps cookies for localhost apart from those for 127.0.0.1; no other word of a request counts.
+// googleRedirect returns the URL to which Google redirects. On this machine its host is the one by which the page was opened,
+// because browsers separate cookies for localhost from those for 127.0.0.1; nothing else in a request matters.
 func (a *App) googleRedirect(host string) string {
 	if a.cfg.Google.RedirectURI != "" {
 		return a.cfg.Google.RedirectURI

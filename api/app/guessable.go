@@ -2,21 +2,21 @@ package app
 
 import "strings"
 
-// placeholders are what examples have where a secret belongs.
+// placeholders are words that examples have in place of a secret.
 var placeholders = []string{
 	"changeme", "changethis", "replaceme", "replacethis", "inproduction", "yoursuper", "yoursecret", "yourjwt", "yourkey",
 	"supersecret", "jwtsecret", "secretkey", "mysecret", "defaultsecret", "defaultkey", "placeholder", "password", "secret", "here",
 }
 
 const (
-	// leastLetters is how many different characters a key has at least; 32 random hexadecimal digits have more.
-	leastLetters = 6
+	// minDistinct is the minimum number of different characters of a key; 32 random hexadecimal digits have more.
+	minDistinct = 6
 	// maxPeriod is the longest part that makes a key guessable when the key is nothing but its repetition.
 	maxPeriod = 8
 )
 
-// guessable reports whether a key is one that examples show, or one thing over and over: whoever knows it can sign in as
-// everybody.
+// guessable reports whether a key is shown in examples or repeats one short part. Whoever knows such a key can sign in as any
+// user.
 func guessable(secret string) bool {
 	plain := strings.Map(func(r rune) rune {
 		if strings.ContainsRune(" -_.,:!<>{}[]$\"'", r) {
@@ -28,7 +28,7 @@ func guessable(secret string) bool {
 	for _, r := range plain {
 		letters[r] = true
 	}
-	if len(letters) < leastLetters {
+	if len(letters) < minDistinct {
 		return true
 	}
 	for period := 1; period <= maxPeriod; period++ {
@@ -40,6 +40,6 @@ func guessable(secret string) bool {
 	for _, words := range placeholders {
 		rest = strings.ReplaceAll(rest, words, "")
 	}
-	// A key that merely begins with such a word is none.
+	// A key that merely begins with such a word is accepted.
 	return rest != plain && len(rest) < minSecret
 }

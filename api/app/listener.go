@@ -6,9 +6,9 @@ import (
 	"sync/atomic"
 )
 
-// gracefulListener resets no connection when it is closed. A client may have connected, and sent its request, before the
-// program has come to accept it; the kernel resets what still waits in its queue when a port is closed, and a proxy must not repeat
-// a POST that may have arrived. So what waits there is accepted first.
+// gracefulListener resets no connection when it is closed. A client may have connected and sent its request before the
+// program has accepted the connection. The kernel resets connections that are still queued when a port is closed, and a
+// proxy must not repeat a POST that may have arrived, so queued connections are accepted first.
 type gracefulListener struct {
 	*net.TCPListener
 	closing atomic.Bool
@@ -18,7 +18,7 @@ type gracefulListener struct {
 	late chan net.Conn
 }
 
-// newGracefulListener returns a listener on top of another; only one of TCP is closed gracefully.
+// newGracefulListener wraps a listener; only TCP listeners are closed gracefully.
 func newGracefulListener(l net.Listener) net.Listener {
 	tcp, ok := l.(*net.TCPListener)
 	if !ok {
@@ -42,7 +42,7 @@ func (l *gracefulListener) Accept() (net.Conn, error) {
 	return nil, net.ErrClosed
 }
 
-// Close closes the port. Accept has to be called until it fails.
+// Close closes the port. The caller continues to call Accept until it fails.
 func (l *gracefulListener) Close() error {
 	l.once.Do(func() {
 		l.closing.Store(true)

@@ -14,8 +14,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
-// registerMetrics lets scrapes show the queue, the dead letters, the store and the workers, and makes the series exist from
-// the start that alerts are about.
+// registerMetrics registers what scrapes show of the queue, the dead letters, the store and the workers, and creates the
+// series that alerts use from the start.
 func (a *App) registerMetrics() error {
 	var kinds, lanes []string
 	for _, kind := range job.Kinds() {
@@ -72,7 +72,7 @@ func storeSample(u broker.Usage) telemetry.StoreSample {
 	return sample
 }
 
-// workerSamples returns one sample for every kind, those without workers included.
+// workerSamples returns one sample for every kind, including kinds without workers.
 func workerSamples(workers []control.Worker, view control.View, now time.Time) []telemetry.WorkerSample {
 	var samples []telemetry.WorkerSample
 	for _, kind := range job.Kinds() {
@@ -97,7 +97,7 @@ const (
 
 func emailTemplates() []string { return []string{emailReset, emailVerification, emailNotice} }
 
-// countedLink returns a delivery of links that counts how each attempt ended.
+// countedLink returns a delivery of links that counts the result of each attempt.
 func (a *App) countedLink(template string, deliver account.Deliver) account.Deliver {
 	return func(ctx context.Context, to, link string, lang job.Lang) error {
 		err := deliver(ctx, to, link, lang)
@@ -120,7 +120,7 @@ func (a *App) countEmail(template string, err error) {
 	a.metrics.ObserveEmail(template, emailResult(err))
 }
 
-// emailResult returns the result that stands for an error. A refused recipient is not the server's fault.
+// emailResult returns the metric label for an error. A refused recipient is not an error of the mail server.
 func emailResult(err error) string {
 	if err == nil {
 		return telemetry.EmailSent

@@ -16,8 +16,8 @@ const (
 	secretBytes = 32
 )
 
-// secret returns JWT_SECRET or, with the embedded NATS, the one that is kept in DATA_DIR, made at the first start. The
-// caller holds the directory's lock.
+// secret returns JWT_SECRET or, with the embedded NATS, the one stored in DATA_DIR, which is generated at the first start.
+// The caller holds the directory's lock.
 func (c Config) secret() ([]byte, error) {
 	if c.JWTSecret != "" {
 		return []byte(c.JWTSecret.Reveal()), nil
@@ -35,17 +35,17 @@ func (c Config) secret() ([]byte, error) {
 	}
 	random := make([]byte, secretBytes)
 	if _, err := rand.Read(random); err != nil {
-		return nil, fmt.Errorf("make secret: %w", err)
+		return nil, fmt.Errorf("generate secret: %w", err)
 	}
 	made := hex.EncodeToString(random)
-	if err := writeWhole(path, []byte(made+"\n")); err != nil {
-		return nil, fmt.Errorf("keep secret: %w", err)
+	if err := writeAtomically(path, []byte(made+"\n")); err != nil {
+		return nil, fmt.Errorf("store secret: %w", err)
 	}
 	return []byte(made), nil
 }
 
-// writeWhole writes a file that is there whole or not at all.
-func writeWhole(path string, data []byte) (err error) {
+// writeAtomically writes a file completely or not at all.
+func writeAtomically(path string, data []byte) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
 	if err != nil {
 		return err

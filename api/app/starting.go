@@ -8,12 +8,12 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 )
 
-// defaultStartupGrace is how long a start may take before the port is opened all the same.
+// defaultStartupGrace is how long a start may take before the port is opened anyway.
 const defaultStartupGrace = 10 * time.Second
 
-// openBroker opens the broker. A process that starts beside others must not be sent requests before it can serve them, so
-// its port stays closed meanwhile; but an outside NATS may be away for long, and whoever watches over the process wants to know
-// that it lives. After StartupGrace the port is therefore opened, and shut ends that. shut is nil while the port is closed.
+// openBroker opens the broker. While a process starts its port stays closed, so that it receives no requests that it cannot
+// serve. But an external NATS may be unreachable for long, and a supervisor has to see that the process is alive: after
+// StartupGrace the port is opened, and shut closes it. shut is nil while the port is closed.
 func (a *App) openBroker(ctx context.Context, door *server.Door) (b *broker.Broker, shut func(context.Context) error, err error) {
 	if a.cfg.Broker.Embedded() {
 		b, err = broker.Open(ctx, a.cfg.Broker, a.log)

@@ -11,33 +11,33 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Broker is a connection to NATS with everything declared on it.
+// Broker is a connection to NATS on which everything is declared.
 type Broker struct {
 	cfg      Config
 	log      *slog.Logger
 	embedded *embedded
 	nc       *nats.Conn
 	js       jetstream.JetStream
-	// checked is js for everybody else: it does not publish while the disk fails.
+	// checked is js for other packages: its publishes fail while the disk fails.
 	checked    jetstream.JetStream
 	closed     chan struct{}
 	reconciler reconciler
 	storage    storage
 }
 
-// declareTimeout bounds the declaration of streams, buckets and consumers; a new cluster elects leaders meanwhile.
+// declareTimeout bounds the declaration of streams, buckets and consumers, during which a new cluster elects leaders.
 const declareTimeout = time.Minute
 
-// Open starts or connects to NATS, checks that it is fit and declares what is needed. With an external NATS that is
-// down it waits until ctx ends, and says so once. It fails with ErrInUse when another process holds the data
-// directory, with ErrUnsuitable when the server is too old or lacks JetStream, with ErrMigrationNeeded when a stream would
-// have to change for good, with a *filestore.DamageError when the store of the embedded NATS is damaged so that starting on
-// it would lose data, and with ErrRestoreUnfinished when a backup was restored in part.
+// Open starts or connects to NATS, checks that it is suitable and declares what is needed. With an external NATS that
+// is unreachable it waits until ctx ends and logs that. It fails with ErrInUse when another process holds the data
+// directory, with ErrUnsuitable when the server is too old or lacks JetStream, with ErrMigrationNeeded when a stream
+// would have to change irreversibly, with a *filestore.DamageError when the store of the embedded NATS is damaged so that starting
+// on it would lose data, and with ErrRestoreUnfinished when a backup was restored in part.
 func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Broker, error) {
 	return openBroker(ctx, cfg, log, true)
 }
 
-// openBroker opens a broker, which declares and watches what is needed unless it is for a backup.
+// openBroker opens a broker. Unless it is for a backup it declares what is needed and reconciles it.
 func openBroker(ctx context.Context, cfg Config, log *slog.Logger, declares bool) (*Broker, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.Validate(); err != nil {
@@ -62,7 +62,7 @@ func newBroker(cfg Config, log *slog.Logger) *Broker {
 	}
 }
 
-// dial starts NATS where it is embedded, connects to it and checks that it is fit.
+// dial starts an embedded NATS, connects to NATS and checks that it is suitable.
 func (b *Broker) dial(ctx context.Context) error {
 	if b.cfg.Embedded() {
 		keys, err := loadServerKeys(b.cfg)
@@ -90,7 +90,7 @@ func (b *Broker) dial(ctx context.Context) error {
 	return retry(ctx, func(ctx context.Context) error { return checkServer(ctx, b.nc, js) })
 }
 
-// verifyStore fails when the streams are not whole, because a backup was restored in part or a stream is missing. It changes
+// verifyStore fails when a backup was restored in part or a stream of the embedded NATS is missing. It changes
 // nothing.
 func (b *Broker) verifyStore(ctx context.Context) error {
 	if !b.cfg.Follower {
@@ -104,7 +104,7 @@ func (b *Broker) verifyStore(ctx context.Context) error {
 	return nil
 }
 
-// prepare declares what is needed and begins to watch it.
+// prepare declares what is needed and starts reconciling it.
 func (b *Broker) prepare(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, declareTimeout)
 	defer cancel()
@@ -132,7 +132,7 @@ func (b *Broker) prepare(ctx context.Context) error {
 // Conn returns the connection.
 func (b *Broker) Conn() *nats.Conn { return b.nc }
 
-// Connection reports whether NATS is connected now, and how often the connection was lost and came back. It costs nothing.
+// Connection reports whether NATS is connected and how often it was reconnected. It makes no request.
 func (b *Broker) Connection() (connected bool, reconnects uint64) {
 	return b.nc.IsConnected(), b.nc.Stats().Reconnects
 }
@@ -141,10 +141,10 @@ func (b *Broker) Connection() (connected bool, reconnects uint64) {
 // ErrDiskFailed while the embedded server cannot write.
 func (b *Broker) JetStream() jetstream.JetStream { return b.checked }
 
-// Config returns the configuration in force.
+// Config returns the effective configuration.
 func (b *Broker) Config() Config { return b.cfg }
 
-// ClientURL returns the address for outside workers, or "" when the embedded server has no port or NATS is external.
+// ClientURL returns the URL for workers in other processes, or "" when the embedded server has no port or NATS is external.
 func (b *Broker) ClientURL() string {
 	if b.embedded == nil || b.cfg.Listen == "" {
 		return ""
@@ -152,8 +152,8 @@ func (b *Broker) ClientURL() string {
 	return b.embedded.clientURL()
 }
 
-// Check reports whether NATS can be used now: connected, its disk takes writes, its JetStream answers, and everything is
-// declared there. It fails with ErrDiskFull or ErrDiskFailed, with ErrNoQuorum
+// Check fails unless NATS can be used now: it is connected, its disk accepts writes, its JetStream responds, and everything is
+// declared. It fails with ErrDiskFull or ErrDiskFailed, with ErrNoQuorum
 // while the cluster has no leader, and with ErrIncomplete while something is missing.
 func (b *Broker) Check(ctx context.Context) error {
 	if err := b.StorageFault(); err != nil {
@@ -165,7 +165,7 @@ func (b *Broker) Check(ctx context.Context) error {
 	if _, err := b.js.AccountInfo(ctx); NoQuorum(err) {
 		return fmt.Errorf("%w: %w", ErrNoQuorum, err)
 	} else if err != nil {
-		return fmt.Errorf("ask NATS for JetStream: %w", err)
+		return fmt.Errorf("check JetStream: %w", err)
 	}
 	if err := b.checkLeader(ctx, StreamJobs); err != nil {
 		return err
@@ -176,8 +176,8 @@ func (b *Broker) Check(ctx context.Context) error {
 	return nil
 }
 
-// Close sends what is still to be sent, closes the connection and stops the embedded server. It is safe on a broker
-// that was opened in part. When ctx ends first the connection is cut.
+// Close flushes and closes the connection and stops the embedded server. It is safe on a broker
+// that was opened in part. When ctx ends first the connection is closed without flushing.
 func (b *Broker) Close(ctx context.Context) error {
 	var err error
 	b.stopStorage()

@@ -6,8 +6,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Conflict reports whether NATS refused a publish because its subject was not as the publish expected: somebody else has
-// written, or in a cluster is about to. One server and a cluster say it by different codes.
+// Conflict reports whether NATS refused a publish because its subject was not in the expected state: another writer
+// has written, or in a cluster is about to. One server and a cluster return different codes.
 func Conflict(err error) bool {
 	var api *jetstream.APIError
 	if !errors.As(err, &api) {

@@ -21,19 +21,19 @@ const (
 	usageMinuteAge = 5 * time.Minute
 )
 
-// ImagesAge is how long a saved picture is kept.
+// ImagesAge is how long a saved image is kept.
 const ImagesAge = 24 * time.Hour
 
-// maxWaiting is how many free slots, of all workers together, may wait at one lane.
+// maxWaiting is how many free slots, of all workers together, may wait for jobs of one lane.
 const maxWaiting = 16384
 
-// controlMarkerTTL lets single keys expire, such as those of CONTROL; it is how long the mark of an expired one stays.
+// controlMarkerTTL lets single keys expire, such as those of CONTROL; it is how long the marker of an expired key is kept.
 const controlMarkerTTL = time.Minute
 
-// declare creates the streams, buckets and consumers that are missing and adjusts those that are there, as far as that can
+// declare creates the streams, buckets and consumers that are missing and adjusts existing ones, as far as that can
 // be undone; rules.go says how. It is idempotent and may run in many processes at once. It fails with
-// ErrMigrationNeeded, before anything is changed, when a setting would have to change for good. A follower only creates what
-// it uses and is missing, so that a worker that was started with other settings does not change what the API has declared.
+// ErrMigrationNeeded, before anything is changed, when a setting would have to change irreversibly. A follower only creates
+// missing streams that it uses, so that a worker that was started with other settings does not change what the API has declared.
 func declare(ctx context.Context, js jetstream.JetStream, cfg Config, log *slog.Logger) error {
 	steps, err := plan(ctx, js, cfg)
 	if err != nil {
@@ -72,8 +72,8 @@ func streams(cfg Config) []jetstream.StreamConfig {
 			MaxMsgs:     maxJobs,
 			Replicas:    cfg.Replicas,
 			AllowDirect: true,
-			// A stream that is made again, because NATS lost it, goes on far behind the old one's end: a worker that still
-			// acknowledges a job of before must not meet another one under its number.
+			// A stream that is created again, because NATS lost it, continues far beyond the old one's end: a worker that still
+			// acknowledges an old job must not acknowledge another one with the same sequence.
 			FirstSeq: uint64(max(1, time.Now().UnixMilli())),
 			RePublish: &jetstream.RePublish{
 				Source: "jobs.*.*.*.*", Destination: "events." + EventQueued + ".{{wildcard(3)}}.{{wildcard(4)}}",
@@ -85,7 +85,7 @@ func streams(cfg Config) []jetstream.StreamConfig {
 			Subjects:    []string{"dead.*.*.*"},
 			Storage:     jetstream.FileStorage,
 			MaxAge:      deadLetterAge,
-			// One letter a job: settling a job again replaces its letter.
+			// One dead letter per job: settling a job again replaces it.
 			MaxMsgsPerSubject: 1,
 			Replicas:          cfg.Replicas,
 			AllowDirect:       true,
@@ -96,19 +96,19 @@ func streams(cfg Config) []jetstream.StreamConfig {
 			Subjects:    []string{UsageSubject(UsageDay, "*", "*"), "usage.refund.*.*"},
 			Storage:     jetstream.FileStorage,
 			MaxAge:      usageAge,
-			// The last message of a counter holds its value.
+			// The last message of a counter contains its value.
 			MaxMsgsPerSubject: 1,
 			Replicas:          cfg.Replicas,
 			AllowDirect:       true,
 			AllowMsgCounter:   true,
-			// A job is given back and marked as such in one write.
+			// A refund is counted and marked in one write.
 			AllowAtomicPublish: true,
 		},
 		{
 			Name:        StreamUsageMinute,
 			Description: "What is taken of quotas in a minute. Its loss harms nothing.",
 			Subjects:    []string{UsageSubject(UsageMinute, "*", "*")},
-			// A disk would be written to for nothing: the minute is over before NATS is back.
+			// Writing to disk would be useless: the minute is over before NATS is back.
 			Storage:           jetstream.MemoryStorage,
 			MaxAge:            usageMinuteAge,
 			MaxMsgsPerSubject: 1,
@@ -176,14 +176,14 @@ func buckets(cfg Config) []jetstream.KeyValueConfig {
 			Description: "Pictures that members have saved. Those that came with an import have less time left.",
 			Storage:     jetstream.FileStorage,
 			TTL:         ImagesAge,
-			// Without it no key could have less time than the others.
+			// Without it no key could have a shorter TTL than the others.
 			LimitMarkerTTL: controlMarkerTTL,
 			Replicas:       cfg.Replicas,
 		},
 	}
 }
 
-// storedStreams names the streams and the buckets' streams that lie on the disk.
+// storedStreams returns the streams, including those of buckets, that are stored on disk.
 func storedStreams() []string {
 	var names []string
 	for _, stream := range streams(Config{}) {

@@ -43,13 +43,13 @@ type embedded struct {
 	// port and maxStore are those of the first server, and the next ones keep them.
 	port     int
 	maxStore int64
-	// recovered is what had to be done to the store at the start.
+	// recovered is what was done to the store at the start.
 	recovered *filestore.Result
 }
 
 // startEmbedded locks the data directory, checks the store in it and starts a server on it. writeFailed is called when
-// that cannot write to its disk. It fails with ErrInUse when another process has the directory, which it then leaves
-// alone, and with a *filestore.DamageError when starting would lose data.
+// that cannot write to its disk. It fails with ErrInUse when another process holds the directory, which is then left
+// unchanged, and with a *filestore.DamageError when starting would lose data.
 func startEmbedded(cfg Config, log *slog.Logger, writeFailed func(line string)) (*embedded, error) {
 	lock, err := lockDir(cfg.DataDir)
 	if err != nil {
@@ -69,7 +69,7 @@ func startEmbedded(cfg Config, log *slog.Logger, writeFailed func(line string)) 
 	return e, nil
 }
 
-// start starts a server on the directory and waits until it takes connections.
+// start starts a server on the directory and waits until it accepts connections.
 func (e *embedded) start() error {
 	opts, err := e.options()
 	if err != nil {
@@ -116,8 +116,8 @@ func (e *embedded) restartServer() (*filestore.Result, error) {
 	return result, e.start()
 }
 
-// stop stops the server and unlocks the directory. Unless fault reports one after that, the next start knows what
-// the store must look like.
+// stop stops the server and unlocks the directory. Unless fault reports an error after that, it records the state of the
+// store for the next start.
 func (e *embedded) stop(fault func() error) {
 	ran := e.srv.Load() != nil
 	e.stopServer()
@@ -129,7 +129,7 @@ func (e *embedded) stop(fault func() error) {
 	_ = e.lock.Unlock()
 }
 
-// InProcessConn returns a connection to the server that runs now. It fails while none does.
+// InProcessConn returns a connection to the server that runs now. It fails while none runs.
 func (e *embedded) InProcessConn() (net.Conn, error) {
 	srv := e.srv.Load()
 	if srv == nil {
@@ -138,7 +138,7 @@ func (e *embedded) InProcessConn() (net.Conn, error) {
 	return srv.InProcessConn()
 }
 
-// clientURL returns the address for outside clients.
+// clientURL returns the URL for clients in other processes.
 func (e *embedded) clientURL() string {
 	if srv := e.srv.Load(); srv != nil {
 		return srv.ClientURL()
@@ -151,8 +151,8 @@ func shutdown(srv *server.Server) {
 	srv.WaitForShutdown()
 }
 
-// awaitReady waits until the server takes connections. A server that cannot start, on a port that is taken among
-// others, only logs so and stays as it is; that line ends the wait.
+// awaitReady waits until the server accepts connections. A server that cannot start, for example on a port in use, only logs
+// that; the line ends the wait.
 func awaitReady(srv *server.Server, lines *serverLog) error {
 	for end := time.Now().Add(readyTimeout); time.Now().Before(end); {
 		if srv.ReadyForConnections(readyStep) {
@@ -173,7 +173,7 @@ func (e *embedded) options() (*server.Options, error) {
 	opts := &server.Options{
 		ServerName: "text2image-audio",
 		JetStream:  true,
-		// None means that the server takes a share of what is free.
+		// 0 lets the server use a share of the free space.
 		JetStreamMaxStore: e.maxStore,
 		StoreDir:          filepath.Join(e.cfg.DataDir, storeDir),
 		SyncAlways:        always,
@@ -200,11 +200,11 @@ func (e *embedded) options() (*server.Options, error) {
 	return opts, nil
 }
 
-// lockDir makes the directory and takes its lock; the lock's file names the process that holds it. It keeps the file's
-// time: that tells whether a program that does not know of the records in package filestore has opened the store.
+// lockDir creates the directory and locks it; the lock file contains the ID of the process that holds it. It keeps the
+// file's time, which shows whether a program that does not know of the records in package filestore has opened the store.
 func lockDir(dir string) (*flock.Flock, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("make DATA_DIR: %w", err)
+		return nil, fmt.Errorf("create DATA_DIR: %w", err)
 	}
 	path := filepath.Join(dir, "lock")
 	lock := flock.New(path, flock.SetPermissions(0o600))

@@ -12,23 +12,23 @@ import (
 	"strings"
 )
 
-// Migration says how far Migrate may go.
+// Migration limits what Migrate may do.
 type Migration struct {
-	// DryRun lists the changes and makes none.
+	// DryRun lists the changes without making them.
 	DryRun bool
 	// Recreate names the streams that may be deleted with their messages, where NATS cannot change them.
 	Recreate []string
 }
 
-// ErrRecreate is returned by Migrate when NATS cannot change a stream that holds messages, and Migration does not allow to
-// delete it.
+// ErrRecreate is returned by Migrate when NATS cannot change a stream that holds messages, and Migration does not allow
+// deleting it.
 var ErrRecreate = errors.New("the stream must be recreated, which deletes its messages")
 
 // Migrate makes the changes to streams that cannot be undone and that Open therefore refuses to make. It returns them, also
-// in a dry run, and none when there is nothing to do; then it changes nothing. The version before may no longer start
-// afterwards. It leaves everything else, the operator's settings above all, to Open.
+// in a dry run, and nothing when no change is needed. The version before may no longer start
+// afterwards. It leaves everything else, in particular the operator's settings, to Open.
 //
-// It opens the store in DATA_DIR, where it does what every start does to damage, or connects to the external NATS, and fails
+// It opens the store in DATA_DIR, treating damage as every start does, or connects to the external NATS, and fails
 // as Open does. No other process may run on either. When it fails halfway it can be repeated.
 func Migrate(ctx context.Context, cfg Config, m Migration, log *slog.Logger) (done []Change, err error) {
 	cfg = cfg.withDefaults()
@@ -37,7 +37,7 @@ func Migrate(ctx context.Context, cfg Config, m Migration, log *slog.Logger) (do
 	}
 	if cfg.Embedded() {
 		if _, err := os.Stat(filepath.Join(cfg.DataDir, storeDir)); errors.Is(err, fs.ErrNotExist) {
-			return nil, nil // There is no store, and none is made.
+			return nil, nil // There is no store, and none is created.
 		}
 	}
 	b := newBroker(cfg, log)

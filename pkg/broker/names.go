@@ -20,7 +20,7 @@ const (
 	BucketFeedback = "FEEDBACK"
 	BucketImages   = "IMAGES_CACHE"
 
-	// StreamUsage counts what is taken of a quota in a day, StreamUsageMinute in a minute.
+	// StreamUsage counts the use of quotas per day, StreamUsageMinute per minute.
 	StreamUsage       = "USAGE"
 	StreamUsageMinute = "USAGE_MINUTE"
 
@@ -46,7 +46,7 @@ const ResetsStream = bucketStream + BucketResets
 // FeedbackStream is the stream behind the bucket of feedback.
 const FeedbackStream = bucketStream + BucketFeedback
 
-// ImagesStream is the stream behind the bucket of saved pictures.
+// ImagesStream is the stream behind the bucket of saved images.
 const ImagesStream = bucketStream + BucketImages
 
 // JobSubject is the subject of one queued job.
@@ -65,7 +65,7 @@ func LaneSubject(kind job.Kind, lane job.Lane) string {
 	return "jobs." + string(kind) + "." + string(lane) + ".>"
 }
 
-// ParseJobSubject takes a job's subject apart; ok is false for any other subject.
+// ParseJobSubject parses a job's subject; ok is false for any other subject.
 func ParseJobSubject(subject string) (kind job.Kind, lane job.Lane, owner, id string, ok bool) {
 	parts := strings.Split(subject, ".")
 	if len(parts) != 5 || parts[0] != "jobs" {
@@ -79,23 +79,23 @@ func ConsumerName(kind job.Kind, lane job.Lane) string {
 	return "worker-" + string(kind) + "-" + string(lane)
 }
 
-// PullSubject is where a worker asks a consumer of jobs for the next one.
+// PullSubject is where a worker requests the next job from a consumer.
 func PullSubject(consumer string) string {
 	return "$JS.API.CONSUMER.MSG.NEXT." + StreamJobs + "." + consumer
 }
 
-// RecordSubject is where the terminal record of a job lies.
+// RecordSubject is the key of the terminal record of a job.
 func RecordSubject(owner, id string) string { return kvSubject(BucketResults, owner+"."+id) }
 
-// OwnerRecordsSubject matches the terminal records of an owner, and not their media.
+// OwnerRecordsSubject matches the terminal records of an owner, but not their media.
 func OwnerRecordsSubject(owner string) string { return kvSubject(BucketResults, owner+".*") }
 
-// ManifestSubject is where the description of one picture or recording lies.
+// ManifestSubject is the key of the description of one image or audio file.
 func ManifestSubject(owner, id string, index int) string {
 	return RecordSubject(owner, id) + "." + strconv.Itoa(index)
 }
 
-// ChunkSubject is where one piece of a medium's bytes lies; hash is the start of the medium's SHA-256.
+// ChunkSubject is the key of one chunk of a media file; hash is the start of the file's SHA-256.
 func ChunkSubject(owner, id string, index int, hash string, chunk int) string {
 	return ManifestSubject(owner, id, index) + "." + hash + "." + strconv.Itoa(chunk)
 }
@@ -103,43 +103,43 @@ func ChunkSubject(owner, id string, index int, hash string, chunk int) string {
 // JobMediaSubject matches the manifests and chunks of a job.
 func JobMediaSubject(owner, id string) string { return RecordSubject(owner, id) + ".>" }
 
-// ProgressSubject is where the progress of a job lies.
+// ProgressSubject is the key of the progress of a job.
 func ProgressSubject(owner, id string) string { return kvSubject(BucketProgress, owner+"."+id) }
 
-// WorkerSubject is where a worker announces itself.
+// WorkerSubject is the key under which a worker registers.
 func WorkerSubject(worker string) string { return kvSubject(BucketControl, "worker."+worker) }
 
-// WorkersSubject matches the announcements of all workers.
+// WorkersSubject matches the registrations of all workers.
 func WorkersSubject() string { return kvSubject(BucketControl, "worker.*") }
 
-// CatalogueSubject is where the list of models lies.
+// CatalogueSubject is the key of the list of models.
 func CatalogueSubject() string { return kvSubject(BucketControl, "catalogue") }
 
-// LeaseSubject is where a right lies that one process has at a time, to call an upstream that takes no more among others.
+// LeaseSubject is the key of a lease, which one process holds at a time, for example to call an upstream with a concurrency limit.
 func LeaseSubject(name string) string { return kvSubject(BucketControl, "lease."+name) }
 
-// CircuitSubject is where it lies whether an upstream may be called.
+// CircuitSubject is the key of the circuit breaker of an upstream.
 func CircuitSubject(upstream string) string { return kvSubject(BucketControl, "upstream."+upstream) }
 
-// CircuitsSubject matches what lies about every upstream.
+// CircuitsSubject matches the circuit breakers of all upstreams.
 func CircuitsSubject() string { return kvSubject(BucketControl, "upstream.*") }
 
-// PauseSubject is where an operator's order not to work a kind lies.
+// PauseSubject is the key of the pause of a kind of job.
 func PauseSubject(kind job.Kind) string { return kvSubject(BucketControl, "operator."+string(kind)) }
 
-// PausesSubject matches the orders about every kind.
+// PausesSubject matches the pauses of all kinds.
 func PausesSubject() string { return kvSubject(BucketControl, "operator.*") }
 
-// ControlChanged carries the notice that a circuit or an order was changed. It may be lost.
+// ControlChanged notifies that a circuit breaker, pause or switch has changed. A notification may be lost.
 const ControlChanged = "control.changed"
 
-// ResultsProbeSubject is where it is tried whether results can be written. It is no record, and no event follows from it.
+// ResultsProbeSubject is the key that checks whether results can be written. It is not a record and causes no event.
 func ResultsProbeSubject() string { return kvSubject(BucketResults, "probe") }
 
-// LossSubject is where the last loss of stored data lies.
+// LossSubject is the key of the last loss of stored data.
 func LossSubject() string { return kvSubject(BucketControl, "loss") }
 
-// RepairSubject is where the last repair of the store lies.
+// RepairSubject is the key of the last repair of the store.
 func RepairSubject() string { return kvSubject(BucketControl, "repair") }
 
 // DeadSubject is the subject of a dead letter.
@@ -147,7 +147,7 @@ func DeadSubject(kind job.Kind, owner, id string) string {
 	return "dead." + string(kind) + "." + owner + "." + id
 }
 
-// DeadsSubject matches the dead letters of a kind and an owner; an empty one stands for all.
+// DeadsSubject matches the dead letters of a kind and an owner; an empty argument matches all.
 func DeadsSubject(kind job.Kind, owner string) string {
 	if kind == "" {
 		kind = "*"
@@ -161,7 +161,7 @@ func DeadsSubject(kind job.Kind, owner string) string {
 // AnyDeadSubject matches the dead letter of the job with the given id.
 func AnyDeadSubject(id string) string { return DeadSubject("*", "*", id) }
 
-// ParseDeadSubject takes a dead letter's subject apart; ok is false for any other subject.
+// ParseDeadSubject parses a dead letter's subject; ok is false for any other subject.
 func ParseDeadSubject(subject string) (kind job.Kind, owner, id string, ok bool) {
 	parts := strings.Split(subject, ".")
 	if len(parts) != 4 || parts[0] != "dead" {
@@ -170,10 +170,10 @@ func ParseDeadSubject(subject string) (kind job.Kind, owner, id string, ok bool)
 	return job.Kind(parts[1]), parts[2], parts[3], true
 }
 
-// CancelSubject carries the notice that a job was canceled.
+// CancelSubject notifies that a job was canceled.
 func CancelSubject(id string) string { return "cancel." + id }
 
-// CancelsSubject matches the notices of all jobs.
+// CancelsSubject matches the notifications of all jobs.
 const CancelsSubject = "cancel.*"
 
 // The events that follow a stored write, by the kind of write.
@@ -189,7 +189,7 @@ func JobEventsSubject(owner, id string) string { return "events.*." + owner + ".
 // OwnerEventsSubject matches the events of every job of an owner.
 func OwnerEventsSubject(owner string) string { return "events.*." + owner + ".*" }
 
-// ParseEventSubject takes an event's subject apart; ok is false for any other subject.
+// ParseEventSubject parses an event's subject; ok is false for any other subject.
 func ParseEventSubject(subject string) (event, owner, id string, ok bool) {
 	parts := strings.Split(subject, ".")
 	if len(parts) != 4 || parts[0] != "events" {
@@ -198,20 +198,20 @@ func ParseEventSubject(subject string) (event, owner, id string, ok bool) {
 	return parts[1], parts[2], parts[3], true
 }
 
-// UserSubject is where an account lies. The key is a hash: an e-mail address is no valid token, and none shows in a subject.
+// UserSubject is the key of an account. It contains a hash, because an e-mail address is not a valid token and must not appear in subjects.
 func UserSubject(key string) string { return kvSubject(BucketUsers, key) }
 
 // UsersSubject matches every account.
 func UsersSubject() string { return kvSubject(BucketUsers, "*") }
 
-// UsersProbeSubject is where the health check writes, reads and removes a key. It is no account.
+// UsersProbeSubject is the key that the health check writes, reads and removes. It is not an account.
 func UsersProbeSubject(id string) string { return kvSubject(BucketUsers, "probe."+id) }
 
-// ResetSubject is where the latest password reset of an account lies.
+// ResetSubject is the key of the latest password reset of an account.
 func ResetSubject(key string) string { return kvSubject(BucketResets, key) }
 
-// FeedbackSubject is where one piece of feedback lies. The era tells what was given here from what was imported, the day
-// is that on which it was given. An empty argument stands for all.
+// FeedbackSubject is the key of one feedback entry. era separates imported entries from others, day is the day of
+// submission. An empty argument matches all.
 func FeedbackSubject(era, day, owner, id string) string {
 	parts := []string{"entry", era, day, owner, id}
 	for i, part := range parts {
@@ -222,12 +222,12 @@ func FeedbackSubject(era, day, owner, id string) string {
 	return kvSubject(BucketFeedback, strings.Join(parts, "."))
 }
 
-// FeedbackDoneSubject is where the mark lies that a piece of feedback was processed.
+// FeedbackDoneSubject is the key of the marker that a feedback entry was processed.
 func FeedbackDoneSubject(owner, id string) string {
 	return kvSubject(BucketFeedback, "done."+owner+"."+id)
 }
 
-// FeedbackDonesSubject matches the marks of an owner's feedback; an empty one stands for all.
+// FeedbackDonesSubject matches the markers of an owner's feedback; an empty argument matches all.
 func FeedbackDonesSubject(owner string) string {
 	if owner == "" {
 		owner = "*"
@@ -235,10 +235,10 @@ func FeedbackDonesSubject(owner string) string {
 	return FeedbackDoneSubject(owner, "*")
 }
 
-// FeedbackClaimSubject is where it lies until when an owner may not give feedback again.
+// FeedbackClaimSubject is the key of the time until which an owner may not submit feedback again.
 func FeedbackClaimSubject(owner string) string { return kvSubject(BucketFeedback, "claim."+owner) }
 
-// ParseFeedbackSubject takes the subject of a piece of feedback apart; ok is false for any other subject.
+// ParseFeedbackSubject parses the subject of a feedback entry; ok is false for any other subject.
 func ParseFeedbackSubject(subject string) (era, day, owner, id string, ok bool) {
 	parts := strings.Split(subject, ".")
 	if len(parts) != 7 || parts[0] != "$KV" || parts[1] != BucketFeedback || parts[2] != "entry" {
@@ -247,20 +247,20 @@ func ParseFeedbackSubject(subject string) (era, day, owner, id string, ok bool) 
 	return parts[3], parts[4], parts[5], parts[6], true
 }
 
-// GoogleSubject is where it lies which account a Google account opens. The key is a hash of Google's name for it; it is no
+// GoogleSubject is the key of the link from a Google account to an account. It contains a hash of Google's ID. It is not an
 // account, and UsersSubject does not match it.
 func GoogleSubject(key string) string { return kvSubject(BucketUsers, "google."+key) }
 
-// SpentSubject is where it lies for a while that something was used which can be used once. The key is its hash.
+// SpentSubject is the key that marks for a while that a one-time value was used. It contains the value's hash.
 func SpentSubject(key string) string { return kvSubject(BucketResets, "spent."+key) }
 
-// ImagesSubject is where it lies which pictures a member has saved on a day.
+// ImagesSubject is the key of the index of images that a member saved on a day.
 func ImagesSubject(owner, day string) string { return kvSubject(BucketImages, owner+"."+day) }
 
-// ImageSubject matches the bytes of one saved picture.
+// ImageSubject matches the chunks of one saved image.
 func ImageSubject(owner, day, key string) string { return ImagesSubject(owner, day) + "." + key + ".*" }
 
-// ImageChunkSubject is where one piece of the bytes of a saved picture lies.
+// ImageChunkSubject is the key of one chunk of a saved image.
 func ImageChunkSubject(owner, day, key string, chunk int) string {
 	return ImagesSubject(owner, day) + "." + key + "." + strconv.Itoa(chunk)
 }
@@ -284,46 +284,46 @@ func UsageStream(window string) string {
 	return StreamUsage
 }
 
-// UsageSubject is the counter of what somebody has taken of a quota; bucket is the minute or the day.
+// UsageSubject is the counter of somebody's use of a quota; bucket is the minute or the day.
 func UsageSubject(window, who, bucket string) string {
 	return "usage." + window + "." + who + "." + bucket
 }
 
-// RefundSubject is where it is marked that a job was given back. A deleted job's id may be used again, and then the time
-// tells the two apart.
+// RefundSubject is the marker of the refund of a job. The ID of a deleted job may be used again; the time then distinguishes
+// the two.
 func RefundSubject(id string, created time.Time) string {
 	return "usage.refund." + id + "." + strconv.FormatInt(created.UnixMilli(), 10)
 }
 
-// SwitchSubject is where the state of a runtime switch is stored.
+// SwitchSubject is the key of a runtime switch.
 func SwitchSubject(name string) string { return kvSubject(BucketControl, "switch."+name) }
 
 // SwitchesSubject matches the state of every runtime switch.
 func SwitchesSubject() string { return kvSubject(BucketControl, "switch.*") }
 
-// DeploymentSubject is where one entry of the deployment history is stored.
+// DeploymentSubject is the key of one entry of the deployment history.
 func DeploymentSubject(id string) string { return kvSubject(BucketControl, "deployment."+id) }
 
 // DeploymentsSubject matches the whole deployment history.
 func DeploymentsSubject() string { return kvSubject(BucketControl, "deployment.*") }
 
-// DeletionSubject is where it is kept that an account is being deleted, by the owner of its jobs. It is no account, and
+// DeletionSubject is the key of the marker that an account is being deleted, by the owner of its jobs. It is not an account, and
 // UsersSubject does not match it.
 func DeletionSubject(owner string) string { return kvSubject(BucketUsers, "deleted."+owner) }
 
 // DeletionsSubject matches every account that is being deleted.
 func DeletionsSubject() string { return DeletionSubject("*") }
 
-// VerificationSubject is where the latest token lies that confirms the address of an account.
+// VerificationSubject is the key of the latest token that verifies the address of an account.
 func VerificationSubject(key string) string { return kvSubject(BucketResets, "verify."+key) }
 
-// SignupsSubject is where the latest sign-ups of one place are counted.
+// SignupsSubject is the key of the counter of the latest sign-ups from one address.
 func SignupsSubject(from string) string { return kvSubject(BucketResets, "signups."+from) }
 
-// OwnerResultsSubject matches the records of an owner, their media and the marks of deleted jobs.
+// OwnerResultsSubject matches the records of an owner, their media and the markers of deleted jobs.
 func OwnerResultsSubject(owner string) string { return kvSubject(BucketResults, owner+".>") }
 
-// OwnerMediaSubject matches the media of all jobs of an owner, and not their records.
+// OwnerMediaSubject matches the media of all jobs of an owner, but not their records.
 func OwnerMediaSubject(owner string) string { return kvSubject(BucketResults, owner+".*.>") }
 
 // OwnerProgressSubject matches the progress of all jobs of an owner.

@@ -11,18 +11,18 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Action says what is done to a stream or consumer in NATS.
+// Action is what is done to a stream or consumer in NATS.
 type Action string
 
-// The actions, from the least to the gravest.
+// The actions, from the least to the most severe.
 const (
-	// ActionCreate makes what is missing.
+	// ActionCreate creates what is missing.
 	ActionCreate Action = "create"
 	// ActionUpdate changes settings that can be changed back.
 	ActionUpdate Action = "update"
 	// ActionMigrate changes settings that NATS never changes back, so that the version before may no longer start.
 	ActionMigrate Action = "migrate"
-	// ActionRecreate deletes a stream with its messages and creates it anew, because NATS cannot change it.
+	// ActionRecreate deletes a stream with its messages and creates it again, because NATS cannot change it.
 	ActionRecreate Action = "recreate"
 )
 
@@ -44,7 +44,7 @@ type Change struct {
 func (c Change) OneWay() bool { return c.Action == ActionMigrate || c.Action == ActionRecreate }
 
 // ErrMigrationNeeded is returned by Open when NATS holds a stream that this version can only use after a change that
-// cannot be undone. Migrate makes it.
+// cannot be undone. Migrate makes that change.
 var ErrMigrationNeeded = errors.New("a migration is needed")
 
 // migrationNeeded returns an error that names every stream with a one-way change, or nil.
@@ -62,7 +62,7 @@ func migrationNeeded(steps []step) error {
 		"make a backup and run \"api migrate\" (see deploy/rollback.md)", ErrMigrationNeeded, strings.Join(streams, "; "))
 }
 
-// step is a change with what carries it out.
+// step is a change and the function that makes it.
 type step struct {
 	Change
 	apply func(context.Context) error
@@ -96,7 +96,7 @@ func plan(ctx context.Context, js jetstream.JetStream, cfg Config) ([]step, erro
 	return steps, nil
 }
 
-// planStream returns what has to be done to a stream, or nil. Creating it fails with jetstream.ErrStreamNameAlreadyInUse when
+// planStream returns the step for a stream, or nil. Creating it fails with jetstream.ErrStreamNameAlreadyInUse when
 // another process was faster.
 func planStream(ctx context.Context, js jetstream.JetStream, want jetstream.StreamConfig) (*step, error) {
 	s := step{Change: Change{Target: "stream " + want.Name, name: want.Name}}
@@ -160,7 +160,7 @@ func (s step) oneWay(js jetstream.JetStream, want, have rawConfig, messages uint
 	return &s, nil
 }
 
-// planConsumer returns what has to be done to a consumer, or nil.
+// planConsumer returns the step for a consumer, or nil.
 func planConsumer(ctx context.Context, js jetstream.JetStream, want jetstream.ConsumerConfig) (*step, error) {
 	s := step{Change: Change{Target: "consumer " + want.Durable, name: want.Durable}}
 	var info struct {
@@ -203,11 +203,11 @@ func declaredStreams(cfg Config) []jetstream.StreamConfig {
 	return list
 }
 
-// bucketDuplicates is the window in which a bucket's stream knows a message by its id.
+// bucketDuplicates is the window in which a bucket's stream recognizes a message by its ID.
 const bucketDuplicates = 2 * time.Minute
 
-// streamOfBucket returns the stream that CreateKeyValue of the client library makes of a bucket. The library would change
-// every setting of a bucket that is there already.
+// streamOfBucket returns the stream that CreateKeyValue of the client library creates for a bucket. The library would change
+// every setting of a bucket that exists already.
 func streamOfBucket(b jetstream.KeyValueConfig) jetstream.StreamConfig {
 	return jetstream.StreamConfig{
 		Name:                   bucketStream + b.Bucket,
@@ -232,7 +232,7 @@ func streamOfBucket(b jetstream.KeyValueConfig) jetstream.StreamConfig {
 	}
 }
 
-// governed names the settings of a stream that follow the operator's settings exactly, whatever NATS holds.
+// governed returns the settings of a stream that follow the operator's settings exactly, whatever NATS holds.
 func governed(stream string) []string {
 	fields := []string{"num_replicas"} // NATS_REPLICAS
 	switch stream {
@@ -244,7 +244,7 @@ func governed(stream string) []string {
 	return fields
 }
 
-// apiRequest sends a request to the JetStream API and decodes the answer; body and into may be nil. The client library
+// apiRequest sends a request to the JetStream API and decodes the response; body and into may be nil. The client library
 // would lose settings that it does not know. It fails with a *jetstream.APIError when NATS refuses.
 func apiRequest(ctx context.Context, js jetstream.JetStream, subject string, body, into any) error {
 	var data []byte
@@ -262,7 +262,7 @@ func apiRequest(ctx context.Context, js jetstream.JetStream, subject string, bod
 		Error *jetstream.APIError `json:"error"`
 	}
 	if err := json.Unmarshal(msg.Data, &answer); err != nil {
-		return fmt.Errorf("decode answer to %s: %w", subject, err)
+		return fmt.Errorf("decode response to %s: %w", subject, err)
 	}
 	if answer.Error != nil {
 		return answer.Error
@@ -271,7 +271,7 @@ func apiRequest(ctx context.Context, js jetstream.JetStream, subject string, bod
 		return nil
 	}
 	if err := json.Unmarshal(msg.Data, into); err != nil {
-		return fmt.Errorf("decode answer to %s: %w", subject, err)
+		return fmt.Errorf("decode response to %s: %w", subject, err)
 	}
 	return nil
 }

@@ -10,13 +10,13 @@ import (
 )
 
 // ErrNoQuorum is returned while a NATS cluster, or the servers that hold a stream, have no leader because too few of them are
-// there. It ends once a majority is back; nothing that was accepted is lost by it.
+// running. It ends once a majority is back; nothing that was accepted is lost.
 var ErrNoQuorum = errors.New("the NATS cluster has no quorum")
 
-// codeNoLeader is what a server of a cluster answers while there is no leader to ask.
+// codeNoLeader is the response of a server of a cluster that has no leader.
 const codeNoLeader = 10008
 
-// NoQuorum reports whether an error says that a NATS cluster has no leader.
+// NoQuorum reports whether an error means that a NATS cluster has no leader.
 func NoQuorum(err error) bool {
 	if errors.Is(err, ErrNoQuorum) {
 		return true
@@ -53,10 +53,10 @@ func (b *Broker) checkLeader(ctx context.Context, name string) error {
 	stream, err := b.js.Stream(ctx, name)
 	switch {
 	case errors.Is(err, jetstream.ErrStreamNotFound):
-		return nil // That is for Complete.
+		return nil // Complete reports that.
 	case NoQuorum(err):
 	case err != nil:
-		return fmt.Errorf("ask for stream %s: %w", name, err)
+		return fmt.Errorf("look up stream %s: %w", name, err)
 	case stream.CachedInfo().Cluster == nil || stream.CachedInfo().Cluster.Leader != "":
 		return nil
 	}

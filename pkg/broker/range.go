@@ -13,13 +13,13 @@ import (
 	"github.com/synadia-io/orbit.go/jetstreamext"
 )
 
-// What a replica answers along with a message: its place, and how many messages on the subject come after it.
+// The headers that a replica adds to a message: its sequence and the number of messages on the subject after it.
 const (
 	headerSequence = "Nats-Sequence"
 	headerPending  = "Nats-Num-Pending"
 )
 
-// rangeBatch is how many messages Range asks for at once.
+// rangeBatch is how many messages Range requests at once.
 const rangeBatch = 500
 
 // CountFrom returns how many messages on a subject, which may hold wildcards, a stream has from a sequence on. It costs
@@ -42,7 +42,7 @@ func FirstSince(ctx context.Context, js jetstream.JetStream, stream, subject str
 	return sequence, err
 }
 
-// first asks for one message and returns its sequence and the number of those behind it.
+// first requests one message and returns its sequence and the number of messages after it.
 func first(ctx context.Context, js jetstream.JetStream, stream string, ask map[string]any) (sequence, behind uint64, err error) {
 	req, err := json.Marshal(ask)
 	if err != nil {
@@ -52,7 +52,7 @@ func first(ctx context.Context, js jetstream.JetStream, stream string, ask map[s
 	defer cancel()
 	msg, err := js.Conn().RequestWithContext(ctx, "$JS.API.DIRECT.GET."+stream, req)
 	if err != nil {
-		return 0, 0, fmt.Errorf("look into %s: %w", stream, err)
+		return 0, 0, fmt.Errorf("look up message in %s: %w", stream, err)
 	}
 	if msg.Header.Get(headerSequence) == "" {
 		return 0, 0, notFound(msg, stream)
@@ -60,21 +60,21 @@ func first(ctx context.Context, js jetstream.JetStream, stream string, ask map[s
 	sequence, errSequence := strconv.ParseUint(msg.Header.Get(headerSequence), 10, 64)
 	behind, errBehind := strconv.ParseUint(msg.Header.Get(headerPending), 10, 64)
 	if err := errors.Join(errSequence, errBehind); err != nil {
-		return 0, 0, fmt.Errorf("look into %s: %w", stream, err)
+		return 0, 0, fmt.Errorf("look up message in %s: %w", stream, err)
 	}
 	return sequence, behind, nil
 }
 
-// notFound tells a replica that has no such message from one that refuses to answer.
+// notFound distinguishes a replica without such a message from one that refuses the request.
 func notFound(msg *nats.Msg, stream string) error {
 	if status := msg.Header.Get("Status"); status != "404" {
-		return fmt.Errorf("look into %s: status %q", stream, status)
+		return fmt.Errorf("look up message in %s: status %q", stream, status)
 	}
 	return jetstream.ErrMsgNotFound
 }
 
-// Range hands the messages on a subject, which may hold wildcards, to take, in their order, from one sequence up to
-// another, both included, until take returns false or an error. It costs one request for each five hundred messages,
+// Range passes the messages on a subject, which may hold wildcards, to take in order, from one sequence to another, both
+// included, until take returns false or an error. It costs one request for each five hundred messages,
 // which any replica may answer.
 func Range(ctx context.Context, js jetstream.JetStream, stream, subject string, from, to uint64,
 	take func(*jetstream.RawStreamMsg) (more bool, err error),
@@ -89,7 +89,7 @@ func Range(ctx context.Context, js jetstream.JetStream, stream, subject string, 
 	return nil
 }
 
-// rangeOnce hands one batch on and returns the sequence of its last message; more is false when nothing is to follow.
+// rangeOnce passes on one batch and returns the sequence of its last message; more is false after the last batch.
 func rangeOnce(ctx context.Context, js jetstream.JetStream, stream, subject string, from, to uint64,
 	take func(*jetstream.RawStreamMsg) (more bool, err error),
 ) (last uint64, more bool, err error) {
@@ -97,14 +97,14 @@ func rangeOnce(ctx context.Context, js jetstream.JetStream, stream, subject stri
 	defer cancel()
 	messages, err := jetstreamext.GetBatch(ctx, js, stream, rangeBatch, jetstreamext.GetBatchSeq(from), jetstreamext.GetBatchSubject(subject))
 	if err != nil {
-		return 0, false, fmt.Errorf("read from %s: %w", stream, err)
+		return 0, false, fmt.Errorf("read messages from %s: %w", stream, err)
 	}
 	for msg, err := range messages {
 		switch {
 		case errors.Is(err, jetstreamext.ErrNoMessages):
 			return 0, false, nil
 		case err != nil:
-			return 0, false, fmt.Errorf("read from %s: %w", stream, err)
+			return 0, false, fmt.Errorf("read messages from %s: %w", stream, err)
 		case msg.Sequence > to:
 			return 0, false, nil
 		}
@@ -113,9 +113,9 @@ func rangeOnce(ctx context.Context, js jetstream.JetStream, stream, subject stri
 			return 0, false, err
 		}
 	}
-	// The messages end without an error when the time is up.
+	// On a timeout the messages end without an error.
 	if err := ctx.Err(); err != nil {
-		return 0, false, fmt.Errorf("read from %s: %w", stream, err)
+		return 0, false, fmt.Errorf("read messages from %s: %w", stream, err)
 	}
 	return last, more, nil
 }

@@ -15,7 +15,7 @@ import (
 type Repair struct {
 	V  int       `json:"v"`
 	At time.Time `json:"at"`
-	// What says what was damaged and what was done, a sentence each.
+	// What describes each damage and its repair in a sentence.
 	What []string `json:"what"`
 }
 
@@ -31,7 +31,7 @@ func (b *Broker) LastRepair(ctx context.Context) (*Repair, error) {
 	return &r, nil
 }
 
-// logRecovery tells the operator what was done to the store before the server was started on it.
+// logRecovery logs what was done to the store before the server was started on it.
 func (b *Broker) logRecovery(result *filestore.Result) {
 	for _, what := range result.Routine {
 		b.log.Info("the store is tidied up", "what", what)
@@ -47,7 +47,7 @@ func (b *Broker) logRecovery(result *filestore.Result) {
 	}
 }
 
-// recordRecovery lets the health check show it.
+// recordRecovery records repairs and losses for the health check.
 func (b *Broker) recordRecovery(ctx context.Context, result *filestore.Result) error {
 	now := time.Now()
 	if streams := result.Streams(); len(streams) > 0 {

@@ -10,7 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// StreamRestore is there while a backup is being restored, and after a restore that was interrupted. It holds nothing.
+// StreamRestore exists while a backup is being restored and after an interrupted restore. It is empty.
 const StreamRestore = "RESTORE"
 
 // ErrRestoreUnfinished is returned for a store into which a backup was restored in part: the restore still runs, or it was
@@ -18,8 +18,8 @@ const StreamRestore = "RESTORE"
 var ErrRestoreUnfinished = errors.New("a restore of a backup into this store is under way or was interrupted; " +
 	"when none is running, restore again with: api restore --discard-unfinished FILE")
 
-// OpenUndeclared is Open for who restores a backup or makes one: it declares nothing, changes nothing that is stored, and does
-// not watch over it. It opens a store with an unfinished restore, too. It fails as Open does.
+// OpenUndeclared is Open for making or restoring a backup: it declares nothing, changes nothing that is stored, and does not
+// reconcile. It also opens a store with an unfinished restore. It fails as Open does.
 func OpenUndeclared(ctx context.Context, cfg Config, log *slog.Logger) (*Broker, error) {
 	return openBroker(ctx, cfg, log, false)
 }
@@ -40,12 +40,12 @@ func (b *Broker) RestoreUnfinished(ctx context.Context) (bool, error) {
 		return false, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("look for an unfinished restore: %w", err)
+		return false, fmt.Errorf("check for an unfinished restore: %w", err)
 	}
 	return true, nil
 }
 
-// BeginRestore keeps every process from opening the store until EndRestore. from is when the backup was made.
+// BeginRestore prevents every process from opening the store until EndRestore. from is when the backup was made.
 func (b *Broker) BeginRestore(ctx context.Context, from time.Time) error {
 	_, err := b.js.CreateStream(ctx, jetstream.StreamConfig{
 		Name: StreamRestore, Subjects: []string{"restore.unfinished"}, Storage: jetstream.FileStorage, Replicas: b.cfg.Replicas,
@@ -60,7 +60,7 @@ func (b *Broker) BeginRestore(ctx context.Context, from time.Time) error {
 	return nil
 }
 
-// EndRestore lets processes open the store again.
+// EndRestore allows processes to open the store again.
 func (b *Broker) EndRestore(ctx context.Context) error {
 	if err := b.js.DeleteStream(ctx, StreamRestore); err != nil {
 		return fmt.Errorf("end restore: %w", err)
@@ -68,7 +68,7 @@ func (b *Broker) EndRestore(ctx context.Context) error {
 	return nil
 }
 
-// checkRestore keeps a process from working on half of a store.
+// checkRestore fails for a store that was restored in part.
 func (b *Broker) checkRestore(ctx context.Context) error {
 	unfinished, err := b.RestoreUnfinished(ctx)
 	if err == nil && unfinished {

@@ -6,19 +6,19 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// What the server answers to a publish when it can store no more. 10077 says it of the limits of one stream, and then of
-// the number of messages too.
+// The responses to a publish when the server can store no more. 10077 means the limits of one stream, including its number
+// of messages.
 const (
 	codeStoreFailed = 10077
 	codeNoResources = 10023
 	codeNoStorage   = 10047
-	// codeAccountFull says it of the limits of the account.
+	// codeAccountFull means the limits of the account.
 	codeAccountFull = 10002
 
 	describeMaxMessages = "maximum messages exceeded"
 )
 
-// NoRoom reports whether NATS refused a publish because its storage, or the stream's share of it, is used up, or because
+// NoRoom reports whether NATS refused a publish because its storage, or the stream's share of it, is exhausted, or because
 // its disk is full.
 func NoRoom(err error) bool {
 	if errors.Is(err, ErrDiskFull) {
@@ -37,17 +37,17 @@ func NoRoom(err error) bool {
 	return false
 }
 
-// TooMany reports whether NATS refused a publish because the stream holds as many messages as it may.
+// TooMany reports whether NATS refused a publish because the stream has reached its maximum number of messages.
 func TooMany(err error) bool {
 	var api *jetstream.APIError
 	return errors.As(err, &api) && api.ErrorCode == codeStoreFailed && api.Description == describeMaxMessages
 }
 
-// codeTooManyRequests is the answer to a publish or request that finds the server's queue for the stream full.
+// codeTooManyRequests is the response to a publish or request when the server's queue for the stream is full.
 const codeTooManyRequests = 10167
 
-// Overloaded reports whether NATS refused a publish because too many others wait at the stream. It was not stored, and may
-// be tried again.
+// Overloaded reports whether NATS refused a publish because too many others are waiting for the stream. It was not stored and may
+// be retried.
 func Overloaded(err error) bool {
 	var api *jetstream.APIError
 	return errors.As(err, &api) && api.ErrorCode == codeTooManyRequests

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// rawConfig is the configuration of a stream or consumer as NATS sends it. What this version does not know stays in it.
+// rawConfig is the configuration of a stream or consumer as NATS sends it. Settings that this version does not know are kept.
 type rawConfig map[string]json.RawMessage
 
 // encodeConfig returns a configuration of the client library as NATS takes it.
@@ -26,17 +26,17 @@ func encodeConfig(cfg any) (rawConfig, error) {
 	return raw, nil
 }
 
-// differences are the settings that differ, sorted by what a change of them means.
+// differences are the settings that differ, sorted by the effect of changing them.
 type differences struct {
 	reversible, oneWay, recreate []string
 }
 
-// A rule decides about one setting: given the value of this version and the one in NATS, nil when absent, it returns the
+// A rule decides on one setting: given the value of this version and the one in NATS, nil when absent, it returns the
 // value to send, or nil to leave the setting alone.
 type rule func(want, have json.RawMessage) (json.RawMessage, error)
 
-// Settings of streams by what a change of them means. Whatever is in none of these tables is set when a stream is created
-// and never touched afterwards: a newer version, or the operator, may have had a reason for it.
+// Settings of streams by the effect of changing them. Settings in none of these tables are set when a stream is created
+// and never changed afterwards: a newer version or the operator may have had a reason for them.
 //
 // The version before must be able to start on all that a start changes. Each version forces its configuration on these
 // streams up to release-before (see deploy/rollback.md), so a start adds only what NATS lets that one take away again.
@@ -65,7 +65,7 @@ var (
 		"sealed":            exactly,
 		"mirror":            exactly,
 	}
-	// consumerRules have the settings that a lost job may be the price of: a job past max_deliver is never delivered again,
+	// consumerRules are the settings that can lose jobs: a job past max_deliver is never delivered again,
 	// and delayed jobs count against max_ack_pending.
 	consumerRules = map[string]rule{
 		"ack_wait":        exactly,
@@ -159,12 +159,12 @@ func mergeFilters(merged, want, have rawConfig) ([]string, error) {
 	return []string{fmt.Sprintf("%s: %s -> %s", field, strings.Join(several, " "), strings.Join(all, " "))}, nil
 }
 
-// describe shows the change of a setting to the operator.
+// describe returns the change of a setting for the operator.
 func describe(field string, have, value json.RawMessage) string {
 	return fmt.Sprintf("%s: %s -> %s", field, readable(field, have), readable(field, value))
 }
 
-// readable returns a value as the operator writes it: NATS sends durations as nanoseconds.
+// readable returns a value in the form that the operator uses: NATS sends durations as nanoseconds.
 func readable(field string, value json.RawMessage) string {
 	switch field {
 	case "max_age", "subject_delete_marker_ttl", "ack_wait":
@@ -179,7 +179,7 @@ func readable(field string, value json.RawMessage) string {
 	return string(value)
 }
 
-// encodeSetting is json.Marshal without the escapes for HTML, which would be shown to the operator.
+// encodeSetting is json.Marshal without the escapes for HTML, which the operator would see.
 func encodeSetting(v any) (json.RawMessage, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
@@ -207,7 +207,7 @@ func isZero(raw json.RawMessage) bool {
 	return false
 }
 
-// exactly wants the value of this version.
+// exactly requires the value of this version.
 func exactly(want, have json.RawMessage) (json.RawMessage, error) {
 	if isZero(want) && isZero(have) || bytes.Equal(want, have) {
 		return nil, nil
@@ -244,7 +244,7 @@ func enable(want, have json.RawMessage) (json.RawMessage, error) {
 // ifAbsent sets what is not set.
 func ifAbsent(want, have json.RawMessage) (json.RawMessage, error) { return enable(want, have) }
 
-// discardNew has a full stream refuse messages where this version counts on it, and leaves it so where it does not.
+// discardNew makes a full stream refuse messages where this version relies on it, and otherwise leaves the setting.
 func discardNew(want, have json.RawMessage) (json.RawMessage, error) {
 	if string(want) != `"new"` {
 		return nil, nil
@@ -252,7 +252,7 @@ func discardNew(want, have json.RawMessage) (json.RawMessage, error) {
 	return exactly(want, have)
 }
 
-// durable refuses memory where this version needs a file. A file where memory would do is only slower.
+// durable rejects memory where this version needs a file. A file in place of memory is only slower.
 func durable(want, have json.RawMessage) (json.RawMessage, error) {
 	if string(want) != `"file"` {
 		return nil, nil
@@ -260,7 +260,7 @@ func durable(want, have json.RawMessage) (json.RawMessage, error) {
 	return exactly(want, have)
 }
 
-// unionSubjects adds the subjects of this version to those that are there.
+// unionSubjects adds the subjects of this version to the existing ones.
 func unionSubjects(want, have json.RawMessage) (json.RawMessage, error) {
 	var w, h []string
 	if err := decodeSetting(want, &w); err != nil {

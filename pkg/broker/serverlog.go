@@ -11,14 +11,14 @@ import (
 	"time"
 )
 
-// serverLog passes the embedded server's lines on; its notices are of no interest to an operator by default.
+// serverLog logs the lines of the embedded server; its notices are for debugging.
 type serverLog struct {
 	log *slog.Logger
-	// fatal is the first line after which the server cannot go on.
+	// fatal is the first line after which the server cannot continue.
 	fatal atomic.Pointer[string]
 	mu    sync.Mutex
-	// said is when which line was logged last.
-	said map[string]time.Time
+	// logged is when each line was last logged.
+	logged map[string]time.Time
 	// writeFailed is called with the line that says that a write to the disk failed. It may be nil.
 	writeFailed func(line string)
 }
@@ -28,31 +28,31 @@ func (l *serverLog) Noticef(format string, v ...any) {
 }
 
 func (l *serverLog) Warnf(format string, v ...any) {
-	l.say(slog.LevelWarn, fmt.Sprintf(format, v...))
+	l.logLine(slog.LevelWarn, fmt.Sprintf(format, v...))
 }
 
 func (l *serverLog) Errorf(format string, v ...any) {
 	line := fmt.Sprintf(format, v...)
-	// The server tells nobody else when it freezes a stream because it could not remove a message.
+	// The server reports only here that it froze a stream because it could not remove a message.
 	if l.writeFailed != nil && strings.Contains(line, "ritical write error") {
 		l.writeFailed(line)
 	}
-	l.say(slog.LevelError, line)
+	l.logLine(slog.LevelError, line)
 }
 
-// say logs a line; the same line again within repeatAfter is of no interest. A disk that is full, for one, is reported
-// with every write.
-func (l *serverLog) say(level slog.Level, line string) {
+// logLine logs a line; repetitions within repeatAfter are logged for debugging. A full disk, for example, is reported with
+// every write.
+func (l *serverLog) logLine(level slog.Level, line string) {
 	l.mu.Lock()
 	now := time.Now()
-	if said, ok := l.said[line]; ok && now.Sub(said) < repeatAfter {
+	if said, ok := l.logged[line]; ok && now.Sub(said) < repeatAfter {
 		level = slog.LevelDebug
 	} else {
-		maps.DeleteFunc(l.said, func(_ string, at time.Time) bool { return now.Sub(at) >= repeatAfter })
-		if l.said == nil || len(l.said) >= maxSaid {
-			l.said = make(map[string]time.Time)
+		maps.DeleteFunc(l.logged, func(_ string, at time.Time) bool { return now.Sub(at) >= repeatAfter })
+		if l.logged == nil || len(l.logged) >= maxLogged {
+			l.logged = make(map[string]time.Time)
 		}
-		l.said[line] = now
+		l.logged[line] = now
 	}
 	l.mu.Unlock()
 	l.log.Log(context.Background(), level, "nats server", "line", line)
@@ -60,8 +60,8 @@ func (l *serverLog) say(level slog.Level, line string) {
 
 const (
 	repeatAfter = 10 * time.Minute
-	// maxSaid bounds how many lines are remembered.
-	maxSaid = 100
+	// maxLogged bounds how many lines are remembered.
+	maxLogged = 100
 )
 
 func (l *serverLog) Fatalf(format string, v ...any) {

@@ -20,20 +20,20 @@ var (
 	// ErrDiskFull is returned while the embedded NATS stores nothing because its disk is full. It recovers by itself once
 	// there is room.
 	ErrDiskFull = errors.New("the disk of the embedded NATS is full")
-	// ErrDiskFailed is returned while the embedded NATS stores nothing because its disk fails otherwise. It recovers by
-	// itself once the disk takes writes.
+	// ErrDiskFailed is returned while the embedded NATS stores nothing because of another disk error. It recovers by
+	// itself once the disk accepts writes.
 	ErrDiskFailed = errors.New("the disk of the embedded NATS takes no writes")
 )
 
 const (
-	// probeBytes is what the disk must have room for before the server is restarted.
+	// probeBytes is how much the disk must be able to store before the server is restarted.
 	probeBytes = 4 << 20
-	// probePause and probePauseMax lie between two tries of a disk that fails.
+	// probePause and probePauseMax bound the pause between two probes of a failing disk.
 	probePause    = time.Second
 	probePauseMax = 5 * time.Second
-	// restartEvery lies between two restarts of the server at the least.
+	// restartEvery is the shortest time between two restarts of the server.
 	restartEvery = 10 * time.Second
-	// reconnectTimeout bounds the wait for the own connection after a restart.
+	// reconnectTimeout bounds the wait for this process's connection after a restart.
 	reconnectTimeout = time.Minute
 )
 
@@ -51,7 +51,7 @@ type storage struct {
 type storageFault struct{ err error }
 
 // StorageFault returns why the embedded NATS cannot write, as an error that wraps ErrDiskFull or ErrDiskFailed, or nil.
-// It costs nothing.
+// It makes no request.
 func (b *Broker) StorageFault() error {
 	if f := b.storage.fault.Load(); f != nil {
 		return f.err
@@ -59,7 +59,7 @@ func (b *Broker) StorageFault() error {
 	return nil
 }
 
-// writeFailed takes note of a write that failed.
+// writeFailed records a failed write.
 func (b *Broker) writeFailed(line string) {
 	b.storage.failures.Add(1)
 	if b.storage.fault.CompareAndSwap(nil, &storageFault{classifyFault(errors.New(line))}) {
@@ -84,7 +84,7 @@ func (b *Broker) wakeStorage() {
 	}
 }
 
-// startStorage begins to watch until stopStorage.
+// startStorage watches the disk until stopStorage.
 func (b *Broker) startStorage() {
 	ctx, stop := context.WithCancel(context.Background())
 	b.storage.stop, b.storage.done = stop, make(chan struct{})
@@ -129,7 +129,7 @@ func (b *Broker) watchStorage(ctx context.Context) {
 	}
 }
 
-// streamWriteError returns what keeps a stream of the server from being written, or nil.
+// streamWriteError returns the error that prevents writes to a stream of the server, or nil.
 func streamWriteError(srv *server.Server) error {
 	if srv == nil {
 		return nil
@@ -146,8 +146,8 @@ func streamWriteError(srv *server.Server) error {
 	return nil
 }
 
-// recoverStorage waits until the disk takes writes and restarts the server then. Nothing but a restart brings a frozen
-// stream back; clients of the server reconnect. It returns false when ctx ends first.
+// recoverStorage waits until the disk accepts writes and then restarts the server. Only a restart makes a frozen
+// stream writable; clients of the server reconnect. It returns false when ctx ends first.
 func (b *Broker) recoverStorage(ctx context.Context) bool {
 	reported := ""
 	for pause := probePause; ; pause = min(2*pause, probePauseMax) {
@@ -157,7 +157,7 @@ func (b *Broker) recoverStorage(ctx context.Context) bool {
 		}
 		if err == nil {
 			b.storage.fault.Store(nil)
-			// What lies in memory is gone.
+			// Streams in memory are lost.
 			b.Suspect()
 			return true
 		}
@@ -197,7 +197,7 @@ func (b *Broker) restart(ctx context.Context) error {
 	return b.recordRecovery(ctx, result)
 }
 
-// probeDisk reports whether the disk takes a write of some size.
+// probeDisk fails unless the disk accepts a write of probeBytes.
 func probeDisk(dir string) error {
 	path := filepath.Join(dir, "probe.tmp")
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600) //nolint:gosec // The path lies in the operator's own DATA_DIR.

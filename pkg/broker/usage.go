@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Usage is what JetStream stores for this installation at one moment. A limit of 0 is none that NATS tells.
+// Usage is what JetStream stores for this installation at one moment. A limit of 0 means that NATS reports none.
 type Usage struct {
 	// Streams are those that Open declares, by name.
 	Streams []StreamUse
@@ -18,18 +18,18 @@ type Usage struct {
 	DiskFree, DiskSize uint64
 }
 
-// StreamUse is what one stream holds, counted once.
+// StreamUse is what one stream stores, without replicas.
 type StreamUse struct {
 	Name                  string
 	Bytes, Messages       uint64
 	MaxBytes, MaxMessages uint64
 }
 
-// Usage asks NATS what it stores. It costs two requests. It fails when NATS does not answer in time.
+// Usage reads from NATS what it stores. It costs two requests. It fails when NATS does not answer in time.
 func (b *Broker) Usage(ctx context.Context) (Usage, error) {
 	account, err := b.js.AccountInfo(ctx)
 	if err != nil {
-		return Usage{}, fmt.Errorf("ask NATS for its use of storage: %w", err)
+		return Usage{}, fmt.Errorf("read storage use of NATS: %w", err)
 	}
 	u := Usage{
 		FileBytes: account.Store, FileLimit: limit(account.Limits.MaxStore),
@@ -51,7 +51,7 @@ func (b *Broker) Usage(ctx context.Context) (Usage, error) {
 		})
 	}
 	if err := list.Err(); err != nil {
-		return Usage{}, fmt.Errorf("ask NATS for its streams: %w", err)
+		return Usage{}, fmt.Errorf("list streams of NATS: %w", err)
 	}
 	slices.SortFunc(u.Streams, func(x, y StreamUse) int { return strings.Compare(x.Name, y.Name) })
 	return u, nil
@@ -70,7 +70,7 @@ func (e *embedded) fileLimit() uint64 {
 	return limit(config.MaxStore)
 }
 
-// limit reads a limit of NATS, where -1 and 0 stand for none.
+// limit converts a limit of NATS, where -1 and 0 mean none.
 func limit(n int64) uint64 {
 	if n <= 0 {
 		return 0

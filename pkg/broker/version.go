@@ -10,15 +10,15 @@ import (
 )
 
 // minAPILevel is the JetStream API level that is needed: 2 came with nats-server 2.12, whose counters, atomic batches
-// and safer elections this service stands on.
+// and safer elections this service relies on.
 const minAPILevel = 2
 
 const minServer = "2.12"
 
-// ErrUnsuitable is returned for a NATS server that cannot serve: too old, or without JetStream.
+// ErrUnsuitable is returned for a NATS server that cannot be used: too old, or without JetStream.
 var ErrUnsuitable = errors.New("unsuitable NATS server")
 
-// checkServer refuses a server that is too old or lacks JetStream, by name.
+// checkServer fails for a server that is too old or lacks JetStream, and names it.
 func checkServer(ctx context.Context, nc *nats.Conn, js jetstream.JetStream) error {
 	info, err := js.AccountInfo(ctx)
 	return suitable(nc.ConnectedServerName(), nc.ConnectedServerVersion(), info, err)

@@ -9,9 +9,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/hostname"
 )
 
-// requireToken answers 401 to requests that do not bring the token as
-// Authorization: Bearer. It compares in a time that does not depend on how much
-// of a wrong one is right.
+// requireToken answers 401 to requests without the token as Authorization: Bearer.
+// The comparison takes constant time.
 func requireToken(token string, next http.Handler) http.Handler {
 	want := sha256.Sum256([]byte(token))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -26,9 +25,8 @@ func requireToken(token string, next http.Handler) http.Handler {
 	})
 }
 
-// requireLocalHost answers 421 to requests for a host that is not this machine:
-// those of a web page whose name was made to point here. A browser never leaves
-// out the host.
+// requireLocalHost answers 421 to requests whose Host header does not name this
+// machine, which stops DNS rebinding: browsers always send the header.
 func requireLocalHost(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Host != "" && !hostname.Loopback().Allows(r.Host) {

@@ -5,11 +5,11 @@ import (
 	"log/slog"
 )
 
-// Audit returns a logger that writes to the same place as log, whatever LOG_LEVEL is: what an operator did must be found
-// later, also where only errors are logged.
+// Audit returns a logger that writes where log writes but ignores LOG_LEVEL: an operator's actions are logged even where
+// only errors are.
 func Audit(log *slog.Logger) *slog.Logger { return slog.New(auditHandler{log.Handler()}) }
 
-// auditHandler lets every level pass.
+// auditHandler enables every level.
 type auditHandler struct{ slog.Handler }
 
 func (auditHandler) Enabled(context.Context, slog.Level) bool { return true }

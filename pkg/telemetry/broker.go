@@ -2,19 +2,18 @@ package telemetry
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// storeMaxAge is for how long one reading of the store and of the registered workers serves scrapes.
+// storeMaxAge is how long scrapes reuse a reading of the store and of the registered workers.
 const storeMaxAge = 10 * time.Second
 
-// readyLimit bounds the check of a scrape, so that a NATS that does not answer shows as not ready instead of no value.
-const readyLimit = scrapeTimeout * 3 / 4
+// checkTimeout is shorter than scrapeTimeout, so that a NATS that does not respond shows as not ready instead of as a gap.
+const checkTimeout = scrapeTimeout * 3 / 4
 
-// Broker is what scrapes ask about NATS.
+// Broker reports on the connection to NATS. Scrapes call it.
 type Broker interface {
 	// Connection returns the state of the connection without blocking.
 	Connection() (connected bool, reconnects uint64)
@@ -22,11 +21,11 @@ type Broker interface {
 	Check(ctx context.Context) error
 }
 
-// SetBroker says what scrapes ask about NATS. Until then the process counts as neither connected nor ready.
+// SetBroker sets what the NATS metrics are read from. Until then the process shows as neither connected nor ready.
 func (m *Metrics) SetBroker(b Broker) { m.broker.Store(&b) }
 
-// registerBroker registers what SetBroker gives values to. A process that waits for NATS at its start has none to ask yet,
-// and is the one that an alert must see.
+// registerBroker registers the metrics read from SetBroker's argument. They exist from the start, because alerts must
+// see a process that is still waiting for NATS.
 func (m *Metrics) registerBroker() error {
 	connected := m.desc(programBoth, "nats_connected", "Whether this process is connected to NATS.")
 	ready := m.desc(programBoth, "ready", "Whether this process can use NATS: connected, the disk takes writes, all streams exist. While it is 0, /readyz answers 503.")
@@ -35,16 +34,16 @@ func (m *Metrics) registerBroker() error {
 	return m.register("broker", &scraper{
 		descs: []*prometheus.Desc{connected, ready, reconnects},
 		read: func(ctx context.Context) ([]prometheus.Metric, error) {
-			var there, able bool
+			var isConnected, isReady bool
 			var times uint64
 			if b := m.broker.Load(); b != nil {
-				ctx, cancel := context.WithTimeout(ctx, readyLimit)
+				ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 				defer cancel()
-				there, times = (*b).Connection()
-				able = (*b).Check(ctx) == nil
+				isConnected, times = (*b).Connection()
+				isReady = (*b).Check(ctx) == nil
 			}
 			return []prometheus.Metric{
-				gauge(connected, boolean(there)), gauge(ready, boolean(able)),
+				gauge(connected, boolean(isConnected)), gauge(ready, boolean(isReady)),
 				prometheus.MustNewConstMetric(reconnects, prometheus.CounterValue, float64(times)),
 			}, nil
 		},
@@ -54,42 +53,38 @@ func (m *Metrics) registerBroker() error {
 // StoreSample is what JetStream stores at one moment.
 type StoreSample struct {
 	Streams []StreamSample
-	// FileBytes and MemoryBytes are what all streams together use, replicas included; the limits are 0 when none is known.
+	// FileBytes and MemoryBytes are the use of all streams together, replicas included. A limit is 0 when unknown.
 	FileBytes, FileLimit, MemoryBytes, MemoryLimit uint64
-	// DiskFree and DiskSize are of the file system of an embedded NATS; both are 0 with an external one.
+	// DiskFree and DiskSize describe the file system of an embedded NATS; both are 0 with an external one.
 	DiskFree, DiskSize uint64
 }
 
-// StreamSample is what one stream holds. Limits are 0 when there is none.
+// StreamSample is what one stream stores. A limit is 0 when there is none.
 type StreamSample struct {
 	Name                  string
 	Bytes, Messages       uint64
 	MaxBytes, MaxMessages uint64
 }
 
-// RegisterStore has read called for a scrape, once in ten seconds at the most, and shows what it returns. The rules of
-// RegisterQueue hold otherwise.
+// RegisterStore registers the metrics of the store. Scrapes call read at most once every ten seconds; failures are handled
+// as in RegisterQueue.
 func (m *Metrics) RegisterStore(read func(context.Context) (StoreSample, error)) error {
 	streamBytes := m.desc(programAPI, "store_stream_bytes", "Bytes that a stream holds."+shared, "stream")
 	streamMessages := m.desc(programAPI, "store_stream_messages", "Messages that a stream holds."+shared, "stream")
 	maxBytes := m.desc(programAPI, "store_stream_max_bytes", "Bytes that a stream may hold; absent without a limit."+shared, "stream")
 	maxMessages := m.desc(programAPI, "store_stream_max_messages", "Messages that a stream may hold; absent without a limit."+shared, "stream")
 	used := m.desc(programAPI, "store_used_bytes", "Bytes that all streams use, by storage: file or memory."+shared, "storage")
-	limit := m.desc(programAPI, "store_max_bytes", "Bytes that all streams may use, by storage; absent when NATS does not tell a limit."+shared, "storage")
+	limit := m.desc(programAPI, "store_max_bytes", "Bytes that all streams may use, by storage; absent when no limit is known."+shared, "storage")
 	free := m.desc(programAPI, "store_disk_free_bytes", "Free bytes of the file system with the store of an embedded NATS; absent with an external one.")
 	size := m.desc(programAPI, "store_disk_size_bytes", "Size of that file system.")
 	return m.register("store", &scraper{
 		maxAge: storeMaxAge,
 		descs:  []*prometheus.Desc{streamBytes, streamMessages, maxBytes, maxMessages, used, limit, free, size},
-		read: func(ctx context.Context) ([]prometheus.Metric, error) {
-			sample, err := read(ctx)
-			if err != nil {
-				return nil, err
-			}
+		read: convert(read, func(sample StoreSample) []prometheus.Metric {
 			metrics := []prometheus.Metric{
 				gauge(used, float64(sample.FileBytes), "file"), gauge(used, float64(sample.MemoryBytes), "memory"),
 			}
-			// A limit or size of 0 means that none is known.
+			// A limit of 0 is unknown.
 			known := func(desc *prometheus.Desc, value uint64, labels ...string) {
 				if value > 0 {
 					metrics = append(metrics, gauge(desc, float64(value), labels...))
@@ -105,46 +100,42 @@ func (m *Metrics) RegisterStore(read func(context.Context) (StoreSample, error))
 				known(maxBytes, s.MaxBytes, s.Name)
 				known(maxMessages, s.MaxMessages, s.Name)
 			}
-			return metrics, nil
-		},
+			return metrics
+		}),
 	})
 }
 
-// WorkerSample is how many workers there are for a kind of job.
+// WorkerSample describes the workers of one kind of job.
 type WorkerSample struct {
 	Kind string
-	// Workers that are alive, and how many jobs of the kind they run at once.
+	// Workers is the number of live workers, Slots the number of jobs of the kind that they can run at once.
 	Workers, Slots int
-	// Paused says that an operator has paused the kind.
+	// Paused reports whether an operator has paused the kind.
 	Paused bool
 }
 
-// RegisterWorkers has read called for a scrape, once in ten seconds at the most, for every kind of job, those without
-// workers included.
+// RegisterWorkers registers the metrics of the workers. Scrapes call read at most once every ten seconds; it returns a
+// sample for every kind of job, including those without workers. Failures are handled as in RegisterQueue.
 func (m *Metrics) RegisterWorkers(read func(context.Context) ([]WorkerSample, error)) error {
-	workers := m.desc(programAPI, "workers_registered", "Workers that take jobs of a kind and reported within the last 30 seconds."+shared, "kind")
+	workers := m.desc(programAPI, "workers_registered", "Workers that accept jobs of a kind and reported within the last 30 seconds."+shared, "kind")
 	slots := m.desc(programAPI, "worker_slots_registered", "Jobs of a kind that those workers can run at once."+shared, "kind")
 	paused := m.desc(programAPI, "kind_paused", "Whether an operator has paused a kind of job."+shared, "kind")
 	return m.register("workers", &scraper{
 		maxAge: storeMaxAge,
 		descs:  []*prometheus.Desc{workers, slots, paused},
-		read: func(ctx context.Context) ([]prometheus.Metric, error) {
-			samples, err := read(ctx)
-			if err != nil {
-				return nil, fmt.Errorf("read workers: %w", err)
-			}
+		read: convert(read, func(samples []WorkerSample) []prometheus.Metric {
 			var metrics []prometheus.Metric
 			for _, s := range samples {
 				metrics = append(metrics, gauge(workers, float64(s.Workers), s.Kind), gauge(slots, float64(s.Slots), s.Kind),
 					gauge(paused, boolean(s.Paused), s.Kind))
 			}
-			return metrics, nil
-		},
+			return metrics
+		}),
 	})
 }
 
-func boolean(yes bool) float64 {
-	if yes {
+func boolean(b bool) float64 {
+	if b {
 		return 1
 	}
 	return 0

@@ -16,29 +16,29 @@ const (
 	attemptKey
 )
 
-// WithRequestID returns a context whose log lines carry the id of a request.
+// WithRequestID returns a context whose log records carry a request id.
 func WithRequestID(ctx context.Context, id string) context.Context {
 	return context.WithValue(ctx, requestKey, id)
 }
 
-// RequestID returns the id of the request that ctx belongs to, or nothing.
+// RequestID returns the request id in ctx, or "".
 func RequestID(ctx context.Context) string {
 	id, _ := ctx.Value(requestKey).(string)
 	return id
 }
 
-// WithJobID returns a context whose log lines carry the id of a job.
+// WithJobID returns a context whose log records carry a job id.
 func WithJobID(ctx context.Context, id string) context.Context {
 	return context.WithValue(ctx, jobKey, id)
 }
 
-// JobID returns the id of the job that ctx belongs to, or nothing.
+// JobID returns the job id in ctx, or "".
 func JobID(ctx context.Context) string {
 	id, _ := ctx.Value(jobKey).(string)
 	return id
 }
 
-// contextAttrs returns the ids that ctx holds.
+// contextAttrs returns the ids in ctx.
 func contextAttrs(ctx context.Context) []slog.Attr {
 	var attrs []slog.Attr
 	if id := RequestID(ctx); id != "" {

@@ -1,8 +1,8 @@
-// Package telemetry is how the processes show what they do: the logger, the
-// metrics with the listener that offers them, and the version of the program.
+// Package telemetry provides logging, metrics and tracing: the logger, the metrics
+// and the server that exposes them, the spans and their exporter, and the version
+// of the program.
 //
-// It owns the names of all metrics and log attributes that several packages
-// share. It never decides anything, holds no process-wide registry or logger, and
-// no label of a metric ever carries a user's id, a job's id, a prompt or a raw
-// path: each of those would make a series of its own.
+// It owns the names of all metrics, spans and shared log attributes. It has no
+// global registry or logger. Metric labels never hold a user id, a job id, a prompt
+// or a raw path, since each value would create a series of its own.
 package telemetry

@@ -5,14 +5,14 @@ import (
 	"strings"
 )
 
-// Level is the least severity that a process logs. It begins with that of LOG_LEVEL and can be changed while the process
-// runs. It is safe for concurrent use.
+// Level is the lowest level that a process logs. It starts as LOG_LEVEL and can be changed while the process runs. It is
+// safe for concurrent use.
 type Level struct {
 	current slog.LevelVar
 	initial slog.Level
 }
 
-// NewLevel returns a level. It fails with a fault of LOG_LEVEL when the name is none of error, warn, info and debug.
+// NewLevel returns a Level. It fails, naming LOG_LEVEL, unless name is error, warn, info or debug.
 func NewLevel(name string) (*Level, error) {
 	initial, err := parseLevel(name)
 	if err != nil {
@@ -23,17 +23,17 @@ func NewLevel(name string) (*Level, error) {
 	return l, nil
 }
 
-// Level returns the severity in force. It makes a Level a slog.Leveler.
+// Level returns the current level. It implements slog.Leveler.
 func (l *Level) Level() slog.Level { return l.current.Level() }
 
-// String returns the name of the severity in force.
+// String returns the name of the current level.
 func (l *Level) String() string { return levelName(l.Level()) }
 
-// Initial returns the name of the severity that LOG_LEVEL has set.
+// Initial returns the name of the level that LOG_LEVEL sets.
 func (l *Level) Initial() string { return levelName(l.initial) }
 
-// Set changes the severity; an empty name goes back to that of LOG_LEVEL. It fails when the name is none of error, warn,
-// info and debug.
+// Set changes the level; an empty name restores that of LOG_LEVEL. It fails unless name is empty or error, warn, info or
+// debug.
 func (l *Level) Set(name string) error {
 	if name == "" {
 		l.current.Set(l.initial)

@@ -9,28 +9,27 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/env"
 )
 
-// NewLogger returns a logger that writes one JSON object a line to w. Every line
-// that is logged with a context carries the request_id, job_id, trace_id and span_id of
-// the context, at the top level even below a group. Line breaks in a message or an attribute
-// are escaped, so a stranger's text cannot forge a line.
+// NewLogger returns a logger that writes one JSON object per line to w. A record
+// logged with a context carries its request_id, job_id, trace_id and span_id, at the
+// top level even inside a group. Line breaks in messages and attributes are escaped,
+// so that no input can forge a record.
 //
-// It fails with a fault of LOG_LEVEL when level is none of error, warn, info and
-// debug.
+// It fails, naming LOG_LEVEL, unless level is error, warn, info or debug.
 func NewLogger(w io.Writer, level string) (*slog.Logger, error) {
-	least, err := NewLevel(level)
+	l, err := NewLevel(level)
 	if err != nil {
 		return nil, err
 	}
-	return NewLoggerAt(w, least), nil
+	return NewLoggerAt(w, l), nil
 }
 
-// NewLoggerAt is NewLogger with a level that can be changed later.
+// NewLoggerAt is like NewLogger with a level that may change.
 func NewLoggerAt(w io.Writer, level slog.Leveler) *slog.Logger {
 	json := slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})
 	return slog.New(&contextHandler{inner: json})
 }
 
-// parseLevel reads a level as operators write it.
+// parseLevel parses a level, ignoring case.
 func parseLevel(level string) (slog.Level, error) {
 	switch strings.ToLower(level) {
 	case "error":
@@ -45,11 +44,11 @@ func parseLevel(level string) (slog.Level, error) {
 	return 0, &env.Fault{Name: "LOG_LEVEL", Expected: "error, warn, info or debug"}
 }
 
-// contextHandler adds the ids of the context to each record.
+// contextHandler adds the ids in the context to each record.
 type contextHandler struct {
 	inner slog.Handler
-	// grouped repeats on a handler what was done since the first group was opened.
-	// While it is nil the ids can simply join the record.
+	// grouped applies to a handler all WithGroup and WithAttrs calls since the first
+	// WithGroup. While it is nil the ids can be added to the record itself.
 	grouped func(slog.Handler) slog.Handler
 }
 

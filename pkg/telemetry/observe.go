@@ -7,23 +7,23 @@ import (
 	"time"
 )
 
-// other stands for every label value beyond the known ones. Without it a stranger
-// who invents methods, or an upstream that invents statuses, makes new series.
+// other replaces unknown label values. Without it a client that invents methods, or
+// an upstream that invents statuses, would create new series.
 const other = "other"
 
-// Sample has ObserveHTTP and ObserveUpstream measure the duration of a share of what
-// they count, from 0 to 1; they begin with 1. It is to be called before they are.
+// Sample sets the fraction of requests and calls, from 0 to 1, whose duration
+// ObserveHTTP and ObserveUpstream measure; the default is 1. Call it before them.
 func (m *Metrics) Sample(rate float64) { m.sampleRate = rate }
 
-// sampled reports whether the duration at hand is one that is measured.
+// sampled reports whether to measure this duration.
 func (m *Metrics) sampled() bool {
-	return m.sampleRate >= 1 || rand.Float64() < m.sampleRate //nolint:gosec // It decides nothing but what is measured.
+	return m.sampleRate >= 1 || rand.Float64() < m.sampleRate //nolint:gosec // Sampling needs no secure randomness.
 }
 
-// LongRequest says why a request takes long on purpose; the zero value is an ordinary request.
+// LongRequest is the kind of a request that is slow by design; it is empty for ordinary requests.
 type LongRequest string
 
-// The requests that take long on purpose, whose time says nothing about the API's latency.
+// The kinds of requests that are slow by design. Their duration says nothing about the latency of the API.
 const (
 	// LongWait waits for a job with ?wait= or Prefer: wait.
 	LongWait LongRequest = "wait"
@@ -31,13 +31,13 @@ const (
 	LongSync LongRequest = "sync"
 	// LongStream is an event stream.
 	LongStream LongRequest = "stream"
-	// LongBackup downloads everything that is stored.
+	// LongBackup downloads a backup.
 	LongBackup LongRequest = "backup"
 )
 
-// ObserveHTTP counts an answered request. Route is the pattern that matched, never
-// the path; nothing for no match. The duration of a request that waits on purpose is
-// measured apart from that of ordinary requests.
+// ObserveHTTP counts a request and measures its duration. The route is the pattern
+// that matched, never the path, and empty if none did. Long requests have a
+// histogram of their own.
 func (m *Metrics) ObserveHTTP(route, method string, status int, long LongRequest, took time.Duration) {
 	if route == "" {
 		route = "unmatched"
@@ -54,7 +54,7 @@ func (m *Metrics) ObserveHTTP(route, method string, status int, long LongRequest
 	m.HTTPDuration.WithLabelValues(route, method).Observe(took.Seconds())
 }
 
-// ObserveEnd counts a terminal record. The reason is an error's code, nothing for a job that did not fail.
+// ObserveEnd counts a terminal record. The reason is the error code of a failed job and empty otherwise.
 func (m *Metrics) ObserveEnd(kind, outcome, reason string, took time.Duration) {
 	m.JobsFinished.WithLabelValues(kind, outcome).Inc()
 	m.EndToEnd.WithLabelValues(kind, outcome).Observe(max(0, took.Seconds()))
@@ -63,8 +63,8 @@ func (m *Metrics) ObserveEnd(kind, outcome, reason string, took time.Duration) {
 	}
 }
 
-// ObserveUpstream counts a call to an upstream. A status of 0 means that no answer
-// came and is shown as "error".
+// ObserveUpstream counts a call to an upstream and measures its duration. The status
+// is 0, shown as "error", when there was no response.
 func (m *Metrics) ObserveUpstream(upstream string, status int, took time.Duration) {
 	label := "error"
 	if status != 0 {
@@ -77,7 +77,7 @@ func (m *Metrics) ObserveUpstream(upstream string, status int, took time.Duratio
 	m.UpstreamDuration.WithLabelValues(upstream).Observe(took.Seconds())
 }
 
-// ObserveCircuit shows the state in which an upstream is.
+// ObserveCircuit sets the state of an upstream's circuit breaker.
 func (m *Metrics) ObserveCircuit(upstream, state string) {
 	for _, known := range []string{"closed", "open", "half_open"} {
 		value := 0.0
@@ -88,11 +88,11 @@ func (m *Metrics) ObserveCircuit(upstream, state string) {
 	}
 }
 
-// writeStored is the result of a publish whose duration is measured.
+// writeStored is the result of a successful publish, the only one whose duration is measured.
 const writeStored = "stored"
 
-// ObserveWrite counts a publish to a stream of JetStream by its result: stored, conflict, full or failed. The duration is
-// measured of those that were stored.
+// ObserveWrite counts a publish to a JetStream stream by its result: stored, conflict, full or failed. Only the duration of
+// stored ones is measured.
 func (m *Metrics) ObserveWrite(stream, result string, took time.Duration) {
 	m.StoreWrites.WithLabelValues(stream, result).Inc()
 	if result == writeStored {
@@ -112,8 +112,8 @@ func (m *Metrics) ObserveEmail(template, result string) {
 	m.Emails.WithLabelValues(template, result).Inc()
 }
 
-// InitAPI makes the series exist at zero that alerts of the API are about: a series that begins with its first failure hides
-// that one from increase() and rate(). Kinds, lanes, quota policies and email templates are the known ones.
+// InitAPI creates, at zero, the series of the API that alerts use: increase() and rate() do not see the first failure of a
+// series that starts with it. The arguments are all kinds, lanes, quota policies and email templates.
 func (m *Metrics) InitAPI(kinds, lanes, policies, templates []string) {
 	m.initFinished(kinds)
 	for _, kind := range kinds {
@@ -137,7 +137,7 @@ func (m *Metrics) InitAPI(kinds, lanes, policies, templates []string) {
 	m.Panics.WithLabelValues("http")
 }
 
-// InitWorker does what InitAPI does for the series of a worker. Reasons are the error codes that open a circuit breaker.
+// InitWorker is InitAPI for a worker. The reasons are the error codes that open a circuit breaker.
 func (m *Metrics) InitWorker(kinds, upstreams, reasons []string) {
 	m.initFinished(kinds)
 	for _, kind := range kinds {

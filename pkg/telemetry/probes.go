@@ -7,18 +7,18 @@ import (
 	"time"
 )
 
-// readyTimeout bounds how long a readiness probe may take.
+// readyTimeout bounds a readiness probe.
 const readyTimeout = 2 * time.Second
 
-// SetReady says how to find out whether the process can do its work; ready returns nil when it can. Until it is set,
-// /readyz answers 503. The worker has no other port for its probes.
+// SetReady sets the readiness check, which returns nil when the process can work. Until then /readyz answers 503. The
+// worker has no other port for its probes.
 func (s *Server) SetReady(ready func(context.Context) error) { s.ready.Store(&ready) }
 
-// withProbes answers /livez and /readyz without a token, since the one who probes has none, and passes on everything else.
-// They say ok or unavailable and nothing about why.
+// withProbes serves /livez and /readyz, and passes all other requests to next. The probes need no token and do not say why
+// a process is unavailable.
 func (s *Server) withProbes(next http.Handler) http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { answerProbe(w, http.StatusOK) })
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { respondProbe(w, http.StatusOK) })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
 		defer cancel()
@@ -26,13 +26,13 @@ func (s *Server) withProbes(next http.Handler) http.Handler {
 		if ready := s.ready.Load(); ready != nil && (*ready)(ctx) == nil {
 			status = http.StatusOK
 		}
-		answerProbe(w, status)
+		respondProbe(w, status)
 	})
 	mux.Handle("/", next)
 	return mux
 }
 
-func answerProbe(w http.ResponseWriter, status int) {
+func respondProbe(w http.ResponseWriter, status int) {
 	text := "ok"
 	if status != http.StatusOK {
 		text = "unavailable"

@@ -7,31 +7,32 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 )
 
-// The programs that export a metric. An API process with the embedded NATS runs a worker too and exports the metrics of both.
+// The programs that export a metric. An API process with the embedded worker exports the metrics of both.
 const (
 	programAPI    = "api"
 	programWorker = "worker"
 	programBoth   = "api, worker"
 )
 
-// shared is the note in the help text of gauges that every API process reads from NATS.
+// shared is appended to the help texts of gauges that every API process reads from NATS.
 const shared = " Every API process exports the same value: aggregate with max, not sum."
 
-// Description is what is known of a metric before it has any value.
+// Description describes a metric, whether or not it has a value yet.
 type Description struct {
 	// Name is the full name, without the suffixes of a histogram's series.
 	Name string
 	// Type is counter, gauge or histogram.
 	Type   string
 	Labels []string
-	// Programs names the programs that export it.
+	// Programs lists the programs that export it.
 	Programs string
 	Help     string
 }
 
-// Unit returns the unit of the values as the name gives it: seconds, bytes, or a bare number.
+// Unit returns the unit of the values according to the name: seconds, bytes or number.
 func (d Description) Unit() string {
 	name := strings.TrimSuffix(d.Name, "_total")
 	for _, unit := range []string{"seconds", "bytes"} {
@@ -42,8 +43,7 @@ func (d Description) Unit() string {
 	return "number"
 }
 
-// Descriptions returns the description of every metric of this project that is registered so far, by name. Those of the
-// Go runtime and of the process are not among them.
+// Descriptions returns the metrics registered so far, sorted by name, without those of the Go runtime and the process.
 func (m *Metrics) Descriptions() []Description {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -52,7 +52,7 @@ func (m *Metrics) Descriptions() []Description {
 	return list
 }
 
-// describe remembers a metric and returns its full name.
+// describe records the description of a metric and returns its full name.
 func (m *Metrics) describe(program, kind, name, help string, labels ...string) string {
 	full := prometheus.BuildFQName(namespace, "", name)
 	m.mu.Lock()
@@ -61,8 +61,8 @@ func (m *Metrics) describe(program, kind, name, help string, labels ...string) s
 	return full
 }
 
-// NewMetrics returns the metrics of a process in a registry of their own. It never
-// fails; two of them in one process do not meet.
+// NewMetrics returns the metrics of a process in a new registry. Several of them in
+// one process are independent.
 func NewMetrics() *Metrics {
 	reg := prometheus.NewRegistry()
 	m := &Metrics{Registry: reg, sampleRate: 1}
@@ -76,7 +76,7 @@ func NewMetrics() *Metrics {
 	m.Panics = both.counters("panics_total", "Recovered panics.", "where")
 	m.scrapeErrors = both.counters("scrape_errors_total", "Reads for a scrape that failed or timed out; their gauges are missing from that scrape.", "source")
 	if err := m.registerBroker(); err != nil {
-		// Its names are literals: a mistake here, as in a factory.
+		// The names are constants, so this is a programming error.
 		panic(err)
 	}
 	reg.MustRegister(
@@ -94,13 +94,13 @@ func (m *Metrics) registerJobs() {
 	m.JobsSubmitted = api.counters("jobs_submitted_total", "Jobs accepted.", "kind", "lane")
 	m.JobsFinished = both.counters("jobs_finished_total", "Jobs that reached their terminal record.", "kind", "outcome")
 	m.QueueWait = worker.histograms("job_queue_wait_seconds", "Time from submission to the first attempt.", jobBuckets(), "kind")
-	m.RunDuration = worker.histograms("job_run_duration_seconds", "Time one attempt takes.", jobBuckets(), "kind")
+	m.RunDuration = worker.histograms("job_run_duration_seconds", "Duration of one attempt.", jobBuckets(), "kind")
 	m.EndToEnd = both.histograms("job_end_to_end_seconds", "Time from submission to the terminal record.", longBuckets(), "kind", "outcome")
-	m.Attempts = worker.counters("job_attempts_total", "Attempts started, by reason: first, retry, throttled, or crash (the worker before was lost).", "kind", "reason")
-	m.AttemptOutcomes = worker.counters("job_attempt_outcomes_total", "Attempts ended, by class of outcome.", "kind", "outcome")
+	m.Attempts = worker.counters("job_attempts_total", "Attempts started, by reason: first, retry, throttled, or crash (the previous worker was lost).", "kind", "reason")
+	m.AttemptOutcomes = worker.counters("job_attempt_outcomes_total", "Attempts finished, by class of outcome.", "kind", "outcome")
 	m.Redeliveries = worker.counters("job_redeliveries_total", "Deliveries after the first one.", "kind")
-	m.SettleConflicts = worker.counters("job_settle_conflicts_total", "Terminal records that came second and were dropped.", "kind")
-	m.DeadLetters = both.counters("dead_letters_total", "Failed jobs put among the dead letters, by error code.", "kind", "reason")
+	m.SettleConflicts = worker.counters("job_settle_conflicts_total", "Terminal records dropped because the job already had one.", "kind")
+	m.DeadLetters = both.counters("dead_letters_total", "Dead letters written, by error code.", "kind", "reason")
 	m.SweeperEnded = api.counters("sweeper_ended_total", "Jobs past their deadline that the sweeper ended.", "kind")
 	m.SweeperLeads = api.gauges("sweeper_leads", "Whether this process ends the jobs that are past their deadline; exactly one API process does.").WithLabelValues()
 	m.WorkerSlots = worker.gauges("worker_slots", "Jobs a pool of this worker can run at once, by state: busy or free.", "pool", "state")
@@ -109,8 +109,8 @@ func (m *Metrics) registerJobs() {
 
 func (m *Metrics) registerUpstreams() {
 	worker := factory{m, programWorker}
-	m.UpstreamRequests = worker.counters("upstream_requests_total", "Calls to an upstream, by HTTP status; error when no response came.", "upstream", "status")
-	m.UpstreamDuration = worker.histograms("upstream_request_duration_seconds", "Time of a call to an upstream.", jobBuckets(), "upstream")
+	m.UpstreamRequests = worker.counters("upstream_requests_total", "Calls to an upstream, by HTTP status; error if there was no response.", "upstream", "status")
+	m.UpstreamDuration = worker.histograms("upstream_request_duration_seconds", "Duration of a call to an upstream.", jobBuckets(), "upstream")
 	m.UpstreamRetryAfter = worker.histograms("upstream_retry_after_seconds", "How long an upstream asked callers to wait, by Retry-After or in its error.", retryAfterBuckets(), "upstream")
 	m.UpstreamCircuit = worker.gauges("upstream_circuit", "Circuit breaker of an upstream: 1 for the state it is in, 0 for the others. All workers share it: aggregate with max, not sum.", "upstream", "state")
 	m.UpstreamTrips = worker.counters("upstream_trips_total", "Times this worker opened the circuit breaker of an upstream, by error code.", "upstream", "reason")
@@ -118,61 +118,56 @@ func (m *Metrics) registerUpstreams() {
 
 func (m *Metrics) registerHTTP() {
 	api := factory{m, programAPI}
-	m.HTTPRequests = api.counters("http_requests_total", "HTTP requests answered, of every sort.", "route", "method", "status")
-	m.HTTPDuration = api.histograms("http_request_duration_seconds", "Time to the end of the response, without the requests of http_long_request_duration_seconds.", requestBuckets(), "route", "method")
-	m.HTTPLongDuration = api.histograms("http_long_request_duration_seconds", "Time to the end of the response of requests that take long on purpose: they wait for a job (wait, sync), stream events (stream) or download a backup (backup).", longBuckets(), "route", "method", "mode")
-	m.QuotaRefusals = api.counters("quota_refusals_total", "Submissions refused because they exceed a quota.", "policy", "lane")
+	m.HTTPRequests = api.counters("http_requests_total", "HTTP requests answered.", "route", "method", "status")
+	m.HTTPDuration = api.histograms("http_request_duration_seconds", "Time to the end of the response, except for the requests in http_long_request_duration_seconds.", requestBuckets(), "route", "method")
+	m.HTTPLongDuration = api.histograms("http_long_request_duration_seconds", "Time to the end of the response of requests that are slow by design: they wait for a job (wait, sync), stream events (stream) or download a backup (backup).", longBuckets(), "route", "method", "mode")
+	m.QuotaRefusals = api.counters("quota_refusals_total", "Submissions rejected because of a quota.", "policy", "lane")
 	m.StreamsOpen = api.gauges("sse_streams_open", "Open event streams (SSE clients) of this process.").WithLabelValues()
 	m.SlowReadersDropped = api.counters("sse_slow_readers_dropped_total", "Event streams closed because the client did not keep up.").WithLabelValues()
 	m.Emails = api.counters("emails_total", "Attempts to hand an email to the mail server, by result: sent, rejected (the recipient was refused), or failed.", "template", "result")
 }
 
-// factory makes registered metrics. Its names are literals, hence a failure to
-// register is a mistake in NewMetrics and panics.
+// factory creates and registers metrics. Their names are constants, so a failure to
+// register is a programming error and panics.
 type factory struct {
 	m       *Metrics
 	program string
 }
 
 func (f factory) counters(name, help string, labels ...string) *prometheus.CounterVec {
-	v := prometheus.NewCounterVec(prometheus.CounterOpts{Name: f.m.describe(f.program, "counter", name, help, labels...), Help: help}, labels)
-	f.m.Registry.MustRegister(v)
-	return v
+	full := f.m.describe(f.program, "counter", name, help, labels...)
+	return promauto.With(f.m.Registry).NewCounterVec(prometheus.CounterOpts{Name: full, Help: help}, labels)
 }
 
 func (f factory) gauges(name, help string, labels ...string) *prometheus.GaugeVec {
-	v := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: f.m.describe(f.program, "gauge", name, help, labels...), Help: help}, labels)
-	f.m.Registry.MustRegister(v)
-	return v
+	full := f.m.describe(f.program, "gauge", name, help, labels...)
+	return promauto.With(f.m.Registry).NewGaugeVec(prometheus.GaugeOpts{Name: full, Help: help}, labels)
 }
 
 func (f factory) histograms(name, help string, buckets []float64, labels ...string) *prometheus.HistogramVec {
-	v := prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Name: f.m.describe(f.program, "histogram", name, help, labels...), Help: help, Buckets: buckets,
-	}, labels)
-	f.m.Registry.MustRegister(v)
-	return v
+	full := f.m.describe(f.program, "histogram", name, help, labels...)
+	return promauto.With(f.m.Registry).NewHistogramVec(prometheus.HistogramOpts{Name: full, Help: help, Buckets: buckets}, labels)
 }
 
-// jobBuckets reach from a cached answer to a slow image.
+// jobBuckets range from a cached response to a slow image.
 func jobBuckets() []float64 {
 	return []float64{0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 20, 30, 45, 60, 90, 120, 180, 300}
 }
 
-// longBuckets go on to the default deadline of a job, an hour.
+// longBuckets extend jobBuckets to the default deadline of a job, one hour.
 func longBuckets() []float64 { return append(jobBuckets(), 600, 1200, 1800, 3600) }
 
-// requestBuckets reach from a local read to a slow upload or download.
+// requestBuckets range from a local read to a slow upload or download.
 func requestBuckets() []float64 {
 	return []float64{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60}
 }
 
-// storeBuckets reach from a write to memory to a store that is stuck.
+// storeBuckets range from a write to memory to a stalled store.
 func storeBuckets() []float64 {
 	return []float64{0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30}
 }
 
-// retryAfterBuckets reach from one second to a day, the most that is taken from an upstream.
+// retryAfterBuckets range from one second to one day, the longest Retry-After that is honored.
 func retryAfterBuckets() []float64 {
 	return []float64{1, 2, 5, 10, 30, 60, 300, 600, 1800, 3600, 21600, 86400}
 }

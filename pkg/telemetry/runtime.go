@@ -9,27 +9,27 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
 )
 
-// Runtime changes in a running process what LOG_LEVEL and METRICS_ENABLED have set at its start. Every change is logged,
-// whatever the level is.
+// Runtime changes the log level and switches the metrics of a running process, which start as LOG_LEVEL and
+// METRICS_ENABLED say. Every change is logged at any level.
 type Runtime struct {
 	level  *Level
 	server *Server
 	log    *slog.Logger
 
 	mu sync.Mutex
-	// metrics is what Apply was last told about metrics, and retry tries again what failed of it.
+	// metrics is the last value passed to Apply; retry fires when it could not be applied.
 	metrics string
 	retry   *time.Timer
 	stopped bool
 }
 
-// NewRuntime returns a Runtime of a level and a server of metrics; either may be nil, and is then left alone.
+// NewRuntime returns a Runtime for a level and a metrics server, either of which may be nil.
 func NewRuntime(level *Level, server *Server, log *slog.Logger) *Runtime {
 	return &Runtime{level: level, server: server, log: Audit(log)}
 }
 
-// Apply puts the values of the switches into force; an empty one stands for what the environment says. It returns quickly.
-// Metrics that cannot be served, because METRICS_ADDR is taken or may not be opened without a token, are logged and tried again.
+// Apply applies the values of the switches; an empty value restores that of the environment. It does not block. If metrics
+// cannot be served, because METRICS_ADDR is in use or needs a token, that is logged and retried.
 func (r *Runtime) Apply(ctx context.Context, logLevel, metrics string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -55,7 +55,7 @@ func (r *Runtime) applyLevel(ctx context.Context, value string) {
 	}
 }
 
-// metricsRetry lies between two tries to serve metrics.
+// metricsRetry is the delay between attempts to serve metrics.
 const metricsRetry = 10 * time.Second
 
 func (r *Runtime) applyMetrics(ctx context.Context, first bool) {
@@ -69,7 +69,7 @@ func (r *Runtime) applyMetrics(ctx context.Context, first bool) {
 	}
 	if err := r.server.Switch(ctx, wanted); err != nil {
 		if first {
-			r.log.WarnContext(ctx, "metrics not switched, trying again", slog.Bool("wanted", wanted), slog.Any("error", err))
+			r.log.WarnContext(ctx, "metrics not switched, retrying", slog.Bool("wanted", wanted), slog.Any("error", err))
 		}
 		ctx = context.WithoutCancel(ctx)
 		r.retry = time.AfterFunc(metricsRetry, func() {
@@ -87,7 +87,7 @@ func (r *Runtime) applyMetrics(ctx context.Context, first bool) {
 	}
 }
 
-// Stop ends the tries. What was applied stays.
+// Stop ends the retries. Applied values stay.
 func (r *Runtime) Stop(context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -98,5 +98,5 @@ func (r *Runtime) Stop(context.Context) error {
 	return nil
 }
 
-// StopStep returns Stop as a step of a whole process.
+// StopStep returns Stop as a shutdown step.
 func (r *Runtime) StopStep() lifecycle.Step { return lifecycle.Step{Name: "switches", Stop: r.Stop} }

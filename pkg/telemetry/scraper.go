@@ -9,8 +9,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// scrapeTimeout bounds what a scrape asks the broker; Prometheus itself gives up
-// after ten seconds unless told otherwise.
+// scrapeTimeout bounds each read of a scrape; Prometheus gives up after ten seconds
+// by default.
 const scrapeTimeout = 2 * time.Second
 
 func (m *Metrics) register(source string, s *scraper) error {
@@ -22,15 +22,26 @@ func (m *Metrics) register(source string, s *scraper) error {
 	return nil
 }
 
-// scraper is a collector that asks somebody at each scrape.
+// convert returns a read of metrics from a read of a sample.
+func convert[T any](read func(context.Context) (T, error), metrics func(T) []prometheus.Metric) func(context.Context) ([]prometheus.Metric, error) {
+	return func(ctx context.Context) ([]prometheus.Metric, error) {
+		sample, err := read(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return metrics(sample), nil
+	}
+}
+
+// scraper is a collector that reads its metrics at each scrape.
 type scraper struct {
 	descs  []*prometheus.Desc
 	read   func(context.Context) ([]prometheus.Metric, error)
 	failed prometheus.Counter
-	// maxAge is for how long a result is shown again instead of asking anew, so that several Prometheus servers, or a short
-	// scrape interval, cost the broker nothing more.
+	// maxAge is how long a result is reused, so that several Prometheus servers or a short scrape interval do not load
+	// the broker.
 	maxAge time.Duration
-	// busy holds a token while a read is under way.
+	// busy holds a token while a read runs.
 	busy chan struct{}
 
 	mu   sync.Mutex
@@ -38,14 +49,14 @@ type scraper struct {
 	at   time.Time
 }
 
-// Describe tells the registry what Collect may send.
+// Describe sends the descriptors of the metrics that Collect may send.
 func (s *scraper) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range s.descs {
 		ch <- d
 	}
 }
 
-// Collect sends the present state, or counts why it cannot.
+// Collect sends the current metrics, or counts a failure.
 func (s *scraper) Collect(ch chan<- prometheus.Metric) {
 	if metrics, ok := s.recent(); ok {
 		send(ch, metrics)
@@ -60,8 +71,8 @@ func (s *scraper) Collect(ch chan<- prometheus.Metric) {
 		return
 	}
 
-	// The read runs aside, so that one which ignores its context cannot hold the
-	// scrape. The channel takes its result even when nobody waits any more.
+	// A read that ignores its context must not block the scrape. The channel is
+	// buffered so that such a read can still end.
 	type result struct {
 		metrics []prometheus.Metric
 		err     error
@@ -87,7 +98,7 @@ func (s *scraper) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// recent returns the last result while it is not too old.
+// recent returns the last result unless it is older than maxAge.
 func (s *scraper) recent() ([]prometheus.Metric, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

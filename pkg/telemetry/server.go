@@ -19,17 +19,18 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
 )
 
-// Server offers /metrics and the probes /livez and /readyz on an address of its
-// own, and /debug/pprof too where only this machine can reach it. The zero value is not usable: see NewServer.
+// Server serves /metrics and the probes /livez and /readyz on an address of its own,
+// and /debug/pprof if that is a loopback address. The zero value is not usable: see
+// NewServer.
 type Server struct {
 	cfg     Config
 	metrics *Metrics
 	log     *slog.Logger
 	ready   atomic.Pointer[func(context.Context) error]
-	// serving says whether anything but the probes is answered.
+	// serving reports whether metrics are served; the probes always are.
 	serving atomic.Bool
 
-	// mu guards what follows.
+	// mu guards the fields below.
 	mu       sync.Mutex
 	stopped  bool
 	http     *http.Server
@@ -37,23 +38,23 @@ type Server struct {
 	done     chan struct{}
 }
 
-// NewServer returns the server of m, not yet listening. When cfg does not enable
-// metrics, Start and Stop do nothing.
+// NewServer returns a server of m that does not listen yet. If cfg does not enable
+// metrics, Start does nothing.
 func NewServer(cfg Config, m *Metrics, log *slog.Logger) *Server {
 	return &Server{cfg: cfg, metrics: m, log: log}
 }
 
-// readTimeout bounds how long a request with its body may take to arrive.
+// readTimeout bounds reading a request including its body.
 const readTimeout = 15 * time.Second
 
-// handler returns what is served on an address. Profiles never leave this
-// machine: they show the command line and cost processor time.
+// handler returns the handler for an address. Profiles are served on loopback only:
+// they show the command line and take processor time.
 func (s *Server) handler(address string) http.Handler {
-	// Importing pprof adds its handlers to the default mux as well; nothing here
-	// ever serves that one.
+	// Importing pprof also registers its handlers on http.DefaultServeMux, which is
+	// never served.
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(s.metrics.Registry, promhttp.HandlerOpts{
-		// One broken collector must not hide the others.
+		// A failing collector must not hide the others.
 		ErrorHandling: promhttp.ContinueOnError,
 		Registry:      s.metrics.Registry,
 	}))
@@ -78,9 +79,9 @@ func (s *Server) handler(address string) http.Handler {
 // Serving reports whether metrics are served.
 func (s *Server) Serving() bool { return s.serving.Load() }
 
-// Switch begins to serve metrics, or ends it, while the process runs. A server that METRICS_ENABLED has opened keeps answering
-// the probes in any case; one that it has not opened listens for as long as metrics are switched on. Whatever is counted is
-// counted all along. Switch fails when METRICS_ADDR cannot be listened on, or needs a token that is not set.
+// Switch starts or stops serving metrics while the process runs. With METRICS_ENABLED the server keeps listening for the
+// probes; without it, it listens only while metrics are on. Metrics are recorded all the time. Switch fails when METRICS_ADDR
+// cannot be listened on or needs a token that is not set.
 func (s *Server) Switch(ctx context.Context, on bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -92,7 +93,7 @@ func (s *Server) Switch(ctx context.Context, on bool) error {
 		if s.cfg.MetricsEnabled {
 			return nil
 		}
-		ctx, cancel := context.WithTimeout(ctx, stopLimit)
+		ctx, cancel := context.WithTimeout(ctx, stopTimeout)
 		defer cancel()
 		return s.close(ctx)
 	}
@@ -110,19 +111,19 @@ func (s *Server) Switch(ctx context.Context, on bool) error {
 	return nil
 }
 
-// whileServing answers 503 while metrics are switched off.
+// whileServing answers 503 while metrics are off.
 func (s *Server) whileServing(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !s.serving.Load() {
-			http.Error(w, "metrics are switched off; the command api metrics on switches them on", http.StatusServiceUnavailable)
+			http.Error(w, "metrics are off; run `api metrics on` to turn them on", http.StatusServiceUnavailable)
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-// Start listens and then serves in the background; when it returns, the address is
-// open. It fails when the address cannot be listened on.
+// Start listens and serves in the background. It fails when the address cannot be
+// listened on.
 func (s *Server) Start(ctx context.Context) error {
 	if !s.cfg.MetricsEnabled {
 		return nil
@@ -133,14 +134,14 @@ func (s *Server) Start(ctx context.Context) error {
 	return s.listen(ctx)
 }
 
-// listen begins to serve. The caller holds mu.
+// listen starts serving. The caller holds mu.
 func (s *Server) listen(ctx context.Context) error {
 	var listen net.ListenConfig
 	listener, err := listen.Listen(ctx, "tcp", s.cfg.MetricsAddr)
 	if err != nil {
 		return fmt.Errorf("listen for metrics: %w", err)
 	}
-	// A profile writes for as long as its caller asks, hence no WriteTimeout.
+	// No WriteTimeout: the caller of a profile chooses its duration.
 	s.http = &http.Server{
 		Handler:           s.handler(listener.Addr().String()),
 		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: readTimeout, IdleTimeout: time.Minute,
@@ -150,14 +151,13 @@ func (s *Server) listen(ctx context.Context) error {
 	go func() {
 		defer close(done)
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			s.log.ErrorContext(ctx, "metrics server ended", slog.Any("error", err))
+			s.log.ErrorContext(ctx, "metrics server failed", slog.Any("error", err))
 		}
 	}()
 	return nil
 }
 
-// Addr returns the address that is listened on, with the port that was chosen; it
-// is empty unless the server listens.
+// Addr returns the address that the server listens on, or "" if it does not.
 func (s *Server) Addr() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -167,8 +167,8 @@ func (s *Server) Addr() string {
 	return s.listener.Addr().String()
 }
 
-// Stop ends the server. Requests under way have until ctx ends, then they are cut
-// off and Stop fails.
+// Stop closes the server. Running requests have until ctx ends; then their
+// connections are closed and Stop fails.
 func (s *Server) Stop(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -177,7 +177,7 @@ func (s *Server) Stop(ctx context.Context) error {
 	return s.close(ctx)
 }
 
-// close ends the serving. The caller holds mu.
+// close stops serving. The caller holds mu.
 func (s *Server) close(ctx context.Context) error {
 	if s.listener == nil {
 		return nil
@@ -191,11 +191,10 @@ func (s *Server) close(ctx context.Context) error {
 	return err
 }
 
-// stopLimit is how long a stop waits for a scrape.
-const stopLimit = 2 * time.Second
+// stopTimeout is how long a stop waits for a scrape.
+const stopTimeout = 2 * time.Second
 
-// StopStep returns Stop as a step of a whole process, which does not wait long
-// for a scrape.
+// StopStep returns Stop as a shutdown step with a short limit.
 func (s *Server) StopStep() lifecycle.Step {
-	return lifecycle.Step{Name: "metrics", Stop: s.Stop, Limit: stopLimit}
+	return lifecycle.Step{Name: "metrics", Stop: s.Stop, Limit: stopTimeout}
 }

@@ -12,7 +12,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Attributes of our own. None of any span holds a user's words, address, name, e-mail or token, nor what an upstream said.
+// Attributes of this project. No span holds a user's text, IP address, name, email address or token, or an upstream's
+// response.
 const (
 	attrRequestID = attribute.Key("request.id")
 	attrJobID     = attribute.Key("job.id")
@@ -23,22 +24,22 @@ const (
 	attrStatus    = attribute.Key("job.status")
 )
 
-// messagingSystem names NATS, for which the semantic conventions have no constant.
+// messagingSystem is NATS, for which the semantic conventions define no constant.
 var messagingSystem = semconv.MessagingSystemKey.String("nats")
 
-// Span is a span under way. The zero Span records nothing, and all methods are then cheap.
+// Span is a running span. The zero Span records nothing at almost no cost.
 type Span struct{ span trace.Span }
 
 func (s Span) recording() bool { return s.span != nil && s.span.IsRecording() }
 
-// End ends the span. Nothing can be recorded after that.
+// End ends the span. Nothing can be recorded on it afterwards.
 func (s Span) End() {
 	if s.span != nil {
 		s.span.End()
 	}
 }
 
-// Fail marks the span as failed with an error code, which must be one of a known few.
+// Fail marks the span as failed with one of the known error codes.
 func (s Span) Fail(code string) {
 	if s.recording() {
 		s.span.SetStatus(codes.Error, code)
@@ -46,7 +47,7 @@ func (s Span) Fail(code string) {
 	}
 }
 
-// ErrorCode records an error code on a span that has not failed: a request that was refused, or a call that was canceled.
+// ErrorCode records an error code on a span that has not failed, such as that of a rejected request or a canceled call.
 func (s Span) ErrorCode(code string) {
 	if s.recording() {
 		s.span.SetAttributes(semconv.ErrorTypeKey.String(code))
@@ -60,22 +61,22 @@ func (s Span) HTTPStatus(status int) {
 	}
 }
 
-// Verdict records what follows from an attempt.
+// Verdict records the verdict on an attempt.
 func (s Span) Verdict(verdict string) {
 	if s.recording() {
 		s.span.SetAttributes(attrVerdict.String(verdict))
 	}
 }
 
-// JobStatus records how a job ended.
+// JobStatus records the final status of a job.
 func (s Span) JobStatus(status string) {
 	if s.recording() {
 		s.span.SetAttributes(attrStatus.String(status))
 	}
 }
 
-// StartRequest starts the span of a request to this server, below the caller's when the headers name one. The route is
-// the pattern that matched, empty when none did; the method must be a known one.
+// StartRequest starts the span of a request to this server, as a child of the span in the headers, if any. The route is the
+// pattern that matched, or empty; the method must be a known one.
 func (t *Tracing) StartRequest(ctx context.Context, method, route string, header http.Header) (context.Context, Span) {
 	if t == nil {
 		return ctx, Span{}
@@ -85,11 +86,11 @@ func (t *Tracing) StartRequest(ctx context.Context, method, route string, header
 		name += " " + route
 		attrs = append(attrs, semconv.HTTPRoute(route))
 	}
-	ctx, span := t.tracer.Start(extractRequest(ctx, header), name, trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(attrs...))
+	ctx, span := t.tracer.Start(extract(ctx, header.Get(traceParent)), name, trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(attrs...))
 	return ctx, Span{span}
 }
 
-// StartSend starts the span of putting a job into the queue, below the one in ctx. Without one it records nothing.
+// StartSend starts the span of publishing a job, as a child of the span in ctx. Without one it records nothing.
 func StartSend(ctx context.Context, kind, id string) (context.Context, Span) {
 	return startChild(ctx, trace.SpanKindProducer, func() (string, []attribute.KeyValue) {
 		return "send " + destination(kind), append(jobAttributes(kind, id),
@@ -97,16 +98,19 @@ func StartSend(ctx context.Context, kind, id string) (context.Context, Span) {
 	})
 }
 
-// WithMessage returns ctx with the span of a message's sender, so that log lines and spans join its trace.
+// WithMessage returns ctx with the span of the sender of a message, so that log records and spans join its trace.
 func (t *Tracing) WithMessage(ctx context.Context, header map[string][]string) context.Context {
 	if t == nil {
 		return ctx
 	}
-	return extractMessage(ctx, header)
+	if values := header[traceParent]; len(values) > 0 {
+		return extract(ctx, values[0])
+	}
+	return ctx
 }
 
-// StartProcess starts the span of an attempt of a job, below the one of its sender, which WithMessage has put into ctx.
-// From the second delivery on it has a link to the sender's as well, by which tools tell redeliveries apart.
+// StartProcess starts the span of an attempt, as a child of the sender's span that WithMessage has put into ctx. From the
+// second delivery on it also links to that span, which marks redeliveries.
 func (t *Tracing) StartProcess(ctx context.Context, kind, id string, attempt int, delivery uint64) (context.Context, Span) {
 	if t == nil {
 		return ctx, Span{}
@@ -125,7 +129,7 @@ func (t *Tracing) StartProcess(ctx context.Context, kind, id string, attempt int
 	return ctx, Span{span}
 }
 
-// StartSettle starts the span of storing how a job ended, below the one in ctx, be it of another process.
+// StartSettle starts the span of a settlement, as a child of the span in ctx, which may belong to another process.
 func (t *Tracing) StartSettle(ctx context.Context, kind, id string) (context.Context, Span) {
 	if t == nil || !trace.SpanContextFromContext(ctx).IsValid() {
 		return ctx, Span{}
@@ -134,8 +138,8 @@ func (t *Tracing) StartSettle(ctx context.Context, kind, id string) (context.Con
 	return ctx, Span{span}
 }
 
-// StartCall starts the span of one HTTP request to an upstream, below the one in ctx; without one it records nothing. Of
-// the URL it takes host and port alone, since path and query may hold a prompt.
+// StartCall starts the span of an HTTP request to an upstream, as a child of the span in ctx; without one it records
+// nothing. It records only the host and port of the URL, because path and query may hold a prompt.
 func StartCall(ctx context.Context, upstream, method, target string) (context.Context, Span) {
 	return startChild(ctx, trace.SpanKindClient, func() (string, []attribute.KeyValue) {
 		attrs := []attribute.KeyValue{semconv.HTTPRequestMethodKey.String(method), semconv.ServicePeerName(upstream)}
@@ -152,7 +156,7 @@ func StartCall(ctx context.Context, upstream, method, target string) (context.Co
 	})
 }
 
-// startChild starts a span below the local one in ctx. Without one that is recorded it costs nothing and returns ctx.
+// startChild starts a child of the local span in ctx. If that is not recorded, it returns ctx and calls nothing.
 func startChild(ctx context.Context, kind trace.SpanKind, describe func() (string, []attribute.KeyValue)) (context.Context, Span) {
 	parent := trace.SpanFromContext(ctx)
 	if !parent.IsRecording() {
@@ -167,5 +171,5 @@ func jobAttributes(kind, id string) []attribute.KeyValue {
 	return []attribute.KeyValue{attrJobKind.String(kind), attrJobID.String(id)}
 }
 
-// destination is where jobs of a kind are sent to. The subject itself holds the owner.
+// destination is the destination name for a kind of job: its subject without the owner.
 func destination(kind string) string { return "jobs." + kind }

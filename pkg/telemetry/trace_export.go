@@ -8,21 +8,21 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 )
 
-// maxExportError bounds how much of an export's error is logged: it may carry the whole response of a collector.
+// maxExportError bounds the logged error of an export, which may hold the whole response of a collector.
 const maxExportError = 300
 
-// exporter exports spans by another exporter and logs when exports begin to fail and when they succeed again. It returns
-// no error of an export, since the SDK would pass that to an error handler that the whole process shares.
+// exporter wraps an exporter and logs when exports start to fail and when they succeed again. It returns no export errors,
+// because the SDK would pass them to its global error handler.
 type exporter struct {
 	sdktrace.SpanExporter
 	log *slog.Logger
-	// aborted ends when exports under way are to be given up.
+	// aborted is canceled to abort running exports.
 	aborted context.Context
 	abort   context.CancelFunc
 
 	mu      sync.Mutex
 	failing bool
-	// lost counts the spans that were dropped since exports began to fail.
+	// lost counts the spans dropped since exports started to fail.
 	lost int
 }
 
@@ -31,7 +31,7 @@ func newExporter(inner sdktrace.SpanExporter, log *slog.Logger) *exporter {
 	return &exporter{SpanExporter: inner, log: log, aborted: aborted, abort: abort}
 }
 
-// ExportSpans sends a batch to the collector. It returns nil even when the batch is lost.
+// ExportSpans sends a batch to the collector. It returns nil even if the batch is lost.
 func (e *exporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -54,7 +54,7 @@ func (e *exporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpa
 	return nil
 }
 
-// failed logs an error unless the one before was logged already.
+// failed logs the first of several consecutive errors.
 func (e *exporter) failed(ctx context.Context, err error) {
 	e.mu.Lock()
 	known := e.failing

@@ -21,17 +21,17 @@ import (
 const scopeName = "github.com/text2image-audio/text2image-audio"
 
 const (
-	// exportTimeout bounds one export, retries included. Meanwhile up to 2048 spans wait, and more are dropped.
+	// exportTimeout bounds one export including its retries. Meanwhile up to 2048 spans are buffered; more are dropped.
 	exportTimeout = 10 * time.Second
-	// retryInitial and retryMax bound the pauses between retries.
+	// retryInitial and retryMax bound the delays between retries.
 	retryInitial = time.Second
 	retryMax     = 5 * time.Second
-	// flushLimit bounds how much longer a stop takes because of spans that have not been exported.
-	flushLimit = 2 * time.Second
+	// flushTimeout bounds the export of the remaining spans at shutdown.
+	flushTimeout = 2 * time.Second
 )
 
-// Tracing creates the spans of one process and exports them. A nil *Tracing is valid and records nothing. All of its
-// methods may be called from any goroutine.
+// Tracing creates and exports the spans of one process. A nil *Tracing is valid and records nothing. It is safe for
+// concurrent use.
 type Tracing struct {
 	provider *sdktrace.TracerProvider
 	tracer   trace.Tracer
@@ -39,10 +39,10 @@ type Tracing struct {
 }
 
 // NewTracing returns a Tracing that exports spans to cfg.Endpoint, in batches and in the background, until Stop. Spans
-// that cannot be exported are dropped: a collector that is slow or down delays nothing else. Without an endpoint it
+// that cannot be exported are dropped: a slow or unavailable collector delays nothing else. Without an endpoint it
 // returns nil. The service name applies when cfg names none.
 //
-// It fails when a setting cannot be used; it does not connect to the collector.
+// It fails when a setting is invalid. It does not connect to the collector.
 func NewTracing(ctx context.Context, cfg TracingConfig, service string, log *slog.Logger) (*Tracing, error) {
 	if err := cfg.Validate(); err != nil || cfg.Endpoint == "" {
 		return nil, err
@@ -81,11 +81,11 @@ func NewTracing(ctx context.Context, cfg TracingConfig, service string, log *slo
 	return &Tracing{provider: provider, tracer: provider.Tracer(scopeName), exporter: exporter}, nil
 }
 
-// Enabled reports whether spans are created at all.
+// Enabled reports whether spans are created.
 func (t *Tracing) Enabled() bool { return t != nil }
 
-// Stop exports the spans that are left and ends the background work. When ctx ends first, the rest is dropped. A
-// collector that cannot be reached is logged and is no error.
+// Stop exports the remaining spans and stops the background export. When ctx ends first, the rest is dropped. An
+// unreachable collector is logged and not an error.
 func (t *Tracing) Stop(ctx context.Context) error {
 	if t == nil {
 		return nil
@@ -97,8 +97,8 @@ func (t *Tracing) Stop(ctx context.Context) error {
 	return nil
 }
 
-// StopStep returns Stop as a step of a whole process. It belongs at the bottom of the stack, so that what other steps
-// record is exported too, and takes two seconds at most.
+// StopStep returns Stop as a shutdown step. It must run last, so that the spans of the other steps are exported too. It
+// takes at most two seconds.
 func (t *Tracing) StopStep() lifecycle.Step {
-	return lifecycle.Step{Name: "tracing", Stop: t.Stop, Limit: flushLimit}
+	return lifecycle.Step{Name: "tracing", Stop: t.Stop, Limit: flushTimeout}
 }

@@ -10,16 +10,16 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/env"
 )
 
-// TracingConfig holds the settings of traces, under OpenTelemetry's own names. Its library reads further ones by itself,
-// such as OTEL_EXPORTER_OTLP_CERTIFICATE, OTEL_BSP_SCHEDULE_DELAY and OTEL_RESOURCE_ATTRIBUTES.
+// TracingConfig holds the settings of tracing under OpenTelemetry's standard names. The OpenTelemetry SDK reads more of
+// them itself, such as OTEL_EXPORTER_OTLP_CERTIFICATE, OTEL_BSP_SCHEDULE_DELAY and OTEL_RESOURCE_ATTRIBUTES.
 type TracingConfig struct {
-	Endpoint    string     `env:"OTEL_EXPORTER_OTLP_ENDPOINT" doc:"Base URL of a collector that accepts OpenTelemetry traces as OTLP over HTTP, such as http://localhost:4318; /v1/traces is appended. Empty switches traces off."`
+	Endpoint    string     `env:"OTEL_EXPORTER_OTLP_ENDPOINT" doc:"Base URL of a collector that accepts OpenTelemetry traces as OTLP over HTTP, such as http://localhost:4318; /v1/traces is appended. Tracing is off if empty."`
 	Headers     env.Secret `env:"OTEL_EXPORTER_OTLP_HEADERS" doc:"Headers that the collector requires, as key=value pairs separated by commas, with values percent-encoded."`
-	ServiceName string     `env:"OTEL_SERVICE_NAME" doc:"Name of this service in traces; text2image-api or text2image-worker when empty."`
-	SampleRatio float64    `env:"OTEL_TRACES_SAMPLER_ARG" envDefault:"1" doc:"Share of the requests, from 0 to 1, that are traced. A request that comes with a traceparent follows the decision of its caller, and a job that of its request."`
+	ServiceName string     `env:"OTEL_SERVICE_NAME" doc:"Name of this service in traces; text2image-api or text2image-worker if empty."`
+	SampleRatio float64    `env:"OTEL_TRACES_SAMPLER_ARG" envDefault:"1" doc:"Fraction of requests, from 0 to 1, that are traced. A request with a traceparent header follows its caller's decision, and a job that of its request."`
 }
 
-// Validate reports every fault at once, each by the name of its variable.
+// Validate returns all errors at once, each naming its variable.
 func (c *TracingConfig) Validate() error {
 	var errs []error
 	if _, err := c.tracesURL(); c.Endpoint != "" && err != nil {
@@ -46,7 +46,7 @@ func (c *TracingConfig) tracesURL() (string, error) {
 	return u.JoinPath("v1", "traces").String(), nil
 }
 
-// headers returns the headers that go along with every export.
+// headers returns the headers of every export.
 func (c *TracingConfig) headers() (map[string]string, error) {
 	headers := make(map[string]string)
 	for pair := range strings.SplitSeq(c.Headers.Reveal(), ",") {

@@ -9,13 +9,13 @@ var (
 	buildTime string
 )
 
-// unknown stands for what a build does not tell.
+// unknown replaces missing build information.
 const unknown = "unknown"
 
-// Version returns which program this is: the version, the commit and the time of
-// the build, or of the commit when only that is known. What the linker did not
-// set is read from the build information of the Go toolchain; what that does not
-// tell either is "unknown", the version then "devel".
+// Version returns the version, the commit, and the time of the build or, if only that
+// is known, of the commit. Values that the linker did not set are read from the build
+// information of the Go toolchain; otherwise they are "unknown", and the version
+// "devel".
 func Version() (ver, rev, built string) {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
@@ -24,7 +24,7 @@ func Version() (ver, rev, built string) {
 	return describe(version, commit, buildTime, info)
 }
 
-// describe fills what is missing from the build information.
+// describe fills in missing values from the build information.
 func describe(ver, rev, built string, info *debug.BuildInfo) (string, string, string) {
 	settings := map[string]string{}
 	for _, s := range info.Settings {

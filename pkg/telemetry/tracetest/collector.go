@@ -1,4 +1,4 @@
-// Package tracetest is a collector of traces for tests: it accepts OTLP over HTTP, as Jaeger and Tempo do.
+// Package tracetest provides a trace collector for tests. It accepts OTLP over HTTP, as Jaeger and Tempo do.
 package tracetest
 
 import (
@@ -18,23 +18,23 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// Span is a span as the collector got it. Ids are in hexadecimal.
+// Span is an exported span. Ids are hexadecimal.
 type Span struct {
 	Service, Name, Kind       string
 	TraceID, SpanID, ParentID string
-	// Links are the ids of the spans that it is linked to.
+	// Links are the ids of the linked spans.
 	Links []string
-	// Attributes are the values as text.
+	// Attributes holds the values as text.
 	Attributes map[string]string
-	// Error is the description of a failure, and Failed says that there was one.
+	// Error is the description of the error status, and Failed reports whether the status is an error.
 	Error  string
 	Failed bool
 	Events int
 }
 
-// Collector is a server that keeps what is exported to it.
+// Collector is a server that records the spans exported to it.
 type Collector struct {
-	// URL is what OTEL_EXPORTER_OTLP_ENDPOINT is to be set to.
+	// URL is the value for OTEL_EXPORTER_OTLP_ENDPOINT.
 	URL string
 
 	mu     sync.Mutex
@@ -55,7 +55,7 @@ func Start(t testing.TB) *Collector {
 	return c
 }
 
-// ServeHTTP takes one export.
+// ServeHTTP accepts one export.
 func (c *Collector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -84,17 +84,17 @@ func (c *Collector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// Fail has every export answered with a status, or taken again when it is 0.
+// Fail makes the collector respond to every export with a status; 0 makes it accept exports again.
 func (c *Collector) Fail(status int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.status = status
 }
 
-// Failed receives a value for each export that was answered as Fail says.
+// Failed receives a value for each export that failed because of Fail.
 func (c *Collector) Failed() <-chan struct{} { return c.failed }
 
-// Spans returns what has been exported so far.
+// Spans returns the spans exported so far.
 func (c *Collector) Spans() []Span {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -22,9 +22,9 @@ import (
 
 // operatorConfig is how operator commands reach the API; flags override the environment.
 type operatorConfig struct {
-	URL    string     `env:"API_URL" doc:"URL of the API that the operator's commands use; empty uses the API at LISTEN_ADDR."`
-	Listen string     `env:"LISTEN_ADDR" envDefault:"127.0.0.1:8080" doc:"Address of the API when API_URL is not set."`
-	Key    env.Secret `env:"ADMIN_KEY" doc:"Key of the operator's routes; the ADMIN_KEY of the API."`
+	URL    string     `env:"API_URL" doc:"URL of the API that the operator commands call; the API at LISTEN_ADDR if empty."`
+	Listen string     `env:"LISTEN_ADDR" envDefault:"127.0.0.1:8080" doc:"Address of the API if API_URL is not set."`
+	Key    env.Secret `env:"ADMIN_KEY" doc:"Key for the operator routes; the ADMIN_KEY of the API."`
 }
 
 const (

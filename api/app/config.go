@@ -22,7 +22,7 @@ import (
 // Config is every setting of one API process, grouped by the package that owns it.
 type Config struct {
 	Listen     string        `env:"LISTEN_ADDR" envDefault:"127.0.0.1:8080" doc:"Address that the API and the page listen on."`
-	JWTSecret  env.Secret    `env:"JWT_SECRET" doc:"Key that signs tokens and cookies: at least 16 characters, preferably 32 random bytes (openssl rand -hex 32); keys from examples are refused. Changing it ends every session. With the embedded NATS a missing key is generated and kept in DATA_DIR; with NATS_URL it is required."`
+	JWTSecret  env.Secret    `env:"JWT_SECRET" doc:"Key that signs tokens and cookies: at least 16 characters, preferably 32 random bytes (openssl rand -hex 32); keys from examples are rejected. Changing it ends every session. With the embedded NATS a missing key is generated and kept in DATA_DIR; with NATS_URL it is required."`
 	DrainDelay time.Duration `env:"DRAIN_DELAY" envDefault:"0s" doc:"How long the API keeps serving after SIGTERM while /readyz returns 503, before STOP_TIMEOUT begins: as long as load balancers need to notice, such as 10s. The port closes then, and kept connections are served for another second. 0s stops at once."`
 	// StopTimeout bounds the whole of a stop.
 	StopTimeout time.Duration `env:"STOP_TIMEOUT" envDefault:"30s" doc:"Longest duration of a shutdown; jobs that are still running then are redelivered."`

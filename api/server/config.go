@@ -15,22 +15,22 @@ import (
 // Config holds the settings of the HTTP surface.
 type Config struct {
 	SyncWait       time.Duration `env:"SYNC_WAIT" envDefault:"150s" doc:"How long the synchronous routes wait for their job before they answer 504."`
-	HealthToken    env.Secret    `env:"HEALTH_CHECK_TOKEN" doc:"Token that /internal/health asks for; empty leaves it open."`
-	TrustedProxies []string      `env:"TRUSTED_PROXIES" doc:"Addresses or networks whose X-Forwarded-For and X-Forwarded-Proto count, separated by commas."`
+	HealthToken    env.Secret    `env:"HEALTH_CHECK_TOKEN" doc:"Token that /internal/health requires; none if empty."`
+	TrustedProxies []string      `env:"TRUSTED_PROXIES" doc:"Addresses or networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are trusted, separated by commas."`
 
 	// Config is of submissions.
 	jobs.Config
 
-	FrontendURLs   []string   `env:"FRONTEND_URL" doc:"Addresses of front ends on other hosts, separated by commas; their origins are trusted."`
-	AdminKey       env.Secret `env:"ADMIN_KEY" doc:"Key of the operator's routes under /api/admin and of the commands that use them, at least 8 characters; empty switches the routes off."`
-	PublicHosts    []string   `env:"PUBLIC_HOSTS" doc:"Host names by which the API is reached, with a port or without, separated by commas; a request to another host is refused with 421, which protects against DNS rebinding. * allows all. When empty, all are allowed, but on loopback without TRUSTED_PROXIES only localhost, loopback addresses and the hosts of FRONTEND_URL."`
-	AllowedOrigins string     `env:"ALLOWED_ORIGINS" doc:"Further origins that may send requests, separated by commas or blanks."`
-	MaxSignups     int        `env:"SIGNUPS_PER_HOUR" envDefault:"5" doc:"Accounts that may be made from one IPv4 address or IPv6 /64 within an hour, counted by all processes together; 0 means without limit."`
+	FrontendURLs   []string   `env:"FRONTEND_URL" doc:"URLs of front ends on other hosts, separated by commas; their origins are trusted."`
+	AdminKey       env.Secret `env:"ADMIN_KEY" doc:"Key for the operator routes under /api/admin and the commands that use them, at least 8 characters; the routes are off if empty."`
+	PublicHosts    []string   `env:"PUBLIC_HOSTS" doc:"Host names by which clients reach the API, with or without a port, separated by commas. A request for another host returns 421, which protects against DNS rebinding. * allows all. If empty, all are allowed, but on loopback without TRUSTED_PROXIES only localhost, loopback addresses and the hosts of FRONTEND_URL."`
+	AllowedOrigins string     `env:"ALLOWED_ORIGINS" doc:"Further origins that may send requests, separated by commas or spaces."`
+	MaxSignups     int        `env:"SIGNUPS_PER_HOUR" envDefault:"5" doc:"Accounts that may be created per hour from one IPv4 address or IPv6 /64, counted across all processes; 0 means no limit."`
 
-	MaxStreamsPerCaller int `env:"MAX_STREAMS_PER_CALLER" envDefault:"20" doc:"Event streams that one caller may have open at once: a member by account, a guest by cookie, anybody else by address. All guests of one address together may have ten times as many, and requests that wait for a job (?wait=) may be ten times as many for a member and for the guests of an address. Counted by each process; 0 means without limit."`
-	MaxStreams          int `env:"MAX_STREAMS" envDefault:"2000" doc:"Event streams that one process holds at once, and again as many requests that wait for a job; more are answered with 503. Each takes up to 100 KB of memory. 0 means without limit."`
+	MaxStreamsPerCaller int `env:"MAX_STREAMS_PER_CALLER" envDefault:"20" doc:"Event streams that one caller may have open at once; members are identified by account, guests by cookie, others by address. All guests at one address together may have ten times as many. A member, and all guests at one address together, may have ten times as many requests that wait for a job (?wait=). Counted per process; 0 means no limit."`
+	MaxStreams          int `env:"MAX_STREAMS" envDefault:"2000" doc:"Event streams that one process serves at once, and separately as many requests that wait for a job; further ones return 503. Each uses up to 100 KB of memory. 0 means no limit."`
 
-	MaxPending int `env:"MAX_PENDING_SUBMISSIONS" envDefault:"4096" doc:"Submissions of one process that may wait for NATS to store them, half of them from one address; more are answered with 503. Each takes some 60 KB of memory meanwhile."`
+	MaxPending int `env:"MAX_PENDING_SUBMISSIONS" envDefault:"4096" doc:"Submissions of one process that may wait for NATS to store them, at most half of them from one address; further ones return 503. Each uses about 60 KB of memory meanwhile."`
 	// SubmitTimeout is how long a submission waits for NATS to store it; 30 seconds when 0. Tests shorten it.
 	SubmitTimeout time.Duration `env:"-"`
 

@@ -12,7 +12,7 @@ type Config struct {
 	KeyLength       int    `env:"PBKDF2_KEYLEN" envDefault:"32" doc:"Bytes of the hash of a new password, 32 to 64."`
 	Digest          string `env:"PBKDF2_DIGEST" envDefault:"sha256" doc:"Digest of PBKDF2 for new passwords: sha256, sha384 or sha512."`
 	AllowLegacy     bool   `env:"JWT_ALLOW_LEGACY" envDefault:"true" doc:"Whether tokens in the oldest format of the Cloudflare system are accepted; set it to false a week after moving."`
-	RequireVerified string `env:"REQUIRE_VERIFIED_EMAIL" envDefault:"auto" doc:"Whether new accounts with a password must confirm their e-mail address before they can submit anything: on, off, or auto, which is on when SMTP_URL is set. With on and without SMTP_URL the links are printed on the console, which is only possible on loopback."`
+	RequireVerified string `env:"REQUIRE_VERIFIED_EMAIL" envDefault:"auto" doc:"Whether new accounts with a password must confirm their email address before they can submit anything: on, off, or auto, which is on when SMTP_URL is set. With on but without SMTP_URL, the links are printed on the console, which is allowed only on loopback."`
 	// Quick allows fewer iterations than the minimum, for tests.
 	Quick bool `env:"-"`
 }

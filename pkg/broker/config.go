@@ -17,20 +17,20 @@ type Config struct {
 	DataDir string `env:"DATA_DIR" envDefault:"./data" doc:"Directory of the embedded NATS store, the generated secret and the lock."`
 
 	// URL may carry a password, hence its type.
-	URL   env.Secret `env:"NATS_URL" doc:"Addresses of an external NATS, separated by commas; empty runs an embedded one."`
-	Creds string     `env:"NATS_CREDS" doc:"Credentials file for the external NATS: a JWT with its seed, or an nkey seed such as nats_worker.nk. A worker that is given no credentials for a NATS on this machine takes nats_worker.nk from DATA_DIR."`
+	URL   env.Secret `env:"NATS_URL" doc:"Addresses of an external NATS, separated by commas; if empty, an embedded one is started."`
+	Creds string     `env:"NATS_CREDS" doc:"Credentials file for the external NATS: a JWT with its seed, or an nkey seed such as nats_worker.nk. Without credentials, a worker uses nats_worker.nk in DATA_DIR if NATS is on the same machine."`
 
-	Listen         string     `env:"NATS_LISTEN" doc:"Address on which the embedded NATS accepts outside workers; empty opens no port. Without NATS_LISTEN_USER and NATS_LISTEN_PASSWORD, which it needs beyond loopback, workers show the key in DATA_DIR/nats_worker.nk, which is made at the first start."`
-	ListenUser     string     `env:"NATS_LISTEN_USER" doc:"User name that the embedded NATS asks for."`
-	ListenPassword env.Secret `env:"NATS_LISTEN_PASSWORD" doc:"Password that the embedded NATS asks for."`
+	Listen         string     `env:"NATS_LISTEN" doc:"Address on which the embedded NATS accepts separate worker processes; no port is opened if empty. A non-loopback address requires NATS_LISTEN_USER and NATS_LISTEN_PASSWORD. Without them, workers authenticate with the key in DATA_DIR/nats_worker.nk, which is generated at the first start."`
+	ListenUser     string     `env:"NATS_LISTEN_USER" doc:"User name that the embedded NATS requires."`
+	ListenPassword env.Secret `env:"NATS_LISTEN_PASSWORD" doc:"Password that the embedded NATS requires."`
 
-	Sync       string `env:"NATS_SYNC" envDefault:"always" doc:"When the embedded NATS writes through to the disk: always, or an interval such as 1s, which a power cut may cost."`
-	MaxStoreMB int    `env:"NATS_MAX_STORE_MB" doc:"Megabytes that the embedded NATS may store; 0 takes three quarters of what is free on the disk at the start. Then submissions are refused until something expires or is deleted."`
-	DataLoss   string `env:"DATA_LOSS" envDefault:"refuse" doc:"What to do when the store in DATA_DIR is damaged so that data is lost: refuse to start, or accept, which moves what is damaged to DATA_DIR/damaged and goes on with the rest. Set accept for one start only."`
+	Sync       string `env:"NATS_SYNC" envDefault:"always" doc:"When the embedded NATS syncs to the disk: always, that is on every write, or at an interval such as 1s, whose data a power failure may lose."`
+	MaxStoreMB int    `env:"NATS_MAX_STORE_MB" doc:"Megabytes that the embedded NATS may store; 0 means three quarters of the disk space that is free at startup. When the store is full, submissions are rejected until data expires or is deleted."`
+	DataLoss   string `env:"DATA_LOSS" envDefault:"refuse" doc:"What to do when the store in DATA_DIR is so damaged that data is lost: refuse, which does not start, or accept, which moves the damaged files to DATA_DIR/damaged and continues with the rest. Set accept for a single start only."`
 	Replicas   int    `env:"NATS_REPLICAS" envDefault:"1" doc:"Replicas of every stream: 1, 3 or 5."`
 
 	ResultTTL     time.Duration `env:"RESULT_TTL" envDefault:"24h" doc:"How long results and media are kept; at least 24h."`
-	MaxQueuedJobs int           `env:"MAX_QUEUED_JOBS" envDefault:"100000" doc:"Jobs that may wait or run in all; 0 means without limit."`
+	MaxQueuedJobs int           `env:"MAX_QUEUED_JOBS" envDefault:"100000" doc:"Jobs that may be queued or running in total; 0 means no limit."`
 
 	// Observer, if not nil, receives every publish to a stream.
 	Observer WriteObserver `env:"-"`

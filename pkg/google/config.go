@@ -14,10 +14,10 @@ const DefaultIssuer = "https://accounts.google.com"
 
 // Config holds the settings of sign-in with Google.
 type Config struct {
-	ClientID     string     `env:"GOOGLE_CLIENT_ID" doc:"Client ID of the OAuth client at Google; empty turns sign-in with Google off, except that the simulator replaces Google while it is in use and only this machine can reach the API and the page."`
+	ClientID     string     `env:"GOOGLE_CLIENT_ID" doc:"Client ID of the OAuth client at Google; sign-in with Google is off if empty, except that the simulator replaces Google while it is in use and the API and the page are reachable only from this machine."`
 	ClientSecret env.Secret `env:"GOOGLE_CLIENT_SECRET" doc:"Client secret of that OAuth client."`
-	RedirectURI  string     `env:"GOOGLE_REDIRECT_URI" doc:"Redirect URI, exactly as registered with the client; when empty, the first FRONTEND_URL with /auth/google/callback."`
-	Issuer       string     `env:"GOOGLE_ISSUER" envDefault:"https://accounts.google.com" doc:"Issuer of the ID tokens; other values than Google's are for tests."`
+	RedirectURI  string     `env:"GOOGLE_REDIRECT_URI" doc:"Redirect URI, exactly as registered with the client; if empty, the first FRONTEND_URL followed by /auth/google/callback."`
+	Issuer       string     `env:"GOOGLE_ISSUER" envDefault:"https://accounts.google.com" doc:"Issuer of the ID tokens; values other than Google's are for tests."`
 }
 
 // On reports whether sign-in with Google is configured.

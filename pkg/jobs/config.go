@@ -15,13 +15,13 @@ import (
 
 // Config holds the settings of submissions.
 type Config struct {
-	MaxAttempts int    `env:"FETCH_RETRY_MAX" envDefault:"8" alias:"RETRY_MAX_ATTEMPTS" doc:"Attempts per job, the first one included."`
-	AudioModel  string `env:"DEFAULT_AUDIO_MODEL" doc:"Speech model of requests that name none; empty takes the built-in default."`
-	Voice       string `env:"DEFAULT_AUDIO_VOICE" envDefault:"nova" doc:"Voice of requests that name none."`
+	MaxAttempts int    `env:"FETCH_RETRY_MAX" envDefault:"8" alias:"RETRY_MAX_ATTEMPTS" doc:"Attempts per job, including the first."`
+	AudioModel  string `env:"DEFAULT_AUDIO_MODEL" doc:"Speech model for requests that do not name one; the built-in default if empty."`
+	Voice       string `env:"DEFAULT_AUDIO_VOICE" envDefault:"nova" doc:"Voice for requests that do not name one."`
 
 	// The limits hold approximately: several processes may each let a job pass at the same moment.
-	MaxActiveGuest  int `env:"MAX_ACTIVE_JOBS_GUEST" envDefault:"4" doc:"Jobs of one guest, known by its cookie, that may wait or run at once; 0 means without limit."`
-	MaxActiveMember int `env:"MAX_ACTIVE_JOBS_MEMBER" envDefault:"20" doc:"Jobs of one member that may wait or run at once; 0 means without limit."`
+	MaxActiveGuest  int `env:"MAX_ACTIVE_JOBS_GUEST" envDefault:"4" doc:"Jobs of one guest, identified by its cookie, that may be queued or running at once; 0 means no limit."`
+	MaxActiveMember int `env:"MAX_ACTIVE_JOBS_MEMBER" envDefault:"20" doc:"Jobs of one member that may be queued or running at once; 0 means no limit."`
 }
 
 // Validate reports every fault at once, each as a *env.Fault. Models and voices are checked against the built-in catalogue.

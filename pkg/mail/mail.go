@@ -22,9 +22,9 @@ import (
 
 // Config holds the settings of mail.
 type Config struct {
-	URL  env.Secret `env:"SMTP_URL" doc:"Mail server: smtps://user:password@host:465, or smtp://user:password@host:587, which must offer STARTTLS unless it is on loopback. Empty sends no e-mail."`
-	From string     `env:"MAIL_FROM" doc:"Sender of e-mail, such as Text2Image Audio <noreply@example.org>; required with SMTP_URL."`
-	Mode string     `env:"MAIL" envDefault:"auto" doc:"auto sends e-mail when SMTP_URL is set; required also reports degraded in the health check while it is not set. A path, as login shells set it, counts as auto."`
+	URL  env.Secret `env:"SMTP_URL" doc:"Mail server: smtps://user:password@host:465, or smtp://user:password@host:587, which must offer STARTTLS unless it is on loopback. No email is sent if empty."`
+	From string     `env:"MAIL_FROM" doc:"Sender of emails, such as Text2Image Audio <noreply@example.org>; required with SMTP_URL."`
+	Mode string     `env:"MAIL" envDefault:"auto" doc:"auto sends email if SMTP_URL is set; required also makes the health check report degraded while it is not. A path, which login shells set this variable to, counts as auto."`
 	// Roots are the trusted certificate authorities, those of the system when nil. For tests.
 	Roots *x509.CertPool `env:"-"`
 }

@@ -35,14 +35,14 @@ type Upstreams struct {
 	TextBase  string     `env:"POLLINATIONS_TEXT_API_BASE" doc:"Base URL of the Pollinations speech and text API, such as https://gen.pollinations.ai."`
 	Token     env.Secret `env:"POLLINATIONS_API_TOKEN" doc:"Secret key for Pollinations (sk_…)."`
 
-	ImageStyle string `env:"POLLINATIONS_IMAGE_API_STYLE" doc:"gen or legacy: which generation of the image API to use; when empty, it follows from the host."`
-	TextStyle  string `env:"POLLINATIONS_TEXT_API_STYLE" doc:"gen or legacy: which generation of the speech and text API to use; when empty, it follows from the host."`
+	ImageStyle string `env:"POLLINATIONS_IMAGE_API_STYLE" doc:"gen or legacy: which version of the image API to use; if empty, the host decides."`
+	TextStyle  string `env:"POLLINATIONS_TEXT_API_STYLE" doc:"gen or legacy: which version of the speech and text API to use; if empty, the host decides."`
 
 	DeepSeekURL   string     `env:"DEEPSEEK_API_URL" doc:"URL of the DeepSeek API: a base URL, one that ends in /v1, or the full URL of chat completions."`
 	DeepSeekKey   env.Secret `env:"DEEPSEEK_API_KEY" doc:"Key for the DeepSeek API."`
-	DeepSeekModel string     `env:"DEEPSEEK_MODEL" doc:"Model that optimizes prompts and translates; deepseek-flash when empty."`
+	DeepSeekModel string     `env:"DEEPSEEK_MODEL" doc:"Model that optimizes prompts and translates; deepseek-flash if empty."`
 
-	Simulator string `env:"SIMULATOR" doc:"on or off: whether the built-in simulator replaces the upstreams; when empty, it does so while none of the POLLINATIONS_ and DEEPSEEK_ variables is set."`
+	Simulator string `env:"SIMULATOR" doc:"on or off: whether the built-in simulator replaces the upstreams; if empty, it does unless a POLLINATIONS_ or DEEPSEEK_ variable is set."`
 }
 
 // The modes in which a worker can run.

@@ -12,37 +12,11 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
-const token = "a token of the tests"
+const token = "the token of the tests"
 
-// ask sends a request with headers, each a name and a value.
-func ask(t *testing.T, url, host string, headers ...string) response {
-	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Host = host
-	for i := 0; i < len(headers); i += 2 {
-		req.Header.Add(headers[i], headers[i+1])
-	}
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	resp, err := client.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = resp.Body.Close()
-	return response{resp.StatusCode, resp.Header}
-}
-
-// response is what the tests look at.
-type response struct {
-	StatusCode int
-	Header     http.Header
-}
-
-func TestMetricsNeedTheirToken(t *testing.T) {
+func TestMetricsRequireToken(t *testing.T) {
 	t.Parallel()
-	for name, addr := range map[string]string{"loopback": "127.0.0.1:0", "everywhere": "0.0.0.0:0"} {
+	for name, addr := range map[string]string{"loopback": "127.0.0.1:0", "all addresses": "0.0.0.0:0"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			server := start(t, telemetry.Config{MetricsEnabled: true, MetricsAddr: addr, MetricsToken: env.Secret(token)}, telemetry.NewMetrics())
@@ -55,20 +29,20 @@ func TestMetricsNeedTheirToken(t *testing.T) {
 				"": 401, "Bearer": 401, "Bearer ": 401, "Bearer x": 401, "Bearer " + token + "x": 401, "Basic " + token: 401, token: 401, "Bearer " + strings.ToUpper(token): 401,
 				"Bearer " + token: 200, "bearer " + token: 200,
 			} {
-				resp := ask(t, base+"/metrics", "metrics.internal", "Authorization", header)
+				resp := get(t, base+"/metrics", "metrics.internal", "Authorization", header)
 				if resp.StatusCode != status || (status == 401) != strings.HasPrefix(resp.Header.Get("WWW-Authenticate"), "Bearer ") {
 					t.Errorf("%q: %d %v", header, resp.StatusCode, resp.Header)
 				}
 			}
-			if resp := ask(t, base+"/debug/pprof/", ""); resp.StatusCode != http.StatusUnauthorized {
-				t.Errorf("profiles without it: %d", resp.StatusCode)
+			if resp := get(t, base+"/debug/pprof/", ""); resp.StatusCode != http.StatusUnauthorized {
+				t.Errorf("profiles without a token: %d", resp.StatusCode)
 			}
 			want := http.StatusOK
 			if name != "loopback" {
 				want = http.StatusNotFound
 			}
 			for _, path := range []string{"/debug/pprof/", "/debug/pprof/heap?debug=1", "/debug/pprof/cmdline"} {
-				if resp := ask(t, base+path, "", "Authorization", "Bearer "+token); resp.StatusCode != want {
+				if resp := get(t, base+path, "", "Authorization", "Bearer "+token); resp.StatusCode != want {
 					t.Errorf("%s: %d, want %d", path, resp.StatusCode, want)
 				}
 			}
@@ -76,23 +50,23 @@ func TestMetricsNeedTheirToken(t *testing.T) {
 	}
 }
 
-func TestMetricsForEverybody(t *testing.T) {
+func TestPublicMetrics(t *testing.T) {
 	t.Parallel()
 	server := start(t, telemetry.Config{MetricsEnabled: true, MetricsAddr: "0.0.0.0:0", MetricsPublic: true}, telemetry.NewMetrics())
 	_, port, err := net.SplitHostPort(server.Addr())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if resp := ask(t, "http://127.0.0.1:"+port+"/metrics", "metrics.internal"); resp.StatusCode != http.StatusOK {
+	if resp := get(t, "http://127.0.0.1:"+port+"/metrics", "metrics.internal"); resp.StatusCode != http.StatusOK {
 		t.Errorf("metrics: %d", resp.StatusCode)
 	}
-	if resp := ask(t, "http://127.0.0.1:"+port+"/debug/pprof/", ""); resp.StatusCode != http.StatusNotFound {
+	if resp := get(t, "http://127.0.0.1:"+port+"/debug/pprof/", ""); resp.StatusCode != http.StatusNotFound {
 		t.Errorf("profiles: %d", resp.StatusCode)
 	}
 }
 
-// TestMetricsAreNotReboundTo asks as the page of another site does whose name points to this machine.
-func TestMetricsAreNotReboundTo(t *testing.T) {
+// TestMetricsRejectDNSRebinding sends requests like those of a web page whose host name resolves to this machine.
+func TestMetricsRejectDNSRebinding(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
 		public bool
@@ -103,15 +77,15 @@ func TestMetricsAreNotReboundTo(t *testing.T) {
 	} {
 		server := start(t, telemetry.Config{MetricsEnabled: true, MetricsAddr: "127.0.0.1:0", MetricsPublic: tc.public}, telemetry.NewMetrics())
 		for _, path := range []string{"/metrics", "/debug/pprof/"} {
-			if resp := ask(t, "http://"+server.Addr()+path, tc.host); resp.StatusCode != tc.status {
+			if resp := get(t, "http://"+server.Addr()+path, tc.host); resp.StatusCode != tc.status {
 				t.Errorf("%s of %s: %d, want %d", path, tc.host, resp.StatusCode, tc.status)
 			}
 		}
 	}
 }
 
-// TestScrapeWhoseBodyDoesNotCome ends, so that it cannot hold up a stop.
-func TestScrapeWhoseBodyDoesNotCome(t *testing.T) {
+// TestScrapeWithMissingBody is answered although its body never arrives, so that it cannot delay a stop.
+func TestScrapeWithMissingBody(t *testing.T) {
 	t.Parallel()
 	server := start(t, telemetry.Config{MetricsEnabled: true, MetricsAddr: "127.0.0.1:0"}, telemetry.NewMetrics())
 	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", server.Addr())
@@ -125,7 +99,7 @@ func TestScrapeWhoseBodyDoesNotCome(t *testing.T) {
 	if err := conn.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
-	if answer, err := io.ReadAll(conn); err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 200 ") {
-		t.Errorf("%.100q, %v", answer, err)
+	if response, err := io.ReadAll(conn); err != nil || !strings.HasPrefix(string(response), "HTTP/1.1 200 ") {
+		t.Errorf("%.100q, %v", response, err)
 	}
 }

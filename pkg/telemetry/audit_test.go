@@ -8,7 +8,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
-func TestAuditIsLoggedAtEveryLevel(t *testing.T) {
+func TestAuditIgnoresTheLevel(t *testing.T) {
 	t.Parallel()
 	for _, level := range []string{"error", "warn", "info", "debug"} {
 		var out bytes.Buffer

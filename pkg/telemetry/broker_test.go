@@ -12,30 +12,30 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
-// connection is a broker that answers as it is told.
-type connection struct {
+// fakeBroker returns fixed values.
+type fakeBroker struct {
 	connected  bool
 	reconnects uint64
 	check      func(context.Context) error
 }
 
-func (c connection) Connection() (connected bool, reconnects uint64) {
+func (c fakeBroker) Connection() (connected bool, reconnects uint64) {
 	return c.connected, c.reconnects
 }
 
-func (c connection) Check(ctx context.Context) error {
+func (c fakeBroker) Check(ctx context.Context) error {
 	if c.check == nil {
 		return nil
 	}
 	return c.check(ctx)
 }
 
-// A process that waits for NATS at its start is shown as neither connected nor ready, and so is one whose NATS hangs.
-func TestBrokerIsShownBeforeThereIsOne(t *testing.T) {
+// TestBrokerMetrics covers a process that waits for NATS at its start, and one whose NATS does not respond.
+func TestBrokerMetrics(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		m := telemetry.NewMetrics()
-		shows := func(lines ...string) {
+		expect := func(lines ...string) {
 			t.Helper()
 			got := exposition(t, m)
 			for _, line := range lines {
@@ -44,18 +44,18 @@ func TestBrokerIsShownBeforeThereIsOne(t *testing.T) {
 				}
 			}
 		}
-		shows("nats_connected 0", "ready 0", "nats_reconnects_total 0")
-		m.SetBroker(connection{connected: true, reconnects: 3})
-		shows("nats_connected 1", "ready 1", "nats_reconnects_total 3")
-		m.SetBroker(connection{connected: true, check: func(context.Context) error { return errors.New("the disk is full") }})
-		shows("nats_connected 1", "ready 0")
-		m.SetBroker(connection{connected: true, check: func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }})
-		shows("nats_connected 1", "ready 0")
+		expect("nats_connected 0", "ready 0", "nats_reconnects_total 0")
+		m.SetBroker(fakeBroker{connected: true, reconnects: 3})
+		expect("nats_connected 1", "ready 1", "nats_reconnects_total 3")
+		m.SetBroker(fakeBroker{connected: true, check: func(context.Context) error { return errors.New("the disk is full") }})
+		expect("nats_connected 1", "ready 0")
+		m.SetBroker(fakeBroker{connected: true, check: func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }})
+		expect("nats_connected 1", "ready 0")
 	})
 }
 
-// Several scrapes within some seconds cost one reading of the store; a reading that failed is not kept.
-func TestStoreIsReadSeldom(t *testing.T) {
+// TestStoreReadingIsCached also checks that a failed reading is not cached.
+func TestStoreReadingIsCached(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		m := telemetry.NewMetrics()
@@ -63,7 +63,7 @@ func TestStoreIsReadSeldom(t *testing.T) {
 		var fail atomic.Bool
 		if err := m.RegisterStore(func(context.Context) (telemetry.StoreSample, error) {
 			if fail.Load() {
-				return telemetry.StoreSample{}, errors.New("away")
+				return telemetry.StoreSample{}, errors.New("not connected")
 			}
 			return telemetry.StoreSample{FileBytes: uint64(reads.Add(1))}, nil
 		}); err != nil {
@@ -89,7 +89,7 @@ func TestStoreIsReadSeldom(t *testing.T) {
 		}
 		fail.Store(false)
 		if !shown("3") {
-			t.Error("a failed reading was kept")
+			t.Error("a failed reading was cached")
 		}
 	})
 }

@@ -21,7 +21,7 @@ func TestConfigDefaults(t *testing.T) {
 	}
 }
 
-func TestConfigRefusesUnknownLevel(t *testing.T) {
+func TestConfigRejectsUnknownLevel(t *testing.T) {
 	t.Parallel()
 	err := env.Load([]string{"LOG_LEVEL=planted"}, &telemetry.Config{})
 	if err == nil || err.Error() != "LOG_LEVEL: expected error, warn, info or debug" {
@@ -29,7 +29,7 @@ func TestConfigRefusesUnknownLevel(t *testing.T) {
 	}
 }
 
-func TestConfigRefusesUnusableAddress(t *testing.T) {
+func TestConfigRejectsInvalidAddress(t *testing.T) {
 	t.Parallel()
 	for enabled, want := range map[string]bool{"on": true, "off": false} {
 		err := env.Load([]string{"METRICS_ADDR=127.0.0.1:99999", "METRICS_ENABLED=" + enabled}, &telemetry.Config{})
@@ -39,7 +39,7 @@ func TestConfigRefusesUnusableAddress(t *testing.T) {
 	}
 }
 
-func TestConfigRefusesWhatIsNoShare(t *testing.T) {
+func TestConfigRejectsInvalidSampleRate(t *testing.T) {
 	t.Parallel()
 	for rate, ok := range map[string]bool{
 		"": true, "0": true, "0.25": true, "1": true, "1.01": false, "-0.1": false, "NaN": false, "10%": false, "Inf": false,
@@ -51,8 +51,8 @@ func TestConfigRefusesWhatIsNoShare(t *testing.T) {
 	}
 }
 
-// TestConfigRefusesMetricsForEverybody has metrics beyond this machine only with a token, or by a plain word.
-func TestConfigRefusesMetricsForEverybody(t *testing.T) {
+// TestConfigRejectsOpenMetrics checks that other machines can read metrics only with a token or METRICS_PUBLIC.
+func TestConfigRejectsOpenMetrics(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
 		environ []string
@@ -75,7 +75,7 @@ func TestConfigRefusesMetricsForEverybody(t *testing.T) {
 		{[]string{"METRICS_ADDR=:9091", "METRICS_TOKEN=        "}, false},
 		{[]string{"METRICS_ADDR=127.0.0.1:9091", "METRICS_TOKEN=short"}, false},
 	} {
-		err := env.Load(append([]string{"METRICS_ENABLED=on"}, tc.environ...), &telemetry.Config{}) // The last of two counts.
+		err := env.Load(append([]string{"METRICS_ENABLED=on"}, tc.environ...), &telemetry.Config{}) // The last of two values wins.
 		if (err == nil) != tc.ok || (err != nil && !strings.Contains(err.Error(), "METRICS_TOKEN: expected ")) {
 			t.Errorf("%v: %v", tc.environ, err)
 		}

@@ -37,7 +37,7 @@ func TestLoggerLevels(t *testing.T) {
 		_, err := telemetry.NewLogger(&bytes.Buffer{}, level)
 		var fault *env.Fault
 		if !errors.As(err, &fault) || fault.Name != "LOG_LEVEL" {
-			t.Errorf("level %q: got %v, want a fault of LOG_LEVEL", level, err)
+			t.Errorf("level %q: got %v, want an error of LOG_LEVEL", level, err)
 		}
 	}
 }
@@ -101,7 +101,7 @@ func decode(t *testing.T, line string) map[string]any {
 	return object
 }
 
-func TestLoggerKeepsForgedLinesInside(t *testing.T) {
+func TestLoggerEscapesLineBreaks(t *testing.T) {
 	t.Parallel()
 	const forged = "x\r\n{\"level\":\"ERROR\",\"msg\":\"forged\"}\u2028\x00"
 	var out bytes.Buffer
@@ -110,7 +110,7 @@ func TestLoggerKeepsForgedLinesInside(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx := telemetry.WithJobID(telemetry.WithRequestID(t.Context(), forged), forged)
-	//nolint:sloglint // A key that breaks the rule is the point.
+	//nolint:sloglint // The invalid key is what is tested.
 	log.With(slog.Group(forged, forged, forged)).InfoContext(ctx, forged, "error", errors.New(forged), "key", env.Secret("planted"))
 	if strings.Count(out.String(), "\n") != 1 || strings.ContainsAny(out.String(), "\r\u2028\x00") {
 		t.Errorf("a line was forged: %q", out.String())
@@ -123,7 +123,7 @@ func TestLoggerKeepsForgedLinesInside(t *testing.T) {
 	}
 }
 
-func TestIDsOfContext(t *testing.T) {
+func TestContextIDs(t *testing.T) {
 	t.Parallel()
 	if r, j := telemetry.RequestID(context.Background()), telemetry.JobID(context.Background()); r != "" || j != "" {
 		t.Errorf("got %q and %q without ids", r, j)

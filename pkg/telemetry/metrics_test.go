@@ -13,10 +13,10 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 // TestMetricsExposition pins names, labels, help and buckets: dashboards, alerts
-// and other people's queries hang on them.
+// and queries depend on them.
 func TestMetricsExposition(t *testing.T) {
 	t.Parallel()
 	m := telemetry.NewMetrics()
@@ -50,7 +50,7 @@ func TestMetricsExposition(t *testing.T) {
 	m.ObserveWrite("JOBS", "stored", 2*time.Millisecond)
 	m.ObserveWrite("JOBS", "conflict", time.Millisecond)
 	m.ObserveEmail("reset", telemetry.EmailSent)
-	m.SetBroker(connection{connected: true, reconnects: 2})
+	m.SetBroker(fakeBroker{connected: true, reconnects: 2})
 	samples := func() []telemetry.QueueSample {
 		return []telemetry.QueueSample{
 			{Kind: "image", Lane: "guest", Depth: 5, InFlight: 2, OldestAge: 1500 * time.Millisecond},
@@ -85,11 +85,11 @@ func TestMetricsExposition(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got != string(want) {
-		t.Errorf("the exposition differs from %s (go test -update writes it):\n%s", golden, got)
+		t.Errorf("the exposition differs from %s (go test -update rewrites it):\n%s", golden, got)
 	}
 }
 
-// exposition is the text of our own metrics, the version aside.
+// exposition returns the text of this project's metrics, except build_info.
 func exposition(t *testing.T, m *telemetry.Metrics) string {
 	t.Helper()
 	families, err := m.Registry.Gather()
@@ -125,8 +125,8 @@ func TestMetricsDescribeTheProcess(t *testing.T) {
 	}
 }
 
-// TestSampleMeasuresAShare counts everything and measures some of it.
-func TestSampleMeasuresAShare(t *testing.T) {
+// TestSample checks that everything is counted and a fraction is measured.
+func TestSample(t *testing.T) {
 	t.Parallel()
 	const requests = 4000
 	for rate, between := range map[float64][2]uint64{0: {0, 0}, 0.25: {800, 1200}, 1: {requests, requests}} {

@@ -3,7 +3,6 @@ package telemetry_test
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net/http"
 	"sync/atomic"
 	"testing"
@@ -13,25 +12,12 @@ import (
 
 func TestProbes(t *testing.T) {
 	t.Parallel()
-	cfg := telemetry.Config{MetricsEnabled: true, MetricsAddr: "127.0.0.1:0", MetricsToken: "a token of the tests"}
-	server := telemetry.NewServer(cfg, telemetry.NewMetrics(), slog.New(slog.DiscardHandler))
-	if err := server.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = server.Stop(context.WithoutCancel(t.Context())) })
+	cfg := telemetry.Config{MetricsEnabled: true, MetricsAddr: "127.0.0.1:0", MetricsToken: token}
+	server := start(t, cfg, telemetry.NewMetrics())
 	probe := func(path string, want int) {
 		t.Helper()
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+server.Addr()+path, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		resp, err := http.DefaultTransport.RoundTrip(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_ = resp.Body.Close()
-		if resp.StatusCode != want {
-			t.Errorf("%s: status %d, want %d", path, resp.StatusCode, want)
+		if got := status(t, server.Addr(), path); got != want {
+			t.Errorf("%s: status %d, want %d", path, got, want)
 		}
 	}
 	probe("/livez", http.StatusOK)
@@ -39,7 +25,7 @@ func TestProbes(t *testing.T) {
 	var broken atomic.Bool
 	server.SetReady(func(context.Context) error {
 		if broken.Load() {
-			return errors.New("NATS is away")
+			return errors.New("not connected")
 		}
 		return nil
 	})
@@ -48,5 +34,4 @@ func TestProbes(t *testing.T) {
 	probe("/readyz", http.StatusServiceUnavailable)
 	probe("/livez", http.StatusOK)
 	probe("/metrics", http.StatusUnauthorized)
-	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
 }

@@ -12,15 +12,15 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
-// reads returns a source that always answers with value.
+// reads returns a read function that always returns value.
 func reads[T any](value T) func(context.Context) (T, error) {
 	return func(context.Context) (T, error) { return value, nil }
 }
 
-func TestFailedReadIsCountedAndLeftOut(t *testing.T) {
+func TestFailedReadIsCountedAndOmitted(t *testing.T) {
 	t.Parallel()
 	m := telemetry.NewMetrics()
-	fail := errors.New("broker is away")
+	fail := errors.New("not connected")
 	if err := m.RegisterQueue(func(context.Context) ([]telemetry.QueueSample, error) {
 		return []telemetry.QueueSample{{Kind: "image"}}, fail
 	}); err != nil {
@@ -37,18 +37,18 @@ func TestFailedReadIsCountedAndLeftOut(t *testing.T) {
 	if !strings.Contains(got, "text2image_dead_letter_depth 4\n") {
 		t.Errorf("another source is missing:\n%s", got)
 	}
-	// A scrape gathers its sources side by side, so the count of the second one
-	// may or may not be in its own answer.
+	// A scrape gathers its sources concurrently, so its own failure may or may not be
+	// counted in it.
 	if !strings.Contains(got, `text2image_scrape_errors_total{source="queue"} 1`) &&
 		!strings.Contains(got, `text2image_scrape_errors_total{source="queue"} 2`) {
 		t.Errorf("the failed reads were not counted once each:\n%s", got)
 	}
 	if !strings.Contains(got, `text2image_scrape_errors_total{source="dead_letters"} 0`) {
-		t.Errorf("a fault of the other source is counted:\n%s", got)
+		t.Errorf("an error of the other source is counted:\n%s", got)
 	}
 }
 
-func TestHangingReadDoesNotHoldTheScrape(t *testing.T) {
+func TestHangingReadDoesNotBlockTheScrape(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		m := telemetry.NewMetrics()
@@ -56,7 +56,7 @@ func TestHangingReadDoesNotHoldTheScrape(t *testing.T) {
 		release := make(chan struct{})
 		if err := m.RegisterQueue(func(context.Context) ([]telemetry.QueueSample, error) {
 			if started.Add(1) == 1 {
-				<-release // It does not look at its context.
+				<-release // It ignores its context.
 			}
 			return []telemetry.QueueSample{{Kind: "image", Lane: "member", Depth: 7}}, nil
 		}); err != nil {
@@ -65,14 +65,14 @@ func TestHangingReadDoesNotHoldTheScrape(t *testing.T) {
 		begin := time.Now()
 		for range 3 {
 			if got := exposition(t, m); strings.Contains(got, "queue_depth") {
-				t.Errorf("a depth nobody read is shown:\n%s", got)
+				t.Errorf("a depth that was not read is shown:\n%s", got)
 			}
 		}
 		if took := time.Since(begin); took != 6*time.Second {
 			t.Errorf("three scrapes took %v, want two seconds each", took)
 		}
 		if n := started.Load(); n != 1 {
-			t.Errorf("%d reads were started beside a hanging one", n-1)
+			t.Errorf("%d reads were started while one hung", n-1)
 		}
 		close(release)
 		synctest.Wait()
@@ -98,7 +98,7 @@ func TestReadHasADeadline(t *testing.T) {
 	}
 }
 
-func TestSecondQueueIsRefused(t *testing.T) {
+func TestRegisterQueueTwice(t *testing.T) {
 	t.Parallel()
 	m := telemetry.NewMetrics()
 	if err := m.RegisterQueue(reads[[]telemetry.QueueSample](nil)); err != nil {

@@ -3,13 +3,11 @@ package telemetry_test
 import (
 	"bytes"
 	"context"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
@@ -30,8 +28,8 @@ func TestLevel(t *testing.T) {
 	if err := level.Set("info"); err != nil || level.String() != "info" || level.Initial() != "warn" {
 		t.Errorf("%s, %s, %v", level, level.Initial(), err)
 	}
-	child.Info("meanwhile")
-	child.Debug("too much")
+	child.Info("during")
+	child.Debug("below the level")
 	if err := level.Set("loud"); err == nil || level.String() != "info" {
 		t.Errorf("%s, %v", level, err)
 	}
@@ -39,30 +37,23 @@ func TestLevel(t *testing.T) {
 		t.Errorf("%s, %v", level, err)
 	}
 	log.Info("after")
-	if got := out.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "meanwhile") {
+	if got := out.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "during") {
 		t.Errorf("logged %s", got)
 	}
 }
 
-// status asks for a path of a server and returns the status; 0 when nobody listens.
+// status returns the status of a path of a server; 0 if nothing listens.
 func status(t *testing.T, address, path string) int {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+path, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Minute}
-	resp, err := client.Do(req)
+	resp, err := tryGet(t, "http://"+address+path, "")
 	if err != nil {
 		return 0
 	}
-	defer func() { _ = resp.Body.Close() }()
-	_, _ = io.Copy(io.Discard, resp.Body)
 	return resp.StatusCode
 }
 
-// stopped stops a server and what changes it when the test ends.
-func stopped(t *testing.T, r *telemetry.Runtime, s *telemetry.Server) {
+// stopAtEnd stops a runtime and its server when the test ends, and checks that the server cannot be switched on again.
+func stopAtEnd(t *testing.T, r *telemetry.Runtime, s *telemetry.Server) {
 	t.Helper()
 	t.Cleanup(func() {
 		for _, stop := range []func(context.Context) error{r.Stop, s.Stop} {
@@ -71,13 +62,13 @@ func stopped(t *testing.T, r *telemetry.Runtime, s *telemetry.Server) {
 			}
 		}
 		if err := s.Switch(context.WithoutCancel(t.Context()), true); err != nil || s.Addr() != "" {
-			t.Errorf("a server that was stopped listens again: %q, %v", s.Addr(), err)
+			t.Errorf("a stopped server listens again: %q, %v", s.Addr(), err)
 		}
 	})
 }
 
-// TestMetricsAreSwitched switches metrics of a process that serves them and of one that does not.
-func TestMetricsAreSwitched(t *testing.T) {
+// TestSwitchMetrics switches the metrics of a process that starts with them on and of one that starts with them off.
+func TestSwitchMetrics(t *testing.T) {
 	t.Parallel()
 	for _, enabled := range []bool{true, false} {
 		var out bytes.Buffer
@@ -91,7 +82,7 @@ func TestMetricsAreSwitched(t *testing.T) {
 			t.Fatal(err)
 		}
 		runtime := telemetry.NewRuntime(level, server, telemetry.NewLoggerAt(&out, level))
-		stopped(t, runtime, server)
+		stopAtEnd(t, runtime, server)
 		runtime.Apply(t.Context(), "", "")
 		if server.Serving() != enabled || out.Len() > 0 {
 			t.Errorf("enabled %v, nothing set: serving %v, logged %s", enabled, server.Serving(), &out)
@@ -108,7 +99,7 @@ func TestMetricsAreSwitched(t *testing.T) {
 				t.Errorf("off: metrics %d, probe %d", metrics, live)
 			}
 			if !enabled && (metrics != 0 || live != 0) {
-				t.Errorf("off: somebody listens: %d, %d", metrics, live)
+				t.Errorf("off: the server still listens: %d, %d", metrics, live)
 			}
 		}
 		runtime.Apply(t.Context(), "", "")
@@ -123,8 +114,8 @@ func TestMetricsAreSwitched(t *testing.T) {
 	}
 }
 
-// TestMetricsAreNotOpenedByASwitch has metrics switched on where they would be open to everybody, and where the address is taken.
-func TestMetricsAreNotOpenedByASwitch(t *testing.T) {
+// TestSwitchMetricsFails switches metrics on where they would be public without a token, and where the address is in use.
+func TestSwitchMetricsFails(t *testing.T) {
 	t.Parallel()
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -135,7 +126,7 @@ func TestMetricsAreNotOpenedByASwitch(t *testing.T) {
 		var out bytes.Buffer
 		server := telemetry.NewServer(telemetry.Config{MetricsAddr: address, LogLevel: "error"}, telemetry.NewMetrics(), slog.New(slog.DiscardHandler))
 		runtime := telemetry.NewRuntime(nil, server, slog.New(slog.NewJSONHandler(&out, nil)))
-		stopped(t, runtime, server)
+		stopAtEnd(t, runtime, server)
 		runtime.Apply(t.Context(), "debug", "on")
 		if server.Serving() || server.Addr() != "" || !strings.Contains(out.String(), "metrics not switched") || !strings.Contains(out.String(), want) {
 			t.Errorf("%s: serving %v, logged %s", address, server.Serving(), &out)

@@ -32,32 +32,54 @@ func start(t *testing.T, cfg telemetry.Config, m *telemetry.Metrics) *telemetry.
 	return server
 }
 
-func get(t *testing.T, url string) (int, string) {
+// response is a response with its body.
+type response struct {
+	StatusCode int
+	Header     http.Header
+	Body       string
+}
+
+// tryGet sends a request for host with headers given as names and values. It fails when nothing listens.
+func tryGet(t *testing.T, url, host string, headers ...string) (response, error) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	req.Host = host
+	for i := 0; i < len(headers); i += 2 {
+		req.Header.Add(headers[i], headers[i+1])
+	}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: guard}
 	resp, err := client.Do(req)
 	if err != nil {
-		t.Fatal(err)
+		return response{}, err
 	}
 	body, err := io.ReadAll(resp.Body)
 	if closed := resp.Body.Close(); err != nil || closed != nil {
 		t.Fatal(err, closed)
 	}
-	return resp.StatusCode, string(body)
+	return response{resp.StatusCode, resp.Header, string(body)}, nil
 }
 
-func TestServerOffersMetricsAndProfiles(t *testing.T) {
+// get is tryGet for a server that must listen.
+func get(t *testing.T, url, host string, headers ...string) response {
+	t.Helper()
+	resp, err := tryGet(t, url, host, headers...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp
+}
+
+func TestServerServesMetricsAndProfiles(t *testing.T) {
 	t.Parallel()
 	m := telemetry.NewMetrics()
 	m.StreamsOpen.Set(3)
 	server := start(t, telemetry.Config{MetricsEnabled: true, MetricsAddr: "127.0.0.1:0"}, m)
 	tests := map[string]struct {
-		status int
-		holds  string
+		status   int
+		contains string
 	}{
 		"/metrics":                       {http.StatusOK, "text2image_sse_streams_open 3\n"},
 		"/debug/pprof/":                  {http.StatusOK, "goroutine"},
@@ -70,9 +92,9 @@ func TestServerOffersMetricsAndProfiles(t *testing.T) {
 	}
 	for path, test := range tests {
 		t.Run(path, func(t *testing.T) {
-			status, body := get(t, "http://"+server.Addr()+path)
-			if status != test.status || !strings.Contains(body, test.holds) {
-				t.Errorf("got %d, %.200q", status, body)
+			resp := get(t, "http://"+server.Addr()+path, "")
+			if resp.StatusCode != test.status || !strings.Contains(resp.Body, test.contains) {
+				t.Errorf("got %d, %.200q", resp.StatusCode, resp.Body)
 			}
 		})
 	}
@@ -86,7 +108,7 @@ func TestServerIsOffUnlessEnabled(t *testing.T) {
 	}
 }
 
-func TestServerNamesTakenAddress(t *testing.T) {
+func TestServerNamesAddressInUse(t *testing.T) {
 	t.Parallel()
 	cfg := telemetry.Config{MetricsEnabled: true, MetricsAddr: "127.0.0.1:0"}
 	cfg.MetricsAddr = start(t, cfg, telemetry.NewMetrics()).Addr()
@@ -96,7 +118,7 @@ func TestServerNamesTakenAddress(t *testing.T) {
 	}
 }
 
-// TestServerStopsInTime holds a scrape open and stops with a context that has ended.
+// TestServerStopsInTime stops with a canceled context while a scrape hangs.
 func TestServerStopsInTime(t *testing.T) {
 	t.Parallel()
 	m := telemetry.NewMetrics()
@@ -129,15 +151,15 @@ func TestServerStopsInTime(t *testing.T) {
 	if err := server.Stop(ended); err == nil || !strings.HasPrefix(err.Error(), "stop metrics server: ") {
 		t.Errorf("got %v", err)
 	}
-	// The scrape still hangs, so only a cut connection ends this read.
+	// The scrape still hangs, so only closing the connection ends this read.
 	if err := conn.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := conn.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Errorf("the request was not cut off: %v", err)
+		t.Errorf("the connection was not closed: %v", err)
 	}
 	close(release)
 	if log.Len() > 0 {
-		t.Errorf("an ordered stop was logged: %s", log.String())
+		t.Errorf("an orderly stop was logged: %s", log.String())
 	}
 }

@@ -18,7 +18,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry/tracetest"
 )
 
-// parent is a traceparent of a sampled span, with its ids.
+// parent is the traceparent of a sampled span with these ids.
 const (
 	parentTrace = "0af7651916cd43dd8448eb211c80319c"
 	parentSpan  = "b7ad6b7169203331"
@@ -41,12 +41,12 @@ func stopTracing(t *testing.T, tracing *telemetry.Tracing) {
 	}
 }
 
-// find returns the spans with a name.
+// find returns the spans with the given name.
 func find(spans []tracetest.Span, name string) []tracetest.Span {
 	return slices.DeleteFunc(spans, func(s tracetest.Span) bool { return s.Name != name })
 }
 
-func TestTraceFollowsAJob(t *testing.T) {
+func TestTraceOfAJob(t *testing.T) {
 	t.Parallel()
 	c := tracetest.Start(t)
 	cfg := telemetry.TracingConfig{Endpoint: c.URL + "/base/", Headers: "x-key=a%20b", SampleRatio: 0}
@@ -143,7 +143,7 @@ func TestSamplingFollowsTheParent(t *testing.T) {
 	}
 }
 
-func TestNoCollectorNoTraces(t *testing.T) {
+func TestTracingOff(t *testing.T) {
 	tracing := newTracing(t, telemetry.TracingConfig{SampleRatio: 1}, slog.New(slog.DiscardHandler))
 	if tracing.Enabled() {
 		t.Fatal("traces are on")
@@ -168,7 +168,7 @@ func TestNoCollectorNoTraces(t *testing.T) {
 		process.End()
 	})
 	if allocs > 0 {
-		t.Errorf("a job costs %v allocations", allocs)
+		t.Errorf("a job allocates %v times", allocs)
 	}
 	stopTracing(t, tracing)
 }
@@ -198,7 +198,7 @@ func TestLogLinesCarryTheTrace(t *testing.T) {
 	}
 }
 
-func TestTracingConfigFaults(t *testing.T) {
+func TestTracingConfigRejectsInvalidValues(t *testing.T) {
 	t.Parallel()
 	for setting, variable := range map[string]string{
 		"OTEL_EXPORTER_OTLP_ENDPOINT=localhost:4318":         "OTEL_EXPORTER_OTLP_ENDPOINT",
@@ -226,7 +226,7 @@ func TestFailingCollectorIsLoggedOnce(t *testing.T) {
 	t.Setenv("OTEL_BSP_SCHEDULE_DELAY", "1")
 	c := tracetest.Start(t)
 	c.Fail(http.StatusUnauthorized)
-	out := &lines{}
+	out := &safeBuffer{}
 	tracing := newTracing(t, telemetry.TracingConfig{Endpoint: c.URL, SampleRatio: 1}, slog.New(slog.NewTextHandler(out, nil)))
 	record := func() {
 		_, span := tracing.StartRequest(t.Context(), "GET", "", nil)
@@ -251,9 +251,9 @@ func TestFailingCollectorIsLoggedOnce(t *testing.T) {
 
 func TestStopDoesNotWaitForTheCollector(t *testing.T) {
 	t.Parallel()
-	asked, release := make(chan struct{}, 10), make(chan struct{})
+	received, release := make(chan struct{}, 10), make(chan struct{})
 	hanging := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
-		asked <- struct{}{}
+		received <- struct{}{}
 		<-release
 	}))
 	defer hanging.Close()
@@ -264,7 +264,7 @@ func TestStopDoesNotWaitForTheCollector(t *testing.T) {
 	}
 	_ = closed.Close()
 	for name, url := range map[string]string{"hanging": hanging.URL, "refused": "http://" + closed.Addr().String()} {
-		out := &lines{}
+		out := &safeBuffer{}
 		tracing := newTracing(t, telemetry.TracingConfig{Endpoint: url, SampleRatio: 1}, slog.New(slog.NewTextHandler(out, nil)))
 		began := time.Now()
 		for range 10_000 {

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// The linker's variables and the build information are out of reach from outside.
+// TestDescribe is an internal test because the linker's variables are unexported.
 func TestDescribe(t *testing.T) {
 	t.Parallel()
 	vcs := func(modified string) *debug.BuildInfo {
@@ -35,6 +35,6 @@ func TestDescribe(t *testing.T) {
 		})
 	}
 	if ver, rev, built := Version(); ver == "" || rev == "" || built == "" {
-		t.Errorf("Version leaves something empty: %q, %q, %q", ver, rev, built)
+		t.Errorf("Version returned an empty value: %q, %q, %q", ver, rev, built)
 	}
 }

@@ -1,7 +1,7 @@
 //go:build unix
 
-// The program chaos is the crash laboratory: it tries the real programs in all weathers and exits with 1 when a job was
-// lost, ended twice or changed its end. deploy/chaos.md says how to read what it prints.
+// The program chaos runs the chaos tests: it injects faults into the real programs and exits with 1 when a job was lost,
+// ended twice or changed its outcome. deploy/chaos.md explains the output.
 package main
 
 import (
@@ -19,8 +19,8 @@ import (
 )
 
 const (
-	exitFound = 1
-	exitUsage = 2
+	exitFailed = 1
+	exitError  = 2
 )
 
 func main() {
@@ -42,10 +42,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.BoolVar(&cfg.Keep, "keep", false, "keep logs and data even if the run passes")
 	flags.StringVar(&cfg.Only, "only", "", "inject only this kind of fault, such as \"kill nats\"")
 	if err := flags.Parse(args); err != nil || flags.NArg() > 0 {
-		return exitUsage
+		return exitError
 	}
 	if cfg.Seed == 0 {
-		cfg.Seed = uint64(rand.Uint32()) //nolint:gosec // Any will do.
+		cfg.Seed = uint64(rand.Uint32()) //nolint:gosec // Any seed will do.
 	}
 	if cfg.Every == 0 {
 		cfg.Every = 2 * time.Second
@@ -53,13 +53,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 			cfg.Every = 5 * time.Second
 		}
 	}
-	good, err := lab.Run(ctx, cfg, stdout)
+	passed, err := lab.Run(ctx, cfg, stdout)
 	if err != nil {
 		_, _ = fmt.Fprintf(stderr, "chaos: %v\n", err)
-		return exitUsage
+		return exitError
 	}
-	if !good {
-		return exitFound
+	if !passed {
+		return exitFailed
 	}
 	return 0
 }

@@ -4,5 +4,5 @@ package lab
 
 import "syscall"
 
-// attributes puts a child into a group of its own, so that an interrupt at the terminal does not reach it.
+// attributes puts a process into its own group, so that an interrupt at the terminal does not reach it.
 func attributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }

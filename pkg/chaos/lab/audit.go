@@ -10,37 +10,37 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
-	"github.com/text2image-audio/text2image-audio/pkg/chaos/claims"
-	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
+	"github.com/text2image-audio/text2image-audio/pkg/chaos/model"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 )
 
-// audit watches from the side: how often each job's end is stored, and how many upstream calls it takes.
+// audit observes the store and the simulator: how often a terminal record of each job is stored, and how many upstream
+// calls the job takes.
 type audit struct {
-	plant *plant
-	wg    sync.WaitGroup
-	stop  context.CancelFunc
+	cluster *cluster
+	wg      sync.WaitGroup
+	stop    context.CancelFunc
 
 	mu sync.Mutex
-	// stored is the sequence under which each job's end is stored.
-	stored map[string]string
-	calls  map[string]int
-	seen   uint64
+	// stored holds the sequence of each job's terminal record.
+	stored   map[string]string
+	calls    map[string]int
+	lastCall uint64
 }
 
-// harvestEvery is short against the 10,000 calls that the simulator remembers.
-const harvestEvery = 2 * time.Second
+// countEvery is short enough for the 10,000 calls that the simulator keeps.
+const countEvery = 2 * time.Second
 
-// startAudit begins to watch. Stored writes that happen while it is not connected escape it; those it sees it judges.
-func startAudit(ctx context.Context, p *plant) (*audit, error) {
+// startAudit starts the audit. It misses the writes that happen while it is disconnected.
+func startAudit(ctx context.Context, p *cluster) (*audit, error) {
 	sub, err := p.broker.Conn().SubscribeSync(broker.JobEventsSubject("*", "*"))
 	if err != nil {
-		return nil, fmt.Errorf("watch stored writes: %w", err)
+		return nil, fmt.Errorf("subscribe to records: %w", err)
 	}
 	if err := sub.SetPendingLimits(-1, -1); err != nil {
-		return nil, fmt.Errorf("watch stored writes: %w", err)
+		return nil, fmt.Errorf("subscribe to records: %w", err)
 	}
-	a := &audit{plant: p, stored: make(map[string]string), calls: make(map[string]int)}
+	a := &audit{cluster: p, stored: make(map[string]string), calls: make(map[string]int)}
 	ctx, a.stop = context.WithCancel(ctx)
 	a.wg.Go(func() {
 		for {
@@ -49,7 +49,7 @@ func startAudit(ctx context.Context, p *plant) (*audit, error) {
 				return
 			}
 			if err != nil {
-				lifecycle.Sleep(ctx, again)
+				sleep(ctx, retryDelay)
 				continue
 			}
 			event, _, id, ok := broker.ParseEventSubject(m.Subject)
@@ -59,54 +59,54 @@ func startAudit(ctx context.Context, p *plant) (*audit, error) {
 		}
 	})
 	a.wg.Go(func() {
-		for lifecycle.Sleep(ctx, harvestEvery) {
-			a.harvest()
+		for sleep(ctx, countEvery) {
+			a.countCalls()
 		}
 	})
 	return a, nil
 }
 
-// record enters a stored end: its sequence, and that of an end before it, which there must not be. A cluster whose leader
-// changes may tell of the same one twice.
+// record checks a stored terminal record: its sequence, and that of the one before, which must not exist. A change of the
+// leader may republish the same record.
 func (a *audit) record(id, sequence, before string) {
 	a.mu.Lock()
 	first, again := a.stored[id]
 	a.stored[id] = sequence
 	a.mu.Unlock()
 	if (again && first != sequence) || before != "0" {
-		a.plant.book.Fault("two ends of %s are stored: sequences %s and %s, and %s before", id, first, sequence, before)
+		a.cluster.model.Violation("two terminal records of %s: sequences %s and %s, previous %s", id, first, sequence, before)
 	}
 }
 
-var mark = regexp.MustCompile(`(?:` + jobMark + `|probe)\d{6}`)
+var jobName = regexp.MustCompile(`(?:` + namePrefix + `|probe)\d{6}`)
 
-// harvest counts the upstream calls since the last time, by the job's name in their text.
-func (a *audit) harvest() {
-	calls := a.plant.simulator.Calls("")
+// countCalls counts the new upstream calls by the job name in their text.
+func (a *audit) countCalls() {
+	calls := a.cluster.simulator.Calls("")
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, call := range calls {
-		if call.Sequence <= a.seen || call.Kind == simulator.KindModels || call.Kind == simulator.KindAccount {
+		if call.Sequence <= a.lastCall || call.Kind == simulator.KindModels || call.Kind == simulator.KindAccount {
 			continue
 		}
-		if name := mark.FindString(call.Prompt); name != "" {
+		if name := jobName.FindString(call.Prompt); name != "" {
 			a.calls[name]++
 		}
 	}
 	if len(calls) > 0 {
-		a.seen = calls[len(calls)-1].Sequence
+		a.lastCall = calls[len(calls)-1].Sequence
 	}
 }
 
-// upstream returns how many calls were made for the jobs that succeeded, and how few would have done.
-func (a *audit) upstream(jobs []claims.Job) (made, needed int) {
-	a.harvest()
+// upstream returns how many calls the successful jobs took, and how many they needed.
+func (a *audit) upstream(jobs []model.Job) (made, needed int) {
+	a.countCalls()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, j := range jobs {
-		if j.End != nil && j.End.Status == claims.Succeeded {
+		if j.End != nil && j.End.Status == model.Succeeded {
 			made += a.calls[j.Name]
-			needed += j.Least
+			needed += j.MinCalls
 		}
 	}
 	return made, needed

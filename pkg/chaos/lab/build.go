@@ -10,13 +10,13 @@ import (
 	"path/filepath"
 )
 
-// natsServer is the nats-server of the version that go.mod names.
+// natsServer is the nats-server at the version in go.mod.
 const natsServer = "github.com/nats-io/nats-server/v2"
 
-// programs are the paths of what was built.
+// programs holds the paths of the built programs.
 type programs struct{ api, worker, nats string }
 
-// build builds the programs as `make build` does, so that it finds them half done, or with the race detector.
+// build builds the programs as `make build` does, to share its cache, or with the race detector.
 func build(ctx context.Context, cfg Config, dir string) (programs, error) {
 	p := programs{api: filepath.Join(dir, "api"), worker: filepath.Join(dir, "worker"), nats: filepath.Join(dir, "nats-server")}
 	for _, b := range []struct {
@@ -27,7 +27,7 @@ func build(ctx context.Context, cfg Config, dir string) (programs, error) {
 		if b.race {
 			args, cgo = append(args, "-race"), "CGO_ENABLED=1"
 		}
-		cmd := exec.CommandContext(ctx, "go", append(args, b.of)...) //nolint:gosec // Names of our own.
+		cmd := exec.CommandContext(ctx, "go", append(args, b.of)...) //nolint:gosec // The names are constants.
 		cmd.Dir = cfg.Module
 		cmd.Env = append(os.Environ(), cgo) //nolint:forbidigo // The toolchain needs its own environment.
 		if out, err := cmd.CombinedOutput(); err != nil {

@@ -14,42 +14,41 @@ import (
 	"sync"
 	"time"
 
-	"github.com/text2image-audio/text2image-audio/pkg/chaos/claims"
-	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
+	"github.com/text2image-audio/text2image-audio/pkg/chaos/model"
 )
 
-// client is one user: a browser with a guest's cookie, or a program without one.
+// client is one user: a browser with a guest cookie, or a script without one.
 type client struct {
-	urls    []string
-	http    *http.Client
-	book    *claims.Book
-	answers *tally
-	cookie  string
-	owner   string
+	urls      []string
+	http      *http.Client
+	model     *model.Model
+	responses *tally
+	cookie    string
+	owner     string
 }
 
 const (
-	// answerTimeout is how long a client waits for an answer beyond what it asked to wait for.
-	answerTimeout = 12 * time.Second
-	// maxAnswer bounds an answer.
-	maxAnswer = 64 << 20
-	// again is how long a client waits before it tries again.
-	again = 200 * time.Millisecond
+	// responseTimeout is how long a client waits for a response, in addition to a requested wait.
+	responseTimeout = 12 * time.Second
+	// maxResponse bounds the size of a response.
+	maxResponse = 64 << 20
+	// retryDelay is the delay before a client retries.
+	retryDelay = 200 * time.Millisecond
 )
 
-// newClient returns a client. With a cookie it first looks at the page, as a browser does.
-func newClient(ctx context.Context, urls []string, book *claims.Book, answers *tally, browser bool) (*client, error) {
-	c := &client{urls: urls, http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 4}}, book: book, answers: answers, owner: "guest"}
+// newClient returns a client. A browser first requests the page, which sets its cookie.
+func newClient(ctx context.Context, urls []string, m *model.Model, responses *tally, browser bool) (*client, error) {
+	c := &client{urls: urls, http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 4}}, model: m, responses: responses, owner: "guest"}
 	if !browser {
 		return c, nil
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, urls[0]+"/", nil)
 	if err != nil {
-		return nil, fmt.Errorf("look at the page: %w", err)
+		return nil, fmt.Errorf("get page: %w", err)
 	}
 	res, err := c.http.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("look at the page: %w", err)
+		return nil, fmt.Errorf("get page: %w", err)
 	}
 	_ = res.Body.Close()
 	for _, cookie := range res.Cookies() {
@@ -58,16 +57,16 @@ func newClient(ctx context.Context, urls []string, book *claims.Book, answers *t
 		}
 	}
 	if c.cookie == "" {
-		return nil, errors.New("look at the page: no cookie came")
+		return nil, errors.New("get page: no cookie in the response")
 	}
 	return c, nil
 }
 
-// ask sends a request to one of the APIs.
-func (c *client) ask(ctx context.Context, d *rand.Rand, method, path string, body []byte, header ...string) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, method, c.urls[d.IntN(len(c.urls))]+path, bytes.NewReader(body))
+// send sends a request to a random API.
+func (c *client) send(ctx context.Context, rng *rand.Rand, method, path string, body []byte, header ...string) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, c.urls[rng.IntN(len(c.urls))]+path, bytes.NewReader(body))
 	if err != nil {
-		return nil, fmt.Errorf("make request: %w", err)
+		return nil, fmt.Errorf("create request: %w", err)
 	}
 	if len(body) > 0 {
 		req.Header.Set("Content-Type", "application/json")
@@ -80,68 +79,68 @@ func (c *client) ask(ctx context.Context, d *rand.Rand, method, path string, bod
 	}
 	res, err := c.http.Do(req)
 	if err != nil {
-		c.answers.count("lost")
-		return nil, fmt.Errorf("ask: %w", err)
+		c.responses.count("lost")
+		return nil, fmt.Errorf("send request: %w", err)
 	}
-	c.answers.count(fmt.Sprintf("%d", res.StatusCode))
+	c.responses.count(fmt.Sprintf("%d", res.StatusCode))
 	return res, nil
 }
 
-// call is ask with the whole answer, within a time.
-func (c *client) call(ctx context.Context, d *rand.Rand, wait time.Duration, method, path string, body []byte, header ...string) (int, []byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, wait+answerTimeout)
+// call is send with a timeout; it reads the whole response.
+func (c *client) call(ctx context.Context, rng *rand.Rand, wait time.Duration, method, path string, body []byte, header ...string) (int, []byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, wait+responseTimeout)
 	defer cancel()
-	res, err := c.ask(ctx, d, method, path, body, header...)
+	res, err := c.send(ctx, rng, method, path, body, header...)
 	if err != nil {
 		return 0, nil, err
 	}
 	defer func() { _ = res.Body.Close() }()
-	data, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	data, err := io.ReadAll(io.LimitReader(res.Body, maxResponse))
 	if err != nil {
-		c.answers.count("cut")
-		return 0, nil, fmt.Errorf("read answer: %w", err)
+		c.responses.count("cut")
+		return 0, nil, fmt.Errorf("read response: %w", err)
 	}
 	return res.StatusCode, data, nil
 }
 
-// see reads a job and enters it, or enters why it cannot be read.
-func (c *client) see(asked time.Time, data []byte) *claims.View {
-	v, err := claims.Read(data)
+// observe records a job in the model, or a violation if it cannot be parsed.
+func (c *client) observe(requested time.Time, data []byte) *model.View {
+	v, err := model.Parse(data)
 	if err != nil {
-		c.book.Fault("%v: %.300s", err, data)
+		c.model.Violation("%v: %.300s", err, data)
 		return nil
 	}
-	c.book.See(asked, v)
+	c.model.Observe(requested, v)
 	return v
 }
 
-// submit submits an order and returns the job, or nil when it was not accepted as far as the client knows. With a key it
-// goes on until it is answered.
-func (c *client) submit(ctx context.Context, d *rand.Rand, o order) *claims.View {
+// submit submits an order and returns the job, or nil if the client received no acceptance. With a key it retries until
+// there is a response.
+func (c *client) submit(ctx context.Context, rng *rand.Rand, o order) *model.View {
 	header := []string{}
 	if o.key != "" {
 		header = append(header, "Idempotency-Key", o.key)
 	}
 	for ctx.Err() == nil {
-		asked := time.Now()
-		status, data, err := c.call(ctx, d, 0, http.MethodPost, "/api/jobs", o.body, header...)
+		requested := time.Now()
+		status, data, err := c.call(ctx, rng, 0, http.MethodPost, "/api/jobs", o.body, header...)
 		switch {
 		case err == nil && (status == http.StatusAccepted || status == http.StatusOK):
-			v, err := claims.Read(data)
+			v, err := model.Parse(data)
 			if err != nil {
-				c.book.Fault("%v: %.300s", err, data)
+				c.model.Violation("%v: %.300s", err, data)
 				return nil
 			}
-			c.book.Accept(claims.Job{ID: v.ID, Owner: c.owner, Kind: o.kind, Name: o.name, Key: o.key, Least: o.least})
-			c.book.See(asked, v)
+			c.model.Accept(model.Job{ID: v.ID, Owner: c.owner, Kind: o.kind, Name: o.name, Key: o.key, MinCalls: o.minCalls})
+			c.model.Observe(requested, v)
 			return v
 		case err == nil && status < 500 && status != http.StatusTooManyRequests:
-			c.book.Fault("submission of %s refused with %d: %.300s", o.name, status, data)
+			c.model.Violation("submission of %s returned %d: %.300s", o.name, status, data)
 			return nil
 		case o.key == "":
 			return nil
 		}
-		lifecycle.Sleep(ctx, again)
+		sleep(ctx, retryDelay)
 	}
 	return nil
 }

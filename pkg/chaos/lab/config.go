@@ -11,36 +11,36 @@ import (
 	"time"
 )
 
-// Config says what to try.
+// Config configures a run.
 type Config struct {
-	// Seed decides which faults and requests come and when.
+	// Seed decides which faults and requests occur, and when.
 	Seed uint64
-	// Duration is how long faults and requests come; healing and comparing follow.
+	// Duration is how long faults are injected and requests sent. Healing and verification follow.
 	Duration time.Duration
-	// Every is how much time lies between two faults on average.
+	// Every is the average time between two faults.
 	Every time.Duration
 	// Nodes is the number of nats-servers, 1 or 3.
 	Nodes int
-	// Jobs is how many jobs are submitted at the most.
+	// Jobs is the maximum number of jobs submitted.
 	Jobs int
 	// Race builds the programs with the race detector.
 	Race bool
-	// Keep keeps the directory with logs and data even when nothing is wrong.
+	// Keep keeps the directory with logs and data even if the run passes.
 	Keep bool
-	// Module is the directory of the module whose programs are tried.
+	// Module is the directory of the module to test.
 	Module string
-	// Only, when it is not empty, is the one kind of fault that comes.
+	// Only, if not empty, is the only kind of fault to inject.
 	Only string
 }
 
-// Validate reports every fault at once.
+// Validate returns all errors at once.
 func (c *Config) Validate() error {
 	var errs []error
 	if c.Duration <= 0 {
-		errs = append(errs, errors.New("duration must be above zero"))
+		errs = append(errs, errors.New("duration must be positive"))
 	}
 	if c.Every <= 0 {
-		errs = append(errs, errors.New("every must be above zero"))
+		errs = append(errs, errors.New("every must be positive"))
 	}
 	if c.Nodes != 1 && c.Nodes != 3 {
 		errs = append(errs, fmt.Errorf("nodes must be 1 or 3, not %d", c.Nodes))
@@ -54,12 +54,12 @@ func (c *Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-// dice returns a source of chance of its own for one part of the laboratory, so that the parts do not disturb each other.
-func (c *Config) dice(part uint64) *rand.Rand {
-	return rand.New(rand.NewPCG(c.Seed, part)) //nolint:gosec // Repeatable, not secret.
+// rng returns a random source for one part of the run, so that the parts do not affect each other.
+func (c *Config) rng(part uint64) *rand.Rand {
+	return rand.New(rand.NewPCG(c.Seed, part)) //nolint:gosec // Must be reproducible.
 }
 
-// between draws a duration.
-func between(dice *rand.Rand, low, high time.Duration) time.Duration {
-	return low + time.Duration(dice.Int64N(int64(high-low)+1))
+// between returns a random duration.
+func between(r *rand.Rand, low, high time.Duration) time.Duration {
+	return low + time.Duration(r.Int64N(int64(high-low)+1))
 }

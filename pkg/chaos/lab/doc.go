@@ -1,7 +1,6 @@
-// Package lab is the crash laboratory: it runs the real programs and a real nats-server as child processes on this
-// machine, has clients use them while it kills, pauses, cuts and starves them, and then holds what the clients were told
-// against what is stored.
+// Package lab runs the chaos tests. It starts the real programs and real nats-servers as child processes, injects faults
+// while clients use them, and then compares the responses that the clients received with the store.
 //
-// A seed decides which faults and requests come and when. It does not decide how the programs' own threads interleave,
-// so a seed that found something may have to be run more than once to find it again.
+// A seed decides which faults and requests occur, and when. It does not decide how the threads of the programs interleave,
+// so reproducing a failure may take several runs with its seed.
 package lab

@@ -8,28 +8,28 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/text2image-audio/text2image-audio/pkg/chaos/claims"
+	"github.com/text2image-audio/text2image-audio/pkg/chaos/model"
 )
 
-// Order returns the body, the key and the name of the order that dice draw.
-func Order(d *rand.Rand, name string) (body []byte, kind, key string, least int) {
-	o := newOrder(d, name)
-	return o.body, o.kind, o.key, o.least
+// Order returns the body, kind, key and minimum number of calls of a random order.
+func Order(rng *rand.Rand, name string) (body []byte, kind, key string, minCalls int) {
+	o := newOrder(rng, name)
+	return o.body, o.kind, o.key, o.minCalls
 }
 
-// ReadLog looks through the log of a child called name in a directory.
-func ReadLog(dir, name string, book *claims.Book) (busiest int, odd []string) {
-	p := &plant{book: book}
-	return p.readLogs(&process{name: name, dir: dir})
+// CheckLog checks the log of the process called name in dir.
+func CheckLog(dir, name string, m *model.Model) (busiest int, internalErrors []string) {
+	cl := &cluster{model: m}
+	return cl.checkLog(&process{name: name, dir: dir})
 }
 
-// Child is one process, for tests.
+// Child exports process.
 type Child struct{ p *process }
 
-// NewChild prepares a process that runs path.
-func NewChild(dir string, died func(string, error), path string, args ...string) (*Child, func()) {
+// NewChild returns a process that runs path, and a function that ends its starter.
+func NewChild(dir string, onExit func(string, error), path string, args ...string) (*Child, func()) {
 	s := newStarter()
-	return &Child{&process{name: "child", path: path, args: args, dir: dir, starter: s, died: died, turn: make(chan struct{}, 1)}}, s.close
+	return &Child{&process{name: "child", path: path, args: args, dir: dir, starter: s, onExit: onExit, busy: make(chan struct{}, 1)}}, s.close
 }
 
 func (c *Child) Launch() error          { return c.p.launch() }
@@ -37,9 +37,9 @@ func (c *Child) Kill() error            { return c.p.kill() }
 func (c *Child) Alive() bool            { return c.p.alive() }
 func (c *Child) Pause() error           { return c.p.signal(syscall.SIGSTOP, false) }
 func (c *Child) Log() string            { return c.p.logPath() }
-func (c *Child) Take() bool             { return c.p.take() }
-func (c *Child) Give()                  { c.p.give() }
-func (c *Child) Ended() <-chan struct{} { return c.p.end() }
-func (c *Child) Stop(ctx context.Context, patience time.Duration) error {
-	return c.p.stop(ctx, patience)
+func (c *Child) TryLock() bool          { return c.p.tryLock() }
+func (c *Child) Unlock()                { c.p.unlock() }
+func (c *Child) Ended() <-chan struct{} { return c.p.done() }
+func (c *Child) Stop(ctx context.Context, timeout time.Duration) error {
+	return c.p.stop(ctx, timeout)
 }

@@ -15,26 +15,26 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/text2image-audio/text2image-audio/pkg/chaos/claims"
 	"github.com/text2image-audio/text2image-audio/pkg/chaos/lab"
+	"github.com/text2image-audio/text2image-audio/pkg/chaos/model"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const hang = 30 * time.Second
 
-func TestConfigFaults(t *testing.T) {
+func TestConfigValidate(t *testing.T) {
 	t.Parallel()
-	good := lab.Config{Duration: time.Second, Every: time.Second, Nodes: 3, Jobs: 1, Only: "kill nats"}
+	valid := lab.Config{Duration: time.Second, Every: time.Second, Nodes: 3, Jobs: 1, Only: "kill nats"}
 	for want, change := range map[string]func(*lab.Config){
 		"":          func(*lab.Config) {},
 		"duration":  func(c *lab.Config) { c.Duration = 0 },
 		"every":     func(c *lab.Config) { c.Every = 0 },
 		"nodes":     func(c *lab.Config) { c.Nodes = 2 },
 		"jobs":      func(c *lab.Config) { c.Jobs = 0 },
-		"kill nats": func(c *lab.Config) { c.Only = "kill the messenger" },
+		"kill nats": func(c *lab.Config) { c.Only = "kill unknown" },
 	} {
-		cfg := good
+		cfg := valid
 		change(&cfg)
 		err := cfg.Validate()
 		if (err == nil) != (want == "") || (err != nil && !strings.Contains(err.Error(), want)) {
@@ -42,11 +42,11 @@ func TestConfigFaults(t *testing.T) {
 		}
 	}
 	if _, err := lab.Run(t.Context(), lab.Config{}, io.Discard); err == nil {
-		t.Error("it runs on nothing")
+		t.Error("an empty configuration is accepted")
 	}
 }
 
-// TestOrders draws orders of every kind, the same ones from the same seed.
+// TestOrders checks that orders are reproducible and of every kind.
 func TestOrders(t *testing.T) {
 	t.Parallel()
 	kinds, keyed := map[string]int{}, 0
@@ -67,7 +67,7 @@ func TestOrders(t *testing.T) {
 			t.Fatalf("%s: %v", body, err)
 		}
 		if !strings.Contains(sent.Input.Prompt+sent.Input.Text, "lab000001") || least < max(1, sent.Input.N) {
-			t.Errorf("%s takes %d calls", body, least)
+			t.Errorf("%s needs %d calls", body, least)
 		}
 		kinds[kind]++
 		if key != "" {
@@ -79,43 +79,43 @@ func TestOrders(t *testing.T) {
 	}
 }
 
-func TestReadLog(t *testing.T) {
+func TestCheckLog(t *testing.T) {
 	t.Parallel()
-	quiet := `{"time":"2026-01-01T00:00:00.1Z","level":"INFO","msg":"a"}` + "\n"
+	line := `{"time":"2026-01-01T00:00:00.1Z","level":"INFO","msg":"a"}` + "\n"
 	for name, c := range map[string]struct {
-		log     string
-		busiest int
-		fault   string
-		odd     int
+		log       string
+		busiest   int
+		violation string
+		errors    int
 	}{
-		"quiet": {strings.Repeat(quiet, 3) + "a banner\n", 3, "", 0},
-		"loud":  {strings.Repeat(quiet, 1001), 1001, "1001 lines", 0},
-		"panic": {quiet + "panic: runtime error\n", 1, "panic", 0},
-		"race":  {"WARNING: DATA RACE\n", 0, "DATA RACE", 0},
-		"odd":   {`{"msg":"request","status":500}` + "\n" + `{"msg":"request","status":503}` + "\n", 0, "", 1},
+		"normal":         {strings.Repeat(line, 3) + "a banner\n", 3, "", 0},
+		"too many lines": {strings.Repeat(line, 1001), 1001, "1001 lines", 0},
+		"panic":          {line + "panic: runtime error\n", 1, "panic", 0},
+		"race":           {"WARNING: DATA RACE\n", 0, "DATA RACE", 0},
+		"internal error": {`{"msg":"request","status":500}` + "\n" + `{"msg":"request","status":503}` + "\n", 0, "", 1},
 	} {
-		dir, book := t.TempDir(), claims.NewBook()
+		dir, m := t.TempDir(), model.New()
 		if err := os.WriteFile(filepath.Join(dir, "x.log"), []byte(c.log), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		got, odd := lab.ReadLog(dir, "x", book)
-		faults := strings.Join(book.Faults(), "\n")
-		if got != c.busiest || len(odd) != c.odd || (faults == "") != (c.fault == "") || !strings.Contains(faults, c.fault) {
-			t.Errorf("%s: %d, %q, %q", name, got, odd, faults)
+		got, errors := lab.CheckLog(dir, "x", m)
+		violations := strings.Join(m.Violations(), "\n")
+		if got != c.busiest || len(errors) != c.errors || (violations == "") != (c.violation == "") || !strings.Contains(violations, c.violation) {
+			t.Errorf("%s: %d, %q, %q", name, got, errors, violations)
 		}
 	}
 }
 
-// TestChild kills, stops and pauses a real process, and is told when it ends by itself.
+// TestChild kills, stops and pauses a real process.
 func TestChild(t *testing.T) {
 	t.Parallel()
-	died := make(chan string, 1)
-	child, end := lab.NewChild(t.TempDir(), func(name string, _ error) { died <- name }, "/bin/sh", "-c", "echo born; exec sleep 1000")
+	exited := make(chan string, 1)
+	child, end := lab.NewChild(t.TempDir(), func(name string, _ error) { exited <- name }, "/bin/sh", "-c", "exec sleep 1000")
 	defer end()
 	for _, ending := range []func() error{
 		child.Kill,
 		func() error { return child.Stop(t.Context(), hang) },
-		// A paused process does not hear that it is to end.
+		// A paused process does not handle SIGTERM.
 		func() error {
 			if err := child.Pause(); err != nil {
 				return err
@@ -127,44 +127,44 @@ func TestChild(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !child.Alive() {
-			t.Error("it does not live")
+			t.Error("the process does not run")
 		}
 		if err := ending(); err != nil {
 			t.Error(err)
 		}
 		if child.Alive() {
-			t.Error("it lives on")
+			t.Error("the process still runs")
 		}
 	}
 	select {
-	case name := <-died:
-		t.Errorf("%s is said to have ended by itself", name)
+	case name := <-exited:
+		t.Errorf("%s is reported to have exited by itself", name)
 	default:
 	}
-	if !child.Take() || child.Take() {
-		t.Error("one turn at a time")
+	if !child.TryLock() || child.TryLock() {
+		t.Error("the lock is not exclusive")
 	}
-	child.Give()
+	child.Unlock()
 }
 
-func TestChildThatEndsByItself(t *testing.T) {
+func TestChildExitsByItself(t *testing.T) {
 	t.Parallel()
-	died := make(chan string, 1)
-	child, end := lab.NewChild(t.TempDir(), func(name string, _ error) { died <- name }, "/bin/sh", "-c", "echo last words; exit 3")
+	exited := make(chan string, 1)
+	child, end := lab.NewChild(t.TempDir(), func(name string, _ error) { exited <- name }, "/bin/sh", "-c", "echo bye; exit 3")
 	defer end()
 	if err := child.Launch(); err != nil {
 		t.Fatal(err)
 	}
 	select {
-	case name := <-died:
+	case name := <-exited:
 		if name != "child" {
 			t.Error(name)
 		}
 	case <-time.After(hang):
-		t.Fatal("nobody was told")
+		t.Fatal("onExit was not called")
 	}
 	<-child.Ended()
-	if data, err := os.ReadFile(child.Log()); err != nil || string(data) != "last words\n" {
+	if data, err := os.ReadFile(child.Log()); err != nil || string(data) != "bye\n" {
 		t.Errorf("%q, %v", data, err)
 	}
 }

@@ -10,18 +10,18 @@ import (
 	"os"
 )
 
-// loud is how many lines a program may log within one second; more is a loop.
-const loud = 1000
+// maxLinesPerSecond is how many lines a program may log in one second; more indicate a loop.
+const maxLinesPerSecond = 1000
 
-// unexplained is in the line of a request that was answered as an internal error.
-const unexplained = `"status":500`
+// internalError is in the log line of a request that returned 500.
+const internalError = `"status":500`
 
-// readLogs looks through a program's log for what must not be there. It returns how many lines were written in the busiest
-// second, and those of requests for whose failure the program had no name.
-func (p *plant) readLogs(c *process) (busiest int, odd []string) {
+// checkLog checks the log of a program for panics, data races and too many lines. It returns the number of lines in the
+// busiest second, and the lines of requests that returned 500.
+func (cl *cluster) checkLog(c *process) (busiest int, internalErrors []string) {
 	file, err := os.Open(c.logPath())
 	if err != nil {
-		p.book.Fault("%v", err)
+		cl.model.Violation("%v", err)
 		return 0, nil
 	}
 	defer func() { _ = file.Close() }()
@@ -34,12 +34,12 @@ func (p *plant) readLogs(c *process) (busiest int, odd []string) {
 		text := lines.Bytes()
 		for _, bad := range []string{"panic: ", "attempt panicked", "DATA RACE", "fatal error: ", "goroutine "} {
 			if bytes.Contains(text, []byte(bad)) {
-				p.book.Fault("%s: %.300s", c.name, text)
+				cl.model.Violation("%s: %.300s", c.name, text)
 				break
 			}
 		}
-		if bytes.Contains(text, []byte(unexplained)) {
-			odd = append(odd, fmt.Sprintf("%.400s", text))
+		if bytes.Contains(text, []byte(internalError)) {
+			internalErrors = append(internalErrors, fmt.Sprintf("%.400s", text))
 		}
 		var line struct {
 			Time string `json:"time"`
@@ -55,10 +55,10 @@ func (p *plant) readLogs(c *process) (busiest int, odd []string) {
 		}
 	}
 	if err := lines.Err(); err != nil {
-		p.book.Fault("read log of %s: %v", c.name, err)
+		cl.model.Violation("read log of %s: %v", c.name, err)
 	}
-	if busiest > loud {
-		p.book.Fault("%s logged %d lines within a second, such as %s", c.name, busiest, fmt.Sprintf("%.300s", sample))
+	if busiest > maxLinesPerSecond {
+		cl.model.Violation("%s logged %d lines in one second, such as %s", c.name, busiest, fmt.Sprintf("%.300s", sample))
 	}
-	return busiest, odd
+	return busiest, internalErrors
 }

@@ -22,13 +22,13 @@ type node struct {
 	config string
 }
 
-// plenty is what a node may store when nothing is wrong.
-const plenty = 4 << 30
+// maxStore is the storage of a node without faults.
+const maxStore = 4 << 30
 
-// newNodes prepares the nats-servers, several as a cluster.
-func (p *plant) newNodes(ctx context.Context) error {
+// newNodes configures the nats-servers; several form a cluster.
+func (cl *cluster) newNodes(ctx context.Context) error {
 	var routes []string
-	for i := range p.cfg.Nodes {
+	for i := range cl.cfg.Nodes {
 		addr, err := freePort(ctx)
 		if err != nil {
 			return err
@@ -39,8 +39,8 @@ func (p *plant) newNodes(ctx context.Context) error {
 		}
 		routes = append(routes, route)
 		name := fmt.Sprintf("nats-%d", i+1)
-		n := &node{addr: addr, route: route, store: filepath.Join(p.dir, name), config: filepath.Join(p.dir, name+".conf")}
-		n.process = p.process(name, p.programs.nats, []string{"-c", n.config}, nil, func(ctx context.Context) bool {
+		n := &node{addr: addr, route: route, store: filepath.Join(cl.dir, name), config: filepath.Join(cl.dir, name+".conf")}
+		n.process = cl.process(name, cl.programs.nats, []string{"-c", n.config}, nil, func(ctx context.Context) bool {
 			c, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
 			if err != nil {
 				return false
@@ -48,19 +48,19 @@ func (p *plant) newNodes(ctx context.Context) error {
 			_ = c.Close()
 			return true
 		})
-		p.nodes = append(p.nodes, n)
+		cl.nodes = append(cl.nodes, n)
 	}
-	for _, n := range p.nodes {
+	for _, n := range cl.nodes {
 		n.routes = routes
-		if err := n.configure(plenty); err != nil {
+		if err := n.configure(maxStore); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// configure writes the node's configuration with a bound on what it may store. As in every bundled configuration each
-// write goes through to the disk.
+// configure writes the node's configuration with a storage limit. As in every bundled configuration, each write is synced
+// to the disk.
 func (n *node) configure(maxStore int64) error {
 	host, port, err := net.SplitHostPort(n.addr)
 	if err != nil {
@@ -70,7 +70,7 @@ func (n *node) configure(maxStore int64) error {
 	_, _ = fmt.Fprintf(&b, "server_name: %s\nhost: %s\nport: %s\n", n.name, host, port)
 	_, _ = fmt.Fprintf(&b, "jetstream { store_dir: %q, sync_interval: always, max_file_store: %d, max_memory_store: 268435456 }\n", n.store, maxStore)
 	if len(n.routes) > 1 {
-		// Without no_advertise clients would learn the nodes' own addresses and go around the disturbed lines.
+		// Without no_advertise clients would learn the nodes' addresses and bypass the proxies.
 		_, _ = fmt.Fprintf(&b, "cluster { name: lab, listen: %q, no_advertise: true, routes: [", n.route)
 		for i, r := range n.routes {
 			if i > 0 {
@@ -86,7 +86,7 @@ func (n *node) configure(maxStore int64) error {
 	return nil
 }
 
-// stored returns how many bytes of messages lie in the node's store.
+// stored returns the bytes of messages in the node's store.
 func (n *node) stored() (int64, error) {
 	var sum int64
 	err := filepath.WalkDir(n.store, func(path string, d fs.DirEntry, err error) error {

@@ -11,17 +11,17 @@ import (
 )
 
 const (
-	// Ports are chosen below those that the system gives to outgoing connections: one of them could take the port of a
-	// child while that is dead.
+	// The range is below the ephemeral ports, so that no outgoing connection can take the port of a process while it is
+	// down.
 	firstPort = 20000
 	lastPort  = 32000
 	portTries = 200
 )
 
-// freePort returns an address on this machine on which nobody listens.
+// freePort returns a loopback address with a free port.
 func freePort(ctx context.Context) (string, error) {
 	for range portTries {
-		port := firstPort + rand.IntN(lastPort-firstPort) //nolint:gosec // Any will do.
+		port := firstPort + rand.IntN(lastPort-firstPort) //nolint:gosec // Any port will do.
 		addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 		l, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
 		if err != nil {

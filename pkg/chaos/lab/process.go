@@ -6,36 +6,35 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/chaos/proxy"
-	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
 )
 
-// process is one child that can be killed, stopped, paused and started again.
+// process is a child process that can be killed, stopped, paused and restarted.
 type process struct {
 	name string
 	path string
 	args []string
 	env  []string
 	dir  string
-	// ready reports whether the child serves; it is asked until it does.
+	// ready reports whether the process is ready; it is called until it is.
 	ready func(context.Context) bool
-	// lines are the connections to NATS, and fronts those of clients, that can be disturbed.
-	lines, fronts []*proxy.Proxy
-	starter       *starter
-	// died is told about a child that ended by itself.
-	died func(name string, err error)
+	// natsLines are the proxies between the process and NATS, clientLines those between clients and the process.
+	natsLines, clientLines []*proxy.Proxy
+	starter                *starter
+	// onExit is called when the process exits by itself.
+	onExit func(name string, err error)
 
-	// turn is held by whoever disturbs the child, so that two faults do not meet.
-	turn chan struct{}
+	// busy holds a token while a fault affects the process, so that faults do not overlap on it.
+	busy chan struct{}
 
 	mu       sync.Mutex
 	cmd      *exec.Cmd
@@ -43,7 +42,7 @@ type process struct {
 	ended    chan struct{}
 }
 
-// launch starts the child. Its output is appended to one file over all its lives.
+// launch starts the process. Its output is appended to one log file across restarts.
 func (p *process) launch() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -52,7 +51,7 @@ func (p *process) launch() error {
 		return fmt.Errorf("open log of %s: %w", p.name, err)
 	}
 	defer func() { _ = out.Close() }()
-	cmd := exec.Command(p.path, p.args...) //nolint:gosec,noctx // A program of our own; it lives as long as the laboratory.
+	cmd := exec.Command(p.path, p.args...) //nolint:gosec,noctx // A program of this module; it is stopped explicitly.
 	cmd.Env, cmd.Dir, cmd.Stdout, cmd.Stderr = p.env, p.dir, out, out
 	cmd.SysProcAttr = attributes()
 	if err := p.starter.start(cmd); err != nil {
@@ -67,7 +66,7 @@ func (p *process) launch() error {
 		p.mu.Unlock()
 		close(ended)
 		if !expected {
-			p.died(p.name, err)
+			p.onExit(p.name, err)
 		}
 	}()
 	return nil
@@ -75,10 +74,10 @@ func (p *process) launch() error {
 
 func (p *process) logPath() string { return filepath.Join(p.dir, p.name+".log") }
 
-// awaitReady waits until the child serves.
+// awaitReady waits until the process is ready.
 func (p *process) awaitReady(ctx context.Context) error {
 	for !p.ready(ctx) {
-		if !lifecycle.Sleep(ctx, readyEvery) {
+		if !sleep(ctx, readyEvery) {
 			return fmt.Errorf("wait for %s: %w", p.name, context.Cause(ctx))
 		}
 	}
@@ -87,70 +86,70 @@ func (p *process) awaitReady(ctx context.Context) error {
 
 const readyEvery = 50 * time.Millisecond
 
-// signal sends a signal to the child. One that has ended already is no error.
-func (p *process) signal(s syscall.Signal, ending bool) error {
+// signal sends a signal to the process. A process that has exited is not an error.
+func (p *process) signal(s syscall.Signal, expectExit bool) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.expected = p.expected || ending
+	p.expected = p.expected || expectExit
 	if err := p.cmd.Process.Signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("send %s to %s: %w", s, p.name, err)
 	}
 	return nil
 }
 
-// kill ends the child as a crash does and waits until it is gone.
+// kill sends SIGKILL and waits until the process has exited.
 func (p *process) kill() error {
 	err := p.signal(syscall.SIGKILL, true)
-	<-p.end()
+	<-p.done()
 	return err
 }
 
-// stop asks the child to end and kills it when it takes too long.
-func (p *process) stop(ctx context.Context, patience time.Duration) error {
+// stop sends SIGTERM, and kills the process if it does not exit in time.
+func (p *process) stop(ctx context.Context, timeout time.Duration) error {
 	if err := p.signal(syscall.SIGTERM, true); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 	defer cancel()
 	select {
-	case <-p.end():
+	case <-p.done():
 		return nil
 	case <-ctx.Done():
 		return p.kill()
 	}
 }
 
-func (p *process) end() <-chan struct{} {
+func (p *process) done() <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.ended
 }
 
-// alive reports whether the child runs.
+// alive reports whether the process runs.
 func (p *process) alive() bool {
 	select {
-	case <-p.end():
+	case <-p.done():
 		return false
 	default:
 		return true
 	}
 }
 
-// take gets the right to disturb the child, unless somebody has it.
-func (p *process) take() bool {
+// tryLock reserves the process for a fault. It returns false if another fault affects it.
+func (p *process) tryLock() bool {
 	select {
-	case p.turn <- struct{}{}:
+	case p.busy <- struct{}{}:
 		return true
 	default:
 		return false
 	}
 }
 
-// give gives the right back.
-func (p *process) give() { <-p.turn }
+// unlock releases the process.
+func (p *process) unlock() { <-p.busy }
 
-// starter starts children from one thread of the operating system that lives as long as the laboratory: on Linux a child
-// asks to be killed when the thread that started it ends.
+// starter starts all processes from one OS thread that lives as long as this program: on Linux the parent-death signal is
+// sent when the thread that started a process ends.
 type starter struct{ work chan func() }
 
 func newStarter() *starter {
@@ -170,17 +169,22 @@ func (s *starter) start(cmd *exec.Cmd) error {
 	return <-done
 }
 
-// close ends the thread, and with it what is left of the children.
+// close ends the thread and, on Linux, the remaining processes.
 func (s *starter) close() { close(s.work) }
 
-// natsURL joins addresses as NATS_URL wants them.
-func natsURL(addrs []string) string {
-	var all string
-	for i, addr := range addrs {
-		if i > 0 {
-			all += ","
-		}
-		all += (&url.URL{Scheme: "nats", Host: addr}).String()
+// sleep waits and reports whether ctx has not ended.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
 	}
-	return all
+}
+
+// natsURL returns the NATS_URL for addrs.
+func natsURL(addrs []string) string {
+	return "nats://" + strings.Join(addrs, ",nats://")
 }

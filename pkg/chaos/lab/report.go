@@ -9,18 +9,18 @@ import (
 	"strings"
 	"time"
 
-	"github.com/text2image-audio/text2image-audio/pkg/chaos/claims"
+	"github.com/text2image-audio/text2image-audio/pkg/chaos/model"
 )
 
-// report writes what was done and found.
+// report prints a summary of the run and its violations.
 func (e *experiment) report() {
 	line := func(label, format string, args ...any) {
 		_, _ = fmt.Fprintf(e.out, "  %-15s "+format+"\n", append([]any{label}, args...)...)
 	}
 	_, _ = fmt.Fprintln(e.out)
 	line("seed", "%d", e.cfg.Seed)
-	line("faults", "%s", summary(e.trouble.counts))
-	jobs := e.book.Jobs()
+	line("faults", "%s", summary(e.injector.counts))
+	jobs := e.model.Jobs()
 	ends, deleted, codes := map[string]int{}, 0, map[string]int{}
 	for _, j := range jobs {
 		if j.Deleted {
@@ -35,46 +35,46 @@ func (e *experiment) report() {
 	}
 	line("accepted", "%d jobs", len(jobs))
 	line("ended once", "%s; %d of them deleted", summary(ends), deleted)
-	if ends[claims.Failed] > 0 {
+	if ends[model.Failed] > 0 {
 		line("failed for", "%s", summary(codes))
 	}
 	made, needed := e.audit.upstream(jobs)
 	line("upstream calls", "%d, where %d would have sufficed: factor %.2f", made, needed, float64(made)/float64(max(1, needed)))
 	for _, what := range slices.Sorted(maps.Keys(e.load.recoveries)) {
-		n, median, longest := e.load.recovered(what)
+		n, median, longest := e.load.recovery(what)
 		line("recovery", "after %d kills of %s: median %s, longest %s", n, what, median.Round(time.Millisecond), longest.Round(time.Millisecond))
 	}
-	line("last end", "%s after all faults were removed", e.ending.Round(100*time.Millisecond))
-	line("answers", "%s", summary(e.load.answers.counts))
-	line("read backward", "%d", e.book.Backward())
-	busiest, odd := make(map[string]int), []string(nil)
-	for _, c := range append(slices.Clone(e.plant.apis), e.plant.workers...) {
-		var some []string
-		busiest[c.name], some = e.plant.readLogs(c)
-		odd = append(odd, some...)
+	line("last end", "%s after all faults were removed", e.settleTime.Round(100*time.Millisecond))
+	line("answers", "%s", summary(e.load.responses.counts))
+	line("read backward", "%d", e.model.StaleReads())
+	busiest, internalErrors := make(map[string]int), []string(nil)
+	for _, c := range append(slices.Clone(e.cluster.apis), e.cluster.workers...) {
+		var lines []string
+		busiest[c.name], lines = e.cluster.checkLog(c)
+		internalErrors = append(internalErrors, lines...)
 	}
 	line("busiest second", "%s log lines", summary(busiest))
-	for _, o := range odd[:min(len(odd), maxOddShown)] {
-		line("unexplained", "%s", o)
+	for _, text := range internalErrors[:min(len(internalErrors), maxErrorsShown)] {
+		line("unexplained", "%s", text)
 	}
-	faults := e.book.Faults()
-	if len(faults) == 0 {
-		_, _ = fmt.Fprintf(e.out, "\nPASS in %s\n", time.Since(e.begun).Round(time.Second))
+	violations := e.model.Violations()
+	if len(violations) == 0 {
+		_, _ = fmt.Fprintf(e.out, "\nPASS in %s\n", time.Since(e.started).Round(time.Second))
 		return
 	}
-	_, _ = fmt.Fprintf(e.out, "\nFAIL: %d violations\n", len(faults))
-	for _, f := range faults[:min(len(faults), maxFaultsShown)] {
+	_, _ = fmt.Fprintf(e.out, "\nFAIL: %d violations\n", len(violations))
+	for _, f := range violations[:min(len(violations), maxViolationsShown)] {
 		_, _ = fmt.Fprintf(e.out, "  %s\n", f)
 	}
 }
 
-// maxOddShown is how many requests are shown that were answered with 500: no fault, but nothing to be proud of.
-const maxOddShown = 5
+// maxErrorsShown is how many requests that returned 500 are shown. They are not violations.
+const maxErrorsShown = 5
 
-// maxFaultsShown is enough to see what is wrong.
-const maxFaultsShown = 50
+// maxViolationsShown is how many violations are shown.
+const maxViolationsShown = 50
 
-// summary writes counts as "3 this, 4 that", in the order of the names.
+// summary formats counts as "3 this, 4 that", sorted by name.
 func summary(counts map[string]int) string {
 	var parts []string
 	for _, name := range slices.Sorted(maps.Keys(counts)) {

@@ -11,29 +11,29 @@ import (
 	"strings"
 	"time"
 
-	"github.com/text2image-audio/text2image-audio/pkg/chaos/claims"
+	"github.com/text2image-audio/text2image-audio/pkg/chaos/model"
 )
 
 const (
-	// endTimeout bounds the wait for all jobs to end, once everything is good again. A lost worker's job comes back after
-	// 15 seconds, and one that was throttled or failed some seconds after that.
+	// endTimeout bounds the wait for all jobs to end after all faults were removed. The job of a lost worker is redelivered
+	// after 15 seconds, one that was throttled or failed some seconds later.
 	endTimeout = 90 * time.Second
-	// verifyTimeout bounds the comparison.
+	// verifyTimeout bounds the verification.
 	verifyTimeout = 2 * time.Minute
 )
 
-// Run builds and starts everything, lets it suffer, heals it and compares. It writes what it does and finds to out, and
-// returns true when nothing was found. It fails when the laboratory itself cannot work.
-func Run(ctx context.Context, cfg Config, out io.Writer) (good bool, err error) {
+// Run builds and starts the programs, injects faults, removes them and verifies the store. It prints its progress and
+// findings to out and returns true if there were no violations. It fails when the test itself cannot run.
+func Run(ctx context.Context, cfg Config, out io.Writer) (passed bool, err error) {
 	if err := cfg.Validate(); err != nil {
 		return false, err
 	}
 	dir, err := os.MkdirTemp("", "chaos-")
 	if err != nil {
-		return false, fmt.Errorf("make directory: %w", err)
+		return false, fmt.Errorf("create directory: %w", err)
 	}
 	defer func() {
-		if good && !cfg.Keep {
+		if passed && !cfg.Keep {
 			_ = os.RemoveAll(dir)
 			return
 		}
@@ -42,79 +42,79 @@ func Run(ctx context.Context, cfg Config, out io.Writer) (good bool, err error) 
 	_, _ = fmt.Fprintf(out, "seed %d, %d nats-server, %s of faults, up to %d jobs; building\n", cfg.Seed, cfg.Nodes, cfg.Duration, cfg.Jobs)
 	bin := filepath.Join(dir, "bin")
 	if err := os.Mkdir(bin, 0o700); err != nil {
-		return false, fmt.Errorf("make directory: %w", err)
+		return false, fmt.Errorf("create directory: %w", err)
 	}
 	built, err := build(ctx, cfg, bin)
 	if err != nil {
 		return false, err
 	}
-	e := &experiment{cfg: cfg, out: out, book: claims.NewBook(), begun: time.Now()}
-	if e.plant, err = newPlant(ctx, cfg, dir, built, e.book); err != nil {
-		return false, fmt.Errorf("%w; %s", err, strings.Join(e.book.Faults(), "; "))
+	e := &experiment{cfg: cfg, out: out, model: model.New(), started: time.Now()}
+	if e.cluster, err = newCluster(ctx, cfg, dir, built, e.model); err != nil {
+		return false, fmt.Errorf("%w; %s", err, strings.Join(e.model.Violations(), "; "))
 	}
-	defer e.plant.stop(context.WithoutCancel(ctx))
+	defer e.cluster.stop(context.WithoutCancel(ctx))
 	if err := e.run(ctx); err != nil {
 		return false, err
 	}
 	e.report()
 	_ = os.RemoveAll(bin)
-	return len(e.book.Faults()) == 0, nil
+	return len(e.model.Violations()) == 0, nil
 }
 
 // experiment is one run.
 type experiment struct {
-	cfg     Config
-	out     io.Writer
-	book    *claims.Book
-	plant   *plant
-	load    *load
-	trouble *trouble
-	audit   *audit
-	begun   time.Time
-	// ending is how long it took until all jobs had ended, after the healing.
-	ending time.Duration
+	cfg      Config
+	out      io.Writer
+	model    *model.Model
+	cluster  *cluster
+	load     *load
+	injector *injector
+	audit    *audit
+	started  time.Time
+	// settleTime is how long it took after the healing until all jobs had ended.
+	settleTime time.Duration
 }
 
 func (e *experiment) run(ctx context.Context) (err error) {
-	life, end := context.WithCancel(ctx)
+	jobs, end := context.WithCancel(ctx)
 	defer end()
-	if e.load, err = newLoad(life, e.cfg, e.plant.urls(), e.book); err != nil {
+	if e.load, err = newLoad(jobs, e.cfg, e.cluster.urls(), e.model); err != nil {
 		return err
 	}
-	if e.audit, err = startAudit(ctx, e.plant); err != nil {
+	if e.audit, err = startAudit(ctx, e.cluster); err != nil {
 		return err
 	}
 	defer e.audit.end()
-	e.trouble = &trouble{plant: e.plant, killed: e.load.killed, storming: make(chan struct{}, 1), counts: make(map[string]int)}
-	e.say("everything serves; faults and clients begin")
-	bad, over := context.WithTimeout(ctx, e.cfg.Duration)
-	defer over()
-	using := make(chan struct{})
-	go func() { e.load.run(bad); close(using) }()
-	e.trouble.run(bad)
-	<-using
-	e.say("faults are over; healing")
+	e.injector = &injector{cluster: e.cluster, onKill: e.load.measureRecovery, upstreamBusy: make(chan struct{}, 1), counts: make(map[string]int)}
+	e.logf("everything is ready; starting faults and clients")
+	faulty, cancelFaults := context.WithTimeout(ctx, e.cfg.Duration)
+	defer cancelFaults()
+	loadDone := make(chan struct{})
+	go func() { e.load.run(faulty); close(loadDone) }()
+	e.injector.run(faulty)
+	<-loadDone
+	e.logf("faults are over; healing")
 	healed := time.Now()
-	if err := e.plant.heal(ctx); err != nil {
-		e.book.Fault("not everything could be healed: %v", err)
+	if err := e.cluster.heal(ctx); err != nil {
+		e.model.Violation("healing failed: %v", err)
 	}
 	if !e.load.wait(ctx, endTimeout) {
-		for _, j := range e.book.Jobs() {
+		for _, j := range e.model.Jobs() {
 			if !j.Deleting && j.End == nil {
-				e.book.Fault("job not ended %s after everything is good again: %s (%s)", endTimeout, j.ID, j.Name)
+				e.model.Violation("job not ended %s after all faults were removed: %s (%s)", endTimeout, j.ID, j.Name)
 			}
 		}
 	}
-	e.ending = time.Since(healed)
+	e.settleTime = time.Since(healed)
 	end()
 	e.load.followers.Wait()
-	e.say("comparing what clients were told with what is stored")
+	e.logf("comparing the responses to clients with the store")
 	ctx, cancel := context.WithTimeout(ctx, verifyTimeout)
 	defer cancel()
-	e.plant.verify(ctx, e.load)
+	e.cluster.verify(ctx, e.load)
 	return nil
 }
 
-func (e *experiment) say(what string) {
-	_, _ = fmt.Fprintf(e.out, "%6.1fs  %s\n", time.Since(e.begun).Seconds(), what)
+func (e *experiment) logf(what string) {
+	_, _ = fmt.Fprintf(e.out, "%6.1fs  %s\n", time.Since(e.started).Seconds(), what)
 }

@@ -9,102 +9,101 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
-	"github.com/text2image-audio/text2image-audio/pkg/chaos/claims"
+	"github.com/text2image-audio/text2image-audio/pkg/chaos/model"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
-	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
 
-// emptyTimeout bounds the wait for the queue to become empty: a job that was settled by a worker which then died is
-// delivered once more before it leaves.
+// emptyTimeout bounds the wait for an empty queue: a job whose worker died right after settling it is delivered once more
+// before it is removed.
 const emptyTimeout = 60 * time.Second
 
-// verify holds what clients were told against what is stored, after everything is good again.
-func (p *plant) verify(ctx context.Context, l *load) {
-	p.awaitEmpty(ctx)
-	for _, j := range p.book.Jobs() {
+// verify compares the responses to clients with the store, after all faults were removed.
+func (cl *cluster) verify(ctx context.Context, l *load) {
+	cl.awaitEmpty(ctx)
+	for _, j := range cl.model.Jobs() {
 		if ctx.Err() != nil {
-			p.book.Fault("comparing took too long")
+			cl.model.Violation("verification took too long")
 			return
 		}
 		if j.Deleting && !j.Deleted {
-			// It may be there or not; what is there must be whole, but that the others show.
+			// It may or may not exist.
 			continue
 		}
-		p.compare(ctx, l, j)
+		cl.compare(ctx, l, j)
 	}
 }
 
-// compare holds one job against the store and against what both APIs say.
-func (p *plant) compare(ctx context.Context, l *load, j claims.Job) {
-	record, err := p.store.RecordLeader(ctx, j.Owner, j.ID)
+// compare compares one job with the store and with the responses of both APIs.
+func (cl *cluster) compare(ctx context.Context, l *load, j model.Job) {
+	record, err := cl.store.RecordLeader(ctx, j.Owner, j.ID)
 	switch {
 	case j.Deleted && errors.Is(err, store.ErrNotFound):
 	case j.Deleted:
-		p.book.Fault("deleted job is there: %s (%s), %v", j.ID, j.Name, err)
+		cl.model.Violation("deleted job exists: %s (%s), %v", j.ID, j.Name, err)
 		return
 	case errors.Is(err, store.ErrNotFound):
-		p.book.Fault("job lost: %s (%s) was accepted and has no end", j.ID, j.Name)
+		cl.model.Violation("job lost: %s (%s) was accepted and has no terminal record", j.ID, j.Name)
 		return
 	case err != nil:
-		p.book.Fault("record of %s cannot be read: %v", j.ID, err)
+		cl.model.Violation("read record of %s: %v", j.ID, err)
 		return
 	}
-	c := l.owned(j.Owner)
+	c := l.clientOf(j.Owner)
 	for _, url := range c.urls {
 		one := *c
 		one.urls = []string{url}
-		status, data, err := one.call(ctx, p.cfg.dice(9), 0, http.MethodGet, "/api/jobs/"+j.ID, nil)
+		status, data, err := one.call(ctx, cl.cfg.rng(9), 0, http.MethodGet, "/api/jobs/"+j.ID, nil)
 		switch {
 		case err != nil:
-			p.book.Fault("%s cannot be read after all is well: %v", j.ID, err)
+			cl.model.Violation("%s cannot be read after all faults were removed: %v", j.ID, err)
 			continue
 		case j.Deleted && status == http.StatusNotFound:
 			continue
 		case j.Deleted || status != http.StatusOK:
-			p.book.Fault("reading of %s (%s, deleted %t) is answered with %d: %.300s", j.ID, j.Name, j.Deleted, status, data)
+			cl.model.Violation("read of %s (%s, deleted %t) returned %d: %.300s", j.ID, j.Name, j.Deleted, status, data)
 			continue
 		}
-		v := one.see(time.Now(), data)
+		v := one.observe(time.Now(), data)
 		if v == nil {
 			continue
 		}
 		if v.Status != string(record.Status) {
-			p.book.Fault("%s is shown as %s and stored as %s", j.ID, v.Status, record.Status)
+			cl.model.Violation("%s is %s in the response and %s in the store", j.ID, v.Status, record.Status)
 		}
-		if !one.download(ctx, p.cfg.dice(9), v) {
-			p.book.Fault("media of %s cannot be read", j.ID)
+		if !one.download(ctx, cl.cfg.rng(9), v) {
+			cl.model.Violation("media of %s cannot be read", j.ID)
 		}
 	}
 	if !j.Deleted && record.Status == job.StatusFailed {
-		_, err := broker.LeaderLast(ctx, p.broker.JetStream(), broker.StreamDead, broker.DeadSubject(record.Spec.Kind, j.Owner, j.ID))
+		_, err := broker.LeaderLast(ctx, cl.broker.JetStream(), broker.StreamDead, broker.DeadSubject(record.Spec.Kind, j.Owner, j.ID))
 		if err != nil {
-			p.book.Fault("failed job %s (%s) has no dead letter: %v", j.ID, j.Name, err)
+			cl.model.Violation("failed job %s (%s) has no dead letter: %v", j.ID, j.Name, err)
 		}
 	}
 }
 
-// awaitEmpty waits until no job is in the queue.
-func (p *plant) awaitEmpty(ctx context.Context) {
+// awaitEmpty waits until the queue is empty.
+func (cl *cluster) awaitEmpty(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, emptyTimeout)
 	defer cancel()
 	var left uint64
 	for {
-		s, err := p.broker.JetStream().Stream(ctx, broker.StreamJobs)
+		s, err := cl.broker.JetStream().Stream(ctx, broker.StreamJobs)
 		if err == nil {
 			if left = s.CachedInfo().State.Msgs; left == 0 {
 				return
 			}
 		}
-		if !lifecycle.Sleep(ctx, again) {
-			p.book.Fault("%d jobs are still in the queue", left)
+		if !sleep(ctx, retryDelay) {
+			cl.model.Violation("%d jobs are still in the queue", left)
 			return
 		}
 	}
 }
 
-// owned returns a client that may read an owner's jobs.
-func (l *load) owned(owner string) *client {
+// clientOf returns a client that may read the jobs of an owner.
+func (l *load) clientOf(owner string) *client {
 	for _, c := range l.clients {
 		if c.owner == owner {
 			return c

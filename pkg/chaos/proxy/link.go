@@ -5,17 +5,17 @@ import (
 	"time"
 )
 
-// link is one connection through the proxy. Its flags are guarded by the proxy's lock.
+// link is one connection through the proxy. Its flags are guarded by Proxy.mu.
 type link struct {
 	proxy          *Proxy
 	client, server net.Conn
-	// stranded holds the requests of this connection alone.
+	// stranded holds the requests of this connection.
 	stranded bool
-	// dead says that nothing is to be delivered any more.
+	// dead drops all undelivered data.
 	dead bool
 }
 
-// packet is bytes and when they came.
+// packet is data and the time it arrived.
 type packet struct {
 	data []byte
 	at   time.Time
@@ -23,13 +23,13 @@ type packet struct {
 
 const (
 	packetBytes = 32 << 10
-	// inFlight is how many packets may be under way; beyond it the sender's own buffers fill.
+	// inFlight is the maximum number of buffered packets; beyond it the sender blocks.
 	inFlight = 256
 )
 
-// carry copies one direction until its source ends and all that came is delivered, or until its target is gone. It
-// closes the target, which ends the other direction.
-func (l *link) carry(from, to net.Conn, held func() bool) {
+// forward copies one direction until its source ends and all data is delivered, or until its target is closed. It closes
+// the target, which ends the other direction.
+func (l *link) forward(from, to net.Conn, held func() bool) {
 	packets := make(chan packet, inFlight)
 	gone := make(chan struct{})
 	l.proxy.wg.Go(func() {
@@ -60,12 +60,12 @@ func (l *link) carry(from, to net.Conn, held func() bool) {
 	_ = to.Close()
 }
 
-// await returns when bytes that came at a moment may go on, and false when they never may.
-func (l *link) await(came time.Time, held func() bool) bool {
+// await waits until data that arrived at the given time may be delivered. It returns false if it must be dropped.
+func (l *link) await(arrived time.Time, held func() bool) bool {
 	p := l.proxy
 	for {
 		p.mu.Lock()
-		dead, hold, rest, changed := l.dead || p.closed, held(), time.Until(came.Add(p.weather.Delay)), p.changed
+		dead, hold, rest, changed := l.dead || p.closed, held(), time.Until(arrived.Add(p.weather.Delay)), p.changed
 		p.mu.Unlock()
 		switch {
 		case dead:

@@ -1,5 +1,5 @@
-// Package proxy is a line between two programs that can be disturbed: it delays, holds, cuts, and leaves half-open
-// connections behind. It carries bytes and knows no protocol.
+// Package proxy is a TCP proxy that injects network faults: it delays or holds data, resets connections and leaves
+// half-open ones. It forwards bytes and knows no protocol.
 package proxy
 
 import (
@@ -11,12 +11,12 @@ import (
 	"time"
 )
 
-// Weather is what happens to the bytes of every connection. The zero value lets all of them through at once.
+// Weather is the faults that apply to all connections. The zero value has none.
 type Weather struct {
-	// Delay is how much later than they came bytes go on.
+	// Delay is the latency added in each direction.
 	Delay time.Duration
-	// HoldRequests and HoldAnswers keep the bytes of one direction until the weather changes. Nobody is told, as when
-	// packets are lost, and what was held arrives late.
+	// HoldRequests and HoldAnswers hold the data of one direction until they are unset. As with lost packets, no
+	// end notices, and the data arrives late.
 	HoldRequests, HoldAnswers bool
 	// Refuse resets new connections.
 	Refuse bool
@@ -30,14 +30,14 @@ type Proxy struct {
 
 	mu      sync.Mutex
 	weather Weather
-	// changed is closed, and made anew, whenever a line may have to look at the weather again.
+	// changed is closed and replaced whenever connections must check the state again.
 	changed chan struct{}
 	links   map[*link]struct{}
 	closed  bool
 }
 
-// Listen opens a port on this machine and forwards what arrives there to target, which need not be there yet. Close ends
-// it. ctx bounds the opening only.
+// Listen listens on a loopback port and forwards connections to target, which need not listen yet. ctx applies only to
+// opening the port; Close stops the proxy.
 func Listen(ctx context.Context, target string) (*Proxy, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -48,10 +48,10 @@ func Listen(ctx context.Context, target string) (*Proxy, error) {
 	return p, nil
 }
 
-// Addr returns the address to connect to instead of the target's.
+// Addr returns the address of the proxy.
 func (p *Proxy) Addr() string { return p.listener.Addr().String() }
 
-// Set changes the weather, for the connections that stand as well. What was held and is no longer goes on at once.
+// Set changes the faults, also of existing connections. Data that is no longer held is delivered at once.
 func (p *Proxy) Set(w Weather) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -59,19 +59,18 @@ func (p *Proxy) Set(w Weather) {
 	p.wake()
 }
 
-// Cut resets every connection at both ends. What was held is lost.
+// Cut resets every connection at both ends. Held data is lost.
 func (p *Proxy) Cut() {
-	for _, l := range p.standing() {
+	for _, l := range p.current() {
 		reset(l.client)
 		reset(l.server)
 		p.change(func() { l.dead = true })
 	}
 }
 
-// Strand holds what clients send on the connections that stand now, whatever the weather; new connections are not
-// concerned.
+// Strand holds what clients send on the existing connections, independently of Set. New connections are not affected.
 func (p *Proxy) Strand() *Stranded {
-	s := &Stranded{proxy: p, links: p.standing()}
+	s := &Stranded{proxy: p, links: p.current()}
 	p.change(func() {
 		for _, l := range s.links {
 			l.stranded = true
@@ -80,7 +79,7 @@ func (p *Proxy) Strand() *Stranded {
 	return s
 }
 
-// Close ends every connection and closes the port.
+// Close resets every connection and closes the port.
 func (p *Proxy) Close() {
 	p.change(func() { p.closed = true })
 	_ = p.listener.Close()
@@ -88,20 +87,20 @@ func (p *Proxy) Close() {
 	p.wg.Wait()
 }
 
-// Stranded is connections whose clients are no longer heard.
+// Stranded is a set of connections whose requests are held.
 type Stranded struct {
 	proxy *Proxy
 	links []*link
 }
 
-// Abandon resets the clients' ends and keeps the servers': they are half-open.
+// Abandon resets the connections to the clients and keeps those to the target, which are then half-open.
 func (s *Stranded) Abandon() {
 	for _, l := range s.links {
 		reset(l.client)
 	}
 }
 
-// Release delivers what was held. Half-open connections are closed behind it.
+// Release delivers the held data and then closes half-open connections.
 func (s *Stranded) Release() {
 	s.proxy.change(func() {
 		for _, l := range s.links {
@@ -123,15 +122,15 @@ func (p *Proxy) accept() {
 			reset(client)
 			continue
 		}
-		// The dial is in the background so that a target that does not answer keeps nobody else waiting.
-		p.wg.Go(func() { p.open(client) })
+		// Dial in the background, so that a target that does not respond does not block other connections.
+		p.wg.Go(func() { p.connect(client) })
 	}
 }
 
-// dialTimeout bounds the wait for the target.
+// dialTimeout bounds connecting to the target.
 const dialTimeout = 5 * time.Second
 
-func (p *Proxy) open(client net.Conn) {
+func (p *Proxy) connect(client net.Conn) {
 	ctx, cancel := context.WithTimeout(context.Background(), dialTimeout)
 	defer cancel()
 	server, err := new(net.Dialer).DialContext(ctx, "tcp", p.target)
@@ -150,14 +149,14 @@ func (p *Proxy) open(client net.Conn) {
 	p.links[l] = struct{}{}
 	p.mu.Unlock()
 	var both sync.WaitGroup
-	both.Go(func() { l.carry(client, server, func() bool { return l.stranded || p.weather.HoldRequests }) })
-	both.Go(func() { l.carry(server, client, func() bool { return p.weather.HoldAnswers }) })
+	both.Go(func() { l.forward(client, server, func() bool { return l.stranded || p.weather.HoldRequests }) })
+	both.Go(func() { l.forward(server, client, func() bool { return p.weather.HoldAnswers }) })
 	both.Wait()
 	p.change(func() { delete(p.links, l) })
 }
 
-// standing returns the connections that stand now.
-func (p *Proxy) standing() []*link {
+// current returns the existing connections.
+func (p *Proxy) current() []*link {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	links := make([]*link, 0, len(p.links))
@@ -167,20 +166,20 @@ func (p *Proxy) standing() []*link {
 	return slices.Clip(links)
 }
 
-func (p *Proxy) change(what func()) {
+func (p *Proxy) change(f func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	what()
+	f()
 	p.wake()
 }
 
-// wake makes every line look at the weather again. The lock is held.
+// wake makes all connections check the state again. The caller holds mu.
 func (p *Proxy) wake() {
 	close(p.changed)
 	p.changed = make(chan struct{})
 }
 
-// reset ends a connection so that the other end notices at once, and without what was still to be sent.
+// reset closes a connection with a TCP reset, which discards unsent data.
 func reset(c net.Conn) {
 	if tcp, ok := c.(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0)

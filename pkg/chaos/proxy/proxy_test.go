@@ -17,13 +17,13 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// hang bounds what should take moments; shortly is how long nothing is to arrive.
+// hang bounds every wait; shortly is how long a test watches that nothing arrives.
 const (
 	hang    = 30 * time.Second
 	shortly = 100 * time.Millisecond
 )
 
-// echo answers each line with the same line and tells what arrived, and when a connection ended.
+// echo is a server that returns each line, and reports received lines and closed connections.
 type echo struct {
 	addr  string
 	lines chan string
@@ -72,7 +72,7 @@ func startEcho(t *testing.T) *echo {
 	return e
 }
 
-func (e *echo) got(t *testing.T, want string) {
+func (e *echo) expect(t *testing.T, want string) {
 	t.Helper()
 	select {
 	case line := <-e.lines:
@@ -84,7 +84,7 @@ func (e *echo) got(t *testing.T, want string) {
 	}
 }
 
-func (e *echo) gotNothing(t *testing.T) {
+func (e *echo) expectNothing(t *testing.T) {
 	t.Helper()
 	select {
 	case line := <-e.lines:
@@ -119,67 +119,67 @@ func dial(t *testing.T, p *proxy.Proxy) *caller {
 	return &caller{c, bufio.NewReader(c)}
 }
 
-// refused connects and is not let in, which the one who dials may notice at once.
-func refused(t *testing.T, p *proxy.Proxy) {
+// mustReject checks that a connection is reset, which may already fail the dial.
+func mustReject(t *testing.T, p *proxy.Proxy) {
 	t.Helper()
 	c, err := new(net.Dialer).DialContext(t.Context(), "tcp", p.Addr())
 	if err != nil {
 		return
 	}
 	defer func() { _ = c.Close() }()
-	(&caller{c, bufio.NewReader(c)}).broken(t)
+	(&caller{c, bufio.NewReader(c)}).awaitClosed(t)
 }
 
-func (c *caller) say(t *testing.T, line string) {
+func (c *caller) send(t *testing.T, line string) {
 	t.Helper()
 	if _, err := c.Write([]byte(line + "\n")); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func (c *caller) hear(within time.Duration) (string, error) {
-	_ = c.SetReadDeadline(time.Now().Add(within))
+func (c *caller) readLine(timeout time.Duration) (string, error) {
+	_ = c.SetReadDeadline(time.Now().Add(timeout))
 	return c.ReadString('\n')
 }
 
-func (c *caller) hears(t *testing.T, want string) {
+func (c *caller) receive(t *testing.T, want string) {
 	t.Helper()
-	if got, err := c.hear(hang); err != nil || got != want+"\n" {
-		t.Fatalf("heard %q, %v, want %q", got, err, want)
+	if got, err := c.readLine(hang); err != nil || got != want+"\n" {
+		t.Fatalf("received %q, %v, want %q", got, err, want)
 	}
 }
 
-func (c *caller) hearsNothing(t *testing.T) {
+func (c *caller) receiveNothing(t *testing.T) {
 	t.Helper()
-	if got, err := c.hear(shortly); !errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Fatalf("heard %q, %v", got, err)
+	if got, err := c.readLine(shortly); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatalf("received %q, %v", got, err)
 	}
 }
 
 func (c *caller) Read(b []byte) (int, error) { return c.Conn.Read(b) }
 
-// broken waits until the connection has ended.
-func (c *caller) broken(t *testing.T) {
+// awaitClosed waits until the connection is closed.
+func (c *caller) awaitClosed(t *testing.T) {
 	t.Helper()
-	if got, err := c.hear(hang); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Fatalf("heard %q, %v, want the end", got, err)
+	if got, err := c.readLine(hang); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatalf("received %q, %v, want a closed connection", got, err)
 	}
 }
 
-func TestFairWeather(t *testing.T) {
+func TestNoFaults(t *testing.T) {
 	t.Parallel()
 	e, p := start(t)
 	a, b := dial(t, p), dial(t, p)
-	a.say(t, "one")
-	e.got(t, "one")
-	b.say(t, "two")
-	e.got(t, "two")
-	a.hears(t, "one")
-	b.hears(t, "two")
+	a.send(t, "one")
+	e.expect(t, "one")
+	b.send(t, "two")
+	e.expect(t, "two")
+	a.receive(t, "one")
+	b.receive(t, "two")
 	_ = a.Close()
 	<-e.ended
-	b.say(t, "three")
-	b.hears(t, "three")
+	b.send(t, "three")
+	b.receive(t, "three")
 }
 
 func TestDelay(t *testing.T) {
@@ -188,18 +188,18 @@ func TestDelay(t *testing.T) {
 	c := dial(t, p)
 	const delay = 50 * time.Millisecond
 	p.Set(proxy.Weather{Delay: delay})
-	begun := time.Now()
-	c.say(t, "x")
-	c.hears(t, "x")
-	if took := time.Since(begun); took < 2*delay {
-		t.Errorf("there and back in %s", took)
+	start := time.Now()
+	c.send(t, "x")
+	c.receive(t, "x")
+	if took := time.Since(start); took < 2*delay {
+		t.Errorf("the round trip took %s", took)
 	}
-	// A delay without end is taken back.
+	// An endless delay can be removed.
 	p.Set(proxy.Weather{Delay: time.Hour})
-	c.say(t, "y")
-	c.hearsNothing(t)
+	c.send(t, "y")
+	c.receiveNothing(t)
 	p.Set(proxy.Weather{})
-	c.hears(t, "y")
+	c.receive(t, "y")
 }
 
 func TestHold(t *testing.T) {
@@ -207,63 +207,63 @@ func TestHold(t *testing.T) {
 	e, p := start(t)
 	c := dial(t, p)
 	p.Set(proxy.Weather{HoldRequests: true})
-	c.say(t, "a")
-	e.gotNothing(t)
+	c.send(t, "a")
+	e.expectNothing(t)
 	p.Set(proxy.Weather{HoldAnswers: true})
-	e.got(t, "a")
-	c.hearsNothing(t)
+	e.expect(t, "a")
+	c.receiveNothing(t)
 	p.Set(proxy.Weather{})
-	c.hears(t, "a")
+	c.receive(t, "a")
 }
 
 func TestCutAndRefuse(t *testing.T) {
 	t.Parallel()
 	e, p := start(t)
 	c := dial(t, p)
-	c.say(t, "a")
-	c.hears(t, "a")
-	e.got(t, "a")
+	c.send(t, "a")
+	c.receive(t, "a")
+	e.expect(t, "a")
 	p.Set(proxy.Weather{HoldRequests: true, Refuse: true})
-	c.say(t, "lost")
+	c.send(t, "lost")
 	p.Cut()
-	c.broken(t)
+	c.awaitClosed(t)
 	<-e.ended
-	refused(t, p)
+	mustReject(t, p)
 	p.Set(proxy.Weather{})
-	e.gotNothing(t)
+	e.expectNothing(t)
 	again := dial(t, p)
-	again.say(t, "b")
-	again.hears(t, "b")
+	again.send(t, "b")
+	again.receive(t, "b")
 }
 
-// TestStranded lets a message arrive after its sender has gone and has sent another one on a new connection.
+// TestStranded delivers a message after its sender has reconnected and sent another one.
 func TestStranded(t *testing.T) {
 	t.Parallel()
 	e, p := start(t)
 	old := dial(t, p)
-	old.say(t, "first")
-	old.hears(t, "first")
-	e.got(t, "first")
+	old.send(t, "first")
+	old.receive(t, "first")
+	e.expect(t, "first")
 	s := p.Strand()
-	old.say(t, "late")
-	e.gotNothing(t)
+	old.send(t, "late")
+	e.expectNothing(t)
 	s.Abandon()
-	old.broken(t)
+	old.awaitClosed(t)
 	select {
 	case <-e.ended:
-		t.Fatal("the server's end is closed")
+		t.Fatal("the connection to the server is closed")
 	case <-time.After(shortly):
 	}
 	fresh := dial(t, p)
-	fresh.say(t, "second")
-	e.got(t, "second")
+	fresh.send(t, "second")
+	e.expect(t, "second")
 	s.Release()
-	e.got(t, "late")
+	e.expect(t, "late")
 	<-e.ended
-	fresh.hears(t, "second")
+	fresh.receive(t, "second")
 }
 
-func TestTargetThatIsNotThere(t *testing.T) {
+func TestTargetDoesNotListen(t *testing.T) {
 	t.Parallel()
 	e := startEcho(t)
 	free, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -277,19 +277,19 @@ func TestTargetThatIsNotThere(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(p.Close)
-	refused(t, p)
-	e.gotNothing(t)
+	mustReject(t, p)
+	e.expectNothing(t)
 }
 
-func TestCloseEndsWhatIsHeld(t *testing.T) {
+func TestCloseWithHeldData(t *testing.T) {
 	t.Parallel()
 	e, p := start(t)
 	c := dial(t, p)
 	p.Set(proxy.Weather{HoldRequests: true, HoldAnswers: true})
-	c.say(t, "a")
+	c.send(t, "a")
 	p.Close()
-	c.broken(t)
-	e.gotNothing(t)
+	c.awaitClosed(t)
+	e.expectNothing(t)
 	ctx, cancel := context.WithTimeout(t.Context(), hang)
 	defer cancel()
 	if c, err := new(net.Dialer).DialContext(ctx, "tcp", p.Addr()); err == nil {

@@ -7,15 +7,14 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 )
 
-// jobMark is in the text of every job but the probes; bad weather upstream meets no others.
-const jobMark = "lab"
+// namePrefix is in the text of every job except probes; upstream faults affect only such jobs.
+const namePrefix = "lab"
 
-// storms are the kinds of bad weather upstream.
-func storms() map[string][]simulator.Rule {
+// faultScripts returns the kinds of upstream faults.
+func faultScripts() map[string][]simulator.Rule {
 	return map[string][]simulator.Rule{
 		"throttled": {{Fault: "rate_limited", Probability: 0.6, RetryAfter: time.Second}},
 		"failing": {
@@ -28,22 +27,22 @@ func storms() map[string][]simulator.Rule {
 	}
 }
 
-// storm has bad weather upstream for a while, one storm at a time.
-func (t *trouble) storm(ctx context.Context, d *rand.Rand) bool {
+// upstreamFaults scripts upstream faults for a while, one kind at a time.
+func (inj *injector) upstreamFaults(ctx context.Context, rng *rand.Rand) bool {
 	select {
-	case t.storming <- struct{}{}:
+	case inj.upstreamBusy <- struct{}{}:
 	default:
 		return false
 	}
-	defer func() { <-t.storming }()
-	all := storms()
+	defer func() { <-inj.upstreamBusy }()
+	all := faultScripts()
 	names := []string{"failing", "half", "hanging", "moderated", "slow", "throttled"}
-	rules := all[names[d.IntN(len(names))]]
+	rules := all[names[rng.IntN(len(names))]]
 	for i := range rules {
-		rules[i].Contains = jobMark
+		rules[i].Contains = namePrefix
 	}
-	t.check(t.plant.simulator.Script(rules...))
-	lifecycle.Sleep(ctx, between(d, 2*time.Second, 8*time.Second))
-	t.plant.simulator.Clear()
+	inj.check(inj.cluster.simulator.Script(rules...))
+	sleep(ctx, between(rng, 2*time.Second, 8*time.Second))
+	inj.cluster.simulator.Clear()
 	return true
 }

@@ -1,32 +1,32 @@
-# What one does here, by hand and in CI alike. `make` lists the targets.
+# Targets for developers and CI. `make` lists them.
 
 MODULE   := github.com/text2image-audio/text2image-audio
 FUZZTIME ?= 20s
 
-# The chaos tests: seed 0 draws one; nodes are 1 or 3.
+# The chaos tests: seed 0 picks a random one; nodes are 1 or 3.
 SEED     ?= 0
 DURATION ?= 2m
 NODES    ?= 1
 JOBS     ?= 1000
 
-# The linter is built from source at one version, through the module proxy.
+# The linter is built from source at a fixed version, through the module proxy.
 LINT_VERSION := v2.15.0
 LINT         := .bin/$(LINT_VERSION)/golangci-lint
 
-# What checks the files below deploy/ without a container engine or a cluster, built in the same way.
+# Tools that check the files below deploy/ without a container engine or a cluster, built in the same way.
 KUSTOMIZE := .bin/kustomize-v5.7.1/kustomize
 VALIDATE  := .bin/kubectl-validate-v0.0.4/kubectl-validate
 COMPOSE   := .bin/compose-go-v2.16.2/cmd
-# The newest schemas that kubectl-validate brings.
+# The newest schemas bundled with kubectl-validate.
 KUBERNETES_VERSION := 1.30
 
-# The platforms of a release, and what lists the modules in its programs.
+# The platforms of a release, and the tool that lists the modules in its programs.
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64
 SBOM      := .bin/cyclonedx-gomod-v1.10.0/cyclonedx-gomod
 ACTIONLINT := .bin/actionlint-v1.7.12/actionlint
 VULNCHECK := .bin/govulncheck-v1.9.0/govulncheck
 
-# Expanded only where they are used, so that `make run` starts no git.
+# Expanded only where used, so that `make run` does not run git.
 VERSION    = $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 COMMIT     = $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 BUILD_TIME = $(shell date -u +%Y-%m-%dT%H:%M:%SZ)
@@ -49,7 +49,7 @@ run: ## Run the whole system on this machine: API, worker, NATS and simulated up
 build: ## Build both programs into bin/, static and stamped with their version
 	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o bin/ ./api ./worker
 
-# Archives have the names, times and order that make the same commit give the same bytes. GNU tar is needed.
+# Names, times and order are fixed, so that the same commit gives the same bytes. Needs GNU tar.
 .PHONY: dist
 dist: COMMIT_TIME = $(shell TZ=UTC git log -1 --date=format-local:%Y-%m-%dT%H:%M:%SZ --format=%cd)
 dist: BUILD_TIME = $(COMMIT_TIME)
@@ -74,7 +74,7 @@ image: ## Build both container images (needs Docker with BuildKit)
 	docker buildx build --load -f deploy/docker/Dockerfile --target worker -t text2image-audio-worker:local $(IMAGE_ARGS) .
 
 .PHONY: vulnerabilities
-vulnerabilities: $(VULNCHECK) ## Look for known vulnerabilities in the code that is reached (needs vuln.go.dev)
+vulnerabilities: $(VULNCHECK) ## Look for known vulnerabilities in reachable code (needs vuln.go.dev)
 	$(VULNCHECK) ./...
 
 .PHONY: test
@@ -82,23 +82,23 @@ test: ## Run all tests in random order under the race detector
 	go test -race -shuffle=on -timeout 30m ./...
 
 .PHONY: compat
-compat: ## Run this version and the release before (deploy/release-before) side by side and on the same data
+compat: ## Run this version and the previous release (deploy/release-before) side by side and on the same data
 	go vet -tags compat ./api
 	go test -tags compat -run '^TestReleaseBefore$$' -count 1 -timeout 15m ./api
 
 .PHONY: check
-check: build vet format test compat chaos-short tidy manifests rules lint ## All that CI asks for, in its order
+check: build vet format test compat chaos-short tidy manifests rules lint ## Run all checks of CI, in its order
 
 .PHONY: chaos
 chaos: ## Kill, pause and cut the real programs for DURATION (2m) with NODES (1 or 3), and look for lost jobs
 	go run ./pkg/chaos -seed '$(SEED)' -duration '$(DURATION)' -nodes '$(NODES)' -jobs '$(JOBS)'
 
 .PHONY: chaos-short
-chaos-short: ## The same for some seconds, always with the same faults
+chaos-short: ## The same for 12 seconds with a fixed seed, as in CI
 	go run ./pkg/chaos -seed 2 -duration 12s -every 1s -jobs 150
 
 .PHONY: rolling
-rolling: ## Restart the processes one by one behind nginx under load, and look for errors that clients see (needs nginx)
+rolling: ## Restart the processes one by one behind nginx under load, and look for errors seen by clients (needs nginx)
 	go test ./deploy -run TestRollingRestarts -rolling -v -count=1 -timeout 10m
 
 .PHONY: vet
@@ -114,7 +114,7 @@ tidy: ## Fail and show the difference if go mod tidy would change go.mod or go.s
 	go mod tidy -diff
 
 .PHONY: lint
-lint: $(LINT) ## Run golangci-lint, built into .bin/ when missing
+lint: $(LINT) ## Run golangci-lint, built into .bin/ if missing
 	$(LINT) run
 
 $(LINT):
@@ -173,5 +173,5 @@ bench: ## Run all benchmarks
 	go test -run '^$$' -bench . -benchmem ./...
 
 .PHONY: clean
-clean: ## Remove what was built; data/ stays
+clean: ## Remove build output; data/ stays
 	rm -rf bin dist .bin

@@ -1,16 +1,16 @@
 #!/bin/sh
-# Verifies a release from outside, as a client and as Prometheus: health, the synchronous image route, a rejected request, a job
+# Verifies a release from outside, as a client and Prometheus would: health, the synchronous image route, a rejected request, a job
 # with its event stream and its image, the page, and metrics. It needs sh, curl and base64.
 #
 #   usage: deploy/verify.sh [API_URL]
 #
-#   API_URL             URL of the API; http://127.0.0.1:8080 when empty
+#   API_URL             URL of the API; http://127.0.0.1:8080 if empty
 #   HEALTH_CHECK_TOKEN  token of /internal/health
 #   API_TOKEN           a member's token: without it two images count against the quota of this address
-#   METRICS_URL         URLs of /metrics, separated by blanks; skipped when empty
+#   METRICS_URL         URLs of /metrics, separated by spaces; skipped if empty
 #   METRICS_TOKEN       token of the metrics
-#   EXPECT_VERSION      version that the API must report; skipped when empty
-#   TIMEOUT_SECONDS     how long one image may take; 180 when empty
+#   EXPECT_VERSION      version that the API must report; skipped if empty
+#   TIMEOUT_SECONDS     how long one image may take; 180 if empty
 #
 # Prints one line for each check. Exit status: 0 all passed, 1 a check failed, 2 usage.
 set -u

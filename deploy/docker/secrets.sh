@@ -1,13 +1,13 @@
 #!/bin/sh
-# Makes the secrets of the Compose installation that do not exist yet, one file each, readable by its one reader. What is
-# there is kept, hence the same start may run again and again; to change a secret, delete its file and restart.
+# Generates the missing secrets of the Compose installation, one file each, readable only by its user. Existing files are
+# kept, so it can run at every start; to change a secret, delete its file and restart.
 set -eu
 umask 077
 root=${1:-/secrets}
 
 random() { od -An -N32 -tx1 /dev/urandom | tr -d ' \n'; }
 
-# secret FILE: a file with a random value, unless it exists.
+# secret FILE: creates a file with a random value unless it exists.
 secret() {
   [ -s "$root/$1" ] && return
   random > "$root/$1.new"

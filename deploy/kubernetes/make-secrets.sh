@@ -1,7 +1,7 @@
 #!/bin/sh
 # Prints the secrets of secrets.example.yaml with random passwords. The keys of the upstreams come from the environment:
 #   POLLINATIONS_API_TOKEN=sk_… DEEPSEEK_API_KEY=sk-… deploy/kubernetes/make-secrets.sh t2i | kubectl apply -f -
-# Run it once for a namespace: other passwords end all sessions, and NATS has to be restarted to know them.
+# Run it once per namespace: new passwords end all sessions and require a restart of NATS.
 set -eu
 namespace=${1:?usage: make-secrets.sh NAMESPACE}
 : "${POLLINATIONS_API_TOKEN:?is not set}" "${DEEPSEEK_API_KEY:?is not set}"

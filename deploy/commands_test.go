@@ -19,7 +19,7 @@ import (
 type shellBlock struct {
 	line int
 	text string
-	// notRun is why the test does not run it; empty when it does.
+	// notRun is the reason why the test does not run it, if any.
 	notRun string
 }
 
@@ -28,7 +28,7 @@ var (
 	notRun     = regexp.MustCompile(`^<!-- not run: (.+) -->$`)
 )
 
-// shellBlocks returns the shell blocks of a guide in their order.
+// shellBlocks returns the shell blocks of a guide in order.
 func shellBlocks(t *testing.T, path string) []shellBlock {
 	t.Helper()
 	var blocks []shellBlock
@@ -63,13 +63,13 @@ func shellBlocks(t *testing.T, path string) []shellBlock {
 	return blocks
 }
 
-// operatedHost is a machine with the programs on PATH and a running API, as the guides assume it.
+// operatedHost is a machine with the programs on PATH and a running API, as the guides assume.
 type operatedHost struct {
 	url, dir string
 	env      []string
 }
 
-// operate builds the programs and starts the API with everything inside.
+// operate builds the programs and starts the API with embedded NATS and worker.
 func operate(t *testing.T) *operatedHost {
 	t.Helper()
 	for _, tool := range []string{"bash", "curl"} {
@@ -96,7 +96,7 @@ func operate(t *testing.T) *operatedHost {
 		"PATH=" + path, "HOME=" + dir, "API_URL=" + h.url, "HEALTH_CHECK_URL=" + h.url, "HEALTH_CHECK_TOKEN=" + healthToken,
 		"ADMIN_KEY=" + adminKey, "METRICS_URL=http://" + metrics + "/metrics", "METRICS_TOKEN=" + metricsToken,
 	}
-	// It outlives the context of the test, which ends before the cleanup that stops it in order.
+	// It must outlive the context of the test, which ends before the cleanup that stops it.
 	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), filepath.Join(bin, "api"))
 	cmd.Dir = dir
 	cmd.Env = []string{
@@ -141,7 +141,7 @@ func operate(t *testing.T) *operatedHost {
 	}
 }
 
-// answers reports whether a GET is answered with 200.
+// answers reports whether a GET returns 200.
 func answers(ctx context.Context, url string) bool {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
@@ -155,7 +155,7 @@ func answers(ctx context.Context, url string) bool {
 	return response.StatusCode == http.StatusOK
 }
 
-// shell runs a script as a reader of the guides would, and returns what it prints.
+// shell runs a script like a reader of the guides, and returns its output.
 func (h *operatedHost) shell(ctx context.Context, dir, script string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, hang)
 	defer cancel()
@@ -165,8 +165,8 @@ func (h *operatedHost) shell(ctx context.Context, dir, script string) (string, e
 	return string(out), err
 }
 
-// TestCommandsOfGuides runs every command of the guides that newcomers, developers and operators read first. A block that
-// cannot run here says why in a comment above it; its syntax is checked all the same.
+// TestCommandsOfGuides runs every command of the main guides. A comment above a block that cannot run here gives the reason;
+// its syntax is checked.
 func TestCommandsOfGuides(t *testing.T) {
 	h := operate(t)
 	for _, guide := range []string{"../README.md", "api.md", "accounts.md", "runbook.md"} {
@@ -193,14 +193,14 @@ func TestCommandsOfGuides(t *testing.T) {
 	}
 }
 
-// TestVerifyFindsFaults holds the script that verifies a release against installations that are not in order.
+// TestVerifyFindsFaults runs verify.sh against faulty installations.
 func TestVerifyFindsFaults(t *testing.T) {
 	h := operate(t)
 	for name, c := range map[string]struct{ script, want string }{
 		"wrong token":   {"HEALTH_CHECK_TOKEN=wrong deploy/verify.sh $API_URL", "FAIL  GET /internal/health: status 401"},
 		"other version": {"EXPECT_VERSION=v9.9.9 deploy/verify.sh $API_URL", "FAIL  version is"},
 		"no metrics":    {"METRICS_TOKEN=wrong deploy/verify.sh $API_URL", "FAIL  GET " + strings.TrimPrefix(h.env[6], "METRICS_URL=")},
-		"nobody there":  {"METRICS_URL= deploy/verify.sh http://127.0.0.1:9", "FAIL  GET /livez"},
+		"no server":     {"METRICS_URL= deploy/verify.sh http://127.0.0.1:9", "FAIL  GET /livez"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

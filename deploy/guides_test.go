@@ -16,17 +16,17 @@ import (
 
 const chinese = ".zh-CN.md"
 
-// untranslated names the files in this directory that have no Chinese twin, and why.
+// untranslated lists the files in this directory without a Chinese twin, with the reason.
 var untranslated = map[string]string{
 	"deploy/third-party.md": "licence notices: names, licences and trademarks stay as their owners write them",
 }
 
-// document is what the tests read of a Markdown file.
+// document is the structure of a Markdown file.
 type document struct {
-	headings []int           // the level of each heading, in order
-	anchors  map[string]bool // the fragments by which GitHub links to the headings
+	headings []int           // the levels of the headings, in order
+	anchors  map[string]bool // the fragments of the headings on GitHub
 	blocks   []codeBlock
-	tables   []int // the number of rows of each table, its head included
+	tables   []int // the number of rows of each table, including its header
 	links    []string
 }
 
@@ -49,7 +49,7 @@ var (
 	sourceLine  = regexp.MustCompile(`^L[0-9]+(-L[0-9]+)?$`)
 )
 
-// parse reads a Markdown file as far as this project uses Markdown.
+// parse parses the subset of Markdown that this project uses.
 func parse(text string) document {
 	d := document{anchors: map[string]bool{}}
 	var closing string
@@ -91,7 +91,7 @@ func parse(text string) document {
 	return d
 }
 
-// addAnchor derives the fragment of a heading as GitHub does.
+// addAnchor adds the fragment of a heading as GitHub derives it.
 func (d *document) addAnchor(text string) {
 	text = linkText.ReplaceAllString(text, "$1")
 	slug := strings.Map(func(r rune) rune {
@@ -110,7 +110,7 @@ func (d *document) addAnchor(text string) {
 	d.anchors[unique] = true
 }
 
-// commands returns what of the block is the same in every language: the lines without comments.
+// commands returns the lines of the block without comments, which are the same in every language.
 func (b codeBlock) commands() []string {
 	var lines []string
 	for _, line := range b.lines {
@@ -121,12 +121,12 @@ func (b codeBlock) commands() []string {
 	return lines
 }
 
-// prose reports whether the block is meant to be translated: a diagram, a template, the output of a program.
+// prose reports whether the block is translated: a diagram, a template or the output of a program.
 func (b codeBlock) prose() bool {
 	return slices.Contains([]string{"", "text", "mermaid", "markdown", "md"}, b.language)
 }
 
-// documents parses every Markdown file of the repository, by its path from the root.
+// documents parses all Markdown files of the repository, keyed by path.
 func documents(t *testing.T) map[string]document {
 	t.Helper()
 	all := map[string]document{}
@@ -221,8 +221,8 @@ func compareBlocks(t *testing.T, name string, english, translated document) {
 	}
 }
 
-// TestLinksOfDocuments follows every relative link of every Markdown file to a file and, where it names one, to a heading.
-// Chinese guides link to Chinese ones.
+// TestLinksOfDocuments checks that the file and heading of every relative link exist, and that Chinese guides link to
+// Chinese ones.
 func TestLinksOfDocuments(t *testing.T) {
 	t.Parallel()
 	all := documents(t)
@@ -268,7 +268,7 @@ func TestLinksOfDocuments(t *testing.T) {
 	}
 }
 
-// TestParseDocument holds what the other tests rely on.
+// TestParseDocument tests the parser that the other tests rely on.
 func TestParseDocument(t *testing.T) {
 	t.Parallel()
 	d := parse(strings.Join([]string{

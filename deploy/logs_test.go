@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestGuideToLogsNamesRealLines looks in the program for every message that the guide to logs names, in both languages.
-func TestGuideToLogsNamesRealLines(t *testing.T) {
+// TestLogsGuide checks that the program contains every log message in the guide to logs, in both languages.
+func TestLogsGuide(t *testing.T) {
 	t.Parallel()
 	var program strings.Builder
 	for _, root := range []string{"../api", "../pkg", "../worker"} {

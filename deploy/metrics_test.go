@@ -12,7 +12,7 @@ import (
 
 var update = flag.Bool("update", false, "write the generated files instead of comparing them")
 
-// descriptions returns what is known of every metric of the programs.
+// descriptions returns the descriptions of all metrics of the programs.
 func descriptions(t *testing.T) []telemetry.Description {
 	t.Helper()
 	m := telemetry.NewMetrics()
@@ -23,7 +23,7 @@ func descriptions(t *testing.T) []telemetry.Description {
 	return m.Descriptions()
 }
 
-// guide is one language of the table of metrics.
+// guide is the guide to metrics in one language.
 type guide struct {
 	path, head string
 	meaning    func(telemetry.Description) string
@@ -31,7 +31,7 @@ type guide struct {
 	foot       string
 }
 
-// TestMetricsGuide holds the tables of metrics against the registry.
+// TestMetricsGuide compares the tables of metrics with the registry.
 func TestMetricsGuide(t *testing.T) {
 	t.Parallel()
 	list := descriptions(t)
@@ -66,17 +66,17 @@ func TestMetricsGuide(t *testing.T) {
 			must(t, os.WriteFile(g.path, []byte(text.String()), 0o600))
 		}
 		if read(t, g.path) != text.String() {
-			t.Errorf("deploy/%s is not what the programs export; run go test ./deploy -run MetricsGuide -update", g.path)
+			t.Errorf("deploy/%s does not match the registry; run go test ./deploy -run MetricsGuide -update", g.path)
 		}
 	}
 	for name := range metricsChinese {
 		if !strings.Contains(read(t, "metrics.md"), "`"+name+"`") {
-			t.Errorf("there is no metric %s", name)
+			t.Errorf("metricsChinese has the unknown metric %s", name)
 		}
 	}
 }
 
-// TestLabelsAreBounded keeps out labels whose values users or jobs make.
+// TestLabelsAreBounded rejects labels whose values come from users or jobs.
 func TestLabelsAreBounded(t *testing.T) {
 	t.Parallel()
 	known := map[string]bool{}

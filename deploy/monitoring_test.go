@@ -13,7 +13,7 @@ import (
 	"github.com/goccy/go-yaml"
 )
 
-// metrics returns the names of all metrics of the programs, and for histograms those of their series.
+// metrics returns the names of all metrics, and for histograms those of their series.
 func metrics(t *testing.T) []string {
 	t.Helper()
 	var names []string
@@ -26,7 +26,7 @@ func metrics(t *testing.T) []string {
 	return names
 }
 
-// TestQueriesUseRealMetrics looks for every metric of ours that the dashboard, the rules and the guides name.
+// TestQueriesUseRealMetrics checks that all metrics in the dashboard, the rules and the guides exist.
 func TestQueriesUseRealMetrics(t *testing.T) {
 	t.Parallel()
 	known := metrics(t)
@@ -122,10 +122,11 @@ func rules(t *testing.T) []rule {
 	return all
 }
 
-// runbookURL is where the sections of alerts are.
+// runbookURL is the prefix of links to the sections of alerts.
 const runbookURL = "https://github.com/text2image-audio/text2image-audio/blob/main/deploy/runbook.md#"
 
-// TestAlerts holds every alert to a severity, texts, a section of the runbook, and tests that show it firing and not firing.
+// TestAlerts checks that every alert has a severity, texts, a section in the runbook, and tests that show it firing and not
+// firing.
 func TestAlerts(t *testing.T) {
 	t.Parallel()
 	firing, silent := map[string]bool{}, map[string]bool{}

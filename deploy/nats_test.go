@@ -1,4 +1,4 @@
-// Package deploy_test runs what is deployed: the configurations below this directory, with the programs of this repository.
+// Package deploy_test tests the guides and the configurations in this directory with the real programs.
 package deploy_test
 
 import (
@@ -28,15 +28,15 @@ import (
 	worker "github.com/text2image-audio/text2image-audio/worker/app"
 )
 
-// hang bounds what a test waits for, on a busy machine too.
+// hang bounds every wait, generously for busy machines.
 const hang = 3 * time.Minute
 
-// secrets makes the secrets of the Compose installation in a directory and returns it.
+// secrets generates the secrets of the Compose installation and returns their directory.
 func secrets(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()
 	uid := strconv.Itoa(os.Getuid())
-	for range 2 { // A second start keeps what is there.
+	for range 2 { // A second start keeps existing secrets.
 		cmd := exec.CommandContext(t.Context(), "sh", "docker/secrets.sh", root)
 		cmd.Env = append(cmd.Environ(), "NATS_HOST=nats", "APP_UID="+uid, "NATS_UID="+uid, "PROMETHEUS_UID="+uid, "GRAFANA_UID="+uid)
 		if out, err := cmd.CombinedOutput(); err != nil {
@@ -46,7 +46,7 @@ func secrets(t *testing.T) string {
 	return root
 }
 
-// read returns the contents of a file.
+// read returns the content of a file.
 func read(t *testing.T, path string) string {
 	t.Helper()
 	data, err := os.ReadFile(path)
@@ -56,7 +56,7 @@ func read(t *testing.T, path string) string {
 	return string(data)
 }
 
-// natsOf starts a server on deploy/docker/nats.conf, with its store in a temporary directory and on any free port.
+// natsOf starts a server with deploy/docker/nats.conf, a temporary store and a free port.
 func natsOf(t *testing.T, secrets string) *server.Server {
 	t.Helper()
 	dir := t.TempDir()
@@ -91,7 +91,7 @@ func natsOf(t *testing.T, secrets string) *server.Server {
 	return srv
 }
 
-// TestComposeNATS runs the API and a worker as Compose does, each as its own user, and every kind of job through them.
+// TestComposeNATS runs the API and a worker as in Compose, each with its own NATS user, and runs every kind of job.
 func TestComposeNATS(t *testing.T) {
 	root := secrets(t)
 	srv := natsOf(t, root)
@@ -137,7 +137,7 @@ func TestComposeNATS(t *testing.T) {
 	workerSeesNoAccounts(t, url("worker"))
 }
 
-// workerSeesNoAccounts tries to read the accounts as a worker.
+// workerSeesNoAccounts checks that a worker cannot read accounts.
 func workerSeesNoAccounts(t *testing.T, url string) {
 	t.Helper()
 	nc, err := nats.Connect(url, nats.CustomInboxPrefix("_INBOX_WORKER"))
@@ -152,7 +152,7 @@ func workerSeesNoAccounts(t *testing.T, url string) {
 	}
 }
 
-// answer is what the tests need of a job or of an account.
+// answer is the part of a job or account that the tests need.
 type answer struct {
 	Status string          `json:"status"`
 	Token  string          `json:"token"`

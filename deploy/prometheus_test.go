@@ -32,7 +32,7 @@ import (
 
 var withPrometheus = flag.Bool("prometheus", false, "evaluate the dashboard on a real Prometheus, which must be on PATH (make rules)")
 
-// installation is an API and a worker on a NATS of their own, with their metrics as in the Compose installation.
+// installation is an API and a worker with their own NATS, and metrics as in the Compose installation.
 type installation struct {
 	url       string
 	token     string
@@ -41,7 +41,7 @@ type installation struct {
 	client    *http.Client
 }
 
-// install starts an installation, as TestComposeNATS does, until the test ends.
+// install starts an installation that runs until the test ends.
 func install(t *testing.T) *installation {
 	t.Helper()
 	root := secrets(t)
@@ -92,7 +92,7 @@ func install(t *testing.T) *installation {
 	return i
 }
 
-// freeAddress returns an address of this machine on which nobody listens at the moment.
+// freeAddress returns a loopback address with a port that is free at the moment.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -101,7 +101,7 @@ func freeAddress(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-// traffic submits jobs of every kind and waits for them, and sends ordinary requests, until ctx ends: so that all series move.
+// traffic submits jobs of every kind, waits for them and sends ordinary requests until ctx ends, so that all series change.
 func (i *installation) traffic(ctx context.Context) {
 	send := func(method, path, body string) {
 		req, err := http.NewRequestWithContext(ctx, method, i.url+path, strings.NewReader(body))
@@ -130,7 +130,7 @@ func (i *installation) traffic(ctx context.Context) {
 	}
 }
 
-// prometheus starts a Prometheus on deploy/prometheus that scrapes an installation, and returns its URL.
+// prometheus starts a Prometheus with deploy/prometheus that scrapes an installation, and returns its URL.
 func (i *installation) prometheus(t *testing.T) string {
 	t.Helper()
 	dir, address := t.TempDir(), freeAddress(t)
@@ -189,8 +189,8 @@ func (i *installation) query(ctx context.Context, prometheus, expr string) (valu
 	return values, body.Error
 }
 
-// TestDashboardHasData evaluates every query of the dashboard on a real Prometheus, which scrapes a real API and worker while
-// jobs of every kind succeed, fail and are throttled. The first query of each panel must have a value.
+// TestDashboardHasData evaluates every query of the dashboard on a real Prometheus that scrapes a real API and worker while
+// jobs of every kind succeed, fail and are throttled. The first query of each panel must return a value.
 func TestDashboardHasData(t *testing.T) {
 	if !*withPrometheus {
 		t.Skip("run with -prometheus, as make rules does")

@@ -16,13 +16,13 @@ import (
 	"time"
 )
 
-// streamPause is how long a browser waits before it opens a stream again, unless the stream says "retry".
+// streamPause is how long a browser waits before it reconnects, unless the stream sends "retry".
 const streamPause = 2 * time.Second
 
-// pollPause is how long a client waits after a poll that failed.
+// pollPause is how long a client waits after a failed poll.
 const pollPause = 500 * time.Millisecond
 
-// load is the clients of a rolling restart: guests who submit jobs, wait for them, and follow an event stream of their own.
+// load is the clients during rolling restarts: guests that submit jobs, wait for them and follow their event stream.
 type load struct {
 	t      *testing.T
 	url    string
@@ -32,7 +32,7 @@ type load struct {
 	failures   failures
 	submitted  atomic.Int64
 	reconnects atomic.Int64
-	// slowest is the longest submission, in nanoseconds.
+	// slowest is the duration of the slowest submission, in nanoseconds.
 	slowest atomic.Int64
 
 	stopSubmitting chan struct{}
@@ -47,13 +47,13 @@ type guest struct {
 	cookie string
 
 	mu sync.Mutex
-	// submitted are the jobs that were accepted, ended those whose end an event has told.
+	// submitted are the accepted jobs, ended those whose final event has arrived.
 	submitted []string
 	ended     map[string]bool
-	// opened is closed once the stream is open: what ends before that, it does not tell.
+	// opened is closed once the stream is open. It does not report jobs that end before.
 	opened chan struct{}
 	once   sync.Once
-	// trace is what became of the stream, for a failed test.
+	// trace is the history of the stream, for failed tests.
 	trace []string
 }
 
@@ -63,7 +63,7 @@ func (g *guest) note(format string, args ...any) {
 	g.trace = append(g.trace, time.Now().Format("15:04:05.000 ")+fmt.Sprintf(format, args...))
 }
 
-// failures are what clients saw that they should not.
+// failures collects the errors that clients see.
 type failures struct {
 	mu   sync.Mutex
 	list []string
@@ -75,7 +75,7 @@ func (f *failures) add(format string, args ...any) {
 	f.list = append(f.list, time.Now().Format("15:04:05.000 ")+fmt.Sprintf(format, args...))
 }
 
-// take returns the failures up to now and forgets them.
+// take returns the failures so far and clears them.
 func (f *failures) take() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -108,7 +108,7 @@ func newLoad(t *testing.T, url string) *load {
 	return l
 }
 
-// start opens the streams and begins to submit.
+// start opens the streams and starts submitting.
 func (l *load) start() {
 	ctx, stop := context.WithCancel(context.WithoutCancel(l.t.Context()))
 	l.stopStreams = stop
@@ -136,14 +136,14 @@ func (l *load) start() {
 	})
 }
 
-// await lets the load go on for a while.
+// await lets the load run for a while.
 func (l *load) await(d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	<-timer.C
 }
 
-// check fails the test for everything that went wrong so far.
+// check fails the test if there were failures.
 func (l *load) check(during string) {
 	l.t.Helper()
 	list := l.failures.take()
@@ -158,7 +158,7 @@ func (l *load) check(during string) {
 	}
 }
 
-// stop ends the load without a look at it.
+// stop stops the load without checking it.
 func (l *load) stop() {
 	close(l.stopSubmitting)
 	l.submitting.Wait()
@@ -167,7 +167,7 @@ func (l *load) stop() {
 	l.streams.Wait()
 }
 
-// finish stops submitting, waits for all jobs, and for each guest's stream to have told of all of them.
+// finish stops submitting and waits until all jobs have ended and each guest's stream has reported all of them.
 func (l *load) finish() {
 	l.t.Helper()
 	close(l.stopSubmitting)
@@ -252,7 +252,7 @@ func (l *load) work(g *guest, n int) {
 	}
 }
 
-// jobState is a job as a client reads it.
+// jobState is the part of a job that clients read.
 type jobState struct {
 	ID     string `json:"id"`
 	Status string `json:"status"`
@@ -262,7 +262,7 @@ func (v jobState) ended() bool {
 	return v.Status == "succeeded" || v.Status == "failed" || v.Status == "canceled"
 }
 
-// call sends a request and notes as a failure whatever is no answer to it.
+// call sends a request and records a failure unless there is a valid response.
 func (l *load) call(ctx context.Context, g *guest, method, path string, body []byte) (v jobState, ok bool) {
 	req, err := http.NewRequestWithContext(ctx, method, l.url+path, bytes.NewReader(body))
 	if err != nil {
@@ -291,7 +291,7 @@ func (l *load) call(ctx context.Context, g *guest, method, path string, body []b
 	return v, true
 }
 
-// follow reads the stream of all jobs of a guest, and opens it again as a browser does.
+// follow reads the stream of all jobs of a guest and reconnects like a browser.
 func (l *load) follow(ctx context.Context, g *guest) {
 	last := ""
 	for ctx.Err() == nil {
@@ -313,8 +313,8 @@ func (l *load) follow(ctx context.Context, g *guest) {
 	}
 }
 
-// stream reads an event stream to its end. A browser comes back after a stream that ended or broke, and after a connection
-// that failed, but after no status other than 200: that is a failure.
+// stream reads an event stream to its end. Browsers reconnect after a stream that ended or broke, and after a failed
+// connection, but not after a status other than 200, which is a failure.
 func (l *load) stream(ctx context.Context, g *guest, path string, last *string, each func(jobState)) (retry time.Duration) {
 	retry = streamPause
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, l.url+path, nil)

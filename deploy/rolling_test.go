@@ -31,8 +31,8 @@ const (
 	rollingDrain = 2 * time.Second
 )
 
-// tooSlow is how long a submission may take before anything is restarted. On a machine that is slower requests run into
-// time-outs by themselves, and nothing could be learned.
+// tooSlow is how long a submission may take before anything is restarted. On slower machines requests time out anyway, and
+// the test would show nothing.
 const tooSlow = 2 * time.Second
 
 // process is a program that is restarted.
@@ -41,20 +41,20 @@ type process struct {
 	name    string
 	path    string
 	environ []string
-	// ready is where it says that it is ready; "" for a worker, which says so on its output.
+	// ready is the URL of its readiness probe; "" for a worker, which reports readiness on its output.
 	ready string
 
 	cmd    *exec.Cmd
 	output *output
 }
 
-// output is what a program prints, for whoever waits for a line of it.
+// output collects the output of a program and lets tests wait for a line.
 type output struct {
 	mu   sync.Mutex
 	text bytes.Buffer
 }
 
-// Write is io.Writer.
+// Write implements io.Writer.
 func (o *output) Write(p []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -89,7 +89,7 @@ func (p *process) start() {
 	})
 }
 
-// stop asks the program to stop, waits for that and returns how long it took.
+// stop stops the program and returns how long it took.
 func (p *process) stop() time.Duration {
 	p.t.Helper()
 	begun := time.Now()
@@ -107,7 +107,7 @@ func (p *process) kill() {
 	_ = p.cmd.Wait()
 }
 
-// await polls until something is so.
+// await polls until a condition holds.
 func await(t *testing.T, what string, so func() bool) {
 	t.Helper()
 	ticker := time.NewTicker(10 * time.Millisecond)
@@ -138,9 +138,9 @@ func freePort(t *testing.T) int {
 	return l.Addr().(*net.TCPAddr).Port
 }
 
-// TestRollingRestarts restarts both API processes and both workers behind nginx, one after the other and three times over,
-// while jobs are submitted, polled and followed by event streams. No client may see an error, and no event may be lost. Then
-// an API process is killed, and what clients see is bounded.
+// TestRollingRestarts restarts both API processes and both workers behind nginx, one after the other, three times, while jobs
+// are submitted, polled and followed by event streams. No client may see an error, and no event may be lost. Then an API
+// process is killed, and the errors that clients see are bounded.
 func TestRollingRestarts(t *testing.T) {
 	if !*rolling {
 		t.Skip("run it by make rolling: it takes over a minute")
@@ -211,7 +211,7 @@ func TestRollingRestarts(t *testing.T) {
 			}
 		}
 	}
-	// A process that is killed cuts what it was answering; nobody can repeat that but the client.
+	// A killed process cuts off its responses, and only the client can repeat those requests.
 	apis[0].kill()
 	l.await(3 * time.Second)
 	apis[0].start()
@@ -230,7 +230,7 @@ func startNginx(t *testing.T, path string, ports [2]int) string {
 	t.Helper()
 	dir, port := t.TempDir(), freePort(t)
 	conf := read(t, "nginx/text2image-audio.conf")
-	// The server that leads plain HTTP to TLS.
+	// The server that redirects plain HTTP to TLS.
 	from, to := strings.Index(conf, "server {\n    listen 80;"), strings.LastIndex(conf, "server {")
 	conf = conf[:from] + conf[to:]
 	for old, now := range map[string]string{
@@ -284,10 +284,10 @@ func startNginx(t *testing.T, path string, ports [2]int) string {
 	return url
 }
 
-// failedRequest matches a line of the access log.
+// failedRequest matches an access log line of a failed request.
 var failedRequest = regexp.MustCompile(`" 50\d `)
 
-// logErrors shows what nginx has logged of requests that failed.
+// logErrors logs the failed requests in nginx's access log.
 func logErrors(t *testing.T, dir string) {
 	t.Helper()
 	for name, is := range map[string]func(line string) bool{

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// Weather is the faults that apply to all connections. The zero value has none.
+// Weather describes the faults of all connections. The zero value has none.
 type Weather struct {
 	// Delay is the latency added in each direction.
 	Delay time.Duration

@@ -9,9 +9,12 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/text2image-audio/text2image-audio/api/server/internal/bind"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/lifetime"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/session"
 	"github.com/text2image-audio/text2image-audio/pkg/account"
 	"github.com/text2image-audio/text2image-audio/pkg/erasure"
-	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
 type passwordChange struct {
@@ -21,80 +24,81 @@ type passwordChange struct {
 
 // changePassword is POST /api/auth/change-password. Every token ends; the caller gets a new one.
 func (s *Server) changePassword(c *gin.Context) error {
-	m, err := s.mustMember(c)
+	m, err := s.sessions.Require(c)
 	if err != nil {
 		return err
 	}
 	var ask passwordChange
-	b, err := s.decodeLenient(c, &ask)
+	b, err := bind.Lenient(c, &ask)
 	if err != nil {
 		return err
 	}
 	if ask.Current == "" {
-		b.add("/currentPassword", "required")
+		b.Add("/currentPassword", "required")
 	}
-	b.also(account.CheckPassword("/newPassword", ask.New)...)
-	if len(b.faults) > 0 {
-		return invalid(b.faults...)
+	b.AddMissing(account.CheckPassword("/newPassword", ask.New)...)
+	if err := b.Err(); err != nil {
+		return err
 	}
 	var u *account.User
 	err = s.guarded(c, m, func(ctx context.Context) error {
 		var err error
-		u, err = s.deps.Accounts.ChangePassword(ctx, m.user, ask.Current, ask.New)
+		u, err = s.deps.Accounts.ChangePassword(ctx, m.User, ask.Current, ask.New)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	s.deps.Recovery.Changed(u, s.lang(c))
-	token, err := s.signIn(c, u)
+	s.deps.Recovery.Changed(u, problem.Lang(c))
+	token, err := s.sessions.SignIn(c, u)
 	if err != nil {
 		return err
 	}
-	s.tell(c, http.StatusOK, "changed", u, token)
+	respondDone(c, http.StatusOK, "changed", accountReply{User: newUserView(u), Token: token})
 	return nil
 }
 
 // guarded does something for which a member gives the password once more: whoever has found an open browser shall not
 // be able to try many.
-func (s *Server) guarded(c *gin.Context, m *signedIn, do func(context.Context) error) error {
-	who := m.user.Owner()
-	if wait := s.attempts.confirmations.add(who); wait > 0 {
-		return tooManyAttempts(wait)
+func (s *Server) guarded(c *gin.Context, m *session.Member, do func(context.Context) error) error {
+	who := m.User.Owner()
+	if wait := s.limits.passwordChecks.Take(who); wait > 0 {
+		return problem.TooManyAttempts(wait)
 	}
-	ctx, cancel := bounded(c)
+	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
 	err := do(ctx)
 	if !errors.Is(err, account.ErrCredentials) {
-		s.attempts.confirmations.forgive(who)
+		s.limits.passwordChecks.Refund(who)
 		return err
 	}
-	return &problem{code: codePassword}
+	return problem.New(problem.CodeWrongPassword)
 }
 
 // renameAccount is POST /api/auth/profile.
 func (s *Server) renameAccount(c *gin.Context) error {
-	m, err := s.mustMember(c)
+	m, err := s.sessions.Require(c)
 	if err != nil {
 		return err
 	}
 	var ask struct {
 		Username string `json:"username"`
 	}
-	b, err := s.decodeLenient(c, &ask)
+	b, err := bind.Lenient(c, &ask)
 	if err != nil {
 		return err
 	}
-	if b.also(account.CheckUsername("/username", ask.Username)...); len(b.faults) > 0 {
-		return invalid(b.faults...)
+	b.AddMissing(account.CheckUsername("/username", ask.Username)...)
+	if err := b.Err(); err != nil {
+		return err
 	}
-	ctx, cancel := bounded(c)
+	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	u, err := s.deps.Accounts.Rename(ctx, m.user, ask.Username)
+	u, err := s.deps.Accounts.Rename(ctx, m.User, ask.Username)
 	if err != nil {
 		return err
 	}
-	s.tell(c, http.StatusOK, "renamed", u, "")
+	respondDone(c, http.StatusOK, "renamed", accountReply{User: newUserView(u)})
 	return nil
 }
 
@@ -104,48 +108,39 @@ const eraseTimeout = 2 * time.Minute
 // deleteAccount is POST /api/auth/delete-account. The deletion is stored first and finished whatever happens then: a caller
 // that hangs up, or this process when it dies, does not stop it half-way.
 func (s *Server) deleteAccount(c *gin.Context) error {
-	m, err := s.mustMember(c)
+	m, err := s.sessions.Require(c)
 	if err != nil {
 		return err
 	}
 	var ask struct {
 		Password string `json:"password"`
 	}
-	b, err := s.decodeLenient(c, &ask)
+	b, err := bind.Lenient(c, &ask)
 	if err != nil {
 		return err
 	}
-	if ask.Password == "" && m.user.HasPassword() {
-		b.add("/password", "required")
+	if ask.Password == "" && m.User.HasPassword() {
+		b.Add("/password", "required")
 	}
-	if len(b.faults) > 0 {
-		return invalid(b.faults...)
+	if err := b.Err(); err != nil {
+		return err
 	}
-	err = s.guarded(c, m, func(ctx context.Context) error { return s.deps.Accounts.Confirm(ctx, m.user, m.session, ask.Password) })
+	err = s.guarded(c, m, func(ctx context.Context) error { return s.deps.Accounts.Confirm(ctx, m.User, m.Session, ask.Password) })
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request.Context()), eraseTimeout)
 	defer cancel()
-	err = s.deps.Eraser.Delete(ctx, m.user)
+	err = s.deps.Eraser.Delete(ctx, m.User)
 	if err != nil && !errors.Is(err, erasure.ErrUnfinished) {
 		return err
 	}
-	s.forgetMember(c)
+	s.sessions.SignOut(c)
 	if err != nil {
 		s.deps.Log.WarnContext(ctx, "account deleted; the rest is erased in the background", slog.Any("error", err))
-		s.tell(c, http.StatusAccepted, "deleting", nil, "")
+		respondDone(c, http.StatusAccepted, "deleting", accountReply{})
 		return nil
 	}
-	s.tell(c, http.StatusOK, "deleted", nil, "")
+	respondDone(c, http.StatusOK, "deleted", accountReply{})
 	return nil
-}
-
-// also adds faults that were found elsewhere, unless their field is known to be faulty already.
-func (b *binder) also(faults ...job.FieldError) {
-	for _, f := range faults {
-		if len(b.faults) < maxFaults && !has(b.faults, f.Pointer) {
-			b.faults = append(b.faults, f)
-		}
-	}
 }

@@ -11,6 +11,12 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/text2image-audio/text2image-audio/api/server/internal/bind"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/lifetime"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/ratelimit"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/session"
 	"github.com/text2image-audio/text2image-audio/pkg/account"
 	"github.com/text2image-audio/text2image-audio/pkg/google"
 )
@@ -39,7 +45,7 @@ var googleSettings = []string{"GOOGLE_CLIENT_ID", "GOOGLE_CLIENT_SECRET"}
 
 func (s *Server) mustGoogle() (*Google, error) {
 	if s.deps.Google == nil {
-		return nil, &problem{code: codeGoogleOff, extra: map[string]any{"configErrors": googleSettings}}
+		return nil, &problem.Problem{Code: problem.CodeGoogleDisabled, Extra: map[string]any{"configErrors": googleSettings}}
 	}
 	return s.deps.Google, nil
 }
@@ -47,7 +53,7 @@ func (s *Server) mustGoogle() (*Google, error) {
 // startGoogle is GET /api/auth/google: the way to Google. Whoever is signed in and comes from the page itself will have
 // the Google account linked; another site that sends a browser here gets no more than a sign-in.
 func (s *Server) startGoogle(c *gin.Context) error {
-	vary(c, "Accept")
+	respond.Vary(c, "Accept")
 	err := s.goToGoogle(c)
 	if err == nil || c.Request.Context().Err() != nil || !strings.Contains(c.GetHeader("Accept"), "text/html") {
 		return err
@@ -57,8 +63,8 @@ func (s *Server) startGoogle(c *gin.Context) error {
 	if g := s.deps.Google; g != nil {
 		page = g.Redirect(c.Request.Host)
 	}
-	p := s.explain(c.Request.Context(), err)
-	c.Redirect(http.StatusFound, page+"?error="+url.QueryEscape(p.code)+"&state=")
+	p := s.problems.ToProblem(c.Request.Context(), err)
+	c.Redirect(http.StatusFound, page+"?error="+url.QueryEscape(p.Code)+"&state=")
 	return nil
 }
 
@@ -80,8 +86,8 @@ func (s *Server) goToGoogle(c *gin.Context) error {
 		return err
 	}
 	member := ""
-	if site := c.GetHeader("Sec-Fetch-Site"); m != nil && (!m.byCookie || site == "" || site == "same-origin" || site == "none") {
-		if member = m.user.ID; !m.user.HasGoogle() && !s.deps.Accounts.Fresh(m.session) {
+	if site := c.GetHeader("Sec-Fetch-Site"); m != nil && (!m.ByCookie || site == "" || site == "same-origin" || site == "none") {
+		if member = m.User.ID; !m.User.HasGoogle() && !s.deps.Accounts.Fresh(m.Session) {
 			return account.ErrStale // Better now than after the way to Google.
 		}
 	}
@@ -92,12 +98,12 @@ func (s *Server) goToGoogle(c *gin.Context) error {
 	if err != nil {
 		return s.googleProblem(c, err)
 	}
-	sealed, err := sealFlow(s.keys.googleFlow, f)
+	sealed, err := sealFlow(s.keys.GoogleFlow, f)
 	if err != nil {
 		return err
 	}
 	if accept := c.GetHeader("Accept"); strings.Contains(accept, "application/json") && !strings.Contains(accept, "text/html") {
-		writeJSON(c, http.StatusOK, jsonType, googleWay{true, address, sealed})
+		respond.JSON(c, http.StatusOK, googleWay{true, address, sealed})
 		return nil
 	}
 	s.setFlow(c, sealed, int(flowAge.Seconds()))
@@ -106,10 +112,10 @@ func (s *Server) goToGoogle(c *gin.Context) error {
 }
 
 // memberByGoogle returns who is signed in. A browser whose token has ended is nobody: it came to sign in.
-func (s *Server) memberByGoogle(c *gin.Context) (*signedIn, error) {
-	m, err := s.memberOf(c)
-	_, byCookie := tokenOf(c.Request)
-	if p, is := errors.AsType[*problem](err); is && p.code == codeToken && byCookie {
+func (s *Server) memberByGoogle(c *gin.Context) (*session.Member, error) {
+	m, err := s.sessions.Member(c)
+	_, byCookie := session.Token(c.Request)
+	if p, is := errors.AsType[*problem.Problem](err); is && p.Code == problem.CodeToken && byCookie {
 		c.Writer.Header().Del("WWW-Authenticate")
 		return nil, nil
 	}
@@ -128,7 +134,7 @@ func (s *Server) finishGoogle(c *gin.Context) error {
 		State   string `json:"state"`
 		Attempt string `json:"attempt"`
 	}
-	b, err := s.decodeLenient(c, &ask)
+	b, err := bind.Lenient(c, &ask)
 	if err != nil {
 		return err
 	}
@@ -136,13 +142,13 @@ func (s *Server) finishGoogle(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	forgive, err := s.attemptGoogle(c)
+	refund, err := s.attemptGoogle(c)
 	if err != nil {
 		return err
 	}
 	f := s.flowOf(c.Request, ask.Attempt, func(f *flow) bool { return f.belongs(ask.State) })
-	if len(b.faults) > 0 || ask.Code == "" || f == nil {
-		return &problem{code: codeGoogleState}
+	if len(b.Faults) > 0 || ask.Code == "" || f == nil {
+		return problem.New(problem.CodeGoogleState)
 	}
 	m, err := s.memberByGoogle(c)
 	if err != nil {
@@ -153,9 +159,9 @@ func (s *Server) finishGoogle(c *gin.Context) error {
 	}
 	s.setFlow(c, "", -1)
 	if !f.meantBy(m) {
-		return &problem{code: codeGoogleState}
+		return problem.New(problem.CodeGoogleState)
 	}
-	if f.Member == "" && m != nil && m.byCookie {
+	if f.Member == "" && m != nil && m.ByCookie {
 		// It began as a sign-in, or another page sent the browser, which sends its cookie by itself: it links nothing. A
 		// token in a header is sent on purpose, and could not be sent along to begin with.
 		m = nil
@@ -164,14 +170,14 @@ func (s *Server) finishGoogle(c *gin.Context) error {
 	defer cancel()
 	who, err := g.Client.Exchange(ctx, f.start(), ask.Code)
 	if err != nil {
-		return s.refuseGoogle(c, err, forgive)
+		return s.refuseGoogle(c, err, refund)
 	}
-	return s.enterByGoogle(c, who, m, f.Return, forgive)
+	return s.enterByGoogle(c, who, m, f.Return, refund)
 }
 
 // meantBy reports whether somebody who comes back is as signed in as when the attempt began.
-func (f *flow) meantBy(m *signedIn) bool {
-	return f.Member == "" || (m != nil && f.Member == m.user.ID)
+func (f *flow) meantBy(m *session.Member) bool {
+	return f.Member == "" || (m != nil && f.Member == m.User.ID)
 }
 
 // loginGoogle is POST /api/auth/google-login: an id_token that a page has from Google by itself. It is good once; one that
@@ -181,7 +187,7 @@ func (s *Server) loginGoogle(c *gin.Context) error {
 	var ask struct {
 		Token string `json:"idToken"`
 	}
-	b, err := s.decodeLenient(c, &ask)
+	b, err := bind.Lenient(c, &ask)
 	if err != nil {
 		return err
 	}
@@ -189,12 +195,12 @@ func (s *Server) loginGoogle(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	forgive, err := s.attemptGoogle(c)
+	refund, err := s.attemptGoogle(c)
 	if err != nil {
 		return err
 	}
-	if len(b.faults) > 0 || ask.Token == "" {
-		return &problem{code: codeGoogleToken}
+	if len(b.Faults) > 0 || ask.Token == "" {
+		return problem.New(problem.CodeGoogleToken)
 	}
 	m, err := s.memberByGoogle(c)
 	if err != nil {
@@ -208,7 +214,7 @@ func (s *Server) loginGoogle(c *gin.Context) error {
 	defer cancel()
 	who, err := g.Client.Verify(ctx, ask.Token, nonce)
 	if err != nil {
-		return s.refuseGoogle(c, err, forgive)
+		return s.refuseGoogle(c, err, refund)
 	}
 	if err := s.spend(c, "google token "+who.Token, who.Expires); err != nil {
 		return err
@@ -216,38 +222,38 @@ func (s *Server) loginGoogle(c *gin.Context) error {
 	if who.Nonce != "" {
 		s.setFlow(c, "", -1)
 	}
-	return s.enterByGoogle(c, who, m, "", forgive)
+	return s.enterByGoogle(c, who, m, "", refund)
 }
 
 // attemptGoogle counts an attempt before it is made.
-func (s *Server) attemptGoogle(c *gin.Context) (forgive func(), err error) {
-	address := guesser(c.ClientIP())
-	if wait := s.attempts.google.add(address); wait > 0 {
-		return nil, tooManyAttempts(wait)
+func (s *Server) attemptGoogle(c *gin.Context) (refund func(), err error) {
+	address := ratelimit.ClientKey(c.ClientIP())
+	if wait := s.limits.google.Take(address); wait > 0 {
+		return nil, problem.TooManyAttempts(wait)
 	}
-	return func() { s.attempts.google.forgive(address) }, nil
+	return func() { s.limits.google.Refund(address) }, nil
 }
 
 // refuseGoogle is googleProblem for an attempt, which is forgiven when it is Google that is out of order.
-func (s *Server) refuseGoogle(c *gin.Context, err error, forgive func()) error {
+func (s *Server) refuseGoogle(c *gin.Context, err error, refund func()) error {
 	if e, is := errors.AsType[*google.Error](err); is && e.Kind == google.KindUnavailable {
-		forgive()
+		refund()
 	}
 	return s.googleProblem(c, err)
 }
 
 func (s *Server) spend(c *gin.Context, what string, until time.Time) error {
-	ctx, cancel := bounded(c)
+	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
 	return s.deps.Accounts.Spend(ctx, what, until)
 }
 
 // enterByGoogle signs in who came from Google or, when somebody is signed in already, links the two.
-func (s *Server) enterByGoogle(c *gin.Context, who *google.Identity, m *signedIn, back string, forgive func()) error {
+func (s *Server) enterByGoogle(c *gin.Context, who *google.Identity, m *session.Member, back string, refund func()) error {
 	g := account.GoogleIdentity{
 		Subject: who.Subject, Email: who.Email, Verified: who.Verified, Name: who.Name, Picture: who.Picture, Locale: who.Locale,
 	}
-	ctx, cancel := bounded(c)
+	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
 	act := "signed_in"
 	var u *account.User
@@ -257,48 +263,48 @@ func (s *Server) enterByGoogle(c *gin.Context, who *google.Identity, m *signedIn
 		admit, giveBack := s.admitAccount(c)
 		u, err = s.deps.Accounts.SignInGoogle(ctx, g, admit)
 		giveBack(err)
-	case !m.user.HasGoogle() && !s.deps.Accounts.Fresh(m.session):
+	case !m.User.HasGoogle() && !s.deps.Accounts.Fresh(m.Session):
 		err = account.ErrStale // A token that was stolen shall not open the account for ever.
 	default:
-		if !m.user.HasGoogle() {
+		if !m.User.HasGoogle() {
 			act = "linked"
 		}
-		u, err = s.deps.Accounts.LinkGoogle(ctx, m.user, g)
+		u, err = s.deps.Accounts.LinkGoogle(ctx, m.User, g)
 	}
 	if errors.Is(err, account.ErrLinkRequired) {
-		return &problem{code: codeLinkRequired, extra: map[string]any{"cause": codeLinkRequired}}
+		return &problem.Problem{Code: problem.CodeLinkRequired, Extra: map[string]any{"cause": problem.CodeLinkRequired}}
 	}
 	if err != nil {
 		return err
 	}
-	forgive()
+	refund()
 	if act == "linked" {
-		s.deps.Recovery.Linked(u, s.lang(c))
+		s.deps.Recovery.Linked(u, problem.Lang(c))
 	}
-	token, err := s.signIn(c, u)
+	token, err := s.sessions.SignIn(c, u)
 	if err != nil {
 		return err
 	}
 	// Clients of the original read from it by which way somebody came, whatever else opens the account.
 	shown := *u
 	shown.AuthProvider = account.ProviderGoogle
-	s.tellWith(c, http.StatusOK, act, &shown, token, back)
+	respondDone(c, http.StatusOK, act, accountReply{User: newUserView(&shown), Token: token, Return: back})
 	return nil
 }
 
 // unlinkGoogle is POST /api/auth/google-unlink.
 func (s *Server) unlinkGoogle(c *gin.Context) error {
-	m, err := s.mustMember(c)
+	m, err := s.sessions.Require(c)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := bounded(c)
+	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	u, err := s.deps.Accounts.UnlinkGoogle(ctx, m.user)
+	u, err := s.deps.Accounts.UnlinkGoogle(ctx, m.User)
 	if err != nil {
 		return err
 	}
-	s.tell(c, http.StatusOK, "unlinked", u, "")
+	respondDone(c, http.StatusOK, "unlinked", accountReply{User: newUserView(u)})
 	return nil
 }
 
@@ -309,18 +315,18 @@ func (s *Server) googleProblem(c *gin.Context, err error) error {
 	if !is {
 		return err
 	}
-	p := &problem{code: googleCodes[e.Kind], extra: map[string]any{}, cause: e}
+	p := &problem.Problem{Code: googleCodes[e.Kind], Extra: map[string]any{}, Cause: e}
 	if e.Code != "" {
-		p.extra["google_error"], p.extra["google_error_description"] = e.Code, e.Description
+		p.Extra["google_error"], p.Extra["google_error_description"] = e.Code, e.Description
 	}
 	if e.Status != 0 {
-		p.extra["status"] = e.Status
+		p.Extra["status"] = e.Status
 	}
 	switch e.Kind {
 	case google.KindUnavailable:
-		p.retryAfter = retryGoogle
+		p.RetryAfter = retryGoogle
 	case google.KindMisconfigured:
-		p.extra["configErrors"] = []string{e.Setting}
+		p.Extra["configErrors"] = []string{e.Setting}
 		s.deps.Log.ErrorContext(c.Request.Context(), "google sign-in is misconfigured: nobody can use it until its settings are corrected",
 			slog.String("variable", e.Setting), slog.String("reason", e.Reason), slog.String("google_error", e.Code))
 	case google.KindCode, google.KindToken:
@@ -330,5 +336,5 @@ func (s *Server) googleProblem(c *gin.Context, err error) error {
 }
 
 var googleCodes = map[google.Kind]string{
-	google.KindUnavailable: codeGoogleAway, google.KindMisconfigured: codeGoogleSetup, google.KindCode: codeGoogleCode, google.KindToken: codeGoogleToken,
+	google.KindUnavailable: problem.CodeGoogleUnavailable, google.KindMisconfigured: problem.CodeGoogleConfig, google.KindCode: problem.CodeGoogleRefused, google.KindToken: problem.CodeGoogleToken,
 }

@@ -6,6 +6,10 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/text2image-audio/text2image-audio/api/server/internal/bind"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/lifetime"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/ratelimit"
 	"github.com/text2image-audio/text2image-audio/pkg/account"
 )
 
@@ -15,20 +19,21 @@ func (s *Server) forgotPassword(c *gin.Context) error {
 	var ask struct {
 		Email string `json:"email"`
 	}
-	b, err := s.decodeLenient(c, &ask)
+	b, err := bind.Lenient(c, &ask)
 	if err != nil {
 		return err
 	}
-	if b.also(account.CheckEmail("/email", ask.Email)...); len(b.faults) > 0 {
-		return invalid(b.faults...)
+	b.AddMissing(account.CheckEmail("/email", ask.Email)...)
+	if err := b.Err(); err != nil {
+		return err
 	}
-	if wait := s.attempts.letters.add(guesser(c.ClientIP())); wait > 0 {
-		return tooManyAttempts(wait)
+	if wait := s.limits.emailsByAddress.Take(ratelimit.ClientKey(c.ClientIP())); wait > 0 {
+		return problem.TooManyAttempts(wait)
 	}
-	if s.attempts.lettersTo.add(s.attempts.name(ask.Email)) == 0 {
-		s.deps.Recovery.Ask(ask.Email, s.lang(c))
+	if s.limits.emailsTo.Take(s.limits.accountKey(ask.Email)) == 0 {
+		s.deps.Recovery.Ask(ask.Email, problem.Lang(c))
 	}
-	s.tell(c, http.StatusOK, "asked", nil, "")
+	respondDone(c, http.StatusOK, "reset_requested", accountReply{})
 	return nil
 }
 
@@ -38,30 +43,31 @@ func (s *Server) resetPassword(c *gin.Context) error {
 		Token string `json:"token"`
 		New   string `json:"newPassword"`
 	}
-	b, err := s.decodeLenient(c, &ask)
+	b, err := bind.Lenient(c, &ask)
 	if err != nil {
 		return err
 	}
 	if ask.Token == "" {
-		b.also(required("/token"))
+		b.AddMissing(bind.Required("/token"))
 	}
-	if b.also(account.CheckPassword("/newPassword", ask.New)...); len(b.faults) > 0 {
-		return invalid(b.faults...)
+	b.AddMissing(account.CheckPassword("/newPassword", ask.New)...)
+	if err := b.Err(); err != nil {
+		return err
 	}
-	address := guesser(c.ClientIP())
-	if wait := s.attempts.resets.add(address); wait > 0 {
-		return tooManyAttempts(wait)
+	address := ratelimit.ClientKey(c.ClientIP())
+	if wait := s.limits.resetTokens.Take(address); wait > 0 {
+		return problem.TooManyAttempts(wait)
 	}
-	ctx, cancel := bounded(c)
+	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
 	u, err := s.deps.Accounts.Reset(ctx, ask.Token, ask.New)
 	if !errors.Is(err, account.ErrReset) {
-		s.attempts.resets.forgive(address)
+		s.limits.resetTokens.Refund(address)
 	}
 	if err != nil {
 		return err
 	}
-	s.deps.Recovery.Changed(u, s.lang(c))
-	s.tell(c, http.StatusOK, "reset", nil, "")
+	s.deps.Recovery.Changed(u, problem.Lang(c))
+	respondDone(c, http.StatusOK, "reset", accountReply{})
 	return nil
 }

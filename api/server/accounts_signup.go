@@ -8,6 +8,10 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/text2image-audio/text2image-audio/api/server/internal/keys"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/lifetime"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/ratelimit"
 	"github.com/text2image-audio/text2image-audio/pkg/account"
 )
 
@@ -15,19 +19,19 @@ import (
 // takes it back after an error of ours; that an address has an account already counts, since it tells who has one.
 func (s *Server) admitAccount(c *gin.Context) (admit func() error, giveBack func(error)) {
 	counted := false
-	from := hex.EncodeToString(sum(s.keys.attempts, "sign-up", guesser(c.ClientIP()))[:16])
+	from := hex.EncodeToString(keys.Sum(s.keys.Attempts, "sign-up", ratelimit.ClientKey(c.ClientIP()))[:16])
 	admit = func() error {
 		if counted || s.cfg.MaxSignups == 0 {
 			return nil
 		}
-		ctx, cancel := bounded(c)
+		ctx, cancel := lifetime.Bounded(c.Request.Context())
 		defer cancel()
 		wait, err := s.deps.Accounts.CountSignup(ctx, from, s.cfg.MaxSignups)
 		if err != nil {
 			return err
 		}
 		if wait > 0 {
-			return tooManyAttempts(wait)
+			return problem.TooManyAttempts(wait)
 		}
 		counted = true
 		return nil

@@ -6,16 +6,12 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/text2image-audio/text2image-audio/api/server/internal/bind"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/lifetime"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/ratelimit"
 	"github.com/text2image-audio/text2image-audio/pkg/account"
 )
-
-// mayCreate refuses members who have yet to confirm their address, where that is asked for.
-func (s *Server) mayCreate(m *signedIn) error {
-	if s.deps.VerifyEmail && m != nil && !m.user.EmailVerified() {
-		return &problem{code: codeEmailUnverified}
-	}
-	return nil
-}
 
 // verifyPage is GET /verify-email, where the link of an e-mail leads: the page, which confirms nothing before its reader
 // says so. Programs that look at the links of e-mails use no token up.
@@ -26,50 +22,50 @@ func (s *Server) verifyEmail(c *gin.Context) error {
 	var ask struct {
 		Token string `json:"token"`
 	}
-	b, err := s.decodeLenient(c, &ask)
+	b, err := bind.Lenient(c, &ask)
 	if err != nil {
 		return err
 	}
 	if ask.Token == "" {
-		b.also(required("/token"))
+		b.AddMissing(bind.Required("/token"))
 	}
-	if len(b.faults) > 0 {
-		return invalid(b.faults...)
+	if err := b.Err(); err != nil {
+		return err
 	}
-	address := guesser(c.ClientIP())
-	if wait := s.attempts.verified.add(address); wait > 0 {
-		return tooManyAttempts(wait)
+	address := ratelimit.ClientKey(c.ClientIP())
+	if wait := s.limits.verificationTokens.Take(address); wait > 0 {
+		return problem.TooManyAttempts(wait)
 	}
-	ctx, cancel := bounded(c)
+	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
 	_, err = s.deps.Accounts.VerifyEmail(ctx, ask.Token)
 	if !errors.Is(err, account.ErrVerification) {
-		s.attempts.verified.forgive(address)
+		s.limits.verificationTokens.Refund(address)
 	}
 	if err != nil {
 		return err
 	}
-	s.tell(c, http.StatusOK, "verified", nil, "")
+	respondDone(c, http.StatusOK, "verified", accountReply{})
 	return nil
 }
 
 // resendVerification is POST /api/auth/resend-verification: another link, which ends the one before.
 func (s *Server) resendVerification(c *gin.Context) error {
-	m, err := s.mustMember(c)
+	m, err := s.sessions.Require(c)
 	if err != nil {
 		return err
 	}
-	if m.user.EmailVerified() || !s.deps.VerifyEmail {
-		s.tell(c, http.StatusOK, "verify_unneed", m.user, "")
+	if m.User.EmailVerified() || !s.deps.VerifyEmail {
+		respondDone(c, http.StatusOK, "verification_unneeded", accountReply{User: newUserView(m.User)})
 		return nil
 	}
-	if wait := s.attempts.letters.add(guesser(c.ClientIP())); wait > 0 {
-		return tooManyAttempts(wait)
+	if wait := s.limits.emailsByAddress.Take(ratelimit.ClientKey(c.ClientIP())); wait > 0 {
+		return problem.TooManyAttempts(wait)
 	}
-	if wait := s.attempts.verifications.add(m.user.Owner()); wait > 0 {
-		return tooManyAttempts(wait)
+	if wait := s.limits.verificationEmails.Take(m.User.Owner()); wait > 0 {
+		return problem.TooManyAttempts(wait)
 	}
-	s.deps.Recovery.Verify(m.user, s.lang(c))
-	s.tell(c, http.StatusOK, "verify_sent", m.user, "")
+	s.deps.Recovery.Verify(m.User, problem.Lang(c))
+	respondDone(c, http.StatusOK, "verification_sent", accountReply{User: newUserView(m.User)})
 	return nil
 }

@@ -51,7 +51,7 @@ func TestUnverifiedMember(t *testing.T) {
 	}
 	resp := b.auth(t, "register", fields{"username": "Ann", "email": annEmail, "password": annPassword}, header("Accept-Language", "zh")).expect(t, http.StatusCreated)
 	resp.into(t, &s)
-	if s.User.EmailVerified == nil || *s.User.EmailVerified || !strings.Contains(s.Message, "确认") {
+	if s.User.EmailVerified == nil || *s.User.EmailVerified || !strings.Contains(s.Message, "验证") {
 		t.Errorf("signed up: %s", resp.body)
 	}
 	ann := bearer(s.Token)
@@ -97,7 +97,7 @@ func TestUnverifiedMember(t *testing.T) {
 		}
 	}
 	resp = b.auth(t, "resend-verification", nil, ann).expect(t, http.StatusOK)
-	if len(links) > 0 || !strings.Contains(string(resp.body), "no confirmation") {
+	if len(links) > 0 || !strings.Contains(string(resp.body), "does not need to be verified") {
 		t.Errorf("an e-mail for nothing: %s", resp.body)
 	}
 }

@@ -6,11 +6,20 @@ import (
 	"crypto/subtle"
 	"log/slog"
 	"math"
-	"net/netip"
-	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
+
+	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/ratelimit"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/session"
+)
+
+const (
+	// maxKeyGuesses is how many wrong keys one client may send within keyGuessWindow.
+	maxKeyGuesses  = 10
+	keyGuessWindow = time.Minute
 )
 
 // operatorOnly lets those pass who send ADMIN_KEY, as a Bearer token or in X-Admin-Key, and never in the address, which
@@ -22,15 +31,15 @@ func (s *Server) operatorOnly(c *gin.Context) { s.admitOperator(c, operatorKeys(
 // fault's own when 0.
 func (s *Server) admitOperator(c *gin.Context, given []string, refused int) {
 	c.Header("Cache-Control", "no-store")
-	vary(c, "Accept-Language", "Authorization", "X-Admin-Key")
+	respond.Vary(c, "Accept-Language", "Authorization", "X-Admin-Key")
 	want := s.cfg.AdminKey.Reveal()
 	if want == "" {
-		s.fail(c, &problem{code: codeAdminOff})
+		s.problems.Write(c, problem.New(problem.CodeAdminDisabled))
 		return
 	}
 	address := c.ClientIP()
-	if wait := s.guesses.wait(guesser(address)); wait > 0 {
-		s.fail(c, tooManyGuesses(wait))
+	if wait := s.adminGuesses.Wait(ratelimit.ClientKey(address)); wait > 0 {
+		s.problems.Write(c, tooManyGuesses(wait))
 		return
 	}
 	for _, key := range given {
@@ -40,19 +49,19 @@ func (s *Server) admitOperator(c *gin.Context, given []string, refused int) {
 	}
 	c.Header("WWW-Authenticate", `Bearer realm="operator"`)
 	if len(given) > 0 {
-		wait := s.guesses.add(guesser(address))
+		wait := s.adminGuesses.Take(ratelimit.ClientKey(address))
 		s.acts.WarnContext(c.Request.Context(), "operator action",
 			slog.String("act", c.Request.Method+" "+routeOf(c)), slog.String("outcome", "refused"), slog.String("address", address))
 		if wait > 0 {
-			s.fail(c, tooManyGuesses(wait))
+			s.problems.Write(c, tooManyGuesses(wait))
 			return
 		}
 	}
-	s.fail(c, &problem{code: codeAdminKey, status: refused})
+	s.problems.Write(c, &problem.Problem{Code: problem.CodeAdminKey, Status: refused})
 }
 
-func tooManyGuesses(wait time.Duration) *problem {
-	return &problem{code: codeTooManyGuesses, retryAfter: int(math.Ceil(wait.Seconds()))}
+func tooManyGuesses(wait time.Duration) *problem.Problem {
+	return &problem.Problem{Code: problem.CodeTooManyGuesses, RetryAfter: int(math.Ceil(wait.Seconds()))}
 }
 
 // operatorKeys returns the keys that a request holds.
@@ -61,8 +70,8 @@ func operatorKeys(c *gin.Context) []string {
 	if key := c.GetHeader("X-Admin-Key"); key != "" {
 		keys = append(keys, key)
 	}
-	if scheme, token, found := strings.Cut(c.GetHeader("Authorization"), " "); found && strings.EqualFold(scheme, "Bearer") {
-		keys = append(keys, strings.TrimSpace(token))
+	if token, ok := session.BearerToken(c.Request); ok {
+		keys = append(keys, token)
 	}
 	return keys
 }
@@ -73,21 +82,12 @@ func isKey(given, want string) bool {
 	return subtle.ConstantTimeCompare(a[:], b[:]) == 1
 }
 
-// guesser is whose guesses are counted together: an address, of IPv6 the part that stays with a network.
-func guesser(address string) string {
-	addr, err := netip.ParseAddr(address)
-	if err == nil && addr.Unmap().Is4() {
-		return addr.Unmap().String()
-	}
-	return network(address)
-}
-
 // audit logs what an operator did, one line for each act. ctx carries the ids of request and job.
 func (s *Server) audit(ctx context.Context, c *gin.Context, act string, err error, attrs ...slog.Attr) {
 	level, outcome := slog.LevelInfo, "done"
 	if err != nil {
 		level, outcome = slog.LevelWarn, "failed"
-		attrs = append(attrs, slog.String("code", s.explain(ctx, err).code))
+		attrs = append(attrs, slog.String("code", s.problems.ToProblem(ctx, err).Code))
 	}
 	attrs = append([]slog.Attr{slog.String("act", act), slog.String("outcome", outcome), slog.String("address", c.ClientIP()), slog.String("key", s.adminKeyID())}, attrs...)
 	s.acts.LogAttrs(ctx, level, "operator action", attrs...)

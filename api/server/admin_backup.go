@@ -7,6 +7,8 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/text2image-audio/text2image-audio/api/server/internal/lifetime"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
 	"github.com/text2image-audio/text2image-audio/pkg/broker/backup"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
@@ -20,14 +22,14 @@ const (
 // downloadBackup is GET /api/admin/backup: everything that is stored, as one file. One backup is made at a time. When it
 // fails half-way the response is cut off: the file is then incomplete, which its checksum shows.
 func (s *Server) downloadBackup(c *gin.Context) error {
-	release, _, ok := s.backups.reserve(1)
+	release, _, ok := s.backups.Reserve(1)
 	if !ok {
-		return &problem{code: codeUnavailable, reason: "backup", retryAfter: retryBackup}
+		return &problem.Problem{Code: problem.CodeUnavailable, Reason: "backup", RetryAfter: retryBackup}
 	}
 	defer release()
 	waitsLong(c, telemetry.LongBackup)
 	// A stop does not wait for a backup.
-	ctx, cancel := untilStop(c.Request.Context())
+	ctx, cancel := lifetime.UntilStop(c.Request.Context())
 	defer cancel()
 	name := "text2image-audio-" + s.deps.Now().UTC().Format("20060102T150405Z") + ".backup"
 	c.Header("Content-Type", backupType)
@@ -43,5 +45,5 @@ func (s *Server) downloadBackup(c *gin.Context) error {
 		panic(http.ErrAbortHandler)
 	}
 	c.Writer.Header().Del("Content-Disposition")
-	return &problem{code: codeUnavailable, retryAfter: retryUnavailable, cause: err}
+	return problem.Unavailable(err)
 }

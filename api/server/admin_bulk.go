@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/gin-gonic/gin"
 
-	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/bind"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/lifetime"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
@@ -64,17 +66,17 @@ func (s *Server) purgeLetters(c *gin.Context) error {
 // bulk acts on the letters that a request means, one after the other; each act holds by itself.
 func (s *Server) bulk(c *gin.Context, act func(context.Context, *store.Letter) (done bool, err error)) error {
 	var ask bulkRequest
-	b, err := s.decode(c, &ask)
+	b, err := bind.JSON(c, &ask)
 	if err != nil {
 		return err
 	}
-	filter, limit, err := ask.read(b.faults)
+	filter, limit, err := ask.read(b)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(c.Request.Context(), bulkTimeout)
 	defer cancel()
-	ctx, release := untilStop(ctx)
+	ctx, release := lifetime.UntilStop(ctx)
 	defer release()
 	from, to, err := s.bulkRange(ctx, ask.Cursor)
 	if err != nil {
@@ -91,7 +93,7 @@ func (s *Server) bulk(c *gin.Context, act func(context.Context, *store.Letter) (
 			return err
 		}
 		if err != nil {
-			answer.StoppedBy, answer.Next = s.explain(c.Request.Context(), err).code, encodeSequences(cursorOfBulk, letter.Sequence, to)
+			answer.StoppedBy, answer.Next = s.problems.ToProblem(c.Request.Context(), err).Code, encodeSequences(cursorOfBulk, letter.Sequence, to)
 			break
 		}
 		if done {
@@ -103,30 +105,25 @@ func (s *Server) bulk(c *gin.Context, act func(context.Context, *store.Letter) (
 	if last := len(letters); answer.StoppedBy == "" && last == limit && letters[last-1].Sequence < to {
 		answer.Next = encodeSequences(cursorOfBulk, letters[last-1].Sequence+1, to)
 	}
-	writeJSON(c, http.StatusOK, jsonType, answer)
+	respond.JSON(c, http.StatusOK, answer)
 	return nil
 }
 
-// read returns which letters are meant, and how many at most.
-func (r *bulkRequest) read(faults []job.FieldError) (store.LetterFilter, int, error) {
+// read returns which letters are selected, and how many at most.
+func (r *bulkRequest) read(b *bind.Binder) (store.LetterFilter, int, error) {
 	given := map[string]string{"kind": r.Kind, "code": r.Code, "owner": r.Owner, "since": r.Since}
-	filter, faults := letterFilter("/", func(name string) string { return given[name] }, faults)
+	filter := letterFilter(b, "/", func(name string) string { return given[name] })
 	limit := defaultBulk
 	if r.Limit != nil {
 		limit = *r.Limit
 	}
 	if limit < 1 || limit > maxBulk {
-		faults = append(faults, job.FieldError{
-			Pointer: "/limit", Code: "out_of_range", Args: map[string]string{"min": "1", "max": strconv.Itoa(maxBulk)},
-		})
+		b.Faults = append(b.Faults, bind.OutOfRange("/limit", 1, maxBulk))
 	}
-	if len(faults) == 0 && !r.All && len(filter.Kinds) == 0 && len(filter.Codes) == 0 && filter.Owner == "" && filter.Since.IsZero() {
-		faults = append(faults, job.FieldError{Pointer: "/all", Code: "all_needed"})
+	if len(b.Faults) == 0 && !r.All && len(filter.Kinds) == 0 && len(filter.Codes) == 0 && filter.Owner == "" && filter.Since.IsZero() {
+		b.Add("/all", "all_needed")
 	}
-	if len(faults) > 0 {
-		return filter, 0, invalid(faults...)
-	}
-	return filter, limit, nil
+	return filter, limit, b.Err()
 }
 
 // bulkRange returns between which places a request on many letters acts: where its cursor says, or all there are now.
@@ -137,7 +134,7 @@ func (s *Server) bulkRange(ctx context.Context, cursor string) (from, to uint64,
 	}
 	sequences, ok := decodeSequences(cursorOfBulk, cursor, 2)
 	if !ok {
-		return 0, 0, &problem{code: codeInvalidCursor}
+		return 0, 0, problem.New(problem.CodeInvalidCursor)
 	}
 	return sequences[0], sequences[1], nil
 }

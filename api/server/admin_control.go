@@ -4,11 +4,14 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/text2image-audio/text2image-audio/api/server/internal/bind"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/lifetime"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
 	"github.com/text2image-audio/text2image-audio/pkg/control"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
@@ -81,7 +84,7 @@ func (s *Server) showControl(c *gin.Context) error {
 		answer.Kinds = append(answer.Kinds, viewKind(kind, view.Pauses[kind], now))
 	}
 	s.audit(c.Request.Context(), c, "show control", nil)
-	writeJSON(c, http.StatusOK, jsonType, answer)
+	respond.JSON(c, http.StatusOK, answer)
 	return nil
 }
 
@@ -98,7 +101,7 @@ func (s *Server) pauseKind(c *gin.Context) error {
 		return err
 	}
 	var ask pauseRequest
-	b, err := s.decodeOptional(c, &ask)
+	b, err := bind.Optional(c, &ask)
 	if err != nil {
 		return err
 	}
@@ -107,24 +110,22 @@ func (s *Server) pauseKind(c *gin.Context) error {
 		seconds = *ask.Seconds
 	}
 	if seconds < 1 || seconds > maxPause {
-		b.faults = append(b.faults, job.FieldError{
-			Pointer: "/seconds", Code: "out_of_range", Args: map[string]string{"min": "1", "max": strconv.Itoa(maxPause)},
-		})
+		b.Faults = append(b.Faults, bind.OutOfRange("/seconds", 1, maxPause))
 	}
 	if len([]rune(ask.Note)) > maxNote {
-		b.faults = append(b.faults, job.FieldError{Pointer: "/note", Code: "too_long", Args: map[string]string{"max": strconv.Itoa(maxNote)}})
+		b.Faults = append(b.Faults, bind.TooLong("/note", maxNote))
 	}
-	if len(b.faults) > 0 {
-		return invalid(b.faults...)
+	if err := b.Err(); err != nil {
+		return err
 	}
-	ctx, cancel := bounded(c)
+	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
 	pause, err := s.deps.Control.Pause(ctx, kind, s.deps.Now().Add(time.Duration(seconds)*time.Second), ask.Note)
 	s.audit(ctx, c, "pause kind", err, slog.String("kind", string(kind)), slog.Int("seconds", seconds))
 	if err != nil {
-		return &problem{code: codeUnavailable, retryAfter: retryUnavailable, cause: err}
+		return problem.Unavailable(err)
 	}
-	writeJSON(c, http.StatusOK, jsonType, viewKind(kind, pause, s.deps.Now()))
+	respond.JSON(c, http.StatusOK, viewKind(kind, pause, s.deps.Now()))
 	return nil
 }
 
@@ -134,14 +135,14 @@ func (s *Server) resumeKind(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := bounded(c)
+	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
 	err = s.deps.Control.Resume(ctx, kind)
 	s.audit(ctx, c, "resume kind", err, slog.String("kind", string(kind)))
 	if err != nil {
-		return &problem{code: codeUnavailable, retryAfter: retryUnavailable, cause: err}
+		return problem.Unavailable(err)
 	}
-	writeJSON(c, http.StatusOK, jsonType, kindView{Kind: kind})
+	respond.JSON(c, http.StatusOK, kindView{Kind: kind})
 	return nil
 }
 
@@ -150,20 +151,20 @@ func (s *Server) resumeKind(c *gin.Context) error {
 func (s *Server) probeUpstream(c *gin.Context) error {
 	name := c.Param("name")
 	if !slices.Contains(job.Upstreams(), name) {
-		return &problem{code: codeNotFound, reason: "upstream"}
+		return problem.Because(problem.CodeNotFound, "upstream")
 	}
-	ctx, cancel := bounded(c)
+	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
 	circuit := s.deps.Control.View().Circuit(name)
 	if circuit.Open() && circuit.Code == job.CodeThrottled {
-		return &problem{code: codeThrottledUpstream, retryAfter: max(1, int(circuit.Until.Sub(s.deps.Now()).Seconds()))}
+		return &problem.Problem{Code: problem.CodeThrottledUpstream, RetryAfter: max(1, int(circuit.Until.Sub(s.deps.Now()).Seconds()))}
 	}
 	err := s.deps.Control.Reconsider(ctx, name, circuit.Code)
 	s.audit(ctx, c, "probe upstream", err, slog.String("upstream", name))
 	if err != nil {
-		return &problem{code: codeUnavailable, retryAfter: retryUnavailable, cause: err}
+		return problem.Unavailable(err)
 	}
-	writeJSON(c, http.StatusOK, jsonType, viewUpstream(s.deps.Control.View().Circuit(name)))
+	respond.JSON(c, http.StatusOK, viewUpstream(s.deps.Control.View().Circuit(name)))
 	return nil
 }
 
@@ -171,7 +172,7 @@ func (s *Server) probeUpstream(c *gin.Context) error {
 func kindOf(c *gin.Context) (job.Kind, error) {
 	kind := job.Kind(c.Param("kind"))
 	if !kind.Valid() {
-		return "", &problem{code: codeNotFound, reason: "kind"}
+		return "", problem.Because(problem.CodeNotFound, "kind")
 	}
 	return kind, nil
 }

@@ -5,6 +5,9 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/text2image-audio/text2image-audio/api/server/internal/lifetime"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
@@ -22,12 +25,12 @@ type deploymentView struct {
 
 // listDeployments is GET /api/admin/deployments: which builds were started where, the latest start first.
 func (s *Server) listDeployments(c *gin.Context) error {
-	ctx, cancel := bounded(c)
+	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
 	list, err := s.deps.Control.Deployments(ctx)
 	s.audit(ctx, c, "list deployments", err)
 	if err != nil {
-		return &problem{code: codeUnavailable, retryAfter: retryUnavailable, cause: err}
+		return problem.Unavailable(err)
 	}
 	views := make([]deploymentView, len(list))
 	for i, d := range list {
@@ -36,6 +39,6 @@ func (s *Server) listDeployments(c *gin.Context) error {
 			StartedAt: d.StartedAt, LastStartedAt: d.LastStartedAt, Starts: d.Starts,
 		}
 	}
-	writeJSON(c, http.StatusOK, jsonType, map[string]any{"deployments": views})
+	respond.JSON(c, http.StatusOK, map[string]any{"deployments": views})
 	return nil
 }

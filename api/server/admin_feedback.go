@@ -4,12 +4,14 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"time"
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/text2image-audio/text2image-audio/api/server/internal/bind"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/lifetime"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
 	"github.com/text2image-audio/text2image-audio/pkg/feedback"
-	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
 // cursorOfFeedback begins the cursors of the list of feedback.
@@ -47,20 +49,17 @@ type feedbackStats struct {
 
 // listFeedback is GET /api/admin/feedback, the newest first.
 func (s *Server) listFeedback(c *gin.Context) error {
-	limit, err := queryNumber(c, "limit", maxLimit, 1, maxLimit)
-	var faults []job.FieldError
-	if p, ok := errors.AsType[*problem](err); ok {
-		faults = p.fields
-	}
-	filter, faults := feedbackFilter(c, faults)
-	if len(faults) > 0 {
-		return invalid(faults...)
+	var b bind.Binder
+	limit := b.Number(c, "limit", maxLimit, 1, maxLimit)
+	filter := feedbackFilter(&b, c)
+	if err := b.Err(); err != nil {
+		return err
 	}
 	at, ok := feedbackCursor(c.Query("cursor"))
 	if !ok {
-		return &problem{code: codeInvalidCursor}
+		return problem.New(problem.CodeInvalidCursor)
 	}
-	ctx, cancel := bounded(c)
+	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
 	page, err := s.deps.Feedback.List(ctx, filter, at, limit)
 	var stats feedback.Stats
@@ -84,34 +83,26 @@ func (s *Server) listFeedback(c *gin.Context) error {
 	if page.Next != nil {
 		answer.Next = encodeSequences(cursorOfFeedback, uint64(page.Next.Era), page.Next.Before) //nolint:gosec // It is never negative.
 	}
-	writeJSON(c, http.StatusOK, jsonType, answer)
+	respond.JSON(c, http.StatusOK, answer)
 	return nil
 }
 
-// feedbackFilter reads which feedback is meant. The original's page says "all" where it means no choice.
-func feedbackFilter(c *gin.Context, faults []job.FieldError) (feedback.Filter, []job.FieldError) {
+// feedbackFilter reads which feedback is selected. The original's page sends "all" for no choice.
+func feedbackFilter(b *bind.Binder, c *gin.Context) feedback.Filter {
 	var f feedback.Filter
 	if category := c.Query("category"); category != "all" {
 		f.Category = category
 	}
-	if len(f.Category) > 0 && len(feedback.CheckCategory("?category", f.Category)) > 0 {
-		faults = append(faults, job.FieldError{Pointer: "?category", Code: "invalid_value"})
+	if f.Category != "" && len(feedback.CheckCategory("?category", f.Category)) > 0 {
+		b.Add("?category", "invalid_value")
 	}
 	if status := c.Query("status"); status != "all" {
-		var known []feedback.Status
-		if known, faults = choices("?status", status, feedback.Statuses(), faults); len(known) == 1 {
-			f.Status = known[0] // Both are no choice either.
+		if chosen := bind.Choices(b, "?status", status, feedback.Statuses()); len(chosen) == 1 {
+			f.Status = chosen[0] // Both are no choice either.
 		}
 	}
-	for name, at := range map[string]*time.Time{"from": &f.From, "to": &f.To} {
-		if text := c.Query(name); text != "" {
-			var err error
-			if *at, err = time.Parse(time.RFC3339, text); err != nil {
-				faults = append(faults, job.FieldError{Pointer: "?" + name, Code: "invalid_value"})
-			}
-		}
-	}
-	return f, faults
+	f.From, f.To = b.Time("?from", c.Query("from")), b.Time("?to", c.Query("to"))
+	return f
 }
 
 // feedbackCursor reads the cursor of a list of feedback; without one it begins with the newest.
@@ -128,9 +119,9 @@ func feedbackCursor(cursor string) (feedback.Place, bool) {
 }
 
 // markFeedback is POST /api/admin/feedback/:id/processed and /pending.
-func (s *Server) markFeedback(status feedback.Status) handler {
+func (s *Server) markFeedback(status feedback.Status) problem.Handler {
 	return func(c *gin.Context) error {
-		ctx, cancel := bounded(c)
+		ctx, cancel := lifetime.Bounded(c.Request.Context())
 		defer cancel()
 		e, err := s.deps.Feedback.Mark(ctx, c.Param("id"), status)
 		if errors.Is(err, feedback.ErrNotFound) {
@@ -140,14 +131,14 @@ func (s *Server) markFeedback(status feedback.Status) handler {
 		if err != nil {
 			return err
 		}
-		writeJSON(c, http.StatusOK, jsonType, viewForOperator(e))
+		respond.JSON(c, http.StatusOK, viewForOperator(e))
 		return nil
 	}
 }
 
 // removeFeedback is DELETE /api/admin/feedback/:id.
 func (s *Server) removeFeedback(c *gin.Context) error {
-	ctx, cancel := bounded(c)
+	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
 	_, err := s.deps.Feedback.Remove(ctx, c.Param("id"))
 	if errors.Is(err, feedback.ErrNotFound) {
@@ -157,9 +148,8 @@ func (s *Server) removeFeedback(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	c.Status(http.StatusNoContent)
-	c.Writer.WriteHeaderNow()
+	respond.Empty(c, http.StatusNoContent)
 	return nil
 }
 
-func noFeedback() *problem { return &problem{code: codeNotFound, reason: "feedback"} }
+func noFeedback() *problem.Problem { return problem.Because(problem.CodeNotFound, "feedback") }

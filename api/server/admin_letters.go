@@ -5,10 +5,13 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/text2image-audio/text2image-audio/api/server/internal/bind"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/lifetime"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
@@ -41,7 +44,7 @@ func viewLetter(l *store.Letter, lang job.Lang) letterView {
 	if d := l.Dead; d != nil {
 		v.Lane, v.CreatedAt, v.Deadline, v.MaxAttempts = d.Spec.Lane, &d.Spec.CreatedAt, &d.Spec.Deadline, d.Spec.MaxAttempts
 		v.RetriedFrom, v.RequestID = d.Spec.RetriedFrom, d.Spec.RequestID
-		v.Attempt, v.Counts, v.Error, v.Detail = d.Attempt, d.Counts, translateError(d.Error, lang), d.Detail
+		v.Attempt, v.Counts, v.Error, v.Detail = d.Attempt, d.Counts, problem.TranslateError(d.Error, lang), d.Detail
 		v.Replayable = d.CanBeReplayed()
 	}
 	return v
@@ -49,21 +52,17 @@ func viewLetter(l *store.Letter, lang job.Lang) letterView {
 
 // listLetters is GET /api/admin/dead-letters, the newest first.
 func (s *Server) listLetters(c *gin.Context) error {
-	limit, err := queryNumber(c, "limit", defaultLimit, 1, maxLimit)
-	var faults []job.FieldError
-	if p, ok := errors.AsType[*problem](err); ok {
-		faults = p.fields
-	}
-	query := func(name string) string { return strings.Join(c.QueryArray(name), ",") }
-	filter, faults := letterFilter("?", query, faults)
-	if len(faults) > 0 {
-		return invalid(faults...)
+	var b bind.Binder
+	limit := b.Number(c, "limit", defaultLimit, 1, maxLimit)
+	filter := letterFilter(&b, "?", func(name string) string { return strings.Join(c.QueryArray(name), ",") })
+	if err := b.Err(); err != nil {
+		return err
 	}
 	before, ok := letterCursor(c.Query("cursor"))
 	if !ok {
-		return &problem{code: codeInvalidCursor}
+		return problem.New(problem.CodeInvalidCursor)
 	}
-	ctx, cancel := bounded(c)
+	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
 	page, err := s.deps.Store.Letters(ctx, filter, before, limit)
 	s.audit(ctx, c, "list dead letters", err)
@@ -76,48 +75,29 @@ func (s *Server) listLetters(c *gin.Context) error {
 		Next    string       `json:"next_cursor,omitempty"`
 	}{Letters: make([]letterView, len(page.Letters)), Total: page.Total}
 	for i, l := range page.Letters {
-		answer.Letters[i] = viewLetter(l, s.lang(c))
+		answer.Letters[i] = viewLetter(l, problem.Lang(c))
 	}
 	if page.Next > 0 {
 		answer.Next = encodeSequences(cursorOfList, page.Next)
 	}
-	writeJSON(c, http.StatusOK, jsonType, answer)
+	respond.JSON(c, http.StatusOK, answer)
 	return nil
 }
 
-// letterFilter reads the fields that say which dead letters are meant. Kinds and codes are lists, separated by commas.
-func letterFilter(prefix string, field func(name string) string, faults []job.FieldError) (store.LetterFilter, []job.FieldError) {
-	var f store.LetterFilter
+// letterFilter reads the fields that select dead letters. Kinds and codes are lists, separated by commas.
+func letterFilter(b *bind.Binder, prefix string, field func(name string) string) store.LetterFilter {
 	codes := job.FailureCodes()
 	slices.Sort(codes)
-	f.Kinds, faults = choices(prefix+"kind", field("kind"), job.Kinds(), faults)
-	f.Codes, faults = choices(prefix+"code", field("code"), codes, faults)
-	if f.Owner = field("owner"); f.Owner != "" && !job.ValidToken(f.Owner) {
-		faults = append(faults, job.FieldError{Pointer: prefix + "owner", Code: "invalid_value"})
+	f := store.LetterFilter{
+		Kinds: bind.Choices(b, prefix+"kind", field("kind"), job.Kinds()),
+		Codes: bind.Choices(b, prefix+"code", field("code"), codes),
+		Owner: field("owner"),
 	}
-	if text := field("since"); text != "" {
-		var err error
-		if f.Since, err = time.Parse(time.RFC3339, text); err != nil {
-			faults = append(faults, job.FieldError{Pointer: prefix + "since", Code: "invalid_value"})
-		}
+	if f.Owner != "" && !job.ValidToken(f.Owner) {
+		b.Add(prefix+"owner", "invalid_value")
 	}
-	return f, faults
-}
-
-// choices reads a list of known values.
-func choices[T ~string](pointer, text string, known []T, faults []job.FieldError) ([]T, []job.FieldError) {
-	var list []T
-	for value := range strings.SplitSeq(text, ",") {
-		value = strings.TrimSpace(value)
-		switch {
-		case value == "" || slices.Contains(list, T(value)):
-		case slices.Contains(known, T(value)):
-			list = append(list, T(value))
-		default:
-			return nil, append(faults, job.FieldError{Pointer: pointer, Code: "unknown_value", Args: map[string]string{"known": join(known)}})
-		}
-	}
-	return list, faults
+	f.Since = b.Time(prefix+"since", field("since"))
+	return f
 }
 
 // showLetter is GET /api/admin/dead-letters/:id: with what was asked for, which is the operator's business here.
@@ -127,11 +107,11 @@ func (s *Server) showLetter(c *gin.Context) error {
 		return err
 	}
 	s.audit(c.Request.Context(), c, "show dead letter", nil, letterKind(letter))
-	view := viewLetter(letter, s.lang(c))
+	view := viewLetter(letter, problem.Lang(c))
 	if letter.Dead != nil {
 		view.Input = letter.Dead.Spec.Input
 	}
-	writeJSON(c, http.StatusOK, jsonType, view)
+	respond.JSON(c, http.StatusOK, view)
 	return nil
 }
 
@@ -141,7 +121,7 @@ func (s *Server) letter(c *gin.Context) (*store.Letter, error) {
 	if err != nil {
 		return nil, noLetter()
 	}
-	ctx, cancel := bounded(c)
+	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
 	letter, err := s.deps.Store.Letter(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
@@ -150,4 +130,4 @@ func (s *Server) letter(c *gin.Context) (*store.Letter, error) {
 	return letter, err
 }
 
-func noLetter() *problem { return &problem{code: codeNotFound, reason: "letter"} }
+func noLetter() *problem.Problem { return problem.Because(problem.CodeNotFound, "letter") }

@@ -8,6 +8,9 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/text2image-audio/text2image-audio/api/server/internal/lifetime"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
@@ -26,11 +29,11 @@ func (s *Server) replayLetter(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := bounded(c)
+	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
 	snap, replayed, err := s.replay(ctx, c, letter)
 	if errors.Is(err, jobs.ErrNotRetryable) {
-		return &problem{code: codeNotRetryable, reason: "letter"}
+		return problem.Because(problem.CodeNotRetryable, "letter")
 	}
 	if errors.Is(err, errOwnerDeleted) {
 		return noLetter()
@@ -45,7 +48,7 @@ func (s *Server) replayLetter(c *gin.Context) error {
 	if snap.Record != nil {
 		status = http.StatusOK
 	}
-	writeJSON(c, status, jsonType, translate(snap.View(), s.lang(c)))
+	respond.JSON(c, status, problem.Translate(snap.View(), problem.Lang(c)))
 	return nil
 }
 
@@ -80,7 +83,7 @@ func (s *Server) purgeLetter(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := bounded(c)
+	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
 	removed, err := s.purge(ctx, c, letter)
 	switch {
@@ -89,8 +92,7 @@ func (s *Server) purgeLetter(c *gin.Context) error {
 	case !removed:
 		return noLetter()
 	}
-	c.Status(http.StatusNoContent)
-	c.Writer.WriteHeaderNow()
+	respond.Empty(c, http.StatusNoContent)
 	return nil
 }
 

@@ -10,6 +10,11 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/text2image-audio/text2image-audio/api/server/internal/bind"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/keys"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/lifetime"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
 	"github.com/text2image-audio/text2image-audio/pkg/control"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
@@ -74,7 +79,7 @@ func (s *Server) switches() []switchView {
 // listSwitches is GET /api/admin/switches.
 func (s *Server) listSwitches(c *gin.Context) error {
 	s.audit(c.Request.Context(), c, "list switches", nil)
-	writeJSON(c, http.StatusOK, jsonType, map[string]any{"switches": s.switches()})
+	respond.JSON(c, http.StatusOK, map[string]any{"switches": s.switches()})
 	return nil
 }
 
@@ -93,27 +98,25 @@ func (s *Server) setSwitch(c *gin.Context) error {
 		return err
 	}
 	var ask switchRequest
-	b, err := s.decode(c, &ask)
+	b, err := bind.JSON(c, &ask)
 	if err != nil {
 		return err
 	}
 	switch {
-	case has(b.faults, "/value"):
+	case bind.Has(b.Faults, "/value"):
 	case ask.Value == "":
-		b.add("/value", "required")
+		b.Add("/value", "required")
 	case !slices.Contains(name.Values(), ask.Value):
-		b.add("/value", "unknown_value", "known", join(name.Values()))
+		b.Add("/value", "unknown_value", "known", bind.Join(name.Values()))
 	}
 	if ask.Seconds != nil && (*ask.Seconds < 1 || *ask.Seconds > maxPause) {
-		b.faults = append(b.faults, job.FieldError{
-			Pointer: "/seconds", Code: "out_of_range", Args: map[string]string{"min": "1", "max": strconv.Itoa(maxPause)},
-		})
+		b.Faults = append(b.Faults, bind.OutOfRange("/seconds", 1, maxPause))
 	}
 	if len([]rune(ask.Reason)) > maxNote {
-		b.add("/reason", "too_long", "max", strconv.Itoa(maxNote))
+		b.Add("/reason", "too_long", "max", strconv.Itoa(maxNote))
 	}
-	if len(b.faults) > 0 {
-		return invalid(b.faults...)
+	if err := b.Err(); err != nil {
+		return err
 	}
 	next := control.Switch{Name: name, Value: ask.Value, Reason: ask.Reason}
 	if ask.Seconds != nil {
@@ -133,7 +136,7 @@ func (s *Server) resetSwitch(c *gin.Context) error {
 }
 
 func (s *Server) changeSwitch(c *gin.Context, act string, next control.Switch) error {
-	ctx, cancel := bounded(c)
+	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
 	next.By = control.Actor{Address: c.ClientIP(), Key: s.adminKeyID()}
 	before, after, err := s.deps.Control.SetSwitch(ctx, next)
@@ -147,9 +150,9 @@ func (s *Server) changeSwitch(c *gin.Context, act string, next control.Switch) e
 	}
 	s.audit(ctx, c, act, err, attrs...)
 	if err != nil {
-		return &problem{code: codeUnavailable, retryAfter: retryUnavailable, cause: err}
+		return problem.Unavailable(err)
 	}
-	writeJSON(c, http.StatusOK, jsonType, s.viewSwitch(after, now))
+	respond.JSON(c, http.StatusOK, s.viewSwitch(after, now))
 	return nil
 }
 
@@ -157,14 +160,14 @@ func (s *Server) changeSwitch(c *gin.Context, act string, next control.Switch) e
 func switchOf(c *gin.Context) (control.SwitchName, error) {
 	name := control.SwitchName(c.Param("name"))
 	if !slices.Contains(control.SwitchNames(), name) {
-		return "", &problem{code: codeNotFound, reason: "switch"}
+		return "", problem.Because(problem.CodeNotFound, "switch")
 	}
 	return name, nil
 }
 
 // adminKeyID identifies the ADMIN_KEY in force in logs. Without the installation's secret a key cannot be guessed from it.
 func (s *Server) adminKeyID() string {
-	return hex.EncodeToString(sum(s.keys.adminKeyID, s.cfg.AdminKey.Reveal())[:4])
+	return hex.EncodeToString(keys.Sum(s.keys.AdminKeyID, s.cfg.AdminKey.Reveal())[:4])
 }
 
 // retryNotAccepting and maxRetryNotAccepting are the Retry-After of a submission, in seconds, while the operator accepts
@@ -175,25 +178,25 @@ const (
 )
 
 // notAccepting returns the problem of a submission while the operator accepts none, or nil.
-func (s *Server) notAccepting() *problem {
+func (s *Server) notAccepting() *problem.Problem {
 	now := s.deps.Now()
 	sw, accepting := s.deps.Control.View().Accepting(now)
 	if accepting {
 		return nil
 	}
-	p := &problem{code: codeNotAccepting, retryAfter: retryNotAccepting, args: map[string]string{"reason": sw.Reason}}
+	p := &problem.Problem{Code: problem.CodeSubmissionsStopped, RetryAfter: retryNotAccepting, Args: map[string]string{"reason": sw.Reason}}
 	if sw.Reason != "" {
-		p.reason = "reason"
+		p.Reason = "reason"
 	}
 	if !sw.Until.IsZero() {
 		left := sw.Until.Sub(now)
-		p.retryAfter = max(1, min(int((left+time.Second-1)/time.Second), maxRetryNotAccepting))
-		p.extra = map[string]any{"until": sw.Until}
+		p.RetryAfter = max(1, min(int((left+time.Second-1)/time.Second), maxRetryNotAccepting))
+		p.Extra = map[string]any{"until": sw.Until}
 	}
 	return p
 }
 
-// checkAccepting fails with codeNotAccepting while the operator accepts no jobs.
+// checkAccepting fails with problem.CodeSubmissionsStopped while the operator accepts no jobs.
 func (s *Server) checkAccepting() error {
 	if p := s.notAccepting(); p != nil {
 		return p

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"testing"
-	"time"
 
 	"github.com/text2image-audio/text2image-audio/api/server"
 )
@@ -45,38 +44,4 @@ func TestGuessersLockNobodyOut(t *testing.T) {
 		signIn(home, "wrong").failed(t, http.StatusUnauthorized, "wrong_credentials")
 	}
 	signIn(home, annPassword).failed(t, http.StatusTooManyRequests, "too_many_attempts")
-}
-
-// TestTheWaitGrows goes on guessing whenever that is possible again.
-func TestTheWaitGrows(t *testing.T) {
-	t.Parallel()
-	now := time.Now()
-	g := server.NewGrowing(func() time.Time { return now }, 2, 5*time.Minute, 30*time.Minute)
-	use := func() time.Duration {
-		t.Helper()
-		for range 2 {
-			if wait := g.Add("a"); wait != 0 {
-				t.Errorf("a guess waits %s", wait)
-			}
-		}
-		return g.Add("a")
-	}
-	for _, want := range []time.Duration{5, 10, 20, 30, 30} {
-		wait := use()
-		if wait != want*time.Minute {
-			t.Errorf("waits %s, want %d minutes", wait, want)
-		}
-		now = now.Add(wait)
-	}
-	now = now.Add(30 * time.Minute)
-	if wait := use(); wait != 5*time.Minute {
-		t.Errorf("after a long silence: %s", wait)
-	}
-	// A window that was not used up makes the next one no longer.
-	now = now.Add(5 * time.Minute)
-	g.Add("a")
-	now = now.Add(10 * time.Minute)
-	if wait := use(); wait != 5*time.Minute {
-		t.Errorf("after a single guess: %s", wait)
-	}
 }

@@ -1,7 +1,6 @@
 package server_test
 
 import (
-	"encoding/base64"
 	"net/http"
 	"strings"
 	"testing"
@@ -22,8 +21,8 @@ func TestPageGivesACookie(t *testing.T) {
 	if c.Name != "t2i_guest" || !c.HttpOnly || c.SameSite != http.SameSiteLaxMode || c.Path != "/" || c.Secure || c.MaxAge != 365*24*3600 {
 		t.Errorf("cookie %s", c.Raw)
 	}
-	owner, ok := server.OpenGuest([]byte(secret), c.Value)
-	if !ok || !job.ValidToken(owner) || !strings.HasPrefix(owner, "g-") {
+	owner, _, _ := strings.Cut(c.Value, ".")
+	if c.Value != server.SealGuest([]byte(secret), owner) || !job.ValidToken(owner) || !strings.HasPrefix(owner, "g-") {
 		t.Errorf("owner %q", owner)
 	}
 	if again := b.request(t, http.MethodGet, "/", nil, cookie(c)); len(again.Cookies()) != 0 {
@@ -109,58 +108,5 @@ func TestProxyHeadersOfStrangersDoNotCount(t *testing.T) {
 	b.keyed(t, "key", goodBody, header("X-Forwarded-For", "198.51.100.7")).into(t, &two)
 	if one.ID != two.ID {
 		t.Error("a forged address counts")
-	}
-}
-
-func TestNetwork(t *testing.T) {
-	t.Parallel()
-	for address, want := range map[string]string{
-		"203.0.113.7": "203.0.113.0/24", "::ffff:203.0.113.9": "203.0.113.0/24", "2001:db8:1:2:3::4": "2001:db8:1:2::/64",
-		"fe80::1%eth0": "fe80::/64", "": "unknown", "nonsense": "unknown",
-	} {
-		if got := server.Network(address); got != want {
-			t.Errorf("%q: %s, want %s", address, got, want)
-		}
-	}
-}
-
-func FuzzGuestCookie(f *testing.F) {
-	owner, err := server.NewGuest()
-	must(f, err)
-	good := server.SealGuest([]byte(secret), owner)
-	for _, seed := range []string{
-		good, owner, owner + ".", "." + good, good + ".", strings.ToLower(good), "guest." + good, "g-." + good,
-		server.SealGuest([]byte("another secret"), owner), server.SealGuest([]byte(secret), "root"),
-		server.SealGuest([]byte(secret), "g-*.>"), server.SealGuest([]byte(secret), "g-"+base64.RawURLEncoding.EncodeToString(make([]byte, 15))),
-		strings.Replace(good, ".", "\n.", 1),
-	} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, value string) {
-		guest, ok := server.OpenGuest([]byte(secret), value)
-		if !ok {
-			return
-		}
-		if !job.ValidToken(guest) || guest == job.OwnerAnonymous || server.SealGuest([]byte(secret), guest) != value {
-			t.Errorf("%q opens as %q", value, guest)
-		}
-	})
-}
-
-func TestForgedCookiesDoNotOpen(t *testing.T) {
-	t.Parallel()
-	c, owner := guest()
-	if got, ok := server.OpenGuest([]byte(secret), c.Value); !ok || got != owner {
-		t.Fatalf("a good one: %q %v", got, ok)
-	}
-	name, mac, _ := strings.Cut(c.Value, ".")
-	for _, value := range []string{
-		"", ".", name, name + ".", "." + mac, name + "." + mac + "=", name + "." + mac[1:], name[2:] + "." + mac,
-		server.SealGuest([]byte("another secret"), owner), server.SealGuest([]byte(secret), "guest"),
-		server.SealGuest([]byte(secret), "g-short"), server.SealGuest([]byte(secret), "g-*"), name + "\n." + mac, c.Value + "\r\n",
-	} {
-		if got, ok := server.OpenGuest([]byte(secret), value); ok {
-			t.Errorf("%q opens as %q", value, got)
-		}
 	}
 }

@@ -288,19 +288,6 @@ func TestGuestsAreCountedByAddress(t *testing.T) {
 	}
 }
 
-func TestHousehold(t *testing.T) {
-	t.Parallel()
-	for address, want := range map[string]string{
-		"203.0.113.7": "203.0.113.7", "::ffff:203.0.113.9": "203.0.113.9", "2001:db8:1:2:3::4": "2001:db8:1:2::/64",
-		"2001:db8:1:2::1": "2001:db8:1:2::/64", "2001:db8:1:2:ffff::9": "2001:db8:1:2::/64",
-		"fe80::1%eth0": "fe80::/64", "": "unknown", "nonsense": "unknown",
-	} {
-		if got := server.Household(address); got != want {
-			t.Errorf("%q: %s, want %s", address, got, want)
-		}
-	}
-}
-
 // TestWithoutCounters takes them away: nothing is accepted that cannot be counted.
 func TestWithoutCounters(t *testing.T) {
 	t.Parallel()

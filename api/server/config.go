@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/text2image-audio/text2image-audio/api/server/internal/session"
 	"github.com/text2image-audio/text2image-audio/pkg/env"
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 	"github.com/text2image-audio/text2image-audio/pkg/quota"
@@ -112,8 +113,8 @@ func (c *Config) origins() ([]string, error) {
 }
 
 // parseNetworks reads addresses and networks.
-func parseNetworks(list []string) ([]netip.Prefix, error) {
-	networks := make([]netip.Prefix, 0, len(list))
+func parseNetworks(list []string) (session.Proxies, error) {
+	networks := make(session.Proxies, 0, len(list))
 	for _, raw := range list {
 		if addr, err := netip.ParseAddr(raw); err == nil {
 			networks = append(networks, netip.PrefixFrom(addr, addr.BitLen()))

@@ -6,6 +6,9 @@ import (
 	"strings"
 
 	"github.com/gin-gonic/gin"
+
+	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
 )
 
 const (
@@ -35,9 +38,9 @@ func (s *Server) cors(c *gin.Context) {
 	if c.Request.Method != http.MethodOptions || c.GetHeader("Access-Control-Request-Method") == "" {
 		return
 	}
-	vary(c, "Access-Control-Request-Method", "Access-Control-Request-Headers")
+	respond.Vary(c, "Access-Control-Request-Method", "Access-Control-Request-Headers")
 	if !trusted {
-		s.fail(c, &problem{code: codeCrossOrigin})
+		s.problems.Write(c, problem.New(problem.CodeCrossOrigin))
 		return
 	}
 	c.Header("Access-Control-Allow-Methods", corsMethods)
@@ -45,7 +48,6 @@ func (s *Server) cors(c *gin.Context) {
 		c.Header("Access-Control-Allow-Headers", wanted)
 	}
 	c.Header("Access-Control-Max-Age", corsAge)
-	c.Status(http.StatusNoContent)
-	c.Writer.WriteHeaderNow()
+	respond.Empty(c, http.StatusNoContent)
 	c.Abort()
 }

@@ -6,6 +6,9 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/text2image-audio/text2image-audio/api/server/internal/lifetime"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/session"
 	"github.com/text2image-audio/text2image-audio/pkg/account"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
@@ -13,25 +16,24 @@ import (
 
 // mustStillExist takes back what was stored for an account that was deleted meanwhile, after everything of it was erased.
 // It does so for a caller that has hung up, too. It costs one request.
-func (s *Server) mustStillExist(ctx context.Context, m *signedIn, erase func(ctx context.Context, owner string) error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), operationTimeout)
+func (s *Server) mustStillExist(ctx context.Context, m *session.Member, erase func(ctx context.Context, owner string) error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lifetime.OperationTimeout)
 	defer cancel()
-	_, _, err := s.deps.Accounts.Identify(ctx, m.token)
+	_, _, err := s.deps.Accounts.Identify(ctx, m.Token)
 	if !errors.Is(err, account.ErrUnknown) {
 		return nil
 	}
-	return errors.Join(account.ErrUnknown, erase(ctx, m.user.Owner()))
+	return errors.Join(account.ErrUnknown, erase(ctx, m.User.Owner()))
 }
 
 // submitterMustExist is mustStillExist for a submission of whoever sent a request, which may have made a job though err says
 // otherwise. A guest always exists.
 func (s *Server) submitterMustExist(c *gin.Context, err error) error {
-	var refused *problem
+	var refused *problem.Problem
 	if err != nil && (errors.As(err, &refused) || jobs.NotSubmitted(err) || errors.Is(err, jobs.ErrNotFound)) {
 		return nil
 	}
-	known, _ := c.Get(memberOfRequest)
-	m, _ := known.(*signedIn)
+	m := session.Known(c)
 	if m == nil {
 		return nil
 	}
@@ -47,7 +49,7 @@ func (s *Server) ownerMustExist(ctx context.Context, spec *job.Spec) error {
 	if spec.Lane != job.LaneMember {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), operationTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lifetime.OperationTimeout)
 	defer cancel()
 	pending, err := s.deps.Eraser.Pending(ctx, spec.Owner)
 	if err != nil || !pending {

@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
-	"golang.org/x/text/language"
 
+	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
@@ -29,7 +29,7 @@ type Door struct {
 func NewDoor(cfg Config, metrics *telemetry.Metrics, log *slog.Logger) (*Door, error) {
 	s := &Server{
 		cfg: cfg, deps: Deps{Metrics: metrics, Log: log, Now: time.Now}, requests: &requestLog{refused: make(map[refusalKey]*refusals)}, refusals: newRefusalLog(),
-		matcher: language.NewMatcher([]language.Tag{language.English, language.Chinese}),
+		problems: problem.NewWriter(nil, time.Now),
 	}
 	var err error
 	if s.proxies, err = parseNetworks(cfg.TrustedProxies); err != nil {
@@ -42,13 +42,13 @@ func NewDoor(cfg Config, metrics *telemetry.Metrics, log *slog.Logger) (*Door, e
 	if err != nil {
 		return nil, err
 	}
-	e.GET("/livez", s.handle(s.live))
-	e.HEAD("/livez", s.handle(s.live))
-	e.NoRoute(s.handle(func(c *gin.Context) error {
+	e.GET("/livez", s.problems.Handle(s.live))
+	e.HEAD("/livez", s.problems.Handle(s.live))
+	e.NoRoute(s.problems.Handle(func(c *gin.Context) error {
 		shapeByPath(c)
-		return &problem{code: codeUnavailable, reason: "starting", retryAfter: retryUnavailable}
+		return problem.Because(problem.CodeUnavailable, "starting")
 	}))
-	e.NoMethod(s.handle(s.methodNotAllowed))
+	e.NoMethod(s.problems.Handle(s.methodNotAllowed))
 	d := &Door{log: log, starting: s}
 	var closed http.Handler = e
 	d.handler.Store(&closed)
@@ -63,10 +63,10 @@ func shapeByPath(c *gin.Context) {
 	}
 	switch {
 	case under("/api/auth", "/api/feedback", "/api/images"), path == "/api/admin/feedback":
-		speakAsOriginal(c)
-		sayFailed(c)
+		problem.OriginalShape(c)
+		problem.SuccessFalse(c)
 	case under("/api/generate", "/api/pollinations", "/api/prompts", "/api/optimize", "/api/translate"):
-		speakAsOriginal(c)
+		problem.OriginalShape(c)
 	}
 }
 

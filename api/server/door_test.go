@@ -1,7 +1,6 @@
 package server_test
 
 import (
-	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -48,15 +47,5 @@ func TestStartingKeepsTheContract(t *testing.T) {
 	}
 	if asked < 50 {
 		t.Errorf("only %d operations were asked for", asked)
-	}
-}
-
-// TestErrorWhileStarting explains an error that nobody has named before there is a NATS to ask about it.
-func TestErrorWhileStarting(t *testing.T) {
-	t.Parallel()
-	d, err := server.NewDoor(server.Config{}, telemetry.NewMetrics(), quiet())
-	must(t, err)
-	if code, status := server.Explain(d, errors.New("something")); code != "unavailable" || status != 503 {
-		t.Errorf("%s, %d", code, status)
 	}
 }

@@ -9,12 +9,15 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/text2image-audio/text2image-audio/api/feed"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/lifetime"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
 // jobEvents is GET /api/jobs/:id/events: the states of one job as they come, until it has ended.
 func (s *Server) jobEvents(c *gin.Context) error {
-	vary(c, "Accept-Language", "Cookie")
+	respond.Vary(c, "Accept-Language", "Cookie")
 	id, err := jobID(c)
 	if err != nil {
 		return err
@@ -22,7 +25,7 @@ func (s *Server) jobEvents(c *gin.Context) error {
 	if c.Request.Method == http.MethodHead {
 		return s.headOfEvents(c, id)
 	}
-	who, err := s.caller(c)
+	who, err := s.sessions.Caller(c)
 	if err != nil {
 		return err
 	}
@@ -31,11 +34,11 @@ func (s *Server) jobEvents(c *gin.Context) error {
 		return err
 	}
 	defer free()
-	ctx, release := untilStop(c.Request.Context())
+	ctx, release := lifetime.UntilStop(c.Request.Context())
 	defer release()
-	ctx, opened, end := opening(ctx)
+	ctx, opened, end := lifetime.Opening(ctx)
 	defer end()
-	reader, err := s.deps.Feed.Watch(ctx, who.owners, id)
+	reader, err := s.deps.Feed.Watch(ctx, who.Owners, id)
 	opened()
 	if stopping(err) {
 		s.openAndEnd(c, "")
@@ -51,13 +54,12 @@ func (s *Server) jobEvents(c *gin.Context) error {
 		return nil
 	}
 	if !open {
-		return &problem{code: codeUnavailable, retryAfter: retryUnavailable, cause: reader.Err()}
+		return problem.Unavailable(reader.Err())
 	}
 	known := lastEventID(c)
 	if first.ID == job.EventIDEnd && known == job.EventIDEnd {
 		// The caller has it all. No Content is what keeps a browser from coming back.
-		c.Status(http.StatusNoContent)
-		c.Writer.WriteHeaderNow()
+		respond.Empty(c, http.StatusNoContent)
 		return nil
 	}
 	st, err := s.openStream(c, "")
@@ -77,7 +79,7 @@ func (s *Server) jobEvents(c *gin.Context) error {
 
 // stopping reports whether a stream could not be opened because the server stops. It is opened and ended then: a browser comes
 // back after a stream that has ended, and never after a status that says that there is none.
-func stopping(err error) bool { return errors.Is(err, ErrStopping) }
+func stopping(err error) bool { return errors.Is(err, lifetime.ErrStopping) }
 
 // openAndEnd opens a stream at a process that stops.
 func (s *Server) openAndEnd(c *gin.Context, id string) {
@@ -88,13 +90,13 @@ func (s *Server) openAndEnd(c *gin.Context, id string) {
 
 // headOfEvents answers HEAD: whether there is a stream to read.
 func (s *Server) headOfEvents(c *gin.Context, id string) error {
-	who, err := s.caller(c)
+	who, err := s.sessions.Caller(c)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := bounded(c)
+	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	snap, err := s.deps.Jobs.Read(ctx, who.owners, id)
+	snap, err := s.deps.Jobs.Read(ctx, who.Owners, id)
 	if err != nil {
 		return err
 	}
@@ -113,13 +115,13 @@ const resumeSlack = 5 * time.Second
 
 // ownerEvents is GET /api/events: the states of all jobs of the caller, those to come included.
 func (s *Server) ownerEvents(c *gin.Context) error {
-	vary(c, "Accept-Language", "Cookie")
-	who, err := s.caller(c)
+	respond.Vary(c, "Accept-Language", "Cookie")
+	who, err := s.sessions.Caller(c)
 	if err != nil {
 		return err
 	}
-	if !who.named() {
-		return &problem{code: codeIdentity}
+	if !who.Named() {
+		return problem.New(problem.CodeIdentity)
 	}
 	if c.Request.Method == http.MethodHead {
 		streamHeaders(c)
@@ -131,16 +133,16 @@ func (s *Server) ownerEvents(c *gin.Context) error {
 		return err
 	}
 	defer free()
-	ctx, release := untilStop(c.Request.Context())
+	ctx, release := lifetime.UntilStop(c.Request.Context())
 	defer release()
-	ctx, opened, end := opening(ctx)
+	ctx, opened, end := lifetime.Opening(ctx)
 	defer end()
 	// Whoever loses the stream before its first event comes back with this: a job that ends in between would escape him.
 	start := ""
 	if lastEventID(c) == "" {
 		start = s.eventTime()
 	}
-	reader, err := s.deps.Feed.WatchOwner(ctx, who.owner, since(lastEventID(c)))
+	reader, err := s.deps.Feed.WatchOwner(ctx, who.Owner, since(lastEventID(c)))
 	opened()
 	if stopping(err) {
 		s.openAndEnd(c, start)
@@ -170,7 +172,7 @@ func (s *Server) eventTime() string { return strconv.FormatInt(s.deps.Now().Unix
 // sendJob writes the whole job as one event, which is named after the job's status.
 func (s *Server) sendJob(st *stream, e feed.Event, id string) error {
 	view := *e.Job
-	data, err := encode(translate(&view, s.lang(st.c)))
+	data, err := respond.Encode(problem.Translate(&view, problem.Lang(st.c)))
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,10 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/text2image-audio/text2image-audio/api/server/internal/bind"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/lifetime"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
 	"github.com/text2image-audio/text2image-audio/pkg/feedback"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
@@ -35,47 +39,47 @@ type feedbackRequest struct {
 }
 
 // check adds what is wrong with the fields to what is known to be.
-func (r *feedbackRequest) check(b *binder) {
-	b.also(feedback.CheckCategory("/category", r.Category)...)
-	b.also(feedback.CheckContent("/content", r.Content)...)
+func (r *feedbackRequest) check(b *bind.Binder) {
+	b.AddMissing(feedback.CheckCategory("/category", r.Category)...)
+	b.AddMissing(feedback.CheckContent("/content", r.Content)...)
 }
 
 // giveFeedback is POST /api/feedback.
 func (s *Server) giveFeedback(c *gin.Context) error {
-	m, err := s.mustMember(c)
+	m, err := s.sessions.Require(c)
 	if err != nil {
 		return err
 	}
 	var ask feedbackRequest
-	b, err := s.decodeLenient(c, &ask)
+	b, err := bind.Lenient(c, &ask)
 	if err != nil {
 		return err
 	}
 	ask.check(b)
-	if len(b.faults) > 0 {
-		return invalid(b.faults...)
+	if err := b.Err(); err != nil {
+		return err
 	}
-	ctx, cancel := bounded(c)
+	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	owner := m.user.Owner()
-	e, next, err := s.deps.Feedback.Give(ctx, feedback.Writer{Owner: owner, ID: m.user.ID, Email: m.user.Email}, ask.Category, ask.Content)
+	owner := m.User.Owner()
+	e, next, err := s.deps.Feedback.Give(ctx, feedback.Writer{Owner: owner, ID: m.User.ID, Email: m.User.Email}, ask.Category, ask.Content)
 	if err != nil {
 		return s.tooSoon(err)
 	}
 	if err := s.mustStillExist(ctx, m, s.deps.Feedback.Erase); err != nil {
 		return err
 	}
-	vary(c, "Accept-Language")
-	writeJSON(c, http.StatusCreated, jsonType, struct {
+	respond.Vary(c, "Accept-Language")
+	respond.JSON(c, http.StatusCreated, struct {
 		Success    bool     `json:"success"`
 		Message    string   `json:"message"`
 		FeedbackID string   `json:"feedbackId"`
 		Next       job.Time `json:"next_allowed_at"`
-	}{true, thanks.in(s.lang(c)), e.ID, job.At(next)})
+	}{true, thanks.In(problem.Lang(c)), e.ID, job.At(next)})
 	return nil
 }
 
-var thanks = words{"Thank you; the operator will read it.", "感谢您的反馈，我们会尽快查看。"}
+var thanks = problem.Words{English: "Thank you for your feedback; the operator will read it.", Chinese: "感谢您的反馈，我们会尽快查看。"}
 
 // tooSoon says when a member may give feedback again.
 func (s *Server) tooSoon(err error) error {
@@ -85,25 +89,25 @@ func (s *Server) tooSoon(err error) error {
 	}
 	wait := soon.Next.Sub(s.deps.Now())
 	seconds := max(1, int(math.Ceil(wait.Seconds())))
-	return &problem{
-		code: codeFeedbackSoon, retryAfter: seconds, args: map[string]string{"minutes": strconv.Itoa((seconds + 59) / 60)},
-		extra: map[string]any{"retry_after": seconds, "next_allowed_at": job.At(soon.Next)},
+	return &problem.Problem{
+		Code: problem.CodeFeedbackTooSoon, RetryAfter: seconds, Args: map[string]string{"minutes": strconv.Itoa((seconds + 59) / 60)},
+		Extra: map[string]any{"retry_after": seconds, "next_allowed_at": job.At(soon.Next)},
 	}
 }
 
 // myFeedback is GET /api/feedback/my: the newest first.
 func (s *Server) myFeedback(c *gin.Context) error {
-	m, err := s.mustMember(c)
+	m, err := s.sessions.Require(c)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := bounded(c)
+	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	page, err := s.deps.Feedback.List(ctx, feedback.Filter{Owner: m.user.Owner()}, feedback.Place{}, feedbackShown)
+	page, err := s.deps.Feedback.List(ctx, feedback.Filter{Owner: m.User.Owner()}, feedback.Place{}, feedbackShown)
 	if err != nil {
 		return err
 	}
-	next, err := s.deps.Feedback.Next(ctx, m.user.Owner())
+	next, err := s.deps.Feedback.Next(ctx, m.User.Owner())
 	if err != nil {
 		return err
 	}
@@ -120,7 +124,7 @@ func (s *Server) myFeedback(c *gin.Context) error {
 	if s.isAhead(next) {
 		answer.Next = job.AtPtr(next)
 	}
-	writeJSON(c, http.StatusOK, jsonType, answer)
+	respond.JSON(c, http.StatusOK, answer)
 	return nil
 }
 

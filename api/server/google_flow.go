@@ -114,7 +114,7 @@ func (s *Server) flowOf(r *http.Request, kept string, is func(*flow) bool) *flow
 		}
 	}
 	for _, value := range values {
-		if f := openFlow(s.keys.googleFlow, value, s.deps.Now()); f != nil && is(f) {
+		if f := openFlow(s.keys.GoogleFlow, value, s.deps.Now()); f != nil && is(f) {
 			return f
 		}
 	}
@@ -122,10 +122,7 @@ func (s *Server) flowOf(r *http.Request, kept string, is func(*flow) bool) *flow
 }
 
 func (s *Server) setFlow(c *gin.Context, value string, maxAge int) {
-	http.SetCookie(c.Writer, &http.Cookie{ //nolint:gosec // Without TLS, as on one's own machine, a Secure cookie would not come back.
-		Name: flowCookie, Value: value, Path: flowCookiePath, MaxAge: maxAge,
-		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: s.secure(c),
-	})
+	s.sessions.SetCookie(c, flowCookie, value, flowCookiePath, maxAge)
 }
 
 // ownPath returns a path of this page to which somebody can be sent, "/" for anything that leads or could lead elsewhere.

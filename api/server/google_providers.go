@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"github.com/gin-gonic/gin"
+
+	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
 )
 
 // providers is the response of GET /api/auth/providers.
@@ -25,7 +27,7 @@ func (s *Server) listProviders(c *gin.Context) error {
 			list.ReturnOrigins = map[string]string{"google": origin}
 		}
 	}
-	writeJSON(c, http.StatusOK, jsonType, list)
+	respond.JSON(c, http.StatusOK, list)
 	return nil
 }
 

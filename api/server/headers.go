@@ -5,6 +5,9 @@ import (
 	"net/http"
 
 	"github.com/gin-gonic/gin"
+
+	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
 )
 
 const (
@@ -21,10 +24,10 @@ func (s *Server) secureHeaders(c *gin.Context) {
 	c.Header("Referrer-Policy", "strict-origin-when-cross-origin")
 	c.Header("Permissions-Policy", permissions)
 	c.Header("Content-Security-Policy", answerPolicy)
-	if s.secure(c) {
+	if s.proxies.Secure(c) {
 		c.Header("Strict-Transport-Security", "max-age=31536000")
 	}
-	vary(c, "Origin")
+	respond.Vary(c, "Origin")
 }
 
 // crossOrigin returns the gate against requests that another site has a browser send.
@@ -45,6 +48,6 @@ func crossOrigin(cfg Config) (*http.CrossOriginProtection, error) {
 // refuseCrossOrigin refuses them. Reads pass: their answers stay with the browser.
 func (s *Server) refuseCrossOrigin(c *gin.Context) {
 	if s.trusted.Check(c.Request) != nil {
-		s.fail(c, &problem{code: codeCrossOrigin})
+		s.problems.Write(c, problem.New(problem.CodeCrossOrigin))
 	}
 }

@@ -8,12 +8,14 @@ import (
 	"errors"
 	"net/http"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/session"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
@@ -50,22 +52,22 @@ const (
 // live is GET /livez: the process answers.
 func (s *Server) live(c *gin.Context) error {
 	c.Header("Cache-Control", "no-store")
-	writeJSON(c, http.StatusOK, jsonType, map[string]string{"status": healthOK})
+	respond.JSON(c, http.StatusOK, map[string]string{"status": healthOK})
 	return nil
 }
 
 // ready is GET /readyz: jobs can be taken.
 func (s *Server) ready(c *gin.Context) error {
 	if s.draining.Load() {
-		return &problem{code: codeUnavailable, reason: "draining", retryAfter: retryUnavailable}
+		return problem.Because(problem.CodeUnavailable, "draining")
 	}
 	ctx, cancel := context.WithTimeout(c.Request.Context(), readyTimeout)
 	defer cancel()
 	if err := s.deps.Broker.Check(ctx); err != nil {
-		return &problem{code: codeUnavailable, retryAfter: retryUnavailable, cause: err}
+		return problem.Unavailable(err)
 	}
 	c.Header("Cache-Control", "no-store")
-	writeJSON(c, http.StatusOK, jsonType, map[string]string{"status": healthOK})
+	respond.JSON(c, http.StatusOK, map[string]string{"status": healthOK})
 	return nil
 }
 
@@ -74,7 +76,7 @@ func (s *Server) getHealth(c *gin.Context) error {
 	c.Header("Cache-Control", "no-store")
 	if !s.mayAskHealth(c) {
 		c.Header("WWW-Authenticate", `Bearer realm="health"`)
-		writeJSON(c, http.StatusUnauthorized, jsonType, map[string]string{"status": "unauthorized"})
+		respond.JSON(c, http.StatusUnauthorized, map[string]string{"status": "unauthorized"})
 		return nil
 	}
 	timeout := healthTimeout
@@ -97,7 +99,7 @@ func (s *Server) getHealth(c *gin.Context) error {
 		code = http.StatusServiceUnavailable
 	}
 	version, commit, built := telemetry.Version()
-	writeJSON(c, code, jsonType, map[string]any{
+	respond.JSON(c, code, map[string]any{
 		"status": status, "timestamp": job.At(s.deps.Now()), "checks": checks,
 		"version": version, "commit": commit, "build_time": built,
 	})
@@ -111,8 +113,8 @@ func (s *Server) mayAskHealth(c *gin.Context) bool {
 		return true
 	}
 	given := c.Query("token")
-	if scheme, token, found := strings.Cut(c.GetHeader("Authorization"), " "); found && strings.EqualFold(scheme, "Bearer") {
-		given = strings.TrimSpace(token)
+	if token, ok := session.BearerToken(c.Request); ok {
+		given = token
 	}
 	a, b := sha256.Sum256([]byte(given)), sha256.Sum256([]byte(want))
 	return subtle.ConstantTimeCompare(a[:], b[:]) == 1

@@ -7,6 +7,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
 	"github.com/text2image-audio/text2image-audio/pkg/env"
 	"github.com/text2image-audio/text2image-audio/pkg/hostname"
 )
@@ -46,5 +47,5 @@ func (s *Server) checkHost(c *gin.Context) {
 	if local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok && hostname.IsLoopbackAddress(local.String()) && hostname.Loopback().Allows(r.Host) {
 		return
 	}
-	s.fail(c, &problem{code: codeHost})
+	s.problems.Write(c, problem.New(problem.CodeHost))
 }

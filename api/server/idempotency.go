@@ -3,6 +3,8 @@ package server
 import (
 	"net/http"
 	"strings"
+
+	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
 )
 
 const maxKey = 255
@@ -18,7 +20,7 @@ func idempotencyKey(r *http.Request) (string, error) {
 		key = strings.NewReplacer(`\"`, `"`, `\\`, `\`).Replace(key[1 : len(key)-1])
 	}
 	if len(values) > 1 || key == "" || len(key) > maxKey || !isVisible(key) {
-		return "", &problem{code: codeInvalidKey}
+		return "", problem.New(problem.CodeInvalidKey)
 	}
 	return key, nil
 }

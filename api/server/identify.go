@@ -5,6 +5,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
@@ -18,5 +19,5 @@ func (s *Server) identify(c *gin.Context) {
 	}
 	c.Header("X-Request-Id", id)
 	c.Request = c.Request.WithContext(telemetry.WithRequestID(c.Request.Context(), id))
-	c.Writer = newPatientWriter(c.Writer)
+	respond.WithDeadlines(c)
 }

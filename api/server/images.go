@@ -12,6 +12,10 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/text2image-audio/text2image-audio/api/server/internal/bind"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/lifetime"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
 	"github.com/text2image-audio/text2image-audio/pkg/gallery"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
@@ -26,6 +30,8 @@ const (
 	heldAtOnce = 24
 	// savesAtOnce bounds those of them that are taken apart at the same time; each becomes several copies.
 	savesAtOnce = 4
+	// maxSaves is how many images one member may have saved within guessWindow, of which few stay.
+	maxSaves = 100
 	// maxSeed is the largest number that every JSON reader takes as it stands: a seed is kept as it was sent, or refused.
 	maxSeed = 1<<53 - 1
 )
@@ -55,17 +61,17 @@ type savedAnswer struct {
 
 // saveImage is POST /api/images/save.
 func (s *Server) saveImage(c *gin.Context) error {
-	m, err := s.mustMember(c)
+	m, err := s.sessions.Require(c)
 	if err != nil {
 		return err
 	}
-	if err := s.mayCreate(m); err != nil {
+	if err := s.sessions.RequireVerified(m); err != nil {
 		return err
 	}
-	if wait := s.attempts.saves.add(m.user.Owner()); wait > 0 {
-		return tooManyAttempts(wait)
+	if wait := s.saves.Take(m.User.Owner()); wait > 0 {
+		return problem.TooManyAttempts(wait)
 	}
-	body, done, err := s.readUpload(c, m.user.Owner())
+	body, done, err := s.readUpload(c, m.User.Owner())
 	if err != nil {
 		return err
 	}
@@ -74,26 +80,26 @@ func (s *Server) saveImage(c *gin.Context) error {
 		return err
 	}
 	defer func() { <-s.saving }()
-	ctx, cancel := bounded(c)
+	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
 	p, data, err := s.picture(c, body)
 	if err != nil {
 		return err
 	}
-	saved, err := s.deps.Gallery.Save(ctx, m.user.Owner(), p, data)
+	saved, err := s.deps.Gallery.Save(ctx, m.User.Owner(), p, data)
 	if gone := s.mustStillExist(ctx, m, s.deps.Gallery.Erase); gone != nil {
 		return gone
 	}
 	if err != nil {
 		return pictureProblem(err)
 	}
-	writeJSON(c, http.StatusCreated, jsonType, savedAnswer{true, saved.ID, saved.Prompt, saved.CreatedAt, saved.ExpiresAt, saved.Bytes, savedQuality})
+	respond.JSON(c, http.StatusCreated, savedAnswer{true, saved.ID, saved.Prompt, saved.CreatedAt, saved.ExpiresAt, saved.Bytes, savedQuality})
 	return nil
 }
 
 // place waits for a place among those who save. Who has got one gives it back.
 func place(c *gin.Context, places chan<- struct{}) error {
-	ctx, cancel := bounded(c)
+	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
 	select {
 	case places <- struct{}{}:
@@ -121,16 +127,14 @@ func (s *Server) picture(c *gin.Context, body []byte) (gallery.Picture, []byte, 
 
 // decodePicture reads a body, the bytes of the picture aside.
 func decodePicture(body []byte) (*pictureToSave, error) {
-	root, err := parse(body)
+	var ask pictureToSave
+	b, err := bind.LenientBytes(body, &ask)
 	if err != nil {
 		return nil, err
 	}
-	var ask pictureToSave
-	b := &binder{lenient: true}
-	b.object("", root, &ask)
-	b.also(ask.check()...)
-	if len(b.faults) > 0 {
-		return nil, invalid(b.faults...)
+	b.AddMissing(ask.check()...)
+	if err := b.Err(); err != nil {
+		return nil, err
 	}
 	return &ask, nil
 }
@@ -144,17 +148,17 @@ func (p *pictureToSave) check() []job.FieldError {
 	case p.JobID != "":
 		return nil
 	case p.Data == "":
-		faults = append(faults, required("/data"))
+		faults = append(faults, bind.Required("/data"))
 	}
 	if strings.TrimSpace(p.Prompt) == "" {
-		faults = append(faults, required("/prompt"))
+		faults = append(faults, bind.Required("/prompt"))
 	}
 	for _, field := range []struct {
 		pointer, text string
 		most          int
 	}{{"/prompt", p.Prompt, job.MaxPrompt}, {"/negative", p.Negative, job.MaxPrompt}, {"/model", p.Model, gallery.MaxModel}} {
 		if utf8.RuneCountInString(field.text) > field.most {
-			faults = append(faults, job.FieldError{Pointer: field.pointer, Code: "too_long", Args: map[string]string{"max": strconv.Itoa(field.most)}})
+			faults = append(faults, bind.TooLong(field.pointer, field.most))
 		}
 	}
 	if p.Seed != nil && (*p.Seed < -maxSeed || *p.Seed > maxSeed) {
@@ -172,24 +176,24 @@ func (s *Server) pictureOfJob(c *gin.Context, id string, index int) (gallery.Pic
 		return none, nil, jobs.ErrNotFound
 	}
 	withJob(c, id)
-	who, err := s.caller(c)
+	who, err := s.sessions.Caller(c)
 	if err != nil {
 		return none, nil, err
 	}
-	ctx, cancel := bounded(c)
+	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	snap, err := s.deps.Jobs.Read(ctx, who.owners, id)
+	snap, err := s.deps.Jobs.Read(ctx, who.Owners, id)
 	if err != nil {
 		return none, nil, err
 	}
 	if snap.Record == nil {
-		return none, nil, &problem{code: codeNotFinished, reason: "picture"}
+		return none, nil, problem.Because(problem.CodeNotFinished, "picture")
 	}
 	in, isPicture := snap.Spec.Input.(*job.ImageInput)
 	m, err := s.mediaAt(ctx, snap, strconv.Itoa(index))
 	switch {
 	case !isPicture, errors.Is(err, store.ErrNotFound):
-		return none, nil, &problem{code: codeMediaNotFound}
+		return none, nil, problem.New(problem.CodeMediaNotFound)
 	case err != nil:
 		return none, nil, err
 	case m.Bytes > gallery.MaxBytes:
@@ -197,7 +201,7 @@ func (s *Server) pictureOfJob(c *gin.Context, id string, index int) (gallery.Pic
 	}
 	reader, err := s.deps.Store.OpenMedia(ctx, snap.Spec.Owner, id, m.Index)
 	if errors.Is(err, store.ErrNotFound) {
-		return none, nil, &problem{code: codeMediaNotFound}
+		return none, nil, problem.New(problem.CodeMediaNotFound)
 	}
 	if err != nil {
 		return none, nil, err
@@ -221,13 +225,13 @@ func (s *Server) pictureOfJob(c *gin.Context, id string, index int) (gallery.Pic
 // pictureProblem tells the caller why a picture is not kept.
 func pictureProblem(err error) error {
 	if errors.Is(err, gallery.ErrTooLarge) {
-		return &problem{code: codePictureTooLarge, args: map[string]string{"max": strconv.Itoa(gallery.MaxBytes)}}
+		return &problem.Problem{Code: problem.CodeImageTooLarge, Args: map[string]string{"max": strconv.Itoa(gallery.MaxBytes)}}
 	}
 	for fault, reason := range map[error]string{
 		gallery.ErrEncoding: "encoding", gallery.ErrType: "type", gallery.ErrDamaged: "damaged", gallery.ErrDimensions: "dimensions",
 	} {
 		if errors.Is(err, fault) {
-			return &problem{code: codePicture, reason: reason}
+			return &problem.Problem{Code: problem.CodeInvalidImage, Reason: reason}
 		}
 	}
 	return err

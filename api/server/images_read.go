@@ -12,6 +12,9 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/text2image-audio/text2image-audio/api/server/internal/lifetime"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
 	"github.com/text2image-audio/text2image-audio/pkg/gallery"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
@@ -61,7 +64,7 @@ func (s *Server) listImages(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	writeJSON(c, http.StatusOK, jsonType, struct {
+	respond.JSON(c, http.StatusOK, struct {
 		Success  bool        `json:"success"`
 		Images   []savedView `json:"images"`
 		Earlier  []savedView `json:"earlier"`
@@ -89,7 +92,7 @@ func (s *Server) imageStats(c *gin.Context) error {
 		MaxSize   int64  `json:"maxSize"`
 		Today     string `json:"today"`
 	}
-	writeJSON(c, http.StatusOK, jsonType, struct {
+	respond.JSON(c, http.StatusOK, struct {
 		Success bool  `json:"success"`
 		Stats   stats `json:"stats"`
 	}{true, stats{
@@ -99,13 +102,13 @@ func (s *Server) imageStats(c *gin.Context) error {
 }
 
 func (s *Server) saved(c *gin.Context) (today, earlier []gallery.Picture, err error) {
-	m, err := s.mustMember(c)
+	m, err := s.sessions.Require(c)
 	if err != nil {
 		return nil, nil, err
 	}
-	ctx, cancel := bounded(c)
+	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	return s.deps.Gallery.List(ctx, m.user.Owner())
+	return s.deps.Gallery.List(ctx, m.User.Owner())
 }
 
 // getImage is GET /api/images/:id: a picture as JSON, its bytes as base64.
@@ -114,7 +117,7 @@ func (s *Server) getImage(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	writeJSON(c, http.StatusOK, jsonType, struct {
+	respond.JSON(c, http.StatusOK, struct {
 		savedView
 		Negative string `json:"negative"`
 		Data     string `json:"data"`
@@ -141,36 +144,36 @@ func (s *Server) downloadImage(c *gin.Context) error {
 	if w.refused {
 		c.Header("ETag", "")
 		c.Writer.Header().Del("Content-Disposition")
-		return &problem{code: codeRange}
+		return problem.New(problem.CodeRange)
 	}
 	return nil
 }
 
 func (s *Server) openImage(c *gin.Context) (gallery.Picture, []byte, error) {
-	m, err := s.mustMember(c)
+	m, err := s.sessions.Require(c)
 	if err != nil {
 		return gallery.Picture{}, nil, err
 	}
-	ctx, cancel := bounded(c)
+	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	return s.deps.Gallery.Open(ctx, m.user.Owner(), c.Param("id"))
+	return s.deps.Gallery.Open(ctx, m.User.Owner(), c.Param("id"))
 }
 
 // deleteImage is DELETE /api/images/:id. What is not there is 400, as with the original.
 func (s *Server) deleteImage(c *gin.Context) error {
-	m, err := s.mustMember(c)
+	m, err := s.sessions.Require(c)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := bounded(c)
+	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	err = s.deps.Gallery.Remove(ctx, m.user.Owner(), c.Param("id"))
+	err = s.deps.Gallery.Remove(ctx, m.User.Owner(), c.Param("id"))
 	if errors.Is(err, gallery.ErrNotFound) {
-		return &problem{code: codeImageNotFound, status: http.StatusBadRequest}
+		return &problem.Problem{Code: problem.CodeImageNotFound, Status: http.StatusBadRequest}
 	}
 	if err != nil {
 		return err
 	}
-	s.tell(c, http.StatusOK, "unsaved", nil, "")
+	respondDone(c, http.StatusOK, "image_deleted", accountReply{})
 	return nil
 }

@@ -6,25 +6,28 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/text2image-audio/text2image-audio/api/server/internal/lifetime"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 )
 
 // cancelJob is POST /api/jobs/:id/cancel. Canceling again is no error.
 func (s *Server) cancelJob(c *gin.Context) error {
-	vary(c, "Accept-Language", "Cookie")
+	respond.Vary(c, "Accept-Language", "Cookie")
 	id, err := jobID(c)
 	if err != nil {
 		return err
 	}
-	who, err := s.caller(c)
+	who, err := s.sessions.Caller(c)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := bounded(c)
+	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	snap, err := s.deps.Jobs.Cancel(ctx, who.owners, id)
+	snap, err := s.deps.Jobs.Cancel(ctx, who.Owners, id)
 	if errors.Is(err, jobs.ErrFinished) {
-		return &problem{code: codeFinished, job: snap}
+		return &problem.Problem{Code: problem.CodeFinished, Job: snap}
 	}
 	if err != nil {
 		return err
@@ -34,21 +37,20 @@ func (s *Server) cancelJob(c *gin.Context) error {
 
 // deleteJob is DELETE /api/jobs/:id.
 func (s *Server) deleteJob(c *gin.Context) error {
-	vary(c, "Cookie")
+	respond.Vary(c, "Cookie")
 	id, err := jobID(c)
 	if err != nil {
 		return err
 	}
-	who, err := s.caller(c)
+	who, err := s.sessions.Caller(c)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := bounded(c)
+	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	if err := s.deps.Jobs.Delete(ctx, who.owners, id); err != nil {
+	if err := s.deps.Jobs.Delete(ctx, who.Owners, id); err != nil {
 		return err
 	}
-	c.Status(http.StatusNoContent)
-	c.Writer.WriteHeaderNow()
+	respond.Empty(c, http.StatusNoContent)
 	return nil
 }

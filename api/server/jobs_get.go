@@ -9,6 +9,9 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/text2image-audio/text2image-audio/api/server/internal/bind"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/lifetime"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
@@ -17,7 +20,7 @@ import (
 // getJob is GET /api/jobs/:id. With wait it answers when the job has ended or, when the caller says which state it
 // knows, when that has changed.
 func (s *Server) getJob(c *gin.Context) error {
-	vary(c, "Accept-Language", "Cookie")
+	respond.Vary(c, "Accept-Language", "Cookie")
 	id, err := jobID(c)
 	if err != nil {
 		return err
@@ -36,8 +39,7 @@ func (s *Server) getJob(c *gin.Context) error {
 	if knows(c.Request, snap) {
 		c.Header("ETag", etag(snap))
 		c.Header("Cache-Control", "private, no-cache")
-		c.Status(http.StatusNotModified)
-		c.Writer.WriteHeaderNow()
+		respond.Empty(c, http.StatusNotModified)
 		return nil
 	}
 	return s.showJob(c, http.StatusOK, snap)
@@ -54,11 +56,11 @@ func jobID(c *gin.Context) (string, error) {
 }
 
 func (s *Server) readJob(c *gin.Context, id string, wait time.Duration) (*job.Snapshot, error) {
-	who, err := s.caller(c)
+	who, err := s.sessions.Caller(c)
 	if err != nil {
 		return nil, err
 	}
-	owners := who.owners
+	owners := who.Owners
 	if wait > 0 {
 		free, err := s.reserveWait(who)
 		if err != nil {
@@ -71,31 +73,16 @@ func (s *Server) readJob(c *gin.Context, id string, wait time.Duration) (*job.Sn
 			return ended(snap) || (changed && !knows(c.Request, snap))
 		})
 	}
-	ctx, cancel := bounded(c)
+	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
 	return s.deps.Jobs.Read(ctx, owners, id)
 }
 
 // queryWait reads ?wait=, whole seconds from 0 to 60.
 func queryWait(c *gin.Context) (time.Duration, error) {
-	n, err := queryNumber(c, "wait", 0, 0, maxWait)
-	return time.Duration(n) * time.Second, err
-}
-
-// queryNumber reads a whole number from the query, or the fallback when there is none.
-func queryNumber(c *gin.Context, name string, fallback, low, high int) (int, error) {
-	text, given := c.GetQuery(name)
-	if !given {
-		return fallback, nil
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n < low || n > high {
-		return 0, invalid(job.FieldError{
-			Pointer: "?" + name, Code: "out_of_range",
-			Args: map[string]string{"min": strconv.Itoa(low), "max": strconv.Itoa(high)},
-		})
-	}
-	return n, nil
+	var b bind.Binder
+	n := b.Number(c, "wait", 0, 0, maxWait)
+	return time.Duration(n) * time.Second, b.Err()
 }
 
 // etag names the state of a job. It is weak: the place in the queue may differ within a state.

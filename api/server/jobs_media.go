@@ -12,6 +12,9 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/text2image-audio/text2image-audio/api/server/internal/lifetime"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
@@ -19,34 +22,34 @@ import (
 // getMedia is GET /api/jobs/:id/media/:index: the bytes of one picture or recording. Those of a set are there one by one,
 // before the job has ended.
 func (s *Server) getMedia(c *gin.Context) error {
-	vary(c, "Cookie")
+	respond.Vary(c, "Cookie")
 	id, err := jobID(c)
 	if err != nil {
 		return err
 	}
-	who, err := s.caller(c)
+	who, err := s.sessions.Caller(c)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := bounded(c)
+	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	snap, err := s.deps.Jobs.Read(ctx, who.owners, id)
+	snap, err := s.deps.Jobs.Read(ctx, who.Owners, id)
 	if err != nil {
 		return err
 	}
 	m, err := s.mediaAt(ctx, snap, c.Param("index"))
 	if errors.Is(err, store.ErrNotFound) {
-		return &problem{code: codeMediaNotFound}
+		return problem.New(problem.CodeMediaNotFound)
 	}
 	if err != nil {
 		return err
 	}
-	transfer, opened, end := opening(c.Request.Context())
+	transfer, opened, end := lifetime.Opening(c.Request.Context())
 	defer end()
 	reader, err := s.deps.Store.OpenMedia(transfer, snap.Spec.Owner, id, m.Index)
 	opened()
 	if errors.Is(err, store.ErrNotFound) {
-		return &problem{code: codeMediaNotFound}
+		return problem.New(problem.CodeMediaNotFound)
 	}
 	if err != nil {
 		return err
@@ -58,7 +61,7 @@ func (s *Server) getMedia(c *gin.Context) error {
 	if w.refused {
 		c.Header("ETag", "")
 		c.Writer.Header().Del("Content-Disposition")
-		return &problem{code: codeRange}
+		return problem.New(problem.CodeRange)
 	}
 	return nil
 }

@@ -3,57 +3,59 @@ package server
 import (
 	"errors"
 
+	"github.com/text2image-audio/text2image-audio/api/server/internal/bind"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 )
 
 // submission is the body of POST /api/jobs.
 type submission struct {
-	Kind     string `json:"kind"`
-	Input    *node  `json:"input"`
-	Deadline *int   `json:"deadline_seconds"`
+	Kind     string     `json:"kind"`
+	Input    *bind.Node `json:"input"`
+	Deadline *int       `json:"deadline_seconds"`
 }
 
 // order checks a submission and returns the order, or all its faults.
-func (s *Server) order(models *job.Catalogue, sub *submission, b *binder) (*jobs.Order, error) {
+func (s *Server) order(models *job.Catalogue, sub *submission, b *bind.Binder) (*jobs.Order, error) {
 	kind := job.Kind(sub.Kind)
 	if sub.Deadline != nil {
-		b.faults = append(b.faults, job.ValidateDeadline("/deadline_seconds", *sub.Deadline)...)
+		b.Faults = append(b.Faults, job.ValidateDeadline("/deadline_seconds", *sub.Deadline)...)
 	}
 	switch {
-	case has(b.faults, "/kind"):
+	case bind.Has(b.Faults, "/kind"):
 	case sub.Kind == "":
-		b.add("/kind", "required")
+		b.Add("/kind", "required")
 	case !kind.Valid():
-		b.add("/kind", "unknown_value", "known", join(job.Kinds()))
+		b.Add("/kind", "unknown_value", "known", bind.Join(job.Kinds()))
 	}
 	if sub.Input == nil {
-		b.add("/input", "required")
+		b.Add("/input", "required")
 	}
 	in, err := job.NewInput(kind)
 	if err == nil && sub.Input != nil {
-		before := len(b.faults)
+		before := len(b.Faults)
 		spellSafe(in, sub.Input)
-		b.object("/input", sub.Input, in)
-		if sub.Input.kind == kindObject {
-			b.faults = append(b.faults, validate(in, models, "/input", b.faults[before:])...)
+		b.Object("/input", sub.Input, in)
+		if sub.Input.Kind == bind.Object {
+			b.Faults = append(b.Faults, validate(in, models, "/input", b.Faults[before:])...)
 		}
 	}
-	if len(b.faults) > 0 {
-		return nil, invalid(b.faults...)
+	if len(b.Faults) > 0 {
+		return nil, problem.Invalid(b.Faults...)
 	}
 	o, err := s.submitter.NewOrder(kind, in, sub.Deadline, models)
 	return o, invalidInput("/input", err)
 }
 
 // spellSafe converts "safe" of an image from a boolean, which it may be, to a string.
-func spellSafe(in job.Input, n *node) {
+func spellSafe(in job.Input, n *bind.Node) {
 	if _, ok := in.(*job.ImageInput); !ok {
 		return
 	}
-	for _, m := range n.members {
-		if m.name == "safe" && m.value.kind == kindBool {
-			m.value.kind = kindString
+	for _, m := range n.Members {
+		if m.Name == "safe" && m.Value.Kind == bind.Bool {
+			m.Value.Kind = bind.String
 		}
 	}
 }
@@ -62,7 +64,7 @@ func spellSafe(in job.Input, n *node) {
 func validate(in job.Input, c *job.Catalogue, prefix string, known []job.FieldError) []job.FieldError {
 	var faults []job.FieldError
 	for _, fault := range under(prefix, in.Validate(c)) {
-		if !has(known, fault.Pointer) {
+		if !bind.Has(known, fault.Pointer) {
 			faults = append(faults, fault)
 		}
 	}
@@ -73,16 +75,15 @@ func validate(in job.Input, c *job.Catalogue, prefix string, known []job.FieldEr
 // error as it is.
 func invalidInput(prefix string, err error) error {
 	if faulty, ok := errors.AsType[*jobs.InvalidError](err); ok {
-		return invalid(under(prefix, faulty.Faults)...)
+		return problem.Invalid(under(prefix, faulty.Faults)...)
 	}
 	return err
 }
 
-func has(faults []job.FieldError, pointer string) bool {
-	for _, f := range faults {
-		if f.Pointer == pointer {
-			return true
-		}
+// under puts a prefix in front of the pointers of field errors.
+func under(prefix string, fields []job.FieldError) []job.FieldError {
+	for i := range fields {
+		fields[i].Pointer = prefix + fields[i].Pointer
 	}
-	return false
+	return fields
 }

@@ -1,14 +1,16 @@
 package server
 
 import (
-	"bytes"
 	"errors"
-	"io"
-	"strconv"
 	"time"
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/text2image-audio/text2image-audio/api/server/internal/bind"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/lifetime"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/session"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 )
@@ -23,7 +25,7 @@ type retryRequest struct {
 // canceled. It is a submission in every respect.
 func (s *Server) retryJob(c *gin.Context) error {
 	began := time.Now()
-	vary(c, "Accept-Language", "Cookie", "Prefer")
+	respond.Vary(c, "Accept-Language", "Cookie", "Prefer")
 	id, err := jobID(c)
 	if err != nil {
 		return err
@@ -33,22 +35,20 @@ func (s *Server) retryJob(c *gin.Context) error {
 		return err
 	}
 	var ask retryRequest
-	b, err := s.decodeOptional(c, &ask)
+	b, err := bind.Optional(c, &ask)
 	if err != nil {
 		return err
 	}
 	if ask.Deadline != nil {
-		b.faults = append(b.faults, job.ValidateDeadline("/deadline_seconds", *ask.Deadline)...)
+		b.Faults = append(b.Faults, job.ValidateDeadline("/deadline_seconds", *ask.Deadline)...)
 	}
 	if ask.Seed != nil && (*ask.Seed < -1 || *ask.Seed > job.MaxSeed) {
-		b.faults = append(b.faults, job.FieldError{
-			Pointer: "/seed", Code: "out_of_range", Args: map[string]string{"min": "-1", "max": strconv.Itoa(job.MaxSeed)},
-		})
+		b.Faults = append(b.Faults, bind.OutOfRange("/seed", -1, job.MaxSeed))
 	}
-	if len(b.faults) > 0 {
-		return invalid(b.faults...)
+	if err := b.Err(); err != nil {
+		return err
 	}
-	who, err := s.caller(c)
+	who, err := s.sessions.Caller(c)
 	if err != nil {
 		return err
 	}
@@ -59,24 +59,24 @@ func (s *Server) retryJob(c *gin.Context) error {
 	return s.answerSubmission(c, submitted, began)
 }
 
-func (s *Server) retry(c *gin.Context, who caller, r jobs.Retry, key string) (*jobs.Submission, error) {
-	ctx, cancel := bounded(c)
+func (s *Server) retry(c *gin.Context, who session.Caller, r jobs.Retry, key string) (*jobs.Submission, error) {
+	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	old, err := s.deps.Jobs.Retryable(ctx, who.owners, r.ID)
+	old, err := s.deps.Jobs.Retryable(ctx, who.Owners, r.ID)
 	switch {
 	case errors.Is(err, jobs.ErrNotFound) && key != "":
-		snap, err := s.submitter.FindRetry(ctx, who.submitter(c), key, r)
+		snap, err := s.submitter.FindRetry(ctx, who.Submitter(c), key, r)
 		if gone := s.submitterMustExist(c, err); gone != nil {
 			return nil, gone
 		}
 		return &jobs.Submission{Job: snap, Replayed: true}, err
 	case errors.Is(err, jobs.ErrNotRetryable):
-		return nil, &problem{code: codeNotRetryable, job: old}
+		return nil, &problem.Problem{Code: problem.CodeNotRetryable, Job: old}
 	case err != nil:
 		return nil, err
 	}
 	if r.Seed != nil && old.Spec.Kind != job.KindImage {
-		return nil, invalid(job.FieldError{Pointer: "/seed", Code: "unknown_field"})
+		return nil, problem.Invalid(job.FieldError{Pointer: "/seed", Code: "unknown_field"})
 	}
 	o, err := s.submitter.NewRetry(old.Spec, r, s.deps.Models(ctx))
 	if err != nil {
@@ -84,17 +84,4 @@ func (s *Server) retry(c *gin.Context, who caller, r jobs.Retry, key string) (*j
 	}
 	o.Key = key
 	return s.submit(c, who, o)
-}
-
-// decodeOptional is decode for a body that may be missing.
-func (s *Server) decodeOptional(c *gin.Context, dest any) (*binder, error) {
-	body, err := readBody(c)
-	if err != nil {
-		return nil, err
-	}
-	if len(bytes.TrimSpace(body)) == 0 {
-		return &binder{}, nil
-	}
-	c.Request.Body = io.NopCloser(bytes.NewReader(body))
-	return s.decode(c, dest)
 }

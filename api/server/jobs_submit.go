@@ -8,6 +8,11 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/text2image-audio/text2image-audio/api/server/internal/bind"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/lifetime"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/session"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
@@ -16,13 +21,13 @@ import (
 // submitJob is POST /api/jobs.
 func (s *Server) submitJob(c *gin.Context) error {
 	began := time.Now()
-	vary(c, "Accept-Language", "Cookie", "Prefer")
+	respond.Vary(c, "Accept-Language", "Cookie", "Prefer")
 	key, err := idempotencyKey(c.Request)
 	if err != nil {
 		return err
 	}
 	var sub submission
-	b, err := s.decode(c, &sub)
+	b, err := bind.JSON(c, &sub)
 	if err != nil {
 		return err
 	}
@@ -30,7 +35,7 @@ func (s *Server) submitJob(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	who, err := s.caller(c)
+	who, err := s.sessions.Caller(c)
 	if err != nil {
 		return err
 	}
@@ -76,7 +81,7 @@ func (s *Server) mayWait(c *gin.Context, wait time.Duration) (release func(), ok
 	if wait <= 0 {
 		return nil, false
 	}
-	who, err := s.caller(c)
+	who, err := s.sessions.Caller(c)
 	if err != nil {
 		return nil, false
 	}
@@ -85,11 +90,11 @@ func (s *Server) mayWait(c *gin.Context, wait time.Duration) (release func(), ok
 }
 
 // submit makes a job of an order. When it returns without error the job is durable.
-func (s *Server) submit(c *gin.Context, who caller, o *jobs.Order) (*jobs.Submission, error) {
-	if err := s.mayCreate(who.member); err != nil {
+func (s *Server) submit(c *gin.Context, who session.Caller, o *jobs.Order) (*jobs.Submission, error) {
+	if err := s.sessions.RequireVerified(who.Member); err != nil {
 		return nil, err
 	}
-	id, err := s.submitter.Identify(who.submitter(c), o)
+	id, err := s.submitter.Identify(who.Submitter(c), o)
 	if err != nil {
 		return nil, err
 	}
@@ -99,16 +104,16 @@ func (s *Server) submit(c *gin.Context, who caller, o *jobs.Order) (*jobs.Submis
 		return nil, err
 	}
 	defer leave()
-	submitted, err := s.submitter.Submit(ctx, who.submitter(c), o)
+	submitted, err := s.submitter.Submit(ctx, who.Submitter(c), o)
 	if gone := s.submitterMustExist(c, err); gone != nil {
 		return nil, gone
 	}
 	if err != nil {
 		return nil, err
 	}
-	s.showUsage(c, submitted.Usage)
+	s.problems.SetUsage(c, submitted.Usage)
 	if !submitted.Replayed {
-		s.deps.Metrics.JobsSubmitted.WithLabelValues(string(o.Kind), string(who.lane)).Inc()
+		s.deps.Metrics.JobsSubmitted.WithLabelValues(string(o.Kind), string(who.Lane)).Inc()
 	}
 	return submitted, nil
 }
@@ -120,19 +125,19 @@ func ended(snap *job.Snapshot) bool { return snap.Record != nil }
 func (s *Server) await(c *gin.Context, owners []string, id string, wait time.Duration, done func(*job.Snapshot) bool) (*job.Snapshot, error) {
 	ctx, cancel := context.WithTimeout(c.Request.Context(), wait)
 	defer cancel()
-	ctx, release := untilStop(ctx)
+	ctx, release := lifetime.UntilStop(ctx)
 	defer release()
 	return s.deps.Feed.Await(ctx, owners, id, done)
 }
 
 // showJob answers with a job.
 func (s *Server) showJob(c *gin.Context, status int, snap *job.Snapshot) error {
-	ctx, cancel := bounded(c)
+	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	view := translate(s.deps.Feed.View(ctx, snap), s.lang(c))
+	view := problem.Translate(s.deps.Feed.View(ctx, snap), problem.Lang(c))
 	c.Header("ETag", etag(snap))
 	c.Header("Cache-Control", "private, no-cache")
-	writeJSON(c, status, jsonType, view)
+	respond.JSON(c, status, view)
 	return nil
 }
 

@@ -5,6 +5,8 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/text2image-audio/text2image-audio/api/server/internal/lifetime"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
@@ -41,12 +43,12 @@ const modelsAge = "60"
 
 // listModels is GET /api/models: what can be asked for.
 func (s *Server) listModels(c *gin.Context) error {
-	ctx, cancel := bounded(c)
+	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
 	models := s.deps.Models(ctx)
 	d := s.submitter.Defaults().In(models)
 	c.Header("Cache-Control", "public, max-age="+modelsAge)
-	writeJSON(c, http.StatusOK, jsonType, modelList{
+	respond.JSON(c, http.StatusOK, modelList{
 		Catalogue: &job.Catalogue{Source: models.Source, UpdatedAt: models.UpdatedAt, Images: models.Images, Speech: models.Speech, MaxPromptBytes: models.MaxPromptBytes},
 		Defaults:  modelDefaults{ImageModel: d.ImageModel, AudioModel: d.AudioModel, Voice: d.Voice},
 		Limits: modelLimits{

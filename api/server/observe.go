@@ -11,6 +11,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
@@ -21,11 +22,11 @@ func (s *Server) observe(c *gin.Context) {
 		took, status := time.Since(began), c.Writer.Status()
 		route := routeOf(c)
 		s.deps.Metrics.ObserveHTTP(route, c.Request.Method, status, longRequest(c), took)
-		code := c.GetString(problemCode)
+		code := problem.CodeOf(c)
 		var level slog.Level
 		var leftOut int
 		refused := code != "" && refusedSubmission(c)
-		if refused && (status < http.StatusInternalServerError || code == codeNotAccepting) {
+		if refused && (status < http.StatusInternalServerError || code == problem.CodeSubmissionsStopped) {
 			level, leftOut = s.refusals.level(route, code, began)
 		} else {
 			level, leftOut = s.requests.level(route, status, began)
@@ -139,7 +140,7 @@ func (s *Server) recoverPanic(c *gin.Context) {
 		s.deps.Metrics.Panics.WithLabelValues("http").Inc()
 		s.deps.Log.ErrorContext(c.Request.Context(), "panic in a handler",
 			slog.String("panic", fmt.Sprint(caught)), slog.String("stack", string(debug.Stack())))
-		s.fail(c, &problem{code: codeInternal})
+		s.problems.Write(c, problem.New(problem.CodeInternal))
 	}()
 	c.Next()
 }

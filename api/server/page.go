@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
+
+	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
 )
 
 //go:embed docs/docs.css
@@ -124,10 +126,10 @@ func (s *Server) home(c *gin.Context) error {
 	if !s.page.hasIndex {
 		return s.notFound(c)
 	}
-	if err := s.welcome(c); err != nil {
+	if err := s.sessions.EnsureGuest(c); err != nil {
 		return err
 	}
-	vary(c, "Cookie")
+	respond.Vary(c, "Cookie")
 	s.static(c, s.page.index)
 	return nil
 }

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/gin-gonic/gin"
+
+	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
 )
 
 // checkPath refuses a path that leads to a route only once it is decoded or cleaned. Routes match the decoded path, and a
@@ -13,7 +15,7 @@ import (
 func (s *Server) checkPath(c *gin.Context) {
 	written := c.Request.URL.EscapedPath()
 	if hasEncodedSeparator(written) || (c.FullPath() != "" && !isPlain(written, c.FullPath())) {
-		s.fail(c, &problem{code: codeInvalidPath})
+		s.problems.Write(c, problem.New(problem.CodeInvalidPath))
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"regexp"
 	"strings"
 	"testing"
 
@@ -90,27 +89,6 @@ func TestLanguages(t *testing.T) {
 		resp := b.request(t, http.MethodGet, "/nothing", nil, header("Accept-Language", accept))
 		if got := resp.Header.Get("Content-Language"); got != want {
 			t.Errorf("%.40q: %s, want %s", accept, got, want)
-		}
-	}
-}
-
-var gap = regexp.MustCompile(`\{\w+\}`)
-
-func TestEveryCodeHasItsSentences(t *testing.T) {
-	t.Parallel()
-	english, chinese := server.Codes(job.English), server.Codes(job.Chinese)
-	for code, en := range english {
-		zh := chinese[code]
-		if en == "" || zh == "" || (en == zh && code != "not_found/path") {
-			t.Errorf("%s: %q, %q", code, en, zh)
-		}
-		if a, b := fmt.Sprint(gap.FindAllString(en, -1)), fmt.Sprint(gap.FindAllString(zh, -1)); a != b {
-			t.Errorf("%s: gaps %s in English, %s in Chinese", code, a, b)
-		}
-	}
-	for code, status := range server.Statuses() {
-		if en, zh := server.Title(status, job.English), server.Title(status, job.Chinese); en == "" || zh == en {
-			t.Errorf("%s: titles %q, %q", code, en, zh)
 		}
 	}
 }

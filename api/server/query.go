@@ -7,7 +7,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/bind"
 )
 
 // queries are the parameters of native routes, by route. Those that a route's handler reads, and no others, are taken:
@@ -39,18 +39,17 @@ func (s *Server) checkQuery(c *gin.Context) {
 		known = nil
 	}
 	given := c.Request.URL.Query()
-	var faults []job.FieldError
+	var b bind.Binder
 	for _, name := range slices.Sorted(maps.Keys(given)) {
-		pointer := "?" + escape(name)
+		pointer := "?" + bind.Escape(name)
 		switch {
-		case len(faults) == maxFaults:
 		case !slices.Contains(known, name):
-			faults = append(faults, job.FieldError{Pointer: pointer, Code: "unknown_field"})
+			b.Add(pointer, "unknown_field")
 		case len(given[name]) > 1 && !slices.Contains(repeatable, name):
-			faults = append(faults, job.FieldError{Pointer: pointer, Code: "duplicate_field"})
+			b.Add(pointer, "duplicate_field")
 		}
 	}
-	if len(faults) > 0 {
-		s.fail(c, invalid(faults...))
+	if err := b.Err(); err != nil {
+		s.problems.Write(c, err)
 	}
 }

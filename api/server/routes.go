@@ -6,6 +6,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
 	"github.com/text2image-audio/text2image-audio/pkg/feedback"
 )
 
@@ -18,68 +19,68 @@ func (s *Server) routes() (*gin.Engine, error) {
 	}
 	e.Use(s.cors)
 	native := e.Group("", s.refuseCrossOrigin, s.checkQuery, s.limitBody)
-	original := e.Group("", speakAsOriginal, s.refuseCrossOrigin, s.limitBody)
-	get := func(path string, h handler) {
-		native.GET(path, s.handle(h))
-		native.HEAD(path, s.handle(h))
+	original := e.Group("", problem.OriginalShape, s.refuseCrossOrigin, s.limitBody)
+	get := func(path string, h problem.Handler) {
+		native.GET(path, s.problems.Handle(h))
+		native.HEAD(path, s.problems.Handle(h))
 	}
 
 	// Jobs.
-	native.POST("/api/jobs", s.handle(s.submitJob))
+	native.POST("/api/jobs", s.problems.Handle(s.submitJob))
 	get("/api/jobs", s.listJobs)
 	get("/api/jobs/:id", s.getJob)
 	get("/api/jobs/:id/events", s.jobEvents)
 	get("/api/jobs/:id/media/:index", s.getMedia)
-	native.POST("/api/jobs/:id/cancel", s.handle(s.cancelJob))
-	native.POST("/api/jobs/:id/retry", s.handle(s.retryJob))
-	native.DELETE("/api/jobs/:id", s.handle(s.deleteJob))
+	native.POST("/api/jobs/:id/cancel", s.problems.Handle(s.cancelJob))
+	native.POST("/api/jobs/:id/retry", s.problems.Handle(s.retryJob))
+	native.DELETE("/api/jobs/:id", s.problems.Handle(s.deleteJob))
 	get("/api/events", s.ownerEvents)
 
 	// The original's routes, which wait for their job.
-	original.POST("/api/generate", s.handle(s.generate))
-	original.POST("/api/pollinations/image", s.handle(s.generatePicture))
-	original.POST("/api/prompts/optimize", s.handle(s.optimizePrompt))
-	original.POST("/api/optimize", s.handle(s.optimizePrompt))
-	original.POST("/api/translate", s.handle(s.translateText))
+	original.POST("/api/generate", s.problems.Handle(s.generate))
+	original.POST("/api/pollinations/image", s.problems.Handle(s.generatePicture))
+	original.POST("/api/prompts/optimize", s.problems.Handle(s.optimizePrompt))
+	original.POST("/api/optimize", s.problems.Handle(s.optimizePrompt))
+	original.POST("/api/translate", s.problems.Handle(s.translateText))
 
 	// Accounts.
-	accounts := e.Group("/api/auth", speakAsOriginal, sayFailed, s.refuseCrossOrigin, s.limitBody)
-	accounts.POST("/register", s.handle(s.register))
-	accounts.POST("/login", s.handle(s.login))
-	accounts.GET("/validate", s.handle(s.validate))
-	accounts.HEAD("/validate", s.handle(s.validate))
-	accounts.POST("/logout", s.handle(s.logout))
-	accounts.POST("/forgot-password", s.handle(s.forgotPassword))
-	accounts.POST("/reset-password", s.handle(s.resetPassword))
-	accounts.POST("/verify-email", s.handle(s.verifyEmail))
-	accounts.POST("/resend-verification", s.handle(s.resendVerification))
-	accounts.POST("/change-password", s.handle(s.changePassword))
-	accounts.POST("/profile", s.handle(s.renameAccount))
-	accounts.POST("/delete-account", s.handle(s.deleteAccount))
-	accounts.GET("/providers", s.handle(s.listProviders))
-	accounts.HEAD("/providers", s.handle(s.listProviders))
-	accounts.GET("/google", s.handle(s.startGoogle))
-	accounts.HEAD("/google", s.handle(s.startGoogle))
-	accounts.POST("/google-oauth", s.handle(s.finishGoogle))
-	accounts.POST("/google-login", s.handle(s.loginGoogle))
-	accounts.POST("/google-unlink", s.handle(s.unlinkGoogle))
+	accounts := e.Group("/api/auth", problem.OriginalShape, problem.SuccessFalse, s.refuseCrossOrigin, s.limitBody)
+	accounts.POST("/register", s.problems.Handle(s.register))
+	accounts.POST("/login", s.problems.Handle(s.login))
+	accounts.GET("/validate", s.problems.Handle(s.validate))
+	accounts.HEAD("/validate", s.problems.Handle(s.validate))
+	accounts.POST("/logout", s.problems.Handle(s.logout))
+	accounts.POST("/forgot-password", s.problems.Handle(s.forgotPassword))
+	accounts.POST("/reset-password", s.problems.Handle(s.resetPassword))
+	accounts.POST("/verify-email", s.problems.Handle(s.verifyEmail))
+	accounts.POST("/resend-verification", s.problems.Handle(s.resendVerification))
+	accounts.POST("/change-password", s.problems.Handle(s.changePassword))
+	accounts.POST("/profile", s.problems.Handle(s.renameAccount))
+	accounts.POST("/delete-account", s.problems.Handle(s.deleteAccount))
+	accounts.GET("/providers", s.problems.Handle(s.listProviders))
+	accounts.HEAD("/providers", s.problems.Handle(s.listProviders))
+	accounts.GET("/google", s.problems.Handle(s.startGoogle))
+	accounts.HEAD("/google", s.problems.Handle(s.startGoogle))
+	accounts.POST("/google-oauth", s.problems.Handle(s.finishGoogle))
+	accounts.POST("/google-login", s.problems.Handle(s.loginGoogle))
+	accounts.POST("/google-unlink", s.problems.Handle(s.unlinkGoogle))
 
 	// Feedback of members.
-	members := e.Group("/api/feedback", speakAsOriginal, sayFailed, s.refuseCrossOrigin, s.limitBody)
-	members.POST("", s.handle(s.giveFeedback))
-	members.GET("/my", s.handle(s.myFeedback))
-	members.HEAD("/my", s.handle(s.myFeedback))
+	members := e.Group("/api/feedback", problem.OriginalShape, problem.SuccessFalse, s.refuseCrossOrigin, s.limitBody)
+	members.POST("", s.problems.Handle(s.giveFeedback))
+	members.GET("/my", s.problems.Handle(s.myFeedback))
+	members.HEAD("/my", s.problems.Handle(s.myFeedback))
 
 	// Saved pictures.
-	images := e.Group("/api/images", speakAsOriginal, sayFailed, s.refuseCrossOrigin)
-	images.POST("/save", s.limitPictureBody, s.handle(s.saveImage))
+	images := e.Group("/api/images", problem.OriginalShape, problem.SuccessFalse, s.refuseCrossOrigin)
+	images.POST("/save", s.limitPictureBody, s.problems.Handle(s.saveImage))
 	for _, read := range []string{http.MethodGet, http.MethodHead} {
-		images.Handle(read, "/daily", s.limitBody, s.handle(s.listImages))
-		images.Handle(read, "/stats", s.limitBody, s.handle(s.imageStats))
-		images.Handle(read, "/:id", s.limitBody, s.handle(s.getImage))
-		images.Handle(read, "/download/:id", s.limitBody, s.handle(s.downloadImage))
+		images.Handle(read, "/daily", s.limitBody, s.problems.Handle(s.listImages))
+		images.Handle(read, "/stats", s.limitBody, s.problems.Handle(s.imageStats))
+		images.Handle(read, "/:id", s.limitBody, s.problems.Handle(s.getImage))
+		images.Handle(read, "/download/:id", s.limitBody, s.problems.Handle(s.downloadImage))
 	}
-	images.DELETE("/:id", s.limitBody, s.handle(s.deleteImage))
+	images.DELETE("/:id", s.limitBody, s.problems.Handle(s.deleteImage))
 
 	get("/api/models", s.listModels)
 	get("/api/quota", s.getQuota)
@@ -87,29 +88,29 @@ func (s *Server) routes() (*gin.Engine, error) {
 	// The operator's routes.
 	operator := e.Group("/api/admin", s.refuseCrossOrigin, s.limitBody, s.operatorOnly)
 	for _, read := range []string{http.MethodGet, http.MethodHead} {
-		operator.Handle(read, "/dead-letters", s.handle(s.listLetters))
-		operator.Handle(read, "/dead-letters/:id", s.handle(s.showLetter))
-		operator.Handle(read, "/control", s.handle(s.showControl))
-		operator.Handle(read, "/switches", s.handle(s.listSwitches))
-		operator.Handle(read, "/deployments", s.handle(s.listDeployments))
+		operator.Handle(read, "/dead-letters", s.problems.Handle(s.listLetters))
+		operator.Handle(read, "/dead-letters/:id", s.problems.Handle(s.showLetter))
+		operator.Handle(read, "/control", s.problems.Handle(s.showControl))
+		operator.Handle(read, "/switches", s.problems.Handle(s.listSwitches))
+		operator.Handle(read, "/deployments", s.problems.Handle(s.listDeployments))
 	}
-	operator.GET("/backup", s.handle(s.downloadBackup))
-	operator.POST("/dead-letters/:id/replay", s.handle(s.replayLetter))
-	operator.DELETE("/dead-letters/:id", s.handle(s.purgeLetter))
-	operator.POST("/dead-letters/replay", s.handle(s.replayLetters))
-	operator.POST("/dead-letters/purge", s.handle(s.purgeLetters))
-	operator.POST("/kinds/:kind/pause", s.handle(s.pauseKind))
-	operator.POST("/kinds/:kind/resume", s.handle(s.resumeKind))
-	operator.POST("/upstreams/:name/probe", s.handle(s.probeUpstream))
-	operator.POST("/switches/:name", s.handle(s.setSwitch))
-	operator.DELETE("/switches/:name", s.handle(s.resetSwitch))
+	operator.GET("/backup", s.problems.Handle(s.downloadBackup))
+	operator.POST("/dead-letters/:id/replay", s.problems.Handle(s.replayLetter))
+	operator.DELETE("/dead-letters/:id", s.problems.Handle(s.purgeLetter))
+	operator.POST("/dead-letters/replay", s.problems.Handle(s.replayLetters))
+	operator.POST("/dead-letters/purge", s.problems.Handle(s.purgeLetters))
+	operator.POST("/kinds/:kind/pause", s.problems.Handle(s.pauseKind))
+	operator.POST("/kinds/:kind/resume", s.problems.Handle(s.resumeKind))
+	operator.POST("/upstreams/:name/probe", s.problems.Handle(s.probeUpstream))
+	operator.POST("/switches/:name", s.problems.Handle(s.setSwitch))
+	operator.DELETE("/switches/:name", s.problems.Handle(s.resetSwitch))
 	for _, status := range feedback.Statuses() {
-		operator.POST("/feedback/:id/"+string(status), s.handle(s.markFeedback(status)))
+		operator.POST("/feedback/:id/"+string(status), s.problems.Handle(s.markFeedback(status)))
 	}
-	operator.DELETE("/feedback/:id", s.handle(s.removeFeedback))
-	reader := e.Group("/api/admin/feedback", speakAsOriginal, sayFailed, s.refuseCrossOrigin, s.limitBody, s.operatorsFeedbackOnly)
-	reader.GET("", s.handle(s.listFeedback))
-	reader.HEAD("", s.handle(s.listFeedback))
+	operator.DELETE("/feedback/:id", s.problems.Handle(s.removeFeedback))
+	reader := e.Group("/api/admin/feedback", problem.OriginalShape, problem.SuccessFalse, s.refuseCrossOrigin, s.limitBody, s.operatorsFeedbackOnly)
+	reader.GET("", s.problems.Handle(s.listFeedback))
+	reader.HEAD("", s.problems.Handle(s.listFeedback))
 
 	// Probes.
 	get("/livez", s.live)
@@ -130,14 +131,14 @@ func (s *Server) routes() (*gin.Engine, error) {
 		get(g.Page, s.googlePage)
 		s.pages = append(s.pages, g.Page)
 	}
-	e.NoRoute(s.handle(s.notFound))
-	e.NoMethod(s.handle(s.methodNotAllowed))
+	e.NoRoute(s.problems.Handle(s.notFound))
+	e.NoMethod(s.problems.Handle(s.methodNotAllowed))
 	return e, nil
 }
 
 // notFound answers for every path without a route.
 func (s *Server) notFound(c *gin.Context) error {
-	return &problem{code: codeNotFound, reason: "path", extra: map[string]any{"path": c.Request.URL.Path}}
+	return &problem.Problem{Code: problem.CodeNotFound, Reason: "path", Extra: map[string]any{"path": c.Request.URL.Path}}
 }
 
 // methodNotAllowed answers for a path that takes other methods; Gin has named them in Allow.
@@ -146,7 +147,7 @@ func (s *Server) methodNotAllowed(c *gin.Context) error {
 	if !knownMethod(method) {
 		method = "…"
 	}
-	return &problem{code: codeMethod, args: map[string]string{"method": method}}
+	return &problem.Problem{Code: problem.CodeMethod, Args: map[string]string{"method": method}}
 }
 
 func knownMethod(method string) bool {

@@ -2,20 +2,23 @@ package server
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
 	"sync/atomic"
 	"time"
 
 	"github.com/gin-gonic/gin"
-	"golang.org/x/text/language"
 
 	"github.com/text2image-audio/text2image-audio/api/feed"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/bind"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/keys"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/lifetime"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/ratelimit"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/session"
 	"github.com/text2image-audio/text2image-audio/pkg/account"
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/control"
@@ -99,25 +102,27 @@ const (
 	keepAlive         = 15 * time.Second
 )
 
-// Server is the HTTP surface. It holds nothing that changes once it is made, but for the submissions in flight, the wrong
+// Server is the HTTP surface. It holds nothing that changes once it is made, but for the submissions under way, the wrong
 // keys of the last minute and what it has logged.
 type Server struct {
-	cfg     Config
-	deps    Deps
-	keys    keys
-	proxies []netip.Prefix
-	hosts   hostname.List
-	trusted *http.CrossOriginProtection
-	matcher language.Matcher
+	cfg      Config
+	deps     Deps
+	keys     keys.Keys
+	proxies  session.Proxies
+	sessions *session.Sessions
+	hosts    hostname.List
+	trusted  *http.CrossOriginProtection
+	problems *problem.Writer
 	// submitter accepts jobs.
-	submitter *jobs.Submitter
-	page      *page
-	origins   []string
-	guesses   *guesses
-	attempts  *attempts
-	health    *healthLog
-	requests  *requestLog
-	refusals  *refusalLog
+	submitter    *jobs.Submitter
+	page         *page
+	origins      []string
+	adminGuesses *ratelimit.Limiter
+	limits       *accountLimits
+	saves        *ratelimit.Limiter
+	health       *healthLog
+	requests     *requestLog
+	refusals     *refusalLog
 	// pages are the paths at which the page takes what Google sends along.
 	pages []string
 	// acts is the log of what operators do; it does not heed LOG_LEVEL.
@@ -125,17 +130,18 @@ type Server struct {
 	engine *gin.Engine
 	// draining is set once the process is about to stop.
 	draining atomic.Bool
-	pending  *pending
+	// pending counts the submissions that wait to be stored, by address.
+	pending ratelimit.Concurrency
 	// saving is taken by whoever takes a picture apart.
 	saving chan struct{}
 	// holding is taken by whoever sends a large one.
 	holding chan struct{}
 	// uploads counts the images that are being uploaded, by member.
-	uploads concurrency
+	uploads ratelimit.Concurrency
 	// streams and waits count the event streams, and the requests that wait for a job, that are open, by caller.
-	streams, waits concurrency
+	streams, waits ratelimit.Concurrency
 	// backups counts the backups that are being made.
-	backups concurrency
+	backups ratelimit.Concurrency
 }
 
 // New returns a server. It fails when a setting names a model or voice that is not in the catalogue, and when the
@@ -160,12 +166,11 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		deps.UploadGrace = uploadGrace
 	}
 	s := &Server{
-		cfg: cfg, deps: deps, keys: deriveKeys(deps.Secret), guesses: newGuesses(deps.Now), acts: telemetry.Audit(deps.Log),
+		cfg: cfg, deps: deps, keys: keys.Derive(deps.Secret), adminGuesses: ratelimit.New(deps.Now, maxKeyGuesses, keyGuessWindow), saves: ratelimit.New(deps.Now, maxSaves, guessWindow), acts: telemetry.Audit(deps.Log),
 		health: &healthLog{failed: make(map[string]bool)}, requests: &requestLog{refused: make(map[refusalKey]*refusals)}, refusals: newRefusalLog(),
-		matcher: language.NewMatcher([]language.Tag{language.English, language.Chinese}),
-		pending: newPending(cfg.MaxPending),
-		saving:  make(chan struct{}, savesAtOnce),
-		holding: make(chan struct{}, heldAtOnce),
+		problems: problem.NewWriter(deps.Broker, deps.Now),
+		saving:   make(chan struct{}, savesAtOnce),
+		holding:  make(chan struct{}, heldAtOnce),
 	}
 	var err error
 	if s.proxies, err = parseNetworks(cfg.TrustedProxies); err != nil {
@@ -180,7 +185,8 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	if s.origins, err = cfg.origins(); err != nil {
 		return nil, err
 	}
-	s.attempts = newAttempts(s.keys.attempts, deps.Now)
+	s.sessions = session.New(deps.Accounts, s.keys.GuestCookie, s.proxies, deps.VerifyEmail)
+	s.limits = newAccountLimits(s.keys.Attempts, deps.Now)
 	s.submitter, err = jobs.NewSubmitter(cfg.Config, jobs.SubmitterDeps{
 		Jobs: deps.Jobs, Quota: deps.Quota, Catalogue: deps.Catalogue, Secret: deps.Secret, Accepting: s.checkAccepting,
 		Metrics: deps.Metrics, Log: deps.Log, Now: deps.Now,
@@ -226,60 +232,13 @@ func newHTTP(base context.Context, handler http.Handler, log *slog.Logger) *http
 	return &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: readHeaderTimeout,
-		ReadTimeout:       bodyTimeout,
+		ReadTimeout:       bind.BodyTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-		BaseContext: func(net.Listener) context.Context {
-			return context.WithValue(context.WithoutCancel(base), stoppingKey{}, base)
-		},
+		BaseContext:       func(net.Listener) context.Context { return lifetime.WithBase(base) },
 	}
 }
 
 // ErrStopping is the cause with which the context ends that HTTP is given: streams and waits end with it.
-var ErrStopping = errors.New("the server is stopping")
-
-// stoppingKey is where a request's context holds the context that ends at shutdown.
-type stoppingKey struct{}
-
-// untilStop returns a context that ends with the request's own and, before that, when the server begins to stop.
-func untilStop(ctx context.Context) (context.Context, context.CancelFunc) {
-	base, ok := ctx.Value(stoppingKey{}).(context.Context)
-	ctx, cancel := context.WithCancelCause(ctx)
-	if !ok {
-		return ctx, func() { cancel(context.Canceled) }
-	}
-	detach := context.AfterFunc(base, func() { cancel(context.Cause(base)) })
-	return ctx, func() {
-		detach()
-		cancel(context.Canceled)
-	}
-}
-
-// onStop calls f when the server begins to stop, until cancel is called.
-func onStop(ctx context.Context, f func()) (cancel func() bool) {
-	base, ok := ctx.Value(stoppingKey{}).(context.Context)
-	if !ok {
-		return func() bool { return true }
-	}
-	return context.AfterFunc(base, f)
-}
-
-// operationTimeout bounds what one request asks of NATS before it answers 503.
-const operationTimeout = 10 * time.Second
-
-// bounded returns the request's context with operationTimeout.
-func bounded(c *gin.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(c.Request.Context(), operationTimeout)
-}
-
-// opening returns a context for something that is opened within operationTimeout and then used for as long as the
-// request lasts. The caller says so by calling opened, and calls cancel in the end.
-func opening(ctx context.Context) (bound context.Context, opened, cancel func()) {
-	ctx, end := context.WithCancelCause(ctx)
-	timer := time.AfterFunc(operationTimeout, func() { end(context.DeadlineExceeded) })
-	return ctx, func() { timer.Stop() }, func() {
-		timer.Stop()
-		end(context.Canceled)
-	}
-}
+var ErrStopping = lifetime.ErrStopping

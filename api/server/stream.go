@@ -92,7 +92,7 @@ func (s *Server) pump(st *stream, r *feed.Reader, show func(feed.Event) error) {
 		var err error
 		select {
 		case <-look.C:
-			if !s.stillSignedIn(st.c) {
+			if !s.sessions.StillValid(st.c) {
 				return
 			}
 		case e, open := <-r.Events():

@@ -4,6 +4,9 @@ import (
 	"errors"
 	"strconv"
 
+	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/ratelimit"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/session"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
@@ -23,39 +26,39 @@ var errStreamsFull = errors.New("as many streams or waiting requests as MAX_STRE
 
 // reserveStream takes a place for an event stream of a caller. It fails with a problem: 429 when the caller has too many,
 // 503 when the process has. It costs no request; release gives the place back.
-func (s *Server) reserveStream(who caller) (release func(), err error) {
+func (s *Server) reserveStream(who session.Caller) (release func(), err error) {
 	most := s.cfg.MaxStreamsPerCaller
-	bounds := []quantity{{"address " + who.address, sharedStreams * most}}
+	bounds := []ratelimit.Bound{{Key: "address " + who.Address, Max: sharedStreams * most}}
 	switch {
-	case who.lane == job.LaneMember:
-		bounds = []quantity{{"member " + who.owner, most}}
-	case who.named():
-		bounds = append(bounds, quantity{"guest " + who.owner, most})
+	case who.Lane == job.LaneMember:
+		bounds = []ratelimit.Bound{{Key: "member " + who.Owner, Max: most}}
+	case who.Named():
+		bounds = append(bounds, ratelimit.Bound{Key: "guest " + who.Owner, Max: most})
 	default:
-		bounds = append(bounds, quantity{"anonymous " + who.address, most})
+		bounds = append(bounds, ratelimit.Bound{Key: "anonymous " + who.Address, Max: most})
 	}
 	return reservePlace(&s.streams, s.cfg.MaxStreams, bounds, "")
 }
 
 // reserveWait takes a place for a request that waits for a job, in the same way.
-func (s *Server) reserveWait(who caller) (release func(), err error) {
-	key := "address " + who.address
-	if who.lane == job.LaneMember {
-		key = "member " + who.owner
+func (s *Server) reserveWait(who session.Caller) (release func(), err error) {
+	key := "address " + who.Address
+	if who.Lane == job.LaneMember {
+		key = "member " + who.Owner
 	}
-	return reservePlace(&s.waits, s.cfg.MaxStreams, []quantity{{key, waitsPerStream * s.cfg.MaxStreamsPerCaller}}, "wait")
+	return reservePlace(&s.waits, s.cfg.MaxStreams, []ratelimit.Bound{{Key: key, Max: waitsPerStream * s.cfg.MaxStreamsPerCaller}}, "wait")
 }
 
-func reservePlace(places *concurrency, total int, bounds []quantity, reason string) (release func(), err error) {
-	release, exceeded, ok := places.reserve(total, bounds...)
+func reservePlace(places *ratelimit.Concurrency, total int, bounds []ratelimit.Bound, reason string) (release func(), err error) {
+	release, exceeded, ok := places.Reserve(total, bounds...)
 	switch {
 	case ok:
 		return release, nil
 	case exceeded == nil:
-		return nil, &problem{code: codeUnavailable, reason: "streams", retryAfter: retryStreams, cause: errStreamsFull}
+		return nil, &problem.Problem{Code: problem.CodeUnavailable, Reason: "streams", RetryAfter: retryStreams, Cause: errStreamsFull}
 	}
-	return nil, &problem{
-		code: codeTooManyStreams, reason: reason, retryAfter: retryStreams, args: map[string]string{"max": strconv.Itoa(exceeded.max)},
-		extra: map[string]any{"retry_after": retryStreams},
+	return nil, &problem.Problem{
+		Code: problem.CodeTooManyStreams, Reason: reason, RetryAfter: retryStreams, Args: map[string]string{"max": strconv.Itoa(exceeded.Max)},
+		Extra: map[string]any{"retry_after": retryStreams},
 	}
 }

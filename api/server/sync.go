@@ -10,6 +10,9 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/text2image-audio/text2image-audio/api/server/internal/lifetime"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
@@ -18,15 +21,21 @@ import (
 // withdrawTimeout bounds what is done for a caller that has gone away.
 const withdrawTimeout = 5 * time.Second
 
+const (
+	retryThrottled = 30
+	// retryStillRunning is when to ask for a job that took longer than its caller could be kept waiting.
+	retryStillRunning = 5
+)
+
 // errAnswered says that the caller got all it asked for already.
 var errAnswered = errors.New("answered")
 
-// work submits a job for one of the original's routes and waits until it has ended well. Any other end is a *problem; the
+// work submits a job for one of the original's routes and waits until it has ended well. Any other end is a *problem.Problem; the
 // job goes on when the wait is over first. With Prefer: respond-async it answers at once and returns errAnswered.
 func (s *Server) work(c *gin.Context, o *jobs.Order) (*job.Record, error) {
 	began := time.Now()
-	vary(c, "Accept-Language", "Cookie", "Prefer")
-	who, err := s.caller(c)
+	respond.Vary(c, "Accept-Language", "Cookie", "Prefer")
+	who, err := s.sessions.Caller(c)
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +57,7 @@ func (s *Server) work(c *gin.Context, o *jobs.Order) (*job.Record, error) {
 	}
 	spec := snap.Spec
 	waitsLong(c, telemetry.LongSync)
-	snap, err = s.await(c, []string{who.owner}, id, s.cfg.SyncWait-time.Since(began), ended)
+	snap, err = s.await(c, []string{who.Owner}, id, s.cfg.SyncWait-time.Since(began), ended)
 	if gone := c.Request.Context().Err(); gone != nil {
 		s.withdraw(c, spec)
 		return nil, gone
@@ -77,9 +86,9 @@ func outcome(snap *job.Snapshot) (*job.Record, error) {
 	r := snap.Record
 	switch {
 	case r == nil:
-		return nil, &problem{code: codeStillRunning, retryAfter: retryStillRunning, extra: map[string]any{"job": snap.Spec.ID}}
+		return nil, &problem.Problem{Code: problem.CodeStillRunning, RetryAfter: retryStillRunning, Extra: map[string]any{"job": snap.Spec.ID}}
 	case r.Status == job.StatusCanceled:
-		return nil, &problem{code: job.CodeCanceledByUser, status: http.StatusConflict, extra: map[string]any{"job": snap.Spec.ID}}
+		return nil, &problem.Problem{Code: job.CodeCanceledByUser, Status: http.StatusConflict, Extra: map[string]any{"job": snap.Spec.ID}}
 	case r.Status == job.StatusFailed:
 		return nil, failure(r)
 	}
@@ -87,17 +96,17 @@ func outcome(snap *job.Snapshot) (*job.Record, error) {
 }
 
 // failure returns the problem of a failed job.
-func failure(r *job.Record) *problem {
-	p := &problem{code: codeInternal, status: http.StatusBadGateway, extra: map[string]any{"job": r.Spec.ID}}
+func failure(r *job.Record) *problem.Problem {
+	p := &problem.Problem{Code: problem.CodeInternal, Status: http.StatusBadGateway, Extra: map[string]any{"job": r.Spec.ID}}
 	if r.Error == nil {
 		return p
 	}
-	p.code, p.failed = r.Error.Code, r.Error
+	p.Code, p.Failed = r.Error.Code, r.Error
 	switch {
-	case p.code == job.CodeModerated:
-		p.status = http.StatusBadRequest
-	case p.code == job.CodeThrottled, r.Error.Cause == job.CodeThrottled:
-		p.status, p.retryAfter = http.StatusServiceUnavailable, retryThrottled
+	case p.Code == job.CodeModerated:
+		p.Status = http.StatusBadRequest
+	case p.Code == job.CodeThrottled, r.Error.Cause == job.CodeThrottled:
+		p.Status, p.RetryAfter = http.StatusServiceUnavailable, retryThrottled
 	}
 	return p
 }
@@ -105,9 +114,9 @@ func failure(r *job.Record) *problem {
 // product reads the whole of a job's first medium.
 func (s *Server) product(c *gin.Context, r *job.Record) (job.Media, []byte, error) {
 	if r.Result == nil || len(r.Result.Media) == 0 {
-		return job.Media{}, nil, &problem{code: codeInternal, cause: errors.New("a succeeded job without media")}
+		return job.Media{}, nil, &problem.Problem{Code: problem.CodeInternal, Cause: errors.New("a succeeded job without media")}
 	}
-	ctx, cancel := bounded(c)
+	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
 	reader, err := s.deps.Store.OpenMedia(ctx, r.Spec.Owner, r.Spec.ID, r.Result.Media[0].Index)
 	if err != nil {

@@ -8,30 +8,33 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/text2image-audio/text2image-audio/api/server/internal/bind"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
 // generation is the body of POST /api/generate.
 type generation struct {
-	Text     string   `json:"text"`
-	Type     string   `json:"type"`
-	Width    *int     `json:"width"`
-	Height   *int     `json:"height"`
-	Seed     *int64   `json:"seed"`
-	NoLogo   *bool    `json:"nologo"`
-	Negative string   `json:"negative"`
-	Model    string   `json:"model"`
-	Voice    string   `json:"voice"`
-	Speed    *float64 `json:"speed"`
-	Format   string   `json:"format"`
-	Mode     *node    `json:"mode"`
+	Text     string     `json:"text"`
+	Type     string     `json:"type"`
+	Width    *int       `json:"width"`
+	Height   *int       `json:"height"`
+	Seed     *int64     `json:"seed"`
+	NoLogo   *bool      `json:"nologo"`
+	Negative string     `json:"negative"`
+	Model    string     `json:"model"`
+	Voice    string     `json:"voice"`
+	Speed    *float64   `json:"speed"`
+	Format   string     `json:"format"`
+	Mode     *bind.Node `json:"mode"`
 }
 
 // speed returns the speed at which the speech is made. The original's page sends the mode "tts" and plays what it gets at
 // the chosen speed itself, so that for it the speech is made at the usual one, as an MP3. A speed that nobody may ask for is
 // refused as ever.
 func (g *generation) speed() *float64 {
-	setsRateItself := g.Mode != nil && g.Mode.kind == kindString && g.Mode.text == "tts"
+	setsRateItself := g.Mode != nil && g.Mode.Kind == bind.String && g.Mode.Text == "tts"
 	if setsRateItself && g.Speed != nil && *g.Speed >= job.MinSpeed && *g.Speed <= job.MaxSpeed {
 		return nil
 	}
@@ -41,7 +44,7 @@ func (g *generation) speed() *float64 {
 // generate is POST /api/generate of the original: one picture as base64 or speech as bytes.
 func (s *Server) generate(c *gin.Context) error {
 	var g generation
-	b, err := s.decodeLenient(c, &g)
+	b, err := bind.Lenient(c, &g)
 	if err != nil {
 		return err
 	}
@@ -51,22 +54,22 @@ func (s *Server) generate(c *gin.Context) error {
 			Prompt: g.Text, Negative: g.Negative, Model: g.Model,
 			Width: g.Width, Height: g.Height, Seed: g.Seed, NoLogo: g.NoLogo,
 		}
-		return s.generateImage(c, in, b.faults, "text")
+		return s.generateImage(c, in, b.Faults, "text")
 	case string(job.KindAudio):
 		in := &job.AudioInput{Text: g.Text, Voice: g.Voice, Model: g.Model, Speed: g.speed(), Format: g.Format}
-		return s.generateSpeech(c, in, b.faults)
+		return s.generateSpeech(c, in, b.Faults)
 	}
-	if strings.TrimSpace(g.Text) == "" && !has(b.faults, "/text") {
-		b.add("/text", "required")
+	if strings.TrimSpace(g.Text) == "" && !bind.Has(b.Faults, "/text") {
+		b.Add("/text", "required")
 	}
 	switch {
-	case has(b.faults, "/type"):
+	case bind.Has(b.Faults, "/type"):
 	case g.Type == "":
-		b.add("/type", "required")
+		b.Add("/type", "required")
 	default:
-		b.add("/type", "unknown_value", "known", join([]job.Kind{job.KindImage, job.KindAudio}))
+		b.Add("/type", "unknown_value", "known", bind.Join([]job.Kind{job.KindImage, job.KindAudio}))
 	}
-	return invalid(b.faults...)
+	return problem.Invalid(b.Faults...)
 }
 
 // picture is the body of POST /api/pollinations/image.
@@ -83,7 +86,7 @@ type picture struct {
 // generatePicture is POST /api/pollinations/image of the original.
 func (s *Server) generatePicture(c *gin.Context) error {
 	var p picture
-	b, err := s.decodeLenient(c, &p)
+	b, err := bind.Lenient(c, &p)
 	if err != nil {
 		return err
 	}
@@ -91,7 +94,7 @@ func (s *Server) generatePicture(c *gin.Context) error {
 		Prompt: p.Prompt, Negative: p.Negative, Model: p.Model,
 		Width: p.Width, Height: p.Height, Seed: p.Seed, NoLogo: p.NoLogo,
 	}
-	return s.generateImage(c, in, b.faults, "prompt")
+	return s.generateImage(c, in, b.Faults, "prompt")
 }
 
 // generateImage works an order for one picture.
@@ -111,7 +114,7 @@ func (s *Server) generateImage(c *gin.Context, in *job.ImageInput, faults []job.
 		return err
 	}
 	c.Header("Cache-Control", "no-store")
-	writeJSON(c, http.StatusOK, jsonType, map[string]string{
+	respond.JSON(c, http.StatusOK, map[string]string{
 		"type": "image", "data": base64.StdEncoding.EncodeToString(data), "format": "base64",
 		"content_type": safeType(m.ContentType),
 	})
@@ -135,7 +138,7 @@ func (s *Server) generateSpeech(c *gin.Context, in *job.AudioInput, faults []job
 		return err
 	}
 	c.Header("Cache-Control", "no-store")
-	write(c, http.StatusOK, safeType(m.ContentType), data)
+	respond.Bytes(c, http.StatusOK, safeType(m.ContentType), data)
 	return nil
 }
 

@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 
+	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 )
@@ -17,11 +18,11 @@ func (s *Server) originalOrder(models *job.Catalogue, kind job.Kind, in job.Inpu
 	}
 	faults = append(faults, validate(in, models, "", faults)...)
 	if len(faults) > 0 {
-		return nil, invalid(rename(kind, faults, text)...)
+		return nil, problem.Invalid(rename(kind, faults, text)...)
 	}
 	o, err := s.submitter.NewOrder(kind, in, nil, models)
 	if faulty, ok := errors.AsType[*jobs.InvalidError](err); ok {
-		return nil, invalid(rename(kind, faulty.Faults, text)...)
+		return nil, problem.Invalid(rename(kind, faulty.Faults, text)...)
 	}
 	return o, err
 }

@@ -7,6 +7,9 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/text2image-audio/text2image-audio/api/server/internal/bind"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
@@ -23,7 +26,7 @@ func (s *Server) optimizePrompt(c *gin.Context) error {
 		return s.echo(c, err, map[string]any{"optimized_text": text, "raw_optimized": text, "original_prompt": text})
 	}
 	c.Header("Cache-Control", "no-store")
-	writeJSON(c, http.StatusOK, jsonType, map[string]string{
+	respond.JSON(c, http.StatusOK, map[string]string{
 		"optimized_text": improved, "raw_optimized": improved, "original_prompt": text,
 	})
 	return nil
@@ -36,19 +39,19 @@ func (s *Server) translateText(c *gin.Context) error {
 		return s.echo(c, err, map[string]any{"translated_text": text, "translated": false})
 	}
 	c.Header("Cache-Control", "no-store")
-	writeJSON(c, http.StatusOK, jsonType, map[string]any{"translated_text": translated, "translated": true})
+	respond.JSON(c, http.StatusOK, map[string]any{"translated_text": translated, "translated": true})
 	return nil
 }
 
 // workText works an order for a text and returns what came in and what came out.
 func (s *Server) workText(c *gin.Context, kind job.Kind) (text, made string, err error) {
 	var request textRequest
-	b, err := s.decodeLenient(c, &request)
+	b, err := bind.Lenient(c, &request)
 	if err != nil {
 		return "", "", err
 	}
 	text = request.Text
-	o, err := s.originalOrder(s.deps.Models(c.Request.Context()), kind, &job.TextInput{Text: text}, b.faults, "text")
+	o, err := s.originalOrder(s.deps.Models(c.Request.Context()), kind, &job.TextInput{Text: text}, b.Faults, "text")
 	if err != nil {
 		return text, "", err
 	}
@@ -57,7 +60,7 @@ func (s *Server) workText(c *gin.Context, kind job.Kind) (text, made string, err
 		return text, "", err
 	}
 	if record.Result == nil || record.Result.Text == "" {
-		return text, "", &problem{code: codeInternal, cause: errors.New("a succeeded job without text")}
+		return text, "", &problem.Problem{Code: problem.CodeInternal, Cause: errors.New("a succeeded job without text")}
 	}
 	return text, record.Result.Text, nil
 }
@@ -67,9 +70,9 @@ func (s *Server) echo(c *gin.Context, err error, extra map[string]any) error {
 	if errors.Is(err, errAnswered) {
 		return nil
 	}
-	p := s.explain(c.Request.Context(), err)
+	p := s.problems.ToProblem(c.Request.Context(), err)
 	both := maps.Clone(extra)
-	maps.Copy(both, p.extra)
-	p.extra = both
+	maps.Copy(both, p.Extra)
+	p.Extra = both
 	return p
 }

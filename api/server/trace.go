@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/gin-gonic/gin"
+
+	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
 )
 
 // trace records the span of a request to the API. Probes, the page and its files are not traced.
@@ -28,7 +30,7 @@ func (s *Server) trace(c *gin.Context) {
 		span.End()
 	}()
 	c.Next()
-	code = c.GetString(problemCode)
+	code = problem.CodeOf(c)
 }
 
 // isTraced reports whether a request is to the API itself.

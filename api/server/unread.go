@@ -9,6 +9,10 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
+
+	"github.com/text2image-audio/text2image-audio/api/server/internal/bind"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
 )
 
 // discardBody reads and drops the body of a request whose method has no use for one. net/http would do so when the answer
@@ -22,21 +26,19 @@ func (s *Server) discardBody(c *gin.Context) {
 	if r.ContentLength == 0 || r.Body == nil {
 		return
 	}
-	if w, ok := c.Writer.(*patientWriter); ok {
-		w.readBy = time.Now().Add(bodyTimeout)
-	}
+	respond.SetBodyDeadline(c, time.Now().Add(bind.BodyTimeout))
 	// A body that was announced with Expect: 100-continue is not sent unless it is read. One that is too large is refused
 	// by the route, or not read at all.
-	if r.Method == http.MethodPost || r.ContentLength > maxBody || strings.EqualFold(r.Header.Get("Expect"), "100-continue") {
+	if r.Method == http.MethodPost || r.ContentLength > bind.MaxBody || strings.EqualFold(r.Header.Get("Expect"), "100-continue") {
 		return
 	}
-	switch _, err := io.CopyN(io.Discard, r.Body, maxBody+1); {
+	switch _, err := io.CopyN(io.Discard, r.Body, bind.MaxBody+1); {
 	case err == nil:
 		c.Header("Connection", "close")
-		s.fail(c, tooLarge(maxBody))
+		s.problems.Write(c, bind.TooLarge(bind.MaxBody))
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		c.Header("Connection", "close")
-		s.fail(c, &problem{code: codeRequestTimeout})
+		s.problems.Write(c, problem.New(problem.CodeRequestTimeout))
 	case !errors.Is(err, io.EOF):
 		// The connection broke, or the chunks of the body are malformed. What follows cannot be told from the body.
 		c.Header("Connection", "close")

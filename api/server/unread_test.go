@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/api/server"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/pipetest"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
@@ -29,12 +30,8 @@ func doorway(t *testing.T, send func(conn net.Conn), receive func(answers *bufio
 	synctest.Test(t, func(t *testing.T) {
 		d, err := server.NewDoor(server.Config{}, telemetry.NewMetrics(), quiet())
 		must(t, err)
-		listener := pipes{conns: make(chan net.Conn, 1), closed: make(chan struct{})}
 		srv := d.HTTP(t.Context())
-		served := make(chan error, 1)
-		go func() { served <- srv.Serve(listener) }()
-		mine, theirs := net.Pipe()
-		listener.conns <- theirs
+		mine, served := pipetest.Dial(srv)
 		var sending sync.WaitGroup
 		sending.Go(func() { send(mine) })
 		receive(bufio.NewReader(mine))

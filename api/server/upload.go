@@ -12,10 +12,22 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/text2image-audio/text2image-audio/api/server/internal/bind"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/lifetime"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/ratelimit"
 	"github.com/text2image-audio/text2image-audio/pkg/gallery"
 )
 
 const (
+	// maxPictureRead is how much of a body with an image is kept: the largest image that is saved, as base64, its texts,
+	// and room to spare.
+	maxPictureRead = 4 << 20
+	// maxPictureBody is the largest body with an image that is read at all, so that the sender of an image that is too large
+	// can be told so.
+	maxPictureBody = 16 << 20
+	// maxSmallUpload is the size up to which the body of an upload is read like any other.
+	maxSmallUpload = 64 << 10
 	// uploadsPerOwner is how many images one member may upload at once.
 	uploadsPerOwner = 2
 	// uploadsAtOnce bounds the uploads of all members together. Each holds up to uploadHead bytes.
@@ -109,14 +121,14 @@ func (u *upload) problem(c *gin.Context, err error) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if !errors.Is(err, os.ErrDeadlineExceeded) {
-		return bodyProblem(err, int(u.received))
+		return bind.BodyProblem(err, int(u.received))
 	}
 	// The deadline stays passed and the connection ends with the answer: the rest of the body is not waited for.
 	c.Header("Connection", "close")
 	if u.stopping {
-		return &problem{code: codeUnavailable, retryAfter: retryUnavailable, cause: err}
+		return problem.Unavailable(err)
 	}
-	return &problem{code: codeUploadTooSlow, args: map[string]string{"min": strconv.FormatInt(u.required>>10, 10)}}
+	return &problem.Problem{Code: problem.CodeUploadTooSlow, Args: map[string]string{"min": strconv.FormatInt(u.required>>10, 10)}}
 }
 
 // readUpload reads the body of a request of a member that uploads an image. done releases what the upload has reserved;
@@ -128,18 +140,18 @@ func (u *upload) problem(c *gin.Context, err error) error {
 func (s *Server) readUpload(c *gin.Context, owner string) (body []byte, done func(), err error) {
 	if n := c.Request.ContentLength; n >= 0 && n <= maxSmallUpload {
 		// It names an image of a job, or holds a tiny one.
-		body, err = readBody(c)
+		body, err = bind.ReadBody(c)
 		return body, func() {}, err
 	}
-	release, exceeded, ok := s.uploads.reserve(uploadsAtOnce, quantity{owner, uploadsPerOwner})
+	release, exceeded, ok := s.uploads.Reserve(uploadsAtOnce, ratelimit.Bound{Key: owner, Max: uploadsPerOwner})
 	switch {
 	case !ok && exceeded != nil:
-		return nil, nil, &problem{
-			code: codeTooManyUploads, retryAfter: retryUpload, args: map[string]string{"max": strconv.Itoa(uploadsPerOwner)},
-			extra: map[string]any{"retry_after": retryUpload},
+		return nil, nil, &problem.Problem{
+			Code: problem.CodeTooManyUploads, RetryAfter: retryUpload, Args: map[string]string{"max": strconv.Itoa(uploadsPerOwner)},
+			Extra: map[string]any{"retry_after": retryUpload},
 		}
 	case !ok:
-		return nil, nil, &problem{code: codeUnavailable, retryAfter: retryUnavailable, cause: errors.New("too many uploads at once")}
+		return nil, nil, problem.Unavailable(errors.New("too many uploads at once"))
 	}
 	defer release()
 	held := false
@@ -156,7 +168,7 @@ func (s *Server) readUpload(c *gin.Context, owner string) (body []byte, done fun
 		}
 	}()
 	u := newUpload(c, s.deps.UploadGrace, func() bool { return held && len(s.holding) > cap(s.holding)/2 })
-	defer onStop(c.Request.Context(), u.stop)()
+	defer lifetime.OnStop(c.Request.Context(), u.stop)()
 	var b bytes.Buffer
 	if _, err := io.Copy(&b, io.LimitReader(u, uploadHead)); err != nil {
 		return nil, nil, u.problem(c, err)

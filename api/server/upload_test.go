@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/api/server"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/pipetest"
 )
 
 // TestUploadsAtEveryRate sends bodies over a connection in memory, whose deadlines follow the clock of a bubble.
@@ -49,7 +50,7 @@ func TestUploadsAtEveryRate(t *testing.T) {
 				}
 				outcomes := make(chan outcome, 1)
 				h := server.UploadReader(tc.taken, func(code string, n int) { outcomes <- outcome{code, n} })
-				converse(t, h, func(conn net.Conn) {
+				pipetest.Serve(t, h, func(conn net.Conn) {
 					began := time.Now()
 					ctx, stop := context.WithCancel(t.Context())
 					defer stop()
@@ -98,7 +99,7 @@ func TestUploadWithoutAPlace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		outcomes := make(chan string, 1)
 		h := server.UploadReader(server.HeldAtOnce, func(code string, _ int) { outcomes <- code })
-		converse(t, h, func(conn net.Conn) {
+		pipetest.Serve(t, h, func(conn net.Conn) {
 			began := time.Now()
 			ctx, stop := context.WithCancel(t.Context())
 			defer stop()

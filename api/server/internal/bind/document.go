@@ -1,4 +1,4 @@
-package server
+package bind
 
 import (
 	"bytes"
@@ -7,47 +7,51 @@ import (
 	"io"
 	"strconv"
 	"unicode/utf8"
+
+	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
 )
 
-// maxDepth is how deep a body may be nested; what we read has two levels.
+// maxDepth is how deeply a body may be nested; what is read has two levels.
 const maxDepth = 16
 
-// node is a JSON value as it came in. Unlike what encoding/json makes of it, it keeps duplicate names and tells a
-// missing value from a wrong one, so that every fault of a body can be named at once.
-type node struct {
-	kind    nodeKind
-	text    string
-	members []member
-	items   []*node
+// Node is a JSON value as it was received. Unlike the result of encoding/json it keeps duplicate names and distinguishes a
+// missing value from a wrong one, so that all errors of a body can be reported at once.
+type Node struct {
+	Kind    Kind
+	Text    string
+	Members []Member
+	items   []*Node
 }
 
-type member struct {
-	name  string
-	value *node
+// Member is one name of an object and its value.
+type Member struct {
+	Name  string
+	Value *Node
 }
 
-type nodeKind string
+// Kind is the JSON type of a value.
+type Kind string
 
-// The kinds of value; they are the words of the table wants.
+// The JSON types, as the table of their names in package problem has them.
 const (
-	kindNull   nodeKind = "null"
-	kindBool   nodeKind = "boolean"
-	kindNumber nodeKind = "number"
-	kindString nodeKind = "string"
-	kindObject nodeKind = "object"
-	kindArray  nodeKind = "array"
+	Null   Kind = "null"
+	Bool   Kind = "boolean"
+	Number Kind = "number"
+	String Kind = "string"
+	Object Kind = "object"
+	Array  Kind = "array"
 )
 
-// parse reads a body that must be one JSON object. It fails with a *problem that says where the fault lies.
-func parse(body []byte) (*node, error) {
+// Parse reads a body that must be a single JSON object. It fails with a problem that says where the error is.
+func Parse(body []byte) (*Node, error) {
 	body = bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")) // Some editors and shells put a byte order mark there.
 	if len(bytes.TrimSpace(body)) == 0 {
-		return nil, &problem{code: codeNoBody}
+		return nil, problem.New(problem.CodeBodyRequired)
 	}
 	if at := invalidUTF8(body); at >= 0 {
 		return nil, invalidJSON("encoding", at)
 	}
-	if err := check(body); err != nil {
+	if err := checkSyntax(body); err != nil {
 		return nil, err
 	}
 	d := json.NewDecoder(bytes.NewReader(body))
@@ -58,18 +62,18 @@ func parse(body []byte) (*node, error) {
 		return nil, invalidJSON("depth", 0)
 	case err != nil:
 		return nil, invalidJSON("", int(d.InputOffset()))
-	case root.kind != kindObject:
+	case root.Kind != Object:
 		return nil, invalidJSON("object", 0)
 	}
 	return root, nil
 }
 
-func invalidJSON(reason string, offset int) *problem {
-	return &problem{code: codeInvalidJSON, reason: reason, args: map[string]string{"offset": strconv.Itoa(offset)}}
+func invalidJSON(reason string, offset int) *problem.Problem {
+	return &problem.Problem{Code: problem.CodeInvalidJSON, Reason: reason, Args: map[string]string{"offset": strconv.Itoa(offset)}}
 }
 
-// check looks whether the body is exactly one JSON value.
-func check(body []byte) error {
+// checkSyntax fails unless the body is exactly one JSON value.
+func checkSyntax(body []byte) error {
 	d := json.NewDecoder(bytes.NewReader(body))
 	var whole json.RawMessage
 	if err := d.Decode(&whole); err != nil {
@@ -85,7 +89,7 @@ func check(body []byte) error {
 	return nil
 }
 
-// invalidUTF8 returns where the first byte lies that belongs to no character, or −1.
+// invalidUTF8 returns the offset of the first byte that is not part of a UTF-8 character, or −1.
 func invalidUTF8(b []byte) int {
 	for at := 0; at < len(b); {
 		r, size := utf8.DecodeRune(b[at:])
@@ -99,7 +103,7 @@ func invalidUTF8(b []byte) int {
 
 var errTooDeep = errors.New("nested too deeply")
 
-func readNode(d *json.Decoder, depth int) (*node, error) {
+func readNode(d *json.Decoder, depth int) (*Node, error) {
 	if depth > maxDepth {
 		return nil, errTooDeep
 	}
@@ -114,17 +118,17 @@ func readNode(d *json.Decoder, depth int) (*node, error) {
 		}
 		return readArray(d, depth)
 	case json.Number:
-		return &node{kind: kindNumber, text: v.String()}, nil
+		return &Node{Kind: Number, Text: v.String()}, nil
 	case string:
-		return &node{kind: kindString, text: v}, nil
+		return &Node{Kind: String, Text: v}, nil
 	case bool:
-		return &node{kind: kindBool, text: strconv.FormatBool(v)}, nil
+		return &Node{Kind: Bool, Text: strconv.FormatBool(v)}, nil
 	}
-	return &node{kind: kindNull}, nil
+	return &Node{Kind: Null}, nil
 }
 
-func readObject(d *json.Decoder, depth int) (*node, error) {
-	n := &node{kind: kindObject}
+func readObject(d *json.Decoder, depth int) (*Node, error) {
+	n := &Node{Kind: Object}
 	for d.More() {
 		token, err := d.Token()
 		if err != nil {
@@ -135,14 +139,14 @@ func readObject(d *json.Decoder, depth int) (*node, error) {
 		if err != nil {
 			return nil, err
 		}
-		n.members = append(n.members, member{name, value})
+		n.Members = append(n.Members, Member{name, value})
 	}
 	_, err := d.Token()
 	return n, err
 }
 
-func readArray(d *json.Decoder, depth int) (*node, error) {
-	n := &node{kind: kindArray}
+func readArray(d *json.Decoder, depth int) (*Node, error) {
+	n := &Node{Kind: Array}
 	for d.More() {
 		item, err := readNode(d, depth+1)
 		if err != nil {

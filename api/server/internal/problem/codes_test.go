@@ -1,24 +1,29 @@
-package server_test
+package problem
 
 import (
+	"errors"
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"maps"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
-	"github.com/text2image-audio/text2image-audio/api/server"
+	"github.com/text2image-audio/text2image-audio/api/contracttest"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
 // enum returns the values of a schema of the contract, or of a property of it.
 func enum(t *testing.T, name, property string) []string {
 	t.Helper()
-	c, err := contract()
+	c, err := contracttest.Read("../../../openapi.yaml")
 	must(t, err)
 	ref := c.Doc.Components.Schemas[name]
 	if ref == nil {
@@ -65,14 +70,14 @@ func TestContractNamesEveryCode(t *testing.T) {
 		promised = append(promised, enum(t, family[0], family[1])...)
 	}
 	slices.Sort(promised)
-	compare(t, families, "faults of api/server", slices.Compact(promised), server.ProblemCodes())
+	compare(t, families, "codes of api/server/internal/problem", slices.Compact(promised), slices.Sorted(maps.Keys(codes)))
 }
 
 // TestEveryCodeIsInItsTable reads the program for codes that were written down and never put into a table: their sentence
 // would be the bare code.
 func TestEveryCodeIsInItsTable(t *testing.T) {
 	t.Parallel()
-	fieldCodes, problemCodes, failureCodes := job.FieldCodes(), server.ProblemCodes(), job.FailureCodes()
+	fieldCodes, problemCodes, failureCodes := job.FieldCodes(), slices.Sorted(maps.Keys(codes)), job.FailureCodes()
 	seen := 0
 	check := func(at token.Position, expr ast.Expr) {
 		literal, ok := expr.(*ast.BasicLit)
@@ -84,7 +89,7 @@ func TestEveryCodeIsInItsTable(t *testing.T) {
 			t.Errorf("%s: the field error %s has no sentence: add it to fieldSentences in pkg/job/sentence.go", at, literal.Value)
 		}
 	}
-	for _, root := range []string{"../../api", "../../pkg", "../../worker"} {
+	for _, root := range []string{"../../../../api", "../../../../pkg", "../../../../worker"} {
 		err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 			if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
 				return err
@@ -101,19 +106,19 @@ func TestEveryCodeIsInItsTable(t *testing.T) {
 						check(set.Position(element.Pos()), element)
 					}
 				case *ast.CallExpr:
-					// binder.add and faults.add of api/server and pkg/job: pointer, code, arguments.
-					if f, ok := n.Fun.(*ast.SelectorExpr); ok && f.Sel.Name == "add" && len(n.Args) >= 2 {
+					// bind.Binder.Add and faults.add of pkg/job: pointer, code, arguments.
+					if f, ok := n.Fun.(*ast.SelectorExpr); ok && (f.Sel.Name == "add" || f.Sel.Name == "Add") && len(n.Args) >= 2 {
 						check(set.Position(n.Pos()), n.Args[1])
 					}
 				case *ast.ValueSpec:
 					for i, name := range n.Names {
-						if root == "../../api" && file.Name.Name == "server" && strings.HasPrefix(name.Name, "code") && i < len(n.Values) {
+						if file.Name.Name == "problem" && strings.HasPrefix(name.Name, "Code") && i < len(n.Values) {
 							literal, ok := n.Values[i].(*ast.BasicLit)
 							if !ok {
 								continue
 							}
 							if code, err := strconv.Unquote(literal.Value); err != nil || !slices.Contains(slices.Concat(problemCodes, failureCodes), code) {
-								t.Errorf("%s: %s has no row in faults of api/server/faults.go", set.Position(n.Pos()), literal.Value)
+								t.Errorf("%s: %s has no row in codes of api/server/internal/problem", set.Position(n.Pos()), literal.Value)
 							}
 						}
 					}
@@ -140,12 +145,12 @@ func fieldErrors(literal *ast.CompositeLit) []ast.Expr {
 		}
 		return false
 	}
-	var codes []ast.Expr
+	var found []ast.Expr
 	collect := func(l *ast.CompositeLit) {
 		for _, element := range l.Elts {
 			if pair, ok := element.(*ast.KeyValueExpr); ok {
 				if key, ok := pair.Key.(*ast.Ident); ok && key.Name == "Code" {
-					codes = append(codes, pair.Value)
+					found = append(found, pair.Value)
 				}
 			}
 		}
@@ -160,5 +165,47 @@ func fieldErrors(literal *ast.CompositeLit) []ast.Expr {
 	if named(literal.Type) {
 		collect(literal)
 	}
-	return codes
+	return found
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+var placeholder = regexp.MustCompile(`\{\w+\}`)
+
+func TestEveryCodeHasItsSentences(t *testing.T) {
+	t.Parallel()
+	sentences := map[string]Words{}
+	for code, d := range codes {
+		sentences[code] = d.sentence
+		for reason, words := range d.reasons {
+			sentences[code+"/"+reason] = words
+		}
+	}
+	for code, words := range sentences {
+		en, zh := words.English, words.Chinese
+		if en == "" || zh == "" || (en == zh && code != "not_found/path") {
+			t.Errorf("%s: %q, %q", code, en, zh)
+		}
+		if a, b := fmt.Sprint(placeholder.FindAllString(en, -1)), fmt.Sprint(placeholder.FindAllString(zh, -1)); a != b {
+			t.Errorf("%s: placeholders %s in English, %s in Chinese", code, a, b)
+		}
+	}
+	for code, d := range codes {
+		if en, zh := title(d.status, job.English), title(d.status, job.Chinese); en == "" || zh == en {
+			t.Errorf("%s: titles %q, %q", code, en, zh)
+		}
+	}
+}
+
+// TestErrorWhileStarting maps an unknown error before there is a connection to NATS.
+func TestErrorWhileStarting(t *testing.T) {
+	t.Parallel()
+	if p := NewWriter(nil, time.Now).ToProblem(t.Context(), errors.New("something")); p.Code != "unavailable" || p.HTTPStatus() != 503 {
+		t.Errorf("%s, %d", p.Code, p.HTTPStatus())
+	}
 }

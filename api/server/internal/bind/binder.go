@@ -1,0 +1,230 @@
+package bind
+
+import (
+	"errors"
+	"math"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+)
+
+// MaxFaults bounds how many errors of fields are reported; a body can hold thousands.
+const MaxFaults = 20
+
+// Binder copies a JSON object into a struct and collects the errors of all fields.
+type Binder struct {
+	// lenient ignores unknown and repeated fields and accepts numbers and booleans that are strings, as the clients of the
+	// original send them.
+	lenient bool
+	// Faults are the errors of fields so far.
+	Faults []job.FieldError
+}
+
+// Add adds an error of a field, with the name and value of up to one argument.
+func (b *Binder) Add(pointer, code string, args ...string) {
+	if len(b.Faults) == MaxFaults {
+		return
+	}
+	e := job.FieldError{Pointer: pointer, Code: code}
+	if len(args) == 2 {
+		e.Args = map[string]string{args[0]: args[1]}
+	}
+	b.Faults = append(b.Faults, e)
+}
+
+// Object copies the members of an object into the fields of the struct that dest points to, by their JSON names.
+func (b *Binder) Object(pointer string, n *Node, dest any) {
+	if n.Kind != Object {
+		b.Add(pointer, "wrong_type", "want", string(Object))
+		return
+	}
+	fields := fieldsOf(dest)
+	seen := make(map[string]bool, len(fields))
+	for _, m := range n.Members {
+		at := pointer + "/" + Escape(m.Name)
+		field, known := fields[m.Name]
+		switch {
+		case !known && b.lenient:
+			continue
+		case !known:
+			b.Add(at, "unknown_field")
+			continue
+		case seen[m.Name] && !b.lenient:
+			b.Add(at, "duplicate_field")
+			continue
+		}
+		seen[m.Name] = true
+		b.value(at, m.Value, field)
+	}
+}
+
+// fieldsOf returns the fields of the struct that dest points to by their JSON names.
+func fieldsOf(dest any) map[string]reflect.Value {
+	v := reflect.ValueOf(dest).Elem()
+	fields := make(map[string]reflect.Value, v.NumField())
+	for i := range v.NumField() {
+		name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
+		if name != "" && name != "-" {
+			fields[name] = v.Field(i)
+		}
+	}
+	return fields
+}
+
+// maxPointerName bounds how much of an unknown name is repeated in a response.
+const maxPointerName = 64
+
+// Escape returns a name as a segment of a JSON Pointer.
+func Escape(name string) string {
+	if runes := []rune(name); len(runes) > maxPointerName {
+		name = string(runes[:maxPointerName]) + "…"
+	}
+	return strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
+}
+
+// value copies one value into a field. A null counts as missing.
+func (b *Binder) value(pointer string, n *Node, field reflect.Value) {
+	if whole, ok := field.Addr().Interface().(**Node); ok {
+		if *whole = n; n.Kind == Null {
+			*whole = nil
+		}
+		return
+	}
+	target := reflect.New(field.Type()).Elem()
+	inner := target
+	if target.Kind() == reflect.Pointer {
+		target.Set(reflect.New(target.Type().Elem()))
+		inner = target.Elem()
+	}
+	kind, want := n.Kind, jsonType(inner.Kind())
+	if b.lenient && kind == String && want != "string" {
+		if strings.TrimSpace(n.Text) == "" {
+			kind = Null
+		} else {
+			n = &Node{Kind: kind, Text: strings.TrimSpace(n.Text)}
+		}
+	}
+	if kind == Null {
+		if b.lenient {
+			field.SetZero()
+		}
+		return
+	}
+	if inner.Kind() == reflect.Slice {
+		b.list(pointer, n, field)
+		return
+	}
+	if !b.scalar(n, inner) {
+		b.Add(pointer, "wrong_type", "want", want)
+		return
+	}
+	field.Set(target)
+}
+
+// list copies a list of strings into a field. An item of another type stays empty, so that the others keep their indexes.
+func (b *Binder) list(pointer string, n *Node, field reflect.Value) {
+	if n.Kind != Array {
+		b.Add(pointer, "wrong_type", "want", string(Array))
+		return
+	}
+	texts := make([]string, len(n.items))
+	for i, item := range n.items {
+		if item.Kind != String {
+			b.Add(pointer+"/"+strconv.Itoa(i), "wrong_type", "want", string(String))
+			continue
+		}
+		texts[i] = item.Text
+	}
+	field.Set(reflect.ValueOf(texts))
+}
+
+// jsonType returns the name of the JSON type of a Go kind, as the table in package problem has it.
+func jsonType(kind reflect.Kind) string {
+	switch kind {
+	case reflect.String:
+		return "string"
+	case reflect.Bool:
+		return "boolean"
+	case reflect.Float64:
+		return "number"
+	case reflect.Slice:
+		return "array"
+	default:
+		return "integer"
+	}
+}
+
+// scalar sets a string, a number or a boolean and reports whether the value has that type.
+func (b *Binder) scalar(n *Node, into reflect.Value) bool {
+	quoted := b.lenient && n.Kind == String
+	switch jsonType(into.Kind()) {
+	case "string":
+		into.SetString(n.Text)
+		return n.Kind == String
+	case "boolean":
+		into.SetBool(n.Text == "true")
+		return n.Kind == Bool || (quoted && (n.Text == "true" || n.Text == "false"))
+	case "number":
+		f, ok := number(n.Text)
+		into.SetFloat(f)
+		return ok && (n.Kind == Number || quoted)
+	default:
+		i, ok := integer(n.Text, into.Type().Bits())
+		into.SetInt(i)
+		return ok && (n.Kind == Number || quoted)
+	}
+}
+
+// integer parses an integer, which may have a fraction of zero or an exponent. One that is too large for the type becomes
+// the largest one, so that the check of its range can name the bounds.
+func integer(text string, bits int) (int64, bool) {
+	i, err := strconv.ParseInt(text, 10, bits)
+	if err == nil || errors.Is(err, strconv.ErrRange) {
+		return i, true
+	}
+	f, ok := number(text)
+	if !ok || f != math.Trunc(f) {
+		return 0, false
+	}
+	// Formatted without a fraction it is parsed like any other, and found too large if it is.
+	i, err = strconv.ParseInt(strconv.FormatFloat(f, 'f', 0, 64), 10, bits)
+	if math.IsInf(f, 0) {
+		return int64(math.Copysign(math.MaxInt64, f)) >> (64 - bits), true
+	}
+	return i, err == nil || errors.Is(err, strconv.ErrRange)
+}
+
+// number parses any number; one that is too large becomes infinite and is then out of range.
+func number(text string) (float64, bool) {
+	f, err := strconv.ParseFloat(text, 64)
+	if math.IsNaN(f) {
+		return 0, false
+	}
+	return f, err == nil || errors.Is(err, strconv.ErrRange)
+}
+
+// AddMissing adds errors that were found elsewhere, except for fields that have one already.
+func (b *Binder) AddMissing(faults ...job.FieldError) {
+	for _, f := range faults {
+		if len(b.Faults) < MaxFaults && !Has(b.Faults, f.Pointer) {
+			b.Faults = append(b.Faults, f)
+		}
+	}
+}
+
+// Err returns the problem of all errors of fields, nil if there are none.
+func (b *Binder) Err() error {
+	if len(b.Faults) == 0 {
+		return nil
+	}
+	return problem.Invalid(b.Faults...)
+}
+
+// Has reports whether a field has an error.
+func Has(faults []job.FieldError, pointer string) bool {
+	return slices.ContainsFunc(faults, func(f job.FieldError) bool { return f.Pointer == pointer })
+}

@@ -1,0 +1,138 @@
+package bind
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
+)
+
+const (
+	// MaxBody is the largest body of most routes: ten thousand characters of speech, escaped, and room to spare.
+	MaxBody = 256 << 10
+	// BodyTimeout bounds how long a body may take to arrive.
+	BodyTimeout = 15 * time.Second
+)
+
+// JSON copies the body of a native request into the struct that dest points to. It fails when the body is no JSON object;
+// errors of fields are in the Binder.
+func JSON(c *gin.Context, dest any) (*Binder, error) {
+	if err := checkMediaType(c.Request); err != nil {
+		return nil, err
+	}
+	return decode(c, dest, &Binder{})
+}
+
+// Optional is JSON for a body that may be missing.
+func Optional(c *gin.Context, dest any) (*Binder, error) {
+	body, err := ReadBody(c)
+	if err != nil {
+		return nil, err
+	}
+	if len(bytes.TrimSpace(body)) == 0 {
+		return &Binder{}, nil
+	}
+	c.Request.Body = io.NopCloser(bytes.NewReader(body))
+	return JSON(c, dest)
+}
+
+// Lenient copies the body of a request to one of the original's routes into the struct that dest points to. The original
+// read any body as JSON, whatever its content type.
+func Lenient(c *gin.Context, dest any) (*Binder, error) {
+	return decode(c, dest, &Binder{lenient: true})
+}
+
+func decode(c *gin.Context, dest any, b *Binder) (*Binder, error) {
+	body, err := ReadBody(c)
+	if err != nil {
+		return nil, err
+	}
+	return b, b.parse(body, dest)
+}
+
+// LenientBytes is Lenient for a body that was read already.
+func LenientBytes(body []byte, dest any) (*Binder, error) {
+	b := &Binder{lenient: true}
+	return b, b.parse(body, dest)
+}
+
+func (b *Binder) parse(body []byte, dest any) error {
+	root, err := Parse(body)
+	if err != nil {
+		return err
+	}
+	b.Object("", root, dest)
+	return nil
+}
+
+// checkMediaType rejects a body that is declared as anything but plain JSON.
+func checkMediaType(r *http.Request) error {
+	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
+		return problem.New(problem.CodeMediaType)
+	}
+	header := r.Header.Get("Content-Type")
+	if header == "" {
+		return nil
+	}
+	mediaType, params, err := mime.ParseMediaType(header)
+	if err != nil || (mediaType != "application/json" && !strings.HasSuffix(mediaType, "+json")) {
+		return problem.New(problem.CodeMediaType)
+	}
+	if charset := params["charset"]; charset != "" && !strings.EqualFold(charset, "utf-8") {
+		return problem.New(problem.CodeMediaType)
+	}
+	return nil
+}
+
+// ReadBody reads a whole body, within the limit of its route and BodyTimeout.
+func ReadBody(c *gin.Context) ([]byte, error) {
+	control := http.NewResponseController(c.Writer)
+	// Without a connection, as in a test, there is no deadline to set.
+	_ = control.SetReadDeadline(time.Now().Add(BodyTimeout))
+	body, err := io.ReadAll(c.Request.Body)
+	if err == nil {
+		_ = control.SetReadDeadline(time.Time{})
+		respond.SetBodyDeadline(c, time.Time{})
+	}
+	switch {
+	case err == nil:
+		return body, nil
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		// The deadline stays, as after every other error: net/http would otherwise wait for the rest of the body.
+		c.Header("Connection", "close")
+		return nil, problem.New(problem.CodeRequestTimeout)
+	}
+	return nil, BodyProblem(err, len(body))
+}
+
+// BodyProblem returns the problem of a body that could not be read beyond the bytes received, for any reason but its deadline.
+func BodyProblem(err error, received int) *problem.Problem {
+	if most := limitOf(err); most > 0 {
+		return TooLarge(most)
+	}
+	// The connection broke, or the chunks of the body are malformed.
+	return &problem.Problem{Code: problem.CodeInvalidJSON, Args: map[string]string{"offset": strconv.Itoa(received)}}
+}
+
+// limitOf returns the limit that a body has exceeded, 0 for any other error.
+func limitOf(err error) int64 {
+	if exceeded, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return exceeded.Limit
+	}
+	return 0
+}
+
+// TooLarge returns the problem of a body above a limit.
+func TooLarge(most int64) *problem.Problem {
+	return &problem.Problem{Code: problem.CodeTooLarge, Args: map[string]string{"max": strconv.FormatInt(most, 10)}}
+}

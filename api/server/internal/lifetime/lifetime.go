@@ -1,0 +1,91 @@
+// Package lifetime bounds how long a request may last: by a time limit, by its caller, and by the server when it stops.
+package lifetime
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// ErrStopping is the cause with which streams and waiting requests end when the server begins to stop.
+var ErrStopping = errors.New("the server is stopping")
+
+// OperationTimeout bounds what one request asks of NATS before it answers 503.
+const OperationTimeout = 10 * time.Second
+
+// baseKey is where a request's context holds the context that ends when the server begins to stop.
+type baseKey struct{}
+
+// WithBase returns the context that all requests of a server descend from. It does not end with base, so that Shutdown can
+// let requests finish; UntilStop and OnStop follow base.
+func WithBase(base context.Context) context.Context {
+	return context.WithValue(context.WithoutCancel(base), baseKey{}, base)
+}
+
+// UntilStop returns a context that ends with ctx and, before that, when the server begins to stop.
+func UntilStop(ctx context.Context) (context.Context, context.CancelFunc) {
+	base, ok := ctx.Value(baseKey{}).(context.Context)
+	ctx, cancel := context.WithCancelCause(ctx)
+	if !ok {
+		return ctx, func() { cancel(context.Canceled) }
+	}
+	return follow(ctx, cancel, base)
+}
+
+// UntilEither returns a context that ends with ctx, and as soon as other ends.
+func UntilEither(ctx, other context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	return follow(ctx, cancel, other)
+}
+
+func follow(ctx context.Context, cancel context.CancelCauseFunc, other context.Context) (context.Context, context.CancelFunc) {
+	detach := context.AfterFunc(other, func() { cancel(context.Cause(other)) })
+	return ctx, func() {
+		detach()
+		cancel(context.Canceled)
+	}
+}
+
+// OnStop calls f when the server begins to stop, until cancel is called.
+func OnStop(ctx context.Context, f func()) (cancel func() bool) {
+	base, ok := ctx.Value(baseKey{}).(context.Context)
+	if !ok {
+		return func() bool { return true }
+	}
+	return context.AfterFunc(base, f)
+}
+
+// Bounded returns ctx with OperationTimeout.
+func Bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, OperationTimeout)
+}
+
+// Opening returns a context for something that must be opened within OperationTimeout and is then used for as long as ctx
+// lasts. The caller calls opened once it is open, and cancel in the end.
+func Opening(ctx context.Context) (bound context.Context, opened, cancel func()) {
+	ctx, end := context.WithCancelCause(ctx)
+	timer := time.AfterFunc(OperationTimeout, func() { end(context.DeadlineExceeded) })
+	return ctx, func() { timer.Stop() }, func() {
+		timer.Stop()
+		end(context.Canceled)
+	}
+}
+
+// Detached returns a context that outlives the caller of a request and ends after timeout. Once the server begins to stop it
+// lasts no longer than OperationTimeout.
+func Detached(request context.Context, timeout time.Duration) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(request), timeout)
+	detach := OnStop(request, func() {
+		timer := time.NewTimer(OperationTimeout)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			cancel()
+		case <-ctx.Done():
+		}
+	})
+	return ctx, func() {
+		detach()
+		cancel()
+	}
+}

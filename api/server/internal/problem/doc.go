@@ -1,0 +1,6 @@
+// Package problem is what a client is told when a request fails: the table of error codes with their statuses and sentences
+// in English and Chinese, the mapping from the errors of other packages to codes, and the one function that writes an error.
+//
+// A new code needs a constant and a row in codes.go, and an entry in api/openapi.yaml; a new error of another package needs
+// a row in errors.go.
+package problem

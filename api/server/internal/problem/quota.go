@@ -1,0 +1,75 @@
+package problem
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/text2image-audio/text2image-audio/pkg/jobs"
+	"github.com/text2image-audio/text2image-audio/pkg/quota"
+)
+
+// retryActive is when one of a caller's active jobs may have finished, in seconds.
+const retryActive = 5
+
+// refusedSubmission returns the problem of a submission that exceeds a limit of its caller, nil for any other error.
+func (w *Writer) refusedSubmission(err error) *Problem {
+	if refusal, ok := errors.AsType[*quota.Refusal](err); ok {
+		return w.exceededQuota(refusal)
+	}
+	if tooMany, ok := errors.AsType[*jobs.TooManyActiveError](err); ok {
+		return (&Problem{Code: CodeTooManyActive, Args: map[string]string{"max": strconv.Itoa(tooMany.Max)}}).RetryIn(retryActive)
+	}
+	return nil
+}
+
+// exceededQuota returns the problem of a caller that requests more than is left of its quota.
+func (w *Writer) exceededQuota(r *quota.Refusal) *Problem {
+	wait, left := r.Wait(w.now()), r.Remaining()
+	p := &Problem{
+		Code: CodeRateLimited, Reason: quotaReason(r), usage: []quota.Usage{r.Usage},
+		Args: map[string]string{"max": strconv.Itoa(r.Limit), "left": strconv.Itoa(left), "asked": strconv.Itoa(r.Asked)},
+	}
+	p.RetryIn(wait)
+	if r.Window != quota.WindowMinute {
+		p.Code, p.Extra = CodeQuotaExceeded, map[string]any{"remaining": left, "total": r.Limit}
+	}
+	return p
+}
+
+// quotaReason selects the sentence of a refusal.
+func quotaReason(r *quota.Refusal) string {
+	var parts []string
+	if r.Window == quota.WindowAddress {
+		parts = append(parts, "address")
+	}
+	switch {
+	case r.Group == quota.GroupText:
+		// A text is one unit: it never fits in part.
+		parts = append(parts, "text")
+	case r.Asked > r.Limit:
+		parts = append(parts, "never")
+	case r.Remaining() > 0:
+		parts = append(parts, "some")
+	}
+	return strings.Join(parts, "_")
+}
+
+// SetUsage sets the header fields of draft-ietf-httpapi-ratelimit-headers-11.
+func (w *Writer) SetUsage(c *gin.Context, list []quota.Usage) {
+	if len(list) == 0 {
+		return
+	}
+	now := w.now()
+	var policies, left []string
+	for _, u := range list {
+		policies = append(policies, fmt.Sprintf("%q;q=%d;w=%d", u.Policy(), u.Limit, int(u.Length/time.Second)))
+		left = append(left, fmt.Sprintf("%q;r=%d;t=%d", u.Policy(), u.Remaining(), u.Wait(now)))
+	}
+	c.Header("RateLimit-Policy", strings.Join(policies, ", "))
+	c.Header("RateLimit", strings.Join(left, ", "))
+}

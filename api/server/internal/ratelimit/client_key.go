@@ -1,0 +1,34 @@
+package ratelimit
+
+import "net/netip"
+
+// unknown is the key of all clients whose address cannot be parsed.
+const unknown = "unknown"
+
+// ClientKey returns the key under which the requests of one household are counted: the whole of an IPv4 address, and the
+// /64 prefix of an IPv6 address, within which a client can change its address at will.
+func ClientKey(address string) string {
+	addr, err := netip.ParseAddr(address)
+	if err == nil && addr.Unmap().Is4() {
+		return addr.Unmap().String()
+	}
+	return Network(address)
+}
+
+// Network returns the prefix of an address that a household or a phone keeps over time: 24 bits of IPv4, 64 of IPv6.
+func Network(address string) string {
+	addr, err := netip.ParseAddr(address)
+	if err != nil {
+		return unknown
+	}
+	addr = addr.Unmap().WithZone("")
+	bits := 64
+	if addr.Is4() {
+		bits = 24
+	}
+	prefix, err := addr.Prefix(bits)
+	if err != nil {
+		return unknown
+	}
+	return prefix.String()
+}

@@ -1,0 +1,59 @@
+package session
+
+import (
+	"encoding/base64"
+	"strings"
+	"testing"
+
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+)
+
+// key signs the cookies of the tests.
+var key = []byte("a key of the tests")
+
+func FuzzGuestCookie(f *testing.F) {
+	owner, err := NewGuest()
+	if err != nil {
+		f.Fatal(err)
+	}
+	good := SealGuest(key, owner)
+	for _, seed := range []string{
+		good, owner, owner + ".", "." + good, good + ".", strings.ToLower(good), "guest." + good, "g-." + good,
+		SealGuest([]byte("another key"), owner), SealGuest(key, "root"),
+		SealGuest(key, "g-*.>"), SealGuest(key, "g-"+base64.RawURLEncoding.EncodeToString(make([]byte, 15))),
+		strings.Replace(good, ".", "\n.", 1),
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, value string) {
+		guest, ok := openGuest(key, value)
+		if !ok {
+			return
+		}
+		if !job.ValidToken(guest) || guest == job.OwnerAnonymous || SealGuest(key, guest) != value {
+			t.Errorf("%q opens as %q", value, guest)
+		}
+	})
+}
+
+func TestForgedCookiesDoNotOpen(t *testing.T) {
+	t.Parallel()
+	owner, err := NewGuest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed := SealGuest(key, owner)
+	if got, ok := openGuest(key, sealed); !ok || got != owner {
+		t.Fatalf("a good one: %q %v", got, ok)
+	}
+	name, mac, _ := strings.Cut(sealed, ".")
+	for _, value := range []string{
+		"", ".", name, name + ".", "." + mac, name + "." + mac + "=", name + "." + mac[1:], name[2:] + "." + mac,
+		SealGuest([]byte("another key"), owner), SealGuest(key, "guest"),
+		SealGuest(key, "g-short"), SealGuest(key, "g-*"), name + "\n." + mac, sealed + "\r\n",
+	} {
+		if got, ok := openGuest(key, value); ok {
+			t.Errorf("%q opens as %q", value, got)
+		}
+	}
+}

@@ -73,7 +73,7 @@ func (a *App) Start(ctx context.Context) error {
 
 // start is one long function on purpose: it shows the order in which the parts start. They stop in reverse order.
 func (a *App) start(ctx context.Context) error {
-	door, err := server.NewDoor(a.cfg.Server, a.metrics, a.log)
+	door, err := server.NewStartupHandler(a.cfg.Server, a.metrics, a.log)
 	if err != nil {
 		return err
 	}
@@ -226,7 +226,7 @@ func (a *App) missing() []string {
 }
 
 // listen opens the port and serves door on it, so that the port is known when it returns. shut closes it gracefully.
-func (a *App) listen(ctx context.Context, door *server.Door) (shut func(context.Context) error, err error) {
+func (a *App) listen(ctx context.Context, door *server.StartupHandler) (shut func(context.Context) error, err error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", a.cfg.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("listen on LISTEN_ADDR: %w", err)

@@ -14,7 +14,7 @@ const defaultStartupGrace = 10 * time.Second
 // openBroker opens the broker. While a process starts its port stays closed, so that it receives no requests that it cannot
 // serve. But an external NATS may be unreachable for long, and a supervisor has to see that the process is alive: after
 // StartupGrace the port is opened, and shut closes it. shut is nil while the port is closed.
-func (a *App) openBroker(ctx context.Context, door *server.Door) (b *broker.Broker, shut func(context.Context) error, err error) {
+func (a *App) openBroker(ctx context.Context, door *server.StartupHandler) (b *broker.Broker, shut func(context.Context) error, err error) {
 	if a.cfg.Broker.Embedded() {
 		b, err = broker.Open(ctx, a.cfg.Broker, a.log)
 		return b, nil, err

@@ -2,6 +2,7 @@ package server
 
 import (
 	"errors"
+	"log/slog"
 	"net/http"
 
 	"github.com/gin-gonic/gin"
@@ -10,8 +11,23 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/server/internal/lifetime"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/session"
 	"github.com/text2image-audio/text2image-audio/pkg/account"
+	"github.com/text2image-audio/text2image-audio/pkg/erasure"
 )
+
+// authHandler serves the account routes, those of Google aside.
+type authHandler struct {
+	accounts *account.Accounts
+	recovery *account.Recovery
+	eraser   *erasure.Eraser
+	sessions *session.Sessions
+	limits   *accountLimits
+	signups  *signupLimit
+	// verifyEmail has new accounts with a password verify their email address.
+	verifyEmail bool
+	log         *slog.Logger
+}
 
 type registration struct {
 	Username string `json:"username"`
@@ -20,7 +36,7 @@ type registration struct {
 }
 
 // register is POST /api/auth/register.
-func (s *Server) register(c *gin.Context) error {
+func (h *authHandler) register(c *gin.Context) error {
 	var ask registration
 	b, err := bind.Lenient(c, &ask)
 	if err != nil {
@@ -32,15 +48,15 @@ func (s *Server) register(c *gin.Context) error {
 	if err := b.Err(); err != nil {
 		return err
 	}
-	admit, giveBack := s.admitAccount(c)
+	admit, giveBack := h.signups.admit(c)
 	if err := admit(); err != nil {
 		return err
 	}
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	create, act := s.deps.Accounts.Register, "registered"
-	if s.deps.VerifyEmail {
-		create, act = s.deps.Accounts.RegisterUnverified, "registered_unverified"
+	create, act := h.accounts.Register, "registered"
+	if h.verifyEmail {
+		create, act = h.accounts.RegisterUnverified, "registered_unverified"
 	}
 	u, err := create(ctx, ask.Username, ask.Email, ask.Password)
 	giveBack(err)
@@ -48,10 +64,10 @@ func (s *Server) register(c *gin.Context) error {
 		return err
 	}
 	if !u.EmailVerified() {
-		s.deps.Recovery.Verify(u, problem.Lang(c))
+		h.recovery.Verify(u, problem.Lang(c))
 	}
-	s.limits.addFamiliar(c.ClientIP(), ask.Email)
-	token, err := s.sessions.SignIn(c, u)
+	h.limits.addFamiliar(c.ClientIP(), ask.Email)
+	token, err := h.sessions.SignIn(c, u)
 	if err != nil {
 		return err
 	}
@@ -65,7 +81,7 @@ type credentials struct {
 }
 
 // login is POST /api/auth/login. What is missing is as wrong as anything else.
-func (s *Server) login(c *gin.Context) error {
+func (h *authHandler) login(c *gin.Context) error {
 	var ask credentials
 	b, err := bind.Lenient(c, &ask)
 	if err != nil {
@@ -74,21 +90,21 @@ func (s *Server) login(c *gin.Context) error {
 	if len(b.Faults) > 0 || ask.Email == "" || ask.Password == "" {
 		return account.ErrCredentials
 	}
-	refund, wait := s.limits.takeLogin(c.ClientIP(), ask.Email)
+	refund, wait := h.limits.takeLogin(c.ClientIP(), ask.Email)
 	if wait > 0 {
 		return problem.TooManyAttempts(wait)
 	}
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	u, err := s.deps.Accounts.Login(ctx, ask.Email, ask.Password)
+	u, err := h.accounts.Login(ctx, ask.Email, ask.Password)
 	if !errors.Is(err, account.ErrCredentials) {
 		refund()
 	}
 	if err != nil {
 		return err
 	}
-	s.limits.addFamiliar(c.ClientIP(), ask.Email)
-	token, err := s.sessions.SignIn(c, u)
+	h.limits.addFamiliar(c.ClientIP(), ask.Email)
+	token, err := h.sessions.SignIn(c, u)
 	if err != nil {
 		return err
 	}
@@ -97,17 +113,17 @@ func (s *Server) login(c *gin.Context) error {
 }
 
 // validate is GET /api/auth/validate: who is signed in. A token of the oldest format is replaced.
-func (s *Server) validate(c *gin.Context) error {
-	m, err := s.sessions.Require(c)
+func (h *authHandler) validate(c *gin.Context) error {
+	m, err := h.sessions.Require(c)
 	if err != nil {
 		return err
 	}
 	reply := accountReply{Success: true, User: newUserView(m.User)}
 	if m.Session.Legacy {
-		if reply.Token, err = s.deps.Accounts.Renew(m.User); err != nil {
+		if reply.Token, err = h.accounts.Renew(m.User); err != nil {
 			return err
 		}
-		s.sessions.SetToken(c, reply.Token)
+		h.sessions.SetToken(c, reply.Token)
 	}
 	respond.JSON(c, http.StatusOK, reply)
 	return nil
@@ -115,7 +131,7 @@ func (s *Server) validate(c *gin.Context) error {
 
 // logout is POST /api/auth/logout: the token ends, or with everywhere all of the account. Whoever is not signed in is
 // replyed the same.
-func (s *Server) logout(c *gin.Context) error {
+func (h *authHandler) logout(c *gin.Context) error {
 	var ask struct {
 		Everywhere bool `json:"everywhere"`
 	}
@@ -126,20 +142,20 @@ func (s *Server) logout(c *gin.Context) error {
 	if err := b.Err(); err != nil {
 		return err
 	}
-	m, err := s.sessions.Member(c)
+	m, err := h.sessions.Member(c)
 	if p, ok := errors.AsType[*problem.Problem](err); err != nil && (!ok || p.Code != problem.CodeToken) {
 		return err
 	}
 	if m != nil {
 		ctx, cancel := lifetime.Bounded(c.Request.Context())
 		defer cancel()
-		if err := s.deps.Accounts.SignOut(ctx, m.User, m.Session, ask.Everywhere); err != nil && !errors.Is(err, account.ErrUnknown) {
+		if err := h.accounts.SignOut(ctx, m.User, m.Session, ask.Everywhere); err != nil && !errors.Is(err, account.ErrUnknown) {
 			return err
 		}
 	}
 	c.Writer.Header().Del("Set-Cookie")
 	c.Writer.Header().Del("WWW-Authenticate")
-	s.sessions.SignOut(c)
+	h.sessions.SignOut(c)
 	respondDone(c, http.StatusOK, "signed_out", accountReply{})
 	return nil
 }

@@ -23,8 +23,8 @@ type passwordChange struct {
 }
 
 // changePassword is POST /api/auth/change-password. Every token ends; the caller gets a new one.
-func (s *Server) changePassword(c *gin.Context) error {
-	m, err := s.sessions.Require(c)
+func (h *authHandler) changePassword(c *gin.Context) error {
+	m, err := h.sessions.Require(c)
 	if err != nil {
 		return err
 	}
@@ -41,16 +41,16 @@ func (s *Server) changePassword(c *gin.Context) error {
 		return err
 	}
 	var u *account.User
-	err = s.guarded(c, m, func(ctx context.Context) error {
+	err = h.guarded(c, m, func(ctx context.Context) error {
 		var err error
-		u, err = s.deps.Accounts.ChangePassword(ctx, m.User, ask.Current, ask.New)
+		u, err = h.accounts.ChangePassword(ctx, m.User, ask.Current, ask.New)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	s.deps.Recovery.Changed(u, problem.Lang(c))
-	token, err := s.sessions.SignIn(c, u)
+	h.recovery.Changed(u, problem.Lang(c))
+	token, err := h.sessions.SignIn(c, u)
 	if err != nil {
 		return err
 	}
@@ -60,24 +60,24 @@ func (s *Server) changePassword(c *gin.Context) error {
 
 // guarded does something for which a member gives the password once more: whoever has found an open browser shall not
 // be able to try many.
-func (s *Server) guarded(c *gin.Context, m *session.Member, do func(context.Context) error) error {
+func (h *authHandler) guarded(c *gin.Context, m *session.Member, do func(context.Context) error) error {
 	who := m.User.Owner()
-	if wait := s.limits.passwordChecks.Take(who); wait > 0 {
+	if wait := h.limits.passwordChecks.Take(who); wait > 0 {
 		return problem.TooManyAttempts(wait)
 	}
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
 	err := do(ctx)
 	if !errors.Is(err, account.ErrCredentials) {
-		s.limits.passwordChecks.Refund(who)
+		h.limits.passwordChecks.Refund(who)
 		return err
 	}
 	return problem.New(problem.CodeWrongPassword)
 }
 
 // renameAccount is POST /api/auth/profile.
-func (s *Server) renameAccount(c *gin.Context) error {
-	m, err := s.sessions.Require(c)
+func (h *authHandler) renameAccount(c *gin.Context) error {
+	m, err := h.sessions.Require(c)
 	if err != nil {
 		return err
 	}
@@ -94,7 +94,7 @@ func (s *Server) renameAccount(c *gin.Context) error {
 	}
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	u, err := s.deps.Accounts.Rename(ctx, m.User, ask.Username)
+	u, err := h.accounts.Rename(ctx, m.User, ask.Username)
 	if err != nil {
 		return err
 	}
@@ -107,8 +107,8 @@ const eraseTimeout = 2 * time.Minute
 
 // deleteAccount is POST /api/auth/delete-account. The deletion is stored first and finished whatever happens then: a caller
 // that hangs up, or this process when it dies, does not stop it half-way.
-func (s *Server) deleteAccount(c *gin.Context) error {
-	m, err := s.sessions.Require(c)
+func (h *authHandler) deleteAccount(c *gin.Context) error {
+	m, err := h.sessions.Require(c)
 	if err != nil {
 		return err
 	}
@@ -125,19 +125,19 @@ func (s *Server) deleteAccount(c *gin.Context) error {
 	if err := b.Err(); err != nil {
 		return err
 	}
-	err = s.guarded(c, m, func(ctx context.Context) error { return s.deps.Accounts.Confirm(ctx, m.User, m.Session, ask.Password) })
+	err = h.guarded(c, m, func(ctx context.Context) error { return h.accounts.Confirm(ctx, m.User, m.Session, ask.Password) })
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request.Context()), eraseTimeout)
 	defer cancel()
-	err = s.deps.Eraser.Delete(ctx, m.User)
+	err = h.eraser.Delete(ctx, m.User)
 	if err != nil && !errors.Is(err, erasure.ErrUnfinished) {
 		return err
 	}
-	s.sessions.SignOut(c)
+	h.sessions.SignOut(c)
 	if err != nil {
-		s.deps.Log.WarnContext(ctx, "account deleted; the rest is erased in the background", slog.Any("error", err))
+		h.log.WarnContext(ctx, "account deleted; the rest is erased in the background", slog.Any("error", err))
 		respondDone(c, http.StatusAccepted, "deleting", accountReply{})
 		return nil
 	}

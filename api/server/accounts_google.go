@@ -43,27 +43,45 @@ const (
 // googleSettings are those without which nobody can sign in with Google.
 var googleSettings = []string{"GOOGLE_CLIENT_ID", "GOOGLE_CLIENT_SECRET"}
 
-func (s *Server) mustGoogle() (*Google, error) {
-	if s.deps.Google == nil {
+// googleHandler serves the routes of sign-in with Google.
+type googleHandler struct {
+	// google is nil when sign-in with Google is not configured.
+	google   *Google
+	accounts *account.Accounts
+	recovery *account.Recovery
+	sessions *session.Sessions
+	limits   *accountLimits
+	signups  *signupLimit
+	problems *problem.Writer
+	// flowKey encrypts the cookie of an attempt.
+	flowKey []byte
+	// pages are the paths at which the page accepts what Google sends along.
+	pages []string
+	now   func() time.Time
+	log   *slog.Logger
+}
+
+func (h *googleHandler) mustGoogle() (*Google, error) {
+	if h.google == nil {
 		return nil, &problem.Problem{Code: problem.CodeGoogleDisabled, Extra: map[string]any{"configErrors": googleSettings}}
 	}
-	return s.deps.Google, nil
+	return h.google, nil
 }
 
 // startGoogle is GET /api/auth/google: the way to Google. Whoever is signed in and comes from the page itself will have
 // the Google account linked; another site that sends a browser here gets no more than a sign-in.
-func (s *Server) startGoogle(c *gin.Context) error {
+func (h *googleHandler) startGoogle(c *gin.Context) error {
 	respond.Vary(c, "Accept")
-	err := s.goToGoogle(c)
+	err := h.goToGoogle(c)
 	if err == nil || c.Request.Context().Err() != nil || !strings.Contains(c.GetHeader("Accept"), "text/html") {
 		return err
 	}
 	// A person reads the page better than JSON: the one to which Google would have sent them back.
 	page := GooglePath
-	if g := s.deps.Google; g != nil {
+	if g := h.google; g != nil {
 		page = g.Redirect(c.Request.Host)
 	}
-	p := s.problems.ToProblem(c.Request.Context(), err)
+	p := h.problems.ToProblem(c.Request.Context(), err)
 	c.Redirect(http.StatusFound, page+"?error="+url.QueryEscape(p.Code)+"&state=")
 	return nil
 }
@@ -76,29 +94,29 @@ type googleWay struct {
 	Attempt string `json:"attempt"`
 }
 
-func (s *Server) goToGoogle(c *gin.Context) error {
-	g, err := s.mustGoogle()
+func (h *googleHandler) goToGoogle(c *gin.Context) error {
+	g, err := h.mustGoogle()
 	if err != nil {
 		return err
 	}
-	m, err := s.memberByGoogle(c)
+	m, err := h.memberByGoogle(c)
 	if err != nil {
 		return err
 	}
 	member := ""
 	if site := c.GetHeader("Sec-Fetch-Site"); m != nil && (!m.ByCookie || site == "" || site == "same-origin" || site == "none") {
-		if member = m.User.ID; !m.User.HasGoogle() && !s.deps.Accounts.Fresh(m.Session) {
+		if member = m.User.ID; !m.User.HasGoogle() && !h.accounts.Fresh(m.Session) {
 			return account.ErrStale // Better now than after the way to Google.
 		}
 	}
-	f := s.newFlow(g.Redirect(c.Request.Host), ownPath(c.Query("return")), member)
+	f := h.newFlow(g.Redirect(c.Request.Host), ownPath(c.Query("return")), member)
 	ctx, cancel := context.WithTimeout(c.Request.Context(), googleTimeout)
 	defer cancel()
 	address, err := g.Client.AuthURL(ctx, f.start())
 	if err != nil {
-		return s.googleProblem(c, err)
+		return h.googleProblem(c, err)
 	}
-	sealed, err := sealFlow(s.keys.GoogleFlow, f)
+	sealed, err := sealFlow(h.flowKey, f)
 	if err != nil {
 		return err
 	}
@@ -106,14 +124,14 @@ func (s *Server) goToGoogle(c *gin.Context) error {
 		respond.JSON(c, http.StatusOK, googleWay{true, address, sealed})
 		return nil
 	}
-	s.setFlow(c, sealed, int(flowAge.Seconds()))
+	h.setFlow(c, sealed, int(flowAge.Seconds()))
 	c.Redirect(http.StatusFound, address)
 	return nil
 }
 
 // memberByGoogle returns who is signed in. A browser whose token has ended is nobody: it came to sign in.
-func (s *Server) memberByGoogle(c *gin.Context) (*session.Member, error) {
-	m, err := s.sessions.Member(c)
+func (h *googleHandler) memberByGoogle(c *gin.Context) (*session.Member, error) {
+	m, err := h.sessions.Member(c)
 	_, byCookie := session.Token(c.Request)
 	if p, is := errors.AsType[*problem.Problem](err); is && p.Code == problem.CodeToken && byCookie {
 		c.Writer.Header().Del("WWW-Authenticate")
@@ -122,13 +140,10 @@ func (s *Server) memberByGoogle(c *gin.Context) (*session.Member, error) {
 	return m, err
 }
 
-// googlePage is where Google sends people back to: the page, which must not pass on its own address.
-func (s *Server) googlePage(c *gin.Context) error { return s.resetPage(c) }
-
 // finishGoogle is POST /api/auth/google-oauth: the way back, with a code and the state of the attempt that this browser
 // has begun, as its cookie shows, or what a page at another site has kept in place of that. A state is good once,
 // whichever process is asked.
-func (s *Server) finishGoogle(c *gin.Context) error {
+func (h *googleHandler) finishGoogle(c *gin.Context) error {
 	var ask struct {
 		Code    string `json:"code"`
 		State   string `json:"state"`
@@ -138,26 +153,26 @@ func (s *Server) finishGoogle(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	g, err := s.mustGoogle()
+	g, err := h.mustGoogle()
 	if err != nil {
 		return err
 	}
-	refund, err := s.attemptGoogle(c)
+	refund, err := h.attemptGoogle(c)
 	if err != nil {
 		return err
 	}
-	f := s.flowOf(c.Request, ask.Attempt, func(f *flow) bool { return f.belongs(ask.State) })
+	f := h.flowOf(c.Request, ask.Attempt, func(f *flow) bool { return f.belongs(ask.State) })
 	if len(b.Faults) > 0 || ask.Code == "" || f == nil {
 		return problem.New(problem.CodeGoogleState)
 	}
-	m, err := s.memberByGoogle(c)
+	m, err := h.memberByGoogle(c)
 	if err != nil {
 		return err
 	}
-	if err := s.spend(c, "google state "+f.State, time.Unix(f.Expires, 0)); err != nil {
+	if err := h.spend(c, "google state "+f.State, time.Unix(f.Expires, 0)); err != nil {
 		return err
 	}
-	s.setFlow(c, "", -1)
+	h.setFlow(c, "", -1)
 	if !f.meantBy(m) {
 		return problem.New(problem.CodeGoogleState)
 	}
@@ -170,9 +185,9 @@ func (s *Server) finishGoogle(c *gin.Context) error {
 	defer cancel()
 	who, err := g.Client.Exchange(ctx, f.start(), ask.Code)
 	if err != nil {
-		return s.refuseGoogle(c, err, refund)
+		return h.refuseGoogle(c, err, refund)
 	}
-	return s.enterByGoogle(c, who, m, f.Return, refund)
+	return h.enterByGoogle(c, who, m, f.Return, refund)
 }
 
 // meantBy reports whether somebody who comes back is as signed in as when the attempt began.
@@ -183,7 +198,7 @@ func (f *flow) meantBy(m *session.Member) bool {
 // loginGoogle is POST /api/auth/google-login: an id_token that a page has from Google by itself. It is good once; one that
 // is bound to a nonce only where the attempt was begun here. One that is bound to none is none the worse for an attempt
 // that the browser has begun and left.
-func (s *Server) loginGoogle(c *gin.Context) error {
+func (h *googleHandler) loginGoogle(c *gin.Context) error {
 	var ask struct {
 		Token string `json:"idToken"`
 	}
@@ -191,65 +206,65 @@ func (s *Server) loginGoogle(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	g, err := s.mustGoogle()
+	g, err := h.mustGoogle()
 	if err != nil {
 		return err
 	}
-	refund, err := s.attemptGoogle(c)
+	refund, err := h.attemptGoogle(c)
 	if err != nil {
 		return err
 	}
 	if len(b.Faults) > 0 || ask.Token == "" {
 		return problem.New(problem.CodeGoogleToken)
 	}
-	m, err := s.memberByGoogle(c)
+	m, err := h.memberByGoogle(c)
 	if err != nil {
 		return err
 	}
 	nonce := ""
-	if f := s.flowOf(c.Request, "", func(*flow) bool { return true }); f != nil {
+	if f := h.flowOf(c.Request, "", func(*flow) bool { return true }); f != nil {
 		nonce = f.Nonce
 	}
 	ctx, cancel := context.WithTimeout(c.Request.Context(), googleTimeout)
 	defer cancel()
 	who, err := g.Client.Verify(ctx, ask.Token, nonce)
 	if err != nil {
-		return s.refuseGoogle(c, err, refund)
+		return h.refuseGoogle(c, err, refund)
 	}
-	if err := s.spend(c, "google token "+who.Token, who.Expires); err != nil {
+	if err := h.spend(c, "google token "+who.Token, who.Expires); err != nil {
 		return err
 	}
 	if who.Nonce != "" {
-		s.setFlow(c, "", -1)
+		h.setFlow(c, "", -1)
 	}
-	return s.enterByGoogle(c, who, m, "", refund)
+	return h.enterByGoogle(c, who, m, "", refund)
 }
 
 // attemptGoogle counts an attempt before it is made.
-func (s *Server) attemptGoogle(c *gin.Context) (refund func(), err error) {
+func (h *googleHandler) attemptGoogle(c *gin.Context) (refund func(), err error) {
 	address := ratelimit.ClientKey(c.ClientIP())
-	if wait := s.limits.google.Take(address); wait > 0 {
+	if wait := h.limits.google.Take(address); wait > 0 {
 		return nil, problem.TooManyAttempts(wait)
 	}
-	return func() { s.limits.google.Refund(address) }, nil
+	return func() { h.limits.google.Refund(address) }, nil
 }
 
 // refuseGoogle is googleProblem for an attempt, which is forgiven when it is Google that is out of order.
-func (s *Server) refuseGoogle(c *gin.Context, err error, refund func()) error {
+func (h *googleHandler) refuseGoogle(c *gin.Context, err error, refund func()) error {
 	if e, is := errors.AsType[*google.Error](err); is && e.Kind == google.KindUnavailable {
 		refund()
 	}
-	return s.googleProblem(c, err)
+	return h.googleProblem(c, err)
 }
 
-func (s *Server) spend(c *gin.Context, what string, until time.Time) error {
+func (h *googleHandler) spend(c *gin.Context, what string, until time.Time) error {
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	return s.deps.Accounts.Spend(ctx, what, until)
+	return h.accounts.Spend(ctx, what, until)
 }
 
 // enterByGoogle signs in who came from Google or, when somebody is signed in already, links the two.
-func (s *Server) enterByGoogle(c *gin.Context, who *google.Identity, m *session.Member, back string, refund func()) error {
+func (h *googleHandler) enterByGoogle(c *gin.Context, who *google.Identity, m *session.Member, back string, refund func()) error {
 	g := account.GoogleIdentity{
 		Subject: who.Subject, Email: who.Email, Verified: who.Verified, Name: who.Name, Picture: who.Picture, Locale: who.Locale,
 	}
@@ -260,16 +275,16 @@ func (s *Server) enterByGoogle(c *gin.Context, who *google.Identity, m *session.
 	var err error
 	switch {
 	case m == nil:
-		admit, giveBack := s.admitAccount(c)
-		u, err = s.deps.Accounts.SignInGoogle(ctx, g, admit)
+		admit, giveBack := h.signups.admit(c)
+		u, err = h.accounts.SignInGoogle(ctx, g, admit)
 		giveBack(err)
-	case !m.User.HasGoogle() && !s.deps.Accounts.Fresh(m.Session):
+	case !m.User.HasGoogle() && !h.accounts.Fresh(m.Session):
 		err = account.ErrStale // A token that was stolen shall not open the account for ever.
 	default:
 		if !m.User.HasGoogle() {
 			act = "linked"
 		}
-		u, err = s.deps.Accounts.LinkGoogle(ctx, m.User, g)
+		u, err = h.accounts.LinkGoogle(ctx, m.User, g)
 	}
 	if errors.Is(err, account.ErrLinkRequired) {
 		return &problem.Problem{Code: problem.CodeLinkRequired, Extra: map[string]any{"cause": problem.CodeLinkRequired}}
@@ -279,9 +294,9 @@ func (s *Server) enterByGoogle(c *gin.Context, who *google.Identity, m *session.
 	}
 	refund()
 	if act == "linked" {
-		s.deps.Recovery.Linked(u, problem.Lang(c))
+		h.recovery.Linked(u, problem.Lang(c))
 	}
-	token, err := s.sessions.SignIn(c, u)
+	token, err := h.sessions.SignIn(c, u)
 	if err != nil {
 		return err
 	}
@@ -293,14 +308,14 @@ func (s *Server) enterByGoogle(c *gin.Context, who *google.Identity, m *session.
 }
 
 // unlinkGoogle is POST /api/auth/google-unlink.
-func (s *Server) unlinkGoogle(c *gin.Context) error {
-	m, err := s.sessions.Require(c)
+func (h *googleHandler) unlinkGoogle(c *gin.Context) error {
+	m, err := h.sessions.Require(c)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	u, err := s.deps.Accounts.UnlinkGoogle(ctx, m.User)
+	u, err := h.accounts.UnlinkGoogle(ctx, m.User)
 	if err != nil {
 		return err
 	}
@@ -310,7 +325,7 @@ func (s *Server) unlinkGoogle(c *gin.Context) error {
 
 // googleProblem gives a failure at Google the shape that the original's clients read, and tells the operator of what only
 // the operator can mend.
-func (s *Server) googleProblem(c *gin.Context, err error) error {
+func (h *googleHandler) googleProblem(c *gin.Context, err error) error {
 	e, is := errors.AsType[*google.Error](err)
 	if !is {
 		return err
@@ -327,10 +342,10 @@ func (s *Server) googleProblem(c *gin.Context, err error) error {
 		p.RetryAfter = retryGoogle
 	case google.KindMisconfigured:
 		p.Extra["configErrors"] = []string{e.Setting}
-		s.deps.Log.ErrorContext(c.Request.Context(), "google sign-in is misconfigured: nobody can use it until its settings are corrected",
+		h.log.ErrorContext(c.Request.Context(), "google sign-in is misconfigured: nobody can use it until its settings are corrected",
 			slog.String("variable", e.Setting), slog.String("reason", e.Reason), slog.String("google_error", e.Code))
 	case google.KindCode, google.KindToken:
-		s.deps.Log.InfoContext(c.Request.Context(), "a sign-in with google was refused", slog.String("reason", e.Reason), slog.String("google_error", e.Code))
+		h.log.InfoContext(c.Request.Context(), "a sign-in with google was refused", slog.String("reason", e.Reason), slog.String("google_error", e.Code))
 	}
 	return p
 }

@@ -15,7 +15,7 @@ import (
 
 // forgotPassword is POST /api/auth/forgot-password. Its answer, and how long that takes, is the same whether or not
 // somebody has the address: everything else is done afterwards.
-func (s *Server) forgotPassword(c *gin.Context) error {
+func (h *authHandler) forgotPassword(c *gin.Context) error {
 	var ask struct {
 		Email string `json:"email"`
 	}
@@ -27,18 +27,18 @@ func (s *Server) forgotPassword(c *gin.Context) error {
 	if err := b.Err(); err != nil {
 		return err
 	}
-	if wait := s.limits.emailsByAddress.Take(ratelimit.ClientKey(c.ClientIP())); wait > 0 {
+	if wait := h.limits.emailsByAddress.Take(ratelimit.ClientKey(c.ClientIP())); wait > 0 {
 		return problem.TooManyAttempts(wait)
 	}
-	if s.limits.emailsTo.Take(s.limits.accountKey(ask.Email)) == 0 {
-		s.deps.Recovery.Ask(ask.Email, problem.Lang(c))
+	if h.limits.emailsTo.Take(h.limits.accountKey(ask.Email)) == 0 {
+		h.recovery.Ask(ask.Email, problem.Lang(c))
 	}
 	respondDone(c, http.StatusOK, "reset_requested", accountReply{})
 	return nil
 }
 
 // resetPassword is POST /api/auth/reset-password. Nobody is signed in by it.
-func (s *Server) resetPassword(c *gin.Context) error {
+func (h *authHandler) resetPassword(c *gin.Context) error {
 	var ask struct {
 		Token string `json:"token"`
 		New   string `json:"newPassword"`
@@ -55,19 +55,19 @@ func (s *Server) resetPassword(c *gin.Context) error {
 		return err
 	}
 	address := ratelimit.ClientKey(c.ClientIP())
-	if wait := s.limits.resetTokens.Take(address); wait > 0 {
+	if wait := h.limits.resetTokens.Take(address); wait > 0 {
 		return problem.TooManyAttempts(wait)
 	}
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	u, err := s.deps.Accounts.Reset(ctx, ask.Token, ask.New)
+	u, err := h.accounts.Reset(ctx, ask.Token, ask.New)
 	if !errors.Is(err, account.ErrReset) {
-		s.limits.resetTokens.Refund(address)
+		h.limits.resetTokens.Refund(address)
 	}
 	if err != nil {
 		return err
 	}
-	s.deps.Recovery.Changed(u, problem.Lang(c))
+	h.recovery.Changed(u, problem.Lang(c))
 	respondDone(c, http.StatusOK, "reset", accountReply{})
 	return nil
 }

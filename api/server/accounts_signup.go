@@ -15,18 +15,28 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/account"
 )
 
-// admitAccount counts a new account of the caller's address, once for a request. All processes count together. giveBack
-// takes it back after an error of ours; that an address has an account already counts, since it tells who has one.
-func (s *Server) admitAccount(c *gin.Context) (admit func() error, giveBack func(error)) {
+// signupLimit bounds the accounts that one client may create within an hour. All processes count together.
+type signupLimit struct {
+	accounts *account.Accounts
+	// max is the limit, 0 for none.
+	max int
+	key []byte
+	log *slog.Logger
+}
+
+// admit returns two functions: take counts a new account of the caller, once per request, and fails when there are too many.
+// refund undoes that after an error of ours; the error that an email address has an account already counts, since it reveals
+// who has one.
+func (l *signupLimit) admit(c *gin.Context) (take func() error, refund func(error)) {
 	counted := false
-	from := hex.EncodeToString(keys.Sum(s.keys.Attempts, "sign-up", ratelimit.ClientKey(c.ClientIP()))[:16])
-	admit = func() error {
-		if counted || s.cfg.MaxSignups == 0 {
+	from := hex.EncodeToString(keys.Sum(l.key, "sign-up", ratelimit.ClientKey(c.ClientIP()))[:16])
+	take = func() error {
+		if counted || l.max == 0 {
 			return nil
 		}
 		ctx, cancel := lifetime.Bounded(c.Request.Context())
 		defer cancel()
-		wait, err := s.deps.Accounts.CountSignup(ctx, from, s.cfg.MaxSignups)
+		wait, err := l.accounts.CountSignup(ctx, from, l.max)
 		if err != nil {
 			return err
 		}
@@ -36,15 +46,15 @@ func (s *Server) admitAccount(c *gin.Context) (admit func() error, giveBack func
 		counted = true
 		return nil
 	}
-	giveBack = func(err error) {
+	refund = func(err error) {
 		if err == nil || !counted || errors.Is(err, account.ErrTaken) {
 			return
 		}
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request.Context()), withdrawTimeout)
 		defer cancel()
-		if err := s.deps.Accounts.ForgetSignup(ctx, from); err != nil {
-			s.deps.Log.WarnContext(ctx, "a failed sign-up still counts against the limit", slog.Any("error", err))
+		if err := l.accounts.ForgetSignup(ctx, from); err != nil {
+			l.log.WarnContext(ctx, "a failed sign-up still counts against the limit", slog.Any("error", err))
 		}
 	}
-	return admit, giveBack
+	return take, refund
 }

@@ -13,12 +13,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/account"
 )
 
-// verifyPage is GET /verify-email, where the link of an e-mail leads: the page, which confirms nothing before its reader
-// says so. Programs that look at the links of e-mails use no token up.
-func (s *Server) verifyPage(c *gin.Context) error { return s.resetPage(c) }
-
-// verifyEmail is POST /api/auth/verify-email. Nobody is signed in by it.
-func (s *Server) verifyEmail(c *gin.Context) error {
+// verifyEmailToken is POST /api/auth/verify-email. Nobody is signed in by it.
+func (h *authHandler) verifyEmailToken(c *gin.Context) error {
 	var ask struct {
 		Token string `json:"token"`
 	}
@@ -33,14 +29,14 @@ func (s *Server) verifyEmail(c *gin.Context) error {
 		return err
 	}
 	address := ratelimit.ClientKey(c.ClientIP())
-	if wait := s.limits.verificationTokens.Take(address); wait > 0 {
+	if wait := h.limits.verificationTokens.Take(address); wait > 0 {
 		return problem.TooManyAttempts(wait)
 	}
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	_, err = s.deps.Accounts.VerifyEmail(ctx, ask.Token)
+	_, err = h.accounts.VerifyEmail(ctx, ask.Token)
 	if !errors.Is(err, account.ErrVerification) {
-		s.limits.verificationTokens.Refund(address)
+		h.limits.verificationTokens.Refund(address)
 	}
 	if err != nil {
 		return err
@@ -50,22 +46,22 @@ func (s *Server) verifyEmail(c *gin.Context) error {
 }
 
 // resendVerification is POST /api/auth/resend-verification: another link, which ends the one before.
-func (s *Server) resendVerification(c *gin.Context) error {
-	m, err := s.sessions.Require(c)
+func (h *authHandler) resendVerification(c *gin.Context) error {
+	m, err := h.sessions.Require(c)
 	if err != nil {
 		return err
 	}
-	if m.User.EmailVerified() || !s.deps.VerifyEmail {
+	if m.User.EmailVerified() || !h.verifyEmail {
 		respondDone(c, http.StatusOK, "verification_unneeded", accountReply{User: newUserView(m.User)})
 		return nil
 	}
-	if wait := s.limits.emailsByAddress.Take(ratelimit.ClientKey(c.ClientIP())); wait > 0 {
+	if wait := h.limits.emailsByAddress.Take(ratelimit.ClientKey(c.ClientIP())); wait > 0 {
 		return problem.TooManyAttempts(wait)
 	}
-	if wait := s.limits.verificationEmails.Take(m.User.Owner()); wait > 0 {
+	if wait := h.limits.verificationEmails.Take(m.User.Owner()); wait > 0 {
 		return problem.TooManyAttempts(wait)
 	}
-	s.deps.Recovery.Verify(m.User, problem.Lang(c))
+	h.recovery.Verify(m.User, problem.Lang(c))
 	respondDone(c, http.StatusOK, "verification_sent", accountReply{User: newUserView(m.User)})
 	return nil
 }

@@ -4,16 +4,20 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/hex"
 	"log/slog"
 	"math"
 	"time"
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/text2image-audio/text2image-audio/api/server/internal/keys"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/ratelimit"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/session"
+	"github.com/text2image-audio/text2image-audio/pkg/env"
+	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
 const (
@@ -22,24 +26,42 @@ const (
 	keyGuessWindow = time.Minute
 )
 
+// operator admits operators and logs what they do.
+type operator struct {
+	key env.Secret
+	// keyID identifies the key in logs. The key cannot be guessed from it without the installation's secret.
+	keyID    string
+	guesses  *ratelimit.Limiter
+	problems *problem.Writer
+	// log is the audit log, which ignores LOG_LEVEL.
+	log *slog.Logger
+}
+
+func newOperator(key env.Secret, derived keys.Keys, problems *problem.Writer, now func() time.Time, log *slog.Logger) *operator {
+	return &operator{
+		key: key, keyID: hex.EncodeToString(keys.Sum(derived.AdminKeyID, key.Reveal())[:4]), guesses: ratelimit.New(now, maxKeyGuesses, keyGuessWindow),
+		problems: problems, log: telemetry.Audit(log),
+	}
+}
+
 // operatorOnly lets those pass who send ADMIN_KEY, as a Bearer token or in X-Admin-Key, and never in the address, which
 // stands in logs. Without that setting nobody passes. Whoever guesses is held up, with a good key too: a guess that hits
 // would otherwise be let through all the same.
-func (s *Server) operatorOnly(c *gin.Context) { s.admitOperator(c, operatorKeys(c), 0) }
+func (o *operator) operatorOnly(c *gin.Context) { o.admitOperator(c, operatorKeys(c), 0) }
 
 // admitOperator lets a request pass that holds the right key among those given; any other is refused with a status, the
 // fault's own when 0.
-func (s *Server) admitOperator(c *gin.Context, given []string, refused int) {
+func (o *operator) admitOperator(c *gin.Context, given []string, refused int) {
 	c.Header("Cache-Control", "no-store")
 	respond.Vary(c, "Accept-Language", "Authorization", "X-Admin-Key")
-	want := s.cfg.AdminKey.Reveal()
+	want := o.key.Reveal()
 	if want == "" {
-		s.problems.Write(c, problem.New(problem.CodeAdminDisabled))
+		o.problems.Write(c, problem.New(problem.CodeAdminDisabled))
 		return
 	}
 	address := c.ClientIP()
-	if wait := s.adminGuesses.Wait(ratelimit.ClientKey(address)); wait > 0 {
-		s.problems.Write(c, tooManyGuesses(wait))
+	if wait := o.guesses.Wait(ratelimit.ClientKey(address)); wait > 0 {
+		o.problems.Write(c, tooManyGuesses(wait))
 		return
 	}
 	for _, key := range given {
@@ -49,15 +71,15 @@ func (s *Server) admitOperator(c *gin.Context, given []string, refused int) {
 	}
 	c.Header("WWW-Authenticate", `Bearer realm="operator"`)
 	if len(given) > 0 {
-		wait := s.adminGuesses.Take(ratelimit.ClientKey(address))
-		s.acts.WarnContext(c.Request.Context(), "operator action",
+		wait := o.guesses.Take(ratelimit.ClientKey(address))
+		o.log.WarnContext(c.Request.Context(), "operator action",
 			slog.String("act", c.Request.Method+" "+routeOf(c)), slog.String("outcome", "refused"), slog.String("address", address))
 		if wait > 0 {
-			s.problems.Write(c, tooManyGuesses(wait))
+			o.problems.Write(c, tooManyGuesses(wait))
 			return
 		}
 	}
-	s.problems.Write(c, &problem.Problem{Code: problem.CodeAdminKey, Status: refused})
+	o.problems.Write(c, &problem.Problem{Code: problem.CodeAdminKey, Status: refused})
 }
 
 func tooManyGuesses(wait time.Duration) *problem.Problem {
@@ -83,12 +105,12 @@ func isKey(given, want string) bool {
 }
 
 // audit logs what an operator did, one line for each act. ctx carries the ids of request and job.
-func (s *Server) audit(ctx context.Context, c *gin.Context, act string, err error, attrs ...slog.Attr) {
+func (o *operator) audit(ctx context.Context, c *gin.Context, act string, err error, attrs ...slog.Attr) {
 	level, outcome := slog.LevelInfo, "done"
 	if err != nil {
 		level, outcome = slog.LevelWarn, "failed"
-		attrs = append(attrs, slog.String("code", s.problems.ToProblem(ctx, err).Code))
+		attrs = append(attrs, slog.String("code", o.problems.ToProblem(ctx, err).Code))
 	}
-	attrs = append([]slog.Attr{slog.String("act", act), slog.String("outcome", outcome), slog.String("address", c.ClientIP()), slog.String("key", s.adminKeyID())}, attrs...)
-	s.acts.LogAttrs(ctx, level, "operator action", attrs...)
+	attrs = append([]slog.Attr{slog.String("act", act), slog.String("outcome", outcome), slog.String("address", c.ClientIP()), slog.String("key", o.keyID)}, attrs...)
+	o.log.LogAttrs(ctx, level, "operator action", attrs...)
 }

@@ -4,11 +4,14 @@ import (
 	"log/slog"
 	"mime"
 	"net/http"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
 	"github.com/text2image-audio/text2image-audio/api/server/internal/lifetime"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/ratelimit"
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/broker/backup"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
@@ -19,10 +22,21 @@ const (
 	retryBackup = 60
 )
 
+// backupHandler serves backups.
+type backupHandler struct {
+	*operator
+	broker *broker.Broker
+	secret []byte
+	now    func() time.Time
+	log    *slog.Logger
+	// running counts the backups that are being made.
+	running ratelimit.Concurrency
+}
+
 // downloadBackup is GET /api/admin/backup: everything that is stored, as one file. One backup is made at a time. When it
 // fails half-way the response is cut off: the file is then incomplete, which its checksum shows.
-func (s *Server) downloadBackup(c *gin.Context) error {
-	release, _, ok := s.backups.Reserve(1)
+func (h *backupHandler) downloadBackup(c *gin.Context) error {
+	release, _, ok := h.running.Reserve(1)
 	if !ok {
 		return &problem.Problem{Code: problem.CodeUnavailable, Reason: "backup", RetryAfter: retryBackup}
 	}
@@ -31,16 +45,16 @@ func (s *Server) downloadBackup(c *gin.Context) error {
 	// A stop does not wait for a backup.
 	ctx, cancel := lifetime.UntilStop(c.Request.Context())
 	defer cancel()
-	name := "text2image-audio-" + s.deps.Now().UTC().Format("20060102T150405Z") + ".backup"
+	name := "text2image-audio-" + h.now().UTC().Format("20060102T150405Z") + ".backup"
 	c.Header("Content-Type", backupType)
 	c.Header("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": name}))
-	m, err := backup.Create(ctx, s.deps.Broker, backup.Fingerprint(s.deps.Secret), c.Writer)
+	m, err := backup.Create(ctx, h.broker, backup.Fingerprint(h.secret), c.Writer)
 	if err == nil {
-		s.audit(ctx, c, "back up", nil, slog.Int64("duration_ms", m.FinishedAt.Sub(m.StartedAt).Milliseconds()))
+		h.audit(ctx, c, "back up", nil, slog.Int64("duration_ms", m.FinishedAt.Sub(m.StartedAt).Milliseconds()))
 		return nil
 	}
-	s.audit(ctx, c, "back up", err)
-	s.deps.Log.ErrorContext(ctx, "the backup failed", slog.Any("error", err))
+	h.audit(ctx, c, "back up", err)
+	h.log.ErrorContext(ctx, "the backup failed", slog.Any("error", err))
 	if c.Writer.Written() {
 		panic(http.ErrAbortHandler)
 	}

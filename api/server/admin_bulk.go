@@ -48,9 +48,9 @@ type bulkAnswer struct {
 }
 
 // replayLetters is POST /api/admin/dead-letters/replay, the oldest letters first.
-func (s *Server) replayLetters(c *gin.Context) error {
-	return s.bulk(c, func(ctx context.Context, letter *store.Letter) (bool, error) {
-		_, _, err := s.replay(ctx, c, letter)
+func (h *deadLetterHandler) replayLetters(c *gin.Context) error {
+	return h.bulk(c, func(ctx context.Context, letter *store.Letter) (bool, error) {
+		_, _, err := h.replay(ctx, c, letter)
 		if errors.Is(err, jobs.ErrNotRetryable) || errors.Is(err, errOwnerDeleted) {
 			return false, nil
 		}
@@ -59,12 +59,12 @@ func (s *Server) replayLetters(c *gin.Context) error {
 }
 
 // purgeLetters is POST /api/admin/dead-letters/purge, the oldest letters first.
-func (s *Server) purgeLetters(c *gin.Context) error {
-	return s.bulk(c, func(ctx context.Context, letter *store.Letter) (bool, error) { return s.purge(ctx, c, letter) })
+func (h *deadLetterHandler) purgeLetters(c *gin.Context) error {
+	return h.bulk(c, func(ctx context.Context, letter *store.Letter) (bool, error) { return h.purge(ctx, c, letter) })
 }
 
 // bulk acts on the letters that a request means, one after the other; each act holds by itself.
-func (s *Server) bulk(c *gin.Context, act func(context.Context, *store.Letter) (done bool, err error)) error {
+func (h *deadLetterHandler) bulk(c *gin.Context, act func(context.Context, *store.Letter) (done bool, err error)) error {
 	var ask bulkRequest
 	b, err := bind.JSON(c, &ask)
 	if err != nil {
@@ -78,11 +78,11 @@ func (s *Server) bulk(c *gin.Context, act func(context.Context, *store.Letter) (
 	defer cancel()
 	ctx, release := lifetime.UntilStop(ctx)
 	defer release()
-	from, to, err := s.bulkRange(ctx, ask.Cursor)
+	from, to, err := h.bulkRange(ctx, ask.Cursor)
 	if err != nil {
 		return err
 	}
-	letters, err := s.oldestLetters(ctx, filter, from, to, limit)
+	letters, err := h.oldestLetters(ctx, filter, from, to, limit)
 	if err != nil {
 		return err
 	}
@@ -93,7 +93,7 @@ func (s *Server) bulk(c *gin.Context, act func(context.Context, *store.Letter) (
 			return err
 		}
 		if err != nil {
-			answer.StoppedBy, answer.Next = s.problems.ToProblem(c.Request.Context(), err).Code, encodeSequences(cursorOfBulk, letter.Sequence, to)
+			answer.StoppedBy, answer.Next = h.problems.ToProblem(c.Request.Context(), err).Code, encodeSequences(cursorOfBulk, letter.Sequence, to)
 			break
 		}
 		if done {
@@ -127,9 +127,9 @@ func (r *bulkRequest) read(b *bind.Binder) (store.LetterFilter, int, error) {
 }
 
 // bulkRange returns between which places a request on many letters acts: where its cursor says, or all there are now.
-func (s *Server) bulkRange(ctx context.Context, cursor string) (from, to uint64, err error) {
+func (h *deadLetterHandler) bulkRange(ctx context.Context, cursor string) (from, to uint64, err error) {
 	if cursor == "" {
-		to, err = s.deps.Store.LastLetter(ctx)
+		to, err = h.store.LastLetter(ctx)
 		return 1, to, err
 	}
 	sequences, ok := decodeSequences(cursorOfBulk, cursor, 2)
@@ -140,9 +140,9 @@ func (s *Server) bulkRange(ctx context.Context, cursor string) (from, to uint64,
 }
 
 // oldestLetters returns up to limit letters, the oldest first. They are read before anything is done to them.
-func (s *Server) oldestLetters(ctx context.Context, f store.LetterFilter, from, to uint64, limit int) ([]*store.Letter, error) {
+func (h *deadLetterHandler) oldestLetters(ctx context.Context, f store.LetterFilter, from, to uint64, limit int) ([]*store.Letter, error) {
 	var letters []*store.Letter
-	err := s.deps.Store.EachLetter(ctx, f, from, to, func(l *store.Letter) (bool, error) {
+	err := h.store.EachLetter(ctx, f, from, to, func(l *store.Letter) (bool, error) {
 		letters = append(letters, l)
 		return len(letters) < limit, nil
 	})

@@ -24,6 +24,15 @@ const (
 	maxNote = 200
 )
 
+// controlHandler serves the operator's routes on circuit breakers, pauses and runtime switches.
+type controlHandler struct {
+	*operator
+	control *control.Controller
+	// switchDefaults are the values of switches that no operator has set.
+	switchDefaults map[control.SwitchName]string
+	now            func() time.Time
+}
+
 // upstreamView is an upstream as the operator sees it.
 type upstreamView struct {
 	Name  string               `json:"name"`
@@ -70,20 +79,20 @@ func viewKind(kind job.Kind, p control.Pause, now time.Time) kindView {
 
 // showControl is GET /api/admin/control: which upstreams are closed, which kinds are paused, and the
 // runtime switches.
-func (s *Server) showControl(c *gin.Context) error {
-	view, now := s.deps.Control.View(), s.deps.Now()
+func (h *controlHandler) showControl(c *gin.Context) error {
+	view, now := h.control.View(), h.now()
 	answer := struct {
 		Upstreams []upstreamView `json:"upstreams"`
 		Kinds     []kindView     `json:"kinds"`
 		Switches  []switchView   `json:"switches"`
-	}{Switches: s.switches()}
+	}{Switches: h.switches()}
 	for _, name := range job.Upstreams() {
 		answer.Upstreams = append(answer.Upstreams, viewUpstream(view.Circuit(name)))
 	}
 	for _, kind := range job.Kinds() {
 		answer.Kinds = append(answer.Kinds, viewKind(kind, view.Pauses[kind], now))
 	}
-	s.audit(c.Request.Context(), c, "show control", nil)
+	h.audit(c.Request.Context(), c, "show control", nil)
 	respond.JSON(c, http.StatusOK, answer)
 	return nil
 }
@@ -95,7 +104,7 @@ type pauseRequest struct {
 }
 
 // pauseKind is POST /api/admin/kinds/:kind/pause. Running jobs go on; a further pause replaces the one before.
-func (s *Server) pauseKind(c *gin.Context) error {
+func (h *controlHandler) pauseKind(c *gin.Context) error {
 	kind, err := kindOf(c)
 	if err != nil {
 		return err
@@ -120,25 +129,25 @@ func (s *Server) pauseKind(c *gin.Context) error {
 	}
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	pause, err := s.deps.Control.Pause(ctx, kind, s.deps.Now().Add(time.Duration(seconds)*time.Second), ask.Note)
-	s.audit(ctx, c, "pause kind", err, slog.String("kind", string(kind)), slog.Int("seconds", seconds))
+	pause, err := h.control.Pause(ctx, kind, h.now().Add(time.Duration(seconds)*time.Second), ask.Note)
+	h.audit(ctx, c, "pause kind", err, slog.String("kind", string(kind)), slog.Int("seconds", seconds))
 	if err != nil {
 		return problem.Unavailable(err)
 	}
-	respond.JSON(c, http.StatusOK, viewKind(kind, pause, s.deps.Now()))
+	respond.JSON(c, http.StatusOK, viewKind(kind, pause, h.now()))
 	return nil
 }
 
 // resumeKind is POST /api/admin/kinds/:kind/resume. A kind that is not paused is no error.
-func (s *Server) resumeKind(c *gin.Context) error {
+func (h *controlHandler) resumeKind(c *gin.Context) error {
 	kind, err := kindOf(c)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	err = s.deps.Control.Resume(ctx, kind)
-	s.audit(ctx, c, "resume kind", err, slog.String("kind", string(kind)))
+	err = h.control.Resume(ctx, kind)
+	h.audit(ctx, c, "resume kind", err, slog.String("kind", string(kind)))
 	if err != nil {
 		return problem.Unavailable(err)
 	}
@@ -148,23 +157,23 @@ func (s *Server) resumeKind(c *gin.Context) error {
 
 // probeUpstream is POST /api/admin/upstreams/:name/probe: an upstream that refuses this installation or is down is tried
 // at once, by the next job that needs it. One that asked for patience is left alone until then.
-func (s *Server) probeUpstream(c *gin.Context) error {
+func (h *controlHandler) probeUpstream(c *gin.Context) error {
 	name := c.Param("name")
 	if !slices.Contains(job.Upstreams(), name) {
 		return problem.Because(problem.CodeNotFound, "upstream")
 	}
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	circuit := s.deps.Control.View().Circuit(name)
+	circuit := h.control.View().Circuit(name)
 	if circuit.Open() && circuit.Code == job.CodeThrottled {
-		return &problem.Problem{Code: problem.CodeThrottledUpstream, RetryAfter: max(1, int(circuit.Until.Sub(s.deps.Now()).Seconds()))}
+		return &problem.Problem{Code: problem.CodeThrottledUpstream, RetryAfter: max(1, int(circuit.Until.Sub(h.now()).Seconds()))}
 	}
-	err := s.deps.Control.Reconsider(ctx, name, circuit.Code)
-	s.audit(ctx, c, "probe upstream", err, slog.String("upstream", name))
+	err := h.control.Reconsider(ctx, name, circuit.Code)
+	h.audit(ctx, c, "probe upstream", err, slog.String("upstream", name))
 	if err != nil {
 		return problem.Unavailable(err)
 	}
-	respond.JSON(c, http.StatusOK, viewUpstream(s.deps.Control.View().Circuit(name)))
+	respond.JSON(c, http.StatusOK, viewUpstream(h.control.View().Circuit(name)))
 	return nil
 }
 

@@ -8,8 +8,15 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/server/internal/lifetime"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
+	"github.com/text2image-audio/text2image-audio/pkg/control"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
+
+// deploymentHandler serves the record of the builds that were started.
+type deploymentHandler struct {
+	*operator
+	control *control.Controller
+}
 
 // deploymentView is an entry of the change record as the operator sees it.
 type deploymentView struct {
@@ -24,11 +31,11 @@ type deploymentView struct {
 }
 
 // listDeployments is GET /api/admin/deployments: which builds were started where, the latest start first.
-func (s *Server) listDeployments(c *gin.Context) error {
+func (h *deploymentHandler) listDeployments(c *gin.Context) error {
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	list, err := s.deps.Control.Deployments(ctx)
-	s.audit(ctx, c, "list deployments", err)
+	list, err := h.control.Deployments(ctx)
+	h.audit(ctx, c, "list deployments", err)
 	if err != nil {
 		return problem.Unavailable(err)
 	}

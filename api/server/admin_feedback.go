@@ -20,12 +20,18 @@ const cursorOfFeedback = "f1"
 // operatorsFeedbackOnly is operatorOnly for the list of feedback, which the original gave to whoever had the key in the
 // address, and refused with 403. The address stands in no log of this program; a proxy may keep one all the same. Of
 // several keys in it the first counts: an address has room for hundreds of guesses.
-func (s *Server) operatorsFeedbackOnly(c *gin.Context) {
+func (o *operator) operatorsFeedbackOnly(c *gin.Context) {
 	keys := operatorKeys(c)
 	if key := c.Query("admin_key"); key != "" {
 		keys = append(keys, key)
 	}
-	s.admitOperator(c, keys, http.StatusForbidden)
+	o.admitOperator(c, keys, http.StatusForbidden)
+}
+
+// adminFeedbackHandler serves the operator's routes on feedback.
+type adminFeedbackHandler struct {
+	*operator
+	feedback *feedback.Box
 }
 
 // operatorsView is a piece of feedback as the operator sees it.
@@ -48,7 +54,7 @@ type feedbackStats struct {
 }
 
 // listFeedback is GET /api/admin/feedback, the newest first.
-func (s *Server) listFeedback(c *gin.Context) error {
+func (h *adminFeedbackHandler) listFeedback(c *gin.Context) error {
 	var b bind.Binder
 	limit := b.Number(c, "limit", maxLimit, 1, maxLimit)
 	filter := feedbackFilter(&b, c)
@@ -61,12 +67,12 @@ func (s *Server) listFeedback(c *gin.Context) error {
 	}
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	page, err := s.deps.Feedback.List(ctx, filter, at, limit)
+	page, err := h.feedback.List(ctx, filter, at, limit)
 	var stats feedback.Stats
 	if err == nil {
-		stats, err = s.deps.Feedback.Stats(ctx)
+		stats, err = h.feedback.Stats(ctx)
 	}
-	s.audit(ctx, c, "list feedback", err)
+	h.audit(ctx, c, "list feedback", err)
 	if err != nil {
 		return err
 	}
@@ -119,15 +125,15 @@ func feedbackCursor(cursor string) (feedback.Place, bool) {
 }
 
 // markFeedback is POST /api/admin/feedback/:id/processed and /pending.
-func (s *Server) markFeedback(status feedback.Status) problem.Handler {
+func (h *adminFeedbackHandler) markFeedback(status feedback.Status) problem.Handler {
 	return func(c *gin.Context) error {
 		ctx, cancel := lifetime.Bounded(c.Request.Context())
 		defer cancel()
-		e, err := s.deps.Feedback.Mark(ctx, c.Param("id"), status)
+		e, err := h.feedback.Mark(ctx, c.Param("id"), status)
 		if errors.Is(err, feedback.ErrNotFound) {
 			return noFeedback()
 		}
-		s.audit(ctx, c, "mark feedback", err, slog.String("status", string(status)))
+		h.audit(ctx, c, "mark feedback", err, slog.String("status", string(status)))
 		if err != nil {
 			return err
 		}
@@ -137,14 +143,14 @@ func (s *Server) markFeedback(status feedback.Status) problem.Handler {
 }
 
 // removeFeedback is DELETE /api/admin/feedback/:id.
-func (s *Server) removeFeedback(c *gin.Context) error {
+func (h *adminFeedbackHandler) removeFeedback(c *gin.Context) error {
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	_, err := s.deps.Feedback.Remove(ctx, c.Param("id"))
+	_, err := h.feedback.Remove(ctx, c.Param("id"))
 	if errors.Is(err, feedback.ErrNotFound) {
 		return noFeedback()
 	}
-	s.audit(ctx, c, "delete feedback", err)
+	h.audit(ctx, c, "delete feedback", err)
 	if err != nil {
 		return err
 	}

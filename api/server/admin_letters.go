@@ -13,8 +13,19 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
+	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
+
+// deadLetterHandler serves the operator's routes on dead letters.
+type deadLetterHandler struct {
+	*operator
+	store     *store.Store
+	submitter *jobs.Submitter
+	owners    *owners
+	metrics   *telemetry.Metrics
+}
 
 // letterView is a dead letter as the operator sees it. Only one that is asked for by its id has its input.
 type letterView struct {
@@ -51,7 +62,7 @@ func viewLetter(l *store.Letter, lang job.Lang) letterView {
 }
 
 // listLetters is GET /api/admin/dead-letters, the newest first.
-func (s *Server) listLetters(c *gin.Context) error {
+func (h *deadLetterHandler) listLetters(c *gin.Context) error {
 	var b bind.Binder
 	limit := b.Number(c, "limit", defaultLimit, 1, maxLimit)
 	filter := letterFilter(&b, "?", func(name string) string { return strings.Join(c.QueryArray(name), ",") })
@@ -64,8 +75,8 @@ func (s *Server) listLetters(c *gin.Context) error {
 	}
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	page, err := s.deps.Store.Letters(ctx, filter, before, limit)
-	s.audit(ctx, c, "list dead letters", err)
+	page, err := h.store.Letters(ctx, filter, before, limit)
+	h.audit(ctx, c, "list dead letters", err)
 	if err != nil {
 		return err
 	}
@@ -101,12 +112,12 @@ func letterFilter(b *bind.Binder, prefix string, field func(name string) string)
 }
 
 // showLetter is GET /api/admin/dead-letters/:id: with what was asked for, which is the operator's business here.
-func (s *Server) showLetter(c *gin.Context) error {
-	letter, err := s.letter(c)
+func (h *deadLetterHandler) showLetter(c *gin.Context) error {
+	letter, err := h.letter(c)
 	if err != nil {
 		return err
 	}
-	s.audit(c.Request.Context(), c, "show dead letter", nil, letterKind(letter))
+	h.audit(c.Request.Context(), c, "show dead letter", nil, letterKind(letter))
 	view := viewLetter(letter, problem.Lang(c))
 	if letter.Dead != nil {
 		view.Input = letter.Dead.Spec.Input
@@ -116,14 +127,14 @@ func (s *Server) showLetter(c *gin.Context) error {
 }
 
 // letter reads the dead letter whose id stands in the path.
-func (s *Server) letter(c *gin.Context) (*store.Letter, error) {
+func (h *deadLetterHandler) letter(c *gin.Context) (*store.Letter, error) {
 	id, err := jobID(c)
 	if err != nil {
 		return nil, noLetter()
 	}
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	letter, err := s.deps.Store.Letter(ctx, id)
+	letter, err := h.store.Letter(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, noLetter()
 	}

@@ -24,14 +24,14 @@ const (
 )
 
 // replayLetter is POST /api/admin/dead-letters/:id/replay. The letter is gone once the new job is on disk.
-func (s *Server) replayLetter(c *gin.Context) error {
-	letter, err := s.letter(c)
+func (h *deadLetterHandler) replayLetter(c *gin.Context) error {
+	letter, err := h.letter(c)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	snap, replayed, err := s.replay(ctx, c, letter)
+	snap, replayed, err := h.replay(ctx, c, letter)
 	if errors.Is(err, jobs.ErrNotRetryable) {
 		return problem.Because(problem.CodeNotRetryable, "letter")
 	}
@@ -53,39 +53,39 @@ func (s *Server) replayLetter(c *gin.Context) error {
 }
 
 // replay makes a new job of a dead letter, for the same owner, and says so in the log.
-func (s *Server) replay(ctx context.Context, c *gin.Context, letter *store.Letter) (snap *job.Snapshot, replayed bool, err error) {
+func (h *deadLetterHandler) replay(ctx context.Context, c *gin.Context, letter *store.Letter) (snap *job.Snapshot, replayed bool, err error) {
 	ctx = telemetry.WithJobID(ctx, letter.ID)
 	attrs := []slog.Attr{letterKind(letter)}
 	defer func() {
 		if snap != nil {
 			attrs = append(attrs, slog.String("new_job_id", snap.Spec.ID))
 		}
-		s.audit(ctx, c, actReplay, err, attrs...)
+		h.audit(ctx, c, actReplay, err, attrs...)
 	}()
 	if letter.Dead == nil {
 		return nil, false, jobs.ErrNotRetryable
 	}
-	snap, replayed, err = s.submitter.Replay(ctx, letter)
+	snap, replayed, err = h.submitter.Replay(ctx, letter)
 	// The job may have been made though an error says otherwise.
 	spec := letter.Dead.Spec
-	if gone := s.ownerMustExist(ctx, spec); gone != nil {
+	if gone := h.owners.ownerMustExist(ctx, spec); gone != nil {
 		return nil, false, gone
 	}
 	if err == nil && !replayed {
-		s.deps.Metrics.JobsSubmitted.WithLabelValues(string(spec.Kind), string(spec.Lane)).Inc()
+		h.metrics.JobsSubmitted.WithLabelValues(string(spec.Kind), string(spec.Lane)).Inc()
 	}
 	return snap, replayed, err
 }
 
 // purgeLetter is DELETE /api/admin/dead-letters/:id.
-func (s *Server) purgeLetter(c *gin.Context) error {
-	letter, err := s.letter(c)
+func (h *deadLetterHandler) purgeLetter(c *gin.Context) error {
+	letter, err := h.letter(c)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	removed, err := s.purge(ctx, c, letter)
+	removed, err := h.purge(ctx, c, letter)
 	switch {
 	case err != nil:
 		return err
@@ -97,11 +97,11 @@ func (s *Server) purgeLetter(c *gin.Context) error {
 }
 
 // purge removes a dead letter and says so in the log.
-func (s *Server) purge(ctx context.Context, c *gin.Context, letter *store.Letter) (removed bool, err error) {
+func (h *deadLetterHandler) purge(ctx context.Context, c *gin.Context, letter *store.Letter) (removed bool, err error) {
 	ctx = telemetry.WithJobID(ctx, letter.ID)
-	removed, err = s.deps.Store.RemoveLetter(ctx, letter)
+	removed, err = h.store.RemoveLetter(ctx, letter)
 	if removed || err != nil {
-		s.audit(ctx, c, actPurge, err, letterKind(letter))
+		h.audit(ctx, c, actPurge, err, letterKind(letter))
 	}
 	return removed, err
 }

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"encoding/hex"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -11,7 +10,6 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/text2image-audio/text2image-audio/api/server/internal/bind"
-	"github.com/text2image-audio/text2image-audio/api/server/internal/keys"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/lifetime"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
@@ -34,8 +32,8 @@ type switchView struct {
 	By     *control.Actor `json:"by,omitempty"`
 }
 
-func (s *Server) viewSwitch(sw control.Switch, now time.Time) switchView {
-	v := switchView{Name: sw.Name, Default: s.switchDefault(sw.Name), Reason: sw.Reason, Set: sw.InForce(now)}
+func (h *controlHandler) viewSwitch(sw control.Switch, now time.Time) switchView {
+	v := switchView{Name: sw.Name, Default: h.switchDefault(sw.Name), Reason: sw.Reason, Set: sw.InForce(now)}
 	v.Value = v.Default
 	if v.Set {
 		v.Value = sw.Value
@@ -53,8 +51,8 @@ func (s *Server) viewSwitch(sw control.Switch, now time.Time) switchView {
 }
 
 // switchDefault returns the value of a switch that is not set.
-func (s *Server) switchDefault(name control.SwitchName) string {
-	if value, ok := s.deps.SwitchDefaults[name]; ok {
+func (h *controlHandler) switchDefault(name control.SwitchName) string {
+	if value, ok := h.switchDefaults[name]; ok {
 		return value
 	}
 	if name == control.SwitchLogLevel {
@@ -67,19 +65,19 @@ func (s *Server) switchDefault(name control.SwitchName) string {
 }
 
 // switches returns all of them.
-func (s *Server) switches() []switchView {
-	view, now := s.deps.Control.View(), s.deps.Now()
+func (h *controlHandler) switches() []switchView {
+	view, now := h.control.View(), h.now()
 	list := make([]switchView, 0, len(control.SwitchNames()))
 	for _, name := range control.SwitchNames() {
-		list = append(list, s.viewSwitch(view.Switch(name), now))
+		list = append(list, h.viewSwitch(view.Switch(name), now))
 	}
 	return list
 }
 
 // listSwitches is GET /api/admin/switches.
-func (s *Server) listSwitches(c *gin.Context) error {
-	s.audit(c.Request.Context(), c, "list switches", nil)
-	respond.JSON(c, http.StatusOK, map[string]any{"switches": s.switches()})
+func (h *controlHandler) listSwitches(c *gin.Context) error {
+	h.audit(c.Request.Context(), c, "list switches", nil)
+	respond.JSON(c, http.StatusOK, map[string]any{"switches": h.switches()})
 	return nil
 }
 
@@ -92,7 +90,7 @@ type switchRequest struct {
 }
 
 // setSwitch is POST /api/admin/switches/:name. It replaces whatever was set before, in all processes.
-func (s *Server) setSwitch(c *gin.Context) error {
+func (h *controlHandler) setSwitch(c *gin.Context) error {
 	name, err := switchOf(c)
 	if err != nil {
 		return err
@@ -120,39 +118,39 @@ func (s *Server) setSwitch(c *gin.Context) error {
 	}
 	next := control.Switch{Name: name, Value: ask.Value, Reason: ask.Reason}
 	if ask.Seconds != nil {
-		next.Until = job.At(s.deps.Now().Add(time.Duration(*ask.Seconds) * time.Second))
+		next.Until = job.At(h.now().Add(time.Duration(*ask.Seconds) * time.Second))
 	}
-	return s.changeSwitch(c, "set switch", next)
+	return h.changeSwitch(c, "set switch", next)
 }
 
 // resetSwitch is DELETE /api/admin/switches/:name: the environment of each process decides again. A switch that is not set is
 // no error.
-func (s *Server) resetSwitch(c *gin.Context) error {
+func (h *controlHandler) resetSwitch(c *gin.Context) error {
 	name, err := switchOf(c)
 	if err != nil {
 		return err
 	}
-	return s.changeSwitch(c, "reset switch", control.Switch{Name: name})
+	return h.changeSwitch(c, "reset switch", control.Switch{Name: name})
 }
 
-func (s *Server) changeSwitch(c *gin.Context, act string, next control.Switch) error {
+func (h *controlHandler) changeSwitch(c *gin.Context, act string, next control.Switch) error {
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	next.By = control.Actor{Address: c.ClientIP(), Key: s.adminKeyID()}
-	before, after, err := s.deps.Control.SetSwitch(ctx, next)
-	now := s.deps.Now()
+	next.By = control.Actor{Address: c.ClientIP(), Key: h.keyID}
+	before, after, err := h.control.SetSwitch(ctx, next)
+	now := h.now()
 	attrs := []slog.Attr{slog.String("switch", string(next.Name))}
 	if err == nil {
-		attrs = append(attrs, slog.String("before", s.viewSwitch(before, now).Value), slog.String("after", s.viewSwitch(after, now).Value))
+		attrs = append(attrs, slog.String("before", h.viewSwitch(before, now).Value), slog.String("after", h.viewSwitch(after, now).Value))
 		if !after.Until.IsZero() {
 			attrs = append(attrs, slog.String("until", after.Until.String()))
 		}
 	}
-	s.audit(ctx, c, act, err, attrs...)
+	h.audit(ctx, c, act, err, attrs...)
 	if err != nil {
 		return problem.Unavailable(err)
 	}
-	respond.JSON(c, http.StatusOK, s.viewSwitch(after, now))
+	respond.JSON(c, http.StatusOK, h.viewSwitch(after, now))
 	return nil
 }
 
@@ -163,43 +161,4 @@ func switchOf(c *gin.Context) (control.SwitchName, error) {
 		return "", problem.Because(problem.CodeNotFound, "switch")
 	}
 	return name, nil
-}
-
-// adminKeyID identifies the ADMIN_KEY in force in logs. Without the installation's secret a key cannot be guessed from it.
-func (s *Server) adminKeyID() string {
-	return hex.EncodeToString(keys.Sum(s.keys.AdminKeyID, s.cfg.AdminKey.Reveal())[:4])
-}
-
-// retryNotAccepting and maxRetryNotAccepting are the Retry-After of a submission, in seconds, while the operator accepts
-// none: when no end is known, and at the most, since the operator may end it earlier.
-const (
-	retryNotAccepting    = 60
-	maxRetryNotAccepting = 3600
-)
-
-// notAccepting returns the problem of a submission while the operator accepts none, or nil.
-func (s *Server) notAccepting() *problem.Problem {
-	now := s.deps.Now()
-	sw, accepting := s.deps.Control.View().Accepting(now)
-	if accepting {
-		return nil
-	}
-	p := &problem.Problem{Code: problem.CodeSubmissionsStopped, RetryAfter: retryNotAccepting, Args: map[string]string{"reason": sw.Reason}}
-	if sw.Reason != "" {
-		p.Reason = "reason"
-	}
-	if !sw.Until.IsZero() {
-		left := sw.Until.Sub(now)
-		p.RetryAfter = max(1, min(int((left+time.Second-1)/time.Second), maxRetryNotAccepting))
-		p.Extra = map[string]any{"until": sw.Until}
-	}
-	return p
-}
-
-// checkAccepting fails with problem.CodeSubmissionsStopped while the operator accepts no jobs.
-func (s *Server) checkAccepting() error {
-	if p := s.notAccepting(); p != nil {
-		return p
-	}
-	return nil
 }

@@ -24,12 +24,12 @@ const (
 
 // cors lets pages of trusted origins read what the API answers, and answers the questions that browsers ask before that.
 // Without such origins it does nothing.
-func (s *Server) cors(c *gin.Context) {
+func (m *middleware) cors(c *gin.Context) {
 	origin := c.GetHeader("Origin")
 	if origin == "" || !strings.HasPrefix(c.Request.URL.Path, "/api/") {
 		return
 	}
-	trusted := slices.Contains(s.origins, strings.ToLower(origin))
+	trusted := slices.Contains(m.origins, strings.ToLower(origin))
 	if trusted {
 		c.Header("Access-Control-Allow-Origin", origin)
 		c.Header("Access-Control-Allow-Credentials", "true")
@@ -40,7 +40,7 @@ func (s *Server) cors(c *gin.Context) {
 	}
 	respond.Vary(c, "Access-Control-Request-Method", "Access-Control-Request-Headers")
 	if !trusted {
-		s.problems.Write(c, problem.New(problem.CodeCrossOrigin))
+		m.problems.Write(c, problem.New(problem.CodeCrossOrigin))
 		return
 	}
 	c.Header("Access-Control-Allow-Methods", corsMethods)

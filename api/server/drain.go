@@ -2,13 +2,13 @@ package server
 
 import "github.com/gin-gonic/gin"
 
-// Drain begins the end of a server that goes on serving for a while: /readyz answers 503, so that load balancers send no
-// more requests, and every connection is closed behind the response that is next on it.
+// Drain prepares a server that goes on serving for a while to stop: /readyz responds 503, so that load balancers send no
+// more requests, and every connection is closed after its next response.
 func (s *Server) Drain() { s.draining.Store(true) }
 
-// closeWhileDraining lets no connection stay open for further requests while the server drains.
-func (s *Server) closeWhileDraining(c *gin.Context) {
-	if s.draining.Load() {
+// closeWhileDraining keeps connections from staying open for further requests while the server drains.
+func (m *middleware) closeWhileDraining(c *gin.Context) {
+	if m.draining.Load() {
 		c.Header("Connection", "close")
 	}
 	c.Next()

@@ -12,24 +12,38 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/server/internal/lifetime"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/session"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs"
+	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
+// eventHandler serves the event streams.
+type eventHandler struct {
+	jobs      *jobs.Service
+	feed      *feed.Feed
+	sessions  *session.Sessions
+	limits    *streamLimits
+	metrics   *telemetry.Metrics
+	keepAlive time.Duration
+	now       func() time.Time
+}
+
 // jobEvents is GET /api/jobs/:id/events: the states of one job as they come, until it has ended.
-func (s *Server) jobEvents(c *gin.Context) error {
+func (h *eventHandler) jobEvents(c *gin.Context) error {
 	respond.Vary(c, "Accept-Language", "Cookie")
 	id, err := jobID(c)
 	if err != nil {
 		return err
 	}
 	if c.Request.Method == http.MethodHead {
-		return s.headOfEvents(c, id)
+		return h.headOfEvents(c, id)
 	}
-	who, err := s.sessions.Caller(c)
+	who, err := h.sessions.Caller(c)
 	if err != nil {
 		return err
 	}
-	free, err := s.reserveStream(who)
+	free, err := h.limits.reserveStream(who)
 	if err != nil {
 		return err
 	}
@@ -38,10 +52,10 @@ func (s *Server) jobEvents(c *gin.Context) error {
 	defer release()
 	ctx, opened, end := lifetime.Opening(ctx)
 	defer end()
-	reader, err := s.deps.Feed.Watch(ctx, who.Owners, id)
+	reader, err := h.feed.Watch(ctx, who.Owners, id)
 	opened()
 	if stopping(err) {
-		s.openAndEnd(c, "")
+		h.openAndEnd(c, "")
 		return nil
 	}
 	if err != nil {
@@ -50,7 +64,7 @@ func (s *Server) jobEvents(c *gin.Context) error {
 	defer reader.Close()
 	first, open := <-reader.Events()
 	if !open && stopping(reader.Err()) {
-		s.openAndEnd(c, "")
+		h.openAndEnd(c, "")
 		return nil
 	}
 	if !open {
@@ -62,18 +76,18 @@ func (s *Server) jobEvents(c *gin.Context) error {
 		respond.Empty(c, http.StatusNoContent)
 		return nil
 	}
-	st, err := s.openStream(c, "")
+	st, err := h.openStream(c, "")
 	if err != nil {
 		return nil //nolint:nilerr // The caller is gone.
 	}
-	show := func(e feed.Event) error { return s.sendJob(st, e, e.ID) }
+	show := func(e feed.Event) error { return h.sendJob(st, e, e.ID) }
 	if first.ID != known {
 		if err := show(first); err != nil {
-			s.countSlow(err)
+			h.countSlow(err)
 			return nil
 		}
 	}
-	s.pump(st, reader, show)
+	h.pump(st, reader, show)
 	return nil
 }
 
@@ -82,21 +96,21 @@ func (s *Server) jobEvents(c *gin.Context) error {
 func stopping(err error) bool { return errors.Is(err, lifetime.ErrStopping) }
 
 // openAndEnd opens a stream at a process that stops.
-func (s *Server) openAndEnd(c *gin.Context, id string) {
-	if st, err := s.openStream(c, id); err == nil {
+func (h *eventHandler) openAndEnd(c *gin.Context, id string) {
+	if st, err := h.openStream(c, id); err == nil {
 		st.spread()
 	}
 }
 
 // headOfEvents answers HEAD: whether there is a stream to read.
-func (s *Server) headOfEvents(c *gin.Context, id string) error {
-	who, err := s.sessions.Caller(c)
+func (h *eventHandler) headOfEvents(c *gin.Context, id string) error {
+	who, err := h.sessions.Caller(c)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	snap, err := s.deps.Jobs.Read(ctx, who.Owners, id)
+	snap, err := h.jobs.Read(ctx, who.Owners, id)
 	if err != nil {
 		return err
 	}
@@ -114,9 +128,9 @@ func (s *Server) headOfEvents(c *gin.Context, id string) error {
 const resumeSlack = 5 * time.Second
 
 // ownerEvents is GET /api/events: the states of all jobs of the caller, those to come included.
-func (s *Server) ownerEvents(c *gin.Context) error {
+func (h *eventHandler) ownerEvents(c *gin.Context) error {
 	respond.Vary(c, "Accept-Language", "Cookie")
-	who, err := s.sessions.Caller(c)
+	who, err := h.sessions.Caller(c)
 	if err != nil {
 		return err
 	}
@@ -128,7 +142,7 @@ func (s *Server) ownerEvents(c *gin.Context) error {
 		c.Writer.WriteHeaderNow()
 		return nil
 	}
-	free, err := s.reserveStream(who)
+	free, err := h.limits.reserveStream(who)
 	if err != nil {
 		return err
 	}
@@ -140,37 +154,37 @@ func (s *Server) ownerEvents(c *gin.Context) error {
 	// Whoever loses the stream before its first event comes back with this: a job that ends in between would escape him.
 	start := ""
 	if lastEventID(c) == "" {
-		start = s.eventTime()
+		start = h.eventTime()
 	}
-	reader, err := s.deps.Feed.WatchOwner(ctx, who.Owner, since(lastEventID(c)))
+	reader, err := h.feed.WatchOwner(ctx, who.Owner, since(lastEventID(c)))
 	opened()
 	if stopping(err) {
-		s.openAndEnd(c, start)
+		h.openAndEnd(c, start)
 		return nil
 	}
 	if err != nil {
 		return err
 	}
 	defer reader.Close()
-	st, err := s.openStream(c, start)
+	st, err := h.openStream(c, start)
 	if err != nil {
 		return nil //nolint:nilerr // The caller is gone.
 	}
-	s.pump(st, reader, func(e feed.Event) error {
+	h.pump(st, reader, func(e feed.Event) error {
 		id := ""
 		if e.ID != "" {
-			id = s.eventTime()
+			id = h.eventTime()
 		}
-		return s.sendJob(st, e, id)
+		return h.sendJob(st, e, id)
 	})
 	return nil
 }
 
 // eventTime is the id of an event of a stream of many jobs that is sent now.
-func (s *Server) eventTime() string { return strconv.FormatInt(s.deps.Now().UnixMilli(), 10) }
+func (h *eventHandler) eventTime() string { return strconv.FormatInt(h.now().UnixMilli(), 10) }
 
 // sendJob writes the whole job as one event, which is named after the job's status.
-func (s *Server) sendJob(st *stream, e feed.Event, id string) error {
+func (h *eventHandler) sendJob(st *stream, e feed.Event, id string) error {
 	view := *e.Job
 	data, err := respond.Encode(problem.Translate(&view, problem.Lang(st.c)))
 	if err != nil {

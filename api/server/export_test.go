@@ -61,18 +61,18 @@ type Mark = jobs.Mark
 // UploadReader serves a route that reads its body as an upload does, while so many of the places for large ones are
 // taken, and tells report the code of what went wrong and how many bytes came.
 func UploadReader(taken int, report func(code string, n int)) http.Handler {
-	s := &Server{holding: make(chan struct{}, heldAtOnce), deps: Deps{UploadGrace: uploadGrace}}
+	l := newUploads(uploadGrace)
 	for range taken {
-		s.holding <- struct{}{}
+		l.holding <- struct{}{}
 	}
 	e := gin.New()
 	e.POST("/", func(c *gin.Context) {
-		body, done, err := s.readUpload(c, "u1")
+		body, done, err := l.read(c, "u1")
 		if err == nil {
 			done()
 		}
 		code, _, _ := IsProblem(err)
-		if len(s.holding) != taken {
+		if len(l.holding) != taken {
 			code = "a place was not given back"
 		}
 		report(code, len(body))
@@ -81,13 +81,13 @@ func UploadReader(taken int, report func(code string, n int)) http.Handler {
 }
 
 // Streams is how many event streams are open, and under how many keys they are counted.
-func Streams(s *Server) (total, keys int) { return s.streams.Used() }
+func Streams(s *Server) (total, keys int) { return s.handlers.events.limits.streams.Used() }
 
 // Waits is how many requests wait for a job.
-func Waits(s *Server) int { total, _ := s.waits.Used(); return total }
+func Waits(s *Server) int { total, _ := s.handlers.jobs.limits.waits.Used(); return total }
 
 // Uploads is how many uploads are under way, and of how many members.
-func Uploads(s *Server) (total, members int) { return s.uploads.Used() }
+func Uploads(s *Server) (total, members int) { return s.handlers.images.uploads.byOwner.Used() }
 
 // DecodePicture reads a body as POST /api/images/save does, jobs aside.
 func DecodePicture(body []byte) error {

@@ -13,12 +13,21 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/server/internal/lifetime"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/session"
 	"github.com/text2image-audio/text2image-audio/pkg/feedback"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
 // feedbackShown is how much of their own feedback members are shown.
 const feedbackShown = 20
+
+// feedbackHandler serves the feedback of members.
+type feedbackHandler struct {
+	feedback *feedback.Box
+	sessions *session.Sessions
+	owners   *owners
+	now      func() time.Time
+}
 
 // feedbackView is a piece of feedback as its writer sees it.
 type feedbackView struct {
@@ -45,8 +54,8 @@ func (r *feedbackRequest) check(b *bind.Binder) {
 }
 
 // giveFeedback is POST /api/feedback.
-func (s *Server) giveFeedback(c *gin.Context) error {
-	m, err := s.sessions.Require(c)
+func (h *feedbackHandler) giveFeedback(c *gin.Context) error {
+	m, err := h.sessions.Require(c)
 	if err != nil {
 		return err
 	}
@@ -62,11 +71,11 @@ func (s *Server) giveFeedback(c *gin.Context) error {
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
 	owner := m.User.Owner()
-	e, next, err := s.deps.Feedback.Give(ctx, feedback.Writer{Owner: owner, ID: m.User.ID, Email: m.User.Email}, ask.Category, ask.Content)
+	e, next, err := h.feedback.Give(ctx, feedback.Writer{Owner: owner, ID: m.User.ID, Email: m.User.Email}, ask.Category, ask.Content)
 	if err != nil {
-		return s.tooSoon(err)
+		return h.tooSoon(err)
 	}
-	if err := s.mustStillExist(ctx, m, s.deps.Feedback.Erase); err != nil {
+	if err := h.owners.mustStillExist(ctx, m, h.feedback.Erase); err != nil {
 		return err
 	}
 	respond.Vary(c, "Accept-Language")
@@ -82,12 +91,12 @@ func (s *Server) giveFeedback(c *gin.Context) error {
 var thanks = problem.Words{English: "Thank you for your feedback; the operator will read it.", Chinese: "感谢您的反馈，我们会尽快查看。"}
 
 // tooSoon says when a member may give feedback again.
-func (s *Server) tooSoon(err error) error {
+func (h *feedbackHandler) tooSoon(err error) error {
 	soon, is := errors.AsType[*feedback.TooSoonError](err)
 	if !is {
 		return err
 	}
-	wait := soon.Next.Sub(s.deps.Now())
+	wait := soon.Next.Sub(h.now())
 	seconds := max(1, int(math.Ceil(wait.Seconds())))
 	return &problem.Problem{
 		Code: problem.CodeFeedbackTooSoon, RetryAfter: seconds, Args: map[string]string{"minutes": strconv.Itoa((seconds + 59) / 60)},
@@ -96,18 +105,18 @@ func (s *Server) tooSoon(err error) error {
 }
 
 // myFeedback is GET /api/feedback/my: the newest first.
-func (s *Server) myFeedback(c *gin.Context) error {
-	m, err := s.sessions.Require(c)
+func (h *feedbackHandler) myFeedback(c *gin.Context) error {
+	m, err := h.sessions.Require(c)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	page, err := s.deps.Feedback.List(ctx, feedback.Filter{Owner: m.User.Owner()}, feedback.Place{}, feedbackShown)
+	page, err := h.feedback.List(ctx, feedback.Filter{Owner: m.User.Owner()}, feedback.Place{}, feedbackShown)
 	if err != nil {
 		return err
 	}
-	next, err := s.deps.Feedback.Next(ctx, m.User.Owner())
+	next, err := h.feedback.Next(ctx, m.User.Owner())
 	if err != nil {
 		return err
 	}
@@ -121,11 +130,11 @@ func (s *Server) myFeedback(c *gin.Context) error {
 	for i, e := range page.Entries {
 		answer.Feedbacks[i] = viewFeedback(e)
 	}
-	if s.isAhead(next) {
+	if h.isAhead(next) {
 		answer.Next = job.AtPtr(next)
 	}
 	respond.JSON(c, http.StatusOK, answer)
 	return nil
 }
 
-func (s *Server) isAhead(t time.Time) bool { return t.After(s.deps.Now()) }
+func (h *feedbackHandler) isAhead(t time.Time) bool { return t.After(h.now()) }

@@ -41,10 +41,10 @@ type flow struct {
 	Expires int64  `json:"e"`
 }
 
-func (s *Server) newFlow(redirect, back, member string) *flow {
+func (h *googleHandler) newFlow(redirect, back, member string) *flow {
 	return &flow{
 		State: rand.Text(), Nonce: rand.Text(), Verifier: google.NewVerifier(), Redirect: redirect, Return: back, Member: member,
-		Expires: s.deps.Now().Add(flowAge).Unix(),
+		Expires: h.now().Add(flowAge).Unix(),
 	}
 }
 
@@ -105,7 +105,7 @@ func openFlow(key []byte, value string, now time.Time) *flow {
 
 // flowOf returns the attempt that a browser has begun and that is the one, nil when there is none. The cookies count
 // where nothing was kept in their place; of several, any may be what a neighboring site has planted.
-func (s *Server) flowOf(r *http.Request, kept string, is func(*flow) bool) *flow {
+func (h *googleHandler) flowOf(r *http.Request, kept string, is func(*flow) bool) *flow {
 	values := []string{kept}
 	if kept == "" {
 		values = nil
@@ -114,15 +114,15 @@ func (s *Server) flowOf(r *http.Request, kept string, is func(*flow) bool) *flow
 		}
 	}
 	for _, value := range values {
-		if f := openFlow(s.keys.GoogleFlow, value, s.deps.Now()); f != nil && is(f) {
+		if f := openFlow(h.flowKey, value, h.now()); f != nil && is(f) {
 			return f
 		}
 	}
 	return nil
 }
 
-func (s *Server) setFlow(c *gin.Context, value string, maxAge int) {
-	s.sessions.SetCookie(c, flowCookie, value, flowCookiePath, maxAge)
+func (h *googleHandler) setFlow(c *gin.Context, value string, maxAge int) {
+	h.sessions.SetCookie(c, flowCookie, value, flowCookiePath, maxAge)
 }
 
 // ownPath returns a path of this page to which somebody can be sent, "/" for anything that leads or could lead elsewhere.

@@ -19,11 +19,11 @@ type providers struct {
 }
 
 // listProviders is GET /api/auth/providers: how people can sign in beside a password.
-func (s *Server) listProviders(c *gin.Context) error {
-	g := s.deps.Google
+func (h *googleHandler) listProviders(c *gin.Context) error {
+	g := h.google
 	list := providers{Success: true, Providers: map[string]bool{"google": g != nil}}
 	if g != nil {
-		if origin := s.returnOrigin(g.Redirect(c.Request.Host)); origin != "" {
+		if origin := h.returnOrigin(g.Redirect(c.Request.Host)); origin != "" {
 			list.ReturnOrigins = map[string]string{"google": origin}
 		}
 	}
@@ -33,9 +33,9 @@ func (s *Server) listProviders(c *gin.Context) error {
 
 // returnOrigin returns the origin of the redirect URI of a sign-in, or "" when its path is none of the page's. It is for the
 // page to compare with its own: this program may not know under which names it is reached.
-func (s *Server) returnOrigin(redirect string) string {
+func (h *googleHandler) returnOrigin(redirect string) string {
 	u, err := url.Parse(redirect)
-	if err != nil || u.Host == "" || !slices.Contains(s.pages, u.Path) {
+	if err != nil || u.Host == "" || !slices.Contains(h.pages, u.Path) {
 		return ""
 	}
 	return u.Scheme + "://" + u.Host

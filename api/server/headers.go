@@ -19,35 +19,31 @@ const (
 )
 
 // secureHeaders sets what every answer has in common.
-func (s *Server) secureHeaders(c *gin.Context) {
+func (m *middleware) secureHeaders(c *gin.Context) {
 	c.Header("X-Content-Type-Options", "nosniff")
 	c.Header("Referrer-Policy", "strict-origin-when-cross-origin")
 	c.Header("Permissions-Policy", permissions)
 	c.Header("Content-Security-Policy", answerPolicy)
-	if s.proxies.Secure(c) {
+	if m.proxies.Secure(c) {
 		c.Header("Strict-Transport-Security", "max-age=31536000")
 	}
 	respond.Vary(c, "Origin")
 }
 
-// crossOrigin returns the gate against requests that another site has a browser send.
-func crossOrigin(cfg Config) (*http.CrossOriginProtection, error) {
-	gate := http.NewCrossOriginProtection()
-	origins, err := cfg.origins()
-	if err != nil {
-		return nil, err
-	}
+// newCrossOrigin returns the protection against requests that other sites have a browser send.
+func newCrossOrigin(origins []string) (*http.CrossOriginProtection, error) {
+	protection := http.NewCrossOriginProtection()
 	for _, origin := range origins {
-		if err := gate.AddTrustedOrigin(origin); err != nil {
+		if err := protection.AddTrustedOrigin(origin); err != nil {
 			return nil, fmt.Errorf("trust an origin: %w", err)
 		}
 	}
-	return gate, nil
+	return protection, nil
 }
 
 // refuseCrossOrigin refuses them. Reads pass: their answers stay with the browser.
-func (s *Server) refuseCrossOrigin(c *gin.Context) {
-	if s.trusted.Check(c.Request) != nil {
-		s.problems.Write(c, problem.New(problem.CodeCrossOrigin))
+func (m *middleware) refuseCrossOrigin(c *gin.Context) {
+	if m.crossOrigin.Check(c.Request) != nil {
+		m.problems.Write(c, problem.New(problem.CodeCrossOrigin))
 	}
 }

@@ -6,9 +6,11 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
+	"log/slog"
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -16,8 +18,13 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/session"
+	"github.com/text2image-audio/text2image-audio/pkg/account"
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/control"
+	"github.com/text2image-audio/text2image-audio/pkg/env"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
+	"github.com/text2image-audio/text2image-audio/pkg/store"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
@@ -30,6 +37,25 @@ const (
 )
 
 const healthRoute = "/internal/health"
+
+// healthHandler serves the readiness probe and the health report.
+type healthHandler struct {
+	broker   *broker.Broker
+	queue    *queue.Queue
+	store    *store.Store
+	control  *control.Controller
+	accounts *account.Accounts
+	recovery *account.Recovery
+	// token is required of callers, unless it is empty.
+	token      env.Secret
+	mail       Mail
+	simulated  bool
+	missingEnv []string
+	draining   *atomic.Bool
+	states     *healthLog
+	now        func() time.Time
+	log        *slog.Logger
+}
 
 // healthCheck is one line of the health report.
 type healthCheck struct {
@@ -49,21 +75,21 @@ const (
 	awayTimeout   = 250 * time.Millisecond
 )
 
-// live is GET /livez: the process answers.
-func (s *Server) live(c *gin.Context) error {
+// live is GET /livez: the process responds.
+func live(c *gin.Context) error {
 	c.Header("Cache-Control", "no-store")
 	respond.JSON(c, http.StatusOK, map[string]string{"status": healthOK})
 	return nil
 }
 
 // ready is GET /readyz: jobs can be taken.
-func (s *Server) ready(c *gin.Context) error {
-	if s.draining.Load() {
+func (h *healthHandler) ready(c *gin.Context) error {
+	if h.draining.Load() {
 		return problem.Because(problem.CodeUnavailable, "draining")
 	}
 	ctx, cancel := context.WithTimeout(c.Request.Context(), readyTimeout)
 	defer cancel()
-	if err := s.deps.Broker.Check(ctx); err != nil {
+	if err := h.broker.Check(ctx); err != nil {
 		return problem.Unavailable(err)
 	}
 	c.Header("Cache-Control", "no-store")
@@ -72,27 +98,27 @@ func (s *Server) ready(c *gin.Context) error {
 }
 
 // getHealth is GET /internal/health: the original's report with the checks of this system.
-func (s *Server) getHealth(c *gin.Context) error {
+func (h *healthHandler) getHealth(c *gin.Context) error {
 	c.Header("Cache-Control", "no-store")
-	if !s.mayAskHealth(c) {
+	if !h.mayAskHealth(c) {
 		c.Header("WWW-Authenticate", `Bearer realm="health"`)
 		respond.JSON(c, http.StatusUnauthorized, map[string]string{"status": "unauthorized"})
 		return nil
 	}
 	timeout := healthTimeout
-	if !s.deps.Broker.Conn().IsConnected() {
+	if !h.broker.Conn().IsConnected() {
 		// Nothing can answer; the checks only find out.
 		timeout = awayTimeout
 	}
 	ctx, cancel := context.WithTimeout(c.Request.Context(), timeout)
 	defer cancel()
-	checks := s.checks(ctx)
+	checks := h.checks(ctx)
 	status := healthOK
 	for _, check := range checks {
 		if check.Status == healthError || (check.Status == healthDegraded && status == healthOK) {
 			status = check.Status
 		}
-		s.health.note(ctx, s.deps.Log, check)
+		h.states.note(ctx, h.log, check)
 	}
 	code := http.StatusOK
 	if status != healthOK {
@@ -100,15 +126,15 @@ func (s *Server) getHealth(c *gin.Context) error {
 	}
 	version, commit, built := telemetry.Version()
 	respond.JSON(c, code, map[string]any{
-		"status": status, "timestamp": job.At(s.deps.Now()), "checks": checks,
+		"status": status, "timestamp": job.At(h.now()), "checks": checks,
 		"version": version, "commit": commit, "build_time": built,
 	})
 	return nil
 }
 
 // mayAskHealth compares the token, if one is set, in a time that does not tell how much of it was right.
-func (s *Server) mayAskHealth(c *gin.Context) bool {
-	want := s.cfg.HealthToken.Reveal()
+func (h *healthHandler) mayAskHealth(c *gin.Context) bool {
+	want := h.token.Reveal()
 	if want == "" {
 		return true
 	}
@@ -121,10 +147,10 @@ func (s *Server) mayAskHealth(c *gin.Context) bool {
 }
 
 // checks runs all checks at once, so that together they take no longer than the slowest.
-func (s *Server) checks(ctx context.Context) []healthCheck {
+func (h *healthHandler) checks(ctx context.Context) []healthCheck {
 	runs := []func(context.Context) healthCheck{
-		s.checkEnv, s.checkStore, s.checkResults, s.checkNATS, s.checkLoss, s.checkWorkers, s.checkUpstreams, s.checkQueue, s.checkMail,
-		s.checkSwitches,
+		h.checkEnv, h.checkStore, h.checkResults, h.checkNATS, h.checkLoss, h.checkWorkers, h.checkUpstreams, h.checkQueue, h.checkMail,
+		h.checkSwitches,
 	}
 	checks := make([]healthCheck, len(runs))
 	var wg sync.WaitGroup
@@ -132,13 +158,13 @@ func (s *Server) checks(ctx context.Context) []healthCheck {
 		wg.Go(func() { checks[i] = run(ctx) })
 	}
 	wg.Wait()
-	s.blameQuorum(checks)
+	h.blameQuorum(checks)
 	return checks
 }
 
 // checkEnv names the settings that are missing.
-func (s *Server) checkEnv(context.Context) healthCheck {
-	missing := s.deps.MissingEnv
+func (h *healthHandler) checkEnv(context.Context) healthCheck {
+	missing := h.missingEnv
 	if missing == nil {
 		missing = []string{}
 	}
@@ -150,22 +176,22 @@ func (s *Server) checkEnv(context.Context) healthCheck {
 }
 
 // checkStore writes, reads and deletes a key beside the accounts.
-func (s *Server) checkStore(ctx context.Context) healthCheck {
-	return s.judged("kv.users", s.deps.Accounts.Probe(ctx, rand.Text()), nil)
+func (h *healthHandler) checkStore(ctx context.Context) healthCheck {
+	return h.judged("kv.users", h.accounts.Probe(ctx, rand.Text()), nil)
 }
 
 // checkResults shows that results can be written: a disk that failed is noticed by nothing but writing.
-func (s *Server) checkResults(ctx context.Context) healthCheck {
-	return s.judged("kv.results", s.deps.Store.Probe(ctx), nil)
+func (h *healthHandler) checkResults(ctx context.Context) healthCheck {
+	return h.judged("kv.results", h.store.Probe(ctx), nil)
 }
 
 // checkLoss is degraded for an hour after NATS came back without what it had stored, or with a store that had to be
 // repaired.
-func (s *Server) checkLoss(ctx context.Context) healthCheck {
-	loss, lossErr := s.deps.Broker.LastLoss(ctx)
-	repair, repairErr := s.deps.Broker.LastRepair(ctx)
+func (h *healthHandler) checkLoss(ctx context.Context) healthCheck {
+	loss, lossErr := h.broker.LastLoss(ctx)
+	repair, repairErr := h.broker.LastRepair(ctx)
 	err := errors.Join(lossErr, repairErr)
-	check := s.judged("store.loss", err, nil)
+	check := h.judged("store.loss", err, nil)
 	switch {
 	case err != nil:
 	case loss != nil:
@@ -178,18 +204,18 @@ func (s *Server) checkLoss(ctx context.Context) healthCheck {
 	return check
 }
 
-func (s *Server) checkNATS(ctx context.Context) healthCheck {
-	err := s.deps.Broker.Check(ctx)
+func (h *healthHandler) checkNATS(ctx context.Context) healthCheck {
+	err := h.broker.Check(ctx)
 	if err == nil {
-		err = s.deps.Broker.CheckLeaders(ctx)
+		err = h.broker.CheckLeaders(ctx)
 	}
-	return s.judged("nats", err, nil)
+	return h.judged("nats", err, nil)
 }
 
 // checkWorkers is degraded when nobody works a kind of job, and when some workers call the real upstreams and others the
 // simulator.
-func (s *Server) checkWorkers(ctx context.Context) healthCheck {
-	workers, err := s.deps.Control.Workers(ctx)
+func (h *healthHandler) checkWorkers(ctx context.Context) healthCheck {
+	workers, err := h.control.Workers(ctx)
 	modes, slots := map[string]int{}, map[job.Kind]int{}
 	for _, w := range workers {
 		modes[w.Mode]++
@@ -203,8 +229,8 @@ func (s *Server) checkWorkers(ctx context.Context) healthCheck {
 			unserved = append(unserved, kind)
 		}
 	}
-	check := s.judged("workers", err, map[string]any{
-		"count": len(workers), "modes": modes, "simulated": s.deps.Simulated || modes["simulator"] > 0, "unserved": unserved,
+	check := h.judged("workers", err, map[string]any{
+		"count": len(workers), "modes": modes, "simulated": h.simulated || modes["simulator"] > 0, "unserved": unserved,
 	})
 	if err == nil && (len(modes) != 1 || len(unserved) > 0) {
 		check.Status = healthDegraded
@@ -218,11 +244,11 @@ func (s *Server) checkWorkers(ctx context.Context) healthCheck {
 // order, and so is a pause that somebody wants. So is one that is to be tried again after a worker has started or an
 // operator has said so: whoever sends jobs to healthy processes only would otherwise never send the one that shows that it
 // serves.
-func (s *Server) checkUpstreams(ctx context.Context) healthCheck {
-	workers, err := s.deps.Control.Workers(ctx)
+func (h *healthHandler) checkUpstreams(ctx context.Context) healthCheck {
+	workers, err := h.control.Workers(ctx)
 	if err != nil {
 		// What was known may be old.
-		return s.judged("upstreams", err, nil)
+		return h.judged("upstreams", err, nil)
 	}
 	failing := []string{}
 	for _, w := range workers {
@@ -230,8 +256,8 @@ func (s *Server) checkUpstreams(ctx context.Context) healthCheck {
 	}
 	slices.Sort(failing)
 	failing = slices.Compact(failing)
-	now := s.deps.Now()
-	view := s.deps.Control.View()
+	now := h.now()
+	view := h.control.View()
 	refused, closed := []string{}, map[string]any{}
 	check := healthCheck{Name: "upstreams", Status: healthOK, Details: map[string]any{"failing": failing}}
 	if len(failing) > 0 {
@@ -263,27 +289,9 @@ func (s *Server) checkUpstreams(ctx context.Context) healthCheck {
 	return check
 }
 
-// mode says what the workers talk to.
-func (s *Server) mode(ctx context.Context) string {
-	workers, err := s.deps.Control.Workers(ctx)
-	modes := map[string]int{}
-	mode := "none"
-	for _, w := range workers {
-		modes[w.Mode]++
-		mode = w.Mode
-	}
-	if err != nil || len(modes) == 0 {
-		return "none"
-	}
-	if len(modes) > 1 {
-		return "mixed"
-	}
-	return mode
-}
-
 // checkQueue shows how much waits, and for how long. It is in error when NATS did not take the latest job.
-func (s *Server) checkQueue(ctx context.Context) healthCheck {
-	states, err := s.deps.Queue.States(ctx)
+func (h *healthHandler) checkQueue(ctx context.Context) healthCheck {
+	states, err := h.queue.States(ctx)
 	var waiting, inHand int
 	var oldest time.Duration
 	for _, state := range states {
@@ -291,8 +299,8 @@ func (s *Server) checkQueue(ctx context.Context) healthCheck {
 		inHand += state.InHand
 		oldest = max(oldest, state.OldestAge)
 	}
-	refused := s.deps.Queue.Refusal()
-	check := s.judged("queue", errors.Join(err, refused), map[string]any{
+	refused := h.queue.Refusal()
+	check := h.judged("queue", errors.Join(err, refused), map[string]any{
 		"waiting": waiting, "in_hand": inHand, "oldest_age_seconds": int(oldest.Seconds()),
 	})
 	if err == nil && errors.Is(refused, queue.ErrFull) {

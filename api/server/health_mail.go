@@ -4,12 +4,12 @@ import "context"
 
 // checkMail is off when no mail server is set up, which is a choice and no fault unless the operator requires mail. It is
 // degraded when the last mail could not be sent.
-func (s *Server) checkMail(context.Context) healthCheck {
-	delivers, failing := s.deps.Recovery.Delivers()
-	off := s.deps.Mail.Off || !delivers
+func (h *healthHandler) checkMail(context.Context) healthCheck {
+	delivers, failing := h.recovery.Delivers()
+	off := h.mail.Off || !delivers
 	status, reason, hint := healthOK, "", ""
 	switch {
-	case off && s.deps.Mail.Required:
+	case off && h.mail.Required:
 		status, reason, hint = healthDegraded, "mail_off", "mail_required"
 	case off && delivers:
 		status, reason, hint = healthOff, "mail_off", "mail_console"

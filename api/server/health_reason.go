@@ -38,14 +38,14 @@ var hints = map[string]string{
 
 // reasonOf names what is behind a check's error. The caller learns no more than that: an error's text may hold addresses
 // of the inside.
-func (s *Server) reasonOf(err error) string {
+func (h *healthHandler) reasonOf(err error) string {
 	switch {
 	// While NATS is restarted for it there is no connection either.
 	case errors.Is(err, broker.ErrDiskFull):
 		return "disk_full"
 	case errors.Is(err, broker.ErrDiskFailed):
 		return "disk_failed"
-	case !s.deps.Broker.Conn().IsConnected():
+	case !h.broker.Conn().IsConnected():
 	case broker.NoQuorum(err):
 		return reasonNoQuorum
 	case errors.Is(err, broker.ErrIncomplete):
@@ -64,7 +64,7 @@ func (s *Server) reasonOf(err error) string {
 const reasonNoQuorum = "no_quorum"
 
 // blameQuorum gives the checks that got no answer the reason of that when the cluster is known to have no leader.
-func (s *Server) blameQuorum(checks []healthCheck) {
+func (h *healthHandler) blameQuorum(checks []healthCheck) {
 	lost := slices.ContainsFunc(checks, func(c healthCheck) bool { return c.Details["reason"] == reasonNoQuorum })
 	if !lost {
 		return
@@ -77,9 +77,9 @@ func (s *Server) blameQuorum(checks []healthCheck) {
 }
 
 // judged returns a check that is in error when err says so.
-func (s *Server) judged(name string, err error, details map[string]any) healthCheck {
+func (h *healthHandler) judged(name string, err error, details map[string]any) healthCheck {
 	if err != nil {
-		reason := s.reasonOf(err)
+		reason := h.reasonOf(err)
 		details = map[string]any{"reason": reason}
 		if hint, ok := hints[reason]; ok {
 			details["hint"] = hint

@@ -8,9 +8,9 @@ import (
 )
 
 // checkSwitches shows which runtime switches an operator has set. It is always in order: somebody wants them so.
-func (s *Server) checkSwitches(context.Context) healthCheck {
+func (h *healthHandler) checkSwitches(context.Context) healthCheck {
 	set := map[string]any{}
-	for name, sw := range s.deps.Control.View().InForce(s.deps.Now()) {
+	for name, sw := range h.control.View().InForce(h.now()) {
 		details := switchHealth(sw)
 		if name != control.SwitchAccept {
 			// The reason of this one is for users; those of the others are the operator's notes.

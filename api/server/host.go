@@ -38,14 +38,14 @@ func (c *Config) hosts() (hostname.List, error) {
 // checkHost refuses a request to a host that is not one of this server's: the page of another site whose name was made
 // to point here. The probes tell nothing, and whoever sends them may know but an address. A browser never leaves out the
 // host, hence a request without one, of HTTP/1.0, is let through.
-func (s *Server) checkHost(c *gin.Context) {
+func (m *middleware) checkHost(c *gin.Context) {
 	r := c.Request
-	if r.Host == "" || r.URL.Path == "/livez" || r.URL.Path == "/readyz" || s.hosts.Allows(r.Host) {
+	if r.Host == "" || r.URL.Path == "/livez" || r.URL.Path == "/readyz" || m.hosts.Allows(r.Host) {
 		return
 	}
 	// The operator's commands on the same machine.
 	if local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok && hostname.IsLoopbackAddress(local.String()) && hostname.Loopback().Allows(r.Host) {
 		return
 	}
-	s.problems.Write(c, problem.New(problem.CodeHost))
+	m.problems.Write(c, problem.New(problem.CodeHost))
 }

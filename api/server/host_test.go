@@ -96,7 +96,7 @@ func TestHostsThatAreNone(t *testing.T) {
 		if err := cfg.Validate(); err == nil || !strings.Contains(err.Error(), "PUBLIC_HOSTS: expected ") || strings.Contains(err.Error(), entry) {
 			t.Errorf("%s: %v", entry, err)
 		}
-		if _, err := server.NewDoor(cfg, telemetry.NewMetrics(), quiet()); err == nil {
+		if _, err := server.NewStartupHandler(cfg, telemetry.NewMetrics(), quiet()); err == nil {
 			t.Errorf("%s: a start goes on", entry)
 		}
 	}

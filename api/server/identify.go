@@ -12,7 +12,7 @@ import (
 const maxRequestID = 128
 
 // identify gives a request its id: the caller's, so that lines of several systems can be found together, or a new one.
-func (s *Server) identify(c *gin.Context) {
+func identify(c *gin.Context) {
 	id := c.GetHeader("X-Request-Id")
 	if id == "" || len(id) > maxRequestID || !isVisible(id) {
 		id = rand.Text()

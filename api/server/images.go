@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
@@ -15,7 +16,9 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/server/internal/bind"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/lifetime"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/ratelimit"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/session"
 	"github.com/text2image-audio/text2image-audio/pkg/gallery"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
@@ -35,6 +38,21 @@ const (
 	// maxSeed is the largest number that every JSON reader takes as it stands: a seed is kept as it was sent, or refused.
 	maxSeed = 1<<53 - 1
 )
+
+// imageHandler serves the saved images of members.
+type imageHandler struct {
+	gallery  *gallery.Gallery
+	jobs     *jobs.Service
+	store    *store.Store
+	sessions *session.Sessions
+	owners   *owners
+	uploads  *uploads
+	// saves bounds the images that one member may have saved.
+	saves *ratelimit.Limiter
+	// saving holds a token for each image that is being inspected.
+	saving chan struct{}
+	now    func() time.Time
+}
 
 // pictureToSave is the body of POST /api/images/save: bytes, or a picture of a job of the caller's. What the original's
 // clients say about width and height is not read: the picture itself tells.
@@ -60,34 +78,34 @@ type savedAnswer struct {
 }
 
 // saveImage is POST /api/images/save.
-func (s *Server) saveImage(c *gin.Context) error {
-	m, err := s.sessions.Require(c)
+func (h *imageHandler) saveImage(c *gin.Context) error {
+	m, err := h.sessions.Require(c)
 	if err != nil {
 		return err
 	}
-	if err := s.sessions.RequireVerified(m); err != nil {
+	if err := h.sessions.RequireVerified(m); err != nil {
 		return err
 	}
-	if wait := s.saves.Take(m.User.Owner()); wait > 0 {
+	if wait := h.saves.Take(m.User.Owner()); wait > 0 {
 		return problem.TooManyAttempts(wait)
 	}
-	body, done, err := s.readUpload(c, m.User.Owner())
+	body, done, err := h.uploads.read(c, m.User.Owner())
 	if err != nil {
 		return err
 	}
 	defer done()
-	if err := place(c, s.saving); err != nil {
+	if err := place(c, h.saving); err != nil {
 		return err
 	}
-	defer func() { <-s.saving }()
+	defer func() { <-h.saving }()
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	p, data, err := s.picture(c, body)
+	p, data, err := h.picture(c, body)
 	if err != nil {
 		return err
 	}
-	saved, err := s.deps.Gallery.Save(ctx, m.User.Owner(), p, data)
-	if gone := s.mustStillExist(ctx, m, s.deps.Gallery.Erase); gone != nil {
+	saved, err := h.gallery.Save(ctx, m.User.Owner(), p, data)
+	if gone := h.owners.mustStillExist(ctx, m, h.gallery.Erase); gone != nil {
 		return gone
 	}
 	if err != nil {
@@ -110,13 +128,13 @@ func place(c *gin.Context, places chan<- struct{}) error {
 }
 
 // picture reads from a body which picture is to be saved.
-func (s *Server) picture(c *gin.Context, body []byte) (gallery.Picture, []byte, error) {
+func (h *imageHandler) picture(c *gin.Context, body []byte) (gallery.Picture, []byte, error) {
 	ask, err := decodePicture(body)
 	if err != nil {
 		return gallery.Picture{}, nil, err
 	}
 	if ask.JobID != "" {
-		return s.pictureOfJob(c, ask.JobID, ask.Index)
+		return h.pictureOfJob(c, ask.JobID, ask.Index)
 	}
 	data, err := gallery.Decode(ask.Data)
 	if err != nil {
@@ -170,19 +188,19 @@ func (p *pictureToSave) check() []job.FieldError {
 }
 
 // pictureOfJob returns a picture of a job that the caller may read, with what is known of how it was made.
-func (s *Server) pictureOfJob(c *gin.Context, id string, index int) (gallery.Picture, []byte, error) {
+func (h *imageHandler) pictureOfJob(c *gin.Context, id string, index int) (gallery.Picture, []byte, error) {
 	none := gallery.Picture{}
 	if !job.ValidToken(id) {
 		return none, nil, jobs.ErrNotFound
 	}
 	withJob(c, id)
-	who, err := s.sessions.Caller(c)
+	who, err := h.sessions.Caller(c)
 	if err != nil {
 		return none, nil, err
 	}
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	snap, err := s.deps.Jobs.Read(ctx, who.Owners, id)
+	snap, err := h.jobs.Read(ctx, who.Owners, id)
 	if err != nil {
 		return none, nil, err
 	}
@@ -190,7 +208,7 @@ func (s *Server) pictureOfJob(c *gin.Context, id string, index int) (gallery.Pic
 		return none, nil, problem.Because(problem.CodeNotFinished, "picture")
 	}
 	in, isPicture := snap.Spec.Input.(*job.ImageInput)
-	m, err := s.mediaAt(ctx, snap, strconv.Itoa(index))
+	m, err := mediaAt(ctx, h.store, snap, strconv.Itoa(index))
 	switch {
 	case !isPicture, errors.Is(err, store.ErrNotFound):
 		return none, nil, problem.New(problem.CodeMediaNotFound)
@@ -199,7 +217,7 @@ func (s *Server) pictureOfJob(c *gin.Context, id string, index int) (gallery.Pic
 	case m.Bytes > gallery.MaxBytes:
 		return none, nil, pictureProblem(gallery.ErrTooLarge)
 	}
-	reader, err := s.deps.Store.OpenMedia(ctx, snap.Spec.Owner, id, m.Index)
+	reader, err := h.store.OpenMedia(ctx, snap.Spec.Owner, id, m.Index)
 	if errors.Is(err, store.ErrNotFound) {
 		return none, nil, problem.New(problem.CodeMediaNotFound)
 	}

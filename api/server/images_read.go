@@ -59,8 +59,8 @@ func savedOfAll(list []gallery.Picture) []savedView {
 }
 
 // listImages is GET /api/images/daily: what the caller has saved today, and what is left of the day before.
-func (s *Server) listImages(c *gin.Context) error {
-	today, earlier, err := s.saved(c)
+func (h *imageHandler) listImages(c *gin.Context) error {
+	today, earlier, err := h.saved(c)
 	if err != nil {
 		return err
 	}
@@ -75,8 +75,8 @@ func (s *Server) listImages(c *gin.Context) error {
 }
 
 // imageStats is GET /api/images/stats.
-func (s *Server) imageStats(c *gin.Context) error {
-	today, _, err := s.saved(c)
+func (h *imageHandler) imageStats(c *gin.Context) error {
+	today, _, err := h.saved(c)
 	if err != nil {
 		return err
 	}
@@ -96,24 +96,24 @@ func (s *Server) imageStats(c *gin.Context) error {
 		Success bool  `json:"success"`
 		Stats   stats `json:"stats"`
 	}{true, stats{
-		len(today), gallery.MaxPictures, gallery.MaxPictures - len(today), size, gallery.MaxPictures * gallery.MaxBytes, s.deps.Gallery.Today(),
+		len(today), gallery.MaxPictures, gallery.MaxPictures - len(today), size, gallery.MaxPictures * gallery.MaxBytes, h.gallery.Today(),
 	}})
 	return nil
 }
 
-func (s *Server) saved(c *gin.Context) (today, earlier []gallery.Picture, err error) {
-	m, err := s.sessions.Require(c)
+func (h *imageHandler) saved(c *gin.Context) (today, earlier []gallery.Picture, err error) {
+	m, err := h.sessions.Require(c)
 	if err != nil {
 		return nil, nil, err
 	}
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	return s.deps.Gallery.List(ctx, m.User.Owner())
+	return h.gallery.List(ctx, m.User.Owner())
 }
 
 // getImage is GET /api/images/:id: a picture as JSON, its bytes as base64.
-func (s *Server) getImage(c *gin.Context) error {
-	p, data, err := s.openImage(c)
+func (h *imageHandler) getImage(c *gin.Context) error {
+	p, data, err := h.openImage(c)
 	if err != nil {
 		return err
 	}
@@ -126,8 +126,8 @@ func (s *Server) getImage(c *gin.Context) error {
 }
 
 // downloadImage is GET /api/images/download/:id: the bytes of a picture, as a file.
-func (s *Server) downloadImage(c *gin.Context) error {
-	p, data, err := s.openImage(c)
+func (h *imageHandler) downloadImage(c *gin.Context) error {
+	p, data, err := h.openImage(c)
 	if err != nil {
 		return err
 	}
@@ -136,7 +136,7 @@ func (s *Server) downloadImage(c *gin.Context) error {
 	c.Header("Content-Disposition", fmt.Sprintf(`attachment; filename="image_%s.%s"`, p.ID, extension(mediaType)))
 	c.Header("Content-Security-Policy", "sandbox; default-src 'none'")
 	c.Header("Cross-Origin-Resource-Policy", "same-origin")
-	c.Header("Cache-Control", fmt.Sprintf("private, max-age=%d, immutable", max(0, int(p.ExpiresAt.Sub(s.deps.Now()).Seconds()))))
+	c.Header("Cache-Control", fmt.Sprintf("private, max-age=%d, immutable", max(0, int(p.ExpiresAt.Sub(h.now()).Seconds()))))
 	c.Header("ETag", `"`+p.SHA256+`"`)
 	w := &rangeWriter{ResponseWriter: c.Writer}
 	settleRange(c.Request, int64(len(data)))
@@ -149,25 +149,25 @@ func (s *Server) downloadImage(c *gin.Context) error {
 	return nil
 }
 
-func (s *Server) openImage(c *gin.Context) (gallery.Picture, []byte, error) {
-	m, err := s.sessions.Require(c)
+func (h *imageHandler) openImage(c *gin.Context) (gallery.Picture, []byte, error) {
+	m, err := h.sessions.Require(c)
 	if err != nil {
 		return gallery.Picture{}, nil, err
 	}
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	return s.deps.Gallery.Open(ctx, m.User.Owner(), c.Param("id"))
+	return h.gallery.Open(ctx, m.User.Owner(), c.Param("id"))
 }
 
 // deleteImage is DELETE /api/images/:id. What is not there is 400, as with the original.
-func (s *Server) deleteImage(c *gin.Context) error {
-	m, err := s.sessions.Require(c)
+func (h *imageHandler) deleteImage(c *gin.Context) error {
+	m, err := h.sessions.Require(c)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	err = s.deps.Gallery.Remove(ctx, m.User.Owner(), c.Param("id"))
+	err = h.gallery.Remove(ctx, m.User.Owner(), c.Param("id"))
 	if errors.Is(err, gallery.ErrNotFound) {
 		return &problem.Problem{Code: problem.CodeImageNotFound, Status: http.StatusBadRequest}
 	}

@@ -1,6 +1,8 @@
 package server
 
 import (
+	"context"
+	"log/slog"
 	"math"
 	"net/http"
 	"strconv"
@@ -14,12 +16,25 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
+	"github.com/text2image-audio/text2image-audio/pkg/store"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
+// jobHandler serves jobs and their media.
+type jobHandler struct {
+	*submissions
+	*jobViews
+	jobs   *jobs.Service
+	store  *store.Store
+	limits *streamLimits
+	models func(context.Context) *job.Catalogue
+	now    func() time.Time
+	log    *slog.Logger
+}
+
 // getJob is GET /api/jobs/:id. With wait it answers when the job has ended or, when the caller says which state it
 // knows, when that has changed.
-func (s *Server) getJob(c *gin.Context) error {
+func (h *jobHandler) getJob(c *gin.Context) error {
 	respond.Vary(c, "Accept-Language", "Cookie")
 	id, err := jobID(c)
 	if err != nil {
@@ -29,12 +44,12 @@ func (s *Server) getJob(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	snap, err := s.readJob(c, id, wait)
+	snap, err := h.readJob(c, id, wait)
 	if err != nil {
 		return err
 	}
 	if snap.Record == nil {
-		c.Header("Retry-After", strconv.Itoa(s.retryAfter(snap)))
+		c.Header("Retry-After", strconv.Itoa(h.retryAfter(snap)))
 	}
 	if knows(c.Request, snap) {
 		c.Header("ETag", etag(snap))
@@ -42,7 +57,7 @@ func (s *Server) getJob(c *gin.Context) error {
 		respond.Empty(c, http.StatusNotModified)
 		return nil
 	}
-	return s.showJob(c, http.StatusOK, snap)
+	return h.show(c, http.StatusOK, snap)
 }
 
 // jobID returns the id in the path. What cannot be an id is the id of no job.
@@ -55,27 +70,27 @@ func jobID(c *gin.Context) (string, error) {
 	return id, nil
 }
 
-func (s *Server) readJob(c *gin.Context, id string, wait time.Duration) (*job.Snapshot, error) {
-	who, err := s.sessions.Caller(c)
+func (h *jobHandler) readJob(c *gin.Context, id string, wait time.Duration) (*job.Snapshot, error) {
+	who, err := h.sessions.Caller(c)
 	if err != nil {
 		return nil, err
 	}
 	owners := who.Owners
 	if wait > 0 {
-		free, err := s.reserveWait(who)
+		free, err := h.limits.reserveWait(who)
 		if err != nil {
 			return nil, err
 		}
 		defer free()
 		waitsLong(c, telemetry.LongWait)
 		changed := c.GetHeader("If-None-Match") != ""
-		return s.await(c, owners, id, wait, func(snap *job.Snapshot) bool {
+		return h.await(c, owners, id, wait, func(snap *job.Snapshot) bool {
 			return ended(snap) || (changed && !knows(c.Request, snap))
 		})
 	}
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	return s.deps.Jobs.Read(ctx, owners, id)
+	return h.jobs.Read(ctx, owners, id)
 }
 
 // queryWait reads ?wait=, whole seconds from 0 to 60.
@@ -103,10 +118,10 @@ func knows(r *http.Request, snap *job.Snapshot) bool {
 const maxRetryAfter = 10 // seconds
 
 // retryAfter returns the seconds after which it makes sense to ask for a job again.
-func (s *Server) retryAfter(snap *job.Snapshot) int {
+func (h *jobHandler) retryAfter(snap *job.Snapshot) int {
 	if snap.Progress == nil || snap.Progress.NextAttemptAt == nil {
 		return 1
 	}
-	left := snap.Progress.NextAttemptAt.Sub(s.deps.Now()).Seconds()
+	left := snap.Progress.NextAttemptAt.Sub(h.now()).Seconds()
 	return int(min(max(1, math.Ceil(left)), maxRetryAfter))
 }

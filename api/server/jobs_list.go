@@ -21,9 +21,9 @@ const (
 )
 
 // listJobs is GET /api/jobs: the caller's own history, the newest first.
-func (s *Server) listJobs(c *gin.Context) error {
+func (h *jobHandler) listJobs(c *gin.Context) error {
 	respond.Vary(c, "Accept-Language", "Cookie")
-	who, err := s.sessions.Caller(c)
+	who, err := h.sessions.Caller(c)
 	if err != nil {
 		return err
 	}
@@ -36,7 +36,7 @@ func (s *Server) listJobs(c *gin.Context) error {
 	}
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	page, err := s.deps.Jobs.List(ctx, who.Owner, filter)
+	page, err := h.jobs.List(ctx, who.Owner, filter)
 	if err != nil {
 		return err
 	}
@@ -47,9 +47,9 @@ func (s *Server) listJobs(c *gin.Context) error {
 	}{Jobs: make([]*job.Job, len(page.Jobs))}
 	for i, snap := range page.Jobs {
 		if i < positionsShown {
-			answer.Jobs[i] = problem.Translate(s.deps.Feed.View(ctx, snap), lang)
+			answer.Jobs[i] = problem.Translate(h.feed.View(ctx, snap), lang)
 		} else {
-			answer.Jobs[i] = problem.Translate(s.deps.Feed.Show(snap), lang)
+			answer.Jobs[i] = problem.Translate(h.feed.Show(snap), lang)
 		}
 	}
 	if page.Next != nil {

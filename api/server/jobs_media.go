@@ -21,23 +21,23 @@ import (
 
 // getMedia is GET /api/jobs/:id/media/:index: the bytes of one picture or recording. Those of a set are there one by one,
 // before the job has ended.
-func (s *Server) getMedia(c *gin.Context) error {
+func (h *jobHandler) getMedia(c *gin.Context) error {
 	respond.Vary(c, "Cookie")
 	id, err := jobID(c)
 	if err != nil {
 		return err
 	}
-	who, err := s.sessions.Caller(c)
+	who, err := h.sessions.Caller(c)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	snap, err := s.deps.Jobs.Read(ctx, who.Owners, id)
+	snap, err := h.jobs.Read(ctx, who.Owners, id)
 	if err != nil {
 		return err
 	}
-	m, err := s.mediaAt(ctx, snap, c.Param("index"))
+	m, err := mediaAt(ctx, h.store, snap, c.Param("index"))
 	if errors.Is(err, store.ErrNotFound) {
 		return problem.New(problem.CodeMediaNotFound)
 	}
@@ -46,7 +46,7 @@ func (s *Server) getMedia(c *gin.Context) error {
 	}
 	transfer, opened, end := lifetime.Opening(c.Request.Context())
 	defer end()
-	reader, err := s.deps.Store.OpenMedia(transfer, snap.Spec.Owner, id, m.Index)
+	reader, err := h.store.OpenMedia(transfer, snap.Spec.Owner, id, m.Index)
 	opened()
 	if errors.Is(err, store.ErrNotFound) {
 		return problem.New(problem.CodeMediaNotFound)
@@ -68,7 +68,7 @@ func (s *Server) getMedia(c *gin.Context) error {
 
 // mediaAt finds a medium by the index in the path, written as we write it. What a job that has not ended has made so far
 // is there for good: it fails with store.ErrNotFound for what is not. It costs one request for such a job.
-func (s *Server) mediaAt(ctx context.Context, snap *job.Snapshot, text string) (job.Media, error) {
+func mediaAt(ctx context.Context, st *store.Store, snap *job.Snapshot, text string) (job.Media, error) {
 	index, err := strconv.Atoi(text)
 	if err != nil || strconv.Itoa(index) != text || index < 0 {
 		return job.Media{}, store.ErrNotFound
@@ -77,7 +77,7 @@ func (s *Server) mediaAt(ctx context.Context, snap *job.Snapshot, text string) (
 		if in, ok := snap.Spec.Input.(*job.ImageInput); !ok || index >= in.Count() {
 			return job.Media{}, store.ErrNotFound
 		}
-		return s.deps.Store.MediaInfo(ctx, snap.Spec.Owner, snap.Spec.ID, index)
+		return st.MediaInfo(ctx, snap.Spec.Owner, snap.Spec.ID, index)
 	}
 	if snap.Record.Result != nil {
 		for _, m := range snap.Record.Result.Media {

@@ -17,7 +17,7 @@ type submission struct {
 }
 
 // order checks a submission and returns the order, or all its faults.
-func (s *Server) order(models *job.Catalogue, sub *submission, b *bind.Binder) (*jobs.Order, error) {
+func (h *jobHandler) order(models *job.Catalogue, sub *submission, b *bind.Binder) (*jobs.Order, error) {
 	kind := job.Kind(sub.Kind)
 	if sub.Deadline != nil {
 		b.Faults = append(b.Faults, job.ValidateDeadline("/deadline_seconds", *sub.Deadline)...)
@@ -44,7 +44,7 @@ func (s *Server) order(models *job.Catalogue, sub *submission, b *bind.Binder) (
 	if len(b.Faults) > 0 {
 		return nil, problem.Invalid(b.Faults...)
 	}
-	o, err := s.submitter.NewOrder(kind, in, sub.Deadline, models)
+	o, err := h.submitter.NewOrder(kind, in, sub.Deadline, models)
 	return o, invalidInput("/input", err)
 }
 

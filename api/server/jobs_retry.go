@@ -23,7 +23,7 @@ type retryRequest struct {
 
 // retryJob is POST /api/jobs/:id/retry: a new job, of the caller, that asks for the same as one that failed or was
 // canceled. It is a submission in every respect.
-func (s *Server) retryJob(c *gin.Context) error {
+func (h *jobHandler) retryJob(c *gin.Context) error {
 	began := time.Now()
 	respond.Vary(c, "Accept-Language", "Cookie", "Prefer")
 	id, err := jobID(c)
@@ -48,25 +48,25 @@ func (s *Server) retryJob(c *gin.Context) error {
 	if err := b.Err(); err != nil {
 		return err
 	}
-	who, err := s.sessions.Caller(c)
+	who, err := h.sessions.Caller(c)
 	if err != nil {
 		return err
 	}
-	submitted, err := s.retry(c, who, jobs.Retry{ID: id, Seed: ask.Seed, DeadlineSeconds: ask.Deadline}, key)
+	submitted, err := h.retry(c, who, jobs.Retry{ID: id, Seed: ask.Seed, DeadlineSeconds: ask.Deadline}, key)
 	if err != nil {
 		return err
 	}
-	return s.answerSubmission(c, submitted, began)
+	return h.answerSubmission(c, submitted, began)
 }
 
-func (s *Server) retry(c *gin.Context, who session.Caller, r jobs.Retry, key string) (*jobs.Submission, error) {
+func (h *jobHandler) retry(c *gin.Context, who session.Caller, r jobs.Retry, key string) (*jobs.Submission, error) {
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	old, err := s.deps.Jobs.Retryable(ctx, who.Owners, r.ID)
+	old, err := h.jobs.Retryable(ctx, who.Owners, r.ID)
 	switch {
 	case errors.Is(err, jobs.ErrNotFound) && key != "":
-		snap, err := s.submitter.FindRetry(ctx, who.Submitter(c), key, r)
-		if gone := s.submitterMustExist(c, err); gone != nil {
+		snap, err := h.submitter.FindRetry(ctx, who.Submitter(c), key, r)
+		if gone := h.owners.submitterMustExist(c, err); gone != nil {
 			return nil, gone
 		}
 		return &jobs.Submission{Job: snap, Replayed: true}, err
@@ -78,10 +78,10 @@ func (s *Server) retry(c *gin.Context, who session.Caller, r jobs.Retry, key str
 	if r.Seed != nil && old.Spec.Kind != job.KindImage {
 		return nil, problem.Invalid(job.FieldError{Pointer: "/seed", Code: "unknown_field"})
 	}
-	o, err := s.submitter.NewRetry(old.Spec, r, s.deps.Models(ctx))
+	o, err := h.submitter.NewRetry(old.Spec, r, h.models(ctx))
 	if err != nil {
 		return nil, invalidInput("/input", err)
 	}
 	o.Key = key
-	return s.submit(c, who, o)
+	return h.submit(c, who, o)
 }

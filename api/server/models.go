@@ -1,14 +1,24 @@
 package server
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/gin-gonic/gin"
 
 	"github.com/text2image-audio/text2image-audio/api/server/internal/lifetime"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
+	"github.com/text2image-audio/text2image-audio/pkg/control"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 )
+
+// modelHandler serves the list of models.
+type modelHandler struct {
+	models    func(context.Context) *job.Catalogue
+	submitter *jobs.Submitter
+	control   *control.Controller
+}
 
 // modelList is the answer of GET /api/models.
 type modelList struct {
@@ -42,11 +52,11 @@ type modelLimits struct {
 const modelsAge = "60"
 
 // listModels is GET /api/models: what can be asked for.
-func (s *Server) listModels(c *gin.Context) error {
+func (h *modelHandler) listModels(c *gin.Context) error {
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	models := s.deps.Models(ctx)
-	d := s.submitter.Defaults().In(models)
+	models := h.models(ctx)
+	d := h.submitter.Defaults().In(models)
 	c.Header("Cache-Control", "public, max-age="+modelsAge)
 	respond.JSON(c, http.StatusOK, modelList{
 		Catalogue: &job.Catalogue{Source: models.Source, UpdatedAt: models.UpdatedAt, Images: models.Images, Speech: models.Speech, MaxPromptBytes: models.MaxPromptBytes},
@@ -55,7 +65,25 @@ func (s *Server) listModels(c *gin.Context) error {
 			PromptCharacters: job.MaxPrompt, SpeechCharacters: job.MaxSpeech, MinSide: job.MinSide, MaxSide: job.MaxSide,
 			MaxPixels: job.MaxPixels, MaxImages: job.MaxImages, MinSpeed: job.MinSpeed, MaxSpeed: job.MaxSpeed,
 		},
-		Mode: s.mode(ctx),
+		Mode: h.mode(ctx),
 	})
 	return nil
+}
+
+// mode says what the workers talk to.
+func (h *modelHandler) mode(ctx context.Context) string {
+	workers, err := h.control.Workers(ctx)
+	modes := map[string]int{}
+	mode := "none"
+	for _, w := range workers {
+		modes[w.Mode]++
+		mode = w.Mode
+	}
+	if err != nil || len(modes) == 0 {
+		return "none"
+	}
+	if len(modes) > 1 {
+		return "mixed"
+	}
+	return mode
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -16,20 +17,20 @@ import (
 )
 
 // observe counts a request and logs one line about it: nothing of the query, the body or the caller.
-func (s *Server) observe(c *gin.Context) {
+func (m *middleware) observe(c *gin.Context) {
 	began := time.Now()
 	defer func() {
 		took, status := time.Since(began), c.Writer.Status()
 		route := routeOf(c)
-		s.deps.Metrics.ObserveHTTP(route, c.Request.Method, status, longRequest(c), took)
+		m.metrics.ObserveHTTP(route, c.Request.Method, status, longRequest(c), took)
 		code := problem.CodeOf(c)
 		var level slog.Level
 		var leftOut int
 		refused := code != "" && refusedSubmission(c)
 		if refused && (status < http.StatusInternalServerError || code == problem.CodeSubmissionsStopped) {
-			level, leftOut = s.refusals.level(route, code, began)
+			level, leftOut = m.refusals.level(route, code, began)
 		} else {
-			level, leftOut = s.requests.level(route, status, began)
+			level, leftOut = m.requests.level(route, status, began)
 		}
 		attrs := []slog.Attr{
 			slog.String("method", methodOf(c)), slog.String("route", route),
@@ -45,10 +46,10 @@ func (s *Server) observe(c *gin.Context) {
 			attrs = append(attrs, slog.Int("left_out", leftOut))
 		}
 		if refused {
-			s.deps.Log.LogAttrs(c.Request.Context(), level, "submission refused", attrs...)
+			m.log.LogAttrs(c.Request.Context(), level, "submission refused", attrs...)
 			return
 		}
-		s.deps.Log.LogAttrs(c.Request.Context(), level, "request", attrs...)
+		m.log.LogAttrs(c.Request.Context(), level, "request", attrs...)
 	}()
 	c.Next()
 }
@@ -121,14 +122,14 @@ func routeOf(c *gin.Context) string {
 }
 
 func methodOf(c *gin.Context) string {
-	if knownMethod(c.Request.Method) {
+	if slices.Contains(methods, c.Request.Method) {
 		return c.Request.Method
 	}
 	return "other"
 }
 
 // recoverPanic turns a panic into an internal error, or into a cut answer when half of it is out.
-func (s *Server) recoverPanic(c *gin.Context) {
+func (m *middleware) recoverPanic(c *gin.Context) {
 	defer func() {
 		caught := recover()
 		if caught == nil {
@@ -137,10 +138,10 @@ func (s *Server) recoverPanic(c *gin.Context) {
 		if err, ok := caught.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 			panic(caught)
 		}
-		s.deps.Metrics.Panics.WithLabelValues("http").Inc()
-		s.deps.Log.ErrorContext(c.Request.Context(), "panic in a handler",
+		m.metrics.Panics.WithLabelValues("http").Inc()
+		m.log.ErrorContext(c.Request.Context(), "panic in a handler",
 			slog.String("panic", fmt.Sprint(caught)), slog.String("stack", string(debug.Stack())))
-		s.problems.Write(c, problem.New(problem.CodeInternal))
+		m.problems.Write(c, problem.New(problem.CodeInternal))
 	}()
 	c.Next()
 }

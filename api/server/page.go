@@ -16,6 +16,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/session"
 )
 
 //go:embed docs/docs.css
@@ -121,47 +122,54 @@ func assetType(name string) string {
 	return ""
 }
 
+// pageHandler serves the page, the contract and its readable form.
+type pageHandler struct {
+	page     *page
+	sessions *session.Sessions
+}
+
 // home is GET /: the page, and a cookie that lets its visitor find the jobs again.
-func (s *Server) home(c *gin.Context) error {
-	if !s.page.hasIndex {
-		return s.notFound(c)
+func (h *pageHandler) home(c *gin.Context) error {
+	if !h.page.hasIndex {
+		return notFound(c)
 	}
-	if err := s.sessions.EnsureGuest(c); err != nil {
+	if err := h.sessions.EnsureGuest(c); err != nil {
 		return err
 	}
 	respond.Vary(c, "Cookie")
-	s.static(c, s.page.index)
+	static(c, h.page.index)
 	return nil
 }
 
-// resetPage is GET /reset-password, where the link of a letter leads: the page, which must not pass on its own address.
-func (s *Server) resetPage(c *gin.Context) error {
+// linkTarget is the page where the links of emails and Google lead: its URL holds a token and must not be passed on. The page
+// asks before it uses a token, so that programs that follow the links of emails use none up.
+func (h *pageHandler) linkTarget(c *gin.Context) error {
 	c.Header("Referrer-Policy", "no-referrer")
-	return s.home(c)
+	return h.home(c)
 }
 
-func (s *Server) docs(c *gin.Context) error {
-	s.static(c, s.page.docs)
+func (h *pageHandler) docs(c *gin.Context) error {
+	static(c, h.page.docs)
 	return nil
 }
 
-func (s *Server) openAPI(c *gin.Context) error {
-	s.static(c, s.page.openAPI)
+func (h *pageHandler) openAPI(c *gin.Context) error {
+	static(c, h.page.openAPI)
 	return nil
 }
 
 // asset is GET /assets/*path: a file that the page loads.
-func (s *Server) asset(c *gin.Context) error {
-	f, ok := s.page.assets[c.Request.URL.Path]
+func (h *pageHandler) asset(c *gin.Context) error {
+	f, ok := h.page.assets[c.Request.URL.Path]
 	if !ok {
-		return s.notFound(c)
+		return notFound(c)
 	}
-	s.static(c, f)
+	static(c, f)
 	return nil
 }
 
 // static answers with a file. It is asked for again at each use: there is no version in the names.
-func (s *Server) static(c *gin.Context, f file) {
+func static(c *gin.Context, f file) {
 	c.Header("Content-Type", f.contentType)
 	c.Header("Content-Security-Policy", pagePolicy)
 	c.Header("Cache-Control", "no-cache")

@@ -12,10 +12,10 @@ import (
 // checkPath refuses a path that leads to a route only once it is decoded or cleaned. Routes match the decoded path, and a
 // proxy in front of this program that keeps people out of /api/admin may compare it as it is written. Parameters may be
 // percent-encoded, but for separators.
-func (s *Server) checkPath(c *gin.Context) {
+func (m *middleware) checkPath(c *gin.Context) {
 	written := c.Request.URL.EscapedPath()
 	if hasEncodedSeparator(written) || (c.FullPath() != "" && !isPlain(written, c.FullPath())) {
-		s.problems.Write(c, problem.New(problem.CodeInvalidPath))
+		m.problems.Write(c, problem.New(problem.CodeInvalidPath))
 	}
 }
 

@@ -27,7 +27,7 @@ var queries = map[string][]string{
 var repeatable = []string{"kind", "status"}
 
 // checkQuery refuses parameters that the route does not have, and those that stand more than once, by name.
-func (s *Server) checkQuery(c *gin.Context) {
+func (m *middleware) checkQuery(c *gin.Context) {
 	if c.Request.URL.RawQuery == "" {
 		return
 	}
@@ -50,6 +50,6 @@ func (s *Server) checkQuery(c *gin.Context) {
 		}
 	}
 	if err := b.Err(); err != nil {
-		s.problems.Write(c, err)
+		m.problems.Write(c, err)
 	}
 }

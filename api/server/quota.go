@@ -2,14 +2,26 @@ package server
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
 	"github.com/text2image-audio/text2image-audio/api/server/internal/lifetime"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/session"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 	"github.com/text2image-audio/text2image-audio/pkg/quota"
 )
+
+// quotaHandler serves what is left of the caller's quota.
+type quotaHandler struct {
+	submitter *jobs.Submitter
+	sessions  *session.Sessions
+	problems  *problem.Writer
+	now       func() time.Time
+}
 
 // quotaView is what GET /api/quota answers: the windows of images and audio, and those of texts.
 type quotaView struct {
@@ -33,15 +45,15 @@ type windowView struct {
 }
 
 // getQuota is GET /api/quota: what the caller has left, and until when.
-func (s *Server) getQuota(c *gin.Context) error {
+func (h *quotaHandler) getQuota(c *gin.Context) error {
 	respond.Vary(c, "Accept-Language", "Cookie")
-	who, err := s.sessions.Caller(c)
+	who, err := h.sessions.Caller(c)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	list, err := s.submitter.Usage(ctx, who.Submitter(c))
+	list, err := h.submitter.Usage(ctx, who.Submitter(c))
 	if err != nil {
 		return err
 	}
@@ -51,7 +63,7 @@ func (s *Server) getQuota(c *gin.Context) error {
 		if u.Group == quota.GroupText {
 			group = &view.Text
 		}
-		w := &windowView{u.Limit, u.Remaining(), job.At(u.Ends), u.Wait(s.deps.Now())}
+		w := &windowView{u.Limit, u.Remaining(), job.At(u.Ends), u.Wait(h.now())}
 		switch u.Window {
 		case quota.WindowMinute:
 			group.Minute = w
@@ -61,7 +73,7 @@ func (s *Server) getQuota(c *gin.Context) error {
 			group.Address = w
 		}
 	}
-	s.problems.SetUsage(c, list)
+	h.problems.SetUsage(c, list)
 	c.Header("Cache-Control", "no-store")
 	respond.JSON(c, http.StatusOK, view)
 	return nil

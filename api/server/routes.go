@@ -1,160 +1,127 @@
 package server
 
 import (
-	"net/http"
 	"slices"
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/text2image-audio/text2image-audio/api/server/internal/bind"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
 	"github.com/text2image-audio/text2image-audio/pkg/feedback"
 )
 
-// routes returns the engine with every route there is. What is not listed here is not found, and what is listed answers
-// no other method.
-func (s *Server) routes() (*gin.Engine, error) {
-	e, err := s.bare()
+// read registers a handler for GET and HEAD. Responses to HEAD have the headers of GET and no body.
+func read(routes gin.IRoutes, path string, h gin.HandlerFunc) {
+	routes.GET(path, h)
+	routes.HEAD(path, h)
+}
+
+// routes returns the engine with every route. Any other path is 404, and any other method of a path 405.
+func (h *handlers) routes() (*gin.Engine, error) {
+	e, err := h.engine()
 	if err != nil {
 		return nil, err
 	}
-	e.Use(s.cors)
-	native := e.Group("", s.refuseCrossOrigin, s.checkQuery, s.limitBody)
-	original := e.Group("", problem.OriginalShape, s.refuseCrossOrigin, s.limitBody)
-	get := func(path string, h problem.Handler) {
-		native.GET(path, s.problems.Handle(h))
-		native.HEAD(path, s.problems.Handle(h))
-	}
+	e.Use(h.cors)
+	handle := h.problems.Handle
+	limitBody, limitUpload := h.limitBody(bind.MaxBody), h.limitBody(maxPictureBody)
+	native := e.Group("", h.refuseCrossOrigin, h.checkQuery, limitBody)
+	original := e.Group("", problem.OriginalShape, h.refuseCrossOrigin, limitBody)
+	account := e.Group("/api", problem.OriginalShape, problem.SuccessFalse, h.refuseCrossOrigin)
 
 	// Jobs.
-	native.POST("/api/jobs", s.problems.Handle(s.submitJob))
-	get("/api/jobs", s.listJobs)
-	get("/api/jobs/:id", s.getJob)
-	get("/api/jobs/:id/events", s.jobEvents)
-	get("/api/jobs/:id/media/:index", s.getMedia)
-	native.POST("/api/jobs/:id/cancel", s.problems.Handle(s.cancelJob))
-	native.POST("/api/jobs/:id/retry", s.problems.Handle(s.retryJob))
-	native.DELETE("/api/jobs/:id", s.problems.Handle(s.deleteJob))
-	get("/api/events", s.ownerEvents)
+	native.POST("/api/jobs", handle(h.jobs.submitJob))
+	read(native, "/api/jobs", handle(h.jobs.listJobs))
+	read(native, "/api/jobs/:id", handle(h.jobs.getJob))
+	read(native, "/api/jobs/:id/events", handle(h.events.jobEvents))
+	read(native, "/api/jobs/:id/media/:index", handle(h.jobs.getMedia))
+	native.POST("/api/jobs/:id/cancel", handle(h.jobs.cancelJob))
+	native.POST("/api/jobs/:id/retry", handle(h.jobs.retryJob))
+	native.DELETE("/api/jobs/:id", handle(h.jobs.deleteJob))
+	read(native, "/api/events", handle(h.events.ownerEvents))
+	read(native, "/api/models", handle(h.models.listModels))
+	read(native, "/api/quota", handle(h.quota.getQuota))
 
-	// The original's routes, which wait for their job.
-	original.POST("/api/generate", s.problems.Handle(s.generate))
-	original.POST("/api/pollinations/image", s.problems.Handle(s.generatePicture))
-	original.POST("/api/prompts/optimize", s.problems.Handle(s.optimizePrompt))
-	original.POST("/api/optimize", s.problems.Handle(s.optimizePrompt))
-	original.POST("/api/translate", s.problems.Handle(s.translateText))
+	// The routes of the original, which wait for their job.
+	original.POST("/api/generate", handle(h.original.generate))
+	original.POST("/api/pollinations/image", handle(h.original.generatePicture))
+	original.POST("/api/prompts/optimize", handle(h.original.optimizePrompt))
+	original.POST("/api/optimize", handle(h.original.optimizePrompt))
+	original.POST("/api/translate", handle(h.original.translateText))
 
 	// Accounts.
-	accounts := e.Group("/api/auth", problem.OriginalShape, problem.SuccessFalse, s.refuseCrossOrigin, s.limitBody)
-	accounts.POST("/register", s.problems.Handle(s.register))
-	accounts.POST("/login", s.problems.Handle(s.login))
-	accounts.GET("/validate", s.problems.Handle(s.validate))
-	accounts.HEAD("/validate", s.problems.Handle(s.validate))
-	accounts.POST("/logout", s.problems.Handle(s.logout))
-	accounts.POST("/forgot-password", s.problems.Handle(s.forgotPassword))
-	accounts.POST("/reset-password", s.problems.Handle(s.resetPassword))
-	accounts.POST("/verify-email", s.problems.Handle(s.verifyEmail))
-	accounts.POST("/resend-verification", s.problems.Handle(s.resendVerification))
-	accounts.POST("/change-password", s.problems.Handle(s.changePassword))
-	accounts.POST("/profile", s.problems.Handle(s.renameAccount))
-	accounts.POST("/delete-account", s.problems.Handle(s.deleteAccount))
-	accounts.GET("/providers", s.problems.Handle(s.listProviders))
-	accounts.HEAD("/providers", s.problems.Handle(s.listProviders))
-	accounts.GET("/google", s.problems.Handle(s.startGoogle))
-	accounts.HEAD("/google", s.problems.Handle(s.startGoogle))
-	accounts.POST("/google-oauth", s.problems.Handle(s.finishGoogle))
-	accounts.POST("/google-login", s.problems.Handle(s.loginGoogle))
-	accounts.POST("/google-unlink", s.problems.Handle(s.unlinkGoogle))
+	auth := account.Group("/auth", limitBody)
+	auth.POST("/register", handle(h.auth.register))
+	auth.POST("/login", handle(h.auth.login))
+	read(auth, "/validate", handle(h.auth.validate))
+	auth.POST("/logout", handle(h.auth.logout))
+	auth.POST("/forgot-password", handle(h.auth.forgotPassword))
+	auth.POST("/reset-password", handle(h.auth.resetPassword))
+	auth.POST("/verify-email", handle(h.auth.verifyEmailToken))
+	auth.POST("/resend-verification", handle(h.auth.resendVerification))
+	auth.POST("/change-password", handle(h.auth.changePassword))
+	auth.POST("/profile", handle(h.auth.renameAccount))
+	auth.POST("/delete-account", handle(h.auth.deleteAccount))
+	read(auth, "/providers", handle(h.google.listProviders))
+	read(auth, "/google", handle(h.google.startGoogle))
+	auth.POST("/google-oauth", handle(h.google.finishGoogle))
+	auth.POST("/google-login", handle(h.google.loginGoogle))
+	auth.POST("/google-unlink", handle(h.google.unlinkGoogle))
 
 	// Feedback of members.
-	members := e.Group("/api/feedback", problem.OriginalShape, problem.SuccessFalse, s.refuseCrossOrigin, s.limitBody)
-	members.POST("", s.problems.Handle(s.giveFeedback))
-	members.GET("/my", s.problems.Handle(s.myFeedback))
-	members.HEAD("/my", s.problems.Handle(s.myFeedback))
+	members := account.Group("/feedback", limitBody)
+	members.POST("", handle(h.feedback.giveFeedback))
+	read(members, "/my", handle(h.feedback.myFeedback))
 
-	// Saved pictures.
-	images := e.Group("/api/images", problem.OriginalShape, problem.SuccessFalse, s.refuseCrossOrigin)
-	images.POST("/save", s.limitPictureBody, s.problems.Handle(s.saveImage))
-	for _, read := range []string{http.MethodGet, http.MethodHead} {
-		images.Handle(read, "/daily", s.limitBody, s.problems.Handle(s.listImages))
-		images.Handle(read, "/stats", s.limitBody, s.problems.Handle(s.imageStats))
-		images.Handle(read, "/:id", s.limitBody, s.problems.Handle(s.getImage))
-		images.Handle(read, "/download/:id", s.limitBody, s.problems.Handle(s.downloadImage))
-	}
-	images.DELETE("/:id", s.limitBody, s.problems.Handle(s.deleteImage))
-
-	get("/api/models", s.listModels)
-	get("/api/quota", s.getQuota)
+	// Saved images.
+	account.POST("/images/save", limitUpload, handle(h.images.saveImage))
+	images := account.Group("/images", limitBody)
+	read(images, "/daily", handle(h.images.listImages))
+	read(images, "/stats", handle(h.images.imageStats))
+	read(images, "/:id", handle(h.images.getImage))
+	read(images, "/download/:id", handle(h.images.downloadImage))
+	images.DELETE("/:id", handle(h.images.deleteImage))
 
 	// The operator's routes.
-	operator := e.Group("/api/admin", s.refuseCrossOrigin, s.limitBody, s.operatorOnly)
-	for _, read := range []string{http.MethodGet, http.MethodHead} {
-		operator.Handle(read, "/dead-letters", s.problems.Handle(s.listLetters))
-		operator.Handle(read, "/dead-letters/:id", s.problems.Handle(s.showLetter))
-		operator.Handle(read, "/control", s.problems.Handle(s.showControl))
-		operator.Handle(read, "/switches", s.problems.Handle(s.listSwitches))
-		operator.Handle(read, "/deployments", s.problems.Handle(s.listDeployments))
-	}
-	operator.GET("/backup", s.problems.Handle(s.downloadBackup))
-	operator.POST("/dead-letters/:id/replay", s.problems.Handle(s.replayLetter))
-	operator.DELETE("/dead-letters/:id", s.problems.Handle(s.purgeLetter))
-	operator.POST("/dead-letters/replay", s.problems.Handle(s.replayLetters))
-	operator.POST("/dead-letters/purge", s.problems.Handle(s.purgeLetters))
-	operator.POST("/kinds/:kind/pause", s.problems.Handle(s.pauseKind))
-	operator.POST("/kinds/:kind/resume", s.problems.Handle(s.resumeKind))
-	operator.POST("/upstreams/:name/probe", s.problems.Handle(s.probeUpstream))
-	operator.POST("/switches/:name", s.problems.Handle(s.setSwitch))
-	operator.DELETE("/switches/:name", s.problems.Handle(s.resetSwitch))
+	admin := e.Group("/api/admin", h.refuseCrossOrigin, limitBody, h.operator.operatorOnly)
+	read(admin, "/dead-letters", handle(h.deadLetters.listLetters))
+	read(admin, "/dead-letters/:id", handle(h.deadLetters.showLetter))
+	admin.POST("/dead-letters/:id/replay", handle(h.deadLetters.replayLetter))
+	admin.DELETE("/dead-letters/:id", handle(h.deadLetters.purgeLetter))
+	admin.POST("/dead-letters/replay", handle(h.deadLetters.replayLetters))
+	admin.POST("/dead-letters/purge", handle(h.deadLetters.purgeLetters))
+	read(admin, "/control", handle(h.control.showControl))
+	admin.POST("/kinds/:kind/pause", handle(h.control.pauseKind))
+	admin.POST("/kinds/:kind/resume", handle(h.control.resumeKind))
+	admin.POST("/upstreams/:name/probe", handle(h.control.probeUpstream))
+	read(admin, "/switches", handle(h.control.listSwitches))
+	admin.POST("/switches/:name", handle(h.control.setSwitch))
+	admin.DELETE("/switches/:name", handle(h.control.resetSwitch))
+	read(admin, "/deployments", handle(h.deployments.listDeployments))
+	admin.GET("/backup", handle(h.backup.downloadBackup))
 	for _, status := range feedback.Statuses() {
-		operator.POST("/feedback/:id/"+string(status), s.problems.Handle(s.markFeedback(status)))
+		admin.POST("/feedback/:id/"+string(status), handle(h.adminFeedback.markFeedback(status)))
 	}
-	operator.DELETE("/feedback/:id", s.problems.Handle(s.removeFeedback))
-	reader := e.Group("/api/admin/feedback", problem.OriginalShape, problem.SuccessFalse, s.refuseCrossOrigin, s.limitBody, s.operatorsFeedbackOnly)
-	reader.GET("", s.problems.Handle(s.listFeedback))
-	reader.HEAD("", s.problems.Handle(s.listFeedback))
+	admin.DELETE("/feedback/:id", handle(h.adminFeedback.removeFeedback))
+	read(account.Group("", limitBody, h.operator.operatorsFeedbackOnly), "/admin/feedback", handle(h.adminFeedback.listFeedback))
 
 	// Probes.
-	get("/livez", s.live)
-	get("/readyz", s.ready)
-	get(healthRoute, s.getHealth)
+	read(native, "/livez", handle(live))
+	read(native, "/readyz", handle(h.health.ready))
+	read(native, healthRoute, handle(h.health.getHealth))
 
 	// The page and the contract.
-	get("/", s.home)
-	get("/reset-password", s.resetPage)
-	get("/verify-email", s.verifyPage)
-	get(GooglePath, s.googlePage)
-	get("/docs", s.docs)
-	get("/openapi.yaml", s.openAPI)
-	get("/assets/*path", s.asset)
-
-	s.pages = []string{"", "/", "/reset-password", GooglePath}
-	if g := s.deps.Google; g != nil && g.Page != "" && !slices.ContainsFunc(e.Routes(), func(r gin.RouteInfo) bool { return r.Path == g.Page }) {
-		get(g.Page, s.googlePage)
-		s.pages = append(s.pages, g.Page)
+	read(native, "/", handle(h.page.home))
+	read(native, "/reset-password", handle(h.page.linkTarget))
+	read(native, "/verify-email", handle(h.page.linkTarget))
+	read(native, GooglePath, handle(h.page.linkTarget))
+	read(native, "/docs", handle(h.page.docs))
+	read(native, "/openapi.yaml", handle(h.page.openAPI))
+	read(native, "/assets/*path", handle(h.page.asset))
+	h.google.pages = []string{"", "/", "/reset-password", GooglePath}
+	if g := h.google.google; g != nil && g.Page != "" && !slices.ContainsFunc(e.Routes(), func(r gin.RouteInfo) bool { return r.Path == g.Page }) {
+		read(native, g.Page, handle(h.page.linkTarget))
+		h.google.pages = append(h.google.pages, g.Page)
 	}
-	e.NoRoute(s.problems.Handle(s.notFound))
-	e.NoMethod(s.problems.Handle(s.methodNotAllowed))
 	return e, nil
-}
-
-// notFound answers for every path without a route.
-func (s *Server) notFound(c *gin.Context) error {
-	return &problem.Problem{Code: problem.CodeNotFound, Reason: "path", Extra: map[string]any{"path": c.Request.URL.Path}}
-}
-
-// methodNotAllowed answers for a path that takes other methods; Gin has named them in Allow.
-func (s *Server) methodNotAllowed(c *gin.Context) error {
-	method := c.Request.Method
-	if !knownMethod(method) {
-		method = "…"
-	}
-	return &problem.Problem{Code: problem.CodeMethod, Args: map[string]string{"method": method}}
-}
-
-func knownMethod(method string) bool {
-	switch method {
-	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
-		http.MethodOptions, http.MethodConnect, http.MethodTrace:
-		return true
-	}
-	return false
 }

@@ -1,8 +1,9 @@
 package server
 
 import (
+	"cmp"
 	"context"
-	"fmt"
+	"errors"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -25,7 +26,6 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/erasure"
 	"github.com/text2image-audio/text2image-audio/pkg/feedback"
 	"github.com/text2image-audio/text2image-audio/pkg/gallery"
-	"github.com/text2image-audio/text2image-audio/pkg/hostname"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
@@ -102,105 +102,144 @@ const (
 	keepAlive         = 15 * time.Second
 )
 
-// Server is the HTTP surface. It holds nothing that changes once it is made, but for the submissions under way, the wrong
-// keys of the last minute and what it has logged.
+// Server is the HTTP API. Besides its routes it holds counts of what is in progress, and what it has logged, and nothing else
+// that changes.
 type Server struct {
-	cfg      Config
-	deps     Deps
-	keys     keys.Keys
-	proxies  session.Proxies
-	sessions *session.Sessions
-	hosts    hostname.List
-	trusted  *http.CrossOriginProtection
-	problems *problem.Writer
-	// submitter accepts jobs.
-	submitter    *jobs.Submitter
-	page         *page
-	origins      []string
-	adminGuesses *ratelimit.Limiter
-	limits       *accountLimits
-	saves        *ratelimit.Limiter
-	health       *healthLog
-	requests     *requestLog
-	refusals     *refusalLog
-	// pages are the paths at which the page takes what Google sends along.
-	pages []string
-	// acts is the log of what operators do; it does not heed LOG_LEVEL.
-	acts   *slog.Logger
-	engine *gin.Engine
-	// draining is set once the process is about to stop.
-	draining atomic.Bool
-	// pending counts the submissions that wait to be stored, by address.
-	pending ratelimit.Concurrency
-	// saving is taken by whoever takes a picture apart.
-	saving chan struct{}
-	// holding is taken by whoever sends a large one.
-	holding chan struct{}
-	// uploads counts the images that are being uploaded, by member.
-	uploads ratelimit.Concurrency
-	// streams and waits count the event streams, and the requests that wait for a job, that are open, by caller.
-	streams, waits ratelimit.Concurrency
-	// backups counts the backups that are being made.
-	backups ratelimit.Concurrency
+	engine   *gin.Engine
+	handlers *handlers
+	draining *atomic.Bool
+	log      *slog.Logger
 }
 
-// New returns a server. It fails when a setting names a model or voice that is not in the catalogue, and when the
-// contract or the page cannot be read. It logs one warning when DEFAULT_AUDIO_MODEL names a retired model.
+// handlers are those of all routes.
+type handlers struct {
+	*middleware
+	operator      *operator
+	jobs          *jobHandler
+	events        *eventHandler
+	original      *originalHandler
+	auth          *authHandler
+	google        *googleHandler
+	feedback      *feedbackHandler
+	images        *imageHandler
+	models        *modelHandler
+	quota         *quotaHandler
+	deadLetters   *deadLetterHandler
+	control       *controlHandler
+	adminFeedback *adminFeedbackHandler
+	deployments   *deploymentHandler
+	backup        *backupHandler
+	health        *healthHandler
+	page          *pageHandler
+}
+
+// New returns a server. It fails when a setting names a model or voice that is not in the catalogue, and when the contract
+// or the page cannot be read. It logs one warning when DEFAULT_AUDIO_MODEL names a retired model.
 func New(cfg Config, deps Deps) (*Server, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
 	if len(deps.Secret) == 0 {
-		return nil, fmt.Errorf("make server: no secret")
+		return nil, errors.New("make server: no secret")
 	}
-	if deps.Now == nil {
-		deps.Now = time.Now
-	}
-	if deps.Models == nil {
-		deps.Models = func(context.Context) *job.Catalogue { return deps.Catalogue }
-	}
-	if deps.KeepAlive == 0 {
-		deps.KeepAlive = keepAlive
-	}
-	if deps.UploadGrace == 0 {
-		deps.UploadGrace = uploadGrace
-	}
-	s := &Server{
-		cfg: cfg, deps: deps, keys: keys.Derive(deps.Secret), adminGuesses: ratelimit.New(deps.Now, maxKeyGuesses, keyGuessWindow), saves: ratelimit.New(deps.Now, maxSaves, guessWindow), acts: telemetry.Audit(deps.Log),
-		health: &healthLog{failed: make(map[string]bool)}, requests: &requestLog{refused: make(map[refusalKey]*refusals)}, refusals: newRefusalLog(),
-		problems: problem.NewWriter(deps.Broker, deps.Now),
-		saving:   make(chan struct{}, savesAtOnce),
-		holding:  make(chan struct{}, heldAtOnce),
-	}
-	var err error
-	if s.proxies, err = parseNetworks(cfg.TrustedProxies); err != nil {
+	deps.setDefaults()
+	h, err := newHandlers(&cfg, &deps)
+	if err != nil {
 		return nil, err
 	}
-	if s.hosts, err = cfg.hosts(); err != nil {
+	e, err := h.routes()
+	if err != nil {
 		return nil, err
 	}
-	if s.trusted, err = crossOrigin(cfg); err != nil {
+	return &Server{engine: e, handlers: h, draining: h.draining, log: deps.Log}, nil
+}
+
+// setDefaults fills in the optional parts.
+func (d *Deps) setDefaults() {
+	if d.Now == nil {
+		d.Now = time.Now
+	}
+	if d.Models == nil {
+		d.Models = func(context.Context) *job.Catalogue { return d.Catalogue }
+	}
+	if d.KeepAlive == 0 {
+		d.KeepAlive = keepAlive
+	}
+	if d.UploadGrace == 0 {
+		d.UploadGrace = uploadGrace
+	}
+}
+
+// newHandlers gives every handler what it needs.
+func newHandlers(cfg *Config, d *Deps) (*handlers, error) {
+	derived, problems := keys.Derive(d.Secret), problem.NewWriter(d.Broker, d.Now)
+	m, err := newMiddleware(cfg, problems, d.Metrics, d.Tracing, d.Log)
+	if err != nil {
 		return nil, err
 	}
-	if s.origins, err = cfg.origins(); err != nil {
+	page, err := newPage(d.Web, d.OpenAPI)
+	if err != nil {
 		return nil, err
 	}
-	s.sessions = session.New(deps.Accounts, s.keys.GuestCookie, s.proxies, deps.VerifyEmail)
-	s.limits = newAccountLimits(s.keys.Attempts, deps.Now)
-	s.submitter, err = jobs.NewSubmitter(cfg.Config, jobs.SubmitterDeps{
-		Jobs: deps.Jobs, Quota: deps.Quota, Catalogue: deps.Catalogue, Secret: deps.Secret, Accepting: s.checkAccepting,
-		Metrics: deps.Metrics, Log: deps.Log, Now: deps.Now,
+	submitter, err := jobs.NewSubmitter(cfg.Config, jobs.SubmitterDeps{
+		Jobs: d.Jobs, Quota: d.Quota, Catalogue: d.Catalogue, Secret: d.Secret,
+		Accepting: func() error { return checkAccepting(d.Control, d.Now()) },
+		Metrics:   d.Metrics, Log: d.Log, Now: d.Now,
 	})
 	if err != nil {
 		return nil, err
 	}
-	if s.page, err = newPage(deps.Web, deps.OpenAPI); err != nil {
-		return nil, err
+	sessions := session.New(d.Accounts, derived.GuestCookie, m.proxies, d.VerifyEmail)
+	accountOwners := &owners{accounts: d.Accounts, eraser: d.Eraser}
+	subs := &submissions{
+		submitter: submitter, queue: d.Queue, sessions: sessions, owners: accountOwners, problems: problems, metrics: d.Metrics,
+		maxPending: cfg.MaxPending, timeout: cmp.Or(cfg.SubmitTimeout, submitTimeout),
 	}
-	if s.engine, err = s.routes(); err != nil {
-		return nil, err
-	}
-	return s, nil
+	views := &jobViews{feed: d.Feed}
+	streams := &streamLimits{maxPerCaller: cfg.MaxStreamsPerCaller, maxTotal: cfg.MaxStreams}
+	limits := newAccountLimits(derived.Attempts, d.Now)
+	signups := &signupLimit{accounts: d.Accounts, max: cfg.MaxSignups, key: derived.Attempts, log: d.Log}
+	op := newOperator(cfg.AdminKey, derived, problems, d.Now, d.Log)
+	return &handlers{
+		middleware: m,
+		operator:   op,
+		jobs: &jobHandler{
+			submissions: subs, jobViews: views, jobs: d.Jobs, store: d.Store, limits: streams, models: d.Models, now: d.Now, log: d.Log,
+		},
+		events: &eventHandler{
+			jobs: d.Jobs, feed: d.Feed, sessions: sessions, limits: streams, metrics: d.Metrics, keepAlive: d.KeepAlive, now: d.Now,
+		},
+		original: &originalHandler{
+			submissions: subs, jobViews: views, jobs: d.Jobs, store: d.Store, models: d.Models, catalogue: d.Catalogue,
+			syncWait: cfg.SyncWait, log: d.Log,
+		},
+		auth: &authHandler{
+			accounts: d.Accounts, recovery: d.Recovery, eraser: d.Eraser, sessions: sessions, limits: limits, signups: signups,
+			verifyEmail: d.VerifyEmail, log: d.Log,
+		},
+		google: &googleHandler{
+			google: d.Google, accounts: d.Accounts, recovery: d.Recovery, sessions: sessions, limits: limits, signups: signups,
+			problems: problems, flowKey: derived.GoogleFlow, now: d.Now, log: d.Log,
+		},
+		feedback: &feedbackHandler{feedback: d.Feedback, sessions: sessions, owners: accountOwners, now: d.Now},
+		images: &imageHandler{
+			gallery: d.Gallery, jobs: d.Jobs, store: d.Store, sessions: sessions, owners: accountOwners, uploads: newUploads(d.UploadGrace),
+			saves: ratelimit.New(d.Now, maxSaves, guessWindow), saving: make(chan struct{}, savesAtOnce), now: d.Now,
+		},
+		models:        &modelHandler{models: d.Models, submitter: submitter, control: d.Control},
+		quota:         &quotaHandler{submitter: submitter, sessions: sessions, problems: problems, now: d.Now},
+		deadLetters:   &deadLetterHandler{operator: op, store: d.Store, submitter: submitter, owners: accountOwners, metrics: d.Metrics},
+		control:       &controlHandler{operator: op, control: d.Control, switchDefaults: d.SwitchDefaults, now: d.Now},
+		adminFeedback: &adminFeedbackHandler{operator: op, feedback: d.Feedback},
+		deployments:   &deploymentHandler{operator: op, control: d.Control},
+		backup:        &backupHandler{operator: op, broker: d.Broker, secret: d.Secret, now: d.Now, log: d.Log},
+		health: &healthHandler{
+			broker: d.Broker, queue: d.Queue, store: d.Store, control: d.Control, accounts: d.Accounts, recovery: d.Recovery,
+			token: cfg.HealthToken, mail: d.Mail, simulated: d.Simulated, missingEnv: d.MissingEnv, draining: m.draining,
+			states: &healthLog{failed: make(map[string]bool)}, now: d.Now, log: d.Log,
+		},
+		page: &pageHandler{page: page, sessions: sessions},
+	}, nil
 }
 
 // Handler returns the whole surface.
@@ -225,7 +264,7 @@ func (s *Server) Routes() []Route {
 // every request, whether the handler reads it or not. It cuts nobody off who waits: net/http lifts it once the body has
 // come to its end.
 func (s *Server) HTTP(base context.Context) *http.Server {
-	return newHTTP(base, s.Handler(), s.deps.Log)
+	return newHTTP(base, s.Handler(), s.log)
 }
 
 func newHTTP(base context.Context, handler http.Handler, log *slog.Logger) *http.Server {

@@ -32,7 +32,7 @@ type stream struct {
 
 // openStream sends the headers of a stream, so that the caller knows at once that it stands. A reader remembers an id that
 // comes before the first event, and sends it when it comes back; "" leaves the one that it has.
-func (s *Server) openStream(c *gin.Context, id string) (*stream, error) {
+func (h *eventHandler) openStream(c *gin.Context, id string) (*stream, error) {
 	waitsLong(c, telemetry.LongStream)
 	streamHeaders(c)
 	c.Status(http.StatusOK)
@@ -81,18 +81,18 @@ func (st *stream) write(data []byte) error {
 
 // pump hands the events of a reader to show until they end, the caller is gone or the server stops. Whatever the
 // reason, the answer ends in good order and the caller may come back.
-func (s *Server) pump(st *stream, r *feed.Reader, show func(feed.Event) error) {
-	s.deps.Metrics.StreamsOpen.Inc()
-	defer s.deps.Metrics.StreamsOpen.Dec()
-	quiet := time.NewTicker(s.deps.KeepAlive)
+func (h *eventHandler) pump(st *stream, r *feed.Reader, show func(feed.Event) error) {
+	h.metrics.StreamsOpen.Inc()
+	defer h.metrics.StreamsOpen.Dec()
+	quiet := time.NewTicker(h.keepAlive)
 	defer quiet.Stop()
-	look := time.NewTicker(s.deps.KeepAlive)
+	look := time.NewTicker(h.keepAlive)
 	defer look.Stop()
 	for {
 		var err error
 		select {
 		case <-look.C:
-			if !s.sessions.StillValid(st.c) {
+			if !h.sessions.StillValid(st.c) {
 				return
 			}
 		case e, open := <-r.Events():
@@ -100,25 +100,25 @@ func (s *Server) pump(st *stream, r *feed.Reader, show func(feed.Event) error) {
 				if stopping(r.Err()) {
 					st.spread()
 				}
-				s.countSlow(r.Err())
+				h.countSlow(r.Err())
 				return
 			}
 			err = show(e)
-			quiet.Reset(s.deps.KeepAlive)
+			quiet.Reset(h.keepAlive)
 		case <-quiet.C:
 			err = st.keepAlive()
 		}
 		if err != nil {
-			s.countSlow(err)
+			h.countSlow(err)
 			return
 		}
 	}
 }
 
 // countSlow counts a stream that ended because its reader did not keep up.
-func (s *Server) countSlow(err error) {
+func (h *eventHandler) countSlow(err error) {
 	if errors.Is(err, feed.ErrSlow) || isTimeout(err) {
-		s.deps.Metrics.SlowReadersDropped.Inc()
+		h.metrics.SlowReadersDropped.Inc()
 	}
 }
 

@@ -21,13 +21,19 @@ const (
 	retryStreams = 10
 )
 
+// streamLimits bounds the event streams and waiting requests of this process, in total and by caller.
+type streamLimits struct {
+	maxPerCaller, maxTotal int
+	streams, waits         ratelimit.Concurrency
+}
+
 // errStreamsFull is why a stream or wait is refused that exceeds MAX_STREAMS.
 var errStreamsFull = errors.New("as many streams or waiting requests as MAX_STREAMS allows")
 
 // reserveStream takes a place for an event stream of a caller. It fails with a problem: 429 when the caller has too many,
 // 503 when the process has. It costs no request; release gives the place back.
-func (s *Server) reserveStream(who session.Caller) (release func(), err error) {
-	most := s.cfg.MaxStreamsPerCaller
+func (l *streamLimits) reserveStream(who session.Caller) (release func(), err error) {
+	most := l.maxPerCaller
 	bounds := []ratelimit.Bound{{Key: "address " + who.Address, Max: sharedStreams * most}}
 	switch {
 	case who.Lane == job.LaneMember:
@@ -37,16 +43,16 @@ func (s *Server) reserveStream(who session.Caller) (release func(), err error) {
 	default:
 		bounds = append(bounds, ratelimit.Bound{Key: "anonymous " + who.Address, Max: most})
 	}
-	return reservePlace(&s.streams, s.cfg.MaxStreams, bounds, "")
+	return reservePlace(&l.streams, l.maxTotal, bounds, "")
 }
 
 // reserveWait takes a place for a request that waits for a job, in the same way.
-func (s *Server) reserveWait(who session.Caller) (release func(), err error) {
+func (l *streamLimits) reserveWait(who session.Caller) (release func(), err error) {
 	key := "address " + who.Address
 	if who.Lane == job.LaneMember {
 		key = "member " + who.Owner
 	}
-	return reservePlace(&s.waits, s.cfg.MaxStreams, []ratelimit.Bound{{Key: key, Max: waitsPerStream * s.cfg.MaxStreamsPerCaller}}, "wait")
+	return reservePlace(&l.waits, l.maxTotal, []ratelimit.Bound{{Key: key, Max: waitsPerStream * l.maxPerCaller}}, "wait")
 }
 
 func reservePlace(places *ratelimit.Concurrency, total int, bounds []ratelimit.Bound, reason string) (release func(), err error) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
+	"github.com/text2image-audio/text2image-audio/pkg/store"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
@@ -30,16 +32,29 @@ const (
 // errAnswered says that the caller got all it asked for already.
 var errAnswered = errors.New("answered")
 
+// originalHandler serves the routes of the original, which wait for their job.
+type originalHandler struct {
+	*submissions
+	*jobViews
+	jobs      *jobs.Service
+	store     *store.Store
+	models    func(context.Context) *job.Catalogue
+	catalogue *job.Catalogue
+	// syncWait is how long a route waits for its job.
+	syncWait time.Duration
+	log      *slog.Logger
+}
+
 // work submits a job for one of the original's routes and waits until it has ended well. Any other end is a *problem.Problem; the
 // job goes on when the wait is over first. With Prefer: respond-async it answers at once and returns errAnswered.
-func (s *Server) work(c *gin.Context, o *jobs.Order) (*job.Record, error) {
+func (h *originalHandler) work(c *gin.Context, o *jobs.Order) (*job.Record, error) {
 	began := time.Now()
 	respond.Vary(c, "Accept-Language", "Cookie", "Prefer")
-	who, err := s.sessions.Caller(c)
+	who, err := h.sessions.Caller(c)
 	if err != nil {
 		return nil, err
 	}
-	submitted, err := s.submit(c, who, o)
+	submitted, err := h.submit(c, who, o)
 	if err != nil {
 		return nil, err
 	}
@@ -50,16 +65,16 @@ func (s *Server) work(c *gin.Context, o *jobs.Order) (*job.Record, error) {
 	if prefer(c.Request).async {
 		c.Header("Preference-Applied", "respond-async")
 		c.Header("Retry-After", "1")
-		if err := s.showJob(c, http.StatusAccepted, snap); err != nil {
+		if err := h.show(c, http.StatusAccepted, snap); err != nil {
 			return nil, err
 		}
 		return nil, errAnswered
 	}
 	spec := snap.Spec
 	waitsLong(c, telemetry.LongSync)
-	snap, err = s.await(c, []string{who.Owner}, id, s.cfg.SyncWait-time.Since(began), ended)
+	snap, err = h.await(c, []string{who.Owner}, id, h.syncWait-time.Since(began), ended)
 	if gone := c.Request.Context().Err(); gone != nil {
-		s.withdraw(c, spec)
+		h.withdraw(c, spec)
 		return nil, gone
 	}
 	if err != nil {
@@ -69,15 +84,15 @@ func (s *Server) work(c *gin.Context, o *jobs.Order) (*job.Record, error) {
 }
 
 // withdraw cancels a job whose caller has gone away, unless it has started.
-func (s *Server) withdraw(c *gin.Context, spec *job.Spec) {
+func (h *originalHandler) withdraw(c *gin.Context, spec *job.Spec) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request.Context()), withdrawTimeout)
 	defer cancel()
-	canceled, err := s.deps.Jobs.CancelUnstarted(ctx, spec.Owner, spec.ID)
+	canceled, err := h.jobs.CancelUnstarted(ctx, spec.Owner, spec.ID)
 	if err != nil {
 		_ = c.Error(fmt.Errorf("cancel abandoned job: %w", err))
 	}
 	if canceled {
-		s.deps.Log.DebugContext(ctx, "abandoned job canceled")
+		h.log.DebugContext(ctx, "abandoned job canceled")
 	}
 }
 
@@ -112,13 +127,13 @@ func failure(r *job.Record) *problem.Problem {
 }
 
 // product reads the whole of a job's first medium.
-func (s *Server) product(c *gin.Context, r *job.Record) (job.Media, []byte, error) {
+func (h *originalHandler) product(c *gin.Context, r *job.Record) (job.Media, []byte, error) {
 	if r.Result == nil || len(r.Result.Media) == 0 {
 		return job.Media{}, nil, &problem.Problem{Code: problem.CodeInternal, Cause: errors.New("a succeeded job without media")}
 	}
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	reader, err := s.deps.Store.OpenMedia(ctx, r.Spec.Owner, r.Spec.ID, r.Result.Media[0].Index)
+	reader, err := h.store.OpenMedia(ctx, r.Spec.Owner, r.Spec.ID, r.Result.Media[0].Index)
 	if err != nil {
 		return job.Media{}, nil, fmt.Errorf("open media: %w", err)
 	}

@@ -42,7 +42,7 @@ func (g *generation) speed() *float64 {
 }
 
 // generate is POST /api/generate of the original: one picture as base64 or speech as bytes.
-func (s *Server) generate(c *gin.Context) error {
+func (h *originalHandler) generate(c *gin.Context) error {
 	var g generation
 	b, err := bind.Lenient(c, &g)
 	if err != nil {
@@ -54,10 +54,10 @@ func (s *Server) generate(c *gin.Context) error {
 			Prompt: g.Text, Negative: g.Negative, Model: g.Model,
 			Width: g.Width, Height: g.Height, Seed: g.Seed, NoLogo: g.NoLogo,
 		}
-		return s.generateImage(c, in, b.Faults, "text")
+		return h.generateImage(c, in, b.Faults, "text")
 	case string(job.KindAudio):
 		in := &job.AudioInput{Text: g.Text, Voice: g.Voice, Model: g.Model, Speed: g.speed(), Format: g.Format}
-		return s.generateSpeech(c, in, b.Faults)
+		return h.generateSpeech(c, in, b.Faults)
 	}
 	if strings.TrimSpace(g.Text) == "" && !bind.Has(b.Faults, "/text") {
 		b.Add("/text", "required")
@@ -84,7 +84,7 @@ type picture struct {
 }
 
 // generatePicture is POST /api/pollinations/image of the original.
-func (s *Server) generatePicture(c *gin.Context) error {
+func (h *originalHandler) generatePicture(c *gin.Context) error {
 	var p picture
 	b, err := bind.Lenient(c, &p)
 	if err != nil {
@@ -94,22 +94,22 @@ func (s *Server) generatePicture(c *gin.Context) error {
 		Prompt: p.Prompt, Negative: p.Negative, Model: p.Model,
 		Width: p.Width, Height: p.Height, Seed: p.Seed, NoLogo: p.NoLogo,
 	}
-	return s.generateImage(c, in, b.Faults, "prompt")
+	return h.generateImage(c, in, b.Faults, "prompt")
 }
 
 // generateImage works an order for one picture.
-func (s *Server) generateImage(c *gin.Context, in *job.ImageInput, faults []job.FieldError, text string) error {
-	models := s.deps.Models(c.Request.Context())
-	in.Model = servedModel(c, in.Model, s.submitter.Defaults().ImageModel, models.Images, s.deps.Catalogue.Images)
-	o, err := s.originalOrder(models, job.KindImage, in, faults, text)
+func (h *originalHandler) generateImage(c *gin.Context, in *job.ImageInput, faults []job.FieldError, text string) error {
+	models := h.models(c.Request.Context())
+	in.Model = servedModel(c, in.Model, h.submitter.Defaults().ImageModel, models.Images, h.catalogue.Images)
+	o, err := h.originalOrder(models, job.KindImage, in, faults, text)
 	if err != nil {
 		return err
 	}
-	record, err := s.work(c, o)
+	record, err := h.work(c, o)
 	if err != nil {
 		return answered(err)
 	}
-	m, data, err := s.product(c, record)
+	m, data, err := h.product(c, record)
 	if err != nil {
 		return err
 	}
@@ -122,18 +122,18 @@ func (s *Server) generateImage(c *gin.Context, in *job.ImageInput, faults []job.
 }
 
 // generateSpeech works an order for speech.
-func (s *Server) generateSpeech(c *gin.Context, in *job.AudioInput, faults []job.FieldError) error {
-	models := s.deps.Models(c.Request.Context())
-	in.Model = servedModel(c, in.Model, s.submitter.Defaults().AudioModel, models.Speech, s.deps.Catalogue.Speech)
-	o, err := s.originalOrder(models, job.KindAudio, in, faults, "text")
+func (h *originalHandler) generateSpeech(c *gin.Context, in *job.AudioInput, faults []job.FieldError) error {
+	models := h.models(c.Request.Context())
+	in.Model = servedModel(c, in.Model, h.submitter.Defaults().AudioModel, models.Speech, h.catalogue.Speech)
+	o, err := h.originalOrder(models, job.KindAudio, in, faults, "text")
 	if err != nil {
 		return err
 	}
-	record, err := s.work(c, o)
+	record, err := h.work(c, o)
 	if err != nil {
 		return answered(err)
 	}
-	m, data, err := s.product(c, record)
+	m, data, err := h.product(c, record)
 	if err != nil {
 		return err
 	}

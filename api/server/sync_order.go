@@ -9,7 +9,7 @@ import (
 )
 
 // originalOrder checks an input for one of the original's routes. text is the name that the route has for the words.
-func (s *Server) originalOrder(models *job.Catalogue, kind job.Kind, in job.Input, faults []job.FieldError, text string) (*jobs.Order, error) {
+func (h *originalHandler) originalOrder(models *job.Catalogue, kind job.Kind, in job.Input, faults []job.FieldError, text string) (*jobs.Order, error) {
 	// Names of faults so far are those of the route, names of faults to come those of the input.
 	for i := range faults {
 		if faults[i].Pointer == "/"+text {
@@ -20,7 +20,7 @@ func (s *Server) originalOrder(models *job.Catalogue, kind job.Kind, in job.Inpu
 	if len(faults) > 0 {
 		return nil, problem.Invalid(rename(kind, faults, text)...)
 	}
-	o, err := s.submitter.NewOrder(kind, in, nil, models)
+	o, err := h.submitter.NewOrder(kind, in, nil, models)
 	if faulty, ok := errors.AsType[*jobs.InvalidError](err); ok {
 		return nil, problem.Invalid(rename(kind, faulty.Faults, text)...)
 	}

@@ -19,11 +19,11 @@ type textRequest struct {
 }
 
 // optimizePrompt is POST /api/prompts/optimize, and its older name /api/optimize, of the original.
-func (s *Server) optimizePrompt(c *gin.Context) error {
-	text, improved, err := s.workText(c, job.KindPrompt)
+func (h *originalHandler) optimizePrompt(c *gin.Context) error {
+	text, improved, err := h.workText(c, job.KindPrompt)
 	if err != nil {
 		// A client that takes the text without a look at the status then goes on with what it had.
-		return s.echo(c, err, map[string]any{"optimized_text": text, "raw_optimized": text, "original_prompt": text})
+		return h.echo(c, err, map[string]any{"optimized_text": text, "raw_optimized": text, "original_prompt": text})
 	}
 	c.Header("Cache-Control", "no-store")
 	respond.JSON(c, http.StatusOK, map[string]string{
@@ -33,10 +33,10 @@ func (s *Server) optimizePrompt(c *gin.Context) error {
 }
 
 // translateText is POST /api/translate of the original.
-func (s *Server) translateText(c *gin.Context) error {
-	text, translated, err := s.workText(c, job.KindTranslation)
+func (h *originalHandler) translateText(c *gin.Context) error {
+	text, translated, err := h.workText(c, job.KindTranslation)
 	if err != nil {
-		return s.echo(c, err, map[string]any{"translated_text": text, "translated": false})
+		return h.echo(c, err, map[string]any{"translated_text": text, "translated": false})
 	}
 	c.Header("Cache-Control", "no-store")
 	respond.JSON(c, http.StatusOK, map[string]any{"translated_text": translated, "translated": true})
@@ -44,18 +44,18 @@ func (s *Server) translateText(c *gin.Context) error {
 }
 
 // workText works an order for a text and returns what came in and what came out.
-func (s *Server) workText(c *gin.Context, kind job.Kind) (text, made string, err error) {
+func (h *originalHandler) workText(c *gin.Context, kind job.Kind) (text, made string, err error) {
 	var request textRequest
 	b, err := bind.Lenient(c, &request)
 	if err != nil {
 		return "", "", err
 	}
 	text = request.Text
-	o, err := s.originalOrder(s.deps.Models(c.Request.Context()), kind, &job.TextInput{Text: text}, b.Faults, "text")
+	o, err := h.originalOrder(h.models(c.Request.Context()), kind, &job.TextInput{Text: text}, b.Faults, "text")
 	if err != nil {
 		return text, "", err
 	}
-	record, err := s.work(c, o)
+	record, err := h.work(c, o)
 	if err != nil {
 		return text, "", err
 	}
@@ -66,11 +66,11 @@ func (s *Server) workText(c *gin.Context, kind job.Kind) (text, made string, err
 }
 
 // echo adds to an error what the original's clients find in its body, whatever went wrong.
-func (s *Server) echo(c *gin.Context, err error, extra map[string]any) error {
+func (h *originalHandler) echo(c *gin.Context, err error, extra map[string]any) error {
 	if errors.Is(err, errAnswered) {
 		return nil
 	}
-	p := s.problems.ToProblem(c.Request.Context(), err)
+	p := h.problems.ToProblem(c.Request.Context(), err)
 	both := maps.Clone(extra)
 	maps.Copy(both, p.Extra)
 	p.Extra = both

@@ -2,6 +2,7 @@ package server
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/gin-gonic/gin"
@@ -10,11 +11,11 @@ import (
 )
 
 // trace records the span of a request to the API. Probes, the page and its files are not traced.
-func (s *Server) trace(c *gin.Context) {
-	if !s.deps.Tracing.Enabled() || !isTraced(c) {
+func (m *middleware) trace(c *gin.Context) {
+	if !m.tracing.Enabled() || !isTraced(c) {
 		return
 	}
-	ctx, span := s.deps.Tracing.StartRequest(c.Request.Context(), tracedMethod(c), c.FullPath(), c.Request.Header)
+	ctx, span := m.tracing.StartRequest(c.Request.Context(), tracedMethod(c), c.FullPath(), c.Request.Header)
 	c.Request = c.Request.WithContext(ctx)
 	// A handler that cuts its response off panics, past everything but this.
 	code := "aborted"
@@ -44,7 +45,7 @@ func isTraced(c *gin.Context) bool {
 
 // tracedMethod returns the method as the semantic conventions of traces name it.
 func tracedMethod(c *gin.Context) string {
-	if !knownMethod(c.Request.Method) {
+	if !slices.Contains(methods, c.Request.Method) {
 		return "_OTHER"
 	}
 	return c.Request.Method

@@ -21,7 +21,7 @@ import (
 //
 // Bodies of POST requests are left to the handler and, where it does not read them, to net/http. Server.ReadTimeout
 // bounds both.
-func (s *Server) discardBody(c *gin.Context) {
+func (m *middleware) discardBody(c *gin.Context) {
 	r := c.Request
 	if r.ContentLength == 0 || r.Body == nil {
 		return
@@ -35,10 +35,10 @@ func (s *Server) discardBody(c *gin.Context) {
 	switch _, err := io.CopyN(io.Discard, r.Body, bind.MaxBody+1); {
 	case err == nil:
 		c.Header("Connection", "close")
-		s.problems.Write(c, bind.TooLarge(bind.MaxBody))
+		m.problems.Write(c, bind.TooLarge(bind.MaxBody))
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		c.Header("Connection", "close")
-		s.problems.Write(c, problem.New(problem.CodeRequestTimeout))
+		m.problems.Write(c, problem.New(problem.CodeRequestTimeout))
 	case !errors.Is(err, io.EOF):
 		// The connection broke, or the chunks of the body are malformed. What follows cannot be told from the body.
 		c.Header("Connection", "close")

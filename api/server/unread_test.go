@@ -28,7 +28,7 @@ const bodyLimit = 15 * time.Second
 func doorway(t *testing.T, send func(conn net.Conn), receive func(answers *bufio.Reader)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		d, err := server.NewDoor(server.Config{}, telemetry.NewMetrics(), quiet())
+		d, err := server.NewStartupHandler(server.Config{}, telemetry.NewMetrics(), quiet())
 		must(t, err)
 		srv := d.HTTP(t.Context())
 		mine, served := pipetest.Dial(srv)

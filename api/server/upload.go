@@ -131,19 +131,33 @@ func (u *upload) problem(c *gin.Context, err error) error {
 	return &problem.Problem{Code: problem.CodeUploadTooSlow, Args: map[string]string{"min": strconv.FormatInt(u.required>>10, 10)}}
 }
 
-// readUpload reads the body of a request of a member that uploads an image. done releases what the upload has reserved;
+// uploads reads the bodies of uploads and bounds those that are in progress.
+type uploads struct {
+	// byOwner counts the uploads, by member.
+	byOwner ratelimit.Concurrency
+	// holding holds a token for each large body that is in memory.
+	holding chan struct{}
+	// grace is how long an upload may take before its rate counts.
+	grace time.Duration
+}
+
+func newUploads(grace time.Duration) *uploads {
+	return &uploads{holding: make(chan struct{}, heldAtOnce), grace: grace}
+}
+
+// read reads the body of a request of a member that uploads an image. done releases what the upload has reserved;
 // it is called when the body is no longer needed, and is nil only with an error.
 //
 // An upload reserves one of the few places for whole bodies no earlier than its first 256 KiB have arrived, so that slow
 // senders cannot keep others out. It fails with a problem: 429 when the member has too many uploads, 503 when the process
 // has, 408 when the body arrives too slowly.
-func (s *Server) readUpload(c *gin.Context, owner string) (body []byte, done func(), err error) {
+func (l *uploads) read(c *gin.Context, owner string) (body []byte, done func(), err error) {
 	if n := c.Request.ContentLength; n >= 0 && n <= maxSmallUpload {
 		// It names an image of a job, or holds a tiny one.
 		body, err = bind.ReadBody(c)
 		return body, func() {}, err
 	}
-	release, exceeded, ok := s.uploads.Reserve(uploadsAtOnce, ratelimit.Bound{Key: owner, Max: uploadsPerOwner})
+	release, exceeded, ok := l.byOwner.Reserve(uploadsAtOnce, ratelimit.Bound{Key: owner, Max: uploadsPerOwner})
 	switch {
 	case !ok && exceeded != nil:
 		return nil, nil, &problem.Problem{
@@ -157,7 +171,7 @@ func (s *Server) readUpload(c *gin.Context, owner string) (body []byte, done fun
 	held := false
 	drop := func() {
 		if held {
-			<-s.holding
+			<-l.holding
 			held = false
 		}
 	}
@@ -167,7 +181,7 @@ func (s *Server) readUpload(c *gin.Context, owner string) (body []byte, done fun
 			drop()
 		}
 	}()
-	u := newUpload(c, s.deps.UploadGrace, func() bool { return held && len(s.holding) > cap(s.holding)/2 })
+	u := newUpload(c, l.grace, func() bool { return held && len(l.holding) > cap(l.holding)/2 })
 	defer lifetime.OnStop(c.Request.Context(), u.stop)()
 	var b bytes.Buffer
 	if _, err := io.Copy(&b, io.LimitReader(u, uploadHead)); err != nil {
@@ -175,7 +189,7 @@ func (s *Server) readUpload(c *gin.Context, owner string) (body []byte, done fun
 	}
 	if b.Len() == uploadHead {
 		waits := time.Now()
-		if err := place(c, s.holding); err != nil {
+		if err := place(c, l.holding); err != nil {
 			return nil, nil, err
 		}
 		held = true

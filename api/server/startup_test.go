@@ -17,7 +17,7 @@ func TestStartingKeepsTheContract(t *testing.T) {
 	t.Parallel()
 	var cfg server.Config
 	must(t, env.Load(nil, &cfg))
-	door, err := server.NewDoor(cfg, telemetry.NewMetrics(), quiet())
+	door, err := server.NewStartupHandler(cfg, telemetry.NewMetrics(), quiet())
 	must(t, err)
 	s := httptest.NewServer(door)
 	t.Cleanup(s.Close)

@@ -1,0 +1,46 @@
+package server
+
+import (
+	"context"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/text2image-audio/text2image-audio/api/feed"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/lifetime"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
+)
+
+// jobViews shows jobs as they are, and as they will be.
+type jobViews struct{ feed *feed.Feed }
+
+// ended is what most callers wait for.
+func ended(snap *job.Snapshot) bool { return snap.Record != nil }
+
+// await returns a job as soon as done says so, or as it stands after wait or when the server begins to stop.
+func (v *jobViews) await(c *gin.Context, owners []string, id string, wait time.Duration, done func(*job.Snapshot) bool) (*job.Snapshot, error) {
+	ctx, cancel := context.WithTimeout(c.Request.Context(), wait)
+	defer cancel()
+	ctx, release := lifetime.UntilStop(ctx)
+	defer release()
+	return v.feed.Await(ctx, owners, id, done)
+}
+
+// show answers with a job.
+func (v *jobViews) show(c *gin.Context, status int, snap *job.Snapshot) error {
+	ctx, cancel := lifetime.Bounded(c.Request.Context())
+	defer cancel()
+	view := problem.Translate(v.feed.View(ctx, snap), problem.Lang(c))
+	c.Header("ETag", etag(snap))
+	c.Header("Cache-Control", "private, no-cache")
+	respond.JSON(c, status, view)
+	return nil
+}
+
+// withJob puts a job's id on every further log line of the request.
+func withJob(c *gin.Context, id string) {
+	c.Request = c.Request.WithContext(telemetry.WithJobID(c.Request.Context(), id))
+}

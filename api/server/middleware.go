@@ -1,0 +1,105 @@
+package server
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"sync/atomic"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/session"
+	"github.com/text2image-audio/text2image-audio/pkg/hostname"
+	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
+)
+
+// middleware is what the routes have in common: identifying, tracing, logging and checking requests.
+type middleware struct {
+	trustedProxies []string
+	proxies        session.Proxies
+	hosts          hostname.List
+	// origins may send requests from other sites; crossOrigin rejects all others.
+	origins     []string
+	crossOrigin *http.CrossOriginProtection
+	problems    *problem.Writer
+	metrics     *telemetry.Metrics
+	tracing     *telemetry.Tracing
+	log         *slog.Logger
+	requests    *requestLog
+	refusals    *refusalLog
+	// draining is set once the process is about to stop.
+	draining *atomic.Bool
+}
+
+func newMiddleware(cfg *Config, problems *problem.Writer, metrics *telemetry.Metrics, tracing *telemetry.Tracing, log *slog.Logger) (*middleware, error) {
+	m := &middleware{
+		trustedProxies: cfg.TrustedProxies, problems: problems, metrics: metrics, tracing: tracing, log: log,
+		requests: &requestLog{refused: make(map[refusalKey]*refusals)}, refusals: newRefusalLog(), draining: new(atomic.Bool),
+	}
+	var err error
+	if m.proxies, err = parseNetworks(cfg.TrustedProxies); err != nil {
+		return nil, err
+	}
+	if m.hosts, err = cfg.hosts(); err != nil {
+		return nil, err
+	}
+	if m.origins, err = cfg.origins(); err != nil {
+		return nil, err
+	}
+	m.crossOrigin, err = newCrossOrigin(m.origins)
+	return m, err
+}
+
+// engine returns an engine without routes.
+func (m *middleware) engine() (*gin.Engine, error) {
+	gin.SetMode(gin.ReleaseMode)
+	e := gin.New()
+	e.HandleMethodNotAllowed = true
+	e.RedirectTrailingSlash = false
+	e.RemoteIPHeaders = []string{"X-Forwarded-For"}
+	if err := e.SetTrustedProxies(m.trustedProxies); err != nil {
+		return nil, fmt.Errorf("trust proxies: %w", err)
+	}
+	e.Use(m.closeWhileDraining, identify, m.trace, m.observe, m.recoverPanic, m.secureHeaders, m.checkHost, m.checkPath, m.discardBody)
+	e.NoRoute(m.problems.Handle(notFound))
+	e.NoMethod(m.problems.Handle(methodNotAllowed))
+	return e, nil
+}
+
+// notFound responds to a path without a route.
+func notFound(c *gin.Context) error {
+	return &problem.Problem{Code: problem.CodeNotFound, Reason: "path", Extra: map[string]any{"path": c.Request.URL.Path}}
+}
+
+// methodNotAllowed responds to a path that has routes for other methods, which Gin has named in Allow.
+func methodNotAllowed(c *gin.Context) error {
+	method := c.Request.Method
+	if !slices.Contains(methods, method) {
+		method = "…"
+	}
+	return &problem.Problem{Code: problem.CodeMethod, Args: map[string]string{"method": method}}
+}
+
+// methods are those that are repeated in responses and log lines.
+var methods = []string{
+	http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
+	http.MethodOptions, http.MethodConnect, http.MethodTrace,
+}
+
+// shapeByPath gives errors the shape that the routes of a path give them, before there are routes.
+func shapeByPath(c *gin.Context) {
+	path := c.Request.URL.Path
+	under := func(prefixes ...string) bool {
+		return slices.ContainsFunc(prefixes, func(p string) bool { return path == p || strings.HasPrefix(path, p+"/") })
+	}
+	switch {
+	case under("/api/auth", "/api/feedback", "/api/images"), path == "/api/admin/feedback":
+		problem.OriginalShape(c)
+		problem.SuccessFalse(c)
+	case under("/api/generate", "/api/pollinations", "/api/prompts", "/api/optimize", "/api/translate"):
+		problem.OriginalShape(c)
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/text2image-audio/text2image-audio/api/server/internal/bind"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/cursor"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/lifetime"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
@@ -93,7 +94,7 @@ func (h *deadLetterHandler) bulk(c *gin.Context, act func(context.Context, *stor
 			return err
 		}
 		if err != nil {
-			answer.StoppedBy, answer.Next = h.problems.ToProblem(c.Request.Context(), err).Code, encodeSequences(cursorOfBulk, letter.Sequence, to)
+			answer.StoppedBy, answer.Next = h.problems.ToProblem(c.Request.Context(), err).Code, cursor.EncodeSequences(cursorOfBulk, letter.Sequence, to)
 			break
 		}
 		if done {
@@ -103,7 +104,7 @@ func (h *deadLetterHandler) bulk(c *gin.Context, act func(context.Context, *stor
 		}
 	}
 	if last := len(letters); answer.StoppedBy == "" && last == limit && letters[last-1].Sequence < to {
-		answer.Next = encodeSequences(cursorOfBulk, letters[last-1].Sequence+1, to)
+		answer.Next = cursor.EncodeSequences(cursorOfBulk, letters[last-1].Sequence+1, to)
 	}
 	respond.JSON(c, http.StatusOK, answer)
 	return nil
@@ -127,12 +128,12 @@ func (r *bulkRequest) read(b *bind.Binder) (store.LetterFilter, int, error) {
 }
 
 // bulkRange returns between which places a request on many letters acts: where its cursor says, or all there are now.
-func (h *deadLetterHandler) bulkRange(ctx context.Context, cursor string) (from, to uint64, err error) {
-	if cursor == "" {
+func (h *deadLetterHandler) bulkRange(ctx context.Context, text string) (from, to uint64, err error) {
+	if text == "" {
 		to, err = h.store.LastLetter(ctx)
 		return 1, to, err
 	}
-	sequences, ok := decodeSequences(cursorOfBulk, cursor, 2)
+	sequences, ok := cursor.DecodeSequences(cursorOfBulk, text, 2)
 	if !ok {
 		return 0, 0, problem.New(problem.CodeInvalidCursor)
 	}

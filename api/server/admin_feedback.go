@@ -8,14 +8,12 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/text2image-audio/text2image-audio/api/server/internal/bind"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/cursor"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/lifetime"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
 	"github.com/text2image-audio/text2image-audio/pkg/feedback"
 )
-
-// cursorOfFeedback begins the cursors of the list of feedback.
-const cursorOfFeedback = "f1"
 
 // operatorsFeedbackOnly is operatorOnly for the list of feedback, which the original gave to whoever had the key in the
 // address, and refused with 403. The address stands in no log of this program; a proxy may keep one all the same. Of
@@ -87,7 +85,7 @@ func (h *adminFeedbackHandler) listFeedback(c *gin.Context) error {
 		answer.Feedbacks[i] = viewForOperator(e)
 	}
 	if page.Next != nil {
-		answer.Next = encodeSequences(cursorOfFeedback, uint64(page.Next.Era), page.Next.Before) //nolint:gosec // It is never negative.
+		answer.Next = cursor.EncodeSequences(cursorOfFeedback, uint64(page.Next.Era), page.Next.Before) //nolint:gosec // It is never negative.
 	}
 	respond.JSON(c, http.StatusOK, answer)
 	return nil
@@ -112,11 +110,11 @@ func feedbackFilter(b *bind.Binder, c *gin.Context) feedback.Filter {
 }
 
 // feedbackCursor reads the cursor of a list of feedback; without one it begins with the newest.
-func feedbackCursor(cursor string) (feedback.Place, bool) {
-	if cursor == "" {
+func feedbackCursor(text string) (feedback.Place, bool) {
+	if text == "" {
 		return feedback.Place{}, true
 	}
-	places, ok := decodeSequences(cursorOfFeedback, cursor, 2)
+	places, ok := cursor.DecodeSequences(cursorOfFeedback, text, 2)
 	if !ok || places[0] > maxLimit {
 		return feedback.Place{}, false
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/text2image-audio/text2image-audio/api/server/internal/bind"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/cursor"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/lifetime"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
@@ -89,7 +90,7 @@ func (h *deadLetterHandler) listLetters(c *gin.Context) error {
 		answer.Letters[i] = viewLetter(l, problem.Lang(c))
 	}
 	if page.Next > 0 {
-		answer.Next = encodeSequences(cursorOfList, page.Next)
+		answer.Next = cursor.EncodeSequences(cursorOfLetters, page.Next)
 	}
 	respond.JSON(c, http.StatusOK, answer)
 	return nil
@@ -142,3 +143,15 @@ func (h *deadLetterHandler) letter(c *gin.Context) (*store.Letter, error) {
 }
 
 func noLetter() *problem.Problem { return problem.Because(problem.CodeNotFound, "letter") }
+
+// letterCursor reads the cursor of a list of dead letters; without one it begins with the newest.
+func letterCursor(text string) (before uint64, ok bool) {
+	if text == "" {
+		return 0, true
+	}
+	sequences, ok := cursor.DecodeSequences(cursorOfLetters, text, 1)
+	if !ok {
+		return 0, false
+	}
+	return sequences[0], true
+}

@@ -1,44 +1,34 @@
 package server
 
 import (
-	"encoding/base64"
 	"strconv"
-	"strings"
 	"time"
 
+	"github.com/text2image-audio/text2image-audio/api/server/internal/cursor"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 )
 
-// cursorVersion stands in front of what a cursor holds, so that an old one is recognised when that changes.
-const cursorVersion = "1"
+// The lists that cursors belong to; the digit is the version of the format.
+const (
+	cursorOfJobs     = "1"
+	cursorOfLetters  = "l1"
+	cursorOfBulk     = "b1"
+	cursorOfFeedback = "f1"
+)
 
-// encodeCursor returns the opaque form of a place in a list.
-func encodeCursor(m jobs.Mark) string {
-	plain := cursorVersion + "." + strconv.FormatInt(m.CreatedAt.UnixMilli(), 10) + "." + m.ID
-	return base64.RawURLEncoding.EncodeToString([]byte(plain))
+// encodeMark returns the cursor of a position in a list of jobs.
+func encodeMark(m jobs.Mark) string {
+	return cursor.Encode(cursorOfJobs, strconv.FormatInt(m.CreatedAt.UnixMilli(), 10), m.ID)
 }
 
-// maxCursor bounds what is decoded; a real one is half as long.
-const maxCursor = 256
-
-// decodeCursor reads what encodeCursor has written and refuses everything else.
-func decodeCursor(cursor string) (jobs.Mark, bool) {
-	if len(cursor) > maxCursor {
+// decodeMark returns the position of a cursor that encodeMark has returned, and false for anything else.
+func decodeMark(text string) (jobs.Mark, bool) {
+	parts, ok := cursor.Decode(cursorOfJobs, text, 2)
+	if !ok || !job.ValidToken(parts[1]) {
 		return jobs.Mark{}, false
 	}
-	plain, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
-	if err != nil {
-		return jobs.Mark{}, false
-	}
-	parts := strings.Split(string(plain), ".")
-	if len(parts) != 3 || parts[0] != cursorVersion || !job.ValidToken(parts[2]) {
-		return jobs.Mark{}, false
-	}
-	ms, err := strconv.ParseInt(parts[1], 10, 64)
-	m := jobs.Mark{CreatedAt: time.UnixMilli(ms).UTC(), ID: parts[2]}
-	if err != nil || encodeCursor(m) != cursor {
-		return jobs.Mark{}, false
-	}
-	return m, true
+	ms, err := strconv.ParseInt(parts[0], 10, 64)
+	m := jobs.Mark{CreatedAt: time.UnixMilli(ms).UTC(), ID: parts[1]}
+	return m, err == nil && encodeMark(m) == text
 }

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"errors"
 	"net/http"
 	"strconv"
 	"time"
@@ -13,6 +12,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/session"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/sse"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
@@ -55,7 +55,7 @@ func (h *eventHandler) jobEvents(c *gin.Context) error {
 	reader, err := h.feed.Watch(ctx, who.Owners, id)
 	opened()
 	if stopping(err) {
-		h.openAndEnd(c, "")
+		openAndEnd(c, "")
 		return nil
 	}
 	if err != nil {
@@ -64,7 +64,7 @@ func (h *eventHandler) jobEvents(c *gin.Context) error {
 	defer reader.Close()
 	first, open := <-reader.Events()
 	if !open && stopping(reader.Err()) {
-		h.openAndEnd(c, "")
+		openAndEnd(c, "")
 		return nil
 	}
 	if !open {
@@ -76,11 +76,11 @@ func (h *eventHandler) jobEvents(c *gin.Context) error {
 		respond.Empty(c, http.StatusNoContent)
 		return nil
 	}
-	st, err := h.openStream(c, "")
+	st, err := openStream(c, "")
 	if err != nil {
 		return nil //nolint:nilerr // The caller is gone.
 	}
-	show := func(e feed.Event) error { return h.sendJob(st, e, e.ID) }
+	show := func(e feed.Event) error { return sendJob(st, e, e.ID) }
 	if first.ID != known {
 		if err := show(first); err != nil {
 			h.countSlow(err)
@@ -89,17 +89,6 @@ func (h *eventHandler) jobEvents(c *gin.Context) error {
 	}
 	h.pump(st, reader, show)
 	return nil
-}
-
-// stopping reports whether a stream could not be opened because the server stops. It is opened and ended then: a browser comes
-// back after a stream that has ended, and never after a status that says that there is none.
-func stopping(err error) bool { return errors.Is(err, lifetime.ErrStopping) }
-
-// openAndEnd opens a stream at a process that stops.
-func (h *eventHandler) openAndEnd(c *gin.Context, id string) {
-	if st, err := h.openStream(c, id); err == nil {
-		st.spread()
-	}
 }
 
 // headOfEvents answers HEAD: whether there is a stream to read.
@@ -117,7 +106,7 @@ func (h *eventHandler) headOfEvents(c *gin.Context, id string) error {
 	if ended(snap) && lastEventID(c) == job.EventIDEnd {
 		c.Status(http.StatusNoContent)
 	} else {
-		streamHeaders(c)
+		sse.SetHeaders(c.Writer.Header())
 	}
 	c.Writer.WriteHeaderNow()
 	return nil
@@ -138,7 +127,7 @@ func (h *eventHandler) ownerEvents(c *gin.Context) error {
 		return problem.New(problem.CodeIdentity)
 	}
 	if c.Request.Method == http.MethodHead {
-		streamHeaders(c)
+		sse.SetHeaders(c.Writer.Header())
 		c.Writer.WriteHeaderNow()
 		return nil
 	}
@@ -159,14 +148,14 @@ func (h *eventHandler) ownerEvents(c *gin.Context) error {
 	reader, err := h.feed.WatchOwner(ctx, who.Owner, since(lastEventID(c)))
 	opened()
 	if stopping(err) {
-		h.openAndEnd(c, start)
+		openAndEnd(c, start)
 		return nil
 	}
 	if err != nil {
 		return err
 	}
 	defer reader.Close()
-	st, err := h.openStream(c, start)
+	st, err := openStream(c, start)
 	if err != nil {
 		return nil //nolint:nilerr // The caller is gone.
 	}
@@ -175,7 +164,7 @@ func (h *eventHandler) ownerEvents(c *gin.Context) error {
 		if e.ID != "" {
 			id = h.eventTime()
 		}
-		return h.sendJob(st, e, id)
+		return sendJob(st, e, id)
 	})
 	return nil
 }
@@ -184,13 +173,13 @@ func (h *eventHandler) ownerEvents(c *gin.Context) error {
 func (h *eventHandler) eventTime() string { return strconv.FormatInt(h.now().UnixMilli(), 10) }
 
 // sendJob writes the whole job as one event, which is named after the job's status.
-func (h *eventHandler) sendJob(st *stream, e feed.Event, id string) error {
+func sendJob(st *stream, e feed.Event, id string) error {
 	view := *e.Job
 	data, err := respond.Encode(problem.Translate(&view, problem.Lang(st.c)))
 	if err != nil {
 		return err
 	}
-	return st.send(string(e.Job.Status), id, data)
+	return st.Send(string(e.Job.Status), id, data)
 }
 
 // lastEventID returns the last event that the caller has seen. The query stands in for the header where a program

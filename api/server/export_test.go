@@ -8,6 +8,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/text2image-audio/text2image-audio/api/server/internal/bind"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/cursor"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/keys"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/session"
@@ -19,12 +20,11 @@ import (
 // What tests look at from outside.
 var (
 	NewGuest     = session.NewGuest
-	EncodeCursor = encodeCursor
-	DecodeCursor = decodeCursor
+	EncodeCursor = encodeMark
+	DecodeCursor = decodeMark
 	SafeType     = safeType
 	// EncodeSequences makes cursors of the operator's routes.
-	EncodeSequences = encodeSequences
-	DecodeSequences = decodeSequences
+	EncodeSequences = cursor.EncodeSequences
 )
 
 // The largest bodies.

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -138,15 +137,7 @@ func (h *imageHandler) downloadImage(c *gin.Context) error {
 	c.Header("Cross-Origin-Resource-Policy", "same-origin")
 	c.Header("Cache-Control", fmt.Sprintf("private, max-age=%d, immutable", max(0, int(p.ExpiresAt.Sub(h.now()).Seconds()))))
 	c.Header("ETag", `"`+p.SHA256+`"`)
-	w := &rangeWriter{ResponseWriter: c.Writer}
-	settleRange(c.Request, int64(len(data)))
-	http.ServeContent(w, c.Request, "", time.Time{}, bytes.NewReader(data))
-	if w.refused {
-		c.Header("ETag", "")
-		c.Writer.Header().Del("Content-Disposition")
-		return problem.New(problem.CodeRange)
-	}
-	return nil
+	return serveContent(c, int64(len(data)), bytes.NewReader(data))
 }
 
 func (h *imageHandler) openImage(c *gin.Context) (gallery.Picture, []byte, error) {

@@ -53,7 +53,7 @@ func (h *jobHandler) listJobs(c *gin.Context) error {
 		}
 	}
 	if page.Next != nil {
-		answer.Next = encodeCursor(*page.Next)
+		answer.Next = encodeMark(*page.Next)
 	}
 	c.Header("Cache-Control", "private, no-cache")
 	respond.JSON(c, http.StatusOK, answer)
@@ -70,8 +70,8 @@ func listFilter(c *gin.Context) (jobs.Filter, error) {
 	if err := b.Err(); err != nil {
 		return filter, err
 	}
-	if cursor := c.Query("cursor"); cursor != "" {
-		mark, ok := decodeCursor(cursor)
+	if text := c.Query("cursor"); text != "" {
+		mark, ok := decodeMark(text)
 		if !ok {
 			return filter, problem.New(problem.CodeInvalidCursor)
 		}

@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"mime"
-	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -55,15 +53,7 @@ func (h *jobHandler) getMedia(c *gin.Context) error {
 		return err
 	}
 	mediaHeaders(c, snap.Spec, m)
-	w := &rangeWriter{ResponseWriter: c.Writer}
-	settleRange(c.Request, m.Bytes)
-	http.ServeContent(w, c.Request, "", time.Time{}, reader)
-	if w.refused {
-		c.Header("ETag", "")
-		c.Writer.Header().Del("Content-Disposition")
-		return problem.New(problem.CodeRange)
-	}
-	return nil
+	return serveContent(c, m.Bytes, reader)
 }
 
 // mediaAt finds a medium by the index in the path, written as we write it. What a job that has not ended has made so far
@@ -137,29 +127,3 @@ func mediaHeaders(c *gin.Context, spec *job.Spec, m job.Media) {
 	c.Header("Cache-Control", "private, max-age=86400, immutable")
 	c.Header("ETag", `"`+m.SHA256+`"`)
 }
-
-// rangeWriter keeps http.ServeContent from wording the answer to a range that the file does not have.
-type rangeWriter struct {
-	gin.ResponseWriter
-	refused bool
-}
-
-// WriteHeader passes every status on but that one.
-func (w *rangeWriter) WriteHeader(status int) {
-	if status == http.StatusRequestedRangeNotSatisfiable {
-		w.refused = true
-		return
-	}
-	w.ResponseWriter.WriteHeader(status)
-}
-
-// Write drops the text of a refused answer.
-func (w *rangeWriter) Write(p []byte) (int, error) {
-	if w.refused {
-		return len(p), nil
-	}
-	return w.ResponseWriter.Write(p)
-}
-
-// Unwrap lets http.ResponseController through.
-func (w *rangeWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -1,33 +1,79 @@
 package server
 
 import (
+	"io"
 	"math"
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
 )
 
 const (
 	rangeUnit = "bytes"
 	// maxRanges is how many ranges one request may ask for. Players and download managers ask for one; each further one
-	// can make the server read another chunk from the store for a single byte of the answer.
+	// can make the server read another chunk from the store for a single byte of the response.
 	maxRanges = 4
 )
 
-// byteRange is one range as the caller wrote it. One of the two is empty in a range that is open at an end: a suffix
-// ("the last n bytes") has no first.
+// byteRange is one range of a request. A range that is open at the end has no last; a suffix ("the last n bytes") has no
+// first.
 type byteRange struct {
 	hasFirst, hasLast bool
 	first, last       int64
 }
 
-// settleRange rewrites the Range of a request for a file of the given size so that http.ServeContent answers it as
-// RFC 9110 wants. A range of another unit, or one that is malformed, is ignored, where the library would refuse it; the
-// last no bytes are a range that no file has, where the library would send them.
+// serveContent responds with a file of the given size, or the ranges of it that the request asks for. The caller has set the
+// headers; it fails with a problem when the file does not have the ranges.
+func serveContent(c *gin.Context, size int64, content io.ReadSeeker) error {
+	normalizeRange(c.Request, size)
+	w := &rangeWriter{ResponseWriter: c.Writer}
+	http.ServeContent(w, c.Request, "", time.Time{}, content)
+	if w.notSatisfiable {
+		c.Header("ETag", "")
+		c.Writer.Header().Del("Content-Disposition")
+		return problem.New(problem.CodeRange)
+	}
+	return nil
+}
+
+// rangeWriter discards the response of http.ServeContent to ranges that the file does not have.
+type rangeWriter struct {
+	gin.ResponseWriter
+	notSatisfiable bool
+}
+
+// WriteHeader passes on every status but that one.
+func (w *rangeWriter) WriteHeader(status int) {
+	if status == http.StatusRequestedRangeNotSatisfiable {
+		w.notSatisfiable = true
+		return
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Write discards the text of that response.
+func (w *rangeWriter) Write(p []byte) (int, error) {
+	if w.notSatisfiable {
+		return len(p), nil
+	}
+	return w.ResponseWriter.Write(p)
+}
+
+// Unwrap lets http.ResponseController find the connection.
+func (w *rangeWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// normalizeRange rewrites the Range header of a request for a file of the given size so that http.ServeContent responds as
+// RFC 9110 requires: a range of another unit and a malformed one are ignored, where the library responds 416, and the last
+// zero bytes are a range that no file has, where the library sends an empty one.
 //
-// More than maxRanges ranges, and ranges that overlap, are ignored too and the file is sent whole, as section 14.2
-// permits: their answer would cost far more to make than the file.
-func settleRange(r *http.Request, size int64) {
+// More than maxRanges ranges, and ranges that overlap, are ignored too and the whole file is sent, as section 14.2 permits:
+// assembling them would cost far more than sending the file.
+func normalizeRange(r *http.Request, size int64) {
 	header := r.Header.Get("Range")
 	if header == "" {
 		return
@@ -62,8 +108,8 @@ func overlap(ranges []byteRange, size int64) bool {
 	return false
 }
 
-// within returns which bytes of a file the range covers, from first up to but not including end. It covers none when
-// end is not above first.
+// within returns the bytes of a file that the range covers, from first up to but not including end. It covers none unless
+// first < end.
 func (r byteRange) within(size int64) (first, end int64) {
 	switch {
 	case !r.hasFirst:
@@ -74,7 +120,7 @@ func (r byteRange) within(size int64) (first, end int64) {
 	return r.first, r.last + 1
 }
 
-// String writes the range as http.ServeContent reads it.
+// String returns the range as http.ServeContent parses it.
 func (r byteRange) String() string {
 	text := "-"
 	if r.hasFirst {
@@ -86,8 +132,8 @@ func (r byteRange) String() string {
 	return text
 }
 
-// parseRanges returns the ranges of a set that are not empty, and no more than one above maxRanges. It reports false for
-// a set that is malformed.
+// parseRanges returns the ranges of a set that are not empty, at most maxRanges+1 of them. It reports false for a malformed
+// set.
 func parseRanges(set string) (ranges []byteRange, ok bool) {
 	given := 0
 	for spec := range strings.SplitSeq(set, ",") {
@@ -118,7 +164,7 @@ func isDigits(s string) bool {
 	return strings.IndexFunc(s, func(r rune) bool { return r < '0' || r > '9' }) < 0
 }
 
-// position reads a place in a file; one beyond all files is as good as any other of those.
+// position parses a position in a file, "" as 0. One that is too large for an int64 lies beyond any file.
 func position(digits string) int64 {
 	if digits == "" {
 		return 0

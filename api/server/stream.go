@@ -1,104 +1,61 @@
 package server
 
 import (
-	"bytes"
 	"errors"
-	"fmt"
-	"math/rand/v2"
-	"net/http"
 	"time"
 
 	"github.com/gin-gonic/gin"
 
 	"github.com/text2image-audio/text2image-audio/api/feed"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/lifetime"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/sse"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
-// streamRetry is how long a browser waits before it comes back, in milliseconds.
-const streamRetry = 2000
-
-const (
-	// stopRetryMin and stopRetrySpread bound the same, in milliseconds, for readers whose stream ends because the process stops:
-	// hundreds of them coming back to another process at the same moment would keep it from anything else.
-	stopRetryMin    = 1000
-	stopRetrySpread = 4000
-)
-
-// stream is one open answer of server-sent events.
+// stream is an event stream of a request.
 type stream struct {
-	c       *gin.Context
-	control *http.ResponseController
+	*sse.Stream
+	c *gin.Context
 }
 
-// openStream sends the headers of a stream, so that the caller knows at once that it stands. A reader remembers an id that
-// comes before the first event, and sends it when it comes back; "" leaves the one that it has.
-func (h *eventHandler) openStream(c *gin.Context, id string) (*stream, error) {
+// openStream opens the event stream of a request.
+func openStream(c *gin.Context, id string) (*stream, error) {
 	waitsLong(c, telemetry.LongStream)
-	streamHeaders(c)
-	c.Status(http.StatusOK)
-	st := &stream{c: c, control: http.NewResponseController(c.Writer)}
-	head := fmt.Appendf(nil, "retry: %d\n", streamRetry)
-	if id != "" {
-		head = fmt.Appendf(head, "id: %s\n", id)
+	st, err := sse.Open(c.Writer, id)
+	return &stream{st, c}, err
+}
+
+// openAndEnd opens a stream in a process that stops, and ends it.
+func openAndEnd(c *gin.Context, id string) {
+	if st, err := openStream(c, id); err == nil {
+		st.Spread()
 	}
-	return st, st.write(append(head, '\n'))
 }
 
-func streamHeaders(c *gin.Context) {
-	c.Header("Content-Type", "text/event-stream")
-	c.Header("Cache-Control", "no-cache, no-transform")
-	c.Header("X-Accel-Buffering", "no")
-}
+// stopping reports whether a stream could not be opened because the server stops. It is opened and ended then: a browser
+// reconnects after a stream that has ended, and never after an error status.
+func stopping(err error) bool { return errors.Is(err, lifetime.ErrStopping) }
 
-// send writes one event. An event without an id leaves the one that the reader remembers.
-func (st *stream) send(name, id string, data []byte) error {
-	var b bytes.Buffer
-	fmt.Fprintf(&b, "event: %s\n", name)
-	if id != "" {
-		fmt.Fprintf(&b, "id: %s\n", id)
-	}
-	fmt.Fprintf(&b, "data: %s\n\n", data)
-	return st.write(b.Bytes())
-}
-
-// keepAlive writes a comment, so that no proxy takes a silent stream for a dead one.
-func (st *stream) keepAlive() error { return st.write([]byte(": keep-alive\n\n")) }
-
-// spread has the reader come back at a moment of its own.
-func (st *stream) spread() {
-	_ = st.write(fmt.Appendf(nil, "retry: %d\n\n", stopRetryMin+rand.IntN(stopRetrySpread))) //nolint:gosec // Any will do.
-}
-
-func (st *stream) write(data []byte) error {
-	if _, err := st.c.Writer.Write(data); err != nil {
-		return fmt.Errorf("write event: %w", err)
-	}
-	if err := st.control.Flush(); err != nil {
-		return fmt.Errorf("flush event: %w", err)
-	}
-	return nil
-}
-
-// pump hands the events of a reader to show until they end, the caller is gone or the server stops. Whatever the
-// reason, the answer ends in good order and the caller may come back.
+// pump passes the events of a reader to show until they end, the client is gone, its token becomes invalid, or the server
+// stops. Whatever the reason, the response ends properly and the client may reconnect.
 func (h *eventHandler) pump(st *stream, r *feed.Reader, show func(feed.Event) error) {
 	h.metrics.StreamsOpen.Inc()
 	defer h.metrics.StreamsOpen.Dec()
 	quiet := time.NewTicker(h.keepAlive)
 	defer quiet.Stop()
-	look := time.NewTicker(h.keepAlive)
-	defer look.Stop()
+	validate := time.NewTicker(h.keepAlive)
+	defer validate.Stop()
 	for {
 		var err error
 		select {
-		case <-look.C:
+		case <-validate.C:
 			if !h.sessions.StillValid(st.c) {
 				return
 			}
 		case e, open := <-r.Events():
 			if !open {
 				if stopping(r.Err()) {
-					st.spread()
+					st.Spread()
 				}
 				h.countSlow(r.Err())
 				return
@@ -106,7 +63,7 @@ func (h *eventHandler) pump(st *stream, r *feed.Reader, show func(feed.Event) er
 			err = show(e)
 			quiet.Reset(h.keepAlive)
 		case <-quiet.C:
-			err = st.keepAlive()
+			err = st.KeepAlive()
 		}
 		if err != nil {
 			h.countSlow(err)
@@ -115,7 +72,7 @@ func (h *eventHandler) pump(st *stream, r *feed.Reader, show func(feed.Event) er
 	}
 }
 
-// countSlow counts a stream that ended because its reader did not keep up.
+// countSlow counts a stream that ended because its client did not keep up.
 func (h *eventHandler) countSlow(err error) {
 	if errors.Is(err, feed.ErrSlow) || isTimeout(err) {
 		h.metrics.SlowReadersDropped.Inc()

@@ -98,7 +98,7 @@ func TestSubmissionsAreStopped(t *testing.T) {
 	b.request(t, http.MethodPost, "/api/jobs", submission, cookie(c), key).expect(t, http.StatusAccepted).into(t, &first)
 	b.admin(t, http.MethodPost, "/switches/accept", fields{"value": "off", "seconds": 90, "reason": "moving house"}).expect(t, http.StatusOK)
 
-	for lang, want := range map[string]string{"en": "The operator has stopped accepting new jobs for now: moving house.", "zh": "管理员已暂停接收新任务：moving house。"} {
+	for lang, want := range map[string]string{"en": "The operator has stopped accepting new jobs: moving house.", "zh": "管理员已暂停接收新任务：moving house。"} {
 		resp := b.request(t, http.MethodPost, "/api/jobs", submission, header("Accept-Language", lang))
 		if f := resp.problem(t, http.StatusServiceUnavailable, "submissions_stopped"); !strings.HasPrefix(f.Detail, want) {
 			t.Errorf("%s: %s", lang, f.Detail)

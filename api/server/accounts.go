@@ -16,7 +16,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/erasure"
 )
 
-// authHandler serves the account routes, those of Google aside.
+// authHandler serves the account routes except those of Google.
 type authHandler struct {
 	accounts *account.Accounts
 	recovery *account.Recovery
@@ -37,18 +37,18 @@ type registration struct {
 
 // register is POST /api/auth/register.
 func (h *authHandler) register(c *gin.Context) error {
-	var ask registration
-	b, err := bind.Lenient(c, &ask)
+	var req registration
+	b, err := bind.Lenient(c, &req)
 	if err != nil {
 		return err
 	}
-	b.AddMissing(account.CheckUsername("/username", ask.Username)...)
-	b.AddMissing(account.CheckEmail("/email", ask.Email)...)
-	b.AddMissing(account.CheckPassword("/password", ask.Password)...)
+	b.AddMissing(account.CheckUsername("/username", req.Username)...)
+	b.AddMissing(account.CheckEmail("/email", req.Email)...)
+	b.AddMissing(account.CheckPassword("/password", req.Password)...)
 	if err := b.Err(); err != nil {
 		return err
 	}
-	admit, giveBack := h.signups.admit(c)
+	admit, refundSignup := h.signups.admit(c)
 	if err := admit(); err != nil {
 		return err
 	}
@@ -58,15 +58,15 @@ func (h *authHandler) register(c *gin.Context) error {
 	if h.verifyEmail {
 		create, act = h.accounts.RegisterUnverified, "registered_unverified"
 	}
-	u, err := create(ctx, ask.Username, ask.Email, ask.Password)
-	giveBack(err)
+	u, err := create(ctx, req.Username, req.Email, req.Password)
+	refundSignup(err)
 	if err != nil {
 		return err
 	}
 	if !u.EmailVerified() {
 		h.recovery.Verify(u, problem.Lang(c))
 	}
-	h.limits.addFamiliar(c.ClientIP(), ask.Email)
+	h.limits.addFamiliar(c.ClientIP(), req.Email)
 	token, err := h.sessions.SignIn(c, u)
 	if err != nil {
 		return err
@@ -80,30 +80,30 @@ type credentials struct {
 	Password string `json:"password"`
 }
 
-// login is POST /api/auth/login. What is missing is as wrong as anything else.
+// login is POST /api/auth/login. A missing field is the same error as a wrong one.
 func (h *authHandler) login(c *gin.Context) error {
-	var ask credentials
-	b, err := bind.Lenient(c, &ask)
+	var req credentials
+	b, err := bind.Lenient(c, &req)
 	if err != nil {
 		return err
 	}
-	if len(b.Faults) > 0 || ask.Email == "" || ask.Password == "" {
+	if len(b.Faults) > 0 || req.Email == "" || req.Password == "" {
 		return account.ErrCredentials
 	}
-	refund, wait := h.limits.takeLogin(c.ClientIP(), ask.Email)
+	refund, wait := h.limits.takeLogin(c.ClientIP(), req.Email)
 	if wait > 0 {
 		return problem.TooManyAttempts(wait)
 	}
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	u, err := h.accounts.Login(ctx, ask.Email, ask.Password)
+	u, err := h.accounts.Login(ctx, req.Email, req.Password)
 	if !errors.Is(err, account.ErrCredentials) {
 		refund()
 	}
 	if err != nil {
 		return err
 	}
-	h.limits.addFamiliar(c.ClientIP(), ask.Email)
+	h.limits.addFamiliar(c.ClientIP(), req.Email)
 	token, err := h.sessions.SignIn(c, u)
 	if err != nil {
 		return err
@@ -112,7 +112,7 @@ func (h *authHandler) login(c *gin.Context) error {
 	return nil
 }
 
-// validate is GET /api/auth/validate: who is signed in. A token of the oldest format is replaced.
+// validate is GET /api/auth/validate: who is signed in. A token in the oldest format is replaced.
 func (h *authHandler) validate(c *gin.Context) error {
 	m, err := h.sessions.Require(c)
 	if err != nil {
@@ -129,13 +129,13 @@ func (h *authHandler) validate(c *gin.Context) error {
 	return nil
 }
 
-// logout is POST /api/auth/logout: the token ends, or with everywhere all of the account. Whoever is not signed in is
-// replyed the same.
+// logout is POST /api/auth/logout: it invalidates the token or, with everywhere, all tokens of the account. The response
+// is the same for callers that are not signed in.
 func (h *authHandler) logout(c *gin.Context) error {
-	var ask struct {
+	var req struct {
 		Everywhere bool `json:"everywhere"`
 	}
-	b, err := bind.Optional(c, &ask)
+	b, err := bind.Optional(c, &req)
 	if err != nil {
 		return err
 	}
@@ -149,7 +149,7 @@ func (h *authHandler) logout(c *gin.Context) error {
 	if m != nil {
 		ctx, cancel := lifetime.Bounded(c.Request.Context())
 		defer cancel()
-		if err := h.accounts.SignOut(ctx, m.User, m.Session, ask.Everywhere); err != nil && !errors.Is(err, account.ErrUnknown) {
+		if err := h.accounts.SignOut(ctx, m.User, m.Session, req.Everywhere); err != nil && !errors.Is(err, account.ErrUnknown) {
 			return err
 		}
 	}

@@ -22,28 +22,28 @@ type passwordChange struct {
 	New     string `json:"newPassword"`
 }
 
-// changePassword is POST /api/auth/change-password. Every token ends; the caller gets a new one.
+// changePassword is POST /api/auth/change-password. It invalidates every token; the caller gets a new one.
 func (h *authHandler) changePassword(c *gin.Context) error {
 	m, err := h.sessions.Require(c)
 	if err != nil {
 		return err
 	}
-	var ask passwordChange
-	b, err := bind.Lenient(c, &ask)
+	var req passwordChange
+	b, err := bind.Lenient(c, &req)
 	if err != nil {
 		return err
 	}
-	if ask.Current == "" {
+	if req.Current == "" {
 		b.Add("/currentPassword", "required")
 	}
-	b.AddMissing(account.CheckPassword("/newPassword", ask.New)...)
+	b.AddMissing(account.CheckPassword("/newPassword", req.New)...)
 	if err := b.Err(); err != nil {
 		return err
 	}
 	var u *account.User
-	err = h.guarded(c, m, func(ctx context.Context) error {
+	err = h.withPassword(c, m, func(ctx context.Context) error {
 		var err error
-		u, err = h.accounts.ChangePassword(ctx, m.User, ask.Current, ask.New)
+		u, err = h.accounts.ChangePassword(ctx, m.User, req.Current, req.New)
 		return err
 	})
 	if err != nil {
@@ -58,9 +58,9 @@ func (h *authHandler) changePassword(c *gin.Context) error {
 	return nil
 }
 
-// guarded does something for which a member gives the password once more: whoever has found an open browser shall not
-// be able to try many.
-func (h *authHandler) guarded(c *gin.Context, m *session.Member, do func(context.Context) error) error {
+// withPassword does something for which members give their password again. Wrong ones are limited, so that whoever finds
+// an unlocked browser cannot try many.
+func (h *authHandler) withPassword(c *gin.Context, m *session.Member, do func(context.Context) error) error {
 	who := m.User.Owner()
 	if wait := h.limits.passwordChecks.Take(who); wait > 0 {
 		return problem.TooManyAttempts(wait)
@@ -81,20 +81,20 @@ func (h *authHandler) renameAccount(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	var ask struct {
+	var req struct {
 		Username string `json:"username"`
 	}
-	b, err := bind.Lenient(c, &ask)
+	b, err := bind.Lenient(c, &req)
 	if err != nil {
 		return err
 	}
-	b.AddMissing(account.CheckUsername("/username", ask.Username)...)
+	b.AddMissing(account.CheckUsername("/username", req.Username)...)
 	if err := b.Err(); err != nil {
 		return err
 	}
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	u, err := h.accounts.Rename(ctx, m.User, ask.Username)
+	u, err := h.accounts.Rename(ctx, m.User, req.Username)
 	if err != nil {
 		return err
 	}
@@ -105,27 +105,27 @@ func (h *authHandler) renameAccount(c *gin.Context) error {
 // eraseTimeout bounds the deletion of an account, which takes a handful of requests for each of its jobs.
 const eraseTimeout = 2 * time.Minute
 
-// deleteAccount is POST /api/auth/delete-account. The deletion is stored first and finished whatever happens then: a caller
-// that hangs up, or this process when it dies, does not stop it half-way.
+// deleteAccount is POST /api/auth/delete-account. The deletion is stored first and completes in any case: a caller that
+// disconnects, or a process that crashes, does not leave it half done.
 func (h *authHandler) deleteAccount(c *gin.Context) error {
 	m, err := h.sessions.Require(c)
 	if err != nil {
 		return err
 	}
-	var ask struct {
+	var req struct {
 		Password string `json:"password"`
 	}
-	b, err := bind.Lenient(c, &ask)
+	b, err := bind.Lenient(c, &req)
 	if err != nil {
 		return err
 	}
-	if ask.Password == "" && m.User.HasPassword() {
+	if req.Password == "" && m.User.HasPassword() {
 		b.Add("/password", "required")
 	}
 	if err := b.Err(); err != nil {
 		return err
 	}
-	err = h.guarded(c, m, func(ctx context.Context) error { return h.accounts.Confirm(ctx, m.User, m.Session, ask.Password) })
+	err = h.withPassword(c, m, func(ctx context.Context) error { return h.accounts.Confirm(ctx, m.User, m.Session, req.Password) })
 	if err != nil {
 		return err
 	}

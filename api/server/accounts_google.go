@@ -21,26 +21,26 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/google"
 )
 
-// GooglePath is where Google sends people back to: the page, which brings the code here.
+// GooglePath is where Google redirects browsers to: the page, which sends the code here.
 const GooglePath = "/auth/google/callback"
 
-// Google is signing in with Google.
+// Google configures sign-in with Google.
 type Google struct {
 	Client *google.Client
-	// Redirect returns the address that Google sends people back to who are at a host.
+	// Redirect returns the redirect URI for requests to a host.
 	Redirect func(host string) string
-	// Page is the path of that address when it is another than GooglePath.
+	// Page is the path of the redirect URI if it differs from GooglePath.
 	Page string
 }
 
 const (
-	// googleTimeout bounds what Google is asked for one caller.
+	// googleTimeout bounds the requests to Google for one caller.
 	googleTimeout = 20 * time.Second
-	// retryGoogle is when to try again that cannot be reached.
+	// retryGoogle is when to retry while Google cannot be reached, in seconds.
 	retryGoogle = 10
 )
 
-// googleSettings are those without which nobody can sign in with Google.
+// googleSettings are the settings that sign-in with Google requires.
 var googleSettings = []string{"GOOGLE_CLIENT_ID", "GOOGLE_CLIENT_SECRET"}
 
 // googleHandler serves the routes of sign-in with Google.
@@ -68,15 +68,15 @@ func (h *googleHandler) mustGoogle() (*Google, error) {
 	return h.google, nil
 }
 
-// startGoogle is GET /api/auth/google: the way to Google. Whoever is signed in and comes from the page itself will have
-// the Google account linked; another site that sends a browser here gets no more than a sign-in.
+// startGoogle is GET /api/auth/google: it sends the browser to Google. If the caller is signed in and comes from the
+// page itself, the Google account will be linked; another site that sends a browser here gets a sign-in at most.
 func (h *googleHandler) startGoogle(c *gin.Context) error {
 	respond.Vary(c, "Accept")
-	err := h.goToGoogle(c)
+	err := h.redirectToGoogle(c)
 	if err == nil || c.Request.Context().Err() != nil || !strings.Contains(c.GetHeader("Accept"), "text/html") {
 		return err
 	}
-	// A person reads the page better than JSON: the one to which Google would have sent them back.
+	// A person should see the page, not JSON: the one that Google would have redirected to.
 	page := GooglePath
 	if g := h.google; g != nil {
 		page = g.Redirect(c.Request.Host)
@@ -86,20 +86,20 @@ func (h *googleHandler) startGoogle(c *gin.Context) error {
 	return nil
 }
 
-// googleWay is what a page at another site, to which a browser may not send the cookie back, goes to Google with.
-type googleWay struct {
+// googleStart is what a page on another site, where browsers do not send the cookie, needs to send a browser to Google.
+type googleStart struct {
 	Success bool   `json:"success"`
 	URL     string `json:"url"`
-	// Attempt stands for the cookie.
+	// Attempt replaces the cookie.
 	Attempt string `json:"attempt"`
 }
 
-func (h *googleHandler) goToGoogle(c *gin.Context) error {
+func (h *googleHandler) redirectToGoogle(c *gin.Context) error {
 	g, err := h.mustGoogle()
 	if err != nil {
 		return err
 	}
-	m, err := h.memberByGoogle(c)
+	m, err := h.memberOrGuest(c)
 	if err != nil {
 		return err
 	}
@@ -121,7 +121,7 @@ func (h *googleHandler) goToGoogle(c *gin.Context) error {
 		return err
 	}
 	if accept := c.GetHeader("Accept"); strings.Contains(accept, "application/json") && !strings.Contains(accept, "text/html") {
-		respond.JSON(c, http.StatusOK, googleWay{true, address, sealed})
+		respond.JSON(c, http.StatusOK, googleStart{true, address, sealed})
 		return nil
 	}
 	h.setFlow(c, sealed, int(flowAge.Seconds()))
@@ -129,8 +129,8 @@ func (h *googleHandler) goToGoogle(c *gin.Context) error {
 	return nil
 }
 
-// memberByGoogle returns who is signed in. A browser whose token has ended is nobody: it came to sign in.
-func (h *googleHandler) memberByGoogle(c *gin.Context) (*session.Member, error) {
+// memberOrGuest returns who is signed in. A browser with an invalid token counts as a guest: it came to sign in.
+func (h *googleHandler) memberOrGuest(c *gin.Context) (*session.Member, error) {
 	m, err := h.sessions.Member(c)
 	_, byCookie := session.Token(c.Request)
 	if p, is := errors.AsType[*problem.Problem](err); is && p.Code == problem.CodeToken && byCookie {
@@ -141,15 +141,15 @@ func (h *googleHandler) memberByGoogle(c *gin.Context) (*session.Member, error) 
 }
 
 // finishGoogle is POST /api/auth/google-oauth: the way back, with a code and the state of the attempt that this browser
-// has begun, as its cookie shows, or what a page at another site has kept in place of that. A state is good once,
-// whichever process is asked.
+// has started, as its cookie shows, or what a page on another site has kept instead. A state works once, in all
+// processes together.
 func (h *googleHandler) finishGoogle(c *gin.Context) error {
-	var ask struct {
+	var req struct {
 		Code    string `json:"code"`
 		State   string `json:"state"`
 		Attempt string `json:"attempt"`
 	}
-	b, err := bind.Lenient(c, &ask)
+	b, err := bind.Lenient(c, &req)
 	if err != nil {
 		return err
 	}
@@ -157,15 +157,15 @@ func (h *googleHandler) finishGoogle(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	refund, err := h.attemptGoogle(c)
+	refund, err := h.takeGoogle(c)
 	if err != nil {
 		return err
 	}
-	f := h.flowOf(c.Request, ask.Attempt, func(f *flow) bool { return f.belongs(ask.State) })
-	if len(b.Faults) > 0 || ask.Code == "" || f == nil {
+	f := h.flowOf(c.Request, req.Attempt, func(f *flow) bool { return f.belongs(req.State) })
+	if len(b.Faults) > 0 || req.Code == "" || f == nil {
 		return problem.New(problem.CodeGoogleState)
 	}
-	m, err := h.memberByGoogle(c)
+	m, err := h.memberOrGuest(c)
 	if err != nil {
 		return err
 	}
@@ -173,36 +173,36 @@ func (h *googleHandler) finishGoogle(c *gin.Context) error {
 		return err
 	}
 	h.setFlow(c, "", -1)
-	if !f.meantBy(m) {
+	if !f.sameMember(m) {
 		return problem.New(problem.CodeGoogleState)
 	}
 	if f.Member == "" && m != nil && m.ByCookie {
-		// It began as a sign-in, or another page sent the browser, which sends its cookie by itself: it links nothing. A
-		// token in a header is sent on purpose, and could not be sent along to begin with.
+		// It started as a sign-in, or another site sent the browser, which sends its cookie by itself: nothing is linked.
+		// A token in a header is sent on purpose, and could not be sent along at the start.
 		m = nil
 	}
 	ctx, cancel := context.WithTimeout(c.Request.Context(), googleTimeout)
 	defer cancel()
-	who, err := g.Client.Exchange(ctx, f.start(), ask.Code)
+	who, err := g.Client.Exchange(ctx, f.start(), req.Code)
 	if err != nil {
-		return h.refuseGoogle(c, err, refund)
+		return h.failGoogle(c, err, refund)
 	}
-	return h.enterByGoogle(c, who, m, f.Return, refund)
+	return h.completeGoogle(c, who, m, f.Return, refund)
 }
 
-// meantBy reports whether somebody who comes back is as signed in as when the attempt began.
-func (f *flow) meantBy(m *session.Member) bool {
+// sameMember reports whether the caller is as signed in as when the attempt was started.
+func (f *flow) sameMember(m *session.Member) bool {
 	return f.Member == "" || (m != nil && f.Member == m.User.ID)
 }
 
-// loginGoogle is POST /api/auth/google-login: an id_token that a page has from Google by itself. It is good once; one that
-// is bound to a nonce only where the attempt was begun here. One that is bound to none is none the worse for an attempt
-// that the browser has begun and left.
+// loginGoogle is POST /api/auth/google-login: an id_token that a page got from Google by itself. It works once; one with
+// a nonce works only where the attempt was started here. One without works regardless of an attempt that the browser has
+// started and abandoned.
 func (h *googleHandler) loginGoogle(c *gin.Context) error {
-	var ask struct {
+	var req struct {
 		Token string `json:"idToken"`
 	}
-	b, err := bind.Lenient(c, &ask)
+	b, err := bind.Lenient(c, &req)
 	if err != nil {
 		return err
 	}
@@ -210,14 +210,14 @@ func (h *googleHandler) loginGoogle(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	refund, err := h.attemptGoogle(c)
+	refund, err := h.takeGoogle(c)
 	if err != nil {
 		return err
 	}
-	if len(b.Faults) > 0 || ask.Token == "" {
+	if len(b.Faults) > 0 || req.Token == "" {
 		return problem.New(problem.CodeGoogleToken)
 	}
-	m, err := h.memberByGoogle(c)
+	m, err := h.memberOrGuest(c)
 	if err != nil {
 		return err
 	}
@@ -227,9 +227,9 @@ func (h *googleHandler) loginGoogle(c *gin.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(c.Request.Context(), googleTimeout)
 	defer cancel()
-	who, err := g.Client.Verify(ctx, ask.Token, nonce)
+	who, err := g.Client.Verify(ctx, req.Token, nonce)
 	if err != nil {
-		return h.refuseGoogle(c, err, refund)
+		return h.failGoogle(c, err, refund)
 	}
 	if err := h.spend(c, "google token "+who.Token, who.Expires); err != nil {
 		return err
@@ -237,11 +237,11 @@ func (h *googleHandler) loginGoogle(c *gin.Context) error {
 	if who.Nonce != "" {
 		h.setFlow(c, "", -1)
 	}
-	return h.enterByGoogle(c, who, m, "", refund)
+	return h.completeGoogle(c, who, m, "", refund)
 }
 
-// attemptGoogle counts an attempt before it is made.
-func (h *googleHandler) attemptGoogle(c *gin.Context) (refund func(), err error) {
+// takeGoogle counts an attempt before it is made, and returns how to refund it.
+func (h *googleHandler) takeGoogle(c *gin.Context) (refund func(), err error) {
 	address := ratelimit.ClientKey(c.ClientIP())
 	if wait := h.limits.google.Take(address); wait > 0 {
 		return nil, problem.TooManyAttempts(wait)
@@ -249,8 +249,8 @@ func (h *googleHandler) attemptGoogle(c *gin.Context) (refund func(), err error)
 	return func() { h.limits.google.Refund(address) }, nil
 }
 
-// refuseGoogle is googleProblem for an attempt, which is forgiven when it is Google that is out of order.
-func (h *googleHandler) refuseGoogle(c *gin.Context, err error, refund func()) error {
+// failGoogle is googleProblem for an attempt, which is refunded when Google is unavailable.
+func (h *googleHandler) failGoogle(c *gin.Context, err error, refund func()) error {
 	if e, is := errors.AsType[*google.Error](err); is && e.Kind == google.KindUnavailable {
 		refund()
 	}
@@ -263,8 +263,8 @@ func (h *googleHandler) spend(c *gin.Context, what string, until time.Time) erro
 	return h.accounts.Spend(ctx, what, until)
 }
 
-// enterByGoogle signs in who came from Google or, when somebody is signed in already, links the two.
-func (h *googleHandler) enterByGoogle(c *gin.Context, who *google.Identity, m *session.Member, back string, refund func()) error {
+// completeGoogle signs in a user of Google or, if a member is signed in already, links the two.
+func (h *googleHandler) completeGoogle(c *gin.Context, who *google.Identity, m *session.Member, back string, refund func()) error {
 	g := account.GoogleIdentity{
 		Subject: who.Subject, Email: who.Email, Verified: who.Verified, Name: who.Name, Picture: who.Picture, Locale: who.Locale,
 	}
@@ -275,9 +275,9 @@ func (h *googleHandler) enterByGoogle(c *gin.Context, who *google.Identity, m *s
 	var err error
 	switch {
 	case m == nil:
-		admit, giveBack := h.signups.admit(c)
+		admit, refundSignup := h.signups.admit(c)
 		u, err = h.accounts.SignInGoogle(ctx, g, admit)
-		giveBack(err)
+		refundSignup(err)
 	case !m.User.HasGoogle() && !h.accounts.Fresh(m.Session):
 		err = account.ErrStale // A token that was stolen shall not open the account for ever.
 	default:
@@ -300,7 +300,7 @@ func (h *googleHandler) enterByGoogle(c *gin.Context, who *google.Identity, m *s
 	if err != nil {
 		return err
 	}
-	// Clients of the original read from it by which way somebody came, whatever else opens the account.
+	// The original's clients read from it how the user has signed in, whatever else the account allows.
 	shown := *u
 	shown.AuthProvider = account.ProviderGoogle
 	respondDone(c, http.StatusOK, act, accountReply{User: newUserView(&shown), Token: token, Return: back})
@@ -323,8 +323,8 @@ func (h *googleHandler) unlinkGoogle(c *gin.Context) error {
 	return nil
 }
 
-// googleProblem gives a failure at Google the shape that the original's clients read, and tells the operator of what only
-// the operator can mend.
+// googleProblem returns the problem of an error of Google, in the shape that the original's clients read, and logs what
+// only the operator can correct.
 func (h *googleHandler) googleProblem(c *gin.Context, err error) error {
 	e, is := errors.AsType[*google.Error](err)
 	if !is {

@@ -13,44 +13,44 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/account"
 )
 
-// forgotPassword is POST /api/auth/forgot-password. Its answer, and how long that takes, is the same whether or not
-// somebody has the address: everything else is done afterwards.
+// forgotPassword is POST /api/auth/forgot-password. Its response, and how long that takes, is the same whether or not
+// the address has an account: everything else happens afterwards.
 func (h *authHandler) forgotPassword(c *gin.Context) error {
-	var ask struct {
+	var req struct {
 		Email string `json:"email"`
 	}
-	b, err := bind.Lenient(c, &ask)
+	b, err := bind.Lenient(c, &req)
 	if err != nil {
 		return err
 	}
-	b.AddMissing(account.CheckEmail("/email", ask.Email)...)
+	b.AddMissing(account.CheckEmail("/email", req.Email)...)
 	if err := b.Err(); err != nil {
 		return err
 	}
 	if wait := h.limits.emailsByAddress.Take(ratelimit.ClientKey(c.ClientIP())); wait > 0 {
 		return problem.TooManyAttempts(wait)
 	}
-	if h.limits.emailsTo.Take(h.limits.accountKey(ask.Email)) == 0 {
-		h.recovery.Ask(ask.Email, problem.Lang(c))
+	if h.limits.emailsTo.Take(h.limits.accountKey(req.Email)) == 0 {
+		h.recovery.Ask(req.Email, problem.Lang(c))
 	}
 	respondDone(c, http.StatusOK, "reset_requested", accountReply{})
 	return nil
 }
 
-// resetPassword is POST /api/auth/reset-password. Nobody is signed in by it.
+// resetPassword is POST /api/auth/reset-password. It signs nobody in.
 func (h *authHandler) resetPassword(c *gin.Context) error {
-	var ask struct {
+	var req struct {
 		Token string `json:"token"`
 		New   string `json:"newPassword"`
 	}
-	b, err := bind.Lenient(c, &ask)
+	b, err := bind.Lenient(c, &req)
 	if err != nil {
 		return err
 	}
-	if ask.Token == "" {
+	if req.Token == "" {
 		b.AddMissing(bind.Required("/token"))
 	}
-	b.AddMissing(account.CheckPassword("/newPassword", ask.New)...)
+	b.AddMissing(account.CheckPassword("/newPassword", req.New)...)
 	if err := b.Err(); err != nil {
 		return err
 	}
@@ -60,7 +60,7 @@ func (h *authHandler) resetPassword(c *gin.Context) error {
 	}
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	u, err := h.accounts.Reset(ctx, ask.Token, ask.New)
+	u, err := h.accounts.Reset(ctx, req.Token, req.New)
 	if !errors.Is(err, account.ErrReset) {
 		h.limits.resetTokens.Refund(address)
 	}

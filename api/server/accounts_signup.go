@@ -50,7 +50,7 @@ func (l *signupLimit) admit(c *gin.Context) (take func() error, refund func(erro
 		if err == nil || !counted || errors.Is(err, account.ErrTaken) {
 			return
 		}
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request.Context()), withdrawTimeout)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request.Context()), cleanupTimeout)
 		defer cancel()
 		if err := l.accounts.ForgetSignup(ctx, from); err != nil {
 			l.log.WarnContext(ctx, "a failed sign-up still counts against the limit", slog.Any("error", err))

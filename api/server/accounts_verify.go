@@ -13,16 +13,16 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/account"
 )
 
-// verifyEmailToken is POST /api/auth/verify-email. Nobody is signed in by it.
+// verifyEmailToken is POST /api/auth/verify-email. It signs nobody in.
 func (h *authHandler) verifyEmailToken(c *gin.Context) error {
-	var ask struct {
+	var req struct {
 		Token string `json:"token"`
 	}
-	b, err := bind.Lenient(c, &ask)
+	b, err := bind.Lenient(c, &req)
 	if err != nil {
 		return err
 	}
-	if ask.Token == "" {
+	if req.Token == "" {
 		b.AddMissing(bind.Required("/token"))
 	}
 	if err := b.Err(); err != nil {
@@ -34,7 +34,7 @@ func (h *authHandler) verifyEmailToken(c *gin.Context) error {
 	}
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	_, err = h.accounts.VerifyEmail(ctx, ask.Token)
+	_, err = h.accounts.VerifyEmail(ctx, req.Token)
 	if !errors.Is(err, account.ErrVerification) {
 		h.limits.verificationTokens.Refund(address)
 	}
@@ -45,7 +45,7 @@ func (h *authHandler) verifyEmailToken(c *gin.Context) error {
 	return nil
 }
 
-// resendVerification is POST /api/auth/resend-verification: another link, which ends the one before.
+// resendVerification is POST /api/auth/resend-verification: it sends another link, which invalidates earlier ones.
 func (h *authHandler) resendVerification(c *gin.Context) error {
 	m, err := h.sessions.Require(c)
 	if err != nil {

@@ -44,13 +44,13 @@ func newOperator(key env.Secret, derived keys.Keys, problems *problem.Writer, no
 	}
 }
 
-// operatorOnly lets those pass who send ADMIN_KEY, as a Bearer token or in X-Admin-Key, and never in the address, which
-// stands in logs. Without that setting nobody passes. Whoever guesses is held up, with a good key too: a guess that hits
-// would otherwise be let through all the same.
+// operatorOnly admits requests with ADMIN_KEY, as a Bearer token or in X-Admin-Key, but never in the URL, which is
+// logged by proxies. Without that setting it admits none. A client that has sent too many wrong keys is rejected even
+// with the right one: otherwise a guess that hits would succeed all the same.
 func (o *operator) operatorOnly(c *gin.Context) { o.admitOperator(c, operatorKeys(c), 0) }
 
-// admitOperator lets a request pass that holds the right key among those given; any other is refused with a status, the
-// fault's own when 0.
+// admitOperator admits a request if one of the given keys is right. Otherwise it responds with the given status, or that
+// of the code when it is 0.
 func (o *operator) admitOperator(c *gin.Context, given []string, refused int) {
 	c.Header("Cache-Control", "no-store")
 	respond.Vary(c, "Accept-Language", "Authorization", "X-Admin-Key")
@@ -98,13 +98,13 @@ func operatorKeys(c *gin.Context) []string {
 	return keys
 }
 
-// isKey compares in a time that does not tell how much of a key was right.
+// isKey compares in constant time.
 func isKey(given, want string) bool {
 	a, b := sha256.Sum256([]byte(given)), sha256.Sum256([]byte(want))
 	return subtle.ConstantTimeCompare(a[:], b[:]) == 1
 }
 
-// audit logs what an operator did, one line for each act. ctx carries the ids of request and job.
+// audit logs an action of an operator. ctx carries the ids of the request and the job.
 func (o *operator) audit(ctx context.Context, c *gin.Context, act string, err error, attrs ...slog.Attr) {
 	level, outcome := slog.LevelInfo, "done"
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 
 const (
 	backupType = "application/zstd"
-	// retryBackup is when another backup may be done, in seconds.
+	// retryBackup is when another backup may have finished, in seconds.
 	retryBackup = 60
 )
 
@@ -33,7 +33,7 @@ type backupHandler struct {
 	running ratelimit.Concurrency
 }
 
-// downloadBackup is GET /api/admin/backup: everything that is stored, as one file. One backup is made at a time. When it
+// downloadBackup is GET /api/admin/backup: everything that is stored, as one file. One backup runs at a time. If it
 // fails half-way the response is cut off: the file is then incomplete, which its checksum shows.
 func (h *backupHandler) downloadBackup(c *gin.Context) error {
 	release, _, ok := h.running.Reserve(1)

@@ -20,7 +20,7 @@ import (
 const (
 	defaultBulk = 100
 	maxBulk     = 1000
-	// bulkTimeout bounds one request on many letters. What was not reached by then is left for the next one.
+	// bulkTimeout bounds one request on many dead letters. The rest is left for the next request.
 	bulkTimeout = time.Minute
 )
 
@@ -30,25 +30,25 @@ type bulkRequest struct {
 	Code  string `json:"code"`
 	Owner string `json:"owner"`
 	Since string `json:"since"`
-	// All has to be said when nothing else is: an empty object must not do away with everything.
+	// All must be true if no other field is set: an empty object must not select everything.
 	All    bool   `json:"all"`
 	Limit  *int   `json:"limit"`
 	Cursor string `json:"cursor"`
 }
 
-// bulkAnswer says what became of the letters that a request reached.
-type bulkAnswer struct {
+// bulkReply says what happened to the dead letters that a request reached.
+type bulkReply struct {
 	Done int `json:"done"`
-	// Skipped letters cannot be replayed, or went away meanwhile.
+	// Skipped dead letters cannot be replayed, or disappeared in the meantime.
 	Skipped int `json:"skipped"`
 	// StoppedBy is the code of the error that ended the request early.
 	StoppedBy string `json:"stopped_by,omitempty"`
-	// Next goes on behind the last letter, and no further than the newest one there was at the first request: jobs that
-	// fail again meanwhile are not replayed in a circle.
+	// Next continues after the last dead letter, up to the newest one at the time of the first request: jobs that fail
+	// again in the meantime are not replayed in a loop.
 	Next string `json:"next_cursor,omitempty"`
 }
 
-// replayLetters is POST /api/admin/dead-letters/replay, the oldest letters first.
+// replayLetters is POST /api/admin/dead-letters/replay, oldest first.
 func (h *deadLetterHandler) replayLetters(c *gin.Context) error {
 	return h.bulk(c, func(ctx context.Context, letter *store.Letter) (bool, error) {
 		_, _, err := h.replay(ctx, c, letter)
@@ -59,19 +59,19 @@ func (h *deadLetterHandler) replayLetters(c *gin.Context) error {
 	})
 }
 
-// purgeLetters is POST /api/admin/dead-letters/purge, the oldest letters first.
+// purgeLetters is POST /api/admin/dead-letters/purge, oldest first.
 func (h *deadLetterHandler) purgeLetters(c *gin.Context) error {
 	return h.bulk(c, func(ctx context.Context, letter *store.Letter) (bool, error) { return h.purge(ctx, c, letter) })
 }
 
-// bulk acts on the letters that a request means, one after the other; each act holds by itself.
+// bulk acts on the selected dead letters one after the other; each action is independent of the others.
 func (h *deadLetterHandler) bulk(c *gin.Context, act func(context.Context, *store.Letter) (done bool, err error)) error {
-	var ask bulkRequest
-	b, err := bind.JSON(c, &ask)
+	var req bulkRequest
+	b, err := bind.JSON(c, &req)
 	if err != nil {
 		return err
 	}
-	filter, limit, err := ask.read(b)
+	filter, limit, err := req.read(b)
 	if err != nil {
 		return err
 	}
@@ -79,7 +79,7 @@ func (h *deadLetterHandler) bulk(c *gin.Context, act func(context.Context, *stor
 	defer cancel()
 	ctx, release := lifetime.UntilStop(ctx)
 	defer release()
-	from, to, err := h.bulkRange(ctx, ask.Cursor)
+	from, to, err := h.bulkRange(ctx, req.Cursor)
 	if err != nil {
 		return err
 	}
@@ -87,26 +87,26 @@ func (h *deadLetterHandler) bulk(c *gin.Context, act func(context.Context, *stor
 	if err != nil {
 		return err
 	}
-	var answer bulkAnswer
+	var reply bulkReply
 	for _, letter := range letters {
 		done, err := act(ctx, letter)
-		if err != nil && answer.Done == 0 {
+		if err != nil && reply.Done == 0 {
 			return err
 		}
 		if err != nil {
-			answer.StoppedBy, answer.Next = h.problems.ToProblem(c.Request.Context(), err).Code, cursor.EncodeSequences(cursorOfBulk, letter.Sequence, to)
+			reply.StoppedBy, reply.Next = h.problems.ToProblem(c.Request.Context(), err).Code, cursor.EncodeSequences(cursorOfBulk, letter.Sequence, to)
 			break
 		}
 		if done {
-			answer.Done++
+			reply.Done++
 		} else {
-			answer.Skipped++
+			reply.Skipped++
 		}
 	}
-	if last := len(letters); answer.StoppedBy == "" && last == limit && letters[last-1].Sequence < to {
-		answer.Next = cursor.EncodeSequences(cursorOfBulk, letters[last-1].Sequence+1, to)
+	if last := len(letters); reply.StoppedBy == "" && last == limit && letters[last-1].Sequence < to {
+		reply.Next = cursor.EncodeSequences(cursorOfBulk, letters[last-1].Sequence+1, to)
 	}
-	respond.JSON(c, http.StatusOK, answer)
+	respond.JSON(c, http.StatusOK, reply)
 	return nil
 }
 
@@ -127,7 +127,7 @@ func (r *bulkRequest) read(b *bind.Binder) (store.LetterFilter, int, error) {
 	return filter, limit, b.Err()
 }
 
-// bulkRange returns between which places a request on many letters acts: where its cursor says, or all there are now.
+// bulkRange returns the sequence numbers between which a request acts: those of its cursor, or all that exist now.
 func (h *deadLetterHandler) bulkRange(ctx context.Context, text string) (from, to uint64, err error) {
 	if text == "" {
 		to, err = h.store.LastLetter(ctx)
@@ -140,7 +140,7 @@ func (h *deadLetterHandler) bulkRange(ctx context.Context, text string) (from, t
 	return sequences[0], sequences[1], nil
 }
 
-// oldestLetters returns up to limit letters, the oldest first. They are read before anything is done to them.
+// oldestLetters returns up to limit dead letters, oldest first. All are read before any is changed.
 func (h *deadLetterHandler) oldestLetters(ctx context.Context, f store.LetterFilter, from, to uint64, limit int) ([]*store.Letter, error) {
 	var letters []*store.Letter
 	err := h.store.EachLetter(ctx, f, from, to, func(l *store.Letter) (bool, error) {

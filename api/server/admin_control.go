@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"time"
+	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
 
@@ -17,10 +18,10 @@ import (
 )
 
 const (
-	// defaultPause and maxPause are for how many seconds a kind is paused when the operator does not say, and at the most.
+	// defaultPause and maxPause are the default and the maximum duration of a pause, in seconds.
 	defaultPause = 3600
 	maxPause     = 30 * 24 * 3600
-	// maxNote bounds an operator's reason, in characters.
+	// maxNote bounds the reason that an operator gives, in characters.
 	maxNote = 200
 )
 
@@ -38,7 +39,7 @@ type upstreamView struct {
 	Name  string               `json:"name"`
 	State control.CircuitState `json:"state"`
 	Kinds []job.Kind           `json:"kinds"`
-	// Code and Status are of the fault that closed it, Since is when and Until is when it is tried again.
+	// Code and Status are of the error that opened the circuit, Since is when that was, and Until when it is tried again.
 	Code   string    `json:"code,omitempty"`
 	Status int       `json:"status,omitempty"`
 	Since  *job.Time `json:"since,omitempty"`
@@ -56,7 +57,7 @@ type kindView struct {
 	Note   string    `json:"note,omitempty"`
 }
 
-func viewUpstream(c control.Circuit) upstreamView {
+func newUpstreamView(c control.Circuit) upstreamView {
 	v := upstreamView{Name: c.Upstream, State: c.State, Kinds: []job.Kind{}}
 	for _, kind := range job.Kinds() {
 		if kind.Upstream() == c.Upstream {
@@ -69,7 +70,7 @@ func viewUpstream(c control.Circuit) upstreamView {
 	return v
 }
 
-func viewKind(kind job.Kind, p control.Pause, now time.Time) kindView {
+func newKindView(kind job.Kind, p control.Pause, now time.Time) kindView {
 	v := kindView{Kind: kind}
 	if p.Active(now) {
 		v.Paused, v.Since, v.Until, v.Note = true, &p.Since, &p.Until, p.Note
@@ -77,68 +78,72 @@ func viewKind(kind job.Kind, p control.Pause, now time.Time) kindView {
 	return v
 }
 
-// showControl is GET /api/admin/control: which upstreams are closed, which kinds are paused, and the
-// runtime switches.
-func (h *controlHandler) showControl(c *gin.Context) error {
+// getControl is GET /api/admin/control: the circuit breakers, the pauses and the runtime switches.
+func (h *controlHandler) getControl(c *gin.Context) error {
 	view, now := h.control.View(), h.now()
-	answer := struct {
+	reply := struct {
 		Upstreams []upstreamView `json:"upstreams"`
 		Kinds     []kindView     `json:"kinds"`
 		Switches  []switchView   `json:"switches"`
 	}{Switches: h.switches()}
 	for _, name := range job.Upstreams() {
-		answer.Upstreams = append(answer.Upstreams, viewUpstream(view.Circuit(name)))
+		reply.Upstreams = append(reply.Upstreams, newUpstreamView(view.Circuit(name)))
 	}
 	for _, kind := range job.Kinds() {
-		answer.Kinds = append(answer.Kinds, viewKind(kind, view.Pauses[kind], now))
+		reply.Kinds = append(reply.Kinds, newKindView(kind, view.Pauses[kind], now))
 	}
 	h.audit(c.Request.Context(), c, "show control", nil)
-	respond.JSON(c, http.StatusOK, answer)
+	respond.JSON(c, http.StatusOK, reply)
 	return nil
 }
 
-// pauseRequest is the body of a pause; an absent body is an empty one.
+// pauseRequest is the body of a pause; a missing body is an empty one.
 type pauseRequest struct {
 	Seconds *int   `json:"seconds"`
 	Note    string `json:"note"`
 }
 
-// pauseKind is POST /api/admin/kinds/:kind/pause. Running jobs go on; a further pause replaces the one before.
+// pauseKind is POST /api/admin/kinds/:kind/pause. Running jobs continue; another pause replaces the previous one.
 func (h *controlHandler) pauseKind(c *gin.Context) error {
 	kind, err := kindOf(c)
 	if err != nil {
 		return err
 	}
-	var ask pauseRequest
-	b, err := bind.Optional(c, &ask)
+	var req pauseRequest
+	b, err := bind.Optional(c, &req)
 	if err != nil {
 		return err
 	}
 	seconds := defaultPause
-	if ask.Seconds != nil {
-		seconds = *ask.Seconds
+	if req.Seconds != nil {
+		seconds = *req.Seconds
 	}
-	if seconds < 1 || seconds > maxPause {
-		b.Faults = append(b.Faults, bind.OutOfRange("/seconds", 1, maxPause))
-	}
-	if len([]rune(ask.Note)) > maxNote {
-		b.Faults = append(b.Faults, bind.TooLong("/note", maxNote))
-	}
-	if err := b.Err(); err != nil {
+	if err := checkChange(b, req.Seconds, "/note", req.Note); err != nil {
 		return err
 	}
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	pause, err := h.control.Pause(ctx, kind, h.now().Add(time.Duration(seconds)*time.Second), ask.Note)
+	pause, err := h.control.Pause(ctx, kind, h.now().Add(time.Duration(seconds)*time.Second), req.Note)
 	h.audit(ctx, c, "pause kind", err, slog.String("kind", string(kind)), slog.Int("seconds", seconds))
 	if err != nil {
 		return problem.Unavailable(err)
 	}
-	respond.JSON(c, http.StatusOK, viewKind(kind, pause, h.now()))
+	respond.JSON(c, http.StatusOK, newKindView(kind, pause, h.now()))
 	return nil
 }
 
-// resumeKind is POST /api/admin/kinds/:kind/resume. A kind that is not paused is no error.
+// checkChange checks the duration and the note of a change that an operator makes, and returns the problem of all errors.
+func checkChange(b *bind.Binder, seconds *int, pointer, note string) error {
+	if seconds != nil && (*seconds < 1 || *seconds > maxPause) {
+		b.Faults = append(b.Faults, bind.OutOfRange("/seconds", 1, maxPause))
+	}
+	if utf8.RuneCountInString(note) > maxNote {
+		b.Faults = append(b.Faults, bind.TooLong(pointer, maxNote))
+	}
+	return b.Err()
+}
+
+// resumeKind is POST /api/admin/kinds/:kind/resume. Resuming a kind that is not paused is not an error.
 func (h *controlHandler) resumeKind(c *gin.Context) error {
 	kind, err := kindOf(c)
 	if err != nil {
@@ -155,8 +160,8 @@ func (h *controlHandler) resumeKind(c *gin.Context) error {
 	return nil
 }
 
-// probeUpstream is POST /api/admin/upstreams/:name/probe: an upstream that refuses this installation or is down is tried
-// at once, by the next job that needs it. One that asked for patience is left alone until then.
+// probeUpstream is POST /api/admin/upstreams/:name/probe: the next job may call an upstream that has rejected this
+// installation or is down. One that asked us to wait is not called earlier.
 func (h *controlHandler) probeUpstream(c *gin.Context) error {
 	name := c.Param("name")
 	if !slices.Contains(job.Upstreams(), name) {
@@ -173,7 +178,7 @@ func (h *controlHandler) probeUpstream(c *gin.Context) error {
 	if err != nil {
 		return problem.Unavailable(err)
 	}
-	respond.JSON(c, http.StatusOK, viewUpstream(h.control.View().Circuit(name)))
+	respond.JSON(c, http.StatusOK, newUpstreamView(h.control.View().Circuit(name)))
 	return nil
 }
 

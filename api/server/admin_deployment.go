@@ -30,7 +30,7 @@ type deploymentView struct {
 	Starts        int      `json:"starts"`
 }
 
-// listDeployments is GET /api/admin/deployments: which builds were started where, the latest start first.
+// listDeployments is GET /api/admin/deployments: which builds were started where, latest start first.
 func (h *deploymentHandler) listDeployments(c *gin.Context) error {
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()

@@ -15,9 +15,9 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/feedback"
 )
 
-// operatorsFeedbackOnly is operatorOnly for the list of feedback, which the original gave to whoever had the key in the
-// address, and refused with 403. The address stands in no log of this program; a proxy may keep one all the same. Of
-// several keys in it the first counts: an address has room for hundreds of guesses.
+// operatorsFeedbackOnly is operatorOnly for the list of feedback, where the original accepted the key in the URL and
+// rejected with 403. This program does not log URLs, but a proxy may. Of several keys in the URL only the first counts:
+// there would be room for hundreds of guesses.
 func (o *operator) operatorsFeedbackOnly(c *gin.Context) {
 	keys := operatorKeys(c)
 	if key := c.Query("admin_key"); key != "" {
@@ -32,18 +32,18 @@ type adminFeedbackHandler struct {
 	feedback *feedback.Box
 }
 
-// operatorsView is a piece of feedback as the operator sees it.
-type operatorsView struct {
+// adminFeedbackView is a piece of feedback as the operator sees it.
+type adminFeedbackView struct {
 	feedbackView
 	UserID string `json:"userId"`
 	Email  string `json:"email"`
 }
 
-func viewForOperator(e *feedback.Entry) operatorsView {
-	return operatorsView{viewFeedback(e), e.UserID, e.Email}
+func newAdminFeedbackView(e *feedback.Entry) adminFeedbackView {
+	return adminFeedbackView{newFeedbackView(e), e.UserID, e.Email}
 }
 
-// feedbackStats are figures about all feedback, whatever the filter.
+// feedbackStats count all feedback, whatever the filter.
 type feedbackStats struct {
 	Total     int `json:"total"`
 	Pending   int `json:"pending"`
@@ -51,7 +51,7 @@ type feedbackStats struct {
 	Today     int `json:"today"`
 }
 
-// listFeedback is GET /api/admin/feedback, the newest first.
+// listFeedback is GET /api/admin/feedback, newest first.
 func (h *adminFeedbackHandler) listFeedback(c *gin.Context) error {
 	var b bind.Binder
 	limit := b.Number(c, "limit", maxLimit, 1, maxLimit)
@@ -74,20 +74,20 @@ func (h *adminFeedbackHandler) listFeedback(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	answer := struct {
-		Success   bool            `json:"success"`
-		Feedbacks []operatorsView `json:"feedbacks"`
-		Stats     feedbackStats   `json:"stats"`
-		Count     int             `json:"count"`
-		Next      string          `json:"next_cursor,omitempty"`
-	}{Success: true, Feedbacks: make([]operatorsView, len(page.Entries)), Stats: feedbackStats(stats), Count: len(page.Entries)}
+	reply := struct {
+		Success   bool                `json:"success"`
+		Feedbacks []adminFeedbackView `json:"feedbacks"`
+		Stats     feedbackStats       `json:"stats"`
+		Count     int                 `json:"count"`
+		Next      string              `json:"next_cursor,omitempty"`
+	}{Success: true, Feedbacks: make([]adminFeedbackView, len(page.Entries)), Stats: feedbackStats(stats), Count: len(page.Entries)}
 	for i, e := range page.Entries {
-		answer.Feedbacks[i] = viewForOperator(e)
+		reply.Feedbacks[i] = newAdminFeedbackView(e)
 	}
 	if page.Next != nil {
-		answer.Next = cursor.EncodeSequences(cursorOfFeedback, uint64(page.Next.Era), page.Next.Before) //nolint:gosec // It is never negative.
+		reply.Next = cursor.EncodeSequences(cursorOfFeedback, uint64(page.Next.Era), page.Next.Before) //nolint:gosec // It is never negative.
 	}
-	respond.JSON(c, http.StatusOK, answer)
+	respond.JSON(c, http.StatusOK, reply)
 	return nil
 }
 
@@ -109,7 +109,7 @@ func feedbackFilter(b *bind.Binder, c *gin.Context) feedback.Filter {
 	return f
 }
 
-// feedbackCursor reads the cursor of a list of feedback; without one it begins with the newest.
+// feedbackCursor decodes the cursor of a list of feedback; without one the list starts with the newest.
 func feedbackCursor(text string) (feedback.Place, bool) {
 	if text == "" {
 		return feedback.Place{}, true
@@ -129,13 +129,13 @@ func (h *adminFeedbackHandler) markFeedback(status feedback.Status) problem.Hand
 		defer cancel()
 		e, err := h.feedback.Mark(ctx, c.Param("id"), status)
 		if errors.Is(err, feedback.ErrNotFound) {
-			return noFeedback()
+			return feedbackNotFound()
 		}
 		h.audit(ctx, c, "mark feedback", err, slog.String("status", string(status)))
 		if err != nil {
 			return err
 		}
-		respond.JSON(c, http.StatusOK, viewForOperator(e))
+		respond.JSON(c, http.StatusOK, newAdminFeedbackView(e))
 		return nil
 	}
 }
@@ -146,7 +146,7 @@ func (h *adminFeedbackHandler) removeFeedback(c *gin.Context) error {
 	defer cancel()
 	_, err := h.feedback.Remove(ctx, c.Param("id"))
 	if errors.Is(err, feedback.ErrNotFound) {
-		return noFeedback()
+		return feedbackNotFound()
 	}
 	h.audit(ctx, c, "delete feedback", err)
 	if err != nil {
@@ -156,4 +156,4 @@ func (h *adminFeedbackHandler) removeFeedback(c *gin.Context) error {
 	return nil
 }
 
-func noFeedback() *problem.Problem { return problem.Because(problem.CodeNotFound, "feedback") }
+func feedbackNotFound() *problem.Problem { return problem.Because(problem.CodeNotFound, "feedback") }

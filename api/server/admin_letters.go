@@ -28,7 +28,7 @@ type deadLetterHandler struct {
 	metrics   *telemetry.Metrics
 }
 
-// letterView is a dead letter as the operator sees it. Only one that is asked for by its id has its input.
+// letterView is a dead letter as the operator sees it. Input is set only when a single one is read.
 type letterView struct {
 	ID          string    `json:"id"`
 	Kind        job.Kind  `json:"kind"`
@@ -41,17 +41,17 @@ type letterView struct {
 	MaxAttempts int       `json:"max_attempts"`
 	job.Counts
 	Error *job.Error `json:"error,omitempty"`
-	// Detail is what the upstream said.
+	// Detail is the response of the upstream.
 	Detail      string `json:"detail,omitempty"`
 	RetriedFrom string `json:"retried_from,omitempty"`
 	// RequestID is of the request that submitted the job.
 	RequestID string `json:"request_id,omitempty"`
-	// Replayable says that a new job can be made of it.
+	// Replayable says that the job can be submitted again.
 	Replayable bool      `json:"replayable"`
 	Input      job.Input `json:"input,omitempty"`
 }
 
-func viewLetter(l *store.Letter, lang job.Lang) letterView {
+func newLetterView(l *store.Letter, lang job.Lang) letterView {
 	v := letterView{ID: l.ID, Kind: l.Kind, Owner: l.Owner, FailedAt: job.At(l.FailedAt())}
 	if d := l.Dead; d != nil {
 		v.Lane, v.CreatedAt, v.Deadline, v.MaxAttempts = d.Spec.Lane, &d.Spec.CreatedAt, &d.Spec.Deadline, d.Spec.MaxAttempts
@@ -62,7 +62,7 @@ func viewLetter(l *store.Letter, lang job.Lang) letterView {
 	return v
 }
 
-// listLetters is GET /api/admin/dead-letters, the newest first.
+// listLetters is GET /api/admin/dead-letters, newest first.
 func (h *deadLetterHandler) listLetters(c *gin.Context) error {
 	var b bind.Binder
 	limit := b.Number(c, "limit", defaultLimit, 1, maxLimit)
@@ -81,18 +81,18 @@ func (h *deadLetterHandler) listLetters(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	answer := struct {
+	reply := struct {
 		Letters []letterView `json:"dead_letters"`
 		Total   int          `json:"total"`
 		Next    string       `json:"next_cursor,omitempty"`
 	}{Letters: make([]letterView, len(page.Letters)), Total: page.Total}
 	for i, l := range page.Letters {
-		answer.Letters[i] = viewLetter(l, problem.Lang(c))
+		reply.Letters[i] = newLetterView(l, problem.Lang(c))
 	}
 	if page.Next > 0 {
-		answer.Next = cursor.EncodeSequences(cursorOfLetters, page.Next)
+		reply.Next = cursor.EncodeSequences(cursorOfLetters, page.Next)
 	}
-	respond.JSON(c, http.StatusOK, answer)
+	respond.JSON(c, http.StatusOK, reply)
 	return nil
 }
 
@@ -112,14 +112,14 @@ func letterFilter(b *bind.Binder, prefix string, field func(name string) string)
 	return f
 }
 
-// showLetter is GET /api/admin/dead-letters/:id: with what was asked for, which is the operator's business here.
-func (h *deadLetterHandler) showLetter(c *gin.Context) error {
+// getLetter is GET /api/admin/dead-letters/:id, including the input.
+func (h *deadLetterHandler) getLetter(c *gin.Context) error {
 	letter, err := h.letter(c)
 	if err != nil {
 		return err
 	}
 	h.audit(c.Request.Context(), c, "show dead letter", nil, letterKind(letter))
-	view := viewLetter(letter, problem.Lang(c))
+	view := newLetterView(letter, problem.Lang(c))
 	if letter.Dead != nil {
 		view.Input = letter.Dead.Spec.Input
 	}
@@ -127,24 +127,24 @@ func (h *deadLetterHandler) showLetter(c *gin.Context) error {
 	return nil
 }
 
-// letter reads the dead letter whose id stands in the path.
+// letter reads the dead letter whose id is in the path.
 func (h *deadLetterHandler) letter(c *gin.Context) (*store.Letter, error) {
 	id, err := jobID(c)
 	if err != nil {
-		return nil, noLetter()
+		return nil, letterNotFound()
 	}
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
 	letter, err := h.store.Letter(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, noLetter()
+		return nil, letterNotFound()
 	}
 	return letter, err
 }
 
-func noLetter() *problem.Problem { return problem.Because(problem.CodeNotFound, "letter") }
+func letterNotFound() *problem.Problem { return problem.Because(problem.CodeNotFound, "letter") }
 
-// letterCursor reads the cursor of a list of dead letters; without one it begins with the newest.
+// letterCursor decodes the cursor of a list of dead letters; without one the list starts with the newest.
 func letterCursor(text string) (before uint64, ok bool) {
 	if text == "" {
 		return 0, true

@@ -17,13 +17,14 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
-// The acts on dead letters, as the log names them.
+// The actions on dead letters, as they are logged.
 const (
 	actReplay = "replay dead letter"
 	actPurge  = "purge dead letter"
 )
 
-// replayLetter is POST /api/admin/dead-letters/:id/replay. The letter is gone once the new job is on disk.
+// replayLetter is POST /api/admin/dead-letters/:id/replay. The dead letter is removed once the new job is stored on
+// disk.
 func (h *deadLetterHandler) replayLetter(c *gin.Context) error {
 	letter, err := h.letter(c)
 	if err != nil {
@@ -36,7 +37,7 @@ func (h *deadLetterHandler) replayLetter(c *gin.Context) error {
 		return problem.Because(problem.CodeNotRetryable, "letter")
 	}
 	if errors.Is(err, errOwnerDeleted) {
-		return noLetter()
+		return letterNotFound()
 	}
 	if err != nil {
 		return err
@@ -52,7 +53,7 @@ func (h *deadLetterHandler) replayLetter(c *gin.Context) error {
 	return nil
 }
 
-// replay makes a new job of a dead letter, for the same owner, and says so in the log.
+// replay submits the job of a dead letter again, for the same owner, and logs it.
 func (h *deadLetterHandler) replay(ctx context.Context, c *gin.Context, letter *store.Letter) (snap *job.Snapshot, replayed bool, err error) {
 	ctx = telemetry.WithJobID(ctx, letter.ID)
 	attrs := []slog.Attr{letterKind(letter)}
@@ -66,9 +67,9 @@ func (h *deadLetterHandler) replay(ctx context.Context, c *gin.Context, letter *
 		return nil, false, jobs.ErrNotRetryable
 	}
 	snap, replayed, err = h.submitter.Replay(ctx, letter)
-	// The job may have been made though an error says otherwise.
+	// The job may have been created in spite of an error.
 	spec := letter.Dead.Spec
-	if gone := h.owners.ownerMustExist(ctx, spec); gone != nil {
+	if gone := h.owners.undoReplayIfDeleted(ctx, spec); gone != nil {
 		return nil, false, gone
 	}
 	if err == nil && !replayed {
@@ -90,13 +91,13 @@ func (h *deadLetterHandler) purgeLetter(c *gin.Context) error {
 	case err != nil:
 		return err
 	case !removed:
-		return noLetter()
+		return letterNotFound()
 	}
 	respond.Empty(c, http.StatusNoContent)
 	return nil
 }
 
-// purge removes a dead letter and says so in the log.
+// purge removes a dead letter and logs it.
 func (h *deadLetterHandler) purge(ctx context.Context, c *gin.Context, letter *store.Letter) (removed bool, err error) {
 	ctx = telemetry.WithJobID(ctx, letter.ID)
 	removed, err = h.store.RemoveLetter(ctx, letter)

@@ -4,7 +4,6 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -20,19 +19,19 @@ import (
 // switchView is a runtime switch as the operator sees it.
 type switchView struct {
 	Name control.SwitchName `json:"name"`
-	// Value is what holds now, and Default what the environment of this process says.
+	// Value is in force, and Default is what the environment of this process says.
 	Value   string `json:"value"`
 	Default string `json:"default"`
 	// Set says that an operator has set the value.
 	Set bool `json:"set"`
-	// Since, Until, Reason and By are of the latest change, also when that was a reset or its time is over.
+	// Since, Until, Reason and By describe the latest change, even if that was a reset or has expired.
 	Since  *job.Time      `json:"since,omitempty"`
 	Until  *job.Time      `json:"until,omitempty"`
 	Reason string         `json:"reason,omitempty"`
 	By     *control.Actor `json:"by,omitempty"`
 }
 
-func (h *controlHandler) viewSwitch(sw control.Switch, now time.Time) switchView {
+func (h *controlHandler) newSwitchView(sw control.Switch, now time.Time) switchView {
 	v := switchView{Name: sw.Name, Default: h.switchDefault(sw.Name), Reason: sw.Reason, Set: sw.InForce(now)}
 	v.Value = v.Default
 	if v.Set {
@@ -64,12 +63,12 @@ func (h *controlHandler) switchDefault(name control.SwitchName) string {
 	return control.SwitchOff
 }
 
-// switches returns all of them.
+// switches returns all switches.
 func (h *controlHandler) switches() []switchView {
 	view, now := h.control.View(), h.now()
 	list := make([]switchView, 0, len(control.SwitchNames()))
 	for _, name := range control.SwitchNames() {
-		list = append(list, h.viewSwitch(view.Switch(name), now))
+		list = append(list, h.newSwitchView(view.Switch(name), now))
 	}
 	return list
 }
@@ -84,47 +83,41 @@ func (h *controlHandler) listSwitches(c *gin.Context) error {
 // switchRequest is the body that sets a switch.
 type switchRequest struct {
 	Value string `json:"value"`
-	// Seconds is for how long; without it the value holds until it is changed.
+	// Seconds is how long the value holds; without it, until it is changed.
 	Seconds *int   `json:"seconds"`
 	Reason  string `json:"reason"`
 }
 
-// setSwitch is POST /api/admin/switches/:name. It replaces whatever was set before, in all processes.
+// setSwitch is POST /api/admin/switches/:name. It replaces the previous value, in all processes.
 func (h *controlHandler) setSwitch(c *gin.Context) error {
 	name, err := switchOf(c)
 	if err != nil {
 		return err
 	}
-	var ask switchRequest
-	b, err := bind.JSON(c, &ask)
+	var req switchRequest
+	b, err := bind.JSON(c, &req)
 	if err != nil {
 		return err
 	}
 	switch {
 	case bind.Has(b.Faults, "/value"):
-	case ask.Value == "":
+	case req.Value == "":
 		b.Add("/value", "required")
-	case !slices.Contains(name.Values(), ask.Value):
+	case !slices.Contains(name.Values(), req.Value):
 		b.Add("/value", "unknown_value", "known", bind.Join(name.Values()))
 	}
-	if ask.Seconds != nil && (*ask.Seconds < 1 || *ask.Seconds > maxPause) {
-		b.Faults = append(b.Faults, bind.OutOfRange("/seconds", 1, maxPause))
-	}
-	if len([]rune(ask.Reason)) > maxNote {
-		b.Add("/reason", "too_long", "max", strconv.Itoa(maxNote))
-	}
-	if err := b.Err(); err != nil {
+	if err := checkChange(b, req.Seconds, "/reason", req.Reason); err != nil {
 		return err
 	}
-	next := control.Switch{Name: name, Value: ask.Value, Reason: ask.Reason}
-	if ask.Seconds != nil {
-		next.Until = job.At(h.now().Add(time.Duration(*ask.Seconds) * time.Second))
+	next := control.Switch{Name: name, Value: req.Value, Reason: req.Reason}
+	if req.Seconds != nil {
+		next.Until = job.At(h.now().Add(time.Duration(*req.Seconds) * time.Second))
 	}
 	return h.changeSwitch(c, "set switch", next)
 }
 
-// resetSwitch is DELETE /api/admin/switches/:name: the environment of each process decides again. A switch that is not set is
-// no error.
+// resetSwitch is DELETE /api/admin/switches/:name: the environment of each process applies again. Resetting a switch
+// that is not set is not an error.
 func (h *controlHandler) resetSwitch(c *gin.Context) error {
 	name, err := switchOf(c)
 	if err != nil {
@@ -141,7 +134,7 @@ func (h *controlHandler) changeSwitch(c *gin.Context, act string, next control.S
 	now := h.now()
 	attrs := []slog.Attr{slog.String("switch", string(next.Name))}
 	if err == nil {
-		attrs = append(attrs, slog.String("before", h.viewSwitch(before, now).Value), slog.String("after", h.viewSwitch(after, now).Value))
+		attrs = append(attrs, slog.String("before", h.newSwitchView(before, now).Value), slog.String("after", h.newSwitchView(after, now).Value))
 		if !after.Until.IsZero() {
 			attrs = append(attrs, slog.String("until", after.Until.String()))
 		}
@@ -150,7 +143,7 @@ func (h *controlHandler) changeSwitch(c *gin.Context, act string, next control.S
 	if err != nil {
 		return problem.Unavailable(err)
 	}
-	respond.JSON(c, http.StatusOK, h.viewSwitch(after, now))
+	respond.JSON(c, http.StatusOK, h.newSwitchView(after, now))
 	return nil
 }
 

@@ -335,15 +335,15 @@ func TestPurgeDeadLetter(t *testing.T) {
 	}
 }
 
-type bulkAnswer struct {
+type bulkReply struct {
 	Done, Skipped int
 	StoppedBy     string `json:"stopped_by"`
 	Next          string `json:"next_cursor"`
 }
 
-func (b *bundle) bulk(t testing.TB, act string, body fields) bulkAnswer {
+func (b *bundle) bulk(t testing.TB, act string, body fields) bulkReply {
 	t.Helper()
-	var answer bulkAnswer
+	var answer bulkReply
 	b.admin(t, http.MethodPost, "/dead-letters/"+act, body).expect(t, http.StatusOK).into(t, &answer)
 	return answer
 }

@@ -13,13 +13,13 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/quota"
 )
 
-// Config holds the settings of the HTTP surface.
+// Config holds the settings of the HTTP API.
 type Config struct {
 	SyncWait       time.Duration `env:"SYNC_WAIT" envDefault:"150s" doc:"How long the synchronous routes wait for their job before they answer 504."`
 	HealthToken    env.Secret    `env:"HEALTH_CHECK_TOKEN" doc:"Token that /internal/health requires; none if empty."`
 	TrustedProxies []string      `env:"TRUSTED_PROXIES" doc:"Addresses or networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are trusted, separated by commas."`
 
-	// Config is of submissions.
+	// Config holds the settings of submissions.
 	jobs.Config
 
 	FrontendURLs   []string   `env:"FRONTEND_URL" doc:"URLs of front ends on other hosts, separated by commas; their origins are trusted."`
@@ -41,7 +41,7 @@ type Config struct {
 	Loopback bool `env:"-"`
 }
 
-// Validate reports every fault at once, each as a *env.Fault.
+// Validate reports all invalid settings at once, each as a *env.Fault.
 func (c *Config) Validate() error {
 	var errs []error
 	fault := func(name, expected string) { errs = append(errs, &env.Fault{Name: name, Expected: expected}) }
@@ -81,7 +81,7 @@ func (c *Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-// minAdminKey is the least length of ADMIN_KEY; guesses are held up, which makes up for less than JWT_SECRET needs.
+// minAdminKey is the minimum length of ADMIN_KEY. Guesses are limited, so it can be shorter than JWT_SECRET.
 const minAdminKey = 8
 
 // origins returns the origins that may send requests from another site.
@@ -98,7 +98,7 @@ func (c *Config) origins() ([]string, error) {
 			faulty[name] = true
 			return
 		}
-		// As browsers write it: without the port that the scheme has anyway.
+		// As browsers write it: without the default port of the scheme.
 		host := strings.TrimSuffix(strings.ToLower(u.Host), map[string]string{"http": ":80", "https": ":443"}[u.Scheme])
 		origins = append(origins, u.Scheme+"://"+host)
 	}
@@ -112,7 +112,7 @@ func (c *Config) origins() ([]string, error) {
 	return origins, errors.Join(errs...)
 }
 
-// parseNetworks reads addresses and networks.
+// parseNetworks parses addresses and networks.
 func parseNetworks(list []string) (session.Proxies, error) {
 	networks := make(session.Proxies, 0, len(list))
 	for _, raw := range list {

@@ -12,18 +12,18 @@ import (
 )
 
 const (
-	// corsAge is how long a browser may remember that it may ask, in seconds.
+	// corsAge is how long a browser may cache the response to a preflight request, in seconds.
 	corsAge = "86400"
-	// corsMethods are those that some route takes.
+	// corsMethods are the methods of all routes.
 	corsMethods = "GET, HEAD, POST, DELETE, OPTIONS"
-	// corsExposed are the headers that scripts of other origins may read beside the few that they always may.
+	// corsExposed are the headers that scripts of other origins can read, besides those that they always can.
 	corsExposed = "Content-Disposition, ETag, Idempotent-Replayed, Location, Preference-Applied, RateLimit, RateLimit-Policy, Retry-After, Warning, X-Job-Id, X-Request-Id"
-	// maxCORSHeaders bounds what is repeated of the headers that somebody wants to send.
+	// maxCORSHeaders bounds how much of Access-Control-Request-Headers is repeated.
 	maxCORSHeaders = 1024
 )
 
-// cors lets pages of trusted origins read what the API answers, and answers the questions that browsers ask before that.
-// Without such origins it does nothing.
+// cors lets pages of trusted origins read the responses of the API, and responds to preflight requests. Without such
+// origins it does nothing.
 func (m *middleware) cors(c *gin.Context) {
 	origin := c.GetHeader("Origin")
 	if origin == "" || !strings.HasPrefix(c.Request.URL.Path, "/api/") {

@@ -15,15 +15,15 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 )
 
-// owners undoes what was stored for accounts that were deleted meanwhile.
+// owners undoes what was stored for accounts that were deleted in the meantime.
 type owners struct {
 	accounts *account.Accounts
 	eraser   *erasure.Eraser
 }
 
-// mustStillExist takes back what was stored for an account that was deleted meanwhile, after everything of it was erased.
-// It does so for a caller that has hung up, too. It costs one request.
-func (o *owners) mustStillExist(ctx context.Context, m *session.Member, erase func(ctx context.Context, owner string) error) error {
+// undoIfDeleted removes what was stored for a member whose account was deleted in the meantime, and fails then. It does
+// so even if the caller has disconnected. It costs one request to NATS.
+func (o *owners) undoIfDeleted(ctx context.Context, m *session.Member, erase func(ctx context.Context, owner string) error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lifetime.OperationTimeout)
 	defer cancel()
 	_, _, err := o.accounts.Identify(ctx, m.Token)
@@ -33,9 +33,9 @@ func (o *owners) mustStillExist(ctx context.Context, m *session.Member, erase fu
 	return errors.Join(account.ErrUnknown, erase(ctx, m.User.Owner()))
 }
 
-// submitterMustExist is mustStillExist for a submission of whoever sent a request, which may have made a job though err says
-// otherwise. A guest always exists.
-func (o *owners) submitterMustExist(c *gin.Context, err error) error {
+// undoSubmissionIfDeleted is undoIfDeleted for a submission, which may have created a job in spite of err. Guests cannot
+// be deleted.
+func (o *owners) undoSubmissionIfDeleted(c *gin.Context, err error) error {
 	var refused *problem.Problem
 	if err != nil && (errors.As(err, &refused) || jobs.NotSubmitted(err) || errors.Is(err, jobs.ErrNotFound)) {
 		return nil
@@ -44,15 +44,16 @@ func (o *owners) submitterMustExist(c *gin.Context, err error) error {
 	if m == nil {
 		return nil
 	}
-	return o.mustStillExist(c.Request.Context(), m, o.eraser.Erase)
+	return o.undoIfDeleted(c.Request.Context(), m, o.eraser.Erase)
 }
 
 // errOwnerDeleted says that the owner of a dead letter has deleted the account.
 var errOwnerDeleted = errors.New("the owner of the dead letter is deleted")
 
-// ownerMustExist takes back the job that an operator has made for an account that was deleted meanwhile. It fails with
-// errOwnerDeleted then. When that cannot be found out the job stays, and the sweeper of deletions takes it back.
-func (o *owners) ownerMustExist(ctx context.Context, spec *job.Spec) error {
+// undoReplayIfDeleted removes the job that an operator has submitted for an account that was deleted in the meantime,
+// and then fails with errOwnerDeleted. If that cannot be determined the job stays, and the sweeper of deletions removes
+// it.
+func (o *owners) undoReplayIfDeleted(ctx context.Context, spec *job.Spec) error {
 	if spec.Lane != job.LaneMember {
 		return nil
 	}

@@ -29,8 +29,7 @@ type parameter struct{ Name, In, Description string }
 
 type contractAnswer struct{ Status, Description string }
 
-// renderDocs returns the readable form of the contract: one page of HTML without a script. It fails when the contract
-// cannot be read.
+// renderDocs renders the contract as an HTML page without scripts. It fails when the contract cannot be parsed.
 func renderDocs(openAPI []byte) ([]byte, error) {
 	var document yaml.MapSlice
 	if err := yaml.UnmarshalWithOptions(openAPI, &document, yaml.UseOrderedMap()); err != nil {

@@ -29,7 +29,7 @@ type eventHandler struct {
 	now       func() time.Time
 }
 
-// jobEvents is GET /api/jobs/:id/events: the states of one job as they come, until it has ended.
+// jobEvents is GET /api/jobs/:id/events: every state of one job, until it has ended.
 func (h *eventHandler) jobEvents(c *gin.Context) error {
 	respond.Vary(c, "Accept-Language", "Cookie")
 	id, err := jobID(c)
@@ -72,7 +72,7 @@ func (h *eventHandler) jobEvents(c *gin.Context) error {
 	}
 	known := lastEventID(c)
 	if first.ID == job.EventIDEnd && known == job.EventIDEnd {
-		// The caller has it all. No Content is what keeps a browser from coming back.
+		// The client has received everything. 204 keeps a browser from reconnecting.
 		respond.Empty(c, http.StatusNoContent)
 		return nil
 	}
@@ -91,7 +91,7 @@ func (h *eventHandler) jobEvents(c *gin.Context) error {
 	return nil
 }
 
-// headOfEvents answers HEAD: whether there is a stream to read.
+// headOfEvents responds to HEAD: whether there is a stream to read.
 func (h *eventHandler) headOfEvents(c *gin.Context, id string) error {
 	who, err := h.sessions.Caller(c)
 	if err != nil {
@@ -112,11 +112,11 @@ func (h *eventHandler) headOfEvents(c *gin.Context, id string) error {
 	return nil
 }
 
-// resumeSlack is how much earlier than the last event a stream of many jobs is taken up again: a job's end may have been
-// stored a little before it was sent.
+// resumeSlack is how much earlier than the last event a stream of many jobs resumes: the end of a job may have been
+// stored a little before its event was sent.
 const resumeSlack = 5 * time.Second
 
-// ownerEvents is GET /api/events: the states of all jobs of the caller, those to come included.
+// ownerEvents is GET /api/events: every state of all jobs of the caller, including future ones.
 func (h *eventHandler) ownerEvents(c *gin.Context) error {
 	respond.Vary(c, "Accept-Language", "Cookie")
 	who, err := h.sessions.Caller(c)
@@ -140,7 +140,8 @@ func (h *eventHandler) ownerEvents(c *gin.Context) error {
 	defer release()
 	ctx, opened, end := lifetime.Opening(ctx)
 	defer end()
-	// Whoever loses the stream before its first event comes back with this: a job that ends in between would escape him.
+	// A client that loses the stream before its first event resumes with this id: it would otherwise miss a job that ends
+	// in between.
 	start := ""
 	if lastEventID(c) == "" {
 		start = h.eventTime()
@@ -169,10 +170,10 @@ func (h *eventHandler) ownerEvents(c *gin.Context) error {
 	return nil
 }
 
-// eventTime is the id of an event of a stream of many jobs that is sent now.
+// eventTime is the id of an event that a stream of many jobs sends now.
 func (h *eventHandler) eventTime() string { return strconv.FormatInt(h.now().UnixMilli(), 10) }
 
-// sendJob writes the whole job as one event, which is named after the job's status.
+// sendJob sends the whole job as one event, named after the status of the job.
 func sendJob(st *stream, e feed.Event, id string) error {
 	view := *e.Job
 	data, err := respond.Encode(problem.Translate(&view, problem.Lang(st.c)))
@@ -182,7 +183,7 @@ func sendJob(st *stream, e feed.Event, id string) error {
 	return st.Send(string(e.Job.Status), id, data)
 }
 
-// lastEventID returns the last event that the caller has seen. The query stands in for the header where a program
+// lastEventID returns the last event that the client has received. The query replaces the header for programs that
 // cannot set one; a browser that reconnects sends the header, which is newer.
 func lastEventID(c *gin.Context) string {
 	if id := c.GetHeader("Last-Event-ID"); id != "" {
@@ -191,7 +192,7 @@ func lastEventID(c *gin.Context) string {
 	return c.Query("last_event_id")
 }
 
-// since returns from when on a stream of many jobs is to be taken up; the zero time when the caller has seen none of it.
+// since returns the time at which a stream of many jobs resumes, the zero time when the client has received none of it.
 func since(eventID string) time.Time {
 	ms, err := strconv.ParseInt(eventID, 10, 64)
 	if err != nil || ms <= 0 {

@@ -30,7 +30,7 @@ var (
 // The largest bodies.
 const (
 	MaxBody        = bind.MaxBody
-	MaxPictureBody = maxPictureBody
+	MaxPictureBody = maxImageBody
 	HeldAtOnce     = heldAtOnce
 	UploadHead     = uploadHead
 )
@@ -91,7 +91,7 @@ func Uploads(s *Server) (total, members int) { return s.handlers.images.uploads.
 
 // DecodePicture reads a body as POST /api/images/save does, jobs aside.
 func DecodePicture(body []byte) error {
-	ask, err := decodePicture(body)
+	ask, err := decodeSaveRequest(body)
 	if err != nil || ask.JobID != "" {
 		return err
 	}
@@ -100,7 +100,7 @@ func DecodePicture(body []byte) error {
 		_, err = gallery.Inspect(data)
 	}
 	if err != nil {
-		return pictureProblem(err)
+		return imageProblem(err)
 	}
 	return nil
 }

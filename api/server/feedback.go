@@ -18,7 +18,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// feedbackShown is how much of their own feedback members are shown.
+// feedbackShown is how many of their own entries members are shown.
 const feedbackShown = 20
 
 // feedbackHandler serves the feedback of members.
@@ -29,7 +29,7 @@ type feedbackHandler struct {
 	now      func() time.Time
 }
 
-// feedbackView is a piece of feedback as its writer sees it.
+// feedbackView is feedback as its author sees it.
 type feedbackView struct {
 	ID        string          `json:"id"`
 	Category  string          `json:"category"`
@@ -38,7 +38,7 @@ type feedbackView struct {
 	Status    feedback.Status `json:"status"`
 }
 
-func viewFeedback(e *feedback.Entry) feedbackView {
+func newFeedbackView(e *feedback.Entry) feedbackView {
 	return feedbackView{e.ID, e.Category, e.Content, e.CreatedAt, e.Status}
 }
 
@@ -47,35 +47,35 @@ type feedbackRequest struct {
 	Content  string `json:"content"`
 }
 
-// check adds what is wrong with the fields to what is known to be.
+// check adds the errors of the fields.
 func (r *feedbackRequest) check(b *bind.Binder) {
 	b.AddMissing(feedback.CheckCategory("/category", r.Category)...)
 	b.AddMissing(feedback.CheckContent("/content", r.Content)...)
 }
 
-// giveFeedback is POST /api/feedback.
-func (h *feedbackHandler) giveFeedback(c *gin.Context) error {
+// submitFeedback is POST /api/feedback.
+func (h *feedbackHandler) submitFeedback(c *gin.Context) error {
 	m, err := h.sessions.Require(c)
 	if err != nil {
 		return err
 	}
-	var ask feedbackRequest
-	b, err := bind.Lenient(c, &ask)
+	var req feedbackRequest
+	b, err := bind.Lenient(c, &req)
 	if err != nil {
 		return err
 	}
-	ask.check(b)
+	req.check(b)
 	if err := b.Err(); err != nil {
 		return err
 	}
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
 	owner := m.User.Owner()
-	e, next, err := h.feedback.Give(ctx, feedback.Writer{Owner: owner, ID: m.User.ID, Email: m.User.Email}, ask.Category, ask.Content)
+	e, next, err := h.feedback.Give(ctx, feedback.Writer{Owner: owner, ID: m.User.ID, Email: m.User.Email}, req.Category, req.Content)
 	if err != nil {
 		return h.tooSoon(err)
 	}
-	if err := h.owners.mustStillExist(ctx, m, h.feedback.Erase); err != nil {
+	if err := h.owners.undoIfDeleted(ctx, m, h.feedback.Erase); err != nil {
 		return err
 	}
 	respond.Vary(c, "Accept-Language")
@@ -90,7 +90,7 @@ func (h *feedbackHandler) giveFeedback(c *gin.Context) error {
 
 var thanks = problem.Words{English: "Thank you for your feedback; the operator will read it.", Chinese: "感谢您的反馈，我们会尽快查看。"}
 
-// tooSoon says when a member may give feedback again.
+// tooSoon returns the problem of a member who has to wait before giving feedback again.
 func (h *feedbackHandler) tooSoon(err error) error {
 	soon, is := errors.AsType[*feedback.TooSoonError](err)
 	if !is {
@@ -104,7 +104,7 @@ func (h *feedbackHandler) tooSoon(err error) error {
 	}
 }
 
-// myFeedback is GET /api/feedback/my: the newest first.
+// myFeedback is GET /api/feedback/my, newest first.
 func (h *feedbackHandler) myFeedback(c *gin.Context) error {
 	m, err := h.sessions.Require(c)
 	if err != nil {
@@ -120,20 +120,20 @@ func (h *feedbackHandler) myFeedback(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	answer := struct {
+	reply := struct {
 		Success   bool           `json:"success"`
 		Feedbacks []feedbackView `json:"feedbacks"`
 		Count     int            `json:"count"`
-		// Next is when another piece may be given, where that is not now.
+		// Next is when the member may give feedback again, unless that is now.
 		Next *job.Time `json:"next_allowed_at,omitempty"`
 	}{Success: true, Feedbacks: make([]feedbackView, len(page.Entries)), Count: len(page.Entries)}
 	for i, e := range page.Entries {
-		answer.Feedbacks[i] = viewFeedback(e)
+		reply.Feedbacks[i] = newFeedbackView(e)
 	}
 	if h.isAhead(next) {
-		answer.Next = job.AtPtr(next)
+		reply.Next = job.AtPtr(next)
 	}
-	respond.JSON(c, http.StatusOK, answer)
+	respond.JSON(c, http.StatusOK, reply)
 	return nil
 }
 

@@ -19,11 +19,11 @@ import (
 )
 
 const (
-	// flowCookie holds what a browser needs to come back from Google with. Nobody can read or make one but this
-	// installation, and only the routes of accounts are sent it.
+	// flowCookie holds what a browser needs to return from Google. Only this installation can read or create one, and
+	// browsers send it to the account routes only.
 	flowCookie     = "t2i_google"
 	flowCookiePath = "/api/auth"
-	// flowAge is how long somebody may take at Google.
+	// flowAge is how long an attempt may take.
 	flowAge = 10 * time.Minute
 	// maxReturn bounds the path to which the page goes afterwards.
 	maxReturn = 512
@@ -36,7 +36,7 @@ type flow struct {
 	Verifier string `json:"v"`
 	Redirect string `json:"d"`
 	Return   string `json:"r"`
-	// Member is the id of who began it, when that was somebody who is signed in and meant it.
+	// Member is the id of the member who started it in order to link a Google account, "" for a sign-in.
 	Member  string `json:"m,omitempty"`
 	Expires int64  `json:"e"`
 }
@@ -52,7 +52,7 @@ func (f *flow) start() google.Start {
 	return google.Start{Redirect: f.Redirect, State: f.State, Nonce: f.Nonce, Verifier: f.Verifier}
 }
 
-// belongs reports whether somebody who comes back with a state is who went.
+// belongs reports whether a state is that of the attempt.
 func (f *flow) belongs(state string) bool {
 	return f != nil && subtle.ConstantTimeCompare([]byte(f.State), []byte(state)) == 1
 }
@@ -69,7 +69,7 @@ func flowCipher(key []byte) (cipher.AEAD, error) {
 	return sealer, nil
 }
 
-// sealFlow returns the value of the cookie: encrypted, since it holds the verifier, and so that nobody makes one.
+// sealFlow returns the value of the cookie. It is encrypted, since it holds the verifier, and authenticated.
 func sealFlow(key []byte, f *flow) (string, error) {
 	sealer, err := flowCipher(key)
 	if err != nil {
@@ -82,7 +82,7 @@ func sealFlow(key []byte, f *flow) (string, error) {
 	return base64.RawURLEncoding.EncodeToString(sealer.Seal(nil, nil, plain, nil)), nil //nolint:gosec // The cipher makes a random nonce of its own for each call.
 }
 
-// openFlow reads what sealFlow has written and is not too old; nil for anything else.
+// openFlow returns the attempt that sealFlow has sealed, nil if it has expired or is anything else.
 func openFlow(key []byte, value string, now time.Time) *flow {
 	sealed, err := base64.RawURLEncoding.Strict().DecodeString(value)
 	if err != nil {
@@ -103,8 +103,8 @@ func openFlow(key []byte, value string, now time.Time) *flow {
 	return &f
 }
 
-// flowOf returns the attempt that a browser has begun and that is the one, nil when there is none. The cookies count
-// where nothing was kept in their place; of several, any may be what a neighboring site has planted.
+// flowOf returns the attempt that a browser has started and that matches, nil when there is none. Cookies count unless
+// the client has kept the attempt itself; of several, any may have been planted by a neighboring site.
 func (h *googleHandler) flowOf(r *http.Request, kept string, is func(*flow) bool) *flow {
 	values := []string{kept}
 	if kept == "" {
@@ -125,7 +125,7 @@ func (h *googleHandler) setFlow(c *gin.Context, value string, maxAge int) {
 	h.sessions.SetCookie(c, flowCookie, value, flowCookiePath, maxAge)
 }
 
-// ownPath returns a path of this page to which somebody can be sent, "/" for anything that leads or could lead elsewhere.
+// ownPath returns a path of this page to redirect to, "/" for anything that leads or could lead elsewhere.
 func ownPath(raw string) string {
 	u, err := url.Parse(raw)
 	if err != nil || len(raw) > maxReturn || u.IsAbs() || u.Host != "" || u.User != nil ||

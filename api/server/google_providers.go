@@ -13,12 +13,12 @@ import (
 // providers is the response of GET /api/auth/providers.
 type providers struct {
 	Providers map[string]bool `json:"providers"`
-	// ReturnOrigins holds, by provider, the origin of the page to which the provider sends people back.
+	// ReturnOrigins holds, by provider, the origin of the page to which the provider redirects.
 	ReturnOrigins map[string]string `json:"returnOrigins,omitempty"`
 	Success       bool              `json:"success"`
 }
 
-// listProviders is GET /api/auth/providers: how people can sign in beside a password.
+// listProviders is GET /api/auth/providers: how users can sign in besides a password.
 func (h *googleHandler) listProviders(c *gin.Context) error {
 	g := h.google
 	list := providers{Success: true, Providers: map[string]bool{"google": g != nil}}
@@ -31,8 +31,8 @@ func (h *googleHandler) listProviders(c *gin.Context) error {
 	return nil
 }
 
-// returnOrigin returns the origin of the redirect URI of a sign-in, or "" when its path is none of the page's. It is for the
-// page to compare with its own: this program may not know under which names it is reached.
+// returnOrigin returns the origin of a redirect URI, or "" when its path is not one of the page's. The page compares it
+// with its own origin: this program may not know the names under which it is reached.
 func (h *googleHandler) returnOrigin(redirect string) string {
 	u, err := url.Parse(redirect)
 	if err != nil || u.Host == "" || !slices.Contains(h.pages, u.Path) {

@@ -11,19 +11,19 @@ import (
 )
 
 const (
-	// answerPolicy is for what is no page: nothing in it may load or run anything.
-	answerPolicy = "default-src 'none'; frame-ancestors 'none'"
-	pagePolicy   = "default-src 'self'; script-src 'self'; style-src 'self'; object-src 'none'; base-uri 'none'; " +
+	// apiPolicy is for responses that are not a page: nothing in them may load or run anything.
+	apiPolicy  = "default-src 'none'; frame-ancestors 'none'"
+	pagePolicy = "default-src 'self'; script-src 'self'; style-src 'self'; object-src 'none'; base-uri 'none'; " +
 		"form-action 'self'; frame-ancestors 'none'; img-src 'self' blob: data:; media-src 'self' blob:; connect-src 'self'"
 	permissions = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
 )
 
-// secureHeaders sets what every answer has in common.
+// secureHeaders sets the headers of every response.
 func (m *middleware) secureHeaders(c *gin.Context) {
 	c.Header("X-Content-Type-Options", "nosniff")
 	c.Header("Referrer-Policy", "strict-origin-when-cross-origin")
 	c.Header("Permissions-Policy", permissions)
-	c.Header("Content-Security-Policy", answerPolicy)
+	c.Header("Content-Security-Policy", apiPolicy)
 	if m.proxies.Secure(c) {
 		c.Header("Strict-Transport-Security", "max-age=31536000")
 	}
@@ -41,7 +41,7 @@ func newCrossOrigin(origins []string) (*http.CrossOriginProtection, error) {
 	return protection, nil
 }
 
-// refuseCrossOrigin refuses them. Reads pass: their answers stay with the browser.
+// refuseCrossOrigin rejects such requests. Reads are allowed: their responses stay with the browser.
 func (m *middleware) refuseCrossOrigin(c *gin.Context) {
 	if m.crossOrigin.Check(c.Request) != nil {
 		m.problems.Write(c, problem.New(problem.CodeCrossOrigin))

@@ -28,7 +28,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
-// The states of a check and of the whole. Only a check can be off: what it is about is not set up.
+// The states of a check and of the report. Only a check can be off: its feature is not configured.
 const (
 	healthOK       = "ok"
 	healthOff      = "off"
@@ -62,11 +62,11 @@ type healthCheck struct {
 	Name    string         `json:"name"`
 	Status  string         `json:"status"`
 	Details map[string]any `json:"details"`
-	// err is for the log alone.
+	// err is for the log only.
 	err error
 }
 
-// passes reports whether the check leaves the whole in order.
+// passes reports whether the check leaves the report healthy.
 func (c healthCheck) passes() bool { return c.Status == healthOK || c.Status == healthOff }
 
 const (
@@ -82,7 +82,7 @@ func live(c *gin.Context) error {
 	return nil
 }
 
-// ready is GET /readyz: jobs can be taken.
+// ready is GET /readyz: the process can accept jobs.
 func (h *healthHandler) ready(c *gin.Context) error {
 	if h.draining.Load() {
 		return problem.Because(problem.CodeUnavailable, "draining")
@@ -100,14 +100,14 @@ func (h *healthHandler) ready(c *gin.Context) error {
 // getHealth is GET /internal/health: the original's report with the checks of this system.
 func (h *healthHandler) getHealth(c *gin.Context) error {
 	c.Header("Cache-Control", "no-store")
-	if !h.mayAskHealth(c) {
+	if !h.mayReadHealth(c) {
 		c.Header("WWW-Authenticate", `Bearer realm="health"`)
 		respond.JSON(c, http.StatusUnauthorized, map[string]string{"status": "unauthorized"})
 		return nil
 	}
 	timeout := healthTimeout
 	if !h.broker.Conn().IsConnected() {
-		// Nothing can answer; the checks only find out.
+		// Nothing can respond; the checks only find out.
 		timeout = awayTimeout
 	}
 	ctx, cancel := context.WithTimeout(c.Request.Context(), timeout)
@@ -132,8 +132,8 @@ func (h *healthHandler) getHealth(c *gin.Context) error {
 	return nil
 }
 
-// mayAskHealth compares the token, if one is set, in a time that does not tell how much of it was right.
-func (h *healthHandler) mayAskHealth(c *gin.Context) bool {
+// mayReadHealth compares the token, if one is set, in constant time.
+func (h *healthHandler) mayReadHealth(c *gin.Context) bool {
 	want := h.token.Reveal()
 	if want == "" {
 		return true
@@ -146,7 +146,7 @@ func (h *healthHandler) mayAskHealth(c *gin.Context) bool {
 	return subtle.ConstantTimeCompare(a[:], b[:]) == 1
 }
 
-// checks runs all checks at once, so that together they take no longer than the slowest.
+// checks runs all checks in parallel, so that they take no longer than the slowest.
 func (h *healthHandler) checks(ctx context.Context) []healthCheck {
 	runs := []func(context.Context) healthCheck{
 		h.checkEnv, h.checkStore, h.checkResults, h.checkNATS, h.checkLoss, h.checkWorkers, h.checkUpstreams, h.checkQueue, h.checkMail,
@@ -175,14 +175,14 @@ func (h *healthHandler) checkEnv(context.Context) healthCheck {
 	return check
 }
 
-// checkStore writes, reads and deletes a key beside the accounts.
+// checkStore writes, reads and deletes a key in the bucket of accounts.
 func (h *healthHandler) checkStore(ctx context.Context) healthCheck {
-	return h.judged("kv.users", h.accounts.Probe(ctx, rand.Text()), nil)
+	return h.newCheck("kv.users", h.accounts.Probe(ctx, rand.Text()), nil)
 }
 
-// checkResults shows that results can be written: a disk that failed is noticed by nothing but writing.
+// checkResults checks that results can be written: only a write notices a failed disk.
 func (h *healthHandler) checkResults(ctx context.Context) healthCheck {
-	return h.judged("kv.results", h.store.Probe(ctx), nil)
+	return h.newCheck("kv.results", h.store.Probe(ctx), nil)
 }
 
 // checkLoss is degraded for an hour after NATS came back without what it had stored, or with a store that had to be
@@ -191,7 +191,7 @@ func (h *healthHandler) checkLoss(ctx context.Context) healthCheck {
 	loss, lossErr := h.broker.LastLoss(ctx)
 	repair, repairErr := h.broker.LastRepair(ctx)
 	err := errors.Join(lossErr, repairErr)
-	check := h.judged("store.loss", err, nil)
+	check := h.newCheck("store.loss", err, nil)
 	switch {
 	case err != nil:
 	case loss != nil:
@@ -209,11 +209,11 @@ func (h *healthHandler) checkNATS(ctx context.Context) healthCheck {
 	if err == nil {
 		err = h.broker.CheckLeaders(ctx)
 	}
-	return h.judged("nats", err, nil)
+	return h.newCheck("nats", err, nil)
 }
 
-// checkWorkers is degraded when nobody works a kind of job, and when some workers call the real upstreams and others the
-// simulator.
+// checkWorkers is degraded when no worker serves a kind of job, and when some workers call the real upstreams and others
+// the simulator.
 func (h *healthHandler) checkWorkers(ctx context.Context) healthCheck {
 	workers, err := h.control.Workers(ctx)
 	modes, slots := map[string]int{}, map[job.Kind]int{}
@@ -229,7 +229,7 @@ func (h *healthHandler) checkWorkers(ctx context.Context) healthCheck {
 			unserved = append(unserved, kind)
 		}
 	}
-	check := h.judged("workers", err, map[string]any{
+	check := h.newCheck("workers", err, map[string]any{
 		"count": len(workers), "modes": modes, "simulated": h.simulated || modes["simulator"] > 0, "unserved": unserved,
 	})
 	if err == nil && (len(modes) != 1 || len(unserved) > 0) {
@@ -238,17 +238,16 @@ func (h *healthHandler) checkWorkers(ctx context.Context) healthCheck {
 	return check
 }
 
-// checkUpstreams shows which upstreams are closed to everybody, and which kinds an operator has paused. It is in error when
-// an upstream refuses this installation's key, balance or settings, and degraded when one is down; the worker's log says
-// why. It is degraded, too, while an upstream answers a worker with errors alone. An upstream that asks for patience is in
-// order, and so is a pause that somebody wants. So is one that is to be tried again after a worker has started or an
-// operator has said so: whoever sends jobs to healthy processes only would otherwise never send the one that shows that it
-// serves.
+// checkUpstreams shows the open circuit breakers and the kinds that an operator has paused. It is an error when an
+// upstream rejects the key, balance or settings of this installation, and degraded when one is down or returns nothing
+// but errors to a worker; the worker's log says why. Throttling and pauses are healthy. So is a circuit that is to be
+// retried after a worker has started or an operator has asked for it: a load balancer that sends jobs to healthy
+// processes only would otherwise never send the one that shows that the upstream works.
 func (h *healthHandler) checkUpstreams(ctx context.Context) healthCheck {
 	workers, err := h.control.Workers(ctx)
 	if err != nil {
-		// What was known may be old.
-		return h.judged("upstreams", err, nil)
+		// What is known may be outdated.
+		return h.newCheck("upstreams", err, nil)
 	}
 	failing := []string{}
 	for _, w := range workers {
@@ -271,7 +270,7 @@ func (h *healthHandler) checkUpstreams(ctx context.Context) healthCheck {
 		closed[name] = map[string]any{"code": c.Code, "since": c.Since, "until": c.Until, "state": c.State}
 		switch {
 		case c.Retrial:
-			// Somebody has mended something, and no job has come to show it.
+			// Something was corrected, and no job has confirmed it yet.
 		case c.Code == job.CodeMisconfigured:
 			refused = append(refused, name)
 			check.Status = healthError
@@ -289,7 +288,7 @@ func (h *healthHandler) checkUpstreams(ctx context.Context) healthCheck {
 	return check
 }
 
-// checkQueue shows how much waits, and for how long. It is in error when NATS did not take the latest job.
+// checkQueue shows how many jobs wait, and for how long. It is an error when NATS did not accept the latest job.
 func (h *healthHandler) checkQueue(ctx context.Context) healthCheck {
 	states, err := h.queue.States(ctx)
 	var waiting, inHand int
@@ -300,7 +299,7 @@ func (h *healthHandler) checkQueue(ctx context.Context) healthCheck {
 		oldest = max(oldest, state.OldestAge)
 	}
 	refused := h.queue.Refusal()
-	check := h.judged("queue", errors.Join(err, refused), map[string]any{
+	check := h.newCheck("queue", errors.Join(err, refused), map[string]any{
 		"waiting": waiting, "in_hand": inHand, "oldest_age_seconds": int(oldest.Seconds()),
 	})
 	if err == nil && errors.Is(refused, queue.ErrFull) {

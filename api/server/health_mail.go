@@ -2,8 +2,8 @@ package server
 
 import "context"
 
-// checkMail is off when no mail server is set up, which is a choice and no fault unless the operator requires mail. It is
-// degraded when the last mail could not be sent.
+// checkMail is off when no mail server is configured, unless the operator requires mail. It is degraded when the last
+// email could not be sent.
 func (h *healthHandler) checkMail(context.Context) healthCheck {
 	delivers, failing := h.recovery.Delivers()
 	off := h.mail.Off || !delivers

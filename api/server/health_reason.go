@@ -36,11 +36,11 @@ var hints = map[string]string{
 	"mail_failing":  "The mail server did not accept the last mail; the log names the step.",
 }
 
-// reasonOf names what is behind a check's error. The caller learns no more than that: an error's text may hold addresses
-// of the inside.
+// reasonOf returns the reason of a check's error. The caller learns no more: the text of an error may hold internal
+// addresses.
 func (h *healthHandler) reasonOf(err error) string {
 	switch {
-	// While NATS is restarted for it there is no connection either.
+	// While NATS restarts because of it there is no connection either.
 	case errors.Is(err, broker.ErrDiskFull):
 		return "disk_full"
 	case errors.Is(err, broker.ErrDiskFailed):
@@ -63,7 +63,7 @@ func (h *healthHandler) reasonOf(err error) string {
 // reasonNoQuorum is the reason of every check that fails because the NATS cluster has no leader.
 const reasonNoQuorum = "no_quorum"
 
-// blameQuorum gives the checks that got no answer the reason of that when the cluster is known to have no leader.
+// blameQuorum gives the checks that got no response this reason if the cluster is known to have no leader.
 func (h *healthHandler) blameQuorum(checks []healthCheck) {
 	lost := slices.ContainsFunc(checks, func(c healthCheck) bool { return c.Details["reason"] == reasonNoQuorum })
 	if !lost {
@@ -76,8 +76,8 @@ func (h *healthHandler) blameQuorum(checks []healthCheck) {
 	}
 }
 
-// judged returns a check that is in error when err says so.
-func (h *healthHandler) judged(name string, err error, details map[string]any) healthCheck {
+// newCheck returns a check that is an error if err is not nil.
+func (h *healthHandler) newCheck(name string, err error, details map[string]any) healthCheck {
 	if err != nil {
 		reason := h.reasonOf(err)
 		details = map[string]any{"reason": reason}
@@ -92,8 +92,8 @@ func (h *healthHandler) judged(name string, err error, details map[string]any) h
 	return healthCheck{Name: name, Status: healthOK, Details: details}
 }
 
-// healthLog remembers which checks did not pass, so that the operator reads of each once when it begins and once when it
-// is over, however often somebody asks.
+// healthLog remembers which checks failed, so that each failure is logged once when it begins and once when it is over,
+// however often the report is read.
 type healthLog struct {
 	mu     sync.Mutex
 	failed map[string]bool

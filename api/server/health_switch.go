@@ -7,13 +7,13 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// checkSwitches shows which runtime switches an operator has set. It is always in order: somebody wants them so.
+// checkSwitches shows which runtime switches an operator has set. It is always healthy.
 func (h *healthHandler) checkSwitches(context.Context) healthCheck {
 	set := map[string]any{}
 	for name, sw := range h.control.View().InForce(h.now()) {
 		details := switchHealth(sw)
 		if name != control.SwitchAccept {
-			// The reason of this one is for users; those of the others are the operator's notes.
+			// This reason is shown to users; the others are notes of the operator.
 			delete(details, "reason")
 		}
 		set[string(name)] = details

@@ -12,8 +12,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/hostname"
 )
 
-// hosts returns the hosts for which the server answers: those of PUBLIC_HOSTS or, on loopback without a proxy, this
-// machine and the hosts of FRONTEND_URL. Elsewhere it cannot know by which names it is reached, and answers for all.
+// hosts returns the hosts that the server serves: those of PUBLIC_HOSTS or, on loopback without a proxy, this machine
+// and the hosts of FRONTEND_URL. Elsewhere it cannot know the names under which it is reached, and serves all.
 func (c *Config) hosts() (hostname.List, error) {
 	list, err := hostname.Parse(c.PublicHosts)
 	switch {
@@ -30,20 +30,20 @@ func (c *Config) hosts() (hostname.List, error) {
 			frontends = append(frontends, u.Hostname())
 		}
 	}
-	// One whose host is no name is reported as a fault of FRONTEND_URL, if it is one.
+	// An invalid one is reported as a fault of FRONTEND_URL.
 	list, _ = hostname.Parse(frontends)
 	return list.With(hostname.Loopback()), nil
 }
 
-// checkHost refuses a request to a host that is not one of this server's: the page of another site whose name was made
-// to point here. The probes tell nothing, and whoever sends them may know but an address. A browser never leaves out the
-// host, hence a request without one, of HTTP/1.0, is let through.
+// checkHost rejects a request to a host that is not one of this server's, as a DNS rebinding attack sends it. The probes
+// reveal nothing, and their callers may only know an IP address. A browser never omits the host, so HTTP/1.0 requests
+// without one are allowed.
 func (m *middleware) checkHost(c *gin.Context) {
 	r := c.Request
 	if r.Host == "" || r.URL.Path == "/livez" || r.URL.Path == "/readyz" || m.hosts.Allows(r.Host) {
 		return
 	}
-	// The operator's commands on the same machine.
+	// The commands of an operator on the same machine.
 	if local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok && hostname.IsLoopbackAddress(local.String()) && hostname.Loopback().Allows(r.Host) {
 		return
 	}

@@ -9,7 +9,7 @@ import (
 
 const maxKey = 255
 
-// idempotencyKey returns the key of a request, bare, or "" when it has none. It comes as a quoted string or bare.
+// idempotencyKey returns the key of a request without quotes, or "" when it has none.
 func idempotencyKey(r *http.Request) (string, error) {
 	values := r.Header.Values("Idempotency-Key")
 	if len(values) == 0 {
@@ -25,7 +25,7 @@ func idempotencyKey(r *http.Request) (string, error) {
 	return key, nil
 }
 
-// isVisible reports whether s is made of ASCII characters that leave a mark on paper.
+// isVisible reports whether s consists of visible ASCII characters.
 func isVisible(s string) bool {
 	for i := range len(s) {
 		if s[i] <= ' ' || s[i] > '~' {

@@ -11,7 +11,8 @@ import (
 
 const maxRequestID = 128
 
-// identify gives a request its id: the caller's, so that lines of several systems can be found together, or a new one.
+// identify gives a request its id: the client's own, so that the logs of several systems can be correlated, or a new
+// one.
 func identify(c *gin.Context) {
 	id := c.GetHeader("X-Request-Id")
 	if id == "" || len(id) > maxRequestID || !isVisible(id) {

@@ -26,16 +26,16 @@ import (
 )
 
 const (
-	// savedQuality is what the original calls every picture that it keeps.
+	// savedQuality is the quality that the original reports for every saved image.
 	savedQuality = "HD"
-	// heldAtOnce bounds the large bodies that are in memory at the same time, so that many members who save at once wait
-	// for each other and do not fill it.
+	// heldAtOnce bounds the large bodies that are in memory at once: many members who save at the same time wait for each
+	// other.
 	heldAtOnce = 24
-	// savesAtOnce bounds those of them that are taken apart at the same time; each becomes several copies.
+	// savesAtOnce bounds how many of them are inspected at once; each is copied several times.
 	savesAtOnce = 4
 	// maxSaves is how many images one member may have saved within guessWindow, of which few stay.
 	maxSaves = 100
-	// maxSeed is the largest number that every JSON reader takes as it stands: a seed is kept as it was sent, or refused.
+	// maxSeed is the largest integer that every JSON parser represents exactly.
 	maxSeed = 1<<53 - 1
 )
 
@@ -54,9 +54,9 @@ type imageHandler struct {
 	now    func() time.Time
 }
 
-// pictureToSave is the body of POST /api/images/save: bytes, or a picture of a job of the caller's. What the original's
-// clients say about width and height is not read: the picture itself tells.
-type pictureToSave struct {
+// saveRequest is the body of POST /api/images/save: an image, or the index of one in a job of the caller. Width and
+// height, which the original's clients send, are ignored: they are taken from the image.
+type saveRequest struct {
 	Prompt   string `json:"prompt"`
 	Data     string `json:"data"`
 	Seed     *int64 `json:"seed"`
@@ -66,8 +66,8 @@ type pictureToSave struct {
 	Index    int    `json:"index"`
 }
 
-// savedAnswer is what POST /api/images/save answers.
-type savedAnswer struct {
+// savedReply is the response of POST /api/images/save.
+type savedReply struct {
 	Success   bool     `json:"success"`
 	ID        string   `json:"id"`
 	Prompt    string   `json:"prompt"`
@@ -94,71 +94,71 @@ func (h *imageHandler) saveImage(c *gin.Context) error {
 		return err
 	}
 	defer done()
-	if err := place(c, h.saving); err != nil {
+	if err := acquire(c, h.saving); err != nil {
 		return err
 	}
 	defer func() { <-h.saving }()
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	p, data, err := h.picture(c, body)
+	p, data, err := h.requestedImage(c, body)
 	if err != nil {
 		return err
 	}
 	saved, err := h.gallery.Save(ctx, m.User.Owner(), p, data)
-	if gone := h.owners.mustStillExist(ctx, m, h.gallery.Erase); gone != nil {
+	if gone := h.owners.undoIfDeleted(ctx, m, h.gallery.Erase); gone != nil {
 		return gone
 	}
 	if err != nil {
-		return pictureProblem(err)
+		return imageProblem(err)
 	}
-	respond.JSON(c, http.StatusCreated, savedAnswer{true, saved.ID, saved.Prompt, saved.CreatedAt, saved.ExpiresAt, saved.Bytes, savedQuality})
+	respond.JSON(c, http.StatusCreated, savedReply{true, saved.ID, saved.Prompt, saved.CreatedAt, saved.ExpiresAt, saved.Bytes, savedQuality})
 	return nil
 }
 
-// place waits for a place among those who save. Who has got one gives it back.
-func place(c *gin.Context, places chan<- struct{}) error {
+// acquire waits for a token of a semaphore. The caller releases it.
+func acquire(c *gin.Context, tokens chan<- struct{}) error {
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
 	select {
-	case places <- struct{}{}:
+	case tokens <- struct{}{}:
 		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("wait to save a picture: %w", context.Cause(ctx))
 	}
 }
 
-// picture reads from a body which picture is to be saved.
-func (h *imageHandler) picture(c *gin.Context, body []byte) (gallery.Picture, []byte, error) {
-	ask, err := decodePicture(body)
+// requestedImage returns the image that a body selects.
+func (h *imageHandler) requestedImage(c *gin.Context, body []byte) (gallery.Picture, []byte, error) {
+	req, err := decodeSaveRequest(body)
 	if err != nil {
 		return gallery.Picture{}, nil, err
 	}
-	if ask.JobID != "" {
-		return h.pictureOfJob(c, ask.JobID, ask.Index)
+	if req.JobID != "" {
+		return h.imageOfJob(c, req.JobID, req.Index)
 	}
-	data, err := gallery.Decode(ask.Data)
+	data, err := gallery.Decode(req.Data)
 	if err != nil {
-		return gallery.Picture{}, nil, pictureProblem(err)
+		return gallery.Picture{}, nil, imageProblem(err)
 	}
-	return gallery.Picture{Prompt: ask.Prompt, Negative: ask.Negative, Seed: ask.Seed, Model: ask.Model}, data, nil
+	return gallery.Picture{Prompt: req.Prompt, Negative: req.Negative, Seed: req.Seed, Model: req.Model}, data, nil
 }
 
-// decodePicture reads a body, the bytes of the picture aside.
-func decodePicture(body []byte) (*pictureToSave, error) {
-	var ask pictureToSave
-	b, err := bind.LenientBytes(body, &ask)
+// decodeSaveRequest decodes a body, except the bytes of the image.
+func decodeSaveRequest(body []byte) (*saveRequest, error) {
+	var req saveRequest
+	b, err := bind.LenientBytes(body, &req)
 	if err != nil {
 		return nil, err
 	}
-	b.AddMissing(ask.check()...)
+	b.AddMissing(req.check()...)
 	if err := b.Err(); err != nil {
 		return nil, err
 	}
-	return &ask, nil
+	return &req, nil
 }
 
-// check returns what is wrong with a picture as it came in, its bytes aside.
-func (p *pictureToSave) check() []job.FieldError {
+// check returns the errors of the fields, except those of the bytes of the image.
+func (p *saveRequest) check() []job.FieldError {
 	var faults []job.FieldError
 	switch {
 	case p.JobID != "" && p.Data != "":
@@ -187,8 +187,8 @@ func (p *pictureToSave) check() []job.FieldError {
 	return faults
 }
 
-// pictureOfJob returns a picture of a job that the caller may read, with what is known of how it was made.
-func (h *imageHandler) pictureOfJob(c *gin.Context, id string, index int) (gallery.Picture, []byte, error) {
+// imageOfJob returns an image of a job that the caller may read, and how it was made.
+func (h *imageHandler) imageOfJob(c *gin.Context, id string, index int) (gallery.Picture, []byte, error) {
 	none := gallery.Picture{}
 	if !job.ValidToken(id) {
 		return none, nil, jobs.ErrNotFound
@@ -205,17 +205,17 @@ func (h *imageHandler) pictureOfJob(c *gin.Context, id string, index int) (galle
 		return none, nil, err
 	}
 	if snap.Record == nil {
-		return none, nil, problem.Because(problem.CodeNotFinished, "picture")
+		return none, nil, problem.Because(problem.CodeNotFinished, "image")
 	}
-	in, isPicture := snap.Spec.Input.(*job.ImageInput)
+	in, isImage := snap.Spec.Input.(*job.ImageInput)
 	m, err := mediaAt(ctx, h.store, snap, strconv.Itoa(index))
 	switch {
-	case !isPicture, errors.Is(err, store.ErrNotFound):
+	case !isImage, errors.Is(err, store.ErrNotFound):
 		return none, nil, problem.New(problem.CodeMediaNotFound)
 	case err != nil:
 		return none, nil, err
 	case m.Bytes > gallery.MaxBytes:
-		return none, nil, pictureProblem(gallery.ErrTooLarge)
+		return none, nil, imageProblem(gallery.ErrTooLarge)
 	}
 	reader, err := h.store.OpenMedia(ctx, snap.Spec.Owner, id, m.Index)
 	if errors.Is(err, store.ErrNotFound) {
@@ -240,8 +240,8 @@ func (h *imageHandler) pictureOfJob(c *gin.Context, id string, index int) (galle
 	return p, data, nil
 }
 
-// pictureProblem tells the caller why a picture is not kept.
-func pictureProblem(err error) error {
+// imageProblem returns the problem of an image that cannot be saved.
+func imageProblem(err error) error {
 	if errors.Is(err, gallery.ErrTooLarge) {
 		return &problem.Problem{Code: problem.CodeImageTooLarge, Args: map[string]string{"max": strconv.Itoa(gallery.MaxBytes)}}
 	}

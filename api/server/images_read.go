@@ -18,7 +18,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// savedView is a saved picture in a list.
+// savedView is a saved image in a list.
 type savedView struct {
 	ID          string   `json:"id"`
 	Prompt      string   `json:"prompt"`
@@ -36,7 +36,7 @@ type savedView struct {
 	Index       *int     `json:"index,omitempty"`
 }
 
-func savedOf(p gallery.Picture) savedView {
+func newSavedView(p gallery.Picture) savedView {
 	v := savedView{
 		ID: p.ID, Prompt: p.Prompt, Optimized: p.Optimized, Width: p.Width, Height: p.Height, Seed: p.Seed, Model: p.Model, ContentType: p.ContentType,
 		CreatedAt: p.CreatedAt, ExpiresAt: p.ExpiresAt, Size: p.Bytes, Quality: savedQuality,
@@ -49,15 +49,16 @@ func savedOf(p gallery.Picture) savedView {
 	return v
 }
 
-func savedOfAll(list []gallery.Picture) []savedView {
+func newSavedViews(list []gallery.Picture) []savedView {
 	views := make([]savedView, len(list))
 	for i, p := range list {
-		views[i] = savedOf(p)
+		views[i] = newSavedView(p)
 	}
 	return views
 }
 
-// listImages is GET /api/images/daily: what the caller has saved today, and what is left of the day before.
+// listImages is GET /api/images/daily: the images that the caller has saved today, and those of the day before that have
+// not expired.
 func (h *imageHandler) listImages(c *gin.Context) error {
 	today, earlier, err := h.saved(c)
 	if err != nil {
@@ -69,7 +70,7 @@ func (h *imageHandler) listImages(c *gin.Context) error {
 		Earlier  []savedView `json:"earlier"`
 		Count    int         `json:"count"`
 		MaxCount int         `json:"maxCount"`
-	}{true, savedOfAll(today), savedOfAll(earlier), len(today), gallery.MaxPictures})
+	}{true, newSavedViews(today), newSavedViews(earlier), len(today), gallery.MaxPictures})
 	return nil
 }
 
@@ -110,7 +111,7 @@ func (h *imageHandler) saved(c *gin.Context) (today, earlier []gallery.Picture, 
 	return h.gallery.List(ctx, m.User.Owner())
 }
 
-// getImage is GET /api/images/:id: a picture as JSON, its bytes as base64.
+// getImage is GET /api/images/:id: an image as JSON, its bytes as base64.
 func (h *imageHandler) getImage(c *gin.Context) error {
 	p, data, err := h.openImage(c)
 	if err != nil {
@@ -120,11 +121,11 @@ func (h *imageHandler) getImage(c *gin.Context) error {
 		savedView
 		Negative string `json:"negative"`
 		Data     string `json:"data"`
-	}{savedOf(p), p.Negative, base64.StdEncoding.EncodeToString(data)})
+	}{newSavedView(p), p.Negative, base64.StdEncoding.EncodeToString(data)})
 	return nil
 }
 
-// downloadImage is GET /api/images/download/:id: the bytes of a picture, as a file.
+// downloadImage is GET /api/images/download/:id: an image as a file.
 func (h *imageHandler) downloadImage(c *gin.Context) error {
 	p, data, err := h.openImage(c)
 	if err != nil {
@@ -150,7 +151,7 @@ func (h *imageHandler) openImage(c *gin.Context) (gallery.Picture, []byte, error
 	return h.gallery.Open(ctx, m.User.Owner(), c.Param("id"))
 }
 
-// deleteImage is DELETE /api/images/:id. What is not there is 400, as with the original.
+// deleteImage is DELETE /api/images/:id. A missing image is 400, as in the original.
 func (h *imageHandler) deleteImage(c *gin.Context) error {
 	m, err := h.sessions.Require(c)
 	if err != nil {

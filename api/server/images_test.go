@@ -273,20 +273,20 @@ func TestSaveImageOfJob(t *testing.T) {
 	annSession, bobSession := b.signUp(t, annEmail), b.signUp(t, "bob@example.org")
 	ann, bob := bearer(annSession.Token), bearer(bobSession.Token)
 	seed, large := int64(77), largePicture(t)
-	product := func(index int, contentType string, data []byte) store.Product {
+	firstMedia := func(index int, contentType string, data []byte) store.Product {
 		return store.Product{Media: job.Media{Index: index, ContentType: contentType, Width: 1, Height: 1, Seed: &seed, Model: "turbo"}, Data: data}
 	}
 	spec := memberSpec(annSession, "done")
 	spec.Input.(*job.ImageInput).Negative = "fog"
 	b.settle(t, spec, &job.Record{Status: job.StatusSucceeded, Result: &job.Result{Prompt: &job.PromptPair{Original: "a lighthouse", Optimized: "a tall lighthouse"}}},
-		product(0, "image/jpeg", picture(t, 64)), product(1, "image/png", large), product(2, "image/svg+xml", []byte("<svg/>")), product(3, "image/jpeg", make([]byte, gallery.MaxBytes+1)))
+		firstMedia(0, "image/jpeg", picture(t, 64)), firstMedia(1, "image/png", large), firstMedia(2, "image/svg+xml", []byte("<svg/>")), firstMedia(3, "image/jpeg", make([]byte, gallery.MaxBytes+1)))
 	b.settle(t, memberSpec(annSession, "failed"), &job.Record{Status: job.StatusFailed, Error: job.NewError(job.CodeTimeout, 504)})
 	b.push(t, memberSpec(annSession, "queued"))
 	speech := memberSpec(annSession, "speech")
 	speech.Kind, speech.Input = job.KindAudio, &job.AudioInput{Text: "a"}
-	b.settle(t, speech, &job.Record{Status: job.StatusSucceeded}, product(0, "audio/mpeg", picture(t, 64)))
+	b.settle(t, speech, &job.Record{Status: job.StatusSucceeded}, firstMedia(0, "audio/mpeg", picture(t, 64)))
 	cookieOfGuest, g := guest()
-	b.settle(t, newSpec(g, "before", job.KindImage, imageInput()), &job.Record{Status: job.StatusSucceeded}, product(0, "image/jpeg", picture(t, 32)))
+	b.settle(t, newSpec(g, "before", job.KindImage, imageInput()), &job.Record{Status: job.StatusSucceeded}, firstMedia(0, "image/jpeg", picture(t, 32)))
 
 	save := func(body fields, options ...option) *reply {
 		t.Helper()

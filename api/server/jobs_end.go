@@ -12,7 +12,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 )
 
-// cancelJob is POST /api/jobs/:id/cancel. Canceling again is no error.
+// cancelJob is POST /api/jobs/:id/cancel. Canceling again is not an error.
 func (h *jobHandler) cancelJob(c *gin.Context) error {
 	respond.Vary(c, "Accept-Language", "Cookie")
 	id, err := jobID(c)

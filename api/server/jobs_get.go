@@ -32,8 +32,7 @@ type jobHandler struct {
 	log    *slog.Logger
 }
 
-// getJob is GET /api/jobs/:id. With wait it answers when the job has ended or, when the caller says which state it
-// knows, when that has changed.
+// getJob is GET /api/jobs/:id. With wait it responds when the job has ended or, with If-None-Match, when it has changed.
 func (h *jobHandler) getJob(c *gin.Context) error {
 	respond.Vary(c, "Accept-Language", "Cookie")
 	id, err := jobID(c)
@@ -60,7 +59,7 @@ func (h *jobHandler) getJob(c *gin.Context) error {
 	return h.show(c, http.StatusOK, snap)
 }
 
-// jobID returns the id in the path. What cannot be an id is the id of no job.
+// jobID returns the id in the path. A string that cannot be an id is not found.
 func jobID(c *gin.Context) (string, error) {
 	id := c.Param("id")
 	if !job.ValidToken(id) {
@@ -100,10 +99,10 @@ func queryWait(c *gin.Context) (time.Duration, error) {
 	return time.Duration(n) * time.Second, b.Err()
 }
 
-// etag names the state of a job. It is weak: the place in the queue may differ within a state.
+// etag identifies the state of a job. It is weak: the queue position may change within a state.
 func etag(snap *job.Snapshot) string { return `W/"` + snap.EventID() + `"` }
 
-// knows reports whether the caller has the state of a job already.
+// knows reports whether the client has the current state of a job.
 func knows(r *http.Request, snap *job.Snapshot) bool {
 	mine := strings.TrimPrefix(etag(snap), "W/")
 	for tag := range strings.SplitSeq(r.Header.Get("If-None-Match"), ",") {
@@ -117,7 +116,7 @@ func knows(r *http.Request, snap *job.Snapshot) bool {
 
 const maxRetryAfter = 10 // seconds
 
-// retryAfter returns the seconds after which it makes sense to ask for a job again.
+// retryAfter returns the seconds after which to poll a job again.
 func (h *jobHandler) retryAfter(snap *job.Snapshot) int {
 	if snap.Progress == nil || snap.Progress.NextAttemptAt == nil {
 		return 1

@@ -16,11 +16,11 @@ import (
 const (
 	defaultLimit = 20
 	maxLimit     = 100
-	// positionsShown is how many jobs of a page get their place in the queue, each of which costs two requests.
+	// positionsShown is how many jobs of a page get their queue position, each of which costs two requests.
 	positionsShown = 20
 )
 
-// listJobs is GET /api/jobs: the caller's own history, the newest first.
+// listJobs is GET /api/jobs: the jobs of the caller, newest first.
 func (h *jobHandler) listJobs(c *gin.Context) error {
 	respond.Vary(c, "Accept-Language", "Cookie")
 	who, err := h.sessions.Caller(c)
@@ -41,26 +41,26 @@ func (h *jobHandler) listJobs(c *gin.Context) error {
 		return err
 	}
 	lang := problem.Lang(c)
-	answer := struct {
+	reply := struct {
 		Jobs []*job.Job `json:"jobs"`
 		Next string     `json:"next_cursor,omitempty"`
 	}{Jobs: make([]*job.Job, len(page.Jobs))}
 	for i, snap := range page.Jobs {
 		if i < positionsShown {
-			answer.Jobs[i] = problem.Translate(h.feed.View(ctx, snap), lang)
+			reply.Jobs[i] = problem.Translate(h.feed.View(ctx, snap), lang)
 		} else {
-			answer.Jobs[i] = problem.Translate(h.feed.Show(snap), lang)
+			reply.Jobs[i] = problem.Translate(h.feed.Show(snap), lang)
 		}
 	}
 	if page.Next != nil {
-		answer.Next = encodeMark(*page.Next)
+		reply.Next = encodeMark(*page.Next)
 	}
 	c.Header("Cache-Control", "private, no-cache")
-	respond.JSON(c, http.StatusOK, answer)
+	respond.JSON(c, http.StatusOK, reply)
 	return nil
 }
 
-// listFilter reads the query of a list and gathers all its faults.
+// listFilter reads the query of a list and reports all its errors.
 func listFilter(c *gin.Context) (jobs.Filter, error) {
 	var filter jobs.Filter
 	var b bind.Binder

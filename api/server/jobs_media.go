@@ -17,8 +17,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
 
-// getMedia is GET /api/jobs/:id/media/:index: the bytes of one picture or recording. Those of a set are there one by one,
-// before the job has ended.
+// getMedia is GET /api/jobs/:id/media/:index: one image or audio file. Those of a set are available one by one, before
+// the job has ended.
 func (h *jobHandler) getMedia(c *gin.Context) error {
 	respond.Vary(c, "Cookie")
 	id, err := jobID(c)
@@ -56,8 +56,8 @@ func (h *jobHandler) getMedia(c *gin.Context) error {
 	return serveContent(c, m.Bytes, reader)
 }
 
-// mediaAt finds a medium by the index in the path, written as we write it. What a job that has not ended has made so far
-// is there for good: it fails with store.ErrNotFound for what is not. It costs one request for such a job.
+// mediaAt returns the media at the index in the path, in canonical form, or store.ErrNotFound. What a running job has
+// produced is already final. It costs one request for such a job.
 func mediaAt(ctx context.Context, st *store.Store, snap *job.Snapshot, text string) (job.Media, error) {
 	index, err := strconv.Atoi(text)
 	if err != nil || strconv.Itoa(index) != text || index < 0 {
@@ -81,7 +81,7 @@ func mediaAt(ctx context.Context, st *store.Store, snap *job.Snapshot, text stri
 
 const unknownType = "application/octet-stream"
 
-// safeType returns the type as which bytes are handed to a browser: one that it shows or plays and never runs.
+// safeType returns the content type for a browser: one that it shows or plays and never runs.
 func safeType(contentType string) string {
 	mediaType, _, err := mime.ParseMediaType(contentType)
 	if err != nil {
@@ -97,7 +97,7 @@ func safeType(contentType string) string {
 	return unknownType
 }
 
-// extension returns the ending of a file of one of the types that safeType lets through.
+// extension returns the file name extension of a type that safeType returns.
 func extension(mediaType string) string {
 	switch mediaType {
 	case "image/jpeg":

@@ -16,7 +16,7 @@ type submission struct {
 	Deadline *int       `json:"deadline_seconds"`
 }
 
-// order checks a submission and returns the order, or all its faults.
+// order checks a submission and returns the order, or all its errors.
 func (h *jobHandler) order(models *job.Catalogue, sub *submission, b *bind.Binder) (*jobs.Order, error) {
 	kind := job.Kind(sub.Kind)
 	if sub.Deadline != nil {
@@ -35,7 +35,7 @@ func (h *jobHandler) order(models *job.Catalogue, sub *submission, b *bind.Binde
 	in, err := job.NewInput(kind)
 	if err == nil && sub.Input != nil {
 		before := len(b.Faults)
-		spellSafe(in, sub.Input)
+		boolSafeToString(in, sub.Input)
 		b.Object("/input", sub.Input, in)
 		if sub.Input.Kind == bind.Object {
 			b.Faults = append(b.Faults, validate(in, models, "/input", b.Faults[before:])...)
@@ -48,8 +48,8 @@ func (h *jobHandler) order(models *job.Catalogue, sub *submission, b *bind.Binde
 	return o, invalidInput("/input", err)
 }
 
-// spellSafe converts "safe" of an image from a boolean, which it may be, to a string.
-func spellSafe(in job.Input, n *bind.Node) {
+// boolSafeToString converts "safe" of an image from a boolean, which it may be, to a string.
+func boolSafeToString(in job.Input, n *bind.Node) {
 	if _, ok := in.(*job.ImageInput); !ok {
 		return
 	}
@@ -60,7 +60,7 @@ func spellSafe(in job.Input, n *bind.Node) {
 	}
 }
 
-// validate returns the faults of an input, without those of fields that did not even have the right type.
+// validate returns the errors of an input, except for fields that do not even have the right type.
 func validate(in job.Input, c *job.Catalogue, prefix string, known []job.FieldError) []job.FieldError {
 	var faults []job.FieldError
 	for _, fault := range under(prefix, in.Validate(c)) {

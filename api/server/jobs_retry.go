@@ -15,14 +15,14 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 )
 
-// retryRequest is the body of POST /api/jobs/:id/retry: what shall be other than before. It may be missing.
+// retryRequest is the body of POST /api/jobs/:id/retry: what to change. It is optional.
 type retryRequest struct {
 	Seed     *int64 `json:"seed"`
 	Deadline *int   `json:"deadline_seconds"`
 }
 
-// retryJob is POST /api/jobs/:id/retry: a new job, of the caller, that asks for the same as one that failed or was
-// canceled. It is a submission in every respect.
+// retryJob is POST /api/jobs/:id/retry: a new job of the caller, with the input of one that failed or was canceled. It
+// is a submission in every respect.
 func (h *jobHandler) retryJob(c *gin.Context) error {
 	began := time.Now()
 	respond.Vary(c, "Accept-Language", "Cookie", "Prefer")
@@ -34,15 +34,15 @@ func (h *jobHandler) retryJob(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	var ask retryRequest
-	b, err := bind.Optional(c, &ask)
+	var req retryRequest
+	b, err := bind.Optional(c, &req)
 	if err != nil {
 		return err
 	}
-	if ask.Deadline != nil {
-		b.Faults = append(b.Faults, job.ValidateDeadline("/deadline_seconds", *ask.Deadline)...)
+	if req.Deadline != nil {
+		b.Faults = append(b.Faults, job.ValidateDeadline("/deadline_seconds", *req.Deadline)...)
 	}
-	if ask.Seed != nil && (*ask.Seed < -1 || *ask.Seed > job.MaxSeed) {
+	if req.Seed != nil && (*req.Seed < -1 || *req.Seed > job.MaxSeed) {
 		b.Faults = append(b.Faults, bind.OutOfRange("/seed", -1, job.MaxSeed))
 	}
 	if err := b.Err(); err != nil {
@@ -52,11 +52,11 @@ func (h *jobHandler) retryJob(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	submitted, err := h.retry(c, who, jobs.Retry{ID: id, Seed: ask.Seed, DeadlineSeconds: ask.Deadline}, key)
+	submitted, err := h.retry(c, who, jobs.Retry{ID: id, Seed: req.Seed, DeadlineSeconds: req.Deadline}, key)
 	if err != nil {
 		return err
 	}
-	return h.answerSubmission(c, submitted, began)
+	return h.respondSubmitted(c, submitted, began)
 }
 
 func (h *jobHandler) retry(c *gin.Context, who session.Caller, r jobs.Retry, key string) (*jobs.Submission, error) {
@@ -66,7 +66,7 @@ func (h *jobHandler) retry(c *gin.Context, who session.Caller, r jobs.Retry, key
 	switch {
 	case errors.Is(err, jobs.ErrNotFound) && key != "":
 		snap, err := h.submitter.FindRetry(ctx, who.Submitter(c), key, r)
-		if gone := h.owners.submitterMustExist(c, err); gone != nil {
+		if gone := h.owners.undoSubmissionIfDeleted(c, err); gone != nil {
 			return nil, gone
 		}
 		return &jobs.Submission{Job: snap, Replayed: true}, err

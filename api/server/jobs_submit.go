@@ -40,24 +40,25 @@ func (h *jobHandler) submitJob(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.answerSubmission(c, submitted, began)
+	return h.respondSubmitted(c, submitted, began)
 }
 
-// answerSubmission waits if the caller prefers that, and shows the job. The wait counts from when the request came.
-func (h *jobHandler) answerSubmission(c *gin.Context, submitted *jobs.Submission, began time.Time) error {
+// respondSubmitted waits if the caller prefers that, and responds with the job. The wait counts from the arrival of the
+// request.
+func (h *jobHandler) respondSubmitted(c *gin.Context, submitted *jobs.Submission, began time.Time) error {
 	snap := submitted.Job
 	if submitted.Replayed {
 		c.Header("Idempotent-Replayed", "true")
 	}
 	p := prefer(c.Request)
-	if free, ok := h.mayWait(c, p.wait); ok {
+	if free, ok := h.reserveOptionalWait(c, p.wait); ok {
 		defer free()
 		waitsLong(c, telemetry.LongWait)
 		latest, err := h.await(c, []string{snap.Spec.Owner}, snap.Spec.ID, p.wait-time.Since(began), ended)
 		if err == nil {
 			snap = latest
 		} else {
-			// The job is accepted all the same, and an error would say that it is not.
+			// The job is accepted anyway, and an error would say that it is not.
 			h.log.WarnContext(c.Request.Context(), "cannot wait for a new job", slog.Any("error", err))
 		}
 		c.Header("Preference-Applied", p.applied())
@@ -71,9 +72,9 @@ func (h *jobHandler) answerSubmission(c *gin.Context, submitted *jobs.Submission
 	return h.show(c, status, snap)
 }
 
-// mayWait takes a place for a request that would wait for its new job. The job is accepted: a caller with too many waits
-// is answered at once, as if it had not asked for one.
-func (h *jobHandler) mayWait(c *gin.Context, wait time.Duration) (release func(), ok bool) {
+// reserveOptionalWait reserves a wait for a new job. The job is accepted: a caller with too many waits gets the response at once, as
+// if it had not asked to wait.
+func (h *jobHandler) reserveOptionalWait(c *gin.Context, wait time.Duration) (release func(), ok bool) {
 	if wait <= 0 {
 		return nil, false
 	}

@@ -20,7 +20,7 @@ type modelHandler struct {
 	control   *control.Controller
 }
 
-// modelList is the answer of GET /api/models.
+// modelList is the response of GET /api/models.
 type modelList struct {
 	*job.Catalogue
 	Defaults modelDefaults `json:"defaults"`
@@ -29,14 +29,14 @@ type modelList struct {
 	Mode string `json:"mode"`
 }
 
-// modelDefaults are what a request gets that names none.
+// modelDefaults apply to requests that omit these fields.
 type modelDefaults struct {
 	ImageModel string `json:"image_model"`
 	AudioModel string `json:"audio_model"`
 	Voice      string `json:"voice"`
 }
 
-// modelLimits bound every model.
+// modelLimits apply to every model.
 type modelLimits struct {
 	PromptCharacters int     `json:"prompt_characters"`
 	SpeechCharacters int     `json:"speech_characters"`
@@ -48,10 +48,10 @@ type modelLimits struct {
 	MaxSpeed         float64 `json:"max_speed"`
 }
 
-// modelsAge is how long a list may be kept by who asked for it, in seconds.
+// modelsAge is how long a client may cache the list, in seconds.
 const modelsAge = "60"
 
-// listModels is GET /api/models: what can be asked for.
+// listModels is GET /api/models.
 func (h *modelHandler) listModels(c *gin.Context) error {
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
@@ -70,7 +70,7 @@ func (h *modelHandler) listModels(c *gin.Context) error {
 	return nil
 }
 
-// mode says what the workers talk to.
+// mode returns what the workers call.
 func (h *modelHandler) mode(ctx context.Context) string {
 	workers, err := h.control.Workers(ctx)
 	modes := map[string]int{}

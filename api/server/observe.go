@@ -16,7 +16,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
-// observe counts a request and logs one line about it: nothing of the query, the body or the caller.
+// observe counts and logs a request. The line holds nothing of the query, the body or the caller.
 func (m *middleware) observe(c *gin.Context) {
 	began := time.Now()
 	defer func() {
@@ -54,42 +54,43 @@ func (m *middleware) observe(c *gin.Context) {
 	c.Next()
 }
 
-// longKey is where a handler notes that its request waits on purpose.
+// longKey is where a request's context holds why the request waits on purpose.
 const longKey = "long_request"
 
-// waitsLong notes that a request waits on purpose from now on, so that its time does not count as latency of the API.
+// waitsLong marks a request that waits on purpose from now on, so that its duration does not count as latency of the
+// API.
 func waitsLong(c *gin.Context, why telemetry.LongRequest) { c.Set(longKey, why) }
 
-// longRequest returns why a request waited on purpose, or "" for an ordinary one.
+// longRequest returns why a request waits on purpose, or "" for an ordinary one.
 func longRequest(c *gin.Context) telemetry.LongRequest {
 	why, _ := c.Value(longKey).(telemetry.LongRequest)
 	return why
 }
 
-// refusalEvery is how often a refusal of one sort is worth a line: while NATS is away every request brings one.
+// refusalEvery is how often a refusal of one kind is logged: while NATS is unavailable every request causes one.
 const refusalEvery = time.Minute
 
-// requestLog says how loudly a request is logged.
+// requestLog decides the level at which a request is logged.
 type requestLog struct {
 	mu      sync.Mutex
 	refused map[refusalKey]*refusals
 }
 
-// refusalKey is a sort of refusal. Both halves are of a known few.
+// refusalKey is a kind of refusal. There are few values of each field.
 type refusalKey struct {
 	route  string
 	status int
 }
 
-// refusals are those of one sort since the last line.
+// refusals counts those of one kind since the last line.
 type refusals struct {
 	said    time.Time
 	leftOut int
 }
 
-// level returns the level of a request's line, and how many of its sort were not worth one since the last. A fault of
-// our own always is; that something we need is not there, or full, is one now and then. The health check's answer is
-// logged where it is found.
+// level returns the level of a request's line, and how many of its kind were not logged since the last. Internal errors
+// always are; that something is unavailable or full is logged now and then. The health report is logged where it is
+// computed.
 func (l *requestLog) level(route string, status int, now time.Time) (level slog.Level, leftOut int) {
 	switch {
 	case status == http.StatusInternalServerError:
@@ -128,7 +129,7 @@ func methodOf(c *gin.Context) string {
 	return "other"
 }
 
-// recoverPanic turns a panic into an internal error, or into a cut answer when half of it is out.
+// recoverPanic turns a panic into an internal error, or cuts the response off if it is already under way.
 func (m *middleware) recoverPanic(c *gin.Context) {
 	defer func() {
 		caught := recover()

@@ -22,10 +22,10 @@ import (
 //go:embed docs/docs.css
 var docsCSS []byte
 
-// docsStyle is where the style of /docs is found, among the assets of the page.
+// docsStyle is the path of the style of /docs, among the assets of the page.
 const docsStyle = "/assets/docs.css"
 
-// page is everything static: the page's files by their path, the contract and its readable form.
+// page holds everything static: the files of the page by path, the contract and its readable form.
 type page struct {
 	index    file
 	assets   map[string]file
@@ -36,7 +36,7 @@ type page struct {
 
 const indexFile = "index.html"
 
-// file is something static in the memory.
+// file is a static file in memory.
 type file struct {
 	contentType string
 	etag        string
@@ -90,8 +90,8 @@ func newPage(web fs.FS, openAPI []byte) (*page, error) {
 	return p, nil
 }
 
-// assetType returns the type of a file of the page, or "" for a file that is not handed out. The table of the system is
-// not asked: it differs from one machine to the next.
+// assetType returns the content type of a file of the page, or "" for a file that is not served. The system's table is
+// not used: it differs between machines.
 func assetType(name string) string {
 	switch strings.ToLower(path.Ext(name)) {
 	case ".html":
@@ -128,7 +128,7 @@ type pageHandler struct {
 	sessions *session.Sessions
 }
 
-// home is GET /: the page, and a cookie that lets its visitor find the jobs again.
+// home is GET /: the page, and a cookie that identifies its visitor.
 func (h *pageHandler) home(c *gin.Context) error {
 	if !h.page.hasIndex {
 		return notFound(c)
@@ -158,7 +158,7 @@ func (h *pageHandler) openAPI(c *gin.Context) error {
 	return nil
 }
 
-// asset is GET /assets/*path: a file that the page loads.
+// asset is GET /assets/*path: a file of the page.
 func (h *pageHandler) asset(c *gin.Context) error {
 	f, ok := h.page.assets[c.Request.URL.Path]
 	if !ok {
@@ -168,7 +168,7 @@ func (h *pageHandler) asset(c *gin.Context) error {
 	return nil
 }
 
-// static answers with a file. It is asked for again at each use: there is no version in the names.
+// static responds with a file. Browsers revalidate it at each use: the names hold no version.
 func static(c *gin.Context, f file) {
 	c.Header("Content-Type", f.contentType)
 	c.Header("Content-Security-Policy", pagePolicy)

@@ -9,9 +9,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
 )
 
-// checkPath refuses a path that leads to a route only once it is decoded or cleaned. Routes match the decoded path, and a
-// proxy in front of this program that keeps people out of /api/admin may compare it as it is written. Parameters may be
-// percent-encoded, but for separators.
+// checkPath rejects a path that matches a route only once it is decoded or cleaned. Routes match the decoded path, but a
+// proxy that restricts /api/admin may compare the raw one. Parameters may be percent-encoded, except for separators.
 func (m *middleware) checkPath(c *gin.Context) {
 	written := c.Request.URL.EscapedPath()
 	if hasEncodedSeparator(written) || (c.FullPath() != "" && !isPlain(written, c.FullPath())) {
@@ -19,13 +18,13 @@ func (m *middleware) checkPath(c *gin.Context) {
 	}
 }
 
-// hasEncodedSeparator reports whether a path as it is written holds a slash or backslash that is no plain slash.
+// hasEncodedSeparator reports whether a raw path contains an encoded slash or any backslash.
 func hasEncodedSeparator(written string) bool {
 	lower := strings.ToLower(written)
 	return strings.Contains(lower, "%2f") || strings.Contains(lower, "%5c") || strings.Contains(lower, `\`)
 }
 
-// isPlain reports whether a path is written as the pattern of its route is, segment by segment.
+// isPlain reports whether a raw path is written like the pattern of its route, segment by segment.
 func isPlain(written, pattern string) bool {
 	segments, fixed := strings.Split(written, "/"), strings.Split(pattern, "/")
 	for i, want := range fixed {
@@ -41,7 +40,7 @@ func isPlain(written, pattern string) bool {
 			}
 			continue
 		}
-		// A fixed part may need encoding: the path of GOOGLE_REDIRECT_URI is the operator's.
+		// A fixed part may need encoding: the operator chooses the path of GOOGLE_REDIRECT_URI.
 		if segments[i] != want && !strings.EqualFold(segments[i], (&url.URL{Path: want}).EscapedPath()) {
 			return false
 		}
@@ -49,8 +48,7 @@ func isPlain(written, pattern string) bool {
 	return len(segments) == len(fixed)
 }
 
-// isPlainRest reports whether what a route takes as the rest of its path holds no empty segment before the last and none
-// that leads up.
+// isPlainRest reports whether the segments of a wildcard contain no dots and no empty one before the last.
 func isPlainRest(segments []string) bool {
 	for i, segment := range segments {
 		if isDots(segment) || (segment == "" && i < len(segments)-1) {
@@ -60,7 +58,7 @@ func isPlainRest(segments []string) bool {
 	return true
 }
 
-// isDots reports whether a segment stands for this or the upper level.
+// isDots reports whether a segment is . or .. once decoded.
 func isDots(segment string) bool {
 	decoded, err := url.PathUnescape(segment)
 	return err != nil || decoded == "." || decoded == ".."

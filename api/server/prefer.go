@@ -9,19 +9,19 @@ import (
 
 const maxWait = 60 // seconds
 
-// preferences are those of RFC 7240 that are honoured.
+// preferences are the supported ones of RFC 7240.
 type preferences struct {
-	// wait is how long the caller would wait for the job to end; 0 when it did not say.
+	// wait is how long to wait for the job to end, 0 if the client does not say.
 	wait time.Duration
-	// async says that the caller wants to be answered before the job has ended.
+	// async asks for a response before the job has ended.
 	async bool
 }
 
 // applied is the value of Preference-Applied for the wait.
 func (p preferences) applied() string { return "wait=" + strconv.Itoa(int(p.wait.Seconds())) }
 
-// prefer reads the Prefer headers. What is malformed or unknown is passed over, as the standard says, and of a
-// preference that is repeated the first counts. A wait without a number, or with a larger one, is for the longest time.
+// prefer reads the Prefer headers. Invalid and unknown preferences are ignored, as the standard says, and the first of a
+// repeated one counts. A wait without a number, or with a larger one, means maxWait.
 func prefer(r *http.Request) preferences {
 	var p preferences
 	waitSeen := false

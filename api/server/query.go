@@ -10,8 +10,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/server/internal/bind"
 )
 
-// queries are the parameters of native routes, by route. Those that a route's handler reads, and no others, are taken:
-// a filter with a slip of the pen would otherwise answer another question. A route that is not listed looks for itself.
+// queries are the parameters of native routes. A route rejects all others: a misspelled filter would otherwise return
+// something else. A route that is not listed checks its own.
 var queries = map[string][]string{
 	"/api/jobs":                  {"limit", "cursor", "kind", "status"},
 	"/api/jobs/:id":              {"wait"},
@@ -23,10 +23,10 @@ var queries = map[string][]string{
 	"/api/models":                nil,
 }
 
-// repeatable are the parameters that may stand more than once.
+// repeatable are the parameters that may appear more than once.
 var repeatable = []string{"kind", "status"}
 
-// checkQuery refuses parameters that the route does not have, and those that stand more than once, by name.
+// checkQuery rejects unknown and repeated parameters.
 func (m *middleware) checkQuery(c *gin.Context) {
 	if c.Request.URL.RawQuery == "" {
 		return

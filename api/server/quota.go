@@ -23,14 +23,14 @@ type quotaHandler struct {
 	now       func() time.Time
 }
 
-// quotaView is what GET /api/quota answers: the windows of images and audio, and those of texts.
+// quotaView is the response of GET /api/quota: the windows of images and audio, and those of texts.
 type quotaView struct {
 	Lane job.Lane `json:"lane"`
 	windowsView
 	Text windowsView `json:"text"`
 }
 
-// windowsView is the windows of one group. One without limit is null.
+// windowsView holds the windows of one group. A window without a limit is null.
 type windowsView struct {
 	Minute  *windowView `json:"minute"`
 	Day     *windowView `json:"day"`
@@ -44,7 +44,7 @@ type windowView struct {
 	ResetsIn  int      `json:"resets_in"`
 }
 
-// getQuota is GET /api/quota: what the caller has left, and until when.
+// getQuota is GET /api/quota.
 func (h *quotaHandler) getQuota(c *gin.Context) error {
 	respond.Vary(c, "Accept-Language", "Cookie")
 	who, err := h.sessions.Caller(c)

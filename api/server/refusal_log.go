@@ -10,57 +10,57 @@ import (
 )
 
 const (
-	// refusalsPerSort and refusalsInAll bound the lines about refused submissions of one route and code, and of all of them,
-	// within refusalEvery: some 20 MB a day at the most, whoever floods the API.
-	refusalsPerSort = 10
-	refusalsInAll   = 60
+	// refusalsPerKind and refusalsTotal bound the lines about refused submissions of one route and code, and of all
+	// together, within refusalEvery: about 20 MB a day at most, even if the API is flooded.
+	refusalsPerKind = 10
+	refusalsTotal   = 60
 )
 
-// refusalLog says which refused submissions are worth a line at info: the first few of each sort and minute. The next one
-// that is logged says how many were left out.
+// refusalLog decides which refused submissions are logged at info: the first few of each kind and minute. The next line
+// says how many were left out.
 type refusalLog struct {
 	mu    sync.Mutex
 	began time.Time
-	// inAll counts the lines of the minute.
-	inAll int
-	sorts map[refusalSort]*refusalCount
+	// total counts the lines of the minute.
+	total int
+	sorts map[refusalKind]*refusalCount
 }
 
-// refusalSort is a sort of refusal. Both halves are of a known few.
-type refusalSort struct{ route, code string }
+// refusalKind is a kind of refusal. There are few values of each field.
+type refusalKind struct{ route, code string }
 
-// refusalCount is what became of the refusals of one sort.
+// refusalCount counts the refusals of one kind.
 type refusalCount struct{ lines, leftOut int }
 
-func newRefusalLog() *refusalLog { return &refusalLog{sorts: make(map[refusalSort]*refusalCount)} }
+func newRefusalLog() *refusalLog { return &refusalLog{sorts: make(map[refusalKind]*refusalCount)} }
 
-// level returns the level of a refusal's line, and how many of its sort had none since the last.
+// level returns the level of a refusal's line, and how many of its kind were not logged since the last.
 func (l *refusalLog) level(route, code string, now time.Time) (level slog.Level, leftOut int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if now.Sub(l.began) >= refusalEvery {
-		l.began, l.inAll = now, 0
+		l.began, l.total = now, 0
 		for _, r := range l.sorts {
 			r.lines = 0
 		}
 	}
-	sort := refusalSort{route, code}
+	sort := refusalKind{route, code}
 	r := l.sorts[sort]
 	if r == nil {
 		r = &refusalCount{}
 		l.sorts[sort] = r
 	}
-	if r.lines >= refusalsPerSort || l.inAll >= refusalsInAll {
+	if r.lines >= refusalsPerKind || l.total >= refusalsTotal {
 		r.leftOut++
 		return slog.LevelDebug, 0
 	}
 	r.lines++
-	l.inAll++
+	l.total++
 	leftOut, r.leftOut = r.leftOut, 0
 	return slog.LevelInfo, leftOut
 }
 
-// refusedSubmission reports whether a request that was answered with an error was to make a job and made none.
+// refusedSubmission reports whether a request that failed was a submission and created no job.
 func refusedSubmission(c *gin.Context) bool {
 	if c.Request.Method != http.MethodPost || c.Writer.Header().Get("Location") != "" {
 		return false

@@ -21,17 +21,17 @@ func TestRefusalLogSaysWhatItLeftOut(t *testing.T) {
 		}
 		return lines, leftOut
 	}
-	if n, left := lines("a", 1000); n != refusalsPerSort || left != 0 {
+	if n, left := lines("a", 1000); n != refusalsPerKind || left != 0 {
 		t.Errorf("%d lines, %d left out", n, left)
 	}
 	for i := range 100 {
 		lines(fmt.Sprint("route ", i), 1)
 	}
-	if l.inAll != refusalsInAll {
-		t.Errorf("%d lines in all", l.inAll)
+	if l.total != refusalsTotal {
+		t.Errorf("%d lines in all", l.total)
 	}
 	at = at.Add(refusalEvery)
-	if n, left := lines("a", 1); n != 1 || left != 1000-refusalsPerSort {
+	if n, left := lines("a", 1); n != 1 || left != 1000-refusalsPerKind {
 		t.Errorf("%d lines, %d left out", n, left)
 	}
 }

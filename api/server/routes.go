@@ -24,7 +24,7 @@ func (h *handlers) routes() (*gin.Engine, error) {
 	}
 	e.Use(h.cors)
 	handle := h.problems.Handle
-	limitBody, limitUpload := h.limitBody(bind.MaxBody), h.limitBody(maxPictureBody)
+	limitBody, limitUpload := h.limitBody(bind.MaxBody), h.limitBody(maxImageBody)
 	native := e.Group("", h.refuseCrossOrigin, h.checkQuery, limitBody)
 	original := e.Group("", problem.OriginalShape, h.refuseCrossOrigin, limitBody)
 	account := e.Group("/api", problem.OriginalShape, problem.SuccessFalse, h.refuseCrossOrigin)
@@ -44,7 +44,7 @@ func (h *handlers) routes() (*gin.Engine, error) {
 
 	// The routes of the original, which wait for their job.
 	original.POST("/api/generate", handle(h.original.generate))
-	original.POST("/api/pollinations/image", handle(h.original.generatePicture))
+	original.POST("/api/pollinations/image", handle(h.original.generateFromPrompt))
 	original.POST("/api/prompts/optimize", handle(h.original.optimizePrompt))
 	original.POST("/api/optimize", handle(h.original.optimizePrompt))
 	original.POST("/api/translate", handle(h.original.translateText))
@@ -70,7 +70,7 @@ func (h *handlers) routes() (*gin.Engine, error) {
 
 	// Feedback of members.
 	members := account.Group("/feedback", limitBody)
-	members.POST("", handle(h.feedback.giveFeedback))
+	members.POST("", handle(h.feedback.submitFeedback))
 	read(members, "/my", handle(h.feedback.myFeedback))
 
 	// Saved images.
@@ -85,12 +85,12 @@ func (h *handlers) routes() (*gin.Engine, error) {
 	// The operator's routes.
 	admin := e.Group("/api/admin", h.refuseCrossOrigin, limitBody, h.operator.operatorOnly)
 	read(admin, "/dead-letters", handle(h.deadLetters.listLetters))
-	read(admin, "/dead-letters/:id", handle(h.deadLetters.showLetter))
+	read(admin, "/dead-letters/:id", handle(h.deadLetters.getLetter))
 	admin.POST("/dead-letters/:id/replay", handle(h.deadLetters.replayLetter))
 	admin.DELETE("/dead-letters/:id", handle(h.deadLetters.purgeLetter))
 	admin.POST("/dead-letters/replay", handle(h.deadLetters.replayLetters))
 	admin.POST("/dead-letters/purge", handle(h.deadLetters.purgeLetters))
-	read(admin, "/control", handle(h.control.showControl))
+	read(admin, "/control", handle(h.control.getControl))
 	admin.POST("/kinds/:kind/pause", handle(h.control.pauseKind))
 	admin.POST("/kinds/:kind/resume", handle(h.control.resumeKind))
 	admin.POST("/upstreams/:name/probe", handle(h.control.probeUpstream))

@@ -34,60 +34,60 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
-// Mail is how an installation is set up to send mail, as the health check tells it.
+// Mail is how email is configured, for the health report.
 type Mail struct {
-	// Off says that no mail server is set up, even if password resets reach people in another way.
+	// Off says that no mail server is configured, even if password resets reach users in another way.
 	Off bool
-	// Required says that the operator wants the health check to be degraded then.
+	// Required makes the health report degraded in that case.
 	Required bool
 }
 
-// Deps are the parts that the server stands on. Those without a remark are required.
+// Deps are the parts that the server uses. They are required unless stated otherwise.
 type Deps struct {
 	Jobs  *jobs.Service
 	Store *store.Store
 	Queue *queue.Queue
-	// Control knows which upstreams are closed and which kinds are paused.
+	// Control knows the circuit breakers, the pauses and the runtime switches.
 	Control *control.Controller
 	Feed    *feed.Feed
 	Broker  *broker.Broker
-	// Accounts are the people who have signed up, and Recovery sends those a letter who forgot their password.
+	// Accounts are those of members, and Recovery sends emails to reset passwords and verify addresses.
 	Accounts *account.Accounts
 	Recovery *account.Recovery
 	Quota    *quota.Quota
-	// Eraser deletes accounts with everything that belongs to them.
+	// Eraser deletes accounts with all their data.
 	Eraser *erasure.Eraser
-	// VerifyEmail has new accounts with a password confirm their address before they may submit anything.
+	// VerifyEmail has new accounts with a password verify their email address before they can submit jobs.
 	VerifyEmail bool
-	// Feedback is what members tell the operator.
+	// Feedback stores the feedback of members.
 	Feedback *feedback.Box
-	// Gallery is the pictures that members have saved.
+	// Gallery stores the saved images of members.
 	Gallery *gallery.Gallery
-	// Google is signing in with Google; nil switches it off.
+	// Google configures sign-in with Google; nil disables it.
 	Google *Google
-	// Catalogue is the built-in list of models, against which settings are checked.
+	// Catalogue is the built-in list of models, against which settings are validated.
 	Catalogue *job.Catalogue
-	// Mail is how this installation is set up to send mail.
+	// Mail is how email is configured.
 	Mail Mail
-	// Models returns the list of models in force; Catalogue when nil.
+	// Models returns the current list of models; Catalogue when nil.
 	Models  func(context.Context) *job.Catalogue
 	Metrics *telemetry.Metrics
 	Log     *slog.Logger
 	// Tracing creates the spans of requests; nil creates none.
 	Tracing *telemetry.Tracing
-	// Secret is JWT_SECRET; keys for single purposes are derived from it.
+	// Secret is JWT_SECRET, from which keys for single purposes are derived.
 	Secret []byte
-	// OpenAPI is the contract in YAML, served as it is and shown at /docs.
+	// OpenAPI is the contract in YAML, served unchanged and rendered at /docs.
 	OpenAPI []byte
-	// Web holds the page: index.html, and what it loads below assets/. Without it there is no page.
+	// Web holds the page: index.html, and its files below assets/. Without it there is no page.
 	Web fs.FS
-	// Simulated says that the simulator stands in for the upstreams; the health check shows it.
+	// Simulated says that the simulator replaces the upstreams, for the health report.
 	Simulated bool
-	// MissingEnv names the required settings that are not set, for the health check. Optional.
+	// MissingEnv names the required settings that are missing, for the health report. Optional.
 	MissingEnv []string
-	// SwitchDefaults are the values of the runtime switches that no operator has set. Optional.
+	// SwitchDefaults are the values of switches that no operator has set. Optional.
 	SwitchDefaults map[control.SwitchName]string
-	// Now tells the time; time.Now when nil.
+	// Now returns the time; time.Now when nil.
 	Now func() time.Time
 	// KeepAlive is how often a silent stream gets a comment; 15 seconds when 0.
 	KeepAlive time.Duration
@@ -111,7 +111,7 @@ type Server struct {
 	log      *slog.Logger
 }
 
-// handlers are those of all routes.
+// handlers are the handlers of all routes.
 type handlers struct {
 	*middleware
 	operator      *operator
@@ -242,13 +242,13 @@ func newHandlers(cfg *Config, d *Deps) (*handlers, error) {
 	}, nil
 }
 
-// Handler returns the whole surface.
+// Handler returns the handler of all routes.
 func (s *Server) Handler() http.Handler { return s.engine }
 
-// Route is one route of the surface, with its parameters written as :name, or *name for the rest of a path.
+// Route is a route, with its parameters written as :name, or *name for the rest of a path.
 type Route struct{ Method, Path string }
 
-// Routes returns every route, for tests that hold the surface against its contract.
+// Routes returns every route, for tests that compare them with the contract.
 func (s *Server) Routes() []Route {
 	var routes []Route
 	for _, r := range s.engine.Routes() {
@@ -279,5 +279,5 @@ func newHTTP(base context.Context, handler http.Handler, log *slog.Logger) *http
 	}
 }
 
-// ErrStopping is the cause with which the context ends that HTTP is given: streams and waits end with it.
+// ErrStopping is the cause with which the caller of HTTP cancels its context: streams and waiting requests end with it.
 var ErrStopping = lifetime.ErrStopping

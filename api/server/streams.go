@@ -11,11 +11,11 @@ import (
 )
 
 const (
-	// sharedStreams is how many times MAX_STREAMS_PER_CALLER all guests of one address may have together. A new cookie
-	// costs nothing, so a bound by cookie alone would be none.
+	// sharedStreams is how many times MAX_STREAMS_PER_CALLER all guests of one address may have together. A new cookie is
+	// free, so a limit by cookie alone would be none.
 	sharedStreams = 10
 	// waitsPerStream is how many times MAX_STREAMS_PER_CALLER a caller may have requests that wait. There may be one for
-	// each of its jobs, and they end by themselves after a minute.
+	// each of its jobs, and they end after a minute.
 	waitsPerStream = 10
 	// retryStreams is when a stream may have been closed, in seconds.
 	retryStreams = 10
@@ -27,11 +27,11 @@ type streamLimits struct {
 	streams, waits         ratelimit.Concurrency
 }
 
-// errStreamsFull is why a stream or wait is refused that exceeds MAX_STREAMS.
+// errStreamsFull is the cause of a stream or wait that exceeds MAX_STREAMS.
 var errStreamsFull = errors.New("as many streams or waiting requests as MAX_STREAMS allows")
 
-// reserveStream takes a place for an event stream of a caller. It fails with a problem: 429 when the caller has too many,
-// 503 when the process has. It costs no request; release gives the place back.
+// reserveStream reserves an event stream for a caller. It fails with a problem: 429 when the caller has too many, 503
+// when the process has.
 func (l *streamLimits) reserveStream(who session.Caller) (release func(), err error) {
 	most := l.maxPerCaller
 	bounds := []ratelimit.Bound{{Key: "address " + who.Address, Max: sharedStreams * most}}
@@ -46,7 +46,7 @@ func (l *streamLimits) reserveStream(who session.Caller) (release func(), err er
 	return reservePlace(&l.streams, l.maxTotal, bounds, "")
 }
 
-// reserveWait takes a place for a request that waits for a job, in the same way.
+// reserveWait reserves a request that waits for a job, in the same way.
 func (l *streamLimits) reserveWait(who session.Caller) (release func(), err error) {
 	key := "address " + who.Address
 	if who.Lane == job.LaneMember {

@@ -16,11 +16,11 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
-// submitTimeout is how long a submission waits for NATS to store it. A store that is slow, and does not refuse, still takes
-// what waits; whoever prefers to wait for the job (Prefer: wait) may wait for longer.
+// submitTimeout is how long a submission waits for NATS to store it. A slow store still accepts what waits; a caller
+// that prefers to wait for the job (Prefer: wait) can wait longer.
 const submitTimeout = 30 * time.Second
 
-// submissions submits the jobs of all routes that make one.
+// submissions submits the jobs of all routes that create one.
 type submissions struct {
 	submitter *jobs.Submitter
 	queue     *queue.Queue
@@ -34,7 +34,7 @@ type submissions struct {
 	pending    ratelimit.Concurrency
 }
 
-// submit makes a job of an order. When it returns without error the job is durable.
+// submit submits an order. When it returns without an error the job is durable.
 func (s *submissions) submit(c *gin.Context, who session.Caller, o *jobs.Order) (*jobs.Submission, error) {
 	if err := s.sessions.RequireVerified(who.Member); err != nil {
 		return nil, err
@@ -44,13 +44,13 @@ func (s *submissions) submit(c *gin.Context, who session.Caller, o *jobs.Order) 
 		return nil, err
 	}
 	withJob(c, id)
-	ctx, leave, err := s.submitting(c, who)
+	ctx, leave, err := s.begin(c, who)
 	if err != nil {
 		return nil, err
 	}
 	defer leave()
 	submitted, err := s.submitter.Submit(ctx, who.Submitter(c), o)
-	if gone := s.owners.submitterMustExist(c, err); gone != nil {
+	if gone := s.owners.undoSubmissionIfDeleted(c, err); gone != nil {
 		return nil, gone
 	}
 	if err != nil {
@@ -63,10 +63,10 @@ func (s *submissions) submit(c *gin.Context, who session.Caller, o *jobs.Order) 
 	return submitted, nil
 }
 
-// submitting takes a place among the pending submissions and returns the context of the submission, which ends when it has
-// waited for as long as it may, and not because its caller goes away. It fails with a 503 when too many wait already. Once
-// the server begins to stop, or when NATS is not there to begin with, a submission waits no longer than other requests.
-func (s *submissions) submitting(c *gin.Context, who session.Caller) (ctx context.Context, leave func(), err error) {
+// begin reserves a pending submission and returns its context, which ends when it has waited long enough, and not when
+// its caller disconnects. It fails with a 503 when too many are pending. Once the server begins to stop, or if NATS is
+// not connected, a submission waits no longer than other requests.
+func (s *submissions) begin(c *gin.Context, who session.Caller) (ctx context.Context, leave func(), err error) {
 	// Above the limit submissions are refused at once, since a store that falls behind must not fill the memory; and one
 	// address may hold half of all places, since one caller must not take every one.
 	free, _, ok := s.pending.Reserve(s.maxPending, ratelimit.Bound{Key: who.Address, Max: (s.maxPending + 1) / 2})
@@ -84,8 +84,8 @@ func (s *submissions) submitting(c *gin.Context, who session.Caller) (ctx contex
 	}, nil
 }
 
-// retryNotAccepting and maxRetryNotAccepting are the Retry-After of a submission, in seconds, while the operator accepts
-// none: when no end is known, and at the most, since the operator may end it earlier.
+// retryNotAccepting and maxRetryNotAccepting are the Retry-After of a submission while the operator accepts none, in
+// seconds: when no end is known, and at most, since the operator may end it earlier.
 const (
 	retryNotAccepting    = 60
 	maxRetryNotAccepting = 3600

@@ -20,17 +20,17 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
-// withdrawTimeout bounds what is done for a caller that has gone away.
-const withdrawTimeout = 5 * time.Second
+// cleanupTimeout bounds what is done for a caller that has disconnected.
+const cleanupTimeout = 5 * time.Second
 
 const (
 	retryThrottled = 30
-	// retryStillRunning is when to ask for a job that took longer than its caller could be kept waiting.
+	// retryStillRunning is when to poll a job that took longer than SYNC_WAIT, in seconds.
 	retryStillRunning = 5
 )
 
-// errAnswered says that the caller got all it asked for already.
-var errAnswered = errors.New("answered")
+// errResponded says that the response has been sent.
+var errResponded = errors.New("answered")
 
 // originalHandler serves the routes of the original, which wait for their job.
 type originalHandler struct {
@@ -45,9 +45,9 @@ type originalHandler struct {
 	log      *slog.Logger
 }
 
-// work submits a job for one of the original's routes and waits until it has ended well. Any other end is a *problem.Problem; the
-// job goes on when the wait is over first. With Prefer: respond-async it answers at once and returns errAnswered.
-func (h *originalHandler) work(c *gin.Context, o *jobs.Order) (*job.Record, error) {
+// run submits a job and waits until it has succeeded. Any other end is a *problem.Problem; when the wait is over first
+// the job keeps running. With Prefer: respond-async it responds at once and returns errResponded.
+func (h *originalHandler) run(c *gin.Context, o *jobs.Order) (*job.Record, error) {
 	began := time.Now()
 	respond.Vary(c, "Accept-Language", "Cookie", "Prefer")
 	who, err := h.sessions.Caller(c)
@@ -68,13 +68,13 @@ func (h *originalHandler) work(c *gin.Context, o *jobs.Order) (*job.Record, erro
 		if err := h.show(c, http.StatusAccepted, snap); err != nil {
 			return nil, err
 		}
-		return nil, errAnswered
+		return nil, errResponded
 	}
 	spec := snap.Spec
 	waitsLong(c, telemetry.LongSync)
 	snap, err = h.await(c, []string{who.Owner}, id, h.syncWait-time.Since(began), ended)
 	if gone := c.Request.Context().Err(); gone != nil {
-		h.withdraw(c, spec)
+		h.cancelAbandoned(c, spec)
 		return nil, gone
 	}
 	if err != nil {
@@ -83,9 +83,9 @@ func (h *originalHandler) work(c *gin.Context, o *jobs.Order) (*job.Record, erro
 	return outcome(snap)
 }
 
-// withdraw cancels a job whose caller has gone away, unless it has started.
-func (h *originalHandler) withdraw(c *gin.Context, spec *job.Spec) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request.Context()), withdrawTimeout)
+// cancelAbandoned cancels a job whose caller has disconnected, unless it has started.
+func (h *originalHandler) cancelAbandoned(c *gin.Context, spec *job.Spec) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request.Context()), cleanupTimeout)
 	defer cancel()
 	canceled, err := h.jobs.CancelUnstarted(ctx, spec.Owner, spec.ID)
 	if err != nil {
@@ -96,7 +96,7 @@ func (h *originalHandler) withdraw(c *gin.Context, spec *job.Spec) {
 	}
 }
 
-// outcome returns the record of a job that succeeded, or the problem that stands for its state.
+// outcome returns the record of a job that succeeded, or the problem of its state.
 func outcome(snap *job.Snapshot) (*job.Record, error) {
 	r := snap.Record
 	switch {
@@ -126,8 +126,8 @@ func failure(r *job.Record) *problem.Problem {
 	return p
 }
 
-// product reads the whole of a job's first medium.
-func (h *originalHandler) product(c *gin.Context, r *job.Record) (job.Media, []byte, error) {
+// firstMedia reads the whole of a job's first image or audio file.
+func (h *originalHandler) firstMedia(c *gin.Context, r *job.Record) (job.Media, []byte, error) {
 	if r.Result == nil || len(r.Result.Media) == 0 {
 		return job.Media{}, nil, &problem.Problem{Code: problem.CodeInternal, Cause: errors.New("a succeeded job without media")}
 	}

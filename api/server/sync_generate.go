@@ -30,9 +30,9 @@ type generation struct {
 	Mode     *bind.Node `json:"mode"`
 }
 
-// speed returns the speed at which the speech is made. The original's page sends the mode "tts" and plays what it gets at
-// the chosen speed itself, so that for it the speech is made at the usual one, as an MP3. A speed that nobody may ask for is
-// refused as ever.
+// speed returns the speed of the speech. The original's page sends the mode "tts" and plays the audio at the chosen
+// speed itself, so that for it the speech is generated at the normal speed, as MP3. A speed out of range is still
+// rejected.
 func (g *generation) speed() *float64 {
 	setsRateItself := g.Mode != nil && g.Mode.Kind == bind.String && g.Mode.Text == "tts"
 	if setsRateItself && g.Speed != nil && *g.Speed >= job.MinSpeed && *g.Speed <= job.MaxSpeed {
@@ -41,7 +41,7 @@ func (g *generation) speed() *float64 {
 	return g.Speed
 }
 
-// generate is POST /api/generate of the original: one picture as base64 or speech as bytes.
+// generate is POST /api/generate of the original: one image as base64 or speech as bytes.
 func (h *originalHandler) generate(c *gin.Context) error {
 	var g generation
 	b, err := bind.Lenient(c, &g)
@@ -72,8 +72,8 @@ func (h *originalHandler) generate(c *gin.Context) error {
 	return problem.Invalid(b.Faults...)
 }
 
-// picture is the body of POST /api/pollinations/image.
-type picture struct {
+// imageRequest is the body of POST /api/pollinations/image.
+type imageRequest struct {
 	Prompt   string `json:"prompt"`
 	Negative string `json:"negative"`
 	Model    string `json:"model"`
@@ -83,9 +83,9 @@ type picture struct {
 	NoLogo   *bool  `json:"nologo"`
 }
 
-// generatePicture is POST /api/pollinations/image of the original.
-func (h *originalHandler) generatePicture(c *gin.Context) error {
-	var p picture
+// generateFromPrompt is POST /api/pollinations/image of the original.
+func (h *originalHandler) generateFromPrompt(c *gin.Context) error {
+	var p imageRequest
 	b, err := bind.Lenient(c, &p)
 	if err != nil {
 		return err
@@ -97,7 +97,7 @@ func (h *originalHandler) generatePicture(c *gin.Context) error {
 	return h.generateImage(c, in, b.Faults, "prompt")
 }
 
-// generateImage works an order for one picture.
+// generateImage generates one image.
 func (h *originalHandler) generateImage(c *gin.Context, in *job.ImageInput, faults []job.FieldError, text string) error {
 	models := h.models(c.Request.Context())
 	in.Model = servedModel(c, in.Model, h.submitter.Defaults().ImageModel, models.Images, h.catalogue.Images)
@@ -105,11 +105,11 @@ func (h *originalHandler) generateImage(c *gin.Context, in *job.ImageInput, faul
 	if err != nil {
 		return err
 	}
-	record, err := h.work(c, o)
+	record, err := h.run(c, o)
 	if err != nil {
-		return answered(err)
+		return unlessResponded(err)
 	}
-	m, data, err := h.product(c, record)
+	m, data, err := h.firstMedia(c, record)
 	if err != nil {
 		return err
 	}
@@ -121,7 +121,7 @@ func (h *originalHandler) generateImage(c *gin.Context, in *job.ImageInput, faul
 	return nil
 }
 
-// generateSpeech works an order for speech.
+// generateSpeech generates speech.
 func (h *originalHandler) generateSpeech(c *gin.Context, in *job.AudioInput, faults []job.FieldError) error {
 	models := h.models(c.Request.Context())
 	in.Model = servedModel(c, in.Model, h.submitter.Defaults().AudioModel, models.Speech, h.catalogue.Speech)
@@ -129,11 +129,11 @@ func (h *originalHandler) generateSpeech(c *gin.Context, in *job.AudioInput, fau
 	if err != nil {
 		return err
 	}
-	record, err := h.work(c, o)
+	record, err := h.run(c, o)
 	if err != nil {
-		return answered(err)
+		return unlessResponded(err)
 	}
-	m, data, err := h.product(c, record)
+	m, data, err := h.firstMedia(c, record)
 	if err != nil {
 		return err
 	}
@@ -142,9 +142,9 @@ func (h *originalHandler) generateSpeech(c *gin.Context, in *job.AudioInput, fau
 	return nil
 }
 
-// answered drops errAnswered, after which there is nothing left to do.
-func answered(err error) error {
-	if errors.Is(err, errAnswered) {
+// unlessResponded drops errResponded, after which there is nothing left to do.
+func unlessResponded(err error) error {
+	if errors.Is(err, errResponded) {
 		return nil
 	}
 	return err

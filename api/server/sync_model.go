@@ -10,9 +10,8 @@ import (
 )
 
 // servedModel returns the model to use for a name on one of the original's routes, whose pages still name retired models
-// and show nothing when they are refused. It is the name itself, unless that is of a retired model or of one that is built
-// in and that the upstream does not list: then it is the replacement, which the response names in a Warning header.
-// A name that no model ever had is returned as it is.
+// and show nothing when they are rejected. For a retired model, or a built-in one that the upstream does not list, it is
+// the replacement, which the response names in a Warning header. Any other name is returned unchanged.
 func servedModel(c *gin.Context, name, usual string, served, builtin []job.Model) string {
 	if name == "" {
 		return name
@@ -28,12 +27,12 @@ func servedModel(c *gin.Context, name, usual string, served, builtin []job.Model
 		m.ReplacedBy = job.ServedModel(served, usual).Name
 	}
 	// RFC 7234, section 5.5.7. There is one language, since the text of a header is ASCII.
-	c.Header("Warning", fmt.Sprintf(`299 - "The model %s is retired; %s was used."`, headerText(m.Name), headerText(m.ReplacedBy)))
+	c.Header("Warning", fmt.Sprintf(`299 - "The model %s is retired; %s was used."`, quotable(m.Name), quotable(m.ReplacedBy)))
 	return m.ReplacedBy
 }
 
-// headerText returns a text as it can stand between the quotes of a header's value.
-func headerText(s string) string {
+// quotable returns a text with the characters that may stand between the quotes of a header's value.
+func quotable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' || r == '"' || r == '\\' {
 			return '?'

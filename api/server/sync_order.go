@@ -8,9 +8,10 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 )
 
-// originalOrder checks an input for one of the original's routes. text is the name that the route has for the words.
+// originalOrder checks an input of one of the original's routes. text is the name that the route has for the text of the
+// input.
 func (h *originalHandler) originalOrder(models *job.Catalogue, kind job.Kind, in job.Input, faults []job.FieldError, text string) (*jobs.Order, error) {
-	// Names of faults so far are those of the route, names of faults to come those of the input.
+	// Errors so far have the names of the route, errors to come those of the input.
 	for i := range faults {
 		if faults[i].Pointer == "/"+text {
 			faults[i].Pointer = inputText(kind)
@@ -27,7 +28,7 @@ func (h *originalHandler) originalOrder(models *job.Catalogue, kind job.Kind, in
 	return o, err
 }
 
-// inputText is the pointer of the words in the input of a kind.
+// inputText is the pointer of the text in an input of a kind.
 func inputText(kind job.Kind) string {
 	if kind == job.KindImage {
 		return "/prompt"
@@ -35,7 +36,7 @@ func inputText(kind job.Kind) string {
 	return "/text"
 }
 
-// rename puts the route's name for the words in place of the input's.
+// rename replaces the input's name for the text by that of the route.
 func rename(kind job.Kind, faults []job.FieldError, text string) []job.FieldError {
 	for i := range faults {
 		if faults[i].Pointer == inputText(kind) {

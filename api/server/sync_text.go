@@ -20,9 +20,9 @@ type textRequest struct {
 
 // optimizePrompt is POST /api/prompts/optimize, and its older name /api/optimize, of the original.
 func (h *originalHandler) optimizePrompt(c *gin.Context) error {
-	text, improved, err := h.workText(c, job.KindPrompt)
+	text, improved, err := h.runText(c, job.KindPrompt)
 	if err != nil {
-		// A client that takes the text without a look at the status then goes on with what it had.
+		// A client that ignores the status then continues with its own text.
 		return h.echo(c, err, map[string]any{"optimized_text": text, "raw_optimized": text, "original_prompt": text})
 	}
 	c.Header("Cache-Control", "no-store")
@@ -34,7 +34,7 @@ func (h *originalHandler) optimizePrompt(c *gin.Context) error {
 
 // translateText is POST /api/translate of the original.
 func (h *originalHandler) translateText(c *gin.Context) error {
-	text, translated, err := h.workText(c, job.KindTranslation)
+	text, translated, err := h.runText(c, job.KindTranslation)
 	if err != nil {
 		return h.echo(c, err, map[string]any{"translated_text": text, "translated": false})
 	}
@@ -43,8 +43,8 @@ func (h *originalHandler) translateText(c *gin.Context) error {
 	return nil
 }
 
-// workText works an order for a text and returns what came in and what came out.
-func (h *originalHandler) workText(c *gin.Context, kind job.Kind) (text, made string, err error) {
+// runText runs a job for a text and returns the text and the result.
+func (h *originalHandler) runText(c *gin.Context, kind job.Kind) (text, made string, err error) {
 	var request textRequest
 	b, err := bind.Lenient(c, &request)
 	if err != nil {
@@ -55,7 +55,7 @@ func (h *originalHandler) workText(c *gin.Context, kind job.Kind) (text, made st
 	if err != nil {
 		return text, "", err
 	}
-	record, err := h.work(c, o)
+	record, err := h.run(c, o)
 	if err != nil {
 		return text, "", err
 	}
@@ -65,9 +65,9 @@ func (h *originalHandler) workText(c *gin.Context, kind job.Kind) (text, made st
 	return text, record.Result.Text, nil
 }
 
-// echo adds to an error what the original's clients find in its body, whatever went wrong.
+// echo adds to an error what the original's clients expect in its body.
 func (h *originalHandler) echo(c *gin.Context, err error, extra map[string]any) error {
-	if errors.Is(err, errAnswered) {
+	if errors.Is(err, errResponded) {
 		return nil
 	}
 	p := h.problems.ToProblem(c.Request.Context(), err)

@@ -17,7 +17,7 @@ func (m *middleware) trace(c *gin.Context) {
 	}
 	ctx, span := m.tracing.StartRequest(c.Request.Context(), tracedMethod(c), c.FullPath(), c.Request.Header)
 	c.Request = c.Request.WithContext(ctx)
-	// A handler that cuts its response off panics, past everything but this.
+	// A handler that cuts its response off panics.
 	code := "aborted"
 	defer func() {
 		status := c.Writer.Status()
@@ -43,7 +43,7 @@ func isTraced(c *gin.Context) bool {
 	return strings.HasPrefix(path, "/api/")
 }
 
-// tracedMethod returns the method as the semantic conventions of traces name it.
+// tracedMethod returns the method as the semantic conventions of traces have it.
 func tracedMethod(c *gin.Context) string {
 	if !slices.Contains(methods, c.Request.Method) {
 		return "_OTHER"

@@ -27,8 +27,8 @@ func (m *middleware) discardBody(c *gin.Context) {
 		return
 	}
 	respond.SetBodyDeadline(c, time.Now().Add(bind.BodyTimeout))
-	// A body that was announced with Expect: 100-continue is not sent unless it is read. One that is too large is refused
-	// by the route, or not read at all.
+	// A body announced with Expect: 100-continue is not sent unless it is read. One that is too large is rejected by the
+	// route, or not read at all.
 	if r.Method == http.MethodPost || r.ContentLength > bind.MaxBody || strings.EqualFold(r.Header.Get("Expect"), "100-continue") {
 		return
 	}
@@ -40,7 +40,7 @@ func (m *middleware) discardBody(c *gin.Context) {
 		c.Header("Connection", "close")
 		m.problems.Write(c, problem.New(problem.CodeRequestTimeout))
 	case !errors.Is(err, io.EOF):
-		// The connection broke, or the chunks of the body are malformed. What follows cannot be told from the body.
+		// The connection broke, or the chunks of the body are malformed. The next request cannot be told from the body.
 		c.Header("Connection", "close")
 	}
 }

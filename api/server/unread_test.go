@@ -192,7 +192,7 @@ func TestEveryRouteEndsWithoutItsBody(t *testing.T) {
 			conn := dial(t, addr)
 			// All at once, since those that read their body take as long as it may.
 			all.Go(func() {
-				if err := answered(conn, head+"\r\nHost: x\r\n"+length+"\r\n\r\n"); err != nil {
+				if err := unlessResponded(conn, head+"\r\nHost: x\r\n"+length+"\r\n\r\n"); err != nil {
 					t.Errorf("%q, %s: %v", head, length, err)
 				}
 			})
@@ -201,7 +201,7 @@ func TestEveryRouteEndsWithoutItsBody(t *testing.T) {
 }
 
 // answered sends the head of a request and reads the answer and the end of the connection.
-func answered(conn net.Conn, head string) error {
+func unlessResponded(conn net.Conn, head string) error {
 	if _, err := io.WriteString(conn, head); err != nil {
 		return err
 	}

@@ -20,36 +20,36 @@ import (
 )
 
 const (
-	// maxPictureRead is how much of a body with an image is kept: the largest image that is saved, as base64, its texts,
+	// maxImageRead is how much of a body with an image is kept: the largest image that is saved, as base64, its texts,
 	// and room to spare.
-	maxPictureRead = 4 << 20
-	// maxPictureBody is the largest body with an image that is read at all, so that the sender of an image that is too large
+	maxImageRead = 4 << 20
+	// maxImageBody is the largest body with an image that is read at all, so that the sender of an image that is too large
 	// can be told so.
-	maxPictureBody = 16 << 20
+	maxImageBody = 16 << 20
 	// maxSmallUpload is the size up to which the body of an upload is read like any other.
 	maxSmallUpload = 64 << 10
 	// uploadsPerOwner is how many images one member may upload at once.
 	uploadsPerOwner = 2
-	// uploadsAtOnce bounds the uploads of all members together. Each holds up to uploadHead bytes.
+	// uploadsAtOnce bounds the uploads of all members. Each holds up to uploadHead bytes.
 	uploadsAtOnce = 256
-	// uploadHead is how much of an upload is read before it needs one of the heldAtOnce places.
+	// uploadHead is how much of an upload is read before it needs a token of holding.
 	uploadHead = 256 << 10
 	// uploadGrace is how long an upload may take before its rate counts.
 	uploadGrace = 5 * time.Second
-	// uploadRate is how many bytes a second an upload must bring on average.
+	// uploadRate is the average rate that an upload must reach, in bytes per second.
 	uploadRate = 16 << 10
-	// uploadRateBusy is uploadRate for an upload that holds a place while more than half of the places are taken, so
-	// that a few slow senders cannot hold what everybody needs.
+	// uploadRateBusy is uploadRate for an upload that holds a token while more than half of them are taken, so that a few
+	// slow clients cannot hold what all need.
 	uploadRateBusy = 64 << 10
-	// uploadTimeout bounds an upload in any case.
+	// uploadTimeout bounds an upload whatever its rate.
 	uploadTimeout = 5 * time.Minute
-	// uploadStopGrace is how long an upload may go on once the server begins to stop.
+	// uploadStopGrace is how long an upload may continue once the server begins to stop.
 	uploadStopGrace = 5 * time.Second
-	// retryUpload is when another upload of the same member may find a place, in seconds.
+	// retryUpload is when another upload of the same member may have finished, in seconds.
 	retryUpload = 5
 )
 
-// upload reads the body of an upload and gives every read a deadline that follows from the bytes received so far.
+// upload reads the body of an upload and gives every read a deadline that depends on the bytes received so far.
 type upload struct {
 	body    io.Reader
 	control *http.ResponseController
@@ -64,7 +64,7 @@ type upload struct {
 	// end bounds the upload whatever its rate.
 	end      time.Time
 	stopping bool
-	// required is the rate behind the deadline of the latest read.
+	// required is the rate behind the deadline of the latest read, in bytes per second.
 	required int64
 }
 
@@ -97,12 +97,12 @@ func (u *upload) setDeadline() {
 	if deadline.After(u.end) {
 		deadline = u.end
 	}
-	// Without a connection, as in a test, there is nothing to bound.
+	// Without a connection, as in a test, there is no deadline to set.
 	_ = u.control.SetReadDeadline(deadline)
 }
 
-// paused leaves out of the upload's time what the server was busy with something else.
-func (u *upload) paused(d time.Duration) {
+// exclude excludes from the upload's time what the server spent on something else.
+func (u *upload) exclude(d time.Duration) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.began, u.end = u.began.Add(d), u.end.Add(d)
@@ -116,14 +116,14 @@ func (u *upload) stop() {
 	_ = u.control.SetReadDeadline(u.end)
 }
 
-// problem returns what a failed read means to the caller.
+// problem returns the problem of a failed read.
 func (u *upload) problem(c *gin.Context, err error) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if !errors.Is(err, os.ErrDeadlineExceeded) {
 		return bind.BodyProblem(err, int(u.received))
 	}
-	// The deadline stays passed and the connection ends with the answer: the rest of the body is not waited for.
+	// The deadline stays passed and the connection ends with the response: the rest of the body is not waited for.
 	c.Header("Connection", "close")
 	if u.stopping {
 		return problem.Unavailable(err)
@@ -153,7 +153,7 @@ func newUploads(grace time.Duration) *uploads {
 // has, 408 when the body arrives too slowly.
 func (l *uploads) read(c *gin.Context, owner string) (body []byte, done func(), err error) {
 	if n := c.Request.ContentLength; n >= 0 && n <= maxSmallUpload {
-		// It names an image of a job, or holds a tiny one.
+		// It selects an image of a job, or holds a tiny one.
 		body, err = bind.ReadBody(c)
 		return body, func() {}, err
 	}
@@ -189,26 +189,26 @@ func (l *uploads) read(c *gin.Context, owner string) (body []byte, done func(), 
 	}
 	if b.Len() == uploadHead {
 		waits := time.Now()
-		if err := place(c, l.holding); err != nil {
+		if err := acquire(c, l.holding); err != nil {
 			return nil, nil, err
 		}
 		held = true
-		u.paused(time.Since(waits))
-		if n := min(c.Request.ContentLength, maxPictureRead+1) - uploadHead; n > 0 {
+		u.exclude(time.Since(waits))
+		if n := min(c.Request.ContentLength, maxImageRead+1) - uploadHead; n > 0 {
 			b.Grow(int(n))
 		}
-		if _, err := io.Copy(&b, io.LimitReader(u, maxPictureRead+1-uploadHead)); err != nil {
+		if _, err := io.Copy(&b, io.LimitReader(u, maxImageRead+1-uploadHead)); err != nil {
 			return nil, nil, u.problem(c, err)
 		}
 	}
-	if b.Len() > maxPictureRead {
-		// The rest is read and not kept: its sender shall hear what was wrong, and not that the connection broke.
+	if b.Len() > maxImageRead {
+		// The rest is read and discarded, so that the client learns what was wrong, and not that the connection broke.
 		drop()
 		b = bytes.Buffer{}
 		if _, err := io.Copy(io.Discard, u); err != nil {
 			return nil, nil, u.problem(c, err)
 		}
-		return nil, nil, pictureProblem(gallery.ErrTooLarge)
+		return nil, nil, imageProblem(gallery.ErrTooLarge)
 	}
 	_ = u.control.SetReadDeadline(time.Time{})
 	whole = true

@@ -83,8 +83,8 @@ func TestRegisterAndLogin(t *testing.T) {
 	b.auth(t, "login", "not JSON").failed(t, http.StatusBadRequest, "invalid_json")
 }
 
-// TestUnknownAndWrongLookAlike compares whole answers.
-func TestUnknownAndWrongLookAlike(t *testing.T) {
+// TestUnknownAndWrongLoginsAreAlike compares whole answers.
+func TestUnknownAndWrongLoginsAreAlike(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.signUp(t, annEmail)
@@ -269,7 +269,7 @@ func TestAttemptsAreLimited(t *testing.T) {
 			limited(t, 10, http.StatusUnauthorized, "wrong_credentials", func(int) *reply {
 				return b.auth(t, "login", fields{"email": email, "password": "wrong"})
 			})
-			// A good password does not help whoever guesses.
+			// A good password does not help who guesses.
 			b.auth(t, "login", fields{"email": email, "password": annPassword}).failed(t, http.StatusTooManyRequests, "too_many_attempts")
 		}
 	})

@@ -30,7 +30,7 @@ func withVerification(t testing.TB) (chan string, func(*server.Config, *server.D
 	}
 }
 
-// verification takes the token out of the next e-mail to Ann.
+// verification takes the token out of the next email to Ann.
 func verification(t testing.TB, links chan string, lang string) string {
 	t.Helper()
 	token, found := strings.CutPrefix(<-links, annEmail+" "+lang+" https://page.example/verify-email?token=")

@@ -36,7 +36,7 @@ func TestActiveJobsOfAGuest(t *testing.T) {
 		jobs = append(jobs, v)
 	}
 	b.submits(t, cookie(c)).refused(t)
-	// Nobody else is held up, and those whom nothing tells apart are not counted as one.
+	// Nobody else is limited, and those whom nothing tells apart are not counted as one.
 	other, _ := guest()
 	b.submits(t, cookie(other)).expect(t, http.StatusAccepted)
 	for range 10 {

@@ -67,7 +67,7 @@ func TestPauseAndResume(t *testing.T) {
 	}
 }
 
-func TestPauseRefusesNonsense(t *testing.T) {
+func TestPauseIsValidated(t *testing.T) {
 	t.Parallel()
 	b := setup(t, withAdmin)
 	for name, body := range map[string]fields{

@@ -24,7 +24,7 @@ func (b *bundle) feedbacks(t testing.TB, query url.Values) givenList {
 	return list
 }
 
-func TestOperatorsFeedback(t *testing.T) {
+func TestAdminFeedback(t *testing.T) {
 	t.Parallel()
 	b := setup(t, withAdmin)
 	ann, bob := b.signUp(t, annEmail), b.signUp(t, "bob@example.org")
@@ -149,7 +149,7 @@ func TestFeedbackKey(t *testing.T) {
 	}
 	// One address holds one guess.
 	b.request(t, http.MethodGet, list+"?admin_key=guess&admin_key="+adminKey, nil).failed(t, http.StatusForbidden, "admin_key_required")
-	// Guesses in the address are held up like any other.
+	// Guesses in the address are limited like any other.
 	for range 20 {
 		if resp := b.request(t, http.MethodGet, list+"?admin_key=guess", nil); resp.StatusCode == http.StatusTooManyRequests {
 			off := setup(t)
@@ -160,9 +160,9 @@ func TestFeedbackKey(t *testing.T) {
 	t.Error("guesses are not held up")
 }
 
-// TestNoWordOfFeedbackInTheLog plants canaries in everything that is sent, and looks for them at the lowest level, in the
+// TestFeedbackIsNotLogged plants canaries in everything that is sent, and looks for them at the lowest level, in the
 // metrics and in the answers to others.
-func TestNoWordOfFeedbackInTheLog(t *testing.T) {
+func TestFeedbackIsNotLogged(t *testing.T) {
 	t.Parallel()
 	b := setup(t, withAdmin)
 	ann := b.signUp(t, annEmail)

@@ -65,7 +65,7 @@ func TestSwitches(t *testing.T) {
 	}
 }
 
-func TestSwitchesRefuseNonsense(t *testing.T) {
+func TestSwitchesAreValidated(t *testing.T) {
 	t.Parallel()
 	b := setup(t, withAdmin)
 	for pointer, body := range map[string]fields{
@@ -140,8 +140,8 @@ func TestSubmissionsAreStopped(t *testing.T) {
 	b.request(t, http.MethodPost, "/api/jobs", submission, cookie(c)).expect(t, http.StatusAccepted)
 }
 
-// TestStopEndsByItself has the time of a switch run out.
-func TestStopEndsByItself(t *testing.T) {
+// TestStoppedSubmissionsResume has the time of a switch run out.
+func TestStoppedSubmissionsResume(t *testing.T) {
 	t.Parallel()
 	now := make(chan time.Time, 1)
 	now <- time.Now()

@@ -86,7 +86,7 @@ func (b *bundle) acts(t testing.TB) []fields {
 	return acts
 }
 
-func TestOperatorsKey(t *testing.T) {
+func TestAdminKey(t *testing.T) {
 	t.Parallel()
 	off := setup(t)
 	for _, key := range []string{"", adminKey} {
@@ -118,7 +118,7 @@ func TestOperatorsKey(t *testing.T) {
 	}
 }
 
-func TestWrongKeysAreHeldUp(t *testing.T) {
+func TestWrongKeysAreLimited(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
 	b := setup(t, withAdmin, func(cfg *server.Config, deps *server.Deps) {

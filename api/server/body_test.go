@@ -67,7 +67,7 @@ func TestUnreadableBodies(t *testing.T) {
 	}
 }
 
-func TestBodyWithoutLengthIsBounded(t *testing.T) {
+func TestBodyWithoutLengthIsLimited(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	endless := io.LimitReader(zeros{}, 64<<20)
@@ -131,7 +131,7 @@ func TestDuplicateFields(t *testing.T) {
 	}
 }
 
-func TestNumbersAsTheyAreWritten(t *testing.T) {
+func TestNumberFormats(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	for number, code := range map[string]string{
@@ -155,7 +155,7 @@ func TestNumbersAsTheyAreWritten(t *testing.T) {
 	}
 }
 
-func TestByteOrderMarkIsTaken(t *testing.T) {
+func TestByteOrderMarkIsAccepted(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.request(t, http.MethodPost, "/api/jobs", "\xef\xbb\xbf"+goodBody).expect(t, http.StatusAccepted)

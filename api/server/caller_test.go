@@ -9,7 +9,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-func TestPageGivesACookie(t *testing.T) {
+func TestPageSetsACookie(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(cfg *server.Config, _ *server.Deps) { cfg.TrustedProxies = []string{"127.0.0.0/8"} })
 	resp := b.request(t, http.MethodGet, "/", nil).expect(t, http.StatusOK)
@@ -96,7 +96,7 @@ func TestGuestCookieOverTLS(t *testing.T) {
 	}
 }
 
-func TestProxyHeadersOfStrangersDoNotCount(t *testing.T) {
+func TestUntrustedProxyHeadersAreIgnored(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	resp := b.request(t, http.MethodGet, "/", nil, header("X-Forwarded-Proto", "https"))

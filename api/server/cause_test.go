@@ -13,7 +13,7 @@ func late(cause string) *job.Error {
 	return job.NewError(job.CodeDeadline, 0).Because(job.NewError(cause, 429))
 }
 
-func TestCauseIsTold(t *testing.T) {
+func TestCauseIsShown(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	spec := newSpec(job.OwnerAnonymous, "job-a", job.KindImage, imageInput())
@@ -30,9 +30,9 @@ func TestCauseIsTold(t *testing.T) {
 	}
 }
 
-// TestOriginalFailuresForWantOfTime has the original's routes say what kept a job: one that was throttled until its
+// TestOriginalDeadlineFailures has the original's routes say what kept a job: one that was throttled until its
 // deadline is worth another try soon.
-func TestOriginalFailuresForWantOfTime(t *testing.T) {
+func TestOriginalDeadlineFailures(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	const path = "/api/optimize"

@@ -8,7 +8,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/server"
 )
 
-func TestPagesOfOtherOrigins(t *testing.T) {
+func TestCORS(t *testing.T) {
 	t.Parallel()
 	trusting := setup(t, func(cfg *server.Config, _ *server.Deps) {
 		cfg.FrontendURLs, cfg.AllowedOrigins = []string{"https://One.example/app/"}, "https://two.example HTTPS://four.example:443,\n http://five.example:80 , https://six.example:8443"

@@ -111,7 +111,7 @@ func TestEventsInChinese(t *testing.T) {
 	golden(t, "events/failed.zh.txt", s.rest())
 }
 
-func TestEachReaderHasItsLanguage(t *testing.T) {
+func TestEachStreamHasItsLanguage(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	spec := b.push(t, fixedSpec(job.OwnerAnonymous, "job-a"))

@@ -60,7 +60,7 @@ func (b *bundle) mine(t testing.TB, who option) givenList {
 	return list
 }
 
-func TestGivingFeedback(t *testing.T) {
+func TestSubmitFeedback(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	ann := b.signUp(t, annEmail)
@@ -143,8 +143,8 @@ func TestParallelFeedback(t *testing.T) {
 	}
 }
 
-// TestMyFeedbackIsTheNewest has more feedback than is shown.
-func TestMyFeedbackIsTheNewest(t *testing.T) {
+// TestMyFeedbackIsNewestFirst has more feedback than is shown.
+func TestMyFeedbackIsNewestFirst(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	ann, bob := b.signUp(t, annEmail), b.signUp(t, "bob@example.org")
@@ -172,7 +172,7 @@ func TestMatrixOfFeedback(t *testing.T) {
 	b.give(t, bearer(ann.Token), "bug", "the words of Ann").expect(t, http.StatusCreated)
 	address := 0
 	for name, who := range callers {
-		// A token in place of a key is a guess, and nobody's guesses shall hold up the next.
+		// A token in place of a key is a guess, and nobody's guesses must hold up the next.
 		address++
 		list := b.request(t, http.MethodGet, "/api/feedback/my", nil, who.option)
 		post := b.give(t, who.option, "bug", "the words of "+name)
@@ -208,8 +208,8 @@ func TestMatrixOfFeedback(t *testing.T) {
 	}
 }
 
-// TestWhatIsGivenToAnAccountDeletedMeanwhile deletes the account between the look at the token and the store.
-func TestWhatIsGivenToAnAccountDeletedMeanwhile(t *testing.T) {
+// TestFeedbackOfADeletedAccountIsErased deletes the account between the look at the token and the store.
+func TestFeedbackOfADeletedAccountIsErased(t *testing.T) {
 	t.Parallel()
 	picture, err := json.Marshal(saving(largePicture(t)))
 	must(t, err)

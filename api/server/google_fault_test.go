@@ -13,7 +13,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/simulatortest"
 )
 
-func TestGoogleIsNotSetUp(t *testing.T) {
+func TestGoogleIsNotConfigured(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	for _, r := range []*reply{
@@ -139,7 +139,7 @@ func TestReturnPaths(t *testing.T) {
 	}
 }
 
-func TestNoWordOfGoogleInTheLog(t *testing.T) {
+func TestGoogleIsNotLogged(t *testing.T) {
 	t.Parallel()
 	g := withGoogle(t).browser(t)
 	address := g.begin(t, "?return=/canary")

@@ -69,7 +69,7 @@ func TestLinkAndUnlinkGoogle(t *testing.T) {
 	link(bob, "private@example.com").failed(t, http.StatusConflict, "google_linked_elsewhere")
 	link(ann, "third@example.com").failed(t, http.StatusConflict, "other_google_linked")
 	link(ann, "private@example.com").expect(t, http.StatusOK)
-	// Begun as a guest, and meanwhile somebody signed in with the browser's cookie.
+	// Begun as a guest, and in the meantime somebody signed in with the browser's cookie.
 	b = g.browser(t)
 	w := allow(t, b.begin(t, ""), "fourth@example.com")
 	b.auth(t, "login", fields{"email": "bob@example.org", "password": annPassword}).expect(t, http.StatusOK)
@@ -87,7 +87,7 @@ func TestLinkAndUnlinkGoogle(t *testing.T) {
 		b.auth(t, "login", fields{"email": "bob@example.org", "password": annPassword}).expect(t, http.StatusOK)
 		signedInOnly(allow(t, b.begin(t, "", header("Sec-Fetch-Site", site)), "fourth@example.com"))
 	}
-	// Begun as Bob, and meanwhile Bob has gone, or somebody else has come.
+	// Begun as Bob, and in the meantime Bob has gone, or somebody else has come.
 	b.auth(t, "login", fields{"email": "bob@example.org", "password": annPassword}).expect(t, http.StatusOK)
 	w = allow(t, b.begin(t, "", header("Sec-Fetch-Site", "same-origin")), "fifth@example.com")
 	b.auth(t, "login", fields{"email": annEmail, "password": annPassword}).expect(t, http.StatusOK)

@@ -7,8 +7,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/server"
 )
 
-// TestProvidersTellWhereGoogleLeads sets up redirect addresses of every sort.
-func TestProvidersTellWhereGoogleLeads(t *testing.T) {
+// TestProvidersHaveReturnOrigins sets up redirect addresses of every sort.
+func TestProvidersHaveReturnOrigins(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct{ redirect, page, want string }{
 		{"https://page.example/auth/google/callback", "", "https://page.example"},

@@ -75,8 +75,8 @@ func TestPlantedAttempts(t *testing.T) {
 	g.auth(t, "google-oauth", w.body(), cookie(eve.jarred(t, "t2i_google")), cookie(b.jarred(t, "t2i_google"))).expect(t, http.StatusOK)
 }
 
-// TestGoogleOutOfOrderCostsNoAttempts tries more often than strangers may, while nobody can sign in.
-func TestGoogleOutOfOrderCostsNoAttempts(t *testing.T) {
+// TestUnavailableGoogleCostsNoAttempts tries more often than strangers may, while nobody can sign in.
+func TestUnavailableGoogleCostsNoAttempts(t *testing.T) {
 	t.Parallel()
 	g := withGoogle(t).browser(t)
 	simulatortest.Script(t, g.sim, simulator.Rule{ID: "down", Kind: simulator.KindToken, Fault: "html_502"})
@@ -85,8 +85,8 @@ func TestGoogleOutOfOrderCostsNoAttempts(t *testing.T) {
 	}
 }
 
-// TestGoogleSendsPeopleToTheirPage looks at where somebody ends up for whom there is no way to Google.
-func TestGoogleSendsPeopleToTheirPage(t *testing.T) {
+// TestGoogleRedirectsToTheRightPage looks at where somebody ends up for whom there is no way to Google.
+func TestGoogleRedirectsToTheRightPage(t *testing.T) {
 	t.Parallel()
 	g := withGoogle(t)
 	deps, elsewhere := g.deps, *g.deps.Google
@@ -104,8 +104,8 @@ func TestGoogleSendsPeopleToTheirPage(t *testing.T) {
 	}
 }
 
-// TestOwnersAreToldOfALink links an account, and signs in with it.
-func TestOwnersAreToldOfALink(t *testing.T) {
+// TestOwnersAreNotifiedOfALink links an account, and signs in with it.
+func TestOwnersAreNotifiedOfALink(t *testing.T) {
 	t.Parallel()
 	told := make(chan string, 10)
 	g := withGoogle(t, func(_ *server.Config, deps *server.Deps) {

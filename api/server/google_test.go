@@ -105,7 +105,7 @@ func (g *googled) jarred(t testing.TB, name string) *http.Cookie {
 	return nil
 }
 
-func TestGoogleTheWholeWay(t *testing.T) {
+func TestGoogleFlow(t *testing.T) {
 	t.Parallel()
 	g := withGoogle(t).browser(t)
 	start := g.request(t, http.MethodGet, authRoute+"google?return=%2F%3Ftab%3Daudio", nil).expect(t, http.StatusFound)

@@ -9,9 +9,9 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
 )
 
-// TestHealthNamesALostQuorum stops two of three servers of a cluster: the operator reads that it has no leader, which is
+// TestHealthShowsALostQuorum stops two of three servers of a cluster: the operator reads that it has no leader, which is
 // neither a full nor a failed disk, and once they are back everything goes on.
-func TestHealthNamesALostQuorum(t *testing.T) {
+func TestHealthShowsALostQuorum(t *testing.T) {
 	t.Parallel()
 	c := brokertest.StartCluster(t)
 	b := setup(t, withAdmin, on(t, c.Open(0)))

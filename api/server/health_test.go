@@ -87,7 +87,7 @@ func TestHealth(t *testing.T) {
 	}
 }
 
-func TestHealthNamesMissingSettings(t *testing.T) {
+func TestHealthShowsMissingSettings(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(_ *server.Config, deps *server.Deps) { deps.MissingEnv = []string{"DEEPSEEK_API_KEY"} })
 	b.announce(t, "w1", "live")
@@ -178,8 +178,8 @@ func on(t *testing.T, b *broker.Broker) func(*server.Config, *server.Deps) {
 	}
 }
 
-// TestHealthNamesAFullStore fills the store: submissions are refused, and the operator reads why, once.
-func TestHealthNamesAFullStore(t *testing.T) {
+// TestHealthShowsAFullStore fills the store: submissions are refused, and the operator reads why, once.
+func TestHealthShowsAFullStore(t *testing.T) {
 	t.Parallel()
 	small := brokertest.Start(t, func(c *broker.Config) { c.MaxStoreMB = 1 })
 	b := setup(t, on(t, small))
@@ -218,8 +218,8 @@ func TestHealthNamesAFullStore(t *testing.T) {
 	}
 }
 
-// TestHealthNamesWhatIsLost deletes a stream, as a NATS whose disk was wiped does, and takes the slots of a kind away.
-func TestHealthNamesWhatIsLost(t *testing.T) {
+// TestHealthShowsDataLoss deletes a stream, as a NATS whose disk was wiped does, and takes the slots of a kind away.
+func TestHealthShowsDataLoss(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.announce(t, "w1", "simulator")
@@ -239,7 +239,7 @@ func TestHealthNamesWhatIsLost(t *testing.T) {
 	}
 }
 
-func TestHealthNamesKindsThatNobodyWorks(t *testing.T) {
+func TestHealthShowsUnservedKinds(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	must(t, b.control.RegisterWorker(t.Context(), control.Worker{ID: "w1", Mode: "live", Slots: map[job.Kind]int{job.KindImage: 2, job.KindAudio: 0}}))

@@ -89,7 +89,7 @@ func TestRequestWithoutHost(t *testing.T) {
 	}
 }
 
-func TestHostsThatAreNone(t *testing.T) {
+func TestInvalidHosts(t *testing.T) {
 	t.Parallel()
 	for _, entry := range []string{"https://api.example", "api.example/x", "*.example", "api.example:99999"} {
 		cfg := server.Config{PublicHosts: []string{entry}}

@@ -73,7 +73,7 @@ func TestImagesOfADay(t *testing.T) {
 	}
 }
 
-// TestImageMatrix asks every route of saved pictures as everybody.
+// TestImageMatrix asks every route of saved images as everybody.
 func TestImageMatrix(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -153,8 +153,8 @@ func TestManySaves(t *testing.T) {
 	b.saveImage(t, picture(t, 8), bob)
 }
 
-// TestNoRoomForImages saves until NATS has no room left.
-func TestNoRoomForImages(t *testing.T) {
+// TestFullImageStore saves until NATS has no room left.
+func TestFullImageStore(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(_ *server.Config, deps *server.Deps) {
 		pictures, err := gallery.New(t.Context(), brokertest.Start(t, func(c *broker.Config) { c.MaxStoreMB = 4 }))

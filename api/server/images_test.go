@@ -159,7 +159,7 @@ func TestSaveImage(t *testing.T) {
 	}
 }
 
-// downloads looks at a picture as a file.
+// downloads looks at an image as a file.
 func (b *bundle) downloads(t *testing.T, who option, id string, data []byte, contentType, ext string) {
 	t.Helper()
 	path := imagesRoute + "download/" + id
@@ -202,7 +202,7 @@ func bomb(t testing.TB) []byte {
 	return data
 }
 
-func TestSaveImageRefuses(t *testing.T) {
+func TestSaveImageIsValidated(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	ann := bearer(b.signUp(t, annEmail).Token)
@@ -257,7 +257,7 @@ func TestSaveImageRefuses(t *testing.T) {
 			t.Errorf("%s: %s", name, f.Error)
 		}
 	}
-	// What stands behind a picture is not kept.
+	// What stands behind an image is not kept.
 	s := b.saveImage(t, append(bytes.Clone(good), "<script>alert(1)</script>"...), ann)
 	if resp := b.request(t, http.MethodGet, imagesRoute+"download/"+s.ID, nil, ann); !bytes.Equal(resp.body, good) || resp.Header.Get("Content-Type") != "image/jpeg" {
 		t.Errorf("%d bytes of %s", len(resp.body), resp.Header.Get("Content-Type"))

@@ -218,7 +218,7 @@ func TestDefaultsAreCheckedToo(t *testing.T) {
 	}
 }
 
-func TestManyFaultsAreBounded(t *testing.T) {
+func TestFieldErrorsAreLimited(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	body := `{"kind":"prompt","input":{"text":"t"}` + strings.Repeat(`,"`+strings.Repeat("n", 200)+`":1`, 1000) + `}`

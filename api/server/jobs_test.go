@@ -236,7 +236,7 @@ func TestLongPoll(t *testing.T) {
 	}
 }
 
-func TestLongPollGivesUp(t *testing.T) {
+func TestLongPollTimesOut(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.push(t, newSpec(job.OwnerAnonymous, "job-a", job.KindImage, imageInput()))
@@ -401,7 +401,7 @@ func TestDelete(t *testing.T) {
 	b.request(t, http.MethodDelete, "/api/jobs/done", nil).problem(t, http.StatusNotFound, "not_found")
 }
 
-func TestStopAnswersWhoWaits(t *testing.T) {
+func TestStopEndsLongPolls(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.push(t, newSpec(job.OwnerAnonymous, "job-a", job.KindImage, imageInput()))
@@ -427,7 +427,7 @@ func TestStopAnswersWhoWaits(t *testing.T) {
 			t.Fatalf("still waiting; so far %v", got)
 		}
 	}
-	// Whoever has not begun to wait yet is told to come again.
+	// Whoever has not begun to wait yet is sent to come again.
 	for status := range got {
 		switch status {
 		case http.StatusOK, http.StatusAccepted, http.StatusGatewayTimeout, http.StatusServiceUnavailable:
@@ -442,7 +442,7 @@ func TestStopAnswersWhoWaits(t *testing.T) {
 	}
 }
 
-func TestBrokerAway(t *testing.T) {
+func TestBrokerUnavailable(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	c, _ := guest()

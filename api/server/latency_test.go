@@ -33,7 +33,7 @@ func (b *bundle) durations(t testing.TB, name, route string) map[string]uint64 {
 
 // Requests that wait on purpose say nothing about the latency of the API: they are counted with all others and measured
 // apart. The same routes without a wait, and those that are refused before one, are ordinary.
-func TestWaitingIsNoLatency(t *testing.T) {
+func TestWaitingIsNotLatency(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	c, _ := guest()

@@ -64,7 +64,7 @@ func history(t testing.TB, b *bundle, n int) (*http.Cookie, []string) {
 	return c, made
 }
 
-func TestListIsOfTheCallerAndNewestFirst(t *testing.T) {
+func TestListIsNewestFirst(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	c, made := history(t, b, 25)
@@ -177,8 +177,8 @@ func FuzzCursor(f *testing.F) {
 	})
 }
 
-// TestQueriesAreTakenByName gives routes parameters that they do not have, or have once.
-func TestQueriesAreTakenByName(t *testing.T) {
+// TestUnknownQueriesAreRejected gives routes parameters that they do not have, or have once.
+func TestUnknownQueriesAreRejected(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	c, _ := guest()

@@ -273,8 +273,8 @@ func TestStreamsEndWithTheSession(t *testing.T) {
 	}
 }
 
-// TestDeletedAccountsLeaveNothing looks through all streams afterwards.
-func TestDeletedAccountsLeaveNothing(t *testing.T) {
+// TestDeletedAccountsLeaveNoData looks through all streams afterwards.
+func TestDeletedAccountsLeaveNoData(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	ann, bob := b.signUp(t, annEmail), b.signUp(t, "bob@example.org")

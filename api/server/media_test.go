@@ -120,7 +120,7 @@ func TestMediaRanges(t *testing.T) {
 	}
 }
 
-func TestMediaThatIsNotThere(t *testing.T) {
+func TestMissingMedia(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	finished(t, b, "job-a", []byte("x"), "image/jpeg")
@@ -135,7 +135,7 @@ func TestMediaThatIsNotThere(t *testing.T) {
 	}
 }
 
-func TestMediaTypesThatABrowserWouldRunAreNotHandedOut(t *testing.T) {
+func TestActiveMediaTypesAreNotServed(t *testing.T) {
 	t.Parallel()
 	for contentType, want := range map[string]string{
 		"image/jpeg": "image/jpeg", "image/png": "image/png", "image/webp": "image/webp", "image/gif": "image/gif",

@@ -64,7 +64,7 @@ func TestOriginalRoutesReplaceRetiredModels(t *testing.T) {
 			t.Errorf("%v: %v, want %s", tc.body, v.Input, tc.model)
 		}
 	}
-	// The warning goes with the picture, and with the failure of its job.
+	// The warning goes with the image, and with the failure of its job.
 	worked := setup(t)
 	for end, status := range map[string]int{"": http.StatusOK, job.CodeRejected: http.StatusBadGateway} {
 		if end == "" {
@@ -76,7 +76,7 @@ func TestOriginalRoutesReplaceRetiredModels(t *testing.T) {
 			t.Errorf("status %d, headers %v", resp.StatusCode, resp.Header)
 		}
 	}
-	// Whoever reads errors is told.
+	// Whoever reads errors is sent.
 	for kind, input := range map[string]fields{"image": {"prompt": "p", "model": "turbo"}, "audio": {"text": "p", "model": "openai-audio"}} {
 		resp := builtin.request(t, http.MethodPost, "/api/jobs", fields{"kind": kind, "input": input})
 		if f := resp.problem(t, http.StatusBadRequest, "invalid_request"); len(f.Errors) != 1 || f.Errors[0].Code != "retired_model" || resp.Header.Get("Warning") != "" {

@@ -59,7 +59,7 @@ func failed(code string) func(*job.Spec) (*job.Record, []store.Product) {
 	}
 }
 
-func TestOriginalAnswers(t *testing.T) {
+func TestOriginalResponses(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	for _, path := range originalRoutes {
@@ -306,7 +306,7 @@ func submitAndLeave(t *testing.T, b *bundle, before func(spec *job.Spec)) *job.S
 	return entry.Spec
 }
 
-func TestCallerWhoLeavesCancelsWhatHasNotStarted(t *testing.T) {
+func TestDisconnectCancelsAQueuedJob(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	spec := submitAndLeave(t, b, func(*job.Spec) {})
@@ -323,7 +323,7 @@ func TestCallerWhoLeavesCancelsWhatHasNotStarted(t *testing.T) {
 	}
 }
 
-func TestCallerWhoLeavesDoesNotStopWhatRuns(t *testing.T) {
+func TestDisconnectKeepsARunningJob(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	spec := submitAndLeave(t, b, func(spec *job.Spec) {

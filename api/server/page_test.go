@@ -82,7 +82,7 @@ func TestDocsShowTheWholeContract(t *testing.T) {
 	}
 }
 
-func TestBrokenPagesAreRefusedAtStart(t *testing.T) {
+func TestInvalidPagesAreRejectedAtStart(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*server.Deps){
 		"no index":       func(d *server.Deps) { d.Web = fstest.MapFS{"assets/a.css": {}} },

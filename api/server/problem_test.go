@@ -93,7 +93,7 @@ func TestLanguages(t *testing.T) {
 	}
 }
 
-func TestInternalErrorsTellNothing(t *testing.T) {
+func TestInternalErrorsRevealNothing(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	_, err := b.broker.JetStream().Publish(t.Context(), broker.RecordSubject(job.OwnerAnonymous, "broken"), []byte(`{"v":1,"spec":"canary"}`))
@@ -147,8 +147,8 @@ func TestPanicIsAnInternalError(t *testing.T) {
 	b.request(t, http.MethodGet, "/livez", nil).expect(t, http.StatusOK)
 }
 
-// TestRefusalsAreNotLoggedOneByOne asks again and again while NATS is away.
-func TestRefusalsAreNotLoggedOneByOne(t *testing.T) {
+// TestRefusalsAreLoggedOncePerMinute asks again and again while NATS is away.
+func TestRefusalsAreLoggedOncePerMinute(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.broker.Conn().Close()

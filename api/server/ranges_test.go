@@ -38,8 +38,8 @@ func (b *bundle) countReads(t *testing.T, owner, id string) func() int {
 	}
 }
 
-// TestManyRangesReadLittle asks for as many single bytes as a header holds, each in another chunk than the one before.
-func TestManyRangesReadLittle(t *testing.T) {
+// TestManyRangesReadFewChunks asks for as many single bytes as a header holds, each in another chunk than the one before.
+func TestManyRangesReadFewChunks(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	data := bytes.Repeat([]byte("0123456789abcdef"), 100_000) // Four chunks.

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestPictureOptionsAreShown submits all that is handed on to the upstream and reads it in the job, as it will be worked.
-func TestPictureOptionsAreShown(t *testing.T) {
+// TestImageOptionsAreShown submits all that is handed on to the upstream and reads it in the job, as it will be worked.
+func TestImageOptionsAreShown(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	for _, safe := range []any{true, "true"} {
@@ -46,8 +46,8 @@ func TestReferencesAreNotRepeated(t *testing.T) {
 	}
 }
 
-// TestTheSameSafeIsTheSameRequest repeats a request with another spelling of the same truth value.
-func TestTheSameSafeIsTheSameRequest(t *testing.T) {
+// TestSafeFormsAreTheSameRequest repeats a request with another spelling of the same truth value.
+func TestSafeFormsAreTheSameRequest(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	body := func(safe any) fields { return fields{"kind": "image", "input": fields{"prompt": "p", "safe": safe}} }

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// TestRefusalLogSaysWhatItLeftOut counts lines over two minutes.
-func TestRefusalLogSaysWhatItLeftOut(t *testing.T) {
+// TestRefusalLogCountsWhatItLeftOut counts lines over two minutes.
+func TestRefusalLogCountsWhatItLeftOut(t *testing.T) {
 	t.Parallel()
 	l, at := newRefusalLog(), time.Now()
 	lines := func(route string, n int) (lines, leftOut int) {

@@ -138,8 +138,8 @@ func TestRetryIsRefused(t *testing.T) {
 	}
 }
 
-// TestRetryOnceForEachKey is the double click.
-func TestRetryOnceForEachKey(t *testing.T) {
+// TestRetryOncePerKey is the double click.
+func TestRetryOncePerKey(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	c, me := guest()

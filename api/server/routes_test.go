@@ -66,7 +66,7 @@ func expectations() map[string]expectation {
 	return all
 }
 
-func TestEveryRouteAgainstUninvitedCallers(t *testing.T) {
+func TestEveryRouteRejectsUnauthorizedCallers(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(cfg *server.Config, _ *server.Deps) { cfg.HealthToken, cfg.AdminKey = "token", adminKey })
 	expected := expectations()
@@ -113,7 +113,7 @@ func TestEveryRouteAgainstUninvitedCallers(t *testing.T) {
 	for _, path := range []string{"/api/admin/dead-letters/replay", "/api/admin/dead-letters/purge"} {
 		methods[path] = append(methods[path], methods["/api/admin/dead-letters/:id"]...)
 	}
-	// And these that of a saved picture.
+	// And these that of a saved image.
 	methods["/api/images/save"] = append(methods["/api/images/save"], methods["/api/images/:id"]...)
 	for _, path := range []string{"/api/images/daily", "/api/images/stats"} {
 		methods[path] = append(methods[path], http.MethodDelete)
@@ -215,7 +215,7 @@ func TestCrossOrigin(t *testing.T) {
 	}
 }
 
-func TestOneLineForEachRequest(t *testing.T) {
+func TestOneLogLinePerRequest(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	before := strings.Count(b.log.String(), `"msg":"request"`)

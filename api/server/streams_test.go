@@ -96,8 +96,8 @@ func TestStreamsOfOneCallerAreBounded(t *testing.T) {
 	}
 }
 
-// TestNewCookiesDoNotHelp has one address take a new cookie for every few streams.
-func TestNewCookiesDoNotHelp(t *testing.T) {
+// TestNewCookiesDoNotRaiseTheLimit has one address take a new cookie for every few streams.
+func TestNewCookiesDoNotRaiseTheLimit(t *testing.T) {
 	t.Parallel()
 	b := setup(t, bounds(1, 0))
 	for n := range 10 {

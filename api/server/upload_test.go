@@ -117,7 +117,7 @@ func TestUploadWithoutAPlace(t *testing.T) {
 	})
 }
 
-// TestSlowUploadsDoNotBlockOthers has many members send the beginnings of uploads, and others save meanwhile.
+// TestSlowUploadsDoNotBlockOthers has many members send the beginnings of uploads, and others save in the meantime.
 func TestSlowUploadsDoNotBlockOthers(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(cfg *server.Config, _ *server.Deps) { cfg.MaxSignups = 0 }, patient)
@@ -187,8 +187,8 @@ func TestUploadsOfOneMember(t *testing.T) {
 	b.saveImage(t, largePicture(t), ann)
 }
 
-// TestSlowUploadIsToldSo reads the whole answer.
-func TestSlowUploadIsToldSo(t *testing.T) {
+// TestSlowUploadError reads the whole answer.
+func TestSlowUploadError(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	ann := b.signUp(t, annEmail)

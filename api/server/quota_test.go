@@ -159,8 +159,8 @@ func TestQuotaWithoutLimit(t *testing.T) {
 	}
 }
 
-// TestEveryWayIsCharged submits on every route that makes something: images and audio to the one quota, texts to the other.
-func TestEveryWayIsCharged(t *testing.T) {
+// TestEveryRouteIsCharged submits on every route that makes something: images and audio to the one quota, texts to the other.
+func TestEveryRouteIsCharged(t *testing.T) {
 	t.Parallel()
 	b := setup(t, withPlans(quota.Plans{Media: planOf(0, 100), Text: planOf(0, 50)}))
 	left := map[quota.Group]int{quota.GroupMedia: 100, quota.GroupText: 50}
@@ -316,7 +316,7 @@ func TestWithoutCounters(t *testing.T) {
 	}
 }
 
-// TestJobOfWhichNobodyIsTold has NATS store a job and never say so. Its caller is told to try again and has not paid for it;
+// TestJobOfWhichNobodyIsTold has NATS store a job and never say so. Its caller is sent to try again and has not paid for it;
 // the job itself is worked, and gives nothing back when it fails.
 func TestJobOfWhichNobodyIsTold(t *testing.T) {
 	t.Parallel()

@@ -13,8 +13,8 @@ func from(address string) option { return header("X-Forwarded-For", address) }
 
 func behindProxy(cfg *server.Config, _ *server.Deps) { cfg.TrustedProxies = []string{"127.0.0.1"} }
 
-// TestGuessersLockNobodyOut has one address guess on and on, and many networks guess together.
-func TestGuessersLockNobodyOut(t *testing.T) {
+// TestGuessersDoNotLockOutOwners has one address guess on and on, and many networks guess together.
+func TestGuessersDoNotLockOutOwners(t *testing.T) {
 	t.Parallel()
 	b := setup(t, behindProxy)
 	const home, away = "198.51.100.7", "192.0.2.7"

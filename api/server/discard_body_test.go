@@ -106,9 +106,9 @@ func TestUnreadBodyHasADeadline(t *testing.T) {
 	}
 }
 
-// TestConnectionGoesOnAfterAnUnreadBody sends whole bodies, each in a piece of its own or all at once, to a route that
+// TestConnectionSurvivesAnUnreadBody sends whole bodies, each in a piece of its own or all at once, to a route that
 // does not read them.
-func TestConnectionGoesOnAfterAnUnreadBody(t *testing.T) {
+func TestConnectionSurvivesAnUnreadBody(t *testing.T) {
 	t.Parallel()
 	const plain = "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
 	pieces := []string{
@@ -234,8 +234,8 @@ func TestBodyWithoutEndAfterTheAnswer(t *testing.T) {
 	}
 }
 
-// TestDeadlineOfTheBodyEndsNoWait waits several times as long as a body may take.
-func TestDeadlineOfTheBodyEndsNoWait(t *testing.T) {
+// TestBodyDeadlineEndsNoWait waits several times as long as a body may take.
+func TestBodyDeadlineEndsNoWait(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(cfg *server.Config, deps *server.Deps) {
 		cfg.SyncWait, deps.KeepAlive = 3*time.Second, 100*time.Millisecond

@@ -10,8 +10,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 )
 
-// TestNoWordOfPeopleInTheLog plants canaries in everything that people send and looks for them at the lowest level.
-func TestNoWordOfPeopleInTheLog(t *testing.T) {
+// TestPersonalDataIsNotLogged plants canaries in everything that people send and looks for them at the lowest level.
+func TestPersonalDataIsNotLogged(t *testing.T) {
 	t.Parallel()
 	l, with := withLetters(t)
 	b := setup(t, with)
@@ -36,8 +36,8 @@ func TestNoWordOfPeopleInTheLog(t *testing.T) {
 	}
 }
 
-// TestNoWordOfPeopleWhereTheStoreFails has records that cannot be read and, after that, no store at all.
-func TestNoWordOfPeopleWhereTheStoreFails(t *testing.T) {
+// TestPersonalDataIsNotLoggedWhenTheStoreFails has records that cannot be read and, after that, no store at all.
+func TestPersonalDataIsNotLoggedWhenTheStoreFails(t *testing.T) {
 	t.Parallel()
 	l, with := withLetters(t)
 	b := setup(t, with)

@@ -62,7 +62,7 @@ func TestAThousandRequests(t *testing.T) {
 	b.expectLeft(t, "in the end", 0)
 }
 
-// TestMixedRequests asks for four pictures again and again where two are left, and in between for one: what does not fit does
+// TestMixedRequests asks for four images again and again where two are left, and in between for one: what does not fit does
 // not stand in the way of what does.
 func TestMixedRequests(t *testing.T) {
 	t.Parallel()
@@ -111,8 +111,8 @@ func inParallel(times int, f func(n int)) {
 	wg.Wait()
 }
 
-// TestCallerThatHangsUp leaves before it is answered: as many are counted as there are jobs.
-func TestCallerThatHangsUp(t *testing.T) {
+// TestCallerThatDisconnects leaves before it is answered: as many are counted as there are jobs.
+func TestCallerThatDisconnects(t *testing.T) {
 	t.Parallel()
 	b := setup(t, withQuota(0, 100))
 	for n := range 40 {

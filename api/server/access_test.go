@@ -68,7 +68,7 @@ func rows() map[string]row {
 
 		"POST /api/feedback": members(400, "/api/feedback", fields{}),
 	}
-	// A picture that Ann has saved; {image} stands for its id. That nobody else's is 400 to delete is the original's.
+	// A image that Ann has saved; {image} stands for its id. That nobody else's is 400 to delete is the original's.
 	table["POST /api/images/save"] = members(201, "/api/images/save", fields{"prompt": "a", "data": "UklGRhoAAABXRUJQVlA4TA0AAAAvAAAAEAcQERGIiP4HAA=="})
 	table["DELETE /api/images/:id"] = row{"/api/images/{image}", nil, 200, 400, 401, 401, 401}
 	for path, r := range map[string]row{

@@ -14,26 +14,26 @@ import (
 
 // hints tell the operator what to do, by reason.
 var hints = map[string]string{
-	"store_full": "NATS has no room left. Nothing new is accepted until something expires or is deleted, or its storage grows.",
-	"no_answer": "NATS is there and does not answer writes. After a fault of its disk, a full one among others, it takes no more " +
-		"until it is restarted: make room, then restart it. A cluster without a leader looks the same for some ten seconds.",
-	"disk_full": "The disk with DATA_DIR is full. Nothing new is accepted. Make room on it: NATS is then restarted within seconds, " +
+	"store_full": "The storage of NATS is full. Nothing new is accepted until something expires or is deleted, or the storage grows.",
+	"no_answer": "NATS is reachable but does not respond to writes. After a disk error, such as a full disk, it accepts no writes until " +
+		"it is restarted: free disk space, then restart it. A cluster without a leader looks the same for about ten seconds.",
+	"disk_full": "The disk with DATA_DIR is full. Nothing new is accepted. Free disk space: NATS is then restarted within seconds, " +
 		"without a restart of the program.",
-	"disk_failed": "The disk with DATA_DIR takes no writes, or the store on it is damaged; the log says which file and why. Nothing " +
-		"new is accepted. Once writes succeed NATS is restarted without a restart of the program.",
-	"repaired": "The store in DATA_DIR was damaged and was repaired at the start; nothing is lost. Check the disk. The damaged files " +
+	"disk_failed": "The disk with DATA_DIR accepts no writes, or the store on it is damaged; the log says which file and why. Nothing " +
+		"new is accepted. Once writes succeed, NATS is restarted without a restart of the program.",
+	"repaired": "The store in DATA_DIR was damaged and was repaired at startup; nothing is lost. Check the disk. The damaged files " +
 		"are in DATA_DIR/damaged. This is shown for an hour.",
-	reasonNoQuorum: "The NATS cluster has lost its quorum: too few of its servers are up, or they cannot reach each other, so that " +
+	reasonNoQuorum: "The NATS cluster has lost its quorum: too few of its servers are running, or they cannot reach each other, so " +
 		"it has no leader. Nothing new is accepted, and nothing accepted is lost. Start the missing servers, or repair the network " +
-		"between them, until a majority is up; the service then goes on without a restart. More room on the disks does not help.",
-	"incomplete": "NATS does not have all streams and consumers; they are being declared again.",
-	"queue_full": "As many jobs wait as MAX_QUEUED_JOBS allows.",
-	"data_lost": "NATS came back without what it had stored: jobs accepted before and their results are gone. " +
+		"between them, until a majority is running; the service then continues without a restart. More disk space does not help.",
+	"incomplete": "Streams or consumers are missing in NATS; they are being declared again.",
+	"queue_full": "The number of queued jobs has reached MAX_QUEUED_JOBS.",
+	"data_lost": "NATS came back without the data that it had stored: accepted jobs and their results are lost. " +
 		"This is shown for an hour.",
-	"mail_off":      "Users who forgot their password cannot reset it: SMTP_URL is not set.",
-	"mail_console":  "Password reset links are printed on the console, and no mail is sent: SMTP_URL is not set.",
+	"mail_off":      "Users who forget their password cannot reset it: SMTP_URL is not set.",
+	"mail_console":  "Password reset links are printed on the console, and no email is sent: SMTP_URL is not set.",
 	"mail_required": "MAIL is required, but SMTP_URL is not set.",
-	"mail_failing":  "The mail server did not accept the last mail; the log names the step.",
+	"mail_failing":  "The mail server did not accept the last email; the log names the step.",
 }
 
 // reasonOf returns the reason of a check's error. The caller learns no more: the text of an error may hold internal

@@ -29,16 +29,16 @@ func UntilStop(ctx context.Context) (context.Context, context.CancelFunc) {
 	if !ok {
 		return ctx, func() { cancel(context.Canceled) }
 	}
-	return follow(ctx, cancel, base)
+	return follow(ctx, base, cancel)
 }
 
 // UntilEither returns a context that ends with ctx, and as soon as other ends.
 func UntilEither(ctx, other context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	return follow(ctx, cancel, other)
+	return follow(ctx, other, cancel)
 }
 
-func follow(ctx context.Context, cancel context.CancelCauseFunc, other context.Context) (context.Context, context.CancelFunc) {
+func follow(ctx, other context.Context, cancel context.CancelCauseFunc) (context.Context, context.CancelFunc) {
 	detach := context.AfterFunc(other, func() { cancel(context.Cause(other)) })
 	return ctx, func() {
 		detach()

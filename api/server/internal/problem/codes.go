@@ -43,7 +43,7 @@ const (
 	CodeStoreFull          = "store_full"
 	CodeSignIn             = "sign_in_required"
 	CodeToken              = "invalid_token"
-	CodeWrongCredentials   = "wrong_credentials"
+	CodeWrongCredentials   = "wrong_credentials" //nolint:gosec // The code of an error.
 	CodeWrongPassword      = "wrong_password"
 	CodeAccountDisabled    = "account_disabled"
 	CodeEmailTaken         = "email_taken"

@@ -30,11 +30,10 @@ func (w *Writer) refusedSubmission(err error) *Problem {
 // exceededQuota returns the problem of a caller that requests more than is left of its quota.
 func (w *Writer) exceededQuota(r *quota.Refusal) *Problem {
 	wait, left := r.Wait(w.now()), r.Remaining()
-	p := &Problem{
+	p := (&Problem{
 		Code: CodeRateLimited, Reason: quotaReason(r), usage: []quota.Usage{r.Usage},
 		Args: map[string]string{"max": strconv.Itoa(r.Limit), "left": strconv.Itoa(left), "asked": strconv.Itoa(r.Asked)},
-	}
-	p.RetryIn(wait)
+	}).RetryIn(wait)
 	if r.Window != quota.WindowMinute {
 		p.Code, p.Extra = CodeQuotaExceeded, map[string]any{"remaining": left, "total": r.Limit}
 	}

@@ -110,7 +110,7 @@ func (s *site) drained(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, state := range states {
-			if state.Waiting > 0 || state.InHand > 0 || state.OldestAge > 0 {
+			if state.Waiting > 0 || state.InFlight > 0 || state.OldestAge > 0 {
 				return false
 			}
 		}

@@ -27,7 +27,7 @@ func (a *App) registerMetrics() error {
 	a.metrics.InitAPI(kinds, lanes, quota.Policies(), emailTemplates())
 	return errors.Join(
 		a.metrics.RegisterQueue(a.sampleQueue),
-		a.metrics.RegisterDeadLetters(a.store.DeadDepth),
+		a.metrics.RegisterDeadLetters(a.store.DeadLetterCount),
 		a.metrics.RegisterStore(a.sampleStore),
 		a.metrics.RegisterWorkers(func(ctx context.Context) ([]telemetry.WorkerSample, error) {
 			workers, err := a.control.Workers(ctx)
@@ -47,7 +47,7 @@ func (a *App) sampleQueue(ctx context.Context) ([]telemetry.QueueSample, error) 
 	samples := make([]telemetry.QueueSample, 0, len(states))
 	for _, s := range states {
 		samples = append(samples, telemetry.QueueSample{
-			Kind: string(s.Kind), Lane: string(s.Lane), Depth: s.Waiting, InFlight: s.InHand, OldestAge: s.OldestAge,
+			Kind: string(s.Kind), Lane: string(s.Lane), Depth: s.Waiting, InFlight: s.InFlight, OldestAge: s.OldestAge,
 		})
 	}
 	return samples, nil
@@ -98,7 +98,7 @@ const (
 func emailTemplates() []string { return []string{emailReset, emailVerification, emailNotice} }
 
 // countedLink returns a delivery of links that counts the result of each attempt.
-func (a *App) countedLink(template string, deliver account.Deliver) account.Deliver {
+func (a *App) countedLink(template string, deliver account.SendLink) account.SendLink {
 	return func(ctx context.Context, to, link string, lang job.Lang) error {
 		err := deliver(ctx, to, link, lang)
 		a.countEmail(template, err)
@@ -107,7 +107,7 @@ func (a *App) countedLink(template string, deliver account.Deliver) account.Deli
 }
 
 // countedNotice is countedLink for notices.
-func (a *App) countedNotice(notify account.Notify) account.Notify {
+func (a *App) countedNotice(notify account.SendNotice) account.SendNotice {
 	return func(ctx context.Context, to string, about account.Notice, lang job.Lang) error {
 		err := notify(ctx, to, about, lang)
 		a.countEmail(emailNotice, err)

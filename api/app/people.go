@@ -17,7 +17,7 @@ import (
 )
 
 // people opens the accounts and starts to deliver their e-mails.
-func (a *App) people(ctx context.Context, secret []byte) (*account.Accounts, *account.Recovery, error) {
+func (a *App) people(ctx context.Context, secret []byte) (*account.Accounts, *account.Mailer, error) {
 	accounts, err := account.New(ctx, a.broker, a.cfg.Account, secret)
 	if err != nil {
 		return nil, nil, err
@@ -26,7 +26,7 @@ func (a *App) people(ctx context.Context, secret []byte) (*account.Accounts, *ac
 	if err != nil {
 		return nil, nil, err
 	}
-	recovery := account.NewRecovery(accounts, a.pageURL, emails.reset, a.log, account.WithNotices(emails.notice), account.WithVerifications(emails.verification))
+	recovery := account.NewMailer(accounts, a.pageURL, emails.reset, a.log, account.WithNotices(emails.notice), account.WithVerifications(emails.verification))
 	recovery.Start()
 	a.onStop("recovery", recovery.Stop)
 	return accounts, recovery, nil
@@ -34,8 +34,8 @@ func (a *App) people(ctx context.Context, secret []byte) (*account.Accounts, *ac
 
 // emailSenders send the e-mails of accounts. One that is nil sends nothing.
 type emailSenders struct {
-	reset, verification account.Deliver
-	notice              account.Notify
+	reset, verification account.SendLink
+	notice              account.SendNotice
 }
 
 // emailSenders returns how the links of password resets and confirmations are sent: by e-mail or, for somebody who tries the
@@ -47,7 +47,7 @@ func (a *App) emailSenders() (emailSenders, error) {
 		if err != nil {
 			return emailSenders{}, err
 		}
-		link := func(compose func(link string, lang job.Lang) (subject, text string)) account.Deliver {
+		link := func(compose func(link string, lang job.Lang) (subject, text string)) account.SendLink {
 			return func(ctx context.Context, to, link string, lang job.Lang) error {
 				subject, text := compose(link, lang)
 				return sender.Send(ctx, mail.Message{To: to, Subject: subject, Text: text})
@@ -71,7 +71,7 @@ func (a *App) emailSenders() (emailSenders, error) {
 		console = io.Discard
 	}
 	var mu sync.Mutex // Several may be printed at once.
-	link := func(about string) account.Deliver {
+	link := func(about string) account.SendLink {
 		return func(_ context.Context, _, link string, _ job.Lang) error {
 			mu.Lock()
 			defer mu.Unlock()

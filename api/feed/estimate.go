@@ -102,7 +102,7 @@ func (e *estimator) ahead(ctx context.Context, of lane, sequences []uint64) (map
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.setLoad(of, load{places.Waiting, places.InHand}, time.Now())
+	e.setLoad(of, load{places.Waiting, places.InFlight}, time.Now())
 	return places.Ahead, nil
 }
 

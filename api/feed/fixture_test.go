@@ -109,7 +109,7 @@ func (r *rig) putAs(t testing.TB, spec *job.Spec, p *job.Progress) {
 func (r *rig) settle(t testing.TB, spec *job.Spec) {
 	t.Helper()
 	r.record(t, spec)
-	must(t, r.store.DropProgress(t.Context(), spec.Owner, spec.ID))
+	must(t, r.store.DeleteProgress(t.Context(), spec.Owner, spec.ID))
 	r.leave(t, spec)
 }
 
@@ -171,7 +171,7 @@ func (r *rig) take(t testing.TB) {
 	puller, err := r.queue.Puller()
 	must(t, err)
 	defer puller.Close()
-	d, err := puller.Take(lane, hang)
+	d, err := puller.Pull(lane, hang)
 	must(t, err)
 	if d == nil {
 		t.Fatal("no job came")

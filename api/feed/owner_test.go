@@ -115,7 +115,7 @@ func TestWatchOwnerEndsAJobOnce(t *testing.T) {
 	r.put(t, spec, 2, 1)
 	r.forge(t, "events."+broker.EventResult+"."+owner+".j1", encoded(t, record))
 	r.forge(t, "events."+broker.EventQueued+"."+owner+".j1", encoded(t, spec))
-	must(t, r.store.DropProgress(t.Context(), owner, "j1"))
+	must(t, r.store.DeleteProgress(t.Context(), owner, "j1"))
 	r.leave(t, spec)
 	last := r.push(t, "j2")
 	for e := next(t, reader); e.Job.ID != "j2"; e = next(t, reader) {
@@ -139,7 +139,7 @@ func TestWatchOwnerOfARepeatedSubmission(t *testing.T) {
 	spec := r.push(t, "j1")
 	r.settle(t, spec)
 	reader := r.watchOwner(t, time.Time{})
-	if _, replayed, err := r.jobs.Submit(t.Context(), spec, true); err != nil || !replayed {
+	if _, replayed, err := r.jobs.Enqueue(t.Context(), spec, true); err != nil || !replayed {
 		t.Fatalf("replayed %t, %v", replayed, err)
 	}
 	expectOf(t, reader, "j1 end")
@@ -161,7 +161,7 @@ func TestWatchOwnerOfAKeyUsedAgain(t *testing.T) {
 		expectOf(t, reader, "j1 end")
 		must(t, r.jobs.Delete(t.Context(), []string{owner}, "j1"))
 		// As a submission with the same key does before it queues its job.
-		must(t, r.store.Unfence(t.Context(), owner, "j1"))
+		must(t, r.store.RemoveTombstone(t.Context(), owner, "j1"))
 	}
 }
 

@@ -112,7 +112,7 @@ func TestWatchDropsWhatIsNoNews(t *testing.T) {
 	r.put(t, spec, 2, 1)
 	expect(t, reader, "1.10", "2.1")
 	// The purge of a progress is no state, and neither is what cannot be read.
-	must(t, r.store.DropProgress(t.Context(), owner, "j1"))
+	must(t, r.store.DeleteProgress(t.Context(), owner, "j1"))
 	for _, event := range []string{broker.EventQueued, broker.EventProgress, broker.EventResult, "other"} {
 		for _, data := range []string{"", "{", `{"v":1}`, `{"v":9}`, "null"} {
 			r.forge(t, "events."+event+"."+owner+".j1", []byte(data))

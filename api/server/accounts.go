@@ -19,7 +19,7 @@ import (
 // authHandler serves the account routes except those of Google.
 type authHandler struct {
 	accounts *account.Accounts
-	recovery *account.Recovery
+	recovery *account.Mailer
 	eraser   *erasure.Eraser
 	sessions *session.Sessions
 	limits   *accountLimits
@@ -64,7 +64,7 @@ func (h *authHandler) register(c *gin.Context) error {
 		return err
 	}
 	if !u.EmailVerified() {
-		h.recovery.Verify(u, problem.Lang(c))
+		h.recovery.SendVerification(u, problem.Lang(c))
 	}
 	h.limits.addFamiliar(c.ClientIP(), req.Email)
 	token, err := h.sessions.SignIn(c, u)

@@ -21,14 +21,14 @@ const (
 )
 
 // people returns accounts whose passwords are hashed in no time, and a recovery that delivers to nobody.
-func people(t testing.TB, b *broker.Broker, log *slog.Logger) (*account.Accounts, *account.Recovery) {
+func people(t testing.TB, b *broker.Broker, log *slog.Logger) (*account.Accounts, *account.Mailer) {
 	t.Helper()
 	var cfg account.Config
 	must(t, env.Load(nil, &cfg))
 	cfg.Iterations, cfg.Quick = 10, true
 	accounts, err := account.New(t.Context(), b, cfg, []byte(secret))
 	must(t, err)
-	return accounts, account.NewRecovery(accounts, func() string { return "" }, func(context.Context, string, string, job.Lang) error { return nil }, log)
+	return accounts, account.NewMailer(accounts, func() string { return "" }, func(context.Context, string, string, job.Lang) error { return nil }, log)
 }
 
 // letters keeps the links that were delivered, by address.
@@ -41,7 +41,7 @@ func withLetters(t testing.TB) (*letters, func(*server.Config, *server.Deps)) {
 	t.Helper()
 	l := &letters{links: make(chan [2]string, 100)}
 	return l, func(_ *server.Config, deps *server.Deps) {
-		deps.Recovery = account.NewRecovery(deps.Accounts, func() string { return "https://page.example" }, func(_ context.Context, to, link string, lang job.Lang) error {
+		deps.Recovery = account.NewMailer(deps.Accounts, func() string { return "https://page.example" }, func(_ context.Context, to, link string, lang job.Lang) error {
 			l.links <- [2]string{to, link + " " + string(lang)}
 			return nil
 		}, deps.Log)
@@ -79,6 +79,6 @@ func (b *bundle) signUp(t testing.TB, email string) *session {
 }
 
 // noLetters is a recovery without a way to reach anybody.
-func noLetters(deps *server.Deps) *account.Recovery {
-	return account.NewRecovery(deps.Accounts, func() string { return "" }, nil, deps.Log)
+func noLetters(deps *server.Deps) *account.Mailer {
+	return account.NewMailer(deps.Accounts, func() string { return "" }, nil, deps.Log)
 }

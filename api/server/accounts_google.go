@@ -48,7 +48,7 @@ type googleHandler struct {
 	// google is nil when sign-in with Google is not configured.
 	google   *Google
 	accounts *account.Accounts
-	recovery *account.Recovery
+	recovery *account.Mailer
 	sessions *session.Sessions
 	limits   *accountLimits
 	signups  *signupLimit
@@ -260,7 +260,7 @@ func (h *googleHandler) failGoogle(c *gin.Context, err error, refund func()) err
 func (h *googleHandler) spend(c *gin.Context, what string, until time.Time) error {
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	return h.accounts.Spend(ctx, what, until)
+	return h.accounts.ConsumeOnce(ctx, what, until)
 }
 
 // completeGoogle signs in a user of Google or, if a member is signed in already, links the two.
@@ -294,7 +294,7 @@ func (h *googleHandler) completeGoogle(c *gin.Context, who *google.Identity, m *
 	}
 	refund()
 	if act == "linked" {
-		h.recovery.Linked(u, problem.Lang(c))
+		h.recovery.SendGoogleNotice(u, problem.Lang(c))
 	}
 	token, err := h.sessions.SignIn(c, u)
 	if err != nil {

@@ -31,7 +31,7 @@ func (h *authHandler) forgotPassword(c *gin.Context) error {
 		return problem.TooManyAttempts(wait)
 	}
 	if h.limits.emailsTo.Take(h.limits.accountKey(req.Email)) == 0 {
-		h.recovery.Ask(req.Email, problem.Lang(c))
+		h.recovery.SendReset(req.Email, problem.Lang(c))
 	}
 	respondDone(c, http.StatusOK, "reset_requested", accountReply{})
 	return nil
@@ -67,7 +67,7 @@ func (h *authHandler) resetPassword(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	h.recovery.Changed(u, problem.Lang(c))
+	h.recovery.SendPasswordNotice(u, problem.Lang(c))
 	respondDone(c, http.StatusOK, "reset", accountReply{})
 	return nil
 }

@@ -61,7 +61,7 @@ func (h *authHandler) resendVerification(c *gin.Context) error {
 	if wait := h.limits.verificationEmails.Take(m.User.Owner()); wait > 0 {
 		return problem.TooManyAttempts(wait)
 	}
-	h.recovery.Verify(m.User, problem.Lang(c))
+	h.recovery.SendVerification(m.User, problem.Lang(c))
 	respondDone(c, http.StatusOK, "verification_sent", accountReply{User: newUserView(m.User)})
 	return nil
 }

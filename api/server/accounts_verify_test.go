@@ -20,7 +20,7 @@ func withVerification(t testing.TB) (chan string, func(*server.Config, *server.D
 	links := make(chan string, 100)
 	return links, func(_ *server.Config, deps *server.Deps) {
 		deps.VerifyEmail = true
-		deps.Recovery = account.NewRecovery(deps.Accounts, func() string { return "https://page.example" }, nil, deps.Log,
+		deps.Recovery = account.NewMailer(deps.Accounts, func() string { return "https://page.example" }, nil, deps.Log,
 			account.WithVerifications(func(_ context.Context, to, link string, lang job.Lang) error {
 				links <- to + " " + string(lang) + " " + link
 				return nil

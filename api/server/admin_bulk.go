@@ -50,7 +50,7 @@ type bulkReply struct {
 
 // replayLetters is POST /api/admin/dead-letters/replay, oldest first.
 func (h *deadLetterHandler) replayLetters(c *gin.Context) error {
-	return h.bulk(c, func(ctx context.Context, letter *store.Letter) (bool, error) {
+	return h.bulk(c, func(ctx context.Context, letter *store.DeadLetter) (bool, error) {
 		_, _, err := h.replay(ctx, c, letter)
 		if errors.Is(err, jobs.ErrNotRetryable) || errors.Is(err, errOwnerDeleted) {
 			return false, nil
@@ -61,11 +61,11 @@ func (h *deadLetterHandler) replayLetters(c *gin.Context) error {
 
 // purgeLetters is POST /api/admin/dead-letters/purge, oldest first.
 func (h *deadLetterHandler) purgeLetters(c *gin.Context) error {
-	return h.bulk(c, func(ctx context.Context, letter *store.Letter) (bool, error) { return h.purge(ctx, c, letter) })
+	return h.bulk(c, func(ctx context.Context, letter *store.DeadLetter) (bool, error) { return h.purge(ctx, c, letter) })
 }
 
 // bulk acts on the selected dead letters one after the other; each action is independent of the others.
-func (h *deadLetterHandler) bulk(c *gin.Context, act func(context.Context, *store.Letter) (done bool, err error)) error {
+func (h *deadLetterHandler) bulk(c *gin.Context, act func(context.Context, *store.DeadLetter) (done bool, err error)) error {
 	var req bulkRequest
 	b, err := bind.JSON(c, &req)
 	if err != nil {
@@ -111,7 +111,7 @@ func (h *deadLetterHandler) bulk(c *gin.Context, act func(context.Context, *stor
 }
 
 // read returns which letters are selected, and how many at most.
-func (r *bulkRequest) read(b *bind.Binder) (store.LetterFilter, int, error) {
+func (r *bulkRequest) read(b *bind.Binder) (store.DeadLetterFilter, int, error) {
 	given := map[string]string{"kind": r.Kind, "code": r.Code, "owner": r.Owner, "since": r.Since}
 	filter := letterFilter(b, "/", func(name string) string { return given[name] })
 	limit := defaultBulk
@@ -130,7 +130,7 @@ func (r *bulkRequest) read(b *bind.Binder) (store.LetterFilter, int, error) {
 // bulkRange returns the sequence numbers between which a request acts: those of its cursor, or all that exist now.
 func (h *deadLetterHandler) bulkRange(ctx context.Context, text string) (from, to uint64, err error) {
 	if text == "" {
-		to, err = h.store.LastLetter(ctx)
+		to, err = h.store.LastDeadLetter(ctx)
 		return 1, to, err
 	}
 	sequences, ok := cursor.DecodeSequences(cursorOfBulk, text, 2)
@@ -141,9 +141,9 @@ func (h *deadLetterHandler) bulkRange(ctx context.Context, text string) (from, t
 }
 
 // oldestLetters returns up to limit dead letters, oldest first. All are read before any is changed.
-func (h *deadLetterHandler) oldestLetters(ctx context.Context, f store.LetterFilter, from, to uint64, limit int) ([]*store.Letter, error) {
-	var letters []*store.Letter
-	err := h.store.EachLetter(ctx, f, from, to, func(l *store.Letter) (bool, error) {
+func (h *deadLetterHandler) oldestLetters(ctx context.Context, f store.DeadLetterFilter, from, to uint64, limit int) ([]*store.DeadLetter, error) {
+	var letters []*store.DeadLetter
+	err := h.store.EachDeadLetter(ctx, f, from, to, func(l *store.DeadLetter) (bool, error) {
 		letters = append(letters, l)
 		return len(letters) < limit, nil
 	})

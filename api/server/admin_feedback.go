@@ -85,7 +85,7 @@ func (h *adminFeedbackHandler) listFeedback(c *gin.Context) error {
 		reply.Feedbacks[i] = newAdminFeedbackView(e)
 	}
 	if page.Next != nil {
-		reply.Next = cursor.EncodeSequences(cursorOfFeedback, uint64(page.Next.Era), page.Next.Before) //nolint:gosec // It is never negative.
+		reply.Next = cursor.EncodeSequences(cursorOfFeedback, uint64(page.Next.Batch), page.Next.Before) //nolint:gosec // It is never negative.
 	}
 	respond.JSON(c, http.StatusOK, reply)
 	return nil
@@ -118,7 +118,7 @@ func feedbackCursor(text string) (feedback.Place, bool) {
 	if !ok || places[0] > maxLimit {
 		return feedback.Place{}, false
 	}
-	at := feedback.Place{Era: int(places[0]), Before: places[1]} //nolint:gosec // It was looked at just now.
+	at := feedback.Place{Batch: int(places[0]), Before: places[1]} //nolint:gosec // It was looked at just now.
 	return at, at.Valid()
 }
 

@@ -51,7 +51,7 @@ type letterView struct {
 	Input      job.Input `json:"input,omitempty"`
 }
 
-func newLetterView(l *store.Letter, lang job.Lang) letterView {
+func newLetterView(l *store.DeadLetter, lang job.Lang) letterView {
 	v := letterView{ID: l.ID, Kind: l.Kind, Owner: l.Owner, FailedAt: job.At(l.FailedAt())}
 	if d := l.Dead; d != nil {
 		v.Lane, v.CreatedAt, v.Deadline, v.MaxAttempts = d.Spec.Lane, &d.Spec.CreatedAt, &d.Spec.Deadline, d.Spec.MaxAttempts
@@ -76,7 +76,7 @@ func (h *deadLetterHandler) listLetters(c *gin.Context) error {
 	}
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	page, err := h.store.Letters(ctx, filter, before, limit)
+	page, err := h.store.DeadLetters(ctx, filter, before, limit)
 	h.audit(ctx, c, "list dead letters", err)
 	if err != nil {
 		return err
@@ -97,10 +97,10 @@ func (h *deadLetterHandler) listLetters(c *gin.Context) error {
 }
 
 // letterFilter reads the fields that select dead letters. Kinds and codes are lists, separated by commas.
-func letterFilter(b *bind.Binder, prefix string, field func(name string) string) store.LetterFilter {
+func letterFilter(b *bind.Binder, prefix string, field func(name string) string) store.DeadLetterFilter {
 	codes := job.FailureCodes()
 	slices.Sort(codes)
-	f := store.LetterFilter{
+	f := store.DeadLetterFilter{
 		Kinds: bind.Choices(b, prefix+"kind", field("kind"), job.Kinds()),
 		Codes: bind.Choices(b, prefix+"code", field("code"), codes),
 		Owner: field("owner"),
@@ -128,14 +128,14 @@ func (h *deadLetterHandler) getLetter(c *gin.Context) error {
 }
 
 // letter reads the dead letter whose id is in the path.
-func (h *deadLetterHandler) letter(c *gin.Context) (*store.Letter, error) {
+func (h *deadLetterHandler) letter(c *gin.Context) (*store.DeadLetter, error) {
 	id, err := jobID(c)
 	if err != nil {
 		return nil, letterNotFound()
 	}
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	letter, err := h.store.Letter(ctx, id)
+	letter, err := h.store.DeadLetter(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, letterNotFound()
 	}

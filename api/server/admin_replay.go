@@ -54,7 +54,7 @@ func (h *deadLetterHandler) replayLetter(c *gin.Context) error {
 }
 
 // replay submits the job of a dead letter again, for the same owner, and logs it.
-func (h *deadLetterHandler) replay(ctx context.Context, c *gin.Context, letter *store.Letter) (snap *job.Snapshot, replayed bool, err error) {
+func (h *deadLetterHandler) replay(ctx context.Context, c *gin.Context, letter *store.DeadLetter) (snap *job.Snapshot, replayed bool, err error) {
 	ctx = telemetry.WithJobID(ctx, letter.ID)
 	attrs := []slog.Attr{letterKind(letter)}
 	defer func() {
@@ -98,13 +98,13 @@ func (h *deadLetterHandler) purgeLetter(c *gin.Context) error {
 }
 
 // purge removes a dead letter and logs it.
-func (h *deadLetterHandler) purge(ctx context.Context, c *gin.Context, letter *store.Letter) (removed bool, err error) {
+func (h *deadLetterHandler) purge(ctx context.Context, c *gin.Context, letter *store.DeadLetter) (removed bool, err error) {
 	ctx = telemetry.WithJobID(ctx, letter.ID)
-	removed, err = h.store.RemoveLetter(ctx, letter)
+	removed, err = h.store.RemoveDeadLetter(ctx, letter)
 	if removed || err != nil {
 		h.audit(ctx, c, actPurge, err, letterKind(letter))
 	}
 	return removed, err
 }
 
-func letterKind(l *store.Letter) slog.Attr { return slog.String("kind", string(l.Kind)) }
+func letterKind(l *store.DeadLetter) slog.Attr { return slog.String("kind", string(l.Kind)) }

@@ -421,7 +421,7 @@ func TestBulkIsRefused(t *testing.T) {
 			b.admin(t, http.MethodPost, "/dead-letters/"+act, fields{"all": true, "cursor": cursor}).problem(t, http.StatusBadRequest, "invalid_cursor")
 		}
 	}
-	if depth, err := b.store.DeadDepth(t.Context()); err != nil || depth != 1 {
+	if depth, err := b.store.DeadLetterCount(t.Context()); err != nil || depth != 1 {
 		t.Errorf("%d letters, %v", depth, err)
 	}
 }

@@ -56,7 +56,7 @@ func Prefer(r *http.Request) (waitSeconds int, async bool) {
 }
 
 // Mark is a place in a list.
-type Mark = jobs.Mark
+type Mark = jobs.Position
 
 // UploadReader serves a route that reads its body as an upload does, while so many of the places for large ones are
 // taken, and tells report the code of what went wrong and how many bytes came.

@@ -415,7 +415,7 @@ func (b *bundle) work(t testing.TB, kind job.Kind, end func(*job.Spec) (*job.Rec
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		d, err := puller.Take(lane, hang)
+		d, err := puller.Pull(lane, hang)
 		if err != nil || d == nil {
 			t.Errorf("take a job: %v, %v", d, err)
 			return

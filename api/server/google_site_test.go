@@ -113,7 +113,7 @@ func TestOwnersAreNotifiedOfALink(t *testing.T) {
 			told <- to + " " + string(about) + " " + string(lang)
 			return nil
 		}
-		deps.Recovery = account.NewRecovery(deps.Accounts, nil, nil, deps.Log, account.WithNotices(notify))
+		deps.Recovery = account.NewMailer(deps.Accounts, nil, nil, deps.Log, account.WithNotices(notify))
 		deps.Recovery.Start()
 		t.Cleanup(func() { must(t, deps.Recovery.Stop(context.Background())) })
 	})

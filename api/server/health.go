@@ -45,7 +45,7 @@ type healthHandler struct {
 	store    *store.Store
 	control  *control.Controller
 	accounts *account.Accounts
-	recovery *account.Recovery
+	recovery *account.Mailer
 	// token is required of callers, unless it is empty.
 	token      env.Secret
 	mail       Mail
@@ -188,7 +188,7 @@ func (h *healthHandler) checkResults(ctx context.Context) healthCheck {
 // checkLoss is degraded for an hour after NATS came back without what it had stored, or with a store that had to be
 // repaired.
 func (h *healthHandler) checkLoss(ctx context.Context) healthCheck {
-	loss, lossErr := h.broker.LastLoss(ctx)
+	loss, lossErr := h.broker.LastDataLoss(ctx)
 	repair, repairErr := h.broker.LastRepair(ctx)
 	err := errors.Join(lossErr, repairErr)
 	check := h.newCheck("store.loss", err, nil)
@@ -295,7 +295,7 @@ func (h *healthHandler) checkQueue(ctx context.Context) healthCheck {
 	var oldest time.Duration
 	for _, state := range states {
 		waiting += state.Waiting
-		inHand += state.InHand
+		inHand += state.InFlight
 		oldest = max(oldest, state.OldestAge)
 	}
 	refused := h.queue.Refusal()

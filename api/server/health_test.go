@@ -225,7 +225,7 @@ func TestHealthShowsDataLoss(t *testing.T) {
 	b.announce(t, "w1", "simulator")
 	b.health(t, http.StatusOK)
 	must(t, b.broker.JetStream().DeleteStream(t.Context(), broker.StreamDead))
-	b.broker.Suspect()
+	b.broker.TriggerReconcile()
 	limit := time.Now().Add(hang)
 	for {
 		r := report{}

@@ -128,19 +128,19 @@ func acquire(c *gin.Context, tokens chan<- struct{}) error {
 }
 
 // requestedImage returns the image that a body selects.
-func (h *imageHandler) requestedImage(c *gin.Context, body []byte) (gallery.Picture, []byte, error) {
+func (h *imageHandler) requestedImage(c *gin.Context, body []byte) (gallery.Image, []byte, error) {
 	req, err := decodeSaveRequest(body)
 	if err != nil {
-		return gallery.Picture{}, nil, err
+		return gallery.Image{}, nil, err
 	}
 	if req.JobID != "" {
 		return h.imageOfJob(c, req.JobID, req.Index)
 	}
 	data, err := gallery.Decode(req.Data)
 	if err != nil {
-		return gallery.Picture{}, nil, imageProblem(err)
+		return gallery.Image{}, nil, imageProblem(err)
 	}
-	return gallery.Picture{Prompt: req.Prompt, Negative: req.Negative, Seed: req.Seed, Model: req.Model}, data, nil
+	return gallery.Image{Prompt: req.Prompt, Negative: req.Negative, Seed: req.Seed, Model: req.Model}, data, nil
 }
 
 // decodeSaveRequest decodes a body, except the bytes of the image.
@@ -188,8 +188,8 @@ func (p *saveRequest) check() []job.FieldError {
 }
 
 // imageOfJob returns an image of a job that the caller may read, and how it was made.
-func (h *imageHandler) imageOfJob(c *gin.Context, id string, index int) (gallery.Picture, []byte, error) {
-	none := gallery.Picture{}
+func (h *imageHandler) imageOfJob(c *gin.Context, id string, index int) (gallery.Image, []byte, error) {
+	none := gallery.Image{}
 	if !job.ValidToken(id) {
 		return none, nil, jobs.ErrNotFound
 	}
@@ -228,7 +228,7 @@ func (h *imageHandler) imageOfJob(c *gin.Context, id string, index int) (gallery
 	if err != nil {
 		return none, nil, fmt.Errorf("read the picture of a job: %w", err)
 	}
-	p := gallery.Picture{
+	p := gallery.Image{
 		Prompt: in.Prompt, Negative: in.Negative, Seed: m.Seed, Model: m.Model, Source: id + "." + strconv.Itoa(m.Index),
 	}
 	if p.Model == "" {

@@ -38,7 +38,7 @@ func TestImagesOfADay(t *testing.T) {
 	ann := bearer(b.signUp(t, annEmail).Token)
 	first := b.saveImage(t, picture(t, 8), ann).ID
 	var wg sync.WaitGroup
-	for range 3 * gallery.MaxPictures {
+	for range 3 * gallery.MaxImages {
 		wg.Go(func() { b.saveImage(t, picture(t, 16), ann) })
 	}
 	wg.Wait()

@@ -36,7 +36,7 @@ type savedView struct {
 	Index       *int     `json:"index,omitempty"`
 }
 
-func newSavedView(p gallery.Picture) savedView {
+func newSavedView(p gallery.Image) savedView {
 	v := savedView{
 		ID: p.ID, Prompt: p.Prompt, Optimized: p.Optimized, Width: p.Width, Height: p.Height, Seed: p.Seed, Model: p.Model, ContentType: p.ContentType,
 		CreatedAt: p.CreatedAt, ExpiresAt: p.ExpiresAt, Size: p.Bytes, Quality: savedQuality,
@@ -49,7 +49,7 @@ func newSavedView(p gallery.Picture) savedView {
 	return v
 }
 
-func newSavedViews(list []gallery.Picture) []savedView {
+func newSavedViews(list []gallery.Image) []savedView {
 	views := make([]savedView, len(list))
 	for i, p := range list {
 		views[i] = newSavedView(p)
@@ -70,7 +70,7 @@ func (h *imageHandler) listImages(c *gin.Context) error {
 		Earlier  []savedView `json:"earlier"`
 		Count    int         `json:"count"`
 		MaxCount int         `json:"maxCount"`
-	}{true, newSavedViews(today), newSavedViews(earlier), len(today), gallery.MaxPictures})
+	}{true, newSavedViews(today), newSavedViews(earlier), len(today), gallery.MaxImages})
 	return nil
 }
 
@@ -96,12 +96,12 @@ func (h *imageHandler) imageStats(c *gin.Context) error {
 		Success bool  `json:"success"`
 		Stats   stats `json:"stats"`
 	}{true, stats{
-		len(today), gallery.MaxPictures, gallery.MaxPictures - len(today), size, gallery.MaxPictures * gallery.MaxBytes, h.gallery.Today(),
+		len(today), gallery.MaxImages, gallery.MaxImages - len(today), size, gallery.MaxImages * gallery.MaxBytes, h.gallery.Today(),
 	}})
 	return nil
 }
 
-func (h *imageHandler) saved(c *gin.Context) (today, earlier []gallery.Picture, err error) {
+func (h *imageHandler) saved(c *gin.Context) (today, earlier []gallery.Image, err error) {
 	m, err := h.sessions.Require(c)
 	if err != nil {
 		return nil, nil, err
@@ -141,10 +141,10 @@ func (h *imageHandler) downloadImage(c *gin.Context) error {
 	return serveContent(c, int64(len(data)), bytes.NewReader(data))
 }
 
-func (h *imageHandler) openImage(c *gin.Context) (gallery.Picture, []byte, error) {
+func (h *imageHandler) openImage(c *gin.Context) (gallery.Image, []byte, error) {
 	m, err := h.sessions.Require(c)
 	if err != nil {
-		return gallery.Picture{}, nil, err
+		return gallery.Image{}, nil, err
 	}
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()

@@ -53,7 +53,7 @@ type Deps struct {
 	Broker  *broker.Broker
 	// Accounts are those of members, and Recovery sends emails to reset passwords and verify addresses.
 	Accounts *account.Accounts
-	Recovery *account.Recovery
+	Recovery *account.Mailer
 	Quota    *quota.Quota
 	// Eraser deletes accounts with all their data.
 	Eraser *erasure.Eraser

@@ -192,21 +192,21 @@ func TestSpend(t *testing.T) {
 	t.Parallel()
 	a, clock := open(t)
 	until := clock.Now().Add(time.Minute)
-	must(t, a.Spend(t.Context(), "one", until))
-	must(t, a.Spend(t.Context(), "two", until.Add(-time.Hour)))
+	must(t, a.ConsumeOnce(t.Context(), "one", until))
+	must(t, a.ConsumeOnce(t.Context(), "two", until.Add(-time.Hour)))
 	results := make(chan error, 10)
 	for range cap(results) {
-		go func() { results <- a.Spend(t.Context(), "three", until) }()
+		go func() { results <- a.ConsumeOnce(t.Context(), "three", until) }()
 	}
 	passed := 0
 	for range cap(results) {
 		if err := <-results; err == nil {
 			passed++
-		} else if !errors.Is(err, account.ErrSpent) {
+		} else if !errors.Is(err, account.ErrConsumed) {
 			t.Error(err)
 		}
 	}
-	if err := a.Spend(t.Context(), "one", until); !errors.Is(err, account.ErrSpent) || passed != 1 {
+	if err := a.ConsumeOnce(t.Context(), "one", until); !errors.Is(err, account.ErrConsumed) || passed != 1 {
 		t.Errorf("%v; %d passed", err, passed)
 	}
 }

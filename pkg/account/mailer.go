@@ -12,11 +12,11 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// Deliver sends the link of a token to an address, in a language.
-type Deliver func(ctx context.Context, to, link string, lang job.Lang) error
+// SendLink sends the link of a token to an address, in a language.
+type SendLink func(ctx context.Context, to, link string, lang job.Lang) error
 
-// Notify tells the owner of an address about a change of the account, in a language.
-type Notify func(ctx context.Context, to string, about Notice, lang job.Lang) error
+// SendNotice tells the owner of an address about a change of the account, in a language.
+type SendNotice func(ctx context.Context, to string, about Notice, lang job.Lang) error
 
 const (
 	// maxQueued bounds how many e-mails wait to be sent, and how many wait to be retried; more are dropped.
@@ -31,16 +31,16 @@ const (
 // minutes.
 var retryDelays = []time.Duration{time.Minute, 5 * time.Minute, 15 * time.Minute}
 
-// Recovery makes the tokens of password resets and verifications and has the e-mails with them sent, and notices of changes.
+// Mailer makes the tokens of password resets and verifications and has the e-mails with them sent, and notices of changes.
 // It works in the background, so that the time of a response does not tell whether an address has an account. A delivery
 // that fails temporarily is retried for about 20 minutes. E-mails that wait when the process ends are lost; they can be
 // requested again.
-type Recovery struct {
+type Mailer struct {
 	accounts    *Accounts
 	baseURL     func() string
-	sendReset   Deliver
-	sendNotice  Notify
-	sendVerify  Deliver
+	sendReset   SendLink
+	sendNotice  SendNotice
+	sendVerify  SendLink
 	retryDelays []time.Duration
 	log         *slog.Logger
 
@@ -62,18 +62,18 @@ type request struct {
 	verify bool
 }
 
-// RecoveryOption configures a Recovery.
-type RecoveryOption func(*Recovery)
+// MailerOption configures a Recovery.
+type MailerOption func(*Mailer)
 
 // WithNotices sends notices of changes to the owners of accounts.
-func WithNotices(send Notify) RecoveryOption { return func(r *Recovery) { r.sendNotice = send } }
+func WithNotices(send SendNotice) MailerOption { return func(r *Mailer) { r.sendNotice = send } }
 
 // WithVerifications sends links that confirm addresses.
-func WithVerifications(send Deliver) RecoveryOption { return func(r *Recovery) { r.sendVerify = send } }
+func WithVerifications(send SendLink) MailerOption { return func(r *Mailer) { r.sendVerify = send } }
 
-// NewRecovery returns a Recovery whose links begin with baseURL. Without sendReset it makes no password resets.
-func NewRecovery(a *Accounts, baseURL func() string, sendReset Deliver, log *slog.Logger, options ...RecoveryOption) *Recovery {
-	r := &Recovery{
+// NewMailer returns a Recovery whose links begin with baseURL. Without sendReset it makes no password resets.
+func NewMailer(a *Accounts, baseURL func() string, sendReset SendLink, log *slog.Logger, options ...MailerOption) *Mailer {
+	r := &Mailer{
 		accounts: a, baseURL: baseURL, sendReset: sendReset, retryDelays: retryDelays, log: log,
 		queue: make(chan request, maxQueued), retries: make(chan struct{}, maxQueued), senders: make(chan struct{}, maxSenders),
 	}
@@ -85,7 +85,7 @@ func NewRecovery(a *Accounts, baseURL func() string, sendReset Deliver, log *slo
 
 // Start begins to deliver, until Stop. Tokens are made one after the other in the order of the requests, so that the latest
 // link of an account is the valid one; e-mails are sent concurrently.
-func (r *Recovery) Start() {
+func (r *Mailer) Start() {
 	ctx, stop := context.WithCancel(context.Background())
 	r.stop = stop
 	r.done.Go(func() {
@@ -104,14 +104,14 @@ func (r *Recovery) Start() {
 }
 
 // Stop aborts the deliveries that are under way.
-func (r *Recovery) Stop(context.Context) error {
+func (r *Mailer) Stop(context.Context) error {
 	r.stop()
 	r.done.Wait()
 	return nil
 }
 
 // acquireSender waits until another e-mail may be sent. It reports false when ctx ends before.
-func (r *Recovery) acquireSender(ctx context.Context) bool {
+func (r *Mailer) acquireSender(ctx context.Context) bool {
 	select {
 	case r.senders <- struct{}{}:
 		if ctx.Err() == nil {
@@ -123,37 +123,37 @@ func (r *Recovery) acquireSender(ctx context.Context) bool {
 	return false
 }
 
-func (r *Recovery) releaseSender() { <-r.senders }
+func (r *Mailer) releaseSender() { <-r.senders }
 
-// Ask sends the link of a password reset to an address, if that has an account. It never blocks.
-func (r *Recovery) Ask(email string, lang job.Lang) {
+// SendReset sends the link of a password reset to an address, if that has an account. It never blocks.
+func (r *Mailer) SendReset(email string, lang job.Lang) {
 	if r.sendReset != nil {
 		r.enqueue(request{email: email, lang: lang})
 	}
 }
 
-// Changed tells the owner of an account that its password was changed. It never blocks.
-func (r *Recovery) Changed(u *User, lang job.Lang) {
+// SendPasswordNotice tells the owner of an account that its password was changed. It never blocks.
+func (r *Mailer) SendPasswordNotice(u *User, lang job.Lang) {
 	if r.sendNotice != nil {
 		r.enqueue(request{email: u.Email, lang: lang, notice: NoticePassword})
 	}
 }
 
-// Linked tells the owner of an account that a Google account was linked to it. It never blocks.
-func (r *Recovery) Linked(u *User, lang job.Lang) {
+// SendGoogleNotice tells the owner of an account that a Google account was linked to it. It never blocks.
+func (r *Mailer) SendGoogleNotice(u *User, lang job.Lang) {
 	if r.sendNotice != nil {
 		r.enqueue(request{email: u.Email, lang: lang, notice: NoticeGoogle})
 	}
 }
 
-// Verify sends the owner of an account the link that confirms the address. It never blocks.
-func (r *Recovery) Verify(u *User, lang job.Lang) {
+// SendVerification sends the owner of an account the link that confirms the address. It never blocks.
+func (r *Mailer) SendVerification(u *User, lang job.Lang) {
 	if r.sendVerify != nil {
 		r.enqueue(request{email: u.Email, lang: lang, verify: true})
 	}
 }
 
-func (r *Recovery) enqueue(next request) {
+func (r *Mailer) enqueue(next request) {
 	select {
 	case r.queue <- next:
 	default:
@@ -162,10 +162,10 @@ func (r *Recovery) enqueue(next request) {
 }
 
 // Delivers reports whether password resets are sent at all, and whether e-mail cannot be delivered at the moment.
-func (r *Recovery) Delivers() (delivers, failing bool) { return r.sendReset != nil, r.failed.Load() }
+func (r *Mailer) Delivers() (delivers, failing bool) { return r.sendReset != nil, r.failed.Load() }
 
 // handle prepares an e-mail and sends it in the background. It takes over the sender that its caller has acquired.
-func (r *Recovery) handle(ctx context.Context, next request) {
+func (r *Mailer) handle(ctx context.Context, next request) {
 	send, err := r.prepare(ctx, next)
 	if err != nil {
 		r.log.ErrorContext(ctx, "cannot create the link of an e-mail", slog.Any("error", err))
@@ -181,7 +181,7 @@ func (r *Recovery) handle(ctx context.Context, next request) {
 }
 
 // prepare makes the token of a request and returns the function that sends the e-mail, nil when there is none to send.
-func (r *Recovery) prepare(ctx context.Context, next request) (send func(context.Context) error, err error) {
+func (r *Mailer) prepare(ctx context.Context, next request) (send func(context.Context) error, err error) {
 	if next.notice != "" {
 		return func(ctx context.Context) error { return r.sendNotice(ctx, next.email, next.notice, next.lang) }, nil
 	}
@@ -203,7 +203,7 @@ func (r *Recovery) prepare(ctx context.Context, next request) (send func(context
 }
 
 // send delivers an e-mail and schedules a retry when that fails temporarily.
-func (r *Recovery) send(ctx context.Context, attempt int, deliver func(context.Context) error) {
+func (r *Mailer) send(ctx context.Context, attempt int, deliver func(context.Context) error) {
 	bounded, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
 	err := deliver(bounded)
@@ -220,7 +220,7 @@ func (r *Recovery) send(ctx context.Context, attempt int, deliver func(context.C
 const maxRefused = 5
 
 // recordOutcome records how a delivery ended, for the health check.
-func (r *Recovery) recordOutcome(err error) {
+func (r *Mailer) recordOutcome(err error) {
 	var refusal interface{ Recipient() bool }
 	switch {
 	case err == nil:
@@ -236,7 +236,7 @@ func (r *Recovery) recordOutcome(err error) {
 }
 
 // retryLater sends an e-mail again after a pause. It reports false when too many wait already.
-func (r *Recovery) retryLater(ctx context.Context, attempt int, deliver func(context.Context) error) bool {
+func (r *Mailer) retryLater(ctx context.Context, attempt int, deliver func(context.Context) error) bool {
 	select {
 	case r.retries <- struct{}{}:
 	default:

@@ -29,13 +29,13 @@ func TestAnAddressOfNobodyIsNoFault(t *testing.T) {
 	a, _ := open(t)
 	u := register(t, a)
 	tries := make(chan error)
-	r := account.NewRecovery(a, nil, nil, slog.New(slog.DiscardHandler), account.WithNotices(func(context.Context, string, account.Notice, job.Lang) error { return <-tries }), account.WithSenders(1))
+	r := account.NewMailer(a, nil, nil, slog.New(slog.DiscardHandler), account.WithNotices(func(context.Context, string, account.Notice, job.Lang) error { return <-tries }), account.WithSenders(1))
 	r.Start()
 	try := func(err error, failing bool) {
 		t.Helper()
-		r.Changed(u, job.English)
+		r.SendPasswordNotice(u, job.English)
 		tries <- err
-		r.Changed(u, job.English) // Another one, whose beginning tells that the first has ended.
+		r.SendPasswordNotice(u, job.English) // Another one, whose beginning tells that the first has ended.
 		if _, got := r.Delivers(); got && !failing {
 			t.Errorf("failing after %v", err)
 		}
@@ -72,7 +72,7 @@ func TestLettersAreTriedAgain(t *testing.T) {
 			a, _ := open(t)
 			register(t, a)
 			tries, links := make(chan error), map[string]bool{}
-			r := account.NewRecovery(a, func() string { return "https://page.example" }, func(_ context.Context, to, link string, lang job.Lang) error {
+			r := account.NewMailer(a, func() string { return "https://page.example" }, func(_ context.Context, to, link string, lang job.Lang) error {
 				if to != email || lang != job.Chinese {
 					t.Errorf("a letter to %s in %s", to, lang)
 				}
@@ -80,7 +80,7 @@ func TestLettersAreTriedAgain(t *testing.T) {
 				return <-tries
 			}, slog.New(slog.DiscardHandler), account.WithPauses(time.Millisecond, time.Millisecond))
 			r.Start()
-			r.Ask(email, job.Chinese)
+			r.SendReset(email, job.Chinese)
 			for _, answer := range c.answers {
 				tries <- answer
 			}
@@ -101,12 +101,12 @@ func TestStoppingWaitsForNobody(t *testing.T) {
 	a, _ := open(t)
 	register(t, a)
 	tried := make(chan struct{}, 1)
-	r := account.NewRecovery(a, func() string { return "" }, func(context.Context, string, string, job.Lang) error {
+	r := account.NewMailer(a, func() string { return "" }, func(context.Context, string, string, job.Lang) error {
 		tried <- struct{}{}
 		return refusal{true}
 	}, slog.New(slog.DiscardHandler), account.WithPauses(time.Hour))
 	r.Start()
-	r.Ask(email, job.English)
+	r.SendReset(email, job.English)
 	<-tried
 	must(t, r.Stop(t.Context()))
 }
@@ -117,23 +117,23 @@ func TestOwnersAreTold(t *testing.T) {
 	a, _ := open(t)
 	u := register(t, a)
 	told := make(chan string, 1)
-	r := account.NewRecovery(a, func() string { return "" }, nil, slog.New(slog.DiscardHandler), account.WithNotices(func(_ context.Context, to string, about account.Notice, lang job.Lang) error {
+	r := account.NewMailer(a, func() string { return "" }, nil, slog.New(slog.DiscardHandler), account.WithNotices(func(_ context.Context, to string, about account.Notice, lang job.Lang) error {
 		told <- to + " " + string(about) + " " + string(lang)
 		return nil
 	}))
 	r.Start()
-	r.Changed(u, job.Chinese)
+	r.SendPasswordNotice(u, job.Chinese)
 	if got := <-told; got != email+" password zh" {
 		t.Errorf("told %s", got)
 	}
-	r.Linked(u, job.English)
+	r.SendGoogleNotice(u, job.English)
 	if got := <-told; got != email+" google en" {
 		t.Errorf("told %s", got)
 	}
 	must(t, r.Stop(t.Context()))
 	// Without a way to tell them there is nothing to do.
-	account.NewRecovery(a, nil, nil, nil).Changed(u, job.English)
-	account.NewRecovery(a, nil, nil, nil).Linked(u, job.English)
+	account.NewMailer(a, nil, nil, nil).SendPasswordNotice(u, job.English)
+	account.NewMailer(a, nil, nil, nil).SendGoogleNotice(u, job.English)
 	for _, c := range []struct {
 		about account.Notice
 		lang  job.Lang

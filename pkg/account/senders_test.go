@@ -111,7 +111,7 @@ func TestASlowMailServerDelaysNobodyElse(t *testing.T) {
 	server := newSlowMail(t)
 	sender, err := mail.New(mail.Config{URL: env.Secret("smtp://" + server.listener.Addr().String()), From: "us@example.org"})
 	must(t, err)
-	r := account.NewRecovery(a, func() string { return "" }, func(ctx context.Context, to, link string, _ job.Lang) error {
+	r := account.NewMailer(a, func() string { return "" }, func(ctx context.Context, to, link string, _ job.Lang) error {
 		return sender.Send(ctx, mail.Message{To: to, Subject: "s", Text: link})
 	}, slog.New(slog.DiscardHandler))
 	r.Start()
@@ -120,7 +120,7 @@ func TestASlowMailServerDelaysNobodyElse(t *testing.T) {
 		address := fmt.Sprintf("ann%d@example.org", n)
 		_, err := a.Register(t.Context(), "Ann", address, password)
 		must(t, err)
-		r.Ask(address, job.English)
+		r.SendReset(address, job.English)
 	}
 	got := map[string]bool{}
 	next := func() {
@@ -158,16 +158,16 @@ func TestStopBreaksOffSlowEMails(t *testing.T) {
 	u := register(t, a)
 	var begun sync.WaitGroup
 	begun.Add(account.MaxSenders)
-	r := account.NewRecovery(a, nil, nil, slog.New(slog.DiscardHandler), account.WithNotices(func(ctx context.Context, _ string, _ account.Notice, _ job.Lang) error {
+	r := account.NewMailer(a, nil, nil, slog.New(slog.DiscardHandler), account.WithNotices(func(ctx context.Context, _ string, _ account.Notice, _ job.Lang) error {
 		begun.Done()
 		<-ctx.Done()
 		return ctx.Err()
 	}))
 	r.Start()
 	for range account.MaxSenders {
-		r.Changed(u, job.English)
+		r.SendPasswordNotice(u, job.English)
 	}
 	begun.Wait()
-	r.Changed(u, job.English) // This one finds no sender.
+	r.SendPasswordNotice(u, job.English) // This one finds no sender.
 	must(t, r.Stop(t.Context()))
 }

@@ -12,10 +12,10 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// LastOf reads the last message of each of several jobs, up to a thousand, from a stream and passes it to take with the job's
+// LastMessages reads the last message of each of several jobs, up to a thousand, from a stream and passes it to take with the job's
 // ID, the last token of its subject. Jobs without a message, and messages that a newer version wrote, are left out. It costs
 // one request, which any replica may answer.
-func LastOf(ctx context.Context, js jetstream.JetStream, stream string, ids []string, subject func(id string) string,
+func LastMessages(ctx context.Context, js jetstream.JetStream, stream string, ids []string, subject func(id string) string,
 	take func(id string, msg *jetstream.RawStreamMsg) error,
 ) error {
 	if len(ids) == 0 {

@@ -43,8 +43,8 @@ type Config struct {
 	serverKeys *serverKeys
 	// AckWait is how long a worker may be silent about a job before the job is redelivered. Tests shorten it.
 	AckWait time.Duration `env:"-"`
-	// LookEvery is how often the broker checks, without a trigger, whether NATS still has everything; 10 s when 0.
-	LookEvery time.Duration `env:"-"`
+	// ReconcileInterval is how often the broker checks, without a trigger, whether NATS still has everything; 10 s when 0.
+	ReconcileInterval time.Duration `env:"-"`
 
 	// remindEvery is how often a process that waits for NATS at its start logs that.
 	remindEvery time.Duration
@@ -66,8 +66,8 @@ func (c Config) withDefaults() Config {
 	if c.AckWait == 0 {
 		c.AckWait = DefaultAckWait
 	}
-	if c.LookEvery == 0 {
-		c.LookEvery = reconcileInterval
+	if c.ReconcileInterval == 0 {
+		c.ReconcileInterval = reconcileInterval
 	}
 	if c.remindEvery == 0 {
 		c.remindEvery = defaultRemindEvery

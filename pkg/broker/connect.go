@@ -112,7 +112,7 @@ func (b *Broker) options(connected chan<- struct{}, refused chan<- error) []nats
 			refusals.Store(0)
 			b.log.Info("NATS connection is back", "server", nc.ConnectedServerName())
 			// NATS may have come back with less than it had.
-			b.Suspect()
+			b.TriggerReconcile()
 		}),
 		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
 			subject, level := "", slog.LevelError

@@ -87,7 +87,7 @@ func TestDamageIsRepaired(t *testing.T) {
 			if err != nil || repair == nil || !strings.Contains(strings.Join(repair.What, "\n"), c.says) || repair.At.IsZero() {
 				t.Errorf("the repair is not shown: %+v, %v", repair, err)
 			}
-			if loss, err := b.LastLoss(t.Context()); loss != nil || err != nil {
+			if loss, err := b.LastDataLoss(t.Context()); loss != nil || err != nil {
 				t.Errorf("a loss is shown: %+v, %v", loss, err)
 			}
 			if aside, _ := filepath.Glob(filepath.Join(dir, "damaged", "*")); len(aside) != 1 {
@@ -164,7 +164,7 @@ func TestDamageIsRefused(t *testing.T) {
 			if !strings.Contains(log.String(), "level=ERROR") || !strings.Contains(log.String(), c.names) {
 				t.Errorf("the log does not name %s:\n%s", c.names, log)
 			}
-			loss, err := b.LastLoss(t.Context())
+			loss, err := b.LastDataLoss(t.Context())
 			if err != nil || loss == nil || !slices.Contains(loss.Streams, broker.StreamJobs) {
 				t.Errorf("the loss is not shown: %+v, %v", loss, err)
 			}

@@ -23,8 +23,8 @@ type DataLoss struct {
 	Streams []string `json:"streams"`
 }
 
-// LastLoss returns the data loss of the last hour, whichever process noticed it, or nil. It costs one request.
-func (b *Broker) LastLoss(ctx context.Context) (*DataLoss, error) {
+// LastDataLoss returns the data loss of the last hour, whichever process noticed it, or nil. It costs one request.
+func (b *Broker) LastDataLoss(ctx context.Context) (*DataLoss, error) {
 	var l DataLoss
 	found, err := b.lastNotice(ctx, LossSubject(), &l)
 	if err != nil || !found {

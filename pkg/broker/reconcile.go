@@ -65,9 +65,9 @@ func (b *Broker) stopReconciler() {
 	}
 }
 
-// Suspect makes the broker check at once whether NATS still has everything. Callers that find a stream or a consumer
+// TriggerReconcile makes the broker check at once whether NATS still has everything. Callers that find a stream or a consumer
 // missing, or get no response, call it. It may be called often and does not wait.
-func (b *Broker) Suspect() {
+func (b *Broker) TriggerReconcile() {
 	select {
 	case b.reconciler.wake <- struct{}{}:
 	default:
@@ -76,7 +76,7 @@ func (b *Broker) Suspect() {
 
 // reconcileUntil reconciles repeatedly until ctx ends.
 func (b *Broker) reconcileUntil(ctx context.Context) {
-	timer := time.NewTimer(b.cfg.LookEvery)
+	timer := time.NewTimer(b.cfg.ReconcileInterval)
 	defer timer.Stop()
 	failures := 0
 	for {
@@ -103,7 +103,7 @@ func (b *Broker) reconcileUntil(ctx context.Context) {
 		if !lifecycle.Sleep(ctx, pause) {
 			return
 		}
-		timer.Reset(b.cfg.LookEvery)
+		timer.Reset(b.cfg.ReconcileInterval)
 		if err != nil {
 			timer.Reset(0)
 		}

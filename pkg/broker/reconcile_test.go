@@ -60,7 +60,7 @@ func TestNATSComesBackEmpty(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if loss, err := owner.LastLoss(t.Context()); loss != nil || err != nil {
+	if loss, err := owner.LastDataLoss(t.Context()); loss != nil || err != nil {
 		t.Errorf("a loss before there is one: %+v, %v", loss, err)
 	}
 
@@ -73,7 +73,7 @@ func TestNATSComesBackEmpty(t *testing.T) {
 	for _, b := range []*broker.Broker{owner, follower} {
 		awaitCheck(t, b)
 		everything(t, b)
-		loss, err := b.LastLoss(t.Context())
+		loss, err := b.LastDataLoss(t.Context())
 		if err != nil || loss == nil || !slices.Contains(loss.Streams, broker.StreamJobs) || loss.At.IsZero() {
 			t.Errorf("the loss is not shown: %+v, %v", loss, err)
 		}
@@ -110,7 +110,7 @@ func TestMemoryIsDeclaredAgain(t *testing.T) {
 	log.await(t, saysAgain)
 	awaitCheck(t, b)
 	everything(t, b)
-	if loss, err := b.LastLoss(t.Context()); loss != nil || err != nil {
+	if loss, err := b.LastDataLoss(t.Context()); loss != nil || err != nil {
 		t.Errorf("a restart passes for a loss: %+v, %v", loss, err)
 	}
 }
@@ -135,14 +135,14 @@ func TestWhatWasDeletedIsDeclaredAgain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			srv, log := brokertest.StartServer(t), newLines()
-			b, err := brokertest.Open(t, broker.Config{URL: env.Secret(srv.ClientURL()), LookEvery: time.Hour}, log)
+			b, err := brokertest.Open(t, broker.Config{URL: env.Secret(srv.ClientURL()), ReconcileInterval: time.Hour}, log)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if err := c.remove(b.JetStream()); err != nil {
 				t.Fatal(err)
 			}
-			b.Suspect()
+			b.TriggerReconcile()
 			log.await(t, c.says)
 			log.hasLevel(t, c.says, map[string]slog.Level{saysAgain: slog.LevelInfo, saysLost: slog.LevelError}[c.says])
 			awaitCheck(t, b)

@@ -102,7 +102,7 @@ func (b *Broker) stopStorage() {
 }
 
 func (b *Broker) watchStorage(ctx context.Context) {
-	timer := time.NewTicker(b.cfg.LookEvery)
+	timer := time.NewTicker(b.cfg.ReconcileInterval)
 	defer timer.Stop()
 	var restarted time.Time
 	for {
@@ -158,7 +158,7 @@ func (b *Broker) recoverStorage(ctx context.Context) bool {
 		if err == nil {
 			b.storage.fault.Store(nil)
 			// Streams in memory are lost.
-			b.Suspect()
+			b.TriggerReconcile()
 			return true
 		}
 		if ctx.Err() != nil {

@@ -61,7 +61,7 @@ func TestDiskThatFails(t *testing.T) {
 	}
 	everything(t, b)
 	holds(t, b, stored)
-	if loss, err := b.LastLoss(t.Context()); loss != nil || err != nil {
+	if loss, err := b.LastDataLoss(t.Context()); loss != nil || err != nil {
 		t.Errorf("the restart passes for a loss: %+v, %v", loss, err)
 	}
 }

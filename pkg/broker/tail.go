@@ -7,12 +7,12 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Tail returns the range of sequences, both included, of the last n messages on a subject that come before a sequence, and
+// LastRange returns the range of sequences, both included, of the last n messages on a subject that come before a sequence, and
 // the number of messages that the stream has on the subject; from is greater than to when there are none. The subject may
 // hold wildcards. A stream cannot be read backwards, but it reports how many messages follow a sequence, so the start of
 // the range is found by binary search. That costs a request for each step, which any replica may answer, whatever the number
 // of messages.
-func Tail(ctx context.Context, js jetstream.JetStream, stream jetstream.Stream, subject string, before uint64, n int) (from, to, total uint64, err error) {
+func LastRange(ctx context.Context, js jetstream.JetStream, stream jetstream.Stream, subject string, before uint64, n int) (from, to, total uint64, err error) {
 	info, err := stream.Info(ctx)
 	if err != nil {
 		return 0, 0, 0, fmt.Errorf("look up stream: %w", err)

@@ -20,7 +20,7 @@ func TestTail(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if from, to, total, err := broker.Tail(t.Context(), js, stream, "$KV.FEEDBACK.>", math.MaxUint64, 3); err != nil || from <= to || total != 0 {
+	if from, to, total, err := broker.LastRange(t.Context(), js, stream, "$KV.FEEDBACK.>", math.MaxUint64, 3); err != nil || from <= to || total != 0 {
 		t.Errorf("an empty stream: %d to %d of %d, %v", from, to, total, err)
 	}
 	want := map[string][]uint64{}
@@ -43,7 +43,7 @@ func TestTail(t *testing.T) {
 		for _, n := range []int{1, 4, 100} {
 			left := sequences
 			for before := uint64(math.MaxUint64); ; {
-				from, to, total, err := broker.Tail(t.Context(), js, stream, subject, before, n)
+				from, to, total, err := broker.LastRange(t.Context(), js, stream, subject, before, n)
 				if err != nil || total != uint64(len(sequences)) {
 					t.Fatalf("%q, %d each: total %d, %v", owner, n, total, err)
 				}

@@ -42,7 +42,7 @@ func throughProxy(t *testing.T) (far, near *broker.Broker, line *proxy.Proxy) {
 	near = brokertest.Start(t, to(s.Addr().String()))
 	far = brokertest.Start(t, to(line.Addr()))
 	// The line must let the broker go when it is closed.
-	t.Cleanup(func() { line.Set(proxy.Weather{}) })
+	t.Cleanup(func() { line.Set(proxy.Faults{}) })
 	return far, near, line
 }
 
@@ -94,7 +94,7 @@ func TestSlowNATSHoldsNobodyUp(t *testing.T) {
 		t.Fatalf("at first %+v", got.Images[0])
 	}
 
-	line.Set(proxy.Weather{HoldRequests: true})
+	line.Set(proxy.Faults{HoldRequests: true})
 	now.advance(time.Minute)
 	before := far.Conn().Stats().OutMsgs
 	begun := time.Now()
@@ -119,7 +119,7 @@ func TestSlowNATSHoldsNobodyUp(t *testing.T) {
 	if err := worker.Publish(t.Context(), lists("second")); err != nil {
 		t.Fatal(err)
 	}
-	line.Set(proxy.Weather{})
+	line.Set(proxy.Faults{})
 	// The clock moves slowly enough that what was published does not grow stale meanwhile.
 	ticker := time.NewTicker(20 * time.Millisecond)
 	defer ticker.Stop()

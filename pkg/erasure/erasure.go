@@ -31,7 +31,7 @@ type Config struct {
 const (
 	defaultInterval = 2 * time.Second
 	// defaultGrace is the time that a worker may take, and a minute for requests.
-	defaultGrace = jobs.StrayAge + time.Minute
+	defaultGrace = jobs.WorkerDrain + time.Minute
 )
 
 // step is a step of a deletion after which a process may die.

@@ -103,7 +103,7 @@ func (r *rig) fill(t testing.TB) *account.User {
 	must(t, err)
 	queued, ended := spec(t, u.Owner()), spec(t, u.Owner())
 	for _, s := range []*job.Spec{queued, ended} {
-		_, _, err := r.jobs.Submit(t.Context(), s, false)
+		_, _, err := r.jobs.Enqueue(t.Context(), s, false)
 		must(t, err)
 	}
 	r.end(t, ended)
@@ -223,7 +223,7 @@ func TestWhatComesLate(t *testing.T) {
 	r.eraser.Start()
 	must(t, r.eraser.Delete(t.Context(), u))
 	late, orphan := spec(t, u.Owner()), spec(t, u.Owner())
-	_, _, err := r.jobs.Submit(t.Context(), late, false)
+	_, _, err := r.jobs.Enqueue(t.Context(), late, false)
 	must(t, err)
 	_, err = r.store.PutMedia(t.Context(), u.Owner(), orphan.ID, job.Media{}, []byte("a canary"))
 	must(t, err)
@@ -261,7 +261,7 @@ func TestAccountThatCameBack(t *testing.T) {
 	})
 	must(t, err)
 	s := spec(t, u.Owner())
-	_, _, err = r.jobs.Submit(t.Context(), s, false)
+	_, _, err = r.jobs.Enqueue(t.Context(), s, false)
 	must(t, err)
 	must(t, r.eraser.Sweep(t.Context()))
 	if _, err := r.jobs.Read(t.Context(), []string{u.Owner()}, s.ID); err != nil {

@@ -111,7 +111,7 @@ func (e *Eraser) finish(ctx context.Context, d *account.Deletion) error {
 	if err := e.passed(stepErase); err != nil || !over {
 		return err
 	}
-	if err := e.jobs.EraseMarks(ctx, d.Owner); err != nil {
+	if err := e.jobs.EraseTombstones(ctx, d.Owner); err != nil {
 		return err
 	}
 	if err := e.passed(stepMarks); err != nil {

@@ -161,7 +161,7 @@ func TestList(t *testing.T) {
 	if got.ID != ids[29] || got.UserID != "cy" || got.Email != "cy@example.org" || got.Category != "other" || got.Status != feedback.Pending || !got.CreatedAt.Equal(at(29)) {
 		t.Errorf("the newest is %+v", got)
 	}
-	for place, valid := range map[feedback.Place]bool{{}: true, {Era: 1, Before: 9}: true, {Era: 2}: false, {Era: -1}: false} {
+	for place, valid := range map[feedback.Place]bool{{}: true, {Batch: 1, Before: 9}: true, {Batch: 2}: false, {Batch: -1}: false} {
 		if place.Valid() != valid {
 			t.Errorf("%+v is valid: %t", place, !valid)
 		}

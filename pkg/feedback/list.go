@@ -37,14 +37,14 @@ func (f Filter) bySubject() bool {
 
 // Place is where a page of a list ends. The zero value is before the newest feedback.
 type Place struct {
-	// Era is the number of the batch, from the newest on.
-	Era int
+	// Batch is the number of the batch, from the newest on.
+	Batch int
 	// Before is the sequence of the last entry; 0 begins with the newest of the batch.
 	Before uint64
 }
 
 // Valid reports whether the batch of a place exists.
-func (p Place) Valid() bool { return p.Era >= 0 && p.Era < len(batches) }
+func (p Place) Valid() bool { return p.Batch >= 0 && p.Batch < len(batches) }
 
 // Page is a part of a list, the newest feedback first.
 type Page struct {
@@ -58,7 +58,7 @@ type Page struct {
 // reads all of it, a few hundred entries with each request.
 func (b *Box) List(ctx context.Context, f Filter, at Place, limit int) (*Page, error) {
 	page := &Page{}
-	for batch := at.Era; batch < len(batches); batch, at.Before = batch+1, 0 {
+	for batch := at.Batch; batch < len(batches); batch, at.Before = batch+1, 0 {
 		before := at.Before
 		if before == 0 {
 			before = math.MaxUint64
@@ -88,7 +88,7 @@ func (b *Box) last(ctx context.Context, f Filter, batch string, before uint64, n
 	subject := broker.FeedbackSubject(batch, "", f.Owner, "")
 	// Entries that cannot be decoded make it more than one turn.
 	for len(entries) < n {
-		from, to, _, err := broker.Tail(ctx, b.js, b.stream, subject, before, n-len(entries))
+		from, to, _, err := broker.LastRange(ctx, b.js, b.stream, subject, before, n-len(entries))
 		if err != nil {
 			return nil, err
 		}
@@ -168,7 +168,7 @@ func (b *Box) readStatuses(ctx context.Context, entries []*Entry) error {
 		ids[i], byID[e.ID] = e.ID, e
 	}
 	subject := func(id string) string { return broker.FeedbackDoneSubject(byID[id].Owner, id) }
-	return broker.LastOf(ctx, b.js, broker.FeedbackStream, ids, subject, func(id string, _ *jetstream.RawStreamMsg) error {
+	return broker.LastMessages(ctx, b.js, broker.FeedbackStream, ids, subject, func(id string, _ *jetstream.RawStreamMsg) error {
 		byID[id].Status = Processed
 		return nil
 	})

@@ -14,7 +14,7 @@ func TestNATSForgets(t *testing.T) {
 	// The gallery's clock stands still, and NATS goes by its own.
 	g, now, b := open(t)
 	created := now.Now().Add(-gallery.Age + time.Second)
-	isNew, err := g.Import(t.Context(), "o-ann", gallery.Picture{ID: "one", CreatedAt: job.At(created)}, pngOf(t, noise(700, 1)))
+	isNew, err := g.Import(t.Context(), "o-ann", gallery.Image{ID: "one", CreatedAt: job.At(created)}, pngOf(t, noise(700, 1)))
 	if err != nil || !isNew || today(t, g, "o-ann") != nil {
 		t.Fatalf("imported: %t, %v", isNew, err)
 	}

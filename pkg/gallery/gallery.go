@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	// MaxPictures is how many images a member keeps of a day; one more evicts the oldest.
-	MaxPictures = 3
+	// MaxImages is how many images a member keeps of a day; one more evicts the oldest.
+	MaxImages = 3
 	// MaxBytes is the size of the largest image that is kept.
 	MaxBytes = 2 << 20
 	// MaxModel bounds the name of a model, in bytes.
@@ -42,8 +42,8 @@ var (
 	ErrFull = kv.ErrFull
 )
 
-// Picture describes a saved image.
-type Picture struct {
+// Image describes a saved image.
+type Image struct {
 	ID     string `json:"id"`
 	Prompt string `json:"prompt"`
 	// Optimized is the prompt that the image was made from, if that is not Prompt.
@@ -118,37 +118,37 @@ func (g *Gallery) days() []string {
 
 // List returns the images that a member has saved today and those of yesterday that have not expired, in the order in which
 // they were saved. It costs two requests.
-func (g *Gallery) List(ctx context.Context, owner string) (today, earlier []Picture, err error) {
-	var lists [2][]Picture
+func (g *Gallery) List(ctx context.Context, owner string) (today, earlier []Image, err error) {
+	var lists [2][]Image
 	for i, day := range g.days() {
 		x, err := g.read(ctx, owner, day)
 		if err != nil {
 			return nil, nil, err
 		}
 		for _, e := range x.Pictures {
-			lists[i] = append(lists[i], e.Picture)
+			lists[i] = append(lists[i], e.Image)
 		}
 	}
 	return lists[0], lists[1], nil
 }
 
 // Info returns the description of an image. It fails with ErrNotFound and costs at most two requests.
-func (g *Gallery) Info(ctx context.Context, owner, id string) (Picture, error) {
+func (g *Gallery) Info(ctx context.Context, owner, id string) (Image, error) {
 	e, _, err := g.find(ctx, owner, hasID(id))
-	return e.Picture, err
+	return e.Image, err
 }
 
 // Open returns an image and its bytes. It fails with ErrNotFound. It costs at most two requests and one for each 512 KiB.
-func (g *Gallery) Open(ctx context.Context, owner, id string) (Picture, []byte, error) {
+func (g *Gallery) Open(ctx context.Context, owner, id string) (Image, []byte, error) {
 	e, day, err := g.find(ctx, owner, hasID(id))
 	if err != nil {
-		return Picture{}, nil, err
+		return Image{}, nil, err
 	}
 	data, err := g.readBytes(ctx, owner, day, e)
 	if err != nil {
-		return Picture{}, nil, err
+		return Image{}, nil, err
 	}
-	return e.Picture, data, nil
+	return e.Image, data, nil
 }
 
 // Remove deletes an image. It fails with ErrNotFound. It is completed even if ctx ends meanwhile.

@@ -22,9 +22,9 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-func save(t testing.TB, g *gallery.Gallery, owner string, data []byte) gallery.Picture {
+func save(t testing.TB, g *gallery.Gallery, owner string, data []byte) gallery.Image {
 	t.Helper()
-	p, err := g.Save(t.Context(), owner, gallery.Picture{Prompt: "a lighthouse"}, data)
+	p, err := g.Save(t.Context(), owner, gallery.Image{Prompt: "a lighthouse"}, data)
 	must(t, err)
 	return p
 }
@@ -38,7 +38,7 @@ func same(t testing.TB, g *gallery.Gallery, owner, id string, want []byte) {
 	}
 }
 
-func ids(list []gallery.Picture) []string {
+func ids(list []gallery.Image) []string {
 	var ids []string
 	for _, p := range list {
 		ids = append(ids, p.ID)
@@ -61,7 +61,7 @@ func TestSave(t *testing.T) {
 		t.Fatalf("%d bytes are not several chunks", len(large))
 	}
 	seed := int64(-7)
-	asked := gallery.Picture{
+	asked := gallery.Image{
 		Prompt: "灯塔", Optimized: "a lighthouse", Negative: "fog", Seed: &seed, Model: "flux", Width: 1, Height: 2, ContentType: "text/html", ID: "mine",
 	}
 	p, err := g.Save(t.Context(), "ann", asked, append(bytes.Clone(large), "<script>"...))
@@ -97,7 +97,7 @@ func TestSave(t *testing.T) {
 func TestFourthPushesOutTheFirst(t *testing.T) {
 	t.Parallel()
 	g, now, b := open(t)
-	var saved []gallery.Picture
+	var saved []gallery.Image
 	var data [][]byte
 	for i := range 5 {
 		data = append(data, pngOf(t, noise(8, uint64(i))))
@@ -202,7 +202,7 @@ func TestParallelSaves(t *testing.T) {
 				g, err := gallery.New(t.Context(), b, gallery.WithClock(time.Now), gallery.After(together))
 				must(t, err)
 				wg.Go(func() {
-					p, err := g.Save(t.Context(), "ann", gallery.Picture{Prompt: "a"}, data)
+					p, err := g.Save(t.Context(), "ann", gallery.Image{Prompt: "a"}, data)
 					if err != nil {
 						t.Errorf("save %d: %v", i, err)
 						return
@@ -216,13 +216,13 @@ func TestParallelSaves(t *testing.T) {
 			g, err := gallery.New(t.Context(), b, gallery.WithClock(time.Now))
 			must(t, err)
 			left := today(t, g, "ann")
-			if len(left) != gallery.MaxPictures || len(answered) != saves {
+			if len(left) != gallery.MaxImages || len(answered) != saves {
 				t.Fatalf("%d are left of %d", len(left), len(answered))
 			}
 			for _, id := range left {
 				same(t, g, "ann", id, answered[id])
 			}
-			if k := keys(t, b); len(k) != 1+gallery.MaxPictures {
+			if k := keys(t, b); len(k) != 1+gallery.MaxImages {
 				t.Errorf("bytes that nobody names: %v", k)
 			}
 		})
@@ -238,7 +238,7 @@ func TestSameSource(t *testing.T) {
 	got := make([]string, 8)
 	for i := range got {
 		wg.Go(func() {
-			p, err := g.Save(t.Context(), "ann", gallery.Picture{Prompt: "a", Source: "job.0"}, data)
+			p, err := g.Save(t.Context(), "ann", gallery.Image{Prompt: "a", Source: "job.0"}, data)
 			if err != nil {
 				t.Error(err)
 			}
@@ -247,12 +247,12 @@ func TestSameSource(t *testing.T) {
 	}
 	wg.Wait()
 	now.advance(13 * time.Hour)
-	p, err := g.Save(t.Context(), "ann", gallery.Picture{Source: "job.0"}, data)
+	p, err := g.Save(t.Context(), "ann", gallery.Image{Source: "job.0"}, data)
 	must(t, err)
 	if slices.Sort(got); got[0] != got[len(got)-1] || p.ID != got[0] || len(keys(t, b)) != 2 {
 		t.Errorf("saved %v and %s, keys %v", got, p.ID, keys(t, b))
 	}
-	if p, err = g.Save(t.Context(), "ann", gallery.Picture{Source: "job.1"}, data); err != nil || p.ID == got[0] {
+	if p, err = g.Save(t.Context(), "ann", gallery.Image{Source: "job.1"}, data); err != nil || p.ID == got[0] {
 		t.Errorf("another: %+v, %v", p, err)
 	}
 }
@@ -279,7 +279,7 @@ func TestStops(t *testing.T) {
 				return nil
 			}))
 			must(t, err)
-			_, err = g.Save(t.Context(), "ann", gallery.Picture{Prompt: "a"}, pngOf(t, noise(8, 9)))
+			_, err = g.Save(t.Context(), "ann", gallery.Image{Prompt: "a"}, pngOf(t, noise(8, 9)))
 			if stops := at != gallery.StepDrop; errors.Is(err, crash) != stops {
 				t.Errorf("save: %v", err)
 			}
@@ -337,7 +337,7 @@ func TestFullStore(t *testing.T) {
 	must(t, err)
 	data := pngOf(t, noise(700, 1))
 	for i := range 20 {
-		if _, err = g.Save(t.Context(), fmt.Sprintf("member-%d", i), gallery.Picture{}, data); err != nil {
+		if _, err = g.Save(t.Context(), fmt.Sprintf("member-%d", i), gallery.Image{}, data); err != nil {
 			break
 		}
 	}
@@ -353,7 +353,7 @@ func TestStoredShape(t *testing.T) {
 	t.Parallel()
 	g, _, b := open(t)
 	seed := int64(7)
-	p, err := g.Save(t.Context(), "ann", gallery.Picture{Prompt: "a", Optimized: "b", Negative: "c", Seed: &seed, Model: "flux", Source: "job.0"}, pngOf(t, noise(8, 1)))
+	p, err := g.Save(t.Context(), "ann", gallery.Image{Prompt: "a", Optimized: "b", Negative: "c", Seed: &seed, Model: "flux", Source: "job.0"}, pngOf(t, noise(8, 1)))
 	must(t, err)
 	msg, err := broker.LeaderLast(t.Context(), b.JetStream(), broker.ImagesStream, broker.ImagesSubject("ann", "2026-03-04"))
 	must(t, err)
@@ -398,8 +398,8 @@ func TestSaveGoesOn(t *testing.T) {
 		return nil
 	}))
 	must(t, err)
-	for n := range gallery.MaxPictures + 1 {
-		if _, err := g.Save(ctx, "ann", gallery.Picture{Prompt: "a"}, pngOf(t, noise(8, uint64(n)))); (err == nil) != (n == 0) {
+	for n := range gallery.MaxImages + 1 {
+		if _, err := g.Save(ctx, "ann", gallery.Image{Prompt: "a"}, pngOf(t, noise(8, uint64(n)))); (err == nil) != (n == 0) {
 			t.Errorf("save %d: %v", n, err)
 		}
 	}

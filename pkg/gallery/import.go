@@ -9,13 +9,13 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/kv"
 )
 
-// ErrSuperseded is returned by Import when a member has MaxPictures later images of the day.
+// ErrSuperseded is returned by Import when a member has MaxImages later images of the day.
 var ErrSuperseded = errors.New("the member has later images of that day")
 
 // Import stores an image of another system, with the ID and the time that it has there; it expires 24 hours after that
 // time. It reports false and changes nothing when the image is already present, or was removed here since. It fails with
 // ErrSuperseded and with what Save fails with. It costs what Save does.
-func (g *Gallery) Import(ctx context.Context, owner string, p Picture, data []byte) (created bool, err error) {
+func (g *Gallery) Import(ctx context.Context, owner string, p Image, data []byte) (created bool, err error) {
 	found, err := Inspect(data)
 	if err != nil {
 		return false, err
@@ -58,7 +58,7 @@ func (x *index) insert(e entry) (evicted []entry, inserted bool, err error) {
 	for place > 0 && x.Pictures[place-1].CreatedAt.After(e.CreatedAt.Time) {
 		place--
 	}
-	if place == 0 && len(x.Pictures) >= MaxPictures {
+	if place == 0 && len(x.Pictures) >= MaxImages {
 		return nil, false, ErrSuperseded
 	}
 	x.Pictures = slices.Insert(x.Pictures, place, e)

@@ -21,7 +21,7 @@ type index struct {
 }
 
 type entry struct {
-	Picture
+	Image
 	// Key is under which the bytes are stored. It is never used again.
 	Key        string `json:"key"`
 	ChunkBytes int    `json:"chunk_bytes"`
@@ -77,10 +77,10 @@ func (x *index) remove(id string) bool {
 	return true
 }
 
-// evict removes the first images beyond MaxPictures, and returns them.
+// evict removes the first images beyond MaxImages, and returns them.
 func (x *index) evict() []entry {
 	var evicted []entry
-	for len(x.Pictures) > MaxPictures {
+	for len(x.Pictures) > MaxImages {
 		evicted = append(evicted, x.Pictures[0])
 		x.remove(x.Pictures[0].ID)
 	}

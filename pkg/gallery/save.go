@@ -24,26 +24,26 @@ const (
 // of the image is cut off. A fourth image of a day evicts the one that was saved first. It fails with ErrTooLarge, ErrType,
 // ErrDamaged, ErrDimensions and ErrFull. Once bytes are being written, it is completed even if ctx ends. It costs one
 // acknowledged publish for each 512 KiB and three requests.
-func (g *Gallery) Save(ctx context.Context, owner string, p Picture, data []byte) (Picture, error) {
+func (g *Gallery) Save(ctx context.Context, owner string, p Image, data []byte) (Image, error) {
 	found, err := Inspect(data)
 	if err != nil {
-		return Picture{}, err
+		return Image{}, err
 	}
 	if p.Source != "" {
 		if e, _, err := g.find(ctx, owner, hasSource(p.Source)); !errors.Is(err, ErrNotFound) {
-			return e.Picture, err
+			return e.Image, err
 		}
 	}
 	ctx, cancel, err := beginWrite(ctx)
 	if err != nil {
-		return Picture{}, err
+		return Image{}, err
 	}
 	defer cancel()
 	now := g.now()
 	p.ID, p.CreatedAt, p.ExpiresAt = rand.Text(), job.At(now), job.At(now.Add(Age))
 	day, saved := Day(now), newEntry(p, found)
 	if err := g.putBytes(ctx, owner, day, saved, found.Data); err != nil {
-		return Picture{}, err
+		return Image{}, err
 	}
 	result := saved
 	var unused []entry
@@ -57,9 +57,9 @@ func (g *Gallery) Save(ctx context.Context, owner string, p Picture, data []byte
 		return nil
 	})
 	if err := g.removeUnused(ctx, owner, day, saved, unused, err); err != nil {
-		return Picture{}, err
+		return Image{}, err
 	}
-	return result.Picture, nil
+	return result.Image, nil
 }
 
 // beginWrite returns a context for a change that is completed when its caller hangs up: half a change takes room for a day,
@@ -87,9 +87,9 @@ func (g *Gallery) removeUnused(ctx context.Context, owner, day string, saved ent
 }
 
 // newEntry returns the entry of an image whose bytes are stored under a new key.
-func newEntry(p Picture, found *Found) entry {
+func newEntry(p Image, found *Found) entry {
 	sum := sha256.Sum256(found.Data)
 	p.ContentType, p.Width, p.Height = found.ContentType, found.Width, found.Height
 	p.Bytes, p.SHA256 = int64(len(found.Data)), hex.EncodeToString(sum[:])
-	return entry{Picture: p, Key: rand.Text(), ChunkBytes: chunk.Size}
+	return entry{Image: p, Key: rand.Text(), ChunkBytes: chunk.Size}
 }

@@ -59,7 +59,7 @@ func keyedSubmitsAtOnce(t *testing.T, rigs []*rig) {
 		var wg sync.WaitGroup
 		for i := range 9 {
 			wg.Go(func() {
-				snap, replayed, err := rigs[i%3].Submit(t.Context(), keyed(t, id, "f1"), true)
+				snap, replayed, err := rigs[i%3].Enqueue(t.Context(), keyed(t, id, "f1"), true)
 				if err != nil || snap.Spec.ID != id {
 					t.Errorf("%+v, %v", snap, err)
 				}
@@ -126,7 +126,7 @@ func TestWithoutAQuorum(t *testing.T) {
 		c.Stop(i)
 	}
 	id := keyedID()
-	if snap, _, err := r.Submit(t.Context(), keyed(t, id, "f1"), true); err == nil || errors.Is(err, jobs.ErrNotFound) {
+	if snap, _, err := r.Enqueue(t.Context(), keyed(t, id, "f1"), true); err == nil || errors.Is(err, jobs.ErrNotFound) {
 		t.Errorf("submit without a quorum: %+v, %v", snap, err)
 	}
 	_, _, err := results.store.PutRecord(t.Context(), &job.Record{Status: job.StatusFailed, Spec: running, Attempt: 1})
@@ -137,7 +137,7 @@ func TestWithoutAQuorum(t *testing.T) {
 	c.Leader(broker.ResultsStream)
 	c.Leader(broker.StreamJobs)
 	patiently(t, func() error {
-		snap, _, err := r.Submit(t.Context(), keyed(t, id, "f1"), true)
+		snap, _, err := r.Enqueue(t.Context(), keyed(t, id, "f1"), true)
 		if err == nil && snap.Spec.ID != id {
 			t.Errorf("submitted %s, want %s", snap.Spec.ID, id)
 		}
@@ -225,7 +225,7 @@ func TestEachNodeAway(t *testing.T) {
 		c.Leader(broker.ResultsStream)
 		c.Leader(broker.ProgressStream)
 		patiently(t, func() error {
-			_, _, err := r.Submit(t.Context(), canceled, true)
+			_, _, err := r.Enqueue(t.Context(), canceled, true)
 			return err
 		})
 		patiently(t, func() error {
@@ -270,7 +270,7 @@ func TestLeaderLostDuringLoad(t *testing.T) {
 			}
 			spec := fresh(t, "u1")
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-			_, _, err := r.Submit(ctx, spec, false)
+			_, _, err := r.Enqueue(ctx, spec, false)
 			cancel()
 			if err == nil {
 				mu.Lock()
@@ -300,7 +300,7 @@ func TestLeaderLostDuringLoad(t *testing.T) {
 		c.Stop(lost)
 		c.Leader(broker.StreamJobs)
 		patiently(t, func() error {
-			_, _, err := r.Submit(t.Context(), fresh(t, "u2"), false)
+			_, _, err := r.Enqueue(t.Context(), fresh(t, "u2"), false)
 			return err
 		})
 		close(until)

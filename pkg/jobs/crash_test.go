@@ -77,13 +77,13 @@ func TestSubmitStoppedBeforeItsAnswer(t *testing.T) {
 	} {
 		id := keyedID()
 		first := keyed(t, id, "f1")
-		if _, _, err := r.crashes(jobs.StepPush).Submit(t.Context(), first, true); !errors.Is(err, errCrash) {
+		if _, _, err := r.crashes(jobs.StepPush).Enqueue(t.Context(), first, true); !errors.Is(err, errCrash) {
 			t.Fatalf("%s: %v", name, err)
 		}
 		meanwhile(first)
 		was := r.read(t, first).Status()
 		for range 2 {
-			snap, replayed, err := r.Submit(t.Context(), keyed(t, id, "f1"), true)
+			snap, replayed, err := r.Enqueue(t.Context(), keyed(t, id, "f1"), true)
 			if err != nil || !replayed || snap.Status() != was || !snap.Spec.CreatedAt.Equal(first.CreatedAt.Time) {
 				t.Errorf("%s: %+v, replayed %t, %v", name, snap, replayed, err)
 			}
@@ -93,7 +93,7 @@ func TestSubmitStoppedBeforeItsAnswer(t *testing.T) {
 		}
 	}
 	plain := fresh(t, "u2")
-	if _, _, err := r.crashes(jobs.StepPush).Submit(t.Context(), plain, false); !errors.Is(err, errCrash) {
+	if _, _, err := r.crashes(jobs.StepPush).Enqueue(t.Context(), plain, false); !errors.Is(err, errCrash) {
 		t.Fatal(err)
 	}
 	if page, err := r.List(t.Context(), "u2", jobs.Filter{Limit: 10}); err != nil || len(page.Jobs) != 1 || page.Jobs[0].Spec.ID != plain.ID {
@@ -108,19 +108,19 @@ func TestReplayStoppedBeforeItsAnswer(t *testing.T) {
 	r := start(t)
 	id := keyedID()
 	first := keyed(t, id, "f1")
-	if _, _, err := r.Submit(t.Context(), first, true); err != nil {
+	if _, _, err := r.Enqueue(t.Context(), first, true); err != nil {
 		t.Fatal(err)
 	}
 	r.finish(t, first)
 	again := keyed(t, id, "f1")
 	again.Deadline = job.At(time.Now())
-	if _, _, err := r.crashes(jobs.StepPush).Submit(t.Context(), again, true); !errors.Is(err, errCrash) {
+	if _, _, err := r.crashes(jobs.StepPush).Enqueue(t.Context(), again, true); !errors.Is(err, errCrash) {
 		t.Fatal(err)
 	}
 	if !r.queued(t, first) || r.read(t, first).Status() != job.StatusSucceeded {
 		t.Errorf("queued %t and %s", r.queued(t, first), r.read(t, first).Status())
 	}
-	snap, replayed, err := r.Submit(t.Context(), keyed(t, id, "f1"), true)
+	snap, replayed, err := r.Enqueue(t.Context(), keyed(t, id, "f1"), true)
 	if err != nil || !replayed || snap.Status() != job.StatusSucceeded {
 		t.Errorf("%+v, replayed %t, %v", snap, replayed, err)
 	}
@@ -137,7 +137,7 @@ func TestKeyStoppedBeforeItsJob(t *testing.T) {
 	r := start(t)
 	id := keyedID()
 	first := keyed(t, id, "f1")
-	if _, _, err := r.Submit(t.Context(), first, true); err != nil {
+	if _, _, err := r.Enqueue(t.Context(), first, true); err != nil {
 		t.Fatal(err)
 	}
 	r.progress(t, first, job.StatusRunning)
@@ -147,14 +147,14 @@ func TestKeyStoppedBeforeItsJob(t *testing.T) {
 	if err := r.Delete(t.Context(), []string{"u1"}, id); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := r.crashes(jobs.StepUnfence).Submit(t.Context(), keyed(t, id, "f1"), true); !errors.Is(err, errCrash) {
+	if _, _, err := r.crashes(jobs.StepUnfence).Enqueue(t.Context(), keyed(t, id, "f1"), true); !errors.Is(err, errCrash) {
 		t.Fatal(err)
 	}
 	if _, err := r.Read(t.Context(), []string{"u1"}, id); !errors.Is(err, jobs.ErrNotFound) {
 		t.Errorf("read: %v", err)
 	}
 	second := keyed(t, id, "f1")
-	if snap, replayed, err := r.Submit(t.Context(), second, true); err != nil || replayed || snap.Status() != job.StatusQueued {
+	if snap, replayed, err := r.Enqueue(t.Context(), second, true); err != nil || replayed || snap.Status() != job.StatusQueued {
 		t.Errorf("%+v, replayed %t, %v", snap, replayed, err)
 	}
 	r.finish(t, second)
@@ -272,7 +272,7 @@ func TestExpiryStoppedInEachGap(t *testing.T) {
 				if after.Status() != job.StatusFailed || before != nil && !after.Record.FinishedAt.Equal(before.FinishedAt.Time) {
 					t.Errorf("became %+v", after.Record)
 				}
-				if n, err := r.store.DeadDepth(t.Context()); err != nil || n != 1 {
+				if n, err := r.store.DeadLetterCount(t.Context()); err != nil || n != 1 {
 					t.Errorf("%d dead letters, %v", n, err)
 				}
 			})

@@ -45,8 +45,8 @@ const slack = 1024
 // fit starts over when the stream was replaced, and when most of the jobs here have left the queue: reading the queue again
 // costs less than keeping every job that has passed through it within the longest deadline.
 func (t *deadlines) fit(e queue.Extent) {
-	if !e.Made.Equal(t.made) || e.Last+1 < t.next || len(t.heap) > 2*e.Jobs+slack {
-		*t = deadlines{made: e.Made}
+	if !e.Created.Equal(t.made) || e.Last+1 < t.next || len(t.heap) > 2*e.Jobs+slack {
+		*t = deadlines{made: e.Created}
 	}
 	t.next = max(t.next, e.First)
 }

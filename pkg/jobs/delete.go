@@ -37,17 +37,17 @@ func (s *Service) Delete(ctx context.Context, owners []string, id string) error 
 	if err != nil || !queued {
 		return err
 	}
-	return s.store.Unfence(ctx, snap.Spec.Owner, id)
+	return s.store.RemoveTombstone(ctx, snap.Spec.Owner, id)
 }
 
-// StrayAge is how long after a job's end a worker may still be busy with it, though no call takes as long.
-const StrayAge = 15 * time.Minute
+// WorkerDrain is how long after a job's end a worker may still be busy with it, though no call takes as long.
+const WorkerDrain = 15 * time.Minute
 
 // mayRun reports whether a worker may be busy with a job that has ended: it was ended from outside and the notice may have
 // been lost, or it was delivered to two workers, because one of them seemed dead.
 func (s *Service) mayRun(r *job.Record) bool {
 	return r.Cancel == job.CancelWhileRunning || (r.Error != nil && r.Error.Code == job.CodeDeadline) ||
-		s.now().Sub(r.FinishedAt.Time) < StrayAge
+		s.now().Sub(r.FinishedAt.Time) < WorkerDrain
 }
 
 // queued reports whether a job is in the queue.

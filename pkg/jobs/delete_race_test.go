@@ -23,7 +23,7 @@ func TestDeletedWhileItsKeyIsUsedAgain(t *testing.T) {
 				}
 				return nil
 			})
-			if _, replayed, err := r.Submit(t.Context(), spec, true); err != nil || replayed {
+			if _, replayed, err := r.Enqueue(t.Context(), spec, true); err != nil || replayed {
 				t.Fatalf("submit: %v, replayed %v", err, replayed)
 			}
 			r.SetAfter(nil)
@@ -46,7 +46,7 @@ func TestDeletedWhileItsKeyIsUsedAgain(t *testing.T) {
 			if err := r.store.Delete(t.Context(), first.Owner, first.ID, false); err != nil {
 				return err
 			}
-			_, _, err := r.Submit(t.Context(), &second, true)
+			_, _, err := r.Enqueue(t.Context(), &second, true)
 			return err
 		})
 		if err := r.Delete(t.Context(), []string{first.Owner}, first.ID); err != nil {

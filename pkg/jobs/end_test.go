@@ -57,7 +57,7 @@ func TestCancelInEachState(t *testing.T) {
 			t.Errorf("%s: reads as %s", name, got.Status())
 		}
 	}
-	if n, err := r.store.DeadDepth(t.Context()); err != nil || n != 0 {
+	if n, err := r.store.DeadLetterCount(t.Context()); err != nil || n != 0 {
 		t.Errorf("%d dead letters of canceled jobs, %v", n, err)
 	}
 }
@@ -159,7 +159,7 @@ func TestCancelRacesSettlement(t *testing.T) {
 		}
 	}
 	t.Logf("%d canceled, %d finished first", canceled, finished)
-	if n, err := r.store.DeadDepth(t.Context()); err != nil || n != finished {
+	if n, err := r.store.DeadLetterCount(t.Context()); err != nil || n != finished {
 		t.Errorf("%d dead letters for %d failed jobs, %v", n, finished, err)
 	}
 }
@@ -252,7 +252,7 @@ func deletedStaysDeleted(t *testing.T, end func(*rig, *job.Spec) error) {
 		t.Errorf("list: %+v, %v", page, err)
 	}
 	// A keyed submission has the same id again, and its own end must not be taken for a late one.
-	if _, _, err := r.Submit(t.Context(), spec, true); err != nil {
+	if _, _, err := r.Enqueue(t.Context(), spec, true); err != nil {
 		t.Fatal(err)
 	}
 	if _, won, err := r.store.PutRecord(t.Context(), late); err != nil || !won {

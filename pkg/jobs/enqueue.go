@@ -12,16 +12,16 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
 
-// Submit makes a job durable and returns it, without any of the limits of a Submitter. A keyed job, whose id follows from an
+// Enqueue makes a job durable and returns it, without any of the limits of a Submitter. A keyed job, whose id follows from an
 // idempotency key, and a job whose first publish went unanswered may exist already: it is then returned as it is, with
 // replayed true.
 //
 // It fails with queue.ErrFull, with queue.ErrUnavailable, and with ErrKeyReused when the existing job came from another
 // request. It costs one acknowledged publish, and for a keyed job two or three requests more.
-func (s *Service) Submit(ctx context.Context, spec *job.Spec, keyed bool) (snap *job.Snapshot, replayed bool, err error) {
+func (s *Service) Enqueue(ctx context.Context, spec *job.Spec, keyed bool) (snap *job.Snapshot, replayed bool, err error) {
 	if keyed {
 		// A job with this key may have been deleted, and its tombstone would prevent the end of this one.
-		if err := s.store.Unfence(ctx, spec.Owner, spec.ID); err != nil {
+		if err := s.store.RemoveTombstone(ctx, spec.Owner, spec.ID); err != nil {
 			return nil, false, err
 		}
 		if err := s.passed(stepUnfence); err != nil {
@@ -50,7 +50,7 @@ func (s *Service) Submit(ctx context.Context, spec *job.Spec, keyed bool) (snap 
 	if record == nil {
 		if deleted {
 			// The previous job was deleted just now. Its tombstone would end this one, which is accepted.
-			err = s.store.Unfence(ctx, spec.Owner, spec.ID)
+			err = s.store.RemoveTombstone(ctx, spec.Owner, spec.ID)
 		}
 		return fresh, false, err
 	}

@@ -35,16 +35,16 @@ func (s *Service) Erase(ctx context.Context, owner string) error {
 		return err
 	}
 	// Dead letters come last: a job that was being settled may have left one.
-	return s.store.EachLetter(ctx, store.LetterFilter{Owner: owner}, 1, math.MaxUint64, func(letter *store.Letter) (bool, error) {
-		_, err := s.store.RemoveLetter(ctx, letter)
+	return s.store.EachDeadLetter(ctx, store.DeadLetterFilter{Owner: owner}, 1, math.MaxUint64, func(letter *store.DeadLetter) (bool, error) {
+		_, err := s.store.RemoveDeadLetter(ctx, letter)
 		return err == nil, err
 	})
 }
 
-// EraseMarks removes the tombstones that Erase leaves in place of jobs, so that nothing of the owner is left at all. It must
-// not be called before StrayAge has passed, since until then a worker may try to end one of the jobs. It costs one request.
-func (s *Service) EraseMarks(ctx context.Context, owner string) error {
-	return s.store.EraseMarks(ctx, owner)
+// EraseTombstones removes the tombstones that Erase leaves in place of jobs, so that nothing of the owner is left at all. It must
+// not be called before WorkerDrain has passed, since until then a worker may try to end one of the jobs. It costs one request.
+func (s *Service) EraseTombstones(ctx context.Context, owner string) error {
+	return s.store.EraseTombstones(ctx, owner)
 }
 
 // eraseJobs ends and deletes every job of an owner, and returns how many could not be deleted yet.

@@ -42,7 +42,7 @@ func TestEraseAnOwner(t *testing.T) {
 		r.read(t, spec)
 	}
 	for owner, want := range map[string]int{gone: 0, stays: 1} {
-		page, err := r.store.Letters(t.Context(), store.LetterFilter{Owner: owner}, 0, 10)
+		page, err := r.store.DeadLetters(t.Context(), store.DeadLetterFilter{Owner: owner}, 0, 10)
 		if err != nil || page.Total != want {
 			t.Errorf("%s has %+v, %v", owner, page, err)
 		}

@@ -19,27 +19,27 @@ type Filter struct {
 	// Limit is the most jobs to return, at least one.
 	Limit int
 	// After continues after a job of an earlier page; the zero Mark starts at the newest.
-	After Mark
+	After Position
 }
 
-// Mark is a job's position in its owner's history, which is ordered by the time of submission, the newest first.
-type Mark struct {
+// Position is a job's position in its owner's history, which is ordered by the time of submission, the newest first.
+type Position struct {
 	CreatedAt time.Time
 	ID        string
 }
 
 // after reports whether m comes after other in the history.
-func (m Mark) after(other Mark) bool { return comparePositions(m, other) > 0 }
+func (m Position) after(other Position) bool { return comparePositions(m, other) > 0 }
 
 // markOf returns the position of a job. The time in its id takes precedence, as in history, so that both always agree.
-func markOf(spec *job.Spec) Mark {
+func markOf(spec *job.Spec) Position {
 	if created, ok := createdAt(spec.ID); ok {
-		return Mark{CreatedAt: created, ID: spec.ID}
+		return Position{CreatedAt: created, ID: spec.ID}
 	}
-	return Mark{CreatedAt: spec.CreatedAt.Time, ID: spec.ID}
+	return Position{CreatedAt: spec.CreatedAt.Time, ID: spec.ID}
 }
 
-func comparePositions(a, b Mark) int {
+func comparePositions(a, b Position) int {
 	if c := b.CreatedAt.Compare(a.CreatedAt); c != 0 {
 		return c
 	}
@@ -50,7 +50,7 @@ func comparePositions(a, b Mark) int {
 type Page struct {
 	Jobs []*job.Snapshot
 	// Next continues the history; nil at its end.
-	Next *Mark
+	Next *Position
 }
 
 // readAtOnce is how many jobs of a history are read with one request per bucket.
@@ -64,7 +64,7 @@ func (s *Service) List(ctx context.Context, owner string, f Filter) (*Page, erro
 		return nil, err
 	}
 	if f.After.ID != "" {
-		start, _ := slices.BinarySearchFunc(marks, f.After, func(m, after Mark) int {
+		start, _ := slices.BinarySearchFunc(marks, f.After, func(m, after Position) int {
 			if m.after(after) {
 				return 1
 			}
@@ -108,7 +108,7 @@ func (s *Service) Active(ctx context.Context, owner string) ([]*job.Snapshot, er
 	}
 	var active []*job.Snapshot
 	for part := range slices.Chunk(ids, readAtOnce) {
-		marks := make([]Mark, len(part))
+		marks := make([]Position, len(part))
 		for i, id := range part {
 			marks[i].ID = id
 		}
@@ -127,7 +127,7 @@ func (s *Service) Active(ctx context.Context, owner string) ([]*job.Snapshot, er
 
 // history returns the positions of all jobs of an owner, the newest first, and which of them have ended according to the
 // leader.
-func (s *Service) history(ctx context.Context, owner string) ([]Mark, map[string]bool, error) {
+func (s *Service) history(ctx context.Context, owner string) ([]Position, map[string]bool, error) {
 	// The queue is read first: a job that is settled in between is then in both lists and not in neither.
 	queued, err := s.queue.OwnerIDs(ctx, owner)
 	if err != nil {
@@ -144,13 +144,13 @@ func (s *Service) history(ctx context.Context, owner string) ([]Mark, map[string
 	ids := append(ended, queued...)
 	slices.Sort(ids)
 	ids = slices.Compact(ids)
-	marks := make([]Mark, 0, len(ids))
-	var dateless []Mark
+	marks := make([]Position, 0, len(ids))
+	var dateless []Position
 	for _, id := range ids {
 		if created, ok := createdAt(id); ok {
-			marks = append(marks, Mark{CreatedAt: created, ID: id})
+			marks = append(marks, Position{CreatedAt: created, ID: id})
 		} else {
-			dateless = append(dateless, Mark{ID: id})
+			dateless = append(dateless, Position{ID: id})
 		}
 	}
 	for part := range slices.Chunk(dateless, readAtOnce) {
@@ -180,7 +180,7 @@ func createdAt(id string) (time.Time, bool) {
 // readMany reads jobs of an owner and returns them in the given order, without those that do not exist any more. It costs three
 // requests, and some for each job that was found nowhere, or that finished names though the replica has no record of it: a
 // replica may be behind.
-func (s *Service) readMany(ctx context.Context, owner string, marks []Mark, finished map[string]bool) ([]*job.Snapshot, error) {
+func (s *Service) readMany(ctx context.Context, owner string, marks []Position, finished map[string]bool) ([]*job.Snapshot, error) {
 	ids := make([]string, len(marks))
 	for i, m := range marks {
 		ids[i] = m.ID

@@ -79,7 +79,7 @@ func (r *rig) submit(t testing.TB) *job.Spec {
 
 func (r *rig) submitSpec(t testing.TB, spec *job.Spec) {
 	t.Helper()
-	snap, replayed, err := r.Submit(t.Context(), spec, false)
+	snap, replayed, err := r.Enqueue(t.Context(), spec, false)
 	if err != nil || replayed || snap.Spec != spec || snap.Sequence == 0 || snap.Status() != job.StatusQueued {
 		t.Fatalf("submit: %+v, replayed %t, %v", snap, replayed, err)
 	}
@@ -112,7 +112,7 @@ func (r *rig) puller(t testing.TB) func() *queue.Delivery {
 	}
 	t.Cleanup(puller.Close)
 	return func() *queue.Delivery {
-		d, err := puller.Take(lane, hang)
+		d, err := puller.Pull(lane, hang)
 		if err != nil || d == nil {
 			t.Errorf("take: %+v, %v", d, err)
 		}

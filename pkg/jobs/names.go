@@ -52,7 +52,7 @@ func (n names) keyedID(caller Caller, key string) string {
 
 // replayID returns the id of the job that is made of a dead letter: the same for the same failure, so that a repeated
 // replay finds its job.
-func (n names) replayID(letter *store.Letter) string {
+func (n names) replayID(letter *store.DeadLetter) string {
 	return uuidOf(sum(n.replay, letter.Owner, letter.ID, strconv.FormatInt(letter.FailedAt().UnixMilli(), 10)))
 }
 

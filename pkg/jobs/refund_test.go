@@ -36,7 +36,7 @@ func TestRefundOfACancelStoppedInEachGap(t *testing.T) {
 				t.Fatal(err)
 			}
 			spec.Charge = bill.Charge
-			if _, _, err := r.Submit(t.Context(), spec, false); err != nil {
+			if _, _, err := r.Enqueue(t.Context(), spec, false); err != nil {
 				t.Fatal(err)
 			}
 			if _, err := r.crashes(step).Cancel(t.Context(), []string{"u1"}, spec.ID); !errors.Is(err, errCrash) {
@@ -106,10 +106,10 @@ func TestFollowUpGivesBack(t *testing.T) {
 			t.Errorf("%s: %d given back, want %d", c.record.Spec.ID, back, c.units-c.stays)
 		}
 	}
-	if _, err := s.store.Letter(t.Context(), "failed"); err != nil {
+	if _, err := s.store.DeadLetter(t.Context(), "failed"); err != nil {
 		t.Errorf("the dead letter: %v", err)
 	}
-	if _, err := s.store.Letter(t.Context(), "partial"); !errors.Is(err, store.ErrNotFound) {
+	if _, err := s.store.DeadLetter(t.Context(), "partial"); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("a letter of a job that succeeded: %v", err)
 	}
 }

@@ -13,16 +13,16 @@ import (
 //
 // It fails with ErrNotRetryable when the letter, or the job when it ran, cannot be read, and as Submit does. After an error
 // the letter may still be there.
-func (s *Service) Replay(ctx context.Context, letter *store.Letter, spec *job.Spec) (snap *job.Snapshot, replayed bool, err error) {
+func (s *Service) Replay(ctx context.Context, letter *store.DeadLetter, spec *job.Spec) (snap *job.Snapshot, replayed bool, err error) {
 	if letter.Dead == nil || !letter.Dead.CanBeReplayed() {
 		return nil, false, ErrNotRetryable
 	}
-	snap, replayed, err = s.Submit(ctx, spec, true)
+	snap, replayed, err = s.Enqueue(ctx, spec, true)
 	if err != nil {
 		return nil, false, err
 	}
 	// Somebody else may have replayed it meanwhile, with the same job as the result.
-	if _, err := s.store.RemoveLetter(ctx, letter); err != nil {
+	if _, err := s.store.RemoveDeadLetter(ctx, letter); err != nil {
 		return nil, false, err
 	}
 	return snap, replayed, nil

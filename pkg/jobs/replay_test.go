@@ -14,14 +14,14 @@ import (
 )
 
 // buried is a job of u1 that has failed and lies among the dead letters.
-func (r *rig) buried(t testing.TB) *store.Letter {
+func (r *rig) buried(t testing.TB) *store.DeadLetter {
 	t.Helper()
 	spec := fresh(t, "u1")
 	record := r.record(t, spec, job.StatusFailed)
 	if err := r.FollowUp(t.Context(), record, "what the upstream said"); err != nil {
 		t.Fatal(err)
 	}
-	letter, err := r.store.Letter(t.Context(), spec.ID)
+	letter, err := r.store.DeadLetter(t.Context(), spec.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,7 +29,7 @@ func (r *rig) buried(t testing.TB) *store.Letter {
 }
 
 // again is the job that every replay of a letter makes.
-func again(letter *store.Letter) *job.Spec {
+func again(letter *store.DeadLetter) *job.Spec {
 	spec := letter.Dead.Spec.Again("again-"+letter.ID, time.Now())
 	spec.Fingerprint = "replay"
 	return spec
@@ -37,7 +37,7 @@ func again(letter *store.Letter) *job.Spec {
 
 func (r *rig) letters(t testing.TB) int {
 	t.Helper()
-	n, err := r.store.DeadDepth(t.Context())
+	n, err := r.store.DeadLetterCount(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +92,7 @@ func TestReplayInterrupted(t *testing.T) {
 			r := start(t)
 			letter := r.buried(t)
 			first := again(letter)
-			if _, _, err := r.Submit(t.Context(), first, true); err != nil {
+			if _, _, err := r.Enqueue(t.Context(), first, true); err != nil {
 				t.Fatal(err)
 			}
 			then(t, r, first)
@@ -104,7 +104,7 @@ func TestReplayInterrupted(t *testing.T) {
 			if r.waiting(t) != before {
 				t.Errorf("%d jobs wait, before %d", r.waiting(t), before)
 			}
-			if _, err := r.store.Letter(t.Context(), letter.ID); !errors.Is(err, store.ErrNotFound) {
+			if _, err := r.store.DeadLetter(t.Context(), letter.ID); !errors.Is(err, store.ErrNotFound) {
 				t.Errorf("the letter: %v", err)
 			}
 		})
@@ -126,7 +126,7 @@ func TestReplayOfALetterThatComesBack(t *testing.T) {
 	if err := r.FollowUp(t.Context(), record, ""); err != nil {
 		t.Fatal(err)
 	}
-	back, err := r.store.Letter(t.Context(), letter.ID)
+	back, err := r.store.DeadLetter(t.Context(), letter.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +175,7 @@ func TestReplayIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, id := range []string{lost.ID, "newer"} {
-		letter, err := r.store.Letter(t.Context(), id)
+		letter, err := r.store.DeadLetter(t.Context(), id)
 		if err != nil {
 			t.Fatal(err)
 		}

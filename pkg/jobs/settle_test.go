@@ -127,7 +127,7 @@ func TestDeadLetters(t *testing.T) {
 	s := start(t)
 	depth := func(want int) {
 		t.Helper()
-		if got, err := s.store.DeadDepth(t.Context()); err != nil || got != want {
+		if got, err := s.store.DeadLetterCount(t.Context()); err != nil || got != want {
 			t.Errorf("%d dead letters, %v; want %d", got, err, want)
 		}
 	}

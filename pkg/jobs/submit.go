@@ -75,7 +75,7 @@ type Submission struct {
 	Usage []quota.Usage
 }
 
-// Submit makes a job of an order. When it returns without error the job is durable.
+// Enqueue makes a job of an order. When it returns without error the job is durable.
 //
 // It fails with a *TooManyActiveError, with a *quota.Refusal, with ErrKeyReused when the key came with another request, with
 // the error of SubmitterDeps.Accepting, with queue.ErrFull and queue.ErrNoRoom, and with queue.ErrUnavailable and
@@ -103,13 +103,13 @@ func (s *Submitter) Submit(ctx context.Context, caller Caller, order *Order) (*S
 	defer leave()
 	key := s.names.quotaKey(caller, quota.GroupOf(spec.Kind))
 	if !s.quota.Limited(key) {
-		snap, replayed, err := s.jobs.Submit(present, spec, keyed)
+		snap, replayed, err := s.jobs.Enqueue(present, spec, keyed)
 		if err != nil {
 			return nil, err
 		}
 		return &Submission{Job: snap, Replayed: replayed}, nil
 	}
-	unlock, err := s.quota.Turn(present, key)
+	unlock, err := s.quota.Lock(present, key)
 	if err != nil {
 		return nil, err
 	}
@@ -144,13 +144,13 @@ func (s *Submitter) submitWithQuota(ctx context.Context, key quota.Key, spec *jo
 		return nil, err
 	}
 	spec.Charge = bill.Charge
-	snap, replayed, err := s.jobs.Submit(ctx, spec, keyed)
+	snap, replayed, err := s.jobs.Enqueue(ctx, spec, keyed)
 	var undone error
 	switch {
 	case err != nil && !NotSubmitted(err):
-		undone = bill.Withdraw(ctx, spec)
+		undone = bill.ReleaseIfAbsent(ctx, spec)
 	case err != nil || replayed:
-		undone = bill.Cancel(ctx)
+		undone = bill.Release(ctx)
 	}
 	if undone != nil {
 		// The caller gets the outcome of the submission all the same, and has lost a little of its quota.
@@ -217,7 +217,7 @@ func (s *Submitter) FindRetry(ctx context.Context, caller Caller, key string, r 
 
 // Replay makes a new job of a dead letter, for the same owner, and then removes the letter. It is charged to nobody and no
 // limit holds for it. It fails as Service.Replay does.
-func (s *Submitter) Replay(ctx context.Context, letter *store.Letter) (snap *job.Snapshot, replayed bool, err error) {
+func (s *Submitter) Replay(ctx context.Context, letter *store.DeadLetter) (snap *job.Snapshot, replayed bool, err error) {
 	if letter.Dead == nil {
 		return nil, false, ErrNotRetryable
 	}

@@ -42,7 +42,7 @@ func TestSubmitToAFullQueue(t *testing.T) {
 	t.Parallel()
 	r := start(t, func(c *broker.Config) { c.MaxQueuedJobs = 1 })
 	r.submit(t)
-	if snap, _, err := r.Submit(t.Context(), fresh(t, "u1"), false); !errors.Is(err, queue.ErrFull) {
+	if snap, _, err := r.Enqueue(t.Context(), fresh(t, "u1"), false); !errors.Is(err, queue.ErrFull) {
 		t.Errorf("%+v, %v", snap, err)
 	}
 }
@@ -65,23 +65,23 @@ func TestKeyedReplay(t *testing.T) {
 	} {
 		id := keyedID()
 		first := keyed(t, id, "f1")
-		if snap, replayed, err := r.Submit(t.Context(), first, true); err != nil || replayed || snap.Sequence == 0 {
+		if snap, replayed, err := r.Enqueue(t.Context(), first, true); err != nil || replayed || snap.Sequence == 0 {
 			t.Fatalf("%s: the first: %+v, replayed %t, %v", status, snap, replayed, err)
 		}
 		arrange(first)
 		wasQueued := r.queued(t, first)
 		for range 2 {
-			snap, replayed, err := r.Submit(t.Context(), keyed(t, id, "f1"), true)
+			snap, replayed, err := r.Enqueue(t.Context(), keyed(t, id, "f1"), true)
 			if err != nil || !replayed || snap.Status() != status || !snap.Spec.CreatedAt.Equal(first.CreatedAt.Time) {
 				t.Errorf("%s: replay %+v, replayed %t, %v", status, snap, replayed, err)
 			}
-			snap, replayed, err = r.Submit(t.Context(), keyed(t, id, "other"), true)
+			snap, replayed, err = r.Enqueue(t.Context(), keyed(t, id, "other"), true)
 			if !errors.Is(err, jobs.ErrKeyReused) || snap != nil || replayed {
 				t.Errorf("%s: another request: %+v, replayed %t, %v", status, snap, replayed, err)
 			}
 			other := keyed(t, id, "other")
 			other.Kind, other.Input = job.KindPrompt, &job.TextInput{Text: "t"}
-			if _, _, err = r.Submit(t.Context(), other, true); !errors.Is(err, jobs.ErrKeyReused) {
+			if _, _, err = r.Enqueue(t.Context(), other, true); !errors.Is(err, jobs.ErrKeyReused) {
 				t.Errorf("%s: another kind: %v", status, err)
 			}
 		}
@@ -114,7 +114,7 @@ func TestKeyedSubmitWithAQuickWorker(t *testing.T) {
 			r.record(t, &ended, job.StatusFailed)
 			return nil
 		})
-		snap, replayed, err := r.Submit(t.Context(), first, true)
+		snap, replayed, err := r.Enqueue(t.Context(), first, true)
 		if err != nil || snap.Status() != job.StatusFailed || replayed == its || r.queued(t, first) != its {
 			t.Errorf("%s: %+v, replayed %t, in the queue %t, %v", name, snap, replayed, r.queued(t, first), err)
 		}
@@ -128,7 +128,7 @@ func TestKeyOfAnotherOwner(t *testing.T) {
 	for _, owner := range []string{"u1", "u2"} {
 		spec := keyed(t, id, owner)
 		spec.Owner = owner
-		if _, replayed, err := r.Submit(t.Context(), spec, true); err != nil || replayed {
+		if _, replayed, err := r.Enqueue(t.Context(), spec, true); err != nil || replayed {
 			t.Errorf("%s: replayed %t, %v", owner, replayed, err)
 		}
 	}
@@ -142,7 +142,7 @@ func TestKeyedSubmitsAtOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 40 {
 		wg.Go(func() {
-			_, replayed, err := r.Submit(t.Context(), keyed(t, id, "f1"), true)
+			_, replayed, err := r.Enqueue(t.Context(), keyed(t, id, "f1"), true)
 			if err != nil {
 				t.Errorf("%v", err)
 			}

@@ -289,7 +289,7 @@ func TestSweepOfMany(t *testing.T) {
 		return err == nil && extent.Jobs == 0
 	})
 	ends.none(t, r.broker)
-	if n, err := r.store.DeadDepth(t.Context()); err != nil || n != jobs {
+	if n, err := r.store.DeadLetterCount(t.Context()); err != nil || n != jobs {
 		t.Errorf("%d dead letters, %v", n, err)
 	}
 	eventually(t, "all are counted", func() bool { return s.ended(t) == jobs })
@@ -331,7 +331,7 @@ func TestSweepRacesSettlement(t *testing.T) {
 	}
 	eventually(t, "all are counted", func() bool { return s.ended(t) == total-won })
 	t.Logf("the worker ended %d, the sweeper %d", won, total-won)
-	if n, err := r.store.DeadDepth(t.Context()); err != nil || n != total {
+	if n, err := r.store.DeadLetterCount(t.Context()); err != nil || n != total {
 		t.Errorf("%d dead letters, %v", n, err)
 	}
 }

@@ -111,7 +111,7 @@ func (i *imageImport) addImage(ctx context.Context, owner string, raw json.RawMe
 	if err != nil {
 		return err.Error(), nil
 	}
-	created, err := i.to.Import(ctx, owner, gallery.Picture{
+	created, err := i.to.Import(ctx, owner, gallery.Image{
 		ID: image.id(), Prompt: image.Prompt, Negative: image.Negative, Seed: image.seed(), Model: image.Model, CreatedAt: image.CreatedAt,
 	}, data)
 	switch {

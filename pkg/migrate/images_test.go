@@ -151,15 +151,15 @@ func FuzzImages(f *testing.F) {
 		if err != nil && strings.HasPrefix(err.Error(), "import entry") {
 			t.Fatal(err)
 		}
-		if today, _, err := g.List(t.Context(), "fuzz"); err != nil || len(today) > gallery.MaxPictures {
+		if today, _, err := g.List(t.Context(), "fuzz"); err != nil || len(today) > gallery.MaxImages {
 			t.Fatalf("%d pictures, %v, %+v", len(today), err, done)
 		}
 	})
 }
 
-func save(t testing.TB, g *gallery.Gallery, owner string, data []byte) gallery.Picture {
+func save(t testing.TB, g *gallery.Gallery, owner string, data []byte) gallery.Image {
 	t.Helper()
-	p, err := g.Save(t.Context(), owner, gallery.Picture{Prompt: "a lighthouse"}, data)
+	p, err := g.Save(t.Context(), owner, gallery.Image{Prompt: "a lighthouse"}, data)
 	must(t, err)
 	return p
 }
@@ -171,7 +171,7 @@ func today(t testing.TB, g *gallery.Gallery, owner string) []string {
 	return ids(list)
 }
 
-func ids(list []gallery.Picture) []string {
+func ids(list []gallery.Image) []string {
 	var ids []string
 	for _, p := range list {
 		ids = append(ids, p.ID)

@@ -55,9 +55,9 @@ const (
 	payloadNak        = "-NAK"
 )
 
-// Beat extends the lease of the job and waits for the answer. An answer proves that the connection works, not that the job
+// InProgress extends the lease of the job and waits for the answer. An answer proves that the connection works, not that the job
 // still belongs to this worker.
-func (d *Delivery) Beat(ctx context.Context) error {
+func (d *Delivery) InProgress(ctx context.Context) error {
 	if _, err := d.nc.RequestWithContext(ctx, d.reply, []byte(payloadInProgress)); err != nil {
 		return fmt.Errorf("extend lease of job: %w", err)
 	}
@@ -72,8 +72,8 @@ func (d *Delivery) Ack(ctx context.Context) error {
 	return nil
 }
 
-// Retry returns the job to the queue, to be delivered again after delay.
-func (d *Delivery) Retry(delay time.Duration) error {
+// NakWithDelay returns the job to the queue, to be delivered again after delay.
+func (d *Delivery) NakWithDelay(delay time.Duration) error {
 	word := payloadNak + ` {"delay":` + strconv.FormatInt(max(0, delay.Nanoseconds()), 10) + `}`
 	if err := d.nc.Publish(d.reply, []byte(word)); err != nil {
 		return fmt.Errorf("return job with delay: %w", err)
@@ -81,8 +81,8 @@ func (d *Delivery) Retry(delay time.Duration) error {
 	return nil
 }
 
-// HandBack returns the job to the queue, to be delivered to another worker at once.
-func (d *Delivery) HandBack() error {
+// Nak returns the job to the queue, to be delivered to another worker at once.
+func (d *Delivery) Nak() error {
 	if err := d.nc.Publish(d.reply, []byte(payloadNak)); err != nil {
 		return fmt.Errorf("return job: %w", err)
 	}

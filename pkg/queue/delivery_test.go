@@ -142,7 +142,7 @@ func TestRetryComesBackAfterItsDelay(t *testing.T) {
 	l := images(t, q)
 	const delay = 700 * time.Millisecond
 	began := time.Now()
-	if err := take(t, l).Retry(delay); err != nil {
+	if err := take(t, l).NakWithDelay(delay); err != nil {
 		t.Fatal(err)
 	}
 	// Others are not held up meanwhile.
@@ -159,7 +159,7 @@ func TestRetryComesBackAfterItsDelay(t *testing.T) {
 	}
 	// No delay, or less, means at once.
 	for _, delay := range []time.Duration{0, -time.Hour} {
-		if err := d.Retry(delay); err != nil {
+		if err := d.NakWithDelay(delay); err != nil {
 			t.Fatal(err)
 		}
 		d = take(t, l)
@@ -175,7 +175,7 @@ func TestHandBackIsAtOnce(t *testing.T) {
 	q, _ := start(t, func(c *broker.Config) { c.AckWait = 10 * time.Minute })
 	push(t, q, image("j1"))
 	l := images(t, q)
-	if err := take(t, l).HandBack(); err != nil {
+	if err := take(t, l).Nak(); err != nil {
 		t.Fatal(err)
 	}
 	if d := take(t, l); d.ID != "j1" || d.Count != 2 {
@@ -206,7 +206,7 @@ func TestBeatKeepsTheJob(t *testing.T) {
 	defer ticker.Stop()
 	for range 25 {
 		<-ticker.C
-		if err := d.Beat(t.Context()); err != nil {
+		if err := d.InProgress(t.Context()); err != nil {
 			t.Fatalf("beat: %v", err)
 		}
 	}
@@ -236,13 +236,13 @@ func TestBeatWithoutNATS(t *testing.T) {
 	push(t, q, image("j1"))
 	l := images(t, q)
 	d := take(t, l)
-	if err := d.Beat(t.Context()); err != nil {
+	if err := d.InProgress(t.Context()); err != nil {
 		t.Fatalf("with NATS: %v", err)
 	}
 	srv.Shutdown()
 	srv.WaitForShutdown()
 	for name, f := range map[string]func(context.Context) error{
-		"beat": d.Beat, "ack": d.Ack,
+		"beat": d.InProgress, "ack": d.Ack,
 		"take": func(context.Context) error { _, err := l.Take(hang); return err },
 	} {
 		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)

@@ -70,7 +70,7 @@ type slot struct {
 	puller *queue.Puller
 }
 
-func (s slot) Take(wait time.Duration) (*queue.Delivery, error) { return s.puller.Take(s.lane, wait) }
+func (s slot) Take(wait time.Duration) (*queue.Delivery, error) { return s.puller.Pull(s.lane, wait) }
 
 func lane(t testing.TB, q *queue.Queue, kind job.Kind, name job.Lane) slot {
 	t.Helper()

@@ -34,8 +34,8 @@ func (q *Queue) Position(ctx context.Context, e *Entry) (int, error) {
 type LanePositions struct {
 	// Ahead is, by sequence, how many jobs start before that job, 0 when it is next.
 	Ahead map[uint64]int
-	// Waiting and InHand are as in LaneState.
-	Waiting, InHand int
+	// Waiting and InFlight are as in LaneState.
+	Waiting, InFlight int
 }
 
 // positionsAtOnce bounds the requests for positions in flight.
@@ -69,7 +69,7 @@ func (q *Queue) Positions(ctx context.Context, kind job.Kind, lane job.Lane, seq
 	info := consumer.CachedInfo()
 	const most = 1 << 30
 	places := &LanePositions{
-		Ahead: make(map[uint64]int, len(sequences)), Waiting: int(min(info.NumPending, most)), InHand: info.NumAckPending,
+		Ahead: make(map[uint64]int, len(sequences)), Waiting: int(min(info.NumPending, most)), InFlight: info.NumAckPending,
 	}
 	for i, sequence := range sequences {
 		if !there[i] {
@@ -112,8 +112,8 @@ func (q *Queue) behind(ctx context.Context, kind job.Kind, lane job.Lane, sequen
 type LaneState struct {
 	Kind job.Kind
 	Lane job.Lane
-	// Waiting jobs were never delivered; InHand ones run or wait for another attempt.
-	Waiting, InHand int
+	// Waiting jobs were never delivered; InFlight ones run or wait for another attempt.
+	Waiting, InFlight int
 	// OldestAge is the age of the oldest job; 0 when there is none.
 	OldestAge time.Duration
 }
@@ -149,7 +149,7 @@ func (q *Queue) state(ctx context.Context, kind job.Kind, lane job.Lane) (LaneSt
 	if err != nil {
 		return LaneState{}, err
 	}
-	state := LaneState{Kind: kind, Lane: lane, Waiting: waiting, InHand: inHand}
+	state := LaneState{Kind: kind, Lane: lane, Waiting: waiting, InFlight: inHand}
 	first, err := q.stream.GetMsg(ctx, 1, jetstream.WithGetMsgSubject(broker.LaneSubject(kind, lane)))
 	switch {
 	case errors.Is(err, jetstream.ErrMsgNotFound), errors.Is(err, nats.ErrNoResponders):

@@ -59,7 +59,7 @@ func TestPosition(t *testing.T) {
 		}
 		if taken%2 == 0 {
 			// Waiting for a further attempt, it does not stand in the way of the others.
-			if err := d.Retry(time.Hour); err != nil {
+			if err := d.NakWithDelay(time.Hour); err != nil {
 				t.Fatal(err)
 			}
 			continue
@@ -133,19 +133,19 @@ func TestStates(t *testing.T) {
 	for deadline := time.Now().Add(time.Minute); state().Waiting != 2 && time.Now().Before(deadline); {
 		<-time.After(time.Millisecond)
 	}
-	if got := state(); got.Waiting != 2 || got.InHand != 0 || got.OldestAge < time.Since(first)-time.Second ||
+	if got := state(); got.Waiting != 2 || got.InFlight != 0 || got.OldestAge < time.Since(first)-time.Second ||
 		got.OldestAge < second.Sub(first) {
 		t.Errorf("two waiting, the older for %s: %+v", time.Since(first), got)
 	}
 	d := take(t, images(t, q))
-	if got := state(); got.Waiting != 1 || got.InHand != 1 || got.OldestAge < second.Sub(first) {
+	if got := state(); got.Waiting != 1 || got.InFlight != 1 || got.OldestAge < second.Sub(first) {
 		t.Errorf("one in hand: %+v", got)
 	}
 	if err := d.Ack(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	got := state()
-	if got.Waiting != 1 || got.InHand != 0 || got.OldestAge <= 0 || got.OldestAge > time.Since(second) {
+	if got.Waiting != 1 || got.InFlight != 0 || got.OldestAge <= 0 || got.OldestAge > time.Since(second) {
 		t.Errorf("the younger one is left, for %s: %+v", time.Since(second), got)
 	}
 }

@@ -52,11 +52,11 @@ func (p *Puller) Close() {
 	_ = p.sub.Unsubscribe()
 }
 
-// Take pulls one job from a lane and waits at most wait for it, or not at all when wait is 0. It returns nil when there was
-// none. The caller must end the delivery with Ack, Retry or HandBack; otherwise it is redelivered when its lease ends.
+// Pull pulls one job from a lane and waits at most wait for it, or not at all when wait is 0. It returns nil when there was
+// none. The caller must end the delivery with Ack, Retry or Nak; otherwise it is redelivered when its lease ends.
 //
 // It fails when the connection is lost or the server refuses, for example because the consumer is missing.
-func (p *Puller) Take(l *Lane, wait time.Duration) (*Delivery, error) {
+func (p *Puller) Pull(l *Lane, wait time.Duration) (*Delivery, error) {
 	ask := map[string]any{"batch": 1, "no_wait": true}
 	if wait > 0 {
 		ask = map[string]any{"batch": 1, "expires": wait.Nanoseconds()}

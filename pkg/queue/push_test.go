@@ -238,13 +238,13 @@ func TestMissingStreamsAreMended(t *testing.T) {
 			return err
 		},
 		"pull": func(_ *queue.Queue, p *queue.Puller, l *queue.Lane) error {
-			_, err := p.Take(l, 0)
+			_, err := p.Pull(l, 0)
 			return err
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			q, b := start(t, func(c *broker.Config) { c.LookEvery = time.Hour })
+			q, b := start(t, func(c *broker.Config) { c.ReconcileInterval = time.Hour })
 			puller, err := q.Puller()
 			if err != nil {
 				t.Fatal(err)

@@ -42,7 +42,7 @@ func New(ctx context.Context, b *broker.Broker) (*Queue, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open queue: %w", err)
 	}
-	return &Queue{nc: b.Conn(), js: b.JetStream(), stream: stream, triggerReconcile: b.Suspect, complete: b.Complete, timing: defaultTiming}, nil
+	return &Queue{nc: b.Conn(), js: b.JetStream(), stream: stream, triggerReconcile: b.TriggerReconcile, complete: b.Complete, timing: defaultTiming}, nil
 }
 
 // Connected reports whether NATS is connected at this moment.
@@ -95,7 +95,7 @@ func (q *Queue) lastFromLeader(ctx context.Context, subject string) (*jetstream.
 // answers does not have yet, is left out. It costs one request.
 func (q *Queue) FindMany(ctx context.Context, owner string, ids []string) (map[string]*Entry, error) {
 	entries := make(map[string]*Entry, len(ids))
-	err := broker.LastOf(ctx, q.js, broker.StreamJobs, ids, func(id string) string { return broker.AnyJobSubject(owner, id) },
+	err := broker.LastMessages(ctx, q.js, broker.StreamJobs, ids, func(id string) string { return broker.AnyJobSubject(owner, id) },
 		func(id string, msg *jetstream.RawStreamMsg) error {
 			spec, err := job.DecodeSpec(msg.Data)
 			if err == nil {

@@ -18,8 +18,8 @@ var ErrUnreadable = errors.New("the message cannot be decoded")
 
 // Extent is the range of sequences in the queue.
 type Extent struct {
-	// Made is when the stream was created. One that was lost and created anew has another time, and numbers its jobs from 1 again.
-	Made time.Time
+	// Created is when the stream was created. One that was lost and created anew has another time, and numbers its jobs from 1 again.
+	Created time.Time
 	// First is the sequence of the oldest job, and Last that of the newest job there has been.
 	First, Last uint64
 	// Jobs is how many there are.
@@ -33,7 +33,7 @@ func (q *Queue) Extent(ctx context.Context) (Extent, error) {
 		return Extent{}, fmt.Errorf("read extent of queue: %w", err)
 	}
 	s := info.State
-	return Extent{Made: info.Created, First: s.FirstSeq, Last: s.LastSeq, Jobs: int(min(s.Msgs, 1<<30))}, nil
+	return Extent{Created: info.Created, First: s.FirstSeq, Last: s.LastSeq, Jobs: int(min(s.Msgs, 1<<30))}, nil
 }
 
 const (

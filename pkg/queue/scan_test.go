@@ -131,13 +131,13 @@ func TestExtent(t *testing.T) {
 	}
 	pushMany(t, q, 3)
 	before := extent()
-	if before.Jobs != 3 || before.First != empty.First || before.Last != empty.First+2 || before.Made.IsZero() {
+	if before.Jobs != 3 || before.First != empty.First || before.Last != empty.First+2 || before.Created.IsZero() {
 		t.Errorf("with three jobs: %+v", before)
 	}
 	if err := q.Delete(t.Context(), empty.First); err != nil {
 		t.Fatal(err)
 	}
-	if e := extent(); e.Jobs != 2 || e.First != empty.First+1 || e.Last != empty.First+2 || !e.Made.Equal(before.Made) {
+	if e := extent(); e.Jobs != 2 || e.First != empty.First+1 || e.Last != empty.First+2 || !e.Created.Equal(before.Created) {
 		t.Errorf("without the first: %+v", e)
 	}
 	stream, err := b.JetStream().Stream(t.Context(), broker.StreamJobs)
@@ -153,7 +153,7 @@ func TestExtent(t *testing.T) {
 	if _, err := b.JetStream().CreateStream(t.Context(), stream.CachedInfo().Config); err != nil {
 		t.Fatal(err)
 	}
-	if e := extent(); e.Made.Equal(before.Made) || e.Jobs != 0 {
+	if e := extent(); e.Created.Equal(before.Created) || e.Jobs != 0 {
 		t.Errorf("made anew: %+v", e)
 	}
 }

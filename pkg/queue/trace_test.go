@@ -46,7 +46,7 @@ func TestTraceGoesAlongWithAJob(t *testing.T) {
 			}
 			got[id] = append(got[id], d.Header["traceparent"]...)
 			if n == 0 {
-				err = d.Retry(0)
+				err = d.NakWithDelay(0)
 			} else {
 				err = d.Ack(t.Context())
 			}

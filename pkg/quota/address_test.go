@@ -36,7 +36,7 @@ func TestAddressAtOnce(t *testing.T) {
 			who := n % members
 			// As the server does: one of an owner at a time.
 			q, key := processes[who%2], member(fmt.Sprint("m", who))
-			end, err := q.Turn(t.Context(), key)
+			end, err := q.Lock(t.Context(), key)
 			if err != nil {
 				t.Error(err)
 				return
@@ -134,7 +134,7 @@ func TestAddressGivenBack(t *testing.T) {
 	t.Parallel()
 	b := brokertest.Start(t)
 	q := quota.New(b, withCeiling(40), newClock(noon()).now)
-	take := func(id string, units int) *quota.Bill {
+	take := func(id string, units int) *quota.Reservation {
 		bill, err := q.Charge(t.Context(), member("who"), id, units)
 		if err != nil {
 			t.Fatal(err)
@@ -165,7 +165,7 @@ func TestAddressGivenBack(t *testing.T) {
 
 	bill = take("canceled", 2)
 	for range 2 {
-		if err := bill.Cancel(t.Context()); err != nil {
+		if err := bill.Release(t.Context()); err != nil {
 			t.Error(err)
 		}
 	}
@@ -174,7 +174,7 @@ func TestAddressGivenBack(t *testing.T) {
 	bill = take("withdrawn", 4)
 	record = failed("withdrawn", job.CodeInternal, bill.Charge)
 	for range 2 {
-		if err := bill.Withdraw(t.Context(), record.Spec); err != nil {
+		if err := bill.ReleaseIfAbsent(t.Context(), record.Spec); err != nil {
 			t.Error(err)
 		}
 		refund(t, b, record)
@@ -246,7 +246,7 @@ func TestTextsApart(t *testing.T) {
 // TestHalfCharged takes one of two counters away: what was added to the other is taken back.
 func TestHalfCharged(t *testing.T) {
 	t.Parallel()
-	b := brokertest.Start(t, func(c *broker.Config) { c.LookEvery = time.Hour })
+	b := brokertest.Start(t, func(c *broker.Config) { c.ReconcileInterval = time.Hour })
 	q := quota.New(b, quota.Plans{Media: quota.Plan{Guest: limits(9, 9), AddressPerDay: 9}}, newClock(noon()).now)
 	stream, err := b.JetStream().Stream(t.Context(), broker.StreamUsage)
 	if err != nil {

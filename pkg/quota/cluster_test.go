@@ -22,7 +22,7 @@ func TestCluster(t *testing.T) {
 		processes = append(processes, quota.New(brokers[i], plans(limits(50, 40), limits(0, 0)), newClock(noon()).now))
 	}
 	var passed atomic.Int32
-	var bill atomic.Pointer[quota.Bill]
+	var bill atomic.Pointer[quota.Reservation]
 	var wg sync.WaitGroup
 	for n := range 150 {
 		wg.Go(func() {

@@ -59,7 +59,7 @@ func (q *Quota) add(ctx context.Context, c counter, by int, id string) (int64, e
 		return parse(ack.Value)
 	}
 	if errors.Is(err, jetstream.ErrNoStreamResponse) {
-		q.broker.Suspect()
+		q.broker.TriggerReconcile()
 	}
 	return 0, fmt.Errorf("%w: %w", ErrUnavailable, err)
 }
@@ -96,7 +96,7 @@ func (q *Quota) value(ctx context.Context, c counter) (int64, error) {
 		return 0, nil
 	case err != nil:
 		if errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, nats.ErrNoResponders) {
-			q.broker.Suspect()
+			q.broker.TriggerReconcile()
 		}
 		return 0, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}

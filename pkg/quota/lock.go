@@ -19,13 +19,13 @@ type ownerLock struct {
 	users int
 }
 
-// Turn waits until nobody else in this process is between a charge of the same owner and group and its outcome, and returns
+// Lock waits until nobody else in this process is between a charge of the same owner and group and its outcome, and returns
 // what unlocks. Two at once would each see what the other has charged, though one of them releases it: both would be refused
 // where there is room for one. Several processes may still do that to each other for a moment, and so may several owners at
 // one address: they do not wait for each other, since all of an office would be served one by one.
 //
 // It fails with ErrUnavailable when ctx ends before, and costs no request. Where nothing is limited it does not wait.
-func (q *Quota) Turn(ctx context.Context, key Key) (unlock func(), err error) {
+func (q *Quota) Lock(ctx context.Context, key Key) (unlock func(), err error) {
 	if !q.Limited(key) {
 		return func() {}, nil
 	}

@@ -19,7 +19,7 @@ func TestTurn(t *testing.T) {
 	inside := 0
 	for range 100 {
 		wg.Go(func() {
-			end, err := q.Turn(t.Context(), guest("who"))
+			end, err := q.Lock(t.Context(), guest("who"))
 			if err != nil {
 				t.Error(err)
 				return
@@ -39,7 +39,7 @@ func TestTurn(t *testing.T) {
 func TestTurnOfOthers(t *testing.T) {
 	t.Parallel()
 	q := quota.New(brokertest.Start(t), plans(limits(9, 0), limits(0, 0)), nil)
-	end, err := q.Turn(t.Context(), guest("who"))
+	end, err := q.Lock(t.Context(), guest("who"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +47,7 @@ func TestTurnOfOthers(t *testing.T) {
 	for name, key := range map[string]quota.Key{
 		"another guest at the address": guest("other"), "a member who is not limited": member("who"),
 	} {
-		other, err := q.Turn(t.Context(), key)
+		other, err := q.Lock(t.Context(), key)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
@@ -59,17 +59,17 @@ func TestTurnOfOthers(t *testing.T) {
 func TestTurnThatNeverComes(t *testing.T) {
 	t.Parallel()
 	q := quota.New(brokertest.Start(t), plans(limits(9, 0), limits(0, 0)), nil)
-	end, err := q.Turn(t.Context(), guest("who"))
+	end, err := q.Lock(t.Context(), guest("who"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 	defer cancel()
-	if _, err := q.Turn(ctx, guest("who")); !errors.Is(err, quota.ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := q.Lock(ctx, guest("who")); !errors.Is(err, quota.ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%v", err)
 	}
 	end()
-	if end, err = q.Turn(t.Context(), guest("who")); err != nil {
+	if end, err = q.Lock(t.Context(), guest("who")); err != nil {
 		t.Fatal(err)
 	}
 	end()

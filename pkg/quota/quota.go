@@ -80,8 +80,8 @@ func (q *Quota) Limited(key Key) bool {
 	return q.limits(key) != Limits{} || q.plan(key.Group).AddressPerDay > 0
 }
 
-// Bill is a charge that was made.
-type Bill struct {
+// Reservation is a charge that was made.
+type Reservation struct {
 	// Usage is that of each limited window, including the charge.
 	Usage []Usage
 	// Charge is stored with the job, for a refund; nil when no day is limited.
@@ -105,7 +105,7 @@ const (
 //
 // It reads first: requests beyond a limit, however many, write nothing. Concurrent charges stand in a counter until they are
 // reversed, and may have smaller ones refused; those are tried again.
-func (q *Quota) Charge(ctx context.Context, key Key, id string, units int) (*Bill, error) {
+func (q *Quota) Charge(ctx context.Context, key Key, id string, units int) (*Reservation, error) {
 	release, err := q.acquireSlot(ctx)
 	if err != nil {
 		return nil, err
@@ -113,7 +113,7 @@ func (q *Quota) Charge(ctx context.Context, key Key, id string, units int) (*Bil
 	defer release()
 	now := q.now()
 	// Whoever repeats a submission under its key is charged, and given back, on its own.
-	bill := &Bill{quota: q, units: units, id: id + "." + rand.Text(), Usage: q.windows(key, now)}
+	bill := &Reservation{quota: q, units: units, id: id + "." + rand.Text(), Usage: q.windows(key, now)}
 	for try := 1; ; try++ {
 		refusal, err := bill.check(ctx)
 		if refusal == nil && err == nil {
@@ -138,7 +138,7 @@ func (q *Quota) Charge(ctx context.Context, key Key, id string, units int) (*Bil
 }
 
 // check reads the counters and returns the first refusal.
-func (b *Bill) check(ctx context.Context) (*Refusal, error) {
+func (b *Reservation) check(ctx context.Context) (*Refusal, error) {
 	if err := b.quota.read(ctx, b.Usage); err != nil {
 		return nil, err
 	}
@@ -152,7 +152,7 @@ func (b *Bill) check(ctx context.Context) (*Refusal, error) {
 
 // take adds to every counter, and reverses that when one of them exceeds its limit or did not answer. It returns the first
 // refusal. try distinguishes its messages from those of an earlier call.
-func (b *Bill) take(ctx context.Context, try int) (*Refusal, error) {
+func (b *Reservation) take(ctx context.Context, try int) (*Refusal, error) {
 	q, id := b.quota, fmt.Sprintf("%s.%d", b.id, try)
 	added := make([]bool, len(b.Usage))
 	err := each(len(b.Usage), func(i int) error {
@@ -215,8 +215,8 @@ func chargeOf(key Key, list []Usage, now time.Time, units int) *job.Charge {
 	return charge
 }
 
-// Cancel reverses a charge because no job was created. It works on a nil *Bill, and when ctx has ended.
-func (b *Bill) Cancel(ctx context.Context) error {
+// Release reverses a charge because no job was created. It works on a nil *Bill, and when ctx has ended.
+func (b *Reservation) Release(ctx context.Context) error {
 	if b == nil {
 		return nil
 	}
@@ -225,7 +225,7 @@ func (b *Bill) Cancel(ctx context.Context) error {
 	return b.cancel(ctx, b.Usage)
 }
 
-func (b *Bill) cancel(ctx context.Context, list []Usage) error {
+func (b *Reservation) cancel(ctx context.Context, list []Usage) error {
 	return each(len(list), func(i int) error {
 		u := list[i]
 		_, err := b.quota.add(ctx, u.counter, -b.units, b.id+"."+u.Window+".cancel")
@@ -233,9 +233,9 @@ func (b *Bill) cancel(ctx context.Context, list []Usage) error {
 	})
 }
 
-// Withdraw is Cancel for a job that may or may not have been created. If it was, it is free of charge, and is not refunded a
+// ReleaseIfAbsent is Cancel for a job that may or may not have been created. If it was, it is free of charge, and is not refunded a
 // second time when it fails.
-func (b *Bill) Withdraw(ctx context.Context, spec *job.Spec) error {
+func (b *Reservation) ReleaseIfAbsent(ctx context.Context, spec *job.Spec) error {
 	if b == nil {
 		return nil
 	}

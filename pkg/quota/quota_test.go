@@ -235,13 +235,13 @@ func TestCancel(t *testing.T) {
 	ctx, gone := contextOf(t)
 	gone()
 	for range 2 {
-		if err := bill.Cancel(ctx); err != nil {
+		if err := bill.Release(ctx); err != nil {
 			t.Error(err)
 		}
 	}
 	expectUsed(t, q, "who", 1, 1)
-	var none *quota.Bill
-	if err := none.Cancel(ctx); err != nil {
+	var none *quota.Reservation
+	if err := none.Release(ctx); err != nil {
 		t.Error(err)
 	}
 }
@@ -261,7 +261,7 @@ func TestWithdraw(t *testing.T) {
 	ctx, gone := contextOf(t)
 	gone()
 	for range 2 {
-		if err := bill.Withdraw(ctx, record.Spec); err != nil {
+		if err := bill.ReleaseIfAbsent(ctx, record.Spec); err != nil {
 			t.Error(err)
 		}
 		expectUsed(t, q, "who", 3, 3)
@@ -288,7 +288,7 @@ func TestRefusalWritesNothing(t *testing.T) {
 // TestUnavailable takes the counters away: what cannot be counted is not let through.
 func TestUnavailable(t *testing.T) {
 	t.Parallel()
-	b := brokertest.Start(t, func(c *broker.Config) { c.LookEvery = time.Hour })
+	b := brokertest.Start(t, func(c *broker.Config) { c.ReconcileInterval = time.Hour })
 	q := quota.New(b, plans(limits(9, 9), limits(0, 0)), newClock(noon()).now)
 	charge(t, q, "who", 1)
 	b.Conn().Close()

@@ -151,7 +151,7 @@ func lastSequence(t *testing.T, b *broker.Broker) uint64 {
 // TestRefundFails says so when the counters are away, so that the settlement is repeated.
 func TestRefundFails(t *testing.T) {
 	t.Parallel()
-	b := brokertest.Start(t, func(c *broker.Config) { c.LookEvery = time.Hour })
+	b := brokertest.Start(t, func(c *broker.Config) { c.ReconcileInterval = time.Hour })
 	if err := b.JetStream().DeleteStream(t.Context(), broker.StreamUsage); err != nil {
 		t.Fatal(err)
 	}

@@ -12,8 +12,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// Letter is a dead letter with its position in the stream.
-type Letter struct {
+// DeadLetter is a dead letter with its position in the stream.
+type DeadLetter struct {
 	Kind  job.Kind
 	Owner string
 	ID    string
@@ -26,27 +26,27 @@ type Letter struct {
 }
 
 // newLetter reads a stored letter; ok is false for a message on any other subject.
-func newLetter(msg *jetstream.RawStreamMsg) (letter *Letter, ok bool) {
+func newLetter(msg *jetstream.RawStreamMsg) (letter *DeadLetter, ok bool) {
 	kind, owner, id, ok := broker.ParseDeadSubject(msg.Subject)
 	if !ok {
 		return nil, false
 	}
-	letter = &Letter{Kind: kind, Owner: owner, ID: id, Sequence: msg.Sequence, StoredAt: msg.Time}
+	letter = &DeadLetter{Kind: kind, Owner: owner, ID: id, Sequence: msg.Sequence, StoredAt: msg.Time}
 	letter.Dead, letter.Fault = job.DecodeDeadLetter(msg.Data)
 	return letter, true
 }
 
 // FailedAt returns when the job failed or, when the letter cannot be read, when it was stored.
-func (l *Letter) FailedAt() time.Time {
+func (l *DeadLetter) FailedAt() time.Time {
 	if l.Dead == nil {
 		return l.StoredAt
 	}
 	return l.Dead.FailedAt.Time
 }
 
-// Letter returns the dead letter of the job with the given id, whatever its kind and owner. It fails with ErrNotFound and
+// DeadLetter returns the dead letter of the job with the given id, whatever its kind and owner. It fails with ErrNotFound and
 // reads from the stream's leader.
-func (s *Store) Letter(ctx context.Context, id string) (*Letter, error) {
+func (s *Store) DeadLetter(ctx context.Context, id string) (*DeadLetter, error) {
 	msg, err := broker.LeaderLast(ctx, s.js, broker.StreamDead, broker.AnyDeadSubject(id))
 	switch {
 	case errors.Is(err, jetstream.ErrMsgNotFound):
@@ -61,9 +61,9 @@ func (s *Store) Letter(ctx context.Context, id string) (*Letter, error) {
 	return letter, nil
 }
 
-// RemoveLetter removes a dead letter, but not one that has replaced it. It reports whether the letter was still there. It costs
+// RemoveDeadLetter removes a dead letter, but not one that has replaced it. It reports whether the letter was still there. It costs
 // one request, and a second one when the first was refused.
-func (s *Store) RemoveLetter(ctx context.Context, letter *Letter) (removed bool, err error) {
+func (s *Store) RemoveDeadLetter(ctx context.Context, letter *DeadLetter) (removed bool, err error) {
 	err = s.dead.DeleteMsg(ctx, letter.Sequence)
 	if err == nil {
 		return true, nil
@@ -101,8 +101,8 @@ func (s *Store) putDeadLetter(ctx context.Context, d *job.DeadLetter, opts ...je
 	return nil
 }
 
-// DeadDepth returns how many dead letters are kept.
-func (s *Store) DeadDepth(ctx context.Context) (int, error) {
+// DeadLetterCount returns how many dead letters are kept.
+func (s *Store) DeadLetterCount(ctx context.Context) (int, error) {
 	info, err := s.dead.Info(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("count dead letters: %w", err)

@@ -14,8 +14,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// LetterFilter selects dead letters; the zero value selects all.
-type LetterFilter struct {
+// DeadLetterFilter selects dead letters; the zero value selects all.
+type DeadLetterFilter struct {
 	Kinds []job.Kind
 	// Codes are those of job.Error.
 	Codes []string
@@ -25,7 +25,7 @@ type LetterFilter struct {
 }
 
 // subject matches the selected letters, and others as well unless bySubject is true.
-func (f LetterFilter) subject() string {
+func (f DeadLetterFilter) subject() string {
 	if f.Owner == "" && len(f.Kinds) != 1 {
 		// The stream holds nothing else, and NATS counts a whole stream without reading its subjects.
 		return ">"
@@ -38,12 +38,12 @@ func (f LetterFilter) subject() string {
 }
 
 // bySubject reports whether the subject alone selects the letters.
-func (f LetterFilter) bySubject() bool {
+func (f DeadLetterFilter) bySubject() bool {
 	return len(f.Kinds) < 2 && len(f.Codes) == 0 && f.Since.IsZero()
 }
 
 // matches reports whether a letter is selected. One that cannot be read has no code.
-func (f LetterFilter) matches(l *Letter) bool {
+func (f DeadLetterFilter) matches(l *DeadLetter) bool {
 	if len(f.Codes) > 0 && (l.Dead == nil || !slices.Contains(f.Codes, l.Dead.Error.Code)) {
 		return false
 	}
@@ -51,19 +51,19 @@ func (f LetterFilter) matches(l *Letter) bool {
 		!l.FailedAt().Before(f.Since)
 }
 
-// LetterPage is a part of the dead letters, the newest first.
-type LetterPage struct {
-	Letters []*Letter
+// DeadLetterPage is a part of the dead letters, the newest first.
+type DeadLetterPage struct {
+	Letters []*DeadLetter
 	// Total is the number of selected letters, on all pages.
 	Total int
 	// Next is where the next page begins; 0 on the last one.
 	Next uint64
 }
 
-// Letters returns the newest selected dead letters before the given sequence; 0 begins with the newest. It costs a few requests,
+// DeadLetters returns the newest selected dead letters before the given sequence; 0 begins with the newest. It costs a few requests,
 // whatever their number, when the filter names an owner, one kind, or nothing; codes, several kinds and a time require that
 // every letter since that time is read.
-func (s *Store) Letters(ctx context.Context, f LetterFilter, before uint64, limit int) (*LetterPage, error) {
+func (s *Store) DeadLetters(ctx context.Context, f DeadLetterFilter, before uint64, limit int) (*DeadLetterPage, error) {
 	limit = max(1, limit)
 	if before == 0 {
 		before = math.MaxUint64
@@ -77,7 +77,7 @@ func (s *Store) Letters(ctx context.Context, f LetterFilter, before uint64, limi
 	if err != nil {
 		return nil, err
 	}
-	page := &LetterPage{Letters: letters, Total: total}
+	page := &DeadLetterPage{Letters: letters, Total: total}
 	slices.Reverse(page.Letters)
 	if len(page.Letters) > limit {
 		page.Letters = page.Letters[:limit]
@@ -87,13 +87,13 @@ func (s *Store) Letters(ctx context.Context, f LetterFilter, before uint64, limi
 }
 
 // lettersBySubject returns the last few letters before a sequence, the oldest first, and the number of all.
-func (s *Store) lettersBySubject(ctx context.Context, f LetterFilter, before uint64, n int) ([]*Letter, int, error) {
-	from, to, total, err := broker.Tail(ctx, s.js, s.dead, f.subject(), before, n)
+func (s *Store) lettersBySubject(ctx context.Context, f DeadLetterFilter, before uint64, n int) ([]*DeadLetter, int, error) {
+	from, to, total, err := broker.LastRange(ctx, s.js, s.dead, f.subject(), before, n)
 	if err != nil {
 		return nil, 0, fmt.Errorf("list dead letters: %w", err)
 	}
-	letters := make([]*Letter, 0, n)
-	err = s.EachLetter(ctx, f, from, to, func(l *Letter) (bool, error) {
+	letters := make([]*DeadLetter, 0, n)
+	err = s.EachDeadLetter(ctx, f, from, to, func(l *DeadLetter) (bool, error) {
 		letters = append(letters, l)
 		return true, nil
 	})
@@ -101,10 +101,10 @@ func (s *Store) lettersBySubject(ctx context.Context, f LetterFilter, before uin
 }
 
 // lettersBySearch is lettersBySubject for filters that depend on the content of letters.
-func (s *Store) lettersBySearch(ctx context.Context, f LetterFilter, before uint64, n int) ([]*Letter, int, error) {
-	var letters []*Letter
+func (s *Store) lettersBySearch(ctx context.Context, f DeadLetterFilter, before uint64, n int) ([]*DeadLetter, int, error) {
+	var letters []*DeadLetter
 	total := 0
-	err := s.EachLetter(ctx, f, 1, math.MaxUint64, func(l *Letter) (bool, error) {
+	err := s.EachDeadLetter(ctx, f, 1, math.MaxUint64, func(l *DeadLetter) (bool, error) {
 		total++
 		if l.Sequence < before {
 			if len(letters) == n {
@@ -117,9 +117,9 @@ func (s *Store) lettersBySearch(ctx context.Context, f LetterFilter, before uint
 	return letters, total, err
 }
 
-// EachLetter calls take with each selected dead letter from one sequence up to another, both included, the oldest first, until
+// EachDeadLetter calls take with each selected dead letter from one sequence up to another, both included, the oldest first, until
 // take returns false or an error. It costs one request for each five hundred letters that are read.
-func (s *Store) EachLetter(ctx context.Context, f LetterFilter, from, to uint64, take func(*Letter) (more bool, err error)) error {
+func (s *Store) EachDeadLetter(ctx context.Context, f DeadLetterFilter, from, to uint64, take func(*DeadLetter) (more bool, err error)) error {
 	subject := f.subject()
 	if !f.Since.IsZero() {
 		// A letter is stored after its job has failed, but the clocks of worker and NATS may differ.
@@ -144,8 +144,8 @@ func (s *Store) EachLetter(ctx context.Context, f LetterFilter, from, to uint64,
 // clockSkew is how far the clocks of worker and NATS may be apart.
 const clockSkew = 5 * time.Minute
 
-// LastLetter returns the sequence of the newest dead letter, even if it was removed. It costs one request.
-func (s *Store) LastLetter(ctx context.Context) (uint64, error) {
+// LastDeadLetter returns the sequence of the newest dead letter, even if it was removed. It costs one request.
+func (s *Store) LastDeadLetter(ctx context.Context) (uint64, error) {
 	info, err := s.dead.Info(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("look for the newest dead letter: %w", err)

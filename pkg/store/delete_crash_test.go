@@ -68,7 +68,7 @@ func TestDeletedStaysDeleted(t *testing.T) {
 	if err := s.Delete(t.Context(), "u1", "j1", true); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Unfence(t.Context(), "u1", "j1"); err != nil {
+	if err := s.RemoveTombstone(t.Context(), "u1", "j1"); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.CopyFS(killed, os.DirFS(dir)); err != nil {

@@ -22,9 +22,9 @@ func (s *Store) EraseRemains(ctx context.Context, owner string) error {
 	return nil
 }
 
-// EraseMarks removes everything of an owner from the results, including the tombstones of deleted jobs. It must not be called
+// EraseTombstones removes everything of an owner from the results, including the tombstones of deleted jobs. It must not be called
 // while a worker may be busy with a job of the owner. It costs one request.
-func (s *Store) EraseMarks(ctx context.Context, owner string) error {
+func (s *Store) EraseTombstones(ctx context.Context, owner string) error {
 	if err := s.results.Purge(ctx, jetstream.WithPurgeSubject(broker.OwnerResultsSubject(owner))); err != nil {
 		return fmt.Errorf("erase marks of owner: %w", err)
 	}

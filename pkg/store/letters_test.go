@@ -27,7 +27,7 @@ func bury(t testing.TB, s *store.Store, kind job.Kind, owner, id, code string, f
 	}
 }
 
-func idsOf(page *store.LetterPage) []string {
+func idsOf(page *store.DeadLetterPage) []string {
 	var ids []string
 	for _, l := range page.Letters {
 		ids = append(ids, l.ID)
@@ -52,11 +52,11 @@ func TestLetters(t *testing.T) {
 		e := entry{fmt.Sprintf("j%03d", i), owners[i%2], codes[i%4], kinds[i%3], noon.Add(time.Duration(i-40) * time.Minute)}
 		bury(t, s, e.kind, e.owner, e.id, e.code, e.failed)
 		if i%7 == 3 {
-			letter, err := s.Letter(t.Context(), e.id)
+			letter, err := s.DeadLetter(t.Context(), e.id)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if removed, err := s.RemoveLetter(t.Context(), letter); err != nil || !removed {
+			if removed, err := s.RemoveDeadLetter(t.Context(), letter); err != nil || !removed {
 				t.Fatal(removed, err)
 			}
 			continue
@@ -67,7 +67,7 @@ func TestLetters(t *testing.T) {
 		t.Fatal(err)
 	}
 	slices.Reverse(all)
-	for name, f := range map[string]store.LetterFilter{
+	for name, f := range map[string]store.DeadLetterFilter{
 		"kind":         {Kinds: []job.Kind{job.KindPrompt}},
 		"kinds":        {Kinds: []job.Kind{job.KindPrompt, job.KindImage}},
 		"owner":        {Owner: "u2"},
@@ -91,7 +91,7 @@ func TestLetters(t *testing.T) {
 		for _, limit := range []int{1, 7, 50, len(want), 500} {
 			var got []string
 			for before := uint64(0); ; {
-				page, err := s.Letters(t.Context(), f, before, limit)
+				page, err := s.DeadLetters(t.Context(), f, before, limit)
 				if err != nil || page.Total != len(want) || len(page.Letters) > max(1, limit) {
 					t.Fatalf("%s, %d a page: %d letters of %d, want %d, %v", name, limit, len(page.Letters), page.Total, len(want), err)
 				}
@@ -106,7 +106,7 @@ func TestLetters(t *testing.T) {
 		}
 	}
 	// What cannot be read is there all the same, and says why.
-	page, err := s.Letters(t.Context(), store.LetterFilter{}, 0, 2)
+	page, err := s.DeadLetters(t.Context(), store.DeadLetterFilter{}, 0, 2)
 	if err != nil || page.Total != len(all)+1 || page.Letters[0].ID != "newer" || page.Letters[0].Kind != job.KindAudio || page.Letters[0].Owner != "u3" {
 		t.Fatalf("%+v, %v", page, err)
 	}
@@ -121,15 +121,15 @@ func TestLetters(t *testing.T) {
 func TestLettersOfNone(t *testing.T) {
 	t.Parallel()
 	s, _ := start(t)
-	for _, f := range []store.LetterFilter{{}, {Codes: []string{job.CodeTimeout}}, {Since: time.Now()}} {
-		if page, err := s.Letters(t.Context(), f, 0, 20); err != nil || page.Total != 0 || len(page.Letters) != 0 || page.Next != 0 {
+	for _, f := range []store.DeadLetterFilter{{}, {Codes: []string{job.CodeTimeout}}, {Since: time.Now()}} {
+		if page, err := s.DeadLetters(t.Context(), f, 0, 20); err != nil || page.Total != 0 || len(page.Letters) != 0 || page.Next != 0 {
 			t.Errorf("%+v, %v", page, err)
 		}
 	}
-	if seq, err := s.LastLetter(t.Context()); err != nil || seq != 0 {
+	if seq, err := s.LastDeadLetter(t.Context()); err != nil || seq != 0 {
 		t.Errorf("%d, %v", seq, err)
 	}
-	_, err := s.Letter(t.Context(), "nothing")
+	_, err := s.DeadLetter(t.Context(), "nothing")
 	missing(t, "a letter that is not there", err)
 }
 
@@ -137,25 +137,25 @@ func TestRemoveLetter(t *testing.T) {
 	t.Parallel()
 	s, _ := start(t)
 	bury(t, s, job.KindImage, "u1", "j1", job.CodeTimeout, time.Now())
-	letter, err := s.Letter(t.Context(), "j1")
+	letter, err := s.DeadLetter(t.Context(), "j1")
 	if err != nil {
 		t.Fatal(err)
 	}
 	// A letter that came in its place stays.
 	bury(t, s, job.KindImage, "u1", "j1", job.CodeUnavailable, time.Now())
-	if removed, err := s.RemoveLetter(t.Context(), letter); err != nil || removed {
+	if removed, err := s.RemoveDeadLetter(t.Context(), letter); err != nil || removed {
 		t.Errorf("removed %t, %v", removed, err)
 	}
-	letter, err = s.Letter(t.Context(), "j1")
+	letter, err = s.DeadLetter(t.Context(), "j1")
 	if err != nil || letter.Dead.Error.Code != job.CodeUnavailable {
 		t.Fatalf("%+v, %v", letter, err)
 	}
 	for _, want := range []bool{true, false} {
-		if removed, err := s.RemoveLetter(t.Context(), letter); err != nil || removed != want {
+		if removed, err := s.RemoveDeadLetter(t.Context(), letter); err != nil || removed != want {
 			t.Errorf("removed %t, want %t, %v", removed, want, err)
 		}
 	}
-	_, err = s.Letter(t.Context(), "j1")
+	_, err = s.DeadLetter(t.Context(), "j1")
 	missing(t, "a removed letter", err)
 }
 
@@ -181,12 +181,12 @@ func BenchmarkLetters(b *testing.B) {
 	s, _ := start(b)
 	const letters = 10_000
 	buryMany(b, s, letters)
-	for name, f := range map[string]store.LetterFilter{
+	for name, f := range map[string]store.DeadLetterFilter{
 		"all": {}, "owner": {Owner: "u7"}, "code": {Codes: []string{job.CodeTimeout}},
 	} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
-				if page, err := s.Letters(b.Context(), f, 0, 20); err != nil || len(page.Letters) != 20 {
+				if page, err := s.DeadLetters(b.Context(), f, 0, 20); err != nil || len(page.Letters) != 20 {
 					b.Fatal(page, err)
 				}
 			}

@@ -32,7 +32,7 @@ const MaxBatch = 1000
 // have. It costs one request.
 func (s *Store) Records(ctx context.Context, owner string, ids []string) (map[string]*job.Record, error) {
 	records := make(map[string]*job.Record, len(ids))
-	err := broker.LastOf(ctx, s.js, broker.ResultsStream, ids, func(id string) string { return broker.RecordSubject(owner, id) },
+	err := broker.LastMessages(ctx, s.js, broker.ResultsStream, ids, func(id string) string { return broker.RecordSubject(owner, id) },
 		func(id string, msg *jetstream.RawStreamMsg) error {
 			r, err := job.DecodeRecord(msg.Data)
 			if err == nil {
@@ -46,7 +46,7 @@ func (s *Store) Records(ctx context.Context, owner string, ids []string) (map[st
 // Progresses returns the progress of several jobs of an owner, by id, where there is one. It costs one request.
 func (s *Store) Progresses(ctx context.Context, owner string, ids []string) (map[string]*job.Progress, error) {
 	progresses := make(map[string]*job.Progress, len(ids))
-	err := broker.LastOf(ctx, s.js, broker.ProgressStream, ids, func(id string) string { return broker.ProgressSubject(owner, id) },
+	err := broker.LastMessages(ctx, s.js, broker.ProgressStream, ids, func(id string) string { return broker.ProgressSubject(owner, id) },
 		func(id string, msg *jetstream.RawStreamMsg) error {
 			p, err := job.DecodeProgress(msg.Data)
 			if err == nil {

@@ -54,8 +54,8 @@ func (s *Store) PutProgress(ctx context.Context, owner string, p *job.Progress, 
 	return ack.Sequence, nil
 }
 
-// DropProgress removes the progress of a job that has ended.
-func (s *Store) DropProgress(ctx context.Context, owner, id string) error {
+// DeleteProgress removes the progress of a job that has ended.
+func (s *Store) DeleteProgress(ctx context.Context, owner, id string) error {
 	if err := s.progress.Purge(ctx, jetstream.WithPurgeSubject(broker.ProgressSubject(owner, id))); err != nil {
 		return fmt.Errorf("drop progress: %w", err)
 	}

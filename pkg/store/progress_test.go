@@ -51,7 +51,7 @@ func TestProgressIsComparedAndSet(t *testing.T) {
 		}
 	}
 	for range 2 {
-		if err := s.DropProgress(t.Context(), "u1", "j1"); err != nil {
+		if err := s.DeleteProgress(t.Context(), "u1", "j1"); err != nil {
 			t.Fatal(err)
 		}
 	}

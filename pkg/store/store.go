@@ -181,7 +181,7 @@ func (s *Store) Delete(ctx context.Context, owner, id string, fence bool) error 
 	if err := s.passed(stepDeleteMedia); err != nil {
 		return err
 	}
-	if err := s.DropProgress(ctx, owner, id); err != nil {
+	if err := s.DeleteProgress(ctx, owner, id); err != nil {
 		return err
 	}
 	if err := s.passed(stepDeleteProgress); err != nil {
@@ -204,9 +204,9 @@ func (s *Store) Delete(ctx context.Context, owner, id string, fence bool) error 
 	return nil
 }
 
-// Unfence removes the tombstone that Delete has left, so that a new job with the same id can end. A record stays. It costs one
+// RemoveTombstone removes the tombstone that Delete has left, so that a new job with the same id can end. A record stays. It costs one
 // request, and another one when there is a tombstone.
-func (s *Store) Unfence(ctx context.Context, owner, id string) error {
+func (s *Store) RemoveTombstone(ctx context.Context, owner, id string) error {
 	record := broker.RecordSubject(owner, id)
 	tombstone, err := broker.LeaderLast(ctx, s.js, broker.ResultsStream, record)
 	switch {

@@ -44,7 +44,7 @@ func TestStorm(t *testing.T) {
 	var specs []*job.Spec
 	for n := range *stormJobs {
 		spec := stormSpec(t, n)
-		if _, _, err := r.Jobs.Submit(t.Context(), spec, false); err != nil {
+		if _, _, err := r.Jobs.Enqueue(t.Context(), spec, false); err != nil {
 			t.Fatal(err)
 		}
 		specs = append(specs, spec)

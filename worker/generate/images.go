@@ -103,5 +103,5 @@ func setError(indexes []int, errs []error, faults map[int]*fault.Error) error {
 	if len(faults) == 0 {
 		return nil
 	}
-	return &processor.SetFault{Faults: faults}
+	return &processor.SetError{Faults: faults}
 }

@@ -35,8 +35,8 @@ type attempt struct {
 	permit   permit
 	progress *job.Progress
 	revision uint64
-	// leaving is closed when the worker stops or has lost the job; nil until the result is being stored.
-	leaving <-chan struct{}
+	// stopped is closed when the worker stops or has lost the job; nil until the result is being stored.
+	stopped <-chan struct{}
 }
 
 // work handles one delivery. It always returns; a job that it does not end is redelivered.
@@ -65,12 +65,12 @@ func (p *Processor) work(ctx context.Context, d *queue.Delivery, granted permit)
 	defer stop()
 	err := a.run(ctx)
 	switch {
-	case err == nil, errors.Is(err, errStopped):
+	case err == nil, errors.Is(err, errHookStopped):
 		return
 	case errors.Is(context.Cause(ctx), errShutdown):
-		err = a.handBack(ctx)
+		err = a.returnToQueue(ctx)
 	case errors.Is(err, job.ErrNewer):
-		err = d.Retry(newerDelay)
+		err = d.NakWithDelay(newerDelay)
 	}
 	if err != nil {
 		// The job is still in the queue; its next delivery continues from the stored state.
@@ -128,7 +128,7 @@ func (a *attempt) run(ctx context.Context) error {
 		// The circuit breaker has opened since.
 		span.Verdict("step_back")
 		code = ""
-		return a.stepBack(ctx)
+		return a.returnUncalled(ctx)
 	}
 	refused := task.Refused()
 	complete := task.complete(refused)
@@ -308,8 +308,8 @@ func (a *attempt) conclude(ctx context.Context, task *Task, result *job.Result, 
 			counts.Failures++
 		}
 		return a.fail(ctx, task, o, counts)
-	case verdictHandBack:
-		return a.handBack(ctx)
+	case verdictReturn:
+		return a.returnToQueue(ctx)
 	case verdictAbandon:
 	}
 	return nil

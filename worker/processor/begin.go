@@ -32,7 +32,7 @@ func (a *attempt) begin(ctx context.Context) (bool, error) {
 		next := a.nextProgress(previous)
 		if next.Crashes >= maxCrashes {
 			a.progress, a.revision = next, revision
-			return false, a.giveUp(ctx, job.CodeWorkerLost)
+			return false, a.failWithCode(ctx, job.CodeWorkerLost)
 		}
 		revision, err = a.processor.store.PutProgress(ctx, a.spec.Owner, next, revision)
 		if err == nil {
@@ -67,7 +67,7 @@ func (a *attempt) requeue(ctx context.Context) error {
 			return err
 		}
 	}
-	return a.delivery.Retry(heldWait)
+	return a.delivery.NakWithDelay(requeueDelay)
 }
 
 // previousProgress returns the progress before this delivery. A first delivery has none; if that is wrong, the following
@@ -103,7 +103,7 @@ func (a *attempt) accept(ctx context.Context, previous *job.Progress) (bool, err
 	if previous.Status == job.StatusRetrying && previous.NextAttemptAt != nil {
 		// A broker that crashed may have lost the delay.
 		if wait := previous.NextAttemptAt.Sub(a.processor.now()); wait > earlyTolerance {
-			return false, a.delivery.Retry(min(wait, maxRecheck))
+			return false, a.delivery.NakWithDelay(min(wait, maxRecheck))
 		}
 	}
 	return true, nil

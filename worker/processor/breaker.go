@@ -22,8 +22,8 @@ const (
 	failingAfter = 20
 	// probeLease is how long the right to probe lasts unless its worker renews it.
 	probeLease = broker.DefaultAckWait + 5*time.Second
-	// heldWait is the delay of a job that must not start yet.
-	heldWait = time.Second
+	// requeueDelay is the delay of a job that must not start yet.
+	requeueDelay = time.Second
 	// reportTimeout bounds a write of a circuit breaker, since a job waits for it.
 	reportTimeout = 5 * time.Second
 )

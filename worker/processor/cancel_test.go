@@ -106,7 +106,7 @@ func TestCancelWhileRetrying(t *testing.T) {
 		}
 		n := 0
 		for _, lane := range states {
-			n += lane.InHand
+			n += lane.InFlight
 		}
 		return n
 	}
@@ -216,7 +216,7 @@ func TestJobDeletedDuringACall(t *testing.T) {
 	}
 	if err := errors.Join(
 		r.Queue.Delete(t.Context(), entry.Sequence),
-		r.Store.DropProgress(t.Context(), s.Owner, s.ID),
+		r.Store.DeleteProgress(t.Context(), s.Owner, s.ID),
 		r.Jobs.Delete(t.Context(), []string{s.Owner}, s.ID),
 	); err != nil {
 		t.Fatal(err)

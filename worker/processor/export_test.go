@@ -23,12 +23,12 @@ const (
 func Causes() map[string]error {
 	return map[string]error{
 		"shutdown": errShutdown, "lost": errLost, "stale": errStale, "ended": errEnded, "deadline": errDeadline,
-		"timeout": errTimeout, "stopped": errStopped,
+		"timeout": errTimeout, "stopped": errHookStopped,
 	}
 }
 
-// StoreFault returns the error of a store that failed.
-func StoreFault(err error) error { return &storeFault{err} }
+// StoreError returns the error of a store that failed.
+func StoreError(err error) error { return &storeError{err} }
 
 // Judged is what judge says.
 type Judged struct {
@@ -51,7 +51,7 @@ func (c Config) Delay(n int, asked time.Duration) time.Duration { return c.delay
 func (p *Processor) Measure(kind job.Kind, run time.Duration) { p.measure(kind, run) }
 
 // Written lets tests see the estimate of how far a text has come.
-func Written(soFar string, expected int) int { return written(soFar, expected) }
+func Written(soFar string, expected int) int { return textPercent(soFar, expected) }
 
 // Heed makes the worker leave an upstream alone as if it had just been told to, before anybody else knows.
 func (p *Processor) Heed(name string, pause time.Duration) { p.breaker.backOff(name, pause) }

@@ -65,5 +65,5 @@ func (a *attempt) hasEnded(ctx context.Context, within time.Duration) bool {
 func (a *attempt) sendHeartbeat(ctx context.Context, within time.Duration) bool {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
-	return a.delivery.Beat(ctx) == nil
+	return a.delivery.InProgress(ctx) == nil
 }

@@ -58,7 +58,7 @@ func TestWorkerWithTheKeyOfThePort(t *testing.T) {
 		t.Fatal(err)
 	}
 	failing.Charge = bill.Charge
-	if _, _, err := r.Jobs.Submit(t.Context(), failing, false); err != nil {
+	if _, _, err := r.Jobs.Enqueue(t.Context(), failing, false); err != nil {
 		t.Fatal(err)
 	}
 	canceled := r.Submit(job.KindPrompt)

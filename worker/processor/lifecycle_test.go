@@ -18,7 +18,7 @@ func inHand(states []queue.LaneState, kind job.Kind) int {
 	n := 0
 	for _, state := range states {
 		if state.Kind == kind {
-			n += state.InHand
+			n += state.InFlight
 		}
 	}
 	return n

@@ -27,8 +27,8 @@ const (
 	verdictRetry verdict = "retry"
 	// verdictWait tries again and does not count as an attempt; the deadline limits it.
 	verdictWait verdict = "wait"
-	// verdictHandBack returns the job to the queue for another worker at once; it does not count as an attempt.
-	verdictHandBack verdict = "hand_back"
+	// verdictReturn returns the job to the queue for another worker at once; it does not count as an attempt.
+	verdictReturn verdict = "hand_back"
 	// verdictAbandon does nothing: the job has ended, another worker has it, or NATS is unavailable.
 	verdictAbandon verdict = "abandon"
 )
@@ -41,8 +41,8 @@ var (
 	errEnded    = errors.New("the job has ended meanwhile")
 	errDeadline = errors.New("the job's deadline has passed")
 	errTimeout  = fmt.Errorf("the attempt took too long: %w", context.DeadlineExceeded)
-	// errStopped wraps the error of a test's afterStep; the delivery is left as a crash would leave it.
-	errStopped = errors.New("stopped behind a step")
+	// errHookStopped wraps the error of a test's afterStep; the delivery is left as a crash would leave it.
+	errHookStopped = errors.New("stopped behind a step")
 )
 
 // classes maps each class of fault to what to do.
@@ -71,21 +71,21 @@ func judge(err, cause error) outcome {
 	switch {
 	case err == nil:
 		return outcome{verdict: verdictSucceed}
-	case errors.Is(err, errStopped), errors.Is(cause, errStopped):
+	case errors.Is(err, errHookStopped), errors.Is(cause, errHookStopped):
 		return outcome{verdict: verdictAbandon}
 	case errors.Is(cause, errEnded), errors.Is(cause, errStale), errors.Is(cause, errLost),
 		errors.Is(err, errStale), errors.Is(err, errEnded):
 		return outcome{verdict: verdictAbandon}
 	case errors.Is(cause, errShutdown):
-		return outcome{verdict: verdictHandBack}
+		return outcome{verdict: verdictReturn}
 	case errors.Is(cause, errDeadline):
 		return outcome{verdict: verdictFail, code: job.CodeDeadline}
 	}
-	var own *storeFault
+	var own *storeError
 	if errors.As(err, &own) {
 		return outcome{verdict: verdictWait, code: job.CodeInternal}
 	}
-	var set *SetFault
+	var set *SetError
 	if errors.As(err, &set) {
 		o := judge(set.worst(), nil)
 		o.faults = set.Faults
@@ -135,17 +135,17 @@ func (o outcome) missing(of int, stored map[int]job.Media) []job.Missing {
 	return list
 }
 
-// SetFault holds the faults of single images of a set.
-type SetFault struct {
+// SetError holds the faults of single images of a set.
+type SetError struct {
 	Faults map[int]*fault.Error
 }
 
 // Error names the worst of the faults.
-func (s *SetFault) Error() string { return s.worst().Error() }
+func (s *SetError) Error() string { return s.worst().Error() }
 
 // worst returns the fault that decides: as long as one image may still be made, the job goes on. Of equal classes the first
 // image's fault decides.
-func (s *SetFault) worst() error {
+func (s *SetError) worst() error {
 	rank := []fault.Class{fault.Retryable, fault.Throttled, fault.Misconfigured, fault.Permanent, fault.Moderated}
 	indexes := slices.SortedFunc(maps.Keys(s.Faults), func(i, j int) int {
 		return cmp.Or(slices.Index(rank, s.Faults[i].Class)-slices.Index(rank, s.Faults[j].Class), i-j)

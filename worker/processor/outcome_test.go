@@ -24,7 +24,7 @@ func TestJudge(t *testing.T) {
 		for i, c := range classes {
 			faults[i] = imageFault(c, "code-"+string(c))
 		}
-		return &processor.SetFault{Faults: faults}
+		return &processor.SetError{Faults: faults}
 	}
 	const (
 		succeed, fail, retry, wait, handBack, abandon = "succeed", "fail", "retry", "wait", "hand_back", "abandon"
@@ -45,7 +45,7 @@ func TestJudge(t *testing.T) {
 		"canceled":      {f(fault.Canceled), nil, retry, job.CodeInternal},
 		"unknown class": {f("new"), nil, retry, job.CodeInternal},
 		"any error":     {some, nil, retry, job.CodeInternal},
-		"store":         {processor.StoreFault(some), nil, wait, job.CodeInternal},
+		"store":         {processor.StoreError(some), nil, wait, job.CodeInternal},
 
 		"shutdown":               {f(fault.Canceled), causes["shutdown"], handBack, ""},
 		"shutdown and retryable": {f(fault.Retryable), causes["shutdown"], handBack, ""},
@@ -62,7 +62,7 @@ func TestJudge(t *testing.T) {
 		"time-out, canceled":     {f(fault.Canceled), causes["timeout"], retry, job.CodeTimeout},
 		"time-out, classified":   {f(fault.Retryable), causes["timeout"], retry, "code-retryable"},
 		"time-out, permanent":    {f(fault.Permanent), causes["timeout"], fail, "code-permanent"},
-		"time-out of the store":  {processor.StoreFault(some), causes["timeout"], wait, job.CodeInternal},
+		"time-out of the store":  {processor.StoreError(some), causes["timeout"], wait, job.CodeInternal},
 		"another cause":          {some, some, retry, job.CodeInternal},
 
 		"set, all permanent":         {set(fault.Permanent, fault.Permanent), nil, fail, "code-permanent"},
@@ -92,7 +92,7 @@ func TestJudgeOfASetIsSteady(t *testing.T) {
 		faults[i].Code = fmt.Sprintf("code-%d", i)
 	}
 	for range 100 {
-		got := processor.Judge(&processor.SetFault{Faults: faults}, nil)
+		got := processor.Judge(&processor.SetError{Faults: faults}, nil)
 		if got.Code != "code-0" || got.Asked != 3*time.Second || len(got.Faults) != 4 {
 			t.Fatalf("got %+v", got)
 		}
@@ -102,10 +102,10 @@ func TestJudgeOfASetIsSteady(t *testing.T) {
 func TestErrorsOfSetsSayTheWorst(t *testing.T) {
 	t.Parallel()
 	faults := map[int]*fault.Error{0: imageFault(fault.Moderated, "m"), 1: imageFault(fault.Retryable, "r")}
-	if got, want := (&processor.SetFault{Faults: faults}).Error(), faults[1].Error(); got != want {
+	if got, want := (&processor.SetError{Faults: faults}).Error(), faults[1].Error(); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if (&processor.SetFault{}).Error() == "" {
+	if (&processor.SetError{}).Error() == "" {
 		t.Error("an empty set says nothing")
 	}
 }

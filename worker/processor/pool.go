@@ -145,7 +145,7 @@ func (p *Processor) runSlot(pulling, working context.Context, pl *pool) {
 	defer puller.Close()
 	worked := true
 	for pulling.Err() == nil {
-		if p.storage.waitUntilAccepting(pulling, p.cfg.writeTimeout(0)); pulling.Err() != nil {
+		if p.storeOutage.waitUntilAccepting(pulling, p.cfg.writeTimeout(0)); pulling.Err() != nil {
 			return
 		}
 		asked := time.Now()
@@ -179,7 +179,7 @@ func (p *Processor) fetch(ctx context.Context, pl *pool, puller *queue.Puller, e
 			if !ok {
 				continue
 			}
-			d, err := puller.Take(lane, 0)
+			d, err := puller.Pull(lane, 0)
 			if d != nil {
 				return d, granted, nil
 			}
@@ -194,7 +194,7 @@ func (p *Processor) fetch(ctx context.Context, pl *pool, puller *queue.Puller, e
 		p.waitForCircuit(ctx, changed)
 		return nil, permit{}, nil
 	}
-	d, err := puller.Take(lane, wait)
+	d, err := puller.Pull(lane, wait)
 	pl.endWatch(lane, d != nil)
 	if d == nil {
 		p.breaker.release(granted)

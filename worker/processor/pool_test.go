@@ -265,7 +265,7 @@ func TestManyJobsAtOnce(t *testing.T) {
 	specs := make([]*job.Spec, jobs)
 	if err := atOnce(jobs, func(n int) error {
 		specs[n] = processortest.NewSpec(t, job.Kinds()[n%4], func(s *job.Spec) { s.Lane = job.Lanes()[n/4%2] })
-		_, _, err := r.Jobs.Submit(t.Context(), specs[n], false)
+		_, _, err := r.Jobs.Enqueue(t.Context(), specs[n], false)
 		return err
 	}); err != nil {
 		t.Fatal(err)

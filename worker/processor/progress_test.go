@@ -50,7 +50,7 @@ func TestHeartbeatDuringAnUnansweredRead(t *testing.T) {
 			return processortest.Succeed(c)
 		}
 		// The progress is gone, so that its next change asks whether the job has ended.
-		if err := r.Store.DropProgress(context.WithoutCancel(c.Ctx), c.Task.Spec.Owner, c.Task.Spec.ID); err != nil {
+		if err := r.Store.DeleteProgress(context.WithoutCancel(c.Ctx), c.Task.Spec.Owner, c.Task.Spec.ID); err != nil {
 			return nil, err
 		}
 		asked = silence(wire, "$JS.API.STREAM.MSG.GET."+broker.ResultsStream)

@@ -31,7 +31,7 @@ func set(fail func(index, attempt int) *fault.Error) *processortest.Generator {
 		result := &job.Result{Prompt: &job.PromptPair{Original: "a", Optimized: "b"}}
 		c.Task.SetPartial(result)
 		if len(faults) > 0 {
-			return result, &processor.SetFault{Faults: faults}
+			return result, &processor.SetError{Faults: faults}
 		}
 		return result, nil
 	})

@@ -25,7 +25,7 @@ func (p *Processor) passed(step jobs.Step) error {
 		return nil
 	}
 	if err := p.cfg.hooks.afterStep(step); err != nil {
-		return fmt.Errorf("%w %s: %w", errStopped, step, err)
+		return fmt.Errorf("%w %s: %w", errHookStopped, step, err)
 	}
 	return nil
 }
@@ -59,11 +59,11 @@ func (a *attempt) expire(ctx context.Context) error {
 	if p, _, err := a.fromLeader(ctx); err == nil && p != nil {
 		a.progress = p
 	}
-	return a.giveUp(ctx, job.CodeDeadline)
+	return a.failWithCode(ctx, job.CodeDeadline)
 }
 
-// giveUp ends a job that is not attempted again; the media of earlier attempts are kept.
-func (a *attempt) giveUp(ctx context.Context, code string) error {
+// failWithCode ends a job that is not attempted again; the media of earlier attempts are kept.
+func (a *attempt) failWithCode(ctx context.Context, code string) error {
 	task, err := a.task(ctx)
 	if err != nil {
 		return err
@@ -86,7 +86,7 @@ func (a *attempt) settle(ctx context.Context, r *job.Record, task *Task, detail 
 		}
 		span.End()
 	}()
-	ctx = a.unhurried(ctx)
+	ctx = a.withoutCancel(ctx)
 	r.Spec, r.FinishedAt = a.spec, job.At(a.processor.now())
 	if p := a.progress; p != nil {
 		r.Attempt, r.Counts, r.StartedAt = p.Attempt, p.Counts, p.StartedAt
@@ -119,14 +119,14 @@ func (a *attempt) settle(ctx context.Context, r *job.Record, task *Task, detail 
 
 // finish takes the remaining steps of a settlement whose record this delivery has found.
 func (a *attempt) finish(ctx context.Context, r *job.Record) error {
-	return a.processor.jobs.Finish(a.unhurried(ctx), jobs.Settlement{Record: r, Remove: a.delivery.Ack, Write: a.write})
+	return a.processor.jobs.Finish(a.withoutCancel(ctx), jobs.Settlement{Record: r, Remove: a.delivery.Ack, Write: a.write})
 }
 
 // write performs the write of a step of the settlement. Writes of media and records show whether NATS stores results.
 func (a *attempt) write(ctx context.Context, step jobs.Step, bytes int, write func(context.Context) error) error {
-	var in *storage
+	var in *storageState
 	if bytes > 0 || step == jobs.StepRecord {
-		in = &a.processor.storage
+		in = &a.processor.storeOutage
 	}
 	if err := a.persistIn(ctx, in, bytes, write); err != nil {
 		return err
@@ -155,25 +155,25 @@ func (a *attempt) retry(ctx context.Context, o outcome, counts job.Counts, delay
 		return nil
 	}
 	// The time is stored in milliseconds; one more, so that the job does not come back before it.
-	return a.delivery.Retry(next.Sub(now) + time.Millisecond)
+	return a.delivery.NakWithDelay(next.Sub(now) + time.Millisecond)
 }
 
-// stepBack returns a job to the queue whose upstream was not called, which does not count as an attempt.
-func (a *attempt) stepBack(ctx context.Context) error {
+// returnUncalled returns a job to the queue whose upstream was not called, which does not count as an attempt.
+func (a *attempt) returnUncalled(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
 	defer cancel()
 	err := a.update(ctx, func(p *job.Progress) {
 		p.Status, p.Stage, p.WaitingFor = job.StatusRetrying, "", a.spec.Kind.Upstream()
-		p.NextAttemptAt = job.AtPtr(a.processor.now().Add(heldWait))
+		p.NextAttemptAt = job.AtPtr(a.processor.now().Add(requeueDelay))
 	})
 	if isGone(err) {
 		return nil
 	}
-	return a.delivery.Retry(heldWait + time.Millisecond)
+	return a.delivery.NakWithDelay(requeueDelay + time.Millisecond)
 }
 
-// handBack returns the job to the queue for another worker at once. A worker that stops is no failure of the job.
-func (a *attempt) handBack(ctx context.Context) error {
+// returnToQueue returns the job to the queue for another worker at once. A worker that stops is no failure of the job.
+func (a *attempt) returnToQueue(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
 	defer cancel()
 	if a.progress == nil {
@@ -188,7 +188,7 @@ func (a *attempt) handBack(ctx context.Context) error {
 	if isGone(err) {
 		return nil
 	}
-	return a.delivery.HandBack()
+	return a.delivery.Nak()
 }
 
 // isGone reports whether an update failed because the job has ended or was delivered to another worker.
@@ -199,7 +199,7 @@ func isGone(err error) bool { return errors.Is(err, errStale) || errors.Is(err, 
 func (a *attempt) unreadable(ctx context.Context) {
 	d, p := a.delivery, a.processor
 	if errors.Is(d.Fault, job.ErrNewer) {
-		if err := d.Retry(newerDelay); err != nil {
+		if err := d.NakWithDelay(newerDelay); err != nil {
 			p.log.WarnContext(ctx, "job left for redelivery", "error", err)
 		}
 		return
@@ -215,7 +215,7 @@ func (a *attempt) unreadable(ctx context.Context) {
 		V: job.Version, ID: d.ID, Kind: d.Kind, Lane: d.Lane, Owner: d.Owner, Input: in, CreatedAt: at, Deadline: at,
 	}
 	record := &job.Record{Status: job.StatusFailed, Error: job.NewError(job.CodeInvalidJob, 0)}
-	if err := a.settle(ctx, record, nil, d.Fault.Error()); err != nil && !errors.Is(err, errStopped) {
+	if err := a.settle(ctx, record, nil, d.Fault.Error()); err != nil && !errors.Is(err, errHookStopped) {
 		p.log.WarnContext(ctx, "job left for redelivery", "error", err)
 	}
 }
@@ -223,21 +223,21 @@ func (a *attempt) unreadable(ctx context.Context) {
 // persistIn retries a write of the given size until it succeeds. It gives up when NATS has been unavailable for settleTimeout, and
 // when ctx ends; while NATS answers but stores nothing, it goes on as long as a.holds says. An error that would not go away is not
 // retried. in, which may be nil, records whether the write was stored.
-func (a *attempt) persistIn(ctx context.Context, in *storage, size int, write func(context.Context) error) error {
+func (a *attempt) persistIn(ctx context.Context, in *storageState, size int, write func(context.Context) error) error {
 	began := time.Now()
 	for {
 		err := a.once(ctx, size, write)
 		switch {
 		case err == nil:
-			in.accepted(ctx)
+			in.reportAccepted(ctx)
 			return nil
-		case errors.Is(err, errStopped), errors.Is(err, job.ErrNewer), errors.Is(err, store.ErrDeleted), ctx.Err() != nil:
+		case errors.Is(err, errHookStopped), errors.Is(err, job.ErrNewer), errors.Is(err, store.ErrDeleted), ctx.Err() != nil:
 			return err
 		}
 		wait := settlePause
-		if a.holds(ctx, err) {
-			in.refused(ctx, err)
-			began, wait = time.Now(), storagePause
+		if a.worthKeeping(ctx, err) {
+			in.reportRefused(ctx, err)
+			began, wait = time.Now(), storeRetryDelay
 		} else if time.Since(began) >= a.processor.cfg.settleTimeout() {
 			return err
 		}
@@ -253,12 +253,12 @@ func (a *attempt) once(ctx context.Context, size int, write func(context.Context
 	return write(ctx)
 }
 
-// unhurried returns a context that outlives ctx, for the writes of a settlement. The end of ctx is kept in a.leaving: a worker that
+// withoutCancel returns a context that outlives ctx, for the writes of a settlement. The end of ctx is kept in a.leaving: a worker that
 // stops, or has lost the job, does not hold results back.
-func (a *attempt) unhurried(ctx context.Context) context.Context {
+func (a *attempt) withoutCancel(ctx context.Context) context.Context {
 	if done := ctx.Done(); done != nil {
 		a.mu.Lock()
-		a.leaving = done
+		a.stopped = done
 		a.mu.Unlock()
 	}
 	return context.WithoutCancel(ctx)

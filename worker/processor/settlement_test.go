@@ -44,7 +44,7 @@ func TestSettlementKeepsItsOrder(t *testing.T) {
 					return nil
 				})
 			})
-			if _, _, err := r.Jobs.Submit(t.Context(), s, false); err != nil {
+			if _, _, err := r.Jobs.Enqueue(t.Context(), s, false); err != nil {
 				t.Fatal(err)
 			}
 			<-done
@@ -126,7 +126,7 @@ func stopInGap(t *testing.T, step processor.Step, status job.Status) {
 			t.Errorf("the record was written again, at %d instead of %d", now.Sequence, before.Sequence)
 		}
 	}
-	depth, err := r.Store.DeadDepth(t.Context())
+	depth, err := r.Store.DeadLetterCount(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,7 +163,7 @@ func TestFirstRecordWins(t *testing.T) {
 		return processortest.Succeed(c)
 	})
 	w := r.Start(g)
-	if _, _, err := r.Jobs.Submit(t.Context(), s, false); err != nil {
+	if _, _, err := r.Jobs.Enqueue(t.Context(), s, false); err != nil {
 		t.Fatal(err)
 	}
 	record := r.WaitSettled(s)

@@ -11,12 +11,12 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
 
-// storagePause is the delay between writes while NATS refuses them.
-const storagePause = 2 * time.Second
+// storeRetryDelay is the delay between writes while NATS refuses them.
+const storeRetryDelay = 2 * time.Second
 
-// storage knows whether NATS refuses writes because it is full or its disk has failed. No job is fetched meanwhile: its
+// storageState knows whether NATS refuses writes because it is full or its disk has failed. No job is fetched meanwhile: its
 // result could not be stored and would have been paid for.
-type storage struct {
+type storageState struct {
 	log *slog.Logger
 	// probe tries a write.
 	probe func(context.Context) error
@@ -27,8 +27,8 @@ type storage struct {
 	probing sync.Mutex
 }
 
-// refused records that a write was refused, and logs it once. A nil storage records nothing.
-func (s *storage) refused(ctx context.Context, err error) {
+// reportRefused records that a write was refused, and logs it once. A nil storage records nothing.
+func (s *storageState) reportRefused(ctx context.Context, err error) {
 	if s == nil {
 		return
 	}
@@ -40,8 +40,8 @@ func (s *storage) refused(ctx context.Context, err error) {
 	}
 }
 
-// accepted records that a write succeeded.
-func (s *storage) accepted(ctx context.Context) {
+// reportAccepted records that a write succeeded.
+func (s *storageState) reportAccepted(ctx context.Context) {
 	if s == nil {
 		return
 	}
@@ -53,7 +53,7 @@ func (s *storage) accepted(ctx context.Context) {
 	}
 }
 
-func (s *storage) isRefusing() bool {
+func (s *storageState) isRefusing() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.refusing
@@ -61,35 +61,35 @@ func (s *storage) isRefusing() bool {
 
 // waitUntilAccepting returns once writes are accepted, at once if none was refused, or when ctx ends. Only one of the
 // waiting slots tries.
-func (s *storage) waitUntilAccepting(ctx context.Context, timeout time.Duration) {
+func (s *storageState) waitUntilAccepting(ctx context.Context, timeout time.Duration) {
 	for s.isRefusing() && ctx.Err() == nil {
 		if s.probing.TryLock() {
 			s.probeOnce(ctx, timeout)
 			s.probing.Unlock()
 		}
-		if s.isRefusing() && !lifecycle.Sleep(ctx, storagePause) {
+		if s.isRefusing() && !lifecycle.Sleep(ctx, storeRetryDelay) {
 			return
 		}
 	}
 }
 
-func (s *storage) probeOnce(ctx context.Context, timeout time.Duration) {
+func (s *storageState) probeOnce(ctx context.Context, timeout time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	if s.probe(ctx) == nil {
-		s.accepted(ctx)
+		s.reportAccepted(ctx)
 	}
 }
 
-// holds reports whether to repeat a failed write for as long as it takes: NATS refuses writes, but confirms that the job
+// worthKeeping reports whether to repeat a failed write for as long as it takes: NATS refuses writes, but confirms that the job
 // is in progress, and the deadline has not passed. The result is then kept in memory; else it would be lost, and made
 // and paid for again.
-func (a *attempt) holds(ctx context.Context, err error) bool {
+func (a *attempt) worthKeeping(ctx context.Context, err error) bool {
 	if !errors.Is(err, store.ErrFull) && !errors.Is(err, context.DeadlineExceeded) {
 		return false
 	}
 	a.mu.Lock()
-	leaving := a.leaving
+	leaving := a.stopped
 	a.mu.Unlock()
 	select {
 	case <-leaving:

@@ -12,7 +12,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/fault"
 )
 
-// Generator makes what a job asks for. It fails with a *fault.Error, or with several of them in a *SetFault; any other
+// Generator makes what a job asks for. It fails with a *fault.Error, or with several of them in a *SetError; any other
 // error counts as an internal one that may pass.
 type Generator interface {
 	// Generate makes one attempt. It stores media through the task as they arrive and makes only those that are missing.
@@ -124,7 +124,7 @@ func (t *Task) TextProgress(ctx context.Context, expected int) func(soFar string
 	return func(soFar string) {
 		_ = t.attempt.update(ctx, func(p *job.Progress) {
 			p.PartialText = soFar
-			percent := written(soFar, expected)
+			percent := textPercent(soFar, expected)
 			if expected > 0 && (p.Percent == nil || *p.Percent < percent) {
 				p.Percent = &percent
 			}
@@ -150,7 +150,7 @@ func (t *Task) Store(ctx context.Context, p store.Product, of int) error {
 	}
 	stored, err := t.putMedia(ctx, p)
 	if err != nil {
-		return &storeFault{err}
+		return &storeError{err}
 	}
 	if err := a.processor.passed(jobs.StepMedia); err != nil {
 		return err
@@ -175,18 +175,18 @@ func (t *Task) Store(ctx context.Context, p store.Product, of int) error {
 
 // putMedia stores a medium. It was paid for, so it is kept and the write repeated while NATS is away or refuses writes.
 func (t *Task) putMedia(ctx context.Context, p store.Product) (stored job.Media, err error) {
-	err = t.attempt.persistIn(ctx, &t.attempt.processor.storage, len(p.Data), func(ctx context.Context) error {
+	err = t.attempt.persistIn(ctx, &t.attempt.processor.storeOutage, len(p.Data), func(ctx context.Context) error {
 		stored, err = t.attempt.processor.store.PutMedia(ctx, t.Spec.Owner, t.Spec.ID, p.Media, p.Data)
 		return err
 	})
 	return stored, err
 }
 
-// storeFault is an error of our own store; it does not count as a failure of the job.
-type storeFault struct{ err error }
+// storeError is an error of our own store; it does not count as a failure of the job.
+type storeError struct{ err error }
 
-func (f *storeFault) Error() string { return "store: " + f.err.Error() }
-func (f *storeFault) Unwrap() error { return f.err }
+func (f *storeError) Error() string { return "store: " + f.err.Error() }
+func (f *storeError) Unwrap() error { return f.err }
 
 // total sums up the usage of the media and the texts.
 func (t *Task) total(texts *job.Usage) *job.Usage {

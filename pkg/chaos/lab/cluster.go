@@ -238,7 +238,7 @@ func (cl *cluster) leader(ctx context.Context, stream string) *node {
 func (cl *cluster) heal(ctx context.Context) error {
 	cl.simulator.Clear()
 	for _, line := range cl.proxies {
-		line.Set(proxy.Weather{})
+		line.Set(proxy.Faults{})
 	}
 	var errs []error
 	for _, c := range cl.all() {

@@ -19,8 +19,8 @@ func (inj *injector) kill(from targets) injection {
 		slow, lose := rng.IntN(3) > 0, rng.IntN(2) == 0
 		if slow {
 			delay, during := between(rng, 100*time.Millisecond, 600*time.Millisecond), between(rng, time.Second, 3*time.Second)
-			setAll(c.natsLines, proxy.Weather{Delay: delay})
-			defer setAll(c.natsLines, proxy.Weather{})
+			setAll(c.natsLines, proxy.Faults{Delay: delay})
+			defer setAll(c.natsLines, proxy.Faults{})
 			sleep(ctx, during)
 		}
 		inj.check(c.kill())

@@ -15,28 +15,28 @@ func (inj *injector) cut(_ context.Context, _ *rand.Rand, c *process) { cutAll(c
 // hold stalls one or both directions between a program and NATS for a while. The data held arrives late or never.
 func (inj *injector) hold(ctx context.Context, rng *rand.Rand, c *process) {
 	which := rng.IntN(3)
-	w := proxy.Weather{HoldRequests: which != 1, HoldAnswers: which != 0}
+	w := proxy.Faults{HoldRequests: which != 1, HoldResponses: which != 0}
 	disturb(ctx, c.natsLines, w, between(rng, time.Second, 20*time.Second), rng.IntN(2) == 0)
 }
 
 func (inj *injector) slow(ctx context.Context, rng *rand.Rand, c *process) {
-	w := proxy.Weather{Delay: between(rng, 20*time.Millisecond, 800*time.Millisecond)}
+	w := proxy.Faults{Delay: between(rng, 20*time.Millisecond, 800*time.Millisecond)}
 	disturb(ctx, c.natsLines, w, between(rng, time.Second, 8*time.Second), false)
 }
 
 // cutClients loses responses to clients.
 func (inj *injector) cutClients(ctx context.Context, rng *rand.Rand, c *process) {
-	disturb(ctx, c.clientLines, proxy.Weather{HoldAnswers: true}, between(rng, 50*time.Millisecond, time.Second), true)
+	disturb(ctx, c.clientLines, proxy.Faults{HoldResponses: true}, between(rng, 50*time.Millisecond, time.Second), true)
 }
 
 // disturb applies w to lines for a while and, if cut is set, resets their connections at the end.
-func disturb(ctx context.Context, lines []*proxy.Proxy, w proxy.Weather, during time.Duration, cut bool) {
+func disturb(ctx context.Context, lines []*proxy.Proxy, w proxy.Faults, during time.Duration, cut bool) {
 	setAll(lines, w)
 	sleep(ctx, during)
 	if cut {
 		cutAll(lines)
 	}
-	setAll(lines, proxy.Weather{})
+	setAll(lines, proxy.Faults{})
 }
 
 func cutAll(lines []*proxy.Proxy) {
@@ -45,7 +45,7 @@ func cutAll(lines []*proxy.Proxy) {
 	}
 }
 
-func setAll(lines []*proxy.Proxy, w proxy.Weather) {
+func setAll(lines []*proxy.Proxy, w proxy.Faults) {
 	for _, line := range lines {
 		line.Set(w)
 	}

@@ -65,7 +65,7 @@ func (l *link) await(arrived time.Time, held func() bool) bool {
 	p := l.proxy
 	for {
 		p.mu.Lock()
-		dead, hold, rest, changed := l.dead || p.closed, held(), time.Until(arrived.Add(p.weather.Delay)), p.changed
+		dead, hold, rest, changed := l.dead || p.closed, held(), time.Until(arrived.Add(p.faults.Delay)), p.changed
 		p.mu.Unlock()
 		switch {
 		case dead:

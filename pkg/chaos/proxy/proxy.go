@@ -11,13 +11,13 @@ import (
 	"time"
 )
 
-// Weather describes the faults of all connections. The zero value has none.
-type Weather struct {
+// Faults describes the faults of all connections. The zero value has none.
+type Faults struct {
 	// Delay is the latency added in each direction.
 	Delay time.Duration
-	// HoldRequests and HoldAnswers hold the data of one direction until they are unset. As with lost packets, no
+	// HoldRequests and HoldResponses hold the data of one direction until they are unset. As with lost packets, no
 	// end notices, and the data arrives late.
-	HoldRequests, HoldAnswers bool
+	HoldRequests, HoldResponses bool
 	// Refuse resets new connections.
 	Refuse bool
 }
@@ -28,8 +28,8 @@ type Proxy struct {
 	listener net.Listener
 	wg       sync.WaitGroup
 
-	mu      sync.Mutex
-	weather Weather
+	mu     sync.Mutex
+	faults Faults
 	// changed is closed and replaced whenever connections must check the state again.
 	changed chan struct{}
 	links   map[*link]struct{}
@@ -52,10 +52,10 @@ func Listen(ctx context.Context, target string) (*Proxy, error) {
 func (p *Proxy) Addr() string { return p.listener.Addr().String() }
 
 // Set changes the faults, also of existing connections. Data that is no longer held is delivered at once.
-func (p *Proxy) Set(w Weather) {
+func (p *Proxy) Set(w Faults) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.weather = w
+	p.faults = w
 	p.wake()
 }
 
@@ -116,7 +116,7 @@ func (p *Proxy) accept() {
 			return
 		}
 		p.mu.Lock()
-		refuse := p.weather.Refuse || p.closed
+		refuse := p.faults.Refuse || p.closed
 		p.mu.Unlock()
 		if refuse {
 			reset(client)
@@ -149,8 +149,8 @@ func (p *Proxy) connect(client net.Conn) {
 	p.links[l] = struct{}{}
 	p.mu.Unlock()
 	var both sync.WaitGroup
-	both.Go(func() { l.forward(client, server, func() bool { return l.stranded || p.weather.HoldRequests }) })
-	both.Go(func() { l.forward(server, client, func() bool { return p.weather.HoldAnswers }) })
+	both.Go(func() { l.forward(client, server, func() bool { return l.stranded || p.faults.HoldRequests }) })
+	both.Go(func() { l.forward(server, client, func() bool { return p.faults.HoldResponses }) })
 	both.Wait()
 	p.change(func() { delete(p.links, l) })
 }

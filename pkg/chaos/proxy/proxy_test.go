@@ -187,7 +187,7 @@ func TestDelay(t *testing.T) {
 	_, p := start(t)
 	c := dial(t, p)
 	const delay = 50 * time.Millisecond
-	p.Set(proxy.Weather{Delay: delay})
+	p.Set(proxy.Faults{Delay: delay})
 	start := time.Now()
 	c.send(t, "x")
 	c.receive(t, "x")
@@ -195,10 +195,10 @@ func TestDelay(t *testing.T) {
 		t.Errorf("the round trip took %s", took)
 	}
 	// An endless delay can be removed.
-	p.Set(proxy.Weather{Delay: time.Hour})
+	p.Set(proxy.Faults{Delay: time.Hour})
 	c.send(t, "y")
 	c.receiveNothing(t)
-	p.Set(proxy.Weather{})
+	p.Set(proxy.Faults{})
 	c.receive(t, "y")
 }
 
@@ -206,13 +206,13 @@ func TestHold(t *testing.T) {
 	t.Parallel()
 	e, p := start(t)
 	c := dial(t, p)
-	p.Set(proxy.Weather{HoldRequests: true})
+	p.Set(proxy.Faults{HoldRequests: true})
 	c.send(t, "a")
 	e.expectNothing(t)
-	p.Set(proxy.Weather{HoldAnswers: true})
+	p.Set(proxy.Faults{HoldResponses: true})
 	e.expect(t, "a")
 	c.receiveNothing(t)
-	p.Set(proxy.Weather{})
+	p.Set(proxy.Faults{})
 	c.receive(t, "a")
 }
 
@@ -223,13 +223,13 @@ func TestCutAndRefuse(t *testing.T) {
 	c.send(t, "a")
 	c.receive(t, "a")
 	e.expect(t, "a")
-	p.Set(proxy.Weather{HoldRequests: true, Refuse: true})
+	p.Set(proxy.Faults{HoldRequests: true, Refuse: true})
 	c.send(t, "lost")
 	p.Cut()
 	c.awaitClosed(t)
 	<-e.ended
 	mustReject(t, p)
-	p.Set(proxy.Weather{})
+	p.Set(proxy.Faults{})
 	e.expectNothing(t)
 	again := dial(t, p)
 	again.send(t, "b")
@@ -285,7 +285,7 @@ func TestCloseWithHeldData(t *testing.T) {
 	t.Parallel()
 	e, p := start(t)
 	c := dial(t, p)
-	p.Set(proxy.Weather{HoldRequests: true, HoldAnswers: true})
+	p.Set(proxy.Faults{HoldRequests: true, HoldResponses: true})
 	c.send(t, "a")
 	p.Close()
 	c.awaitClosed(t)

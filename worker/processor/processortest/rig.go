@@ -110,7 +110,7 @@ func (r *Rig) Start(g processor.Generator, options ...func(*processor.Config)) *
 func (r *Rig) Submit(kind job.Kind, options ...SpecOption) *job.Spec {
 	r.t.Helper()
 	s := NewSpec(r.t, kind, options...)
-	if _, _, err := r.Jobs.Submit(r.t.Context(), s, false); err != nil {
+	if _, _, err := r.Jobs.Enqueue(r.t.Context(), s, false); err != nil {
 		r.t.Fatal(err)
 	}
 	return s
@@ -221,11 +221,11 @@ func (r *Rig) Redeliver(s *job.Spec, n int) {
 	}
 	defer puller.Close()
 	for range n {
-		d, err := puller.Take(lane, 5*time.Second)
+		d, err := puller.Pull(lane, 5*time.Second)
 		if err != nil || d == nil || d.ID != s.ID {
 			r.t.Fatalf("took %+v, %v", d, err)
 		}
-		if err := d.HandBack(); err != nil {
+		if err := d.Nak(); err != nil {
 			r.t.Fatal(err)
 		}
 	}

@@ -42,7 +42,7 @@ var errorTable = []struct {
 	{account.ErrReset, CodeResetToken},
 	{account.ErrVerification, CodeVerificationToken},
 	{account.ErrStale, CodeSignInAgain},
-	{account.ErrSpent, CodeGoogleState},
+	{account.ErrConsumed, CodeGoogleState},
 	{account.ErrUnverified, CodeGoogleUnverified},
 	{account.ErrLinkRequired, CodeLinkRequired},
 	{account.ErrOtherGoogle, CodeOtherGoogle},

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/text2image-audio/text2image-audio/pkg/hostname"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/deepseek"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/google"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/kit"
@@ -64,7 +65,7 @@ func (s *Simulator) Start(ctx context.Context, addr string) error {
 	if err != nil {
 		return fmt.Errorf("read simulator address: %w", err)
 	}
-	if !kit.IsLoopback(host) {
+	if !hostname.IsLoopback(host) {
 		return fmt.Errorf("listen on %q: the simulator serves loopback only", addr)
 	}
 	s.mu.Lock()

@@ -11,6 +11,7 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/chaos/model"
+	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 )
 
@@ -49,7 +50,7 @@ func startAudit(ctx context.Context, p *cluster) (*audit, error) {
 				return
 			}
 			if err != nil {
-				sleep(ctx, retryDelay)
+				lifecycle.Sleep(ctx, retryDelay)
 				continue
 			}
 			event, _, id, ok := broker.ParseEventSubject(m.Subject)
@@ -59,7 +60,7 @@ func startAudit(ctx context.Context, p *cluster) (*audit, error) {
 		}
 	})
 	a.wg.Go(func() {
-		for sleep(ctx, countEvery) {
+		for lifecycle.Sleep(ctx, countEvery) {
 			a.countCalls()
 		}
 	})

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/chaos/model"
+	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
 )
 
 // client is one user: a browser with a guest cookie, or a script without one.
@@ -140,7 +141,7 @@ func (c *client) submit(ctx context.Context, rng *rand.Rand, o order) *model.Vie
 		case o.key == "":
 			return nil
 		}
-		sleep(ctx, retryDelay)
+		lifecycle.Sleep(ctx, retryDelay)
 	}
 	return nil
 }

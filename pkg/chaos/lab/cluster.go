@@ -17,6 +17,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/chaos/model"
 	"github.com/text2image-audio/text2image-audio/pkg/chaos/proxy"
 	"github.com/text2image-audio/text2image-audio/pkg/env"
+	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
@@ -186,7 +187,7 @@ func (cl *cluster) restart(name string, err error) {
 	}
 	cl.model.Violation("%s exited by itself: %v", name, err)
 	cl.restarts.Go(func() {
-		if !sleep(cl.ctx, time.Second) {
+		if !lifecycle.Sleep(cl.ctx, time.Second) {
 			return
 		}
 		for _, c := range cl.all() {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/chaos/proxy"
+	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
 )
 
 // kill kills a process, in most cases while its connections are slow, so that the crash is likely to fall between two
@@ -21,7 +22,7 @@ func (inj *injector) kill(from targets) injection {
 			delay, during := between(rng, 100*time.Millisecond, 600*time.Millisecond), between(rng, time.Second, 3*time.Second)
 			setAll(c.natsLines, proxy.Faults{Delay: delay})
 			defer setAll(c.natsLines, proxy.Faults{})
-			sleep(ctx, during)
+			lifecycle.Sleep(ctx, during)
 		}
 		inj.check(c.kill())
 		if lose {
@@ -43,7 +44,7 @@ func (inj *injector) killAll(what string, from targets) injection {
 			<-c.done()
 		}
 		inj.onKill(what)
-		sleep(ctx, between(rng, 0, time.Second))
+		lifecycle.Sleep(ctx, between(rng, 0, time.Second))
 		for _, c := range all {
 			inj.restart(ctx, c, 0)
 		}
@@ -62,7 +63,7 @@ func (inj *injector) pause(from targets, longest time.Duration) injection {
 	return inj.on(from, func(ctx context.Context, rng *rand.Rand, c *process) {
 		inj.check(c.signal(syscall.SIGSTOP, false))
 		// Prefer long pauses, which outlast the timeouts of others.
-		sleep(ctx, max(between(rng, time.Second, longest), between(rng, time.Second, longest)))
+		lifecycle.Sleep(ctx, max(between(rng, time.Second, longest), between(rng, time.Second, longest)))
 		inj.check(c.signal(syscall.SIGCONT, false))
 	})
 }
@@ -79,7 +80,7 @@ func (inj *injector) fillDisk(ctx context.Context, rng *rand.Rand) bool {
 			inj.check(n.configure(used + left))
 			inj.restart(ctx, n.process, 0)
 		}
-		sleep(ctx, between(rng, 3*time.Second, 10*time.Second))
+		lifecycle.Sleep(ctx, between(rng, 3*time.Second, 10*time.Second))
 		for _, n := range inj.cluster.nodes {
 			inj.check(n.kill())
 			inj.check(n.configure(maxStore))
@@ -90,6 +91,6 @@ func (inj *injector) fillDisk(ctx context.Context, rng *rand.Rand) bool {
 
 // restart starts a process after a delay.
 func (inj *injector) restart(ctx context.Context, c *process, delay time.Duration) {
-	sleep(ctx, delay)
+	lifecycle.Sleep(ctx, delay)
 	inj.check(c.launch())
 }

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
 )
 
 // injector injects faults and counts them.
@@ -76,7 +78,7 @@ func (inj *injector) run(ctx context.Context) {
 	slots := make(chan struct{}, maxConcurrent)
 	for n := uint64(0); ; n++ {
 		name, wait := names[random.IntN(len(names))], between(random, inj.cluster.cfg.Every/4, inj.cluster.cfg.Every*7/4)
-		if !sleep(ctx, wait) {
+		if !lifecycle.Sleep(ctx, wait) {
 			return
 		}
 		slots <- struct{}{}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/chaos/model"
+	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
 )
 
 const (
@@ -56,7 +57,7 @@ func (l *load) run(ctx context.Context) {
 	for i, c := range l.clients {
 		wg.Go(func() {
 			rng := l.cfg.rng(uint64(100 + i)) //nolint:gosec // Small.
-			for sleep(ctx, between(rng, 0, 2*interval)) {
+			for lifecycle.Sleep(ctx, between(rng, 0, 2*interval)) {
 				n := l.next.Add(1)
 				if n > int64(l.cfg.Jobs) {
 					return
@@ -71,13 +72,13 @@ func (l *load) run(ctx context.Context) {
 		}
 		wg.Go(func() {
 			rng := l.cfg.rng(uint64(200 + i)) //nolint:gosec // Small.
-			for sleep(ctx, time.Second) {
+			for lifecycle.Sleep(ctx, time.Second) {
 				c.list(ctx, rng)
 			}
 		})
 		wg.Go(func() {
 			rng := l.cfg.rng(uint64(300 + i)) //nolint:gosec // Small.
-			for sleep(ctx, retryDelay) {
+			for lifecycle.Sleep(ctx, retryDelay) {
 				c.stream(ctx, rng, "/api/events", "")
 			}
 		})
@@ -100,7 +101,7 @@ func (l *load) runJob(ctx context.Context, rng *rand.Rand, c *client, o order) {
 	if o.cancelAfter > 0 {
 		jobRNG := rand.New(rand.NewPCG(rng.Uint64(), 2)) //nolint:gosec // Must be reproducible.
 		concurrent.Go(func() {
-			sleep(ctx, o.cancelAfter)
+			lifecycle.Sleep(ctx, o.cancelAfter)
 			c.cancel(ctx, jobRNG, v.ID)
 		})
 	}
@@ -118,7 +119,7 @@ func (l *load) runJob(ctx context.Context, rng *rand.Rand, c *client, o order) {
 	if o.key != "" && rng.IntN(5) == 0 {
 		c.submit(ctx, rng, o)
 	}
-	sleep(ctx, between(rng, 0, time.Second))
+	lifecycle.Sleep(ctx, between(rng, 0, time.Second))
 	c.read(ctx, rng, v.ID, "", 0)
 	if o.remove {
 		c.remove(ctx, rng, v.ID)

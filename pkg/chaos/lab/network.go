@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/chaos/proxy"
+	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
 )
 
 func (inj *injector) cut(_ context.Context, _ *rand.Rand, c *process) { cutAll(c.natsLines) }
@@ -32,7 +33,7 @@ func (inj *injector) cutClients(ctx context.Context, rng *rand.Rand, c *process)
 // disturb applies w to lines for a while and, if cut is set, resets their connections at the end.
 func disturb(ctx context.Context, lines []*proxy.Proxy, w proxy.Faults, during time.Duration, cut bool) {
 	setAll(lines, w)
-	sleep(ctx, during)
+	lifecycle.Sleep(ctx, during)
 	if cut {
 		cutAll(lines)
 	}
@@ -57,11 +58,11 @@ func (inj *injector) strand(ctx context.Context, rng *rand.Rand, c *process) {
 	for _, line := range c.natsLines {
 		stranded = append(stranded, line.Strand())
 	}
-	sleep(ctx, between(rng, 100*time.Millisecond, 3*time.Second))
+	lifecycle.Sleep(ctx, between(rng, 100*time.Millisecond, 3*time.Second))
 	for _, s := range stranded {
 		s.Abandon()
 	}
-	sleep(ctx, between(rng, 100*time.Millisecond, 9*time.Second))
+	lifecycle.Sleep(ctx, between(rng, 100*time.Millisecond, 9*time.Second))
 	for _, s := range stranded {
 		s.Release()
 	}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/chaos/proxy"
+	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
 )
 
 // process is a child process that can be killed, stopped, paused and restarted.
@@ -77,7 +78,7 @@ func (p *process) logPath() string { return filepath.Join(p.dir, p.name+".log") 
 // awaitReady waits until the process is ready.
 func (p *process) awaitReady(ctx context.Context) error {
 	for !p.ready(ctx) {
-		if !sleep(ctx, readyEvery) {
+		if !lifecycle.Sleep(ctx, readyEvery) {
 			return fmt.Errorf("wait for %s: %w", p.name, context.Cause(ctx))
 		}
 	}
@@ -171,18 +172,6 @@ func (s *starter) start(cmd *exec.Cmd) error {
 
 // close ends the thread and, on Linux, the remaining processes.
 func (s *starter) close() { close(s.work) }
-
-// sleep waits and reports whether ctx has not ended.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
 
 // natsURL returns the NATS_URL for addrs.
 func natsURL(addrs []string) string {

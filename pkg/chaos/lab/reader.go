@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/chaos/model"
+	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
 )
 
 // read reads a job once and returns it, or nil if there was no response.
@@ -47,7 +48,7 @@ func (c *client) await(ctx context.Context, rng *rand.Rand, id string, how follo
 		if v != nil && v.Ended() {
 			return v
 		}
-		sleep(ctx, retryDelay)
+		lifecycle.Sleep(ctx, retryDelay)
 	}
 	return nil
 }
@@ -133,7 +134,7 @@ func (c *client) cancel(ctx context.Context, rng *rand.Rand, id string) {
 		status, data, err := c.call(ctx, rng, 0, http.MethodPost, "/api/jobs/"+id+"/cancel", nil)
 		switch {
 		case err != nil || status >= 500 || status == http.StatusTooManyRequests:
-			sleep(ctx, retryDelay)
+			lifecycle.Sleep(ctx, retryDelay)
 			continue
 		case status == http.StatusOK:
 			if v := c.observe(requested, data); v != nil && v.Status != model.Canceled {
@@ -156,7 +157,7 @@ func (c *client) remove(ctx context.Context, rng *rand.Rand, id string) {
 		switch {
 		case err != nil || status >= 500 || status == http.StatusConflict || status == http.StatusTooManyRequests:
 			// A conflict means that the job is not settled yet.
-			sleep(ctx, retryDelay)
+			lifecycle.Sleep(ctx, retryDelay)
 			continue
 		case status == http.StatusNoContent, status == http.StatusNotFound:
 			c.model.Deleted(id)

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 )
 
@@ -42,7 +43,7 @@ func (inj *injector) upstreamFaults(ctx context.Context, rng *rand.Rand) bool {
 		rules[i].Contains = namePrefix
 	}
 	inj.check(inj.cluster.simulator.Script(rules...))
-	sleep(ctx, between(rng, 2*time.Second, 8*time.Second))
+	lifecycle.Sleep(ctx, between(rng, 2*time.Second, 8*time.Second))
 	inj.cluster.simulator.Clear()
 	return true
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/chaos/model"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
 
@@ -95,7 +96,7 @@ func (cl *cluster) awaitEmpty(ctx context.Context) {
 				return
 			}
 		}
-		if !sleep(ctx, retryDelay) {
+		if !lifecycle.Sleep(ctx, retryDelay) {
 			cl.model.Violation("%d jobs are still in the queue", left)
 			return
 		}

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/text2image-audio/text2image-audio/pkg/hostname"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/kit"
 )
 
@@ -181,7 +182,7 @@ func (c Client) allows(redirect string) bool {
 		return slices.Contains(c.RedirectURIs, redirect)
 	}
 	u, err := url.Parse(redirect)
-	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.User == nil && !strings.Contains(redirect, "#") && kit.IsLoopback(u.Hostname())
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.User == nil && !strings.Contains(redirect, "#") && hostname.IsLoopback(u.Hostname())
 }
 
 // subjectOf derives the 21 digits of a subject from an e-mail address.

@@ -8,9 +8,10 @@ import (
 	"mime"
 	"net"
 	"net/http"
-	"net/netip"
 	"strconv"
 	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/hostname"
 )
 
 // controlPrefix is the prefix of the routes that script the simulator over HTTP.
@@ -44,7 +45,7 @@ func (x *Exchange) mayControl() bool {
 	if err != nil {
 		host = x.Request.Host
 	}
-	if !IsLoopback(x.Address()) || !IsLoopback(host) || x.Request.Header.Get("Origin") != "" {
+	if !hostname.IsLoopback(x.Address()) || !hostname.IsLoopback(host) || x.Request.Header.Get("Origin") != "" {
 		x.ControlError(http.StatusForbidden, errors.New("control routes serve programs of this machine only"))
 		return false
 	}
@@ -151,13 +152,4 @@ func (x *Exchange) ReadControl(what string, into any) bool {
 		return false
 	}
 	return true
-}
-
-// IsLoopback reports whether a host, without its port, is this machine.
-func IsLoopback(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.Unmap().IsLoopback()
 }

@@ -193,8 +193,8 @@ func (o *operator) printJSON(v any) error {
 	return nil
 }
 
-// show calls the API and prints the response: as it is with -o json, otherwise by print.
-func show[T any](ctx context.Context, o *operator, method, path string, query url.Values, body any, print func(*T) error) error {
+// show calls the API and prints the response: as it is with -o json, otherwise by display.
+func show[T any](ctx context.Context, o *operator, method, path string, query url.Values, body any, display func(*T) error) error {
 	var response json.RawMessage
 	if err := o.call(ctx, method, path, query, body, &response); err != nil {
 		return err

@@ -75,7 +75,7 @@ type Submission struct {
 	Usage []quota.Usage
 }
 
-// Enqueue makes a job of an order. When it returns without error the job is durable.
+// Submit makes a job of an order. When it returns without error the job is durable.
 //
 // It fails with a *TooManyActiveError, with a *quota.Refusal, with ErrKeyReused when the key came with another request, with
 // the error of SubmitterDeps.Accepting, with queue.ErrFull and queue.ErrNoRoom, and with queue.ErrUnavailable and

@@ -73,7 +73,7 @@ func TestFeedbackCommand(t *testing.T) {
 		t.Errorf("delete: %s", got)
 	}
 	exit, _, stderr := p.command(t, "feedback", "delete", first, second)
-	if exit != exitFailure || !strings.Contains(stderr, "no such feedback") || !strings.Contains(stderr, "1 of 2 were not deleted") {
+	if exit != exitFailure || !strings.Contains(stderr, "The feedback does not exist") || !strings.Contains(stderr, "1 of 2 were not deleted") {
 		t.Errorf("exit %d: %s", exit, stderr)
 	}
 	if exit, _, stderr := p.command(t, "feedback", "list", "--status", "odd"); exit != exitFailure || !strings.Contains(stderr, "status must be one of: pending, processed (invalid_request)") {

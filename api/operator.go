@@ -206,7 +206,7 @@ func show[T any](ctx context.Context, o *operator, method, path string, query ur
 	if err := json.Unmarshal(response, &v); err != nil {
 		return fmt.Errorf("%w: %w", errNotFromAPI, err)
 	}
-	return print(&v)
+	return display(&v)
 }
 
 // errNotFromAPI is a response that is not the JSON of the API.

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/text2image-audio/text2image-audio/api/app/apptest"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
@@ -72,6 +73,7 @@ func TestDeadLettersWayBack(t *testing.T) {
 	if failed.Status != "failed" || failed.Error.Code != "upstream_unavailable" {
 		t.Fatalf("%+v", failed)
 	}
+	i.awaitDeadLetter(t, failed.ID, operator)
 	list := i.letters(t, "")
 	if list.Total != 1 || list.Letters[0].ID != failed.ID || list.Letters[0].Failures != 2 || list.Letters[0].Error.UpstreamStatus != 500 {
 		t.Fatalf("%+v", list)
@@ -295,4 +297,15 @@ func (i *instance) scrape(t testing.TB, address string) string {
 		t.Fatal(err)
 	}
 	return string(text)
+}
+
+// awaitDeadLetter waits until a failed job is among the dead letters: its record, which clients see, is stored before.
+func (i *instance) awaitDeadLetter(t testing.TB, id, operator string) apptest.Response {
+	t.Helper()
+	for deadline := time.Now().Add(hang); ; {
+		resp := i.Do(t, http.MethodGet, "/api/admin/dead-letters/"+id, nil, operator)
+		if resp.StatusCode != http.StatusNotFound || time.Now().After(deadline) {
+			return resp
+		}
+	}
 }

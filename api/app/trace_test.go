@@ -197,7 +197,7 @@ func TestEveryJobIsOneTrace(t *testing.T) {
 	failed := run(image("planted doomed owl", nil))
 	x.worker.Simulator().Clear()
 	var dead letter
-	x.Do(t, http.MethodGet, "/api/admin/dead-letters/"+failed.ID, nil, "X-Admin-Key: planted-operator-key").Decode(t, &dead)
+	x.awaitDeadLetter(t, failed.ID, "X-Admin-Key: planted-operator-key").Decode(t, &dead)
 	var retried, replayed apptest.Job
 	resp := x.Do(t, http.MethodPost, "/api/jobs/"+failed.ID+"/retry", nil, signed)
 	resp.Decode(t, &retried)

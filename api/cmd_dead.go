@@ -28,9 +28,9 @@ Exit status: 0 on success, 1 if something was refused or failed, 2 on incorrect 
 
 // deadCommand lists, shows, replays and purges dead letters by way of a running API.
 func deadCommand(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
-	return execGroup(ctx, "dead", deadUsage, map[string]func(*flag.FlagSet) operation{
+	return operationGroup{name: "dead", usage: deadUsage, commands: map[string]func(*flag.FlagSet) operation{
 		"list": deadList, "show": deadShow, "replay": deadReplay, "purge": deadPurge,
-	}, args, environ, stdout, stderr)
+	}}.exec(ctx, args, environ, stdout, stderr)
 }
 
 // deadFilter are the flags that select dead letters.

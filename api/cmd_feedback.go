@@ -23,12 +23,12 @@ Exit status: 0 on success, 1 if something was refused or failed, 2 on incorrect 
 
 // feedbackCommand lists, marks and deletes feedback by way of a running API.
 func feedbackCommand(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
-	return execGroup(ctx, "feedback", feedbackUsage, map[string]func(*flag.FlagSet) operation{
+	return operationGroup{name: "feedback", usage: feedbackUsage, commands: map[string]func(*flag.FlagSet) operation{
 		"list":      feedbackList,
 		"processed": feedbackAct("marked as processed", http.MethodPost, "/processed"),
 		"pending":   feedbackAct("marked as pending", http.MethodPost, "/pending"),
 		"delete":    feedbackAct("deleted", http.MethodDelete, ""),
-	}, args, environ, stdout, stderr)
+	}}.exec(ctx, args, environ, stdout, stderr)
 }
 
 // feedbackAct acts on feedback by its IDs.

@@ -56,25 +56,29 @@ func (c operationCommand) exec(ctx context.Context, name string, args, environ [
 	return 0
 }
 
-// execGroup runs the command of a group, such as "api dead", that the first argument names.
-func execGroup(ctx context.Context, group, usage string, commands map[string]func(*flag.FlagSet) operation,
-	args, environ []string, stdout, stderr io.Writer,
-) int {
+// operationGroup is a command with commands of its own, such as "api dead".
+type operationGroup struct {
+	name, usage string
+	commands    map[string]func(*flag.FlagSet) operation
+}
+
+// exec runs the command that the first argument names.
+func (g operationGroup) exec(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
 	if len(args) == 0 {
-		_, _ = fmt.Fprint(stderr, usage)
+		_, _ = fmt.Fprint(stderr, g.usage)
 		return exitUsage
 	}
 	name := args[0]
 	if name == "-h" || name == "--help" || name == "help" {
-		_, _ = fmt.Fprint(stdout, usage)
+		_, _ = fmt.Fprint(stdout, g.usage)
 		return 0
 	}
-	bind, known := commands[name]
+	bind, known := g.commands[name]
 	if !known {
-		_, _ = fmt.Fprintf(stderr, "api %s: unknown command %q\n\n%s", group, name, usage)
+		_, _ = fmt.Fprintf(stderr, "api %s: unknown command %q\n\n%s", g.name, name, g.usage)
 		return exitUsage
 	}
-	return operationCommand{bind: bind}.exec(ctx, group+" "+name, args[1:], environ, stdout, stderr)
+	return operationCommand{bind: bind}.exec(ctx, g.name+" "+name, args[1:], environ, stdout, stderr)
 }
 
 // noArguments is the check of operations that take flags only.

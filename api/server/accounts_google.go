@@ -351,5 +351,6 @@ func (h *googleHandler) googleProblem(c *gin.Context, err error) error {
 }
 
 var googleCodes = map[google.Kind]string{
-	google.KindUnavailable: problem.CodeGoogleUnavailable, google.KindMisconfigured: problem.CodeGoogleConfig, google.KindCode: problem.CodeGoogleRefused, google.KindToken: problem.CodeGoogleToken,
+	google.KindUnavailable: problem.CodeGoogleUnavailable, google.KindMisconfigured: problem.CodeGoogleConfig,
+	google.KindCode: problem.CodeGoogleRefused, google.KindToken: problem.CodeGoogleToken,
 }

@@ -44,7 +44,8 @@ func (m *middleware) checkHost(c *gin.Context) {
 		return
 	}
 	// The commands of an operator on the same machine.
-	if local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok && hostname.IsLoopbackAddress(local.String()) && hostname.Loopback().Allows(r.Host) {
+	local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	if ok && hostname.IsLoopbackAddress(local.String()) && hostname.Loopback().Allows(r.Host) {
 		return
 	}
 	m.problems.Write(c, problem.New(problem.CodeHost))

@@ -59,8 +59,11 @@ func (h *modelHandler) listModels(c *gin.Context) error {
 	d := h.submitter.Defaults().In(models)
 	c.Header("Cache-Control", "public, max-age="+modelsAge)
 	respond.JSON(c, http.StatusOK, modelList{
-		Catalogue: &job.Catalogue{Source: models.Source, UpdatedAt: models.UpdatedAt, Images: models.Images, Speech: models.Speech, MaxPromptBytes: models.MaxPromptBytes},
-		Defaults:  modelDefaults{ImageModel: d.ImageModel, AudioModel: d.AudioModel, Voice: d.Voice},
+		Catalogue: &job.Catalogue{
+			Source: models.Source, UpdatedAt: models.UpdatedAt, Images: models.Images, Speech: models.Speech,
+			MaxPromptBytes: models.MaxPromptBytes,
+		},
+		Defaults: modelDefaults{ImageModel: d.ImageModel, AudioModel: d.AudioModel, Voice: d.Voice},
 		Limits: modelLimits{
 			PromptCharacters: job.MaxPrompt, SpeechCharacters: job.MaxSpeech, MinSide: job.MinSide, MaxSide: job.MaxSide,
 			MaxPixels: job.MaxPixels, MaxImages: job.MaxImages, MinSpeed: job.MinSpeed, MaxSpeed: job.MaxSpeed,

@@ -111,6 +111,8 @@ func (o *operator) audit(ctx context.Context, c *gin.Context, act string, err er
 		level, outcome = slog.LevelWarn, "failed"
 		attrs = append(attrs, slog.String("code", o.problems.ToProblem(ctx, err).Code))
 	}
-	attrs = append([]slog.Attr{slog.String("act", act), slog.String("outcome", outcome), slog.String("address", c.ClientIP()), slog.String("key", o.keyID)}, attrs...)
+	attrs = append([]slog.Attr{
+		slog.String("act", act), slog.String("outcome", outcome), slog.String("address", c.ClientIP()), slog.String("key", o.keyID),
+	}, attrs...)
 	o.log.LogAttrs(ctx, level, "operator action", attrs...)
 }

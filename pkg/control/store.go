@@ -35,9 +35,11 @@ func Open(ctx context.Context, b *broker.Broker) (*Store, error) {
 	}
 	return &Store{
 		nc: b.Conn(), js: js,
-		leases:      kv.New(js, stream, kv.Config[lease]{Name: "lease", Prefix: broker.LeaseSubject(""), Lenient: true, TTL: leaseTTL}),
-		workers:     kv.New(js, stream, kv.Config[Worker]{Name: "worker", Prefix: broker.WorkerSubject(""), Check: (*Worker).check, TTL: workerTTL}),
-		deployments: kv.New(js, stream, kv.Config[Deployment]{Name: "deployment", Prefix: broker.DeploymentSubject(""), Check: (*Deployment).check, TTL: deploymentTTL}),
+		leases:  kv.New(js, stream, kv.Config[lease]{Name: "lease", Prefix: broker.LeaseSubject(""), Lenient: true, TTL: leaseTTL}),
+		workers: kv.New(js, stream, kv.Config[Worker]{Name: "worker", Prefix: broker.WorkerSubject(""), Check: (*Worker).check, TTL: workerTTL}),
+		deployments: kv.New(js, stream, kv.Config[Deployment]{
+			Name: "deployment", Prefix: broker.DeploymentSubject(""), Check: (*Deployment).check, TTL: deploymentTTL,
+		}),
 		// What a newer version has stored, or nobody can read, must neither stop a worker nor keep an operator from replacing it.
 		circuits: kv.New(js, stream, kv.Config[Circuit]{Name: "circuit", Prefix: broker.CircuitSubject(""), Check: (*Circuit).check, Lenient: true}),
 		pauses:   kv.New(js, stream, kv.Config[Pause]{Name: "pause", Prefix: broker.PauseSubject(""), Check: (*Pause).check, Lenient: true}),

@@ -59,7 +59,8 @@ func (u Upstreams) Simulated() bool {
 	case "off":
 		return false
 	}
-	return u.ImageBase == "" && u.TextBase == "" && u.Token == "" && u.ImageStyle == "" && u.TextStyle == "" && u.DeepSeekURL == "" && u.DeepSeekKey == "" && u.DeepSeekModel == ""
+	return u.ImageBase == "" && u.TextBase == "" && u.Token == "" && u.ImageStyle == "" && u.TextStyle == "" &&
+		u.DeepSeekURL == "" && u.DeepSeekKey == "" && u.DeepSeekModel == ""
 }
 
 // Mode returns the mode in which the worker runs.

@@ -112,11 +112,17 @@ func (g *Provider) readAuthorization(query url.Values) (authorization, *blocked)
 		}
 	}
 	if query.Get("response_type") != "code" {
-		return authorization{}, &blocked{status: http.StatusBadRequest, code: "unsupported_response_type", message: "Invalid response_type: " + query.Get("response_type")}
+		return authorization{}, &blocked{
+			status: http.StatusBadRequest, code: "unsupported_response_type",
+			message: "Invalid response_type: " + query.Get("response_type"),
+		}
 	}
 	scopes, unknown := readScopes(query.Get("scope"))
 	if len(unknown) > 0 {
-		return authorization{}, &blocked{status: http.StatusBadRequest, code: "invalid_scope", message: "Some requested scopes were invalid: " + strings.Join(unknown, ", ")}
+		return authorization{}, &blocked{
+			status: http.StatusBadRequest, code: "invalid_scope",
+			message: "Some requested scopes were invalid: " + strings.Join(unknown, ", "),
+		}
 	}
 	a := authorization{
 		client: client.ID, redirect: query.Get("redirect_uri"), state: query.Get("state"), nonce: query.Get("nonce"),

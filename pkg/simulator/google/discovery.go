@@ -29,8 +29,10 @@ func discovery(x *kit.Exchange) {
 		"id_token_signing_alg_values_supported": []string{"RS256"},
 		"scopes_supported":                      []string{"openid", "email", "profile"},
 		"token_endpoint_auth_methods_supported": []string{"client_secret_post", "client_secret_basic"},
-		"claims_supported":                      []string{"aud", "email", "email_verified", "exp", "family_name", "given_name", "iat", "iss", "name", "picture", "sub"},
-		"code_challenge_methods_supported":      []string{"plain", "S256"},
-		"grant_types_supported":                 []string{"authorization_code", "refresh_token"},
+		"claims_supported": []string{
+			"aud", "email", "email_verified", "exp", "family_name", "given_name", "iat", "iss", "name", "picture", "sub",
+		},
+		"code_challenge_methods_supported": []string{"plain", "S256"},
+		"grant_types_supported":            []string{"authorization_code", "refresh_token"},
 	})
 }

@@ -119,7 +119,9 @@ func readQuery(query url.Values) (parameters, pollinations.ImageModel) {
 // drawing returns the image that the parameters describe: a JPEG, unless it is
 // transparent, of a size that the model supports.
 func (p parameters) drawing(model pollinations.ImageModel) pollinations.Drawing {
-	d := pollinations.Drawing{Drawing: content.Drawing{Prompt: p.Prompt, Model: model.Name, Seed: p.Seed, Width: p.Width, Height: p.Height, Transparent: p.Transparent && model.GPT}}
+	d := pollinations.Drawing{Drawing: content.Drawing{
+		Prompt: p.Prompt, Model: model.Name, Seed: p.Seed, Width: p.Width, Height: p.Height, Transparent: p.Transparent && model.GPT,
+	}}
 	d.Options = pollinations.ImageOptions{References: p.Image, Guidance: p.Guidance.String()}
 	if !p.NoLogo {
 		d.Logo = "pollinations.ai"

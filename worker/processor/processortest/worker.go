@@ -60,7 +60,8 @@ func NewWorker(t testing.TB, b *broker.Broker, g processor.Generator, options ..
 	}
 	t.Cleanup(control.Stop)
 	p, err := processor.New(Config(options...), processor.Deps{
-		Queue: r.Queue, Store: r.Store, Jobs: jobs.New(b, r.Queue, r.Store, jobs.WithMetrics(w.Metrics), jobs.WithLog(log)), Control: control, Generator: g, Metrics: w.Metrics, Log: log,
+		Queue: r.Queue, Store: r.Store, Jobs: jobs.New(b, r.Queue, r.Store, jobs.WithMetrics(w.Metrics), jobs.WithLog(log)),
+		Control: control, Generator: g, Metrics: w.Metrics, Log: log,
 		AckWait: b.Config().AckWait, Mode: "simulator", Version: "test",
 	})
 	if err != nil {

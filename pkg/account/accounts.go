@@ -24,7 +24,7 @@ var (
 	ErrToken = errors.New("the token is not valid or has expired")
 	// ErrUnknown is returned for an account that does not exist.
 	ErrUnknown = errors.New("no such account")
-	// ErrStale is returned for what only somebody may do who has signed in within FreshAge.
+	// ErrStale is returned for an operation that requires a sign-in within FreshAge.
 	ErrStale = errors.New("too long since the person signed in")
 	// ErrFull is returned when NATS has no room.
 	ErrFull = kv.ErrFull

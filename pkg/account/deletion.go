@@ -20,7 +20,7 @@ import (
 // Deletion is the deletion of an account, which is under way or was completed a short while ago. It is stored before
 // anything is removed, so that it is completed whichever process dies.
 type Deletion struct {
-	// Owner is whose data is to be removed.
+	// Owner identifies the owner whose data is removed.
 	Owner string
 	// Started is when the deletion was requested.
 	Started time.Time

@@ -117,7 +117,7 @@ func foldsToASCII(r rune) bool { return r > unicode.MaxASCII && unicode.ToLower(
 
 func hasControl(s string) bool { return strings.ContainsFunc(s, unicode.IsControl) }
 
-// CheckUsername returns what is wrong with a name.
+// CheckUsername returns the errors of a username, or nil.
 func CheckUsername(pointer, name string) []job.FieldError {
 	switch name = strings.TrimSpace(name); {
 	case name == "":
@@ -130,7 +130,7 @@ func CheckUsername(pointer, name string) []job.FieldError {
 	return nil
 }
 
-// CheckEmail returns what is wrong with an address.
+// CheckEmail returns the errors of an e-mail address, or nil.
 func CheckEmail(pointer, email string) []job.FieldError {
 	switch {
 	case strings.TrimSpace(email) == "":
@@ -141,8 +141,7 @@ func CheckEmail(pointer, email string) []job.FieldError {
 	return nil
 }
 
-// CheckPassword returns what is wrong with a new password. Existing passwords may be shorter, and still let their owners sign
-// in.
+// CheckPassword returns the errors of a new password, or nil. Existing passwords may be shorter and stay valid.
 func CheckPassword(pointer, password string) []job.FieldError {
 	switch n := utf8.RuneCountInString(password); {
 	case n == 0:

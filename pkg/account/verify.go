@@ -8,7 +8,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 )
 
-// VerificationAge is for how long the link that confirms an e-mail address is valid.
+// VerificationAge is how long the link that confirms an e-mail address stays valid.
 const VerificationAge = 24 * time.Hour
 
 // ErrVerification is returned for a confirmation of an address that is unknown, expired, used or replaced by a later one.

@@ -24,7 +24,7 @@ type Part struct {
 type Config struct {
 	// Interval is how often the sweeper looks for deletions; 0 means two seconds.
 	Interval time.Duration
-	// Grace is for how long the erasure of a deletion is repeated; 0 means as long as a worker may be busy with a job.
+	// Grace is how long the erasure of a deletion is repeated; 0 means as long as a worker may be busy with a job.
 	Grace time.Duration
 }
 
@@ -106,7 +106,7 @@ const (
 	erasePause = 500 * time.Millisecond
 )
 
-// eraseWithRetry erases everything of an owner, again and again until that succeeds or ctx ends.
+// eraseWithRetry erases all data of an owner and retries until it succeeds or ctx ends.
 func (e *Eraser) eraseWithRetry(ctx context.Context, owner string) error {
 	for {
 		bound, cancel := context.WithTimeout(ctx, eraseTimeout)

@@ -32,7 +32,7 @@ func (e *Eraser) Start() {
 	})
 }
 
-// Stop stops the sweeper. What it was about to remove is removed by another one or after the next start. It may be called
+// Stop stops the sweeper. Pending deletions are completed by another process or after the next start. Stop may be called
 // before Start.
 func (e *Eraser) Stop(context.Context) error {
 	if e.stop != nil {

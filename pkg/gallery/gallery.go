@@ -21,7 +21,7 @@ const (
 	MaxBytes = 2 << 20
 	// MaxModel bounds the name of a model, in bytes.
 	MaxModel = 100
-	// Age is for how long an image is kept.
+	// Age is how long an image is kept.
 	Age = broker.ImagesAge
 )
 
@@ -36,7 +36,7 @@ var (
 	ErrType = errors.New("not a picture of a known type")
 	// ErrDamaged is returned for an image that is cut off or malformed.
 	ErrDamaged = errors.New("the picture is damaged")
-	// ErrDimensions is returned for an image with more pixels than anybody asks for.
+	// ErrDimensions is returned for an image with too many pixels.
 	ErrDimensions = errors.New("the picture has too many pixels")
 	// ErrFull is returned when NATS has no room.
 	ErrFull = kv.ErrFull

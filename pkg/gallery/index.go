@@ -22,7 +22,7 @@ type index struct {
 
 type entry struct {
 	Image
-	// Key is under which the bytes are stored. It is never used again.
+	// Key is the key of the stored bytes. It is never reused.
 	Key        string `json:"key"`
 	ChunkBytes int    `json:"chunk_bytes"`
 	Imported   bool   `json:"imported,omitempty"`

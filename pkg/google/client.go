@@ -96,7 +96,7 @@ func (c *Client) discover(ctx context.Context) (*endpoints, error) {
 	if c.failed != nil && c.now().Sub(c.failedAt) < failurePause {
 		return nil, c.failed
 	}
-	// It continues when its caller hangs up: somebody who does so again and again must not have it begun each time.
+	// Discovery continues when the caller disconnects, so that repeated disconnects do not restart it each time.
 	e, err := c.requestEndpoints(context.WithoutCancel(ctx))
 	if err != nil {
 		c.failed, c.failedAt = asError(err, "discovery failed"), c.now()

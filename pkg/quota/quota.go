@@ -112,7 +112,7 @@ func (q *Quota) Charge(ctx context.Context, key Key, id string, units int) (*Res
 	}
 	defer release()
 	now := q.now()
-	// Whoever repeats a submission under its key is charged, and given back, on its own.
+	// A repeated submission with the same idempotency key is charged and reversed separately.
 	bill := &Reservation{quota: q, units: units, id: id + "." + rand.Text(), Usage: q.windows(key, now)}
 	for try := 1; ; try++ {
 		refusal, err := bill.check(ctx)
@@ -123,7 +123,7 @@ func (q *Quota) Charge(ctx context.Context, key Key, id string, units int) (*Res
 				return bill, nil
 			}
 			if err == nil && try < takeTries {
-				// Meanwhile others can take back what they took in vain.
+				// Let concurrent charges that were refused be reversed first.
 				if lifecycle.Sleep(ctx, takePause) {
 					continue
 				}
@@ -215,7 +215,7 @@ func chargeOf(key Key, list []Usage, now time.Time, units int) *job.Charge {
 	return charge
 }
 
-// Release reverses a charge because no job was created. It works on a nil *Bill, and when ctx has ended.
+// Release reverses a charge because no job was created. It works on a nil *Reservation, and after ctx has ended.
 func (b *Reservation) Release(ctx context.Context) error {
 	if b == nil {
 		return nil
@@ -233,8 +233,8 @@ func (b *Reservation) cancel(ctx context.Context, list []Usage) error {
 	})
 }
 
-// ReleaseIfAbsent is Cancel for a job that may or may not have been created. If it was, it is free of charge, and is not refunded a
-// second time when it fails.
+// ReleaseIfAbsent is Release for a job that may or may not have been created. If it was created, it is free of charge, and it
+// is not refunded a second time when it fails.
 func (b *Reservation) ReleaseIfAbsent(ctx context.Context, spec *job.Spec) error {
 	if b == nil {
 		return nil

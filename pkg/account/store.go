@@ -35,7 +35,7 @@ func (a *Accounts) create(ctx context.Context, u *User) error {
 	return err
 }
 
-// change edits the account with a key and stores it, again and again until nobody else wrote in between. It fails with
+// change edits the account with a key and stores it. It retries on a concurrent write. It fails with
 // ErrUnknown and with what edit fails with.
 func (a *Accounts) change(ctx context.Context, key string, edit func(*User) error) (*User, error) {
 	e, err := a.users.Change(ctx, broker.UserSubject(key), func(e *kv.Entry[User]) error {

@@ -151,7 +151,7 @@ func (g *Gallery) Open(ctx context.Context, owner, id string) (Image, []byte, er
 	return e.Image, data, nil
 }
 
-// Remove deletes an image. It fails with ErrNotFound. It is completed even if ctx ends meanwhile.
+// Remove deletes an image. It fails with ErrNotFound. Once begun, it completes even if ctx ends.
 func (g *Gallery) Remove(ctx context.Context, owner, id string) error {
 	e, day, err := g.find(ctx, owner, hasID(id))
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 )
 
 // Images imports an export of the namespace IMAGES_CACHE. It takes the images that have time left of their 24 hours, which
-// they keep. owners are those that Owners returns: images of somebody without an account here are skipped. It fails when the
+// they keep. owners is the result of Owners: images of users without an account are skipped. It fails when the
 // export is no JSON array of entries, or NATS takes no more; what was imported until then stays.
 func Images(ctx context.Context, to *gallery.Gallery, export io.Reader, owners map[string]string, now func() time.Time) (*Result, error) {
 	i := imageImport{to: to, owners: owners, now: now, result: &Result{}}

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Result says what became of the entries of an export.
+// Result reports the outcome of an import.
 type Result struct {
 	// Imported counts new accounts, feedback entries or images. Kept counts those that were already present: they stay as
 	// they are, since they may have been changed or removed here since.

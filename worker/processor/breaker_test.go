@@ -132,12 +132,16 @@ func TestOneJobProbesAHalfOpenCircuit(t *testing.T) {
 		}
 		return processortest.Succeed(c)
 	})
+	var workers []*processortest.Worker
 	for range 2 {
-		r.Start(g, func(c *processor.Config) { c.SlotsImage = 4 })
+		workers = append(workers, r.Start(g, func(c *processor.Config) { c.SlotsImage = 4 }))
 	}
 	specs := []*job.Spec{r.Submit(job.KindImage, processortest.MaxAttempts(5))}
 	g.WaitCalls(t, 1)
-	r.Eventually("the upstream is closed", func() bool { return r.Circuit(job.UpstreamImage).Open() })
+	// A worker that has not been notified yet would start the next jobs.
+	for _, w := range workers {
+		r.Eventually("the worker sees the open circuit", func() bool { return w.Control.View().Circuit(job.UpstreamImage).Open() })
+	}
 	for range 10 {
 		specs = append(specs, r.Submit(job.KindImage))
 	}

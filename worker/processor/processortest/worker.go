@@ -18,6 +18,8 @@ import (
 // Worker is a processor with metrics and a log of its own.
 type Worker struct {
 	*processor.Processor
+	// Control is the worker's view of the circuit breakers, which lags behind NATS by a notification.
+	Control *control.Controller
 	Metrics *telemetry.Metrics
 	Log     *Log
 
@@ -54,14 +56,14 @@ func NewWorker(t testing.TB, b *broker.Broker, g processor.Generator, options ..
 	r := On(t, b)
 	w := &Worker{t: t, Metrics: telemetry.NewMetrics(), Log: &Log{}}
 	log := slog.New(slog.NewTextHandler(w.Log, nil))
-	control := control.NewController(r.Control, log, nil)
-	if err := control.Start(t.Context()); err != nil {
+	w.Control = control.NewController(r.Control, log, nil)
+	if err := w.Control.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(control.Stop)
+	t.Cleanup(w.Control.Stop)
 	p, err := processor.New(Config(options...), processor.Deps{
 		Queue: r.Queue, Store: r.Store, Jobs: jobs.New(b, r.Queue, r.Store, jobs.WithMetrics(w.Metrics), jobs.WithLog(log)),
-		Control: control, Generator: g, Metrics: w.Metrics, Log: log,
+		Control: w.Control, Generator: g, Metrics: w.Metrics, Log: log,
 		AckWait: b.Config().AckWait, Mode: "simulator", Version: "test",
 	})
 	if err != nil {

@@ -48,8 +48,8 @@ type bulkReply struct {
 	Next string `json:"next_cursor,omitempty"`
 }
 
-// replayLetters is POST /api/admin/dead-letters/replay, oldest first.
-func (h *deadLetterHandler) replayLetters(c *gin.Context) error {
+// replayMany is POST /api/admin/dead-letters/replay, oldest first.
+func (h *deadLetterHandler) replayMany(c *gin.Context) error {
 	return h.bulk(c, func(ctx context.Context, letter *store.DeadLetter) (bool, error) {
 		_, _, err := h.replay(ctx, c, letter)
 		if errors.Is(err, jobs.ErrNotRetryable) || errors.Is(err, errOwnerDeleted) {
@@ -59,8 +59,8 @@ func (h *deadLetterHandler) replayLetters(c *gin.Context) error {
 	})
 }
 
-// purgeLetters is POST /api/admin/dead-letters/purge, oldest first.
-func (h *deadLetterHandler) purgeLetters(c *gin.Context) error {
+// purgeMany is POST /api/admin/dead-letters/purge, oldest first.
+func (h *deadLetterHandler) purgeMany(c *gin.Context) error {
 	return h.bulk(c, func(ctx context.Context, letter *store.DeadLetter) (bool, error) { return h.purge(ctx, c, letter) })
 }
 
@@ -83,7 +83,7 @@ func (h *deadLetterHandler) bulk(c *gin.Context, act func(context.Context, *stor
 	if err != nil {
 		return err
 	}
-	letters, err := h.oldestLetters(ctx, filter, from, to, limit)
+	letters, err := h.oldest(ctx, filter, from, to, limit)
 	if err != nil {
 		return err
 	}
@@ -113,7 +113,7 @@ func (h *deadLetterHandler) bulk(c *gin.Context, act func(context.Context, *stor
 // read returns which letters are selected, and how many at most.
 func (r *bulkRequest) read(b *bind.Binder) (store.DeadLetterFilter, int, error) {
 	given := map[string]string{"kind": r.Kind, "code": r.Code, "owner": r.Owner, "since": r.Since}
-	filter := letterFilter(b, "/", func(name string) string { return given[name] })
+	filter := deadLetterFilter(b, "/", func(name string) string { return given[name] })
 	limit := defaultBulk
 	if r.Limit != nil {
 		limit = *r.Limit
@@ -140,8 +140,8 @@ func (h *deadLetterHandler) bulkRange(ctx context.Context, text string) (from, t
 	return sequences[0], sequences[1], nil
 }
 
-// oldestLetters returns up to limit dead letters, oldest first. All are read before any is changed.
-func (h *deadLetterHandler) oldestLetters(ctx context.Context, f store.DeadLetterFilter, from, to uint64, limit int) ([]*store.DeadLetter, error) {
+// oldest returns up to limit dead letters, oldest first. All are read before any is changed.
+func (h *deadLetterHandler) oldest(ctx context.Context, f store.DeadLetterFilter, from, to uint64, limit int) ([]*store.DeadLetter, error) {
 	var letters []*store.DeadLetter
 	err := h.store.EachDeadLetter(ctx, f, from, to, func(l *store.DeadLetter) (bool, error) {
 		letters = append(letters, l)

@@ -23,10 +23,10 @@ const (
 	actPurge  = "purge dead letter"
 )
 
-// replayLetter is POST /api/admin/dead-letters/:id/replay. The dead letter is removed once the new job is stored on
+// replayOne is POST /api/admin/dead-letters/:id/replay. The dead letter is removed once the new job is stored on
 // disk.
-func (h *deadLetterHandler) replayLetter(c *gin.Context) error {
-	letter, err := h.letter(c)
+func (h *deadLetterHandler) replayOne(c *gin.Context) error {
+	letter, err := h.find(c)
 	if err != nil {
 		return err
 	}
@@ -37,7 +37,7 @@ func (h *deadLetterHandler) replayLetter(c *gin.Context) error {
 		return problem.Because(problem.CodeNotRetryable, "letter")
 	}
 	if errors.Is(err, errOwnerDeleted) {
-		return letterNotFound()
+		return deadLetterNotFound()
 	}
 	if err != nil {
 		return err
@@ -56,7 +56,7 @@ func (h *deadLetterHandler) replayLetter(c *gin.Context) error {
 // replay submits the job of a dead letter again, for the same owner, and logs it.
 func (h *deadLetterHandler) replay(ctx context.Context, c *gin.Context, letter *store.DeadLetter) (snap *job.Snapshot, replayed bool, err error) {
 	ctx = telemetry.WithJobID(ctx, letter.ID)
-	attrs := []slog.Attr{letterKind(letter)}
+	attrs := []slog.Attr{kindAttr(letter)}
 	defer func() {
 		if snap != nil {
 			attrs = append(attrs, slog.String("new_job_id", snap.Spec.ID))
@@ -78,9 +78,9 @@ func (h *deadLetterHandler) replay(ctx context.Context, c *gin.Context, letter *
 	return snap, replayed, err
 }
 
-// purgeLetter is DELETE /api/admin/dead-letters/:id.
-func (h *deadLetterHandler) purgeLetter(c *gin.Context) error {
-	letter, err := h.letter(c)
+// purgeOne is DELETE /api/admin/dead-letters/:id.
+func (h *deadLetterHandler) purgeOne(c *gin.Context) error {
+	letter, err := h.find(c)
 	if err != nil {
 		return err
 	}
@@ -91,7 +91,7 @@ func (h *deadLetterHandler) purgeLetter(c *gin.Context) error {
 	case err != nil:
 		return err
 	case !removed:
-		return letterNotFound()
+		return deadLetterNotFound()
 	}
 	respond.Empty(c, http.StatusNoContent)
 	return nil
@@ -102,9 +102,9 @@ func (h *deadLetterHandler) purge(ctx context.Context, c *gin.Context, letter *s
 	ctx = telemetry.WithJobID(ctx, letter.ID)
 	removed, err = h.store.RemoveDeadLetter(ctx, letter)
 	if removed || err != nil {
-		h.audit(ctx, c, actPurge, err, letterKind(letter))
+		h.audit(ctx, c, actPurge, err, kindAttr(letter))
 	}
 	return removed, err
 }
 
-func letterKind(l *store.DeadLetter) slog.Attr { return slog.String("kind", string(l.Kind)) }
+func kindAttr(l *store.DeadLetter) slog.Attr { return slog.String("kind", string(l.Kind)) }

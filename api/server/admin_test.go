@@ -47,8 +47,8 @@ func (b *bundle) bury(t testing.TB, owner, id, code string) *job.Spec {
 	return spec
 }
 
-// letterView is a dead letter as a client reads it.
-type letterView struct {
+// deadLetterView is a dead letter as a client reads it.
+type deadLetterView struct {
 	ID, Kind, Lane, Owner, Detail string
 	FailedAt                      string `json:"failed_at"`
 	RequestID                     string `json:"request_id"`
@@ -58,13 +58,13 @@ type letterView struct {
 	Input                         fields
 }
 
-type letterList struct {
-	Letters []letterView `json:"dead_letters"`
+type deadLetterList struct {
+	Letters []deadLetterView `json:"dead_letters"`
 	Total   int
 	Next    string `json:"next_cursor"`
 }
 
-func (l letterList) ids() string {
+func (l deadLetterList) ids() string {
 	ids := []string{}
 	for _, letter := range l.Letters {
 		ids = append(ids, letter.ID)
@@ -169,7 +169,7 @@ func TestWrongKeysAreLimited(t *testing.T) {
 func TestListDeadLetters(t *testing.T) {
 	t.Parallel()
 	b := setup(t, withAdmin)
-	var empty letterList
+	var empty deadLetterList
 	b.admin(t, http.MethodGet, "/dead-letters", nil).expect(t, http.StatusOK).into(t, &empty)
 	if empty.Letters == nil || empty.Total != 0 || empty.Next != "" {
 		t.Errorf("%+v", empty)
@@ -183,7 +183,7 @@ func TestListDeadLetters(t *testing.T) {
 		"?kind=image&kind=audio": "j4 j3 j2 j1 j0", "?since=2026-01-02T03:05:09Z": "j4 j3 j2 j1 j0", "?since=2026-01-02T03:05:10Z": "",
 		"?since=2100-01-01T00:00:00Z": "", "?code=worker_lost": "",
 	} {
-		var list letterList
+		var list deadLetterList
 		b.admin(t, http.MethodGet, "/dead-letters"+query, nil).expect(t, http.StatusOK).into(t, &list)
 		if list.ids() != want || list.Total != len(strings.Fields(want)) || list.Next != "" {
 			t.Errorf("%q: %s of %d, want %s", query, list.ids(), list.Total, want)
@@ -191,7 +191,7 @@ func TestListDeadLetters(t *testing.T) {
 	}
 	var pages []string
 	for cursor := ""; ; {
-		var list letterList
+		var list deadLetterList
 		b.admin(t, http.MethodGet, "/dead-letters?limit=2&cursor="+cursor, nil).expect(t, http.StatusOK).into(t, &list)
 		pages = append(pages, list.ids())
 		if cursor = list.Next; cursor == "" {
@@ -201,7 +201,7 @@ func TestListDeadLetters(t *testing.T) {
 	if got := strings.Join(pages, " | "); got != "j4 j3 | j2 j1 | j0" {
 		t.Errorf("pages %s", got)
 	}
-	var list letterList
+	var list deadLetterList
 	b.admin(t, http.MethodGet, "/dead-letters?limit=2", nil, header("Accept-Language", "zh")).into(t, &list)
 	if l := list.Letters[0]; l.Kind != "image" || l.Lane != "guest" || l.Owner != "u1" || l.FailedAt != at(9).String() || l.Failures == nil ||
 		!l.Replayable || l.Detail != "the upstream's words about j4" || l.Error.Message != job.FailureSentence(job.CodeTimeout, job.Chinese) || l.Input != nil {
@@ -228,14 +228,14 @@ func TestShowDeadLetter(t *testing.T) {
 	t.Parallel()
 	b := setup(t, withAdmin)
 	b.bury(t, "u1", "j1", job.CodeTimeout)
-	var l letterView
+	var l deadLetterView
 	b.admin(t, http.MethodGet, "/dead-letters/j1", nil).expect(t, http.StatusOK).into(t, &l)
 	if l.ID != "j1" || l.Input["prompt"] != "a lighthouse" || l.Input["seed"] != 7.0 || l.Detail == "" {
 		t.Errorf("%+v", l)
 	}
 	_, err := b.broker.JetStream().Publish(t.Context(), broker.DeadSubject(job.KindAudio, "u1", "newer"), []byte(`{"v":2}`))
 	must(t, err)
-	var newer letterView
+	var newer deadLetterView
 	b.admin(t, http.MethodGet, "/dead-letters/newer", nil).expect(t, http.StatusOK).into(t, &newer)
 	if newer.ID != "newer" || newer.Kind != "audio" || newer.Owner != "u1" || newer.FailedAt == "" || newer.Replayable || newer.Error != nil {
 		t.Errorf("%+v", newer)
@@ -322,7 +322,7 @@ func TestPurgeDeadLetter(t *testing.T) {
 	b.bury(t, "u1", "j2", job.CodeTimeout)
 	b.admin(t, http.MethodDelete, "/dead-letters/j1", nil).expect(t, http.StatusNoContent)
 	b.admin(t, http.MethodDelete, "/dead-letters/j1", nil).problem(t, http.StatusNotFound, "not_found")
-	var list letterList
+	var list deadLetterList
 	b.admin(t, http.MethodGet, "/dead-letters", nil).expect(t, http.StatusOK).into(t, &list)
 	if list.ids() != "j2" {
 		t.Errorf("%+v", list)
@@ -384,7 +384,7 @@ func TestBulk(t *testing.T) {
 	if purged := b.bulk(t, "purge", fields{"kind": "image", "code": "content_moderated,worker_lost", "limit": 7}); purged.Done != 7 || purged.Next == "" {
 		t.Errorf("%+v", purged)
 	}
-	var list letterList
+	var list deadLetterList
 	b.admin(t, http.MethodGet, "/dead-letters", nil).expect(t, http.StatusOK).into(t, &list)
 	if list.ids() != "bad m9 m8 m7" {
 		t.Errorf("left %s", list.ids())

@@ -17,18 +17,18 @@ const (
 	cursorOfFeedback = "f1"
 )
 
-// encodeMark returns the cursor of a position in a list of jobs.
-func encodeMark(m jobs.Position) string {
+// encodePosition returns the cursor of a position in a list of jobs.
+func encodePosition(m jobs.Position) string {
 	return cursor.Encode(cursorOfJobs, strconv.FormatInt(m.CreatedAt.UnixMilli(), 10), m.ID)
 }
 
-// decodeMark returns the position of a cursor that encodeMark has returned, and false for anything else.
-func decodeMark(text string) (jobs.Position, bool) {
+// decodePosition returns the position of a cursor that encodePosition has returned, and false for anything else.
+func decodePosition(text string) (jobs.Position, bool) {
 	parts, ok := cursor.Decode(cursorOfJobs, text, 2)
 	if !ok || !job.ValidToken(parts[1]) {
 		return jobs.Position{}, false
 	}
 	ms, err := strconv.ParseInt(parts[0], 10, 64)
 	m := jobs.Position{CreatedAt: time.UnixMilli(ms).UTC(), ID: parts[1]}
-	return m, err == nil && encodeMark(m) == text
+	return m, err == nil && encodePosition(m) == text
 }

@@ -20,8 +20,8 @@ import (
 // What tests look at from outside.
 var (
 	NewGuest     = session.NewGuest
-	EncodeCursor = encodeMark
-	DecodeCursor = decodeMark
+	EncodeCursor = encodePosition
+	DecodeCursor = decodePosition
 	SafeType     = safeType
 	// EncodeSequences makes cursors of the operator's routes.
 	EncodeSequences = cursor.EncodeSequences

@@ -53,7 +53,7 @@ func (h *jobHandler) listJobs(c *gin.Context) error {
 		}
 	}
 	if page.Next != nil {
-		reply.Next = encodeMark(*page.Next)
+		reply.Next = encodePosition(*page.Next)
 	}
 	c.Header("Cache-Control", "private, no-cache")
 	respond.JSON(c, http.StatusOK, reply)
@@ -71,7 +71,7 @@ func listFilter(c *gin.Context) (jobs.Filter, error) {
 		return filter, err
 	}
 	if text := c.Query("cursor"); text != "" {
-		mark, ok := decodeMark(text)
+		mark, ok := decodePosition(text)
 		if !ok {
 			return filter, problem.New(problem.CodeInvalidCursor)
 		}

@@ -84,12 +84,12 @@ func (h *handlers) routes() (*gin.Engine, error) {
 
 	// The operator's routes.
 	admin := e.Group("/api/admin", h.refuseCrossOrigin, limitBody, h.operator.operatorOnly)
-	read(admin, "/dead-letters", handle(h.deadLetters.listLetters))
-	read(admin, "/dead-letters/:id", handle(h.deadLetters.getLetter))
-	admin.POST("/dead-letters/:id/replay", handle(h.deadLetters.replayLetter))
-	admin.DELETE("/dead-letters/:id", handle(h.deadLetters.purgeLetter))
-	admin.POST("/dead-letters/replay", handle(h.deadLetters.replayLetters))
-	admin.POST("/dead-letters/purge", handle(h.deadLetters.purgeLetters))
+	read(admin, "/dead-letters", handle(h.deadLetters.list))
+	read(admin, "/dead-letters/:id", handle(h.deadLetters.get))
+	admin.POST("/dead-letters/:id/replay", handle(h.deadLetters.replayOne))
+	admin.DELETE("/dead-letters/:id", handle(h.deadLetters.purgeOne))
+	admin.POST("/dead-letters/replay", handle(h.deadLetters.replayMany))
+	admin.POST("/dead-letters/purge", handle(h.deadLetters.purgeMany))
 	read(admin, "/control", handle(h.control.getControl))
 	admin.POST("/kinds/:kind/pause", handle(h.control.pauseKind))
 	admin.POST("/kinds/:kind/resume", handle(h.control.resumeKind))

@@ -138,7 +138,7 @@ var codes = map[string]definition{
 	CodeStillRunning:      {status: http.StatusGatewayTimeout, sentence: Words{"The job has not finished yet; it keeps running and can be read at its URL.", "任务尚未完成，仍在运行，可通过其 URL 查询。"}},
 	CodeTooManyActive:     {status: http.StatusTooManyRequests, sentence: Words{"You already have {max} jobs waiting or running, the maximum; cancel one, or wait until one has finished.", "您已有 {max} 个任务在等待或运行，达到上限；请取消其中一个，或等其中一个结束。"}},
 	CodeRateLimited: {status: http.StatusTooManyRequests, sentence: Words{"You have reached the limit of {max} images and audio files per minute; try again in the next minute.", "已达到每分钟 {max} 个图片和音频的上限，请在下一分钟重试。"}, reasons: map[string]Words{
-		"some":  {"You asked for {asked}, but only {left} of {max} per minute are left; ask for fewer, or try again in the next minute.", "您请求了 {asked} 个，但每分钟的额度仅剩 {left} 个（共 {max} 个）；请减少数量，或在下一分钟重试。"},
+		"some":  {"You asked for {asked}, but only {left} of {max} per minute are left; ask for fewer, or try again in the next minute.", "您请求了 {asked} 个，但每分钟的配额仅剩 {left} 个（共 {max} 个）；请减少数量，或在下一分钟重试。"},
 		"never": {"You asked for {asked} at once, but the limit is {max} per minute; ask for fewer.", "您一次请求了 {asked} 个，但每分钟的上限为 {max} 个；请减少数量。"},
 		"text":  {"You have reached the limit of {max} texts per minute; try again in the next minute.", "已达到每分钟 {max} 条文本的上限，请在下一分钟重试。"},
 	}},

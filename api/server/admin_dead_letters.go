@@ -28,8 +28,8 @@ type deadLetterHandler struct {
 	metrics   *telemetry.Metrics
 }
 
-// letterView is a dead letter as the operator sees it. Input is set only when a single one is read.
-type letterView struct {
+// deadLetterView is a dead letter as the operator sees it. Input is set only when a single one is read.
+type deadLetterView struct {
 	ID          string    `json:"id"`
 	Kind        job.Kind  `json:"kind"`
 	Lane        job.Lane  `json:"lane,omitempty"`
@@ -51,8 +51,8 @@ type letterView struct {
 	Input      job.Input `json:"input,omitempty"`
 }
 
-func newLetterView(l *store.DeadLetter, lang job.Lang) letterView {
-	v := letterView{ID: l.ID, Kind: l.Kind, Owner: l.Owner, FailedAt: job.At(l.FailedAt())}
+func newDeadLetterView(l *store.DeadLetter, lang job.Lang) deadLetterView {
+	v := deadLetterView{ID: l.ID, Kind: l.Kind, Owner: l.Owner, FailedAt: job.At(l.FailedAt())}
 	if d := l.Dead; d != nil {
 		v.Lane, v.CreatedAt, v.Deadline, v.MaxAttempts = d.Spec.Lane, &d.Spec.CreatedAt, &d.Spec.Deadline, d.Spec.MaxAttempts
 		v.RetriedFrom, v.RequestID = d.Spec.RetriedFrom, d.Spec.RequestID
@@ -62,15 +62,15 @@ func newLetterView(l *store.DeadLetter, lang job.Lang) letterView {
 	return v
 }
 
-// listLetters is GET /api/admin/dead-letters, newest first.
-func (h *deadLetterHandler) listLetters(c *gin.Context) error {
+// list is GET /api/admin/dead-letters, newest first.
+func (h *deadLetterHandler) list(c *gin.Context) error {
 	var b bind.Binder
 	limit := b.Number(c, "limit", defaultLimit, 1, maxLimit)
-	filter := letterFilter(&b, "?", func(name string) string { return strings.Join(c.QueryArray(name), ",") })
+	filter := deadLetterFilter(&b, "?", func(name string) string { return strings.Join(c.QueryArray(name), ",") })
 	if err := b.Err(); err != nil {
 		return err
 	}
-	before, ok := letterCursor(c.Query("cursor"))
+	before, ok := decodeDeadLetterCursor(c.Query("cursor"))
 	if !ok {
 		return problem.New(problem.CodeInvalidCursor)
 	}
@@ -82,12 +82,12 @@ func (h *deadLetterHandler) listLetters(c *gin.Context) error {
 		return err
 	}
 	reply := struct {
-		Letters []letterView `json:"dead_letters"`
-		Total   int          `json:"total"`
-		Next    string       `json:"next_cursor,omitempty"`
-	}{Letters: make([]letterView, len(page.Letters)), Total: page.Total}
+		Letters []deadLetterView `json:"dead_letters"`
+		Total   int              `json:"total"`
+		Next    string           `json:"next_cursor,omitempty"`
+	}{Letters: make([]deadLetterView, len(page.Letters)), Total: page.Total}
 	for i, l := range page.Letters {
-		reply.Letters[i] = newLetterView(l, problem.Lang(c))
+		reply.Letters[i] = newDeadLetterView(l, problem.Lang(c))
 	}
 	if page.Next > 0 {
 		reply.Next = cursor.EncodeSequences(cursorOfLetters, page.Next)
@@ -96,8 +96,8 @@ func (h *deadLetterHandler) listLetters(c *gin.Context) error {
 	return nil
 }
 
-// letterFilter reads the fields that select dead letters. Kinds and codes are lists, separated by commas.
-func letterFilter(b *bind.Binder, prefix string, field func(name string) string) store.DeadLetterFilter {
+// deadLetterFilter reads the fields that select dead letters. Kinds and codes are lists, separated by commas.
+func deadLetterFilter(b *bind.Binder, prefix string, field func(name string) string) store.DeadLetterFilter {
 	codes := job.FailureCodes()
 	slices.Sort(codes)
 	f := store.DeadLetterFilter{
@@ -112,14 +112,14 @@ func letterFilter(b *bind.Binder, prefix string, field func(name string) string)
 	return f
 }
 
-// getLetter is GET /api/admin/dead-letters/:id, including the input.
-func (h *deadLetterHandler) getLetter(c *gin.Context) error {
-	letter, err := h.letter(c)
+// get is GET /api/admin/dead-letters/:id, including the input.
+func (h *deadLetterHandler) get(c *gin.Context) error {
+	letter, err := h.find(c)
 	if err != nil {
 		return err
 	}
-	h.audit(c.Request.Context(), c, "show dead letter", nil, letterKind(letter))
-	view := newLetterView(letter, problem.Lang(c))
+	h.audit(c.Request.Context(), c, "show dead letter", nil, kindAttr(letter))
+	view := newDeadLetterView(letter, problem.Lang(c))
 	if letter.Dead != nil {
 		view.Input = letter.Dead.Spec.Input
 	}
@@ -127,25 +127,25 @@ func (h *deadLetterHandler) getLetter(c *gin.Context) error {
 	return nil
 }
 
-// letter reads the dead letter whose id is in the path.
-func (h *deadLetterHandler) letter(c *gin.Context) (*store.DeadLetter, error) {
+// find reads the dead letter whose id is in the path.
+func (h *deadLetterHandler) find(c *gin.Context) (*store.DeadLetter, error) {
 	id, err := jobID(c)
 	if err != nil {
-		return nil, letterNotFound()
+		return nil, deadLetterNotFound()
 	}
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
 	letter, err := h.store.DeadLetter(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, letterNotFound()
+		return nil, deadLetterNotFound()
 	}
 	return letter, err
 }
 
-func letterNotFound() *problem.Problem { return problem.Because(problem.CodeNotFound, "letter") }
+func deadLetterNotFound() *problem.Problem { return problem.Because(problem.CodeNotFound, "letter") }
 
-// letterCursor decodes the cursor of a list of dead letters; without one the list starts with the newest.
-func letterCursor(text string) (before uint64, ok bool) {
+// decodeDeadLetterCursor decodes the cursor of a list of dead letters; without one the list starts with the newest.
+func decodeDeadLetterCursor(text string) (before uint64, ok bool) {
 	if text == "" {
 		return 0, true
 	}

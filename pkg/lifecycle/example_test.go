@@ -29,6 +29,7 @@ func ExampleStack() {
 // A loop that pauses between its rounds and ends with its context.
 func ExampleSleep() {
 	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
 	rounds := 0
 	for lifecycle.Sleep(ctx, time.Millisecond) {
 		if rounds++; rounds == 3 {

@@ -12,7 +12,7 @@ import (
 )
 
 // openTimeout bounds what should take moments, so that a test that hangs fails.
-const openTimeout = 2 * time.Minute
+const openTimeout = time.Minute
 
 // Config returns a configuration for a test, on a new directory. Writes are not synced to the disk one by one: a test
 // that is about that sets Sync back. A port, where a test opens one, asks for no credentials.

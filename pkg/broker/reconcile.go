@@ -197,7 +197,7 @@ type inventory struct {
 	missing []string
 }
 
-// inventory looks up everything that declare creates. It costs thirteen requests.
+// takeInventory looks up everything that declare creates. It costs thirteen requests.
 func (b *Broker) takeInventory(ctx context.Context) (inventory, error) {
 	// A request to a cluster between two leaders gets no response: checking again is better than waiting for longer.
 	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)

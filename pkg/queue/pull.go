@@ -53,7 +53,7 @@ func (p *Puller) Close() {
 }
 
 // Pull pulls one job from a lane and waits at most wait for it, or not at all when wait is 0. It returns nil when there was
-// none. The caller must end the delivery with Ack, Retry or Nak; otherwise it is redelivered when its lease ends.
+// none. The caller must end the delivery with Ack, NakWithDelay or Nak; otherwise it is redelivered when its lease ends.
 //
 // It fails when the connection is lost or the server refuses, for example because the consumer is missing.
 func (p *Puller) Pull(l *Lane, wait time.Duration) (*Delivery, error) {

@@ -249,7 +249,7 @@ func nameOf(raw json.RawMessage) string {
 	return cmp.Or(inner.ID, inner.Name)
 }
 
-// text reads a list of words, or of objects that have a name, or one word alone.
+// words reads a list of words, or of objects that have a name, or one word alone.
 func (w wireModel) words(name string) []string {
 	var words []string
 	for _, one := range w.list(name) {

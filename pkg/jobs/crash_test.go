@@ -147,7 +147,7 @@ func TestKeyStoppedBeforeItsJob(t *testing.T) {
 	if err := r.Delete(t.Context(), []string{"u1"}, id); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := r.crashes(jobs.StepUnfence).Enqueue(t.Context(), keyed(t, id, "f1"), true); !errors.Is(err, errCrash) {
+	if _, _, err := r.crashes(jobs.StepRemoveTombstone).Enqueue(t.Context(), keyed(t, id, "f1"), true); !errors.Is(err, errCrash) {
 		t.Fatal(err)
 	}
 	if _, err := r.Read(t.Context(), []string{"u1"}, id); !errors.Is(err, jobs.ErrNotFound) {

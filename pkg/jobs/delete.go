@@ -25,7 +25,7 @@ func (s *Service) Delete(ctx context.Context, owners []string, id string) error 
 	case queued:
 		return ErrNotFinished
 	}
-	if err := s.passed(stepDeletable); err != nil {
+	if err := s.stepDone(stepDeletable); err != nil {
 		return err
 	}
 	fence := s.mayRun(snap.Record)

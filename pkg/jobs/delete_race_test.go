@@ -11,7 +11,7 @@ import (
 // mark that a deletion leaves must not keep the new job from ending: it was accepted.
 func TestDeletedWhileItsKeyIsUsedAgain(t *testing.T) {
 	t.Parallel()
-	for _, moment := range []jobs.Step{jobs.StepUnfence, jobs.StepPush} {
+	for _, moment := range []jobs.Step{jobs.StepRemoveTombstone, jobs.StepPush} {
 		t.Run("submission at "+string(moment), func(t *testing.T) {
 			t.Parallel()
 			r := start(t)

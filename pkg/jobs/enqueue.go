@@ -12,51 +12,51 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
 
-// Enqueue makes a job durable and returns it, without any of the limits of a Submitter. A keyed job, whose id follows from an
-// idempotency key, and a job whose first publish went unanswered may exist already: it is then returned as it is, with
-// replayed true.
+// Enqueue stores a job durably and returns it, without the limits of a Submitter. A keyed job, whose id is derived from an
+// idempotency key, may exist already, as may a job whose first publish was not answered: the existing job is then returned,
+// with replayed true if it comes from an earlier submission.
 //
-// It fails with queue.ErrFull, with queue.ErrUnavailable, and with ErrKeyReused when the existing job came from another
-// request. It costs one acknowledged publish, and for a keyed job two or three requests more.
+// It fails with queue.ErrFull, queue.ErrUnavailable, and with ErrKeyReused when the existing job was created by another
+// request. It costs one acknowledged publish, and for a keyed job two or three more requests.
 func (s *Service) Enqueue(ctx context.Context, spec *job.Spec, keyed bool) (snap *job.Snapshot, replayed bool, err error) {
 	if keyed {
-		// A job with this key may have been deleted, and its tombstone would prevent the end of this one.
+		// A job with this key may have been deleted, and its tombstone would prevent this one from ending.
 		if err := s.store.RemoveTombstone(ctx, spec.Owner, spec.ID); err != nil {
 			return nil, false, err
 		}
-		if err := s.passed(stepUnfence); err != nil {
+		if err := s.stepDone(stepRemoveTombstone); err != nil {
 			return nil, false, err
 		}
 	}
-	receipt, first, err := s.push(ctx, spec, keyed)
+	receipt, existing, err := s.push(ctx, spec, keyed)
 	if err == nil {
-		err = s.passed(stepPush)
+		err = s.stepDone(stepPush)
 	}
 	if err != nil {
 		return nil, false, err
 	}
-	if first != nil {
-		return replay(first, spec, keyed)
+	if existing != nil {
+		return replay(existing, spec, keyed)
 	}
-	fresh := &job.Snapshot{Spec: spec, Sequence: receipt.Sequence}
+	created := &job.Snapshot{Spec: spec, Sequence: receipt.Sequence}
 	if !keyed && !receipt.Repeated {
-		return fresh, false, nil
+		return created, false, nil
 	}
-	// The queue had no such job, but it may have been there before and be settled.
+	// The job was not in the queue, but it may have been there before and have ended.
 	record, deleted, err := s.store.Ended(ctx, spec.Owner, spec.ID)
 	if err != nil {
 		return nil, false, fmt.Errorf("look for an earlier result: %w", err)
 	}
 	if record == nil {
 		if deleted {
-			// The previous job was deleted just now. Its tombstone would end this one, which is accepted.
+			// The previous job was deleted just now, and its tombstone would prevent this one from ending.
 			err = s.store.RemoveTombstone(ctx, spec.Owner, spec.ID)
 		}
-		return fresh, false, err
+		return created, false, err
 	}
 	ended := &job.Snapshot{Spec: record.Spec, Record: record}
 	if spec.SameSubmission(record.Spec) {
-		// A quick worker has ended this very job, and needs the message until the settlement is complete.
+		// A worker has already ended this very job, and needs the message until it is settled.
 		return ended, false, nil
 	}
 	if err := s.queue.Delete(ctx, receipt.Sequence); err != nil {
@@ -66,25 +66,25 @@ func (s *Service) Enqueue(ctx context.Context, spec *job.Spec, keyed bool) (snap
 }
 
 const (
-	// pendingPause is the first pause while another submission of the job is pending, and pendingPauseMax the longest;
-	// pendingTries bounds the wait, to about half a minute.
+	// pendingPause is the first pause while another submission of the job is pending, pendingPauseMax the longest;
+	// pendingTries limits the wait to about half a minute.
 	pendingPause    = 50 * time.Millisecond
 	pendingPauseMax = time.Second
 	pendingTries    = 32
 )
 
-// push puts a job into the queue, or returns the one with its id that is there already. A cluster refuses a publish as soon
-// as another one to the subject is pending, which nobody can read yet and which may still fail; it is then retried.
-func (s *Service) push(ctx context.Context, spec *job.Spec, keyed bool) (receipt queue.Receipt, first *job.Snapshot, err error) {
+// push adds a job to the queue, or returns the existing job with its id. A cluster refuses a publish while another one to the
+// subject is pending, which cannot be read yet and may still fail; push then retries.
+func (s *Service) push(ctx context.Context, spec *job.Spec, keyed bool) (receipt queue.Receipt, existing *job.Snapshot, err error) {
 	for tries := 0; ; tries++ {
 		receipt, err = s.queue.Push(ctx, spec, keyed || tries > 0)
 		receipt.Repeated = receipt.Repeated || tries > 0
 		if err != nil || !receipt.AlreadyThere {
 			return receipt, nil, err
 		}
-		first, err = s.readLeader(ctx, spec.Owner, spec.ID)
+		existing, err = s.readLeader(ctx, spec.Owner, spec.ID)
 		if err == nil {
-			return receipt, first, nil
+			return receipt, existing, nil
 		}
 		if !errors.Is(err, ErrNotFound) {
 			return receipt, nil, fmt.Errorf("read the existing job: %w", err)
@@ -98,19 +98,19 @@ func (s *Service) push(ctx context.Context, spec *job.Spec, keyed bool) (receipt
 	}
 }
 
-// replay returns the job of an earlier submission.
-func replay(first *job.Snapshot, spec *job.Spec, keyed bool) (*job.Snapshot, bool, error) {
-	if first.Spec.Fingerprint != spec.Fingerprint {
+// replay returns the existing job of a submission and whether that comes from an earlier one. It fails with ErrKeyReused.
+func replay(existing *job.Snapshot, spec *job.Spec, keyed bool) (*job.Snapshot, bool, error) {
+	if existing.Spec.Fingerprint != spec.Fingerprint {
 		return nil, false, ErrKeyReused
 	}
 	// A publish that was retried here is no replay for the caller.
-	return first, keyed && !spec.SameSubmission(first.Spec), nil
+	return existing, keyed && !spec.SameSubmission(existing.Spec), nil
 }
 
-// existing returns the job that was made under the key of a spec, nil when there is none. It fails with ErrKeyReused when
-// that came from another request, and costs two requests when there is none.
+// existing returns the job with the id of a keyed spec, nil when there is none. It fails with ErrKeyReused when that job was
+// created by another request, and costs two requests when there is none.
 func (s *Service) existing(ctx context.Context, spec *job.Spec) (*job.Snapshot, error) {
-	// A job leaves the queue after its record is stored, so that one of the two has it.
+	// A job leaves the queue only after its record is stored, so that one of the two has it.
 	_, err := s.queue.FindLeader(ctx, spec.Owner, spec.ID)
 	if errors.Is(err, queue.ErrNotFound) {
 		_, err = s.store.RecordLeader(ctx, spec.Owner, spec.ID)

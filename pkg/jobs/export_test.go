@@ -11,7 +11,7 @@ import (
 
 // The steps of a submission and a deletion.
 const (
-	StepUnfence   = stepUnfence
+	StepRemoveTombstone   = stepRemoveTombstone
 	StepPush      = stepPush
 	StepDeletable = stepDeletable
 )

@@ -12,33 +12,34 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
-// Settlement is the end of a job. A worker sets all fields, and whoever ends a job from outside the first only.
+// Settlement describes how to end a job. A worker sets all fields; to end a job from outside, only Record is set.
 type Settlement struct {
-	// Record is how the job ends. Settle adds the Products to its result.
+	// Record is the terminal record. Settle adds the Products to its result.
 	Record *job.Record
 	// Products are media that are not stored yet.
 	Products []store.Product
-	// Detail is what the upstream responded, for the dead letter. If it is empty, an existing letter stays as it is.
+	// Detail is the response of the upstream, for the dead letter. If it is empty, an existing dead letter is kept.
 	Detail string
-	// Remove removes the job's message from the queue; nil looks it up, and notifies the worker that may have the job.
+	// Remove removes the job's message from the queue. If nil, Settle looks the message up and notifies the worker that may
+	// have the job.
 	Remove func(context.Context) error
-	// Write performs the write of a step, with media of so many bytes, and may repeat it. It is called for each step but the
-	// last; nil performs each write once.
+	// Write performs the write of each step but the last, and may repeat it; bytes is the size of the media it stores. If nil,
+	// each write is performed once.
 	Write func(ctx context.Context, step Step, bytes int, write func(context.Context) error) error
-	// Recorded is called once it is known which record is final, before the steps that follow; won says whether it is this
-	// settlement's. It may be nil.
+	// Recorded, if not nil, is called with the final record before the steps that follow it; won reports whether it is the
+	// record of this settlement.
 	Recorded func(final *job.Record, won bool)
 }
 
-// Settle ends a job: it stores the media, then the terminal record, of which the first is final, and then does what Finish
-// does. It returns the final record; won says whether that is st.Record rather than one that somebody else stored before. The
-// job is counted and logged if so.
+// Settle ends a job: it stores the media, then the terminal record, of which the first is final, and then calls Finish. It
+// returns the final record; won reports whether that is st.Record and not one that was stored before. Only then is the end
+// of the job counted and logged.
 //
 // Every step can be repeated, so that a crash between any two loses and duplicates nothing: as long as the message is in the
-// queue, somebody takes the remaining steps.
+// queue, the remaining steps are taken by a worker or the sweeper.
 //
-// It fails with ErrNotFound, and stores nothing, when the job was deleted meanwhile. When a step after the record
-// fails, the record is returned together with the error.
+// It fails with ErrNotFound, and stores nothing, when the job was deleted meanwhile. When a step after the record fails, the
+// record is returned together with the error.
 func (s *Service) Settle(ctx context.Context, st Settlement) (final *job.Record, won bool, err error) {
 	record, err := s.putMedia(ctx, &st)
 	if err != nil {
@@ -49,7 +50,7 @@ func (s *Service) Settle(ctx context.Context, st Settlement) (final *job.Record,
 		return err
 	})
 	if errors.Is(err, store.ErrDeleted) {
-		// The owner deleted the job: it only has to leave the queue.
+		// Only the message is left to remove.
 		if err := s.remove(ctx, &st); err != nil {
 			return nil, false, err
 		}
@@ -71,8 +72,8 @@ func (s *Service) Settle(ctx context.Context, st Settlement) (final *job.Record,
 	return final, won, s.Finish(ctx, st)
 }
 
-// Finish takes the steps that follow a terminal record that is stored: the notice to the worker, the dead letter and the
-// refund, the removal of the message from the queue and, last since nobody reads it any more, of the progress.
+// Finish takes the steps that follow a stored terminal record: it notifies the worker, stores the dead letter, refunds the
+// quota, and removes the message from the queue and then the progress, which is no longer read.
 func (s *Service) Finish(ctx context.Context, st Settlement) error {
 	if st.Remove == nil {
 		err := s.write(ctx, &st, StepNotice, 0, func(context.Context) error { return s.queue.AnnounceCancel(st.Record.Spec.ID) })
@@ -88,10 +89,10 @@ func (s *Service) Finish(ctx context.Context, st Settlement) error {
 		return err
 	}
 	s.dropProgress(ctx, st.Record.Spec)
-	return s.passed(StepProgress)
+	return s.stepDone(StepProgress)
 }
 
-// putMedia stores the products and returns the record with them.
+// putMedia stores the products and returns a copy of the record that includes them.
 func (s *Service) putMedia(ctx context.Context, st *Settlement) (*job.Record, error) {
 	record, spec := *st.Record, st.Record.Spec
 	size := 0
@@ -118,7 +119,7 @@ func (s *Service) putMedia(ctx context.Context, st *Settlement) (*job.Record, er
 	return &record, err
 }
 
-// write performs the write of a step.
+// write performs the write of a step, by st.Write if that is set.
 func (s *Service) write(ctx context.Context, st *Settlement, step Step, bytes int, write func(context.Context) error) error {
 	if st.Write != nil {
 		return st.Write(ctx, step, bytes, write)
@@ -126,7 +127,7 @@ func (s *Service) write(ctx context.Context, st *Settlement, step Step, bytes in
 	if err := write(ctx); err != nil {
 		return err
 	}
-	return s.passed(step)
+	return s.stepDone(step)
 }
 
 // followUp stores the dead letter of a failed job and refunds the quota.
@@ -146,7 +147,7 @@ func (s *Service) followUp(ctx context.Context, r *job.Record, detail string) er
 	return quota.Refund(ctx, s.js, r)
 }
 
-// remove removes a job from the queue, if it is there.
+// remove removes the job from the queue, by st.Remove if that is set.
 func (s *Service) remove(ctx context.Context, st *Settlement) error {
 	remove := st.Remove
 	if remove == nil {
@@ -155,7 +156,7 @@ func (s *Service) remove(ctx context.Context, st *Settlement) error {
 	return s.write(ctx, st, StepUnqueue, 0, remove)
 }
 
-// unqueue looks a job up in the queue and removes it, if it is there.
+// unqueue removes a job from the queue if it is there.
 func (s *Service) unqueue(ctx context.Context, spec *job.Spec) error {
 	entry, err := s.queue.FindLeader(ctx, spec.Owner, spec.ID)
 	switch {
@@ -167,8 +168,8 @@ func (s *Service) unqueue(ctx context.Context, spec *job.Spec) error {
 	return s.queue.Delete(ctx, entry.Sequence)
 }
 
-// dropProgress removes the progress of a job that has ended. Every reader looks at the record first, and what cannot be
-// removed expires.
+// dropProgress removes the progress of a job that has ended. A failure does no harm: readers look at the record first, and
+// progress expires.
 func (s *Service) dropProgress(ctx context.Context, spec *job.Spec) {
 	if err := s.store.DeleteProgress(ctx, spec.Owner, spec.ID); err != nil && s.log != nil {
 		s.log.DebugContext(ctx, "cannot delete progress", "error", err)
@@ -177,16 +178,15 @@ func (s *Service) dropProgress(ctx context.Context, spec *job.Spec) {
 
 // observe counts and logs the end of a job.
 func (s *Service) observe(ctx context.Context, r *job.Record) {
-	reason := ""
+	code := ""
 	if r.Error != nil {
-		reason = r.Error.Code
+		code = r.Error.Code
 	}
 	if s.log != nil {
 		ctx = telemetry.WithJobID(ctx, r.Spec.ID)
-		s.log.InfoContext(ctx, "job ended", "kind", string(r.Spec.Kind), "status", string(r.Status), "code", reason, "attempt", r.Attempt)
+		s.log.InfoContext(ctx, "job ended", "kind", string(r.Spec.Kind), "status", string(r.Status), "code", code, "attempt", r.Attempt)
 	}
-	if s.metrics == nil {
-		return
+	if s.metrics != nil {
+		s.metrics.ObserveEnd(string(r.Spec.Kind), string(r.Status), code, r.FinishedAt.Sub(r.Spec.CreatedAt.Time))
 	}
-	s.metrics.ObserveEnd(string(r.Spec.Kind), string(r.Status), reason, r.FinishedAt.Sub(r.Spec.CreatedAt.Time))
 }

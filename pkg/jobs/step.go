@@ -17,15 +17,15 @@ const (
 )
 
 const (
-	// stepUnfence is the removal of the tombstone of a deleted job whose key is used again.
-	stepUnfence Step = "unfence"
+	// stepRemoveTombstone is the removal of the tombstone of a deleted job whose key is used again.
+	stepRemoveTombstone Step = "remove_tombstone"
 	// stepPush is the publish of a job, before its caller is answered.
 	stepPush Step = "push"
 	// stepDeletable is a deletion's check that the job is settled, before anything is removed.
 	stepDeletable Step = "deletable"
 )
 
-func (s *Service) passed(step Step) error {
+func (s *Service) stepDone(step Step) error {
 	if s.after == nil {
 		return nil
 	}

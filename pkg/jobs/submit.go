@@ -13,15 +13,15 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
-// SubmitterDeps are the parts that submissions need. Those without a remark are required.
+// SubmitterDeps holds the dependencies of a Submitter. Fields without a remark are required.
 type SubmitterDeps struct {
 	Jobs  *Service
 	Quota *quota.Quota
 	// Catalogue is the built-in list of models, against which the default models are checked.
 	Catalogue *job.Catalogue
-	// Secret is the installation's: ids and names of counters are derived from it.
+	// Secret is the installation's secret, from which ids and names of counters are derived.
 	Secret []byte
-	// Accepting returns an error while the operator accepts no new jobs, which refuses them; nil accepts all.
+	// Accepting returns the error with which new jobs are refused while the operator accepts none. A nil func accepts all.
 	Accepting func() error
 	Metrics   *telemetry.Metrics
 	Log       *slog.Logger
@@ -62,61 +62,60 @@ func NewSubmitter(cfg Config, deps SubmitterDeps) (*Submitter, error) {
 	return s, err
 }
 
-// Defaults returns what completes requests.
+// Defaults returns the defaults that complete requests.
 func (s *Submitter) Defaults() job.Defaults { return s.defaults }
 
-// Submission is a job that was submitted.
+// Submission is the outcome of Submit.
 type Submission struct {
 	Job *job.Snapshot
-	// Replayed says that the job is of an earlier submission under the same key. It is returned as it stands.
+	// Replayed reports whether the job comes from an earlier submission under the same key. It is returned in its current state.
 	Replayed bool
-	// Usage is of each limited window of the caller's quota, with what the job took; nil when nothing is limited, and for a
-	// replayed job, which takes nothing.
+	// Usage is the usage of each limited window of the caller's quota, including this job; nil when nothing is limited, and for
+	// a replayed job, which is not charged.
 	Usage []quota.Usage
 }
 
-// Submit makes a job of an order. When it returns without error the job is durable.
+// Submit creates the job of an order. When it returns without an error, the job is durable.
 //
-// It fails with a *TooManyActiveError, with a *quota.Refusal, with ErrKeyReused when the key came with another request, with
-// the error of SubmitterDeps.Accepting, with queue.ErrFull and queue.ErrNoRoom, and with queue.ErrUnavailable and
-// quota.ErrUnavailable when NATS does not answer. After an error other than those of NotSubmitted the job may be there.
+// It fails with a *TooManyActiveError, a *quota.Refusal, ErrKeyReused when the key was used for another request, the error of
+// SubmitterDeps.Accepting, queue.ErrFull and queue.ErrNoRoom, and with queue.ErrUnavailable and quota.ErrUnavailable when NATS
+// does not answer. After an error for which NotSubmitted is false, the job may exist.
 //
-// What makes no job is not charged: neither what is refused nor what repeats an earlier submission, which is answered though
-// nothing is left of the quota. Beside the publish it costs a request for the limit of active jobs, and two for each limited
-// window of the quota.
+// Refused and repeated submissions are not charged, and a repeated one returns its job even if the quota is exhausted. Besides
+// the publish, Submit costs one request for the limit of active jobs and two for each limited window of the quota.
 func (s *Submitter) Submit(ctx context.Context, caller Caller, order *Order) (*Submission, error) {
 	spec, err := s.spec(caller, order, telemetry.RequestID(ctx))
 	if err != nil {
 		return nil, err
 	}
 	keyed := order.Key != ""
-	if refused := s.accepting(); refused != nil {
-		return s.replayOr(ctx, spec, keyed, refused)
+	if refusal := s.accepting(); refusal != nil {
+		return s.replayOr(ctx, spec, keyed, refusal)
 	}
-	present, release := caller.present(ctx)
-	defer release()
-	// The limit of active jobs goes first, so that what it refuses need not be given back to the quota.
-	leave, err := s.reserve(present, spec, keyed)
+	callerCtx, cancel := caller.context(ctx)
+	defer cancel()
+	// The limit of active jobs is checked first, so that a refusal needs no refund of the quota.
+	release, err := s.reserve(callerCtx, spec, keyed)
 	if err != nil {
 		return nil, err
 	}
-	defer leave()
+	defer release()
 	key := s.names.quotaKey(caller, quota.GroupOf(spec.Kind))
 	if !s.quota.Limited(key) {
-		snap, replayed, err := s.jobs.Enqueue(present, spec, keyed)
+		snap, replayed, err := s.jobs.Enqueue(callerCtx, spec, keyed)
 		if err != nil {
 			return nil, err
 		}
 		return &Submission{Job: snap, Replayed: replayed}, nil
 	}
-	unlock, err := s.quota.Lock(present, key)
+	unlock, err := s.quota.Lock(callerCtx, key)
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
 	if keyed {
-		// A repetition that was charged, and given back, would stand in the way of others.
-		snap, err := s.jobs.existing(present, spec)
+		// Charging and refunding a repeated submission could get another one refused.
+		snap, err := s.jobs.existing(callerCtx, spec)
 		switch {
 		case err != nil:
 			return nil, err
@@ -124,16 +123,15 @@ func (s *Submitter) Submit(ctx context.Context, caller Caller, order *Order) (*S
 			return &Submission{Job: snap, Replayed: true}, nil
 		}
 	}
-	// From here on it does not matter whether the caller is still there: who hangs up at the right moment would get a job and
-	// its charge back.
+	// From here on a disconnect of the caller is ignored: timed well, it would yield both the job and a refund.
 	return s.submitWithQuota(ctx, key, spec, keyed)
 }
 
-// submitWithQuota charges a job and makes it durable. The charge is undone when no job was made.
+// submitWithQuota charges a job and enqueues it. The charge is refunded if no job was created.
 func (s *Submitter) submitWithQuota(ctx context.Context, key quota.Key, spec *job.Spec, keyed bool) (*Submission, error) {
-	bill, err := s.quota.Charge(ctx, key, spec.ID, spec.Units())
+	reserved, err := s.quota.Charge(ctx, key, spec.ID, spec.Units())
 	if refusal, ok := errors.AsType[*quota.Refusal](err); ok {
-		// Another process may have made the job meanwhile, with what was left.
+		// Another process may have created this very job meanwhile, with the rest of the quota.
 		submission, err := s.replayOr(ctx, spec, keyed, refusal)
 		if errors.Is(err, refusal) {
 			s.metrics.QuotaRefusals.WithLabelValues(refusal.Policy(), string(key.Lane)).Inc()
@@ -143,18 +141,18 @@ func (s *Submitter) submitWithQuota(ctx context.Context, key quota.Key, spec *jo
 	if err != nil {
 		return nil, err
 	}
-	spec.Charge = bill.Charge
+	spec.Charge = reserved.Charge
 	snap, replayed, err := s.jobs.Enqueue(ctx, spec, keyed)
-	var undone error
+	var refundErr error
 	switch {
 	case err != nil && !NotSubmitted(err):
-		undone = bill.ReleaseIfAbsent(ctx, spec)
+		refundErr = reserved.ReleaseIfAbsent(ctx, spec)
 	case err != nil || replayed:
-		undone = bill.Release(ctx)
+		refundErr = reserved.Release(ctx)
 	}
-	if undone != nil {
-		// The caller gets the outcome of the submission all the same, and has lost a little of its quota.
-		s.log.WarnContext(ctx, "cannot refund the quota", slog.Any("error", undone))
+	if refundErr != nil {
+		// The outcome of the submission is returned nevertheless; the caller has lost a little of its quota.
+		s.log.WarnContext(ctx, "cannot refund the quota", slog.Any("error", refundErr))
 	}
 	if err != nil {
 		return nil, err
@@ -162,26 +160,25 @@ func (s *Submitter) submitWithQuota(ctx context.Context, key quota.Key, spec *jo
 	if replayed {
 		return &Submission{Job: snap, Replayed: true}, nil
 	}
-	return &Submission{Job: snap, Usage: bill.Usage}, nil
+	return &Submission{Job: snap, Usage: reserved.Usage}, nil
 }
 
-// replayOr returns the job that an earlier submission under the key of a spec has made, and fails with refused when there is
-// none.
-func (s *Submitter) replayOr(ctx context.Context, spec *job.Spec, keyed bool, refused error) (*Submission, error) {
+// replayOr returns the job of an earlier submission under the same key, or fails with refusal when there is none.
+func (s *Submitter) replayOr(ctx context.Context, spec *job.Spec, keyed bool, refusal error) (*Submission, error) {
 	if !keyed {
-		return nil, refused
+		return nil, refusal
 	}
 	snap, err := s.jobs.existing(ctx, spec)
 	switch {
 	case err != nil:
 		return nil, err
 	case snap == nil:
-		return nil, refused
+		return nil, refusal
 	}
 	return &Submission{Job: snap, Replayed: true}, nil
 }
 
-// NotSubmitted reports whether an error of Submit says that there is no new job. After any other error that is not known.
+// NotSubmitted reports whether an error of Submit means that no job was created. After any other error that is unknown.
 func NotSubmitted(err error) bool {
 	if _, ok := errors.AsType[*TooManyActiveError](err); ok {
 		return true
@@ -192,14 +189,14 @@ func NotSubmitted(err error) bool {
 	return errors.Is(err, queue.ErrFull) || errors.Is(err, queue.ErrNoRoom) || errors.Is(err, ErrKeyReused)
 }
 
-// Usage returns what a caller has used of each limited window of its quotas. It fails with quota.ErrUnavailable and costs
-// one request for each window, all at once.
+// Usage returns the usage of each limited window of a caller's quotas. It fails with quota.ErrUnavailable and costs one
+// request for each window, in parallel.
 func (s *Submitter) Usage(ctx context.Context, caller Caller) ([]quota.Usage, error) {
 	return s.quota.Usage(ctx, s.names.quotaKey(caller, quota.GroupMedia), s.names.quotaKey(caller, quota.GroupText))
 }
 
-// FindRetry returns the job that a caller made with a retry under an idempotency key, though the job that it repeated is no
-// longer kept. It fails with ErrNotFound and with ErrKeyReused.
+// FindRetry returns the job that a retry under an idempotency key has created, even if the job that was retried is no longer
+// stored. It fails with ErrNotFound and with ErrKeyReused.
 func (s *Submitter) FindRetry(ctx context.Context, caller Caller, key string, r Retry) (*job.Snapshot, error) {
 	fingerprint, err := r.fingerprint()
 	if err != nil {
@@ -215,8 +212,8 @@ func (s *Submitter) FindRetry(ctx context.Context, caller Caller, key string, r 
 	return snap, nil
 }
 
-// Replay makes a new job of a dead letter, for the same owner, and then removes the letter. It is charged to nobody and no
-// limit holds for it. It fails as Service.Replay does.
+// Replay creates a new job from a dead letter, for the same owner, and then removes the dead letter. Quotas and limits do not
+// apply. It fails as Service.Replay does.
 func (s *Submitter) Replay(ctx context.Context, letter *store.DeadLetter) (snap *job.Snapshot, replayed bool, err error) {
 	if letter.Dead == nil {
 		return nil, false, ErrNotRetryable
@@ -229,22 +226,17 @@ func (s *Submitter) Replay(ctx context.Context, letter *store.DeadLetter) (snap 
 	return s.jobs.Replay(ctx, letter, spec)
 }
 
-// present returns a context that ends with ctx, and as soon as the caller has gone.
-func (c Caller) present(ctx context.Context) (present context.Context, release func()) {
+// context returns a copy of ctx that is also canceled when the caller disconnects.
+func (c Caller) context(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(ctx)
-	if c.Gone == nil {
-		return ctx, cancel
+	if c.Gone != nil {
+		go func() {
+			select {
+			case <-c.Gone:
+				cancel()
+			case <-ctx.Done():
+			}
+		}()
 	}
-	released := make(chan struct{})
-	go func() {
-		select {
-		case <-c.Gone:
-			cancel()
-		case <-released:
-		}
-	}()
-	return ctx, func() {
-		close(released)
-		cancel()
-	}
+	return ctx, cancel
 }

@@ -6,16 +6,16 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// Cancel ends a job of one of the owners as canceled and returns it. Canceling it again is no error. It fails with
-// ErrFinished, together with the job, when the job ended otherwise, and with ErrNotFound. A call to an upstream that is in
-// progress is aborted, but may still be billed.
+// Cancel cancels a job of one of the owners and returns it. Canceling it again is no error. It fails with ErrNotFound, and
+// with ErrFinished, together with the job, when the job has ended in another way. A call to an upstream that is in progress is
+// aborted, but may still be billed.
 func (s *Service) Cancel(ctx context.Context, owners []string, id string) (*job.Snapshot, error) {
 	snap, err := s.readCurrent(ctx, owners, id)
 	if err != nil {
 		return nil, err
 	}
 	if snap.Record != nil && snap.Record.Status == job.StatusCanceled {
-		// An earlier cancel may have been interrupted; its caller got no answer then and asks again.
+		// An earlier cancel may have been interrupted, and its caller repeats it.
 		if err := s.resume(ctx, snap.Record); err != nil {
 			return nil, err
 		}
@@ -35,7 +35,7 @@ func (s *Service) Cancel(ctx context.Context, owners []string, id string) (*job.
 	return snap, nil
 }
 
-// CancelUnstarted cancels a job whose caller has disconnected, unless it has started. It reports whether it did.
+// CancelUnstarted cancels a job that has not started, because its caller has disconnected. It reports whether it did.
 func (s *Service) CancelUnstarted(ctx context.Context, owner, id string) (bool, error) {
 	snap, err := s.readLeader(ctx, owner, id)
 	if err != nil || snap.Status() != job.StatusQueued {

@@ -19,7 +19,7 @@ type Config struct {
 	AudioModel  string `env:"DEFAULT_AUDIO_MODEL" doc:"Speech model for requests that do not name one; the built-in default if empty."`
 	Voice       string `env:"DEFAULT_AUDIO_VOICE" envDefault:"nova" doc:"Voice for requests that do not name one."`
 
-	// The limits hold approximately: several processes may each let a job pass at the same moment.
+	// The limits are approximate: several processes may each accept a job at the same moment.
 	MaxActiveGuest  int `env:"MAX_ACTIVE_JOBS_GUEST" envDefault:"4" doc:"Jobs of one guest, identified by its cookie, that may be queued or running at once; 0 means no limit."`
 	MaxActiveMember int `env:"MAX_ACTIVE_JOBS_MEMBER" envDefault:"20" doc:"Jobs of one member that may be queued or running at once; 0 means no limit."`
 }
@@ -45,8 +45,8 @@ func (c *Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-// maxActive returns how many jobs of an owner may wait or run at once; 0 means without limit. Callers that cannot be told
-// apart share an owner, and a limit on all of them together would let one shut out the others.
+// maxActive returns how many jobs of an owner may be queued or running at once; 0 means no limit. Anonymous callers share an
+// owner and have no limit, since one of them could use it up for all others.
 func (c *Config) maxActive(owner string, lane job.Lane) int {
 	switch {
 	case owner == job.OwnerAnonymous:
@@ -57,8 +57,8 @@ func (c *Config) maxActive(owner string, lane job.Lane) int {
 	return c.MaxActiveGuest
 }
 
-// defaults returns what completes a request. It fails with a *env.Fault when the catalogue lacks a model or voice, and logs
-// a warning when the speech model is retired.
+// defaults returns the defaults that complete requests. It fails with a *env.Fault when the catalogue lacks a model or voice,
+// and logs a warning when the speech model is retired.
 func (c *Config) defaults(models *job.Catalogue, log *slog.Logger) (job.Defaults, error) {
 	name := c.AudioModel
 	if name == "" {

@@ -27,26 +27,26 @@ func (d *deadlineHeap) Pop() any {
 	return x
 }
 
-// deadlines holds the deadlines of the jobs in the queue, so that the queue need not be read again and again. It takes a few
-// bytes for each job and may hold jobs that have left the queue.
+// deadlines holds the deadlines of the queued jobs, so that each is read only once. It takes a few bytes for each job and may
+// hold jobs that have left the queue.
 type deadlines struct {
-	// made tells one stream from the next, and next is the first sequence that was not read yet.
-	made time.Time
-	next uint64
-	heap deadlineHeap
-	// failed are the jobs that could not be ended, and failedAt when that was.
+	// created identifies the stream, and next is the first sequence that was not read yet.
+	created time.Time
+	next    uint64
+	heap    deadlineHeap
+	// failed are the jobs that could not be ended, and failedAt is the time of the last failure.
 	failed   []entry
 	failedAt time.Time
 }
 
-// slack is how many jobs that have left the queue do not justify reading it again.
+// slack is how many jobs that have left the queue are kept before the queue is read again.
 const slack = 1024
 
-// fit starts over when the stream was replaced, and when most of the jobs here have left the queue: reading the queue again
-// costs less than keeping every job that has passed through it within the longest deadline.
+// fit starts over when the stream was replaced, and when most of the jobs have left the queue: reading the queue again costs
+// less than keeping every job that has passed through it within the longest deadline.
 func (t *deadlines) fit(e queue.Extent) {
-	if !e.Created.Equal(t.made) || e.Last+1 < t.next || len(t.heap) > 2*e.Jobs+slack {
-		*t = deadlines{made: e.Created}
+	if !e.Created.Equal(t.created) || e.Last+1 < t.next || len(t.heap) > 2*e.Jobs+slack {
+		*t = deadlines{created: e.Created}
 	}
 	t.next = max(t.next, e.First)
 }
@@ -55,7 +55,7 @@ func (t *deadlines) add(sequence uint64, deadline time.Time) {
 	heap.Push(&t.heap, entry{sequence, deadline})
 }
 
-// take removes and returns up to limit jobs whose deadline is not after the given moment.
+// take removes and returns up to limit jobs whose deadline is not after until.
 func (t *deadlines) take(until time.Time, limit int) []entry {
 	var taken []entry
 	for len(t.heap) > 0 && len(taken) < limit && !t.heap[0].deadline.After(until) {
@@ -64,7 +64,7 @@ func (t *deadlines) take(until time.Time, limit int) []entry {
 	return taken
 }
 
-// putBack adds jobs that were not ended for the next sweep.
+// putBack adds jobs again that take has returned, for the next sweep.
 func (t *deadlines) putBack(jobs ...entry) {
 	for _, d := range jobs {
 		heap.Push(&t.heap, d)

@@ -28,11 +28,11 @@ func (s *Service) Delete(ctx context.Context, owners []string, id string) error 
 	if err := s.stepDone(stepDeletable); err != nil {
 		return err
 	}
-	fence := s.mayRun(snap.Record)
-	if err := s.store.Delete(ctx, snap.Spec.Owner, id, fence); err != nil || !fence {
+	keepTombstone := s.mayRun(snap.Record)
+	if err := s.store.Delete(ctx, snap.Spec.Owner, id, keepTombstone); err != nil || !keepTombstone {
 		return err
 	}
-	// The idempotency key may have been used for a new job meanwhile, which was submitted too early to find the tombstone.
+	// A new job may have been submitted under the same idempotency key meanwhile, too early to find the tombstone.
 	queued, err := s.queued(ctx, snap.Spec)
 	if err != nil || !queued {
 		return err
@@ -40,11 +40,11 @@ func (s *Service) Delete(ctx context.Context, owners []string, id string) error 
 	return s.store.RemoveTombstone(ctx, snap.Spec.Owner, id)
 }
 
-// WorkerDrain is how long after a job's end a worker may still be busy with it, though no call takes as long.
+// WorkerDrain is for how long after a job's end a worker may still be working on it; no call takes as long.
 const WorkerDrain = 15 * time.Minute
 
-// mayRun reports whether a worker may be busy with a job that has ended: it was ended from outside and the notice may have
-// been lost, or it was delivered to two workers, because one of them seemed dead.
+// mayRun reports whether a worker may still be working on a job that has ended: the job was ended from outside and the notice
+// may have been lost, or it was delivered to two workers, because one of them seemed dead.
 func (s *Service) mayRun(r *job.Record) bool {
 	return r.Cancel == job.CancelWhileRunning || (r.Error != nil && r.Error.Code == job.CodeDeadline) ||
 		s.now().Sub(r.FinishedAt.Time) < WorkerDrain

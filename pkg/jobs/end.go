@@ -9,11 +9,11 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
 
-// end settles a job from outside, without a worker, and reports whether this call ended it. When the job has ended
-// meanwhile, that record is final and is returned. It fails with ErrNotFound when the job was deleted meanwhile.
+// end settles a job from outside, without a worker, and returns the ended job; won reports whether this call ended it. It
+// fails with ErrNotFound when the job was deleted meanwhile.
 //
-// It goes on for endGrace after ctx has ended: the caller may disconnect because it saw the very record that is being
-// written here, and nobody would count that end.
+// It continues for endGrace after ctx has ended: the caller may disconnect because it received the record that is being
+// written here, and the end would then not be counted.
 func (s *Service) end(ctx context.Context, snap *job.Snapshot, r *job.Record) (ended *job.Snapshot, won bool, err error) {
 	ctx, release := outlive(ctx, endGrace)
 	defer release()
@@ -28,7 +28,7 @@ func (s *Service) end(ctx context.Context, snap *job.Snapshot, r *job.Record) (e
 	return &job.Snapshot{Spec: final.Spec, Record: final}, won, nil
 }
 
-// resume takes the remaining steps of an interrupted settlement, which shows in that the message is still there.
+// resume takes the remaining steps of an interrupted settlement, which has left the message in the queue.
 func (s *Service) resume(ctx context.Context, r *job.Record) error {
 	queued, err := s.queued(ctx, r.Spec)
 	if err != nil || !queued {
@@ -37,8 +37,8 @@ func (s *Service) resume(ctx context.Context, r *job.Record) error {
 	return s.Finish(ctx, Settlement{Record: r})
 }
 
-// expire ends a job whose deadline has passed, so that jobs end that no worker takes. It reports whether this call ended
-// the job.
+// expire ends a job if its deadline has passed, so that jobs end that no worker takes. It returns the job; won reports
+// whether this call ended it.
 func (s *Service) expire(ctx context.Context, snap *job.Snapshot) (final *job.Snapshot, won bool, err error) {
 	if snap.Record != nil || !snap.Spec.Expired(s.now()) {
 		return snap, false, nil
@@ -57,9 +57,9 @@ func (s *Service) expire(ctx context.Context, snap *job.Snapshot) (final *job.Sn
 	return s.end(ctx, snap, &job.Record{Status: job.StatusFailed, Error: late})
 }
 
-// partialResult returns the images of a set that are stored, when the others are given up because of an error; nil when
-// there are none.
-func (s *Service) partialResult(ctx context.Context, spec *job.Spec, why *job.Error) (*job.Result, error) {
+// partialResult returns the stored images of a set as a result in which the others are missing because of cause; nil when no
+// image is stored.
+func (s *Service) partialResult(ctx context.Context, spec *job.Spec, cause *job.Error) (*job.Result, error) {
 	in, ok := spec.Input.(*job.ImageInput)
 	if !ok || in.Count() < 2 {
 		return nil, nil
@@ -71,7 +71,7 @@ func (s *Service) partialResult(ctx context.Context, spec *job.Spec, why *job.Er
 		case err == nil:
 			result.Media = append(result.Media, m)
 		case errors.Is(err, store.ErrNotFound):
-			result.Missing = append(result.Missing, job.Missing{Index: i, Error: *why})
+			result.Missing = append(result.Missing, job.Missing{Index: i, Error: *cause})
 		default:
 			return nil, err
 		}
@@ -85,8 +85,8 @@ func (s *Service) partialResult(ctx context.Context, spec *job.Spec, why *job.Er
 // endGrace is how long the end of a job may still take after its caller has disconnected.
 const endGrace = 2 * time.Second
 
-// outlive returns a context that ends a grace period after ctx, and a function that releases it. A deadline is kept, later
-// by the same period, since requests to NATS are repeated until there is one.
+// outlive returns a context that ends a grace period after ctx, and a function that releases it. It has a deadline if ctx
+// has one, later by the same period, since requests to NATS are repeated until the deadline.
 func outlive(ctx context.Context, grace time.Duration) (context.Context, context.CancelFunc) {
 	longer, release := context.WithoutCancel(ctx), func() {}
 	if deadline, ok := ctx.Deadline(); ok {

@@ -12,11 +12,11 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
 
-// erasePause is the time between two checks of jobs that a worker is still settling.
+// erasePause is the interval at which Erase checks jobs that a worker is still settling.
 const erasePause = 50 * time.Millisecond
 
-// Erase removes everything of an owner: jobs, including those that have not ended, their results and media, and dead
-// letters. It returns when nothing is left or ctx ends, and may be repeated. It costs a handful of requests for each job.
+// Erase removes all data of an owner: jobs, including those that have not ended, their results and media, and dead letters. It
+// returns when nothing is left or ctx ends, and may be repeated. It costs a handful of requests for each job.
 func (s *Service) Erase(ctx context.Context, owner string) error {
 	for {
 		left, err := s.eraseJobs(ctx, owner)
@@ -30,7 +30,7 @@ func (s *Service) Erase(ctx context.Context, owner string) error {
 			return fmt.Errorf("erase an owner: %w", context.Cause(ctx))
 		}
 	}
-	// A job that left the queue while a worker was busy with it may have left media or progress without a record.
+	// A worker may have left media or progress of a job that was removed from the queue meanwhile.
 	if err := s.store.EraseRemains(ctx, owner); err != nil {
 		return err
 	}
@@ -41,8 +41,8 @@ func (s *Service) Erase(ctx context.Context, owner string) error {
 	})
 }
 
-// EraseTombstones removes the tombstones that Erase leaves in place of jobs, so that nothing of the owner is left at all. It must
-// not be called before WorkerDrain has passed, since until then a worker may try to end one of the jobs. It costs one request.
+// EraseTombstones removes the tombstones that Erase leaves in place of jobs. It must not be called before WorkerDrain has
+// passed, since until then a worker may try to end one of the jobs. It costs one request.
 func (s *Service) EraseTombstones(ctx context.Context, owner string) error {
 	return s.store.EraseTombstones(ctx, owner)
 }
@@ -62,7 +62,7 @@ func (s *Service) eraseJobs(ctx context.Context, owner string) (left int, err er
 	owners := []string{owner}
 	for _, id := range slices.Compact(ids) {
 		if !slices.Contains(queued, id) {
-			// After the first round most are tombstones of deleted jobs.
+			// After the first round, most ids are those of tombstones.
 			if _, err := s.store.RecordLeader(ctx, owner, id); errors.Is(err, store.ErrNotFound) {
 				continue
 			}

@@ -11,9 +11,9 @@ import (
 
 // The steps of a submission and a deletion.
 const (
-	StepRemoveTombstone   = stepRemoveTombstone
-	StepPush      = stepPush
-	StepDeletable = stepDeletable
+	StepRemoveTombstone = stepRemoveTombstone
+	StepPush            = stepPush
+	StepDeletable       = stepDeletable
 )
 
 // FollowUp puts the dead letter and gives back the quota.

@@ -11,23 +11,23 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
 
-// TooManyActiveError refuses a submission because its owner has Max jobs that wait or run, as many as it may have.
+// TooManyActiveError refuses a submission because its owner has Max queued or running jobs, the most it may have.
 type TooManyActiveError struct{ Max int }
 
 // Error names the limit.
 func (e *TooManyActiveError) Error() string { return fmt.Sprintf("%d jobs are active already", e.Max) }
 
-// inflight holds the submissions of each owner that are on their way to the queue, so that many at once do not all
-// count the same jobs and find room.
+// inflight holds the submissions of each owner that are in progress, so that concurrent ones count each other and not only the
+// jobs in the queue.
 type inflight struct {
 	mu      sync.Mutex
 	byOwner map[string][]*reservation
 }
 
-// reservation is one submission.
+// reservation is a submission in progress.
 type reservation struct{ owner, id string }
 
-// reserve adds a submission behind those that are there.
+// reserve adds a submission after the existing ones.
 func (f *inflight) reserve(owner, id string) *reservation {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -39,7 +39,7 @@ func (f *inflight) reserve(owner, id string) *reservation {
 	return r
 }
 
-// release removes a submission. The queue knows by now whether it made a job.
+// release removes a submission. Its job, if any, is in the queue by then.
 func (f *inflight) release(r *reservation) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -51,8 +51,8 @@ func (f *inflight) release(r *reservation) {
 	f.byOwner[r.owner] = left
 }
 
-// ahead returns the ids of the owner's submissions that came before this one and are still on their way. It must be called
-// before the queue is read: what is released in between is then in both, and not in neither.
+// ahead returns the ids of the owner's submissions in progress that were added before r. It must be called before the queue is
+// read: a submission that is released in between is then counted in one of the two, or in both.
 func (f *inflight) ahead(r *reservation) map[string]bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -66,8 +66,8 @@ func (f *inflight) ahead(r *reservation) map[string]bool {
 	return ids
 }
 
-// reserve counts a submission as active until release is called, or fails with a *TooManyActiveError. A repeated
-// submission is never refused: it makes no job. It costs one request, and four more when it refuses.
+// reserve counts a submission as active until release is called, or fails with a *TooManyActiveError. A repeated submission,
+// which creates no job, is never refused. It costs one request, and four more when it refuses.
 func (s *Submitter) reserve(ctx context.Context, spec *job.Spec, keyed bool) (release func(), err error) {
 	most := s.cfg.maxActive(spec.Owner, spec.Lane)
 	if most == 0 {
@@ -90,7 +90,7 @@ func (s *Submitter) checkActive(ctx context.Context, r *reservation, most int, k
 	if countWith(ahead, queued, r.id) < most || slices.Contains(queued, r.id) {
 		return nil
 	}
-	// A job that has just ended is in the queue until it is settled, and whoever saw its end may be quicker.
+	// A job that has just ended is in the queue until it is settled, and a client that has seen its end may submit before that.
 	ahead = s.inflight.ahead(r)
 	snaps, err := s.jobs.Active(ctx, r.owner)
 	if err != nil {
@@ -112,7 +112,7 @@ func (s *Submitter) checkActive(ctx context.Context, r *reservation, most int, k
 	return &TooManyActiveError{Max: most}
 }
 
-// countWith adds ids to a set and returns how many there are beside own.
+// countWith adds ids to set and returns how many there are without own.
 func countWith(set map[string]bool, ids []string, own string) int {
 	for _, id := range ids {
 		set[id] = true

@@ -4,7 +4,7 @@
 // A Submitter accepts jobs for API processes: it completes requests and applies idempotency keys, limits and quotas. A
 // Service reads and ends jobs; workers settle theirs with it. A Sweeper ends jobs whose deadline has passed.
 //
-// The package knows nothing of HTTP and never runs a job.
+// The package does not know HTTP and does not run jobs.
 package jobs
 
 import (
@@ -21,16 +21,16 @@ import (
 )
 
 var (
-	// ErrNotFound is returned for a job that does not exist, has expired or belongs to somebody else.
+	// ErrNotFound is returned for a job that does not exist, has expired or belongs to another owner.
 	ErrNotFound = errors.New("no such job")
-	// ErrFinished is returned by Cancel when the job has ended otherwise.
+	// ErrFinished is returned by Cancel when the job has ended in another way.
 	ErrFinished = errors.New("the job has ended already")
 	// ErrNotFinished is returned by Delete when the job has not ended, or is not settled.
 	ErrNotFinished = errors.New("the job has not ended")
-	// ErrKeyReused is returned when an idempotency key comes with another request than before.
+	// ErrKeyReused is returned when an idempotency key was used for another request before.
 	ErrKeyReused = errors.New("the idempotency key was used for another request")
-	// ErrNotRetryable is returned for a job that cannot be retried: it has not ended, it has succeeded, or what it asked for
-	// cannot be read.
+	// ErrNotRetryable is returned for a job that cannot be retried: it has not ended, it has succeeded, or its request cannot
+	// be decoded.
 	ErrNotRetryable = errors.New("the job cannot be done again")
 )
 
@@ -40,15 +40,14 @@ type Service struct {
 	queue *queue.Queue
 	store *store.Store
 	now   func() time.Time
-	// metrics count the jobs that are ended here; nil counts nothing.
+	// metrics count the jobs that this service ends, and log has a line for each; both may be nil.
 	metrics *telemetry.Metrics
-	// log gets a line for each of them; nil logs nothing.
-	log *slog.Logger
+	log     *slog.Logger
 	// after is for tests: it is called after each step, and its error stops the operation there, as a crash would.
 	after func(Step) error
 }
 
-// Option changes a new service.
+// Option configures a new service.
 type Option func(*Service)
 
 // WithMetrics counts the jobs that the service ends.

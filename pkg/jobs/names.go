@@ -15,8 +15,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
 
-// NewID returns an id for a new job and the moment that it carries, which is the job's time of submission. It fails
-// only when the system has no random numbers.
+// NewID returns an id for a new job and the time in it, which is the job's time of submission. It fails only when the system
+// has no random numbers.
 func NewID() (id string, created time.Time, err error) {
 	u, err := uuid.NewV7()
 	if err != nil {
@@ -39,9 +39,8 @@ func newNames(secret []byte) names {
 	}
 }
 
-// keyedID returns the id of the job that a caller submits under an idempotency key. A caller without an identity is known
-// by its address: with less, a neighbor who repeats a request would be answered with somebody else's job and could delete
-// it.
+// keyedID returns the id of the job that a caller submits under an idempotency key. Callers without an identity are told apart
+// by their addresses: otherwise one who used the same key would get another caller's job and could delete it.
 func (n names) keyedID(caller Caller, key string) string {
 	scope := caller.Owner
 	if scope == job.OwnerAnonymous {
@@ -50,15 +49,15 @@ func (n names) keyedID(caller Caller, key string) string {
 	return uuidOf(sum(n.idempotency, scope, key))
 }
 
-// replayID returns the id of the job that is made of a dead letter: the same for the same failure, so that a repeated
-// replay finds its job.
+// replayID returns the id of the job that replays a dead letter. It is the same for the same failure, so that a repeated replay
+// finds the existing job.
 func (n names) replayID(letter *store.DeadLetter) string {
 	return uuidOf(sum(n.replay, letter.Owner, letter.ID, strconv.FormatInt(letter.FailedAt().UnixMilli(), 10)))
 }
 
-// quotaKey returns the names under which a caller is counted in a group: a member by its id, anybody else by its address,
-// since a cookie is thrown away more easily; and all of them by their address once more. A version before groups reads and
-// changes its own names only, which are those of the media group.
+// quotaKey returns the names of the counters of a caller in a group. Members are counted by id, guests by address, since a
+// cookie is easily discarded; and all callers by address in a second counter. A version without groups reads and changes only
+// the names of the media group.
 func (n names) quotaKey(caller Caller, group quota.Group) quota.Key {
 	key := quota.Key{
 		Group: group, Lane: caller.Lane,
@@ -70,7 +69,7 @@ func (n names) quotaKey(caller Caller, group quota.Group) quota.Key {
 	return key
 }
 
-// counter returns the name of a counter of a group; kind says what value is.
+// counter returns the name of the counter of a value in a group; kind is the kind of value.
 func (n names) counter(group quota.Group, kind, value string) string {
 	parts := []string{kind, value}
 	if group == quota.GroupText {
@@ -79,13 +78,13 @@ func (n names) counter(group quota.Group, kind, value string) string {
 	return base64.RawURLEncoding.EncodeToString(sum(n.usage, parts...)[:16])
 }
 
-// MemberCounters returns the names under which a member's jobs are counted by an installation with the given secret.
+// MemberCounters returns the names of the counters of a member in an installation with the given secret.
 func MemberCounters(secret []byte, owner string) []string {
 	n := newNames(secret)
 	return []string{n.counter(quota.GroupMedia, "member", owner), n.counter(quota.GroupText, "member", owner)}
 }
 
-// sum returns the HMAC-SHA256 of parts, each ended by a zero byte, which none of them holds.
+// sum returns the HMAC-SHA256 of parts, each terminated by a zero byte, which no part contains.
 func sum(key []byte, parts ...string) []byte {
 	mac := hmac.New(sha256.New, key)
 	for _, part := range parts {
@@ -95,7 +94,7 @@ func sum(key []byte, parts ...string) []byte {
 	return mac.Sum(nil)
 }
 
-// uuidOf makes a UUID of the first 16 bytes of a sum.
+// uuidOf returns a UUID made from the first 16 bytes of sum.
 func uuidOf(sum []byte) string {
 	id := uuid.UUID(sum[:16])
 	id[6] = id[6]&0x0f | 0x80 // Version 8: custom.

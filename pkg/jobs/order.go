@@ -9,25 +9,24 @@ import (
 
 // Caller is who submits a job.
 type Caller struct {
-	// Owner is whom the job belongs to; job.OwnerAnonymous when nothing tells callers apart.
+	// Owner is the owner of the job; job.OwnerAnonymous for a caller without an identity.
 	Owner string
 	Lane  job.Lane
-	// Address tells one household from the next. Guests are counted by it.
+	// Address is the network address by which guests are counted.
 	Address string
-	// Gone is closed when the caller no longer waits for an answer; nil means that this is not known. A submission that has
-	// taken nothing of the quota yet ends then.
+	// Gone is closed when the caller disconnects, which ends a submission that is not charged yet. It may be nil.
 	Gone <-chan struct{}
 }
 
-// Order is a valid request for a job, completed with defaults. NewOrder and NewRetry make it.
+// Order is a valid request for a job, completed with defaults. Use NewOrder or NewRetry to create one.
 type Order struct {
 	Kind  job.Kind
 	Input job.Input
-	// Key is the caller's idempotency key: a later order of the same caller under the same key is answered with the job of
-	// the first. Empty means that the order is not repeated.
+	// Key is the idempotency key: Submit returns the job of the first order of the same caller with the same key. Empty means
+	// no key.
 	Key string
 
-	// fingerprint is of the request as it was received: with a random seed in it no request would be like another.
+	// fingerprint identifies the request as received, since the random seed that completes it differs each time.
 	fingerprint string
 	allowance   time.Duration
 	retriedFrom string
@@ -42,9 +41,9 @@ type InvalidError struct{ Faults []job.FieldError }
 // Error returns the first fault.
 func (e *InvalidError) Error() string { return fmt.Sprintf("invalid input: %v", e.Faults[0]) }
 
-// NewOrder returns the order for a job of a kind, and completes the input. deadlineSeconds is nil for the default of the
-// kind. It fails with an *InvalidError when the input is invalid for the given models once it is complete: what a default
-// model cannot do is a fault as well.
+// NewOrder completes the input and returns the order of a job of a kind. A nil deadlineSeconds selects the default of the kind.
+// It fails with an *InvalidError when the completed input is invalid for the given models, which includes requests that a
+// default model does not support.
 func (s *Submitter) NewOrder(kind job.Kind, in job.Input, deadlineSeconds *int, models *job.Catalogue) (*Order, error) {
 	fingerprint, err := job.Fingerprint(kind, in, deadlineSeconds)
 	if err != nil {
@@ -59,13 +58,13 @@ func (s *Submitter) NewOrder(kind job.Kind, in job.Input, deadlineSeconds *int, 
 	}, nil
 }
 
-// Retry is a request to do a job again.
+// Retry is a request to retry a job.
 type Retry struct {
-	// ID is of the job that failed or was canceled.
+	// ID is the id of the job to retry.
 	ID string
 	// Seed replaces the seed of an image; nil keeps it.
 	Seed *int64
-	// DeadlineSeconds replaces the time that the job has; nil keeps it.
+	// DeadlineSeconds replaces the time from the submission to the deadline; nil keeps it.
 	DeadlineSeconds *int
 }
 
@@ -73,8 +72,8 @@ func (r Retry) fingerprint() (string, error) {
 	return job.RetryFingerprint(r.ID, r.Seed, r.DeadlineSeconds)
 }
 
-// NewRetry returns the order that asks for the same as the job of a retry. It fails with an *InvalidError when the models no
-// longer allow that, since the job would only fail again.
+// NewRetry returns the order of a job with the same request as the job of, changed by r. It fails with an *InvalidError when the
+// request is no longer valid for the models, since the job would only fail again.
 func (s *Submitter) NewRetry(of *job.Spec, r Retry, models *job.Catalogue) (*Order, error) {
 	fingerprint, err := r.fingerprint()
 	if err != nil {
@@ -93,15 +92,15 @@ func (s *Submitter) NewRetry(of *job.Spec, r Retry, models *job.Catalogue) (*Ord
 	}, nil
 }
 
-func allowance(seconds *int, usual time.Duration) time.Duration {
+func allowance(seconds *int, fallback time.Duration) time.Duration {
 	if seconds == nil {
-		return usual
+		return fallback
 	}
 	return time.Duration(*seconds) * time.Second
 }
 
-// Identify gives the order's job its id, which follows from the key if there is one. Submit does it for an order that has no
-// id yet; whoever wants to log the id calls it before. It fails only when the system has no random numbers.
+// Identify assigns the order's job an id, derived from the key if there is one, and returns it. Submit calls it too; callers
+// that log the id call it before. It fails only when the system has no random numbers.
 func (s *Submitter) Identify(caller Caller, o *Order) (id string, err error) {
 	if o.id != "" {
 		return o.id, nil
@@ -115,7 +114,7 @@ func (s *Submitter) Identify(caller Caller, o *Order) (id string, err error) {
 	return o.id, nil
 }
 
-// spec returns the job of an order.
+// spec returns the spec of the order's job.
 func (s *Submitter) spec(caller Caller, o *Order, requestID string) (*job.Spec, error) {
 	id, err := s.Identify(caller, o)
 	if err != nil {

@@ -14,19 +14,19 @@ import (
 )
 
 const (
-	// sweepGrace is how long past a deadline the sweeper leaves a job to the worker that has it, which knows more about it.
+	// sweepGrace is how long after a deadline the sweeper waits for the worker that has the job, which knows more about it.
 	sweepGrace = 500 * time.Millisecond
-	// sweepBatch is how many jobs are ended before the lease is checked, and sweepAtOnce how many of them at a time.
+	// sweepBatch is how many jobs are ended before the lease is renewed, and sweepAtOnce how many of them concurrently.
 	sweepBatch  = 256
 	sweepAtOnce = 16
-	// sweepTimeout bounds the ending of one job.
+	// sweepTimeout bounds the time for ending one job.
 	sweepTimeout = 10 * time.Second
-	// retryAfter is how long a job that could not be ended is left alone.
+	// retryAfter is when the sweeper retries jobs that it could not end.
 	retryAfter = 5 * time.Second
 )
 
-// sweep reads new jobs from the queue and ends those past their deadline. It fails with errLost, and with the first error of
-// a job; jobs that could not be ended are retried.
+// sweep reads new jobs from the queue and ends those past their deadline. It fails with errLost, or with the first error of a
+// job; jobs that could not be ended are retried later.
 func (s *Sweeper) sweep(ctx context.Context, t *deadlines) error {
 	extent, err := s.jobs.queue.Extent(ctx)
 	if err != nil {
@@ -56,11 +56,11 @@ func (s *Sweeper) sweep(ctx context.Context, t *deadlines) error {
 	}
 }
 
-// endAll ends jobs, several at a time. After an error it starts no further one: NATS may be unavailable.
+// endAll ends jobs, several concurrently. After an error it starts no more: NATS may be unavailable.
 func (s *Sweeper) endAll(ctx context.Context, t *deadlines, first uint64, jobs []entry) error {
 	type state int8
 	const (
-		waits state = iota
+		waiting state = iota
 		done
 		failed
 	)
@@ -95,15 +95,15 @@ func (s *Sweeper) endAll(ctx context.Context, t *deadlines, first uint64, jobs [
 		case done:
 		case failed:
 			t.fail(d)
-		case waits:
+		case waiting:
 			t.putBack(d)
 		}
 	}
 	return err
 }
 
-// end ends the job with a sequence, if it is still in the queue. It reports false when the job is not late after all, because
-// the clock was set back.
+// end ends the job with a sequence if it is still in the queue. It reports false when the job is not late, because the clock
+// was set back.
 func (s *Sweeper) end(ctx context.Context, sequence uint64) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, sweepTimeout)
 	defer cancel()
@@ -113,7 +113,7 @@ func (s *Sweeper) end(ctx context.Context, sequence uint64) (bool, error) {
 	case errors.Is(err, queue.ErrNotFound):
 		return true, nil
 	case errors.Is(err, queue.ErrUnreadable):
-		// A worker, or a newer program, deals with it.
+		// A worker, or a newer program, handles it.
 		return true, nil
 	case err != nil:
 		return false, err
@@ -127,13 +127,13 @@ func (s *Sweeper) end(ctx context.Context, sequence uint64) (bool, error) {
 	case err != nil:
 		return false, err
 	case snap.Record != nil:
-		// Its settlement was interrupted before it was removed from the queue.
+		// Its settlement was interrupted.
 		return true, service.Finish(ctx, Settlement{Record: snap.Record})
 	}
 	return s.expire(ctx, snap)
 }
 
-// expire ends a late job, and counts it if nobody else ended it.
+// expire ends a late job, and counts it if this call ended it. It reports whether the job has ended.
 func (s *Sweeper) expire(ctx context.Context, late *job.Snapshot) (bool, error) {
 	snap, won, err := s.jobs.expire(ctx, late)
 	if won {

@@ -12,8 +12,8 @@ import (
 // reader reads a job of an owner.
 type reader func(ctx context.Context, owner, id string) (*job.Snapshot, error)
 
-// Read returns the job with the given id that belongs to one of the owners, who are tried in order. It fails with
-// ErrNotFound only after the streams' leaders have said so. A job whose deadline has passed is ended first.
+// Read returns the job with the given id that belongs to one of the owners, which are tried in order. It fails with ErrNotFound
+// only if the leaders of the streams do not have the job. A job whose deadline has passed is ended first.
 func (s *Service) Read(ctx context.Context, owners []string, id string) (*job.Snapshot, error) {
 	return s.readAs(ctx, owners, id, s.readDirect, s.readLeader)
 }
@@ -42,8 +42,8 @@ func (s *Service) readAs(ctx context.Context, owners []string, id string, reader
 	return nil, ErrNotFound
 }
 
-// Retryable returns a job of one of the owners that failed or was canceled, so that a new one can be made of it. It fails
-// with ErrNotRetryable, together with the job, and with ErrNotFound. It reads from the streams' leaders.
+// Retryable returns a job of one of the owners if it can be retried. It fails with ErrNotFound and, together with the job, with
+// ErrNotRetryable. It reads from the leaders of the streams.
 func (s *Service) Retryable(ctx context.Context, owners []string, id string) (*job.Snapshot, error) {
 	snap, err := s.readCurrent(ctx, owners, id)
 	if err != nil {
@@ -55,14 +55,14 @@ func (s *Service) Retryable(ctx context.Context, owners []string, id string) (*j
 	return snap, nil
 }
 
-// readDirect reads from whichever replica answers, but asks the leader whether the job has not ended yet: a caller that saw
-// the end of a job, perhaps on another replica, must not see it running later.
+// readDirect reads from any replica, except that only the leader decides that a job has not ended: a caller that has seen the
+// end of a job, perhaps on another replica, must not see it running later.
 func (s *Service) readDirect(ctx context.Context, owner, id string) (*job.Snapshot, error) {
 	return s.read(ctx, owner, id, s.record, s.store.Progress, s.queue.Find)
 }
 
-// record returns how a job ended. A record never changes, so that a replica's answer is enough; only the leader knows that
-// there is none.
+// record returns the record of a job. Any replica may return it, since it never changes; only the leader knows that there is
+// none.
 func (s *Service) record(ctx context.Context, owner, id string) (*job.Record, error) {
 	r, err := s.store.Record(ctx, owner, id)
 	if errors.Is(err, store.ErrNotFound) {
@@ -82,8 +82,8 @@ type (
 	readEntry    func(ctx context.Context, owner, id string) (*queue.Entry, error)
 )
 
-// read looks for the record first and for the message in the queue last, which stays longest, and then for the record once
-// more, since the job may be settled in between.
+// read looks for the record first, for the message in the queue last, since it is removed last, and then for the record once
+// more, since the job may have been settled in between.
 func (s *Service) read(ctx context.Context, owner, id string, record readRecord, progress readProgress, entry readEntry) (*job.Snapshot, error) {
 	snap, err := ended(record(ctx, owner, id))
 	if snap != nil || err != nil {

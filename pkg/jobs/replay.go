@@ -7,12 +7,12 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
 
-// Replay submits the job spec, which repeats the job of a dead letter, and then removes the letter. The job's id must follow
-// from the letter: a replay that is repeated because it was interrupted returns the existing job, with replayed true, for as
-// long as results are kept.
+// Replay enqueues spec, which repeats the job of a dead letter, and then removes the dead letter. The id of spec must be derived
+// from the dead letter: when an interrupted replay is repeated, it returns the existing job, with replayed true, for as long as
+// results are kept.
 //
-// It fails with ErrNotRetryable when the letter, or the job when it ran, cannot be read, and as Submit does. After an error
-// the letter may still be there.
+// It fails as Enqueue does, and with ErrNotRetryable when the dead letter, or the job it describes, cannot be decoded. After an
+// error the dead letter may still exist.
 func (s *Service) Replay(ctx context.Context, letter *store.DeadLetter, spec *job.Spec) (snap *job.Snapshot, replayed bool, err error) {
 	if letter.Dead == nil || !letter.Dead.CanBeReplayed() {
 		return nil, false, ErrNotRetryable
@@ -21,7 +21,7 @@ func (s *Service) Replay(ctx context.Context, letter *store.DeadLetter, spec *jo
 	if err != nil {
 		return nil, false, err
 	}
-	// Somebody else may have replayed it meanwhile, with the same job as the result.
+	// A concurrent replay, which has the same result, may have removed it already.
 	if _, err := s.store.RemoveDeadLetter(ctx, letter); err != nil {
 		return nil, false, err
 	}

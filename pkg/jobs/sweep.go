@@ -12,11 +12,11 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
-// SweeperConfig holds the intervals of a sweeper. The zero value is for production; tests shorten them.
+// SweeperConfig holds the intervals of a sweeper. The zero value selects the defaults.
 type SweeperConfig struct {
-	// Interval is how often the sweeper looks for jobs past their deadline; a second when 0.
+	// Interval is how often the sweeper looks for jobs past their deadline; 1 second if 0.
 	Interval time.Duration
-	// Hold is how long the lease outlives the process that holds it; ten seconds when 0.
+	// Hold is how long the lease is valid after its last renewal; 10 seconds if 0.
 	Hold time.Duration
 }
 
@@ -31,7 +31,7 @@ const (
 
 // Sweeper ends jobs whose deadline has passed, in whatever state: of a kind that is paused or has no workers, between two
 // attempts, or on a worker that hangs. Every API process has one; the one that holds the lease sweeps, and another takes over
-// when that process dies. Two that sweep at once for a moment do no harm, since the first terminal record of a job is final.
+// when that process dies. Two may sweep at once for a moment without harm, since the first terminal record of a job is final.
 type Sweeper struct {
 	cfg     SweeperConfig
 	jobs    *Service
@@ -58,8 +58,8 @@ func NewSweeper(s *Service, leases *control.Store, cfg SweeperConfig, m *telemet
 	return &Sweeper{cfg: cfg, jobs: s, leases: leases, metrics: m, log: log, done: make(chan struct{})}
 }
 
-// Start begins to compete for the lease and, holding it, to sweep. A process that sweeps costs NATS one request each second
-// and one for each 500 new jobs; any other asks for the lease every few seconds.
+// Start starts to compete for the lease and, while holding it, to sweep. The sweeping process costs NATS one request per second
+// and one for each 500 new jobs; every other one tries to acquire the lease every few seconds.
 func (s *Sweeper) Start() {
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
@@ -69,8 +69,7 @@ func (s *Sweeper) Start() {
 	}()
 }
 
-// Stop ends the sweeper and lets another take over at once, which also ends the jobs that are late by then. It is safe before
-// Start.
+// Stop stops the sweeper and releases the lease, so that another can take over at once. It is safe before Start.
 func (s *Sweeper) Stop(ctx context.Context) error {
 	if s.stop == nil {
 		return nil
@@ -84,30 +83,30 @@ func (s *Sweeper) Stop(ctx context.Context) error {
 	}
 }
 
-// errLost says that somebody else has the lease.
-var errLost = errors.New("the lease has passed to somebody else")
+// errLost is returned when another process has the lease.
+var errLost = errors.New("another process has the lease")
 
 // run competes for the lease until ctx ends.
 func (s *Sweeper) run(ctx context.Context) {
 	for ctx.Err() == nil {
-		begun := time.Now()
-		revision, again, err := s.leases.AcquireLease(ctx, sweeperLease, s.cfg.Hold, s.cfg.Interval)
+		start := time.Now()
+		revision, wait, err := s.leases.AcquireLease(ctx, sweeperLease, s.cfg.Hold, s.cfg.Interval)
 		switch {
 		case err == nil:
-			s.revision, s.renewed = revision, begun
+			s.revision, s.renewed = revision, start
 			s.sweepUntilLost(ctx)
-			again = s.cfg.Interval
+			wait = s.cfg.Interval
 		case errors.Is(err, control.ErrLeased):
 			s.report(ctx, nil)
 		default:
 			s.report(ctx, err)
-			again = s.cfg.Interval
+			wait = s.cfg.Interval
 		}
-		lifecycle.Sleep(ctx, again)
+		lifecycle.Sleep(ctx, wait)
 	}
 }
 
-// sweepUntilLost sweeps until ctx ends or somebody else has the lease.
+// sweepUntilLost sweeps until ctx ends or another process has the lease.
 func (s *Sweeper) sweepUntilLost(ctx context.Context) {
 	s.log.DebugContext(ctx, "this process ends jobs past their deadline")
 	s.metrics.SweeperLeads.Set(1)
@@ -129,7 +128,7 @@ func (s *Sweeper) sweepUntilLost(ctx context.Context) {
 	}
 }
 
-// renew renews the lease when a third of its time has passed. It fails with errLost.
+// renew renews the lease if a third of its time has passed. It fails with errLost.
 func (s *Sweeper) renew(ctx context.Context) error {
 	now := time.Now()
 	if now.Sub(s.renewed) < s.cfg.Hold/3 {
@@ -145,7 +144,7 @@ func (s *Sweeper) renew(ctx context.Context) error {
 	return err
 }
 
-// release lets another process take over before the lease expires, which it does anyway if this fails.
+// release releases the lease, so that another process need not wait until it expires.
 func (s *Sweeper) release(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
 	defer cancel()
@@ -154,7 +153,7 @@ func (s *Sweeper) release(ctx context.Context) {
 	}
 }
 
-// report logs that jobs cannot be ended, once, and that they can be again.
+// report logs the first of several failures, and that jobs can be ended again.
 func (s *Sweeper) report(ctx context.Context, err error) {
 	switch {
 	case ctx.Err() != nil:

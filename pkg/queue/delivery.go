@@ -12,14 +12,14 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// Lane is one kind and lane that workers pull from: a durable consumer that they share.
+// Lane is the durable consumer of one kind and lane, which workers share.
 type Lane struct {
 	Kind    job.Kind
 	Name    job.Lane
 	subject string
 }
 
-// Lane opens a kind and lane for pulling. It costs one request.
+// Lane returns the consumer of a kind and lane. It costs one request.
 func (q *Queue) Lane(ctx context.Context, kind job.Kind, lane job.Lane) (*Lane, error) {
 	name := broker.ConsumerName(kind, lane)
 	if _, err := q.js.Consumer(ctx, broker.StreamJobs, name); err != nil {
@@ -28,20 +28,20 @@ func (q *Queue) Lane(ctx context.Context, kind job.Kind, lane job.Lane) (*Lane, 
 	return &Lane{Kind: kind, Name: lane, subject: broker.PullSubject(name)}, nil
 }
 
-// Delivery is a job that was delivered to a worker.
+// Delivery is a job delivered to a worker.
 type Delivery struct {
 	Kind  job.Kind
 	Lane  job.Lane
 	Owner string
 	ID    string
-	// Spec is nil when the message could not be decoded; Fault then says why, for example job.ErrNewer.
+	// Spec is nil when the message could not be decoded; Fault is then the error, for example job.ErrNewer.
 	Spec  *job.Spec
 	Fault error
-	// Count is how often the job was delivered, this time included. It may shrink when the broker crashes.
+	// Count is how often the job was delivered, including this time. It may decrease when the broker crashes.
 	Count    uint64
 	Sequence uint64
 	QueuedAt time.Time
-	// Header is the headers with which the job was published, nil when there are none. They are the same at every delivery.
+	// Header holds the headers of the publish, nil if there are none. They are the same in every delivery.
 	Header map[string][]string
 
 	reply string
@@ -55,8 +55,8 @@ const (
 	payloadNak        = "-NAK"
 )
 
-// InProgress extends the lease of the job and waits for the answer. An answer proves that the connection works, not that the job
-// still belongs to this worker.
+// InProgress extends the lease of the job and waits for the answer. An answer proves that the connection works, not that this
+// worker still has the lease.
 func (d *Delivery) InProgress(ctx context.Context) error {
 	if _, err := d.nc.RequestWithContext(ctx, d.reply, []byte(payloadInProgress)); err != nil {
 		return fmt.Errorf("extend lease of job: %w", err)
@@ -64,7 +64,7 @@ func (d *Delivery) InProgress(ctx context.Context) error {
 	return nil
 }
 
-// Ack removes the job from the queue and waits for the confirmation.
+// Ack removes the job from the queue and waits for the answer.
 func (d *Delivery) Ack(ctx context.Context) error {
 	if _, err := d.nc.RequestWithContext(ctx, d.reply, []byte(payloadAck)); err != nil {
 		return fmt.Errorf("acknowledge job: %w", err)
@@ -74,14 +74,14 @@ func (d *Delivery) Ack(ctx context.Context) error {
 
 // NakWithDelay returns the job to the queue, to be delivered again after delay.
 func (d *Delivery) NakWithDelay(delay time.Duration) error {
-	word := payloadNak + ` {"delay":` + strconv.FormatInt(max(0, delay.Nanoseconds()), 10) + `}`
-	if err := d.nc.Publish(d.reply, []byte(word)); err != nil {
+	payload := payloadNak + ` {"delay":` + strconv.FormatInt(max(0, delay.Nanoseconds()), 10) + `}`
+	if err := d.nc.Publish(d.reply, []byte(payload)); err != nil {
 		return fmt.Errorf("return job with delay: %w", err)
 	}
 	return nil
 }
 
-// Nak returns the job to the queue, to be delivered to another worker at once.
+// Nak returns the job to the queue, to be delivered again at once.
 func (d *Delivery) Nak() error {
 	if err := d.nc.Publish(d.reply, []byte(payloadNak)); err != nil {
 		return fmt.Errorf("return job: %w", err)

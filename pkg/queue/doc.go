@@ -1,5 +1,5 @@
-// Package queue owns the stream of jobs: it stores a job durably with one acknowledged publish, finds it by owner and id, returns
-// its position, delivers it to workers and removes it.
+// Package queue owns the stream of queued jobs: it stores a job durably with one acknowledged publish, finds it by owner and id,
+// returns its position, delivers it to workers and removes it.
 //
-// How a job ended is stored by package store; circuit breakers and pauses are in package control.
+// Package store holds the results of jobs; package control holds circuit breakers and pauses.
 package queue

@@ -16,36 +16,36 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// Position returns how many jobs of the same kind and lane start before the given one, 0 when it is next. It fails with
+// Position returns how many jobs of the same kind and lane start before the given one, 0 if it is next. It fails with
 // ErrNotFound when the job has left the queue. It costs two requests.
 func (q *Queue) Position(ctx context.Context, e *Entry) (int, error) {
-	places, err := q.Positions(ctx, e.Spec.Kind, e.Spec.Lane, []uint64{e.Sequence})
+	positions, err := q.Positions(ctx, e.Spec.Kind, e.Spec.Lane, []uint64{e.Sequence})
 	if err != nil {
 		return 0, err
 	}
-	ahead, ok := places.Ahead[e.Sequence]
+	ahead, ok := positions.Ahead[e.Sequence]
 	if !ok {
 		return 0, ErrNotFound
 	}
 	return ahead, nil
 }
 
-// LanePositions is queue positions of one kind and lane.
+// LanePositions holds queue positions of one kind and lane.
 type LanePositions struct {
-	// Ahead is, by sequence, how many jobs start before that job, 0 when it is next.
+	// Ahead is, by sequence, how many jobs start before that job, 0 if it is next.
 	Ahead map[uint64]int
 	// Waiting and InFlight are as in LaneState.
 	Waiting, InFlight int
 }
 
-// positionsAtOnce bounds the requests for positions in flight.
+// positionsAtOnce bounds the concurrent requests for positions.
 const positionsAtOnce = 4
 
-// Positions returns the positions of several jobs of a kind and lane by their sequences. A job that has left the queue
-// is left out. It costs one request for each job and one for all.
+// Positions returns the positions of several jobs of a kind and lane by their sequences. It omits jobs that have left the queue.
+// It costs one request for each job and one for all.
 func (q *Queue) Positions(ctx context.Context, kind job.Kind, lane job.Lane, sequences []uint64) (*LanePositions, error) {
-	behind := make([]uint64, len(sequences))
-	there := make([]bool, len(sequences))
+	behind := make([]int, len(sequences))
+	found := make([]bool, len(sequences))
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(positionsAtOnce)
 	for i, sequence := range sequences {
@@ -54,38 +54,29 @@ func (q *Queue) Positions(ctx context.Context, kind job.Kind, lane job.Lane, seq
 			if errors.Is(err, ErrNotFound) {
 				return nil
 			}
-			behind[i], there[i] = n, err == nil
+			behind[i], found[i] = n, err == nil
 			return err
 		})
 	}
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	consumer, err := q.js.Consumer(ctx, broker.StreamJobs, broker.ConsumerName(kind, lane))
+	waiting, inFlight, err := q.Depth(ctx, kind, lane)
 	if err != nil {
-		return nil, fmt.Errorf("read depth of queue: %w", err)
+		return nil, err
 	}
-	// Consumer has just fetched the information.
-	info := consumer.CachedInfo()
-	const most = 1 << 30
-	places := &LanePositions{
-		Ahead: make(map[uint64]int, len(sequences)), Waiting: int(min(info.NumPending, most)), InFlight: info.NumAckPending,
-	}
+	positions := &LanePositions{Ahead: make(map[uint64]int, len(sequences)), Waiting: waiting, InFlight: inFlight}
 	for i, sequence := range sequences {
-		if !there[i] {
-			continue
-		}
-		places.Ahead[sequence] = 0
-		if info.NumPending > behind[i]+1 {
-			places.Ahead[sequence] = int(min(info.NumPending-behind[i]-1, most))
+		if found[i] {
+			positions.Ahead[sequence] = max(0, waiting-behind[i]-1)
 		}
 	}
-	return places, nil
+	return positions, nil
 }
 
-// behind returns how many messages of a kind and lane follow the one with a sequence. A direct get for a batch of one by subject
-// returns the number in a header.
-func (q *Queue) behind(ctx context.Context, kind job.Kind, lane job.Lane, sequence uint64) (uint64, error) {
+// behind returns how many messages of a kind and lane follow the one with a sequence. A direct get of a batch of one by subject
+// has the number in a header.
+func (q *Queue) behind(ctx context.Context, kind job.Kind, lane job.Lane, sequence uint64) (int, error) {
 	req, err := json.Marshal(map[string]any{
 		"seq": sequence, "batch": 1, "next_by_subj": broker.LaneSubject(kind, lane),
 	})
@@ -101,24 +92,24 @@ func (q *Queue) behind(ctx context.Context, kind job.Kind, lane job.Lane, sequen
 	if msg.Header.Get("Nats-Sequence") != strconv.FormatUint(sequence, 10) {
 		return 0, ErrNotFound
 	}
-	behind, err := strconv.ParseUint(msg.Header.Get("Nats-Num-Pending"), 10, 64)
+	behind, err := strconv.Atoi(msg.Header.Get("Nats-Num-Pending"))
 	if err != nil {
 		return 0, fmt.Errorf("read messages behind: %w", err)
 	}
 	return behind, nil
 }
 
-// LaneState is the load of a kind and lane.
+// LaneState is the state of a kind and lane.
 type LaneState struct {
 	Kind job.Kind
 	Lane job.Lane
-	// Waiting jobs were never delivered; InFlight ones run or wait for another attempt.
+	// Waiting is how many jobs were never delivered, and InFlight how many are running or wait for another attempt.
 	Waiting, InFlight int
-	// OldestAge is the age of the oldest job; 0 when there is none.
+	// OldestAge is the age of the oldest job; 0 if there is none.
 	OldestAge time.Duration
 }
 
-// States returns the state of every kind and lane, for metrics and health. It costs two requests for each.
+// States returns the states of all kinds and lanes. It costs two requests for each.
 func (q *Queue) States(ctx context.Context) ([]LaneState, error) {
 	var states []LaneState
 	for _, kind := range job.Kinds() {
@@ -133,23 +124,24 @@ func (q *Queue) States(ctx context.Context) ([]LaneState, error) {
 	return states, nil
 }
 
-// Depth returns how many jobs of a kind and lane were never delivered, and how many run or wait for another attempt. It costs
-// one request.
-func (q *Queue) Depth(ctx context.Context, kind job.Kind, lane job.Lane) (waiting, inHand int, err error) {
+// Depth returns how many jobs of a kind and lane were never delivered, and how many are running or wait for another attempt. It
+// costs one request.
+func (q *Queue) Depth(ctx context.Context, kind job.Kind, lane job.Lane) (waiting, inFlight int, err error) {
 	consumer, err := q.js.Consumer(ctx, broker.StreamJobs, broker.ConsumerName(kind, lane))
 	if err != nil {
 		return 0, 0, fmt.Errorf("read depth of queue: %w", err)
 	}
+	// Consumer has just fetched the information.
 	info := consumer.CachedInfo()
 	return int(min(info.NumPending, 1<<30)), info.NumAckPending, nil
 }
 
 func (q *Queue) state(ctx context.Context, kind job.Kind, lane job.Lane) (LaneState, error) {
-	waiting, inHand, err := q.Depth(ctx, kind, lane)
+	waiting, inFlight, err := q.Depth(ctx, kind, lane)
 	if err != nil {
 		return LaneState{}, err
 	}
-	state := LaneState{Kind: kind, Lane: lane, Waiting: waiting, InFlight: inHand}
+	state := LaneState{Kind: kind, Lane: lane, Waiting: waiting, InFlight: inFlight}
 	first, err := q.stream.GetMsg(ctx, 1, jetstream.WithGetMsgSubject(broker.LaneSubject(kind, lane)))
 	switch {
 	case errors.Is(err, jetstream.ErrMsgNotFound), errors.Is(err, nats.ErrNoResponders):

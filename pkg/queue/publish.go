@@ -13,25 +13,25 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 )
 
-// PublishTimeout is how long a publish waits for its confirmation when its context has no deadline.
+// PublishTimeout is how long a publish waits for its acknowledgement when its context has no deadline.
 const PublishTimeout = 30 * time.Second
 
-// timing is the intervals of a publish. Tests shorten them.
+// timing holds the intervals of a publish. Tests shorten them.
 type timing struct {
 	// poll is how often a publish checks the connection.
 	poll time.Duration
-	// resend is after how long without an answer the publish is sent again; it doubles with each time.
+	// resend is how long a publish waits for an answer before it is sent again; it doubles each time.
 	resend time.Duration
-	// away is after how long without a connection the publish is given up.
+	// away is how long a publish waits for a connection before it fails.
 	away time.Duration
 }
 
 var defaultTiming = timing{poll: 500 * time.Millisecond, resend: 5 * time.Second, away: 10 * time.Second}
 
 const (
-	// maxSends bounds how often one publish is sent. A store that is merely slow has to handle every one of them.
+	// maxSends bounds how often one publish is sent. A store that is only slow has to handle all of them.
 	maxSends = 6
-	// maxFailures is how many sends may fail outright, without a stream to take them among others.
+	// maxFailures is how many sends may fail with an error, such as that no stream listens.
 	maxFailures = 2
 )
 
@@ -41,11 +41,11 @@ type answer struct {
 	err     error
 }
 
-// publish stores a job under the condition that it is not there, and waits until NATS confirms or ctx ends.
+// publish stores a job on the condition that it is not in the queue, and waits until NATS acknowledges it or ctx ends.
 //
-// A send that goes unanswered may be lost, with a connection or between two leaders of a cluster, or may wait in the queue of a
-// slow store. So it is repeated, rarely, and every send is listened to: a slow store answers the first one first. The
-// condition makes NATS refuse all but one of them while the job is in the queue.
+// A send without an answer may be lost, with a connection or between two leaders of a cluster, or may be waiting in a slow store.
+// It is therefore repeated a few times, and the first answer to any of the sends counts. The condition makes NATS refuse all but
+// one of them while the job is in the queue.
 func (q *Queue) publish(ctx context.Context, msg *nats.Msg, onlyIfNew jetstream.PublishOpt) (Receipt, error) {
 	ctx, cancel := withDeadline(ctx)
 	defer cancel()
@@ -71,7 +71,7 @@ func (q *Queue) publish(ctx context.Context, msg *nats.Msg, onlyIfNew jetstream.
 			a.receipt.Repeated = sends > 1
 			switch {
 			case broker.Overloaded(a.err):
-				// It was not stored, and is sent again after the usual interval.
+				// It was not stored, and is sent again after the resend interval.
 			case !errors.Is(a.err, ErrUnavailable) || ctx.Err() != nil:
 				return a.receipt, a.err
 			default:
@@ -102,7 +102,7 @@ func (q *Queue) publish(ctx context.Context, msg *nats.Msg, onlyIfNew jetstream.
 	}
 }
 
-// withDeadline returns ctx with a deadline, PublishTimeout from now when it has none.
+// withDeadline returns a copy of ctx with a deadline, PublishTimeout from now if ctx has none.
 func withDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
 	if _, ok := ctx.Deadline(); ok {
 		return context.WithCancel(ctx)
@@ -110,7 +110,7 @@ func withDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, PublishTimeout)
 }
 
-// send publishes a job once and waits for the answer. It fails with ErrUnavailable when the outcome is unknown.
+// send publishes a job once and waits for the acknowledgement. It fails with ErrUnavailable when the outcome is unknown.
 func (q *Queue) send(ctx context.Context, msg *nats.Msg, onlyIfNew jetstream.PublishOpt) (Receipt, error) {
 	// The client adds its own headers, and several sends of a job may be in flight.
 	own := &nats.Msg{Subject: msg.Subject, Data: msg.Data, Header: maps.Clone(msg.Header)}

@@ -14,16 +14,16 @@ import (
 )
 
 const (
-	// grace is how much longer than its pull a Puller waits for the server to close it. A job that arrives when the client no
-	// longer waits belongs to nobody until it is redelivered; but a cluster forgets the pulls of a leader that died, and the
-	// slot is then idle for as long as this, twice.
+	// grace is how long after its expiry a Puller waits for the server to close a pull. A job that arrives when the client no
+	// longer waits is idle until it is redelivered; but a cluster loses the pulls of a leader that died, and the slot is then
+	// idle for twice this time.
 	grace = 2 * time.Second
 	// pollInterval is how often a waiting Puller checks its connection.
 	pollInterval = 250 * time.Millisecond
 )
 
-// Puller pulls jobs, one at a time, for one slot of a worker. It must be used by one goroutine at a time and keeps one
-// subscription for its life.
+// Puller pulls jobs, one at a time, for one slot of a worker. It keeps one subscription until it is closed, and must be used by
+// one goroutine at a time.
 type Puller struct {
 	nc *nats.Conn
 	// triggerReconcile is called when a consumer is missing; complete reports whether nothing is known to be missing.
@@ -32,11 +32,11 @@ type Puller struct {
 	sub              *nats.Subscription
 	inbox            string
 	pulls            uint64
-	// open counts the pulls that the server has not closed as far as is known.
+	// open counts the pulls that the server has not closed, as far as the client knows.
 	open int
 }
 
-// Puller returns a puller. Close ends it.
+// Puller returns a new puller. The caller must close it.
 func (q *Queue) Puller() (*Puller, error) {
 	inbox := q.nc.NewInbox()
 	sub, err := q.nc.SubscribeSync(inbox + ".*")
@@ -46,31 +46,31 @@ func (q *Queue) Puller() (*Puller, error) {
 	return &Puller{nc: q.nc, triggerReconcile: q.triggerReconcile, complete: q.complete, sub: sub, inbox: inbox}, nil
 }
 
-// Close ends the puller. A job that arrives later is redelivered when its lease ends.
+// Close closes the puller. A job that arrives later is redelivered when its lease ends.
 func (p *Puller) Close() {
 	// The connection may be closed already, and the subscription with it.
 	_ = p.sub.Unsubscribe()
 }
 
-// Pull pulls one job from a lane and waits at most wait for it, or not at all when wait is 0. It returns nil when there was
-// none. The caller must end the delivery with Ack, NakWithDelay or Nak; otherwise it is redelivered when its lease ends.
+// Pull pulls one job from a lane, waiting at most wait for it, or not at all if wait is 0. It returns nil when there was none.
+// The caller must end the delivery with Ack, NakWithDelay or Nak; otherwise the job is redelivered when its lease ends.
 //
 // It fails when the connection is lost or the server refuses, for example because the consumer is missing.
 func (p *Puller) Pull(l *Lane, wait time.Duration) (*Delivery, error) {
-	ask := map[string]any{"batch": 1, "no_wait": true}
+	pull := map[string]any{"batch": 1, "no_wait": true}
 	if wait > 0 {
-		ask = map[string]any{"batch": 1, "expires": wait.Nanoseconds()}
+		pull = map[string]any{"batch": 1, "expires": wait.Nanoseconds()}
 	}
-	req, err := json.Marshal(ask)
+	req, err := json.Marshal(pull)
 	if err != nil {
 		return nil, fmt.Errorf("encode request: %w", err)
 	}
 	if !p.nc.IsConnected() {
-		// The client would buffer the request and send it later, when nobody waits for the answer.
+		// The client would buffer the request and send it later, when no one waits for the answer.
 		return nil, fmt.Errorf("pull job: %w", nats.ErrConnectionReconnecting)
 	}
 	if !p.complete() {
-		// A job that is pulled now could not be started.
+		// A job pulled now could not be started.
 		return nil, fmt.Errorf("pull job: %w", broker.ErrIncomplete)
 	}
 	p.pulls++
@@ -132,7 +132,7 @@ func statusOf(msg *nats.Msg) (string, bool) {
 	return status, status != ""
 }
 
-// handleStatus handles a status message. It reports true when the pull with the given reply has ended without a job.
+// handleStatus handles a status message. It reports whether the pull with the given reply subject has ended without a job.
 func (p *Puller) handleStatus(status string, msg *nats.Msg, reply string) (bool, error) {
 	if status == statusHeartbeat {
 		return false, nil
@@ -148,8 +148,8 @@ func (p *Puller) handleStatus(status string, msg *nats.Msg, reply string) (bool,
 	return false, fmt.Errorf("pull job: status %s, %s", status, msg.Header.Get(describeHeader))
 }
 
-// drain waits for earlier pulls that were abandoned, so that no job arrives while the slot is busy. There are some only after the
-// server has been silent for longer than grace.
+// drain waits for earlier pulls that were abandoned, so that no job arrives while the slot is busy. There are such pulls only if
+// the server did not answer for longer than grace.
 func (p *Puller) drain() {
 	for deadline := time.Now().Add(grace); p.open > 0 && time.Now().Before(deadline); {
 		msg, err := p.sub.NextMsg(pollInterval)

@@ -14,22 +14,22 @@ import (
 )
 
 var (
-	// ErrFull is returned when the queue holds its maximum of jobs.
+	// ErrFull is returned when the queue holds its maximum number of jobs.
 	ErrFull = errors.New("the queue is full")
 	// ErrNoRoom is returned when NATS has no storage left for a job.
 	ErrNoRoom = errors.New("the store is full")
-	// ErrUnavailable is returned when NATS did not confirm a job; whether it was stored is unknown.
+	// ErrUnavailable is returned when NATS did not acknowledge a job; whether it was stored is unknown.
 	ErrUnavailable = errors.New("the queue is unavailable")
 	// ErrNotFound is returned for a job that is not in the queue.
 	ErrNotFound = errors.New("not in the queue")
 )
 
-// Queue is the stream of jobs.
+// Queue is the stream of queued jobs.
 type Queue struct {
 	nc     *nats.Conn
 	js     jetstream.JetStream
 	stream jetstream.Stream
-	// triggerReconcile is called when something seems to be missing in NATS; complete reports whether nothing is known to be.
+	// triggerReconcile is called when a stream or consumer seems to be missing; complete reports whether none is known to be.
 	triggerReconcile func()
 	complete         func() bool
 	refused          atomic.Pointer[refusal]
@@ -45,7 +45,7 @@ func New(ctx context.Context, b *broker.Broker) (*Queue, error) {
 	return &Queue{nc: b.Conn(), js: b.JetStream(), stream: stream, triggerReconcile: b.TriggerReconcile, complete: b.Complete, timing: defaultTiming}, nil
 }
 
-// Connected reports whether NATS is connected at this moment.
+// Connected reports whether the connection to NATS is up.
 func (q *Queue) Connected() bool { return q.nc.IsConnected() }
 
 // Entry is a job in the queue.
@@ -54,13 +54,13 @@ type Entry struct {
 	Sequence uint64
 }
 
-// Find returns the job with the given owner and id, whatever its kind and lane. Any replica may answer, and may be behind;
+// Find returns the job with the given owner and id, of any kind and lane. It reads from any replica, which may be behind;
 // FindLeader is never stale. It fails with ErrNotFound and costs one request.
 func (q *Queue) Find(ctx context.Context, owner, id string) (*Entry, error) {
 	return q.find(ctx, owner, id, q.lastDirect)
 }
 
-// FindLeader is Find from the stream's leader.
+// FindLeader is like Find but reads from the leader of the stream.
 func (q *Queue) FindLeader(ctx context.Context, owner, id string) (*Entry, error) {
 	return q.find(ctx, owner, id, q.lastFromLeader)
 }
@@ -86,13 +86,12 @@ func (q *Queue) lastDirect(ctx context.Context, subject string) (*jetstream.RawS
 	return q.stream.GetLastMsgForSubject(ctx, subject)
 }
 
-// lastFromLeader reads from the stream's leader instead of by a direct get, which any replica answers.
 func (q *Queue) lastFromLeader(ctx context.Context, subject string) (*jetstream.RawStreamMsg, error) {
 	return broker.LeaderLast(ctx, q.js, broker.StreamJobs, subject)
 }
 
-// FindMany returns several jobs of an owner, by id, up to a thousand. A job that is not in the queue, or that the replica which
-// answers does not have yet, is left out. It costs one request.
+// FindMany returns up to a thousand jobs of an owner, by id. It reads from any replica and omits jobs that the replica does not
+// have. It costs one request.
 func (q *Queue) FindMany(ctx context.Context, owner string, ids []string) (map[string]*Entry, error) {
 	entries := make(map[string]*Entry, len(ids))
 	err := broker.LastMessages(ctx, q.js, broker.StreamJobs, ids, func(id string) string { return broker.AnyJobSubject(owner, id) },
@@ -106,22 +105,22 @@ func (q *Queue) FindMany(ctx context.Context, owner string, ids []string) (map[s
 	return entries, err
 }
 
-// Delete removes a job from the queue. A job that is no longer there is no error. It costs one request, and another one when
-// the first was refused.
+// Delete removes a job from the queue. Removing a job that is not there is no error. It costs one request, and another one if
+// the first is refused.
 func (q *Queue) Delete(ctx context.Context, sequence uint64) error {
 	err := q.stream.DeleteMsg(ctx, sequence)
 	if err == nil {
 		return nil
 	}
-	// The refusal does not say whether the job is gone or the stream is in trouble.
+	// The error does not say whether the job is gone or the stream has a problem.
 	if _, missing := broker.LeaderMessage(ctx, q.js, broker.StreamJobs, sequence); errors.Is(missing, jetstream.ErrMsgNotFound) {
 		return nil
 	}
 	return fmt.Errorf("delete job from queue: %w", err)
 }
 
-// AnnounceCancel tells the worker that has a job that it was canceled. The message may be lost; workers check by themselves from
-// time to time.
+// AnnounceCancel notifies the worker that has a job that the job was canceled. The message may be lost; workers also check
+// periodically.
 func (q *Queue) AnnounceCancel(id string) error {
 	if err := q.nc.Publish(broker.CancelSubject(id), nil); err != nil {
 		return fmt.Errorf("announce cancel: %w", err)
@@ -129,7 +128,7 @@ func (q *Queue) AnnounceCancel(id string) error {
 	return nil
 }
 
-// OnCancel calls f with the id of each job that is canceled, until the returned function is called.
+// OnCancel calls f with the id of each job that AnnounceCancel names, until stop is called.
 func (q *Queue) OnCancel(f func(id string)) (stop func(), err error) {
 	sub, err := q.nc.Subscribe(broker.CancelsSubject, func(m *nats.Msg) {
 		f(m.Subject[len("cancel."):])
@@ -140,7 +139,7 @@ func (q *Queue) OnCancel(f func(id string)) (stop func(), err error) {
 	return func() { _ = sub.Unsubscribe() }, nil
 }
 
-// OwnerIDs returns the ids of all jobs of an owner that are in the queue. It costs one request to the stream's leader.
+// OwnerIDs returns the ids of all queued jobs of an owner. It costs one request to the leader of the stream.
 func (q *Queue) OwnerIDs(ctx context.Context, owner string) ([]string, error) {
 	var info *jetstream.StreamInfo
 	err := broker.RetryUnanswered(ctx, func(ctx context.Context) (err error) {

@@ -18,15 +18,15 @@ var ErrUnreadable = errors.New("the message cannot be decoded")
 
 // Extent is the range of sequences in the queue.
 type Extent struct {
-	// Created is when the stream was created. One that was lost and created anew has another time, and numbers its jobs from 1 again.
+	// Created is when the stream was created. A stream that was lost and recreated has another time and starts again at sequence 1.
 	Created time.Time
-	// First is the sequence of the oldest job, and Last that of the newest job there has been.
+	// First is the sequence of the oldest job, and Last that of the newest, even if it has left the queue.
 	First, Last uint64
-	// Jobs is how many there are.
+	// Jobs is the number of jobs.
 	Jobs int
 }
 
-// Extent returns the range of sequences in the queue. It costs one request to the stream's leader.
+// Extent returns the range of sequences in the queue. It costs one request to the leader of the stream.
 func (q *Queue) Extent(ctx context.Context) (Extent, error) {
 	info, err := q.stream.Info(ctx)
 	if err != nil {
@@ -37,15 +37,15 @@ func (q *Queue) Extent(ctx context.Context) (Extent, error) {
 }
 
 const (
-	// scanJobs and scanBytes bound one part of a scan.
+	// scanJobs and scanBytes bound one scan.
 	scanJobs  = 500
 	scanBytes = 4 << 20
 )
 
-// Scan calls take with the sequence and the deadline of each job from a sequence on, in their order, and returns where the next
-// scan continues. It reads up to 500 jobs and reports whether there are more. A message that cannot be decoded is skipped. It
-// costs one request, which any replica may answer; one that is behind only makes the next scan longer.
-func (q *Queue) Scan(ctx context.Context, from uint64, take func(sequence uint64, deadline time.Time)) (next uint64, more bool, err error) {
+// Scan calls f with the sequence and deadline of up to 500 jobs, in order, from the sequence from on. It returns the sequence at
+// which the next scan continues and whether there are more jobs. It skips messages that cannot be decoded. It costs one request
+// to any replica; a replica that is behind only makes the next scan longer.
+func (q *Queue) Scan(ctx context.Context, from uint64, f func(sequence uint64, deadline time.Time)) (next uint64, more bool, err error) {
 	ctx, cancel := broker.Bounded(ctx)
 	defer cancel()
 	next = max(from, 1)
@@ -64,18 +64,18 @@ func (q *Queue) Scan(ctx context.Context, from uint64, take func(sequence uint64
 		next = msg.Sequence + 1
 		more = msg.Header.Get("Nats-Num-Pending") != "0"
 		if deadline, err := job.DecodeDeadline(msg.Data); err == nil {
-			take(msg.Sequence, deadline.Time)
+			f(msg.Sequence, deadline.Time)
 		}
 	}
-	// The messages end without an error when the time is up.
+	// The iteration ends without an error when ctx ends.
 	if err := ctx.Err(); err != nil {
 		return next, false, fmt.Errorf("scan queue: %w", err)
 	}
 	return next, more, nil
 }
 
-// At returns the job with a sequence from the stream's leader. It fails with ErrNotFound and with ErrUnreadable, and
-// costs one request.
+// At returns the job with a sequence, read from the leader of the stream. It fails with ErrNotFound and ErrUnreadable and costs
+// one request.
 func (q *Queue) At(ctx context.Context, sequence uint64) (*Entry, error) {
 	msg, err := broker.LeaderMessage(ctx, q.js, broker.StreamJobs, sequence)
 	switch {

@@ -1,6 +1,5 @@
-// Package chunk stores bytes that are larger than a NATS message, in messages of half a MiB each. Its callers decide under
-// which subjects the chunks are stored, and describe the bytes in a record of their own, which they write afterwards: chunks
-// without a record are found by nobody.
+// Package chunk stores data larger than a NATS message in messages of 512 KiB each. Its callers choose the subjects of the
+// chunks, and write a record that describes the data afterwards; chunks without a record are never read.
 package chunk
 
 import (
@@ -17,27 +16,27 @@ import (
 )
 
 const (
-	// Size is the size of every chunk but the last, in bytes; NATS takes messages of up to 1 MiB. It is part of the records
-	// of stored bytes, so that it can change.
+	// Size is the size of every chunk but the last, in bytes; NATS accepts messages of up to 1 MiB. The records of stored data
+	// include it, so that it can change.
 	Size = 512 << 10
-	// concurrency bounds the chunks that are being stored at once for one caller.
+	// concurrency bounds the chunks that a Put stores at once.
 	concurrency = 4
 )
 
-// ErrMissing is returned when a chunk is missing: the bytes were removed meanwhile, or have expired.
+// ErrMissing is returned when a chunk is missing because the data was removed meanwhile or has expired.
 var ErrMissing = errors.New("chunk is missing")
 
-// Store is the chunks in one stream.
+// Store stores chunks in one stream.
 type Store struct {
 	js     jetstream.JetStream
 	stream jetstream.Stream
 }
 
-// New returns the chunks in a stream that keeps one message for each subject. It costs no request.
+// New returns a store on a stream that keeps one message per subject. It costs no request.
 func New(js jetstream.JetStream, stream jetstream.Stream) *Store { return &Store{js, stream} }
 
-// Put stores data; subject returns the subject of a chunk by its number. It stores nothing for no data. A failure leaves the
-// chunks that were stored before it. It costs one acknowledged publish for each chunk, a few of them at once.
+// Put stores data; subject returns the subject of chunk n. After an error, some chunks may be stored. It costs one acknowledged
+// publish for each chunk, a few of them concurrently.
 func (s *Store) Put(ctx context.Context, subject func(n int) string, data []byte, opts ...jetstream.PublishOpt) error {
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(concurrency)
@@ -51,23 +50,22 @@ func (s *Store) Put(ctx context.Context, subject func(n int) string, data []byte
 	return group.Wait()
 }
 
-// Blob describes stored bytes.
+// Blob describes stored data.
 type Blob struct {
-	// Subject returns the subject of a chunk by its number.
+	// Subject returns the subject of chunk n.
 	Subject func(n int) string
-	// Bytes is the length of the whole, and ChunkBytes that of every chunk but the last.
+	// Bytes is the size of the data, and ChunkBytes that of every chunk but the last.
 	Bytes      int64
 	ChunkBytes int
 }
 
-// Open returns stored bytes for reading from any place. It costs no request; reading costs one for each chunk, which any
-// replica may answer, and is bounded by ctx. It fails with ErrMissing, and with io.ErrUnexpectedEOF when a chunk is shorter
-// than the description says.
+// Open returns a reader of stored data. It costs no request; reading costs one for each chunk, to any replica, and is bounded by
+// ctx. Reads fail with ErrMissing, and with io.ErrUnexpectedEOF when a chunk is shorter than described.
 func (s *Store) Open(ctx context.Context, b Blob) *io.SectionReader {
 	return io.NewSectionReader(&reader{ctx: ctx, store: s, blob: b, number: -1}, 0, b.Bytes)
 }
 
-// reader reads stored bytes and keeps the chunk that was read last.
+// reader reads stored data and keeps the last chunk.
 type reader struct {
 	ctx   context.Context //nolint:containedctx // An io.ReaderAt has no other way to be bounded.
 	store *Store
@@ -78,7 +76,7 @@ type reader struct {
 	chunk  []byte
 }
 
-// ReadAt fills p from an offset. Offset and length are within the bytes, which io.SectionReader takes care of.
+// ReadAt fills p from an offset. io.SectionReader ensures that p is within the data.
 func (r *reader) ReadAt(p []byte, offset int64) (n int, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -109,7 +107,7 @@ func (r *reader) load(number int) error {
 		msg, err = broker.LeaderLast(r.ctx, r.store.js, r.store.stream.CachedInfo().Config.Name, subject)
 	}
 	switch {
-	case errors.Is(err, jetstream.ErrMsgNotFound), err == nil && len(msg.Data) == 0: // Without data it is the marker of an expired chunk.
+	case errors.Is(err, jetstream.ErrMsgNotFound), err == nil && len(msg.Data) == 0: // A message without data marks an expired chunk.
 		return ErrMissing
 	case err != nil:
 		return fmt.Errorf("read chunk: %w", err)

@@ -2,7 +2,7 @@ package imagefile
 
 import "encoding/binary"
 
-// pngEnd walks from chunk to chunk up to IEND.
+// pngEnd walks the chunks up to IEND.
 func pngEnd(data []byte) (end int, ok bool) {
 	const frame = 12 // Length, name and checksum.
 	hasData := false
@@ -26,13 +26,13 @@ func pngEnd(data []byte) (end int, ok bool) {
 // The markers that matter to the structure of a JPEG file.
 const (
 	markerTEM  = 0x01
-	markerRST0 = 0xd0 // The seven that follow are restarts as well.
+	markerRST0 = 0xd0 // RST1 to RST7 follow.
 	markerSOI  = 0xd8
 	markerEOI  = 0xd9
 	markerSOS  = 0xda
 )
 
-// jpegEnd walks from segment to segment and through the scans up to EOI.
+// jpegEnd walks the segments and scans up to EOI.
 func jpegEnd(data []byte) (end int, ok bool) {
 	hasData := false
 	for at := 2; at+1 < len(data); {
@@ -68,8 +68,8 @@ func jpegEnd(data []byte) (end int, ok bool) {
 	return 0, false
 }
 
-// scanEnd returns where the next marker stands behind the scan that begins at a place. Within a scan, 0xff is followed by 0
-// or by the marker of a restart.
+// scanEnd returns the offset of the first marker after the scan that starts at the offset at. Within a scan, 0xff is followed by
+// 0 or by a restart marker.
 func scanEnd(data []byte, at int) int {
 	for ; at+1 < len(data); at++ {
 		if data[at] != 0xff {
@@ -82,7 +82,7 @@ func scanEnd(data []byte, at int) int {
 	return len(data)
 }
 
-// webpEnd walks from chunk to chunk; the container states its length.
+// webpEnd walks the chunks of the container, whose header has its length.
 func webpEnd(data []byte) (end int, ok bool) {
 	const header, frame = 12, 8
 	end = int(binary.LittleEndian.Uint32(data[4:])) + frame

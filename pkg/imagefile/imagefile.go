@@ -1,5 +1,5 @@
-// Package imagefile reads the type, the dimensions and the extent of PNG, JPEG and WebP files from their structure. It
-// decompresses nothing, so that a small file that claims to be huge costs nothing.
+// Package imagefile reads the type, dimensions and length of PNG, JPEG and WebP files from their structure. It does not
+// decompress them, so that a small file that claims to be huge costs nothing.
 package imagefile
 
 import (
@@ -13,7 +13,7 @@ import (
 	"golang.org/x/image/webp"
 )
 
-// The content types that this package knows.
+// The supported content types.
 const (
 	PNG  = "image/png"
 	JPEG = "image/jpeg"
@@ -28,7 +28,7 @@ const (
 // ErrFormat is returned for a file of another type, or one whose header cannot be read.
 var ErrFormat = errors.New("not a PNG, JPEG or WebP file")
 
-// format is how files of one type are read.
+// format reads files of one type.
 type format struct {
 	contentType string
 	config      func(io.Reader) (image.Config, error)
@@ -47,14 +47,13 @@ func formatOf(data []byte) (f format, known bool) {
 	return format{}, false
 }
 
-// ContentType returns PNG, JPEG or WebP by the first bytes of a file, and "" for another type.
+// ContentType returns PNG, JPEG or WebP from the first bytes of a file, and "" for another type.
 func ContentType(data []byte) string {
 	f, _ := formatOf(data)
 	return f.contentType
 }
 
-// Size returns the width and the height in pixels from the header of a file. They may be 0, and as large as the header says.
-// It fails with ErrFormat.
+// Size returns the width and height in pixels from the header of a file. The values are not checked. It fails with ErrFormat.
 func Size(data []byte) (width, height int, err error) {
 	f, known := formatOf(data)
 	if !known {
@@ -67,8 +66,8 @@ func Size(data []byte) (width, height int, err error) {
 	return config.Width, config.Height, nil
 }
 
-// End returns the number of bytes that belong to an image; whatever follows is not part of it. It reports false for a file
-// that is cut off or malformed, has no image data or is of another type. It takes one pass over the data.
+// End returns the length of the image file at the start of data. ok is false for a file that is truncated or malformed, has no
+// image data or is of another type. It takes one pass over the data.
 func End(data []byte) (end int, ok bool) {
 	f, known := formatOf(data)
 	if !known {

@@ -19,33 +19,33 @@ import (
 var (
 	// ErrNotFound is returned for a key without a value.
 	ErrNotFound = errors.New("not found")
-	// ErrConflict is returned when somebody else has written the key, or in a cluster is about to. Nothing was written then.
+	// ErrConflict is returned when another write to the key came first or, in a cluster, is pending. Nothing was written then.
 	ErrConflict = errors.New("changed concurrently")
 	// ErrFull is returned when NATS has no room for the value.
 	ErrFull = errors.New("the store is full")
-	// ErrNewer is returned for a value that a newer version of the program has stored, which must not be overwritten.
+	// ErrNewer is returned for a value that a newer version of the program has written and that must not be overwritten.
 	ErrNewer = job.ErrNewer
 )
 
-// errMalformed replaces the error of the JSON decoder, which may quote the value.
+// errMalformed replaces the error of the JSON decoder, which may contain parts of the value.
 var errMalformed = errors.New("malformed")
 
 // Config describes the values of a bucket. They are stored as JSON.
 type Config[T any] struct {
-	// Name says in errors what a value is, as in "read account".
+	// Name is the name of a value in errors, as in "read account".
 	Name string
-	// Prefix stands before each key and makes it a subject of the stream. When it is empty, keys are whole subjects.
+	// Prefix is prepended to each key to form a subject of the stream. When it is empty, keys are whole subjects.
 	Prefix string
-	// Check, if not nil, rejects decoded values: what is incomplete, and with ErrNewer what a newer version has stored.
+	// Check, if not nil, rejects decoded values: incomplete ones, and with ErrNewer those of a newer version.
 	Check func(*T) error
-	// Lenient reads a value that cannot be decoded, or that Check rejects, as the zero value: for what must not block anybody
-	// for ever and may be overwritten.
+	// Lenient decodes a value that is malformed or rejected by Check as the zero value, for values that may be overwritten and
+	// must not block a key forever.
 	Lenient bool
-	// TTL, if not nil, returns for how long a value is stored, in whole seconds. Every write starts that time anew.
+	// TTL, if not nil, returns the time to live of a value, in whole seconds. Every write restarts it.
 	TTL func(*T) time.Duration
 }
 
-// Bucket is the values of one type in a KV bucket.
+// Bucket holds the values of one type in a KV bucket.
 type Bucket[T any] struct {
 	js     jetstream.JetStream
 	stream jetstream.Stream
@@ -54,33 +54,31 @@ type Bucket[T any] struct {
 	retryFor time.Duration
 }
 
-// New returns the bucket of the values that cfg describes in the stream of a KV bucket, which keeps one message for each
-// subject. It costs no request.
+// New returns a bucket of values in the stream of a KV bucket, which keeps one message per subject. It costs no request.
 func New[T any](js jetstream.JetStream, stream jetstream.Stream, cfg Config[T]) *Bucket[T] {
 	return &Bucket[T]{js: js, stream: stream, cfg: cfg, retryFor: retryFor}
 }
 
-// Entry is a value as it is stored.
+// Entry is a key with its stored value.
 type Entry[T any] struct {
 	Key   string
 	Value T
-	// Revision is what Update expects. It is 0 for a key that was never written or is purged; the marker of a value that was
+	// Revision is the argument of Update. It is 0 for a key that was never written or was purged; the marker of a value that was
 	// deleted or has expired has a revision of its own.
 	Revision uint64
-	// Exists says that the key has a value.
+	// Exists reports whether the key has a value.
 	Exists bool
-	// Err says why the value could not be decoded.
+	// Err is the error of a value that could not be decoded.
 	Err error
 }
 
-// Get returns the value of a key from the stream's leader, so that it is never stale. It fails with ErrNotFound, in which
-// case the entry has the revision to update, and costs one request.
+// Get returns the entry of a key from the leader of the stream, so that it is never stale. It fails with ErrNotFound, in which
+// case the entry has the revision for Update. It costs one request.
 func (b *Bucket[T]) Get(ctx context.Context, key string) (Entry[T], error) {
 	return b.result(b.get(ctx, key))
 }
 
-// GetAny returns the value of a key from whichever replica answers, which may be behind. It fails as Get does and costs one
-// request, which does not burden the leader.
+// GetAny is like Get but reads from any replica, which may be behind and does not burden the leader.
 func (b *Bucket[T]) GetAny(ctx context.Context, key string) (Entry[T], error) {
 	msg, err := b.stream.GetLastMsgForSubject(ctx, b.cfg.Prefix+key)
 	return b.result(b.entry(key, msg, err))
@@ -134,9 +132,8 @@ func (b *Bucket[T]) decode(key string, msg *jetstream.RawStreamMsg) Entry[T] {
 	return e
 }
 
-// List returns the entries whose keys match patterns, in which * stands for one token: at most a thousand, the oldest
-// write first, without deleted and expired ones. An entry that cannot be decoded has its Err set. It costs one request,
-// which any replica may answer.
+// List returns the entries whose keys match patterns, in which * matches one token: at most a thousand, oldest write first,
+// without deleted and expired ones. An entry that cannot be decoded has its Err set. It costs one request to any replica.
 func (b *Bucket[T]) List(ctx context.Context, patterns ...string) ([]Entry[T], error) {
 	ctx, cancel := broker.Bounded(ctx)
 	defer cancel()
@@ -160,22 +157,22 @@ func (b *Bucket[T]) List(ctx context.Context, patterns ...string) ([]Entry[T], e
 			entries = append(entries, b.decode(strings.TrimPrefix(msg.Subject, b.cfg.Prefix), msg))
 		}
 	}
-	// The messages end without an error when the time is up.
+	// The iteration ends without an error when ctx ends.
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("list %ss: %w", b.cfg.Name, err)
 	}
 	return entries, nil
 }
 
-// Purge removes a value without a trace; pattern may hold wildcards. A missing value is no error. It costs one request.
+// Purge removes values without leaving markers; pattern may contain wildcards. A missing value is no error. It costs one request.
 //
-// NATS does not sync to disk that an update has replaced the value before it: a server that is killed right after the purge
-// of a value that was updated may bring back the one before. Delete does not have this problem.
+// NATS does not sync the removal of a replaced value to disk: a server that is killed right after the purge of an updated value
+// may restore the previous one. Delete does not have this problem.
 func (b *Bucket[T]) Purge(ctx context.Context, pattern string) error {
 	return b.purge(ctx, pattern)
 }
 
-// PurgeRevision is Purge for a value as it was read: one that was written after revision stays.
+// PurgeRevision is like Purge for one key but keeps a value that was written after revision.
 func (b *Bucket[T]) PurgeRevision(ctx context.Context, key string, revision uint64) error {
 	return b.purge(ctx, key, jetstream.WithPurgeSequence(revision+1))
 }
@@ -187,8 +184,8 @@ func (b *Bucket[T]) purge(ctx context.Context, pattern string, opts ...jetstream
 	return nil
 }
 
-// Delete replaces a value by a marker without content, unless it was written after revision; it fails with ErrConflict then.
-// It costs one acknowledged publish.
+// Delete replaces the value with the given revision by an empty marker. It fails with ErrConflict when the value was written
+// after that. It costs one acknowledged publish.
 func (b *Bucket[T]) Delete(ctx context.Context, key string, revision uint64) error {
 	marker := nats.NewMsg(b.cfg.Prefix + key)
 	marker.Header.Set("KV-Operation", "PURGE")

@@ -11,22 +11,22 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
 )
 
 const (
-	// retryFor bounds how long a write is repeated because of conflicts.
+	// retryFor bounds how long a write is retried because of conflicts.
 	retryFor = 8 * time.Second
-	// maxPause is the longest pause before a repetition. A cluster refuses a write for as long as another one to the key
-	// is being replicated.
+	// maxPause is the longest pause before a retry. A cluster refuses a write while another one to the key is replicated.
 	maxPause = 20 * time.Millisecond
 )
 
-// ErrUnchanged is returned by the function that Change is given when there is nothing to write.
+// ErrUnchanged is returned by the edit function of Change when there is nothing to write.
 var ErrUnchanged = errors.New("unchanged")
 
-// Put stores a value whatever is there, and returns its revision. Options may add conditions and a time to live; a failed
-// condition is ErrConflict. It fails with ErrFull and costs one acknowledged publish. Any error but these two leaves open
-// whether the value was stored, here and in the methods below.
+// Put stores a value unconditionally and returns its revision. Options may add conditions and a time to live; it fails with
+// ErrConflict when a condition fails, and with ErrFull. After any other error of this and the other methods that write, the
+// value may be stored. It costs one acknowledged publish.
 func (b *Bucket[T]) Put(ctx context.Context, key string, value T, opts ...jetstream.PublishOpt) (revision uint64, err error) {
 	data, err := json.Marshal(&value)
 	if err != nil {
@@ -42,16 +42,15 @@ func (b *Bucket[T]) Put(ctx context.Context, key string, value T, opts ...jetstr
 	return ack.Sequence, nil
 }
 
-// Update stores a value in place of the one with the given revision, 0 for a key that has neither a value nor a marker, and
-// returns the new revision. It fails with ErrConflict when somebody else has written the key, and with ErrFull. It costs one
-// acknowledged publish.
+// Update replaces the value with the given revision, 0 for a key that has neither a value nor a marker, and returns the new
+// revision. It fails with ErrConflict when the key has another revision, and with ErrFull. It costs one acknowledged publish.
 func (b *Bucket[T]) Update(ctx context.Context, key string, value T, revision uint64, opts ...jetstream.PublishOpt) (uint64, error) {
 	return b.Put(ctx, key, value, append([]jetstream.PublishOpt{jetstream.WithExpectLastSequencePerSubject(revision)}, opts...)...)
 }
 
 // Create stores the first value of a key, or the first one after a deletion, and returns its revision. It fails with
-// ErrConflict when the key has a value, and with ErrFull. It costs one acknowledged publish, and two requests more where a
-// marker is to be replaced.
+// ErrConflict when the key has a value, and with ErrFull. It costs one acknowledged publish, and two more requests to replace a
+// marker.
 func (b *Bucket[T]) Create(ctx context.Context, key string, value T, opts ...jetstream.PublishOpt) (revision uint64, err error) {
 	var last uint64
 	var refused, exists bool
@@ -75,13 +74,12 @@ func (b *Bucket[T]) Create(ctx context.Context, key string, value T, opts ...jet
 	return revision, err
 }
 
-// Change reads the entry of a key from the stream's leader, has edit change its Value and stores that, again and again until
-// nobody else wrote in between. A key without a value has an entry that does not exist. Change returns the entry as it is
-// stored.
+// Change reads the entry of a key from the leader of the stream, calls edit to change its Value and stores that, until no other
+// write comes in between. The entry of a key without a value has Exists false. Change returns the stored entry.
 //
-// What edit fails with ends it; with ErrUnchanged nothing is written and Change returns the entry without an error. It fails
-// with ErrConflict as Retry does, with ErrFull, and with ErrNewer before edit is called. It costs one read and one
-// acknowledged publish, and as much again for each conflict.
+// An error of edit ends it; with ErrUnchanged nothing is written and Change returns the entry without an error. It fails with
+// ErrConflict as Retry does, with ErrFull, and with ErrNewer before edit is called. It costs one read and one acknowledged
+// publish, and as much again for each conflict.
 func (b *Bucket[T]) Change(ctx context.Context, key string, edit func(*Entry[T]) error, opts ...jetstream.PublishOpt) (e Entry[T], err error) {
 	var edited error // It ends the loop even if it is ErrConflict.
 	err = retry(ctx, b.retryFor, func() error {
@@ -106,8 +104,8 @@ func (b *Bucket[T]) Change(ctx context.Context, key string, edit func(*Entry[T])
 	return e, err
 }
 
-// Retry calls do until it does not fail with ErrConflict, with a random pause in between and for at most eight seconds. It is
-// for changes that span several keys; Change and Create retry by themselves.
+// Retry calls do until it does not fail with ErrConflict, with random pauses and for at most eight seconds. It is for changes of
+// several keys; Change and Create retry by themselves.
 func Retry(ctx context.Context, do func() error) error { return retry(ctx, retryFor, do) }
 
 func retry(ctx context.Context, limit time.Duration, do func() error) error {
@@ -117,17 +115,13 @@ func retry(ctx context.Context, limit time.Duration, do func() error) error {
 		if !errors.Is(err, ErrConflict) || time.Since(start) >= limit {
 			return err
 		}
-		timer := time.NewTimer(rand.N(maxPause)) //nolint:gosec // A pause is no secret.
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
+		if !lifecycle.Sleep(ctx, rand.N(maxPause)) { //nolint:gosec // A pause is no secret.
 			return fmt.Errorf("%w: %w", err, context.Cause(ctx))
 		}
 	}
 }
 
-// classify gives the refusals of a publish their names.
+// classify maps the error of a publish to those of this package.
 func classify(err error) error {
 	switch {
 	case broker.Conflict(err):

@@ -17,14 +17,14 @@ import (
 // DeadLetterFilter selects dead letters; the zero value selects all.
 type DeadLetterFilter struct {
 	Kinds []job.Kind
-	// Codes are those of job.Error.
+	// Codes are codes of job.Error.
 	Codes []string
 	Owner string
-	// Since excludes jobs that failed earlier.
+	// Since excludes jobs that failed before it.
 	Since time.Time
 }
 
-// subject matches the selected letters, and others as well unless bySubject is true.
+// subject matches the selected dead letters, and others as well unless bySubject is true.
 func (f DeadLetterFilter) subject() string {
 	if f.Owner == "" && len(f.Kinds) != 1 {
 		// The stream holds nothing else, and NATS counts a whole stream without reading its subjects.
@@ -37,12 +37,12 @@ func (f DeadLetterFilter) subject() string {
 	return broker.DeadsSubject(kind, f.Owner)
 }
 
-// bySubject reports whether the subject alone selects the letters.
+// bySubject reports whether the subject alone selects the dead letters.
 func (f DeadLetterFilter) bySubject() bool {
 	return len(f.Kinds) < 2 && len(f.Codes) == 0 && f.Since.IsZero()
 }
 
-// matches reports whether a letter is selected. One that cannot be read has no code.
+// matches reports whether a dead letter is selected. One that cannot be decoded has no code.
 func (f DeadLetterFilter) matches(l *DeadLetter) bool {
 	if len(f.Codes) > 0 && (l.Dead == nil || !slices.Contains(f.Codes, l.Dead.Error.Code)) {
 		return false
@@ -51,28 +51,27 @@ func (f DeadLetterFilter) matches(l *DeadLetter) bool {
 		!l.FailedAt().Before(f.Since)
 }
 
-// DeadLetterPage is a part of the dead letters, the newest first.
+// DeadLetterPage is a page of dead letters, newest first.
 type DeadLetterPage struct {
 	Letters []*DeadLetter
-	// Total is the number of selected letters, on all pages.
+	// Total is the number of selected dead letters on all pages.
 	Total int
-	// Next is where the next page begins; 0 on the last one.
+	// Next is where the next page starts; 0 on the last page.
 	Next uint64
 }
 
-// DeadLetters returns the newest selected dead letters before the given sequence; 0 begins with the newest. It costs a few requests,
-// whatever their number, when the filter names an owner, one kind, or nothing; codes, several kinds and a time require that
-// every letter since that time is read.
+// DeadLetters returns a page of the selected dead letters before a sequence; 0 starts at the newest. It costs a few requests when
+// the filter has an owner, one kind, or nothing; with codes, several kinds or a time, every dead letter since that time is read.
 func (s *Store) DeadLetters(ctx context.Context, f DeadLetterFilter, before uint64, limit int) (*DeadLetterPage, error) {
 	limit = max(1, limit)
 	if before == 0 {
 		before = math.MaxUint64
 	}
-	read := s.lettersBySearch
+	read := s.deadLettersBySearch
 	if f.bySubject() {
-		read = s.lettersBySubject
+		read = s.deadLettersBySubject
 	}
-	// One more than the limit tells whether there is a next page.
+	// One more than the limit shows whether there is a next page.
 	letters, total, err := read(ctx, f, before, limit+1)
 	if err != nil {
 		return nil, err
@@ -86,8 +85,8 @@ func (s *Store) DeadLetters(ctx context.Context, f DeadLetterFilter, before uint
 	return page, nil
 }
 
-// lettersBySubject returns the last few letters before a sequence, the oldest first, and the number of all.
-func (s *Store) lettersBySubject(ctx context.Context, f DeadLetterFilter, before uint64, n int) ([]*DeadLetter, int, error) {
+// deadLettersBySubject returns the last n selected dead letters before a sequence, oldest first, and the total number.
+func (s *Store) deadLettersBySubject(ctx context.Context, f DeadLetterFilter, before uint64, n int) ([]*DeadLetter, int, error) {
 	from, to, total, err := broker.LastRange(ctx, s.js, s.dead, f.subject(), before, n)
 	if err != nil {
 		return nil, 0, fmt.Errorf("list dead letters: %w", err)
@@ -100,8 +99,8 @@ func (s *Store) lettersBySubject(ctx context.Context, f DeadLetterFilter, before
 	return letters, clampInt(total), err
 }
 
-// lettersBySearch is lettersBySubject for filters that depend on the content of letters.
-func (s *Store) lettersBySearch(ctx context.Context, f DeadLetterFilter, before uint64, n int) ([]*DeadLetter, int, error) {
+// deadLettersBySearch is deadLettersBySubject for filters that depend on the content.
+func (s *Store) deadLettersBySearch(ctx context.Context, f DeadLetterFilter, before uint64, n int) ([]*DeadLetter, int, error) {
 	var letters []*DeadLetter
 	total := 0
 	err := s.EachDeadLetter(ctx, f, 1, math.MaxUint64, func(l *DeadLetter) (bool, error) {
@@ -117,12 +116,12 @@ func (s *Store) lettersBySearch(ctx context.Context, f DeadLetterFilter, before 
 	return letters, total, err
 }
 
-// EachDeadLetter calls take with each selected dead letter from one sequence up to another, both included, the oldest first, until
-// take returns false or an error. It costs one request for each five hundred letters that are read.
-func (s *Store) EachDeadLetter(ctx context.Context, f DeadLetterFilter, from, to uint64, take func(*DeadLetter) (more bool, err error)) error {
+// EachDeadLetter calls visit with each selected dead letter from one sequence to another, both included, oldest first, until visit
+// returns false or an error. It costs one request for each 500 dead letters that are read.
+func (s *Store) EachDeadLetter(ctx context.Context, f DeadLetterFilter, from, to uint64, visit func(*DeadLetter) (more bool, err error)) error {
 	subject := f.subject()
 	if !f.Since.IsZero() {
-		// A letter is stored after its job has failed, but the clocks of worker and NATS may differ.
+		// A dead letter is stored after its job has failed, but the clocks of worker and NATS may differ.
 		first, err := broker.FirstSince(ctx, s.js, broker.StreamDead, subject, f.Since.Add(-clockSkew))
 		switch {
 		case errors.Is(err, jetstream.ErrMsgNotFound):
@@ -133,18 +132,18 @@ func (s *Store) EachDeadLetter(ctx context.Context, f DeadLetterFilter, from, to
 		from = max(from, first)
 	}
 	return broker.Range(ctx, s.js, broker.StreamDead, subject, from, to, func(msg *jetstream.RawStreamMsg) (bool, error) {
-		letter, ok := newLetter(msg)
+		letter, ok := decodeDeadLetter(msg)
 		if !ok || !f.matches(letter) {
 			return true, nil
 		}
-		return take(letter)
+		return visit(letter)
 	})
 }
 
-// clockSkew is how far the clocks of worker and NATS may be apart.
+// clockSkew is how much the clocks of worker and NATS may differ.
 const clockSkew = 5 * time.Minute
 
-// LastDeadLetter returns the sequence of the newest dead letter, even if it was removed. It costs one request.
+// LastDeadLetter returns the highest sequence of a dead letter, even if that was removed. It costs one request.
 func (s *Store) LastDeadLetter(ctx context.Context) (uint64, error) {
 	info, err := s.dead.Info(ctx)
 	if err != nil {

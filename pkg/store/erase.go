@@ -9,9 +9,9 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 )
 
-// EraseRemains removes the media and the progress of all jobs of an owner, including those without a record: a worker that was
-// killed after its job was deleted may have left some. The tombstones of deleted jobs stay, so that workers that are still
-// busy store nothing. It costs two requests and may be repeated.
+// EraseRemains removes the media and the progress of all jobs of an owner, including those that a worker has left behind that
+// was killed after its job was deleted. It keeps the tombstones of deleted jobs, so that workers still running these jobs store
+// nothing. It costs two requests and may be repeated.
 func (s *Store) EraseRemains(ctx context.Context, owner string) error {
 	if err := s.results.Purge(ctx, jetstream.WithPurgeSubject(broker.OwnerMediaSubject(owner))); err != nil {
 		return fmt.Errorf("erase media of owner: %w", err)
@@ -22,11 +22,11 @@ func (s *Store) EraseRemains(ctx context.Context, owner string) error {
 	return nil
 }
 
-// EraseTombstones removes everything of an owner from the results, including the tombstones of deleted jobs. It must not be called
-// while a worker may be busy with a job of the owner. It costs one request.
+// EraseTombstones removes everything of an owner from the results, including the tombstones of deleted jobs. It must not be
+// called while a worker may be running a job of the owner. It costs one request.
 func (s *Store) EraseTombstones(ctx context.Context, owner string) error {
 	if err := s.results.Purge(ctx, jetstream.WithPurgeSubject(broker.OwnerResultsSubject(owner))); err != nil {
-		return fmt.Errorf("erase marks of owner: %w", err)
+		return fmt.Errorf("erase tombstones of owner: %w", err)
 	}
 	return nil
 }

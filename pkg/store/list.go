@@ -11,8 +11,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// OwnerIDs returns the ids of all jobs of an owner that have ended and are still kept. It costs one request to the
-// stream's leader, whatever the number of jobs.
+// OwnerIDs returns the ids of all jobs of an owner that have a record or a tombstone. It costs one request to the leader of the
+// stream.
 func (s *Store) OwnerIDs(ctx context.Context, owner string) ([]string, error) {
 	info, err := s.results.Info(ctx, jetstream.WithSubjectFilter(broker.OwnerRecordsSubject(owner)))
 	if err != nil {
@@ -25,11 +25,11 @@ func (s *Store) OwnerIDs(ctx context.Context, owner string) ([]string, error) {
 	return ids, nil
 }
 
-// MaxBatch is the largest number of ids that Records and Progresses accept; NATS returns no more at once.
+// MaxBatch is the maximum number of ids that Records and Progresses accept; NATS returns no more at once.
 const MaxBatch = 1000
 
-// Records returns the terminal records of several jobs of an owner, by id, without those that the replica that answers does not
-// have. It costs one request.
+// Records returns the records of several jobs of an owner, by id. It reads from any replica and omits records that the replica
+// does not have. It costs one request.
 func (s *Store) Records(ctx context.Context, owner string, ids []string) (map[string]*job.Record, error) {
 	records := make(map[string]*job.Record, len(ids))
 	err := broker.LastMessages(ctx, s.js, broker.ResultsStream, ids, func(id string) string { return broker.RecordSubject(owner, id) },
@@ -43,7 +43,7 @@ func (s *Store) Records(ctx context.Context, owner string, ids []string) (map[st
 	return records, err
 }
 
-// Progresses returns the progress of several jobs of an owner, by id, where there is one. It costs one request.
+// Progresses returns the progress of several jobs of an owner, by id, as Records does.
 func (s *Store) Progresses(ctx context.Context, owner string, ids []string) (map[string]*job.Progress, error) {
 	progresses := make(map[string]*job.Progress, len(ids))
 	err := broker.LastMessages(ctx, s.js, broker.ProgressStream, ids, func(id string) string { return broker.ProgressSubject(owner, id) },

@@ -16,50 +16,50 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// hashLength is how many hexadecimal digits of the SHA-256 are part of a chunk's key.
+// hashLength is how many hexadecimal digits of the SHA-256 are part of the subject of a chunk.
 const hashLength = 16
 
-// manifest describes one stored medium; its chunks follow from it.
+// manifest describes a stored media file and determines the subjects of its chunks.
 type manifest struct {
 	V int `json:"v"`
 	job.Media
 	ChunkBytes int `json:"chunk_bytes"`
 }
 
-// Product is a medium that a job has made and that is not stored yet.
+// Product is an image or audio file that a job has produced and that is not stored yet.
 type Product struct {
 	Media job.Media
 	Data  []byte
 }
 
-// PutMedia stores one image or audio file of a job and returns its description with size and hash filled in. When an earlier
-// attempt has stored one with the same index, that one stays and is returned. It costs one acknowledged publish for each
+// PutMedia stores an image or audio file of a job and returns its description with size and hash filled in. If an earlier attempt
+// has stored one with the same index, that one is kept and its description returned. It costs one acknowledged publish for each
 // 512 KiB and one for the manifest.
 func (s *Store) PutMedia(ctx context.Context, owner, id string, m job.Media, data []byte) (job.Media, error) {
 	sum := sha256.Sum256(data)
 	m.SHA256, m.Bytes = hex.EncodeToString(sum[:]), int64(len(data))
 	if err := chunk.New(s.js, s.results).Put(ctx, chunkSubject(owner, id, m), data); err != nil {
-		return job.Media{}, fmt.Errorf("store media: %w", published(err, ErrExists))
+		return job.Media{}, fmt.Errorf("store media: %w", publishError(err, ErrExists))
 	}
 	encoded, err := json.Marshal(manifest{V: job.Version, Media: m, ChunkBytes: chunk.Size})
 	if err != nil {
 		return job.Media{}, fmt.Errorf("encode manifest: %w", err)
 	}
-	msg, err := s.createOrFirst(ctx, broker.ManifestSubject(owner, id, m.Index), encoded)
+	msg, err := s.createOrExisting(ctx, broker.ManifestSubject(owner, id, m.Index), encoded)
 	if err != nil {
 		return job.Media{}, fmt.Errorf("store manifest: %w", err)
 	}
 	if msg == nil {
 		return m, nil
 	}
-	first, err := decodeManifest(msg.Data)
+	existing, err := decodeManifest(msg.Data)
 	if err != nil {
 		return job.Media{}, err
 	}
-	return first.Media, nil
+	return existing.Media, nil
 }
 
-// MediaInfo returns the description of a stored medium. It fails with ErrNotFound and reads from the stream's leader.
+// MediaInfo returns the description of a media file, read from the leader of the stream. It fails with ErrNotFound.
 func (s *Store) MediaInfo(ctx context.Context, owner, id string, index int) (job.Media, error) {
 	m, err := s.manifest(ctx, owner, id, index)
 	if err != nil {
@@ -93,8 +93,8 @@ func decodeManifest(data []byte) (*manifest, error) {
 	return &m, nil
 }
 
-// OpenMedia returns a stored medium for reading, from any offset. It fails with ErrNotFound. Bytes are read from the store on
-// demand, one chunk at a time; ctx bounds those reads too.
+// OpenMedia opens a media file for reading from any offset. Its bytes are read on demand, one chunk at a time; ctx bounds these
+// reads too. It fails with ErrNotFound.
 func (s *Store) OpenMedia(ctx context.Context, owner, id string, index int) (*MediaReader, error) {
 	m, err := s.manifest(ctx, owner, id, index)
 	if err != nil {
@@ -104,16 +104,16 @@ func (s *Store) OpenMedia(ctx context.Context, owner, id string, index int) (*Me
 	return &MediaReader{SectionReader: data, media: m.Media}, nil
 }
 
-// MediaReader reads a stored medium.
+// MediaReader reads a media file.
 type MediaReader struct {
 	*io.SectionReader
 	media job.Media
 }
 
-// Media returns the description of what is read.
+// Media returns the description of the file.
 func (r *MediaReader) Media() job.Media { return r.media }
 
-// chunkSubject returns where the chunks of a medium are stored.
+// chunkSubject returns a function that returns the subject of chunk n of a media file.
 func chunkSubject(owner, id string, m job.Media) func(n int) string {
 	return func(n int) string { return broker.ChunkSubject(owner, id, m.Index, m.SHA256[:hashLength], n) }
 }

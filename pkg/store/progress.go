@@ -11,13 +11,14 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// Progress returns the latest running or retrying state of a job and its revision, for PutProgress. It fails with ErrNotFound.
+// Progress returns the progress of a job and its revision for PutProgress. It reads from any replica, which may be behind. It
+// fails with ErrNotFound.
 func (s *Store) Progress(ctx context.Context, owner, id string) (*job.Progress, uint64, error) {
 	msg, err := s.progress.GetLastMsgForSubject(ctx, broker.ProgressSubject(owner, id))
 	return readProgress(msg, err)
 }
 
-// ProgressLeader is Progress, read from the stream's leader, so that it is current.
+// ProgressLeader is like Progress but reads from the leader of the stream, which is never stale.
 func (s *Store) ProgressLeader(ctx context.Context, owner, id string) (*job.Progress, uint64, error) {
 	msg, err := broker.LeaderLast(ctx, s.js, broker.ProgressStream, broker.ProgressSubject(owner, id))
 	return readProgress(msg, err)
@@ -39,8 +40,8 @@ func readProgress(msg *jetstream.RawStreamMsg, err error) (*job.Progress, uint64
 	return p, msg.Sequence, nil
 }
 
-// PutProgress replaces the state with the given revision, 0 for none, and returns the new revision. It fails with ErrConflict
-// when somebody else has changed it.
+// PutProgress replaces the progress that has the given revision, 0 for none, and returns the new revision. It fails with
+// ErrConflict when the progress was changed meanwhile.
 func (s *Store) PutProgress(ctx context.Context, owner string, p *job.Progress, revision uint64) (uint64, error) {
 	data, err := p.Encode()
 	if err != nil {
@@ -49,7 +50,7 @@ func (s *Store) PutProgress(ctx context.Context, owner string, p *job.Progress, 
 	ack, err := s.js.Publish(ctx, broker.ProgressSubject(owner, p.ID), data,
 		jetstream.WithExpectLastSequencePerSubject(revision))
 	if err != nil {
-		return 0, published(err, ErrConflict)
+		return 0, publishError(err, ErrConflict)
 	}
 	return ack.Sequence, nil
 }

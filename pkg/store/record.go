@@ -10,16 +10,14 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// PutRecord stores how a job ended, once, and returns the final record. won says whether that is r, and not one that was
-// stored before.
-//
-// It fails with ErrDeleted, and removes the job's media, when the job was deleted.
+// PutRecord stores the terminal record of a job unless there is one already, and returns the stored record; won reports whether
+// that is r. It fails with ErrDeleted, and removes the job's media, when the job was deleted.
 func (s *Store) PutRecord(ctx context.Context, r *job.Record) (final *job.Record, won bool, err error) {
 	data, err := r.Encode()
 	if err != nil {
 		return nil, false, err
 	}
-	msg, err := s.createOrFirst(ctx, broker.RecordSubject(r.Spec.Owner, r.Spec.ID), data)
+	msg, err := s.createOrExisting(ctx, broker.RecordSubject(r.Spec.Owner, r.Spec.ID), data)
 	switch {
 	case err != nil:
 		return nil, false, err
@@ -28,16 +26,16 @@ func (s *Store) PutRecord(ctx context.Context, r *job.Record) (final *job.Record
 	case len(msg.Data) == 0:
 		return nil, false, errors.Join(ErrDeleted, s.deleteMedia(ctx, r.Spec.Owner, r.Spec.ID))
 	}
-	first, err := job.DecodeRecord(msg.Data)
+	existing, err := job.DecodeRecord(msg.Data)
 	if err != nil {
-		return nil, false, fmt.Errorf("read the record that was first: %w", err)
+		return nil, false, fmt.Errorf("read the existing record: %w", err)
 	}
-	return first, same(first, r), nil
+	return existing, same(existing, r), nil
 }
 
-// same reports whether the existing record is the one that was to be written: an earlier try was stored, and its answer lost.
-func same(first, r *job.Record) bool {
-	a, errA := first.Encode()
+// same reports whether the existing record equals r, because an earlier try stored it and the answer was lost.
+func same(existing, r *job.Record) bool {
+	a, errA := existing.Encode()
 	b, errB := r.Encode()
 	return errA == nil && errB == nil && bytes.Equal(a, b)
 }

@@ -11,24 +11,25 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
 )
 
 var (
-	// ErrNotFound is returned for what is not stored, or no longer.
+	// ErrNotFound is returned for a value that was never stored, was removed or has expired.
 	ErrNotFound = errors.New("not stored")
-	// ErrExists is returned by a write that must be the first and is not.
+	// ErrExists is returned by a write that must be the first of its subject and is not.
 	ErrExists = errors.New("the job has ended already")
-	// ErrConflict is returned when somebody else has changed a progress since it was read.
+	// ErrConflict is returned when a progress was changed since it was read.
 	ErrConflict = errors.New("changed meanwhile")
-	// ErrDeleted is returned when a job that is to be ended was deleted.
+	// ErrDeleted is returned when the job to end was deleted.
 	ErrDeleted = errors.New("the job was deleted")
-	// ErrUndecided is returned when somebody else's write has been pending for too long to tell whether it will succeed.
-	ErrUndecided = errors.New("another write is still on its way")
+	// ErrUndecided is returned when a concurrent write has been pending for too long, so that its outcome is unknown.
+	ErrUndecided = errors.New("another write is still pending")
 	// ErrFull is returned when the store has no room.
 	ErrFull = errors.New("the store is full")
 )
 
-// Store is the results, the progress and the dead letters.
+// Store holds the results, the progress and the dead letters of jobs.
 type Store struct {
 	js       jetstream.JetStream
 	results  jetstream.Stream
@@ -41,7 +42,7 @@ type Store struct {
 // step names a step of a deletion.
 type step string
 
-// The steps of a deletion before its last, the record's.
+// The steps of a deletion, except the last, which removes the record.
 const (
 	stepDeleteMedia    step = "delete_media"
 	stepDeleteProgress step = "delete_progress"
@@ -69,21 +70,21 @@ func New(ctx context.Context, b *broker.Broker) (*Store, error) {
 	return s, nil
 }
 
-// Record returns how a job ended. It may read from a replica that is behind; RecordLeader does not.
-// It fails with ErrNotFound while the job has not ended, and when its record has expired.
+// Record returns the terminal record of a job. It reads from any replica, which may be behind. It fails with ErrNotFound while
+// the job has not ended, and when the record was removed or has expired.
 func (s *Store) Record(ctx context.Context, owner, id string) (*job.Record, error) {
 	msg, err := s.results.GetLastMsgForSubject(ctx, broker.RecordSubject(owner, id))
 	return readRecord(msg, err)
 }
 
-// RecordLeader is Record, read from the stream's leader, so that it is current.
+// RecordLeader is like Record but reads from the leader of the stream, which is never stale.
 func (s *Store) RecordLeader(ctx context.Context, owner, id string) (*job.Record, error) {
 	msg, err := broker.LeaderLast(ctx, s.js, broker.ResultsStream, broker.RecordSubject(owner, id))
 	return readRecord(msg, err)
 }
 
-// Ended is RecordLeader for callers that need to know whether Delete has left a tombstone: record is nil while the job has not
-// ended, and deleted says that there is a tombstone in its place.
+// Ended is like RecordLeader but returns a nil record when there is none, and reports whether Delete has left a tombstone in its
+// place.
 func (s *Store) Ended(ctx context.Context, owner, id string) (record *job.Record, deleted bool, err error) {
 	msg, err := broker.LeaderLast(ctx, s.js, broker.ResultsStream, broker.RecordSubject(owner, id))
 	record, err = readRecord(msg, err)
@@ -105,76 +106,71 @@ func readRecord(msg *jetstream.RawStreamMsg, err error) (*job.Record, error) {
 	return job.DecodeRecord(msg.Data)
 }
 
-// create publishes to a subject that must be empty. One with a tombstone is not.
+// create publishes to a subject that must be empty; a tombstone counts as content.
 func (s *Store) create(ctx context.Context, subject string, data []byte) error {
 	_, err := s.js.Publish(ctx, subject, data, jetstream.WithExpectLastSequencePerSubject(0))
-	return published(err, ErrExists)
+	return publishError(err, ErrExists)
 }
 
 const (
-	// undecidedPause and undecidedTries bound the wait for a write that is pending.
+	// undecidedPause and undecidedTries bound the wait for a pending write.
 	undecidedPause = 50 * time.Millisecond
 	undecidedTries = 60
 )
 
-// createOrFirst publishes to a subject that must be empty, or returns the message that is there already.
+// createOrExisting publishes to a subject that must be empty, or returns the message that is there already.
 //
-// A cluster refuses a write as soon as another one to the subject is pending: nobody can read that one yet, and it may still
-// be lost with the leader that took it. Taking the refusal for its success, or the empty subject for a deletion, could lose
-// both. So the write is retried for a while, until there is something to read; then it fails with ErrUndecided.
-func (s *Store) createOrFirst(ctx context.Context, subject string, data []byte) (first *jetstream.RawStreamMsg, err error) {
+// A cluster refuses a write while another one to the subject is pending, which cannot be read yet and may still be lost with its
+// leader. Treating the refusal as a success, or the empty subject as a deletion, could lose both writes. The write is therefore
+// retried until the other one can be read, or, after a while, fails with ErrUndecided.
+func (s *Store) createOrExisting(ctx context.Context, subject string, data []byte) (existing *jetstream.RawStreamMsg, err error) {
 	for tries := 0; ; tries++ {
 		err := s.create(ctx, subject, data)
 		if !errors.Is(err, ErrExists) {
 			return nil, err
 		}
-		first, err := broker.LeaderLast(ctx, s.js, broker.ResultsStream, subject)
+		existing, err := broker.LeaderLast(ctx, s.js, broker.ResultsStream, subject)
 		if err == nil {
-			return first, nil
+			return existing, nil
 		}
 		if !errors.Is(err, jetstream.ErrMsgNotFound) {
-			return nil, fmt.Errorf("read what was stored first: %w", err)
+			return nil, fmt.Errorf("read the existing value: %w", err)
 		}
 		if tries == undecidedTries {
 			return nil, ErrUndecided
 		}
-		timer := time.NewTimer(undecidedPause)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
+		if !lifecycle.Sleep(ctx, undecidedPause) {
 			return nil, fmt.Errorf("%w: %w", ErrUndecided, context.Cause(ctx))
 		}
 	}
 }
 
-// published maps the error of a conditional publish to those of this package; refused stands for a failed condition.
-func published(err, refused error) error {
-	if err == nil {
+// publishError maps the error of a publish to those of this package; a failed condition is mapped to conflict.
+func publishError(err, conflict error) error {
+	switch {
+	case err == nil:
 		return nil
-	}
-	if broker.Conflict(err) {
-		return refused
-	}
-	if broker.NoRoom(err) || broker.TooMany(err) {
+	case broker.Conflict(err):
+		return conflict
+	case broker.NoRoom(err), broker.TooMany(err):
 		return fmt.Errorf("%w: %w", ErrFull, err)
 	}
 	return fmt.Errorf("store: %w", err)
 }
 
-// Probe writes a few bytes that nothing reads, to check that results can be stored. It fails with ErrFull when there is no room,
-// and with the error of ctx when NATS does not answer, as after a disk failure. It costs one acknowledged publish.
+// Probe writes a few bytes, which are never read, to check that results can be stored. It fails with ErrFull when there is no
+// room, and with the error of ctx when NATS does not answer, as after a disk failure. It costs one acknowledged publish.
 func (s *Store) Probe(ctx context.Context) error {
 	_, err := s.js.Publish(ctx, broker.ResultsProbeSubject(), []byte("probe"))
-	return published(err, ErrConflict)
+	return publishError(err, ErrConflict)
 }
 
-// Delete removes a job's media, its progress and its record. The record goes last, so that an interrupted delete can be
-// repeated. Nothing of it needs to exist.
+// Delete removes the media, the progress and the record of a job, none of which need exist. The record is removed last, so that
+// an interrupted deletion can be repeated.
 //
-// With fence, for a job that a worker may still be busy with, a tombstone takes the record's place for as long as results are
-// kept, and whoever tries to end the job gets ErrDeleted.
-func (s *Store) Delete(ctx context.Context, owner, id string, fence bool) error {
+// With keepTombstone, for a job that a worker may still be running, a tombstone replaces the record for as long as results are
+// kept, and PutRecord fails with ErrDeleted.
+func (s *Store) Delete(ctx context.Context, owner, id string, keepTombstone bool) error {
 	if err := s.deleteMedia(ctx, owner, id); err != nil {
 		return err
 	}
@@ -188,24 +184,24 @@ func (s *Store) Delete(ctx context.Context, owner, id string, fence bool) error 
 		return err
 	}
 	record := broker.RecordSubject(owner, id)
-	// Before the tombstone too: NATS persists what is purged, but not what is replaced, and after a kill it would recover the
-	// record once the tombstone is gone.
+	// Purge even before a tombstone: NATS syncs a purge to disk, but not the replacement of a message, and after a kill it would
+	// recover the record once the tombstone is gone.
 	if err := s.results.Purge(ctx, jetstream.WithPurgeSubject(record)); err != nil {
 		return fmt.Errorf("delete record: %w", err)
 	}
-	if !fence {
+	if !keepTombstone {
 		return nil
 	}
 	tombstone := nats.NewMsg(record)
 	tombstone.Header.Set("KV-Operation", "DEL")
 	if _, err := s.js.PublishMsg(ctx, tombstone); err != nil {
-		return fmt.Errorf("mark a deleted job: %w", published(err, ErrExists))
+		return fmt.Errorf("store tombstone: %w", publishError(err, ErrExists))
 	}
 	return nil
 }
 
-// RemoveTombstone removes the tombstone that Delete has left, so that a new job with the same id can end. A record stays. It costs one
-// request, and another one when there is a tombstone.
+// RemoveTombstone removes the tombstone of a deleted job, so that a new job with the same id can end. It keeps a record. It costs
+// one request, and another one if there is a tombstone.
 func (s *Store) RemoveTombstone(ctx context.Context, owner, id string) error {
 	record := broker.RecordSubject(owner, id)
 	tombstone, err := broker.LeaderLast(ctx, s.js, broker.ResultsStream, record)
@@ -213,14 +209,14 @@ func (s *Store) RemoveTombstone(ctx context.Context, owner, id string) error {
 	case errors.Is(err, jetstream.ErrMsgNotFound):
 		return nil
 	case err != nil:
-		return fmt.Errorf("look for a deleted job: %w", err)
+		return fmt.Errorf("read tombstone: %w", err)
 	case len(tombstone.Data) > 0:
 		return nil
 	}
-	// Up to the tombstone and no further: a record may be written at this moment.
+	// Not beyond the tombstone: a record may be written at this moment.
 	err = s.results.Purge(ctx, jetstream.WithPurgeSubject(record), jetstream.WithPurgeSequence(tombstone.Sequence+1))
 	if err != nil {
-		return fmt.Errorf("forget a deleted job: %w", err)
+		return fmt.Errorf("remove tombstone: %w", err)
 	}
 	return nil
 }

@@ -2,23 +2,23 @@ package job
 
 import "time"
 
-// Charge is what a job has taken from its owner's quota, so that whoever ends the job can refund it.
+// Charge is the charge of a job to its owner's quota, with what is needed to refund it.
 type Charge struct {
 	// Who is the name of the counter, which only the installation can compute.
 	Who string `json:"who"`
-	// Address is the counter of the client's network address, which has counted the same units. It is empty when there is none;
-	// programs older than the field leave that counter as it is.
+	// Address is the counter of the client's network address, which was charged the same units; empty if there is none. Versions
+	// older than the field do not refund it.
 	Address string `json:"address,omitempty"`
-	// Day is the bucket of the quota, as DayOf writes it.
+	// Day is the day of the quota, as returned by DayOf.
 	Day string `json:"day"`
-	// Units are the images, audio files or texts.
+	// Units is the number of images, audio files or texts.
 	Units int `json:"units"`
 }
 
-// DayOf returns the day of a quota at a time. Days begin at midnight UTC.
+// DayOf returns the day of a quota at a time, in UTC.
 func DayOf(at time.Time) string { return at.UTC().Format("20060102") }
 
-// Units returns how much of a quota a job takes: one for each image, audio file or text.
+// Units returns how much a job counts towards a quota: one for each image, audio file or text.
 func (s *Spec) Units() int {
 	if in, ok := s.Input.(*ImageInput); ok {
 		return in.Count()
@@ -26,7 +26,7 @@ func (s *Spec) Units() int {
 	return 1
 }
 
-// GivesBack returns the units to refund: what was not made for reasons outside the owner's control, or because the job was
+// GivesBack returns the units to refund: those not produced for reasons outside the owner's control, or because the job was
 // canceled before it started. A charge of an earlier day is not refunded.
 func (r *Record) GivesBack() int {
 	charge := r.Spec.Charge
@@ -50,8 +50,8 @@ func (r *Record) GivesBack() int {
 	return 0
 }
 
-// ownFault reports whether an error is the owner's responsibility: the words, the reference image, or a deadline that was too
-// short though nothing else failed.
+// ownFault reports whether an error is the owner's responsibility: the text, the reference image, or a short deadline without any
+// other failure.
 func (r *Record) ownFault(e *Error) bool {
 	if e == nil {
 		return false

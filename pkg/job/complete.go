@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// defaultSide is the width and height of an image whose size is left open, in pixels.
+// defaultSide is the default width and height of an image, in pixels.
 const defaultSide = 1024
 
-// Complete fills in model, size, count and seed, and spells the model as the catalogue and choices as the upstream does.
+// Complete fills in model, size, count and seed, and normalizes the spelling of the model and of choices.
 func (in *ImageInput) Complete(d Defaults, c *Catalogue) {
 	in.Quality, in.Reasoning, in.Safe = strings.ToLower(in.Quality), strings.ToLower(in.Reasoning), normalizeSafe(in.Safe)
 	if in.Model == "" {
@@ -27,8 +27,8 @@ func (in *ImageInput) Complete(d Defaults, c *Catalogue) {
 	}
 }
 
-// Complete fills in model, voice and format. Model and voice are made to fit each other: a voice without a model selects a
-// model that has it, a model without a voice one of its own.
+// Complete fills in model, voice and format. A voice without a model selects a model that has the voice, and a model without a
+// voice one of its voices.
 func (in *AudioInput) Complete(d Defaults, c *Catalogue) {
 	d = in.defaults(d, c)
 	in.Model = cmp.Or(in.Model, d.AudioModel)
@@ -39,10 +39,10 @@ func (in *AudioInput) Complete(d Defaults, c *Catalogue) {
 	in.Format = strings.ToLower(cmp.Or(in.Format, d.Format, "mp3"))
 }
 
-// Complete does nothing: a text has nothing that can be left open.
+// Complete does nothing: a text has no optional fields.
 func (in *TextInput) Complete(Defaults, *Catalogue) {}
 
-// defaults returns the defaults that fit what the input names, and spells its model and voice as the catalogue does.
+// defaults returns the defaults that fit the model and voice of the input, and normalizes the spelling of these.
 func (in *AudioInput) defaults(d Defaults, c *Catalogue) Defaults {
 	standard := ServedModel(c.Speech, d.AudioModel)
 	d.AudioModel = standard.Name
@@ -74,7 +74,7 @@ func (in *AudioInput) defaults(d Defaults, c *Catalogue) Defaults {
 	return d
 }
 
-// voiceOr returns the given voice if the model has it or lists none, and the model's first one otherwise.
+// voiceOr returns voice if the model lists it or lists none, and the model's first voice otherwise.
 func (m Model) voiceOr(voice string) string {
 	if _, ok := m.Voice(voice); ok || len(m.Voices) == 0 {
 		return voice
@@ -82,7 +82,7 @@ func (m Model) voiceOr(voice string) string {
 	return m.Voices[0]
 }
 
-// defaultFormat returns the format in which a model speaks unless another is requested; empty means the usual one.
+// defaultFormat returns the default format of a speech model; empty means the general default.
 func (m Model) defaultFormat() string {
 	if len(m.Formats) == 0 || slices.Contains(m.Formats, "mp3") {
 		return ""
@@ -90,7 +90,7 @@ func (m Model) defaultFormat() string {
 	return m.Formats[0]
 }
 
-// modelWithVoice returns the model that has a voice: the first that lists it, else the first that takes it as a custom one.
+// modelWithVoice returns the first model that lists a voice or, if there is none, the first that accepts it as a custom voice.
 func modelWithVoice(models []Model, voice string) (Model, bool) {
 	for _, has := range []func(Model) bool{
 		func(m Model) bool { _, ok := m.Voice(voice); return ok },
@@ -103,10 +103,10 @@ func modelWithVoice(models []Model, voice string) (Model, bool) {
 	return Model{}, false
 }
 
-// Clone returns a copy that Complete changes without changing in; what the fields point to is shared.
+// Clone returns a shallow copy.
 func (in *ImageInput) Clone() Input { return new(*in) }
 
-// Clone returns a copy that Complete changes without changing in; what the fields point to is shared.
+// Clone returns a shallow copy.
 func (in *AudioInput) Clone() Input { return new(*in) }
 
 // Clone returns a copy.

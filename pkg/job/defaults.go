@@ -2,26 +2,25 @@ package job
 
 import "time"
 
-// Defaults replace what a caller left open, at submission, so that a job means the same whenever and wherever it is
-// worked.
+// Defaults are the values of omitted fields. They are filled in at submission, so that a job means the same whenever and
+// wherever it runs.
 type Defaults struct {
 	ImageModel string
 	AudioModel string
 	Voice      string
-	// Format is of speech; empty means mp3.
+	// Format is the format of speech; empty means mp3.
 	Format string
 	// Seed returns a random seed between 0 and MaxSeed.
 	Seed func() int64
 }
 
-// In returns the defaults that are in force with a catalogue: models that the upstream still serves, and a voice of the speech
-// model.
+// In returns the defaults for a catalogue: models that the upstream still serves, and a voice of the speech model.
 func (d Defaults) In(c *Catalogue) Defaults {
 	d.ImageModel = ServedModel(c.Images, d.ImageModel).Name
 	return (&AudioInput{}).defaults(d, c)
 }
 
-// DefaultDeadline returns how long a job of the given kind may take unless its caller sets a deadline.
+// DefaultDeadline returns the default time from the submission of a job to its deadline.
 func DefaultDeadline(kind Kind) time.Duration {
 	switch kind {
 	case KindPrompt, KindTranslation:

@@ -1,15 +1,14 @@
 package job
 
-// Error says why a job failed, as far as its client may know.
+// Error is the reason why a job failed, as shown to clients.
 type Error struct {
 	Code string `json:"code"`
-	// Message is the English sentence of Code; a server may replace it by that of another language.
+	// Message is the English sentence of Code; a server may replace it by a translation.
 	Message string `json:"message"`
-	// Retryable says whether the same request may succeed later.
+	// Retryable reports whether the same request may succeed later.
 	Retryable      bool `json:"retryable"`
 	UpstreamStatus int  `json:"upstream_status,omitempty"`
-	// Cause is the code of the last error before, if any, of a job that exceeded its deadline; UpstreamStatus is then that of
-	// the cause.
+	// Cause is the code of the last error of a job that exceeded its deadline, if any; UpstreamStatus is then that of the cause.
 	Cause string `json:"cause,omitempty"`
 }
 
@@ -32,7 +31,7 @@ const (
 	CodeCanceledByUser = "canceled"
 )
 
-// failure describes a code: whether the same request may succeed later, and its sentence.
+// failure describes a code of Error.
 type failure struct {
 	retryable bool
 	text      words
@@ -56,13 +55,13 @@ var failures = map[string]failure{
 	CodeCanceledByUser: {true, words{"The job was canceled.", "任务已取消。"}},
 }
 
-// NewError returns the Error of a code, with the upstream's HTTP status where there was one.
+// NewError returns the Error of a code; upstreamStatus is the HTTP status of the upstream, 0 if there is none.
 func NewError(code string, upstreamStatus int) *Error {
 	f := failures[code]
 	return &Error{Code: code, Message: FailureSentence(code, English), Retryable: f.retryable, UpstreamStatus: upstreamStatus}
 }
 
-// Because returns e with the last error before it as its cause, or e itself when there was none.
+// Because returns a copy of e with the last error as its cause, or e itself if last is nil or has the same code.
 func (e *Error) Because(last *Error) *Error {
 	if last == nil || last.Code == e.Code {
 		return e
@@ -73,7 +72,7 @@ func (e *Error) Because(last *Error) *Error {
 	return &caused
 }
 
-// Sentence returns the error in words. The sentence of a cause comes second.
+// Sentence returns the sentence of the error, followed by that of its cause if there is one.
 func (e *Error) Sentence(lang Lang) string {
 	sentence := FailureSentence(e.Code, lang)
 	if _, ok := failures[e.Cause]; !ok {
@@ -85,7 +84,7 @@ func (e *Error) Sentence(lang Lang) string {
 	return sentence + " " + FailureSentence(e.Cause, lang)
 }
 
-// FailureSentence returns the sentence of an Error's code.
+// FailureSentence returns the sentence of a code of Error.
 func FailureSentence(code string, lang Lang) string {
 	f, ok := failures[code]
 	if !ok {
@@ -97,7 +96,7 @@ func FailureSentence(code string, lang Lang) string {
 	return f.text.en
 }
 
-// FailureCodes returns every code that an Error can carry.
+// FailureCodes returns all codes of Error.
 func FailureCodes() []string {
 	codes := make([]string, 0, len(failures))
 	for code := range failures {

@@ -6,14 +6,14 @@ import (
 	"fmt"
 )
 
-// Input is what a caller requests: *ImageInput, *AudioInput or *TextInput. The set is closed.
+// Input is the input of a job: *ImageInput, *AudioInput or *TextInput. The set is closed.
 type Input interface {
-	// Validate returns one FieldError for each fault.
+	// Validate returns a FieldError for each fault.
 	Validate(c *Catalogue) []FieldError
-	// Complete puts defaults in place of what the caller left open. A valid input stays valid, unless a default does not go
-	// with what was requested; completing it twice changes nothing more.
+	// Complete sets omitted fields to defaults. A valid input stays valid, unless a default does not fit the request. Completing
+	// an input again changes nothing.
 	Complete(d Defaults, c *Catalogue)
-	// Clone returns a copy that can be completed while the original stays as it is.
+	// Clone returns a copy that Complete can change without changing the original.
 	Clone() Input
 }
 
@@ -30,7 +30,7 @@ type ImageInput struct {
 	Quality     string `json:"quality,omitempty"`
 	Transparent bool   `json:"transparent,omitempty"`
 	NoLogo      *bool  `json:"nologo,omitempty"`
-	// Safe is "true", "false" or a comma-separated list of what the upstream's filter looks for.
+	// Safe is "true", "false" or a comma-separated list of topics of the upstream's filter.
 	Safe string `json:"safe,omitempty"`
 	// ReferenceImages are the URLs of reference images. The upstream fetches them; this program never does.
 	ReferenceImages []string `json:"reference_images,omitempty"`
@@ -46,7 +46,7 @@ func (in *ImageInput) Count() int {
 	return *in.N
 }
 
-// Size returns the requested width and height in pixels; the default where one is left open.
+// Size returns the requested width and height in pixels, or the default of each.
 func (in *ImageInput) Size() (width, height int) {
 	width, height = defaultSide, defaultSide
 	if in.Width != nil {
@@ -59,7 +59,7 @@ func (in *ImageInput) Size() (width, height int) {
 }
 
 // SeedOf returns the seed of the image with the given index: the job's seed plus the index, so that the images of a set differ
-// and each can be made again on its own.
+// and each can be reproduced on its own.
 func (in *ImageInput) SeedOf(index int) int64 {
 	if in.Seed == nil {
 		return int64(index)
@@ -81,7 +81,7 @@ type TextInput struct {
 	Text string `json:"text"`
 }
 
-// NewInput returns an empty input of the right type for kind, or an error when the kind is unknown.
+// NewInput returns an empty input of the type for kind. It fails when the kind is unknown.
 func NewInput(kind Kind) (Input, error) {
 	switch kind {
 	case KindImage:
@@ -94,7 +94,7 @@ func NewInput(kind Kind) (Input, error) {
 	return nil, fmt.Errorf("unknown kind %q", string(kind))
 }
 
-// decodeInput decodes a stored input of the given kind, nil when there is none. Unknown fields are tolerated: the input was
+// decodeInput decodes a stored input of the given kind; nil if there is none. It ignores unknown fields, since the input was
 // validated at submission.
 func decodeInput(kind Kind, raw json.RawMessage) (Input, error) {
 	in, err := NewInput(kind)

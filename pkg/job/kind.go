@@ -1,6 +1,6 @@
 package job
 
-// Kind is what a job makes.
+// Kind is what a job generates.
 type Kind string
 
 // The kinds of job.
@@ -11,7 +11,7 @@ const (
 	KindTranslation Kind = "translation"
 )
 
-// Kinds returns every kind, in the order in which they are documented.
+// Kinds returns all kinds, in the order in which they are documented.
 func Kinds() []Kind { return []Kind{KindImage, KindAudio, KindPrompt, KindTranslation} }
 
 // Valid reports whether k is a known kind.
@@ -23,7 +23,7 @@ func (k Kind) Valid() bool {
 	return false
 }
 
-// Lane separates members from guests in the queue, so that many jobs of the ones do not hold up the others.
+// Lane separates the jobs of members and guests in the queue, so that neither can hold up the other.
 type Lane string
 
 // The lanes.
@@ -32,7 +32,7 @@ const (
 	LaneGuest  Lane = "guest"
 )
 
-// Lanes returns every lane, the preferred one first.
+// Lanes returns all lanes, the preferred one first.
 func Lanes() []Lane { return []Lane{LaneMember, LaneGuest} }
 
 // Valid reports whether l is a known lane.
@@ -48,12 +48,12 @@ const (
 	StageStoring    Stage = "storing"
 )
 
-// OwnerAnonymous owns the jobs of callers that have neither an account nor a guest cookie. Only its unguessable id protects such
-// a job.
+// OwnerAnonymous is the owner of jobs of callers that have neither an account nor a guest cookie. Such a job is protected only by
+// its unguessable id.
 const OwnerAnonymous = "guest"
 
-// ValidToken reports whether s can be one token of a subject or key: an owner or a job id. It must be checked before a subject
-// is built from untrusted input.
+// ValidToken reports whether s can be a token of a subject or key, such as an owner or a job id. It must be checked before a
+// subject is built from untrusted input.
 func ValidToken(s string) bool {
 	if s == "" || len(s) > 64 {
 		return false

@@ -5,15 +5,14 @@ import (
 	"fmt"
 )
 
-// Counts says how a job's attempts have ended so far. Only failures count against MaxAttempts.
+// Counts holds how many attempts of a job have ended without success. Only failures count towards MaxAttempts.
 type Counts struct {
 	Failures  int `json:"failures"`
 	Throttles int `json:"throttles"`
 	Crashes   int `json:"crashes"`
 }
 
-// Progress is the latest running or retrying state of a job. It is advisory: it is stored in memory, and losing it costs nothing
-// but the counts.
+// Progress is the latest running or retrying state of a job. It is stored in memory only; if it is lost, so are the counts.
 type Progress struct {
 	V      int    `json:"v"`
 	ID     string `json:"id"`
@@ -28,17 +27,17 @@ type Progress struct {
 	NextAttemptAt *Time  `json:"next_attempt_at,omitempty"`
 	WaitingFor    string `json:"waiting_for,omitempty"`
 	Percent       *int   `json:"percent,omitempty"`
-	// Optimized is the improved prompt of an earlier attempt, so that it is not improved, and billed, again.
+	// Optimized is the improved prompt of an earlier attempt, so that improving it is not billed again.
 	Optimized string `json:"optimized,omitempty"`
-	// Usage is that of improving the prompt.
+	// Usage is the usage of improving the prompt.
 	Usage *Usage `json:"usage,omitempty"`
 	// Media are the stored images of a set, in order.
 	Media []Media `json:"media,omitempty"`
-	// Refused are the images of a set that the upstream refused for good; they are not requested again.
+	// Refused are the images of a set that the upstream permanently refuses; they are not requested again.
 	Refused []Missing `json:"refused,omitempty"`
-	// PartialText is what the language model has written so far.
+	// PartialText is the output of the language model so far.
 	PartialText string `json:"partial_text,omitempty"`
-	// LastError is why the latest attempt did not succeed.
+	// LastError is the error of the latest attempt.
 	LastError *Error `json:"last_error,omitempty"`
 	Worker    string `json:"worker,omitempty"`
 }
@@ -56,7 +55,7 @@ func (p *Progress) Encode() ([]byte, error) {
 	return b, nil
 }
 
-// DecodeProgress reads a stored progress. It fails with ErrNewer when a newer program wrote it.
+// DecodeProgress decodes a stored progress. It fails with ErrNewer when a newer version wrote it.
 func DecodeProgress(b []byte) (*Progress, error) {
 	if err := checkVersion(b); err != nil {
 		return nil, fmt.Errorf("decode progress: %w", err)

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// fitsURL checks whether the words of an image fit into a URL, for an upstream that accepts them in no other way; a limit of 0
+// fitsURL checks the URL-escaped size of the prompt of an image, for an upstream that accepts it only in the URL. A limit of 0
 // means no limit.
 func (f *faultList) fitsURL(pointer string, in *ImageInput, limit int) {
 	if limit > 0 && in.urlBytes() > limit {
@@ -14,7 +14,7 @@ func (f *faultList) fitsURL(pointer string, in *ImageInput, limit int) {
 	}
 }
 
-// urlBytes is the size of the words in a URL, including the negative prompt and the URLs of reference images.
+// urlBytes returns the URL-escaped size of the prompt, the negative prompt and the URLs of reference images.
 func (in *ImageInput) urlBytes() int {
 	bytes := len(url.PathEscape(strings.TrimSpace(in.Prompt))) + len(url.QueryEscape(strings.TrimSpace(in.Negative)))
 	return bytes + len(url.QueryEscape(strings.Join(in.ReferenceImages, "|")))

@@ -6,12 +6,12 @@ import (
 	"fmt"
 )
 
-// Record is how a job ended. It is written once and never changes.
+// Record is the terminal record of a job. It is written once and never changes.
 type Record struct {
 	V      int    `json:"v"`
 	Status Status `json:"status"`
 	Spec   *Spec  `json:"spec"`
-	// Attempt is the number of the attempt that ended the job; 0 when there was none.
+	// Attempt is the number of the last attempt; 0 if there was none.
 	Attempt int `json:"attempt"`
 	Counts
 	StartedAt  *Time      `json:"started_at,omitempty"`
@@ -21,25 +21,25 @@ type Record struct {
 	Cancel     CancelKind `json:"cancel,omitempty"`
 }
 
-// CancelKind says when a job was canceled; the upstream may still bill a call that was in progress.
+// CancelKind is when a job was canceled. The upstream may still bill a call that was in progress.
 type CancelKind string
 
-// When a job was canceled.
+// The kinds of cancel.
 const (
 	CancelBeforeStart  CancelKind = "before_start"
 	CancelWhileRunning CancelKind = "while_running"
 )
 
-// Result is what a job made.
+// Result is the result of a job.
 type Result struct {
 	Media []Media `json:"media,omitempty"`
 	// Text is the improved or translated text.
 	Text string `json:"text,omitempty"`
-	// Prompt is the prompt before and after it was improved, if it was.
+	// Prompt is set if the prompt was improved.
 	Prompt *PromptPair `json:"prompt,omitempty"`
-	// Missing are the images of a set that could not be made.
+	// Missing are the images of a set that could not be generated.
 	Missing []Missing `json:"missing,omitempty"`
-	// Usage is that of all upstream calls that led to the result.
+	// Usage is the usage of all upstream calls that led to the result.
 	Usage *Usage `json:"usage,omitempty"`
 }
 
@@ -49,7 +49,7 @@ type PromptPair struct {
 	Optimized string `json:"optimized"`
 }
 
-// Missing is an image that could not be made, and why.
+// Missing is an image that could not be generated, with the reason.
 type Missing struct {
 	Index int   `json:"index"`
 	Error Error `json:"error"`
@@ -65,11 +65,11 @@ type Media struct {
 	Height      int    `json:"height,omitempty"`
 	Seed        *int64 `json:"seed,omitempty"`
 	Model       string `json:"model,omitempty"`
-	// SampleRate and Channels are those of raw samples (audio/pcm: 16 bits each, little-endian), which do not contain them;
-	// 0 for anything else.
+	// SampleRate and Channels describe raw samples (audio/pcm: 16 bits, little-endian), which have no header; 0 for all other
+	// types.
 	SampleRate int `json:"sample_rate,omitempty"`
 	Channels   int `json:"channels,omitempty"`
-	// Usage is that of making it, where the upstream reports it.
+	// Usage is the usage of generating it, if the upstream reports it.
 	Usage *Usage `json:"usage,omitempty"`
 }
 
@@ -83,7 +83,7 @@ func (r *Record) Encode() ([]byte, error) {
 	return b, nil
 }
 
-// DecodeRecord reads a stored record. It fails with ErrNewer when a newer program wrote it.
+// DecodeRecord decodes a stored record. It fails with ErrNewer when a newer version wrote it.
 func DecodeRecord(b []byte) (*Record, error) {
 	if err := checkVersion(b); err != nil {
 		return nil, fmt.Errorf("decode record: %w", err)
@@ -98,14 +98,14 @@ func DecodeRecord(b []byte) (*Record, error) {
 	return &r, nil
 }
 
-// DeadLetter is a failed job as the operator sees it: the request, the attempts and the last error.
+// DeadLetter is a failed job as shown to the operator: the request, the attempts and the last error.
 type DeadLetter struct {
 	V        int    `json:"v"`
 	Spec     *Spec  `json:"spec"`
 	Attempt  int    `json:"attempt"`
 	FailedAt Time   `json:"failed_at"`
 	Error    *Error `json:"error"`
-	// Detail is what the upstream responded, for the operator only.
+	// Detail is the response of the upstream, for the operator only.
 	Detail string `json:"detail,omitempty"`
 	Counts
 }
@@ -120,7 +120,7 @@ func (d *DeadLetter) Encode() ([]byte, error) {
 	return b, nil
 }
 
-// DecodeDeadLetter reads a stored dead letter. It fails with ErrNewer when a newer program wrote it.
+// DecodeDeadLetter decodes a stored dead letter. It fails with ErrNewer when a newer version wrote it.
 func DecodeDeadLetter(b []byte) (*DeadLetter, error) {
 	if err := checkVersion(b); err != nil {
 		return nil, fmt.Errorf("decode dead letter: %w", err)

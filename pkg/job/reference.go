@@ -9,12 +9,12 @@ import (
 )
 
 const (
-	maxReferences   = 64   // whatever a model accepts
+	maxReferences   = 64   // for any model
 	maxReferenceURL = 2048 // characters
 )
 
-// references checks the URLs of reference images against what the model accepts. An empty list is a fault, because it probably
-// means something else than no list.
+// references checks the URLs of reference images and whether the model accepts them. An empty list is a fault, since it is
+// probably a mistake.
 func (f *faultList) references(pointer string, urls []string, model Model, known bool) {
 	limit := maxReferences
 	if known {
@@ -44,8 +44,8 @@ func (f *faultList) references(pointer string, urls []string, model Model, known
 	}
 }
 
-// isReference reports whether a URL can be sent as that of a reference image. The upstream splits its list at commas and bars,
-// so that a URL must contain neither; one with a user name would disclose a password.
+// isReference reports whether a URL can be sent to the upstream. The upstream splits its list at commas and bars, so that a URL
+// must contain neither; one with a user name would disclose a password.
 func isReference(raw string) bool {
 	bad := func(r rune) bool {
 		return strings.ContainsRune(`|,#\`, r) || unicode.IsSpace(r) || unicode.IsControl(r)

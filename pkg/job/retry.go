@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// Allowance returns the time from the submission of the job to its deadline.
+// Allowance returns the time from the submission to the deadline.
 func (s *Spec) Allowance() time.Duration { return s.Deadline.Sub(s.CreatedAt.Time) }
 
-// Again returns a new job with the same request as s, for the same owner and with the same allowance. The seed stays the same
-// too: an upstream that has the image by now returns it from its cache. The new job is not charged.
+// Again returns the spec of a new job with the same owner, request and allowance as s. The seed stays the same too: if the
+// upstream has generated the image meanwhile, it returns it from its cache. The new job is not charged.
 func (s *Spec) Again(id string, created time.Time) *Spec {
 	again := *s
 	again.ID, again.RetriedFrom, again.Charge = id, s.ID, nil
@@ -20,7 +20,7 @@ func (s *Spec) Again(id string, created time.Time) *Spec {
 	return &again
 }
 
-// CanBeRetried reports whether a job that ended this way may be retried: it failed or was canceled, and its request is known.
+// CanBeRetried reports whether the job may be retried: it failed or was canceled, and its request can be decoded.
 func (r *Record) CanBeRetried() bool {
 	switch r.Status {
 	case StatusFailed:
@@ -32,11 +32,11 @@ func (r *Record) CanBeRetried() bool {
 	return false
 }
 
-// CanBeReplayed is CanBeRetried for a dead letter.
+// CanBeReplayed reports whether the job may be submitted again: its request can be decoded.
 func (d *DeadLetter) CanBeReplayed() bool { return d.Error.Code != CodeInvalidJob }
 
-// RetryFingerprint identifies a request to retry a job. The job's request follows from its id and is not part of it, so that a
-// repeated retry is recognized when the job is no longer kept.
+// RetryFingerprint returns the fingerprint of a request to retry a job. It contains the id but not the request of the job, so that
+// a repeated retry is recognized after the job has expired.
 func RetryFingerprint(id string, seed *int64, deadlineSeconds *int) (string, error) {
 	b, err := json.Marshal(struct {
 		RetriedFrom string `json:"retried_from"`

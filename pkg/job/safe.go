@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// safeTopics are what the upstream's filter can look for, apart from being on or off.
+// safeTopics are the topics of the upstream's filter.
 const safeTopics = "privacy, secrets, sexual, violence, shield, nsfw"
 
-// safe checks that the filter is on, off, or given topics to look for.
+// safe checks that v is empty, "true", "false" or a list of topics.
 func (f *faultList) safe(pointer, v string) {
 	if v == "" || strings.EqualFold(v, "true") || strings.EqualFold(v, "false") {
 		return
@@ -22,7 +22,7 @@ func (f *faultList) safe(pointer, v string) {
 	}
 }
 
-// normalizeSafe returns a valid value as the upstream expects it: each word once, in lower case, without spaces.
+// normalizeSafe returns a valid value as the upstream expects it: in lower case, without spaces and duplicates.
 func normalizeSafe(v string) string {
 	var parts []string
 	for part := range strings.SplitSeq(v, ",") {

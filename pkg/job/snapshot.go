@@ -1,15 +1,15 @@
 package job
 
-// Snapshot is everything that is known about a job at one moment: the request, the progress and how it ended.
+// Snapshot is the state of a job at one moment: its spec and, if there are any, its progress and record.
 type Snapshot struct {
 	Spec     *Spec
 	Progress *Progress
 	Record   *Record
-	// Sequence is the job's sequence in the queue's stream; 0 when it has left the queue or the sequence is not known.
+	// Sequence is the job's sequence in the stream of the queue; 0 if it has left the queue or the sequence is unknown.
 	Sequence uint64
 }
 
-// EventIDEnd is the event id of every terminal state.
+// EventIDEnd is the event id of all terminal states.
 const EventIDEnd = "end"
 
 // Status returns the job's state.
@@ -23,7 +23,7 @@ func (s *Snapshot) Status() Status {
 	return StatusQueued
 }
 
-// EventID identifies this state among the job's events: "<delivery>.<step>", or EventIDEnd.
+// EventID returns the id of this state among the job's events: "<delivery>.<step>", or EventIDEnd.
 func (s *Snapshot) EventID() string {
 	switch {
 	case s.Record != nil:
@@ -34,8 +34,8 @@ func (s *Snapshot) EventID() string {
 	return "0.0"
 }
 
-// Follows reports whether s is newer than prev: nothing follows a terminal state, and within a delivery steps only increase. A
-// lower delivery number is newer: the broker may lose some of its count in a crash.
+// Follows reports whether s is newer than prev, which may be nil. Nothing follows a terminal state, and steps increase within a
+// delivery. Another delivery is newer even if its number is lower, since the broker may lose part of its count in a crash.
 func (s *Snapshot) Follows(prev *Snapshot) bool {
 	switch {
 	case prev == nil:

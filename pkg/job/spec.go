@@ -9,14 +9,14 @@ import (
 	"time"
 )
 
-// Version is the version of every stored format that this program writes.
+// Version is the version of all stored formats that this program writes.
 const Version = 1
 
-// ErrNewer is returned for a stored value that a newer program wrote. It must be left for that program: returned to the queue,
-// never failed.
+// ErrNewer is returned for a stored value that a newer version wrote. It must be left to that version: a job is returned to the
+// queue and never failed.
 var ErrNewer = errors.New("written by a newer version")
 
-// Spec is a job as it was accepted: the whole message in the queue. It never changes.
+// Spec is a job as accepted, which is the message in the queue. It never changes.
 type Spec struct {
 	V           int    `json:"v"`
 	ID          string `json:"id"`
@@ -27,19 +27,19 @@ type Spec struct {
 	CreatedAt   Time   `json:"created_at"`
 	Deadline    Time   `json:"deadline"`
 	MaxAttempts int    `json:"max_attempts"`
-	// Fingerprint is of the request as it was received, before defaults and the seed were filled in.
+	// Fingerprint identifies the request as received, before defaults and the seed were filled in.
 	Fingerprint string `json:"fingerprint"`
 	RetriedFrom string `json:"retried_from,omitempty"`
-	// RequestID is of the HTTP request that submitted the job, so that the worker's log lines can be found with it.
+	// RequestID is the id of the HTTP request that submitted the job; the logs of workers have it too.
 	RequestID string `json:"request_id,omitempty"`
-	// Charge is nil when the job was not charged.
+	// Charge is nil if the job was not charged.
 	Charge *Charge `json:"charge,omitempty"`
 }
 
 // Expired reports whether the job's deadline has passed.
 func (s *Spec) Expired(now time.Time) bool { return !now.Before(s.Deadline.Time) }
 
-// SameSubmission reports whether two specs with the same id come from one request, and not from a request and its repetition.
+// SameSubmission reports whether two specs with the same id come from the same HTTP request, and not from repeated ones.
 func (s *Spec) SameSubmission(other *Spec) bool {
 	return s.RequestID != "" && s.RequestID == other.RequestID && s.CreatedAt.Equal(other.CreatedAt.Time)
 }
@@ -54,7 +54,7 @@ func (s *Spec) Encode() ([]byte, error) {
 	return b, nil
 }
 
-// DecodeSpec reads a stored job. It fails with ErrNewer when a newer program wrote it.
+// DecodeSpec decodes a stored job. It fails with ErrNewer when a newer version wrote it.
 func DecodeSpec(b []byte) (*Spec, error) {
 	if err := checkVersion(b); err != nil {
 		return nil, fmt.Errorf("decode job: %w", err)
@@ -69,8 +69,8 @@ func DecodeSpec(b []byte) (*Spec, error) {
 	return &s, nil
 }
 
-// DecodeDeadline decodes only the deadline of a stored job, at a fraction of the cost. It fails with ErrNewer when a newer
-// program wrote it.
+// DecodeDeadline decodes only the deadline of a stored job, at a fraction of the cost. It fails with ErrNewer when a newer version
+// wrote it.
 func DecodeDeadline(b []byte) (Time, error) {
 	var s struct {
 		V        int  `json:"v"`
@@ -88,7 +88,7 @@ func DecodeDeadline(b []byte) (Time, error) {
 	return s.Deadline, nil
 }
 
-// UnmarshalJSON reads a spec; the type of its input follows from its kind.
+// UnmarshalJSON decodes a spec; its kind determines the type of its input.
 func (s *Spec) UnmarshalJSON(b []byte) error {
 	type plain Spec
 	aux := struct {
@@ -106,8 +106,8 @@ func (s *Spec) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// Fingerprint identifies a request by its content: the order and spacing of its JSON do not matter.
-// It must be taken before Complete, because a random seed would make every request different.
+// Fingerprint returns a hash of the content of a request; the order and spacing of its JSON do not matter. It must be computed
+// before Complete, since the random seed differs each time.
 func Fingerprint(kind Kind, in Input, deadlineSeconds *int) (string, error) {
 	b, err := json.Marshal(struct {
 		Kind     Kind  `json:"kind"`

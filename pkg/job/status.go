@@ -1,6 +1,6 @@
 package job
 
-// Status is the state of a job as a client sees it.
+// Status is the state of a job as shown to clients.
 //
 //	queued ──▶ running ──▶ succeeded
 //	  │         │  ▲  ├───▶ failed
@@ -9,8 +9,8 @@ package job
 //	  │         ├─────────▶ failed, canceled
 //	  └───────────────────▶ failed, canceled
 //
-// A job that is delivered again because its worker died goes from running to running. The three terminal states are
-// absorbing: the first terminal record that is stored wins.
+// A job that is delivered again because its worker died goes from running to running. The three terminal states are final: the
+// first terminal record that is stored wins.
 type Status string
 
 // The states of a job.
@@ -23,7 +23,7 @@ const (
 	StatusCanceled  Status = "canceled"
 )
 
-// Statuses returns every state, in the order of a job's life.
+// Statuses returns all states, in the order of a job's life.
 func Statuses() []Status {
 	return []Status{StatusQueued, StatusRunning, StatusRetrying, StatusSucceeded, StatusFailed, StatusCanceled}
 }
@@ -37,7 +37,7 @@ func (s Status) Valid() bool {
 	return false
 }
 
-// Terminal reports whether a job in state s has ended.
+// Terminal reports whether s is a terminal state.
 func (s Status) Terminal() bool {
 	return s == StatusSucceeded || s == StatusFailed || s == StatusCanceled
 }

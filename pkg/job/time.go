@@ -9,7 +9,7 @@ import (
 // timeLayout is RFC 3339 in UTC with exactly three decimals, so that times sort as text.
 const timeLayout = "2006-01-02T15:04:05.000Z"
 
-// Time is a time in UTC with millisecond precision, the only precision that is stored or shown.
+// Time is a time in UTC with millisecond precision, the precision of all stored and returned times.
 type Time struct{ time.Time }
 
 // At returns t as a Time, truncated to the millisecond.
@@ -24,10 +24,10 @@ func AtPtr(t time.Time) *Time {
 // String returns the RFC 3339 form with milliseconds.
 func (t Time) String() string { return t.UTC().Format(timeLayout) }
 
-// MarshalJSON writes the RFC 3339 form with milliseconds.
+// MarshalJSON returns the RFC 3339 form with milliseconds.
 func (t Time) MarshalJSON() ([]byte, error) { return []byte(`"` + t.String() + `"`), nil }
 
-// UnmarshalJSON reads any RFC 3339 time.
+// UnmarshalJSON decodes any RFC 3339 time.
 func (t *Time) UnmarshalJSON(b []byte) error {
 	var s string
 	if err := json.Unmarshal(b, &s); err != nil {

@@ -1,17 +1,17 @@
 package job
 
-// The upstreams. Each has a circuit breaker of its own.
+// The upstreams. Each has its own circuit breaker.
 const (
 	UpstreamImage    = "pollinations-image"
 	UpstreamSpeech   = "pollinations-speech"
 	UpstreamLanguage = "language-model"
 )
 
-// Upstreams returns every upstream.
+// Upstreams returns all upstreams.
 func Upstreams() []string { return []string{UpstreamImage, UpstreamSpeech, UpstreamLanguage} }
 
-// Upstream returns the upstream that a job of the kind requires. An image whose prompt is to be improved uses the language model
-// too, but does without it if necessary.
+// Upstream returns the upstream that jobs of the kind require. Improving the prompt of an image also uses the language model, but
+// the job succeeds without it.
 func (k Kind) Upstream() string {
 	switch k {
 	case KindImage:

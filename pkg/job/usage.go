@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// costDecimals is how many decimals a cost keeps.
+// costDecimals is the number of decimals of a cost.
 const costDecimals = 8
 
-// Cost returns count × price as a decimal number, or "" when price is not a decimal number.
+// Cost returns count × price as a decimal number, or "" if price is not a decimal number.
 func Cost(price string, count *big.Rat) string {
 	p, ok := new(big.Rat).SetString(price)
 	if !ok || strings.ContainsAny(price, "/eE") {
@@ -17,8 +17,8 @@ func Cost(price string, count *big.Rat) string {
 	return decimal(p.Mul(p, count))
 }
 
-// Sum adds usages up; nil ones are ignored, and the sum of none is nil. The cost is that of the parts whose price is known; costs
-// in different currencies cannot be added, and the sum has none.
+// Sum returns the sum of usages, ignoring nil; the sum of none is nil. Its cost is the sum of the known costs, or empty if they
+// are in different currencies.
 func Sum(usages ...*Usage) *Usage {
 	var sum *Usage
 	cost, priced, mixed := new(big.Rat), false, false

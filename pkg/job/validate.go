@@ -21,7 +21,7 @@ const (
 	MaxSpeed      = 4.0
 	MinDeadline   = 1     // seconds
 	MaxDeadline   = 86400 // seconds
-	maxModelName  = 100   // characters, so that an unknown name can be repeated in a sentence
+	maxModelName  = 100   // characters
 	qualityChoice = "low, medium, high, hd"
 	formatChoice  = "mp3, opus, aac, flac, wav, pcm"
 
@@ -30,20 +30,20 @@ const (
 	reasoningChoice = "fast, balanced, pro"
 )
 
-// FieldError says what is wrong with one field of a request.
+// FieldError is a fault in one field of a request.
 type FieldError struct {
 	// Pointer is a JSON Pointer (RFC 6901) into the request, such as "/input/width".
 	Pointer string
 	// Code is the stable name of the fault.
 	Code string
-	// Args fill the placeholders of the sentence, such as "max".
+	// Args are the values of the placeholders of the sentence, by name.
 	Args map[string]string
 }
 
-// FieldCodes returns every code that a FieldError can carry.
+// FieldCodes returns all codes of FieldError.
 func FieldCodes() []string { return slices.Sorted(maps.Keys(fieldSentences)) }
 
-// Sentence returns what is wrong in words.
+// Sentence returns a sentence that describes the fault.
 func (e FieldError) Sentence(lang Lang) string {
 	return fillIn(sentence(fieldSentences, e.Code, lang), e.Args)
 }
@@ -108,8 +108,8 @@ func (in *AudioInput) Validate(c *Catalogue) []FieldError {
 	return f
 }
 
-// speedFormats are the formats of speech at a speed other than 1: the upstream has one speed only, and these formats are slowed
-// down and sped up here. The first is the default of such requests.
+// speedFormats returns the formats that support a speed other than 1. The upstream has only one speed; these formats are
+// time-stretched by this program. The first is the default of such requests.
 func speedFormats() []string { return []string{"wav", "pcm"} }
 
 // Validate checks a text request. Pointers are relative to the input.
@@ -153,7 +153,7 @@ func (f *faultList) text(pointer, s string, limit int, required bool) {
 	}
 }
 
-// forbiddenControl reports control characters other than tab and line breaks.
+// forbiddenControl reports whether r is a control character other than tab and line breaks.
 func forbiddenControl(r rune) bool {
 	return (r < 0x20 && r != '\t' && r != '\n' && r != '\r') || r == 0x7f
 }
@@ -174,7 +174,7 @@ func (f *faultList) oneOf(pointer, v, choice string) bool {
 	return false
 }
 
-// model checks a model's name, which may be empty.
+// model checks the name of a model, which may be empty, and returns the model if it is available.
 func (f *faultList) model(pointer, name string, models []Model) (Model, bool) {
 	if name == "" {
 		return Model{}, false
@@ -195,7 +195,7 @@ func (f *faultList) model(pointer, name string, models []Model) (Model, bool) {
 	return m, true
 }
 
-// voice checks a voice against its model, or against every model when none is given.
+// voice checks that the model accepts a voice or, if the model is unknown, that any model does.
 func (f *faultList) voice(voice string, model Model, known bool, c *Catalogue) {
 	if known {
 		if !model.TakesVoice(voice) {

@@ -2,7 +2,7 @@ package job
 
 import "strconv"
 
-// Job is a job as the API shows it: in responses, in lists and in events.
+// Job is a job as shown by the API: in responses, lists and events.
 type Job struct {
 	ID            string `json:"id"`
 	Kind          Kind   `json:"kind"`
@@ -15,7 +15,7 @@ type Job struct {
 	Attempt       int    `json:"attempt"`
 	MaxAttempts   int    `json:"max_attempts"`
 	NextAttemptAt *Time  `json:"next_attempt_at,omitempty"`
-	// WaitingFor is a sentence and WaitingReason its code.
+	// WaitingFor is a sentence, and WaitingReason its code.
 	WaitingFor    string      `json:"waiting_for,omitempty"`
 	WaitingReason string      `json:"waiting_reason,omitempty"`
 	QueuePosition *int        `json:"queue_position,omitempty"`
@@ -27,9 +27,9 @@ type Job struct {
 	Result        *ResultView `json:"result,omitempty"`
 	Usage         *Usage      `json:"usage,omitempty"`
 	Error         *Error      `json:"error,omitempty"`
-	// PartialText is what the language model has written so far.
+	// PartialText is the output of the language model so far.
 	PartialText string `json:"partial_text,omitempty"`
-	// LastError is why the latest attempt of a job that has not ended did not succeed.
+	// LastError is the error of the latest attempt of a job that has not ended.
 	LastError *Error `json:"last_error,omitempty"`
 	Links     Links  `json:"links"`
 
@@ -58,10 +58,10 @@ type Links struct {
 	Media  []string `json:"media"`
 }
 
-// Path returns the URL of the job with the given id.
+// Path returns the URL path of the job with the given id.
 func Path(id string) string { return "/api/jobs/" + id }
 
-// View returns the job as the API shows it, without queue position and ETA.
+// View returns the job as shown by the API, without queue position and ETA.
 func (s *Snapshot) View() *Job {
 	spec := s.Spec
 	self := Path(spec.ID)

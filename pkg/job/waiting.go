@@ -2,17 +2,17 @@ package job
 
 import "time"
 
-// Waiting says what delays a job that could otherwise run.
+// Waiting is the reason why a job waits that could otherwise run.
 type Waiting struct {
-	// Upstream is the one whose circuit breaker is open; empty when an operator has paused the kind.
+	// Upstream is the upstream whose circuit breaker is open; empty if an operator has paused the kind.
 	Upstream string
-	// Reason is one of the codes of Error, or ReasonPaused.
+	// Reason is a code of Error, or ReasonPaused.
 	Reason string
-	// Until is when the upstream is tried again; nil while another job tries it.
+	// Until is when the upstream is tried again; nil while another job probes it.
 	Until *Time
 }
 
-// ReasonPaused is the reason of a Waiting when an operator has paused the kind of job.
+// ReasonPaused is the reason of a Waiting if an operator has paused the kind of job.
 const ReasonPaused = "paused_by_operator"
 
 var upstreamNames = map[string]words{
@@ -27,7 +27,7 @@ var waitingSentences = map[string]words{
 	"paused":   {"an operator, who has paused this kind of job until {until}", "运维人员，此类任务已暂停至 {until}"},
 }
 
-// Sentence returns in words what the job waits for.
+// Sentence returns a sentence that describes what the job waits for.
 func (w Waiting) Sentence(lang Lang) string {
 	key, args := "upstream", map[string]string{}
 	if w.Until != nil {
@@ -43,7 +43,7 @@ func (w Waiting) Sentence(lang Lang) string {
 	return fillIn(sentence(waitingSentences, key, lang), args)
 }
 
-// Hold adds to the view what the job waits for.
+// Hold adds w to the view.
 func (j *Job) Hold(w Waiting) {
 	j.waiting, j.WaitingReason, j.WaitingFor = &w, w.Reason, w.Sentence(English)
 	if w.Until != nil {
@@ -51,7 +51,7 @@ func (j *Job) Hold(w Waiting) {
 	}
 }
 
-// Translate replaces the sentence of what the job waits for by that of another language.
+// Translate replaces the sentence in WaitingFor by that of another language.
 func (j *Job) Translate(lang Lang) {
 	if j.waiting != nil {
 		j.WaitingFor = j.waiting.Sentence(lang)

@@ -46,12 +46,12 @@ var failures = map[string]failure{
 	CodeTimeout:        {true, words{"The generation service did not answer in time.", "生成服务未能及时响应。"}},
 	CodeThrottled:      {true, words{"The generation service is too busy.", "生成服务过于繁忙。"}},
 	CodeRejected:       {false, words{"The generation service refused this request.", "生成服务拒绝了该请求。"}},
-	CodeReference:      {false, words{"A reference picture could not be fetched or used by the generation service. Please check its address, size and format.", "生成服务无法获取或使用参考图片，请检查其地址、大小和格式。"}},
-	CodeInvalidAnswer:  {true, words{"The generation service sent an answer that cannot be used.", "生成服务返回的内容无法使用。"}},
-	CodeUnusable:       {false, words{"The generation service sends a kind of file for this request that is not accepted here. Please choose another model or format.", "生成服务为该请求返回的文件类型不被接受，请更换模型或格式。"}},
-	CodeTooLarge:       {false, words{"The generation service sent more data than is accepted.", "生成服务返回的数据过大。"}},
+	CodeReference:      {false, words{"The generation service could not fetch or use a reference image. Please check its URL, size and format.", "生成服务无法获取或使用参考图片，请检查其地址、大小和格式。"}},
+	CodeInvalidAnswer:  {true, words{"The generation service returned an invalid response.", "生成服务返回的内容无法使用。"}},
+	CodeUnusable:       {false, words{"The generation service returned a file of a type that is not accepted for this request. Please choose another model or format.", "生成服务为该请求返回的文件类型不被接受，请更换模型或格式。"}},
+	CodeTooLarge:       {false, words{"The generation service returned too much data.", "生成服务返回的数据过大。"}},
 	CodeModerated:      {false, words{"The request was refused by content moderation. Please change the text.", "该请求未通过内容审核，请修改文字。"}},
-	CodeMisconfigured:  {true, words{"The generation service does not accept this installation's credentials, balance or settings; its operator has to act.", "生成服务不接受本站的凭据、余额或设置，需由运维人员处理。"}},
+	CodeMisconfigured:  {true, words{"The generation service does not accept this installation's credentials, balance or settings; its operator must fix this.", "生成服务不接受本站的凭据、余额或设置，需由运维人员处理。"}},
 	CodeCanceledByUser: {true, words{"The job was canceled.", "任务已取消。"}},
 }
 

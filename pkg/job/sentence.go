@@ -2,7 +2,7 @@ package job
 
 import "strings"
 
-// Lang is a language of sentences.
+// Lang is a language.
 type Lang string
 
 // The languages.
@@ -11,10 +11,10 @@ const (
 	Chinese Lang = "zh"
 )
 
-// Langs returns every language, the default first.
+// Langs returns all languages, the default first.
 func Langs() []Lang { return []Lang{English, Chinese} }
 
-// words is one sentence in every language.
+// words is a sentence in all languages.
 type words struct{ en, zh string }
 
 // fieldSentences are the sentences of FieldError, by code.
@@ -22,11 +22,11 @@ var fieldSentences = map[string]words{
 	"required": {"must not be empty", "不能为空"},
 	"too_long": {"must be at most {max} characters", "不能超过 {max} 个字符"},
 	"too_long_in_address": {
-		"is too long for the picture service in use: with negative and reference_images at most {max} bytes once escaped for an address; a Chinese character takes nine", "对当前的图片服务来说过长：连同 negative 和 reference_images，经 URL 转义后不能超过 {max} 字节（一个汉字占九字节）",
+		"is too long for the image service in use: with negative and reference_images at most {max} bytes after URL escaping; a Chinese character takes nine", "对当前的图片服务来说过长：连同 negative 和 reference_images，经 URL 转义后不能超过 {max} 字节（一个汉字占九字节）",
 	},
 	"too_short": {"must be at least {min} characters", "不能少于 {min} 个字符"},
 	"password_too_common": {
-		"is one of the most common passwords, which are guessed first; choose another one", "是最常用的密码之一，极易被猜中，请换一个",
+		"is one of the most common passwords, which are easily guessed; choose another one", "是最常用的密码之一，极易被猜中，请换一个",
 	},
 	"invalid_email":      {"must be an e-mail address", "必须是有效的邮箱地址"},
 	"control_character":  {"must not contain control characters", "不能包含控制字符"},
@@ -36,18 +36,18 @@ var fieldSentences = map[string]words{
 	"unknown_voice":      {"is not a voice of any speech model", "不是任何语音模型的声音"},
 	"retired_model":      {"is a retired model; use {replacement} instead", "该模型已停用，请改用 {replacement}"},
 	"speed_needs_format": {"can differ from 1 only with one of these formats: {formats}", "只有格式为以下之一时才能不等于 1：{formats}"},
-	"invalid_url":        {"must be an absolute http or https address without spaces, user name, fragment, comma or |", "必须是完整的 http 或 https 地址，且不含空格、用户名、片段、逗号或 |"},
+	"invalid_url":        {"must be an absolute http or https URL without spaces, user name, fragment, comma or |", "必须是完整的 http 或 https 地址，且不含空格、用户名、片段、逗号或 |"},
 	"too_many_items":     {"must have at most {max} entries", "最多只能有 {max} 项"},
-	"not_for_model":      {"is not taken by the model {model}", "不适用于模型 {model}"},
+	"not_for_model":      {"is not supported by the model {model}", "不适用于模型 {model}"},
 	"unknown_field":      {"is not a known field", "未知字段"},
-	"duplicate_field":    {"stands more than once", "重复出现"},
+	"duplicate_field":    {"appears more than once", "重复出现"},
 	"wrong_type":         {"must be {want}", "类型不对，应为{want}"},
-	"not_with":           {"cannot be given together with {other}", "不能与 {other} 同时提供"},
-	"all_needed":         {"must be true, unless kind, code, owner or since say which ones are meant", "未以 kind、code、owner 或 since 限定范围时必须为 true"},
+	"not_with":           {"cannot be combined with {other}", "不能与 {other} 同时提供"},
+	"all_needed":         {"must be true unless kind, code, owner or since limits the selection", "未以 kind、code、owner 或 since 限定范围时必须为 true"},
 	"invalid_value":      {"is not valid", "无效"},
 }
 
-// sentence looks a code up; it returns an unknown code itself, so that a missing sentence shows.
+// sentence returns the sentence of a code, or the code itself if it is unknown, so that a missing sentence shows.
 func sentence(table map[string]words, code string, lang Lang) string {
 	w, ok := table[code]
 	if !ok {

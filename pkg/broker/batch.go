@@ -12,9 +12,9 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// LastMessages reads the last message of each of several jobs, up to a thousand, from a stream and passes it to take with the job's
-// ID, the last token of its subject. Jobs without a message, and messages that a newer version wrote, are left out. It costs
-// one request, which any replica may answer.
+// LastMessages reads the last message of each of up to a thousand jobs from a stream and passes it to take with the job's
+// ID, the last token of its subject. It skips jobs without a message and messages written by a newer version. It costs one
+// request, which any replica may answer.
 func LastMessages(ctx context.Context, js jetstream.JetStream, stream string, ids []string, subject func(id string) string,
 	take func(id string, msg *jetstream.RawStreamMsg) error,
 ) error {

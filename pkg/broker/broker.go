@@ -11,7 +11,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Broker is a connection to NATS on which everything is declared.
+// Broker is a connection to NATS that has all declared streams, buckets and consumers.
 type Broker struct {
 	cfg      Config
 	log      *slog.Logger
@@ -28,16 +28,16 @@ type Broker struct {
 // declareTimeout bounds the declaration of streams, buckets and consumers, during which a new cluster elects leaders.
 const declareTimeout = time.Minute
 
-// Open starts or connects to NATS, checks that it is suitable and declares what is needed. With an external NATS that
-// is unreachable it waits until ctx ends and logs that. It fails with ErrInUse when another process holds the data
-// directory, with ErrUnsuitable when the server is too old or lacks JetStream, with ErrMigrationNeeded when a stream
-// would have to change irreversibly, with a *filestore.DamageError when the store of the embedded NATS is damaged so that starting
-// on it would lose data, and with ErrRestoreUnfinished when a backup was restored in part.
+// Open starts or connects to NATS, checks that it is suitable and declares streams, buckets and consumers. It waits until
+// ctx ends for an external NATS that is unreachable, and logs that. It fails with ErrInUse when another process holds the
+// data directory, with ErrUnsuitable when the server is too old or lacks JetStream, with ErrMigrationNeeded when a stream
+// would have to change irreversibly, with a *filestore.DamageError when starting on the damaged store of the embedded NATS
+// would lose data, and with ErrRestoreUnfinished when a backup was restored in part.
 func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Broker, error) {
 	return openBroker(ctx, cfg, log, true)
 }
 
-// openBroker opens a broker. Unless it is for a backup it declares what is needed and reconciles it.
+// openBroker opens a broker. If declares is set, it declares streams, buckets and consumers and reconciles them.
 func openBroker(ctx context.Context, cfg Config, log *slog.Logger, declares bool) (*Broker, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.Validate(); err != nil {
@@ -57,8 +57,8 @@ func openBroker(ctx context.Context, cfg Config, log *slog.Logger, declares bool
 func newBroker(cfg Config, log *slog.Logger) *Broker {
 	return &Broker{
 		cfg: cfg, log: log, closed: make(chan struct{}),
-		reconciler: reconciler{wake: make(chan struct{}, 1)},
-		storage:    storage{wake: make(chan struct{}, 1)},
+		reconciler: reconciler{background: newBackground()},
+		storage:    storage{background: newBackground()},
 	}
 }
 
@@ -104,7 +104,7 @@ func (b *Broker) verifyStore(ctx context.Context) error {
 	return nil
 }
 
-// prepare declares what is needed and starts reconciling it.
+// prepare declares streams, buckets and consumers and starts reconciling them.
 func (b *Broker) prepare(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, declareTimeout)
 	defer cancel()
@@ -124,7 +124,7 @@ func (b *Broker) prepare(ctx context.Context) error {
 		if err := b.recordRecovery(ctx, b.embedded.recovered); err != nil {
 			return err
 		}
-		b.startStorage()
+		b.storage.start(b.watchStorage)
 	}
 	return retry(ctx, b.startReconciler)
 }
@@ -153,8 +153,8 @@ func (b *Broker) ClientURL() string {
 }
 
 // Check fails unless NATS can be used now: it is connected, its disk accepts writes, its JetStream responds, and everything is
-// declared. It fails with ErrDiskFull or ErrDiskFailed, with ErrNoQuorum
-// while the cluster has no leader, and with ErrIncomplete while something is missing.
+// declared. It fails with ErrDiskFull or ErrDiskFailed, with ErrNoQuorum while the cluster has no leader, and with
+// ErrIncomplete while something is missing.
 func (b *Broker) Check(ctx context.Context) error {
 	if err := b.StorageFault(); err != nil {
 		return err
@@ -180,8 +180,8 @@ func (b *Broker) Check(ctx context.Context) error {
 // that was opened in part. When ctx ends first the connection is closed without flushing.
 func (b *Broker) Close(ctx context.Context) error {
 	var err error
-	b.stopStorage()
-	b.stopReconciler()
+	b.storage.stop()
+	b.reconciler.stop()
 	if b.nc != nil {
 		err = b.drain(ctx)
 	}

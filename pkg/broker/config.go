@@ -1,10 +1,12 @@
 package broker
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,7 +14,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/hostname"
 )
 
-// Config says which NATS to use and how to keep what lies in it.
+// Config selects the NATS server and sets how data is stored in it.
 type Config struct {
 	DataDir string `env:"DATA_DIR" envDefault:"./data" doc:"Directory of the embedded NATS store, the generated secret and the lock."`
 
@@ -35,22 +37,22 @@ type Config struct {
 	// Observer, if not nil, receives every publish to a stream.
 	Observer WriteObserver `env:"-"`
 
-	// Follower is set by workers: they create what they need and does not exist, and change nothing that exists.
+	// Follower is set by workers: they create the streams and consumers they need and never change existing ones.
 	Follower bool `env:"-"`
 	// OpenPort is for tests: the port of the embedded server requires no credentials.
 	OpenPort bool `env:"-"`
 	// serverKeys are the keys of the embedded server's users; nil when it requires none.
 	serverKeys *serverKeys
-	// AckWait is how long a worker may be silent about a job before the job is redelivered. Tests shorten it.
+	// AckWait is how long a job may go without a heartbeat of its worker before it is redelivered. Tests shorten it.
 	AckWait time.Duration `env:"-"`
-	// ReconcileInterval is how often the broker checks, without a trigger, whether NATS still has everything; 10 s when 0.
+	// ReconcileInterval is the interval of the checks whether NATS still has everything; 10 s when 0.
 	ReconcileInterval time.Duration `env:"-"`
 
-	// remindEvery is how often a process that waits for NATS at its start logs that.
+	// remindEvery is how often a process that is waiting for NATS logs that.
 	remindEvery time.Duration
 }
 
-// DefaultAckWait is the AckWait of every real installation; workers report every third of it.
+// DefaultAckWait is the AckWait of every real installation; workers send a heartbeat every third of it.
 const DefaultAckWait = 15 * time.Second
 
 const (
@@ -61,45 +63,26 @@ const (
 // Embedded reports whether NATS runs inside this process.
 func (c Config) Embedded() bool { return c.URL == "" }
 
-// withDefaults sets the defaults of fields that no variable sets.
+// withDefaults returns the configuration with the defaults of unset fields.
 func (c Config) withDefaults() Config {
-	if c.AckWait == 0 {
-		c.AckWait = DefaultAckWait
-	}
-	if c.ReconcileInterval == 0 {
-		c.ReconcileInterval = reconcileInterval
-	}
-	if c.remindEvery == 0 {
-		c.remindEvery = defaultRemindEvery
-	}
-	if c.Replicas == 0 {
-		c.Replicas = 1
-	}
-	if c.Sync == "" {
-		c.Sync = syncAlways
-	}
-	if c.DataLoss == "" {
-		c.DataLoss = lossRefuse
-	}
-	if c.ResultTTL == 0 {
-		c.ResultTTL = minResultTTL
-	}
+	c.AckWait = cmp.Or(c.AckWait, DefaultAckWait)
+	c.ReconcileInterval = cmp.Or(c.ReconcileInterval, reconcileInterval)
+	c.remindEvery = cmp.Or(c.remindEvery, defaultRemindEvery)
+	c.Replicas = cmp.Or(c.Replicas, 1)
+	c.Sync = cmp.Or(c.Sync, syncAlways)
+	c.DataLoss = cmp.Or(c.DataLoss, lossRefuse)
+	c.ResultTTL = cmp.Or(c.ResultTTL, minResultTTL)
 	return c
 }
 
-// Validate reports every fault at once, each by the name of its variable.
+// Validate returns all faults at once, each with the name of its variable.
 func (c Config) Validate() error {
 	var errs []error
 	if c.Embedded() && strings.TrimSpace(c.DataDir) == "" {
 		errs = append(errs, errors.New("DATA_DIR must name a directory"))
 	}
-	for _, raw := range strings.Split(c.URL.Reveal(), ",") {
-		if c.URL == "" {
-			break
-		}
-		if err := checkURL(strings.TrimSpace(raw)); err != nil {
-			errs = append(errs, err)
-		}
+	if _, err := c.servers(); err != nil {
+		errs = append(errs, err)
 	}
 	if c.Creds != "" && c.Embedded() {
 		errs = append(errs, errors.New("NATS_CREDS is for an external NATS: set NATS_URL too"))
@@ -145,7 +128,7 @@ const (
 	lossAccept = "accept"
 )
 
-// syncSetting returns whether every write goes through to the disk at once, or else how often.
+// syncSetting returns whether every write is synced to the disk, or else the interval of syncs.
 func (c Config) syncSetting() (always bool, interval time.Duration, err error) {
 	if c.Sync == "" || c.Sync == syncAlways {
 		return true, 0, nil
@@ -180,36 +163,42 @@ func (c Config) checkListen() error {
 	return nil
 }
 
-func checkURL(raw string) error {
-	u, err := url.Parse(raw)
-	if err != nil || u.Host == "" {
-		return errors.New("NATS_URL must be addresses such as nats://host:4222, separated by commas")
+// servers returns the URLs of the external NATS. It fails with one error for each that is invalid.
+func (c Config) servers() ([]*url.URL, error) {
+	if c.Embedded() {
+		return nil, nil
 	}
-	switch u.Scheme {
-	case "nats", "tls", "ws", "wss":
-		return nil
-	}
-	return fmt.Errorf("NATS_URL: unknown scheme %q, use nats:// or tls://", u.Scheme)
-}
-
-// localWithoutCredentials reports whether every address of the external NATS is on this machine and holds no credentials.
-func (c Config) localWithoutCredentials() bool {
+	var urls []*url.URL
+	var errs []error
 	for raw := range strings.SplitSeq(c.URL.Reveal(), ",") {
 		u, err := url.Parse(strings.TrimSpace(raw))
-		if err != nil || u.User != nil || !hostname.IsLoopback(u.Hostname()) {
-			return false
+		switch {
+		case err != nil || u.Host == "":
+			errs = append(errs, errors.New("NATS_URL must be addresses such as nats://host:4222, separated by commas"))
+		case !slices.Contains([]string{"nats", "tls", "ws", "wss"}, u.Scheme):
+			errs = append(errs, fmt.Errorf("NATS_URL: unknown scheme %q, use nats:// or tls://", u.Scheme))
+		default:
+			urls = append(urls, u)
 		}
 	}
-	return true
+	return urls, errors.Join(errs...)
 }
 
-// hosts returns the addresses of the external NATS without whatever else stands in them.
+// localWithoutCredentials reports whether all servers of the external NATS are on this machine and their URLs hold no
+// credentials.
+func (c Config) localWithoutCredentials() bool {
+	urls, err := c.servers()
+	return err == nil && !slices.ContainsFunc(urls, func(u *url.URL) bool {
+		return u.User != nil || !hostname.IsLoopback(u.Hostname())
+	})
+}
+
+// hosts returns the hosts and ports of the external NATS, without credentials.
 func (c Config) hosts() string {
-	var hosts []string
-	for raw := range strings.SplitSeq(c.URL.Reveal(), ",") {
-		if u, err := url.Parse(strings.TrimSpace(raw)); err == nil {
-			hosts = append(hosts, u.Host)
-		}
+	urls, _ := c.servers()
+	hosts := make([]string, len(urls))
+	for i, u := range urls {
+		hosts[i] = u.Host
 	}
 	return strings.Join(hosts, ",")
 }

@@ -18,8 +18,8 @@ const (
 	drainTimeout    = 10 * time.Second
 )
 
-// connectWithWorkerKey connects with the key of an embedded NATS on this machine, if that is found, and without it when the
-// NATS turns out to be another one, which knows no keys.
+// connectWithWorkerKey connects with the key of an embedded NATS on this machine, if there is one, and without it if the
+// server supports no keys, because it is another one.
 func (b *Broker) connectWithWorkerKey(ctx context.Context) error {
 	found := b.cfg.findWorkerKey()
 	if found == "" {
@@ -36,8 +36,8 @@ func (b *Broker) connectWithWorkerKey(ctx context.Context) error {
 	return b.connect(ctx)
 }
 
-// connect connects and waits until the connection is established. The connection reconnects for ever afterwards, also when
-// NATS refuses the credentials for a while. A refusal at the start is an error, because nobody would notice the wait.
+// connect connects and waits until the connection is established. Afterwards the connection reconnects indefinitely, even
+// while NATS refuses the credentials. A refusal at the start is an error, because the wait would go unnoticed.
 func (b *Broker) connect(ctx context.Context) error {
 	connected, refused := make(chan struct{}, 1), make(chan error, 1)
 	opts := b.options(connected, refused)
@@ -111,7 +111,7 @@ func (b *Broker) options(connected chan<- struct{}, refused chan<- error) []nats
 		nats.ReconnectHandler(func(nc *nats.Conn) {
 			refusals.Store(0)
 			b.log.Info("NATS connection is back", "server", nc.ConnectedServerName())
-			// NATS may have come back with less than it had.
+			// NATS may have lost data.
 			b.TriggerReconcile()
 		}),
 		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
@@ -136,18 +136,6 @@ func (b *Broker) options(connected chan<- struct{}, refused chan<- error) []nats
 		opts = append(opts, nats.CustomInboxPrefix(workerInbox))
 	}
 	return opts
-}
-
-// isRefusal reports whether NATS answered and refused the credentials.
-func isRefusal(err error) bool {
-	for _, refusal := range []error{
-		nats.ErrAuthorization, nats.ErrAuthExpired, nats.ErrAuthRevoked, nats.ErrAccountAuthExpired, nats.ErrNkeysNotSupported,
-	} {
-		if errors.Is(err, refusal) {
-			return true
-		}
-	}
-	return false
 }
 
 func lastError(nc *nats.Conn) error {

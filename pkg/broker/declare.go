@@ -15,7 +15,7 @@ import (
 const deadLetterAge = 14 * 24 * time.Hour
 
 const (
-	// usageAge is how long the counter of a day is kept, longer than the day in any case.
+	// usageAge is how long the counter of a day is kept; it must be longer than a day.
 	usageAge = 48 * time.Hour
 	// usageMinuteAge is the same for the counter of a minute.
 	usageMinuteAge = 5 * time.Minute
@@ -24,16 +24,16 @@ const (
 // ImagesAge is how long a saved image is kept.
 const ImagesAge = 24 * time.Hour
 
-// maxWaiting is how many free slots, of all workers together, may wait for jobs of one lane.
+// maxWaiting is how many free slots of all workers may wait for jobs of one lane.
 const maxWaiting = 16384
 
-// controlMarkerTTL lets single keys expire, such as those of CONTROL; it is how long the marker of an expired key is kept.
+// controlMarkerTTL is how long the marker of an expired key is kept. A bucket without it allows no TTL of single keys.
 const controlMarkerTTL = time.Minute
 
-// declare creates the streams, buckets and consumers that are missing and adjusts existing ones, as far as that can
-// be undone; rules.go says how. It is idempotent and may run in many processes at once. It fails with
-// ErrMigrationNeeded, before anything is changed, when a setting would have to change irreversibly. A follower only creates
-// missing streams that it uses, so that a worker that was started with other settings does not change what the API has declared.
+// declare creates missing streams, buckets and consumers and makes reversible changes to existing ones, by the rules in
+// rules.go. It is idempotent and may run in many processes at once. It fails with ErrMigrationNeeded, before anything is
+// changed, when a setting would have to change irreversibly. A follower only creates the missing streams that it uses, so
+// that a worker with other settings does not change streams of the API.
 func declare(ctx context.Context, js jetstream.JetStream, cfg Config, log *slog.Logger) error {
 	steps, err := plan(ctx, js, cfg)
 	if err != nil {
@@ -64,7 +64,7 @@ func streams(cfg Config) []jetstream.StreamConfig {
 	return []jetstream.StreamConfig{
 		{
 			Name:        StreamJobs,
-			Description: "Jobs until their settlement is done.",
+			Description: "Queued and running jobs.",
 			Subjects:    []string{"jobs.*.*.*.*"},
 			Retention:   jetstream.WorkQueuePolicy,
 			Storage:     jetstream.FileStorage,
@@ -72,7 +72,7 @@ func streams(cfg Config) []jetstream.StreamConfig {
 			MaxMsgs:     maxJobs,
 			Replicas:    cfg.Replicas,
 			AllowDirect: true,
-			// A stream that is created again, because NATS lost it, continues far beyond the old one's end: a worker that still
+			// A stream that is recreated, because NATS lost it, starts far beyond the old one's end: a worker that still
 			// acknowledges an old job must not acknowledge another one with the same sequence.
 			FirstSeq: uint64(max(1, time.Now().UnixMilli())),
 			RePublish: &jetstream.RePublish{
@@ -92,7 +92,7 @@ func streams(cfg Config) []jetstream.StreamConfig {
 		},
 		{
 			Name:        StreamUsage,
-			Description: "What is taken of quotas in a day, and which jobs were given back.",
+			Description: "Daily quota counters and markers of refunded jobs.",
 			Subjects:    []string{UsageSubject(UsageDay, "*", "*"), "usage.refund.*.*"},
 			Storage:     jetstream.FileStorage,
 			MaxAge:      usageAge,
@@ -106,7 +106,7 @@ func streams(cfg Config) []jetstream.StreamConfig {
 		},
 		{
 			Name:        StreamUsageMinute,
-			Description: "What is taken of quotas in a minute. Its loss harms nothing.",
+			Description: "Quota counters per minute. Its loss does no harm.",
 			Subjects:    []string{UsageSubject(UsageMinute, "*", "*")},
 			// Writing to disk would be useless: the minute is over before NATS is back.
 			Storage:           jetstream.MemoryStorage,
@@ -123,7 +123,7 @@ func buckets(cfg Config) []jetstream.KeyValueConfig {
 	return []jetstream.KeyValueConfig{
 		{
 			Bucket:      BucketProgress,
-			Description: "The latest state of jobs that have not ended. Advisory.",
+			Description: "Latest state of jobs that have not ended. Advisory.",
 			Storage:     jetstream.MemoryStorage,
 			TTL:         cfg.ResultTTL,
 			Replicas:    cfg.Replicas,
@@ -133,11 +133,11 @@ func buckets(cfg Config) []jetstream.KeyValueConfig {
 		},
 		{
 			Bucket:      BucketResults,
-			Description: "How jobs ended, and their media.",
+			Description: "Results of jobs and their media.",
 			Storage:     jetstream.FileStorage,
 			TTL:         cfg.ResultTTL,
 			Replicas:    cfg.Replicas,
-			// Two tokens: records and not media.
+			// Records have two tokens, media have more.
 			RePublish: &jetstream.RePublish{
 				Source:      "$KV." + BucketResults + ".*.*",
 				Destination: "events." + EventResult + ".{{wildcard(1)}}.{{wildcard(2)}}",
@@ -145,38 +145,38 @@ func buckets(cfg Config) []jetstream.KeyValueConfig {
 		},
 		{
 			Bucket:         BucketControl,
-			Description:    "What processes tell each other: workers, circuits, pauses.",
+			Description:    "State shared by processes: workers, circuit breakers, pauses.",
 			Storage:        jetstream.FileStorage,
 			LimitMarkerTTL: controlMarkerTTL,
 			Replicas:       cfg.Replicas,
 		},
 		{
 			Bucket:         BucketUsers,
-			Description:    "Accounts, by the hash of their e-mail address, and which Google account opens which.",
+			Description:    "Accounts by the hash of their e-mail address, and links from Google accounts.",
 			Storage:        jetstream.FileStorage,
 			LimitMarkerTTL: controlMarkerTTL,
 			Replicas:       cfg.Replicas,
 		},
 		{
 			Bucket:         BucketResets,
-			Description:    "The latest password reset of an account, and what was used of things that can be used once. Each has its own time to live.",
+			Description:    "Password resets and used one-time values, each with its own TTL.",
 			Storage:        jetstream.FileStorage,
 			LimitMarkerTTL: controlMarkerTTL,
 			Replicas:       cfg.Replicas,
 		},
 		{
 			Bucket:         BucketFeedback,
-			Description:    "What members have told the operator. Only the claims expire.",
+			Description:    "Feedback of members. Only claims expire.",
 			Storage:        jetstream.FileStorage,
 			LimitMarkerTTL: controlMarkerTTL,
 			Replicas:       cfg.Replicas,
 		},
 		{
 			Bucket:      BucketImages,
-			Description: "Pictures that members have saved. Those that came with an import have less time left.",
+			Description: "Images saved by members. Imported images expire sooner.",
 			Storage:     jetstream.FileStorage,
 			TTL:         ImagesAge,
-			// Without it no key could have a shorter TTL than the others.
+			// Imported images have a shorter TTL than the others.
 			LimitMarkerTTL: controlMarkerTTL,
 			Replicas:       cfg.Replicas,
 		},
@@ -199,8 +199,8 @@ func storedStreams() []string {
 	return names
 }
 
-// consumers returns one durable pull consumer for each kind and lane. Neither limit is set: delayed messages count
-// against MaxAckPending, and a message past MaxDeliver becomes invisible.
+// consumers returns one durable pull consumer for each kind and lane. MaxAckPending and MaxDeliver are unlimited: delayed
+// messages count against the first, and a message past the second is never delivered again.
 func consumers(cfg Config) []jetstream.ConsumerConfig {
 	var list []jetstream.ConsumerConfig
 	for _, kind := range job.Kinds() {

@@ -4,7 +4,8 @@ package broker
 
 import "syscall"
 
-// diskSpace returns what the file system of a directory has free for this process and in all, or zeros when it does not tell.
+// diskSpace returns the bytes that the file system of a directory has free for this process and its size, or zeros if they
+// are unknown.
 func diskSpace(dir string) (free, size uint64) {
 	var s syscall.Statfs_t
 	if err := syscall.Statfs(dir, &s); err != nil || s.Bsize <= 0 {

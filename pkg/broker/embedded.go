@@ -30,8 +30,8 @@ const (
 	readyStep    = 200 * time.Millisecond
 )
 
-// embedded is a NATS server inside this process. It can be replaced by another one on the same directory while clients
-// are connected: they reconnect.
+// embedded is a NATS server in this process. It can be restarted on the same directory while clients are connected: they
+// reconnect.
 type embedded struct {
 	cfg   Config
 	log   *slog.Logger
@@ -40,16 +40,16 @@ type embedded struct {
 	lines *serverLog
 	// srv is nil while no server runs.
 	srv atomic.Pointer[server.Server]
-	// port and maxStore are those of the first server, and the next ones keep them.
+	// port and maxStore are those of the first server; a restart keeps them.
 	port     int
 	maxStore int64
-	// recovered is what was done to the store at the start.
+	// recovered is the result of the recovery of the store at the start.
 	recovered *filestore.Result
 }
 
-// startEmbedded locks the data directory, checks the store in it and starts a server on it. writeFailed is called when
-// that cannot write to its disk. It fails with ErrInUse when another process holds the directory, which is then left
-// unchanged, and with a *filestore.DamageError when starting would lose data.
+// startEmbedded locks the data directory, checks the store in it and starts a server on it, which calls writeFailed when
+// a write to the disk fails. It fails with ErrInUse, and changes nothing, when another process holds the directory, and with
+// a *filestore.DamageError when starting would lose data.
 func startEmbedded(cfg Config, log *slog.Logger, writeFailed func(line string)) (*embedded, error) {
 	lock, err := lockDir(cfg.DataDir)
 	if err != nil {
@@ -103,8 +103,8 @@ func (e *embedded) stopServer() {
 	}
 }
 
-// restartServer starts a new server after halt. It fails with a *filestore.DamageError when the store is damaged; then, and after
-// any other error, no server runs and it may be called again.
+// restartServer starts a new server after stopServer. It fails with a *filestore.DamageError when the store is damaged. After
+// an error no server runs, and restartServer may be called again.
 func (e *embedded) restartServer() (*filestore.Result, error) {
 	if err := e.store.ForgetStop(); err != nil {
 		return nil, err
@@ -123,7 +123,7 @@ func (e *embedded) stop(fault func() error) {
 	e.stopServer()
 	if ran && fault != nil && fault() == nil {
 		if err := e.store.RecordStop(); err != nil {
-			e.log.Error("the state of the store could not be noted; the next start checks less", "error", err)
+			e.log.Error("cannot record the state of the store; the next start checks less", "error", err)
 		}
 	}
 	_ = e.lock.Unlock()
@@ -151,8 +151,8 @@ func shutdown(srv *server.Server) {
 	srv.WaitForShutdown()
 }
 
-// awaitReady waits until the server accepts connections. A server that cannot start, for example on a port in use, only logs
-// that; the line ends the wait.
+// awaitReady waits until the server accepts connections. A server that cannot start, for example because its port is in use,
+// only logs that; awaitReady then returns the log line as an error.
 func awaitReady(srv *server.Server, lines *serverLog) error {
 	for end := time.Now().Add(readyTimeout); time.Now().Before(end); {
 		if srv.ReadyForConnections(readyStep) {
@@ -162,7 +162,7 @@ func awaitReady(srv *server.Server, lines *serverLog) error {
 			return fmt.Errorf("start embedded NATS: %s", *reason)
 		}
 	}
-	return errors.New("embedded NATS did not become ready; its log lines say why")
+	return errors.New("embedded NATS did not become ready; see its log lines")
 }
 
 func (e *embedded) options() (*server.Options, error) {
@@ -200,8 +200,8 @@ func (e *embedded) options() (*server.Options, error) {
 	return opts, nil
 }
 
-// lockDir creates the directory and locks it; the lock file contains the ID of the process that holds it. It keeps the
-// file's time, which shows whether a program that does not know of the records in package filestore has opened the store.
+// lockDir creates the directory and locks it; the lock file contains the ID of the process that holds it. The modification
+// time of the file is kept: it shows whether a version without the records of package filestore has opened the store.
 func lockDir(dir string) (*flock.Flock, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("create DATA_DIR: %w", err)

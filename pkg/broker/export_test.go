@@ -39,8 +39,5 @@ func MergeStream(want jetstream.StreamConfig, have map[string]json.RawMessage, e
 // StreamOfBucket returns the stream of a bucket.
 var StreamOfBucket = streamOfBucket
 
-// Contains reports whether a subject matches all that another one matches, and Union is what several match together.
-var (
-	Contains = contains
-	Union    = union
-)
+// Union returns the union of two lists of subjects.
+var Union = union

@@ -19,10 +19,9 @@ type StoredMessage struct {
 	Time     time.Time `json:"time"`
 }
 
-// LeaderLast returns the last message on a subject, which may hold wildcards, from the stream's leader. The client
-// library asks any replica of a stream that allows direct gets, and a replica may be behind. A request that is not answered
-// is repeated until ctx ends.
-// It fails with jetstream.ErrMsgNotFound, and after five seconds when ctx has no deadline and nobody answers.
+// LeaderLast returns the last message on a subject, which may contain wildcards, from the stream's leader. The client
+// library sends the request to any replica of a stream that allows direct gets, and a replica may be behind. Unanswered
+// requests are repeated until ctx ends, or for five seconds if it has no deadline. It fails with jetstream.ErrMsgNotFound.
 func LeaderLast(ctx context.Context, js jetstream.JetStream, stream, subject string) (*jetstream.RawStreamMsg, error) {
 	return decodeMessage(leaderGet(ctx, js.Conn(), stream, map[string]any{"last_by_subj": subject}))
 }
@@ -68,7 +67,7 @@ func leaderGet(ctx context.Context, nc *nats.Conn, stream string, query map[stri
 	return response.Message, nil
 }
 
-// decodeMessage decodes the header of a message, unless err says that there is none.
+// decodeMessage decodes the header of a message, or returns err if that is not nil.
 func decodeMessage(m *StoredMessage, err error) (*jetstream.RawStreamMsg, error) {
 	if err != nil {
 		return nil, err
@@ -86,7 +85,7 @@ func decodeMessage(m *StoredMessage, err error) (*jetstream.RawStreamMsg, error)
 const requestTimeout = 5 * time.Second
 
 // Bounded returns ctx with a deadline, five seconds from now when it has none. The JetStream client does the same with
-// its own requests; any other request would wait for as long as NATS is unreachable.
+// its own requests; any other request would wait as long as NATS is unreachable.
 func Bounded(ctx context.Context) (context.Context, context.CancelFunc) {
 	if _, ok := ctx.Deadline(); ok {
 		return ctx, func() {}

@@ -20,16 +20,16 @@ type Migration struct {
 	Recreate []string
 }
 
-// ErrRecreate is returned by Migrate when NATS cannot change a stream that holds messages, and Migration does not allow
-// deleting it.
+// ErrRecreate is returned by Migrate when NATS cannot change a stream that holds messages, and Migration.Recreate does not
+// name it.
 var ErrRecreate = errors.New("the stream must be recreated, which deletes its messages")
 
-// Migrate makes the changes to streams that cannot be undone and that Open therefore refuses to make. It returns them, also
-// in a dry run, and nothing when no change is needed. The version before may no longer start
-// afterwards. It leaves everything else, in particular the operator's settings, to Open.
+// Migrate makes the irreversible changes to streams, which Open refuses to make, and returns them. A dry run returns them
+// without making them. The previous version may no longer start afterwards. All other changes, in particular those by the
+// operator's settings, are left to Open.
 //
-// It opens the store in DATA_DIR, treating damage as every start does, or connects to the external NATS, and fails
-// as Open does. No other process may run on either. When it fails halfway it can be repeated.
+// It opens the store in DATA_DIR, handling damage as every start does, or connects to the external NATS, and fails as Open
+// does. No other process may run on either. It can be repeated after a failure.
 func Migrate(ctx context.Context, cfg Config, m Migration, log *slog.Logger) (done []Change, err error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.Validate(); err != nil {

@@ -24,30 +24,20 @@ const (
 	StreamUsage       = "USAGE"
 	StreamUsageMinute = "USAGE_MINUTE"
 
-	// A bucket's stream is called KV_ and its name.
+	// bucketStream and the name of a bucket make the name of its stream.
 	bucketStream = "KV_"
 )
 
-// ResultsStream is the stream behind the bucket of results.
-const ResultsStream = bucketStream + BucketResults
-
-// ProgressStream is the stream behind the bucket of progress.
-const ProgressStream = bucketStream + BucketProgress
-
-// ControlStream is the stream behind the bucket of control.
-const ControlStream = bucketStream + BucketControl
-
-// UsersStream is the stream behind the bucket of accounts.
-const UsersStream = bucketStream + BucketUsers
-
-// ResetsStream is the stream behind the bucket of password resets.
-const ResetsStream = bucketStream + BucketResets
-
-// FeedbackStream is the stream behind the bucket of feedback.
-const FeedbackStream = bucketStream + BucketFeedback
-
-// ImagesStream is the stream behind the bucket of saved images.
-const ImagesStream = bucketStream + BucketImages
+// The streams behind the buckets.
+const (
+	ResultsStream  = bucketStream + BucketResults
+	ProgressStream = bucketStream + BucketProgress
+	ControlStream  = bucketStream + BucketControl
+	UsersStream    = bucketStream + BucketUsers
+	ResetsStream   = bucketStream + BucketResets
+	FeedbackStream = bucketStream + BucketFeedback
+	ImagesStream   = bucketStream + BucketImages
+)
 
 // JobSubject is the subject of one queued job.
 func JobSubject(kind job.Kind, lane job.Lane, owner, id string) string {
@@ -109,13 +99,11 @@ func ProgressSubject(owner, id string) string { return kvSubject(BucketProgress,
 // WorkerSubject is the key under which a worker registers.
 func WorkerSubject(worker string) string { return kvSubject(BucketControl, "worker."+worker) }
 
-// WorkersSubject matches the registrations of all workers.
-func WorkersSubject() string { return kvSubject(BucketControl, "worker.*") }
-
 // CatalogueSubject is the key of the list of models.
 func CatalogueSubject() string { return kvSubject(BucketControl, "catalogue") }
 
-// LeaseSubject is the key of a lease, which one process holds at a time, for example to call an upstream with a concurrency limit.
+// LeaseSubject is the key of a lease, which one process holds at a time, for example to call an upstream with a concurrency
+// limit.
 func LeaseSubject(name string) string { return kvSubject(BucketControl, "lease."+name) }
 
 // CircuitSubject is the key of the circuit breaker of an upstream.
@@ -198,7 +186,8 @@ func ParseEventSubject(subject string) (event, owner, id string, ok bool) {
 	return parts[1], parts[2], parts[3], true
 }
 
-// UserSubject is the key of an account. It contains a hash, because an e-mail address is not a valid token and must not appear in subjects.
+// UserSubject is the key of an account. It contains a hash, because an e-mail address is not a valid token and must not
+// appear in subjects.
 func UserSubject(key string) string { return kvSubject(BucketUsers, key) }
 
 // UsersSubject matches every account.
@@ -265,7 +254,7 @@ func ImageChunkSubject(owner, day, key string, chunk int) string {
 	return ImagesSubject(owner, day) + "." + key + "." + strconv.Itoa(chunk)
 }
 
-// OwnerImagesSubject matches everything that a member has saved.
+// OwnerImagesSubject matches all saved images of a member.
 func OwnerImagesSubject(owner string) string { return kvSubject(BucketImages, owner+".>") }
 
 func kvSubject(bucket, key string) string { return "$KV." + bucket + "." + key }
@@ -284,7 +273,7 @@ func UsageStream(window string) string {
 	return StreamUsage
 }
 
-// UsageSubject is the counter of somebody's use of a quota; bucket is the minute or the day.
+// UsageSubject is the counter of one user or client in a window of a quota; bucket is the minute or the day.
 func UsageSubject(window, who, bucket string) string {
 	return "usage." + window + "." + who + "." + bucket
 }
@@ -304,9 +293,6 @@ func SwitchesSubject() string { return kvSubject(BucketControl, "switch.*") }
 // DeploymentSubject is the key of one entry of the deployment history.
 func DeploymentSubject(id string) string { return kvSubject(BucketControl, "deployment."+id) }
 
-// DeploymentsSubject matches the whole deployment history.
-func DeploymentsSubject() string { return kvSubject(BucketControl, "deployment.*") }
-
 // DeletionSubject is the key of the marker that an account is being deleted, by the owner of its jobs. It is not an account, and
 // UsersSubject does not match it.
 func DeletionSubject(owner string) string { return kvSubject(BucketUsers, "deleted."+owner) }
@@ -314,10 +300,10 @@ func DeletionSubject(owner string) string { return kvSubject(BucketUsers, "delet
 // DeletionsSubject matches every account that is being deleted.
 func DeletionsSubject() string { return DeletionSubject("*") }
 
-// VerificationSubject is the key of the latest token that verifies the address of an account.
+// VerificationSubject is the key of the latest token that verifies the e-mail address of an account.
 func VerificationSubject(key string) string { return kvSubject(BucketResets, "verify."+key) }
 
-// SignupsSubject is the key of the counter of the latest sign-ups from one address.
+// SignupsSubject is the key of the counter of recent sign-ups from one IP address.
 func SignupsSubject(from string) string { return kvSubject(BucketResets, "signups."+from) }
 
 // OwnerResultsSubject matches the records of an owner, their media and the markers of deleted jobs.
@@ -329,5 +315,5 @@ func OwnerMediaSubject(owner string) string { return kvSubject(BucketResults, ow
 // OwnerProgressSubject matches the progress of all jobs of an owner.
 func OwnerProgressSubject(owner string) string { return kvSubject(BucketProgress, owner+".*") }
 
-// WhoUsageSubject matches every counter of one name in a window, whatever its bucket.
+// WhoUsageSubject matches all counters of one user or client in a window.
 func WhoUsageSubject(window, who string) string { return UsageSubject(window, who, "*") }

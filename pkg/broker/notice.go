@@ -10,30 +10,25 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// noticeTTL is how long a notice is shown: long enough for a monitor and the person on call, and no longer, because a
+// noticeTTL is how long a notice is stored: long enough for a monitor and the person on call, and no longer, because a
 // permanent alarm hides the next one.
 const noticeTTL = time.Hour
 
-// DataLoss is stored data that was missing when NATS came back.
+// DataLoss is a loss of stored data, detected when NATS came back.
 type DataLoss struct {
 	V int `json:"v"`
-	// At is when the streams were created again.
+	// At is when the streams were recreated.
 	At time.Time `json:"at"`
-	// Streams are those whose messages are lost.
+	// Streams names the streams whose messages are lost.
 	Streams []string `json:"streams"`
 }
 
-// LastDataLoss returns the data loss of the last hour, whichever process noticed it, or nil. It costs one request.
+// LastDataLoss returns the data loss of the last hour, whichever process detected it, or nil. It costs one request.
 func (b *Broker) LastDataLoss(ctx context.Context) (*DataLoss, error) {
-	var l DataLoss
-	found, err := b.lastNotice(ctx, LossSubject(), &l)
-	if err != nil || !found {
-		return nil, err
-	}
-	return &l, nil
+	return lastNotice[DataLoss](ctx, b.js, LossSubject())
 }
 
-// recordDataLoss shows a data loss to every process. Processes that notice the same one write the same.
+// recordDataLoss stores the notice of a data loss. Processes that detect the same loss store the same notice.
 func (b *Broker) recordDataLoss(ctx context.Context, l DataLoss) error {
 	l.V = dataLossVersion
 	return b.recordNotice(ctx, LossSubject(), l)
@@ -41,24 +36,25 @@ func (b *Broker) recordDataLoss(ctx context.Context, l DataLoss) error {
 
 const dataLossVersion = 1
 
-// lastNotice reads what recordNotice has written within the last hour, and reports whether there is a notice.
-func (b *Broker) lastNotice(ctx context.Context, subject string, v any) (bool, error) {
-	msg, err := LeaderLast(ctx, b.js, ControlStream, subject)
+// lastNotice returns the notice that recordNotice stored within the last hour, or nil.
+func lastNotice[T any](ctx context.Context, js jetstream.JetStream, subject string) (*T, error) {
+	msg, err := LeaderLast(ctx, js, ControlStream, subject)
 	switch {
 	case errors.Is(err, jetstream.ErrMsgNotFound):
-		return false, nil
+		return nil, nil
 	case err != nil:
-		return false, fmt.Errorf("read %s: %w", subject, err)
+		return nil, fmt.Errorf("read %s: %w", subject, err)
 	case len(msg.Data) == 0:
-		return false, nil // The marker of an expired notice.
+		return nil, nil // The marker of an expired notice.
 	}
-	if err := json.Unmarshal(msg.Data, v); err != nil {
-		return false, fmt.Errorf("read %s: %w", subject, err)
+	var notice T
+	if err := json.Unmarshal(msg.Data, &notice); err != nil {
+		return nil, fmt.Errorf("read %s: %w", subject, err)
 	}
-	return true, nil
+	return &notice, nil
 }
 
-// recordNotice shows a notice to every process for an hour.
+// recordNotice stores a notice for an hour.
 func (b *Broker) recordNotice(ctx context.Context, subject string, v any) error {
 	data, err := json.Marshal(v)
 	if err != nil {

@@ -14,13 +14,13 @@ import (
 // Action is what is done to a stream or consumer in NATS.
 type Action string
 
-// The actions, from the least to the most severe.
+// The actions, in order of severity.
 const (
-	// ActionCreate creates what is missing.
+	// ActionCreate creates a missing stream or consumer.
 	ActionCreate Action = "create"
 	// ActionUpdate changes settings that can be changed back.
 	ActionUpdate Action = "update"
-	// ActionMigrate changes settings that NATS never changes back, so that the version before may no longer start.
+	// ActionMigrate changes settings that NATS never changes back, so that the previous version may no longer start.
 	ActionMigrate Action = "migrate"
 	// ActionRecreate deletes a stream with its messages and creates it again, because NATS cannot change it.
 	ActionRecreate Action = "recreate"
@@ -47,7 +47,7 @@ func (c Change) OneWay() bool { return c.Action == ActionMigrate || c.Action == 
 // cannot be undone. Migrate makes that change.
 var ErrMigrationNeeded = errors.New("a migration is needed")
 
-// migrationNeeded returns an error that names every stream with a one-way change, or nil.
+// migrationNeeded returns an error that names every stream with an irreversible change, or nil.
 func migrationNeeded(steps []step) error {
 	var streams []string
 	for _, s := range steps {
@@ -68,8 +68,8 @@ type step struct {
 	apply func(context.Context) error
 }
 
-// plan compares what is in NATS with the configuration of this process, and changes nothing. It costs a request for each
-// stream and each consumer.
+// plan returns the steps from the configuration in NATS to that of this process. It changes nothing, and costs a request
+// for each stream and each consumer.
 func plan(ctx context.Context, js jetstream.JetStream, cfg Config) ([]step, error) {
 	var steps []step
 	for _, want := range declaredStreams(cfg) {
@@ -135,8 +135,8 @@ func planStream(ctx context.Context, js jetstream.JetStream, want jetstream.Stre
 	return &s, nil
 }
 
-// oneWay completes the step of a stream that needs a change which cannot be undone. The operator's settings are left as they
-// are in NATS: a migration is run by hand, where they may not be set, and a shorter RESULT_TTL deletes results.
+// oneWay completes the step of a stream that needs an irreversible change. It keeps the operator's settings in NATS: a
+// migration is run by hand, where they may not be set, and a shorter RESULT_TTL deletes results.
 func (s step) oneWay(js jetstream.JetStream, want, have rawConfig, messages uint64) (*step, error) {
 	merged, d, err := mergeStream(want, have, nil)
 	if err != nil {
@@ -194,7 +194,7 @@ func planConsumer(ctx context.Context, js jetstream.JetStream, want jetstream.Co
 	return &s, nil
 }
 
-// declaredStreams are the streams of this version, those of buckets among them.
+// declaredStreams returns the streams of this version, including those of buckets.
 func declaredStreams(cfg Config) []jetstream.StreamConfig {
 	list := streams(cfg)
 	for _, bucket := range buckets(cfg) {
@@ -206,8 +206,8 @@ func declaredStreams(cfg Config) []jetstream.StreamConfig {
 // bucketDuplicates is the window in which a bucket's stream recognizes a message by its ID.
 const bucketDuplicates = 2 * time.Minute
 
-// streamOfBucket returns the stream that CreateKeyValue of the client library creates for a bucket. The library would change
-// every setting of a bucket that exists already.
+// streamOfBucket returns the stream that CreateKeyValue of the client library creates for a bucket. CreateOrUpdateKeyValue
+// would overwrite every setting of an existing bucket.
 func streamOfBucket(b jetstream.KeyValueConfig) jetstream.StreamConfig {
 	return jetstream.StreamConfig{
 		Name:                   bucketStream + b.Bucket,
@@ -232,7 +232,7 @@ func streamOfBucket(b jetstream.KeyValueConfig) jetstream.StreamConfig {
 	}
 }
 
-// governed returns the settings of a stream that follow the operator's settings exactly, whatever NATS holds.
+// governed returns the settings of a stream that are always set to the operator's value.
 func governed(stream string) []string {
 	fields := []string{"num_replicas"} // NATS_REPLICAS
 	switch stream {
@@ -245,7 +245,7 @@ func governed(stream string) []string {
 }
 
 // apiRequest sends a request to the JetStream API and decodes the response; body and into may be nil. The client library
-// would lose settings that it does not know. It fails with a *jetstream.APIError when NATS refuses.
+// would drop settings unknown to it. It fails with a *jetstream.APIError when NATS refuses.
 func apiRequest(ctx context.Context, js jetstream.JetStream, subject string, body, into any) error {
 	var data []byte
 	if body != nil {
@@ -258,14 +258,14 @@ func apiRequest(ctx context.Context, js jetstream.JetStream, subject string, bod
 	if err != nil {
 		return fmt.Errorf("request %s: %w", subject, err)
 	}
-	var answer struct {
+	var response struct {
 		Error *jetstream.APIError `json:"error"`
 	}
-	if err := json.Unmarshal(msg.Data, &answer); err != nil {
+	if err := json.Unmarshal(msg.Data, &response); err != nil {
 		return fmt.Errorf("decode response to %s: %w", subject, err)
 	}
-	if answer.Error != nil {
-		return answer.Error
+	if response.Error != nil {
+		return response.Error
 	}
 	if into == nil {
 		return nil

@@ -8,8 +8,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// checkedJetStream is a JetStream whose publishes fail at once while the disk fails, because the server would not answer
-// them before the timeout. Each publish is reported to observer, if that is not nil.
+// checkedJetStream is a JetStream whose publishes fail at once while the disk fails; the server would let them time out.
+// Each publish is reported to observer, if that is not nil.
 type checkedJetStream struct {
 	jetstream.JetStream
 	fault    func() error
@@ -25,15 +25,15 @@ type WriteObserver interface {
 // The results that a WriteObserver receives.
 const (
 	WriteStored = "stored"
-	// WriteConflict is a conditional publish that another writer has overtaken.
+	// WriteConflict is a conditional publish that failed because another writer was faster.
 	WriteConflict = "conflict"
-	// WriteFull is a publish for which there is no room.
+	// WriteFull is a publish that failed for lack of room.
 	WriteFull = "full"
-	// WriteFailed is any other; it may be stored or not.
+	// WriteFailed is any other publish; it may be stored or not.
 	WriteFailed = "failed"
 )
 
-// Publish is jetstream.JetStream.Publish. It fails with the fault while there is one; nothing is published then.
+// Publish is jetstream.JetStream.Publish. While the disk fails it publishes nothing and returns the fault.
 func (c checkedJetStream) Publish(ctx context.Context, subject string, data []byte, opts ...jetstream.PublishOpt) (*jetstream.PubAck, error) {
 	if err := c.fault(); err != nil {
 		return nil, err

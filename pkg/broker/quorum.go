@@ -9,24 +9,12 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// ErrNoQuorum is returned while a NATS cluster, or the servers that hold a stream, have no leader because too few of them are
-// running. It ends once a majority is back; nothing that was accepted is lost.
+// ErrNoQuorum is returned while a NATS cluster or a stream has no leader because too few servers are running. It recovers
+// once a majority is back; nothing that was accepted is lost.
 var ErrNoQuorum = errors.New("the NATS cluster has no quorum")
 
-// codeNoLeader is the response of a server of a cluster that has no leader.
-const codeNoLeader = 10008
-
-// NoQuorum reports whether an error means that a NATS cluster has no leader.
-func NoQuorum(err error) bool {
-	if errors.Is(err, ErrNoQuorum) {
-		return true
-	}
-	var api *jetstream.APIError
-	return errors.As(err, &api) && api.ErrorCode == codeNoLeader
-}
-
-// CheckLeaders fails with ErrNoQuorum when a stream of an external NATS has no leader, and names those streams. It costs a
-// request for each stream, all of them at once.
+// CheckLeaders fails with ErrNoQuorum when streams of an external NATS have no leader, and names them. It sends a request
+// for each stream concurrently.
 func (b *Broker) CheckLeaders(ctx context.Context) error {
 	if b.cfg.Embedded() {
 		return nil
@@ -53,7 +41,7 @@ func (b *Broker) checkLeader(ctx context.Context, name string) error {
 	stream, err := b.js.Stream(ctx, name)
 	switch {
 	case errors.Is(err, jetstream.ErrStreamNotFound):
-		return nil // Complete reports that.
+		return nil // See Complete.
 	case NoQuorum(err):
 	case err != nil:
 		return fmt.Errorf("look up stream %s: %w", name, err)

@@ -22,8 +22,8 @@ const (
 // rangeBatch is how many messages Range requests at once.
 const rangeBatch = 500
 
-// CountFrom returns how many messages on a subject, which may hold wildcards, a stream has from a sequence on. It costs
-// one request, whatever the number, which any replica may answer.
+// CountFrom returns how many messages on a subject, which may contain wildcards, a stream has from a sequence on. It costs
+// one request, which any replica may answer.
 func CountFrom(ctx context.Context, js jetstream.JetStream, stream, subject string, from uint64) (uint64, error) {
 	_, behind, err := first(ctx, js, stream, map[string]any{"seq": max(1, from), "batch": 1, "next_by_subj": subject})
 	switch {
@@ -35,7 +35,7 @@ func CountFrom(ctx context.Context, js jetstream.JetStream, stream, subject stri
 	return behind + 1, nil
 }
 
-// FirstSince returns the sequence of the first message on a subject that was stored at a time or after it. It fails with
+// FirstSince returns the sequence of the first message on a subject that was stored at t or later. It fails with
 // jetstream.ErrMsgNotFound and costs one request.
 func FirstSince(ctx context.Context, js jetstream.JetStream, stream, subject string, t time.Time) (uint64, error) {
 	sequence, _, err := first(ctx, js, stream, map[string]any{"start_time": t.UTC(), "batch": 1, "next_by_subj": subject})
@@ -43,8 +43,8 @@ func FirstSince(ctx context.Context, js jetstream.JetStream, stream, subject str
 }
 
 // first requests one message and returns its sequence and the number of messages after it.
-func first(ctx context.Context, js jetstream.JetStream, stream string, ask map[string]any) (sequence, behind uint64, err error) {
-	req, err := json.Marshal(ask)
+func first(ctx context.Context, js jetstream.JetStream, stream string, query map[string]any) (sequence, behind uint64, err error) {
+	req, err := json.Marshal(query)
 	if err != nil {
 		return 0, 0, fmt.Errorf("encode request: %w", err)
 	}
@@ -65,7 +65,7 @@ func first(ctx context.Context, js jetstream.JetStream, stream string, ask map[s
 	return sequence, behind, nil
 }
 
-// notFound distinguishes a replica without such a message from one that refuses the request.
+// notFound returns jetstream.ErrMsgNotFound for the status 404, or another error.
 func notFound(msg *nats.Msg, stream string) error {
 	if status := msg.Header.Get("Status"); status != "404" {
 		return fmt.Errorf("look up message in %s: status %q", stream, status)
@@ -73,9 +73,8 @@ func notFound(msg *nats.Msg, stream string) error {
 	return jetstream.ErrMsgNotFound
 }
 
-// Range passes the messages on a subject, which may hold wildcards, to take in order, from one sequence to another, both
-// included, until take returns false or an error. It costs one request for each five hundred messages,
-// which any replica may answer.
+// Range passes the messages on a subject, which may contain wildcards, in order to take, from one sequence to another, both
+// included, until take returns false or an error. It costs one request for each 500 messages, which any replica may answer.
 func Range(ctx context.Context, js jetstream.JetStream, stream, subject string, from, to uint64,
 	take func(*jetstream.RawStreamMsg) (more bool, err error),
 ) error {
@@ -89,7 +88,7 @@ func Range(ctx context.Context, js jetstream.JetStream, stream, subject string, 
 	return nil
 }
 
-// rangeOnce passes on one batch and returns the sequence of its last message; more is false after the last batch.
+// rangeOnce passes one batch to take and returns the sequence of its last message; more is false after the last batch.
 func rangeOnce(ctx context.Context, js jetstream.JetStream, stream, subject string, from, to uint64,
 	take func(*jetstream.RawStreamMsg) (more bool, err error),
 ) (last uint64, more bool, err error) {

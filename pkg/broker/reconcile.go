@@ -14,26 +14,24 @@ import (
 )
 
 const (
-	// reconcileInterval is how often a process checks whether NATS still has everything; a reconnect and TriggerReconcile make
-	// it check at once.
+	// reconcileInterval is how often a process checks whether NATS still has everything; a reconnect and TriggerReconcile
+	// trigger a check at once.
 	reconcileInterval = 10 * time.Second
 	// reconcilePause is the shortest time between two checks, however many callers ask for one.
 	reconcilePause = 500 * time.Millisecond
 	// reconcilePauseMax is the longest pause after a check that failed.
 	reconcilePauseMax = 30 * time.Second
-	// followerDelay is how long a follower leaves declaring to the owners, whose settings take precedence.
+	// followerDelay is how long a follower waits for the API to declare what is missing, because its settings take precedence.
 	followerDelay = 2 * time.Second
 )
 
 // ErrIncomplete is returned while streams, buckets or consumers are missing in NATS.
 var ErrIncomplete = errors.New("NATS does not have all streams and consumers")
 
-// reconciler declares again what disappears from NATS. Without replicas NATS loses everything in memory whenever it is
-// restarted, and when its disk was wiped it comes back with nothing at all.
+// reconciler recreates streams, buckets and consumers that disappear from NATS. Without replicas NATS loses everything in
+// memory whenever it is restarted, and when its disk was wiped it comes back with nothing at all.
 type reconciler struct {
-	wake chan struct{}
-	stop context.CancelFunc
-	done chan struct{}
+	background
 	// incomplete reports that something is missing.
 	incomplete atomic.Bool
 	// verifiedReconnects is the number of reconnects when a check last found everything.
@@ -42,37 +40,21 @@ type reconciler struct {
 	created map[string]time.Time
 }
 
-// startReconciler takes the inventory and reconciles until stopReconciler.
+// startReconciler takes the inventory and reconciles until the broker is closed.
 func (b *Broker) startReconciler(ctx context.Context) error {
 	seen, err := b.takeInventory(ctx)
 	if err != nil {
 		return err
 	}
-	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	b.markComplete(b.nc.Stats().Reconnects)
-	b.reconciler.created, b.reconciler.stop, b.reconciler.done = seen.created, stop, make(chan struct{})
-	go func() {
-		defer close(b.reconciler.done)
-		b.reconcileUntil(ctx)
-	}()
+	b.reconciler.created = seen.created
+	b.reconciler.start(b.reconcileUntil)
 	return nil
-}
-
-func (b *Broker) stopReconciler() {
-	if b.reconciler.stop != nil {
-		b.reconciler.stop()
-		<-b.reconciler.done
-	}
 }
 
 // TriggerReconcile makes the broker check at once whether NATS still has everything. Callers that find a stream or a consumer
 // missing, or get no response, call it. It may be called often and does not wait.
-func (b *Broker) TriggerReconcile() {
-	select {
-	case b.reconciler.wake <- struct{}{}:
-	default:
-	}
-}
+func (b *Broker) TriggerReconcile() { b.reconciler.wake() }
 
 // reconcileUntil reconciles repeatedly until ctx ends.
 func (b *Broker) reconcileUntil(ctx context.Context) {
@@ -83,7 +65,7 @@ func (b *Broker) reconcileUntil(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-b.reconciler.wake:
+		case <-b.reconciler.wakeups:
 		case <-timer.C:
 		}
 		err := b.reconcile(ctx)
@@ -110,7 +92,7 @@ func (b *Broker) reconcileUntil(ctx context.Context) {
 	}
 }
 
-// reconcile declares again what is missing and reports data that was lost with it.
+// reconcile recreates what is missing and reports data that was lost with it.
 func (b *Broker) reconcile(ctx context.Context) error {
 	if !b.nc.IsConnected() {
 		return nil // The reconnect triggers the next check.
@@ -132,12 +114,12 @@ func (b *Broker) reconcile(ctx context.Context) error {
 	}
 	b.reconciler.incomplete.Store(true)
 	if !b.cfg.Follower {
-		// While a backup is being restored, what is missing is still to come.
+		// A running restore of a backup will create what is missing.
 		if err := b.checkRestore(ctx); err != nil {
 			return err
 		}
 	}
-	// Also when another process was faster: it may have been a follower with other settings.
+	// This is needed even if another process was faster: it may have been a follower with other settings.
 	if err := retry(ctx, func(ctx context.Context) error { return declare(ctx, b.js, b.cfg, b.log) }); err != nil {
 		return err
 	}
@@ -163,13 +145,13 @@ func (b *Broker) markComplete(reconnects uint64) {
 	b.reconciler.incomplete.Store(false)
 }
 
-// Complete reports whether NATS is connected and has everything that was declared, as far as is known: after each
-// reconnect it is not until a check has confirmed it. It makes no request.
+// Complete reports whether NATS is connected and the last check found everything that was declared. After a reconnect it is
+// false until the next check. It makes no request.
 func (b *Broker) Complete() bool {
 	return b.nc.IsConnected() && !b.reconciler.incomplete.Load() && b.reconciler.verifiedReconnects.Load() == b.nc.Stats().Reconnects
 }
 
-// reportRestored logs what was declared again. Only missing streams on disk are a loss.
+// reportRestored logs what was recreated. Only missing streams on disk are a loss.
 func (b *Broker) reportRestored(ctx context.Context, missing, lost []string, seen inventory) error {
 	if len(lost) == 0 {
 		b.log.InfoContext(ctx, "missing streams and consumers were declared again", "missing", missing)
@@ -191,22 +173,20 @@ func (b *Broker) reportRestored(ctx context.Context, missing, lost []string, see
 
 // inventory is what NATS has at one moment.
 type inventory struct {
-	// created is when each existing stream was created. A stream that was created again is another one.
+	// created is when each existing stream was created; it tells a recreated stream from the one before.
 	created map[string]time.Time
 	// missing names the streams and consumers that do not exist.
 	missing []string
 }
 
-// takeInventory looks up everything that declare creates. It costs thirteen requests.
+// takeInventory looks up everything that declare creates. It costs a request for each stream and one for the
+// consumers.
 func (b *Broker) takeInventory(ctx context.Context) (inventory, error) {
 	// A request to a cluster between two leaders gets no response: checking again is better than waiting for longer.
 	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
 	defer cancel()
 	seen := inventory{created: make(map[string]time.Time)}
-	for _, name := range []string{
-		StreamJobs, StreamDead, ProgressStream, ResultsStream, ControlStream, UsersStream, ResetsStream, StreamUsage, StreamUsageMinute,
-		FeedbackStream, ImagesStream,
-	} {
+	for _, name := range StreamNames() {
 		if !b.cfg.uses(name) {
 			continue
 		}
@@ -247,11 +227,11 @@ func consumerNames(ctx context.Context, stream jetstream.Stream) ([]string, erro
 	return names, nil
 }
 
-// lostStreams names the streams on disk that are not the ones of the last check. Used quota is not a loss.
+// lostStreams returns the names of the streams on disk that were recreated since the last check. Used quota is not a loss.
 func (b *Broker) lostStreams(seen inventory) []string {
 	var names []string
-	for _, name := range []string{StreamJobs, StreamDead, ResultsStream, ControlStream, UsersStream, ResetsStream, FeedbackStream, ImagesStream} {
-		if !seen.created[name].Equal(b.reconciler.created[name]) {
+	for _, name := range storedStreams() {
+		if name != StreamUsage && !seen.created[name].Equal(b.reconciler.created[name]) {
 			names = append(names, name)
 		}
 	}

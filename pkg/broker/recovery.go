@@ -23,18 +23,13 @@ const repairVersion = 1
 
 // LastRepair returns the repair of the last hour, or nil. It costs one request.
 func (b *Broker) LastRepair(ctx context.Context) (*Repair, error) {
-	var r Repair
-	found, err := b.lastNotice(ctx, RepairSubject(), &r)
-	if err != nil || !found {
-		return nil, err
-	}
-	return &r, nil
+	return lastNotice[Repair](ctx, b.js, RepairSubject())
 }
 
 // logRecovery logs what was done to the store before the server was started on it.
 func (b *Broker) logRecovery(result *filestore.Result) {
 	for _, what := range result.Routine {
-		b.log.Info("the store is tidied up", "what", what)
+		b.log.Info("the store was cleaned up", "what", what)
 	}
 	for _, what := range result.Repairs {
 		b.log.Warn("the store was damaged and is repaired; nothing is lost", "what", what, "aside", result.Aside)
@@ -61,21 +56,21 @@ func (b *Broker) recordRecovery(ctx context.Context, result *filestore.Result) e
 	return b.recordNotice(ctx, RepairSubject(), Repair{V: repairVersion, At: now, What: result.Repairs})
 }
 
-// recordStore notes which streams there are now. Without it a start sees less of what was damaged, and all else works.
+// recordStore records which streams exist. Without the record the next start detects less damage; everything else works.
 func (b *Broker) recordStore() {
 	if err := b.embedded.store.Record(); err != nil {
 		b.log.Warn("the list of streams could not be written; damage to the store may go unnoticed", "error", err)
 	}
 }
 
-// verifyStreams checks that the server has taken over everything that is on the disk: the checks of the files cannot see a
-// stream that the server does not accept.
+// verifyStreams fails unless the server has loaded every stream on the disk. The checks of the files do not detect a stream
+// that the server does not accept.
 func (b *Broker) verifyStreams(ctx context.Context) error {
 	for _, name := range b.embedded.store.Names() {
 		err := retry(ctx, func(ctx context.Context) error {
 			_, err := b.js.Stream(ctx, name)
 			if errors.Is(err, jetstream.ErrStreamNotFound) {
-				return fmt.Errorf("NATS does not accept the stream %s in DATA_DIR; its log lines say why. Restore DATA_DIR from a backup", name)
+				return fmt.Errorf("NATS does not accept the stream %s in DATA_DIR; see its log lines. Restore DATA_DIR from a backup", name)
 			}
 			return err
 		})
@@ -86,11 +81,12 @@ func (b *Broker) verifyStreams(ctx context.Context) error {
 	return nil
 }
 
-// verifyTries is how often the numbers of a consumer are read before they are believed: a worker from outside may take or
+// verifyTries is how often the numbers of a consumer are read before it counts as damaged: a separate worker may pull or
 // acknowledge a job between two requests.
 const verifyTries = 5
 
-// verifyConsumers deletes consumers whose state skips jobs, so that they would never deliver them. They are declared again.
+// verifyConsumers deletes consumers that would never deliver some jobs because their state skips them. declare recreates
+// them.
 func (b *Broker) verifyConsumers(ctx context.Context) error {
 	stream, err := b.js.Stream(ctx, StreamJobs)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
@@ -115,15 +111,15 @@ func (b *Broker) verifyConsumers(ctx context.Context) error {
 		if err := stream.DeleteConsumer(ctx, cfg.Durable); err != nil {
 			return fmt.Errorf("delete damaged consumer %s: %w", cfg.Durable, err)
 		}
-		what := fmt.Sprintf("the state of consumer %s was damaged (it skips jobs); what it had delivered and is not acknowledged is delivered again", cfg.Durable)
+		what := fmt.Sprintf("the state of consumer %s was damaged (it skips jobs); unacknowledged jobs are delivered again", cfg.Durable)
 		b.embedded.recovered.Repairs = append(b.embedded.recovered.Repairs, what)
 		b.log.WarnContext(ctx, "the store was damaged and is repaired; nothing is lost", "what", what, "aside", b.embedded.recovered.Aside)
 	}
 	return nil
 }
 
-// skips reports whether a consumer leaves out jobs: it claims to have delivered more than there is, or knows of fewer
-// than there are. It costs three requests.
+// skips reports whether a consumer skips jobs: it has delivered more messages than there are, or has fewer left than there
+// are. It costs three requests.
 func (b *Broker) skips(ctx context.Context, stream jetstream.Stream, cfg jetstream.ConsumerConfig) (bool, error) {
 	consumer, err := stream.Consumer(ctx, cfg.Durable)
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
@@ -132,7 +128,7 @@ func (b *Broker) skips(ctx context.Context, stream jetstream.Stream, cfg jetstre
 	if err != nil {
 		return false, err
 	}
-	there, err := CountFrom(ctx, b.js, StreamJobs, cfg.FilterSubject, 1)
+	stored, err := CountFrom(ctx, b.js, StreamJobs, cfg.FilterSubject, 1)
 	if err != nil {
 		return false, err
 	}
@@ -141,5 +137,5 @@ func (b *Broker) skips(ctx context.Context, stream jetstream.Stream, cfg jetstre
 		return false, err
 	}
 	info := consumer.CachedInfo()
-	return info.Delivered.Stream > state.State.LastSeq || info.NumPending+uint64(info.NumAckPending) < there, nil //nolint:gosec // A count is not negative.
+	return info.Delivered.Stream > state.State.LastSeq || info.NumPending+uint64(info.NumAckPending) < stored, nil //nolint:gosec // A count is not negative.
 }

@@ -13,18 +13,18 @@ import (
 // StreamRestore exists while a backup is being restored and after an interrupted restore. It is empty.
 const StreamRestore = "RESTORE"
 
-// ErrRestoreUnfinished is returned for a store into which a backup was restored in part: the restore still runs, or it was
+// ErrRestoreUnfinished is returned for a store into which a backup was restored in part: the restore is still running or was
 // interrupted.
 var ErrRestoreUnfinished = errors.New("a restore of a backup into this store is under way or was interrupted; " +
 	"when none is running, restore again with: api restore --discard-unfinished FILE")
 
-// OpenUndeclared is Open for making or restoring a backup: it declares nothing, changes nothing that is stored, and does not
-// reconcile. It also opens a store with an unfinished restore. It fails as Open does.
+// OpenUndeclared is Open for making or restoring a backup: it declares and reconciles nothing and changes no stored data. It
+// also opens a store with an unfinished restore. It fails as Open does.
 func OpenUndeclared(ctx context.Context, cfg Config, log *slog.Logger) (*Broker, error) {
 	return openBroker(ctx, cfg, log, false)
 }
 
-// StreamNames returns the names of all streams, those of buckets included.
+// StreamNames returns the names of all streams, including those of buckets.
 func StreamNames() []string {
 	var names []string
 	for _, stream := range declaredStreams(Config{}) {
@@ -45,7 +45,7 @@ func (b *Broker) RestoreUnfinished(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-// BeginRestore prevents every process from opening the store until EndRestore. from is when the backup was made.
+// BeginRestore makes Open fail in every process until EndRestore. from is when the backup was made.
 func (b *Broker) BeginRestore(ctx context.Context, from time.Time) error {
 	_, err := b.js.CreateStream(ctx, jetstream.StreamConfig{
 		Name: StreamRestore, Subjects: []string{"restore.unfinished"}, Storage: jetstream.FileStorage, Replicas: b.cfg.Replicas,
@@ -60,7 +60,7 @@ func (b *Broker) BeginRestore(ctx context.Context, from time.Time) error {
 	return nil
 }
 
-// EndRestore allows processes to open the store again.
+// EndRestore makes Open succeed again.
 func (b *Broker) EndRestore(ctx context.Context) error {
 	if err := b.js.DeleteStream(ctx, StreamRestore); err != nil {
 		return fmt.Errorf("end restore: %w", err)

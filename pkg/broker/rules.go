@@ -8,12 +8,14 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
 )
 
 // rawConfig is the configuration of a stream or consumer as NATS sends it. Settings that this version does not know are kept.
 type rawConfig map[string]json.RawMessage
 
-// encodeConfig returns a configuration of the client library as NATS takes it.
+// encodeConfig returns a configuration of the client library in the form of the JetStream API.
 func encodeConfig(cfg any) (rawConfig, error) {
 	data, err := encodeSetting(cfg)
 	if err != nil {
@@ -38,24 +40,24 @@ type rule func(want, have json.RawMessage) (json.RawMessage, error)
 // Settings of streams by the effect of changing them. Settings in none of these tables are set when a stream is created
 // and never changed afterwards: a newer version or the operator may have had a reason for them.
 //
-// The version before must be able to start on all that a start changes. Each version forces its configuration on these
-// streams up to release-before (see deploy/rollback.md), so a start adds only what NATS lets that one take away again.
+// The previous version must be able to start after a start of this one. Versions up to release-before (see
+// deploy/rollback.md) force their configuration on these streams, so a start adds only settings that NATS allows to be undone.
 var (
 	streamRules = map[string]rule{
 		"max_age":                   atLeast,
 		"max_msgs_per_subject":      atLeast,
-		"allow_direct":              enable,
-		"allow_rollup_hdrs":         enable,
-		"allow_atomic":              enable,
-		"republish":                 ifAbsent,
-		"subject_delete_marker_ttl": ifAbsent,
+		"allow_direct":              ifUnset,
+		"allow_rollup_hdrs":         ifUnset,
+		"allow_atomic":              ifUnset,
+		"republish":                 ifUnset,
+		"subject_delete_marker_ttl": ifUnset,
 		"subjects":                  unionSubjects,
 		"discard":                   discardNew,
 	}
 	// streamOneWayRules are for settings that NATS changes and never changes back.
 	streamOneWayRules = map[string]rule{
-		"allow_msg_ttl":       enable,
-		"allow_msg_schedules": enable,
+		"allow_msg_ttl":       ifUnset,
+		"allow_msg_schedules": ifUnset,
 	}
 	// streamFixedRules are for settings that NATS does not change at all.
 	streamFixedRules = map[string]rule{
@@ -74,8 +76,8 @@ var (
 	}
 )
 
-// mergeStream returns the configuration to send for a stream: the one in NATS, with what this version needs. The fields
-// in exact follow want whatever their value. have is left as it is.
+// mergeStream returns the configuration to send for a stream: the one in NATS, with the settings this version needs. The
+// fields in exact are always set to those of want. have is not changed.
 func mergeStream(want, have rawConfig, exact []string) (rawConfig, differences, error) {
 	var d differences
 	merged, none := maps.Clone(have), rawConfig{}
@@ -94,7 +96,7 @@ func mergeStream(want, have rawConfig, exact []string) (rawConfig, differences, 
 	return merged, d, err
 }
 
-// mergeConsumer does the same for a consumer.
+// mergeConsumer returns the configuration to send for a consumer, like mergeStream.
 func mergeConsumer(want, have rawConfig) (rawConfig, differences, error) {
 	var d differences
 	merged := maps.Clone(have)
@@ -107,7 +109,7 @@ func mergeConsumer(want, have rawConfig) (rawConfig, differences, error) {
 	return merged, d, err
 }
 
-// merge applies rules to the settings of want and have, puts the results into merged, and describes them, in order.
+// merge applies rules to the settings of want and have, stores the results in merged and returns their sorted descriptions.
 func merge(merged, want, have rawConfig, rules map[string]rule) ([]string, error) {
 	var changes []string
 	for field, decide := range rules {
@@ -125,7 +127,7 @@ func merge(merged, want, have rawConfig, rules map[string]rule) ([]string, error
 	return changes, nil
 }
 
-// mergeFilters adds the filter of this version to those of a consumer, where they do not match it already.
+// mergeFilters adds the filter of this version to those of a consumer, unless they include it.
 func mergeFilters(merged, want, have rawConfig) ([]string, error) {
 	var wanted, single string
 	var several []string
@@ -179,7 +181,7 @@ func readable(field string, value json.RawMessage) string {
 	return string(value)
 }
 
-// encodeSetting is json.Marshal without the escapes for HTML, which the operator would see.
+// encodeSetting is json.Marshal without HTML escapes, because operators read the result.
 func encodeSetting(v any) (json.RawMessage, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
@@ -198,7 +200,7 @@ func decodeSetting(raw json.RawMessage, into any) error {
 	return json.Unmarshal(raw, into)
 }
 
-// isZero reports whether a value is absent or what NATS leaves out: false, 0, "", null, or empty.
+// isZero reports whether a value is absent or a zero value, which NATS omits.
 func isZero(raw json.RawMessage) bool {
 	switch string(bytes.TrimSpace(raw)) {
 	case "", "false", "0", `""`, "null", "[]", "{}":
@@ -218,7 +220,7 @@ func exactly(want, have json.RawMessage) (json.RawMessage, error) {
 	return want, nil
 }
 
-// atLeast raises a limit and never lowers it; none is the highest. A limit is no limit when it is not positive.
+// atLeast raises a limit and never lowers it. A value that is not positive means no limit, the highest.
 func atLeast(want, have json.RawMessage) (json.RawMessage, error) {
 	var w, h int64
 	if err := decodeSetting(want, &w); err != nil {
@@ -233,18 +235,15 @@ func atLeast(want, have json.RawMessage) (json.RawMessage, error) {
 	return want, nil
 }
 
-// enable turns a capability on and never off.
-func enable(want, have json.RawMessage) (json.RawMessage, error) {
+// ifUnset sets a value that is unset in NATS, and never changes or unsets one. A capability is turned on and never off.
+func ifUnset(want, have json.RawMessage) (json.RawMessage, error) {
 	if isZero(want) || !isZero(have) {
 		return nil, nil
 	}
 	return want, nil
 }
 
-// ifAbsent sets what is not set.
-func ifAbsent(want, have json.RawMessage) (json.RawMessage, error) { return enable(want, have) }
-
-// discardNew makes a full stream refuse messages where this version relies on it, and otherwise leaves the setting.
+// discardNew makes a full stream refuse messages if this version requires that, and otherwise keeps the setting.
 func discardNew(want, have json.RawMessage) (json.RawMessage, error) {
 	if string(want) != `"new"` {
 		return nil, nil
@@ -252,7 +251,7 @@ func discardNew(want, have json.RawMessage) (json.RawMessage, error) {
 	return exactly(want, have)
 }
 
-// durable rejects memory where this version needs a file. A file in place of memory is only slower.
+// durable rejects memory storage if this version requires a file. A file instead of memory is only slower.
 func durable(want, have json.RawMessage) (json.RawMessage, error) {
 	if string(want) != `"file"` {
 		return nil, nil
@@ -276,30 +275,15 @@ func unionSubjects(want, have json.RawMessage) (json.RawMessage, error) {
 	return encodeSetting(all)
 }
 
-// union returns the subjects that match what have and more match together. NATS allows no subject that another one
-// contains.
+// union returns the subjects of have and more, without those that another one includes: NATS allows no overlap.
 func union(have, more []string) []string {
 	all := slices.Clone(have)
 	for _, subject := range more {
-		if slices.ContainsFunc(all, func(s string) bool { return contains(s, subject) }) {
+		if slices.ContainsFunc(all, func(s string) bool { return server.SubjectMatchesFilter(subject, s) }) {
 			continue
 		}
-		all = slices.DeleteFunc(all, func(s string) bool { return contains(subject, s) })
+		all = slices.DeleteFunc(all, func(s string) bool { return server.SubjectMatchesFilter(s, subject) })
 		all = append(all, subject)
 	}
 	return all
-}
-
-// contains reports whether wide matches every subject that narrow matches.
-func contains(wide, narrow string) bool {
-	w, n := strings.Split(wide, "."), strings.Split(narrow, ".")
-	for i, token := range w {
-		switch {
-		case token == ">":
-			return len(n) > i
-		case i >= len(n), n[i] == ">", token != "*" && token != n[i]:
-			return false
-		}
-	}
-	return len(w) == len(n)
 }

@@ -11,15 +11,15 @@ import (
 	"time"
 )
 
-// serverLog logs the lines of the embedded server; its notices are for debugging.
+// serverLog logs the lines of the embedded server. Its notices are logged at the debug level.
 type serverLog struct {
 	log *slog.Logger
-	// fatal is the first line after which the server cannot continue.
+	// fatal is the first fatal line.
 	fatal atomic.Pointer[string]
 	mu    sync.Mutex
 	// logged is when each line was last logged.
 	logged map[string]time.Time
-	// writeFailed is called with the line that says that a write to the disk failed. It may be nil.
+	// writeFailed, if not nil, is called with the line of a failed write to the disk.
 	writeFailed func(line string)
 }
 
@@ -33,19 +33,19 @@ func (l *serverLog) Warnf(format string, v ...any) {
 
 func (l *serverLog) Errorf(format string, v ...any) {
 	line := fmt.Sprintf(format, v...)
-	// The server reports only here that it froze a stream because it could not remove a message.
+	// Only this line reports that the server froze a stream because it could not remove a message.
 	if l.writeFailed != nil && strings.Contains(line, "ritical write error") {
 		l.writeFailed(line)
 	}
 	l.logLine(slog.LevelError, line)
 }
 
-// logLine logs a line; repetitions within repeatAfter are logged for debugging. A full disk, for example, is reported with
-// every write.
+// logLine logs a line; repetitions within repeatAfter are logged at the debug level. A full disk, for example, is reported
+// on every write.
 func (l *serverLog) logLine(level slog.Level, line string) {
 	l.mu.Lock()
 	now := time.Now()
-	if said, ok := l.logged[line]; ok && now.Sub(said) < repeatAfter {
+	if last, ok := l.logged[line]; ok && now.Sub(last) < repeatAfter {
 		level = slog.LevelDebug
 	} else {
 		maps.DeleteFunc(l.logged, func(_ string, at time.Time) bool { return now.Sub(at) >= repeatAfter })

@@ -22,7 +22,7 @@ var (
 	ErrDiskFull = errors.New("the disk of the embedded NATS is full")
 	// ErrDiskFailed is returned while the embedded NATS stores nothing because of another disk error. It recovers by
 	// itself once the disk accepts writes.
-	ErrDiskFailed = errors.New("the disk of the embedded NATS takes no writes")
+	ErrDiskFailed = errors.New("the disk of the embedded NATS accepts no writes")
 )
 
 const (
@@ -37,24 +37,20 @@ const (
 	reconnectTimeout = time.Minute
 )
 
-// storage watches whether the embedded server can write. After the first write that fails the server freezes the stream
-// until it is restarted: it answers no publish to it, and deletes nothing.
+// storage watches whether the embedded server can write. After the first write that fails, the server freezes the stream
+// until it is restarted: publishes to it get no response, and nothing is deleted.
 type storage struct {
-	wake  chan struct{}
-	stop  context.CancelFunc
-	done  chan struct{}
-	fault atomic.Pointer[storageFault]
+	background
+	fault atomic.Pointer[error]
 	// failures counts the writes that failed.
 	failures atomic.Uint64
 }
 
-type storageFault struct{ err error }
-
 // StorageFault returns why the embedded NATS cannot write, as an error that wraps ErrDiskFull or ErrDiskFailed, or nil.
 // It makes no request.
 func (b *Broker) StorageFault() error {
-	if f := b.storage.fault.Load(); f != nil {
-		return f.err
+	if err := b.storage.fault.Load(); err != nil {
+		return *err
 	}
 	return nil
 }
@@ -62,12 +58,12 @@ func (b *Broker) StorageFault() error {
 // writeFailed records a failed write.
 func (b *Broker) writeFailed(line string) {
 	b.storage.failures.Add(1)
-	if b.storage.fault.CompareAndSwap(nil, &storageFault{classifyFault(errors.New(line))}) {
-		b.wakeStorage()
+	if fault := classifyFault(errors.New(line)); b.storage.fault.CompareAndSwap(nil, &fault) {
+		b.storage.wake()
 	}
 }
 
-// classifyFault classifies an error of the disk. The server's own errors come as text.
+// classifyFault returns a disk error wrapped in ErrDiskFull or ErrDiskFailed. The server reports its errors as text.
 func classifyFault(err error) error {
 	for _, full := range []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT} {
 		if errors.Is(err, full) || strings.Contains(err.Error(), full.Error()) {
@@ -77,30 +73,7 @@ func classifyFault(err error) error {
 	return fmt.Errorf("%w: %w", ErrDiskFailed, err)
 }
 
-func (b *Broker) wakeStorage() {
-	select {
-	case b.storage.wake <- struct{}{}:
-	default:
-	}
-}
-
-// startStorage watches the disk until stopStorage.
-func (b *Broker) startStorage() {
-	ctx, stop := context.WithCancel(context.Background())
-	b.storage.stop, b.storage.done = stop, make(chan struct{})
-	go func() {
-		defer close(b.storage.done)
-		b.watchStorage(ctx)
-	}()
-}
-
-func (b *Broker) stopStorage() {
-	if b.storage.stop != nil {
-		b.storage.stop()
-		<-b.storage.done
-	}
-}
-
+// watchStorage watches the disk until ctx ends.
 func (b *Broker) watchStorage(ctx context.Context) {
 	timer := time.NewTicker(b.cfg.ReconcileInterval)
 	defer timer.Stop()
@@ -109,7 +82,7 @@ func (b *Broker) watchStorage(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-b.storage.wake:
+		case <-b.storage.wakeups:
 		case <-timer.C:
 		}
 		if b.StorageFault() == nil {
@@ -135,7 +108,7 @@ func streamWriteError(srv *server.Server) error {
 		return nil
 	}
 	if !srv.JetStreamEnabled() {
-		return errors.New("JetStream is switched off after an error")
+		return errors.New("JetStream is disabled after an error")
 	}
 	health := srv.Healthz(&server.HealthzOptions{Details: true})
 	for _, e := range health.Errors {
@@ -164,7 +137,8 @@ func (b *Broker) recoverStorage(ctx context.Context) bool {
 		if ctx.Err() != nil {
 			return false
 		}
-		b.storage.fault.Store(&storageFault{classifyFault(err)})
+		fault := classifyFault(err)
+		b.storage.fault.Store(&fault)
 		if text := err.Error(); text != reported {
 			reported = text
 			b.log.ErrorContext(ctx, "NATS cannot be restarted yet", "error", err)
@@ -200,7 +174,7 @@ func (b *Broker) restart(ctx context.Context) error {
 // probeDisk fails unless the disk accepts a write of probeBytes.
 func probeDisk(dir string) error {
 	path := filepath.Join(dir, "probe.tmp")
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600) //nolint:gosec // The path lies in the operator's own DATA_DIR.
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600) //nolint:gosec // The path is in the operator's own DATA_DIR.
 	if err != nil {
 		return fmt.Errorf("try to write: %w", err)
 	}

@@ -7,11 +7,10 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// LastRange returns the range of sequences, both included, of the last n messages on a subject that come before a sequence, and
-// the number of messages that the stream has on the subject; from is greater than to when there are none. The subject may
-// hold wildcards. A stream cannot be read backwards, but it reports how many messages follow a sequence, so the start of
-// the range is found by binary search. That costs a request for each step, which any replica may answer, whatever the number
-// of messages.
+// LastRange returns the range of sequences, both included, of the last n messages on a subject before a sequence, and the
+// number of all messages on the subject; from is greater than to when there are none. The subject may contain wildcards. A
+// stream cannot be read backwards, but it reports how many messages follow a sequence, so the start of the range is found by
+// binary search. Each step costs a request, which any replica may answer.
 func LastRange(ctx context.Context, js jetstream.JetStream, stream jetstream.Stream, subject string, before uint64, n int) (from, to, total uint64, err error) {
 	info, err := stream.Info(ctx)
 	if err != nil {

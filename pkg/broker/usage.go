@@ -7,25 +7,25 @@ import (
 	"strings"
 )
 
-// Usage is what JetStream stores for this installation at one moment. A limit of 0 means that NATS reports none.
+// Usage is the storage that JetStream uses for this installation. A limit of 0 means that NATS reports none.
 type Usage struct {
-	// Streams are those that Open declares, by name.
+	// Streams are the declared streams, sorted by name.
 	Streams []StreamUse
-	// FileBytes and MemoryBytes count every replica. The limits are those of the account, or of the embedded server.
+	// FileBytes and MemoryBytes include all replicas. The limits are those of the account or of the embedded server.
 	FileBytes, FileLimit     uint64
 	MemoryBytes, MemoryLimit uint64
 	// DiskFree and DiskSize are of the file system with DATA_DIR; both are 0 with an external NATS.
 	DiskFree, DiskSize uint64
 }
 
-// StreamUse is what one stream stores, without replicas.
+// StreamUse is the storage that one stream uses, without replicas.
 type StreamUse struct {
 	Name                  string
 	Bytes, Messages       uint64
 	MaxBytes, MaxMessages uint64
 }
 
-// Usage reads from NATS what it stores. It costs two requests. It fails when NATS does not answer in time.
+// Usage returns the storage that NATS uses. It costs two requests.
 func (b *Broker) Usage(ctx context.Context) (Usage, error) {
 	account, err := b.js.AccountInfo(ctx)
 	if err != nil {

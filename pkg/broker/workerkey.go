@@ -14,8 +14,8 @@ import (
 	"github.com/nats-io/nkeys"
 )
 
-// WorkerKeyFile is the file in DATA_DIR with the NKEY seed with which workers authenticate at the embedded NATS when no user
-// and password are set for its port. NATS_CREDS can name it.
+// WorkerKeyFile is the file in DATA_DIR with the NKEY seed that workers use to authenticate at the embedded NATS when no
+// user and password are set for its port. NATS_CREDS can name it.
 const WorkerKeyFile = "nats_worker.nk"
 
 // WorkerKeyPath returns the path of the key that workers need for the port of the embedded NATS, or "" when they need none.
@@ -28,14 +28,14 @@ func (c Config) WorkerKeyPath() string {
 
 // serverKeys are the NKEYs (Ed25519 key pairs of NATS) of the users of the embedded server when its port requires a key.
 type serverKeys struct {
-	// own belongs to this process, is generated at every start and may do everything.
+	// own is the key of this process. It is generated at every start and has all permissions.
 	own nkeys.KeyPair
 	// worker is the public key of workers.
 	worker string
 }
 
-// loadServerKeys generates the key of this process and reads that of workers, which is generated at the first start. The result
-// is nil when the port needs no key.
+// loadServerKeys generates the key of this process and reads that of workers, which is generated at the first start. It
+// returns nil when the port requires no key.
 func loadServerKeys(cfg Config) (*serverKeys, error) {
 	path := cfg.WorkerKeyPath()
 	if path == "" {
@@ -101,7 +101,7 @@ func makeWorkerKey(path string) (err error) {
 	return err
 }
 
-// authorize sets the credentials that the embedded server requires.
+// authorize sets in opts the credentials that the embedded server requires.
 func (c Config) authorize(opts *server.Options) error {
 	keys := c.serverKeys
 	if keys == nil {
@@ -135,15 +135,15 @@ func (c Config) ownCredentials() []nats.Option {
 // to others.
 const workerInbox = "_INBOX_WORKER"
 
-// workerPermissions are those of a worker that authenticates with the worker key. It runs jobs; it does not read or change
-// accounts, password resets, feedback or saved images, and it declares nothing: the API declares what is missing.
+// workerPermissions returns the permissions of the worker key. It allows running jobs, but neither access to accounts, password
+// resets, feedback or saved images nor the declaration of streams and consumers, which is left to the API.
 //
-// They list what is allowed and nothing else: every way around a denied bucket, by streams that copy it, consumers, snapshots
-// or the inboxes of others, would have to be denied one by one.
+// It is a list of allowed subjects only: every way around a denied bucket, by streams that copy it, consumers, snapshots or
+// the inboxes of others, would have to be denied one by one.
 //
-// They protect against mistakes and ordinary requests, but not against a malicious holder of the key: NATS does not check
-// reply subjects, so an allowed request can direct its response to the JetStream API or into a bucket. Only a separate account
-// for workers would prevent that. Whoever can read the key file on the API's machine can read the whole store there anyway.
+// The permissions protect against mistakes and ordinary requests, but not against a malicious holder of the key: NATS does
+// not check reply subjects, so an allowed request can direct its response to the JetStream API or into a bucket. Only a
+// separate account for workers would prevent that. Anyone who can read the key file can also read the store beside it.
 func workerPermissions() *server.Permissions {
 	publish := []string{
 		"$JS.ACK.>", "$JS.API.INFO",
@@ -169,7 +169,7 @@ func workerPermissions() *server.Permissions {
 	}
 }
 
-// workerStreams are the streams that workers use. A follower declares and watches these alone.
+// workerStreams returns the streams that workers use. A follower declares and watches only these.
 func workerStreams() []string {
 	return []string{StreamJobs, StreamDead, ProgressStream, ResultsStream, ControlStream, StreamUsage}
 }
@@ -208,7 +208,7 @@ func credentials(path string) (nats.Option, error) {
 	return option, nil
 }
 
-// credentialsHint returns which credentials NATS refused and what to set.
+// credentialsHint describes the credentials that NATS refused and the setting to change.
 func (c Config) credentialsHint() string {
 	switch {
 	case c.Creds != "":

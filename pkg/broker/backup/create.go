@@ -21,15 +21,15 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
-// Create writes a backup of everything that is stored on disk to w, while the system runs. secret is what Secret returns, or
-// "". It takes a few megabytes of memory, whatever the size of the store, and reads the whole store once. When it fails, what
-// was written is no backup.
+// Create writes a backup of all data stored on disk to w, while the system runs. secret is the Fingerprint of JWT_SECRET, or
+// "". It takes a few megabytes of memory, whatever the size of the store, and reads the whole store once. After an error the
+// file is not a valid backup.
 func Create(ctx context.Context, b *broker.Broker, secret string, w io.Writer) (*Manifest, error) {
 	program, commit, _ := telemetry.Version()
 	m := &Manifest{Preamble: Preamble{
 		Format: formatName, Version: formatVersion, Program: program, Commit: commit, StartedAt: time.Now().UTC(), Secret: secret,
 	}}
-	// Most of a store is images and audio, which no level makes much smaller.
+	// Most of a store is images and audio, which no compression level reduces much.
 	file := &sumWriter{w: w, sum: sha256.New()}
 	z, err := zstd.NewWriter(file, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(1<<20))
 	if err != nil {
@@ -37,7 +37,7 @@ func Create(ctx context.Context, b *broker.Broker, secret string, w io.Writer) (
 	}
 	c := &creator{broker: b, tar: tar.NewWriter(z), time: m.StartedAt}
 	if err := c.write(ctx, m); err != nil {
-		// What the compressor still holds is of no use to anybody: a caller that was sent nothing yet can be sent an error.
+		// The buffered rest is discarded: a handler that has sent nothing yet can still respond with an error.
 		file.w = io.Discard
 		return nil, errors.Join(err, z.Close())
 	}
@@ -71,7 +71,7 @@ func (c *creator) write(ctx context.Context, m *Manifest) error {
 	return c.json(manifestFile, m)
 }
 
-// stream writes one stream: its snapshot, and what was stored while that was taken.
+// stream writes one stream: its snapshot, and the messages stored while that was taken.
 func (c *creator) stream(ctx context.Context, name string) (*Stream, error) {
 	nc := c.broker.Conn()
 	snap, err := openSnapshot(ctx, nc, name)
@@ -101,21 +101,15 @@ func (c *creator) stream(ctx context.Context, name string) (*Stream, error) {
 	return s, nil
 }
 
-// tail writes the messages behind the snapshot, up to the last one that there is now.
+// tail writes the messages after the snapshot, up to the current end of the stream.
 func (c *creator) tail(ctx context.Context, s *Stream, out *archive.Writer) error {
-	var info struct {
-		Error *jetstream.APIError `json:"error"`
-		State snapshotState       `json:"state"`
-	}
 	nc := c.broker.Conn()
-	if err := request(ctx, nc, "$JS.API.STREAM.INFO."+s.Name, nil, &info); err != nil {
+	end, err := lastSequence(ctx, nc, s.Name)
+	if err != nil {
 		return err
 	}
-	if info.Error != nil {
-		return fmt.Errorf("look for the end of the stream: %w", info.Error)
-	}
 	var e entry
-	for from := s.LastSeq + 1; from <= info.State.LastSeq; from = e.seq + 1 {
+	for from := s.LastSeq + 1; from <= end; from = e.seq + 1 {
 		err := nextMessage(ctx, nc, s.Name, from, &e)
 		if errors.Is(err, jetstream.ErrMsgNotFound) {
 			break
@@ -123,14 +117,14 @@ func (c *creator) tail(ctx context.Context, s *Stream, out *archive.Writer) erro
 		if err != nil {
 			return err
 		}
-		if e.seq > info.State.LastSeq {
+		if e.seq > end {
 			break
 		}
 		if err := put(out, s, &e); err != nil {
 			return err
 		}
 	}
-	s.LastSeq = max(s.LastSeq, info.State.LastSeq)
+	s.LastSeq = max(s.LastSeq, end)
 	if s.LastSeq > 0 {
 		s.FirstSeq = max(s.FirstSeq, 1)
 	}
@@ -151,14 +145,14 @@ func put(out *archive.Writer, s *Stream, e *entry) error {
 		}
 	}
 	s.Messages++
-	s.Bytes += storedBytes(e)
+	s.Bytes += storedBytes(head)
 	return nil
 }
 
-// storedBytes is about what NATS stores for a message.
-func storedBytes(e *entry) uint64 {
+// storedBytes returns approximately the bytes that NATS stores for a message.
+func storedBytes(head *archive.Header) uint64 {
 	const overhead = 34
-	return uint64(len(e.subject) + len(e.header) + len(e.data) + overhead)
+	return uint64(int64(len(head.Name)) + head.HeaderSize + head.PayloadSize + overhead) //nolint:gosec // Sizes are not negative.
 }
 
 func (c *creator) json(name string, v any) error {
@@ -180,7 +174,7 @@ func (c *creator) file(name string, data []byte) error {
 	return nil
 }
 
-// partWriter cuts a stream into parts: tar has to know the size of a file before its content.
+// partWriter splits a stream into parts, because tar needs the size of a file before its content.
 type partWriter struct {
 	creator *creator
 	stream  *Stream
@@ -188,7 +182,7 @@ type partWriter struct {
 	buf     []byte
 }
 
-// Write is io.Writer.
+// Write implements io.Writer.
 func (p *partWriter) Write(data []byte) (int, error) {
 	written := 0
 	for written < len(data) {

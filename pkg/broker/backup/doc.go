@@ -1,37 +1,37 @@
-// Package backup writes everything that is stored in NATS to one file while the system runs, and restores such a file into
-// an empty NATS.
+// Package backup writes all data stored in NATS to one file while the system runs, and restores such a file into an empty
+// NATS.
 //
-// # What a backup holds
+// # Contents of a backup
 //
-// One part for each stream on disk, taken by the JetStream snapshot API ($JS.API.STREAM.SNAPSHOT). A snapshot alone is not
-// enough: it holds the messages up to the last sequence at its start, less those that were removed before the server came
-// to them. A key that is written again meanwhile, an account for instance, would be missing altogether: its old value is
-// gone and its new one is too late. So the messages that were stored behind the snapshot are read until the end of the
-// stream as it was when the snapshot was complete. Every message that the stream holds at that moment is then in the backup;
-// what is there besides was in the stream at some time during the backup, and an older value of a key comes before the
-// newer one, which replaces it when it is restored.
+// A backup has one part for each stream on disk, taken by the JetStream snapshot API ($JS.API.STREAM.SNAPSHOT). A snapshot
+// alone is not enough: it holds the messages up to the last sequence at its start, without those that were removed before the
+// server read them. A key that is overwritten meanwhile, such as an account, would be missing: its old value is removed and its
+// new one is too late. So the messages after the snapshot are read too, until the end of the stream at the time when the
+// snapshot was complete. The backup then holds every message that the stream holds at that time. All other messages in it
+// were in the stream at some time during the backup, and an older value of a key comes before the newer one, which replaces it
+// when it is restored.
 //
 // # The order of the streams
 //
-// The streams are read one after the other while jobs run, and the order decides whether the parts fit together. A rule
-// for two streams: what is written first in operation is read last.
+// The streams are read one after the other while jobs run, and the order makes the parts consistent. The rule for two
+// streams: the one that operation writes first is read last.
 //
 //   - JOBS first. A job leaves JOBS only after its record is in RESULTS. A job that was accepted before the backup began is
 //     therefore either in JOBS when that is read, or its record is in RESULTS when that is read later. A job may be in both: its
-//     delivery after the restore finds the record, which holds, and finishes the settlement. The other way round a job that
-//     ends between the two would be in neither.
-//   - DEAD and USAGE after JOBS. A failed job gets its dead letter and its refund before it leaves JOBS, so that a job that is
-//     no longer in JOBS has both. For one that still is, both steps are repeated; each is idempotent by the id of the job. Charges
-//     are made before a job enters JOBS.
-//   - RESULTS after them. Media are written before the manifest and the record that name them, to the same stream.
-//   - FEEDBACK, IMAGES_CACHE and CONTROL stand alone.
-//   - USERS behind everything that belongs to accounts. A deletion is noted in USERS before anything is removed and stays
-//     there for a quarter of an hour; the eraser finishes it after a restore. A backup that takes longer than that may bring back
-//     things of accounts that were deleted while it ran.
+//     delivery after the restore finds the record, which is authoritative, and finishes the settlement. In the opposite order, a
+//     job that ends between the two would be in neither.
+//   - DEAD and USAGE after JOBS. A failed job gets its dead letter and its refund before it leaves JOBS, so a job that is
+//     no longer in JOBS has both. For a job that is in JOBS, both steps are repeated; each is idempotent by the ID of the job.
+//     Jobs are charged before they enter JOBS.
+//   - RESULTS after them. Media are written before the manifest and the record that refer to them, to the same stream.
+//   - FEEDBACK, IMAGES_CACHE and CONTROL are independent.
+//   - USERS after everything that belongs to accounts. A deletion is recorded in USERS before any data is removed, and the
+//     record stays for 15 minutes; the eraser finishes the deletion after a restore. A backup that takes longer may bring back
+//     data of accounts that were deleted while it ran.
 //   - RESET_TOKENS last. A token is marked as used before the account changes; the mark must not be older than the account.
 //
-// PROGRESS and USAGE_MINUTE lie in memory and are left out: their loss harms nothing. Consumers are left out too. They are
-// declared again at the start and deliver every job that is in JOBS.
+// PROGRESS and USAGE_MINUTE are stored in memory and omitted: their loss does no harm. Consumers are omitted too. They are
+// declared at the start and deliver every job in JOBS.
 //
-// What is submitted while a backup runs may be in it or not.
+// Jobs submitted while a backup runs may or may not be in it.
 package backup

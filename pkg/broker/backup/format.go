@@ -13,8 +13,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 )
 
-// The file is a tar archive, compressed with Zstandard: a preamble, the parts of each stream, and a manifest at the end, so that
-// it can be written to a pipe. A checksum of the whole file follows the archive.
+// The file is a tar archive compressed with Zstandard: a preamble, the parts of each stream, and a manifest at the end, so
+// that it can be written to a pipe. A checksum of the whole file follows the archive.
 const (
 	formatName    = "text2image-audio backup"
 	formatVersion = 1
@@ -22,23 +22,23 @@ const (
 	preambleFile = "backup.json"
 	manifestFile = "manifest.json"
 
-	// maxPart bounds a part of a stream, and so the memory that a backup takes.
+	// maxPart bounds the size of a part that is read, and so the memory of a restore.
 	maxPart = 2 << 20
-	// partBytes is how large the parts are that are written. NATS gives a snapshot up when nobody acknowledges a chunk of it for
-	// five seconds: a reader must take a part within that time.
+	// partBytes is the size of the parts that are written. NATS aborts a snapshot if a chunk is not acknowledged within five
+	// seconds: a part must be written within that time.
 	partBytes = 128 << 10
 	// maxMeta bounds the preamble and the manifest.
 	maxMeta = 4 << 20
 )
 
 var (
-	// ErrDamaged is returned for a file that is truncated, changed, or no backup.
+	// ErrDamaged is returned for a file that is truncated, modified, or not a backup.
 	ErrDamaged = errors.New("the backup is damaged or incomplete")
-	// ErrNewer is returned for a file of a format that this version does not know.
+	// ErrNewer is returned for a file in a format that is newer than this version.
 	ErrNewer = errors.New("the backup was written by a newer version")
-	// ErrNotEmpty is returned when the NATS to restore into has streams of this service.
+	// ErrNotEmpty is returned by Restore when the NATS already has streams of this service.
 	ErrNotEmpty = errors.New("the store is not empty")
-	// ErrUnsupported is returned when the NATS server cannot be backed up or restored while it runs.
+	// ErrUnsupported is returned when the NATS server does not support online backups.
 	ErrUnsupported = errors.New("the NATS server is too old for backups: nats-server 2.15 or newer is needed")
 )
 
@@ -50,11 +50,11 @@ type Preamble struct {
 	Program   string    `json:"program"`
 	Commit    string    `json:"commit"`
 	StartedAt time.Time `json:"started_at"`
-	// Secret tells one JWT_SECRET from another without disclosing it; "" when it is not known.
+	// Secret is the Fingerprint of JWT_SECRET, or "" if it is unknown.
 	Secret string `json:"secret,omitempty"`
 }
 
-// Manifest ends a backup and describes what is in it.
+// Manifest ends a backup and describes its contents.
 type Manifest struct {
 	Preamble
 	FinishedAt time.Time `json:"finished_at"`
@@ -64,19 +64,19 @@ type Manifest struct {
 // Stream describes one stream in a backup.
 type Stream struct {
 	Name string `json:"name"`
-	// Config is the configuration as NATS stores it.
+	// Config is the configuration in the form of NATS.
 	Config json.RawMessage `json:"config"`
-	// Messages and Bytes are what the backup holds, superseded values of keys included.
+	// Messages and Bytes count the messages in the backup, including superseded values of keys.
 	Messages uint64 `json:"messages"`
 	Bytes    uint64 `json:"bytes"`
 	FirstSeq uint64 `json:"first_seq"`
 	LastSeq  uint64 `json:"last_seq"`
 	Parts    int    `json:"parts"`
-	// SHA256 is that of all parts together.
+	// SHA256 is the checksum of all parts together.
 	SHA256 string `json:"sha256"`
 }
 
-// Streams returns the streams of a backup in the order in which they are read; doc.go says why it is this one.
+// Streams returns the streams of a backup in the order in which they are read; doc.go gives the reason for the order.
 func Streams() []string {
 	return []string{
 		broker.StreamJobs, broker.StreamDead, broker.StreamUsage, broker.ResultsStream, broker.FeedbackStream, broker.ImagesStream,
@@ -91,7 +91,7 @@ var validName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 
 func (p Preamble) check() error {
 	if p.Format != formatName {
-		return fmt.Errorf("%w: it is no backup of this program", ErrDamaged)
+		return fmt.Errorf("%w: it is not a backup of this program", ErrDamaged)
 	}
 	if p.Version > formatVersion {
 		return fmt.Errorf("%w: its format is %d and this version reads up to %d; restore it with version %s or newer", ErrNewer, p.Version, formatVersion, p.Program)
@@ -99,7 +99,7 @@ func (p Preamble) check() error {
 	return nil
 }
 
-// entry is what stands at the head of a message in a part; see the package archive of nats-server.
+// entry is a message of a stream.
 type entry struct {
 	subject string
 	header  []byte
@@ -108,7 +108,7 @@ type entry struct {
 	seq     uint64
 }
 
-// Fingerprint tells one JWT_SECRET from another. The secret cannot be found out from it.
+// Fingerprint returns a value that identifies a JWT_SECRET without disclosing it.
 func Fingerprint(secret []byte) string {
 	mac := hmac.New(sha256.New, secret)
 	_, _ = mac.Write([]byte(formatName))

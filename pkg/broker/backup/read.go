@@ -7,17 +7,18 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/nats-io/nats-server/v2/server/archive"
 )
 
-// maxWindow bounds the memory that a file, whoever made it, can ask for.
+// maxWindow bounds the memory that decompressing a file may take.
 const maxWindow = 8 << 20
 
 // Verify reads a whole backup, checks it against its checksums and counts, and returns its manifest. It fails with
-// ErrDamaged and ErrNewer; a reader's own error is passed on.
+// ErrDamaged, ErrNewer, or an error of r.
 func Verify(r io.Reader) (*Manifest, error) {
 	f, err := openFile(r)
 	if err != nil {
@@ -59,7 +60,7 @@ func Verify(r io.Reader) (*Manifest, error) {
 	return m, nil
 }
 
-// matches compares what was found in a file with what its manifest says.
+// matches reports whether a stream in a file matches its description in the manifest.
 func (s Stream) matches(found Stream) bool {
 	return s.Name == found.Name && s.SHA256 == found.SHA256 && s.Messages == found.Messages && s.Parts == found.Parts && s.Bytes == found.Bytes
 }
@@ -68,7 +69,7 @@ func (s Stream) matches(found Stream) bool {
 type file struct {
 	zstd *zstd.Decoder
 	tar  *tar.Reader
-	// head is the file that comes next; nil at the end.
+	// head is the header of the current file in the archive; nil at the end.
 	head *tar.Header
 }
 
@@ -98,7 +99,7 @@ func openFile(r io.Reader) (*file, error) {
 
 func (f *file) close() { f.zstd.Close() }
 
-// damaged marks what a decoder says about a file.
+// damaged wraps an error of a decoder in ErrDamaged, unless it is ErrDamaged or ErrNewer already.
 func damaged(err error) error {
 	if errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF
@@ -113,10 +114,10 @@ func (f *file) advance() error {
 	head, err := f.tar.Next()
 	if errors.Is(err, io.EOF) {
 		f.head = nil
-		// A file that was cut off ends in the middle of a frame, which only reading on shows.
+		// Reading to the end detects a file that is truncated in the last frame.
 		more, err := io.Copy(io.Discard, f.zstd)
 		if err == nil && more > 0 {
-			err = errors.New("something follows the end")
+			err = errors.New("there is data after the end")
 		}
 		if err != nil {
 			return damaged(err)
@@ -144,7 +145,7 @@ func (f *file) json(name string, v any) error {
 	return nil
 }
 
-// manifest reads the end of the file.
+// manifest reads the manifest, which must be the last file.
 func (f *file) manifest() (*Manifest, error) {
 	m := &Manifest{}
 	if err := f.json(manifestFile, m); err != nil {
@@ -154,20 +155,20 @@ func (f *file) manifest() (*Manifest, error) {
 		return nil, err
 	}
 	if f.head != nil {
-		return nil, fmt.Errorf("%w: something follows the manifest", ErrDamaged)
+		return nil, fmt.Errorf("%w: there is data after the manifest", ErrDamaged)
 	}
 	for _, s := range m.Streams {
 		if !validName.MatchString(s.Name) {
-			return nil, fmt.Errorf("%w: %q is no name of a stream", ErrDamaged, s.Name)
+			return nil, fmt.Errorf("%w: %q is not a valid stream name", ErrDamaged, s.Name)
 		}
 	}
 	return m, m.check()
 }
 
-// nextStream begins the next stream. It fails with io.EOF when the manifest comes next.
+// nextStream returns the next stream, with only its name. It fails with io.EOF when the manifest comes next.
 func (f *file) nextStream() (*Stream, error) {
 	if f.head == nil {
-		return nil, fmt.Errorf("%w: it ends before its manifest", ErrDamaged)
+		return nil, fmt.Errorf("%w: its manifest is missing", ErrDamaged)
 	}
 	if f.head.Name == manifestFile {
 		return nil, io.EOF
@@ -184,7 +185,7 @@ func (f *file) nextStream() (*Stream, error) {
 	return s, nil
 }
 
-// eachMessage calls each with every message of a stream and its content, and notes in s what it has found.
+// eachMessage calls each with every message of a stream and its content, and completes s.
 func (f *file) eachMessage(s *Stream, each func(head *archive.Header, content io.Reader) error) error {
 	parts := &partReader{file: f, stream: s, sum: sha256.New()}
 	messages := archive.NewReader(parts)
@@ -207,11 +208,11 @@ func (f *file) eachMessage(s *Stream, each func(head *archive.Header, content io
 			return err
 		}
 		if _, err := io.Copy(io.Discard, content); err != nil || content.N > 0 {
-			return fmt.Errorf("%w: stream %s: message %d is cut off", ErrDamaged, s.Name, head.Sequence)
+			return fmt.Errorf("%w: stream %s: message %d is truncated", ErrDamaged, s.Name, head.Sequence)
 		}
 		s.LastSeq = head.Sequence
 		s.Messages++
-		s.Bytes += storedBytes(&entry{subject: head.Name}) + uint64(head.HeaderSize+head.PayloadSize)
+		s.Bytes += storedBytes(head)
 	}
 	s.SHA256 = hex.EncodeToString(parts.sum.Sum(nil))
 	return nil
@@ -224,15 +225,12 @@ const maxMessage = 64 << 20
 type partReader struct {
 	file   *file
 	stream *Stream
-	sum    interface {
-		io.Writer
-		Sum([]byte) []byte
-	}
-	open  bool
-	ended bool
+	sum    hash.Hash
+	open   bool
+	ended  bool
 }
 
-// Read is io.Reader. It fails with io.EOF behind the last part.
+// Read implements io.Reader. It returns io.EOF after the last part.
 func (p *partReader) Read(buf []byte) (int, error) {
 	for {
 		if !p.open {

@@ -20,11 +20,11 @@ import (
 )
 
 // Restore writes a backup that Verify has accepted into an empty NATS, whose broker was opened by broker.OpenUndeclared. The
-// streams get the replicas of the broker's configuration and no placement; all else is as it was.
+// streams get the replicas of the broker's configuration and no placement, and otherwise their old configuration.
 //
 // It fails with ErrNotEmpty when the NATS has streams of this service, with broker.ErrRestoreUnfinished when an earlier
-// restore was interrupted, and with ErrDamaged when the file has changed since it was verified. Until it has returned nil the
-// store cannot be opened by this program.
+// restore was interrupted, and with ErrDamaged when the file has changed since it was verified. Until Restore succeeds,
+// broker.Open fails for the store.
 func Restore(ctx context.Context, b *broker.Broker, m *Manifest, r io.Reader) error {
 	if err := checkEmpty(ctx, b, m); err != nil {
 		return err
@@ -45,14 +45,14 @@ func Restore(ctx context.Context, b *broker.Broker, m *Manifest, r io.Reader) er
 	return b.EndRestore(ctx)
 }
 
-// Discard removes what an interrupted restore has left. It fails when there is none: it never removes anything else.
+// Discard removes the streams of an interrupted restore. It fails, and removes nothing, when no restore was interrupted.
 func Discard(ctx context.Context, b *broker.Broker) error {
 	unfinished, err := b.RestoreUnfinished(ctx)
 	if err != nil {
 		return err
 	}
 	if !unfinished {
-		return errors.New("no restore was interrupted here, so that nothing is discarded")
+		return errors.New("no restore was interrupted here; nothing was discarded")
 	}
 	for _, name := range broker.StreamNames() {
 		if err := b.JetStream().DeleteStream(ctx, name); err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
@@ -62,7 +62,7 @@ func Discard(ctx context.Context, b *broker.Broker) error {
 	return b.EndRestore(ctx)
 }
 
-// checkEmpty looks for streams that are there already.
+// checkEmpty returns ErrNotEmpty if NATS has streams of this service or of the backup.
 func checkEmpty(ctx context.Context, b *broker.Broker, m *Manifest) error {
 	unfinished, err := b.RestoreUnfinished(ctx)
 	if err != nil {
@@ -77,7 +77,7 @@ func checkEmpty(ctx context.Context, b *broker.Broker, m *Manifest) error {
 			names = append(names, s.Name)
 		}
 	}
-	var there []string
+	var existing []string
 	for _, name := range names {
 		stream, err := b.JetStream().Stream(ctx, name)
 		if errors.Is(err, jetstream.ErrStreamNotFound) {
@@ -86,25 +86,26 @@ func checkEmpty(ctx context.Context, b *broker.Broker, m *Manifest) error {
 		if err != nil {
 			return fmt.Errorf("look for stream %s: %w", name, err)
 		}
-		there = append(there, fmt.Sprintf("%s (%d messages)", name, stream.CachedInfo().State.Msgs))
+		existing = append(existing, fmt.Sprintf("%s (%d messages)", name, stream.CachedInfo().State.Msgs))
 	}
-	if len(there) > 0 {
-		return fmt.Errorf("%w: there are %s", ErrNotEmpty, strings.Join(there, ", "))
+	if len(existing) > 0 {
+		return fmt.Errorf("%w: there are %s", ErrNotEmpty, strings.Join(existing, ", "))
 	}
 	return nil
 }
 
-// restoreTimeout bounds the wait for the answer to one piece, and finishTimeout that for the end: the server writes an index
-// then, and a cluster spreads the stream.
+// restoreTimeout bounds the wait for the response to one chunk, and finishTimeout that to the last one, after which the server
+// writes an index and a cluster replicates the stream.
 const (
 	restoreTimeout = time.Minute
 	finishTimeout  = 10 * time.Minute
-	// interestTimeout bounds the wait until the servers of a cluster know who restores, and interestPause is between two tries.
+	// interestTimeout bounds the wait until the subscription of the restoring server is known in the cluster, and
+	// interestPause is the pause between two attempts.
 	interestTimeout = 10 * time.Second
 	interestPause   = 50 * time.Millisecond
 )
 
-// restoreStream sends one stream to the server in the form of a snapshot.
+// restoreStream sends one stream to the server as a snapshot.
 func restoreStream(ctx context.Context, b *broker.Broker, f *file, s *Stream) error {
 	config, err := configFor(s.Config, b.Config().Replicas)
 	if err != nil {
@@ -114,28 +115,28 @@ func restoreStream(ctx context.Context, b *broker.Broker, f *file, s *Stream) er
 		"messages": s.Messages, "bytes": s.Bytes, "first_seq": s.FirstSeq, "first_ts": time.Time{}, "last_seq": s.LastSeq,
 		"last_ts": time.Time{}, "consumer_count": 0,
 	}
-	ask, err := json.Marshal(map[string]any{"config": config, "state": state})
+	req, err := json.Marshal(map[string]any{"config": config, "state": state})
 	if err != nil {
 		return fmt.Errorf("encode request: %w", err)
 	}
-	var answer struct {
+	var response struct {
 		Error   *jetstream.APIError `json:"error"`
 		Deliver string              `json:"deliver_subject"`
 	}
-	// It is not repeated: a second request would meet the stream of the first.
+	// The request is not repeated: a second one would conflict with the stream of the first.
 	bound, cancel := context.WithTimeout(ctx, restoreTimeout)
 	defer cancel()
-	msg, err := b.Conn().RequestWithContext(bound, "$JS.API.STREAM.RESTORE."+s.Name, ask)
+	msg, err := b.Conn().RequestWithContext(bound, "$JS.API.STREAM.RESTORE."+s.Name, req)
 	if err != nil {
 		return fmt.Errorf("request restore: %w", err)
 	}
-	if err := json.Unmarshal(msg.Data, &answer); err != nil {
-		return fmt.Errorf("read answer to restore: %w", err)
+	if err := json.Unmarshal(msg.Data, &response); err != nil {
+		return fmt.Errorf("decode response to restore: %w", err)
 	}
-	if answer.Error != nil {
-		return fmt.Errorf("request restore: %w", answer.Error)
+	if response.Error != nil {
+		return fmt.Errorf("request restore: %w", response.Error)
 	}
-	chunks := &chunkWriter{ctx: ctx, nc: b.Conn(), subject: answer.Deliver}
+	chunks := &chunkWriter{ctx: ctx, nc: b.Conn(), subject: response.Deliver}
 	stateData, err := json.Marshal(state)
 	if err != nil {
 		return fmt.Errorf("encode state: %w", err)
@@ -149,7 +150,7 @@ func restoreStream(ctx context.Context, b *broker.Broker, f *file, s *Stream) er
 	return checkRestored(ctx, b, s)
 }
 
-// sendStream writes a snapshot of a stream: its state, its messages, and the mark of the end.
+// sendStream writes a snapshot of a stream: its state, its messages, and the end marker.
 func sendStream(f *file, s *Stream, state []byte, w io.Writer) error {
 	z := s2.NewWriter(w, s2.WriterConcurrency(1), s2.WriterBlockSize(chunkBytes))
 	out := archive.NewWriter(z)
@@ -190,7 +191,7 @@ func sendStream(f *file, s *Stream, state []byte, w io.Writer) error {
 	return nil
 }
 
-// configFor returns the configuration of a stream as it is restored. What this version does not know of it stays.
+// configFor returns the configuration with which a stream is restored. Settings unknown to this version are kept.
 func configFor(config json.RawMessage, replicas int) (map[string]json.RawMessage, error) {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(config, &fields); err != nil {
@@ -200,56 +201,50 @@ func configFor(config json.RawMessage, replicas int) (map[string]json.RawMessage
 		return nil, fmt.Errorf("%w: no configuration", ErrDamaged)
 	}
 	fields["num_replicas"] = json.RawMessage(fmt.Sprint(max(1, replicas)))
-	// It names servers and clusters of where the backup was made.
+	// The placement names servers and clusters of the NATS that was backed up.
 	delete(fields, "placement")
 	return fields, nil
 }
 
-// checkRestored looks whether the stream goes as far as it did.
+// checkRestored fails unless the restored stream has the last sequence of the backup.
 func checkRestored(ctx context.Context, b *broker.Broker, s *Stream) error {
-	var info struct {
-		Error *jetstream.APIError `json:"error"`
-		State snapshotState       `json:"state"`
-	}
-	if err := request(ctx, b.Conn(), "$JS.API.STREAM.INFO."+s.Name, nil, &info); err != nil {
+	last, err := lastSequence(ctx, b.Conn(), s.Name)
+	if err != nil {
 		return err
 	}
-	if info.Error != nil {
-		return fmt.Errorf("look for what was restored: %w", info.Error)
-	}
-	if info.State.LastSeq != s.LastSeq {
-		return fmt.Errorf("the stream ends at message %d, not at %d", info.State.LastSeq, s.LastSeq)
+	if last != s.LastSeq {
+		return fmt.Errorf("the restored stream ends at message %d, not at %d", last, s.LastSeq)
 	}
 	return nil
 }
 
-// chunkWriter sends a snapshot in pieces, each once the server has taken the one before.
+// chunkWriter sends a snapshot in chunks and waits for the acknowledgement of each.
 type chunkWriter struct {
 	ctx     context.Context
 	nc      *nats.Conn
 	subject string
 }
 
-// Write is io.Writer.
+// Write implements io.Writer.
 func (w *chunkWriter) Write(p []byte) (int, error) {
 	written := 0
 	for written < len(p) {
-		piece := p[written:min(written+chunkBytes, len(p))]
-		if err := w.send(piece, restoreTimeout); err != nil {
+		chunk := p[written:min(written+chunkBytes, len(p))]
+		if err := w.send(chunk, restoreTimeout); err != nil {
 			return written, err
 		}
-		written += len(piece)
+		written += len(chunk)
 	}
 	return written, nil
 }
 
-// request sends a piece. In a cluster the server that restores may be another one, and that it listens reaches ours a moment
-// later than its answer; a piece that nobody listens for has reached nobody, so that it is sent again.
-func (w *chunkWriter) request(ctx context.Context, piece []byte) (*nats.Msg, error) {
+// request sends a chunk. In a cluster another server may restore, and its subscription may reach ours later than its
+// response: a chunk without responders was not delivered and is sent again.
+func (w *chunkWriter) request(ctx context.Context, chunk []byte) (*nats.Msg, error) {
 	again := time.NewTicker(interestPause)
 	defer again.Stop()
 	for limit := time.Now().Add(interestTimeout); ; {
-		msg, err := w.nc.RequestWithContext(ctx, w.subject, piece)
+		msg, err := w.nc.RequestWithContext(ctx, w.subject, chunk)
 		if !errors.Is(err, nats.ErrNoResponders) || time.Now().After(limit) {
 			return msg, err
 		}
@@ -261,27 +256,27 @@ func (w *chunkWriter) request(ctx context.Context, piece []byte) (*nats.Msg, err
 	}
 }
 
-// finish says that the snapshot is complete, and returns when it is restored.
+// finish marks the end of the snapshot and waits until it is restored.
 func (w *chunkWriter) finish() error { return w.send(nil, finishTimeout) }
 
-func (w *chunkWriter) send(piece []byte, timeout time.Duration) error {
+func (w *chunkWriter) send(chunk []byte, timeout time.Duration) error {
 	ctx, cancel := context.WithTimeout(w.ctx, timeout)
 	defer cancel()
-	msg, err := w.request(ctx, piece)
+	msg, err := w.request(ctx, chunk)
 	if err != nil {
-		return fmt.Errorf("send to the server: %w", err)
+		return fmt.Errorf("send chunk: %w", err)
 	}
 	if len(msg.Data) == 0 {
 		return nil
 	}
-	var answer struct {
+	var response struct {
 		Error *jetstream.APIError `json:"error"`
 	}
-	if err := json.Unmarshal(msg.Data, &answer); err != nil {
-		return fmt.Errorf("read answer of the server: %w", err)
+	if err := json.Unmarshal(msg.Data, &response); err != nil {
+		return fmt.Errorf("decode response of the server: %w", err)
 	}
-	if answer.Error != nil {
-		return fmt.Errorf("the server refused it: %w", answer.Error)
+	if response.Error != nil {
+		return fmt.Errorf("the server rejected the stream: %w", response.Error)
 	}
 	return nil
 }

@@ -18,22 +18,22 @@ import (
 )
 
 const (
-	// chunkBytes and windowBytes are the size of the pieces in which a snapshot comes, and how much of it may be under way.
+	// chunkBytes is the size of the chunks of a snapshot, and windowBytes how much of it may be unacknowledged.
 	chunkBytes  = 128 << 10
 	windowBytes = 4 << 20
-	// chunkTimeout bounds the wait for the next piece. The server gives up after five seconds without an acknowledgement.
+	// chunkTimeout bounds the wait for the next chunk. The server aborts after five seconds without an acknowledgement.
 	chunkTimeout = 30 * time.Second
 
 	statusOK = "204"
 )
 
-// snapshotState is the state of a stream at the start of a snapshot, as far as it matters.
+// snapshotState is the part of a stream's state that is used here.
 type snapshotState struct {
 	FirstSeq uint64 `json:"first_seq"`
 	LastSeq  uint64 `json:"last_seq"`
 }
 
-// snapshot is a snapshot that the server sends.
+// snapshot is a stream snapshot that the server sends.
 type snapshot struct {
 	config  json.RawMessage
 	state   snapshotState
@@ -41,7 +41,7 @@ type snapshot struct {
 	entries *archive.Reader
 }
 
-// openSnapshot asks for a snapshot of a stream without its consumers. It has to be closed.
+// openSnapshot requests a snapshot of a stream without its consumers. The caller must close it.
 func openSnapshot(ctx context.Context, nc *nats.Conn, stream string) (*snapshot, error) {
 	inbox := nc.NewInbox()
 	sub, err := nc.SubscribeSync(inbox)
@@ -49,24 +49,20 @@ func openSnapshot(ctx context.Context, nc *nats.Conn, stream string) (*snapshot,
 		return nil, fmt.Errorf("subscribe to a snapshot: %w", err)
 	}
 	s := &snapshot{chunks: &chunkReader{ctx: ctx, nc: nc, sub: sub}}
-	ask, err := json.Marshal(map[string]any{
+	req, err := json.Marshal(map[string]any{
 		"deliver_subject": inbox, "no_consumers": true, "chunk_size": chunkBytes, "window_size": windowBytes,
 	})
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("encode request: %w", err), s.close())
 	}
-	var answer struct {
-		Error  *jetstream.APIError `json:"error"`
-		Config json.RawMessage     `json:"config"`
-		State  snapshotState       `json:"state"`
+	var response struct {
+		Config json.RawMessage `json:"config"`
+		State  snapshotState   `json:"state"`
 	}
-	if err := request(ctx, nc, "$JS.API.STREAM.SNAPSHOT."+stream, ask, &answer); err != nil {
+	if err := request(ctx, nc, "$JS.API.STREAM.SNAPSHOT."+stream, req, &response); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
-	if answer.Error != nil {
-		return nil, errors.Join(fmt.Errorf("request snapshot: %w", answer.Error), s.close())
-	}
-	s.config, s.state = answer.Config, answer.State
+	s.config, s.state = response.Config, response.State
 	s.entries = archive.NewReader(s2.NewReader(s.chunks))
 	// The first entry repeats the state.
 	head, err := s.entries.Next()
@@ -76,13 +72,13 @@ func openSnapshot(ctx context.Context, nc *nats.Conn, stream string) (*snapshot,
 	case err != nil:
 		return nil, errors.Join(fmt.Errorf("read snapshot: %w", err), s.close())
 	case head.Sequence != 0:
-		return nil, errors.Join(errors.New("read snapshot: it does not begin with its state"), s.close())
+		return nil, errors.Join(errors.New("read snapshot: its state is missing"), s.close())
 	}
 	return s, nil
 }
 
-// next returns the next message. Its byte slices hold until the next call. It fails with io.EOF once the server has said
-// that the snapshot is complete, and with another error when it breaks off.
+// next reads the next message into e, whose slices refer to buf. It returns io.EOF after the end marker of the server, and
+// another error when the snapshot is incomplete.
 func (s *snapshot) next(e *entry, buf *bytes.Buffer) error {
 	head, err := s.entries.Next()
 	if errors.Is(err, io.EOF) {
@@ -99,7 +95,7 @@ func (s *snapshot) next(e *entry, buf *bytes.Buffer) error {
 		return fmt.Errorf("read snapshot: %w", err)
 	}
 	if int64(buf.Len()) != head.HeaderSize+head.PayloadSize {
-		return fmt.Errorf("read snapshot: message %d is cut off", head.Sequence)
+		return fmt.Errorf("read snapshot: message %d is truncated", head.Sequence)
 	}
 	*e = entry{
 		subject: head.Name, header: buf.Bytes()[:head.HeaderSize], data: buf.Bytes()[head.HeaderSize:],
@@ -108,7 +104,7 @@ func (s *snapshot) next(e *entry, buf *bytes.Buffer) error {
 	return nil
 }
 
-// close ends the snapshot; the server stops sending when nobody listens.
+// close ends the snapshot; the server stops sending when there is no subscriber.
 func (s *snapshot) close() error {
 	if err := s.chunks.sub.Unsubscribe(); err != nil && !errors.Is(err, nats.ErrConnectionClosed) {
 		return fmt.Errorf("end snapshot: %w", err)
@@ -116,8 +112,8 @@ func (s *snapshot) close() error {
 	return nil
 }
 
-// chunkReader reads the pieces of a snapshot and acknowledges each once it is used, so that the server sends no more than
-// can be written.
+// chunkReader reads the chunks of a snapshot and acknowledges each one after it was consumed, so that the server sends no
+// faster than the backup is written.
 type chunkReader struct {
 	ctx   context.Context
 	nc    *nats.Conn
@@ -127,7 +123,7 @@ type chunkReader struct {
 	done  error
 }
 
-// Read is io.Reader. It fails with io.EOF at the end of a snapshot that the server has sent completely.
+// Read implements io.Reader. It returns io.EOF at the end of a complete snapshot.
 func (r *chunkReader) Read(p []byte) (int, error) {
 	for len(r.rest) == 0 {
 		if r.done != nil {
@@ -158,31 +154,46 @@ func (r *chunkReader) receive() error {
 		return nil
 	}
 	if status := msg.Header.Get("Status"); status != "" && status != statusOK {
-		return fmt.Errorf("the server broke off the snapshot: %s %s", status, msg.Header.Get("Description"))
+		return fmt.Errorf("the server aborted the snapshot: %s %s", status, msg.Header.Get("Description"))
 	}
 	return io.EOF
 }
 
-// request sends a request of the JetStream API and decodes the answer. A request that nobody answers is repeated until ctx
-// ends or half a minute is over: a cluster may be between two leaders.
-func request(ctx context.Context, nc *nats.Conn, subject string, ask []byte, answer any) error {
+// request sends a request to the JetStream API and decodes the response. An unanswered request is repeated until ctx ends or
+// for half a minute: a cluster may be between two leaders. It fails with a *jetstream.APIError when NATS refuses.
+func request(ctx context.Context, nc *nats.Conn, subject string, req []byte, response any) error {
 	ctx, cancel := context.WithTimeout(ctx, chunkTimeout)
 	defer cancel()
 	var msg *nats.Msg
 	err := broker.RetryUnanswered(ctx, func(ctx context.Context) (err error) {
-		msg, err = nc.RequestWithContext(ctx, subject, ask)
+		msg, err = nc.RequestWithContext(ctx, subject, req)
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("request %s: %w", subject, err)
 	}
-	if err := json.Unmarshal(msg.Data, answer); err != nil {
-		return fmt.Errorf("read answer to %s: %w", subject, err)
+	var failed struct {
+		Error *jetstream.APIError `json:"error"`
+	}
+	if err := errors.Join(json.Unmarshal(msg.Data, &failed), json.Unmarshal(msg.Data, response)); err != nil {
+		return fmt.Errorf("decode response to %s: %w", subject, err)
+	}
+	if failed.Error != nil {
+		return fmt.Errorf("request %s: %w", subject, failed.Error)
 	}
 	return nil
 }
 
-// nextMessage reads the first message of a stream from a sequence on from the stream's leader. It fails with
+// lastSequence returns the last sequence of a stream.
+func lastSequence(ctx context.Context, nc *nats.Conn, stream string) (uint64, error) {
+	var info struct {
+		State snapshotState `json:"state"`
+	}
+	err := request(ctx, nc, "$JS.API.STREAM.INFO."+stream, nil, &info)
+	return info.State.LastSeq, err
+}
+
+// nextMessage reads the first message of a stream at or after a sequence from the stream's leader into e. It fails with
 // jetstream.ErrMsgNotFound.
 func nextMessage(ctx context.Context, nc *nats.Conn, stream string, from uint64, e *entry) error {
 	ctx, cancel := context.WithTimeout(ctx, chunkTimeout)

@@ -10,8 +10,8 @@ import (
 	"io"
 )
 
-// The file ends in a skippable frame of Zstandard, which other programs pass over, with the SHA-256 of everything before it.
-// The checksums within would miss a change that decompresses to the same content.
+// The file ends with a skippable Zstandard frame, which other programs ignore, with the SHA-256 of everything before it. The
+// checksums within would miss a change that decompresses to the same content.
 const (
 	trailerMagic = 0x184D2A5B
 	trailerBytes = 8 + sha256.Size
@@ -23,27 +23,27 @@ func trailer(sum []byte) []byte {
 	return append(t, sum...)
 }
 
-// sumWriter adds up what is written.
+// sumWriter computes the checksum of the written data.
 type sumWriter struct {
 	w   io.Writer
 	sum hash.Hash
 }
 
-// Write is io.Writer.
+// Write implements io.Writer.
 func (s *sumWriter) Write(p []byte) (int, error) {
 	n, err := s.w.Write(p)
 	_, _ = s.sum.Write(p[:n])
 	return n, err
 }
 
-// trailerReader passes on everything but the trailer, and fails with ErrDamaged at the end when that does not match.
+// trailerReader reads everything but the trailer, and returns ErrDamaged at the end if that does not match.
 type trailerReader struct {
 	r   io.Reader
 	sum hash.Hash
-	// held is the end of what was read, which may be the trailer.
+	// held is the end of the data read so far, which may be the trailer.
 	held []byte
 	buf  []byte
-	// ended says that nothing follows what is held.
+	// ended reports that r is at its end.
 	ended bool
 	err   error
 }
@@ -52,7 +52,7 @@ func newTrailerReader(r io.Reader) *trailerReader {
 	return &trailerReader{r: r, sum: sha256.New(), buf: make([]byte, 64<<10)}
 }
 
-// Read is io.Reader.
+// Read implements io.Reader.
 func (t *trailerReader) Read(p []byte) (int, error) {
 	for len(t.held) <= trailerBytes {
 		if t.err == nil && t.ended {
@@ -73,10 +73,10 @@ func (t *trailerReader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// check compares the trailer, once everything before it was passed on. It returns io.EOF when it matches.
+// check returns io.EOF if the trailer matches the data before it, and otherwise ErrDamaged.
 func (t *trailerReader) check() error {
 	if !bytes.Equal(t.held, trailer(t.sum.Sum(nil))) {
-		return fmt.Errorf("%w: it does not match its checksum, or its end is missing", ErrDamaged)
+		return fmt.Errorf("%w: its checksum does not match, or its end is missing", ErrDamaged)
 	}
 	return io.EOF
 }

@@ -5,18 +5,18 @@ import (
 	"fmt"
 )
 
-// blockCheck is what a message block holds besides intact records.
+// blockCheck is the result of verifying a message block.
 type blockCheck struct {
 	bad []badRecord
-	// torn says that the block ends in a record that was never written to its end, as a kill or a power cut leaves it. No
-	// publisher was ever told that such a message is stored.
+	// torn reports that the block ends in a partly written record, which a crash or a power failure leaves. Such a message was
+	// never acknowledged.
 	torn bool
 }
 
-// badRecord is a stretch of a block without an intact record.
+// badRecord is a range of a block without an intact record.
 type badRecord struct {
 	offset, length int
-	// sequence is what the damaged record says about itself, 0 when it is too short to say anything.
+	// sequence is the sequence in the damaged record, or 0 when it is too short to have one.
 	sequence uint64
 }
 
@@ -24,7 +24,7 @@ func (b badRecord) String() string {
 	return fmt.Sprintf("record at byte %d (sequence %d, %d bytes) does not match its checksum", b.offset, b.sequence, b.length)
 }
 
-// checkBlock verifies every record. Only the last block of a stream may end in a torn record.
+// checkBlock verifies every record of a block. Only the last block of a stream may end in a torn record.
 func checkBlock(h *recordHasher, data []byte, last bool) blockCheck {
 	var result blockCheck
 	for at := 0; at < len(data); {
@@ -47,7 +47,7 @@ func checkBlock(h *recordHasher, data []byte, last bool) blockCheck {
 	return result
 }
 
-// resume returns where the first intact record behind a damaged one begins, or the end.
+// resume returns the offset of the first intact record after the damaged one at an offset, or the length of data.
 func resume(h *recordHasher, data []byte, at int) int {
 	if rest := data[at:]; len(rest) >= minRecord {
 		if length, _ := recordLength(rest); length >= minRecord && length < len(rest) && h.next(rest[length:]) > 0 {
@@ -62,8 +62,8 @@ func resume(h *recordHasher, data []byte, at int) int {
 	return len(data)
 }
 
-// isTorn reports whether the end of the last block is a write that was interrupted, and not a whole record that was
-// damaged afterwards.
+// isTorn reports whether the end of the last block is an interrupted write, and not a complete record that was damaged
+// later.
 func isTorn(h *recordHasher, tail []byte) bool {
 	if len(tail) < recordHeader || isZero(tail[max(0, len(tail)-recordHash):]) {
 		return true
@@ -71,7 +71,7 @@ func isTorn(h *recordHasher, tail []byte) bool {
 	if length, _ := recordLength(tail); length <= len(tail) {
 		return false
 	}
-	// The record claims to be longer than the file. When it is intact with the length that it has, the claim is wrong.
+	// The length in the record exceeds the file. If the record is intact up to the end of the file, only its length is damaged.
 	return !h.intact(tail, len(tail), false) && !h.intact(tail, len(tail), true)
 }
 
@@ -84,9 +84,8 @@ func isZero(buf []byte) bool {
 	return true
 }
 
-// salvage returns a block with the intact records alone. When the block was the last one and its end is gone, a mark
-// takes the place of what was there: the sequence of a lost message must not be given to another one, which consumers
-// would take for delivered.
+// salvage returns a block with only the intact records. If the end of the last block is lost, an erased record replaces
+// it: the sequence of a lost message must not be reused, because consumers would regard the new message as delivered.
 func salvage(h *recordHasher, data []byte, check blockCheck, last bool) []byte {
 	var intact []byte
 	var sequence uint64
@@ -116,5 +115,5 @@ func salvage(h *recordHasher, data []byte, check blockCheck, last bool) []byte {
 	return append(intact, h.erased(lost, time)...)
 }
 
-// maxLostSequences bounds how far a damaged record is believed that names its own sequence.
+// maxLostSequences bounds how far ahead the sequence of a damaged record may be to be trusted.
 const maxLostSequences = 1 << 20

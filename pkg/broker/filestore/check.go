@@ -10,25 +10,25 @@ import (
 	"strings"
 )
 
-// Damage is something in the store that cannot be repaired without loss.
+// Damage is damage to the store that cannot be repaired without loss.
 type Damage struct {
-	// Stream is the name of the stream that it concerns.
+	// Stream is the name of the affected stream.
 	Stream string
 	// Path is the damaged file or directory, relative to DATA_DIR.
 	Path string
-	// Reason says what is wrong with it.
+	// Reason describes the damage.
 	Reason string
 
-	// whole says that the stream cannot be opened at all.
+	// whole reports that the stream cannot be opened at all.
 	whole bool
-	// block is the damaged block, and check what was found in it.
+	// block is the number of the damaged block, and check the result of verifying it.
 	block int
 	check blockCheck
 }
 
 func (d Damage) String() string { return fmt.Sprintf("stream %s: %s: %s", d.Stream, d.Path, d.Reason) }
 
-// DamageError says that the store has lost something, and what can be done.
+// DamageError is returned when starting on the store would lose data.
 type DamageError struct {
 	Dir     string
 	Damages []Damage
@@ -37,7 +37,7 @@ type DamageError struct {
 // maxListed bounds how many damages an error lists.
 const maxListed = 20
 
-// Error lists the damages, one a line, and what an operator can do.
+// Error lists the damages, one per line, and the actions an operator can take.
 func (e *DamageError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "the store in %s is damaged, and starting on it would lose data:\n", e.Dir)
@@ -48,33 +48,33 @@ func (e *DamageError) Error() string {
 		}
 		fmt.Fprintf(&b, "  %s\n", d)
 	}
-	fmt.Fprintf(&b, "Restore DATA_DIR from a backup; or start once with DATA_LOSS=accept, which moves what is damaged to %s and goes on with the rest.",
+	fmt.Fprintf(&b, "Restore DATA_DIR from a backup; or start once with DATA_LOSS=accept, which moves the damaged files to %s and continues with the rest.",
 		filepath.Join(e.Dir, asideDir))
 	return b.String()
 }
 
-// findings is what a check of the store has found and would do about it.
+// findings is the result of checking the store: damages, and planned repairs.
 type findings struct {
 	store    *Store
 	manifest manifest
 	stop     *stopRecord
 	damages  []Damage
 	repairs  []repair
-	// unclean are files to drop silently, since nothing vouches for them after a crash.
+	// unclean are files without a checksum to remove silently after a crash.
 	unclean []string
 }
 
-// repair is a change that loses nothing.
+// repair is a planned change without loss.
 type repair struct {
 	// path is the file or directory that is moved aside.
 	path, what string
-	// routine says that a crash explains it, without any damage.
+	// routine reports that a crash is the cause, not damage.
 	routine bool
-	// restore puts something in its place. It may be nil.
+	// restore, if not nil, writes a replacement.
 	restore func() error
 }
 
-// check looks at every stream. It changes nothing.
+// check verifies every stream. It changes nothing.
 func (s *Store) check(m manifest) (*findings, error) {
 	f := &findings{store: s, manifest: m, stop: s.stopped()}
 	dirs, err := s.streamDirs()
@@ -107,7 +107,7 @@ func (f *findings) stream(rel string) error {
 		m = known.Meta
 		f.repairMeta(rel, fmt.Sprintf("the configuration of stream %s was damaged (%v) and is restored from %s", name, err, manifestFile), m)
 	case known == nil && isEmpty(dir):
-		f.repairs = append(f.repairs, repair{path: rel, what: "the creation of stream " + name + " was interrupted; it is created again", routine: true})
+		f.repairs = append(f.repairs, repair{path: rel, what: "the creation of stream " + name + " was interrupted; it is recreated", routine: true})
 		return nil
 	default:
 		f.damage(Damage{Stream: name, Path: filepath.Join(rel, metaFile), Reason: err.Error(), whole: true})
@@ -123,7 +123,7 @@ func (f *findings) stream(rel string) error {
 	return nil
 }
 
-// repairMeta plans to put a good copy of a configuration in the place of a damaged one.
+// repairMeta plans to replace a damaged configuration by an intact copy.
 func (f *findings) repairMeta(rel, what string, m meta) {
 	dir := filepath.Join(f.store.dir, rel)
 	f.repairs = append(f.repairs,
@@ -145,20 +145,19 @@ func isEmpty(dir string) bool {
 	return true
 }
 
-// messages verifies every record of a stream. It costs reading all of it, which the server does too unless the last stop
-// was a clean one.
+// messages verifies every record of a stream. It reads the whole stream, as the server does after an unclean stop.
 func (f *findings) messages(rel string, m meta, known bool) error {
 	s, name := f.store, filepath.Base(rel)
 	dir := filepath.Join(rel, messagesDir)
 	numbers := blocks(filepath.Join(s.dir, dir))
 	if changed := f.changed(rel, name); len(numbers) == 0 && !changed && known {
-		// A purge that was interrupted leaves them in another directory, where the server finds them.
+		// An interrupted purge leaves the blocks in another directory, where the server finds them.
 		if _, err := os.Stat(filepath.Join(s.dir, rel, purgedDir)); errors.Is(err, fs.ErrNotExist) {
 			f.damage(Damage{Stream: name, Path: dir, Reason: "the stream has no message blocks"})
 		}
 	}
 	if _, err := os.Stat(filepath.Join(s.dir, rel, keyFile)); err == nil || m.stream().isCompressed() {
-		return nil // Not a stream of ours; only the server can read it.
+		return nil // The stream is encrypted or compressed, which this program never configures.
 	}
 	for i, number := range numbers {
 		path := filepath.Join(dir, blockName(number))
@@ -181,8 +180,8 @@ func (f *findings) messages(rel string, m meta, known bool) error {
 
 func (i streamInfo) isCompressed() bool { return i.Compression != "" && i.Compression != "none" }
 
-// changed notes the blocks of a stream that are gone or have another size than at the last stop, and reports whether
-// there are any.
+// changed adds a damage for each block of a stream that is missing or has another size than at the last stop, and reports
+// whether there are any.
 func (f *findings) changed(rel, stream string) (changed bool) {
 	if f.stop == nil {
 		return false
@@ -200,7 +199,7 @@ func (f *findings) changed(rel, stream string) (changed bool) {
 		case info.Size() != want.Size:
 			f.damage(Damage{
 				Stream: stream, Path: path,
-				Reason: fmt.Sprintf("the message block has %d bytes, and had %d when the program stopped", info.Size(), want.Size),
+				Reason: fmt.Sprintf("the message block has %d bytes; it had %d when the program stopped", info.Size(), want.Size),
 			})
 		default:
 			continue
@@ -210,7 +209,7 @@ func (f *findings) changed(rel, stream string) (changed bool) {
 	return changed
 }
 
-// derived drops what nothing vouches for and the server can build anew.
+// derived plans to remove indexes that cannot be trusted. The server rebuilds them.
 func (f *findings) derived(rel string) {
 	for _, name := range derivedFiles {
 		path := filepath.Join(rel, messagesDir, name)
@@ -220,12 +219,12 @@ func (f *findings) derived(rel string) {
 		case f.stop == nil:
 			f.unclean = append(f.unclean, path)
 		case err != nil || f.stop.Files[path].Hash != hashOf(data):
-			f.repairs = append(f.repairs, repair{path: path, what: "an index of stream " + filepath.Base(rel) + " was damaged and is built again"})
+			f.repairs = append(f.repairs, repair{path: path, what: "an index of stream " + filepath.Base(rel) + " was damaged and is rebuilt"})
 		}
 	}
 }
 
-// consumer checks one consumer. What is lost with its state is which jobs were already given to a worker, and how often.
+// consumer checks one consumer. The loss of its state loses which jobs were delivered, and how often.
 func (f *findings) consumer(rel, consumer string, known *streamEntry) {
 	stream := filepath.Base(rel)
 	dir := filepath.Join(rel, consumersDir, consumer)
@@ -237,7 +236,7 @@ func (f *findings) consumer(rel, consumer string, known *streamEntry) {
 		if copied.check(stream+"/"+consumer) != nil {
 			f.repairs = append(f.repairs, repair{
 				path: dir,
-				what: fmt.Sprintf("the configuration of consumer %s was damaged (%v); it is declared again, and what it had delivered is delivered again", consumer, err),
+				what: fmt.Sprintf("the configuration of consumer %s was damaged (%v); it is recreated, and its jobs are delivered again", consumer, err),
 			})
 			return
 		}
@@ -259,7 +258,7 @@ func (f *findings) consumer(rel, consumer string, known *streamEntry) {
 	if err != nil {
 		f.repairs = append(f.repairs, repair{
 			path: path,
-			what: fmt.Sprintf("the state of consumer %s was damaged (%v); what it had delivered and is not acknowledged is delivered again", consumer, err),
+			what: fmt.Sprintf("the state of consumer %s was damaged (%v); unacknowledged jobs are delivered again", consumer, err),
 		})
 	}
 }

@@ -10,13 +10,13 @@ import (
 const (
 	consumerMagic   = 22
 	consumerVersion = 2
-	// maxAhead is how far in the future a delivery may be noted. A message that waits for its acknowledgement from then
-	// on would not be delivered again before.
+	// maxAhead is how far in the future the time of a delivery may be. Such a message would not be redelivered before that
+	// time.
 	maxAhead = 24 * time.Hour
 )
 
-// checkConsumerState reports what is wrong with the state of a consumer. The file has no checksum, so it is held against
-// what every state fulfils: what was acknowledged was delivered, and what is pending lies between the two.
+// checkConsumerState returns an error if the state of a consumer is damaged. The file has no checksum, so its invariants are
+// checked: acknowledged messages were delivered, and pending ones are between the acknowledged and the delivered ones.
 func checkConsumerState(buf []byte, now time.Time) error {
 	if len(buf) < 2 || buf[0] != consumerMagic {
 		return errors.New("not the state of a consumer")
@@ -33,7 +33,7 @@ func checkConsumerState(buf []byte, now time.Time) error {
 	if pending := d.uint(); pending > 0 {
 		base := d.int()
 		for range pending {
-			// The second number is the consumer's own sequence, on which nothing depends.
+			// The second number is the sequence of the consumer, which is not checked.
 			stream, _, ago := d.uint(), d.uint(), d.int()
 			if d.failed {
 				break
@@ -57,7 +57,7 @@ func checkConsumerState(buf []byte, now time.Time) error {
 		}
 	}
 	if d.failed {
-		return errors.New("it ends too early")
+		return errors.New("it is truncated")
 	}
 	if len(d.buf) > 0 {
 		return fmt.Errorf("%d bytes too many", len(d.buf))
@@ -65,7 +65,7 @@ func checkConsumerState(buf []byte, now time.Time) error {
 	return nil
 }
 
-// decoder reads variable-length numbers until one is broken.
+// decoder reads variable-length integers until one is invalid.
 type decoder struct {
 	buf    []byte
 	failed bool

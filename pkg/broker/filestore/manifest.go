@@ -17,7 +17,7 @@ const (
 	manifestFile = "streams.json"
 	// stopFile describes the store as it was when the last process stopped. It exists while none runs.
 	stopFile = "stopped.json"
-	// asideDir is where damaged files are moved to.
+	// asideDir is the directory to which damaged files are moved.
 	asideDir = "damaged"
 
 	fileVersion = 1
@@ -39,12 +39,12 @@ type streamEntry struct {
 	Consumers map[string]meta `json:"consumers,omitempty"`
 }
 
-// stopRecord is what a process that stopped in good order left behind.
+// stopRecord is the state of the store after a clean stop.
 type stopRecord struct {
-	// Lock is when the lock file was last changed. Another program that has opened the store since, such as an older
-	// version of this one, has changed it, and then the record says nothing.
+	// Lock is the modification time of the lock file. A program that opened the store since, such as an older version, has
+	// changed it, which makes the record invalid.
 	Lock int64 `json:"lock"`
-	// Files are those that hold messages or are not protected by a checksum of their own.
+	// Files are the message blocks and the files without a checksum of their own.
 	Files map[string]fileState `json:"files"`
 }
 
@@ -54,7 +54,7 @@ type fileState struct {
 	Hash string `json:"sha256,omitempty"`
 }
 
-// envelope protects a file of this package.
+// envelope adds a checksum to a file of this package.
 type envelope struct {
 	V       int             `json:"v"`
 	Sum     string          `json:"sha256"`
@@ -74,7 +74,7 @@ func readFile(path string, v any) error {
 	return nil
 }
 
-// writeFile writes a file of this package so that after a crash either the old or the new one is there.
+// writeFile writes a file of this package. After a crash either the old or the new one exists.
 func writeFile(path string, v any) error {
 	content, err := json.Marshal(v)
 	if err != nil {
@@ -92,8 +92,8 @@ func hashOf(data []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// writeAtomic replaces a file by a new one and returns when that is on the disk. One process writes at a time, so the
-// temporary file may have a fixed name; what a crash leaves of it is overwritten by the next write.
+// writeAtomic replaces a file and syncs it to the disk. One process writes at a time, so the temporary file has a fixed
+// name; the next write overwrites one that a crash left behind.
 func writeAtomic(path string, data []byte) error {
 	temp := path + ".tmp"
 	f, err := os.OpenFile(temp, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
@@ -123,7 +123,7 @@ func syncDir(dir string) error {
 	return nil
 }
 
-// remove deletes a file that may not be there.
+// remove deletes a file, if it exists.
 func remove(path string) error {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove: %w", err)

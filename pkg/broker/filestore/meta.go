@@ -25,9 +25,8 @@ type meta struct {
 	Sum []byte `json:"sum"`
 }
 
-// readMeta reads the configuration in a directory; name is what its checksum is keyed with: the name of the stream, or
-// stream/consumer.
-// It fails when the configuration is missing or does not match its checksum.
+// readMeta reads the configuration in a directory. Its checksum is keyed with name, the name of the stream or
+// stream/consumer. It fails when the configuration is missing or does not match its checksum.
 func readMeta(dir, name string) (meta, error) {
 	var m meta
 	var err error
@@ -57,12 +56,12 @@ func (m meta) check(name string) error {
 		return fmt.Errorf("%s does not match the checksum in %s", metaFile, sumFile)
 	}
 	if !json.Valid(m.Inf) {
-		return fmt.Errorf("%s cannot be read", metaFile)
+		return fmt.Errorf("%s is not valid JSON", metaFile)
 	}
 	return nil
 }
 
-// write puts a good copy in the place of damaged files.
+// write writes the configuration and its checksum to a directory.
 func (m meta) write(dir string) error {
 	return errors.Join(writeAtomic(filepath.Join(dir, metaFile), m.Inf), writeAtomic(filepath.Join(dir, sumFile), m.Sum))
 }
@@ -71,7 +70,7 @@ func (m meta) equal(other meta) bool {
 	return bytes.Equal(m.Inf, other.Inf) && bytes.Equal(m.Sum, other.Sum)
 }
 
-// streamInfo is what matters here of a stream's configuration.
+// streamInfo is the part of a stream's configuration that is used here.
 type streamInfo struct {
 	Created     time.Time `json:"created"`
 	Compression string    `json:"compression"`
@@ -79,6 +78,6 @@ type streamInfo struct {
 
 func (m meta) stream() streamInfo {
 	var info streamInfo
-	_ = json.Unmarshal(m.Inf, &info) // check has found it to be valid.
+	_ = json.Unmarshal(m.Inf, &info) // check has verified that it is valid.
 	return info
 }

@@ -21,7 +21,7 @@ const (
 	// maxRecord is the longest record that the server accepts.
 	maxRecord = 32 << 20
 
-	// headersFlag in the length says that the message has headers.
+	// headersFlag in the length marks a message with headers.
 	headersFlag = 1 << 31
 	// erasedFlag and tombstoneFlag in the sequence mark an erased message, and the deletion of another one.
 	erasedFlag    = 1 << 63
@@ -48,12 +48,12 @@ func newDigest(name string) (*highwayhash.Digest64, error) {
 	key := sha256.Sum256([]byte(name))
 	digest, err := highwayhash.NewDigest64(key[:])
 	if err != nil {
-		return nil, fmt.Errorf("make checksum: %w", err)
+		return nil, fmt.Errorf("create checksum: %w", err)
 	}
 	return digest, nil
 }
 
-// recordLength returns the length that a record claims, and whether the message has headers. buf holds the header of a record.
+// recordLength returns the length in a record's header, and whether the message has headers.
 func recordLength(buf []byte) (length int, headers bool) {
 	n := binary.LittleEndian.Uint32(buf)
 	return int(n &^ headersFlag), n&headersFlag != 0
@@ -64,7 +64,7 @@ func recordSequence(buf []byte) uint64 {
 	return binary.LittleEndian.Uint64(buf[4:]) &^ (erasedFlag | tombstoneFlag)
 }
 
-// next returns the length of the record at the start of buf, or 0 when there is no whole and intact one.
+// next returns the length of the record at the start of buf, or 0 when it is incomplete or damaged.
 func (h *recordHasher) next(buf []byte) int {
 	if len(buf) < minRecord {
 		return 0
@@ -96,7 +96,7 @@ func (h *recordHasher) intact(buf []byte, length int, headers bool) bool {
 	return bytes.Equal(h.digest.Sum(h.sum[:0]), buf[length-recordHash:length])
 }
 
-// erased returns a record that says that the message with a sequence is gone.
+// erased returns a record that marks the message with a sequence as erased.
 func (h *recordHasher) erased(sequence uint64, time int64) []byte {
 	buf := make([]byte, minRecord)
 	binary.LittleEndian.PutUint32(buf, minRecord)

@@ -9,11 +9,11 @@ import (
 	"slices"
 )
 
-// Result is what Recover has done.
+// Result is the result of Recover.
 type Result struct {
-	// Repairs says what was repaired without loss, a sentence each.
+	// Repairs describes each repair without loss in a sentence.
 	Repairs []string
-	// Routine says what an interrupted write or creation had left, which is no damage.
+	// Routine describes the removal of remains of interrupted writes, which are no damage.
 	Routine []string
 	// Losses are the damages that were accepted.
 	Losses []Damage
@@ -21,7 +21,7 @@ type Result struct {
 	Aside string
 }
 
-// Streams names the streams that have lost something.
+// Streams returns the sorted names of the streams with losses.
 func (r *Result) Streams() []string {
 	var names []string
 	for _, d := range r.Losses {
@@ -31,12 +31,11 @@ func (r *Result) Streams() []string {
 	return slices.Compact(names)
 }
 
-// Recover checks the store and makes it fit for a server to open. What can be repaired without loss is; for the rest it
-// fails with a *DamageError and changes nothing, unless accept is set: then it keeps what is intact. Nothing is
-// deleted: damaged files are moved to a directory below DATA_DIR/damaged.
+// Recover checks the store and repairs it so that a server can open it. If repairs would lose data it fails with a
+// *DamageError and changes nothing, unless accept is set: then it keeps the intact data. Nothing is deleted: damaged files
+// are moved to a directory below DATA_DIR/damaged.
 //
-// A store without a manifest, as versions before this one leave it, is taken as it is.
-// It costs reading the whole store.
+// A store of an older version without a manifest is not checked for missing streams. Recover reads the whole store.
 func (s *Store) Recover(accept bool) (*Result, error) {
 	m, err := s.manifest()
 	isUnreadable := errors.Is(err, errUnreadable)
@@ -50,7 +49,7 @@ func (s *Store) Recover(accept bool) (*Result, error) {
 	if len(f.damages) > 0 && !accept {
 		return nil, &DamageError{Dir: s.dir, Damages: f.damages}
 	}
-	// It does not hold once something is changed, and a server is about to.
+	// The repairs and the server will change the store.
 	if err := s.ForgetStop(); err != nil {
 		return nil, err
 	}
@@ -60,7 +59,7 @@ func (s *Store) Recover(accept bool) (*Result, error) {
 		if err := a.move(manifestFile); err != nil {
 			return nil, err
 		}
-		result.Repairs = append(result.Repairs, "the list of streams, "+manifestFile+", was damaged and is written again")
+		result.Repairs = append(result.Repairs, "the list of streams, "+manifestFile+", was damaged and is rewritten")
 	}
 	if err := f.apply(a, result); err != nil {
 		return nil, err
@@ -93,8 +92,8 @@ func (f *findings) apply(a *aside, result *Result) error {
 	return f.accept(a, result)
 }
 
-// accept goes on without what is lost. The manifest forgets a stream only once the stream is out of the way, so that an
-// interruption leaves a store that is still known to be damaged.
+// accept moves the damaged files aside. The manifest drops a stream only after the stream was moved, so that an
+// interruption leaves a store whose damage is still detected.
 func (f *findings) accept(a *aside, result *Result) error {
 	salvaged := make(map[string]bool)
 	for _, d := range f.damages {
@@ -115,7 +114,7 @@ func (f *findings) accept(a *aside, result *Result) error {
 				return err
 			}
 		case len(d.check.bad) == 0:
-			// The index may still list what is gone.
+			// The index may still list the lost messages.
 			if err := a.move(filepath.Join(filepath.Dir(d.Path), indexFile)); err != nil {
 				return err
 			}
@@ -139,7 +138,7 @@ func (f *findings) salvage(a *aside, d Damage) error {
 	if err != nil {
 		return fmt.Errorf("salvage: %w", err)
 	}
-	// With its index the server would not read the block.
+	// The server does not read the block if there is an index.
 	if err := a.move(filepath.Join(dir, indexFile)); err != nil {
 		return err
 	}
@@ -150,7 +149,7 @@ func (f *findings) salvage(a *aside, d Damage) error {
 	return writeAtomic(full, salvage(hasher, data, d.check, d.block == numbers[len(numbers)-1]))
 }
 
-// KeepConsumer puts a copy of a consumer's state aside, to the other files of a result. It may be called while the server
+// KeepConsumer copies a consumer's state to the directory of a result's damaged files. It may be called while the server
 // runs.
 func (s *Store) KeepConsumer(stream, consumer string, result *Result) error {
 	dirs, err := s.streamDirs()
@@ -175,13 +174,13 @@ func (s *Store) KeepConsumer(stream, consumer string, result *Result) error {
 	return nil
 }
 
-// aside is a directory for damaged files, made when the first one comes.
+// aside is a directory for damaged files, created for the first one.
 type aside struct {
 	store *Store
 	dir   string
 }
 
-// move moves a file or directory, by its path relative to DATA_DIR, aside. What is not there is no error.
+// move moves a file or directory, if it exists, aside. rel is relative to DATA_DIR.
 func (a *aside) move(rel string) error {
 	from := filepath.Join(a.store.dir, rel)
 	if _, err := os.Lstat(from); errors.Is(err, fs.ErrNotExist) {
@@ -197,7 +196,7 @@ func (a *aside) move(rel string) error {
 	return errors.Join(syncDir(filepath.Dir(to)), syncDir(filepath.Dir(from)))
 }
 
-// copy keeps a copy of a file's content.
+// copy writes the content of a file aside.
 func (a *aside) copy(rel string, data []byte) error {
 	to, err := a.target(rel)
 	if err != nil {
@@ -219,7 +218,7 @@ func (a *aside) target(rel string) (string, error) {
 				break
 			}
 			if !errors.Is(err, fs.ErrExist) {
-				return "", fmt.Errorf("make directory for damaged files: %w", err)
+				return "", fmt.Errorf("create directory for damaged files: %w", err)
 			}
 			dir = fmt.Sprintf("%s-%d", stamp, n)
 		}
@@ -227,7 +226,7 @@ func (a *aside) target(rel string) (string, error) {
 	}
 	to := filepath.Join(a.dir, rel)
 	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
-		return "", fmt.Errorf("make directory for damaged files: %w", err)
+		return "", fmt.Errorf("create directory for damaged files: %w", err)
 	}
 	return to, nil
 }

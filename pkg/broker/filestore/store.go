@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,7 +13,7 @@ import (
 	"time"
 )
 
-// lockFile is the lock of DATA_DIR, which every program that opens the store writes to.
+// lockFile is the lock of DATA_DIR. Every program that opens the store writes to it.
 const lockFile = "lock"
 
 // Names within the directory of a stream.
@@ -25,27 +26,27 @@ const (
 	blockSuffix  = ".blk"
 )
 
-// derivedFiles are built anew by the server from the messages when they are not there. They have no checksum.
+// derivedFiles are indexes without a checksum. The server rebuilds missing ones from the messages.
 var derivedFiles = []string{"thw.db", "sched.db"}
 
-// Store is the directory of an embedded NATS server. All methods but Record are for times when no server runs on it, and
-// none may be called at the same time as another.
+// Store is the directory of an embedded NATS server. No server may run on it during a call of a method, unless the method
+// says otherwise, and the methods may not be called concurrently.
 type Store struct {
 	dir string
 	now func() time.Time
-	// streams are the names of those that are missed when they are gone.
+	// streams are the names of the streams whose absence is damage.
 	streams []string
 }
 
-// New returns the store in DATA_DIR; nats/jetstream below it is the server's. streams names those that must be there when
-// the manifest lists them.
+// New returns the store in DATA_DIR; the server uses nats/jetstream below it. streams are the names of the streams that must
+// exist if the manifest lists them.
 func New(dir string, streams []string) *Store {
 	return &Store{dir: dir, now: time.Now, streams: streams}
 }
 
-// Record notes in the manifest which streams there are, with a copy of their configuration. A stream whose
-// configuration is being written at this moment keeps its former entry. It costs two small reads for each stream and
-// consumer, and a synced write when something has changed. It may be called while the server runs.
+// Record writes the existing streams with a copy of their configuration to the manifest. A stream whose configuration is
+// just being written keeps its former entry. It costs two small reads for each stream and consumer, and a synced write if
+// something has changed. It may be called while the server runs.
 func (s *Store) Record() error {
 	former, unreadable := s.manifest()
 	if unreadable != nil && !errors.Is(unreadable, errUnreadable) {
@@ -67,7 +68,7 @@ func (s *Store) Record() error {
 	return writeFile(filepath.Join(s.dir, manifestFile), next)
 }
 
-// entry describes a stream as it is on the disk, as far as that is intact.
+// entry returns the manifest entry of a stream on the disk. Damaged parts are those of the former entry.
 func (s *Store) entry(rel string, former *streamEntry) *streamEntry {
 	dir, name := filepath.Join(s.dir, rel), filepath.Base(rel)
 	m, err := readMeta(dir, name)
@@ -92,25 +93,13 @@ func (s *Store) entry(rel string, former *streamEntry) *streamEntry {
 }
 
 func (m manifest) equal(other manifest) bool {
-	if len(m.Streams) != len(other.Streams) {
-		return false
-	}
-	for rel, entry := range m.Streams {
-		o := other.Streams[rel]
-		if o == nil || !entry.Meta.equal(o.Meta) || len(entry.Consumers) != len(o.Consumers) {
-			return false
-		}
-		for name, consumer := range entry.Consumers {
-			if !consumer.equal(o.Consumers[name]) {
-				return false
-			}
-		}
-	}
-	return true
+	return maps.EqualFunc(m.Streams, other.Streams, func(a, b *streamEntry) bool {
+		return a.Meta.equal(b.Meta) && maps.EqualFunc(a.Consumers, b.Consumers, meta.equal)
+	})
 }
 
-// RecordStop notes what the store looks like after the server has stopped in good order, so that the next start sees
-// what was changed or cut off meanwhile. It costs reading the state of all consumers, and a synced write.
+// RecordStop records the state of the store after a clean stop of the server, so that the next start detects files that were
+// changed or truncated since. It costs reading the state of all consumers, and a synced write.
 func (s *Store) RecordStop() error {
 	if err := s.Record(); err != nil {
 		return err
@@ -129,7 +118,7 @@ func (s *Store) RecordStop() error {
 			name := filepath.Join(rel, messagesDir, blockName(block))
 			info, err := os.Stat(filepath.Join(s.dir, name))
 			if err != nil {
-				return fmt.Errorf("note the state of the store: %w", err)
+				return fmt.Errorf("record the state of the store: %w", err)
 			}
 			record.Files[name] = fileState{Size: info.Size()}
 		}
@@ -139,7 +128,7 @@ func (s *Store) RecordStop() error {
 			case errors.Is(err, fs.ErrNotExist):
 				continue
 			case err != nil:
-				return fmt.Errorf("note the state of the store: %w", err)
+				return fmt.Errorf("record the state of the store: %w", err)
 			}
 			record.Files[name] = fileState{Size: int64(len(data)), Hash: hashOf(data)}
 		}
@@ -147,7 +136,7 @@ func (s *Store) RecordStop() error {
 	return writeFile(filepath.Join(s.dir, stopFile), record)
 }
 
-// ForgetStop removes the record of the last stop. A server that is about to change the store makes it wrong.
+// ForgetStop removes the record of the last stop. It must be called before a server changes the store.
 func (s *Store) ForgetStop() error { return remove(filepath.Join(s.dir, stopFile)) }
 
 // unprotected returns the files of a stream that have no checksum of their own.
@@ -162,7 +151,7 @@ func (s *Store) unprotected(rel string) []string {
 	return names
 }
 
-// Names returns the names of the streams on the disk that New was told of.
+// Names returns the names of the streams passed to New that exist on the disk.
 func (s *Store) Names() []string {
 	dirs, _ := s.streamDirs()
 	var names []string
@@ -183,7 +172,7 @@ func (s *Store) manifest() (manifest, error) {
 	return m, err
 }
 
-// stopped returns the record of the last stop, nil when there is none that still holds.
+// stopped returns the record of the last stop, or nil if there is no valid one.
 func (s *Store) stopped() *stopRecord {
 	var record stopRecord
 	if readFile(filepath.Join(s.dir, stopFile), &record) != nil {
@@ -198,12 +187,12 @@ func (s *Store) stopped() *stopRecord {
 func (s *Store) lockTime() (int64, error) {
 	info, err := os.Stat(filepath.Join(s.dir, lockFile))
 	if err != nil {
-		return 0, fmt.Errorf("look at the lock of DATA_DIR: %w", err)
+		return 0, fmt.Errorf("check the lock of DATA_DIR: %w", err)
 	}
 	return info.ModTime().UnixNano(), nil
 }
 
-// streamDirs returns the directories of all streams, relative to DATA_DIR. Those that begin with a dot are being deleted.
+// streamDirs returns the directories of all streams, relative to DATA_DIR. Directories with a leading dot are being deleted.
 func (s *Store) streamDirs() ([]string, error) {
 	root := filepath.Join("nats", "jetstream")
 	accounts, err := os.ReadDir(filepath.Join(s.dir, root))
@@ -220,7 +209,7 @@ func (s *Store) streamDirs() ([]string, error) {
 	return dirs, nil
 }
 
-// subdirs returns the names of the directories in dir, in order; none when it cannot be read.
+// subdirs returns the sorted names of the directories in dir; none if it cannot be read.
 func subdirs(dir string) []string {
 	entries, _ := os.ReadDir(dir)
 	var names []string
@@ -232,7 +221,7 @@ func subdirs(dir string) []string {
 	return names
 }
 
-// blocks returns the numbers of the message blocks in dir, in order.
+// blocks returns the sorted numbers of the message blocks in dir.
 func blocks(dir string) []int {
 	entries, _ := os.ReadDir(dir)
 	var numbers []int

@@ -1,5 +1,5 @@
-// Package brokertest starts NATS for tests: embedded in a broker, as a server of its own, as a cluster, behind a proxy
-// that holds messages back, on a full disk, and on a store that an earlier release wrote. JetStream itself is always real.
+// Package brokertest starts real NATS servers for tests: embedded in a broker, standalone, as a cluster, behind a proxy that
+// delays messages, on a full disk, and on a store that an earlier release wrote.
 package brokertest
 
 import (
@@ -11,11 +11,11 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 )
 
-// openTimeout bounds what should take moments, so that a test that hangs fails.
+// openTimeout bounds opening and closing a broker, so that a test that hangs fails.
 const openTimeout = time.Minute
 
-// Config returns a configuration for a test, on a new directory. Writes are not synced to the disk one by one: a test
-// that is about that sets Sync back. A port, where a test opens one, asks for no credentials.
+// Config returns a configuration for a test, with a new directory. Writes are not synced one by one, and a port, if the
+// test opens one, requires no credentials.
 func Config(t testing.TB) broker.Config {
 	t.Helper()
 	return broker.Config{DataDir: t.TempDir(), Sync: "1m", Replicas: 1, ResultTTL: 24 * time.Hour, AckWait: broker.DefaultAckWait, OpenPort: true}
@@ -67,7 +67,7 @@ func openWith(t testing.TB, open openFunc, cfg broker.Config, log slog.Handler) 
 	return b, nil
 }
 
-// Close closes a broker, which may be closed already, and fails the test when that fails.
+// Close closes a broker, which may be closed already, and reports an error to the test.
 func Close(t testing.TB, b *broker.Broker) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), openTimeout)

@@ -14,24 +14,24 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/env"
 )
 
-// nodes is the number of servers of a cluster, the least that can lose one.
+// nodes is the number of servers of a cluster: the minimum that tolerates the loss of one.
 const nodes = 3
 
 const (
-	// formTimeout bounds the wait for a cluster to form or to take a node back; it is a guard against hanging.
-	formTimeout = time.Minute
-	lookEvery   = 20 * time.Millisecond
+	// formTimeout bounds the wait for a cluster to form or for a node to rejoin, so that a test that hangs fails.
+	formTimeout  = time.Minute
+	pollInterval = 20 * time.Millisecond
 )
 
-// Cluster is three nats-servers in this process that hold everything three times.
+// Cluster is a cluster of three nats-servers in this process.
 type Cluster struct {
 	t       testing.TB
 	servers [nodes]*server.Server
 	options [nodes]*server.Options
 }
 
-// StartCluster returns a cluster that has elected its leaders and is stopped when the test ends. Its servers do not tell
-// clients of each other, so that a client talks to the nodes that it was given and no others.
+// StartCluster returns a cluster that has elected its leaders and is stopped when the test ends. Its servers do not advertise
+// each other, so that a client connects only to the nodes in its configuration.
 func StartCluster(t testing.TB) *Cluster {
 	t.Helper()
 	c := &Cluster{t: t}
@@ -68,7 +68,7 @@ func StartCluster(t testing.TB) *Cluster {
 	return c
 }
 
-// URL returns the addresses of the given nodes as NATS_URL takes them, of all nodes when none is given.
+// URL returns the value of NATS_URL for the given nodes, or for all nodes when none is given.
 func (c *Cluster) URL(of ...int) string {
 	if len(of) == 0 {
 		of = []int{0, 1, 2}
@@ -80,18 +80,18 @@ func (c *Cluster) URL(of ...int) string {
 	return strings.Join(urls, ",")
 }
 
-// Config returns a configuration with the given nodes, all when none is given.
+// Config returns a configuration with the given nodes, or all when none is given.
 func (c *Cluster) Config(of ...int) broker.Config {
 	return broker.Config{URL: env.Secret(c.URL(of...)), Replicas: nodes}
 }
 
-// Open returns a broker that knows the given nodes, all when none is given, and is closed when the test ends.
+// Open returns a broker that is configured with the given nodes, or all when none is given, and closed when the test ends.
 func (c *Cluster) Open(of ...int) *broker.Broker {
 	c.t.Helper()
 	return MustOpen(c.t, c.Config(of...))
 }
 
-// Stop stops a node; its data stay. A node that is stopped already is left alone.
+// Stop stops a node, which may be stopped already, and keeps its data.
 func (c *Cluster) Stop(i int) {
 	c.t.Helper()
 	if s := c.servers[i]; s != nil {
@@ -100,8 +100,8 @@ func (c *Cluster) Stop(i int) {
 }
 
 // Restart starts stopped nodes on their data and their ports and returns when they are healthy: they have then caught up with
-// the others, so that another node may be stopped. Nodes that were away together come back together: one that has forgotten
-// what lay in memory does not count for an election unless all nodes take part.
+// the others, so that another node may be stopped. Nodes that were stopped together must be restarted together: one that has
+// lost its streams in memory does not count for an election unless all nodes take part.
 func (c *Cluster) Restart(stopped ...int) {
 	c.t.Helper()
 	for _, i := range stopped {
@@ -115,7 +115,7 @@ func (c *Cluster) Restart(stopped ...int) {
 	}
 }
 
-// Leader returns the node that leads a stream, and waits until there is one.
+// Leader waits until a stream has a leader and returns its node.
 func (c *Cluster) Leader(stream string) int {
 	c.t.Helper()
 	leader := -1
@@ -146,7 +146,7 @@ func (c *Cluster) start(i int) {
 	s.Start()
 }
 
-// ready waits until a node serves. One that is alone waits for the others first.
+// ready waits until a node accepts connections, which needs the other nodes.
 func (c *Cluster) ready(i int) {
 	c.t.Helper()
 	if !c.servers[i].ReadyForConnections(formTimeout) {
@@ -154,11 +154,11 @@ func (c *Cluster) ready(i int) {
 	}
 }
 
-func (c *Cluster) await(what string, there func() bool) {
+func (c *Cluster) await(what string, met func() bool) {
 	c.t.Helper()
-	ticker := time.NewTicker(lookEvery)
+	ticker := time.NewTicker(pollInterval)
 	defer ticker.Stop()
-	for limit := time.After(formTimeout); !there(); {
+	for limit := time.After(formTimeout); !met(); {
 		select {
 		case <-ticker.C:
 		case <-limit:

@@ -9,12 +9,12 @@ import (
 	"testing"
 )
 
-// Cutter is a proxy in front of a NATS. Once armed it drops the next acknowledgement of a stored job, and the connection
-// with it.
+// Cutter is a proxy in front of a NATS server. Once armed it drops the next acknowledgement of a stored job and closes the
+// connection.
 type Cutter struct {
-	// Addr is where clients connect, without a scheme.
+	// Addr is the host and port for clients.
 	Addr string
-	// Armed is set by the test, and reset when an acknowledgement was dropped.
+	// Armed is set by the test, and reset when an acknowledgement is dropped.
 	Armed atomic.Bool
 }
 
@@ -53,7 +53,7 @@ func (c *Cutter) cut(b []byte) bool {
 	return bytes.Contains(b, []byte(`{"stream":"JOBS",`)) && c.Armed.CompareAndSwap(true, false)
 }
 
-// relay copies until either side ends, or until cut reports true.
+// relay copies from one connection to the other until either is closed or cut returns true, and closes both.
 func relay(to, from net.Conn, cut func([]byte) bool) {
 	defer func() { _, _ = to.Close(), from.Close() }()
 	buffer := make([]byte, 64<<10)

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// FillDisk has every further write of the embedded server in this process to a stream fail as on a full disk, until the
-// server opens its files again. The server must have written to the stream.
+// FillDisk makes every write of the embedded server in this process to a stream fail as on a full disk, until the server
+// reopens its files. The server must have written to the stream before.
 func FillDisk(t testing.TB, dataDir, stream string) {
 	t.Helper()
 	full, err := os.OpenFile("/dev/full", os.O_RDWR, 0)
@@ -46,10 +46,10 @@ func FillDisk(t testing.TB, dataDir, stream string) {
 	}
 }
 
-// HoldFull keeps the embedded server from finding room until the returned function is called.
+// HoldFull makes the broker's probe of the disk fail until release is called.
 func HoldFull(t testing.TB, dataDir string) (release func()) {
 	t.Helper()
-	// The broker tries the disk by a file of this name; a directory that is not empty stands in its way.
+	// The broker probes the disk with a file of this name; a non-empty directory prevents that.
 	probe := filepath.Join(dataDir, "probe.tmp")
 	if err := os.MkdirAll(filepath.Join(probe, "x"), 0o700); err != nil {
 		t.Fatal(err)

@@ -4,11 +4,11 @@ package brokertest
 
 import "testing"
 
-// FillDisk needs Linux.
+// FillDisk skips the test: it is implemented on Linux only.
 func FillDisk(t testing.TB, _, _ string) {
 	t.Helper()
 	t.Skip("a full disk can be simulated on Linux only")
 }
 
-// HoldFull needs Linux.
+// HoldFull does nothing: it is implemented on Linux only.
 func HoldFull(testing.TB, string) func() { return func() {} }

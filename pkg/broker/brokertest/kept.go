@@ -11,16 +11,16 @@ import (
 	"testing"
 )
 
-// keptStore is the store that an earlier release wrote, without its suffix. It was stopped in good order, in the year 2096
-// by its clock, so that nothing in it has expired. TestKeepStore in package api has made it.
+// keptStore is the file name, without suffix, of a store that an earlier release wrote. It was stopped cleanly with its
+// clock in the year 2096, so that nothing in it expires. TestKeepStore in package api wrote it.
 const keptStore = "store-838dbf1"
 
-// KeptStore returns a new copy of a DATA_DIR that an earlier release wrote, and the JSON that says what is in it.
+// KeptStore returns a new copy of a DATA_DIR that an earlier release wrote, and a JSON description of its contents.
 func KeptStore(t testing.TB) (dir string, description []byte) {
 	t.Helper()
 	_, file, _, _ := runtime.Caller(0)
 	path := filepath.Join(filepath.Dir(file), "..", "testdata", keptStore)
-	description, err := os.ReadFile(path + ".json") //nolint:gosec // It is a file of the tests.
+	description, err := os.ReadFile(path + ".json") //nolint:gosec // The path is a constant.
 	if err != nil {
 		t.Fatalf("read kept store: %v", err)
 	}
@@ -32,7 +32,7 @@ func KeptStore(t testing.TB) (dir string, description []byte) {
 }
 
 func unpack(path, dir string) error {
-	f, err := os.Open(path) //nolint:gosec // It is a file of the tests.
+	f, err := os.Open(path) //nolint:gosec // The path is a constant.
 	if err != nil {
 		return err
 	}

@@ -14,8 +14,7 @@ import (
 
 const (
 	host = "127.0.0.1"
-	// Ports are chosen below those that the system gives to outgoing connections: one of them could take the port of a
-	// server while that is stopped.
+	// Ports are chosen below those of outgoing connections, which could take the port of a server while it is stopped.
 	firstPort = 10000
 	lastPort  = 20000
 	portTries = 100
@@ -23,8 +22,8 @@ const (
 	startTimeout = time.Minute
 )
 
-// StartServer returns a nats-server as an operator would run it for this process, with JetStream on a new directory and
-// on any free port of this machine, which is stopped when the test ends. Options change its configuration.
+// StartServer returns a standalone nats-server with JetStream, on a new directory and a free port of this machine, that is
+// stopped when the test ends. Options change its configuration.
 func StartServer(t testing.TB, options ...func(*server.Options)) *server.Server {
 	t.Helper()
 	opts := &server.Options{
@@ -45,7 +44,7 @@ func StartServer(t testing.TB, options ...func(*server.Options)) *server.Server 
 	return srv
 }
 
-// StopServer stops a server and returns when it has stopped. It may be called again.
+// StopServer stops a server, which may be stopped already, and waits until it has stopped.
 func StopServer(srv *server.Server) {
 	srv.Shutdown()
 	srv.WaitForShutdown()
@@ -66,17 +65,17 @@ func JetStream(t testing.TB, url string) jetstream.JetStream {
 	return js
 }
 
-// FreePort returns a port of this machine on which nobody listens.
+// FreePort returns a free port of this machine.
 func FreePort(t testing.TB) int {
 	t.Helper()
 	for range portTries {
-		port := firstPort + rand.IntN(lastPort-firstPort) //nolint:gosec // Any will do.
+		port := firstPort + rand.IntN(lastPort-firstPort) //nolint:gosec // It is no secret.
 		l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", net.JoinHostPort(host, strconv.Itoa(port)))
 		if err == nil {
 			_ = l.Close()
 			return port
 		}
 	}
-	t.Fatalf("%d ports are taken", portTries)
+	t.Fatalf("no free port after %d attempts", portTries)
 	return 0
 }

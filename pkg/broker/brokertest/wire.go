@@ -13,17 +13,17 @@ import (
 
 // Message is one message on its way between a client and a server.
 type Message struct {
-	// FromClient tells what a client publishes from what it is sent.
+	// FromClient reports whether the client sends the message.
 	FromClient bool
 	Subject    string
-	// Data is the payload, with its headers.
+	// Data is the payload, including headers.
 	Data []byte
 }
 
-// Wire is a proxy in front of a NATS server that can hold back single messages while everything else goes through: a
-// store that is slow or silent for some requests and not for others.
+// Wire is a proxy in front of a NATS server that can delay single messages: it simulates a server that is slow or silent for
+// some requests only.
 type Wire struct {
-	// URL is where clients connect.
+	// URL is the URL for clients.
 	URL string
 
 	target   string
@@ -36,7 +36,7 @@ type Wire struct {
 	conns  map[net.Conn]struct{}
 }
 
-// NewWire returns a wire to the server at url until the test ends.
+// NewWire returns a proxy of the server at url that is closed when the test ends.
 func NewWire(t testing.TB, url string) *Wire {
 	t.Helper()
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -57,15 +57,15 @@ func NewWire(t testing.TB, url string) *Wire {
 	return w
 }
 
-// Hold asks f about every message. A message for which f returns nil goes on at once; any other waits until the channel is
-// closed, and overtakes nothing by that: what follows it goes on before it. A nil f lets everything through.
+// Hold calls f for every message. A message for which f returns a channel is delayed until the channel is closed, while later
+// messages pass. A nil f delays nothing.
 func (w *Wire) Hold(f func(Message) <-chan struct{}) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.filter = f
 }
 
-// Cut breaks all connections. What is held on them is lost.
+// Cut closes all connections. Delayed messages on them are lost.
 func (w *Wire) Cut() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -93,7 +93,7 @@ func (w *Wire) accept() {
 	}
 }
 
-// carry copies one direction, message by message, until either end is closed.
+// carry copies one direction, message by message, until either connection is closed.
 func (w *Wire) carry(to, from net.Conn, fromClient bool) {
 	broken := make(chan struct{})
 	var writing sync.Mutex
@@ -141,7 +141,7 @@ func (w *Wire) held(m *Message, fromClient bool) <-chan struct{} {
 	return filter(*m)
 }
 
-// readFrame reads one line of the NATS protocol with its payload. The message is nil for a line that carries none.
+// readFrame reads one line of the NATS protocol with its payload. The message is nil for a line without one.
 func readFrame(r *bufio.Reader) (frame []byte, m *Message, err error) {
 	line, err := r.ReadString('\n')
 	if err != nil {

@@ -28,8 +28,8 @@ type runTime struct {
 	announced float64
 }
 
-// measure adds a successful attempt to the average of its kind. The first one is announced at once, because estimates
-// wait for it, and so is a significant change.
+// measure adds a successful attempt to the average of its kind. It announces the first one at once, because estimates
+// need it, and any significant change.
 func (p *Processor) measure(kind job.Kind, run time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -54,7 +54,7 @@ func (p *Processor) averages() map[job.Kind]float64 {
 	return seconds
 }
 
-// announce registers this worker at intervals, and deregisters it at the end.
+// announce registers this worker at intervals until ctx ends, and then deregisters it.
 func (p *Processor) announce(ctx context.Context) {
 	ticker := time.NewTicker(control.HeartbeatInterval)
 	defer ticker.Stop()

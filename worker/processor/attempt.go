@@ -26,7 +26,7 @@ type attempt struct {
 	spec      *job.Spec
 	cancel    context.CancelCauseFunc
 
-	// updating is a lock, held by sending to it, for writes of the progress.
+	// updating is a lock for writes of the progress, held by sending to it.
 	updating chan struct{}
 
 	// mu guards what follows. It is never held during a request to NATS, since heartbeats take it.
@@ -35,11 +35,11 @@ type attempt struct {
 	permit   permit
 	progress *job.Progress
 	revision uint64
-	// stopped is closed when the worker stops or has lost the job; nil until the result is being stored.
+	// stopped is closed when the worker stops or has lost the job; nil until a settlement begins.
 	stopped <-chan struct{}
 }
 
-// work handles one delivery. It always returns; a job that it does not end is redelivered.
+// work handles one delivery. A job that it does not end is redelivered.
 func (p *Processor) work(ctx context.Context, d *queue.Delivery, granted permit) {
 	ctx = p.tracing.WithMessage(telemetry.WithJobID(ctx, d.ID), d.Header)
 	defer func() {
@@ -112,7 +112,7 @@ func (a *attempt) run(ctx context.Context) error {
 		return err
 	}
 	ctx, span := a.processor.tracing.StartProcess(ctx, string(a.spec.Kind), a.spec.ID, a.progress.Attempt, a.delivery.Count)
-	// The outcome replaces it; after a panic it stays.
+	// The outcome replaces the code; after a panic it remains.
 	code := job.CodeInternal
 	defer func() {
 		if code != "" {
@@ -125,7 +125,7 @@ func (a *attempt) run(ctx context.Context) error {
 		return err
 	}
 	if !granted.probe && !a.processor.breaker.allows(granted.upstream) {
-		// The circuit breaker has opened since.
+		// The circuit breaker opened after confirm.
 		span.Verdict("step_back")
 		code = ""
 		return a.returnUncalled(ctx)
@@ -163,7 +163,7 @@ func (a *attempt) terminalRecord(ctx context.Context) (*job.Record, error) {
 	return a.processor.store.Record(ctx, a.spec.Owner, a.spec.ID)
 }
 
-// task prepares the task of the generator with the media that earlier attempts stored.
+// task returns the task for the generator, with the media that earlier attempts stored.
 func (a *attempt) task(ctx context.Context) (*Task, error) {
 	t := &Task{Spec: a.spec, attempt: a, media: make(map[int]job.Media)}
 	if p := a.progress; p != nil {
@@ -186,7 +186,7 @@ func (a *attempt) task(ctx context.Context) (*Task, error) {
 	return t, nil
 }
 
-// mediaCount is how many media a job makes.
+// mediaCount returns the number of media of a job.
 func mediaCount(spec *job.Spec) int {
 	switch in := spec.Input.(type) {
 	case *job.ImageInput:
@@ -197,8 +197,8 @@ func mediaCount(spec *job.Spec) int {
 	return 0
 }
 
-// complete reports whether every medium of the job is stored or was refused for good: the attempt then calls no
-// upstream, and its outcome says nothing about one.
+// complete reports whether every medium of the job is stored or was refused for good. The attempt then calls no upstream,
+// so its outcome must not be reported to a circuit breaker.
 func (t *Task) complete(refused map[int]*fault.Error) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -211,7 +211,7 @@ func (t *Task) complete(refused map[int]*fault.Error) bool {
 	return count > 0
 }
 
-// generate calls the generator within the time-out of its kind and the job's deadline.
+// generate calls the generator, bounded by the time-out of the job's kind and the job's deadline.
 func (a *attempt) generate(ctx context.Context, task *Task) (*job.Result, outcome) {
 	ctx, cancel := context.WithDeadlineCause(ctx, a.spec.Deadline.Time, errDeadline)
 	defer cancel()
@@ -243,8 +243,8 @@ func (a *attempt) setPermit(granted permit) {
 	a.permit = granted
 }
 
-// report tells the breaker what the outcome says about the job's upstream, and returns false when that is nothing. The
-// errors of images that earlier attempts were refused for good were reported then.
+// report reports the outcome to the circuit breaker of the job's upstream. It returns false if the outcome does not
+// involve that upstream. Images refused in earlier attempts are left out, since they were reported then.
 func (a *attempt) report(ctx context.Context, o outcome, refused map[int]*fault.Error) bool {
 	b, granted := a.processor.breaker, a.currentPermit()
 	faults := maps.Clone(o.faults)
@@ -253,7 +253,7 @@ func (a *attempt) report(ctx context.Context, o outcome, refused map[int]*fault.
 	case o.verdict == verdictSucceed, len(o.faults) > 0 && len(faults) == 0:
 		b.report(ctx, granted, nil, true)
 	case len(faults) > 0:
-		// Each image of a set was a call of its own; the worst error counts.
+		// Each image of a set is a separate call; the worst error counts.
 		b.report(ctx, granted, worst(faults), true)
 	case o.fault != nil && o.fault.Upstream == granted.upstream && o.fault.Class != fault.Canceled:
 		b.report(ctx, granted, o.fault, true)
@@ -265,7 +265,7 @@ func (a *attempt) report(ctx context.Context, o outcome, refused map[int]*fault.
 	return true
 }
 
-// observeRetryAfter measures how long upstreams asked to wait.
+// observeRetryAfter records the upstreams' Retry-After in the metrics.
 func (a *attempt) observeRetryAfter(o outcome) {
 	faults := slices.Collect(maps.Values(o.faults))
 	if len(faults) == 0 && o.fault != nil {
@@ -278,7 +278,7 @@ func (a *attempt) observeRetryAfter(o outcome) {
 	}
 }
 
-// worst returns the error that keeps a circuit breaker open for longest.
+// worst returns the error that keeps a circuit breaker open the longest.
 func worst(faults map[int]*fault.Error) *fault.Error {
 	rank := []fault.Class{fault.Misconfigured, fault.Throttled, fault.Retryable, fault.Permanent, fault.Moderated}
 	return slices.MinFunc(slices.Collect(maps.Values(faults)), func(x, y *fault.Error) int {
@@ -286,7 +286,7 @@ func worst(faults map[int]*fault.Error) *fault.Error {
 	})
 }
 
-// conclude does what follows from the outcome of an attempt.
+// conclude settles, delays or returns the job, as the outcome of the attempt requires.
 func (a *attempt) conclude(ctx context.Context, task *Task, result *job.Result, o outcome) error {
 	a.mu.Lock()
 	counts := a.progress.Counts
@@ -315,8 +315,8 @@ func (a *attempt) conclude(ctx context.Context, task *Task, result *job.Result, 
 	return nil
 }
 
-// throttleDelay returns the delay of a throttled job. While the circuit breaker is open no job is fetched, so the delay
-// need not grow; the circuit breaker may be closed ahead of time.
+// throttleDelay returns the delay of a throttled job. It does not grow while the circuit breaker is open: no job is
+// fetched then, and an operator may close the breaker early.
 func (a *attempt) throttleDelay(o outcome, counts job.Counts) time.Duration {
 	n := counts.Throttles - 1
 	if a.processor.control.View().Circuit(a.spec.Kind.Upstream()).Open() {
@@ -325,8 +325,8 @@ func (a *attempt) throttleDelay(o outcome, counts job.Counts) time.Duration {
 	return a.processor.cfg.delay(n, retryAfter(o))
 }
 
-// retryAfter returns how long the upstream asked to wait; of a set the longest, since the next attempt calls it for
-// every missing image.
+// retryAfter returns the upstream's Retry-After; the longest one of a set, since the next attempt requests every missing
+// image.
 func retryAfter(o outcome) time.Duration {
 	var longest time.Duration
 	if o.fault != nil {
@@ -348,7 +348,7 @@ func outcomeLabel(o outcome) string {
 	return string(o.verdict)
 }
 
-// stored returns the stored media in order.
+// stored returns the stored media, ordered by index.
 func (t *Task) stored() []job.Media {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -10,18 +10,18 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
 
-// maxCrashes is how many workers a job may crash before the job is held responsible.
+// maxCrashes is the number of worker crashes after which a job fails: the job itself is probably the cause.
 const maxCrashes = 5
 
-// earlyTolerance is by how much a delayed job may be early and still start.
+// earlyTolerance is how early a delayed job may start.
 const earlyTolerance = 250 * time.Millisecond
 
-// maxRecheck bounds the delay of a job that came too early: the clock is checked again after it, since a wrong one may
-// have been corrected.
+// maxRecheck bounds the delay of a job that was delivered too early. The clock is checked again after it, since a wrong
+// clock may have been corrected.
 const maxRecheck = time.Minute
 
-// begin records that the job runs. It returns false when this delivery must not be worked: another worker has the job,
-// its delay is not over, or it crashed too many workers and was failed.
+// begin records that the job runs. It returns false if this delivery must not run: another worker has the job, its delay
+// is not over, or it crashed too many workers and was failed.
 func (a *attempt) begin(ctx context.Context) (bool, error) {
 	previous, revision, err := a.previousProgress(ctx)
 	for tries := 0; err == nil; tries++ {
@@ -50,9 +50,8 @@ func (a *attempt) begin(ctx context.Context) (bool, error) {
 	return false, err
 }
 
-// requeue returns a job that must not start now to the queue; nothing is counted. Nothing is fetched while the circuit
-// breaker is open, so a short delay is enough. The progress of a first delivery is stored, so that the next one is not
-// taken for a retry.
+// requeue returns a job that must not start yet to the queue. A short delay is enough, since nothing is fetched while the
+// circuit breaker is open. It stores a progress for a first delivery, so that this delivery does not count as a failure.
 func (a *attempt) requeue(ctx context.Context) error {
 	previous, revision, err := a.fromLeader(ctx)
 	if err != nil {
@@ -70,8 +69,8 @@ func (a *attempt) requeue(ctx context.Context) error {
 	return a.delivery.NakWithDelay(requeueDelay)
 }
 
-// previousProgress returns the progress before this delivery. A first delivery has none; if that is wrong, the following
-// write fails and the leader is read.
+// previousProgress returns the progress before this delivery. It assumes that a first delivery has none, without a read;
+// if it has one, the following write fails and the leader is read.
 func (a *attempt) previousProgress(ctx context.Context) (*job.Progress, uint64, error) {
 	if a.delivery.Count == 1 {
 		return nil, 0, nil
@@ -79,6 +78,7 @@ func (a *attempt) previousProgress(ctx context.Context) (*job.Progress, uint64, 
 	return a.fromLeader(ctx)
 }
 
+// fromLeader returns the stored progress and its revision, read from the leader; nil if there is none.
 func (a *attempt) fromLeader(ctx context.Context) (*job.Progress, uint64, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.processor.cfg.writeTimeout(0))
 	defer cancel()
@@ -89,7 +89,7 @@ func (a *attempt) fromLeader(ctx context.Context) (*job.Progress, uint64, error)
 	return p, revision, err
 }
 
-// accept reports whether this delivery may be worked, given the progress before it.
+// accept reports whether this delivery may run, given the progress before it. It delays a job that came too early.
 func (a *attempt) accept(ctx context.Context, previous *job.Progress) (bool, error) {
 	if previous == nil {
 		return true, nil
@@ -122,7 +122,6 @@ func (a *attempt) nextProgress(previous *job.Progress) *job.Progress {
 			p.StartedAt = now
 		}
 	} else if a.delivery.Count > 1 {
-		// The progress is lost: count every earlier delivery as a failure, but leave one attempt.
 		p.Failures = assumedFailures(a.delivery.Count, a.spec.MaxAttempts)
 	}
 	p.Status, p.Stage = job.StatusRunning, firstStage(a.spec)
@@ -137,7 +136,8 @@ func (a *attempt) nextProgress(previous *job.Progress) *job.Progress {
 	return p
 }
 
-// assumedFailures returns how many failures a delivery count stands for at most, leaving one attempt.
+// assumedFailures returns the number of failures to assume for a job whose progress is lost: all earlier deliveries, but
+// always leaving one attempt.
 func assumedFailures(count uint64, maxAttempts int) int {
 	most := max(0, maxAttempts-1)
 	if count > math.MaxInt32 {

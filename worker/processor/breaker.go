@@ -16,20 +16,20 @@ import (
 )
 
 const (
-	// downAfter is after how many calls in a row that did not reach an upstream its circuit breaker opens.
+	// downAfter is the number of calls in a row that did not reach an upstream after which its circuit breaker opens.
 	downAfter = 10
-	// failingAfter is after how many error responses in a row the operator is told.
+	// failingAfter is the number of error responses in a row after which an upstream is logged and announced as failing.
 	failingAfter = 20
-	// probeLease is how long the right to probe lasts unless its worker renews it.
+	// probeLease is how long a worker may probe without renewing its lease.
 	probeLease = broker.DefaultAckWait + 5*time.Second
 	// requeueDelay is the delay of a job that must not start yet.
 	requeueDelay = time.Second
-	// reportTimeout bounds a write of a circuit breaker, since a job waits for it.
+	// reportTimeout bounds a write of a circuit breaker's state, since a job waits for it.
 	reportTimeout = 5 * time.Second
 )
 
-// breaker is this worker's view of the circuit breakers. It keeps the worker from calling an upstream whose circuit
-// breaker is open, and opens and closes them by how calls end. Their state is shared by all workers and outlives them.
+// breaker is this worker's view of the circuit breakers, whose state all workers share through NATS. It keeps the worker
+// from calling an upstream whose circuit breaker is open, and opens and closes circuit breakers by the outcomes of calls.
 type breaker struct {
 	cfg     Config
 	worker  string
@@ -41,10 +41,10 @@ type breaker struct {
 	announceNow func()
 
 	mu sync.Mutex
-	// probing holds the upstreams for which one of this worker's slots looks for a job to probe with.
+	// probing has the upstreams for which one of this worker's slots is fetching a job to probe with.
 	probing map[string]bool
-	// backoffUntil is until when an upstream asked this worker to wait. It holds from that moment, before the others
-	// know.
+	// backoffUntil is the end of each upstream's last Retry-After. It applies to this worker at once, before the shared
+	// state is updated.
 	backoffUntil map[string]time.Time
 	// unreachable counts the calls in a row that did not reach an upstream.
 	unreachable map[string]int
@@ -55,12 +55,12 @@ type breaker struct {
 // permit allows one job to call an upstream.
 type permit struct {
 	upstream string
-	// probe says that the circuit breaker is half-open and this is the one call that tests the upstream.
+	// probe is set if the circuit breaker is half-open and this is the one call that tests the upstream.
 	probe bool
 }
 
-// acquire returns a permit for a slot that is to fetch a job of a kind. While a circuit breaker is half-open only one
-// slot has a permit. The caller releases it.
+// acquire returns a permit for a slot to fetch a job of a kind, and false if none may be fetched. Only one slot gets a
+// permit while the circuit breaker is half-open. The caller must release it.
 func (b *breaker) acquire(kind job.Kind) (permit, bool) {
 	view, now := b.control.View(), b.now()
 	name := kind.Upstream()
@@ -82,7 +82,7 @@ func (b *breaker) acquire(kind job.Kind) (permit, bool) {
 	return permit{upstream: name, probe: true}, true
 }
 
-// release gives a permit back.
+// release returns a permit.
 func (b *breaker) release(p permit) {
 	if p.probe {
 		b.mu.Lock()
@@ -91,8 +91,8 @@ func (b *breaker) release(p permit) {
 	}
 }
 
-// confirm renews a permit once the job is there, and reports whether the job may start. The circuit breaker may have
-// opened since acquire, and of several workers only one may probe.
+// confirm renews a permit after the job was fetched, and reports whether the job may start. The circuit breaker may have
+// opened since acquire, and only one of several workers may probe.
 func (b *breaker) confirm(ctx context.Context, kind job.Kind, p permit) (granted permit, ok bool) {
 	view, now := b.control.View(), b.now()
 	c := view.Circuit(p.upstream)
@@ -107,11 +107,11 @@ func (b *breaker) confirm(ctx context.Context, kind job.Kind, p permit) (granted
 	return p, true
 }
 
-// acquireProbe takes the right to probe, which only one worker has.
+// acquireProbe acquires the lease for probing an upstream, which only one worker can hold.
 func (b *breaker) acquireProbe(ctx context.Context, name string) bool {
 	mine, err := b.control.Probe(ctx, name, b.worker, probeLease)
 	if err != nil {
-		b.log.DebugContext(ctx, "no permit to try the upstream", "upstream", name, "error", err)
+		b.log.DebugContext(ctx, "cannot acquire the permit to probe the upstream", "upstream", name, "error", err)
 	}
 	return mine
 }
@@ -121,16 +121,16 @@ func (b *breaker) allows(name string) bool {
 	return !b.backingOff(name, b.now()) && !b.control.View().Circuit(name).Open()
 }
 
-// backingOff reports whether an upstream asked this worker to wait until later than now.
+// backingOff reports whether the last Retry-After of an upstream has not passed at now.
 func (b *breaker) backingOff(name string, now time.Time) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return now.Before(b.backoffUntil[name])
 }
 
-// backOff records for how long an upstream asked to wait, and returns until when.
-func (b *breaker) backOff(name string, pause time.Duration) time.Time {
-	until := b.now().Add(pause)
+// backOff records the Retry-After of an upstream, and returns its end.
+func (b *breaker) backOff(name string, retryAfter time.Duration) time.Time {
+	until := b.now().Add(retryAfter)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if until.After(b.backoffUntil[name]) {
@@ -139,7 +139,8 @@ func (b *breaker) backOff(name string, pause time.Duration) time.Time {
 	return until
 }
 
-// acquireCall returns a permit for a single call to an upstream that the job's kind does not need.
+// acquireCall returns a permit for a single call to an upstream that the job's kind does not need, and false if it must
+// not be called.
 func (b *breaker) acquireCall(ctx context.Context, name string) (p permit, ok bool) {
 	c, now := b.control.View().Circuit(name), b.now()
 	switch {
@@ -153,7 +154,7 @@ func (b *breaker) acquireCall(ctx context.Context, name string) (p permit, ok bo
 	return permit{upstream: name, probe: true}, b.acquireProbe(ctx, name)
 }
 
-// nextRetry returns how long it is until an upstream may be called again, at most the given time.
+// nextRetry returns the time until the next upstream may be called again, at most the given one.
 func (b *breaker) nextRetry(most time.Duration) time.Duration {
 	now := b.now()
 	b.mu.Lock()
@@ -173,7 +174,7 @@ func (b *breaker) nextRetry(most time.Duration) time.Duration {
 	return most
 }
 
-// renew extends the right to probe while the job runs.
+// renew extends the lease for probing while the job runs.
 func (b *breaker) renew(ctx context.Context, p permit) {
 	if !p.probe {
 		return
@@ -181,12 +182,12 @@ func (b *breaker) renew(ctx context.Context, p permit) {
 	ctx, cancel := context.WithTimeout(ctx, reportTimeout)
 	defer cancel()
 	if err := b.control.RenewProbe(ctx, p.upstream, b.worker, probeLease); err != nil {
-		b.log.DebugContext(ctx, "cannot renew the permit to try the upstream", "upstream", p.upstream, "error", err)
+		b.log.DebugContext(ctx, "cannot renew the permit to probe the upstream", "upstream", p.upstream, "error", err)
 	}
 }
 
-// report records how a call ended: f is nil when it succeeded, and known is false when the outcome says nothing about
-// the upstream.
+// report records the outcome of a call: f is nil if it succeeded, and known is false if the outcome does not show whether
+// the upstream works.
 func (b *breaker) report(ctx context.Context, p permit, f *fault.Error, known bool) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), reportTimeout)
 	defer cancel()
@@ -210,7 +211,7 @@ func (b *breaker) record(ctx context.Context, p permit, f *fault.Error, known bo
 	case f == nil, f.Class == fault.Permanent, f.Class == fault.Moderated:
 		return b.succeeded(ctx, p)
 	case f.Class == fault.Throttled && f.Status == 0:
-		// Our own gate for a legacy service; its jobs are retried without a circuit breaker.
+		// The error is from this program's own gate for a legacy service; its jobs are retried without a circuit breaker.
 		return b.succeeded(ctx, p)
 	case f.Class == fault.Throttled, f.Class == fault.Misconfigured:
 		trip.Code, trip.Status = f.Code, f.Status
@@ -229,7 +230,7 @@ func (b *breaker) record(ctx context.Context, p permit, f *fault.Error, known bo
 			return nil
 		}
 	}
-	trip.Pause = func(trips int) time.Duration { return b.cfg.closedFor(trip.Code, trips, f.RetryAfter) }
+	trip.Pause = func(trips int) time.Duration { return b.cfg.openFor(trip.Code, trips, f.RetryAfter) }
 	before, after, err := b.control.Trip(ctx, trip)
 	if err != nil {
 		return err
@@ -243,7 +244,7 @@ func (b *breaker) record(ctx context.Context, p permit, f *fault.Error, known bo
 	return nil
 }
 
-// logOpened tells the operator of a circuit breaker that opened: once until it closes or somebody asks for a probe.
+// logOpened logs that a circuit breaker opened: once until it closes or an operator requests a probe.
 func (b *breaker) logOpened(ctx context.Context, c control.Circuit, f *fault.Error) {
 	attributes := []any{
 		"upstream", c.Upstream, "code", c.Code, "status", c.Status, "until", c.Until.Time, "error", f, "detail", f.Detail,
@@ -254,14 +255,14 @@ func (b *breaker) logOpened(ctx context.Context, c control.Circuit, f *fault.Err
 	}
 	level := slog.LevelError
 	if c.Code == job.CodeThrottled {
-		// The upstream serves, but asks for fewer requests.
+		// The upstream works, but asks for fewer requests.
 		level = slog.LevelWarn
 	}
 	b.log.Log(ctx, level, "circuit breaker open: jobs that need the upstream wait", attributes...)
 }
 
-// countError counts an error response. An upstream that returns nothing else keeps its circuit breaker closed, since the
-// errors may be about the requests, but its operator is told.
+// countError counts an error response. After failingAfter in a row it logs and announces the upstream as failing. The
+// circuit breaker remains closed, since the errors may be about the requests.
 func (b *breaker) countError(ctx context.Context, name string, f *fault.Error) {
 	b.mu.Lock()
 	b.failed[name]++
@@ -288,7 +289,7 @@ func (b *breaker) failing() []string {
 	return names
 }
 
-// succeeded records that the upstream served a call.
+// succeeded records that the upstream works.
 func (b *breaker) succeeded(ctx context.Context, p permit) error {
 	b.mu.Lock()
 	failed := b.failed[p.upstream] >= failingAfter
@@ -316,9 +317,9 @@ func (b *breaker) close(ctx context.Context, p permit) error {
 }
 
 // countsAsDown counts a failed call and reports whether the upstream counts as down: too many calls in a row did not
-// reach it, or the probe did not or timed out. Error responses may be about single requests, and each job has its own
-// backoff for those; after one to a probe the upstream is neither throttling nor down, but may still refuse this
-// installation.
+// reach it, or a probe did not reach it or timed out. Error responses may be about single requests, for which each job
+// has its own backoff. An error response to a probe shows that the upstream is neither throttling nor down, but not that
+// it accepts this installation.
 func (b *breaker) countsAsDown(p permit, f *fault.Error) bool {
 	switch {
 	case p.probe && (unreachable(f) || timedOut(f)):
@@ -332,8 +333,8 @@ func (b *breaker) countsAsDown(p permit, f *fault.Error) bool {
 	return b.unreachable[p.upstream] >= downAfter
 }
 
-// unreachable reports whether an error means that the upstream did not get the request: there was no response, or an
-// edge says that its origin is gone.
+// unreachable reports whether the upstream did not get the request: there was no response, or the edge reports that it
+// cannot reach its origin.
 func unreachable(f *fault.Error) bool {
 	switch f.Status {
 	case 0:
@@ -344,14 +345,14 @@ func unreachable(f *fault.Error) bool {
 	return false
 }
 
-// timedOut reports whether a call timed out without a response. The job may have been too large, so it opens nothing;
-// but neither does it show that the upstream serves.
+// timedOut reports whether a call timed out without a response. It opens no circuit breaker, since the job may have been
+// too large, and closes none, since it does not show that the upstream works.
 func timedOut(f *fault.Error) bool {
 	return f.Status == 0 && f.Code == job.CodeTimeout
 }
 
-// reconsider has the next job probe every upstream that refused this installation: the worker may have been restarted
-// with other settings.
+// reconsider lets the next job probe every upstream that refused this installation: the worker may have been restarted
+// with new settings.
 func (b *breaker) reconsider(ctx context.Context) error {
 	var errs []error
 	for _, name := range job.Upstreams() {

@@ -29,11 +29,10 @@ type Config struct {
 	hooks hooks
 }
 
-// hooks are what tests change. The durations replace their defaults where they are not 0.
+// hooks are set by tests only. Durations other than 0 replace their defaults.
 type hooks struct {
 	heartbeat, writeTimeout, settleTimeout, misconfiguredDelay time.Duration
-	// afterStep, if not nil, is called after each step of a settlement. If it fails, the delivery is abandoned there, as
-	// in a crash.
+	// afterStep, if not nil, is called after each step of a settlement. Its error abandons the delivery, as a crash would.
 	afterStep func(jobs.Step) error
 }
 
@@ -52,7 +51,7 @@ func (c Config) Validate() error {
 		"IMAGE_TIMEOUT": c.ImageTimeout, "AUDIO_TIMEOUT": c.AudioTimeout, "TEXT_TIMEOUT": c.TextTimeout,
 	} {
 		if d <= 0 {
-			errs = append(errs, fmt.Errorf("%s must be longer than nothing", name))
+			errs = append(errs, fmt.Errorf("%s must be above zero", name))
 		}
 	}
 	if c.SoftStop < 0 {
@@ -63,15 +62,15 @@ func (c Config) Validate() error {
 
 const maxSlots = 1024
 
-// writeTimeout returns after how long a write of the given size is repeated. A reply that was lost with its connection
-// never comes, so a single write must not use up the time of a whole settlement.
+// writeTimeout returns the time after which a write of the given size is repeated. It is shorter than settleTimeout
+// because a reply that was lost with its connection never arrives.
 func (c Config) writeTimeout(bytes int) time.Duration {
 	return cmp.Or(c.hooks.writeTimeout, defaultWriteTimeout) + time.Duration(bytes>>20)*time.Second
 }
 
 const defaultWriteTimeout = 8 * time.Second
 
-// settleTimeout returns for how long each step of a settlement is retried while NATS is away.
+// settleTimeout returns how long each step of a settlement is retried while NATS is unavailable.
 func (c Config) settleTimeout() time.Duration {
 	return cmp.Or(c.hooks.settleTimeout, settleTimeout)
 }

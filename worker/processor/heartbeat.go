@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// keepAlive sends heartbeats until the returned function is called. It cancels the attempt when the broker has not
-// confirmed for two intervals, before another worker gets the job, and when the job has ended, by a cancel for example.
-// Heartbeats wait for nothing but their own confirmation: a read that NATS leaves unanswered must not cause the job to
-// be delivered, and billed, a second time.
+// keepAlive sends heartbeats until the returned function is called. It cancels the attempt if the broker has confirmed
+// none for two intervals, before another worker gets the job, and if the job has ended, for example by a cancel.
+// Heartbeats wait only for their own confirmation: an unanswered read must not cause the job to be delivered, and billed,
+// a second time.
 func (a *attempt) keepAlive(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	every := a.processor.heartbeat

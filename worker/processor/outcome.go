@@ -15,7 +15,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/fault"
 )
 
-// verdict is what to do after an attempt.
+// verdict says what to do after an attempt.
 type verdict string
 
 const (
@@ -23,9 +23,9 @@ const (
 	verdictSucceed verdict = "succeed"
 	// verdictFail ends the job with an error, or with the images that are stored.
 	verdictFail verdict = "fail"
-	// verdictRetry tries again and counts as one of the job's attempts.
+	// verdictRetry tries again; it counts as one of the job's attempts.
 	verdictRetry verdict = "retry"
-	// verdictWait tries again and does not count as an attempt; the deadline limits it.
+	// verdictWait tries again until the deadline; it does not count as an attempt.
 	verdictWait verdict = "wait"
 	// verdictReturn returns the job to the queue for another worker at once; it does not count as an attempt.
 	verdictReturn verdict = "hand_back"
@@ -37,15 +37,15 @@ const (
 var (
 	errShutdown = errors.New("the worker stops")
 	errLost     = errors.New("the broker did not confirm that the job is in progress")
-	errStale    = errors.New("the job was delivered to somebody else")
-	errEnded    = errors.New("the job has ended meanwhile")
+	errStale    = errors.New("the job was delivered to another worker")
+	errEnded    = errors.New("the job has ended")
 	errDeadline = errors.New("the job's deadline has passed")
 	errTimeout  = fmt.Errorf("the attempt took too long: %w", context.DeadlineExceeded)
 	// errHookStopped wraps the error of a test's afterStep; the delivery is left as a crash would leave it.
-	errHookStopped = errors.New("stopped behind a step")
+	errHookStopped = errors.New("stopped after a step")
 )
 
-// classes maps each class of fault to what to do.
+// classes maps each class of fault to a verdict.
 var classes = map[fault.Class]verdict{
 	fault.Retryable:     verdictRetry,
 	fault.Throttled:     verdictWait,
@@ -54,19 +54,19 @@ var classes = map[fault.Class]verdict{
 	fault.Moderated:     verdictFail,
 }
 
-// outcome is how an attempt ended.
+// outcome describes how an attempt ended.
 type outcome struct {
 	verdict verdict
 	fault   *fault.Error
-	// faults are those of single images of a set, by index.
+	// faults are the errors of single images of a set, by index.
 	faults map[int]*fault.Error
-	// code is the job error's code.
+	// code is the code of the job error.
 	code string
-	// cause is the last error before, of a job that exceeded its deadline.
+	// cause is the last earlier error of a job that exceeded its deadline.
 	cause *job.Error
 }
 
-// judge returns the outcome of an attempt with an error and the cause with which its context ended, if it did.
+// judge returns the outcome of an attempt from its error and the cause with which its context ended, nil if it did not.
 func judge(err, cause error) outcome {
 	switch {
 	case err == nil:
@@ -103,7 +103,7 @@ func judge(err, cause error) outcome {
 	return outcome{verdict: verdictRetry, code: job.CodeInternal, fault: f}
 }
 
-// jobError returns the error that the job's client sees.
+// jobError returns the error to show to the job's client.
 func (o outcome) jobError() *job.Error {
 	status := 0
 	if o.fault != nil {
@@ -119,7 +119,7 @@ func (o outcome) detail() string {
 	return o.fault.Detail
 }
 
-// missing lists the images of a set that could not be made.
+// missing returns the images of a set that could not be generated.
 func (o outcome) missing(of int, stored map[int]job.Media) []job.Missing {
 	var list []job.Missing
 	for i := range of {
@@ -140,11 +140,11 @@ type SetError struct {
 	Faults map[int]*fault.Error
 }
 
-// Error names the worst of the faults.
+// Error returns the message of the worst fault.
 func (s *SetError) Error() string { return s.worst().Error() }
 
-// worst returns the fault that decides: as long as one image may still be made, the job goes on. Of equal classes the first
-// image's fault decides.
+// worst returns the fault that decides the outcome of the set: the job continues as long as one image may still succeed.
+// Of equal classes, the first image's fault decides.
 func (s *SetError) worst() error {
 	rank := []fault.Class{fault.Retryable, fault.Throttled, fault.Misconfigured, fault.Permanent, fault.Moderated}
 	indexes := slices.SortedFunc(maps.Keys(s.Faults), func(i, j int) int {
@@ -156,9 +156,9 @@ func (s *SetError) worst() error {
 	return s.Faults[indexes[0]]
 }
 
-// delay returns how long to wait before the attempt after n earlier ones: it doubles each time, with jitter, and is never shorter
-// than the upstream's Retry-After.
-func (c Config) delay(n int, asked time.Duration) time.Duration {
+// delay returns the delay before the attempt that follows n earlier ones. It doubles each time, has jitter, and is never
+// shorter than the upstream's Retry-After.
+func (c Config) delay(n int, retryAfter time.Duration) time.Duration {
 	b := backoff.NewExponentialBackOff(
 		backoff.WithInitialInterval(min(c.RetryInitialDelay, c.RetryMaxDelay)), backoff.WithMultiplier(2),
 		backoff.WithRandomizationFactor(0.3), backoff.WithMaxInterval(c.RetryMaxDelay), backoff.WithMaxElapsedTime(0),
@@ -167,19 +167,19 @@ func (c Config) delay(n int, asked time.Duration) time.Duration {
 	for range min(n, maxDoublings) {
 		d = b.NextBackOff()
 	}
-	if asked > 0 {
-		// Some jitter on top keeps many jobs from coming back at the same time.
-		return max(d, asked+time.Duration(float64(d)*0.1))
+	if retryAfter > 0 {
+		// The jitter keeps many jobs from coming back at the same time.
+		return max(d, retryAfter+time.Duration(float64(d)*0.1))
 	}
 	return d
 }
 
-// closedFor returns how long the circuit breaker of an upstream stays open after a fault of the given code, the trips-th in a row: as
-// long as the upstream asks for, or increasingly long. An upstream that rejects this installation is called rarely.
-func (c Config) closedFor(code string, trips int, asked time.Duration) time.Duration {
+// openFor returns how long a circuit breaker stays open after a fault with the given code, the trips-th in a row: for the
+// upstream's Retry-After, else for a growing delay. An upstream that rejects this installation is called rarely.
+func (c Config) openFor(code string, trips int, retryAfter time.Duration) time.Duration {
 	switch {
-	case asked > 0:
-		return asked + time.Millisecond
+	case retryAfter > 0:
+		return retryAfter + time.Millisecond
 	case code == job.CodeMisconfigured:
 		first := cmp.Or(c.hooks.misconfiguredDelay, misconfiguredDelay)
 		return min(first<<min(max(trips-1, 0), 8), misconfiguredGrowth*first)
@@ -188,8 +188,8 @@ func (c Config) closedFor(code string, trips int, asked time.Duration) time.Dura
 }
 
 const (
-	// misconfiguredDelay is the pause before an upstream that rejects this installation is called again, and misconfiguredGrowth
-	// the factor by which it may grow.
+	// misconfiguredDelay is the first delay before an upstream that rejects this installation is called again, and
+	// misconfiguredGrowth the factor by which it may grow.
 	misconfiguredDelay  = 30 * time.Second
 	misconfiguredGrowth = 10
 )

@@ -12,11 +12,11 @@ import (
 )
 
 const (
-	// idleWait is how long a free slot waits at one lane.
+	// idleWait is how long a free slot waits for a job on one lane.
 	idleWait = time.Second
-	// shortWait replaces idleWait while there are fewer free slots than lanes, so that each lane has its turn.
+	// shortWait replaces idleWait while there are fewer free slots than lanes, so that every lane is watched in turn.
 	shortWait = 100 * time.Millisecond
-	// guestEvery is how often a free slot looks at the guests before the members.
+	// Every guestEvery-th time, a free slot checks the guests' lanes before the members'.
 	guestEvery = 4
 	// maxIdle bounds the wait of a slot while no lane may be fetched from.
 	maxIdle = time.Second
@@ -35,7 +35,7 @@ type pool struct {
 	mu sync.Mutex
 	// picks counts the calls of order.
 	picks int
-	// watching counts the slots that wait at a lane.
+	// watching counts the slots that wait on each lane.
 	watching map[*queue.Lane]int
 	// active is the lane of the last job.
 	active *queue.Lane
@@ -58,14 +58,14 @@ func newPool(ctx context.Context, q *queue.Queue, name string, slots int, kinds 
 	return pl, nil
 }
 
-// order returns the lanes in the order in which a free slot looks at them: members first, every fourth time guests
-// first, the kinds in turn.
+// order returns the lanes in the order in which a free slot checks them: members first, every fourth time guests first,
+// and the kinds in rotation.
 func (pl *pool) order() []*queue.Lane {
 	pl.mu.Lock()
 	defer pl.mu.Unlock()
 	pl.picks++
 	if pl.picks%guestEvery == 0 {
-		// Rotate by the guests' own turns: every fourth pick is of the same kind.
+		// Rotate by the number of guest turns; by picks, the guests would always start with the same kind.
 		turn := pl.picks / guestEvery
 		return append(rotate(pl.guests, turn), rotate(pl.members, turn)...)
 	}
@@ -77,8 +77,8 @@ func rotate(lanes []*queue.Lane, turn int) []*queue.Lane {
 	return append(slices.Clone(lanes[by:]), lanes[:by]...)
 }
 
-// watch chooses the lane at which an idle slot waits: one without a waiting slot, else the active one. It returns nil
-// when no lane may be fetched from.
+// watch returns the lane on which an idle slot waits, how long, and its permit: a lane without a waiting slot, else the
+// active one. The lane is nil if no lane may be fetched from.
 func (pl *pool) watch(b *breaker) (*queue.Lane, time.Duration, permit) {
 	lanes := pl.order()
 	pl.mu.Lock()
@@ -107,7 +107,7 @@ func (pl *pool) watch(b *breaker) (*queue.Lane, time.Duration, permit) {
 	return chosen, idleWait, granted
 }
 
-// watchPriority orders lanes by how much they need another slot to watch them.
+// watchPriority returns the rank of a lane for the next waiting slot; lower ranks come first.
 func (pl *pool) watchPriority(lane *queue.Lane) int {
 	switch {
 	case pl.watching[lane] == 0:
@@ -135,7 +135,7 @@ func (pl *pool) addBusy(by int) (busy, free int) {
 	return pl.busy, pl.slots - pl.busy
 }
 
-// runSlot fetches and works jobs one after the other until pulling ends. A running job continues until working ends.
+// runSlot fetches and runs jobs one after the other until pulling ends. A running job continues until working ends.
 func (p *Processor) runSlot(pulling, working context.Context, pl *pool) {
 	puller, err := p.queue.Puller()
 	if err != nil {
@@ -148,7 +148,7 @@ func (p *Processor) runSlot(pulling, working context.Context, pl *pool) {
 		if p.storeOutage.waitUntilAccepting(pulling, p.cfg.writeTimeout(0)); pulling.Err() != nil {
 			return
 		}
-		asked := time.Now()
+		sent := time.Now()
 		d, granted, err := p.fetch(pulling, pl, puller, worked)
 		if err != nil {
 			p.queueOutage.report(pulling, err)
@@ -157,7 +157,7 @@ func (p *Processor) runSlot(pulling, working context.Context, pl *pool) {
 			}
 			continue
 		}
-		p.queueOutage.end(pulling, asked)
+		p.queueOutage.end(pulling, sent)
 		worked = d != nil
 		if d == nil {
 			continue
@@ -169,8 +169,8 @@ func (p *Processor) runSlot(pulling, working context.Context, pl *pool) {
 	}
 }
 
-// fetch returns a job and its permit, or nil when there was none for a while. A slot that has just worked looks at all
-// lanes first. Lanes whose circuit breaker is open, or whose kind an operator has paused, are skipped.
+// fetch returns a job and its permit, or nil if none came within the wait. With everywhere, it checks all lanes before
+// it waits on one. It skips lanes whose circuit breaker is open or whose kind an operator has paused.
 func (p *Processor) fetch(ctx context.Context, pl *pool, puller *queue.Puller, everywhere bool) (*queue.Delivery, permit, error) {
 	changed := p.control.Changed()
 	if everywhere {

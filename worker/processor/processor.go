@@ -32,13 +32,13 @@ type Deps struct {
 	Log       *slog.Logger
 	// Tracing creates the spans of attempts; nil creates none.
 	Tracing *telemetry.Tracing
-	// AckWait is after how long without a heartbeat the broker delivers a job again. A heartbeat is sent every third of it.
+	// AckWait is the time without a heartbeat after which the broker redelivers a job. A heartbeat is sent every third of it.
 	AckWait time.Duration
 	// Mode and Version are published with the registration of the worker.
 	Mode, Version string
 }
 
-// Processor works jobs with a bounded number of slots for each kind.
+// Processor runs jobs, with a bounded number of slots for each kind.
 type Processor struct {
 	cfg         Config
 	id          string
@@ -56,7 +56,7 @@ type Processor struct {
 	queueOutage outage
 	storeOutage storageState
 
-	// Stop ends the pulling at once and the running attempts later.
+	// Stop calls stopPulling first, and stopWork after SoftStop.
 	stopPulling context.CancelFunc
 	stopWork    context.CancelCauseFunc
 	stopNotices func()
@@ -199,11 +199,11 @@ func (p *Processor) canceled(id string) {
 	}
 }
 
-// outage logs once that NATS cannot be reached, and once that it can again, however many slots notice.
+// outage logs the start and the end of a NATS outage once each, however many slots notice.
 type outage struct {
 	log *slog.Logger
 	mu  sync.Mutex
-	// since is when it was noticed; zero while there is no outage.
+	// since is when the outage was noticed; zero while there is none.
 	since time.Time
 }
 
@@ -216,11 +216,11 @@ func (t *outage) report(ctx context.Context, err error) {
 	}
 }
 
-// end records that NATS replied to a request made at the given moment; one from before the outage says nothing.
-func (t *outage) end(ctx context.Context, asked time.Time) {
+// end ends the outage if NATS replied to a request that was sent after it began.
+func (t *outage) end(ctx context.Context, sent time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !t.since.IsZero() && asked.After(t.since) {
+	if !t.since.IsZero() && sent.After(t.since) {
 		t.since = time.Time{}
 		t.log.InfoContext(ctx, "fetching jobs from the queue works again")
 	}

@@ -8,11 +8,10 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
 
-// update changes the progress of the running attempt. If another worker has the job, the attempt is stale and is
-// canceled. Other errors are dropped: progress is advisory, and the next update contains the change.
+// update changes the progress of the running attempt. It cancels the attempt if the job has ended or another worker has
+// it. Other errors are dropped: progress is advisory, and the next update contains the change.
 //
-// Updates are serialized. They wait for each other and for NATS without holding the mutex of the attempt, which
-// heartbeats need.
+// Updates are serialized by a.updating and not by the mutex, which heartbeats need while an update waits for NATS.
 func (a *attempt) update(ctx context.Context, change func(*job.Progress)) error {
 	select {
 	case a.updating <- struct{}{}:
@@ -63,7 +62,8 @@ func (a *attempt) putProgress(ctx context.Context, next *job.Progress) error {
 }
 
 // overwriteProgress stores next after a conflict, unless another worker has the job. The conflict may be with this
-// attempt's own write whose confirmation was lost, or with nothing: progress is in memory and NATS may have restarted.
+// attempt's own write whose confirmation was lost. There may also be no progress any more: it is kept in memory, and NATS
+// may have restarted.
 func (a *attempt) overwriteProgress(ctx context.Context, next *job.Progress) error {
 	current, revision, err := a.fromLeader(ctx)
 	if err != nil {
@@ -90,8 +90,7 @@ func (a *attempt) overwriteProgress(ctx context.Context, next *job.Progress) err
 	return err
 }
 
-// checkNotEnded returns errEnded when the job has its terminal record, and another error when that cannot be read in
-// time.
+// checkNotEnded returns errEnded if the job has its terminal record, or another error if that cannot be read in time.
 func (a *attempt) checkNotEnded(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, a.processor.cfg.writeTimeout(0))
 	defer cancel()

@@ -16,10 +16,11 @@ const (
 	// settleTimeout bounds each step of a settlement while NATS is unavailable.
 	settleTimeout = 30 * time.Second
 	settlePause   = 500 * time.Millisecond
-	// newerDelay is how long a job waits for the newer program that wrote it.
+	// newerDelay delays a job that a newer version of the program wrote, until a worker of that version gets it.
 	newerDelay = 30 * time.Second
 )
 
+// passed calls the afterStep hook.
 func (p *Processor) passed(step jobs.Step) error {
 	if p.cfg.hooks.afterStep == nil {
 		return nil
@@ -39,7 +40,7 @@ func (a *attempt) succeed(ctx context.Context, task *Task, result *job.Result, m
 	return a.settle(ctx, &job.Record{Status: job.StatusSucceeded, Result: result}, task, "")
 }
 
-// fail ends the job with an error, or with the images that are stored: a set succeeds even if some are missing.
+// fail ends the job with an error, or with success if at least one image of a set is stored.
 func (a *attempt) fail(ctx context.Context, task *Task, o outcome, counts job.Counts) error {
 	if a.progress != nil {
 		a.progress.Counts = counts
@@ -62,7 +63,7 @@ func (a *attempt) expire(ctx context.Context) error {
 	return a.failWithCode(ctx, job.CodeDeadline)
 }
 
-// failWithCode ends a job that is not attempted again; the media of earlier attempts are kept.
+// failWithCode fails a job without another attempt; the media of earlier attempts are kept.
 func (a *attempt) failWithCode(ctx context.Context, code string) error {
 	task, err := a.task(ctx)
 	if err != nil {
@@ -75,9 +76,9 @@ func (a *attempt) failWithCode(ctx context.Context, code string) error {
 	return a.fail(ctx, task, outcome{verdict: verdictFail, code: code}, counts)
 }
 
-// settle ends the job, and removes it from the queue by the acknowledgement of this delivery. When the job has ended already,
-// the result of this attempt is dropped. The writes are retried while NATS is unavailable; after settleTimeout the job is left
-// for redelivery.
+// settle ends the job, and removes it from the queue by acknowledging this delivery. If the job has already ended, the
+// result of this attempt is dropped. The writes are retried while NATS is unavailable; after settleTimeout the job is
+// left for redelivery.
 func (a *attempt) settle(ctx context.Context, r *job.Record, task *Task, detail string) (err error) {
 	ctx, span := a.processor.tracing.StartSettle(ctx, string(a.spec.Kind), a.spec.ID)
 	defer func() {
@@ -112,23 +113,23 @@ func (a *attempt) settle(ctx context.Context, r *job.Record, task *Task, detail 
 		},
 	})
 	if errors.Is(err, jobs.ErrNotFound) {
-		return nil // The job was deleted meanwhile.
+		return nil // The job was deleted.
 	}
 	return err
 }
 
-// finish takes the remaining steps of a settlement whose record this delivery has found.
+// finish takes the remaining steps of a settlement whose record is stored already.
 func (a *attempt) finish(ctx context.Context, r *job.Record) error {
 	return a.processor.jobs.Finish(a.withoutCancel(ctx), jobs.Settlement{Record: r, Remove: a.delivery.Ack, Write: a.write})
 }
 
-// write performs the write of a step of the settlement. Writes of media and records show whether NATS stores results.
+// write performs the write of a settlement step. Writes of media and records update the storage state.
 func (a *attempt) write(ctx context.Context, step jobs.Step, bytes int, write func(context.Context) error) error {
-	var in *storageState
+	var state *storageState
 	if bytes > 0 || step == jobs.StepRecord {
-		in = &a.processor.storeOutage
+		state = &a.processor.storeOutage
 	}
-	if err := a.persistIn(ctx, in, bytes, write); err != nil {
+	if err := a.persist(ctx, state, bytes, write); err != nil {
 		return err
 	}
 	return a.processor.passed(step)
@@ -154,11 +155,11 @@ func (a *attempt) retry(ctx context.Context, o outcome, counts job.Counts, delay
 	if isGone(err) {
 		return nil
 	}
-	// The time is stored in milliseconds; one more, so that the job does not come back before it.
+	// The time is stored in milliseconds; one more keeps the job from coming back too early.
 	return a.delivery.NakWithDelay(next.Sub(now) + time.Millisecond)
 }
 
-// returnUncalled returns a job to the queue whose upstream was not called, which does not count as an attempt.
+// returnUncalled returns a job whose upstream was not called to the queue. It does not count as an attempt.
 func (a *attempt) returnUncalled(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
 	defer cancel()
@@ -172,7 +173,7 @@ func (a *attempt) returnUncalled(ctx context.Context) error {
 	return a.delivery.NakWithDelay(requeueDelay + time.Millisecond)
 }
 
-// returnToQueue returns the job to the queue for another worker at once. A worker that stops is no failure of the job.
+// returnToQueue returns the job to the queue for another worker at once. It does not count as a failure of the job.
 func (a *attempt) returnToQueue(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
 	defer cancel()
@@ -194,8 +195,8 @@ func (a *attempt) returnToQueue(ctx context.Context) error {
 // isGone reports whether an update failed because the job has ended or was delivered to another worker.
 func isGone(err error) bool { return errors.Is(err, errStale) || errors.Is(err, errEnded) }
 
-// unreadable handles a message that cannot be decoded. One that a newer program wrote is left for it; any other is ended, since no
-// worker can decode it.
+// unreadable handles a message that cannot be decoded. A message of a newer version of the program is left for a worker
+// of that version; any other fails the job, since no worker can decode it.
 func (a *attempt) unreadable(ctx context.Context) {
 	d, p := a.delivery, a.processor
 	if errors.Is(d.Fault, job.ErrNewer) {
@@ -220,23 +221,23 @@ func (a *attempt) unreadable(ctx context.Context) {
 	}
 }
 
-// persistIn retries a write of the given size until it succeeds. It gives up when NATS has been unavailable for settleTimeout, and
-// when ctx ends; while NATS answers but stores nothing, it goes on as long as a.holds says. An error that would not go away is not
-// retried. in, which may be nil, records whether the write was stored.
-func (a *attempt) persistIn(ctx context.Context, in *storageState, size int, write func(context.Context) error) error {
+// persist retries a write of the given size until it succeeds. It gives up when NATS has been unavailable for
+// settleTimeout or ctx ends; while NATS responds but refuses writes, it continues as long as worthKeeping returns true.
+// Permanent errors are not retried. The state, which may be nil, records whether writes are accepted.
+func (a *attempt) persist(ctx context.Context, state *storageState, size int, write func(context.Context) error) error {
 	began := time.Now()
 	for {
-		err := a.once(ctx, size, write)
+		err := a.writeOnce(ctx, size, write)
 		switch {
 		case err == nil:
-			in.reportAccepted(ctx)
+			state.reportAccepted(ctx)
 			return nil
 		case errors.Is(err, errHookStopped), errors.Is(err, job.ErrNewer), errors.Is(err, store.ErrDeleted), ctx.Err() != nil:
 			return err
 		}
 		wait := settlePause
 		if a.worthKeeping(ctx, err) {
-			in.reportRefused(ctx, err)
+			state.reportRefused(ctx, err)
 			began, wait = time.Now(), storeRetryDelay
 		} else if time.Since(began) >= a.processor.cfg.settleTimeout() {
 			return err
@@ -247,14 +248,14 @@ func (a *attempt) persistIn(ctx context.Context, in *storageState, size int, wri
 	}
 }
 
-func (a *attempt) once(ctx context.Context, size int, write func(context.Context) error) error {
+func (a *attempt) writeOnce(ctx context.Context, size int, write func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, a.processor.cfg.writeTimeout(size))
 	defer cancel()
 	return write(ctx)
 }
 
-// withoutCancel returns a context that outlives ctx, for the writes of a settlement. The end of ctx is kept in a.leaving: a worker that
-// stops, or has lost the job, does not hold results back.
+// withoutCancel returns a context that outlives ctx, for the writes of a settlement. It keeps the end of ctx in
+// a.stopped: a worker that stops, or has lost the job, does not keep results in memory.
 func (a *attempt) withoutCancel(ctx context.Context) context.Context {
 	if done := ctx.Done(); done != nil {
 		a.mu.Lock()

@@ -14,8 +14,8 @@ import (
 // storeRetryDelay is the delay between writes while NATS refuses them.
 const storeRetryDelay = 2 * time.Second
 
-// storageState knows whether NATS refuses writes because it is full or its disk has failed. No job is fetched meanwhile: its
-// result could not be stored and would have been paid for.
+// storageState tracks whether NATS refuses writes, because it is full or its disk has failed. No job is fetched
+// meanwhile: its result would be billed and could not be stored.
 type storageState struct {
 	log *slog.Logger
 	// probe tries a write.
@@ -23,11 +23,11 @@ type storageState struct {
 
 	mu       sync.Mutex
 	refusing bool
-	// probing is held by the slot that tries.
+	// probing is held by the slot that tries a write.
 	probing sync.Mutex
 }
 
-// reportRefused records that a write was refused, and logs it once. A nil storage records nothing.
+// reportRefused records that a write was refused, and logs it once. A nil storageState records nothing.
 func (s *storageState) reportRefused(ctx context.Context, err error) {
 	if s == nil {
 		return
@@ -40,7 +40,7 @@ func (s *storageState) reportRefused(ctx context.Context, err error) {
 	}
 }
 
-// reportAccepted records that a write succeeded.
+// reportAccepted records that a write succeeded. A nil storageState records nothing.
 func (s *storageState) reportAccepted(ctx context.Context) {
 	if s == nil {
 		return
@@ -59,8 +59,7 @@ func (s *storageState) isRefusing() bool {
 	return s.refusing
 }
 
-// waitUntilAccepting returns once writes are accepted, at once if none was refused, or when ctx ends. Only one of the
-// waiting slots tries.
+// waitUntilAccepting waits until writes are accepted or ctx ends. Only one of the waiting slots tries a write.
 func (s *storageState) waitUntilAccepting(ctx context.Context, timeout time.Duration) {
 	for s.isRefusing() && ctx.Err() == nil {
 		if s.probing.TryLock() {
@@ -81,18 +80,18 @@ func (s *storageState) probeOnce(ctx context.Context, timeout time.Duration) {
 	}
 }
 
-// worthKeeping reports whether to repeat a failed write for as long as it takes: NATS refuses writes, but confirms that the job
-// is in progress, and the deadline has not passed. The result is then kept in memory; else it would be lost, and made
-// and paid for again.
+// worthKeeping reports whether to retry a failed write without a time limit: NATS refuses writes but confirms that the
+// job is in progress, and the deadline has not passed. The result is kept in memory meanwhile; without that, it would be
+// generated and billed again.
 func (a *attempt) worthKeeping(ctx context.Context, err error) bool {
 	if !errors.Is(err, store.ErrFull) && !errors.Is(err, context.DeadlineExceeded) {
 		return false
 	}
 	a.mu.Lock()
-	leaving := a.stopped
+	stopped := a.stopped
 	a.mu.Unlock()
 	select {
-	case <-leaving:
+	case <-stopped:
 		return false
 	default:
 	}

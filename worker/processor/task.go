@@ -12,35 +12,35 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/fault"
 )
 
-// Generator makes what a job asks for. It fails with a *fault.Error, or with several of them in a *SetError; any other
-// error counts as an internal one that may pass.
+// Generator generates the result of a job. It fails with a *fault.Error, or with several of them in a *SetError; any
+// other error is retried as an internal one.
 type Generator interface {
-	// Generate makes one attempt. It stores media through the task as they arrive and makes only those that are missing.
-	// The result it returns carries texts; the task's media are added to it.
+	// Generate makes one attempt. It generates only the media that are missing and stores each through the task as it
+	// arrives. The returned result has the texts; the processor adds the media.
 	Generate(ctx context.Context, t *Task) (*job.Result, error)
 }
 
 // Task is one attempt of a job, as its Generator sees it.
 type Task struct {
 	Spec *job.Spec
-	// Optimized is the prompt that an earlier attempt optimized.
+	// Optimized is the optimized prompt of an earlier attempt.
 	Optimized string
-	// Last says that no attempt follows if this one fails.
+	// Last is set on the job's last attempt.
 	Last bool
 
 	attempt *attempt
 
 	mu    sync.Mutex
 	media map[int]job.Media
-	// pending is the only medium of a job; it is stored with the record.
+	// pending holds the medium of a job with only one; it is stored with the record.
 	pending []store.Product
-	// result has the texts so far, for a set that stays incomplete.
+	// result has the texts of an incomplete set.
 	result *job.Result
-	// usage is that of optimizing the prompt.
+	// usage is the usage of optimizing the prompt.
 	usage *job.Usage
 }
 
-// SetPartial keeps the texts of the result in case the set stays incomplete.
+// SetPartial keeps the texts of a result, in case the set remains incomplete.
 func (t *Task) SetPartial(r *job.Result) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -62,12 +62,12 @@ func (t *Task) partial() *job.Result {
 	return &job.Result{Prompt: &job.PromptPair{Original: in.Prompt, Optimized: t.Optimized}}
 }
 
-// SetStage records what the attempt is doing.
+// SetStage records the stage of the attempt.
 func (t *Task) SetStage(ctx context.Context, stage job.Stage) error {
 	return t.attempt.update(ctx, func(p *job.Progress) { p.Stage = stage })
 }
 
-// SetOptimized keeps an optimized prompt and its usage for later attempts.
+// SetOptimized stores an optimized prompt and its usage for later attempts.
 func (t *Task) SetOptimized(ctx context.Context, optimized string, usage *job.Usage) error {
 	t.usage = usage
 	return t.attempt.update(ctx, func(p *job.Progress) { p.Optimized, p.Usage, p.PartialText = optimized, usage, "" })
@@ -76,7 +76,7 @@ func (t *Task) SetOptimized(ctx context.Context, optimized string, usage *job.Us
 // OptimizeUsage returns the usage of optimizing the prompt, in this attempt or an earlier one; nil when it is unknown.
 func (t *Task) OptimizeUsage() *job.Usage { return t.usage }
 
-// Refused returns by index the errors of the images that will never be made.
+// Refused returns the errors of images that earlier attempts refused for good, by index.
 func (t *Task) Refused() map[int]*fault.Error {
 	faults := make(map[int]*fault.Error)
 	t.attempt.mu.Lock()
@@ -87,7 +87,7 @@ func (t *Task) Refused() map[int]*fault.Error {
 	return faults
 }
 
-// Refuse records for later attempts that an image will never be made.
+// Refuse records that later attempts must not retry an image.
 func (t *Task) Refuse(ctx context.Context, index int, f *fault.Error) error {
 	return t.attempt.update(ctx, func(p *job.Progress) {
 		p.Refused = append(slices.Clone(p.Refused), job.Missing{Index: index, Error: *job.NewError(f.Code, f.Status)})
@@ -97,8 +97,8 @@ func (t *Task) Refuse(ctx context.Context, index int, f *fault.Error) error {
 // ErrCircuitOpen is returned for an upstream whose circuit breaker is open.
 var ErrCircuitOpen = errors.New("the circuit breaker of the upstream is open")
 
-// Guard makes a call to another upstream than the one that the job's kind needs. It fails with ErrCircuitOpen, without
-// the call, while that upstream's circuit breaker is open; else the breaker learns from how the call ends.
+// Guard calls an upstream other than the one that the job's kind needs, and reports the outcome to its circuit breaker.
+// While that is open, it fails with ErrCircuitOpen without the call.
 func (t *Task) Guard(ctx context.Context, name string, call func() error) error {
 	b := t.attempt.processor.breaker
 	granted, ok := b.acquireCall(ctx, name)
@@ -118,8 +118,8 @@ func (t *Task) Guard(ctx context.Context, name string, call func() error) error 
 	return err
 }
 
-// TextProgress returns a function that records a text as it is written, and a percentage where its length in characters
-// is expected to be above 0. Its errors are dropped: progress is advisory.
+// TextProgress returns a function that records a partial text, and a percentage if expected, the usual length in
+// characters, is above 0. It drops errors: progress is advisory.
 func (t *Task) TextProgress(ctx context.Context, expected int) func(soFar string) {
 	return func(soFar string) {
 		_ = t.attempt.update(ctx, func(p *job.Progress) {
@@ -140,11 +140,11 @@ func (t *Task) Stored(index int) bool {
 	return ok
 }
 
-// Store stores one of so many media. One of several is stored at once and becomes visible; an only one is stored with
-// the record.
-func (t *Task) Store(ctx context.Context, p store.Product, of int) error {
+// Store stores a medium of a job with count media. One of several is stored and published at once; a single one is
+// stored with the record.
+func (t *Task) Store(ctx context.Context, p store.Product, count int) error {
 	a := t.attempt
-	if of == 1 {
+	if count == 1 {
 		t.pending = append(t.pending, p)
 		return a.update(ctx, func(pr *job.Progress) { pr.Stage = job.StageStoring })
 	}
@@ -160,10 +160,10 @@ func (t *Task) Store(ctx context.Context, p store.Product, of int) error {
 	t.media[stored.Index] = stored
 	done := len(t.media)
 	t.mu.Unlock()
-	if done == of {
+	if done == count {
 		return nil
 	}
-	percent := done * 100 / of
+	percent := done * 100 / count
 	return a.update(ctx, func(pr *job.Progress) {
 		pr.Media = t.stored()
 		// Concurrent images may get here in any order.
@@ -173,9 +173,9 @@ func (t *Task) Store(ctx context.Context, p store.Product, of int) error {
 	})
 }
 
-// putMedia stores a medium. It was paid for, so it is kept and the write repeated while NATS is away or refuses writes.
+// putMedia stores a medium. It has been billed, so the write is retried while NATS is unavailable or refuses writes.
 func (t *Task) putMedia(ctx context.Context, p store.Product) (stored job.Media, err error) {
-	err = t.attempt.persistIn(ctx, &t.attempt.processor.storeOutage, len(p.Data), func(ctx context.Context) error {
+	err = t.attempt.persist(ctx, &t.attempt.processor.storeOutage, len(p.Data), func(ctx context.Context) error {
 		stored, err = t.attempt.processor.store.PutMedia(ctx, t.Spec.Owner, t.Spec.ID, p.Media, p.Data)
 		return err
 	})

@@ -175,7 +175,7 @@ func TestOneJobProbesAHalfOpenCircuit(t *testing.T) {
 }
 
 // The pauses of an upstream that does not say for how long grow, and end with the first success.
-func TestPausesGrow(t *testing.T) {
+func TestOpenCircuitDelaysGrow(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	f := of(job.UpstreamLanguage, fault.Throttled, 429, 0)
@@ -238,7 +238,7 @@ func TestOutageOpensTheCircuitForAllWorkers(t *testing.T) {
 }
 
 // Errors that an upstream answers close nothing, however many: they may be about the requests.
-func TestAnsweredErrorsCloseNothing(t *testing.T) {
+func TestErrorResponsesKeepTheCircuitClosed(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	g := processortest.NewGenerator(func(c processortest.Call) (*job.Result, error) {
@@ -278,7 +278,7 @@ func TestAnsweredErrorsCloseNothing(t *testing.T) {
 }
 
 // Silence does not show that an upstream serves: the job that was let through and got no response opens nothing.
-func TestSilenceOpensNothing(t *testing.T) {
+func TestTimedOutProbeKeepsTheCircuitOpen(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	silence := of(job.UpstreamSpeech, fault.Retryable, 0, 0)
@@ -317,7 +317,7 @@ func TestSilenceOpensNothing(t *testing.T) {
 }
 
 // A single job's bad luck closes nothing.
-func TestFailuresOfOneJobCloseNothing(t *testing.T) {
+func TestFailuresOfOneJobKeepTheCircuitClosed(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	g := processortest.NewGenerator(func(c processortest.Call) (*job.Result, error) {
@@ -337,7 +337,7 @@ func TestFailuresOfOneJobCloseNothing(t *testing.T) {
 
 // An upstream that refuses the installation is asked seldom, its operator reads the reason once, and a worker that
 // starts anew asks at once.
-func TestRefusalWaitsForAnOperator(t *testing.T) {
+func TestMisconfiguredUpstreamWaitsForAnOperator(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	refusal := of(job.UpstreamLanguage, fault.Misconfigured, 401, 0)

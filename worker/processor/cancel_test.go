@@ -19,7 +19,7 @@ import (
 )
 
 // A cancel breaks the call off at once. The heart is too slow here to be the one that noticed.
-func TestCancelBreaksTheCallOff(t *testing.T) {
+func TestCancelEndsTheCall(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	g := hangs()
@@ -41,7 +41,7 @@ func TestCancelBreaksTheCallOff(t *testing.T) {
 }
 
 // The notice may be lost: a worker looks for itself from time to time.
-func TestCancelIsNoticedWithoutNotice(t *testing.T) {
+func TestCancelWithoutNotification(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	g := hangs()
@@ -168,7 +168,7 @@ func spin(n int) {
 }
 
 // A worker stopped in the middle of a cancel leaves a message behind; it is cleared away without a call.
-func TestMessageOfACanceledJobIsClearedAway(t *testing.T) {
+func TestMessageOfACanceledJobIsRemoved(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	s := r.Submit(job.KindPrompt)

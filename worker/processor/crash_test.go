@@ -52,7 +52,7 @@ func TestWorkerLostInACall(t *testing.T) {
 	}
 }
 
-func TestJobThatLosesItsWorkers(t *testing.T) {
+func TestJobThatCrashesWorkersFails(t *testing.T) {
 	const most = 5
 	t.Parallel()
 	r := newRig(t, withShortWait, withPort)
@@ -78,7 +78,7 @@ func TestJobThatLosesItsWorkers(t *testing.T) {
 }
 
 // A worker that is stopped hands its jobs back at once, long before they would come back by themselves.
-func TestShutdownIsNoFailure(t *testing.T) {
+func TestShutdownDoesNotCountAsFailure(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	first := hangs()
@@ -142,7 +142,7 @@ func TestShutdownLetsAttemptsFinish(t *testing.T) {
 }
 
 // A job that reaches a worker at the very moment of its stop is neither lost nor counted.
-func TestShutdownBeforeTheAttemptHandsBack(t *testing.T) {
+func TestShutdownBeforeTheAttemptReturnsTheJob(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	w := r.Start(hangs(), func(c *processor.Config) { c.SoftStop = 0 }, withOneSlot)
@@ -179,7 +179,7 @@ func TestShutdownBeforeTheAttemptHandsBack(t *testing.T) {
 }
 
 // A worker that is cut off behind the last step has nothing left to do, and does not say that the job comes back.
-func TestWorkerLostBehindTheLastStep(t *testing.T) {
+func TestWorkerLostAfterTheLastStep(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, withPort)
 	b := processortest.Dial(t, r.Broker.ClientURL())

@@ -46,7 +46,7 @@ func TestStaleDeliveryIsDropped(t *testing.T) {
 }
 
 // An attempt that finds its job in other hands gives way: it stores nothing more and does not end the job.
-func TestStaleAttemptGivesWay(t *testing.T) {
+func TestStaleAttemptStops(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	hold := newGate(t)
@@ -84,7 +84,7 @@ func TestStaleAttemptGivesWay(t *testing.T) {
 }
 
 // A clock that jumped back by two hours, or was wrong when the delay was written, is asked again every minute.
-func TestJumpOfTheClockIsNotSleptThrough(t *testing.T) {
+func TestClockJumpDelaysJobsByAMinuteAtMost(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	acks := r.spy("$JS.ACK." + broker.StreamJobs + ".>")
@@ -102,7 +102,7 @@ func TestJumpOfTheClockIsNotSleptThrough(t *testing.T) {
 }
 
 // A broker that has forgotten a delay does not shorten it.
-func TestForgottenDelayIsKept(t *testing.T) {
+func TestDelayLostByTheBrokerIsKept(t *testing.T) {
 	t.Parallel()
 	for name, bumps := range map[string]int{"count kept": 1, "count forgotten": 0} {
 		t.Run(name, func(t *testing.T) {
@@ -156,7 +156,7 @@ func TestLostProgress(t *testing.T) {
 }
 
 // What an earlier attempt has improved is not improved again.
-func TestImprovedPromptIsRemembered(t *testing.T) {
+func TestOptimizedPromptIsReused(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	g := processortest.NewGenerator(func(c processortest.Call) (*job.Result, error) {
@@ -187,7 +187,7 @@ func (r *rig) publish(kind job.Kind, id, data string) *job.Spec {
 }
 
 // A job that a newer program wrote is left for that program, after a delay.
-func TestNewerJobIsLeftAlone(t *testing.T) {
+func TestJobOfNewerVersionIsReturned(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	acks := r.spy("$JS.ACK." + broker.StreamJobs + ".>")
@@ -211,7 +211,7 @@ func TestNewerJobIsLeftAlone(t *testing.T) {
 }
 
 // So is one of which a newer program wrote the progress or the record.
-func TestNewerStateIsLeftAlone(t *testing.T) {
+func TestJobWithNewerStateIsReturned(t *testing.T) {
 	t.Parallel()
 	for name, subject := range map[string]func(owner, id string) string{"progress": broker.ProgressSubject, "record": broker.RecordSubject} {
 		t.Run(name, func(t *testing.T) {

@@ -59,7 +59,7 @@ func TestJobOfEachKindSucceeds(t *testing.T) {
 }
 
 // One image of a set is seen as soon as it is there, and the percentage with it.
-func TestSetArrivesImageByImage(t *testing.T) {
+func TestSetIsPublishedImageByImage(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	next := make(chan int)
@@ -153,7 +153,7 @@ func atOnce(n int, do func(int) error) error {
 }
 
 // A delivery that is not the first asks the leader whether the job has ended; a replica might not know.
-func TestRedeliveryAsksTheLeader(t *testing.T) {
+func TestRedeliveryReadsFromTheLeader(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	asked := r.spy("$JS.API.STREAM.MSG.GET." + broker.ResultsStream)

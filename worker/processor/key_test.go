@@ -16,9 +16,9 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/processor/processortest"
 )
 
-// TestWorkerWithTheKeyOfThePort does all that a worker does with what its key allows: results, media, progress, dead letters,
+// TestWorkerWithThePortKey does all that a worker does with what its key allows: results, media, progress, dead letters,
 // refunds, circuits, pauses, cancels, announcements and the catalogue.
-func TestWorkerWithTheKeyOfThePort(t *testing.T) {
+func TestWorkerWithThePortKey(t *testing.T) {
 	t.Parallel()
 	var dir string
 	r := newRig(t, withPort, func(c *broker.Config) { c.OpenPort, dir = false, c.DataDir })

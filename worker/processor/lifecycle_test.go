@@ -186,7 +186,7 @@ func TestStopIsBounded(t *testing.T) {
 }
 
 // A worker whose NATS goes away says so once, and once that it is back.
-func TestTroubleIsReportedOnce(t *testing.T) {
+func TestOutageIsLoggedOnce(t *testing.T) {
 	t.Parallel()
 	o := newOutage(t)
 	r := onBroker(t, processortest.Dial(t, o.url()))

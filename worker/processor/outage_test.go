@@ -18,7 +18,7 @@ import (
 const away = 2 * time.Second
 
 // NATS that goes away in the middle of a settlement costs time and nothing else.
-func TestNATSAwayDuringSettlement(t *testing.T) {
+func TestNATSUnavailableDuringSettlement(t *testing.T) {
 	t.Parallel()
 	for _, step := range []processor.Step{processor.StepMedia, processor.StepRecord, processor.StepFollowUp} {
 		t.Run(string(step), func(t *testing.T) {
@@ -57,7 +57,7 @@ func TestNATSAwayDuringSettlement(t *testing.T) {
 }
 
 // A write whose response is lost is repeated long before the settlement is given up.
-func TestLostAnswerDuringSettlement(t *testing.T) {
+func TestLostReplyDuringSettlement(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		step           processor.Step
@@ -150,7 +150,7 @@ func TestNATSRestartsDuringACall(t *testing.T) {
 }
 
 // A progress that was stored, though its confirmation was lost, is not taken for somebody else's.
-func TestUnconfirmedProgressIsOurOwn(t *testing.T) {
+func TestUnconfirmedProgressIsNoConflict(t *testing.T) {
 	t.Parallel()
 	o := newOutage(t)
 	r := onBroker(t, processortest.Dial(t, o.owner.ClientURL()))
@@ -173,7 +173,7 @@ func TestUnconfirmedProgressIsOurOwn(t *testing.T) {
 }
 
 // An image whose storing goes unanswered is stored again, not made again.
-func TestLostAnswerWhileASetIsStored(t *testing.T) {
+func TestLostReplyWhileASetIsStored(t *testing.T) {
 	t.Parallel()
 	for name, lose := range map[string][2]string{
 		"never arrives": {"PUB $KV.RESULTS", ""}, "is not confirmed": {"", `"stream":"KV_RESULTS"`},
@@ -200,7 +200,7 @@ func TestLostAnswerWhileASetIsStored(t *testing.T) {
 }
 
 // One lost response does not silence the heart.
-func TestHeartSurvivesALostAnswer(t *testing.T) {
+func TestHeartbeatsSurviveALostReply(t *testing.T) {
 	t.Parallel()
 	o := newOutage(t, withShortWait)
 	r := onBroker(t, processortest.Dial(t, o.owner.ClientURL()))

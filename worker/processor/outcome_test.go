@@ -84,7 +84,7 @@ func TestJudge(t *testing.T) {
 }
 
 // Of equal errors the first image's decides, however the map is walked, and the longest wait holds.
-func TestJudgeOfASetIsSteady(t *testing.T) {
+func TestJudgeOfASetIsDeterministic(t *testing.T) {
 	t.Parallel()
 	faults := make(map[int]*fault.Error)
 	for i := range 4 {
@@ -99,7 +99,7 @@ func TestJudgeOfASetIsSteady(t *testing.T) {
 	}
 }
 
-func TestErrorsOfSetsSayTheWorst(t *testing.T) {
+func TestSetErrorReturnsTheWorst(t *testing.T) {
 	t.Parallel()
 	faults := map[int]*fault.Error{0: imageFault(fault.Moderated, "m"), 1: imageFault(fault.Retryable, "r")}
 	if got, want := (&processor.SetError{Faults: faults}).Error(), faults[1].Error(); got != want {

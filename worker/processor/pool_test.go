@@ -27,7 +27,7 @@ func onePerTurn() (*processortest.Generator, chan struct{}) {
 }
 
 // No job is taken for which there is no slot: jobs in hand and open pulls together never exceed the slots.
-func TestNoMoreInHandThanSlots(t *testing.T) {
+func TestNoMoreJobsThanSlots(t *testing.T) {
 	t.Parallel()
 	const slots, jobs = 2, 10
 	r := newRig(t)
@@ -66,7 +66,7 @@ func TestNoMoreInHandThanSlots(t *testing.T) {
 }
 
 // A busy worker serves members first, and guests every fourth time.
-func TestEveryFourthGoesToTheGuests(t *testing.T) {
+func TestGuestsGetEveryFourthTurn(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	g, turn := onePerTurn()
@@ -102,7 +102,7 @@ func TestEveryFourthGoesToTheGuests(t *testing.T) {
 }
 
 // Guests alone, or members alone, get every slot.
-func TestNoSlotIsKeptFree(t *testing.T) {
+func TestOneLaneGetsEverySlot(t *testing.T) {
 	t.Parallel()
 	for _, lane := range job.Lanes() {
 		t.Run(string(lane), func(t *testing.T) {
@@ -196,7 +196,7 @@ func TestTextPoolServesBothKinds(t *testing.T) {
 }
 
 // A job that waits for its next attempt holds no slot.
-func TestWaitingJobHoldsNoSlot(t *testing.T) {
+func TestRetryingJobHoldsNoSlot(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	g := processortest.NewGenerator(func(c processortest.Call) (*job.Result, error) {

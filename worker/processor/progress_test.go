@@ -91,7 +91,7 @@ func TestHeartbeatDuringAnUnansweredRead(t *testing.T) {
 }
 
 // A look at the record that NATS never answers does not keep the heartbeat waiting either.
-func TestHeartbeatDuringUnansweredLooks(t *testing.T) {
+func TestHeartbeatDuringUnansweredRecordReads(t *testing.T) {
 	t.Parallel()
 	r, wire := withWire(t)
 	beats := r.spy("$JS.ACK." + broker.StreamJobs + ".>")

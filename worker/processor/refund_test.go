@@ -14,7 +14,7 @@ import (
 )
 
 // A worker that stops in any gap of the settlement gives back what a failed job took, of its owner and of the URL, once.
-func TestRefundStoppedInEachGap(t *testing.T) {
+func TestRefundAfterCrashInEachStep(t *testing.T) {
 	t.Parallel()
 	for _, step := range []processor.Step{processor.StepMedia, processor.StepRecord, processor.StepFollowUp, processor.StepAck} {
 		t.Run(string(step), func(t *testing.T) {

@@ -34,7 +34,7 @@ func naks(t *testing.T, s *spy) []time.Duration {
 }
 
 // A retry is a redelivery after a delay that grows, and the client sees when it comes.
-func TestRetriesUntilTheAttemptsAreSpent(t *testing.T) {
+func TestRetriesUntilTheLastAttempt(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	acks := r.spy("$JS.ACK." + broker.StreamJobs + ".>")
@@ -107,7 +107,7 @@ func TestRecoversAfterErrors(t *testing.T) {
 }
 
 // What an upstream asks for is kept to: never earlier, and however often, it is no failure.
-func TestThrottledJobWaitsAsLongAsAsked(t *testing.T) {
+func TestThrottledJobWaitsForRetryAfter(t *testing.T) {
 	t.Parallel()
 	const asked = 700 * time.Millisecond
 	r := newRig(t)
@@ -137,7 +137,7 @@ func TestThrottledJobWaitsAsLongAsAsked(t *testing.T) {
 	}
 }
 
-func TestErrorsThatFailAJobAtOnce(t *testing.T) {
+func TestErrorsThatFailAJobWithoutRetry(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	for code, class := range map[string]fault.Class{job.CodeRejected: fault.Permanent, job.CodeModerated: fault.Moderated} {
@@ -159,7 +159,7 @@ func TestErrorsThatFailAJobAtOnce(t *testing.T) {
 }
 
 // Our own broken settings are waited for, not held against the job.
-func TestMisconfiguredUpstreamIsWaitedFor(t *testing.T) {
+func TestMisconfiguredUpstreamDoesNotCountAsFailure(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	broken := imageFault(fault.Misconfigured, job.CodeMisconfigured)
@@ -250,7 +250,7 @@ func TestDeadlineBeforeTheFirstAttempt(t *testing.T) {
 }
 
 // An upstream that never answers costs one attempt, each of the kinds by its own time-out.
-func TestAttemptThatTakesTooLong(t *testing.T) {
+func TestAttemptTimesOut(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	g := processortest.NewGenerator(func(c processortest.Call) (*job.Result, error) {

@@ -85,7 +85,7 @@ func TestSetWithoutAnyImage(t *testing.T) {
 }
 
 // A further attempt makes only what is missing, and what stays missing keeps its own reason.
-func TestRetryMakesOnlyWhatIsMissing(t *testing.T) {
+func TestRetryGeneratesOnlyMissingImages(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	asked := make(map[int]int)
@@ -115,7 +115,7 @@ func TestRetryMakesOnlyWhatIsMissing(t *testing.T) {
 }
 
 // When the attempts are spent the set ends with what there is.
-func TestSetWhoseAttemptsAreSpent(t *testing.T) {
+func TestSetAfterTheLastAttempt(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	g := set(func(index, _ int) *fault.Error {
@@ -182,7 +182,7 @@ func TestSetWhoseDeadlinePasses(t *testing.T) {
 }
 
 // Of the waits that a set's upstreams ask for the longest is kept to.
-func TestSetWaitsForTheLongest(t *testing.T) {
+func TestSetWaitsForTheLongestRetryAfter(t *testing.T) {
 	t.Parallel()
 	const asked = 800 * time.Millisecond
 	r := newRig(t)

@@ -17,7 +17,7 @@ import (
 var errCrash = errors.New("the test stops the worker here")
 
 // Behind each step exactly what belongs before it is stored: the message goes last.
-func TestSettlementKeepsItsOrder(t *testing.T) {
+func TestSettlementOrder(t *testing.T) {
 	t.Parallel()
 	for name, g := range map[string]*processortest.Generator{
 		"succeeded": processortest.NewGenerator(processortest.Succeed),
@@ -64,7 +64,7 @@ func TestSettlementKeepsItsOrder(t *testing.T) {
 }
 
 // A worker that stops in any gap of the settlement leaves a job that the next worker ends exactly once.
-func TestSettlementStoppedInEachGap(t *testing.T) {
+func TestCrashAfterEachSettlementStep(t *testing.T) {
 	t.Parallel()
 	steps := []processor.Step{processor.StepMedia, processor.StepRecord, processor.StepFollowUp, processor.StepAck}
 	for _, step := range steps {
@@ -179,7 +179,7 @@ func TestFirstRecordWins(t *testing.T) {
 }
 
 // An image of a set that was stored before a crash is not made again.
-func TestCrashWithinASetKeepsWhatIsStored(t *testing.T) {
+func TestCrashKeepsStoredImages(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, withShortWait)
 	var made [4]atomic.Int64

@@ -98,8 +98,8 @@ func TestResultIsKeptWhileTheStoreIsFull(t *testing.T) {
 	}
 }
 
-// TestFullStoreDoesNotHoldUpAStop stops a worker that holds what cannot be stored.
-func TestFullStoreDoesNotHoldUpAStop(t *testing.T) {
+// TestFullStoreDoesNotDelayAStop stops a worker that holds what cannot be stored.
+func TestFullStoreDoesNotDelayAStop(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, func(c *broker.Config) { c.MaxStoreMB = 1 })
 	gate := newGate(t)

@@ -7,7 +7,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/processor"
 )
 
-func TestWritten(t *testing.T) {
+func TestTextPercent(t *testing.T) {
 	t.Parallel()
 	for _, expected := range []int{0, 1, 7, 600, 4000} {
 		last := 1

@@ -20,17 +20,17 @@ func of(name string, class fault.Class, status int, after time.Duration) *fault.
 		fault.Retryable: job.CodeUnavailable, fault.Permanent: job.CodeRejected,
 	}
 	return &fault.Error{
-		Upstream: name, Class: class, Code: codes[class], Status: status, RetryAfter: after, Detail: "said by the upstream",
+		Upstream: name, Class: class, Code: codes[class], Status: status, RetryAfter: after, Detail: "upstream message",
 	}
 }
 
-// A worker that is told to wait makes every worker wait, with every job of that upstream and no other.
+// A Retry-After that one worker receives holds for all workers, and only for jobs of that upstream.
 func TestThrottleOpensTheCircuitForAllWorkers(t *testing.T) {
 	t.Parallel()
-	const asked = 1500 * time.Millisecond
+	const retryAfter = 1500 * time.Millisecond
 	r := newRig(t)
 	var mu sync.Mutex
-	var toldAt time.Time
+	var throttledAt time.Time
 	var early []time.Duration
 	gen := func(c processortest.Call) (*job.Result, error) {
 		if c.Task.Spec.Kind != job.KindImage {
@@ -38,11 +38,11 @@ func TestThrottleOpensTheCircuitForAllWorkers(t *testing.T) {
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		if toldAt.IsZero() {
-			toldAt = time.Now()
-			return nil, of(job.UpstreamImage, fault.Throttled, 429, asked)
+		if throttledAt.IsZero() {
+			throttledAt = time.Now()
+			return nil, of(job.UpstreamImage, fault.Throttled, 429, retryAfter)
 		}
-		if since := time.Since(toldAt); since < asked {
+		if since := time.Since(throttledAt); since < retryAfter {
 			early = append(early, since)
 		}
 		return processortest.Succeed(c)
@@ -50,12 +50,12 @@ func TestThrottleOpensTheCircuitForAllWorkers(t *testing.T) {
 	one, two := processortest.NewGenerator(gen), processortest.NewGenerator(gen)
 	a, b := r.Start(one, withOneSlot), r.Start(two, withOneSlot)
 	first := r.Submit(job.KindImage)
-	r.Eventually("the upstream is closed", func() bool { return r.Circuit(job.UpstreamImage).Open() })
+	r.Eventually("the circuit opens", func() bool { return r.Circuit(job.UpstreamImage).Open() })
 	var images []*job.Spec
 	for n := range 12 {
 		images = append(images, r.Submit(job.KindImage, func(s *job.Spec) { s.Lane = job.Lanes()[n%2] }))
 	}
-	// The others go on meanwhile.
+	// The other kinds continue.
 	for _, kind := range []job.Kind{job.KindAudio, job.KindPrompt, job.KindTranslation} {
 		if record := r.WaitSettled(r.Submit(kind)); record.Status != job.StatusSucceeded || record.Throttles != 0 {
 			t.Errorf("%s: %+v", kind, record)
@@ -70,20 +70,20 @@ func TestThrottleOpensTheCircuitForAllWorkers(t *testing.T) {
 	mu.Lock()
 	defer mu.Unlock()
 	if len(early) > 0 {
-		t.Errorf("called again after %v, although told to wait for %s", early, asked)
+		t.Errorf("called again after %v, before the Retry-After of %s", early, retryAfter)
 	}
 	if n := one.Count(first.ID) + two.Count(first.ID); n != 2 {
-		t.Errorf("%d calls for the job that was refused", n)
+		t.Errorf("%d calls for the throttled job, want 2", n)
 	}
 	for _, s := range images {
 		if n := one.Count(s.ID) + two.Count(s.ID); n != 1 {
-			t.Errorf("%d calls for a job that waited", n)
+			t.Errorf("%d calls for a job that waited, want 1", n)
 		}
 	}
 	log := a.Log.String() + b.Log.String()
 	for _, line := range []string{`level=WARN msg="circuit breaker open: jobs that need the upstream wait`, `level=INFO msg="circuit breaker closed`} {
 		if n := strings.Count(log, line); n != 1 {
-			t.Errorf("%q is said %d times:\n%s", line, n, log)
+			t.Errorf("%q is logged %d times, want once:\n%s", line, n, log)
 		}
 	}
 	if c := r.Circuit(job.UpstreamImage); c.Open() {
@@ -91,16 +91,16 @@ func TestThrottleOpensTheCircuitForAllWorkers(t *testing.T) {
 	}
 }
 
-// What an upstream asked for holds for a worker that starts afterwards, all others having died.
+// A Retry-After also holds for a worker that starts after all others have stopped.
 func TestOpenCircuitOutlivesItsWorkers(t *testing.T) {
 	t.Parallel()
-	const asked = 2 * time.Second
+	const retryAfter = 2 * time.Second
 	r := newRig(t)
-	g := after(of(job.UpstreamImage, fault.Throttled, 429, asked))
+	g := after(of(job.UpstreamImage, fault.Throttled, 429, retryAfter))
 	w := r.Start(g)
 	s := r.Submit(job.KindImage)
-	r.Eventually("the upstream is closed", func() bool { return r.Circuit(job.UpstreamImage).Open() })
-	told := time.Now()
+	r.Eventually("the circuit opens", func() bool { return r.Circuit(job.UpstreamImage).Open() })
+	throttledAt := time.Now()
 	w.Shutdown()
 	other := r.Submit(job.KindImage)
 	fresh := processortest.NewGenerator(processortest.Succeed)
@@ -112,13 +112,13 @@ func TestOpenCircuitOutlivesItsWorkers(t *testing.T) {
 	}
 	for _, c := range fresh.WaitCalls(t, 2) {
 		// The clock of the test starts a moment after the worker's.
-		if since := c.At.Sub(told); since < asked-500*time.Millisecond {
+		if since := c.At.Sub(throttledAt); since < retryAfter-500*time.Millisecond {
 			t.Errorf("called after %s", since)
 		}
 	}
 }
 
-// One job is let through when the pause is over, and no other until its outcome is known.
+// One job probes the upstream after the delay; no other starts until its outcome is known.
 func TestOneJobProbesAHalfOpenCircuit(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -146,12 +146,12 @@ func TestOneJobProbesAHalfOpenCircuit(t *testing.T) {
 		specs = append(specs, r.Submit(job.KindImage))
 	}
 	g.WaitCalls(t, 2)
-	r.Eventually("one is let through", func() bool { return r.Circuit(job.UpstreamImage).State == control.CircuitHalfOpen })
-	// Another kind's job passes through the same workers meanwhile.
-	hold2 := r.Submit(job.KindAudio)
+	r.Eventually("one job probes", func() bool { return r.Circuit(job.UpstreamImage).State == control.CircuitHalfOpen })
+	// A job of another kind runs on the same workers meanwhile.
+	audio := r.Submit(job.KindAudio)
 	g.WaitCalls(t, 3)
 	if c := r.Circuit(job.UpstreamImage); c.State != control.CircuitHalfOpen {
-		t.Errorf("the circuit is %+v while the job is worked", c)
+		t.Errorf("the circuit is %+v while the job runs", c)
 	}
 	images := 0
 	for _, c := range g.WaitCalls(t, 3) {
@@ -160,10 +160,10 @@ func TestOneJobProbesAHalfOpenCircuit(t *testing.T) {
 		}
 	}
 	if images != 2 {
-		t.Errorf("%d calls of images, want the one that was refused and the one that was let through", images)
+		t.Errorf("%d image calls, want the throttled one and the probe", images)
 	}
 	hold.release()
-	for _, s := range append(specs, hold2) {
+	for _, s := range append(specs, audio) {
 		record := r.WaitSettled(s)
 		if record.Status != job.StatusSucceeded || record.Failures != 0 {
 			t.Errorf("record is %+v", record)
@@ -174,7 +174,7 @@ func TestOneJobProbesAHalfOpenCircuit(t *testing.T) {
 	}
 }
 
-// The pauses of an upstream that does not say for how long grow, and end with the first success.
+// Without a Retry-After the delays grow, until the first success closes the circuit.
 func TestOpenCircuitDelaysGrow(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -188,7 +188,7 @@ func TestOpenCircuitDelaysGrow(t *testing.T) {
 	calls := g.WaitCalls(t, 4)
 	for n, least := range []time.Duration{70, 140, 280} {
 		if got := calls[n+1].At.Sub(calls[n].At); got < least*time.Millisecond {
-			t.Errorf("pause %d was %s", n, got)
+			t.Errorf("delay %d was %s", n, got)
 		}
 	}
 	if c := r.Circuit(job.UpstreamLanguage); c.Open() || c.Trips != 0 {
@@ -196,7 +196,7 @@ func TestOpenCircuitDelaysGrow(t *testing.T) {
 	}
 }
 
-// An upstream that is down is left alone by all jobs, and none of them fails for it.
+// An upstream that is down is not called by any job, and no job fails because of it.
 func TestOutageOpensTheCircuitForAllWorkers(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -218,12 +218,12 @@ func TestOutageOpensTheCircuitForAllWorkers(t *testing.T) {
 	for range 40 {
 		specs = append(specs, r.Submit(job.KindAudio, processortest.MaxAttempts(8)))
 	}
-	r.Eventually("it counts as down", func() bool { return r.Circuit(job.UpstreamSpeech).Trips >= 3 })
+	r.Eventually("the upstream counts as down", func() bool { return r.Circuit(job.UpstreamSpeech).Trips >= 3 })
 	mu.Lock()
 	during := calls
 	down = false
 	mu.Unlock()
-	// Ten in a row, those under way with them, and one each time that it was tried.
+	// Ten in a row, the calls in flight with them, and the probes.
 	if during > 10+4+6 {
 		t.Errorf("%d calls of an upstream that was down", during)
 	}
@@ -233,11 +233,11 @@ func TestOutageOpensTheCircuitForAllWorkers(t *testing.T) {
 		}
 	}
 	if n := strings.Count(w.Log.String(), "circuit breaker open"); n != 1 {
-		t.Errorf("said %d times", n)
+		t.Errorf("logged %d times, want once", n)
 	}
 }
 
-// Errors that an upstream answers close nothing, however many: they may be about the requests.
+// Error responses open no circuit, however many: they may be about the requests.
 func TestErrorResponsesKeepTheCircuitClosed(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -262,14 +262,14 @@ func TestErrorResponsesKeepTheCircuitClosed(t *testing.T) {
 		}
 		return workers[0].Failing
 	}
-	r.Eventually("it is announced", func() bool { return len(failing()) == 1 && failing()[0] == job.UpstreamSpeech })
+	r.Eventually("the upstream is announced as failing", func() bool { return len(failing()) == 1 && failing()[0] == job.UpstreamSpeech })
 	if record := r.WaitSettled(r.Submit(job.KindAudio)); record.Status != job.StatusSucceeded || record.Throttles != 0 {
 		t.Errorf("record is %+v", record)
 	}
-	r.Eventually("its end is announced", func() bool { return len(failing()) == 0 })
+	r.Eventually("the recovery is announced", func() bool { return len(failing()) == 0 })
 	for _, line := range []string{`level=ERROR msg="the upstream returns only errors`, `level=INFO msg="the upstream works without errors again`} {
 		if n := strings.Count(w.Log.String(), line); n != 1 {
-			t.Errorf("%q is said %d times", line, n)
+			t.Errorf("%q is logged %d times, want once", line, n)
 		}
 	}
 	if c := r.Circuit(job.UpstreamSpeech); c.Trips != 0 {
@@ -277,18 +277,18 @@ func TestErrorResponsesKeepTheCircuitClosed(t *testing.T) {
 	}
 }
 
-// Silence does not show that an upstream serves: the job that was let through and got no response opens nothing.
+// A probe that times out does not show that the upstream works, so the circuit stays open.
 func TestTimedOutProbeKeepsTheCircuitOpen(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	silence := of(job.UpstreamSpeech, fault.Retryable, 0, 0)
-	silence.Code = job.CodeTimeout
-	answers := make(chan error, 2)
-	answers <- of(job.UpstreamSpeech, fault.Throttled, 429, 0)
-	answers <- silence
+	timeout := of(job.UpstreamSpeech, fault.Retryable, 0, 0)
+	timeout.Code = job.CodeTimeout
+	failures := make(chan error, 2)
+	failures <- of(job.UpstreamSpeech, fault.Throttled, 429, 0)
+	failures <- timeout
 	g := processortest.NewGenerator(func(c processortest.Call) (*job.Result, error) {
 		select {
-		case err := <-answers:
+		case err := <-failures:
 			return nil, err
 		default:
 			return processortest.Succeed(c)
@@ -298,7 +298,7 @@ func TestTimedOutProbeKeepsTheCircuitOpen(t *testing.T) {
 		c.SlotsAudio, c.RetryInitialDelay, c.RetryMaxDelay = 4, 200*time.Millisecond, 400*time.Millisecond
 	})
 	specs := []*job.Spec{r.Submit(job.KindAudio, processortest.MaxAttempts(8))}
-	r.Eventually("the upstream is closed", func() bool { return r.Circuit(job.UpstreamSpeech).Open() })
+	r.Eventually("the circuit opens", func() bool { return r.Circuit(job.UpstreamSpeech).Open() })
 	for range 3 {
 		specs = append(specs, r.Submit(job.KindAudio, processortest.MaxAttempts(8)))
 	}
@@ -307,16 +307,16 @@ func TestTimedOutProbeKeepsTheCircuitOpen(t *testing.T) {
 			t.Errorf("record is %+v", record)
 		}
 	}
-	r.Eventually("it is open again", func() bool { return !r.Circuit(job.UpstreamSpeech).Open() })
+	r.Eventually("the circuit closes", func() bool { return !r.Circuit(job.UpstreamSpeech).Open() })
 	log := w.Log.String()
 	for line, want := range map[string]int{"circuit breaker open": 2, "circuit breaker closed": 1} {
 		if n := strings.Count(log, line); n != want {
-			t.Errorf("%q is said %d times, want %d", line, n, want)
+			t.Errorf("%q is logged %d times, want %d", line, n, want)
 		}
 	}
 }
 
-// A single job's bad luck closes nothing.
+// The failures of a single job open no circuit.
 func TestFailuresOfOneJobKeepTheCircuitClosed(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -335,8 +335,8 @@ func TestFailuresOfOneJobKeepTheCircuitClosed(t *testing.T) {
 	}
 }
 
-// An upstream that refuses the installation is asked seldom, its operator reads the reason once, and a worker that
-// starts anew asks at once.
+// An upstream that refuses the installation is called rarely, the reason is logged once, and a restarted worker probes
+// at once.
 func TestMisconfiguredUpstreamWaitsForAnOperator(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -344,7 +344,7 @@ func TestMisconfiguredUpstreamWaitsForAnOperator(t *testing.T) {
 	g := processortest.Always(refusal)
 	broken := r.Start(g, func(c *processor.Config) { c.SetMisconfiguredDelay(time.Hour) })
 	specs := []*job.Spec{r.Submit(job.KindPrompt), r.Submit(job.KindTranslation)}
-	r.Eventually("the refusal is known", func() bool {
+	r.Eventually("the circuit opens", func() bool {
 		c := r.Circuit(job.UpstreamLanguage)
 		return c.State == control.CircuitOpen && c.Code == job.CodeMisconfigured && c.Status == 401
 	})
@@ -353,29 +353,28 @@ func TestMisconfiguredUpstreamWaitsForAnOperator(t *testing.T) {
 	}
 	log := broken.Log.String()
 	if n := strings.Count(log, "refuses the key or the balance"); n != 1 {
-		t.Errorf("said %d times, want once: %s", n, log)
+		t.Errorf("logged %d times, want once: %s", n, log)
 	}
-	if !strings.Contains(log, "said by the upstream") {
-		t.Errorf("the upstream's own words are missing: %s", log)
+	if !strings.Contains(log, "upstream message") {
+		t.Errorf("the upstream's message is missing: %s", log)
 	}
 	broken.Shutdown()
-	// Who started a worker with another setting that is no better reads so in its log.
+	// A worker that is restarted with a setting that is still wrong logs it, too.
 	still := r.Start(g, func(c *processor.Config) { c.SetMisconfiguredDelay(time.Hour) })
-	r.Eventually("it is told again", func() bool { return strings.Count(still.Log.String(), "refuses the key or the balance") == 1 })
+	r.Eventually("it is logged again", func() bool { return strings.Count(still.Log.String(), "refuses the key or the balance") == 1 })
 	still.Shutdown()
-	mended := processortest.NewGenerator(processortest.Succeed)
-	w := r.Start(mended)
+	w := r.Start(processortest.NewGenerator(processortest.Succeed))
 	for _, s := range specs {
 		if record := r.WaitSettled(s); record.Status != job.StatusSucceeded || record.Failures != 0 {
 			t.Errorf("record is %+v", record)
 		}
 	}
 	if log := w.Log.String(); !strings.Contains(log, "circuit breaker closed") {
-		t.Errorf("the end is not said: %s", log)
+		t.Errorf("the recovery is not logged: %s", log)
 	}
 }
 
-// A kind that an operator has paused is not worked until it is resumed, by no worker, while the others go on.
+// No worker runs jobs of a paused kind until it is resumed; other kinds continue.
 func TestOperatorPausesAKind(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -404,20 +403,20 @@ func TestOperatorPausesAKind(t *testing.T) {
 	}
 }
 
-// The worker that was told to wait waits from that moment on, although nobody has stored it yet.
+// The worker that receives a Retry-After waits at once, before the shared state is stored.
 func TestThrottledWorkerBacksOffAtOnce(t *testing.T) {
 	t.Parallel()
-	const asked = 700 * time.Millisecond
+	const retryAfter = 700 * time.Millisecond
 	r := newRig(t)
 	g := processortest.NewGenerator(processortest.Succeed)
 	w := r.Start(g)
-	told := time.Now()
-	w.Heed(job.UpstreamImage, asked)
+	throttledAt := time.Now()
+	w.BackOff(job.UpstreamImage, retryAfter)
 	if record := r.WaitSettled(r.Submit(job.KindImage)); record.Status != job.StatusSucceeded || record.Failures != 0 {
 		t.Errorf("record is %+v", record)
 	}
-	if after := g.WaitCalls(t, 1)[0].At.Sub(told); after < asked {
-		t.Errorf("called after %s, although told to wait for %s", after, asked)
+	if after := g.WaitCalls(t, 1)[0].At.Sub(throttledAt); after < retryAfter {
+		t.Errorf("called after %s, before the Retry-After of %s", after, retryAfter)
 	}
 	if c := r.Circuit(job.UpstreamImage); c.Trips != 0 {
 		t.Errorf("the circuit is %+v", c)

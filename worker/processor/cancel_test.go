@@ -18,7 +18,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/processor/processortest"
 )
 
-// A cancel breaks the call off at once. The heart is too slow here to be the one that noticed.
+// A cancel ends the call at once. The heartbeat is too slow here to notice it first.
 func TestCancelEndsTheCall(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -30,7 +30,7 @@ func TestCancelEndsTheCall(t *testing.T) {
 	if _, err := r.Jobs.Cancel(t.Context(), []string{s.Owner}, s.ID); err != nil {
 		t.Fatal(err)
 	}
-	awaitDone(c.Ctx, t, "the call is broken off")
+	awaitDone(c.Ctx, t, "the call is canceled")
 	if took := time.Since(begun); took > 5*time.Second {
 		t.Errorf("took %s", took)
 	}
@@ -40,7 +40,7 @@ func TestCancelEndsTheCall(t *testing.T) {
 	}
 }
 
-// The notice may be lost: a worker looks for itself from time to time.
+// The notification of a cancel may be lost, so a worker also checks with its heartbeats.
 func TestCancelWithoutNotification(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -52,13 +52,13 @@ func TestCancelWithoutNotification(t *testing.T) {
 	if _, _, err := r.Store.PutRecord(t.Context(), record); err != nil {
 		t.Fatal(err)
 	}
-	awaitDone(c.Ctx, t, "the call is broken off")
+	awaitDone(c.Ctx, t, "the call is canceled")
 	if got := r.WaitRecord(s); got.Status != job.StatusCanceled {
 		t.Errorf("record is %+v", got)
 	}
 }
 
-// A notice about another job, or about none, disturbs nobody.
+// A notification about another job, or about an unknown one, changes nothing.
 func TestCancelOfAnotherJob(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -72,7 +72,7 @@ func TestCancelOfAnotherJob(t *testing.T) {
 	r.Start(g)
 	one, other := r.Submit(job.KindPrompt), r.Submit(job.KindTranslation)
 	g.WaitCalls(t, 2)
-	if err := r.Queue.AnnounceCancel("nobody"); err != nil {
+	if err := r.Queue.AnnounceCancel("unknown"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := r.Jobs.Cancel(t.Context(), []string{other.Owner}, other.ID); err != nil {
@@ -85,7 +85,7 @@ func TestCancelOfAnotherJob(t *testing.T) {
 	}
 }
 
-// A job that is canceled while it waits for its next attempt is never called again.
+// A job that is canceled while it waits for its next attempt gets no further call.
 func TestCancelWhileRetrying(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -99,7 +99,7 @@ func TestCancelWhileRetrying(t *testing.T) {
 	if record := r.WaitSettled(s); record.Status != job.StatusCanceled || record.Throttles != 1 {
 		t.Errorf("record is %+v", record)
 	}
-	state := func() int {
+	inFlight := func() int {
 		states, err := r.Queue.States(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -110,13 +110,13 @@ func TestCancelWhileRetrying(t *testing.T) {
 		}
 		return n
 	}
-	r.Eventually("nothing of it is in hand", func() bool { return state() == 0 })
+	r.Eventually("no job is in flight", func() bool { return inFlight() == 0 })
 	if g.Count(s.ID) != 1 {
 		t.Errorf("%d calls", g.Count(s.ID))
 	}
 }
 
-// Whoever comes first decides, and what was decided stays.
+// The first of a cancel and a completion decides, and the outcome does not change.
 func TestCancelRacesWithCompletion(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -149,16 +149,16 @@ func TestCancelRacesWithCompletion(t *testing.T) {
 		case errors.Is(err, jobs.ErrFinished) && record.Status == job.StatusSucceeded:
 			succeeded++
 		default:
-			t.Fatalf("cancel said %v, the job %s", err, record.Status)
+			t.Fatalf("cancel returned %v, the job is %s", err, record.Status)
 		}
 	}
 	t.Logf("%d succeeded, %d canceled", succeeded, canceled)
 	if canceled == 0 {
-		t.Error("not one cancel came first")
+		t.Error("no cancel came first")
 	}
 }
 
-// spin passes a little time without sleeping: n round trips of the scheduler.
+// spin waits for n round trips of the scheduler, which takes less time than the shortest sleep.
 func spin(n int) {
 	for range n {
 		done := make(chan struct{})
@@ -167,7 +167,7 @@ func spin(n int) {
 	}
 }
 
-// A worker stopped in the middle of a cancel leaves a message behind; it is cleared away without a call.
+// A cancel that stops halfway leaves a message in the queue, which is removed without a call.
 func TestMessageOfACanceledJobIsRemoved(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -190,7 +190,7 @@ func TestMessageOfACanceledJobIsRemoved(t *testing.T) {
 	}
 }
 
-// A job that was canceled and deleted while a worker was busy with it does not come to life again.
+// A job that was canceled and deleted during a call is not stored again.
 func TestJobDeletedDuringACall(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -205,7 +205,7 @@ func TestJobDeletedDuringACall(t *testing.T) {
 	r.Start(g, func(c *processor.Config) { c.SetHeartbeat(time.Hour) })
 	s := r.Submit(job.KindAudio)
 	g.WaitCalls(t, 1)
-	// As the API does it, but for the notice, which is lost.
+	// As the API does it, except for the notification, which is lost.
 	record := &job.Record{Status: job.StatusCanceled, Spec: s, FinishedAt: job.At(time.Now()), Cancel: job.CancelWhileRunning}
 	if _, _, err := r.Store.PutRecord(t.Context(), record); err != nil {
 		t.Fatal(err)
@@ -225,10 +225,10 @@ func TestJobDeletedDuringACall(t *testing.T) {
 	r.Eventually("the worker is done", func() bool { return acks.count(func(m *nats.Msg) bool { return string(m.Data) == "+ACK" }) > 0 })
 	r.Eventually("the progress is dropped", func() bool { return r.Progress(s) == nil })
 	if _, err := r.Store.RecordLeader(t.Context(), s.Owner, s.ID); !errors.Is(err, store.ErrNotFound) {
-		t.Errorf("a record: %v", err)
+		t.Errorf("record: got %v, want store.ErrNotFound", err)
 	}
 	if _, err := r.Store.MediaInfo(t.Context(), s.Owner, s.ID, 0); !errors.Is(err, store.ErrNotFound) {
-		t.Errorf("a medium: %v", err)
+		t.Errorf("medium: got %v, want store.ErrNotFound", err)
 	}
 	if g.Count(s.ID) != 1 {
 		t.Errorf("%d calls", g.Count(s.ID))

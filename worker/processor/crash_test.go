@@ -12,7 +12,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/processor/processortest"
 )
 
-// hangs is a generator that never answers by itself.
+// hangs returns a generator whose calls last until their context ends.
 func hangs() *processortest.Generator {
 	return processortest.NewGenerator(func(c processortest.Call) (*job.Result, error) {
 		<-c.Ctx.Done()
@@ -20,7 +20,7 @@ func hangs() *processortest.Generator {
 	})
 }
 
-// crash runs a worker on a connection of its own and cuts it off once it works the job.
+// crash runs a worker on its own connection and closes the connection once the worker runs the job.
 func (r *rig) crash() {
 	r.Helper()
 	b := processortest.Dial(r.T, r.Broker.ClientURL())
@@ -28,7 +28,7 @@ func (r *rig) crash() {
 	w := processortest.StartOn(r.T, b, g, withShortBeat)
 	c := g.WaitCalls(r.T, 1)[0]
 	b.Conn().Close()
-	awaitDone(c.Ctx, r.T, "a worker that was cut off breaks its attempt off")
+	awaitDone(c.Ctx, r.T, "a disconnected worker cancels its attempt")
 	w.Shutdown()
 }
 
@@ -48,7 +48,7 @@ func TestWorkerLostInACall(t *testing.T) {
 		t.Errorf("record is %+v", record)
 	}
 	if counter(t, w.Metrics.Attempts.WithLabelValues("prompt", "crash")) != 1 {
-		t.Error("the crash is not the counted reason of the attempt")
+		t.Error("the attempt is not counted with the reason crash")
 	}
 }
 
@@ -77,7 +77,7 @@ func TestJobThatCrashesWorkersFails(t *testing.T) {
 	}
 }
 
-// A worker that is stopped hands its jobs back at once, long before they would come back by themselves.
+// A worker that stops returns its jobs to the queue at once, long before AckWait.
 func TestShutdownDoesNotCountAsFailure(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -86,7 +86,7 @@ func TestShutdownDoesNotCountAsFailure(t *testing.T) {
 	jobs := []*job.Spec{r.Submit(job.KindImage), r.Submit(job.KindAudio), r.Submit(job.KindPrompt)}
 	for _, c := range first.WaitCalls(t, len(jobs)) {
 		if c.Ctx.Err() != nil {
-			t.Fatal("broken off too early")
+			t.Fatal("canceled too early")
 		}
 	}
 	second := processortest.NewGenerator(processortest.Succeed)
@@ -95,7 +95,7 @@ func TestShutdownDoesNotCountAsFailure(t *testing.T) {
 	w.Shutdown()
 	for _, c := range second.WaitCalls(t, len(jobs)) {
 		if took := c.At.Sub(begun); took > broker.DefaultAckWait/2 {
-			t.Errorf("another worker took the job after %s only", took)
+			t.Errorf("another worker got the job only after %s", took)
 		}
 	}
 	for _, s := range jobs {
@@ -105,7 +105,7 @@ func TestShutdownDoesNotCountAsFailure(t *testing.T) {
 	}
 }
 
-// A stop waits for what is about to be done.
+// A stop waits for running attempts.
 func TestShutdownLetsAttemptsFinish(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -124,8 +124,8 @@ func TestShutdownLetsAttemptsFinish(t *testing.T) {
 		defer close(stopped)
 		w.Shutdown()
 	}()
-	// The announcement is taken back when the stop begins.
-	r.Eventually("the worker is withdrawn", func() bool {
+	// The worker deregisters when the stop begins.
+	r.Eventually("the worker deregisters", func() bool {
 		workers, err := r.Control.Workers(t.Context())
 		return err == nil && len(workers) == 0
 	})
@@ -141,7 +141,7 @@ func TestShutdownLetsAttemptsFinish(t *testing.T) {
 	}
 }
 
-// A job that reaches a worker at the very moment of its stop is neither lost nor counted.
+// A job that reaches a worker while it stops is neither lost nor counted as a failure.
 func TestShutdownBeforeTheAttemptReturnsTheJob(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -152,7 +152,7 @@ func TestShutdownBeforeTheAttemptReturnsTheJob(t *testing.T) {
 	defer cancel()
 	stopped := make(chan error, 1)
 	go func() { stopped <- w.Stop(ctx) }()
-	r.Eventually("the worker is withdrawn", func() bool {
+	r.Eventually("the worker deregisters", func() bool {
 		workers, err := r.Control.Workers(t.Context())
 		return err == nil && len(workers) == 0
 	})
@@ -174,11 +174,11 @@ func TestShutdownBeforeTheAttemptReturnsTheJob(t *testing.T) {
 		}
 	}
 	if took := time.Since(begun); took > broker.DefaultAckWait/2 {
-		t.Errorf("the jobs came back after %s only", took)
+		t.Errorf("the jobs were redelivered only after %s", took)
 	}
 }
 
-// A worker that is cut off behind the last step has nothing left to do, and does not say that the job comes back.
+// A worker that loses its connection after the last step is done, and does not log a redelivery.
 func TestWorkerLostAfterTheLastStep(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, withPort)
@@ -198,6 +198,6 @@ func TestWorkerLostAfterTheLastStep(t *testing.T) {
 	r.Eventually("the job leaves the queue", func() bool { return !r.Queued(s) })
 	w.Shutdown()
 	if log := w.Log.String(); strings.Contains(log, "left for redelivery") {
-		t.Errorf("the log is wrong: %s", log)
+		t.Errorf("a redelivery is logged: %s", log)
 	}
 }

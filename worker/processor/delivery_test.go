@@ -22,7 +22,7 @@ func (r *rig) put(s *job.Spec, p *job.Progress) {
 	}
 }
 
-// A delivery behind the one that is at work is dropped. It comes back until the count has caught up.
+// A delivery older than the running one is dropped. The job is redelivered until the delivery count has caught up.
 func TestStaleDeliveryIsDropped(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, withShortWait)
@@ -38,24 +38,24 @@ func TestStaleDeliveryIsDropped(t *testing.T) {
 	begun := time.Now()
 	r.Start(g, withShortBeat)
 	if c := g.WaitCalls(t, 1)[0]; c.At.Sub(begun) < 2*shortWait-shortBeat {
-		t.Errorf("a stale delivery was worked after %s", c.At.Sub(begun))
+		t.Errorf("a stale delivery ran after %s", c.At.Sub(begun))
 	}
 	if record := r.WaitSettled(s); record.Status != job.StatusSucceeded || record.Counts != (job.Counts{Failures: 1, Crashes: 1}) {
 		t.Errorf("record is %+v", record)
 	}
 }
 
-// An attempt that finds its job in other hands gives way: it stores nothing more and does not end the job.
+// An attempt whose job was delivered to another worker stops: it stores nothing more and does not end the job.
 func TestStaleAttemptStops(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	hold := newGate(t)
-	entered := make(chan error, 1)
+	updated := make(chan error, 1)
 	g := processortest.NewGenerator(func(c processortest.Call) (*job.Result, error) {
 		if err := hold.pass(c.Ctx); err != nil {
 			return nil, err
 		}
-		entered <- c.Task.SetStage(c.Ctx, job.StageStoring)
+		updated <- c.Task.SetStage(c.Ctx, job.StageStoring)
 		<-c.Ctx.Done()
 		return nil, c.Ctx.Err()
 	})
@@ -71,19 +71,19 @@ func TestStaleAttemptStops(t *testing.T) {
 		t.Fatal(err)
 	}
 	hold.release()
-	if err := <-entered; !errors.Is(err, processor.Causes()["stale"]) {
+	if err := <-updated; !errors.Is(err, processor.Causes()["stale"]) {
 		t.Errorf("got %v", err)
 	}
-	awaitDone(c.Ctx, t, "the attempt is broken off")
+	awaitDone(c.Ctx, t, "the attempt is canceled")
 	if now := r.Progress(s); now.Worker != "another" || now.Stage == job.StageStoring {
 		t.Errorf("progress is %+v", now)
 	}
 	if r.LastMessage(broker.ResultsStream, broker.RecordSubject(s.Owner, s.ID)) != nil {
-		t.Error("the job was ended")
+		t.Error("the job has a record")
 	}
 }
 
-// A clock that jumped back by two hours, or was wrong when the delay was written, is asked again every minute.
+// If the clock jumped back by two hours, or was wrong when the delay was written, it is checked again every minute.
 func TestClockJumpDelaysJobsByAMinuteAtMost(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -95,16 +95,16 @@ func TestClockJumpDelaysJobsByAMinuteAtMost(t *testing.T) {
 	})
 	r.Redeliver(s, 1)
 	r.Start(processortest.NewGenerator(processortest.Succeed))
-	r.Eventually("it is given back", func() bool { return len(naks(t, acks)) == 2 })
-	if given := naks(t, acks)[1]; given != time.Minute {
-		t.Errorf("given back for %s", given)
+	r.Eventually("the job is returned", func() bool { return len(naks(t, acks)) == 2 })
+	if delay := naks(t, acks)[1]; delay != time.Minute {
+		t.Errorf("returned with a delay of %s, want a minute", delay)
 	}
 }
 
-// A broker that has forgotten a delay does not shorten it.
+// A delay that the broker lost in a restart still holds.
 func TestDelayLostByTheBrokerIsKept(t *testing.T) {
 	t.Parallel()
-	for name, bumps := range map[string]int{"count kept": 1, "count forgotten": 0} {
+	for name, redeliveries := range map[string]int{"count kept": 1, "count lost": 0} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t)
@@ -114,15 +114,15 @@ func TestDelayLostByTheBrokerIsKept(t *testing.T) {
 			r.put(s, &job.Progress{
 				Status: job.StatusRetrying, Delivery: 1, Step: 2, Attempt: 1, Counts: job.Counts{Failures: 1}, NextAttemptAt: job.AtPtr(next),
 			})
-			r.Redeliver(s, bumps)
+			r.Redeliver(s, redeliveries)
 			g := processortest.NewGenerator(processortest.Succeed)
 			r.Start(g)
 			if c := g.WaitCalls(t, 1)[0]; c.At.Before(next.Add(-time.Millisecond)) {
-				t.Errorf("worked %s too early", next.Sub(c.At))
+				t.Errorf("started %s too early", next.Sub(c.At))
 			}
-			given := naks(t, acks)
-			if len(given) != bumps+1 || given[bumps] <= 0 || given[bumps] > 1500*time.Millisecond {
-				t.Errorf("given back with %v", given)
+			delays := naks(t, acks)
+			if len(delays) != redeliveries+1 || delays[redeliveries] <= 0 || delays[redeliveries] > 1500*time.Millisecond {
+				t.Errorf("returned with the delays %v", delays)
 			}
 			if record := r.WaitSettled(s); record.Status != job.StatusSucceeded || record.Counts != (job.Counts{Failures: 1}) || record.Attempt != 2 {
 				t.Errorf("record is %+v", record)
@@ -131,7 +131,7 @@ func TestDelayLostByTheBrokerIsKept(t *testing.T) {
 	}
 }
 
-// Without a progress every earlier delivery is taken for a failure, but one attempt is always left.
+// Without a progress every earlier delivery counts as a failure, but one attempt is always left.
 func TestLostProgress(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ deliveries, max, failures int }{
@@ -149,13 +149,13 @@ func TestLostProgress(t *testing.T) {
 				t.Errorf("record is %+v", record)
 			}
 			if last := g.WaitCalls(t, 1)[0].Task.Last; last != (test.failures+1 >= test.max) {
-				t.Errorf("the last attempt: %v", last)
+				t.Errorf("Last is %v", last)
 			}
 		})
 	}
 }
 
-// What an earlier attempt has improved is not improved again.
+// A prompt that an earlier attempt optimized is not optimized again.
 func TestOptimizedPromptIsReused(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -167,7 +167,7 @@ func TestOptimizedPromptIsReused(t *testing.T) {
 			return nil, retryable()
 		}
 		if c.Task.Optimized != "a better cat" {
-			return nil, fmt.Errorf("remembered %q", c.Task.Optimized)
+			return nil, fmt.Errorf("optimized prompt is %q", c.Task.Optimized)
 		}
 		return processortest.Succeed(c)
 	})
@@ -186,7 +186,7 @@ func (r *rig) publish(kind job.Kind, id, data string) *job.Spec {
 	return s
 }
 
-// A job that a newer program wrote is left for that program, after a delay.
+// A job that a newer version of the program wrote is returned to the queue with a delay.
 func TestJobOfNewerVersionIsReturned(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -195,22 +195,22 @@ func TestJobOfNewerVersionIsReturned(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := r.publish(job.KindImage, id, `{"v":2,"id":"`+id+`","what":"nobody knows"}`)
+	s := r.publish(job.KindImage, id, `{"v":2,"id":"`+id+`","new":"field"}`)
 	g := processortest.NewGenerator(processortest.Succeed)
 	r.Start(g)
-	r.Eventually("it is given back", func() bool { return len(naks(t, acks)) > 0 })
+	r.Eventually("the job is returned", func() bool { return len(naks(t, acks)) > 0 })
 	if d := naks(t, acks)[0]; d < time.Second {
-		t.Errorf("given back for %s", d)
+		t.Errorf("returned with a delay of %s, want at least a second", d)
 	}
 	if r.LastMessage(broker.ResultsStream, broker.RecordSubject(s.Owner, s.ID)) != nil || r.DeadLetter(s) != nil || g.Count(id) != 0 {
-		t.Error("the job was worked or ended")
+		t.Error("the job ran or ended")
 	}
 	if r.LastMessage(broker.StreamJobs, broker.AnyJobSubject(s.Owner, id)) == nil {
 		t.Error("the job is gone")
 	}
 }
 
-// So is one of which a newer program wrote the progress or the record.
+// So is a job whose progress or record a newer version wrote.
 func TestJobWithNewerStateIsReturned(t *testing.T) {
 	t.Parallel()
 	for name, subject := range map[string]func(owner, id string) string{"progress": broker.ProgressSubject, "record": broker.RecordSubject} {
@@ -227,15 +227,15 @@ func TestJobWithNewerStateIsReturned(t *testing.T) {
 			if _, err := r.Queue.Push(t.Context(), s, false); err != nil {
 				t.Fatal(err)
 			}
-			r.Eventually("it is given back", func() bool { return len(naks(t, acks)) > 0 })
+			r.Eventually("the job is returned", func() bool { return len(naks(t, acks)) > 0 })
 			if d := naks(t, acks)[0]; d < time.Second || g.Count(s.ID) != 0 {
-				t.Errorf("given back for %s after %d calls", d, g.Count(s.ID))
+				t.Errorf("returned with a delay of %s after %d calls", d, g.Count(s.ID))
 			}
 		})
 	}
 }
 
-// A message that nobody can read ends as a failed job, for its owner and for the operator.
+// A message that cannot be decoded becomes a failed job with a dead letter.
 func TestUnreadableJobFails(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -269,13 +269,13 @@ func TestUnreadableJobFails(t *testing.T) {
 	}
 }
 
-// A generator that panics is a crash of its attempt and of nothing else.
+// A panic in a generator crashes only its attempt.
 func TestPanicInAGenerator(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, withShortWait)
 	g := processortest.NewGenerator(func(c processortest.Call) (*job.Result, error) {
 		if c.N == 1 {
-			panic("the generator is out of its mind")
+			panic("panic of the test")
 		}
 		return processortest.Succeed(c)
 	})
@@ -288,7 +288,7 @@ func TestPanicInAGenerator(t *testing.T) {
 		t.Error("the panic is not counted")
 	}
 	log := w.Log.String()
-	if !strings.Contains(log, "out of its mind") || !strings.Contains(log, "stack=") {
+	if !strings.Contains(log, "panic of the test") || !strings.Contains(log, "stack=") {
 		t.Errorf("the panic is not logged: %s", log)
 	}
 }

@@ -19,7 +19,7 @@ const (
 	StepAck      = jobs.StepUnqueue
 )
 
-// Causes returns the causes with which an attempt is broken off, by name.
+// Causes returns the causes with which an attempt is canceled, by name.
 func Causes() map[string]error {
 	return map[string]error{
 		"shutdown": errShutdown, "lost": errLost, "stale": errStale, "ended": errEnded, "deadline": errDeadline,
@@ -27,46 +27,47 @@ func Causes() map[string]error {
 	}
 }
 
-// StoreError returns the error of a store that failed.
+// StoreError returns an error of the store.
 func StoreError(err error) error { return &storeError{err} }
 
-// Judged is what judge says.
-type Judged struct {
+// Outcome is the outcome of an attempt.
+type Outcome struct {
 	Verdict, Code string
-	Fault         *fault.Error
 	Faults        map[int]*fault.Error
-	Asked         time.Duration
+	RetryAfter    time.Duration
 }
 
-// Judge says what follows from an error and a cause.
-func Judge(err, cause error) Judged {
+// Judge returns the outcome of an attempt with an error and a cause.
+func Judge(err, cause error) Outcome {
 	o := judge(err, cause)
-	return Judged{string(o.verdict), o.code, o.fault, o.faults, retryAfter(o)}
+	return Outcome{string(o.verdict), o.code, o.faults, retryAfter(o)}
 }
 
-// Delay returns how long to wait before the attempt that follows n earlier ones.
-func (c Config) Delay(n int, asked time.Duration) time.Duration { return c.delay(n, asked) }
+// Delay returns the delay before the attempt that follows n earlier ones.
+func (c Config) Delay(n int, retryAfter time.Duration) time.Duration { return c.delay(n, retryAfter) }
 
-// Measure takes a run into the average.
+// Measure adds a run to the average of its kind.
 func (p *Processor) Measure(kind job.Kind, run time.Duration) { p.measure(kind, run) }
 
-// Written lets tests see the estimate of how far a text has come.
-func Written(soFar string, expected int) int { return textPercent(soFar, expected) }
+// TextPercent estimates the progress of a text.
+func TextPercent(soFar string, expected int) int { return textPercent(soFar, expected) }
 
-// Heed makes the worker leave an upstream alone as if it had just been told to, before anybody else knows.
-func (p *Processor) Heed(name string, pause time.Duration) { p.breaker.backOff(name, pause) }
+// BackOff makes the worker wait as after a Retry-After, before the shared state is stored.
+func (p *Processor) BackOff(name string, retryAfter time.Duration) {
+	p.breaker.backOff(name, retryAfter)
+}
 
-// SetHeartbeat sets how often a running job is reported.
+// SetHeartbeat sets the interval of heartbeats.
 func (c *Config) SetHeartbeat(d time.Duration) { c.hooks.heartbeat = d }
 
-// SetWriteTimeout sets after how long a write of a few bytes is repeated.
+// SetWriteTimeout sets the time after which a write of a few bytes is repeated.
 func (c *Config) SetWriteTimeout(d time.Duration) { c.hooks.writeTimeout = d }
 
-// SetSettleTimeout sets for how long each step of a settlement is tried.
+// SetSettleTimeout sets how long each step of a settlement is retried.
 func (c *Config) SetSettleTimeout(d time.Duration) { c.hooks.settleTimeout = d }
 
-// SetMisconfiguredDelay sets the first pause of an upstream that refuses this installation.
+// SetMisconfiguredDelay sets the first delay after an upstream refused this installation.
 func (c *Config) SetMisconfiguredDelay(d time.Duration) { c.hooks.misconfiguredDelay = d }
 
-// SetAfterStep has f called after each step of a settlement; an error stops the delivery there.
+// SetAfterStep sets a function to call after each step of a settlement; its error abandons the delivery.
 func (c *Config) SetAfterStep(f func(Step) error) { c.hooks.afterStep = f }

@@ -29,7 +29,7 @@ func newGate(t *testing.T) *gate {
 
 func (g *gate) release() { g.once.Do(func() { close(g.open) }) }
 
-// permit waits until the gate is opened or the call is broken off.
+// pass waits until the gate is opened or ctx ends.
 func (g *gate) pass(ctx context.Context) error {
 	select {
 	case <-g.open:
@@ -50,7 +50,7 @@ func awaitDone(ctx context.Context, t *testing.T, what string) {
 	}
 }
 
-// after answers the first calls of a job with the given errors and makes what it asks for from then on.
+// after returns a generator that fails the first calls of a job with the given errors and succeeds from then on.
 func after(errs ...error) *processortest.Generator {
 	return processortest.NewGenerator(func(c processortest.Call) (*job.Result, error) {
 		if c.N <= len(errs) {
@@ -61,7 +61,7 @@ func after(errs ...error) *processortest.Generator {
 }
 
 func imageFault(class fault.Class, code string) *fault.Error {
-	return &fault.Error{Upstream: job.UpstreamImage, Class: class, Code: code, Status: 500, Detail: "what the upstream said"}
+	return &fault.Error{Upstream: job.UpstreamImage, Class: class, Code: code, Status: 500, Detail: "upstream message"}
 }
 
 func retryable() *fault.Error { return imageFault(fault.Retryable, job.CodeUnavailable) }
@@ -72,7 +72,9 @@ func throttled(wait time.Duration) *fault.Error {
 	return f
 }
 
-// spy collects what is sent on a subject.
+func isHeartbeat(m *nats.Msg) bool { return string(m.Data) == "+WPI" }
+
+// spy collects the messages on a subject.
 type spy struct {
 	mu   sync.Mutex
 	msgs []*nats.Msg
@@ -102,11 +104,11 @@ func (s *spy) seen() []*nats.Msg {
 	return slices.Clone(s.msgs)
 }
 
-// addBusy counts the messages that fit.
-func (s *spy) count(fits func(*nats.Msg) bool) int {
+// count returns the number of messages that match.
+func (s *spy) count(matches func(*nats.Msg) bool) int {
 	n := 0
 	for _, m := range s.seen() {
-		if fits(m) {
+		if matches(m) {
 			n++
 		}
 	}

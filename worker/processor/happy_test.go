@@ -58,7 +58,7 @@ func TestJobOfEachKindSucceeds(t *testing.T) {
 	}
 }
 
-// One image of a set is seen as soon as it is there, and the percentage with it.
+// Each image of a set is published as soon as it is stored, together with the percentage.
 func TestSetIsPublishedImageByImage(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -90,7 +90,7 @@ func TestSetIsPublishedImageByImage(t *testing.T) {
 			t.Errorf("image %d: %+v, %v", index, m, err)
 		}
 		if _, err := r.Store.MediaInfo(t.Context(), s.Owner, s.ID, 1); !errors.Is(err, store.ErrNotFound) {
-			t.Errorf("image 1 is there already: %v", err)
+			t.Errorf("image 1: got %v, want store.ErrNotFound", err)
 		}
 	}
 	next <- 1
@@ -107,13 +107,13 @@ func TestSetIsPublishedImageByImage(t *testing.T) {
 	}
 }
 
-// However the images of a set cross each other, the percentage never falls.
+// The percentage never falls, in whatever order the images of a set arrive.
 func TestPercentageNeverFalls(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	events := r.spy("events.progress.>")
 	r.Start(processortest.NewGenerator(func(c processortest.Call) (*job.Result, error) {
-		// More images than any job has, so that they do cross each other.
+		// More images than any job has, so that they do overtake each other.
 		in := c.Task.Spec.Input.(*job.ImageInput)
 		return &job.Result{}, atOnce(24, func(i int) error { return c.Task.Store(c.Ctx, processortest.Image(in, i), 24) })
 	}))
@@ -152,21 +152,21 @@ func atOnce(n int, do func(int) error) error {
 	return all
 }
 
-// A delivery that is not the first asks the leader whether the job has ended; a replica might not know.
+// A redelivery reads the record from the leader, since a replica may lag behind.
 func TestRedeliveryReadsFromTheLeader(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	asked := r.spy("$JS.API.STREAM.MSG.GET." + broker.ResultsStream)
+	reads := r.spy("$JS.API.STREAM.MSG.GET." + broker.ResultsStream)
 	s := r.Submit(job.KindPrompt)
 	r.Redeliver(s, 1)
 	g := processortest.NewGenerator(processortest.Succeed)
 	r.Start(g)
-	// The test has not asked for the record itself yet, so that every question is the worker's.
+	// The test has not read the record yet, so every read is the worker's.
 	g.WaitCalls(t, 1)
-	if asked.count(func(m *nats.Msg) bool {
+	if reads.count(func(m *nats.Msg) bool {
 		return string(m.Data) == `{"last_by_subj":"`+broker.RecordSubject(s.Owner, s.ID)+`"}`
 	}) == 0 {
-		t.Error("the leader was not asked")
+		t.Error("the record was not read from the leader")
 	}
 	r.WaitSettled(s)
 }

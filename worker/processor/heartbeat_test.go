@@ -4,18 +4,16 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go"
-
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/worker/processor/processortest"
 )
 
-// A call may take as long as it likes; the heart keeps the job from being delivered to somebody else.
+// Heartbeats keep a job from being redelivered, however long the call takes.
 func TestLongCallIsDeliveredOnce(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, withShortWait)
-	beats := r.spy("$JS.ACK." + broker.StreamJobs + ".>")
+	acks := r.spy("$JS.ACK." + broker.StreamJobs + ".>")
 	hold := newGate(t)
 	g := processortest.NewGenerator(func(c processortest.Call) (*job.Result, error) {
 		if err := hold.pass(c.Ctx); err != nil {
@@ -29,8 +27,8 @@ func TestLongCallIsDeliveredOnce(t *testing.T) {
 	s := r.Submit(job.KindPrompt)
 	g.WaitCalls(t, 1)
 	r.Eventually("three times AckWait pass", func() bool { return time.Since(begun) > 3*shortWait+shortBeat || g.Count(s.ID) > 1 })
-	if n := beats.count(func(m *nats.Msg) bool { return string(m.Data) == "+WPI" }); n < 6 {
-		t.Errorf("%d beats", n)
+	if n := acks.count(isHeartbeat); n < 6 {
+		t.Errorf("%d heartbeats, want at least 6", n)
 	}
 	hold.release()
 	record := r.WaitSettled(s)
@@ -39,7 +37,7 @@ func TestLongCallIsDeliveredOnce(t *testing.T) {
 	}
 }
 
-// A worker that the broker no longer hears gives up before the job goes to another.
+// A worker whose heartbeats do not arrive cancels its attempt before another worker gets the job.
 func TestUnconfirmedHeartbeatCancelsTheCall(t *testing.T) {
 	t.Parallel()
 	o := newOutage(t, withShortWait)
@@ -51,10 +49,10 @@ func TestUnconfirmedHeartbeatCancelsTheCall(t *testing.T) {
 	second := processortest.NewGenerator(processortest.Succeed)
 	r.Start(second, withShortBeat)
 	<-o.loses("+WPI", "")
-	awaitDone(c.Ctx, t, "the call is broken off")
-	gaveUp := time.Now()
-	if later := second.WaitCalls(t, 1)[0]; later.At.Before(gaveUp.Add(-shortBeat / 2)) {
-		t.Errorf("another worker had the job %s before", gaveUp.Sub(later.At))
+	awaitDone(c.Ctx, t, "the call is canceled")
+	canceled := time.Now()
+	if later := second.WaitCalls(t, 1)[0]; later.At.Before(canceled.Add(-shortBeat / 2)) {
+		t.Errorf("another worker got the job %s before", canceled.Sub(later.At))
 	}
 	o.heal()
 	if record := r.WaitSettled(s); record.Status != job.StatusSucceeded || record.Crashes != 1 || first.Count(s.ID) != 1 {

@@ -16,8 +16,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/processor/processortest"
 )
 
-// TestWorkerWithThePortKey does all that a worker does with what its key allows: results, media, progress, dead letters,
-// refunds, circuits, pauses, cancels, announcements and the catalogue.
+// TestWorkerWithThePortKey does everything that a worker does with the permissions of its key: results, media, progress,
+// dead letters, refunds, circuit breakers, pauses, cancels, registrations and the catalogue.
 func TestWorkerWithThePortKey(t *testing.T) {
 	t.Parallel()
 	var dir string
@@ -77,9 +77,9 @@ func TestWorkerWithThePortKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	if record := r.WaitRecord(failing); record.GivesBack() != 1 || usage[0].Used != 0 || usage[1].Used != 0 {
-		t.Errorf("gives back %d, used %+v", record.GivesBack(), usage)
+		t.Errorf("refund is %d, used %+v", record.GivesBack(), usage)
 	}
-	r.Eventually("the prompt is worked", func() bool { return g.Count(canceled.ID) > 0 })
+	r.Eventually("the prompt job runs", func() bool { return g.Count(canceled.ID) > 0 })
 	if _, err := r.Jobs.Cancel(t.Context(), []string{canceled.Owner}, canceled.ID); err != nil {
 		t.Fatal(err)
 	}
@@ -93,6 +93,6 @@ func TestWorkerWithThePortKey(t *testing.T) {
 	}
 	w.Shutdown()
 	if text := log.String() + w.Log.String(); strings.Contains(strings.ToLower(text), "permission") {
-		t.Errorf("something was not allowed: %s", text)
+		t.Errorf("an operation was not permitted: %s", text)
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/processor/processortest"
 )
 
-func inHand(states []queue.LaneState, kind job.Kind) int {
+func inFlight(states []queue.LaneState, kind job.Kind) int {
 	n := 0
 	for _, state := range states {
 		if state.Kind == kind {
@@ -73,7 +73,7 @@ func TestWorkerAnnouncesItself(t *testing.T) {
 	w.Measure(job.KindImage, 20*time.Second)
 	w.Measure(job.KindAudio, 2*time.Second)
 	r.WaitSettled(r.Submit(job.KindPrompt))
-	// The first run of a kind is news: it does not wait for the next announcement. Nor does an average that moves.
+	// The first run of a kind, and an average that changes, do not wait for the next announcement.
 	begun := time.Now()
 	var run map[job.Kind]float64
 	r.Eventually("the run times are announced", func() bool { run = workers()[0].RunSeconds; return run[job.KindPrompt] > 0 })
@@ -91,7 +91,7 @@ func TestWorkerAnnouncesItself(t *testing.T) {
 		t.Errorf("run times are %v", run)
 	}
 	if _, ok := run[job.KindTranslation]; ok {
-		t.Error("a run time for a kind that was not worked")
+		t.Error("a run time for a kind that did not run")
 	}
 	w.Shutdown()
 	if list := workers(); len(list) != 0 {
@@ -147,7 +147,7 @@ func TestStartWithoutNATS(t *testing.T) {
 	w.Shutdown()
 }
 
-// A stop never outlasts its context, whatever a generator does, and the job comes back by itself.
+// A stop ends with its context even if a generator hangs, and the job is redelivered.
 func TestStopIsBounded(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, withShortWait)
@@ -163,16 +163,16 @@ func TestStopIsBounded(t *testing.T) {
 	defer cancel()
 	stopped := make(chan error, 1)
 	go func() { stopped <- w.Stop(ctx) }()
-	awaitDone(c.Ctx, t, "the call is broken off")
+	awaitDone(c.Ctx, t, "the call is canceled")
 	guard := time.NewTimer(processortest.Timeout)
 	defer guard.Stop()
 	select {
 	case err := <-stopped:
 		if err == nil {
-			t.Error("the stop says that all is done")
+			t.Error("Stop returned no error")
 		}
 	case <-guard.C:
-		t.Fatal("the stop hangs")
+		t.Fatal("Stop hangs")
 	}
 	g := processortest.NewGenerator(processortest.Succeed)
 	r.Start(g, withShortBeat)
@@ -185,7 +185,7 @@ func TestStopIsBounded(t *testing.T) {
 	}
 }
 
-// A worker whose NATS goes away says so once, and once that it is back.
+// A worker logs the start and the end of a NATS outage once each.
 func TestOutageIsLoggedOnce(t *testing.T) {
 	t.Parallel()
 	o := newOutage(t)
@@ -200,6 +200,6 @@ func TestOutageIsLoggedOnce(t *testing.T) {
 		t.Errorf("record is %+v", record)
 	}
 	if lines := strings.Count(w.Log.String(), "cannot fetch jobs from the queue"); lines > 1 {
-		t.Errorf("reported %d times: %s", lines, w.Log)
+		t.Errorf("logged %d times: %s", lines, w.Log)
 	}
 }

@@ -8,8 +8,8 @@ import (
 	"go.uber.org/goleak"
 )
 
-// TestMain lets more tests run at once than there are processors, unless the caller decides: they mostly wait for
-// deadlines and redeliveries.
+// TestMain runs more tests at once than there are CPUs, unless -parallel is set: they mostly wait for deadlines and
+// redeliveries.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	chosen := false

@@ -5,8 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go"
-
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/worker/fault"
@@ -14,10 +12,10 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/processor/processortest"
 )
 
-// away is how long NATS is gone in the tests of a restart.
-const away = 2 * time.Second
+// downtime is how long NATS is down in the tests of a restart.
+const downtime = 2 * time.Second
 
-// NATS that goes away in the middle of a settlement costs time and nothing else.
+// An outage of NATS in the middle of a settlement only delays it.
 func TestNATSUnavailableDuringSettlement(t *testing.T) {
 	t.Parallel()
 	for _, step := range []processor.Step{processor.StepMedia, processor.StepRecord, processor.StepFollowUp} {
@@ -34,7 +32,7 @@ func TestNATSUnavailableDuringSettlement(t *testing.T) {
 					if at == step {
 						once.Do(func() {
 							o.down()
-							time.AfterFunc(away, func() {
+							time.AfterFunc(downtime, func() {
 								defer close(back)
 								o.up()
 							})
@@ -56,7 +54,7 @@ func TestNATSUnavailableDuringSettlement(t *testing.T) {
 	}
 }
 
-// A write whose response is lost is repeated long before the settlement is given up.
+// A write whose reply is lost is repeated long before the settlement gives up.
 func TestLostReplyDuringSettlement(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -65,17 +63,17 @@ func TestLostReplyDuringSettlement(t *testing.T) {
 		do             *processortest.Generator
 		status         job.Status
 	}{
-		"record never arrives":      {processor.StepMedia, "PUB $KV.RESULTS", "", processortest.NewGenerator(processortest.Succeed), job.StatusSucceeded},
+		"record is lost":            {processor.StepMedia, "PUB $KV.RESULTS", "", processortest.NewGenerator(processortest.Succeed), job.StatusSucceeded},
 		"record is not confirmed":   {processor.StepMedia, "", `"stream":"KV_RESULTS"`, processortest.NewGenerator(processortest.Succeed), job.StatusSucceeded},
-		"refusal is not confirmed":  {processor.StepMedia, "", `"stream":"KV_RESULTS"`, processortest.Always(imageFault(fault.Permanent, "x")), job.StatusFailed},
-		"letter never arrives":      {processor.StepRecord, "PUB dead.", "", processortest.Always(imageFault(fault.Permanent, "x")), job.StatusFailed},
+		"failure is not confirmed":  {processor.StepMedia, "", `"stream":"KV_RESULTS"`, processortest.Always(imageFault(fault.Permanent, "x")), job.StatusFailed},
+		"dead letter is lost":       {processor.StepRecord, "PUB dead.", "", processortest.Always(imageFault(fault.Permanent, "x")), job.StatusFailed},
 		"acknowledgement is lost":   {processor.StepFollowUp, "+ACK", "", processortest.NewGenerator(processortest.Succeed), job.StatusSucceeded},
-		"all is confirmed too late": {processor.StepRecord, "", `"stream":"DEAD"`, processortest.Always(imageFault(fault.Permanent, "x")), job.StatusFailed},
+		"dead letter not confirmed": {processor.StepRecord, "", `"stream":"DEAD"`, processortest.Always(imageFault(fault.Permanent, "x")), job.StatusFailed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			o := newOutage(t)
-			// The test looks through a line of its own, which is not disturbed.
+			// The test uses its own connection, which stays undisturbed.
 			r := onBroker(t, processortest.Dial(t, o.owner.ClientURL()))
 			var once sync.Once
 			processortest.StartOn(t, processortest.Dial(t, o.url()), test.do, withOneSlot, func(c *processor.Config) {
@@ -111,7 +109,7 @@ func TestLostReplyDuringSettlement(t *testing.T) {
 	}
 }
 
-// The progress lies in memory: NATS that is restarted has forgotten it, which must not cost what a call has made.
+// Progress is kept in memory, so a restart of NATS loses it, but not the result of a running call.
 func TestNATSRestartsDuringACall(t *testing.T) {
 	t.Parallel()
 	for name, in := range map[string]struct {
@@ -149,7 +147,7 @@ func TestNATSRestartsDuringACall(t *testing.T) {
 	}
 }
 
-// A progress that was stored, though its confirmation was lost, is not taken for somebody else's.
+// A stored progress whose confirmation was lost does not count as another worker's.
 func TestUnconfirmedProgressIsNoConflict(t *testing.T) {
 	t.Parallel()
 	o := newOutage(t)
@@ -172,11 +170,11 @@ func TestUnconfirmedProgressIsNoConflict(t *testing.T) {
 	}
 }
 
-// An image whose storing goes unanswered is stored again, not made again.
+// An image whose write gets no reply is stored again, not generated again.
 func TestLostReplyWhileASetIsStored(t *testing.T) {
 	t.Parallel()
 	for name, lose := range map[string][2]string{
-		"never arrives": {"PUB $KV.RESULTS", ""}, "is not confirmed": {"", `"stream":"KV_RESULTS"`},
+		"write is lost": {"PUB $KV.RESULTS", ""}, "is not confirmed": {"", `"stream":"KV_RESULTS"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -199,12 +197,12 @@ func TestLostReplyWhileASetIsStored(t *testing.T) {
 	}
 }
 
-// One lost response does not silence the heart.
+// Heartbeats continue after one lost reply.
 func TestHeartbeatsSurviveALostReply(t *testing.T) {
 	t.Parallel()
 	o := newOutage(t, withShortWait)
 	r := onBroker(t, processortest.Dial(t, o.owner.ClientURL()))
-	beats := r.spy("$JS.ACK." + broker.StreamJobs + ".>")
+	acks := r.spy("$JS.ACK." + broker.StreamJobs + ".>")
 	hold := newGate(t)
 	g := processortest.NewGenerator(func(c processortest.Call) (*job.Result, error) {
 		if err := hold.pass(c.Ctx); err != nil {
@@ -216,13 +214,12 @@ func TestHeartbeatsSurviveALostReply(t *testing.T) {
 	r.Redeliver(s, 1)
 	processortest.StartOn(t, processortest.Dial(t, o.url()), g, withShortBeat, withOneSlot)
 	g.WaitCalls(t, 1)
-	// Whoever is free takes the job as soon as the heart has been silent for too long.
+	// Another worker gets the job as soon as its heartbeats are missing for too long.
 	r.Start(g, withShortBeat)
 	<-o.loses("STREAM.MSG.GET."+broker.ResultsStream, "")
 	o.heal()
-	isBeat := func(m *nats.Msg) bool { return string(m.Data) == "+WPI" }
-	before := beats.count(isBeat)
-	r.Eventually("the heart beats on", func() bool { return beats.count(isBeat) >= before+6 || g.Count(s.ID) > 1 })
+	before := acks.count(isHeartbeat)
+	r.Eventually("heartbeats continue", func() bool { return acks.count(isHeartbeat) >= before+6 || g.Count(s.ID) > 1 })
 	hold.release()
 	if record := r.WaitSettled(s); record.Crashes != 0 || g.Count(s.ID) != 1 {
 		t.Errorf("%d calls, record %+v", g.Count(s.ID), record)

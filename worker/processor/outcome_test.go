@@ -34,7 +34,7 @@ func TestJudge(t *testing.T) {
 		verdict, code string
 	}{
 		"success": {nil, nil, succeed, ""},
-		// What was finished in time is not thrown away because the context ended behind it.
+		// A result that was finished in time is kept even if the context has ended since.
 		"success after all": {nil, causes["shutdown"], succeed, ""},
 
 		"retryable":     {f(fault.Retryable), nil, retry, "code-retryable"},
@@ -83,7 +83,7 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-// Of equal errors the first image's decides, however the map is walked, and the longest wait holds.
+// Of equal errors the first image's decides, whatever the order of the map, and the longest Retry-After applies.
 func TestJudgeOfASetIsDeterministic(t *testing.T) {
 	t.Parallel()
 	faults := make(map[int]*fault.Error)
@@ -93,7 +93,7 @@ func TestJudgeOfASetIsDeterministic(t *testing.T) {
 	}
 	for range 100 {
 		got := processor.Judge(&processor.SetError{Faults: faults}, nil)
-		if got.Code != "code-0" || got.Asked != 3*time.Second || len(got.Faults) != 4 {
+		if got.Code != "code-0" || got.RetryAfter != 3*time.Second || len(got.Faults) != 4 {
 			t.Fatalf("got %+v", got)
 		}
 	}
@@ -106,7 +106,7 @@ func TestSetErrorReturnsTheWorst(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	if (&processor.SetError{}).Error() == "" {
-		t.Error("an empty set says nothing")
+		t.Error("the error of an empty set has no message")
 	}
 }
 
@@ -136,15 +136,15 @@ func TestDelay(t *testing.T) {
 			for n := range 6 {
 				now := mean(n)
 				if capped := now >= c.RetryMaxDelay*8/10; !capped && now < before*3/2 {
-					t.Errorf("delay %d is %s on the average, after %s", n, now, before)
+					t.Errorf("delay %d is %s on average, after %s", n, now, before)
 				}
 				before = now
 			}
 			for _, n := range []int{0, 3, 1 << 40} {
-				for _, asked := range []time.Duration{time.Nanosecond, time.Second, 40 * time.Second, time.Hour} {
-					d := c.Delay(n, asked)
-					if d < asked || d > asked+c.RetryMaxDelay*13/10+time.Microsecond {
-						t.Errorf("delay %d is %s, asked for %s", n, d, asked)
+				for _, retryAfter := range []time.Duration{time.Nanosecond, time.Second, 40 * time.Second, time.Hour} {
+					d := c.Delay(n, retryAfter)
+					if d < retryAfter || d > retryAfter+c.RetryMaxDelay*13/10+time.Microsecond {
+						t.Errorf("delay %d is %s with a Retry-After of %s", n, d, retryAfter)
 					}
 				}
 			}
@@ -170,7 +170,7 @@ func TestConfigValidate(t *testing.T) {
 		}
 	}
 	if _, err := processor.New(processor.Config{}, processor.Deps{}); err == nil {
-		t.Error("a processor without settings")
+		t.Error("New accepts an empty configuration")
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/processor/processortest"
 )
 
-// onePerTurn is a generator whose calls end one at a time, each when the test says so.
+// onePerTurn returns a generator of which one call succeeds for each value sent to the channel.
 func onePerTurn() (*processortest.Generator, chan struct{}) {
 	turn := make(chan struct{})
 	return processortest.NewGenerator(func(c processortest.Call) (*job.Result, error) {
@@ -26,23 +26,23 @@ func onePerTurn() (*processortest.Generator, chan struct{}) {
 	}), turn
 }
 
-// No job is taken for which there is no slot: jobs in hand and open pulls together never exceed the slots.
+// No job is fetched without a free slot: running jobs and open pulls together never exceed the slots.
 func TestNoMoreJobsThanSlots(t *testing.T) {
 	t.Parallel()
 	const slots, jobs = 2, 10
 	r := newRig(t)
 	g, turn := onePerTurn()
 	r.Start(g, func(c *processor.Config) { c.SlotsImage, c.SlotsAudio, c.SlotsText = slots, 0, 0 })
-	load := func() (inHand, pulls int) {
+	load := func() (inFlight, pulls int) {
 		for _, lane := range job.Lanes() {
 			consumer, err := r.Broker.JetStream().Consumer(t.Context(), broker.StreamJobs, broker.ConsumerName(job.KindImage, lane))
 			if err != nil {
 				t.Fatal(err)
 			}
-			inHand += consumer.CachedInfo().NumAckPending
+			inFlight += consumer.CachedInfo().NumAckPending
 			pulls += consumer.CachedInfo().NumWaiting
 		}
-		return inHand, pulls
+		return inFlight, pulls
 	}
 	r.Eventually("every slot pulls", func() bool { _, pulls := load(); return pulls == slots })
 	var specs []*job.Spec
@@ -52,8 +52,8 @@ func TestNoMoreJobsThanSlots(t *testing.T) {
 	}
 	for n := range jobs {
 		g.WaitCalls(t, min(n+slots, jobs))
-		if inHand, pulls := load(); inHand > slots || (n < jobs-slots && pulls > 0) {
-			t.Errorf("%d jobs in hand and %d open pulls with %d slots", inHand, pulls, slots)
+		if inFlight, pulls := load(); inFlight > slots || (n < jobs-slots && pulls > 0) {
+			t.Errorf("%d running jobs and %d open pulls with %d slots", inFlight, pulls, slots)
 		}
 		turn <- struct{}{}
 	}
@@ -65,7 +65,7 @@ func TestNoMoreJobsThanSlots(t *testing.T) {
 	}
 }
 
-// A busy worker serves members first, and guests every fourth time.
+// A busy worker takes members' jobs first, and a guest's every fourth time.
 func TestGuestsGetEveryFourthTurn(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -92,11 +92,11 @@ func TestGuestsGetEveryFourthTurn(t *testing.T) {
 		}
 	}
 	if len(at) != guests || at[0] > 3 {
-		t.Fatalf("guests were served at %v", at)
+		t.Fatalf("guests' jobs ran at %v", at)
 	}
 	for n := range guests - 1 {
 		if at[n+1] != at[n]+4 {
-			t.Errorf("guests were served at %v", at)
+			t.Errorf("guests' jobs ran at %v", at)
 		}
 	}
 }
@@ -126,7 +126,7 @@ func TestOneLaneGetsEverySlot(t *testing.T) {
 	}
 }
 
-// An idle worker with a single slot for texts watches each of the four lanes in its turn.
+// An idle worker with a single slot for texts watches each of the four lanes in turn.
 func TestSingleSlotServesAllLanes(t *testing.T) {
 	t.Parallel()
 	for _, slots := range []int{1, 2} {
@@ -137,7 +137,7 @@ func TestSingleSlotServesAllLanes(t *testing.T) {
 					r := newRig(t)
 					pulls := r.spy("$JS.API.CONSUMER.MSG.NEXT." + broker.StreamJobs + ".>")
 					r.Start(processortest.NewGenerator(processortest.Succeed), func(c *processor.Config) { c.SlotsImage, c.SlotsAudio, c.SlotsText = 0, 0, slots })
-					// After its first look everywhere an idle slot waits at one lane at a time.
+					// After checking all lanes once, an idle slot waits on one lane at a time.
 					waits := func(m *nats.Msg) bool {
 						var pull struct{ Expires time.Duration }
 						return json.Unmarshal(m.Data, &pull) == nil && pull.Expires > 0
@@ -147,7 +147,7 @@ func TestSingleSlotServesAllLanes(t *testing.T) {
 					begun := time.Now()
 					r.WaitRecord(s)
 					if took := time.Since(begun); took > 15*time.Second {
-						t.Errorf("taken after %s only", took)
+						t.Errorf("the job ended only after %s", took)
 					}
 				})
 			}
@@ -155,7 +155,7 @@ func TestSingleSlotServesAllLanes(t *testing.T) {
 	}
 }
 
-// One pool works prompts and translations, and takes turns.
+// One pool runs prompts and translations, in turn.
 func TestTextPoolServesBothKinds(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -169,7 +169,7 @@ func TestTextPoolServesBothKinds(t *testing.T) {
 	for range 2 {
 		r.Submit(job.KindTranslation)
 	}
-	// The server knows of a new message a moment after it has acknowledged it, and says until then that there is none.
+	// The server reports a new message a moment after acknowledging it.
 	r.Eventually("the translations are counted", func() bool {
 		states, err := r.Queue.States(r.Context())
 		waiting := 0
@@ -191,11 +191,11 @@ func TestTextPoolServesBothKinds(t *testing.T) {
 		}
 	}
 	if len(at) != 2 || at[1] > 6 {
-		t.Errorf("translations were worked at %v", at)
+		t.Errorf("translations ran at %v", at)
 	}
 }
 
-// A job that waits for its next attempt holds no slot.
+// A job that waits for its next attempt occupies no slot.
 func TestRetryingJobHoldsNoSlot(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -209,7 +209,7 @@ func TestRetryingJobHoldsNoSlot(t *testing.T) {
 	})
 	w := r.Start(g, withOneSlot)
 	waiting := r.Submit(job.KindImage, processortest.MaxAttempts(5))
-	r.WaitProgress(waiting, "the first waits", func(p *job.Progress) bool { return p.Status == job.StatusRetrying })
+	r.WaitProgress(waiting, "the job waits", func(p *job.Progress) bool { return p.Status == job.StatusRetrying })
 	if record := r.WaitSettled(r.Submit(job.KindImage)); record.Status != job.StatusSucceeded {
 		t.Errorf("record is %+v", record)
 	}
@@ -220,7 +220,7 @@ func TestRetryingJobHoldsNoSlot(t *testing.T) {
 	}
 }
 
-// However many jobs wait for a retry, a new one does not wait for them.
+// A new job does not wait for jobs in backoff, however many there are.
 func TestNewJobBehindHundredsInBackoff(t *testing.T) {
 	t.Parallel()
 	const waiting = 800
@@ -245,9 +245,9 @@ func TestNewJobBehindHundredsInBackoff(t *testing.T) {
 		t.Fatal(err)
 	}
 	g.WaitCalls(t, waiting)
-	r.Eventually("all wait", func() bool {
+	r.Eventually("all jobs wait", func() bool {
 		states, err := r.Queue.States(t.Context())
-		return err == nil && inHand(states, job.KindPrompt) == waiting
+		return err == nil && inFlight(states, job.KindPrompt) == waiting
 	})
 	fresh := r.Submit(job.KindTranslation)
 	if record := r.WaitRecord(fresh); record.Status != job.StatusSucceeded {

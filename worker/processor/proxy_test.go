@@ -14,7 +14,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/processor/processortest"
 )
 
-// outage is a NATS that workers reach through a line which a test can disturb, and which can be restarted on its data.
+// outage is a NATS server that can be restarted on its data, behind a proxy that can lose packets.
 type outage struct {
 	t        *testing.T
 	cfg      broker.Config
@@ -24,7 +24,7 @@ type outage struct {
 
 	mu    sync.Mutex
 	conns map[net.Conn]struct{}
-	// lose is what swallows the rest of a direction once it was seen there; lost is closed when that happens.
+	// A packet that contains loseRequest or loseReply is lost, with the rest of its direction; lost is closed then.
 	loseRequest, loseReply string
 	lost                   chan struct{}
 }
@@ -54,7 +54,7 @@ func newOutage(t *testing.T, options ...func(*broker.Config)) *outage {
 
 func (o *outage) url() string { return "nats://" + o.listener.Addr().String() }
 
-// up starts the server on its data, down stops it.
+// up starts the server on its data.
 func (o *outage) up() {
 	b, err := broker.Open(context.WithoutCancel(o.t.Context()), o.cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -77,7 +77,7 @@ func (o *outage) down() {
 	}
 }
 
-// cut breaks every connection; the line takes new ones.
+// cut closes every connection; new ones are accepted.
 func (o *outage) cut() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -86,8 +86,8 @@ func (o *outage) cut() {
 	}
 }
 
-// loses swallows all that workers send from the first packet that holds request on, or all that they are sent from the
-// first packet that holds reply on, until heal. The returned channel is closed when that begins.
+// loses drops everything that workers send, starting with the first packet that contains request, or that they receive,
+// starting with the first packet that contains reply, until heal. It returns a channel that is closed when that begins.
 func (o *outage) loses(request, reply string) <-chan struct{} {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -95,7 +95,7 @@ func (o *outage) loses(request, reply string) <-chan struct{} {
 	return o.lost
 }
 
-// heal cuts what was disturbed and lets everything through again.
+// heal closes every connection and stops dropping packets.
 func (o *outage) heal() {
 	o.mu.Lock()
 	o.loseRequest, o.loseReply = "", ""
@@ -120,25 +120,25 @@ func (o *outage) accept() {
 		o.mu.Lock()
 		o.conns[client], o.conns[server] = struct{}{}, struct{}{}
 		o.mu.Unlock()
-		o.wg.Go(func() { o.carry(client, server, func() string { return o.loseRequest }) })
-		o.wg.Go(func() { o.carry(server, client, func() string { return o.loseReply }) })
+		o.wg.Go(func() { o.forward(client, server, func() string { return o.loseRequest }) })
+		o.wg.Go(func() { o.forward(server, client, func() string { return o.loseReply }) })
 	}
 }
 
-// carry copies one direction until either end is closed.
-func (o *outage) carry(from, to net.Conn, what func() string) {
+// forward copies one direction until either end is closed. It drops everything from the first packet with mark on.
+func (o *outage) forward(from, to net.Conn, mark func() string) {
 	defer func() { _ = from.Close() }()
 	defer func() { _ = to.Close() }()
 	buf := make([]byte, 64<<10)
-	swallowed := false
+	dropping := false
 	for {
 		n, err := from.Read(buf)
 		if err != nil {
 			return
 		}
 		o.mu.Lock()
-		if mark := what(); mark != "" && !swallowed && bytes.Contains(buf[:n], []byte(mark)) {
-			swallowed = true
+		if text := mark(); text != "" && !dropping && bytes.Contains(buf[:n], []byte(text)) {
+			dropping = true
 			select {
 			case <-o.lost:
 			default:
@@ -146,7 +146,7 @@ func (o *outage) carry(from, to net.Conn, what func() string) {
 			}
 		}
 		o.mu.Unlock()
-		if swallowed {
+		if dropping {
 			continue
 		}
 		if _, err := to.Write(buf[:n]); err != nil {

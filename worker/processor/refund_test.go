@@ -13,7 +13,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/processor/processortest"
 )
 
-// A worker that stops in any gap of the settlement gives back what a failed job took, of its owner and of the URL, once.
+// After a crash in any step of the settlement, a failed job is refunded to its owner and its IP address exactly once.
 func TestRefundAfterCrashInEachStep(t *testing.T) {
 	t.Parallel()
 	for _, step := range []processor.Step{processor.StepMedia, processor.StepRecord, processor.StepFollowUp, processor.StepAck} {
@@ -68,7 +68,7 @@ func TestRefundAfterCrashInEachStep(t *testing.T) {
 			if got := used(); got != want {
 				t.Errorf("minute, day and address are %s, want %s", got, want)
 			}
-			// Whoever finds the record once more gives nothing back.
+			// A second settlement of the record refunds nothing.
 			if err := r.Jobs.Finish(t.Context(), jobs.Settlement{Record: record}); err != nil {
 				t.Error(err)
 			}

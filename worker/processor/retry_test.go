@@ -13,7 +13,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/processor/processortest"
 )
 
-// naks returns the delays with which jobs were given back.
+// naks returns the delays with which jobs were returned to the queue.
 func naks(t *testing.T, s *spy) []time.Duration {
 	t.Helper()
 	var delays []time.Duration
@@ -33,7 +33,7 @@ func naks(t *testing.T, s *spy) []time.Duration {
 	return delays
 }
 
-// A retry is a redelivery after a delay that grows, and the client sees when it comes.
+// A retry is a redelivery after a growing delay, and the progress has its time.
 func TestRetriesUntilTheLastAttempt(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -47,12 +47,12 @@ func TestRetriesUntilTheLastAttempt(t *testing.T) {
 		record.Attempt != 4 || record.Counts != (job.Counts{Failures: 4}) {
 		t.Errorf("record is %+v, error %+v", record, record.Error)
 	}
-	if d := r.DeadLetter(s); d == nil || d.Detail != "what the upstream said" || d.Counts != record.Counts || d.Attempt != 4 || d.Spec.ID != s.ID {
+	if d := r.DeadLetter(s); d == nil || d.Detail != "upstream message" || d.Counts != record.Counts || d.Attempt != 4 || d.Spec.ID != s.ID {
 		t.Errorf("dead letter is %+v", d)
 	}
 	delays := naks(t, acks)
 	if len(delays) != 3 {
-		t.Fatalf("given back with %v", delays)
+		t.Fatalf("returned with the delays %v", delays)
 	}
 	for n, d := range delays {
 		// Doubled each time, with a jitter of 0.3.
@@ -75,7 +75,7 @@ func TestRetriesUntilTheLastAttempt(t *testing.T) {
 	}
 	for n, c := range calls {
 		if c.Task.Last != (n == 3) {
-			t.Errorf("attempt %d believes that it is the last: %v", n+1, c.Task.Last)
+			t.Errorf("attempt %d: Last is %v", n+1, c.Task.Last)
 		}
 	}
 }
@@ -106,12 +106,12 @@ func TestRecoversAfterErrors(t *testing.T) {
 	}
 }
 
-// What an upstream asks for is kept to: never earlier, and however often, it is no failure.
+// A throttled job never retries before the Retry-After, and throttling never counts as a failure.
 func TestThrottledJobWaitsForRetryAfter(t *testing.T) {
 	t.Parallel()
-	const asked = 700 * time.Millisecond
+	const retryAfter = 700 * time.Millisecond
 	r := newRig(t)
-	g := after(throttled(asked), throttled(asked))
+	g := after(throttled(retryAfter), throttled(retryAfter))
 	w := r.Start(g)
 	s := r.Submit(job.KindPrompt, processortest.MaxAttempts(1))
 	p := r.WaitProgress(s, "the job waits", func(p *job.Progress) bool { return p.Status == job.StatusRetrying })
@@ -124,16 +124,16 @@ func TestThrottledJobWaitsForRetryAfter(t *testing.T) {
 	}
 	calls := g.WaitCalls(t, 3)
 	for n := range 2 {
-		if waited := calls[n+1].At.Sub(calls[n].At); waited < asked {
-			t.Errorf("asked to wait %s, waited %s", asked, waited)
+		if waited := calls[n+1].At.Sub(calls[n].At); waited < retryAfter {
+			t.Errorf("waited %s with a Retry-After of %s", waited, retryAfter)
 		}
 	}
 	if counter(t, w.Metrics.Attempts.WithLabelValues("prompt", "throttled")) != 2 {
-		t.Error("the throttling is not the counted reason of the attempts")
+		t.Error("the attempts are not counted with the reason throttled")
 	}
 	n, sum := measured(t, w.Metrics.UpstreamRetryAfter.WithLabelValues(job.UpstreamImage))
-	if n != 2 || sum < 2*asked.Seconds()-0.01 || sum > 2*asked.Seconds()+0.01 {
-		t.Errorf("%d waits of %g seconds in all are measured", n, sum)
+	if n != 2 || sum < 2*retryAfter.Seconds()-0.01 || sum > 2*retryAfter.Seconds()+0.01 {
+		t.Errorf("the metric has %d values of %g seconds in total", n, sum)
 	}
 }
 
@@ -158,7 +158,7 @@ func TestErrorsThatFailAJobWithoutRetry(t *testing.T) {
 	}
 }
 
-// Our own broken settings are waited for, not held against the job.
+// Jobs wait for wrong settings to be fixed, without counting a failure.
 func TestMisconfiguredUpstreamDoesNotCountAsFailure(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -173,7 +173,7 @@ func TestMisconfiguredUpstreamDoesNotCountAsFailure(t *testing.T) {
 
 func TestWaitBeyondTheDeadlineEndsAtTheDeadline(t *testing.T) {
 	t.Parallel()
-	for name, f := range map[string]*fault.Error{"backoff": retryable(), "asked": throttled(time.Hour)} {
+	for name, f := range map[string]*fault.Error{"backoff": retryable(), "Retry-After": throttled(time.Hour)} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t)
@@ -189,7 +189,7 @@ func TestWaitBeyondTheDeadlineEndsAtTheDeadline(t *testing.T) {
 				t.Errorf("record is %+v after %d calls", record, g.Count(s.ID))
 			}
 			if record.Error.Cause != f.Code || record.Error.UpstreamStatus != f.Status || r.DeadLetter(s).Error.Cause != f.Code {
-				t.Errorf("error is %+v, want it because of %s", record.Error, f.Code)
+				t.Errorf("error is %+v, want the cause %s", record.Error, f.Code)
 			}
 			if record.FinishedAt.Before(s.Deadline.Time) {
 				t.Error("ended before its deadline")
@@ -206,7 +206,7 @@ func TestDeadlineDuringAnAttempt(t *testing.T) {
 	r := newRig(t)
 	g := hangs()
 	r.Start(g)
-	// Long enough for a busy machine to have begun the attempt.
+	// Long enough for a busy machine to begin the attempt.
 	s := r.Submit(job.KindPrompt, processortest.Deadline(5*time.Second))
 	record := r.WaitSettled(s)
 	if record.Status != job.StatusFailed || record.Error.Code != job.CodeDeadline || record.Counts != (job.Counts{}) || g.Count(s.ID) != 1 ||
@@ -218,7 +218,7 @@ func TestDeadlineDuringAnAttempt(t *testing.T) {
 	}
 }
 
-// What kept the job before its last attempt is told also when the deadline comes in the midst of that.
+// The error before the last attempt is the cause of a deadline that passes during it.
 func TestDeadlineDuringALaterAttempt(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -229,7 +229,7 @@ func TestDeadlineDuringALaterAttempt(t *testing.T) {
 		<-c.Ctx.Done()
 		return nil, c.Ctx.Err()
 	}))
-	// Long enough for a busy machine to have begun the second attempt.
+	// Long enough for a busy machine to begin the second attempt.
 	s := r.Submit(job.KindPrompt, processortest.Deadline(10*time.Second))
 	record := r.WaitSettled(s)
 	if e := record.Error; e == nil || e.Code != job.CodeDeadline || e.Cause != job.CodeThrottled || e.UpstreamStatus != throttled(0).Status {
@@ -249,7 +249,7 @@ func TestDeadlineBeforeTheFirstAttempt(t *testing.T) {
 	}
 }
 
-// An upstream that never answers costs one attempt, each of the kinds by its own time-out.
+// A call without a response fails one attempt, after the time-out of the job's kind.
 func TestAttemptTimesOut(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -275,7 +275,7 @@ func TestAttemptTimesOut(t *testing.T) {
 			seen = seen || err == nil && p.ID == s.ID && p.Status == job.StatusRetrying && p.LastError.Code == job.CodeTimeout
 		}
 		if !seen {
-			t.Errorf("%s: no progress says that the attempt took too long", kind)
+			t.Errorf("%s: no progress has the code %s", kind, job.CodeTimeout)
 		}
 	}
 }

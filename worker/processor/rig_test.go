@@ -14,12 +14,12 @@ import (
 )
 
 const (
-	// shortWait is the AckWait of tests in which a job comes back from a worker that was lost, and shortBeat fits it.
+	// shortWait is the AckWait of tests in which a job is redelivered after a crash, and shortBeat its heartbeat.
 	shortWait = 3 * time.Second
 	shortBeat = shortWait / 3
 )
 
-// rig is the shared rig with what only the tests of this package need.
+// rig extends the shared rig for the tests of this package.
 type rig struct {
 	*testing.T
 	*processortest.Rig

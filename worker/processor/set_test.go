@@ -11,7 +11,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/processor/processortest"
 )
 
-// set makes a set of images; fail says what goes wrong with one of them in an attempt.
+// set returns a generator of sets of images; fail returns the error of an image in an attempt, or nil.
 func set(fail func(index, attempt int) *fault.Error) *processortest.Generator {
 	return processortest.NewGenerator(func(c processortest.Call) (*job.Result, error) {
 		in := c.Task.Spec.Input.(*job.ImageInput)
@@ -37,17 +37,17 @@ func set(fail func(index, attempt int) *fault.Error) *processortest.Generator {
 	})
 }
 
-func indexes(record *job.Record) (made, missing []int) {
+func indexes(record *job.Record) (stored, missing []int) {
 	for _, m := range record.Result.Media {
-		made = append(made, m.Index)
+		stored = append(stored, m.Index)
 	}
 	for _, m := range record.Result.Missing {
 		missing = append(missing, m.Index)
 	}
-	return made, missing
+	return stored, missing
 }
 
-// One image that cannot be made does not sink the set.
+// One image that fails does not fail the set.
 func TestSetWithOneImageMissing(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -63,9 +63,9 @@ func TestSetWithOneImageMissing(t *testing.T) {
 	if record.Status != job.StatusSucceeded || g.Count(s.ID) != 1 || r.DeadLetter(s) != nil {
 		t.Fatalf("record is %+v", record)
 	}
-	made, missing := indexes(record)
-	if len(made) != 3 || len(missing) != 1 || missing[0] != 2 || record.Result.Missing[0].Error.Code != job.CodeModerated {
-		t.Errorf("made %v, missing %+v", made, record.Result.Missing)
+	stored, missing := indexes(record)
+	if len(stored) != 3 || len(missing) != 1 || missing[0] != 2 || record.Result.Missing[0].Error.Code != job.CodeModerated {
+		t.Errorf("stored %v, missing %+v", stored, record.Result.Missing)
 	}
 	if record.Result.Prompt == nil {
 		t.Error("the prompts are lost")
@@ -84,13 +84,13 @@ func TestSetWithoutAnyImage(t *testing.T) {
 	}
 }
 
-// A further attempt makes only what is missing, and what stays missing keeps its own reason.
+// A retry generates only missing images, and an image that stays missing keeps its own error.
 func TestRetryGeneratesOnlyMissingImages(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	asked := make(map[int]int)
+	calls := make(map[int]int)
 	g := set(func(index, attempt int) *fault.Error {
-		asked[index]++
+		calls[index]++
 		switch {
 		case index == 1 && attempt < 3:
 			return retryable()
@@ -105,16 +105,16 @@ func TestRetryGeneratesOnlyMissingImages(t *testing.T) {
 	if record.Status != job.StatusSucceeded || g.Count(s.ID) != 3 {
 		t.Fatalf("record is %+v after %d calls", record, g.Count(s.ID))
 	}
-	made, missing := indexes(record)
-	if len(made) != 3 || len(missing) != 1 || record.Result.Missing[0].Error.Code != job.CodeModerated {
-		t.Errorf("made %v, missing %+v", made, record.Result.Missing)
+	stored, missing := indexes(record)
+	if len(stored) != 3 || len(missing) != 1 || record.Result.Missing[0].Error.Code != job.CodeModerated {
+		t.Errorf("stored %v, missing %+v", stored, record.Result.Missing)
 	}
-	if asked[0] != 1 || asked[1] != 3 || asked[2] != 1 {
-		t.Errorf("asked for %v", asked)
+	if calls[0] != 1 || calls[1] != 3 || calls[2] != 1 {
+		t.Errorf("calls per image: %v", calls)
 	}
 }
 
-// When the attempts are spent the set ends with what there is.
+// After the last attempt the set ends with the images that are stored.
 func TestSetAfterTheLastAttempt(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -127,9 +127,9 @@ func TestSetAfterTheLastAttempt(t *testing.T) {
 	r.Start(g)
 	s := r.Submit(job.KindImage, processortest.Images(2, 1), processortest.MaxAttempts(2))
 	record := r.WaitSettled(s)
-	made, missing := indexes(record)
-	if record.Status != job.StatusSucceeded || len(made) != 1 || len(missing) != 1 || record.Result.Missing[0].Error.Code != job.CodeUnavailable || record.Failures != 2 {
-		t.Errorf("record is %+v, made %v, missing %+v", record, made, record.Result.Missing)
+	stored, missing := indexes(record)
+	if record.Status != job.StatusSucceeded || len(stored) != 1 || len(missing) != 1 || record.Result.Missing[0].Error.Code != job.CodeUnavailable || record.Failures != 2 {
+		t.Errorf("record is %+v, stored %v, missing %+v", record, stored, record.Result.Missing)
 	}
 }
 
@@ -144,7 +144,7 @@ func TestSetWhoseDeadlinePasses(t *testing.T) {
 		},
 		"in an attempt": func(c processortest.Call) error {
 			<-c.Ctx.Done()
-			return errors.New("broken off")
+			return errors.New("call canceled")
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -167,12 +167,12 @@ func TestSetWhoseDeadlinePasses(t *testing.T) {
 			if record.Status != job.StatusSucceeded || g.Count(s.ID) != 1 {
 				t.Fatalf("record is %+v after %d calls", record, g.Count(s.ID))
 			}
-			made, missing := indexes(record)
-			if len(made) != 1 || made[0] != 1 || len(missing) != 1 || record.Result.Missing[0].Error.Code != job.CodeDeadline {
-				t.Errorf("made %v, missing %+v", made, record.Result.Missing)
+			stored, missing := indexes(record)
+			if len(stored) != 1 || stored[0] != 1 || len(missing) != 1 || record.Result.Missing[0].Error.Code != job.CodeDeadline {
+				t.Errorf("stored %v, missing %+v", stored, record.Result.Missing)
 			}
 			if cause := record.Result.Missing[0].Error.Cause; (cause == job.CodeUnavailable) != (name == "between attempts") {
-				t.Errorf("missing because of %q", cause)
+				t.Errorf("cause of the missing image is %q", cause)
 			}
 			if p := record.Result.Prompt; p == nil || *p != (job.PromptPair{Original: "a lighthouse", Optimized: "better"}) {
 				t.Errorf("prompts are %+v", p)
@@ -181,10 +181,10 @@ func TestSetWhoseDeadlinePasses(t *testing.T) {
 	}
 }
 
-// Of the waits that a set's upstreams ask for the longest is kept to.
+// The longest Retry-After of a set's images applies.
 func TestSetWaitsForTheLongestRetryAfter(t *testing.T) {
 	t.Parallel()
-	const asked = 800 * time.Millisecond
+	const retryAfter = 800 * time.Millisecond
 	r := newRig(t)
 	g := set(func(index, attempt int) *fault.Error {
 		switch {
@@ -193,7 +193,7 @@ func TestSetWaitsForTheLongestRetryAfter(t *testing.T) {
 		case index == 0:
 			return retryable()
 		case index == 1:
-			return throttled(asked)
+			return throttled(retryAfter)
 		}
 		return throttled(time.Millisecond)
 	})
@@ -201,8 +201,8 @@ func TestSetWaitsForTheLongestRetryAfter(t *testing.T) {
 	s := r.Submit(job.KindImage, processortest.Images(3, 1))
 	record := r.WaitSettled(s)
 	calls := g.WaitCalls(t, 2)
-	if waited := calls[1].At.Sub(calls[0].At); waited < asked {
-		t.Errorf("asked to wait %s, waited %s", asked, waited)
+	if waited := calls[1].At.Sub(calls[0].At); waited < retryAfter {
+		t.Errorf("waited %s with a Retry-After of %s", waited, retryAfter)
 	}
 	if record.Status != job.StatusSucceeded || record.Failures != 1 {
 		t.Errorf("record is %+v", record)

@@ -16,7 +16,7 @@ import (
 
 var errCrash = errors.New("the test stops the worker here")
 
-// Behind each step exactly what belongs before it is stored: the message goes last.
+// After each step exactly the writes up to it are done; the message is removed last.
 func TestSettlementOrder(t *testing.T) {
 	t.Parallel()
 	for name, g := range map[string]*processortest.Generator{
@@ -63,21 +63,21 @@ func TestSettlementOrder(t *testing.T) {
 	}
 }
 
-// A worker that stops in any gap of the settlement leaves a job that the next worker ends exactly once.
+// After a crash in any step of the settlement, the next worker ends the job exactly once.
 func TestCrashAfterEachSettlementStep(t *testing.T) {
 	t.Parallel()
 	steps := []processor.Step{processor.StepMedia, processor.StepRecord, processor.StepFollowUp, processor.StepAck}
 	for _, step := range steps {
 		for name, status := range map[string]job.Status{"succeed": job.StatusSucceeded, "fail": job.StatusFailed} {
-			t.Run(fmt.Sprintf("%s behind %s", name, step), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%s after %s", name, step), func(t *testing.T) {
 				t.Parallel()
-				stopInGap(t, step, status)
+				crashAfter(t, step, status)
 			})
 		}
 	}
 }
 
-func stopInGap(t *testing.T, step processor.Step, status job.Status) {
+func crashAfter(t *testing.T, step processor.Step, status job.Status) {
 	t.Helper()
 	r := newRig(t, withShortWait)
 	var made atomic.Int64
@@ -96,7 +96,7 @@ func stopInGap(t *testing.T, step processor.Step, status job.Status) {
 			if at != step {
 				return nil
 			}
-			close(crashed) // A second time would panic: the first worker takes the job only once.
+			close(crashed) // A second close would panic: the first worker gets the job only once.
 			return errCrash
 		})
 	})
@@ -104,7 +104,7 @@ func stopInGap(t *testing.T, step processor.Step, status job.Status) {
 	<-crashed
 	before := r.LastMessage(broker.ResultsStream, broker.RecordSubject(s.Owner, s.ID))
 	if (before != nil) != (step != processor.StepMedia) {
-		t.Fatalf("a record behind %s: %v", step, before != nil)
+		t.Fatalf("record stored after %s: %v", step, before != nil)
 	}
 	first.Shutdown()
 	r.Start(g)
@@ -135,10 +135,9 @@ func stopInGap(t *testing.T, step processor.Step, status job.Status) {
 		if depth != 1 || d == nil || d.Error.Code != job.CodeModerated || d.Failures != 1 {
 			t.Errorf("%d dead letters, this one %+v", depth, d)
 		}
-		// Who finds the record does not know what the upstream said, and must not put a poorer letter in the place of a
-		// better one.
+		// The second worker does not know the upstream's message, and must not replace a dead letter that has it.
 		if known := step != processor.StepRecord; (d.Detail != "") != known {
-			t.Errorf("the letter says %q", d.Detail)
+			t.Errorf("detail of the dead letter is %q", d.Detail)
 		}
 		return
 	}
@@ -150,7 +149,7 @@ func stopInGap(t *testing.T, step processor.Step, status job.Status) {
 	}
 }
 
-// Of two workers that end the same job the first decides, and the second takes the later steps for its record.
+// The first of two workers that end the same job decides, and the second continues with the first one's record.
 func TestFirstRecordWins(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -178,7 +177,7 @@ func TestFirstRecordWins(t *testing.T) {
 	}
 }
 
-// An image of a set that was stored before a crash is not made again.
+// Images of a set that were stored before a crash are not generated again.
 func TestCrashKeepsStoredImages(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, withShortWait)

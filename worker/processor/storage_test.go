@@ -28,7 +28,7 @@ func (r *rig) fill() {
 	r.Fatal("the store does not fill")
 }
 
-// makeRoom forgets the dead letters.
+// makeRoom deletes the dead letters.
 func (r *rig) makeRoom() {
 	r.Helper()
 	dead, err := r.Broker.JetStream().Stream(r.Context(), broker.StreamDead)
@@ -40,8 +40,8 @@ func (r *rig) makeRoom() {
 	}
 }
 
-// TestResultIsKeptWhileTheStoreIsFull fills the store while calls are under way: what they made is kept until there is room,
-// nothing is made twice, and nothing more is made meanwhile.
+// TestResultIsKeptWhileTheStoreIsFull fills the store during calls: their results are kept until there is room, no call
+// is repeated, and no new one is made meanwhile.
 func TestResultIsKeptWhileTheStoreIsFull(t *testing.T) {
 	t.Parallel()
 	for name, in := range map[string]struct {
@@ -65,16 +65,16 @@ func TestResultIsKeptWhileTheStoreIsFull(t *testing.T) {
 			for range 6 {
 				specs = append(specs, r.Submit(in.kind, in.change))
 			}
-			// Half a second is a hundredth of what it takes without holding on.
+			// The store stays full for much longer than this time-out.
 			w := r.Start(g, withShortBeat, func(c *processor.Config) { c.SetSettleTimeout(500 * time.Millisecond) })
 			g.WaitCalls(t, 2)
 			writes := r.spy("$KV." + broker.BucketResults + ".>")
 			r.fill()
 			gate.release()
-			// Each tries again every other second; by then the jobs would have been delivered again.
-			r.Eventually("it is tried again and again", func() bool { return writes.count(func(*nats.Msg) bool { return true }) >= 8 })
+			// Each is retried every other second; without heartbeats the jobs would have been redelivered by then.
+			r.Eventually("writes are retried", func() bool { return writes.count(func(*nats.Msg) bool { return true }) >= 8 })
 			if calls := len(g.WaitCalls(t, 2)); calls > 2 {
-				t.Errorf("%d calls while nothing can be stored", calls)
+				t.Errorf("%d calls while the store is full, want 2", calls)
 			}
 			r.makeRoom()
 			for _, s := range specs {
@@ -92,13 +92,13 @@ func TestResultIsKeptWhileTheStoreIsFull(t *testing.T) {
 				}
 			}
 			if n := strings.Count(log, "job left"); n > 0 {
-				t.Errorf("%d jobs are left: %s", n, log)
+				t.Errorf("%d jobs left for redelivery: %s", n, log)
 			}
 		})
 	}
 }
 
-// TestFullStoreDoesNotDelayAStop stops a worker that holds what cannot be stored.
+// TestFullStoreDoesNotDelayAStop stops a worker whose result cannot be stored.
 func TestFullStoreDoesNotDelayAStop(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, func(c *broker.Config) { c.MaxStoreMB = 1 })
@@ -114,7 +114,7 @@ func TestFullStoreDoesNotDelayAStop(t *testing.T) {
 	g.WaitCalls(t, 1)
 	r.fill()
 	gate.release()
-	r.Eventually("it is noticed", func() bool { return strings.Contains(w.Log.String(), "NATS stores no results") })
+	r.Eventually("the full store is logged", func() bool { return strings.Contains(w.Log.String(), "NATS stores no results") })
 	w.Shutdown()
 	if !r.Queued(s) {
 		t.Error("the job is lost")

@@ -12,17 +12,17 @@ func TestTextPercent(t *testing.T) {
 	for _, expected := range []int{0, 1, 7, 600, 4000} {
 		last := 1
 		for n := range 20_000 / 37 {
-			got := processor.Written(strings.Repeat("猫", 37*n), expected)
+			got := processor.TextPercent(strings.Repeat("猫", 37*n), expected)
 			if got < last || got > 99 {
-				t.Fatalf("%d characters of %d are %d%% after %d%%", 37*n, expected, got, last)
+				t.Fatalf("%d of %d characters: %d%% after %d%%", 37*n, expected, got, last)
 			}
 			last = got
 		}
 		if expected > 0 && last < 90 {
-			t.Errorf("far beyond %d characters it is %d%%", expected, last)
+			t.Errorf("%d%% far beyond the expected %d characters, want at least 90%%", last, expected)
 		}
 	}
-	if got := processor.Written(strings.Repeat("x", 300), 600); got != 40 {
-		t.Errorf("half of it is %d%%", got)
+	if got := processor.TextPercent(strings.Repeat("x", 300), 600); got != 40 {
+		t.Errorf("half of the text is %d%%, want 40%%", got)
 	}
 }

@@ -14,7 +14,7 @@ import (
 // healthTimeout bounds the request.
 const healthTimeout = 5 * time.Second
 
-// health asks the worker that listens on METRICS_ADDR whether it is ready, for the health check of a container without a
+// health fails if the worker that listens on METRICS_ADDR is not ready. It is the health check of a container without a
 // shell.
 func health(ctx context.Context, environ []string) error {
 	cfg := telemetry.Config{MetricsAddr: defaultMetricsAddr}

@@ -1,4 +1,4 @@
-// The program worker fetches generation jobs from NATS and runs them. Any number of workers may run concurrently.
+// Command worker fetches generation jobs from NATS and runs them. Any number of workers may run concurrently.
 package main
 
 import (
@@ -33,7 +33,7 @@ const (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// A second signal ends the program at once.
+	// Restore the default behavior of signals: a second one ends the program at once.
 	context.AfterFunc(ctx, stop)
 	os.Exit(run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
 }
@@ -136,7 +136,7 @@ func work(ctx context.Context, environ []string, stdout, stderr io.Writer) (err 
 	running.Push(runtime.StopStep())
 	b, err := broker.Open(ctx, nats, log)
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-		// The process was stopped while it waited for NATS, which is no error.
+		// A stop while waiting for NATS is no error.
 		_, _ = fmt.Fprintln(stdout, "stopped before startup was complete")
 		return nil
 	}

@@ -1,5 +1,5 @@
-// Package app is one worker as a value: New, Start, Stop. The standalone worker runs it, and so does an API process that
-// brings its own worker.
+// Package app runs one worker as a value: New, Start, Stop. The worker program uses it, and so does an API process with
+// an embedded worker.
 package app
 
 import (
@@ -30,21 +30,21 @@ import (
 
 // Worker is one worker.
 type Worker struct {
-	cfg       Config
-	broker    *broker.Broker
-	metrics   *telemetry.Metrics
-	tracing   *telemetry.Tracing
-	log       *slog.Logger
-	transport *http.Transport
-	simulator *simulator.Simulator
-	processor *processor.Processor
-	catalogue *catalogue.Live
-	control   *control.Controller
-	// background runs until stop.
+	cfg        Config
+	broker     *broker.Broker
+	metrics    *telemetry.Metrics
+	tracing    *telemetry.Tracing
+	log        *slog.Logger
+	transport  *http.Transport
+	simulator  *simulator.Simulator
+	processor  *processor.Processor
+	catalogue  *catalogue.Live
+	control    *control.Controller
 	background sync.WaitGroup
-	stop       context.CancelFunc
-	// odd is the number of entries that the last refresh skipped.
-	odd int
+	// stop ends background.
+	stop context.CancelFunc
+	// skipped is the number of catalogue entries that the last refresh skipped.
+	skipped int
 }
 
 // New returns a worker that is idle until Start.
@@ -59,7 +59,7 @@ func New(cfg Config, b *broker.Broker, m *telemetry.Metrics, log *slog.Logger, o
 // Option changes a new worker.
 type Option func(*Worker)
 
-// WithTracing has the worker create the spans of attempts and of their requests.
+// WithTracing makes the worker create spans for attempts and their requests.
 func WithTracing(t *telemetry.Tracing) Option { return func(w *Worker) { w.tracing = t } }
 
 // Start starts the simulator if it is used, creates the clients and begins to fetch jobs. ctx bounds the start only. If
@@ -125,7 +125,7 @@ func (w *Worker) start(ctx context.Context) error {
 	return nil
 }
 
-// simulated returns the settings of real clients for the simulator.
+// simulated returns the settings with which the real clients call the simulator.
 func simulated(s *simulator.Simulator) Upstreams {
 	return Upstreams{
 		ImageBase: s.PollinationsURL(), TextBase: s.PollinationsURL(), Token: "sk_simulator",
@@ -162,7 +162,7 @@ func (w *Worker) generator(u Upstreams, leases *control.Store) (*generate.Genera
 // Simulator returns the simulator that replaces the upstreams, or nil.
 func (w *Worker) Simulator() *simulator.Simulator { return w.simulator }
 
-// Farewell returns a message for the terminal: what a stop will wait for.
+// Farewell returns a message for the terminal about the jobs that a stop waits for.
 func (w *Worker) Farewell() string {
 	running := 0
 	if w.processor != nil {
@@ -190,7 +190,7 @@ func (w *Worker) Stop(ctx context.Context) error {
 		w.control.Stop()
 	}
 	if w.transport != nil {
-		// The simulator would wait for connections that were never used.
+		// The simulator's Stop would wait for connections that were never used.
 		w.transport.CloseIdleConnections()
 	}
 	if w.simulator != nil {
@@ -201,8 +201,8 @@ func (w *Worker) Stop(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// StopStep returns Stop as a step of a process. Time is reserved for running attempts, and more for returning the others
-// to the queue, which CheckStop ensures.
+// StopStep returns Stop as a step of the process's shutdown. It reserves SoftStop for running attempts; CheckStop ensures
+// that there is time left to return the other jobs to the queue.
 func (w *Worker) StopStep() lifecycle.Step {
 	return lifecycle.Step{Name: "worker", Stop: w.Stop, Need: w.cfg.Processor.SoftStop, Weight: 4}
 }

@@ -12,26 +12,26 @@ import (
 )
 
 const (
-	// refreshEvery is how often one of the workers fetches the model lists.
-	refreshEvery = 10 * time.Minute
-	// refreshLook is how often a worker checks whether that is due.
-	refreshLook = time.Minute
+	// refreshInterval is the interval at which one of the workers fetches the model lists.
+	refreshInterval = 10 * time.Minute
+	// refreshCheckInterval is the interval at which each worker checks whether a refresh is due.
+	refreshCheckInterval = time.Minute
 	// refreshTimeout bounds the requests.
 	refreshTimeout = 30 * time.Second
 )
 
-// keepCatalogue keeps the catalogue of models up to date until ctx ends. The first worker to find it due fetches the
-// lists.
+// keepCatalogue refreshes the catalogue of models until ctx ends. The first worker that finds a refresh due fetches the
+// lists for all.
 func (w *Worker) keepCatalogue(ctx context.Context, media *pollinations.Client) {
-	ticker := time.NewTicker(refreshLook)
+	ticker := time.NewTicker(refreshCheckInterval)
 	defer ticker.Stop()
 	failing := false
 	for {
-		if failing || w.catalogue.Due(ctx, refreshEvery) {
+		if failing || w.catalogue.Due(ctx, refreshInterval) {
 			err := w.refreshCatalogue(ctx, media)
 			switch {
 			case err != nil && ctx.Err() == nil && !failing:
-				// Logged once; the previous or built-in catalogue stays.
+				// Logged once; the previous or built-in catalogue remains in use.
 				w.log.WarnContext(ctx, "cannot read the models of the upstream", "error", err)
 			case err == nil && failing:
 				w.log.InfoContext(ctx, "the models of the upstream can be read again")
@@ -51,17 +51,17 @@ func (w *Worker) refreshCatalogue(ctx context.Context, media *pollinations.Clien
 	defer cancel()
 	models, err := media.Models(ctx)
 	before := w.catalogue.Current(ctx)
-	// The limit of prompts is known without a list.
+	// The limit of prompts does not depend on the lists.
 	limit := media.MaxPromptBytes()
 	if models == nil || (len(models.Image) == 0 && len(models.Speech) == 0 && before.MaxPromptBytes == limit) {
 		return err
 	}
-	if models.Skipped > 0 && models.Skipped != w.odd {
+	if models.Skipped > 0 && models.Skipped != w.skipped {
 		w.log.InfoContext(ctx, "unusable entries in the model lists of the upstream skipped", "count", models.Skipped)
 	}
-	w.odd = models.Skipped
+	w.skipped = models.Skipped
 	lists := &job.Catalogue{Images: convert(models.Image), Speech: convert(models.Speech), MaxPromptBytes: limit}
-	// A list that could not be fetched stays what it was.
+	// Keep the previous version of a list that could not be fetched.
 	if err != nil && before.Source == job.SourceUpstream {
 		if len(lists.Images) == 0 {
 			lists.Images = before.Images
@@ -89,7 +89,7 @@ func convert(models []pollinations.Model) []job.Model {
 	return list
 }
 
-// The names under which the lists give prices.
+// The names of prices in the model lists.
 const (
 	rateImage = "completionImageTokens"
 	rateAudio = "completionAudioTokens"

@@ -15,21 +15,21 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/upstream/pollinations"
 )
 
-// Config has all settings of a worker but those of NATS.
+// Config has all settings of a worker except those of NATS.
 type Config struct {
 	Upstreams Upstreams
 	Processor processor.Config
-	// Latency is how long simulated generations take; zero for none.
+	// Latency is the latency of simulated generations.
 	Latency simulator.Latency `env:"-"`
 	// ConnectTimeout bounds the dial of an upstream; 0 means the transport's default.
 	ConnectTimeout time.Duration `env:"-"`
 
-	// OnSwitch, if not nil, is called with the runtime switches in force, at the start and whenever they change. A worker
-	// inside an API process leaves that to the API.
+	// OnSwitch, if not nil, is called with the runtime switches at the start and whenever they change. It is nil in an API
+	// process, which applies the switches itself.
 	OnSwitch func(map[control.SwitchName]control.Switch) `env:"-"`
 }
 
-// Upstreams are the services to call.
+// Upstreams has the settings of the upstream services.
 type Upstreams struct {
 	ImageBase string     `env:"POLLINATIONS_IMAGE_API_BASE" doc:"Base URL of the Pollinations image API, such as https://gen.pollinations.ai."`
 	TextBase  string     `env:"POLLINATIONS_TEXT_API_BASE" doc:"Base URL of the Pollinations speech and text API, such as https://gen.pollinations.ai."`
@@ -45,7 +45,7 @@ type Upstreams struct {
 	Simulator string `env:"SIMULATOR" doc:"on or off: whether the built-in simulator replaces the upstreams; if empty, it does unless a POLLINATIONS_ or DEEPSEEK_ variable is set."`
 }
 
-// The modes in which a worker can run.
+// The modes of a worker.
 const (
 	ModeLive      = "live"
 	ModeSimulator = "simulator"
@@ -63,7 +63,7 @@ func (u Upstreams) Simulated() bool {
 		u.DeepSeekURL == "" && u.DeepSeekKey == "" && u.DeepSeekModel == ""
 }
 
-// Mode returns the mode in which the worker runs.
+// Mode returns ModeLive or ModeSimulator.
 func (u Upstreams) Mode() string {
 	if u.Simulated() {
 		return ModeSimulator
@@ -71,7 +71,7 @@ func (u Upstreams) Mode() string {
 	return ModeLive
 }
 
-// Missing names the variables without which some kinds of job cannot be worked.
+// Missing returns the names of unset variables that some kinds of job need.
 func (u Upstreams) Missing() []string {
 	if u.Simulated() {
 		return nil
@@ -105,19 +105,19 @@ func (c *Config) Validate() error {
 			errs = append(errs, fmt.Errorf("%s must be gen or legacy, not %q", name, style))
 		}
 	}
-	for name, address := range map[string]string{
+	for name, base := range map[string]string{
 		"POLLINATIONS_IMAGE_API_BASE": c.Upstreams.ImageBase, "POLLINATIONS_TEXT_API_BASE": c.Upstreams.TextBase,
 		"DEEPSEEK_API_URL": c.Upstreams.DeepSeekURL,
 	} {
-		if _, err := upstream.ParseBase(name, address); err != nil {
+		if _, err := upstream.ParseBase(name, base); err != nil {
 			errs = append(errs, err)
 		}
 	}
 	return errors.Join(append(errs, c.Processor.Validate())...)
 }
 
-// CheckStop fails if WORKER_SOFT_STOP is not shorter than the time-out of a stop: running attempts would then be cut off
-// without returning their jobs to the queue.
+// CheckStop fails if WORKER_SOFT_STOP is not shorter than the time-out of a stop, which would end before the jobs of
+// running attempts are returned to the queue.
 func (c *Config) CheckStop(timeout time.Duration) error {
 	if c.Processor.SoftStop < timeout || timeout <= 0 {
 		return nil
@@ -125,7 +125,7 @@ func (c *Config) CheckStop(timeout time.Duration) error {
 	return fmt.Errorf("WORKER_SOFT_STOP must be shorter than STOP_TIMEOUT, which is %s, not %s", timeout, c.Processor.SoftStop)
 }
 
-// Describe returns the upstreams for the banner: hosts, no secrets.
+// Describe returns the hosts of the upstreams for the banner, without secrets.
 func (u Upstreams) Describe() string {
 	if u.Simulated() {
 		return "the built-in simulator (set POLLINATIONS_* and DEEPSEEK_* to use the real services)"
@@ -136,13 +136,13 @@ func (u Upstreams) Describe() string {
 }
 
 // host returns only the host of a URL, since the rest may contain credentials.
-func host(address string) string {
-	if address == "" {
+func host(rawURL string) string {
+	if rawURL == "" {
 		return "not set"
 	}
-	parsed, err := url.Parse(address)
-	if err != nil || parsed.Host == "" {
-		return "set, but no address"
+	u, err := url.Parse(rawURL)
+	if err != nil || u.Host == "" {
+		return "set, but not a URL"
 	}
-	return parsed.Host
+	return u.Host
 }

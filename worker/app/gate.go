@@ -11,16 +11,16 @@ import (
 )
 
 const (
-	// imageSpacing and speechSpacing are how far apart calls to the legacy services begin, which is what they ask of one
-	// address.
+	// imageSpacing and speechSpacing are the minimum times between the starts of two calls to the legacy services, which
+	// they require per IP address.
 	imageSpacing  = 45 * time.Second
 	speechSpacing = 30 * time.Second
 	// releaseTimeout bounds the release of a lease.
 	releaseTimeout = 5 * time.Second
 )
 
-// gate lets one call to a legacy service through at a time, of all workers. It never waits: other calls fail as
-// throttled, and their jobs wait in the queue.
+// gate returns a Gate that allows one call to a legacy service at a time across all workers. It never waits: other calls
+// fail as throttled, and their jobs wait in the queue.
 func (w *Worker) gate(leases *control.Store) pollinations.Gate {
 	return func(ctx context.Context, name string) (func(), error) {
 		spacing, longest := imageSpacing, w.cfg.Processor.ImageTimeout
@@ -39,7 +39,7 @@ func (w *Worker) gate(leases *control.Store) pollinations.Gate {
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
 			defer cancel()
 			if err := leases.ShortenLease(ctx, name, revision, begun.Add(spacing)); err != nil {
-				// The lease expires by itself.
+				// The lease expires anyway.
 				w.log.DebugContext(ctx, "cannot release the lease", "upstream", name, "error", err)
 			}
 		}, nil

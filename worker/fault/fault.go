@@ -1,6 +1,6 @@
-// Package fault holds the classified error of a call to an upstream. The clients create it where a call fails; the
-// processor, which knows no client, decides by its Class what happens to the job. It stands apart from both so that the
-// class is decided once and needs no translation on its way up.
+// Package fault defines the classified error of a call to an upstream. The upstream clients create it, and the processor
+// decides by its Class what happens to the job. It is a package of its own because the processor must not import a
+// client.
 package fault
 
 import (
@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Class says what to do about an Error.
+// Class is the class of an Error, which decides how it is handled.
 type Class string
 
 // The classes.
@@ -23,16 +23,16 @@ const (
 	Permanent Class = "permanent"
 	// Moderated means that the upstream refuses the text of this request.
 	Moderated Class = "moderated"
-	// Misconfigured means that no request will succeed until an operator acts: our key, our balance, our settings.
+	// Misconfigured means that no request will succeed until an operator changes the key, the balance or the settings.
 	Misconfigured Class = "misconfigured"
-	// Canceled means that the call's own context was canceled.
+	// Canceled means that the context of the call was canceled.
 	Canceled Class = "canceled"
 )
 
 // Final reports whether the same request can never succeed.
 func (c Class) Final() bool { return c == Permanent || c == Moderated }
 
-// CodeCanceled is the Code of class Canceled. The other codes are those of package job, on which clients branch.
+// CodeCanceled is the Code of class Canceled. The other codes are those of package job, which API clients see.
 const CodeCanceled = "canceled"
 
 // Error is a failed call to an upstream.
@@ -42,12 +42,12 @@ type Error struct {
 	Class    Class
 	// Code is CodeCanceled or a code of package job.
 	Code string
-	// Status is the HTTP status; 0 when there was no response. For an error sent as an image it is the status that the
-	// image claims.
+	// Status is the HTTP status; 0 without a response. For an error that was sent with status 200 it is the status that
+	// the response claims.
 	Status int
-	// RetryAfter is how long the upstream asked to wait, at most a day; 0 when it did not say.
+	// RetryAfter is the wait that the upstream asked for, at most a day; 0 if it asked for none.
 	RetryAfter time.Duration
-	// RequestID is the upstream's ID of the exchange, for questions to its operators.
+	// RequestID is the upstream's ID of the request, for its support.
 	RequestID string
 	// Detail is for operators: at most 2 KB of the upstream's message, without keys, URLs and the user's text.
 	Detail string
@@ -55,7 +55,7 @@ type Error struct {
 	Err error
 }
 
-// Error names the upstream, the code, the status and the cause. It leaves out Detail, which is the upstream's wording.
+// Error returns the upstream, the code, the status and the cause, without Detail, which quotes the upstream.
 func (e *Error) Error() string {
 	var text strings.Builder
 	text.WriteString(e.Upstream)

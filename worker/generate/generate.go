@@ -1,6 +1,6 @@
-// Package generate is the processor.Generator that calls the real services: images and speech at Pollinations, texts at
-// the language model. It decides what one attempt of a job calls and what the calls used; retries, circuit breakers and
-// settlement are the processor's.
+// Package generate implements processor.Generator with the upstream clients: Pollinations for images and speech, the
+// language model for texts. It makes the calls of one attempt and computes their usage; package processor does retries,
+// circuit breakers and settlement.
 package generate
 
 import (
@@ -19,12 +19,12 @@ import (
 type Generator struct {
 	Media    *pollinations.Client
 	Language *deepseek.Client
-	// Catalogue returns the models with their prices; nil leaves costs out.
+	// Catalogue returns the models with their prices; if nil, usage has no costs.
 	Catalogue func(context.Context) *job.Catalogue
 	Log       *slog.Logger
 }
 
-// Generate makes one attempt of a job of any kind. It fails as processor.Generator says.
+// Generate makes one attempt of a job of any kind. It fails as described at processor.Generator.
 func (g *Generator) Generate(ctx context.Context, t *processor.Task) (*job.Result, error) {
 	switch in := t.Spec.Input.(type) {
 	case *job.ImageInput:

@@ -14,7 +14,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/upstream/pollinations"
 )
 
-// images makes every missing image concurrently: one that fails does not fail the others.
+// images generates all missing images concurrently: one that fails does not fail the others.
 func (g *Generator) images(ctx context.Context, t *processor.Task, in *job.ImageInput) (*job.Result, error) {
 	prompt, result, err := g.imagePrompt(ctx, t, in)
 	if err != nil {
@@ -44,7 +44,7 @@ func (g *Generator) images(ctx context.Context, t *processor.Task, in *job.Image
 	wg.Wait()
 	for _, p := range panics {
 		if p != nil {
-			// In its own goroutine it would have ended the process; here the processor recovers from it.
+			// In its own goroutine the panic would end the process; here the processor recovers it.
 			panic(p)
 		}
 	}
@@ -59,7 +59,7 @@ func (g *Generator) images(ctx context.Context, t *processor.Task, in *job.Image
 	return result, setError(missing, errs, refused)
 }
 
-// goroutinePanic carries a panic to the goroutine of its attempt.
+// goroutinePanic is a panic that is passed on to the goroutine of its attempt.
 type goroutinePanic struct {
 	value any
 	stack string
@@ -87,8 +87,8 @@ func (g *Generator) image(ctx context.Context, t *processor.Task, in *job.ImageI
 	}, in.Count())
 }
 
-// setError makes one error of those of single images, to which it adds those refused in earlier attempts. An error that
-// is not of an upstream's call stands for all.
+// setError combines the errors of single images and the faults of images that earlier attempts refused into one error,
+// nil if there are none. An error that is not from an upstream call is returned as it is.
 func setError(indexes []int, errs []error, faults map[int]*fault.Error) error {
 	for n, err := range errs {
 		var f *fault.Error

@@ -23,9 +23,9 @@ func (g *Generator) text(ctx context.Context, t *processor.Task, in *job.TextInp
 	}, err
 }
 
-// imagePrompt returns the prompt to send and, for a job that optimizes, a result with both prompts. A language model that
-// fails does not fail the image: the job goes on with the original prompt. Either choice is kept for later attempts, so
-// that all images of a job, however often they are retried, have the same prompt.
+// imagePrompt returns the prompt to send and, for a job that optimizes, a result with both prompts. If the language model
+// fails, the job continues with the original prompt. Either prompt is kept for later attempts, so that all images of a
+// job have the same one.
 func (g *Generator) imagePrompt(ctx context.Context, t *processor.Task, in *job.ImageInput) (string, *job.Result, error) {
 	if !in.Optimize {
 		return in.Prompt, &job.Result{}, nil
@@ -39,7 +39,7 @@ func (g *Generator) imagePrompt(ctx context.Context, t *processor.Task, in *job.
 		case ctx.Err() != nil:
 			return "", nil, err
 		case errors.Is(err, processor.ErrCircuitOpen):
-			// It was logged when the circuit breaker opened.
+			// This was logged when the circuit breaker opened.
 			optimized = in.Prompt
 		default:
 			g.Log.WarnContext(ctx, "cannot optimize the prompt, using the original", "error", err)
@@ -55,8 +55,8 @@ func (g *Generator) imagePrompt(ctx context.Context, t *processor.Task, in *job.
 	return optimized, &job.Result{Prompt: &job.PromptPair{Original: in.Prompt, Optimized: optimized}, Usage: t.OptimizeUsage()}, nil
 }
 
-// optimize has a prompt optimized within half of the attempt's time, so that the other half is left for the image. A
-// retryable failure is retried once at once: another attempt of the whole job would count against it.
+// optimize optimizes a prompt within half of the attempt's time; the other half is for the image. A retryable failure is
+// retried once at once, since another attempt would count as a failure of the job.
 func (g *Generator) optimize(ctx context.Context, t *processor.Task, prompt string) (c deepseek.Completion, err error) {
 	err = t.Guard(ctx, job.UpstreamLanguage, func() error {
 		ctx := ctx

@@ -10,7 +10,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/upstream/pollinations"
 )
 
-// imageUsage returns what an image used and, where the catalogue has the model's price, what it cost.
+// imageUsage returns the usage of an image, with its cost if the catalogue has the model's price.
 func (g *Generator) imageUsage(ctx context.Context, model string, m *pollinations.Media) *job.Usage {
 	usage := &job.Usage{Images: 1}
 	known, _ := g.models(ctx).ImageModel(model)
@@ -31,7 +31,7 @@ func (g *Generator) imageUsage(ctx context.Context, model string, m *pollination
 	return billed(usage, price.Currency, m.CacheHit)
 }
 
-// speechUsage returns what speech used and, where the catalogue has the model's price, what it cost.
+// speechUsage returns the usage of speech, with its cost if the catalogue has the model's price.
 func (g *Generator) speechUsage(ctx context.Context, in *job.AudioInput, m *pollinations.Media) *job.Usage {
 	usage := &job.Usage{Characters: utf8.RuneCountInString(in.Text)}
 	if counted := int(m.Usage.AudioCharacters); counted > 0 {
@@ -46,7 +46,7 @@ func (g *Generator) speechUsage(ctx context.Context, in *job.AudioInput, m *poll
 	return billed(usage, currency, m.CacheHit)
 }
 
-// billed completes a usage: what the upstream had cached costs nothing.
+// billed adds the currency to a usage. A response from the upstream's cache costs nothing.
 func billed(usage *job.Usage, currency string, cached bool) *job.Usage {
 	if cached {
 		usage.Cached = 1
@@ -67,7 +67,7 @@ func textUsage(c deepseek.Completion) *job.Usage {
 	return &job.Usage{PromptTokens: c.PromptTokens, CompletionTokens: c.CompletionTokens}
 }
 
-// models returns the catalogue, an empty one when there is none.
+// models returns the catalogue, an empty one if there is none.
 func (g *Generator) models(ctx context.Context) *job.Catalogue {
 	if g.Catalogue == nil {
 		return &job.Catalogue{}

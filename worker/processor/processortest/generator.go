@@ -14,7 +14,7 @@ import (
 
 // Call is one call of a Generator.
 type Call struct {
-	//nolint:containedctx // The script of a test gets the call as one value.
+	//nolint:containedctx // The function of a test gets the call as one value.
 	Ctx  context.Context
 	Task *processor.Task
 	// N counts the calls for this job from 1.
@@ -22,7 +22,7 @@ type Call struct {
 	At time.Time
 }
 
-// Generator is a processor.Generator that does what a test says and remembers its calls.
+// Generator is a processor.Generator that calls a function of the test and records the calls.
 type Generator struct {
 	do func(Call) (*job.Result, error)
 
@@ -44,7 +44,7 @@ func Always(err error) *Generator {
 	return NewGenerator(func(Call) (*job.Result, error) { return nil, err })
 }
 
-// Generate does what the test says.
+// Generate calls the function of the test.
 func (g *Generator) Generate(ctx context.Context, t *processor.Task) (*job.Result, error) {
 	g.mu.Lock()
 	g.counts[t.Spec.ID]++
@@ -63,7 +63,7 @@ func (g *Generator) Generate(ctx context.Context, t *processor.Task) (*job.Resul
 	return g.do(c)
 }
 
-// WaitCalls returns the calls once there are n of them.
+// WaitCalls waits for n calls and returns all calls.
 func (g *Generator) WaitCalls(t testing.TB, n int) []Call {
 	t.Helper()
 	guard := time.NewTimer(Timeout)
@@ -83,21 +83,21 @@ func (g *Generator) WaitCalls(t testing.TB, n int) []Call {
 	}
 }
 
-// Count returns how often a job was attempted.
+// Count returns the number of calls for a job.
 func (g *Generator) Count(id string) int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.counts[id]
 }
 
-// Most returns how many calls ran at once at the most.
+// Most returns the largest number of concurrent calls.
 func (g *Generator) Most() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.most
 }
 
-// Succeed makes what the job asks for.
+// Succeed returns a successful result of the call.
 func Succeed(c Call) (*job.Result, error) {
 	switch in := c.Task.Spec.Input.(type) {
 	case *job.ImageInput:

@@ -1,7 +1,7 @@
-// Package processortest builds what a test of a worker needs: a real NATS with the queue, the store and the service of
-// jobs on it, processors that run until the test ends, and a Generator that does what the test says.
+// Package processortest provides what a test of a worker needs: a real NATS with the queue, the store and the service of
+// jobs, processors that run until the test ends, and a Generator that calls a function of the test.
 //
-// Everything that waits fails the test after Timeout.
+// Every function that waits fails the test after Timeout.
 package processortest
 
 import (
@@ -25,10 +25,10 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/processor"
 )
 
-// Timeout guards against hanging; nothing that works comes near it.
+// Timeout bounds every wait. It is much longer than any wait of a passing test.
 const Timeout = 40 * time.Second
 
-// Rig is a NATS with everything that the API has on it.
+// Rig is a NATS with the stores and services of an API process.
 type Rig struct {
 	Broker  *broker.Broker
 	Queue   *queue.Queue
@@ -39,7 +39,7 @@ type Rig struct {
 	t testing.TB
 }
 
-// New returns a rig on an embedded NATS of its own.
+// New returns a rig on its own embedded NATS.
 func New(t testing.TB, options ...func(*broker.Config)) *Rig {
 	t.Helper()
 	return On(t, brokertest.Start(t, options...))
@@ -63,7 +63,7 @@ func On(t testing.TB, b *broker.Broker) *Rig {
 	return &Rig{t: t, Broker: b, Queue: q, Control: c, Store: s, Jobs: jobs.New(b, q, s)}
 }
 
-// Dial connects to a NATS with a port as a standalone worker does.
+// Dial connects to a NATS by its URL, as a standalone worker does.
 func Dial(t testing.TB, url string) *broker.Broker {
 	t.Helper()
 	b, err := broker.Open(t.Context(), broker.Config{URL: env.Secret(url), Follower: true}, slog.New(slog.DiscardHandler))
@@ -78,26 +78,26 @@ func Dial(t testing.TB, url string) *broker.Broker {
 	return b
 }
 
-// Eventually waits until holds returns true.
-func Eventually(t testing.TB, what string, holds func() bool) {
+// Eventually waits until condition returns true. The message says what should become true.
+func Eventually(t testing.TB, message string, condition func() bool) {
 	t.Helper()
 	guard := time.NewTimer(Timeout)
 	defer guard.Stop()
-	again := time.NewTicker(5 * time.Millisecond)
-	defer again.Stop()
-	for !holds() {
+	retry := time.NewTicker(5 * time.Millisecond)
+	defer retry.Stop()
+	for !condition() {
 		select {
-		case <-again.C:
+		case <-retry.C:
 		case <-guard.C:
-			t.Fatalf("never: %s", what)
+			t.Fatalf("never: %s", message)
 		}
 	}
 }
 
-// Eventually waits until holds returns true.
-func (r *Rig) Eventually(what string, holds func() bool) {
+// Eventually waits until condition returns true. The message says what should become true.
+func (r *Rig) Eventually(message string, condition func() bool) {
 	r.t.Helper()
-	Eventually(r.t, what, holds)
+	Eventually(r.t, message, condition)
 }
 
 // Start runs a processor on the rig's own connection until the test ends.
@@ -106,7 +106,7 @@ func (r *Rig) Start(g processor.Generator, options ...func(*processor.Config)) *
 	return StartOn(r.t, r.Broker, g, options...)
 }
 
-// Submit submits the job that NewSpec returns.
+// Submit submits a job that NewSpec returns.
 func (r *Rig) Submit(kind job.Kind, options ...SpecOption) *job.Spec {
 	r.t.Helper()
 	s := NewSpec(r.t, kind, options...)
@@ -116,7 +116,7 @@ func (r *Rig) Submit(kind job.Kind, options ...SpecOption) *job.Spec {
 	return s
 }
 
-// WaitRecord waits until a job has its terminal record.
+// WaitRecord waits until a job has its terminal record, and returns it.
 func (r *Rig) WaitRecord(s *job.Spec) *job.Record {
 	r.t.Helper()
 	var record *job.Record
@@ -128,7 +128,7 @@ func (r *Rig) WaitRecord(s *job.Spec) *job.Record {
 	return record
 }
 
-// WaitSettled waits until nothing of a job is left but its terminal record.
+// WaitSettled waits until a job is removed from the queue and its progress is deleted, and returns its terminal record.
 func (r *Rig) WaitSettled(s *job.Spec) *job.Record {
 	r.t.Helper()
 	r.WaitRecord(s)
@@ -147,7 +147,7 @@ func (r *Rig) Queued(s *job.Spec) bool {
 	return !errors.Is(err, queue.ErrNotFound)
 }
 
-// Progress returns the job's progress, nil when there is none.
+// Progress returns the job's progress, nil if there is none.
 func (r *Rig) Progress(s *job.Spec) *job.Progress {
 	p, _, err := r.Store.ProgressLeader(r.t.Context(), s.Owner, s.ID)
 	if err != nil {
@@ -156,18 +156,18 @@ func (r *Rig) Progress(s *job.Spec) *job.Progress {
 	return p
 }
 
-// WaitProgress waits for a progress that matches.
-func (r *Rig) WaitProgress(s *job.Spec, what string, matches func(*job.Progress) bool) *job.Progress {
+// WaitProgress waits for a progress that matches, and returns it.
+func (r *Rig) WaitProgress(s *job.Spec, message string, matches func(*job.Progress) bool) *job.Progress {
 	r.t.Helper()
 	var p *job.Progress
-	r.Eventually(what, func() bool {
+	r.Eventually(message, func() bool {
 		p = r.Progress(s)
 		return p != nil && matches(p)
 	})
 	return p
 }
 
-// Media returns the bytes of one of a job's media.
+// Media returns the bytes of a medium.
 func (r *Rig) Media(s *job.Spec, index int) []byte {
 	r.t.Helper()
 	m, err := r.Store.OpenMedia(r.t.Context(), s.Owner, s.ID, index)
@@ -181,7 +181,7 @@ func (r *Rig) Media(s *job.Spec, index int) []byte {
 	return data
 }
 
-// LastMessage returns the last message on a subject, nil when there is none.
+// LastMessage returns the last message on a subject, nil if there is none.
 func (r *Rig) LastMessage(stream, subject string) *jetstream.RawStreamMsg {
 	r.t.Helper()
 	msg, err := broker.LeaderLast(r.t.Context(), r.Broker.JetStream(), stream, subject)
@@ -194,7 +194,7 @@ func (r *Rig) LastMessage(stream, subject string) *jetstream.RawStreamMsg {
 	return msg
 }
 
-// DeadLetter returns the job's dead letter, nil when there is none.
+// DeadLetter returns the job's dead letter, nil if there is none.
 func (r *Rig) DeadLetter(s *job.Spec) *job.DeadLetter {
 	r.t.Helper()
 	msg := r.LastMessage(broker.StreamDead, broker.DeadSubject(s.Kind, s.Owner, s.ID))
@@ -208,7 +208,7 @@ func (r *Rig) DeadLetter(s *job.Spec) *job.DeadLetter {
 	return d
 }
 
-// Redeliver takes a job and gives it back n times, so that its next delivery is number n+1.
+// Redeliver fetches a job and returns it to the queue n times, so that its next delivery is number n+1.
 func (r *Rig) Redeliver(s *job.Spec, n int) {
 	r.t.Helper()
 	lane, err := r.Queue.Lane(r.t.Context(), s.Kind, s.Lane)
@@ -223,7 +223,7 @@ func (r *Rig) Redeliver(s *job.Spec, n int) {
 	for range n {
 		d, err := puller.Pull(lane, 5*time.Second)
 		if err != nil || d == nil || d.ID != s.ID {
-			r.t.Fatalf("took %+v, %v", d, err)
+			r.t.Fatalf("got %+v, %v, want job %s", d, err, s.ID)
 		}
 		if err := d.Nak(); err != nil {
 			r.t.Fatal(err)
@@ -242,7 +242,7 @@ func (r *Rig) Circuit(upstream string) control.Circuit {
 	return c.View().Circuit(upstream)
 }
 
-// OpenCircuit opens the circuit breaker of an upstream; one job may probe it at once.
+// OpenCircuit opens the circuit breaker of an upstream; a job may probe it at once.
 func (r *Rig) OpenCircuit(upstream string) {
 	r.t.Helper()
 	c := r.control()

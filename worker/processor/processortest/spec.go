@@ -11,27 +11,27 @@ import (
 // SpecOption changes a job before it is submitted.
 type SpecOption func(*job.Spec)
 
-// AsGuest puts a job into the lane of the guests.
+// AsGuest submits a job in the guests' lane.
 func AsGuest(s *job.Spec) { s.Lane = job.LaneGuest }
 
-// MaxAttempts sets how many attempts a job has.
+// MaxAttempts sets the maximum number of attempts of a job.
 func MaxAttempts(n int) SpecOption { return func(s *job.Spec) { s.MaxAttempts = n } }
 
 // Input replaces the job's input.
 func Input(in job.Input) SpecOption { return func(s *job.Spec) { s.Input = in } }
 
-// Images asks for n small images with seeds from the given one on.
+// Images sets an input of n small images, with consecutive seeds that start at seed.
 func Images(n int, seed int64) SpecOption {
 	side := 64
 	return Input(&job.ImageInput{Prompt: "a lighthouse", N: &n, Seed: &seed, Width: &side, Height: &side})
 }
 
-// Deadline sets the job's deadline, counted from now.
+// Deadline sets the job's deadline, relative to now.
 func Deadline(after time.Duration) SpecOption {
 	return func(s *job.Spec) { s.Deadline = job.At(time.Now().Add(after)) }
 }
 
-// NewSpec returns a job of a member with three attempts and a small input.
+// NewSpec returns a member's job with three attempts and a small input.
 func NewSpec(t testing.TB, kind job.Kind, options ...SpecOption) *job.Spec {
 	t.Helper()
 	id, created, err := jobs.NewID()

@@ -15,10 +15,10 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/processor"
 )
 
-// Worker is a processor with metrics and a log of its own.
+// Worker is a processor with its own metrics and log.
 type Worker struct {
 	*processor.Processor
-	// Control is the worker's view of the circuit breakers, which lags behind NATS by a notification.
+	// Control is the worker's view of the circuit breakers. It changes a moment after the state in NATS.
 	Control *control.Controller
 	Metrics *telemetry.Metrics
 	Log     *Log
@@ -39,7 +39,7 @@ func Config(options ...func(*processor.Config)) processor.Config {
 	return cfg
 }
 
-// StartOn runs a processor on a broker until the test ends.
+// StartOn starts a processor on a broker and stops it when the test ends.
 func StartOn(t testing.TB, b *broker.Broker, g processor.Generator, options ...func(*processor.Config)) *Worker {
 	t.Helper()
 	w := NewWorker(t, b, g, options...)
@@ -50,7 +50,7 @@ func StartOn(t testing.TB, b *broker.Broker, g processor.Generator, options ...f
 	return w
 }
 
-// NewWorker returns a processor on a broker that was not started.
+// NewWorker returns a processor on a broker without starting it.
 func NewWorker(t testing.TB, b *broker.Broker, g processor.Generator, options ...func(*processor.Config)) *Worker {
 	t.Helper()
 	r := On(t, b)
@@ -84,7 +84,7 @@ func (w *Worker) Shutdown() {
 	})
 }
 
-// Log collects what is logged; it may be read meanwhile.
+// Log is a writer that collects a log. It is safe for concurrent use.
 type Log struct {
 	mu  sync.Mutex
 	buf bytes.Buffer

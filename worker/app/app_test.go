@@ -16,27 +16,27 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/processor/processortest"
 )
 
-// bench is a worker on a rig.
-type bench struct {
+// fixture is a worker on a rig.
+type fixture struct {
 	*testing.T
 	*processortest.Rig
 	worker *app.Worker
 	log    *processortest.Log
 }
 
-func newBench(t *testing.T, environ ...string) *bench {
+func newFixture(t *testing.T, environ ...string) *fixture {
 	t.Helper()
-	return benchOf(t, load(t, environ...))
+	return fixtureWith(t, load(t, environ...))
 }
 
-func benchOf(t *testing.T, cfg app.Config) *bench {
+func fixtureWith(t *testing.T, cfg app.Config) *fixture {
 	t.Helper()
 	r, log := processortest.New(t), &processortest.Log{}
 	cfg.Processor.SoftStop = time.Second
-	return &bench{t, r, app.New(cfg, r.Broker, telemetry.NewMetrics(), slog.New(slog.NewTextHandler(log, nil))), log}
+	return &fixture{t, r, app.New(cfg, r.Broker, telemetry.NewMetrics(), slog.New(slog.NewTextHandler(log, nil))), log}
 }
 
-func (b *bench) stop() {
+func (b *fixture) stop() {
 	b.Helper()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(b.Context()), time.Minute)
 	defer cancel()
@@ -45,16 +45,16 @@ func (b *bench) stop() {
 	}
 }
 
-func (b *bench) submit() *job.Spec {
+func (b *fixture) submit() *job.Spec {
 	b.Helper()
 	side, seed := 64, int64(1)
 	return b.Submit(job.KindImage, processortest.Input(&job.ImageInput{Prompt: "a cat", Width: &side, Height: &side, Seed: &seed, Optimize: true}))
 }
 
-// Without any setting a worker is complete: the real clients on the simulator.
+// A worker without any settings runs the real clients on the simulator.
 func TestWorkerOnTheSimulator(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	if err := b.worker.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +66,7 @@ func TestWorkerOnTheSimulator(t *testing.T) {
 	}
 	sim := b.worker.Simulator()
 	if sim.Generations(simulator.KindImage) != 1 || sim.Generations(simulator.KindChat) != 1 {
-		t.Error("the simulator was not asked once for each")
+		t.Error("want one image and one chat generation")
 	}
 	b.Eventually("the worker is announced", func() bool {
 		workers, err := b.Control.Workers(t.Context())
@@ -74,10 +74,10 @@ func TestWorkerOnTheSimulator(t *testing.T) {
 	})
 }
 
-// With one upstream set the others are named errors, never simulated: their jobs wait.
+// If one upstream is set, the others are logged as missing and never simulated: their jobs wait.
 func TestUnsetUpstreamIsMisconfigured(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, "DEEPSEEK_API_KEY=sk-planted")
+	b := newFixture(t, "DEEPSEEK_API_KEY=sk-planted")
 	if err := b.worker.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +100,7 @@ func TestUnsetUpstreamIsMisconfigured(t *testing.T) {
 	}
 }
 
-// A worker that cannot start leaves nothing running, and can be stopped all the same.
+// A worker that fails to start leaves nothing running, and can be stopped.
 func TestStartFailsCleanly(t *testing.T) {
 	t.Parallel()
 	for setting, upstreams := range map[string]app.Upstreams{
@@ -113,21 +113,21 @@ func TestStartFailsCleanly(t *testing.T) {
 			cfg := load(t)
 			cfg.Upstreams = upstreams
 			if err := cfg.Validate(); err == nil || !strings.Contains(err.Error(), setting) || strings.Contains(err.Error(), "planted") {
-				t.Errorf("as a setting: %v", err)
+				t.Errorf("Validate: got %v, want an error that names %s and no secret", err, setting)
 			}
-			b := benchOf(t, cfg)
+			b := fixtureWith(t, cfg)
 			err := b.worker.Start(t.Context())
 			if err == nil {
-				t.Error("started")
+				t.Error("Start returned no error")
 			} else if !strings.Contains(err.Error(), setting) || strings.Contains(err.Error(), "planted") {
-				t.Errorf("the error is %q", err)
+				t.Errorf("Start: got %q, want an error that names %s and no secret", err, setting)
 			}
 			b.stop()
 		})
 	}
 	t.Run("without NATS", func(t *testing.T) {
 		t.Parallel()
-		b := newBench(t)
+		b := newFixture(t)
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		if err := b.worker.Start(ctx); !errors.Is(err, context.Canceled) {
@@ -139,13 +139,14 @@ func TestStartFailsCleanly(t *testing.T) {
 
 func TestStopBeforeStart(t *testing.T) {
 	t.Parallel()
-	newBench(t).stop()
+	newFixture(t).stop()
 }
 
-// An image does not wait for a language model that is closed: its caller's own words are painted, and nobody is asked.
+// An image does not wait while the circuit breaker of the language model is open: it uses the original prompt, without a
+// call.
 func TestImageDoesNotWaitForTheLanguageModel(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	c := control.NewController(b.Control, slog.New(slog.DiscardHandler), nil)
 	if err := c.Start(t.Context()); err != nil {
 		t.Fatal(err)
@@ -166,6 +167,6 @@ func TestImageDoesNotWaitForTheLanguageModel(t *testing.T) {
 		t.Errorf("record is %+v", record)
 	}
 	if n := b.worker.Simulator().Count(simulator.KindChat, ""); n != 0 {
-		t.Errorf("%d calls of a closed upstream", n)
+		t.Errorf("%d calls of an upstream whose circuit breaker is open", n)
 	}
 }

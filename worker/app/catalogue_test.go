@@ -12,9 +12,9 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// onLists starts a worker whose upstream serves the given list of models, none when it is empty, and returns the
-// catalogue that everybody sees and the worker's log.
-func onLists(t *testing.T, style, list string) (*bench, *catalogue.Live) {
+// onLists starts a worker whose upstream serves the given list of models, or an error if it is empty. It returns the
+// worker and its catalogue.
+func onLists(t *testing.T, style, list string) (*fixture, *catalogue.Live) {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		if list == "" {
@@ -25,7 +25,7 @@ func onLists(t *testing.T, style, list string) (*bench, *catalogue.Live) {
 		_, _ = io.WriteString(w, list)
 	}))
 	t.Cleanup(server.Close)
-	b := newBench(t,
+	b := newFixture(t,
 		"POLLINATIONS_IMAGE_API_BASE="+server.URL, "POLLINATIONS_IMAGE_API_STYLE="+style,
 		"POLLINATIONS_TEXT_API_BASE="+server.URL, "POLLINATIONS_TEXT_API_STYLE="+style,
 	)
@@ -40,17 +40,17 @@ func onLists(t *testing.T, style, list string) (*bench, *catalogue.Live) {
 	return b, live
 }
 
-// The legacy service takes words in an address alone, which bounds them, whether or not it says what it serves.
-func TestBoundOnWords(t *testing.T) {
+// The legacy service takes prompts only in the URL, which bounds their length, with or without a model list.
+func TestPromptLimit(t *testing.T) {
 	t.Parallel()
-	const bound = 5 << 10
+	const limit = 5 << 10
 	for name, r := range map[string]struct {
 		style, list, source string
 		want                int
 	}{
-		"older":               {"legacy", `["flux"]`, job.SourceUpstream, bound},
-		"older, without list": {"legacy", "", job.SourceBuiltin, bound},
-		"gateway":             {"gen", `["flux"]`, job.SourceUpstream, 0},
+		"legacy":               {"legacy", `["flux"]`, job.SourceUpstream, limit},
+		"legacy, without list": {"legacy", "", job.SourceBuiltin, limit},
+		"gateway":              {"gen", `["flux"]`, job.SourceUpstream, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -61,14 +61,14 @@ func TestBoundOnWords(t *testing.T) {
 				return seen.UpdatedAt != nil
 			})
 			if seen.MaxPromptBytes != r.want || seen.Source != r.source || len(seen.Images) == 0 || len(seen.Speech) == 0 {
-				t.Errorf("%s: bound %d, %d images, %d voices", seen.Source, seen.MaxPromptBytes, len(seen.Images), len(seen.Speech))
+				t.Errorf("source %s, limit %d, %d image models, %d speech models", seen.Source, seen.MaxPromptBytes, len(seen.Images), len(seen.Speech))
 			}
 		})
 	}
 }
 
-// What is of no use in a list is left out, and the operator reads of it.
-func TestOddList(t *testing.T) {
+// Invalid entries of a list are skipped and logged.
+func TestInvalidListEntriesAreSkipped(t *testing.T) {
 	t.Parallel()
 	b, live := onLists(t, "gen", `[{"name":"bad\u0007name"},7,
 		{"name":"flux","per_user_rpm":60,"max_pixels":1e15,"max_reference_images":4,"pricing":{"currency":"pollen","completionImageTokens":"-1"}},
@@ -86,7 +86,7 @@ func TestOddList(t *testing.T) {
 	if strings.Join(speaker.Voices, " ") != "anna" || speaker.PerUserRPM != 0 || speaker.Price == nil {
 		t.Errorf("speaker is %+v", speaker)
 	}
-	b.Eventually("the operator reads of it", func() bool {
+	b.Eventually("the skipped entries are logged", func() bool {
 		return strings.Contains(b.log.String(), "unusable entries") && !strings.Contains(b.log.String(), "bold")
 	})
 }

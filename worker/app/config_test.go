@@ -10,7 +10,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/app"
 )
 
-// load reads settings as main does.
+// load loads the settings as main does.
 func load(t *testing.T, environ ...string) app.Config {
 	t.Helper()
 	var cfg app.Config
@@ -20,24 +20,24 @@ func load(t *testing.T, environ ...string) app.Config {
 	return cfg
 }
 
-// Without any upstream the simulator stands in; once one of its settings is there, it never does unless it is told to.
-func TestRuleOfTheSimulator(t *testing.T) {
+// The simulator runs if no upstream is set. If any setting of an upstream is set, it runs only with SIMULATOR=on.
+func TestSimulatorIsDefault(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		environ   []string
 		simulated bool
 	}{
-		"nothing":            {nil, true},
-		"other settings":     {[]string{"WORKER_SLOTS_IMAGE=3"}, true},
-		"image base":         {[]string{"POLLINATIONS_IMAGE_API_BASE=https://x.invalid"}, false},
-		"text base":          {[]string{"POLLINATIONS_TEXT_API_BASE=https://x.invalid"}, false},
-		"token":              {[]string{"POLLINATIONS_API_TOKEN=sk_x"}, false},
-		"DeepSeek address":   {[]string{"DEEPSEEK_API_URL=https://x.invalid"}, false},
-		"DeepSeek key":       {[]string{"DEEPSEEK_API_KEY=sk-x"}, false},
-		"DeepSeek model":     {[]string{"DEEPSEEK_MODEL=deepseek-flash"}, false},
-		"off":                {[]string{"SIMULATOR=off"}, false},
-		"on":                 {[]string{"SIMULATOR=on"}, true},
-		"on in spite of all": {[]string{"SIMULATOR=on", "DEEPSEEK_API_KEY=sk-x", "POLLINATIONS_API_TOKEN=sk_x"}, true},
+		"nothing":           {nil, true},
+		"other settings":    {[]string{"WORKER_SLOTS_IMAGE=3"}, true},
+		"image base":        {[]string{"POLLINATIONS_IMAGE_API_BASE=https://x.invalid"}, false},
+		"text base":         {[]string{"POLLINATIONS_TEXT_API_BASE=https://x.invalid"}, false},
+		"token":             {[]string{"POLLINATIONS_API_TOKEN=sk_x"}, false},
+		"DeepSeek URL":      {[]string{"DEEPSEEK_API_URL=https://x.invalid"}, false},
+		"DeepSeek key":      {[]string{"DEEPSEEK_API_KEY=sk-x"}, false},
+		"DeepSeek model":    {[]string{"DEEPSEEK_MODEL=deepseek-flash"}, false},
+		"off":               {[]string{"SIMULATOR=off"}, false},
+		"on":                {[]string{"SIMULATOR=on"}, true},
+		"on with upstreams": {[]string{"SIMULATOR=on", "DEEPSEEK_API_KEY=sk-x", "POLLINATIONS_API_TOKEN=sk_x"}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -77,7 +77,7 @@ func TestMissingSettingsAreNamed(t *testing.T) {
 	}
 }
 
-// The description is for the terminal: hosts, and nothing that is nobody's business.
+// The description for the terminal has only the hosts of the URLs.
 func TestDescriptionShowsNoSecrets(t *testing.T) {
 	t.Parallel()
 	text := app.Upstreams{
@@ -93,7 +93,7 @@ func TestDescriptionShowsNoSecrets(t *testing.T) {
 		}
 	}
 	if text := (app.Upstreams{ImageBase: "://planted"}).Describe(); strings.Contains(text, "planted") {
-		t.Errorf("a broken address is shown: %s", text)
+		t.Errorf("an invalid URL is shown: %s", text)
 	}
 	if text := load(t).Upstreams.Describe(); !strings.Contains(text, "simulator") {
 		t.Errorf("the simulator is not named: %s", text)
@@ -123,8 +123,7 @@ func TestConfigDefaults(t *testing.T) {
 	}
 }
 
-// TestSoftStopFitsIntoTheStop compares how long attempts may go on with how long a stop may take.
-func TestSoftStopFitsIntoTheStop(t *testing.T) {
+func TestSoftStopIsShorterThanStopTimeout(t *testing.T) {
 	t.Parallel()
 	for soft, ok := range map[string]bool{"0s": true, "29s": true, "30s": false, "1h": false} {
 		cfg := load(t, "WORKER_SOFT_STOP="+soft)
@@ -133,7 +132,7 @@ func TestSoftStopFitsIntoTheStop(t *testing.T) {
 			t.Errorf("%s: %v", soft, err)
 		}
 		if err != nil && (!strings.Contains(err.Error(), "WORKER_SOFT_STOP") || !strings.Contains(err.Error(), "STOP_TIMEOUT")) {
-			t.Errorf("%s: %v names not both", soft, err)
+			t.Errorf("%s: %v does not name both settings", soft, err)
 		}
 	}
 }

@@ -24,22 +24,22 @@ import (
 
 var stormJobs = flag.Int("storm", 60, "jobs of TestStorm; its full form takes 1000")
 
-// TestStorm sends jobs of every kind through an upstream of which more than half of the responses are errors, to two
-// workers. All succeed, none is asked for again before its time, and the workers share the work.
+// TestStorm runs jobs of every kind on two workers with an upstream that returns errors to more than half of the calls.
+// All jobs succeed, none is retried before its Retry-After, and both workers share the jobs.
 func TestStorm(t *testing.T) {
 	t.Parallel()
-	const asked = time.Second
+	const retryAfter = time.Second
 	sim := simulatortest.Start(t)
 	simulatortest.Script(t, sim,
-		simulator.Rule{ID: "throttled", Probability: 0.30, Fault: "rate_limited", RetryAfter: asked},
+		simulator.Rule{ID: "throttled", Probability: 0.30, Fault: "rate_limited", RetryAfter: retryAfter},
 		simulator.Rule{ID: "failed", Probability: 0.20 / 0.70, Fault: "server_error"},
 		simulator.Rule{ID: "hangs", Probability: 0.05 / 0.50, Fault: "hang"},
 		simulator.Rule{ID: "cut", Probability: 0.05 / 0.45, Fault: "truncated"},
 	)
 	r := processortest.New(t)
-	workers := make([]*storming, 2)
+	workers := make([]*stormWorker, 2)
 	for n := range workers {
-		workers[n] = storm(t, r.Broker, sim)
+		workers[n] = startStormWorker(t, r.Broker, sim)
 	}
 	var specs []*job.Spec
 	for n := range *stormJobs {
@@ -52,26 +52,26 @@ func TestStorm(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	for _, spec := range specs {
-		record := ended(ctx, t, r.Store, spec)
+		record := waitRecord(ctx, t, r.Store, spec)
 		if record.Status != job.StatusSucceeded {
 			t.Errorf("%s: %+v %+v", spec.Kind, record, record.Error)
 		}
 	}
-	inspect(t, sim, workers, asked)
+	inspect(t, sim, workers, retryAfter)
 }
 
-// storming is a worker of which it is known how many jobs it has ended.
-type storming struct {
+// stormWorker is a worker with its metrics.
+type stormWorker struct {
 	*app.Worker
 	metrics *telemetry.Metrics
 }
 
-func storm(t *testing.T, b *broker.Broker, sim *simulator.Simulator) *storming {
+func startStormWorker(t *testing.T, b *broker.Broker, sim *simulator.Simulator) *stormWorker {
 	t.Helper()
 	cfg := load(t, "POLLINATIONS_IMAGE_API_BASE="+sim.PollinationsURL(), "POLLINATIONS_TEXT_API_BASE="+sim.PollinationsURL(),
 		"POLLINATIONS_API_TOKEN=sk_storm", "DEEPSEEK_API_URL="+sim.DeepSeekURL(), "DEEPSEEK_API_KEY=sk-storm",
 		"IMAGE_TIMEOUT=2s", "AUDIO_TIMEOUT=2s", "TEXT_TIMEOUT=2s", "FETCH_RETRY_INITIAL_DELAY_MS=100", "FETCH_RETRY_MAX_DELAY_MS=1000")
-	w := &storming{metrics: telemetry.NewMetrics()}
+	w := &stormWorker{metrics: telemetry.NewMetrics()}
 	w.Worker = app.New(cfg, b, w.metrics, slog.New(slog.DiscardHandler))
 	if err := w.Start(t.Context()); err != nil {
 		t.Fatal(err)
@@ -103,25 +103,25 @@ func stormSpec(t *testing.T, n int) *job.Spec {
 	return spec
 }
 
-func ended(ctx context.Context, t *testing.T, s *store.Store, spec *job.Spec) *job.Record {
+func waitRecord(ctx context.Context, t *testing.T, s *store.Store, spec *job.Spec) *job.Record {
 	t.Helper()
-	again := time.NewTicker(20 * time.Millisecond)
-	defer again.Stop()
+	retry := time.NewTicker(20 * time.Millisecond)
+	defer retry.Stop()
 	for {
 		record, err := s.RecordLeader(ctx, spec.Owner, spec.ID)
 		if err == nil {
 			return record
 		}
 		select {
-		case <-again.C:
+		case <-retry.C:
 		case <-ctx.Done():
 			t.Fatalf("%s %s has not ended: %v", spec.Kind, spec.ID, err)
 		}
 	}
 }
 
-// inspect looks at what the upstream saw.
-func inspect(t *testing.T, sim *simulator.Simulator, workers []*storming, asked time.Duration) {
+// inspect checks the calls that the upstream received and how many jobs each worker ended.
+func inspect(t *testing.T, sim *simulator.Simulator, workers []*stormWorker, retryAfter time.Duration) {
 	t.Helper()
 	for _, kind := range []simulator.Kind{simulator.KindImage, simulator.KindSpeech, simulator.KindChat} {
 		var calls, throttled, early int
@@ -134,7 +134,7 @@ func inspect(t *testing.T, sim *simulator.Simulator, workers []*storming, asked 
 			if c.Status == http.StatusTooManyRequests {
 				throttled++
 			}
-			if at, told := last[c.Prompt]; told && c.Started.Sub(at) < asked {
+			if at, ok := last[c.Prompt]; ok && c.Started.Sub(at) < retryAfter {
 				early++
 			}
 			if c.Status == http.StatusTooManyRequests {
@@ -143,7 +143,7 @@ func inspect(t *testing.T, sim *simulator.Simulator, workers []*storming, asked 
 		}
 		t.Logf("%s: %d calls, %d throttled", kind, calls, throttled)
 		if early > 0 {
-			t.Errorf("%s: %d jobs were asked for again before their time", kind, early)
+			t.Errorf("%s: %d calls before the Retry-After", kind, early)
 		}
 	}
 	shares := make([]float64, len(workers))
@@ -156,7 +156,7 @@ func inspect(t *testing.T, sim *simulator.Simulator, workers []*storming, asked 
 	}
 }
 
-// finished returns how many jobs a worker has ended.
+// finished returns the number of jobs that a worker has ended.
 func finished(t *testing.T, m *telemetry.Metrics) float64 {
 	t.Helper()
 	var sum float64

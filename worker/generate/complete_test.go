@@ -7,7 +7,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/processor/processortest"
 )
 
-// A job that comes back when all it can still get is stored makes no call, and closes no circuit by that.
+// A redelivered job whose media are all stored or refused makes no call, and so closes no circuit.
 func TestCompleteJobDoesNotCloseTheCircuit(t *testing.T) {
 	t.Parallel()
 	speech := job.Media{Index: 0, ContentType: "audio/mpeg"}
@@ -34,7 +34,7 @@ func TestCompleteJobDoesNotCloseTheCircuit(t *testing.T) {
 			r := processortest.New(t)
 			s := r.Submit(test.kind, test.change)
 			for _, m := range test.stored {
-				if _, err := r.Store.PutMedia(t.Context(), s.Owner, s.ID, m, []byte("made before")); err != nil {
+				if _, err := r.Store.PutMedia(t.Context(), s.Owner, s.ID, m, []byte("stored before")); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -61,8 +61,8 @@ func TestCompleteJobDoesNotCloseTheCircuit(t *testing.T) {
 	}
 }
 
-// What is still made in such a set counts, whatever was refused before.
-func TestIncompleteSetSaysWhatItsCallsSay(t *testing.T) {
+// The images that such a set still generates do close the circuit.
+func TestIncompleteSetClosesTheCircuit(t *testing.T) {
 	t.Parallel()
 	r := processortest.New(t)
 	s := r.Submit(job.KindImage, processortest.Images(2, 1))
@@ -84,6 +84,6 @@ func TestIncompleteSetSaysWhatItsCallsSay(t *testing.T) {
 		t.Errorf("%d calls", n)
 	}
 	if c := r.Circuit(job.UpstreamImage); c.Open() {
-		t.Errorf("the circuit is open after a call that was served: %+v", c)
+		t.Errorf("the circuit is open after a successful call: %+v", c)
 	}
 }

@@ -1,4 +1,4 @@
 package generate
 
-// TranslationLength returns the expected length of a translation.
+// TranslationLength returns the usual length of a text's translation.
 func TranslationLength(text string) int { return translationLength(text) }

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"image"
 	_ "image/jpeg" // The simulator sends JPEG.
-	_ "image/png"  // It sends PNG for transparent pictures.
+	_ "image/png"  // It sends PNG for transparent images.
 	"log/slog"
 	"slices"
 	"strconv"
@@ -26,7 +26,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/upstream/upstreamtest"
 )
 
-// simulate returns the real clients on a simulator.
+// simulate returns a generator with the real clients on a simulator.
 func simulate(t *testing.T) (*generate.Generator, *simulator.Simulator) {
 	t.Helper()
 	sim, client := upstreamtest.Simulate(t)
@@ -48,16 +48,16 @@ func optimizing() job.Input {
 	return &job.ImageInput{Prompt: "a cat", Width: &side, Height: &side, Seed: &seed, Optimize: true}
 }
 
-func TestRealClientsMakeEachKind(t *testing.T) {
+func TestClientsGenerateEachKind(t *testing.T) {
 	t.Parallel()
 	r := processortest.New(t)
 	u, sim := simulate(t)
 	r.Start(u)
 
 	width, height, seed := 192, 128, int64(5)
-	painted := r.Submit(job.KindImage, processortest.Input(&job.ImageInput{Prompt: "a lighthouse", Width: &width, Height: &height, Seed: &seed}))
-	media := r.WaitSettled(painted).Result.Media
-	size, _, err := image.DecodeConfig(bytes.NewReader(r.Media(painted, 0)))
+	drawn := r.Submit(job.KindImage, processortest.Input(&job.ImageInput{Prompt: "a lighthouse", Width: &width, Height: &height, Seed: &seed}))
+	media := r.WaitSettled(drawn).Result.Media
+	size, _, err := image.DecodeConfig(bytes.NewReader(r.Media(drawn, 0)))
 	if err != nil || size.Width != width || size.Height != height {
 		t.Errorf("image of %dx%d, %v", size.Width, size.Height, err)
 	}
@@ -70,7 +70,7 @@ func TestRealClientsMakeEachKind(t *testing.T) {
 		t.Errorf("media are %+v", media)
 	}
 	if call := sim.Calls(simulator.KindSpeech)[0]; call.Prompt != "good evening" || call.Body["voice"] != "nova" {
-		t.Errorf("asked for %+v", call)
+		t.Errorf("call is %+v", call)
 	}
 	speed := 1.5
 	quick := r.Submit(job.KindAudio, processortest.Input(&job.AudioInput{Text: "good evening", Voice: "nova", Speed: &speed, Format: "wav"}))
@@ -87,8 +87,8 @@ func TestRealClientsMakeEachKind(t *testing.T) {
 	}
 }
 
-// The images of a set are made at the same time, each with its own seed, and are seen as they come.
-func TestRealSetIsMadeAtOnce(t *testing.T) {
+// The images of a set are generated concurrently, each with its own seed, and published as they arrive.
+func TestSetIsGeneratedConcurrently(t *testing.T) {
 	t.Parallel()
 	r := processortest.New(t)
 	u, sim := simulate(t)
@@ -98,23 +98,23 @@ func TestRealSetIsMadeAtOnce(t *testing.T) {
 	if err := sim.WaitHeld(t.Context(), 3); err != nil {
 		t.Fatal(err)
 	}
-	r.WaitProgress(s, "the first is there", func(p *job.Progress) bool { return p.Percent != nil && *p.Percent == 25 })
+	r.WaitProgress(s, "the first image is stored", func(p *job.Progress) bool { return p.Percent != nil && *p.Percent == 25 })
 	sim.Release()
 	record := r.WaitSettled(s)
 	if record.Status != job.StatusSucceeded || len(record.Result.Media) != 4 {
 		t.Fatalf("record is %+v", record)
 	}
-	var asked []int
+	var seeds []int
 	for _, call := range sim.Calls(simulator.KindImage) {
 		seed, err := strconv.Atoi(call.Query.Get("seed"))
 		if err != nil {
 			t.Error(err)
 		}
-		asked = append(asked, seed)
+		seeds = append(seeds, seed)
 	}
-	slices.Sort(asked)
-	if !slices.Equal(asked, []int{40, 41, 42, 43}) {
-		t.Errorf("asked for seeds %v", asked)
+	slices.Sort(seeds)
+	if !slices.Equal(seeds, []int{40, 41, 42, 43}) {
+		t.Errorf("requested the seeds %v", seeds)
 	}
 	for i, m := range record.Result.Media {
 		if *m.Seed != int64(40+i) {
@@ -133,7 +133,7 @@ func TestOptimizedImage(t *testing.T) {
 	if err := sim.WaitHeld(t.Context(), 1); err != nil {
 		t.Fatal(err)
 	}
-	r.WaitProgress(s, "it optimizes", func(p *job.Progress) bool { return p.Stage == job.StageOptimizing })
+	r.WaitProgress(s, "the stage is optimizing", func(p *job.Progress) bool { return p.Stage == job.StageOptimizing })
 	sim.Release()
 	record := r.WaitSettled(s)
 	pair := record.Result.Prompt
@@ -141,12 +141,12 @@ func TestOptimizedImage(t *testing.T) {
 		t.Fatalf("record is %+v, prompts %+v", record, pair)
 	}
 	if calls := sim.Calls(simulator.KindImage); len(calls) != 1 || calls[0].Prompt != pair.Optimized {
-		t.Errorf("asked for %+v", calls)
+		t.Errorf("image calls are %+v", calls)
 	}
 }
 
-// What was improved, and billed, in one attempt is used in the next.
-func TestPromptIsImprovedOnce(t *testing.T) {
+// A prompt that one attempt optimized, and paid for, is reused by the next.
+func TestPromptIsOptimizedOnce(t *testing.T) {
 	t.Parallel()
 	r := processortest.New(t)
 	u, sim := simulate(t)
@@ -158,14 +158,14 @@ func TestPromptIsImprovedOnce(t *testing.T) {
 		t.Errorf("record is %+v", record)
 	}
 	if n := len(sim.Calls(simulator.KindChat)); n != 1 {
-		t.Errorf("improved %d times", n)
+		t.Errorf("optimized %d times, want once", n)
 	}
 }
 
-// A language model that will not help does not hold the image up.
+// An image does not fail or wait because the language model fails.
 func TestImageWithoutTheLanguageModel(t *testing.T) {
 	t.Parallel()
-	for f, improvements := range map[string]int{"rate_limited": 1, "moderated": 1, "no_balance": 1, "server_error": 2, "finish_length": 2} {
+	for f, chats := range map[string]int{"rate_limited": 1, "moderated": 1, "no_balance": 1, "server_error": 2, "finish_length": 2} {
 		t.Run(f, func(t *testing.T) {
 			t.Parallel()
 			r := processortest.New(t)
@@ -184,18 +184,18 @@ func TestImageWithoutTheLanguageModel(t *testing.T) {
 			if record.Status != job.StatusSucceeded || len(record.Result.Media) != 1 || record.Result.Prompt.Optimized != "a cat" || record.Failures != 0 {
 				t.Errorf("record is %+v", record)
 			}
-			if n := len(sim.Calls(simulator.KindChat)); n != improvements {
-				t.Errorf("the language model was asked %d times", n)
+			if n := len(sim.Calls(simulator.KindChat)); n != chats {
+				t.Errorf("%d calls of the language model, want %d", n, chats)
 			}
 			if calls := sim.Calls(simulator.KindImage); len(calls) != 1 || calls[0].Prompt != "a cat" {
-				t.Errorf("asked for %+v", calls)
+				t.Errorf("image calls are %+v", calls)
 			}
 		})
 	}
 }
 
-// Whatever an upstream does for a while, the jobs recover.
-func TestRealJobsRecover(t *testing.T) {
+// Jobs recover from temporary faults of an upstream.
+func TestJobsRecoverFromFaults(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		rule   simulator.Rule
@@ -203,23 +203,23 @@ func TestRealJobsRecover(t *testing.T) {
 	}{
 		"server error":    {simulator.Rule{Fault: "server_error"}, job.Counts{Failures: 1}},
 		"bad gateway":     {simulator.Rule{Status: 502, Body: "<html><body>Bad gateway</body></html>"}, job.Counts{Failures: 1}},
-		"error picture":   {simulator.Rule{Fault: "error_picture"}, job.Counts{Failures: 1}},
+		"error image":     {simulator.Rule{Fault: "error_picture"}, job.Counts{Failures: 1}},
 		"truncated":       {simulator.Rule{Fault: "truncated"}, job.Counts{Failures: 1}},
 		"endless":         {simulator.Rule{Fault: "endless_body"}, job.Counts{Failures: 1}},
-		"edge's patience": {simulator.Rule{Fault: "html_524"}, job.Counts{Failures: 1}},
+		"edge time-out":   {simulator.Rule{Fault: "html_524"}, job.Counts{Failures: 1}},
 		"reset":           {simulator.Rule{Fault: "reset"}, job.Counts{Failures: 1}},
 		"hang":            {simulator.Rule{Fault: "hang"}, job.Counts{Failures: 1}},
-		"our key":         {simulator.Rule{Fault: "unauthorized"}, job.Counts{Throttles: 1}},
+		"refused key":     {simulator.Rule{Fault: "unauthorized"}, job.Counts{Throttles: 1}},
 		"too many":        {simulator.Rule{Status: 429, RetryAfter: time.Second}, job.Counts{Throttles: 1}},
 		"empty, twice":    {simulator.Rule{Fault: "empty", Times: 2}, job.Counts{Failures: 2}},
-		"not a picture":   {simulator.Rule{Status: 200, Body: `{"hello":"world"}`}, job.Counts{Failures: 1}},
+		"not an image":    {simulator.Rule{Status: 200, Body: `{"hello":"world"}`}, job.Counts{Failures: 1}},
 		"service is down": {simulator.Rule{Fault: "unavailable"}, job.Counts{Failures: 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := processortest.New(t)
 			u, sim := simulate(t)
-			// A hang is cut short; anything else responses at once, but may have to wait for a busy machine.
+			// Only a hang needs a short time-out; the others fail at once, even though a busy machine may delay them.
 			timeout := time.Minute
 			if name == "hang" {
 				timeout = time.Second
@@ -234,13 +234,13 @@ func TestRealJobsRecover(t *testing.T) {
 				t.Errorf("record is %+v, error %+v", record, record.Error)
 			}
 			if calls := sim.Calls(simulator.KindImage); test.rule.RetryAfter > 0 && calls[1].Started.Sub(calls[0].Finished) < test.rule.RetryAfter {
-				t.Errorf("asked again after %s", calls[1].Started.Sub(calls[0].Finished))
+				t.Errorf("called again after %s", calls[1].Started.Sub(calls[0].Finished))
 			}
 		})
 	}
 }
 
-func TestRealRefusals(t *testing.T) {
+func TestModeratedJobs(t *testing.T) {
 	t.Parallel()
 	r := processortest.New(t)
 	u, sim := simulate(t)
@@ -257,7 +257,7 @@ func TestRealRefusals(t *testing.T) {
 	}
 }
 
-// A canceled job does not keep its upstream busy.
+// A cancel aborts the call to the upstream.
 func TestCancelReachesTheUpstream(t *testing.T) {
 	t.Parallel()
 	r := processortest.New(t, func(c *broker.Config) { c.AckWait = 3 * time.Hour })
@@ -282,7 +282,7 @@ func TestCancelReachesTheUpstream(t *testing.T) {
 	}
 }
 
-// A panic while an image is made costs its attempt, not the process with everybody else's jobs.
+// A panic during the generation of an image ends its attempt, not the process.
 func TestPanicInAnImage(t *testing.T) {
 	t.Parallel()
 	r := processortest.New(t)
@@ -297,19 +297,19 @@ func TestPanicInAnImage(t *testing.T) {
 		return m.GetCounter().GetValue() == 1
 	})
 	// The panic is counted before it is logged.
-	r.Eventually("the log says where", func() bool { return strings.Contains(w.Log.String(), "pollinations.(*Client).Image") })
+	r.Eventually("the stack is logged", func() bool { return strings.Contains(w.Log.String(), "pollinations.(*Client).Image") })
 }
 
 func TestJobWithoutAnInput(t *testing.T) {
 	t.Parallel()
 	u := &generate.Generator{}
 	if _, err := u.Generate(t.Context(), &processor.Task{Spec: &job.Spec{}}); err == nil {
-		t.Error("made something of nothing")
+		t.Error("Generate returned no error")
 	}
 }
 
-// Words that were chosen once, and images that were refused once, are not asked about again.
-func TestRetriesOfASetAskForTheMissingOnly(t *testing.T) {
+// A prompt that was optimized, and images that were refused, are not requested again.
+func TestSetRetriesOnlyRetryableImages(t *testing.T) {
 	t.Parallel()
 	r := processortest.New(t)
 	u, sim := simulate(t)
@@ -330,13 +330,13 @@ func TestRetriesOfASetAskForTheMissingOnly(t *testing.T) {
 	for _, call := range sim.Calls(simulator.KindImage) {
 		calls[call.Query.Get("seed")]++
 		if call.Prompt != sim.Calls(simulator.KindImage)[0].Prompt {
-			t.Errorf("asked for %q", call.Prompt)
+			t.Errorf("prompt is %q, want that of the first call", call.Prompt)
 		}
 	}
 	if calls[strconv.FormatInt(refused, 10)] != 1 {
 		t.Errorf("calls by seed %v, the refused one is %d", calls, refused)
 	}
 	if n := len(sim.Calls(simulator.KindChat)); n != 1 {
-		t.Errorf("improved %d times", n)
+		t.Errorf("optimized %d times, want once", n)
 	}
 }

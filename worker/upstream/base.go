@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// ParseBase parses the base URL of an upstream as operators write it. It removes a trailing slash and the given endings,
-// repeatedly. An empty value stays empty. It fails, naming the setting and never quoting the value, if no request can be
-// built on the URL.
+// ParseBase parses the base URL of an upstream and returns it without trailing slashes and the given path endings. An
+// empty value remains empty. The error of an invalid URL names the setting and never quotes the value, which may contain
+// a key.
 func ParseBase(setting, value string, endings ...string) (string, error) {
 	value = strings.TrimSpace(value)
 	if value == "" {
@@ -17,22 +17,22 @@ func ParseBase(setting, value string, endings ...string) (string, error) {
 	u, err := url.Parse(value)
 	switch {
 	case err != nil:
-		return "", fmt.Errorf("%s is not an address", setting)
+		return "", fmt.Errorf("%s is not a valid URL", setting)
 	case u.Scheme != "http" && u.Scheme != "https":
 		return "", fmt.Errorf("%s must begin with http:// or https://", setting)
 	case u.Hostname() == "":
-		return "", fmt.Errorf("%s names no host", setting)
+		return "", fmt.Errorf("%s has no host", setting)
 	case u.User != nil:
-		return "", fmt.Errorf("%s must not hold a user name or password", setting)
+		return "", fmt.Errorf("%s must not contain a user name or password", setting)
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-		return "", fmt.Errorf("%s must not hold a query or a fragment; a key has a setting of its own", setting)
+		return "", fmt.Errorf("%s must not contain a query or a fragment; the key has its own setting", setting)
 	}
 	path := strings.TrimRight(u.EscapedPath(), "/")
-	for again := true; again; {
-		again = false
+	for changed := true; changed; {
+		changed = false
 		for _, ending := range endings {
-			if shorter, cut := strings.CutSuffix(path, ending); cut {
-				path, again = strings.TrimRight(shorter, "/"), true
+			if shorter, ok := strings.CutSuffix(path, ending); ok {
+				path, changed = strings.TrimRight(shorter, "/"), true
 			}
 		}
 	}

@@ -21,14 +21,14 @@ func TestParseBase(t *testing.T) {
 		{"https://gen.example.org/imagery", "https://gen.example.org/imagery", ""},
 		{"gen.example.org", "", "must begin with"},
 		{"ftp://gen.example.org", "", "must begin with"},
-		{"https://", "", "names no host"},
-		{"https://:80/", "", "names no host"},
+		{"https://", "", "has no host"},
+		{"https://:80/", "", "has no host"},
 		{"https://me:pass-word@gen.example.org", "", "user name or password"},
 		{"https://gen.example.org/?key=sk_hidden", "", "query"},
 		{"https://gen.example.org/?", "", "query"},
 		{"https://gen.example.org/#part", "", "fragment"},
-		{"https://gen.example.org/%zz-hidden", "", "is not an address"},
-		{"https://a b/", "", "is not an address"},
+		{"https://gen.example.org/%zz-hidden", "", "is not a valid URL"},
+		{"https://a b/", "", "is not a valid URL"},
 	}
 	for _, r := range rows {
 		got, err := upstream.ParseBase("SOME_SETTING", r.value, "/v1", "/image")

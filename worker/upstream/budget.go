@@ -6,26 +6,24 @@ import (
 )
 
 const (
-	// freeBytes is how much of a response is read before it counts against a budget. Most images are smaller and never
-	// wait.
+	// freeBytes is the part of each response that does not count against a budget. Most images are smaller and never wait.
 	freeBytes = 512 << 10
 	// chunkBytes is the size of the chunks in which a response of unknown length is read.
 	chunkBytes = 256 << 10
 )
 
-// Budget bounds the memory of all large responses together while they are read, even if many never end. A response
-// reserves bytes as it grows. When none are left, one response at a time may exceed the budget, up to its own limit, so
-// that one always completes; the budget plus one such limit is the most that is ever held. It is safe for concurrent
-// use.
+// Budget bounds the memory of all large responses together while they are read. A response reserves bytes as it grows.
+// When none are left, one response at a time may exceed the budget, up to its own limit, so that one response can always
+// complete. The memory in use is therefore at most the budget plus one such limit. It is safe for concurrent use.
 //
-// A weighted semaphore cannot replace it: responses reserve again while they hold, which deadlocks one when all of them
-// wait, and a waiter needs whichever comes first, free bytes or the overdraft.
+// A weighted semaphore cannot replace it: responses reserve more while they hold bytes, so all of them could wait for
+// each other.
 type Budget struct {
 	mu        sync.Mutex
 	left      int64
 	overdraft *Reservation
 	changed   chan struct{}
-	// chunks are reused: bodies that never end would otherwise leave much garbage.
+	// chunks are reused, since endless bodies would otherwise produce much garbage.
 	chunks sync.Pool
 }
 
@@ -38,17 +36,17 @@ func NewBudget(bytes int64) *Budget {
 	}
 }
 
-// NewReservation returns an empty reservation. That of a nil budget is unlimited.
+// NewReservation returns an empty reservation. The reservations of a nil budget are unlimited.
 func (b *Budget) NewReservation() *Reservation { return &Reservation{budget: b} }
 
-// Reservation is one response's part of a Budget. It is for one goroutine.
+// Reservation is one response's part of a Budget. It is not safe for concurrent use.
 type Reservation struct {
 	budget *Budget
 	taken  int64
 }
 
-// Grow reserves this many bytes more. It waits until they are free or this reservation may exceed the budget; waiters
-// have no order. It fails with the cause of ctx.
+// Grow reserves more bytes. It waits until they are free or this reservation may exceed the budget; waiters are served in
+// no particular order. If ctx ends first, it returns its cause.
 func (h *Reservation) Grow(ctx context.Context, bytes int64) error {
 	if h.budget == nil || bytes <= 0 {
 		return nil
@@ -92,7 +90,7 @@ func (h *Reservation) attempt(bytes int64) (changed <-chan struct{}, granted boo
 	return nil, true
 }
 
-// Release releases everything. It may be called more than once.
+// Release releases all bytes. It may be called more than once.
 func (h *Reservation) Release() {
 	b := h.budget
 	if b == nil {
@@ -112,7 +110,7 @@ func (h *Reservation) Release() {
 	b.changed = make(chan struct{})
 }
 
-// chunk returns a buffer to read into; reuse takes it back.
+// chunk returns a buffer, to be returned with reuse.
 func (h *Reservation) chunk() *[chunkBytes]byte {
 	if h.budget == nil {
 		return new([chunkBytes]byte)

@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -17,18 +18,18 @@ import (
 type Caller struct {
 	// Upstream is one of job.Upstreams.
 	Upstream string
-	// HTTP sends the requests. Its redirect policy is not used: a redirect is an error.
+	// HTTP sends the requests. Its redirect policy and cookies are not used: a redirect is an error.
 	HTTP *http.Client
-	// Key is sent in the Authorization header and nowhere else; empty sends none.
+	// Key, if not empty, is sent in the Authorization header and nowhere else.
 	Key string
 	// UserAgent identifies this program.
 	UserAgent string
-	// Idle is how long a body may make no progress. Default 30 s.
+	// Idle is the time after which a body without progress is a time-out. Default 30 s.
 	Idle time.Duration
 	// Budget bounds the memory of large responses together; nil is unlimited.
 	Budget *Budget
-	// Observe, if not nil, is called after every HTTP exchange with the status (0 without a response), the code of the
-	// error (empty for none) and the duration, body included.
+	// Observe, if not nil, is called after every call with the status (0 without a response), the code of the error
+	// (empty for none) and the duration, body included.
 	Observe func(upstream string, status int, code string, took time.Duration)
 }
 
@@ -37,17 +38,17 @@ type Request struct {
 	Method string
 	URL    string
 	Accept string
-	// JSON is the body; nil sends none.
+	// JSON is the body, if not nil.
 	JSON []byte
-	// Private are the user's texts in this request; they are removed from every error.
+	// Private has the user's texts in this request; they are removed from every error.
 	Private []string
 	// MaxBytes bounds the body of the response.
 	MaxBytes int64
 	// Amend, if not nil, may change an error of this request: for an upstream to which the table does not apply, or to
 	// add advice for the operator. Detail is redacted before and bounded after.
 	Amend func(*fault.Error)
-	// Quiet says that only calls of Response.Progress count as progress, not bytes. An event stream needs it: its
-	// comments keep the connection alive while nothing happens.
+	// Quiet makes only calls of Response.Progress count as progress, not bytes. An event stream needs it, since its
+	// comments keep the connection alive without progress.
 	Quiet bool
 }
 
@@ -55,25 +56,25 @@ const (
 	defaultIdle = 30 * time.Second
 	// maxErrorBody bounds how much of an error response is read; envelopes are far smaller.
 	maxErrorBody = 64 << 10
-	// errorBodyTime bounds the wait for the rest of an error response: its status is what matters.
-	errorBodyTime = 5 * time.Second
+	// errorBodyTimeout bounds the wait for the body of an error response, whose status matters more.
+	errorBodyTimeout = 5 * time.Second
 )
 
 // Do sends the request once and passes a response with status 200 to accept, which reads and checks the body. Do closes
-// it.
+// the body.
 //
-// It fails with a *fault.Error. A canceled ctx is of class Canceled and wraps context.Cause; a passed deadline and an
-// idle body are time-outs; any other status is classified by the table; an error of accept that is not a *fault.Error is
-// classified by what happened to the body.
+// It fails with a *fault.Error: of class Canceled, with context.Cause, if ctx is canceled; with a time-out if its deadline
+// passes or the body is idle; classified by the table for any other status. An error of accept that is not a *fault.Error
+// is classified as an error of reading the body.
 func (c *Caller) Do(ctx context.Context, r Request, accept func(*Response) error) error {
 	begun := time.Now()
 	ctx, span := telemetry.StartCall(ctx, c.Upstream, r.Method, r.URL)
 	defer span.End()
-	words := &redactor{key: c.Key, private: r.Private}
+	redactor := &redactor{key: c.Key, private: r.Private}
 	status, err := c.exchange(ctx, r, accept)
 	var f *fault.Error
 	if err != nil {
-		f = c.complete(err, status, words, r.Amend)
+		f = c.complete(err, status, redactor, r.Amend)
 	}
 	recordSpan(span, status, f)
 	if c.Observe != nil {
@@ -112,25 +113,25 @@ func (c *Caller) exchange(parent context.Context, r Request, accept func(*Respon
 	if err != nil {
 		return 0, err
 	}
-	sender := *c.HTTP
-	sender.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	sender.Jar = nil
-	response, err := sender.Do(request) //nolint:bodyclose // The answer owns the body and closes it below.
+	client := *c.HTTP
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	client.Jar = nil
+	resp, err := client.Do(request) //nolint:bodyclose // The Response owns the body and closes it below.
 	if err != nil {
 		return 0, transportError(parent, ctx, err)
 	}
-	answer := c.newResponse(ctx, cancel, response, r)
-	defer answer.close()
-	if response.StatusCode != http.StatusOK {
-		return response.StatusCode, answer.statusError(parent)
+	response := c.newResponse(ctx, cancel, resp, r)
+	defer response.close()
+	if resp.StatusCode != http.StatusOK {
+		return resp.StatusCode, response.statusError(parent)
 	}
-	if err := accept(answer); err != nil {
+	if err := accept(response); err != nil {
 		if _, is := errors.AsType[*fault.Error](err); is {
-			return response.StatusCode, err
+			return resp.StatusCode, err
 		}
-		return response.StatusCode, transportError(parent, ctx, err)
+		return resp.StatusCode, transportError(parent, ctx, err)
 	}
-	return response.StatusCode, nil
+	return resp.StatusCode, nil
 }
 
 func (c *Caller) request(ctx context.Context, r Request) (*http.Request, error) {
@@ -140,7 +141,7 @@ func (c *Caller) request(ctx context.Context, r Request) (*http.Request, error) 
 	}
 	request, err := http.NewRequestWithContext(ctx, r.Method, r.URL, body)
 	if err != nil {
-		return nil, &fault.Error{Class: fault.Permanent, Code: job.CodeRejected, Err: errors.New("request address cannot be built")}
+		return nil, &fault.Error{Class: fault.Permanent, Code: job.CodeRejected, Err: errors.New("request URL is invalid")}
 	}
 	if r.JSON != nil {
 		request.Header.Set("Content-Type", "application/json")
@@ -156,17 +157,5 @@ func (c *Caller) request(ctx context.Context, r Request) (*http.Request, error) 
 	return request, nil
 }
 
-func (c *Caller) idle() time.Duration {
-	if c.Idle > 0 {
-		return c.Idle
-	}
-	return defaultIdle
-}
-
 // UserAgent returns the User-Agent header of a version of this program; an empty version is "dev".
-func UserAgent(version string) string {
-	if version == "" {
-		version = "dev"
-	}
-	return "text2image-audio/" + version
-}
+func UserAgent(version string) string { return "text2image-audio/" + cmp.Or(version, "dev") }

@@ -11,9 +11,10 @@ import (
 // errDropped is the cause of a call whose connection was closed before a response.
 var errDropped = errors.New("connection was closed without a response")
 
-// singleConnection returns a context in which the transport sends a request over one connection and no other. Left to itself it
-// repeats a GET as often as it has kept connections that end without a response, and the upstream begins, and bills, each
-// of these: repeating is for who counts the attempts. HTTP/2 is let be, since it repeats only what was not begun.
+// singleConnection returns a context in which the transport sends a request over only one connection. By default it
+// repeats a GET for each kept-alive connection that ends without a response, and the upstream may run, and bill, all of
+// them; retries belong to the caller, who counts attempts. HTTP/2 is exempt, since it repeats only requests that the
+// server has not begun.
 func singleConnection(ctx context.Context, cancel context.CancelCauseFunc) context.Context {
 	var got atomic.Int32
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
@@ -22,7 +23,7 @@ func singleConnection(ctx context.Context, cancel context.CancelCauseFunc) conte
 				return
 			}
 			if got.Add(1) > 1 {
-				// Nothing has been written to this one yet; closed, nothing can be.
+				// Nothing has been written to this connection yet.
 				cancel(errDropped)
 				_ = info.Conn.Close()
 			}

@@ -13,23 +13,23 @@ import (
 	"strings"
 )
 
-// envelope is the content of an error body in any of the upstreams' shapes.
+// envelope is the content of an error body, in any of the upstreams' formats.
 type envelope struct {
 	message string
-	// code and kind are the upstream's own words for the error ("BAD_REQUEST", "safety_error"); either may be empty.
+	// code and kind are the upstream's code and type of the error ("BAD_REQUEST", "safety_error"); either may be empty.
 	code, kind string
-	// status is the status the body claims, which tells an error from a success sent as 200; 0 when it claims none.
+	// status is the status in the body, 0 without one. An error may be sent with HTTP status 200.
 	status    int
 	requestID string
-	// fields are the names of the parameters a validation refused.
+	// fields are the names of invalid parameters.
 	fields []string
-	// after is the wait asked for in the body, in seconds.
+	// after is the retry delay in the body, in seconds.
 	after float64
-	// markup says that the body is an HTML page.
+	// markup is set if the body is an HTML page.
 	markup bool
 }
 
-// wireEnvelope is every JSON object shape in one. Members that differ in type between upstreams stay raw.
+// wireEnvelope has the members of all JSON formats. Members whose type differs between upstreams are raw.
 type wireEnvelope struct {
 	Error             json.RawMessage `json:"error"`
 	Code              json.RawMessage `json:"code"`
@@ -39,7 +39,7 @@ type wireEnvelope struct {
 	RetryAfterSeconds json.RawMessage `json:"retryAfterSeconds"`
 }
 
-// wireError is the member "error" where it is an object.
+// wireError is the member "error" if it is an object.
 type wireError struct {
 	Message   json.RawMessage `json:"message"`
 	Code      json.RawMessage `json:"code"`
@@ -50,7 +50,7 @@ type wireError struct {
 	} `json:"details"`
 }
 
-// parseEnvelope parses an error body of any kind; what it does not understand becomes the message.
+// parseEnvelope parses an error body of any format; the whole body is the message if the format is unknown.
 func parseEnvelope(contentType string, body []byte) *envelope {
 	body = bytes.TrimSpace(body)
 	e := &envelope{}
@@ -70,8 +70,8 @@ func parseEnvelope(contentType string, body []byte) *envelope {
 	return e
 }
 
-// readObject reads the JSON shapes: the gateway's envelope, {"error":{…}}, {"error":"…"} and {"code","message"}.
-// It reports false when body is not one JSON object.
+// readObject parses the JSON formats: the gateway's envelope, {"error":{…}}, {"error":"…"} and {"code","message"}.
+// It returns false if the body is not a JSON object.
 func (e *envelope) readObject(body []byte) bool {
 	var w wireEnvelope
 	if json.Unmarshal(body, &w) != nil {
@@ -83,7 +83,7 @@ func (e *envelope) readObject(body []byte) bool {
 	var inner wireError
 	switch {
 	case len(w.Error) > 0 && w.Error[0] == '{':
-		// A member of an unexpected type leaves the others readable.
+		// After an error, the members with the expected types are set.
 		_ = json.Unmarshal(w.Error, &inner)
 		e.message, e.code, e.kind = text(inner.Message), text(inner.Code), text(inner.Type)
 		if id := text(inner.RequestID); id != "" {
@@ -92,7 +92,7 @@ func (e *envelope) readObject(body []byte) bool {
 		e.fields = slices.Sorted(maps.Keys(inner.Details.FieldErrors))
 	case len(w.Error) > 0 && w.Error[0] == '"':
 		e.code = text(w.Error)
-		// In the two-part shapes "error" is a short name and "message" the sentence.
+		// With a "message", "error" is a short code.
 		if e.message = text(w.Message); e.message == "" {
 			e.message, e.code = e.code, text(w.Code)
 		}
@@ -102,7 +102,7 @@ func (e *envelope) readObject(body []byte) bool {
 	return true
 }
 
-// text returns a JSON string's value, or a number as written, or nothing.
+// text returns the value of a JSON string, or a number as written; empty for anything else.
 func text(raw json.RawMessage) string {
 	var s string
 	if json.Unmarshal(raw, &s) == nil {
@@ -115,7 +115,7 @@ func text(raw json.RawMessage) string {
 	return ""
 }
 
-// number returns the value of a JSON number, or of a string holding one, or 0.
+// number returns the value of a JSON number, or of a number in a string; 0 for anything else.
 func number(raw json.RawMessage) float64 {
 	n, err := strconv.ParseFloat(text(raw), 64)
 	if err != nil || n != n || n < 0 || n > 1e9 {
@@ -132,7 +132,7 @@ func looksLikeMarkup(contentType string, body []byte) bool {
 	return strings.HasPrefix(head, "<!doctype") || strings.HasPrefix(head, "<html") || strings.HasPrefix(head, "<head")
 }
 
-// pageTitle returns the title of an HTML page. The rest of such a page is boilerplate and may quote the request.
+// pageTitle returns the title of an HTML page. The rest of the page is boilerplate and may quote the request.
 func pageTitle(body []byte) string {
 	const page = "HTML page"
 	folded := bytes.ToLower(body)
@@ -148,7 +148,7 @@ func pageTitle(body []byte) string {
 	return page + ": " + strings.Join(strings.Fields(html.UnescapeString(string(rest[:end]))), " ")
 }
 
-// requestID returns the upstream's name for the exchange, from the body or a header, as far as it looks like one.
+// requestID returns the upstream's ID of the request, from the body or a header; empty if none is well-formed.
 func requestID(e *envelope, header http.Header) string {
 	for _, id := range []string{e.requestID, header.Get("X-Request-Id"), header.Get("Cf-Ray")} {
 		if idPattern.MatchString(id) {
@@ -160,7 +160,7 @@ func requestID(e *envelope, header http.Header) string {
 
 var idPattern = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,128}$`)
 
-// detail returns what the response says, for an operator. It is not redacted yet.
+// detail returns the message of the response for operators, before redaction.
 func (e *envelope) detail(header http.Header) string {
 	parts := make([]string, 0, 5)
 	for _, word := range []string{e.code, e.kind, e.message} {

@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// paymentReason returns what a Payment-Required header says, as services send it that sell single calls without a key;
-// empty without one. The header is base64-encoded JSON; its error member is quoted if there is one.
+// paymentReason returns a message for a Payment-Required header, which services send that sell single calls without a
+// key; empty without the header. The header is base64-encoded JSON, whose error member is quoted.
 func paymentReason(header http.Header) string {
 	const (
-		general = "payment is demanded in a header, as of a call without a key"
+		general = "the response header requires a payment, as for a call without a key"
 		longest = 16 << 10
 		most    = 300
 	)
@@ -26,13 +26,13 @@ func paymentReason(header http.Header) string {
 	if err != nil {
 		return general
 	}
-	var demand struct {
+	var content struct {
 		Error json.RawMessage `json:"error"`
 	}
-	if json.Unmarshal(raw, &demand) != nil {
+	if json.Unmarshal(raw, &content) != nil {
 		return general
 	}
-	reason := text(demand.Error)
+	reason := text(content.Error)
 	if len(reason) > most {
 		reason = strings.ToValidUTF8(reason[:most], "")
 	}

@@ -14,13 +14,12 @@ import (
 // maxDetail bounds fault.Error.Detail in bytes.
 const maxDetail = 2 << 10
 
-// mask stands where something was taken out.
+// mask replaces redacted text.
 const mask = "***"
 
-// window is how many characters in a row of a user's text are recognised, so that a response that quotes only a part of
-// it is cleaned as well. Shorter runs are ordinary words, which say nothing about whose text it was. A text that is itself
-// shorter is recognised as a whole, and only where it is no part of a longer word: masking every "a" of a message would
-// leave nothing to read.
+// window is the number of consecutive characters of a user's text that are redacted, so that a response that quotes only
+// a part of it is redacted as well. Shorter runs are ordinary words. A text that is shorter itself is redacted as a whole
+// and only as a separate word: masking every "a" would make messages unreadable.
 const window = 12
 
 // redactor removes keys and a user's texts from messages.
@@ -30,7 +29,7 @@ type redactor struct {
 }
 
 var (
-	// secretPatterns find keys by their looks; the first group is kept.
+	// secretPatterns match keys, passwords and email addresses; the first group is kept.
 	secretPatterns = []*regexp.Regexp{
 		regexp.MustCompile(`(?i)(\b(?:[a-z_]*key|[a-z_]*token|secret|password|sig|signature)=)[^&\s"'<>]+`),
 		regexp.MustCompile(`(?i)(\bBearer\s+)[A-Za-z0-9._~+/=-]+`),
@@ -38,11 +37,11 @@ var (
 		regexp.MustCompile(`(://)[^/\s@"']+@`),
 		regexp.MustCompile(`()[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+`),
 	}
-	// addressPattern finds whole URLs, whose path or query holds the text on some routes. Their host is kept.
-	addressPattern = regexp.MustCompile(`(?i)\b(https?://[^\s/"'<>?#]+)[/?#][^\s"'<>]*`)
+	// urlPattern matches URLs with a path or query, which may contain the user's text. Their host is kept.
+	urlPattern = regexp.MustCompile(`(?i)\b(https?://[^\s/"'<>?#]+)[/?#][^\s"'<>]*`)
 )
 
-// clean returns s without keys, e-mail addresses, URL paths, and the user's texts in any usual encoding.
+// clean returns s without keys, email addresses, URL paths, and the user's texts in any common encoding.
 func (r *redactor) clean(s string) string {
 	if r.key != "" {
 		s = strings.ReplaceAll(s, r.key, mask)
@@ -53,11 +52,11 @@ func (r *redactor) clean(s string) string {
 	for _, pattern := range secretPatterns {
 		s = pattern.ReplaceAllString(s, "${1}"+mask)
 	}
-	return addressPattern.ReplaceAllString(s, "${1}/"+mask)
+	return urlPattern.ReplaceAllString(s, "${1}/"+mask)
 }
 
-// redact masks every run of characters that s shares with the text, plain or encoded, in any letter case. A short text
-// of only punctuation is kept.
+// redact masks every run of window characters that s shares with the text, plain or encoded, in any letter case. A short
+// text of only punctuation is kept.
 func redact(s, text string) string {
 	text = strings.TrimSpace(text)
 	if text == "" || (utf8.RuneCountInString(text) < window && !strings.ContainsFunc(text, isMeaningful)) {
@@ -80,10 +79,10 @@ func redact(s, text string) string {
 	return out.String()
 }
 
-// isMeaningful reports whether a character carries meaning: letters, digits and pictographs do, punctuation does not.
+// isMeaningful reports whether a character is a letter, a digit or a pictograph, unlike punctuation.
 func isMeaningful(r rune) bool { return unicode.In(r, unicode.L, unicode.N, unicode.So) }
 
-// markMatches marks in hidden where s contains a window of the form, or a shorter form as a whole word.
+// markMatches sets hidden where s contains a window of the form, or a shorter form as a whole word.
 func markMatches(s, form []rune, hidden []bool) {
 	size := min(window, len(form))
 	short := len(form) < window
@@ -104,20 +103,20 @@ func markMatches(s, form []rune, hidden []bool) {
 	}
 }
 
-// isBoundary reports whether a word may start or end before s[i]. The end of an escape sequence counts: its last
-// character looks like part of the next word.
+// isBoundary reports whether a word may start or end before s[i]. The end of an escape sequence is a boundary, although
+// its last character looks like a part of the next word.
 func isBoundary(s []rune, i int) bool {
 	return i == 0 || i == len(s) || !inWord(s[i-1]) || !inWord(s[i]) || escapeEnds(s[:i])
 }
 
-// inWord reports whether a character joins with its neighbours to a word. The characters of scripts that put no spaces
-// between words, or hang particles on them, do not.
+// inWord reports whether a character forms words with its neighbours. Characters of scripts without spaces between words,
+// or with attached particles, do not.
 func inWord(r rune) bool {
 	return unicode.In(r, unicode.L, unicode.N, unicode.M) && !unicode.In(r, unicode.Han, unicode.Hiragana,
 		unicode.Katakana, unicode.Hangul, unicode.Thai, unicode.Lao, unicode.Khmer, unicode.Myanmar)
 }
 
-// escapePattern finds the escape sequences of URLs, of JSON and of Go.
+// escapePattern matches an escape sequence of URLs, JSON or Go at the end.
 var escapePattern = regexp.MustCompile(`(?i)(?:%[0-9a-f]{2}|\\u[0-9a-f]{4}|\\U[0-9a-f]{8}|\\x[0-9a-f]{2}|\\[abfnrtv])$`)
 
 // escapeEnds reports whether s ends with an escape sequence.
@@ -126,24 +125,24 @@ func escapeEnds(s []rune) bool {
 	return escapePattern.MatchString(string(s[max(0, len(s)-longest):]))
 }
 
-// encodings returns the text as it may be quoted back: plain, escaped for URLs, for JSON in both ways, and for HTML.
+// encodings returns the forms in which a response may quote the text: plain, and escaped for URLs, JSON and HTML.
 func encodings(text string) []string {
 	quoted, err := json.Marshal(text)
 	if err != nil {
 		quoted = []byte(`""`)
 	}
-	inASCII := strconv.QuoteToASCII(text)
+	ascii := strconv.QuoteToASCII(text)
 	return []string{
 		text,
 		url.PathEscape(text),
 		url.QueryEscape(text),
 		string(quoted[1 : len(quoted)-1]),
-		inASCII[1 : len(inASCII)-1],
+		ascii[1 : len(ascii)-1],
 		html.EscapeString(text),
 	}
 }
 
-// toLower folds letter case one character at a time, so that places in the result are places in s.
+// toLower folds letter case character by character, so that indexes into the result are indexes into the runes of s.
 func toLower(s string) []rune {
 	runes := []rune(s)
 	for i, r := range runes {
@@ -152,7 +151,7 @@ func toLower(s string) []rune {
 	return runes
 }
 
-// clip cuts s to at most limit bytes, never inside a character, and makes it one line of valid UTF-8.
+// clip returns s as one line of valid UTF-8 of at most limit bytes, never cut inside a character.
 func clip(s string, limit int) string {
 	s = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {

@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,16 +13,16 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/fault"
 )
 
-// The reasons for giving up a response.
+// The reasons for aborting a response.
 var (
 	errIdle    = errors.New("response made no progress")
-	errTooLong = errors.New("response is announced to be longer than accepted")
-	errEndless = errors.New("response does not end where it should")
-	errShort   = errors.New("response is shorter than announced")
-	errDrained = errors.New("rest of the response is not wanted")
+	errTooLong = errors.New("response has a Content-Length above the limit")
+	errEndless = errors.New("response is longer than the limit")
+	errShort   = errors.New("response is shorter than its Content-Length")
+	errDrained = errors.New("rest of the response is not needed")
 )
 
-// Response is a response with status 200 while it is read. It is valid until the function it was passed to returns.
+// Response is a response with status 200. It is valid until the function it was passed to returns.
 type Response struct {
 	Header http.Header
 
@@ -40,7 +41,7 @@ type Response struct {
 func (c *Caller) newResponse(
 	ctx context.Context, cancel context.CancelCauseFunc, response *http.Response, r Request,
 ) *Response {
-	idle := c.idle()
+	idle := cmp.Or(c.Idle, defaultIdle)
 	return &Response{
 		Header:   response.Header,
 		ctx:      ctx,
@@ -54,27 +55,27 @@ func (c *Caller) newResponse(
 	}
 }
 
-// Read reads the body. It fails when the body is larger than Request.MaxBytes, shorter than Content-Length, or makes no
-// progress for too long. Return its error unchanged: Do classifies it.
-func (a *Response) Read(p []byte) (int, error) {
-	if a.ended {
+// Read reads the body. It fails if the body is larger than Request.MaxBytes, shorter than Content-Length, or idle. The
+// caller must return the error unchanged, since Do classifies it.
+func (r *Response) Read(p []byte) (int, error) {
+	if r.ended {
 		return 0, io.EOF
 	}
-	// Reading one byte more than is left tells a response of exactly the limit from a longer one.
-	if int64(len(p)) > a.left+1 {
-		p = p[:a.left+1]
+	// Reading one byte more than allowed detects a response that exceeds the limit.
+	if int64(len(p)) > r.left+1 {
+		p = p[:r.left+1]
 	}
-	n, err := a.response.Body.Read(p)
-	a.read += int64(n)
-	a.left -= int64(n)
-	if a.left < 0 {
-		if a.response.ContentLength >= 0 {
+	n, err := r.response.Body.Read(p)
+	r.read += int64(n)
+	r.left -= int64(n)
+	if r.left < 0 {
+		if r.response.ContentLength >= 0 {
 			return 0, errTooLong
 		}
 		return 0, errEndless
 	}
-	if n > 0 && !a.quiet {
-		a.Progress()
+	if n > 0 && !r.quiet {
+		r.Progress()
 	}
 	switch {
 	case err == nil:
@@ -82,49 +83,49 @@ func (a *Response) Read(p []byte) (int, error) {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return n, errShort
 	case !errors.Is(err, io.EOF):
-		return n, fmt.Errorf("read answer: %w", err)
+		return n, fmt.Errorf("read response: %w", err)
 	}
-	a.ended = true
-	if announced := a.response.ContentLength; announced >= 0 && a.read < announced {
+	r.ended = true
+	if length := r.response.ContentLength; length >= 0 && r.read < length {
 		return n, errShort
 	}
 	return n, io.EOF
 }
 
-// ReadAll reads the whole body. It fails as Read does, and at once when Content-Length is too large. Large bodies wait
-// for room in the caller's budget.
-func (a *Response) ReadAll() ([]byte, error) {
-	announced := a.response.ContentLength
+// ReadAll reads the whole body. It fails as Read does, and at once if Content-Length is above the limit. Large bodies
+// wait for the caller's budget.
+func (r *Response) ReadAll() ([]byte, error) {
+	length := r.response.ContentLength
 	switch {
-	case announced > a.left:
+	case length > r.left:
 		return nil, errTooLong
-	case announced <= 0:
-		return a.readChunks()
+	case length <= 0:
+		return r.readChunks()
 	}
-	if err := a.Reserve(announced - freeBytes); err != nil {
+	if err := r.Reserve(length - freeBytes); err != nil {
 		return nil, err
 	}
-	data := make([]byte, announced)
-	if _, err := io.ReadFull(a, data); err != nil {
+	data := make([]byte, length)
+	if _, err := io.ReadFull(r, data); err != nil {
 		return nil, err
 	}
 	return data, nil
 }
 
-// readChunks reads a body of unknown length in chunks, so that it never holds more than has arrived.
-func (a *Response) readChunks() ([]byte, error) {
+// readChunks reads a body of unknown length in chunks, so that memory grows only as data arrives.
+func (r *Response) readChunks() ([]byte, error) {
 	var chunks []*[chunkBytes]byte
-	defer func() { a.hold.reuse(chunks) }()
+	defer func() { r.hold.reuse(chunks) }()
 	total, ended := 0, false
 	for !ended {
 		if total >= freeBytes {
-			if err := a.Reserve(chunkBytes); err != nil {
+			if err := r.Reserve(chunkBytes); err != nil {
 				return nil, err
 			}
 		}
-		chunk := a.hold.chunk()
+		chunk := r.hold.chunk()
 		chunks = append(chunks, chunk)
-		n, err := io.ReadFull(a, chunk[:])
+		n, err := io.ReadFull(r, chunk[:])
 		total += n
 		ended = errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 		if err != nil && !ended {
@@ -132,7 +133,7 @@ func (a *Response) readChunks() ([]byte, error) {
 		}
 	}
 	if total > freeBytes {
-		if err := a.Reserve(int64(total)); err != nil {
+		if err := r.Reserve(int64(total)); err != nil {
 			return nil, err
 		}
 	}
@@ -143,90 +144,89 @@ func (a *Response) readChunks() ([]byte, error) {
 	return data, nil
 }
 
-// Reserve waits until this many bytes more may be held for this response; the idle time-out pauses meanwhile. They are
-// released when the response ends. It fails when the call is canceled.
-func (a *Response) Reserve(bytes int64) error {
-	if a.hold.tryGrow(bytes) {
+// Reserve reserves memory for this response until it is closed. It waits for the budget, and the idle time-out pauses
+// meanwhile. It fails if the call is canceled.
+func (r *Response) Reserve(bytes int64) error {
+	if r.hold.tryGrow(bytes) {
 		return nil
 	}
-	a.timer.Stop()
-	defer a.Progress()
-	return a.hold.Grow(a.ctx, bytes)
+	r.timer.Stop()
+	defer r.Progress()
+	return r.hold.Grow(r.ctx, bytes)
 }
 
 // Progress restarts the idle time-out.
-func (a *Response) Progress() { a.timer.Reset(a.idle) }
+func (r *Response) Progress() { r.timer.Reset(r.idle) }
 
 // Idle returns the idle time-out.
-func (a *Response) Idle() time.Duration { return a.idle }
+func (r *Response) Idle() time.Duration { return r.idle }
 
-// Limit gives the rest of the response at most d from now, whether or not bytes arrive: for what is useful but not worth
-// waiting for.
-func (a *Response) Limit(d time.Duration) {
-	a.idle, a.quiet = d, true
-	a.timer.Reset(d)
+// Limit bounds the time for the rest of the response, whether or not bytes arrive. It is for a rest that is optional.
+func (r *Response) Limit(d time.Duration) {
+	r.idle, r.quiet = d, true
+	r.timer.Reset(d)
 }
 
 // Compressed reports whether the body is compressed although that was not requested. It is not decompressed.
-func (a *Response) Compressed() bool {
-	encoding := strings.TrimSpace(a.Header.Get("Content-Encoding"))
+func (r *Response) Compressed() bool {
+	encoding := strings.TrimSpace(r.Header.Get("Content-Encoding"))
 	return encoding != "" && !strings.EqualFold(encoding, "identity")
 }
 
-// ClaimedError classifies an error that was sent with status 200, by the status and the message that its body claims.
-func (a *Response) ClaimedError(status int, said []byte) *fault.Error {
-	header := a.Header.Clone()
+// ClaimedError returns the error of a response with status 200 that contains an error with another status and body.
+func (r *Response) ClaimedError(status int, body []byte) *fault.Error {
+	header := r.Header.Clone()
 	header.Del("Content-Type")
-	return classify(status, header, said)
+	return classify(status, header, body)
 }
 
-// UnexpectedError returns the error of a response of another kind than expected, for the given reason. It reads some of
-// the body: an error envelope in it is classified by what it says.
-func (a *Response) UnexpectedError(reason string, head []byte) *fault.Error {
-	a.Limit(errorBodyTime)
-	rest, err := io.ReadAll(io.LimitReader(a, maxErrorBody))
+// UnexpectedError returns the error of a response of an unexpected kind, with the given reason. It reads the rest of the
+// body after head and classifies an error envelope in it.
+func (r *Response) UnexpectedError(reason string, head []byte) *fault.Error {
+	r.Limit(errorBodyTimeout)
+	rest, err := io.ReadAll(io.LimitReader(r, maxErrorBody))
 	body := append(head[:len(head):len(head)], rest...)
-	if err == nil && !a.Compressed() {
-		if e := parseEnvelope(a.Header.Get("Content-Type"), body); e.status >= 400 && e.status <= 599 {
-			return a.ClaimedError(e.status, body)
+	if err == nil && !r.Compressed() {
+		if e := parseEnvelope(r.Header.Get("Content-Type"), body); e.status >= 400 && e.status <= 599 {
+			return r.ClaimedError(e.status, body)
 		}
 	}
 	f := InvalidResponse(reason)
-	if !a.Compressed() && isText(body) {
-		f.Detail = classify(http.StatusOK, a.Header, body).Detail
+	if !r.Compressed() && isText(body) {
+		f.Detail = classify(http.StatusOK, r.Header, body).Detail
 	}
-	f.RequestID = requestID(&envelope{}, a.Header)
+	f.RequestID = requestID(&envelope{}, r.Header)
 	return f
 }
 
 // statusError reads a response with another status than 200 and classifies it.
-func (a *Response) statusError(parent context.Context) error {
-	a.Limit(errorBodyTime)
-	a.left = maxErrorBody
-	body, err := io.ReadAll(a)
-	// The status counts however the body ends, unless the call was canceled.
+func (r *Response) statusError(parent context.Context) error {
+	r.Limit(errorBodyTimeout)
+	r.left = maxErrorBody
+	body, err := io.ReadAll(r)
+	// The status is enough even if the body fails, unless the call was canceled.
 	if err != nil && errors.Is(parent.Err(), context.Canceled) {
 		return fault.NewCanceled(parent)
 	}
-	if a.Compressed() || !isText(body) {
+	if r.Compressed() || !isText(body) {
 		body = nil
 	}
-	return classify(a.response.StatusCode, a.Header, body)
+	return classify(r.response.StatusCode, r.Header, body)
 }
 
-// close reads a short remaining body, so that the connection can be reused, and closes it. It waits a quarter of a
-// second at most.
-func (a *Response) close() {
+// close closes the body. It first reads a short rest of it, for at most a quarter of a second, so that the connection can
+// be reused.
+func (r *Response) close() {
 	const timeout, bound = 250 * time.Millisecond, 16 << 10
-	if !a.ended && context.Cause(a.ctx) == nil {
-		a.timer.Stop()
-		wait := time.AfterFunc(timeout, func() { a.cancel(errDrained) })
-		_, _ = io.CopyN(io.Discard, a.response.Body, bound)
+	if !r.ended && context.Cause(r.ctx) == nil {
+		r.timer.Stop()
+		wait := time.AfterFunc(timeout, func() { r.cancel(errDrained) })
+		_, _ = io.CopyN(io.Discard, r.response.Body, bound)
 		wait.Stop()
 	}
-	a.timer.Stop()
-	_ = a.response.Body.Close()
-	a.hold.Release()
+	r.timer.Stop()
+	_ = r.response.Body.Close()
+	r.hold.Release()
 }
 
 // isText reports whether a body may be quoted as text.

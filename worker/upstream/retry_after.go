@@ -11,18 +11,18 @@ import (
 const (
 	// maxRetryAfter bounds RetryAfter, so that a mistaken or malicious response cannot block an upstream for years.
 	maxRetryAfter = 24 * time.Hour
-	// dailyWait and hourlyWait are used for limits that do not say when they end.
+	// dailyWait and hourlyWait are used for limits without an end.
 	dailyWait  = time.Hour
 	hourlyWait = 10 * time.Minute
 )
 
 var waitPattern = regexp.MustCompile(`(?i)retry after (\d{1,9}(?:\.\d{1,9})?) ?s`)
 
-// retryAfter returns how long the upstream asked to wait: by header, else by a number in the body, else by the message.
+// retryAfter returns the wait that the upstream asked for, from the header, else a number in the body, else the message.
 //
-// A daily or hourly limit names no end. It ends by itself, so it is a throttle and not a misconfiguration; but asking
-// again in a minute is useless and counts against the account, so a longer wait stands in. Jobs wait as long as their
-// deadlines allow, and one probe an hour notices the new day.
+// A daily or hourly limit has no end in the response. It is a throttle and not a misconfiguration, since it passes, but a
+// retry after a minute is useless and counts against the account. Jobs wait until their deadlines, and one probe an hour
+// finds out when the limit has passed.
 func (e *envelope) retryAfter(header http.Header) time.Duration {
 	if d := parseRetryAfter(header); d > 0 {
 		return d
@@ -45,8 +45,8 @@ func (e *envelope) retryAfter(header http.Header) time.Duration {
 	return 0
 }
 
-// parseRetryAfter parses the Retry-After header, in seconds or as a date. A date is relative to the response's Date
-// header if there is one, so that our clock does not matter.
+// parseRetryAfter parses the Retry-After header, in seconds or as a date. A date is compared with the response's Date
+// header if there is one, so that the local clock does not matter.
 func parseRetryAfter(header http.Header) time.Duration {
 	value := strings.TrimSpace(header.Get("Retry-After"))
 	if n, err := strconv.ParseFloat(value, 64); err == nil {
@@ -63,7 +63,7 @@ func parseRetryAfter(header http.Header) time.Duration {
 	return min(max(at.Sub(now), 0), maxRetryAfter)
 }
 
-// seconds converts a number of seconds to a wait between 0 and maxRetryAfter; NaN becomes 0.
+// seconds converts a number of seconds to a duration between 0 and maxRetryAfter; NaN becomes 0.
 func seconds(n float64) time.Duration {
 	switch {
 	case n >= maxRetryAfter.Seconds():

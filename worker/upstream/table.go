@@ -9,23 +9,23 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/fault"
 )
 
-// verdict is what a response means.
+// verdict is the class and the code of an error.
 type verdict struct {
 	class fault.Class
 	code  string
 }
 
-// rule classifies the responses with a status from from to to for which when, if not nil, is true.
+// rule applies to responses with a status between from and to for which when, if not nil, returns true.
 type rule struct {
 	from, to int
 	when     func(*envelope) bool
 	verdict
 }
 
-// table returns the rules of all upstreams; the first that matches decides, and the last matches everything.
+// table returns the rules of all upstreams. The first rule that matches decides, and the last matches everything.
 //
-// Rules about one model or one text come before the rules about the account on purpose: Misconfigured opens the circuit
-// breaker for everybody, which one user's choice of a model must never do.
+// Rules about one model or one text come before the rules about the account: Misconfigured opens the circuit breaker for
+// all jobs, which one user's choice of a model must never do.
 func table() []rule {
 	var (
 		moderated     = verdict{fault.Moderated, job.CodeModerated}
@@ -38,16 +38,16 @@ func table() []rule {
 		invalid       = verdict{fault.Retryable, job.CodeInvalidAnswer}
 	)
 	return []rule{
-		// A success that was not asked for: no content, partial content.
+		// An unexpected success, such as no content or partial content.
 		{200, 299, nil, invalid},
-		// Redirects are never followed. They come from a status page, a login wall or a moved address.
+		// Redirects are never followed. They lead to a status page, a login page or a new URL.
 		{300, 399, nil, unavailable},
 
 		{400, 400, (*envelope).moderated, moderated},
 		{403, 403, (*envelope).moderated, moderated},
 		{422, 422, (*envelope).moderated, moderated},
 		{451, 451, nil, moderated},
-		// The older image service says this with whatever status it has at hand.
+		// The legacy image service sends this message with various statuses.
 		{400, 599, (*envelope).prohibited, moderated},
 
 		{400, 400, (*envelope).aboutReference, reference},
@@ -59,7 +59,7 @@ func table() []rule {
 		{402, 402, (*envelope).queueFull, throttled},
 		{402, 403, (*envelope).aboutModel, rejected},
 		{402, 402, nil, misconfigured},
-		// A page in place of an envelope is the edge's refusal of this request or this minute, not of our key.
+		// An HTML page is from the edge, which refuses this request for now, not the key.
 		{403, 403, (*envelope).page, unavailable},
 		{403, 403, nil, misconfigured},
 
@@ -69,7 +69,7 @@ func table() []rule {
 		{400, 499, nil, rejected},
 
 		{500, 599, (*envelope).queueFull, throttled},
-		// A gateway gave up waiting, a model's (504) or the edge: for a connection (522) or for a response (524).
+		// A gateway timed out: that of the model (504), or the edge, for a connection (522) or a response (524).
 		{504, 504, nil, timedOut},
 		{522, 522, nil, timedOut},
 		{524, 524, nil, timedOut},
@@ -77,8 +77,8 @@ func table() []rule {
 	}
 }
 
-// classify classifies a response by its status, header and body. It is the only place that does, also for errors sent as
-// a success: pass the status that the body claims. Detail is not redacted yet.
+// classify returns the error of a response by its status, header and body, with an unredacted Detail. For an error that
+// was sent with status 200, pass the status that the body claims.
 func classify(status int, header http.Header, body []byte) *fault.Error {
 	e := parseEnvelope(header.Get("Content-Type"), body)
 	if status == http.StatusPaymentRequired && e.message == "" {
@@ -99,7 +99,7 @@ func classify(status int, header http.Header, body []byte) *fault.Error {
 	return f
 }
 
-// moderated reports whether the text or an image was refused by content moderation.
+// moderated reports whether content moderation refused the text or an image.
 func (e *envelope) moderated() bool {
 	return e.contains(
 		"safety_error", "content_policy_violation", "content_filter", "content policy", "content moderation",
@@ -110,10 +110,10 @@ func (e *envelope) moderated() bool {
 // prohibited reports whether the legacy image service forbids the text.
 func (e *envelope) prohibited() bool { return e.contains("content is prohibited") }
 
-// queueFull reports whether too many of our requests wait, whatever the status.
+// queueFull reports whether too many requests of this account wait, whatever the status.
 func (e *envelope) queueFull() bool { return e.contains("queue full") }
 
-// aboutModel reports whether the refusal is about the model, while the key is valid for others.
+// aboutModel reports whether the key is not allowed to use the model, but may use others.
 func (e *envelope) aboutModel() bool {
 	return e.contains("is not allowed for this api key", "this model requires", "model not found or tier not high enough")
 }
@@ -128,6 +128,6 @@ func (e *envelope) page() bool { return e.markup }
 
 // contains reports whether code, kind or message contains one of the lower-case phrases.
 func (e *envelope) contains(phrases ...string) bool {
-	said := strings.ToLower(e.code + "\n" + e.kind + "\n" + e.message)
-	return slices.ContainsFunc(phrases, func(p string) bool { return strings.Contains(said, p) })
+	text := strings.ToLower(e.code + "\n" + e.kind + "\n" + e.message)
+	return slices.ContainsFunc(phrases, func(p string) bool { return strings.Contains(text, p) })
 }

@@ -12,19 +12,18 @@ type Options struct {
 	Slots int
 	// ConnectTimeout bounds the dial and, once more, the TLS handshake. Default 10 s.
 	ConnectTimeout time.Duration
-	// HeaderTimeout bounds the wait for the response header. Default 0, unlimited: an image is generated before its
-	// header is sent, and the call's context bounds the attempt.
+	// HeaderTimeout bounds the wait for the response header. Default 0, unlimited: the header of an image is sent after
+	// its generation, which the call's context bounds.
 	HeaderTimeout time.Duration
 }
 
-// streamBuffer is how much of an HTTP/2 response is buffered before it is read. The default of 4 MiB would be held for
-// each response that waits for its budget.
+// streamBuffer bounds how much of an HTTP/2 response is buffered before it is read. Each response that waits for its
+// budget would hold the default of 4 MiB.
 const streamBuffer = 512 << 10
 
-// NewTransport returns the transport that all upstreams of a process share: proxies from the environment, HTTP/2,
-// keep-alive connections that are probed, so that a dead peer is noticed while a call waits for a late response. It
-// never decompresses, since the size of a response is bounded as it is read. The caller closes its idle connections in
-// the end.
+// NewTransport returns the transport that all upstreams of a process share. It uses proxies from the environment, HTTP/2
+// and keep-alive probes, so that a dead peer is noticed while a call waits for its response. It never decompresses, since
+// the limit of a response applies to the bytes as received. The caller must close its idle connections in the end.
 func NewTransport(o Options) *http.Transport {
 	if o.Slots <= 0 {
 		o.Slots = 16

@@ -10,9 +10,10 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/fault"
 )
 
-// transportError classifies an error of the exchange itself. The parent is the caller's context, ctx that of the call.
+// transportError classifies an error of sending the request or reading the response. The parent is the caller's context,
+// ctx the context of the call.
 func transportError(parent, ctx context.Context, err error) error {
-	// An error of net/http may carry the whole URL, and with it the prompt.
+	// An error of net/http may contain the whole URL, which may contain the prompt.
 	if wrapped, is := errors.AsType[*url.Error](err); is {
 		err = wrapped.Err
 	}
@@ -25,7 +26,7 @@ func transportError(parent, ctx context.Context, err error) error {
 		// The same request would get the same response.
 		return &fault.Error{Class: fault.Permanent, Code: job.CodeTooLarge, Err: errTooLong}
 	case errors.Is(err, errEndless):
-		// The upstream malfunctioned; the next response may well end.
+		// The upstream malfunctioned; a retry may succeed.
 		return &fault.Error{Class: fault.Retryable, Code: job.CodeInvalidAnswer, Err: errEndless}
 	case errors.Is(context.Cause(ctx), errIdle):
 		return &fault.Error{Class: fault.Retryable, Code: job.CodeTimeout, Err: errIdle}
@@ -57,8 +58,8 @@ func timedOut(err error) bool {
 	return is && failure.Timeout()
 }
 
-// complete adds the name of the upstream and the status to an error, and redacts it.
-func (c *Caller) complete(err error, status int, words *redactor, amend func(*fault.Error)) *fault.Error {
+// complete converts an error to a *fault.Error, adds the upstream and the status, and redacts it.
+func (c *Caller) complete(err error, status int, redactor *redactor, amend func(*fault.Error)) *fault.Error {
 	f, is := errors.AsType[*fault.Error](err)
 	if !is {
 		f = &fault.Error{Class: fault.Retryable, Code: job.CodeUnavailable, Err: err}
@@ -67,23 +68,23 @@ func (c *Caller) complete(err error, status int, words *redactor, amend func(*fa
 	if f.Status == 0 {
 		f.Status = status
 	}
-	f.Detail = clip(words.clean(clip(f.Detail, 8*maxDetail)), maxDetail)
+	f.Detail = clip(redactor.clean(clip(f.Detail, 8*maxDetail)), maxDetail)
 	if amend != nil {
-		// It sees the redacted detail, so that a user's text cannot influence it.
+		// amend sees the redacted detail, so that a user's text cannot influence it.
 		amend(f)
 		f.Detail = clip(f.Detail, maxDetail)
 	}
 	if f.Err != nil && f.Class != fault.Canceled {
-		f.Err = &cleaned{cause: f.Err, text: clip(words.clean(f.Err.Error()), maxDetail)}
+		f.Err = &redactedError{cause: f.Err, text: clip(redactor.clean(f.Err.Error()), maxDetail)}
 	}
 	return f
 }
 
-// cleaned is an error with a redacted message that still wraps its cause.
-type cleaned struct {
+// redactedError wraps an error and has a redacted message.
+type redactedError struct {
 	cause error
 	text  string
 }
 
-func (e *cleaned) Error() string { return e.text }
-func (e *cleaned) Unwrap() error { return e.cause }
+func (e *redactedError) Error() string { return e.text }
+func (e *redactedError) Unwrap() error { return e.cause }

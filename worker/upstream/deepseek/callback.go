@@ -2,20 +2,20 @@ package deepseek
 
 import "time"
 
-// callbackInterval is the interval of callbacks: short enough to look fluent, long enough to store each text.
+// callbackInterval is the minimum time between callbacks: short enough to look fluent, long enough to store each text.
 const callbackInterval = 200 * time.Millisecond
 
-// throttledCallback passes on a text while it is written. Without a function it does nothing.
+// throttledCallback reports a partial text to a function, at most once per interval. A nil function is not called.
 type throttledCallback struct {
-	tell  func(soFar string)
-	clean func(raw string) string
-	last  time.Time
-	told  string
+	call     func(soFar string)
+	clean    func(raw string) string
+	last     time.Time
+	lastText string
 }
 
-// update passes the text so far on, unless the last callback was less than callbackInterval ago.
+// update reports the text so far, unless the last callback was less than callbackInterval ago.
 func (t *throttledCallback) update(raw string) {
-	if t.tell == nil || raw == "" {
+	if t.call == nil || raw == "" {
 		return
 	}
 	now := time.Now()
@@ -23,16 +23,16 @@ func (t *throttledCallback) update(raw string) {
 		return
 	}
 	text := t.clean(raw)
-	if text == "" || text == t.told {
+	if text == "" || text == t.lastText {
 		return
 	}
-	t.last, t.told = now, text
-	t.tell(text)
+	t.last, t.lastText = now, text
+	t.call(text)
 }
 
-// finish passes the whole text on.
+// finish reports the complete text.
 func (t *throttledCallback) finish(text string) {
-	if t.tell != nil && text != t.told {
-		t.tell(text)
+	if t.call != nil && text != t.lastText {
+		t.call(text)
 	}
 }

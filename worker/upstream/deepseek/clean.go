@@ -12,13 +12,13 @@ var (
 	fencePattern   = regexp.MustCompile("(?s)^```[A-Za-z0-9_+-]*[ \t]*\r?\n?(.*?)\r?\n?```$")
 )
 
-// quotes are the pairs that may enclose a whole text.
+// quotes are the pairs of marks that may enclose a whole text.
 var quotes = [...][2]string{
 	{`"`, `"`}, {"'", "'"}, {"`", "`"}, {"“", "”"}, {"‘", "’"}, {"「", "」"}, {"『", "』"}, {"«", "»"}, {"**", "**"},
 }
 
-// clean returns the text of a response without thoughts, fences, headings and enclosing quotation marks. A wrapping that
-// the user's own text has is kept, since it belongs to the text.
+// clean returns the text of a response without thoughts, code fences, headings and enclosing quotation marks. Wrappings
+// that the user's text has as well are kept.
 func (t task) clean(raw, input string) string {
 	text := thoughtPattern.ReplaceAllString(raw, "")
 	if _, rest, stray := strings.Cut(text, "</think>"); stray {
@@ -51,7 +51,7 @@ func printable(text string) string {
 	}, strings.ToValidUTF8(text, "")))
 }
 
-// unmark removes the tags around the text. The user's text has none of that name.
+// unmark removes the tags with the given name, which does not occur in the user's text.
 func unmark(text, mark string) string {
 	for {
 		before, after, found := strings.Cut(text, "<"+mark+">")
@@ -76,16 +76,16 @@ func unfence(text, input string) string {
 	return text
 }
 
-// unlabel removes a heading such as "Prompt:" from the start of the text.
+// unlabel removes a heading such as "Prompt:" from the start of the text, unless the input starts with one.
 func (t task) unlabel(text, input string) string {
-	if t.labelled(input) != "" {
+	if t.label(input) != "" {
 		return text
 	}
-	return strings.TrimSpace(strings.TrimPrefix(text, t.labelled(text)))
+	return strings.TrimSpace(strings.TrimPrefix(text, t.label(text)))
 }
 
-// labelled returns the heading at the start of the text, including its colon, or nothing.
-func (t task) labelled(text string) string {
+// label returns the heading at the start of the text, including its colon; empty if there is none.
+func (t task) label(text string) string {
 	line, _, _ := strings.Cut(text, "\n")
 	end := strings.IndexAny(line, ":：")
 	if end < 0 {
@@ -105,7 +105,8 @@ func (t task) labelled(text string) string {
 	return text[:end]
 }
 
-// unquote removes a pair of quotation marks around the whole text, unless there are more of them inside.
+// unquote removes a pair of quotation marks around the whole text, unless the text contains more of them or the input
+// starts with one.
 func unquote(text, input string) string {
 	for _, pair := range quotes {
 		inner, opened := strings.CutPrefix(text, pair[0])

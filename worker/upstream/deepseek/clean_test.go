@@ -31,11 +31,11 @@ func TestCleanImproved(t *testing.T) {
 		{"thoughts", "<think>The user wants a fox.\nHm.</think>\n\nA fox", "fox", "A fox"},
 		{"thoughts without a beginning", "The user wants…</think>A fox", "fox", "A fox"},
 		{"thoughts without an end", "<think>The user wants a fox", "fox", ""},
-		{"marks of the text", "<text>\nA fox\n</text>", "fox", "A fox"},
-		{"marks in the middle", "<text>\na fox\n</text>, golden light", "a fox", "a fox, golden light"},
-		{"marks that are the user's", "a sign with <text> on it", "a <text> sign", "a sign with <text> on it"},
+		{"tags of the text", "<text>\nA fox\n</text>", "fox", "A fox"},
+		{"tags in the middle", "<text>\na fox\n</text>, golden light", "a fox", "a fox, golden light"},
+		{"tags of the user's text", "a sign with <text> on it", "a <text> sign", "a sign with <text> on it"},
 		{"control characters", "A\x00 fox\x1b[0m", "fox", "A fox[0m"},
-		{"broken characters", "A fox\xff", "fox", "A fox"},
+		{"invalid UTF-8", "A fox\xff", "fox", "A fox"},
 		{"only wrapping", "```\n\"\"\n```", "fox", ""},
 		{"nothing", "", "fox", ""},
 		{"too long", strings.Repeat("狐", 5000), "fox", strings.Repeat("狐", 4000)},
@@ -50,7 +50,7 @@ func TestCleanImproved(t *testing.T) {
 	}
 }
 
-// What looks like a wrapping but is in the user's text as well belongs to the translation.
+// Wrappings that the user's text has as well are kept in the translation.
 func TestCleanTranslated(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("word ", 3000)

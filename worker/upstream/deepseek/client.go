@@ -16,32 +16,32 @@ import (
 )
 
 const (
-	urlSetting     = "DEEPSEEK_API_URL"
-	route          = "/chat/completions"
-	maxAnswerBytes = 2 << 20
-	// defaultIdle is longer than for media: under load a stream only keeps alive until it is this request's turn.
+	urlSetting       = "DEEPSEEK_API_URL"
+	route            = "/chat/completions"
+	maxResponseBytes = 2 << 20
+	// defaultIdle is longer than for media: under load a stream has only keep-alives until the request is processed.
 	defaultIdle = time.Minute
 )
 
-// Config has the URL of the language model and how to call it.
+// Config has the settings of a Client.
 type Config struct {
-	// URL is DEEPSEEK_API_URL: a base URL with or without a version, or the full URL of chat completions. Calls to an
-	// empty one fail as misconfigured.
+	// URL is DEEPSEEK_API_URL: a base URL with or without a version, or the full URL of chat completions. If it is empty,
+	// calls fail as misconfigured.
 	URL string
 	// Key is sent in the Authorization header only.
 	Key string
-	// Model defaults to DefaultModel, or to DefaultSiliconFlowModel there. A retired name is replaced, with one warning in
-	// the log.
+	// Model defaults to DefaultModel, or DefaultSiliconFlowModel at SiliconFlow. A retired name is replaced, with a
+	// warning in the log.
 	Model string
-	// HTTP sends the requests; nil means a client over a new upstream.NewTransport.
+	// HTTP sends the requests; nil means a client with a new upstream.NewTransport.
 	HTTP   *http.Client
 	Logger *slog.Logger
-	// Version is this program's, for the User-Agent.
+	// Version is the version of this program for the User-Agent.
 	Version string
-	// Observe is called after every exchange; see upstream.Caller.
+	// Observe is called after every call; see upstream.Caller.
 	Observe func(upstream string, status int, code string, took time.Duration)
 
-	// Tests set what follows. The host decides the dialect, and defaultIdle holds, where they are empty.
+	// dialect and idle are set by tests only; by default the host decides the dialect, and idle is defaultIdle.
 	dialect string
 	idle    time.Duration
 }
@@ -52,25 +52,19 @@ type Client struct {
 	url     string
 	model   string
 	dialect string
-	// plain says that the model does not support the parameter for thinking.
-	plain atomic.Bool
+	// noThinking is set if the model does not support the parameter for thinking.
+	noThinking atomic.Bool
 }
 
 // Completion is the response of the model.
 type Completion struct {
-	// Text is the response without what models wrap around it; it is never empty.
+	// Text is the response without headings, quotation marks and the like around it. It is never empty.
 	Text string
-	// Raw is the response as it came.
-	Raw string
-	// Model is the one that answered, as it calls itself.
-	Model string
-	// PromptTokens and CompletionTokens are what is billed; 0 when the response did not say.
+	// PromptTokens and CompletionTokens are the billed tokens; 0 if the response has no usage.
 	PromptTokens, CompletionTokens int
-	// CachedTokens are those of PromptTokens that the upstream remembered, which cost less.
-	CachedTokens int
 }
 
-// New returns a client. It fails, naming the setting, if the URL is invalid.
+// New returns a client. If the URL is invalid, it fails with an error that names the setting.
 func New(cfg Config) (*Client, error) {
 	base, err := upstream.ParseBase(urlSetting, cfg.URL, route)
 	if err != nil {
@@ -101,16 +95,16 @@ func New(cfg Config) (*Client, error) {
 	return c, nil
 }
 
-// Improve rewrites a description into a prompt for an image model, in English. It costs one streamed call. If onText is
-// not nil, it is called with the text so far, cleaned like the result, at most five times a second and once more at the
-// end; reading the response waits while it runs. When Improve fails, that text is void.
+// Improve rewrites a description into a prompt for an image model, in English, with one streamed call. If onText is not
+// nil, it is called with the text so far, cleaned like the result, at most five times a second and once more at the end.
+// Reading the response waits for it. If Improve fails, that text is void.
 //
-// It fails with a *fault.Error, also when the response has no usable text.
+// It fails with a *fault.Error, also if the response has no usable text.
 func (c *Client) Improve(ctx context.Context, text string, onText func(soFar string)) (Completion, error) {
 	return c.complete(ctx, improvement(), text, onText)
 }
 
-// Translate translates a text into English, or into Chinese if it is English already. Otherwise it is like Improve.
+// Translate translates a text into English, or an English text into Chinese. Otherwise it is like Improve.
 func (c *Client) Translate(ctx context.Context, text string, onText func(soFar string)) (Completion, error) {
 	return c.complete(ctx, translation(), text, onText)
 }
@@ -127,7 +121,7 @@ func (c *Client) complete(ctx context.Context, t task, text string, onText func(
 	if err != nil {
 		return Completion{}, rejected("request cannot be encoded")
 	}
-	teller := &throttledCallback{tell: onText, clean: func(raw string) string { return t.clean(raw, text) }}
+	callback := &throttledCallback{call: onText, clean: func(raw string) string { return t.clean(raw, text) }}
 	var reply *reply
 	err = c.caller.Do(ctx, upstream.Request{
 		Method:   http.MethodPost,
@@ -135,31 +129,22 @@ func (c *Client) complete(ctx context.Context, t task, text string, onText func(
 		Accept:   "text/event-stream, application/json",
 		JSON:     body,
 		Private:  []string{text},
-		MaxBytes: maxAnswerBytes,
+		MaxBytes: maxResponseBytes,
 		Quiet:    true,
 		Amend:    c.amend,
-	}, func(a *upstream.Response) error {
-		if reply, err = readReply(a, teller.update); err != nil {
+	}, func(resp *upstream.Response) error {
+		if reply, err = readReply(resp, callback.update); err != nil {
 			return err
 		}
-		reply.cleaned = teller.clean(reply.text())
+		reply.cleaned = callback.clean(reply.text())
 		return reply.check()
 	})
 	if err != nil {
 		return Completion{}, err
 	}
-	teller.finish(reply.cleaned)
-	model := reply.model
-	if model == "" {
-		model = c.model
-	}
+	callback.finish(reply.cleaned)
 	return Completion{
-		Text:             reply.cleaned,
-		Raw:              reply.text(),
-		Model:            model,
-		PromptTokens:     reply.usage.Prompt,
-		CompletionTokens: reply.usage.Completion,
-		CachedTokens:     reply.usage.cached(),
+		Text: reply.cleaned, PromptTokens: reply.usage.Prompt, CompletionTokens: reply.usage.Completion,
 	}, nil
 }
 

@@ -12,13 +12,13 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/fault"
 )
 
-// The models asked when none is configured.
+// The default models.
 const (
 	DefaultModel            = "deepseek-flash"
 	DefaultSiliconFlowModel = "deepseek-ai/DeepSeek-V4-Flash"
 )
 
-// The services whose requests differ.
+// The services with different request parameters.
 const (
 	DialectDeepSeek    = "deepseek"
 	DialectSiliconFlow = "siliconflow"
@@ -26,8 +26,8 @@ const (
 
 const modelSetting = "DEEPSEEK_MODEL"
 
-// dialectOf returns the dialect of the service at a URL. An unknown host is a proxy, a gateway or a simulator, for which
-// the name of the model decides: SiliconFlow puts the publisher first.
+// dialectOf returns the named dialect, or that of the host of a URL. For an unknown host, such as a proxy or a gateway,
+// the name of the model decides: names at SiliconFlow start with the publisher.
 func dialectOf(named, base, model string) (string, error) {
 	switch named {
 	case DialectDeepSeek, DialectSiliconFlow:
@@ -61,7 +61,7 @@ func isHost(host string, names ...string) bool {
 	return slices.ContainsFunc(names, func(name string) bool { return host == name || strings.HasSuffix(host, "."+name) })
 }
 
-// withVersion adds the version to a base URL of SiliconFlow without one. DeepSeek's routes work with and without.
+// withVersion adds the version to a base URL of SiliconFlow without one. DeepSeek accepts both.
 func withVersion(base string) string {
 	u, err := url.Parse(base)
 	if err == nil && u.Path == "" && isHost(hostOf(base), "siliconflow.cn", "siliconflow.com") {
@@ -70,49 +70,48 @@ func withVersion(base string) string {
 	return base
 }
 
-// currentModel returns the model to request. It replaces retired names, which old installations still have in their
-// settings.
+// currentModel returns the model to request. It replaces retired names, which may still be in the settings of old
+// installations.
 func currentModel(name, dialect string, logger *slog.Logger) string {
-	usual := DefaultModel
+	standard := DefaultModel
 	if dialect == DialectSiliconFlow {
-		usual = DefaultSiliconFlowModel
+		standard = DefaultSiliconFlowModel
 	}
 	name = strings.TrimSpace(name)
 	if name == "" {
-		return usual
+		return standard
 	}
 	if !slices.Contains([]string{"deepseek-chat", "deepseek-reasoner"}, strings.ToLower(name)) {
 		return name
 	}
 	if logger != nil {
-		logger.Warn("language model is no longer available, using another one", "model", name, "replaced_by", usual)
+		logger.Warn("language model is no longer available, using another one", "model", name, "replaced_by", standard)
 	}
-	return usual
+	return standard
 }
 
-// thinkingPattern matches a refusal of the thinking parameter.
+// thinkingPattern matches the message of an upstream that rejects the thinking parameter.
 var thinkingPattern = regexp.MustCompile(`(?i)enable_thinking|(?:argument|parameter|field|not support)[^.]{0,40}\bthinking\b`)
 
-// amend reclassifies two errors for which the table is wrong here.
+// amend reclassifies two errors to which the table does not apply.
 func (c *Client) amend(f *fault.Error) {
 	if f.Class != fault.Permanent || f.Code != job.CodeRejected {
 		return
 	}
-	said := strings.ToLower(f.Detail)
+	detail := strings.ToLower(f.Detail)
 	switch {
-	case !c.plain.Load() && thinkingPattern.MatchString(said):
-		// Models that cannot think refuse the parameter. All later requests leave it out.
-		c.plain.Store(true)
+	case !c.noThinking.Load() && thinkingPattern.MatchString(detail):
+		// Models that cannot think reject the parameter. All later requests omit it.
+		c.noThinking.Store(true)
 		f.Class, f.Code = fault.Retryable, job.CodeUnavailable
-	case slices.ContainsFunc(unknownModelMessages(), func(phrase string) bool { return strings.Contains(said, phrase) }):
-		// Elsewhere a user chooses the model, and only that request is refused. Here the operator's settings name it, so no
-		// request succeeds until they change.
+	case slices.ContainsFunc(unknownModelMessages(), func(phrase string) bool { return strings.Contains(detail, phrase) }):
+		// The model is from the operator's settings and not from the user, so no request succeeds until they change.
 		f.Class, f.Code = fault.Misconfigured, job.CodeMisconfigured
 		f.Detail = modelSetting + " names a model that is not served: " + f.Detail
 	}
 }
 
-// unknownModelMessages returns what upstreams say of a model that is retired or unknown.
+// unknownModelMessages returns phrases in the upstreams' messages about a retired or unknown model, in lower case.
 func unknownModelMessages() []string {
 	return []string{"model not exist", "supported api model names", "model does not exist"}
 }

@@ -15,18 +15,18 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/upstream/upstreamtest"
 )
 
-// exchanged is what a service that stands in for every host was asked.
-type exchanged struct {
-	mu      sync.Mutex
-	address string
-	body    map[string]json.RawMessage
+// recorder is a transport that records the last request to any host.
+type recorder struct {
+	mu   sync.Mutex
+	url  string
+	body map[string]json.RawMessage
 }
 
-func (e *exchanged) RoundTrip(r *http.Request) (*http.Response, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.address, e.body = r.URL.String(), nil
-	if err := json.NewDecoder(r.Body).Decode(&e.body); err != nil {
+func (rec *recorder) RoundTrip(r *http.Request) (*http.Response, error) {
+	rec.mu.Lock()
+	defer rec.mu.Unlock()
+	rec.url, rec.body = r.URL.String(), nil
+	if err := json.NewDecoder(r.Body).Decode(&rec.body); err != nil {
 		return nil, err
 	}
 	return &http.Response{
@@ -35,36 +35,36 @@ func (e *exchanged) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// The host decides where the route lies, which model is asked by default and how thinking is switched off; a host that
-// is neither service's is told by the model's name.
+// The host decides the path, the default model and how thinking is disabled. For an unknown host the name of the model
+// decides.
 func TestDialect(t *testing.T) {
 	t.Parallel()
 	const flash, flow = "deepseek-flash", "deepseek-ai/DeepSeek-V4-Flash"
 	rows := []struct {
 		url, model, dialect string
-		address, asked      string
+		wantURL, wantModel  string
 		siliconFlow         bool
 	}{
-		{url: "https://api.deepseek.com", address: "https://api.deepseek.com/chat/completions", asked: flash},
-		{url: "https://api.deepseek.com/v1/", address: "https://api.deepseek.com/v1/chat/completions", asked: flash},
-		{url: "https://api.deepseek.com/v1/chat/completions", address: "https://api.deepseek.com/v1/chat/completions", asked: flash},
-		{url: "https://API.DeepSeek.com./chat/completions", model: "x/y", address: "https://API.DeepSeek.com./chat/completions", asked: "x/y"},
-		{url: "https://api.siliconflow.cn", address: "https://api.siliconflow.cn/v1/chat/completions", asked: flow, siliconFlow: true},
-		{url: "https://api.siliconflow.cn/v1", address: "https://api.siliconflow.cn/v1/chat/completions", asked: flow, siliconFlow: true},
-		{url: "https://api.siliconflow.cn/v1/chat/completions", address: "https://api.siliconflow.cn/v1/chat/completions", asked: flow, siliconFlow: true},
-		{url: "https://api.siliconflow.com/", address: "https://api.siliconflow.com/v1/chat/completions", asked: flow, siliconFlow: true},
-		{url: "https://api.siliconflow.com/v1/", model: "deepseek-chat", address: "https://api.siliconflow.com/v1/chat/completions", asked: flow, siliconFlow: true},
-		{url: "https://api.siliconflow.com/chat/completions", model: "Pro/deepseek-ai/DeepSeek-V3.2", address: "https://api.siliconflow.com/v1/chat/completions", asked: "Pro/deepseek-ai/DeepSeek-V3.2", siliconFlow: true},
-		{url: "http://127.0.0.1:1/v1", model: "deepseek-ai/DeepSeek-V3", address: "http://127.0.0.1:1/v1/chat/completions", asked: "deepseek-ai/DeepSeek-V3", siliconFlow: true},
-		{url: "http://127.0.0.1:1", address: "http://127.0.0.1:1/chat/completions", asked: flash},
-		{url: "http://notsiliconflow.cn", address: "http://notsiliconflow.cn/chat/completions", asked: flash},
-		{url: "http://127.0.0.1:1/x", dialect: deepseek.DialectSiliconFlow, address: "http://127.0.0.1:1/x/chat/completions", asked: flow, siliconFlow: true},
-		{url: "https://api.siliconflow.cn", dialect: deepseek.DialectDeepSeek, address: "https://api.siliconflow.cn/v1/chat/completions", asked: flash},
+		{url: "https://api.deepseek.com", wantURL: "https://api.deepseek.com/chat/completions", wantModel: flash},
+		{url: "https://api.deepseek.com/v1/", wantURL: "https://api.deepseek.com/v1/chat/completions", wantModel: flash},
+		{url: "https://api.deepseek.com/v1/chat/completions", wantURL: "https://api.deepseek.com/v1/chat/completions", wantModel: flash},
+		{url: "https://API.DeepSeek.com./chat/completions", model: "x/y", wantURL: "https://API.DeepSeek.com./chat/completions", wantModel: "x/y"},
+		{url: "https://api.siliconflow.cn", wantURL: "https://api.siliconflow.cn/v1/chat/completions", wantModel: flow, siliconFlow: true},
+		{url: "https://api.siliconflow.cn/v1", wantURL: "https://api.siliconflow.cn/v1/chat/completions", wantModel: flow, siliconFlow: true},
+		{url: "https://api.siliconflow.cn/v1/chat/completions", wantURL: "https://api.siliconflow.cn/v1/chat/completions", wantModel: flow, siliconFlow: true},
+		{url: "https://api.siliconflow.com/", wantURL: "https://api.siliconflow.com/v1/chat/completions", wantModel: flow, siliconFlow: true},
+		{url: "https://api.siliconflow.com/v1/", model: "deepseek-chat", wantURL: "https://api.siliconflow.com/v1/chat/completions", wantModel: flow, siliconFlow: true},
+		{url: "https://api.siliconflow.com/chat/completions", model: "Pro/deepseek-ai/DeepSeek-V3.2", wantURL: "https://api.siliconflow.com/v1/chat/completions", wantModel: "Pro/deepseek-ai/DeepSeek-V3.2", siliconFlow: true},
+		{url: "http://127.0.0.1:1/v1", model: "deepseek-ai/DeepSeek-V3", wantURL: "http://127.0.0.1:1/v1/chat/completions", wantModel: "deepseek-ai/DeepSeek-V3", siliconFlow: true},
+		{url: "http://127.0.0.1:1", wantURL: "http://127.0.0.1:1/chat/completions", wantModel: flash},
+		{url: "http://notsiliconflow.cn", wantURL: "http://notsiliconflow.cn/chat/completions", wantModel: flash},
+		{url: "http://127.0.0.1:1/x", dialect: deepseek.DialectSiliconFlow, wantURL: "http://127.0.0.1:1/x/chat/completions", wantModel: flow, siliconFlow: true},
+		{url: "https://api.siliconflow.cn", dialect: deepseek.DialectDeepSeek, wantURL: "https://api.siliconflow.cn/v1/chat/completions", wantModel: flash},
 	}
 	for _, r := range rows {
 		t.Run(r.url+" "+r.model+r.dialect, func(t *testing.T) {
 			t.Parallel()
-			service := &exchanged{}
+			service := &recorder{}
 			cfg := deepseek.Config{URL: r.url, Model: r.model, Key: canaryKey, HTTP: &http.Client{Transport: service}}
 			cfg.SetDialect(r.dialect)
 			client, err := deepseek.New(cfg)
@@ -74,11 +74,11 @@ func TestDialect(t *testing.T) {
 			if _, err := client.Translate(t.Context(), "fox", nil); err != nil {
 				t.Fatal(err)
 			}
-			if service.address != r.address {
-				t.Errorf("asked %s, want %s", service.address, r.address)
+			if service.url != r.wantURL {
+				t.Errorf("requested %s, want %s", service.url, r.wantURL)
 			}
-			if got := string(service.body["model"]); got != `"`+r.asked+`"` {
-				t.Errorf("asked for the model %s, want %s", got, r.asked)
+			if got := string(service.body["model"]); got != `"`+r.wantModel+`"` {
+				t.Errorf("requested the model %s, want %s", got, r.wantModel)
 			}
 			thinking, thinks := `{"type":"disabled"}`, ""
 			if r.siliconFlow {
@@ -99,12 +99,12 @@ func TestUnknownDialect(t *testing.T) {
 	cfg := deepseek.Config{URL: "https://api.example.org"}
 	cfg.SetDialect("latin")
 	if _, err := deepseek.New(cfg); err == nil {
-		t.Error("accepted")
+		t.Error("New accepts an unknown dialect")
 	}
 }
 
-// A model that is gone is the operator's to change, and what the operator reads says where.
-func TestModelGone(t *testing.T) {
+// An unknown model is a misconfiguration, and the detail names the setting.
+func TestUnknownModel(t *testing.T) {
 	t.Parallel()
 	for name, r := range map[string]struct {
 		status int
@@ -128,20 +128,20 @@ func TestModelGone(t *testing.T) {
 			}
 		})
 	}
-	t.Run("in a user's own words", func(t *testing.T) {
+	t.Run("in the user's text", func(t *testing.T) {
 		t.Parallel()
-		const words = "model does not exist, said the yellow bird"
+		const text = "model does not exist, said the yellow bird"
 		client := newClient(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(http.StatusBadRequest)
-			_, _ = io.WriteString(w, `{"error":{"message":"cannot read: `+words+`"}}`)
+			_, _ = io.WriteString(w, `{"error":{"message":"cannot read: `+text+`"}}`)
 		})
-		_, err := client.Improve(t.Context(), words, nil)
+		_, err := client.Improve(t.Context(), text, nil)
 		requireFault(t, err, fault.Permanent, job.CodeRejected)
 	})
 }
 
-// A model that cannot think may refuse to be told not to. The next try goes without, and so do all others.
-func TestThinkingRefused(t *testing.T) {
+// A model that cannot think may reject the parameter that disables thinking. All later requests omit it.
+func TestThinkingParameterIsRejected(t *testing.T) {
 	t.Parallel()
 	for _, message := range []string{
 		"Value error, current model does not support parameter `enable_thinking`. Please check it carefully.",
@@ -157,7 +157,7 @@ func TestThinkingRefused(t *testing.T) {
 				_ = json.NewEncoder(w).Encode(map[string]any{"code": 20015, "message": message, "data": nil})
 				return
 			}
-			answer("text/event-stream", stream(hello, end("stop"), "[DONE]"))(w, r)
+			respond("text/event-stream", stream(hello, end("stop"), "[DONE]"))(w, r)
 		})
 		_, err := client.Improve(t.Context(), "fox", nil)
 		requireFault(t, err, fault.Retryable, job.CodeUnavailable)
@@ -172,7 +172,7 @@ func TestThinkingRefused(t *testing.T) {
 	}
 }
 
-// SiliconFlow's errors have no member "error", also when they come with a status of 200 or in a stream.
+// SiliconFlow's errors have no member "error", also in a response with status 200 or in a stream.
 func TestSiliconFlowFaults(t *testing.T) {
 	t.Parallel()
 	rows := []struct {

@@ -17,7 +17,7 @@ import (
 // maxLine bounds one line of a stream, in bytes.
 const maxLine = 1 << 20
 
-// events reads the data of server-sent events; comments, names and ids are skipped.
+// events reads the data of server-sent events and skips all other lines.
 type events struct{ lines *bufio.Scanner }
 
 func newEvents(in io.Reader) *events {
@@ -26,8 +26,8 @@ func newEvents(in io.Reader) *events {
 	return &events{lines: lines}
 }
 
-// next returns the data of the next event. An event that the end of the stream cuts short still counts. It fails with
-// io.EOF at the end and otherwise with the error of the body.
+// next returns the data of the next event, also of one that the end of the stream cuts off. It fails with io.EOF at the
+// end of the stream, or with the error of the body.
 func (e *events) next() ([]byte, error) {
 	var data []byte
 	begun := false
@@ -60,32 +60,32 @@ func (e *events) next() ([]byte, error) {
 	return nil, io.EOF
 }
 
-// statusOf returns the status with which an error would come if it came with one, from how its message begins. What stands
-// further on may be the user's own text: it must not make an account look empty, which would stop everybody's calls.
+// statusOf returns the HTTP status that belongs to an error message, by its prefix. The rest of the message may quote the
+// user's text, which must not make a request look like an empty account and open the circuit breaker.
 func statusOf(message string) (int, bool) {
 	for _, known := range []struct {
-		words  string
+		prefix string
 		status int
 	}{
 		{"Content Exists Risk", http.StatusBadRequest},
 		{"Insufficient Balance", http.StatusPaymentRequired},
 		{"Authentication Fails", http.StatusUnauthorized},
 	} {
-		if strings.HasPrefix(message, known.words) {
+		if strings.HasPrefix(message, known.prefix) {
 			return known.status, true
 		}
 	}
 	return 0, false
 }
 
-// messageOf returns what an error says: "error" itself, the message within it, or that beside it.
-func messageOf(said []byte) string {
+// messageOf returns the message of an error: "error" itself, the "message" in it, or the "message" next to it.
+func messageOf(body []byte) string {
 	var outer struct {
 		Error   json.RawMessage `json:"error"`
 		Message string          `json:"message"`
 	}
-	// Members of another shape are left empty.
-	_ = json.Unmarshal(said, &outer)
+	// Members of another type remain empty.
+	_ = json.Unmarshal(body, &outer)
 	var message string
 	if json.Unmarshal(outer.Error, &message) == nil && message != "" {
 		return message
@@ -97,10 +97,10 @@ func messageOf(said []byte) string {
 	return cmp.Or(inner.Message, outer.Message)
 }
 
-// errorIn returns the error of an error that came with a status of 200, which is sent before the outcome is known. The
-// status is taken from the error where it names one, or from its five-digit code, which sorts requests that are wrong
-// (2), accounts (3) and trouble of the service (5).
-func errorIn(a *upstream.Response, said []byte) error {
+// errorIn returns the error of an error body in a response with status 200, which is sent before the outcome is known. Its
+// status is that in the body, or follows from the message or the five-digit code: 2xxxx for an invalid request, 3xxxx for
+// the account, anything else for a failure of the service.
+func errorIn(resp *upstream.Response, body []byte) error {
 	var inner struct {
 		Status json.RawMessage `json:"status"`
 		Code   json.RawMessage `json:"code"`
@@ -109,23 +109,23 @@ func errorIn(a *upstream.Response, said []byte) error {
 			Status json.RawMessage `json:"status"`
 		} `json:"error"`
 	}
-	// An error of another shape leaves these empty.
-	_ = json.Unmarshal(said, &inner)
+	// Members of another type remain empty.
+	_ = json.Unmarshal(body, &inner)
 	for _, raw := range []json.RawMessage{inner.Status, inner.Error.Status, inner.Error.Code} {
 		status, err := strconv.Atoi(string(bytes.Trim(raw, `"`)))
 		if err == nil && status >= 400 && status <= 599 {
-			return a.ClaimedError(status, said)
+			return resp.ClaimedError(status, body)
 		}
 	}
-	if status, known := statusOf(messageOf(said)); known {
-		return a.ClaimedError(status, said)
+	if status, known := statusOf(messageOf(body)); known {
+		return resp.ClaimedError(status, body)
 	}
 	switch code, err := strconv.Atoi(string(bytes.Trim(inner.Code, `"`))); {
 	case err != nil:
 	case code >= 20000 && code < 30000:
-		return a.ClaimedError(http.StatusBadRequest, said)
+		return resp.ClaimedError(http.StatusBadRequest, body)
 	case code >= 30000 && code < 40000:
-		return a.ClaimedError(http.StatusForbidden, said)
+		return resp.ClaimedError(http.StatusForbidden, body)
 	}
-	return a.ClaimedError(http.StatusServiceUnavailable, said)
+	return resp.ClaimedError(http.StatusServiceUnavailable, body)
 }

@@ -5,19 +5,19 @@ import (
 	"time"
 )
 
-// SetDialect sets how the service is spoken to, whatever its host.
+// SetDialect sets the dialect, whatever the host.
 func (c *Config) SetDialect(name string) { c.dialect = name }
 
-// SetIdle sets how long a response may make no progress.
+// SetIdle sets the time after which a response without progress times out.
 func (c *Config) SetIdle(d time.Duration) { c.idle = d }
 
-// CleanImproved and CleanTranslated let tests see what is left of a model's words.
+// CleanImproved cleans the response to Improve.
 func CleanImproved(raw, input string) string { return improvement().clean(raw, input) }
 
-// CleanTranslated is CleanImproved for a translation.
+// CleanTranslated cleans the response to Translate.
 func CleanTranslated(raw, input string) string { return translation().clean(raw, input) }
 
-// Enclose lets tests see the marks around a text.
+// Enclose returns a text between tags.
 func Enclose(text string) string { return enclose(text) }
 
 // Events returns the data of every event in a stream and the error that ended it.

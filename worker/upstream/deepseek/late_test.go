@@ -11,7 +11,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/upstream/deepseek"
 )
 
-// TestErrorsInsideAStream has errors come as events of a stream that began well: they mean what they mean with a status.
+// TestErrorsInsideAStream checks that errors in a stream are classified like those with an HTTP status.
 func TestErrorsInsideAStream(t *testing.T) {
 	t.Parallel()
 	const piece = `data: {"choices":[{"index":0,"delta":{"content":"a bridge"},"finish_reason":null}]}` + "\n\n"

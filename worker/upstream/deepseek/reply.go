@@ -14,35 +14,35 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
 )
 
-// reply gathers a response as it comes.
+// reply accumulates a response.
 type reply struct {
-	model    string
-	written  strings.Builder
-	finish   string
-	done     bool
-	usage    usage
-	cleaned  string
-	answered bool
-	// thought is how many bytes of thoughts came.
-	thought int
+	content strings.Builder
+	finish  string
+	done    bool
+	usage   usage
+	cleaned string
+	// hasChoice is set once a choice arrived.
+	hasChoice bool
+	// thoughtBytes is the length of the thoughts.
+	thoughtBytes int
 }
 
-func (r *reply) text() string { return r.written.String() }
+func (r *reply) text() string { return r.content.String() }
 
-// finishTimeout is how long a stream that has said why it ends may take to bring its usage and its last line.
+// finishTimeout bounds the time from the finish reason of a stream to its usage and its end.
 const finishTimeout = 3 * time.Second
 
-// maxThinking is how many times over a response may take its idle time with thoughts alone. Thinking is switched off, and
-// a model that does it all the same must not do it until the attempt's end.
+// maxThinking bounds the time for thoughts without text, in multiples of the idle time. Thinking is disabled, and a model
+// that thinks nevertheless must not use up the whole attempt.
 const maxThinking = 3
 
-// readReply reads a response, streamed or whole: a server may respond either way, whatever it was asked for. It calls hear
-// with what is written so far after each event. It fails with the error of the response's body or with a *fault.Error.
-func readReply(a *upstream.Response, hear func(soFar string)) (*reply, error) {
-	if a.Compressed() {
+// readReply reads a response, streamed or complete: a server may send either, whatever was requested. It calls onText
+// with the text so far after each event. It fails with the error of the body or with a *fault.Error.
+func readReply(resp *upstream.Response, onText func(soFar string)) (*reply, error) {
+	if resp.Compressed() {
 		return nil, upstream.InvalidResponse("response is compressed, which was not asked for")
 	}
-	in := bufio.NewReader(a)
+	in := bufio.NewReader(resp)
 	first, err := firstByte(in)
 	if errors.Is(err, io.EOF) {
 		return nil, upstream.InvalidResponse("response is empty")
@@ -53,16 +53,16 @@ func readReply(a *upstream.Response, hear func(soFar string)) (*reply, error) {
 	r := &reply{}
 	switch {
 	case first == '{':
-		return r, r.readWhole(a, in)
+		return r, r.readWhole(resp, in)
 	case strings.IndexByte("deir:", first) >= 0:
-		return r, r.readStream(a, in, hear)
+		return r, r.readStream(resp, in, onText)
 	}
 	head, _ := in.Peek(in.Buffered())
-	return nil, a.UnexpectedError("response is neither JSON nor an event stream", bytes.Clone(head))
+	return nil, resp.UnexpectedError("response is neither JSON nor an event stream", bytes.Clone(head))
 }
 
-// firstByte returns the first byte that is no space and leaves it to be read. A server under load sends blank lines
-// until it is this request's turn.
+// firstByte returns the first byte that is not white space, without consuming it. A server under load sends blank lines
+// until it processes the request.
 func firstByte(in *bufio.Reader) (byte, error) {
 	for {
 		head, err := in.Peek(1)
@@ -80,9 +80,9 @@ func firstByte(in *bufio.Reader) (byte, error) {
 	}
 }
 
-// readWhole reads a response that is one document.
-func (r *reply) readWhole(a *upstream.Response, in io.Reader) error {
-	a.Progress()
+// readWhole reads a response that is one JSON document.
+func (r *reply) readWhole(resp *upstream.Response, in io.Reader) error {
+	resp.Progress()
 	body, err := io.ReadAll(in)
 	if err != nil {
 		return err
@@ -92,16 +92,16 @@ func (r *reply) readWhole(a *upstream.Response, in io.Reader) error {
 		return upstream.InvalidResponse("response is not JSON")
 	}
 	if d.failed() {
-		return errorIn(a, body)
+		return errorIn(resp, body)
 	}
 	r.add(d)
 	r.done = true
 	return nil
 }
 
-// readStream reads events until the stream says that it is over. What comes after the reason for its end is welcome but
-// not needed, so that a stream which then falls silent or breaks off has still answered.
-func (r *reply) readStream(a *upstream.Response, in *bufio.Reader, hear func(soFar string)) error {
+// readStream reads events until the end of the stream. The usage after the finish reason is optional: a stream that then
+// stops or breaks off is still complete.
+func (r *reply) readStream(resp *upstream.Response, in *bufio.Reader, onText func(soFar string)) error {
 	events := newEvents(in)
 	begun := time.Now()
 	for !r.done {
@@ -124,31 +124,27 @@ func (r *reply) readStream(a *upstream.Response, in *bufio.Reader, hear func(soF
 			return upstream.InvalidResponse("event is not JSON")
 		}
 		if d.failed() {
-			return errorIn(a, data)
+			return errorIn(resp, data)
 		}
-		written, thought, over := r.written.Len(), r.thought, r.finish != ""
+		written, thought, finished := r.content.Len(), r.thoughtBytes, r.finish != ""
 		r.add(d)
 		switch {
-		case over:
-			// The time of grace runs already, and nothing prolongs it.
+		case finished:
+			// finishTimeout is running, and nothing extends it.
 		case r.finish != "":
-			a.Limit(finishTimeout)
-		case r.written.Len() > written:
-			hear(r.text())
-			a.Progress()
-		case r.thought > thought && written == 0 && time.Since(begun) < (maxThinking-1)*a.Idle():
-			a.Progress()
+			resp.Limit(finishTimeout)
+		case r.content.Len() > written:
+			onText(r.text())
+			resp.Progress()
+		case r.thoughtBytes > thought && written == 0 && time.Since(begun) < (maxThinking-1)*resp.Idle():
+			resp.Progress()
 		}
 	}
 	return nil
 }
 
-// add takes a document in. Only the first alternative counts; a document may well have none, such as the one that brings
-// the usage.
+// add adds a document. Only the first choice counts; a document may have none, such as the one with the usage.
 func (r *reply) add(d document) {
-	if d.Model != "" {
-		r.model = d.Model
-	}
 	if d.Usage != nil {
 		r.usage = *d.Usage
 	}
@@ -156,22 +152,21 @@ func (r *reply) add(d document) {
 		if c.Index != 0 {
 			continue
 		}
-		r.answered = true
-		r.written.WriteString(c.Delta.Content)
-		r.written.WriteString(c.Message.Content)
-		r.thought += len(c.Delta.Reasoning)
+		r.hasChoice = true
+		r.content.WriteString(c.Delta.Content)
+		r.content.WriteString(c.Message.Content)
+		r.thoughtBytes += len(c.Delta.Reasoning)
 		if c.FinishReason != "" {
 			r.finish = c.FinishReason
 		}
 	}
 }
 
-// check reports whether the response is one: ended for a good reason and not empty. Half a prompt or translation must not pass
-// for one.
+// check fails if the response is incomplete or empty. A part of a prompt or translation must not count as one.
 func (r *reply) check() error {
 	switch r.finish {
 	case "length":
-		return upstream.InvalidResponse("response was cut short")
+		return upstream.InvalidResponse("response was cut off at the token limit")
 	case "content_filter":
 		return &fault.Error{
 			Class: fault.Moderated, Code: job.CodeModerated, Err: errors.New("model's filter ended the response"),
@@ -181,15 +176,15 @@ func (r *reply) check() error {
 			Class: fault.Retryable, Code: job.CodeUnavailable, Err: errors.New("model ran out of resources"),
 		}
 	case "tool_calls", "function_call":
-		return upstream.InvalidResponse("model called a tool in place of answering")
+		return upstream.InvalidResponse("model called a tool")
 	}
 	switch {
-	case !r.answered:
-		return upstream.InvalidResponse("response holds no choice")
+	case !r.hasChoice:
+		return upstream.InvalidResponse("response contains no choice")
 	case r.finish == "" && !r.done:
 		return upstream.InvalidResponse("stream broke off")
 	case r.cleaned == "":
-		return upstream.InvalidResponse("response holds no text")
+		return upstream.InvalidResponse("response contains no text")
 	}
 	return nil
 }

@@ -13,28 +13,28 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/upstream/upstreamtest"
 )
 
-// A stream as documented, piece by piece.
+// The events of a stream, as documented.
 const (
-	role   = `{"id":"1","object":"chat.completion.chunk","created":1,"model":"deepseek-flash","system_fingerprint":"fp_1","choices":[{"index":0,"delta":{"role":"assistant","content":""},"logprobs":null,"finish_reason":null}],"usage":null}`
-	hello  = `{"id":"1","model":"deepseek-flash","choices":[{"index":0,"delta":{"content":"A red "},"logprobs":null,"finish_reason":null}],"usage":null}`
-	world  = `{"id":"1","model":"deepseek-flash","choices":[{"index":0,"delta":{"content":"fox 狐狸"},"logprobs":null,"finish_reason":null}]}`
-	think  = `{"id":"1","model":"deepseek-flash","choices":[{"index":0,"delta":{"role":"assistant","content":null,"reasoning_content":"Hm."},"finish_reason":null}]}`
-	other  = `{"id":"1","model":"deepseek-flash","choices":[{"index":1,"delta":{"content":"A dog"},"finish_reason":"stop"}]}`
-	used   = `"usage":{"prompt_tokens":21,"completion_tokens":5,"total_tokens":26,"prompt_cache_hit_tokens":0,"prompt_cache_miss_tokens":21}`
-	ended  = `{"id":"1","model":"deepseek-flash","choices":[{"index":0,"delta":{"content":""},"logprobs":null,"finish_reason":"%s"}]}`
-	bill   = `{"id":"1","model":"deepseek-flash","choices":[],` + used + `}`
-	whole  = `{"id":"1","object":"chat.completion","created":1,"model":"deepseek-flash","choices":[{"index":0,"message":{"role":"assistant","content":%s,"reasoning_content":null},"logprobs":null,"finish_reason":"%s"}],` + used + `}`
-	failed = `{"error":{"message":"%s","type":"server_error","param":null,"code":"%s"}}`
+	role       = `{"id":"1","object":"chat.completion.chunk","created":1,"model":"deepseek-flash","system_fingerprint":"fp_1","choices":[{"index":0,"delta":{"role":"assistant","content":""},"logprobs":null,"finish_reason":null}],"usage":null}`
+	hello      = `{"id":"1","model":"deepseek-flash","choices":[{"index":0,"delta":{"content":"A red "},"logprobs":null,"finish_reason":null}],"usage":null}`
+	world      = `{"id":"1","model":"deepseek-flash","choices":[{"index":0,"delta":{"content":"fox 狐狸"},"logprobs":null,"finish_reason":null}]}`
+	think      = `{"id":"1","model":"deepseek-flash","choices":[{"index":0,"delta":{"role":"assistant","content":null,"reasoning_content":"Hm."},"finish_reason":null}]}`
+	other      = `{"id":"1","model":"deepseek-flash","choices":[{"index":1,"delta":{"content":"A dog"},"finish_reason":"stop"}]}`
+	used       = `"usage":{"prompt_tokens":21,"completion_tokens":5,"total_tokens":26,"prompt_cache_hit_tokens":0,"prompt_cache_miss_tokens":21}`
+	ended      = `{"id":"1","model":"deepseek-flash","choices":[{"index":0,"delta":{"content":""},"logprobs":null,"finish_reason":"%s"}]}`
+	usageEvent = `{"id":"1","model":"deepseek-flash","choices":[],` + used + `}`
+	whole      = `{"id":"1","object":"chat.completion","created":1,"model":"deepseek-flash","choices":[{"index":0,"message":{"role":"assistant","content":%s,"reasoning_content":null},"logprobs":null,"finish_reason":"%s"}],` + used + `}`
+	failed     = `{"error":{"message":"%s","type":"server_error","param":null,"code":"%s"}}`
 )
 
 func end(reason string) string { return fmt.Sprintf(ended, reason) }
 
-// endWithBill is the last event where it brings the usage, too.
-func endWithBill(reason string) string {
+// endWithUsage returns a last event that also has the usage.
+func endWithUsage(reason string) string {
 	return strings.TrimSuffix(end(reason), "}") + "," + used + "}"
 }
 
-// stream writes events as a server does.
+// stream returns a stream of events.
 func stream(data ...string) string {
 	return "data: " + strings.Join(data, "\n\ndata: ") + "\n\n"
 }
@@ -50,18 +50,18 @@ func TestReplies(t *testing.T) {
 		text        string
 		tokens      int
 	}{
-		{name: "usage on the last event", body: stream(role, hello, world, endWithBill("stop"), "[DONE]"), tokens: 5},
-		{name: "usage in an event of its own", body: stream(role, hello, world, end("stop"), bill, "[DONE]"), tokens: 5},
+		{name: "usage on the last event", body: stream(role, hello, world, endWithUsage("stop"), "[DONE]"), tokens: 5},
+		{name: "usage in an event of its own", body: stream(role, hello, world, end("stop"), usageEvent, "[DONE]"), tokens: 5},
 		{name: "without usage", body: stream(role, hello, world, end("stop"), "[DONE]")},
-		{name: "signs of life", body: ": keep-alive\n\n: keep-alive\n\n" + strings.ReplaceAll(stream(role, hello, world, endWithBill("stop"), "[DONE]"), "data:", ": keep-alive\n\ndata:"), tokens: 5},
-		{name: "CRLF and no space", body: strings.NewReplacer("\n", "\r\n", "data: ", "data:").Replace(stream(role, hello, world, endWithBill("stop"), "[DONE]")), tokens: 5},
-		{name: "names, ids and retry", body: "retry: 10\nevent: message\nid: 7\n" + stream(role, hello, world, endWithBill("stop"), "[DONE]"), tokens: 5},
+		{name: "keep-alives", body: ": keep-alive\n\n: keep-alive\n\n" + strings.ReplaceAll(stream(role, hello, world, endWithUsage("stop"), "[DONE]"), "data:", ": keep-alive\n\ndata:"), tokens: 5},
+		{name: "CRLF and no space", body: strings.NewReplacer("\n", "\r\n", "data: ", "data:").Replace(stream(role, hello, world, endWithUsage("stop"), "[DONE]")), tokens: 5},
+		{name: "names, ids and retry", body: "retry: 10\nevent: message\nid: 7\n" + stream(role, hello, world, endWithUsage("stop"), "[DONE]"), tokens: 5},
 		{name: "data in two lines", body: "data: {\"choices\":[{\"index\":0,\ndata: \"delta\":{\"content\":\"A red fox 狐狸\"},\"finish_reason\":\"stop\"}]}\n\n"},
-		{name: "byte order mark", body: "\ufeff" + stream(hello, world, endWithBill("stop"), "[DONE]"), tokens: 5},
-		{name: "thoughts first", body: stream(think, think, hello, world, endWithBill("stop"), "[DONE]"), tokens: 5},
-		{name: "alternatives", body: stream(other, hello, other, world, endWithBill("stop"), "[DONE]"), tokens: 5},
-		{name: "end without DONE", body: stream(hello, world, endWithBill("stop")), tokens: 5},
-		{name: "end without DONE and without a last line", body: strings.TrimSpace(stream(hello, world, endWithBill("stop"))), tokens: 5},
+		{name: "byte order mark", body: "\ufeff" + stream(hello, world, endWithUsage("stop"), "[DONE]"), tokens: 5},
+		{name: "thoughts first", body: stream(think, think, hello, world, endWithUsage("stop"), "[DONE]"), tokens: 5},
+		{name: "alternatives", body: stream(other, hello, other, world, endWithUsage("stop"), "[DONE]"), tokens: 5},
+		{name: "end without DONE", body: stream(hello, world, endWithUsage("stop")), tokens: 5},
+		{name: "end without DONE and without a last line", body: strings.TrimSpace(stream(hello, world, endWithUsage("stop"))), tokens: 5},
 		{name: "DONE without a reason", body: stream(hello, world, "[DONE]")},
 		{name: "unknown reason", body: stream(hello, world, end("eos"), "[DONE]")},
 		{name: "whole", contentType: "application/json", body: document(`"A red fox 狐狸"`, "stop"), tokens: 5},
@@ -76,15 +76,15 @@ func TestReplies(t *testing.T) {
 			if r.contentType != "" {
 				contentType = r.contentType
 			}
-			got, err := newClient(t, answer(contentType, r.body)).Improve(t.Context(), "fox", nil)
+			got, err := newClient(t, respond(contentType, r.body)).Improve(t.Context(), "fox", nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got.Text != text || got.Raw != text {
-				t.Errorf("text %q, raw %q", got.Text, got.Raw)
+			if got.Text != text {
+				t.Errorf("text %q, want %q", got.Text, text)
 			}
-			if got.Model != "deepseek-flash" || got.CompletionTokens != r.tokens || (r.tokens > 0 && got.PromptTokens != 21) {
-				t.Errorf("model %q, tokens %d and %d", got.Model, got.PromptTokens, got.CompletionTokens)
+			if got.CompletionTokens != r.tokens || (r.tokens > 0 && got.PromptTokens != 21) {
+				t.Errorf("tokens %d and %d", got.PromptTokens, got.CompletionTokens)
 			}
 		})
 	}
@@ -101,7 +101,7 @@ func TestReplyFaults(t *testing.T) {
 		{"stream broken off", "", stream(role, hello), fault.Retryable, invalid},
 		{"stream of comments that ends", "", ": keep-alive\n\n", fault.Retryable, invalid},
 		{"only DONE", "", stream("[DONE]"), fault.Retryable, invalid},
-		{"no choices at all", "", stream(bill, "[DONE]"), fault.Retryable, invalid},
+		{"no choices at all", "", stream(usageEvent, "[DONE]"), fault.Retryable, invalid},
 		{"other alternatives only", "", stream(other, "[DONE]"), fault.Retryable, invalid},
 		{"no text", "", stream(role, end("stop"), "[DONE]"), fault.Retryable, invalid},
 		{"cut by length", "", stream(hello, world, end("length"), "[DONE]"), fault.Retryable, invalid},
@@ -114,7 +114,7 @@ func TestReplyFaults(t *testing.T) {
 		{"event that is no JSON", "", stream(hello, "oops"), fault.Retryable, invalid},
 		{"event that is an array", "", stream("[]"), fault.Retryable, invalid},
 		{"event of two megabytes", "", "data: " + strings.Repeat("x", 3<<20), fault.Retryable, invalid},
-		{"longer than accepted", "", strings.Repeat(stream(role), 3<<20/len(role)), fault.Retryable, invalid},
+		{"longer than the limit", "", strings.Repeat(stream(role), 3<<20/len(role)), fault.Retryable, invalid},
 		{"error in the stream", "", stream(hello, fmt.Sprintf(failed, canaryPrompt, "internal")), fault.Retryable, job.CodeUnavailable},
 		{"limit in the stream", "", stream(fmt.Sprintf(failed, "Retry after 3s.", "429")), fault.Throttled, job.CodeThrottled},
 		{"error as a string", "", stream(`{"error":"busy"}`), fault.Retryable, job.CodeUnavailable},
@@ -138,7 +138,7 @@ func TestReplyFaults(t *testing.T) {
 			if r.contentType != "" {
 				contentType = r.contentType
 			}
-			_, err := newClient(t, answer(contentType, r.body)).Improve(t.Context(), canaryPrompt, nil)
+			_, err := newClient(t, respond(contentType, r.body)).Improve(t.Context(), canaryPrompt, nil)
 			requireFault(t, err, r.class, r.code)
 		})
 	}
@@ -179,7 +179,7 @@ func TestStatusFaults(t *testing.T) {
 // Characters and lines may be torn apart on the way.
 func TestTornStream(t *testing.T) {
 	t.Parallel()
-	body := stream(role, hello, world, endWithBill("stop"), "[DONE]")
+	body := stream(role, hello, world, endWithUsage("stop"), "[DONE]")
 	for _, size := range []int{1, 2, 3, 7} {
 		got, err := newClient(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/event-stream")
@@ -224,7 +224,7 @@ func (body fixed) RoundTrip(*http.Request) (*http.Response, error) {
 }
 
 func FuzzReply(f *testing.F) {
-	f.Add(stream(role, hello, world, endWithBill("stop"), "[DONE]"))
+	f.Add(stream(role, hello, world, endWithUsage("stop"), "[DONE]"))
 	f.Add("\n\n" + document(`"x"`, "stop"))
 	f.Add(stream(fmt.Sprintf(failed, "x", "429")))
 	f.Add("<html>")

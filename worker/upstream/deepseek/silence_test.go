@@ -15,14 +15,14 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/upstream/deepseek"
 )
 
-// piped responds with a body into which the test writes.
+// piped is a transport whose response body is written by the test.
 type piped struct {
 	write func(context.Context, io.Writer)
 }
 
 func (p piped) RoundTrip(r *http.Request) (*http.Response, error) {
 	out, in := io.Pipe()
-	// Never stopped: Done is closed before the functions that wait for it are started, so that a stop could still prevent it.
+	// The function is never stopped, since a stop could still prevent it right after Done is closed.
 	context.AfterFunc(r.Context(), func() { _ = in.CloseWithError(r.Context().Err()) })
 	go p.write(r.Context(), in)
 	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, ContentLength: -1, Body: out}, nil
@@ -30,7 +30,7 @@ func (p piped) RoundTrip(r *http.Request) (*http.Response, error) {
 
 const thought = `{"choices":[{"index":0,"delta":{"content":null,"reasoning_content":"hm"},"finish_reason":null}]}`
 
-// A model that only shows signs of life must not hold a slot until the deadline; one that speaks now and then may go on.
+// A stream without text must not occupy a slot until the deadline; a slow one may continue.
 func TestSilence(t *testing.T) {
 	t.Parallel()
 	pause := func(ctx context.Context, d time.Duration) bool {
@@ -56,10 +56,10 @@ func TestSilence(t *testing.T) {
 	}{
 		{"comments for ever", forever(": keep-alive\n\n"), time.Minute, true},
 		{"blank lines for ever", forever("\n"), time.Minute, true},
-		{"begun and fallen silent", func(_ context.Context, w io.Writer) { _, _ = io.WriteString(w, stream(role, hello)) }, time.Minute, true},
-		{"fallen silent inside a document", func(_ context.Context, w io.Writer) { _, _ = io.WriteString(w, `{"choices":`) }, time.Minute, true},
+		{"idle after the first text", func(_ context.Context, w io.Writer) { _, _ = io.WriteString(w, stream(role, hello)) }, time.Minute, true},
+		{"idle inside a document", func(_ context.Context, w io.Writer) { _, _ = io.WriteString(w, `{"choices":`) }, time.Minute, true},
 		{"empty pieces for ever", forever(stream(says(""))), time.Minute, true},
-		{"spoke once, then empty pieces for ever", func(ctx context.Context, w io.Writer) {
+		{"one text, then empty pieces for ever", func(ctx context.Context, w io.Writer) {
 			_, _ = io.WriteString(w, stream(hello))
 			forever(stream(says("")))(ctx, w)
 		}, time.Minute, true},
@@ -76,7 +76,7 @@ func TestSilence(t *testing.T) {
 				pause(ctx, 50*time.Second)
 				_, _ = io.WriteString(w, stream(hello))
 			}
-			_, _ = io.WriteString(w, stream(endWithBill("stop"), "[DONE]"))
+			_, _ = io.WriteString(w, stream(endWithUsage("stop"), "[DONE]"))
 		}, 250*time.Second + 250*time.Millisecond, false},
 		{"silent after its end", func(_ context.Context, w io.Writer) {
 			_, _ = io.WriteString(w, stream(hello, end("stop")))

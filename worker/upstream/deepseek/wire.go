@@ -30,8 +30,8 @@ type streamOptions struct {
 	IncludeUsage bool `json:"include_usage"`
 }
 
-// request spells a task. Thinking is switched off each time, in the service's own words: it is on unless one says so,
-// costs tokens and time, and makes the temperature count for nothing. A stream shows early that the model is at work.
+// request returns the request of a task. It disables thinking with the parameter of the service: thinking is on by
+// default, costs tokens and time, and makes the service ignore the temperature. A stream shows progress early.
 func (c *Client) request(t task, text string) request {
 	r := request{
 		Model:         c.model,
@@ -42,7 +42,7 @@ func (c *Client) request(t task, text string) request {
 		StreamOptions: streamOptions{IncludeUsage: true},
 	}
 	switch {
-	case c.plain.Load():
+	case c.noThinking.Load():
 	case c.dialect == DialectSiliconFlow:
 		r.Thinks = new(bool)
 	default:
@@ -51,18 +51,16 @@ func (c *Client) request(t task, text string) request {
 	return r
 }
 
-// document is a whole response or one event of a stream; they differ in the name of a choice's content.
+// document is a complete response, whose choices have a message, or one event of a stream, whose choices have a delta.
 type document struct {
-	Model   string          `json:"model"`
 	Choices []choice        `json:"choices"`
 	Usage   *usage          `json:"usage"`
 	Error   json.RawMessage `json:"error"`
-	// Code and Message are the members of the other kind of error envelope, which has no "error".
-	Code    json.RawMessage `json:"code"`
+	// Message is that of the error format without "error".
 	Message json.RawMessage `json:"message"`
 }
 
-// failed reports whether the document is an error in place of a response.
+// failed reports whether the document is an error.
 func (d *document) failed() bool {
 	if isSet(d.Error) {
 		return true
@@ -70,7 +68,7 @@ func (d *document) failed() bool {
 	return len(d.Choices) == 0 && isSet(d.Message) && strings.HasPrefix(string(d.Message), `"`)
 }
 
-// isSet reports whether a member is there and not null.
+// isSet reports whether a member exists and is not null.
 func isSet(raw json.RawMessage) bool { return len(raw) > 0 && string(raw) != "null" }
 
 type choice struct {
@@ -88,12 +86,4 @@ type content struct {
 type usage struct {
 	Prompt     int `json:"prompt_tokens"`
 	Completion int `json:"completion_tokens"`
-	// CacheHit is DeepSeek's count of remembered tokens, Details the one that others have.
-	CacheHit int `json:"prompt_cache_hit_tokens"`
-	Details  struct {
-		Cached int `json:"cached_tokens"`
-	} `json:"prompt_tokens_details"`
 }
-
-// cached returns how many tokens of the prompt were remembered, never more than there are.
-func (u *usage) cached() int { return min(max(u.CacheHit, u.Details.Cached, 0), u.Prompt) }

@@ -12,14 +12,14 @@ import (
 const (
 	guessWindow = 5 * time.Minute
 	emailWindow = time.Hour
-	// longestWait bounds the growing time between guesses.
-	longestWait = time.Hour
-	// familiarFor is how long a network stays familiar.
-	familiarFor = 30 * 24 * time.Hour
+	// maxGuessWindow bounds the growing time between guesses.
+	maxGuessWindow = time.Hour
+	// familiarWindow is how long a network stays familiar.
+	familiarWindow = 30 * 24 * time.Hour
 
-	maxPerAddress       = 30
-	maxPerPair          = 10
-	maxPerAccount       = 100
+	maxLoginsByAddress  = 30
+	maxLoginsByPair     = 10
+	maxLoginsByAccount  = 100
 	maxPasswordChecks   = 10
 	maxTokens           = 20
 	maxEmailsByAddress  = 10
@@ -56,15 +56,15 @@ type accountLimits struct {
 func newAccountLimits(key []byte, now func() time.Time) *accountLimits {
 	return &accountLimits{
 		key:                key,
-		byAddress:          ratelimit.NewGrowing(now, maxPerAddress, guessWindow, longestWait),
-		byPair:             ratelimit.NewGrowing(now, maxPerPair, guessWindow, longestWait),
-		byAccount:          ratelimit.New(now, maxPerAccount, emailWindow),
-		familiar:           ratelimit.New(now, 1, familiarFor),
+		byAddress:          ratelimit.NewGrowing(now, maxLoginsByAddress, guessWindow, maxGuessWindow),
+		byPair:             ratelimit.NewGrowing(now, maxLoginsByPair, guessWindow, maxGuessWindow),
+		byAccount:          ratelimit.New(now, maxLoginsByAccount, emailWindow),
+		familiar:           ratelimit.New(now, 1, familiarWindow),
 		passwordChecks:     ratelimit.New(now, maxPasswordChecks, guessWindow),
 		resetTokens:        ratelimit.New(now, maxTokens, guessWindow),
 		emailsByAddress:    ratelimit.New(now, maxEmailsByAddress, emailWindow),
 		emailsTo:           ratelimit.New(now, maxEmailsTo, emailWindow),
-		google:             ratelimit.New(now, maxPerAddress, guessWindow),
+		google:             ratelimit.New(now, maxLoginsByAddress, guessWindow),
 		verificationEmails: ratelimit.New(now, maxVerificationSent, emailWindow),
 		verificationTokens: ratelimit.New(now, maxTokens, guessWindow),
 	}

@@ -58,18 +58,18 @@ func (h *authHandler) changePassword(c *gin.Context) error {
 	return nil
 }
 
-// withPassword does something for which members give their password again. Wrong ones are limited, so that whoever finds
+// withPassword calls do, which checks the password of a signed-in member. Wrong passwords are rate limited: whoever finds
 // an unlocked browser cannot try many.
 func (h *authHandler) withPassword(c *gin.Context, m *session.Member, do func(context.Context) error) error {
-	who := m.User.Owner()
-	if wait := h.limits.passwordChecks.Take(who); wait > 0 {
+	owner := m.User.Owner()
+	if wait := h.limits.passwordChecks.Take(owner); wait > 0 {
 		return problem.TooManyAttempts(wait)
 	}
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
 	err := do(ctx)
 	if !errors.Is(err, account.ErrCredentials) {
-		h.limits.passwordChecks.Refund(who)
+		h.limits.passwordChecks.Refund(owner)
 		return err
 	}
 	return problem.New(problem.CodeWrongPassword)
@@ -102,11 +102,11 @@ func (h *authHandler) renameAccount(c *gin.Context) error {
 	return nil
 }
 
-// eraseTimeout bounds the deletion of an account, which takes a handful of requests for each of its jobs.
+// eraseTimeout bounds the deletion of an account, which takes several requests to NATS per job.
 const eraseTimeout = 2 * time.Minute
 
-// deleteAccount is POST /api/auth/delete-account. The deletion is stored first and completes in any case: a caller that
-// disconnects, or a process that crashes, does not leave it half done.
+// deleteAccount is POST /api/auth/delete-account. The request to delete is stored first, so that the deletion completes
+// even if the caller disconnects or the process crashes.
 func (h *authHandler) deleteAccount(c *gin.Context) error {
 	m, err := h.sessions.Require(c)
 	if err != nil {

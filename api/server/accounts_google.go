@@ -161,7 +161,7 @@ func (h *googleHandler) finishGoogle(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	f := h.flowOf(c.Request, req.Attempt, func(f *flow) bool { return f.belongs(req.State) })
+	f := h.findFlow(c.Request, req.Attempt, func(f *flow) bool { return f.hasState(req.State) })
 	if len(b.Faults) > 0 || req.Code == "" || f == nil {
 		return problem.New(problem.CodeGoogleState)
 	}
@@ -169,7 +169,7 @@ func (h *googleHandler) finishGoogle(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := h.spend(c, "google state "+f.State, time.Unix(f.Expires, 0)); err != nil {
+	if err := h.consumeOnce(c, "google state "+f.State, time.Unix(f.Expires, 0)); err != nil {
 		return err
 	}
 	h.setFlow(c, "", -1)
@@ -183,11 +183,11 @@ func (h *googleHandler) finishGoogle(c *gin.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(c.Request.Context(), googleTimeout)
 	defer cancel()
-	who, err := g.Client.Exchange(ctx, f.start(), req.Code)
+	identity, err := g.Client.Exchange(ctx, f.start(), req.Code)
 	if err != nil {
 		return h.failGoogle(c, err, refund)
 	}
-	return h.completeGoogle(c, who, m, f.Return, refund)
+	return h.completeGoogle(c, identity, m, f.Return, refund)
 }
 
 // sameMember reports whether the caller is as signed in as when the attempt was started.
@@ -222,22 +222,22 @@ func (h *googleHandler) loginGoogle(c *gin.Context) error {
 		return err
 	}
 	nonce := ""
-	if f := h.flowOf(c.Request, "", func(*flow) bool { return true }); f != nil {
+	if f := h.findFlow(c.Request, "", func(*flow) bool { return true }); f != nil {
 		nonce = f.Nonce
 	}
 	ctx, cancel := context.WithTimeout(c.Request.Context(), googleTimeout)
 	defer cancel()
-	who, err := g.Client.Verify(ctx, req.Token, nonce)
+	identity, err := g.Client.Verify(ctx, req.Token, nonce)
 	if err != nil {
 		return h.failGoogle(c, err, refund)
 	}
-	if err := h.spend(c, "google token "+who.Token, who.Expires); err != nil {
+	if err := h.consumeOnce(c, "google token "+identity.Token, identity.Expires); err != nil {
 		return err
 	}
-	if who.Nonce != "" {
+	if identity.Nonce != "" {
 		h.setFlow(c, "", -1)
 	}
-	return h.completeGoogle(c, who, m, "", refund)
+	return h.completeGoogle(c, identity, m, "", refund)
 }
 
 // takeGoogle counts an attempt before it is made, and returns how to refund it.
@@ -257,16 +257,16 @@ func (h *googleHandler) failGoogle(c *gin.Context, err error, refund func()) err
 	return h.googleProblem(c, err)
 }
 
-func (h *googleHandler) spend(c *gin.Context, what string, until time.Time) error {
+func (h *googleHandler) consumeOnce(c *gin.Context, what string, until time.Time) error {
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
 	return h.accounts.ConsumeOnce(ctx, what, until)
 }
 
 // completeGoogle signs in a user of Google or, if a member is signed in already, links the two.
-func (h *googleHandler) completeGoogle(c *gin.Context, who *google.Identity, m *session.Member, back string, refund func()) error {
+func (h *googleHandler) completeGoogle(c *gin.Context, identity *google.Identity, m *session.Member, back string, refund func()) error {
 	g := account.GoogleIdentity{
-		Subject: who.Subject, Email: who.Email, Verified: who.Verified, Name: who.Name, Picture: who.Picture, Locale: who.Locale,
+		Subject: identity.Subject, Email: identity.Email, Verified: identity.Verified, Name: identity.Name, Picture: identity.Picture, Locale: identity.Locale,
 	}
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()

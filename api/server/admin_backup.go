@@ -41,7 +41,7 @@ func (h *backupHandler) downloadBackup(c *gin.Context) error {
 		return &problem.Problem{Code: problem.CodeUnavailable, Reason: "backup", RetryAfter: retryBackup}
 	}
 	defer release()
-	waitsLong(c, telemetry.LongBackup)
+	markLongRequest(c, telemetry.LongBackup)
 	// A stop does not wait for a backup.
 	ctx, cancel := lifetime.UntilStop(c.Request.Context())
 	defer cancel()

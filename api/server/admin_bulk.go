@@ -50,8 +50,8 @@ type bulkReply struct {
 
 // replayMany is POST /api/admin/dead-letters/replay, oldest first.
 func (h *deadLetterHandler) replayMany(c *gin.Context) error {
-	return h.bulk(c, func(ctx context.Context, letter *store.DeadLetter) (bool, error) {
-		_, _, err := h.replay(ctx, c, letter)
+	return h.bulk(c, func(ctx context.Context, deadLetter *store.DeadLetter) (bool, error) {
+		_, _, err := h.replay(ctx, c, deadLetter)
 		if errors.Is(err, jobs.ErrNotRetryable) || errors.Is(err, errOwnerDeleted) {
 			return false, nil
 		}
@@ -61,7 +61,9 @@ func (h *deadLetterHandler) replayMany(c *gin.Context) error {
 
 // purgeMany is POST /api/admin/dead-letters/purge, oldest first.
 func (h *deadLetterHandler) purgeMany(c *gin.Context) error {
-	return h.bulk(c, func(ctx context.Context, letter *store.DeadLetter) (bool, error) { return h.purge(ctx, c, letter) })
+	return h.bulk(c, func(ctx context.Context, deadLetter *store.DeadLetter) (bool, error) {
+		return h.purge(ctx, c, deadLetter)
+	})
 }
 
 // bulk acts on the selected dead letters one after the other; each action is independent of the others.
@@ -83,18 +85,18 @@ func (h *deadLetterHandler) bulk(c *gin.Context, act func(context.Context, *stor
 	if err != nil {
 		return err
 	}
-	letters, err := h.oldest(ctx, filter, from, to, limit)
+	deadLetters, err := h.oldest(ctx, filter, from, to, limit)
 	if err != nil {
 		return err
 	}
 	var reply bulkReply
-	for _, letter := range letters {
-		done, err := act(ctx, letter)
+	for _, deadLetter := range deadLetters {
+		done, err := act(ctx, deadLetter)
 		if err != nil && reply.Done == 0 {
 			return err
 		}
 		if err != nil {
-			reply.StoppedBy, reply.Next = h.problems.ToProblem(c.Request.Context(), err).Code, cursor.EncodeSequences(cursorOfBulk, letter.Sequence, to)
+			reply.StoppedBy, reply.Next = h.problems.ToProblem(c.Request.Context(), err).Code, cursor.EncodeSequences(cursorBulk, deadLetter.Sequence, to)
 			break
 		}
 		if done {
@@ -103,8 +105,8 @@ func (h *deadLetterHandler) bulk(c *gin.Context, act func(context.Context, *stor
 			reply.Skipped++
 		}
 	}
-	if last := len(letters); reply.StoppedBy == "" && last == limit && letters[last-1].Sequence < to {
-		reply.Next = cursor.EncodeSequences(cursorOfBulk, letters[last-1].Sequence+1, to)
+	if last := len(deadLetters); reply.StoppedBy == "" && last == limit && deadLetters[last-1].Sequence < to {
+		reply.Next = cursor.EncodeSequences(cursorBulk, deadLetters[last-1].Sequence+1, to)
 	}
 	respond.JSON(c, http.StatusOK, reply)
 	return nil
@@ -133,7 +135,7 @@ func (h *deadLetterHandler) bulkRange(ctx context.Context, text string) (from, t
 		to, err = h.store.LastDeadLetter(ctx)
 		return 1, to, err
 	}
-	sequences, ok := cursor.DecodeSequences(cursorOfBulk, text, 2)
+	sequences, ok := cursor.DecodeSequences(cursorBulk, text, 2)
 	if !ok {
 		return 0, 0, problem.New(problem.CodeInvalidCursor)
 	}
@@ -142,10 +144,10 @@ func (h *deadLetterHandler) bulkRange(ctx context.Context, text string) (from, t
 
 // oldest returns up to limit dead letters, oldest first. All are read before any is changed.
 func (h *deadLetterHandler) oldest(ctx context.Context, f store.DeadLetterFilter, from, to uint64, limit int) ([]*store.DeadLetter, error) {
-	var letters []*store.DeadLetter
+	var deadLetters []*store.DeadLetter
 	err := h.store.EachDeadLetter(ctx, f, from, to, func(l *store.DeadLetter) (bool, error) {
-		letters = append(letters, l)
-		return len(letters) < limit, nil
+		deadLetters = append(deadLetters, l)
+		return len(deadLetters) < limit, nil
 	})
-	return letters, err
+	return deadLetters, err
 }

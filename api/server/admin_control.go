@@ -105,7 +105,7 @@ type pauseRequest struct {
 
 // pauseKind is POST /api/admin/kinds/:kind/pause. Running jobs continue; another pause replaces the previous one.
 func (h *controlHandler) pauseKind(c *gin.Context) error {
-	kind, err := kindOf(c)
+	kind, err := kindParam(c)
 	if err != nil {
 		return err
 	}
@@ -145,7 +145,7 @@ func checkChange(b *bind.Binder, seconds *int, pointer, note string) error {
 
 // resumeKind is POST /api/admin/kinds/:kind/resume. Resuming a kind that is not paused is not an error.
 func (h *controlHandler) resumeKind(c *gin.Context) error {
-	kind, err := kindOf(c)
+	kind, err := kindParam(c)
 	if err != nil {
 		return err
 	}
@@ -182,8 +182,8 @@ func (h *controlHandler) probeUpstream(c *gin.Context) error {
 	return nil
 }
 
-// kindOf returns the kind in the path.
-func kindOf(c *gin.Context) (job.Kind, error) {
+// kindParam returns the kind in the path.
+func kindParam(c *gin.Context) (job.Kind, error) {
 	kind := job.Kind(c.Param("kind"))
 	if !kind.Valid() {
 		return "", problem.Because(problem.CodeNotFound, "kind")

@@ -90,7 +90,7 @@ func (h *deadLetterHandler) list(c *gin.Context) error {
 		reply.Letters[i] = newDeadLetterView(l, problem.Lang(c))
 	}
 	if page.Next > 0 {
-		reply.Next = cursor.EncodeSequences(cursorOfLetters, page.Next)
+		reply.Next = cursor.EncodeSequences(cursorDeadLetters, page.Next)
 	}
 	respond.JSON(c, http.StatusOK, reply)
 	return nil
@@ -114,14 +114,14 @@ func deadLetterFilter(b *bind.Binder, prefix string, field func(name string) str
 
 // get is GET /api/admin/dead-letters/:id, including the input.
 func (h *deadLetterHandler) get(c *gin.Context) error {
-	letter, err := h.find(c)
+	deadLetter, err := h.find(c)
 	if err != nil {
 		return err
 	}
-	h.audit(c.Request.Context(), c, "show dead letter", nil, kindAttr(letter))
-	view := newDeadLetterView(letter, problem.Lang(c))
-	if letter.Dead != nil {
-		view.Input = letter.Dead.Spec.Input
+	h.audit(c.Request.Context(), c, "show dead letter", nil, kindAttr(deadLetter))
+	view := newDeadLetterView(deadLetter, problem.Lang(c))
+	if deadLetter.Dead != nil {
+		view.Input = deadLetter.Dead.Spec.Input
 	}
 	respond.JSON(c, http.StatusOK, view)
 	return nil
@@ -135,11 +135,11 @@ func (h *deadLetterHandler) find(c *gin.Context) (*store.DeadLetter, error) {
 	}
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	letter, err := h.store.DeadLetter(ctx, id)
+	deadLetter, err := h.store.DeadLetter(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, deadLetterNotFound()
 	}
-	return letter, err
+	return deadLetter, err
 }
 
 func deadLetterNotFound() *problem.Problem { return problem.Because(problem.CodeNotFound, "letter") }
@@ -149,7 +149,7 @@ func decodeDeadLetterCursor(text string) (before uint64, ok bool) {
 	if text == "" {
 		return 0, true
 	}
-	sequences, ok := cursor.DecodeSequences(cursorOfLetters, text, 1)
+	sequences, ok := cursor.DecodeSequences(cursorDeadLetters, text, 1)
 	if !ok {
 		return 0, false
 	}

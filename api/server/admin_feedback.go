@@ -85,7 +85,7 @@ func (h *adminFeedbackHandler) listFeedback(c *gin.Context) error {
 		reply.Feedbacks[i] = newAdminFeedbackView(e)
 	}
 	if page.Next != nil {
-		reply.Next = cursor.EncodeSequences(cursorOfFeedback, uint64(page.Next.Batch), page.Next.Before) //nolint:gosec // It is never negative.
+		reply.Next = cursor.EncodeSequences(cursorFeedback, uint64(page.Next.Batch), page.Next.Before) //nolint:gosec // It is never negative.
 	}
 	respond.JSON(c, http.StatusOK, reply)
 	return nil
@@ -114,7 +114,7 @@ func feedbackCursor(text string) (feedback.Place, bool) {
 	if text == "" {
 		return feedback.Place{}, true
 	}
-	places, ok := cursor.DecodeSequences(cursorOfFeedback, text, 2)
+	places, ok := cursor.DecodeSequences(cursorFeedback, text, 2)
 	if !ok || places[0] > maxLimit {
 		return feedback.Place{}, false
 	}

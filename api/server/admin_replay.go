@@ -26,13 +26,13 @@ const (
 // replayOne is POST /api/admin/dead-letters/:id/replay. The dead letter is removed once the new job is stored on
 // disk.
 func (h *deadLetterHandler) replayOne(c *gin.Context) error {
-	letter, err := h.find(c)
+	deadLetter, err := h.find(c)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	snap, replayed, err := h.replay(ctx, c, letter)
+	snap, replayed, err := h.replay(ctx, c, deadLetter)
 	if errors.Is(err, jobs.ErrNotRetryable) {
 		return problem.Because(problem.CodeNotRetryable, "letter")
 	}
@@ -54,21 +54,21 @@ func (h *deadLetterHandler) replayOne(c *gin.Context) error {
 }
 
 // replay submits the job of a dead letter again, for the same owner, and logs it.
-func (h *deadLetterHandler) replay(ctx context.Context, c *gin.Context, letter *store.DeadLetter) (snap *job.Snapshot, replayed bool, err error) {
-	ctx = telemetry.WithJobID(ctx, letter.ID)
-	attrs := []slog.Attr{kindAttr(letter)}
+func (h *deadLetterHandler) replay(ctx context.Context, c *gin.Context, deadLetter *store.DeadLetter) (snap *job.Snapshot, replayed bool, err error) {
+	ctx = telemetry.WithJobID(ctx, deadLetter.ID)
+	attrs := []slog.Attr{kindAttr(deadLetter)}
 	defer func() {
 		if snap != nil {
 			attrs = append(attrs, slog.String("new_job_id", snap.Spec.ID))
 		}
 		h.audit(ctx, c, actReplay, err, attrs...)
 	}()
-	if letter.Dead == nil {
+	if deadLetter.Dead == nil {
 		return nil, false, jobs.ErrNotRetryable
 	}
-	snap, replayed, err = h.submitter.Replay(ctx, letter)
+	snap, replayed, err = h.submitter.Replay(ctx, deadLetter)
 	// The job may have been created in spite of an error.
-	spec := letter.Dead.Spec
+	spec := deadLetter.Dead.Spec
 	if gone := h.owners.undoReplayIfDeleted(ctx, spec); gone != nil {
 		return nil, false, gone
 	}
@@ -80,13 +80,13 @@ func (h *deadLetterHandler) replay(ctx context.Context, c *gin.Context, letter *
 
 // purgeOne is DELETE /api/admin/dead-letters/:id.
 func (h *deadLetterHandler) purgeOne(c *gin.Context) error {
-	letter, err := h.find(c)
+	deadLetter, err := h.find(c)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	removed, err := h.purge(ctx, c, letter)
+	removed, err := h.purge(ctx, c, deadLetter)
 	switch {
 	case err != nil:
 		return err
@@ -98,11 +98,11 @@ func (h *deadLetterHandler) purgeOne(c *gin.Context) error {
 }
 
 // purge removes a dead letter and logs it.
-func (h *deadLetterHandler) purge(ctx context.Context, c *gin.Context, letter *store.DeadLetter) (removed bool, err error) {
-	ctx = telemetry.WithJobID(ctx, letter.ID)
-	removed, err = h.store.RemoveDeadLetter(ctx, letter)
+func (h *deadLetterHandler) purge(ctx context.Context, c *gin.Context, deadLetter *store.DeadLetter) (removed bool, err error) {
+	ctx = telemetry.WithJobID(ctx, deadLetter.ID)
+	removed, err = h.store.RemoveDeadLetter(ctx, deadLetter)
 	if removed || err != nil {
-		h.audit(ctx, c, actPurge, err, kindAttr(letter))
+		h.audit(ctx, c, actPurge, err, kindAttr(deadLetter))
 	}
 	return removed, err
 }

@@ -90,7 +90,7 @@ type switchRequest struct {
 
 // setSwitch is POST /api/admin/switches/:name. It replaces the previous value, in all processes.
 func (h *controlHandler) setSwitch(c *gin.Context) error {
-	name, err := switchOf(c)
+	name, err := switchParam(c)
 	if err != nil {
 		return err
 	}
@@ -119,7 +119,7 @@ func (h *controlHandler) setSwitch(c *gin.Context) error {
 // resetSwitch is DELETE /api/admin/switches/:name: the environment of each process applies again. Resetting a switch
 // that is not set is not an error.
 func (h *controlHandler) resetSwitch(c *gin.Context) error {
-	name, err := switchOf(c)
+	name, err := switchParam(c)
 	if err != nil {
 		return err
 	}
@@ -147,8 +147,8 @@ func (h *controlHandler) changeSwitch(c *gin.Context, act string, next control.S
 	return nil
 }
 
-// switchOf returns the switch in the path.
-func switchOf(c *gin.Context) (control.SwitchName, error) {
+// switchParam returns the switch in the path.
+func switchParam(c *gin.Context) (control.SwitchName, error) {
 	name := control.SwitchName(c.Param("name"))
 	if !slices.Contains(control.SwitchNames(), name) {
 		return "", problem.Because(problem.CodeNotFound, "switch")

@@ -8,12 +8,11 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/server/internal/bind"
 )
 
-// limitBody rejects a body that is declared to be larger than limit bytes, whatever the route, and cuts off one that is
-// larger without saying so.
+// limitBody rejects a request whose Content-Length exceeds limit bytes, and limits how much can be read of any other body.
 func (m *middleware) limitBody(limit int64) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		if c.Request.ContentLength > limit {
-			// Nobody reads the body, so the connection cannot be used again.
+			// The body stays unread, so the connection cannot be reused.
 			c.Header("Connection", "close")
 			m.problems.Write(c, bind.TooLarge(limit))
 			return

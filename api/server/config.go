@@ -37,7 +37,7 @@ type Config struct {
 
 	Quota quota.Config
 
-	// Loopback says that only this machine can reach the server; the program sets it.
+	// Loopback reports that only this machine can reach the server; the program sets it.
 	Loopback bool `env:"-"`
 }
 
@@ -98,7 +98,7 @@ func (c *Config) origins() ([]string, error) {
 			faulty[name] = true
 			return
 		}
-		// As browsers write it: without the default port of the scheme.
+		// Browsers omit the default port of the scheme.
 		host := strings.TrimSuffix(strings.ToLower(u.Host), map[string]string{"http": ":80", "https": ":443"}[u.Scheme])
 		origins = append(origins, u.Scheme+"://"+host)
 	}

@@ -12,13 +12,13 @@ import (
 )
 
 const (
-	// corsAge is how long a browser may cache the response to a preflight request, in seconds.
+	// corsAge is how long a browser may cache a preflight response, in seconds.
 	corsAge = "86400"
-	// corsMethods are the methods of all routes.
+	// corsMethods are the methods that the routes use.
 	corsMethods = "GET, HEAD, POST, DELETE, OPTIONS"
-	// corsExposed are the headers that scripts of other origins can read, besides those that they always can.
+	// corsExposed are the response headers that scripts of other origins may read, besides the safelisted ones.
 	corsExposed = "Content-Disposition, ETag, Idempotent-Replayed, Location, Preference-Applied, RateLimit, RateLimit-Policy, Retry-After, Warning, X-Job-Id, X-Request-Id"
-	// maxCORSHeaders bounds how much of Access-Control-Request-Headers is repeated.
+	// maxCORSHeaders bounds the length of an Access-Control-Request-Headers that is echoed.
 	maxCORSHeaders = 1024
 )
 

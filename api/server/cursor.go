@@ -9,22 +9,22 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 )
 
-// The lists that cursors belong to; the digit is the version of the format.
+// The kinds of cursors, one for each list; the digit is the version of the format.
 const (
-	cursorOfJobs     = "1"
-	cursorOfLetters  = "l1"
-	cursorOfBulk     = "b1"
-	cursorOfFeedback = "f1"
+	cursorJobs        = "1"
+	cursorDeadLetters = "l1"
+	cursorBulk        = "b1"
+	cursorFeedback    = "f1"
 )
 
 // encodePosition returns the cursor of a position in a list of jobs.
 func encodePosition(m jobs.Position) string {
-	return cursor.Encode(cursorOfJobs, strconv.FormatInt(m.CreatedAt.UnixMilli(), 10), m.ID)
+	return cursor.Encode(cursorJobs, strconv.FormatInt(m.CreatedAt.UnixMilli(), 10), m.ID)
 }
 
-// decodePosition returns the position of a cursor that encodePosition has returned, and false for anything else.
+// decodePosition returns the position of a cursor. It reports false for a string that encodePosition has not returned.
 func decodePosition(text string) (jobs.Position, bool) {
-	parts, ok := cursor.Decode(cursorOfJobs, text, 2)
+	parts, ok := cursor.Decode(cursorJobs, text, 2)
 	if !ok || !job.ValidToken(parts[1]) {
 		return jobs.Position{}, false
 	}

@@ -15,20 +15,20 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
 )
 
-// discardBody reads and drops the body of a request whose method has no use for one. net/http would do so when the answer
-// is written; doing it first lets the client be told why it waited, and lets net/http notice a client that leaves while
-// its request is waiting, which begins with the end of the body.
+// discardBody reads and discards the body of a request whose method does not use one. net/http would do so only when the
+// response is written. Doing it first allows a response that explains the delay, and lets net/http detect a client that
+// disconnects while its request waits, which it does only after the end of the body.
 //
-// Bodies of POST requests are left to the handler and, where it does not read them, to net/http. Server.ReadTimeout
-// bounds both.
+// Bodies of POST requests are left to the handler or, if it does not read them, to net/http. Server.ReadTimeout bounds
+// both.
 func (m *middleware) discardBody(c *gin.Context) {
 	r := c.Request
 	if r.ContentLength == 0 || r.Body == nil {
 		return
 	}
 	respond.SetBodyDeadline(c, time.Now().Add(bind.BodyTimeout))
-	// A body announced with Expect: 100-continue is not sent unless it is read. One that is too large is rejected by the
-	// route, or not read at all.
+	// A client that sends Expect: 100-continue does not send the body unless it is read. A body that is too large is
+	// rejected by the route, or not read at all.
 	if r.Method == http.MethodPost || r.ContentLength > bind.MaxBody || strings.EqualFold(r.Header.Get("Expect"), "100-continue") {
 		return
 	}
@@ -40,7 +40,7 @@ func (m *middleware) discardBody(c *gin.Context) {
 		c.Header("Connection", "close")
 		m.problems.Write(c, problem.New(problem.CodeRequestTimeout))
 	case !errors.Is(err, io.EOF):
-		// The connection broke, or the chunks of the body are malformed. The next request cannot be told from the body.
+		// The connection broke, or the chunks of the body are malformed: the start of the next request is unknown.
 		c.Header("Connection", "close")
 	}
 }

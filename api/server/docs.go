@@ -13,7 +13,7 @@ import (
 //go:embed docs/docs.html
 var docsTemplate string
 
-// contract is what /docs shows of the OpenAPI document.
+// contract is the part of the OpenAPI document that /docs shows.
 type contract struct {
 	Title, Version, Description string
 	Operations                  []operation
@@ -22,12 +22,12 @@ type contract struct {
 type operation struct {
 	Method, Path, Summary, Description string
 	Parameters                         []parameter
-	Answers                            []contractAnswer
+	Responses                          []response
 }
 
 type parameter struct{ Name, In, Description string }
 
-type contractAnswer struct{ Status, Description string }
+type response struct{ Status, Description string }
 
 // renderDocs renders the contract as an HTML page without scripts. It fails when the contract cannot be parsed.
 func renderDocs(openAPI []byte) ([]byte, error) {
@@ -64,7 +64,7 @@ func describe(document yaml.MapSlice) contract {
 				Method: strings.ToUpper(method), Path: fmt.Sprint(path.Key),
 				Summary: text(op, "summary"), Description: text(op, "description"),
 				Parameters: append(shared[:len(shared):len(shared)], parameters(document, op)...),
-				Answers:    answers(document, op),
+				Responses:  responses(document, op),
 			})
 		}
 	}
@@ -81,11 +81,11 @@ func parameters(document, owner yaml.MapSlice) []parameter {
 	return list
 }
 
-func answers(document, op yaml.MapSlice) []contractAnswer {
-	var list []contractAnswer
+func responses(document, op yaml.MapSlice) []response {
+	var list []response
 	for _, entry := range mapping(at(op, "responses")) {
-		answer := resolve(document, mapping(entry.Value))
-		list = append(list, contractAnswer{fmt.Sprint(entry.Key), text(answer, "description")})
+		resp := resolve(document, mapping(entry.Value))
+		list = append(list, response{fmt.Sprint(entry.Key), text(resp, "description")})
 	}
 	return list
 }

@@ -29,7 +29,7 @@ type eventHandler struct {
 	now       func() time.Time
 }
 
-// jobEvents is GET /api/jobs/:id/events: every state of one job, until it has ended.
+// jobEvents is GET /api/jobs/:id/events. It streams every state of one job until the job has ended.
 func (h *eventHandler) jobEvents(c *gin.Context) error {
 	respond.Vary(c, "Accept-Language", "Cookie")
 	id, err := jobID(c)
@@ -39,20 +39,20 @@ func (h *eventHandler) jobEvents(c *gin.Context) error {
 	if c.Request.Method == http.MethodHead {
 		return h.headOfEvents(c, id)
 	}
-	who, err := h.sessions.Caller(c)
+	caller, err := h.sessions.Caller(c)
 	if err != nil {
 		return err
 	}
-	free, err := h.limits.reserveStream(who)
+	release, err := h.limits.reserveStream(caller)
 	if err != nil {
 		return err
 	}
-	defer free()
-	ctx, release := lifetime.UntilStop(c.Request.Context())
 	defer release()
-	ctx, opened, end := lifetime.Opening(ctx)
-	defer end()
-	reader, err := h.feed.Watch(ctx, who.Owners, id)
+	ctx, cancel := lifetime.UntilStop(c.Request.Context())
+	defer cancel()
+	ctx, opened, cancelOpening := lifetime.Opening(ctx)
+	defer cancelOpening()
+	reader, err := h.feed.Watch(ctx, caller.Owners, id)
 	opened()
 	if stopping(err) {
 		openAndEnd(c, "")
@@ -70,8 +70,8 @@ func (h *eventHandler) jobEvents(c *gin.Context) error {
 	if !open {
 		return problem.Unavailable(reader.Err())
 	}
-	known := lastEventID(c)
-	if first.ID == job.EventIDEnd && known == job.EventIDEnd {
+	lastID := lastEventID(c)
+	if first.ID == job.EventIDEnd && lastID == job.EventIDEnd {
 		// The client has received everything. 204 keeps a browser from reconnecting.
 		respond.Empty(c, http.StatusNoContent)
 		return nil
@@ -80,26 +80,26 @@ func (h *eventHandler) jobEvents(c *gin.Context) error {
 	if err != nil {
 		return nil //nolint:nilerr // The caller is gone.
 	}
-	show := func(e feed.Event) error { return sendJob(st, e, e.ID) }
-	if first.ID != known {
-		if err := show(first); err != nil {
-			h.countSlow(err)
+	send := func(e feed.Event) error { return sendJob(st, e, e.ID) }
+	if first.ID != lastID {
+		if err := send(first); err != nil {
+			h.countIfSlow(err)
 			return nil
 		}
 	}
-	h.pump(st, reader, show)
+	h.pump(st, reader, send)
 	return nil
 }
 
-// headOfEvents responds to HEAD: whether there is a stream to read.
+// headOfEvents responds to HEAD with the status and headers that GET would have.
 func (h *eventHandler) headOfEvents(c *gin.Context, id string) error {
-	who, err := h.sessions.Caller(c)
+	caller, err := h.sessions.Caller(c)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	snap, err := h.jobs.Read(ctx, who.Owners, id)
+	snap, err := h.jobs.Read(ctx, caller.Owners, id)
 	if err != nil {
 		return err
 	}
@@ -116,14 +116,14 @@ func (h *eventHandler) headOfEvents(c *gin.Context, id string) error {
 // stored a little before its event was sent.
 const resumeSlack = 5 * time.Second
 
-// ownerEvents is GET /api/events: every state of all jobs of the caller, including future ones.
+// ownerEvents is GET /api/events. It streams every state of all jobs of the caller, including future ones.
 func (h *eventHandler) ownerEvents(c *gin.Context) error {
 	respond.Vary(c, "Accept-Language", "Cookie")
-	who, err := h.sessions.Caller(c)
+	caller, err := h.sessions.Caller(c)
 	if err != nil {
 		return err
 	}
-	if !who.Named() {
+	if !caller.Named() {
 		return problem.New(problem.CodeIdentity)
 	}
 	if c.Request.Method == http.MethodHead {
@@ -131,22 +131,22 @@ func (h *eventHandler) ownerEvents(c *gin.Context) error {
 		c.Writer.WriteHeaderNow()
 		return nil
 	}
-	free, err := h.limits.reserveStream(who)
+	release, err := h.limits.reserveStream(caller)
 	if err != nil {
 		return err
 	}
-	defer free()
-	ctx, release := lifetime.UntilStop(c.Request.Context())
 	defer release()
-	ctx, opened, end := lifetime.Opening(ctx)
-	defer end()
-	// A client that loses the stream before its first event resumes with this id: it would otherwise miss a job that ends
-	// in between.
+	ctx, cancel := lifetime.UntilStop(c.Request.Context())
+	defer cancel()
+	ctx, opened, cancelOpening := lifetime.Opening(ctx)
+	defer cancelOpening()
+	// A client that loses the stream before its first event resumes from this id. Without it the client would miss a job
+	// that ends in between.
 	start := ""
 	if lastEventID(c) == "" {
 		start = h.eventTime()
 	}
-	reader, err := h.feed.WatchOwner(ctx, who.Owner, since(lastEventID(c)))
+	reader, err := h.feed.WatchOwner(ctx, caller.Owner, since(lastEventID(c)))
 	opened()
 	if stopping(err) {
 		openAndEnd(c, start)
@@ -170,7 +170,7 @@ func (h *eventHandler) ownerEvents(c *gin.Context) error {
 	return nil
 }
 
-// eventTime is the id of an event that a stream of many jobs sends now.
+// eventTime returns the id of an event that a stream of many jobs sends now.
 func (h *eventHandler) eventTime() string { return strconv.FormatInt(h.now().UnixMilli(), 10) }
 
 // sendJob sends the whole job as one event, named after the status of the job.
@@ -183,8 +183,8 @@ func sendJob(st *stream, e feed.Event, id string) error {
 	return st.Send(string(e.Job.Status), id, data)
 }
 
-// lastEventID returns the last event that the client has received. The query replaces the header for programs that
-// cannot set one; a browser that reconnects sends the header, which is newer.
+// lastEventID returns the id of the last event that the client has received. The query is for programs that cannot set
+// the header; the header of a browser that reconnects is newer and takes precedence.
 func lastEventID(c *gin.Context) string {
 	if id := c.GetHeader("Last-Event-ID"); id != "" {
 		return id
@@ -192,7 +192,7 @@ func lastEventID(c *gin.Context) string {
 	return c.Query("last_event_id")
 }
 
-// since returns the time at which a stream of many jobs resumes, the zero time when the client has received none of it.
+// since returns the time from which a stream of many jobs resumes, or the zero time when the client has received no event.
 func since(eventID string) time.Time {
 	ms, err := strconv.ParseInt(eventID, 10, 64)
 	if err != nil || ms <= 0 {

@@ -18,7 +18,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// feedbackShown is how many of their own entries members are shown.
+// feedbackShown is how many entries GET /api/feedback/my returns.
 const feedbackShown = 20
 
 // feedbackHandler serves the feedback of members.
@@ -47,7 +47,7 @@ type feedbackRequest struct {
 	Content  string `json:"content"`
 }
 
-// check adds the errors of the fields.
+// check adds the errors of the fields to b.
 func (r *feedbackRequest) check(b *bind.Binder) {
 	b.AddMissing(feedback.CheckCategory("/category", r.Category)...)
 	b.AddMissing(feedback.CheckContent("/content", r.Content)...)
@@ -73,7 +73,7 @@ func (h *feedbackHandler) submitFeedback(c *gin.Context) error {
 	owner := m.User.Owner()
 	e, next, err := h.feedback.Give(ctx, feedback.Writer{Owner: owner, ID: m.User.ID, Email: m.User.Email}, req.Category, req.Content)
 	if err != nil {
-		return h.tooSoon(err)
+		return h.tooSoonProblem(err)
 	}
 	if err := h.owners.undoIfDeleted(ctx, m, h.feedback.Erase); err != nil {
 		return err
@@ -84,14 +84,15 @@ func (h *feedbackHandler) submitFeedback(c *gin.Context) error {
 		Message    string   `json:"message"`
 		FeedbackID string   `json:"feedbackId"`
 		Next       job.Time `json:"next_allowed_at"`
-	}{true, thanks.In(problem.Lang(c)), e.ID, job.At(next)})
+	}{true, thankYou.In(problem.Lang(c)), e.ID, job.At(next)})
 	return nil
 }
 
-var thanks = problem.Words{English: "Thank you for your feedback; the operator will read it.", Chinese: "感谢您的反馈，我们会尽快查看。"}
+var thankYou = problem.Words{English: "Thank you for your feedback; the operator will read it.", Chinese: "感谢您的反馈，我们会尽快查看。"}
 
-// tooSoon returns the problem of a member who has to wait before giving feedback again.
-func (h *feedbackHandler) tooSoon(err error) error {
+// tooSoonProblem returns the problem for a member who has to wait before sending feedback again, or err if it is another
+// error.
+func (h *feedbackHandler) tooSoonProblem(err error) error {
 	soon, is := errors.AsType[*feedback.TooSoonError](err)
 	if !is {
 		return err

@@ -52,8 +52,8 @@ func (f *flow) start() google.Start {
 	return google.Start{Redirect: f.Redirect, State: f.State, Nonce: f.Nonce, Verifier: f.Verifier}
 }
 
-// belongs reports whether a state is that of the attempt.
-func (f *flow) belongs(state string) bool {
+// hasState reports whether a state is that of the attempt.
+func (f *flow) hasState(state string) bool {
 	return f != nil && subtle.ConstantTimeCompare([]byte(f.State), []byte(state)) == 1
 }
 
@@ -103,9 +103,9 @@ func openFlow(key []byte, value string, now time.Time) *flow {
 	return &f
 }
 
-// flowOf returns the attempt that a browser has started and that matches, nil when there is none. Cookies count unless
+// findFlow returns the attempt that a browser has started and that matches, nil when there is none. Cookies count unless
 // the client has kept the attempt itself; of several, any may have been planted by a neighboring site.
-func (h *googleHandler) flowOf(r *http.Request, kept string, is func(*flow) bool) *flow {
+func (h *googleHandler) findFlow(r *http.Request, kept string, is func(*flow) bool) *flow {
 	values := []string{kept}
 	if kept == "" {
 		values = nil

@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	// apiPolicy is for responses that are not a page: nothing in them may load or run anything.
+	// apiPolicy is for responses that are not a page: they may load and run nothing.
 	apiPolicy  = "default-src 'none'; frame-ancestors 'none'"
 	pagePolicy = "default-src 'self'; script-src 'self'; style-src 'self'; object-src 'none'; base-uri 'none'; " +
 		"form-action 'self'; frame-ancestors 'none'; img-src 'self' blob: data:; media-src 'self' blob:; connect-src 'self'"
@@ -30,7 +30,7 @@ func (m *middleware) secureHeaders(c *gin.Context) {
 	respond.Vary(c, "Origin")
 }
 
-// newCrossOrigin returns the protection against requests that other sites have a browser send.
+// newCrossOrigin returns the protection against cross-site request forgery.
 func newCrossOrigin(origins []string) (*http.CrossOriginProtection, error) {
 	protection := http.NewCrossOriginProtection()
 	for _, origin := range origins {
@@ -41,7 +41,8 @@ func newCrossOrigin(origins []string) (*http.CrossOriginProtection, error) {
 	return protection, nil
 }
 
-// refuseCrossOrigin rejects such requests. Reads are allowed: their responses stay with the browser.
+// refuseCrossOrigin rejects state-changing requests from untrusted origins. Reads are allowed, since other origins cannot
+// see their responses.
 func (m *middleware) refuseCrossOrigin(c *gin.Context) {
 	if m.crossOrigin.Check(c.Request) != nil {
 		m.problems.Write(c, problem.New(problem.CodeCrossOrigin))

@@ -28,7 +28,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
-// The states of a check and of the report. Only a check can be off: its feature is not configured.
+// The statuses of a check and of the report. Only a check can be off, when its feature is not configured.
 const (
 	healthOK       = "ok"
 	healthOff      = "off"
@@ -46,7 +46,7 @@ type healthHandler struct {
 	control  *control.Controller
 	accounts *account.Accounts
 	recovery *account.Mailer
-	// token is required of callers, unless it is empty.
+	// token is required from callers unless it is empty.
 	token      env.Secret
 	mail       Mail
 	simulated  bool
@@ -75,14 +75,14 @@ const (
 	awayTimeout   = 250 * time.Millisecond
 )
 
-// live is GET /livez: the process responds.
+// live is GET /livez. It responds as soon as the process runs.
 func live(c *gin.Context) error {
 	c.Header("Cache-Control", "no-store")
 	respond.JSON(c, http.StatusOK, map[string]string{"status": healthOK})
 	return nil
 }
 
-// ready is GET /readyz: the process can accept jobs.
+// ready is GET /readyz. It fails unless the process can accept jobs.
 func (h *healthHandler) ready(c *gin.Context) error {
 	if h.draining.Load() {
 		return problem.Because(problem.CodeUnavailable, "draining")
@@ -97,17 +97,17 @@ func (h *healthHandler) ready(c *gin.Context) error {
 	return nil
 }
 
-// getHealth is GET /internal/health: the original's report with the checks of this system.
+// getHealth is GET /internal/health. The report has the format of the original and the checks of this system.
 func (h *healthHandler) getHealth(c *gin.Context) error {
 	c.Header("Cache-Control", "no-store")
-	if !h.mayReadHealth(c) {
+	if !h.healthAuthorized(c) {
 		c.Header("WWW-Authenticate", `Bearer realm="health"`)
 		respond.JSON(c, http.StatusUnauthorized, map[string]string{"status": "unauthorized"})
 		return nil
 	}
 	timeout := healthTimeout
 	if !h.broker.Conn().IsConnected() {
-		// Nothing can respond; the checks only find out.
+		// The checks cannot succeed, so they need not wait.
 		timeout = awayTimeout
 	}
 	ctx, cancel := context.WithTimeout(c.Request.Context(), timeout)
@@ -132,8 +132,8 @@ func (h *healthHandler) getHealth(c *gin.Context) error {
 	return nil
 }
 
-// mayReadHealth compares the token, if one is set, in constant time.
-func (h *healthHandler) mayReadHealth(c *gin.Context) bool {
+// healthAuthorized reports whether a request has the token, if one is set.
+func (h *healthHandler) healthAuthorized(c *gin.Context) bool {
 	want := h.token.Reveal()
 	if want == "" {
 		return true
@@ -146,7 +146,7 @@ func (h *healthHandler) mayReadHealth(c *gin.Context) bool {
 	return subtle.ConstantTimeCompare(a[:], b[:]) == 1
 }
 
-// checks runs all checks in parallel, so that they take no longer than the slowest.
+// checks runs all checks in parallel.
 func (h *healthHandler) checks(ctx context.Context) []healthCheck {
 	runs := []func(context.Context) healthCheck{
 		h.checkEnv, h.checkStore, h.checkResults, h.checkNATS, h.checkLoss, h.checkWorkers, h.checkUpstreams, h.checkQueue, h.checkMail,
@@ -158,11 +158,11 @@ func (h *healthHandler) checks(ctx context.Context) []healthCheck {
 		wg.Go(func() { checks[i] = run(ctx) })
 	}
 	wg.Wait()
-	h.blameQuorum(checks)
+	h.setNoQuorum(checks)
 	return checks
 }
 
-// checkEnv names the settings that are missing.
+// checkEnv is degraded when required settings are missing.
 func (h *healthHandler) checkEnv(context.Context) healthCheck {
 	missing := h.missingEnv
 	if missing == nil {
@@ -180,7 +180,7 @@ func (h *healthHandler) checkStore(ctx context.Context) healthCheck {
 	return h.newCheck("kv.users", h.accounts.Probe(ctx, rand.Text()), nil)
 }
 
-// checkResults checks that results can be written: only a write notices a failed disk.
+// checkResults checks that results can be written. Only a write detects a failed disk.
 func (h *healthHandler) checkResults(ctx context.Context) healthCheck {
 	return h.newCheck("kv.results", h.store.Probe(ctx), nil)
 }
@@ -238,15 +238,15 @@ func (h *healthHandler) checkWorkers(ctx context.Context) healthCheck {
 	return check
 }
 
-// checkUpstreams shows the open circuit breakers and the kinds that an operator has paused. It is an error when an
-// upstream rejects the key, balance or settings of this installation, and degraded when one is down or returns nothing
-// but errors to a worker; the worker's log says why. Throttling and pauses are healthy. So is a circuit that is to be
-// retried after a worker has started or an operator has asked for it: a load balancer that sends jobs to healthy
-// processes only would otherwise never send the one that shows that the upstream works.
+// checkUpstreams shows the open circuit breakers and the paused kinds. It is an error when an upstream rejects the key,
+// balance or settings of this installation, and degraded when one is down or returns only errors to a worker, whose log
+// has the reason. Throttling and pauses are healthy. So is a circuit that is to be retried, after a worker has started or
+// at an operator's request: a load balancer that sends jobs only to healthy processes would otherwise never send the job
+// that closes it.
 func (h *healthHandler) checkUpstreams(ctx context.Context) healthCheck {
 	workers, err := h.control.Workers(ctx)
 	if err != nil {
-		// What is known may be outdated.
+		// The view of the circuit breakers may be outdated.
 		return h.newCheck("upstreams", err, nil)
 	}
 	failing := []string{}
@@ -257,7 +257,7 @@ func (h *healthHandler) checkUpstreams(ctx context.Context) healthCheck {
 	failing = slices.Compact(failing)
 	now := h.now()
 	view := h.control.View()
-	refused, closed := []string{}, map[string]any{}
+	refused, open := []string{}, map[string]any{}
 	check := healthCheck{Name: "upstreams", Status: healthOK, Details: map[string]any{"failing": failing}}
 	if len(failing) > 0 {
 		check.Status = healthDegraded
@@ -267,10 +267,10 @@ func (h *healthHandler) checkUpstreams(ctx context.Context) healthCheck {
 		if !c.Open() {
 			continue
 		}
-		closed[name] = map[string]any{"code": c.Code, "since": c.Since, "until": c.Until, "state": c.State}
+		open[name] = map[string]any{"code": c.Code, "since": c.Since, "until": c.Until, "state": c.State}
 		switch {
 		case c.Retrial:
-			// Something was corrected, and no job has confirmed it yet.
+			// The next job will show whether the upstream works again.
 		case c.Code == job.CodeMisconfigured:
 			refused = append(refused, name)
 			check.Status = healthError
@@ -284,23 +284,23 @@ func (h *healthHandler) checkUpstreams(ctx context.Context) healthCheck {
 			paused[string(kind)] = map[string]any{"since": p.Since, "until": p.Until, "note": p.Note}
 		}
 	}
-	check.Details["refused"], check.Details["closed"], check.Details["paused"] = refused, closed, paused
+	check.Details["refused"], check.Details["closed"], check.Details["paused"] = refused, open, paused
 	return check
 }
 
-// checkQueue shows how many jobs wait, and for how long. It is an error when NATS did not accept the latest job.
+// checkQueue shows how many jobs wait, and for how long. It is an error when NATS rejected the latest job.
 func (h *healthHandler) checkQueue(ctx context.Context) healthCheck {
 	states, err := h.queue.States(ctx)
-	var waiting, inHand int
+	var waiting, inFlight int
 	var oldest time.Duration
 	for _, state := range states {
 		waiting += state.Waiting
-		inHand += state.InFlight
+		inFlight += state.InFlight
 		oldest = max(oldest, state.OldestAge)
 	}
 	refused := h.queue.Refusal()
 	check := h.newCheck("queue", errors.Join(err, refused), map[string]any{
-		"waiting": waiting, "in_hand": inHand, "oldest_age_seconds": int(oldest.Seconds()),
+		"waiting": waiting, "in_hand": inFlight, "oldest_age_seconds": int(oldest.Seconds()),
 	})
 	if err == nil && errors.Is(refused, queue.ErrFull) {
 		check.Status = healthDegraded

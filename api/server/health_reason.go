@@ -12,7 +12,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
 
-// hints tell the operator what to do, by reason.
+// hints maps a reason to advice for the operator.
 var hints = map[string]string{
 	"store_full": "The storage of NATS is full. Nothing new is accepted until something expires or is deleted, or the storage grows.",
 	"no_answer": "NATS is reachable but does not respond to writes. After a disk error, such as a full disk, it accepts no writes until " +
@@ -36,11 +36,11 @@ var hints = map[string]string{
 	"mail_failing":  "The mail server did not accept the last email; the log names the step.",
 }
 
-// reasonOf returns the reason of a check's error. The caller learns no more: the text of an error may hold internal
+// reasonOf returns the reason for a check's error. The report does not contain the error itself, which may include internal
 // addresses.
 func (h *healthHandler) reasonOf(err error) string {
 	switch {
-	// While NATS restarts because of it there is no connection either.
+	// NATS restarts after a disk error, so the connection may be down too.
 	case errors.Is(err, broker.ErrDiskFull):
 		return "disk_full"
 	case errors.Is(err, broker.ErrDiskFailed):
@@ -63,8 +63,8 @@ func (h *healthHandler) reasonOf(err error) string {
 // reasonNoQuorum is the reason of every check that fails because the NATS cluster has no leader.
 const reasonNoQuorum = "no_quorum"
 
-// blameQuorum gives the checks that got no response this reason if the cluster is known to have no leader.
-func (h *healthHandler) blameQuorum(checks []healthCheck) {
+// setNoQuorum sets this reason for all checks that got no response if any check shows that the cluster has no leader.
+func (h *healthHandler) setNoQuorum(checks []healthCheck) {
 	lost := slices.ContainsFunc(checks, func(c healthCheck) bool { return c.Details["reason"] == reasonNoQuorum })
 	if !lost {
 		return
@@ -92,8 +92,7 @@ func (h *healthHandler) newCheck(name string, err error, details map[string]any)
 	return healthCheck{Name: name, Status: healthOK, Details: details}
 }
 
-// healthLog remembers which checks failed, so that each failure is logged once when it begins and once when it is over,
-// however often the report is read.
+// healthLog logs when a check starts to fail and when it passes again, however often the report is read.
 type healthLog struct {
 	mu     sync.Mutex
 	failed map[string]bool

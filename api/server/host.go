@@ -13,7 +13,7 @@ import (
 )
 
 // hosts returns the hosts that the server serves: those of PUBLIC_HOSTS or, on loopback without a proxy, this machine
-// and the hosts of FRONTEND_URL. Elsewhere it cannot know the names under which it is reached, and serves all.
+// and the hosts of FRONTEND_URL. Otherwise it returns all hosts, since the public host names are unknown.
 func (c *Config) hosts() (hostname.List, error) {
 	list, err := hostname.Parse(c.PublicHosts)
 	switch {
@@ -30,20 +30,20 @@ func (c *Config) hosts() (hostname.List, error) {
 			frontends = append(frontends, u.Hostname())
 		}
 	}
-	// An invalid one is reported as a fault of FRONTEND_URL.
+	// An invalid host is reported as a fault of FRONTEND_URL.
 	list, _ = hostname.Parse(frontends)
 	return list.With(hostname.Loopback()), nil
 }
 
-// checkHost rejects a request to a host that is not one of this server's, as a DNS rebinding attack sends it. The probes
-// reveal nothing, and their callers may only know an IP address. A browser never omits the host, so HTTP/1.0 requests
-// without one are allowed.
+// checkHost rejects requests for other hosts, which protects against DNS rebinding. Probes are exempt: they reveal nothing,
+// and their callers may only know an IP address. Requests without a host (HTTP/1.0) are allowed, since browsers always send
+// one.
 func (m *middleware) checkHost(c *gin.Context) {
 	r := c.Request
 	if r.Host == "" || r.URL.Path == "/livez" || r.URL.Path == "/readyz" || m.hosts.Allows(r.Host) {
 		return
 	}
-	// The commands of an operator on the same machine.
+	// Commands of an operator on the same machine use a loopback address.
 	local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 	if ok && hostname.IsLoopbackAddress(local.String()) && hostname.Loopback().Allows(r.Host) {
 		return

@@ -9,7 +9,7 @@ import (
 
 const maxKey = 255
 
-// idempotencyKey returns the key of a request without quotes, or "" when it has none.
+// idempotencyKey returns the idempotency key of a request without quotes, or "" if it has none.
 func idempotencyKey(r *http.Request) (string, error) {
 	values := r.Header.Values("Idempotency-Key")
 	if len(values) == 0 {

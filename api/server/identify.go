@@ -11,7 +11,7 @@ import (
 
 const maxRequestID = 128
 
-// identify gives a request its id: the client's own, so that the logs of several systems can be correlated, or a new
+// identify sets the id of a request: that of the client, so that the logs of several systems can be correlated, or a new
 // one.
 func identify(c *gin.Context) {
 	id := c.GetHeader("X-Request-Id")

@@ -31,8 +31,8 @@ const (
 	// heldAtOnce bounds the large bodies that are in memory at once: many members who save at the same time wait for each
 	// other.
 	heldAtOnce = 24
-	// savesAtOnce bounds how many of them are inspected at once; each is copied several times.
-	savesAtOnce = 4
+	// maxSavesAtOnce bounds how many of them are inspected at once; each is copied several times.
+	maxSavesAtOnce = 4
 	// maxSaves is how many images one member may have saved within guessWindow, of which few stay.
 	maxSaves = 100
 	// maxSeed is the largest integer that every JSON parser represents exactly.
@@ -66,8 +66,8 @@ type saveRequest struct {
 	Index    int    `json:"index"`
 }
 
-// savedReply is the response of POST /api/images/save.
-type savedReply struct {
+// saveReply is the response of POST /api/images/save.
+type saveReply struct {
 	Success   bool     `json:"success"`
 	ID        string   `json:"id"`
 	Prompt    string   `json:"prompt"`
@@ -111,7 +111,7 @@ func (h *imageHandler) saveImage(c *gin.Context) error {
 	if err != nil {
 		return imageProblem(err)
 	}
-	respond.JSON(c, http.StatusCreated, savedReply{true, saved.ID, saved.Prompt, saved.CreatedAt, saved.ExpiresAt, saved.Bytes, savedQuality})
+	respond.JSON(c, http.StatusCreated, saveReply{true, saved.ID, saved.Prompt, saved.CreatedAt, saved.ExpiresAt, saved.Bytes, savedQuality})
 	return nil
 }
 
@@ -194,13 +194,13 @@ func (h *imageHandler) imageOfJob(c *gin.Context, id string, index int) (gallery
 		return none, nil, jobs.ErrNotFound
 	}
 	withJob(c, id)
-	who, err := h.sessions.Caller(c)
+	caller, err := h.sessions.Caller(c)
 	if err != nil {
 		return none, nil, err
 	}
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	snap, err := h.jobs.Read(ctx, who.Owners, id)
+	snap, err := h.jobs.Read(ctx, caller.Owners, id)
 	if err != nil {
 		return none, nil, err
 	}

@@ -19,13 +19,13 @@ func (h *jobHandler) cancelJob(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	who, err := h.sessions.Caller(c)
+	caller, err := h.sessions.Caller(c)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	snap, err := h.jobs.Cancel(ctx, who.Owners, id)
+	snap, err := h.jobs.Cancel(ctx, caller.Owners, id)
 	if errors.Is(err, jobs.ErrFinished) {
 		return &problem.Problem{Code: problem.CodeFinished, Job: snap}
 	}
@@ -42,13 +42,13 @@ func (h *jobHandler) deleteJob(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	who, err := h.sessions.Caller(c)
+	caller, err := h.sessions.Caller(c)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	if err := h.jobs.Delete(ctx, who.Owners, id); err != nil {
+	if err := h.jobs.Delete(ctx, caller.Owners, id); err != nil {
 		return err
 	}
 	respond.Empty(c, http.StatusNoContent)

@@ -50,7 +50,7 @@ func (h *jobHandler) getJob(c *gin.Context) error {
 	if snap.Record == nil {
 		c.Header("Retry-After", strconv.Itoa(h.retryAfter(snap)))
 	}
-	if knows(c.Request, snap) {
+	if hasCurrent(c.Request, snap) {
 		c.Header("ETag", etag(snap))
 		c.Header("Cache-Control", "private, no-cache")
 		respond.Empty(c, http.StatusNotModified)
@@ -70,21 +70,21 @@ func jobID(c *gin.Context) (string, error) {
 }
 
 func (h *jobHandler) readJob(c *gin.Context, id string, wait time.Duration) (*job.Snapshot, error) {
-	who, err := h.sessions.Caller(c)
+	caller, err := h.sessions.Caller(c)
 	if err != nil {
 		return nil, err
 	}
-	owners := who.Owners
+	owners := caller.Owners
 	if wait > 0 {
-		free, err := h.limits.reserveWait(who)
+		release, err := h.limits.reserveWait(caller)
 		if err != nil {
 			return nil, err
 		}
-		defer free()
-		waitsLong(c, telemetry.LongWait)
+		defer release()
+		markLongRequest(c, telemetry.LongWait)
 		changed := c.GetHeader("If-None-Match") != ""
 		return h.await(c, owners, id, wait, func(snap *job.Snapshot) bool {
-			return ended(snap) || (changed && !knows(c.Request, snap))
+			return ended(snap) || (changed && !hasCurrent(c.Request, snap))
 		})
 	}
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
@@ -102,12 +102,12 @@ func queryWait(c *gin.Context) (time.Duration, error) {
 // etag identifies the state of a job. It is weak: the queue position may change within a state.
 func etag(snap *job.Snapshot) string { return `W/"` + snap.EventID() + `"` }
 
-// knows reports whether the client has the current state of a job.
-func knows(r *http.Request, snap *job.Snapshot) bool {
-	mine := strings.TrimPrefix(etag(snap), "W/")
+// hasCurrent reports whether the client has the current state of a job.
+func hasCurrent(r *http.Request, snap *job.Snapshot) bool {
+	current := strings.TrimPrefix(etag(snap), "W/")
 	for tag := range strings.SplitSeq(r.Header.Get("If-None-Match"), ",") {
 		tag = strings.TrimSpace(tag)
-		if tag == "*" || strings.TrimPrefix(tag, "W/") == mine {
+		if tag == "*" || strings.TrimPrefix(tag, "W/") == current {
 			return true
 		}
 	}

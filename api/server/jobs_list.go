@@ -23,11 +23,11 @@ const (
 // listJobs is GET /api/jobs: the jobs of the caller, newest first.
 func (h *jobHandler) listJobs(c *gin.Context) error {
 	respond.Vary(c, "Accept-Language", "Cookie")
-	who, err := h.sessions.Caller(c)
+	caller, err := h.sessions.Caller(c)
 	if err != nil {
 		return err
 	}
-	if !who.Named() {
+	if !caller.Named() {
 		return problem.New(problem.CodeIdentity)
 	}
 	filter, err := listFilter(c)
@@ -36,7 +36,7 @@ func (h *jobHandler) listJobs(c *gin.Context) error {
 	}
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	page, err := h.jobs.List(ctx, who.Owner, filter)
+	page, err := h.jobs.List(ctx, caller.Owner, filter)
 	if err != nil {
 		return err
 	}

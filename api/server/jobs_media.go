@@ -25,13 +25,13 @@ func (h *jobHandler) getMedia(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	who, err := h.sessions.Caller(c)
+	caller, err := h.sessions.Caller(c)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	snap, err := h.jobs.Read(ctx, who.Owners, id)
+	snap, err := h.jobs.Read(ctx, caller.Owners, id)
 	if err != nil {
 		return err
 	}

@@ -63,7 +63,7 @@ func boolSafeToString(in job.Input, n *bind.Node) {
 // validate returns the errors of an input, except for fields that do not even have the right type.
 func validate(in job.Input, c *job.Catalogue, prefix string, known []job.FieldError) []job.FieldError {
 	var faults []job.FieldError
-	for _, fault := range under(prefix, in.Validate(c)) {
+	for _, fault := range prefixPointers(prefix, in.Validate(c)) {
 		if !bind.Has(known, fault.Pointer) {
 			faults = append(faults, fault)
 		}
@@ -75,13 +75,13 @@ func validate(in job.Input, c *job.Catalogue, prefix string, known []job.FieldEr
 // error as it is.
 func invalidInput(prefix string, err error) error {
 	if faulty, ok := errors.AsType[*jobs.InvalidError](err); ok {
-		return problem.Invalid(under(prefix, faulty.Faults)...)
+		return problem.Invalid(prefixPointers(prefix, faulty.Faults)...)
 	}
 	return err
 }
 
-// under puts a prefix in front of the pointers of field errors.
-func under(prefix string, fields []job.FieldError) []job.FieldError {
+// prefixPointers puts a prefix in front of the pointers of field errors.
+func prefixPointers(prefix string, fields []job.FieldError) []job.FieldError {
 	for i := range fields {
 		fields[i].Pointer = prefix + fields[i].Pointer
 	}

@@ -48,24 +48,24 @@ func (h *jobHandler) retryJob(c *gin.Context) error {
 	if err := b.Err(); err != nil {
 		return err
 	}
-	who, err := h.sessions.Caller(c)
+	caller, err := h.sessions.Caller(c)
 	if err != nil {
 		return err
 	}
-	submitted, err := h.retry(c, who, jobs.Retry{ID: id, Seed: req.Seed, DeadlineSeconds: req.Deadline}, key)
+	submitted, err := h.retry(c, caller, jobs.Retry{ID: id, Seed: req.Seed, DeadlineSeconds: req.Deadline}, key)
 	if err != nil {
 		return err
 	}
 	return h.respondSubmitted(c, submitted, began)
 }
 
-func (h *jobHandler) retry(c *gin.Context, who session.Caller, r jobs.Retry, key string) (*jobs.Submission, error) {
+func (h *jobHandler) retry(c *gin.Context, caller session.Caller, r jobs.Retry, key string) (*jobs.Submission, error) {
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	old, err := h.jobs.Retryable(ctx, who.Owners, r.ID)
+	old, err := h.jobs.Retryable(ctx, caller.Owners, r.ID)
 	switch {
 	case errors.Is(err, jobs.ErrNotFound) && key != "":
-		snap, err := h.submitter.FindRetry(ctx, who.Submitter(c), key, r)
+		snap, err := h.submitter.FindRetry(ctx, caller.Submitter(c), key, r)
 		if gone := h.owners.undoSubmissionIfDeleted(c, err); gone != nil {
 			return nil, gone
 		}
@@ -83,5 +83,5 @@ func (h *jobHandler) retry(c *gin.Context, who session.Caller, r jobs.Retry, key
 		return nil, invalidInput("/input", err)
 	}
 	o.Key = key
-	return h.submit(c, who, o)
+	return h.submit(c, caller, o)
 }

@@ -31,12 +31,12 @@ func (h *jobHandler) submitJob(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	who, err := h.sessions.Caller(c)
+	caller, err := h.sessions.Caller(c)
 	if err != nil {
 		return err
 	}
 	o.Key = key
-	submitted, err := h.submit(c, who, o)
+	submitted, err := h.submit(c, caller, o)
 	if err != nil {
 		return err
 	}
@@ -51,9 +51,9 @@ func (h *jobHandler) respondSubmitted(c *gin.Context, submitted *jobs.Submission
 		c.Header("Idempotent-Replayed", "true")
 	}
 	p := prefer(c.Request)
-	if free, ok := h.reserveOptionalWait(c, p.wait); ok {
-		defer free()
-		waitsLong(c, telemetry.LongWait)
+	if release, ok := h.reserveOptionalWait(c, p.wait); ok {
+		defer release()
+		markLongRequest(c, telemetry.LongWait)
 		latest, err := h.await(c, []string{snap.Spec.Owner}, snap.Spec.ID, p.wait-time.Since(began), ended)
 		if err == nil {
 			snap = latest
@@ -78,10 +78,10 @@ func (h *jobHandler) reserveOptionalWait(c *gin.Context, wait time.Duration) (re
 	if wait <= 0 {
 		return nil, false
 	}
-	who, err := h.sessions.Caller(c)
+	caller, err := h.sessions.Caller(c)
 	if err != nil {
 		return nil, false
 	}
-	release, err = h.limits.reserveWait(who)
+	release, err = h.limits.reserveWait(caller)
 	return release, err == nil
 }

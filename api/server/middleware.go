@@ -89,8 +89,8 @@ var methods = []string{
 	http.MethodOptions, http.MethodConnect, http.MethodTrace,
 }
 
-// shapeByPath gives errors the shape that the routes of a path give them, before there are routes.
-func shapeByPath(c *gin.Context) {
+// setErrorShape gives errors the shape that the routes of a path give them, before there are routes.
+func setErrorShape(c *gin.Context) {
 	path := c.Request.URL.Path
 	under := func(prefixes ...string) bool {
 		return slices.ContainsFunc(prefixes, func(p string) bool { return path == p || strings.HasPrefix(path, p+"/") })

@@ -16,13 +16,13 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
-// observe counts and logs a request. The line holds nothing of the query, the body or the caller.
+// observe counts and logs a request. The line contains nothing from the query, the body or the caller.
 func (m *middleware) observe(c *gin.Context) {
 	began := time.Now()
 	defer func() {
 		took, status := time.Since(began), c.Writer.Status()
 		route := routeOf(c)
-		m.metrics.ObserveHTTP(route, c.Request.Method, status, longRequest(c), took)
+		m.metrics.ObserveHTTP(route, c.Request.Method, status, longRequestOf(c), took)
 		code := problem.CodeOf(c)
 		var level slog.Level
 		var leftOut int
@@ -54,20 +54,19 @@ func (m *middleware) observe(c *gin.Context) {
 	c.Next()
 }
 
-// longKey is where a request's context holds why the request waits on purpose.
+// longKey is the context key of the reason why a request waits on purpose.
 const longKey = "long_request"
 
-// waitsLong marks a request that waits on purpose from now on, so that its duration does not count as latency of the
-// API.
-func waitsLong(c *gin.Context, why telemetry.LongRequest) { c.Set(longKey, why) }
+// markLongRequest marks a request that waits on purpose, so that its duration does not count as latency of the API.
+func markLongRequest(c *gin.Context, reason telemetry.LongRequest) { c.Set(longKey, reason) }
 
-// longRequest returns why a request waits on purpose, or "" for an ordinary one.
-func longRequest(c *gin.Context) telemetry.LongRequest {
-	why, _ := c.Value(longKey).(telemetry.LongRequest)
-	return why
+// longRequestOf returns why a request waits on purpose, or "" for an ordinary one.
+func longRequestOf(c *gin.Context) telemetry.LongRequest {
+	reason, _ := c.Value(longKey).(telemetry.LongRequest)
+	return reason
 }
 
-// refusalEvery is how often a refusal of one kind is logged: while NATS is unavailable every request causes one.
+// refusalEvery is how often refusals of one kind are logged: while NATS is unavailable every request is refused.
 const refusalEvery = time.Minute
 
 // requestLog decides the level at which a request is logged.
@@ -82,14 +81,14 @@ type refusalKey struct {
 	status int
 }
 
-// refusals counts those of one kind since the last line.
+// refusals counts the refusals of one kind since the last line.
 type refusals struct {
-	said    time.Time
-	leftOut int
+	loggedAt time.Time
+	leftOut  int
 }
 
-// level returns the level of a request's line, and how many of its kind were not logged since the last. Internal errors
-// always are; that something is unavailable or full is logged now and then. The health report is logged where it is
+// level returns the level at which to log a request, and how many of its kind were not logged since the last line.
+// Internal errors are always logged, other 5xx responses once per refusalEvery. The health report is logged where it is
 // computed.
 func (l *requestLog) level(route string, status int, now time.Time) (level slog.Level, leftOut int) {
 	switch {
@@ -106,15 +105,15 @@ func (l *requestLog) level(route string, status int, now time.Time) (level slog.
 		r = &refusals{}
 		l.refused[key] = r
 	}
-	if now.Sub(r.said) < refusalEvery {
+	if now.Sub(r.loggedAt) < refusalEvery {
 		r.leftOut++
 		return slog.LevelDebug, 0
 	}
-	leftOut, r.leftOut, r.said = r.leftOut, 0, now
+	leftOut, r.leftOut, r.loggedAt = r.leftOut, 0, now
 	return slog.LevelWarn, leftOut
 }
 
-// routeOf returns the pattern that matched, never the path.
+// routeOf returns the route pattern of a request, never its path.
 func routeOf(c *gin.Context) string {
 	if path := c.FullPath(); path != "" {
 		return path
@@ -129,7 +128,7 @@ func methodOf(c *gin.Context) string {
 	return "other"
 }
 
-// recoverPanic turns a panic into an internal error, or cuts the response off if it is already under way.
+// recoverPanic turns a panic into an internal error, or aborts a response that has already started.
 func (m *middleware) recoverPanic(c *gin.Context) {
 	defer func() {
 		caught := recover()

@@ -20,17 +20,18 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
-// cleanupTimeout bounds what is done for a caller that has disconnected.
+// cleanupTimeout bounds the cleanup after a caller has disconnected.
 const cleanupTimeout = 5 * time.Second
 
 const (
+	// retryThrottled is when to retry while the upstream throttles, in seconds.
 	retryThrottled = 30
 	// retryStillRunning is when to poll a job that took longer than SYNC_WAIT, in seconds.
 	retryStillRunning = 5
 )
 
-// errResponded says that the response has been sent.
-var errResponded = errors.New("answered")
+// errResponded is returned when the response has already been sent.
+var errResponded = errors.New("response already sent")
 
 // originalHandler serves the routes of the original, which wait for their job.
 type originalHandler struct {
@@ -45,16 +46,16 @@ type originalHandler struct {
 	log      *slog.Logger
 }
 
-// run submits a job and waits until it has succeeded. Any other end is a *problem.Problem; when the wait is over first
-// the job keeps running. With Prefer: respond-async it responds at once and returns errResponded.
+// run submits a job, waits until it succeeds, and returns its record. Any other outcome is a *problem.Problem. A job that
+// outlasts the wait keeps running. With Prefer: respond-async run responds at once and returns errResponded.
 func (h *originalHandler) run(c *gin.Context, o *jobs.Order) (*job.Record, error) {
 	began := time.Now()
 	respond.Vary(c, "Accept-Language", "Cookie", "Prefer")
-	who, err := h.sessions.Caller(c)
+	caller, err := h.sessions.Caller(c)
 	if err != nil {
 		return nil, err
 	}
-	submitted, err := h.submit(c, who, o)
+	submitted, err := h.submit(c, caller, o)
 	if err != nil {
 		return nil, err
 	}
@@ -71,11 +72,11 @@ func (h *originalHandler) run(c *gin.Context, o *jobs.Order) (*job.Record, error
 		return nil, errResponded
 	}
 	spec := snap.Spec
-	waitsLong(c, telemetry.LongSync)
-	snap, err = h.await(c, []string{who.Owner}, id, h.syncWait-time.Since(began), ended)
-	if gone := c.Request.Context().Err(); gone != nil {
+	markLongRequest(c, telemetry.LongSync)
+	snap, err = h.await(c, []string{caller.Owner}, id, h.syncWait-time.Since(began), ended)
+	if ctxErr := c.Request.Context().Err(); ctxErr != nil {
 		h.cancelAbandoned(c, spec)
-		return nil, gone
+		return nil, ctxErr
 	}
 	if err != nil {
 		return nil, err
@@ -96,7 +97,7 @@ func (h *originalHandler) cancelAbandoned(c *gin.Context, spec *job.Spec) {
 	}
 }
 
-// outcome returns the record of a job that succeeded, or the problem of its state.
+// outcome returns the record of a job that succeeded, or the problem for its state.
 func outcome(snap *job.Snapshot) (*job.Record, error) {
 	r := snap.Record
 	switch {
@@ -110,7 +111,7 @@ func outcome(snap *job.Snapshot) (*job.Record, error) {
 	return r, nil
 }
 
-// failure returns the problem of a failed job.
+// failure returns the problem for a failed job.
 func failure(r *job.Record) *problem.Problem {
 	p := &problem.Problem{Code: problem.CodeInternal, Status: http.StatusBadGateway, Extra: map[string]any{"job": r.Spec.ID}}
 	if r.Error == nil {
@@ -126,10 +127,10 @@ func failure(r *job.Record) *problem.Problem {
 	return p
 }
 
-// firstMedia reads the whole of a job's first image or audio file.
+// firstMedia returns the first image or audio file of a job with its content.
 func (h *originalHandler) firstMedia(c *gin.Context, r *job.Record) (job.Media, []byte, error) {
 	if r.Result == nil || len(r.Result.Media) == 0 {
-		return job.Media{}, nil, &problem.Problem{Code: problem.CodeInternal, Cause: errors.New("a succeeded job without media")}
+		return job.Media{}, nil, &problem.Problem{Code: problem.CodeInternal, Cause: errors.New("job succeeded without media")}
 	}
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()

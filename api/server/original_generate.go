@@ -30,12 +30,11 @@ type generation struct {
 	Mode     *bind.Node `json:"mode"`
 }
 
-// speed returns the speed of the speech. The original's page sends the mode "tts" and plays the audio at the chosen
-// speed itself, so that for it the speech is generated at the normal speed, as MP3. A speed out of range is still
-// rejected.
+// speed returns the speed of the speech. The original's page sends the mode "tts" and changes the playback rate itself, so
+// its speech is generated at normal speed, as MP3. A speed out of range is still rejected.
 func (g *generation) speed() *float64 {
-	setsRateItself := g.Mode != nil && g.Mode.Kind == bind.String && g.Mode.Text == "tts"
-	if setsRateItself && g.Speed != nil && *g.Speed >= job.MinSpeed && *g.Speed <= job.MaxSpeed {
+	changesRate := g.Mode != nil && g.Mode.Kind == bind.String && g.Mode.Text == "tts"
+	if changesRate && g.Speed != nil && *g.Speed >= job.MinSpeed && *g.Speed <= job.MaxSpeed {
 		return nil
 	}
 	return g.Speed
@@ -142,7 +141,7 @@ func (h *originalHandler) generateSpeech(c *gin.Context, in *job.AudioInput, fau
 	return nil
 }
 
-// unlessResponded drops errResponded, after which there is nothing left to do.
+// unlessResponded returns err, or nil if it is errResponded.
 func unlessResponded(err error) error {
 	if errors.Is(err, errResponded) {
 		return nil

@@ -22,7 +22,7 @@ type textRequest struct {
 func (h *originalHandler) optimizePrompt(c *gin.Context) error {
 	text, improved, err := h.runText(c, job.KindPrompt)
 	if err != nil {
-		// A client that ignores the status then continues with its own text.
+		// A client that ignores the status continues with its own text.
 		return h.echo(c, err, map[string]any{"optimized_text": text, "raw_optimized": text, "original_prompt": text})
 	}
 	c.Header("Cache-Control", "no-store")
@@ -43,8 +43,8 @@ func (h *originalHandler) translateText(c *gin.Context) error {
 	return nil
 }
 
-// runText runs a job for a text and returns the text and the result.
-func (h *originalHandler) runText(c *gin.Context, kind job.Kind) (text, made string, err error) {
+// runText runs a job for the text in the body and returns the text and the result.
+func (h *originalHandler) runText(c *gin.Context, kind job.Kind) (text, result string, err error) {
 	var request textRequest
 	b, err := bind.Lenient(c, &request)
 	if err != nil {
@@ -60,12 +60,12 @@ func (h *originalHandler) runText(c *gin.Context, kind job.Kind) (text, made str
 		return text, "", err
 	}
 	if record.Result == nil || record.Result.Text == "" {
-		return text, "", &problem.Problem{Code: problem.CodeInternal, Cause: errors.New("a succeeded job without text")}
+		return text, "", &problem.Problem{Code: problem.CodeInternal, Cause: errors.New("job succeeded without text")}
 	}
 	return text, record.Result.Text, nil
 }
 
-// echo adds to an error what the original's clients expect in its body.
+// echo adds the caller's text to the body of an error, where the original's clients expect it.
 func (h *originalHandler) echo(c *gin.Context, err error, extra map[string]any) error {
 	if errors.Is(err, errResponded) {
 		return nil

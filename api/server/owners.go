@@ -40,7 +40,7 @@ func (o *owners) undoSubmissionIfDeleted(c *gin.Context, err error) error {
 	if err != nil && (errors.As(err, &refused) || jobs.NotSubmitted(err) || errors.Is(err, jobs.ErrNotFound)) {
 		return nil
 	}
-	m := session.Known(c)
+	m := session.FoundMember(c)
 	if m == nil {
 		return nil
 	}

@@ -25,7 +25,7 @@ var docsCSS []byte
 // docsStyle is the path of the style of /docs, among the assets of the page.
 const docsStyle = "/assets/docs.css"
 
-// page holds everything static: the files of the page by path, the contract and its readable form.
+// page holds the static files: those of the page by path, the contract, and the contract rendered as HTML.
 type page struct {
 	index    file
 	assets   map[string]file
@@ -90,8 +90,8 @@ func newPage(web fs.FS, openAPI []byte) (*page, error) {
 	return p, nil
 }
 
-// assetType returns the content type of a file of the page, or "" for a file that is not served. The system's table is
-// not used: it differs between machines.
+// assetType returns the content type of a file of the page, or "" for a file that is not served. It does not use the
+// system's table, which differs between machines.
 func assetType(name string) string {
 	switch strings.ToLower(path.Ext(name)) {
 	case ".html":
@@ -122,13 +122,13 @@ func assetType(name string) string {
 	return ""
 }
 
-// pageHandler serves the page, the contract and its readable form.
+// pageHandler serves the page, the contract and /docs.
 type pageHandler struct {
 	page     *page
 	sessions *session.Sessions
 }
 
-// home is GET /: the page, and a cookie that identifies its visitor.
+// home is GET /. It serves the page and sets the guest cookie.
 func (h *pageHandler) home(c *gin.Context) error {
 	if !h.page.hasIndex {
 		return notFound(c)
@@ -141,8 +141,8 @@ func (h *pageHandler) home(c *gin.Context) error {
 	return nil
 }
 
-// linkTarget is the page where the links of emails and Google lead: its URL holds a token and must not be passed on. The page
-// asks before it uses a token, so that programs that follow the links of emails use none up.
+// linkTarget serves the page to which emails and Google link. Its URL contains a token, so it must not be sent as a
+// referrer. The page asks before it uses a token, so that programs that follow links in emails do not consume it.
 func (h *pageHandler) linkTarget(c *gin.Context) error {
 	c.Header("Referrer-Policy", "no-referrer")
 	return h.home(c)
@@ -168,12 +168,12 @@ func (h *pageHandler) asset(c *gin.Context) error {
 	return nil
 }
 
-// static responds with a file. Browsers revalidate it at each use: the names hold no version.
+// static responds with a file. Browsers revalidate it at each use, since file names have no version.
 func static(c *gin.Context, f file) {
 	c.Header("Content-Type", f.contentType)
 	c.Header("Content-Security-Policy", pagePolicy)
 	c.Header("Cache-Control", "no-cache")
 	c.Header("ETag", f.etag)
-	c.Request.Header.Del("Range") // Nothing here is worth a part.
+	c.Request.Header.Del("Range") // The files are small: ranges are not supported.
 	http.ServeContent(c.Writer, c.Request, "", time.Time{}, bytes.NewReader(f.data))
 }

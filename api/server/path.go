@@ -13,7 +13,7 @@ import (
 // proxy that restricts /api/admin may compare the raw one. Parameters may be percent-encoded, except for separators.
 func (m *middleware) checkPath(c *gin.Context) {
 	written := c.Request.URL.EscapedPath()
-	if hasEncodedSeparator(written) || (c.FullPath() != "" && !isPlain(written, c.FullPath())) {
+	if hasEncodedSeparator(written) || (c.FullPath() != "" && !matchesPattern(written, c.FullPath())) {
 		m.problems.Write(c, problem.New(problem.CodeInvalidPath))
 	}
 }
@@ -24,12 +24,12 @@ func hasEncodedSeparator(written string) bool {
 	return strings.Contains(lower, "%2f") || strings.Contains(lower, "%5c") || strings.Contains(lower, `\`)
 }
 
-// isPlain reports whether a raw path is written like the pattern of its route, segment by segment.
-func isPlain(written, pattern string) bool {
+// matchesPattern reports whether a raw path is written like the pattern of its route, segment by segment.
+func matchesPattern(written, pattern string) bool {
 	segments, fixed := strings.Split(written, "/"), strings.Split(pattern, "/")
 	for i, want := range fixed {
 		if strings.HasPrefix(want, "*") {
-			return isPlainRest(segments[min(i, len(segments)):])
+			return matchesWildcard(segments[min(i, len(segments)):])
 		}
 		if i >= len(segments) {
 			return false
@@ -48,8 +48,8 @@ func isPlain(written, pattern string) bool {
 	return len(segments) == len(fixed)
 }
 
-// isPlainRest reports whether the segments of a wildcard contain no dots and no empty one before the last.
-func isPlainRest(segments []string) bool {
+// matchesWildcard reports whether the segments of a wildcard contain no dots and no empty one before the last.
+func matchesWildcard(segments []string) bool {
 	for i, segment := range segments {
 		if isDots(segment) || (segment == "" && i < len(segments)-1) {
 			return false

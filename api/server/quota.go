@@ -47,17 +47,17 @@ type windowView struct {
 // getQuota is GET /api/quota.
 func (h *quotaHandler) getQuota(c *gin.Context) error {
 	respond.Vary(c, "Accept-Language", "Cookie")
-	who, err := h.sessions.Caller(c)
+	caller, err := h.sessions.Caller(c)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	list, err := h.submitter.Usage(ctx, who.Submitter(c))
+	list, err := h.submitter.Usage(ctx, caller.Submitter(c))
 	if err != nil {
 		return err
 	}
-	view := quotaView{Lane: who.Lane}
+	view := quotaView{Lane: caller.Lane}
 	for _, u := range list {
 		group := &view.windowsView
 		if u.Group == quota.GroupText {

@@ -16,14 +16,14 @@ const (
 	refusalsTotal   = 60
 )
 
-// refusalLog decides which refused submissions are logged at info: the first few of each kind and minute. The next line
-// says how many were left out.
+// refusalLog decides which refused submissions are logged at info: the first few of each kind per minute. The next line
+// has the number that was left out.
 type refusalLog struct {
 	mu    sync.Mutex
 	began time.Time
 	// total counts the lines of the minute.
-	total int
-	sorts map[refusalKind]*refusalCount
+	total  int
+	counts map[refusalKind]*refusalCount
 }
 
 // refusalKind is a kind of refusal. There are few values of each field.
@@ -32,23 +32,23 @@ type refusalKind struct{ route, code string }
 // refusalCount counts the refusals of one kind.
 type refusalCount struct{ lines, leftOut int }
 
-func newRefusalLog() *refusalLog { return &refusalLog{sorts: make(map[refusalKind]*refusalCount)} }
+func newRefusalLog() *refusalLog { return &refusalLog{counts: make(map[refusalKind]*refusalCount)} }
 
-// level returns the level of a refusal's line, and how many of its kind were not logged since the last.
+// level returns the level at which to log a refusal, and how many of its kind were not logged since the last line.
 func (l *refusalLog) level(route, code string, now time.Time) (level slog.Level, leftOut int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if now.Sub(l.began) >= refusalEvery {
 		l.began, l.total = now, 0
-		for _, r := range l.sorts {
+		for _, r := range l.counts {
 			r.lines = 0
 		}
 	}
-	sort := refusalKind{route, code}
-	r := l.sorts[sort]
+	kind := refusalKind{route, code}
+	r := l.counts[kind]
 	if r == nil {
 		r = &refusalCount{}
-		l.sorts[sort] = r
+		l.counts[kind] = r
 	}
 	if r.lines >= refusalsPerKind || l.total >= refusalsTotal {
 		r.leftOut++
@@ -60,7 +60,7 @@ func (l *refusalLog) level(route, code string, now time.Time) (level slog.Level,
 	return slog.LevelInfo, leftOut
 }
 
-// refusedSubmission reports whether a request that failed was a submission and created no job.
+// refusedSubmission reports whether a failed request was a submission that created no job.
 func refusedSubmission(c *gin.Context) bool {
 	if c.Request.Method != http.MethodPost || c.Writer.Header().Get("Location") != "" {
 		return false

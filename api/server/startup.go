@@ -33,7 +33,7 @@ func NewStartupHandler(cfg Config, metrics *telemetry.Metrics, log *slog.Logger)
 	}
 	read(e, "/livez", problems.Handle(live))
 	e.NoRoute(problems.Handle(func(c *gin.Context) error {
-		shapeByPath(c)
+		setErrorShape(c)
 		return problem.Because(problem.CodeUnavailable, "starting")
 	}))
 	h := &StartupHandler{log: log}

@@ -20,7 +20,7 @@ type stream struct {
 
 // openStream opens the event stream of a request.
 func openStream(c *gin.Context, id string) (*stream, error) {
-	waitsLong(c, telemetry.LongStream)
+	markLongRequest(c, telemetry.LongStream)
 	st, err := sse.Open(c.Writer, id)
 	return &stream{st, c}, err
 }
@@ -28,7 +28,7 @@ func openStream(c *gin.Context, id string) (*stream, error) {
 // openAndEnd opens a stream in a process that stops, and ends it.
 func openAndEnd(c *gin.Context, id string) {
 	if st, err := openStream(c, id); err == nil {
-		st.Spread()
+		st.SendRandomRetry()
 	}
 }
 
@@ -55,9 +55,9 @@ func (h *eventHandler) pump(st *stream, r *feed.Reader, show func(feed.Event) er
 		case e, open := <-r.Events():
 			if !open {
 				if stopping(r.Err()) {
-					st.Spread()
+					st.SendRandomRetry()
 				}
-				h.countSlow(r.Err())
+				h.countIfSlow(r.Err())
 				return
 			}
 			err = show(e)
@@ -66,14 +66,14 @@ func (h *eventHandler) pump(st *stream, r *feed.Reader, show func(feed.Event) er
 			err = st.KeepAlive()
 		}
 		if err != nil {
-			h.countSlow(err)
+			h.countIfSlow(err)
 			return
 		}
 	}
 }
 
-// countSlow counts a stream that ended because its client did not keep up.
-func (h *eventHandler) countSlow(err error) {
+// countIfSlow counts a stream that ended because its client did not keep up.
+func (h *eventHandler) countIfSlow(err error) {
 	if errors.Is(err, feed.ErrSlow) || isTimeout(err) {
 		h.metrics.SlowReadersDropped.Inc()
 	}

@@ -11,9 +11,9 @@ import (
 )
 
 const (
-	// sharedStreams is how many times MAX_STREAMS_PER_CALLER all guests of one address may have together. A new cookie is
+	// streamsPerAddress is how many times MAX_STREAMS_PER_CALLER all guests of one address may have together. A new cookie is
 	// free, so a limit by cookie alone would be none.
-	sharedStreams = 10
+	streamsPerAddress = 10
 	// waitsPerStream is how many times MAX_STREAMS_PER_CALLER a caller may have requests that wait. There may be one for
 	// each of its jobs, and they end after a minute.
 	waitsPerStream = 10
@@ -32,30 +32,30 @@ var errStreamsFull = errors.New("as many streams or waiting requests as MAX_STRE
 
 // reserveStream reserves an event stream for a caller. It fails with a problem: 429 when the caller has too many, 503
 // when the process has.
-func (l *streamLimits) reserveStream(who session.Caller) (release func(), err error) {
+func (l *streamLimits) reserveStream(caller session.Caller) (release func(), err error) {
 	most := l.maxPerCaller
-	bounds := []ratelimit.Bound{{Key: "address " + who.Address, Max: sharedStreams * most}}
+	bounds := []ratelimit.Bound{{Key: "address " + caller.Address, Max: streamsPerAddress * most}}
 	switch {
-	case who.Lane == job.LaneMember:
-		bounds = []ratelimit.Bound{{Key: "member " + who.Owner, Max: most}}
-	case who.Named():
-		bounds = append(bounds, ratelimit.Bound{Key: "guest " + who.Owner, Max: most})
+	case caller.Lane == job.LaneMember:
+		bounds = []ratelimit.Bound{{Key: "member " + caller.Owner, Max: most}}
+	case caller.Named():
+		bounds = append(bounds, ratelimit.Bound{Key: "guest " + caller.Owner, Max: most})
 	default:
-		bounds = append(bounds, ratelimit.Bound{Key: "anonymous " + who.Address, Max: most})
+		bounds = append(bounds, ratelimit.Bound{Key: "anonymous " + caller.Address, Max: most})
 	}
-	return reservePlace(&l.streams, l.maxTotal, bounds, "")
+	return reserveUnit(&l.streams, l.maxTotal, bounds, "")
 }
 
 // reserveWait reserves a request that waits for a job, in the same way.
-func (l *streamLimits) reserveWait(who session.Caller) (release func(), err error) {
-	key := "address " + who.Address
-	if who.Lane == job.LaneMember {
-		key = "member " + who.Owner
+func (l *streamLimits) reserveWait(caller session.Caller) (release func(), err error) {
+	key := "address " + caller.Address
+	if caller.Lane == job.LaneMember {
+		key = "member " + caller.Owner
 	}
-	return reservePlace(&l.waits, l.maxTotal, []ratelimit.Bound{{Key: key, Max: waitsPerStream * l.maxPerCaller}}, "wait")
+	return reserveUnit(&l.waits, l.maxTotal, []ratelimit.Bound{{Key: key, Max: waitsPerStream * l.maxPerCaller}}, "wait")
 }
 
-func reservePlace(places *ratelimit.Concurrency, total int, bounds []ratelimit.Bound, reason string) (release func(), err error) {
+func reserveUnit(places *ratelimit.Concurrency, total int, bounds []ratelimit.Bound, reason string) (release func(), err error) {
 	release, exceeded, ok := places.Reserve(total, bounds...)
 	switch {
 	case ok:

@@ -16,8 +16,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
-// submitTimeout is how long a submission waits for NATS to store it. A slow store still accepts what waits; a caller
-// that prefers to wait for the job (Prefer: wait) can wait longer.
+// submitTimeout is how long a submission waits for NATS to store it. A slow store still accepts submissions that wait; a
+// caller that sends Prefer: wait may wait longer.
 const submitTimeout = 30 * time.Second
 
 // submissions submits the jobs of all routes that create one.
@@ -34,22 +34,22 @@ type submissions struct {
 	pending    ratelimit.Concurrency
 }
 
-// submit submits an order. When it returns without an error the job is durable.
-func (s *submissions) submit(c *gin.Context, who session.Caller, o *jobs.Order) (*jobs.Submission, error) {
-	if err := s.sessions.RequireVerified(who.Member); err != nil {
+// submit submits an order. When it returns no error the job is durable.
+func (s *submissions) submit(c *gin.Context, caller session.Caller, o *jobs.Order) (*jobs.Submission, error) {
+	if err := s.sessions.RequireVerified(caller.Member); err != nil {
 		return nil, err
 	}
-	id, err := s.submitter.Identify(who.Submitter(c), o)
+	id, err := s.submitter.Identify(caller.Submitter(c), o)
 	if err != nil {
 		return nil, err
 	}
 	withJob(c, id)
-	ctx, leave, err := s.begin(c, who)
+	ctx, release, err := s.begin(c, caller)
 	if err != nil {
 		return nil, err
 	}
-	defer leave()
-	submitted, err := s.submitter.Submit(ctx, who.Submitter(c), o)
+	defer release()
+	submitted, err := s.submitter.Submit(ctx, caller.Submitter(c), o)
 	if gone := s.owners.undoSubmissionIfDeleted(c, err); gone != nil {
 		return nil, gone
 	}
@@ -58,18 +58,18 @@ func (s *submissions) submit(c *gin.Context, who session.Caller, o *jobs.Order) 
 	}
 	s.problems.SetUsage(c, submitted.Usage)
 	if !submitted.Replayed {
-		s.metrics.JobsSubmitted.WithLabelValues(string(o.Kind), string(who.Lane)).Inc()
+		s.metrics.JobsSubmitted.WithLabelValues(string(o.Kind), string(caller.Lane)).Inc()
 	}
 	return submitted, nil
 }
 
-// begin reserves a pending submission and returns its context, which ends when it has waited long enough, and not when
-// its caller disconnects. It fails with a 503 when too many are pending. Once the server begins to stop, or if NATS is
-// not connected, a submission waits no longer than other requests.
-func (s *submissions) begin(c *gin.Context, who session.Caller) (ctx context.Context, leave func(), err error) {
-	// Above the limit submissions are refused at once, since a store that falls behind must not fill the memory; and one
-	// address may hold half of all places, since one caller must not take every one.
-	free, _, ok := s.pending.Reserve(s.maxPending, ratelimit.Bound{Key: who.Address, Max: (s.maxPending + 1) / 2})
+// begin reserves a pending submission and returns its context, which has a timeout and is not canceled when the caller
+// disconnects. It fails with 503 when too many are pending. Once the server begins to stop, or while NATS is disconnected,
+// the timeout is that of other requests.
+func (s *submissions) begin(c *gin.Context, caller session.Caller) (ctx context.Context, release func(), err error) {
+	// Above the limit submissions are rejected at once, so that a slow store does not fill the memory. One address may hold
+	// at most half of the limit, so that one caller cannot exhaust it.
+	unreserve, _, ok := s.pending.Reserve(s.maxPending, ratelimit.Bound{Key: caller.Address, Max: (s.maxPending + 1) / 2})
 	if !ok {
 		return nil, nil, problem.Because(problem.CodeUnavailable, "busy")
 	}
@@ -80,18 +80,18 @@ func (s *submissions) begin(c *gin.Context, who session.Caller) (ctx context.Con
 	ctx, cancel := lifetime.Detached(c.Request.Context(), timeout)
 	return ctx, func() {
 		cancel()
-		free()
+		unreserve()
 	}, nil
 }
 
-// retryNotAccepting and maxRetryNotAccepting are the Retry-After of a submission while the operator accepts none, in
-// seconds: when no end is known, and at most, since the operator may end it earlier.
+// retryNotAccepting and maxRetryNotAccepting are the default and the maximum Retry-After, in seconds, of submissions while
+// the operator does not accept jobs. The operator may accept them again before the announced end.
 const (
 	retryNotAccepting    = 60
 	maxRetryNotAccepting = 3600
 )
 
-// checkAccepting fails while the operator accepts no jobs.
+// checkAccepting returns a problem while the operator does not accept jobs.
 func checkAccepting(control *control.Controller, now time.Time) error {
 	sw, accepting := control.View().Accepting(now)
 	if accepting {

@@ -20,26 +20,26 @@ import (
 )
 
 const (
-	// maxImageRead is how much of a body with an image is kept: the largest image that is saved, as base64, its texts,
-	// and room to spare.
+	// maxImageRead is how much of a body with an image is kept. The largest image that can be saved fits, as base64, with
+	// its texts.
 	maxImageRead = 4 << 20
-	// maxImageBody is the largest body with an image that is read at all, so that the sender of an image that is too large
-	// can be told so.
+	// maxImageBody is the largest body with an image that is read at all. It exceeds maxImageRead so that the sender of a
+	// larger image gets a response that says so.
 	maxImageBody = 16 << 20
-	// maxSmallUpload is the size up to which the body of an upload is read like any other.
+	// maxSmallUpload is the size up to which an upload is read like any other body.
 	maxSmallUpload = 64 << 10
-	// uploadsPerOwner is how many images one member may upload at once.
-	uploadsPerOwner = 2
-	// uploadsAtOnce bounds the uploads of all members. Each holds up to uploadHead bytes.
-	uploadsAtOnce = 256
-	// uploadHead is how much of an upload is read before it needs a token of holding.
+	// maxUploadsPerOwner is how many images one member may upload at once.
+	maxUploadsPerOwner = 2
+	// maxUploads bounds the uploads of all members. Each holds up to uploadHead bytes.
+	maxUploads = 256
+	// uploadHead is how much of an upload is read before it needs a token from holding.
 	uploadHead = 256 << 10
 	// uploadGrace is how long an upload may take before its rate counts.
 	uploadGrace = 5 * time.Second
 	// uploadRate is the average rate that an upload must reach, in bytes per second.
 	uploadRate = 16 << 10
-	// uploadRateBusy is uploadRate for an upload that holds a token while more than half of them are taken, so that a few
-	// slow clients cannot hold what all need.
+	// uploadRateBusy replaces uploadRate for an upload that holds a token while more than half of them are in use, so that
+	// a few slow clients cannot block all others.
 	uploadRateBusy = 64 << 10
 	// uploadTimeout bounds an upload whatever its rate.
 	uploadTimeout = 5 * time.Minute
@@ -101,14 +101,14 @@ func (u *upload) setDeadline() {
 	_ = u.control.SetReadDeadline(deadline)
 }
 
-// exclude excludes from the upload's time what the server spent on something else.
+// exclude extends the deadlines of the upload by d, during which the server did not read.
 func (u *upload) exclude(d time.Duration) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.began, u.end = u.began.Add(d), u.end.Add(d)
 }
 
-// stop ends the upload soon, since the server is about to stop.
+// stop limits the upload to uploadStopGrace from now, since the server is about to stop.
 func (u *upload) stop() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -123,7 +123,8 @@ func (u *upload) problem(c *gin.Context, err error) error {
 	if !errors.Is(err, os.ErrDeadlineExceeded) {
 		return bind.BodyProblem(err, int(u.received))
 	}
-	// The deadline stays passed and the connection ends with the response: the rest of the body is not waited for.
+	// The deadline stays expired and the connection is closed after the response, so that net/http does not wait for the
+	// rest of the body.
 	c.Header("Connection", "close")
 	if u.stopping {
 		return problem.Unavailable(err)
@@ -145,23 +146,23 @@ func newUploads(grace time.Duration) *uploads {
 	return &uploads{holding: make(chan struct{}, heldAtOnce), grace: grace}
 }
 
-// read reads the body of a request of a member that uploads an image. done releases what the upload has reserved;
-// it is called when the body is no longer needed, and is nil only with an error.
+// read returns the body of a request that uploads an image. done releases the reservations of the upload once the body is
+// no longer needed; it is nil if err is not nil.
 //
-// An upload reserves one of the few places for whole bodies no earlier than its first 256 KiB have arrived, so that slow
-// senders cannot keep others out. It fails with a problem: 429 when the member has too many uploads, 503 when the process
+// An upload takes one of the few tokens for whole bodies only after its first 256 KiB have arrived, so that slow senders
+// cannot block others. It fails with a problem: 429 when the member has too many uploads, 503 when the process
 // has, 408 when the body arrives too slowly.
 func (l *uploads) read(c *gin.Context, owner string) (body []byte, done func(), err error) {
 	if n := c.Request.ContentLength; n >= 0 && n <= maxSmallUpload {
-		// It selects an image of a job, or holds a tiny one.
+		// It selects an image of a job, or contains a tiny one.
 		body, err = bind.ReadBody(c)
 		return body, func() {}, err
 	}
-	release, exceeded, ok := l.byOwner.Reserve(uploadsAtOnce, ratelimit.Bound{Key: owner, Max: uploadsPerOwner})
+	release, exceeded, ok := l.byOwner.Reserve(maxUploads, ratelimit.Bound{Key: owner, Max: maxUploadsPerOwner})
 	switch {
 	case !ok && exceeded != nil:
 		return nil, nil, &problem.Problem{
-			Code: problem.CodeTooManyUploads, RetryAfter: retryUpload, Args: map[string]string{"max": strconv.Itoa(uploadsPerOwner)},
+			Code: problem.CodeTooManyUploads, RetryAfter: retryUpload, Args: map[string]string{"max": strconv.Itoa(maxUploadsPerOwner)},
 			Extra: map[string]any{"retry_after": retryUpload},
 		}
 	case !ok:
@@ -169,16 +170,16 @@ func (l *uploads) read(c *gin.Context, owner string) (body []byte, done func(), 
 	}
 	defer release()
 	held := false
-	drop := func() {
+	releaseToken := func() {
 		if held {
 			<-l.holding
 			held = false
 		}
 	}
-	whole := false
+	complete := false
 	defer func() {
-		if !whole {
-			drop()
+		if !complete {
+			releaseToken()
 		}
 	}()
 	u := newUpload(c, l.grace, func() bool { return held && len(l.holding) > cap(l.holding)/2 })
@@ -188,12 +189,12 @@ func (l *uploads) read(c *gin.Context, owner string) (body []byte, done func(), 
 		return nil, nil, u.problem(c, err)
 	}
 	if b.Len() == uploadHead {
-		waits := time.Now()
+		began := time.Now()
 		if err := acquire(c, l.holding); err != nil {
 			return nil, nil, err
 		}
 		held = true
-		u.exclude(time.Since(waits))
+		u.exclude(time.Since(began))
 		if n := min(c.Request.ContentLength, maxImageRead+1) - uploadHead; n > 0 {
 			b.Grow(int(n))
 		}
@@ -202,8 +203,8 @@ func (l *uploads) read(c *gin.Context, owner string) (body []byte, done func(), 
 		}
 	}
 	if b.Len() > maxImageRead {
-		// The rest is read and discarded, so that the client learns what was wrong, and not that the connection broke.
-		drop()
+		// The rest is read and discarded, so that the client gets the error and not a broken connection.
+		releaseToken()
 		b = bytes.Buffer{}
 		if _, err := io.Copy(io.Discard, u); err != nil {
 			return nil, nil, u.problem(c, err)
@@ -211,6 +212,6 @@ func (l *uploads) read(c *gin.Context, owner string) (body []byte, done func(), 
 		return nil, nil, imageProblem(gallery.ErrTooLarge)
 	}
 	_ = u.control.SetReadDeadline(time.Time{})
-	whole = true
-	return b.Bytes(), drop, nil
+	complete = true
+	return b.Bytes(), releaseToken, nil
 }

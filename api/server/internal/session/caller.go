@@ -52,23 +52,23 @@ func (c Caller) Submitter(request *gin.Context) jobs.Caller {
 // Caller returns who sends a request. A member may still read what the same browser has submitted as a guest, and
 // everybody may read what anonymous callers have. It fails when the request holds an invalid token.
 func (s *Sessions) Caller(c *gin.Context) (Caller, error) {
-	who := Caller{Owner: job.OwnerAnonymous, Lane: job.LaneGuest, Address: ratelimit.ClientKey(c.ClientIP())}
+	caller := Caller{Owner: job.OwnerAnonymous, Lane: job.LaneGuest, Address: ratelimit.ClientKey(c.ClientIP())}
 	m, err := s.Member(c)
 	if err != nil {
 		return Caller{}, err
 	}
 	if m != nil {
-		who.Owner, who.Lane, who.Member = m.User.Owner(), job.LaneMember, m
-		who.Owners = append(who.Owners, who.Owner)
+		caller.Owner, caller.Lane, caller.Member = m.User.Owner(), job.LaneMember, m
+		caller.Owners = append(caller.Owners, caller.Owner)
 	}
 	if guest, cookie := s.findGuest(c.Request); cookie != "" {
 		if m == nil {
-			who.Owner = guest
+			caller.Owner = guest
 		}
-		who.Owners = append(who.Owners, guest)
+		caller.Owners = append(caller.Owners, guest)
 	}
-	who.Owners = append(who.Owners, job.OwnerAnonymous)
-	return who, nil
+	caller.Owners = append(caller.Owners, job.OwnerAnonymous)
+	return caller, nil
 }
 
 // Proxies are the addresses of trusted proxies.

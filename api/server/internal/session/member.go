@@ -59,7 +59,7 @@ const memberKey = "member"
 // think that they are signed in must not leave jobs behind as guests. A browser is told to delete the token, and is a guest
 // with its next request. It costs one request to NATS, once per request.
 func (s *Sessions) Member(c *gin.Context) (*Member, error) {
-	if m := Known(c); m != nil {
+	if m := FoundMember(c); m != nil {
 		return m, nil
 	}
 	respond.Vary(c, "Authorization", "Cookie")
@@ -70,7 +70,7 @@ func (s *Sessions) Member(c *gin.Context) (*Member, error) {
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
 	user, session, err := s.accounts.Identify(ctx, token)
-	if cause := invalidity(err); cause != "" {
+	if cause := tokenCause(err); cause != "" {
 		if byCookie {
 			s.SignOut(c)
 		}
@@ -85,14 +85,14 @@ func (s *Sessions) Member(c *gin.Context) (*Member, error) {
 	return m, nil
 }
 
-// Known returns the member that Member has found for this request already, nil if there is none.
-func Known(c *gin.Context) *Member {
+// FoundMember returns the member that Member has found for this request already, nil if there is none.
+func FoundMember(c *gin.Context) *Member {
 	m, _ := c.Value(memberKey).(*Member)
 	return m
 }
 
-// invalidity returns why a token is invalid, in the words of the original; "" for any other error and none.
-func invalidity(err error) string {
+// tokenCause returns why a token is invalid, in the words of the original; "" for any other error and none.
+func tokenCause(err error) string {
 	switch {
 	case errors.Is(err, account.ErrToken):
 		return "jwt_invalid_or_expired"
@@ -124,14 +124,14 @@ func (s *Sessions) RequireVerified(m *Member) error {
 
 // StillValid reports whether the token of a long request is still valid. While NATS is unreachable it is.
 func (s *Sessions) StillValid(c *gin.Context) bool {
-	m := Known(c)
+	m := FoundMember(c)
 	if m == nil {
 		return true
 	}
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
 	_, _, err := s.accounts.Identify(ctx, m.Token)
-	return invalidity(err) == ""
+	return tokenCause(err) == ""
 }
 
 // SignIn gives a browser a new token of an account and returns it.

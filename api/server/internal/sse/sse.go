@@ -57,8 +57,8 @@ func (s *Stream) Send(name, id string, data []byte) error {
 // KeepAlive writes a comment, so that no proxy takes a silent stream for a dead one.
 func (s *Stream) KeepAlive() error { return s.write([]byte(": keep-alive\n\n")) }
 
-// Spread has the client reconnect after a random delay.
-func (s *Stream) Spread() {
+// SendRandomRetry has the client reconnect after a random delay.
+func (s *Stream) SendRandomRetry() {
 	_ = s.write(fmt.Appendf(nil, "retry: %d\n\n", minSpread+rand.IntN(maxSpread-minSpread))) //nolint:gosec // Not a secret.
 }
 

@@ -24,7 +24,7 @@ func TestStream(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s.Spread()
+	s.SendRandomRetry()
 	want := `^retry: 2000\nid: 7\n\nevent: running\nid: 8\ndata: {"n":1}\n\nevent: queued\ndata: {}\n\n: keep-alive\n\nretry: [1-4]\d{3}\n\n$`
 	if got := w.Body.String(); !regexp.MustCompile(want).MatchString(got) {
 		t.Errorf("stream %q", got)

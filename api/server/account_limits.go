@@ -12,9 +12,9 @@ import (
 const (
 	guessWindow = 5 * time.Minute
 	emailWindow = time.Hour
-	// maxGuessWindow bounds the growing time between guesses.
+	// maxGuessWindow bounds the growing windows of failed logins.
 	maxGuessWindow = time.Hour
-	// familiarWindow is how long a network stays familiar.
+	// familiarWindow is how long a network stays familiar after a sign-in.
 	familiarWindow = 30 * 24 * time.Hour
 
 	maxLoginsByAddress  = 30
@@ -27,25 +27,25 @@ const (
 	maxVerificationSent = 3
 )
 
-// accountLimits bound what strangers can try at accounts. An attempt counts when it begins, so that parallel attempts all
-// count, and is refunded when it turns out not to be a guess.
+// accountLimits limits attempts to guess passwords and tokens, and the emails that callers can request. An attempt counts
+// when it begins, so that parallel attempts all count, and is refunded unless it fails because of a wrong secret.
 type accountLimits struct {
 	key []byte
 	// byAddress bounds wrong logins from one address, to any account.
 	byAddress *ratelimit.Limiter
-	// byPair bounds wrong logins to one account from one network: it stops a guesser early without locking out the owner of
-	// the account, who is elsewhere.
+	// byPair bounds wrong logins to one account from one network: it stops an attacker early without locking out the owner of
+	// the account on another network.
 	byPair *ratelimit.Limiter
-	// byAccount bounds wrong logins to one account from all networks that are not familiar.
+	// byAccount bounds wrong logins to one account from all unfamiliar networks together.
 	byAccount *ratelimit.Limiter
-	// familiar holds the networks from which somebody has signed in to an account: a guesser elsewhere cannot lock out the
-	// owner there.
+	// familiar holds the networks from which an account was signed in to: an attacker on another network cannot lock the
+	// owner out there.
 	familiar *ratelimit.Limiter
 	// passwordChecks bounds wrong passwords given by a signed-in member.
 	passwordChecks *ratelimit.Limiter
 	// resetTokens bounds wrong tokens of password resets from one address.
 	resetTokens *ratelimit.Limiter
-	// emailsByAddress bounds the emails that one address may request, and emailsTo those that one account may be sent.
+	// emailsByAddress bounds the emails that one address may request, and emailsTo those sent to one account.
 	emailsByAddress, emailsTo *ratelimit.Limiter
 	// google bounds failed attempts to sign in with Google from one address.
 	google *ratelimit.Limiter
@@ -79,9 +79,9 @@ func (l *accountLimits) pairKey(address, email string) string {
 	return l.accountKey(email) + " " + ratelimit.Network(address)
 }
 
-// takeLogin counts an attempt to sign in, before it is made, and returns how long the caller has to wait, or a function
-// that refunds the attempt. It makes no difference whether the account exists. A refused attempt counts nowhere: the
-// attempts of one address must not use up what all others have.
+// takeLogin counts an attempt to sign in before it is made. It returns how long the caller has to wait, or 0 and a function
+// that refunds the attempt. Whether the account exists makes no difference. A rejected attempt counts against no limit, so
+// that one address cannot exhaust the limits of others.
 func (l *accountLimits) takeLogin(address, email string) (refund func(), wait time.Duration) {
 	account, pair := l.accountKey(email), l.pairKey(address, email)
 	type attempt struct {
@@ -108,7 +108,7 @@ func (l *accountLimits) takeLogin(address, email string) (refund func(), wait ti
 	return refund, 0
 }
 
-// addFamiliar remembers the network from which somebody has signed in to an account.
+// addFamiliar records the network of a successful sign-in to an account.
 func (l *accountLimits) addFamiliar(address, email string) {
 	l.familiar.Take(l.pairKey(address, email))
 }

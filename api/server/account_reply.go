@@ -11,17 +11,16 @@ import (
 
 // userView is an account as its owner sees it.
 type userView struct {
-	ID           string    `json:"id"`
-	Username     string    `json:"username"`
-	Email        string    `json:"email"`
-	CreatedAt    job.Time  `json:"createdAt"`
-	LastLoginAt  *job.Time `json:"lastLoginAt"` // null until the first sign-in, as in the original
-	AuthProvider string    `json:"authProvider,omitempty"`
-	Avatar       string    `json:"avatar,omitempty"`
-	HasPassword  bool      `json:"hasPassword"`
-	HasGoogle    bool      `json:"hasGoogle"`
-	// EmailVerified says whether the owner has proved to have the email address.
-	EmailVerified bool `json:"emailVerified"`
+	ID            string    `json:"id"`
+	Username      string    `json:"username"`
+	Email         string    `json:"email"`
+	CreatedAt     job.Time  `json:"createdAt"`
+	LastLoginAt   *job.Time `json:"lastLoginAt"` // null until the first sign-in, as in the original
+	AuthProvider  string    `json:"authProvider,omitempty"`
+	Avatar        string    `json:"avatar,omitempty"`
+	HasPassword   bool      `json:"hasPassword"`
+	HasGoogle     bool      `json:"hasGoogle"`
+	EmailVerified bool      `json:"emailVerified"`
 }
 
 func newUserView(u *account.User) *userView {
@@ -34,11 +33,11 @@ type accountReply struct {
 	Message string    `json:"message,omitempty"`
 	Token   string    `json:"token,omitempty"`
 	User    *userView `json:"user,omitempty"`
-	// Return is where the page goes after a sign-in with Google.
+	// Return is the path to which the page goes after a sign-in with Google.
 	Return string `json:"return,omitempty"`
 }
 
-// messages are the sentences of actions that succeeded.
+// messages holds the sentences of successful actions.
 var messages = map[string]problem.Words{
 	"registered": {English: "Your account has been created.", Chinese: "注册成功。"},
 	"registered_unverified": {
@@ -63,7 +62,7 @@ var messages = map[string]problem.Words{
 	"deleted":       {English: "Your account and all its data have been deleted.", Chinese: "账户及其全部数据已删除。"},
 }
 
-// respondDone responds that an action has succeeded; r holds what else to say.
+// respondDone responds with r, success and the sentence of a message.
 func respondDone(c *gin.Context, status int, message string, r accountReply) {
 	r.Success, r.Message = true, messages[message].In(problem.Lang(c))
 	respond.Vary(c, "Accept-Language")

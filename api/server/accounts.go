@@ -24,7 +24,7 @@ type authHandler struct {
 	sessions *session.Sessions
 	limits   *accountLimits
 	signups  *signupLimit
-	// verifyEmail has new accounts with a password verify their email address.
+	// verifyEmail requires new accounts with a password to verify their email address.
 	verifyEmail bool
 	log         *slog.Logger
 }
@@ -54,9 +54,9 @@ func (h *authHandler) register(c *gin.Context) error {
 	}
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	create, act := h.accounts.Register, "registered"
+	create, message := h.accounts.Register, "registered"
 	if h.verifyEmail {
-		create, act = h.accounts.RegisterUnverified, "registered_unverified"
+		create, message = h.accounts.RegisterUnverified, "registered_unverified"
 	}
 	u, err := create(ctx, req.Username, req.Email, req.Password)
 	refundSignup(err)
@@ -71,7 +71,7 @@ func (h *authHandler) register(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	respondDone(c, http.StatusCreated, act, accountReply{User: newUserView(u), Token: token})
+	respondDone(c, http.StatusCreated, message, accountReply{User: newUserView(u), Token: token})
 	return nil
 }
 
@@ -80,7 +80,7 @@ type credentials struct {
 	Password string `json:"password"`
 }
 
-// login is POST /api/auth/login. A missing field is the same error as a wrong one.
+// login is POST /api/auth/login. A missing field returns the same error as a wrong one.
 func (h *authHandler) login(c *gin.Context) error {
 	var req credentials
 	b, err := bind.Lenient(c, &req)
@@ -112,7 +112,8 @@ func (h *authHandler) login(c *gin.Context) error {
 	return nil
 }
 
-// validate is GET /api/auth/validate: who is signed in. A token in the oldest format is replaced.
+// validate is GET /api/auth/validate. It returns the signed-in account, and a new token if that of the request has the
+// oldest format.
 func (h *authHandler) validate(c *gin.Context) error {
 	m, err := h.sessions.Require(c)
 	if err != nil {
@@ -129,8 +130,8 @@ func (h *authHandler) validate(c *gin.Context) error {
 	return nil
 }
 
-// logout is POST /api/auth/logout: it invalidates the token or, with everywhere, all tokens of the account. The response
-// is the same for callers that are not signed in.
+// logout is POST /api/auth/logout. It invalidates the token or, with everywhere, all tokens of the account. The response is
+// the same for callers that are not signed in.
 func (h *authHandler) logout(c *gin.Context) error {
 	var req struct {
 		Everywhere bool `json:"everywhere"`

@@ -21,7 +21,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/google"
 )
 
-// GooglePath is where Google redirects browsers to: the page, which sends the code here.
+// GooglePath is the path of the page to which Google redirects browsers. The page then posts the code to the API.
 const GooglePath = "/auth/google/callback"
 
 // Google configures sign-in with Google.
@@ -55,7 +55,7 @@ type googleHandler struct {
 	problems *problem.Writer
 	// flowKey encrypts the cookie of an attempt.
 	flowKey []byte
-	// pages are the paths at which the page accepts what Google sends along.
+	// pages are the paths at which the page accepts a redirect from Google.
 	pages []string
 	now   func() time.Time
 	log   *slog.Logger
@@ -68,15 +68,15 @@ func (h *googleHandler) mustGoogle() (*Google, error) {
 	return h.google, nil
 }
 
-// startGoogle is GET /api/auth/google: it sends the browser to Google. If the caller is signed in and comes from the
-// page itself, the Google account will be linked; another site that sends a browser here gets a sign-in at most.
+// startGoogle is GET /api/auth/google. It redirects the browser to Google. If the caller is signed in and comes from the
+// page itself, the Google account will be linked; a browser sent by another site can only sign in.
 func (h *googleHandler) startGoogle(c *gin.Context) error {
 	respond.Vary(c, "Accept")
 	err := h.redirectToGoogle(c)
 	if err == nil || c.Request.Context().Err() != nil || !strings.Contains(c.GetHeader("Accept"), "text/html") {
 		return err
 	}
-	// A person should see the page, not JSON: the one that Google would have redirected to.
+	// A browser is redirected to the page with the error, as Google would have done.
 	page := GooglePath
 	if g := h.google; g != nil {
 		page = g.Redirect(c.Request.Host)
@@ -86,11 +86,11 @@ func (h *googleHandler) startGoogle(c *gin.Context) error {
 	return nil
 }
 
-// googleStart is what a page on another site, where browsers do not send the cookie, needs to send a browser to Google.
+// googleStart is the response to a page on another site, where browsers do not send the cookie.
 type googleStart struct {
 	Success bool   `json:"success"`
 	URL     string `json:"url"`
-	// Attempt replaces the cookie.
+	// Attempt replaces the cookie flowCookie.
 	Attempt string `json:"attempt"`
 }
 
@@ -106,13 +106,13 @@ func (h *googleHandler) redirectToGoogle(c *gin.Context) error {
 	member := ""
 	if site := c.GetHeader("Sec-Fetch-Site"); m != nil && (!m.ByCookie || site == "" || site == "same-origin" || site == "none") {
 		if member = m.User.ID; !m.User.HasGoogle() && !h.accounts.Fresh(m.Session) {
-			return account.ErrStale // Better now than after the way to Google.
+			return account.ErrStale // Linking would fail after the redirects.
 		}
 	}
 	f := h.newFlow(g.Redirect(c.Request.Host), ownPath(c.Query("return")), member)
 	ctx, cancel := context.WithTimeout(c.Request.Context(), googleTimeout)
 	defer cancel()
-	address, err := g.Client.AuthURL(ctx, f.start())
+	authURL, err := g.Client.AuthURL(ctx, f.start())
 	if err != nil {
 		return h.googleProblem(c, err)
 	}
@@ -121,15 +121,16 @@ func (h *googleHandler) redirectToGoogle(c *gin.Context) error {
 		return err
 	}
 	if accept := c.GetHeader("Accept"); strings.Contains(accept, "application/json") && !strings.Contains(accept, "text/html") {
-		respond.JSON(c, http.StatusOK, googleStart{true, address, sealed})
+		respond.JSON(c, http.StatusOK, googleStart{true, authURL, sealed})
 		return nil
 	}
 	h.setFlow(c, sealed, int(flowAge.Seconds()))
-	c.Redirect(http.StatusFound, address)
+	c.Redirect(http.StatusFound, authURL)
 	return nil
 }
 
-// memberOrGuest returns who is signed in. A browser with an invalid token counts as a guest: it came to sign in.
+// memberOrGuest returns the signed-in member, or nil for a guest. A browser with an invalid token counts as a guest, so
+// that it can sign in.
 func (h *googleHandler) memberOrGuest(c *gin.Context) (*session.Member, error) {
 	m, err := h.sessions.Member(c)
 	_, byCookie := session.Token(c.Request)
@@ -140,9 +141,9 @@ func (h *googleHandler) memberOrGuest(c *gin.Context) (*session.Member, error) {
 	return m, err
 }
 
-// finishGoogle is POST /api/auth/google-oauth: the way back, with a code and the state of the attempt that this browser
-// has started, as its cookie shows, or what a page on another site has kept instead. A state works once, in all
-// processes together.
+// finishGoogle is POST /api/auth/google-oauth. It accepts the code and the state that Google has sent, if the state belongs
+// to the attempt in the browser's cookie, or in the body for a page on another site. A state works once across all
+// processes.
 func (h *googleHandler) finishGoogle(c *gin.Context) error {
 	var req struct {
 		Code    string `json:"code"`
@@ -177,8 +178,8 @@ func (h *googleHandler) finishGoogle(c *gin.Context) error {
 		return problem.New(problem.CodeGoogleState)
 	}
 	if f.Member == "" && m != nil && m.ByCookie {
-		// It started as a sign-in, or another site sent the browser, which sends its cookie by itself: nothing is linked.
-		// A token in a header is sent on purpose, and could not be sent along at the start.
+		// The attempt was started as a sign-in or by another site, and browsers send the cookie by themselves: nothing is
+		// linked. A token in a header is sent on purpose, and could not be sent when the attempt was started.
 		m = nil
 	}
 	ctx, cancel := context.WithTimeout(c.Request.Context(), googleTimeout)
@@ -190,14 +191,13 @@ func (h *googleHandler) finishGoogle(c *gin.Context) error {
 	return h.completeGoogle(c, identity, m, f.Return, refund)
 }
 
-// sameMember reports whether the caller is as signed in as when the attempt was started.
+// sameMember reports whether m is the member who started the attempt, if a member did.
 func (f *flow) sameMember(m *session.Member) bool {
 	return f.Member == "" || (m != nil && f.Member == m.User.ID)
 }
 
-// loginGoogle is POST /api/auth/google-login: an id_token that a page got from Google by itself. It works once; one with
-// a nonce works only where the attempt was started here. One without works regardless of an attempt that the browser has
-// started and abandoned.
+// loginGoogle is POST /api/auth/google-login. It accepts an id_token that a page has obtained from Google by itself. A token
+// works once; one with a nonce only in the browser that has started the attempt, and one without regardless of attempts.
 func (h *googleHandler) loginGoogle(c *gin.Context) error {
 	var req struct {
 		Token string `json:"idToken"`
@@ -240,7 +240,7 @@ func (h *googleHandler) loginGoogle(c *gin.Context) error {
 	return h.completeGoogle(c, identity, m, "", refund)
 }
 
-// takeGoogle counts an attempt before it is made, and returns how to refund it.
+// takeGoogle counts an attempt before it is made. refund undoes that.
 func (h *googleHandler) takeGoogle(c *gin.Context) (refund func(), err error) {
 	address := ratelimit.ClientKey(c.ClientIP())
 	if wait := h.limits.google.Take(address); wait > 0 {
@@ -249,7 +249,7 @@ func (h *googleHandler) takeGoogle(c *gin.Context) (refund func(), err error) {
 	return func() { h.limits.google.Refund(address) }, nil
 }
 
-// failGoogle is googleProblem for an attempt, which is refunded when Google is unavailable.
+// failGoogle returns the problem for a failed attempt, and refunds the attempt if Google is unavailable.
 func (h *googleHandler) failGoogle(c *gin.Context, err error, refund func()) error {
 	if e, is := errors.AsType[*google.Error](err); is && e.Kind == google.KindUnavailable {
 		refund()
@@ -257,20 +257,20 @@ func (h *googleHandler) failGoogle(c *gin.Context, err error, refund func()) err
 	return h.googleProblem(c, err)
 }
 
-func (h *googleHandler) consumeOnce(c *gin.Context, what string, until time.Time) error {
+func (h *googleHandler) consumeOnce(c *gin.Context, name string, until time.Time) error {
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	return h.accounts.ConsumeOnce(ctx, what, until)
+	return h.accounts.ConsumeOnce(ctx, name, until)
 }
 
-// completeGoogle signs in a user of Google or, if a member is signed in already, links the two.
+// completeGoogle signs the user in or, if m is not nil, links the Google account to m.
 func (h *googleHandler) completeGoogle(c *gin.Context, identity *google.Identity, m *session.Member, back string, refund func()) error {
 	g := account.GoogleIdentity{
 		Subject: identity.Subject, Email: identity.Email, Verified: identity.Verified, Name: identity.Name, Picture: identity.Picture, Locale: identity.Locale,
 	}
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	act := "signed_in"
+	message := "signed_in"
 	var u *account.User
 	var err error
 	switch {
@@ -279,10 +279,10 @@ func (h *googleHandler) completeGoogle(c *gin.Context, identity *google.Identity
 		u, err = h.accounts.SignInGoogle(ctx, g, admit)
 		refundSignup(err)
 	case !m.User.HasGoogle() && !h.accounts.Fresh(m.Session):
-		err = account.ErrStale // A token that was stolen shall not open the account for ever.
+		err = account.ErrStale // A stolen token must not give permanent access.
 	default:
 		if !m.User.HasGoogle() {
-			act = "linked"
+			message = "linked"
 		}
 		u, err = h.accounts.LinkGoogle(ctx, m.User, g)
 	}
@@ -293,17 +293,17 @@ func (h *googleHandler) completeGoogle(c *gin.Context, identity *google.Identity
 		return err
 	}
 	refund()
-	if act == "linked" {
+	if message == "linked" {
 		h.recovery.SendGoogleNotice(u, problem.Lang(c))
 	}
 	token, err := h.sessions.SignIn(c, u)
 	if err != nil {
 		return err
 	}
-	// The original's clients read from it how the user has signed in, whatever else the account allows.
+	// The original's clients expect the provider of this sign-in, regardless of what else the account allows.
 	shown := *u
 	shown.AuthProvider = account.ProviderGoogle
-	respondDone(c, http.StatusOK, act, accountReply{User: newUserView(&shown), Token: token, Return: back})
+	respondDone(c, http.StatusOK, message, accountReply{User: newUserView(&shown), Token: token, Return: back})
 	return nil
 }
 
@@ -323,8 +323,8 @@ func (h *googleHandler) unlinkGoogle(c *gin.Context) error {
 	return nil
 }
 
-// googleProblem returns the problem of an error of Google, in the shape that the original's clients read, and logs what
-// only the operator can correct.
+// googleProblem returns the problem for an error of Google, in the format of the original. It logs errors that only the
+// operator can correct.
 func (h *googleHandler) googleProblem(c *gin.Context, err error) error {
 	e, is := errors.AsType[*google.Error](err)
 	if !is {

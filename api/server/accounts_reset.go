@@ -13,8 +13,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/account"
 )
 
-// forgotPassword is POST /api/auth/forgot-password. Its response, and how long that takes, is the same whether or not
-// the address has an account: everything else happens afterwards.
+// forgotPassword is POST /api/auth/forgot-password. The response and its duration are the same whether or not the address
+// has an account, since the email is sent in the background.
 func (h *authHandler) forgotPassword(c *gin.Context) error {
 	var req struct {
 		Email string `json:"email"`
@@ -37,7 +37,7 @@ func (h *authHandler) forgotPassword(c *gin.Context) error {
 	return nil
 }
 
-// resetPassword is POST /api/auth/reset-password. It signs nobody in.
+// resetPassword is POST /api/auth/reset-password. It does not sign the caller in.
 func (h *authHandler) resetPassword(c *gin.Context) error {
 	var req struct {
 		Token string `json:"token"`

@@ -15,7 +15,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/account"
 )
 
-// signupLimit bounds the accounts that one client may create within an hour. All processes count together.
+// signupLimit bounds the accounts that one client may create within an hour, across all processes.
 type signupLimit struct {
 	accounts *account.Accounts
 	// max is the limit, 0 for none.
@@ -24,19 +24,18 @@ type signupLimit struct {
 	log *slog.Logger
 }
 
-// admit returns two functions: take counts a new account of the caller, once per request, and fails when there are too many.
-// refund undoes that after an error of ours; the error that an email address has an account already counts, since it reveals
-// who has one.
+// admit returns two functions: take counts a new account of the caller, once per request, and fails when there are too many;
+// refund undoes that after an error, except account.ErrTaken, which reveals that an account exists.
 func (l *signupLimit) admit(c *gin.Context) (take func() error, refund func(error)) {
 	counted := false
-	from := hex.EncodeToString(keys.Sum(l.key, "sign-up", ratelimit.ClientKey(c.ClientIP()))[:16])
+	client := hex.EncodeToString(keys.Sum(l.key, "sign-up", ratelimit.ClientKey(c.ClientIP()))[:16])
 	take = func() error {
 		if counted || l.max == 0 {
 			return nil
 		}
 		ctx, cancel := lifetime.Bounded(c.Request.Context())
 		defer cancel()
-		wait, err := l.accounts.CountSignup(ctx, from, l.max)
+		wait, err := l.accounts.CountSignup(ctx, client, l.max)
 		if err != nil {
 			return err
 		}
@@ -52,7 +51,7 @@ func (l *signupLimit) admit(c *gin.Context) (take func() error, refund func(erro
 		}
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request.Context()), cleanupTimeout)
 		defer cancel()
-		if err := l.accounts.ForgetSignup(ctx, from); err != nil {
+		if err := l.accounts.ForgetSignup(ctx, client); err != nil {
 			l.log.WarnContext(ctx, "a failed sign-up still counts against the limit", slog.Any("error", err))
 		}
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/account"
 )
 
-// verifyEmailToken is POST /api/auth/verify-email. It signs nobody in.
+// verifyEmailToken is POST /api/auth/verify-email. It does not sign the caller in.
 func (h *authHandler) verifyEmailToken(c *gin.Context) error {
 	var req struct {
 		Token string `json:"token"`
@@ -45,7 +45,7 @@ func (h *authHandler) verifyEmailToken(c *gin.Context) error {
 	return nil
 }
 
-// resendVerification is POST /api/auth/resend-verification: it sends another link, which invalidates earlier ones.
+// resendVerification is POST /api/auth/resend-verification. It sends a new link, which invalidates earlier ones.
 func (h *authHandler) resendVerification(c *gin.Context) error {
 	m, err := h.sessions.Require(c)
 	if err != nil {

@@ -29,12 +29,12 @@ type backupHandler struct {
 	secret []byte
 	now    func() time.Time
 	log    *slog.Logger
-	// running counts the backups that are being made.
+	// running counts the backups in progress.
 	running ratelimit.Concurrency
 }
 
-// downloadBackup is GET /api/admin/backup: everything that is stored, as one file. One backup runs at a time. If it
-// fails half-way the response is cut off: the file is then incomplete, which its checksum shows.
+// downloadBackup is GET /api/admin/backup. It sends all stored data as one file. One backup runs at a time. If it fails after
+// it has started, the response is aborted; the missing checksum shows that the file is incomplete.
 func (h *backupHandler) downloadBackup(c *gin.Context) error {
 	release, _, ok := h.running.Reserve(1)
 	if !ok {

@@ -20,7 +20,7 @@ import (
 const (
 	defaultBulk = 100
 	maxBulk     = 1000
-	// bulkTimeout bounds one request on many dead letters. The rest is left for the next request.
+	// bulkTimeout bounds one request on many dead letters. The next request continues with the rest.
 	bulkTimeout = time.Minute
 )
 
@@ -30,21 +30,21 @@ type bulkRequest struct {
 	Code  string `json:"code"`
 	Owner string `json:"owner"`
 	Since string `json:"since"`
-	// All must be true if no other field is set: an empty object must not select everything.
+	// All must be true if no other field is set, so that an empty object does not select everything.
 	All    bool   `json:"all"`
 	Limit  *int   `json:"limit"`
 	Cursor string `json:"cursor"`
 }
 
-// bulkReply says what happened to the dead letters that a request reached.
+// bulkReply is the outcome for the dead letters that a request processed.
 type bulkReply struct {
 	Done int `json:"done"`
-	// Skipped dead letters cannot be replayed, or disappeared in the meantime.
+	// Skipped counts dead letters that cannot be replayed or that disappeared in the meantime.
 	Skipped int `json:"skipped"`
 	// StoppedBy is the code of the error that ended the request early.
 	StoppedBy string `json:"stopped_by,omitempty"`
-	// Next continues after the last dead letter, up to the newest one at the time of the first request: jobs that fail
-	// again in the meantime are not replayed in a loop.
+	// Next continues after the last dead letter, up to the newest one at the time of the first request, so that jobs that
+	// fail again are not replayed in a loop.
 	Next string `json:"next_cursor,omitempty"`
 }
 
@@ -66,14 +66,14 @@ func (h *deadLetterHandler) purgeMany(c *gin.Context) error {
 	})
 }
 
-// bulk acts on the selected dead letters one after the other; each action is independent of the others.
+// bulk calls act for the selected dead letters, one after another.
 func (h *deadLetterHandler) bulk(c *gin.Context, act func(context.Context, *store.DeadLetter) (done bool, err error)) error {
 	var req bulkRequest
 	b, err := bind.JSON(c, &req)
 	if err != nil {
 		return err
 	}
-	filter, limit, err := req.read(b)
+	filter, limit, err := req.selection(b)
 	if err != nil {
 		return err
 	}
@@ -112,8 +112,8 @@ func (h *deadLetterHandler) bulk(c *gin.Context, act func(context.Context, *stor
 	return nil
 }
 
-// read returns which letters are selected, and how many at most.
-func (r *bulkRequest) read(b *bind.Binder) (store.DeadLetterFilter, int, error) {
+// selection returns the filter and the limit of a request.
+func (r *bulkRequest) selection(b *bind.Binder) (store.DeadLetterFilter, int, error) {
 	given := map[string]string{"kind": r.Kind, "code": r.Code, "owner": r.Owner, "since": r.Since}
 	filter := deadLetterFilter(b, "/", func(name string) string { return given[name] })
 	limit := defaultBulk
@@ -129,7 +129,7 @@ func (r *bulkRequest) read(b *bind.Binder) (store.DeadLetterFilter, int, error) 
 	return filter, limit, b.Err()
 }
 
-// bulkRange returns the sequence numbers between which a request acts: those of its cursor, or all that exist now.
+// bulkRange returns the range of sequence numbers of a request: that of its cursor, or everything up to now.
 func (h *deadLetterHandler) bulkRange(ctx context.Context, text string) (from, to uint64, err error) {
 	if text == "" {
 		to, err = h.store.LastDeadLetter(ctx)

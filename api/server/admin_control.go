@@ -39,7 +39,7 @@ type upstreamView struct {
 	Name  string               `json:"name"`
 	State control.CircuitState `json:"state"`
 	Kinds []job.Kind           `json:"kinds"`
-	// Code and Status are of the error that opened the circuit, Since is when that was, and Until when it is tried again.
+	// Code and Status describe the error that opened the circuit at Since; the upstream is tried again at Until.
 	Code   string    `json:"code,omitempty"`
 	Status int       `json:"status,omitempty"`
 	Since  *job.Time `json:"since,omitempty"`
@@ -49,8 +49,7 @@ type upstreamView struct {
 
 // kindView is a kind of job as the operator sees it.
 type kindView struct {
-	Kind job.Kind `json:"kind"`
-	// Paused says that an operator has paused it.
+	Kind   job.Kind  `json:"kind"`
 	Paused bool      `json:"paused"`
 	Since  *job.Time `json:"since,omitempty"`
 	Until  *job.Time `json:"until,omitempty"`
@@ -78,7 +77,7 @@ func newKindView(kind job.Kind, p control.Pause, now time.Time) kindView {
 	return v
 }
 
-// getControl is GET /api/admin/control: the circuit breakers, the pauses and the runtime switches.
+// getControl is GET /api/admin/control. It shows the circuit breakers, the pauses and the runtime switches.
 func (h *controlHandler) getControl(c *gin.Context) error {
 	view, now := h.control.View(), h.now()
 	reply := struct {
@@ -132,7 +131,7 @@ func (h *controlHandler) pauseKind(c *gin.Context) error {
 	return nil
 }
 
-// checkChange checks the duration and the note of a change that an operator makes, and returns the problem of all errors.
+// checkChange checks the duration and the note of an operator's change, and returns a problem with all errors of b.
 func checkChange(b *bind.Binder, seconds *int, pointer, note string) error {
 	if seconds != nil && (*seconds < 1 || *seconds > maxPause) {
 		b.Faults = append(b.Faults, bind.OutOfRange("/seconds", 1, maxPause))
@@ -160,8 +159,8 @@ func (h *controlHandler) resumeKind(c *gin.Context) error {
 	return nil
 }
 
-// probeUpstream is POST /api/admin/upstreams/:name/probe: the next job may call an upstream that has rejected this
-// installation or is down. One that asked us to wait is not called earlier.
+// probeUpstream is POST /api/admin/upstreams/:name/probe. It allows the next job to call an upstream that has rejected this
+// installation or is down. An upstream that asked to wait is not called earlier.
 func (h *controlHandler) probeUpstream(c *gin.Context) error {
 	name := c.Param("name")
 	if !slices.Contains(job.Upstreams(), name) {
@@ -182,7 +181,7 @@ func (h *controlHandler) probeUpstream(c *gin.Context) error {
 	return nil
 }
 
-// kindParam returns the kind in the path.
+// kindParam returns the kind of job in the path.
 func kindParam(c *gin.Context) (job.Kind, error) {
 	kind := job.Kind(c.Param("kind"))
 	if !kind.Valid() {

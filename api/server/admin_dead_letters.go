@@ -41,12 +41,11 @@ type deadLetterView struct {
 	MaxAttempts int       `json:"max_attempts"`
 	job.Counts
 	Error *job.Error `json:"error,omitempty"`
-	// Detail is the response of the upstream.
+	// Detail is the error response of the upstream.
 	Detail      string `json:"detail,omitempty"`
 	RetriedFrom string `json:"retried_from,omitempty"`
-	// RequestID is of the request that submitted the job.
-	RequestID string `json:"request_id,omitempty"`
-	// Replayable says that the job can be submitted again.
+	// RequestID is the id of the request that submitted the job.
+	RequestID  string    `json:"request_id,omitempty"`
 	Replayable bool      `json:"replayable"`
 	Input      job.Input `json:"input,omitempty"`
 }
@@ -96,7 +95,7 @@ func (h *deadLetterHandler) list(c *gin.Context) error {
 	return nil
 }
 
-// deadLetterFilter reads the fields that select dead letters. Kinds and codes are lists, separated by commas.
+// deadLetterFilter returns the filter in the fields of a request. Kinds and codes are comma-separated lists.
 func deadLetterFilter(b *bind.Binder, prefix string, field func(name string) string) store.DeadLetterFilter {
 	codes := job.FailureCodes()
 	slices.Sort(codes)
@@ -127,7 +126,7 @@ func (h *deadLetterHandler) get(c *gin.Context) error {
 	return nil
 }
 
-// find reads the dead letter whose id is in the path.
+// find returns the dead letter whose id is in the path.
 func (h *deadLetterHandler) find(c *gin.Context) (*store.DeadLetter, error) {
 	id, err := jobID(c)
 	if err != nil {
@@ -142,9 +141,11 @@ func (h *deadLetterHandler) find(c *gin.Context) (*store.DeadLetter, error) {
 	return deadLetter, err
 }
 
-func deadLetterNotFound() *problem.Problem { return problem.Because(problem.CodeNotFound, "letter") }
+func deadLetterNotFound() *problem.Problem {
+	return problem.Because(problem.CodeNotFound, "dead_letter")
+}
 
-// decodeDeadLetterCursor decodes the cursor of a list of dead letters; without one the list starts with the newest.
+// decodeDeadLetterCursor decodes the cursor of a list of dead letters. An empty cursor starts with the newest.
 func decodeDeadLetterCursor(text string) (before uint64, ok bool) {
 	if text == "" {
 		return 0, true

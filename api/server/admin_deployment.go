@@ -12,13 +12,13 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// deploymentHandler serves the record of the builds that were started.
+// deploymentHandler serves the deployment history.
 type deploymentHandler struct {
 	*operator
 	control *control.Controller
 }
 
-// deploymentView is an entry of the change record as the operator sees it.
+// deploymentView is a deployment as the operator sees it.
 type deploymentView struct {
 	Version       string   `json:"version"`
 	Commit        string   `json:"commit"`
@@ -30,7 +30,7 @@ type deploymentView struct {
 	Starts        int      `json:"starts"`
 }
 
-// listDeployments is GET /api/admin/deployments: which builds were started where, latest start first.
+// listDeployments is GET /api/admin/deployments. It lists the builds that were started on each host, latest start first.
 func (h *deploymentHandler) listDeployments(c *gin.Context) error {
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()

@@ -15,9 +15,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/feedback"
 )
 
-// operatorsFeedbackOnly is operatorOnly for the list of feedback, where the original accepted the key in the URL and
-// rejected with 403. This program does not log URLs, but a proxy may. Of several keys in the URL only the first counts:
-// there would be room for hundreds of guesses.
+// operatorsFeedbackOnly is operatorOnly for the list of feedback. As in the original, it also accepts the key in the URL,
+// which a proxy may log, and rejects with 403. Only the first key in the URL counts: a URL has room for hundreds of guesses.
 func (o *operator) operatorsFeedbackOnly(c *gin.Context) {
 	keys := operatorKeys(c)
 	if key := c.Query("admin_key"); key != "" {
@@ -32,7 +31,7 @@ type adminFeedbackHandler struct {
 	feedback *feedback.Box
 }
 
-// adminFeedbackView is a piece of feedback as the operator sees it.
+// adminFeedbackView is feedback as the operator sees it.
 type adminFeedbackView struct {
 	feedbackView
 	UserID string `json:"userId"`
@@ -43,7 +42,7 @@ func newAdminFeedbackView(e *feedback.Entry) adminFeedbackView {
 	return adminFeedbackView{newFeedbackView(e), e.UserID, e.Email}
 }
 
-// feedbackStats count all feedback, whatever the filter.
+// feedbackStats counts all feedback, regardless of the filter.
 type feedbackStats struct {
 	Total     int `json:"total"`
 	Pending   int `json:"pending"`
@@ -91,7 +90,7 @@ func (h *adminFeedbackHandler) listFeedback(c *gin.Context) error {
 	return nil
 }
 
-// feedbackFilter reads which feedback is selected. The original's page sends "all" for no choice.
+// feedbackFilter returns the filter in the query. The original's page sends "all" for no filter.
 func feedbackFilter(b *bind.Binder, c *gin.Context) feedback.Filter {
 	var f feedback.Filter
 	if category := c.Query("category"); category != "all" {
@@ -102,14 +101,14 @@ func feedbackFilter(b *bind.Binder, c *gin.Context) feedback.Filter {
 	}
 	if status := c.Query("status"); status != "all" {
 		if chosen := bind.Choices(b, "?status", status, feedback.Statuses()); len(chosen) == 1 {
-			f.Status = chosen[0] // Both are no choice either.
+			f.Status = chosen[0] // Both together are no filter.
 		}
 	}
 	f.From, f.To = b.Time("?from", c.Query("from")), b.Time("?to", c.Query("to"))
 	return f
 }
 
-// feedbackCursor decodes the cursor of a list of feedback; without one the list starts with the newest.
+// feedbackCursor decodes the cursor of a list of feedback. An empty cursor starts with the newest.
 func feedbackCursor(text string) (feedback.Place, bool) {
 	if text == "" {
 		return feedback.Place{}, true
@@ -118,7 +117,7 @@ func feedbackCursor(text string) (feedback.Place, bool) {
 	if !ok || places[0] > maxLimit {
 		return feedback.Place{}, false
 	}
-	at := feedback.Place{Batch: int(places[0]), Before: places[1]} //nolint:gosec // It was looked at just now.
+	at := feedback.Place{Batch: int(places[0]), Before: places[1]} //nolint:gosec // Checked above.
 	return at, at.Valid()
 }
 

@@ -23,8 +23,7 @@ const (
 	actPurge  = "purge dead letter"
 )
 
-// replayOne is POST /api/admin/dead-letters/:id/replay. The dead letter is removed once the new job is stored on
-// disk.
+// replayOne is POST /api/admin/dead-letters/:id/replay. The dead letter is removed once the new job is stored on disk.
 func (h *deadLetterHandler) replayOne(c *gin.Context) error {
 	deadLetter, err := h.find(c)
 	if err != nil {
@@ -34,7 +33,7 @@ func (h *deadLetterHandler) replayOne(c *gin.Context) error {
 	defer cancel()
 	snap, replayed, err := h.replay(ctx, c, deadLetter)
 	if errors.Is(err, jobs.ErrNotRetryable) {
-		return problem.Because(problem.CodeNotRetryable, "letter")
+		return problem.Because(problem.CodeNotRetryable, "dead_letter")
 	}
 	if errors.Is(err, errOwnerDeleted) {
 		return deadLetterNotFound()
@@ -53,7 +52,7 @@ func (h *deadLetterHandler) replayOne(c *gin.Context) error {
 	return nil
 }
 
-// replay submits the job of a dead letter again, for the same owner, and logs it.
+// replay submits the job of a dead letter again, for the same owner, and logs the action.
 func (h *deadLetterHandler) replay(ctx context.Context, c *gin.Context, deadLetter *store.DeadLetter) (snap *job.Snapshot, replayed bool, err error) {
 	ctx = telemetry.WithJobID(ctx, deadLetter.ID)
 	attrs := []slog.Attr{kindAttr(deadLetter)}
@@ -69,8 +68,8 @@ func (h *deadLetterHandler) replay(ctx context.Context, c *gin.Context, deadLett
 	snap, replayed, err = h.submitter.Replay(ctx, deadLetter)
 	// The job may have been created in spite of an error.
 	spec := deadLetter.Dead.Spec
-	if gone := h.owners.undoReplayIfDeleted(ctx, spec); gone != nil {
-		return nil, false, gone
+	if deleted := h.owners.undoReplayIfDeleted(ctx, spec); deleted != nil {
+		return nil, false, deleted
 	}
 	if err == nil && !replayed {
 		h.metrics.JobsSubmitted.WithLabelValues(string(spec.Kind), string(spec.Lane)).Inc()
@@ -97,7 +96,7 @@ func (h *deadLetterHandler) purgeOne(c *gin.Context) error {
 	return nil
 }
 
-// purge removes a dead letter and logs it.
+// purge removes a dead letter and logs the action.
 func (h *deadLetterHandler) purge(ctx context.Context, c *gin.Context, deadLetter *store.DeadLetter) (removed bool, err error) {
 	ctx = telemetry.WithJobID(ctx, deadLetter.ID)
 	removed, err = h.store.RemoveDeadLetter(ctx, deadLetter)

@@ -19,10 +19,10 @@ import (
 // switchView is a runtime switch as the operator sees it.
 type switchView struct {
 	Name control.SwitchName `json:"name"`
-	// Value is in force, and Default is what the environment of this process says.
+	// Value is in force; Default is the value from the environment of this process.
 	Value   string `json:"value"`
 	Default string `json:"default"`
-	// Set says that an operator has set the value.
+	// Set reports whether an operator has set the value.
 	Set bool `json:"set"`
 	// Since, Until, Reason and By describe the latest change, even if that was a reset or has expired.
 	Since  *job.Time      `json:"since,omitempty"`
@@ -83,7 +83,7 @@ func (h *controlHandler) listSwitches(c *gin.Context) error {
 // switchRequest is the body that sets a switch.
 type switchRequest struct {
 	Value string `json:"value"`
-	// Seconds is how long the value holds; without it, until it is changed.
+	// Seconds is how long the value applies; without it, until it is changed.
 	Seconds *int   `json:"seconds"`
 	Reason  string `json:"reason"`
 }
@@ -116,8 +116,8 @@ func (h *controlHandler) setSwitch(c *gin.Context) error {
 	return h.changeSwitch(c, "set switch", next)
 }
 
-// resetSwitch is DELETE /api/admin/switches/:name: the environment of each process applies again. Resetting a switch
-// that is not set is not an error.
+// resetSwitch is DELETE /api/admin/switches/:name. The value from the environment of each process applies again. Resetting a
+// switch that is not set is not an error.
 func (h *controlHandler) resetSwitch(c *gin.Context) error {
 	name, err := switchParam(c)
 	if err != nil {

@@ -19,13 +19,13 @@ import (
 )
 
 const (
-	// flowCookie holds what a browser needs to return from Google. Only this installation can read or create one, and
-	// browsers send it to the account routes only.
+	// flowCookie holds the sealed flow of an attempt. Only this installation can read or create it, and browsers send it to
+	// the account routes only.
 	flowCookie     = "t2i_google"
 	flowCookiePath = "/api/auth"
 	// flowAge is how long an attempt may take.
 	flowAge = 10 * time.Minute
-	// maxReturn bounds the path to which the page goes afterwards.
+	// maxReturn bounds the length of flow.Return.
 	maxReturn = 512
 )
 
@@ -35,8 +35,9 @@ type flow struct {
 	Nonce    string `json:"n"`
 	Verifier string `json:"v"`
 	Redirect string `json:"d"`
-	Return   string `json:"r"`
-	// Member is the id of the member who started it in order to link a Google account, "" for a sign-in.
+	// Return is the path to which the page goes after the sign-in.
+	Return string `json:"r"`
+	// Member is the id of the member who wants to link a Google account, "" for a sign-in.
 	Member  string `json:"m,omitempty"`
 	Expires int64  `json:"e"`
 }
@@ -52,7 +53,7 @@ func (f *flow) start() google.Start {
 	return google.Start{Redirect: f.Redirect, State: f.State, Nonce: f.Nonce, Verifier: f.Verifier}
 }
 
-// hasState reports whether a state is that of the attempt.
+// hasState reports whether the attempt has the given state.
 func (f *flow) hasState(state string) bool {
 	return f != nil && subtle.ConstantTimeCompare([]byte(f.State), []byte(state)) == 1
 }
@@ -60,16 +61,16 @@ func (f *flow) hasState(state string) bool {
 func flowCipher(key []byte) (cipher.AEAD, error) {
 	block, err := aes.NewCipher(key)
 	if err != nil {
-		return nil, fmt.Errorf("seal a sign-in: %w", err)
+		return nil, fmt.Errorf("seal google flow: %w", err)
 	}
 	sealer, err := cipher.NewGCMWithRandomNonce(block)
 	if err != nil {
-		return nil, fmt.Errorf("seal a sign-in: %w", err)
+		return nil, fmt.Errorf("seal google flow: %w", err)
 	}
 	return sealer, nil
 }
 
-// sealFlow returns the value of the cookie. It is encrypted, since it holds the verifier, and authenticated.
+// sealFlow returns the value of the cookie. It is encrypted, since it contains the verifier, and authenticated.
 func sealFlow(key []byte, f *flow) (string, error) {
 	sealer, err := flowCipher(key)
 	if err != nil {
@@ -77,12 +78,12 @@ func sealFlow(key []byte, f *flow) (string, error) {
 	}
 	plain, err := json.Marshal(f)
 	if err != nil {
-		return "", fmt.Errorf("encode a sign-in: %w", err)
+		return "", fmt.Errorf("encode google flow: %w", err)
 	}
 	return base64.RawURLEncoding.EncodeToString(sealer.Seal(nil, nil, plain, nil)), nil //nolint:gosec // The cipher makes a random nonce of its own for each call.
 }
 
-// openFlow returns the attempt that sealFlow has sealed, nil if it has expired or is anything else.
+// openFlow returns the attempt in a value from sealFlow, or nil if the value is invalid or the attempt has expired.
 func openFlow(key []byte, value string, now time.Time) *flow {
 	sealed, err := base64.RawURLEncoding.Strict().DecodeString(value)
 	if err != nil {
@@ -103,9 +104,9 @@ func openFlow(key []byte, value string, now time.Time) *flow {
 	return &f
 }
 
-// findFlow returns the attempt that a browser has started and that matches, nil when there is none. Cookies count unless
-// the client has kept the attempt itself; of several, any may have been planted by a neighboring site.
-func (h *googleHandler) findFlow(r *http.Request, kept string, is func(*flow) bool) *flow {
+// findFlow returns the first attempt of a request for which match returns true, or nil. It reads kept, the attempt that a
+// client has stored itself, or the cookies if kept is empty. Of several cookies, a sibling domain may have set any.
+func (h *googleHandler) findFlow(r *http.Request, kept string, match func(*flow) bool) *flow {
 	values := []string{kept}
 	if kept == "" {
 		values = nil
@@ -114,7 +115,7 @@ func (h *googleHandler) findFlow(r *http.Request, kept string, is func(*flow) bo
 		}
 	}
 	for _, value := range values {
-		if f := openFlow(h.flowKey, value, h.now()); f != nil && is(f) {
+		if f := openFlow(h.flowKey, value, h.now()); f != nil && match(f) {
 			return f
 		}
 	}
@@ -125,7 +126,7 @@ func (h *googleHandler) setFlow(c *gin.Context, value string, maxAge int) {
 	h.sessions.SetCookie(c, flowCookie, value, flowCookiePath, maxAge)
 }
 
-// ownPath returns a path of this page to redirect to, "/" for anything that leads or could lead elsewhere.
+// ownPath returns raw if it is a path of this page to redirect to, and "/" if it leads or could lead to another site.
 func ownPath(raw string) string {
 	u, err := url.Parse(raw)
 	if err != nil || len(raw) > maxReturn || u.IsAbs() || u.Host != "" || u.User != nil ||

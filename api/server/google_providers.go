@@ -18,7 +18,7 @@ type providers struct {
 	Success       bool              `json:"success"`
 }
 
-// listProviders is GET /api/auth/providers: how users can sign in besides a password.
+// listProviders is GET /api/auth/providers. It lists the ways to sign in besides a password.
 func (h *googleHandler) listProviders(c *gin.Context) error {
 	g := h.google
 	list := providers{Success: true, Providers: map[string]bool{"google": g != nil}}
@@ -31,8 +31,8 @@ func (h *googleHandler) listProviders(c *gin.Context) error {
 	return nil
 }
 
-// returnOrigin returns the origin of a redirect URI, or "" when its path is not one of the page's. The page compares it
-// with its own origin: this program may not know the names under which it is reached.
+// returnOrigin returns the origin of a redirect URI, or "" if its path is not one of the page. The page compares it with its
+// own origin, since this program may not know its public host names.
 func (h *googleHandler) returnOrigin(redirect string) string {
 	u, err := url.Parse(redirect)
 	if err != nil || u.Host == "" || !slices.Contains(h.pages, u.Path) {

@@ -28,12 +28,11 @@ import (
 const (
 	// savedQuality is the quality that the original reports for every saved image.
 	savedQuality = "HD"
-	// heldAtOnce bounds the large bodies that are in memory at once: many members who save at the same time wait for each
-	// other.
+	// heldAtOnce bounds the large bodies in memory; further uploads wait.
 	heldAtOnce = 24
-	// maxSavesAtOnce bounds how many of them are inspected at once; each is copied several times.
+	// maxSavesAtOnce bounds how many of them are inspected at once, which copies each several times.
 	maxSavesAtOnce = 4
-	// maxSaves is how many images one member may have saved within guessWindow, of which few stay.
+	// maxSaves is how many images one member may save within guessWindow, although only few are kept.
 	maxSaves = 100
 	// maxSeed is the largest integer that every JSON parser represents exactly.
 	maxSeed = 1<<53 - 1
@@ -47,15 +46,15 @@ type imageHandler struct {
 	sessions *session.Sessions
 	owners   *owners
 	uploads  *uploads
-	// saves bounds the images that one member may have saved.
+	// saves limits how often one member may save an image.
 	saves *ratelimit.Limiter
 	// saving holds a token for each image that is being inspected.
 	saving chan struct{}
 	now    func() time.Time
 }
 
-// saveRequest is the body of POST /api/images/save: an image, or the index of one in a job of the caller. Width and
-// height, which the original's clients send, are ignored: they are taken from the image.
+// saveRequest is the body of POST /api/images/save: an image, or the index of an image in a job of the caller. The width and
+// height that the original's clients send are ignored and taken from the image.
 type saveRequest struct {
 	Prompt   string `json:"prompt"`
 	Data     string `json:"data"`
@@ -105,8 +104,8 @@ func (h *imageHandler) saveImage(c *gin.Context) error {
 		return err
 	}
 	saved, err := h.gallery.Save(ctx, m.User.Owner(), p, data)
-	if gone := h.owners.undoIfDeleted(ctx, m, h.gallery.Erase); gone != nil {
-		return gone
+	if deleted := h.owners.undoIfDeleted(ctx, m, h.gallery.Erase); deleted != nil {
+		return deleted
 	}
 	if err != nil {
 		return imageProblem(err)
@@ -115,7 +114,7 @@ func (h *imageHandler) saveImage(c *gin.Context) error {
 	return nil
 }
 
-// acquire waits for a token of a semaphore. The caller releases it.
+// acquire sends a token to a semaphore, and waits while the semaphore is full. The caller receives it again.
 func acquire(c *gin.Context, tokens chan<- struct{}) error {
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
@@ -123,7 +122,7 @@ func acquire(c *gin.Context, tokens chan<- struct{}) error {
 	case tokens <- struct{}{}:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("wait to save a picture: %w", context.Cause(ctx))
+		return fmt.Errorf("wait to save image: %w", context.Cause(ctx))
 	}
 }
 
@@ -187,7 +186,7 @@ func (p *saveRequest) check() []job.FieldError {
 	return faults
 }
 
-// imageOfJob returns an image of a job that the caller may read, and how it was made.
+// imageOfJob returns an image of a job that the caller may read, with its metadata and content.
 func (h *imageHandler) imageOfJob(c *gin.Context, id string, index int) (gallery.Image, []byte, error) {
 	none := gallery.Image{}
 	if !job.ValidToken(id) {
@@ -226,7 +225,7 @@ func (h *imageHandler) imageOfJob(c *gin.Context, id string, index int) (gallery
 	}
 	data, err := io.ReadAll(reader)
 	if err != nil {
-		return none, nil, fmt.Errorf("read the picture of a job: %w", err)
+		return none, nil, fmt.Errorf("read image of job: %w", err)
 	}
 	p := gallery.Image{
 		Prompt: in.Prompt, Negative: in.Negative, Seed: m.Seed, Model: m.Model, Source: id + "." + strconv.Itoa(m.Index),
@@ -234,13 +233,13 @@ func (h *imageHandler) imageOfJob(c *gin.Context, id string, index int) (gallery
 	if p.Model == "" {
 		p.Model = in.Model
 	}
-	if made := snap.Record.Result.Prompt; made != nil {
-		p.Optimized = made.Optimized
+	if prompt := snap.Record.Result.Prompt; prompt != nil {
+		p.Optimized = prompt.Optimized
 	}
 	return p, data, nil
 }
 
-// imageProblem returns the problem of an image that cannot be saved.
+// imageProblem returns the problem for an image that cannot be saved, or err if it is another error.
 func imageProblem(err error) error {
 	if errors.Is(err, gallery.ErrTooLarge) {
 		return &problem.Problem{Code: problem.CodeImageTooLarge, Args: map[string]string{"max": strconv.Itoa(gallery.MaxBytes)}}

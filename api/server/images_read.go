@@ -57,8 +57,8 @@ func newSavedViews(list []gallery.Image) []savedView {
 	return views
 }
 
-// listImages is GET /api/images/daily: the images that the caller has saved today, and those of the day before that have
-// not expired.
+// listImages is GET /api/images/daily. It lists the images that the caller has saved today, and those of the day before that
+// have not expired.
 func (h *imageHandler) listImages(c *gin.Context) error {
 	today, earlier, err := h.saved(c)
 	if err != nil {
@@ -111,7 +111,7 @@ func (h *imageHandler) saved(c *gin.Context) (today, earlier []gallery.Image, er
 	return h.gallery.List(ctx, m.User.Owner())
 }
 
-// getImage is GET /api/images/:id: an image as JSON, its bytes as base64.
+// getImage is GET /api/images/:id. It responds with an image as JSON, its bytes as base64.
 func (h *imageHandler) getImage(c *gin.Context) error {
 	p, data, err := h.openImage(c)
 	if err != nil {
@@ -125,7 +125,7 @@ func (h *imageHandler) getImage(c *gin.Context) error {
 	return nil
 }
 
-// downloadImage is GET /api/images/download/:id: an image as a file.
+// downloadImage is GET /api/images/download/:id. It responds with an image as a file.
 func (h *imageHandler) downloadImage(c *gin.Context) error {
 	p, data, err := h.openImage(c)
 	if err != nil {
@@ -151,7 +151,7 @@ func (h *imageHandler) openImage(c *gin.Context) (gallery.Image, []byte, error) 
 	return h.gallery.Open(ctx, m.User.Owner(), c.Param("id"))
 }
 
-// deleteImage is DELETE /api/images/:id. A missing image is 400, as in the original.
+// deleteImage is DELETE /api/images/:id. A missing image returns 400, as in the original.
 func (h *imageHandler) deleteImage(c *gin.Context) error {
 	m, err := h.sessions.Require(c)
 	if err != nil {

@@ -32,7 +32,8 @@ type jobHandler struct {
 	log    *slog.Logger
 }
 
-// getJob is GET /api/jobs/:id. With wait it responds when the job has ended or, with If-None-Match, when it has changed.
+// getJob is GET /api/jobs/:id. With wait it delays the response until the job has ended or, with If-None-Match, until the job
+// has changed.
 func (h *jobHandler) getJob(c *gin.Context) error {
 	respond.Vary(c, "Accept-Language", "Cookie")
 	id, err := jobID(c)
@@ -59,7 +60,7 @@ func (h *jobHandler) getJob(c *gin.Context) error {
 	return h.show(c, http.StatusOK, snap)
 }
 
-// jobID returns the id in the path. A string that cannot be an id is not found.
+// jobID returns the id in the path, or jobs.ErrNotFound for a string that cannot be an id.
 func jobID(c *gin.Context) (string, error) {
 	id := c.Param("id")
 	if !job.ValidToken(id) {
@@ -92,17 +93,17 @@ func (h *jobHandler) readJob(c *gin.Context, id string, wait time.Duration) (*jo
 	return h.jobs.Read(ctx, owners, id)
 }
 
-// queryWait reads ?wait=, whole seconds from 0 to 60.
+// queryWait returns the parameter wait, in whole seconds from 0 to 60.
 func queryWait(c *gin.Context) (time.Duration, error) {
 	var b bind.Binder
 	n := b.Number(c, "wait", 0, 0, maxWait)
 	return time.Duration(n) * time.Second, b.Err()
 }
 
-// etag identifies the state of a job. It is weak: the queue position may change within a state.
+// etag returns the ETag of the state of a job. It is weak: the queue position may change within a state.
 func etag(snap *job.Snapshot) string { return `W/"` + snap.EventID() + `"` }
 
-// hasCurrent reports whether the client has the current state of a job.
+// hasCurrent reports whether If-None-Match names the current state of a job.
 func hasCurrent(r *http.Request, snap *job.Snapshot) bool {
 	current := strings.TrimPrefix(etag(snap), "W/")
 	for tag := range strings.SplitSeq(r.Header.Get("If-None-Match"), ",") {
@@ -116,7 +117,7 @@ func hasCurrent(r *http.Request, snap *job.Snapshot) bool {
 
 const maxRetryAfter = 10 // seconds
 
-// retryAfter returns the seconds after which to poll a job again.
+// retryAfter returns the number of seconds after which to poll a job again.
 func (h *jobHandler) retryAfter(snap *job.Snapshot) int {
 	if snap.Progress == nil || snap.Progress.NextAttemptAt == nil {
 		return 1

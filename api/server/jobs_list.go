@@ -16,11 +16,11 @@ import (
 const (
 	defaultLimit = 20
 	maxLimit     = 100
-	// positionsShown is how many jobs of a page get their queue position, each of which costs two requests.
+	// positionsShown is how many jobs of a page include their queue position, which costs two requests to NATS each.
 	positionsShown = 20
 )
 
-// listJobs is GET /api/jobs: the jobs of the caller, newest first.
+// listJobs is GET /api/jobs. It lists the jobs of the caller, newest first.
 func (h *jobHandler) listJobs(c *gin.Context) error {
 	respond.Vary(c, "Accept-Language", "Cookie")
 	caller, err := h.sessions.Caller(c)
@@ -60,7 +60,7 @@ func (h *jobHandler) listJobs(c *gin.Context) error {
 	return nil
 }
 
-// listFilter reads the query of a list and reports all its errors.
+// listFilter returns the filter in the query, or a problem with all errors.
 func listFilter(c *gin.Context) (jobs.Filter, error) {
 	var filter jobs.Filter
 	var b bind.Binder
@@ -71,11 +71,11 @@ func listFilter(c *gin.Context) (jobs.Filter, error) {
 		return filter, err
 	}
 	if text := c.Query("cursor"); text != "" {
-		mark, ok := decodePosition(text)
+		after, ok := decodePosition(text)
 		if !ok {
 			return filter, problem.New(problem.CodeInvalidCursor)
 		}
-		filter.After = mark
+		filter.After = after
 	}
 	return filter, nil
 }

@@ -17,8 +17,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
 
-// getMedia is GET /api/jobs/:id/media/:index: one image or audio file. Those of a set are available one by one, before
-// the job has ended.
+// getMedia is GET /api/jobs/:id/media/:index. It responds with one image or audio file. Images of a set are available one by
+// one, before the job has ended.
 func (h *jobHandler) getMedia(c *gin.Context) error {
 	respond.Vary(c, "Cookie")
 	id, err := jobID(c)
@@ -56,8 +56,8 @@ func (h *jobHandler) getMedia(c *gin.Context) error {
 	return serveContent(c, m.Bytes, reader)
 }
 
-// mediaAt returns the media at the index in the path, in canonical form, or store.ErrNotFound. What a running job has
-// produced is already final. It costs one request for such a job.
+// mediaAt returns the media at an index, which must be in canonical form, or store.ErrNotFound. Media of a running job are
+// final; they cost one request to NATS.
 func mediaAt(ctx context.Context, st *store.Store, snap *job.Snapshot, text string) (job.Media, error) {
 	index, err := strconv.Atoi(text)
 	if err != nil || strconv.Itoa(index) != text || index < 0 {
@@ -81,7 +81,7 @@ func mediaAt(ctx context.Context, st *store.Store, snap *job.Snapshot, text stri
 
 const unknownType = "application/octet-stream"
 
-// safeType returns the content type for a browser: one that it shows or plays and never runs.
+// safeType returns a content type that browsers show or play but never execute.
 func safeType(contentType string) string {
 	mediaType, _, err := mime.ParseMediaType(contentType)
 	if err != nil {
@@ -97,7 +97,7 @@ func safeType(contentType string) string {
 	return unknownType
 }
 
-// extension returns the file name extension of a type that safeType returns.
+// extension returns the file name extension for a result of safeType.
 func extension(mediaType string) string {
 	switch mediaType {
 	case "image/jpeg":

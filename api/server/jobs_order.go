@@ -16,7 +16,7 @@ type submission struct {
 	Deadline *int       `json:"deadline_seconds"`
 }
 
-// order checks a submission and returns the order, or all its errors.
+// order checks a submission and returns the order, or a problem with all errors.
 func (h *jobHandler) order(models *job.Catalogue, sub *submission, b *bind.Binder) (*jobs.Order, error) {
 	kind := job.Kind(sub.Kind)
 	if sub.Deadline != nil {
@@ -48,7 +48,7 @@ func (h *jobHandler) order(models *job.Catalogue, sub *submission, b *bind.Binde
 	return o, invalidInput("/input", err)
 }
 
-// boolSafeToString converts "safe" of an image from a boolean, which it may be, to a string.
+// boolSafeToString converts the field "safe" of an image to a string if it is a boolean, which is allowed.
 func boolSafeToString(in job.Input, n *bind.Node) {
 	if _, ok := in.(*job.ImageInput); !ok {
 		return
@@ -60,7 +60,7 @@ func boolSafeToString(in job.Input, n *bind.Node) {
 	}
 }
 
-// validate returns the errors of an input, except for fields that do not even have the right type.
+// validate returns the errors of an input, except for fields in known.
 func validate(in job.Input, c *job.Catalogue, prefix string, known []job.FieldError) []job.FieldError {
 	var faults []job.FieldError
 	for _, fault := range prefixPointers(prefix, in.Validate(c)) {
@@ -71,8 +71,8 @@ func validate(in job.Input, c *job.Catalogue, prefix string, known []job.FieldEr
 	return faults
 }
 
-// invalidInput returns the problem of an input that pkg/jobs found invalid and that is in the body under prefix; any other
-// error as it is.
+// invalidInput converts a *jobs.InvalidError to a problem; prefix is the pointer of the input in the body. It returns any
+// other error unchanged.
 func invalidInput(prefix string, err error) error {
 	if faulty, ok := errors.AsType[*jobs.InvalidError](err); ok {
 		return problem.Invalid(prefixPointers(prefix, faulty.Faults)...)
@@ -80,7 +80,7 @@ func invalidInput(prefix string, err error) error {
 	return err
 }
 
-// prefixPointers puts a prefix in front of the pointers of field errors.
+// prefixPointers prepends a prefix to the pointers of field errors.
 func prefixPointers(prefix string, fields []job.FieldError) []job.FieldError {
 	for i := range fields {
 		fields[i].Pointer = prefix + fields[i].Pointer

@@ -15,14 +15,13 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 )
 
-// retryRequest is the body of POST /api/jobs/:id/retry: what to change. It is optional.
+// retryRequest is the optional body of POST /api/jobs/:id/retry: the fields to change.
 type retryRequest struct {
 	Seed     *int64 `json:"seed"`
 	Deadline *int   `json:"deadline_seconds"`
 }
 
-// retryJob is POST /api/jobs/:id/retry: a new job of the caller, with the input of one that failed or was canceled. It
-// is a submission in every respect.
+// retryJob is POST /api/jobs/:id/retry. It submits a new job of the caller with the input of a failed or canceled one.
 func (h *jobHandler) retryJob(c *gin.Context) error {
 	began := time.Now()
 	respond.Vary(c, "Accept-Language", "Cookie", "Prefer")
@@ -66,8 +65,8 @@ func (h *jobHandler) retry(c *gin.Context, caller session.Caller, r jobs.Retry, 
 	switch {
 	case errors.Is(err, jobs.ErrNotFound) && key != "":
 		snap, err := h.submitter.FindRetry(ctx, caller.Submitter(c), key, r)
-		if gone := h.owners.undoSubmissionIfDeleted(c, err); gone != nil {
-			return nil, gone
+		if deleted := h.owners.undoSubmissionIfDeleted(c, err); deleted != nil {
+			return nil, deleted
 		}
 		return &jobs.Submission{Job: snap, Replayed: true}, err
 	case errors.Is(err, jobs.ErrNotRetryable):

@@ -43,8 +43,7 @@ func (h *jobHandler) submitJob(c *gin.Context) error {
 	return h.respondSubmitted(c, submitted, began)
 }
 
-// respondSubmitted waits if the caller prefers that, and responds with the job. The wait counts from the arrival of the
-// request.
+// respondSubmitted responds with the job, after waiting for its end if the caller prefers that. The wait counts from began.
 func (h *jobHandler) respondSubmitted(c *gin.Context, submitted *jobs.Submission, began time.Time) error {
 	snap := submitted.Job
 	if submitted.Replayed {
@@ -58,7 +57,7 @@ func (h *jobHandler) respondSubmitted(c *gin.Context, submitted *jobs.Submission
 		if err == nil {
 			snap = latest
 		} else {
-			// The job is accepted anyway, and an error would say that it is not.
+			// An error response would wrongly say that the job was not accepted.
 			h.log.WarnContext(c.Request.Context(), "cannot wait for a new job", slog.Any("error", err))
 		}
 		c.Header("Preference-Applied", p.applied())
@@ -72,8 +71,8 @@ func (h *jobHandler) respondSubmitted(c *gin.Context, submitted *jobs.Submission
 	return h.show(c, status, snap)
 }
 
-// reserveOptionalWait reserves a wait for a new job. The job is accepted: a caller with too many waits gets the response at once, as
-// if it had not asked to wait.
+// reserveOptionalWait reserves a wait for a new job. Since the job is accepted, a caller with too many waits gets the response
+// at once instead of an error.
 func (h *jobHandler) reserveOptionalWait(c *gin.Context, wait time.Duration) (release func(), ok bool) {
 	if wait <= 0 {
 		return nil, false

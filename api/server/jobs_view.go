@@ -14,13 +14,13 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
-// jobViews reads jobs with their queue positions, and waits for them.
+// jobViews waits for jobs and responds with them.
 type jobViews struct{ feed *feed.Feed }
 
 // ended reports whether a job has ended.
 func ended(snap *job.Snapshot) bool { return snap.Record != nil }
 
-// await returns a job as soon as done is true, or as it is after wait or when the server begins to stop.
+// await returns a job as soon as done returns true for it, or its state after wait or when the server begins to stop.
 func (v *jobViews) await(c *gin.Context, owners []string, id string, wait time.Duration, done func(*job.Snapshot) bool) (*job.Snapshot, error) {
 	ctx, cancel := context.WithTimeout(c.Request.Context(), wait)
 	defer cancel()
@@ -40,7 +40,7 @@ func (v *jobViews) show(c *gin.Context, status int, snap *job.Snapshot) error {
 	return nil
 }
 
-// withJob adds the id of a job to all further log lines of the request.
+// withJob adds the id of a job to the log lines of the request.
 func withJob(c *gin.Context, id string) {
 	c.Request = c.Request.WithContext(telemetry.WithJobID(c.Request.Context(), id))
 }

@@ -16,12 +16,12 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
-// middleware is what the routes have in common: identifying, tracing, logging and checking requests.
+// middleware identifies, traces, logs and checks the requests of all routes.
 type middleware struct {
 	trustedProxies []string
 	proxies        session.Proxies
 	hosts          hostname.List
-	// origins may send requests from other sites; crossOrigin rejects all others.
+	// origins may send cross-origin requests; crossOrigin rejects all others.
 	origins     []string
 	crossOrigin *http.CrossOriginProtection
 	problems    *problem.Writer
@@ -83,13 +83,13 @@ func methodNotAllowed(c *gin.Context) error {
 	return &problem.Problem{Code: problem.CodeMethod, Args: map[string]string{"method": method}}
 }
 
-// methods are those that are repeated in responses and log lines.
+// methods are the methods that may appear in responses and log lines.
 var methods = []string{
 	http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
 	http.MethodOptions, http.MethodConnect, http.MethodTrace,
 }
 
-// setErrorShape gives errors the shape that the routes of a path give them, before there are routes.
+// setErrorShape sets the error format of the routes of a path while the process starts and has no routes.
 func setErrorShape(c *gin.Context) {
 	path := c.Request.URL.Path
 	under := func(prefixes ...string) bool {

@@ -73,7 +73,7 @@ func (h *modelHandler) listModels(c *gin.Context) error {
 	return nil
 }
 
-// mode returns what the workers call.
+// mode returns modelList.Mode.
 func (h *modelHandler) mode(ctx context.Context) string {
 	workers, err := h.control.Workers(ctx)
 	modes := map[string]int{}

@@ -29,7 +29,7 @@ const (
 // operator admits operators and logs what they do.
 type operator struct {
 	key env.Secret
-	// keyID identifies the key in logs. The key cannot be guessed from it without the installation's secret.
+	// keyID identifies the key in logs. Without the installation's secret it reveals nothing about the key.
 	keyID    string
 	guesses  *ratelimit.Limiter
 	problems *problem.Writer
@@ -44,14 +44,14 @@ func newOperator(key env.Secret, derived keys.Keys, problems *problem.Writer, no
 	}
 }
 
-// operatorOnly admits requests with ADMIN_KEY, as a Bearer token or in X-Admin-Key, but never in the URL, which is
-// logged by proxies. Without that setting it admits none. A client that has sent too many wrong keys is rejected even
-// with the right one: otherwise a guess that hits would succeed all the same.
+// operatorOnly admits requests with ADMIN_KEY, as a Bearer token or in X-Admin-Key, but not in the URL, which proxies log.
+// If ADMIN_KEY is not set it admits none. A client that has sent too many wrong keys is rejected even with the right one:
+// otherwise a correct guess would still succeed.
 func (o *operator) operatorOnly(c *gin.Context) { o.admitOperator(c, operatorKeys(c), 0) }
 
-// admitOperator admits a request if one of the given keys is right. Otherwise it responds with the given status, or that
-// of the code when it is 0.
-func (o *operator) admitOperator(c *gin.Context, given []string, refused int) {
+// admitOperator admits a request if one of the given keys is right. Otherwise it responds with the given status, or with the
+// status of the code if that is 0.
+func (o *operator) admitOperator(c *gin.Context, given []string, status int) {
 	c.Header("Cache-Control", "no-store")
 	respond.Vary(c, "Accept-Language", "Authorization", "X-Admin-Key")
 	want := o.key.Reveal()
@@ -79,14 +79,14 @@ func (o *operator) admitOperator(c *gin.Context, given []string, refused int) {
 			return
 		}
 	}
-	o.problems.Write(c, &problem.Problem{Code: problem.CodeAdminKey, Status: refused})
+	o.problems.Write(c, &problem.Problem{Code: problem.CodeAdminKey, Status: status})
 }
 
 func tooManyGuesses(wait time.Duration) *problem.Problem {
 	return &problem.Problem{Code: problem.CodeTooManyGuesses, RetryAfter: int(math.Ceil(wait.Seconds()))}
 }
 
-// operatorKeys returns the keys that a request holds.
+// operatorKeys returns the keys in the headers of a request.
 func operatorKeys(c *gin.Context) []string {
 	var keys []string
 	if key := c.GetHeader("X-Admin-Key"); key != "" {
@@ -98,13 +98,13 @@ func operatorKeys(c *gin.Context) []string {
 	return keys
 }
 
-// isKey compares in constant time.
+// isKey reports whether two keys are equal, in constant time.
 func isKey(given, want string) bool {
 	a, b := sha256.Sum256([]byte(given)), sha256.Sum256([]byte(want))
 	return subtle.ConstantTimeCompare(a[:], b[:]) == 1
 }
 
-// audit logs an action of an operator. ctx carries the ids of the request and the job.
+// audit logs an action of an operator. ctx holds the ids of the request and the job.
 func (o *operator) audit(ctx context.Context, c *gin.Context, act string, err error, attrs ...slog.Attr) {
 	level, outcome := slog.LevelInfo, "done"
 	if err != nil {

@@ -15,14 +15,14 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 )
 
-// owners undoes what was stored for accounts that were deleted in the meantime.
+// owners removes data that was stored for an account while the account was deleted.
 type owners struct {
 	accounts *account.Accounts
 	eraser   *erasure.Eraser
 }
 
-// undoIfDeleted removes what was stored for a member whose account was deleted in the meantime, and fails then. It does
-// so even if the caller has disconnected. It costs one request to NATS.
+// undoIfDeleted calls erase and fails with account.ErrUnknown if the account of a member was deleted during the request,
+// even if the caller has disconnected. It costs one request to NATS.
 func (o *owners) undoIfDeleted(ctx context.Context, m *session.Member, erase func(ctx context.Context, owner string) error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lifetime.OperationTimeout)
 	defer cancel()
@@ -33,8 +33,8 @@ func (o *owners) undoIfDeleted(ctx context.Context, m *session.Member, erase fun
 	return errors.Join(account.ErrUnknown, erase(ctx, m.User.Owner()))
 }
 
-// undoSubmissionIfDeleted is undoIfDeleted for a submission, which may have created a job in spite of err. Guests cannot
-// be deleted.
+// undoSubmissionIfDeleted is undoIfDeleted for a submission, which may have created a job despite err. Guests have no
+// account.
 func (o *owners) undoSubmissionIfDeleted(c *gin.Context, err error) error {
 	var refused *problem.Problem
 	if err != nil && (errors.As(err, &refused) || jobs.NotSubmitted(err) || errors.Is(err, jobs.ErrNotFound)) {
@@ -47,12 +47,11 @@ func (o *owners) undoSubmissionIfDeleted(c *gin.Context, err error) error {
 	return o.undoIfDeleted(c.Request.Context(), m, o.eraser.Erase)
 }
 
-// errOwnerDeleted says that the owner of a dead letter has deleted the account.
-var errOwnerDeleted = errors.New("the owner of the dead letter is deleted")
+// errOwnerDeleted is returned when the owner of a dead letter has deleted the account.
+var errOwnerDeleted = errors.New("owner of the dead letter is deleted")
 
-// undoReplayIfDeleted removes the job that an operator has submitted for an account that was deleted in the meantime,
-// and then fails with errOwnerDeleted. If that cannot be determined the job stays, and the sweeper of deletions removes
-// it.
+// undoReplayIfDeleted removes a replayed job and fails with errOwnerDeleted if the account of its owner was deleted in the
+// meantime. If that cannot be determined, the job remains until the sweeper of deletions removes it.
 func (o *owners) undoReplayIfDeleted(ctx context.Context, spec *job.Spec) error {
 	if spec.Lane != job.LaneMember {
 		return nil

@@ -9,24 +9,24 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
 )
 
-// checkPath rejects a path that matches a route only once it is decoded or cleaned. Routes match the decoded path, but a
-// proxy that restricts /api/admin may compare the raw one. Parameters may be percent-encoded, except for separators.
+// checkPath rejects a path that matches a route only after decoding or cleaning. Routes match the decoded path, but a proxy
+// that restricts /api/admin may compare the raw one. Parameters may be percent-encoded, except for separators.
 func (m *middleware) checkPath(c *gin.Context) {
-	written := c.Request.URL.EscapedPath()
-	if hasEncodedSeparator(written) || (c.FullPath() != "" && !matchesPattern(written, c.FullPath())) {
+	raw := c.Request.URL.EscapedPath()
+	if hasEncodedSeparator(raw) || (c.FullPath() != "" && !matchesPattern(raw, c.FullPath())) {
 		m.problems.Write(c, problem.New(problem.CodeInvalidPath))
 	}
 }
 
 // hasEncodedSeparator reports whether a raw path contains an encoded slash or any backslash.
-func hasEncodedSeparator(written string) bool {
-	lower := strings.ToLower(written)
+func hasEncodedSeparator(raw string) bool {
+	lower := strings.ToLower(raw)
 	return strings.Contains(lower, "%2f") || strings.Contains(lower, "%5c") || strings.Contains(lower, `\`)
 }
 
-// matchesPattern reports whether a raw path is written like the pattern of its route, segment by segment.
-func matchesPattern(written, pattern string) bool {
-	segments, fixed := strings.Split(written, "/"), strings.Split(pattern, "/")
+// matchesPattern reports whether a raw path matches the pattern of its route without decoding or cleaning.
+func matchesPattern(raw, pattern string) bool {
+	segments, fixed := strings.Split(raw, "/"), strings.Split(pattern, "/")
 	for i, want := range fixed {
 		if strings.HasPrefix(want, "*") {
 			return matchesWildcard(segments[min(i, len(segments)):])
@@ -40,7 +40,7 @@ func matchesPattern(written, pattern string) bool {
 			}
 			continue
 		}
-		// A fixed part may need encoding: the operator chooses the path of GOOGLE_REDIRECT_URI.
+		// A fixed segment may need encoding: the operator chooses the path of GOOGLE_REDIRECT_URI.
 		if segments[i] != want && !strings.EqualFold(segments[i], (&url.URL{Path: want}).EscapedPath()) {
 			return false
 		}
@@ -48,7 +48,7 @@ func matchesPattern(written, pattern string) bool {
 	return len(segments) == len(fixed)
 }
 
-// matchesWildcard reports whether the segments of a wildcard contain no dots and no empty one before the last.
+// matchesWildcard reports whether the segments of a wildcard include no dot segment, and no empty one before the last.
 func matchesWildcard(segments []string) bool {
 	for i, segment := range segments {
 		if isDots(segment) || (segment == "" && i < len(segments)-1) {
@@ -58,7 +58,7 @@ func matchesWildcard(segments []string) bool {
 	return true
 }
 
-// isDots reports whether a segment is . or .. once decoded.
+// isDots reports whether a segment decodes to . or .., or cannot be decoded.
 func isDots(segment string) bool {
 	decoded, err := url.PathUnescape(segment)
 	return err != nil || decoded == "." || decoded == ".."

@@ -9,19 +9,19 @@ import (
 
 const maxWait = 60 // seconds
 
-// preferences are the supported ones of RFC 7240.
+// preferences are the supported preferences of RFC 7240.
 type preferences struct {
-	// wait is how long to wait for the job to end, 0 if the client does not say.
+	// wait is how long to wait for the job to end; 0 if not set.
 	wait time.Duration
-	// async asks for a response before the job has ended.
+	// async requests a response before the job has ended.
 	async bool
 }
 
-// applied is the value of Preference-Applied for the wait.
+// applied returns the value of Preference-Applied for the wait.
 func (p preferences) applied() string { return "wait=" + strconv.Itoa(int(p.wait.Seconds())) }
 
-// prefer reads the Prefer headers. Invalid and unknown preferences are ignored, as the standard says, and the first of a
-// repeated one counts. A wait without a number, or with a larger one, means maxWait.
+// prefer returns the preferences in the Prefer headers. As the standard requires, invalid and unknown preferences are ignored
+// and the first of a repeated one counts. A wait without a number, or with one above maxWait, means maxWait.
 func prefer(r *http.Request) preferences {
 	var p preferences
 	waitSeen := false

@@ -10,8 +10,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/server/internal/bind"
 )
 
-// queries are the parameters of native routes. A route rejects all others: a misspelled filter would otherwise return
-// something else. A route that is not listed checks its own.
+// queries are the query parameters of native routes. A route rejects all others, so that a misspelled filter does not return
+// a wrong result. A route that is not listed checks its own parameters.
 var queries = map[string][]string{
 	"/api/jobs":                  {"limit", "cursor", "kind", "status"},
 	"/api/jobs/:id":              {"wait"},

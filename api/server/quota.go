@@ -15,7 +15,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/quota"
 )
 
-// quotaHandler serves what is left of the caller's quota.
+// quotaHandler serves the quota of the caller.
 type quotaHandler struct {
 	submitter *jobs.Submitter
 	sessions  *session.Sessions

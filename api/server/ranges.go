@@ -15,20 +15,19 @@ import (
 
 const (
 	rangeUnit = "bytes"
-	// maxRanges is how many ranges one request may ask for. Players and download managers ask for one; each further one
-	// can make the server read another chunk from the store for a single byte of the response.
+	// maxRanges is the maximum number of ranges in a request. Players and download managers request one; each further range
+	// can make the server read another chunk from the store for a single byte.
 	maxRanges = 4
 )
 
-// byteRange is one range of a request. A range that is open at the end has no last; a suffix ("the last n bytes") has no
-// first.
+// byteRange is one range of a request. An open-ended range has no last; a suffix range (the last n bytes) has no first.
 type byteRange struct {
 	hasFirst, hasLast bool
 	first, last       int64
 }
 
-// serveContent responds with a file of the given size, or the ranges of it that the request asks for. The caller has set the
-// headers; it fails with a problem when the file does not have the ranges.
+// serveContent responds with a file of the given size, or with the requested ranges of it. The caller sets the headers. It
+// returns a problem if the ranges are not satisfiable.
 func serveContent(c *gin.Context, size int64, content io.ReadSeeker) error {
 	normalizeRange(c.Request, size)
 	w := &rangeWriter{ResponseWriter: c.Writer}
@@ -41,13 +40,13 @@ func serveContent(c *gin.Context, size int64, content io.ReadSeeker) error {
 	return nil
 }
 
-// rangeWriter discards the response of http.ServeContent to ranges that the file does not have.
+// rangeWriter discards the 416 response of http.ServeContent.
 type rangeWriter struct {
 	gin.ResponseWriter
 	notSatisfiable bool
 }
 
-// WriteHeader passes on every status but that one.
+// WriteHeader passes on every status except 416.
 func (w *rangeWriter) WriteHeader(status int) {
 	if status == http.StatusRequestedRangeNotSatisfiable {
 		w.notSatisfiable = true
@@ -68,11 +67,10 @@ func (w *rangeWriter) Write(p []byte) (int, error) {
 func (w *rangeWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // normalizeRange rewrites the Range header of a request for a file of the given size so that http.ServeContent responds as
-// RFC 9110 requires: a range of another unit and a malformed one are ignored, where the library responds 416, and the last
-// zero bytes are a range that no file has, where the library sends an empty one.
+// RFC 9110 requires: ranges of other units and malformed ranges are ignored, for which the library responds 416, and a suffix
+// of zero bytes is not satisfiable, for which the library sends an empty range.
 //
-// More than maxRanges ranges, and ranges that overlap, are ignored too and the whole file is sent, as section 14.2 permits:
-// assembling them would cost far more than sending the file.
+// More than maxRanges ranges, and overlapping ranges, are ignored too, as section 14.2 permits: the whole file costs far less.
 func normalizeRange(r *http.Request, size int64) {
 	header := r.Header.Get("Range")
 	if header == "" {
@@ -151,7 +149,7 @@ func parseRanges(set string) (ranges []byteRange, ok bool) {
 		}
 		given++
 		if first == "" && to == 0 {
-			continue // The last no bytes.
+			continue // A suffix of zero bytes.
 		}
 		if len(ranges) <= maxRanges {
 			ranges = append(ranges, byteRange{hasFirst: first != "", hasLast: last != "", first: from, last: to})
@@ -164,7 +162,7 @@ func isDigits(s string) bool {
 	return strings.IndexFunc(s, func(r rune) bool { return r < '0' || r > '9' }) < 0
 }
 
-// position parses a position in a file, "" as 0. One that is too large for an int64 lies beyond any file.
+// position parses a position in a file, "" as 0. One that overflows an int64 is beyond the end of any file.
 func position(digits string) int64 {
 	if digits == "" {
 		return 0

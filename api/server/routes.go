@@ -42,7 +42,7 @@ func (h *handlers) routes() (*gin.Engine, error) {
 	read(native, "/api/models", handle(h.models.listModels))
 	read(native, "/api/quota", handle(h.quota.getQuota))
 
-	// The routes of the original, which wait for their job.
+	// The synchronous routes of the original.
 	original.POST("/api/generate", handle(h.original.generate))
 	original.POST("/api/pollinations/image", handle(h.original.generateFromPrompt))
 	original.POST("/api/prompts/optimize", handle(h.original.optimizePrompt))

@@ -34,11 +34,11 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
-// Mail is how email is configured, for the health report.
+// Mail is the configuration of email, for the health report.
 type Mail struct {
-	// Off says that no mail server is configured, even if password resets reach users in another way.
+	// Off reports that no mail server is configured, even if password resets reach users in another way.
 	Off bool
-	// Required makes the health report degraded in that case.
+	// Required makes the health report degraded while mail is off.
 	Required bool
 }
 
@@ -47,7 +47,7 @@ type Deps struct {
 	Jobs  *jobs.Service
 	Store *store.Store
 	Queue *queue.Queue
-	// Control knows the circuit breakers, the pauses and the runtime switches.
+	// Control has the circuit breakers, the pauses and the runtime switches.
 	Control *control.Controller
 	Feed    *feed.Feed
 	Broker  *broker.Broker
@@ -57,7 +57,7 @@ type Deps struct {
 	Quota    *quota.Quota
 	// Eraser deletes accounts with all their data.
 	Eraser *erasure.Eraser
-	// VerifyEmail has new accounts with a password verify their email address before they can submit jobs.
+	// VerifyEmail requires new accounts with a password to verify their email address before they can submit jobs.
 	VerifyEmail bool
 	// Feedback stores the feedback of members.
 	Feedback *feedback.Box
@@ -67,8 +67,7 @@ type Deps struct {
 	Google *Google
 	// Catalogue is the built-in list of models, against which settings are validated.
 	Catalogue *job.Catalogue
-	// Mail is how email is configured.
-	Mail Mail
+	Mail      Mail
 	// Models returns the current list of models; Catalogue when nil.
 	Models  func(context.Context) *job.Catalogue
 	Metrics *telemetry.Metrics
@@ -81,7 +80,7 @@ type Deps struct {
 	OpenAPI []byte
 	// Web holds the page: index.html, and its files below assets/. Without it there is no page.
 	Web fs.FS
-	// Simulated says that the simulator replaces the upstreams, for the health report.
+	// Simulated reports that the simulator replaces the upstreams, for the health report.
 	Simulated bool
 	// MissingEnv names the required settings that are missing, for the health report. Optional.
 	MissingEnv []string
@@ -102,8 +101,7 @@ const (
 	keepAlive         = 15 * time.Second
 )
 
-// Server is the HTTP API. Besides its routes it holds counts of what is in progress, and what it has logged, and nothing else
-// that changes.
+// Server is the HTTP API. Its only mutable state is counts of requests in progress, rate limits and log sampling.
 type Server struct {
 	engine   *gin.Engine
 	handlers *handlers
@@ -133,14 +131,14 @@ type handlers struct {
 	page          *pageHandler
 }
 
-// New returns a server. It fails when a setting names a model or voice that is not in the catalogue, and when the contract
-// or the page cannot be read. It logs one warning when DEFAULT_AUDIO_MODEL names a retired model.
+// New returns a server. It fails if a setting is invalid or names a model or voice that is not in the catalogue, or if the
+// contract or the page cannot be read. It logs a warning if DEFAULT_AUDIO_MODEL names a retired model.
 func New(cfg Config, deps Deps) (*Server, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
 	if len(deps.Secret) == 0 {
-		return nil, errors.New("make server: no secret")
+		return nil, errors.New("server: no secret")
 	}
 	deps.setDefaults()
 	h, err := newHandlers(&cfg, &deps)
@@ -257,12 +255,12 @@ func (s *Server) Routes() []Route {
 	return routes
 }
 
-// HTTP returns an http.Server for the surface, without an address. When base ends, event streams end and waiting
-// requests are answered with what is known by then; all others are left to finish, as Shutdown wants it.
+// HTTP returns an http.Server for the API, without an address. When base ends, event streams end and waiting requests respond
+// with the current state; all others can finish, as Shutdown expects.
 //
-// There is no WriteTimeout, which would cut streams: every write has a deadline of its own. ReadTimeout bounds the body of
-// every request, whether the handler reads it or not. It cuts nobody off who waits: net/http lifts it once the body has
-// come to its end.
+// There is no WriteTimeout, which would end streams: every write has a deadline of its own. ReadTimeout bounds the body of
+// every request, whether the handler reads it or not, but not a request that waits: net/http clears it at the end of the
+// body.
 func (s *Server) HTTP(base context.Context) *http.Server {
 	return newHTTP(base, s.Handler(), s.log)
 }
@@ -279,5 +277,5 @@ func newHTTP(base context.Context, handler http.Handler, log *slog.Logger) *http
 	}
 }
 
-// ErrStopping is the cause with which the caller of HTTP cancels its context: streams and waiting requests end with it.
+// ErrStopping is the cause with which the caller of HTTP cancels base; streams and waiting requests end with it.
 var ErrStopping = lifetime.ErrStopping

@@ -13,8 +13,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
-// StartupHandler responds from the first moment of a process: that it is alive and, until Open, that it is not ready. A
-// process may wait long for NATS, and its supervisor must not take that for a crash.
+// StartupHandler responds while a process starts: until Open, /livez succeeds and every other route returns 503. A process may
+// wait long for NATS, which its supervisor must not mistake for a crash.
 type StartupHandler struct {
 	log     *slog.Logger
 	handler atomic.Pointer[http.Handler]
@@ -42,13 +42,13 @@ func NewStartupHandler(cfg Config, metrics *telemetry.Metrics, log *slog.Logger)
 	return h, nil
 }
 
-// Open passes requests to a server from now on.
+// Open makes the handler pass requests to s.
 func (h *StartupHandler) Open(s *Server) {
 	handler := s.Handler()
 	h.handler.Store(&handler)
 }
 
-// ServeHTTP responds, or passes the request to the server.
+// ServeHTTP passes the request to the server if the handler is open.
 func (h *StartupHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	(*h.handler.Load()).ServeHTTP(w, r)
 }

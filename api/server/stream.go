@@ -25,24 +25,24 @@ func openStream(c *gin.Context, id string) (*stream, error) {
 	return &stream{st, c}, err
 }
 
-// openAndEnd opens a stream in a process that stops, and ends it.
+// openAndEnd opens a stream while the process stops, and ends it.
 func openAndEnd(c *gin.Context, id string) {
 	if st, err := openStream(c, id); err == nil {
 		st.SendRandomRetry()
 	}
 }
 
-// stopping reports whether a stream could not be opened because the server stops. It is opened and ended then: a browser
-// reconnects after a stream that has ended, and never after an error status.
+// stopping reports whether a stream failed because the server stops. The response is then a stream that ends at once: a
+// browser reconnects after the end of a stream, but not after an error status.
 func stopping(err error) bool { return errors.Is(err, lifetime.ErrStopping) }
 
-// pump passes the events of a reader to show until they end, the client is gone, its token becomes invalid, or the server
-// stops. Whatever the reason, the response ends properly and the client may reconnect.
-func (h *eventHandler) pump(st *stream, r *feed.Reader, show func(feed.Event) error) {
+// pump passes the events of a reader to send until they end, the client disconnects, its token becomes invalid, or the server
+// stops. In each case the response ends normally and the client may reconnect.
+func (h *eventHandler) pump(st *stream, r *feed.Reader, send func(feed.Event) error) {
 	h.metrics.StreamsOpen.Inc()
 	defer h.metrics.StreamsOpen.Dec()
-	quiet := time.NewTicker(h.keepAlive)
-	defer quiet.Stop()
+	idle := time.NewTicker(h.keepAlive)
+	defer idle.Stop()
 	validate := time.NewTicker(h.keepAlive)
 	defer validate.Stop()
 	for {
@@ -60,9 +60,9 @@ func (h *eventHandler) pump(st *stream, r *feed.Reader, show func(feed.Event) er
 				h.countIfSlow(r.Err())
 				return
 			}
-			err = show(e)
-			quiet.Reset(h.keepAlive)
-		case <-quiet.C:
+			err = send(e)
+			idle.Reset(h.keepAlive)
+		case <-idle.C:
 			err = st.KeepAlive()
 		}
 		if err != nil {
@@ -72,7 +72,7 @@ func (h *eventHandler) pump(st *stream, r *feed.Reader, show func(feed.Event) er
 	}
 }
 
-// countIfSlow counts a stream that ended because its client did not keep up.
+// countIfSlow counts a stream if err says that its client did not keep up.
 func (h *eventHandler) countIfSlow(err error) {
 	if errors.Is(err, feed.ErrSlow) || isTimeout(err) {
 		h.metrics.SlowReadersDropped.Inc()

@@ -11,13 +11,13 @@ import (
 )
 
 const (
-	// streamsPerAddress is how many times MAX_STREAMS_PER_CALLER all guests of one address may have together. A new cookie is
-	// free, so a limit by cookie alone would be none.
+	// streamsPerAddress is the factor by which all guests of one address together may exceed MAX_STREAMS_PER_CALLER. A limit
+	// by cookie alone would be ineffective, since a new cookie is free.
 	streamsPerAddress = 10
-	// waitsPerStream is how many times MAX_STREAMS_PER_CALLER a caller may have requests that wait. There may be one for
-	// each of its jobs, and they end after a minute.
+	// waitsPerStream is the same factor for the waiting requests of a caller. There may be one for each of its jobs, and they
+	// end after a minute.
 	waitsPerStream = 10
-	// retryStreams is when a stream may have been closed, in seconds.
+	// retryStreams is when to retry, in seconds.
 	retryStreams = 10
 )
 
@@ -27,26 +27,26 @@ type streamLimits struct {
 	streams, waits         ratelimit.Concurrency
 }
 
-// errStreamsFull is the cause of a stream or wait that exceeds MAX_STREAMS.
-var errStreamsFull = errors.New("as many streams or waiting requests as MAX_STREAMS allows")
+// errStreamsFull is the cause of the problem when MAX_STREAMS is reached.
+var errStreamsFull = errors.New("MAX_STREAMS is reached")
 
-// reserveStream reserves an event stream for a caller. It fails with a problem: 429 when the caller has too many, 503
-// when the process has.
+// reserveStream reserves an event stream for a caller. It returns a problem with 429 if the caller has too many streams, and
+// with 503 if the process has.
 func (l *streamLimits) reserveStream(caller session.Caller) (release func(), err error) {
-	most := l.maxPerCaller
-	bounds := []ratelimit.Bound{{Key: "address " + caller.Address, Max: streamsPerAddress * most}}
+	limit := l.maxPerCaller
+	bounds := []ratelimit.Bound{{Key: "address " + caller.Address, Max: streamsPerAddress * limit}}
 	switch {
 	case caller.Lane == job.LaneMember:
-		bounds = []ratelimit.Bound{{Key: "member " + caller.Owner, Max: most}}
+		bounds = []ratelimit.Bound{{Key: "member " + caller.Owner, Max: limit}}
 	case caller.Named():
-		bounds = append(bounds, ratelimit.Bound{Key: "guest " + caller.Owner, Max: most})
+		bounds = append(bounds, ratelimit.Bound{Key: "guest " + caller.Owner, Max: limit})
 	default:
-		bounds = append(bounds, ratelimit.Bound{Key: "anonymous " + caller.Address, Max: most})
+		bounds = append(bounds, ratelimit.Bound{Key: "anonymous " + caller.Address, Max: limit})
 	}
 	return reserveUnit(&l.streams, l.maxTotal, bounds, "")
 }
 
-// reserveWait reserves a request that waits for a job, in the same way.
+// reserveWait reserves a request that waits for a job, like reserveStream.
 func (l *streamLimits) reserveWait(caller session.Caller) (release func(), err error) {
 	key := "address " + caller.Address
 	if caller.Lane == job.LaneMember {
@@ -55,8 +55,8 @@ func (l *streamLimits) reserveWait(caller session.Caller) (release func(), err e
 	return reserveUnit(&l.waits, l.maxTotal, []ratelimit.Bound{{Key: key, Max: waitsPerStream * l.maxPerCaller}}, "wait")
 }
 
-func reserveUnit(places *ratelimit.Concurrency, total int, bounds []ratelimit.Bound, reason string) (release func(), err error) {
-	release, exceeded, ok := places.Reserve(total, bounds...)
+func reserveUnit(in *ratelimit.Concurrency, total int, bounds []ratelimit.Bound, reason string) (release func(), err error) {
+	release, exceeded, ok := in.Reserve(total, bounds...)
 	switch {
 	case ok:
 		return release, nil

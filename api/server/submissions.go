@@ -50,8 +50,8 @@ func (s *submissions) submit(c *gin.Context, caller session.Caller, o *jobs.Orde
 	}
 	defer release()
 	submitted, err := s.submitter.Submit(ctx, caller.Submitter(c), o)
-	if gone := s.owners.undoSubmissionIfDeleted(c, err); gone != nil {
-		return nil, gone
+	if deleted := s.owners.undoSubmissionIfDeleted(c, err); deleted != nil {
+		return nil, deleted
 	}
 	if err != nil {
 		return nil, err

@@ -17,7 +17,7 @@ func (m *middleware) trace(c *gin.Context) {
 	}
 	ctx, span := m.tracing.StartRequest(c.Request.Context(), tracedMethod(c), c.FullPath(), c.Request.Header)
 	c.Request = c.Request.WithContext(ctx)
-	// A handler that cuts its response off panics.
+	// A handler that aborts its response panics.
 	code := "aborted"
 	defer func() {
 		status := c.Writer.Status()
@@ -34,7 +34,7 @@ func (m *middleware) trace(c *gin.Context) {
 	code = problem.CodeOf(c)
 }
 
-// isTraced reports whether a request is to the API itself.
+// isTraced reports whether a request is for the API.
 func isTraced(c *gin.Context) bool {
 	path := c.FullPath()
 	if path == "" {
@@ -43,7 +43,7 @@ func isTraced(c *gin.Context) bool {
 	return strings.HasPrefix(path, "/api/")
 }
 
-// tracedMethod returns the method as the semantic conventions of traces have it.
+// tracedMethod returns the method as the semantic conventions for traces define it.
 func tracedMethod(c *gin.Context) string {
 	if !slices.Contains(methods, c.Request.Method) {
 		return "_OTHER"

@@ -12,19 +12,19 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// MaxFaults bounds how many errors of fields are reported; a body can hold thousands.
+// MaxFaults bounds how many errors of fields are reported; a body can have thousands.
 const MaxFaults = 20
 
 // Binder copies a JSON object into a struct and collects the errors of all fields.
 type Binder struct {
-	// lenient ignores unknown and repeated fields and accepts numbers and booleans that are strings, as the clients of the
-	// original send them.
+	// lenient ignores unknown and repeated fields and accepts numbers and booleans as strings, which clients of the original
+	// send.
 	lenient bool
 	// Faults are the errors of fields so far.
 	Faults []job.FieldError
 }
 
-// Add adds an error of a field, with the name and value of up to one argument.
+// Add adds an error of a field; args are the name and value of at most one argument.
 func (b *Binder) Add(pointer, code string, args ...string) {
 	if len(b.Faults) == MaxFaults {
 		return
@@ -75,7 +75,7 @@ func fieldsOf(dest any) map[string]reflect.Value {
 	return fields
 }
 
-// maxPointerName bounds how much of an unknown name is repeated in a response.
+// maxPointerName bounds the length of an unknown name in a response, in characters.
 const maxPointerName = 64
 
 // Escape returns a name as a segment of a JSON Pointer.
@@ -88,9 +88,9 @@ func Escape(name string) string {
 
 // value copies one value into a field. A null counts as missing.
 func (b *Binder) value(pointer string, n *Node, field reflect.Value) {
-	if whole, ok := field.Addr().Interface().(**Node); ok {
-		if *whole = n; n.Kind == Null {
-			*whole = nil
+	if node, ok := field.Addr().Interface().(**Node); ok {
+		if *node = n; n.Kind == Null {
+			*node = nil
 		}
 		return
 	}
@@ -125,7 +125,7 @@ func (b *Binder) value(pointer string, n *Node, field reflect.Value) {
 	field.Set(target)
 }
 
-// list copies a list of strings into a field. An item of another type stays empty, so that the others keep their indexes.
+// list copies an array of strings into a field. An item of another type becomes "", so that the others keep their indexes.
 func (b *Binder) list(pointer string, n *Node, field reflect.Value) {
 	if n.Kind != Array {
 		b.Add(pointer, "wrong_type", "want", string(Array))
@@ -142,7 +142,7 @@ func (b *Binder) list(pointer string, n *Node, field reflect.Value) {
 	field.Set(reflect.ValueOf(texts))
 }
 
-// jsonType returns the name of the JSON type of a Go kind, as the table in package problem has it.
+// jsonType returns the name of the JSON type of a Go kind, as in the table of package problem.
 func jsonType(kind reflect.Kind) string {
 	switch kind {
 	case reflect.String:
@@ -158,7 +158,7 @@ func jsonType(kind reflect.Kind) string {
 	}
 }
 
-// scalar sets a string, a number or a boolean and reports whether the value has that type.
+// scalar sets a string, a number or a boolean and reports whether n has that type.
 func (b *Binder) scalar(n *Node, into reflect.Value) bool {
 	quoted := b.lenient && n.Kind == String
 	switch jsonType(into.Kind()) {
@@ -179,8 +179,8 @@ func (b *Binder) scalar(n *Node, into reflect.Value) bool {
 	}
 }
 
-// integer parses an integer, which may have a fraction of zero or an exponent. One that is too large for the type becomes
-// the largest one, so that the check of its range can name the bounds.
+// integer parses an integer, which may have a zero fraction or an exponent. One that overflows becomes the largest value of
+// the type, so that the range check reports it.
 func integer(text string, bits int) (int64, bool) {
 	i, err := strconv.ParseInt(text, 10, bits)
 	if err == nil || errors.Is(err, strconv.ErrRange) {
@@ -190,7 +190,7 @@ func integer(text string, bits int) (int64, bool) {
 	if !ok || f != math.Trunc(f) {
 		return 0, false
 	}
-	// Formatted without a fraction it is parsed like any other, and found too large if it is.
+	// Parse again without the fraction and exponent, which clamps the value to the type.
 	i, err = strconv.ParseInt(strconv.FormatFloat(f, 'f', 0, 64), 10, bits)
 	if math.IsInf(f, 0) {
 		return int64(math.Copysign(math.MaxInt64, f)) >> (64 - bits), true
@@ -198,7 +198,7 @@ func integer(text string, bits int) (int64, bool) {
 	return i, err == nil || errors.Is(err, strconv.ErrRange)
 }
 
-// number parses any number; one that is too large becomes infinite and is then out of range.
+// number parses a number. One that overflows becomes infinite, so that the range check reports it.
 func number(text string) (float64, bool) {
 	f, err := strconv.ParseFloat(text, 64)
 	if math.IsNaN(f) {
@@ -207,7 +207,7 @@ func number(text string) (float64, bool) {
 	return f, err == nil || errors.Is(err, strconv.ErrRange)
 }
 
-// AddMissing adds errors that were found elsewhere, except for fields that have one already.
+// AddMissing adds errors, except for fields that already have one.
 func (b *Binder) AddMissing(faults ...job.FieldError) {
 	for _, f := range faults {
 		if len(b.Faults) < MaxFaults && !Has(b.Faults, f.Pointer) {
@@ -216,7 +216,7 @@ func (b *Binder) AddMissing(faults ...job.FieldError) {
 	}
 }
 
-// Err returns the problem of all errors of fields, nil if there are none.
+// Err returns a problem with all errors of fields, or nil if there are none.
 func (b *Binder) Err() error {
 	if len(b.Faults) == 0 {
 		return nil

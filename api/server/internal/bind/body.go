@@ -18,13 +18,13 @@ import (
 )
 
 const (
-	// MaxBody is the largest body of most routes: ten thousand characters of speech, escaped, and room to spare.
+	// MaxBody is the largest body of most routes. Ten thousand characters of speech fit, even if escaped.
 	MaxBody = 256 << 10
 	// BodyTimeout bounds how long a body may take to arrive.
 	BodyTimeout = 15 * time.Second
 )
 
-// JSON copies the body of a native request into the struct that dest points to. It fails when the body is no JSON object;
+// JSON copies the body of a native request into the struct that dest points to. It fails if the body is not a JSON object;
 // errors of fields are in the Binder.
 func JSON(c *gin.Context, dest any) (*Binder, error) {
 	if err := checkMediaType(c.Request); err != nil {
@@ -60,7 +60,7 @@ func decode(c *gin.Context, dest any, b *Binder) (*Binder, error) {
 	return b, b.parse(body, dest)
 }
 
-// LenientBytes is Lenient for a body that was read already.
+// LenientBytes is Lenient for a body that has already been read.
 func LenientBytes(body []byte, dest any) (*Binder, error) {
 	b := &Binder{lenient: true}
 	return b, b.parse(body, dest)
@@ -94,10 +94,10 @@ func checkMediaType(r *http.Request) error {
 	return nil
 }
 
-// ReadBody reads a whole body, within the limit of its route and BodyTimeout.
+// ReadBody returns the whole body. It must arrive within BodyTimeout and not exceed the limit of its route.
 func ReadBody(c *gin.Context) ([]byte, error) {
 	control := http.NewResponseController(c.Writer)
-	// Without a connection, as in a test, there is no deadline to set.
+	// SetReadDeadline fails without a connection, as in tests.
 	_ = control.SetReadDeadline(time.Now().Add(BodyTimeout))
 	body, err := io.ReadAll(c.Request.Body)
 	if err == nil {
@@ -108,31 +108,23 @@ func ReadBody(c *gin.Context) ([]byte, error) {
 	case err == nil:
 		return body, nil
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		// The deadline stays, as after every other error: net/http would otherwise wait for the rest of the body.
+		// The deadline stays, as after every error, so that net/http does not wait for the rest of the body.
 		c.Header("Connection", "close")
 		return nil, problem.New(problem.CodeRequestTimeout)
 	}
 	return nil, BodyProblem(err, len(body))
 }
 
-// BodyProblem returns the problem of a body that could not be read beyond the bytes received, for any reason but its deadline.
+// BodyProblem returns the problem for a body that failed after the given number of bytes, except for an expired deadline.
 func BodyProblem(err error, received int) *problem.Problem {
-	if most := limitOf(err); most > 0 {
-		return TooLarge(most)
+	if exceeded, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return TooLarge(exceeded.Limit)
 	}
 	// The connection broke, or the chunks of the body are malformed.
 	return &problem.Problem{Code: problem.CodeInvalidJSON, Args: map[string]string{"offset": strconv.Itoa(received)}}
 }
 
-// limitOf returns the limit that a body has exceeded, 0 for any other error.
-func limitOf(err error) int64 {
-	if exceeded, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return exceeded.Limit
-	}
-	return 0
-}
-
-// TooLarge returns the problem of a body above a limit.
-func TooLarge(most int64) *problem.Problem {
-	return &problem.Problem{Code: problem.CodeTooLarge, Args: map[string]string{"max": strconv.FormatInt(most, 10)}}
+// TooLarge returns the problem for a body that exceeds a limit.
+func TooLarge(limit int64) *problem.Problem {
+	return &problem.Problem{Code: problem.CodeTooLarge, Args: map[string]string{"max": strconv.FormatInt(limit, 10)}}
 }

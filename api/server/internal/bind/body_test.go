@@ -14,7 +14,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
 )
 
-func TestBodyThatDoesNotArrive(t *testing.T) {
+func TestBodyTimeout(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		codes := make(chan string, 1)
@@ -30,7 +30,7 @@ func TestBodyThatDoesNotArrive(t *testing.T) {
 			began := time.Now()
 			go func() { _, _ = io.Copy(io.Discard, conn) }()
 			if code := <-codes; code != "request_timeout" || time.Since(began) != 15*time.Second {
-				t.Errorf("%s after %v", code, time.Since(began))
+				t.Errorf("code %s after %v", code, time.Since(began))
 			}
 		})
 	})

@@ -1,3 +1,3 @@
-// Package bind reads requests: a JSON body or the query becomes a Go value, and the errors of all its fields are collected
-// with their JSON pointers, so that a client learns of all of them at once.
+// Package bind decodes requests: it converts a JSON body or the query to Go values, and collects the errors of all fields with
+// their JSON pointers, so that a client gets them all at once.
 package bind

@@ -11,11 +11,11 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
 )
 
-// maxDepth is how deeply a body may be nested; what is read has two levels.
+// maxDepth is how deeply a body may be nested; valid bodies have two levels.
 const maxDepth = 16
 
-// Node is a JSON value as it was received. Unlike the result of encoding/json it keeps duplicate names and distinguishes a
-// missing value from a wrong one, so that all errors of a body can be reported at once.
+// Node is a JSON value as received. Unlike the result of encoding/json it keeps duplicate names and distinguishes missing
+// values from wrong ones, so that all errors of a body can be reported at once.
 type Node struct {
 	Kind    Kind
 	Text    string
@@ -23,7 +23,7 @@ type Node struct {
 	items   []*Node
 }
 
-// Member is one name of an object and its value.
+// Member is a name of an object with its value.
 type Member struct {
 	Name  string
 	Value *Node
@@ -32,7 +32,7 @@ type Member struct {
 // Kind is the JSON type of a value.
 type Kind string
 
-// The JSON types, as the table of their names in package problem has them.
+// The JSON types, as in the table of package problem.
 const (
 	Null   Kind = "null"
 	Bool   Kind = "boolean"
@@ -42,9 +42,9 @@ const (
 	Array  Kind = "array"
 )
 
-// Parse reads a body that must be a single JSON object. It fails with a problem that says where the error is.
+// Parse parses a body, which must be a single JSON object. It returns a problem with the position of the error.
 func Parse(body []byte) (*Node, error) {
-	body = bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")) // Some editors and shells put a byte order mark there.
+	body = bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")) // Some editors and shells write a byte order mark.
 	if len(bytes.TrimSpace(body)) == 0 {
 		return nil, problem.New(problem.CodeBodyRequired)
 	}
@@ -75,8 +75,8 @@ func invalidJSON(reason string, offset int) *problem.Problem {
 // checkSyntax fails unless the body is exactly one JSON value.
 func checkSyntax(body []byte) error {
 	d := json.NewDecoder(bytes.NewReader(body))
-	var whole json.RawMessage
-	if err := d.Decode(&whole); err != nil {
+	var value json.RawMessage
+	if err := d.Decode(&value); err != nil {
 		offset := len(body)
 		if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 			offset = int(syntax.Offset)
@@ -89,7 +89,7 @@ func checkSyntax(body []byte) error {
 	return nil
 }
 
-// invalidUTF8 returns the offset of the first byte that is not part of a UTF-8 character, or −1.
+// invalidUTF8 returns the offset of the first byte that is not valid UTF-8, or −1.
 func invalidUTF8(b []byte) int {
 	for at := 0; at < len(b); {
 		r, size := utf8.DecodeRune(b[at:])

@@ -11,8 +11,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// Number reads an integer parameter of the query, or returns the fallback when there is none. It adds an error when the
-// value lies outside the bounds.
+// Number returns an integer parameter of the query, or the fallback if there is none. It adds an error if the value is out of
+// bounds.
 func (b *Binder) Number(c *gin.Context, name string, fallback, low, high int) int {
 	text, given := c.GetQuery(name)
 	if !given {
@@ -25,7 +25,7 @@ func (b *Binder) Number(c *gin.Context, name string, fallback, low, high int) in
 	return n
 }
 
-// Time reads a time in the format of RFC 3339, the zero time when text is empty.
+// Time parses a time in the format of RFC 3339. It returns the zero time if text is empty.
 func (b *Binder) Time(pointer, text string) time.Time {
 	if text == "" {
 		return time.Time{}
@@ -37,12 +37,12 @@ func (b *Binder) Time(pointer, text string) time.Time {
 	return t
 }
 
-// List reads a parameter of the query that may be repeated and may hold several known values, separated by commas.
+// List is Choices for a query parameter that may be repeated.
 func List[T ~string](b *Binder, c *gin.Context, name string, known []T) []T {
 	return Choices(b, "?"+name, strings.Join(c.QueryArray(name), ","), known)
 }
 
-// Choices reads a list of known values, separated by commas.
+// Choices parses a comma-separated list of known values.
 func Choices[T ~string](b *Binder, pointer, text string, known []T) []T {
 	var list []T
 	for value := range strings.SplitSeq(text, ",") {
@@ -59,7 +59,7 @@ func Choices[T ~string](b *Binder, pointer, text string, known []T) []T {
 	return list
 }
 
-// Join returns values as a list for a sentence.
+// Join returns a comma-separated list of values.
 func Join[T ~string](values []T) string {
 	texts := make([]string, len(values))
 	for i, v := range values {

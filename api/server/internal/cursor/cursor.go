@@ -1,4 +1,4 @@
-// Package cursor encodes positions in lists as opaque strings and rejects everything that it has not encoded itself.
+// Package cursor encodes positions in lists as opaque strings and rejects strings that it has not encoded.
 package cursor
 
 import (
@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// maxLength bounds what is decoded; a real cursor is half as long.
+// maxLength bounds the cursors that are decoded; real ones are at most half as long.
 const maxLength = 256
 
 // Encode returns the cursor of a position. kind names the list and the version of the format, so that a cursor of another

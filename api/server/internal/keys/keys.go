@@ -1,4 +1,4 @@
-// Package keys derives the keys that one installation signs, encrypts and names things with.
+// Package keys derives keys for single purposes from the secret of an installation.
 package keys
 
 import (
@@ -6,8 +6,7 @@ import (
 	"crypto/sha256"
 )
 
-// Keys are derived from the secret of an installation, one for each purpose, so that nothing signed for one purpose can
-// pass for another.
+// Keys are the derived keys, one for each purpose, so that a value signed for one purpose is invalid for another.
 type Keys struct {
 	GuestCookie []byte
 	Attempts    []byte

@@ -1,4 +1,4 @@
-// Package lifetime bounds how long a request may last: by a time limit, by its caller, and by the server when it stops.
+// Package lifetime provides contexts that bound a request by a timeout, by its client, and by the stop of the server.
 package lifetime
 
 import (
@@ -10,14 +10,14 @@ import (
 // ErrStopping is the cause with which streams and waiting requests end when the server begins to stop.
 var ErrStopping = errors.New("the server is stopping")
 
-// OperationTimeout bounds what one request asks of NATS before it answers 503.
+// OperationTimeout bounds the operations of one request on NATS; afterwards it responds 503.
 const OperationTimeout = 10 * time.Second
 
-// baseKey is where a request's context holds the context that ends when the server begins to stop.
+// baseKey is the context key of the context that ends when the server begins to stop.
 type baseKey struct{}
 
-// WithBase returns the context that all requests of a server descend from. It does not end with base, so that Shutdown can
-// let requests finish; UntilStop and OnStop follow base.
+// WithBase returns the parent context of all requests of a server. It does not end with base, so that requests can finish
+// during Shutdown; UntilStop and OnStop follow base.
 func WithBase(base context.Context) context.Context {
 	return context.WithValue(context.WithoutCancel(base), baseKey{}, base)
 }
@@ -60,8 +60,8 @@ func Bounded(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, OperationTimeout)
 }
 
-// Opening returns a context for something that must be opened within OperationTimeout and is then used for as long as ctx
-// lasts. The caller calls opened once it is open, and cancel in the end.
+// Opening returns a context for a resource that must be opened within OperationTimeout and may then be used for as long as
+// ctx lasts. The caller calls opened once it is open, and cancel at the end.
 func Opening(ctx context.Context) (bound context.Context, opened, cancel func()) {
 	ctx, end := context.WithCancelCause(ctx)
 	timer := time.AfterFunc(OperationTimeout, func() { end(context.DeadlineExceeded) })
@@ -71,8 +71,8 @@ func Opening(ctx context.Context) (bound context.Context, opened, cancel func())
 	}
 }
 
-// Detached returns a context that outlives the caller of a request and ends after timeout. Once the server begins to stop it
-// lasts no longer than OperationTimeout.
+// Detached returns a context that ends after timeout, but not when the client of a request disconnects. Once the server begins
+// to stop it lasts at most another OperationTimeout.
 func Detached(request context.Context, timeout time.Duration) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(request), timeout)
 	detach := OnStop(request, func() {

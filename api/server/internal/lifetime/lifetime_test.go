@@ -27,12 +27,12 @@ func TestUntilStop(t *testing.T) {
 		stop()
 		synctest.Wait()
 		if !errors.Is(context.Cause(waiting), lifetime.ErrStopping) || ctx.Err() != nil {
-			t.Errorf("the wait ended with %v, the request with %v", context.Cause(waiting), ctx.Err())
+			t.Errorf("wait ended with %v, request with %v", context.Cause(waiting), ctx.Err())
 		}
 	})
 }
 
-// TestDetached checks that what is detached outlives its client, and the stop of the server by OperationTimeout.
+// TestDetached checks that a detached context outlives its client, and the stop of the server by OperationTimeout.
 func TestDetached(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -65,7 +65,7 @@ func TestOpening(t *testing.T) {
 		time.Sleep(2 * lifetime.OperationTimeout)
 		synctest.Wait()
 		if !errors.Is(context.Cause(slow), context.DeadlineExceeded) || open.Err() != nil {
-			t.Errorf("not opened: %v, opened: %v", context.Cause(slow), open.Err())
+			t.Errorf("context not opened in time: %v; opened: %v", context.Cause(slow), open.Err())
 		}
 	})
 }

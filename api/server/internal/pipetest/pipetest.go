@@ -1,4 +1,4 @@
-// Package pipetest serves a handler on a connection in memory, so that its deadlines follow the clock of a synctest bubble.
+// Package pipetest serves a handler on an in-memory connection, whose deadlines follow the clock of a synctest bubble.
 package pipetest
 
 import (
@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// listener returns connections that are in memory.
+// listener is a net.Listener of in-memory connections.
 type listener struct {
 	conns  chan net.Conn
 	closed chan struct{}
@@ -28,7 +28,7 @@ func (l listener) Accept() (net.Conn, error) {
 func (l listener) Close() error   { close(l.closed); return nil }
 func (l listener) Addr() net.Addr { return &net.TCPAddr{} }
 
-// Dial serves srv on one connection and returns the other end, and the channel on which the result of srv.Serve arrives.
+// Dial serves srv on one connection. It returns the client's end, and a channel that receives the result of srv.Serve.
 func Dial(srv *http.Server) (client net.Conn, served <-chan error) {
 	l := listener{conns: make(chan net.Conn, 1), closed: make(chan struct{})}
 	result := make(chan error, 1)
@@ -38,7 +38,7 @@ func Dial(srv *http.Server) (client net.Conn, served <-chan error) {
 	return client, result
 }
 
-// Serve serves h on one connection and passes its other end to client. It returns when the server has shut down.
+// Serve serves h on one connection and calls client with the other end. It returns after the server has shut down.
 func Serve(t *testing.T, h http.Handler, client func(conn net.Conn)) {
 	t.Helper()
 	srv := &http.Server{Handler: h, ReadHeaderTimeout: time.Second}

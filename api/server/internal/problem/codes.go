@@ -78,17 +78,17 @@ const (
 	retryUnavailable = 5
 )
 
-// definition is what an error code means over HTTP.
+// definition is the HTTP response for an error code.
 type definition struct {
 	status   int
 	sentence Words
-	// retryAfter is the Retry-After of problems that set none, in seconds; 0 sends no such header.
+	// retryAfter is the default Retry-After, in seconds; 0 for none.
 	retryAfter int
-	// reasons hold the sentences of problems with a reason.
+	// reasons holds the sentences by Problem.Reason.
 	reasons map[string]Words
 }
 
-// codes is the table of all codes.
+// codes is the table of all codes except those of failed jobs.
 var codes = map[string]definition{
 	CodeInvalid: {status: http.StatusBadRequest, sentence: Words{"The request is invalid.", "请求无效。"}},
 	CodeInvalidJSON: {status: http.StatusBadRequest, sentence: Words{"The body is not valid JSON: syntax error at byte {offset}.", "请求体不是有效的 JSON：第 {offset} 字节处有语法错误。"}, reasons: map[string]Words{
@@ -107,12 +107,12 @@ var codes = map[string]definition{
 	CodeCrossOrigin:   {status: http.StatusForbidden, sentence: Words{"Cross-origin requests from this site are not allowed.", "不允许来自该网站的跨域请求。"}},
 	CodeHost:          {status: http.StatusMisdirectedRequest, sentence: Words{"This server does not serve the host name of the request; the operator can allow it with PUBLIC_HOSTS.", "服务器不接受请求中的主机名；管理员可通过 PUBLIC_HOSTS 添加该主机名。"}},
 	CodeNotFound: {status: http.StatusNotFound, sentence: Words{"The job does not exist or has expired.", "任务不存在或已过期。"}, reasons: map[string]Words{
-		"letter":   {"The dead letter does not exist: it was replayed, purged, or has expired.", "死信不存在：已被重放、清除或已过期。"},
-		"kind":     {"Unknown kind of job.", "未知的任务类型。"},
-		"switch":   {"Unknown switch.", "未知的开关。"},
-		"upstream": {"Unknown upstream.", "未知的上游服务。"},
-		"feedback": {"The feedback does not exist or was deleted.", "反馈不存在或已被删除。"},
-		"path":     {"Not Found", "Not Found"},
+		"dead_letter": {"The dead letter does not exist: it was replayed, purged, or has expired.", "死信不存在：已被重放、清除或已过期。"},
+		"kind":        {"Unknown kind of job.", "未知的任务类型。"},
+		"switch":      {"Unknown switch.", "未知的开关。"},
+		"upstream":    {"Unknown upstream.", "未知的上游服务。"},
+		"feedback":    {"The feedback does not exist or was deleted.", "反馈不存在或已被删除。"},
+		"path":        {"Not Found", "Not Found"},
 	}},
 	CodeMediaNotFound:  {status: http.StatusNotFound, sentence: Words{"The job has no such file, or has not produced it yet.", "任务没有此文件，或尚未生成。"}},
 	CodeRange:          {status: http.StatusRequestedRangeNotSatisfiable, sentence: Words{"The requested range lies outside the file.", "请求的范围超出文件大小。"}},
@@ -129,7 +129,7 @@ var codes = map[string]definition{
 		"image": {"The job has not finished yet; its images can be saved once it has.", "任务尚未结束，结束后方可保存图片。"},
 	}},
 	CodeNotRetryable: {status: http.StatusConflict, sentence: Words{"Only a failed or canceled job can be retried.", "只有失败或已取消的任务才能重试。"}, reasons: map[string]Words{
-		"letter": {"This dead letter cannot be decoded, so it cannot be replayed.", "该死信无法解析，不能重放。"},
+		"dead_letter": {"This dead letter cannot be decoded, so it cannot be replayed.", "该死信无法解析，不能重放。"},
 	}},
 	CodeAdminDisabled:     {status: http.StatusForbidden, sentence: Words{"The admin API is disabled; set ADMIN_KEY to enable it.", "管理接口未启用，请设置 ADMIN_KEY。"}},
 	CodeAdminKey:          {status: http.StatusUnauthorized, sentence: Words{"Missing or wrong admin key; send ADMIN_KEY as Authorization: Bearer or X-Admin-Key.", "缺少管理密钥或密钥错误；请以 Authorization: Bearer 或 X-Admin-Key 发送 ADMIN_KEY。"}},
@@ -197,8 +197,8 @@ var codes = map[string]definition{
 	CodeInternal: {status: http.StatusInternalServerError, sentence: Words{"Internal error.", "服务内部错误。"}},
 }
 
-// definitionOf returns what a problem means over HTTP. The codes of failed jobs belong to pkg/job; their status is the
-// problem's own.
+// definitionOf returns the HTTP response for a problem. The codes of failed jobs are defined in pkg/job; the problem sets
+// their status.
 func definitionOf(p *Problem) definition {
 	d, ok := codes[p.Code]
 	if !ok {

@@ -20,7 +20,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// enum returns the values of a schema of the contract, or of a property of it.
+// enum returns the enum of a schema of the contract, or of a property of the schema.
 func enum(t *testing.T, name, property string) []string {
 	t.Helper()
 	c, err := contracttest.Read("../../../openapi.yaml")
@@ -38,44 +38,43 @@ func enum(t *testing.T, name, property string) []string {
 		values = append(values, v.(string))
 	}
 	if sorted := slices.Sorted(slices.Values(values)); len(slices.Compact(sorted)) != len(values) || len(values) == 0 {
-		t.Errorf("%s of api/openapi.yaml has a value twice, or none: %v", name, values)
+		t.Errorf("%s of api/openapi.yaml has duplicate values or none: %v", name, values)
 	}
 	return values
 }
 
-// compare holds the codes of the program against those of the contract, both ways.
-func compare(t *testing.T, where, table string, promised, used []string) {
+// compare checks that the codes of a table and of the contract are the same.
+func compare(t *testing.T, where, table string, documented, used []string) {
 	t.Helper()
 	for _, code := range used {
-		if !slices.Contains(promised, code) {
+		if !slices.Contains(documented, code) {
 			t.Errorf("%q is in %s and not in the contract: add it to %s in api/openapi.yaml", code, table, where)
 		}
 	}
-	for _, code := range promised {
+	for _, code := range documented {
 		if !slices.Contains(used, code) {
 			t.Errorf("%q is in %s of api/openapi.yaml and not in %s: no response can have it", code, where, table)
 		}
 	}
 }
 
-// TestContractNamesEveryCode holds the tables from which responses take their codes against the lists in the contract.
-func TestContractNamesEveryCode(t *testing.T) {
+// TestContractListsEveryCode compares the tables of codes with the enums of the contract.
+func TestContractListsEveryCode(t *testing.T) {
 	t.Parallel()
 	compare(t, "FieldError.code", "fieldSentences of pkg/job", enum(t, "FieldError", "code"), job.FieldCodes())
 	compare(t, "FailureCode", "failures of pkg/job", enum(t, "FailureCode", ""), job.FailureCodes())
-	// Each family of routes has a list of its own; which code belongs to which is seen where responses are held against them.
+	// Each family of routes has its own enum. Tests that validate responses check which code belongs to which.
 	const families = "ErrorCode (native and synchronous routes), AccountErrorCode or FeedbackError.code"
-	var promised []string
+	var documented []string
 	for _, family := range [][2]string{{"ErrorCode", ""}, {"AccountErrorCode", ""}, {"FeedbackError", "code"}} {
-		promised = append(promised, enum(t, family[0], family[1])...)
+		documented = append(documented, enum(t, family[0], family[1])...)
 	}
-	slices.Sort(promised)
-	compare(t, families, "codes of api/server/internal/problem", slices.Compact(promised), slices.Sorted(maps.Keys(codes)))
+	slices.Sort(documented)
+	compare(t, families, "codes of api/server/internal/problem", slices.Compact(documented), slices.Sorted(maps.Keys(codes)))
 }
 
-// TestEveryCodeIsInItsTable reads the program for codes that were written down and never put into a table: their sentence
-// would be the bare code.
-func TestEveryCodeIsInItsTable(t *testing.T) {
+// TestEveryCodeHasATableEntry parses the source for codes without an entry in a table, whose sentence would be the code.
+func TestEveryCodeHasATableEntry(t *testing.T) {
 	t.Parallel()
 	fieldCodes, problemCodes, failureCodes := job.FieldCodes(), slices.Sorted(maps.Keys(codes)), job.FailureCodes()
 	seen := 0
@@ -130,11 +129,11 @@ func TestEveryCodeIsInItsTable(t *testing.T) {
 		must(t, err)
 	}
 	if seen < 40 {
-		t.Errorf("only %d codes were found", seen)
+		t.Errorf("found only %d codes", seen)
 	}
 }
 
-// fieldErrors returns the codes of a literal of FieldError, or of a list of them whose elements leave the type out.
+// fieldErrors returns the codes in a literal of FieldError, or of a slice of FieldError whose elements omit the type.
 func fieldErrors(literal *ast.CompositeLit) []ast.Expr {
 	named := func(expr ast.Expr) bool {
 		switch e := expr.(type) {
@@ -177,7 +176,7 @@ func must(t *testing.T, err error) {
 
 var placeholder = regexp.MustCompile(`\{\w+\}`)
 
-func TestEveryCodeHasItsSentences(t *testing.T) {
+func TestEveryCodeHasSentences(t *testing.T) {
 	t.Parallel()
 	sentences := map[string]Words{}
 	for code, d := range codes {
@@ -202,7 +201,7 @@ func TestEveryCodeHasItsSentences(t *testing.T) {
 	}
 }
 
-// TestErrorWhileStarting maps an unknown error before there is a connection to NATS.
+// TestErrorWhileStarting maps an unknown error before the connection to NATS exists.
 func TestErrorWhileStarting(t *testing.T) {
 	t.Parallel()
 	if p := NewWriter(nil, time.Now).ToProblem(t.Context(), errors.New("something")); p.Code != "unavailable" || p.HTTPStatus() != 503 {

@@ -18,12 +18,12 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
 
-// errorTable maps the errors of other packages to codes. The first match counts.
+// errorTable maps errors of other packages to codes. The first match counts.
 var errorTable = []struct {
 	err  error
 	code string
 }{
-	// A full or failed disk comes first: what fails because of it has other names too.
+	// A full or failed disk comes first, since it also causes errors below.
 	{broker.ErrDiskFull, CodeStoreFull},
 	{broker.ErrDiskFailed, CodeUnavailable},
 	{jobs.ErrNotFound, CodeNotFound},
@@ -60,9 +60,9 @@ var errorTable = []struct {
 	{quota.ErrUnavailable, CodeUnavailable},
 	{lifetime.ErrStopping, CodeUnavailable},
 	{context.DeadlineExceeded, CodeUnavailable},
-	// A newer version has written it; another process, or this one once it is upgraded, can read it.
+	// Another process, or this one after its upgrade, can read the value.
 	{job.ErrNewer, CodeUnavailable},
-	// The caller is still there, so this is the server about to stop.
+	// The client is still connected, so the server is about to stop.
 	{context.Canceled, CodeUnavailable},
 	{feed.ErrStopped, CodeUnavailable},
 }
@@ -70,8 +70,8 @@ var errorTable = []struct {
 // checkTimeout bounds the check whether NATS is reachable.
 const checkTimeout = 2 * time.Second
 
-// ToProblem returns the problem of any error. An error that is not in the table is an internal one, of which the client
-// learns nothing else, unless NATS is unreachable: then that is the problem.
+// ToProblem converts any error to a problem. An error that is not in the table becomes CodeUnavailable if NATS is unreachable,
+// and otherwise CodeInternal, without details for the client.
 func (w *Writer) ToProblem(ctx context.Context, err error) *Problem {
 	if p, ok := errors.AsType[*Problem](err); ok {
 		return p

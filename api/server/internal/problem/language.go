@@ -11,7 +11,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// Words is one sentence in every language.
+// Words is a sentence in every language.
 type Words struct{ English, Chinese string }
 
 // In returns the sentence in a language.
@@ -22,15 +22,15 @@ func (w Words) In(lang job.Lang) string {
 	return w.English
 }
 
-// maxLanguageHeader bounds how much of Accept-Language is parsed; browsers send a tenth of it.
+// maxLanguageHeader is the longest Accept-Language that is parsed; browsers send a tenth of that.
 const maxLanguageHeader = 256
 
-// matcher returns the matcher of the languages that there are, in the order of their indexes.
+// matcher returns a matcher of the supported languages.
 var matcher = sync.OnceValue(func() language.Matcher {
 	return language.NewMatcher([]language.Tag{language.English, language.Chinese})
 })
 
-// Lang returns the language in which to answer the client.
+// Lang returns the language of the response, according to Accept-Language.
 func Lang(c *gin.Context) job.Lang {
 	header := c.GetHeader("Accept-Language")
 	if header == "" || len(header) > maxLanguageHeader {
@@ -42,8 +42,8 @@ func Lang(c *gin.Context) job.Lang {
 	return job.English
 }
 
-// Translate puts the sentences of a job's errors into a language. The job is a view of the caller's own; what it points to
-// may be shared, so an error is replaced and never changed.
+// Translate translates the sentences of j and returns it. The values that j points to may be shared, so they are replaced and
+// not modified.
 func Translate(j *job.Job, lang job.Lang) *job.Job {
 	j.Translate(lang)
 	j.Error = TranslateError(j.Error, lang)
@@ -60,7 +60,7 @@ func Translate(j *job.Job, lang job.Lang) *job.Job {
 	return j
 }
 
-// TranslateError returns an error of a job with its sentence in a language.
+// TranslateError returns a copy of an error of a job with its sentence in a language.
 func TranslateError(e *job.Error, lang job.Lang) *job.Error {
 	if e == nil || lang == job.English {
 		return e
@@ -70,7 +70,7 @@ func TranslateError(e *job.Error, lang job.Lang) *job.Error {
 	return &translated
 }
 
-// types are the words for the JSON type that a field must have.
+// types holds the names of the JSON types.
 var types = map[string]Words{
 	"string":  {"a string", "字符串"},
 	"integer": {"an integer", "整数"},
@@ -80,7 +80,7 @@ var types = map[string]Words{
 	"array":   {"an array", "数组"},
 }
 
-// fieldSentence returns what is wrong with one field.
+// fieldSentence returns the sentence of a field error.
 func fieldSentence(field job.FieldError, lang job.Lang) string {
 	if want, ok := types[field.Args["want"]]; ok {
 		args := maps.Clone(field.Args)
@@ -90,7 +90,7 @@ func fieldSentence(field job.FieldError, lang job.Lang) string {
 	return field.Sentence(lang)
 }
 
-// titles are the names of statuses in Chinese; the English ones are those of the standard.
+// titles holds the Chinese reason phrases of statuses.
 var titles = map[int]string{
 	http.StatusBadRequest:                   "请求无效",
 	http.StatusUnauthorized:                 "未认证",

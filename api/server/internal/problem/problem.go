@@ -9,7 +9,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/quota"
 )
 
-// Problem is an error as the client sees it.
+// Problem is the error of a response.
 type Problem struct {
 	// Code is stable and identifies the error to programs.
 	Code string
@@ -17,17 +17,17 @@ type Problem struct {
 	Reason string
 	// Args fill the placeholders of the sentence.
 	Args map[string]string
-	// Fields are the errors of single fields.
+	// Fields are the errors of fields.
 	Fields []job.FieldError
-	// Status replaces the status of the code, unless it is 0.
+	// Status overrides the status of the code if it is not 0.
 	Status int
-	// RetryAfter replaces the Retry-After of the code, in seconds, unless it is 0.
+	// RetryAfter overrides the Retry-After of the code, in seconds, if it is not 0.
 	RetryAfter int
-	// Failed is the error of a failed job, whose sentence is then used.
+	// Failed is the error of a failed job, whose sentence replaces that of the code.
 	Failed *job.Error
-	// Extra is added to the body as it is.
+	// Extra is added to the body.
 	Extra map[string]any
-	// Job is added to the body when its state is the reason.
+	// Job is added to the body if the state of the job is the reason.
 	Job *job.Snapshot
 	// usage is sent in the RateLimit header fields.
 	usage []quota.Usage
@@ -35,24 +35,24 @@ type Problem struct {
 	Cause error
 }
 
-// New returns the problem of a code.
+// New returns a problem with a code.
 func New(code string) *Problem { return &Problem{Code: code} }
 
-// Because returns the problem of a code with a more specific reason.
+// Because returns a problem with a code and a reason.
 func Because(code, reason string) *Problem { return &Problem{Code: code, Reason: reason} }
 
-// Unavailable returns the problem of a service that cannot do its work for now.
+// Unavailable returns the problem of a temporary failure.
 func Unavailable(cause error) *Problem { return &Problem{Code: CodeUnavailable, Cause: cause} }
 
-// Invalid returns the problem of invalid fields.
+// Invalid returns the problem for invalid fields.
 func Invalid(fields ...job.FieldError) *Problem { return &Problem{Code: CodeInvalid, Fields: fields} }
 
-// TooManyAttempts returns the problem of a caller who has to wait before the next attempt.
+// TooManyAttempts returns the problem for a caller who has to wait before the next attempt.
 func TooManyAttempts(wait time.Duration) *Problem {
 	return (&Problem{Code: CodeTooManyAttempts}).RetryIn(Seconds(wait))
 }
 
-// RetryIn sets Retry-After and repeats it in the body, for clients that read no headers.
+// RetryIn sets Retry-After, in the body too, for clients that do not read headers. It returns p.
 func (p *Problem) RetryIn(seconds int) *Problem {
 	p.RetryAfter = seconds
 	if p.Extra == nil {
@@ -65,7 +65,7 @@ func (p *Problem) RetryIn(seconds int) *Problem {
 // Seconds rounds a wait up to whole seconds.
 func Seconds(wait time.Duration) int { return int(math.Ceil(wait.Seconds())) }
 
-// HTTPStatus returns the status with which the problem is sent.
+// HTTPStatus returns the status of the response.
 func (p *Problem) HTTPStatus() int { return definitionOf(p).status }
 
 // Error returns the code and, for the log, the cause.

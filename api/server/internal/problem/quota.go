@@ -13,10 +13,10 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/quota"
 )
 
-// retryActive is when one of a caller's active jobs may have finished, in seconds.
+// retryActive is when to retry after too many active jobs, in seconds.
 const retryActive = 5
 
-// refusedSubmission returns the problem of a submission that exceeds a limit of its caller, nil for any other error.
+// refusedSubmission returns the problem for a submission that exceeds a limit of its caller, or nil for any other error.
 func (w *Writer) refusedSubmission(err error) *Problem {
 	if refusal, ok := errors.AsType[*quota.Refusal](err); ok {
 		return w.exceededQuota(refusal)
@@ -27,7 +27,7 @@ func (w *Writer) refusedSubmission(err error) *Problem {
 	return nil
 }
 
-// exceededQuota returns the problem of a caller that requests more than is left of its quota.
+// exceededQuota returns the problem for a request that exceeds the remaining quota.
 func (w *Writer) exceededQuota(r *quota.Refusal) *Problem {
 	wait, left := r.Wait(w.now()), r.Remaining()
 	p := (&Problem{
@@ -40,7 +40,7 @@ func (w *Writer) exceededQuota(r *quota.Refusal) *Problem {
 	return p
 }
 
-// quotaReason selects the sentence of a refusal.
+// quotaReason returns the reason that selects the sentence of a refusal.
 func quotaReason(r *quota.Refusal) string {
 	var parts []string
 	if r.Window == quota.WindowAddress {
@@ -48,7 +48,7 @@ func quotaReason(r *quota.Refusal) string {
 	}
 	switch {
 	case r.Group == quota.GroupText:
-		// A text is one unit: it never fits in part.
+		// A text is one unit, so the quota is never partly sufficient.
 		parts = append(parts, "text")
 	case r.Asked > r.Limit:
 		parts = append(parts, "never")

@@ -19,7 +19,7 @@ import (
 
 // Writer writes errors as responses.
 type Writer struct {
-	// broker tells whether NATS is reachable; nil while the process starts.
+	// broker is used to check whether NATS is reachable; nil while the process starts.
 	broker *broker.Broker
 	now    func() time.Time
 }
@@ -27,7 +27,7 @@ type Writer struct {
 // NewWriter returns a Writer. b is nil while the process has no connection to NATS yet.
 func NewWriter(b *broker.Broker, now func() time.Time) *Writer { return &Writer{broker: b, now: now} }
 
-// Handler responds to a request or returns why it cannot.
+// Handler responds to a request or returns an error.
 type Handler func(c *gin.Context) error
 
 // Handle adapts a Handler to Gin.
@@ -40,33 +40,33 @@ func (w *Writer) Handle(h Handler) gin.HandlerFunc {
 }
 
 const (
-	// originalShape marks requests whose errors have the shape that the original's clients read.
+	// originalShape marks requests whose errors have the format of the original.
 	originalShape = "original_shape"
-	// successFalse marks requests whose errors hold "success": false.
+	// successFalse marks requests whose errors contain "success": false.
 	successFalse = "success_false"
-	// codeKey is where a request's context holds the code of the error that was its response.
+	// codeKey is the context key of the code of the error response.
 	codeKey = "problem_code"
 )
 
-// OriginalShape gives the errors of a route the shape that the original's clients read, instead of problem+json.
+// OriginalShape makes the errors of a route use the format of the original instead of problem+json.
 func OriginalShape(c *gin.Context) { c.Set(originalShape, true) }
 
-// SuccessFalse adds "success": false to the errors of a route, which the original's clients look for.
+// SuccessFalse adds "success": false to the errors of a route, as clients of the original expect.
 func SuccessFalse(c *gin.Context) {
 	c.Set(successFalse, true)
 	c.Header("Cache-Control", "no-store")
 }
 
-// CodeOf returns the code of the error that was the response to a request, "" if there was none.
+// CodeOf returns the code of the error response to a request, or "".
 func CodeOf(c *gin.Context) string { return c.GetString(codeKey) }
 
-// statusClientGone is what metrics show for a client that did not wait for its response.
+// statusClientGone is the status in metrics when the client disconnected before the response.
 const statusClientGone = 499
 
-// Write responds with an error. A response that is already under way is cut off, so that no client takes a part of it for
-// the whole.
+// Write responds with an error. It aborts a response that has already started, so that no client mistakes a part for the
+// whole.
 func (w *Writer) Write(c *gin.Context, err error) {
-	// A body that did not arrive in time ends the context as well, but its sender is still there.
+	// A body timeout cancels the context too, but then the client is still connected.
 	if c.Request.Context().Err() != nil && !isBodyTimeout(err) {
 		c.Status(statusClientGone)
 		c.Abort()
@@ -76,7 +76,7 @@ func (w *Writer) Write(c *gin.Context, err error) {
 	d := definitionOf(p)
 	c.Set(codeKey, p.Code)
 	if d.status >= http.StatusInternalServerError && p.Cause != nil {
-		_ = c.Error(p.Cause) // Logged with the request.
+		_ = c.Error(p.Cause) // observe logs it.
 	}
 	c.Abort()
 	if c.Writer.Written() {
@@ -100,13 +100,13 @@ func (w *Writer) Write(c *gin.Context, err error) {
 	respond.JSONAs(c, d.status, "application/problem+json", body)
 }
 
-// isBodyTimeout reports whether an error says that a body did not arrive in time.
+// isBodyTimeout reports whether a body did not arrive in time.
 func isBodyTimeout(err error) bool {
 	p, ok := errors.AsType[*Problem](err)
 	return ok && (p.Code == CodeRequestTimeout || p.Code == CodeUploadTooSlow || errors.Is(p.Cause, os.ErrDeadlineExceeded))
 }
 
-// body returns what both shapes of an error have in common.
+// body returns the members that both formats of an error have.
 func (p *Problem) body(c *gin.Context, sentence string, lang job.Lang) map[string]any {
 	body := map[string]any{
 		"error": sentence, "code": p.Code, "request_id": telemetry.RequestID(c.Request.Context()),
@@ -130,15 +130,15 @@ func (p *Problem) body(c *gin.Context, sentence string, lang job.Lang) map[strin
 	return body
 }
 
-// maxSentences bounds how many field errors are joined in one sentence; the list has them all.
+// maxSentences bounds how many field errors the sentence contains; the list has them all.
 const maxSentences = 5
 
-// detail returns the sentence of a problem: that of its code, or those of its fields.
+// detail returns the sentence of a problem, or those of its fields.
 func (p *Problem) detail(sentence Words, isOriginal bool, lang job.Lang) string {
 	if len(p.Fields) == 0 {
 		return fillIn(sentence.In(lang), p.Args)
 	}
-	// The original's clients know a field by its name, all others by its pointer.
+	// The original names fields without a slash; native routes use JSON pointers.
 	prefix := "?"
 	if isOriginal {
 		prefix = "/"

@@ -5,8 +5,8 @@ import "net/netip"
 // unknown is the key of all clients whose address cannot be parsed.
 const unknown = "unknown"
 
-// ClientKey returns the key under which the requests of one household are counted: the whole of an IPv4 address, and the
-// /64 prefix of an IPv6 address, within which a client can change its address at will.
+// ClientKey returns the key under which to count the requests of a client: an IPv4 address, or the /64 prefix of an IPv6
+// address, within which a client can choose any address.
 func ClientKey(address string) string {
 	addr, err := netip.ParseAddr(address)
 	if err == nil && addr.Unmap().Is4() {
@@ -15,7 +15,7 @@ func ClientKey(address string) string {
 	return Network(address)
 }
 
-// Network returns the prefix of an address that a household or a phone keeps over time: 24 bits of IPv4, 64 of IPv6.
+// Network returns the part of an address that a client usually keeps over time: 24 bits of IPv4, 64 of IPv6.
 func Network(address string) string {
 	addr, err := netip.ParseAddr(address)
 	if err != nil {

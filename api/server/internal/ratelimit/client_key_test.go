@@ -10,7 +10,7 @@ func TestClientKey(t *testing.T) {
 		"fe80::1%eth0": "fe80::/64", "": "unknown", "nonsense": "unknown",
 	} {
 		if got := ClientKey(address); got != want {
-			t.Errorf("%q: %s, want %s", address, got, want)
+			t.Errorf("%q: key %s, want %s", address, got, want)
 		}
 	}
 }
@@ -22,7 +22,7 @@ func TestNetwork(t *testing.T) {
 		"fe80::1%eth0": "fe80::/64", "": "unknown", "nonsense": "unknown",
 	} {
 		if got := Network(address); got != want {
-			t.Errorf("%q: %s, want %s", address, got, want)
+			t.Errorf("%q: key %s, want %s", address, got, want)
 		}
 	}
 }

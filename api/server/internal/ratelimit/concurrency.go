@@ -2,21 +2,21 @@ package ratelimit
 
 import "sync"
 
-// Concurrency bounds what is in use at once, in total and by key. Its zero value is ready to use.
+// Concurrency limits how many units are in use at once, in total and by key. Its zero value is ready to use.
 type Concurrency struct {
 	mu    sync.Mutex
 	total int
 	by    map[string]int
 }
 
-// Bound is how many units may be in use at once under a key; a Max of 0 is no limit.
+// Bound is the maximum number of units in use under a key; a Max of 0 is no limit.
 type Bound struct {
 	Key string
 	Max int
 }
 
-// Reserve takes one unit under every key, and one of total units; a total of 0 is no limit. It takes none when a bound is
-// reached: exceeded is that bound, or nil when it is the total. release gives the units back and may be called more than
+// Reserve reserves one unit under every key, and one of total units; a total of 0 is no limit. If a limit is reached it
+// reserves nothing; exceeded is then the bound, or nil for the total. release frees the units and may be called more than
 // once.
 func (c *Concurrency) Reserve(total int, bounds ...Bound) (release func(), exceeded *Bound, ok bool) {
 	c.mu.Lock()

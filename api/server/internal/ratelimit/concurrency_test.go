@@ -9,11 +9,11 @@ func TestConcurrency(t *testing.T) {
 	first, _, ok := c.Reserve(3, a, b)
 	second, _, _ := c.Reserve(3, a)
 	if _, exceeded, again := c.Reserve(3, a); !ok || again || exceeded == nil || *exceeded != a {
-		t.Errorf("a third unit of two: %v, %v", again, exceeded)
+		t.Errorf("third reservation of two: %v, %v", again, exceeded)
 	}
 	third, _, _ := c.Reserve(3, b)
 	if _, exceeded, again := c.Reserve(3, b); again || exceeded != nil {
-		t.Errorf("a fourth unit of three: %v, %v", again, exceeded)
+		t.Errorf("fourth reservation of three: %v, %v", again, exceeded)
 	}
 	first()
 	first()

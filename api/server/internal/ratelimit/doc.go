@@ -1,3 +1,3 @@
-// Package ratelimit bounds what one client may do: [Limiter] counts attempts within a window of time, [Concurrency] counts
-// what is in use at once. Both keep their counts in the memory of one process; several processes each count for themselves.
+// Package ratelimit limits clients: [Limiter] limits attempts within a window of time, [Concurrency] concurrent use. Both count
+// in memory, each process separately.
 package ratelimit

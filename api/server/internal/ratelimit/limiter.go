@@ -9,18 +9,18 @@ import (
 // maxKeys bounds how many keys a Limiter remembers, and with that its memory.
 const maxKeys = 10_000
 
-// Limiter bounds the attempts that each key may make within a window of time. A window begins with a key's first attempt.
-// That a client may make a few more attempts where several processes run does not bring it nearer to guessing a secret.
+// Limiter limits the attempts of each key within a window of time, which begins with the first attempt of the key. With
+// several processes a client can make a few times as many attempts, still too few to guess a secret.
 type Limiter struct {
 	now    func() time.Time
 	max    int
 	window time.Duration
-	// longest bounds a window that grows; it equals window when windows do not grow.
+	// longest is the maximum length of a window; it equals window if windows do not grow.
 	longest time.Duration
 
 	mu sync.Mutex
 	by map[string]*counter
-	// order is the same counters, the one whose window ends first on top.
+	// order is a heap of the same counters by the end of their windows.
 	order endHeap
 }
 
@@ -30,7 +30,7 @@ type counter struct {
 	ends  time.Time
 	n     int
 	index int
-	// exhausted counts the windows before this one, without a break, that were used up.
+	// exhausted is the number of consecutive exhausted windows before this one.
 	exhausted int
 }
 
@@ -39,16 +39,16 @@ func New(now func() time.Time, limit int, window time.Duration) *Limiter {
 	return &Limiter{now: now, max: limit, window: window, longest: window, by: make(map[string]*counter)}
 }
 
-// NewGrowing returns a Limiter whose windows double, up to longest, each time that a key has used one up. People can soon
-// try again; a program that goes on and on cannot.
+// NewGrowing returns a Limiter whose windows double, up to longest, each time a key has exhausted one. People can soon try
+// again; programs that keep guessing cannot.
 func NewGrowing(now func() time.Time, limit int, window, longest time.Duration) *Limiter {
 	l := New(now, limit, window)
 	l.longest = longest
 	return l
 }
 
-// Take counts an attempt and returns 0. When the key has none left it counts nothing and returns how long the key has to
-// wait. It costs O(log n) for n keys.
+// Take counts an attempt and returns 0. If the key has none left it counts nothing and returns how long to wait. It takes
+// O(log n) time for n keys.
 func (l *Limiter) Take(key string) (wait time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -67,7 +67,7 @@ func (l *Limiter) Take(key string) (wait time.Duration) {
 	return 0
 }
 
-// Refund gives an attempt back that turned out to be none.
+// Refund undoes a Take.
 func (l *Limiter) Refund(key string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -76,7 +76,7 @@ func (l *Limiter) Refund(key string) {
 	}
 }
 
-// Wait returns how long a key has to wait before its next attempt, 0 when it does not have to. It counts nothing.
+// Wait returns how long a key has to wait before its next attempt, or 0. It counts nothing.
 func (l *Limiter) Wait(key string) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -86,7 +86,7 @@ func (l *Limiter) Wait(key string) time.Duration {
 	return 0
 }
 
-// add returns the counter of a new key. When there are maxKeys already it evicts the one whose window ends first.
+// add returns the counter of a new key. If there are maxKeys counters it evicts the one whose window ends first.
 func (l *Limiter) add(key string, now time.Time) *counter {
 	if len(l.by) >= maxKeys {
 		evicted, _ := heap.Pop(&l.order).(*counter)
@@ -98,7 +98,7 @@ func (l *Limiter) add(key string, now time.Time) *counter {
 	return c
 }
 
-// restart begins the next window of a key. A key that has been silent for as long as a window may last starts afresh.
+// restart begins the next window of a key. After a pause of longest the window has its initial length.
 func (l *Limiter) restart(c *counter, now time.Time) {
 	exhausted, window := 0, l.window
 	if c.n >= l.max && now.Sub(c.ends) < l.longest {

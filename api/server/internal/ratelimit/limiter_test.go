@@ -12,27 +12,27 @@ func TestLimiter(t *testing.T) {
 	g := New(func() time.Time { return now }, 10, time.Minute)
 	for i := range 10 {
 		if wait := g.Take("a"); wait != 0 {
-			t.Errorf("the attempt %d waits %s", i+1, wait)
+			t.Errorf("attempt %d has to wait %s", i+1, wait)
 		}
 		now = now.Add(time.Second)
 	}
 	if wait := g.Wait("a"); wait != 50*time.Second {
-		t.Errorf("after ten attemptes: %s", wait)
+		t.Errorf("after ten attempts: wait %s", wait)
 	}
 	if wait := g.Take("a"); wait != 50*time.Second {
-		t.Errorf("the eleventh attempt: %s", wait)
+		t.Errorf("eleventh attempt: wait %s", wait)
 	}
 	if wait := g.Wait("b"); wait != 0 {
-		t.Errorf("another address: %s", wait)
+		t.Errorf("another key: wait %s", wait)
 	}
 	now = now.Add(50 * time.Second)
 	if wait := g.Wait("a"); wait != 0 {
-		t.Errorf("when the minute is over: %s", wait)
+		t.Errorf("at the end of the window: wait %s", wait)
 	}
 	if wait := g.Take("a"); wait != 0 {
-		t.Errorf("the first attempt of the next minute: %s", wait)
+		t.Errorf("first attempt of the next window: wait %s", wait)
 	}
-	// However many keys there are, the memory stays bounded.
+	// The number of counters is bounded.
 	for i := range 3 * maxKeys {
 		g.Take(fmt.Sprint(i))
 		if i%5000 == 0 {
@@ -40,12 +40,12 @@ func TestLimiter(t *testing.T) {
 		}
 	}
 	if n := len(g.by); n > maxKeys {
-		t.Errorf("%d keys are remembered", n)
+		t.Errorf("%d counters", n)
 	}
 }
 
-// TestWindowsGrow uses up each window as soon as it begins.
-func TestWindowsGrow(t *testing.T) {
+// TestGrowingWindows exhausts each window as soon as it begins.
+func TestGrowingWindows(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
 	g := NewGrowing(func() time.Time { return now }, 2, 5*time.Minute, 30*time.Minute)
@@ -53,7 +53,7 @@ func TestWindowsGrow(t *testing.T) {
 		t.Helper()
 		for range 2 {
 			if wait := g.Take("a"); wait != 0 {
-				t.Errorf("an attempt waits %s", wait)
+				t.Errorf("attempt has to wait %s", wait)
 			}
 		}
 		return g.Take("a")
@@ -61,25 +61,25 @@ func TestWindowsGrow(t *testing.T) {
 	for _, want := range []time.Duration{5, 10, 20, 30, 30} {
 		wait := use()
 		if wait != want*time.Minute {
-			t.Errorf("waits %s, want %d minutes", wait, want)
+			t.Errorf("wait %s, want %d minutes", wait, want)
 		}
 		now = now.Add(wait)
 	}
 	now = now.Add(30 * time.Minute)
 	if wait := use(); wait != 5*time.Minute {
-		t.Errorf("after a long silence: %s", wait)
+		t.Errorf("after a long pause: wait %s", wait)
 	}
-	// A window that was not used up makes the next one no longer.
+	// A window that was not exhausted does not lengthen the next one.
 	now = now.Add(5 * time.Minute)
 	g.Take("a")
 	now = now.Add(10 * time.Minute)
 	if wait := use(); wait != 5*time.Minute {
-		t.Errorf("after a single attempt: %s", wait)
+		t.Errorf("after a window that was not exhausted: wait %s", wait)
 	}
 }
 
-// TestFullLimiterForgetsEndedWindowsFirst fills a Limiter and then adds keys: blocked keys outlive those whose window has ended.
-func TestFullLimiterForgetsEndedWindowsFirst(t *testing.T) {
+// TestEviction fills a Limiter and then adds keys: those whose window has ended are evicted before blocked ones.
+func TestEviction(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
 	l := New(func() time.Time { return now }, 1, time.Minute)
@@ -93,9 +93,9 @@ func TestFullLimiterForgetsEndedWindowsFirst(t *testing.T) {
 		l.Take(fmt.Sprint("new ", i))
 	}
 	if wait := l.Wait("blocked"); wait != 59*time.Second {
-		t.Errorf("a blocked key waits %s", wait)
+		t.Errorf("blocked key: wait %s", wait)
 	}
 	if len(l.by) != maxKeys || len(l.order) != maxKeys {
-		t.Errorf("%d keys, %d in order", len(l.by), len(l.order))
+		t.Errorf("%d counters, %d in the heap", len(l.by), len(l.order))
 	}
 }

@@ -10,35 +10,34 @@ import (
 const (
 	// writeTimeout is how long a client may take to accept one chunk of a response.
 	writeTimeout = 10 * time.Second
-	// chunkSize is small enough that a slow connection gets the time that it needs for a large image, and a dead one is
-	// noticed soon.
+	// chunkSize is small enough for a slow connection to receive a large image, and for a dead one to be detected soon.
 	chunkSize = 32 << 10
 )
 
-// deadlineWriter gives every write a deadline of its own. One deadline for the whole response would cut off streams and
-// large files; without any a client could hold a connection for ever.
+// deadlineWriter sets a deadline for every write. A single deadline for the response would interrupt streams and large files;
+// without any, a client could hold a connection forever.
 type deadlineWriter struct {
 	gin.ResponseWriter
 	control *http.ResponseController
-	// bodyDeadline is the time by which the body of the request must have arrived. net/http reads what the handler has left
-	// unread before it writes the first chunk, whose deadline has to allow for that.
+	// bodyDeadline is when the body of the request must have arrived. net/http reads an unread body before it writes the first
+	// chunk, whose deadline has to allow for that.
 	bodyDeadline time.Time
 }
 
-// WithDeadlines gives every write of a request's response a deadline.
+// WithDeadlines sets a deadline for every write of a response.
 func WithDeadlines(c *gin.Context) {
 	c.Writer = &deadlineWriter{ResponseWriter: c.Writer, control: http.NewResponseController(c.Writer)}
 }
 
-// SetBodyDeadline tells the writer of a response by when the body of its request arrives; the zero time means that it has
-// arrived.
+// SetBodyDeadline sets the deadline of the request's body, for which writes of the response have to allow. The zero time means
+// that the body has arrived.
 func SetBodyDeadline(c *gin.Context, deadline time.Time) {
 	if w, ok := c.Writer.(*deadlineWriter); ok {
 		w.bodyDeadline = deadline
 	}
 }
 
-// Write writes p in chunks, each with its deadline.
+// Write writes p in chunks, each with a deadline.
 func (w *deadlineWriter) Write(p []byte) (int, error) {
 	written := 0
 	for {

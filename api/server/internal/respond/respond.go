@@ -1,4 +1,4 @@
-// Package respond writes responses: JSON, bytes, headers, each write with a deadline.
+// Package respond writes responses and sets a deadline for every write.
 package respond
 
 import (
@@ -39,7 +39,7 @@ func JSONAs(c *gin.Context, status int, contentType string, v any) {
 	Bytes(c, status, contentType, append(data, '\n'))
 }
 
-// Bytes responds with data, and to a HEAD request with its headers alone.
+// Bytes responds with data, or only with its headers to a HEAD request.
 func Bytes(c *gin.Context, status int, contentType string, data []byte) {
 	c.Header("Content-Type", contentType)
 	c.Header("Content-Length", strconv.Itoa(len(data)))
@@ -48,7 +48,7 @@ func Bytes(c *gin.Context, status int, contentType string, data []byte) {
 		return
 	}
 	c.Status(status)
-	// A client that does not read its response is not an error of ours.
+	// A client that does not read its response is not an error of the server.
 	_, _ = c.Writer.Write(data)
 }
 
@@ -58,7 +58,7 @@ func Empty(c *gin.Context, status int) {
 	c.Writer.WriteHeaderNow()
 }
 
-// Vary names request headers on which the response depends.
+// Vary adds request headers to Vary.
 func Vary(c *gin.Context, names ...string) {
 	header := c.Writer.Header()
 	for _, name := range names {

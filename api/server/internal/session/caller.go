@@ -1,4 +1,4 @@
-// Package session knows who sends a request: a member by a token, a guest by a signed cookie, or anybody else.
+// Package session identifies callers: members by a token, guests by a signed cookie, and anonymous callers.
 package session
 
 import (
@@ -12,7 +12,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 )
 
-// Sessions finds out who sends a request, and signs members in and out.
+// Sessions identifies callers, and signs members in and out.
 type Sessions struct {
 	accounts *account.Accounts
 	// guestKey signs the cookies of guests.
@@ -22,35 +22,35 @@ type Sessions struct {
 	verifyEmail bool
 }
 
-// New returns the sessions of an installation. guestKey signs the cookies of guests; with verifyEmail members have to verify
-// their email address before RequireVerified lets them pass.
+// New returns Sessions. guestKey signs the cookies of guests; with verifyEmail, RequireVerified fails for members who have not
+// verified their email address.
 func New(accounts *account.Accounts, guestKey []byte, proxies Proxies, verifyEmail bool) *Sessions {
 	return &Sessions{accounts: accounts, guestKey: guestKey, proxies: proxies, verifyEmail: verifyEmail}
 }
 
-// Caller is who sends a request.
+// Caller is the sender of a request.
 type Caller struct {
-	// Owner is the owner of new jobs; job.OwnerAnonymous when the caller cannot be told from others.
+	// Owner is the owner of new jobs, or job.OwnerAnonymous if the caller has no identity.
 	Owner string
-	// Owners are those whose jobs the caller may read, in the order in which they are tried.
+	// Owners are the owners whose jobs the caller may read, in the order in which they are tried.
 	Owners []string
 	Lane   job.Lane
-	// Address is the ratelimit.ClientKey of the caller's address. Guests are counted by it.
+	// Address is the ratelimit.ClientKey of the caller, by which guests are counted.
 	Address string
-	// Member is who is signed in, nil for anybody else.
+	// Member is the signed-in member, or nil.
 	Member *Member
 }
 
-// Named reports whether the caller can be told from others, so that "my jobs" means something.
+// Named reports whether the caller has an identity and can therefore list its jobs.
 func (c Caller) Named() bool { return c.Owner != job.OwnerAnonymous }
 
-// Submitter returns the caller of a request as pkg/jobs knows it.
+// Submitter converts the caller of a request to a jobs.Caller.
 func (c Caller) Submitter(request *gin.Context) jobs.Caller {
 	return jobs.Caller{Owner: c.Owner, Lane: c.Lane, Address: c.Address, Gone: request.Request.Context().Done()}
 }
 
-// Caller returns who sends a request. A member may still read what the same browser has submitted as a guest, and
-// everybody may read what anonymous callers have. It fails when the request holds an invalid token.
+// Caller returns the sender of a request. A member may still read jobs that the same browser has submitted as a guest, and
+// everyone may read jobs of anonymous callers. Caller fails if the request has an invalid token.
 func (s *Sessions) Caller(c *gin.Context) (Caller, error) {
 	caller := Caller{Owner: job.OwnerAnonymous, Lane: job.LaneGuest, Address: ratelimit.ClientKey(c.ClientIP())}
 	m, err := s.Member(c)
@@ -74,7 +74,7 @@ func (s *Sessions) Caller(c *gin.Context) (Caller, error) {
 // Proxies are the addresses of trusted proxies.
 type Proxies []netip.Prefix
 
-// Secure reports whether a request came to this installation over TLS.
+// Secure reports whether the client sent a request over TLS.
 func (p Proxies) Secure(c *gin.Context) bool {
 	return c.Request.TLS != nil || (c.GetHeader("X-Forwarded-Proto") == "https" && p.forwarded(c))
 }

@@ -16,11 +16,11 @@ import (
 )
 
 const (
-	// GuestCookie holds the name of a guest and its signature. Only the page sets it, so that a program that calls nothing
-	// but the API is not counted as a thousand guests.
+	// GuestCookie holds the name of a guest and its signature. Only the page sets it, so that a program that ignores cookies
+	// does not become a new guest with every request.
 	GuestCookie = "t2i_guest"
-	// hostGuestCookie is the same cookie over TLS: browsers accept a cookie of this name from this very host only, so that
-	// no site on a neighboring host can set one.
+	// hostGuestCookie replaces it over TLS: browsers accept a cookie of this name only from this host, so that no sibling
+	// domain can set it.
 	hostGuestCookie = "__Host-" + GuestCookie
 
 	guestPrefix = "g-"
@@ -32,18 +32,18 @@ const (
 func NewGuest() (string, error) {
 	random := make([]byte, guestBytes)
 	if _, err := rand.Read(random); err != nil {
-		return "", fmt.Errorf("name a guest: %w", err)
+		return "", fmt.Errorf("name guest: %w", err)
 	}
 	return guestPrefix + base64.RawURLEncoding.EncodeToString(random), nil
 }
 
-// SealGuest returns the value of a guest's cookie: the name and its signature.
+// SealGuest returns the value of a guest's cookie: the name with its signature.
 func SealGuest(key []byte, guest string) string {
 	return guest + "." + base64.RawURLEncoding.EncodeToString(keys.Sum(key, guest))
 }
 
-// openGuest returns the name of the guest that a cookie holds. It rejects anything that SealGuest cannot have written, since
-// the name becomes part of a NATS subject.
+// openGuest returns the name of the guest in a cookie. It rejects any value that SealGuest cannot have returned, since the name
+// becomes part of a NATS subject.
 func openGuest(key []byte, value string) (string, bool) {
 	guest, _, _ := strings.Cut(value, ".")
 	encoded, found := strings.CutPrefix(guest, guestPrefix)
@@ -59,8 +59,7 @@ func openGuest(key []byte, value string) (string, bool) {
 	return guest, true
 }
 
-// findGuest returns the guest of a request and the name of the cookie that holds it, "" when there is none. The name that
-// no other site can set comes first.
+// findGuest returns the guest of a request and the name of its cookie, or "". hostGuestCookie takes precedence.
 func (s *Sessions) findGuest(r *http.Request) (guest, cookieName string) {
 	for _, name := range []string{hostGuestCookie, GuestCookie} {
 		for _, cookie := range r.CookiesNamed(name) {
@@ -72,8 +71,8 @@ func (s *Sessions) findGuest(r *http.Request) (guest, cookieName string) {
 	return "", ""
 }
 
-// EnsureGuest gives a browser without a valid cookie a new one. Over TLS a guest whose cookie has the old name gets one with
-// the new name too; the old one stays for processes of the version before, and no longer counts.
+// EnsureGuest sets a guest cookie for a browser without a valid one. Over TLS a guest with only GuestCookie also gets
+// hostGuestCookie; the old cookie stays for processes of an older version.
 func (s *Sessions) EnsureGuest(c *gin.Context) error {
 	name := GuestCookie
 	if s.proxies.Secure(c) {
@@ -93,8 +92,7 @@ func (s *Sessions) EnsureGuest(c *gin.Context) error {
 	return nil
 }
 
-// SetCookie sets a cookie that no script can read and that other sites' requests do not carry; a negative maxAge, in
-// seconds, deletes it.
+// SetCookie sets a cookie with HttpOnly and SameSite=Lax. A negative maxAge, in seconds, deletes it.
 func (s *Sessions) SetCookie(c *gin.Context, name, value, path string, maxAge int) {
 	http.SetCookie(c.Writer, &http.Cookie{ //nolint:gosec // Without TLS, as in development, a Secure cookie would not come back.
 		Name: name, Value: value, Path: path, MaxAge: maxAge,

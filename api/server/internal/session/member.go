@@ -16,18 +16,17 @@ import (
 // memberCookie holds the token of a member who is signed in on the page.
 const memberCookie = "auth_token"
 
-// Member is a member who is signed in.
+// Member is a signed-in member.
 type Member struct {
 	User    *account.User
 	Session account.Session
 	Token   string
-	// ByCookie says that the browser sent the token by itself.
+	// ByCookie reports whether the token is from a cookie, which browsers send by themselves.
 	ByCookie bool
 }
 
-// Token returns the token of a request, "" when there is none. A client of the original's that is not signed in sends the
-// strings "null" and "undefined". More than one Authorization header makes an invalid token: a proxy in front of this
-// program may have looked at the other one.
+// Token returns the token of a request, or "". Clients of the original that are not signed in send the strings "null" and
+// "undefined". Several Authorization headers result in an invalid token, since a proxy may have checked a different one.
 func Token(r *http.Request) (token string, byCookie bool) {
 	if given := r.Header.Values("Authorization"); len(given) > 1 {
 		return strings.Join(given, ", "), false
@@ -43,7 +42,7 @@ func Token(r *http.Request) (token string, byCookie bool) {
 	return "", false
 }
 
-// BearerToken returns the token of an Authorization header with the scheme Bearer, and false for any other header and none.
+// BearerToken returns the token of an Authorization header with the scheme Bearer.
 func BearerToken(r *http.Request) (token string, ok bool) {
 	scheme, token, found := strings.Cut(r.Header.Get("Authorization"), " ")
 	if !found || !strings.EqualFold(scheme, "Bearer") {
@@ -52,12 +51,12 @@ func BearerToken(r *http.Request) (token string, ok bool) {
 	return strings.TrimSpace(token), true
 }
 
-// memberKey is where a request's context holds its member.
+// memberKey is the context key of the member of a request.
 const memberKey = "member"
 
-// Member returns who is signed in, or nil when the request holds no token. It fails on an invalid token, since callers who
-// think that they are signed in must not leave jobs behind as guests. A browser is told to delete the token, and is a guest
-// with its next request. It costs one request to NATS, once per request.
+// Member returns the signed-in member, or nil if the request has no token. It fails for an invalid token, so that a caller who
+// expects to be signed in does not submit jobs as a guest. The response then deletes the cookie with the token, so that the
+// browser is a guest with its next request. Member costs one request to NATS, once per request.
 func (s *Sessions) Member(c *gin.Context) (*Member, error) {
 	if m := FoundMember(c); m != nil {
 		return m, nil
@@ -85,13 +84,13 @@ func (s *Sessions) Member(c *gin.Context) (*Member, error) {
 	return m, nil
 }
 
-// FoundMember returns the member that Member has found for this request already, nil if there is none.
+// FoundMember returns the member that Member has already found for this request, or nil.
 func FoundMember(c *gin.Context) *Member {
 	m, _ := c.Value(memberKey).(*Member)
 	return m
 }
 
-// tokenCause returns why a token is invalid, in the words of the original; "" for any other error and none.
+// tokenCause returns the original's code for why a token is invalid, or "" for any other error and nil.
 func tokenCause(err error) string {
 	switch {
 	case errors.Is(err, account.ErrToken):
@@ -104,7 +103,7 @@ func tokenCause(err error) string {
 	return ""
 }
 
-// Require is Member for routes that need one.
+// Require is Member, but fails for a request without a token.
 func (s *Sessions) Require(c *gin.Context) (*Member, error) {
 	m, err := s.Member(c)
 	if m == nil && err == nil {
@@ -114,7 +113,7 @@ func (s *Sessions) Require(c *gin.Context) (*Member, error) {
 	return m, err
 }
 
-// RequireVerified fails for a member who has yet to verify the email address, where that is required.
+// RequireVerified fails for a member who has not verified the email address, if that is required.
 func (s *Sessions) RequireVerified(m *Member) error {
 	if s.verifyEmail && m != nil && !m.User.EmailVerified() {
 		return problem.New(problem.CodeEmailUnverified)
@@ -122,7 +121,7 @@ func (s *Sessions) RequireVerified(m *Member) error {
 	return nil
 }
 
-// StillValid reports whether the token of a long request is still valid. While NATS is unreachable it is.
+// StillValid reports whether the token of a long request is still valid. It returns true while NATS is unreachable.
 func (s *Sessions) StillValid(c *gin.Context) bool {
 	m := FoundMember(c)
 	if m == nil {
@@ -134,7 +133,7 @@ func (s *Sessions) StillValid(c *gin.Context) bool {
 	return tokenCause(err) == ""
 }
 
-// SignIn gives a browser a new token of an account and returns it.
+// SignIn returns a new token of an account and sets it as a cookie.
 func (s *Sessions) SignIn(c *gin.Context, u *account.User) (string, error) {
 	token, err := s.accounts.Token(u)
 	if err != nil {
@@ -144,10 +143,10 @@ func (s *Sessions) SignIn(c *gin.Context, u *account.User) (string, error) {
 	return token, nil
 }
 
-// SetToken has a browser keep a token.
+// SetToken sets the cookie with the token.
 func (s *Sessions) SetToken(c *gin.Context, token string) {
 	s.SetCookie(c, memberCookie, token, "/", int(account.TokenAge.Seconds()))
 }
 
-// SignOut has a browser delete its token.
+// SignOut deletes the cookie with the token.
 func (s *Sessions) SignOut(c *gin.Context) { s.SetCookie(c, memberCookie, "", "/", -1) }

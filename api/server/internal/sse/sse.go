@@ -9,10 +9,10 @@ import (
 )
 
 const (
-	// reconnectAfter is how long a client waits before it reconnects, in milliseconds.
+	// reconnectAfter is how long clients wait before they reconnect, in milliseconds.
 	reconnectAfter = 2000
-	// minSpread and maxSpread bound the same for clients whose stream ends because the process stops: hundreds of them that
-	// reconnect to another process at the same moment would keep it from anything else.
+	// minSpread and maxSpread bound the wait when the process stops, so that its clients do not all reconnect to another
+	// process at the same moment.
 	minSpread = 1000
 	maxSpread = 5000
 )
@@ -30,8 +30,8 @@ func SetHeaders(h http.Header) {
 	h.Set("X-Accel-Buffering", "no")
 }
 
-// Open sends the headers of a stream, so that the client knows at once that it is open. A client remembers an id that comes
-// before the first event and sends it when it reconnects; an empty id leaves the one that it has.
+// Open sends the headers of a stream and, if it is not empty, an id. A client that reconnects before the first event sends
+// this id.
 func Open(w http.ResponseWriter, id string) (*Stream, error) {
 	SetHeaders(w.Header())
 	w.WriteHeader(http.StatusOK)
@@ -43,7 +43,7 @@ func Open(w http.ResponseWriter, id string) (*Stream, error) {
 	return s, s.write(append(head, '\n'))
 }
 
-// Send writes one event. An event without an id leaves the one that the client remembers.
+// Send writes one event. With an empty id the client keeps its last id.
 func (s *Stream) Send(name, id string, data []byte) error {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "event: %s\n", name)
@@ -54,10 +54,10 @@ func (s *Stream) Send(name, id string, data []byte) error {
 	return s.write(b.Bytes())
 }
 
-// KeepAlive writes a comment, so that no proxy takes a silent stream for a dead one.
+// KeepAlive writes a comment, so that proxies do not close a silent stream.
 func (s *Stream) KeepAlive() error { return s.write([]byte(": keep-alive\n\n")) }
 
-// SendRandomRetry has the client reconnect after a random delay.
+// SendRandomRetry makes the client reconnect after a random delay.
 func (s *Stream) SendRandomRetry() {
 	_ = s.write(fmt.Appendf(nil, "retry: %d\n\n", minSpread+rand.IntN(maxSpread-minSpread))) //nolint:gosec // Not a secret.
 }

@@ -17,34 +17,36 @@ import (
 
 // row is what a route answers, by who comes: Ann, whose things it is about, another member, a browser's guest, a program
 // without anything, and everybody whose token is none.
-type row struct {
-	path                           string
-	body                           any
-	ann, bob, guest, nobody, badly int
+type accessCase struct {
+	path                                     string
+	body                                     any
+	owner, member, guest, anonymous, invalid int
 }
 
 // all is a row for routes that answer everybody the same.
-func all(status int, path string, body any) row {
-	return row{path, body, status, status, status, status, status}
+func sameForAll(status int, path string, body any) accessCase {
+	return accessCase{path, body, status, status, status, status, status}
 }
 
 // hers is a row for routes about a job of Ann's.
-func hers(status int, path string) row { return row{path, nil, status, 404, 404, 404, 401} }
+func ownersOnly(status int, path string) accessCase {
+	return accessCase{path, nil, status, 404, 404, 404, 401}
+}
 
 // members is a row for routes that are nothing to guests.
-func members(status int, path string, body any) row {
-	return row{path, body, status, status, 401, 401, 401}
+func membersOnly(status int, path string, body any) accessCase {
+	return accessCase{path, body, status, status, 401, 401, 401}
 }
 
 // rows has a row for every route.
-func rows() map[string]row {
-	ask := func(path string, body fields) row { return row{path, body, 202, 202, 202, 202, 401} }
+func accessCases() map[string]accessCase {
+	ask := func(path string, body fields) accessCase { return accessCase{path, body, 202, 202, 202, 202, 401} }
 	login := fields{"email": annEmail, "password": annPassword}
-	table := map[string]row{
+	table := map[string]accessCase{
 		"POST /api/jobs":            {"/api/jobs", goodBody, 202, 202, 202, 202, 401},
-		"POST /api/jobs/:id/cancel": hers(200, "/api/jobs/queued/cancel"),
-		"POST /api/jobs/:id/retry":  hers(202, "/api/jobs/failed/retry"),
-		"DELETE /api/jobs/:id":      hers(204, "/api/jobs/done"),
+		"POST /api/jobs/:id/cancel": ownersOnly(200, "/api/jobs/queued/cancel"),
+		"POST /api/jobs/:id/retry":  ownersOnly(202, "/api/jobs/failed/retry"),
+		"DELETE /api/jobs/:id":      ownersOnly(204, "/api/jobs/done"),
 
 		"POST /api/generate":           ask("/api/generate", fields{"text": "a", "type": "image"}),
 		"POST /api/pollinations/image": ask("/api/pollinations/image", fields{"prompt": "a"}),
@@ -52,61 +54,61 @@ func rows() map[string]row {
 		"POST /api/optimize":           ask("/api/optimize", fields{"text": "a"}),
 		"POST /api/translate":          ask("/api/translate", fields{"text": "a"}),
 
-		"POST /api/auth/register":            all(400, "/api/auth/register", fields{"username": "x", "email": annEmail, "password": annPassword}),
-		"POST /api/auth/login":               all(200, "/api/auth/login", login),
-		"POST /api/auth/logout":              all(200, "/api/auth/logout", nil),
-		"POST /api/auth/forgot-password":     all(200, "/api/auth/forgot-password", fields{"email": annEmail}),
-		"POST /api/auth/reset-password":      all(400, "/api/auth/reset-password", fields{"token": "x", "newPassword": "abc12 xyz"}),
-		"POST /api/auth/verify-email":        all(400, "/api/auth/verify-email", fields{"token": "x"}),
-		"POST /api/auth/resend-verification": members(200, "/api/auth/resend-verification", nil),
-		"POST /api/auth/change-password":     members(400, "/api/auth/change-password", fields{"currentPassword": "wrong", "newPassword": "abc12 xyz"}),
-		"POST /api/auth/profile":             members(200, "/api/auth/profile", fields{"username": "somebody"}),
-		"POST /api/auth/delete-account":      members(400, "/api/auth/delete-account", fields{"password": "wrong"}),
-		"POST /api/auth/google-oauth":        all(401, "/api/auth/google-oauth", fields{"code": "x", "state": "x"}),
-		"POST /api/auth/google-login":        all(401, "/api/auth/google-login", fields{"idToken": "x"}),
-		"POST /api/auth/google-unlink":       members(200, "/api/auth/google-unlink", nil),
+		"POST /api/auth/register":            sameForAll(400, "/api/auth/register", fields{"username": "x", "email": annEmail, "password": annPassword}),
+		"POST /api/auth/login":               sameForAll(200, "/api/auth/login", login),
+		"POST /api/auth/logout":              sameForAll(200, "/api/auth/logout", nil),
+		"POST /api/auth/forgot-password":     sameForAll(200, "/api/auth/forgot-password", fields{"email": annEmail}),
+		"POST /api/auth/reset-password":      sameForAll(400, "/api/auth/reset-password", fields{"token": "x", "newPassword": "abc12 xyz"}),
+		"POST /api/auth/verify-email":        sameForAll(400, "/api/auth/verify-email", fields{"token": "x"}),
+		"POST /api/auth/resend-verification": membersOnly(200, "/api/auth/resend-verification", nil),
+		"POST /api/auth/change-password":     membersOnly(400, "/api/auth/change-password", fields{"currentPassword": "wrong", "newPassword": "abc12 xyz"}),
+		"POST /api/auth/profile":             membersOnly(200, "/api/auth/profile", fields{"username": "somebody"}),
+		"POST /api/auth/delete-account":      membersOnly(400, "/api/auth/delete-account", fields{"password": "wrong"}),
+		"POST /api/auth/google-oauth":        sameForAll(401, "/api/auth/google-oauth", fields{"code": "x", "state": "x"}),
+		"POST /api/auth/google-login":        sameForAll(401, "/api/auth/google-login", fields{"idToken": "x"}),
+		"POST /api/auth/google-unlink":       membersOnly(200, "/api/auth/google-unlink", nil),
 
-		"POST /api/feedback": members(400, "/api/feedback", fields{}),
+		"POST /api/feedback": membersOnly(400, "/api/feedback", fields{}),
 	}
 	// A image that Ann has saved; {image} stands for its id. That nobody else's is 400 to delete is the original's.
-	table["POST /api/images/save"] = members(201, "/api/images/save", fields{"prompt": "a", "data": "UklGRhoAAABXRUJQVlA4TA0AAAAvAAAAEAcQERGIiP4HAA=="})
-	table["DELETE /api/images/:id"] = row{"/api/images/{image}", nil, 200, 400, 401, 401, 401}
-	for path, r := range map[string]row{
-		"/api/images/daily":           members(200, "/api/images/daily", nil),
-		"/api/images/stats":           members(200, "/api/images/stats", nil),
+	table["POST /api/images/save"] = membersOnly(201, "/api/images/save", fields{"prompt": "a", "data": "UklGRhoAAABXRUJQVlA4TA0AAAAvAAAAEAcQERGIiP4HAA=="})
+	table["DELETE /api/images/:id"] = accessCase{"/api/images/{image}", nil, 200, 400, 401, 401, 401}
+	for path, r := range map[string]accessCase{
+		"/api/images/daily":           membersOnly(200, "/api/images/daily", nil),
+		"/api/images/stats":           membersOnly(200, "/api/images/stats", nil),
 		"/api/images/:id":             {"/api/images/{image}", nil, 200, 404, 401, 401, 401},
 		"/api/images/download/:id":    {"/api/images/download/{image}", nil, 200, 404, 401, 401, 401},
 		"/api/jobs":                   {"/api/jobs", nil, 200, 200, 200, 401, 401},
 		"/api/events":                 {"/api/events", nil, 200, 200, 200, 401, 401},
-		"/api/jobs/:id":               hers(200, "/api/jobs/done"),
-		"/api/jobs/:id/events":        hers(200, "/api/jobs/done/events"),
-		"/api/jobs/:id/media/:index":  hers(200, "/api/jobs/done/media/0"),
-		"/api/auth/validate":          members(200, "/api/auth/validate", nil),
-		"/api/models":                 all(200, "/api/models", nil),
+		"/api/jobs/:id":               ownersOnly(200, "/api/jobs/done"),
+		"/api/jobs/:id/events":        ownersOnly(200, "/api/jobs/done/events"),
+		"/api/jobs/:id/media/:index":  ownersOnly(200, "/api/jobs/done/media/0"),
+		"/api/auth/validate":          membersOnly(200, "/api/auth/validate", nil),
+		"/api/models":                 sameForAll(200, "/api/models", nil),
 		"/api/quota":                  {"/api/quota", nil, 200, 200, 200, 200, 401},
-		"/":                           all(200, "/", nil),
-		"/api/auth/providers":         all(200, "/api/auth/providers", nil),
-		"/api/auth/google":            all(401, "/api/auth/google", nil),
-		"/auth/google/callback":       all(200, "/auth/google/callback?code=x&state=x", nil),
-		"/reset-password":             all(200, "/reset-password?token=x", nil),
-		"/verify-email":               all(200, "/verify-email?token=x", nil),
-		"/docs":                       all(200, "/docs", nil),
-		"/openapi.yaml":               all(200, "/openapi.yaml", nil),
-		"/assets/*path":               all(200, "/assets/a.css", nil),
-		"/livez":                      all(200, "/livez", nil),
-		"/readyz":                     all(200, "/readyz", nil),
-		"/internal/health":            all(401, "/internal/health", nil),
-		"/api/feedback/my":            members(200, "/api/feedback/my", nil),
-		"/api/admin/feedback":         all(403, "/api/admin/feedback", nil),
-		"/api/admin/control":          all(401, "/api/admin/control", nil),
-		"/api/admin/switches":         all(401, "/api/admin/switches", nil),
-		"/api/admin/deployments":      all(401, "/api/admin/deployments", nil),
-		"/api/admin/dead-letters":     all(401, "/api/admin/dead-letters", nil),
-		"/api/admin/dead-letters/:id": all(401, "/api/admin/dead-letters/1", nil),
+		"/":                           sameForAll(200, "/", nil),
+		"/api/auth/providers":         sameForAll(200, "/api/auth/providers", nil),
+		"/api/auth/google":            sameForAll(401, "/api/auth/google", nil),
+		"/auth/google/callback":       sameForAll(200, "/auth/google/callback?code=x&state=x", nil),
+		"/reset-password":             sameForAll(200, "/reset-password?token=x", nil),
+		"/verify-email":               sameForAll(200, "/verify-email?token=x", nil),
+		"/docs":                       sameForAll(200, "/docs", nil),
+		"/openapi.yaml":               sameForAll(200, "/openapi.yaml", nil),
+		"/assets/*path":               sameForAll(200, "/assets/a.css", nil),
+		"/livez":                      sameForAll(200, "/livez", nil),
+		"/readyz":                     sameForAll(200, "/readyz", nil),
+		"/internal/health":            sameForAll(401, "/internal/health", nil),
+		"/api/feedback/my":            membersOnly(200, "/api/feedback/my", nil),
+		"/api/admin/feedback":         sameForAll(403, "/api/admin/feedback", nil),
+		"/api/admin/control":          sameForAll(401, "/api/admin/control", nil),
+		"/api/admin/switches":         sameForAll(401, "/api/admin/switches", nil),
+		"/api/admin/deployments":      sameForAll(401, "/api/admin/deployments", nil),
+		"/api/admin/dead-letters":     sameForAll(401, "/api/admin/dead-letters", nil),
+		"/api/admin/dead-letters/:id": sameForAll(401, "/api/admin/dead-letters/1", nil),
 	} {
 		table["GET "+path], table["HEAD "+path] = r, r
 	}
-	table["GET /api/admin/backup"] = all(401, "/api/admin/backup", nil)
+	table["GET /api/admin/backup"] = sameForAll(401, "/api/admin/backup", nil)
 	for name, path := range map[string]string{
 		"POST /api/admin/dead-letters/:id/replay": "/api/admin/dead-letters/1/replay", "DELETE /api/admin/dead-letters/:id": "/api/admin/dead-letters/1",
 		"POST /api/admin/dead-letters/replay": "/api/admin/dead-letters/replay", "POST /api/admin/dead-letters/purge": "/api/admin/dead-letters/purge",
@@ -116,35 +118,35 @@ func rows() map[string]row {
 		"DELETE /api/admin/feedback/:id": "/api/admin/feedback/1",
 		"POST /api/admin/switches/:name": "/api/admin/switches/accept", "DELETE /api/admin/switches/:name": "/api/admin/switches/accept",
 	} {
-		table[name] = all(401, path, fields{"all": true})
+		table[name] = sameForAll(401, path, fields{"all": true})
 	}
 	return table
 }
 
 // wants returns the status for somebody.
-func (r row) wants(name string, who matrixCaller) int {
+func (r accessCase) status(name string, who caller) int {
 	switch {
-	case who.owner:
-		return r.ann
-	case who.bad:
-		return r.badly
+	case who.isOwner:
+		return r.owner
+	case who.invalid:
+		return r.invalid
 	case name == "guest":
 		return r.guest
 	case name == "nobody":
-		return r.nobody
+		return r.anonymous
 	}
-	return r.bob
+	return r.member
 }
 
-// TestEveryRouteForEverybody asks every route there is as everybody: Ann comes last, when all others have tried to get at
+// TestRouteAccess asks every route there is as everybody: Ann comes last, when all others have tried to get at
 // her things and found them as they were.
-func TestEveryRouteForEverybody(t *testing.T) {
+func TestRouteAccess(t *testing.T) {
 	t.Parallel()
 	const prompt = "canary in a mine"
 	b := setup(t, behindProxy, func(cfg *server.Config, _ *server.Deps) {
 		cfg.HealthToken, cfg.AdminKey, cfg.MaxSignups, cfg.MaxActiveGuest, cfg.MaxActiveMember = "token", adminKey, 0, 0, 0
 	})
-	ann, callers := b.everybody(t)
+	ann, callers := b.callers(t)
 	about := func(id string) *job.Spec {
 		spec := newSpec(ann.User.ID, id, job.KindPrompt, &job.TextInput{Text: prompt})
 		spec.Lane = job.LaneMember
@@ -153,11 +155,11 @@ func TestEveryRouteForEverybody(t *testing.T) {
 	b.settle(t, about("done"), &job.Record{Status: job.StatusSucceeded}, store.Product{Media: job.Media{ContentType: "image/png"}, Data: []byte(prompt)})
 	b.settle(t, about("failed"), &job.Record{Status: job.StatusFailed, Error: job.NewError(job.CodeTimeout, 504)})
 	b.push(t, about("queued"))
-	image := saving(picture(t, 8))
+	image := saveBody(jpegImage(t, 8))
 	image["prompt"] = prompt
 	var saved savedImage
-	b.request(t, http.MethodPost, imagesRoute+"save", image, bearer(ann.Token)).expect(t, http.StatusCreated).into(t, &saved)
-	table := rows()
+	b.request(t, http.MethodPost, imagesRoute+"save", image, bearer(ann.Token)).expect(t, http.StatusCreated).decode(t, &saved)
+	table := accessCases()
 	var routes []string
 	for _, r := range b.server.Routes() {
 		name := r.Method + " " + r.Path
@@ -173,8 +175,8 @@ func TestEveryRouteForEverybody(t *testing.T) {
 		}
 	}
 	// Reads come before what changes things, and signing out comes last. Of Ann's ways to come one is enough.
-	slices.SortStableFunc(routes, func(one, other string) int { return order(one) - order(other) })
-	names := slices.DeleteFunc(slices.Sorted(maps.Keys(callers)), func(name string) bool { return callers[name].owner })
+	slices.SortStableFunc(routes, func(one, other string) int { return routeOrder(one) - routeOrder(other) })
+	names := slices.DeleteFunc(slices.Sorted(maps.Keys(callers)), func(name string) bool { return callers[name].isOwner })
 	n := 0
 	for _, name := range append(names, "Ann by cookie") {
 		who := callers[name]
@@ -185,12 +187,12 @@ func TestEveryRouteForEverybody(t *testing.T) {
 			}
 			n++
 			address := fmt.Sprintf("10.%d.%d.1", n/250, n%250)
-			status, body := b.peek(t, strings.Fields(route)[0], strings.ReplaceAll(r.path, "{image}", saved.ID), r.body, from(address), header("Prefer", "respond-async"), who.option)
-			if want := r.wants(name, who); status != want {
+			status, body := b.peek(t, strings.Fields(route)[0], strings.ReplaceAll(r.path, "{image}", saved.ID), r.body, fromIP(address), header("Prefer", "respond-async"), who.option)
+			if want := r.status(name, who); status != want {
 				t.Errorf("%s: %s is %d, want %d: %.300s", name, route, status, want, body)
 			}
 			isLogin := r.path == "/api/auth/login" // What is sent there is Ann's password.
-			if !who.owner && !isLogin && (strings.Contains(body, prompt) || strings.Contains(body, ann.User.ID) || strings.Contains(body, annEmail)) {
+			if !who.isOwner && !isLogin && (strings.Contains(body, prompt) || strings.Contains(body, ann.User.ID) || strings.Contains(body, annEmail)) {
 				t.Errorf("%s: %s tells of Ann: %s", name, route, body)
 			}
 		}
@@ -201,7 +203,7 @@ func TestEveryRouteForEverybody(t *testing.T) {
 }
 
 // order sorts routes by what they do.
-func order(route string) int {
+func routeOrder(route string) int {
 	switch {
 	case strings.HasSuffix(route, "/logout"):
 		return 3

@@ -9,20 +9,20 @@ import (
 )
 
 // from sends a request through a trusted proxy, for somebody at an address.
-func from(address string) option { return header("X-Forwarded-For", address) }
+func fromIP(address string) option { return header("X-Forwarded-For", address) }
 
 func behindProxy(cfg *server.Config, _ *server.Deps) { cfg.TrustedProxies = []string{"127.0.0.1"} }
 
-// TestGuessersDoNotLockOutOwners has one address guess on and on, and many networks guess together.
-func TestGuessersDoNotLockOutOwners(t *testing.T) {
+// TestPasswordGuessingDoesNotLockOutOwner has one address guess on and on, and many networks guess together.
+func TestPasswordGuessingDoesNotLockOutOwner(t *testing.T) {
 	t.Parallel()
 	b := setup(t, behindProxy)
 	const home, away = "198.51.100.7", "192.0.2.7"
 	signIn := func(address, password string) *reply {
 		t.Helper()
-		return b.auth(t, "login", fields{"email": annEmail, "password": password}, from(address))
+		return b.auth(t, "login", fields{"email": annEmail, "password": password}, fromIP(address))
 	}
-	b.auth(t, "register", fields{"username": "Ann", "email": annEmail, "password": annPassword}, from(home)).expect(t, http.StatusCreated)
+	b.auth(t, "register", fields{"username": "Ann", "email": annEmail, "password": annPassword}, fromIP(home)).expect(t, http.StatusCreated)
 	for n := range 150 {
 		if resp := signIn("203.0.113.9", "wrong"); (resp.StatusCode == http.StatusUnauthorized) != (n < 10) {
 			t.Fatalf("the guess %d is answered with %d", n+1, resp.StatusCode)
@@ -30,18 +30,18 @@ func TestGuessersDoNotLockOutOwners(t *testing.T) {
 	}
 	// What was refused was no guess, and takes nothing from others: not from the owner, not from the guesser's neighbours.
 	signIn(away, annPassword).expect(t, http.StatusOK)
-	b.auth(t, "login", fields{"email": "bob@example.org", "password": "wrong"}, from("203.0.113.9")).failed(t, http.StatusUnauthorized, "wrong_credentials")
+	b.auth(t, "login", fields{"email": "bob@example.org", "password": "wrong"}, fromIP("203.0.113.9")).accountError(t, http.StatusUnauthorized, "wrong_credentials")
 	for network := range 10 {
 		for range 10 {
 			signIn(fmt.Sprintf("10.0.%d.1", network), "wrong")
 		}
 	}
-	signIn("10.1.0.1", annPassword).failed(t, http.StatusTooManyRequests, "too_many_attempts")
+	signIn("10.1.0.1", annPassword).accountError(t, http.StatusTooManyRequests, "too_many_attempts")
 	for _, known := range []string{home, "198.51.100.200", away} {
 		signIn(known, annPassword).expect(t, http.StatusOK)
 	}
 	for range 10 {
-		signIn(home, "wrong").failed(t, http.StatusUnauthorized, "wrong_credentials")
+		signIn(home, "wrong").accountError(t, http.StatusUnauthorized, "wrong_credentials")
 	}
-	signIn(home, annPassword).failed(t, http.StatusTooManyRequests, "too_many_attempts")
+	signIn(home, annPassword).accountError(t, http.StatusTooManyRequests, "too_many_attempts")
 }

@@ -21,7 +21,7 @@ const (
 )
 
 // people returns accounts whose passwords are hashed in no time, and a recovery that delivers to nobody.
-func people(t testing.TB, b *broker.Broker, log *slog.Logger) (*account.Accounts, *account.Mailer) {
+func newAccounts(t testing.TB, b *broker.Broker, log *slog.Logger) (*account.Accounts, *account.Mailer) {
 	t.Helper()
 	var cfg account.Config
 	must(t, env.Load(nil, &cfg))
@@ -32,14 +32,14 @@ func people(t testing.TB, b *broker.Broker, log *slog.Logger) (*account.Accounts
 }
 
 // letters keeps the links that were delivered, by address.
-type letters struct {
+type resetEmails struct {
 	links chan [2]string
 }
 
 // withLetters has links of password resets end up in the returned letters.
-func withLetters(t testing.TB) (*letters, func(*server.Config, *server.Deps)) {
+func withResetEmails(t testing.TB) (*resetEmails, func(*server.Config, *server.Deps)) {
 	t.Helper()
-	l := &letters{links: make(chan [2]string, 100)}
+	l := &resetEmails{links: make(chan [2]string, 100)}
 	return l, func(_ *server.Config, deps *server.Deps) {
 		deps.Recovery = account.NewMailer(deps.Accounts, func() string { return "https://page.example" }, func(_ context.Context, to, link string, lang job.Lang) error {
 			l.links <- [2]string{to, link + " " + string(lang)}
@@ -66,7 +66,7 @@ func (b *bundle) signUp(t testing.TB, email string) *session {
 	t.Helper()
 	resp := b.request(t, http.MethodPost, "/api/auth/register", fields{"username": "Ann", "email": email, "password": annPassword}).expect(t, http.StatusCreated)
 	s := &session{}
-	resp.into(t, s)
+	resp.decode(t, s)
 	for _, c := range resp.Cookies() {
 		if c.Name == "auth_token" {
 			s.cookie = c
@@ -79,6 +79,6 @@ func (b *bundle) signUp(t testing.TB, email string) *session {
 }
 
 // noLetters is a recovery without a way to reach anybody.
-func noLetters(deps *server.Deps) *account.Mailer {
+func mailerWithoutDelivery(deps *server.Deps) *account.Mailer {
 	return account.NewMailer(deps.Accounts, func() string { return "" }, nil, deps.Log)
 }

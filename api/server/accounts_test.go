@@ -13,7 +13,7 @@ import (
 const authRoute = "/api/auth/"
 
 // refused is an error of the account's routes.
-type refused struct {
+type accountErrorBody struct {
 	Success    *bool
 	Error      string
 	Code       string
@@ -23,11 +23,11 @@ type refused struct {
 }
 
 // failed checks that an answer is an error in the shape of the account's routes.
-func (r *reply) failed(t testing.TB, status int, code string) refused {
+func (r *reply) accountError(t testing.TB, status int, code string) accountErrorBody {
 	t.Helper()
 	r.expect(t, status)
-	var f refused
-	r.into(t, &f)
+	var f accountErrorBody
+	r.decode(t, &f)
 	if f.Success == nil || *f.Success || f.Error == "" || f.Code != code || r.Header.Get("Cache-Control") != "no-store" {
 		t.Errorf("want %s, got %s, %v", code, r.body, r.Header)
 	}
@@ -43,13 +43,13 @@ func TestRegisterAndLogin(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	ann := b.signUp(t, "  Ann.Canary@Example.org ")
-	if ann.User.Email != annEmail || !milliseconds.MatchString(ann.User.CreatedAt) || ann.User.LastLoginAt != "" {
+	if ann.User.Email != annEmail || !millisecondsPattern.MatchString(ann.User.CreatedAt) || ann.User.LastLoginAt != "" {
 		t.Errorf("made %+v", ann.User)
 	}
 	if c := ann.cookie; !c.HttpOnly || c.SameSite != http.SameSiteLaxMode || c.Path != "/" || c.MaxAge != 7*24*3600 || c.Secure {
 		t.Errorf("cookie %s", c.Raw)
 	}
-	b.auth(t, "register", fields{"username": "Eve", "email": annEmail, "password": "another one"}).failed(t, http.StatusBadRequest, "email_taken")
+	b.auth(t, "register", fields{"username": "Eve", "email": annEmail, "password": "another one"}).accountError(t, http.StatusBadRequest, "email_taken")
 	for name, body := range map[string]fields{
 		"/username required":            {"email": "a@b.c", "password": "abc12 xyz"},
 		"/email required":               {"username": "a", "password": "abc12 xyz"},
@@ -59,15 +59,15 @@ func TestRegisterAndLogin(t *testing.T) {
 		"/password wrong_type":          {"username": "a", "email": "a@b.c", "password": []int{1}},
 		"/username control_character":   {"username": "a\u0000", "email": "a@b.c", "password": "abc12 xyz"},
 	} {
-		f := b.auth(t, "register", body).failed(t, http.StatusBadRequest, "invalid_request")
+		f := b.auth(t, "register", body).accountError(t, http.StatusBadRequest, "invalid_request")
 		if len(f.Errors) != 1 || f.Errors[0].Pointer+" "+f.Errors[0].Code != name {
 			t.Errorf("%s: %+v", name, f)
 		}
 	}
 	var in session
 	resp := b.auth(t, "login", fields{"email": strings.ToUpper(annEmail), "password": annPassword}).expect(t, http.StatusOK)
-	resp.into(t, &in)
-	if in.User.ID != ann.User.ID || !milliseconds.MatchString(in.User.LastLoginAt) || in.Token == "" || len(resp.Cookies()) != 1 {
+	resp.decode(t, &in)
+	if in.User.ID != ann.User.ID || !millisecondsPattern.MatchString(in.User.LastLoginAt) || in.Token == "" || len(resp.Cookies()) != 1 {
 		t.Errorf("signed in: %s", resp.body)
 	}
 	for _, hidden := range []string{"passwordHash", "salt", "pbkdf2", "tokenVersion", "isActive"} {
@@ -78,13 +78,13 @@ func TestRegisterAndLogin(t *testing.T) {
 	for _, body := range []any{
 		fields{"email": annEmail, "password": "wrong"}, fields{"email": "nobody@example.org", "password": annPassword}, fields{"email": annEmail}, fields{}, fields{"email": 1, "password": []string{}},
 	} {
-		b.auth(t, "login", body).failed(t, http.StatusUnauthorized, "wrong_credentials")
+		b.auth(t, "login", body).accountError(t, http.StatusUnauthorized, "wrong_credentials")
 	}
-	b.auth(t, "login", "not JSON").failed(t, http.StatusBadRequest, "invalid_json")
+	b.auth(t, "login", "not JSON").accountError(t, http.StatusBadRequest, "invalid_json")
 }
 
-// TestUnknownAndWrongLoginsAreAlike compares whole answers.
-func TestUnknownAndWrongLoginsAreAlike(t *testing.T) {
+// TestResponsesDoNotRevealAccounts compares whole answers.
+func TestResponsesDoNotRevealAccounts(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.signUp(t, annEmail)
@@ -99,7 +99,7 @@ func TestUnknownAndWrongLoginsAreAlike(t *testing.T) {
 			r.Header.Del("Date")
 			r.Header.Del("Content-Length")
 		}
-		if one.StatusCode != two.StatusCode || stable(one.body) != stable(two.body) {
+		if one.StatusCode != two.StatusCode || maskRequestIDs(one.body) != maskRequestIDs(two.body) {
 			t.Errorf("%s: %d %s and %d %s", route, one.StatusCode, one.body, two.StatusCode, two.body)
 		}
 		for name := range one.Header {
@@ -118,15 +118,15 @@ func TestValidateAndLogout(t *testing.T) {
 		t.Helper()
 		return b.request(t, http.MethodGet, authRoute+"validate", nil, o...)
 	}
-	if f := valid().failed(t, http.StatusUnauthorized, "sign_in_required"); f.Cause != "no_authorization_token" {
+	if f := valid().accountError(t, http.StatusUnauthorized, "sign_in_required"); f.Cause != "no_authorization_token" {
 		t.Errorf("cause %s", f.Cause)
 	}
 	for _, nothing := range []string{"Bearer ", "Bearer null", "Bearer undefined", "Basic abc", ann.Token} {
-		valid(header("Authorization", nothing)).failed(t, http.StatusUnauthorized, "sign_in_required")
+		valid(header("Authorization", nothing)).accountError(t, http.StatusUnauthorized, "sign_in_required")
 	}
 	for name, o := range map[string]option{"bearer": bearer(ann.Token), "small": header("Authorization", "bearer "+ann.Token), "cookie": cookie(ann.cookie)} {
 		var got session
-		valid(o).expect(t, http.StatusOK).into(t, &got)
+		valid(o).expect(t, http.StatusOK).decode(t, &got)
 		if got.User.ID != ann.User.ID || got.User.Email != annEmail || got.Token != "" {
 			t.Errorf("%s: %+v", name, got)
 		}
@@ -136,7 +136,7 @@ func TestValidateAndLogout(t *testing.T) {
 		t.Errorf("never signed in: %s", got.body)
 	}
 	bad := valid(cookie(&http.Cookie{Name: "auth_token", Value: "x"}))
-	if f := bad.failed(t, http.StatusUnauthorized, "invalid_token"); f.Cause != "jwt_invalid_or_expired" || len(bad.Cookies()) != 1 || bad.Cookies()[0].MaxAge != -1 {
+	if f := bad.accountError(t, http.StatusUnauthorized, "invalid_token"); f.Cause != "jwt_invalid_or_expired" || len(bad.Cookies()) != 1 || bad.Cookies()[0].MaxAge != -1 {
 		t.Errorf("a bad cookie: %+v, %v", f, bad.Cookies())
 	}
 	if f := valid(bearer("x")); len(f.Cookies()) != 0 {
@@ -147,20 +147,20 @@ func TestValidateAndLogout(t *testing.T) {
 	if len(out.Cookies()) != 1 || out.Cookies()[0].MaxAge != -1 {
 		t.Errorf("logout sets %v", out.Cookies())
 	}
-	valid(bearer(ann.Token)).failed(t, http.StatusUnauthorized, "invalid_token")
+	valid(bearer(ann.Token)).accountError(t, http.StatusUnauthorized, "invalid_token")
 	valid(bearer(other)).expect(t, http.StatusOK)
 	b.auth(t, "logout", nil, bearer(ann.Token)).expect(t, http.StatusOK)
 	b.auth(t, "logout", nil).expect(t, http.StatusOK)
 	third := b.login(t, annEmail, annPassword)
 	b.auth(t, "logout", fields{"everywhere": true}, bearer(other)).expect(t, http.StatusOK)
-	valid(bearer(third)).failed(t, http.StatusUnauthorized, "invalid_token")
+	valid(bearer(third)).accountError(t, http.StatusUnauthorized, "invalid_token")
 }
 
 // login signs in and returns the token.
 func (b *bundle) login(t testing.TB, email, password string) string {
 	t.Helper()
 	var s session
-	b.auth(t, "login", fields{"email": email, "password": password}).expect(t, http.StatusOK).into(t, &s)
+	b.auth(t, "login", fields{"email": email, "password": password}).expect(t, http.StatusOK).decode(t, &s)
 	return s.Token
 }
 
@@ -169,32 +169,32 @@ func TestChangePasswordAndName(t *testing.T) {
 	b := setup(t)
 	ann := b.signUp(t, annEmail)
 	by := bearer(ann.Token)
-	b.auth(t, "change-password", fields{"currentPassword": "wrong", "newPassword": "another one"}, by).failed(t, http.StatusBadRequest, "wrong_password")
-	f := b.auth(t, "change-password", fields{"newPassword": "x"}, by).failed(t, http.StatusBadRequest, "invalid_request")
+	b.auth(t, "change-password", fields{"currentPassword": "wrong", "newPassword": "another one"}, by).accountError(t, http.StatusBadRequest, "wrong_password")
+	f := b.auth(t, "change-password", fields{"newPassword": "x"}, by).accountError(t, http.StatusBadRequest, "invalid_request")
 	if len(f.Errors) != 2 {
 		t.Errorf("faults %+v", f.Errors)
 	}
 	var changed session
 	resp := b.auth(t, "change-password", fields{"currentPassword": annPassword, "newPassword": "another one"}, by).expect(t, http.StatusOK)
-	resp.into(t, &changed)
+	resp.decode(t, &changed)
 	if len(resp.Cookies()) != 1 || resp.Cookies()[0].Value != changed.Token {
 		t.Errorf("cookies %v", resp.Cookies())
 	}
-	b.auth(t, "profile", fields{"username": "x"}, by).failed(t, http.StatusUnauthorized, "invalid_token")
+	b.auth(t, "profile", fields{"username": "x"}, by).accountError(t, http.StatusUnauthorized, "invalid_token")
 	by = bearer(changed.Token)
-	b.auth(t, "profile", fields{"username": " "}, by).failed(t, http.StatusBadRequest, "invalid_request")
+	b.auth(t, "profile", fields{"username": " "}, by).accountError(t, http.StatusBadRequest, "invalid_request")
 	var named session
-	b.auth(t, "profile", fields{"username": "Anna"}, by).expect(t, http.StatusOK).into(t, &named)
+	b.auth(t, "profile", fields{"username": "Anna"}, by).expect(t, http.StatusOK).decode(t, &named)
 	if named.User.Username != "Anna" {
 		t.Errorf("renamed to %+v", named.User)
 	}
-	b.auth(t, "login", fields{"email": annEmail, "password": annPassword}).failed(t, http.StatusUnauthorized, "wrong_credentials")
+	b.auth(t, "login", fields{"email": annEmail, "password": annPassword}).accountError(t, http.StatusUnauthorized, "wrong_credentials")
 	b.login(t, annEmail, "another one")
 }
 
-func TestForgottenPasswords(t *testing.T) {
+func TestPasswordReset(t *testing.T) {
 	t.Parallel()
-	l, with := withLetters(t)
+	l, with := withResetEmails(t)
 	b := setup(t, with)
 	ann := b.signUp(t, annEmail)
 	ask := func(email string) *reply {
@@ -220,18 +220,18 @@ func TestForgottenPasswords(t *testing.T) {
 		t.Helper()
 		return b.auth(t, "reset-password", fields{"token": token, "newPassword": "another one"})
 	}
-	reset(first).failed(t, http.StatusBadRequest, "invalid_reset_token")
+	reset(first).accountError(t, http.StatusBadRequest, "invalid_reset_token")
 	if done := reset(second).expect(t, http.StatusOK); len(done.Cookies()) != 0 || strings.Contains(string(done.body), `"token"`) {
 		t.Errorf("the reset signs in: %s", done.body)
 	}
-	reset(second).failed(t, http.StatusBadRequest, "invalid_reset_token")
-	b.request(t, http.MethodGet, authRoute+"validate", nil, bearer(ann.Token)).failed(t, http.StatusUnauthorized, "invalid_token")
+	reset(second).accountError(t, http.StatusBadRequest, "invalid_reset_token")
+	b.request(t, http.MethodGet, authRoute+"validate", nil, bearer(ann.Token)).accountError(t, http.StatusUnauthorized, "invalid_token")
 	b.login(t, annEmail, "another one")
-	f := b.auth(t, "reset-password", fields{"newPassword": "123"}).failed(t, http.StatusBadRequest, "invalid_request")
+	f := b.auth(t, "reset-password", fields{"newPassword": "123"}).accountError(t, http.StatusBadRequest, "invalid_request")
 	if len(f.Errors) != 2 {
 		t.Errorf("faults %+v", f.Errors)
 	}
-	b.auth(t, "forgot-password", fields{"email": "x"}).failed(t, http.StatusBadRequest, "invalid_request")
+	b.auth(t, "forgot-password", fields{"email": "x"}).accountError(t, http.StatusBadRequest, "invalid_request")
 	// The third letter of the hour is the last one; the answer stays the same.
 	before := ask(annEmail)
 	link()
@@ -245,15 +245,15 @@ func TestForgottenPasswords(t *testing.T) {
 	}
 }
 
-func TestAttemptsAreLimited(t *testing.T) {
+func TestAccountAttemptLimits(t *testing.T) {
 	t.Parallel()
 	limited := func(t *testing.T, most int, status int, code string, try func(n int) *reply) {
 		t.Helper()
 		for n := range most {
-			try(n).failed(t, status, code)
+			try(n).accountError(t, status, code)
 		}
 		resp := try(most)
-		f := resp.failed(t, http.StatusTooManyRequests, "too_many_attempts")
+		f := resp.accountError(t, http.StatusTooManyRequests, "too_many_attempts")
 		if f.RetryAfter < 1 || resp.Header.Get("Retry-After") == "" {
 			t.Errorf("no word when to come again: %s", resp.body)
 		}
@@ -270,7 +270,7 @@ func TestAttemptsAreLimited(t *testing.T) {
 				return b.auth(t, "login", fields{"email": email, "password": "wrong"})
 			})
 			// A good password does not help who guesses.
-			b.auth(t, "login", fields{"email": email, "password": annPassword}).failed(t, http.StatusTooManyRequests, "too_many_attempts")
+			b.auth(t, "login", fields{"email": email, "password": annPassword}).accountError(t, http.StatusTooManyRequests, "too_many_attempts")
 		}
 	})
 	t.Run("many accounts", func(t *testing.T) {
@@ -304,19 +304,19 @@ func TestAttemptsAreLimited(t *testing.T) {
 		for range 10 {
 			b.auth(t, "forgot-password", fields{"email": "nobody@example.org"}).expect(t, http.StatusOK)
 		}
-		b.auth(t, "forgot-password", fields{"email": "somebody@example.org"}).failed(t, http.StatusTooManyRequests, "too_many_attempts")
+		b.auth(t, "forgot-password", fields{"email": "somebody@example.org"}).accountError(t, http.StatusTooManyRequests, "too_many_attempts")
 	})
 	t.Run("accounts", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t, func(cfg *server.Config, _ *server.Deps) { cfg.MaxSignups = 2 })
 		b.signUp(t, "a@example.org")
 		b.signUp(t, "b@example.org")
-		b.auth(t, "register", fields{"username": "c", "email": "c@example.org", "password": "abc12 xyz"}).failed(t, http.StatusTooManyRequests, "too_many_attempts")
+		b.auth(t, "register", fields{"username": "c", "email": "c@example.org", "password": "abc12 xyz"}).accountError(t, http.StatusTooManyRequests, "too_many_attempts")
 	})
 }
 
-// TestManyLoginsAtOnceAreCounted sends all guesses before the first one is answered.
-func TestManyLoginsAtOnceAreCounted(t *testing.T) {
+// TestConcurrentLoginsAreCounted sends all guesses before the first one is answered.
+func TestConcurrentLoginsAreCounted(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.signUp(t, annEmail)
@@ -342,7 +342,7 @@ func TestLegacyTokensAreReplaced(t *testing.T) {
 	old := legacyToken(t, ann)
 	resp := b.request(t, http.MethodGet, authRoute+"validate", nil, bearer(old)).expect(t, http.StatusOK)
 	var fresh session
-	resp.into(t, &fresh)
+	resp.decode(t, &fresh)
 	if fresh.Token == "" || fresh.Token == old {
 		t.Fatalf("not replaced: %s", resp.body)
 	}
@@ -356,5 +356,5 @@ func TestLegacyTokensAreReplaced(t *testing.T) {
 		must(t, err)
 	})
 	again := strict.signUp(t, annEmail)
-	strict.request(t, http.MethodGet, authRoute+"validate", nil, bearer(legacyToken(t, again))).failed(t, http.StatusUnauthorized, "invalid_token")
+	strict.request(t, http.MethodGet, authRoute+"validate", nil, bearer(legacyToken(t, again))).accountError(t, http.StatusUnauthorized, "invalid_token")
 }

@@ -31,7 +31,7 @@ func withVerification(t testing.TB) (chan string, func(*server.Config, *server.D
 }
 
 // verification takes the token out of the next email to Ann.
-func verification(t testing.TB, links chan string, lang string) string {
+func verificationToken(t testing.TB, links chan string, lang string) string {
 	t.Helper()
 	token, found := strings.CutPrefix(<-links, annEmail+" "+lang+" https://page.example/verify-email?token=")
 	if !found {
@@ -50,21 +50,21 @@ func TestUnverifiedMember(t *testing.T) {
 		User           struct{ EmailVerified *bool }
 	}
 	resp := b.auth(t, "register", fields{"username": "Ann", "email": annEmail, "password": annPassword}, header("Accept-Language", "zh")).expect(t, http.StatusCreated)
-	resp.into(t, &s)
+	resp.decode(t, &s)
 	if s.User.EmailVerified == nil || *s.User.EmailVerified || !strings.Contains(s.Message, "验证") {
 		t.Errorf("signed up: %s", resp.body)
 	}
 	ann := bearer(s.Token)
-	first := verification(t, links, "zh")
+	first := verificationToken(t, links, "zh")
 	submit := map[string]any{
 		"/api/jobs": goodBody, "/api/generate": fields{"text": "a", "type": "image"}, "/api/pollinations/image": fields{"prompt": "a"},
 		"/api/prompts/optimize": fields{"text": "a"}, "/api/optimize": fields{"text": "a"}, "/api/translate": fields{"text": "a"},
-		"/api/images/save": saving(picture(t, 64)),
+		"/api/images/save": saveBody(jpegImage(t, 64)),
 	}
 	for path, body := range submit {
 		resp := b.request(t, http.MethodPost, path, body, ann, header("Prefer", "respond-async"), header("Idempotency-Key", "k")).expect(t, http.StatusForbidden)
-		var f fault
-		if resp.into(t, &f); f.Code != "email_not_verified" || !strings.Contains(f.Error, "resend-verification") {
+		var f problemBody
+		if resp.decode(t, &f); f.Code != "email_not_verified" || !strings.Contains(f.Error, "resend-verification") {
 			t.Errorf("%s: %s", path, resp.body)
 		}
 	}
@@ -80,14 +80,14 @@ func TestUnverifiedMember(t *testing.T) {
 		t.Errorf("the page of the link: %v", page.Header)
 	}
 
-	b.auth(t, "resend-verification", nil).failed(t, http.StatusUnauthorized, "sign_in_required")
+	b.auth(t, "resend-verification", nil).accountError(t, http.StatusUnauthorized, "sign_in_required")
 	b.auth(t, "resend-verification", nil, ann).expect(t, http.StatusOK)
-	second := verification(t, links, "en")
-	b.auth(t, "verify-email", fields{"token": first}).failed(t, http.StatusBadRequest, "invalid_verification_token")
-	b.auth(t, "verify-email", fields{}).failed(t, http.StatusBadRequest, "invalid_request")
+	second := verificationToken(t, links, "en")
+	b.auth(t, "verify-email", fields{"token": first}).accountError(t, http.StatusBadRequest, "invalid_verification_token")
+	b.auth(t, "verify-email", fields{}).accountError(t, http.StatusBadRequest, "invalid_request")
 	b.auth(t, "verify-email", fields{"token": second}).expect(t, http.StatusOK)
-	b.auth(t, "verify-email", fields{"token": second}).failed(t, http.StatusBadRequest, "invalid_verification_token")
-	b.request(t, http.MethodGet, "/api/auth/validate", nil, ann).expect(t, http.StatusOK).into(t, &s)
+	b.auth(t, "verify-email", fields{"token": second}).accountError(t, http.StatusBadRequest, "invalid_verification_token")
+	b.request(t, http.MethodGet, "/api/auth/validate", nil, ann).expect(t, http.StatusOK).decode(t, &s)
 	if !*s.User.EmailVerified {
 		t.Error("the address is not confirmed")
 	}
@@ -113,20 +113,20 @@ func TestVerificationsAreLimited(t *testing.T) {
 	if resp := b.auth(t, "resend-verification", nil, ann); resp.Header.Get("Retry-After") == "" {
 		t.Errorf("no Retry-After: %v", resp.Header)
 	} else {
-		resp.failed(t, http.StatusTooManyRequests, "too_many_attempts")
+		resp.accountError(t, http.StatusTooManyRequests, "too_many_attempts")
 	}
 	for range 4 {
 		<-links
 	}
 	for range 20 {
-		b.auth(t, "verify-email", fields{"token": "x"}).failed(t, http.StatusBadRequest, "invalid_verification_token")
+		b.auth(t, "verify-email", fields{"token": "x"}).accountError(t, http.StatusBadRequest, "invalid_verification_token")
 	}
-	b.auth(t, "verify-email", fields{"token": "x"}).failed(t, http.StatusTooManyRequests, "too_many_attempts")
+	b.auth(t, "verify-email", fields{"token": "x"}).accountError(t, http.StatusTooManyRequests, "too_many_attempts")
 	b.auth(t, "delete-account", fields{"password": annPassword}, ann).expect(t, http.StatusOK)
 }
 
-// TestSignupsOfTwoProcesses signs up through two servers on one NATS: together they let no more through than one.
-func TestSignupsOfTwoProcesses(t *testing.T) {
+// TestSignupLimitAcrossProcesses signs up through two servers on one NATS: together they let no more through than one.
+func TestSignupLimitAcrossProcesses(t *testing.T) {
 	t.Parallel()
 	var second *server.Server
 	b := setup(t, func(cfg *server.Config, deps *server.Deps) {

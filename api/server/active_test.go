@@ -10,13 +10,13 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-func (b *bundle) submits(t testing.TB, options ...option) *reply {
+func (b *bundle) submitImage(t testing.TB, options ...option) *reply {
 	t.Helper()
 	return b.request(t, http.MethodPost, "/api/jobs", imageBody, options...)
 }
 
 // refused checks that a submission was refused because its owner has too many jobs.
-func (r *reply) refused(t testing.TB) {
+func (r *reply) expectTooManyActive(t testing.TB) {
 	t.Helper()
 	r.problem(t, http.StatusTooManyRequests, "too_many_active_jobs")
 	if r.Header.Get("Retry-After") != "5" || r.Header.Get("Location") != "" {
@@ -24,48 +24,48 @@ func (r *reply) refused(t testing.TB) {
 	}
 }
 
-// TestActiveJobsOfAGuest fills a guest's share, and makes room in each way there is.
-func TestActiveJobsOfAGuest(t *testing.T) {
+// TestActiveJobLimit fills a guest's share, and makes room in each way there is.
+func TestActiveJobLimit(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	c, owner := guest()
 	var jobs []view
 	for range 4 {
 		var v view
-		b.submits(t, cookie(c)).expect(t, http.StatusAccepted).into(t, &v)
+		b.submitImage(t, cookie(c)).expect(t, http.StatusAccepted).decode(t, &v)
 		jobs = append(jobs, v)
 	}
-	b.submits(t, cookie(c)).refused(t)
+	b.submitImage(t, cookie(c)).expectTooManyActive(t)
 	// Nobody else is limited, and those whom nothing tells apart are not counted as one.
 	other, _ := guest()
-	b.submits(t, cookie(other)).expect(t, http.StatusAccepted)
+	b.submitImage(t, cookie(other)).expect(t, http.StatusAccepted)
 	for range 10 {
-		b.submits(t).expect(t, http.StatusAccepted)
+		b.submitImage(t).expect(t, http.StatusAccepted)
 	}
 	// Running and retrying jobs are active.
-	b.progress(t, owner, &job.Progress{ID: jobs[0].ID, Status: job.StatusRunning, Delivery: 1, Step: 1})
-	b.progress(t, owner, &job.Progress{ID: jobs[1].ID, Status: job.StatusRetrying, Delivery: 1, Step: 1})
-	b.submits(t, cookie(c)).refused(t)
+	b.putProgress(t, owner, &job.Progress{ID: jobs[0].ID, Status: job.StatusRunning, Delivery: 1, Step: 1})
+	b.putProgress(t, owner, &job.Progress{ID: jobs[1].ID, Status: job.StatusRetrying, Delivery: 1, Step: 1})
+	b.submitImage(t, cookie(c)).expectTooManyActive(t)
 	// A canceled one is not, and one that has ended is none as soon as it has, be it still in the queue.
 	b.request(t, http.MethodPost, "/api/jobs/"+jobs[2].ID+"/cancel", nil, cookie(c)).expect(t, http.StatusOK)
-	b.submits(t, cookie(c)).expect(t, http.StatusAccepted)
-	b.submits(t, cookie(c)).refused(t)
+	b.submitImage(t, cookie(c)).expect(t, http.StatusAccepted)
+	b.submitImage(t, cookie(c)).expectTooManyActive(t)
 	spec, err := b.queue.Find(t.Context(), owner, jobs[0].ID)
 	must(t, err)
-	record, _ := failed(job.CodeTimeout)(spec.Spec)
+	record, _ := failJob(job.CodeTimeout)(spec.Spec)
 	record.Spec, record.FinishedAt = spec.Spec, at(9)
 	_, _, err = b.store.PutRecord(t.Context(), record)
 	must(t, err)
-	b.submits(t, cookie(c)).expect(t, http.StatusAccepted)
-	b.submits(t, cookie(c)).refused(t)
+	b.submitImage(t, cookie(c)).expect(t, http.StatusAccepted)
+	b.submitImage(t, cookie(c)).expectTooManyActive(t)
 	if got := b.metric(t, "jobs_submitted_total"); got != 4+1+10+2 {
 		t.Errorf("%v submissions counted", got)
 	}
 }
 
-// TestActiveJobsOfABurst sends a hundred submissions of one guest at once, and a few of another. Not one more gets
+// TestActiveJobLimitUnderConcurrency sends a hundred submissions of one guest at once, and a few of another. Not one more gets
 // through than may, nor one less, whether each has a key or none has.
-func TestActiveJobsOfABurst(t *testing.T) {
+func TestActiveJobLimitUnderConcurrency(t *testing.T) {
 	t.Parallel()
 	for name, keyed := range map[string]bool{"plain": false, "keyed": true} {
 		t.Run(name, func(t *testing.T) {
@@ -81,7 +81,7 @@ func TestActiveJobsOfABurst(t *testing.T) {
 					if keyed {
 						options = append(options, header("Idempotency-Key", fmt.Sprint(n)))
 					}
-					switch resp := b.submits(t, options...); resp.StatusCode {
+					switch resp := b.submitImage(t, options...); resp.StatusCode {
 					case http.StatusAccepted:
 						accepted.Add(1)
 					case http.StatusTooManyRequests:
@@ -91,7 +91,7 @@ func TestActiveJobsOfABurst(t *testing.T) {
 				})
 			}
 			for range 4 {
-				wg.Go(func() { b.submits(t, cookie(other)).expect(t, http.StatusAccepted) })
+				wg.Go(func() { b.submitImage(t, cookie(other)).expect(t, http.StatusAccepted) })
 			}
 			wg.Wait()
 			ids, err := b.queue.OwnerIDs(t.Context(), owner)
@@ -103,37 +103,37 @@ func TestActiveJobsOfABurst(t *testing.T) {
 	}
 }
 
-// TestActiveJobsAndReplays repeats submissions of a guest whose share is full: it makes no job, so it is never refused.
-func TestActiveJobsAndReplays(t *testing.T) {
+// TestActiveJobLimitAllowsReplays repeats submissions of a guest whose share is full: it makes no job, so it is never refused.
+func TestActiveJobLimitAllowsReplays(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	c, owner := guest()
 	var ended view
-	b.keyed(t, "ended", goodBody, cookie(c)).expect(t, http.StatusAccepted).into(t, &ended)
+	b.submitWithKey(t, "ended", goodBody, cookie(c)).expect(t, http.StatusAccepted).decode(t, &ended)
 	entry, err := b.queue.Find(t.Context(), owner, ended.ID)
 	must(t, err)
 	b.settle(t, entry.Spec, &job.Record{Status: job.StatusFailed, Error: job.NewError(job.CodeTimeout, 504)})
 	var queued [4]view
 	for n := range queued {
-		b.keyed(t, fmt.Sprint(n), goodBody, cookie(c)).expect(t, http.StatusAccepted).into(t, &queued[n])
+		b.submitWithKey(t, fmt.Sprint(n), goodBody, cookie(c)).expect(t, http.StatusAccepted).decode(t, &queued[n])
 	}
-	b.keyed(t, "new", goodBody, cookie(c)).refused(t)
+	b.submitWithKey(t, "new", goodBody, cookie(c)).expectTooManyActive(t)
 	for key, status := range map[string]int{"0": http.StatusAccepted, "3": http.StatusAccepted, "ended": http.StatusOK} {
-		resp := b.keyed(t, key, goodBody, cookie(c)).expect(t, status)
+		resp := b.submitWithKey(t, key, goodBody, cookie(c)).expect(t, status)
 		if resp.Header.Get("Idempotent-Replayed") != "true" {
 			t.Errorf("%s: %v", key, resp.Header)
 		}
-		b.keyed(t, key, `{"kind":"prompt","input":{"text":"other"}}`, cookie(c)).problem(t, http.StatusUnprocessableEntity, "idempotency_key_reused")
+		b.submitWithKey(t, key, `{"kind":"prompt","input":{"text":"other"}}`, cookie(c)).problem(t, http.StatusUnprocessableEntity, "idempotency_key_reused")
 	}
 	// The refusal has not used the key up.
 	b.request(t, http.MethodPost, "/api/jobs/"+queued[2].ID+"/cancel", nil, cookie(c)).expect(t, http.StatusOK)
-	if resp := b.keyed(t, "new", goodBody, cookie(c)).expect(t, http.StatusAccepted); resp.Header.Get("Idempotent-Replayed") != "" {
+	if resp := b.submitWithKey(t, "new", goodBody, cookie(c)).expect(t, http.StatusAccepted); resp.Header.Get("Idempotent-Replayed") != "" {
 		t.Error("a submission that was refused counts as made")
 	}
 }
 
-// TestActiveJobsOnTheOriginalRoutes is about guests who call the routes that wait.
-func TestActiveJobsOnTheOriginalRoutes(t *testing.T) {
+// TestActiveJobLimitOnOriginalRoutes is about guests who call the routes that wait.
+func TestActiveJobLimitOnOriginalRoutes(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	c, owner := guest()
@@ -147,7 +147,7 @@ func TestActiveJobsOnTheOriginalRoutes(t *testing.T) {
 			var wait struct {
 				Seconds int `json:"retry_after"`
 			}
-			if resp.into(t, &wait); wait.Seconds != 5 {
+			if resp.decode(t, &wait); wait.Seconds != 5 {
 				t.Errorf("%s: told to wait for %d seconds", path, wait.Seconds)
 			}
 			if resp.Header.Get("Retry-After") != "5" || resp.Header.Get("X-Job-Id") != "" {
@@ -162,19 +162,19 @@ func TestActiveJobsOnTheOriginalRoutes(t *testing.T) {
 	}
 }
 
-// TestActiveJobsAndRetries does a job again that failed: that makes a job like any other, once for each key.
-func TestActiveJobsAndRetries(t *testing.T) {
+// TestActiveJobLimitAndRetries does a job again that failed: that makes a job like any other, once for each key.
+func TestActiveJobLimitAndRetries(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	c, owner := guest()
-	b.failed(t, owner, "before", job.CodeTimeout)
+	b.storeFailedJob(t, owner, "before", job.CodeTimeout)
 	var again view
-	b.retry(t, "before", nil, cookie(c), header("Idempotency-Key", "again")).expect(t, http.StatusAccepted).into(t, &again)
+	b.retry(t, "before", nil, cookie(c), header("Idempotency-Key", "again")).expect(t, http.StatusAccepted).decode(t, &again)
 	for range 3 {
-		b.submits(t, cookie(c)).expect(t, http.StatusAccepted)
+		b.submitImage(t, cookie(c)).expect(t, http.StatusAccepted)
 	}
-	b.retry(t, "before", nil, cookie(c)).refused(t)
-	b.retry(t, "before", nil, cookie(c), header("Idempotency-Key", "more")).refused(t)
+	b.retry(t, "before", nil, cookie(c)).expectTooManyActive(t)
+	b.retry(t, "before", nil, cookie(c), header("Idempotency-Key", "more")).expectTooManyActive(t)
 	resp := b.retry(t, "before", nil, cookie(c), header("Idempotency-Key", "again")).expect(t, http.StatusAccepted)
 	if resp.Header.Get("Idempotent-Replayed") != "true" {
 		t.Errorf("the repeated retry: %v", resp.Header)

@@ -27,29 +27,29 @@ func TestAddressQuota(t *testing.T) {
 	b := setup(t, withCeiling(8), behindProxy)
 	ann, bob := bearer(b.signUp(t, "ann@example.org").Token), bearer(b.signUp(t, "bob@example.org").Token)
 	const home, office = "203.0.113.7", "198.51.100.1"
-	resp := b.submits(t, ann, from(home)).expect(t, http.StatusAccepted)
+	resp := b.submitImage(t, ann, fromIP(home)).expect(t, http.StatusAccepted)
 	resp.expectHeaders(t, `"day";q=100;w=86400, "address";q=8;w=86400`, `"day";r=99;t=43190, "address";r=7;t=43190`)
 	for _, who := range []option{ann, ann, bob, bob, bob, bob} {
-		b.submits(t, who, from(home)).expect(t, http.StatusAccepted)
+		b.submitImage(t, who, fromIP(home)).expect(t, http.StatusAccepted)
 	}
-	b.submits(t, from(home)).expect(t, http.StatusAccepted)
+	b.submitImage(t, fromIP(home)).expect(t, http.StatusAccepted)
 	for name, who := range map[string]option{"ann": ann, "bob": bob, "a guest": header("X-Nobody", "1")} {
-		resp := b.submits(t, who, from(home))
+		resp := b.submitImage(t, who, fromIP(home))
 		resp.problem(t, http.StatusPaymentRequired, "quota_exceeded")
 		resp.expectHeaders(t, `"address";q=8;w=86400`, `"address";r=0;t=43190`)
 		if resp.Header.Get("Retry-After") != "43190" {
 			t.Errorf("%s: %v", name, resp.Header)
 		}
 	}
-	v := b.quota(t, bob, from(home))
+	v := b.quota(t, bob, fromIP(home))
 	if v.Day.Remaining != 96 || v.Address == nil || v.Address.Limit != 8 || v.Address.Remaining != 0 || v.Address.ResetsIn != 43190 || v.Text.Address.Remaining != 8 {
 		t.Errorf("%+v", v)
 	}
 	// Texts are not affected, and neither is anybody elsewhere.
-	b.request(t, http.MethodPost, "/api/jobs", goodBody, ann, from(home)).expect(t, http.StatusAccepted)
-	b.submits(t, ann, from(office)).expect(t, http.StatusAccepted)
-	b.submits(t, from(office)).expect(t, http.StatusAccepted)
-	if v := b.quota(t, ann, from(office)); v.Day.Remaining != 96 || v.Address.Remaining != 6 || v.Text.Day.Remaining != 99 || v.Text.Address.Remaining != 8 {
+	b.request(t, http.MethodPost, "/api/jobs", goodBody, ann, fromIP(home)).expect(t, http.StatusAccepted)
+	b.submitImage(t, ann, fromIP(office)).expect(t, http.StatusAccepted)
+	b.submitImage(t, fromIP(office)).expect(t, http.StatusAccepted)
+	if v := b.quota(t, ann, fromIP(office)); v.Day.Remaining != 96 || v.Address.Remaining != 6 || v.Text.Day.Remaining != 99 || v.Text.Address.Remaining != 8 {
 		t.Errorf("%+v", v)
 	}
 	if n := b.metric(t, "quota_refusals_total", "address", "member"); n != 2 {
@@ -57,33 +57,33 @@ func TestAddressQuota(t *testing.T) {
 	}
 }
 
-// TestAddressOfAMember goes through what a member may say of its address: as with guests, all of a /64 is one.
-func TestAddressOfAMember(t *testing.T) {
+// TestMemberAddress goes through what a member may say of its address: as with guests, all of a /64 is one.
+func TestMemberAddress(t *testing.T) {
 	t.Parallel()
 	direct := setup(t, withCeiling(50))
 	ann := bearer(direct.signUp(t, "ann@example.org").Token)
-	for n, forged := range []option{from("203.0.113.1"), header("X-Real-Ip", "203.0.113.2"), header("Forwarded", "for=203.0.113.3")} {
-		direct.submits(t, ann, forged).expect(t, http.StatusAccepted)
+	for n, forged := range []option{fromIP("203.0.113.1"), header("X-Real-Ip", "203.0.113.2"), header("Forwarded", "for=203.0.113.3")} {
+		direct.submitImage(t, ann, forged).expect(t, http.StatusAccepted)
 		if v := direct.quota(t, ann); v.Address.Remaining != 49-n {
 			t.Errorf("without a proxy: %d left, want %d", v.Address.Remaining, 49-n)
 		}
 	}
 	b := setup(t, withCeiling(50), behindProxy)
 	ann = bearer(b.signUp(t, "ann@example.org").Token)
-	b.submits(t, ann, from("203.0.113.1")).expect(t, http.StatusAccepted)
-	b.submits(t, ann, from("2001:db8:1:2::1")).expect(t, http.StatusAccepted)
+	b.submitImage(t, ann, fromIP("203.0.113.1")).expect(t, http.StatusAccepted)
+	b.submitImage(t, ann, fromIP("2001:db8:1:2::1")).expect(t, http.StatusAccepted)
 	for address, left := range map[string]int{
 		"203.0.113.1": 49, "::ffff:203.0.113.1": 49, "198.51.100.9, 203.0.113.1": 49, "203.0.113.2": 50,
 		"2001:db8:1:2:ffff:ffff:ffff:ffff": 49, "2001:db8:1:2::": 49, "2001:db8:1:3::1": 50,
 	} {
-		if v := b.quota(t, ann, from(address)); v.Address.Remaining != left || v.Day.Remaining != 98 {
+		if v := b.quota(t, ann, fromIP(address)); v.Address.Remaining != left || v.Day.Remaining != 98 {
 			t.Errorf("%s: %d left of the address and %d of the day, want %d and 98", address, v.Address.Remaining, v.Day.Remaining, left)
 		}
 	}
 }
 
-// TestAddressOfManyAccounts sends a thousand submissions of twenty accounts to two processes at once.
-func TestAddressOfManyAccounts(t *testing.T) {
+// TestAddressQuotaAcrossProcesses sends a thousand submissions of twenty accounts to two processes at once.
+func TestAddressQuotaAcrossProcesses(t *testing.T) {
 	t.Parallel()
 	const accounts, ceiling = 20, 60
 	unlimited := func(cfg *server.Config, _ *server.Deps) { cfg.MaxSignups, cfg.MaxActiveMember = 0, 0 }
@@ -111,7 +111,7 @@ func TestAddressOfManyAccounts(t *testing.T) {
 		if who%2 == 0 {
 			process = &neighbour
 		}
-		switch resp := process.submits(t, tokens[who], from(fmt.Sprintf("2001:db8::%x", n))); resp.StatusCode {
+		switch resp := process.submitImage(t, tokens[who], fromIP(fmt.Sprintf("2001:db8::%x", n))); resp.StatusCode {
 		case http.StatusAccepted:
 			passed.Add(1)
 		case http.StatusPaymentRequired:
@@ -125,7 +125,7 @@ func TestAddressOfManyAccounts(t *testing.T) {
 	}
 	counted := 0
 	for _, token := range tokens {
-		v := b.quota(t, token, from("2001:db8::1"))
+		v := b.quota(t, token, fromIP("2001:db8::1"))
 		if counted += v.Day.Limit - v.Day.Remaining; v.Address.Remaining != 0 {
 			t.Errorf("%d left of the address", v.Address.Remaining)
 		}
@@ -135,18 +135,18 @@ func TestAddressOfManyAccounts(t *testing.T) {
 	}
 }
 
-// TestAddressAndRepetitions charges nobody for what makes no second job, and answers it though nothing is left.
-func TestAddressAndRepetitions(t *testing.T) {
+// TestAddressQuotaIgnoresReplays charges nobody for what makes no second job, and answers it though nothing is left.
+func TestAddressQuotaIgnoresReplays(t *testing.T) {
 	t.Parallel()
 	b := setup(t, withCeiling(2), behindProxy)
 	ann := bearer(b.signUp(t, "ann@example.org").Token)
-	b.keyed(t, "one", imageBody, ann).expect(t, http.StatusAccepted)
+	b.submitWithKey(t, "one", imageBody, ann).expect(t, http.StatusAccepted)
 	for range 3 {
-		b.keyed(t, "one", imageBody, ann).expect(t, http.StatusAccepted)
+		b.submitWithKey(t, "one", imageBody, ann).expect(t, http.StatusAccepted)
 	}
-	b.keyed(t, "two", imageBody, ann).expect(t, http.StatusAccepted)
-	b.keyed(t, "three", imageBody, ann).problem(t, http.StatusPaymentRequired, "quota_exceeded")
-	if resp := b.keyed(t, "two", imageBody, ann).expect(t, http.StatusAccepted); resp.Header.Get("Idempotent-Replayed") != "true" {
+	b.submitWithKey(t, "two", imageBody, ann).expect(t, http.StatusAccepted)
+	b.submitWithKey(t, "three", imageBody, ann).problem(t, http.StatusPaymentRequired, "quota_exceeded")
+	if resp := b.submitWithKey(t, "two", imageBody, ann).expect(t, http.StatusAccepted); resp.Header.Get("Idempotent-Replayed") != "true" {
 		t.Errorf("%v", resp.Header)
 	}
 	if v := b.quota(t, ann); v.Day.Remaining != 98 || v.Address.Remaining != 0 {
@@ -154,8 +154,8 @@ func TestAddressAndRepetitions(t *testing.T) {
 	}
 }
 
-// TestAddressGivenBack cancels a job before it starts, again and again: the member and the address have it back, once.
-func TestAddressGivenBack(t *testing.T) {
+// TestAddressQuotaRefund cancels a job before it starts, again and again: the member and the address have it back, once.
+func TestAddressQuotaRefund(t *testing.T) {
 	t.Parallel()
 	b := setup(t, withCeiling(9), func(_ *server.Config, deps *server.Deps) {
 		// What is given back has to be of today.
@@ -164,9 +164,9 @@ func TestAddressGivenBack(t *testing.T) {
 		deps.Quota = quota.New(deps.Broker, quota.Plans{Media: plan}, time.Now)
 	})
 	ann := bearer(b.signUp(t, "ann@example.org").Token)
-	b.submits(t, ann).expect(t, http.StatusAccepted)
+	b.submitImage(t, ann).expect(t, http.StatusAccepted)
 	var v view
-	b.request(t, http.MethodPost, "/api/jobs", fields{"kind": "image", "input": fields{"prompt": "p", "n": 4}}, ann).expect(t, http.StatusAccepted).into(t, &v)
+	b.request(t, http.MethodPost, "/api/jobs", fields{"kind": "image", "input": fields{"prompt": "p", "n": 4}}, ann).expect(t, http.StatusAccepted).decode(t, &v)
 	for range 3 {
 		b.request(t, http.MethodPost, "/api/jobs/"+v.ID+"/cancel", nil, ann)
 		if left := b.quota(t, ann); left.Day.Remaining != 19 || left.Address.Remaining != 8 {
@@ -175,8 +175,8 @@ func TestAddressGivenBack(t *testing.T) {
 	}
 }
 
-// TestPageOfTheOriginal has a guest with the limits that stand when nothing is set optimize a prompt before every image.
-func TestPageOfTheOriginal(t *testing.T) {
+// TestOriginalPageFitsDefaultQuotas has a guest with the limits that stand when nothing is set optimize a prompt before every image.
+func TestOriginalPageFitsDefaultQuotas(t *testing.T) {
 	t.Parallel()
 	var cfg quota.Config
 	must(t, env.Load(nil, &cfg))

@@ -24,7 +24,7 @@ func TestPauseAndResume(t *testing.T) {
 	t.Parallel()
 	b := setup(t, withAdmin)
 	var paused kindView
-	b.admin(t, http.MethodPost, "/kinds/image/pause", fields{"seconds": 600, "note": "maintenance"}).expect(t, http.StatusOK).into(t, &paused)
+	b.admin(t, http.MethodPost, "/kinds/image/pause", fields{"seconds": 600, "note": "maintenance"}).expect(t, http.StatusOK).decode(t, &paused)
 	if until, err := time.Parse(time.RFC3339, paused.Until); !paused.Paused || paused.Note != "maintenance" || err != nil || time.Until(until) < 9*time.Minute {
 		t.Errorf("%+v, %v", paused, err)
 	}
@@ -34,29 +34,29 @@ func TestPauseAndResume(t *testing.T) {
 		WaitingReason string `json:"waiting_reason"`
 		NextAttemptAt string `json:"next_attempt_at"`
 	}
-	b.request(t, http.MethodPost, "/api/jobs", fields{"kind": "image", "input": fields{"prompt": "p"}}).expect(t, http.StatusAccepted).into(t, &view)
+	b.request(t, http.MethodPost, "/api/jobs", fields{"kind": "image", "input": fields{"prompt": "p"}}).expect(t, http.StatusAccepted).decode(t, &view)
 	if view.WaitingReason != job.ReasonPaused || !strings.Contains(view.WaitingFor, "operator") || view.NextAttemptAt != paused.Until {
 		t.Errorf("%+v", view)
 	}
 	view.WaitingFor = ""
-	b.request(t, http.MethodPost, "/api/jobs", fields{"kind": "prompt", "input": fields{"text": "p"}}).expect(t, http.StatusAccepted).into(t, &view)
+	b.request(t, http.MethodPost, "/api/jobs", fields{"kind": "prompt", "input": fields{"text": "p"}}).expect(t, http.StatusAccepted).decode(t, &view)
 	if view.WaitingFor != "" {
 		t.Errorf("%+v", view)
 	}
 	var control struct{ Kinds []kindView }
-	b.admin(t, http.MethodGet, "/control", nil).expect(t, http.StatusOK).into(t, &control)
+	b.admin(t, http.MethodGet, "/control", nil).expect(t, http.StatusOK).decode(t, &control)
 	if len(control.Kinds) != 4 || !control.Kinds[0].Paused || control.Kinds[1].Paused {
 		t.Errorf("%+v", control)
 	}
 	var resumed kindView
 	for range 2 {
-		b.admin(t, http.MethodPost, "/kinds/image/resume", nil).expect(t, http.StatusOK).into(t, &resumed)
+		b.admin(t, http.MethodPost, "/kinds/image/resume", nil).expect(t, http.StatusOK).decode(t, &resumed)
 		if resumed.Paused {
 			t.Errorf("%+v", resumed)
 		}
 	}
 	acts := []string{}
-	for _, act := range b.acts(t) {
+	for _, act := range b.operatorActions(t) {
 		acts = append(acts, act["act"].(string))
 		if strings.Contains(act["act"].(string), "maintenance") || act["note"] != nil {
 			t.Errorf("the note is in the log: %v", act)
@@ -90,11 +90,11 @@ func TestPauseIsValidated(t *testing.T) {
 	}
 }
 
-// TestClosedUpstreamIsSeen closes upstreams and looks at them as an operator, in the health report and in a job.
-func TestClosedUpstreamIsSeen(t *testing.T) {
+// TestOpenCircuitIsReported closes upstreams and looks at them as an operator, in the health report and in a job.
+func TestOpenCircuitIsReported(t *testing.T) {
 	t.Parallel()
 	b := setup(t, withAdmin)
-	b.announce(t, "w1", "simulator")
+	b.registerWorker(t, "w1", "simulator")
 	trip := func(name, code string, status int) {
 		t.Helper()
 		_, _, err := b.control.Trip(t.Context(), control.Trip{
@@ -119,13 +119,13 @@ func TestClosedUpstreamIsSeen(t *testing.T) {
 	}
 	for lang, want := range map[string]string{"en": "the image service, next try at ", "zh": "图片服务"} {
 		b.request(t, http.MethodPost, "/api/jobs", fields{"kind": "image", "input": fields{"prompt": "p"}}, header("Accept-Language", lang)).
-			expect(t, http.StatusAccepted).into(t, &view)
+			expect(t, http.StatusAccepted).decode(t, &view)
 		if !strings.HasPrefix(view.WaitingFor, want) {
 			t.Errorf("%s: %q", lang, view.WaitingFor)
 		}
 	}
 	var all struct{ Upstreams []upstreamView }
-	b.admin(t, http.MethodGet, "/control", nil).expect(t, http.StatusOK).into(t, &all)
+	b.admin(t, http.MethodGet, "/control", nil).expect(t, http.StatusOK).decode(t, &all)
 	if len(all.Upstreams) != 3 || all.Upstreams[0].State != "open" || all.Upstreams[2].Status != 401 {
 		t.Errorf("%+v", all)
 	}

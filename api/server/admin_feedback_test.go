@@ -14,10 +14,10 @@ import (
 )
 
 // feedbacks reads the operator's list.
-func (b *bundle) feedbacks(t testing.TB, query url.Values) givenList {
+func (b *bundle) adminFeedback(t testing.TB, query url.Values) feedbackList {
 	t.Helper()
-	var list givenList
-	b.admin(t, http.MethodGet, "/feedback?"+query.Encode(), nil).expect(t, http.StatusOK).into(t, &list)
+	var list feedbackList
+	b.admin(t, http.MethodGet, "/feedback?"+query.Encode(), nil).expect(t, http.StatusOK).decode(t, &list)
 	if !list.Success || list.Count != len(list.Feedbacks) || list.Stats == nil {
 		t.Errorf("the list %+v", list)
 	}
@@ -28,32 +28,32 @@ func TestAdminFeedback(t *testing.T) {
 	t.Parallel()
 	b := setup(t, withAdmin)
 	ann, bob := b.signUp(t, annEmail), b.signUp(t, "bob@example.org")
-	if list := b.feedbacks(t, nil); list.Feedbacks == nil || list.Stats.Total != 0 {
+	if list := b.adminFeedback(t, nil); list.Feedbacks == nil || list.Stats.Total != 0 {
 		t.Errorf("at first %+v", list)
 	}
 	yesterday := time.Now().UTC().Truncate(24 * time.Hour).Add(-12 * time.Hour)
 	at := func(i int) time.Time { return yesterday.Add(time.Duration(i) * feedback.Every) }
 	var ids []string
 	for i := range 8 {
-		ids = append(ids, b.plant(t, []*session{ann, bob}[i%2], at(i), []string{"bug", "表扬"}[i%2], fmt.Sprint(i)))
+		ids = append(ids, b.storeFeedback(t, []*session{ann, bob}[i%2], at(i), []string{"bug", "表扬"}[i%2], fmt.Sprint(i)))
 	}
-	now := b.plant(t, ann, time.Now(), "bug", "now")
+	now := b.storeFeedback(t, ann, time.Now(), "bug", "now")
 	for _, i := range []int{0, 1, 5} {
-		var marked given
-		b.admin(t, http.MethodPost, "/feedback/"+ids[i]+"/processed", nil).expect(t, http.StatusOK).into(t, &marked)
+		var marked feedbackView
+		b.admin(t, http.MethodPost, "/feedback/"+ids[i]+"/processed", nil).expect(t, http.StatusOK).decode(t, &marked)
 		if marked.ID != ids[i] || marked.Status != "processed" || marked.Content != fmt.Sprint(i) {
 			t.Errorf("marked %+v", marked)
 		}
 	}
 	b.admin(t, http.MethodPost, "/feedback/"+ids[1]+"/pending", nil).expect(t, http.StatusOK)
-	list := b.feedbacks(t, nil)
+	list := b.adminFeedback(t, nil)
 	if *list.Stats != (struct{ Total, Pending, Processed, Today int }{9, 7, 2, 1}) || list.Count != 9 || list.Next != "" {
 		t.Errorf("the list is %+v, %+v", list, list.Stats)
 	}
 	if first := list.Feedbacks[0]; first.ID != now || first.UserID != ann.User.ID || first.Email != annEmail || first.Category != "bug" || first.Status != "pending" {
 		t.Errorf("the newest is %+v", first)
 	}
-	between := "from=" + iso(at(2)) + "&to=" + iso(at(4))
+	between := "from=" + rfc3339(at(2)) + "&to=" + rfc3339(at(4))
 	for query, want := range map[string]string{
 		"":                            "now 7 6 5 4 3 2 1 0",
 		"category=all&status=all":     "now 7 6 5 4 3 2 1 0",
@@ -63,8 +63,8 @@ func TestAdminFeedback(t *testing.T) {
 		"category=unheard-of":         "",
 		"status=processed":            "5 0",
 		"status=pending&category=bug": "now 6 4 2",
-		"from=" + iso(at(5)):          "now 7 6 5",
-		"to=" + iso(at(2)):            "2 1 0",
+		"from=" + rfc3339(at(5)):      "now 7 6 5",
+		"to=" + rfc3339(at(2)):        "2 1 0",
 		between:                       "4 3 2",
 		"_=1700000000":                "now 7 6 5 4 3 2 1 0",
 	} {
@@ -75,7 +75,7 @@ func TestAdminFeedback(t *testing.T) {
 			values.Del("cursor")
 			var got []string
 			for {
-				page := b.feedbacks(t, values)
+				page := b.adminFeedback(t, values)
 				for _, f := range page.Feedbacks {
 					got = append(got, f.Content)
 				}
@@ -95,23 +95,23 @@ func TestAdminFeedback(t *testing.T) {
 		"cursor=" + server.EncodeSequences("l1", 0, 1): "invalid_cursor", "cursor=" + server.EncodeSequences("f1", 2, 1): "invalid_cursor",
 		"cursor=" + server.EncodeSequences("f1", 1<<63, 1): "invalid_cursor",
 	} {
-		b.admin(t, http.MethodGet, "/feedback?"+query, nil).failed(t, http.StatusBadRequest, code)
+		b.admin(t, http.MethodGet, "/feedback?"+query, nil).accountError(t, http.StatusBadRequest, code)
 	}
 	for _, id := range []string{"unknown", "a.b", "*", "%3E", strings.Repeat("x", 65)} {
 		b.admin(t, http.MethodPost, "/feedback/"+id+"/processed", nil).problem(t, http.StatusNotFound, "not_found")
 		b.admin(t, http.MethodPost, "/feedback/"+id+"/pending", nil).problem(t, http.StatusNotFound, "not_found")
 		b.admin(t, http.MethodDelete, "/feedback/"+id, nil).problem(t, http.StatusNotFound, "not_found")
 	}
-	if mine := b.mine(t, bearer(ann.Token)); mine.Count != 5 || mine.Feedbacks[4].Status != "processed" || mine.Feedbacks[3].Status != "pending" {
+	if mine := b.myFeedback(t, bearer(ann.Token)); mine.Count != 5 || mine.Feedbacks[4].Status != "processed" || mine.Feedbacks[3].Status != "pending" {
 		t.Errorf("Ann reads %+v", mine)
 	}
 	b.admin(t, http.MethodDelete, "/feedback/"+ids[0], nil).expect(t, http.StatusNoContent)
 	b.admin(t, http.MethodDelete, "/feedback/"+ids[0], nil).problem(t, http.StatusNotFound, "not_found")
-	if got := *b.feedbacks(t, nil).Stats; got.Total != 8 || got.Processed != 1 {
+	if got := *b.adminFeedback(t, nil).Stats; got.Total != 8 || got.Processed != 1 {
 		t.Errorf("after a deletion %+v", got)
 	}
 	acts := map[string]int{}
-	for _, act := range b.acts(t) {
+	for _, act := range b.operatorActions(t) {
 		acts[fmt.Sprint(act["act"], " ", act["outcome"])]++
 	}
 	if acts["mark feedback done"] != 4 || acts["delete feedback done"] != 1 || acts["list feedback done"] == 0 {
@@ -119,18 +119,18 @@ func TestAdminFeedback(t *testing.T) {
 	}
 }
 
-func iso(t time.Time) string { return t.Format(time.RFC3339) }
+func rfc3339(t time.Time) string { return t.Format(time.RFC3339) }
 
-// TestFeedbackKey asks for the list with keys of all kinds and in all places.
-func TestFeedbackKey(t *testing.T) {
+// TestAdminFeedbackKey asks for the list with keys of all kinds and in all places.
+func TestAdminFeedbackKey(t *testing.T) {
 	t.Parallel()
 	b := setup(t, withAdmin)
 	const list = "/api/admin/feedback"
 	for _, path := range []string{list, list + "?admin_key=", list + "?category=bug"} {
-		b.request(t, http.MethodGet, path, nil).failed(t, http.StatusForbidden, "admin_key_required")
+		b.request(t, http.MethodGet, path, nil).accountError(t, http.StatusForbidden, "admin_key_required")
 	}
-	b.request(t, http.MethodGet, list+"?admin_key="+adminKey+"x", nil).failed(t, http.StatusForbidden, "admin_key_required")
-	b.request(t, http.MethodGet, list, nil, header("X-Admin-Key", "wrong")).failed(t, http.StatusForbidden, "admin_key_required")
+	b.request(t, http.MethodGet, list+"?admin_key="+adminKey+"x", nil).accountError(t, http.StatusForbidden, "admin_key_required")
+	b.request(t, http.MethodGet, list, nil, header("X-Admin-Key", "wrong")).accountError(t, http.StatusForbidden, "admin_key_required")
 	for name, resp := range map[string]*reply{
 		"query":  b.request(t, http.MethodGet, list+"?admin_key="+adminKey, nil),
 		"head":   b.request(t, http.MethodHead, list+"?admin_key="+adminKey, nil),
@@ -148,12 +148,12 @@ func TestFeedbackKey(t *testing.T) {
 		b.request(t, method, "/api/admin"+path+"?admin_key="+adminKey, nil, header("X-Admin-Key", "wrong")).problem(t, http.StatusUnauthorized, "admin_key_required")
 	}
 	// One address holds one guess.
-	b.request(t, http.MethodGet, list+"?admin_key=guess&admin_key="+adminKey, nil).failed(t, http.StatusForbidden, "admin_key_required")
+	b.request(t, http.MethodGet, list+"?admin_key=guess&admin_key="+adminKey, nil).accountError(t, http.StatusForbidden, "admin_key_required")
 	// Guesses in the address are limited like any other.
 	for range 20 {
 		if resp := b.request(t, http.MethodGet, list+"?admin_key=guess", nil); resp.StatusCode == http.StatusTooManyRequests {
 			off := setup(t)
-			off.request(t, http.MethodGet, list+"?admin_key=", nil).failed(t, http.StatusForbidden, "admin_disabled")
+			off.request(t, http.MethodGet, list+"?admin_key=", nil).accountError(t, http.StatusForbidden, "admin_disabled")
 			return
 		}
 	}
@@ -169,7 +169,7 @@ func TestFeedbackIsNotLogged(t *testing.T) {
 	who := bearer(ann.Token)
 	var bodies strings.Builder
 	for _, resp := range []*reply{
-		b.give(t, who, "canary", strings.Repeat("canary", 1000)), b.give(t, who, "canary", "canary content"), b.give(t, who, "canary", "canary again"),
+		b.sendFeedback(t, who, "canary", strings.Repeat("canary", 1000)), b.sendFeedback(t, who, "canary", "canary content"), b.sendFeedback(t, who, "canary", "canary again"),
 		b.request(t, http.MethodPost, "/api/feedback?canary=1", `{"content":"canary`, who),
 		b.request(t, http.MethodGet, "/api/admin/feedback?admin_key=canary-key", nil),
 		b.request(t, http.MethodGet, "/api/admin/feedback?category=canary&cursor=canary&admin_key="+adminKey, nil),
@@ -177,7 +177,7 @@ func TestFeedbackIsNotLogged(t *testing.T) {
 	} {
 		bodies.Write(resp.body)
 	}
-	list := b.feedbacks(t, nil)
+	list := b.adminFeedback(t, nil)
 	if list.Count != 1 {
 		t.Fatalf("the list is %+v", list)
 	}

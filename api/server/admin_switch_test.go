@@ -26,32 +26,32 @@ func TestSwitches(t *testing.T) {
 		deps.SwitchDefaults = map[control.SwitchName]string{control.SwitchLogLevel: "warn"}
 	})
 	var all struct{ Switches []switchView }
-	b.admin(t, http.MethodGet, "/switches", nil).expect(t, http.StatusOK).into(t, &all)
+	b.admin(t, http.MethodGet, "/switches", nil).expect(t, http.StatusOK).decode(t, &all)
 	if len(all.Switches) != 3 || all.Switches[0].Value != "warn" || all.Switches[1].Value != "off" || all.Switches[2].Value != "on" ||
 		slices.ContainsFunc(all.Switches, func(s switchView) bool { return s.Set || s.Since != "" }) {
 		t.Errorf("before anything was set: %+v", all)
 	}
 	var set switchView
-	b.admin(t, http.MethodPost, "/switches/log-level", fields{"value": "debug", "seconds": 600, "reason": "ticket 7"}).expect(t, http.StatusOK).into(t, &set)
+	b.admin(t, http.MethodPost, "/switches/log-level", fields{"value": "debug", "seconds": 600, "reason": "ticket 7"}).expect(t, http.StatusOK).decode(t, &set)
 	until, err := time.Parse(time.RFC3339, set.Until)
 	if !set.Set || set.Value != "debug" || set.Default != "warn" || set.Reason != "ticket 7" || err != nil || time.Until(until) < 9*time.Minute ||
 		set.By.Address != "127.0.0.1" || len(set.By.Key) != 8 || strings.Contains(adminKey, set.By.Key) {
 		t.Errorf("%+v, %v", set, err)
 	}
 	var control struct{ Switches []switchView }
-	b.admin(t, http.MethodGet, "/control", nil).expect(t, http.StatusOK).into(t, &control)
+	b.admin(t, http.MethodGet, "/control", nil).expect(t, http.StatusOK).decode(t, &control)
 	if len(control.Switches) != 3 || control.Switches[0] != set {
 		t.Errorf("%+v", control)
 	}
 	var reset switchView
 	for range 2 {
-		b.admin(t, http.MethodDelete, "/switches/log-level", nil).expect(t, http.StatusOK).into(t, &reset)
+		b.admin(t, http.MethodDelete, "/switches/log-level", nil).expect(t, http.StatusOK).decode(t, &reset)
 		if reset.Set || reset.Value != "warn" || reset.Since < set.Since {
 			t.Errorf("%+v", reset)
 		}
 	}
 	var audited []string
-	for _, act := range b.acts(t) {
+	for _, act := range b.operatorActions(t) {
 		if act["switch"] == nil {
 			continue
 		}
@@ -86,16 +86,16 @@ func TestSwitchesAreValidated(t *testing.T) {
 	b.request(t, http.MethodDelete, "/api/admin/switches/accept", nil).problem(t, http.StatusUnauthorized, "admin_key_required")
 }
 
-// TestSubmissionsAreStopped has an operator accept no new jobs: everything else goes on.
-func TestSubmissionsAreStopped(t *testing.T) {
+// TestStoppedSubmissions has an operator accept no new jobs: everything else goes on.
+func TestStoppedSubmissions(t *testing.T) {
 	t.Parallel()
 	b := setup(t, withAdmin, func(cfg *server.Config, _ *server.Deps) { cfg.MaxActiveGuest = 0 })
 	c, me := guest()
-	b.failed(t, me, "earlier", job.CodeTimeout)
+	b.storeFailedJob(t, me, "earlier", job.CodeTimeout)
 	submission := fields{"kind": "image", "input": fields{"prompt": "p"}}
 	key := header("Idempotency-Key", "k")
 	var first view
-	b.request(t, http.MethodPost, "/api/jobs", submission, cookie(c), key).expect(t, http.StatusAccepted).into(t, &first)
+	b.request(t, http.MethodPost, "/api/jobs", submission, cookie(c), key).expect(t, http.StatusAccepted).decode(t, &first)
 	b.admin(t, http.MethodPost, "/switches/accept", fields{"value": "off", "seconds": 90, "reason": "moving house"}).expect(t, http.StatusOK)
 
 	for lang, want := range map[string]string{"en": "The operator has stopped accepting new jobs: moving house.", "zh": "管理员已暂停接收新任务：moving house。"} {
@@ -119,7 +119,7 @@ func TestSubmissionsAreStopped(t *testing.T) {
 	// A repetition is answered with what it made before, and another request under its key is still refused for that.
 	var again view
 	resp := b.request(t, http.MethodPost, "/api/jobs", submission, cookie(c), key)
-	resp.expect(t, http.StatusAccepted).into(t, &again)
+	resp.expect(t, http.StatusAccepted).decode(t, &again)
 	if again.ID != first.ID || resp.Header.Get("Idempotent-Replayed") != "true" {
 		t.Errorf("%+v, want %s", again, first.ID)
 	}
@@ -130,7 +130,7 @@ func TestSubmissionsAreStopped(t *testing.T) {
 	// Jobs are read, and the process is ready and healthy.
 	b.request(t, http.MethodGet, "/api/jobs/"+first.ID, nil, cookie(c)).expect(t, http.StatusOK)
 	b.request(t, http.MethodGet, "/readyz", nil).expect(t, http.StatusOK)
-	b.announce(t, "w1", "simulator")
+	b.registerWorker(t, "w1", "simulator")
 	if status, details := b.health(t, http.StatusOK).check("switches"); status != "ok" || details["set"].(map[string]any)["accept"].(map[string]any)["value"] != "off" {
 		t.Errorf("%s %v", status, details)
 	}

@@ -24,9 +24,9 @@ const adminKey = "a-key-of-the-operator"
 func withAdmin(cfg *server.Config, _ *server.Deps) { cfg.AdminKey = adminKey }
 
 // quietly logs errors alone, as programs do that were told nothing.
-func quietly(b **logged) func(*server.Config, *server.Deps) {
+func withErrorLog(b **logBuffer) func(*server.Config, *server.Deps) {
 	return func(_ *server.Config, deps *server.Deps) {
-		*b = &logged{}
+		*b = &logBuffer{}
 		deps.Log, _ = telemetry.NewLogger(*b, "error")
 	}
 }
@@ -38,9 +38,9 @@ func (b *bundle) admin(t testing.TB, method, path string, body any, options ...o
 }
 
 // bury puts a failed job among the dead letters and the results.
-func (b *bundle) bury(t testing.TB, owner, id, code string) *job.Spec {
+func (b *bundle) storeDeadLetter(t testing.TB, owner, id, code string) *job.Spec {
 	t.Helper()
-	spec := b.failed(t, owner, id, code)
+	spec := b.storeFailedJob(t, owner, id, code)
 	r, err := b.store.RecordLeader(t.Context(), owner, id)
 	must(t, err)
 	must(t, b.jobs.Finish(t.Context(), jobs.Settlement{Record: r, Detail: "the upstream's words about " + id}))
@@ -54,7 +54,7 @@ type deadLetterView struct {
 	RequestID                     string `json:"request_id"`
 	Failures                      *int
 	Replayable                    bool
-	Error                         *fault
+	Error                         *problemBody
 	Input                         fields
 }
 
@@ -73,7 +73,7 @@ func (l deadLetterList) ids() string {
 }
 
 // acts returns the lines of the log that tell what operators did.
-func (b *bundle) acts(t testing.TB) []fields {
+func (b *bundle) operatorActions(t testing.TB) []fields {
 	t.Helper()
 	var acts []fields
 	for line := range strings.Lines(b.log.String()) {
@@ -113,12 +113,12 @@ func TestAdminKey(t *testing.T) {
 			t.Errorf("%s: %v", name, resp.Header)
 		}
 	}
-	if acts := b.acts(t); slices.ContainsFunc(acts, func(f fields) bool { return f["outcome"] != "done" }) {
+	if acts := b.operatorActions(t); slices.ContainsFunc(acts, func(f fields) bool { return f["outcome"] != "done" }) {
 		t.Errorf("whoever sends no key is no guesser: %v", acts)
 	}
 }
 
-func TestWrongKeysAreLimited(t *testing.T) {
+func TestWrongAdminKeysAreLimited(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
 	b := setup(t, withAdmin, func(cfg *server.Config, deps *server.Deps) {
@@ -146,7 +146,7 @@ func TestWrongKeysAreLimited(t *testing.T) {
 	}
 	guess("canary", "2001:db8::ffff").problem(t, http.StatusTooManyRequests, "too_many_guesses")
 
-	acts := b.acts(t)
+	acts := b.operatorActions(t)
 	refused := 0
 	for _, f := range acts {
 		if f["outcome"] == "refused" {
@@ -170,12 +170,12 @@ func TestListDeadLetters(t *testing.T) {
 	t.Parallel()
 	b := setup(t, withAdmin)
 	var empty deadLetterList
-	b.admin(t, http.MethodGet, "/dead-letters", nil).expect(t, http.StatusOK).into(t, &empty)
+	b.admin(t, http.MethodGet, "/dead-letters", nil).expect(t, http.StatusOK).decode(t, &empty)
 	if empty.Letters == nil || empty.Total != 0 || empty.Next != "" {
 		t.Errorf("%+v", empty)
 	}
 	for i, code := range []string{job.CodeTimeout, job.CodeModerated, job.CodeTimeout, job.CodeInvalidJob, job.CodeTimeout} {
-		b.bury(t, []string{"u1", "u2"}[i%2], fmt.Sprintf("j%d", i), code)
+		b.storeDeadLetter(t, []string{"u1", "u2"}[i%2], fmt.Sprintf("j%d", i), code)
 	}
 	for query, want := range map[string]string{
 		"": "j4 j3 j2 j1 j0", "?code=upstream_timeout": "j4 j2 j0", "?code=upstream_timeout,content_moderated": "j4 j2 j1 j0",
@@ -184,7 +184,7 @@ func TestListDeadLetters(t *testing.T) {
 		"?since=2100-01-01T00:00:00Z": "", "?code=worker_lost": "",
 	} {
 		var list deadLetterList
-		b.admin(t, http.MethodGet, "/dead-letters"+query, nil).expect(t, http.StatusOK).into(t, &list)
+		b.admin(t, http.MethodGet, "/dead-letters"+query, nil).expect(t, http.StatusOK).decode(t, &list)
 		if list.ids() != want || list.Total != len(strings.Fields(want)) || list.Next != "" {
 			t.Errorf("%q: %s of %d, want %s", query, list.ids(), list.Total, want)
 		}
@@ -192,7 +192,7 @@ func TestListDeadLetters(t *testing.T) {
 	var pages []string
 	for cursor := ""; ; {
 		var list deadLetterList
-		b.admin(t, http.MethodGet, "/dead-letters?limit=2&cursor="+cursor, nil).expect(t, http.StatusOK).into(t, &list)
+		b.admin(t, http.MethodGet, "/dead-letters?limit=2&cursor="+cursor, nil).expect(t, http.StatusOK).decode(t, &list)
 		pages = append(pages, list.ids())
 		if cursor = list.Next; cursor == "" {
 			break
@@ -202,7 +202,7 @@ func TestListDeadLetters(t *testing.T) {
 		t.Errorf("pages %s", got)
 	}
 	var list deadLetterList
-	b.admin(t, http.MethodGet, "/dead-letters?limit=2", nil, header("Accept-Language", "zh")).into(t, &list)
+	b.admin(t, http.MethodGet, "/dead-letters?limit=2", nil, header("Accept-Language", "zh")).decode(t, &list)
 	if l := list.Letters[0]; l.Kind != "image" || l.Lane != "guest" || l.Owner != "u1" || l.FailedAt != at(9).String() || l.Failures == nil ||
 		!l.Replayable || l.Detail != "the upstream's words about j4" || l.Error.Message != job.FailureSentence(job.CodeTimeout, job.Chinese) || l.Input != nil {
 		t.Errorf("%+v", l)
@@ -215,8 +215,8 @@ func TestListDeadLetters(t *testing.T) {
 		"owner=a.b": "?owner invalid_value", "owner=*": "?owner invalid_value", "since=yesterday": "?since invalid_value",
 	} {
 		f := b.admin(t, http.MethodGet, "/dead-letters?"+query, nil).problem(t, http.StatusBadRequest, "invalid_request")
-		if fmt.Sprint(f.pointers()) != "["+fault+"]" {
-			t.Errorf("%s: %v", query, f.pointers())
+		if fmt.Sprint(f.fieldErrors()) != "["+fault+"]" {
+			t.Errorf("%s: %v", query, f.fieldErrors())
 		}
 	}
 	for _, cursor := range []string{"x", "bDEuMDE", strings.Repeat("a", 300), server.EncodeSequences("b1", 1, 2), server.EncodeSequences("l1", 1, 2), server.EncodeSequences("l1")} {
@@ -227,23 +227,23 @@ func TestListDeadLetters(t *testing.T) {
 func TestShowDeadLetter(t *testing.T) {
 	t.Parallel()
 	b := setup(t, withAdmin)
-	b.bury(t, "u1", "j1", job.CodeTimeout)
+	b.storeDeadLetter(t, "u1", "j1", job.CodeTimeout)
 	var l deadLetterView
-	b.admin(t, http.MethodGet, "/dead-letters/j1", nil).expect(t, http.StatusOK).into(t, &l)
+	b.admin(t, http.MethodGet, "/dead-letters/j1", nil).expect(t, http.StatusOK).decode(t, &l)
 	if l.ID != "j1" || l.Input["prompt"] != "a lighthouse" || l.Input["seed"] != 7.0 || l.Detail == "" {
 		t.Errorf("%+v", l)
 	}
 	_, err := b.broker.JetStream().Publish(t.Context(), broker.DeadSubject(job.KindAudio, "u1", "newer"), []byte(`{"v":2}`))
 	must(t, err)
 	var newer deadLetterView
-	b.admin(t, http.MethodGet, "/dead-letters/newer", nil).expect(t, http.StatusOK).into(t, &newer)
+	b.admin(t, http.MethodGet, "/dead-letters/newer", nil).expect(t, http.StatusOK).decode(t, &newer)
 	if newer.ID != "newer" || newer.Kind != "audio" || newer.Owner != "u1" || newer.FailedAt == "" || newer.Replayable || newer.Error != nil {
 		t.Errorf("%+v", newer)
 	}
 	for _, id := range []string{"nothing", "*", ">", "a.b", "%2A"} {
 		b.admin(t, http.MethodGet, "/dead-letters/"+id, nil).problem(t, http.StatusNotFound, "not_found")
 	}
-	for _, f := range b.acts(t) {
+	for _, f := range b.operatorActions(t) {
 		if f["act"] != "show dead letter" || f["job_id"] == "" || f["address"] != "127.0.0.1" || f["kind"] == "" || f["outcome"] != "done" {
 			t.Errorf("%v", f)
 		}
@@ -257,11 +257,11 @@ func TestReplayDeadLetter(t *testing.T) {
 	t.Parallel()
 	b := setup(t, withAdmin, func(cfg *server.Config, _ *server.Deps) { cfg.MaxAttempts = 3 })
 	c, me := guest()
-	b.bury(t, me, "j1", job.CodeTimeout)
-	b.bury(t, me, "bad", job.CodeInvalidJob)
+	b.storeDeadLetter(t, me, "j1", job.CodeTimeout)
+	b.storeDeadLetter(t, me, "bad", job.CodeInvalidJob)
 	var got retried
 	resp := b.admin(t, http.MethodPost, "/dead-letters/j1/replay", nil).expect(t, http.StatusAccepted)
-	resp.into(t, &got)
+	resp.decode(t, &got)
 	if got.RetriedFrom != "j1" || got.Status != "queued" || got.Input["seed"] != 7.0 || got.MaxAttempts != 3 || resp.Header.Get("Idempotent-Replayed") != "" {
 		t.Errorf("%s", resp.body)
 	}
@@ -284,7 +284,7 @@ func TestReplayDeadLetter(t *testing.T) {
 	must(t, b.jobs.Finish(t.Context(), jobs.Settlement{Record: r}))
 	var again retried
 	resp = b.admin(t, http.MethodPost, "/dead-letters/j1/replay", nil).expect(t, http.StatusAccepted)
-	resp.into(t, &again)
+	resp.decode(t, &again)
 	if again.ID != got.ID || resp.Header.Get("Idempotent-Replayed") != "true" {
 		t.Errorf("%v %s", resp.Header, resp.body)
 	}
@@ -295,12 +295,12 @@ func TestReplayDeadLetter(t *testing.T) {
 	r.FinishedAt = at(30)
 	must(t, b.jobs.Finish(t.Context(), jobs.Settlement{Record: r, Detail: "later"}))
 	var other retried
-	b.admin(t, http.MethodPost, "/dead-letters/j1/replay", nil).expect(t, http.StatusAccepted).into(t, &other)
+	b.admin(t, http.MethodPost, "/dead-letters/j1/replay", nil).expect(t, http.StatusAccepted).decode(t, &other)
 	if other.ID == got.ID {
 		t.Error("another failure made the same job")
 	}
 	var outcomes []string
-	for _, f := range b.acts(t) {
+	for _, f := range b.operatorActions(t) {
 		if f["act"] == "replay dead letter" {
 			outcomes = append(outcomes, fmt.Sprint(f["job_id"], " ", f["outcome"], " ", f["new_job_id"], " ", f["code"]))
 		}
@@ -315,22 +315,22 @@ func TestReplayDeadLetter(t *testing.T) {
 
 func TestPurgeDeadLetter(t *testing.T) {
 	t.Parallel()
-	var log *logged
-	b := setup(t, withAdmin, quietly(&log))
+	var log *logBuffer
+	b := setup(t, withAdmin, withErrorLog(&log))
 	b.log = log
-	b.bury(t, "u1", "j1", job.CodeTimeout)
-	b.bury(t, "u1", "j2", job.CodeTimeout)
+	b.storeDeadLetter(t, "u1", "j1", job.CodeTimeout)
+	b.storeDeadLetter(t, "u1", "j2", job.CodeTimeout)
 	b.admin(t, http.MethodDelete, "/dead-letters/j1", nil).expect(t, http.StatusNoContent)
 	b.admin(t, http.MethodDelete, "/dead-letters/j1", nil).problem(t, http.StatusNotFound, "not_found")
 	var list deadLetterList
-	b.admin(t, http.MethodGet, "/dead-letters", nil).expect(t, http.StatusOK).into(t, &list)
+	b.admin(t, http.MethodGet, "/dead-letters", nil).expect(t, http.StatusOK).decode(t, &list)
 	if list.ids() != "j2" {
 		t.Errorf("%+v", list)
 	}
 	// The record of the job stays.
 	_, err := b.store.RecordLeader(t.Context(), "u1", "j1")
 	must(t, err)
-	if acts := b.acts(t); len(acts) != 2 || acts[0]["act"] != "purge dead letter" || acts[0]["job_id"] != "j1" {
+	if acts := b.operatorActions(t); len(acts) != 2 || acts[0]["act"] != "purge dead letter" || acts[0]["job_id"] != "j1" {
 		t.Errorf("%v", acts)
 	}
 }
@@ -344,7 +344,7 @@ type bulkReply struct {
 func (b *bundle) bulk(t testing.TB, act string, body fields) bulkReply {
 	t.Helper()
 	var answer bulkReply
-	b.admin(t, http.MethodPost, "/dead-letters/"+act, body).expect(t, http.StatusOK).into(t, &answer)
+	b.admin(t, http.MethodPost, "/dead-letters/"+act, body).expect(t, http.StatusOK).decode(t, &answer)
 	return answer
 }
 
@@ -352,10 +352,10 @@ func TestBulk(t *testing.T) {
 	t.Parallel()
 	b := setup(t, withAdmin)
 	for i := range 10 {
-		b.bury(t, "u1", fmt.Sprintf("t%d", i), job.CodeTimeout)
-		b.bury(t, "u2", fmt.Sprintf("m%d", i), job.CodeModerated)
+		b.storeDeadLetter(t, "u1", fmt.Sprintf("t%d", i), job.CodeTimeout)
+		b.storeDeadLetter(t, "u2", fmt.Sprintf("m%d", i), job.CodeModerated)
 	}
-	b.bury(t, "u1", "bad", job.CodeInvalidJob)
+	b.storeDeadLetter(t, "u1", "bad", job.CodeInvalidJob)
 	first := b.bulk(t, "replay", fields{"code": "upstream_timeout", "limit": 4})
 	if first.Done != 4 || first.Skipped != 0 || first.Next == "" {
 		t.Fatalf("%+v", first)
@@ -372,7 +372,7 @@ func TestBulk(t *testing.T) {
 		t.Errorf("replayed %v, want the oldest", from)
 	}
 	// One that fails while the rest is replayed is not replayed with it, or the circle would have no end.
-	b.bury(t, "u1", "late", job.CodeTimeout)
+	b.storeDeadLetter(t, "u1", "late", job.CodeTimeout)
 	second := b.bulk(t, "replay", fields{"code": "upstream_timeout", "limit": 4, "cursor": first.Next})
 	third := b.bulk(t, "replay", fields{"code": "upstream_timeout", "limit": 4, "cursor": second.Next})
 	if second.Done != 4 || third.Done != 2 || third.Next != "" {
@@ -385,7 +385,7 @@ func TestBulk(t *testing.T) {
 		t.Errorf("%+v", purged)
 	}
 	var list deadLetterList
-	b.admin(t, http.MethodGet, "/dead-letters", nil).expect(t, http.StatusOK).into(t, &list)
+	b.admin(t, http.MethodGet, "/dead-letters", nil).expect(t, http.StatusOK).decode(t, &list)
 	if list.ids() != "bad m9 m8 m7" {
 		t.Errorf("left %s", list.ids())
 	}
@@ -393,7 +393,7 @@ func TestBulk(t *testing.T) {
 		t.Errorf("%+v", purged)
 	}
 	counts := map[string]int{}
-	for _, f := range b.acts(t) {
+	for _, f := range b.operatorActions(t) {
 		counts[fmt.Sprint(f["act"], " ", f["outcome"])]++
 	}
 	if counts["replay dead letter done"] != 11 || counts["replay dead letter failed"] != 1 || counts["purge dead letter done"] != 11 {
@@ -401,10 +401,10 @@ func TestBulk(t *testing.T) {
 	}
 }
 
-func TestBulkIsRefused(t *testing.T) {
+func TestInvalidBulkRequests(t *testing.T) {
 	t.Parallel()
 	b := setup(t, withAdmin)
-	b.bury(t, "u1", "j1", job.CodeTimeout)
+	b.storeDeadLetter(t, "u1", "j1", job.CodeTimeout)
 	for _, act := range []string{"replay", "purge"} {
 		for body, fault := range map[string]string{
 			`{}`: "/all all_needed", `{"all":false}`: "/all all_needed", `{"limit":0,"all":true}`: "/limit out_of_range", `{"limit":1001,"all":true}`: "/limit out_of_range",
@@ -412,8 +412,8 @@ func TestBulkIsRefused(t *testing.T) {
 			`{"since":"x"}`: "/since invalid_value", `{"ids":[]}`: "/ids unknown_field", `{"all":"yes"}`: "/all wrong_type",
 		} {
 			f := b.admin(t, http.MethodPost, "/dead-letters/"+act, body).problem(t, http.StatusBadRequest, "invalid_request")
-			if fmt.Sprint(f.pointers()) != "["+fault+"]" {
-				t.Errorf("%s: %v", body, f.pointers())
+			if fmt.Sprint(f.fieldErrors()) != "["+fault+"]" {
+				t.Errorf("%s: %v", body, f.fieldErrors())
 			}
 		}
 		b.admin(t, http.MethodPost, "/dead-letters/"+act, nil).problem(t, http.StatusBadRequest, "body_required")
@@ -426,12 +426,12 @@ func TestBulkIsRefused(t *testing.T) {
 	}
 }
 
-// TestBulkStopsAtAFullQueue replays more than the queue takes and goes on when there is room.
-func TestBulkStopsAtAFullQueue(t *testing.T) {
+// TestBulkStopsAtFullQueue replays more than the queue takes and goes on when there is room.
+func TestBulkStopsAtFullQueue(t *testing.T) {
 	t.Parallel()
 	b := setup(t, withAdmin)
 	for i := range 5 {
-		b.bury(t, "u1", fmt.Sprintf("j%d", i), job.CodeTimeout)
+		b.storeDeadLetter(t, "u1", fmt.Sprintf("j%d", i), job.CodeTimeout)
 	}
 	room := func(jobs int64) {
 		stream, err := b.broker.JetStream().Stream(t.Context(), broker.StreamJobs)

@@ -22,7 +22,7 @@ func BenchmarkSubmit(b *testing.B) {
 				options = append(options, bearer(rig.signUp(b, annEmail).Token))
 			}
 			for b.Loop() {
-				rig.submits(b, options...).expect(b, http.StatusAccepted)
+				rig.submitImage(b, options...).expect(b, http.StatusAccepted)
 			}
 		})
 	}

@@ -127,7 +127,7 @@ func TestDuplicateFields(t *testing.T) {
 	body := `{"kind":"prompt","kind":"image","input":{"text":"a","text":"b","text":"c"}}`
 	f := b.request(t, http.MethodPost, "/api/jobs", body).problem(t, http.StatusBadRequest, "invalid_request")
 	if len(f.Errors) != 3 || f.Errors[0].Pointer != "/kind" || f.Errors[0].Code != "duplicate_field" || f.Errors[1].Pointer != "/input/text" {
-		t.Errorf("got %v", f.pointers())
+		t.Errorf("got %v", f.fieldErrors())
 	}
 }
 
@@ -145,13 +145,13 @@ func TestNumberFormats(t *testing.T) {
 			continue
 		}
 		if f := resp.problem(t, http.StatusBadRequest, "invalid_request"); len(f.Errors) != 1 || f.Errors[0].Code != code {
-			t.Errorf("width %s: %v", number, f.pointers())
+			t.Errorf("width %s: %v", number, f.fieldErrors())
 		}
 	}
 	f := b.request(t, http.MethodPost, "/api/jobs", `{"kind":"audio","input":{"text":"p","speed":1e400}}`).
 		problem(t, http.StatusBadRequest, "invalid_request")
 	if len(f.Errors) != 1 || f.Errors[0].Code != "out_of_range" {
-		t.Errorf("speed: %v", f.pointers())
+		t.Errorf("speed: %v", f.fieldErrors())
 	}
 }
 
@@ -172,11 +172,11 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"kind":"audio","input":{"text":"\ud800","speed":0.5,"voice":null}}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		if err := server.DecodeGeneration(body); err != nil {
-			checkRefusal(t, err)
+			checkClientError(t, err)
 		}
 		kind, in, deadline, faults, err := server.DecodeSubmission(body)
 		if err != nil {
-			checkRefusal(t, err)
+			checkClientError(t, err)
 			return
 		}
 		if len(faults) > 0 || in == nil {
@@ -194,7 +194,7 @@ func FuzzDecode(f *testing.F) {
 			Deadline *int            `json:"deadline_seconds"`
 		}
 		var want plain
-		if err := strict(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")), &want); err != nil {
+		if err := decodeStrict(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")), &want); err != nil {
 			if strings.Contains(err.Error(), "cannot unmarshal number") {
 				return // A number beyond the type is clamped, for the check of its range to find.
 			}
@@ -202,7 +202,7 @@ func FuzzDecode(f *testing.F) {
 		}
 		wantIn, _ := job.NewInput(job.Kind(want.Kind))
 		if want.Input != nil && string(want.Input) != "null" {
-			if err := strict(want.Input, wantIn); err != nil {
+			if err := decodeStrict(want.Input, wantIn); err != nil {
 				if strings.Contains(err.Error(), "cannot unmarshal number") {
 					return
 				}
@@ -215,21 +215,21 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-func strict(data []byte, v any) error {
+func decodeStrict(data []byte, v any) error {
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.DisallowUnknownFields()
 	return d.Decode(v)
 }
 
-func checkRefusal(t *testing.T, err error) {
+func checkClientError(t *testing.T, err error) {
 	t.Helper()
 	if _, status, ok := server.IsProblem(err); !ok || status < 400 || status > 499 {
 		t.Errorf("refused with %v", err)
 	}
 }
 
-// TestBodyThatNeverComes sends the head of a request and nothing else, over a connection that stays open.
-func TestBodyThatNeverComes(t *testing.T) {
+// TestMissingBodyTimesOut sends the head of a request and nothing else, over a connection that stays open.
+func TestMissingBodyTimesOut(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(b.url, "http://"))

@@ -9,7 +9,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-func TestPageSetsACookie(t *testing.T) {
+func TestPageSetsGuestCookie(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(cfg *server.Config, _ *server.Deps) { cfg.TrustedProxies = []string{"127.0.0.0/8"} })
 	resp := b.request(t, http.MethodGet, "/", nil).expect(t, http.StatusOK)
@@ -104,8 +104,8 @@ func TestUntrustedProxyHeadersAreIgnored(t *testing.T) {
 		t.Errorf("headers %v", resp.Header)
 	}
 	var one, two view
-	b.keyed(t, "key", goodBody, header("X-Forwarded-For", "203.0.113.7")).into(t, &one)
-	b.keyed(t, "key", goodBody, header("X-Forwarded-For", "198.51.100.7")).into(t, &two)
+	b.submitWithKey(t, "key", goodBody, header("X-Forwarded-For", "203.0.113.7")).decode(t, &one)
+	b.submitWithKey(t, "key", goodBody, header("X-Forwarded-For", "198.51.100.7")).decode(t, &two)
 	if one.ID != two.ID {
 		t.Error("a forged address counts")
 	}

@@ -9,20 +9,20 @@ import (
 )
 
 // late is the error of a job that ran out of time because of something else.
-func late(cause string) *job.Error {
+func deadlineError(cause string) *job.Error {
 	return job.NewError(job.CodeDeadline, 0).Because(job.NewError(cause, 429))
 }
 
-func TestCauseIsShown(t *testing.T) {
+func TestDeadlineErrorShowsCause(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	spec := newSpec(job.OwnerAnonymous, "job-a", job.KindImage, imageInput())
-	b.settle(t, spec, &job.Record{Status: job.StatusFailed, Error: late(job.CodeThrottled)})
+	b.settle(t, spec, &job.Record{Status: job.StatusFailed, Error: deadlineError(job.CodeThrottled)})
 	for _, lang := range job.Langs() {
 		var got struct{ Error job.Error }
 		b.request(t, http.MethodGet, job.Path("job-a"), nil, header("Accept-Language", string(lang))).
-			expect(t, http.StatusOK).into(t, &got)
-		want := *late(job.CodeThrottled)
+			expect(t, http.StatusOK).decode(t, &got)
+		want := *deadlineError(job.CodeThrottled)
 		want.Message = want.Sentence(lang)
 		if got.Error != want {
 			t.Errorf("%s: %+v, want %+v", lang, got.Error, want)
@@ -40,10 +40,10 @@ func TestOriginalDeadlineFailures(t *testing.T) {
 		job.CodeThrottled: http.StatusServiceUnavailable, job.CodeUnavailable: http.StatusBadGateway,
 	} {
 		b.work(t, kindOf(path), func(*job.Spec) (*job.Record, []store.Product) {
-			return &job.Record{Status: job.StatusFailed, Attempt: 1, Error: late(cause)}, nil
+			return &job.Record{Status: job.StatusFailed, Attempt: 1, Error: deadlineError(cause)}, nil
 		})
 		resp := b.request(t, http.MethodPost, path, originalBody(path))
-		if f := resp.originalError(t, status, job.CodeDeadline); f.Error != late(cause).Message {
+		if f := resp.originalError(t, status, job.CodeDeadline); f.Error != deadlineError(cause).Message {
 			t.Errorf("%s: %q", cause, f.Error)
 		}
 		if (resp.Header.Get("Retry-After") != "") != (cause == job.CodeThrottled) {

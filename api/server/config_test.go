@@ -14,7 +14,7 @@ import (
 )
 
 // config returns settings from variables.
-func config(t testing.TB, environ ...string) server.Config {
+func loadConfig(t testing.TB, environ ...string) server.Config {
 	t.Helper()
 	var cfg server.Config
 	must(t, env.Load(environ, &cfg))
@@ -22,27 +22,27 @@ func config(t testing.TB, environ ...string) server.Config {
 }
 
 // minimal returns parts with which a server can be made, though not asked.
-func minimal(m *telemetry.Metrics) server.Deps {
+func minimalDeps(m *telemetry.Metrics) server.Deps {
 	return server.Deps{
-		Catalogue: catalogue.Builtin(), Metrics: m, Log: quiet(), Secret: []byte(secret),
+		Catalogue: catalogue.Builtin(), Metrics: m, Log: discardLogger(), Secret: []byte(secret),
 		OpenAPI: []byte(contractText), Web: pageFiles(),
 	}
 }
 
 func TestConfig(t *testing.T) {
 	t.Parallel()
-	cfg := config(t)
+	cfg := loadConfig(t)
 	if cfg.SyncWait != 150*time.Second || cfg.MaxAttempts != 8 || cfg.Voice != "nova" || cfg.HealthToken != "" || cfg.AudioModel != "" ||
 		cfg.MaxActiveGuest != 4 || cfg.MaxActiveMember != 20 {
 		t.Errorf("defaults: %+v", cfg)
 	}
-	cfg = config(t, "RETRY_MAX_ATTEMPTS=3", "FETCH_RETRY_MAX=5", "SYNC_WAIT=2s", "TRUSTED_PROXIES=10.0.0.1, 2001:db8::/32", "FRONTEND_URL=https://a.example,https://b.example")
+	cfg = loadConfig(t, "RETRY_MAX_ATTEMPTS=3", "FETCH_RETRY_MAX=5", "SYNC_WAIT=2s", "TRUSTED_PROXIES=10.0.0.1, 2001:db8::/32", "FRONTEND_URL=https://a.example,https://b.example")
 	if cfg.MaxAttempts != 3 || cfg.SyncWait != 2*time.Second || len(cfg.TrustedProxies) != 2 || len(cfg.FrontendURLs) != 2 {
 		t.Errorf("got %+v", cfg)
 	}
 }
 
-func TestConfigFaults(t *testing.T) {
+func TestInvalidConfig(t *testing.T) {
 	t.Parallel()
 	for variable, name := range map[string]string{
 		"SYNC_WAIT=0s":                    "SYNC_WAIT",
@@ -85,10 +85,10 @@ func TestDefaultSpeechModel(t *testing.T) {
 		{"nobody", "nova", "DEFAULT_AUDIO_MODEL", 0},
 		{"", "nobody", "DEFAULT_AUDIO_VOICE", 0},
 	} {
-		cfg := config(t)
+		cfg := loadConfig(t)
 		cfg.AudioModel, cfg.Voice = tc.model, tc.voice
 		var log bytes.Buffer
-		deps := minimal(telemetry.NewMetrics())
+		deps := minimalDeps(telemetry.NewMetrics())
 		var err error
 		deps.Log, err = telemetry.NewLogger(&log, "warn")
 		must(t, err)

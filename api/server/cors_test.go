@@ -78,7 +78,7 @@ func TestCORS(t *testing.T) {
 	trusting.request(t, http.MethodOptions, "/api/jobs", nil).expect(t, http.StatusMethodNotAllowed)
 }
 
-func TestMailInTheHealthCheck(t *testing.T) {
+func TestHealthShowsMail(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		mail             server.Mail
@@ -98,10 +98,10 @@ func TestMailInTheHealthCheck(t *testing.T) {
 			b := setup(t, func(_ *server.Config, deps *server.Deps) {
 				deps.Mail = c.mail
 				if !c.delivers {
-					deps.Recovery = noLetters(deps)
+					deps.Recovery = mailerWithoutDelivery(deps)
 				}
 			})
-			b.announce(t, "w1", "simulator")
+			b.registerWorker(t, "w1", "simulator")
 			status := map[string]int{"ok": http.StatusOK, "degraded": http.StatusServiceUnavailable}[c.whole]
 			r := b.health(t, status)
 			check, details := r.check("mail")

@@ -25,10 +25,10 @@ import (
 const bodyLimit = 15 * time.Second
 
 // doorway runs send and receive side by side in a bubble, on a connection to a server that is starting.
-func doorway(t *testing.T, send func(conn net.Conn), receive func(answers *bufio.Reader)) {
+func withStartupServer(t *testing.T, send func(conn net.Conn), receive func(answers *bufio.Reader)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		d, err := server.NewStartupHandler(server.Config{}, telemetry.NewMetrics(), quiet())
+		d, err := server.NewStartupHandler(server.Config{}, telemetry.NewMetrics(), discardLogger())
 		must(t, err)
 		srv := d.HTTP(t.Context())
 		mine, served := pipetest.Dial(srv)
@@ -45,7 +45,7 @@ func doorway(t *testing.T, send func(conn net.Conn), receive func(answers *bufio
 }
 
 // next reads one answer.
-func next(t *testing.T, answers *bufio.Reader, method string) *reply {
+func readResponse(t *testing.T, answers *bufio.Reader, method string) *reply {
 	t.Helper()
 	resp, err := http.ReadResponse(answers, &http.Request{Method: method}) //nolint:bodyclose // It is read to its end.
 	if err != nil {
@@ -85,7 +85,7 @@ func TestUnreadBodyHasADeadline(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			doorway(t, func(conn net.Conn) {
+			withStartupServer(t, func(conn net.Conn) {
 				_, err := io.WriteString(conn, tc.head)
 				for err == nil && tc.every != "" {
 					time.Sleep(time.Second)
@@ -94,7 +94,7 @@ func TestUnreadBodyHasADeadline(t *testing.T) {
 			}, func(answers *bufio.Reader) {
 				began := time.Now()
 				method, _, _ := strings.Cut(tc.head, " ")
-				resp := next(t, answers, method)
+				resp := readResponse(t, answers, method)
 				if resp.StatusCode != tc.status || time.Since(began) > bodyLimit {
 					t.Errorf("status %d after %v: %s", resp.StatusCode, time.Since(began), resp.body)
 				}
@@ -119,7 +119,7 @@ func TestConnectionSurvivesAnUnreadBody(t *testing.T) {
 	for name, sent := range map[string][]string{"one after the other": pieces, "pipelined": {strings.Join(pieces, "")}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			doorway(t, func(conn net.Conn) {
+			withStartupServer(t, func(conn net.Conn) {
 				for n, piece := range sent {
 					if n > 0 {
 						time.Sleep(2 * time.Second)
@@ -130,7 +130,7 @@ func TestConnectionSurvivesAnUnreadBody(t *testing.T) {
 				}
 			}, func(answers *bufio.Reader) {
 				for n, status := range []int{200, 200, 200, 405, 200} {
-					if resp := next(t, answers, ""); resp.StatusCode != status || resp.Close {
+					if resp := readResponse(t, answers, ""); resp.StatusCode != status || resp.Close {
 						t.Errorf("answer %d: %d, closed %v: %s", n, resp.StatusCode, resp.Close, resp.body)
 					}
 				}
@@ -140,7 +140,7 @@ func TestConnectionSurvivesAnUnreadBody(t *testing.T) {
 }
 
 // hurry serves the routes of b with a short read deadline and returns the address.
-func (b *bundle) hurry(t *testing.T, within time.Duration) string {
+func (b *bundle) serveWithReadTimeout(t *testing.T, within time.Duration) string {
 	t.Helper()
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	must(t, err)
@@ -168,12 +168,12 @@ func dial(t *testing.T, addr string) net.Conn {
 	return conn
 }
 
-// TestEveryRouteEndsWithoutItsBody sends the head of a request alone to every route, to those that there are not, and to
+// TestEveryRouteTimesOutWithoutBody sends the head of a request alone to every route, to those that there are not, and to
 // some that refuse it at once.
-func TestEveryRouteEndsWithoutItsBody(t *testing.T) {
+func TestEveryRouteTimesOutWithoutBody(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(cfg *server.Config, _ *server.Deps) { cfg.AdminKey = adminKey })
-	addr := b.hurry(t, 100*time.Millisecond)
+	addr := b.serveWithReadTimeout(t, 100*time.Millisecond)
 	heads := []string{
 		"GET /nowhere", "POST /nowhere", "PUT /api/jobs", "POST /livez", "OPTIONS /api/jobs",
 		"POST /api/jobs HTTP/1.1\r\nSec-Fetch-Site: cross-site", "POST /api/jobs HTTP/1.1\r\nContent-Type: text/plain",
@@ -192,7 +192,7 @@ func TestEveryRouteEndsWithoutItsBody(t *testing.T) {
 			conn := dial(t, addr)
 			// All at once, since those that read their body take as long as it may.
 			all.Go(func() {
-				if err := unlessResponded(conn, head+"\r\nHost: x\r\n"+length+"\r\n\r\n"); err != nil {
+				if err := sendHeadAndDrain(conn, head+"\r\nHost: x\r\n"+length+"\r\n\r\n"); err != nil {
 					t.Errorf("%q, %s: %v", head, length, err)
 				}
 			})
@@ -201,7 +201,7 @@ func TestEveryRouteEndsWithoutItsBody(t *testing.T) {
 }
 
 // answered sends the head of a request and reads the answer and the end of the connection.
-func unlessResponded(conn net.Conn, head string) error {
+func sendHeadAndDrain(conn net.Conn, head string) error {
 	if _, err := io.WriteString(conn, head); err != nil {
 		return err
 	}
@@ -220,11 +220,11 @@ func unlessResponded(conn net.Conn, head string) error {
 	return nil
 }
 
-// TestBodyWithoutEndAfterTheAnswer has the rest of a body that is too large never come.
-func TestBodyWithoutEndAfterTheAnswer(t *testing.T) {
+// TestUnfinishedBodyAfterResponse has the rest of a body that is too large never come.
+func TestUnfinishedBodyAfterResponse(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	conn := dial(t, b.hurry(t, bodyLimit))
+	conn := dial(t, b.serveWithReadTimeout(t, bodyLimit))
 	_, err := io.WriteString(conn, "POST /api/jobs HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n50000\r\n"+strings.Repeat(" ", server.MaxBody+10))
 	must(t, err)
 	answer, err := io.ReadAll(conn)
@@ -234,14 +234,14 @@ func TestBodyWithoutEndAfterTheAnswer(t *testing.T) {
 	}
 }
 
-// TestBodyDeadlineEndsNoWait waits several times as long as a body may take.
-func TestBodyDeadlineEndsNoWait(t *testing.T) {
+// TestBodyDeadlineDoesNotEndWaits waits several times as long as a body may take.
+func TestBodyDeadlineDoesNotEndWaits(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(cfg *server.Config, deps *server.Deps) {
 		cfg.SyncWait, deps.KeepAlive = 3*time.Second, 100*time.Millisecond
 	})
 	spec := b.push(t, newSpec(job.OwnerAnonymous, "waiting", job.KindImage, imageInput()))
-	addr := b.hurry(t, 500*time.Millisecond)
+	addr := b.serveWithReadTimeout(t, 500*time.Millisecond)
 	path := "/api/jobs/" + spec.ID
 	for name, tc := range map[string]struct {
 		request string
@@ -260,7 +260,7 @@ func TestBodyDeadlineEndsNoWait(t *testing.T) {
 				began := time.Now()
 				_, err := io.WriteString(conn, tc.request)
 				must(t, err)
-				if resp := next(t, answers, ""); resp.StatusCode != tc.status || time.Since(began) < 2500*time.Millisecond {
+				if resp := readResponse(t, answers, ""); resp.StatusCode != tc.status || time.Since(began) < 2500*time.Millisecond {
 					t.Errorf("status %d after %v: %s", resp.StatusCode, time.Since(began), resp.body)
 				}
 			}
@@ -283,12 +283,12 @@ func TestBodyDeadlineEndsNoWait(t *testing.T) {
 	})
 }
 
-// TestClientThatLeavesIsNoticedAfterItsBody closes connections on which a request waits: jobs that nobody waits for any
+// TestDisconnectIsDetectedAfterBody closes connections on which a request waits: jobs that nobody waits for any
 // longer are canceled.
-func TestClientThatLeavesIsNoticedAfterItsBody(t *testing.T) {
+func TestDisconnectIsDetectedAfterBody(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	addr := b.hurry(t, 200*time.Millisecond)
+	addr := b.serveWithReadTimeout(t, 200*time.Millisecond)
 	conn := dial(t, addr)
 	_, err := io.WriteString(conn, "POST /api/pollinations/image HTTP/1.1\r\nHost: x\r\nContent-Length: 14\r\n\r\n{\"prompt\":\"a\"}")
 	must(t, err)

@@ -68,17 +68,17 @@ func fixedSpec(owner, id string) *job.Spec {
 func at(second int) job.Time { return job.At(time.Date(2026, 1, 2, 3, 5, second, 0, time.UTC)) }
 
 // life takes a job through its states; told waits until the stream has shown the state before.
-func life(t testing.TB, b *bundle, spec *job.Spec, told func()) {
+func runThroughStates(t testing.TB, b *bundle, spec *job.Spec, told func()) {
 	t.Helper()
 	started, next, half := at(1), at(9), 50
 	told()
-	b.progress(t, spec.Owner, &job.Progress{ID: spec.ID, Status: job.StatusRunning, Stage: job.StageGenerating, Delivery: 1, Step: 1, Attempt: 1, StartedAt: &started, Percent: &half})
+	b.putProgress(t, spec.Owner, &job.Progress{ID: spec.ID, Status: job.StatusRunning, Stage: job.StageGenerating, Delivery: 1, Step: 1, Attempt: 1, StartedAt: &started, Percent: &half})
 	told()
-	b.progress(t, spec.Owner, &job.Progress{ID: spec.ID, Status: job.StatusRetrying, Delivery: 1, Step: 2, Attempt: 1, StartedAt: &started, NextAttemptAt: &next, LastError: job.NewError(job.CodeThrottled, 429)})
+	b.putProgress(t, spec.Owner, &job.Progress{ID: spec.ID, Status: job.StatusRetrying, Delivery: 1, Step: 2, Attempt: 1, StartedAt: &started, NextAttemptAt: &next, LastError: job.NewError(job.CodeThrottled, 429)})
 	told()
-	b.progress(t, spec.Owner, &job.Progress{ID: spec.ID, Status: job.StatusRunning, Stage: job.StageStoring, Delivery: 2, Step: 1, Attempt: 2, StartedAt: &started})
+	b.putProgress(t, spec.Owner, &job.Progress{ID: spec.ID, Status: job.StatusRunning, Stage: job.StageStoring, Delivery: 2, Step: 1, Attempt: 2, StartedAt: &started})
 	told()
-	_, products := succeeded(spec)
+	_, products := succeedJob(spec)
 	b.settle(t, spec, &job.Record{Status: job.StatusSucceeded, Attempt: 2, StartedAt: &started, FinishedAt: at(20)}, products...)
 }
 
@@ -96,7 +96,7 @@ func TestEventsOfOneJob(t *testing.T) {
 		}
 	}
 	transcript := s.block() + "\n\n"
-	life(t, b, spec, func() { transcript += s.block() + "\n\n" })
+	runThroughStates(t, b, spec, func() { transcript += s.block() + "\n\n" })
 	transcript += s.rest()
 	golden(t, "events/job.txt", transcript)
 	eventually(t, "the stream is closed", func() bool { return b.metric(t, "sse_streams_open") == 0 })
@@ -135,7 +135,7 @@ func TestEventsAreResumed(t *testing.T) {
 	b := setup(t)
 	spec := b.push(t, fixedSpec(job.OwnerAnonymous, "job-a"))
 	running := &job.Progress{ID: spec.ID, Status: job.StatusRunning, Delivery: 1, Step: 3, Attempt: 1}
-	b.progress(t, spec.Owner, running)
+	b.putProgress(t, spec.Owner, running)
 	const path = "/api/jobs/job-a/events"
 	for name, tc := range map[string]struct {
 		// query and header hold the id that the caller has seen last; now and before stand for the job's steps.
@@ -173,7 +173,7 @@ func TestEventsAreResumed(t *testing.T) {
 			}
 		}
 		running.Step++
-		b.progress(t, spec.Owner, running)
+		b.putProgress(t, spec.Owner, running)
 		if got := s.block(); !strings.HasPrefix(got, fmt.Sprintf("event: running\nid: 1.%d\n", running.Step)) {
 			t.Errorf("%s: after a change %q", name, got)
 		}
@@ -207,16 +207,16 @@ func TestEventsByHead(t *testing.T) {
 }
 
 // tickOnly makes the feed send positions all the time.
-func tickOnly(t testing.TB) func(*server.Config, *server.Deps) {
+func withFastTicks(t testing.TB) func(*server.Config, *server.Deps) {
 	return func(_ *server.Config, deps *server.Deps) {
-		deps.Feed = feed.New(deps.Broker, deps.Jobs, deps.Queue, deps.Control, feed.Config{Tick: 5 * time.Millisecond}, quiet())
+		deps.Feed = feed.New(deps.Broker, deps.Jobs, deps.Queue, deps.Control, feed.Config{Tick: 5 * time.Millisecond}, discardLogger())
 		t.Cleanup(deps.Feed.Stop)
 	}
 }
 
 func TestPositionTicksHaveNoID(t *testing.T) {
 	t.Parallel()
-	b := setup(t, tickOnly(t))
+	b := setup(t, withFastTicks(t))
 	c, owner := guest()
 	ahead := b.push(t, fixedSpec(job.OwnerAnonymous, "job-a"))
 	b.push(t, fixedSpec(owner, "job-b"))
@@ -276,9 +276,9 @@ func TestSilentStreamsAreKeptAlive(t *testing.T) {
 	}
 }
 
-var positions = regexp.MustCompile(`"queue_position":\d+`)
+var positionPattern = regexp.MustCompile(`"queue_position":\d+`)
 
-var eventIDs = regexp.MustCompile(`(?m)^id: \d+$`)
+var eventIDPattern = regexp.MustCompile(`(?m)^id: \d+$`)
 
 func TestEventsOfAllJobs(t *testing.T) {
 	t.Parallel()
@@ -292,14 +292,14 @@ func TestEventsOfAllJobs(t *testing.T) {
 	theirs := b.stream(t, "/api/events", cookie(other))
 	transcript := s.block() + "\n\n"
 	told := func() { transcript += s.block() + "\n\n" }
-	life(t, b, first, told)
+	runThroughStates(t, b, first, told)
 	told()
 	b.push(t, fixedSpec(stranger, "job-x"))
 	b.push(t, fixedSpec(owner, "job-b"))
 	told()
 	// How soon the broker counts a job is its own affair.
-	golden(t, "events/all.txt", positions.ReplaceAllString(transcript, `"queue_position":"…"`))
-	if !strings.Contains(transcript, "id: 1767323130000\n") || len(eventIDs.FindAllString(transcript, -1)) != 1+strings.Count(transcript, "event:") {
+	golden(t, "events/all.txt", positionPattern.ReplaceAllString(transcript, `"queue_position":"…"`))
+	if !strings.Contains(transcript, "id: 1767323130000\n") || len(eventIDPattern.FindAllString(transcript, -1)) != 1+strings.Count(transcript, "event:") {
 		t.Errorf("ids: %s", transcript)
 	}
 	theirs.block()
@@ -333,7 +333,7 @@ func TestEventsOfAllJobsAreResumed(t *testing.T) {
 		s.block()
 		seen := map[string]bool{}
 		for range tc.want {
-			seen[jobIn(s.block())] = true
+			seen[eventJobID(s.block())] = true
 		}
 		for _, id := range tc.want {
 			if !seen[id] {
@@ -343,7 +343,7 @@ func TestEventsOfAllJobsAreResumed(t *testing.T) {
 		// What comes next is new, hence nothing else was sent.
 		// The streams of one guest share what is known of its jobs, so each case has a job of its own.
 		next := b.push(t, newSpec(owner, fmt.Sprint("next-", i), job.KindImage, imageInput()))
-		if got := jobIn(s.block()); got != next.ID {
+		if got := eventJobID(s.block()); got != next.ID {
 			t.Errorf("since %v: also %s", tc.lastSeen, got)
 		}
 		entry, err := b.queue.FindLeader(t.Context(), owner, next.ID)
@@ -355,17 +355,17 @@ func TestEventsOfAllJobsAreResumed(t *testing.T) {
 	for _, id := range []string{"x", "-5", "0", "1.3", strings.Repeat("9", 50)} {
 		s := b.stream(t, "/api/events", cookie(c), header("Last-Event-ID", id))
 		s.block()
-		if got := jobIn(s.block()); got != "active" {
+		if got := eventJobID(s.block()); got != "active" {
 			t.Errorf("id %s: %s", id, got)
 		}
 		s.close()
 	}
 }
 
-var jobIDs = regexp.MustCompile(`data: {"id":"([^"]*)"`)
+var eventJobIDPattern = regexp.MustCompile(`data: {"id":"([^"]*)"`)
 
-func jobIn(block string) string {
-	if m := jobIDs.FindStringSubmatch(block); m != nil {
+func eventJobID(block string) string {
+	if m := eventJobIDPattern.FindStringSubmatch(block); m != nil {
 		return m[1]
 	}
 	return "none in " + block
@@ -394,7 +394,7 @@ func TestStopEndsStreams(t *testing.T) {
 	}
 }
 
-func TestFeedThatStopsEndsStreams(t *testing.T) {
+func TestFeedStopEndsStreams(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.push(t, newSpec(job.OwnerAnonymous, "job-a", job.KindImage, imageInput()))
@@ -414,7 +414,7 @@ func TestFeedThatStopsEndsStreams(t *testing.T) {
 func TestDeletedJobEndsItsStream(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(_ *server.Config, deps *server.Deps) {
-		deps.Feed = feed.New(deps.Broker, deps.Jobs, deps.Queue, deps.Control, feed.Config{Reread: 5 * time.Millisecond}, quiet())
+		deps.Feed = feed.New(deps.Broker, deps.Jobs, deps.Queue, deps.Control, feed.Config{Reread: 5 * time.Millisecond}, discardLogger())
 		t.Cleanup(deps.Feed.Stop)
 	})
 	spec := b.push(t, newSpec(job.OwnerAnonymous, "job-a", job.KindImage, imageInput()))
@@ -429,9 +429,9 @@ func TestDeletedJobEndsItsStream(t *testing.T) {
 	}
 }
 
-// TestStreamThatMeetsAStop opens streams at a process that has begun to stop. They end in good order, so that a browser comes
+// TestStreamOpenedDuringShutdown opens streams at a process that has begun to stop. They end in good order, so that a browser comes
 // back, to another process, with what it needs to miss nothing.
-func TestStreamThatMeetsAStop(t *testing.T) {
+func TestStreamOpenedDuringShutdown(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	c, _ := guest()

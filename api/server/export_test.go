@@ -30,8 +30,8 @@ var (
 // The largest bodies.
 const (
 	MaxBody        = bind.MaxBody
-	MaxPictureBody = maxImageBody
-	HeldAtOnce     = heldAtOnce
+	MaxImageBody   = maxImageBody
+	MaxHeldUploads = heldAtOnce
 	UploadHead     = uploadHead
 )
 
@@ -55,8 +55,8 @@ func Prefer(r *http.Request) (waitSeconds int, async bool) {
 	return int(p.wait.Seconds()), p.async
 }
 
-// Mark is a place in a list.
-type Mark = jobs.Position
+// Position is a place in a list.
+type Position = jobs.Position
 
 // UploadReader serves a route that reads its body as an upload does, while so many of the places for large ones are
 // taken, and tells report the code of what went wrong and how many bytes came.
@@ -89,8 +89,8 @@ func Waits(s *Server) int { total, _ := s.handlers.jobs.limits.waits.Used(); ret
 // Uploads is how many uploads are under way, and of how many members.
 func Uploads(s *Server) (total, members int) { return s.handlers.images.uploads.byOwner.Used() }
 
-// DecodePicture reads a body as POST /api/images/save does, jobs aside.
-func DecodePicture(body []byte) error {
+// DecodeSaveRequest reads a body as POST /api/images/save does, jobs aside.
+func DecodeSaveRequest(body []byte) error {
 	ask, err := decodeSaveRequest(body)
 	if err != nil || ask.JobID != "" {
 		return err
@@ -105,8 +105,8 @@ func DecodePicture(body []byte) error {
 	return nil
 }
 
-// OwnPath is what is made of a path to return to.
-var OwnPath = ownPath
+// ReturnPath is what is made of a path to return to.
+var ReturnPath = ownPath
 
 // SealFlow returns the cookie of an attempt to sign in with Google.
 func SealFlow(secret []byte, state string, expires time.Time) string {

@@ -22,15 +22,15 @@ import (
 )
 
 // given is feedback as a client reads it.
-type given struct {
+type feedbackView struct {
 	ID, Category, Content, Status, UserID, Email string
 	CreatedAt                                    string `json:"created_at"`
 }
 
 // givenList is either list.
-type givenList struct {
+type feedbackList struct {
 	Success   bool
-	Feedbacks []given
+	Feedbacks []feedbackView
 	Count     int
 	Stats     *struct{ Total, Pending, Processed, Today int }
 	Next      string `json:"next_cursor"`
@@ -38,13 +38,13 @@ type givenList struct {
 }
 
 // give gives feedback as somebody.
-func (b *bundle) give(t testing.TB, who option, category, content string) *reply {
+func (b *bundle) sendFeedback(t testing.TB, who option, category, content string) *reply {
 	t.Helper()
 	return b.request(t, http.MethodPost, "/api/feedback", fields{"category": category, "content": content}, who)
 }
 
 // plant puts feedback of a member into the store, without regard to the ten minutes.
-func (b *bundle) plant(t testing.TB, who *session, at time.Time, category, content string) string {
+func (b *bundle) storeFeedback(t testing.TB, who *session, at time.Time, category, content string) string {
 	t.Helper()
 	box, err := feedback.New(t.Context(), b.broker, feedback.WithClock(func() time.Time { return at }))
 	must(t, err)
@@ -53,10 +53,10 @@ func (b *bundle) plant(t testing.TB, who *session, at time.Time, category, conte
 	return e.ID
 }
 
-func (b *bundle) mine(t testing.TB, who option) givenList {
+func (b *bundle) myFeedback(t testing.TB, who option) feedbackList {
 	t.Helper()
-	var list givenList
-	b.request(t, http.MethodGet, "/api/feedback/my", nil, who).expect(t, http.StatusOK).into(t, &list)
+	var list feedbackList
+	b.request(t, http.MethodGet, "/api/feedback/my", nil, who).expect(t, http.StatusOK).decode(t, &list)
 	return list
 }
 
@@ -74,7 +74,7 @@ func TestSubmitFeedback(t *testing.T) {
 		"/content wrong_type":                  fields{"category": "bug", "content": []string{"x"}},
 		"/category wrong_type":                 fields{"category": fields{"a": 1}, "content": "x"},
 	} {
-		f := b.request(t, http.MethodPost, "/api/feedback", body, who).failed(t, http.StatusBadRequest, "invalid_request")
+		f := b.request(t, http.MethodPost, "/api/feedback", body, who).accountError(t, http.StatusBadRequest, "invalid_request")
 		var got []string
 		for _, e := range f.Errors {
 			got = append(got, e.Pointer+" "+e.Code)
@@ -83,9 +83,9 @@ func TestSubmitFeedback(t *testing.T) {
 			t.Errorf("%v: %v", name, got)
 		}
 	}
-	b.request(t, http.MethodPost, "/api/feedback", "{", who).failed(t, http.StatusBadRequest, "invalid_json")
-	b.request(t, http.MethodPost, "/api/feedback", nil, who).failed(t, http.StatusBadRequest, "body_required")
-	if list := b.mine(t, who); !list.Success || list.Count != 0 || list.Feedbacks == nil || list.Allowed != "" {
+	b.request(t, http.MethodPost, "/api/feedback", "{", who).accountError(t, http.StatusBadRequest, "invalid_json")
+	b.request(t, http.MethodPost, "/api/feedback", nil, who).accountError(t, http.StatusBadRequest, "body_required")
+	if list := b.myFeedback(t, who); !list.Success || list.Count != 0 || list.Feedbacks == nil || list.Allowed != "" {
 		t.Errorf("at first %+v", list)
 	}
 	// A thousand characters, however many bytes they have, and a category that nobody has heard of.
@@ -97,20 +97,20 @@ func TestSubmitFeedback(t *testing.T) {
 		Next       string `json:"next_allowed_at"`
 	}
 	resp := b.request(t, http.MethodPost, "/api/feedback", fields{"category": " 表扬 ", "content": content, "userId": "eve"}, who, header("Accept-Language", "zh"))
-	resp.expect(t, http.StatusCreated).into(t, &made)
-	if !made.Success || made.FeedbackID == "" || !strings.Contains(made.Message, "反馈") || !milliseconds.MatchString(made.Next) || resp.Header.Get("Cache-Control") != "no-store" {
+	resp.expect(t, http.StatusCreated).decode(t, &made)
+	if !made.Success || made.FeedbackID == "" || !strings.Contains(made.Message, "反馈") || !millisecondsPattern.MatchString(made.Next) || resp.Header.Get("Cache-Control") != "no-store" {
 		t.Errorf("answered %s", resp.body)
 	}
-	list := b.mine(t, who)
+	list := b.myFeedback(t, who)
 	if list.Count != 1 || list.Allowed != made.Next {
 		t.Fatalf("the list is %+v", list)
 	}
 	if got := list.Feedbacks[0]; got.ID != made.FeedbackID || got.Category != "表扬" || got.Content != strings.Repeat("😀", 993) || got.Status != "pending" ||
-		!milliseconds.MatchString(got.CreatedAt) || got.Email != "" || got.UserID != "" {
+		!millisecondsPattern.MatchString(got.CreatedAt) || got.Email != "" || got.UserID != "" {
 		t.Errorf("the list holds %+v", got)
 	}
-	soon := b.give(t, who, "bug", "again")
-	f := soon.failed(t, http.StatusBadRequest, "feedback_too_soon")
+	soon := b.sendFeedback(t, who, "bug", "again")
+	f := soon.accountError(t, http.StatusBadRequest, "feedback_too_soon")
 	if f.RetryAfter < 500 || f.RetryAfter > 600 || soon.Header.Get("Retry-After") != fmt.Sprint(f.RetryAfter) || !strings.Contains(f.Error, " 10 min") || !strings.Contains(string(soon.body), made.Next) {
 		t.Errorf("too soon: %s, %v", soon.body, soon.Header)
 	}
@@ -127,7 +127,7 @@ func TestParallelFeedback(t *testing.T) {
 	var wg sync.WaitGroup
 	statuses := make(chan int, 30)
 	for i := range cap(statuses) {
-		wg.Go(func() { statuses <- b.give(t, bearer(ann.Token), "bug", fmt.Sprint(i)).StatusCode })
+		wg.Go(func() { statuses <- b.sendFeedback(t, bearer(ann.Token), "bug", fmt.Sprint(i)).StatusCode })
 	}
 	wg.Wait()
 	close(statuses)
@@ -138,7 +138,7 @@ func TestParallelFeedback(t *testing.T) {
 	if count[http.StatusCreated] != 1 || count[http.StatusBadRequest] != cap(statuses)-1 {
 		t.Errorf("statuses %v", count)
 	}
-	if list := b.mine(t, bearer(ann.Token)); list.Count != 1 {
+	if list := b.myFeedback(t, bearer(ann.Token)); list.Count != 1 {
 		t.Errorf("stored: %+v", list)
 	}
 }
@@ -150,10 +150,10 @@ func TestMyFeedbackIsNewestFirst(t *testing.T) {
 	ann, bob := b.signUp(t, annEmail), b.signUp(t, "bob@example.org")
 	start := time.Now().Add(-24 * time.Hour)
 	for i := range 25 {
-		b.plant(t, ann, start.Add(time.Duration(i)*feedback.Every), "bug", fmt.Sprint("ann ", i))
-		b.plant(t, bob, start.Add(time.Duration(i)*feedback.Every), "bug", fmt.Sprint("bob ", i))
+		b.storeFeedback(t, ann, start.Add(time.Duration(i)*feedback.Every), "bug", fmt.Sprint("ann ", i))
+		b.storeFeedback(t, bob, start.Add(time.Duration(i)*feedback.Every), "bug", fmt.Sprint("bob ", i))
 	}
-	list := b.mine(t, bearer(ann.Token))
+	list := b.myFeedback(t, bearer(ann.Token))
 	if list.Count != 20 || len(list.Feedbacks) != 20 || list.Allowed != "" {
 		t.Fatalf("%d of %d, allowed %q", len(list.Feedbacks), list.Count, list.Allowed)
 	}
@@ -164,38 +164,38 @@ func TestMyFeedbackIsNewestFirst(t *testing.T) {
 	}
 }
 
-// TestMatrixOfFeedback asks the routes of feedback as everybody.
-func TestMatrixOfFeedback(t *testing.T) {
+// TestFeedbackAccess asks the routes of feedback as everybody.
+func TestFeedbackAccess(t *testing.T) {
 	t.Parallel()
 	b := setup(t, withAdmin, func(cfg *server.Config, _ *server.Deps) { cfg.TrustedProxies = []string{"127.0.0.1"} })
-	ann, callers := b.everybody(t)
-	b.give(t, bearer(ann.Token), "bug", "the words of Ann").expect(t, http.StatusCreated)
+	ann, callers := b.callers(t)
+	b.sendFeedback(t, bearer(ann.Token), "bug", "the words of Ann").expect(t, http.StatusCreated)
 	address := 0
 	for name, who := range callers {
 		// A token in place of a key is a guess, and nobody's guesses must hold up the next.
 		address++
 		list := b.request(t, http.MethodGet, "/api/feedback/my", nil, who.option)
-		post := b.give(t, who.option, "bug", "the words of "+name)
+		post := b.sendFeedback(t, who.option, "bug", "the words of "+name)
 		admin := b.request(t, http.MethodGet, "/api/admin/feedback", nil, who.option, header("X-Forwarded-For", fmt.Sprint("192.0.2.", address)))
 		// A member's token is no key.
-		admin.failed(t, http.StatusForbidden, "admin_key_required")
+		admin.accountError(t, http.StatusForbidden, "admin_key_required")
 		switch {
-		case who.owner:
+		case who.isOwner:
 			list.expect(t, http.StatusOK)
-			post.failed(t, http.StatusBadRequest, "feedback_too_soon")
-		case who.bad:
-			list.failed(t, http.StatusUnauthorized, "invalid_token")
-			post.failed(t, http.StatusUnauthorized, "invalid_token")
+			post.accountError(t, http.StatusBadRequest, "feedback_too_soon")
+		case who.invalid:
+			list.accountError(t, http.StatusUnauthorized, "invalid_token")
+			post.accountError(t, http.StatusUnauthorized, "invalid_token")
 		case strings.HasPrefix(name, "Bob"):
 			list.expect(t, http.StatusOK)
 			if status := post.StatusCode; status != http.StatusCreated && status != http.StatusBadRequest {
 				t.Errorf("%s: %d", name, status)
 			}
 		default:
-			list.failed(t, http.StatusUnauthorized, "sign_in_required")
-			post.failed(t, http.StatusUnauthorized, "sign_in_required")
+			list.accountError(t, http.StatusUnauthorized, "sign_in_required")
+			post.accountError(t, http.StatusUnauthorized, "sign_in_required")
 		}
-		if seen := strings.Contains(string(list.body), "the words of Ann"); seen != who.owner {
+		if seen := strings.Contains(string(list.body), "the words of Ann"); seen != who.isOwner {
 			t.Errorf("%s sees %s", name, list.body)
 		}
 	}
@@ -203,7 +203,7 @@ func TestMatrixOfFeedback(t *testing.T) {
 	if err != nil || stats.Total != 2 {
 		t.Errorf("stored: %+v, %v", stats, err)
 	}
-	if list := b.mine(t, callers["Bob"].option); list.Count != 1 || !strings.HasPrefix(list.Feedbacks[0].Content, "the words of Bob") {
+	if list := b.myFeedback(t, callers["Bob"].option); list.Count != 1 || !strings.HasPrefix(list.Feedbacks[0].Content, "the words of Bob") {
 		t.Errorf("Bob's: %+v", list)
 	}
 }
@@ -211,7 +211,7 @@ func TestMatrixOfFeedback(t *testing.T) {
 // TestFeedbackOfADeletedAccountIsErased deletes the account between the look at the token and the store.
 func TestFeedbackOfADeletedAccountIsErased(t *testing.T) {
 	t.Parallel()
-	picture, err := json.Marshal(saving(largePicture(t)))
+	picture, err := json.Marshal(saveBody(largePNG(t)))
 	must(t, err)
 	for route, body := range map[string]string{
 		"/api/feedback":      `{"category":"bug","content":"left behind"}`,
@@ -221,7 +221,7 @@ func TestFeedbackOfADeletedAccountIsErased(t *testing.T) {
 			t.Parallel()
 			b := setup(t)
 			ann := b.signUp(t, annEmail)
-			b.giveLate(t, route, body, ann, func() {
+			b.sendBodyAfter(t, route, body, ann, func() {
 				b.auth(t, "delete-account", fields{"password": annPassword}, bearer(ann.Token)).expect(t, http.StatusOK)
 			})
 			for _, name := range []string{broker.FeedbackStream, broker.ImagesStream} {
@@ -239,9 +239,9 @@ func TestFeedbackOfADeletedAccountIsErased(t *testing.T) {
 
 // giveLate sends a request, does something once its sender is known and before its body comes, and wants it to be refused
 // with 401.
-func (b *bundle) giveLate(t *testing.T, route, body string, who *session, meanwhile func()) {
+func (b *bundle) sendBodyAfter(t *testing.T, route, body string, who *session, meanwhile func()) {
 	t.Helper()
-	conn := b.begin(t, route, body, who)
+	conn := b.sendHead(t, route, body, who)
 	// Whoever is asked for the body is known by now.
 	answers := bufio.NewReader(conn)
 	line, err := answers.ReadString('\n')
@@ -261,7 +261,7 @@ func (b *bundle) giveLate(t *testing.T, route, body string, who *session, meanwh
 }
 
 // begin sends the head of a request whose body is sent when it is asked for.
-func (b *bundle) begin(t *testing.T, route, body string, who *session) net.Conn {
+func (b *bundle) sendHead(t *testing.T, route, body string, who *session) net.Conn {
 	t.Helper()
 	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(b.url, "http://"))
 	must(t, err)
@@ -279,7 +279,7 @@ func FuzzDecodeFeedback(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		category, content, faults, err := server.DecodeFeedback(body)
 		if err != nil {
-			checkRefusal(t, err)
+			checkClientError(t, err)
 			return
 		}
 		for _, fault := range faults {

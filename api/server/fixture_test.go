@@ -62,7 +62,7 @@ type bundle struct {
 	box     *feedback.Box
 	metrics *telemetry.Metrics
 	server  *server.Server
-	log     *logged
+	log     *logBuffer
 	url     string
 	client  *http.Client
 	// stop ends the base context, as a process does when it begins to stop.
@@ -71,18 +71,18 @@ type bundle struct {
 }
 
 // logged is a log that a test can read.
-type logged struct {
+type logBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
 }
 
-func (l *logged) Write(p []byte) (int, error) {
+func (l *logBuffer) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.Write(p)
 }
 
-func (l *logged) String() string {
+func (l *logBuffer) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.String()
@@ -91,7 +91,7 @@ func (l *logged) String() string {
 // setup starts a server; changes alter its settings and parts before that.
 func setup(t testing.TB, changes ...func(*server.Config, *server.Deps)) *bundle {
 	t.Helper()
-	b := &bundle{broker: brokertest.Start(t), metrics: telemetry.NewMetrics(), log: &logged{}}
+	b := &bundle{broker: brokertest.Start(t), metrics: telemetry.NewMetrics(), log: &logBuffer{}}
 	log, err := telemetry.NewLogger(b.log, "debug")
 	must(t, err)
 	b.queue, err = queue.New(t.Context(), b.broker)
@@ -108,7 +108,7 @@ func setup(t testing.TB, changes ...func(*server.Config, *server.Deps)) *bundle 
 	t.Cleanup(b.feed.Stop)
 	var cfg server.Config
 	must(t, env.Load(nil, &cfg))
-	accounts, recovery := people(t, b.broker, log)
+	accounts, recovery := newAccounts(t, b.broker, log)
 	b.box, err = feedback.New(t.Context(), b.broker)
 	must(t, err)
 	pictures, err := gallery.New(t.Context(), b.broker)
@@ -221,7 +221,7 @@ func (b *bundle) request(t testing.TB, method, path string, body any, options ..
 	defer func() { _ = resp.Body.Close() }()
 	data, err := io.ReadAll(resp.Body)
 	must(t, err)
-	hold(t, r, resp, data)
+	checkContract(t, r, resp, data)
 	return &reply{resp, data}
 }
 
@@ -229,7 +229,7 @@ func (b *bundle) request(t testing.TB, method, path string, body any, options ..
 var contract = sync.OnceValues(func() (*contracttest.Contract, error) { return contracttest.Read("../openapi.yaml") })
 
 // hold holds a response against the contract.
-func hold(t testing.TB, r *http.Request, resp *http.Response, body []byte) {
+func checkContract(t testing.TB, r *http.Request, resp *http.Response, body []byte) {
 	t.Helper()
 	c, err := contract()
 	must(t, err)
@@ -261,7 +261,7 @@ func (b *bundle) newRequest(ctx context.Context, t testing.TB, method, path stri
 }
 
 // into decodes the body.
-func (r *reply) into(t testing.TB, v any) {
+func (r *reply) decode(t testing.TB, v any) {
 	t.Helper()
 	if err := json.Unmarshal(r.body, v); err != nil {
 		t.Fatalf("body %.300s: %v", r.body, err)
@@ -295,12 +295,12 @@ type view struct {
 		Text  string
 		Media []fields
 	}
-	Error *fault
+	Error *problemBody
 	Links fields
 }
 
 // fault is an error as a client reads it, in either shape.
-type fault struct {
+type problemBody struct {
 	Type, Title, Detail, Code, Error, Message string
 	Status                                    int
 	RequestID                                 string `json:"request_id"`
@@ -309,7 +309,7 @@ type fault struct {
 	Path                                      string
 }
 
-func (f fault) pointers() []string {
+func (f problemBody) fieldErrors() []string {
 	var list []string
 	for _, e := range f.Errors {
 		list = append(list, e.Pointer+" "+e.Code)
@@ -318,11 +318,11 @@ func (f fault) pointers() []string {
 }
 
 // problem checks that an answer is a well-formed problem with a code.
-func (r *reply) problem(t testing.TB, status int, code string) fault {
+func (r *reply) problem(t testing.TB, status int, code string) problemBody {
 	t.Helper()
 	r.expect(t, status)
-	var f fault
-	r.into(t, &f)
+	var f problemBody
+	r.decode(t, &f)
 	if got := r.Header.Get("Content-Type"); got != "application/problem+json" {
 		t.Errorf("content type %q", got)
 	}
@@ -334,11 +334,11 @@ func (r *reply) problem(t testing.TB, status int, code string) fault {
 }
 
 // originalError checks that an answer is an error in the shape of the original.
-func (r *reply) originalError(t testing.TB, status int, code string) fault {
+func (r *reply) originalError(t testing.TB, status int, code string) problemBody {
 	t.Helper()
 	r.expect(t, status)
-	var f fault
-	r.into(t, &f)
+	var f problemBody
+	r.decode(t, &f)
 	if got := r.Header.Get("Content-Type"); got != "application/json; charset=utf-8" {
 		t.Errorf("content type %q", got)
 	}
@@ -394,7 +394,7 @@ func (b *bundle) settle(t testing.TB, spec *job.Spec, r *job.Record, products ..
 }
 
 // progress stores a state of a job.
-func (b *bundle) progress(t testing.TB, owner string, p *job.Progress) {
+func (b *bundle) putProgress(t testing.TB, owner string, p *job.Progress) {
 	t.Helper()
 	_, revision, err := b.store.ProgressLeader(t.Context(), owner, p.ID)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
@@ -492,14 +492,14 @@ func golden(t testing.TB, name, got string) {
 	}
 }
 
-var requestIDs = regexp.MustCompile(`"request_id":"[^"]*"`)
+var requestIDPattern = regexp.MustCompile(`"request_id":"[^"]*"`)
 
 // stable blanks out what differs from run to run.
-func stable(body []byte) string {
-	return requestIDs.ReplaceAllString(string(body), `"request_id":"…"`)
+func maskRequestIDs(body []byte) string {
+	return requestIDPattern.ReplaceAllString(string(body), `"request_id":"…"`)
 }
 
 // quiet is a log that nobody reads.
-func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+func discardLogger() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 func unixMilli(t time.Time) string { return strconv.FormatInt(t.UnixMilli(), 10) }

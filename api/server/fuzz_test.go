@@ -20,7 +20,7 @@ func FuzzBodies(f *testing.F) {
 		cfg.AdminKey, cfg.MaxSignups, cfg.MaxActiveMember, cfg.SyncWait = adminKey, 0, 0, 1
 	})
 	ann := b.signUp(f, annEmail)
-	table := rows()
+	table := accessCases()
 	var routes []string
 	for route := range table {
 		if strings.HasPrefix(route, http.MethodPost) || strings.HasPrefix(route, http.MethodDelete) {

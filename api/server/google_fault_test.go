@@ -13,22 +13,22 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/simulatortest"
 )
 
-func TestGoogleIsNotConfigured(t *testing.T) {
+func TestGoogleNotConfigured(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	for _, r := range []*reply{
 		b.request(t, http.MethodGet, authRoute+"google", nil), b.auth(t, "google-oauth", fields{"code": "c", "state": "s"}), b.auth(t, "google-login", fields{"idToken": "x"}),
 	} {
-		r.failed(t, http.StatusUnauthorized, "google_disabled")
+		r.accountError(t, http.StatusUnauthorized, "google_disabled")
 		var f struct{ ConfigErrors []string }
-		if r.into(t, &f); fmt.Sprint(f.ConfigErrors) != "[GOOGLE_CLIENT_ID GOOGLE_CLIENT_SECRET]" {
+		if r.decode(t, &f); fmt.Sprint(f.ConfigErrors) != "[GOOGLE_CLIENT_ID GOOGLE_CLIENT_SECRET]" {
 			t.Errorf("told %s", r.body)
 		}
 	}
 	for _, route := range []string{"google-oauth", "google-login"} {
-		b.request(t, http.MethodPost, authRoute+route, []byte("{")).failed(t, http.StatusBadRequest, "invalid_json")
+		b.request(t, http.MethodPost, authRoute+route, []byte("{")).accountError(t, http.StatusBadRequest, "invalid_json")
 	}
-	if got := b.request(t, http.MethodGet, authRoute+"providers", nil).expect(t, http.StatusOK); stable(got.body) != `{"providers":{"google":false},"success":true}`+"\n" {
+	if got := b.request(t, http.MethodGet, authRoute+"providers", nil).expect(t, http.StatusOK); maskRequestIDs(got.body) != `{"providers":{"google":false},"success":true}`+"\n" {
 		t.Errorf("providers %q", got.body)
 	}
 	page := b.request(t, http.MethodGet, authRoute+"google", nil, header("Accept", "text/html,*/*")).expect(t, http.StatusFound)
@@ -37,7 +37,7 @@ func TestGoogleIsNotConfigured(t *testing.T) {
 	}
 }
 
-func TestFailuresAtGoogle(t *testing.T) {
+func TestGoogleFailures(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		rule         simulator.Rule
@@ -63,15 +63,15 @@ func TestFailuresAtGoogle(t *testing.T) {
 			g := withGoogle(t).browser(t)
 			c.rule.Kind = simulator.KindToken
 			simulatortest.Script(t, g.sim, c.rule)
-			resp := g.auth(t, "google-oauth", allow(t, g.begin(t, ""), "ada@example.com").body())
-			resp.failed(t, c.status, c.code)
+			resp := g.auth(t, "google-oauth", authorize(t, g.startSignIn(t, ""), "ada@example.com").body())
+			resp.accountError(t, c.status, c.code)
 			var f struct {
 				Google       string   `json:"google_error"`
 				Description  *string  `json:"google_error_description"`
 				Status       int      `json:"status"`
 				ConfigErrors []string `json:"configErrors"`
 			}
-			resp.into(t, &f)
+			resp.decode(t, &f)
 			if f.Google != c.google || (f.Description != nil) != (c.google != "") || f.Status != c.theirs || strings.Join(f.ConfigErrors, " ") != c.settings {
 				t.Errorf("told %s", resp.body)
 			}
@@ -82,11 +82,11 @@ func TestFailuresAtGoogle(t *testing.T) {
 			if !strings.Contains(g.log.String(), said) {
 				t.Errorf("the log does not say %q: %s", said, g.log)
 			}
-			if g.jarred(t, "auth_token") != nil {
+			if g.jarCookie(t, "auth_token") != nil {
 				t.Error("somebody is signed in")
 			}
 			g.sim.Clear()
-			g.in(t, "ada@example.com") // It is only this attempt that failed.
+			g.signIn(t, "ada@example.com") // It is only this attempt that failed.
 		})
 	}
 	t.Run("away", func(t *testing.T) {
@@ -94,7 +94,7 @@ func TestFailuresAtGoogle(t *testing.T) {
 		g := withGoogle(t)
 		simulatortest.Script(t, g.sim, simulator.Rule{Kind: simulator.KindDiscovery, Fault: "server_error"})
 		resp := g.request(t, http.MethodGet, authRoute+"google", nil)
-		resp.failed(t, http.StatusServiceUnavailable, "google_unavailable")
+		resp.accountError(t, http.StatusServiceUnavailable, "google_unavailable")
 		if resp.Header.Get("Retry-After") == "" || len(resp.Cookies()) != 0 {
 			t.Errorf("%v", resp.Header)
 		}
@@ -111,12 +111,12 @@ func TestGoogleAttemptsAreLimited(t *testing.T) {
 	for n := range 40 {
 		g.auth(t, "google-login", fields{"idToken": g.idToken(t, fmt.Sprintf("a%d@example.com", n%2), fields{"jti": n})}).expect(t, http.StatusOK)
 	}
-	g.auth(t, "google-login", fields{"idToken": g.idToken(t, "third@example.com", nil)}).failed(t, http.StatusTooManyRequests, "too_many_attempts")
+	g.auth(t, "google-login", fields{"idToken": g.idToken(t, "third@example.com", nil)}).accountError(t, http.StatusTooManyRequests, "too_many_attempts")
 	for range 29 {
-		g.auth(t, "google-oauth", fields{"code": "c", "state": "s"}).failed(t, http.StatusUnauthorized, "google_state")
+		g.auth(t, "google-oauth", fields{"code": "c", "state": "s"}).accountError(t, http.StatusUnauthorized, "google_state")
 	}
 	resp := g.auth(t, "google-oauth", fields{"code": "c", "state": "s"})
-	if f := resp.failed(t, http.StatusTooManyRequests, "too_many_attempts"); f.RetryAfter < 1 {
+	if f := resp.accountError(t, http.StatusTooManyRequests, "too_many_attempts"); f.RetryAfter < 1 {
 		t.Errorf("told %s", resp.body)
 	}
 }
@@ -131,9 +131,9 @@ func TestReturnPaths(t *testing.T) {
 		"//": "/", "/?a=\\b": "/", "http:/evil.example": "/", "?x": "/", "/é": "/",
 	} {
 		b := g.browser(t)
-		w := allow(t, b.begin(t, "?return="+url.QueryEscape(path)), "ada@example.com")
-		var m member
-		if b.auth(t, "google-oauth", w.body()).expect(t, http.StatusOK).into(t, &m); m.Return != want {
+		w := authorize(t, b.startSignIn(t, "?return="+url.QueryEscape(path)), "ada@example.com")
+		var m googleSession
+		if b.auth(t, "google-oauth", w.body()).expect(t, http.StatusOK).decode(t, &m); m.Return != want {
 			t.Errorf("%q leads to %q, want %q", path, m.Return, want)
 		}
 	}
@@ -142,12 +142,12 @@ func TestReturnPaths(t *testing.T) {
 func TestGoogleIsNotLogged(t *testing.T) {
 	t.Parallel()
 	g := withGoogle(t).browser(t)
-	address := g.begin(t, "?return=/canary")
-	kept := g.jarred(t, "t2i_google").Value
-	w := allow(t, address, "canary@example.com", "name", "Canary Bird", "sub", "31415926535")
+	address := g.startSignIn(t, "?return=/canary")
+	kept := g.jarCookie(t, "t2i_google").Value
+	w := authorize(t, address, "canary@example.com", "name", "Canary Bird", "sub", "31415926535")
 	g.request(t, http.MethodGet, server.GooglePath+"?code="+url.QueryEscape(w.code)+"&state="+w.state, nil)
-	var m member
-	g.auth(t, "google-oauth", w.body()).expect(t, http.StatusOK).into(t, &m)
+	var m googleSession
+	g.auth(t, "google-oauth", w.body()).expect(t, http.StatusOK).decode(t, &m)
 	g.auth(t, "google-oauth", w.body())
 	token := g.idToken(t, "canary@example.com", fields{"nonce": "canary"})
 	g.auth(t, "google-login", fields{"idToken": token})
@@ -155,7 +155,7 @@ func TestGoogleIsNotLogged(t *testing.T) {
 		g.sim.Clear()
 		simulatortest.Script(t, g.sim, simulator.Rule{Kind: simulator.KindToken, Fault: fault})
 		b := g.browser(t)
-		b.auth(t, "google-oauth", allow(t, b.begin(t, ""), "canary@example.com").body())
+		b.auth(t, "google-oauth", authorize(t, b.startSignIn(t, ""), "canary@example.com").body())
 	}
 	log := strings.ToLower(g.log.String())
 	for _, private := range []string{"canary", "31415926535", "4/0a", w.state, kept[:40], m.Token, m.User.ID, token[:60], "eyj", "simulated-secret"} {
@@ -184,7 +184,7 @@ func FuzzReturnPaths(f *testing.F) {
 	base, err := url.Parse("https://page.example/auth/google/callback")
 	must(f, err)
 	f.Fuzz(func(t *testing.T, raw string) {
-		path := server.OwnPath(raw)
+		path := server.ReturnPath(raw)
 		u, err := base.Parse(path)
 		if err != nil || u.Host != base.Host || u.Scheme != base.Scheme || !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") || strings.ContainsAny(path, "\\\r\n\t") {
 			t.Errorf("%q leads to %q", raw, path)

@@ -12,42 +12,42 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 )
 
-func TestGoogleTakesNoAccountOverHere(t *testing.T) {
+func TestGoogleSignInDoesNotTakeOverAccounts(t *testing.T) {
 	t.Parallel()
 	g := withGoogle(t)
 	ann := g.signUp(t, annEmail)
 	takeover := func(more ...string) *reply {
 		t.Helper()
 		b := g.browser(t)
-		return b.auth(t, "google-oauth", allow(t, b.begin(t, ""), annEmail, more...).body())
+		return b.auth(t, "google-oauth", authorize(t, b.startSignIn(t, ""), annEmail, more...).body())
 	}
 	resp := takeover()
-	if f := resp.failed(t, http.StatusUnauthorized, "link_required"); f.Cause != "link_required" || !strings.Contains(f.Error, "password") {
+	if f := resp.accountError(t, http.StatusUnauthorized, "link_required"); f.Cause != "link_required" || !strings.Contains(f.Error, "password") {
 		t.Errorf("told %s", resp.body)
 	}
-	takeover("verified", "no").failed(t, http.StatusUnauthorized, "google_email_unverified")
-	g.auth(t, "google-login", fields{"idToken": g.idToken(t, annEmail, nil)}).failed(t, http.StatusUnauthorized, "link_required")
+	takeover("verified", "no").accountError(t, http.StatusUnauthorized, "google_email_unverified")
+	g.auth(t, "google-login", fields{"idToken": g.idToken(t, annEmail, nil)}).accountError(t, http.StatusUnauthorized, "link_required")
 	b := g.browser(t)
-	b.auth(t, "google-oauth", allow(t, b.begin(t, ""), "new@example.com", "verified", "no").body()).failed(t, http.StatusUnauthorized, "google_email_unverified")
+	b.auth(t, "google-oauth", authorize(t, b.startSignIn(t, ""), "new@example.com", "verified", "no").body()).accountError(t, http.StatusUnauthorized, "google_email_unverified")
 	if _, err := g.deps.Accounts.Login(t.Context(), "new@example.com", ""); err == nil {
 		t.Error("an account was made")
 	}
 	// The owner signs in with the password, and then links the two.
 	owner := g.browser(t)
 	owner.auth(t, "login", fields{"email": annEmail, "password": annPassword}).expect(t, http.StatusOK)
-	linked := owner.in(t, annEmail)
+	linked := owner.signIn(t, annEmail)
 	if linked.User.ID != ann.User.ID || !linked.User.HasGoogle || !linked.User.HasPassword || linked.User.AuthProvider != "google" {
 		t.Errorf("linked %+v", linked)
 	}
-	if m := g.browser(t).in(t, annEmail); m.User.ID != ann.User.ID {
+	if m := g.browser(t).signIn(t, annEmail); m.User.ID != ann.User.ID {
 		t.Errorf("Google opens %+v", m)
 	}
 	g.login(t, annEmail, annPassword)
 	disabled, err := g.deps.Accounts.SignInGoogle(t.Context(), account.GoogleIdentity{Subject: "1", Email: "off@example.com", Verified: true}, func() error { return nil })
 	must(t, err)
 	disabled.IsActive = false
-	must(t, put(t, g.bundle, disabled))
-	g.auth(t, "google-login", fields{"idToken": g.idToken(t, "off@example.com", fields{"sub": "1"})}).failed(t, http.StatusUnauthorized, "account_disabled")
+	must(t, putUser(t, g.bundle, disabled))
+	g.auth(t, "google-login", fields{"idToken": g.idToken(t, "off@example.com", fields{"sub": "1"})}).accountError(t, http.StatusUnauthorized, "account_disabled")
 }
 
 func TestLinkAndUnlinkGoogle(t *testing.T) {
@@ -56,27 +56,27 @@ func TestLinkAndUnlinkGoogle(t *testing.T) {
 	ann, bob := g.signUp(t, annEmail), g.signUp(t, "bob@example.org")
 	// By a token in a header, under another address than the account's.
 	b := g.browser(t)
-	var m member
-	b.auth(t, "google-oauth", allow(t, b.begin(t, ""), "private@example.com").body(), bearer(ann.Token)).expect(t, http.StatusOK).into(t, &m)
+	var m googleSession
+	b.auth(t, "google-oauth", authorize(t, b.startSignIn(t, ""), "private@example.com").body(), bearer(ann.Token)).expect(t, http.StatusOK).decode(t, &m)
 	if m.User.ID != ann.User.ID || m.User.Email != annEmail || !m.User.HasGoogle {
 		t.Errorf("linked %+v", m)
 	}
 	link := func(who *session, email string) *reply {
 		t.Helper()
 		b := g.browser(t)
-		return b.auth(t, "google-oauth", allow(t, b.begin(t, ""), email).body(), bearer(who.Token))
+		return b.auth(t, "google-oauth", authorize(t, b.startSignIn(t, ""), email).body(), bearer(who.Token))
 	}
-	link(bob, "private@example.com").failed(t, http.StatusConflict, "google_linked_elsewhere")
-	link(ann, "third@example.com").failed(t, http.StatusConflict, "other_google_linked")
+	link(bob, "private@example.com").accountError(t, http.StatusConflict, "google_linked_elsewhere")
+	link(ann, "third@example.com").accountError(t, http.StatusConflict, "other_google_linked")
 	link(ann, "private@example.com").expect(t, http.StatusOK)
 	// Begun as a guest, and in the meantime somebody signed in with the browser's cookie.
 	b = g.browser(t)
-	w := allow(t, b.begin(t, ""), "fourth@example.com")
+	w := authorize(t, b.startSignIn(t, ""), "fourth@example.com")
 	b.auth(t, "login", fields{"email": "bob@example.org", "password": annPassword}).expect(t, http.StatusOK)
-	signedInOnly := func(w way) {
+	signedInOnly := func(w authCode) {
 		t.Helper()
-		var m member
-		b.auth(t, "google-oauth", w.body()).expect(t, http.StatusOK).into(t, &m)
+		var m googleSession
+		b.auth(t, "google-oauth", w.body()).expect(t, http.StatusOK).decode(t, &m)
 		if m.User.ID == bob.User.ID || m.User.Email != "fourth@example.com" {
 			t.Errorf("Bob's account was linked: %+v", m)
 		}
@@ -85,36 +85,36 @@ func TestLinkAndUnlinkGoogle(t *testing.T) {
 	// Another site sends Bob's browser to Google.
 	for _, site := range []string{"cross-site", "same-site"} {
 		b.auth(t, "login", fields{"email": "bob@example.org", "password": annPassword}).expect(t, http.StatusOK)
-		signedInOnly(allow(t, b.begin(t, "", header("Sec-Fetch-Site", site)), "fourth@example.com"))
+		signedInOnly(authorize(t, b.startSignIn(t, "", header("Sec-Fetch-Site", site)), "fourth@example.com"))
 	}
 	// Begun as Bob, and in the meantime Bob has gone, or somebody else has come.
 	b.auth(t, "login", fields{"email": "bob@example.org", "password": annPassword}).expect(t, http.StatusOK)
-	w = allow(t, b.begin(t, "", header("Sec-Fetch-Site", "same-origin")), "fifth@example.com")
+	w = authorize(t, b.startSignIn(t, "", header("Sec-Fetch-Site", "same-origin")), "fifth@example.com")
 	b.auth(t, "login", fields{"email": annEmail, "password": annPassword}).expect(t, http.StatusOK)
-	b.auth(t, "google-oauth", w.body()).failed(t, http.StatusUnauthorized, "google_state")
+	b.auth(t, "google-oauth", w.body()).accountError(t, http.StatusUnauthorized, "google_state")
 	b.auth(t, "login", fields{"email": "bob@example.org", "password": annPassword}).expect(t, http.StatusOK)
-	w = allow(t, b.begin(t, "", header("Sec-Fetch-Site", "same-origin")), "fourth@example.com")
+	w = authorize(t, b.startSignIn(t, "", header("Sec-Fetch-Site", "same-origin")), "fourth@example.com")
 	b.auth(t, "logout", nil).expect(t, http.StatusOK)
-	b.auth(t, "google-oauth", w.body()).failed(t, http.StatusUnauthorized, "google_state")
+	b.auth(t, "google-oauth", w.body()).accountError(t, http.StatusUnauthorized, "google_state")
 	// A token that is older than a sign-in, as one that was stolen would be.
 	_, stale := g.staleToken(t, "bob@example.org")
-	g.request(t, http.MethodGet, authRoute+"google", nil, bearer(stale)).failed(t, http.StatusForbidden, "sign_in_again")
+	g.request(t, http.MethodGet, authRoute+"google", nil, bearer(stale)).accountError(t, http.StatusForbidden, "sign_in_again")
 	b = g.browser(t)
-	b.auth(t, "google-oauth", allow(t, b.begin(t, ""), "fourth@example.com").body(), bearer(stale)).failed(t, http.StatusForbidden, "sign_in_again")
+	b.auth(t, "google-oauth", authorize(t, b.startSignIn(t, ""), "fourth@example.com").body(), bearer(stale)).accountError(t, http.StatusForbidden, "sign_in_again")
 
-	b.auth(t, "google-unlink", nil).failed(t, http.StatusUnauthorized, "sign_in_required")
-	g.auth(t, "google-unlink", nil, bearer(ann.Token)).expect(t, http.StatusOK).into(t, &m)
+	b.auth(t, "google-unlink", nil).accountError(t, http.StatusUnauthorized, "sign_in_required")
+	g.auth(t, "google-unlink", nil, bearer(ann.Token)).expect(t, http.StatusOK).decode(t, &m)
 	if m.User.HasGoogle || !m.Success {
 		t.Errorf("unlinked %+v", m)
 	}
 	link(bob, "private@example.com").expect(t, http.StatusOK)
 	only := g.browser(t)
-	only.in(t, "only@example.com")
-	only.auth(t, "google-unlink", nil).failed(t, http.StatusConflict, "password_required")
+	only.signIn(t, "only@example.com")
+	only.auth(t, "google-unlink", nil).accountError(t, http.StatusConflict, "password_required")
 }
 
 // staleToken returns a token of somebody whose sign-in is not of the last minutes.
-func (g *googled) staleToken(t testing.TB, email string) (*account.User, string) {
+func (g *googleFixture) staleToken(t testing.TB, email string) (*account.User, string) {
 	t.Helper()
 	u, err := g.deps.Accounts.Login(t.Context(), email, annPassword)
 	must(t, err)
@@ -123,19 +123,19 @@ func (g *googled) staleToken(t testing.TB, email string) (*account.User, string)
 	return u, token
 }
 
-func TestDeleteAnAccountWithoutAPassword(t *testing.T) {
+func TestDeleteAccountWithoutPassword(t *testing.T) {
 	t.Parallel()
 	g := withGoogle(t).browser(t)
-	m := g.in(t, "ada@example.com")
+	m := g.signIn(t, "ada@example.com")
 	u, _, err := g.deps.Accounts.Identify(t.Context(), m.Token)
 	must(t, err)
 	stale, err := g.deps.Accounts.Renew(u)
 	must(t, err)
 	bare := *g.bundle
 	bare.client = &http.Client{Transport: g.client.Transport}
-	bare.auth(t, "delete-account", fields{}, bearer(stale)).failed(t, http.StatusForbidden, "sign_in_again")
-	bare.auth(t, "change-password", fields{"currentPassword": "", "newPassword": "another one"}, bearer(m.Token)).failed(t, http.StatusBadRequest, "invalid_request")
-	bare.auth(t, "change-password", fields{"currentPassword": "x", "newPassword": "another one"}, bearer(m.Token)).failed(t, http.StatusBadRequest, "wrong_password")
+	bare.auth(t, "delete-account", fields{}, bearer(stale)).accountError(t, http.StatusForbidden, "sign_in_again")
+	bare.auth(t, "change-password", fields{"currentPassword": "", "newPassword": "another one"}, bearer(m.Token)).accountError(t, http.StatusBadRequest, "invalid_request")
+	bare.auth(t, "change-password", fields{"currentPassword": "x", "newPassword": "another one"}, bearer(m.Token)).accountError(t, http.StatusBadRequest, "wrong_password")
 	bare.auth(t, "delete-account", fields{}, bearer(m.Token)).expect(t, http.StatusOK)
 	users, err := g.broker.JetStream().KeyValue(t.Context(), broker.BucketUsers)
 	must(t, err)
@@ -145,13 +145,13 @@ func TestDeleteAnAccountWithoutAPassword(t *testing.T) {
 	for name := range left.Keys() {
 		t.Errorf("%s is left", name)
 	}
-	bare.request(t, http.MethodGet, authRoute+"validate", nil, bearer(m.Token)).failed(t, http.StatusUnauthorized, "invalid_token")
-	if again := g.browser(t).in(t, "ada@example.com"); again.User.ID == u.ID {
+	bare.request(t, http.MethodGet, authRoute+"validate", nil, bearer(m.Token)).accountError(t, http.StatusUnauthorized, "invalid_token")
+	if again := g.browser(t).signIn(t, "ada@example.com"); again.User.ID == u.ID {
 		t.Error("the deleted account is back")
 	}
 }
 
-func put(t testing.TB, b *bundle, u *account.User) error {
+func putUser(t testing.TB, b *bundle, u *account.User) error {
 	t.Helper()
 	data, err := json.Marshal(u)
 	must(t, err)

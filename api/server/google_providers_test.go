@@ -7,8 +7,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/server"
 )
 
-// TestProvidersHaveReturnOrigins sets up redirect addresses of every sort.
-func TestProvidersHaveReturnOrigins(t *testing.T) {
+// TestProviderReturnOrigins sets up redirect addresses of every sort.
+func TestProviderReturnOrigins(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct{ redirect, page, want string }{
 		{"https://page.example/auth/google/callback", "", "https://page.example"},
@@ -30,7 +30,7 @@ func TestProvidersHaveReturnOrigins(t *testing.T) {
 				Providers     map[string]bool
 				ReturnOrigins map[string]string
 			}
-			b.request(t, http.MethodGet, authRoute+"providers", nil).expect(t, http.StatusOK).into(t, &got)
+			b.request(t, http.MethodGet, authRoute+"providers", nil).expect(t, http.StatusOK).decode(t, &got)
 			if !got.Providers["google"] || got.ReturnOrigins["google"] != tc.want {
 				t.Errorf("told %+v, want %q", got, tc.want)
 			}

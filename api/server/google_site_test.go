@@ -14,13 +14,13 @@ import (
 )
 
 // onward is what a page at another site goes to Google with.
-type onward struct{ URL, Attempt string }
+type attempt struct{ URL, Attempt string }
 
-func (g *googled) onward(t testing.TB, options ...option) onward {
+func (g *googleFixture) startAttempt(t testing.TB, options ...option) attempt {
 	t.Helper()
-	var o onward
+	var o attempt
 	resp := g.request(t, http.MethodGet, authRoute+"google", nil, append(options, header("Accept", "application/json"))...).expect(t, http.StatusOK)
-	resp.into(t, &o)
+	resp.decode(t, &o)
 	if len(resp.Cookies()) != 0 || o.URL == "" || o.Attempt == "" || resp.Header.Get("Cache-Control") != "no-store" || !strings.Contains(resp.Header.Get("Vary"), "Accept") {
 		t.Errorf("told %s with %v", resp.body, resp.Header)
 	}
@@ -31,8 +31,8 @@ func (g *googled) onward(t testing.TB, options ...option) onward {
 func TestGoogleFromAnotherSite(t *testing.T) {
 	t.Parallel()
 	g := withGoogle(t)
-	o, other := g.onward(t), g.onward(t)
-	w := allow(t, o.URL, "ada@example.com")
+	o, other := g.startAttempt(t), g.startAttempt(t)
+	w := authorize(t, o.URL, "ada@example.com")
 	body := func(attempt any) fields { return fields{"code": w.code, "state": w.state, "attempt": attempt} }
 	letter := "A"
 	if o.Attempt[10] == 'A' {
@@ -40,39 +40,39 @@ func TestGoogleFromAnotherSite(t *testing.T) {
 	}
 	for name, attempt := range map[string]any{"none": "", "another": other.Attempt, "forged": o.Attempt[:10] + letter + o.Attempt[11:], "no text": 7} {
 		t.Run(name, func(t *testing.T) {
-			g.auth(t, "google-oauth", body(attempt)).failed(t, http.StatusUnauthorized, "google_state")
+			g.auth(t, "google-oauth", body(attempt)).accountError(t, http.StatusUnauthorized, "google_state")
 		})
 	}
 	// What is given counts, whatever the cookie says.
 	planted := &http.Cookie{Name: "t2i_google", Value: o.Attempt}
-	g.auth(t, "google-oauth", body(other.Attempt), cookie(planted)).failed(t, http.StatusUnauthorized, "google_state")
-	var m member
-	g.auth(t, "google-oauth", body(o.Attempt)).expect(t, http.StatusOK).into(t, &m)
+	g.auth(t, "google-oauth", body(other.Attempt), cookie(planted)).accountError(t, http.StatusUnauthorized, "google_state")
+	var m googleSession
+	g.auth(t, "google-oauth", body(o.Attempt)).expect(t, http.StatusOK).decode(t, &m)
 	if m.Token == "" || m.User.Email != "ada@example.com" {
 		t.Errorf("signed in %+v", m)
 	}
-	g.auth(t, "google-oauth", body(o.Attempt)).failed(t, http.StatusUnauthorized, "google_state")
+	g.auth(t, "google-oauth", body(o.Attempt)).accountError(t, http.StatusUnauthorized, "google_state")
 	// Its members send their token in a header, and link with it.
 	ann := g.signUp(t, annEmail)
-	o = g.onward(t, bearer(ann.Token), header("Sec-Fetch-Site", "cross-site"))
-	w = allow(t, o.URL, "private@example.com")
-	g.auth(t, "google-oauth", body(o.Attempt)).failed(t, http.StatusUnauthorized, "google_state")
-	o = g.onward(t, bearer(ann.Token), header("Sec-Fetch-Site", "cross-site"))
-	w = allow(t, o.URL, "private@example.com")
-	g.auth(t, "google-oauth", body(o.Attempt), bearer(ann.Token)).expect(t, http.StatusOK).into(t, &m)
+	o = g.startAttempt(t, bearer(ann.Token), header("Sec-Fetch-Site", "cross-site"))
+	w = authorize(t, o.URL, "private@example.com")
+	g.auth(t, "google-oauth", body(o.Attempt)).accountError(t, http.StatusUnauthorized, "google_state")
+	o = g.startAttempt(t, bearer(ann.Token), header("Sec-Fetch-Site", "cross-site"))
+	w = authorize(t, o.URL, "private@example.com")
+	g.auth(t, "google-oauth", body(o.Attempt), bearer(ann.Token)).expect(t, http.StatusOK).decode(t, &m)
 	if m.User.ID != ann.User.ID || !m.User.HasGoogle {
 		t.Errorf("linked %+v", m)
 	}
 }
 
-// TestPlantedAttempts has a neighboring site put an attempt of its own before that of the browser.
-func TestPlantedAttempts(t *testing.T) {
+// TestPlantedGoogleAttempt has a neighboring site put an attempt of its own before that of the browser.
+func TestPlantedGoogleAttempt(t *testing.T) {
 	t.Parallel()
 	g := withGoogle(t)
 	b, eve := g.browser(t), g.browser(t)
-	eve.begin(t, "")
-	w := allow(t, b.begin(t, ""), "ada@example.com")
-	g.auth(t, "google-oauth", w.body(), cookie(eve.jarred(t, "t2i_google")), cookie(b.jarred(t, "t2i_google"))).expect(t, http.StatusOK)
+	eve.startSignIn(t, "")
+	w := authorize(t, b.startSignIn(t, ""), "ada@example.com")
+	g.auth(t, "google-oauth", w.body(), cookie(eve.jarCookie(t, "t2i_google")), cookie(b.jarCookie(t, "t2i_google"))).expect(t, http.StatusOK)
 }
 
 // TestUnavailableGoogleCostsNoAttempts tries more often than strangers may, while nobody can sign in.
@@ -81,7 +81,7 @@ func TestUnavailableGoogleCostsNoAttempts(t *testing.T) {
 	g := withGoogle(t).browser(t)
 	simulatortest.Script(t, g.sim, simulator.Rule{ID: "down", Kind: simulator.KindToken, Fault: "html_502"})
 	for range 32 {
-		g.auth(t, "google-oauth", allow(t, g.begin(t, ""), "ada@example.com").body()).failed(t, http.StatusServiceUnavailable, "google_unavailable")
+		g.auth(t, "google-oauth", authorize(t, g.startSignIn(t, ""), "ada@example.com").body()).accountError(t, http.StatusServiceUnavailable, "google_unavailable")
 	}
 }
 
@@ -104,8 +104,8 @@ func TestGoogleRedirectsToTheRightPage(t *testing.T) {
 	}
 }
 
-// TestOwnersAreNotifiedOfALink links an account, and signs in with it.
-func TestOwnersAreNotifiedOfALink(t *testing.T) {
+// TestGoogleLinkNotifiesOwner links an account, and signs in with it.
+func TestGoogleLinkNotifiesOwner(t *testing.T) {
 	t.Parallel()
 	told := make(chan string, 10)
 	g := withGoogle(t, func(_ *server.Config, deps *server.Deps) {
@@ -117,14 +117,14 @@ func TestOwnersAreNotifiedOfALink(t *testing.T) {
 		deps.Recovery.Start()
 		t.Cleanup(func() { must(t, deps.Recovery.Stop(context.Background())) })
 	})
-	g.browser(t).in(t, "new@example.com") // An account that is made tells nobody.
+	g.browser(t).signIn(t, "new@example.com") // An account that is made tells nobody.
 	ann := g.signUp(t, annEmail)
 	for range 2 { // Again changes nothing.
 		b := g.browser(t)
-		w := allow(t, b.begin(t, ""), "private@example.com")
+		w := authorize(t, b.startSignIn(t, ""), "private@example.com")
 		b.auth(t, "google-oauth", w.body(), bearer(ann.Token), header("Accept-Language", "zh")).expect(t, http.StatusOK)
 	}
-	g.browser(t).in(t, "private@example.com")
+	g.browser(t).signIn(t, "private@example.com")
 	g.auth(t, "change-password", fields{"currentPassword": annPassword, "newPassword": "another password"}, bearer(ann.Token)).expect(t, http.StatusOK)
 	if link, next := <-told, <-told; link != annEmail+" google zh" || next != annEmail+" password en" {
 		t.Errorf("told %s, %s", link, next)

@@ -15,16 +15,16 @@ import (
 )
 
 // googled is a server whose Google is the simulator.
-type googled struct {
+type googleFixture struct {
 	*bundle
 	sim  *simulator.Simulator
 	deps server.Deps
 	cfg  server.Config
 }
 
-func withGoogle(t testing.TB, changes ...func(*server.Config, *server.Deps)) *googled {
+func withGoogle(t testing.TB, changes ...func(*server.Config, *server.Deps)) *googleFixture {
 	t.Helper()
-	g := &googled{sim: simulatortest.Start(t)}
+	g := &googleFixture{sim: simulatortest.Start(t)}
 	changes = append(changes, simulatedGoogle(g.sim), func(cfg *server.Config, deps *server.Deps) { g.deps, g.cfg = *deps, *cfg })
 	g.bundle = setup(t, changes...)
 	return g
@@ -38,7 +38,7 @@ func simulatedGoogle(sim *simulator.Simulator) func(*server.Config, *server.Deps
 }
 
 // browser is somebody's browser: it keeps cookies.
-func (g *googled) browser(t testing.TB) *googled {
+func (g *googleFixture) browser(t testing.TB) *googleFixture {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
 	must(t, err)
@@ -50,7 +50,7 @@ func (g *googled) browser(t testing.TB) *googled {
 }
 
 // begin goes to Google and returns the address there.
-func (g *googled) begin(t testing.TB, path string, options ...option) string {
+func (g *googleFixture) startSignIn(t testing.TB, path string, options ...option) string {
 	t.Helper()
 	resp := g.request(t, http.MethodGet, authRoute+"google"+path, nil, options...).expect(t, http.StatusFound)
 	if resp.Header.Get("Cache-Control") != "no-store" {
@@ -60,21 +60,21 @@ func (g *googled) begin(t testing.TB, path string, options ...option) string {
 }
 
 // way is what somebody brings back from Google.
-type way struct{ code, state string }
+type authCode struct{ code, state string }
 
-func (w way) body() fields { return fields{"code": w.code, "state": w.state} }
+func (w authCode) body() fields { return fields{"code": w.code, "state": w.state} }
 
-func allow(t testing.TB, address, email string, more ...string) way {
+func authorize(t testing.TB, address, email string, more ...string) authCode {
 	t.Helper()
 	back := simulatortest.Decide(t, address, "allow", append([]string{"email", email}, more...)...)
 	if back.Path != server.GooglePath {
 		t.Errorf("sent back to %s", back)
 	}
-	return way{back.Query().Get("code"), back.Query().Get("state")}
+	return authCode{back.Query().Get("code"), back.Query().Get("state")}
 }
 
 // member is who signed in with Google.
-type member struct {
+type googleSession struct {
 	Success        bool
 	Message, Token string
 	Return         string
@@ -85,15 +85,15 @@ type member struct {
 }
 
 // in goes the whole way.
-func (g *googled) in(t testing.TB, email string, more ...string) member {
+func (g *googleFixture) signIn(t testing.TB, email string, more ...string) googleSession {
 	t.Helper()
-	var m member
-	g.auth(t, "google-oauth", allow(t, g.begin(t, ""), email, more...).body()).expect(t, http.StatusOK).into(t, &m)
+	var m googleSession
+	g.auth(t, "google-oauth", authorize(t, g.startSignIn(t, ""), email, more...).body()).expect(t, http.StatusOK).decode(t, &m)
 	return m
 }
 
 // jarred returns a cookie that a browser holds for the routes of accounts, nil when it holds none.
-func (g *googled) jarred(t testing.TB, name string) *http.Cookie {
+func (g *googleFixture) jarCookie(t testing.TB, name string) *http.Cookie {
 	t.Helper()
 	u, err := url.Parse(g.url + authRoute)
 	must(t, err)
@@ -123,20 +123,20 @@ func TestGoogleFlow(t *testing.T) {
 			t.Errorf("%q in %s", secret, flow.Value)
 		}
 	}
-	w := allow(t, address.String(), "ada@example.com")
+	w := authorize(t, address.String(), "ada@example.com")
 	page := g.request(t, http.MethodGet, server.GooglePath+"?code="+url.QueryEscape(w.code)+"&state="+w.state, nil).expect(t, http.StatusOK)
 	if page.Header.Get("Referrer-Policy") != "no-referrer" || !strings.Contains(string(page.body), "<title>Page") {
 		t.Errorf("the page: %v", page.Header)
 	}
 	resp := g.auth(t, "google-oauth", w.body()).expect(t, http.StatusOK)
-	var m member
-	resp.into(t, &m)
+	var m googleSession
+	resp.decode(t, &m)
 	u := m.User
 	if !m.Success || m.Message == "" || m.Return != "/?tab=audio" || u.Email != "ada@example.com" || u.Username != "Ada Lovelace" || u.AuthProvider != "google" ||
-		!strings.Contains(u.Avatar, "/google/a/") || u.HasPassword || !u.HasGoogle || !milliseconds.MatchString(u.CreatedAt) || !milliseconds.MatchString(u.LastLoginAt) {
+		!strings.Contains(u.Avatar, "/google/a/") || u.HasPassword || !u.HasGoogle || !millisecondsPattern.MatchString(u.CreatedAt) || !millisecondsPattern.MatchString(u.LastLoginAt) {
 		t.Errorf("signed in: %s", resp.body)
 	}
-	if in := g.jarred(t, "auth_token"); in == nil || in.Value != m.Token || g.jarred(t, "t2i_google") != nil {
+	if in := g.jarCookie(t, "auth_token"); in == nil || in.Value != m.Token || g.jarCookie(t, "t2i_google") != nil {
 		t.Errorf("cookies %v", resp.Cookies())
 	}
 	for _, hidden := range []string{"googleInfo", "passwordHash", "tokenVersion"} {
@@ -145,7 +145,7 @@ func TestGoogleFlow(t *testing.T) {
 		}
 	}
 	g.request(t, http.MethodGet, authRoute+"validate", nil, bearer(m.Token)).expect(t, http.StatusOK)
-	if again := g.browser(t).in(t, "ada@example.com"); again.User.ID != u.ID {
+	if again := g.browser(t).signIn(t, "ada@example.com"); again.User.ID != u.ID {
 		t.Errorf("the second time %+v", again)
 	}
 	g.request(t, http.MethodGet, authRoute+"providers", nil).expect(t, http.StatusOK)
@@ -162,7 +162,7 @@ func TestGoogleStates(t *testing.T) {
 	second.serve(t)
 	nobody := func(t *testing.T, r *reply) {
 		t.Helper()
-		r.failed(t, http.StatusUnauthorized, "google_state")
+		r.accountError(t, http.StatusUnauthorized, "google_state")
 		for _, c := range r.Cookies() {
 			if c.Name == "auth_token" && c.Value != "" {
 				t.Errorf("signed in: %v", c)
@@ -172,8 +172,8 @@ func TestGoogleStates(t *testing.T) {
 	t.Run("replayed", func(t *testing.T) {
 		t.Parallel()
 		b := g.browser(t)
-		w := allow(t, b.begin(t, ""), "ada@example.com")
-		kept := b.jarred(t, "t2i_google")
+		w := authorize(t, b.startSignIn(t, ""), "ada@example.com")
+		kept := b.jarCookie(t, "t2i_google")
 		b.auth(t, "google-oauth", w.body()).expect(t, http.StatusOK)
 		nobody(t, b.auth(t, "google-oauth", w.body()))
 		// A browser that did not forget the cookie, here and at another process.
@@ -183,15 +183,15 @@ func TestGoogleStates(t *testing.T) {
 	t.Run("another process", func(t *testing.T) {
 		t.Parallel()
 		b := g.browser(t)
-		w := allow(t, b.begin(t, ""), "ada@example.com")
-		second.auth(t, "google-oauth", w.body(), cookie(b.jarred(t, "t2i_google"))).expect(t, http.StatusOK)
+		w := authorize(t, b.startSignIn(t, ""), "ada@example.com")
+		second.auth(t, "google-oauth", w.body(), cookie(b.jarCookie(t, "t2i_google"))).expect(t, http.StatusOK)
 		nobody(t, b.auth(t, "google-oauth", w.body()))
 	})
 	t.Run("at once", func(t *testing.T) {
 		t.Parallel()
 		b := g.browser(t)
-		w := allow(t, b.begin(t, ""), "ada@example.com")
-		kept, statuses := b.jarred(t, "t2i_google"), make(chan int, 8)
+		w := authorize(t, b.startSignIn(t, ""), "ada@example.com")
+		kept, statuses := b.jarCookie(t, "t2i_google"), make(chan int, 8)
 		for range cap(statuses) {
 			go func() { statuses <- g.auth(t, "google-oauth", w.body(), cookie(kept)).StatusCode }()
 		}
@@ -205,13 +205,13 @@ func TestGoogleStates(t *testing.T) {
 	})
 	t.Run("no cookie", func(t *testing.T) {
 		t.Parallel()
-		w := allow(t, g.browser(t).begin(t, ""), "ada@example.com")
+		w := authorize(t, g.browser(t).startSignIn(t, ""), "ada@example.com")
 		nobody(t, g.auth(t, "google-oauth", w.body()))
 	})
 	t.Run("wrong state", func(t *testing.T) {
 		t.Parallel()
 		b := g.browser(t)
-		w := allow(t, b.begin(t, ""), "ada@example.com")
+		w := authorize(t, b.startSignIn(t, ""), "ada@example.com")
 		for _, state := range []string{"", "x", w.state + "x", strings.ToLower(w.state)} {
 			nobody(t, b.auth(t, "google-oauth", fields{"code": w.code, "state": state}))
 		}
@@ -222,18 +222,18 @@ func TestGoogleStates(t *testing.T) {
 	t.Run("a stranger's code", func(t *testing.T) {
 		t.Parallel()
 		victim, attacker := g.browser(t), g.browser(t)
-		w := allow(t, attacker.begin(t, ""), "eve@example.com")
-		mine := allow(t, victim.begin(t, ""), "ada@example.com")
+		w := authorize(t, attacker.startSignIn(t, ""), "eve@example.com")
+		mine := authorize(t, victim.startSignIn(t, ""), "ada@example.com")
 		nobody(t, victim.auth(t, "google-oauth", w.body()))
 		// With the victim's own state Google refuses the code: it was given for another challenge.
 		f := victim.auth(t, "google-oauth", fields{"code": w.code, "state": mine.state})
-		f.failed(t, http.StatusUnauthorized, "google_refused")
+		f.accountError(t, http.StatusUnauthorized, "google_refused")
 	})
 	t.Run("forged cookies", func(t *testing.T) {
 		t.Parallel()
 		b := g.browser(t)
-		w := allow(t, b.begin(t, ""), "ada@example.com")
-		value := b.jarred(t, "t2i_google").Value
+		w := authorize(t, b.startSignIn(t, ""), "ada@example.com")
+		value := b.jarCookie(t, "t2i_google").Value
 		other := "A"
 		if value[10] == 'A' {
 			other = "B"
@@ -246,26 +246,26 @@ func TestGoogleStates(t *testing.T) {
 	t.Run("from another site", func(t *testing.T) {
 		t.Parallel()
 		b := g.browser(t)
-		w := allow(t, b.begin(t, ""), "ada@example.com")
-		b.auth(t, "google-oauth", w.body(), header("Sec-Fetch-Site", "cross-site")).failed(t, http.StatusForbidden, "cross_origin")
+		w := authorize(t, b.startSignIn(t, ""), "ada@example.com")
+		b.auth(t, "google-oauth", w.body(), header("Sec-Fetch-Site", "cross-site")).accountError(t, http.StatusForbidden, "cross_origin")
 	})
 	t.Run("an old session", func(t *testing.T) {
 		t.Parallel()
 		b := g.browser(t)
-		w := allow(t, b.begin(t, ""), "ada@example.com")
+		w := authorize(t, b.startSignIn(t, ""), "ada@example.com")
 		gone := &http.Cookie{Name: "auth_token", Value: "gone"}
-		kept := b.jarred(t, "t2i_google")
+		kept := b.jarCookie(t, "t2i_google")
 		resp := g.auth(t, "google-oauth", w.body(), cookie(kept), cookie(gone)).expect(t, http.StatusOK)
 		if cookies := resp.Cookies(); cookies[len(cookies)-1].Name != "auth_token" || cookies[len(cookies)-1].Value == "" || resp.Header.Get("WWW-Authenticate") != "" {
 			t.Errorf("cookies %v", cookies)
 		}
-		w = allow(t, b.begin(t, ""), "ada@example.com")
-		b.auth(t, "google-oauth", w.body(), bearer("gone")).failed(t, http.StatusUnauthorized, "invalid_token")
+		w = authorize(t, b.startSignIn(t, ""), "ada@example.com")
+		b.auth(t, "google-oauth", w.body(), bearer("gone")).accountError(t, http.StatusUnauthorized, "invalid_token")
 	})
 }
 
 // idToken returns what Google's script gives a page.
-func (g *googled) idToken(t testing.TB, email string, changes fields) string {
+func (g *googleFixture) idToken(t testing.TB, email string, changes fields) string {
 	t.Helper()
 	claims := g.sim.Google().Claims(g.sim.Google().User(email), simulator.GoogleClientID)
 	for name, value := range changes {
@@ -284,25 +284,25 @@ func TestGoogleLogin(t *testing.T) {
 		return g.auth(t, "google-login", fields{"idToken": token}, options...)
 	}
 	token := g.idToken(t, "ada@example.com", nil)
-	var m member
-	login(token).expect(t, http.StatusOK).into(t, &m)
+	var m googleSession
+	login(token).expect(t, http.StatusOK).decode(t, &m)
 	if m.Token == "" || m.User.AuthProvider != "google" || m.User.Avatar == "" || m.Return != "" {
 		t.Errorf("signed in %+v", m)
 	}
-	login(token).failed(t, http.StatusUnauthorized, "google_state") // It is good once.
-	login(token+"=").failed(t, http.StatusUnauthorized, "google_token")
+	login(token).accountError(t, http.StatusUnauthorized, "google_state") // It is good once.
+	login(token+"=").accountError(t, http.StatusUnauthorized, "google_token")
 	for _, bad := range []any{"", "x", nil, 7, g.idToken(t, "ada@example.com", fields{"aud": "x"}), g.idToken(t, "ada@example.com", fields{"exp": 1}), g.idToken(t, "ada@example.com", fields{"nonce": "n"})} {
-		login(bad).failed(t, http.StatusUnauthorized, "google_token")
+		login(bad).accountError(t, http.StatusUnauthorized, "google_token")
 	}
-	g.auth(t, "google-login", "{").failed(t, http.StatusBadRequest, "invalid_json")
+	g.auth(t, "google-login", "{").accountError(t, http.StatusBadRequest, "invalid_json")
 	must(t, g.sim.Google().Rotate())
 	login(g.idToken(t, "ada@example.com", fields{"jti": "2"})).expect(t, http.StatusOK)
 	// Of a token that has a nonce, the attempt that was begun decides; another one is as good as without the attempt.
 	b := g.browser(t)
-	address, err := url.Parse(b.begin(t, ""))
+	address, err := url.Parse(b.startSignIn(t, ""))
 	must(t, err)
-	kept := b.jarred(t, "t2i_google")
-	login(g.idToken(t, "ada@example.com", fields{"nonce": "another"}), cookie(kept)).failed(t, http.StatusUnauthorized, "google_token")
+	kept := b.jarCookie(t, "t2i_google")
+	login(g.idToken(t, "ada@example.com", fields{"nonce": "another"}), cookie(kept)).accountError(t, http.StatusUnauthorized, "google_token")
 	login(g.idToken(t, "ada@example.com", fields{"jti": "3"}), cookie(kept)).expect(t, http.StatusOK)
 	login(g.idToken(t, "ada@example.com", fields{"nonce": address.Query().Get("nonce")}), cookie(kept)).expect(t, http.StatusOK)
 }

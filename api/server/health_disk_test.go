@@ -15,11 +15,11 @@ func TestFullDisk(t *testing.T) {
 	t.Parallel()
 	dir := ""
 	disk := brokertest.Start(t, func(c *broker.Config) { dir = c.DataDir })
-	b := setup(t, on(t, disk))
+	b := setup(t, withBroker(t, disk))
 	submission := fields{"kind": "prompt", "input": fields{"text": "x"}}
 	var ids [3]struct{ ID string }
 	for i := range ids {
-		b.request(t, http.MethodPost, "/api/jobs", submission).expect(t, http.StatusAccepted).into(t, &ids[i])
+		b.request(t, http.MethodPost, "/api/jobs", submission).expect(t, http.StatusAccepted).decode(t, &ids[i])
 		b.request(t, http.MethodPost, "/api/jobs/"+ids[i].ID+"/cancel", nil).expect(t, http.StatusOK)
 	}
 	kept, deleted := ids[0].ID, ids[1].ID

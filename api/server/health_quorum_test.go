@@ -9,12 +9,12 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
 )
 
-// TestHealthShowsALostQuorum stops two of three servers of a cluster: the operator reads that it has no leader, which is
+// TestHealthShowsLostQuorum stops two of three servers of a cluster: the operator reads that it has no leader, which is
 // neither a full nor a failed disk, and once they are back everything goes on.
-func TestHealthShowsALostQuorum(t *testing.T) {
+func TestHealthShowsLostQuorum(t *testing.T) {
 	t.Parallel()
 	c := brokertest.StartCluster(t)
-	b := setup(t, withAdmin, on(t, c.Open(0)))
+	b := setup(t, withAdmin, withBroker(t, c.Open(0)))
 	submission := fields{"kind": "prompt", "input": fields{"text": "x"}}
 	b.request(t, http.MethodPost, "/api/jobs", submission).expect(t, http.StatusAccepted)
 

@@ -20,7 +20,7 @@ import (
 )
 
 // report is the answer of the health check.
-type report struct {
+type healthReport struct {
 	Status    string
 	Timestamp string
 	Version   string
@@ -32,7 +32,7 @@ type report struct {
 	}
 }
 
-func (r report) check(name string) (status string, details fields) {
+func (r healthReport) check(name string) (status string, details fields) {
 	for _, c := range r.Checks {
 		if c.Name == name {
 			return c.Status, c.Details
@@ -41,20 +41,20 @@ func (r report) check(name string) (status string, details fields) {
 	return "absent", nil
 }
 
-func (b *bundle) health(t testing.TB, status int) report {
+func (b *bundle) health(t testing.TB, status int) healthReport {
 	t.Helper()
-	var r report
-	b.request(t, http.MethodGet, "/internal/health", nil).expect(t, status).into(t, &r)
+	var r healthReport
+	b.request(t, http.MethodGet, "/internal/health", nil).expect(t, status).decode(t, &r)
 	return r
 }
 
-func (b *bundle) announce(t testing.TB, id, mode string) {
+func (b *bundle) registerWorker(t testing.TB, id, mode string) {
 	t.Helper()
 	slots := map[job.Kind]int{job.KindImage: 1, job.KindAudio: 1, job.KindPrompt: 1, job.KindTranslation: 1}
 	must(t, b.control.RegisterWorker(t.Context(), control.Worker{ID: id, Mode: mode, StartedAt: job.At(time.Now()), Slots: slots}))
 }
 
-var milliseconds = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$`)
+var millisecondsPattern = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$`)
 
 func TestHealth(t *testing.T) {
 	t.Parallel()
@@ -63,10 +63,10 @@ func TestHealth(t *testing.T) {
 	if status, details := r.check("workers"); r.Status != "degraded" || status != "degraded" || details["count"] != 0.0 {
 		t.Errorf("without workers: %+v", r)
 	}
-	b.announce(t, "w1", "simulator")
+	b.registerWorker(t, "w1", "simulator")
 	b.push(t, newSpec(job.OwnerAnonymous, "job-a", job.KindImage, imageInput()))
 	r = b.health(t, http.StatusOK)
-	if r.Status != "ok" || !milliseconds.MatchString(r.Timestamp) || len(r.Checks) != 10 || r.Version == "" || r.Commit == "" || r.BuildTime == "" {
+	if r.Status != "ok" || !millisecondsPattern.MatchString(r.Timestamp) || len(r.Checks) != 10 || r.Version == "" || r.Commit == "" || r.BuildTime == "" {
 		t.Errorf("got %+v", r)
 	}
 	for _, name := range []string{"config.required_env", "kv.users", "kv.results", "nats", "store.loss", "workers", "upstreams", "queue", "mail", "switches"} {
@@ -80,7 +80,7 @@ func TestHealth(t *testing.T) {
 	if _, details := r.check("workers"); details["simulated"] != true {
 		t.Errorf("with a worker elsewhere that runs the simulator: %v", details)
 	}
-	b.announce(t, "w2", "live")
+	b.registerWorker(t, "w2", "live")
 	r = b.health(t, http.StatusServiceUnavailable)
 	if status, _ := r.check("workers"); status != "degraded" {
 		t.Errorf("with a mixture of modes: %+v", r)
@@ -90,7 +90,7 @@ func TestHealth(t *testing.T) {
 func TestHealthShowsMissingSettings(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(_ *server.Config, deps *server.Deps) { deps.MissingEnv = []string{"DEEPSEEK_API_KEY"} })
-	b.announce(t, "w1", "live")
+	b.registerWorker(t, "w1", "live")
 	r := b.health(t, http.StatusServiceUnavailable)
 	status, details := r.check("config.required_env")
 	if missing, ok := details["missing"].([]any); status != "degraded" || !ok || len(missing) != 1 || missing[0] != "DEEPSEEK_API_KEY" {
@@ -117,7 +117,7 @@ func TestHealthWithoutNATS(t *testing.T) {
 func TestHealthToken(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(cfg *server.Config, _ *server.Deps) { cfg.HealthToken = "right" })
-	b.announce(t, "w1", "simulator")
+	b.registerWorker(t, "w1", "simulator")
 	for _, tc := range []struct {
 		query, authorization string
 		status               int
@@ -161,7 +161,7 @@ func TestProbes(t *testing.T) {
 }
 
 // on returns a change that puts the server on another broker.
-func on(t *testing.T, b *broker.Broker) func(*server.Config, *server.Deps) {
+func withBroker(t *testing.T, b *broker.Broker) func(*server.Config, *server.Deps) {
 	t.Helper()
 	return func(_ *server.Config, deps *server.Deps) {
 		var err error
@@ -174,15 +174,15 @@ func on(t *testing.T, b *broker.Broker) func(*server.Config, *server.Deps) {
 		deps.Store, err = store.New(t.Context(), b)
 		must(t, err)
 		deps.Jobs = jobs.New(b, deps.Queue, deps.Store)
-		deps.Accounts, deps.Recovery = people(t, b, deps.Log)
+		deps.Accounts, deps.Recovery = newAccounts(t, b, deps.Log)
 	}
 }
 
-// TestHealthShowsAFullStore fills the store: submissions are refused, and the operator reads why, once.
-func TestHealthShowsAFullStore(t *testing.T) {
+// TestHealthShowsFullStore fills the store: submissions are refused, and the operator reads why, once.
+func TestHealthShowsFullStore(t *testing.T) {
 	t.Parallel()
 	small := brokertest.Start(t, func(c *broker.Config) { c.MaxStoreMB = 1 })
-	b := setup(t, on(t, small))
+	b := setup(t, withBroker(t, small))
 	for i := 0; ; i++ {
 		_, err := small.JetStream().Publish(t.Context(), broker.DeadSubject(job.KindImage, "o", strconv.Itoa(i)), make([]byte, 64<<10))
 		if broker.NoRoom(err) {
@@ -222,14 +222,14 @@ func TestHealthShowsAFullStore(t *testing.T) {
 func TestHealthShowsDataLoss(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.announce(t, "w1", "simulator")
+	b.registerWorker(t, "w1", "simulator")
 	b.health(t, http.StatusOK)
 	must(t, b.broker.JetStream().DeleteStream(t.Context(), broker.StreamDead))
 	b.broker.TriggerReconcile()
 	limit := time.Now().Add(hang)
 	for {
-		r := report{}
-		b.request(t, http.MethodGet, "/internal/health", nil).into(t, &r)
+		r := healthReport{}
+		b.request(t, http.MethodGet, "/internal/health", nil).decode(t, &r)
 		if status, details := r.check("store.loss"); status == "degraded" && details["reason"] == "data_lost" && details["at"] != nil {
 			break
 		}

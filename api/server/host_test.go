@@ -11,7 +11,7 @@ import (
 )
 
 // addressed is a request to a host of some name.
-func addressed(host string) option { return func(r *http.Request) { r.Host = host } }
+func withHost(host string) option { return func(r *http.Request) { r.Host = host } }
 
 func TestHosts(t *testing.T) {
 	t.Parallel()
@@ -48,30 +48,30 @@ func TestHosts(t *testing.T) {
 				cfg.Loopback, cfg.PublicHosts, cfg.FrontendURLs = tc.cfg.Loopback, tc.cfg.PublicHosts, tc.cfg.FrontendURLs
 			})
 			for _, host := range tc.good {
-				b.request(t, http.MethodGet, "/api/models", nil, addressed(host)).expect(t, http.StatusOK)
+				b.request(t, http.MethodGet, "/api/models", nil, withHost(host)).expect(t, http.StatusOK)
 			}
 			for _, host := range tc.refused {
 				for _, path := range []string{"/", "/api/models", "/internal/health", "/nowhere", "/assets/js/app.js"} {
-					f := b.request(t, http.MethodGet, path, nil, addressed(host)).problem(t, http.StatusMisdirectedRequest, "host_not_allowed")
+					f := b.request(t, http.MethodGet, path, nil, withHost(host)).problem(t, http.StatusMisdirectedRequest, "host_not_allowed")
 					if !strings.Contains(f.Detail, "PUBLIC_HOSTS") {
 						t.Errorf("it says %q", f.Detail)
 					}
 				}
-				zh := b.request(t, http.MethodPost, "/api/jobs", goodBody, addressed(host), header("Accept-Language", "zh")).problem(t, http.StatusMisdirectedRequest, "host_not_allowed")
+				zh := b.request(t, http.MethodPost, "/api/jobs", goodBody, withHost(host), header("Accept-Language", "zh")).problem(t, http.StatusMisdirectedRequest, "host_not_allowed")
 				if zh.Title == http.StatusText(http.StatusMisdirectedRequest) || !strings.Contains(zh.Detail, "PUBLIC_HOSTS") {
 					t.Errorf("in Chinese %q, %q", zh.Title, zh.Detail)
 				}
 				// Whoever watches over the process addresses it as it can.
 				for _, path := range []string{"/livez", "/readyz"} {
-					b.request(t, http.MethodGet, path, nil, addressed(host)).expect(t, http.StatusOK)
+					b.request(t, http.MethodGet, path, nil, withHost(host)).expect(t, http.StatusOK)
 				}
 			}
 		})
 	}
 }
 
-// TestRequestWithoutHost is one of HTTP/1.0, which no browser sends.
-func TestRequestWithoutHost(t *testing.T) {
+// TestHostHeader is one of HTTP/1.0, which no browser sends.
+func TestHostHeader(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(cfg *server.Config, _ *server.Deps) { cfg.Loopback = true })
 	for head, status := range map[string]string{
@@ -96,7 +96,7 @@ func TestInvalidHosts(t *testing.T) {
 		if err := cfg.Validate(); err == nil || !strings.Contains(err.Error(), "PUBLIC_HOSTS: expected ") || strings.Contains(err.Error(), entry) {
 			t.Errorf("%s: %v", entry, err)
 		}
-		if _, err := server.NewStartupHandler(cfg, telemetry.NewMetrics(), quiet()); err == nil {
+		if _, err := server.NewStartupHandler(cfg, telemetry.NewMetrics(), discardLogger()); err == nil {
 			t.Errorf("%s: a start goes on", entry)
 		}
 	}

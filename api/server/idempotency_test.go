@@ -12,7 +12,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-func (b *bundle) keyed(t testing.TB, key string, body any, options ...option) *reply {
+func (b *bundle) submitWithKey(t testing.TB, key string, body any, options ...option) *reply {
 	t.Helper()
 	return b.request(t, http.MethodPost, "/api/jobs", body, append(options, header("Idempotency-Key", key))...)
 }
@@ -23,8 +23,8 @@ func TestIdempotencyKey(t *testing.T) {
 	c, _ := guest()
 	var first, again view
 	body := fields{"kind": "image", "input": fields{"prompt": "p"}} // Its seed is random.
-	resp := b.keyed(t, "key-1", body, cookie(c)).expect(t, http.StatusAccepted)
-	resp.into(t, &first)
+	resp := b.submitWithKey(t, "key-1", body, cookie(c)).expect(t, http.StatusAccepted)
+	resp.decode(t, &first)
 	if id, err := uuid.Parse(first.ID); err != nil || id.Version() != 8 || id.Variant() != uuid.RFC4122 {
 		t.Errorf("id %q: %v", first.ID, err)
 	}
@@ -34,8 +34,8 @@ func TestIdempotencyKey(t *testing.T) {
 	for _, same := range []any{
 		body, `{"input": {"prompt": "p"}, "kind": "image"}`,
 	} {
-		resp = b.keyed(t, `"key-1"`, same, cookie(c)).expect(t, http.StatusAccepted)
-		resp.into(t, &again)
+		resp = b.submitWithKey(t, `"key-1"`, same, cookie(c)).expect(t, http.StatusAccepted)
+		resp.decode(t, &again)
 		if again.ID != first.ID || again.Input["seed"] != first.Input["seed"] || resp.Header.Get("Idempotent-Replayed") != "true" {
 			t.Errorf("again: %v %s", resp.Header, resp.body)
 		}
@@ -48,25 +48,25 @@ func TestIdempotencyKey(t *testing.T) {
 		fields{"kind": "prompt", "input": fields{"text": "p"}},
 		fields{"kind": "image", "input": fields{"prompt": "p"}, "deadline_seconds": 60},
 	} {
-		b.keyed(t, "key-1", other, cookie(c)).problem(t, http.StatusUnprocessableEntity, "idempotency_key_reused")
+		b.submitWithKey(t, "key-1", other, cookie(c)).problem(t, http.StatusUnprocessableEntity, "idempotency_key_reused")
 	}
 	// A request that is refused does not use the key up.
-	b.keyed(t, "key-2", fields{"kind": "image", "input": fields{}}, cookie(c)).problem(t, http.StatusBadRequest, "invalid_request")
-	b.keyed(t, "key-2", body, cookie(c)).expect(t, http.StatusAccepted)
+	b.submitWithKey(t, "key-2", fields{"kind": "image", "input": fields{}}, cookie(c)).problem(t, http.StatusBadRequest, "invalid_request")
+	b.submitWithKey(t, "key-2", body, cookie(c)).expect(t, http.StatusAccepted)
 }
 
-func TestIdempotencyKeyAfterTheEnd(t *testing.T) {
+func TestIdempotencyKeyAfterCompletion(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.work(t, job.KindPrompt, succeeded)
+	b.work(t, job.KindPrompt, succeedJob)
 	var first, again view
-	resp := b.keyed(t, "key", goodBody, header("Prefer", "wait=60")).expect(t, http.StatusOK)
-	resp.into(t, &first)
+	resp := b.submitWithKey(t, "key", goodBody, header("Prefer", "wait=60")).expect(t, http.StatusOK)
+	resp.decode(t, &first)
 	if resp.Header.Get("Idempotent-Replayed") != "" {
 		t.Error("the first submission counts as a replay")
 	}
-	resp = b.keyed(t, "key", goodBody).expect(t, http.StatusOK)
-	resp.into(t, &again)
+	resp = b.submitWithKey(t, "key", goodBody).expect(t, http.StatusOK)
+	resp.decode(t, &again)
 	if again.ID != first.ID || again.Status != "succeeded" || resp.Header.Get("Idempotent-Replayed") != "true" || resp.Header.Get("Retry-After") != "" {
 		t.Errorf("%v %s", resp.Header, resp.body)
 	}
@@ -77,7 +77,7 @@ func TestIdempotencyKeyAfterTheEnd(t *testing.T) {
 	})
 }
 
-func TestIdempotencyKeyAtOnce(t *testing.T) {
+func TestConcurrentIdempotencyKey(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	const callers = 20
@@ -86,9 +86,9 @@ func TestIdempotencyKeyAtOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range callers {
 		wg.Go(func() {
-			resp := b.keyed(t, "key", goodBody)
+			resp := b.submitWithKey(t, "key", goodBody)
 			var v view
-			resp.into(t, &v)
+			resp.decode(t, &v)
 			ids[i], fresh[i] = v.ID, resp.Header.Get("Idempotent-Replayed") == ""
 		})
 	}
@@ -123,9 +123,9 @@ func TestIdempotencyKeyBelongsToItsCaller(t *testing.T) {
 		"2001:db8:0:2::1":              header("X-Forwarded-For", "2001:db8:0:2::1"),
 		"::ffff:198.51.100.1 (mapped)": header("X-Forwarded-For", "::ffff:198.51.100.1"),
 	} {
-		resp := b.keyed(t, "key", goodBody, o).expect(t, http.StatusAccepted)
+		resp := b.submitWithKey(t, "key", goodBody, o).expect(t, http.StatusAccepted)
 		var v view
-		resp.into(t, &v)
+		resp.decode(t, &v)
 		if other, taken := ids[v.ID]; taken || resp.Header.Get("Idempotent-Replayed") != "" {
 			t.Errorf("%s got the job of %s", name, other)
 		}
@@ -135,7 +135,7 @@ func TestIdempotencyKeyBelongsToItsCaller(t *testing.T) {
 		"203.0.113.7": "203.0.113.7", "2001:db8:0:1:ffff::9": "2001:db8:0:1::1", "198.51.100.1": "::ffff:198.51.100.1 (mapped)",
 	} {
 		var v view
-		b.keyed(t, "key", goodBody, header("X-Forwarded-For", address)).into(t, &v)
+		b.submitWithKey(t, "key", goodBody, header("X-Forwarded-For", address)).decode(t, &v)
 		if ids[v.ID] != owner {
 			t.Errorf("%s got the job of %q, want that of %s", address, ids[v.ID], owner)
 		}
@@ -149,16 +149,16 @@ func TestIdempotencyKeyOfANeighbor(t *testing.T) {
 	b := setup(t, func(cfg *server.Config, _ *server.Deps) { cfg.TrustedProxies = []string{"127.0.0.1"} })
 	victim, neighbor := header("X-Forwarded-For", "203.0.113.7"), header("X-Forwarded-For", "203.0.113.8")
 	var first, other view
-	b.keyed(t, "key", goodBody, victim).expect(t, http.StatusAccepted).into(t, &first)
-	resp := b.keyed(t, "key", goodBody, neighbor).expect(t, http.StatusAccepted)
-	resp.into(t, &other)
+	b.submitWithKey(t, "key", goodBody, victim).expect(t, http.StatusAccepted).decode(t, &first)
+	resp := b.submitWithKey(t, "key", goodBody, neighbor).expect(t, http.StatusAccepted)
+	resp.decode(t, &other)
 	if other.ID == first.ID || resp.Header.Get("Idempotent-Replayed") != "" {
 		t.Errorf("a neighbor gets the job: %v %s", resp.Header, resp.body)
 	}
 	// The job of the neighbor's answer is the neighbor's own, to cancel and to delete.
 	b.request(t, http.MethodPost, "/api/jobs/"+other.ID+"/cancel", nil, neighbor).expect(t, http.StatusOK)
 	var still view
-	b.request(t, http.MethodGet, "/api/jobs/"+first.ID, nil, victim).expect(t, http.StatusOK).into(t, &still)
+	b.request(t, http.MethodGet, "/api/jobs/"+first.ID, nil, victim).expect(t, http.StatusOK).decode(t, &still)
 	if still.Status != "queued" {
 		t.Errorf("the job of the first caller is %s", still.Status)
 	}
@@ -168,11 +168,11 @@ func TestIdempotencyKeyIsChecked(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	for _, key := range []string{"", `""`, strings.Repeat("k", 256), "a b", "ключ", "a\tb", "é"} {
-		b.keyed(t, key, goodBody).problem(t, http.StatusBadRequest, "invalid_idempotency_key")
+		b.submitWithKey(t, key, goodBody).problem(t, http.StatusBadRequest, "invalid_idempotency_key")
 	}
 	twice := func(r *http.Request) { r.Header["Idempotency-Key"] = []string{"a", "b"} }
 	b.request(t, http.MethodPost, "/api/jobs", goodBody, twice).problem(t, http.StatusBadRequest, "invalid_idempotency_key")
 	for _, key := range []string{"a", strings.Repeat("k", 255), `"` + strings.Repeat("k", 255) + `"`, `!~"#`, `"a\"b"`} {
-		b.keyed(t, key, goodBody).expect(t, http.StatusAccepted)
+		b.submitWithKey(t, key, goodBody).expect(t, http.StatusAccepted)
 	}
 }

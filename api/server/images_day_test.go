@@ -16,8 +16,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/gallery"
 )
 
-// TestImagesOfADay pushes out, in parallel too, and moves the clock to the next day and the end.
-func TestImagesOfADay(t *testing.T) {
+// TestImagesAreEvictedAndExpire pushes out, in parallel too, and moves the clock to the next day and the end.
+func TestImagesAreEvictedAndExpire(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
 	now := time.Now().UTC().Truncate(24 * time.Hour).Add(12 * time.Hour)
@@ -36,19 +36,19 @@ func TestImagesOfADay(t *testing.T) {
 		deps.Gallery = pictures
 	})
 	ann := bearer(b.signUp(t, annEmail).Token)
-	first := b.saveImage(t, picture(t, 8), ann).ID
+	first := b.saveImage(t, jpegImage(t, 8), ann).ID
 	var wg sync.WaitGroup
 	for range 3 * gallery.MaxImages {
-		wg.Go(func() { b.saveImage(t, picture(t, 16), ann) })
+		wg.Go(func() { b.saveImage(t, jpegImage(t, 16), ann) })
 	}
 	wg.Wait()
 	d := b.daily(t, ann)
 	if d.Count != 3 || slices.ContainsFunc(d.Images, func(i savedImage) bool { return i.ID == first }) {
 		t.Errorf("left: %+v", d)
 	}
-	b.request(t, http.MethodGet, imagesRoute+first, nil, ann).failed(t, http.StatusNotFound, "image_not_found")
+	b.request(t, http.MethodGet, imagesRoute+first, nil, ann).accountError(t, http.StatusNotFound, "image_not_found")
 	for _, i := range d.Images {
-		if resp := b.request(t, http.MethodGet, imagesRoute+"download/"+i.ID, nil, ann).expect(t, http.StatusOK); !bytes.Equal(resp.body, picture(t, 16)) {
+		if resp := b.request(t, http.MethodGet, imagesRoute+"download/"+i.ID, nil, ann).expect(t, http.StatusOK); !bytes.Equal(resp.body, jpegImage(t, 16)) {
 			t.Errorf("%s: %d bytes", i.ID, len(resp.body))
 		}
 	}
@@ -64,21 +64,21 @@ func TestImagesOfADay(t *testing.T) {
 	b.request(t, http.MethodGet, imagesRoute+d.Images[0].ID, nil, ann).expect(t, http.StatusOK)
 	move(12 * time.Hour)
 	for _, i := range d.Images {
-		b.request(t, http.MethodGet, imagesRoute+i.ID, nil, ann).failed(t, http.StatusNotFound, "image_not_found")
-		b.request(t, http.MethodGet, imagesRoute+"download/"+i.ID, nil, ann).failed(t, http.StatusNotFound, "image_not_found")
-		b.request(t, http.MethodDelete, imagesRoute+i.ID, nil, ann).failed(t, http.StatusBadRequest, "image_not_found")
+		b.request(t, http.MethodGet, imagesRoute+i.ID, nil, ann).accountError(t, http.StatusNotFound, "image_not_found")
+		b.request(t, http.MethodGet, imagesRoute+"download/"+i.ID, nil, ann).accountError(t, http.StatusNotFound, "image_not_found")
+		b.request(t, http.MethodDelete, imagesRoute+i.ID, nil, ann).accountError(t, http.StatusBadRequest, "image_not_found")
 	}
 	if end := b.daily(t, ann); end.Count+len(end.Earlier) != 0 {
 		t.Errorf("in the end: %+v", end)
 	}
 }
 
-// TestImageMatrix asks every route of saved images as everybody.
-func TestImageMatrix(t *testing.T) {
+// TestImageAccess asks every route of saved images as everybody.
+func TestImageAccess(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	ann, callers := b.everybody(t)
-	hers := b.saveImage(t, picture(t, 8), bearer(ann.Token)).ID
+	ann, callers := b.callers(t)
+	hers := b.saveImage(t, jpegImage(t, 8), bearer(ann.Token)).ID
 	routes := []struct {
 		method, path string
 		// owner, others are the statuses for Ann and for Bob.
@@ -98,7 +98,7 @@ func TestImageMatrix(t *testing.T) {
 		t.Helper()
 		var body any
 		if method == http.MethodPost {
-			body = saving(picture(t, 8))
+			body = saveBody(jpegImage(t, 8))
 		}
 		resp := b.request(t, method, imagesRoute+path, body, who)
 		if resp.StatusCode != want {
@@ -111,8 +111,8 @@ func TestImageMatrix(t *testing.T) {
 	for _, r := range routes {
 		for name, who := range callers {
 			switch {
-			case who.owner:
-			case who.bad, name == "guest", name == "nobody":
+			case who.isOwner:
+			case who.invalid, name == "guest", name == "nobody":
 				ask(name, r.method, r.path, who.option, http.StatusUnauthorized)
 			default:
 				ask(name, r.method, r.path, who.option, r.others)
@@ -132,25 +132,25 @@ func TestImageMatrix(t *testing.T) {
 	if d := b.daily(t, bearer(ann.Token)); d.Count != 0 {
 		t.Errorf("Ann has %+v", d)
 	}
-	b.request(t, http.MethodPost, imagesRoute+"save", saving(picture(t, 8)), cookie(ann.cookie), header("Sec-Fetch-Site", "cross-site")).failed(t, http.StatusForbidden, "cross_origin")
+	b.request(t, http.MethodPost, imagesRoute+"save", saveBody(jpegImage(t, 8)), cookie(ann.cookie), header("Sec-Fetch-Site", "cross-site")).accountError(t, http.StatusForbidden, "cross_origin")
 }
 
-// TestManySaves bounds how often one member saves.
-func TestManySaves(t *testing.T) {
+// TestSaveRateLimit bounds how often one member saves.
+func TestSaveRateLimit(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	ann, bob := bearer(b.signUp(t, annEmail).Token), bearer(b.signUp(t, "bob@example.org").Token)
 	for n := 0; ; n++ {
 		resp := b.request(t, http.MethodPost, imagesRoute+"save", fields{}, ann)
 		if resp.StatusCode == http.StatusTooManyRequests {
-			if f := resp.failed(t, http.StatusTooManyRequests, "too_many_attempts"); f.RetryAfter == 0 || n != 100 {
+			if f := resp.accountError(t, http.StatusTooManyRequests, "too_many_attempts"); f.RetryAfter == 0 || n != 100 {
 				t.Errorf("after %d: %+v", n, f)
 			}
 			break
 		}
-		resp.failed(t, http.StatusBadRequest, "invalid_request")
+		resp.accountError(t, http.StatusBadRequest, "invalid_request")
 	}
-	b.saveImage(t, picture(t, 8), bob)
+	b.saveImage(t, jpegImage(t, 8), bob)
 }
 
 // TestFullImageStore saves until NATS has no room left.
@@ -161,14 +161,14 @@ func TestFullImageStore(t *testing.T) {
 		must(t, err)
 		deps.Gallery = pictures
 	})
-	large := saving(largePicture(t))
+	large := saveBody(largePNG(t))
 	for n := range 20 {
 		who := bearer(b.signUp(t, fmt.Sprintf("member%d@example.org", n)).Token)
 		resp := b.request(t, http.MethodPost, imagesRoute+"save", large, who)
 		if resp.StatusCode == http.StatusCreated {
 			continue
 		}
-		if resp.failed(t, http.StatusServiceUnavailable, "store_full"); resp.Header.Get("Retry-After") == "" {
+		if resp.accountError(t, http.StatusServiceUnavailable, "store_full"); resp.Header.Get("Retry-After") == "" {
 			t.Errorf("headers %v", resp.Header)
 		}
 		return

@@ -28,7 +28,7 @@ import (
 const imagesRoute = "/api/images/"
 
 // picture is a JPEG.
-func picture(t testing.TB, side int) []byte {
+func jpegImage(t testing.TB, side int) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	must(t, jpeg.Encode(&b, image.NewGray(image.Rect(0, 0, side, side)), nil))
@@ -36,7 +36,7 @@ func picture(t testing.TB, side int) []byte {
 }
 
 // largePicture is a PNG of several chunks of the store.
-func largePicture(t testing.TB) []byte {
+func largePNG(t testing.TB) []byte {
 	t.Helper()
 	m := image.NewNRGBA(image.Rect(0, 0, 640, 640))
 	_, err := io.ReadFull(rand.NewChaCha8([32]byte{1}), m.Pix)
@@ -50,7 +50,7 @@ func largePicture(t testing.TB) []byte {
 }
 
 // saving is a body as the original's clients send it.
-func saving(data []byte) fields {
+func saveBody(data []byte) fields {
 	return fields{
 		"prompt": "canary lighthouse", "data": base64.StdEncoding.EncodeToString(data), "width": 1024, "height": 768, "seed": 42, "model": "flux", "negative": "canary fog",
 	}
@@ -69,7 +69,7 @@ type savedImage struct {
 	Index                      *int
 }
 
-type daily struct {
+type dailyImages struct {
 	Success         bool
 	Images, Earlier []savedImage
 	Count, MaxCount int
@@ -78,19 +78,19 @@ type daily struct {
 func (b *bundle) saveImage(t testing.TB, data []byte, who option) savedImage {
 	t.Helper()
 	var s savedImage
-	b.request(t, http.MethodPost, imagesRoute+"save", saving(data), who).expect(t, http.StatusCreated).into(t, &s)
+	b.request(t, http.MethodPost, imagesRoute+"save", saveBody(data), who).expect(t, http.StatusCreated).decode(t, &s)
 	return s
 }
 
-func (b *bundle) daily(t testing.TB, who option) daily {
+func (b *bundle) daily(t testing.TB, who option) dailyImages {
 	t.Helper()
-	var d daily
-	b.request(t, http.MethodGet, imagesRoute+"daily", nil, who).expect(t, http.StatusOK).into(t, &d)
+	var d dailyImages
+	b.request(t, http.MethodGet, imagesRoute+"daily", nil, who).expect(t, http.StatusOK).decode(t, &d)
 	return d
 }
 
 // names returns the fields of an answer, in order.
-func names(t testing.TB, body []byte) string {
+func fieldNames(t testing.TB, body []byte) string {
 	t.Helper()
 	var m map[string]json.RawMessage
 	must(t, json.Unmarshal(body, &m))
@@ -101,23 +101,23 @@ func TestSaveImage(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	ann := bearer(b.signUp(t, annEmail).Token)
-	small, large := picture(t, 64), largePicture(t)
-	resp := b.request(t, http.MethodPost, imagesRoute+"save", saving(small), ann).expect(t, http.StatusCreated)
+	small, large := jpegImage(t, 64), largePNG(t)
+	resp := b.request(t, http.MethodPost, imagesRoute+"save", saveBody(small), ann).expect(t, http.StatusCreated)
 	var s savedImage
-	resp.into(t, &s)
-	if got := names(t, resp.body); got != "created_at expires_at id prompt quality size success" || !s.Success || s.Quality != "HD" || s.Size != len(small) ||
-		s.Prompt != "canary lighthouse" || !milliseconds.MatchString(s.CreatedAt) || !milliseconds.MatchString(s.ExpiresAt) || len(s.ID) < 26 {
+	resp.decode(t, &s)
+	if got := fieldNames(t, resp.body); got != "created_at expires_at id prompt quality size success" || !s.Success || s.Quality != "HD" || s.Size != len(small) ||
+		s.Prompt != "canary lighthouse" || !millisecondsPattern.MatchString(s.CreatedAt) || !millisecondsPattern.MatchString(s.ExpiresAt) || len(s.ID) < 26 {
 		t.Errorf("saved: %s", resp.body)
 	}
-	body := saving(large)
+	body := saveBody(large)
 	body["data"], body["seed"], body["negative"] = "data:image/jpeg;base64,"+body["data"].(string), nil, nil
 	var second savedImage
-	b.request(t, http.MethodPost, imagesRoute+"save", body, ann).expect(t, http.StatusCreated).into(t, &second)
+	b.request(t, http.MethodPost, imagesRoute+"save", body, ann).expect(t, http.StatusCreated).decode(t, &second)
 
 	resp = b.request(t, http.MethodGet, imagesRoute+s.ID, nil, ann).expect(t, http.StatusOK)
 	var whole savedImage
-	resp.into(t, &whole)
-	if got := names(t, resp.body); got != "content_type created_at data expires_at height id model negative prompt quality seed size width" ||
+	resp.decode(t, &whole)
+	if got := fieldNames(t, resp.body); got != "content_type created_at data expires_at height id model negative prompt quality seed size width" ||
 		whole.Data != base64.StdEncoding.EncodeToString(small) || whole.Width != 64 || whole.Height != 64 || *whole.Seed != 42 || whole.Model != "flux" || whole.Negative != "canary fog" {
 		t.Errorf("read: %.400s", resp.body)
 	}
@@ -125,9 +125,9 @@ func TestSaveImage(t *testing.T) {
 		t.Errorf("headers %v", resp.Header)
 	}
 	resp = b.request(t, http.MethodGet, imagesRoute+"daily", nil, ann).expect(t, http.StatusOK)
-	var d daily
-	resp.into(t, &d)
-	if names(t, resp.body) != "count earlier images maxCount success" || d.Count != 2 || d.MaxCount != 3 || len(d.Images) != 2 || d.Images[1].ID != second.ID ||
+	var d dailyImages
+	resp.decode(t, &d)
+	if fieldNames(t, resp.body) != "count earlier images maxCount success" || d.Count != 2 || d.MaxCount != 3 || len(d.Images) != 2 || d.Images[1].ID != second.ID ||
 		d.Images[0].Width != 64 || d.Images[1].Seed != nil || d.Images[0].Data != "" || !strings.Contains(string(resp.body), `"earlier":[]`) {
 		t.Errorf("daily: %s", resp.body)
 	}
@@ -137,19 +137,19 @@ func TestSaveImage(t *testing.T) {
 	if strings.TrimSpace(string(resp.body)) != want {
 		t.Errorf("stats: %s, want %s", resp.body, want)
 	}
-	b.downloads(t, ann, s.ID, small, "image/jpeg", "jpg")
-	b.downloads(t, ann, second.ID, large, "image/png", "png")
+	b.checkDownload(t, ann, s.ID, small, "image/jpeg", "jpg")
+	b.checkDownload(t, ann, second.ID, large, "image/png", "png")
 
 	resp = b.request(t, http.MethodDelete, imagesRoute+s.ID, nil, ann).expect(t, http.StatusOK)
-	if names(t, resp.body) != "message success" {
+	if fieldNames(t, resp.body) != "message success" {
 		t.Errorf("deleted: %s", resp.body)
 	}
-	b.request(t, http.MethodDelete, imagesRoute+s.ID, nil, ann).failed(t, http.StatusBadRequest, "image_not_found")
-	b.request(t, http.MethodGet, imagesRoute+s.ID, nil, ann).failed(t, http.StatusNotFound, "image_not_found")
-	b.request(t, http.MethodGet, imagesRoute+"download/"+s.ID, nil, ann).failed(t, http.StatusNotFound, "image_not_found")
+	b.request(t, http.MethodDelete, imagesRoute+s.ID, nil, ann).accountError(t, http.StatusBadRequest, "image_not_found")
+	b.request(t, http.MethodGet, imagesRoute+s.ID, nil, ann).accountError(t, http.StatusNotFound, "image_not_found")
+	b.request(t, http.MethodGet, imagesRoute+"download/"+s.ID, nil, ann).accountError(t, http.StatusNotFound, "image_not_found")
 	for _, id := range []string{"save", "download", "%00", "a.b", "*", ">", strings.Repeat("x", 300)} {
-		b.request(t, http.MethodGet, imagesRoute+id, nil, ann).failed(t, http.StatusNotFound, "image_not_found")
-		b.request(t, http.MethodDelete, imagesRoute+id, nil, ann).failed(t, http.StatusBadRequest, "image_not_found")
+		b.request(t, http.MethodGet, imagesRoute+id, nil, ann).accountError(t, http.StatusNotFound, "image_not_found")
+		b.request(t, http.MethodDelete, imagesRoute+id, nil, ann).accountError(t, http.StatusBadRequest, "image_not_found")
 	}
 	if d := b.daily(t, ann); d.Count != 1 {
 		t.Errorf("left: %+v", d)
@@ -160,7 +160,7 @@ func TestSaveImage(t *testing.T) {
 }
 
 // downloads looks at an image as a file.
-func (b *bundle) downloads(t *testing.T, who option, id string, data []byte, contentType, ext string) {
+func (b *bundle) checkDownload(t *testing.T, who option, id string, data []byte, contentType, ext string) {
 	t.Helper()
 	path := imagesRoute + "download/" + id
 	resp := b.request(t, http.MethodGet, path, nil, who).expect(t, http.StatusOK)
@@ -187,11 +187,11 @@ func (b *bundle) downloads(t *testing.T, who option, id string, data []byte, con
 	if part := b.request(t, http.MethodGet, path, nil, who, header("Range", "bytes=3-9")).expect(t, http.StatusPartialContent); !bytes.Equal(part.body, data[3:10]) {
 		t.Errorf("a part: %x", part.body)
 	}
-	b.request(t, http.MethodGet, path, nil, who, header("Range", "bytes=9999999-")).failed(t, http.StatusRequestedRangeNotSatisfiable, "range_not_satisfiable")
+	b.request(t, http.MethodGet, path, nil, who, header("Range", "bytes=9999999-")).accountError(t, http.StatusRequestedRangeNotSatisfiable, "range_not_satisfiable")
 }
 
 // bomb is a PNG of a few bytes that says it is huge.
-func bomb(t testing.TB) []byte {
+func decompressionBomb(t testing.TB) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	must(t, png.Encode(&b, image.NewGray(image.Rect(0, 0, 1, 1))))
@@ -206,9 +206,9 @@ func TestSaveImageIsValidated(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	ann := bearer(b.signUp(t, annEmail).Token)
-	good := picture(t, 64)
+	good := jpegImage(t, 64)
 	with := func(changes fields) fields {
-		f := saving(good)
+		f := saveBody(good)
 		maps.Copy(f, changes)
 		return f
 	}
@@ -235,10 +235,10 @@ func TestSaveImageIsValidated(t *testing.T) {
 		"svg with a type":   {with(fields{"data": "data:image/png;base64," + encode([]byte("<svg>canary</svg>"))}), 400, "invalid_picture", ""},
 		"html":              {with(fields{"data": encode([]byte("<!doctype html><script>canary"))}), 400, "invalid_picture", ""},
 		"cut off":           {with(fields{"data": encode(good[:len(good)-9])}), 400, "invalid_picture", ""},
-		"a bomb":            {with(fields{"data": encode(bomb(t))}), 400, "invalid_picture", ""},
+		"a bomb":            {with(fields{"data": encode(decompressionBomb(t))}), 400, "invalid_picture", ""},
 		"a page in front":   {with(fields{"data": encode(append([]byte("<!--"), good...))}), 400, "invalid_picture", ""},
 		"too large":         {with(fields{"data": encode(append(bytes.Clone(good), make([]byte, gallery.MaxBytes)...))}), 400, "picture_too_large", ""},
-		"far too large":     {with(fields{"data": strings.Repeat("A", server.MaxPictureBody)}), 413, "body_too_large", ""},
+		"far too large":     {with(fields{"data": strings.Repeat("A", server.MaxImageBody)}), 413, "body_too_large", ""},
 		"six times it":      {with(fields{"data": strings.Repeat("A", 6*gallery.MaxBytes)}), 400, "picture_too_large", ""},
 		"a seed too large":  {with(fields{"seed": json.Number("9007199254740993")}), 400, "invalid_request", "/seed out_of_range"},
 		"an endless seed":   {with(fields{"seed": json.Number("1e30")}), 400, "invalid_request", "/seed out_of_range"},
@@ -249,7 +249,7 @@ func TestSaveImageIsValidated(t *testing.T) {
 		"largest of all":    {with(fields{"data": encode(make([]byte, gallery.MaxBytes))}), 400, "invalid_picture", ""},
 		"one byte too many": {with(fields{"data": encode(make([]byte, gallery.MaxBytes+1))}), 400, "picture_too_large", ""},
 	} {
-		f := b.request(t, http.MethodPost, imagesRoute+"save", c.body, ann).failed(t, c.status, c.code)
+		f := b.request(t, http.MethodPost, imagesRoute+"save", c.body, ann).accountError(t, c.status, c.code)
 		if c.fault != "" && (len(f.Errors) != 1 || f.Errors[0].Pointer+" "+f.Errors[0].Code != c.fault) {
 			t.Errorf("%s: %+v", name, f)
 		}
@@ -272,35 +272,35 @@ func TestSaveImageOfJob(t *testing.T) {
 	b := setup(t)
 	annSession, bobSession := b.signUp(t, annEmail), b.signUp(t, "bob@example.org")
 	ann, bob := bearer(annSession.Token), bearer(bobSession.Token)
-	seed, large := int64(77), largePicture(t)
+	seed, large := int64(77), largePNG(t)
 	firstMedia := func(index int, contentType string, data []byte) store.Product {
 		return store.Product{Media: job.Media{Index: index, ContentType: contentType, Width: 1, Height: 1, Seed: &seed, Model: "turbo"}, Data: data}
 	}
 	spec := memberSpec(annSession, "done")
 	spec.Input.(*job.ImageInput).Negative = "fog"
 	b.settle(t, spec, &job.Record{Status: job.StatusSucceeded, Result: &job.Result{Prompt: &job.PromptPair{Original: "a lighthouse", Optimized: "a tall lighthouse"}}},
-		firstMedia(0, "image/jpeg", picture(t, 64)), firstMedia(1, "image/png", large), firstMedia(2, "image/svg+xml", []byte("<svg/>")), firstMedia(3, "image/jpeg", make([]byte, gallery.MaxBytes+1)))
+		firstMedia(0, "image/jpeg", jpegImage(t, 64)), firstMedia(1, "image/png", large), firstMedia(2, "image/svg+xml", []byte("<svg/>")), firstMedia(3, "image/jpeg", make([]byte, gallery.MaxBytes+1)))
 	b.settle(t, memberSpec(annSession, "failed"), &job.Record{Status: job.StatusFailed, Error: job.NewError(job.CodeTimeout, 504)})
 	b.push(t, memberSpec(annSession, "queued"))
 	speech := memberSpec(annSession, "speech")
 	speech.Kind, speech.Input = job.KindAudio, &job.AudioInput{Text: "a"}
-	b.settle(t, speech, &job.Record{Status: job.StatusSucceeded}, firstMedia(0, "audio/mpeg", picture(t, 64)))
+	b.settle(t, speech, &job.Record{Status: job.StatusSucceeded}, firstMedia(0, "audio/mpeg", jpegImage(t, 64)))
 	cookieOfGuest, g := guest()
-	b.settle(t, newSpec(g, "before", job.KindImage, imageInput()), &job.Record{Status: job.StatusSucceeded}, firstMedia(0, "image/jpeg", picture(t, 32)))
+	b.settle(t, newSpec(g, "before", job.KindImage, imageInput()), &job.Record{Status: job.StatusSucceeded}, firstMedia(0, "image/jpeg", jpegImage(t, 32)))
 
 	save := func(body fields, options ...option) *reply {
 		t.Helper()
 		return b.request(t, http.MethodPost, imagesRoute+"save", body, options...)
 	}
 	var first, again, second savedImage
-	save(fields{"job_id": "done", "index": 1}, ann).expect(t, http.StatusCreated).into(t, &first)
-	save(fields{"job_id": "done", "index": "1", "prompt": "another"}, ann).expect(t, http.StatusCreated).into(t, &again)
-	save(fields{"job_id": "done"}, ann).expect(t, http.StatusCreated).into(t, &second)
+	save(fields{"job_id": "done", "index": 1}, ann).expect(t, http.StatusCreated).decode(t, &first)
+	save(fields{"job_id": "done", "index": "1", "prompt": "another"}, ann).expect(t, http.StatusCreated).decode(t, &again)
+	save(fields{"job_id": "done"}, ann).expect(t, http.StatusCreated).decode(t, &second)
 	if first.ID != again.ID || first.ID == second.ID || first.Size != len(large) {
 		t.Errorf("saved %+v, %+v, %+v", first, again, second)
 	}
 	var whole savedImage
-	b.request(t, http.MethodGet, imagesRoute+first.ID, nil, ann).expect(t, http.StatusOK).into(t, &whole)
+	b.request(t, http.MethodGet, imagesRoute+first.ID, nil, ann).expect(t, http.StatusOK).decode(t, &whole)
 	if whole.Prompt != "a lighthouse" || whole.Optimized != "a tall lighthouse" || whole.Negative != "fog" || whole.Width != 640 || whole.Height != 640 ||
 		*whole.Seed != 77 || whole.Model != "turbo" || whole.Data != base64.StdEncoding.EncodeToString(large) {
 		t.Errorf("read: prompt %q, %q, %d × %d, seed %d, model %q", whole.Prompt, whole.Optimized, whole.Width, whole.Height, *whole.Seed, whole.Model)
@@ -322,7 +322,7 @@ func TestSaveImageOfJob(t *testing.T) {
 		{fields{"job_id": "done", "index": 3}, ann, 400, "picture_too_large"},
 		{fields{"job_id": "before"}, ann, 404, "not_found"},
 	} {
-		save(c.body, c.who).failed(t, c.status, c.code)
+		save(c.body, c.who).accountError(t, c.status, c.code)
 	}
 	// What this browser's guest made before is the caller's to save.
 	save(fields{"job_id": "before"}, ann, cookie(cookieOfGuest)).expect(t, http.StatusCreated)
@@ -339,7 +339,7 @@ func FuzzSaveImage(f *testing.F) {
 	f.Add([]byte(`{"job_id":"x","index":1}`))
 	f.Add([]byte(`{"data":"data:image/png;base64,iVBORw0KGgo=","prompt":"a"}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		err := server.DecodePicture(body)
+		err := server.DecodeSaveRequest(body)
 		if err == nil {
 			return
 		}

@@ -136,7 +136,7 @@ func TestEveryFieldOfEveryInput(t *testing.T) {
 		}
 		f := resp.problem(t, http.StatusBadRequest, "invalid_request")
 		pointer := "/input/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(tc.field)
-		if got, want := f.pointers(), []string{pointer + " " + tc.want}; !slices.Equal(got, want) {
+		if got, want := f.fieldErrors(), []string{pointer + " " + tc.want}; !slices.Equal(got, want) {
 			t.Errorf("%s %s = %.40v: faults %v, want %v", tc.kind, tc.field, tc.value, got, want)
 			continue
 		}
@@ -156,7 +156,7 @@ func TestEveryFieldOfEveryInput(t *testing.T) {
 	}
 }
 
-func TestFieldsThatDependOnOthers(t *testing.T) {
+func TestDependentFields(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	for _, tc := range []struct {
@@ -186,7 +186,7 @@ func TestFieldsThatDependOnOthers(t *testing.T) {
 		},
 	} {
 		f := b.request(t, http.MethodPost, "/api/jobs", tc.body).problem(t, http.StatusBadRequest, "invalid_request")
-		got := f.pointers()
+		got := f.fieldErrors()
 		slices.Sort(got)
 		slices.Sort(tc.wants)
 		if !slices.Equal(got, tc.wants) {
@@ -195,7 +195,7 @@ func TestFieldsThatDependOnOthers(t *testing.T) {
 	}
 }
 
-func TestDefaultsAreCheckedToo(t *testing.T) {
+func TestDefaultsAreValidated(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(_ *server.Config, deps *server.Deps) {
 		for i := range deps.Catalogue.Images {
@@ -206,14 +206,14 @@ func TestDefaultsAreCheckedToo(t *testing.T) {
 		resp := b.request(t, http.MethodPost, "/api/jobs", fields{"kind": "image", "input": fields{"prompt": "p", "width": side, "height": side}})
 		if ok {
 			resp.expect(t, http.StatusAccepted)
-		} else if f := resp.problem(t, http.StatusBadRequest, "invalid_request"); f.pointers()[0] != "/input/width too_many_pixels" {
-			t.Errorf("got %v", f.pointers())
+		} else if f := resp.problem(t, http.StatusBadRequest, "invalid_request"); f.fieldErrors()[0] != "/input/width too_many_pixels" {
+			t.Errorf("got %v", f.fieldErrors())
 		}
 		resp = b.request(t, http.MethodPost, "/api/generate", fields{"type": "image", "text": "p", "width": side, "height": side}, header("Prefer", "respond-async"))
 		if ok {
 			resp.expect(t, http.StatusAccepted)
-		} else if f := resp.originalError(t, http.StatusBadRequest, "invalid_request"); f.pointers()[0] != "/width too_many_pixels" {
-			t.Errorf("got %v", f.pointers())
+		} else if f := resp.originalError(t, http.StatusBadRequest, "invalid_request"); f.fieldErrors()[0] != "/width too_many_pixels" {
+			t.Errorf("got %v", f.fieldErrors())
 		}
 	}
 }

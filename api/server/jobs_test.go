@@ -26,7 +26,7 @@ func TestSubmit(t *testing.T) {
 		resp := b.request(t, http.MethodPost, "/api/jobs", fields{"kind": kind, "input": input, "deadline_seconds": 90}).
 			expect(t, http.StatusAccepted)
 		var v view
-		resp.into(t, &v)
+		resp.decode(t, &v)
 		if id, err := uuid.Parse(v.ID); err != nil || id.Version() != 7 {
 			t.Errorf("id %q: %v", v.ID, err)
 		}
@@ -60,7 +60,7 @@ func TestSubmitFillsDefaults(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	var v view
-	b.request(t, http.MethodPost, "/api/jobs", fields{"kind": "image", "input": fields{"prompt": "p"}}).into(t, &v)
+	b.request(t, http.MethodPost, "/api/jobs", fields{"kind": "image", "input": fields{"prompt": "p"}}).decode(t, &v)
 	seed, ok := v.Input["seed"].(float64)
 	if !ok || seed < 0 || v.Input["model"] != "flux" || v.Input["width"] != 1024.0 || v.Input["height"] != 1024.0 || v.Input["n"] != 1.0 {
 		t.Errorf("image: %v", v.Input)
@@ -82,7 +82,7 @@ func TestSubmitFillsDefaults(t *testing.T) {
 		}
 		resp := b.request(t, http.MethodPost, "/api/jobs", fields{"kind": "audio", "input": input}).expect(t, http.StatusAccepted)
 		v = view{}
-		resp.into(t, &v)
+		resp.decode(t, &v)
 		if v.Input["model"] != tc.wantModel || v.Input["voice"] != tc.wantVoice || v.Input["format"] != "mp3" {
 			t.Errorf("%+v: %v", tc, v.Input)
 		}
@@ -107,7 +107,7 @@ func TestSubmitFillsTheFormatOfTheModel(t *testing.T) {
 		{`"voice":"nova"`, "mp3"},
 	} {
 		var v view
-		b.request(t, http.MethodPost, "/api/jobs", `{"kind":"audio","input":{"text":"t",`+tc.input+`}}`).expect(t, http.StatusAccepted).into(t, &v)
+		b.request(t, http.MethodPost, "/api/jobs", `{"kind":"audio","input":{"text":"t",`+tc.input+`}}`).expect(t, http.StatusAccepted).decode(t, &v)
 		if v.Input["format"] != tc.format {
 			t.Errorf("%s: %v", tc.input, v.Input)
 		}
@@ -120,10 +120,10 @@ func TestSubmitAndWait(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	body := fields{"kind": "prompt", "input": fields{"text": "a cat"}}
-	b.work(t, job.KindPrompt, succeeded)
+	b.work(t, job.KindPrompt, succeedJob)
 	resp := b.request(t, http.MethodPost, "/api/jobs", body, header("Prefer", "respond-async, wait=50")).expect(t, http.StatusOK)
 	var v view
-	resp.into(t, &v)
+	resp.decode(t, &v)
 	if v.Status != "succeeded" || v.Result == nil || v.Result.Text != "better" || resp.Header.Get("Preference-Applied") != "wait=50" ||
 		resp.Header.Get("Location") != "/api/jobs/"+v.ID || resp.Header.Get("Retry-After") != "" {
 		t.Errorf("%v: %s", resp.Header, resp.body)
@@ -147,7 +147,7 @@ func TestGetJobInEveryState(t *testing.T) {
 	check := func(resp *reply, status, etag, retryAfter string) {
 		t.Helper()
 		var v view
-		resp.expect(t, http.StatusOK).into(t, &v)
+		resp.expect(t, http.StatusOK).decode(t, &v)
 		if v.Status != status || resp.Header.Get("ETag") != etag || resp.Header.Get("Retry-After") != retryAfter ||
 			resp.Header.Get("Cache-Control") != "private, no-cache" {
 			t.Errorf("status %s, headers %v", v.Status, resp.Header)
@@ -164,18 +164,18 @@ func TestGetJobInEveryState(t *testing.T) {
 	}
 	spec := b.push(t, newSpec(owner, "job-a", job.KindImage, imageInput()))
 	check(get(spec.ID), "queued", `W/"0.0"`, "1")
-	b.progress(t, owner, &job.Progress{ID: spec.ID, Status: job.StatusRunning, Delivery: 1, Step: 1, Attempt: 1})
+	b.putProgress(t, owner, &job.Progress{ID: spec.ID, Status: job.StatusRunning, Delivery: 1, Step: 1, Attempt: 1})
 	check(get(spec.ID), "running", `W/"1.1"`, "1")
 	for seconds, retryAfter := range map[int]string{-5: "1", 4: "4", 600: "10"} {
 		next := job.AtPtr(time.Now().Add(time.Duration(seconds) * time.Second))
-		b.progress(t, owner, &job.Progress{ID: spec.ID, Status: job.StatusRetrying, Delivery: 1, Step: 2, Attempt: 1, NextAttemptAt: next})
+		b.putProgress(t, owner, &job.Progress{ID: spec.ID, Status: job.StatusRetrying, Delivery: 1, Step: 2, Attempt: 1, NextAttemptAt: next})
 		check(get(spec.ID), "retrying", `W/"1.2"`, retryAfter)
 	}
 	b.settle(t, spec, &job.Record{Status: job.StatusSucceeded, Attempt: 1, Result: &job.Result{}})
 	check(get(spec.ID), "succeeded", `W/"end"`, "")
 }
 
-func TestGetJobSpeaksTheCallersLanguage(t *testing.T) {
+func TestGetJobLanguage(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	spec := newSpec(job.OwnerAnonymous, "job-a", job.KindImage, imageInput())
@@ -207,7 +207,7 @@ func TestLongPoll(t *testing.T) {
 		go func() {
 			o := outcome{resp: b.request(t, http.MethodGet, path+"?wait=60", nil, options...)}
 			if o.resp.StatusCode == http.StatusOK {
-				o.resp.into(t, &o.view)
+				o.resp.decode(t, &o.view)
 			}
 			answer <- o
 		}()
@@ -217,7 +217,7 @@ func TestLongPoll(t *testing.T) {
 	changed := poll(header("If-None-Match", `W/"0.0"`))
 	ended := poll()
 	// Only a poll that has subscribed can miss nothing, and nothing shows that from outside; both ways lead to the answer.
-	b.progress(t, spec.Owner, &job.Progress{ID: spec.ID, Status: job.StatusRunning, Delivery: 1, Step: 1, Attempt: 1})
+	b.putProgress(t, spec.Owner, &job.Progress{ID: spec.ID, Status: job.StatusRunning, Delivery: 1, Step: 1, Attempt: 1})
 	if o := <-changed; o.view.Status != "running" {
 		t.Errorf("changed: %d %s", o.resp.StatusCode, o.resp.body)
 	}
@@ -262,16 +262,16 @@ func TestWaitIsChecked(t *testing.T) {
 }
 
 // strangeIDs are what comes in place of an id.
-var strangeIDs = []string{
+var malformedIDs = []string{
 	"unknown", "%00", "a%00b", "..%2f..%2fetc%2fpasswd", "..", "%2e%2e", "*", "a.b", "%3E", "jobs.%3E", " ", "%20", "%F0%9F%99%82",
 	"%ff%fe", strings.Repeat("a", 65), strings.Repeat("a", 10_000), "'%20OR%201=1", "${7*7}", "-", "%0d%0aX-Evil:%201", "guest.x",
 }
 
-func TestStrangeIDsAreNotFound(t *testing.T) {
+func TestMalformedIDsAreNotFound(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	c, _ := guest()
-	for _, id := range strangeIDs {
+	for _, id := range malformedIDs {
 		for _, route := range []struct{ method, path string }{
 			{http.MethodGet, "/api/jobs/" + id},
 			{http.MethodGet, "/api/jobs/" + id + "?wait=1"},
@@ -311,7 +311,7 @@ func TestOthersJobsAreNotFound(t *testing.T) {
 	other, _ := guest()
 	b.push(t, newSpec(owner, "queued", job.KindImage, imageInput()))
 	done := newSpec(owner, "done", job.KindImage, imageInput())
-	_, products := succeeded(done)
+	_, products := succeedJob(done)
 	b.settle(t, done, &job.Record{Status: job.StatusSucceeded}, products...)
 	anonymous := b.push(t, newSpec(job.OwnerAnonymous, "anyones", job.KindImage, imageInput()))
 	forged := *mine
@@ -350,7 +350,7 @@ func TestSubmittedJobBelongsToTheGuest(t *testing.T) {
 	b := setup(t)
 	c, owner := guest()
 	var v view
-	b.request(t, http.MethodPost, "/api/jobs", goodBody, cookie(c)).expect(t, http.StatusAccepted).into(t, &v)
+	b.request(t, http.MethodPost, "/api/jobs", goodBody, cookie(c)).expect(t, http.StatusAccepted).decode(t, &v)
 	if _, err := b.jobs.Read(t.Context(), []string{owner}, v.ID); err != nil {
 		t.Error(err)
 	}
@@ -362,12 +362,12 @@ func TestCancel(t *testing.T) {
 	b := setup(t)
 	queued := b.push(t, newSpec(job.OwnerAnonymous, "queued", job.KindImage, imageInput()))
 	running := b.push(t, newSpec(job.OwnerAnonymous, "running", job.KindImage, imageInput()))
-	b.progress(t, running.Owner, &job.Progress{ID: running.ID, Status: job.StatusRunning, Delivery: 1, Step: 1, Attempt: 1})
+	b.putProgress(t, running.Owner, &job.Progress{ID: running.ID, Status: job.StatusRunning, Delivery: 1, Step: 1, Attempt: 1})
 	for id, want := range map[string]string{queued.ID: "before_start", running.ID: "while_running"} {
 		for range 2 {
 			var v view
 			resp := b.request(t, http.MethodPost, "/api/jobs/"+id+"/cancel", nil).expect(t, http.StatusOK)
-			resp.into(t, &v)
+			resp.decode(t, &v)
 			if v.Status != "canceled" || v.Cancel != want {
 				t.Errorf("%s: %s", id, resp.body)
 			}
@@ -390,7 +390,7 @@ func TestDelete(t *testing.T) {
 	queued := b.push(t, newSpec(job.OwnerAnonymous, "queued", job.KindImage, imageInput()))
 	b.request(t, http.MethodDelete, "/api/jobs/"+queued.ID, nil).problem(t, http.StatusConflict, "not_finished")
 	done := newSpec(job.OwnerAnonymous, "done", job.KindImage, imageInput())
-	_, products := succeeded(done)
+	_, products := succeedJob(done)
 	b.settle(t, done, &job.Record{Status: job.StatusSucceeded}, products...)
 	b.request(t, http.MethodGet, "/api/jobs/done/media/0", nil).expect(t, http.StatusOK)
 	if resp := b.request(t, http.MethodDelete, "/api/jobs/done", nil).expect(t, http.StatusNoContent); len(resp.body) > 0 {

@@ -37,7 +37,7 @@ func TestWaitingIsNotLatency(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	c, _ := guest()
-	b.work(t, job.KindImage, succeeded)
+	b.work(t, job.KindImage, succeedJob)
 	resp := b.request(t, http.MethodPost, "/api/jobs", fields{"kind": "image", "input": fields{"prompt": "a pond"}}, cookie(c), header("Prefer", "wait=60"))
 	if resp.StatusCode != http.StatusOK {
 		t.Fatalf("submit: %d %s", resp.StatusCode, resp.body)
@@ -46,11 +46,11 @@ func TestWaitingIsNotLatency(t *testing.T) {
 	var view struct {
 		ID string `json:"id"`
 	}
-	resp.into(t, &view)
+	resp.decode(t, &view)
 	b.request(t, http.MethodGet, "/api/jobs/"+view.ID+"?wait=60", nil, cookie(c))
 	b.request(t, http.MethodGet, "/api/jobs/"+view.ID, nil, cookie(c))
 
-	b.work(t, job.KindTranslation, succeeded)
+	b.work(t, job.KindTranslation, succeedJob)
 	b.request(t, http.MethodPost, "/api/translate", fields{"text": "a pond"})
 	b.request(t, http.MethodPost, "/api/translate", fields{"text": ""})
 	b.request(t, http.MethodPost, "/api/translate", fields{"text": "a lake"}, header("Prefer", "respond-async"))

@@ -14,19 +14,19 @@ import (
 )
 
 // list is a page of jobs as a client reads it.
-type list struct {
+type jobPage struct {
 	Jobs []view
 	Next *string `json:"next_cursor"`
 }
 
-func (b *bundle) list(t testing.TB, query string, c *http.Cookie) list {
+func (b *bundle) list(t testing.TB, query string, c *http.Cookie) jobPage {
 	t.Helper()
-	var l list
-	b.request(t, http.MethodGet, "/api/jobs"+query, nil, cookie(c)).expect(t, http.StatusOK).into(t, &l)
+	var l jobPage
+	b.request(t, http.MethodGet, "/api/jobs"+query, nil, cookie(c)).expect(t, http.StatusOK).decode(t, &l)
 	return l
 }
 
-func ids(l list) (ids []string) {
+func jobIDs(l jobPage) (ids []string) {
 	for _, j := range l.Jobs {
 		ids = append(ids, j.ID)
 	}
@@ -34,7 +34,7 @@ func ids(l list) (ids []string) {
 }
 
 // history makes jobs of all kinds and states for a new guest, the oldest first.
-func history(t testing.TB, b *bundle, n int) (*http.Cookie, []string) {
+func makeJobs(t testing.TB, b *bundle, n int) (*http.Cookie, []string) {
 	t.Helper()
 	c, owner := guest()
 	var made []string
@@ -67,21 +67,21 @@ func history(t testing.TB, b *bundle, n int) (*http.Cookie, []string) {
 func TestListIsNewestFirst(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	c, made := history(t, b, 25)
-	history(t, b, 3) // Somebody else's.
+	c, made := makeJobs(t, b, 25)
+	makeJobs(t, b, 3) // Somebody else's.
 	slices.Reverse(made)
 	l := b.list(t, "", c)
-	if got := ids(l); !slices.Equal(got, made[:20]) || l.Next == nil {
+	if got := jobIDs(l); !slices.Equal(got, made[:20]) || l.Next == nil {
 		t.Fatalf("got %v", got)
 	}
 	rest := b.list(t, "?cursor="+*l.Next, c)
-	if got := ids(rest); !slices.Equal(got, made[20:]) || rest.Next != nil {
+	if got := jobIDs(rest); !slices.Equal(got, made[20:]) || rest.Next != nil {
 		t.Errorf("got %v, next %v", got, rest.Next)
 	}
 	var paged []string
 	for cursor := ""; ; {
 		page := b.list(t, "?limit=7&cursor="+cursor, c)
-		paged = append(paged, ids(page)...)
+		paged = append(paged, jobIDs(page)...)
 		if page.Next == nil {
 			break
 		}
@@ -102,7 +102,7 @@ func TestListIsNewestFirst(t *testing.T) {
 func TestListFilters(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	c, _ := history(t, b, 16)
+	c, _ := makeJobs(t, b, 16)
 	for query, want := range map[string]int{
 		"?kind=image":                                  4,
 		"?kind=image,audio":                            8,
@@ -123,7 +123,7 @@ func TestListFilters(t *testing.T) {
 	}
 }
 
-func TestListRefusals(t *testing.T) {
+func TestListRejectsInvalidQueries(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	c, _ := guest()
@@ -139,11 +139,11 @@ func TestListRefusals(t *testing.T) {
 	} {
 		query := "?" + mustQuery(t, query[1:]).Encode()
 		f := b.request(t, http.MethodGet, "/api/jobs"+query, nil, cookie(c)).problem(t, http.StatusBadRequest, "invalid_request")
-		if got := f.pointers(); !slices.Equal(got, pointers) {
+		if got := f.fieldErrors(); !slices.Equal(got, pointers) {
 			t.Errorf("%s: %v, want %v", query, got, pointers)
 		}
 	}
-	good := server.EncodeCursor(server.Mark{CreatedAt: time.UnixMilli(5), ID: "job-a"})
+	good := server.EncodeCursor(server.Position{CreatedAt: time.UnixMilli(5), ID: "job-a"})
 	for _, cursor := range []string{
 		"x", "====", good + "=", good[1:], good[:len(good)-1], base64.RawURLEncoding.EncodeToString([]byte("2.5.job-a")),
 		base64.RawURLEncoding.EncodeToString([]byte("1.x.job-a")), base64.RawURLEncoding.EncodeToString([]byte("1.5.a.b")),
@@ -167,7 +167,7 @@ func mustQuery(t testing.TB, raw string) url.Values {
 }
 
 func FuzzCursor(f *testing.F) {
-	f.Add(server.EncodeCursor(server.Mark{CreatedAt: time.UnixMilli(1), ID: "a"}))
+	f.Add(server.EncodeCursor(server.Position{CreatedAt: time.UnixMilli(1), ID: "a"}))
 	f.Add("MS41LmpvYi1h")
 	f.Fuzz(func(t *testing.T, cursor string) {
 		mark, ok := server.DecodeCursor(cursor)
@@ -177,8 +177,8 @@ func FuzzCursor(f *testing.F) {
 	})
 }
 
-// TestUnknownQueriesAreRejected gives routes parameters that they do not have, or have once.
-func TestUnknownQueriesAreRejected(t *testing.T) {
+// TestUnknownQueryParameters gives routes parameters that they do not have, or have once.
+func TestUnknownQueryParameters(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	c, _ := guest()
@@ -201,7 +201,7 @@ func TestUnknownQueriesAreRejected(t *testing.T) {
 			resp.expect(t, http.StatusBadRequest)
 			continue
 		}
-		if got := fmt.Sprint(resp.problem(t, http.StatusBadRequest, "invalid_request").pointers()); got != tc.faults {
+		if got := fmt.Sprint(resp.problem(t, http.StatusBadRequest, "invalid_request").fieldErrors()); got != tc.faults {
 			t.Errorf("%s %s: %s, want %s", tc.method, tc.target, got, tc.faults)
 		}
 	}

@@ -28,7 +28,7 @@ func claimsOf(who *session, changes fields) fields {
 	return claims
 }
 
-func encoded(t testing.TB, encoding *base64.Encoding, v any) string {
+func encodeJSON(t testing.TB, encoding *base64.Encoding, v any) string {
 	t.Helper()
 	data, err := json.Marshal(v)
 	must(t, err)
@@ -36,9 +36,9 @@ func encoded(t testing.TB, encoding *base64.Encoding, v any) string {
 }
 
 // sign makes a token with any key.
-func sign(t testing.TB, key string, header, claims fields) string {
+func signToken(t testing.TB, key string, header, claims fields) string {
 	t.Helper()
-	input := encoded(t, base64.RawURLEncoding, header) + "." + encoded(t, base64.RawURLEncoding, claims)
+	input := encodeJSON(t, base64.RawURLEncoding, header) + "." + encodeJSON(t, base64.RawURLEncoding, claims)
 	mac := hmac.New(sha256.New, []byte(key))
 	mac.Write([]byte(input))
 	return input + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
@@ -47,7 +47,7 @@ func sign(t testing.TB, key string, header, claims fields) string {
 // legacyToken makes a token of the oldest format.
 func legacyToken(t testing.TB, who *session) string {
 	t.Helper()
-	input := encoded(t, base64.StdEncoding, fields{"alg": "HS256", "typ": "JWT"}) + "." + encoded(t, base64.StdEncoding, claimsOf(who, nil))
+	input := encodeJSON(t, base64.StdEncoding, fields{"alg": "HS256", "typ": "JWT"}) + "." + encodeJSON(t, base64.StdEncoding, claimsOf(who, nil))
 	sum := sha256.Sum256([]byte(input + "." + secret))
 	return input + "." + base64.StdEncoding.EncodeToString([]byte(hex.EncodeToString(sum[:])))
 }
@@ -60,14 +60,14 @@ func memberSpec(who *session, id string) *job.Spec {
 }
 
 // callers are everybody who may come, by how they show who they are.
-type matrixCaller struct {
+type caller struct {
 	option option
 	// owner is who may see Ann's things, bad whose token is no token.
-	owner, bad bool
+	isOwner, invalid bool
 }
 
 // everybody returns Ann and all who may come as her or as somebody else, by name.
-func (b *bundle) everybody(t testing.TB) (ann *session, callers map[string]matrixCaller) {
+func (b *bundle) callers(t testing.TB) (ann *session, callers map[string]caller) {
 	t.Helper()
 	ann, bob, changed, gone := b.signUp(t, annEmail), b.signUp(t, "bob@example.org"), b.signUp(t, "changed@example.org"), b.signUp(t, "gone@example.org")
 	b.auth(t, "change-password", fields{"currentPassword": annPassword, "newPassword": "another one"}, bearer(changed.Token)).expect(t, http.StatusOK)
@@ -75,33 +75,33 @@ func (b *bundle) everybody(t testing.TB) (ann *session, callers map[string]matri
 	stranger, _ := guest()
 	hs := fields{"alg": "HS256", "typ": "JWT"}
 	parts := strings.Split(ann.Token, ".")
-	return ann, map[string]matrixCaller{
-		"Ann":              {option: bearer(ann.Token), owner: true},
-		"Ann by cookie":    {option: cookie(ann.cookie), owner: true},
-		"Ann, oldest form": {option: bearer(legacyToken(t, ann)), owner: true},
-		"Ann, of before":   {option: bearer(sign(t, secret, hs, claimsOf(ann, nil))), owner: true},
+	return ann, map[string]caller{
+		"Ann":              {option: bearer(ann.Token), isOwner: true},
+		"Ann by cookie":    {option: cookie(ann.cookie), isOwner: true},
+		"Ann, oldest form": {option: bearer(legacyToken(t, ann)), isOwner: true},
+		"Ann, of before":   {option: bearer(signToken(t, secret, hs, claimsOf(ann, nil))), isOwner: true},
 		"Bob":              {option: bearer(bob.Token)},
 		"Bob by cookie":    {option: cookie(bob.cookie)},
 		"guest":            {option: cookie(stranger)},
 		"nobody":           {option: func(*http.Request) {}},
-		"expired":          {option: bearer(sign(t, secret, hs, claimsOf(ann, fields{"exp": time.Now().Unix() - 1}))), bad: true},
-		"no expiry":        {option: bearer(sign(t, secret, hs, claimsOf(ann, fields{"exp": nil}))), bad: true},
-		"alg none":         {option: bearer(encoded(t, base64.RawURLEncoding, fields{"alg": "none"}) + "." + encoded(t, base64.RawURLEncoding, claimsOf(ann, nil)) + "."), bad: true},
-		"another key":      {option: bearer(sign(t, "another key", hs, claimsOf(ann, nil))), bad: true},
-		"another issuer":   {option: bearer(sign(t, secret, hs, claimsOf(ann, fields{"iss": "x"}))), bad: true},
-		"for others":       {option: bearer(sign(t, secret, hs, claimsOf(ann, fields{"aud": "x"}))), bad: true},
-		"not yet":          {option: bearer(sign(t, secret, hs, claimsOf(ann, fields{"nbf": time.Now().Add(time.Hour).Unix()}))), bad: true},
-		"alg RS256":        {option: bearer(sign(t, secret, fields{"alg": "RS256"}, claimsOf(ann, nil))), bad: true},
-		"alg HS512":        {option: bearer(sign(t, secret, fields{"alg": "HS512"}, claimsOf(ann, nil))), bad: true},
-		"own key":          {option: bearer(sign(t, "k", fields{"alg": "HS256", "jwk": fields{"k": "aw"}, "kid": "k", "jku": b.url}, claimsOf(ann, nil))), bad: true},
-		"altered":          {option: bearer(parts[0] + "." + encoded(t, base64.RawURLEncoding, claimsOf(ann, nil)) + "." + parts[2]), bad: true},
+		"expired":          {option: bearer(signToken(t, secret, hs, claimsOf(ann, fields{"exp": time.Now().Unix() - 1}))), invalid: true},
+		"no expiry":        {option: bearer(signToken(t, secret, hs, claimsOf(ann, fields{"exp": nil}))), invalid: true},
+		"alg none":         {option: bearer(encodeJSON(t, base64.RawURLEncoding, fields{"alg": "none"}) + "." + encodeJSON(t, base64.RawURLEncoding, claimsOf(ann, nil)) + "."), invalid: true},
+		"another key":      {option: bearer(signToken(t, "another key", hs, claimsOf(ann, nil))), invalid: true},
+		"another issuer":   {option: bearer(signToken(t, secret, hs, claimsOf(ann, fields{"iss": "x"}))), invalid: true},
+		"for others":       {option: bearer(signToken(t, secret, hs, claimsOf(ann, fields{"aud": "x"}))), invalid: true},
+		"not yet":          {option: bearer(signToken(t, secret, hs, claimsOf(ann, fields{"nbf": time.Now().Add(time.Hour).Unix()}))), invalid: true},
+		"alg RS256":        {option: bearer(signToken(t, secret, fields{"alg": "RS256"}, claimsOf(ann, nil))), invalid: true},
+		"alg HS512":        {option: bearer(signToken(t, secret, fields{"alg": "HS512"}, claimsOf(ann, nil))), invalid: true},
+		"own key":          {option: bearer(signToken(t, "k", fields{"alg": "HS256", "jwk": fields{"k": "aw"}, "kid": "k", "jku": b.url}, claimsOf(ann, nil))), invalid: true},
+		"altered":          {option: bearer(parts[0] + "." + encodeJSON(t, base64.RawURLEncoding, claimsOf(ann, nil)) + "." + parts[2]), invalid: true},
 		"Ann's id, Bob's address": {
-			option: bearer(sign(t, secret, hs, claimsOf(bob, fields{"userId": ann.User.ID}))), bad: true,
+			option: bearer(signToken(t, secret, hs, claimsOf(bob, fields{"userId": ann.User.ID}))), invalid: true,
 		},
-		"of before the password changed": {option: bearer(changed.Token), bad: true},
-		"of a deleted account":           {option: bearer(gone.Token), bad: true},
-		"bad cookie":                     {option: cookie(&http.Cookie{Name: "auth_token", Value: ann.Token + "x"}), bad: true},
-		"bad header, Ann's cookie": {bad: true, option: func(r *http.Request) {
+		"of before the password changed": {option: bearer(changed.Token), invalid: true},
+		"of a deleted account":           {option: bearer(gone.Token), invalid: true},
+		"bad cookie":                     {option: cookie(&http.Cookie{Name: "auth_token", Value: ann.Token + "x"}), invalid: true},
+		"bad header, Ann's cookie": {invalid: true, option: func(r *http.Request) {
 			cookie(ann.cookie)(r)
 			bearer(bob.Token + "x")(r)
 		}},
@@ -109,18 +109,18 @@ func (b *bundle) everybody(t testing.TB) (ann *session, callers map[string]matri
 			cookie(ann.cookie)(r)
 			bearer(bob.Token)(r)
 		}},
-		"two headers": {bad: true, option: func(r *http.Request) {
+		"two headers": {invalid: true, option: func(r *http.Request) {
 			bearer(ann.Token)(r)
 			r.Header.Add("Authorization", "Bearer "+bob.Token)
 		}},
 	}
 }
 
-// TestMatrixOfCallers asks every route that concerns a job for one of Ann's, as everybody who is not Ann, and as Ann.
-func TestMatrixOfCallers(t *testing.T) {
+// TestJobAccess asks every route that concerns a job for one of Ann's, as everybody who is not Ann, and as Ann.
+func TestJobAccess(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	ann, callers := b.everybody(t)
+	ann, callers := b.callers(t)
 	b.settle(t, memberSpec(ann, "done"), &job.Record{Status: job.StatusSucceeded}, store.Product{Media: job.Media{ContentType: "image/png"}, Data: []byte("png")})
 	b.settle(t, memberSpec(ann, "failed"), &job.Record{Status: job.StatusFailed, Error: job.NewError(job.CodeTimeout, 504)})
 	b.push(t, memberSpec(ann, "queued"))
@@ -162,9 +162,9 @@ func TestMatrixOfCallers(t *testing.T) {
 		for _, route := range routes {
 			want := route.others
 			switch {
-			case who.owner:
+			case who.isOwner:
 				want = route.owner
-			case who.bad && !public[route.path]:
+			case who.invalid && !public[route.path]:
 				want = http.StatusUnauthorized
 				if want400 := route.others == 400; want400 {
 					want = 400 // An empty body is refused before anything else is looked at.
@@ -176,7 +176,7 @@ func TestMatrixOfCallers(t *testing.T) {
 			if resp.StatusCode != want {
 				t.Errorf("%s: %s %s is %d, want %d: %.200s", name, route.method, route.path, resp.StatusCode, want, resp.body)
 			}
-			if !who.owner && resp.StatusCode != 200 && strings.Contains(string(resp.body), ann.User.ID) {
+			if !who.isOwner && resp.StatusCode != 200 && strings.Contains(string(resp.body), ann.User.ID) {
 				t.Errorf("%s: %s %s tells of Ann: %s", name, route.method, route.path, resp.body)
 			}
 		}
@@ -190,7 +190,7 @@ func TestMatrixOfCallers(t *testing.T) {
 	}
 	// Submissions with a bad token make no job, on either kind of route.
 	for name, who := range callers {
-		if !who.bad {
+		if !who.invalid {
 			continue
 		}
 		b.request(t, http.MethodPost, "/api/jobs", goodBody, who.option).problem(t, http.StatusUnauthorized, "invalid_token")
@@ -199,7 +199,7 @@ func TestMatrixOfCallers(t *testing.T) {
 			t.Errorf("%s: translate %d", name, resp.StatusCode)
 		}
 		for _, route := range []string{"change-password", "profile", "delete-account", "google-unlink"} {
-			b.auth(t, route, fields{"password": annPassword, "username": "x"}, who.option).failed(t, http.StatusUnauthorized, "invalid_token")
+			b.auth(t, route, fields{"password": annPassword, "username": "x"}, who.option).accountError(t, http.StatusUnauthorized, "invalid_token")
 		}
 	}
 	b.request(t, http.MethodPost, "/api/jobs/queued/cancel", nil, callers["Bob"].option).problem(t, http.StatusNotFound, "not_found")
@@ -208,17 +208,17 @@ func TestMatrixOfCallers(t *testing.T) {
 	b.request(t, http.MethodDelete, "/api/jobs/done", nil, callers["Ann"].option).expect(t, http.StatusNoContent)
 }
 
-// TestMembersJobs looks at whose the jobs are, and on which lane.
-func TestMembersJobs(t *testing.T) {
+// TestMemberJobs looks at whose the jobs are, and on which lane.
+func TestMemberJobs(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	ann := b.signUp(t, annEmail)
 	c, g := guest()
 	var asGuest, asMember, same view
-	b.request(t, http.MethodPost, "/api/jobs", goodBody, cookie(c)).expect(t, http.StatusAccepted).into(t, &asGuest)
+	b.request(t, http.MethodPost, "/api/jobs", goodBody, cookie(c)).expect(t, http.StatusAccepted).decode(t, &asGuest)
 	key := header("Idempotency-Key", "one")
-	b.request(t, http.MethodPost, "/api/jobs", goodBody, cookie(c), cookie(ann.cookie), key).expect(t, http.StatusAccepted).into(t, &asMember)
-	b.request(t, http.MethodPost, "/api/jobs", goodBody, bearer(ann.Token), key).expect(t, http.StatusAccepted).into(t, &same)
+	b.request(t, http.MethodPost, "/api/jobs", goodBody, cookie(c), cookie(ann.cookie), key).expect(t, http.StatusAccepted).decode(t, &asMember)
+	b.request(t, http.MethodPost, "/api/jobs", goodBody, bearer(ann.Token), key).expect(t, http.StatusAccepted).decode(t, &same)
 	if same.ID != asMember.ID {
 		t.Error("the same key of the same member makes two jobs")
 	}
@@ -285,13 +285,13 @@ func TestDeletedAccountsLeaveNoData(t *testing.T) {
 		b.settle(t, failed, &job.Record{Status: job.StatusFailed, Error: job.NewError(job.CodeTimeout, 504)})
 		must(t, b.store.PutDeadLetter(t.Context(), &job.DeadLetter{Spec: failed, Error: job.NewError(job.CodeTimeout, 504), FailedAt: job.At(time.Now())}))
 		queued := b.push(t, memberSpec(who, "queued"+id))
-		b.progress(t, who.User.ID, &job.Progress{ID: queued.ID, Status: job.StatusRunning})
+		b.putProgress(t, who.User.ID, &job.Progress{ID: queued.ID, Status: job.StatusRunning})
 		b.request(t, http.MethodPost, "/api/feedback", fields{"category": "bug", "content": "x"}, bearer(who.Token)).expect(t, http.StatusCreated)
-		b.saveImage(t, picture(t, 64), bearer(who.Token))
+		b.saveImage(t, jpegImage(t, 64), bearer(who.Token))
 	}
-	b.auth(t, "delete-account", nil, bearer(ann.Token)).failed(t, http.StatusBadRequest, "body_required")
-	b.auth(t, "delete-account", fields{}, bearer(ann.Token)).failed(t, http.StatusBadRequest, "invalid_request")
-	b.auth(t, "delete-account", fields{"password": "wrong"}, bearer(ann.Token)).failed(t, http.StatusBadRequest, "wrong_password")
+	b.auth(t, "delete-account", nil, bearer(ann.Token)).accountError(t, http.StatusBadRequest, "body_required")
+	b.auth(t, "delete-account", fields{}, bearer(ann.Token)).accountError(t, http.StatusBadRequest, "invalid_request")
+	b.auth(t, "delete-account", fields{"password": "wrong"}, bearer(ann.Token)).accountError(t, http.StatusBadRequest, "wrong_password")
 	out := b.auth(t, "delete-account", fields{"password": annPassword}, bearer(ann.Token)).expect(t, http.StatusOK)
 	if len(out.Cookies()) != 1 || out.Cookies()[0].MaxAge != -1 {
 		t.Errorf("cookies %v", out.Cookies())
@@ -324,7 +324,7 @@ func TestDeletedAccountsLeaveNoData(t *testing.T) {
 			t.Errorf("nothing of Bob is left in %s: %v", name, left)
 		}
 	}
-	b.auth(t, "login", fields{"email": annEmail, "password": annPassword}).failed(t, http.StatusUnauthorized, "wrong_credentials")
+	b.auth(t, "login", fields{"email": annEmail, "password": annPassword}).accountError(t, http.StatusUnauthorized, "wrong_credentials")
 	b.signUp(t, annEmail)
 	b.request(t, http.MethodGet, "/api/jobs", nil, bearer(ann.Token)).problem(t, http.StatusUnauthorized, "invalid_token")
 }

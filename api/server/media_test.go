@@ -14,7 +14,7 @@ import (
 )
 
 // finished makes a job with media of the given types.
-func finished(t testing.TB, b *bundle, id string, data []byte, types ...string) *job.Spec {
+func storeFinishedJob(t testing.TB, b *bundle, id string, data []byte, types ...string) *job.Spec {
 	t.Helper()
 	spec := newSpec(job.OwnerAnonymous, id, job.KindImage, imageInput())
 	var products []store.Product
@@ -29,7 +29,7 @@ func TestMedia(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	data := bytes.Repeat([]byte("0123456789abcdef"), 100_000) // Several chunks of the store.
-	finished(t, b, "0199d0f4-6a7c", data, "image/jpeg", "image/png")
+	storeFinishedJob(t, b, "0199d0f4-6a7c", data, "image/jpeg", "image/png")
 	sum := sha256.Sum256(data)
 	etag := `"` + hex.EncodeToString(sum[:]) + `"`
 	for index, ext := range map[int]string{0: "jpg", 1: "png"} {
@@ -65,7 +65,7 @@ func TestMediaRanges(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	data := bytes.Repeat([]byte("0123456789abcdef"), 50_000)
-	finished(t, b, "job-a", data, "audio/mpeg")
+	storeFinishedJob(t, b, "job-a", data, "audio/mpeg")
 	const path = "/api/jobs/job-a/media/0"
 	etag := b.request(t, http.MethodHead, path, nil).Header.Get("ETag")
 	size := len(data)
@@ -123,7 +123,7 @@ func TestMediaRanges(t *testing.T) {
 func TestMissingMedia(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	finished(t, b, "job-a", []byte("x"), "image/jpeg")
+	storeFinishedJob(t, b, "job-a", []byte("x"), "image/jpeg")
 	b.push(t, newSpec(job.OwnerAnonymous, "job-b", job.KindImage, imageInput()))
 	failure := newSpec(job.OwnerAnonymous, "job-c", job.KindImage, imageInput())
 	b.settle(t, failure, &job.Record{Status: job.StatusFailed, Error: job.NewError(job.CodeTimeout, 0)})
@@ -148,7 +148,7 @@ func TestActiveMediaTypesAreNotServed(t *testing.T) {
 		}
 	}
 	b := setup(t)
-	finished(t, b, "job-a", []byte("<script>"), "text/html", "audio/x-wav", "audio/flac")
+	storeFinishedJob(t, b, "job-a", []byte("<script>"), "text/html", "audio/x-wav", "audio/flac")
 	for index, want := range []string{"image-job-a-0.bin", "image-job-a-1.wav", "image-job-a-2.flac"} {
 		resp := b.request(t, http.MethodGet, fmt.Sprintf("/api/jobs/job-a/media/%d?download=1", index), nil).expect(t, http.StatusOK)
 		if got := resp.Header.Get("Content-Disposition"); got != "attachment; filename="+want {

@@ -59,7 +59,7 @@ func TestOriginalRoutesReplaceRetiredModels(t *testing.T) {
 			continue
 		}
 		var v view
-		resp.expect(t, http.StatusAccepted).into(t, &v)
+		resp.expect(t, http.StatusAccepted).decode(t, &v)
 		if v.Input["model"] != tc.model {
 			t.Errorf("%v: %v, want %s", tc.body, v.Input, tc.model)
 		}
@@ -68,9 +68,9 @@ func TestOriginalRoutesReplaceRetiredModels(t *testing.T) {
 	worked := setup(t)
 	for end, status := range map[string]int{"": http.StatusOK, job.CodeRejected: http.StatusBadGateway} {
 		if end == "" {
-			worked.work(t, job.KindImage, succeeded)
+			worked.work(t, job.KindImage, succeedJob)
 		} else {
-			worked.work(t, job.KindImage, failed(end))
+			worked.work(t, job.KindImage, failJob(end))
 		}
 		if resp := worked.request(t, http.MethodPost, "/api/generate", image("turbo")); resp.StatusCode != status || resp.Header.Get("Warning") == "" {
 			t.Errorf("status %d, headers %v", resp.StatusCode, resp.Header)

@@ -40,7 +40,7 @@ func kindOf(path string) job.Kind {
 	return job.KindPrompt
 }
 
-func succeeded(spec *job.Spec) (*job.Record, []store.Product) {
+func succeedJob(spec *job.Spec) (*job.Record, []store.Product) {
 	r := &job.Record{Status: job.StatusSucceeded, Attempt: 1}
 	switch spec.Kind {
 	case job.KindImage:
@@ -53,7 +53,7 @@ func succeeded(spec *job.Spec) (*job.Record, []store.Product) {
 	return r, nil
 }
 
-func failed(code string) func(*job.Spec) (*job.Record, []store.Product) {
+func failJob(code string) func(*job.Spec) (*job.Record, []store.Product) {
 	return func(*job.Spec) (*job.Record, []store.Product) {
 		return &job.Record{Status: job.StatusFailed, Attempt: 1, Error: job.NewError(code, 500)}, nil
 	}
@@ -63,10 +63,10 @@ func TestOriginalResponses(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	for _, path := range originalRoutes {
-		b.work(t, kindOf(path), succeeded)
+		b.work(t, kindOf(path), succeedJob)
 		resp := b.request(t, http.MethodPost, path, originalBody(path)).expect(t, http.StatusOK)
 		var got fields
-		resp.into(t, &got)
+		resp.decode(t, &got)
 		switch kindOf(path) {
 		case job.KindImage:
 			data, err := base64.StdEncoding.DecodeString(got["data"].(string))
@@ -90,7 +90,7 @@ func TestOriginalResponses(t *testing.T) {
 		}
 		b.request(t, http.MethodGet, "/api/jobs/"+id, nil).expect(t, http.StatusOK)
 	}
-	b.work(t, job.KindAudio, succeeded)
+	b.work(t, job.KindAudio, succeedJob)
 	resp := b.request(t, http.MethodPost, "/api/generate", fields{"text": "hello", "type": "audio", "voice": "alloy", "speed": "1.5"})
 	if resp.expect(t, http.StatusOK); string(resp.body) != "speech" || resp.Header.Get("Content-Type") != "audio/mpeg" {
 		t.Errorf("audio: %s %q", resp.Header.Get("Content-Type"), resp.body)
@@ -145,7 +145,7 @@ func TestOriginalFieldsReachTheJob(t *testing.T) {
 		},
 	} {
 		var v view
-		b.request(t, http.MethodPost, tc.path, tc.body, async).expect(t, http.StatusAccepted).into(t, &v)
+		b.request(t, http.MethodPost, tc.path, tc.body, async).expect(t, http.StatusAccepted).decode(t, &v)
 		if len(v.Input) != len(tc.want) {
 			t.Errorf("%s %v: input %v", tc.path, tc.body, v.Input)
 		}
@@ -157,7 +157,7 @@ func TestOriginalFieldsReachTheJob(t *testing.T) {
 	}
 	var v view
 	resp := b.request(t, http.MethodPost, "/api/pollinations/image", fields{"prompt": "p", "seed": -1}, async).expect(t, http.StatusAccepted)
-	resp.into(t, &v)
+	resp.decode(t, &v)
 	if seed, ok := v.Input["seed"].(float64); !ok || seed < 0 || v.Status != "queued" {
 		t.Errorf("random seed: %v", v.Input)
 	}
@@ -166,7 +166,7 @@ func TestOriginalFieldsReachTheJob(t *testing.T) {
 	}
 }
 
-func TestOriginalFaults(t *testing.T) {
+func TestOriginalValidationErrors(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	for _, tc := range []struct {
@@ -202,7 +202,7 @@ func TestOriginalFaults(t *testing.T) {
 		}
 	}
 	var got fields
-	b.request(t, http.MethodPost, "/api/translate", fields{"text": "\x00"}).into(t, &got)
+	b.request(t, http.MethodPost, "/api/translate", fields{"text": "\x00"}).decode(t, &got)
 	if got["translated"] != false || got["translated_text"] != "\x00" {
 		t.Errorf("translate: %v", got)
 	}
@@ -227,7 +227,7 @@ func TestOriginalFailures(t *testing.T) {
 			case job.CodeThrottled:
 				want = http.StatusServiceUnavailable
 			}
-			b.work(t, kindOf(path), failed(code))
+			b.work(t, kindOf(path), failJob(code))
 			resp := b.request(t, http.MethodPost, path, originalBody(path))
 			f := resp.originalError(t, want, code)
 			if f.Job != resp.Header.Get("X-Job-Id") || f.Error != job.FailureSentence(code, job.English) {
@@ -237,7 +237,7 @@ func TestOriginalFailures(t *testing.T) {
 				t.Errorf("%s %s: Retry-After %q", path, code, resp.Header.Get("Retry-After"))
 			}
 			var echo fields
-			resp.into(t, &echo)
+			resp.decode(t, &echo)
 			switch kindOf(path) {
 			case job.KindPrompt:
 				if echo["optimized_text"] != "a pond" || echo["raw_optimized"] != "a pond" || echo["original_prompt"] != "a pond" {
@@ -268,7 +268,7 @@ func TestOriginalStillRunning(t *testing.T) {
 			t.Errorf("%s: %s", path, resp.body)
 		}
 		var v view
-		b.request(t, http.MethodGet, "/api/jobs/"+id, nil).into(t, &v)
+		b.request(t, http.MethodGet, "/api/jobs/"+id, nil).decode(t, &v)
 		if v.Status != "queued" {
 			t.Errorf("%s: the job is %s", path, v.Status)
 		}
@@ -327,7 +327,7 @@ func TestDisconnectKeepsARunningJob(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	spec := submitAndLeave(t, b, func(spec *job.Spec) {
-		b.progress(t, spec.Owner, &job.Progress{ID: spec.ID, Status: job.StatusRunning, Delivery: 1, Step: 1, Attempt: 1})
+		b.putProgress(t, spec.Owner, &job.Progress{ID: spec.ID, Status: job.StatusRunning, Delivery: 1, Step: 1, Attempt: 1})
 	})
 	eventually(t, "the request has ended", func() bool {
 		return b.metric(t, "http_requests_total", "/api/translate", "499") == 1

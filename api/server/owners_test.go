@@ -17,7 +17,7 @@ import (
 )
 
 // leftOf returns the subjects of everything that is stored and names one of the given texts, marks without content aside.
-func (b *bundle) leftOf(t testing.TB, names ...string) []string {
+func (b *bundle) storedMentions(t testing.TB, names ...string) []string {
 	t.Helper()
 	var left []string
 	streams := b.broker.JetStream().StreamNames(t.Context())
@@ -43,7 +43,7 @@ func (b *bundle) leftOf(t testing.TB, names ...string) []string {
 }
 
 // submissions returns requests that each make a job, by every way there is for a member.
-func submissions(t testing.TB, b *bundle, who *session, failed string) []func() *reply {
+func submitAllWays(t testing.TB, b *bundle, who *session, failed string) []func() *reply {
 	t.Helper()
 	by := bearer(who.Token)
 	post := func(path string, body any, options ...option) func() *reply {
@@ -64,9 +64,9 @@ func submissions(t testing.TB, b *bundle, who *session, failed string) []func() 
 	}
 }
 
-// TestDeletionMeetsSubmissions deletes accounts while their jobs are submitted, by every way in, and looks for what is left
+// TestAccountDeletionDuringSubmissions deletes accounts while their jobs are submitted, by every way in, and looks for what is left
 // once all of it is answered. There is neither a worker nor a sweeper.
-func TestDeletionMeetsSubmissions(t *testing.T) {
+func TestAccountDeletionDuringSubmissions(t *testing.T) {
 	t.Parallel()
 	for name, limits := range map[string]quota.Limits{"without quota": {}, "with quota": {PerMinute: 1000, PerDay: 1000}} {
 		t.Run(name, func(t *testing.T) {
@@ -83,7 +83,7 @@ func TestDeletionMeetsSubmissions(t *testing.T) {
 				failed := memberSpec(who, fmt.Sprintf("failed-%d", round))
 				b.settle(t, failed, &job.Record{Status: job.StatusFailed, Error: job.NewError(job.CodeTimeout, 504)})
 				var wg sync.WaitGroup
-				for i, submit := range submissions(t, b, who, failed.ID) {
+				for i, submit := range submitAllWays(t, b, who, failed.ID) {
 					wg.Go(func() {
 						time.Sleep(time.Duration(i*(round%7)) * 200 * time.Microsecond) // So that the rounds differ.
 						resp := submit()
@@ -107,7 +107,7 @@ func TestDeletionMeetsSubmissions(t *testing.T) {
 				gone = append(gone, who.User.ID)
 				gone = append(gone, jobs.MemberCounters([]byte(secret), who.User.ID)...)
 			}
-			if left := b.leftOf(t, append(gone, "a canary")...); len(left) > 0 {
+			if left := b.storedMentions(t, append(gone, "a canary")...); len(left) > 0 {
 				t.Errorf("left behind: %d: %v", len(left), left)
 			}
 			if accepted == 0 || refused == 0 {

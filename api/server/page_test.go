@@ -90,13 +90,13 @@ func TestInvalidPagesAreRejectedAtStart(t *testing.T) {
 		"no secret":      func(d *server.Deps) { d.Secret = nil },
 		"a list in YAML": func(d *server.Deps) { d.OpenAPI = []byte("- a\n- b\n") },
 	} {
-		deps := minimal(telemetry.NewMetrics())
+		deps := minimalDeps(telemetry.NewMetrics())
 		change(&deps)
-		if _, err := server.New(config(t), deps); err == nil {
+		if _, err := server.New(loadConfig(t), deps); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
 	}
-	if _, err := server.New(config(t), minimal(telemetry.NewMetrics())); err != nil {
+	if _, err := server.New(loadConfig(t), minimalDeps(telemetry.NewMetrics())); err != nil {
 		t.Error(err)
 	}
 }

@@ -17,9 +17,9 @@ func (b *bundle) raw(t *testing.T, method, path string, options ...option) *repl
 	})...)
 }
 
-// TestPathsThatOnlyDecodingMakesARoute writes the paths of routes so that a proxy, which compares what is written, takes
+// TestEncodedPathsAreRejected writes the paths of routes so that a proxy, which compares what is written, takes
 // them for others.
-func TestPathsThatOnlyDecodingMakesARoute(t *testing.T) {
+func TestEncodedPathsAreRejected(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(cfg *server.Config, _ *server.Deps) { cfg.AdminKey = adminKey })
 	key := bearer(adminKey)
@@ -56,8 +56,8 @@ func TestPathsThatOnlyDecodingMakesARoute(t *testing.T) {
 	}
 }
 
-// TestIDsMayBeEncoded writes parameters of paths with percent signs.
-func TestIDsMayBeEncoded(t *testing.T) {
+// TestEncodedIDs writes parameters of paths with percent signs.
+func TestEncodedIDs(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	spec := b.push(t, newSpec(job.OwnerAnonymous, "abc-d_e", job.KindImage, imageInput()))

@@ -30,7 +30,7 @@ type slowStore struct {
 }
 
 // onSlowStore has a server keep its jobs there.
-func onSlowStore(t *testing.T) (*slowStore, func(*server.Config, *server.Deps)) {
+func withSlowStore(t *testing.T) (*slowStore, func(*server.Config, *server.Deps)) {
 	t.Helper()
 	s := &slowStore{
 		near: brokertest.Start(t, func(c *broker.Config) { c.Listen = "127.0.0.1:0" }),
@@ -62,7 +62,7 @@ func onSlowStore(t *testing.T) (*slowStore, func(*server.Config, *server.Deps)) 
 }
 
 // await waits until so many jobs were published so often.
-func (s *slowStore) await(t *testing.T, jobs, times int) {
+func (s *slowStore) awaitPublishes(t *testing.T, jobs, times int) {
 	t.Helper()
 	guard := time.NewTimer(2 * hang)
 	defer guard.Stop()
@@ -101,7 +101,7 @@ func (s *slowStore) stored(t *testing.T) uint64 {
 func TestSubmissionsWaitForASlowStore(t *testing.T) {
 	t.Parallel()
 	const jobs = 200
-	slow, on := onSlowStore(t)
+	slow, on := withSlowStore(t)
 	b := setup(t, on, func(cfg *server.Config, _ *server.Deps) { cfg.SubmitTimeout = 2 * hang })
 	var wg sync.WaitGroup
 	for n := range jobs {
@@ -123,7 +123,7 @@ func TestSubmissionsWaitForASlowStore(t *testing.T) {
 			}
 		})
 	}
-	slow.await(t, jobs, 3)
+	slow.awaitPublishes(t, jobs, 3)
 	slow.release()
 	wg.Wait()
 	if n := slow.stored(t); n != jobs {
@@ -134,7 +134,7 @@ func TestSubmissionsWaitForASlowStore(t *testing.T) {
 // TestSlowSubmissionIsCharged has a submission find its own earlier publish: it is no replay, and is paid for.
 func TestSlowSubmissionIsCharged(t *testing.T) {
 	t.Parallel()
-	slow, on := onSlowStore(t)
+	slow, on := withSlowStore(t)
 	b := setup(t, on, withQuota(9, 9), func(cfg *server.Config, _ *server.Deps) { cfg.SubmitTimeout = 2 * hang })
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -144,7 +144,7 @@ func TestSlowSubmissionIsCharged(t *testing.T) {
 			t.Errorf("replayed %q", got)
 		}
 	})
-	slow.await(t, 1, 2)
+	slow.awaitPublishes(t, 1, 2)
 	slow.release()
 	wg.Wait()
 	b.expectLeft(t, "after one job", 8)
@@ -156,7 +156,7 @@ func TestSlowSubmissionIsCharged(t *testing.T) {
 // TestPendingSubmissionsAreBounded fills the places of one address, then all of them. What has one is accepted in the end.
 func TestPendingSubmissionsAreBounded(t *testing.T) {
 	t.Parallel()
-	slow, on := onSlowStore(t)
+	slow, on := withSlowStore(t)
 	b := setup(t, on, func(cfg *server.Config, _ *server.Deps) {
 		cfg.MaxPending, cfg.SubmitTimeout, cfg.TrustedProxies = 4, 2*hang, []string{"127.0.0.1"}
 	})
@@ -166,7 +166,7 @@ func TestPendingSubmissionsAreBounded(t *testing.T) {
 		wg.Go(func() {
 			b.request(t, http.MethodPost, "/api/jobs", goodBody, from(address)).expect(t, http.StatusAccepted)
 		})
-		slow.await(t, jobs, 1)
+		slow.awaitPublishes(t, jobs, 1)
 	}
 	busy := func(address string) {
 		t.Helper()
@@ -195,15 +195,15 @@ func TestPendingSubmissionsAreBounded(t *testing.T) {
 	}
 }
 
-// TestCallerThatGoesAwayWhileItWaits gives its place up, unless it was charged: then the submission is brought to its end.
-func TestCallerThatGoesAwayWhileItWaits(t *testing.T) {
+// TestDisconnectDuringPendingSubmission gives its place up, unless it was charged: then the submission is brought to its end.
+func TestDisconnectDuringPendingSubmission(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*server.Config, *server.Deps){
 		"without a quota": func(*server.Config, *server.Deps) {}, "with a quota": withQuota(9, 9),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			slow, on := onSlowStore(t)
+			slow, on := withSlowStore(t)
 			b := setup(t, on, change, func(cfg *server.Config, _ *server.Deps) { cfg.MaxPending, cfg.SubmitTimeout = 2, 2*hang })
 			ctx, leave := context.WithCancel(t.Context())
 			gone := make(chan struct{})
@@ -215,7 +215,7 @@ func TestCallerThatGoesAwayWhileItWaits(t *testing.T) {
 					t.Errorf("it was answered with %d", resp.StatusCode)
 				}
 			}()
-			slow.await(t, 1, 1)
+			slow.awaitPublishes(t, 1, 1)
 			leave()
 			<-gone
 			slow.release()
@@ -240,14 +240,14 @@ func TestCallerThatGoesAwayWhileItWaits(t *testing.T) {
 // TestWaitCountsFromTheRequest lets a caller that prefers to wait for a second wait no longer because storing took it.
 func TestWaitCountsFromTheRequest(t *testing.T) {
 	t.Parallel()
-	slow, on := onSlowStore(t)
+	slow, on := withSlowStore(t)
 	b := setup(t, on, func(cfg *server.Config, _ *server.Deps) { cfg.SubmitTimeout = 2 * hang })
 	done := make(chan *reply, 1)
 	go func() {
 		done <- b.request(t, http.MethodPost, "/api/jobs", goodBody, header("Prefer", "wait=20"))
 	}()
 	// Published twice: five seconds of the twenty are over.
-	slow.await(t, 1, 2)
+	slow.awaitPublishes(t, 1, 2)
 	slow.release()
 	began := time.Now()
 	resp := <-done

@@ -13,7 +13,7 @@ import (
 // TestPersonalDataIsNotLogged plants canaries in everything that people send and looks for them at the lowest level.
 func TestPersonalDataIsNotLogged(t *testing.T) {
 	t.Parallel()
-	l, with := withLetters(t)
+	l, with := withResetEmails(t)
 	b := setup(t, with)
 	ann := b.signUp(t, annEmail)
 	b.auth(t, "login", fields{"email": annEmail, "password": "canary's guess"})
@@ -39,7 +39,7 @@ func TestPersonalDataIsNotLogged(t *testing.T) {
 // TestPersonalDataIsNotLoggedWhenTheStoreFails has records that cannot be read and, after that, no store at all.
 func TestPersonalDataIsNotLoggedWhenTheStoreFails(t *testing.T) {
 	t.Parallel()
-	l, with := withLetters(t)
+	l, with := withResetEmails(t)
 	b := setup(t, with)
 	ann := b.signUp(t, annEmail)
 	b.auth(t, "forgot-password", fields{"email": annEmail}).expect(t, http.StatusOK)
@@ -62,7 +62,7 @@ func TestPersonalDataIsNotLoggedWhenTheStoreFails(t *testing.T) {
 		}
 	}
 	for _, record := range []string{`{"v":1,"email":"ann.canary`, `{"v":1,"id":7,"email":"ann.canary@example.org"}`, `"canary"`, `{"v":99,"id":"x","email":"ann.canary@example.org"}`} {
-		_, err := b.broker.JetStream().Publish(t.Context(), broker.UserSubject(keyOf(annEmail)), []byte(record))
+		_, err := b.broker.JetStream().Publish(t.Context(), broker.UserSubject(userKey(annEmail)), []byte(record))
 		must(t, err)
 		try()
 	}
@@ -71,7 +71,7 @@ func TestPersonalDataIsNotLoggedWhenTheStoreFails(t *testing.T) {
 	}
 	try()
 	log := b.log.String()
-	for _, secret := range []string{"canary", token, ann.Token, keyOf(annEmail)} {
+	for _, secret := range []string{"canary", token, ann.Token, userKey(annEmail)} {
 		if strings.Contains(log, secret) {
 			t.Errorf("%q is in the log", secret)
 		}
@@ -79,7 +79,7 @@ func TestPersonalDataIsNotLoggedWhenTheStoreFails(t *testing.T) {
 }
 
 // keyOf is under which an address is stored.
-func keyOf(email string) string {
+func userKey(email string) string {
 	sum := sha256.Sum256([]byte(email))
 	return hex.EncodeToString(sum[:])
 }

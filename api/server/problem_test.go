@@ -19,14 +19,14 @@ func TestProblemBodies(t *testing.T) {
 	t.Parallel()
 	b := setup(t, withAdmin)
 	c, _ := guest()
-	b.bury(t, "u1", "unreadable", job.CodeInvalidJob)
+	b.storeDeadLetter(t, "u1", "unreadable", job.CodeInvalidJob)
 	operator := header("X-Admin-Key", adminKey)
 	done := fixedSpec(job.OwnerAnonymous, "done")
 	b.settle(t, done, &job.Record{Status: job.StatusFailed, Error: job.NewError(job.CodeTimeout, 504), FinishedAt: at(9)})
 	b.settle(t, fixedSpec(job.OwnerAnonymous, "picture"), &job.Record{Status: job.StatusSucceeded, FinishedAt: at(9)},
 		store.Product{Media: job.Media{ContentType: "image/png"}, Data: []byte("png")})
 	b.push(t, fixedSpec(job.OwnerAnonymous, "queued"))
-	b.keyed(t, "used", goodBody).expect(t, http.StatusAccepted)
+	b.submitWithKey(t, "used", goodBody).expect(t, http.StatusAccepted)
 	busy, owner := guest()
 	for _, id := range []string{"one", "two", "three", "four"} {
 		b.push(t, fixedSpec(owner, id))
@@ -74,7 +74,7 @@ func TestProblemBodies(t *testing.T) {
 			if !strings.Contains(resp.Header.Get("Vary"), "Accept-Language") || resp.Header.Get("Cache-Control") != "no-store" {
 				t.Errorf("%s: headers %v", name, resp.Header)
 			}
-			golden(t, fmt.Sprintf("problems/%s.%s.json", name, lang), fmt.Sprintf("%d %s\n%s", resp.StatusCode, resp.Header.Get("Content-Type"), stable(resp.body)))
+			golden(t, fmt.Sprintf("problems/%s.%s.json", name, lang), fmt.Sprintf("%d %s\n%s", resp.StatusCode, resp.Header.Get("Content-Type"), maskRequestIDs(resp.body)))
 		}
 	}
 }

@@ -16,8 +16,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
-// TestAThousandRequests sends them to two processes at once at a quota of 100: exactly 100 pass.
-func TestAThousandRequests(t *testing.T) {
+// TestQuotaAcrossProcesses sends them to two processes at once at a quota of 100: exactly 100 pass.
+func TestQuotaAcrossProcesses(t *testing.T) {
 	t.Parallel()
 	var other *server.Server
 	b := setup(t, withQuota(0, 100), func(cfg *server.Config, deps *server.Deps) {
@@ -43,7 +43,7 @@ func TestAThousandRequests(t *testing.T) {
 			if n%2 == 0 {
 				process = &neighbour
 			}
-			switch resp := process.submits(t); resp.StatusCode {
+			switch resp := process.submitImage(t); resp.StatusCode {
 			case http.StatusAccepted:
 				passed.Add(1)
 			case http.StatusPaymentRequired:
@@ -62,9 +62,9 @@ func TestAThousandRequests(t *testing.T) {
 	b.expectLeft(t, "in the end", 0)
 }
 
-// TestMixedRequests asks for four images again and again where two are left, and in between for one: what does not fit does
+// TestQuotaWithMixedRequests asks for four images again and again where two are left, and in between for one: what does not fit does
 // not stand in the way of what does.
-func TestMixedRequests(t *testing.T) {
+func TestQuotaWithMixedRequests(t *testing.T) {
 	t.Parallel()
 	b := setup(t, withQuota(0, 6))
 	ask := func(n int) *reply {
@@ -81,13 +81,13 @@ func TestMixedRequests(t *testing.T) {
 	b.expectLeft(t, "in the end", 0)
 }
 
-// TestRepetitionsTakeNoRoom submits as many jobs as the quota allows, each under a key and several times at once. Nobody is
+// TestReplaysDoNotConsumeQuota submits as many jobs as the quota allows, each under a key and several times at once. Nobody is
 // refused because somebody else repeats himself.
-func TestRepetitionsTakeNoRoom(t *testing.T) {
+func TestReplaysDoNotConsumeQuota(t *testing.T) {
 	t.Parallel()
 	b := setup(t, withQuota(0, 60))
 	inParallel(600, func(n int) {
-		b.keyed(t, fmt.Sprint("key-", n%60), imageBody).expect(t, http.StatusAccepted)
+		b.submitWithKey(t, fmt.Sprint("key-", n%60), imageBody).expect(t, http.StatusAccepted)
 	})
 	ids, err := b.queue.OwnerIDs(t.Context(), job.OwnerAnonymous)
 	must(t, err)
@@ -111,8 +111,8 @@ func inParallel(times int, f func(n int)) {
 	wg.Wait()
 }
 
-// TestCallerThatDisconnects leaves before it is answered: as many are counted as there are jobs.
-func TestCallerThatDisconnects(t *testing.T) {
+// TestQuotaAfterDisconnects leaves before it is answered: as many are counted as there are jobs.
+func TestQuotaAfterDisconnects(t *testing.T) {
 	t.Parallel()
 	b := setup(t, withQuota(0, 100))
 	for n := range 40 {

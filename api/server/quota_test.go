@@ -69,7 +69,7 @@ type quotaView struct {
 func (b *bundle) quota(t testing.TB, options ...option) quotaView {
 	t.Helper()
 	var v quotaView
-	b.request(t, http.MethodGet, "/api/quota", nil, options...).expect(t, http.StatusOK).into(t, &v)
+	b.request(t, http.MethodGet, "/api/quota", nil, options...).expect(t, http.StatusOK).decode(t, &v)
 	return v
 }
 
@@ -92,7 +92,7 @@ func (r *reply) expectHeaders(t testing.TB, policy, left string) {
 func TestQuota(t *testing.T) {
 	t.Parallel()
 	b := setup(t, withQuota(3, 10))
-	resp := b.submits(t).expect(t, http.StatusAccepted)
+	resp := b.submitImage(t).expect(t, http.StatusAccepted)
 	resp.expectHeaders(t, `"minute";q=3;w=60, "day";q=10;w=86400`, `"minute";r=2;t=50, "day";r=9;t=43190`)
 	v := b.quota(t)
 	if v.Lane != "guest" || v.Minute.Limit != 3 || v.Minute.Remaining != 2 || v.Minute.ResetsIn != 50 || v.Minute.ResetsAt != "2026-03-04T12:01:00.000Z" ||
@@ -105,10 +105,10 @@ func TestQuota(t *testing.T) {
 	if resp.Header.Get("Cache-Control") != "no-store" {
 		t.Errorf("%v", resp.Header)
 	}
-	b.submits(t).expect(t, http.StatusAccepted)
-	b.submits(t).expect(t, http.StatusAccepted)
+	b.submitImage(t).expect(t, http.StatusAccepted)
+	b.submitImage(t).expect(t, http.StatusAccepted)
 	for range 2 {
-		resp = b.submits(t)
+		resp = b.submitImage(t)
 		resp.problem(t, http.StatusTooManyRequests, "rate_limited")
 		resp.expectHeaders(t, `"minute";q=3;w=60`, `"minute";r=0;t=50`)
 		if resp.Header.Get("Retry-After") != "50" || resp.Header.Get("Location") != "" {
@@ -128,9 +128,9 @@ func TestQuotaOfMembers(t *testing.T) {
 	ann, bob := bearer(b.signUp(t, "ann@example.org").Token), bearer(b.signUp(t, "bob@example.org").Token)
 	c, _ := guest()
 	for n := range 10 {
-		b.submits(t, ann, cookie(c), header("X-Forwarded-For", fmt.Sprint("203.0.113.", n))).expect(t, http.StatusAccepted)
+		b.submitImage(t, ann, cookie(c), header("X-Forwarded-For", fmt.Sprint("203.0.113.", n))).expect(t, http.StatusAccepted)
 	}
-	resp := b.submits(t, ann)
+	resp := b.submitImage(t, ann)
 	resp.problem(t, http.StatusPaymentRequired, "quota_exceeded")
 	resp.expectHeaders(t, `"day";q=10;w=86400`, `"day";r=0;t=43190`)
 	if v := b.quota(t, ann); v.Lane != "member" || v.Day.Limit != 10 || v.Day.Remaining != 0 {
@@ -138,9 +138,9 @@ func TestQuotaOfMembers(t *testing.T) {
 	}
 	b.expectLeft(t, "another member", 10, bob)
 	b.expectLeft(t, "a guest of the same address", 1)
-	b.submits(t, cookie(c)).expect(t, http.StatusAccepted)
-	b.submits(t, bob).expect(t, http.StatusAccepted)
-	b.submits(t).problem(t, http.StatusPaymentRequired, "quota_exceeded")
+	b.submitImage(t, cookie(c)).expect(t, http.StatusAccepted)
+	b.submitImage(t, bob).expect(t, http.StatusAccepted)
+	b.submitImage(t).problem(t, http.StatusPaymentRequired, "quota_exceeded")
 	// Whoever holds a token that is not good is no guest.
 	b.request(t, http.MethodGet, "/api/quota", nil, bearer("nonsense")).problem(t, http.StatusUnauthorized, "invalid_token")
 	if n := b.metric(t, "quota_refusals_total", "day", "member"); n != 1 {
@@ -152,7 +152,7 @@ func TestQuotaOfMembers(t *testing.T) {
 func TestQuotaWithoutLimit(t *testing.T) {
 	t.Parallel()
 	b := setup(t, withQuota(0, 0))
-	b.submits(t).expect(t, http.StatusAccepted).expectHeaders(t, "", "")
+	b.submitImage(t).expect(t, http.StatusAccepted).expectHeaders(t, "", "")
 	const none = `"minute":null,"day":null,"address":null`
 	if resp := b.request(t, http.MethodGet, "/api/quota", nil); string(resp.body) != `{"lane":"guest",`+none+`,"text":{`+none+"}}\n" {
 		t.Errorf("%s", resp.body)
@@ -164,7 +164,7 @@ func TestEveryRouteIsCharged(t *testing.T) {
 	t.Parallel()
 	b := setup(t, withPlans(quota.Plans{Media: planOf(0, 100), Text: planOf(0, 50)}))
 	left := map[quota.Group]int{quota.GroupMedia: 100, quota.GroupText: 50}
-	spec := b.failed(t, job.OwnerAnonymous, "before", job.CodeTimeout)
+	spec := b.storeFailedJob(t, job.OwnerAnonymous, "before", job.CodeTimeout)
 	if quota.GroupOf(spec.Kind) != quota.GroupMedia {
 		t.Fatal(spec.Kind)
 	}
@@ -198,8 +198,8 @@ func TestEveryRouteIsCharged(t *testing.T) {
 	charged("speech", quota.GroupMedia, 1, b.request(t, http.MethodPost, "/api/generate", fields{"text": "t", "type": "audio"}, header("Prefer", "respond-async")))
 }
 
-// TestWhatMakesNoJobIsNotCharged is about everything that is refused or repeated.
-func TestWhatMakesNoJobIsNotCharged(t *testing.T) {
+// TestRejectedRequestsAreNotCharged is about everything that is refused or repeated.
+func TestRejectedRequestsAreNotCharged(t *testing.T) {
 	t.Parallel()
 	b := setup(t, withQuota(0, 6), func(cfg *server.Config, _ *server.Deps) { cfg.MaxActiveGuest = 2 })
 	c, _ := guest()
@@ -209,13 +209,13 @@ func TestWhatMakesNoJobIsNotCharged(t *testing.T) {
 		b.expectLeft(t, what, 4)
 	}
 	var v view
-	b.keyed(t, "one", imageBody, cookie(c)).expect(t, http.StatusAccepted).into(t, &v)
-	b.keyed(t, "two", imageBody, cookie(c)).expect(t, http.StatusAccepted)
+	b.submitWithKey(t, "one", imageBody, cookie(c)).expect(t, http.StatusAccepted).decode(t, &v)
+	b.submitWithKey(t, "two", imageBody, cookie(c)).expect(t, http.StatusAccepted)
 	for range 3 {
-		same("replay", b.keyed(t, "one", imageBody, cookie(c)), http.StatusAccepted)
+		same("replay", b.submitWithKey(t, "one", imageBody, cookie(c)), http.StatusAccepted)
 	}
-	same("key reused", b.keyed(t, "one", `{"kind":"image","input":{"prompt":"other"}}`, cookie(c)), http.StatusUnprocessableEntity)
-	same("too many active", b.submits(t, cookie(c)), http.StatusTooManyRequests)
+	same("key reused", b.submitWithKey(t, "one", `{"kind":"image","input":{"prompt":"other"}}`, cookie(c)), http.StatusUnprocessableEntity)
+	same("too many active", b.submitImage(t, cookie(c)), http.StatusTooManyRequests)
 	same("invalid", b.request(t, http.MethodPost, "/api/jobs", `{"kind":"image","input":{}}`), http.StatusBadRequest)
 	same("not there", b.retry(t, "nothing", nil), http.StatusNotFound)
 	same("read", b.request(t, http.MethodGet, "/api/jobs/"+v.ID, nil, cookie(c)), http.StatusOK)
@@ -228,23 +228,23 @@ func TestWhatMakesNoJobIsNotCharged(t *testing.T) {
 	b.expectLeft(t, "repeated retry", 3)
 }
 
-// TestRepetitionsWithNothingLeft answers who repeats a submission though nothing is left.
-func TestRepetitionsWithNothingLeft(t *testing.T) {
+// TestReplaysWithExhaustedQuota answers who repeats a submission though nothing is left.
+func TestReplaysWithExhaustedQuota(t *testing.T) {
 	t.Parallel()
 	for name, limit := range map[string]func(*server.Config, *server.Deps){"minute": withQuota(2, 0), "day": withQuota(0, 2)} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := setup(t, limit)
 			for _, key := range []string{"one", "two"} {
-				b.keyed(t, key, imageBody).expect(t, http.StatusAccepted)
+				b.submitWithKey(t, key, imageBody).expect(t, http.StatusAccepted)
 			}
 			for _, key := range []string{"one", "two"} {
-				if resp := b.keyed(t, key, imageBody).expect(t, http.StatusAccepted); resp.Header.Get("Idempotent-Replayed") != "true" {
+				if resp := b.submitWithKey(t, key, imageBody).expect(t, http.StatusAccepted); resp.Header.Get("Idempotent-Replayed") != "true" {
 					t.Errorf("%v", resp.Header)
 				}
 			}
-			b.keyed(t, "one", `{"kind":"image","input":{"prompt":"other"}}`).problem(t, http.StatusUnprocessableEntity, "idempotency_key_reused")
-			if resp := b.keyed(t, "three", imageBody); resp.StatusCode < 402 {
+			b.submitWithKey(t, "one", `{"kind":"image","input":{"prompt":"other"}}`).problem(t, http.StatusUnprocessableEntity, "idempotency_key_reused")
+			if resp := b.submitWithKey(t, "three", imageBody); resp.StatusCode < 402 {
 				t.Errorf("status %d", resp.StatusCode)
 			}
 		})
@@ -259,15 +259,15 @@ func TestGuestsAreCountedByAddress(t *testing.T) {
 	for n, options := range [][]option{
 		{header("X-Forwarded-For", "203.0.113.1")}, {header("X-Real-Ip", "203.0.113.2")}, {header("Forwarded", "for=203.0.113.3")}, {cookie(c)}, {},
 	} {
-		direct.submits(t, options...).expect(t, http.StatusAccepted)
+		direct.submitImage(t, options...).expect(t, http.StatusAccepted)
 		direct.expectLeft(t, "without a proxy", 8-n)
 	}
 	b := setup(t, withQuota(0, 9), func(cfg *server.Config, _ *server.Deps) { cfg.TrustedProxies = []string{"127.0.0.1", "10.0.0.0/8"} })
 	from := func(lines ...string) option {
 		return func(r *http.Request) { r.Header["X-Forwarded-For"] = lines }
 	}
-	b.submits(t, from("203.0.113.1")).expect(t, http.StatusAccepted)
-	b.submits(t, from("2001:db8:1:2::1")).expect(t, http.StatusAccepted)
+	b.submitImage(t, from("203.0.113.1")).expect(t, http.StatusAccepted)
+	b.submitImage(t, from("2001:db8:1:2::1")).expect(t, http.StatusAccepted)
 	for name, tc := range map[string]struct {
 		option option
 		left   int
@@ -288,11 +288,11 @@ func TestGuestsAreCountedByAddress(t *testing.T) {
 	}
 }
 
-// TestWithoutCounters takes them away: nothing is accepted that cannot be counted.
-func TestWithoutCounters(t *testing.T) {
+// TestQuotaStoreUnavailable takes them away: nothing is accepted that cannot be counted.
+func TestQuotaStoreUnavailable(t *testing.T) {
 	t.Parallel()
 	b := setup(t, withPlans(quota.Plans{Media: planOf(9, 9), Text: planOf(9, 9)}))
-	b.submits(t).expect(t, http.StatusAccepted)
+	b.submitImage(t).expect(t, http.StatusAccepted)
 	js := b.broker.JetStream()
 	stream, err := js.Stream(t.Context(), broker.StreamUsage)
 	must(t, err)
@@ -301,7 +301,7 @@ func TestWithoutCounters(t *testing.T) {
 	cfg.Sealed = true
 	_, err = js.UpdateStream(t.Context(), cfg)
 	must(t, err)
-	resp := b.submits(t)
+	resp := b.submitImage(t)
 	resp.problem(t, http.StatusServiceUnavailable, "unavailable")
 	if resp.Header.Get("Retry-After") != "5" {
 		t.Errorf("%v", resp.Header)
@@ -316,9 +316,9 @@ func TestWithoutCounters(t *testing.T) {
 	}
 }
 
-// TestJobOfWhichNobodyIsTold has NATS store a job and never say so. Its caller is sent to try again and has not paid for it;
+// TestUnconfirmedSubmissionIsNotCharged has NATS store a job and never say so. Its caller is sent to try again and has not paid for it;
 // the job itself is worked, and gives nothing back when it fails.
-func TestJobOfWhichNobodyIsTold(t *testing.T) {
+func TestUnconfirmedSubmissionIsNotCharged(t *testing.T) {
 	t.Parallel()
 	b := setup(t, withQuota(9, 2), func(cfg *server.Config, _ *server.Deps) { cfg.SubmitTimeout = 5 * time.Second })
 	js := b.broker.JetStream()
@@ -331,7 +331,7 @@ func TestJobOfWhichNobodyIsTold(t *testing.T) {
 		must(t, err)
 	}
 	say(true)
-	b.submits(t).problem(t, http.StatusServiceUnavailable, "unavailable")
+	b.submitImage(t).problem(t, http.StatusServiceUnavailable, "unavailable")
 	say(false)
 	b.expectLeft(t, "after 503", 2)
 	ids, err := b.queue.OwnerIDs(t.Context(), job.OwnerAnonymous)
@@ -345,7 +345,7 @@ func TestJobOfWhichNobodyIsTold(t *testing.T) {
 		Status: job.StatusFailed, Spec: entry.Spec, Error: job.NewError(job.CodeInternal, 0), FinishedAt: job.At(midday()),
 	}}))
 	for _, status := range []int{http.StatusAccepted, http.StatusAccepted, http.StatusPaymentRequired} {
-		b.submits(t).expect(t, status)
+		b.submitImage(t).expect(t, status)
 	}
 }
 
@@ -381,13 +381,13 @@ func TestQuotaProblems(t *testing.T) {
 			t.Parallel()
 			b := setup(t, tc.limit)
 			for range tc.takes {
-				b.submits(t).expect(t, http.StatusAccepted)
+				b.submitImage(t).expect(t, http.StatusAccepted)
 				b.request(t, http.MethodPost, "/api/jobs", goodBody).expect(t, http.StatusAccepted)
 			}
 			for lang, accept := range map[string]string{"en": "", "zh": "zh"} {
 				resp := b.request(t, http.MethodPost, tc.path, tc.body, header("Accept-Language", accept))
 				golden(t, fmt.Sprintf("problems/%s.%s.json", name, lang), fmt.Sprintf("%d %s Retry-After %s\n%s",
-					resp.StatusCode, resp.Header.Get("Content-Type"), resp.Header.Get("Retry-After"), stable(resp.body)))
+					resp.StatusCode, resp.Header.Get("Content-Type"), resp.Header.Get("Retry-After"), maskRequestIDs(resp.body)))
 			}
 		})
 	}

@@ -43,7 +43,7 @@ func TestManyRangesReadFewChunks(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	data := bytes.Repeat([]byte("0123456789abcdef"), 100_000) // Four chunks.
-	finished(t, b, "job-a", data, "image/png")
+	storeFinishedJob(t, b, "job-a", data, "image/png")
 	var far strings.Builder
 	far.WriteString("bytes=")
 	for i := 0; far.Len() < 15<<10; i++ {
@@ -125,7 +125,7 @@ func TestManyRangesOfASavedImage(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	ann := bearer(b.signUp(t, "ann@example.org").Token)
-	data := picture(t, 64)
+	data := jpegImage(t, 64)
 	saved := b.saveImage(t, data, ann)
 	for ranges, status := range map[string]int{
 		"bytes=0-0,2-2,4-4,6-6": http.StatusPartialContent, "bytes=0-0,2-2,4-4,6-6,8-8": http.StatusOK, "bytes=0-9,9-10": http.StatusOK,

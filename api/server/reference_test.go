@@ -33,8 +33,8 @@ func TestImageOptionsAreShown(t *testing.T) {
 	}
 }
 
-// TestReferencesAreNotRepeated refuses addresses with a password in them and looks for it in the answer.
-func TestReferencesAreNotRepeated(t *testing.T) {
+// TestReferenceURLsAreNotEchoed refuses addresses with a password in them and looks for it in the answer.
+func TestReferenceURLsAreNotEchoed(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	resp := b.request(t, http.MethodPost, "/api/jobs", fields{"kind": "image", "input": fields{
@@ -46,8 +46,8 @@ func TestReferencesAreNotRepeated(t *testing.T) {
 	}
 }
 
-// TestSafeFormsAreTheSameRequest repeats a request with another spelling of the same truth value.
-func TestSafeFormsAreTheSameRequest(t *testing.T) {
+// TestSafeSpellingsShareIdempotencyKey repeats a request with another spelling of the same truth value.
+func TestSafeSpellingsShareIdempotencyKey(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	body := func(safe any) fields { return fields{"kind": "image", "input": fields{"prompt": "p", "safe": safe}} }

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// TestRefusalLogCountsWhatItLeftOut counts lines over two minutes.
-func TestRefusalLogCountsWhatItLeftOut(t *testing.T) {
+// TestRefusalLogCountsSkippedLines counts lines over two minutes.
+func TestRefusalLogCountsSkippedLines(t *testing.T) {
 	t.Parallel()
 	l, at := newRefusalLog(), time.Now()
 	lines := func(route string, n int) (lines, leftOut int) {

@@ -23,7 +23,7 @@ func (b *bundle) retry(t testing.TB, id string, body any, options ...option) *re
 }
 
 // failed puts a failed job of an owner into the results.
-func (b *bundle) failed(t testing.TB, owner, id, code string) *job.Spec {
+func (b *bundle) storeFailedJob(t testing.TB, owner, id, code string) *job.Spec {
 	t.Helper()
 	spec := fixedSpec(owner, id)
 	spec.Deadline = job.At(spec.CreatedAt.Add(90 * time.Second))
@@ -35,7 +35,7 @@ func TestRetry(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(cfg *server.Config, _ *server.Deps) { cfg.MaxActiveGuest = 0 })
 	c, me := guest()
-	b.failed(t, me, "mine", job.CodeTimeout)
+	b.storeFailedJob(t, me, "mine", job.CodeTimeout)
 	for name, tc := range map[string]struct {
 		body    any
 		seed    float64
@@ -49,7 +49,7 @@ func TestRetry(t *testing.T) {
 	} {
 		var got retried
 		resp := b.retry(t, "mine", tc.body, cookie(c)).expect(t, http.StatusAccepted)
-		resp.into(t, &got)
+		resp.decode(t, &got)
 		if got.RetriedFrom != "mine" || got.ID == "mine" || got.Status != "queued" || resp.Header.Get("Location") != "/api/jobs/"+got.ID {
 			t.Errorf("%s: %s", name, resp.body)
 		}
@@ -65,13 +65,13 @@ func TestRetry(t *testing.T) {
 		}
 	}
 	var random retried
-	b.retry(t, "mine", fields{"seed": -1}, cookie(c)).expect(t, http.StatusAccepted).into(t, &random)
+	b.retry(t, "mine", fields{"seed": -1}, cookie(c)).expect(t, http.StatusAccepted).decode(t, &random)
 	if seed, ok := random.Input["seed"].(float64); !ok || seed < 0 {
 		t.Errorf("a random seed is %v", random.Input["seed"])
 	}
 	// The old record stays as it was.
 	var old view
-	b.request(t, http.MethodGet, "/api/jobs/mine", nil, cookie(c)).expect(t, http.StatusOK).into(t, &old)
+	b.request(t, http.MethodGet, "/api/jobs/mine", nil, cookie(c)).expect(t, http.StatusOK).decode(t, &old)
 	if old.Status != "failed" || old.Input["seed"] != 7.0 {
 		t.Errorf("the old job is %+v", old)
 	}
@@ -79,20 +79,20 @@ func TestRetry(t *testing.T) {
 		t.Errorf("%v submissions counted, want 6", got)
 	}
 	// A job that belongs to nobody in particular becomes the caller's own.
-	b.failed(t, job.OwnerAnonymous, "nobodys", job.CodeTimeout)
+	b.storeFailedJob(t, job.OwnerAnonymous, "nobodys", job.CodeTimeout)
 	var taken retried
-	b.retry(t, "nobodys", nil, cookie(c)).expect(t, http.StatusAccepted).into(t, &taken)
+	b.retry(t, "nobodys", nil, cookie(c)).expect(t, http.StatusAccepted).decode(t, &taken)
 	b.request(t, http.MethodGet, "/api/jobs/"+taken.ID, nil).problem(t, http.StatusNotFound, "not_found")
 	b.request(t, http.MethodGet, "/api/jobs/"+taken.ID, nil, cookie(c)).expect(t, http.StatusOK)
 }
 
-func TestRetryIsRefused(t *testing.T) {
+func TestRetryErrors(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	c, me := guest()
 	stranger, _ := guest()
-	b.failed(t, me, "mine", job.CodeTimeout)
-	b.failed(t, me, "unreadable", job.CodeInvalidJob)
+	b.storeFailedJob(t, me, "mine", job.CodeTimeout)
+	b.storeFailedJob(t, me, "unreadable", job.CodeInvalidJob)
 	b.push(t, fixedSpec(me, "queued"))
 	b.settle(t, fixedSpec(me, "done"), &job.Record{Status: job.StatusSucceeded, FinishedAt: at(9)})
 	gone := fixedSpec(me, "retired")
@@ -126,8 +126,8 @@ func TestRetryIsRefused(t *testing.T) {
 	} {
 		options := append([]option{cookie(c)}, tc.options...)
 		f := b.retry(t, tc.id, tc.body, options...).problem(t, tc.status, tc.code)
-		if tc.fault != "" && fmt.Sprint(f.pointers()) != "["+tc.fault+"]" {
-			t.Errorf("%s: %v, want %s", name, f.pointers(), tc.fault)
+		if tc.fault != "" && fmt.Sprint(f.fieldErrors()) != "["+tc.fault+"]" {
+			t.Errorf("%s: %v, want %s", name, f.fieldErrors(), tc.fault)
 		}
 		if tc.status == http.StatusConflict && f.Job == nil {
 			t.Errorf("%s: the job is not shown", name)
@@ -143,15 +143,15 @@ func TestRetryOncePerKey(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	c, me := guest()
-	b.failed(t, me, "mine", job.CodeTimeout)
-	b.failed(t, me, "other", job.CodeTimeout)
+	b.storeFailedJob(t, me, "mine", job.CodeTimeout)
+	b.storeFailedJob(t, me, "other", job.CodeTimeout)
 	const clicks = 20
 	ids := make([]string, clicks)
 	var wg sync.WaitGroup
 	for i := range clicks {
 		wg.Go(func() {
 			var got retried
-			b.retry(t, "mine", nil, cookie(c), header("Idempotency-Key", "click")).expect(t, http.StatusAccepted).into(t, &got)
+			b.retry(t, "mine", nil, cookie(c), header("Idempotency-Key", "click")).expect(t, http.StatusAccepted).decode(t, &got)
 			ids[i] = got.ID
 		})
 	}
@@ -167,13 +167,13 @@ func TestRetryOncePerKey(t *testing.T) {
 	key := header("Idempotency-Key", "click")
 	b.retry(t, "other", nil, cookie(c), key).problem(t, http.StatusUnprocessableEntity, "idempotency_key_reused")
 	b.retry(t, "mine", fields{"seed": 1}, cookie(c), key).problem(t, http.StatusUnprocessableEntity, "idempotency_key_reused")
-	b.keyed(t, "click", goodBody, cookie(c)).problem(t, http.StatusUnprocessableEntity, "idempotency_key_reused")
+	b.submitWithKey(t, "click", goodBody, cookie(c)).problem(t, http.StatusUnprocessableEntity, "idempotency_key_reused")
 
 	// The key holds when the job that it made a new one of is no longer kept.
 	must(t, b.store.Delete(t.Context(), me, "mine", false))
 	resp := b.retry(t, "mine", nil, cookie(c), key).expect(t, http.StatusAccepted)
 	var again retried
-	resp.into(t, &again)
+	resp.decode(t, &again)
 	if again.ID != ids[0] || resp.Header.Get("Idempotent-Replayed") != "true" {
 		t.Errorf("%v %s", resp.Header, resp.body)
 	}

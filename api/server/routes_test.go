@@ -56,7 +56,7 @@ func expectations() map[string]expectation {
 	for _, path := range []string{"daily", "stats", ":id", "download/:id"} {
 		read["/api/images/"+path] = expectation{anonymous: 401, original: true}
 	}
-	all["POST /api/images/save"], all["DELETE /api/images/:id"] = expectation{anonymous: 401, original: true, largest: server.MaxPictureBody}, expectation{anonymous: 401, original: true}
+	all["POST /api/images/save"], all["DELETE /api/images/:id"] = expectation{anonymous: 401, original: true, largest: server.MaxImageBody}, expectation{anonymous: 401, original: true}
 	for path, e := range read {
 		all["GET "+path], all["HEAD "+path] = e, e
 	}
@@ -157,8 +157,8 @@ func TestUnknownPaths(t *testing.T) {
 			}
 		}
 	}
-	var f fault
-	b.request(t, http.MethodGet, "/api/no?token=canary", nil).into(t, &f)
+	var f problemBody
+	b.request(t, http.MethodGet, "/api/no?token=canary", nil).decode(t, &f)
 	if f.Error != "Not Found" || f.Path != "/api/no" {
 		t.Errorf("got %+v", f)
 	}

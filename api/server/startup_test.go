@@ -12,12 +12,12 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
-// TestStartingKeepsTheContract asks for everything while the process starts.
-func TestStartingKeepsTheContract(t *testing.T) {
+// TestStartupHandlerKeepsContract asks for everything while the process starts.
+func TestStartupHandlerKeepsContract(t *testing.T) {
 	t.Parallel()
 	var cfg server.Config
 	must(t, env.Load(nil, &cfg))
-	door, err := server.NewStartupHandler(cfg, telemetry.NewMetrics(), quiet())
+	door, err := server.NewStartupHandler(cfg, telemetry.NewMetrics(), discardLogger())
 	must(t, err)
 	s := httptest.NewServer(door)
 	t.Cleanup(s.Close)
@@ -34,7 +34,7 @@ func TestStartingKeepsTheContract(t *testing.T) {
 			body, err := io.ReadAll(resp.Body)
 			must(t, err)
 			must(t, resp.Body.Close())
-			hold(t, r, resp, body)
+			checkContract(t, r, resp, body)
 			want := http.StatusServiceUnavailable
 			if path == "/livez" {
 				want = http.StatusOK

@@ -35,7 +35,7 @@ func (b *bundle) open(t *testing.T, path string, options ...option) (status int,
 }
 
 // bounds sets how many streams there may be.
-func bounds(caller, all int) func(*server.Config, *server.Deps) {
+func withStreamLimits(caller, all int) func(*server.Config, *server.Deps) {
 	return func(cfg *server.Config, _ *server.Deps) {
 		cfg.MaxStreamsPerCaller, cfg.MaxStreams, cfg.TrustedProxies = caller, all, []string{"127.0.0.1"}
 	}
@@ -43,7 +43,7 @@ func bounds(caller, all int) func(*server.Config, *server.Deps) {
 
 func TestStreamsOfOneCallerAreBounded(t *testing.T) {
 	t.Parallel()
-	b := setup(t, bounds(2, 0))
+	b := setup(t, withStreamLimits(2, 0))
 	ann := bearer(b.signUp(t, annEmail).Token)
 	one, _ := guest()
 	other, _ := guest()
@@ -55,11 +55,11 @@ func TestStreamsOfOneCallerAreBounded(t *testing.T) {
 		// others are of another caller.
 		others []option
 	}{
-		"a member":         {all, []option{ann, from("10.0.0.1")}, []option{cookie(one), from("10.0.0.1")}},
-		"a guest":          {all, []option{cookie(one), from("10.0.0.2")}, []option{cookie(other), from("10.0.0.2")}},
-		"a guest, one job": {single, []option{cookie(one), from("10.0.0.3")}, []option{cookie(other), from("10.0.0.3")}},
-		"nobody known":     {single, []option{from("10.0.0.4")}, []option{from("10.0.0.5")}},
-		"nobody, by IPv6":  {single, []option{from("2001:db8::1")}, []option{from("2001:db8:0:1::1")}},
+		"a member":         {all, []option{ann, fromIP("10.0.0.1")}, []option{cookie(one), fromIP("10.0.0.1")}},
+		"a guest":          {all, []option{cookie(one), fromIP("10.0.0.2")}, []option{cookie(other), fromIP("10.0.0.2")}},
+		"a guest, one job": {single, []option{cookie(one), fromIP("10.0.0.3")}, []option{cookie(other), fromIP("10.0.0.3")}},
+		"nobody known":     {single, []option{fromIP("10.0.0.4")}, []option{fromIP("10.0.0.5")}},
+		"nobody, by IPv6":  {single, []option{fromIP("2001:db8::1")}, []option{fromIP("2001:db8:0:1::1")}},
 	} {
 		var closers []func()
 		for range 2 {
@@ -76,7 +76,7 @@ func TestStreamsOfOneCallerAreBounded(t *testing.T) {
 		}
 		if name == "nobody, by IPv6" {
 			// The same /64 is the same caller.
-			b.request(t, http.MethodGet, tc.path, nil, from("2001:db8::2")).problem(t, http.StatusTooManyRequests, "too_many_streams")
+			b.request(t, http.MethodGet, tc.path, nil, fromIP("2001:db8::2")).problem(t, http.StatusTooManyRequests, "too_many_streams")
 		}
 		// HEAD opens nothing, so it is answered, and counts nothing.
 		b.request(t, http.MethodHead, tc.path, nil, tc.options...).expect(t, http.StatusOK)
@@ -99,27 +99,27 @@ func TestStreamsOfOneCallerAreBounded(t *testing.T) {
 // TestNewCookiesDoNotRaiseTheLimit has one address take a new cookie for every few streams.
 func TestNewCookiesDoNotRaiseTheLimit(t *testing.T) {
 	t.Parallel()
-	b := setup(t, bounds(1, 0))
+	b := setup(t, withStreamLimits(1, 0))
 	for n := range 10 {
 		c, _ := guest()
-		if status, _ := b.open(t, "/api/events", cookie(c), from("10.0.0.1")); status != http.StatusOK {
+		if status, _ := b.open(t, "/api/events", cookie(c), fromIP("10.0.0.1")); status != http.StatusOK {
 			t.Fatalf("stream %d: status %d", n, status)
 		}
 	}
 	c, _ := guest()
-	b.request(t, http.MethodGet, "/api/events", nil, cookie(c), from("10.0.0.1")).problem(t, http.StatusTooManyRequests, "too_many_streams")
+	b.request(t, http.MethodGet, "/api/events", nil, cookie(c), fromIP("10.0.0.1")).problem(t, http.StatusTooManyRequests, "too_many_streams")
 	// Members are counted by themselves, and guests elsewhere by theirs.
-	if status, _ := b.open(t, "/api/events", bearer(b.signUp(t, annEmail).Token), from("10.0.0.1")); status != http.StatusOK {
+	if status, _ := b.open(t, "/api/events", bearer(b.signUp(t, annEmail).Token), fromIP("10.0.0.1")); status != http.StatusOK {
 		t.Errorf("a member gets %d", status)
 	}
-	if status, _ := b.open(t, "/api/events", cookie(c), from("10.0.0.2")); status != http.StatusOK {
+	if status, _ := b.open(t, "/api/events", cookie(c), fromIP("10.0.0.2")); status != http.StatusOK {
 		t.Errorf("elsewhere: %d", status)
 	}
 }
 
 func TestStreamsOfTheProcessAreBounded(t *testing.T) {
 	t.Parallel()
-	b := setup(t, bounds(0, 3))
+	b := setup(t, withStreamLimits(0, 3))
 	c, _ := guest()
 	var last func()
 	for range 3 {
@@ -137,11 +137,11 @@ func TestStreamsOfTheProcessAreBounded(t *testing.T) {
 	})
 }
 
-// TestStreamsThatDoNotOpen give their places back.
-func TestStreamsThatDoNotOpen(t *testing.T) {
+// TestRejectedStreamsReleaseSlots give their places back.
+func TestRejectedStreamsReleaseSlots(t *testing.T) {
 	t.Parallel()
-	b := setup(t, bounds(1, 1))
-	finished(t, b, "job-a", []byte("x"), "image/png")
+	b := setup(t, withStreamLimits(1, 1))
+	storeFinishedJob(t, b, "job-a", []byte("x"), "image/png")
 	for range 3 {
 		b.request(t, http.MethodGet, "/api/jobs/job-a/events", nil, header("Last-Event-ID", "end")).expect(t, http.StatusNoContent)
 		b.request(t, http.MethodGet, "/api/jobs/job-b/events", nil).problem(t, http.StatusNotFound, "not_found")
@@ -157,7 +157,7 @@ func TestStreamsThatDoNotOpen(t *testing.T) {
 // TestWaitsAreBounded holds as many requests open as one address may.
 func TestWaitsAreBounded(t *testing.T) {
 	t.Parallel()
-	b := setup(t, bounds(1, 0))
+	b := setup(t, withStreamLimits(1, 0))
 	spec := b.push(t, newSpec(job.OwnerAnonymous, "job-a", job.KindImage, imageInput()))
 	const waits = 10
 	statuses := make(chan int, waits)

@@ -34,10 +34,10 @@ func TestUploadsAtEveryRate(t *testing.T) {
 		"nothing comes":                 {100 << 10, 0, 0, "upload_too_slow", 5 * second, 6 * second},
 		"slow from the start":           {1 << 20, 8 << 10, 0, "upload_too_slow", 5 * second, 15 * second},
 		"slow enough":                   {1 << 20, 20 << 10, 0, "", 50 * second, 55 * second},
-		"slow while others are few":     {1 << 20, 20 << 10, server.HeldAtOnce/2 - 1, "", 50 * second, 55 * second},
-		"slow while others are many":    {1 << 20, 20 << 10, server.HeldAtOnce / 2, "upload_too_slow", 12 * second, 15 * second},
-		"fast while others are many":    {1 << 20, 80 << 10, server.HeldAtOnce / 2, "", 12 * second, 15 * second},
-		"slow and no place needed":      {server.UploadHead - 1, 20 << 10, server.HeldAtOnce, "", 12 * second, 15 * second},
+		"slow while others are few":     {1 << 20, 20 << 10, server.MaxHeldUploads/2 - 1, "", 50 * second, 55 * second},
+		"slow while others are many":    {1 << 20, 20 << 10, server.MaxHeldUploads / 2, "upload_too_slow", 12 * second, 15 * second},
+		"fast while others are many":    {1 << 20, 80 << 10, server.MaxHeldUploads / 2, "", 12 * second, 15 * second},
+		"slow and no place needed":      {server.UploadHead - 1, 20 << 10, server.MaxHeldUploads, "", 12 * second, 15 * second},
 		"too large to be kept":          {12 << 20, 256 << 10, 0, "picture_too_large", 47 * second, 50 * second},
 		"too large and then it is slow": {5 << 20, 17 << 10, 0, "upload_too_slow", 299 * second, 301 * second},
 	} {
@@ -93,12 +93,12 @@ func trickle(ctx context.Context, conn net.Conn, size, rate int) {
 	}
 }
 
-// TestUploadWithoutAPlace waits for a place that nobody gives back.
-func TestUploadWithoutAPlace(t *testing.T) {
+// TestUploadWithoutSlot waits for a place that nobody gives back.
+func TestUploadWithoutSlot(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		outcomes := make(chan string, 1)
-		h := server.UploadReader(server.HeldAtOnce, func(code string, _ int) { outcomes <- code })
+		h := server.UploadReader(server.MaxHeldUploads, func(code string, _ int) { outcomes <- code })
 		pipetest.Serve(t, h, func(conn net.Conn) {
 			began := time.Now()
 			ctx, stop := context.WithCancel(t.Context())
@@ -120,16 +120,16 @@ func TestUploadWithoutAPlace(t *testing.T) {
 // TestSlowUploadsDoNotBlockOthers has many members send the beginnings of uploads, and others save in the meantime.
 func TestSlowUploadsDoNotBlockOthers(t *testing.T) {
 	t.Parallel()
-	b := setup(t, func(cfg *server.Config, _ *server.Deps) { cfg.MaxSignups = 0 }, patient)
+	b := setup(t, func(cfg *server.Config, _ *server.Deps) { cfg.MaxSignups = 0 }, withLongUploadGrace)
 	ann := bearer(b.signUp(t, annEmail).Token)
-	encoded, err := json.Marshal(saving(largePicture(t)))
+	encoded, err := json.Marshal(saveBody(largePNG(t)))
 	must(t, err)
 	body := string(encoded)
-	const members = server.HeldAtOnce/2 + 2
+	const members = server.MaxHeldUploads/2 + 2
 	for n := range members {
 		who := b.signUp(t, fmt.Sprintf("slow%d@example.org", n))
 		for range 2 {
-			conn := b.begin(t, imagesRoute+"save", body, who)
+			conn := b.sendHead(t, imagesRoute+"save", body, who)
 			part := server.UploadHead / 2
 			if n%2 == 0 {
 				part = 2 * server.UploadHead // These need a place.
@@ -142,36 +142,36 @@ func TestSlowUploadsDoNotBlockOthers(t *testing.T) {
 		total, owners := server.Uploads(b.server)
 		return total == 2*members && owners == members
 	})
-	b.saveImage(t, picture(t, 8), ann)
-	b.saveImage(t, largePicture(t), ann)
+	b.saveImage(t, jpegImage(t, 8), ann)
+	b.saveImage(t, largePNG(t), ann)
 }
 
 // patient lets uploads take the time that a busy machine needs.
-func patient(_ *server.Config, deps *server.Deps) { deps.UploadGrace = time.Hour }
+func withLongUploadGrace(_ *server.Config, deps *server.Deps) { deps.UploadGrace = time.Hour }
 
-// TestUploadsOfOneMember are bounded; those of others are not touched by it, and what ended makes room.
-func TestUploadsOfOneMember(t *testing.T) {
+// TestUploadsPerMemberAreLimited are bounded; those of others are not touched by it, and what ended makes room.
+func TestUploadsPerMemberAreLimited(t *testing.T) {
 	t.Parallel()
-	b := setup(t, patient)
+	b := setup(t, withLongUploadGrace)
 	session := b.signUp(t, annEmail)
 	ann, bob := bearer(session.Token), bearer(b.signUp(t, "bob@example.org").Token)
-	encoded, err := json.Marshal(saving(largePicture(t)))
+	encoded, err := json.Marshal(saveBody(largePNG(t)))
 	must(t, err)
 	body := string(encoded)
 	var first net.Conn
 	for range 2 {
-		first = b.begin(t, imagesRoute+"save", body, session)
+		first = b.sendHead(t, imagesRoute+"save", body, session)
 		_, err := io.WriteString(first, body[:10])
 		must(t, err)
 	}
 	eventually(t, "the uploads are under way", func() bool { n, _ := server.Uploads(b.server); return n == 2 })
-	f := b.request(t, http.MethodPost, imagesRoute+"save", saving(largePicture(t)), ann).failed(t, http.StatusTooManyRequests, "too_many_uploads")
+	f := b.request(t, http.MethodPost, imagesRoute+"save", saveBody(largePNG(t)), ann).accountError(t, http.StatusTooManyRequests, "too_many_uploads")
 	if f.RetryAfter == 0 {
 		t.Errorf("%+v", f)
 	}
 	// What is small does not count, nor do others.
-	b.saveImage(t, picture(t, 8), ann)
-	b.saveImage(t, largePicture(t), bob)
+	b.saveImage(t, jpegImage(t, 8), ann)
+	b.saveImage(t, largePNG(t), bob)
 	must(t, first.SetDeadline(time.Now().Add(hang)))
 	_, err = io.WriteString(first, body[10:])
 	must(t, err)
@@ -184,7 +184,7 @@ func TestUploadsOfOneMember(t *testing.T) {
 			t.Errorf("status %d", resp.StatusCode)
 		}
 	}
-	b.saveImage(t, largePicture(t), ann)
+	b.saveImage(t, largePNG(t), ann)
 }
 
 // TestSlowUploadError reads the whole answer.
@@ -192,7 +192,7 @@ func TestSlowUploadError(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	ann := b.signUp(t, annEmail)
-	conn := b.begin(t, imagesRoute+"save", string(bytes.Repeat([]byte{'x'}, 1<<20)), ann)
+	conn := b.sendHead(t, imagesRoute+"save", string(bytes.Repeat([]byte{'x'}, 1<<20)), ann)
 	_, err := io.WriteString(conn, "{")
 	must(t, err)
 	answers := bufio.NewReader(conn)
@@ -215,9 +215,9 @@ func TestSlowUploadError(t *testing.T) {
 // TestStopEndsUploads stops the server while an upload is under way.
 func TestStopEndsUploads(t *testing.T) {
 	t.Parallel()
-	b := setup(t, patient)
+	b := setup(t, withLongUploadGrace)
 	ann := b.signUp(t, annEmail)
-	conn := b.begin(t, imagesRoute+"save", string(bytes.Repeat([]byte{'x'}, 1<<20)), ann)
+	conn := b.sendHead(t, imagesRoute+"save", string(bytes.Repeat([]byte{'x'}, 1<<20)), ann)
 	_, err := io.WriteString(conn, "{")
 	must(t, err)
 	eventually(t, "the upload is under way", func() bool { n, _ := server.Uploads(b.server); return n == 1 })

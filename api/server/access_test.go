@@ -15,32 +15,32 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
 
-// row is what a route answers, by who comes: Ann, whose things it is about, another member, a browser's guest, a program
-// without anything, and everybody whose token is none.
+// accessCase is a request and the status for each caller: the owner (Ann), another member, a guest, an anonymous caller,
+// and a caller with an invalid token.
 type accessCase struct {
 	path                                     string
 	body                                     any
 	owner, member, guest, anonymous, invalid int
 }
 
-// all is a row for routes that answer everybody the same.
+// sameForAll is for routes that return the same status to all callers.
 func sameForAll(status int, path string, body any) accessCase {
 	return accessCase{path, body, status, status, status, status, status}
 }
 
-// hers is a row for routes about a job of Ann's.
+// ownersOnly is for routes of one of Ann's jobs.
 func ownersOnly(status int, path string) accessCase {
 	return accessCase{path, nil, status, 404, 404, 404, 401}
 }
 
-// members is a row for routes that are nothing to guests.
+// membersOnly is for routes that guests may not use.
 func membersOnly(status int, path string, body any) accessCase {
 	return accessCase{path, body, status, status, 401, 401, 401}
 }
 
-// rows has a row for every route.
+// accessCases returns a case for every route.
 func accessCases() map[string]accessCase {
-	ask := func(path string, body fields) accessCase { return accessCase{path, body, 202, 202, 202, 202, 401} }
+	submission := func(path string, body fields) accessCase { return accessCase{path, body, 202, 202, 202, 202, 401} }
 	login := fields{"email": annEmail, "password": annPassword}
 	table := map[string]accessCase{
 		"POST /api/jobs":            {"/api/jobs", goodBody, 202, 202, 202, 202, 401},
@@ -48,11 +48,11 @@ func accessCases() map[string]accessCase {
 		"POST /api/jobs/:id/retry":  ownersOnly(202, "/api/jobs/failed/retry"),
 		"DELETE /api/jobs/:id":      ownersOnly(204, "/api/jobs/done"),
 
-		"POST /api/generate":           ask("/api/generate", fields{"text": "a", "type": "image"}),
-		"POST /api/pollinations/image": ask("/api/pollinations/image", fields{"prompt": "a"}),
-		"POST /api/prompts/optimize":   ask("/api/prompts/optimize", fields{"text": "a"}),
-		"POST /api/optimize":           ask("/api/optimize", fields{"text": "a"}),
-		"POST /api/translate":          ask("/api/translate", fields{"text": "a"}),
+		"POST /api/generate":           submission("/api/generate", fields{"text": "a", "type": "image"}),
+		"POST /api/pollinations/image": submission("/api/pollinations/image", fields{"prompt": "a"}),
+		"POST /api/prompts/optimize":   submission("/api/prompts/optimize", fields{"text": "a"}),
+		"POST /api/optimize":           submission("/api/optimize", fields{"text": "a"}),
+		"POST /api/translate":          submission("/api/translate", fields{"text": "a"}),
 
 		"POST /api/auth/register":            sameForAll(400, "/api/auth/register", fields{"username": "x", "email": annEmail, "password": annPassword}),
 		"POST /api/auth/login":               sameForAll(200, "/api/auth/login", login),
@@ -62,7 +62,7 @@ func accessCases() map[string]accessCase {
 		"POST /api/auth/verify-email":        sameForAll(400, "/api/auth/verify-email", fields{"token": "x"}),
 		"POST /api/auth/resend-verification": membersOnly(200, "/api/auth/resend-verification", nil),
 		"POST /api/auth/change-password":     membersOnly(400, "/api/auth/change-password", fields{"currentPassword": "wrong", "newPassword": "abc12 xyz"}),
-		"POST /api/auth/profile":             membersOnly(200, "/api/auth/profile", fields{"username": "somebody"}),
+		"POST /api/auth/profile":             membersOnly(200, "/api/auth/profile", fields{"username": "someone"}),
 		"POST /api/auth/delete-account":      membersOnly(400, "/api/auth/delete-account", fields{"password": "wrong"}),
 		"POST /api/auth/google-oauth":        sameForAll(401, "/api/auth/google-oauth", fields{"code": "x", "state": "x"}),
 		"POST /api/auth/google-login":        sameForAll(401, "/api/auth/google-login", fields{"idToken": "x"}),
@@ -70,7 +70,7 @@ func accessCases() map[string]accessCase {
 
 		"POST /api/feedback": membersOnly(400, "/api/feedback", fields{}),
 	}
-	// A image that Ann has saved; {image} stands for its id. That nobody else's is 400 to delete is the original's.
+	// {image} is the id of an image that Ann has saved. Deleting another member's image is 400, as in the original.
 	table["POST /api/images/save"] = membersOnly(201, "/api/images/save", fields{"prompt": "a", "data": "UklGRhoAAABXRUJQVlA4TA0AAAAvAAAAEAcQERGIiP4HAA=="})
 	table["DELETE /api/images/:id"] = accessCase{"/api/images/{image}", nil, 200, 400, 401, 401, 401}
 	for path, r := range map[string]accessCase{
@@ -123,7 +123,7 @@ func accessCases() map[string]accessCase {
 	return table
 }
 
-// wants returns the status for somebody.
+// status returns the expected status for a caller.
 func (r accessCase) status(name string, who caller) int {
 	switch {
 	case who.isOwner:
@@ -132,14 +132,14 @@ func (r accessCase) status(name string, who caller) int {
 		return r.invalid
 	case name == "guest":
 		return r.guest
-	case name == "nobody":
+	case name == "anonymous":
 		return r.anonymous
 	}
 	return r.member
 }
 
-// TestRouteAccess asks every route there is as everybody: Ann comes last, when all others have tried to get at
-// her things and found them as they were.
+// TestRouteAccess requests every route as every caller. Ann comes last, so that her responses show that the other callers
+// changed nothing.
 func TestRouteAccess(t *testing.T) {
 	t.Parallel()
 	const prompt = "canary in a mine"
@@ -158,13 +158,13 @@ func TestRouteAccess(t *testing.T) {
 	image := saveBody(jpegImage(t, 8))
 	image["prompt"] = prompt
 	var saved savedImage
-	b.request(t, http.MethodPost, imagesRoute+"save", image, bearer(ann.Token)).expect(t, http.StatusCreated).decode(t, &saved)
+	b.post(t, imagesRoute+"save", image, bearer(ann.Token)).expect(t, http.StatusCreated).decode(t, &saved)
 	table := accessCases()
 	var routes []string
 	for _, r := range b.server.Routes() {
 		name := r.Method + " " + r.Path
 		if _, listed := table[name]; !listed {
-			t.Errorf("nobody has thought about who may use %s", name)
+			t.Errorf("no access case for %s", name)
 			continue
 		}
 		routes = append(routes, name)
@@ -174,7 +174,7 @@ func TestRouteAccess(t *testing.T) {
 			t.Errorf("no route %s", name)
 		}
 	}
-	// Reads come before what changes things, and signing out comes last. Of Ann's ways to come one is enough.
+	// Reads come before changes, and signing out comes last. One of Ann's callers is enough.
 	slices.SortStableFunc(routes, func(one, other string) int { return routeOrder(one) - routeOrder(other) })
 	names := slices.DeleteFunc(slices.Sorted(maps.Keys(callers)), func(name string) bool { return callers[name].isOwner })
 	n := 0
@@ -183,17 +183,17 @@ func TestRouteAccess(t *testing.T) {
 		for _, route := range routes {
 			r := table[route]
 			if r.path == "/api/auth/logout" && strings.HasPrefix(name, "Bob") {
-				continue // Bob comes in several ways with the same token.
+				continue // Bob's callers share a token.
 			}
 			n++
-			address := fmt.Sprintf("10.%d.%d.1", n/250, n%250)
-			status, body := b.peek(t, strings.Fields(route)[0], strings.ReplaceAll(r.path, "{image}", saved.ID), r.body, fromIP(address), header("Prefer", "respond-async"), who.option)
+			ip := fmt.Sprintf("10.%d.%d.1", n/250, n%250)
+			status, body := b.peek(t, strings.Fields(route)[0], strings.ReplaceAll(r.path, "{image}", saved.ID), r.body, fromIP(ip), async, who.option)
 			if want := r.status(name, who); status != want {
 				t.Errorf("%s: %s is %d, want %d: %.300s", name, route, status, want, body)
 			}
-			isLogin := r.path == "/api/auth/login" // What is sent there is Ann's password.
+			isLogin := r.path == "/api/auth/login" // The request contains Ann's password.
 			if !who.isOwner && !isLogin && (strings.Contains(body, prompt) || strings.Contains(body, ann.User.ID) || strings.Contains(body, annEmail)) {
-				t.Errorf("%s: %s tells of Ann: %s", name, route, body)
+				t.Errorf("%s: %s reveals Ann: %s", name, route, body)
 			}
 		}
 	}
@@ -202,7 +202,7 @@ func TestRouteAccess(t *testing.T) {
 	}
 }
 
-// order sorts routes by what they do.
+// routeOrder returns a sort key: reads, other changes, deletions, logout.
 func routeOrder(route string) int {
 	switch {
 	case strings.HasSuffix(route, "/logout"):
@@ -215,8 +215,8 @@ func routeOrder(route string) int {
 	return 0
 }
 
-// peek returns the status and the beginning of an answer, and does not wait for the end of a stream.
-func (b *bundle) peek(t testing.TB, method, path string, body any, options ...option) (status int, begins string) {
+// peek returns the status and body of a response. It does not wait for the end of an event stream.
+func (b *bundle) peek(t testing.TB, method, path string, body any, options ...option) (status int, content string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), hang)
 	defer cancel()

@@ -4,16 +4,9 @@ import (
 	"fmt"
 	"net/http"
 	"testing"
-
-	"github.com/text2image-audio/text2image-audio/api/server"
 )
 
-// from sends a request through a trusted proxy, for somebody at an address.
-func fromIP(address string) option { return header("X-Forwarded-For", address) }
-
-func behindProxy(cfg *server.Config, _ *server.Deps) { cfg.TrustedProxies = []string{"127.0.0.1"} }
-
-// TestPasswordGuessingDoesNotLockOutOwner has one address guess on and on, and many networks guess together.
+// TestPasswordGuessingDoesNotLockOutOwner guesses passwords from one address, and then from many networks.
 func TestPasswordGuessingDoesNotLockOutOwner(t *testing.T) {
 	t.Parallel()
 	b := setup(t, behindProxy)
@@ -25,10 +18,10 @@ func TestPasswordGuessingDoesNotLockOutOwner(t *testing.T) {
 	b.auth(t, "register", fields{"username": "Ann", "email": annEmail, "password": annPassword}, fromIP(home)).expect(t, http.StatusCreated)
 	for n := range 150 {
 		if resp := signIn("203.0.113.9", "wrong"); (resp.StatusCode == http.StatusUnauthorized) != (n < 10) {
-			t.Fatalf("the guess %d is answered with %d", n+1, resp.StatusCode)
+			t.Fatalf("guess %d: status %d", n+1, resp.StatusCode)
 		}
 	}
-	// What was refused was no guess, and takes nothing from others: not from the owner, not from the guesser's neighbours.
+	// Rejected attempts count neither against the owner nor against other accounts tried from the same address.
 	signIn(away, annPassword).expect(t, http.StatusOK)
 	b.auth(t, "login", fields{"email": "bob@example.org", "password": "wrong"}, fromIP("203.0.113.9")).accountError(t, http.StatusUnauthorized, "wrong_credentials")
 	for network := range 10 {

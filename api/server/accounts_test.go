@@ -2,49 +2,19 @@ package server_test
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/text2image-audio/text2image-audio/api/server"
-	"github.com/text2image-audio/text2image-audio/pkg/account"
-	"github.com/text2image-audio/text2image-audio/pkg/env"
 )
-
-const authRoute = "/api/auth/"
-
-// refused is an error of the account's routes.
-type accountErrorBody struct {
-	Success    *bool
-	Error      string
-	Code       string
-	Cause      string
-	RetryAfter int `json:"retry_after"`
-	Errors     []struct{ Pointer, Code string }
-}
-
-// failed checks that an answer is an error in the shape of the account's routes.
-func (r *reply) accountError(t testing.TB, status int, code string) accountErrorBody {
-	t.Helper()
-	r.expect(t, status)
-	var f accountErrorBody
-	r.decode(t, &f)
-	if f.Success == nil || *f.Success || f.Error == "" || f.Code != code || r.Header.Get("Cache-Control") != "no-store" {
-		t.Errorf("want %s, got %s, %v", code, r.body, r.Header)
-	}
-	return f
-}
-
-func (b *bundle) auth(t testing.TB, route string, body any, options ...option) *reply {
-	t.Helper()
-	return b.request(t, http.MethodPost, authRoute+route, body, options...)
-}
 
 func TestRegisterAndLogin(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	ann := b.signUp(t, "  Ann.Canary@Example.org ")
 	if ann.User.Email != annEmail || !millisecondsPattern.MatchString(ann.User.CreatedAt) || ann.User.LastLoginAt != "" {
-		t.Errorf("made %+v", ann.User)
+		t.Errorf("created %+v", ann.User)
 	}
 	if c := ann.cookie; !c.HttpOnly || c.SameSite != http.SameSiteLaxMode || c.Path != "/" || c.MaxAge != 7*24*3600 || c.Secure {
 		t.Errorf("cookie %s", c.Raw)
@@ -60,7 +30,7 @@ func TestRegisterAndLogin(t *testing.T) {
 		"/username control_character":   {"username": "a\u0000", "email": "a@b.c", "password": "abc12 xyz"},
 	} {
 		f := b.auth(t, "register", body).accountError(t, http.StatusBadRequest, "invalid_request")
-		if len(f.Errors) != 1 || f.Errors[0].Pointer+" "+f.Errors[0].Code != name {
+		if !slices.Equal(f.Errors.list(), []string{name}) {
 			t.Errorf("%s: %+v", name, f)
 		}
 	}
@@ -83,7 +53,7 @@ func TestRegisterAndLogin(t *testing.T) {
 	b.auth(t, "login", "not JSON").accountError(t, http.StatusBadRequest, "invalid_json")
 }
 
-// TestResponsesDoNotRevealAccounts compares whole answers.
+// TestResponsesDoNotRevealAccounts compares whole responses for existing and unknown accounts.
 func TestResponsesDoNotRevealAccounts(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -114,54 +84,42 @@ func TestValidateAndLogout(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	ann := b.signUp(t, annEmail)
-	valid := func(o ...option) *reply {
-		t.Helper()
-		return b.request(t, http.MethodGet, authRoute+"validate", nil, o...)
-	}
-	if f := valid().accountError(t, http.StatusUnauthorized, "sign_in_required"); f.Cause != "no_authorization_token" {
+	if f := b.validate(t).accountError(t, http.StatusUnauthorized, "sign_in_required"); f.Cause != "no_authorization_token" {
 		t.Errorf("cause %s", f.Cause)
 	}
-	for _, nothing := range []string{"Bearer ", "Bearer null", "Bearer undefined", "Basic abc", ann.Token} {
-		valid(header("Authorization", nothing)).accountError(t, http.StatusUnauthorized, "sign_in_required")
+	for _, value := range []string{"Bearer ", "Bearer null", "Bearer undefined", "Basic abc", ann.Token} {
+		b.validate(t, header("Authorization", value)).accountError(t, http.StatusUnauthorized, "sign_in_required")
 	}
-	for name, o := range map[string]option{"bearer": bearer(ann.Token), "small": header("Authorization", "bearer "+ann.Token), "cookie": cookie(ann.cookie)} {
+	for name, o := range map[string]option{"bearer": bearer(ann.Token), "lower case": header("Authorization", "bearer "+ann.Token), "cookie": cookie(ann.cookie)} {
 		var got session
-		valid(o).expect(t, http.StatusOK).decode(t, &got)
+		b.validate(t, o).expect(t, http.StatusOK).decode(t, &got)
 		if got.User.ID != ann.User.ID || got.User.Email != annEmail || got.Token != "" {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}
-	// Whoever has never signed in has no such time, and clients of the original read the field all the same.
-	if got := valid(bearer(ann.Token)); !strings.Contains(string(got.body), `"lastLoginAt":null`) {
+	// The original's clients read lastLoginAt even before the first login, when it is null.
+	if got := b.validate(t, bearer(ann.Token)); !strings.Contains(string(got.body), `"lastLoginAt":null`) {
 		t.Errorf("never signed in: %s", got.body)
 	}
-	bad := valid(cookie(&http.Cookie{Name: "auth_token", Value: "x"}))
+	bad := b.validate(t, cookie(&http.Cookie{Name: "auth_token", Value: "x"}))
 	if f := bad.accountError(t, http.StatusUnauthorized, "invalid_token"); f.Cause != "jwt_invalid_or_expired" || len(bad.Cookies()) != 1 || bad.Cookies()[0].MaxAge != -1 {
-		t.Errorf("a bad cookie: %+v, %v", f, bad.Cookies())
+		t.Errorf("invalid cookie: %+v, %v", f, bad.Cookies())
 	}
-	if f := valid(bearer("x")); len(f.Cookies()) != 0 {
-		t.Errorf("a bad token in a header ends the cookie: %v", f.Cookies())
+	if f := b.validate(t, bearer("x")); len(f.Cookies()) != 0 {
+		t.Errorf("an invalid token in a header clears the cookie: %v", f.Cookies())
 	}
 	other := b.login(t, annEmail, annPassword)
 	out := b.auth(t, "logout", nil, cookie(ann.cookie)).expect(t, http.StatusOK)
 	if len(out.Cookies()) != 1 || out.Cookies()[0].MaxAge != -1 {
-		t.Errorf("logout sets %v", out.Cookies())
+		t.Errorf("logout sets cookies %v", out.Cookies())
 	}
-	valid(bearer(ann.Token)).accountError(t, http.StatusUnauthorized, "invalid_token")
-	valid(bearer(other)).expect(t, http.StatusOK)
+	b.validate(t, bearer(ann.Token)).accountError(t, http.StatusUnauthorized, "invalid_token")
+	b.validate(t, bearer(other)).expect(t, http.StatusOK)
 	b.auth(t, "logout", nil, bearer(ann.Token)).expect(t, http.StatusOK)
 	b.auth(t, "logout", nil).expect(t, http.StatusOK)
 	third := b.login(t, annEmail, annPassword)
 	b.auth(t, "logout", fields{"everywhere": true}, bearer(other)).expect(t, http.StatusOK)
-	valid(bearer(third)).accountError(t, http.StatusUnauthorized, "invalid_token")
-}
-
-// login signs in and returns the token.
-func (b *bundle) login(t testing.TB, email, password string) string {
-	t.Helper()
-	var s session
-	b.auth(t, "login", fields{"email": email, "password": password}).expect(t, http.StatusOK).decode(t, &s)
-	return s.Token
+	b.validate(t, bearer(third)).accountError(t, http.StatusUnauthorized, "invalid_token")
 }
 
 func TestChangePasswordAndName(t *testing.T) {
@@ -194,22 +152,16 @@ func TestChangePasswordAndName(t *testing.T) {
 
 func TestPasswordReset(t *testing.T) {
 	t.Parallel()
-	l, with := withResetEmails(t)
+	emails, with := withResetEmails(t)
 	b := setup(t, with)
 	ann := b.signUp(t, annEmail)
 	ask := func(email string) *reply {
 		t.Helper()
-		return b.auth(t, "forgot-password", fields{"email": email}, header("Accept-Language", "zh")).expect(t, http.StatusOK)
+		return b.auth(t, "forgot-password", fields{"email": email}, language("zh")).expect(t, http.StatusOK)
 	}
 	link := func() string {
 		t.Helper()
-		got := <-l.links
-		address, lang, _ := strings.Cut(got[1], " ")
-		token, found := strings.CutPrefix(address, "https://page.example/reset-password?token=")
-		if !found || got[0] != annEmail || lang != "zh" {
-			t.Fatalf("delivered %v", got)
-		}
-		return token
+		return emailToken(t, emails, "zh", "reset-password")
 	}
 	ask("nobody@example.org")
 	ask(annEmail)
@@ -222,24 +174,24 @@ func TestPasswordReset(t *testing.T) {
 	}
 	reset(first).accountError(t, http.StatusBadRequest, "invalid_reset_token")
 	if done := reset(second).expect(t, http.StatusOK); len(done.Cookies()) != 0 || strings.Contains(string(done.body), `"token"`) {
-		t.Errorf("the reset signs in: %s", done.body)
+		t.Errorf("the reset signs the user in: %s", done.body)
 	}
 	reset(second).accountError(t, http.StatusBadRequest, "invalid_reset_token")
-	b.request(t, http.MethodGet, authRoute+"validate", nil, bearer(ann.Token)).accountError(t, http.StatusUnauthorized, "invalid_token")
+	b.validate(t, bearer(ann.Token)).accountError(t, http.StatusUnauthorized, "invalid_token")
 	b.login(t, annEmail, "another one")
 	f := b.auth(t, "reset-password", fields{"newPassword": "123"}).accountError(t, http.StatusBadRequest, "invalid_request")
 	if len(f.Errors) != 2 {
 		t.Errorf("faults %+v", f.Errors)
 	}
 	b.auth(t, "forgot-password", fields{"email": "x"}).accountError(t, http.StatusBadRequest, "invalid_request")
-	// The third letter of the hour is the last one; the answer stays the same.
+	// The third email of the hour is the last one; the response stays the same.
 	before := ask(annEmail)
 	link()
 	after := ask(annEmail)
 	if string(before.body) != string(after.body) {
-		t.Errorf("the answers differ: %s and %s", before.body, after.body)
+		t.Errorf("the responses differ: %s and %s", before.body, after.body)
 	}
-	page := b.request(t, http.MethodGet, "/reset-password?token=x", nil).expect(t, http.StatusOK)
+	page := b.get(t, "/reset-password?token=x").expect(t, http.StatusOK)
 	if page.Header.Get("Referrer-Policy") != "no-referrer" || !strings.Contains(string(page.body), "<title>Page") {
 		t.Errorf("the page: %v", page.Header)
 	}
@@ -247,15 +199,15 @@ func TestPasswordReset(t *testing.T) {
 
 func TestAccountAttemptLimits(t *testing.T) {
 	t.Parallel()
-	limited := func(t *testing.T, most int, status int, code string, try func(n int) *reply) {
+	limited := func(t *testing.T, limit, status int, code string, try func(n int) *reply) {
 		t.Helper()
-		for n := range most {
+		for n := range limit {
 			try(n).accountError(t, status, code)
 		}
-		resp := try(most)
+		resp := try(limit)
 		f := resp.accountError(t, http.StatusTooManyRequests, "too_many_attempts")
 		if f.RetryAfter < 1 || resp.Header.Get("Retry-After") == "" {
-			t.Errorf("no word when to come again: %s", resp.body)
+			t.Errorf("no Retry-After: %s", resp.body)
 		}
 	}
 	t.Run("one account", func(t *testing.T) {
@@ -264,12 +216,12 @@ func TestAccountAttemptLimits(t *testing.T) {
 			b := setup(t)
 			b.signUp(t, annEmail)
 			for range 20 {
-				b.login(t, annEmail, annPassword) // What succeeds does not count.
+				b.login(t, annEmail, annPassword) // Successful logins do not count.
 			}
 			limited(t, 10, http.StatusUnauthorized, "wrong_credentials", func(int) *reply {
 				return b.auth(t, "login", fields{"email": email, "password": "wrong"})
 			})
-			// A good password does not help who guesses.
+			// Once limited, the correct password is rejected too.
 			b.auth(t, "login", fields{"email": email, "password": annPassword}).accountError(t, http.StatusTooManyRequests, "too_many_attempts")
 		}
 	})
@@ -290,7 +242,7 @@ func TestAccountAttemptLimits(t *testing.T) {
 	t.Run("confirmations", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t)
-		by := bearer(b.signUp(t, annEmail).Token)
+		by := b.newMember(t, annEmail)
 		limited(t, 10, http.StatusBadRequest, "wrong_password", func(n int) *reply {
 			if n%2 == 0 {
 				return b.auth(t, "delete-account", fields{"password": "wrong"}, by)
@@ -298,7 +250,7 @@ func TestAccountAttemptLimits(t *testing.T) {
 			return b.auth(t, "change-password", fields{"currentPassword": "wrong", "newPassword": "another one"}, by)
 		})
 	})
-	t.Run("letters", func(t *testing.T) {
+	t.Run("reset emails", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t)
 		for range 10 {
@@ -315,7 +267,7 @@ func TestAccountAttemptLimits(t *testing.T) {
 	})
 }
 
-// TestConcurrentLoginsAreCounted sends all guesses before the first one is answered.
+// TestConcurrentLoginsAreCounted sends all attempts before the first response.
 func TestConcurrentLoginsAreCounted(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -340,21 +292,16 @@ func TestLegacyTokensAreReplaced(t *testing.T) {
 	b := setup(t)
 	ann := b.signUp(t, annEmail)
 	old := legacyToken(t, ann)
-	resp := b.request(t, http.MethodGet, authRoute+"validate", nil, bearer(old)).expect(t, http.StatusOK)
+	resp := b.validate(t, bearer(old)).expect(t, http.StatusOK)
 	var fresh session
 	resp.decode(t, &fresh)
 	if fresh.Token == "" || fresh.Token == old {
 		t.Fatalf("not replaced: %s", resp.body)
 	}
-	b.request(t, http.MethodGet, "/api/jobs", nil, bearer(fresh.Token)).expect(t, http.StatusOK)
+	b.get(t, "/api/jobs", bearer(fresh.Token)).expect(t, http.StatusOK)
 	strict := setup(t, func(_ *server.Config, deps *server.Deps) {
-		var cfg account.Config
-		must(t, env.Load([]string{"JWT_ALLOW_LEGACY=false"}, &cfg))
-		cfg.Iterations, cfg.Quick = 10, true
-		var err error
-		deps.Accounts, err = account.New(t.Context(), deps.Broker, cfg, []byte(secret))
-		must(t, err)
+		deps.Accounts, _ = newAccounts(t, deps.Broker, deps.Log, "JWT_ALLOW_LEGACY=false")
 	})
 	again := strict.signUp(t, annEmail)
-	strict.request(t, http.MethodGet, authRoute+"validate", nil, bearer(legacyToken(t, again))).accountError(t, http.StatusUnauthorized, "invalid_token")
+	strict.validate(t, bearer(legacyToken(t, again))).accountError(t, http.StatusUnauthorized, "invalid_token")
 }

@@ -10,21 +10,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-func (b *bundle) submitImage(t testing.TB, options ...option) *reply {
-	t.Helper()
-	return b.request(t, http.MethodPost, "/api/jobs", imageBody, options...)
-}
-
-// refused checks that a submission was refused because its owner has too many jobs.
-func (r *reply) expectTooManyActive(t testing.TB) {
-	t.Helper()
-	r.problem(t, http.StatusTooManyRequests, "too_many_active_jobs")
-	if r.Header.Get("Retry-After") != "5" || r.Header.Get("Location") != "" {
-		t.Errorf("headers %v", r.Header)
-	}
-}
-
-// TestActiveJobLimit fills a guest's share, and makes room in each way there is.
+// TestActiveJobLimit reaches the limit of a guest and frees a slot in each possible way.
 func TestActiveJobLimit(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -36,7 +22,7 @@ func TestActiveJobLimit(t *testing.T) {
 		jobs = append(jobs, v)
 	}
 	b.submitImage(t, cookie(c)).expectTooManyActive(t)
-	// Nobody else is limited, and those whom nothing tells apart are not counted as one.
+	// Other guests are not limited, and neither are callers without a cookie, whose jobs have no common owner.
 	other, _ := guest()
 	b.submitImage(t, cookie(other)).expect(t, http.StatusAccepted)
 	for range 10 {
@@ -46,8 +32,8 @@ func TestActiveJobLimit(t *testing.T) {
 	b.putProgress(t, owner, &job.Progress{ID: jobs[0].ID, Status: job.StatusRunning, Delivery: 1, Step: 1})
 	b.putProgress(t, owner, &job.Progress{ID: jobs[1].ID, Status: job.StatusRetrying, Delivery: 1, Step: 1})
 	b.submitImage(t, cookie(c)).expectTooManyActive(t)
-	// A canceled one is not, and one that has ended is none as soon as it has, be it still in the queue.
-	b.request(t, http.MethodPost, "/api/jobs/"+jobs[2].ID+"/cancel", nil, cookie(c)).expect(t, http.StatusOK)
+	// Canceled jobs are not active, and neither are finished ones, even while still in the queue.
+	b.cancel(t, jobs[2].ID, cookie(c)).expect(t, http.StatusOK)
 	b.submitImage(t, cookie(c)).expect(t, http.StatusAccepted)
 	b.submitImage(t, cookie(c)).expectTooManyActive(t)
 	spec, err := b.queue.Find(t.Context(), owner, jobs[0].ID)
@@ -63,8 +49,8 @@ func TestActiveJobLimit(t *testing.T) {
 	}
 }
 
-// TestActiveJobLimitUnderConcurrency sends a hundred submissions of one guest at once, and a few of another. Not one more gets
-// through than may, nor one less, whether each has a key or none has.
+// TestActiveJobLimitUnderConcurrency sends a hundred submissions of one guest at once, and a few of another. Exactly as many
+// are accepted as the limit allows, with and without idempotency keys.
 func TestActiveJobLimitUnderConcurrency(t *testing.T) {
 	t.Parallel()
 	for name, keyed := range map[string]bool{"plain": false, "keyed": true} {
@@ -79,7 +65,7 @@ func TestActiveJobLimitUnderConcurrency(t *testing.T) {
 				wg.Go(func() {
 					options := []option{cookie(c)}
 					if keyed {
-						options = append(options, header("Idempotency-Key", fmt.Sprint(n)))
+						options = append(options, idempotencyKey(fmt.Sprint(n)))
 					}
 					switch resp := b.submitImage(t, options...); resp.StatusCode {
 					case http.StatusAccepted:
@@ -94,8 +80,7 @@ func TestActiveJobLimitUnderConcurrency(t *testing.T) {
 				wg.Go(func() { b.submitImage(t, cookie(other)).expect(t, http.StatusAccepted) })
 			}
 			wg.Wait()
-			ids, err := b.queue.OwnerIDs(t.Context(), owner)
-			must(t, err)
+			ids := b.queued(t, owner)
 			if accepted.Load() != 4 || len(ids) != 4 {
 				t.Errorf("%d accepted, %d in the queue, want 4", accepted.Load(), len(ids))
 			}
@@ -103,7 +88,7 @@ func TestActiveJobLimitUnderConcurrency(t *testing.T) {
 	}
 }
 
-// TestActiveJobLimitAllowsReplays repeats submissions of a guest whose share is full: it makes no job, so it is never refused.
+// TestActiveJobLimitAllowsReplays repeats submissions of a guest at the limit: a replay creates no job, so it is never rejected.
 func TestActiveJobLimitAllowsReplays(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -120,65 +105,64 @@ func TestActiveJobLimitAllowsReplays(t *testing.T) {
 	b.submitWithKey(t, "new", goodBody, cookie(c)).expectTooManyActive(t)
 	for key, status := range map[string]int{"0": http.StatusAccepted, "3": http.StatusAccepted, "ended": http.StatusOK} {
 		resp := b.submitWithKey(t, key, goodBody, cookie(c)).expect(t, status)
-		if resp.Header.Get("Idempotent-Replayed") != "true" {
+		if !resp.replayed() {
 			t.Errorf("%s: %v", key, resp.Header)
 		}
 		b.submitWithKey(t, key, `{"kind":"prompt","input":{"text":"other"}}`, cookie(c)).problem(t, http.StatusUnprocessableEntity, "idempotency_key_reused")
 	}
-	// The refusal has not used the key up.
-	b.request(t, http.MethodPost, "/api/jobs/"+queued[2].ID+"/cancel", nil, cookie(c)).expect(t, http.StatusOK)
+	// The rejected submission has not consumed its key.
+	b.cancel(t, queued[2].ID, cookie(c)).expect(t, http.StatusOK)
 	if resp := b.submitWithKey(t, "new", goodBody, cookie(c)).expect(t, http.StatusAccepted); resp.Header.Get("Idempotent-Replayed") != "" {
-		t.Error("a submission that was refused counts as made")
+		t.Error("a rejected submission is replayed")
 	}
 }
 
-// TestActiveJobLimitOnOriginalRoutes is about guests who call the routes that wait.
+// TestActiveJobLimitOnOriginalRoutes calls the routes that wait for the job.
 func TestActiveJobLimitOnOriginalRoutes(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	c, owner := guest()
 	for n := range 4 {
-		b.push(t, newSpec(owner, fmt.Sprint("j", n), job.KindImage, imageInput()))
+		b.push(t, imageSpec(owner, fmt.Sprint("j", n)))
 	}
 	for _, path := range originalRoutes {
-		for _, options := range [][]option{{cookie(c)}, {cookie(c), header("Prefer", "respond-async")}} {
-			resp := b.request(t, http.MethodPost, path, originalBody(path), options...)
+		for _, options := range [][]option{{cookie(c)}, {cookie(c), async}} {
+			resp := b.post(t, path, originalBody(path), options...)
 			resp.originalError(t, http.StatusTooManyRequests, "too_many_active_jobs")
 			var wait struct {
 				Seconds int `json:"retry_after"`
 			}
 			if resp.decode(t, &wait); wait.Seconds != 5 {
-				t.Errorf("%s: told to wait for %d seconds", path, wait.Seconds)
+				t.Errorf("%s: retry_after %d", path, wait.Seconds)
 			}
 			if resp.Header.Get("Retry-After") != "5" || resp.Header.Get("X-Job-Id") != "" {
 				t.Errorf("%s: headers %v", path, resp.Header)
 			}
 		}
 	}
-	ids, err := b.queue.OwnerIDs(t.Context(), owner)
-	must(t, err)
+	ids := b.queued(t, owner)
 	if len(ids) != 4 {
 		t.Errorf("%d jobs in the queue", len(ids))
 	}
 }
 
-// TestActiveJobLimitAndRetries does a job again that failed: that makes a job like any other, once for each key.
+// TestActiveJobLimitAndRetries retries a failed job: that creates a job like any other, once per key.
 func TestActiveJobLimitAndRetries(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	c, owner := guest()
 	b.storeFailedJob(t, owner, "before", job.CodeTimeout)
 	var again view
-	b.retry(t, "before", nil, cookie(c), header("Idempotency-Key", "again")).expect(t, http.StatusAccepted).decode(t, &again)
+	b.retry(t, "before", nil, cookie(c), idempotencyKey("again")).expect(t, http.StatusAccepted).decode(t, &again)
 	for range 3 {
 		b.submitImage(t, cookie(c)).expect(t, http.StatusAccepted)
 	}
 	b.retry(t, "before", nil, cookie(c)).expectTooManyActive(t)
-	b.retry(t, "before", nil, cookie(c), header("Idempotency-Key", "more")).expectTooManyActive(t)
-	resp := b.retry(t, "before", nil, cookie(c), header("Idempotency-Key", "again")).expect(t, http.StatusAccepted)
-	if resp.Header.Get("Idempotent-Replayed") != "true" {
-		t.Errorf("the repeated retry: %v", resp.Header)
+	b.retry(t, "before", nil, cookie(c), idempotencyKey("more")).expectTooManyActive(t)
+	resp := b.retry(t, "before", nil, cookie(c), idempotencyKey("again")).expect(t, http.StatusAccepted)
+	if !resp.replayed() {
+		t.Errorf("repeated retry: %v", resp.Header)
 	}
-	b.request(t, http.MethodPost, "/api/jobs/"+again.ID+"/cancel", nil, cookie(c)).expect(t, http.StatusOK)
+	b.cancel(t, again.ID, cookie(c)).expect(t, http.StatusOK)
 	b.retry(t, "before", nil, cookie(c)).expect(t, http.StatusAccepted)
 }

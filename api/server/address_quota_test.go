@@ -3,7 +3,6 @@ package server_test
 import (
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -12,20 +11,19 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/env"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/quota"
-	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
-// withCeiling gives guests 5 a day, members 100, and an address so many, of images as of texts.
+// withCeiling limits guests to 5 a day, members to 100 and an address to perDay, both for media and for texts.
 func withCeiling(perDay int) func(*server.Config, *server.Deps) {
 	plan := quota.Plan{Guest: quota.Limits{PerDay: 5}, Member: quota.Limits{PerDay: 100}, AddressPerDay: perDay}
 	return withPlans(quota.Plans{Media: plan, Text: plan})
 }
 
-// TestAddressQuota lets the members and guests of an address have together what the address may have.
+// TestAddressQuota shares the quota of an address between its members and guests.
 func TestAddressQuota(t *testing.T) {
 	t.Parallel()
 	b := setup(t, withCeiling(8), behindProxy)
-	ann, bob := bearer(b.signUp(t, "ann@example.org").Token), bearer(b.signUp(t, "bob@example.org").Token)
+	ann, bob := b.newMember(t, "ann@example.org"), b.newMember(t, "bob@example.org")
 	const home, office = "203.0.113.7", "198.51.100.1"
 	resp := b.submitImage(t, ann, fromIP(home)).expect(t, http.StatusAccepted)
 	resp.expectHeaders(t, `"day";q=100;w=86400, "address";q=8;w=86400`, `"day";r=99;t=43190, "address";r=7;t=43190`)
@@ -33,7 +31,7 @@ func TestAddressQuota(t *testing.T) {
 		b.submitImage(t, who, fromIP(home)).expect(t, http.StatusAccepted)
 	}
 	b.submitImage(t, fromIP(home)).expect(t, http.StatusAccepted)
-	for name, who := range map[string]option{"ann": ann, "bob": bob, "a guest": header("X-Nobody", "1")} {
+	for name, who := range map[string]option{"ann": ann, "bob": bob, "a guest": header("X-Unused", "1")} {
 		resp := b.submitImage(t, who, fromIP(home))
 		resp.problem(t, http.StatusPaymentRequired, "quota_exceeded")
 		resp.expectHeaders(t, `"address";q=8;w=86400`, `"address";r=0;t=43190`)
@@ -45,23 +43,23 @@ func TestAddressQuota(t *testing.T) {
 	if v.Day.Remaining != 96 || v.Address == nil || v.Address.Limit != 8 || v.Address.Remaining != 0 || v.Address.ResetsIn != 43190 || v.Text.Address.Remaining != 8 {
 		t.Errorf("%+v", v)
 	}
-	// Texts are not affected, and neither is anybody elsewhere.
-	b.request(t, http.MethodPost, "/api/jobs", goodBody, ann, fromIP(home)).expect(t, http.StatusAccepted)
+	// Texts are not affected, and neither are other addresses.
+	b.submit(t, goodBody, ann, fromIP(home)).expect(t, http.StatusAccepted)
 	b.submitImage(t, ann, fromIP(office)).expect(t, http.StatusAccepted)
 	b.submitImage(t, fromIP(office)).expect(t, http.StatusAccepted)
 	if v := b.quota(t, ann, fromIP(office)); v.Day.Remaining != 96 || v.Address.Remaining != 6 || v.Text.Day.Remaining != 99 || v.Text.Address.Remaining != 8 {
 		t.Errorf("%+v", v)
 	}
 	if n := b.metric(t, "quota_refusals_total", "address", "member"); n != 2 {
-		t.Errorf("%v refusals counted", n)
+		t.Errorf("%v rejections counted", n)
 	}
 }
 
-// TestMemberAddress goes through what a member may say of its address: as with guests, all of a /64 is one.
+// TestMemberAddress sends forged and equivalent addresses of a member: as with guests, a /64 is one address.
 func TestMemberAddress(t *testing.T) {
 	t.Parallel()
 	direct := setup(t, withCeiling(50))
-	ann := bearer(direct.signUp(t, "ann@example.org").Token)
+	ann := direct.newMember(t, "ann@example.org")
 	for n, forged := range []option{fromIP("203.0.113.1"), header("X-Real-Ip", "203.0.113.2"), header("Forwarded", "for=203.0.113.3")} {
 		direct.submitImage(t, ann, forged).expect(t, http.StatusAccepted)
 		if v := direct.quota(t, ann); v.Address.Remaining != 49-n {
@@ -69,7 +67,7 @@ func TestMemberAddress(t *testing.T) {
 		}
 	}
 	b := setup(t, withCeiling(50), behindProxy)
-	ann = bearer(b.signUp(t, "ann@example.org").Token)
+	ann = b.newMember(t, "ann@example.org")
 	b.submitImage(t, ann, fromIP("203.0.113.1")).expect(t, http.StatusAccepted)
 	b.submitImage(t, ann, fromIP("2001:db8:1:2::1")).expect(t, http.StatusAccepted)
 	for address, left := range map[string]int{
@@ -82,46 +80,35 @@ func TestMemberAddress(t *testing.T) {
 	}
 }
 
-// TestAddressQuotaAcrossProcesses sends a thousand submissions of twenty accounts to two processes at once.
+// TestAddressQuotaAcrossProcesses sends a thousand concurrent submissions of twenty accounts to two processes.
 func TestAddressQuotaAcrossProcesses(t *testing.T) {
 	t.Parallel()
 	const accounts, ceiling = 20, 60
 	unlimited := func(cfg *server.Config, _ *server.Deps) { cfg.MaxSignups, cfg.MaxActiveMember = 0, 0 }
-	var other *server.Server
-	b := setup(t, withCeiling(ceiling), behindProxy, unlimited, func(cfg *server.Config, deps *server.Deps) {
-		second := *deps
-		second.Metrics = telemetry.NewMetrics()
-		withCeiling(ceiling)(cfg, &second)
-		var err error
-		other, err = server.New(*cfg, second)
-		must(t, err)
-	})
-	second := httptest.NewServer(other.Handler())
-	defer second.Close()
-	neighbour := *b
-	neighbour.url = second.URL
+	b := setup(t, withCeiling(ceiling), behindProxy, unlimited)
+	second := b.secondProcess(t, withCeiling(ceiling))
 	var tokens []option
 	for n := range accounts {
-		tokens = append(tokens, bearer(b.signUp(t, fmt.Sprintf("u%d@example.org", n)).Token))
+		tokens = append(tokens, b.newMember(t, fmt.Sprintf("u%d@example.org", n)))
 	}
-	var passed, refused atomic.Int32
+	var accepted, rejected atomic.Int32
 	inParallel(1000, func(n int) {
-		// An account stays with one process, as a browser's connection does.
+		// Each account uses one process, as a browser's connection does.
 		who, process := n%accounts, b
 		if who%2 == 0 {
-			process = &neighbour
+			process = second
 		}
 		switch resp := process.submitImage(t, tokens[who], fromIP(fmt.Sprintf("2001:db8::%x", n))); resp.StatusCode {
 		case http.StatusAccepted:
-			passed.Add(1)
+			accepted.Add(1)
 		case http.StatusPaymentRequired:
-			refused.Add(1)
+			rejected.Add(1)
 		default:
 			t.Errorf("status %d: %s", resp.StatusCode, resp.body)
 		}
 	})
-	if passed.Load() != ceiling || refused.Load() != 1000-ceiling {
-		t.Errorf("%d passed and %d were refused, want %d and %d", passed.Load(), refused.Load(), ceiling, 1000-ceiling)
+	if accepted.Load() != ceiling || rejected.Load() != 1000-ceiling {
+		t.Errorf("%d accepted and %d rejected, want %d and %d", accepted.Load(), rejected.Load(), ceiling, 1000-ceiling)
 	}
 	counted := 0
 	for _, token := range tokens {
@@ -135,18 +122,18 @@ func TestAddressQuotaAcrossProcesses(t *testing.T) {
 	}
 }
 
-// TestAddressQuotaIgnoresReplays charges nobody for what makes no second job, and answers it though nothing is left.
+// TestAddressQuotaIgnoresReplays sends replays, which are not charged and are accepted even when the quota is exhausted.
 func TestAddressQuotaIgnoresReplays(t *testing.T) {
 	t.Parallel()
 	b := setup(t, withCeiling(2), behindProxy)
-	ann := bearer(b.signUp(t, "ann@example.org").Token)
+	ann := b.newMember(t, "ann@example.org")
 	b.submitWithKey(t, "one", imageBody, ann).expect(t, http.StatusAccepted)
 	for range 3 {
 		b.submitWithKey(t, "one", imageBody, ann).expect(t, http.StatusAccepted)
 	}
 	b.submitWithKey(t, "two", imageBody, ann).expect(t, http.StatusAccepted)
 	b.submitWithKey(t, "three", imageBody, ann).problem(t, http.StatusPaymentRequired, "quota_exceeded")
-	if resp := b.submitWithKey(t, "two", imageBody, ann).expect(t, http.StatusAccepted); resp.Header.Get("Idempotent-Replayed") != "true" {
+	if resp := b.submitWithKey(t, "two", imageBody, ann).expect(t, http.StatusAccepted); !resp.replayed() {
 		t.Errorf("%v", resp.Header)
 	}
 	if v := b.quota(t, ann); v.Day.Remaining != 98 || v.Address.Remaining != 0 {
@@ -154,28 +141,28 @@ func TestAddressQuotaIgnoresReplays(t *testing.T) {
 	}
 }
 
-// TestAddressQuotaRefund cancels a job before it starts, again and again: the member and the address have it back, once.
+// TestAddressQuotaRefund cancels a job before it starts, several times: the member and the address are refunded once.
 func TestAddressQuotaRefund(t *testing.T) {
 	t.Parallel()
 	b := setup(t, withCeiling(9), func(_ *server.Config, deps *server.Deps) {
-		// What is given back has to be of today.
+		// Only usage of the current day is refunded.
 		deps.Now = time.Now
 		plan := quota.Plan{Member: quota.Limits{PerDay: 20}, AddressPerDay: 9}
 		deps.Quota = quota.New(deps.Broker, quota.Plans{Media: plan}, time.Now)
 	})
-	ann := bearer(b.signUp(t, "ann@example.org").Token)
+	ann := b.newMember(t, "ann@example.org")
 	b.submitImage(t, ann).expect(t, http.StatusAccepted)
 	var v view
-	b.request(t, http.MethodPost, "/api/jobs", fields{"kind": "image", "input": fields{"prompt": "p", "n": 4}}, ann).expect(t, http.StatusAccepted).decode(t, &v)
+	b.submit(t, fields{"kind": "image", "input": fields{"prompt": "p", "n": 4}}, ann).expect(t, http.StatusAccepted).decode(t, &v)
 	for range 3 {
-		b.request(t, http.MethodPost, "/api/jobs/"+v.ID+"/cancel", nil, ann)
+		b.cancel(t, v.ID, ann)
 		if left := b.quota(t, ann); left.Day.Remaining != 19 || left.Address.Remaining != 8 {
 			t.Errorf("%d left of the day and %d of the address, want 19 and 8", left.Day.Remaining, left.Address.Remaining)
 		}
 	}
 }
 
-// TestOriginalPageFitsDefaultQuotas has a guest with the limits that stand when nothing is set optimize a prompt before every image.
+// TestOriginalPageFitsDefaultQuotas has a guest with the default quotas optimize a prompt before every image.
 func TestOriginalPageFitsDefaultQuotas(t *testing.T) {
 	t.Parallel()
 	var cfg quota.Config
@@ -186,10 +173,9 @@ func TestOriginalPageFitsDefaultQuotas(t *testing.T) {
 		deps.Quota = quota.New(deps.Broker, cfg.Plans(false), deps.Now)
 		c.MaxActiveGuest = 0
 	})
-	async := header("Prefer", "respond-async")
 	call := func(path string, want int) {
 		t.Helper()
-		b.request(t, http.MethodPost, path, originalBody(path), async).expect(t, want)
+		b.post(t, path, originalBody(path), async).expect(t, want)
 	}
 	for n := range 10 {
 		if n == 5 {
@@ -203,7 +189,7 @@ func TestOriginalPageFitsDefaultQuotas(t *testing.T) {
 	if v.Day.Remaining != 0 || v.Address.Remaining != 290 || v.Text.Minute.Limit != 24 || v.Text.Day.Remaining != 20 || v.Text.Address.Remaining != 890 {
 		t.Errorf("%+v %+v %+v %+v %+v", v.Day, v.Address, v.Text.Minute, v.Text.Day, v.Text.Address)
 	}
-	// Optimizing goes on, until its own limits are reached.
+	// Texts are still accepted, up to their own limits.
 	for range 19 {
 		call("/api/optimize", http.StatusAccepted)
 	}
@@ -215,6 +201,6 @@ func TestOriginalPageFitsDefaultQuotas(t *testing.T) {
 		t.Errorf("%+v", v)
 	}
 	if n := b.metric(t, "quota_refusals_total", "text-day", string(job.LaneGuest)); n != 1 {
-		t.Errorf("%v refusals counted", n)
+		t.Errorf("%v rejections counted", n)
 	}
 }

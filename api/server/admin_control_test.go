@@ -34,12 +34,12 @@ func TestPauseAndResume(t *testing.T) {
 		WaitingReason string `json:"waiting_reason"`
 		NextAttemptAt string `json:"next_attempt_at"`
 	}
-	b.request(t, http.MethodPost, "/api/jobs", fields{"kind": "image", "input": fields{"prompt": "p"}}).expect(t, http.StatusAccepted).decode(t, &view)
+	b.submit(t, fields{"kind": "image", "input": fields{"prompt": "p"}}).expect(t, http.StatusAccepted).decode(t, &view)
 	if view.WaitingReason != job.ReasonPaused || !strings.Contains(view.WaitingFor, "operator") || view.NextAttemptAt != paused.Until {
 		t.Errorf("%+v", view)
 	}
 	view.WaitingFor = ""
-	b.request(t, http.MethodPost, "/api/jobs", fields{"kind": "prompt", "input": fields{"text": "p"}}).expect(t, http.StatusAccepted).decode(t, &view)
+	b.submit(t, fields{"kind": "prompt", "input": fields{"text": "p"}}).expect(t, http.StatusAccepted).decode(t, &view)
 	if view.WaitingFor != "" {
 		t.Errorf("%+v", view)
 	}
@@ -118,7 +118,7 @@ func TestOpenCircuitIsReported(t *testing.T) {
 		WaitingFor string `json:"waiting_for"`
 	}
 	for lang, want := range map[string]string{"en": "the image service, next try at ", "zh": "图片服务"} {
-		b.request(t, http.MethodPost, "/api/jobs", fields{"kind": "image", "input": fields{"prompt": "p"}}, header("Accept-Language", lang)).
+		b.submit(t, fields{"kind": "image", "input": fields{"prompt": "p"}}, language(lang)).
 			expect(t, http.StatusAccepted).decode(t, &view)
 		if !strings.HasPrefix(view.WaitingFor, want) {
 			t.Errorf("%s: %q", lang, view.WaitingFor)

@@ -127,15 +127,15 @@ func TestAdminFeedbackKey(t *testing.T) {
 	b := setup(t, withAdmin)
 	const list = "/api/admin/feedback"
 	for _, path := range []string{list, list + "?admin_key=", list + "?category=bug"} {
-		b.request(t, http.MethodGet, path, nil).accountError(t, http.StatusForbidden, "admin_key_required")
+		b.get(t, path).accountError(t, http.StatusForbidden, "admin_key_required")
 	}
-	b.request(t, http.MethodGet, list+"?admin_key="+adminKey+"x", nil).accountError(t, http.StatusForbidden, "admin_key_required")
-	b.request(t, http.MethodGet, list, nil, header("X-Admin-Key", "wrong")).accountError(t, http.StatusForbidden, "admin_key_required")
+	b.get(t, list+"?admin_key="+adminKey+"x").accountError(t, http.StatusForbidden, "admin_key_required")
+	b.get(t, list, header("X-Admin-Key", "wrong")).accountError(t, http.StatusForbidden, "admin_key_required")
 	for name, resp := range map[string]*reply{
-		"query":  b.request(t, http.MethodGet, list+"?admin_key="+adminKey, nil),
-		"head":   b.request(t, http.MethodHead, list+"?admin_key="+adminKey, nil),
-		"bearer": b.request(t, http.MethodGet, list, nil, bearer(adminKey)),
-		"header": b.request(t, http.MethodGet, list, nil, header("X-Admin-Key", adminKey)),
+		"query":  b.get(t, list+"?admin_key="+adminKey),
+		"head":   b.head(t, list+"?admin_key="+adminKey),
+		"bearer": b.get(t, list, bearer(adminKey)),
+		"header": b.get(t, list, header("X-Admin-Key", adminKey)),
 	} {
 		if resp.StatusCode != http.StatusOK || resp.Header.Get("Cache-Control") != "no-store" {
 			t.Errorf("%s: %d, %v", name, resp.StatusCode, resp.Header)
@@ -148,12 +148,12 @@ func TestAdminFeedbackKey(t *testing.T) {
 		b.request(t, method, "/api/admin"+path+"?admin_key="+adminKey, nil, header("X-Admin-Key", "wrong")).problem(t, http.StatusUnauthorized, "admin_key_required")
 	}
 	// One address holds one guess.
-	b.request(t, http.MethodGet, list+"?admin_key=guess&admin_key="+adminKey, nil).accountError(t, http.StatusForbidden, "admin_key_required")
+	b.get(t, list+"?admin_key=guess&admin_key="+adminKey).accountError(t, http.StatusForbidden, "admin_key_required")
 	// Guesses in the address are limited like any other.
 	for range 20 {
-		if resp := b.request(t, http.MethodGet, list+"?admin_key=guess", nil); resp.StatusCode == http.StatusTooManyRequests {
+		if resp := b.get(t, list+"?admin_key=guess"); resp.StatusCode == http.StatusTooManyRequests {
 			off := setup(t)
-			off.request(t, http.MethodGet, list+"?admin_key=", nil).accountError(t, http.StatusForbidden, "admin_disabled")
+			off.get(t, list+"?admin_key=").accountError(t, http.StatusForbidden, "admin_disabled")
 			return
 		}
 	}
@@ -170,9 +170,9 @@ func TestFeedbackIsNotLogged(t *testing.T) {
 	var bodies strings.Builder
 	for _, resp := range []*reply{
 		b.sendFeedback(t, who, "canary", strings.Repeat("canary", 1000)), b.sendFeedback(t, who, "canary", "canary content"), b.sendFeedback(t, who, "canary", "canary again"),
-		b.request(t, http.MethodPost, "/api/feedback?canary=1", `{"content":"canary`, who),
-		b.request(t, http.MethodGet, "/api/admin/feedback?admin_key=canary-key", nil),
-		b.request(t, http.MethodGet, "/api/admin/feedback?category=canary&cursor=canary&admin_key="+adminKey, nil),
+		b.post(t, "/api/feedback?canary=1", `{"content":"canary`, who),
+		b.get(t, "/api/admin/feedback?admin_key=canary-key"),
+		b.get(t, "/api/admin/feedback?category=canary&cursor=canary&admin_key="+adminKey),
 		b.admin(t, http.MethodPost, "/feedback/canary/processed", nil), b.admin(t, http.MethodDelete, "/feedback/canary", nil),
 	} {
 		bodies.Write(resp.body)

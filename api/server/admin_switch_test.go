@@ -81,9 +81,9 @@ func TestSwitchesAreValidated(t *testing.T) {
 	b.admin(t, http.MethodPost, "/switches/accept", fields{"value": "info"}).problem(t, http.StatusBadRequest, "invalid_request")
 	b.admin(t, http.MethodPost, "/switches/light", fields{"value": "on"}).problem(t, http.StatusNotFound, "not_found")
 	b.admin(t, http.MethodDelete, "/switches/light", nil).problem(t, http.StatusNotFound, "not_found")
-	b.request(t, http.MethodGet, "/api/admin/switches", nil).problem(t, http.StatusUnauthorized, "admin_key_required")
-	b.request(t, http.MethodPost, "/api/admin/switches/accept", fields{"value": "off"}).problem(t, http.StatusUnauthorized, "admin_key_required")
-	b.request(t, http.MethodDelete, "/api/admin/switches/accept", nil).problem(t, http.StatusUnauthorized, "admin_key_required")
+	b.get(t, "/api/admin/switches").problem(t, http.StatusUnauthorized, "admin_key_required")
+	b.post(t, "/api/admin/switches/accept", fields{"value": "off"}).problem(t, http.StatusUnauthorized, "admin_key_required")
+	b.delete(t, "/api/admin/switches/accept").problem(t, http.StatusUnauthorized, "admin_key_required")
 }
 
 // TestStoppedSubmissions has an operator accept no new jobs: everything else goes on.
@@ -93,13 +93,13 @@ func TestStoppedSubmissions(t *testing.T) {
 	c, me := guest()
 	b.storeFailedJob(t, me, "earlier", job.CodeTimeout)
 	submission := fields{"kind": "image", "input": fields{"prompt": "p"}}
-	key := header("Idempotency-Key", "k")
+	key := idempotencyKey("k")
 	var first view
-	b.request(t, http.MethodPost, "/api/jobs", submission, cookie(c), key).expect(t, http.StatusAccepted).decode(t, &first)
+	b.submit(t, submission, cookie(c), key).expect(t, http.StatusAccepted).decode(t, &first)
 	b.admin(t, http.MethodPost, "/switches/accept", fields{"value": "off", "seconds": 90, "reason": "moving house"}).expect(t, http.StatusOK)
 
 	for lang, want := range map[string]string{"en": "The operator has stopped accepting new jobs: moving house.", "zh": "管理员已暂停接收新任务：moving house。"} {
-		resp := b.request(t, http.MethodPost, "/api/jobs", submission, header("Accept-Language", lang))
+		resp := b.submit(t, submission, language(lang))
 		if f := resp.problem(t, http.StatusServiceUnavailable, "submissions_stopped"); !strings.HasPrefix(f.Detail, want) {
 			t.Errorf("%s: %s", lang, f.Detail)
 		}
@@ -112,32 +112,32 @@ func TestStoppedSubmissions(t *testing.T) {
 		"/api/generate":         {"type": "image", "text": "x"},
 		"/api/prompts/optimize": {"text": "x"},
 	} {
-		b.request(t, http.MethodPost, path, body).originalError(t, http.StatusServiceUnavailable, "submissions_stopped")
+		b.post(t, path, body).originalError(t, http.StatusServiceUnavailable, "submissions_stopped")
 	}
 	// What is wrong with a request is said all the same.
-	b.request(t, http.MethodPost, "/api/jobs", fields{"kind": "image"}).problem(t, http.StatusBadRequest, "invalid_request")
+	b.submit(t, fields{"kind": "image"}).problem(t, http.StatusBadRequest, "invalid_request")
 	// A repetition is answered with what it made before, and another request under its key is still refused for that.
 	var again view
-	resp := b.request(t, http.MethodPost, "/api/jobs", submission, cookie(c), key)
+	resp := b.submit(t, submission, cookie(c), key)
 	resp.expect(t, http.StatusAccepted).decode(t, &again)
-	if again.ID != first.ID || resp.Header.Get("Idempotent-Replayed") != "true" {
+	if again.ID != first.ID || !resp.replayed() {
 		t.Errorf("%+v, want %s", again, first.ID)
 	}
-	b.request(t, http.MethodPost, "/api/jobs", fields{"kind": "image", "input": fields{"prompt": "q"}}, cookie(c), key).
+	b.submit(t, fields{"kind": "image", "input": fields{"prompt": "q"}}, cookie(c), key).
 		problem(t, http.StatusUnprocessableEntity, "idempotency_key_reused")
-	b.request(t, http.MethodPost, "/api/jobs", submission, cookie(c), header("Idempotency-Key", "another")).
+	b.submit(t, submission, cookie(c), idempotencyKey("another")).
 		problem(t, http.StatusServiceUnavailable, "submissions_stopped")
 	// Jobs are read, and the process is ready and healthy.
-	b.request(t, http.MethodGet, "/api/jobs/"+first.ID, nil, cookie(c)).expect(t, http.StatusOK)
-	b.request(t, http.MethodGet, "/readyz", nil).expect(t, http.StatusOK)
+	b.get(t, "/api/jobs/"+first.ID, cookie(c)).expect(t, http.StatusOK)
+	b.get(t, "/readyz").expect(t, http.StatusOK)
 	b.registerWorker(t, "w1", "simulator")
 	if status, details := b.health(t, http.StatusOK).check("switches"); status != "ok" || details["set"].(map[string]any)["accept"].(map[string]any)["value"] != "off" {
 		t.Errorf("%s %v", status, details)
 	}
-	b.request(t, http.MethodPost, "/api/jobs/"+first.ID+"/cancel", nil, cookie(c)).expect(t, http.StatusOK)
+	b.cancel(t, first.ID, cookie(c)).expect(t, http.StatusOK)
 
 	b.admin(t, http.MethodDelete, "/switches/accept", nil).expect(t, http.StatusOK)
-	b.request(t, http.MethodPost, "/api/jobs", submission, cookie(c)).expect(t, http.StatusAccepted)
+	b.submit(t, submission, cookie(c)).expect(t, http.StatusAccepted)
 }
 
 // TestStoppedSubmissionsResume has the time of a switch run out.
@@ -154,16 +154,16 @@ func TestStoppedSubmissionsResume(t *testing.T) {
 	})
 	submission := fields{"kind": "image", "input": fields{"prompt": "p"}}
 	b.admin(t, http.MethodPost, "/switches/accept", fields{"value": "off", "seconds": 7200}).expect(t, http.StatusOK)
-	resp := b.request(t, http.MethodPost, "/api/jobs", submission)
+	resp := b.submit(t, submission)
 	resp.problem(t, http.StatusServiceUnavailable, "submissions_stopped")
 	// The operator may end it earlier.
 	if got := resp.Header.Get("Retry-After"); got != "3600" {
 		t.Errorf("Retry-After %q", got)
 	}
 	now <- (<-now).Add(2*time.Hour + time.Second)
-	b.request(t, http.MethodPost, "/api/jobs", submission).expect(t, http.StatusAccepted)
+	b.submit(t, submission).expect(t, http.StatusAccepted)
 	b.admin(t, http.MethodPost, "/switches/accept", fields{"value": "off"}).expect(t, http.StatusOK)
-	resp = b.request(t, http.MethodPost, "/api/jobs", submission)
+	resp = b.submit(t, submission)
 	resp.problem(t, http.StatusServiceUnavailable, "submissions_stopped")
 	if got := resp.Header.Get("Retry-After"); got != "60" {
 		t.Errorf("Retry-After %q", got)

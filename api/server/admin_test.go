@@ -34,7 +34,7 @@ func withErrorLog(b **logBuffer) func(*server.Config, *server.Deps) {
 // admin sends a request as the operator.
 func (b *bundle) admin(t testing.TB, method, path string, body any, options ...option) *reply {
 	t.Helper()
-	return b.request(t, method, "/api/admin"+path, body, append([]option{header("Authorization", "Bearer "+adminKey)}, options...)...)
+	return b.request(t, method, "/api/admin"+path, body, append([]option{bearer(adminKey)}, options...)...)
 }
 
 // bury puts a failed job among the dead letters and the results.
@@ -90,16 +90,16 @@ func TestAdminKey(t *testing.T) {
 	t.Parallel()
 	off := setup(t)
 	for _, key := range []string{"", adminKey} {
-		off.request(t, http.MethodGet, "/api/admin/dead-letters", nil, header("X-Admin-Key", key)).problem(t, http.StatusForbidden, "admin_disabled")
+		off.get(t, "/api/admin/dead-letters", header("X-Admin-Key", key)).problem(t, http.StatusForbidden, "admin_disabled")
 	}
 	b := setup(t, withAdmin)
 	for name, headers := range map[string][]option{
-		"bearer":                 {header("Authorization", "Bearer "+adminKey)},
+		"bearer":                 {bearer(adminKey)},
 		"bearer in small":        {header("Authorization", "bearer  "+adminKey)},
 		"a header of its own":    {header("X-Admin-Key", adminKey)},
 		"beside another's token": {header("X-Admin-Key", adminKey), header("Authorization", "Bearer of something else")},
 	} {
-		resp := b.request(t, http.MethodGet, "/api/admin/dead-letters", nil, headers...).expect(t, http.StatusOK)
+		resp := b.get(t, "/api/admin/dead-letters", headers...).expect(t, http.StatusOK)
 		if resp.Header.Get("Cache-Control") != "no-store" {
 			t.Errorf("%s: %v", name, resp.Header)
 		}
@@ -107,7 +107,7 @@ func TestAdminKey(t *testing.T) {
 	for name, options := range map[string][]option{
 		"none": nil, "an empty one": {header("X-Admin-Key", "")}, "basic": {header("Authorization", "Basic "+adminKey)},
 	} {
-		resp := b.request(t, http.MethodGet, "/api/admin/dead-letters?key="+adminKey+"&token="+adminKey, nil, options...)
+		resp := b.get(t, "/api/admin/dead-letters?key="+adminKey+"&token="+adminKey, options...)
 		resp.problem(t, http.StatusUnauthorized, "admin_key_required")
 		if resp.Header.Get("WWW-Authenticate") == "" {
 			t.Errorf("%s: %v", name, resp.Header)
@@ -126,7 +126,7 @@ func TestWrongAdminKeysAreLimited(t *testing.T) {
 		deps.Now = func() time.Time { return now }
 	})
 	guess := func(key, address string) *reply {
-		return b.request(t, http.MethodPost, "/api/admin/dead-letters/purge", fields{"all": true}, header("X-Admin-Key", key), header("X-Forwarded-For", address))
+		return b.post(t, "/api/admin/dead-letters/purge", fields{"all": true}, header("X-Admin-Key", key), fromIP(address))
 	}
 	for i := range 10 {
 		guess(fmt.Sprintf("canary %d", i), "192.0.2.1").problem(t, http.StatusUnauthorized, "admin_key_required")
@@ -202,7 +202,7 @@ func TestListDeadLetters(t *testing.T) {
 		t.Errorf("pages %s", got)
 	}
 	var list deadLetterList
-	b.admin(t, http.MethodGet, "/dead-letters?limit=2", nil, header("Accept-Language", "zh")).decode(t, &list)
+	b.admin(t, http.MethodGet, "/dead-letters?limit=2", nil, language("zh")).decode(t, &list)
 	if l := list.Letters[0]; l.Kind != "image" || l.Lane != "guest" || l.Owner != "u1" || l.FailedAt != at(9).String() || l.Failures == nil ||
 		!l.Replayable || l.Detail != "the upstream's words about j4" || l.Error.Message != job.FailureSentence(job.CodeTimeout, job.Chinese) || l.Input != nil {
 		t.Errorf("%+v", l)
@@ -215,8 +215,8 @@ func TestListDeadLetters(t *testing.T) {
 		"owner=a.b": "?owner invalid_value", "owner=*": "?owner invalid_value", "since=yesterday": "?since invalid_value",
 	} {
 		f := b.admin(t, http.MethodGet, "/dead-letters?"+query, nil).problem(t, http.StatusBadRequest, "invalid_request")
-		if fmt.Sprint(f.fieldErrors()) != "["+fault+"]" {
-			t.Errorf("%s: %v", query, f.fieldErrors())
+		if fmt.Sprint(f.Errors.list()) != "["+fault+"]" {
+			t.Errorf("%s: %v", query, f.Errors.list())
 		}
 	}
 	for _, cursor := range []string{"x", "bDEuMDE", strings.Repeat("a", 300), server.EncodeSequences("b1", 1, 2), server.EncodeSequences("l1", 1, 2), server.EncodeSequences("l1")} {
@@ -266,10 +266,9 @@ func TestReplayDeadLetter(t *testing.T) {
 		t.Errorf("%s", resp.body)
 	}
 	// It is its owner's, in the owner's lane, and the letter is gone.
-	b.request(t, http.MethodGet, "/api/jobs/"+got.ID, nil, cookie(c)).expect(t, http.StatusOK)
-	b.request(t, http.MethodGet, "/api/jobs/"+got.ID, nil).problem(t, http.StatusNotFound, "not_found")
-	entry, err := b.queue.FindLeader(t.Context(), me, got.ID)
-	must(t, err)
+	b.get(t, "/api/jobs/"+got.ID, cookie(c)).expect(t, http.StatusOK)
+	b.get(t, "/api/jobs/"+got.ID).problem(t, http.StatusNotFound, "not_found")
+	entry := b.queueEntry(t, me, got.ID)
 	if entry.Spec.Lane != job.LaneGuest || entry.Spec.RequestID != resp.Header.Get("X-Request-Id") || entry.Spec.Allowance() != 90*time.Second {
 		t.Errorf("%+v", entry.Spec)
 	}
@@ -285,7 +284,7 @@ func TestReplayDeadLetter(t *testing.T) {
 	var again retried
 	resp = b.admin(t, http.MethodPost, "/dead-letters/j1/replay", nil).expect(t, http.StatusAccepted)
 	resp.decode(t, &again)
-	if again.ID != got.ID || resp.Header.Get("Idempotent-Replayed") != "true" {
+	if again.ID != got.ID || !resp.replayed() {
 		t.Errorf("%v %s", resp.Header, resp.body)
 	}
 	if n := b.metric(t, "jobs_submitted_total"); n != 1 {
@@ -360,12 +359,10 @@ func TestBulk(t *testing.T) {
 	if first.Done != 4 || first.Skipped != 0 || first.Next == "" {
 		t.Fatalf("%+v", first)
 	}
-	ids, err := b.queue.OwnerIDs(t.Context(), "u1")
-	must(t, err)
+	ids := b.queued(t, "u1")
 	var from []string
 	for _, id := range ids {
-		entry, err := b.queue.FindLeader(t.Context(), "u1", id)
-		must(t, err)
+		entry := b.queueEntry(t, "u1", id)
 		from = append(from, entry.Spec.RetriedFrom)
 	}
 	if slices.Sort(from); !slices.Equal(from, []string{"t0", "t1", "t2", "t3"}) {
@@ -412,8 +409,8 @@ func TestInvalidBulkRequests(t *testing.T) {
 			`{"since":"x"}`: "/since invalid_value", `{"ids":[]}`: "/ids unknown_field", `{"all":"yes"}`: "/all wrong_type",
 		} {
 			f := b.admin(t, http.MethodPost, "/dead-letters/"+act, body).problem(t, http.StatusBadRequest, "invalid_request")
-			if fmt.Sprint(f.fieldErrors()) != "["+fault+"]" {
-				t.Errorf("%s: %v", body, f.fieldErrors())
+			if fmt.Sprint(f.Errors.list()) != "["+fault+"]" {
+				t.Errorf("%s: %v", body, f.Errors.list())
 			}
 		}
 		b.admin(t, http.MethodPost, "/dead-letters/"+act, nil).problem(t, http.StatusBadRequest, "body_required")

@@ -16,8 +16,6 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-const goodBody = `{"kind":"prompt","input":{"text":"a cat"}}`
-
 // bodyCases are bodies that cannot be read, with the code on native routes.
 var bodyCases = []struct {
 	name, body string
@@ -52,16 +50,16 @@ func TestUnreadableBodies(t *testing.T) {
 	for _, tc := range bodyCases {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			f := b.request(t, http.MethodPost, "/api/jobs", tc.body).problem(t, tc.status, tc.code)
+			f := b.submit(t, tc.body).problem(t, tc.status, tc.code)
 			if !strings.Contains(f.Detail, tc.detail) || strings.Contains(f.Detail, "{") {
 				t.Errorf("detail %q, want %q in it", f.Detail, tc.detail)
 			}
-			chinese := b.request(t, http.MethodPost, "/api/jobs", tc.body, header("Accept-Language", "zh-TW"))
+			chinese := b.submit(t, tc.body, language("zh-TW"))
 			if c := chinese.problem(t, tc.status, tc.code); c.Detail == f.Detail {
 				t.Errorf("in Chinese: %q", c.Detail)
 			}
 			for _, path := range originalRoutes {
-				b.request(t, http.MethodPost, path, tc.body).originalError(t, tc.status, tc.code)
+				b.post(t, path, tc.body).originalError(t, tc.status, tc.code)
 			}
 		})
 	}
@@ -109,15 +107,15 @@ func TestMediaTypesOfBodies(t *testing.T) {
 		"application/jsonx":                 415,
 		";;;":                               415,
 	} {
-		resp := b.request(t, http.MethodPost, "/api/jobs", goodBody, header("Content-Type", contentType))
+		resp := b.submit(t, goodBody, header("Content-Type", contentType))
 		if resp.StatusCode != status {
 			t.Errorf("%q: status %d, want %d", contentType, resp.StatusCode, status)
 		}
 	}
-	b.request(t, http.MethodPost, "/api/jobs", goodBody, header("Content-Encoding", "gzip")).
+	b.submit(t, goodBody, header("Content-Encoding", "gzip")).
 		problem(t, http.StatusUnsupportedMediaType, "unsupported_media_type")
 	// The original took any type.
-	b.request(t, http.MethodPost, "/api/translate", `{}`, header("Content-Type", "text/plain")).
+	b.post(t, "/api/translate", `{}`, header("Content-Type", "text/plain")).
 		originalError(t, http.StatusBadRequest, "invalid_request")
 }
 
@@ -125,9 +123,9 @@ func TestDuplicateFields(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	body := `{"kind":"prompt","kind":"image","input":{"text":"a","text":"b","text":"c"}}`
-	f := b.request(t, http.MethodPost, "/api/jobs", body).problem(t, http.StatusBadRequest, "invalid_request")
+	f := b.submit(t, body).problem(t, http.StatusBadRequest, "invalid_request")
 	if len(f.Errors) != 3 || f.Errors[0].Pointer != "/kind" || f.Errors[0].Code != "duplicate_field" || f.Errors[1].Pointer != "/input/text" {
-		t.Errorf("got %v", f.fieldErrors())
+		t.Errorf("got %v", f.Errors.list())
 	}
 }
 
@@ -139,26 +137,26 @@ func TestNumberFormats(t *testing.T) {
 		"99999999999999999999": "out_of_range", "-99999999999999999999": "out_of_range", "1e400": "out_of_range", "-1e400": "out_of_range",
 		"1e20": "out_of_range",
 	} {
-		resp := b.request(t, http.MethodPost, "/api/jobs", `{"kind":"image","input":{"prompt":"p","height":64,"width":`+number+`}}`)
+		resp := b.submit(t, `{"kind":"image","input":{"prompt":"p","height":64,"width":`+number+`}}`)
 		if code == "" {
 			resp.expect(t, http.StatusAccepted)
 			continue
 		}
 		if f := resp.problem(t, http.StatusBadRequest, "invalid_request"); len(f.Errors) != 1 || f.Errors[0].Code != code {
-			t.Errorf("width %s: %v", number, f.fieldErrors())
+			t.Errorf("width %s: %v", number, f.Errors.list())
 		}
 	}
-	f := b.request(t, http.MethodPost, "/api/jobs", `{"kind":"audio","input":{"text":"p","speed":1e400}}`).
+	f := b.submit(t, `{"kind":"audio","input":{"text":"p","speed":1e400}}`).
 		problem(t, http.StatusBadRequest, "invalid_request")
 	if len(f.Errors) != 1 || f.Errors[0].Code != "out_of_range" {
-		t.Errorf("speed: %v", f.fieldErrors())
+		t.Errorf("speed: %v", f.Errors.list())
 	}
 }
 
 func TestByteOrderMarkIsAccepted(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.request(t, http.MethodPost, "/api/jobs", "\xef\xbb\xbf"+goodBody).expect(t, http.StatusAccepted)
+	b.submit(t, "\xef\xbb\xbf"+goodBody).expect(t, http.StatusAccepted)
 }
 
 func FuzzDecode(f *testing.F) {
@@ -232,7 +230,7 @@ func checkClientError(t *testing.T, err error) {
 func TestMissingBodyTimesOut(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(b.url, "http://"))
+	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", b.addr())
 	must(t, err)
 	defer func() { _ = conn.Close() }()
 	must(t, conn.SetDeadline(time.Now().Add(time.Minute)))

@@ -12,7 +12,7 @@ import (
 func TestPageSetsGuestCookie(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(cfg *server.Config, _ *server.Deps) { cfg.TrustedProxies = []string{"127.0.0.0/8"} })
-	resp := b.request(t, http.MethodGet, "/", nil).expect(t, http.StatusOK)
+	resp := b.get(t, "/").expect(t, http.StatusOK)
 	cookies := resp.Cookies()
 	if len(cookies) != 1 {
 		t.Fatalf("cookies %v", cookies)
@@ -25,24 +25,24 @@ func TestPageSetsGuestCookie(t *testing.T) {
 	if c.Value != server.SealGuest([]byte(secret), owner) || !job.ValidToken(owner) || !strings.HasPrefix(owner, "g-") {
 		t.Errorf("owner %q", owner)
 	}
-	if again := b.request(t, http.MethodGet, "/", nil, cookie(c)); len(again.Cookies()) != 0 {
+	if again := b.get(t, "/", cookie(c)); len(again.Cookies()) != 0 {
 		t.Errorf("a second cookie: %v", again.Cookies())
 	}
-	if other := b.request(t, http.MethodGet, "/", nil); other.Cookies()[0].Value == c.Value {
+	if other := b.get(t, "/"); other.Cookies()[0].Value == c.Value {
 		t.Error("two visitors, one cookie")
 	}
 	bad := &http.Cookie{Name: c.Name, Value: c.Value + "x"}
-	if fresh := b.request(t, http.MethodGet, "/", nil, cookie(bad)); len(fresh.Cookies()) != 1 {
+	if fresh := b.get(t, "/", cookie(bad)); len(fresh.Cookies()) != 1 {
 		t.Error("a bad cookie is not replaced")
 	}
 	// Two cookies of one name: the valid one counts.
-	b.request(t, http.MethodGet, "/api/jobs", nil, cookie(bad), cookie(c)).expect(t, http.StatusOK)
-	secure := b.request(t, http.MethodGet, "/", nil, header("X-Forwarded-Proto", "https"))
+	b.get(t, "/api/jobs", cookie(bad), cookie(c)).expect(t, http.StatusOK)
+	secure := b.get(t, "/", header("X-Forwarded-Proto", "https"))
 	if !secure.Cookies()[0].Secure || secure.Header.Get("Strict-Transport-Security") == "" {
 		t.Errorf("over TLS: %v", secure.Header)
 	}
 	for _, path := range []string{"/api/jobs/x", "/docs", "/assets/js/app.js", "/livez"} {
-		if got := b.request(t, http.MethodGet, path, nil).Cookies(); len(got) != 0 {
+		if got := b.get(t, path).Cookies(); len(got) != 0 {
 			t.Errorf("%s sets %v", path, got)
 		}
 	}
@@ -53,7 +53,7 @@ func TestGuestCookieOverTLS(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(cfg *server.Config, _ *server.Deps) { cfg.TrustedProxies = []string{"127.0.0.0/8"} })
 	tls := header("X-Forwarded-Proto", "https")
-	fresh := b.request(t, http.MethodGet, "/", nil, tls).Cookies()
+	fresh := b.get(t, "/", tls).Cookies()
 	if len(fresh) != 1 {
 		t.Fatalf("cookies %v", fresh)
 	}
@@ -61,18 +61,18 @@ func TestGuestCookieOverTLS(t *testing.T) {
 	if c.Name != "__Host-t2i_guest" || !c.Secure || !c.HttpOnly || c.Path != "/" || c.Domain != "" || c.SameSite != http.SameSiteLaxMode || c.MaxAge != 365*24*3600 {
 		t.Errorf("cookie %s", c.Raw)
 	}
-	if again := b.request(t, http.MethodGet, "/", nil, tls, cookie(c)).Cookies(); len(again) != 0 {
+	if again := b.get(t, "/", tls, cookie(c)).Cookies(); len(again) != 0 {
 		t.Errorf("a second cookie: %v", again)
 	}
 	// The guest of before keeps the jobs.
 	old, owner := guest()
-	b.push(t, newSpec(owner, "older", job.KindImage, imageInput()))
-	moved := b.request(t, http.MethodGet, "/", nil, tls, cookie(old)).Cookies()
+	b.push(t, imageSpec(owner, "older"))
+	moved := b.get(t, "/", tls, cookie(old)).Cookies()
 	if len(moved) != 1 || moved[0].Name != c.Name || moved[0].Value != old.Value {
 		t.Fatalf("moved to %v", moved)
 	}
 	listed := func(cookies ...option) string {
-		return string(b.request(t, http.MethodGet, "/api/jobs", nil, append(cookies, tls)...).expect(t, http.StatusOK).body)
+		return string(b.get(t, "/api/jobs", append(cookies, tls)...).expect(t, http.StatusOK).body)
 	}
 	for name, cookies := range map[string][]option{
 		"old": {cookie(old)}, "new": {cookie(moved[0])}, "both": {cookie(old), cookie(moved[0])},
@@ -87,11 +87,11 @@ func TestGuestCookieOverTLS(t *testing.T) {
 		t.Errorf("a planted cookie counts: %s", list)
 	}
 	// Without TLS a cookie of the new name would not be kept.
-	if plain := b.request(t, http.MethodGet, "/", nil, cookie(old)).Cookies(); len(plain) != 0 {
+	if plain := b.get(t, "/", cookie(old)).Cookies(); len(plain) != 0 {
 		t.Errorf("without TLS %v", plain)
 	}
 	bad := &http.Cookie{Name: c.Name, Value: c.Value + "x"}
-	if healed := b.request(t, http.MethodGet, "/", nil, tls, cookie(bad), cookie(old)).Cookies(); len(healed) != 1 || healed[0].Value != old.Value {
+	if healed := b.get(t, "/", tls, cookie(bad), cookie(old)).Cookies(); len(healed) != 1 || healed[0].Value != old.Value {
 		t.Errorf("a bad one beside a good one: %v", healed)
 	}
 }
@@ -99,13 +99,13 @@ func TestGuestCookieOverTLS(t *testing.T) {
 func TestUntrustedProxyHeadersAreIgnored(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	resp := b.request(t, http.MethodGet, "/", nil, header("X-Forwarded-Proto", "https"))
+	resp := b.get(t, "/", header("X-Forwarded-Proto", "https"))
 	if resp.Cookies()[0].Secure || resp.Header.Get("Strict-Transport-Security") != "" {
 		t.Errorf("headers %v", resp.Header)
 	}
 	var one, two view
-	b.submitWithKey(t, "key", goodBody, header("X-Forwarded-For", "203.0.113.7")).decode(t, &one)
-	b.submitWithKey(t, "key", goodBody, header("X-Forwarded-For", "198.51.100.7")).decode(t, &two)
+	b.submitWithKey(t, "key", goodBody, fromIP("203.0.113.7")).decode(t, &one)
+	b.submitWithKey(t, "key", goodBody, fromIP("198.51.100.7")).decode(t, &two)
 	if one.ID != two.ID {
 		t.Error("a forged address counts")
 	}

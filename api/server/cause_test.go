@@ -16,11 +16,11 @@ func deadlineError(cause string) *job.Error {
 func TestDeadlineErrorShowsCause(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	spec := newSpec(job.OwnerAnonymous, "job-a", job.KindImage, imageInput())
+	spec := imageSpec(job.OwnerAnonymous, "job-a")
 	b.settle(t, spec, &job.Record{Status: job.StatusFailed, Error: deadlineError(job.CodeThrottled)})
 	for _, lang := range job.Langs() {
 		var got struct{ Error job.Error }
-		b.request(t, http.MethodGet, job.Path("job-a"), nil, header("Accept-Language", string(lang))).
+		b.get(t, job.Path("job-a"), language(string(lang))).
 			expect(t, http.StatusOK).decode(t, &got)
 		want := *deadlineError(job.CodeThrottled)
 		want.Message = want.Sentence(lang)
@@ -42,7 +42,7 @@ func TestOriginalDeadlineFailures(t *testing.T) {
 		b.work(t, kindOf(path), func(*job.Spec) (*job.Record, []store.Product) {
 			return &job.Record{Status: job.StatusFailed, Attempt: 1, Error: deadlineError(cause)}, nil
 		})
-		resp := b.request(t, http.MethodPost, path, originalBody(path))
+		resp := b.post(t, path, originalBody(path))
 		if f := resp.originalError(t, status, job.CodeDeadline); f.Error != deadlineError(cause).Message {
 			t.Errorf("%s: %q", cause, f.Error)
 		}

@@ -21,21 +21,21 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
-// bodyLimit is how long a body may take.
+// bodyLimit is the default read timeout of a body.
 const bodyLimit = 15 * time.Second
 
-// doorway runs send and receive side by side in a bubble, on a connection to a server that is starting.
-func withStartupServer(t *testing.T, send func(conn net.Conn), receive func(answers *bufio.Reader)) {
+// withStartupServer runs send and receive concurrently in a synctest bubble, on a connection to a server that is starting.
+func withStartupServer(t *testing.T, send func(conn net.Conn), receive func(responses *bufio.Reader)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		d, err := server.NewStartupHandler(server.Config{}, telemetry.NewMetrics(), discardLogger())
+		handler, err := server.NewStartupHandler(server.Config{}, telemetry.NewMetrics(), discardLogger())
 		must(t, err)
-		srv := d.HTTP(t.Context())
-		mine, served := pipetest.Dial(srv)
+		srv := handler.HTTP(t.Context())
+		conn, served := pipetest.Dial(srv)
 		var sending sync.WaitGroup
-		sending.Go(func() { send(mine) })
-		receive(bufio.NewReader(mine))
-		_ = mine.Close()
+		sending.Go(func() { send(conn) })
+		receive(bufio.NewReader(conn))
+		_ = conn.Close()
 		sending.Wait()
 		must(t, srv.Close())
 		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
@@ -44,22 +44,22 @@ func withStartupServer(t *testing.T, send func(conn net.Conn), receive func(answ
 	})
 }
 
-// next reads one answer.
-func readResponse(t *testing.T, answers *bufio.Reader, method string) *reply {
+// readResponse reads one response.
+func readResponse(t *testing.T, responses *bufio.Reader, method string) *reply {
 	t.Helper()
-	resp, err := http.ReadResponse(answers, &http.Request{Method: method}) //nolint:bodyclose // It is read to its end.
+	resp, err := http.ReadResponse(responses, &http.Request{Method: method}) //nolint:bodyclose // It is read to the end.
 	if err != nil {
-		t.Errorf("no answer: %v", err)
+		t.Errorf("no response: %v", err)
 		return &reply{Response: &http.Response{}}
 	}
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
-		t.Errorf("the answer is cut off: %v", err)
+		t.Errorf("the response is cut off: %v", err)
 	}
 	return &reply{resp, body}
 }
 
-// TestUnreadBodyHasADeadline sends bodies that never end to routes that do not read them.
+// TestUnreadBodyHasADeadline sends bodies that never end to routes that do not read bodies.
 func TestUnreadBodyHasADeadline(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
@@ -69,19 +69,19 @@ func TestUnreadBodyHasADeadline(t *testing.T) {
 	}{
 		"length on GET":   {head: "GET /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n", status: 408},
 		"length on HEAD":  {head: "HEAD /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n", status: 408},
-		"part of it":      {head: "GET /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab", status: 408},
+		"partial body":    {head: "GET /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab", status: 408},
 		"chunked":         {head: "GET /livez HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n", status: 408},
 		"part of a chunk": {head: "GET /livez HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab", status: 408},
-		// net/http does not say that it was the time that ran out.
-		"no trailer":          {head: "GET /livez HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", status: 200},
-		"trickled":            {head: "GET /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n", every: "x", status: 408},
-		"trickled chunks":     {head: "GET /livez HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n", every: "1\r\nx\r\n", status: 408},
-		"HTTP/1.0":            {head: "GET /livez HTTP/1.0\r\nContent-Length: 5\r\n\r\n", status: 408},
-		"POST":                {head: "POST /api/jobs HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n", status: 503},
-		"POST, trickled":      {head: "POST /api/jobs HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n", every: "x", status: 503},
-		"another method":      {head: "PUT /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n", status: 408},
-		"DELETE":              {head: "DELETE /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n", status: 408},
-		"expected, not asked": {head: "GET /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n", status: 200},
+		// net/http does not report that the deadline passed.
+		"no trailer":      {head: "GET /livez HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", status: 200},
+		"trickled":        {head: "GET /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n", every: "x", status: 408},
+		"trickled chunks": {head: "GET /livez HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n", every: "1\r\nx\r\n", status: 408},
+		"HTTP/1.0":        {head: "GET /livez HTTP/1.0\r\nContent-Length: 5\r\n\r\n", status: 408},
+		"POST":            {head: "POST /api/jobs HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n", status: 503},
+		"POST, trickled":  {head: "POST /api/jobs HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n", every: "x", status: 503},
+		"another method":  {head: "PUT /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n", status: 408},
+		"DELETE":          {head: "DELETE /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n", status: 408},
+		"no 100 Continue": {head: "GET /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n", status: 200},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -91,14 +91,14 @@ func TestUnreadBodyHasADeadline(t *testing.T) {
 					time.Sleep(time.Second)
 					_, err = io.WriteString(conn, tc.every)
 				}
-			}, func(answers *bufio.Reader) {
+			}, func(responses *bufio.Reader) {
 				began := time.Now()
 				method, _, _ := strings.Cut(tc.head, " ")
-				resp := readResponse(t, answers, method)
+				resp := readResponse(t, responses, method)
 				if resp.StatusCode != tc.status || time.Since(began) > bodyLimit {
 					t.Errorf("status %d after %v: %s", resp.StatusCode, time.Since(began), resp.body)
 				}
-				if _, err := answers.ReadByte(); err == nil || time.Since(began) > bodyLimit+time.Second {
+				if _, err := responses.ReadByte(); err == nil || time.Since(began) > bodyLimit+time.Second {
 					t.Errorf("open after %v: %v", time.Since(began), err)
 				}
 			})
@@ -106,8 +106,8 @@ func TestUnreadBodyHasADeadline(t *testing.T) {
 	}
 }
 
-// TestConnectionSurvivesAnUnreadBody sends whole bodies, each in a piece of its own or all at once, to a route that
-// does not read them.
+// TestConnectionSurvivesAnUnreadBody sends complete bodies, in several writes or all at once, to a route that does not
+// read bodies.
 func TestConnectionSurvivesAnUnreadBody(t *testing.T) {
 	t.Parallel()
 	const plain = "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -128,10 +128,10 @@ func TestConnectionSurvivesAnUnreadBody(t *testing.T) {
 						t.Error(err)
 					}
 				}
-			}, func(answers *bufio.Reader) {
+			}, func(responses *bufio.Reader) {
 				for n, status := range []int{200, 200, 200, 405, 200} {
-					if resp := readResponse(t, answers, ""); resp.StatusCode != status || resp.Close {
-						t.Errorf("answer %d: %d, closed %v: %s", n, resp.StatusCode, resp.Close, resp.body)
+					if resp := readResponse(t, responses, ""); resp.StatusCode != status || resp.Close {
+						t.Errorf("response %d: %d, closed %v: %s", n, resp.StatusCode, resp.Close, resp.body)
 					}
 				}
 			})
@@ -139,37 +139,20 @@ func TestConnectionSurvivesAnUnreadBody(t *testing.T) {
 	}
 }
 
-// hurry serves the routes of b with a short read deadline and returns the address.
-func (b *bundle) serveWithReadTimeout(t *testing.T, within time.Duration) string {
+// serveWithReadTimeout serves the routes of b on another port with this read timeout and returns the address.
+func (b *bundle) serveWithReadTimeout(t *testing.T, timeout time.Duration) string {
 	t.Helper()
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	must(t, err)
 	base, stop := context.WithCancelCause(context.WithoutCancel(t.Context()))
 	srv := b.server.HTTP(base)
-	srv.ReadTimeout = within
-	served := make(chan error, 1)
-	go func() { served <- srv.Serve(listener) }()
-	t.Cleanup(func() {
+	srv.ReadTimeout = timeout
+	return serveHTTP(t, srv, func() error {
 		stop(errors.New("the test ends"))
-		must(t, srv.Close())
-		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
-			t.Error(err)
-		}
+		return srv.Close()
 	})
-	return listener.Addr().String()
 }
 
-func dial(t *testing.T, addr string) net.Conn {
-	t.Helper()
-	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", addr)
-	must(t, err)
-	t.Cleanup(func() { _ = conn.Close() })
-	must(t, conn.SetDeadline(time.Now().Add(2*hang)))
-	return conn
-}
-
-// TestEveryRouteTimesOutWithoutBody sends the head of a request alone to every route, to those that there are not, and to
-// some that refuse it at once.
+// TestEveryRouteTimesOutWithoutBody sends only the head of a request to every route, to unknown routes, and to some that
+// reject it at once.
 func TestEveryRouteTimesOutWithoutBody(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(cfg *server.Config, _ *server.Deps) { cfg.AdminKey = adminKey })
@@ -190,7 +173,7 @@ func TestEveryRouteTimesOutWithoutBody(t *testing.T) {
 		}
 		for _, length := range []string{"Content-Length: 5", "Content-Length: 200000", "Content-Length: 300000000", "Transfer-Encoding: chunked"} {
 			conn := dial(t, addr)
-			// All at once, since those that read their body take as long as it may.
+			// Concurrently, since routes that read the body wait for the whole timeout.
 			all.Go(func() {
 				if err := sendHeadAndDrain(conn, head+"\r\nHost: x\r\n"+length+"\r\n\r\n"); err != nil {
 					t.Errorf("%q, %s: %v", head, length, err)
@@ -200,47 +183,47 @@ func TestEveryRouteTimesOutWithoutBody(t *testing.T) {
 	}
 }
 
-// answered sends the head of a request and reads the answer and the end of the connection.
+// sendHeadAndDrain sends the head of a request and reads the response up to the end of the connection.
 func sendHeadAndDrain(conn net.Conn, head string) error {
 	if _, err := io.WriteString(conn, head); err != nil {
 		return err
 	}
 	method, _, _ := strings.Cut(head, " ")
-	answers := bufio.NewReader(conn)
-	resp, err := http.ReadResponse(answers, &http.Request{Method: method}) //nolint:bodyclose // It is read to its end.
+	responses := bufio.NewReader(conn)
+	resp, err := http.ReadResponse(responses, &http.Request{Method: method}) //nolint:bodyclose // It is read to the end.
 	if err != nil {
-		return fmt.Errorf("read the answer: %w", err)
+		return fmt.Errorf("read the response: %w", err)
 	}
 	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
-		return fmt.Errorf("read the body of the answer: %w", err)
+		return fmt.Errorf("read the response body: %w", err)
 	}
-	if _, err := answers.ReadByte(); !errors.Is(err, io.EOF) {
+	if _, err := responses.ReadByte(); !errors.Is(err, io.EOF) {
 		return fmt.Errorf("%s, and then: %w", resp.Status, err)
 	}
 	return nil
 }
 
-// TestUnfinishedBodyAfterResponse has the rest of a body that is too large never come.
+// TestUnfinishedBodyAfterResponse never sends the rest of a body that is too large.
 func TestUnfinishedBodyAfterResponse(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	conn := dial(t, b.serveWithReadTimeout(t, bodyLimit))
 	_, err := io.WriteString(conn, "POST /api/jobs HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n50000\r\n"+strings.Repeat(" ", server.MaxBody+10))
 	must(t, err)
-	answer, err := io.ReadAll(conn)
+	got, err := io.ReadAll(conn)
 	must(t, err)
-	if !strings.HasPrefix(string(answer), "HTTP/1.1 413 ") {
-		t.Errorf("got %.200q", answer)
+	if !strings.HasPrefix(string(got), "HTTP/1.1 413 ") {
+		t.Errorf("got %.200q", got)
 	}
 }
 
-// TestBodyDeadlineDoesNotEndWaits waits several times as long as a body may take.
+// TestBodyDeadlineDoesNotEndWaits waits several times longer than the deadline of a body.
 func TestBodyDeadlineDoesNotEndWaits(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(cfg *server.Config, deps *server.Deps) {
 		cfg.SyncWait, deps.KeepAlive = 3*time.Second, 100*time.Millisecond
 	})
-	spec := b.push(t, newSpec(job.OwnerAnonymous, "waiting", job.KindImage, imageInput()))
+	spec := b.push(t, imageSpec(job.OwnerAnonymous, "waiting"))
 	addr := b.serveWithReadTimeout(t, 500*time.Millisecond)
 	path := "/api/jobs/" + spec.ID
 	for name, tc := range map[string]struct {
@@ -255,12 +238,12 @@ func TestBodyDeadlineDoesNotEndWaits(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			conn := dial(t, addr)
-			answers := bufio.NewReader(conn)
+			responses := bufio.NewReader(conn)
 			for range 2 { // The second time on the same connection.
 				began := time.Now()
 				_, err := io.WriteString(conn, tc.request)
 				must(t, err)
-				if resp := readResponse(t, answers, ""); resp.StatusCode != tc.status || time.Since(began) < 2500*time.Millisecond {
+				if resp := readResponse(t, responses, ""); resp.StatusCode != tc.status || time.Since(began) < 2500*time.Millisecond {
 					t.Errorf("status %d after %v: %s", resp.StatusCode, time.Since(began), resp.body)
 				}
 			}
@@ -273,7 +256,7 @@ func TestBodyDeadlineDoesNotEndWaits(t *testing.T) {
 		must(t, err)
 		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 		must(t, err)
-		defer func() { _, _ = conn.Close(), resp.Body.Close() }() // A body that goes on would be read to its end.
+		defer func() { _, _ = conn.Close(), resp.Body.Close() }() // Closing only the body would read it to the end.
 		lines := bufio.NewScanner(resp.Body)
 		for began := time.Now(); time.Since(began) < 2*time.Second; {
 			if !lines.Scan() {
@@ -283,8 +266,7 @@ func TestBodyDeadlineDoesNotEndWaits(t *testing.T) {
 	})
 }
 
-// TestDisconnectIsDetectedAfterBody closes connections on which a request waits: jobs that nobody waits for any
-// longer are canceled.
+// TestDisconnectIsDetectedAfterBody closes connections on which a request waits: a job whose client disconnected is canceled.
 func TestDisconnectIsDetectedAfterBody(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -296,8 +278,8 @@ func TestDisconnectIsDetectedAfterBody(t *testing.T) {
 		n, _, err := b.queue.Depth(t.Context(), job.KindImage, job.LaneGuest)
 		return err == nil && n > 0
 	}
-	eventually(t, "the job waits", waiting)
-	// The deadline of the body passes, and nothing happens.
+	eventually(t, "the job is queued", waiting)
+	// The wait survives the deadline of the body.
 	must(t, conn.SetReadDeadline(time.Now().Add(500*time.Millisecond)))
 	if n, err := conn.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) || !waiting() {
 		t.Errorf("the wait was cut off: %d, %v", n, err)
@@ -305,7 +287,7 @@ func TestDisconnectIsDetectedAfterBody(t *testing.T) {
 	must(t, conn.Close())
 	eventually(t, "the job is canceled", func() bool { return !waiting() })
 
-	spec := b.push(t, newSpec(job.OwnerAnonymous, "watched", job.KindImage, imageInput()))
+	spec := b.push(t, imageSpec(job.OwnerAnonymous, "watched"))
 	conn = dial(t, addr)
 	_, err = io.WriteString(conn, "GET /api/jobs/"+spec.ID+"/events HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}")
 	must(t, err)

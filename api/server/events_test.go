@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -57,16 +58,6 @@ func (s *stream) rest() string {
 	return b.String()
 }
 
-// fixedSpec is a job whose view is the same in every run.
-func fixedSpec(owner, id string) *job.Spec {
-	spec := newSpec(owner, id, job.KindImage, imageInput())
-	spec.CreatedAt = job.At(time.Date(2026, 1, 2, 3, 4, 5, 678e6, time.UTC))
-	spec.Deadline = job.At(time.Date(2126, 1, 2, 3, 4, 5, 678e6, time.UTC))
-	return spec
-}
-
-func at(second int) job.Time { return job.At(time.Date(2026, 1, 2, 3, 5, second, 0, time.UTC)) }
-
 // life takes a job through its states; told waits until the stream has shown the state before.
 func runThroughStates(t testing.TB, b *bundle, spec *job.Spec, told func()) {
 	t.Helper()
@@ -107,7 +98,7 @@ func TestEventsInChinese(t *testing.T) {
 	b := setup(t)
 	spec := fixedSpec(job.OwnerAnonymous, "job-a")
 	b.settle(t, spec, &job.Record{Status: job.StatusFailed, Error: job.NewError(job.CodeModerated, 400), FinishedAt: at(9)})
-	s := b.stream(t, "/api/jobs/job-a/events", header("Accept-Language", "zh"))
+	s := b.stream(t, "/api/jobs/job-a/events", language("zh"))
 	golden(t, "events/failed.zh.txt", s.rest())
 }
 
@@ -117,7 +108,7 @@ func TestEachStreamHasItsLanguage(t *testing.T) {
 	spec := b.push(t, fixedSpec(job.OwnerAnonymous, "job-a"))
 	streams := map[job.Lang]*stream{}
 	for _, lang := range job.Langs() {
-		s := b.stream(t, "/api/jobs/job-a/events", header("Accept-Language", string(lang)))
+		s := b.stream(t, "/api/jobs/job-a/events", language(string(lang)))
 		s.block()
 		s.block()
 		streams[lang] = s
@@ -195,15 +186,15 @@ func TestEventsByHead(t *testing.T) {
 	c, _ := guest()
 	spec := b.push(t, fixedSpec(job.OwnerAnonymous, "job-a"))
 	for _, path := range []string{"/api/jobs/job-a/events", "/api/events"} {
-		resp := b.request(t, http.MethodHead, path, nil, cookie(c)).expect(t, http.StatusOK)
+		resp := b.head(t, path, cookie(c)).expect(t, http.StatusOK)
 		if resp.Header.Get("Content-Type") != "text/event-stream" {
 			t.Errorf("%s: %v", path, resp.Header)
 		}
 	}
-	b.request(t, http.MethodHead, "/api/events", nil).expect(t, http.StatusUnauthorized)
-	b.request(t, http.MethodHead, "/api/jobs/nothing/events", nil).expect(t, http.StatusNotFound)
+	b.head(t, "/api/events").expect(t, http.StatusUnauthorized)
+	b.head(t, "/api/jobs/nothing/events").expect(t, http.StatusNotFound)
 	b.settle(t, spec, &job.Record{Status: job.StatusSucceeded})
-	b.request(t, http.MethodHead, "/api/jobs/job-a/events", nil, header("Last-Event-ID", "end")).expect(t, http.StatusNoContent)
+	b.head(t, "/api/jobs/job-a/events", header("Last-Event-ID", "end")).expect(t, http.StatusNoContent)
 }
 
 // tickOnly makes the feed send positions all the time.
@@ -221,8 +212,7 @@ func TestPositionTicksHaveNoID(t *testing.T) {
 	ahead := b.push(t, fixedSpec(job.OwnerAnonymous, "job-a"))
 	b.push(t, fixedSpec(owner, "job-b"))
 	eventually(t, "the broker has counted both", func() bool {
-		entry, err := b.queue.FindLeader(t.Context(), owner, "job-b")
-		must(t, err)
+		entry := b.queueEntry(t, owner, "job-b")
 		place, err := b.queue.Position(t.Context(), entry)
 		must(t, err)
 		return place == 1
@@ -236,9 +226,7 @@ func TestPositionTicksHaveNoID(t *testing.T) {
 		}
 		streams[path] = s
 	}
-	entry, err := b.queue.FindLeader(t.Context(), ahead.Owner, ahead.ID)
-	must(t, err)
-	must(t, b.queue.Delete(t.Context(), entry.Sequence))
+	b.dequeue(t, ahead.Owner, ahead.ID)
 	for path, s := range streams {
 		for {
 			got := s.block()
@@ -287,7 +275,7 @@ func TestEventsOfAllJobs(t *testing.T) {
 	c, owner := guest()
 	other, stranger := guest()
 	first := b.push(t, fixedSpec(owner, "job-a"))
-	b.request(t, http.MethodGet, "/api/events", nil).problem(t, http.StatusUnauthorized, "identity_required")
+	b.get(t, "/api/events").problem(t, http.StatusUnauthorized, "identity_required")
 	s := b.stream(t, "/api/events", cookie(c))
 	theirs := b.stream(t, "/api/events", cookie(other))
 	transcript := s.block() + "\n\n"
@@ -312,9 +300,9 @@ func TestEventsOfAllJobsAreResumed(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	c, owner := guest()
-	b.settle(t, newSpec(owner, "long-ago", job.KindImage, imageInput()), &job.Record{Status: job.StatusFailed, Error: job.NewError(job.CodeTimeout, 0), FinishedAt: job.At(time.Now().Add(-30 * time.Second))})
-	b.settle(t, newSpec(owner, "just-now", job.KindImage, imageInput()), &job.Record{Status: job.StatusSucceeded, FinishedAt: job.At(time.Now().Add(-8 * time.Second))})
-	b.push(t, newSpec(owner, "active", job.KindImage, imageInput()))
+	b.settle(t, imageSpec(owner, "long-ago"), &job.Record{Status: job.StatusFailed, Error: job.NewError(job.CodeTimeout, 0), FinishedAt: job.At(time.Now().Add(-30 * time.Second))})
+	b.settle(t, imageSpec(owner, "just-now"), &job.Record{Status: job.StatusSucceeded, FinishedAt: job.At(time.Now().Add(-8 * time.Second))})
+	b.push(t, imageSpec(owner, "active"))
 	for i, tc := range []struct {
 		lastSeen time.Duration
 		want     []string
@@ -327,7 +315,7 @@ func TestEventsOfAllJobsAreResumed(t *testing.T) {
 	} {
 		var options []option
 		if tc.lastSeen != 0 {
-			options = append(options, header("Last-Event-ID", unixMilli(time.Now().Add(tc.lastSeen))))
+			options = append(options, header("Last-Event-ID", strconv.FormatInt(time.Now().Add(tc.lastSeen).UnixMilli(), 10)))
 		}
 		s := b.stream(t, "/api/events", append(options, cookie(c))...)
 		s.block()
@@ -342,13 +330,11 @@ func TestEventsOfAllJobsAreResumed(t *testing.T) {
 		}
 		// What comes next is new, hence nothing else was sent.
 		// The streams of one guest share what is known of its jobs, so each case has a job of its own.
-		next := b.push(t, newSpec(owner, fmt.Sprint("next-", i), job.KindImage, imageInput()))
+		next := b.push(t, imageSpec(owner, fmt.Sprint("next-", i)))
 		if got := eventJobID(s.block()); got != next.ID {
 			t.Errorf("since %v: also %s", tc.lastSeen, got)
 		}
-		entry, err := b.queue.FindLeader(t.Context(), owner, next.ID)
-		must(t, err)
-		must(t, b.queue.Delete(t.Context(), entry.Sequence))
+		b.dequeue(t, owner, next.ID)
 		s.close()
 		eventually(t, "the stream is closed", func() bool { return b.metric(t, "sse_streams_open") == 0 })
 	}
@@ -375,7 +361,7 @@ func TestStopEndsStreams(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	c, owner := guest()
-	b.push(t, newSpec(owner, "job-a", job.KindImage, imageInput()))
+	b.push(t, imageSpec(owner, "job-a"))
 	one, all := b.stream(t, "/api/jobs/job-a/events", cookie(c)), b.stream(t, "/api/events", cookie(c))
 	for _, s := range []*stream{one, all} {
 		s.block()
@@ -397,7 +383,7 @@ func TestStopEndsStreams(t *testing.T) {
 func TestFeedStopEndsStreams(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.push(t, newSpec(job.OwnerAnonymous, "job-a", job.KindImage, imageInput()))
+	b.push(t, imageSpec(job.OwnerAnonymous, "job-a"))
 	s := b.stream(t, "/api/jobs/job-a/events")
 	s.block()
 	s.block()
@@ -405,7 +391,7 @@ func TestFeedStopEndsStreams(t *testing.T) {
 	if data, err := io.ReadAll(s.Body); err != nil || len(data) > 0 {
 		t.Errorf("%v %q", err, data)
 	}
-	b.request(t, http.MethodGet, "/api/jobs/job-a/events", nil).problem(t, http.StatusServiceUnavailable, "unavailable")
+	b.get(t, "/api/jobs/job-a/events").problem(t, http.StatusServiceUnavailable, "unavailable")
 	if got := b.metric(t, "sse_slow_readers_dropped_total"); got != 0 {
 		t.Errorf("%v slow readers", got)
 	}
@@ -417,13 +403,11 @@ func TestDeletedJobEndsItsStream(t *testing.T) {
 		deps.Feed = feed.New(deps.Broker, deps.Jobs, deps.Queue, deps.Control, feed.Config{Reread: 5 * time.Millisecond}, discardLogger())
 		t.Cleanup(deps.Feed.Stop)
 	})
-	spec := b.push(t, newSpec(job.OwnerAnonymous, "job-a", job.KindImage, imageInput()))
+	spec := b.push(t, imageSpec(job.OwnerAnonymous, "job-a"))
 	s := b.stream(t, "/api/jobs/job-a/events")
 	s.block()
 	s.block()
-	entry, err := b.queue.FindLeader(t.Context(), spec.Owner, spec.ID)
-	must(t, err)
-	must(t, b.queue.Delete(t.Context(), entry.Sequence))
+	b.dequeue(t, spec.Owner, spec.ID)
 	if data, err := io.ReadAll(s.Body); err != nil || strings.Contains(string(data), "id:") {
 		t.Errorf("%v %q", err, data)
 	}

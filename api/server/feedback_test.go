@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -40,7 +39,7 @@ type feedbackList struct {
 // give gives feedback as somebody.
 func (b *bundle) sendFeedback(t testing.TB, who option, category, content string) *reply {
 	t.Helper()
-	return b.request(t, http.MethodPost, "/api/feedback", fields{"category": category, "content": content}, who)
+	return b.post(t, "/api/feedback", fields{"category": category, "content": content}, who)
 }
 
 // plant puts feedback of a member into the store, without regard to the ten minutes.
@@ -56,7 +55,7 @@ func (b *bundle) storeFeedback(t testing.TB, who *session, at time.Time, categor
 func (b *bundle) myFeedback(t testing.TB, who option) feedbackList {
 	t.Helper()
 	var list feedbackList
-	b.request(t, http.MethodGet, "/api/feedback/my", nil, who).expect(t, http.StatusOK).decode(t, &list)
+	b.get(t, "/api/feedback/my", who).expect(t, http.StatusOK).decode(t, &list)
 	return list
 }
 
@@ -74,7 +73,7 @@ func TestSubmitFeedback(t *testing.T) {
 		"/content wrong_type":                  fields{"category": "bug", "content": []string{"x"}},
 		"/category wrong_type":                 fields{"category": fields{"a": 1}, "content": "x"},
 	} {
-		f := b.request(t, http.MethodPost, "/api/feedback", body, who).accountError(t, http.StatusBadRequest, "invalid_request")
+		f := b.post(t, "/api/feedback", body, who).accountError(t, http.StatusBadRequest, "invalid_request")
 		var got []string
 		for _, e := range f.Errors {
 			got = append(got, e.Pointer+" "+e.Code)
@@ -83,8 +82,8 @@ func TestSubmitFeedback(t *testing.T) {
 			t.Errorf("%v: %v", name, got)
 		}
 	}
-	b.request(t, http.MethodPost, "/api/feedback", "{", who).accountError(t, http.StatusBadRequest, "invalid_json")
-	b.request(t, http.MethodPost, "/api/feedback", nil, who).accountError(t, http.StatusBadRequest, "body_required")
+	b.post(t, "/api/feedback", "{", who).accountError(t, http.StatusBadRequest, "invalid_json")
+	b.post(t, "/api/feedback", nil, who).accountError(t, http.StatusBadRequest, "body_required")
 	if list := b.myFeedback(t, who); !list.Success || list.Count != 0 || list.Feedbacks == nil || list.Allowed != "" {
 		t.Errorf("at first %+v", list)
 	}
@@ -96,7 +95,7 @@ func TestSubmitFeedback(t *testing.T) {
 		FeedbackID string
 		Next       string `json:"next_allowed_at"`
 	}
-	resp := b.request(t, http.MethodPost, "/api/feedback", fields{"category": " 表扬 ", "content": content, "userId": "eve"}, who, header("Accept-Language", "zh"))
+	resp := b.post(t, "/api/feedback", fields{"category": " 表扬 ", "content": content, "userId": "eve"}, who, language("zh"))
 	resp.expect(t, http.StatusCreated).decode(t, &made)
 	if !made.Success || made.FeedbackID == "" || !strings.Contains(made.Message, "反馈") || !millisecondsPattern.MatchString(made.Next) || resp.Header.Get("Cache-Control") != "no-store" {
 		t.Errorf("answered %s", resp.body)
@@ -114,7 +113,7 @@ func TestSubmitFeedback(t *testing.T) {
 	if f.RetryAfter < 500 || f.RetryAfter > 600 || soon.Header.Get("Retry-After") != fmt.Sprint(f.RetryAfter) || !strings.Contains(f.Error, " 10 min") || !strings.Contains(string(soon.body), made.Next) {
 		t.Errorf("too soon: %s, %v", soon.body, soon.Header)
 	}
-	if head := b.request(t, http.MethodHead, "/api/feedback/my", nil, who); head.StatusCode != http.StatusOK || len(head.body) > 0 {
+	if head := b.head(t, "/api/feedback/my", who); head.StatusCode != http.StatusOK || len(head.body) > 0 {
 		t.Errorf("HEAD answers %d, %s", head.StatusCode, head.body)
 	}
 }
@@ -167,16 +166,16 @@ func TestMyFeedbackIsNewestFirst(t *testing.T) {
 // TestFeedbackAccess asks the routes of feedback as everybody.
 func TestFeedbackAccess(t *testing.T) {
 	t.Parallel()
-	b := setup(t, withAdmin, func(cfg *server.Config, _ *server.Deps) { cfg.TrustedProxies = []string{"127.0.0.1"} })
+	b := setup(t, withAdmin, behindProxy)
 	ann, callers := b.callers(t)
 	b.sendFeedback(t, bearer(ann.Token), "bug", "the words of Ann").expect(t, http.StatusCreated)
 	address := 0
 	for name, who := range callers {
 		// A token in place of a key is a guess, and nobody's guesses must hold up the next.
 		address++
-		list := b.request(t, http.MethodGet, "/api/feedback/my", nil, who.option)
+		list := b.get(t, "/api/feedback/my", who.option)
 		post := b.sendFeedback(t, who.option, "bug", "the words of "+name)
-		admin := b.request(t, http.MethodGet, "/api/admin/feedback", nil, who.option, header("X-Forwarded-For", fmt.Sprint("192.0.2.", address)))
+		admin := b.get(t, "/api/admin/feedback", who.option, fromIP(fmt.Sprint("192.0.2.", address)))
 		// A member's token is no key.
 		admin.accountError(t, http.StatusForbidden, "admin_key_required")
 		switch {
@@ -258,18 +257,6 @@ func (b *bundle) sendBodyAfter(t *testing.T, route, body string, who *session, m
 	if err != nil || !strings.Contains(line, "401") {
 		t.Errorf("answered %q, %v", line, err)
 	}
-}
-
-// begin sends the head of a request whose body is sent when it is asked for.
-func (b *bundle) sendHead(t *testing.T, route, body string, who *session) net.Conn {
-	t.Helper()
-	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(b.url, "http://"))
-	must(t, err)
-	t.Cleanup(func() { _ = conn.Close() })
-	must(t, conn.SetDeadline(time.Now().Add(hang)))
-	_, err = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n", route, who.Token, len(body))
-	must(t, err)
-	return conn
 }
 
 func FuzzDecodeFeedback(f *testing.F) {

@@ -17,23 +17,23 @@ func TestGoogleNotConfigured(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	for _, r := range []*reply{
-		b.request(t, http.MethodGet, authRoute+"google", nil), b.auth(t, "google-oauth", fields{"code": "c", "state": "s"}), b.auth(t, "google-login", fields{"idToken": "x"}),
+		b.get(t, authRoute+"google"), b.auth(t, "google-oauth", fields{"code": "c", "state": "s"}), b.auth(t, "google-login", fields{"idToken": "x"}),
 	} {
 		r.accountError(t, http.StatusUnauthorized, "google_disabled")
 		var f struct{ ConfigErrors []string }
 		if r.decode(t, &f); fmt.Sprint(f.ConfigErrors) != "[GOOGLE_CLIENT_ID GOOGLE_CLIENT_SECRET]" {
-			t.Errorf("told %s", r.body)
+			t.Errorf("response %s", r.body)
 		}
 	}
 	for _, route := range []string{"google-oauth", "google-login"} {
-		b.request(t, http.MethodPost, authRoute+route, []byte("{")).accountError(t, http.StatusBadRequest, "invalid_json")
+		b.post(t, authRoute+route, []byte("{")).accountError(t, http.StatusBadRequest, "invalid_json")
 	}
-	if got := b.request(t, http.MethodGet, authRoute+"providers", nil).expect(t, http.StatusOK); maskRequestIDs(got.body) != `{"providers":{"google":false},"success":true}`+"\n" {
+	if got := b.get(t, authRoute+"providers").expect(t, http.StatusOK); maskRequestIDs(got.body) != `{"providers":{"google":false},"success":true}`+"\n" {
 		t.Errorf("providers %q", got.body)
 	}
-	page := b.request(t, http.MethodGet, authRoute+"google", nil, header("Accept", "text/html,*/*")).expect(t, http.StatusFound)
+	page := b.get(t, authRoute+"google", header("Accept", "text/html,*/*")).expect(t, http.StatusFound)
 	if page.Header.Get("Location") != server.GooglePath+"?error=google_disabled&state=" {
-		t.Errorf("sent to %s", page.Header.Get("Location"))
+		t.Errorf("redirected to %s", page.Header.Get("Location"))
 	}
 }
 
@@ -46,24 +46,24 @@ func TestGoogleFailures(t *testing.T) {
 		theirs       int
 		settings     string
 	}{
-		"used":         {simulator.Rule{Fault: "invalid_grant"}, 401, "google_refused", "invalid_grant", 400, ""},
+		"used code":    {simulator.Rule{Fault: "invalid_grant"}, 401, "google_refused", "invalid_grant", 400, ""},
 		"another uri":  {simulator.Rule{Fault: "redirect_uri_mismatch"}, 401, "google_misconfigured", "redirect_uri_mismatch", 400, "GOOGLE_REDIRECT_URI"},
 		"no client":    {simulator.Rule{Fault: "invalid_client"}, 401, "google_misconfigured", "invalid_client", 401, "GOOGLE_CLIENT_ID"},
 		"wrong secret": {simulator.Rule{Fault: "wrong_client_secret"}, 401, "google_misconfigured", "invalid_client", 401, "GOOGLE_CLIENT_SECRET"},
-		"out of order": {simulator.Rule{Fault: "server_error"}, 503, "google_unavailable", "internal_failure", 500, ""},
+		"server error": {simulator.Rule{Fault: "server_error"}, 503, "google_unavailable", "internal_failure", 500, ""},
 		"cut off":      {simulator.Rule{Fault: "reset"}, 503, "google_unavailable", "", 0, ""},
 		"forged":       {simulator.Rule{Fault: "id_token_unknown_kid"}, 401, "google_token", "", 0, ""},
 		"wrong nonce":  {simulator.Rule{Fault: "id_token_wrong_nonce"}, 401, "google_token", "", 0, ""},
 		"alg none":     {simulator.Rule{Fault: "id_token_alg_none"}, 401, "google_token", "", 0, ""},
 		"unverified":   {simulator.Rule{Fault: "id_token_unverified_text"}, 401, "google_email_unverified", "", 0, ""},
-		"no address":   {simulator.Rule{Fault: "id_token_without_email"}, 401, "google_email_unverified", "", 0, ""},
+		"no email":     {simulator.Rule{Fault: "id_token_without_email"}, 401, "google_email_unverified", "", 0, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			g := withGoogle(t).browser(t)
 			c.rule.Kind = simulator.KindToken
 			simulatortest.Script(t, g.sim, c.rule)
-			resp := g.auth(t, "google-oauth", authorize(t, g.startSignIn(t, ""), "ada@example.com").body())
+			resp := g.auth(t, "google-oauth", g.start(t, "ada@example.com").body())
 			resp.accountError(t, c.status, c.code)
 			var f struct {
 				Google       string   `json:"google_error"`
@@ -73,34 +73,34 @@ func TestGoogleFailures(t *testing.T) {
 			}
 			resp.decode(t, &f)
 			if f.Google != c.google || (f.Description != nil) != (c.google != "") || f.Status != c.theirs || strings.Join(f.ConfigErrors, " ") != c.settings {
-				t.Errorf("told %s", resp.body)
+				t.Errorf("response %s", resp.body)
 			}
-			if away := c.status == http.StatusServiceUnavailable; (resp.Header.Get("Retry-After") != "") != away {
+			if unavailable := c.status == http.StatusServiceUnavailable; (resp.Header.Get("Retry-After") != "") != unavailable {
 				t.Errorf("Retry-After %q", resp.Header.Get("Retry-After"))
 			}
-			said := map[string]string{"google_misconfigured": c.settings, "google_refused": "refused the code", "google_token": `"reason":"`}[c.code]
-			if !strings.Contains(g.log.String(), said) {
-				t.Errorf("the log does not say %q: %s", said, g.log)
+			logged := map[string]string{"google_misconfigured": c.settings, "google_refused": "refused the code", "google_token": `"reason":"`}[c.code]
+			if !strings.Contains(g.log.String(), logged) {
+				t.Errorf("%q is not in the log: %s", logged, g.log)
 			}
 			if g.jarCookie(t, "auth_token") != nil {
-				t.Error("somebody is signed in")
+				t.Error("a session cookie was set")
 			}
 			g.sim.Clear()
-			g.signIn(t, "ada@example.com") // It is only this attempt that failed.
+			g.signIn(t, "ada@example.com") // Only this attempt failed.
 		})
 	}
-	t.Run("away", func(t *testing.T) {
+	t.Run("unavailable", func(t *testing.T) {
 		t.Parallel()
 		g := withGoogle(t)
 		simulatortest.Script(t, g.sim, simulator.Rule{Kind: simulator.KindDiscovery, Fault: "server_error"})
-		resp := g.request(t, http.MethodGet, authRoute+"google", nil)
+		resp := g.get(t, authRoute+"google")
 		resp.accountError(t, http.StatusServiceUnavailable, "google_unavailable")
 		if resp.Header.Get("Retry-After") == "" || len(resp.Cookies()) != 0 {
 			t.Errorf("%v", resp.Header)
 		}
-		page := g.request(t, http.MethodGet, authRoute+"google", nil, header("Accept", "text/html")).expect(t, http.StatusFound)
+		page := g.get(t, authRoute+"google", header("Accept", "text/html")).expect(t, http.StatusFound)
 		if page.Header.Get("Location") != g.url+server.GooglePath+"?error=google_unavailable&state=" {
-			t.Errorf("sent to %s", page.Header.Get("Location"))
+			t.Errorf("redirected to %s", page.Header.Get("Location"))
 		}
 	})
 }
@@ -117,7 +117,7 @@ func TestGoogleAttemptsAreLimited(t *testing.T) {
 	}
 	resp := g.auth(t, "google-oauth", fields{"code": "c", "state": "s"})
 	if f := resp.accountError(t, http.StatusTooManyRequests, "too_many_attempts"); f.RetryAfter < 1 {
-		t.Errorf("told %s", resp.body)
+		t.Errorf("response %s", resp.body)
 	}
 }
 
@@ -131,10 +131,10 @@ func TestReturnPaths(t *testing.T) {
 		"//": "/", "/?a=\\b": "/", "http:/evil.example": "/", "?x": "/", "/é": "/",
 	} {
 		b := g.browser(t)
-		w := authorize(t, b.startSignIn(t, "?return="+url.QueryEscape(path)), "ada@example.com")
+		code := authorize(t, b.startSignIn(t, "?return="+url.QueryEscape(path)), "ada@example.com")
 		var m googleSession
-		if b.auth(t, "google-oauth", w.body()).expect(t, http.StatusOK).decode(t, &m); m.Return != want {
-			t.Errorf("%q leads to %q, want %q", path, m.Return, want)
+		if b.auth(t, "google-oauth", code.body()).expect(t, http.StatusOK).decode(t, &m); m.Return != want {
+			t.Errorf("%q returns to %q, want %q", path, m.Return, want)
 		}
 	}
 }
@@ -142,23 +142,23 @@ func TestReturnPaths(t *testing.T) {
 func TestGoogleIsNotLogged(t *testing.T) {
 	t.Parallel()
 	g := withGoogle(t).browser(t)
-	address := g.startSignIn(t, "?return=/canary")
+	target := g.startSignIn(t, "?return=/canary")
 	kept := g.jarCookie(t, "t2i_google").Value
-	w := authorize(t, address, "canary@example.com", "name", "Canary Bird", "sub", "31415926535")
-	g.request(t, http.MethodGet, server.GooglePath+"?code="+url.QueryEscape(w.code)+"&state="+w.state, nil)
+	code := authorize(t, target, "canary@example.com", "name", "Canary Bird", "sub", "31415926535")
+	g.get(t, server.GooglePath+"?code="+url.QueryEscape(code.code)+"&state="+code.state)
 	var m googleSession
-	g.auth(t, "google-oauth", w.body()).expect(t, http.StatusOK).decode(t, &m)
-	g.auth(t, "google-oauth", w.body())
+	g.auth(t, "google-oauth", code.body()).expect(t, http.StatusOK).decode(t, &m)
+	g.auth(t, "google-oauth", code.body())
 	token := g.idToken(t, "canary@example.com", fields{"nonce": "canary"})
 	g.auth(t, "google-login", fields{"idToken": token})
 	for _, fault := range []string{"invalid_grant", "invalid_client", "server_error", "id_token_wrong_nonce", "id_token_hs256", "reset"} {
 		g.sim.Clear()
 		simulatortest.Script(t, g.sim, simulator.Rule{Kind: simulator.KindToken, Fault: fault})
 		b := g.browser(t)
-		b.auth(t, "google-oauth", authorize(t, b.startSignIn(t, ""), "canary@example.com").body())
+		b.auth(t, "google-oauth", b.start(t, "canary@example.com").body())
 	}
 	log := strings.ToLower(g.log.String())
-	for _, private := range []string{"canary", "31415926535", "4/0a", w.state, kept[:40], m.Token, m.User.ID, token[:60], "eyj", "simulated-secret"} {
+	for _, private := range []string{"canary", "31415926535", "4/0a", code.state, kept[:40], m.Token, m.User.ID, token[:60], "eyj", "simulated-secret"} {
 		if strings.Contains(log, strings.ToLower(private)) {
 			t.Errorf("%q is in the log: %s", private, log)
 		}
@@ -187,7 +187,7 @@ func FuzzReturnPaths(f *testing.F) {
 		path := server.ReturnPath(raw)
 		u, err := base.Parse(path)
 		if err != nil || u.Host != base.Host || u.Scheme != base.Scheme || !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") || strings.ContainsAny(path, "\\\r\n\t") {
-			t.Errorf("%q leads to %q", raw, path)
+			t.Errorf("%q returns to %q", raw, path)
 		}
 	})
 }

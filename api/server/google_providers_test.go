@@ -7,7 +7,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/server"
 )
 
-// TestProviderReturnOrigins sets up redirect addresses of every sort.
+// TestProviderReturnOrigins configures redirect URLs of every kind.
 func TestProviderReturnOrigins(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct{ redirect, page, want string }{
@@ -16,7 +16,7 @@ func TestProviderReturnOrigins(t *testing.T) {
 		{"https://page.example/back", "/back", "https://page.example"},
 		{"https://page.example", "", "https://page.example"},
 		{"https://page.example/", "/", "https://page.example"},
-		// These lead past the page.
+		// These do not lead to the page.
 		{"https://page.example/app/auth/google/callback", "", ""},
 		{"https://page.example/docs", "/docs", ""},
 		{"https://page.example/livez", "/livez", ""},
@@ -30,9 +30,9 @@ func TestProviderReturnOrigins(t *testing.T) {
 				Providers     map[string]bool
 				ReturnOrigins map[string]string
 			}
-			b.request(t, http.MethodGet, authRoute+"providers", nil).expect(t, http.StatusOK).decode(t, &got)
+			b.get(t, authRoute+"providers").expect(t, http.StatusOK).decode(t, &got)
 			if !got.Providers["google"] || got.ReturnOrigins["google"] != tc.want {
-				t.Errorf("told %+v, want %q", got, tc.want)
+				t.Errorf("got %+v, want %q", got, tc.want)
 			}
 		})
 	}

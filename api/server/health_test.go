@@ -19,7 +19,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
 
-// report is the answer of the health check.
+// healthReport is the response of GET /internal/health.
 type healthReport struct {
 	Status    string
 	Timestamp string
@@ -32,6 +32,7 @@ type healthReport struct {
 	}
 }
 
+// check returns the status and details of a check.
 func (r healthReport) check(name string) (status string, details fields) {
 	for _, c := range r.Checks {
 		if c.Name == name {
@@ -44,7 +45,7 @@ func (r healthReport) check(name string) (status string, details fields) {
 func (b *bundle) health(t testing.TB, status int) healthReport {
 	t.Helper()
 	var r healthReport
-	b.request(t, http.MethodGet, "/internal/health", nil).expect(t, status).decode(t, &r)
+	b.get(t, "/internal/health").expect(t, status).decode(t, &r)
 	return r
 }
 
@@ -64,7 +65,7 @@ func TestHealth(t *testing.T) {
 		t.Errorf("without workers: %+v", r)
 	}
 	b.registerWorker(t, "w1", "simulator")
-	b.push(t, newSpec(job.OwnerAnonymous, "job-a", job.KindImage, imageInput()))
+	b.push(t, imageSpec(job.OwnerAnonymous, "job-a"))
 	r = b.health(t, http.StatusOK)
 	if r.Status != "ok" || !millisecondsPattern.MatchString(r.Timestamp) || len(r.Checks) != 10 || r.Version == "" || r.Commit == "" || r.BuildTime == "" {
 		t.Errorf("got %+v", r)
@@ -78,7 +79,7 @@ func TestHealth(t *testing.T) {
 		t.Errorf("queue: %v", details)
 	}
 	if _, details := r.check("workers"); details["simulated"] != true {
-		t.Errorf("with a worker elsewhere that runs the simulator: %v", details)
+		t.Errorf("with a worker on the simulator: %v", details)
 	}
 	b.registerWorker(t, "w2", "live")
 	r = b.health(t, http.StatusServiceUnavailable)
@@ -111,7 +112,7 @@ func TestHealthWithoutNATS(t *testing.T) {
 			t.Errorf("%s: %s %v", name, status, details)
 		}
 	}
-	b.request(t, http.MethodGet, "/readyz", nil).problem(t, http.StatusServiceUnavailable, "unavailable")
+	b.get(t, "/readyz").problem(t, http.StatusServiceUnavailable, "unavailable")
 }
 
 func TestHealthToken(t *testing.T) {
@@ -138,7 +139,7 @@ func TestHealthToken(t *testing.T) {
 		if tc.authorization != "" {
 			options = append(options, header("Authorization", tc.authorization))
 		}
-		resp := b.request(t, http.MethodGet, "/internal/health"+tc.query, nil, options...)
+		resp := b.get(t, "/internal/health"+tc.query, options...)
 		if resp.StatusCode != tc.status || (tc.status == 401) != (strings.TrimSpace(string(resp.body)) == `{"status":"unauthorized"}`) {
 			t.Errorf("%+v: %d %s", tc, resp.StatusCode, resp.body)
 		}
@@ -152,15 +153,15 @@ func TestProbes(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	for _, path := range []string{"/livez", "/readyz"} {
-		resp := b.request(t, http.MethodGet, path, nil).expect(t, http.StatusOK)
+		resp := b.get(t, path).expect(t, http.StatusOK)
 		if strings.TrimSpace(string(resp.body)) != `{"status":"ok"}` || resp.Header.Get("Cache-Control") != "no-store" {
 			t.Errorf("%s: %s", path, resp.body)
 		}
-		b.request(t, http.MethodHead, path, nil).expect(t, http.StatusOK)
+		b.head(t, path).expect(t, http.StatusOK)
 	}
 }
 
-// on returns a change that puts the server on another broker.
+// withBroker replaces the broker of a server and the dependencies that submissions and health checks use.
 func withBroker(t *testing.T, b *broker.Broker) func(*server.Config, *server.Deps) {
 	t.Helper()
 	return func(_ *server.Config, deps *server.Deps) {
@@ -178,7 +179,7 @@ func withBroker(t *testing.T, b *broker.Broker) func(*server.Config, *server.Dep
 	}
 }
 
-// TestHealthShowsFullStore fills the store: submissions are refused, and the operator reads why, once.
+// TestHealthShowsFullStore fills the store: submissions are rejected, and the reason is reported and logged once.
 func TestHealthShowsFullStore(t *testing.T) {
 	t.Parallel()
 	small := brokertest.Start(t, func(c *broker.Config) { c.MaxStoreMB = 1 })
@@ -190,10 +191,10 @@ func TestHealthShowsFullStore(t *testing.T) {
 		}
 		must(t, err)
 	}
-	resp := b.request(t, http.MethodPost, "/api/jobs", fields{"kind": "prompt", "input": fields{"text": "x"}})
+	resp := b.submit(t, fields{"kind": "prompt", "input": fields{"text": "x"}})
 	resp.problem(t, http.StatusServiceUnavailable, "store_full")
 	if resp.Header.Get("Retry-After") == "" {
-		t.Error("it does not say when to come again")
+		t.Error("no Retry-After")
 	}
 	for range 3 {
 		r := b.health(t, http.StatusServiceUnavailable)
@@ -204,8 +205,8 @@ func TestHealthShowsFullStore(t *testing.T) {
 		}
 	}
 	must(t, small.JetStream().DeleteStream(t.Context(), broker.StreamDead))
-	b.request(t, http.MethodPost, "/api/jobs", fields{"kind": "prompt", "input": fields{"text": "x"}}).expect(t, http.StatusAccepted)
-	b.request(t, http.MethodGet, "/internal/health", nil)
+	b.submit(t, fields{"kind": "prompt", "input": fields{"text": "x"}}).expect(t, http.StatusAccepted)
+	b.get(t, "/internal/health")
 	for message, want := range map[string]int{
 		`"ERROR","msg":"health check failed","check":"kv.results"`:      1,
 		`"INFO","msg":"health check passes again","check":"kv.results"`: 1,
@@ -218,7 +219,7 @@ func TestHealthShowsFullStore(t *testing.T) {
 	}
 }
 
-// TestHealthShowsDataLoss deletes a stream, as a NATS whose disk was wiped does, and takes the slots of a kind away.
+// TestHealthShowsDataLoss deletes a stream, as if the disk of NATS had been wiped.
 func TestHealthShowsDataLoss(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -229,7 +230,7 @@ func TestHealthShowsDataLoss(t *testing.T) {
 	limit := time.Now().Add(hang)
 	for {
 		r := healthReport{}
-		b.request(t, http.MethodGet, "/internal/health", nil).decode(t, &r)
+		b.get(t, "/internal/health").decode(t, &r)
 		if status, details := r.check("store.loss"); status == "degraded" && details["reason"] == "data_lost" && details["at"] != nil {
 			break
 		}
@@ -247,5 +248,46 @@ func TestHealthShowsUnservedKinds(t *testing.T) {
 	r := b.health(t, http.StatusServiceUnavailable)
 	if status, details := r.check("workers"); status != "degraded" || fmt.Sprint(details["unserved"]) != "[audio translation]" {
 		t.Errorf("%s %v", status, details)
+	}
+}
+
+func TestHealthShowsMail(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		mail                   server.Mail
+		delivers               bool
+		overall, check, reason string
+		hint                   string
+	}{
+		"on":                       {delivers: true, overall: "ok", check: "ok"},
+		"on and required":          {mail: server.Mail{Required: true}, delivers: true, overall: "ok", check: "ok"},
+		"off":                      {mail: server.Mail{Off: true}, overall: "ok", check: "off", reason: "mail_off", hint: "cannot reset"},
+		"off, links on a console":  {mail: server.Mail{Off: true}, delivers: true, overall: "ok", check: "off", reason: "mail_off", hint: "console"},
+		"required and off":         {mail: server.Mail{Off: true, Required: true}, overall: "degraded", check: "degraded", reason: "mail_off", hint: "MAIL"},
+		"required, on the console": {mail: server.Mail{Off: true, Required: true}, delivers: true, overall: "degraded", check: "degraded", reason: "mail_off", hint: "MAIL"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, func(_ *server.Config, deps *server.Deps) {
+				deps.Mail = c.mail
+				if !c.delivers {
+					deps.Recovery = mailerWithoutDelivery(deps)
+				}
+			})
+			b.registerWorker(t, "w1", "simulator")
+			status := map[string]int{"ok": http.StatusOK, "degraded": http.StatusServiceUnavailable}[c.overall]
+			r := b.health(t, status)
+			check, details := r.check("mail")
+			reason, _ := details["reason"].(string)
+			hint, _ := details["hint"].(string)
+			if r.Status != c.overall || check != c.check || reason != c.reason || !strings.Contains(hint, c.hint) || (hint == "") != (c.hint == "") {
+				t.Errorf("%s, mail: %s %v", r.Status, check, details)
+			}
+			if logged := strings.Contains(b.log.String(), `"health check failed","check":"mail"`); logged != (c.overall != "ok") {
+				t.Errorf("logged: %t", logged)
+			}
+			// Users get the same answer in each case.
+			b.auth(t, "forgot-password", fields{"email": annEmail}).expect(t, http.StatusOK)
+		})
 	}
 }

@@ -48,22 +48,22 @@ func TestHosts(t *testing.T) {
 				cfg.Loopback, cfg.PublicHosts, cfg.FrontendURLs = tc.cfg.Loopback, tc.cfg.PublicHosts, tc.cfg.FrontendURLs
 			})
 			for _, host := range tc.good {
-				b.request(t, http.MethodGet, "/api/models", nil, withHost(host)).expect(t, http.StatusOK)
+				b.get(t, "/api/models", withHost(host)).expect(t, http.StatusOK)
 			}
 			for _, host := range tc.refused {
 				for _, path := range []string{"/", "/api/models", "/internal/health", "/nowhere", "/assets/js/app.js"} {
-					f := b.request(t, http.MethodGet, path, nil, withHost(host)).problem(t, http.StatusMisdirectedRequest, "host_not_allowed")
+					f := b.get(t, path, withHost(host)).problem(t, http.StatusMisdirectedRequest, "host_not_allowed")
 					if !strings.Contains(f.Detail, "PUBLIC_HOSTS") {
 						t.Errorf("it says %q", f.Detail)
 					}
 				}
-				zh := b.request(t, http.MethodPost, "/api/jobs", goodBody, withHost(host), header("Accept-Language", "zh")).problem(t, http.StatusMisdirectedRequest, "host_not_allowed")
+				zh := b.submit(t, goodBody, withHost(host), language("zh")).problem(t, http.StatusMisdirectedRequest, "host_not_allowed")
 				if zh.Title == http.StatusText(http.StatusMisdirectedRequest) || !strings.Contains(zh.Detail, "PUBLIC_HOSTS") {
 					t.Errorf("in Chinese %q, %q", zh.Title, zh.Detail)
 				}
 				// Whoever watches over the process addresses it as it can.
 				for _, path := range []string{"/livez", "/readyz"} {
-					b.request(t, http.MethodGet, path, nil, withHost(host)).expect(t, http.StatusOK)
+					b.get(t, path, withHost(host)).expect(t, http.StatusOK)
 				}
 			}
 		})
@@ -78,7 +78,7 @@ func TestHostHeader(t *testing.T) {
 		"GET /api/models HTTP/1.0\r\n\r\n": "200", "GET /api/models HTTP/1.0\r\nHost: evil.example\r\n\r\n": "421", "GET /api/models HTTP/1.1\r\nConnection: close\r\n\r\n": "400",
 		"GET http://evil.example/api/models HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n": "421",
 	} {
-		conn := dial(t, strings.TrimPrefix(b.url, "http://"))
+		conn := dial(t, b.addr())
 		_, err := io.WriteString(conn, head)
 		must(t, err)
 		answer, err := io.ReadAll(conn)

@@ -8,14 +8,8 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/text2image-audio/text2image-audio/api/server"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
-
-func (b *bundle) submitWithKey(t testing.TB, key string, body any, options ...option) *reply {
-	t.Helper()
-	return b.request(t, http.MethodPost, "/api/jobs", body, append(options, header("Idempotency-Key", key))...)
-}
 
 func TestIdempotencyKey(t *testing.T) {
 	t.Parallel()
@@ -36,7 +30,7 @@ func TestIdempotencyKey(t *testing.T) {
 	} {
 		resp = b.submitWithKey(t, `"key-1"`, same, cookie(c)).expect(t, http.StatusAccepted)
 		resp.decode(t, &again)
-		if again.ID != first.ID || again.Input["seed"] != first.Input["seed"] || resp.Header.Get("Idempotent-Replayed") != "true" {
+		if again.ID != first.ID || again.Input["seed"] != first.Input["seed"] || !resp.replayed() {
 			t.Errorf("again: %v %s", resp.Header, resp.body)
 		}
 	}
@@ -60,19 +54,18 @@ func TestIdempotencyKeyAfterCompletion(t *testing.T) {
 	b := setup(t)
 	b.work(t, job.KindPrompt, succeedJob)
 	var first, again view
-	resp := b.submitWithKey(t, "key", goodBody, header("Prefer", "wait=60")).expect(t, http.StatusOK)
+	resp := b.submitWithKey(t, "key", goodBody, preferWait(60)).expect(t, http.StatusOK)
 	resp.decode(t, &first)
 	if resp.Header.Get("Idempotent-Replayed") != "" {
 		t.Error("the first submission counts as a replay")
 	}
 	resp = b.submitWithKey(t, "key", goodBody).expect(t, http.StatusOK)
 	resp.decode(t, &again)
-	if again.ID != first.ID || again.Status != "succeeded" || resp.Header.Get("Idempotent-Replayed") != "true" || resp.Header.Get("Retry-After") != "" {
+	if again.ID != first.ID || again.Status != "succeeded" || !resp.replayed() || resp.Header.Get("Retry-After") != "" {
 		t.Errorf("%v %s", resp.Header, resp.body)
 	}
 	eventually(t, "the queue is empty", func() bool {
-		ids, err := b.queue.OwnerIDs(t.Context(), job.OwnerAnonymous)
-		must(t, err)
+		ids := b.queued(t, job.OwnerAnonymous)
 		return len(ids) == 0
 	})
 }
@@ -109,19 +102,19 @@ func TestConcurrentIdempotencyKey(t *testing.T) {
 
 func TestIdempotencyKeyBelongsToItsCaller(t *testing.T) {
 	t.Parallel()
-	b := setup(t, func(cfg *server.Config, _ *server.Deps) { cfg.TrustedProxies = []string{"127.0.0.1"} })
+	b := setup(t, behindProxy)
 	one, _ := guest()
 	two, _ := guest()
 	ids := map[string]string{}
 	for name, o := range map[string]option{
 		"guest one":                    cookie(one),
 		"guest two":                    cookie(two),
-		"203.0.113.7":                  header("X-Forwarded-For", "203.0.113.7"),
-		"203.0.113.8":                  header("X-Forwarded-For", "203.0.113.8"),
-		"203.0.114.7":                  header("X-Forwarded-For", "203.0.114.7"),
-		"2001:db8:0:1::1":              header("X-Forwarded-For", "2001:db8:0:1::1"),
-		"2001:db8:0:2::1":              header("X-Forwarded-For", "2001:db8:0:2::1"),
-		"::ffff:198.51.100.1 (mapped)": header("X-Forwarded-For", "::ffff:198.51.100.1"),
+		"203.0.113.7":                  fromIP("203.0.113.7"),
+		"203.0.113.8":                  fromIP("203.0.113.8"),
+		"203.0.114.7":                  fromIP("203.0.114.7"),
+		"2001:db8:0:1::1":              fromIP("2001:db8:0:1::1"),
+		"2001:db8:0:2::1":              fromIP("2001:db8:0:2::1"),
+		"::ffff:198.51.100.1 (mapped)": fromIP("::ffff:198.51.100.1"),
 	} {
 		resp := b.submitWithKey(t, "key", goodBody, o).expect(t, http.StatusAccepted)
 		var v view
@@ -135,7 +128,7 @@ func TestIdempotencyKeyBelongsToItsCaller(t *testing.T) {
 		"203.0.113.7": "203.0.113.7", "2001:db8:0:1:ffff::9": "2001:db8:0:1::1", "198.51.100.1": "::ffff:198.51.100.1 (mapped)",
 	} {
 		var v view
-		b.submitWithKey(t, "key", goodBody, header("X-Forwarded-For", address)).decode(t, &v)
+		b.submitWithKey(t, "key", goodBody, fromIP(address)).decode(t, &v)
 		if ids[v.ID] != owner {
 			t.Errorf("%s got the job of %q, want that of %s", address, ids[v.ID], owner)
 		}
@@ -146,8 +139,8 @@ func TestIdempotencyKeyBelongsToItsCaller(t *testing.T) {
 // what it was answered with.
 func TestIdempotencyKeyOfANeighbor(t *testing.T) {
 	t.Parallel()
-	b := setup(t, func(cfg *server.Config, _ *server.Deps) { cfg.TrustedProxies = []string{"127.0.0.1"} })
-	victim, neighbor := header("X-Forwarded-For", "203.0.113.7"), header("X-Forwarded-For", "203.0.113.8")
+	b := setup(t, behindProxy)
+	victim, neighbor := fromIP("203.0.113.7"), fromIP("203.0.113.8")
 	var first, other view
 	b.submitWithKey(t, "key", goodBody, victim).expect(t, http.StatusAccepted).decode(t, &first)
 	resp := b.submitWithKey(t, "key", goodBody, neighbor).expect(t, http.StatusAccepted)
@@ -156,9 +149,9 @@ func TestIdempotencyKeyOfANeighbor(t *testing.T) {
 		t.Errorf("a neighbor gets the job: %v %s", resp.Header, resp.body)
 	}
 	// The job of the neighbor's answer is the neighbor's own, to cancel and to delete.
-	b.request(t, http.MethodPost, "/api/jobs/"+other.ID+"/cancel", nil, neighbor).expect(t, http.StatusOK)
+	b.cancel(t, other.ID, neighbor).expect(t, http.StatusOK)
 	var still view
-	b.request(t, http.MethodGet, "/api/jobs/"+first.ID, nil, victim).expect(t, http.StatusOK).decode(t, &still)
+	b.get(t, "/api/jobs/"+first.ID, victim).expect(t, http.StatusOK).decode(t, &still)
 	if still.Status != "queued" {
 		t.Errorf("the job of the first caller is %s", still.Status)
 	}
@@ -171,7 +164,7 @@ func TestIdempotencyKeyIsChecked(t *testing.T) {
 		b.submitWithKey(t, key, goodBody).problem(t, http.StatusBadRequest, "invalid_idempotency_key")
 	}
 	twice := func(r *http.Request) { r.Header["Idempotency-Key"] = []string{"a", "b"} }
-	b.request(t, http.MethodPost, "/api/jobs", goodBody, twice).problem(t, http.StatusBadRequest, "invalid_idempotency_key")
+	b.submit(t, goodBody, twice).problem(t, http.StatusBadRequest, "invalid_idempotency_key")
 	for _, key := range []string{"a", strings.Repeat("k", 255), `"` + strings.Repeat("k", 255) + `"`, `!~"#`, `"a\"b"`} {
 		b.submitWithKey(t, key, goodBody).expect(t, http.StatusAccepted)
 	}

@@ -35,7 +35,7 @@ func TestImagesAreEvictedAndExpire(t *testing.T) {
 		must(t, err)
 		deps.Gallery = pictures
 	})
-	ann := bearer(b.signUp(t, annEmail).Token)
+	ann := b.newMember(t, annEmail)
 	first := b.saveImage(t, jpegImage(t, 8), ann).ID
 	var wg sync.WaitGroup
 	for range 3 * gallery.MaxImages {
@@ -46,9 +46,9 @@ func TestImagesAreEvictedAndExpire(t *testing.T) {
 	if d.Count != 3 || slices.ContainsFunc(d.Images, func(i savedImage) bool { return i.ID == first }) {
 		t.Errorf("left: %+v", d)
 	}
-	b.request(t, http.MethodGet, imagesRoute+first, nil, ann).accountError(t, http.StatusNotFound, "image_not_found")
+	b.get(t, imagesRoute+first, ann).accountError(t, http.StatusNotFound, "image_not_found")
 	for _, i := range d.Images {
-		if resp := b.request(t, http.MethodGet, imagesRoute+"download/"+i.ID, nil, ann).expect(t, http.StatusOK); !bytes.Equal(resp.body, jpegImage(t, 16)) {
+		if resp := b.get(t, imagesRoute+"download/"+i.ID, ann).expect(t, http.StatusOK); !bytes.Equal(resp.body, jpegImage(t, 16)) {
 			t.Errorf("%s: %d bytes", i.ID, len(resp.body))
 		}
 	}
@@ -57,16 +57,16 @@ func TestImagesAreEvictedAndExpire(t *testing.T) {
 	if next.Count != 0 || len(next.Earlier) != 3 {
 		t.Errorf("on the next day: %+v", next)
 	}
-	stats := b.request(t, http.MethodGet, imagesRoute+"stats", nil, ann)
+	stats := b.get(t, imagesRoute+"stats", ann)
 	if !strings.Contains(string(stats.body), `"remainingImages":3`) || !strings.Contains(string(stats.body), now.Format(time.DateOnly)) {
 		t.Errorf("stats: %s", stats.body)
 	}
-	b.request(t, http.MethodGet, imagesRoute+d.Images[0].ID, nil, ann).expect(t, http.StatusOK)
+	b.get(t, imagesRoute+d.Images[0].ID, ann).expect(t, http.StatusOK)
 	move(12 * time.Hour)
 	for _, i := range d.Images {
-		b.request(t, http.MethodGet, imagesRoute+i.ID, nil, ann).accountError(t, http.StatusNotFound, "image_not_found")
-		b.request(t, http.MethodGet, imagesRoute+"download/"+i.ID, nil, ann).accountError(t, http.StatusNotFound, "image_not_found")
-		b.request(t, http.MethodDelete, imagesRoute+i.ID, nil, ann).accountError(t, http.StatusBadRequest, "image_not_found")
+		b.get(t, imagesRoute+i.ID, ann).accountError(t, http.StatusNotFound, "image_not_found")
+		b.get(t, imagesRoute+"download/"+i.ID, ann).accountError(t, http.StatusNotFound, "image_not_found")
+		b.delete(t, imagesRoute+i.ID, ann).accountError(t, http.StatusBadRequest, "image_not_found")
 	}
 	if end := b.daily(t, ann); end.Count+len(end.Earlier) != 0 {
 		t.Errorf("in the end: %+v", end)
@@ -132,16 +132,16 @@ func TestImageAccess(t *testing.T) {
 	if d := b.daily(t, bearer(ann.Token)); d.Count != 0 {
 		t.Errorf("Ann has %+v", d)
 	}
-	b.request(t, http.MethodPost, imagesRoute+"save", saveBody(jpegImage(t, 8)), cookie(ann.cookie), header("Sec-Fetch-Site", "cross-site")).accountError(t, http.StatusForbidden, "cross_origin")
+	b.post(t, imagesRoute+"save", saveBody(jpegImage(t, 8)), cookie(ann.cookie), header("Sec-Fetch-Site", "cross-site")).accountError(t, http.StatusForbidden, "cross_origin")
 }
 
 // TestSaveRateLimit bounds how often one member saves.
 func TestSaveRateLimit(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	ann, bob := bearer(b.signUp(t, annEmail).Token), bearer(b.signUp(t, "bob@example.org").Token)
+	ann, bob := b.newMember(t, annEmail), b.newMember(t, "bob@example.org")
 	for n := 0; ; n++ {
-		resp := b.request(t, http.MethodPost, imagesRoute+"save", fields{}, ann)
+		resp := b.post(t, imagesRoute+"save", fields{}, ann)
 		if resp.StatusCode == http.StatusTooManyRequests {
 			if f := resp.accountError(t, http.StatusTooManyRequests, "too_many_attempts"); f.RetryAfter == 0 || n != 100 {
 				t.Errorf("after %d: %+v", n, f)
@@ -163,8 +163,8 @@ func TestFullImageStore(t *testing.T) {
 	})
 	large := saveBody(largePNG(t))
 	for n := range 20 {
-		who := bearer(b.signUp(t, fmt.Sprintf("member%d@example.org", n)).Token)
-		resp := b.request(t, http.MethodPost, imagesRoute+"save", large, who)
+		who := b.newMember(t, fmt.Sprintf("member%d@example.org", n))
+		resp := b.post(t, imagesRoute+"save", large, who)
 		if resp.StatusCode == http.StatusCreated {
 			continue
 		}

@@ -78,14 +78,14 @@ type dailyImages struct {
 func (b *bundle) saveImage(t testing.TB, data []byte, who option) savedImage {
 	t.Helper()
 	var s savedImage
-	b.request(t, http.MethodPost, imagesRoute+"save", saveBody(data), who).expect(t, http.StatusCreated).decode(t, &s)
+	b.post(t, imagesRoute+"save", saveBody(data), who).expect(t, http.StatusCreated).decode(t, &s)
 	return s
 }
 
 func (b *bundle) daily(t testing.TB, who option) dailyImages {
 	t.Helper()
 	var d dailyImages
-	b.request(t, http.MethodGet, imagesRoute+"daily", nil, who).expect(t, http.StatusOK).decode(t, &d)
+	b.get(t, imagesRoute+"daily", who).expect(t, http.StatusOK).decode(t, &d)
 	return d
 }
 
@@ -100,9 +100,9 @@ func fieldNames(t testing.TB, body []byte) string {
 func TestSaveImage(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	ann := bearer(b.signUp(t, annEmail).Token)
+	ann := b.newMember(t, annEmail)
 	small, large := jpegImage(t, 64), largePNG(t)
-	resp := b.request(t, http.MethodPost, imagesRoute+"save", saveBody(small), ann).expect(t, http.StatusCreated)
+	resp := b.post(t, imagesRoute+"save", saveBody(small), ann).expect(t, http.StatusCreated)
 	var s savedImage
 	resp.decode(t, &s)
 	if got := fieldNames(t, resp.body); got != "created_at expires_at id prompt quality size success" || !s.Success || s.Quality != "HD" || s.Size != len(small) ||
@@ -112,9 +112,9 @@ func TestSaveImage(t *testing.T) {
 	body := saveBody(large)
 	body["data"], body["seed"], body["negative"] = "data:image/jpeg;base64,"+body["data"].(string), nil, nil
 	var second savedImage
-	b.request(t, http.MethodPost, imagesRoute+"save", body, ann).expect(t, http.StatusCreated).decode(t, &second)
+	b.post(t, imagesRoute+"save", body, ann).expect(t, http.StatusCreated).decode(t, &second)
 
-	resp = b.request(t, http.MethodGet, imagesRoute+s.ID, nil, ann).expect(t, http.StatusOK)
+	resp = b.get(t, imagesRoute+s.ID, ann).expect(t, http.StatusOK)
 	var whole savedImage
 	resp.decode(t, &whole)
 	if got := fieldNames(t, resp.body); got != "content_type created_at data expires_at height id model negative prompt quality seed size width" ||
@@ -124,14 +124,14 @@ func TestSaveImage(t *testing.T) {
 	if resp.Header.Get("Cache-Control") != "no-store" || !strings.Contains(resp.Header.Get("Vary"), "Cookie") {
 		t.Errorf("headers %v", resp.Header)
 	}
-	resp = b.request(t, http.MethodGet, imagesRoute+"daily", nil, ann).expect(t, http.StatusOK)
+	resp = b.get(t, imagesRoute+"daily", ann).expect(t, http.StatusOK)
 	var d dailyImages
 	resp.decode(t, &d)
 	if fieldNames(t, resp.body) != "count earlier images maxCount success" || d.Count != 2 || d.MaxCount != 3 || len(d.Images) != 2 || d.Images[1].ID != second.ID ||
 		d.Images[0].Width != 64 || d.Images[1].Seed != nil || d.Images[0].Data != "" || !strings.Contains(string(resp.body), `"earlier":[]`) {
 		t.Errorf("daily: %s", resp.body)
 	}
-	resp = b.request(t, http.MethodGet, imagesRoute+"stats", nil, ann).expect(t, http.StatusOK)
+	resp = b.get(t, imagesRoute+"stats", ann).expect(t, http.StatusOK)
 	want := fmt.Sprintf(`{"success":true,"stats":{"totalImages":2,"maxImages":3,"remainingImages":1,"totalSize":%d,"maxSize":6291456,"today":"%s"}}`,
 		len(small)+len(large), time.Now().UTC().Format(time.DateOnly))
 	if strings.TrimSpace(string(resp.body)) != want {
@@ -140,16 +140,16 @@ func TestSaveImage(t *testing.T) {
 	b.checkDownload(t, ann, s.ID, small, "image/jpeg", "jpg")
 	b.checkDownload(t, ann, second.ID, large, "image/png", "png")
 
-	resp = b.request(t, http.MethodDelete, imagesRoute+s.ID, nil, ann).expect(t, http.StatusOK)
+	resp = b.delete(t, imagesRoute+s.ID, ann).expect(t, http.StatusOK)
 	if fieldNames(t, resp.body) != "message success" {
 		t.Errorf("deleted: %s", resp.body)
 	}
-	b.request(t, http.MethodDelete, imagesRoute+s.ID, nil, ann).accountError(t, http.StatusBadRequest, "image_not_found")
-	b.request(t, http.MethodGet, imagesRoute+s.ID, nil, ann).accountError(t, http.StatusNotFound, "image_not_found")
-	b.request(t, http.MethodGet, imagesRoute+"download/"+s.ID, nil, ann).accountError(t, http.StatusNotFound, "image_not_found")
+	b.delete(t, imagesRoute+s.ID, ann).accountError(t, http.StatusBadRequest, "image_not_found")
+	b.get(t, imagesRoute+s.ID, ann).accountError(t, http.StatusNotFound, "image_not_found")
+	b.get(t, imagesRoute+"download/"+s.ID, ann).accountError(t, http.StatusNotFound, "image_not_found")
 	for _, id := range []string{"save", "download", "%00", "a.b", "*", ">", strings.Repeat("x", 300)} {
-		b.request(t, http.MethodGet, imagesRoute+id, nil, ann).accountError(t, http.StatusNotFound, "image_not_found")
-		b.request(t, http.MethodDelete, imagesRoute+id, nil, ann).accountError(t, http.StatusBadRequest, "image_not_found")
+		b.get(t, imagesRoute+id, ann).accountError(t, http.StatusNotFound, "image_not_found")
+		b.delete(t, imagesRoute+id, ann).accountError(t, http.StatusBadRequest, "image_not_found")
 	}
 	if d := b.daily(t, ann); d.Count != 1 {
 		t.Errorf("left: %+v", d)
@@ -163,7 +163,7 @@ func TestSaveImage(t *testing.T) {
 func (b *bundle) checkDownload(t *testing.T, who option, id string, data []byte, contentType, ext string) {
 	t.Helper()
 	path := imagesRoute + "download/" + id
-	resp := b.request(t, http.MethodGet, path, nil, who).expect(t, http.StatusOK)
+	resp := b.get(t, path, who).expect(t, http.StatusOK)
 	if !bytes.Equal(resp.body, data) {
 		t.Errorf("%d bytes, want %d", len(resp.body), len(data))
 	}
@@ -180,14 +180,14 @@ func (b *bundle) checkDownload(t *testing.T, who option, id string, data []byte,
 		t.Errorf("Cache-Control %q", resp.Header.Get("Cache-Control"))
 	}
 	etag := resp.Header.Get("ETag")
-	b.request(t, http.MethodGet, path, nil, who, header("If-None-Match", etag)).expect(t, http.StatusNotModified)
-	if head := b.request(t, http.MethodHead, path, nil, who).expect(t, http.StatusOK); head.ContentLength != int64(len(data)) || len(head.body) > 0 || len(etag) != 66 {
+	b.get(t, path, who, header("If-None-Match", etag)).expect(t, http.StatusNotModified)
+	if head := b.head(t, path, who).expect(t, http.StatusOK); head.ContentLength != int64(len(data)) || len(head.body) > 0 || len(etag) != 66 {
 		t.Errorf("HEAD %v", head.Header)
 	}
-	if part := b.request(t, http.MethodGet, path, nil, who, header("Range", "bytes=3-9")).expect(t, http.StatusPartialContent); !bytes.Equal(part.body, data[3:10]) {
+	if part := b.get(t, path, who, header("Range", "bytes=3-9")).expect(t, http.StatusPartialContent); !bytes.Equal(part.body, data[3:10]) {
 		t.Errorf("a part: %x", part.body)
 	}
-	b.request(t, http.MethodGet, path, nil, who, header("Range", "bytes=9999999-")).accountError(t, http.StatusRequestedRangeNotSatisfiable, "range_not_satisfiable")
+	b.get(t, path, who, header("Range", "bytes=9999999-")).accountError(t, http.StatusRequestedRangeNotSatisfiable, "range_not_satisfiable")
 }
 
 // bomb is a PNG of a few bytes that says it is huge.
@@ -205,7 +205,7 @@ func decompressionBomb(t testing.TB) []byte {
 func TestSaveImageIsValidated(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	ann := bearer(b.signUp(t, annEmail).Token)
+	ann := b.newMember(t, annEmail)
 	good := jpegImage(t, 64)
 	with := func(changes fields) fields {
 		f := saveBody(good)
@@ -249,7 +249,7 @@ func TestSaveImageIsValidated(t *testing.T) {
 		"largest of all":    {with(fields{"data": encode(make([]byte, gallery.MaxBytes))}), 400, "invalid_picture", ""},
 		"one byte too many": {with(fields{"data": encode(make([]byte, gallery.MaxBytes+1))}), 400, "picture_too_large", ""},
 	} {
-		f := b.request(t, http.MethodPost, imagesRoute+"save", c.body, ann).accountError(t, c.status, c.code)
+		f := b.post(t, imagesRoute+"save", c.body, ann).accountError(t, c.status, c.code)
 		if c.fault != "" && (len(f.Errors) != 1 || f.Errors[0].Pointer+" "+f.Errors[0].Code != c.fault) {
 			t.Errorf("%s: %+v", name, f)
 		}
@@ -259,7 +259,7 @@ func TestSaveImageIsValidated(t *testing.T) {
 	}
 	// What stands behind an image is not kept.
 	s := b.saveImage(t, append(bytes.Clone(good), "<script>alert(1)</script>"...), ann)
-	if resp := b.request(t, http.MethodGet, imagesRoute+"download/"+s.ID, nil, ann); !bytes.Equal(resp.body, good) || resp.Header.Get("Content-Type") != "image/jpeg" {
+	if resp := b.get(t, imagesRoute+"download/"+s.ID, ann); !bytes.Equal(resp.body, good) || resp.Header.Get("Content-Type") != "image/jpeg" {
 		t.Errorf("%d bytes of %s", len(resp.body), resp.Header.Get("Content-Type"))
 	}
 	if log := b.log.String(); strings.Contains(log, "canary") {
@@ -286,11 +286,11 @@ func TestSaveImageOfJob(t *testing.T) {
 	speech.Kind, speech.Input = job.KindAudio, &job.AudioInput{Text: "a"}
 	b.settle(t, speech, &job.Record{Status: job.StatusSucceeded}, firstMedia(0, "audio/mpeg", jpegImage(t, 64)))
 	cookieOfGuest, g := guest()
-	b.settle(t, newSpec(g, "before", job.KindImage, imageInput()), &job.Record{Status: job.StatusSucceeded}, firstMedia(0, "image/jpeg", jpegImage(t, 32)))
+	b.settle(t, imageSpec(g, "before"), &job.Record{Status: job.StatusSucceeded}, firstMedia(0, "image/jpeg", jpegImage(t, 32)))
 
 	save := func(body fields, options ...option) *reply {
 		t.Helper()
-		return b.request(t, http.MethodPost, imagesRoute+"save", body, options...)
+		return b.post(t, imagesRoute+"save", body, options...)
 	}
 	var first, again, second savedImage
 	save(fields{"job_id": "done", "index": 1}, ann).expect(t, http.StatusCreated).decode(t, &first)
@@ -300,7 +300,7 @@ func TestSaveImageOfJob(t *testing.T) {
 		t.Errorf("saved %+v, %+v, %+v", first, again, second)
 	}
 	var whole savedImage
-	b.request(t, http.MethodGet, imagesRoute+first.ID, nil, ann).expect(t, http.StatusOK).decode(t, &whole)
+	b.get(t, imagesRoute+first.ID, ann).expect(t, http.StatusOK).decode(t, &whole)
 	if whole.Prompt != "a lighthouse" || whole.Optimized != "a tall lighthouse" || whole.Negative != "fog" || whole.Width != 640 || whole.Height != 640 ||
 		*whole.Seed != 77 || whole.Model != "turbo" || whole.Data != base64.StdEncoding.EncodeToString(large) {
 		t.Errorf("read: prompt %q, %q, %d × %d, seed %d, model %q", whole.Prompt, whole.Optimized, whole.Width, whole.Height, *whole.Seed, whole.Model)

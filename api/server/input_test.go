@@ -127,7 +127,7 @@ func TestEveryFieldOfEveryInput(t *testing.T) {
 		}
 		input[tc.field] = tc.value
 		body := fields{"kind": tc.kind, "input": input}
-		resp := b.request(t, http.MethodPost, "/api/jobs", body)
+		resp := b.submit(t, body)
 		if tc.want == "" {
 			if resp.StatusCode != http.StatusAccepted {
 				t.Errorf("%s %s = %.40v: status %d: %s", tc.kind, tc.field, tc.value, resp.StatusCode, resp.body)
@@ -136,14 +136,14 @@ func TestEveryFieldOfEveryInput(t *testing.T) {
 		}
 		f := resp.problem(t, http.StatusBadRequest, "invalid_request")
 		pointer := "/input/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(tc.field)
-		if got, want := f.fieldErrors(), []string{pointer + " " + tc.want}; !slices.Equal(got, want) {
+		if got, want := f.Errors.list(), []string{pointer + " " + tc.want}; !slices.Equal(got, want) {
 			t.Errorf("%s %s = %.40v: faults %v, want %v", tc.kind, tc.field, tc.value, got, want)
 			continue
 		}
 		if !strings.HasPrefix(f.Detail, pointer+" ") || !strings.HasSuffix(f.Detail, f.Errors[0].Detail) {
 			t.Errorf("%s %s: the sentence %q does not name the field", tc.kind, tc.field, f.Detail)
 		}
-		chinese := b.request(t, http.MethodPost, "/api/jobs", body, header("Accept-Language", "zh-CN,zh;q=0.9"))
+		chinese := b.submit(t, body, language("zh-CN,zh;q=0.9"))
 		if c := chinese.problem(t, http.StatusBadRequest, "invalid_request"); c.Errors[0].Detail == f.Errors[0].Detail ||
 			chinese.Header.Get("Content-Language") != "zh" || strings.ContainsAny(c.Errors[0].Detail, "{}") {
 			t.Errorf("%s %s: in Chinese %q", tc.kind, tc.field, c.Errors[0].Detail)
@@ -185,8 +185,8 @@ func TestDependentFields(t *testing.T) {
 			[]string{"/deadline_seconds out_of_range", "/input/n wrong_type", "/input/prompt required", "/input/state unknown_field", "/input/width out_of_range", "/owner unknown_field"},
 		},
 	} {
-		f := b.request(t, http.MethodPost, "/api/jobs", tc.body).problem(t, http.StatusBadRequest, "invalid_request")
-		got := f.fieldErrors()
+		f := b.submit(t, tc.body).problem(t, http.StatusBadRequest, "invalid_request")
+		got := f.Errors.list()
 		slices.Sort(got)
 		slices.Sort(tc.wants)
 		if !slices.Equal(got, tc.wants) {
@@ -203,17 +203,17 @@ func TestDefaultsAreValidated(t *testing.T) {
 		}
 	})
 	for side, ok := range map[int]bool{1024: true, 1100: false} {
-		resp := b.request(t, http.MethodPost, "/api/jobs", fields{"kind": "image", "input": fields{"prompt": "p", "width": side, "height": side}})
+		resp := b.submit(t, fields{"kind": "image", "input": fields{"prompt": "p", "width": side, "height": side}})
 		if ok {
 			resp.expect(t, http.StatusAccepted)
-		} else if f := resp.problem(t, http.StatusBadRequest, "invalid_request"); f.fieldErrors()[0] != "/input/width too_many_pixels" {
-			t.Errorf("got %v", f.fieldErrors())
+		} else if f := resp.problem(t, http.StatusBadRequest, "invalid_request"); f.Errors.list()[0] != "/input/width too_many_pixels" {
+			t.Errorf("got %v", f.Errors.list())
 		}
-		resp = b.request(t, http.MethodPost, "/api/generate", fields{"type": "image", "text": "p", "width": side, "height": side}, header("Prefer", "respond-async"))
+		resp = b.post(t, "/api/generate", fields{"type": "image", "text": "p", "width": side, "height": side}, async)
 		if ok {
 			resp.expect(t, http.StatusAccepted)
-		} else if f := resp.originalError(t, http.StatusBadRequest, "invalid_request"); f.fieldErrors()[0] != "/width too_many_pixels" {
-			t.Errorf("got %v", f.fieldErrors())
+		} else if f := resp.originalError(t, http.StatusBadRequest, "invalid_request"); f.Errors.list()[0] != "/width too_many_pixels" {
+			t.Errorf("got %v", f.Errors.list())
 		}
 	}
 }
@@ -222,7 +222,7 @@ func TestFieldErrorsAreLimited(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	body := `{"kind":"prompt","input":{"text":"t"}` + strings.Repeat(`,"`+strings.Repeat("n", 200)+`":1`, 1000) + `}`
-	resp := b.request(t, http.MethodPost, "/api/jobs", body)
+	resp := b.submit(t, body)
 	f := resp.problem(t, http.StatusBadRequest, "invalid_request")
 	if len(f.Errors) > 20 || len(resp.body) > 16<<10 {
 		t.Errorf("%d faults in %d bytes", len(f.Errors), len(resp.body))

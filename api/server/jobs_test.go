@@ -23,7 +23,7 @@ func TestSubmit(t *testing.T) {
 		if kind == job.KindImage {
 			input = fields{"prompt": "a cat"}
 		}
-		resp := b.request(t, http.MethodPost, "/api/jobs", fields{"kind": kind, "input": input, "deadline_seconds": 90}).
+		resp := b.submit(t, fields{"kind": kind, "input": input, "deadline_seconds": 90}).
 			expect(t, http.StatusAccepted)
 		var v view
 		resp.decode(t, &v)
@@ -45,8 +45,7 @@ func TestSubmit(t *testing.T) {
 				t.Errorf("%s: header %s is %q, want %q", kind, name, got, want)
 			}
 		}
-		entry, err := b.queue.FindLeader(t.Context(), job.OwnerAnonymous, v.ID)
-		must(t, err)
+		entry := b.queueEntry(t, job.OwnerAnonymous, v.ID)
 		if entry.Spec.RequestID != resp.Header.Get("X-Request-Id") || entry.Spec.Lane != job.LaneGuest {
 			t.Errorf("%s: stored %+v", kind, entry.Spec)
 		}
@@ -60,7 +59,7 @@ func TestSubmitFillsDefaults(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	var v view
-	b.request(t, http.MethodPost, "/api/jobs", fields{"kind": "image", "input": fields{"prompt": "p"}}).decode(t, &v)
+	b.submit(t, fields{"kind": "image", "input": fields{"prompt": "p"}}).decode(t, &v)
 	seed, ok := v.Input["seed"].(float64)
 	if !ok || seed < 0 || v.Input["model"] != "flux" || v.Input["width"] != 1024.0 || v.Input["height"] != 1024.0 || v.Input["n"] != 1.0 {
 		t.Errorf("image: %v", v.Input)
@@ -80,7 +79,7 @@ func TestSubmitFillsDefaults(t *testing.T) {
 		if tc.voice != "" {
 			input["voice"] = tc.voice
 		}
-		resp := b.request(t, http.MethodPost, "/api/jobs", fields{"kind": "audio", "input": input}).expect(t, http.StatusAccepted)
+		resp := b.submit(t, fields{"kind": "audio", "input": input}).expect(t, http.StatusAccepted)
 		v = view{}
 		resp.decode(t, &v)
 		if v.Input["model"] != tc.wantModel || v.Input["voice"] != tc.wantVoice || v.Input["format"] != "mp3" {
@@ -107,12 +106,12 @@ func TestSubmitFillsTheFormatOfTheModel(t *testing.T) {
 		{`"voice":"nova"`, "mp3"},
 	} {
 		var v view
-		b.request(t, http.MethodPost, "/api/jobs", `{"kind":"audio","input":{"text":"t",`+tc.input+`}}`).expect(t, http.StatusAccepted).decode(t, &v)
+		b.submit(t, `{"kind":"audio","input":{"text":"t",`+tc.input+`}}`).expect(t, http.StatusAccepted).decode(t, &v)
 		if v.Input["format"] != tc.format {
 			t.Errorf("%s: %v", tc.input, v.Input)
 		}
 	}
-	b.request(t, http.MethodPost, "/api/jobs", `{"kind":"audio","input":{"text":"t","voice":"af_heart","format":"mp3"}}`).
+	b.submit(t, `{"kind":"audio","input":{"text":"t","voice":"af_heart","format":"mp3"}}`).
 		problem(t, http.StatusBadRequest, "invalid_request")
 }
 
@@ -121,14 +120,14 @@ func TestSubmitAndWait(t *testing.T) {
 	b := setup(t)
 	body := fields{"kind": "prompt", "input": fields{"text": "a cat"}}
 	b.work(t, job.KindPrompt, succeedJob)
-	resp := b.request(t, http.MethodPost, "/api/jobs", body, header("Prefer", "respond-async, wait=50")).expect(t, http.StatusOK)
+	resp := b.submit(t, body, header("Prefer", "respond-async, wait=50")).expect(t, http.StatusOK)
 	var v view
 	resp.decode(t, &v)
 	if v.Status != "succeeded" || v.Result == nil || v.Result.Text != "better" || resp.Header.Get("Preference-Applied") != "wait=50" ||
 		resp.Header.Get("Location") != "/api/jobs/"+v.ID || resp.Header.Get("Retry-After") != "" {
 		t.Errorf("%v: %s", resp.Header, resp.body)
 	}
-	resp = b.request(t, http.MethodPost, "/api/jobs", body, header("Prefer", "wait=1")).expect(t, http.StatusAccepted)
+	resp = b.submit(t, body, preferWait(1)).expect(t, http.StatusAccepted)
 	if resp.Header.Get("Preference-Applied") != "wait=1" || resp.Header.Get("Retry-After") != "1" {
 		t.Errorf("headers %v", resp.Header)
 	}
@@ -142,7 +141,7 @@ func TestGetJobInEveryState(t *testing.T) {
 	b := setup(t)
 	c, owner := guest()
 	get := func(id string, options ...option) *reply {
-		return b.request(t, http.MethodGet, "/api/jobs/"+id, nil, append(options, cookie(c))...)
+		return b.get(t, "/api/jobs/"+id, append(options, cookie(c))...)
 	}
 	check := func(resp *reply, status, etag, retryAfter string) {
 		t.Helper()
@@ -157,12 +156,12 @@ func TestGetJobInEveryState(t *testing.T) {
 			again.Header.Get("Retry-After") != retryAfter {
 			t.Errorf("with its ETag: %d %v %s", again.StatusCode, again.Header, again.body)
 		}
-		head := b.request(t, http.MethodHead, "/api/jobs/"+v.ID, nil, cookie(c)).expect(t, http.StatusOK)
+		head := b.head(t, "/api/jobs/"+v.ID, cookie(c)).expect(t, http.StatusOK)
 		if head.Header.Get("ETag") != etag || len(head.body) != 0 {
 			t.Errorf("HEAD: %v", head.Header)
 		}
 	}
-	spec := b.push(t, newSpec(owner, "job-a", job.KindImage, imageInput()))
+	spec := b.push(t, imageSpec(owner, "job-a"))
 	check(get(spec.ID), "queued", `W/"0.0"`, "1")
 	b.putProgress(t, owner, &job.Progress{ID: spec.ID, Status: job.StatusRunning, Delivery: 1, Step: 1, Attempt: 1})
 	check(get(spec.ID), "running", `W/"1.1"`, "1")
@@ -178,16 +177,16 @@ func TestGetJobInEveryState(t *testing.T) {
 func TestGetJobLanguage(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	spec := newSpec(job.OwnerAnonymous, "job-a", job.KindImage, imageInput())
+	spec := imageSpec(job.OwnerAnonymous, "job-a")
 	missing := []job.Missing{{Index: 1, Error: *job.NewError(job.CodeTimeout, 0)}}
 	b.settle(t, spec, &job.Record{Status: job.StatusFailed, Error: job.NewError(job.CodeModerated, 400), Result: &job.Result{Missing: missing}})
-	resp := b.request(t, http.MethodGet, "/api/jobs/job-a", nil, header("Accept-Language", "zh-Hans"))
+	resp := b.get(t, "/api/jobs/job-a", language("zh-Hans"))
 	for _, code := range []string{job.CodeModerated, job.CodeTimeout} {
 		if want := job.FailureSentence(code, job.Chinese); !strings.Contains(string(resp.body), want) {
 			t.Errorf("no %q in %s", want, resp.body)
 		}
 	}
-	resp = b.request(t, http.MethodGet, "/api/jobs/job-a", nil, header("Accept-Language", "fr, de;q=0.5"))
+	resp = b.get(t, "/api/jobs/job-a", language("fr, de;q=0.5"))
 	if want := job.FailureSentence(job.CodeModerated, job.English); !strings.Contains(string(resp.body), want) {
 		t.Errorf("no %q in %s", want, resp.body)
 	}
@@ -196,7 +195,7 @@ func TestGetJobLanguage(t *testing.T) {
 func TestLongPoll(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	spec := b.push(t, newSpec(job.OwnerAnonymous, "job-a", job.KindImage, imageInput()))
+	spec := b.push(t, imageSpec(job.OwnerAnonymous, "job-a"))
 	path := "/api/jobs/" + spec.ID
 	type outcome struct {
 		resp *reply
@@ -205,7 +204,7 @@ func TestLongPoll(t *testing.T) {
 	poll := func(options ...option) chan outcome {
 		answer := make(chan outcome, 1)
 		go func() {
-			o := outcome{resp: b.request(t, http.MethodGet, path+"?wait=60", nil, options...)}
+			o := outcome{resp: b.get(t, path+"?wait=60", options...)}
 			if o.resp.StatusCode == http.StatusOK {
 				o.resp.decode(t, &o.view)
 			}
@@ -239,26 +238,26 @@ func TestLongPoll(t *testing.T) {
 func TestLongPollTimesOut(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.push(t, newSpec(job.OwnerAnonymous, "job-a", job.KindImage, imageInput()))
+	b.push(t, imageSpec(job.OwnerAnonymous, "job-a"))
 	began := time.Now()
-	b.request(t, http.MethodGet, "/api/jobs/job-a?wait=1", nil).expect(t, http.StatusOK)
+	b.get(t, "/api/jobs/job-a?wait=1").expect(t, http.StatusOK)
 	if time.Since(began) < 900*time.Millisecond {
 		t.Error("it did not wait")
 	}
-	b.request(t, http.MethodGet, "/api/jobs/job-a?wait=1", nil, header("If-None-Match", `W/"0.0"`)).expect(t, http.StatusNotModified)
+	b.get(t, "/api/jobs/job-a?wait=1", header("If-None-Match", `W/"0.0"`)).expect(t, http.StatusNotModified)
 }
 
 func TestWaitIsChecked(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.push(t, newSpec(job.OwnerAnonymous, "job-a", job.KindImage, imageInput()))
+	b.push(t, imageSpec(job.OwnerAnonymous, "job-a"))
 	for _, wait := range []string{"-1", "61", "x", "1.5", "", "1e1", "99999999999999999999"} {
-		f := b.request(t, http.MethodGet, "/api/jobs/job-a?wait="+wait, nil).problem(t, http.StatusBadRequest, "invalid_request")
+		f := b.get(t, "/api/jobs/job-a?wait="+wait).problem(t, http.StatusBadRequest, "invalid_request")
 		if len(f.Errors) != 1 || f.Errors[0].Pointer != "?wait" || f.Detail != "wait must be between 0 and 60" {
 			t.Errorf("wait=%s: %+v", wait, f)
 		}
 	}
-	b.request(t, http.MethodGet, "/api/jobs/job-a?wait=0", nil).expect(t, http.StatusOK)
+	b.get(t, "/api/jobs/job-a?wait=0").expect(t, http.StatusOK)
 }
 
 // strangeIDs are what comes in place of an id.
@@ -309,11 +308,11 @@ func TestOthersJobsAreNotFound(t *testing.T) {
 	b := setup(t)
 	mine, owner := guest()
 	other, _ := guest()
-	b.push(t, newSpec(owner, "queued", job.KindImage, imageInput()))
-	done := newSpec(owner, "done", job.KindImage, imageInput())
+	b.push(t, imageSpec(owner, "queued"))
+	done := imageSpec(owner, "done")
 	_, products := succeedJob(done)
 	b.settle(t, done, &job.Record{Status: job.StatusSucceeded}, products...)
-	anonymous := b.push(t, newSpec(job.OwnerAnonymous, "anyones", job.KindImage, imageInput()))
+	anonymous := b.push(t, imageSpec(job.OwnerAnonymous, "anyones"))
 	forged := *mine
 	forged.Value = forged.Value[:len(forged.Value)-2] + "AA"
 	stranger := []struct {
@@ -338,11 +337,11 @@ func TestOthersJobsAreNotFound(t *testing.T) {
 				}
 			}
 		}
-		b.request(t, http.MethodGet, "/api/jobs/"+id, nil, cookie(mine)).expect(t, http.StatusOK)
+		b.get(t, "/api/jobs/"+id, cookie(mine)).expect(t, http.StatusOK)
 	}
-	b.request(t, http.MethodGet, "/api/jobs/done/media/0", nil, cookie(mine)).expect(t, http.StatusOK)
+	b.get(t, "/api/jobs/done/media/0", cookie(mine)).expect(t, http.StatusOK)
 	// A job that was submitted before the cookie came is still found by its id.
-	b.request(t, http.MethodGet, "/api/jobs/"+anonymous.ID, nil, cookie(mine)).expect(t, http.StatusOK)
+	b.get(t, "/api/jobs/"+anonymous.ID, cookie(mine)).expect(t, http.StatusOK)
 }
 
 func TestSubmittedJobBelongsToTheGuest(t *testing.T) {
@@ -350,32 +349,32 @@ func TestSubmittedJobBelongsToTheGuest(t *testing.T) {
 	b := setup(t)
 	c, owner := guest()
 	var v view
-	b.request(t, http.MethodPost, "/api/jobs", goodBody, cookie(c)).expect(t, http.StatusAccepted).decode(t, &v)
+	b.submit(t, goodBody, cookie(c)).expect(t, http.StatusAccepted).decode(t, &v)
 	if _, err := b.jobs.Read(t.Context(), []string{owner}, v.ID); err != nil {
 		t.Error(err)
 	}
-	b.request(t, http.MethodGet, "/api/jobs/"+v.ID, nil).problem(t, http.StatusNotFound, "not_found")
+	b.get(t, "/api/jobs/"+v.ID).problem(t, http.StatusNotFound, "not_found")
 }
 
 func TestCancel(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	queued := b.push(t, newSpec(job.OwnerAnonymous, "queued", job.KindImage, imageInput()))
-	running := b.push(t, newSpec(job.OwnerAnonymous, "running", job.KindImage, imageInput()))
+	queued := b.push(t, imageSpec(job.OwnerAnonymous, "queued"))
+	running := b.push(t, imageSpec(job.OwnerAnonymous, "running"))
 	b.putProgress(t, running.Owner, &job.Progress{ID: running.ID, Status: job.StatusRunning, Delivery: 1, Step: 1, Attempt: 1})
 	for id, want := range map[string]string{queued.ID: "before_start", running.ID: "while_running"} {
 		for range 2 {
 			var v view
-			resp := b.request(t, http.MethodPost, "/api/jobs/"+id+"/cancel", nil).expect(t, http.StatusOK)
+			resp := b.cancel(t, id).expect(t, http.StatusOK)
 			resp.decode(t, &v)
 			if v.Status != "canceled" || v.Cancel != want {
 				t.Errorf("%s: %s", id, resp.body)
 			}
 		}
 	}
-	done := newSpec(job.OwnerAnonymous, "done", job.KindImage, imageInput())
+	done := imageSpec(job.OwnerAnonymous, "done")
 	b.settle(t, done, &job.Record{Status: job.StatusSucceeded, Result: &job.Result{}})
-	f := b.request(t, http.MethodPost, "/api/jobs/done/cancel", "{}").problem(t, http.StatusConflict, "already_finished")
+	f := b.post(t, "/api/jobs/done/cancel", "{}").problem(t, http.StatusConflict, "already_finished")
 	if j, ok := f.Job.(map[string]any); !ok || j["status"] != "succeeded" || j["id"] != "done" {
 		t.Errorf("job %v", f.Job)
 	}
@@ -387,34 +386,33 @@ func TestCancel(t *testing.T) {
 func TestDelete(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	queued := b.push(t, newSpec(job.OwnerAnonymous, "queued", job.KindImage, imageInput()))
-	b.request(t, http.MethodDelete, "/api/jobs/"+queued.ID, nil).problem(t, http.StatusConflict, "not_finished")
-	done := newSpec(job.OwnerAnonymous, "done", job.KindImage, imageInput())
+	queued := b.push(t, imageSpec(job.OwnerAnonymous, "queued"))
+	b.delete(t, "/api/jobs/"+queued.ID).problem(t, http.StatusConflict, "not_finished")
+	done := imageSpec(job.OwnerAnonymous, "done")
 	_, products := succeedJob(done)
 	b.settle(t, done, &job.Record{Status: job.StatusSucceeded}, products...)
-	b.request(t, http.MethodGet, "/api/jobs/done/media/0", nil).expect(t, http.StatusOK)
-	if resp := b.request(t, http.MethodDelete, "/api/jobs/done", nil).expect(t, http.StatusNoContent); len(resp.body) > 0 {
+	b.get(t, "/api/jobs/done/media/0").expect(t, http.StatusOK)
+	if resp := b.delete(t, "/api/jobs/done").expect(t, http.StatusNoContent); len(resp.body) > 0 {
 		t.Errorf("body %q", resp.body)
 	}
-	b.request(t, http.MethodGet, "/api/jobs/done", nil).problem(t, http.StatusNotFound, "not_found")
-	b.request(t, http.MethodGet, "/api/jobs/done/media/0", nil).problem(t, http.StatusNotFound, "not_found")
-	b.request(t, http.MethodDelete, "/api/jobs/done", nil).problem(t, http.StatusNotFound, "not_found")
+	b.get(t, "/api/jobs/done").problem(t, http.StatusNotFound, "not_found")
+	b.get(t, "/api/jobs/done/media/0").problem(t, http.StatusNotFound, "not_found")
+	b.delete(t, "/api/jobs/done").problem(t, http.StatusNotFound, "not_found")
 }
 
 func TestStopEndsLongPolls(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.push(t, newSpec(job.OwnerAnonymous, "job-a", job.KindImage, imageInput()))
+	b.push(t, imageSpec(job.OwnerAnonymous, "job-a"))
 	answers := make(chan int, 3)
 	send := func(method, path string, body any, options ...option) {
 		go func() { answers <- b.request(t, method, path, body, options...).StatusCode }()
 	}
 	send(http.MethodGet, "/api/jobs/job-a?wait=60", nil)
-	send(http.MethodPost, "/api/jobs", goodBody, header("Prefer", "wait=60"))
+	send(http.MethodPost, "/api/jobs", goodBody, preferWait(60))
 	send(http.MethodPost, "/api/translate", fields{"text": "p"})
 	eventually(t, "both jobs are in the queue", func() bool {
-		ids, err := b.queue.OwnerIDs(t.Context(), job.OwnerAnonymous)
-		must(t, err)
+		ids := b.queued(t, job.OwnerAnonymous)
 		return len(ids) == 3
 	})
 	b.stop(errors.New("stopping"))
@@ -473,9 +471,9 @@ func TestBrokerUnavailable(t *testing.T) {
 	for _, path := range originalRoutes {
 		body := originalBody(path)
 		body["text"], body["prompt"] = canary, canary
-		b.request(t, http.MethodPost, path, body).originalError(t, http.StatusServiceUnavailable, "unavailable")
+		b.post(t, path, body).originalError(t, http.StatusServiceUnavailable, "unavailable")
 	}
-	b.request(t, http.MethodGet, "/livez", nil).expect(t, http.StatusOK)
+	b.get(t, "/livez").expect(t, http.StatusOK)
 	if log := b.log.String(); strings.Contains(log, canary) || strings.Contains(log, c.Value) || !strings.Contains(log, `"level":"WARN"`) {
 		t.Errorf("log: %s", log)
 	}

@@ -38,22 +38,22 @@ func TestWaitingIsNotLatency(t *testing.T) {
 	b := setup(t)
 	c, _ := guest()
 	b.work(t, job.KindImage, succeedJob)
-	resp := b.request(t, http.MethodPost, "/api/jobs", fields{"kind": "image", "input": fields{"prompt": "a pond"}}, cookie(c), header("Prefer", "wait=60"))
+	resp := b.submit(t, fields{"kind": "image", "input": fields{"prompt": "a pond"}}, cookie(c), preferWait(60))
 	if resp.StatusCode != http.StatusOK {
 		t.Fatalf("submit: %d %s", resp.StatusCode, resp.body)
 	}
-	b.request(t, http.MethodPost, "/api/jobs", fields{"kind": "nothing"}, cookie(c), header("Prefer", "wait=60"))
+	b.submit(t, fields{"kind": "nothing"}, cookie(c), preferWait(60))
 	var view struct {
 		ID string `json:"id"`
 	}
 	resp.decode(t, &view)
-	b.request(t, http.MethodGet, "/api/jobs/"+view.ID+"?wait=60", nil, cookie(c))
-	b.request(t, http.MethodGet, "/api/jobs/"+view.ID, nil, cookie(c))
+	b.get(t, "/api/jobs/"+view.ID+"?wait=60", cookie(c))
+	b.get(t, "/api/jobs/"+view.ID, cookie(c))
 
 	b.work(t, job.KindTranslation, succeedJob)
-	b.request(t, http.MethodPost, "/api/translate", fields{"text": "a pond"})
-	b.request(t, http.MethodPost, "/api/translate", fields{"text": ""})
-	b.request(t, http.MethodPost, "/api/translate", fields{"text": "a lake"}, header("Prefer", "respond-async"))
+	b.post(t, "/api/translate", fields{"text": "a pond"})
+	b.post(t, "/api/translate", fields{"text": ""})
+	b.post(t, "/api/translate", fields{"text": "a lake"}, async)
 
 	s := b.stream(t, "/api/jobs/"+view.ID+"/events", cookie(c))
 	if !strings.Contains(s.rest(), "succeeded") {

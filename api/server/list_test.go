@@ -22,7 +22,7 @@ type jobPage struct {
 func (b *bundle) list(t testing.TB, query string, c *http.Cookie) jobPage {
 	t.Helper()
 	var l jobPage
-	b.request(t, http.MethodGet, "/api/jobs"+query, nil, cookie(c)).expect(t, http.StatusOK).decode(t, &l)
+	b.get(t, "/api/jobs"+query, cookie(c)).expect(t, http.StatusOK).decode(t, &l)
 	return l
 }
 
@@ -90,7 +90,7 @@ func TestListIsNewestFirst(t *testing.T) {
 	if !slices.Equal(paged, made) {
 		t.Errorf("by pages: %v", paged)
 	}
-	if resp := b.request(t, http.MethodGet, "/api/jobs", nil, cookie(c)); resp.Header.Get("Cache-Control") != "private, no-cache" {
+	if resp := b.get(t, "/api/jobs", cookie(c)); resp.Header.Get("Cache-Control") != "private, no-cache" {
 		t.Errorf("Cache-Control %q", resp.Header.Get("Cache-Control"))
 	}
 	c, _ = guest()
@@ -138,8 +138,8 @@ func TestListRejectsInvalidQueries(t *testing.T) {
 		"?status=queued&status=\x00bad": {"?status unknown_value"},
 	} {
 		query := "?" + mustQuery(t, query[1:]).Encode()
-		f := b.request(t, http.MethodGet, "/api/jobs"+query, nil, cookie(c)).problem(t, http.StatusBadRequest, "invalid_request")
-		if got := f.fieldErrors(); !slices.Equal(got, pointers) {
+		f := b.get(t, "/api/jobs"+query, cookie(c)).problem(t, http.StatusBadRequest, "invalid_request")
+		if got := f.Errors.list(); !slices.Equal(got, pointers) {
 			t.Errorf("%s: %v, want %v", query, got, pointers)
 		}
 	}
@@ -150,12 +150,12 @@ func TestListRejectsInvalidQueries(t *testing.T) {
 		base64.RawURLEncoding.EncodeToString([]byte("1.05.job-a")), base64.RawURLEncoding.EncodeToString([]byte("1.5.>")),
 		base64.RawURLEncoding.EncodeToString([]byte("1.99999999999999999999.job-a")), base64.StdEncoding.EncodeToString(make([]byte, 2000)),
 	} {
-		resp := b.request(t, http.MethodGet, "/api/jobs?"+url.Values{"cursor": {cursor}}.Encode(), nil, cookie(c))
+		resp := b.get(t, "/api/jobs?"+url.Values{"cursor": {cursor}}.Encode(), cookie(c))
 		resp.problem(t, http.StatusBadRequest, "invalid_cursor")
 	}
-	b.request(t, http.MethodGet, "/api/jobs?cursor="+good, nil, cookie(c)).expect(t, http.StatusOK)
-	b.request(t, http.MethodGet, "/api/jobs", nil).problem(t, http.StatusUnauthorized, "identity_required")
-	b.request(t, http.MethodGet, "/api/jobs", nil, cookie(&http.Cookie{Name: "t2i_guest", Value: "guest"})).
+	b.get(t, "/api/jobs?cursor="+good, cookie(c)).expect(t, http.StatusOK)
+	b.get(t, "/api/jobs").problem(t, http.StatusUnauthorized, "identity_required")
+	b.get(t, "/api/jobs", cookie(&http.Cookie{Name: "t2i_guest", Value: "guest"})).
 		problem(t, http.StatusUnauthorized, "identity_required")
 }
 
@@ -182,7 +182,7 @@ func TestUnknownQueryParameters(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	c, _ := guest()
-	b.push(t, newSpec(job.OwnerAnonymous, "job-a", job.KindImage, imageInput()))
+	b.push(t, imageSpec(job.OwnerAnonymous, "job-a"))
 	for _, tc := range []struct{ method, target, faults string }{
 		{"GET", "/api/jobs?x=1&limit=2&limit=3&kind=image&kind=audio&Limit=1", "[?Limit unknown_field ?limit duplicate_field ?x unknown_field]"},
 		{"HEAD", "/api/jobs?x=1", ""},
@@ -201,12 +201,12 @@ func TestUnknownQueryParameters(t *testing.T) {
 			resp.expect(t, http.StatusBadRequest)
 			continue
 		}
-		if got := fmt.Sprint(resp.problem(t, http.StatusBadRequest, "invalid_request").fieldErrors()); got != tc.faults {
+		if got := fmt.Sprint(resp.problem(t, http.StatusBadRequest, "invalid_request").Errors.list()); got != tc.faults {
 			t.Errorf("%s %s: %s, want %s", tc.method, tc.target, got, tc.faults)
 		}
 	}
 	// Pages are led to with parameters of others.
 	for _, target := range []string{"/?utm_source=x", "/docs?x=1", "/livez?x=1"} {
-		b.request(t, http.MethodGet, target, nil).expect(t, http.StatusOK)
+		b.get(t, target).expect(t, http.StatusOK)
 	}
 }

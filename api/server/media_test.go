@@ -10,20 +10,7 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/api/server"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
-	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
-
-// finished makes a job with media of the given types.
-func storeFinishedJob(t testing.TB, b *bundle, id string, data []byte, types ...string) *job.Spec {
-	t.Helper()
-	spec := newSpec(job.OwnerAnonymous, id, job.KindImage, imageInput())
-	var products []store.Product
-	for i, contentType := range types {
-		products = append(products, store.Product{Media: job.Media{Index: i, ContentType: contentType}, Data: data})
-	}
-	b.settle(t, spec, &job.Record{Status: job.StatusSucceeded}, products...)
-	return spec
-}
 
 func TestMedia(t *testing.T) {
 	t.Parallel()
@@ -34,7 +21,7 @@ func TestMedia(t *testing.T) {
 	etag := `"` + hex.EncodeToString(sum[:]) + `"`
 	for index, ext := range map[int]string{0: "jpg", 1: "png"} {
 		path := fmt.Sprintf("/api/jobs/0199d0f4-6a7c/media/%d", index)
-		resp := b.request(t, http.MethodGet, path, nil).expect(t, http.StatusOK)
+		resp := b.get(t, path).expect(t, http.StatusOK)
 		if !bytes.Equal(resp.body, data) {
 			t.Fatalf("%d bytes, want %d", len(resp.body), len(data))
 		}
@@ -49,12 +36,12 @@ func TestMedia(t *testing.T) {
 				t.Errorf("%s is %q, want %q", name, got, want)
 			}
 		}
-		head := b.request(t, http.MethodHead, path, nil).expect(t, http.StatusOK)
+		head := b.head(t, path).expect(t, http.StatusOK)
 		if head.ContentLength != int64(len(data)) || len(head.body) > 0 || head.Header.Get("ETag") != etag {
 			t.Errorf("HEAD: %v", head.Header)
 		}
-		b.request(t, http.MethodGet, path, nil, header("If-None-Match", etag)).expect(t, http.StatusNotModified)
-		down := b.request(t, http.MethodGet, path+"?download=1", nil)
+		b.get(t, path, header("If-None-Match", etag)).expect(t, http.StatusNotModified)
+		down := b.get(t, path+"?download=1")
 		if want := fmt.Sprintf("attachment; filename=image-0199d0f4-%d.%s", index, ext); down.Header.Get("Content-Disposition") != want {
 			t.Errorf("download: %q", down.Header.Get("Content-Disposition"))
 		}
@@ -67,7 +54,7 @@ func TestMediaRanges(t *testing.T) {
 	data := bytes.Repeat([]byte("0123456789abcdef"), 50_000)
 	storeFinishedJob(t, b, "job-a", data, "audio/mpeg")
 	const path = "/api/jobs/job-a/media/0"
-	etag := b.request(t, http.MethodHead, path, nil).Header.Get("ETag")
+	etag := b.head(t, path).Header.Get("ETag")
 	size := len(data)
 	for _, tc := range []struct {
 		rang, ifRange string
@@ -106,7 +93,7 @@ func TestMediaRanges(t *testing.T) {
 		if tc.ifRange != "" {
 			options = append(options, header("If-Range", tc.ifRange))
 		}
-		resp := b.request(t, http.MethodGet, path, nil, options...)
+		resp := b.get(t, path, options...)
 		if tc.status == http.StatusRequestedRangeNotSatisfiable {
 			resp.problem(t, tc.status, "range_not_satisfiable")
 			if resp.Header.Get("ETag") != "" || resp.Header.Get("Content-Disposition") != "" {
@@ -124,14 +111,14 @@ func TestMissingMedia(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	storeFinishedJob(t, b, "job-a", []byte("x"), "image/jpeg")
-	b.push(t, newSpec(job.OwnerAnonymous, "job-b", job.KindImage, imageInput()))
-	failure := newSpec(job.OwnerAnonymous, "job-c", job.KindImage, imageInput())
+	b.push(t, imageSpec(job.OwnerAnonymous, "job-b"))
+	failure := imageSpec(job.OwnerAnonymous, "job-c")
 	b.settle(t, failure, &job.Record{Status: job.StatusFailed, Error: job.NewError(job.CodeTimeout, 0)})
 	for _, path := range []string{
 		"job-a/media/1", "job-a/media/-1", "job-a/media/00", "job-a/media/+0", "job-a/media/x", "job-a/media/%00",
 		"job-a/media/99999999999999999999", "job-b/media/0", "job-c/media/0",
 	} {
-		b.request(t, http.MethodGet, "/api/jobs/"+path, nil).problem(t, http.StatusNotFound, "media_not_found")
+		b.get(t, "/api/jobs/"+path).problem(t, http.StatusNotFound, "media_not_found")
 	}
 }
 
@@ -150,7 +137,7 @@ func TestActiveMediaTypesAreNotServed(t *testing.T) {
 	b := setup(t)
 	storeFinishedJob(t, b, "job-a", []byte("<script>"), "text/html", "audio/x-wav", "audio/flac")
 	for index, want := range []string{"image-job-a-0.bin", "image-job-a-1.wav", "image-job-a-2.flac"} {
-		resp := b.request(t, http.MethodGet, fmt.Sprintf("/api/jobs/job-a/media/%d?download=1", index), nil).expect(t, http.StatusOK)
+		resp := b.get(t, fmt.Sprintf("/api/jobs/job-a/media/%d?download=1", index)).expect(t, http.StatusOK)
 		if got := resp.Header.Get("Content-Disposition"); got != "attachment; filename="+want {
 			t.Errorf("disposition %q, want %s", got, want)
 		}

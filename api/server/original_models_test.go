@@ -48,7 +48,7 @@ func TestOriginalRoutesReplaceRetiredModels(t *testing.T) {
 		{listed, "/api/generate", speech("kokoro"), "elevenlabs", `299 - "The model kokoro is retired; elevenlabs was used."`, ""},
 		{listed, "/api/generate", image("nobody's"), "", "", "unknown_value"},
 	} {
-		resp := tc.b.request(t, http.MethodPost, tc.path, tc.body, header("Prefer", "respond-async"))
+		resp := tc.b.post(t, tc.path, tc.body, async)
 		if got := resp.Header.Get("Warning"); got != tc.warning {
 			t.Errorf("%v: warning %q, want %q", tc.body, got, tc.warning)
 		}
@@ -72,13 +72,13 @@ func TestOriginalRoutesReplaceRetiredModels(t *testing.T) {
 		} else {
 			worked.work(t, job.KindImage, failJob(end))
 		}
-		if resp := worked.request(t, http.MethodPost, "/api/generate", image("turbo")); resp.StatusCode != status || resp.Header.Get("Warning") == "" {
+		if resp := worked.post(t, "/api/generate", image("turbo")); resp.StatusCode != status || resp.Header.Get("Warning") == "" {
 			t.Errorf("status %d, headers %v", resp.StatusCode, resp.Header)
 		}
 	}
 	// Whoever reads errors is sent.
 	for kind, input := range map[string]fields{"image": {"prompt": "p", "model": "turbo"}, "audio": {"text": "p", "model": "openai-audio"}} {
-		resp := builtin.request(t, http.MethodPost, "/api/jobs", fields{"kind": kind, "input": input})
+		resp := builtin.submit(t, fields{"kind": kind, "input": input})
 		if f := resp.problem(t, http.StatusBadRequest, "invalid_request"); len(f.Errors) != 1 || f.Errors[0].Code != "retired_model" || resp.Header.Get("Warning") != "" {
 			t.Errorf("%s: %s", kind, resp.body)
 		}

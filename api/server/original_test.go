@@ -14,57 +14,12 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
 
-// originalRoutes are the routes that wait for their job.
-var originalRoutes = []string{
-	"/api/generate", "/api/pollinations/image", "/api/prompts/optimize", "/api/optimize", "/api/translate",
-}
-
-// originalBody is a good body for each of them.
-func originalBody(path string) fields {
-	switch path {
-	case "/api/generate":
-		return fields{"text": "a pond", "type": "image", "unknown": true}
-	case "/api/pollinations/image":
-		return fields{"prompt": "a pond", "unknown": true}
-	}
-	return fields{"text": "a pond", "unknown": true}
-}
-
-func kindOf(path string) job.Kind {
-	switch path {
-	case "/api/generate", "/api/pollinations/image":
-		return job.KindImage
-	case "/api/translate":
-		return job.KindTranslation
-	}
-	return job.KindPrompt
-}
-
-func succeedJob(spec *job.Spec) (*job.Record, []store.Product) {
-	r := &job.Record{Status: job.StatusSucceeded, Attempt: 1}
-	switch spec.Kind {
-	case job.KindImage:
-		return r, []store.Product{{Media: job.Media{ContentType: "image/jpeg"}, Data: bytes.Repeat([]byte("picture"), 100_000)}}
-	case job.KindAudio:
-		return r, []store.Product{{Media: job.Media{ContentType: "audio/mpeg"}, Data: []byte("speech")}}
-	case job.KindPrompt, job.KindTranslation:
-		r.Result = &job.Result{Text: "better"}
-	}
-	return r, nil
-}
-
-func failJob(code string) func(*job.Spec) (*job.Record, []store.Product) {
-	return func(*job.Spec) (*job.Record, []store.Product) {
-		return &job.Record{Status: job.StatusFailed, Attempt: 1, Error: job.NewError(code, 500)}, nil
-	}
-}
-
 func TestOriginalResponses(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	for _, path := range originalRoutes {
 		b.work(t, kindOf(path), succeedJob)
-		resp := b.request(t, http.MethodPost, path, originalBody(path)).expect(t, http.StatusOK)
+		resp := b.post(t, path, originalBody(path)).expect(t, http.StatusOK)
 		var got fields
 		resp.decode(t, &got)
 		switch kindOf(path) {
@@ -72,7 +27,7 @@ func TestOriginalResponses(t *testing.T) {
 			data, err := base64.StdEncoding.DecodeString(got["data"].(string))
 			must(t, err)
 			if len(got) != 4 || got["type"] != "image" || got["format"] != "base64" || got["content_type"] != "image/jpeg" ||
-				!bytes.Equal(data, bytes.Repeat([]byte("picture"), 100_000)) {
+				!bytes.Equal(data, bytes.Repeat([]byte("image"), 100_000)) {
 				t.Errorf("%s: %d fields, %d bytes", path, len(got), len(data))
 			}
 		case job.KindTranslation:
@@ -88,10 +43,10 @@ func TestOriginalResponses(t *testing.T) {
 		if id == "" || resp.Header.Get("Location") != "/api/jobs/"+id {
 			t.Errorf("%s: job %q at %q", path, id, resp.Header.Get("Location"))
 		}
-		b.request(t, http.MethodGet, "/api/jobs/"+id, nil).expect(t, http.StatusOK)
+		b.get(t, "/api/jobs/"+id).expect(t, http.StatusOK)
 	}
 	b.work(t, job.KindAudio, succeedJob)
-	resp := b.request(t, http.MethodPost, "/api/generate", fields{"text": "hello", "type": "audio", "voice": "alloy", "speed": "1.5"})
+	resp := b.post(t, "/api/generate", fields{"text": "hello", "type": "audio", "voice": "alloy", "speed": "1.5"})
 	if resp.expect(t, http.StatusOK); string(resp.body) != "speech" || resp.Header.Get("Content-Type") != "audio/mpeg" {
 		t.Errorf("audio: %s %q", resp.Header.Get("Content-Type"), resp.body)
 	}
@@ -100,7 +55,6 @@ func TestOriginalResponses(t *testing.T) {
 func TestOriginalFieldsReachTheJob(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	async := header("Prefer", "respond-async")
 	for _, tc := range []struct {
 		path string
 		body fields
@@ -145,7 +99,7 @@ func TestOriginalFieldsReachTheJob(t *testing.T) {
 		},
 	} {
 		var v view
-		b.request(t, http.MethodPost, tc.path, tc.body, async).expect(t, http.StatusAccepted).decode(t, &v)
+		b.post(t, tc.path, tc.body, async).expect(t, http.StatusAccepted).decode(t, &v)
 		if len(v.Input) != len(tc.want) {
 			t.Errorf("%s %v: input %v", tc.path, tc.body, v.Input)
 		}
@@ -156,7 +110,7 @@ func TestOriginalFieldsReachTheJob(t *testing.T) {
 		}
 	}
 	var v view
-	resp := b.request(t, http.MethodPost, "/api/pollinations/image", fields{"prompt": "p", "seed": -1}, async).expect(t, http.StatusAccepted)
+	resp := b.post(t, "/api/pollinations/image", fields{"prompt": "p", "seed": -1}, async).expect(t, http.StatusAccepted)
 	resp.decode(t, &v)
 	if seed, ok := v.Input["seed"].(float64); !ok || seed < 0 || v.Status != "queued" {
 		t.Errorf("random seed: %v", v.Input)
@@ -193,7 +147,7 @@ func TestOriginalValidationErrors(t *testing.T) {
 		{"/api/translate", "text must not be empty", fields{"text": ""}},
 		{"/api/translate", "text must not contain control characters", fields{"text": "a\x00"}},
 	} {
-		resp := b.request(t, http.MethodPost, tc.path, tc.body)
+		resp := b.post(t, tc.path, tc.body)
 		if f := resp.originalError(t, http.StatusBadRequest, "invalid_request"); f.Error != tc.sentence {
 			t.Errorf("%s %.60v: %q, want %q", tc.path, tc.body, f.Error, tc.sentence)
 		}
@@ -202,11 +156,11 @@ func TestOriginalValidationErrors(t *testing.T) {
 		}
 	}
 	var got fields
-	b.request(t, http.MethodPost, "/api/translate", fields{"text": "\x00"}).decode(t, &got)
+	b.post(t, "/api/translate", fields{"text": "\x00"}).decode(t, &got)
 	if got["translated"] != false || got["translated_text"] != "\x00" {
 		t.Errorf("translate: %v", got)
 	}
-	resp := b.request(t, http.MethodPost, "/api/generate", fields{"type": "image"}, header("Accept-Language", "zh"))
+	resp := b.post(t, "/api/generate", fields{"type": "image"}, language("zh"))
 	if f := resp.originalError(t, http.StatusBadRequest, "invalid_request"); f.Error != "text 不能为空" {
 		t.Errorf("in Chinese: %q", f.Error)
 	}
@@ -228,7 +182,7 @@ func TestOriginalFailures(t *testing.T) {
 				want = http.StatusServiceUnavailable
 			}
 			b.work(t, kindOf(path), failJob(code))
-			resp := b.request(t, http.MethodPost, path, originalBody(path))
+			resp := b.post(t, path, originalBody(path))
 			f := resp.originalError(t, want, code)
 			if f.Job != resp.Header.Get("X-Job-Id") || f.Error != job.FailureSentence(code, job.English) {
 				t.Errorf("%s %s: %s", path, code, resp.body)
@@ -253,7 +207,7 @@ func TestOriginalFailures(t *testing.T) {
 		b.work(t, kindOf(path), func(*job.Spec) (*job.Record, []store.Product) {
 			return &job.Record{Status: job.StatusCanceled, Cancel: job.CancelWhileRunning}, nil
 		})
-		b.request(t, http.MethodPost, path, originalBody(path)).originalError(t, http.StatusConflict, "canceled")
+		b.post(t, path, originalBody(path)).originalError(t, http.StatusConflict, "canceled")
 	}
 }
 
@@ -261,14 +215,14 @@ func TestOriginalStillRunning(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(cfg *server.Config, _ *server.Deps) { cfg.SyncWait = 20 * time.Millisecond })
 	for _, path := range originalRoutes {
-		resp := b.request(t, http.MethodPost, path, originalBody(path))
+		resp := b.post(t, path, originalBody(path))
 		f := resp.originalError(t, http.StatusGatewayTimeout, "still_running")
 		id, _ := f.Job.(string)
 		if id == "" || resp.Header.Get("Location") != "/api/jobs/"+id {
 			t.Errorf("%s: %s", path, resp.body)
 		}
 		var v view
-		b.request(t, http.MethodGet, "/api/jobs/"+id, nil).decode(t, &v)
+		b.get(t, "/api/jobs/"+id).decode(t, &v)
 		if v.Status != "queued" {
 			t.Errorf("%s: the job is %s", path, v.Status)
 		}
@@ -291,15 +245,13 @@ func submitAndLeave(t *testing.T, b *bundle, before func(spec *job.Spec)) *job.S
 	}()
 	var id string
 	eventually(t, "the job is in the queue", func() bool {
-		ids, err := b.queue.OwnerIDs(t.Context(), owner)
-		must(t, err)
+		ids := b.queued(t, owner)
 		if len(ids) == 1 {
 			id = ids[0]
 		}
 		return id != ""
 	})
-	entry, err := b.queue.FindLeader(t.Context(), owner, id)
-	must(t, err)
+	entry := b.queueEntry(t, owner, id)
 	before(entry.Spec)
 	leave()
 	<-gone

@@ -20,7 +20,7 @@ func TestPage(t *testing.T) {
 		"/assets/a.css":     {"text/css; charset=utf-8", "body{}"},
 		"/openapi.yaml":     {"application/yaml", contractText},
 	} {
-		resp := b.request(t, http.MethodGet, path, nil).expect(t, http.StatusOK)
+		resp := b.get(t, path).expect(t, http.StatusOK)
 		if string(resp.body) != want.body || resp.Header.Get("Content-Type") != want.contentType || resp.Header.Get("Cache-Control") != "no-cache" {
 			t.Errorf("%s: %v %s", path, resp.Header, resp.body)
 		}
@@ -29,18 +29,18 @@ func TestPage(t *testing.T) {
 			t.Errorf("%s: policy %s", path, policy)
 		}
 		etag := resp.Header.Get("ETag")
-		again := b.request(t, http.MethodGet, path, nil, header("If-None-Match", etag))
+		again := b.get(t, path, header("If-None-Match", etag))
 		if etag == "" || again.StatusCode != http.StatusNotModified || len(again.body) > 0 {
 			t.Errorf("%s with its ETag %s: %d", path, etag, again.StatusCode)
 		}
-		if part := b.request(t, http.MethodGet, path, nil, header("Range", "bytes=900000-")); part.StatusCode != http.StatusOK {
+		if part := b.get(t, path, header("Range", "bytes=900000-")); part.StatusCode != http.StatusOK {
 			t.Errorf("%s with a range: %d", path, part.StatusCode)
 		}
-		if head := b.request(t, http.MethodHead, path, nil); head.StatusCode != http.StatusOK || head.ContentLength != int64(len(want.body)) {
+		if head := b.head(t, path); head.StatusCode != http.StatusOK || head.ContentLength != int64(len(want.body)) {
 			t.Errorf("HEAD %s: %d, %d bytes", path, head.StatusCode, head.ContentLength)
 		}
 	}
-	if policy := b.request(t, http.MethodGet, "/livez", nil).Header.Get("Content-Security-Policy"); policy != "default-src 'none'; frame-ancestors 'none'" {
+	if policy := b.get(t, "/livez").Header.Get("Content-Security-Policy"); policy != "default-src 'none'; frame-ancestors 'none'" {
 		t.Errorf("policy of an answer: %s", policy)
 	}
 }
@@ -48,7 +48,7 @@ func TestPage(t *testing.T) {
 func TestDocs(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	html := string(b.request(t, http.MethodGet, "/docs", nil).expect(t, http.StatusOK).body)
+	html := string(b.get(t, "/docs").expect(t, http.StatusOK).body)
 	for _, want := range []string{"A &lt;title&gt;", "/api/jobs/{id}", "Read a job", "Its id.", "There is none.", "The job.", "GET"} {
 		if !strings.Contains(html, want) {
 			t.Errorf("no %q", want)
@@ -59,7 +59,7 @@ func TestDocs(t *testing.T) {
 			t.Errorf("%q in the page", never)
 		}
 	}
-	if css := b.request(t, http.MethodGet, "/assets/docs.css", nil).expect(t, http.StatusOK); !strings.Contains(html, `href="/assets/docs.css"`) || len(css.body) == 0 {
+	if css := b.get(t, "/assets/docs.css").expect(t, http.StatusOK); !strings.Contains(html, `href="/assets/docs.css"`) || len(css.body) == 0 {
 		t.Error("the style of the page is not found")
 	}
 }
@@ -69,7 +69,7 @@ func TestDocsShowTheWholeContract(t *testing.T) {
 	contract, err := os.ReadFile("../openapi.yaml")
 	must(t, err)
 	b := setup(t, func(_ *server.Config, deps *server.Deps) { deps.OpenAPI = contract })
-	html := string(b.request(t, http.MethodGet, "/docs", nil).body)
+	html := string(b.get(t, "/docs").body)
 	for _, r := range b.server.Routes() {
 		path := r.Path
 		for _, name := range []string{"id", "index", "kind", "name"} {

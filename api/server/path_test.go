@@ -2,20 +2,11 @@ package server_test
 
 import (
 	"net/http"
-	"strings"
 	"testing"
 
 	"github.com/text2image-audio/text2image-audio/api/server"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
-
-// raw sends a request whose path goes out as it is written.
-func (b *bundle) raw(t *testing.T, method, path string, options ...option) *reply {
-	t.Helper()
-	return b.request(t, method, "", nil, append(options, func(r *http.Request) {
-		r.URL.Opaque = strings.TrimPrefix(b.url, "http:") + path
-	})...)
-}
 
 // TestEncodedPathsAreRejected writes the paths of routes so that a proxy, which compares what is written, takes
 // them for others.
@@ -39,7 +30,7 @@ func TestEncodedPathsAreRejected(t *testing.T) {
 				continue
 			}
 			f := resp.problem(t, http.StatusBadRequest, "invalid_path")
-			if zh := b.raw(t, method, path, key, header("Accept-Language", "zh")).problem(t, http.StatusBadRequest, "invalid_path"); zh.Detail == f.Detail {
+			if zh := b.raw(t, method, path, key, language("zh")).problem(t, http.StatusBadRequest, "invalid_path"); zh.Detail == f.Detail {
 				t.Errorf("%s: in Chinese %q", path, zh.Detail)
 			}
 		}
@@ -60,7 +51,7 @@ func TestEncodedPathsAreRejected(t *testing.T) {
 func TestEncodedIDs(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	spec := b.push(t, newSpec(job.OwnerAnonymous, "abc-d_e", job.KindImage, imageInput()))
+	spec := b.push(t, imageSpec(job.OwnerAnonymous, "abc-d_e"))
 	for _, id := range []string{spec.ID, "%61bc-d_e", "abc%2Dd%5fe", "%61%62%63%2d%64%5F%65"} {
 		b.raw(t, http.MethodGet, "/api/jobs/"+id).expect(t, http.StatusOK)
 		b.raw(t, http.MethodGet, "/api/jobs/"+id+"?wait=0&x=%2f").expect(t, http.StatusBadRequest).problem(t, http.StatusBadRequest, "invalid_request")

@@ -30,7 +30,7 @@ type slowStore struct {
 }
 
 // onSlowStore has a server keep its jobs there.
-func withSlowStore(t *testing.T) (*slowStore, func(*server.Config, *server.Deps)) {
+func withSlowStore(t *testing.T) (*slowStore, change) {
 	t.Helper()
 	s := &slowStore{
 		near: brokertest.Start(t, func(c *broker.Config) { c.Listen = "127.0.0.1:0" }),
@@ -108,7 +108,7 @@ func TestSubmissionsWaitForASlowStore(t *testing.T) {
 		wg.Go(func() {
 			var options []option
 			if n%2 == 0 {
-				options = append(options, header("Idempotency-Key", fmt.Sprintf("key-%d", n)))
+				options = append(options, idempotencyKey(fmt.Sprintf("key-%d", n)))
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), 4*hang)
 			defer cancel()
@@ -138,7 +138,7 @@ func TestSlowSubmissionIsCharged(t *testing.T) {
 	b := setup(t, on, withQuota(9, 9), func(cfg *server.Config, _ *server.Deps) { cfg.SubmitTimeout = 2 * hang })
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		resp := b.request(t, http.MethodPost, "/api/jobs", imageBody, header("Idempotency-Key", "key"))
+		resp := b.submit(t, imageBody, idempotencyKey("key"))
 		resp.expect(t, http.StatusAccepted)
 		if got := resp.Header.Get("Idempotent-Replayed"); got != "" {
 			t.Errorf("replayed %q", got)
@@ -160,23 +160,23 @@ func TestPendingSubmissionsAreBounded(t *testing.T) {
 	b := setup(t, on, func(cfg *server.Config, _ *server.Deps) {
 		cfg.MaxPending, cfg.SubmitTimeout, cfg.TrustedProxies = 4, 2*hang, []string{"127.0.0.1"}
 	})
-	from := func(address string) option { return header("X-Forwarded-For", address) }
+	from := func(address string) option { return fromIP(address) }
 	var wg sync.WaitGroup
 	pend := func(address string, jobs int) {
 		wg.Go(func() {
-			b.request(t, http.MethodPost, "/api/jobs", goodBody, from(address)).expect(t, http.StatusAccepted)
+			b.submit(t, goodBody, from(address)).expect(t, http.StatusAccepted)
 		})
 		slow.awaitPublishes(t, jobs, 1)
 	}
 	busy := func(address string) {
 		t.Helper()
-		resp := b.request(t, http.MethodPost, "/api/jobs", goodBody, from(address))
+		resp := b.submit(t, goodBody, from(address))
 		resp.problem(t, http.StatusServiceUnavailable, "unavailable")
 		if resp.Header.Get("Retry-After") != "5" || !strings.Contains(string(resp.body), "waiting to be stored") {
 			t.Errorf("%v %s", resp.Header, resp.body)
 		}
 		for _, path := range originalRoutes {
-			b.request(t, http.MethodPost, path, originalBody(path), from(address)).originalError(t, http.StatusServiceUnavailable, "unavailable")
+			b.post(t, path, originalBody(path), from(address)).originalError(t, http.StatusServiceUnavailable, "unavailable")
 		}
 	}
 	pend("192.0.2.1", 1)
@@ -188,7 +188,7 @@ func TestPendingSubmissionsAreBounded(t *testing.T) {
 	slow.release()
 	wg.Wait()
 	for _, address := range []string{"192.0.2.1", "192.0.2.4"} {
-		b.request(t, http.MethodPost, "/api/jobs", goodBody, from(address)).expect(t, http.StatusAccepted)
+		b.submit(t, goodBody, from(address)).expect(t, http.StatusAccepted)
 	}
 	if n := slow.stored(t); n != 6 {
 		t.Errorf("%d messages", n)
@@ -221,7 +221,7 @@ func TestDisconnectDuringPendingSubmission(t *testing.T) {
 			slow.release()
 			guard := time.Now().Add(hang)
 			for time.Now().Before(guard) {
-				resp := b.request(t, http.MethodPost, "/api/jobs", imageBody)
+				resp := b.submit(t, imageBody)
 				if resp.StatusCode == http.StatusAccepted {
 					break
 				}
@@ -244,7 +244,7 @@ func TestWaitCountsFromTheRequest(t *testing.T) {
 	b := setup(t, on, func(cfg *server.Config, _ *server.Deps) { cfg.SubmitTimeout = 2 * hang })
 	done := make(chan *reply, 1)
 	go func() {
-		done <- b.request(t, http.MethodPost, "/api/jobs", goodBody, header("Prefer", "wait=20"))
+		done <- b.submit(t, goodBody, preferWait(20))
 	}()
 	// Published twice: five seconds of the twenty are over.
 	slow.awaitPublishes(t, 1, 2)

@@ -10,22 +10,22 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 )
 
-// TestPersonalDataIsNotLogged plants canaries in everything that people send and looks for them at the lowest level.
+// TestPersonalDataIsNotLogged sends canaries in every field and looks for them in the debug log.
 func TestPersonalDataIsNotLogged(t *testing.T) {
 	t.Parallel()
-	l, with := withResetEmails(t)
+	emails, with := withResetEmails(t)
 	b := setup(t, with)
 	ann := b.signUp(t, annEmail)
 	b.auth(t, "login", fields{"email": annEmail, "password": "canary's guess"})
 	b.auth(t, "register", fields{"username": "canary", "email": "canary", "password": "canary"})
 	b.auth(t, "login", `{"email":"canary`)
 	b.auth(t, "forgot-password", fields{"email": annEmail})
-	token := strings.TrimPrefix(strings.Fields((<-l.links)[1])[0], "https://page.example/reset-password?token=")
+	token := emailToken(t, emails, "en", "reset-password")
 	b.auth(t, "reset-password", fields{"token": token + "canary", "newPassword": "canary's next"})
-	b.request(t, http.MethodGet, "/reset-password?token="+token, nil)
+	b.get(t, "/reset-password?token="+token)
 	b.auth(t, "reset-password", fields{"token": token, "newPassword": "canary's next"}).expect(t, http.StatusOK)
-	b.request(t, http.MethodGet, "/api/jobs?canary=1", nil, bearer(ann.Token))
-	b.request(t, http.MethodGet, "/api/jobs", nil, cookie(&http.Cookie{Name: "auth_token", Value: "canary.canary.canary"}))
+	b.get(t, "/api/jobs?canary=1", bearer(ann.Token))
+	b.get(t, "/api/jobs", cookie(&http.Cookie{Name: "auth_token", Value: "canary.canary.canary"}))
 	in := b.login(t, annEmail, "canary's next")
 	b.auth(t, "delete-account", fields{"password": "canary's next"}, bearer(in)).expect(t, http.StatusOK)
 	log := b.log.String()
@@ -36,14 +36,14 @@ func TestPersonalDataIsNotLogged(t *testing.T) {
 	}
 }
 
-// TestPersonalDataIsNotLoggedWhenTheStoreFails has records that cannot be read and, after that, no store at all.
+// TestPersonalDataIsNotLoggedWhenTheStoreFails stores unreadable records and then deletes the streams.
 func TestPersonalDataIsNotLoggedWhenTheStoreFails(t *testing.T) {
 	t.Parallel()
-	l, with := withResetEmails(t)
+	emails, with := withResetEmails(t)
 	b := setup(t, with)
 	ann := b.signUp(t, annEmail)
 	b.auth(t, "forgot-password", fields{"email": annEmail}).expect(t, http.StatusOK)
-	token := strings.TrimPrefix(strings.Fields((<-l.links)[1])[0], "https://page.example/reset-password?token=")
+	token := emailToken(t, emails, "en", "reset-password")
 	try := func() {
 		t.Helper()
 		for route, body := range map[string]fields{
@@ -57,7 +57,7 @@ func TestPersonalDataIsNotLoggedWhenTheStoreFails(t *testing.T) {
 				t.Errorf("%s: %d %s", route, resp.StatusCode, resp.body)
 			}
 			if strings.Contains(string(resp.body), "canary") {
-				t.Errorf("%s tells of Ann: %s", route, resp.body)
+				t.Errorf("%s reveals personal data: %s", route, resp.body)
 			}
 		}
 	}
@@ -78,7 +78,7 @@ func TestPersonalDataIsNotLoggedWhenTheStoreFails(t *testing.T) {
 	}
 }
 
-// keyOf is under which an address is stored.
+// userKey returns the key of the account of an email address.
 func userKey(email string) string {
 	sum := sha256.Sum256([]byte(email))
 	return hex.EncodeToString(sum[:])

@@ -41,8 +41,8 @@ func TestProblemBodies(t *testing.T) {
 		"body_required":           {http.MethodPost, "/api/jobs", nil, nil},
 		"body_too_large":          {http.MethodPost, "/api/jobs", strings.Repeat(" ", server.MaxBody+1), nil},
 		"unsupported_media_type":  {http.MethodPost, "/api/jobs", goodBody, []option{header("Content-Type", "text/xml")}},
-		"invalid_idempotency_key": {http.MethodPost, "/api/jobs", goodBody, []option{header("Idempotency-Key", " ")}},
-		"idempotency_key_reused":  {http.MethodPost, "/api/jobs", `{"kind":"prompt","input":{"text":"other"}}`, []option{header("Idempotency-Key", "used")}},
+		"invalid_idempotency_key": {http.MethodPost, "/api/jobs", goodBody, []option{idempotencyKey(" ")}},
+		"idempotency_key_reused":  {http.MethodPost, "/api/jobs", `{"kind":"prompt","input":{"text":"other"}}`, []option{idempotencyKey("used")}},
 		"invalid_cursor":          {http.MethodGet, "/api/jobs?cursor=x", nil, []option{cookie(c)}},
 		"invalid_query":           {http.MethodGet, "/api/jobs?limit=1000&status=done", nil, []option{cookie(c)}},
 		"identity_required":       {http.MethodGet, "/api/jobs", nil, nil},
@@ -67,7 +67,7 @@ func TestProblemBodies(t *testing.T) {
 		"original_cross_origin":   {http.MethodPost, "/api/generate", fields{}, []option{header("Sec-Fetch-Site", "cross-site")}},
 	} {
 		for lang, accept := range map[string]string{"en": "", "zh": "zh-CN,zh;q=0.9,en;q=0.8"} {
-			resp := b.request(t, r.method, r.path, r.body, append(r.options, header("Accept-Language", accept))...)
+			resp := b.request(t, r.method, r.path, r.body, append(r.options, language(accept))...)
 			if got := resp.Header.Get("Content-Language"); got != lang {
 				t.Errorf("%s: language %q, want %s", name, got, lang)
 			}
@@ -86,7 +86,7 @@ func TestLanguages(t *testing.T) {
 		"": "en", "en": "en", "zh": "zh", "zh-CN": "zh", "zh-TW": "zh", "zh-Hant-HK": "zh", "fr": "en", "fr,zh;q=0.5": "zh",
 		"en-GB,zh;q=0.9": "en", "*": "en", ";;;": "en", "zh;q=0": "en", strings.Repeat("zh,", 4000): "en",
 	} {
-		resp := b.request(t, http.MethodGet, "/nothing", nil, header("Accept-Language", accept))
+		resp := b.get(t, "/nothing", language(accept))
 		if got := resp.Header.Get("Content-Language"); got != want {
 			t.Errorf("%.40q: %s, want %s", accept, got, want)
 		}
@@ -98,7 +98,7 @@ func TestInternalErrorsRevealNothing(t *testing.T) {
 	b := setup(t)
 	_, err := b.broker.JetStream().Publish(t.Context(), broker.RecordSubject(job.OwnerAnonymous, "broken"), []byte(`{"v":1,"spec":"canary"}`))
 	must(t, err)
-	resp := b.request(t, http.MethodGet, "/api/jobs/broken", nil, header("X-Request-Id", "trace-me-1"))
+	resp := b.get(t, "/api/jobs/broken", header("X-Request-Id", "trace-me-1"))
 	resp.problem(t, http.StatusInternalServerError, "internal_error")
 	for _, word := range []string{"canary", "decode", "json", "nats"} {
 		if strings.Contains(string(resp.body), word) {
@@ -110,7 +110,7 @@ func TestInternalErrorsRevealNothing(t *testing.T) {
 	}
 	_, err = b.broker.JetStream().Publish(t.Context(), broker.RecordSubject(job.OwnerAnonymous, "newer"), []byte(`{"v":2}`))
 	must(t, err)
-	b.request(t, http.MethodGet, "/api/jobs/newer", nil).problem(t, http.StatusServiceUnavailable, "unavailable")
+	b.get(t, "/api/jobs/newer").problem(t, http.StatusServiceUnavailable, "unavailable")
 }
 
 func TestFullQueue(t *testing.T) {
@@ -122,14 +122,14 @@ func TestFullQueue(t *testing.T) {
 	cfg.MaxMsgs = 1
 	_, err = b.broker.JetStream().UpdateStream(t.Context(), cfg)
 	must(t, err)
-	b.request(t, http.MethodPost, "/api/jobs", goodBody).expect(t, http.StatusAccepted)
-	resp := b.request(t, http.MethodPost, "/api/jobs", goodBody)
+	b.submit(t, goodBody).expect(t, http.StatusAccepted)
+	resp := b.submit(t, goodBody)
 	resp.problem(t, http.StatusServiceUnavailable, "queue_full")
 	if resp.Header.Get("Retry-After") == "" {
 		t.Error("no Retry-After")
 	}
-	b.request(t, http.MethodPost, "/api/optimize", fields{"text": "p"}).originalError(t, http.StatusServiceUnavailable, "queue_full")
-	if _, err := b.queue.Push(t.Context(), newSpec("guest", "x", job.KindImage, imageInput()), false); !errors.Is(err, queue.ErrFull) {
+	b.post(t, "/api/optimize", fields{"text": "p"}).originalError(t, http.StatusServiceUnavailable, "queue_full")
+	if _, err := b.queue.Push(t.Context(), imageSpec("guest", "x"), false); !errors.Is(err, queue.ErrFull) {
 		t.Errorf("the queue is not full: %v", err)
 	}
 }
@@ -137,14 +137,14 @@ func TestFullQueue(t *testing.T) {
 func TestPanicIsAnInternalError(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(_ *server.Config, deps *server.Deps) { deps.Jobs = nil })
-	b.request(t, http.MethodGet, "/api/jobs/job-a", nil).problem(t, http.StatusInternalServerError, "internal_error")
+	b.get(t, "/api/jobs/job-a").problem(t, http.StatusInternalServerError, "internal_error")
 	if got := b.metric(t, "panics_total", "http"); got != 1 {
 		t.Errorf("%v panics counted", got)
 	}
 	if !strings.Contains(b.log.String(), "panic in a handler") {
 		t.Errorf("log: %s", b.log)
 	}
-	b.request(t, http.MethodGet, "/livez", nil).expect(t, http.StatusOK)
+	b.get(t, "/livez").expect(t, http.StatusOK)
 }
 
 // TestRefusalsAreLoggedOncePerMinute asks again and again while NATS is away.
@@ -153,9 +153,9 @@ func TestRefusalsAreLoggedOncePerMinute(t *testing.T) {
 	b := setup(t)
 	b.broker.Conn().Close()
 	for range 20 {
-		b.request(t, http.MethodGet, "/readyz", nil).expect(t, http.StatusServiceUnavailable)
-		b.request(t, http.MethodGet, "/internal/health", nil).expect(t, http.StatusServiceUnavailable)
-		b.request(t, http.MethodGet, "/api/jobs/job-a", nil).expect(t, http.StatusServiceUnavailable)
+		b.get(t, "/readyz").expect(t, http.StatusServiceUnavailable)
+		b.get(t, "/internal/health").expect(t, http.StatusServiceUnavailable)
+		b.get(t, "/api/jobs/job-a").expect(t, http.StatusServiceUnavailable)
 	}
 	log := b.log.String()
 	if n := strings.Count(log, `"level":"WARN","msg":"request"`); n != 2 {

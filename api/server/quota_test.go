@@ -46,9 +46,6 @@ func withPlans(plans quota.Plans) func(*server.Config, *server.Deps) {
 	}
 }
 
-// imageBody asks for one image.
-const imageBody = `{"kind":"image","input":{"prompt":"a cat"}}`
-
 // windowView is one window of GET /api/quota.
 type windowView struct {
 	Limit, Remaining int
@@ -69,7 +66,7 @@ type quotaView struct {
 func (b *bundle) quota(t testing.TB, options ...option) quotaView {
 	t.Helper()
 	var v quotaView
-	b.request(t, http.MethodGet, "/api/quota", nil, options...).expect(t, http.StatusOK).decode(t, &v)
+	b.get(t, "/api/quota", options...).expect(t, http.StatusOK).decode(t, &v)
 	return v
 }
 
@@ -100,7 +97,7 @@ func TestQuota(t *testing.T) {
 		t.Errorf("%+v", v)
 	}
 	// Asking costs nothing.
-	resp = b.request(t, http.MethodGet, "/api/quota", nil)
+	resp = b.get(t, "/api/quota")
 	resp.expectHeaders(t, `"minute";q=3;w=60, "day";q=10;w=86400`, `"minute";r=2;t=50, "day";r=9;t=43190`)
 	if resp.Header.Get("Cache-Control") != "no-store" {
 		t.Errorf("%v", resp.Header)
@@ -124,11 +121,11 @@ func TestQuota(t *testing.T) {
 // TestQuotaOfMembers counts members by themselves, wherever they are, and guests of the same address apart from them.
 func TestQuotaOfMembers(t *testing.T) {
 	t.Parallel()
-	b := setup(t, withQuota(0, 1), func(cfg *server.Config, _ *server.Deps) { cfg.TrustedProxies = []string{"127.0.0.1"} })
-	ann, bob := bearer(b.signUp(t, "ann@example.org").Token), bearer(b.signUp(t, "bob@example.org").Token)
+	b := setup(t, withQuota(0, 1), behindProxy)
+	ann, bob := b.newMember(t, "ann@example.org"), b.newMember(t, "bob@example.org")
 	c, _ := guest()
 	for n := range 10 {
-		b.submitImage(t, ann, cookie(c), header("X-Forwarded-For", fmt.Sprint("203.0.113.", n))).expect(t, http.StatusAccepted)
+		b.submitImage(t, ann, cookie(c), fromIP(fmt.Sprint("203.0.113.", n))).expect(t, http.StatusAccepted)
 	}
 	resp := b.submitImage(t, ann)
 	resp.problem(t, http.StatusPaymentRequired, "quota_exceeded")
@@ -142,7 +139,7 @@ func TestQuotaOfMembers(t *testing.T) {
 	b.submitImage(t, bob).expect(t, http.StatusAccepted)
 	b.submitImage(t).problem(t, http.StatusPaymentRequired, "quota_exceeded")
 	// Whoever holds a token that is not good is no guest.
-	b.request(t, http.MethodGet, "/api/quota", nil, bearer("nonsense")).problem(t, http.StatusUnauthorized, "invalid_token")
+	b.get(t, "/api/quota", bearer("nonsense")).problem(t, http.StatusUnauthorized, "invalid_token")
 	if n := b.metric(t, "quota_refusals_total", "day", "member"); n != 1 {
 		t.Errorf("%v refusals counted", n)
 	}
@@ -154,7 +151,7 @@ func TestQuotaWithoutLimit(t *testing.T) {
 	b := setup(t, withQuota(0, 0))
 	b.submitImage(t).expect(t, http.StatusAccepted).expectHeaders(t, "", "")
 	const none = `"minute":null,"day":null,"address":null`
-	if resp := b.request(t, http.MethodGet, "/api/quota", nil); string(resp.body) != `{"lane":"guest",`+none+`,"text":{`+none+"}}\n" {
+	if resp := b.get(t, "/api/quota"); string(resp.body) != `{"lane":"guest",`+none+`,"text":{`+none+"}}\n" {
 		t.Errorf("%s", resp.body)
 	}
 }
@@ -182,10 +179,10 @@ func TestEveryRouteIsCharged(t *testing.T) {
 		resp.expectHeaders(t, fmt.Sprintf(`"%s";q=%d;w=86400`, name, limit), fmt.Sprintf(`"%s";r=%d;t=43190`, name, left[group]))
 	}
 	for _, n := range []int{1, 2, 4} {
-		charged(fmt.Sprint(n, " images"), quota.GroupMedia, n, b.request(t, http.MethodPost, "/api/jobs", fields{"kind": "image", "input": fields{"prompt": "p", "n": n, "optimize": true}}))
+		charged(fmt.Sprint(n, " images"), quota.GroupMedia, n, b.submit(t, fields{"kind": "image", "input": fields{"prompt": "p", "n": n, "optimize": true}}))
 	}
 	for kind, group := range map[string]quota.Group{"audio": quota.GroupMedia, "prompt": quota.GroupText, "translation": quota.GroupText} {
-		charged(kind, group, 1, b.request(t, http.MethodPost, "/api/jobs", fields{"kind": kind, "input": fields{"text": "t"}}))
+		charged(kind, group, 1, b.submit(t, fields{"kind": kind, "input": fields{"text": "t"}}))
 	}
 	charged("retry", quota.GroupMedia, 1, b.retry(t, "before", nil))
 	for _, path := range originalRoutes {
@@ -193,9 +190,9 @@ func TestEveryRouteIsCharged(t *testing.T) {
 		if path == "/api/generate" || path == "/api/pollinations/image" {
 			group = quota.GroupMedia
 		}
-		charged(path, group, 1, b.request(t, http.MethodPost, path, originalBody(path), header("Prefer", "respond-async")))
+		charged(path, group, 1, b.post(t, path, originalBody(path), async))
 	}
-	charged("speech", quota.GroupMedia, 1, b.request(t, http.MethodPost, "/api/generate", fields{"text": "t", "type": "audio"}, header("Prefer", "respond-async")))
+	charged("speech", quota.GroupMedia, 1, b.post(t, "/api/generate", fields{"text": "t", "type": "audio"}, async))
 }
 
 // TestRejectedRequestsAreNotCharged is about everything that is refused or repeated.
@@ -216,12 +213,12 @@ func TestRejectedRequestsAreNotCharged(t *testing.T) {
 	}
 	same("key reused", b.submitWithKey(t, "one", `{"kind":"image","input":{"prompt":"other"}}`, cookie(c)), http.StatusUnprocessableEntity)
 	same("too many active", b.submitImage(t, cookie(c)), http.StatusTooManyRequests)
-	same("invalid", b.request(t, http.MethodPost, "/api/jobs", `{"kind":"image","input":{}}`), http.StatusBadRequest)
+	same("invalid", b.submit(t, `{"kind":"image","input":{}}`), http.StatusBadRequest)
 	same("not there", b.retry(t, "nothing", nil), http.StatusNotFound)
-	same("read", b.request(t, http.MethodGet, "/api/jobs/"+v.ID, nil, cookie(c)), http.StatusOK)
-	same("cancel", b.request(t, http.MethodPost, "/api/jobs/"+v.ID+"/cancel", nil, cookie(c)), http.StatusOK)
+	same("read", b.get(t, "/api/jobs/"+v.ID, cookie(c)), http.StatusOK)
+	same("cancel", b.cancel(t, v.ID, cookie(c)), http.StatusOK)
 	// A retry under a key is a submission, and repeated it is a repetition.
-	again := func() *reply { return b.retry(t, v.ID, nil, cookie(c), header("Idempotency-Key", "again")) }
+	again := func() *reply { return b.retry(t, v.ID, nil, cookie(c), idempotencyKey("again")) }
 	again().expect(t, http.StatusAccepted)
 	b.expectLeft(t, "retry", 3)
 	again().expect(t, http.StatusAccepted)
@@ -239,7 +236,7 @@ func TestReplaysWithExhaustedQuota(t *testing.T) {
 				b.submitWithKey(t, key, imageBody).expect(t, http.StatusAccepted)
 			}
 			for _, key := range []string{"one", "two"} {
-				if resp := b.submitWithKey(t, key, imageBody).expect(t, http.StatusAccepted); resp.Header.Get("Idempotent-Replayed") != "true" {
+				if resp := b.submitWithKey(t, key, imageBody).expect(t, http.StatusAccepted); !resp.replayed() {
 					t.Errorf("%v", resp.Header)
 				}
 			}
@@ -257,7 +254,7 @@ func TestGuestsAreCountedByAddress(t *testing.T) {
 	direct := setup(t, withQuota(0, 9))
 	c, _ := guest()
 	for n, options := range [][]option{
-		{header("X-Forwarded-For", "203.0.113.1")}, {header("X-Real-Ip", "203.0.113.2")}, {header("Forwarded", "for=203.0.113.3")}, {cookie(c)}, {},
+		{fromIP("203.0.113.1")}, {header("X-Real-Ip", "203.0.113.2")}, {header("Forwarded", "for=203.0.113.3")}, {cookie(c)}, {},
 	} {
 		direct.submitImage(t, options...).expect(t, http.StatusAccepted)
 		direct.expectLeft(t, "without a proxy", 8-n)
@@ -307,10 +304,9 @@ func TestQuotaStoreUnavailable(t *testing.T) {
 		t.Errorf("%v", resp.Header)
 	}
 	for _, path := range originalRoutes {
-		b.request(t, http.MethodPost, path, originalBody(path)).originalError(t, http.StatusServiceUnavailable, "unavailable")
+		b.post(t, path, originalBody(path)).originalError(t, http.StatusServiceUnavailable, "unavailable")
 	}
-	ids, err := b.queue.OwnerIDs(t.Context(), job.OwnerAnonymous)
-	must(t, err)
+	ids := b.queued(t, job.OwnerAnonymous)
 	if v := b.quota(t); len(ids) != 1 || v.Minute.Remaining != 8 {
 		t.Errorf("%d jobs, %d left of the minute", len(ids), v.Minute.Remaining)
 	}
@@ -334,13 +330,11 @@ func TestUnconfirmedSubmissionIsNotCharged(t *testing.T) {
 	b.submitImage(t).problem(t, http.StatusServiceUnavailable, "unavailable")
 	say(false)
 	b.expectLeft(t, "after 503", 2)
-	ids, err := b.queue.OwnerIDs(t.Context(), job.OwnerAnonymous)
-	must(t, err)
+	ids := b.queued(t, job.OwnerAnonymous)
 	if len(ids) != 1 {
 		t.Fatalf("%d jobs", len(ids))
 	}
-	entry, err := b.queue.FindLeader(t.Context(), job.OwnerAnonymous, ids[0])
-	must(t, err)
+	entry := b.queueEntry(t, job.OwnerAnonymous, ids[0])
 	must(t, b.jobs.Finish(t.Context(), jobs.Settlement{Record: &job.Record{
 		Status: job.StatusFailed, Spec: entry.Spec, Error: job.NewError(job.CodeInternal, 0), FinishedAt: job.At(midday()),
 	}}))
@@ -354,7 +348,7 @@ func TestQuotaProblems(t *testing.T) {
 	t.Parallel()
 	four := fields{"kind": "image", "input": fields{"prompt": "p", "n": 4}}
 	for name, tc := range map[string]struct {
-		limit func(*server.Config, *server.Deps)
+		limit change
 		takes int
 		path  string
 		body  any
@@ -382,10 +376,10 @@ func TestQuotaProblems(t *testing.T) {
 			b := setup(t, tc.limit)
 			for range tc.takes {
 				b.submitImage(t).expect(t, http.StatusAccepted)
-				b.request(t, http.MethodPost, "/api/jobs", goodBody).expect(t, http.StatusAccepted)
+				b.submit(t, goodBody).expect(t, http.StatusAccepted)
 			}
 			for lang, accept := range map[string]string{"en": "", "zh": "zh"} {
-				resp := b.request(t, http.MethodPost, tc.path, tc.body, header("Accept-Language", accept))
+				resp := b.post(t, tc.path, tc.body, language(accept))
 				golden(t, fmt.Sprintf("problems/%s.%s.json", name, lang), fmt.Sprintf("%d %s Retry-After %s\n%s",
 					resp.StatusCode, resp.Header.Get("Content-Type"), resp.Header.Get("Retry-After"), maskRequestIDs(resp.body)))
 			}

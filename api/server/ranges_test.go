@@ -72,7 +72,7 @@ func TestManyRangesReadFewChunks(t *testing.T) {
 		"four and the last nothing": {"bytes=0-0,2-2,4-4,6-6,-0", http.StatusPartialContent, 1},
 	} {
 		reads()
-		resp := b.request(t, http.MethodGet, "/api/jobs/job-a/media/0", nil, header("Range", tc.ranges)).expect(t, tc.status)
+		resp := b.get(t, "/api/jobs/job-a/media/0", header("Range", tc.ranges)).expect(t, tc.status)
 		if n := reads(); n > tc.most || n == 0 {
 			t.Errorf("%s: %d chunks read, want at most %d", name, n, tc.most)
 		}
@@ -83,7 +83,7 @@ func TestManyRangesReadFewChunks(t *testing.T) {
 			checkParts(t, name, resp, data)
 		}
 	}
-	b.request(t, http.MethodHead, "/api/jobs/job-a/media/0", nil, header("Range", far.String())).expect(t, http.StatusOK)
+	b.head(t, "/api/jobs/job-a/media/0", header("Range", far.String())).expect(t, http.StatusOK)
 	if n := reads(); n != 0 {
 		t.Errorf("HEAD reads %d chunks", n)
 	}
@@ -124,14 +124,14 @@ func checkParts(t *testing.T, name string, resp *reply, data []byte) {
 func TestManyRangesOfASavedImage(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	ann := bearer(b.signUp(t, "ann@example.org").Token)
+	ann := b.newMember(t, "ann@example.org")
 	data := jpegImage(t, 64)
 	saved := b.saveImage(t, data, ann)
 	for ranges, status := range map[string]int{
 		"bytes=0-0,2-2,4-4,6-6": http.StatusPartialContent, "bytes=0-0,2-2,4-4,6-6,8-8": http.StatusOK, "bytes=0-9,9-10": http.StatusOK,
 		"bytes=" + strings.Repeat("0-0,", 3000): http.StatusOK,
 	} {
-		resp := b.request(t, http.MethodGet, imagesRoute+"download/"+saved.ID, nil, ann, header("Range", ranges)).expect(t, status)
+		resp := b.get(t, imagesRoute+"download/"+saved.ID, ann, header("Range", ranges)).expect(t, status)
 		if status == http.StatusOK && !bytes.Equal(resp.body, data) {
 			t.Errorf("%.40s: %d bytes", ranges, len(resp.body))
 		}

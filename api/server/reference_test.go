@@ -13,7 +13,7 @@ func TestImageOptionsAreShown(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	for _, safe := range []any{true, "true"} {
-		resp := b.request(t, http.MethodPost, "/api/jobs", fields{"kind": "image", "input": fields{
+		resp := b.submit(t, fields{"kind": "image", "input": fields{
 			"prompt": "p", "model": "klein", "safe": safe, "guidance_scale": 7.5, "reasoning": "Pro",
 			"reference_images": []any{"https://a.example/x.png", "http://b.example"},
 		}})
@@ -37,7 +37,7 @@ func TestImageOptionsAreShown(t *testing.T) {
 func TestReferenceURLsAreNotEchoed(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	resp := b.request(t, http.MethodPost, "/api/jobs", fields{"kind": "image", "input": fields{
+	resp := b.submit(t, fields{"kind": "image", "input": fields{
 		"prompt": "p", "model": "klein", "reference_images": []any{"https://me:hush@a.example/x.png"},
 	}})
 	resp.problem(t, http.StatusBadRequest, "invalid_request")
@@ -51,11 +51,11 @@ func TestSafeSpellingsShareIdempotencyKey(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	body := func(safe any) fields { return fields{"kind": "image", "input": fields{"prompt": "p", "safe": safe}} }
-	key := header("Idempotency-Key", "one-key")
-	b.request(t, http.MethodPost, "/api/jobs", body(true), key).expect(t, http.StatusAccepted)
-	again := b.request(t, http.MethodPost, "/api/jobs", body("true"), key)
-	if again.expect(t, http.StatusAccepted); again.Header.Get("Idempotent-Replayed") != "true" {
+	key := idempotencyKey("one-key")
+	b.submit(t, body(true), key).expect(t, http.StatusAccepted)
+	again := b.submit(t, body("true"), key)
+	if again.expect(t, http.StatusAccepted); !again.replayed() {
 		t.Error("it made another job")
 	}
-	b.request(t, http.MethodPost, "/api/jobs", body(false), key).problem(t, http.StatusUnprocessableEntity, "idempotency_key_reused")
+	b.submit(t, body(false), key).problem(t, http.StatusUnprocessableEntity, "idempotency_key_reused")
 }

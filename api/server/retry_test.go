@@ -17,20 +17,6 @@ type retried struct {
 	RetriedFrom string `json:"retried_from"`
 }
 
-func (b *bundle) retry(t testing.TB, id string, body any, options ...option) *reply {
-	t.Helper()
-	return b.request(t, http.MethodPost, "/api/jobs/"+id+"/retry", body, options...)
-}
-
-// failed puts a failed job of an owner into the results.
-func (b *bundle) storeFailedJob(t testing.TB, owner, id, code string) *job.Spec {
-	t.Helper()
-	spec := fixedSpec(owner, id)
-	spec.Deadline = job.At(spec.CreatedAt.Add(90 * time.Second))
-	b.settle(t, spec, &job.Record{Status: job.StatusFailed, Error: job.NewError(code, 0), FinishedAt: at(9)})
-	return spec
-}
-
 func TestRetry(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(cfg *server.Config, _ *server.Deps) { cfg.MaxActiveGuest = 0 })
@@ -71,7 +57,7 @@ func TestRetry(t *testing.T) {
 	}
 	// The old record stays as it was.
 	var old view
-	b.request(t, http.MethodGet, "/api/jobs/mine", nil, cookie(c)).expect(t, http.StatusOK).decode(t, &old)
+	b.get(t, "/api/jobs/mine", cookie(c)).expect(t, http.StatusOK).decode(t, &old)
 	if old.Status != "failed" || old.Input["seed"] != 7.0 {
 		t.Errorf("the old job is %+v", old)
 	}
@@ -82,8 +68,8 @@ func TestRetry(t *testing.T) {
 	b.storeFailedJob(t, job.OwnerAnonymous, "nobodys", job.CodeTimeout)
 	var taken retried
 	b.retry(t, "nobodys", nil, cookie(c)).expect(t, http.StatusAccepted).decode(t, &taken)
-	b.request(t, http.MethodGet, "/api/jobs/"+taken.ID, nil).problem(t, http.StatusNotFound, "not_found")
-	b.request(t, http.MethodGet, "/api/jobs/"+taken.ID, nil, cookie(c)).expect(t, http.StatusOK)
+	b.get(t, "/api/jobs/"+taken.ID).problem(t, http.StatusNotFound, "not_found")
+	b.get(t, "/api/jobs/"+taken.ID, cookie(c)).expect(t, http.StatusOK)
 }
 
 func TestRetryErrors(t *testing.T) {
@@ -121,13 +107,13 @@ func TestRetryErrors(t *testing.T) {
 		"a text's seed":    {"text", fields{"seed": 1}, nil, 400, "invalid_request", "/seed unknown_field"},
 		"a retired model":  {"retired", nil, nil, 400, "invalid_request", "/input/model retired_model"},
 		"no JSON":          {"mine", "{", nil, 400, "invalid_json", ""},
-		"a bad key":        {"mine", nil, []option{header("Idempotency-Key", "a b")}, 400, "invalid_idempotency_key", ""},
+		"a bad key":        {"mine", nil, []option{idempotencyKey("a b")}, 400, "invalid_idempotency_key", ""},
 		"another type":     {"mine", "{}", []option{header("Content-Type", "text/plain")}, 415, "unsupported_media_type", ""},
 	} {
 		options := append([]option{cookie(c)}, tc.options...)
 		f := b.retry(t, tc.id, tc.body, options...).problem(t, tc.status, tc.code)
-		if tc.fault != "" && fmt.Sprint(f.fieldErrors()) != "["+tc.fault+"]" {
-			t.Errorf("%s: %v, want %s", name, f.fieldErrors(), tc.fault)
+		if tc.fault != "" && fmt.Sprint(f.Errors.list()) != "["+tc.fault+"]" {
+			t.Errorf("%s: %v, want %s", name, f.Errors.list(), tc.fault)
 		}
 		if tc.status == http.StatusConflict && f.Job == nil {
 			t.Errorf("%s: the job is not shown", name)
@@ -151,7 +137,7 @@ func TestRetryOncePerKey(t *testing.T) {
 	for i := range clicks {
 		wg.Go(func() {
 			var got retried
-			b.retry(t, "mine", nil, cookie(c), header("Idempotency-Key", "click")).expect(t, http.StatusAccepted).decode(t, &got)
+			b.retry(t, "mine", nil, cookie(c), idempotencyKey("click")).expect(t, http.StatusAccepted).decode(t, &got)
 			ids[i] = got.ID
 		})
 	}
@@ -164,7 +150,7 @@ func TestRetryOncePerKey(t *testing.T) {
 	if got := b.metric(t, "jobs_submitted_total"); got != 1 {
 		t.Errorf("%v submissions counted, want 1", got)
 	}
-	key := header("Idempotency-Key", "click")
+	key := idempotencyKey("click")
 	b.retry(t, "other", nil, cookie(c), key).problem(t, http.StatusUnprocessableEntity, "idempotency_key_reused")
 	b.retry(t, "mine", fields{"seed": 1}, cookie(c), key).problem(t, http.StatusUnprocessableEntity, "idempotency_key_reused")
 	b.submitWithKey(t, "click", goodBody, cookie(c)).problem(t, http.StatusUnprocessableEntity, "idempotency_key_reused")
@@ -174,10 +160,10 @@ func TestRetryOncePerKey(t *testing.T) {
 	resp := b.retry(t, "mine", nil, cookie(c), key).expect(t, http.StatusAccepted)
 	var again retried
 	resp.decode(t, &again)
-	if again.ID != ids[0] || resp.Header.Get("Idempotent-Replayed") != "true" {
+	if again.ID != ids[0] || !resp.replayed() {
 		t.Errorf("%v %s", resp.Header, resp.body)
 	}
 	b.retry(t, "mine", fields{"seed": 1}, cookie(c), key).problem(t, http.StatusUnprocessableEntity, "idempotency_key_reused")
-	b.retry(t, "mine", nil, cookie(c), header("Idempotency-Key", "fresh")).problem(t, http.StatusNotFound, "not_found")
+	b.retry(t, "mine", nil, cookie(c), idempotencyKey("fresh")).problem(t, http.StatusNotFound, "not_found")
 	b.retry(t, "mine", nil, cookie(c)).problem(t, http.StatusNotFound, "not_found")
 }

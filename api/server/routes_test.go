@@ -158,7 +158,7 @@ func TestUnknownPaths(t *testing.T) {
 		}
 	}
 	var f problemBody
-	b.request(t, http.MethodGet, "/api/no?token=canary", nil).decode(t, &f)
+	b.get(t, "/api/no?token=canary").decode(t, &f)
 	if f.Error != "Not Found" || f.Path != "/api/no" {
 		t.Errorf("got %+v", f)
 	}
@@ -171,7 +171,7 @@ func TestRequestIDs(t *testing.T) {
 	for id, kept := range map[string]bool{
 		"abc-123": true, strings.Repeat("x", 128): true, strings.Repeat("x", 129): false, "": false, "a b": false, "é": false, "a\tb": false,
 	} {
-		got := b.request(t, http.MethodGet, "/livez", nil, header("X-Request-Id", id)).Header.Get("X-Request-Id")
+		got := b.get(t, "/livez", header("X-Request-Id", id)).Header.Get("X-Request-Id")
 		if (got == id) != kept || got == "" || seen[got] {
 			t.Errorf("%q became %q", id, got)
 		}
@@ -209,7 +209,7 @@ func TestCrossOrigin(t *testing.T) {
 		for name, value := range tc.headers {
 			options = append(options, header(name, value))
 		}
-		if resp := b.request(t, http.MethodPost, "/api/jobs", goodBody, options...); resp.StatusCode != tc.status {
+		if resp := b.submit(t, goodBody, options...); resp.StatusCode != tc.status {
 			t.Errorf("%v: %d, want %d", tc.headers, resp.StatusCode, tc.status)
 		}
 	}
@@ -220,9 +220,9 @@ func TestOneLogLinePerRequest(t *testing.T) {
 	b := setup(t)
 	before := strings.Count(b.log.String(), `"msg":"request"`)
 	const canary = "canary"
-	b.request(t, http.MethodPost, "/api/jobs", fields{"kind": "prompt", "input": fields{"text": canary}}, header("Authorization", canary))
-	b.request(t, http.MethodGet, "/api/jobs/"+strings.Repeat("a", 30)+"?wait="+canary, nil)
-	b.request(t, http.MethodGet, "/"+canary, nil)
+	b.submit(t, fields{"kind": "prompt", "input": fields{"text": canary}}, header("Authorization", canary))
+	b.get(t, "/api/jobs/"+strings.Repeat("a", 30)+"?wait="+canary)
+	b.get(t, "/"+canary)
 	b.request(t, canary, "/livez", nil)
 	eventually(t, "four lines", func() bool { return strings.Count(b.log.String(), `"msg":"request"`) == before+4 })
 	log := b.log.String()

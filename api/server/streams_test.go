@@ -44,10 +44,10 @@ func withStreamLimits(caller, all int) func(*server.Config, *server.Deps) {
 func TestStreamsOfOneCallerAreBounded(t *testing.T) {
 	t.Parallel()
 	b := setup(t, withStreamLimits(2, 0))
-	ann := bearer(b.signUp(t, annEmail).Token)
+	ann := b.newMember(t, annEmail)
 	one, _ := guest()
 	other, _ := guest()
-	b.push(t, newSpec(job.OwnerAnonymous, "job-a", job.KindImage, imageInput()))
+	b.push(t, imageSpec(job.OwnerAnonymous, "job-a"))
 	const all, single = "/api/events", "/api/jobs/job-a/events"
 	for name, tc := range map[string]struct {
 		path    string
@@ -69,17 +69,17 @@ func TestStreamsOfOneCallerAreBounded(t *testing.T) {
 			}
 			closers = append(closers, closeStream)
 		}
-		resp := b.request(t, http.MethodGet, tc.path, nil, tc.options...)
+		resp := b.get(t, tc.path, tc.options...)
 		f := resp.problem(t, http.StatusTooManyRequests, "too_many_streams")
 		if resp.Header.Get("Retry-After") == "" || !strings.Contains(f.Detail, "GET /api/events") || !strings.Contains(f.Detail, "2") {
 			t.Errorf("%s: %v, %+v", name, resp.Header, f)
 		}
 		if name == "nobody, by IPv6" {
 			// The same /64 is the same caller.
-			b.request(t, http.MethodGet, tc.path, nil, fromIP("2001:db8::2")).problem(t, http.StatusTooManyRequests, "too_many_streams")
+			b.get(t, tc.path, fromIP("2001:db8::2")).problem(t, http.StatusTooManyRequests, "too_many_streams")
 		}
 		// HEAD opens nothing, so it is answered, and counts nothing.
-		b.request(t, http.MethodHead, tc.path, nil, tc.options...).expect(t, http.StatusOK)
+		b.head(t, tc.path, tc.options...).expect(t, http.StatusOK)
 		if status, closeStream := b.open(t, tc.path, tc.others...); status != http.StatusOK {
 			t.Errorf("%s: another caller gets %d", name, status)
 		} else {
@@ -107,9 +107,9 @@ func TestNewCookiesDoNotRaiseTheLimit(t *testing.T) {
 		}
 	}
 	c, _ := guest()
-	b.request(t, http.MethodGet, "/api/events", nil, cookie(c), fromIP("10.0.0.1")).problem(t, http.StatusTooManyRequests, "too_many_streams")
+	b.get(t, "/api/events", cookie(c), fromIP("10.0.0.1")).problem(t, http.StatusTooManyRequests, "too_many_streams")
 	// Members are counted by themselves, and guests elsewhere by theirs.
-	if status, _ := b.open(t, "/api/events", bearer(b.signUp(t, annEmail).Token), fromIP("10.0.0.1")); status != http.StatusOK {
+	if status, _ := b.open(t, "/api/events", b.newMember(t, annEmail), fromIP("10.0.0.1")); status != http.StatusOK {
 		t.Errorf("a member gets %d", status)
 	}
 	if status, _ := b.open(t, "/api/events", cookie(c), fromIP("10.0.0.2")); status != http.StatusOK {
@@ -125,7 +125,7 @@ func TestStreamsOfTheProcessAreBounded(t *testing.T) {
 	for range 3 {
 		_, last = b.open(t, "/api/events", cookie(c))
 	}
-	resp := b.request(t, http.MethodGet, "/api/events", nil, cookie(c))
+	resp := b.get(t, "/api/events", cookie(c))
 	resp.problem(t, http.StatusServiceUnavailable, "unavailable")
 	if resp.Header.Get("Retry-After") == "" {
 		t.Errorf("headers %v", resp.Header)
@@ -143,11 +143,11 @@ func TestRejectedStreamsReleaseSlots(t *testing.T) {
 	b := setup(t, withStreamLimits(1, 1))
 	storeFinishedJob(t, b, "job-a", []byte("x"), "image/png")
 	for range 3 {
-		b.request(t, http.MethodGet, "/api/jobs/job-a/events", nil, header("Last-Event-ID", "end")).expect(t, http.StatusNoContent)
-		b.request(t, http.MethodGet, "/api/jobs/job-b/events", nil).problem(t, http.StatusNotFound, "not_found")
-		b.request(t, http.MethodGet, "/api/jobs/job-a/events", nil).expect(t, http.StatusOK)
-		b.request(t, http.MethodGet, "/api/events", nil).problem(t, http.StatusUnauthorized, "identity_required")
-		b.request(t, http.MethodGet, "/api/jobs/job-b?wait=1", nil).problem(t, http.StatusNotFound, "not_found")
+		b.get(t, "/api/jobs/job-a/events", header("Last-Event-ID", "end")).expect(t, http.StatusNoContent)
+		b.get(t, "/api/jobs/job-b/events").problem(t, http.StatusNotFound, "not_found")
+		b.get(t, "/api/jobs/job-a/events").expect(t, http.StatusOK)
+		b.get(t, "/api/events").problem(t, http.StatusUnauthorized, "identity_required")
+		b.get(t, "/api/jobs/job-b?wait=1").problem(t, http.StatusNotFound, "not_found")
 	}
 	if n, keys := server.Streams(b.server); n != 0 || keys != 0 {
 		t.Errorf("%d streams of %d callers are left", n, keys)
@@ -158,7 +158,7 @@ func TestRejectedStreamsReleaseSlots(t *testing.T) {
 func TestWaitsAreBounded(t *testing.T) {
 	t.Parallel()
 	b := setup(t, withStreamLimits(1, 0))
-	spec := b.push(t, newSpec(job.OwnerAnonymous, "job-a", job.KindImage, imageInput()))
+	spec := b.push(t, imageSpec(job.OwnerAnonymous, "job-a"))
 	const waits = 10
 	statuses := make(chan int, waits)
 	for range waits {
@@ -175,13 +175,13 @@ func TestWaitsAreBounded(t *testing.T) {
 		}()
 	}
 	eventually(t, "all wait", func() bool { return server.Waits(b.server) == waits })
-	resp := b.request(t, http.MethodGet, "/api/jobs/job-a?wait=60", nil)
+	resp := b.get(t, "/api/jobs/job-a?wait=60")
 	if f := resp.problem(t, http.StatusTooManyRequests, "too_many_streams"); !strings.Contains(f.Detail, fmt.Sprint(waits)) {
 		t.Errorf("%+v", f)
 	}
 	// Who does not wait is answered, also who would have waited for a new job: it is accepted all the same.
-	b.request(t, http.MethodGet, "/api/jobs/job-a", nil).expect(t, http.StatusOK)
-	accepted := b.request(t, http.MethodPost, "/api/jobs", fields{"kind": "translation", "input": fields{"text": "x"}}, header("Prefer", "wait=60")).expect(t, http.StatusAccepted)
+	b.get(t, "/api/jobs/job-a").expect(t, http.StatusOK)
+	accepted := b.submit(t, fields{"kind": "translation", "input": fields{"text": "x"}}, preferWait(60)).expect(t, http.StatusAccepted)
 	if got := accepted.Header.Get("Preference-Applied"); got != "" {
 		t.Errorf("applied %q", got)
 	}

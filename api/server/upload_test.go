@@ -1,10 +1,8 @@
 package server_test
 
 import (
-	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -18,7 +16,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/server/internal/pipetest"
 )
 
-// TestUploadsAtEveryRate sends bodies over a connection in memory, whose deadlines follow the clock of a bubble.
+// TestUploadsAtEveryRate sends bodies over an in-memory connection whose deadlines follow the clock of a synctest bubble.
 func TestUploadsAtEveryRate(t *testing.T) {
 	t.Parallel()
 	const second = time.Second
@@ -28,18 +26,18 @@ func TestUploadsAtEveryRate(t *testing.T) {
 		rate  int
 		taken int
 		code  string
-		// least and most bound when the answer comes.
+		// least and most bound the time until the response.
 		least, most time.Duration
 	}{
-		"nothing comes":                 {100 << 10, 0, 0, "upload_too_slow", 5 * second, 6 * second},
-		"slow from the start":           {1 << 20, 8 << 10, 0, "upload_too_slow", 5 * second, 15 * second},
-		"slow enough":                   {1 << 20, 20 << 10, 0, "", 50 * second, 55 * second},
-		"slow while others are few":     {1 << 20, 20 << 10, server.MaxHeldUploads/2 - 1, "", 50 * second, 55 * second},
-		"slow while others are many":    {1 << 20, 20 << 10, server.MaxHeldUploads / 2, "upload_too_slow", 12 * second, 15 * second},
-		"fast while others are many":    {1 << 20, 80 << 10, server.MaxHeldUploads / 2, "", 12 * second, 15 * second},
-		"slow and no place needed":      {server.UploadHead - 1, 20 << 10, server.MaxHeldUploads, "", 12 * second, 15 * second},
-		"too large to be kept":          {12 << 20, 256 << 10, 0, "picture_too_large", 47 * second, 50 * second},
-		"too large and then it is slow": {5 << 20, 17 << 10, 0, "upload_too_slow", 299 * second, 301 * second},
+		"no data sent":            {100 << 10, 0, 0, "upload_too_slow", 5 * second, 6 * second},
+		"slow from the start":     {1 << 20, 8 << 10, 0, "upload_too_slow", 5 * second, 15 * second},
+		"slow enough":             {1 << 20, 20 << 10, 0, "", 50 * second, 55 * second},
+		"slow among few others":   {1 << 20, 20 << 10, server.MaxHeldUploads/2 - 1, "", 50 * second, 55 * second},
+		"slow among many others":  {1 << 20, 20 << 10, server.MaxHeldUploads / 2, "upload_too_slow", 12 * second, 15 * second},
+		"fast among many others":  {1 << 20, 80 << 10, server.MaxHeldUploads / 2, "", 12 * second, 15 * second},
+		"slow and no slot needed": {server.UploadHead - 1, 20 << 10, server.MaxHeldUploads, "", 12 * second, 15 * second},
+		"too large":               {12 << 20, 256 << 10, 0, "picture_too_large", 47 * second, 50 * second},
+		"too large, and slow":     {5 << 20, 17 << 10, 0, "upload_too_slow", 299 * second, 301 * second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -72,7 +70,7 @@ func TestUploadsAtEveryRate(t *testing.T) {
 	}
 }
 
-// trickle writes so many bytes at a rate.
+// trickle writes size bytes at a rate in bytes a second.
 func trickle(ctx context.Context, conn net.Conn, size, rate int) {
 	if rate == 0 {
 		_, _ = conn.Write([]byte{'x'})
@@ -93,7 +91,7 @@ func trickle(ctx context.Context, conn net.Conn, size, rate int) {
 	}
 }
 
-// TestUploadWithoutSlot waits for a place that nobody gives back.
+// TestUploadWithoutSlot waits for a slot that is never released.
 func TestUploadWithoutSlot(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -108,7 +106,7 @@ func TestUploadWithoutSlot(t *testing.T) {
 				_, _ = fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", 1<<20)
 				trickle(ctx, conn, 1<<20, 1<<20)
 			}()
-			// It is no problem of its own: the error table makes 503 of it.
+			// The error is not a Problem: the error table maps it to 503.
 			if code := <-outcomes; code != "" || time.Since(began) < 10*time.Second {
 				t.Errorf("%q after %v", code, time.Since(began))
 			}
@@ -117,14 +115,12 @@ func TestUploadWithoutSlot(t *testing.T) {
 	})
 }
 
-// TestSlowUploadsDoNotBlockOthers has many members send the beginnings of uploads, and others save in the meantime.
+// TestSlowUploadsDoNotBlockOthers saves an image while uploads of many other members are incomplete.
 func TestSlowUploadsDoNotBlockOthers(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(cfg *server.Config, _ *server.Deps) { cfg.MaxSignups = 0 }, withLongUploadGrace)
-	ann := bearer(b.signUp(t, annEmail).Token)
-	encoded, err := json.Marshal(saveBody(largePNG(t)))
-	must(t, err)
-	body := string(encoded)
+	ann := b.newMember(t, annEmail)
+	body := string(marshal(t, saveBody(largePNG(t))))
 	const members = server.MaxHeldUploads/2 + 2
 	for n := range members {
 		who := b.signUp(t, fmt.Sprintf("slow%d@example.org", n))
@@ -132,13 +128,13 @@ func TestSlowUploadsDoNotBlockOthers(t *testing.T) {
 			conn := b.sendHead(t, imagesRoute+"save", body, who)
 			part := server.UploadHead / 2
 			if n%2 == 0 {
-				part = 2 * server.UploadHead // These need a place.
+				part = 2 * server.UploadHead // These need a slot.
 			}
 			_, err := io.WriteString(conn, body[:part])
 			must(t, err)
 		}
 	}
-	eventually(t, "the slow uploads are under way", func() bool {
+	eventually(t, "the slow uploads are in progress", func() bool {
 		total, owners := server.Uploads(b.server)
 		return total == 2*members && owners == members
 	})
@@ -146,48 +142,40 @@ func TestSlowUploadsDoNotBlockOthers(t *testing.T) {
 	b.saveImage(t, largePNG(t), ann)
 }
 
-// patient lets uploads take the time that a busy machine needs.
+// withLongUploadGrace disables the minimum rate of uploads, which a busy machine may miss.
 func withLongUploadGrace(_ *server.Config, deps *server.Deps) { deps.UploadGrace = time.Hour }
 
-// TestUploadsPerMemberAreLimited are bounded; those of others are not touched by it, and what ended makes room.
+// TestUploadsPerMemberAreLimited checks that the limit does not affect other members, and that finished uploads free slots.
 func TestUploadsPerMemberAreLimited(t *testing.T) {
 	t.Parallel()
 	b := setup(t, withLongUploadGrace)
 	session := b.signUp(t, annEmail)
-	ann, bob := bearer(session.Token), bearer(b.signUp(t, "bob@example.org").Token)
-	encoded, err := json.Marshal(saveBody(largePNG(t)))
-	must(t, err)
-	body := string(encoded)
+	ann, bob := bearer(session.Token), b.newMember(t, "bob@example.org")
+	body := string(marshal(t, saveBody(largePNG(t))))
 	var first net.Conn
 	for range 2 {
 		first = b.sendHead(t, imagesRoute+"save", body, session)
 		_, err := io.WriteString(first, body[:10])
 		must(t, err)
 	}
-	eventually(t, "the uploads are under way", func() bool { n, _ := server.Uploads(b.server); return n == 2 })
-	f := b.request(t, http.MethodPost, imagesRoute+"save", saveBody(largePNG(t)), ann).accountError(t, http.StatusTooManyRequests, "too_many_uploads")
+	eventually(t, "the uploads are in progress", func() bool { n, _ := server.Uploads(b.server); return n == 2 })
+	f := b.post(t, imagesRoute+"save", saveBody(largePNG(t)), ann).accountError(t, http.StatusTooManyRequests, "too_many_uploads")
 	if f.RetryAfter == 0 {
 		t.Errorf("%+v", f)
 	}
-	// What is small does not count, nor do others.
+	// Small images and other members are not limited.
 	b.saveImage(t, jpegImage(t, 8), ann)
 	b.saveImage(t, largePNG(t), bob)
 	must(t, first.SetDeadline(time.Now().Add(hang)))
-	_, err = io.WriteString(first, body[10:])
+	_, err := io.WriteString(first, body[10:])
 	must(t, err)
-	answers := bufio.NewReader(first)
-	for range 2 { // The first one asks for the body.
-		resp, err := http.ReadResponse(answers, nil)
-		must(t, err)
-		_ = resp.Body.Close()
-		if resp.StatusCode != http.StatusContinue && resp.StatusCode != http.StatusCreated {
-			t.Errorf("status %d", resp.StatusCode)
-		}
+	if resp := finalResponse(t, first); resp.StatusCode != http.StatusCreated {
+		t.Errorf("status %d", resp.StatusCode)
 	}
 	b.saveImage(t, largePNG(t), ann)
 }
 
-// TestSlowUploadError reads the whole answer.
+// TestSlowUploadError reads the whole response.
 func TestSlowUploadError(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -195,24 +183,18 @@ func TestSlowUploadError(t *testing.T) {
 	conn := b.sendHead(t, imagesRoute+"save", string(bytes.Repeat([]byte{'x'}, 1<<20)), ann)
 	_, err := io.WriteString(conn, "{")
 	must(t, err)
-	answers := bufio.NewReader(conn)
-	resp, err := http.ReadResponse(answers, nil)
-	for err == nil && resp.StatusCode == http.StatusContinue {
-		resp, err = http.ReadResponse(answers, nil)
-	}
-	must(t, err)
+	resp := finalResponse(t, conn)
 	var f struct{ Code, Error string }
-	must(t, json.NewDecoder(resp.Body).Decode(&f))
-	_ = resp.Body.Close()
+	resp.decode(t, &f)
 	if resp.StatusCode != http.StatusRequestTimeout || f.Code != "upload_too_slow" || f.Error == "" || !resp.Close {
 		t.Errorf("%d %+v, %v", resp.StatusCode, f, resp.Header)
 	}
 	if n, _ := server.Uploads(b.server); n != 0 {
-		t.Errorf("%d uploads are left", n)
+		t.Errorf("%d uploads in progress", n)
 	}
 }
 
-// TestStopEndsUploads stops the server while an upload is under way.
+// TestStopEndsUploads stops the server during an upload.
 func TestStopEndsUploads(t *testing.T) {
 	t.Parallel()
 	b := setup(t, withLongUploadGrace)
@@ -220,15 +202,9 @@ func TestStopEndsUploads(t *testing.T) {
 	conn := b.sendHead(t, imagesRoute+"save", string(bytes.Repeat([]byte{'x'}, 1<<20)), ann)
 	_, err := io.WriteString(conn, "{")
 	must(t, err)
-	eventually(t, "the upload is under way", func() bool { n, _ := server.Uploads(b.server); return n == 1 })
+	eventually(t, "the upload is in progress", func() bool { n, _ := server.Uploads(b.server); return n == 1 })
 	b.stop(errors.New("the test ends"))
-	answers := bufio.NewReader(conn)
-	resp, err := http.ReadResponse(answers, nil)
-	for err == nil && resp.StatusCode == http.StatusContinue {
-		resp, err = http.ReadResponse(answers, nil)
-	}
-	must(t, err)
-	_ = resp.Body.Close()
+	resp := finalResponse(t, conn)
 	if resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") == "" {
 		t.Errorf("%d, %v", resp.StatusCode, resp.Header)
 	}

@@ -51,7 +51,7 @@ type App struct {
 	running lifecycle.Stack
 }
 
-// New returns a process that does nothing until Start. It fails when a setting cannot be used.
+// New validates the settings and returns a process, which Start starts.
 func New(cfg Config, log *slog.Logger) (*App, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -62,8 +62,8 @@ func New(cfg Config, log *slog.Logger) (*App, error) {
 	return &App{cfg: cfg, log: log, metrics: metrics, served: make(chan error, 1)}, nil
 }
 
-// Start starts everything and listens once it can serve. While it waits for an external NATS it listens after some seconds
-// and reports that it is not ready. ctx bounds the start only. When it fails nothing is left running.
+// Start starts all parts and opens the port once the process can serve. If an external NATS is unreachable, the port opens
+// after StartupGrace and requests get 503. ctx bounds the start only. If Start fails, nothing is left running.
 func (a *App) Start(ctx context.Context) error {
 	if err := a.start(ctx); err != nil {
 		return errors.Join(err, a.Stop(context.WithoutCancel(ctx)))
@@ -71,9 +71,9 @@ func (a *App) Start(ctx context.Context) error {
 	return nil
 }
 
-// start is one long function on purpose: it shows the order in which the parts start. They stop in reverse order.
+// start is one long function on purpose: it shows the order in which the parts start. They stop in the reverse order.
 func (a *App) start(ctx context.Context) error {
-	door, err := server.NewStartupHandler(a.cfg.Server, a.metrics, a.log)
+	startup, err := server.NewStartupHandler(a.cfg.Server, a.metrics, a.log)
 	if err != nil {
 		return err
 	}
@@ -88,9 +88,9 @@ func (a *App) start(ctx context.Context) error {
 	}
 	a.running.Push(metrics.StopStep())
 
-	// NATS and what is stored in it.
+	// NATS, the signing key, the queue and the results.
 	a.cfg.Broker.Observer = a.metrics
-	b, shut, err := a.openBroker(ctx, door)
+	b, closePort, err := a.openBroker(ctx, startup)
 	if err != nil {
 		return err
 	}
@@ -142,23 +142,23 @@ func (a *App) start(ctx context.Context) error {
 		a.running.Push(a.worker.StopStep())
 	}
 
-	// Accounts and what belongs to them.
-	accounts, recovery, err := a.people(ctx, secret)
+	// Accounts and their data.
+	accounts, mailer, err := a.openAccounts(ctx, secret)
 	if err != nil {
 		return err
 	}
-	box, err := feedback.New(ctx, b)
+	feedbacks, err := feedback.New(ctx, b)
 	if err != nil {
 		return err
 	}
-	pictures, err := gallery.New(ctx, b)
+	images, err := gallery.New(ctx, b)
 	if err != nil {
 		return err
 	}
 	quotas := a.quota()
 	eraser := erasure.New(accounts, service, []erasure.Part{
-		{Name: "feedback", Erase: box.Erase},
-		{Name: "saved images", Erase: pictures.Erase},
+		{Name: "feedback", Erase: feedbacks.Erase},
+		{Name: "saved images", Erase: images.Erase},
 		{Name: "jobs", Erase: service.Erase},
 		{Name: "counters", Erase: func(ctx context.Context, owner string) error {
 			return quotas.Forget(ctx, jobs.MemberCounters(secret, owner)...)
@@ -167,13 +167,13 @@ func (a *App) start(ctx context.Context) error {
 	eraser.Start()
 	a.onStop("eraser", eraser.Stop)
 
-	// The HTTP API. The port opens now, unless a long wait for NATS has opened it already.
+	// The HTTP API. The port opens now unless openBroker has opened it.
 	models, err := catalogue.NewLive(ctx, b, a.log)
 	if err != nil {
 		return err
 	}
 	a.server, err = server.New(a.cfg.Server, server.Deps{
-		Accounts: accounts, Recovery: recovery, Feedback: box, Gallery: pictures, Google: a.google(),
+		Accounts: accounts, Recovery: mailer, Feedback: feedbacks, Gallery: images, Google: a.google(),
 		Jobs: service, Store: a.store, Queue: a.queue, Control: a.control, Feed: live, Broker: b, Quota: quotas, Eraser: eraser, VerifyEmail: a.cfg.verifies(),
 		Catalogue: catalogue.Builtin(), Models: models.Current,
 		Metrics: a.metrics, Tracing: a.tracing, Log: a.log, Secret: secret, OpenAPI: a.cfg.OpenAPI, Web: web.FS(),
@@ -186,30 +186,30 @@ func (a *App) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	door.Open(a.server)
-	if shut == nil {
-		if shut, err = a.listen(ctx, door); err != nil {
+	startup.Open(a.server)
+	if closePort == nil {
+		if closePort, err = a.listen(ctx, startup); err != nil {
 			return err
 		}
 	}
 	a.recordDeployment(ctx)
 	a.logStart(ctx)
 	// The listener stops first, because requests need everything else.
-	a.running.Push(lifecycle.Step{Name: "listener", Stop: shut, Weight: 8})
+	a.running.Push(lifecycle.Step{Name: "listener", Stop: closePort, Weight: 8})
 	return nil
 }
 
-// simulated reports whether the worker of this process talks to the simulator.
+// simulated reports whether the worker in this process uses the simulator.
 func (a *App) simulated() bool { return a.worker != nil && a.cfg.Worker.Upstreams.Simulated() }
 
-// quota returns the quotas of guests and members. Whether workers in other processes simulate is unknown, so SIMULATOR=on
-// decides there.
+// quota returns the quotas of guests and members. Whether workers in other processes use the simulator is unknown, so
+// SIMULATOR=on decides in that case.
 func (a *App) quota() *quota.Quota {
 	simulated := a.simulated() || a.cfg.Worker.Upstreams.Simulator == "on"
 	return quota.New(a.broker, a.cfg.Server.Quota.Plans(simulated), nil)
 }
 
-// onOff returns the value of a switch that is on or off.
+// onOff returns control.SwitchOn or control.SwitchOff.
 func onOff(on bool) string {
 	if on {
 		return control.SwitchOn
@@ -217,7 +217,7 @@ func onOff(on bool) string {
 	return control.SwitchOff
 }
 
-// missing returns the variables that the worker of this process needs and that are not set.
+// missing returns the unset variables that the worker in this process requires.
 func (a *App) missing() []string {
 	if a.worker == nil {
 		return nil
@@ -225,8 +225,8 @@ func (a *App) missing() []string {
 	return a.cfg.Worker.Upstreams.Missing()
 }
 
-// listen opens the port and serves door on it, so that the port is known when it returns. shut closes it gracefully.
-func (a *App) listen(ctx context.Context, door *server.StartupHandler) (shut func(context.Context) error, err error) {
+// listen opens the port and serves h on it. closePort closes the port gracefully.
+func (a *App) listen(ctx context.Context, h *server.StartupHandler) (closePort func(context.Context) error, err error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", a.cfg.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("listen on LISTEN_ADDR: %w", err)
@@ -234,21 +234,21 @@ func (a *App) listen(ctx context.Context, door *server.StartupHandler) (shut fun
 	a.listener = listener
 	listener = newGracefulListener(listener)
 	base, endStreams := context.WithCancelCause(context.WithoutCancel(ctx))
-	srv := door.HTTP(base)
+	srv := h.HTTP(base)
 	go func() { a.served <- srv.Serve(listener) }()
-	// For a start that fails before shut is registered.
+	// In case the start fails before closePort is registered.
 	a.onStop("port", func(context.Context) error {
 		endStreams(server.ErrStopping)
 		return srv.Close()
 	})
 	return func(ctx context.Context) error {
-		// First, so that clients whose stream or wait ends do not reconnect to this process.
+		// The port closes first, so that clients whose stream or wait ends do not reconnect to this process.
 		_ = listener.Close()
 		endStreams(server.ErrStopping)
 		a.settle(ctx)
 		err := srv.Shutdown(ctx)
 		if ctx.Err() != nil {
-			// A client that does not send its request or read its response is not an error of this process.
+			// A client that does not complete its request or does not read its response is not an error of the server.
 			a.log.WarnContext(ctx, "connections closed with requests in flight")
 			return srv.Close()
 		}
@@ -256,7 +256,7 @@ func (a *App) listen(ctx context.Context, door *server.StartupHandler) (shut fun
 	}, nil
 }
 
-// Run starts the process, prints its addresses on out, and stops it when ctx ends or the listener fails.
+// Run starts the process, prints its URLs to out, and stops it when ctx ends or the listener fails.
 func (a *App) Run(ctx context.Context, out io.Writer) error {
 	if a.cfg.Console == nil {
 		a.cfg.Console = out
@@ -276,7 +276,7 @@ func (a *App) Run(ctx context.Context, out io.Writer) error {
 		a.log.InfoContext(ctx, "api stopping", slog.String("drain_delay", a.cfg.DrainDelay.String()),
 			slog.String("stop_timeout", a.cfg.StopTimeout.String()))
 		a.drain(context.WithoutCancel(ctx), out)
-		_, _ = fmt.Fprintln(out, a.farewell())
+		_, _ = fmt.Fprintln(out, a.stopMessage())
 	case err = <-a.served:
 		if errors.Is(err, http.ErrServerClosed) {
 			err = nil
@@ -288,16 +288,16 @@ func (a *App) Run(ctx context.Context, out io.Writer) error {
 	return err
 }
 
-// Addr returns the address on which the process listens; it is known after Start.
+// Addr returns the address that the process listens on. It is valid after Start.
 func (a *App) Addr() string { return a.listener.Addr().String() }
 
-// URL returns the root address of the process; it is known after Start.
+// URL returns the root URL of the process. It is valid after Start.
 func (a *App) URL() string { return "http://" + a.Addr() }
 
 // Broker returns the broker, for tests.
 func (a *App) Broker() *broker.Broker { return a.broker }
 
-// Simulator returns the simulator that replaces the upstreams, or nil.
+// Simulator returns the simulator that this process uses in place of the upstreams, or nil.
 func (a *App) Simulator() *simulator.Simulator {
 	if a.worker == nil {
 		return nil
@@ -305,5 +305,5 @@ func (a *App) Simulator() *simulator.Simulator {
 	return a.worker.Simulator()
 }
 
-// Routes returns every route that is served.
+// Routes returns all routes of the API.
 func (a *App) Routes() []server.Route { return a.server.Routes() }

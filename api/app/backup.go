@@ -17,16 +17,16 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/env"
 )
 
-// BackupConfig is the settings of the commands backup and restore.
+// BackupConfig has the settings of the commands backup and restore.
 type BackupConfig struct {
 	Broker    broker.Config
 	JWTSecret env.Secret `env:"JWT_SECRET" doc:"Key for tokens and cookies; only its fingerprint gets into a backup."`
 }
 
-// Validate reports all faults at once.
+// Validate returns all invalid settings as one error.
 func (c *BackupConfig) Validate() error { return c.Broker.Validate() }
 
-// fingerprint returns the fingerprint of JWT_SECRET or of the secret in DATA_DIR, or "" when there is none yet.
+// fingerprint returns the fingerprint of JWT_SECRET or of the secret in DATA_DIR, or "" if there is none yet.
 func (c *BackupConfig) fingerprint() (string, error) {
 	if c.JWTSecret != "" {
 		return backup.Fingerprint([]byte(c.JWTSecret.Reveal())), nil
@@ -44,10 +44,10 @@ func (c *BackupConfig) fingerprint() (string, error) {
 	return backup.Fingerprint([]byte(strings.TrimSpace(string(kept)))), nil
 }
 
-// backupCloseTimeout bounds the closing of the store after a backup or a restore; the embedded NATS flushes its data.
+// backupCloseTimeout bounds the closing of the store after a backup or a restore. The embedded NATS flushes its data then.
 const backupCloseTimeout = time.Minute
 
-// open opens the store without declaring anything in it.
+// open opens the store without declaring streams and buckets.
 func (c *BackupConfig) open(ctx context.Context, log *slog.Logger) (b *broker.Broker, closeStore func() error, err error) {
 	b, err = broker.OpenUndeclared(ctx, c.Broker, log)
 	if err != nil {
@@ -60,7 +60,7 @@ func (c *BackupConfig) open(ctx context.Context, log *slog.Logger) (b *broker.Br
 	}, nil
 }
 
-// Backup writes a backup of the NATS of NATS_URL, which may be in use.
+// Backup writes a backup of the NATS at NATS_URL, which may be in use.
 func Backup(ctx context.Context, cfg BackupConfig, log *slog.Logger, w io.Writer) (m *backup.Manifest, err error) {
 	secret, err := cfg.fingerprint()
 	if err != nil {
@@ -74,9 +74,9 @@ func Backup(ctx context.Context, cfg BackupConfig, log *slog.Logger, w io.Writer
 	return backup.Create(ctx, b, secret, w)
 }
 
-// Restore writes a verified backup into the empty store of DATA_DIR or NATS_URL. discard first removes what an interrupted
-// restore has left there. sameSecret reports whether the store will be opened with the JWT_SECRET that the backup was made
-// with, as far as both are known. It fails as backup.Restore does, and with broker.ErrInUse while an API runs on DATA_DIR.
+// Restore writes a verified backup into the empty store in DATA_DIR or at NATS_URL. If discard is set, it first removes the
+// data of an interrupted restore. sameSecret is false if the backup was made with a known JWT_SECRET that differs from the
+// current one. Restore fails like backup.Restore, and with broker.ErrInUse while an API runs on DATA_DIR.
 func Restore(ctx context.Context, cfg BackupConfig, log *slog.Logger, m *backup.Manifest, file io.Reader, discard bool) (sameSecret bool, err error) {
 	secret, err := cfg.fingerprint()
 	if err != nil {

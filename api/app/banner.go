@@ -8,8 +8,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
-// banner prints where the process listens, where its data is stored and which services it uses. It is for the person at the
-// terminal and is printed at every log level; it is not part of the log.
+// banner prints the URL of the page, where data is stored and which services are used. It is for the person at the terminal:
+// it is printed at every log level and is not part of the log.
 func (a *App) banner(out io.Writer) {
 	version, commit, built := telemetry.Version()
 	lines := [][2]string{{"page and API", a.URL()}}

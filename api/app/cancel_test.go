@@ -15,7 +15,7 @@ import (
 )
 
 // refusal is what a cancel that comes too late is answered with.
-type refusal struct {
+type cancelConflict struct {
 	Code string      `json:"code"`
 	Job  apptest.Job `json:"job"`
 }
@@ -46,15 +46,15 @@ func TestCancelInEveryState(t *testing.T) {
 		},
 		"running": {
 			slots: 1, rule: simulator.Rule{Hold: true}, cancel: "while_running", calls: 1,
-			arrange: func(t *testing.T, i *instance, _ string) { i.called(t, 1) },
+			arrange: func(t *testing.T, i *instance, _ string) { i.awaitCalls(t, 1) },
 		},
 		"retrying": {
 			slots: 1, rule: simulator.Rule{Status: http.StatusInternalServerError}, cancel: "while_running", calls: 1,
-			arrange: func(t *testing.T, i *instance, id string) { i.reads(t, id, "retrying") },
+			arrange: func(t *testing.T, i *instance, id string) { i.awaitStatus(t, id, "retrying") },
 		},
 		"throttled": {
 			slots: 1, rule: simulator.Rule{Fault: "rate_limited", RetryAfter: time.Hour}, cancel: "while_running", calls: 1,
-			arrange: func(t *testing.T, i *instance, id string) { i.reads(t, id, "retrying") },
+			arrange: func(t *testing.T, i *instance, id string) { i.awaitStatus(t, id, "retrying") },
 		},
 		"succeeded": {
 			slots: 1, status: "succeeded", calls: 1,
@@ -73,14 +73,14 @@ func TestCancelInEveryState(t *testing.T) {
 			if err := i.Simulator().Script(tc.rule); err != nil {
 				t.Fatal(err)
 			}
-			v := i.Submit(t, boat("a boat"))
+			v := i.Submit(t, imageBody("a boat"))
 			if tc.arrange != nil {
 				tc.arrange(t, i, v.ID)
 			}
 			for range 2 {
 				resp := i.Do(t, http.MethodPost, v.Path("cancel"), nil)
 				if tc.cancel == "" {
-					var late refusal
+					var late cancelConflict
 					resp.Decode(t, &late)
 					if resp.StatusCode != http.StatusConflict || late.Code != "already_finished" || late.Job.ID != v.ID || late.Job.Status != tc.status {
 						t.Errorf("cancel: %d %s", resp.StatusCode, resp.Data)
@@ -111,7 +111,7 @@ func TestCancelInEveryState(t *testing.T) {
 }
 
 // called waits until the upstream was called n times.
-func (i *instance) called(t *testing.T, n int) {
+func (i *instance) awaitCalls(t *testing.T, n int) {
 	t.Helper()
 	if err := i.Simulator().WaitCalls(t.Context(), simulator.KindImage, n); err != nil {
 		t.Fatal(err)
@@ -119,7 +119,7 @@ func (i *instance) called(t *testing.T, n int) {
 }
 
 // reads waits until a job has a status.
-func (i *instance) reads(t *testing.T, id, status string) {
+func (i *instance) awaitStatus(t *testing.T, id, status string) {
 	t.Helper()
 	for end := time.Now().Add(hang); ; {
 		var v apptest.Job
@@ -132,8 +132,8 @@ func (i *instance) reads(t *testing.T, id, status string) {
 	}
 }
 
-// TestCancelBreaksCallsOff cancels jobs whose calls would never end by themselves, and sees each call end.
-func TestCancelBreaksCallsOff(t *testing.T) {
+// TestCancelAbortsUpstreamCalls cancels jobs whose calls would never end by themselves, and sees each call end.
+func TestCancelAbortsUpstreamCalls(t *testing.T) {
 	t.Parallel()
 	const jobs = 40
 	i := start(t, apptest.Config(t, t.TempDir(), fmt.Sprint("WORKER_SLOTS_IMAGE=", jobs)))
@@ -142,9 +142,9 @@ func TestCancelBreaksCallsOff(t *testing.T) {
 	}
 	ids := make([]string, jobs)
 	for n := range jobs {
-		ids[n] = i.Submit(t, boat(fmt.Sprintf("boat number %d.", n))).ID
+		ids[n] = i.Submit(t, imageBody(fmt.Sprintf("boat number %d.", n))).ID
 	}
-	i.called(t, jobs)
+	i.awaitCalls(t, jobs)
 	asked := make(map[string]time.Time)
 	for n, id := range ids {
 		asked[fmt.Sprintf("boat number %d.", n)] = time.Now()
@@ -165,9 +165,9 @@ func TestCancelBreaksCallsOff(t *testing.T) {
 	t.Logf("the slowest call was broken off after %s", slowest)
 }
 
-// TestCancelMeetsCompletion cancels two hundred jobs at random moments of their short lives. Each answer is the truth:
+// TestCancelRacesCompletion cancels two hundred jobs at random moments of their short lives. Each answer is the truth:
 // what it says of the job is said by every later reading, and a canceled job was never a succeeded one.
-func TestCancelMeetsCompletion(t *testing.T) {
+func TestCancelRacesCompletion(t *testing.T) {
 	t.Parallel()
 	i := start(t, apptest.Config(t, t.TempDir(), "WORKER_SLOTS_TEXT=16"))
 	const jobs, longest = 200, 60
@@ -193,7 +193,7 @@ func TestCancelMeetsCompletion(t *testing.T) {
 				resp.Decode(t, &now)
 				told[n] = now.Status
 			case http.StatusConflict:
-				var late refusal
+				var late cancelConflict
 				resp.Decode(t, &late)
 				told[n] = late.Job.Status
 			default:

@@ -19,12 +19,12 @@ import (
 	worker "github.com/text2image-audio/text2image-audio/worker/app"
 )
 
-// Config is every setting of one API process, grouped by the package that owns it.
+// Config has the settings of an API process, grouped by the package that owns them.
 type Config struct {
 	Listen     string        `env:"LISTEN_ADDR" envDefault:"127.0.0.1:8080" doc:"Address that the API and the page listen on."`
 	JWTSecret  env.Secret    `env:"JWT_SECRET" doc:"Key that signs tokens and cookies: at least 16 characters, preferably 32 random bytes (openssl rand -hex 32); keys from examples are rejected. Changing it ends every session. With the embedded NATS a missing key is generated and kept in DATA_DIR; with NATS_URL it is required."`
 	DrainDelay time.Duration `env:"DRAIN_DELAY" envDefault:"0s" doc:"How long the API keeps serving after SIGTERM while /readyz returns 503, before STOP_TIMEOUT begins: as long as load balancers need to notice, such as 10s. The port closes then, and kept connections are served for another second. 0s stops at once."`
-	// StopTimeout bounds the whole of a stop.
+	// StopTimeout bounds the whole stop.
 	StopTimeout time.Duration `env:"STOP_TIMEOUT" envDefault:"30s" doc:"Longest duration of a shutdown; jobs that are still running then are redelivered."`
 
 	Server    server.Config
@@ -35,13 +35,13 @@ type Config struct {
 	Mail      mail.Config
 	Google    google.Config
 
-	// Level is the level of the logger, which a runtime switch changes; nil when it cannot be changed.
+	// Level is the level of the logger, which a runtime switch changes; nil if it is fixed.
 	Level *telemetry.Level `env:"-"`
-	// OpenAPI is the OpenAPI document that is served.
+	// OpenAPI is the document served at /openapi.yaml.
 	OpenAPI []byte `env:"-"`
-	// Console is where links of password resets are printed while no mail server is set.
+	// Console is where the links of emails are printed if no mail server is configured.
 	Console io.Writer `env:"-"`
-	// StartupGrace is how long the wait for an external NATS may keep the port closed; tests shorten it.
+	// StartupGrace is how long to wait for an external NATS before the port is opened anyway; 10 s if 0.
 	StartupGrace time.Duration `env:"-"`
 	// Feed is for tests.
 	Feed feed.Config `env:"-"`
@@ -53,18 +53,18 @@ type Config struct {
 	KeepAlive time.Duration `env:"-"`
 }
 
-// minSecret is the minimum length of JWT_SECRET in characters: shorter ones can be guessed.
+// minSecret is the minimum length of JWT_SECRET in characters. Shorter keys can be guessed.
 const minSecret = 16
 
 const defaultMetricsAddr = "127.0.0.1:9091"
 
-// Load reads the settings and reports all faults at once, each by the name of its variable.
+// Load reads the settings. Its error names every variable that is missing or invalid.
 func Load(environ []string) (Config, error) {
 	cfg := Default()
 	return cfg, env.Load(environ, &cfg)
 }
 
-// Default returns the settings before any variable is read; Load adds the defaults of the variables.
+// Default returns the settings that have no variable. Load adds those of the variables.
 func Default() Config {
 	return Config{
 		Telemetry: telemetry.Config{MetricsAddr: defaultMetricsAddr},
@@ -72,7 +72,7 @@ func Default() Config {
 	}
 }
 
-// Validate reports all faults at once.
+// Validate returns all invalid settings as one error.
 func (c *Config) Validate() error {
 	var errs []error
 	if err := env.CheckAddress("LISTEN_ADDR", c.Listen); err != nil {
@@ -99,7 +99,7 @@ func (c *Config) Validate() error {
 	if c.Mail.URL != "" && len(c.Server.FrontendURLs) == 0 && !c.local() {
 		errs = append(errs, &env.Fault{Name: "FRONTEND_URL", Expected: "the URL of the page, which e-mails link to, because SMTP_URL is set"})
 	}
-	if c.Account.RequireVerified == "on" && c.Mail.URL == "" && !c.forOneself() {
+	if c.Account.RequireVerified == "on" && c.Mail.URL == "" && !c.localPage() {
 		errs = append(errs, &env.Fault{Name: "SMTP_URL", Expected: "a mail server, because REQUIRE_VERIFIED_EMAIL is on and the API is not limited to this machine"})
 	}
 	if c.Broker.Embedded() {

@@ -10,7 +10,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/app/apptest"
 )
 
-func TestContractNamesEveryRoute(t *testing.T) {
+func TestContractListsEveryRoute(t *testing.T) {
 	t.Parallel()
 	i := start(t, apptest.Config(t, t.TempDir()))
 	c := apptest.Contract(t)
@@ -22,7 +22,7 @@ func TestContractNamesEveryRoute(t *testing.T) {
 	}
 	for _, r := range i.Routes() {
 		if r.Method != http.MethodHead {
-			served = append(served, r.Method+" "+braces(r.Path))
+			served = append(served, r.Method+" "+contractPath(r.Path))
 		}
 	}
 	for _, route := range served {
@@ -38,7 +38,7 @@ func TestContractNamesEveryRoute(t *testing.T) {
 }
 
 // braces writes a route's parameters as the contract does.
-func braces(path string) string {
+func contractPath(path string) string {
 	parts := strings.Split(path, "/")
 	for n, part := range parts {
 		if strings.HasPrefix(part, ":") || strings.HasPrefix(part, "*") {
@@ -48,9 +48,9 @@ func braces(path string) string {
 	return strings.Join(parts, "/")
 }
 
-// TestAnswersKeepTheContract asks for everything, well and badly; what is asked is looked at in other tests, the answers'
+// TestResponsesMatchContract asks for everything, well and badly; what is asked is looked at in other tests, the answers'
 // shapes here, by hold.
-func TestAnswersKeepTheContract(t *testing.T) {
+func TestResponsesMatchContract(t *testing.T) {
 	t.Parallel()
 	i := start(t, apptest.Config(t, t.TempDir(), "WORKER_SLOTS_AUDIO=0"))
 	for _, path := range []string{

@@ -14,10 +14,10 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
-// recordTimeout bounds the time that a start spends on the change record.
+// recordTimeout bounds the write of the change record during a start.
 const recordTimeout = 5 * time.Second
 
-// recordDeployment adds this start to the change record and logs it. A failure does not stop the start.
+// recordDeployment adds this start to the change record and logs it. An error is logged and does not fail the start.
 func (a *App) recordDeployment(ctx context.Context) {
 	version, commit, built := telemetry.Version()
 	host, err := os.Hostname()
@@ -44,7 +44,7 @@ func (a *App) recordDeployment(ctx context.Context) {
 	a.log.InfoContext(ctx, "deployment", attrs...)
 }
 
-// logStart logs what was started with which settings.
+// logStart logs the version and the most important settings.
 func (a *App) logStart(ctx context.Context) {
 	version, commit, _ := telemetry.Version()
 	nats, upstream := a.broker.Conn().ConnectedUrlRedacted(), "workers"

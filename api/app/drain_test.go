@@ -19,7 +19,7 @@ func TestDrain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	console := &lines{said: make(chan struct{}, 16)}
+	console := &textLog{written: make(chan struct{}, 16)}
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	ended := make(chan error, 1)
@@ -28,7 +28,7 @@ func TestDrain(t *testing.T) {
 		t.Helper()
 		for !strings.Contains(console.String(), text) {
 			select {
-			case <-console.said:
+			case <-console.written:
 			case err := <-ended:
 				t.Fatalf("ended before it said %q: %v", text, err)
 			case <-t.Context().Done():
@@ -46,7 +46,7 @@ func TestDrain(t *testing.T) {
 	if resp := i.Do(t, http.MethodGet, "/readyz", nil); resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") == "" || !resp.Close {
 		t.Errorf("draining: %d %v, close %t", resp.StatusCode, resp.Header, resp.Close)
 	}
-	if v := i.Submit(t, boat("a boat")); v.ID == "" {
+	if v := i.Submit(t, imageBody("a boat")); v.ID == "" {
 		t.Error("a submission was not accepted")
 	}
 	if resp := i.Do(t, http.MethodGet, "/livez", nil); resp.StatusCode != http.StatusOK || !resp.Close {

@@ -21,7 +21,7 @@ type event struct {
 }
 
 // opened is an event stream: what its headers say, and its events one by one.
-type opened struct {
+type eventStream struct {
 	status int
 	header http.Header
 	body   io.Reader
@@ -29,7 +29,7 @@ type opened struct {
 }
 
 // stream opens an event stream, which is closed when the test ends.
-func (i *instance) stream(ctx context.Context, t testing.TB, path string, headers ...string) opened {
+func (i *instance) stream(ctx context.Context, t testing.TB, path string, headers ...string) eventStream {
 	t.Helper()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, i.URL()+path, nil)
 	if err != nil {
@@ -49,7 +49,7 @@ func (i *instance) stream(ctx context.Context, t testing.TB, path string, header
 	t.Cleanup(func() { _ = resp.Body.Close() })
 	scanner := bufio.NewScanner(resp.Body)
 	scanner.Buffer(nil, 1<<20)
-	return opened{resp.StatusCode, resp.Header, resp.Body, func() (event, bool) { return next(t, scanner) }}
+	return eventStream{resp.StatusCode, resp.Header, resp.Body, func() (event, bool) { return next(t, scanner) }}
 }
 
 func next(t testing.TB, scanner *bufio.Scanner) (e event, ok bool) {
@@ -75,7 +75,7 @@ func next(t testing.TB, scanner *bufio.Scanner) (e event, ok bool) {
 	return event{}, false
 }
 
-func TestEventsOfOneJob(t *testing.T) {
+func TestJobEvents(t *testing.T) {
 	t.Parallel()
 	i := start(t, apptest.Config(t, t.TempDir(), "WORKER_SLOTS_IMAGE=1"))
 	i.Visit(t)
@@ -132,7 +132,7 @@ func TestEventsOfOneJob(t *testing.T) {
 	}
 }
 
-func TestEventsOfAllJobs(t *testing.T) {
+func TestOwnerEvents(t *testing.T) {
 	t.Parallel()
 	i := start(t, apptest.Config(t, t.TempDir()))
 	ctx, cancel := context.WithTimeout(t.Context(), hang)

@@ -9,8 +9,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/app/apptest"
 )
 
-// TestFeedbackKeepsTheContract asks for everything about feedback, well and badly; hold looks at the answers' shapes.
-func TestFeedbackKeepsTheContract(t *testing.T) {
+// TestFeedbackMatchesContract asks for everything about feedback, well and badly; hold looks at the answers' shapes.
+func TestFeedbackMatchesContract(t *testing.T) {
 	t.Parallel()
 	cfg := apptest.Config(t, t.TempDir(), "ADMIN_KEY=the operator's own")
 	cfg.Account.Quick = true
@@ -54,16 +54,16 @@ func TestFeedbackKeepsTheContract(t *testing.T) {
 		ask{"GET", "/api/feedback/my", nil, "", 401},
 		ask{"GET", "/api/admin/feedback", nil, "", 403},
 		ask{"GET", "/api/admin/feedback?admin_key=the+operator%27s+own&limit=1", nil, "", 200},
-		ask{"GET", "/api/admin/feedback?status=odd", nil, operator, 400},
-		ask{"GET", "/api/admin/feedback?cursor=odd", nil, operator, 400},
+		ask{"GET", "/api/admin/feedback?status=odd", nil, operatorHeader, 400},
+		ask{"GET", "/api/admin/feedback?cursor=odd", nil, operatorHeader, 400},
 	)
 	try(
-		ask{"POST", "/api/admin/feedback/" + made.ID + "/processed", nil, operator, 200},
+		ask{"POST", "/api/admin/feedback/" + made.ID + "/processed", nil, operatorHeader, 200},
 		ask{"GET", "/api/feedback/my", nil, who, 200},
-		ask{"POST", "/api/admin/feedback/" + made.ID + "/pending", nil, operator, 200},
+		ask{"POST", "/api/admin/feedback/" + made.ID + "/pending", nil, operatorHeader, 200},
 		ask{"POST", "/api/admin/feedback/" + made.ID + "/pending", nil, "", 401},
-		ask{"POST", "/api/admin/feedback/nothing/processed", nil, operator, 404},
-		ask{"DELETE", "/api/admin/feedback/" + made.ID, nil, operator, 204},
-		ask{"DELETE", "/api/admin/feedback/" + made.ID, nil, operator, 404},
+		ask{"POST", "/api/admin/feedback/nothing/processed", nil, operatorHeader, 404},
+		ask{"DELETE", "/api/admin/feedback/" + made.ID, nil, operatorHeader, 204},
+		ask{"DELETE", "/api/admin/feedback/" + made.ID, nil, operatorHeader, 404},
 	)
 }

@@ -33,9 +33,9 @@ func wavSeconds(t *testing.T, data []byte) float64 {
 	return float64(len(data)-at-8) / float64(binary.LittleEndian.Uint32(data[28:]))
 }
 
-// TestOriginalPageSetsTheRateItself sends what the original's page sends for speech. It plays the file at the chosen speed,
+// TestOriginalPageSpeechSpeed sends what the original's page sends for speech. It plays the file at the chosen speed,
 // so that a file of that speed would be heard at the square of it.
-func TestOriginalPageSetsTheRateItself(t *testing.T) {
+func TestOriginalPageSpeechSpeed(t *testing.T) {
 	t.Parallel()
 	i := start(t, apptest.Config(t, t.TempDir()))
 	const text = "The tide comes in, and the boats rise one by one. 潮水上涨了。"

@@ -12,11 +12,11 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 )
 
-// google returns the sign-in with Google, or nil when it is off. Without settings, and for pages on this machine only, the
-// simulator replaces Google while it runs.
+// google returns the sign-in with Google, or nil if it is off. If it is not configured and the page is served on this machine
+// only, the simulator, if it runs, replaces Google.
 func (a *App) google() *server.Google {
 	cfg := a.cfg.Google
-	if s := a.Simulator(); !cfg.On() && s != nil && a.cfg.forOneself() {
+	if s := a.Simulator(); !cfg.On() && s != nil && a.cfg.localPage() {
 		cfg.ClientID, cfg.ClientSecret, cfg.Issuer = simulator.GoogleClientID, env.Secret(simulator.GoogleClientSecret), s.GoogleURL()
 	}
 	if !cfg.On() {
@@ -29,8 +29,8 @@ func (a *App) google() *server.Google {
 	return &server.Google{Client: google.New(cfg), Redirect: a.googleRedirect, Page: page}
 }
 
-// googleRedirect returns the URL to which Google redirects. On this machine its host is the one by which the page was opened,
-// because browsers separate cookies for localhost from those for 127.0.0.1; nothing else in a request matters.
+// googleRedirect returns the redirect URL for Google. On a loopback address its host is the Host of the request, because
+// browsers keep cookies for localhost and 127.0.0.1 apart. Other hosts in a request are ignored.
 func (a *App) googleRedirect(host string) string {
 	if a.cfg.Google.RedirectURI != "" {
 		return a.cfg.Google.RedirectURI

@@ -15,7 +15,7 @@ import (
 )
 
 // browse makes the client of an instance a browser that stops at redirects.
-func (i *instance) browse(t testing.TB) {
+func (i *instance) addCookieJar(t testing.TB) {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
 	if err != nil {
@@ -26,7 +26,7 @@ func (i *instance) browse(t testing.TB) {
 }
 
 // allow has somebody allow what an instance asks Google for, and returns what comes back.
-func (i *instance) allow(t testing.TB, email string) fields {
+func (i *instance) googleSignIn(t testing.TB, email string) fields {
 	t.Helper()
 	resp := i.Do(t, http.MethodGet, "/api/auth/google", nil)
 	if resp.StatusCode != http.StatusFound {
@@ -39,15 +39,15 @@ func (i *instance) allow(t testing.TB, email string) fields {
 	return fields{"code": back.Query().Get("code"), "state": back.Query().Get("state")}
 }
 
-// TestTheDemoSignsInWithGoogle starts the program as it comes, and holds every answer against the contract.
-func TestTheDemoSignsInWithGoogle(t *testing.T) {
+// TestDemoGoogleSignIn starts the program as it comes, and holds every answer against the contract.
+func TestDemoGoogleSignIn(t *testing.T) {
 	t.Parallel()
 	i := start(t, apptest.Config(t, t.TempDir()))
-	i.browse(t)
+	i.addCookieJar(t)
 	if resp := i.Do(t, http.MethodGet, "/api/auth/providers", nil); !strings.Contains(string(resp.Data), `"google":true`) {
 		t.Errorf("providers: %s", resp.Data)
 	}
-	brought := i.allow(t, "ada@example.com")
+	brought := i.googleSignIn(t, "ada@example.com")
 	for _, ask := range []struct {
 		path   string
 		body   any
@@ -69,23 +69,23 @@ func TestTheDemoSignsInWithGoogle(t *testing.T) {
 	if err := i.Simulator().Script(simulator.Rule{Kind: simulator.KindToken, Fault: "wrong_client_secret", Times: 1}); err != nil {
 		t.Fatal(err)
 	}
-	if resp := i.Do(t, http.MethodPost, "/api/auth/google-oauth", i.allow(t, "ada@example.com")); resp.StatusCode != http.StatusUnauthorized || !strings.Contains(string(resp.Data), "GOOGLE_CLIENT_SECRET") {
+	if resp := i.Do(t, http.MethodPost, "/api/auth/google-oauth", i.googleSignIn(t, "ada@example.com")); resp.StatusCode != http.StatusUnauthorized || !strings.Contains(string(resp.Data), "GOOGLE_CLIENT_SECRET") {
 		t.Errorf("a wrong secret: %d %s", resp.StatusCode, resp.Data)
 	}
 	i.signUp(t, "ann@example.org", "correct horse")
-	if resp := i.Do(t, http.MethodPost, "/api/auth/google-oauth", i.allow(t, "ann@example.org")); resp.StatusCode != http.StatusOK || !strings.Contains(string(resp.Data), `"hasGoogle":true`) {
+	if resp := i.Do(t, http.MethodPost, "/api/auth/google-oauth", i.googleSignIn(t, "ann@example.org")); resp.StatusCode != http.StatusOK || !strings.Contains(string(resp.Data), `"hasGoogle":true`) {
 		t.Errorf("link: %d %s", resp.StatusCode, resp.Data)
 	}
-	i.browse(t)
+	i.addCookieJar(t)
 	i.signUp(t, "bob@example.org", "correct horse")
-	i.browse(t)
-	if resp := i.Do(t, http.MethodPost, "/api/auth/google-oauth", i.allow(t, "bob@example.org")); resp.StatusCode != http.StatusUnauthorized || !strings.Contains(string(resp.Data), "link_required") {
+	i.addCookieJar(t)
+	if resp := i.Do(t, http.MethodPost, "/api/auth/google-oauth", i.googleSignIn(t, "bob@example.org")); resp.StatusCode != http.StatusUnauthorized || !strings.Contains(string(resp.Data), "link_required") {
 		t.Errorf("takeover: %d %s", resp.StatusCode, resp.Data)
 	}
 }
 
-// TestWhichGoogle looks at who is asked, and where people come back to.
-func TestWhichGoogle(t *testing.T) {
+// TestGoogleConfigurations looks at who is asked, and where people come back to.
+func TestGoogleConfigurations(t *testing.T) {
 	t.Parallel()
 	sim := simulatortest.Start(t)
 	set := []string{"GOOGLE_CLIENT_ID=" + simulator.GoogleClientID, "GOOGLE_CLIENT_SECRET=" + simulator.GoogleClientSecret, "GOOGLE_ISSUER=" + sim.GoogleURL()}
@@ -109,12 +109,12 @@ func TestWhichGoogle(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			i := start(t, apptest.Config(t, t.TempDir(), c.variables...))
-			i.browse(t)
+			i.addCookieJar(t)
 			_, port, _ := strings.Cut(strings.TrimPrefix(i.URL(), "http://"), ":")
 			if c.host == "" || c.redirect == "" {
 				c.host = ""
 			}
-			resp := i.ask(t, c.host, port)
+			resp := i.startGoogleSignIn(t, c.host, port)
 			if c.redirect == "" {
 				if resp.StatusCode != http.StatusUnauthorized || !strings.Contains(string(resp.Data), "GOOGLE_CLIENT_ID") {
 					t.Errorf("%d %s", resp.StatusCode, resp.Data)
@@ -167,7 +167,7 @@ func (i *instance) providers(t testing.TB, host, port string) (told struct {
 }
 
 // ask begins a sign-in at an instance that is known by some host name.
-func (i *instance) ask(t testing.TB, host, port string) apptest.Response {
+func (i *instance) startGoogleSignIn(t testing.TB, host, port string) apptest.Response {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, strings.Replace(i.URL(), "[::]", "127.0.0.1", 1)+"/api/auth/google", nil)
 	if err != nil {

@@ -2,21 +2,21 @@ package app
 
 import "strings"
 
-// placeholders are words that examples have in place of a secret.
+// placeholders are words that examples use in place of a secret.
 var placeholders = []string{
 	"changeme", "changethis", "replaceme", "replacethis", "inproduction", "yoursuper", "yoursecret", "yourjwt", "yourkey",
 	"supersecret", "jwtsecret", "secretkey", "mysecret", "defaultsecret", "defaultkey", "placeholder", "password", "secret", "here",
 }
 
 const (
-	// minDistinct is the minimum number of different characters of a key; 32 random hexadecimal digits have more.
+	// minDistinct is the minimum number of different characters in a key. 32 random hexadecimal digits have more.
 	minDistinct = 6
-	// maxPeriod is the longest part that makes a key guessable when the key is nothing but its repetition.
+	// maxPeriod is the maximum length of a part whose repetition makes a guessable key.
 	maxPeriod = 8
 )
 
-// guessable reports whether a key is shown in examples or repeats one short part. Whoever knows such a key can sign in as any
-// user.
+// guessable reports whether a key looks like one from an example or repeats a short part. With such a key an attacker can
+// sign in as any user.
 func guessable(secret string) bool {
 	plain := strings.Map(func(r rune) rune {
 		if strings.ContainsRune(" -_.,:!<>{}[]$\"'", r) {
@@ -24,11 +24,11 @@ func guessable(secret string) bool {
 		}
 		return r
 	}, strings.ToLower(secret))
-	letters := map[rune]bool{}
+	distinct := map[rune]bool{}
 	for _, r := range plain {
-		letters[r] = true
+		distinct[r] = true
 	}
-	if len(letters) < minDistinct {
+	if len(distinct) < minDistinct {
 		return true
 	}
 	for period := 1; period <= maxPeriod; period++ {
@@ -37,9 +37,9 @@ func guessable(secret string) bool {
 		}
 	}
 	rest := plain
-	for _, words := range placeholders {
-		rest = strings.ReplaceAll(rest, words, "")
+	for _, word := range placeholders {
+		rest = strings.ReplaceAll(rest, word, "")
 	}
-	// A key that merely begins with such a word is accepted.
+	// A key that only begins with such a word is accepted.
 	return rest != plain && len(rest) < minSecret
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/app/apptest"
 )
 
-// TestHostsFollowTheAddress asks processes as the page of another site does whose name points to this machine.
-func TestHostsFollowTheAddress(t *testing.T) {
+// TestAllowedHosts asks processes as the page of another site does whose name points to this machine.
+func TestAllowedHosts(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		variables []string

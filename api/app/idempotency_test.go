@@ -18,23 +18,23 @@ import (
 )
 
 // keyed sends a submission for one picture of a prompt under an idempotency key.
-func (i *instance) keyed(t testing.TB, key, prompt string) apptest.Response {
+func (i *instance) submitWithKey(t testing.TB, key, prompt string) apptest.Response {
 	t.Helper()
-	return i.Do(t, http.MethodPost, "/api/jobs", boat(prompt), "Idempotency-Key: "+key)
+	return i.Do(t, http.MethodPost, "/api/jobs", imageBody(prompt), "Idempotency-Key: "+key)
 }
 
-func boat(prompt string) fields {
+func imageBody(prompt string) fields {
 	return fields{"kind": "image", "input": fields{"prompt": prompt, "width": 64, "height": 64}}
 }
 
-// TestOneKeyThroughTwoProcesses sends one submission fifty times at once through two processes, while the job waits,
+// TestIdempotencyKeyAcrossProcesses sends one submission fifty times at once through two processes, while the job waits,
 // runs and ends, and goes on after it has left the queue and after a restart of both.
-func TestOneKeyThroughTwoProcesses(t *testing.T) {
+func TestIdempotencyKeyAcrossProcesses(t *testing.T) {
 	t.Parallel()
 	for name, held := range map[string]bool{"while it runs": true, "while it ends": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newSite(t)
+			s := startCluster(t)
 			if held {
 				if err := s.simulator().Script(simulator.Rule{Kind: simulator.KindImage, Hold: true}); err != nil {
 					t.Fatal(err)
@@ -49,7 +49,7 @@ func TestOneKeyThroughTwoProcesses(t *testing.T) {
 			var wg sync.WaitGroup
 			for n := range times {
 				wg.Go(func() {
-					resp := []*instance{one, two}[n%2].keyed(t, "the-key", "a boat")
+					resp := []*instance{one, two}[n%2].submitWithKey(t, "the-key", "a boat")
 					if resp.StatusCode != http.StatusAccepted && resp.StatusCode != http.StatusOK {
 						t.Errorf("status %d: %s", resp.StatusCode, resp.Data)
 						return
@@ -73,16 +73,16 @@ func TestOneKeyThroughTwoProcesses(t *testing.T) {
 			}
 			s.simulator().Release()
 			done := one.Wait(t, ids[0])
-			s.drained(t)
+			s.awaitEmptyQueue(t)
 			again := func(i *instance, when string) {
 				t.Helper()
-				resp := i.keyed(t, `"the-key"`, "a boat")
+				resp := i.submitWithKey(t, `"the-key"`, "a boat")
 				var v apptest.Job
 				resp.Decode(t, &v)
 				if resp.StatusCode != http.StatusOK || resp.Header.Get("Idempotent-Replayed") != "true" || v.ID != done.ID || v.FinishedAt != done.FinishedAt {
 					t.Errorf("%s: %d %v %s", when, resp.StatusCode, resp.Header, resp.Data)
 				}
-				if resp := i.keyed(t, "the-key", "another boat"); resp.StatusCode != http.StatusUnprocessableEntity {
+				if resp := i.submitWithKey(t, "the-key", "another boat"); resp.StatusCode != http.StatusUnprocessableEntity {
 					t.Errorf("%s, another body: %d %s", when, resp.StatusCode, resp.Data)
 				}
 			}
@@ -93,7 +93,7 @@ func TestOneKeyThroughTwoProcesses(t *testing.T) {
 			three := start(t, s.api(t, s.address()))
 			three.Cookie = one.Cookie
 			again(three, "after a restart")
-			s.drained(t)
+			s.awaitEmptyQueue(t)
 			if got := s.simulator().Count(simulator.KindImage, ""); got != 1 || done.Status != "succeeded" {
 				t.Errorf("%d upstream calls, the job %s", got, done.Status)
 			}
@@ -102,7 +102,7 @@ func TestOneKeyThroughTwoProcesses(t *testing.T) {
 }
 
 // drained waits until no job is in the queue.
-func (s *site) drained(t *testing.T) {
+func (s *cluster) awaitEmptyQueue(t *testing.T) {
 	t.Helper()
 	s.eventually(t, "the queue is empty", func(q *queue.Queue) bool {
 		states, err := q.States(t.Context())
@@ -118,7 +118,7 @@ func (s *site) drained(t *testing.T) {
 	})
 }
 
-func (s *site) eventually(t *testing.T, what string, see func(*queue.Queue) bool) {
+func (s *cluster) eventually(t *testing.T, what string, see func(*queue.Queue) bool) {
 	t.Helper()
 	q, err := queue.New(t.Context(), s.nats)
 	if err != nil {
@@ -133,11 +133,11 @@ func (s *site) eventually(t *testing.T, what string, see func(*queue.Queue) bool
 	}
 }
 
-// TestAnswerThatWasLost has callers that send a submission and hang up: at once, or when the job is stored. Each sends
+// TestLostResponse has callers that send a submission and hang up: at once, or when the job is stored. Each sends
 // it once more, to another process.
-func TestAnswerThatWasLost(t *testing.T) {
+func TestLostResponse(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
+	s := startCluster(t)
 	one, two := start(t, s.api(t, s.address())), start(t, s.api(t, s.address()))
 	// The worker's slots are taken, so that the jobs stay where they can be looked for.
 	if err := s.simulator().Script(simulator.Rule{Kind: simulator.KindImage, Hold: true}); err != nil {
@@ -147,7 +147,7 @@ func TestAnswerThatWasLost(t *testing.T) {
 	var ids []string
 	for n := range rounds {
 		key, prompt := fmt.Sprintf("lost-%d", n), fmt.Sprintf("boat number %d.", n)
-		hangUp := one.send(t, key, boat(prompt))
+		hangUp := one.send(t, key, imageBody(prompt))
 		isStored := n%2 == 0
 		if isStored {
 			s.eventually(t, "the job is stored", func(q *queue.Queue) bool {
@@ -159,7 +159,7 @@ func TestAnswerThatWasLost(t *testing.T) {
 			})
 		}
 		hangUp()
-		resp := two.keyed(t, key, prompt)
+		resp := two.submitWithKey(t, key, prompt)
 		if resp.StatusCode != http.StatusAccepted || (isStored && resp.Header.Get("Idempotent-Replayed") != "true") {
 			t.Fatalf("again: %d %v %s", resp.StatusCode, resp.Header, resp.Data)
 		}
@@ -177,7 +177,7 @@ func TestAnswerThatWasLost(t *testing.T) {
 			t.Errorf("job %d: %d upstream calls", n, got)
 		}
 	}
-	s.drained(t)
+	s.awaitEmptyQueue(t)
 }
 
 // send writes a submission to a connection of its own and returns what closes that, without a look at the answer.
@@ -199,9 +199,9 @@ func (i *instance) send(t *testing.T, key string, body fields) (hangUp func()) {
 	return func() { _ = conn.Close() }
 }
 
-// TestConfirmationThatWasLost cuts the API off from NATS when the confirmation of a submission is on its way. The job
+// TestLostPublishAck cuts the API off from NATS when the confirmation of a submission is on its way. The job
 // is stored, worked and gone before the API can ask again, and must not be made twice.
-func TestConfirmationThatWasLost(t *testing.T) {
+func TestLostPublishAck(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		headers []string
@@ -214,7 +214,7 @@ func TestConfirmationThatWasLost(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newSite(t)
+			s := startCluster(t)
 			if tc.held {
 				if err := s.simulator().Script(simulator.Rule{Kind: simulator.KindImage, Hold: true}); err != nil {
 					t.Fatal(err)
@@ -224,7 +224,7 @@ func TestConfirmationThatWasLost(t *testing.T) {
 			i := start(t, s.api(t, line.Addr))
 			i.Visit(t)
 			line.Armed.Store(true)
-			v := i.Submit(t, boat("a boat"), tc.headers...)
+			v := i.Submit(t, imageBody("a boat"), tc.headers...)
 			if line.Armed.Load() {
 				t.Fatal("nothing was cut off, so nothing was tried")
 			}
@@ -232,7 +232,7 @@ func TestConfirmationThatWasLost(t *testing.T) {
 			if done := i.Wait(t, v.ID); done.Status != "succeeded" {
 				t.Errorf("the job %s", done.Status)
 			}
-			s.drained(t)
+			s.awaitEmptyQueue(t)
 			var page struct {
 				Jobs []apptest.Job `json:"jobs"`
 			}

@@ -14,15 +14,15 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/migrate"
 )
 
-// Importer imports exports of the Cloudflare system into the store: the embedded one, while no API runs on it, or that of
-// NATS_URL.
+// Importer imports exports of the Cloudflare system into the store: the one in DATA_DIR, which no API may use meanwhile, or
+// the one at NATS_URL.
 type Importer struct {
 	cfg      Config
 	broker   *broker.Broker
 	accounts *account.Accounts
 }
 
-// NewImporter opens the store. Close it after use.
+// NewImporter opens the store. The caller must close the Importer.
 func NewImporter(ctx context.Context, cfg Config, log *slog.Logger) (*Importer, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -49,12 +49,12 @@ func (i *Importer) Close(ctx context.Context) error {
 	return i.broker.Close(ctx)
 }
 
-// Users imports an export of accounts. The result is nil when the export was not read.
+// Users imports an export of accounts. The result is nil if the export could not be read.
 func (i *Importer) Users(ctx context.Context, export io.Reader) (*migrate.Result, error) {
 	return migrate.Accounts(ctx, i.accounts, export, time.Now())
 }
 
-// Images imports an export of saved images of the accounts that are present.
+// Images imports an export of saved images. Images of unknown accounts are skipped.
 func (i *Importer) Images(ctx context.Context, export io.Reader) (*migrate.Result, error) {
 	owners, err := migrate.Owners(ctx, i.accounts)
 	if err != nil {
@@ -67,7 +67,7 @@ func (i *Importer) Images(ctx context.Context, export io.Reader) (*migrate.Resul
 	return migrate.Images(ctx, images, export, owners, time.Now)
 }
 
-// Feedback imports an export of feedback of the accounts that are present.
+// Feedback imports an export of feedback. Feedback of unknown accounts is skipped.
 func (i *Importer) Feedback(ctx context.Context, export io.Reader) (*migrate.Result, error) {
 	owners, err := migrate.Owners(ctx, i.accounts)
 	if err != nil {

@@ -15,10 +15,10 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
 
-// TestFloodOfGuests has five hundred jobs of guests wait. A member's job that comes now starts when each slot has come to
+// TestMemberBeforeManyGuests has five hundred jobs of guests wait. A member's job that comes now starts when each slot has come to
 // the end of its run, if not before: no more upstream calls start before its own than there are slots. No call ends here
 // by itself, so that what starts does not depend on who is quick.
-func TestFloodOfGuests(t *testing.T) {
+func TestMemberBeforeManyGuests(t *testing.T) {
 	t.Parallel()
 	const slots, flood, rounds = 4, 500, 10
 	i := start(t, apptest.Config(t, t.TempDir(), fmt.Sprint("WORKER_SLOTS_IMAGE=", slots), "WORKER_SOFT_STOP=100ms"))
@@ -36,7 +36,7 @@ func TestFloodOfGuests(t *testing.T) {
 	service := jobs.New(i.Broker(), q, s)
 	byPrompt := make(map[string]*job.Spec)
 	push := func(lane job.Lane, owner, prompt string) {
-		byPrompt[prompt] = pictureOf(t, lane, owner, prompt)
+		byPrompt[prompt] = imageSpec(t, lane, owner, prompt)
 		if _, err := q.Push(t.Context(), byPrompt[prompt], false); err != nil {
 			t.Fatal(err)
 		}
@@ -45,18 +45,18 @@ func TestFloodOfGuests(t *testing.T) {
 		push(job.LaneGuest, job.OwnerAnonymous, fmt.Sprintf("guest %d.", n))
 	}
 	for n := range rounds {
-		i.called(t, slots*(n+1))
+		i.awaitCalls(t, slots*(n+1))
 		running := i.Simulator().Calls(simulator.KindImage)[slots*n:]
 		prompt := fmt.Sprintf("member %d.", n)
 		push(job.LaneMember, "u1", prompt)
-		i.counted(t, q)
+		i.awaitMemberJob(t, q)
 		for _, c := range running {
 			spec := byPrompt[c.Prompt]
 			if _, err := service.Cancel(t.Context(), []string{spec.Owner}, spec.ID); err != nil {
 				t.Fatal(err)
 			}
 		}
-		i.called(t, slots*(n+2))
+		i.awaitCalls(t, slots*(n+2))
 		next := i.Simulator().Calls(simulator.KindImage)[slots*(n+1):]
 		before := slices.IndexFunc(next, func(c simulator.Call) bool { return c.Prompt == prompt })
 		if t.Logf("round %d: %d calls before the member's", n, before); len(next) != slots || before < 0 {
@@ -66,7 +66,7 @@ func TestFloodOfGuests(t *testing.T) {
 }
 
 // counted waits until the worker can see the job of a member. The server knows of it a moment after it has acknowledged it.
-func (i *instance) counted(t *testing.T, q *queue.Queue) {
+func (i *instance) awaitMemberJob(t *testing.T, q *queue.Queue) {
 	t.Helper()
 	for end := time.Now().Add(hang); ; {
 		waiting, _, err := q.Depth(t.Context(), job.KindImage, job.LaneMember)
@@ -84,7 +84,7 @@ func (i *instance) counted(t *testing.T, q *queue.Queue) {
 }
 
 // pictureOf returns a job for a picture.
-func pictureOf(t *testing.T, lane job.Lane, owner, prompt string) *job.Spec {
+func imageSpec(t *testing.T, lane job.Lane, owner, prompt string) *job.Spec {
 	t.Helper()
 	id, created, err := jobs.NewID()
 	if err != nil {

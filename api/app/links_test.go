@@ -14,10 +14,10 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/env"
 )
 
-// TestVerificationLinksOnTheConsole asks for confirmed addresses without a mail server, on one's own machine.
-func TestVerificationLinksOnTheConsole(t *testing.T) {
+// TestVerificationLinkOnConsole asks for confirmed addresses without a mail server, on one's own machine.
+func TestVerificationLinkOnConsole(t *testing.T) {
 	t.Parallel()
-	console := &lines{said: make(chan struct{}, 1)}
+	console := &textLog{written: make(chan struct{}, 1)}
 	cfg := apptest.Config(t, t.TempDir(), "PBKDF2_ITERATIONS=1", "REQUIRE_VERIFIED_EMAIL=on")
 	cfg.Account.Quick, cfg.Console = true, console
 	i := start(t, cfg)
@@ -26,7 +26,7 @@ func TestVerificationLinksOnTheConsole(t *testing.T) {
 	if resp := i.Do(t, http.MethodPost, "/api/jobs", picture, signed); resp.StatusCode != http.StatusForbidden || !bytes.Contains(resp.Data, []byte("email_not_verified")) {
 		t.Errorf("a submission before: %d %s", resp.StatusCode, resp.Data)
 	}
-	<-console.said
+	<-console.written
 	m := regexp.MustCompile(`http://\S+/verify-email\?token=(\S+)`).FindStringSubmatch(console.String())
 	if m == nil || strings.Contains(console.String(), "ann@") {
 		t.Fatalf("the console says %s", console)
@@ -37,8 +37,8 @@ func TestVerificationLinksOnTheConsole(t *testing.T) {
 	i.Submit(t, picture, signed)
 }
 
-// TestWhenAddressesAreConfirmed has the setting in its three forms, with a mail server and without.
-func TestWhenAddressesAreConfirmed(t *testing.T) {
+// TestEmailVerificationSetting has the setting in its three forms, with a mail server and without.
+func TestEmailVerificationSetting(t *testing.T) {
 	t.Parallel()
 	const smtp, from = "SMTP_URL=smtp://127.0.0.1:25", "MAIL_FROM=us@example.org"
 	for name, c := range map[string]struct {
@@ -64,22 +64,22 @@ func TestWhenAddressesAreConfirmed(t *testing.T) {
 	}
 }
 
-// TestNoLinksWhereOthersReach has no mail server, and others who reach the API: at every address, or through a proxy.
-func TestNoLinksWhereOthersReach(t *testing.T) {
+// TestReachableServerPrintsNoLinks has no mail server, and others who reach the API: at every address, or through a proxy.
+func TestReachableServerPrintsNoLinks(t *testing.T) {
 	t.Parallel()
 	for name, variable := range map[string]string{
 		"every address": "LISTEN_ADDR=0.0.0.0:0", "a proxy": "TRUSTED_PROXIES=127.0.0.1", "a page elsewhere": "FRONTEND_URL=https://page.example",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			noLinks(t, variable)
+			checkNoLinks(t, variable)
 		})
 	}
 }
 
-func noLinks(t *testing.T, variable string) {
+func checkNoLinks(t *testing.T, variable string) {
 	t.Helper()
-	console := &lines{}
+	console := &textLog{}
 	cfg := apptest.Config(t, t.TempDir(), variable, "PBKDF2_ITERATIONS=1")
 	cfg.Account.Quick, cfg.Console = true, console
 	i := start(t, cfg)

@@ -6,19 +6,19 @@ import (
 	"sync/atomic"
 )
 
-// gracefulListener resets no connection when it is closed. A client may have connected and sent its request before the
-// program has accepted the connection. The kernel resets connections that are still queued when a port is closed, and a
-// proxy must not repeat a POST that may have arrived, so queued connections are accepted first.
+// gracefulListener resets no connections when it is closed. The kernel resets connections that are still in the accept queue
+// when a port is closed. Their clients may have sent a request, and a proxy must not repeat a POST that may have arrived,
+// so Close accepts the queued connections first.
 type gracefulListener struct {
 	*net.TCPListener
 	closing atomic.Bool
 	once    sync.Once
 	err     error
-	// late are the connections that were accepted while closing.
+	// late holds the connections that Close has accepted.
 	late chan net.Conn
 }
 
-// newGracefulListener wraps a listener; only TCP listeners are closed gracefully.
+// newGracefulListener returns a graceful listener for TCP, and other listeners as they are.
 func newGracefulListener(l net.Listener) net.Listener {
 	tcp, ok := l.(*net.TCPListener)
 	if !ok {
@@ -27,10 +27,10 @@ func newGracefulListener(l net.Listener) net.Listener {
 	return &gracefulListener{TCPListener: tcp, late: make(chan net.Conn, maxLate)}
 }
 
-// maxLate bounds how many connections are accepted while closing, as the kernel bounds its queue.
+// maxLate bounds how many connections Close accepts, as the kernel bounds its queue.
 const maxLate = 4096
 
-// Accept returns the next connection, those that were accepted while closing included, and fails after that.
+// Accept returns the next connection. After Close it returns the connections that Close has accepted, then net.ErrClosed.
 func (l *gracefulListener) Accept() (net.Conn, error) {
 	c, err := l.TCPListener.Accept()
 	if err == nil || !l.closing.Load() {
@@ -42,7 +42,7 @@ func (l *gracefulListener) Accept() (net.Conn, error) {
 	return nil, net.ErrClosed
 }
 
-// Close closes the port. The caller continues to call Accept until it fails.
+// Close closes the port. The caller must call Accept until it fails.
 func (l *gracefulListener) Close() error {
 	l.once.Do(func() {
 		l.closing.Store(true)

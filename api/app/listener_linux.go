@@ -6,7 +6,7 @@ import (
 	"syscall"
 )
 
-// acceptQueued accepts what waits in the kernel's queue and closes the port at the moment at which nothing does.
+// acceptQueued sends the connections in the accept queue to late and stops listening once the queue is empty.
 func acceptQueued(l *net.TCPListener, late chan<- net.Conn) {
 	raw, err := l.SyscallConn()
 	if err != nil {
@@ -24,7 +24,7 @@ func acceptQueued(l *net.TCPListener, late chan<- net.Conn) {
 			}
 			accepted = append(accepted, conn)
 		}
-		// It stops listening; nothing may come in between.
+		// Stop listening right here, so that no connection is queued in between.
 		_ = syscall.Shutdown(int(fd), syscall.SHUT_RD)
 	})
 	for _, fd := range accepted {

@@ -6,9 +6,9 @@ import (
 	"testing"
 )
 
-// TestCloseResetsNobody closes a port while connections that nobody has accepted wait at it, with what they have sent. Each is
+// TestCloseResetsNoConnection closes a port while connections that nobody has accepted wait at it, with what they have sent. Each is
 // handed out, and nobody else gets in.
-func TestCloseResetsNobody(t *testing.T) {
+func TestCloseResetsNoConnection(t *testing.T) {
 	t.Parallel()
 	plain, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {

@@ -4,5 +4,5 @@ package app
 
 import "net"
 
-// acceptQueued does nothing: the port is closed as usual.
+// acceptQueued does nothing on this system.
 func acceptQueued(*net.TCPListener, chan<- net.Conn) {}

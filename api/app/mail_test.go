@@ -11,8 +11,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/app/apptest"
 )
 
-// TestMailThatIsRequired runs without a mail server.
-func TestMailThatIsRequired(t *testing.T) {
+// TestMailRequired runs without a mail server.
+func TestMailRequired(t *testing.T) {
 	t.Parallel()
 	for variable, status := range map[string]int{
 		"MAIL=auto": http.StatusOK, "MAIL=/var/mail/root": http.StatusOK, "MAIL=required": http.StatusServiceUnavailable,

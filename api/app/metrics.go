@@ -14,8 +14,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
-// registerMetrics registers what scrapes show of the queue, the dead letters, the store and the workers, and creates the
-// series that alerts use from the start.
+// registerMetrics registers the metrics of the queue, dead letters, store and workers, and creates the series that alerts
+// use, so that they exist before their first event.
 func (a *App) registerMetrics() error {
 	var kinds, lanes []string
 	for _, kind := range job.Kinds() {
@@ -88,7 +88,7 @@ func workerSamples(workers []control.Worker, view control.View, now time.Time) [
 	return samples
 }
 
-// The templates of emails, as metrics name them.
+// Values of the metric label template.
 const (
 	emailReset        = "reset"
 	emailVerification = "verification"
@@ -97,7 +97,7 @@ const (
 
 func emailTemplates() []string { return []string{emailReset, emailVerification, emailNotice} }
 
-// countedLink returns a delivery of links that counts the result of each attempt.
+// countedLink returns a SendLink that counts the result of each call.
 func (a *App) countedLink(template string, deliver account.SendLink) account.SendLink {
 	return func(ctx context.Context, to, link string, lang job.Lang) error {
 		err := deliver(ctx, to, link, lang)
@@ -106,7 +106,7 @@ func (a *App) countedLink(template string, deliver account.SendLink) account.Sen
 	}
 }
 
-// countedNotice is countedLink for notices.
+// countedNotice returns a SendNotice that counts the result of each call.
 func (a *App) countedNotice(notify account.SendNotice) account.SendNotice {
 	return func(ctx context.Context, to string, about account.Notice, lang job.Lang) error {
 		err := notify(ctx, to, about, lang)
@@ -115,17 +115,17 @@ func (a *App) countedNotice(notify account.SendNotice) account.SendNotice {
 	}
 }
 
-// countEmail counts an attempt to hand an email to the mail server.
+// countEmail counts an attempt to send an email.
 func (a *App) countEmail(template string, err error) {
 	a.metrics.ObserveEmail(template, emailResult(err))
 }
 
-// emailResult returns the metric label for an error. A refused recipient is not an error of the mail server.
+// emailResult returns the metric label for an error. A rejected recipient is not a failure of the mail server.
 func emailResult(err error) string {
 	if err == nil {
 		return telemetry.EmailSent
 	}
-	if refused, ok := errors.AsType[*mail.Error](err); ok && refused.Recipient() {
+	if mailErr, ok := errors.AsType[*mail.Error](err); ok && mailErr.Recipient() {
 		return telemetry.EmailRejected
 	}
 	return telemetry.EmailFailed

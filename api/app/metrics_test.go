@@ -14,9 +14,9 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
-// TestMetricsOfAProcess scrapes a process with everything inside: what alerts ask for is there before anything has happened,
+// TestMetricsExistFromStart scrapes a process with everything inside: what alerts ask for is there before anything has happened,
 // also of the kinds of job and the failures that there have not been.
-func TestMetricsOfAProcess(t *testing.T) {
+func TestMetricsExistFromStart(t *testing.T) {
 	t.Parallel()
 	address := freeAddress(t)
 	i := start(t, apptest.Config(t, t.TempDir(), "METRICS_ENABLED=on", "METRICS_ADDR="+address, "MAX_QUEUED_JOBS=500"))
@@ -54,7 +54,7 @@ func TestMetricsOfAProcess(t *testing.T) {
 	}
 }
 
-func TestWorkersByKind(t *testing.T) {
+func TestWorkerSamples(t *testing.T) {
 	t.Parallel()
 	samples := app.WorkerSamples([]control.Worker{
 		{ID: "a", Slots: map[job.Kind]int{job.KindImage: 4, job.KindAudio: 2}},
@@ -74,7 +74,7 @@ func TestWorkersByKind(t *testing.T) {
 	}
 }
 
-func TestEmailsAreCounted(t *testing.T) {
+func TestEmailResult(t *testing.T) {
 	t.Parallel()
 	for want, err := range map[string]error{
 		telemetry.EmailSent:     nil,

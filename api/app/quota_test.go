@@ -29,7 +29,7 @@ func (i *instance) quota(t testing.TB) quotaView {
 }
 
 // awaitLeft waits until so much is left of the day.
-func (i *instance) awaitLeft(t testing.TB, what string, want int) {
+func (i *instance) awaitRemaining(t testing.TB, what string, want int) {
 	t.Helper()
 	for end := time.Now().Add(hang); ; {
 		left := i.quota(t).Day.Remaining
@@ -42,8 +42,8 @@ func (i *instance) awaitLeft(t testing.TB, what string, want int) {
 	}
 }
 
-// TestQuotaOfAGuest has jobs end in every way and looks at what is left of the day.
-func TestQuotaOfAGuest(t *testing.T) {
+// TestGuestQuota has jobs end in every way and looks at what is left of the day.
+func TestGuestQuota(t *testing.T) {
 	t.Parallel()
 	i := start(t, apptest.Config(t, t.TempDir(), "QUOTA_GUEST_PER_DAY=9", "QUOTA_TEXT_GUEST_PER_DAY=1", "FETCH_RETRY_MAX=1"))
 	picture := func(prompt string, n int) fields {
@@ -75,7 +75,7 @@ func TestQuotaOfAGuest(t *testing.T) {
 			t.Errorf("%s: %s", c.prompt, v.Status)
 		}
 		// The record is there before what follows from it.
-		i.awaitLeft(t, c.prompt, c.left)
+		i.awaitRemaining(t, c.prompt, c.left)
 	}
 	if resp := i.Do(t, http.MethodPost, "/api/translate", fields{"text": "a"}); resp.StatusCode != http.StatusOK {
 		t.Errorf("the only text: status %d: %s", resp.StatusCode, resp.Data)
@@ -99,20 +99,20 @@ func TestQuotaOfAGuest(t *testing.T) {
 	}
 }
 
-// TestCanceledBeforeItBegan gives back what nobody has worked for.
-func TestCanceledBeforeItBegan(t *testing.T) {
+// TestCancelBeforeStartRefundsQuota gives back what nobody has worked for.
+func TestCancelBeforeStartRefundsQuota(t *testing.T) {
 	t.Parallel()
 	i := start(t, apptest.Config(t, t.TempDir(), "QUOTA_GUEST_PER_DAY=4", "WORKER_SLOTS_IMAGE=0"))
 	id := i.Submit(t, fields{"kind": "image", "input": fields{"prompt": "p", "n": 4}}).ID
-	i.awaitLeft(t, "submitted", 0)
+	i.awaitRemaining(t, "submitted", 0)
 	for range 2 {
 		i.Do(t, http.MethodPost, "/api/jobs/"+id+"/cancel", nil)
-		i.awaitLeft(t, "canceled", 4)
+		i.awaitRemaining(t, "canceled", 4)
 	}
 }
 
-// TestQuotaOfAMinute answers as the original did.
-func TestQuotaOfAMinute(t *testing.T) {
+// TestQuotaPerMinute answers as the original did.
+func TestQuotaPerMinute(t *testing.T) {
 	t.Parallel()
 	i := start(t, apptest.Config(t, t.TempDir(), "QUOTA_TEXT_GUEST_PER_MINUTE=1"))
 	refused := false
@@ -137,8 +137,8 @@ func TestQuotaOfAMinute(t *testing.T) {
 	}
 }
 
-// TestQuotaWhileTheSimulatorServes says when guests are limited without anybody having said so.
-func TestQuotaWhileTheSimulatorServes(t *testing.T) {
+// TestDefaultQuotas says when guests are limited without anybody having said so.
+func TestDefaultQuotas(t *testing.T) {
 	t.Parallel()
 	if v := start(t, apptest.Config(t, t.TempDir())).quota(t); v.Minute != nil || v.Day != nil || v.Address != nil || v.Text.Minute != nil || v.Text.Day != nil || v.Text.Address != nil {
 		t.Errorf("on the simulator: %+v", v)
@@ -157,10 +157,10 @@ func TestQuotaWhileTheSimulatorServes(t *testing.T) {
 	}
 }
 
-// TestQuotaOfTwoProcesses asks two API processes at once for more than there is.
-func TestQuotaOfTwoProcesses(t *testing.T) {
+// TestQuotaAcrossProcesses asks two API processes at once for more than there is.
+func TestQuotaAcrossProcesses(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
+	s := startCluster(t)
 	processes := []*instance{start(t, s.api(t, s.address(), "QUOTA_TEXT_GUEST_PER_DAY=10")), start(t, s.api(t, s.address(), "QUOTA_TEXT_GUEST_PER_DAY=10"))}
 	var accepted, refused atomic.Int32
 	var wg sync.WaitGroup

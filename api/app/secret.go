@@ -16,8 +16,8 @@ const (
 	secretBytes = 32
 )
 
-// secret returns JWT_SECRET or, with the embedded NATS, the one stored in DATA_DIR, which is generated at the first start.
-// The caller holds the directory's lock.
+// secret returns JWT_SECRET or, with the embedded NATS, the key stored in DATA_DIR, which is generated at the first start.
+// The caller holds the lock of the directory.
 func (c Config) secret() ([]byte, error) {
 	if c.JWTSecret != "" {
 		return []byte(c.JWTSecret.Reveal()), nil

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -8,13 +9,13 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 )
 
-// defaultStartupGrace is how long a start may take before the port is opened anyway.
+// defaultStartupGrace is how long a start waits for an external NATS before it opens the port anyway.
 const defaultStartupGrace = 10 * time.Second
 
-// openBroker opens the broker. While a process starts its port stays closed, so that it receives no requests that it cannot
-// serve. But an external NATS may be unreachable for long, and a supervisor has to see that the process is alive: after
-// StartupGrace the port is opened, and shut closes it. shut is nil while the port is closed.
-func (a *App) openBroker(ctx context.Context, door *server.StartupHandler) (b *broker.Broker, shut func(context.Context) error, err error) {
+// openBroker opens the broker. The port stays closed during a start, so that no requests arrive that cannot be served. But an
+// external NATS may be unreachable for a long time, and a supervisor must see that the process is alive: openBroker opens
+// the port after StartupGrace and returns closePort. Otherwise closePort is nil.
+func (a *App) openBroker(ctx context.Context, h *server.StartupHandler) (b *broker.Broker, closePort func(context.Context) error, err error) {
 	if a.cfg.Broker.Embedded() {
 		b, err = broker.Open(ctx, a.cfg.Broker, a.log)
 		return b, nil, err
@@ -26,18 +27,14 @@ func (a *App) openBroker(ctx context.Context, door *server.StartupHandler) (b *b
 		defer close(opened)
 		b, err = broker.Open(ctx, a.cfg.Broker, a.log)
 	}()
-	grace := a.cfg.StartupGrace
-	if grace == 0 {
-		grace = defaultStartupGrace
-	}
-	timer := time.NewTimer(grace)
+	timer := time.NewTimer(cmp.Or(a.cfg.StartupGrace, defaultStartupGrace))
 	defer timer.Stop()
 	select {
 	case <-opened:
 		return b, nil, err
 	case <-timer.C:
 	}
-	shut, listenErr := a.listen(context.WithoutCancel(ctx), door)
+	closePort, listenErr := a.listen(context.WithoutCancel(ctx), h)
 	if listenErr != nil {
 		cancel()
 	}
@@ -48,5 +45,5 @@ func (a *App) openBroker(ctx context.Context, door *server.StartupHandler) (b *b
 		}
 		return nil, nil, listenErr
 	}
-	return b, shut, err
+	return b, closePort, err
 }

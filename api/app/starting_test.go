@@ -16,9 +16,9 @@ import (
 )
 
 // noticed tells when something is logged.
-type noticed struct{ lines chan string }
+type lineWriter struct{ lines chan string }
 
-func (n noticed) Write(p []byte) (int, error) {
+func (n lineWriter) Write(p []byte) (int, error) {
 	select {
 	case n.lines <- string(p):
 	default:
@@ -62,8 +62,8 @@ func awaitPort(t *testing.T, address string) {
 	}
 }
 
-// TestPortOpensWhenItCanServe starts a process on an outside NATS that is there: its first answer is that it is ready.
-func TestPortOpensWhenItCanServe(t *testing.T) {
+// TestPortOpensWhenReady starts a process on an outside NATS that is there: its first answer is that it is ready.
+func TestPortOpensWhenReady(t *testing.T) {
 	t.Parallel()
 	b := brokertest.Start(t, func(c *broker.Config) { c.Listen = "127.0.0.1:0" })
 	listen := freeAddress(t)
@@ -96,7 +96,7 @@ func TestWaitingForNATS(t *testing.T) {
 	nats, listen := freeAddress(t), freeAddress(t)
 	cfg := apptest.Config(t, t.TempDir(), "NATS_URL=nats://"+nats, "JWT_SECRET=0123456789abcdef", "LISTEN_ADDR="+listen)
 	cfg.StartupGrace = time.Millisecond
-	log := noticed{make(chan string, 100)}
+	log := lineWriter{make(chan string, 100)}
 	a, err := app.New(cfg, slog.New(slog.NewTextHandler(log, nil)))
 	if err != nil {
 		t.Fatal(err)

@@ -14,12 +14,12 @@ func (a *App) onStop(name string, stop func(context.Context) error) {
 	a.running.Push(lifecycle.Step{Name: name, Stop: stop})
 }
 
-// Stop stops what Start started in reverse order: it accepts no more requests, ends streams, finishes attempts or returns
-// them to the queue, and closes NATS last. It is safe on a process that was started in part, and may be called again. It
-// takes no longer than STOP_TIMEOUT, of which every part has a share.
+// Stop stops the parts in reverse order of their start: it closes the port, ends streams, finishes attempts or returns them
+// to the queue, and closes NATS last. It is safe after a failed Start and may be called again. It takes at most
+// STOP_TIMEOUT, which the parts share.
 func (a *App) Stop(ctx context.Context) error { return a.running.Stop(ctx, a.cfg.StopTimeout) }
 
-// drain keeps serving for DRAIN_DELAY while it tells load balancers to send requests elsewhere.
+// drain keeps serving for DRAIN_DELAY while /readyz returns 503, so that load balancers send requests elsewhere.
 func (a *App) drain(ctx context.Context, out io.Writer) {
 	a.server.Drain()
 	if a.cfg.DrainDelay == 0 {
@@ -35,19 +35,19 @@ func (a *App) drain(ctx context.Context, out io.Writer) {
 	}
 }
 
-// settleTime is how long connections are served after the port was closed.
+// settleTime is how long existing connections are served after the port is closed.
 const settleTime = time.Second
 
-// settle gives load balancers time to notice that the port is closed and to stop using the connections that they have kept.
-// Closing a connection at the moment at which a request is sent on it would fail the request.
+// settle gives load balancers time to notice that the port is closed and to stop using kept connections. A connection that
+// is closed just when a request is sent on it fails the request.
 func (a *App) settle(ctx context.Context) {
 	if a.cfg.DrainDelay > 0 {
 		lifecycle.Sleep(ctx, min(settleTime, a.cfg.DrainDelay))
 	}
 }
 
-// farewell returns the line that is printed when the stop begins.
-func (a *App) farewell() string {
+// stopMessage returns the line that Run prints when the stop begins.
+func (a *App) stopMessage() string {
 	if a.worker == nil {
 		return "stopping"
 	}

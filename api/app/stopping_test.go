@@ -13,9 +13,9 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 )
 
-// TestStuckConnectionLeavesTimeToTheWorker stops a process while a client holds a request open whose body does not come,
+// TestStuckConnectionDoesNotDelayWorkerStop stops a process while a client holds a request open whose body does not come,
 // and while a job runs. The connection is closed and the worker still has the time to hand the job back.
-func TestStuckConnectionLeavesTimeToTheWorker(t *testing.T) {
+func TestStuckConnectionDoesNotDelayWorkerStop(t *testing.T) {
 	t.Parallel()
 	const limit = 6 * time.Second
 	cfg := apptest.Config(t, t.TempDir(), "STOP_TIMEOUT="+limit.String(), "WORKER_SOFT_STOP=500ms")
@@ -24,7 +24,7 @@ func TestStuckConnectionLeavesTimeToTheWorker(t *testing.T) {
 		t.Fatal(err)
 	}
 	i.Submit(t, fields{"kind": "image", "input": fields{"prompt": "a cat"}})
-	i.called(t, 1)
+	i.awaitCalls(t, 1)
 	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", i.Addr())
 	if err != nil {
 		t.Fatal(err)

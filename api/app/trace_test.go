@@ -28,13 +28,13 @@ type traced struct {
 	collector *tracetest.Collector
 	worker    *worker.Worker
 	tracing   *telemetry.Tracing
-	apiLog    *lines
-	workerLog *lines
+	apiLog    *textLog
+	workerLog *textLog
 }
 
-func jsonLog(t *testing.T) (*lines, *slog.Logger) {
+func jsonLog(t *testing.T) (*textLog, *slog.Logger) {
 	t.Helper()
-	text := &lines{said: make(chan struct{}, 1)}
+	text := &textLog{written: make(chan struct{}, 1)}
 	log, err := telemetry.NewLogger(text, "debug")
 	if err != nil {
 		t.Fatal(err)
@@ -116,7 +116,7 @@ func (x *traced) traceOf(t *testing.T, id string) trace {
 type trace []tracetest.Span
 
 // below returns the spans whose parent is the given one.
-func (tr trace) below(parent string) (spans []tracetest.Span) {
+func (tr trace) children(parent string) (spans []tracetest.Span) {
 	for _, s := range tr {
 		if s.ParentID == parent {
 			spans = append(spans, s)
@@ -128,7 +128,7 @@ func (tr trace) below(parent string) (spans []tracetest.Span) {
 // shape returns the names of a span and of everything below it, in the order of the names.
 func (tr trace) shape(s tracetest.Span) string {
 	var parts []string
-	for _, child := range tr.below(s.SpanID) {
+	for _, child := range tr.children(s.SpanID) {
 		parts = append(parts, tr.shape(child))
 	}
 	if len(parts) == 0 {
@@ -154,12 +154,12 @@ func (tr trace) root(t *testing.T) tracetest.Span {
 }
 
 // only returns the spans with a name.
-func (tr trace) only(name string) trace {
+func (tr trace) named(name string) trace {
 	return slices.DeleteFunc(slices.Clone(tr), func(s tracetest.Span) bool { return s.Name != name })
 }
 
-// TestEveryJobIsOneTrace follows jobs of all sorts from the request to the upstream, over two programs and a NATS.
-func TestEveryJobIsOneTrace(t *testing.T) {
+// TestEveryJobHasOneTrace follows jobs of all sorts from the request to the upstream, over two programs and a NATS.
+func TestEveryJobHasOneTrace(t *testing.T) {
 	t.Parallel()
 	x, stop := newTraced(t, "ADMIN_KEY=planted-operator-key", "OTEL_EXPORTER_OTLP_HEADERS=api-key=planted-header", "FETCH_RETRY_MAX=2")
 	signed := x.signUp(t, "planted@example.org", "planted horse")
@@ -196,7 +196,7 @@ func TestEveryJobIsOneTrace(t *testing.T) {
 	shaky := run(image("planted shaky bridge", nil))
 	failed := run(image("planted doomed owl", nil))
 	x.worker.Simulator().Clear()
-	var dead letter
+	var dead deadLetter
 	x.awaitDeadLetter(t, failed.ID, "X-Admin-Key: planted-operator-key").Decode(t, &dead)
 	var retried, replayed apptest.Job
 	resp := x.Do(t, http.MethodPost, "/api/jobs/"+failed.ID+"/retry", nil, signed)
@@ -245,17 +245,17 @@ func TestEveryJobIsOneTrace(t *testing.T) {
 		root.Attributes["http.response.status_code"] != "202" || root.Failed {
 		t.Errorf("the request: %+v", root)
 	}
-	for _, s := range tr.only("process jobs.image") {
+	for _, s := range tr.named("process jobs.image") {
 		if s.Kind != "CONSUMER" || len(s.Links) > 0 || s.Failed || s.Attributes["job.attempt"] != "1" || s.Attributes["request.id"] != "request-1" {
 			t.Errorf("the attempt: %+v", s)
 		}
 	}
 	tr = x.traceOf(t, shaky.ID)
-	attempts := tr.only("process jobs.image")
+	attempts := tr.named("process jobs.image")
 	slices.SortFunc(attempts, func(a, b tracetest.Span) int {
 		return strings.Compare(a.Attributes["job.delivery"], b.Attributes["job.delivery"])
 	})
-	send := tr.only("send jobs.image")[0]
+	send := tr.named("send jobs.image")[0]
 	first, second := attempts[0], attempts[1]
 	if !first.Failed || first.Error != "upstream_unavailable" || first.Attributes["job.verdict"] != "retry" || len(first.Links) > 0 ||
 		first.Attributes["job.attempt"] != "1" || first.Attributes["job.delivery"] != "1" {
@@ -264,7 +264,7 @@ func TestEveryJobIsOneTrace(t *testing.T) {
 	if second.Failed || second.Attributes["job.attempt"] != "2" || second.Attributes["job.delivery"] != "2" || !slices.Equal(second.Links, []string{send.SpanID}) {
 		t.Errorf("the second attempt: %+v", second)
 	}
-	if call := tr.below(first.SpanID)[0]; !call.Failed || call.Error != "upstream_unavailable" || call.Attributes["http.response.status_code"] != "500" ||
+	if call := tr.children(first.SpanID)[0]; !call.Failed || call.Error != "upstream_unavailable" || call.Attributes["http.response.status_code"] != "500" ||
 		call.Attributes["server.address"] != "127.0.0.1" || call.Attributes["job.attempt"] != "1" {
 		t.Errorf("the failed call: %+v", call)
 	}
@@ -307,7 +307,7 @@ func (i *instance) waitSigned(t testing.TB, id, signed string) apptest.Job {
 }
 
 // checkLog looks for a line with a message in a trace.
-func checkLog(t *testing.T, name string, log *lines, traceID, message string) {
+func checkLog(t *testing.T, name string, log *textLog, traceID, message string) {
 	t.Helper()
 	for text := range strings.Lines(log.String()) {
 		var line struct {
@@ -322,8 +322,8 @@ func checkLog(t *testing.T, name string, log *lines, traceID, message string) {
 	t.Errorf("the log of the %s has no line %q in the trace", name, message)
 }
 
-// TestTracesOfOneProcess runs API and worker in one process, then with a collector that is down, which must not matter.
-func TestTracesOfOneProcess(t *testing.T) {
+// TestTracesOfSingleProcess runs API and worker in one process, then with a collector that is down, which must not matter.
+func TestTracesOfSingleProcess(t *testing.T) {
 	t.Parallel()
 	collector := tracetest.Start(t)
 	i := run(t, apptest.Config(t, t.TempDir(), "OTEL_EXPORTER_OTLP_ENDPOINT="+collector.URL, "OTEL_SERVICE_NAME=mine", "MAX_QUEUED_JOBS=1"))
@@ -331,8 +331,8 @@ func TestTracesOfOneProcess(t *testing.T) {
 	if err := i.Simulator().Script(simulator.Rule{Kind: simulator.KindImage, Hold: true}); err != nil {
 		t.Fatal(err)
 	}
-	v := i.Submit(t, picture("a fox"))
-	if resp := i.Do(t, http.MethodPost, "/api/jobs", picture("one too many")); resp.StatusCode != http.StatusServiceUnavailable {
+	v := i.Submit(t, imageJob("a fox"))
+	if resp := i.Do(t, http.MethodPost, "/api/jobs", imageJob("one too many")); resp.StatusCode != http.StatusServiceUnavailable {
 		t.Errorf("a job too many: %d %s", resp.StatusCode, resp.Data)
 	}
 	i.Simulator().Release()
@@ -359,7 +359,7 @@ func TestTracesOfOneProcess(t *testing.T) {
 
 	down := run(t, apptest.Config(t, t.TempDir(), "OTEL_EXPORTER_OTLP_ENDPOINT=http://"+freeAddress(t)))
 	down.Visit(t)
-	if v := down.Wait(t, down.Submit(t, picture("a fox")).ID); v.Status != "succeeded" {
+	if v := down.Wait(t, down.Submit(t, imageJob("a fox")).ID); v.Status != "succeeded" {
 		t.Errorf("%+v", v)
 	}
 	down.Close(t)

@@ -45,7 +45,7 @@ func (i *instance) models(t testing.TB) modelList {
 	}
 }
 
-func TestModelsComeFromTheUpstream(t *testing.T) {
+func TestUpstreamModels(t *testing.T) {
 	t.Parallel()
 	i := start(t, apptest.Config(t, t.TempDir()))
 	list := i.models(t)
@@ -86,7 +86,7 @@ func TestModelsComeFromTheUpstream(t *testing.T) {
 	}
 }
 
-func TestSpeedIsInTheFile(t *testing.T) {
+func TestSpeechSpeed(t *testing.T) {
 	t.Parallel()
 	i := start(t, apptest.Config(t, t.TempDir()))
 	const text = "The harbour lights went out one after the other, and then it was quiet."
@@ -113,7 +113,7 @@ func TestSpeedIsInTheFile(t *testing.T) {
 }
 
 // Bare samples come with their rate, and a custom voice reaches the upstream as it is.
-func TestBareSamplesAndCustomVoices(t *testing.T) {
+func TestPCMAndCustomVoices(t *testing.T) {
 	t.Parallel()
 	sim := simulatortest.Start(t)
 	i := start(t, apptest.Config(t, t.TempDir(),
@@ -147,7 +147,7 @@ func TestBareSamplesAndCustomVoices(t *testing.T) {
 	}
 }
 
-func TestTextAppearsWhileItIsWritten(t *testing.T) {
+func TestPartialText(t *testing.T) {
 	t.Parallel()
 	i := start(t, apptest.Config(t, t.TempDir()))
 	i.Visit(t)
@@ -177,8 +177,8 @@ func TestTextAppearsWhileItIsWritten(t *testing.T) {
 	}
 }
 
-// TestOlderServices has a worker talk to the older generation of Pollinations and to SiliconFlow.
-func TestOlderServices(t *testing.T) {
+// TestLegacyUpstreams has a worker talk to the older generation of Pollinations and to SiliconFlow.
+func TestLegacyUpstreams(t *testing.T) {
 	t.Parallel()
 	sim := simulatortest.Start(t)
 	i := start(t, apptest.Config(t, t.TempDir(),

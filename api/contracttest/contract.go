@@ -1,4 +1,4 @@
-// Package contracttest holds HTTP responses of the API against its contract. It is for tests.
+// Package contracttest checks HTTP responses of the API against its OpenAPI document.
 package contracttest
 
 import (
@@ -21,32 +21,32 @@ import (
 	"github.com/getkin/kin-openapi/routers/legacy"
 )
 
-// Contract is the contract as a router of requests.
+// Contract is the OpenAPI document of the API.
 type Contract struct {
 	Doc    *openapi3.T
 	router routers.Router
 
 	mu sync.Mutex
-	// held counts the bodies that were held, by operation and status.
-	held map[string]int
+	// validated counts the validated bodies by operation and status.
+	validated map[string]int
 }
 
-// maxHeld is how many bodies of one operation and status are held against their schema in one run of the tests: the next
-// thousands of the same kind cost a good part of a test's time and say nothing new.
-const maxHeld = 100
+// maxValidated is how many bodies of an operation and status are validated against their schema in one test run. Validating
+// thousands more takes long and finds nothing new.
+const maxValidated = 100
 
-// mayHold reports whether a further body of an operation and status is to be held.
-func (c *Contract) mayHold(operation string, status int) bool {
+// shouldValidate reports whether to validate another body of an operation and status, and counts it.
+func (c *Contract) shouldValidate(operation string, status int) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	key := fmt.Sprint(operation, " ", status)
-	c.held[key]++
-	return c.held[key] <= maxHeld
+	c.validated[key]++
+	return c.validated[key] <= maxValidated
 }
 
-// Read reads a contract.
+// Read reads and validates an OpenAPI document.
 func Read(file string) (*Contract, error) {
-	data, err := os.ReadFile(file) //nolint:gosec // The path is a test's.
+	data, err := os.ReadFile(file) //nolint:gosec // Tests choose the path.
 	if err != nil {
 		return nil, fmt.Errorf("read contract: %w", err)
 	}
@@ -57,7 +57,7 @@ func Read(file string) (*Contract, error) {
 	if err := doc.Validate(context.Background(), openapi3.DisableExamplesValidation()); err != nil {
 		return nil, fmt.Errorf("read contract: %w", err)
 	}
-	// The contract's only server is the root, which the router takes for a prefix to cut off.
+	// The router would cut off the only server, the root, as a prefix.
 	doc.Servers = nil
 	for _, binary := range []string{
 		"image/jpeg", "image/png", "image/webp", "image/gif", "image/svg+xml", "audio/mpeg", "audio/*", "text/html", "text/css", "text/javascript",
@@ -69,35 +69,35 @@ func Read(file string) (*Contract, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read contract: %w", err)
 	}
-	return &Contract{Doc: doc, router: router, held: make(map[string]int)}, nil
+	return &Contract{Doc: doc, router: router, validated: make(map[string]int)}, nil
 }
 
-// general are the headers that the contract describes once for all responses, or that belong to HTTP itself.
-var general = []string{
+// commonHeaders are headers of HTTP itself and those that the contract describes once for all responses.
+var commonHeaders = []string{
 	"Accept-Ranges", "Access-Control-Allow-Credentials", "Access-Control-Allow-Origin", "Access-Control-Expose-Headers", "Cache-Control",
 	"Connection", "Content-Language", "Content-Length", "Content-Security-Policy", "Content-Type", "Cross-Origin-Opener-Policy",
 	"Cross-Origin-Resource-Policy", "Date", "ETag", "Etag", "Permissions-Policy", "Referrer-Policy", "Strict-Transport-Security", "Trailer",
 	"Vary", "X-Content-Type-Options", "X-Frame-Options", "X-Request-Id",
 }
 
-// Hold fails the test when a response is not one that the contract allows: its status, headers, media type and body. A
-// request that the contract does not know must be answered with 404 or 405; HEAD is held as GET is.
-func (c *Contract) Hold(t testing.TB, req *http.Request, resp *http.Response, body []byte) {
+// Check fails the test if the contract does not allow the status, headers, media type or body of a response. A request that
+// is not in the contract must get 404 or 405. HEAD is checked as GET.
+func (c *Contract) Check(t testing.TB, req *http.Request, resp *http.Response, body []byte) {
 	t.Helper()
 	if isPreflight(req) || req.URL.Opaque != "" {
-		return // The router of the contract knows no paths that are written in another way.
+		return // The router does not support these requests.
 	}
-	asked := req
+	lookup := req
 	if req.Method == http.MethodHead {
-		asked = req.Clone(req.Context())
-		asked.Method = http.MethodGet
+		lookup = req.Clone(req.Context())
+		lookup.Method = http.MethodGet
 	}
-	if dir, _ := path.Split(asked.URL.Path); strings.HasPrefix(dir, "/assets/") {
-		// The parameter of this one path may hold slashes, which the router does not know.
-		asked = asked.Clone(req.Context())
-		asked.URL.Path, asked.URL.RawPath = "/assets/"+path.Base(asked.URL.Path), ""
+	if dir, _ := path.Split(lookup.URL.Path); strings.HasPrefix(dir, "/assets/") {
+		// The parameter of this path may contain slashes, which the router does not support.
+		lookup = lookup.Clone(req.Context())
+		lookup.URL.Path, lookup.URL.RawPath = "/assets/"+path.Base(lookup.URL.Path), ""
 	}
-	route, parameters, err := c.router.FindRoute(asked)
+	route, parameters, err := c.router.FindRoute(lookup)
 	if err != nil || resp.StatusCode == http.StatusMethodNotAllowed {
 		if s := resp.StatusCode; s != http.StatusNotFound && s != http.StatusMethodNotAllowed && s != http.StatusMisdirectedRequest {
 			t.Errorf("%s %s is not in the contract: %v", req.Method, req.URL.Path, err)
@@ -111,15 +111,15 @@ func (c *Contract) Hold(t testing.TB, req *http.Request, resp *http.Response, bo
 	}
 	allowed := route.Operation.Responses.Status(resp.StatusCode)
 	if resp.StatusCode == http.StatusMisdirectedRequest {
-		// The contract describes it once for all operations.
+		// The contract describes this response once for all operations.
 		allowed = c.Doc.Components.Responses["HostNotAllowed"]
 	}
 	if allowed == nil {
-		fail("the operation has no such status")
+		fail("the status is not declared")
 		return
 	}
 	for name := range resp.Header {
-		if !slices.Contains(general, name) && !declares(allowed.Value, name) {
+		if !slices.Contains(commonHeaders, name) && !declares(allowed.Value, name) {
 			fail("the header %s is not declared", name)
 		}
 	}
@@ -130,11 +130,11 @@ func (c *Contract) Hold(t testing.TB, req *http.Request, resp *http.Response, bo
 	if len(body) > 0 && (err != nil || !covers(allowed.Value.Content, mediaType)) {
 		fail("the media type %q is not declared", resp.Header.Get("Content-Type"))
 	}
-	if resp.StatusCode == http.StatusMisdirectedRequest || !c.mayHold(route.Operation.OperationID, resp.StatusCode) {
+	if resp.StatusCode == http.StatusMisdirectedRequest || !c.shouldValidate(route.Operation.OperationID, resp.StatusCode) {
 		return
 	}
 	err = openapi3filter.ValidateResponse(req.Context(), &openapi3filter.ResponseValidationInput{
-		RequestValidationInput: &openapi3filter.RequestValidationInput{Request: asked, PathParams: parameters, Route: route},
+		RequestValidationInput: &openapi3filter.RequestValidationInput{Request: lookup, PathParams: parameters, Route: route},
 		Status:                 resp.StatusCode,
 		Header:                 resp.Header,
 		Body:                   io.NopCloser(bytes.NewReader(body)),
@@ -145,7 +145,7 @@ func (c *Contract) Hold(t testing.TB, req *http.Request, resp *http.Response, bo
 	}
 }
 
-// isPreflight reports whether a request is the one that browsers send before a request from another origin.
+// isPreflight reports whether a request is a CORS preflight.
 func isPreflight(req *http.Request) bool {
 	return req.Method == http.MethodOptions && req.Header.Get("Access-Control-Request-Method") != ""
 }
@@ -159,7 +159,7 @@ func declares(r *openapi3.Response, name string) bool {
 	return false
 }
 
-// covers reports whether a media type is among those of a response.
+// covers reports whether content declares a media type, directly or by a range such as audio/*.
 func covers(content openapi3.Content, mediaType string) bool {
 	for declared := range content {
 		family, wild := strings.CutSuffix(declared, "/*")

@@ -160,7 +160,7 @@ func checkContract(t testing.TB, r *http.Request, resp *http.Response, body []by
 	t.Helper()
 	c, err := contract()
 	must(t, err)
-	c.Hold(t, r, resp, body)
+	c.Check(t, r, resp, body)
 }
 
 // addr returns the host and port of the server.

@@ -1,8 +1,5 @@
-// Package web embeds the web page: index.html, and below assets/ its style sheets, its ES modules and its messages in
-// every language. There is no build step and no framework.
-//
-// The package only holds files. Package server serves them, those of assets/ under /assets/, and the page calls the API
-// like any other client.
+// Package web embeds the web page: index.html, and in assets/ its style sheets, ES modules and messages in all languages.
+// There is no build step and no framework. Package server serves the files.
 package web
 
 import (
@@ -13,5 +10,5 @@ import (
 //go:embed index.html assets
 var files embed.FS
 
-// FS returns the files of the page, index.html at its root.
+// FS returns the files of the page, with index.html at the root.
 func FS() fs.FS { return files }

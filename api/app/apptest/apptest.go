@@ -1,5 +1,5 @@
-// Package apptest runs API processes in tests: real ones, with NATS and a worker on the simulator inside, and a client
-// that checks every response against the contract. The result is the whole product, on a free port and without waiting.
+// Package apptest runs complete API processes in tests, with an embedded NATS and a worker on the simulator, and provides a
+// client that checks every response against the contract.
 package apptest
 
 import (
@@ -15,19 +15,19 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 )
 
-// Hang bounds what a test waits for, on a machine that is busy with other things too; it is no expectation.
+// Hang bounds every wait of a test. It is generous because the machine may be busy; tests do not expect to take that long.
 const Hang = 3 * time.Minute
 
-// Process is a running API process and a client of it.
+// Process is a running API process with a client.
 type Process struct {
 	*app.App
 	Client *http.Client
-	// Cookie, if not empty, is sent along with every request; Visit sets it.
+	// Cookie, if not empty, is sent with every request. Visit sets it.
 	Cookie string
 }
 
-// Config returns the settings of a process whose data is stored in dir. They are those of `go run ./api` with variables on
-// top, except that it listens on a free port, retries soon and simulates no latency.
+// Config returns the settings of `go run ./api` with data in dir and the given variables, except that the process listens on
+// a free port, retries quickly and simulates no latency.
 func Config(t testing.TB, dir string, variables ...string) app.Config {
 	t.Helper()
 	cfg := app.Default()
@@ -63,7 +63,7 @@ func Run(t testing.TB, cfg app.Config) *Process {
 	return &Process{App: a, Client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}}
 }
 
-// Close stops the process and fails the test when that fails.
+// Close stops the process and fails the test if that fails.
 func (p *Process) Close(t testing.TB) {
 	t.Helper()
 	p.Client.CloseIdleConnections()

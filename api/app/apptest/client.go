@@ -22,7 +22,7 @@ var readContract = sync.OnceValues(func() (*contracttest.Contract, error) {
 	return contracttest.Read(filepath.Join(filepath.Dir(file), "..", "..", "openapi.yaml"))
 })
 
-// Contract returns the contract that the API publishes.
+// Contract returns the contract of the API, openapi.yaml.
 func Contract(t testing.TB) *contracttest.Contract {
 	t.Helper()
 	c, err := readContract()
@@ -46,8 +46,8 @@ func (r Response) Decode(t testing.TB, into any) {
 	}
 }
 
-// Do sends a request, checks the response against the contract and returns it. A body that is not []byte is encoded as
-// JSON; headers are written like "Name: value".
+// Do sends a request, checks the response against the contract and returns it. A body that is not a []byte is encoded as
+// JSON. A header is written as "Name: value".
 func (p *Process) Do(t testing.TB, method, path string, body any, headers ...string) Response {
 	t.Helper()
 	var reader io.Reader
@@ -86,11 +86,11 @@ func (p *Process) Do(t testing.TB, method, path string, body any, headers ...str
 	if err != nil {
 		t.Fatalf("%s %s: %v", method, path, err)
 	}
-	Contract(t).Hold(t, req, resp, data)
+	Contract(t).Check(t, req, resp, data)
 	return Response{resp, data}
 }
 
-// Visit opens the page, as a browser would, and keeps the guest cookie.
+// Visit requests the page and keeps the guest cookie.
 func (p *Process) Visit(t testing.TB) {
 	t.Helper()
 	resp := p.Do(t, http.MethodGet, "/", nil)
@@ -102,7 +102,7 @@ func (p *Process) Visit(t testing.TB) {
 	}
 }
 
-// Submit submits a job and expects it to be accepted.
+// Submit submits a job and fails the test unless it is accepted.
 func (p *Process) Submit(t testing.TB, body any, headers ...string) Job {
 	t.Helper()
 	resp := p.Do(t, http.MethodPost, "/api/jobs", body, headers...)
@@ -114,7 +114,7 @@ func (p *Process) Submit(t testing.TB, body any, headers ...string) Job {
 	return j
 }
 
-// Wait long-polls a job until it has finished.
+// Wait long-polls a job until it is finished.
 func (p *Process) Wait(t testing.TB, id string) Job {
 	t.Helper()
 	for deadline := time.Now().Add(Hang); ; {
@@ -180,5 +180,5 @@ func (j Job) Finished() bool {
 	return j.Status == "succeeded" || j.Status == "failed" || j.Status == "canceled"
 }
 
-// Path returns the path of a resource below the job, such as events.
+// Path returns the path of a resource of the job, such as "events".
 func (j Job) Path(rest string) string { return "/api/jobs/" + j.ID + "/" + rest }

@@ -11,11 +11,11 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// TestDeletionMeetsTwoProcesses deletes accounts through one API process while jobs are submitted through two and a worker
+// TestAccountDeletionRacesSubmissions deletes accounts through one API process while jobs are submitted through two and a worker
 // works them.
-func TestDeletionMeetsTwoProcesses(t *testing.T) {
+func TestAccountDeletionRacesSubmissions(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
+	s := startCluster(t)
 	var apis []*instance
 	for range 2 {
 		cfg := s.api(t, s.address(), "SIGNUPS_PER_HOUR=0", "PBKDF2_ITERATIONS=1", "MAX_ACTIVE_JOBS_MEMBER=0")
@@ -59,7 +59,7 @@ func TestDeletionMeetsTwoProcesses(t *testing.T) {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for end := time.Now().Add(hang); ; <-tick.C {
-		left := s.left(t, append(gone, "a canary"))
+		left := s.storedSubjects(t, append(gone, "a canary"))
 		if len(left) == 0 {
 			return
 		}
@@ -70,7 +70,7 @@ func TestDeletionMeetsTwoProcesses(t *testing.T) {
 }
 
 // left returns the subjects of what is stored and names or holds one of the texts, marks without content aside.
-func (s *site) left(t *testing.T, texts []string) []string {
+func (s *cluster) storedSubjects(t *testing.T, texts []string) []string {
 	t.Helper()
 	var left []string
 	names := s.nats.JetStream().StreamNames(t.Context())

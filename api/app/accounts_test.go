@@ -23,51 +23,53 @@ import (
 )
 
 // letterbox is a real mail server that keeps what it gets.
-type letterbox struct {
-	url     string
-	letters chan sent
+type mailServer struct {
+	url    string
+	emails chan email
 	// refuse has every letter refused, once its recipient is known.
 	mu     sync.Mutex
 	refuse bool
 }
 
-type sent struct{ from, to, data string }
+type email struct{ from, to, data string }
 
 // NewSession is part of smtp.Backend.
-func (l *letterbox) NewSession(*smtp.Conn) (smtp.Session, error) { return &delivery{box: l}, nil }
-
-type delivery struct {
-	box *letterbox
-	sent
+func (l *mailServer) NewSession(*smtp.Conn) (smtp.Session, error) {
+	return &smtpSession{server: l}, nil
 }
 
-func (d *delivery) Mail(from string, _ *smtp.MailOptions) error { d.from = from; return nil }
+type smtpSession struct {
+	server *mailServer
+	email
+}
 
-func (d *delivery) Rcpt(to string, _ *smtp.RcptOptions) error {
+func (d *smtpSession) Mail(from string, _ *smtp.MailOptions) error { d.from = from; return nil }
+
+func (d *smtpSession) Rcpt(to string, _ *smtp.RcptOptions) error {
 	d.to = to
 	return nil
 }
 
-func (d *delivery) Data(r io.Reader) error {
+func (d *smtpSession) Data(r io.Reader) error {
 	data, err := io.ReadAll(r)
 	d.data = string(data)
-	d.box.mu.Lock()
-	refuse := d.box.refuse
-	d.box.mu.Unlock()
+	d.server.mu.Lock()
+	refuse := d.server.refuse
+	d.server.mu.Unlock()
 	if refuse {
 		return &smtp.SMTPError{Code: 554, Message: "no such user: " + d.to}
 	}
-	d.box.letters <- d.sent
+	d.server.emails <- d.email
 	return err
 }
 
-func (d *delivery) Reset()        {}
-func (d *delivery) Logout() error { return nil }
+func (d *smtpSession) Reset()        {}
+func (d *smtpSession) Logout() error { return nil }
 
 // postOffice starts a mail server.
-func postOffice(t *testing.T) *letterbox {
+func startMailServer(t *testing.T) *mailServer {
 	t.Helper()
-	box := &letterbox{letters: make(chan sent, 10)}
+	box := &mailServer{emails: make(chan email, 10)}
 	srv := smtp.NewServer(box)
 	srv.Domain, srv.AllowInsecureAuth = "localhost", true
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -116,10 +118,10 @@ func (i *instance) reset(t *testing.T, text, password string) {
 	}
 }
 
-func TestResetLettersAreMailed(t *testing.T) {
+func TestResetEmails(t *testing.T) {
 	t.Parallel()
-	box := postOffice(t)
-	log := &lines{said: make(chan struct{}, 1)}
+	box := startMailServer(t)
+	log := &textLog{written: make(chan struct{}, 1)}
 	cfg := apptest.Config(t, t.TempDir(), "SMTP_URL="+box.url, "MAIL_FROM=Text2Image Audio <noreply@example.org>", "PBKDF2_ITERATIONS=1")
 	cfg.Account.Quick = true
 	a, err := app.New(cfg, slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})))
@@ -132,12 +134,12 @@ func TestResetLettersAreMailed(t *testing.T) {
 	i := &instance{&apptest.Process{App: a, Client: &http.Client{Transport: &http.Transport{}}}}
 	t.Cleanup(func() { i.Close(t) })
 	i.signUp(t, "ann@example.org", "correct horse")
-	if first := <-box.letters; first.to != "ann@example.org" || !strings.Contains(first.data, "/verify-email?token=") {
+	if first := <-box.emails; first.to != "ann@example.org" || !strings.Contains(first.data, "/verify-email?token=") {
 		t.Errorf("the first e-mail: %+v", first)
 	}
 	for _, c := range []struct{ lang, subject, word string }{{"en", "Set a new password", "did not ask for it"}, {"zh-CN", "设置新密码", "您好"}} {
 		i.Do(t, http.MethodPost, "/api/auth/forgot-password", fields{"email": "Ann@example.org"}, "Accept-Language: "+c.lang)
-		got := <-box.letters
+		got := <-box.emails
 		m, err := mail.ReadMessage(strings.NewReader(got.data))
 		if err != nil {
 			t.Fatal(err)
@@ -158,7 +160,7 @@ func TestResetLettersAreMailed(t *testing.T) {
 			t.Errorf("the link leads elsewhere: %s", body)
 		}
 		i.reset(t, string(body), "password in "+c.lang)
-		changed := <-box.letters
+		changed := <-box.emails
 		if changed.to != "ann@example.org" || strings.Contains(changed.data, "token=") {
 			t.Errorf("told of the new password by %+v", changed)
 		}
@@ -171,7 +173,7 @@ func TestResetLettersAreMailed(t *testing.T) {
 	defer patience.Stop()
 	for !strings.Contains(log.String(), "cannot send e-mail") {
 		select {
-		case <-log.said:
+		case <-log.written:
 		case <-patience.C:
 			t.Fatal("the refusal is not logged")
 		}
@@ -185,51 +187,51 @@ func TestResetLettersAreMailed(t *testing.T) {
 }
 
 // lines is a text that a test reads while others write.
-type lines struct {
+type textLog struct {
 	mu sync.Mutex
 	b  bytes.Buffer
 	// said is told of every write.
-	said chan struct{}
+	written chan struct{}
 }
 
-func (l *lines) Write(p []byte) (int, error) {
+func (l *textLog) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	defer l.tell()
+	defer l.notify()
 	return l.b.Write(p)
 }
 
-func (l *lines) tell() {
+func (l *textLog) notify() {
 	select {
-	case l.said <- struct{}{}:
+	case l.written <- struct{}{}:
 	default: // Nobody listens, or has been told already.
 	}
 }
 
-func (l *lines) String() string {
+func (l *textLog) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.String()
 }
 
-func TestResetLinksOnTheConsole(t *testing.T) {
+func TestResetLinkOnConsole(t *testing.T) {
 	t.Parallel()
-	console := &lines{said: make(chan struct{}, 1)}
+	console := &textLog{written: make(chan struct{}, 1)}
 	cfg := apptest.Config(t, t.TempDir(), "PBKDF2_ITERATIONS=1")
 	cfg.Account.Quick, cfg.Console = true, console
 	i := start(t, cfg)
 	i.signUp(t, "ann@example.org", "correct horse")
 	i.Do(t, http.MethodPost, "/api/auth/forgot-password", fields{"email": "nobody@example.org"})
 	i.Do(t, http.MethodPost, "/api/auth/forgot-password", fields{"email": "ann@example.org"})
-	<-console.said
+	<-console.written
 	if strings.Count(console.String(), "/reset-password?token=") != 1 || strings.Contains(console.String(), "ann@") {
 		t.Errorf("the console says %s", console)
 	}
 	i.reset(t, console.String(), "another one")
 }
 
-// TestAccountsKeepTheContract asks every route of accounts, well and badly; hold looks at the shapes.
-func TestAccountsKeepTheContract(t *testing.T) {
+// TestAccountsMatchContract asks every route of accounts, well and badly; hold looks at the shapes.
+func TestAccountsMatchContract(t *testing.T) {
 	t.Parallel()
 	cfg := apptest.Config(t, t.TempDir(), "PBKDF2_ITERATIONS=1", "FRONTEND_URL=https://page.example")
 	cfg.Account.Quick = true
@@ -289,8 +291,8 @@ func TestAccountsKeepTheContract(t *testing.T) {
 	}
 }
 
-// TestSavedPicturesKeepTheContract saves the picture of a real job, and asks every route well and badly.
-func TestSavedPicturesKeepTheContract(t *testing.T) {
+// TestSavedImagesMatchContract saves the picture of a real job, and asks every route well and badly.
+func TestSavedImagesMatchContract(t *testing.T) {
 	t.Parallel()
 	cfg := apptest.Config(t, t.TempDir(), "PBKDF2_ITERATIONS=1")
 	cfg.Account.Quick = true

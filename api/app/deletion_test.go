@@ -10,9 +10,9 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 )
 
-// TestNothingOfALeaverComesBack deletes an account while its jobs are made, of which some pictures are there already and
+// TestDeletedAccountLeavesNoData deletes an account while its jobs are made, of which some pictures are there already and
 // others are on their way, and lets the service answer afterwards. Whoever takes the address next finds nothing.
-func TestNothingOfALeaverComesBack(t *testing.T) {
+func TestDeletedAccountLeavesNoData(t *testing.T) {
 	t.Parallel()
 	cfg := apptest.Config(t, t.TempDir(), "PBKDF2_ITERATIONS=1", "WORKER_SLOTS_IMAGE=2")
 	cfg.Account.Quick = true
@@ -29,7 +29,7 @@ func TestNothingOfALeaverComesBack(t *testing.T) {
 	for _, key := range []string{"one", "two", "three", "four"} {
 		jobs = append(jobs, i.Submit(t, fields{"kind": "image", "input": fields{"prompt": "a canary", "n": 2}}, signed, "Idempotency-Key: "+key))
 	}
-	i.called(t, 2)
+	i.awaitCalls(t, 2)
 	if resp := i.Do(t, http.MethodPost, "/api/auth/delete-account", fields{"password": "correct horse"}, signed); resp.StatusCode != http.StatusOK {
 		t.Fatalf("delete: %d %s", resp.StatusCode, resp.Data)
 	}
@@ -37,7 +37,7 @@ func TestNothingOfALeaverComesBack(t *testing.T) {
 	again := i.signUp(t, "ann@example.org", "correct horse")
 	// A job of somebody else, behind theirs, has the worker come to the end of what it had in hand.
 	later := i.Submit(t, fields{"kind": "image", "input": fields{"prompt": "a boat"}}, again)
-	i.waitFor(t, later, again)
+	i.waitAs(t, later, again)
 	for _, j := range jobs {
 		for _, caller := range []string{signed, again, ""} {
 			var headers []string
@@ -78,7 +78,7 @@ func TestNothingOfALeaverComesBack(t *testing.T) {
 }
 
 // waitFor waits until a job of somebody has ended.
-func (i *instance) waitFor(t *testing.T, j apptest.Job, signed string) {
+func (i *instance) waitAs(t *testing.T, j apptest.Job, signed string) {
 	t.Helper()
 	for deadline := time.Now().Add(hang); !j.Finished(); {
 		if time.Now().After(deadline) {

@@ -14,15 +14,15 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 )
 
-const operator = "X-Admin-Key: the operator's own"
+const operatorHeader = "X-Admin-Key: the operator's own"
 
 // letters is a list of dead letters, as the operator reads it.
-type letters struct {
-	Letters []letter `json:"dead_letters"`
-	Total   int      `json:"total"`
+type deadLetterPage struct {
+	Letters []deadLetter `json:"dead_letters"`
+	Total   int          `json:"total"`
 }
 
-type letter struct {
+type deadLetter struct {
 	ID       string `json:"id"`
 	Owner    string `json:"owner"`
 	Failures int    `json:"failures"`
@@ -34,15 +34,15 @@ type letter struct {
 	Input fields `json:"input"`
 }
 
-func (i *instance) letters(t testing.TB, query string) letters {
+func (i *instance) listDeadLetters(t testing.TB, query string) deadLetterPage {
 	t.Helper()
-	var list letters
-	i.Do(t, http.MethodGet, "/api/admin/dead-letters"+query, nil, operator).Decode(t, &list)
+	var list deadLetterPage
+	i.Do(t, http.MethodGet, "/api/admin/dead-letters"+query, nil, operatorHeader).Decode(t, &list)
 	return list
 }
 
 // spoil has every picture whose prompt holds a word fail for good.
-func (i *instance) spoil(t testing.TB, word string) {
+func (i *instance) failImages(t testing.TB, word string) {
 	t.Helper()
 	rule := simulator.Rule{
 		Kind: simulator.KindImage, Contains: word, Status: http.StatusInternalServerError,
@@ -53,33 +53,33 @@ func (i *instance) spoil(t testing.TB, word string) {
 	}
 }
 
-func picture(prompt string) fields {
+func imageJob(prompt string) fields {
 	return fields{"kind": "image", "input": fields{"prompt": prompt, "width": 64, "height": 64, "seed": 7}}
 }
 
-type again struct {
+type retriedJob struct {
 	apptest.Job
 	RetriedFrom string `json:"retried_from"`
 }
 
-// TestDeadLettersWayBack takes a job from its failure over the dead letters to its success.
-func TestDeadLettersWayBack(t *testing.T) {
+// TestDeadLetterReplay takes a job from its failure over the dead letters to its success.
+func TestDeadLetterReplay(t *testing.T) {
 	t.Parallel()
 	metrics := freeAddress(t)
 	i := start(t, apptest.Config(t, t.TempDir(), "ADMIN_KEY=the operator's own", "FETCH_RETRY_MAX=2", "METRICS_ENABLED=on", "METRICS_ADDR="+metrics))
 	i.Visit(t)
-	i.spoil(t, "doomed")
-	failed := i.Wait(t, i.Submit(t, picture("doomed fox")).ID)
+	i.failImages(t, "doomed")
+	failed := i.Wait(t, i.Submit(t, imageJob("doomed fox")).ID)
 	if failed.Status != "failed" || failed.Error.Code != "upstream_unavailable" {
 		t.Fatalf("%+v", failed)
 	}
-	i.awaitDeadLetter(t, failed.ID, operator)
-	list := i.letters(t, "")
+	i.awaitDeadLetter(t, failed.ID, operatorHeader)
+	list := i.listDeadLetters(t, "")
 	if list.Total != 1 || list.Letters[0].ID != failed.ID || list.Letters[0].Failures != 2 || list.Letters[0].Error.UpstreamStatus != 500 {
 		t.Fatalf("%+v", list)
 	}
-	var shown letter
-	i.Do(t, http.MethodGet, "/api/admin/dead-letters/"+failed.ID, nil, operator).Decode(t, &shown)
+	var shown deadLetter
+	i.Do(t, http.MethodGet, "/api/admin/dead-letters/"+failed.ID, nil, operatorHeader).Decode(t, &shown)
 	if shown.Input["prompt"] != "doomed fox" || !strings.Contains(shown.Detail, "No active flux servers") || !strings.HasPrefix(shown.Owner, "g-") {
 		t.Errorf("%+v", shown)
 	}
@@ -88,13 +88,13 @@ func TestDeadLettersWayBack(t *testing.T) {
 	}
 
 	// While the upstream is out of order the new job only fails as well, and has a letter of its own.
-	replay := func(id string) again {
+	replay := func(id string) retriedJob {
 		t.Helper()
-		resp := i.Do(t, http.MethodPost, "/api/admin/dead-letters/"+id+"/replay", nil, operator)
+		resp := i.Do(t, http.MethodPost, "/api/admin/dead-letters/"+id+"/replay", nil, operatorHeader)
 		if resp.StatusCode != http.StatusAccepted {
 			t.Fatalf("replay: %d %s", resp.StatusCode, resp.Data)
 		}
-		var v again
+		var v retriedJob
 		resp.Decode(t, &v)
 		return v
 	}
@@ -102,7 +102,7 @@ func TestDeadLettersWayBack(t *testing.T) {
 	if v := i.Wait(t, second.ID); v.Status != "failed" || second.RetriedFrom != failed.ID {
 		t.Errorf("%+v", v)
 	}
-	if list := i.letters(t, ""); list.Total != 1 || list.Letters[0].ID != second.ID {
+	if list := i.listDeadLetters(t, ""); list.Total != 1 || list.Letters[0].ID != second.ID {
 		t.Errorf("%+v", list)
 	}
 	i.Simulator().Clear()
@@ -110,7 +110,7 @@ func TestDeadLettersWayBack(t *testing.T) {
 	if v := i.Wait(t, third.ID); v.Status != "succeeded" || *v.Result.Media[0].Seed != 7 || third.RetriedFrom != second.ID {
 		t.Errorf("%+v", v)
 	}
-	if list := i.letters(t, ""); list.Total != 0 {
+	if list := i.listDeadLetters(t, ""); list.Total != 0 {
 		t.Errorf("%+v", list)
 	}
 	for _, id := range []string{failed.ID, second.ID} {
@@ -120,20 +120,20 @@ func TestDeadLettersWayBack(t *testing.T) {
 			t.Errorf("the old job is %+v", old)
 		}
 	}
-	if resp := i.Do(t, http.MethodPost, "/api/admin/dead-letters/"+failed.ID+"/replay", nil, operator); resp.StatusCode != http.StatusNotFound {
+	if resp := i.Do(t, http.MethodPost, "/api/admin/dead-letters/"+failed.ID+"/replay", nil, operatorHeader); resp.StatusCode != http.StatusNotFound {
 		t.Errorf("a second replay: %d %s", resp.StatusCode, resp.Data)
 	}
 }
 
-func TestDeadLettersInBulk(t *testing.T) {
+func TestDeadLetterBulkActions(t *testing.T) {
 	t.Parallel()
 	i := start(t, apptest.Config(t, t.TempDir(), "ADMIN_KEY=the operator's own", "FETCH_RETRY_MAX=1", "MAX_ACTIVE_JOBS_GUEST=0"))
 	i.Visit(t)
-	i.spoil(t, "doomed")
+	i.failImages(t, "doomed")
 	const jobs = 12
 	ids := make([]string, jobs)
 	for n := range jobs {
-		ids[n] = i.Submit(t, picture(fmt.Sprintf("doomed %d", n))).ID
+		ids[n] = i.Submit(t, imageJob(fmt.Sprintf("doomed %d", n))).ID
 	}
 	for _, id := range ids {
 		if v := i.Wait(t, id); v.Status != "failed" {
@@ -147,7 +147,7 @@ func TestDeadLettersInBulk(t *testing.T) {
 	}
 	bulk := func(act string, body fields) answer {
 		t.Helper()
-		resp := i.Do(t, http.MethodPost, "/api/admin/dead-letters/"+act, body, operator)
+		resp := i.Do(t, http.MethodPost, "/api/admin/dead-letters/"+act, body, operatorHeader)
 		if resp.StatusCode != http.StatusOK {
 			t.Fatalf("%s: %d %s", act, resp.StatusCode, resp.Data)
 		}
@@ -162,7 +162,7 @@ func TestDeadLettersInBulk(t *testing.T) {
 		t.Errorf("%+v", a)
 	}
 	var page struct {
-		Jobs []again `json:"jobs"`
+		Jobs []retriedJob `json:"jobs"`
 	}
 	i.Do(t, http.MethodGet, "/api/jobs?limit=100", nil).Decode(t, &page)
 	fresh := 0
@@ -175,12 +175,12 @@ func TestDeadLettersInBulk(t *testing.T) {
 			t.Errorf("%+v", v)
 		}
 	}
-	if fresh != jobs-2 || i.letters(t, "").Total != 0 {
-		t.Errorf("%d new jobs, %d letters left", fresh, i.letters(t, "").Total)
+	if fresh != jobs-2 || i.listDeadLetters(t, "").Total != 0 {
+		t.Errorf("%d new jobs, %d letters left", fresh, i.listDeadLetters(t, "").Total)
 	}
 }
 
-func TestOperatorsRoutesAreClosed(t *testing.T) {
+func TestAdminRoutesRequireKey(t *testing.T) {
 	t.Parallel()
 	closed := start(t, apptest.Config(t, t.TempDir()))
 	locked := start(t, apptest.Config(t, t.TempDir(), "ADMIN_KEY=the operator's own"))
@@ -201,7 +201,7 @@ func TestOperatorsRoutesAreClosed(t *testing.T) {
 			headers []string
 			status  int
 		}{
-			{closed, []string{operator}, http.StatusForbidden},
+			{closed, []string{operatorHeader}, http.StatusForbidden},
 			{locked, nil, http.StatusUnauthorized},
 			{locked, []string{wrong}, http.StatusUnauthorized},
 		} {
@@ -212,13 +212,13 @@ func TestOperatorsRoutesAreClosed(t *testing.T) {
 	}
 }
 
-func TestOwnerRetriesAJob(t *testing.T) {
+func TestOwnerRetriesJob(t *testing.T) {
 	t.Parallel()
 	i := start(t, apptest.Config(t, t.TempDir(), "FETCH_RETRY_MAX=1"))
 	i.Visit(t)
 	mine := i.Cookie
-	i.spoil(t, "doomed")
-	failed := i.Wait(t, i.Submit(t, picture("doomed fox")).ID)
+	i.failImages(t, "doomed")
+	failed := i.Wait(t, i.Submit(t, imageJob("doomed fox")).ID)
 	i.Simulator().Clear()
 	path := "/api/jobs/" + failed.ID + "/retry"
 	// Somebody else, or nobody in particular, does not find it.
@@ -235,7 +235,7 @@ func TestOwnerRetriesAJob(t *testing.T) {
 	var ids []string
 	for range 2 {
 		resp := i.Do(t, http.MethodPost, path, nil, "Idempotency-Key: click", "Prefer: wait=30")
-		var v again
+		var v retriedJob
 		resp.Decode(t, &v)
 		if resp.StatusCode != http.StatusOK || v.Status != "succeeded" || v.RetriedFrom != failed.ID || *v.Result.Media[0].Seed != 7 {
 			t.Fatalf("%d %s", resp.StatusCode, resp.Data)
@@ -246,7 +246,7 @@ func TestOwnerRetriesAJob(t *testing.T) {
 		t.Errorf("two clicks made %v", ids)
 	}
 	resp := i.Do(t, http.MethodPost, path, fields{"seed": 8, "deadline_seconds": 60})
-	var other again
+	var other retriedJob
 	resp.Decode(t, &other)
 	if v := i.Wait(t, other.ID); resp.StatusCode != http.StatusAccepted || v.Status != "succeeded" || *v.Result.Media[0].Seed != 8 {
 		t.Errorf("%d %s, then %+v", resp.StatusCode, resp.Data, v)

@@ -16,8 +16,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/mail"
 )
 
-// people opens the accounts and starts to deliver their e-mails.
-func (a *App) people(ctx context.Context, secret []byte) (*account.Accounts, *account.Mailer, error) {
+// openAccounts opens the accounts and starts their mailer.
+func (a *App) openAccounts(ctx context.Context, secret []byte) (*account.Accounts, *account.Mailer, error) {
 	accounts, err := account.New(ctx, a.broker, a.cfg.Account, secret)
 	if err != nil {
 		return nil, nil, err
@@ -26,21 +26,21 @@ func (a *App) people(ctx context.Context, secret []byte) (*account.Accounts, *ac
 	if err != nil {
 		return nil, nil, err
 	}
-	recovery := account.NewMailer(accounts, a.pageURL, emails.reset, a.log, account.WithNotices(emails.notice), account.WithVerifications(emails.verification))
-	recovery.Start()
-	a.onStop("recovery", recovery.Stop)
-	return accounts, recovery, nil
+	mailer := account.NewMailer(accounts, a.pageURL, emails.reset, a.log, account.WithNotices(emails.notice), account.WithVerifications(emails.verification))
+	mailer.Start()
+	a.onStop("recovery", mailer.Stop)
+	return accounts, mailer, nil
 }
 
-// emailSenders send the e-mails of accounts. One that is nil sends nothing.
+// emailSenders sends the emails of accounts. A nil field sends nothing.
 type emailSenders struct {
 	reset, verification account.SendLink
 	notice              account.SendNotice
 }
 
-// emailSenders returns how the links of password resets and confirmations are sent: by e-mail or, for somebody who tries the
-// program out, on the console; and how notices are, which is by e-mail only. On a machine that others can reach, links are
-// never printed: anybody who reads the console could use them.
+// emailSenders returns the senders of links and notices. Without a mail server, links are printed on the console if the
+// page is served on this machine only, for trying the program out. They are never printed on a server that others can reach:
+// everyone who reads its output could use them.
 func (a *App) emailSenders() (emailSenders, error) {
 	if a.cfg.Mail.URL != "" {
 		sender, err := mail.New(a.cfg.Mail)
@@ -63,14 +63,14 @@ func (a *App) emailSenders() (emailSenders, error) {
 			notice:       a.countedNotice(notice),
 		}, nil
 	}
-	if !a.cfg.forOneself() {
+	if !a.cfg.localPage() {
 		return emailSenders{}, nil
 	}
 	console := a.cfg.Console
 	if console == nil {
 		console = io.Discard
 	}
-	var mu sync.Mutex // Several may be printed at once.
+	var mu sync.Mutex // Emails are sent concurrently.
 	link := func(about string) account.SendLink {
 		return func(_ context.Context, _, link string, _ job.Lang) error {
 			mu.Lock()
@@ -82,7 +82,7 @@ func (a *App) emailSenders() (emailSenders, error) {
 	return emailSenders{reset: link("Password reset requested"), verification: link("E-mail address of a new account to be confirmed")}, nil
 }
 
-// verifies reports whether new accounts must confirm their address.
+// verifies reports whether new accounts must confirm their email address.
 func (c *Config) verifies() bool {
 	switch c.Account.RequireVerified {
 	case "on":
@@ -93,7 +93,7 @@ func (c *Config) verifies() bool {
 	return c.Mail.URL != ""
 }
 
-// pageURL returns the URL of the page. It is never taken from a request, whose sender could name any.
+// pageURL returns the URL of the page. It is never taken from a request, whose sender could choose it.
 func (a *App) pageURL() string {
 	if urls := a.cfg.Server.FrontendURLs; len(urls) > 0 {
 		return strings.TrimRight(urls[0], "/")
@@ -101,7 +101,7 @@ func (a *App) pageURL() string {
 	return a.URL()
 }
 
-// local reports whether only this machine can reach the API, as far as the settings tell also through a proxy.
+// local reports whether the API listens on loopback only and is not behind a proxy.
 func (c *Config) local() bool {
 	if len(c.Server.TrustedProxies) > 0 {
 		return false
@@ -113,8 +113,8 @@ func (c *Config) local() bool {
 	return hostname.IsLoopback(host)
 }
 
-// forOneself reports whether the page is on this machine as well.
-func (c *Config) forOneself() bool {
+// localPage reports whether both the API and the page are on this machine only.
+func (c *Config) localPage() bool {
 	return c.local() && !slices.ContainsFunc(c.Server.FrontendURLs, func(raw string) bool {
 		u, err := url.Parse(raw)
 		return err != nil || !hostname.IsLoopback(u.Hostname())

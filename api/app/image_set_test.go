@@ -9,9 +9,9 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 )
 
-// TestPicturesOfASetComeOneByOne holds all pictures of a set but one: that one is seen, and can be fetched, while the
+// TestImagesOfSetArriveOneByOne holds all pictures of a set but one: that one is seen, and can be fetched, while the
 // others are made.
-func TestPicturesOfASetComeOneByOne(t *testing.T) {
+func TestImagesOfSetArriveOneByOne(t *testing.T) {
 	t.Parallel()
 	i := start(t, apptest.Config(t, t.TempDir()))
 	i.Visit(t)
@@ -36,7 +36,7 @@ func TestPicturesOfASetComeOneByOne(t *testing.T) {
 		t.Fatalf("the first picture came as %+v", early)
 	}
 	first := early.job.Result.Media[0]
-	checkPicture(t, i.Do(t, http.MethodGet, first.URL, nil).Data, 64, 80)
+	checkImage(t, i.Do(t, http.MethodGet, first.URL, nil).Data, 64, 80)
 	read := i.Do(t, http.MethodGet, "/api/jobs/"+job.ID, nil)
 	var now apptest.Job
 	read.Decode(t, &now)
@@ -62,8 +62,8 @@ func TestPicturesOfASetComeOneByOne(t *testing.T) {
 	}
 }
 
-// TestOnePictureDoesNotSinkTheSet has the upstream refuse one picture for good and another for once.
-func TestOnePictureDoesNotSinkTheSet(t *testing.T) {
+// TestFailedImageDoesNotFailSet has the upstream refuse one picture for good and another for once.
+func TestFailedImageDoesNotFailSet(t *testing.T) {
 	t.Parallel()
 	i := start(t, apptest.Config(t, t.TempDir()))
 	i.Visit(t)
@@ -88,7 +88,7 @@ func TestOnePictureDoesNotSinkTheSet(t *testing.T) {
 				t.Fatalf("%s, %+v", v.Status, v.Result)
 			}
 			for _, m := range v.Result.Media {
-				checkPicture(t, i.Do(t, http.MethodGet, m.URL, nil).Data, 64, 64)
+				checkImage(t, i.Do(t, http.MethodGet, m.URL, nil).Data, 64, 64)
 			}
 			for _, m := range v.Result.Missing {
 				if m.Error.Code != "content_moderated" {

@@ -32,7 +32,7 @@ func TestJobsOfEveryKind(t *testing.T) {
 		}
 		m := v.Result.Media[0]
 		resp := i.Do(t, http.MethodGet, m.URL, nil)
-		checkPicture(t, resp.Data, 333, 777)
+		checkImage(t, resp.Data, 333, 777)
 		if m.Width != 333 || m.Height != 777 || m.Bytes != len(resp.Data) || *m.Seed != 7 {
 			t.Errorf("media says %+v, got %d bytes", m, len(resp.Data))
 		}
@@ -49,7 +49,7 @@ func TestJobsOfEveryKind(t *testing.T) {
 			if *m.Seed != int64(1+n) {
 				t.Errorf("picture %d has seed %d", n, *m.Seed)
 			}
-			checkPicture(t, i.Do(t, http.MethodGet, m.URL, nil).Data, 64, 64)
+			checkImage(t, i.Do(t, http.MethodGet, m.URL, nil).Data, 64, 64)
 		}
 	})
 	t.Run("optimized image", func(t *testing.T) {
@@ -96,7 +96,7 @@ func TestOriginalRoutes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		checkPicture(t, data, 128, 96)
+		checkImage(t, data, 128, 96)
 	}
 	resp := i.Do(t, http.MethodPost, "/api/generate", fields{"text": "Hello there.", "type": "audio", "voice": "alloy"})
 	if resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Type") != "audio/mpeg" {
@@ -176,7 +176,7 @@ func TestTwoHundredJobsAtOnce(t *testing.T) {
 	}
 }
 
-func TestRestartFindsEveryJob(t *testing.T) {
+func TestRestartKeepsEveryJob(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	first := run(t, apptest.Config(t, dir))
@@ -205,7 +205,7 @@ func TestRestartFindsEveryJob(t *testing.T) {
 	}
 }
 
-func TestSecondProcessOnTheSameDataIsRefused(t *testing.T) {
+func TestSecondProcessOnDataDir(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	first := start(t, apptest.Config(t, dir))
@@ -224,7 +224,7 @@ func TestSecondProcessOnTheSameDataIsRefused(t *testing.T) {
 	}
 }
 
-func checkPicture(t testing.TB, data []byte, width, height int) {
+func checkImage(t testing.TB, data []byte, width, height int) {
 	t.Helper()
 	img, _, err := image.Decode(bytes.NewReader(data))
 	if err != nil {

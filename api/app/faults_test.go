@@ -10,8 +10,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 )
 
-// TestWeather sends a job through each fault of the upstream: it recovers, or it fails with the right code.
-func TestWeather(t *testing.T) {
+// TestUpstreamFaults sends a job through each fault of the upstream: it recovers, or it fails with the right code.
+func TestUpstreamFaults(t *testing.T) {
 	t.Parallel()
 	i := start(t, apptest.Config(t, t.TempDir(), "FETCH_RETRY_MAX=3", "IMAGE_TIMEOUT=3s"))
 	i.Visit(t)
@@ -69,7 +69,7 @@ func TestWeather(t *testing.T) {
 	}
 }
 
-func TestRetryAfterIsKept(t *testing.T) {
+func TestRetryAfterIsHonored(t *testing.T) {
 	t.Parallel()
 	i := start(t, apptest.Config(t, t.TempDir(), "WORKER_SLOTS_IMAGE=1"))
 	i.Visit(t)
@@ -103,8 +103,8 @@ func TestRetryAfterIsKept(t *testing.T) {
 	}
 }
 
-// TestBackoffHoldsNobodyUp has many jobs wait for their next attempt while a new one comes.
-func TestBackoffHoldsNobodyUp(t *testing.T) {
+// TestBackoffOccupiesNoSlot has many jobs wait for their next attempt while a new one comes.
+func TestBackoffOccupiesNoSlot(t *testing.T) {
 	t.Parallel()
 	i := start(t, apptest.Config(t, t.TempDir(), "FETCH_RETRY_INITIAL_DELAY_MS=600000", "FETCH_RETRY_MAX_DELAY_MS=600000", "MAX_ACTIVE_JOBS_GUEST=0"))
 	i.Visit(t)

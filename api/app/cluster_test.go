@@ -15,15 +15,15 @@ import (
 )
 
 // site is an installation in several parts: a NATS with a port, a worker, and as many API processes as a test starts.
-type site struct {
+type cluster struct {
 	nats   *broker.Broker
 	worker *worker.Worker
 }
 
 // newSite runs a NATS and a worker until the test ends.
-func newSite(t *testing.T, variables ...string) *site {
+func startCluster(t *testing.T, variables ...string) *cluster {
 	t.Helper()
-	s := &site{nats: brokertest.Start(t, func(c *broker.Config) { c.Listen = "127.0.0.1:0" })}
+	s := &cluster{nats: brokertest.Start(t, func(c *broker.Config) { c.Listen = "127.0.0.1:0" })}
 	s.worker = worker.New(apptest.Config(t, t.TempDir(), variables...).Worker, s.nats, telemetry.NewMetrics(), discard())
 	if err := s.worker.Start(t.Context()); err != nil {
 		t.Fatal(err)
@@ -38,14 +38,14 @@ func newSite(t *testing.T, variables ...string) *site {
 	return s
 }
 
-func (s *site) simulator() *simulator.Simulator { return s.worker.Simulator() }
+func (s *cluster) simulator() *simulator.Simulator { return s.worker.Simulator() }
 
 // address is where API processes find NATS, without the scheme.
-func (s *site) address() string { return strings.TrimPrefix(s.nats.ClientURL(), "nats://") }
+func (s *cluster) address() string { return strings.TrimPrefix(s.nats.ClientURL(), "nats://") }
 
 // api returns the settings of an API process that finds NATS at an address. It does not limit guests, as one without a
 // simulator of its own does.
-func (s *site) api(t *testing.T, address string, variables ...string) app.Config {
+func (s *cluster) api(t *testing.T, address string, variables ...string) app.Config {
 	t.Helper()
 	return apptest.Config(t, t.TempDir(), append([]string{
 		"NATS_URL=nats://" + address, "JWT_SECRET=the same secret for every process", "QUOTA_GUEST_PER_MINUTE=0", "QUOTA_GUEST_PER_DAY=0",

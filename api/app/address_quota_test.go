@@ -10,9 +10,9 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/app/apptest"
 )
 
-// TestAddressCeiling signs up two accounts at one address, each with a quota of its own, which submit at once. Together
+// TestAddressQuota signs up two accounts at one address, each with a quota of its own, which submit at once. Together
 // they get what one address may have; somebody at another address is not affected.
-func TestAddressCeiling(t *testing.T) {
+func TestAddressQuota(t *testing.T) {
 	t.Parallel()
 	const accounts, ceiling, submissions = 2, 12, 60
 	i := start(t, apptest.Config(t, t.TempDir(), "QUOTA_ADDRESS_PER_DAY=12", "QUOTA_MEMBER_PER_MINUTE=0", "SIGNUPS_PER_HOUR=0",
@@ -74,9 +74,9 @@ func TestAddressCeiling(t *testing.T) {
 	}
 }
 
-// TestOriginalFrontEnd optimizes a prompt before every image, as the page of the original does: a guest gets ten images a
+// TestPromptsDoNotCountAsImages optimizes a prompt before every image, as the page of the original does: a guest gets ten images a
 // day for it, and not five.
-func TestOriginalFrontEnd(t *testing.T) {
+func TestPromptsDoNotCountAsImages(t *testing.T) {
 	t.Parallel()
 	i := start(t, apptest.Config(t, t.TempDir(), "QUOTA_GUEST_PER_DAY=10"))
 	for n := range 12 {

@@ -22,11 +22,11 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/app/apptest"
 )
 
-// letterbox is a real mail server that keeps what it gets.
+// mailServer is an SMTP server that records the emails it receives.
 type mailServer struct {
 	url    string
 	emails chan email
-	// refuse has every letter refused, once its recipient is known.
+	// refuse makes the server reject every email after RCPT TO.
 	mu     sync.Mutex
 	refuse bool
 }
@@ -66,7 +66,7 @@ func (d *smtpSession) Data(r io.Reader) error {
 func (d *smtpSession) Reset()        {}
 func (d *smtpSession) Logout() error { return nil }
 
-// postOffice starts a mail server.
+// startMailServer runs a mail server until the test ends.
 func startMailServer(t *testing.T) *mailServer {
 	t.Helper()
 	box := &mailServer{emails: make(chan email, 10)}
@@ -80,7 +80,7 @@ func startMailServer(t *testing.T) *mailServer {
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(listener) }()
 	t.Cleanup(func() {
-		// The listener by itself as well: the server may not have begun to serve.
+		// Close the listener too, because the server may not serve yet.
 		_, _ = srv.Close(), listener.Close()
 		if err := <-served; err != nil && !errors.Is(err, smtp.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
 			t.Error(err)
@@ -89,7 +89,7 @@ func startMailServer(t *testing.T) *mailServer {
 	return box
 }
 
-// signUp makes an account and signs every later request.
+// signUp creates an account and returns its Authorization header.
 func (i *instance) signUp(t testing.TB, email, password string) string {
 	t.Helper()
 	resp := i.Do(t, http.MethodPost, "/api/auth/register", fields{"username": "Ann", "email": email, "password": password})
@@ -103,7 +103,7 @@ func (i *instance) signUp(t testing.TB, email, password string) string {
 
 var resetLink = regexp.MustCompile(`http://\S+/reset-password\?token=(\S+)`)
 
-// reset sets a password with the link in a text.
+// reset sets a new password with the link in text.
 func (i *instance) reset(t *testing.T, text, password string) {
 	t.Helper()
 	m := resetLink.FindStringSubmatch(text)
@@ -154,43 +154,43 @@ func TestResetEmails(t *testing.T) {
 		}
 		if got.from != "noreply@example.org" || got.to != "ann@example.org" || subject != c.subject || !strings.Contains(string(body), c.word) ||
 			m.Header.Get("Auto-Submitted") != "auto-generated" || m.Header.Get("Message-Id") == "" || m.Header.Get("Date") == "" {
-			t.Errorf("the letter: %+v, subject %s, text %s", got, subject, body)
+			t.Errorf("email %+v, subject %s, text %s", got, subject, body)
 		}
 		if !strings.Contains(string(body), i.URL()+"/reset-password?token=") {
-			t.Errorf("the link leads elsewhere: %s", body)
+			t.Errorf("wrong link: %s", body)
 		}
 		i.reset(t, string(body), "password in "+c.lang)
 		changed := <-box.emails
 		if changed.to != "ann@example.org" || strings.Contains(changed.data, "token=") {
-			t.Errorf("told of the new password by %+v", changed)
+			t.Errorf("notice of the new password: %+v", changed)
 		}
 	}
 	box.mu.Lock()
 	box.refuse = true
 	box.mu.Unlock()
 	i.Do(t, http.MethodPost, "/api/auth/forgot-password", fields{"email": "ann@example.org"})
-	patience := time.NewTimer(hang)
-	defer patience.Stop()
+	timeout := time.NewTimer(hang)
+	defer timeout.Stop()
 	for !strings.Contains(log.String(), "cannot send e-mail") {
 		select {
 		case <-log.written:
-		case <-patience.C:
-			t.Fatal("the refusal is not logged")
+		case <-timeout.C:
+			t.Fatal("the failure is not logged")
 		}
 	}
 	if strings.Contains(log.String(), "ann@") || strings.Contains(log.String(), "no such user") {
-		t.Errorf("the address is in the log: %s", log)
+		t.Errorf("the email address is in the log: %s", log)
 	}
 	if resp := i.Do(t, http.MethodGet, "/internal/health", nil); resp.StatusCode != http.StatusServiceUnavailable || !bytes.Contains(resp.Data, []byte("mail_failing")) {
 		t.Errorf("health: %d %s", resp.StatusCode, resp.Data)
 	}
 }
 
-// lines is a text that a test reads while others write.
+// textLog is a concurrently written text.
 type textLog struct {
 	mu sync.Mutex
 	b  bytes.Buffer
-	// said is told of every write.
+	// written receives a value after a write.
 	written chan struct{}
 }
 
@@ -204,7 +204,7 @@ func (l *textLog) Write(p []byte) (int, error) {
 func (l *textLog) notify() {
 	select {
 	case l.written <- struct{}{}:
-	default: // Nobody listens, or has been told already.
+	default: // There is no reader, or it has a pending value.
 	}
 }
 
@@ -225,12 +225,12 @@ func TestResetLinkOnConsole(t *testing.T) {
 	i.Do(t, http.MethodPost, "/api/auth/forgot-password", fields{"email": "ann@example.org"})
 	<-console.written
 	if strings.Count(console.String(), "/reset-password?token=") != 1 || strings.Contains(console.String(), "ann@") {
-		t.Errorf("the console says %s", console)
+		t.Errorf("console: %s", console)
 	}
 	i.reset(t, console.String(), "another one")
 }
 
-// TestAccountsMatchContract asks every route of accounts, well and badly; hold looks at the shapes.
+// TestAccountsMatchContract sends valid and invalid requests to every account route. Do checks the responses.
 func TestAccountsMatchContract(t *testing.T) {
 	t.Parallel()
 	cfg := apptest.Config(t, t.TempDir(), "PBKDF2_ITERATIONS=1", "FRONTEND_URL=https://page.example")
@@ -291,7 +291,7 @@ func TestAccountsMatchContract(t *testing.T) {
 	}
 }
 
-// TestSavedImagesMatchContract saves the picture of a real job, and asks every route well and badly.
+// TestSavedImagesMatchContract saves the image of a job and sends valid and invalid requests to every route.
 func TestSavedImagesMatchContract(t *testing.T) {
 	t.Parallel()
 	cfg := apptest.Config(t, t.TempDir(), "PBKDF2_ITERATIONS=1")
@@ -308,7 +308,7 @@ func TestSavedImagesMatchContract(t *testing.T) {
 	i.Do(t, http.MethodPost, "/api/images/save", fields{"job_id": job.ID, "index": 1}, signed).Decode(t, &saved)
 	file := i.Do(t, http.MethodGet, "/api/images/download/"+saved.ID, nil, signed)
 	if made.StatusCode != http.StatusOK || !bytes.Equal(made.Data, file.Data) {
-		t.Errorf("the job made %d bytes, saved are %d: %.300s", len(made.Data), len(file.Data), file.Data)
+		t.Errorf("the job returned %d bytes, the gallery %d: %.300s", len(made.Data), len(file.Data), file.Data)
 	}
 	for _, ask := range []struct {
 		method, path string

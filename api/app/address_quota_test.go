@@ -10,18 +10,18 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/app/apptest"
 )
 
-// TestAddressQuota signs up two accounts at one address, each with a quota of its own, which submit at once. Together
-// they get what one address may have; somebody at another address is not affected.
+// TestAddressQuota submits concurrently with two accounts from one IP address. Together they get the quota of the address;
+// other addresses are not affected.
 func TestAddressQuota(t *testing.T) {
 	t.Parallel()
-	const accounts, ceiling, submissions = 2, 12, 60
+	const accounts, limit, submissions = 2, 12, 60
 	i := start(t, apptest.Config(t, t.TempDir(), "QUOTA_ADDRESS_PER_DAY=12", "QUOTA_MEMBER_PER_MINUTE=0", "SIGNUPS_PER_HOUR=0",
 		"MAX_ACTIVE_JOBS_MEMBER=0", "WORKER_SLOTS_IMAGE=0", "TRUSTED_PROXIES=127.0.0.1"))
-	// All of 2001:db8:1:2::/64 is one address.
+	// 2001:db8:1:2::/64 counts as one address.
 	at := func(n int) string { return fmt.Sprintf("X-Forwarded-For: 2001:db8:1:2::%x", n+1) }
-	picture := fields{"kind": "image", "input": fields{"prompt": "p", "width": 64, "height": 64}}
+	body := fields{"kind": "image", "input": fields{"prompt": "p", "width": 64, "height": 64}}
 	var tokens []string
-	// A busy machine may have somebody come again, who then is another one.
+	// A busy machine may return 503; retry with another account.
 	for n := 0; len(tokens) < accounts; n++ {
 		resp := i.Do(t, http.MethodPost, "/api/auth/register", fields{
 			"username": "Ann", "email": fmt.Sprintf("u%d@example.org", n), "password": "a long password",
@@ -35,8 +35,8 @@ func TestAddressQuota(t *testing.T) {
 	}
 	submit := func(headers ...string) apptest.Response {
 		for {
-			// What is answered with 503 is not counted.
-			if resp := i.Do(t, http.MethodPost, "/api/jobs", picture, headers...); resp.StatusCode != http.StatusServiceUnavailable {
+			// A submission with status 503 is not counted.
+			if resp := i.Do(t, http.MethodPost, "/api/jobs", body, headers...); resp.StatusCode != http.StatusServiceUnavailable {
 				return resp
 			}
 		}
@@ -60,10 +60,10 @@ func TestAddressQuota(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if accepted.Load() != ceiling || refused.Load() != submissions-ceiling {
-		t.Errorf("%d accepted and %d refused, want %d and %d", accepted.Load(), refused.Load(), ceiling, submissions-ceiling)
+	if accepted.Load() != limit || refused.Load() != submissions-limit {
+		t.Errorf("%d accepted and %d refused, want %d and %d", accepted.Load(), refused.Load(), limit, submissions-limit)
 	}
-	// A guest there is refused as well, and a member elsewhere is not.
+	// A guest at the address is refused too; a member at another address is not.
 	if resp := submit(at(1)); resp.StatusCode != http.StatusPaymentRequired {
 		t.Errorf("a guest at the address: status %d", resp.StatusCode)
 	}
@@ -74,8 +74,8 @@ func TestAddressQuota(t *testing.T) {
 	}
 }
 
-// TestPromptsDoNotCountAsImages optimizes a prompt before every image, as the page of the original does: a guest gets ten images a
-// day for it, and not five.
+// TestPromptsDoNotCountAsImages optimizes a prompt before every image, as the original page does. A guest gets ten images a
+// day nevertheless, not five.
 func TestPromptsDoNotCountAsImages(t *testing.T) {
 	t.Parallel()
 	i := start(t, apptest.Config(t, t.TempDir(), "QUOTA_GUEST_PER_DAY=10"))

@@ -14,26 +14,26 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 )
 
-// refusal is what a cancel that comes too late is answered with.
+// cancelConflict is the response to a cancel of a finished job.
 type cancelConflict struct {
 	Code string      `json:"code"`
 	Job  apptest.Job `json:"job"`
 }
 
-// TestCancelInEveryState cancels a job twice in each state that it can be in, and looks at it afterwards.
+// TestCancelInEveryState cancels a job twice in every state and checks the job afterwards.
 func TestCancelInEveryState(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
-		// arrange takes a new job to its state.
+		// arrange brings a new job into the state.
 		arrange func(t *testing.T, i *instance, id string)
 		rule    simulator.Rule
 		slots   int
-		// cancel is how it is canceled, "" when it is too late; status is then how it ended.
+		// cancel is the expected value of the field; if it is "", the job has finished with status before.
 		cancel, status string
 		calls          int
 	}{
 		"queued": {cancel: "before_start"},
-		"of a paused kind": {
+		"paused kind": {
 			arrange: func(t *testing.T, i *instance, _ string) {
 				for _, lane := range job.Lanes() {
 					name := broker.ConsumerName(job.KindImage, lane)
@@ -101,7 +101,7 @@ func TestCancelInEveryState(t *testing.T) {
 				t.Fatal(err)
 			}
 			if now := i.Wait(t, v.ID); now.Status != want {
-				t.Errorf("the job reads as %s", now.Status)
+				t.Errorf("the job is %s, want %s", now.Status, want)
 			}
 			if calls := i.Simulator().Calls(simulator.KindImage); len(calls) != tc.calls {
 				t.Errorf("%d upstream calls, want %d", len(calls), tc.calls)
@@ -110,7 +110,7 @@ func TestCancelInEveryState(t *testing.T) {
 	}
 }
 
-// called waits until the upstream was called n times.
+// awaitCalls waits until the upstream has been called n times.
 func (i *instance) awaitCalls(t *testing.T, n int) {
 	t.Helper()
 	if err := i.Simulator().WaitCalls(t.Context(), simulator.KindImage, n); err != nil {
@@ -118,7 +118,7 @@ func (i *instance) awaitCalls(t *testing.T, n int) {
 	}
 }
 
-// reads waits until a job has a status.
+// awaitStatus waits until a job has the status.
 func (i *instance) awaitStatus(t *testing.T, id, status string) {
 	t.Helper()
 	for end := time.Now().Add(hang); ; {
@@ -132,7 +132,7 @@ func (i *instance) awaitStatus(t *testing.T, id, status string) {
 	}
 }
 
-// TestCancelAbortsUpstreamCalls cancels jobs whose calls would never end by themselves, and sees each call end.
+// TestCancelAbortsUpstreamCalls cancels jobs whose upstream calls hang, and checks that each call ends.
 func TestCancelAbortsUpstreamCalls(t *testing.T) {
 	t.Parallel()
 	const jobs = 40
@@ -145,9 +145,9 @@ func TestCancelAbortsUpstreamCalls(t *testing.T) {
 		ids[n] = i.Submit(t, imageBody(fmt.Sprintf("boat number %d.", n))).ID
 	}
 	i.awaitCalls(t, jobs)
-	asked := make(map[string]time.Time)
+	canceled := make(map[string]time.Time)
 	for n, id := range ids {
-		asked[fmt.Sprintf("boat number %d.", n)] = time.Now()
+		canceled[fmt.Sprintf("boat number %d.", n)] = time.Now()
 		if resp := i.Do(t, http.MethodPost, "/api/jobs/"+id+"/cancel", nil); resp.StatusCode != http.StatusOK {
 			t.Errorf("cancel: %d %s", resp.StatusCode, resp.Data)
 		}
@@ -157,16 +157,16 @@ func TestCancelAbortsUpstreamCalls(t *testing.T) {
 	}
 	slowest := time.Duration(0)
 	for _, c := range i.Simulator().Calls(simulator.KindImage) {
-		slowest = max(slowest, c.Finished.Sub(asked[c.Prompt]))
+		slowest = max(slowest, c.Finished.Sub(canceled[c.Prompt]))
 		if c.Outcome != simulator.OutcomeAborted {
 			t.Errorf("the call for %q: %s", c.Prompt, c.Outcome)
 		}
 	}
-	t.Logf("the slowest call was broken off after %s", slowest)
+	t.Logf("the slowest call was aborted after %s", slowest)
 }
 
-// TestCancelRacesCompletion cancels two hundred jobs at random moments of their short lives. Each answer is the truth:
-// what it says of the job is said by every later reading, and a canceled job was never a succeeded one.
+// TestCancelRacesCompletion cancels two hundred short jobs at random moments. Every later read must return the status that
+// the cancel returned, and a canceled job must have no result.
 func TestCancelRacesCompletion(t *testing.T) {
 	t.Parallel()
 	i := start(t, apptest.Config(t, t.TempDir(), "WORKER_SLOTS_TEXT=16"))
@@ -177,13 +177,13 @@ func TestCancelRacesCompletion(t *testing.T) {
 	); err != nil {
 		t.Fatal(err)
 	}
-	told, ids := make([]string, jobs), make([]string, jobs)
+	statuses, ids := make([]string, jobs), make([]string, jobs)
 	var wg sync.WaitGroup
-	room := make(chan struct{}, 16)
+	slots := make(chan struct{}, 16)
 	for n := range jobs {
 		wg.Go(func() {
-			room <- struct{}{}
-			defer func() { <-room }()
+			slots <- struct{}{}
+			defer func() { <-slots }()
 			ids[n] = i.Submit(t, fields{"kind": "prompt", "input": fields{"text": fmt.Sprint("boat ", n)}}).ID
 			<-time.After(time.Duration(rand.IntN(longest)) * time.Millisecond)
 			resp := i.Do(t, http.MethodPost, "/api/jobs/"+ids[n]+"/cancel", nil)
@@ -191,11 +191,11 @@ func TestCancelRacesCompletion(t *testing.T) {
 			case http.StatusOK:
 				var now apptest.Job
 				resp.Decode(t, &now)
-				told[n] = now.Status
+				statuses[n] = now.Status
 			case http.StatusConflict:
 				var late cancelConflict
 				resp.Decode(t, &late)
-				told[n] = late.Job.Status
+				statuses[n] = late.Job.Status
 			default:
 				t.Errorf("cancel: %d %s", resp.StatusCode, resp.Data)
 			}
@@ -204,17 +204,17 @@ func TestCancelRacesCompletion(t *testing.T) {
 	wg.Wait()
 	counts := map[string]int{}
 	for n, id := range ids {
-		counts[told[n]]++
+		counts[statuses[n]]++
 		v := i.Wait(t, id)
-		if v.Status != told[n] || (v.Status == "canceled" && v.Result != nil) {
-			t.Errorf("job %d: told %s, reads as %s with %+v", n, told[n], v.Status, v.Result)
+		if v.Status != statuses[n] || (v.Status == "canceled" && v.Result != nil) {
+			t.Errorf("job %d: the cancel returned %s, the job is %s with %+v", n, statuses[n], v.Status, v.Result)
 		}
 		again := i.Do(t, http.MethodPost, "/api/jobs/"+id+"/cancel", nil)
-		if (again.StatusCode == http.StatusOK) != (told[n] == "canceled") {
-			t.Errorf("job %d: told %s, canceled again: %d", n, told[n], again.StatusCode)
+		if (again.StatusCode == http.StatusOK) != (statuses[n] == "canceled") {
+			t.Errorf("job %d: the first cancel returned %s, the second status %d", n, statuses[n], again.StatusCode)
 		}
 	}
-	if t.Logf("told %v", counts); counts["canceled"] == 0 || counts["succeeded"] == 0 {
+	if t.Logf("cancels returned %v", counts); counts["canceled"] == 0 || counts["succeeded"] == 0 {
 		t.Error("there was no race")
 	}
 }

@@ -14,13 +14,13 @@ import (
 	worker "github.com/text2image-audio/text2image-audio/worker/app"
 )
 
-// site is an installation in several parts: a NATS with a port, a worker, and as many API processes as a test starts.
+// cluster is a NATS server and a worker, for tests with several API processes.
 type cluster struct {
 	nats   *broker.Broker
 	worker *worker.Worker
 }
 
-// newSite runs a NATS and a worker until the test ends.
+// startCluster runs a NATS server and a worker until the test ends.
 func startCluster(t *testing.T, variables ...string) *cluster {
 	t.Helper()
 	s := &cluster{nats: brokertest.Start(t, func(c *broker.Config) { c.Listen = "127.0.0.1:0" })}
@@ -40,11 +40,11 @@ func startCluster(t *testing.T, variables ...string) *cluster {
 
 func (s *cluster) simulator() *simulator.Simulator { return s.worker.Simulator() }
 
-// address is where API processes find NATS, without the scheme.
+// address returns the host and port of NATS.
 func (s *cluster) address() string { return strings.TrimPrefix(s.nats.ClientURL(), "nats://") }
 
-// api returns the settings of an API process that finds NATS at an address. It does not limit guests, as one without a
-// simulator of its own does.
+// api returns the settings of an API process that connects to NATS at address. They turn off the quotas of guests, which are
+// on by default without a local simulator.
 func (s *cluster) api(t *testing.T, address string, variables ...string) app.Config {
 	t.Helper()
 	return apptest.Config(t, t.TempDir(), append([]string{

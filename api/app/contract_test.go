@@ -14,10 +14,10 @@ func TestContractListsEveryRoute(t *testing.T) {
 	t.Parallel()
 	i := start(t, apptest.Config(t, t.TempDir()))
 	c := apptest.Contract(t)
-	var promised, served []string
+	var documented, served []string
 	for path, item := range c.Doc.Paths.Map() {
 		for method := range item.Operations() {
-			promised = append(promised, method+" "+path)
+			documented = append(documented, method+" "+path)
 		}
 	}
 	for _, r := range i.Routes() {
@@ -26,18 +26,18 @@ func TestContractListsEveryRoute(t *testing.T) {
 		}
 	}
 	for _, route := range served {
-		if !slices.Contains(promised, route) {
+		if !slices.Contains(documented, route) {
 			t.Errorf("%s is served and not in the contract", route)
 		}
 	}
-	for _, route := range promised {
+	for _, route := range documented {
 		if !slices.Contains(served, route) {
 			t.Errorf("%s is in the contract and not served", route)
 		}
 	}
 }
 
-// braces writes a route's parameters as the contract does.
+// contractPath returns a path of Gin in the notation of OpenAPI.
 func contractPath(path string) string {
 	parts := strings.Split(path, "/")
 	for n, part := range parts {
@@ -48,8 +48,8 @@ func contractPath(path string) string {
 	return strings.Join(parts, "/")
 }
 
-// TestResponsesMatchContract asks for everything, well and badly; what is asked is looked at in other tests, the answers'
-// shapes here, by hold.
+// TestResponsesMatchContract sends valid and invalid requests to all routes. Do checks the responses against the contract;
+// other tests check their content.
 func TestResponsesMatchContract(t *testing.T) {
 	t.Parallel()
 	i := start(t, apptest.Config(t, t.TempDir(), "WORKER_SLOTS_AUDIO=0"))
@@ -62,7 +62,7 @@ func TestResponsesMatchContract(t *testing.T) {
 	i.Visit(t)
 	done := i.Wait(t, i.Submit(t, fields{"kind": "image", "input": fields{"prompt": "a", "width": 64, "height": 64, "optimize": true}}).ID)
 	waiting := i.Submit(t, fields{"kind": "audio", "input": fields{"text": "waits"}}, "Idempotency-Key: one")
-	for _, ask := range []struct {
+	for _, request := range []struct {
 		method, path string
 		body         any
 		headers      []string
@@ -109,8 +109,8 @@ func TestResponsesMatchContract(t *testing.T) {
 		{"POST", "/api/translate", fields{}, nil, 400},
 		{"PUT", "/api/jobs", fields{}, nil, 405},
 	} {
-		if resp := i.Do(t, ask.method, ask.path, ask.body, ask.headers...); resp.StatusCode != ask.status {
-			t.Errorf("%s %s %v: status %d, want %d: %.300s", ask.method, ask.path, ask.body, resp.StatusCode, ask.status, resp.Data)
+		if resp := i.Do(t, request.method, request.path, request.body, request.headers...); resp.StatusCode != request.status {
+			t.Errorf("%s %s %v: status %d, want %d: %.300s", request.method, request.path, request.body, resp.StatusCode, request.status, resp.Data)
 		}
 	}
 }

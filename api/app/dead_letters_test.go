@@ -16,7 +16,7 @@ import (
 
 const operatorHeader = "X-Admin-Key: the operator's own"
 
-// letters is a list of dead letters, as the operator reads it.
+// deadLetterPage is a page of dead letters.
 type deadLetterPage struct {
 	Letters []deadLetter `json:"dead_letters"`
 	Total   int          `json:"total"`
@@ -41,7 +41,7 @@ func (i *instance) listDeadLetters(t testing.TB, query string) deadLetterPage {
 	return list
 }
 
-// spoil has every picture whose prompt holds a word fail for good.
+// failImages makes the upstream fail for every image whose prompt contains word.
 func (i *instance) failImages(t testing.TB, word string) {
 	t.Helper()
 	rule := simulator.Rule{
@@ -62,7 +62,7 @@ type retriedJob struct {
 	RetriedFrom string `json:"retried_from"`
 }
 
-// TestDeadLetterReplay takes a job from its failure over the dead letters to its success.
+// TestDeadLetterReplay replays a failed job from the dead letters until it succeeds.
 func TestDeadLetterReplay(t *testing.T) {
 	t.Parallel()
 	metrics := freeAddress(t)
@@ -78,16 +78,16 @@ func TestDeadLetterReplay(t *testing.T) {
 	if list.Total != 1 || list.Letters[0].ID != failed.ID || list.Letters[0].Failures != 2 || list.Letters[0].Error.UpstreamStatus != 500 {
 		t.Fatalf("%+v", list)
 	}
-	var shown deadLetter
-	i.Do(t, http.MethodGet, "/api/admin/dead-letters/"+failed.ID, nil, operatorHeader).Decode(t, &shown)
-	if shown.Input["prompt"] != "doomed fox" || !strings.Contains(shown.Detail, "No active flux servers") || !strings.HasPrefix(shown.Owner, "g-") {
-		t.Errorf("%+v", shown)
+	var letter deadLetter
+	i.Do(t, http.MethodGet, "/api/admin/dead-letters/"+failed.ID, nil, operatorHeader).Decode(t, &letter)
+	if letter.Input["prompt"] != "doomed fox" || !strings.Contains(letter.Detail, "No active flux servers") || !strings.HasPrefix(letter.Owner, "g-") {
+		t.Errorf("%+v", letter)
 	}
 	if got := i.scrape(t, metrics); !strings.Contains(got, "text2image_dead_letter_depth 1") || !strings.Contains(got, `text2image_dead_letters_total{kind="image",reason="upstream_unavailable"} 1`) {
 		t.Errorf("metrics: %s", got)
 	}
 
-	// While the upstream is out of order the new job only fails as well, and has a letter of its own.
+	// While the upstream fails, the new job fails too and gets its own dead letter.
 	replay := func(id string) retriedJob {
 		t.Helper()
 		resp := i.Do(t, http.MethodPost, "/api/admin/dead-letters/"+id+"/replay", nil, operatorHeader)
@@ -106,7 +106,12 @@ func TestDeadLetterReplay(t *testing.T) {
 		t.Errorf("%+v", list)
 	}
 	i.Simulator().Clear()
+	// The call hangs until the response has arrived: the replay of a job that finishes at once returns 200.
+	if err := i.Simulator().Script(simulator.Rule{Kind: simulator.KindImage, Hold: true}); err != nil {
+		t.Fatal(err)
+	}
 	third := replay(second.ID)
+	i.Simulator().Release()
 	if v := i.Wait(t, third.ID); v.Status != "succeeded" || *v.Result.Media[0].Seed != 7 || third.RetriedFrom != second.ID {
 		t.Errorf("%+v", v)
 	}
@@ -141,17 +146,17 @@ func TestDeadLetterBulkActions(t *testing.T) {
 		}
 	}
 	i.Simulator().Clear()
-	type answer struct {
+	type result struct {
 		Done, Skipped int
 		Next          string `json:"next_cursor"`
 	}
-	bulk := func(act string, body fields) answer {
+	bulk := func(action string, body fields) result {
 		t.Helper()
-		resp := i.Do(t, http.MethodPost, "/api/admin/dead-letters/"+act, body, operatorHeader)
+		resp := i.Do(t, http.MethodPost, "/api/admin/dead-letters/"+action, body, operatorHeader)
 		if resp.StatusCode != http.StatusOK {
-			t.Fatalf("%s: %d %s", act, resp.StatusCode, resp.Data)
+			t.Fatalf("%s: %d %s", action, resp.StatusCode, resp.Data)
 		}
-		var a answer
+		var a result
 		resp.Decode(t, &a)
 		return a
 	}
@@ -165,26 +170,26 @@ func TestDeadLetterBulkActions(t *testing.T) {
 		Jobs []retriedJob `json:"jobs"`
 	}
 	i.Do(t, http.MethodGet, "/api/jobs?limit=100", nil).Decode(t, &page)
-	fresh := 0
+	replayed := 0
 	for _, j := range page.Jobs {
 		if j.RetriedFrom == "" {
 			continue
 		}
-		fresh++
+		replayed++
 		if v := i.Wait(t, j.ID); v.Status != "succeeded" {
 			t.Errorf("%+v", v)
 		}
 	}
-	if fresh != jobs-2 || i.listDeadLetters(t, "").Total != 0 {
-		t.Errorf("%d new jobs, %d letters left", fresh, i.listDeadLetters(t, "").Total)
+	if replayed != jobs-2 || i.listDeadLetters(t, "").Total != 0 {
+		t.Errorf("%d new jobs, %d dead letters left", replayed, i.listDeadLetters(t, "").Total)
 	}
 }
 
 func TestAdminRoutesRequireKey(t *testing.T) {
 	t.Parallel()
-	closed := start(t, apptest.Config(t, t.TempDir()))
-	locked := start(t, apptest.Config(t, t.TempDir(), "ADMIN_KEY=the operator's own"))
-	for n, ask := range []struct {
+	withoutKey := start(t, apptest.Config(t, t.TempDir()))
+	withKey := start(t, apptest.Config(t, t.TempDir(), "ADMIN_KEY=the operator's own"))
+	for n, request := range []struct {
 		method, path string
 		body         any
 	}{
@@ -195,18 +200,18 @@ func TestAdminRoutesRequireKey(t *testing.T) {
 		{"POST", "/api/admin/dead-letters/replay", fields{"all": true}},
 		{"POST", "/api/admin/dead-letters/purge", fields{"all": true}},
 	} {
-		wrong := []string{"X-Admin-Key: somebody else's", "Authorization: Bearer somebody else's"}[n%2]
+		wrong := []string{"X-Admin-Key: the wrong key", "Authorization: Bearer the wrong key"}[n%2]
 		for _, try := range []struct {
 			i       *instance
 			headers []string
 			status  int
 		}{
-			{closed, []string{operatorHeader}, http.StatusForbidden},
-			{locked, nil, http.StatusUnauthorized},
-			{locked, []string{wrong}, http.StatusUnauthorized},
+			{withoutKey, []string{operatorHeader}, http.StatusForbidden},
+			{withKey, nil, http.StatusUnauthorized},
+			{withKey, []string{wrong}, http.StatusUnauthorized},
 		} {
-			if resp := try.i.Do(t, ask.method, ask.path, ask.body, try.headers...); resp.StatusCode != try.status {
-				t.Errorf("%s %s with %v: %d %s", ask.method, ask.path, try.headers, resp.StatusCode, resp.Data)
+			if resp := try.i.Do(t, request.method, request.path, request.body, try.headers...); resp.StatusCode != try.status {
+				t.Errorf("%s %s with %v: %d %s", request.method, request.path, try.headers, resp.StatusCode, resp.Data)
 			}
 		}
 	}
@@ -221,14 +226,14 @@ func TestOwnerRetriesJob(t *testing.T) {
 	failed := i.Wait(t, i.Submit(t, imageJob("doomed fox")).ID)
 	i.Simulator().Clear()
 	path := "/api/jobs/" + failed.ID + "/retry"
-	// Somebody else, or nobody in particular, does not find it.
+	// Without a cookie, or with that of another guest, the job is not found.
 	for _, cookie := range []string{"", "another"} {
 		i.Cookie = ""
 		if cookie != "" {
 			i.Visit(t)
 		}
 		if resp := i.Do(t, http.MethodPost, path, nil); resp.StatusCode != http.StatusNotFound {
-			t.Errorf("somebody else: %d %s", resp.StatusCode, resp.Data)
+			t.Errorf("another caller: %d %s", resp.StatusCode, resp.Data)
 		}
 	}
 	i.Cookie = mine
@@ -243,7 +248,7 @@ func TestOwnerRetriesJob(t *testing.T) {
 		ids = append(ids, v.ID)
 	}
 	if ids[0] != ids[1] {
-		t.Errorf("two clicks made %v", ids)
+		t.Errorf("two clicks created %v", ids)
 	}
 	resp := i.Do(t, http.MethodPost, path, fields{"seed": 8, "deadline_seconds": 60})
 	var other retriedJob
@@ -267,7 +272,7 @@ func TestOwnerRetriesJob(t *testing.T) {
 	}
 }
 
-// freeAddress returns an address on which nobody listens at the moment.
+// freeAddress returns an address with an unused port.
 func freeAddress(t testing.TB) string {
 	t.Helper()
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -278,7 +283,7 @@ func freeAddress(t testing.TB) string {
 	return listener.Addr().String()
 }
 
-// scrape reads the metrics as Prometheus does.
+// scrape returns the metrics.
 func (i *instance) scrape(t testing.TB, address string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), hang)
@@ -299,11 +304,11 @@ func (i *instance) scrape(t testing.TB, address string) string {
 	return string(text)
 }
 
-// awaitDeadLetter waits until a failed job is among the dead letters: its record, which clients see, is stored before.
-func (i *instance) awaitDeadLetter(t testing.TB, id, operator string) apptest.Response {
+// awaitDeadLetter waits until a failed job has its dead letter, which is stored after the record that clients read.
+func (i *instance) awaitDeadLetter(t testing.TB, id, header string) apptest.Response {
 	t.Helper()
 	for deadline := time.Now().Add(hang); ; {
-		resp := i.Do(t, http.MethodGet, "/api/admin/dead-letters/"+id, nil, operator)
+		resp := i.Do(t, http.MethodGet, "/api/admin/dead-letters/"+id, nil, header)
 		if resp.StatusCode != http.StatusNotFound || time.Now().After(deadline) {
 			return resp
 		}

@@ -11,8 +11,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// TestAccountDeletionRacesSubmissions deletes accounts through one API process while jobs are submitted through two and a worker
-// works them.
+// TestAccountDeletionRacesSubmissions deletes accounts through one API process while jobs are submitted through two and run by
+// a worker.
 func TestAccountDeletionRacesSubmissions(t *testing.T) {
 	t.Parallel()
 	s := startCluster(t)
@@ -22,12 +22,12 @@ func TestAccountDeletionRacesSubmissions(t *testing.T) {
 		cfg.Account.Quick, cfg.Erasure.Interval = true, 50*time.Millisecond
 		apis = append(apis, start(t, cfg))
 	}
-	var gone []string
+	var deleted []string
 	for round := range 40 {
 		signed := apis[round%2].signUp(t, fmt.Sprintf("ann%d@example.org", round), "correct horse")
 		var who struct{ User struct{ ID string } }
 		apis[0].Do(t, http.MethodGet, "/api/auth/validate", nil, signed).Decode(t, &who)
-		gone = append(gone, who.User.ID)
+		deleted = append(deleted, who.User.ID)
 		var wg sync.WaitGroup
 		for n := range 6 {
 			wg.Go(func() {
@@ -55,11 +55,11 @@ func TestAccountDeletionRacesSubmissions(t *testing.T) {
 		})
 		wg.Wait()
 	}
-	// A worker may be busy with a job that was deleted, and drops what it has made when it comes to an end.
+	// A worker that runs a deleted job discards its result at the end.
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for end := time.Now().Add(hang); ; <-tick.C {
-		left := s.storedSubjects(t, append(gone, "a canary"))
+		left := s.storedSubjects(t, append(deleted, "a canary"))
 		if len(left) == 0 {
 			return
 		}
@@ -69,7 +69,8 @@ func TestAccountDeletionRacesSubmissions(t *testing.T) {
 	}
 }
 
-// left returns the subjects of what is stored and names or holds one of the texts, marks without content aside.
+// storedSubjects returns the subjects of stored messages that contain one of the texts in their subject or data. Deletion
+// markers have no data and are ignored.
 func (s *cluster) storedSubjects(t *testing.T, texts []string) []string {
 	t.Helper()
 	var left []string

@@ -10,8 +10,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 )
 
-// TestDeletedAccountLeavesNoData deletes an account while its jobs are made, of which some pictures are there already and
-// others are on their way, and lets the service answer afterwards. Whoever takes the address next finds nothing.
+// TestDeletedAccountLeavesNoData deletes an account while its jobs run: some images are finished, others in progress. A new
+// account with the same email address finds no job, and no data of the old account is stored.
 func TestDeletedAccountLeavesNoData(t *testing.T) {
 	t.Parallel()
 	cfg := apptest.Config(t, t.TempDir(), "PBKDF2_ITERATIONS=1", "WORKER_SLOTS_IMAGE=2")
@@ -35,7 +35,7 @@ func TestDeletedAccountLeavesNoData(t *testing.T) {
 	}
 	i.Simulator().Release()
 	again := i.signUp(t, "ann@example.org", "correct horse")
-	// A job of somebody else, behind theirs, has the worker come to the end of what it had in hand.
+	// A later job of another account ends after the worker has finished with the deleted jobs.
 	later := i.Submit(t, fields{"kind": "image", "input": fields{"prompt": "a boat"}}, again)
 	i.waitAs(t, later, again)
 	for _, j := range jobs {
@@ -49,7 +49,7 @@ func TestDeletedAccountLeavesNoData(t *testing.T) {
 				want = http.StatusUnauthorized
 			}
 			if resp := i.Do(t, http.MethodGet, "/api/jobs/"+j.ID, nil, headers...); resp.StatusCode != want {
-				t.Errorf("a job of before: %d %s", resp.StatusCode, resp.Data)
+				t.Errorf("a job of the deleted account: %d %s", resp.StatusCode, resp.Data)
 			}
 		}
 	}
@@ -62,7 +62,7 @@ func TestDeletedAccountLeavesNoData(t *testing.T) {
 		for seq, last := stream.CachedInfo().State.FirstSeq, stream.CachedInfo().State.LastSeq; seq <= last; seq++ {
 			msg, err := stream.GetMsg(t.Context(), seq)
 			if err != nil {
-				continue // It is gone, as it should be.
+				continue // The message was deleted.
 			}
 			if strings.Contains(string(msg.Data), "canary") || strings.Contains(string(msg.Data), who.User.ID) {
 				t.Errorf("%s still has %s: %.200s", name, msg.Subject, msg.Data)
@@ -77,7 +77,7 @@ func TestDeletedAccountLeavesNoData(t *testing.T) {
 	}
 }
 
-// waitFor waits until a job of somebody has ended.
+// waitAs waits until a job has finished; signed is the Authorization header of its owner.
 func (i *instance) waitAs(t *testing.T, j apptest.Job, signed string) {
 	t.Helper()
 	for deadline := time.Now().Add(hang); !j.Finished(); {

@@ -11,8 +11,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/app/apptest"
 )
 
-// TestDrain stops a process that a load balancer has to notice first: it says that it is not ready, goes on serving, and
-// keeps no connection open.
+// TestDrain stops a process with DRAIN_DELAY: /readyz returns 503, requests are still served, and connections are closed.
 func TestDrain(t *testing.T) {
 	t.Parallel()
 	a, err := app.New(apptest.Config(t, t.TempDir(), "DRAIN_DELAY=8s"), slog.New(slog.DiscardHandler))
@@ -30,9 +29,9 @@ func TestDrain(t *testing.T) {
 			select {
 			case <-console.written:
 			case err := <-ended:
-				t.Fatalf("ended before it said %q: %v", text, err)
+				t.Fatalf("ended before it printed %q: %v", text, err)
 			case <-t.Context().Done():
-				t.Fatalf("never said %q", text)
+				t.Fatalf("never printed %q", text)
 			}
 		}
 	}
@@ -61,6 +60,6 @@ func TestDrain(t *testing.T) {
 	}
 	if resp, err := i.Client.Do(req); err == nil {
 		_ = resp.Body.Close()
-		t.Error("it still answers")
+		t.Error("the port is still open")
 	}
 }

@@ -14,13 +14,13 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 )
 
-// event is one event of a stream as a browser reads it.
+// event is an event of a stream.
 type event struct {
 	name, id string
 	job      apptest.Job
 }
 
-// opened is an event stream: what its headers say, and its events one by one.
+// eventStream is an open event stream. next returns its next event.
 type eventStream struct {
 	status int
 	header http.Header
@@ -113,22 +113,22 @@ func TestJobEvents(t *testing.T) {
 		t.Errorf("the last event is %+v", last)
 	}
 	if !slices.Contains(names, "running") {
-		t.Errorf("no running among %v", names)
+		t.Errorf("no event running in %v", names)
 	}
 	if v := i.Wait(t, held.ID); v.Status != "succeeded" {
 		t.Errorf("the held job: %+v", v)
 	}
-	// A browser that reconnects after the end is told to stop.
+	// 204 tells a browser that reconnects after the end to stop.
 	if got := i.stream(ctx, t, "/api/jobs/"+waiting.ID+"/events", "Last-Event-ID: end").status; got != http.StatusNoContent {
 		t.Errorf("after the end: status %d, want 204", got)
 	}
-	// One that missed the end gets it.
+	// A browser that missed the end receives it.
 	events = i.stream(ctx, t, "/api/jobs/"+waiting.ID+"/events", "Last-Event-ID: 1.1")
 	if e, ok := events.next(); !ok || e.name != "succeeded" {
 		t.Errorf("after a gap: %+v", e)
 	}
 	if _, ok := events.next(); ok {
-		t.Error("the stream goes on after the end")
+		t.Error("the stream continues after the end")
 	}
 }
 

@@ -7,13 +7,13 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
-// WorkerSamples returns what scrapes show of workers while nothing is paused.
+// WorkerSamples returns the current worker samples.
 func WorkerSamples(workers []control.Worker, view control.View) []telemetry.WorkerSample {
 	return workerSamples(workers, view, time.Now())
 }
 
-// EmailResult returns as what an email counts whose sending ended with an error or nil.
+// EmailResult returns the metric label for the error of an email.
 func EmailResult(err error) string { return emailResult(err) }
 
-// Verifies reports whether new accounts have to confirm their address.
+// Verifies reports whether new accounts must confirm their email address.
 func Verifies(c Config) bool { return c.verifies() }

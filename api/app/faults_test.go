@@ -10,7 +10,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 )
 
-// TestUpstreamFaults sends a job through each fault of the upstream: it recovers, or it fails with the right code.
+// TestUpstreamFaults runs jobs against each fault of the upstream, once and permanently, and checks how they end.
 func TestUpstreamFaults(t *testing.T) {
 	t.Parallel()
 	i := start(t, apptest.Config(t, t.TempDir(), "FETCH_RETRY_MAX=3", "IMAGE_TIMEOUT=3s"))
@@ -18,15 +18,15 @@ func TestUpstreamFaults(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		rule simulator.Rule
-		// forever is the code of a job that meets the fault each time; "" when it then waits for its deadline.
+		// forever is the error code of a job whose every attempt meets the fault; "" if it waits for its deadline.
 		forever string
-		// once says how a job ends that meets it once.
+		// once is the final status of a job whose first attempt meets the fault.
 		once string
 	}{
 		{"server error", simulator.Rule{Status: 500, Body: `{"success":false,"error":{"message":"No active flux servers available","code":"INTERNAL_ERROR"},"status":500}`}, "upstream_unavailable", "succeeded"},
 		{"html 502", simulator.Rule{Fault: "html_502"}, "upstream_unavailable", "succeeded"},
 		{"text 503", simulator.Rule{Fault: "text_503"}, "upstream_unavailable", "succeeded"},
-		{"error picture", simulator.Rule{Fault: "error_picture"}, "", "succeeded"},
+		{"error image", simulator.Rule{Fault: "error_picture"}, "", "succeeded"},
 		{"truncated", simulator.Rule{Fault: "truncated"}, "upstream_invalid_answer", "succeeded"},
 		{"empty", simulator.Rule{Fault: "empty"}, "upstream_invalid_answer", "succeeded"},
 		{"wrong type", simulator.Rule{Fault: "wrong_type"}, "upstream_invalid_answer", "succeeded"},
@@ -73,15 +73,15 @@ func TestRetryAfterIsHonored(t *testing.T) {
 	t.Parallel()
 	i := start(t, apptest.Config(t, t.TempDir(), "WORKER_SLOTS_IMAGE=1"))
 	i.Visit(t)
-	rule := simulator.Rule{Kind: simulator.KindImage, Contains: "patience", Times: 1, Fault: "rate_limited", RetryAfter: 2 * time.Second}
+	rule := simulator.Rule{Kind: simulator.KindImage, Contains: "throttled", Times: 1, Fault: "rate_limited", RetryAfter: 2 * time.Second}
 	if err := i.Simulator().Script(rule); err != nil {
 		t.Fatal(err)
 	}
-	throttled := i.Submit(t, fields{"kind": "image", "input": fields{"prompt": "patience", "width": 64, "height": 64}})
+	throttled := i.Submit(t, fields{"kind": "image", "input": fields{"prompt": "throttled", "width": 64, "height": 64}})
 	if err := i.Simulator().WaitFinished(t.Context(), simulator.KindImage, 1); err != nil {
 		t.Fatal(err)
 	}
-	// Everybody leaves the upstream alone meanwhile, and jobs that need another one go on.
+	// No job calls the upstream meanwhile; jobs that need another upstream continue.
 	second := i.Submit(t, fields{"kind": "image", "input": fields{"prompt": "second", "width": 64, "height": 64}})
 	other := i.Wait(t, i.Submit(t, fields{"kind": "prompt", "input": fields{"text": "quick"}}).ID)
 	if s := i.Wait(t, second.ID); s.Status != "succeeded" {
@@ -103,7 +103,7 @@ func TestRetryAfterIsHonored(t *testing.T) {
 	}
 }
 
-// TestBackoffOccupiesNoSlot has many jobs wait for their next attempt while a new one comes.
+// TestBackoffOccupiesNoSlot submits a job while many others wait for their next attempt.
 func TestBackoffOccupiesNoSlot(t *testing.T) {
 	t.Parallel()
 	i := start(t, apptest.Config(t, t.TempDir(), "FETCH_RETRY_INITIAL_DELAY_MS=600000", "FETCH_RETRY_MAX_DELAY_MS=600000", "MAX_ACTIVE_JOBS_GUEST=0"))
@@ -117,7 +117,7 @@ func TestBackoffOccupiesNoSlot(t *testing.T) {
 	}
 	for deadline := time.Now().Add(hang); i.Simulator().Count(simulator.KindChat, "doomed") < jobs; {
 		if time.Now().After(deadline) {
-			t.Fatal("the jobs were not tried")
+			t.Fatal("not every job was attempted")
 		}
 		i.Do(t, http.MethodGet, "/livez", nil)
 	}
@@ -125,7 +125,7 @@ func TestBackoffOccupiesNoSlot(t *testing.T) {
 		t.Errorf("got %+v", v)
 	}
 	if got := i.Simulator().Count(simulator.KindChat, "doomed"); got != jobs {
-		t.Errorf("%d calls for the doomed, want %d: the fresh job waited for a retry", got, jobs)
+		t.Errorf("%d calls for the failing jobs, want %d: the new job waited for a retry", got, jobs)
 	}
 }
 
@@ -151,7 +151,7 @@ func TestCancel(t *testing.T) {
 			}
 		}
 	}
-	// The call to the upstream is broken off, and the queued job is never begun.
+	// The upstream call is aborted, and the queued job is never started.
 	if err := i.Simulator().WaitFinished(t.Context(), simulator.KindImage, 1); err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/simulatortest"
 )
 
-// browse makes the client of an instance a browser that stops at redirects.
+// addCookieJar gives the client a new cookie jar and makes it return redirects.
 func (i *instance) addCookieJar(t testing.TB) {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
@@ -25,7 +25,7 @@ func (i *instance) addCookieJar(t testing.TB) {
 	i.Client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 }
 
-// allow has somebody allow what an instance asks Google for, and returns what comes back.
+// googleSignIn signs in at Google and returns the parameters of the redirect.
 func (i *instance) googleSignIn(t testing.TB, email string) fields {
 	t.Helper()
 	resp := i.Do(t, http.MethodGet, "/api/auth/google", nil)
@@ -39,7 +39,7 @@ func (i *instance) googleSignIn(t testing.TB, email string) fields {
 	return fields{"code": back.Query().Get("code"), "state": back.Query().Get("state")}
 }
 
-// TestDemoGoogleSignIn starts the program as it comes, and holds every answer against the contract.
+// TestDemoGoogleSignIn signs in with Google on the default settings.
 func TestDemoGoogleSignIn(t *testing.T) {
 	t.Parallel()
 	i := start(t, apptest.Config(t, t.TempDir()))
@@ -47,20 +47,20 @@ func TestDemoGoogleSignIn(t *testing.T) {
 	if resp := i.Do(t, http.MethodGet, "/api/auth/providers", nil); !strings.Contains(string(resp.Data), `"google":true`) {
 		t.Errorf("providers: %s", resp.Data)
 	}
-	brought := i.googleSignIn(t, "ada@example.com")
-	for _, ask := range []struct {
+	params := i.googleSignIn(t, "ada@example.com")
+	for _, request := range []struct {
 		path   string
 		body   any
 		status int
 	}{
-		{"google-oauth", brought, 200},
-		{"google-oauth", brought, 401},
+		{"google-oauth", params, 200},
+		{"google-oauth", params, 401},
 		{"google-oauth", []byte("{"), 400},
 		{"google-login", fields{"idToken": "x"}, 401},
 		{"google-unlink", nil, 409},
 	} {
-		if resp := i.Do(t, http.MethodPost, "/api/auth/"+ask.path, ask.body); resp.StatusCode != ask.status {
-			t.Errorf("%s: %d, want %d: %s", ask.path, resp.StatusCode, ask.status, resp.Data)
+		if resp := i.Do(t, http.MethodPost, "/api/auth/"+request.path, request.body); resp.StatusCode != request.status {
+			t.Errorf("%s: %d, want %d: %s", request.path, resp.StatusCode, request.status, resp.Data)
 		}
 	}
 	if resp := i.Do(t, http.MethodPost, "/api/auth/delete-account", fields{}); resp.StatusCode != http.StatusOK {
@@ -84,7 +84,7 @@ func TestDemoGoogleSignIn(t *testing.T) {
 	}
 }
 
-// TestGoogleConfigurations looks at who is asked, and where people come back to.
+// TestGoogleConfigurations checks when sign-in with Google is available and with which redirect URL.
 func TestGoogleConfigurations(t *testing.T) {
 	t.Parallel()
 	sim := simulatortest.Start(t)
@@ -92,19 +92,19 @@ func TestGoogleConfigurations(t *testing.T) {
 	for name, c := range map[string]struct {
 		variables []string
 		host      string
-		redirect  string // "" where nobody can sign in with Google, SELF for the address of the instance.
+		redirect  string // "" if sign-in is off; SELF is the URL of the instance.
 	}{
-		"the demo":                       {nil, "", "SELF/auth/google/callback"},
-		"the demo by another name":       {nil, "localhost", "http://localhost:PORT/auth/google/callback"},
-		"the demo by a stranger's name":  {[]string{"PUBLIC_HOSTS=*"}, "evil.example", "SELF/auth/google/callback"},
-		"the demo for a page elsewhere":  {[]string{"FRONTEND_URL=https://page.example"}, "", ""},
-		"the demo, open to others":       {[]string{"LISTEN_ADDR=0.0.0.0:0"}, "", ""},
-		"no simulator":                   {[]string{"SIMULATOR=off"}, "", ""},
-		"set up":                         {append([]string{"SIMULATOR=off"}, set...), "", "SELF/auth/google/callback"},
-		"set up, with a page":            {append([]string{"FRONTEND_URL=https://page.example/,https://b.example"}, set...), "localhost", "https://page.example/auth/google/callback"},
-		"set up, with an address":        {append([]string{"FRONTEND_URL=https://page.example", "GOOGLE_REDIRECT_URI=https://page.example/oauth/back"}, set...), "", "https://page.example/oauth/back"},
-		"set up, with the page's own":    {append([]string{"GOOGLE_REDIRECT_URI=https://page.example/docs"}, set...), "", "https://page.example/docs"},
-		"set up, with the default's own": {append([]string{"GOOGLE_REDIRECT_URI=https://page.example/auth/google/callback"}, set...), "", "https://page.example/auth/google/callback"},
+		"demo":                              {nil, "", "SELF/auth/google/callback"},
+		"demo on localhost":                 {nil, "localhost", "http://localhost:PORT/auth/google/callback"},
+		"demo with a foreign host":          {[]string{"PUBLIC_HOSTS=*"}, "evil.example", "SELF/auth/google/callback"},
+		"demo with a remote page":           {[]string{"FRONTEND_URL=https://page.example"}, "", ""},
+		"demo on all addresses":             {[]string{"LISTEN_ADDR=0.0.0.0:0"}, "", ""},
+		"no simulator":                      {[]string{"SIMULATOR=off"}, "", ""},
+		"configured":                        {append([]string{"SIMULATOR=off"}, set...), "", "SELF/auth/google/callback"},
+		"configured with FRONTEND_URL":      {append([]string{"FRONTEND_URL=https://page.example/,https://b.example"}, set...), "localhost", "https://page.example/auth/google/callback"},
+		"configured with a redirect URI":    {append([]string{"FRONTEND_URL=https://page.example", "GOOGLE_REDIRECT_URI=https://page.example/oauth/back"}, set...), "", "https://page.example/oauth/back"},
+		"redirect URI is a path of the API": {append([]string{"GOOGLE_REDIRECT_URI=https://page.example/docs"}, set...), "", "https://page.example/docs"},
+		"redirect URI is the default path":  {append([]string{"GOOGLE_REDIRECT_URI=https://page.example/auth/google/callback"}, set...), "", "https://page.example/auth/google/callback"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -127,65 +127,55 @@ func TestGoogleConfigurations(t *testing.T) {
 			}
 			want := strings.NewReplacer("SELF", i.URL(), "PORT", port).Replace(c.redirect)
 			if got := address.Query().Get("redirect_uri"); got != want {
-				t.Errorf("people come back to %q, want %q", got, want)
+				t.Errorf("redirect_uri %q, want %q", got, want)
 			}
 			u, err := url.Parse(want)
 			if err != nil {
 				t.Fatal(err)
 			}
-			// The page offers Google where this is its own origin.
+			// The page offers Google only on this origin.
 			origin := u.Scheme + "://" + u.Host
 			if u.Path == "/docs" {
 				origin = ""
 			}
-			if told := i.providers(t, c.host, port); told.ReturnOrigins["google"] != origin || !told.Providers["google"] {
-				t.Errorf("told %+v, want %q", told, origin)
+			if got := i.providers(t, c.host, port); got.ReturnOrigins["google"] != origin || !got.Providers["google"] {
+				t.Errorf("providers %+v, want origin %q", got, origin)
 			}
-			if page := i.get(t, u.Path); page.StatusCode != http.StatusOK {
+			if page := i.exchange(t, i.hostRequest(t, u.Path, "", "")); page.StatusCode != http.StatusOK {
 				t.Errorf("%s: %d", u.Path, page.StatusCode)
 			}
 		})
 	}
 }
 
-// providers is what an instance that is known by some host name tells its page.
-func (i *instance) providers(t testing.TB, host, port string) (told struct {
+// providers returns the sign-in providers for requests to a host; "" is the host of the instance.
+func (i *instance) providers(t testing.TB, host, port string) (list struct {
 	Providers     map[string]bool
 	ReturnOrigins map[string]string
 },
 ) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, strings.Replace(i.URL(), "[::]", "127.0.0.1", 1)+"/api/auth/providers", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if host != "" {
-		req.Host = host + ":" + port
-	}
-	i.exchange(t, req).Decode(t, &told)
-	return told
+	i.exchange(t, i.hostRequest(t, "/api/auth/providers", host, port)).Decode(t, &list)
+	return list
 }
 
-// ask begins a sign-in at an instance that is known by some host name.
+// startGoogleSignIn begins a sign-in by a request to a host; "" is the host of the instance.
 func (i *instance) startGoogleSignIn(t testing.TB, host, port string) apptest.Response {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, strings.Replace(i.URL(), "[::]", "127.0.0.1", 1)+"/api/auth/google", nil)
+	return i.exchange(t, i.hostRequest(t, "/api/auth/google", host, port))
+}
+
+// hostRequest returns a GET request to a host; "" is the host of the instance.
+func (i *instance) hostRequest(t testing.TB, path, host, port string) *http.Request {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, strings.Replace(i.URL(), "[::]", "127.0.0.1", 1)+path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if host != "" {
 		req.Host = host + ":" + port
 	}
-	return i.exchange(t, req)
-}
-
-func (i *instance) get(t testing.TB, path string) apptest.Response {
-	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, i.URL()+path, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return i.exchange(t, req)
+	return req
 }
 
 func (i *instance) exchange(t testing.TB, req *http.Request) apptest.Response {
@@ -211,7 +201,7 @@ func TestGoogleSettings(t *testing.T) {
 		"GOOGLE_CLIENT_ID=a GOOGLE_CLIENT_SECRET=secret":                                                           "",
 	} {
 		_, err := app.Load(append(strings.Fields(variables), "DATA_DIR="+t.TempDir()))
-		if said := fmt.Sprint(err); (fault == "") != (err == nil) || !strings.Contains(said, fault) || strings.Contains(said, "=secret") {
+		if text := fmt.Sprint(err); (fault == "") != (err == nil) || !strings.Contains(text, fault) || strings.Contains(text, "=secret") {
 			t.Errorf("%s: %v", variables, err)
 		}
 	}

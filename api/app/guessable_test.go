@@ -29,8 +29,8 @@ func TestGuessableSecrets(t *testing.T) {
 		"correct horse battery staple, and a few more yet": true,
 	} {
 		_, err := app.Load([]string{"JWT_SECRET=" + secret, "DATA_DIR=" + t.TempDir()})
-		said := fmt.Sprint(err)
-		if (err == nil) != ok || (!ok && !strings.Contains(said, "JWT_SECRET")) || strings.Contains(said, secret) {
+		text := fmt.Sprint(err)
+		if (err == nil) != ok || (!ok && !strings.Contains(text, "JWT_SECRET")) || strings.Contains(text, secret) {
 			t.Errorf("%q: %v", secret, err)
 		}
 	}

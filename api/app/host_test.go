@@ -7,7 +7,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/app/apptest"
 )
 
-// TestAllowedHosts asks processes as the page of another site does whose name points to this machine.
+// TestAllowedHosts sends requests with the Host of another site, as after DNS rebinding.
 func TestAllowedHosts(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {

@@ -17,7 +17,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 )
 
-// keyed sends a submission for one picture of a prompt under an idempotency key.
+// submitWithKey submits an image job with an idempotency key.
 func (i *instance) submitWithKey(t testing.TB, key, prompt string) apptest.Response {
 	t.Helper()
 	return i.Do(t, http.MethodPost, "/api/jobs", imageBody(prompt), "Idempotency-Key: "+key)
@@ -27,8 +27,8 @@ func imageBody(prompt string) fields {
 	return fields{"kind": "image", "input": fields{"prompt": prompt, "width": 64, "height": 64}}
 }
 
-// TestIdempotencyKeyAcrossProcesses sends one submission fifty times at once through two processes, while the job waits,
-// runs and ends, and goes on after it has left the queue and after a restart of both.
+// TestIdempotencyKeyAcrossProcesses sends a submission fifty times concurrently through two processes, again after the job
+// has finished, and again after both have restarted.
 func TestIdempotencyKeyAcrossProcesses(t *testing.T) {
 	t.Parallel()
 	for name, held := range map[string]bool{"while it runs": true, "while it ends": false} {
@@ -69,7 +69,7 @@ func TestIdempotencyKeyAcrossProcesses(t *testing.T) {
 				}
 			}
 			if first.Load() != 1 {
-				t.Errorf("%d were told that theirs is the first", first.Load())
+				t.Errorf("%d responses without Idempotent-Replayed, want 1", first.Load())
 			}
 			s.simulator().Release()
 			done := one.Wait(t, ids[0])
@@ -101,7 +101,7 @@ func TestIdempotencyKeyAcrossProcesses(t *testing.T) {
 	}
 }
 
-// drained waits until no job is in the queue.
+// awaitEmptyQueue waits until the queue is empty.
 func (s *cluster) awaitEmptyQueue(t *testing.T) {
 	t.Helper()
 	s.eventually(t, "the queue is empty", func(q *queue.Queue) bool {
@@ -118,28 +118,28 @@ func (s *cluster) awaitEmptyQueue(t *testing.T) {
 	})
 }
 
-func (s *cluster) eventually(t *testing.T, what string, see func(*queue.Queue) bool) {
+func (s *cluster) eventually(t *testing.T, what string, holds func(*queue.Queue) bool) {
 	t.Helper()
 	q, err := queue.New(t.Context(), s.nats)
 	if err != nil {
 		t.Fatal(err)
 	}
-	again := time.NewTicker(5 * time.Millisecond)
-	defer again.Stop()
-	for end := time.Now().Add(hang); !see(q); <-again.C {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(hang); !holds(q); <-tick.C {
 		if time.Now().After(end) {
 			t.Fatalf("never: %s", what)
 		}
 	}
 }
 
-// TestLostResponse has callers that send a submission and hang up: at once, or when the job is stored. Each sends
-// it once more, to another process.
+// TestLostResponse sends submissions and closes the connection at once or after the job is stored, and then repeats each
+// submission at another process.
 func TestLostResponse(t *testing.T) {
 	t.Parallel()
 	s := startCluster(t)
 	one, two := start(t, s.api(t, s.address())), start(t, s.api(t, s.address()))
-	// The worker's slots are taken, so that the jobs stay where they can be looked for.
+	// Hanging calls occupy the slots of the worker, so that the jobs stay in the queue.
 	if err := s.simulator().Script(simulator.Rule{Kind: simulator.KindImage, Hold: true}); err != nil {
 		t.Fatal(err)
 	}
@@ -147,7 +147,7 @@ func TestLostResponse(t *testing.T) {
 	var ids []string
 	for n := range rounds {
 		key, prompt := fmt.Sprintf("lost-%d", n), fmt.Sprintf("boat number %d.", n)
-		hangUp := one.send(t, key, imageBody(prompt))
+		closeConn := one.send(t, key, imageBody(prompt))
 		isStored := n%2 == 0
 		if isStored {
 			s.eventually(t, "the job is stored", func(q *queue.Queue) bool {
@@ -158,10 +158,10 @@ func TestLostResponse(t *testing.T) {
 				return len(queued) == n+1
 			})
 		}
-		hangUp()
+		closeConn()
 		resp := two.submitWithKey(t, key, prompt)
 		if resp.StatusCode != http.StatusAccepted || (isStored && resp.Header.Get("Idempotent-Replayed") != "true") {
-			t.Fatalf("again: %d %v %s", resp.StatusCode, resp.Header, resp.Data)
+			t.Fatalf("repeated submission: %d %v %s", resp.StatusCode, resp.Header, resp.Data)
 		}
 		var v apptest.Job
 		resp.Decode(t, &v)
@@ -180,8 +180,8 @@ func TestLostResponse(t *testing.T) {
 	s.awaitEmptyQueue(t)
 }
 
-// send writes a submission to a connection of its own and returns what closes that, without a look at the answer.
-func (i *instance) send(t *testing.T, key string, body fields) (hangUp func()) {
+// send writes a submission to a new connection without reading the response. closeConn closes the connection.
+func (i *instance) send(t *testing.T, key string, body fields) (closeConn func()) {
 	t.Helper()
 	data, err := json.Marshal(body)
 	if err != nil {
@@ -199,18 +199,18 @@ func (i *instance) send(t *testing.T, key string, body fields) (hangUp func()) {
 	return func() { _ = conn.Close() }
 }
 
-// TestLostPublishAck cuts the API off from NATS when the confirmation of a submission is on its way. The job
-// is stored, worked and gone before the API can ask again, and must not be made twice.
+// TestLostPublishAck cuts the connection to NATS while the acknowledgment of a published job is in transit. The job may
+// leave the queue before the API retries, and must not be created twice.
 func TestLostPublishAck(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		headers []string
 		held    bool
 	}{
-		"plain, worked meanwhile": {nil, false},
-		"keyed, worked meanwhile": {[]string{"Idempotency-Key: k"}, false},
-		"plain, still running":    {nil, true},
-		"keyed, still running":    {[]string{"Idempotency-Key: k"}, true},
+		"no key, finished meanwhile": {nil, false},
+		"key, finished meanwhile":    {[]string{"Idempotency-Key: k"}, false},
+		"no key, still running":      {nil, true},
+		"key, still running":         {[]string{"Idempotency-Key: k"}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -220,13 +220,13 @@ func TestLostPublishAck(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			line := brokertest.NewCutter(t, s.address())
-			i := start(t, s.api(t, line.Addr))
+			cutter := brokertest.NewCutter(t, s.address())
+			i := start(t, s.api(t, cutter.Addr))
 			i.Visit(t)
-			line.Armed.Store(true)
+			cutter.Armed.Store(true)
 			v := i.Submit(t, imageBody("a boat"), tc.headers...)
-			if line.Armed.Load() {
-				t.Fatal("nothing was cut off, so nothing was tried")
+			if cutter.Armed.Load() {
+				t.Fatal("the connection was not cut")
 			}
 			s.simulator().Release()
 			if done := i.Wait(t, v.ID); done.Status != "succeeded" {

@@ -9,13 +9,13 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 )
 
-// TestImagesOfSetArriveOneByOne holds all pictures of a set but one: that one is seen, and can be fetched, while the
-// others are made.
+// TestImagesOfSetArriveOneByOne blocks all images of a set but one, and checks that this image can be downloaded while the
+// others are in progress.
 func TestImagesOfSetArriveOneByOne(t *testing.T) {
 	t.Parallel()
 	i := start(t, apptest.Config(t, t.TempDir()))
 	i.Visit(t)
-	// The first request passes and those behind it are held.
+	// The first call succeeds, the others hang.
 	if err := i.Simulator().Script(
 		simulator.Rule{Kind: simulator.KindImage, Times: 1},
 		simulator.Rule{Kind: simulator.KindImage, Hold: true},
@@ -33,7 +33,7 @@ func TestImagesOfSetArriveOneByOne(t *testing.T) {
 		early = e
 	}
 	if early.name != "running" || len(early.job.Result.Media) != 1 || early.job.Progress != 25 {
-		t.Fatalf("the first picture came as %+v", early)
+		t.Fatalf("the event of the first image: %+v", early)
 	}
 	first := early.job.Result.Media[0]
 	checkImage(t, i.Do(t, http.MethodGet, first.URL, nil).Data, 64, 80)
@@ -41,7 +41,7 @@ func TestImagesOfSetArriveOneByOne(t *testing.T) {
 	var now apptest.Job
 	read.Decode(t, &now)
 	if now.Status != "running" || now.Result == nil || len(now.Result.Media) != 1 || now.Result.Media[0].SHA256 != first.SHA256 {
-		t.Errorf("read as %s", read.Data)
+		t.Errorf("the running job: %s", read.Data)
 	}
 	for n := range 5 {
 		url := job.Path("media/" + string(rune('0'+n)))
@@ -49,7 +49,7 @@ func TestImagesOfSetArriveOneByOne(t *testing.T) {
 			continue
 		}
 		if resp := i.Do(t, http.MethodGet, url, nil); resp.StatusCode != http.StatusNotFound {
-			t.Errorf("%s, which is not there yet: status %d", url, resp.StatusCode)
+			t.Errorf("%s, an unfinished image: status %d", url, resp.StatusCode)
 		}
 	}
 	i.Simulator().Release()
@@ -58,11 +58,11 @@ func TestImagesOfSetArriveOneByOne(t *testing.T) {
 		t.Fatalf("got %+v after %d calls", done, i.Simulator().Count(simulator.KindImage, ""))
 	}
 	if at := slices.IndexFunc(done.Result.Media, func(m apptest.Media) bool { return m.URL == first.URL }); at < 0 || done.Result.Media[at].SHA256 != first.SHA256 {
-		t.Errorf("the first picture is not the one that was seen: %+v", done.Result.Media)
+		t.Errorf("the first image has changed: %+v", done.Result.Media)
 	}
 }
 
-// TestFailedImageDoesNotFailSet has the upstream refuse one picture for good and another for once.
+// TestFailedImageDoesNotFailSet has one image of a set fail permanently, temporarily, or one of each.
 func TestFailedImageDoesNotFailSet(t *testing.T) {
 	t.Parallel()
 	i := start(t, apptest.Config(t, t.TempDir()))
@@ -92,10 +92,10 @@ func TestFailedImageDoesNotFailSet(t *testing.T) {
 			}
 			for _, m := range v.Result.Missing {
 				if m.Error.Code != "content_moderated" {
-					t.Errorf("missing for %s", m.Error.Code)
+					t.Errorf("a missing image has error %s", m.Error.Code)
 				}
 				if resp := i.Do(t, http.MethodGet, "/api/jobs/"+v.ID+"/media/"+string(rune('0'+m.Index)), nil); resp.StatusCode != http.StatusNotFound {
-					t.Errorf("the missing picture: status %d", resp.StatusCode)
+					t.Errorf("the missing image: status %d", resp.StatusCode)
 				}
 			}
 			if got := i.Simulator().Count(simulator.KindImage, name+"."); got != tc.calls {

@@ -7,7 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"image"
-	_ "image/jpeg" // The pictures of the simulator are JPEG.
+	_ "image/jpeg" // The simulator returns JPEG.
 	"io"
 	"net/http"
 	"sync"
@@ -34,7 +34,7 @@ func TestJobsOfEveryKind(t *testing.T) {
 		resp := i.Do(t, http.MethodGet, m.URL, nil)
 		checkImage(t, resp.Data, 333, 777)
 		if m.Width != 333 || m.Height != 777 || m.Bytes != len(resp.Data) || *m.Seed != 7 {
-			t.Errorf("media says %+v, got %d bytes", m, len(resp.Data))
+			t.Errorf("media %+v, got %d bytes", m, len(resp.Data))
 		}
 		if got := resp.Header.Get("Content-Type"); got != m.ContentType {
 			t.Errorf("content type %q, want %q", got, m.ContentType)
@@ -47,7 +47,7 @@ func TestJobsOfEveryKind(t *testing.T) {
 		}
 		for n, m := range v.Result.Media {
 			if *m.Seed != int64(1+n) {
-				t.Errorf("picture %d has seed %d", n, *m.Seed)
+				t.Errorf("image %d has seed %d", n, *m.Seed)
 			}
 			checkImage(t, i.Do(t, http.MethodGet, m.URL, nil).Data, 64, 64)
 		}
@@ -123,10 +123,10 @@ func TestOriginalRoutes(t *testing.T) {
 func TestTwoHundredJobsAtOnce(t *testing.T) {
 	t.Parallel()
 	cfg := apptest.Config(t, t.TempDir(), "MAX_ACTIVE_JOBS_GUEST=0")
-	// The calls are counted: on a machine that is busy with other things no job is to be taken for lost. A delivery that went
-	// astray comes back all the same, well within hang.
+	// The test counts upstream calls, so on a busy machine no job may be redelivered early. A lost delivery still returns well
+	// within hang.
 	cfg.Broker.AckWait = 45 * time.Second
-	// Nor is a submission, or a connection to the upstream, to be given up there.
+	// No submission and no connection to the upstream may time out there either.
 	cfg.Server.SubmitTimeout, cfg.Worker.ConnectTimeout = hang, hang
 	i := start(t, cfg)
 	i.Visit(t)
@@ -155,7 +155,7 @@ func TestTwoHundredJobsAtOnce(t *testing.T) {
 		}
 		resp := i.Do(t, http.MethodGet, "/api/jobs?limit=37&cursor="+cursor, nil)
 		if resp.StatusCode == http.StatusServiceUnavailable {
-			continue // It took too long, and says to come again.
+			continue // The list took too long and may be retried.
 		}
 		if resp.StatusCode != http.StatusOK {
 			t.Fatalf("list: status %d: %s", resp.StatusCode, resp.Data)
@@ -163,7 +163,7 @@ func TestTwoHundredJobsAtOnce(t *testing.T) {
 		resp.Decode(t, &page)
 		for _, v := range page.Jobs {
 			if seen[v.ID] {
-				t.Errorf("job %s stands twice in the list", v.ID)
+				t.Errorf("job %s is listed twice", v.ID)
 			}
 			seen[v.ID] = true
 		}
@@ -182,10 +182,10 @@ func TestRestartKeepsEveryJob(t *testing.T) {
 	first := run(t, apptest.Config(t, dir))
 	first.Visit(t)
 	done := first.Wait(t, first.Submit(t, fields{"kind": "image", "input": fields{"prompt": "before", "width": 64, "height": 64}}).ID)
-	picture := first.Do(t, http.MethodGet, done.Result.Media[0].URL, nil).Data
+	data := first.Do(t, http.MethodGet, done.Result.Media[0].URL, nil).Data
 	first.Close(t)
 
-	// No slots: what is accepted now is still queued when the process stops.
+	// Without slots, the job is still queued when the process stops.
 	second := run(t, apptest.Config(t, dir, "WORKER_SLOTS_TEXT=0"))
 	second.Cookie = first.Cookie
 	queued := second.Submit(t, fields{"kind": "prompt", "input": fields{"text": "in between"}})
@@ -200,8 +200,8 @@ func TestRestartKeepsEveryJob(t *testing.T) {
 	if again.FinishedAt != done.FinishedAt {
 		t.Errorf("the finished job ended again: %s, before %s", again.FinishedAt, done.FinishedAt)
 	}
-	if !bytes.Equal(picture, third.Do(t, http.MethodGet, done.Result.Media[0].URL, nil).Data) {
-		t.Error("the picture has changed")
+	if !bytes.Equal(data, third.Do(t, http.MethodGet, done.Result.Media[0].URL, nil).Data) {
+		t.Error("the image has changed")
 	}
 }
 
@@ -217,7 +217,7 @@ func TestSecondProcessOnDataDir(t *testing.T) {
 		t.Fatalf("got %v, want ErrInUse", err)
 	}
 	if err := second.Stop(context.Background()); err != nil {
-		t.Errorf("stop of what did not start: %v", err)
+		t.Errorf("stop after the failed start: %v", err)
 	}
 	if v := first.Wait(t, first.Submit(t, fields{"kind": "prompt", "input": fields{"text": "still here"}}).ID); v.Status != "succeeded" {
 		t.Errorf("the first process: %+v", v)
@@ -228,10 +228,10 @@ func checkImage(t testing.TB, data []byte, width, height int) {
 	t.Helper()
 	img, _, err := image.Decode(bytes.NewReader(data))
 	if err != nil {
-		t.Fatalf("decode picture: %v", err)
+		t.Fatalf("decode image: %v", err)
 	}
 	if b := img.Bounds(); b.Dx() != width || b.Dy() != height {
-		t.Errorf("picture is %dx%d, want %dx%d", b.Dx(), b.Dy(), width, height)
+		t.Errorf("image is %dx%d, want %dx%d", b.Dx(), b.Dy(), width, height)
 	}
 }
 
@@ -245,7 +245,7 @@ func checkSpeech(t testing.TB, data []byte) {
 	if err != nil {
 		t.Fatalf("decode speech: %v", err)
 	}
-	const bytesPerFrame = 4 // Two channels of 16 bits, whatever the file has.
+	const bytesPerFrame = 4 // The decoder returns two channels of 16 bits.
 	if seconds := float64(n) / bytesPerFrame / float64(decoder.SampleRate()); seconds < 0.5 {
 		t.Errorf("speech of %.2f seconds", seconds)
 	}

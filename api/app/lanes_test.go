@@ -15,9 +15,9 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
 
-// TestMemberBeforeManyGuests has five hundred jobs of guests wait. A member's job that comes now starts when each slot has come to
-// the end of its run, if not before: no more upstream calls start before its own than there are slots. No call ends here
-// by itself, so that what starts does not depend on who is quick.
+// TestMemberBeforeManyGuests queues five hundred jobs of guests and then a job of a member. The job of the member must start
+// at the latest when every slot has finished its current job. Calls end only when their job is canceled, so the order of
+// starts does not depend on timing.
 func TestMemberBeforeManyGuests(t *testing.T) {
 	t.Parallel()
 	const slots, flood, rounds = 4, 500, 10
@@ -65,7 +65,7 @@ func TestMemberBeforeManyGuests(t *testing.T) {
 	}
 }
 
-// counted waits until the worker can see the job of a member. The server knows of it a moment after it has acknowledged it.
+// awaitMemberJob waits until the consumer counts the job of the member, which happens shortly after its acknowledgment.
 func (i *instance) awaitMemberJob(t *testing.T, q *queue.Queue) {
 	t.Helper()
 	for end := time.Now().Add(hang); ; {
@@ -77,13 +77,13 @@ func (i *instance) awaitMemberJob(t *testing.T, q *queue.Queue) {
 			return
 		}
 		if time.Now().After(end) {
-			t.Fatal("the member's job was never counted")
+			t.Fatal("the job of the member was never counted")
 		}
 		i.Do(t, http.MethodGet, "/livez", nil)
 	}
 }
 
-// pictureOf returns a job for a picture.
+// imageSpec returns the spec of an image job.
 func imageSpec(t *testing.T, lane job.Lane, owner, prompt string) *job.Spec {
 	t.Helper()
 	id, created, err := jobs.NewID()

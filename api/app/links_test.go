@@ -14,7 +14,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/env"
 )
 
-// TestVerificationLinkOnConsole asks for confirmed addresses without a mail server, on one's own machine.
+// TestVerificationLinkOnConsole requires confirmed email addresses without a mail server, on loopback.
 func TestVerificationLinkOnConsole(t *testing.T) {
 	t.Parallel()
 	console := &textLog{written: make(chan struct{}, 1)}
@@ -22,22 +22,22 @@ func TestVerificationLinkOnConsole(t *testing.T) {
 	cfg.Account.Quick, cfg.Console = true, console
 	i := start(t, cfg)
 	signed := i.signUp(t, "ann@example.org", "correct horse")
-	picture := fields{"kind": "image", "input": fields{"prompt": "a boat"}}
-	if resp := i.Do(t, http.MethodPost, "/api/jobs", picture, signed); resp.StatusCode != http.StatusForbidden || !bytes.Contains(resp.Data, []byte("email_not_verified")) {
+	body := fields{"kind": "image", "input": fields{"prompt": "a boat"}}
+	if resp := i.Do(t, http.MethodPost, "/api/jobs", body, signed); resp.StatusCode != http.StatusForbidden || !bytes.Contains(resp.Data, []byte("email_not_verified")) {
 		t.Errorf("a submission before: %d %s", resp.StatusCode, resp.Data)
 	}
 	<-console.written
 	m := regexp.MustCompile(`http://\S+/verify-email\?token=(\S+)`).FindStringSubmatch(console.String())
 	if m == nil || strings.Contains(console.String(), "ann@") {
-		t.Fatalf("the console says %s", console)
+		t.Fatalf("console: %s", console)
 	}
 	if resp := i.Do(t, http.MethodPost, "/api/auth/verify-email", fields{"token": m[1]}); resp.StatusCode != http.StatusOK {
 		t.Errorf("confirm: %d %s", resp.StatusCode, resp.Data)
 	}
-	i.Submit(t, picture, signed)
+	i.Submit(t, body, signed)
 }
 
-// TestEmailVerificationSetting has the setting in its three forms, with a mail server and without.
+// TestEmailVerificationSetting tries the values of REQUIRE_VERIFIED_EMAIL with and without a mail server.
 func TestEmailVerificationSetting(t *testing.T) {
 	t.Parallel()
 	const smtp, from = "SMTP_URL=smtp://127.0.0.1:25", "MAIL_FROM=us@example.org"
@@ -46,12 +46,12 @@ func TestEmailVerificationSetting(t *testing.T) {
 		verifies  bool
 		fault     string
 	}{
-		"auto":                     {nil, false, ""},
-		"auto with mail":           {[]string{smtp, from}, true, ""},
-		"off with mail":            {[]string{smtp, from, "REQUIRE_VERIFIED_EMAIL=off"}, false, ""},
-		"on":                       {[]string{"REQUIRE_VERIFIED_EMAIL=on"}, true, ""},
-		"on where others reach it": {[]string{"REQUIRE_VERIFIED_EMAIL=on", "LISTEN_ADDR=0.0.0.0:0"}, true, "SMTP_URL"},
-		"neither":                  {[]string{"REQUIRE_VERIFIED_EMAIL=perhaps"}, false, "REQUIRE_VERIFIED_EMAIL"},
+		"auto":                       {nil, false, ""},
+		"auto with mail":             {[]string{smtp, from}, true, ""},
+		"off with mail":              {[]string{smtp, from, "REQUIRE_VERIFIED_EMAIL=off"}, false, ""},
+		"on":                         {[]string{"REQUIRE_VERIFIED_EMAIL=on"}, true, ""},
+		"on and reachable by others": {[]string{"REQUIRE_VERIFIED_EMAIL=on", "LISTEN_ADDR=0.0.0.0:0"}, true, "SMTP_URL"},
+		"invalid":                    {[]string{"REQUIRE_VERIFIED_EMAIL=perhaps"}, false, "REQUIRE_VERIFIED_EMAIL"},
 	} {
 		cfg := app.Default()
 		err := env.Load(append([]string{"DATA_DIR=" + t.TempDir(), "LISTEN_ADDR=127.0.0.1:0"}, c.variables...), &cfg)
@@ -64,11 +64,11 @@ func TestEmailVerificationSetting(t *testing.T) {
 	}
 }
 
-// TestReachableServerPrintsNoLinks has no mail server, and others who reach the API: at every address, or through a proxy.
+// TestReachableServerPrintsNoLinks has no mail server and an API or page that others can reach.
 func TestReachableServerPrintsNoLinks(t *testing.T) {
 	t.Parallel()
 	for name, variable := range map[string]string{
-		"every address": "LISTEN_ADDR=0.0.0.0:0", "a proxy": "TRUSTED_PROXIES=127.0.0.1", "a page elsewhere": "FRONTEND_URL=https://page.example",
+		"all addresses": "LISTEN_ADDR=0.0.0.0:0", "proxy": "TRUSTED_PROXIES=127.0.0.1", "remote page": "FRONTEND_URL=https://page.example",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -90,7 +90,7 @@ func checkNoLinks(t *testing.T, variable string) {
 		}
 	}
 	if console.String() != "" {
-		t.Errorf("the console says %s", console)
+		t.Errorf("console: %s", console)
 	}
 	if resp := i.Do(t, http.MethodGet, "/internal/health", nil); !bytes.Contains(resp.Data, []byte(`"mail_off"`)) {
 		t.Errorf("health: %s", resp.Data)
@@ -101,6 +101,6 @@ func checkNoLinks(t *testing.T, variable string) {
 	}
 	info, err := stream.Info(t.Context(), jetstream.WithSubjectFilter("$KV.RESET_TOKENS.*"))
 	if err != nil || len(info.State.Subjects) != 0 {
-		t.Errorf("a reset was made for nobody: %v", err)
+		t.Errorf("a reset token was created: %v", err)
 	}
 }

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestCloseResetsNoConnection closes a port while connections that nobody has accepted wait at it, with what they have sent. Each is
-// handed out, and nobody else gets in.
+// TestCloseResetsNoConnection closes a port while connections with data are in the accept queue. Accept returns them all, and
+// no new connection is possible.
 func TestCloseResetsNoConnection(t *testing.T) {
 	t.Parallel()
 	plain, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -50,7 +50,7 @@ func TestCloseResetsNoConnection(t *testing.T) {
 	}
 	for _, c := range clients {
 		if data, err := io.ReadAll(c); err != nil || string(data) != "x" {
-			t.Errorf("answered %q, %v", data, err)
+			t.Errorf("received %q, %v", data, err)
 		}
 	}
 }

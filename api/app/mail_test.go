@@ -11,7 +11,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/app/apptest"
 )
 
-// TestMailRequired runs without a mail server.
+// TestMailRequired checks the health report without a mail server.
 func TestMailRequired(t *testing.T) {
 	t.Parallel()
 	for variable, status := range map[string]int{
@@ -45,7 +45,7 @@ func TestMailSettings(t *testing.T) {
 		"MAIL=/var/mail/root": "", // Login shells set it.
 	} {
 		_, err := app.Load(append(strings.Fields(variables), "DATA_DIR="+t.TempDir()))
-		if said := fmt.Sprint(err); (fault == "") != (err == nil) || !strings.Contains(said, fault) || strings.Contains(said, "secret") {
+		if text := fmt.Sprint(err); (fault == "") != (err == nil) || !strings.Contains(text, fault) || strings.Contains(text, "secret") {
 			t.Errorf("%s: %v", variables, err)
 		}
 	}

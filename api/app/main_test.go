@@ -14,7 +14,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const hang = apptest.Hang
 
-// instance is a running process with the requests that several tests of this package send.
+// instance is a running process with helpers for the tests of this package.
 type instance struct{ *apptest.Process }
 
 // start runs a process until the test ends.

@@ -14,16 +14,15 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
-// TestMetricsExistFromStart scrapes a process with everything inside: what alerts ask for is there before anything has happened,
-// also of the kinds of job and the failures that there have not been.
+// TestMetricsExistFromStart checks that the series that alerts use exist before the first job or failure.
 func TestMetricsExistFromStart(t *testing.T) {
 	t.Parallel()
 	address := freeAddress(t)
 	i := start(t, apptest.Config(t, t.TempDir(), "METRICS_ENABLED=on", "METRICS_ADDR="+address, "MAX_QUEUED_JOBS=500"))
 	var got string
-	again := time.NewTicker(20 * time.Millisecond)
-	defer again.Stop()
-	for end := time.Now().Add(hang); ; <-again.C {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(hang); ; <-tick.C {
 		got = i.scrape(t, address)
 		if strings.Contains(got, "text2image_sweeper_leads 1\n") && strings.Contains(got, `text2image_workers_registered{kind="translation"} 1`+"\n") {
 			break
@@ -46,7 +45,7 @@ func TestMetricsExistFromStart(t *testing.T) {
 		`panics_total{where="http"} 0`, `panics_total{where="processor"} 0`, `job_attempts_total{kind="image",reason="crash"} 0`,
 	} {
 		if !strings.Contains(got, "\ntext2image_"+line) {
-			t.Errorf("there is no %s", line)
+			t.Errorf("%s is missing", line)
 		}
 	}
 	if strings.Contains(got, `text2image_scrape_errors_total{source="store"} 1`) {
@@ -65,7 +64,7 @@ func TestWorkerSamples(t *testing.T) {
 		"prompt": {Kind: "prompt"}, "translation": {Kind: "translation"},
 	}
 	if len(samples) != len(want) {
-		t.Errorf("there are %d kinds", len(samples))
+		t.Errorf("%d kinds, want %d", len(samples), len(want))
 	}
 	for _, s := range samples {
 		if s != want[s.Kind] {

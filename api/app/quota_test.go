@@ -11,7 +11,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 )
 
-// quotaView is what GET /api/quota answers.
+// quotaView is the response of GET /api/quota.
 type quotaView struct {
 	windows
 	Text windows
@@ -28,7 +28,7 @@ func (i *instance) quota(t testing.TB) quotaView {
 	return v
 }
 
-// awaitLeft waits until so much is left of the day.
+// awaitRemaining waits until want images remain in the daily quota.
 func (i *instance) awaitRemaining(t testing.TB, what string, want int) {
 	t.Helper()
 	for end := time.Now().Add(hang); ; {
@@ -42,11 +42,11 @@ func (i *instance) awaitRemaining(t testing.TB, what string, want int) {
 	}
 }
 
-// TestGuestQuota has jobs end in every way and looks at what is left of the day.
+// TestGuestQuota checks the remaining daily quota after jobs that succeed, fail and are refused.
 func TestGuestQuota(t *testing.T) {
 	t.Parallel()
 	i := start(t, apptest.Config(t, t.TempDir(), "QUOTA_GUEST_PER_DAY=9", "QUOTA_TEXT_GUEST_PER_DAY=1", "FETCH_RETRY_MAX=1"))
-	picture := func(prompt string, n int) fields {
+	images := func(prompt string, n int) fields {
 		return fields{"kind": "image", "input": fields{"prompt": prompt, "width": 64, "height": 64, "n": n}}
 	}
 	for contains, fault := range map[string]string{"moderated": "moderated", "broken": "server_error"} {
@@ -68,13 +68,13 @@ func TestGuestQuota(t *testing.T) {
 		{"nothing left", 1, "", 0, http.StatusPaymentRequired},
 	} {
 		if c.refused != 0 {
-			if resp := i.Do(t, http.MethodPost, "/api/jobs", picture(c.prompt, c.n)); resp.StatusCode != c.refused {
+			if resp := i.Do(t, http.MethodPost, "/api/jobs", images(c.prompt, c.n)); resp.StatusCode != c.refused {
 				t.Errorf("%s: status %d", c.prompt, resp.StatusCode)
 			}
-		} else if v := i.Wait(t, i.Submit(t, picture(c.prompt, c.n)).ID); v.Status != c.status {
+		} else if v := i.Wait(t, i.Submit(t, images(c.prompt, c.n)).ID); v.Status != c.status {
 			t.Errorf("%s: %s", c.prompt, v.Status)
 		}
-		// The record is there before what follows from it.
+		// The quota is refunded after the record is stored.
 		i.awaitRemaining(t, c.prompt, c.left)
 	}
 	if resp := i.Do(t, http.MethodPost, "/api/translate", fields{"text": "a"}); resp.StatusCode != http.StatusOK {
@@ -88,18 +88,18 @@ func TestGuestQuota(t *testing.T) {
 		"/api/prompts/optimize": {fields{"text": "a"}, 1}, "/api/optimize": {fields{"text": "a"}, 1}, "/api/translate": {fields{"text": "a"}, 1},
 	} {
 		resp := i.Do(t, http.MethodPost, path, c.body)
-		var answer struct {
+		var body struct {
 			Remaining, Total *int
 			Error            string
 		}
-		resp.Decode(t, &answer)
-		if resp.StatusCode != http.StatusPaymentRequired || answer.Error == "" || answer.Remaining == nil || *answer.Remaining != 0 || answer.Total == nil || *answer.Total != c.total {
+		resp.Decode(t, &body)
+		if resp.StatusCode != http.StatusPaymentRequired || body.Error == "" || body.Remaining == nil || *body.Remaining != 0 || body.Total == nil || *body.Total != c.total {
 			t.Errorf("%s: status %d: %s", path, resp.StatusCode, resp.Data)
 		}
 	}
 }
 
-// TestCancelBeforeStartRefundsQuota gives back what nobody has worked for.
+// TestCancelBeforeStartRefundsQuota cancels a queued job twice and checks that its quota is refunded once.
 func TestCancelBeforeStartRefundsQuota(t *testing.T) {
 	t.Parallel()
 	i := start(t, apptest.Config(t, t.TempDir(), "QUOTA_GUEST_PER_DAY=4", "WORKER_SLOTS_IMAGE=0"))
@@ -111,7 +111,7 @@ func TestCancelBeforeStartRefundsQuota(t *testing.T) {
 	}
 }
 
-// TestQuotaPerMinute answers as the original did.
+// TestQuotaPerMinute checks the 429 response in the format of the original.
 func TestQuotaPerMinute(t *testing.T) {
 	t.Parallel()
 	i := start(t, apptest.Config(t, t.TempDir(), "QUOTA_TEXT_GUEST_PER_MINUTE=1"))
@@ -123,11 +123,11 @@ func TestQuotaPerMinute(t *testing.T) {
 			continue
 		}
 		refused = true
-		var answer struct {
+		var body struct {
 			Error      string
 			RetryAfter int `json:"retry_after"`
 		}
-		if resp.Decode(t, &answer); answer.Error == "" || answer.RetryAfter < 1 || answer.RetryAfter > 60 {
+		if resp.Decode(t, &body); body.Error == "" || body.RetryAfter < 1 || body.RetryAfter > 60 {
 			t.Errorf("%s", resp.Data)
 		}
 		i.Do(t, http.MethodPost, "/api/jobs", fields{"kind": "prompt", "input": fields{"text": "a"}})
@@ -137,7 +137,7 @@ func TestQuotaPerMinute(t *testing.T) {
 	}
 }
 
-// TestDefaultQuotas says when guests are limited without anybody having said so.
+// TestDefaultQuotas checks that guests have default quotas except on the simulator.
 func TestDefaultQuotas(t *testing.T) {
 	t.Parallel()
 	if v := start(t, apptest.Config(t, t.TempDir())).quota(t); v.Minute != nil || v.Day != nil || v.Address != nil || v.Text.Minute != nil || v.Text.Day != nil || v.Text.Address != nil {
@@ -157,7 +157,7 @@ func TestDefaultQuotas(t *testing.T) {
 	}
 }
 
-// TestQuotaAcrossProcesses asks two API processes at once for more than there is.
+// TestQuotaAcrossProcesses exceeds a quota with concurrent requests to two API processes.
 func TestQuotaAcrossProcesses(t *testing.T) {
 	t.Parallel()
 	s := startCluster(t)

@@ -15,7 +15,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
 )
 
-// noticed tells when something is logged.
+// lineWriter sends every log line to a channel.
 type lineWriter struct{ lines chan string }
 
 func (n lineWriter) Write(p []byte) (int, error) {
@@ -45,24 +45,24 @@ func get(t *testing.T, client *http.Client, url, language string) (status int, r
 	return resp.StatusCode, resp.Header.Get("Retry-After"), b.String()
 }
 
-// awaitPort waits until somebody listens at an address.
+// awaitPort waits until the port at address is open.
 func awaitPort(t *testing.T, address string) {
 	t.Helper()
-	again := time.NewTicker(time.Millisecond)
-	defer again.Stop()
-	for limit := time.Now().Add(hang); ; <-again.C {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for limit := time.Now().Add(hang); ; <-tick.C {
 		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", address)
 		if err == nil {
 			_ = conn.Close()
 			return
 		}
 		if time.Now().After(limit) {
-			t.Fatalf("nobody listens at %s: %v", address, err)
+			t.Fatalf("the port %s is closed: %v", address, err)
 		}
 	}
 }
 
-// TestPortOpensWhenReady starts a process on an outside NATS that is there: its first answer is that it is ready.
+// TestPortOpensWhenReady starts a process on a running external NATS and checks that its first response is ready.
 func TestPortOpensWhenReady(t *testing.T) {
 	t.Parallel()
 	b := brokertest.Start(t, func(c *broker.Config) { c.Listen = "127.0.0.1:0" })
@@ -90,7 +90,7 @@ func TestPortOpensWhenReady(t *testing.T) {
 	}
 }
 
-// TestWaitingForNATS starts a process before its NATS: it says that it lives and is not ready, and is ready by itself.
+// TestWaitingForNATS starts a process before its NATS. It is alive but not ready, and becomes ready once NATS runs.
 func TestWaitingForNATS(t *testing.T) {
 	t.Parallel()
 	nats, listen := freeAddress(t), freeAddress(t)
@@ -104,7 +104,7 @@ func TestWaitingForNATS(t *testing.T) {
 	started := make(chan error, 1)
 	go func() { started <- a.Start(t.Context()) }()
 	if line := <-log.lines; !strings.Contains(line, "NATS cannot be reached") {
-		t.Errorf("it says %q", line)
+		t.Errorf("logged %q", line)
 	}
 	awaitPort(t, listen)
 	client := &http.Client{Transport: &http.Transport{}}

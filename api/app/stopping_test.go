@@ -13,8 +13,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 )
 
-// TestStuckConnectionDoesNotDelayWorkerStop stops a process while a client holds a request open whose body does not come,
-// and while a job runs. The connection is closed and the worker still has the time to hand the job back.
+// TestStuckConnectionDoesNotDelayWorkerStop stops a process while a client never completes its request and a job runs. The
+// connection is closed and the worker still has time to return the job to the queue.
 func TestStuckConnectionDoesNotDelayWorkerStop(t *testing.T) {
 	t.Parallel()
 	const limit = 6 * time.Second
@@ -30,7 +30,7 @@ func TestStuckConnectionDoesNotDelayWorkerStop(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = conn.Close() }()
-	// The answer to 100-continue shows that the handler waits for the body.
+	// 100 Continue shows that the handler waits for the body.
 	if _, err := io.WriteString(conn, "POST /api/jobs HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
@@ -52,8 +52,8 @@ func TestStuckConnectionDoesNotDelayWorkerStop(t *testing.T) {
 	}
 }
 
-// TestFailedStartStopsTheMetricsServer has a start fail after the metrics server has its port: the metrics of the queue
-// are registered already.
+// TestFailedStartStopsTheMetricsServer makes a start fail after the metrics server has opened its port: the second start fails
+// because the metrics of the queue are registered already.
 func TestFailedStartStopsTheMetricsServer(t *testing.T) {
 	t.Parallel()
 	metrics := freeAddress(t)
@@ -69,11 +69,11 @@ func TestFailedStartStopsTheMetricsServer(t *testing.T) {
 	}
 	if err := a.Start(t.Context()); err == nil {
 		_ = a.Stop(context.WithoutCancel(t.Context()))
-		t.Fatal("a second start worked, which shows nothing")
+		t.Fatal("the second start did not fail")
 	}
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", metrics)
 	if err != nil {
-		t.Fatalf("the port of the metrics is still taken: %v", err)
+		t.Fatalf("the metrics port is still open: %v", err)
 	}
 	_ = listener.Close()
 }

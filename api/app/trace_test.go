@@ -22,7 +22,7 @@ import (
 	worker "github.com/text2image-audio/text2image-audio/worker/app"
 )
 
-// traced is an API and a worker that export their traces to a collector.
+// traced is an API and a worker that export traces to a collector.
 type traced struct {
 	*instance
 	collector *tracetest.Collector
@@ -42,7 +42,7 @@ func jsonLog(t *testing.T) (*textLog, *slog.Logger) {
 	return text, log
 }
 
-// newTraced starts both programs. stop ends them, after which the collector has every span.
+// newTraced starts an API and a worker. stop stops them; the collector has every span afterwards.
 func newTraced(t *testing.T, variables ...string) (x *traced, stop func()) {
 	t.Helper()
 	x = &traced{collector: tracetest.Start(t)}
@@ -92,7 +92,7 @@ func newTraced(t *testing.T, variables ...string) (x *traced, stop func()) {
 	return x, stop
 }
 
-// traceOf returns the spans of the trace in which a job was sent.
+// traceOf returns the trace of a job and fails the test if a span of the job is in another trace.
 func (x *traced) traceOf(t *testing.T, id string) trace {
 	t.Helper()
 	spans := x.collector.Spans()
@@ -100,7 +100,7 @@ func (x *traced) traceOf(t *testing.T, id string) trace {
 		return strings.HasPrefix(s.Name, "send ") && s.Attributes["job.id"] == id
 	})
 	if sent < 0 {
-		t.Fatalf("job %s was sent in no trace", id)
+		t.Fatalf("job %s has no send span", id)
 	}
 	var own trace
 	for _, s := range spans {
@@ -115,7 +115,7 @@ func (x *traced) traceOf(t *testing.T, id string) trace {
 
 type trace []tracetest.Span
 
-// below returns the spans whose parent is the given one.
+// children returns the spans with the given parent ID.
 func (tr trace) children(parent string) (spans []tracetest.Span) {
 	for _, s := range tr {
 		if s.ParentID == parent {
@@ -125,7 +125,7 @@ func (tr trace) children(parent string) (spans []tracetest.Span) {
 	return spans
 }
 
-// shape returns the names of a span and of everything below it, in the order of the names.
+// shape returns the name of a span and, in parentheses, the sorted shapes of its children.
 func (tr trace) shape(s tracetest.Span) string {
 	var parts []string
 	for _, child := range tr.children(s.SpanID) {
@@ -138,7 +138,7 @@ func (tr trace) shape(s tracetest.Span) string {
 	return s.Name + "(" + strings.Join(parts, ", ") + ")"
 }
 
-// root returns the only span of the trace that is below none of it.
+// root returns the span whose parent is not in the trace, of which there must be one.
 func (tr trace) root(t *testing.T) tracetest.Span {
 	t.Helper()
 	var roots []tracetest.Span
@@ -153,12 +153,12 @@ func (tr trace) root(t *testing.T) tracetest.Span {
 	return roots[0]
 }
 
-// only returns the spans with a name.
+// named returns the spans with the given name.
 func (tr trace) named(name string) trace {
 	return slices.DeleteFunc(slices.Clone(tr), func(s tracetest.Span) bool { return s.Name != name })
 }
 
-// TestEveryJobHasOneTrace follows jobs of all sorts from the request to the upstream, over two programs and a NATS.
+// TestEveryJobHasOneTrace checks the traces of different jobs from the request to the upstream call, across API and worker.
 func TestEveryJobHasOneTrace(t *testing.T) {
 	t.Parallel()
 	x, stop := newTraced(t, "ADMIN_KEY=planted-operator-key", "OTEL_EXPORTER_OTLP_HEADERS=api-key=planted-header", "FETCH_RETRY_MAX=2")
@@ -235,7 +235,7 @@ func TestEveryJobHasOneTrace(t *testing.T) {
 				want = "text2image-api"
 			}
 			if s.Service != want {
-				t.Errorf("%s: %s is of %s", c.name, s.Name, s.Service)
+				t.Errorf("%s: %s has service %s", c.name, s.Name, s.Service)
 			}
 		}
 	}
@@ -282,13 +282,13 @@ func TestEveryJobHasOneTrace(t *testing.T) {
 		t.Errorf("the owner %q was exported", dead.Owner)
 	}
 	if x.collector.Header().Get("Api-Key") != "planted-header" {
-		t.Error("the collector got no header")
+		t.Error("the collector received no Api-Key header")
 	}
 	checkLog(t, "api", x.apiLog, remoteTrace, "request")
 	checkLog(t, "worker", x.workerLog, remoteTrace, "job ended")
 }
 
-// waitSigned is wait for the job of a member.
+// waitSigned waits until the job of a member has finished.
 func (i *instance) waitSigned(t testing.TB, id, signed string) apptest.Job {
 	t.Helper()
 	for deadline := time.Now().Add(hang); time.Now().Before(deadline); {
@@ -306,7 +306,7 @@ func (i *instance) waitSigned(t testing.TB, id, signed string) apptest.Job {
 	return apptest.Job{}
 }
 
-// checkLog looks for a line with a message in a trace.
+// checkLog fails the test unless the log has a line with the message and trace ID.
 func checkLog(t *testing.T, name string, log *textLog, traceID, message string) {
 	t.Helper()
 	for text := range strings.Lines(log.String()) {
@@ -319,10 +319,10 @@ func checkLog(t *testing.T, name string, log *textLog, traceID, message string) 
 			return
 		}
 	}
-	t.Errorf("the log of the %s has no line %q in the trace", name, message)
+	t.Errorf("the log of the %s has no line %q with the trace ID", name, message)
 }
 
-// TestTracesOfSingleProcess runs API and worker in one process, then with a collector that is down, which must not matter.
+// TestTracesOfSingleProcess runs API and worker in one process, first with a collector and then with an unreachable one.
 func TestTracesOfSingleProcess(t *testing.T) {
 	t.Parallel()
 	collector := tracetest.Start(t)
@@ -332,8 +332,8 @@ func TestTracesOfSingleProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	v := i.Submit(t, imageJob("a fox"))
-	if resp := i.Do(t, http.MethodPost, "/api/jobs", imageJob("one too many")); resp.StatusCode != http.StatusServiceUnavailable {
-		t.Errorf("a job too many: %d %s", resp.StatusCode, resp.Data)
+	if resp := i.Do(t, http.MethodPost, "/api/jobs", imageJob("an owl")); resp.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("a submission to a full queue: %d %s", resp.StatusCode, resp.Data)
 	}
 	i.Simulator().Release()
 	i.Wait(t, v.ID)
@@ -342,7 +342,7 @@ func TestTracesOfSingleProcess(t *testing.T) {
 	tr := x.traceOf(t, v.ID)
 	const want = "POST /api/jobs(send jobs.image(process jobs.image(GET pollinations-image, settle jobs.image)))"
 	if got := tr.shape(tr.root(t)); got != want || tr[0].Service != "mine" {
-		t.Errorf("%s of %s", got, tr[0].Service)
+		t.Errorf("trace %s, service %s", got, tr[0].Service)
 	}
 
 	failed := 0
@@ -354,7 +354,7 @@ func TestTracesOfSingleProcess(t *testing.T) {
 		}
 	}
 	if failed != 2 {
-		t.Errorf("%d spans have failed", failed)
+		t.Errorf("%d failed spans, want 2", failed)
 	}
 
 	down := run(t, apptest.Config(t, t.TempDir(), "OTEL_EXPORTER_OTLP_ENDPOINT=http://"+freeAddress(t)))

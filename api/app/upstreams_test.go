@@ -11,7 +11,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/simulatortest"
 )
 
-// modelList is the answer of GET /api/models, as far as these tests look at it.
+// modelList is a part of the response of GET /api/models.
 type modelList struct {
 	Source string `json:"source"`
 	Mode   string `json:"mode"`
@@ -29,7 +29,7 @@ type modelList struct {
 	} `json:"speech"`
 }
 
-// models reads the list of models once it is the upstream's own.
+// models returns the list of models once it comes from the upstream.
 func (i *instance) models(t testing.TB) modelList {
 	t.Helper()
 	for deadline := time.Now().Add(hang); ; {
@@ -82,7 +82,7 @@ func TestUpstreamModels(t *testing.T) {
 	i.Do(t, http.MethodPost, "/api/jobs", fields{"kind": "image", "input": fields{"prompt": "what it costs", "model": "flux", "width": 64, "height": 64}},
 		"Prefer: wait=30").Decode(t, &v)
 	if v.Usage.Cost != price || v.Usage.Currency != "pollen" || v.Usage.Images != 1 {
-		t.Errorf("the picture used %+v, want a cost of %s", v.Usage, price)
+		t.Errorf("usage %+v, want a cost of %s", v.Usage, price)
 	}
 }
 
@@ -100,7 +100,7 @@ func TestSpeechSpeed(t *testing.T) {
 	}
 	for speed, n := range size {
 		if ratio := float64(size[1]) / float64(n); ratio < speed*0.95 || ratio > speed*1.05 {
-			t.Errorf("at speed %g the file is %.2f times shorter", speed, ratio)
+			t.Errorf("at speed %g the file is shorter by a factor of %.2f", speed, ratio)
 		}
 	}
 	open := i.Wait(t, i.Submit(t, fields{"kind": "audio", "input": fields{"text": text, "speed": 1.5}}).ID)
@@ -112,7 +112,7 @@ func TestSpeechSpeed(t *testing.T) {
 	}
 }
 
-// Bare samples come with their rate, and a custom voice reaches the upstream as it is.
+// TestPCMAndCustomVoices checks that PCM comes with its sample rate and that a custom voice reaches the upstream unchanged.
 func TestPCMAndCustomVoices(t *testing.T) {
 	t.Parallel()
 	sim := simulatortest.Start(t)
@@ -153,7 +153,7 @@ func TestPartialText(t *testing.T) {
 	i.Visit(t)
 	events := i.stream(t.Context(), t, "/api/events")
 	done := i.Submit(t, fields{"kind": "prompt", "input": fields{"text": "a red bridge over a river"}})
-	var written []string
+	var partial []string
 	last := 0
 	for {
 		e, ok := events.next()
@@ -161,7 +161,7 @@ func TestPartialText(t *testing.T) {
 			t.Fatal("the stream ended")
 		}
 		if e.job.ID == done.ID && e.job.PartialText != "" {
-			written = append(written, e.job.PartialText)
+			partial = append(partial, e.job.PartialText)
 			if p := e.job.Progress; p < max(1, last) || p > 99 {
 				t.Errorf("progress is %d after %d", p, last)
 			} else {
@@ -169,15 +169,15 @@ func TestPartialText(t *testing.T) {
 			}
 		}
 		if e.job.Finished() {
-			if len(written) == 0 || !strings.HasPrefix(e.job.Result.Text, strings.TrimSpace(written[0])[:1]) {
-				t.Errorf("written %q on the way to %q", written, e.job.Result.Text)
+			if len(partial) == 0 || !strings.HasPrefix(e.job.Result.Text, strings.TrimSpace(partial[0])[:1]) {
+				t.Errorf("partial texts %q, result %q", partial, e.job.Result.Text)
 			}
 			return
 		}
 	}
 }
 
-// TestLegacyUpstreams has a worker talk to the older generation of Pollinations and to SiliconFlow.
+// TestLegacyUpstreams uses the legacy API of Pollinations, and SiliconFlow.
 func TestLegacyUpstreams(t *testing.T) {
 	t.Parallel()
 	sim := simulatortest.Start(t)
@@ -196,10 +196,10 @@ func TestLegacyUpstreams(t *testing.T) {
 	}) {
 		t.Fatalf("the models are %+v", list)
 	}
-	// Words that do not fit into an address are refused before they are accepted.
+	// A prompt that is too long for a URL is rejected at submission.
 	long := i.Do(t, http.MethodPost, "/api/jobs", fields{"kind": "image", "input": fields{"prompt": strings.Repeat("猫", 600)}})
 	if long.StatusCode != http.StatusBadRequest || !strings.Contains(string(long.Data), "/input/prompt") || !strings.Contains(string(long.Data), "5120") {
-		t.Errorf("long words: %d %s", long.StatusCode, long.Data)
+		t.Errorf("a long prompt: %d %s", long.StatusCode, long.Data)
 	}
 	first := i.Wait(t, i.Submit(t, fields{"kind": "image", "input": fields{"prompt": "first", "width": 64, "height": 64}}).ID)
 	if first.Status != "succeeded" {
@@ -213,7 +213,7 @@ func TestLegacyUpstreams(t *testing.T) {
 	if text.Status != "succeeded" {
 		t.Errorf("prompt: %+v", text)
 	}
-	// The next call is due in three quarters of a minute, and its job waits in the queue until then.
+	// The rate limit allows the next call 45 seconds later; its job waits in the queue until then.
 	second := i.Submit(t, fields{"kind": "image", "input": fields{"prompt": "second", "width": 64, "height": 64}})
 	events := i.stream(t.Context(), t, "/api/jobs/"+second.ID+"/events")
 	for {
@@ -225,11 +225,11 @@ func TestLegacyUpstreams(t *testing.T) {
 			break
 		}
 		if e.job.Finished() {
-			t.Fatalf("the second picture did not wait: %+v", e.job)
+			t.Fatalf("the second image did not wait: %+v", e.job)
 		}
 	}
 	if got := sim.Count("image", "second"); got != 0 {
-		t.Errorf("%d calls for the second picture", got)
+		t.Errorf("%d calls for the second image", got)
 	}
 	if resp := i.Do(t, http.MethodPost, "/api/jobs/"+second.ID+"/cancel", nil); resp.StatusCode != http.StatusOK {
 		t.Errorf("cancel: %d", resp.StatusCode)

@@ -10,8 +10,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 )
 
-// Await returns a job as soon as done reports true, or its state when ctx ends or the feed stops, which is no error. It fails
-// with jobs.ErrNotFound.
+// Await returns the state of a job once done reports true. If ctx ends or the feed stops earlier, it returns the current state
+// without an error. It fails with jobs.ErrNotFound.
 func (f *Feed) Await(ctx context.Context, owners []string, id string, done func(*job.Snapshot) bool) (*job.Snapshot, error) {
 	r, err := f.Watch(ctx, owners, id)
 	switch {
@@ -46,7 +46,7 @@ func (f *Feed) Await(ctx context.Context, owners []string, id string, done func(
 // readNowTimeout bounds readNow, whose context has ended.
 const readNowTimeout = 5 * time.Second
 
-// readNow reads a job after watching it ended early.
+// readNow reads a job although ctx may have ended.
 func (f *Feed) readNow(ctx context.Context, owners []string, id string) (*job.Snapshot, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readNowTimeout)
 	defer cancel()

@@ -12,15 +12,15 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 )
 
-func isEnded(s *job.Snapshot) bool { return s.Record != nil }
+func hasEnded(s *job.Snapshot) bool { return s.Record != nil }
 
-func TestAwaitReturnsWhenItIsDone(t *testing.T) {
+func TestAwait(t *testing.T) {
 	t.Parallel()
-	r := start(t, still)
+	r := start(t, noRereads)
 	spec := r.push(t, "j1")
 	before := r.broker.Conn().NumSubscriptions()
 	seen := make(chan string, 10)
-	answer := make(chan *job.Snapshot, 1)
+	result := make(chan *job.Snapshot, 1)
 	go func() {
 		snap, err := r.feed.Await(t.Context(), []string{owner}, "j1", func(s *job.Snapshot) bool {
 			seen <- s.EventID()
@@ -29,38 +29,38 @@ func TestAwaitReturnsWhenItIsDone(t *testing.T) {
 		if err != nil {
 			t.Errorf("await: %v", err)
 		}
-		answer <- snap
+		result <- snap
 	}()
 	if id := <-seen; id != "0.0" {
-		t.Errorf("asked about %q first", id)
+		t.Errorf("first state %q", id)
 	}
 	r.put(t, spec, 1, 1)
 	r.put(t, spec, 1, 2)
-	if snap := <-answer; snap == nil || snap.EventID() != "1.2" {
+	if snap := <-result; snap == nil || snap.EventID() != "1.2" {
 		t.Errorf("%+v", snap)
 	}
-	// What is so already needs no wait.
+	// The condition holds already.
 	snap, err := r.feed.Await(t.Context(), []string{owner}, "j1", func(s *job.Snapshot) bool { return s.Progress != nil })
 	if err != nil || snap.EventID() != "1.2" {
 		t.Errorf("%+v, %v", snap, err)
 	}
 	r.settle(t, spec)
-	snap, err = r.feed.Await(t.Context(), []string{owner}, "j1", isEnded)
+	snap, err = r.feed.Await(t.Context(), []string{owner}, "j1", hasEnded)
 	if err != nil || snap.Record == nil {
 		t.Errorf("%+v, %v", snap, err)
 	}
-	// What can no longer be is not waited for.
+	// The job has finished without meeting the condition.
 	snap, err = r.feed.Await(t.Context(), []string{owner}, "j1", func(*job.Snapshot) bool { return false })
 	if err != nil || snap.Record == nil {
 		t.Errorf("%+v, %v", snap, err)
 	}
-	eventually(t, "nobody watches", func() bool { return r.broker.Conn().NumSubscriptions() == before })
+	eventually(t, "the subscription ends", func() bool { return r.broker.Conn().NumSubscriptions() == before })
 }
 
-// TestAwaitReturnsTheJobAsItStands ends the wait in every way but the awaited one.
-func TestAwaitReturnsTheJobAsItStands(t *testing.T) {
+// TestAwaitEndsEarly checks that Await returns the current state if it ends before the condition holds.
+func TestAwaitEndsEarly(t *testing.T) {
 	t.Parallel()
-	r := start(t, still)
+	r := start(t, noRereads)
 	spec := r.push(t, "j1")
 	r.put(t, spec, 1, 1)
 	await := func(ctx context.Context, f *feed.Feed, during func()) {
@@ -70,52 +70,52 @@ func TestAwaitReturnsTheJobAsItStands(t *testing.T) {
 			t.Errorf("%+v, %v", snap, err)
 		}
 	}
-	t.Run("its time is up", func(t *testing.T) {
+	t.Run("deadline", func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		defer cancel()
 		await(ctx, r.feed, func() {})
 	})
-	t.Run("the caller is gone", func(t *testing.T) {
+	t.Run("canceled", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		await(ctx, r.feed, cancel)
 	})
-	t.Run("its time was up before", func(t *testing.T) {
+	t.Run("canceled before", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		await(ctx, r.feed, func() {})
-		if _, err := r.feed.Await(ctx, []string{owner}, "j2", isEnded); !errors.Is(err, jobs.ErrNotFound) {
-			t.Errorf("nothing: %v", err)
+		if _, err := r.feed.Await(ctx, []string{owner}, "j2", hasEnded); !errors.Is(err, jobs.ErrNotFound) {
+			t.Errorf("unknown job: %v", err)
 		}
 	})
-	t.Run("the feed stops", func(t *testing.T) {
-		f := feed.New(r.broker, r.jobs, r.queue, r.control, still, quiet())
+	t.Run("feed stopped", func(t *testing.T) {
+		f := feed.New(r.broker, r.jobs, r.queue, r.control, noRereads, discardLog())
 		await(t.Context(), f, sync.OnceFunc(func() { go f.Stop() }))
 		f.Stop()
-		if _, err := f.Await(t.Context(), []string{owner}, "j1", isEnded); !errors.Is(err, feed.ErrStopped) {
+		if _, err := f.Await(t.Context(), []string{owner}, "j1", hasEnded); !errors.Is(err, feed.ErrStopped) {
 			t.Errorf("after the stop: %v", err)
 		}
 	})
 }
 
-func TestAwaitWhatIsNotThere(t *testing.T) {
+func TestAwaitUnknownJob(t *testing.T) {
 	t.Parallel()
 	r := start(t, feed.Config{Tick: time.Hour, Reread: 10 * time.Millisecond})
 	spec := r.push(t, "j1")
 	for name, tc := range map[string]struct {
 		owner, id string
-	}{"unknown": {owner, "j2"}, "somebody else's": {"u2", "j1"}} {
-		if snap, err := r.feed.Await(t.Context(), []string{tc.owner}, tc.id, isEnded); !errors.Is(err, jobs.ErrNotFound) {
+	}{"unknown": {owner, "j2"}, "of another owner": {"u2", "j1"}} {
+		if snap, err := r.feed.Await(t.Context(), []string{tc.owner}, tc.id, hasEnded); !errors.Is(err, jobs.ErrNotFound) {
 			t.Errorf("%s: %+v, %v", name, snap, err)
 		}
 	}
-	gone := sync.OnceFunc(func() { r.leave(t, spec) })
-	snap, err := r.feed.Await(t.Context(), []string{owner}, "j1", func(*job.Snapshot) bool { gone(); return false })
+	remove := sync.OnceFunc(func() { r.removeFromQueue(t, spec) })
+	snap, err := r.feed.Await(t.Context(), []string{owner}, "j1", func(*job.Snapshot) bool { remove(); return false })
 	if !errors.Is(err, jobs.ErrNotFound) {
-		t.Errorf("one that vanishes: %+v, %v", snap, err)
+		t.Errorf("removed job: %+v, %v", snap, err)
 	}
 }
 
-func TestAwaitOfMany(t *testing.T) {
+func TestConcurrentAwait(t *testing.T) {
 	t.Parallel()
 	r := start(t, feed.Config{Tick: 50 * time.Millisecond, Reread: time.Hour})
 	spec := r.push(t, "j1")
@@ -142,5 +142,5 @@ func TestAwaitOfMany(t *testing.T) {
 	}
 	r.settle(t, spec)
 	callers.Wait()
-	eventually(t, "nobody watches", func() bool { return r.feed.Topics() == 0 && count() == before })
+	eventually(t, "the subscription ends", func() bool { return r.feed.Hubs() == 0 && count() == before })
 }

@@ -6,9 +6,9 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/feed"
 )
 
-// BenchmarkFanOut takes one change of a job to a hundred readers.
+// BenchmarkFanOut measures the delivery of a change to a hundred readers.
 func BenchmarkFanOut(b *testing.B) {
-	r := start(b, still)
+	r := start(b, noRereads)
 	spec := r.push(b, "j1")
 	readers := make([]*feed.Reader, 100)
 	for i := range readers {

@@ -9,7 +9,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// change is a stored write, as the broker republishes it.
+// change is a write to a stream, as NATS republishes it.
 type change struct {
 	owner, id string
 	queued    *job.Spec
@@ -17,11 +17,11 @@ type change struct {
 	record    *job.Record
 }
 
-// errMismatch is the fault of an event whose content is of another job than its subject.
+// errMismatch reports an event whose data belongs to another job than its subject.
 var errMismatch = errors.New("subject and content name different jobs")
 
-// receive handles one event. One that cannot be decoded is skipped: the periodic reread of the job makes up for it. It runs in
-// the goroutine of the subscription, so changes are handled in their order.
+// receive handles an event. An event that cannot be decoded is skipped: the periodic reread makes up for it. receive runs in the
+// goroutine of the subscription, so changes are handled in order.
 func (h *hub) receive(m *nats.Msg) {
 	event, owner, id, ok := broker.ParseEventSubject(m.Subject)
 	if !ok || len(m.Data) == 0 {
@@ -54,7 +54,7 @@ func (h *hub) receive(m *nats.Msg) {
 	h.handle(n)
 }
 
-// of reports whether a change is of the job with the given id.
+// of reports whether the data of a change belongs to the job with the given ID.
 func (n change) of(id string) bool {
 	switch {
 	case n.queued != nil:
@@ -65,7 +65,7 @@ func (n change) of(id string) bool {
 	return n.record.Spec.ID == id
 }
 
-// handle publishes the state after a change.
+// handle publishes the state of a job after a change.
 func (h *hub) handle(n change) {
 	h.mu.Lock()
 	ended := h.tracker.hasEnded(n.id)
@@ -88,9 +88,9 @@ func (h *hub) handle(n change) {
 	h.publish(h.ctx, snap)
 }
 
-// stateAfter returns the state of a job after a change, nil when it is no news. An unknown job is read: it may have ended long
-// ago, since a repeated submission is announced as well. So is a job whose delivery number has fallen, since changes from
-// before a reread arrive after it; the stored state decides. The periodic reread makes up for a failed one.
+// stateAfter returns the state of a job after a change, or nil if it is unchanged or cannot be read; the periodic reread makes
+// up for that. An unknown job is read, because a repeated submission also sends an event and the job may have ended long
+// ago. A job whose delivery number has decreased is read too, because events from before a reread can arrive after it.
 func (h *hub) stateAfter(last *job.Snapshot, n change) *job.Snapshot {
 	switch {
 	case n.record != nil:

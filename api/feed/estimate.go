@@ -14,20 +14,20 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
 )
 
-// measuredAge is for how long the run times that workers report and the load of the lanes are used without reading them again.
+// measuredAge is how long the run times that workers report and the load of the lanes are cached.
 const measuredAge = time.Second
 
-// estimateTimeout bounds the requests for a position; a view does not wait longer for one.
+// estimateTimeout bounds the requests for a position and an estimate.
 const estimateTimeout = 2 * time.Second
 
-// position is a place in the queue and what follows from it.
+// position is a position in the queue with the estimate that follows from it.
 type position struct {
 	ahead int
-	// at is when it was queried.
+	// at is the time of the query.
 	at time.Time
-	// eta is the estimated seconds to the end; 0 when no run time is known.
+	// eta is the estimated number of seconds to the end of the job; 0 if unknown.
 	eta int
-	// heldBy is what holds the job up beside its position, in a sentence.
+	// heldBy says what else delays the job, such as a pause, in a sentence.
 	heldBy string
 }
 
@@ -37,8 +37,8 @@ func (p position) addTo(j *job.Job) {
 	showETA(j, p.eta)
 }
 
-// isNews reports whether a position is worth sending to those who know another one. A small change of the estimate is not:
-// clients count it down.
+// isNews reports whether a position differs enough from the last one to be sent. A small change of the estimate does not,
+// because clients count it down.
 func (p position) isNews(last position) bool {
 	if p.ahead != last.ahead || p.heldBy != last.heldBy || (p.eta == 0) != (last.eta == 0) {
 		return true
@@ -58,33 +58,33 @@ func showETA(j *job.Job, seconds int) {
 type estimator struct {
 	queue   *queue.Queue
 	control *control.Controller
-	// ctx is the life of the feed, and acquire has Stop wait for a refresh.
-	ctx     context.Context //nolint:containedctx // A refresh is shared by callers that come and go.
+	// ctx is the lifetime of the feed. acquire makes Stop wait for a refresh.
+	ctx     context.Context //nolint:containedctx // A refresh outlives the context of its first caller.
 	acquire func() (release func(), err error)
 
-	// refreshes reads the workers and the lanes of a kind's pool once at a time, for all callers.
+	// refreshes lets concurrent callers share a refresh of the workers and lanes.
 	refreshes singleflight.Group
 
-	// mu guards what follows. It is never held across a request.
+	// mu guards the fields below. It is never held during a request.
 	mu          sync.Mutex
 	workersRead time.Time
-	// loadRead is when the load of a lane was read.
+	// loadRead has the times at which the loads of lanes were read.
 	loadRead map[lane]time.Time
 	known    forecast
 }
 
-// locate returns the queue position of a job; waits is false when the job no longer waits or cannot be queried.
-func (e *estimator) locate(ctx context.Context, s *job.Snapshot) (p position, waits bool) {
+// locate returns the queue position of a job. ok is false if the job has left the queue or cannot be queried.
+func (e *estimator) locate(ctx context.Context, s *job.Snapshot) (p position, ok bool) {
 	of := lane{s.Spec.Kind, s.Spec.Lane}
 	places, err := e.ahead(ctx, of, []uint64{s.Sequence})
-	ahead, ok := places[s.Sequence]
-	if err != nil || !ok {
+	ahead, queued := places[s.Sequence]
+	if err != nil || !queued {
 		return position{}, false
 	}
 	return e.positionAt(s.Spec, ahead, time.Now(), e.forecast(ctx, of.kind)), true
 }
 
-// positionAt returns a position with what follows from it.
+// positionAt returns a position with its estimate.
 func (e *estimator) positionAt(spec *job.Spec, ahead int, at time.Time, known forecast) position {
 	p := position{ahead: ahead, at: at, heldBy: e.heldBy(spec)}
 	if p.heldBy == "" {
@@ -93,8 +93,8 @@ func (e *estimator) positionAt(spec *job.Spec, ahead int, at time.Time, known fo
 	return p
 }
 
-// ahead returns the positions of jobs of one lane by their sequences, and stores the lane's load. A job that has left the
-// queue is left out. It costs one request for each job and one for the lane.
+// ahead returns the positions of jobs of a lane by their sequences, and stores the load of the lane. Jobs that have left the
+// queue are omitted. It makes one request per job and one for the lane.
 func (e *estimator) ahead(ctx context.Context, of lane, sequences []uint64) (map[uint64]int, error) {
 	places, err := e.queue.Positions(ctx, of.kind, of.lane, sequences)
 	if err != nil {
@@ -106,7 +106,7 @@ func (e *estimator) ahead(ctx context.Context, of lane, sequences []uint64) (map
 	return places.Ahead, nil
 }
 
-// setLoad stores the load of a lane. The lock is held.
+// setLoad stores the load of a lane. The caller holds the lock.
 func (e *estimator) setLoad(of lane, l load, now time.Time) {
 	if e.loadRead == nil {
 		e.loadRead, e.known.loads = make(map[lane]time.Time), make(map[lane]load)
@@ -114,14 +114,14 @@ func (e *estimator) setLoad(of lane, l load, now time.Time) {
 	e.loadRead[of], e.known.loads[of] = now, l
 }
 
-// heldBy returns what holds up a waiting job, or "". How long that lasts is unknown, so there is no estimate then.
+// heldBy returns what delays a queued job, or "". There is no estimate during such a delay, because its length is unknown.
 func (e *estimator) heldBy(spec *job.Spec) string {
 	j := &job.Job{Kind: spec.Kind, Status: job.StatusQueued}
 	e.control.View().Annotate(j, time.Now())
 	return j.WaitingFor
 }
 
-// add puts position and estimate into the view of a job.
+// add adds position and estimate to the view of a job.
 func (e *estimator) add(ctx context.Context, s *job.Snapshot, j *job.Job) {
 	ctx, cancel := context.WithTimeout(ctx, estimateTimeout)
 	defer cancel()
@@ -151,13 +151,13 @@ func whole(seconds float64) int {
 	return int(math.Ceil(min(seconds, most)))
 }
 
-// forecast returns what is known about a kind. It costs a request for the workers and one for each lane of the kind's pool, but
-// only when they are older than a second, and callers who come meanwhile share the outcome.
+// forecast returns the data for estimates of a kind. If the data is older than measuredAge, it makes one request for the workers
+// and one per lane of the pool of the kind. Concurrent callers share the requests.
 func (e *estimator) forecast(ctx context.Context, kind job.Kind) forecast {
 	if workers, lanes := e.stale(kind); workers || len(lanes) > 0 {
 		done := e.refreshes.DoChan(string(poolOf(kind)[0]), func() (any, error) {
 			e.refresh(kind)
-			return nil, nil //nolint:nilnil // The outcome is in known.
+			return nil, nil //nolint:nilnil // The result is in known.
 		})
 		select {
 		case <-done:
@@ -171,7 +171,7 @@ func (e *estimator) forecast(ctx context.Context, kind job.Kind) forecast {
 	return known
 }
 
-// stale reports what has to be read again.
+// stale reports whether the workers, and which lanes, must be reread.
 func (e *estimator) stale(kind job.Kind) (workers bool, lanes []lane) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -188,8 +188,8 @@ func (e *estimator) stale(kind job.Kind) (workers bool, lanes []lane) {
 	return now.Sub(e.workersRead) > measuredAge, lanes
 }
 
-// refresh reads what is stale. Whatever the outcome, the next attempt is due only after measuredAge: views must not wait for NATS
-// again and again.
+// refresh reads the stale data. After an error the next attempt is also due only after measuredAge, so that not every view waits
+// for NATS.
 func (e *estimator) refresh(kind job.Kind) {
 	release, err := e.acquire()
 	if err != nil {
@@ -209,12 +209,12 @@ func (e *estimator) refresh(kind job.Kind) {
 	}
 	_, lanes := e.stale(kind)
 	for _, of := range lanes {
-		waiting, inHand, err := e.queue.Depth(ctx, of.kind, of.lane)
+		waiting, inFlight, err := e.queue.Depth(ctx, of.kind, of.lane)
 		e.mu.Lock()
 		if err != nil {
-			waiting, inHand = e.known.loads[of].waiting, e.known.loads[of].inFlight
+			waiting, inFlight = e.known.loads[of].waiting, e.known.loads[of].inFlight
 		}
-		e.setLoad(of, load{waiting, inHand}, time.Now())
+		e.setLoad(of, load{waiting, inFlight}, time.Now())
 		e.mu.Unlock()
 	}
 }

@@ -7,17 +7,16 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// Forecast is what estimates are made from: for each kind its slots and seconds, for each line what waits and what is in
-// hand.
+// Forecast is the exported form of forecast.
 type Forecast struct {
-	Slots   map[job.Kind]int
-	Seconds map[job.Kind]float64
-	Waiting map[Line]int
-	InHand  map[Line]int
+	Slots    map[job.Kind]int
+	Seconds  map[job.Kind]float64
+	Waiting  map[LaneKey]int
+	InFlight map[LaneKey]int
 }
 
-// Line is a kind and a lane.
-type Line struct {
+// LaneKey is the exported form of lane.
+type LaneKey struct {
 	Kind job.Kind
 	Lane job.Lane
 }
@@ -26,78 +25,78 @@ func (f Forecast) forecast() forecast {
 	loads := make(map[lane]load)
 	for _, kind := range job.Kinds() {
 		for _, l := range job.Lanes() {
-			loads[lane{kind, l}] = load{f.Waiting[Line{kind, l}], f.InHand[Line{kind, l}]}
+			loads[lane{kind, l}] = load{f.Waiting[LaneKey{kind, l}], f.InFlight[LaneKey{kind, l}]}
 		}
 	}
 	return forecast{f.Slots, f.Seconds, loads}
 }
 
-// Queued is queued.
-func (f Forecast) Queued(of Line, ahead int) float64 {
+// Queued calls queued.
+func (f Forecast) Queued(of LaneKey, ahead int) float64 {
 	return f.forecast().queued(lane{of.Kind, of.Lane}, ahead)
 }
 
-// Running is running.
+// Running calls running.
 func (f Forecast) Running(kind job.Kind, p *job.Progress, now time.Time) float64 {
 	return f.forecast().running(kind, p, now)
 }
 
-// Retrying is retrying.
+// Retrying calls retrying.
 func (f Forecast) Retrying(kind job.Kind, p *job.Progress, now time.Time) float64 {
 	return f.forecast().retrying(kind, p, now)
 }
 
-// Sum is sum.
-var Sum = sumWorkers
+// SumWorkers is sumWorkers.
+var SumWorkers = sumWorkers
 
-// News reports whether an estimate is news to whoever knows another one for the same place.
-func News(eta, known int) bool { return position{eta: eta}.isNews(position{eta: known}) }
+// EstimateIsNews reports whether an estimate is news after another one for the same position.
+func EstimateIsNews(eta, known int) bool { return position{eta: eta}.isNews(position{eta: known}) }
 
-// Tracker opens the memory of a stream of many jobs to the tests.
+// Tracker exports tracker.
 type Tracker struct{ *tracker }
 
-// NewTracker returns an empty memory.
+// NewTracker returns an empty tracker.
 func NewTracker() Tracker { return Tracker{newTracker()} }
 
-// Record is enter.
+// Record calls record.
 func (o Tracker) Record(snap *job.Snapshot) bool { return o.record(Event{Snapshot: snap}) }
 
-// SetPosition is move.
+// SetPosition calls setPosition.
 func (o Tracker) SetPosition(id string, ahead int) bool {
 	return o.setPosition(id, position{ahead: ahead})
 }
 
-// Forget is forget.
+// Forget calls forget.
 func (o Tracker) Forget(id string) { o.forget(id) }
 
-// Sweep is sweep.
+// Sweep calls sweep.
 func (o Tracker) Sweep(now time.Time) { o.sweep(now) }
 
-// Size is how many entries are kept in all.
+// Size returns the number of entries.
 func (o Tracker) Size() int { return len(o.active) + len(o.positions) + len(o.ended) }
 
-// Lane is the places that are known of a lane's waiting jobs.
-type Lane struct{ list []waiting }
+// PositionList is the list of queued jobs of a lane.
+type PositionList struct{ list []waiting }
 
-// NewLane returns a lane of jobs with the given sequences, of which nothing is known.
-func NewLane(sequences ...uint64) *Lane {
-	l := &Lane{}
+// NewPositionList returns a list of jobs with the given sequences and unknown positions.
+func NewPositionList(sequences ...uint64) *PositionList {
+	l := &PositionList{}
 	for _, sequence := range sequences {
 		l.list = append(l.list, waiting{sequence: sequence})
 	}
 	return l
 }
 
-// Due is due.
-func (l *Lane) Due() []uint64 { return due(l.list) }
+// Due calls due.
+func (l *PositionList) Due() []uint64 { return due(l.list) }
 
-// Fill is fill.
-func (l *Lane) Fill(asked []uint64, found map[uint64]int, now time.Time) {
-	fillPlaces(l.list, asked, found, now)
+// Fill calls fillPlaces.
+func (l *PositionList) Fill(queried []uint64, found map[uint64]int, now time.Time) {
+	fillPlaces(l.list, queried, found, now)
 }
 
-// Ahead returns the places, -1 for those that are not known.
-func (l *Lane) Ahead() []int {
+// Ahead returns the positions; an unknown one is -1.
+func (l *PositionList) Ahead() []int {
 	places := make([]int, len(l.list))
 	for i, w := range l.list {
 		if places[i] = w.ahead; w.at.IsZero() {
@@ -107,28 +106,28 @@ func (l *Lane) Ahead() []int {
 	return places
 }
 
-// What is asked for with every tick.
+// Limits of the queries per tick.
 const (
 	FrontPlaces   = frontPlaces
 	QueriedPlaces = queriedPlaces
 )
 
-// Tracked is how many waiting jobs have their places told, and to how many hubs.
+// Tracked returns how many queued jobs have their positions updated, and for how many hubs.
 func (f *Feed) Tracked() (jobs, hubs int) {
 	f.positions.mu.Lock()
 	defer f.positions.mu.Unlock()
 	return len(f.positions.jobs), len(f.positions.byHub)
 }
 
-// Topics is how many subjects are subscribed to.
-func (f *Feed) Topics() int {
+// Hubs returns the number of hubs.
+func (f *Feed) Hubs() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return len(f.hubs)
 }
 
-// Waiting is how many subscribers there are.
-func (f *Feed) Waiting() int {
+// References returns the number of references to all hubs.
+func (f *Feed) References() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	n := 0
@@ -138,13 +137,13 @@ func (f *Feed) Waiting() int {
 	return n
 }
 
-// SetAfterRead has f called whenever the jobs of an owner were read and no event of theirs was shown yet.
+// SetAfterRead sets the hook that is called after the jobs of an owner were read and before their events are sent.
 func (f *Feed) SetAfterRead(hook func()) { f.afterRead = hook }
 
-// SetSlowTimeout changes for how long a reader may receive nothing. It must be called before the first reader.
+// SetSlowTimeout sets how long a send to a reader may block. It must be called before the first reader opens.
 func (f *Feed) SetSlowTimeout(d time.Duration) { f.slowTimeout = d }
 
-// KnowsEnd reports whether the readers of an owner's jobs were told of the end of one.
+// KnowsEnd reports whether the hub of an owner has sent the terminal event of a job.
 func (f *Feed) KnowsEnd(owner, id string) bool {
 	f.mu.Lock()
 	h := f.hubs[broker.OwnerEventsSubject(owner)]

@@ -19,17 +19,17 @@ import (
 )
 
 var (
-	// ErrSlow ends a reader that does not keep up.
+	// ErrSlow is the error of a reader that does not keep up.
 	ErrSlow = errors.New("the reader does not keep up")
-	// ErrStopped ends readers when the feed stops.
+	// ErrStopped is the error of readers when the feed stops.
 	ErrStopped = errors.New("the feed has stopped")
 )
 
-// Config says how often the feed reads by itself. The zero value is that of every real installation.
+// Config has the intervals of the feed. Production uses the zero value.
 type Config struct {
-	// Tick is how often the queue positions of watched jobs are updated; a second when 0.
+	// Tick is the interval at which the queue positions of watched jobs are updated; 1 s if 0.
 	Tick time.Duration
-	// Reread is how often a watched job is read again in case an event was lost; five seconds when 0.
+	// Reread is the interval at which a watched job is reread in case an event was lost; 5 s if 0.
 	Reread time.Duration
 }
 
@@ -40,7 +40,7 @@ type Feed struct {
 	jobs  *jobs.Service
 	queue *queue.Queue
 	log   *slog.Logger
-	ctx   context.Context //nolint:containedctx // The life of the feed, which outlives every request.
+	ctx   context.Context //nolint:containedctx // The lifetime of the feed, which is longer than that of a request.
 	stop  context.CancelCauseFunc
 	wg    sync.WaitGroup
 
@@ -51,14 +51,14 @@ type Feed struct {
 	// ticking starts the one loop that updates queue positions.
 	ticking sync.Once
 
-	// afterRead, for tests, is called after the jobs of an owner were read and before an event of theirs is sent.
+	// afterRead is a hook for tests, called after the jobs of an owner were read and before their events are sent.
 	afterRead func()
 
 	mu   sync.Mutex
 	hubs map[string]*hub
 }
 
-// New returns a feed on a broker. It shows with each job what holds it up, as c knows it. Stop ends it.
+// New returns a feed of the jobs in b. Events show why a job waits, from the state of c. Call Stop to end the feed.
 func New(b *broker.Broker, l *jobs.Service, q *queue.Queue, c *control.Controller, cfg Config, log *slog.Logger) *Feed {
 	cfg.Tick, cfg.Reread = cmp.Or(cfg.Tick, time.Second), cmp.Or(cfg.Reread, 5*time.Second)
 	ctx, stop := context.WithCancelCause(context.Background())
@@ -69,7 +69,7 @@ func New(b *broker.Broker, l *jobs.Service, q *queue.Queue, c *control.Controlle
 	return f
 }
 
-// Stop ends every reader with ErrStopped and waits for all background work. Nothing can be watched afterwards.
+// Stop ends every reader with ErrStopped and waits for all background work. Watch fails afterwards.
 func (f *Feed) Stop() {
 	f.mu.Lock()
 	f.stop(ErrStopped)
@@ -77,7 +77,7 @@ func (f *Feed) Stop() {
 	f.wg.Wait()
 }
 
-// acquire has Stop wait until release is called. It fails with ErrStopped.
+// acquire makes Stop wait until release is called. It fails with ErrStopped.
 func (f *Feed) acquire() (release func(), err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -90,41 +90,40 @@ func (f *Feed) acquire() (release func(), err error) {
 
 // Event is a change of a job or of its position in the queue.
 type Event struct {
-	// ID names the state among the job's events; empty for a change of the position, which is not stored.
+	// ID identifies the state of the job; it is empty for a change of the queue position, which is not stored.
 	ID       string
 	Snapshot *job.Snapshot
 	Job      *job.Job
 }
 
-// View returns a job as the API shows it, with its queue position and the estimated seconds to its end where they apply. It
-// costs two requests for a waiting job, and a few more for any unfinished job when nothing was estimated within the last
-// second.
+// View returns a job as the API shows it, with queue position and estimated seconds to its end where they apply. It costs two
+// requests for a queued job, and a few more for an unfinished job if no estimate was made within the last second.
 func (f *Feed) View(ctx context.Context, s *job.Snapshot) *job.Job {
 	j := f.Show(s)
 	f.estimate.add(ctx, s, j)
 	return j
 }
 
-// Show is View without position and estimate. It costs no request.
+// Show returns a job like View, but without position and estimate. It makes no request.
 func (f *Feed) Show(s *job.Snapshot) *job.Job {
 	j := s.View()
 	f.control.View().Annotate(j, time.Now())
 	return j
 }
 
-// Watch follows one job that belongs to one of the owners. It fails with jobs.ErrNotFound, with ErrStopped and with
-// the cause of ctx's end.
+// Watch returns a reader of the events of a job, which must belong to one of the owners. It fails with jobs.ErrNotFound, with
+// ErrStopped or with the cause of ctx.
 func (f *Feed) Watch(ctx context.Context, owners []string, id string) (*Reader, error) {
 	return f.open(ctx, func(r *Reader) error { return f.watch(r, owners, id) })
 }
 
-// WatchOwner follows every job of an owner, including new ones. The active ones come first, and with them those that ended
-// after since, unless that is zero. It fails with ErrStopped and with the cause of ctx's end.
+// WatchOwner returns a reader of the events of all jobs of an owner, including new ones. It starts with the active jobs and,
+// if since is not zero, the jobs that ended after since. It fails with ErrStopped or with the cause of ctx.
 func (f *Feed) WatchOwner(ctx context.Context, owner string, since time.Time) (*Reader, error) {
 	return f.open(ctx, func(r *Reader) error { return f.watchOwner(r, owner, since) })
 }
 
-// open returns a reader that attach has attached to a hub. It fails with ErrStopped.
+// open returns a new reader after attaching it with attach. It fails with ErrStopped.
 func (f *Feed) open(ctx context.Context, attach func(*Reader) error) (*Reader, error) {
 	release, err := f.acquire()
 	if err != nil {
@@ -138,14 +137,14 @@ func (f *Feed) open(ctx context.Context, attach func(*Reader) error) (*Reader, e
 	return r, nil
 }
 
-// watch subscribes before it reads the state that the reader starts with, so that no change is missed in between.
+// watch attaches a reader to the hub of a job. It subscribes before it reads the first state, so that no change is missed.
 func (f *Feed) watch(r *Reader, owners []string, id string) error {
 	r.single = true
 	for _, owner := range owners {
 		if !f.watched(owner, id) {
 			continue
 		}
-		// A hub exists only for a job that was found to be its owner's.
+		// A hub exists only for a job that belongs to the owner.
 		if err := f.follow(r, owner, id); !errors.Is(err, jobs.ErrNotFound) {
 			return err
 		}
@@ -155,7 +154,7 @@ func (f *Feed) watch(r *Reader, owners []string, id string) error {
 		return err
 	}
 	if snap.Record != nil {
-		// Nothing can follow, so nothing is subscribed to.
+		// A finished job does not change, so no subscription is needed.
 		r.finish(f.event(snap))
 		return nil
 	}
@@ -197,7 +196,7 @@ func (f *Feed) watchOwner(r *Reader, owner string, since time.Time) error {
 	return nil
 }
 
-// withEnded adds the jobs of an owner that ended after since to the active ones.
+// withEnded returns the active jobs and the jobs of the owner that ended after since.
 func (f *Feed) withEnded(ctx context.Context, owner string, since time.Time, active []*job.Snapshot) ([]*job.Snapshot, error) {
 	page, err := f.jobs.List(ctx, owner, jobs.Filter{
 		Statuses: []job.Status{job.StatusSucceeded, job.StatusFailed, job.StatusCanceled}, Limit: resumeLimit,
@@ -214,13 +213,13 @@ func (f *Feed) withEnded(ctx context.Context, owner string, since time.Time, act
 	return all, nil
 }
 
-// event returns the event of a state, without position and estimate.
+// event returns the event for a state, without position and estimate.
 func (f *Feed) event(snap *job.Snapshot) Event {
 	return Event{ID: snap.EventID(), Snapshot: snap, Job: f.Show(snap)}
 }
 
-// events returns the events of states, and by id the positions of the waiting jobs. A position that was queried within the
-// last second is not queried again.
+// events returns the events for states, and the positions of the queued jobs by ID. Positions that were queried within the
+// last second are not queried again.
 func (f *Feed) events(ctx context.Context, snaps []*job.Snapshot) ([]Event, map[string]position) {
 	ctx, cancel := context.WithTimeout(ctx, estimateTimeout)
 	defer cancel()
@@ -237,7 +236,7 @@ func (f *Feed) events(ctx context.Context, snaps []*job.Snapshot) ([]Event, map[
 	return events, places
 }
 
-// places returns the positions of the waiting jobs among snaps, by id.
+// places returns the positions of the queued jobs among snaps by ID.
 func (f *Feed) places(ctx context.Context, snaps []*job.Snapshot) map[string]position {
 	places := make(map[string]position)
 	unknown := make(map[lane][]*job.Snapshot)
@@ -273,5 +272,5 @@ func (f *Feed) places(ctx context.Context, snaps []*job.Snapshot) map[string]pos
 	return places
 }
 
-// resumeLimit is how many of the newest ended jobs are considered when a reader resumes.
+// resumeLimit is how many of the most recently finished jobs are considered when a reader resumes.
 const resumeLimit = 200

@@ -22,16 +22,16 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const (
-	// hang bounds what should take moments.
+	// hang bounds every wait.
 	hang = 30 * time.Second
-	// owner has all jobs that a test says nothing else about.
+	// owner is the default owner of jobs.
 	owner = "u1"
 )
 
-// still is a feed that does nothing by itself, so that every event of a test comes from a write.
-var still = feed.Config{Tick: time.Hour, Reread: time.Hour}
+// noRereads turns off ticks and rereads, so that every event comes from a write.
+var noRereads = feed.Config{Tick: time.Hour, Reread: time.Hour}
 
-// rig is a feed on a NATS of its own, and the hands that write what it shows.
+// rig is a feed with helpers that write to its NATS.
 type rig struct {
 	broker  *broker.Broker
 	queue   *queue.Queue
@@ -43,11 +43,11 @@ type rig struct {
 
 func start(t testing.TB, cfg feed.Config) *rig {
 	t.Helper()
-	return on(t, brokertest.Start(t), cfg)
+	return startOn(t, brokertest.Start(t), cfg)
 }
 
-// on starts a feed on a broker.
-func on(t testing.TB, b *broker.Broker, cfg feed.Config) *rig {
+// startOn starts a feed on a broker.
+func startOn(t testing.TB, b *broker.Broker, cfg feed.Config) *rig {
 	t.Helper()
 	q, err := queue.New(t.Context(), b)
 	must(t, err)
@@ -55,13 +55,13 @@ func on(t testing.TB, b *broker.Broker, cfg feed.Config) *rig {
 	must(t, err)
 	controls, err := control.Open(t.Context(), b)
 	must(t, err)
-	r := &rig{broker: b, queue: q, control: control.NewController(controls, quiet(), nil), store: s, jobs: jobs.New(b, q, s)}
-	r.feed = feed.New(b, r.jobs, q, r.control, cfg, quiet())
+	r := &rig{broker: b, queue: q, control: control.NewController(controls, discardLog(), nil), store: s, jobs: jobs.New(b, q, s)}
+	r.feed = feed.New(b, r.jobs, q, r.control, cfg, discardLog())
 	t.Cleanup(r.feed.Stop)
 	return r
 }
 
-func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+func discardLog() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 func must(t testing.TB, err error) {
 	t.Helper()
@@ -88,13 +88,13 @@ func (r *rig) push(t testing.TB, id string, options ...func(*job.Spec)) *job.Spe
 	return spec
 }
 
-// put writes a state of a job, whatever was there before.
+// put writes a running state of a job, replacing any previous one.
 func (r *rig) put(t testing.TB, spec *job.Spec, delivery, step uint64) {
 	t.Helper()
-	r.putAs(t, spec, &job.Progress{Status: job.StatusRunning, Delivery: delivery, Step: step, Attempt: int(delivery)})
+	r.putProgress(t, spec, &job.Progress{Status: job.StatusRunning, Delivery: delivery, Step: step, Attempt: int(delivery)})
 }
 
-func (r *rig) putAs(t testing.TB, spec *job.Spec, p *job.Progress) {
+func (r *rig) putProgress(t testing.TB, spec *job.Spec, p *job.Progress) {
 	t.Helper()
 	p.ID = spec.ID
 	_, revision, err := r.store.ProgressLeader(t.Context(), spec.Owner, spec.ID)
@@ -105,16 +105,16 @@ func (r *rig) putAs(t testing.TB, spec *job.Spec, p *job.Progress) {
 	must(t, err)
 }
 
-// settle ends a job as its worker does: record, progress, queue.
+// settle ends a job like a worker: record, progress, queue.
 func (r *rig) settle(t testing.TB, spec *job.Spec) {
 	t.Helper()
-	r.record(t, spec)
+	r.putRecord(t, spec)
 	must(t, r.store.DeleteProgress(t.Context(), spec.Owner, spec.ID))
-	r.leave(t, spec)
+	r.removeFromQueue(t, spec)
 }
 
-// record writes a job's end and leaves the rest of the settlement undone.
-func (r *rig) record(t testing.TB, spec *job.Spec) {
+// putRecord stores the record of a job without the rest of the settlement.
+func (r *rig) putRecord(t testing.TB, spec *job.Spec) {
 	t.Helper()
 	must(t, r.end(t.Context(), spec, time.Now()))
 }
@@ -126,16 +126,16 @@ func (r *rig) end(ctx context.Context, spec *job.Spec, at time.Time) error {
 	return err
 }
 
-// leave removes a job from the queue.
-func (r *rig) leave(t testing.TB, spec *job.Spec) {
+// removeFromQueue removes a job from the queue.
+func (r *rig) removeFromQueue(t testing.TB, spec *job.Spec) {
 	t.Helper()
 	entry, err := r.queue.FindLeader(t.Context(), spec.Owner, spec.ID)
 	must(t, err)
 	must(t, r.queue.Delete(t.Context(), entry.Sequence))
 }
 
-// mute stores writes without telling anybody, as if every event were lost.
-func (r *rig) mute(t testing.TB) {
+// disableEvents turns off republishing, as if every event were lost.
+func (r *rig) disableEvents(t testing.TB) {
 	t.Helper()
 	for _, name := range []string{broker.StreamJobs, broker.ProgressStream, broker.ResultsStream} {
 		stream, err := r.broker.JetStream().Stream(t.Context(), name)
@@ -163,8 +163,8 @@ func (r *rig) watchOwner(t testing.TB, since time.Time) *feed.Reader {
 	return reader
 }
 
-// take gives the oldest job to a worker that will never be heard of again.
-func (r *rig) take(t testing.TB) {
+// pullAndAbandon pulls the oldest job and never acknowledges it.
+func (r *rig) pullAndAbandon(t testing.TB) {
 	t.Helper()
 	lane, err := r.queue.Lane(t.Context(), job.KindImage, job.LaneMember)
 	must(t, err)
@@ -174,7 +174,7 @@ func (r *rig) take(t testing.TB) {
 	d, err := puller.Pull(lane, hang)
 	must(t, err)
 	if d == nil {
-		t.Fatal("no job came")
+		t.Fatal("no job was pulled")
 	}
 }
 
@@ -187,16 +187,16 @@ func next(t testing.TB, reader *feed.Reader) feed.Event {
 			t.Fatalf("the events ended: %v", reader.Err())
 		}
 		if e.Job == nil || e.Snapshot == nil || e.Job.ID != e.Snapshot.Spec.ID || e.Job.Status != e.Snapshot.Status() {
-			t.Fatalf("incoherent event %+v", e)
+			t.Fatalf("inconsistent event %+v", e)
 		}
 		return e
 	case <-time.After(hang):
-		t.Fatal("no event came")
+		t.Fatal("no event arrived")
 		return feed.Event{}
 	}
 }
 
-// expect reads states, each given by its id, and lets nothing else pass.
+// expect reads events and fails the test unless they have the given IDs in order.
 func expect(t testing.TB, reader *feed.Reader, ids ...string) {
 	t.Helper()
 	for i, id := range ids {
@@ -206,8 +206,8 @@ func expect(t testing.TB, reader *feed.Reader, ids ...string) {
 	}
 }
 
-// expectOf is expect for a stream of many jobs: each state is given as "<job> <id>".
-func expectOf(t testing.TB, reader *feed.Reader, states ...string) {
+// expectStates reads events and fails the test unless they are the given ones in order, each as "<job ID> <event ID>".
+func expectStates(t testing.TB, reader *feed.Reader, states ...string) {
 	t.Helper()
 	for i, state := range states {
 		if e := next(t, reader); e.Job.ID+" "+e.ID != state {
@@ -216,8 +216,8 @@ func expectOf(t testing.TB, reader *feed.Reader, states ...string) {
 	}
 }
 
-// ended asserts that no further event comes and that the reader ended for the given reason.
-func ended(t testing.TB, reader *feed.Reader, want error) {
+// expectEnd fails the test unless the events end without another one, and the reader ended with the given error.
+func expectEnd(t testing.TB, reader *feed.Reader, want error) {
 	t.Helper()
 	select {
 	case e, open := <-reader.Events():
@@ -232,7 +232,7 @@ func ended(t testing.TB, reader *feed.Reader, want error) {
 	}
 }
 
-// drain reads to the end, without a look at what comes.
+// drain reads and discards all events until the end.
 func drain(t testing.TB, reader *feed.Reader) {
 	t.Helper()
 	limit := time.After(hang)
@@ -248,20 +248,20 @@ func drain(t testing.TB, reader *feed.Reader) {
 	}
 }
 
-// eventually waits until a condition holds that nothing signals.
+// eventually polls until a condition holds.
 func eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
-	again := time.NewTicker(5 * time.Millisecond)
-	defer again.Stop()
-	for end := time.Now().Add(hang); !holds(); <-again.C {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(hang); !holds(); <-tick.C {
 		if time.Now().After(end) {
-			t.Fatalf("it did not come to be: %s", what)
+			t.Fatalf("never: %s", what)
 		}
 	}
 }
 
-// announce tells of a worker.
-func (r *rig) announce(t testing.TB, id string, slots int, seconds float64) {
+// registerWorker registers a worker with slots and a run time for images.
+func (r *rig) registerWorker(t testing.TB, id string, slots int, seconds float64) {
 	t.Helper()
 	must(t, r.control.RegisterWorker(t.Context(), control.Worker{
 		ID: id, Version: "1", Mode: "simulator", StartedAt: job.At(time.Now()), Slots: map[job.Kind]int{job.KindImage: slots},
@@ -269,16 +269,16 @@ func (r *rig) announce(t testing.TB, id string, slots int, seconds float64) {
 	}))
 }
 
-// forge tells the readers of a state that is not what is stored.
-func (r *rig) forge(t testing.TB, subject string, data []byte) {
+// publish sends an event that does not match the stored state.
+func (r *rig) publish(t testing.TB, subject string, data []byte) {
 	t.Helper()
 	must(t, r.broker.Conn().Publish(subject, data))
 	must(t, r.broker.Conn().Flush())
 }
 
-func encoded(t testing.TB, thing interface{ Encode() ([]byte, error) }) []byte {
+func encoded(t testing.TB, v interface{ Encode() ([]byte, error) }) []byte {
 	t.Helper()
-	data, err := thing.Encode()
+	data, err := v.Encode()
 	must(t, err)
 	return data
 }

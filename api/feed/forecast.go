@@ -8,8 +8,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// memberTurns is how many times in a row a busy pool serves members before it serves guests while both wait. It must be the
-// same as in the worker.
+// memberTurns is how many jobs of members a busy pool starts before each job of a guest while both wait. It must be the same
+// as in the worker.
 const memberTurns = 3
 
 // poolOf returns the kinds that share their slots with a kind, including itself. The text kinds share one pool.
@@ -20,28 +20,27 @@ func poolOf(kind job.Kind) []job.Kind {
 	return []job.Kind{kind}
 }
 
-// lane is one queue of waiting jobs.
+// lane identifies a queue: a kind and a lane.
 type lane struct {
 	kind job.Kind
 	lane job.Lane
 }
 
-// load is the jobs of a lane: those that wait for their first attempt, and those that run or wait for another attempt.
+// load counts the jobs of a lane that wait for their first attempt, and those that run or wait for another attempt.
 type load struct{ waiting, inFlight int }
 
-// forecast is what estimates are made from: the capacity of the workers and the load.
+// forecast estimates durations from the capacity of the workers and the load.
 type forecast struct {
-	// slots is how many jobs of a kind all workers together run at once. Kinds of one pool share their slots.
+	// slots is how many jobs of a kind all workers together run concurrently. Kinds of a pool share their slots.
 	slots map[job.Kind]int
 	// seconds is how long a job of a kind runs.
 	seconds map[job.Kind]float64
 	loads   map[lane]load
 }
 
-// queued estimates the seconds to the end of a job that waits behind so many of its kind and lane, 0 when that is unknown: no
-// worker, or no run time.
-//
-// The job ends after its own run and after those that start before it, shared among the slots.
+// queued estimates the seconds to the end of a job with ahead jobs of its kind and lane before it. It returns 0 if there is no
+// worker or no known run time. The estimate is the run time of the job plus the work that starts before it, divided by
+// the slots.
 func (f forecast) queued(of lane, ahead int) float64 {
 	slots, run := float64(f.slots[of.kind]), f.seconds[of.kind]
 	if slots <= 0 || run <= 0 {
@@ -59,16 +58,16 @@ func (f forecast) queued(of lane, ahead int) float64 {
 	return f.first(of.kind, free/slots) + work/slots + run
 }
 
-// first estimates the seconds until the next slot is free, when the given share of them starts to run now. Runs in progress
-// started at different times, so the first one ends soon; runs that start together end together, for those behind them after
-// half a run and more.
+// first estimates the seconds until the next slot is free. idle is the share of slots that start to run now. Runs in progress
+// started at different times, so one of them ends soon. Runs that start together end together, so the jobs behind them wait
+// for half a run or more.
 func (f forecast) first(kind job.Kind, idle float64) float64 {
 	slots, run := float64(f.slots[kind]), f.seconds[kind]
 	return run * (idle*(slots+1)/(2*slots) + (1-idle)/(slots+1))
 }
 
-// before returns how many jobs start before one that waits behind so many of its kind and lane, and how many seconds they run.
-// Kinds of a pool take turns, and so do the lanes: members first, every fourth time guests.
+// before returns how many jobs start before one with ahead jobs of its kind and lane before it, and how many seconds they run.
+// Kinds of a pool take turns, and so do the lanes: every fourth job is of a guest.
 func (f forecast) before(of lane, ahead int) (jobs, work float64) {
 	jobs, work = float64(ahead), float64(ahead)*f.seconds[of.kind]
 	for _, kind := range poolOf(of.kind) {
@@ -92,7 +91,7 @@ func (f forecast) before(of lane, ahead int) (jobs, work float64) {
 	return jobs, work
 }
 
-// secondsOf returns how long a job of a kind runs, or how long one of another kind does while no run time is known.
+// secondsOf returns the run time of a kind, or that of like if it is unknown.
 func (f forecast) secondsOf(kind, like job.Kind) float64 {
 	if s := f.seconds[kind]; s > 0 {
 		return s
@@ -100,20 +99,20 @@ func (f forecast) secondsOf(kind, like job.Kind) float64 {
 	return f.seconds[like]
 }
 
-// busy returns how many slots of a kind's pool are occupied, at most. Jobs that wait for another attempt are counted as in
-// flight and occupy none, but their number is unknown.
+// busy returns an upper bound of the occupied slots in the pool of a kind. Jobs that wait for another attempt occupy no slot but
+// count as in flight, and their number is unknown.
 func (f forecast) busy(kind job.Kind) float64 {
-	inHand := 0
+	inFlight := 0
 	for _, k := range poolOf(kind) {
 		for _, l := range job.Lanes() {
-			inHand += f.loads[lane{k, l}].inFlight
+			inFlight += f.loads[lane{k, l}].inFlight
 		}
 	}
-	return float64(min(inHand, f.slots[kind]))
+	return float64(min(inFlight, f.slots[kind]))
 }
 
-// running estimates the seconds to the end of a running job, 0 when that is unknown. A job that runs for longer than usual may
-// end any moment. When a later attempt started is unknown; it is given a whole run.
+// running estimates the seconds to the end of a running job, or 0 if that is unknown. A job that runs longer than usual gets one
+// second. The start of a later attempt is unknown, so it gets a whole run.
 func (f forecast) running(kind job.Kind, p *job.Progress, now time.Time) float64 {
 	run := f.seconds[kind]
 	if f.slots[kind] <= 0 || run <= 0 || p.StartedAt == nil {
@@ -125,8 +124,8 @@ func (f forecast) running(kind job.Kind, p *job.Progress, now time.Time) float64
 	return min(max(run-now.Sub(p.StartedAt.Time).Seconds(), 1), run)
 }
 
-// retrying estimates the seconds to the end of a job that waits for another attempt, 0 when that is unknown. At its time such a
-// job goes before those that have not started.
+// retrying estimates the seconds to the end of a job that waits for another attempt, or 0 if that is unknown. When its attempt is
+// due, the job precedes jobs that have not started.
 func (f forecast) retrying(kind job.Kind, p *job.Progress, now time.Time) float64 {
 	slots, run := float64(f.slots[kind]), f.seconds[kind]
 	if slots <= 0 || run <= 0 || p.NextAttemptAt == nil {
@@ -139,8 +138,8 @@ func (f forecast) retrying(kind job.Kind, p *job.Progress, now time.Time) float6
 	return wait + run
 }
 
-// sumWorkers adds up the workers' slots and averages their run times. A slot that is twice as fast works twice as many jobs, so
-// speeds are added. A worker without a run time is assumed to be like the others.
+// sumWorkers returns the sum of the slots and the average run times of workers. A slot that is twice as fast runs twice as many
+// jobs, so speeds are averaged. A worker without a run time is assumed to be like the others.
 func sumWorkers(workers []control.Worker) (slots map[job.Kind]int, seconds map[job.Kind]float64) {
 	slots, seconds = map[job.Kind]int{}, map[job.Kind]float64{}
 	measured, speed := map[job.Kind]int{}, map[job.Kind]float64{}

@@ -11,62 +11,62 @@ import (
 )
 
 var (
-	imageGuests  = feed.Line{Kind: job.KindImage, Lane: job.LaneGuest}
-	imageMembers = feed.Line{Kind: job.KindImage, Lane: job.LaneMember}
-	prompts      = feed.Line{Kind: job.KindPrompt, Lane: job.LaneGuest}
-	translations = feed.Line{Kind: job.KindTranslation, Lane: job.LaneGuest}
+	imageGuests  = feed.LaneKey{Kind: job.KindImage, Lane: job.LaneGuest}
+	imageMembers = feed.LaneKey{Kind: job.KindImage, Lane: job.LaneMember}
+	prompts      = feed.LaneKey{Kind: job.KindPrompt, Lane: job.LaneGuest}
+	translations = feed.LaneKey{Kind: job.KindTranslation, Lane: job.LaneGuest}
 )
 
-// pictures is a forecast for pictures alone, of which each takes ten seconds.
-func pictures(slots int, inHand, waiting map[feed.Line]int) feed.Forecast {
+// imageForecast returns a forecast for images that take ten seconds each.
+func imageForecast(slots int, inHand, waiting map[feed.LaneKey]int) feed.Forecast {
 	return feed.Forecast{
 		Slots: map[job.Kind]int{job.KindImage: slots}, Seconds: map[job.Kind]float64{job.KindImage: 10},
-		InHand: inHand, Waiting: waiting,
+		InFlight: inHand, Waiting: waiting,
 	}
 }
 
-// texts is a forecast for the pool that works two kinds.
-func texts(slots int, prompt, translation float64, inHand, waiting map[feed.Line]int) feed.Forecast {
+// textForecast returns a forecast for the pool of the two text kinds.
+func textForecast(slots int, prompt, translation float64, inHand, waiting map[feed.LaneKey]int) feed.Forecast {
 	return feed.Forecast{
-		Slots:   map[job.Kind]int{job.KindPrompt: slots, job.KindTranslation: slots},
-		Seconds: map[job.Kind]float64{job.KindPrompt: prompt, job.KindTranslation: translation},
-		InHand:  inHand, Waiting: waiting,
+		Slots:    map[job.Kind]int{job.KindPrompt: slots, job.KindTranslation: slots},
+		Seconds:  map[job.Kind]float64{job.KindPrompt: prompt, job.KindTranslation: translation},
+		InFlight: inHand, Waiting: waiting,
 	}
 }
 
-func TestForecastOfAQueuedJob(t *testing.T) {
+func TestForecastOfQueuedJob(t *testing.T) {
 	t.Parallel()
-	type lines = map[feed.Line]int
+	type counts = map[feed.LaneKey]int
 	for name, tc := range map[string]struct {
 		forecast feed.Forecast
-		of       feed.Line
+		of       feed.LaneKey
 		ahead    int
 		want     float64
 	}{
-		"no worker":                     {feed.Forecast{}, imageGuests, 3, 0},
-		"no slots of the kind":          {pictures(0, nil, nil), imageGuests, 3, 0},
-		"a kind without measurement":    {pictures(8, nil, nil), prompts, 3, 0},
-		"a slot is free":                {pictures(8, lines{imageGuests: 7}, nil), imageGuests, 0, 10},
-		"the last free slot is another": {pictures(8, lines{imageGuests: 7}, nil), imageGuests, 1, 10 + 10.0/8*9/16 + 10.0/9*7/8},
-		"one slot, next":                {pictures(1, lines{imageGuests: 1}, nil), imageGuests, 0, 15},
-		"one slot, tenth":               {pictures(1, lines{imageGuests: 1}, nil), imageGuests, 9, 105},
-		"one idle slot, second":         {pictures(1, nil, nil), imageGuests, 1, 20},
-		"eight slots, next":             {pictures(8, lines{imageGuests: 8}, nil), imageGuests, 0, 10 + 10.0/9},
-		"eight slots, five hundredth":   {pictures(8, lines{imageGuests: 8}, nil), imageGuests, 499, 10 + 10.0/9 + 4990.0/8},
-		"retries in hand are no slots":  {pictures(2, lines{imageGuests: 300}, nil), imageGuests, 0, 10 + 10.0/3},
-		// Three members for each guest, as long as there are any.
-		"guest behind members":       {pictures(1, lines{imageGuests: 1}, lines{imageMembers: 100}), imageGuests, 0, 15 + 30},
-		"guest behind a few members": {pictures(1, lines{imageGuests: 1}, lines{imageMembers: 2}), imageGuests, 0, 15 + 20},
-		"guest far behind members":   {pictures(1, lines{imageGuests: 1}, lines{imageMembers: 100}), imageGuests, 9, 15 + 90 + 300},
-		"member before guests":       {pictures(1, lines{imageGuests: 1}, lines{imageGuests: 500}), imageMembers, 0, 15},
-		"third member before guests": {pictures(1, lines{imageGuests: 1}, lines{imageGuests: 500}), imageMembers, 3, 15 + 30 + 10},
-		"tenth member, one guest":    {pictures(1, lines{imageGuests: 1}, lines{imageGuests: 1}), imageMembers, 9, 15 + 90 + 10},
-		"members hold the slots":     {pictures(2, lines{imageMembers: 2}, nil), imageGuests, 0, 10 + 10.0/3},
+		"no worker":            {feed.Forecast{}, imageGuests, 3, 0},
+		"no slots of the kind": {imageForecast(0, nil, nil), imageGuests, 3, 0},
+		"no run time":          {imageForecast(8, nil, nil), prompts, 3, 0},
+		"a slot is free":       {imageForecast(8, counts{imageGuests: 7}, nil), imageGuests, 0, 10},
+		"the job before takes the last free slot": {imageForecast(8, counts{imageGuests: 7}, nil), imageGuests, 1, 10 + 10.0/8*9/16 + 10.0/9*7/8},
+		"one slot, next":              {imageForecast(1, counts{imageGuests: 1}, nil), imageGuests, 0, 15},
+		"one slot, tenth":             {imageForecast(1, counts{imageGuests: 1}, nil), imageGuests, 9, 105},
+		"one idle slot, second":       {imageForecast(1, nil, nil), imageGuests, 1, 20},
+		"eight slots, next":           {imageForecast(8, counts{imageGuests: 8}, nil), imageGuests, 0, 10 + 10.0/9},
+		"eight slots, five hundredth": {imageForecast(8, counts{imageGuests: 8}, nil), imageGuests, 499, 10 + 10.0/9 + 4990.0/8},
+		"retries occupy no slots":     {imageForecast(2, counts{imageGuests: 300}, nil), imageGuests, 0, 10 + 10.0/3},
+		// Three members start before each guest.
+		"guest behind members":       {imageForecast(1, counts{imageGuests: 1}, counts{imageMembers: 100}), imageGuests, 0, 15 + 30},
+		"guest behind a few members": {imageForecast(1, counts{imageGuests: 1}, counts{imageMembers: 2}), imageGuests, 0, 15 + 20},
+		"guest far behind members":   {imageForecast(1, counts{imageGuests: 1}, counts{imageMembers: 100}), imageGuests, 9, 15 + 90 + 300},
+		"member before guests":       {imageForecast(1, counts{imageGuests: 1}, counts{imageGuests: 500}), imageMembers, 0, 15},
+		"third member before guests": {imageForecast(1, counts{imageGuests: 1}, counts{imageGuests: 500}), imageMembers, 3, 15 + 30 + 10},
+		"tenth member, one guest":    {imageForecast(1, counts{imageGuests: 1}, counts{imageGuests: 1}), imageMembers, 9, 15 + 90 + 10},
+		"members occupy the slots":   {imageForecast(2, counts{imageMembers: 2}, nil), imageGuests, 0, 10 + 10.0/3},
 		// Kinds of one pool take turns.
-		"prompt beside translations": {texts(1, 4, 2, lines{prompts: 1}, lines{translations: 50}), prompts, 5, 4 + 2 + 5*4 + 5*2},
-		"prompt beside few":          {texts(1, 4, 2, lines{prompts: 1}, lines{translations: 1}), prompts, 5, 4 + 2 + 5*4 + 1*2},
-		"the other kind holds it":    {texts(1, 4, 2, lines{translations: 1}, nil), prompts, 0, 6},
-		"the other is not measured":  {texts(1, 4, 0, lines{prompts: 1}, lines{translations: 50}), prompts, 5, 4 + 2 + 5*4 + 5*4},
+		"prompt beside translations":     {textForecast(1, 4, 2, counts{prompts: 1}, counts{translations: 50}), prompts, 5, 4 + 2 + 5*4 + 5*2},
+		"prompt beside few":              {textForecast(1, 4, 2, counts{prompts: 1}, counts{translations: 1}), prompts, 5, 4 + 2 + 5*4 + 1*2},
+		"the other kind runs":            {textForecast(1, 4, 2, counts{translations: 1}, nil), prompts, 0, 6},
+		"the other kind has no run time": {textForecast(1, 4, 0, counts{prompts: 1}, counts{translations: 50}), prompts, 5, 4 + 2 + 5*4 + 5*4},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -77,17 +77,17 @@ func TestForecastOfAQueuedJob(t *testing.T) {
 	}
 }
 
-// TestForecastIsSteady walks a job to the front of lines of every sort: what is estimated never rises, never falls by
-// more than a run at a step, and is never less than the job's own run.
-func TestForecastIsSteady(t *testing.T) {
+// TestForecastIsMonotonic moves a job to the front of different queues. The estimate must never rise, never fall by more than a
+// run per step, and never be below the run time of the job.
+func TestForecastIsMonotonic(t *testing.T) {
 	t.Parallel()
 	for _, slots := range []int{1, 2, 8, 100} {
 		for _, members := range []int{0, 1, 10, 1000} {
-			for of := range map[feed.Line]bool{imageGuests: true, imageMembers: true} {
-				waiting := map[feed.Line]int{imageGuests: 1000, imageMembers: members}
+			for of := range map[feed.LaneKey]bool{imageGuests: true, imageMembers: true} {
+				waiting := map[feed.LaneKey]int{imageGuests: 1000, imageMembers: members}
 				last := math.Inf(1)
 				for ahead := 600; ahead >= 0; ahead-- {
-					got := pictures(slots, map[feed.Line]int{imageGuests: slots}, waiting).Queued(of, ahead)
+					got := imageForecast(slots, map[feed.LaneKey]int{imageGuests: slots}, waiting).Queued(of, ahead)
 					if got > last || got < 10 || (ahead < 600 && last-got > 40/float64(slots)+1e-9) {
 						t.Fatalf("%v, %d slots, %d members: %.2f at %d, %.2f behind it", of, slots, members, got, ahead, last)
 					}
@@ -98,26 +98,26 @@ func TestForecastIsSteady(t *testing.T) {
 	}
 }
 
-func TestForecastOfARunningJob(t *testing.T) {
+func TestForecastOfRunningJob(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
-	begun := func(ago time.Duration) *job.Time { return job.AtPtr(now.Add(-ago)) }
+	started := func(ago time.Duration) *job.Time { return job.AtPtr(now.Add(-ago)) }
 	for name, tc := range map[string]struct {
 		slots    int
 		progress job.Progress
 		want     float64
 	}{
-		"just begun":         {2, job.Progress{Delivery: 1, StartedAt: begun(0)}, 10},
-		"in the middle":      {2, job.Progress{Delivery: 1, StartedAt: begun(4 * time.Second)}, 6},
-		"late":               {2, job.Progress{Delivery: 1, StartedAt: begun(time.Hour)}, 1},
-		"by a clock ahead":   {2, job.Progress{Delivery: 1, StartedAt: begun(-time.Hour)}, 10},
-		"a later attempt":    {2, job.Progress{Delivery: 2, StartedAt: begun(time.Hour)}, 10},
-		"not known":          {2, job.Progress{Delivery: 1}, 0},
-		"the worker is gone": {0, job.Progress{Delivery: 1, StartedAt: begun(0)}, 0},
+		"just started":        {2, job.Progress{Delivery: 1, StartedAt: started(0)}, 10},
+		"in the middle":       {2, job.Progress{Delivery: 1, StartedAt: started(4 * time.Second)}, 6},
+		"late":                {2, job.Progress{Delivery: 1, StartedAt: started(time.Hour)}, 1},
+		"start in the future": {2, job.Progress{Delivery: 1, StartedAt: started(-time.Hour)}, 10},
+		"a later attempt":     {2, job.Progress{Delivery: 2, StartedAt: started(time.Hour)}, 10},
+		"unknown":             {2, job.Progress{Delivery: 1}, 0},
+		"no worker":           {0, job.Progress{Delivery: 1, StartedAt: started(0)}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := pictures(tc.slots, nil, nil).Running(job.KindImage, &tc.progress, now)
+			got := imageForecast(tc.slots, nil, nil).Running(job.KindImage, &tc.progress, now)
 			if math.Abs(got-tc.want) > 0.01 {
 				t.Errorf("%.3f seconds, want %.3f", got, tc.want)
 			}
@@ -125,7 +125,7 @@ func TestForecastOfARunningJob(t *testing.T) {
 	}
 }
 
-func TestForecastOfARetryingJob(t *testing.T) {
+func TestForecastOfRetryingJob(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
 	next := func(in time.Duration) job.Progress { return job.Progress{NextAttemptAt: job.AtPtr(now.Add(in))} }
@@ -135,14 +135,14 @@ func TestForecastOfARetryingJob(t *testing.T) {
 		want          float64
 	}{
 		"in half a minute":   {2, 0, next(30 * time.Second), 40},
-		"its time has come":  {2, 0, next(-time.Hour), 10},
+		"due":                {2, 0, next(-time.Hour), 10},
 		"the slots are busy": {1, 1, next(30 * time.Second), 45},
-		"not known":          {2, 0, job.Progress{}, 0},
+		"unknown":            {2, 0, job.Progress{}, 0},
 		"no worker":          {0, 0, next(time.Second), 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := pictures(tc.slots, map[feed.Line]int{imageGuests: tc.inHand}, nil).Retrying(job.KindImage, &tc.progress, now)
+			got := imageForecast(tc.slots, map[feed.LaneKey]int{imageGuests: tc.inHand}, nil).Retrying(job.KindImage, &tc.progress, now)
 			if math.Abs(got-tc.want) > 0.01 {
 				t.Errorf("%.3f seconds, want %.3f", got, tc.want)
 			}
@@ -150,7 +150,7 @@ func TestForecastOfARetryingJob(t *testing.T) {
 	}
 }
 
-func TestSumOfWorkers(t *testing.T) {
+func TestSumWorkers(t *testing.T) {
 	t.Parallel()
 	worker := func(slots int, seconds float64) control.Worker {
 		return control.Worker{
@@ -162,17 +162,17 @@ func TestSumOfWorkers(t *testing.T) {
 		slots   int
 		seconds float64
 	}{
-		"nobody":                 {nil, 0, 0},
+		"none":                   {nil, 0, 0},
 		"one":                    {[]control.Worker{worker(3, 10)}, 3, 10},
-		"a quick and a slow one": {[]control.Worker{worker(1, 10), worker(1, 30)}, 2, 15},
-		"weighed by slots":       {[]control.Worker{worker(3, 10), worker(1, 30)}, 4, 12},
-		"one has not measured":   {[]control.Worker{worker(3, 10), worker(3, 0)}, 6, 10},
-		"measured without slots": {[]control.Worker{worker(0, 90), worker(1, 0)}, 1, 0},
-		"nonsense":               {[]control.Worker{worker(-5, -1), worker(1, 7)}, 1, 7},
+		"a fast and a slow one":  {[]control.Worker{worker(1, 10), worker(1, 30)}, 2, 15},
+		"weighted by slots":      {[]control.Worker{worker(3, 10), worker(1, 30)}, 4, 12},
+		"one without run time":   {[]control.Worker{worker(3, 10), worker(3, 0)}, 6, 10},
+		"run time without slots": {[]control.Worker{worker(0, 90), worker(1, 0)}, 1, 0},
+		"negative values":        {[]control.Worker{worker(-5, -1), worker(1, 7)}, 1, 7},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			slots, seconds := feed.Sum(tc.workers)
+			slots, seconds := feed.SumWorkers(tc.workers)
 			if slots[job.KindImage] != tc.slots || math.Abs(seconds[job.KindImage]-tc.seconds) > 1e-9 {
 				t.Errorf("%v slots, %v seconds, want %d and %v", slots, seconds, tc.slots, tc.seconds)
 			}
@@ -180,7 +180,7 @@ func TestSumOfWorkers(t *testing.T) {
 	}
 }
 
-func TestEstimatesThatAreNews(t *testing.T) {
+func TestPositionIsNews(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
 		eta, known int
@@ -199,7 +199,7 @@ func TestEstimatesThatAreNews(t *testing.T) {
 		{1, 2, false},
 		{1, 3, true},
 	} {
-		if got := feed.News(tc.eta, tc.known); got != tc.want {
+		if got := feed.EstimateIsNews(tc.eta, tc.known); got != tc.want {
 			t.Errorf("%d after %d is news: %t", tc.eta, tc.known, got)
 		}
 	}

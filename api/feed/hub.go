@@ -12,21 +12,21 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// hub follows one job, or all jobs of an owner, for all its readers: one subscription, one state, one periodic reread and one
-// estimate, however many readers there are.
+// hub follows one job, or all jobs of an owner. Its readers share one subscription, one state, one periodic reread and one
+// estimate.
 type hub struct {
 	feed    *Feed
 	subject string
 	owner   string
-	// id is the job; empty for all jobs of the owner.
+	// id is the ID of the job, or empty for all jobs of the owner.
 	id     string
 	sub    *nats.Subscription
-	ctx    context.Context //nolint:containedctx // The life of the hub.
+	ctx    context.Context //nolint:containedctx // The lifetime of the hub.
 	cancel context.CancelFunc
-	// ready is closed when the server has confirmed the subscription, or when it failed with err.
+	// ready is closed when the server has confirmed the subscription or it has failed with err.
 	ready chan struct{}
 	err   error
-	// refs counts the readers and those that are being opened; the feed's lock guards it.
+	// refs counts the readers, including those being opened. The lock of the feed guards it.
 	refs    int
 	started sync.Once
 
@@ -34,14 +34,14 @@ type hub struct {
 	active  sharedRead[[]*job.Snapshot]
 	current sharedRead[*job.Snapshot]
 
-	// mu guards what follows. It is never held across a request.
+	// mu guards the fields below. It is never held during a request.
 	mu      sync.Mutex
 	tracker *tracker
 	readers map[*Reader]struct{}
 }
 
-// join returns the hub of a subject, which is created when there is none, once the server has confirmed its subscription. A
-// caller that goes away before does not end the hub for the others. The caller must release it.
+// join returns the hub of a subject, creating it if needed, once the server has confirmed its subscription. A caller whose
+// context ends earlier does not end the hub for others. The caller must release the hub.
 func (f *Feed) join(ctx context.Context, subject, owner, id string) (*hub, error) {
 	h, isNew, err := f.acquireHub(subject, owner, id)
 	if err != nil {
@@ -84,7 +84,7 @@ func (f *Feed) acquireHub(subject, owner, id string) (h *hub, isNew bool, err er
 	return h, true, nil
 }
 
-// watched reports whether a job has a hub.
+// watched reports whether a job has a hub of its own.
 func (f *Feed) watched(owner, id string) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -94,8 +94,8 @@ func (f *Feed) watched(owner, id string) bool {
 // flushTimeout bounds the wait for the server to confirm a subscription.
 const flushTimeout = 5 * time.Second
 
-// flush makes a new hub ready. A hub whose subscription the server may not have is removed, so that the next caller tries
-// again.
+// flush waits for the server to confirm the subscription of a new hub. If that fails, the hub is removed, so that the next
+// caller subscribes again.
 func (h *hub) flush() {
 	defer close(h.ready)
 	ctx, cancel := context.WithTimeout(h.ctx, flushTimeout)
@@ -111,7 +111,7 @@ func (h *hub) flush() {
 	}
 }
 
-// release drops a reference; the last one ends the hub.
+// release drops a reference and ends the hub with the last one.
 func (h *hub) release() {
 	h.feed.mu.Lock()
 	defer h.feed.mu.Unlock()
@@ -120,7 +120,7 @@ func (h *hub) release() {
 	}
 }
 
-// remove ends a hub, once. The feed's lock is held.
+// remove ends the hub. Further calls do nothing. The caller holds the lock of the feed.
 func (h *hub) remove() {
 	if h.feed.hubs[h.subject] != h {
 		return
@@ -131,8 +131,8 @@ func (h *hub) remove() {
 	_ = h.sub.Unsubscribe()
 }
 
-// attach starts a reader, which keeps its caller's reference. It begins with the states in snaps, which were read after the hub
-// had subscribed, by a request that began at read.
+// attach starts a reader, which takes over the reference of the caller. Its first events are the states in snaps, which were
+// read after the hub had subscribed, by a request that began at read.
 func (h *hub) attach(r *Reader, snaps []*job.Snapshot, read time.Time) {
 	h.publish(r.ctx, h.unseen(snaps)...)
 	h.started.Do(func() { h.feed.wg.Go(h.run) })
@@ -143,8 +143,8 @@ func (h *hub) attach(r *Reader, snaps []*job.Snapshot, read time.Time) {
 	r.start(h, h.initialEvents(snaps, read))
 }
 
-// unseen returns the states that the other readers may not know yet. A job that ended before the hub followed it concerns
-// only the reader that asked for it.
+// unseen returns the states that may be new to the other readers. A job that ended before the hub followed it is only for the
+// reader that resumes.
 func (h *hub) unseen(snaps []*job.Snapshot) []*job.Snapshot {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -157,7 +157,7 @@ func (h *hub) unseen(snaps []*job.Snapshot) []*job.Snapshot {
 	return unseen
 }
 
-// initialEvents returns the events that a reader begins with. The hub's lock is held.
+// initialEvents returns the first events of a reader. The caller holds the lock of the hub.
 func (h *hub) initialEvents(snaps []*job.Snapshot, read time.Time) []Event {
 	events := make([]Event, 0, len(snaps))
 	shown := make(map[string]bool, len(snaps))
@@ -171,13 +171,13 @@ func (h *hub) initialEvents(snaps []*job.Snapshot, read time.Time) []Event {
 			events = append(events, h.feed.event(snap))
 		}
 	}
-	// The other readers may already have got jobs that were submitted while snaps were read.
+	// The hub may have sent events of jobs that were submitted while snaps were read.
 	for id, e := range h.tracker.active {
 		if !shown[id] && e.since.After(read) {
 			events = append(events, e.Event)
 		}
 	}
-	// A job may even have been submitted and have ended meanwhile, so that it is not in snaps.
+	// A job may even have been submitted and have ended meanwhile.
 	for id, e := range h.tracker.ended {
 		if !shown[id] && e.since.After(read) {
 			events = append(events, e.Event)
@@ -194,7 +194,7 @@ func (h *hub) detach(r *Reader) {
 	h.release()
 }
 
-// publish sends the readers those states that are news. It costs a few requests when a waiting job is among them.
+// publish sends the states that are news to all readers. It makes a few requests if a queued job is among them.
 func (h *hub) publish(ctx context.Context, snaps ...*job.Snapshot) {
 	var news []*job.Snapshot
 	h.mu.Lock()
@@ -223,7 +223,7 @@ func (h *hub) publish(ctx context.Context, snaps ...*job.Snapshot) {
 	}
 }
 
-// broadcast queues an event for every reader. The hub's lock is held.
+// broadcast queues an event for every reader. The caller holds the lock of the hub.
 func (h *hub) broadcast(e Event) {
 	for r := range h.readers {
 		if !r.push(e) {
@@ -241,7 +241,7 @@ func (h *hub) cancelReaders(err error) {
 	}
 }
 
-// forget drops all state of a job.
+// forget drops the state of a job.
 func (h *hub) forget(id string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -249,10 +249,11 @@ func (h *hub) forget(id string) {
 	h.feed.positions.untrack(h, id)
 }
 
-// tickLimit is how many waiting jobs of one owner get a new position with each tick.
+// tickLimit is how many new positions a hub sends per tick.
 const tickLimit = 20
 
-// tick sends the readers new queue positions. When there are many, the random order of the map gives each job its turn.
+// tick sends new queue positions to all readers. If there are more than tickLimit, the random order of the map varies which
+// jobs are updated.
 func (h *hub) tick(places map[string]position) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

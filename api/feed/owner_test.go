@@ -14,8 +14,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// states reads as many events as are given, in any order, each as "<job> <id>".
-func states(t *testing.T, reader *feed.Reader, want ...string) {
+// expectUnordered reads events and fails the test unless they are the given ones in any order, each as "<job ID> <event ID>".
+func expectUnordered(t *testing.T, reader *feed.Reader, want ...string) {
 	t.Helper()
 	var got []string
 	for range want {
@@ -29,66 +29,66 @@ func states(t *testing.T, reader *feed.Reader, want ...string) {
 	}
 }
 
-func TestWatchOwnerShowsAllJobs(t *testing.T) {
+func TestWatchOwner(t *testing.T) {
 	t.Parallel()
-	r := start(t, still)
+	r := start(t, noRereads)
 	one, two, old := r.push(t, "j1"), r.push(t, "j2"), r.push(t, "j3")
 	r.push(t, "x1", func(s *job.Spec) { s.Owner = "u2" })
 	r.settle(t, old)
 	r.put(t, two, 1, 1)
 	reader := r.watchOwner(t, time.Time{})
-	states(t, reader, "j1 0.0", "j2 1.1")
-	// One that comes from elsewhere, and its whole life.
+	expectUnordered(t, reader, "j1 0.0", "j2 1.1")
+	// A new job, from submission to end.
 	three := r.push(t, "j4")
 	e := next(t, reader)
 	if e.Job.ID != "j4" || e.ID != "0.0" || e.Job.Status != job.StatusQueued {
 		t.Errorf("%q, %+v", e.ID, e.Job)
 	}
 	r.put(t, three, 1, 1)
-	expectOf(t, reader, "j4 1.1")
+	expectStates(t, reader, "j4 1.1")
 	r.settle(t, three)
-	expectOf(t, reader, "j4 end")
-	// The others go on, and nobody else's are shown.
+	expectStates(t, reader, "j4 end")
+	// The other jobs continue, and jobs of other owners are not shown.
 	r.put(t, one, 1, 1)
-	expectOf(t, reader, "j1 1.1")
-	stranger := r.push(t, "x2", func(s *job.Spec) { s.Owner = "u2" })
-	r.put(t, stranger, 1, 1)
-	r.settle(t, stranger)
+	expectStates(t, reader, "j1 1.1")
+	foreign := r.push(t, "x2", func(s *job.Spec) { s.Owner = "u2" })
+	r.put(t, foreign, 1, 1)
+	r.settle(t, foreign)
 	r.settle(t, one)
 	r.settle(t, two)
-	expectOf(t, reader, "j1 end", "j2 end")
-	// The stream stays open for the jobs to come.
+	expectStates(t, reader, "j1 end", "j2 end")
+	// The stream stays open for new jobs.
 	r.push(t, "j5")
-	expectOf(t, reader, "j5 0.0")
+	expectStates(t, reader, "j5 0.0")
 }
 
 func TestWatchOwnerResumes(t *testing.T) {
 	t.Parallel()
-	r := start(t, still)
+	r := start(t, noRereads)
 	since := time.Now()
 	for i, at := range []time.Duration{-time.Minute, -time.Second, time.Second, time.Minute} {
 		spec := r.push(t, fmt.Sprintf("j%d", i))
 		must(t, r.end(t.Context(), spec, since.Add(at)))
 		if i%2 == 0 {
-			// The others have been settled but for the last step.
-			r.leave(t, spec)
+			// The others lack the last step of the settlement.
+			r.removeFromQueue(t, spec)
 		}
 	}
 	r.push(t, "j9")
 	r.put(t, r.push(t, "j8"), 1, 1)
 	reader := r.watchOwner(t, since)
-	states(t, reader, "j9 0.0", "j8 1.1")
-	states(t, reader, "j2 end", "j3 end")
+	expectUnordered(t, reader, "j9 0.0", "j8 1.1")
+	expectUnordered(t, reader, "j2 end", "j3 end")
 	fresh := r.watchOwner(t, time.Time{})
-	states(t, fresh, "j9 0.0", "j8 1.1")
-	// Neither shows anything else.
+	expectUnordered(t, fresh, "j9 0.0", "j8 1.1")
+	// Neither reader has other events.
 	r.push(t, "j10")
-	expectOf(t, reader, "j10 0.0")
-	expectOf(t, fresh, "j10 0.0")
+	expectStates(t, reader, "j10 0.0")
+	expectStates(t, fresh, "j10 0.0")
 }
 
-// TestWatchOwnerEndsAJobOnce tells of a job after its end in every way there is.
-func TestWatchOwnerEndsAJobOnce(t *testing.T) {
+// TestWatchOwnerSendsEndOnce sends every kind of event for a job that has ended.
+func TestWatchOwnerSendsEndOnce(t *testing.T) {
 	t.Parallel()
 	r := start(t, feed.Config{Tick: 5 * time.Millisecond, Reread: 50 * time.Millisecond})
 	spec := r.push(t, "j1")
@@ -103,7 +103,7 @@ func TestWatchOwnerEndsAJobOnce(t *testing.T) {
 		}
 	}
 	count(next(t, reader))
-	r.record(t, spec)
+	r.putRecord(t, spec)
 	for e := next(t, reader); ; e = next(t, reader) {
 		count(e)
 		if e.ID == job.EventIDEnd {
@@ -113,10 +113,10 @@ func TestWatchOwnerEndsAJobOnce(t *testing.T) {
 	record, err := r.store.Record(t.Context(), owner, "j1")
 	must(t, err)
 	r.put(t, spec, 2, 1)
-	r.forge(t, "events."+broker.EventResult+"."+owner+".j1", encoded(t, record))
-	r.forge(t, "events."+broker.EventQueued+"."+owner+".j1", encoded(t, spec))
+	r.publish(t, "events."+broker.EventResult+"."+owner+".j1", encoded(t, record))
+	r.publish(t, "events."+broker.EventQueued+"."+owner+".j1", encoded(t, spec))
 	must(t, r.store.DeleteProgress(t.Context(), owner, "j1"))
-	r.leave(t, spec)
+	r.removeFromQueue(t, spec)
 	last := r.push(t, "j2")
 	for e := next(t, reader); e.Job.ID != "j2"; e = next(t, reader) {
 		count(e)
@@ -125,50 +125,49 @@ func TestWatchOwnerEndsAJobOnce(t *testing.T) {
 	for e := next(t, reader); e.ID != job.EventIDEnd; e = next(t, reader) {
 		count(e)
 	}
-	// That its result is deleted is no event either.
+	// The deletion of its result is no event either.
 	must(t, r.jobs.Delete(t.Context(), []string{owner}, "j2"))
 	r.push(t, "j3")
-	expectOf(t, reader, "j3 0.0")
+	expectStates(t, reader, "j3 0.0")
 }
 
-// TestWatchOwnerOfARepeatedSubmission tells of the submission of a job that ended long ago. It did not wait again, so
-// nobody may see it waiting.
-func TestWatchOwnerOfARepeatedSubmission(t *testing.T) {
+// TestWatchOwnerRepeatedSubmission repeats the submission of a job that has ended. Readers must not see it as queued.
+func TestWatchOwnerRepeatedSubmission(t *testing.T) {
 	t.Parallel()
-	r := start(t, still)
+	r := start(t, noRereads)
 	spec := r.push(t, "j1")
 	r.settle(t, spec)
 	reader := r.watchOwner(t, time.Time{})
 	if _, replayed, err := r.jobs.Enqueue(t.Context(), spec, true); err != nil || !replayed {
 		t.Fatalf("replayed %t, %v", replayed, err)
 	}
-	expectOf(t, reader, "j1 end")
+	expectStates(t, reader, "j1 end")
 	r.push(t, "j2")
-	expectOf(t, reader, "j2 0.0")
+	expectStates(t, reader, "j2 0.0")
 }
 
-// TestWatchOwnerOfAKeyUsedAgain has a job of the same id come after one that was shown to end and was deleted.
-func TestWatchOwnerOfAKeyUsedAgain(t *testing.T) {
+// TestWatchOwnerReusedKey submits a job with the ID of one that ended and was deleted.
+func TestWatchOwnerReusedKey(t *testing.T) {
 	t.Parallel()
-	r := start(t, still)
+	r := start(t, noRereads)
 	reader := r.watchOwner(t, time.Time{})
 	for range 2 {
 		spec := r.push(t, "j1")
-		expectOf(t, reader, "j1 0.0")
+		expectStates(t, reader, "j1 0.0")
 		r.put(t, spec, 1, 1)
-		expectOf(t, reader, "j1 1.1")
+		expectStates(t, reader, "j1 1.1")
 		r.settle(t, spec)
-		expectOf(t, reader, "j1 end")
+		expectStates(t, reader, "j1 end")
 		must(t, r.jobs.Delete(t.Context(), []string{owner}, "j1"))
-		// As a submission with the same key does before it queues its job.
+		// A submission with the same key does this before it queues its job.
 		must(t, r.store.RemoveTombstone(t.Context(), owner, "j1"))
 	}
 }
 
-// TestWatchOwnerMissesNoJob submits and ends jobs while streams are being opened.
+// TestWatchOwnerMissesNoJob submits and ends jobs while readers open.
 func TestWatchOwnerMissesNoJob(t *testing.T) {
 	t.Parallel()
-	r := start(t, still)
+	r := start(t, noRereads)
 	rounds := 40
 	if testing.Short() {
 		rounds = 10
@@ -185,12 +184,12 @@ func TestWatchOwnerMissesNoJob(t *testing.T) {
 			}
 		}
 		must(t, <-wrote)
-		r.leave(t, spec)
+		r.removeFromQueue(t, spec)
 		reader.Close()
 	}
 }
 
-func TestWatchOwnerOfManyJobs(t *testing.T) {
+func TestWatchOwnerManyJobs(t *testing.T) {
 	t.Parallel()
 	r := start(t, feed.Config{Tick: 50 * time.Millisecond, Reread: 50 * time.Millisecond})
 	const many = 150
@@ -206,7 +205,7 @@ func TestWatchOwnerOfManyJobs(t *testing.T) {
 	before := count()
 	reader := r.watchOwner(t, time.Time{})
 	second := r.watchOwner(t, time.Time{})
-	// A reading that is under way has a subscription of its own.
+	// A read in progress has a subscription of its own.
 	eventually(t, "one subscription for one owner", func() bool { return count() == before+1 })
 	second.Close()
 	seen := map[string]string{}
@@ -233,32 +232,32 @@ func TestWatchOwnerOfManyJobs(t *testing.T) {
 			left--
 		}
 	}
-	ending.Wait() // An event may come before the write that caused it is confirmed.
+	ending.Wait() // An event may arrive before its write is acknowledged.
 	if got := slices.Sorted(maps.Keys(seen)); !slices.Equal(got, want) {
 		t.Errorf("shown: %v", got)
 	}
-	for id, story := range seen {
-		if story != "0.0 end " {
-			t.Errorf("%s: %s", id, strings.TrimSpace(story))
+	for id, events := range seen {
+		if events != "0.0 end " {
+			t.Errorf("%s: %s", id, strings.TrimSpace(events))
 		}
 	}
 	reader.Close()
 	drain(t, reader)
-	// A reading of the jobs may have been under way, which has a subscription of its own for its answers.
-	eventually(t, "nobody watches", func() bool { return count() == before })
+	// A read in progress has a subscription of its own.
+	eventually(t, "the subscription ends", func() bool { return count() == before })
 }
 
-// TestWatchOwnerForgetsWhatVanishes takes a waiting job away without an end, as an operator may.
-func TestWatchOwnerForgetsWhatVanishes(t *testing.T) {
+// TestWatchOwnerForgetsRemovedJob removes a queued job without ending it, as an operator may.
+func TestWatchOwnerForgetsRemovedJob(t *testing.T) {
 	t.Parallel()
 	r := start(t, feed.Config{Tick: time.Hour, Reread: 10 * time.Millisecond})
 	spec := r.push(t, "j1")
 	reader := r.watchOwner(t, time.Time{})
-	expectOf(t, reader, "j1 0.0")
-	// Once it is forgotten, the same job is news again.
+	expectStates(t, reader, "j1 0.0")
+	// Once the job is forgotten, its state is news again.
 	for limit := time.Now().Add(hang); ; {
-		r.leave(t, spec)
-		<-time.After(200 * time.Millisecond) // Many readings.
+		r.removeFromQueue(t, spec)
+		<-time.After(200 * time.Millisecond) // Many rereads.
 		spec = r.push(t, "j1")
 		select {
 		case e := <-reader.Events():
@@ -269,22 +268,21 @@ func TestWatchOwnerForgetsWhatVanishes(t *testing.T) {
 		case <-time.After(200 * time.Millisecond):
 		}
 		if time.Now().After(limit) {
-			t.Fatal("the job is remembered")
+			t.Fatal("the job is not forgotten")
 		}
 	}
 }
 
-// TestJobThatEndsWhileAStreamOpens submits and ends a job between the reading of the owner's jobs and the first event. The
-// stream tells of it, though no list has it.
-func TestJobThatEndsWhileAStreamOpens(t *testing.T) {
+// TestJobEndsWhileReaderOpens submits and ends a job after the jobs of the owner were read and before the first event. The
+// reader must receive its end although the read did not return it.
+func TestJobEndsWhileReaderOpens(t *testing.T) {
 	t.Parallel()
-	r := start(t, still)
+	r := start(t, noRereads)
 	for name, since := range map[string]time.Time{"new": {}, "resumed": time.Now()} {
 		r.feed.SetAfterRead(func() {
 			spec := r.push(t, "quick-"+name)
 			r.settle(t, spec)
-			// The notice is handled in its own time.
-			eventually(t, "the end to be known", func() bool { return r.feed.KnowsEnd("u1", spec.ID) })
+			eventually(t, "the hub has sent the end", func() bool { return r.feed.KnowsEnd("u1", spec.ID) })
 		})
 		reader := r.watchOwner(t, since)
 		r.feed.SetAfterRead(nil)

@@ -11,17 +11,16 @@ import (
 )
 
 const (
-	// frontPlaces is how many of the foremost watched jobs of a lane have their positions queried with every tick; these
-	// start next.
+	// frontPlaces is how many of the first watched jobs of a lane are queried with every tick, since they start next.
 	frontPlaces = 8
-	// queriedPlaces is how many positions of a lane are queried with every tick in all. Those of the others are derived from
-	// the jobs before them, and each is queried in its turn.
+	// queriedPlaces is how many positions of a lane are queried with every tick in total. The others are derived from the jobs
+	// before them, and queried in turn.
 	queriedPlaces = 32
-	// initialPlaces bounds the positions that are queried at once when jobs begin to be watched.
+	// initialPlaces bounds how many positions are queried when a reader opens.
 	initialPlaces = 64
 )
 
-// positions is the watched waiting jobs and their queue positions, shared by all their readers.
+// positions holds the queue positions of watched jobs, which all readers share.
 type positions struct {
 	mu   sync.Mutex
 	jobs map[string]*waiting
@@ -29,21 +28,21 @@ type positions struct {
 	byHub map[*hub]map[string]struct{}
 }
 
-// waiting is a waiting job that is watched.
+// waiting is a watched job that is queued.
 type waiting struct {
 	key      string
 	spec     *job.Spec
 	sequence uint64
 	hubs     map[*hub]struct{}
-	// ahead is the place in the queue, as of at; asked is when NATS was asked for it last. Both are zero while no place
-	// is known.
+	// ahead is the position at the time at; queried is the time of the last query. The times are zero while the position is
+	// unknown.
 	ahead       int
 	at, queried time.Time
 }
 
 func keyOf(spec *job.Spec) string { return spec.Owner + "." + spec.ID }
 
-// track keeps the position of a job up to date until untrack or drop; places are those that were just queried.
+// track updates the position of a job until untrack or drop. places are positions that were just queried.
 func (p *positions) track(h *hub, snap *job.Snapshot, places map[string]position) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -73,7 +72,7 @@ func (p *positions) track(h *hub, snap *job.Snapshot, places map[string]position
 	p.byHub[h][key] = struct{}{}
 }
 
-// untrack ends a hub's interest in the position of a job.
+// untrack stops updating the position of a job for a hub.
 func (p *positions) untrack(h *hub, id string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -82,7 +81,7 @@ func (p *positions) untrack(h *hub, id string) {
 	}
 }
 
-// drop ends a hub's interest in all positions.
+// drop stops updating all positions for a hub.
 func (p *positions) drop(h *hub) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -102,7 +101,7 @@ func (p *positions) remove(h *hub, w *waiting) {
 	}
 }
 
-// recent returns the position of a job if it is known and recent enough.
+// recent returns the position of a job if it is not older than within.
 func (p *positions) recent(spec *job.Spec, within time.Duration) (ahead int, at time.Time, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -113,7 +112,7 @@ func (p *positions) recent(spec *job.Spec, within time.Duration) (ahead int, at 
 	return w.ahead, w.at, true
 }
 
-// lanes returns copies of the waiting jobs by lane, each lane in queue order.
+// lanes returns copies of the queued jobs by lane, in queue order.
 func (p *positions) lanes() map[lane][]waiting {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -128,7 +127,7 @@ func (p *positions) lanes() map[lane][]waiting {
 	return lanes
 }
 
-// update stores the positions of a tick and returns those that each hub is to send.
+// update stores the positions of a tick and returns those of each hub by job ID.
 func (p *positions) update(list []waiting, place func(waiting) position) map[*hub]map[string]position {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -149,7 +148,7 @@ func (p *positions) update(list []waiting, place func(waiting) position) map[*hu
 	return news
 }
 
-// due returns the sequences of the jobs of a lane to query: the foremost ones, and of the others those queried longest ago.
+// due returns the sequences to query: those of the first jobs in list, and of the others those queried longest ago.
 func due(list []waiting) []uint64 {
 	rest := slices.Clone(list[min(frontPlaces, len(list)):])
 	slices.SortStableFunc(rest, func(a, b waiting) int { return a.queried.Compare(b.queried) })
@@ -160,11 +159,10 @@ func due(list []waiting) []uint64 {
 	return sequences
 }
 
-// fillPlaces puts queried positions into the list of a lane and derives the others from the job before them: a queue advances
-// for all jobs behind, so that each gains what the one before it has gained. A derived position may be a little too high until
-// it is queried, since a job between the two may have left. asked are the sequences that were queried, and found the positions
-// of those that are still in the queue.
-func fillPlaces(list []waiting, asked []uint64, found map[uint64]int, now time.Time) {
+// fillPlaces sets the positions in the list of a lane. queried are the queried sequences, and found the positions of those still
+// in the queue. Other positions are derived: when a job advances, the jobs behind it advance as far. A derived position may
+// be slightly too high until it is queried, because a job in between may have left the queue.
+func fillPlaces(list []waiting, queried []uint64, found map[uint64]int, now time.Time) {
 	gained, before := 0, -1
 	for i := range list {
 		w := &list[i]
@@ -175,7 +173,7 @@ func fillPlaces(list []waiting, asked []uint64, found map[uint64]int, now time.T
 				gained = w.ahead - ahead
 			}
 			w.queried = now
-		case w.at.IsZero(), before < 0, slices.Contains(asked, w.sequence):
+		case w.at.IsZero(), before < 0, slices.Contains(queried, w.sequence):
 			continue // The position is unknown, or the job has just left the queue.
 		default:
 			ahead = max(min(w.ahead, w.ahead-gained), before+1)
@@ -184,7 +182,7 @@ func fillPlaces(list []waiting, asked []uint64, found map[uint64]int, now time.T
 	}
 }
 
-// tickLoop updates the positions of the waiting jobs periodically.
+// tickLoop updates the positions of watched jobs periodically.
 func (f *Feed) tickLoop() {
 	ticker := time.NewTicker(f.cfg.Tick)
 	defer ticker.Stop()
@@ -200,17 +198,17 @@ func (f *Feed) tickLoop() {
 	}
 }
 
-// tickLane queries the positions of a lane's jobs and sends them. It costs one request and one for each position that is
-// queried, however many readers there are.
+// tickLane updates the positions of a lane and sends them to the readers. It makes one request for the lane and one per queried
+// position, regardless of the number of readers.
 func (f *Feed) tickLane(of lane, list []waiting) {
 	ctx, cancel := context.WithTimeout(f.ctx, estimateTimeout)
 	defer cancel()
-	asked := due(list)
-	found, err := f.estimate.ahead(ctx, of, asked)
+	queried := due(list)
+	found, err := f.estimate.ahead(ctx, of, queried)
 	if err != nil {
 		return // NATS may be unavailable for a moment; the next tick makes up for it.
 	}
-	fillPlaces(list, asked, found, time.Now())
+	fillPlaces(list, queried, found, time.Now())
 	known := f.estimate.forecast(ctx, of.kind)
 	for h, places := range f.positions.update(list, func(w waiting) position {
 		return f.estimate.positionAt(w.spec, w.ahead, w.at, known)

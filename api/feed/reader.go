@@ -10,26 +10,25 @@ import (
 )
 
 const (
-	// readerBuffer is how many events may wait for the consumer of a Reader.
+	// readerBuffer is the capacity of the channel of a Reader.
 	readerBuffer = 16
-	// readerQueue is how many more may wait before it counts as slow.
+	// readerQueue is how many more events may be queued before the reader is dropped as slow.
 	readerQueue = 256
-	// slowTimeout is for how long its consumer may receive nothing while the buffer is full.
+	// slowTimeout is how long a send to the full channel may block before the reader is dropped as slow.
 	slowTimeout = 10 * time.Second
 )
 
-// Reader is one consumer of events.
+// Reader delivers events to one consumer.
 type Reader struct {
 	events chan Event
-	ctx    context.Context //nolint:containedctx // The life of the reader.
+	ctx    context.Context //nolint:containedctx // The lifetime of the reader.
 	cancel context.CancelCauseFunc
-	// detach stops waiting for the end of the feed.
-	detach func() bool
-	done   chan struct{}
-	err    error
-	// slowTimeout is the feed's.
+	// detach releases the callback on the context of the feed.
+	detach      func() bool
+	done        chan struct{}
+	err         error
 	slowTimeout time.Duration
-	// single says that the reader ends with the end of a job.
+	// single means that the reader ends with the terminal event of its job.
 	single bool
 
 	mu    sync.Mutex
@@ -48,11 +47,12 @@ func newReader(ctx context.Context, f *Feed) *Reader {
 	return r
 }
 
-// Events returns the channel of events. It is closed after a terminal event of a single job, when the reader was too
-// slow and when the feed stops; Err then says which. What an event points to is shared with other readers.
+// Events returns the channel of events. It is closed after the terminal event of a single job, when the reader is too slow,
+// when its context ends and when the feed stops; Err returns the reason. Readers share the values that an event points to
+// and must not change them.
 func (r *Reader) Events() <-chan Event { return r.events }
 
-// Err returns why the channel was closed: nil after a terminal event. It waits for the close.
+// Err waits until the channel is closed and returns the reason, or nil after a terminal event.
 func (r *Reader) Err() error {
 	<-r.done
 	return r.err
@@ -61,8 +61,8 @@ func (r *Reader) Err() error {
 // Close ends the reader. It may be called more than once.
 func (r *Reader) Close() { r.cancel(context.Canceled) }
 
-// abandon ends a reader that could not be attached because of err, and returns the reason: the end of its context or of the
-// feed if there was one, since that is what failed the requests.
+// abandon ends a reader that could not be attached because of err. It returns the cause of the end of the reader or the feed,
+// if one of them has ended and so failed the request, and err otherwise.
 func (r *Reader) abandon(f *Feed, err error) error {
 	if !errors.Is(err, jobs.ErrNotFound) {
 		for _, ctx := range []context.Context{f.ctx, r.ctx} {
@@ -85,7 +85,7 @@ func (r *Reader) finish(e Event) {
 	r.cancel(nil)
 }
 
-// start sends events, the given ones first, until the reader ends, and then detaches it from the hub.
+// start delivers events in the background, beginning with first, until the reader ends, and then detaches it from the hub.
 func (r *Reader) start(h *hub, first []Event) {
 	r.queue, r.limit = first, readerQueue+len(first)
 	h.feed.wg.Go(func() {
@@ -98,7 +98,7 @@ func (r *Reader) start(h *hub, first []Event) {
 	})
 }
 
-// push queues an event. A reader that has fallen too far behind is ended instead.
+// push queues an event and reports true. If the queue is full it ends the reader with ErrSlow and reports false.
 func (r *Reader) push(e Event) bool {
 	r.mu.Lock()
 	full := len(r.queue) >= r.limit
@@ -117,7 +117,7 @@ func (r *Reader) push(e Event) bool {
 	return true
 }
 
-// pop removes the oldest event from the queue.
+// pop removes and returns the oldest event of the queue.
 func (r *Reader) pop() (e Event, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -130,7 +130,7 @@ func (r *Reader) pop() (e Event, ok bool) {
 	return e, true
 }
 
-// pump sends the queued events to the consumer.
+// pump sends queued events to the consumer until the reader ends, and returns the reason.
 func (r *Reader) pump() error {
 	for {
 		e, ok := r.pop()
@@ -151,7 +151,7 @@ func (r *Reader) pump() error {
 	}
 }
 
-// send sends an event to the consumer. It fails with ErrSlow when the consumer does not receive it in time.
+// send sends an event to the consumer. It fails with ErrSlow after slowTimeout.
 func (r *Reader) send(e Event) error {
 	select {
 	case r.events <- e:

@@ -12,20 +12,20 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 )
 
-// TestSlowReaderIsDropped lets one reader of each sort leave its events alone while others of the same job go on.
+// TestSlowReaderIsDropped has a reader of each kind that does not receive, while other readers of the same job continue.
 func TestSlowReaderIsDropped(t *testing.T) {
 	t.Parallel()
-	r := start(t, still)
+	r := start(t, noRereads)
 	r.feed.SetSlowTimeout(50 * time.Millisecond)
 	spec := r.push(t, "j1")
 	slow, slowAll := r.watch(t, spec), r.watchOwner(t, time.Time{})
 	fast, fastAll := r.watch(t, spec), r.watchOwner(t, time.Time{})
 	expect(t, fast, "0.0")
-	expectOf(t, fastAll, "j1 0.0")
+	expectStates(t, fastAll, "j1 0.0")
 	for step := uint64(1); step <= 50; step++ {
 		r.put(t, spec, 1, step)
 		expect(t, fast, fmt.Sprintf("1.%d", step))
-		expectOf(t, fastAll, fmt.Sprintf("j1 1.%d", step))
+		expectStates(t, fastAll, fmt.Sprintf("j1 1.%d", step))
 	}
 	for name, reader := range map[string]*feed.Reader{"one": slow, "all": slowAll} {
 		if err := reader.Err(); !errors.Is(err, feed.ErrSlow) {
@@ -33,38 +33,38 @@ func TestSlowReaderIsDropped(t *testing.T) {
 		}
 		drain(t, reader)
 	}
-	// It resumes with a snapshot of what is now.
+	// A new reader starts at the current state.
 	expect(t, r.watch(t, spec), "1.50")
 	r.settle(t, spec)
 	expect(t, fast, "end")
-	expectOf(t, fastAll, "j1 end")
-	ended(t, fast, nil)
+	expectStates(t, fastAll, "j1 end")
+	expectEnd(t, fast, nil)
 }
 
-// TestFloodDropsAReader fills what may wait for a reader before its patience ends. It has missed something then, so it
-// is dropped although it wakes up in time.
-func TestFloodDropsAReader(t *testing.T) {
+// TestFullQueueDropsReader fills the queue of a reader before its timeout. The reader has missed an event then and is dropped
+// even if it receives in time.
+func TestFullQueueDropsReader(t *testing.T) {
 	t.Parallel()
-	r := start(t, still)
+	r := start(t, noRereads)
 	r.feed.SetSlowTimeout(time.Hour)
 	spec := r.push(t, "j1")
 	before := r.broker.Conn().NumSubscriptions()
 	slow, slowAll, fast := r.watch(t, spec), r.watchOwner(t, time.Time{}), r.watchOwner(t, time.Time{})
-	expectOf(t, fast, "j1 0.0")
+	expectStates(t, fast, "j1 0.0")
 	for step := uint64(1); step <= 300; step++ {
 		r.put(t, spec, 1, step)
-		expectOf(t, fast, fmt.Sprintf("j1 1.%d", step))
+		expectStates(t, fast, fmt.Sprintf("j1 1.%d", step))
 	}
 	for _, reader := range []*feed.Reader{slow, slowAll} {
 		drain(t, reader)
-		ended(t, reader, feed.ErrSlow)
+		expectEnd(t, reader, feed.ErrSlow)
 	}
 	fast.Close()
-	ended(t, fast, context.Canceled)
+	expectEnd(t, fast, context.Canceled)
 	if got := r.broker.Conn().NumSubscriptions(); got != before {
 		t.Errorf("%d subscriptions, %d before", got, before)
 	}
-	// The job's next reader does not suffer for it.
+	// The next reader of the job is not affected.
 	reader := r.watch(t, spec)
 	expect(t, reader, "1.300")
 	r.settle(t, spec)
@@ -85,7 +85,7 @@ func TestStopEndsReaders(t *testing.T) {
 	r.feed.Stop()
 	for _, reader := range readers {
 		drain(t, reader)
-		ended(t, reader, feed.ErrStopped)
+		expectEnd(t, reader, feed.ErrStopped)
 	}
 	r.feed.Stop()
 	if got := count(); got != before {
@@ -99,19 +99,19 @@ func TestStopEndsReaders(t *testing.T) {
 	}
 	r.settle(t, spec)
 	if _, err := r.feed.Watch(t.Context(), []string{owner}, "j1"); !errors.Is(err, feed.ErrStopped) {
-		t.Errorf("watch a job that has ended after the stop: %v", err)
+		t.Errorf("watch a finished job after the stop: %v", err)
 	}
 }
 
-// TestStopWhileReadersCome opens readers while the feed stops: each is refused or ended, and none outlives the stop.
-func TestStopWhileReadersCome(t *testing.T) {
+// TestStopWhileReadersOpen opens readers while the feed stops. Each fails to open or ends, and none outlives the stop.
+func TestStopWhileReadersOpen(t *testing.T) {
 	t.Parallel()
-	r := start(t, still)
+	r := start(t, noRereads)
 	spec := r.push(t, "j1")
 	done := r.push(t, "j2")
 	r.settle(t, done)
 	for range 20 {
-		f := feed.New(r.broker, r.jobs, r.queue, r.control, still, quiet())
+		f := feed.New(r.broker, r.jobs, r.queue, r.control, noRereads, discardLog())
 		var callers sync.WaitGroup
 		open := make(chan *feed.Reader, 60)
 		for range 20 {
@@ -125,14 +125,14 @@ func TestStopWhileReadersCome(t *testing.T) {
 					case err == nil:
 						open <- reader
 					case !errors.Is(err, feed.ErrStopped):
-						t.Errorf("refused with %v", err)
+						t.Errorf("open: %v", err)
 					}
 				})
 			}
 		}
 		f.Stop()
-		if got := f.Topics(); got != 0 {
-			t.Errorf("%d topics after the stop", got)
+		if got := f.Hubs(); got != 0 {
+			t.Errorf("%d hubs after the stop", got)
 		}
 		callers.Wait()
 		close(open)
@@ -145,8 +145,8 @@ func TestStopWhileReadersCome(t *testing.T) {
 	}
 }
 
-// TestReadersComeAndGo opens and closes readers of few jobs from many sides, so that topics end while others join.
-func TestReadersComeAndGo(t *testing.T) {
+// TestReadersOpenAndClose opens and closes readers of few jobs concurrently, so that hubs end while others join.
+func TestReadersOpenAndClose(t *testing.T) {
 	t.Parallel()
 	r := start(t, feed.Config{Tick: time.Millisecond, Reread: time.Millisecond})
 	before := r.broker.Conn().NumSubscriptions()
@@ -163,7 +163,7 @@ func TestReadersComeAndGo(t *testing.T) {
 				switch {
 				case round%4 == 3:
 					if !errors.Is(err, jobs.ErrNotFound) {
-						t.Errorf("watch nothing: %v", err)
+						t.Errorf("watch an unknown job: %v", err)
 					}
 				case err != nil:
 					t.Errorf("watch: %v", err)
@@ -181,7 +181,7 @@ func TestReadersComeAndGo(t *testing.T) {
 		})
 	}
 	callers.Wait()
-	eventually(t, "nobody is left", func() bool { return r.feed.Topics() == 0 })
-	// A reading that is under way has a subscription of its own.
+	eventually(t, "no hub is left", func() bool { return r.feed.Hubs() == 0 })
+	// A read in progress has a subscription of its own.
 	eventually(t, "no subscription is left", func() bool { return r.broker.Conn().NumSubscriptions() <= before })
 }

@@ -10,18 +10,18 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 )
 
-// readTimeout bounds one read of a hub's jobs.
+// readTimeout bounds a read of the jobs of a hub.
 const readTimeout = 10 * time.Second
 
-// sharedRead serves any number of callers with one read at a time. Each caller gets the outcome of a read that began after its
-// call, so that it is not older than what the caller knows. (singleflight would join a read that began before.)
+// sharedRead runs one read at a time for any number of callers. Each caller gets the result of a read that began after its
+// call, so that the result is not older than what the caller knows. (singleflight would join a read that began before.)
 type sharedRead[T any] struct {
 	mu      sync.Mutex
 	running bool
 	next    *readCall[T]
 }
 
-// readCall is one read. Its value is shared and must not be changed.
+// readCall is one read. Callers share its value and must not change it.
 type readCall[T any] struct {
 	done  chan struct{}
 	began time.Time
@@ -29,7 +29,7 @@ type readCall[T any] struct {
 	err   error
 }
 
-// do returns what read returns, and when it began. spawn runs the reads in the background.
+// do returns the result of read and the time at which it began. spawn runs the reads in the background.
 func (s *sharedRead[T]) do(ctx context.Context, spawn func(func()), read func() (T, error)) (value T, began time.Time, err error) {
 	s.mu.Lock()
 	if s.next == nil {
@@ -49,7 +49,7 @@ func (s *sharedRead[T]) do(ctx context.Context, spawn func(func()), read func() 
 	}
 }
 
-// run reads until nobody has called since the last read began.
+// run reads until no call of do is waiting.
 func (s *sharedRead[T]) run(read func() (T, error)) {
 	for {
 		s.mu.Lock()
@@ -66,7 +66,7 @@ func (s *sharedRead[T]) run(read func() (T, error)) {
 	}
 }
 
-// readActive reads the unfinished jobs of the hub's owner.
+// readActive returns the unfinished jobs of the owner.
 func (h *hub) readActive(ctx context.Context) (snaps []*job.Snapshot, began time.Time, err error) {
 	return h.active.do(ctx, h.feed.wg.Go, func() ([]*job.Snapshot, error) {
 		ctx, cancel := context.WithTimeout(h.ctx, readTimeout)
@@ -75,7 +75,7 @@ func (h *hub) readActive(ctx context.Context) (snaps []*job.Snapshot, began time
 	})
 }
 
-// readCurrent reads the hub's one job.
+// readCurrent returns the state of the one job.
 func (h *hub) readCurrent(ctx context.Context) (snap *job.Snapshot, began time.Time, err error) {
 	return h.current.do(ctx, h.feed.wg.Go, func() (*job.Snapshot, error) {
 		ctx, cancel := context.WithTimeout(h.ctx, readTimeout)
@@ -84,7 +84,7 @@ func (h *hub) readCurrent(ctx context.Context) (snap *job.Snapshot, began time.T
 	})
 }
 
-// run rereads the hub's jobs periodically, in case an event was lost, until the hub ends.
+// run rereads the jobs of the hub periodically, in case an event was lost, until the hub ends.
 func (h *hub) run() {
 	timer := time.NewTimer(h.nextRead())
 	defer timer.Stop()
@@ -103,10 +103,10 @@ func (h *hub) run() {
 	}
 }
 
-// overdue is how long after its deadline a job has certainly ended, or is ended by reading it.
+// overdue is the time after a deadline at which the job is reread. By then it has ended, or the read ends it.
 const overdue = 500 * time.Millisecond
 
-// nextRead returns after how long to reread: the interval, or sooner when the deadline of the one job comes first.
+// nextRead returns the time until the next reread: the interval, or less if the deadline of the one job comes first.
 func (h *hub) nextRead() time.Duration {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -135,7 +135,7 @@ func (h *hub) rereadOne() {
 	// NATS may be unavailable for a moment; the next reread makes up for it.
 }
 
-// rereadAll rereads every active job, and those whose end may have been missed.
+// rereadAll rereads all active jobs, and the jobs whose end may have been missed.
 func (h *hub) rereadAll() {
 	active, began, err := h.readActive(h.ctx)
 	if err != nil {

@@ -7,22 +7,22 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// lateWindow is for how long after the end of a job an older event of it may still arrive.
+// lateWindow is how long after the end of a job an older event of it may still arrive.
 const lateWindow = time.Minute
 
-// shown is the latest event of a job that was sent to the readers, and since when the job has been known.
+// shown is the last event of a job that was sent to the readers, and the time since which the job has been known.
 type shown struct {
 	Event
 	since time.Time
 }
 
-// tracker is what the readers of a hub have been sent: the unfinished jobs, and the recent ends of others, so that events that
-// arrive late for them are recognized.
+// tracker records what was sent to the readers of a hub: the states of unfinished jobs, and recent terminal states, so that late
+// events are recognized.
 type tracker struct {
 	active map[string]shown
-	// positions are the latest queue positions that were sent.
+	// positions are the last queue positions that were sent.
 	positions map[string]position
-	// ended are the ends; since is when they were sent.
+	// ended are the terminal events; since is the time at which they were sent.
 	ended map[string]shown
 }
 
@@ -30,7 +30,7 @@ func newTracker() *tracker {
 	return &tracker{active: make(map[string]shown), positions: make(map[string]position), ended: make(map[string]shown)}
 }
 
-// isNews reports whether a state is news.
+// isNews reports whether a state follows the last one of its job.
 func (t *tracker) isNews(snap *job.Snapshot) bool {
 	return !t.hasEnded(snap.Spec.ID) && snap.Follows(t.active[snap.Spec.ID].Snapshot)
 }
@@ -57,7 +57,7 @@ func (t *tracker) record(e Event) bool {
 	return true
 }
 
-// last returns the latest event of a job.
+// last returns the last event of a job.
 func (t *tracker) last(id string) (Event, bool) {
 	if e, ok := t.active[id]; ok {
 		return e.Event, true
@@ -66,7 +66,7 @@ func (t *tracker) last(id string) (Event, bool) {
 	return e.Event, ok
 }
 
-// setJob replaces the job in the latest event.
+// setJob replaces the job in the last event.
 func (t *tracker) setJob(id string, j *job.Job) {
 	e := t.active[id]
 	e.Job = j
@@ -79,14 +79,14 @@ func (t *tracker) hasEnded(id string) bool {
 	return ok
 }
 
-// forget drops all state of a job.
+// forget drops the state of a job.
 func (t *tracker) forget(id string) {
 	delete(t.active, id)
 	delete(t.positions, id)
 	delete(t.ended, id)
 }
 
-// sweep drops the ends after which no event can arrive any more.
+// sweep drops terminal events that are older than lateWindow.
 func (t *tracker) sweep(now time.Time) {
 	maps.DeleteFunc(t.ended, func(_ string, e shown) bool { return now.Sub(e.since) > lateWindow })
 }

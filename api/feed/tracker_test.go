@@ -23,7 +23,7 @@ func finished(id string) *job.Snapshot {
 	return snap
 }
 
-func TestRosterKnowsNews(t *testing.T) {
+func TestTrackerRecord(t *testing.T) {
 	t.Parallel()
 	known := feed.NewTracker()
 	for i, step := range []struct {
@@ -47,14 +47,14 @@ func TestRosterKnowsNews(t *testing.T) {
 			t.Errorf("step %d, %s %s: news %t", i, step.snap.Spec.ID, step.snap.EventID(), news)
 		}
 	}
-	// What ended is remembered for a while, so that a sweep right behind the end does not matter.
+	// Terminal events are kept for a while, so a sweep right after the end does not drop them.
 	known.Sweep(time.Now())
 	if known.Record(running("j1", 3, 1)) || known.Record(finished("j3")) {
-		t.Error("an end is forgotten at once")
+		t.Error("an end is forgotten too early")
 	}
 }
 
-func TestRosterKnowsPlaces(t *testing.T) {
+func TestTrackerSetPosition(t *testing.T) {
 	t.Parallel()
 	known := feed.NewTracker()
 	known.Record(queued("j1"))
@@ -63,7 +63,7 @@ func TestRosterKnowsPlaces(t *testing.T) {
 		news  bool
 	}{{0, true}, {0, false}, {1, true}, {0, true}} {
 		if news := known.SetPosition("j1", step.ahead); news != step.news {
-			t.Errorf("step %d, place %d: news %t", i, step.ahead, news)
+			t.Errorf("step %d, position %d: news %t", i, step.ahead, news)
 		}
 	}
 	known.Record(running("j1", 1, 1))
@@ -72,7 +72,7 @@ func TestRosterKnowsPlaces(t *testing.T) {
 	}
 }
 
-func TestRosterForgets(t *testing.T) {
+func TestTrackerForget(t *testing.T) {
 	t.Parallel()
 	known := feed.NewTracker()
 	for round := range 50 {
@@ -93,6 +93,6 @@ func TestRosterForgets(t *testing.T) {
 	}
 	known.Sweep(time.Now().Add(2 * time.Minute))
 	if got := known.Size(); got != 0 {
-		t.Errorf("%d entries for nothing", got)
+		t.Errorf("%d entries left", got)
 	}
 }

@@ -14,9 +14,9 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 )
 
-func TestWatchShowsALifeInOrder(t *testing.T) {
+func TestWatchSendsStatesInOrder(t *testing.T) {
 	t.Parallel()
-	r := start(t, still)
+	r := start(t, noRereads)
 	spec := r.push(t, "j1")
 	reader := r.watch(t, spec)
 	if e := next(t, reader); e.ID != "0.0" || e.Job.Status != job.StatusQueued || e.Job.QueuePosition == nil {
@@ -29,7 +29,7 @@ func TestWatchShowsALifeInOrder(t *testing.T) {
 		{Status: job.StatusRunning, Stage: job.StageStoring, Delivery: 2, Step: 1, Attempt: 2},
 	}
 	for i := range stages {
-		r.putAs(t, spec, &stages[i])
+		r.putProgress(t, spec, &stages[i])
 	}
 	for _, p := range stages {
 		e := next(t, reader)
@@ -37,21 +37,21 @@ func TestWatchShowsALifeInOrder(t *testing.T) {
 			t.Errorf("%q shows %+v, want %+v", e.ID, e.Job, p)
 		}
 		if e.Job.QueuePosition != nil {
-			t.Errorf("%q has a place in the queue", e.ID)
+			t.Errorf("%q has a queue position", e.ID)
 		}
 	}
 	r.settle(t, spec)
 	if e := next(t, reader); e.ID != job.EventIDEnd || e.Job.Status != job.StatusSucceeded || e.Job.Result.Text != "done" {
 		t.Errorf("last %q, %+v", e.ID, e.Job)
 	}
-	ended(t, reader, nil)
+	expectEnd(t, reader, nil)
 	reader.Close()
-	ended(t, reader, nil)
+	expectEnd(t, reader, nil)
 }
 
-func TestWatchBeginsWhereTheJobIs(t *testing.T) {
+func TestWatchStartsAtCurrentState(t *testing.T) {
 	t.Parallel()
-	r := start(t, still)
+	r := start(t, noRereads)
 	spec := r.push(t, "j1")
 	r.put(t, spec, 3, 7)
 	before := r.broker.Conn().NumSubscriptions()
@@ -59,13 +59,13 @@ func TestWatchBeginsWhereTheJobIs(t *testing.T) {
 	r.settle(t, spec)
 	reader := r.watch(t, spec)
 	expect(t, reader, "end")
-	ended(t, reader, nil)
-	eventually(t, "the end costs no subscription", func() bool { return r.broker.Conn().NumSubscriptions() == before })
+	expectEnd(t, reader, nil)
+	eventually(t, "the subscription ends", func() bool { return r.broker.Conn().NumSubscriptions() == before })
 }
 
-func TestWatchWhatIsNotThere(t *testing.T) {
+func TestWatchUnknownJob(t *testing.T) {
 	t.Parallel()
-	r := start(t, still)
+	r := start(t, noRereads)
 	r.push(t, "j1", func(s *job.Spec) { s.Owner = "u2" })
 	before := r.broker.Conn().NumSubscriptions()
 	for name, tc := range map[string]struct {
@@ -73,8 +73,8 @@ func TestWatchWhatIsNotThere(t *testing.T) {
 		id     string
 	}{
 		"unknown":          {[]string{owner}, "j2"},
-		"somebody else's":  {[]string{owner, "u3"}, "j1"},
-		"nobody's":         {nil, "j1"},
+		"of another owner": {[]string{owner, "u3"}, "j1"},
+		"no owner":         {nil, "j1"},
 		"a wildcard":       {[]string{"u2"}, "*"},
 		"a longer subject": {[]string{"u2"}, "j1.>"},
 		"empty":            {[]string{"u2"}, ""},
@@ -83,7 +83,7 @@ func TestWatchWhatIsNotThere(t *testing.T) {
 			t.Errorf("%s: %v, %v", name, reader, err)
 		}
 	}
-	if after := r.broker.Conn().NumSubscriptions(); after > before+1 { // One for the answers of all requests.
+	if after := r.broker.Conn().NumSubscriptions(); after > before+1 { // One for the responses to requests.
 		t.Errorf("%d subscriptions, %d before", after, before)
 	}
 	reader, err := r.feed.Watch(t.Context(), []string{owner, "u2"}, "j1")
@@ -92,10 +92,10 @@ func TestWatchWhatIsNotThere(t *testing.T) {
 	expect(t, reader, "0.0")
 }
 
-// TestWatchDropsWhatIsNoNews writes states that are stored and told, and that no reader may see.
-func TestWatchDropsWhatIsNoNews(t *testing.T) {
+// TestWatchSkipsStaleStates writes states that are stored and published, and that no reader may receive.
+func TestWatchSkipsStaleStates(t *testing.T) {
 	t.Parallel()
-	r := start(t, still)
+	r := start(t, noRereads)
 	spec := r.push(t, "j1")
 	reader := r.watch(t, spec)
 	expect(t, reader, "0.0")
@@ -104,50 +104,50 @@ func TestWatchDropsWhatIsNoNews(t *testing.T) {
 	r.put(t, spec, 2, 2)
 	r.put(t, spec, 2, 4)
 	expect(t, reader, "2.3", "2.4")
-	// The broker may forget some of its count when it crashes.
+	// The delivery count may fall when NATS crashes.
 	r.put(t, spec, 1, 9)
 	expect(t, reader, "1.9")
 	r.put(t, spec, 1, 8)
 	r.put(t, spec, 1, 10)
 	r.put(t, spec, 2, 1)
 	expect(t, reader, "1.10", "2.1")
-	// The purge of a progress is no state, and neither is what cannot be read.
+	// The deletion of the progress and undecodable data are no states.
 	must(t, r.store.DeleteProgress(t.Context(), owner, "j1"))
 	for _, event := range []string{broker.EventQueued, broker.EventProgress, broker.EventResult, "other"} {
 		for _, data := range []string{"", "{", `{"v":1}`, `{"v":9}`, "null"} {
-			r.forge(t, "events."+event+"."+owner+".j1", []byte(data))
+			r.publish(t, "events."+event+"."+owner+".j1", []byte(data))
 		}
 	}
-	r.forge(t, "events.queued."+owner+".j1", encoded(t, spec))
+	r.publish(t, "events.queued."+owner+".j1", encoded(t, spec))
 	r.put(t, spec, 2, 2)
 	expect(t, reader, "2.2")
 	r.settle(t, spec)
 	r.put(t, spec, 3, 1)
 	expect(t, reader, "end")
-	ended(t, reader, nil)
+	expectEnd(t, reader, nil)
 }
 
-// TestWatchIsNotSetBack tells readers of an older delivery than the stored one, as happens when it was told between the
-// subscription and the first reading.
-func TestWatchIsNotSetBack(t *testing.T) {
+// TestWatchIgnoresOlderDelivery publishes an event of an older delivery than the stored one, as happens if the event was sent
+// between the subscription and the first read.
+func TestWatchIgnoresOlderDelivery(t *testing.T) {
 	t.Parallel()
-	r := start(t, still)
+	r := start(t, noRereads)
 	spec := r.push(t, "j1")
 	r.put(t, spec, 2, 1)
 	one, all := r.watch(t, spec), r.watchOwner(t, time.Time{})
 	expect(t, one, "2.1")
-	expectOf(t, all, "j1 2.1")
-	r.forge(t, "events.progress."+owner+".j1",
+	expectStates(t, all, "j1 2.1")
+	r.publish(t, "events.progress."+owner+".j1",
 		encoded(t, &job.Progress{ID: "j1", Status: job.StatusRunning, Delivery: 1, Step: 9, Attempt: 1}))
 	r.put(t, spec, 2, 2)
 	expect(t, one, "2.2")
-	expectOf(t, all, "j1 2.2")
+	expectStates(t, all, "j1 2.2")
 }
 
-// TestWatchMissesNoChange lets jobs change and end while they are being subscribed to and read.
+// TestWatchMissesNoChange changes and ends jobs while readers open.
 func TestWatchMissesNoChange(t *testing.T) {
 	t.Parallel()
-	r := start(t, still)
+	r := start(t, noRereads)
 	rounds := 150
 	if testing.Short() {
 		rounds = 20
@@ -180,15 +180,15 @@ func TestWatchMissesNoChange(t *testing.T) {
 				last = p.Delivery
 			}
 		}
-		ended(t, reader, nil)
+		expectEnd(t, reader, nil)
 		writers.Wait()
 	}
 }
 
-// TestReadersShareASubscription counts what the process asks of NATS.
-func TestReadersShareASubscription(t *testing.T) {
+// TestReadersShareSubscription counts the subscriptions of the process.
+func TestReadersShareSubscription(t *testing.T) {
 	t.Parallel()
-	r := start(t, still)
+	r := start(t, noRereads)
 	spec, other := r.push(t, "j1"), r.push(t, "j2")
 	count := r.broker.Conn().NumSubscriptions
 	before := count()
@@ -205,81 +205,81 @@ func TestReadersShareASubscription(t *testing.T) {
 	}
 	expect(t, second, "0.0")
 	second.Close()
-	ended(t, second, context.Canceled)
+	expectEnd(t, second, context.Canceled)
 	for i, reader := range readers {
 		if got := count(); got != before+1 {
-			t.Errorf("%d subscriptions before reader %d of 10 leaves", got-before, i)
+			t.Errorf("%d subscriptions before reader %d of 10 closes", got-before, i)
 		}
 		expect(t, reader, "0.0")
 		reader.Close()
-		ended(t, reader, context.Canceled)
+		expectEnd(t, reader, context.Canceled)
 	}
 	if got := count(); got != before {
-		t.Errorf("%d subscriptions for nobody", got-before)
+		t.Errorf("%d subscriptions without readers", got-before)
 	}
-	// The next one begins anew.
+	// The next reader subscribes again.
 	again := r.watch(t, spec)
 	r.settle(t, spec)
 	expect(t, again, "0.0", "end")
-	ended(t, again, nil)
+	expectEnd(t, again, nil)
 	if got := count(); got != before {
 		t.Errorf("%d subscriptions after the end", got-before)
 	}
 }
 
-func TestWatchFindsWhatWasNotTold(t *testing.T) {
+func TestWatchFindsLostEvents(t *testing.T) {
 	t.Parallel()
 	r := start(t, feed.Config{Tick: time.Hour, Reread: 20 * time.Millisecond})
 	spec := r.push(t, "j1")
-	r.mute(t)
+	r.disableEvents(t)
 	one, all := r.watch(t, spec), r.watchOwner(t, time.Time{})
 	expect(t, one, "0.0")
-	expectOf(t, all, "j1 0.0")
+	expectStates(t, all, "j1 0.0")
 	r.put(t, spec, 1, 1)
 	expect(t, one, "1.1")
-	expectOf(t, all, "j1 1.1")
+	expectStates(t, all, "j1 1.1")
 	r.push(t, "j2")
-	expectOf(t, all, "j2 0.0")
+	expectStates(t, all, "j2 0.0")
 	r.settle(t, spec)
 	expect(t, one, "end")
-	expectOf(t, all, "j1 end")
-	ended(t, one, nil)
+	expectStates(t, all, "j1 end")
+	expectEnd(t, one, nil)
 }
 
-// TestWatchEndsAnOverdueJob shows that a job without a worker ends for its watchers at its deadline.
-func TestWatchEndsAnOverdueJob(t *testing.T) {
+// TestWatchEndsOverdueJob checks that a job without a worker ends for its readers at its deadline.
+func TestWatchEndsOverdueJob(t *testing.T) {
 	t.Parallel()
 	r := start(t, feed.Config{Tick: time.Hour, Reread: 20 * time.Millisecond})
 	spec := r.push(t, "j1", func(s *job.Spec) { s.Deadline = job.At(time.Now().Add(200 * time.Millisecond)) })
-	r.mute(t)
+	r.disableEvents(t)
 	reader := r.watch(t, spec)
 	if e := next(t, reader); e.ID != "0.0" && e.ID != job.EventIDEnd {
 		t.Errorf("first %q", e.ID)
 	} else if e.ID == job.EventIDEnd {
-		t.Skip("the deadline passed before the first reading")
+		t.Skip("the deadline passed before the first read")
 	}
 	if e := next(t, reader); e.ID != job.EventIDEnd || e.Job.Error.Code != job.CodeDeadline {
 		t.Errorf("last %q, %+v", e.ID, e.Job)
 	}
-	ended(t, reader, nil)
+	expectEnd(t, reader, nil)
 }
 
-func TestWatchOfAJobThatVanishes(t *testing.T) {
+func TestWatchRemovedJob(t *testing.T) {
 	t.Parallel()
 	r := start(t, feed.Config{Tick: time.Hour, Reread: 20 * time.Millisecond})
 	spec := r.push(t, "j1")
 	reader := r.watch(t, spec)
 	expect(t, reader, "0.0")
-	r.leave(t, spec)
-	ended(t, reader, jobs.ErrNotFound)
+	r.removeFromQueue(t, spec)
+	expectEnd(t, reader, jobs.ErrNotFound)
 }
 
-func TestReaderEndsWithItsContext(t *testing.T) {
+func TestReaderEndsWithContext(t *testing.T) {
 	t.Parallel()
-	r := start(t, still)
+	r := start(t, noRereads)
 	spec := r.push(t, "j1")
 	before := r.broker.Conn().NumSubscriptions()
-	why := errors.New("why")
+	cause := errors.New("cause")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	one, err := r.feed.Watch(ctx, []string{owner}, "j1")
 	must(t, err)
@@ -287,27 +287,27 @@ func TestReaderEndsWithItsContext(t *testing.T) {
 	must(t, err)
 	expect(t, one, "0.0")
 	expect(t, all, "0.0")
-	cancel(why)
-	ended(t, one, why)
-	ended(t, all, why)
+	cancel(cause)
+	expectEnd(t, one, cause)
+	expectEnd(t, all, cause)
 	if got := r.broker.Conn().NumSubscriptions(); got != before {
 		t.Errorf("%d subscriptions, %d before", got, before)
 	}
 	if _, err := r.feed.Watch(ctx, []string{owner}, spec.ID); err == nil {
-		t.Error("a caller that is gone may watch")
+		t.Error("a canceled caller can watch")
 	}
 	if _, err := r.feed.WatchOwner(ctx, owner, time.Time{}); err == nil {
-		t.Error("a caller that is gone may watch all")
+		t.Error("a canceled caller can watch all")
 	}
 	if got := r.broker.Conn().NumSubscriptions(); got != before {
 		t.Errorf("%d subscriptions, %d before", got, before)
 	}
 }
 
-// TestWatchSeesTheDeadline has nobody but the reader look at a job whose time is up.
-func TestWatchSeesTheDeadline(t *testing.T) {
+// TestWatchRereadsAtDeadline checks that the feed itself rereads a job at its deadline.
+func TestWatchRereadsAtDeadline(t *testing.T) {
 	t.Parallel()
-	r := start(t, still)
+	r := start(t, noRereads)
 	spec := r.push(t, "j1", func(s *job.Spec) { s.Deadline = job.At(time.Now().Add(300 * time.Millisecond)) })
 	reader := r.watch(t, spec)
 	expect(t, reader, "0.0")
@@ -315,5 +315,5 @@ func TestWatchSeesTheDeadline(t *testing.T) {
 	if e.ID != job.EventIDEnd || e.Job.Error == nil || e.Job.Error.Code != job.CodeDeadline || e.Job.FinishedAt.Before(spec.Deadline.Time) {
 		t.Errorf("%+v", e.Job)
 	}
-	ended(t, reader, nil)
+	expectEnd(t, reader, nil)
 }

@@ -171,7 +171,7 @@ func TestResetEmails(t *testing.T) {
 	i.Do(t, http.MethodPost, "/api/auth/forgot-password", fields{"email": "ann@example.org"})
 	timeout := time.NewTimer(hang)
 	defer timeout.Stop()
-	for !strings.Contains(log.String(), "cannot send e-mail") {
+	for !strings.Contains(log.String(), "cannot send email") {
 		select {
 		case <-log.written:
 		case <-timeout.C:

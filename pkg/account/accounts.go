@@ -14,18 +14,18 @@ import (
 )
 
 var (
-	// ErrTaken is returned for an address that has an account already.
-	ErrTaken = errors.New("the address has an account already")
-	// ErrCredentials is returned for a wrong password, and for an address without an account.
+	// ErrTaken is returned when an account with the address exists.
+	ErrTaken = errors.New("an account with this address exists")
+	// ErrCredentials is returned for a wrong password or an unknown address.
 	ErrCredentials = errors.New("wrong address or password")
-	// ErrDisabled is returned for an account that is disabled.
+	// ErrDisabled is returned for a disabled account.
 	ErrDisabled = errors.New("the account is disabled")
 	// ErrToken is returned for a token that is forged, expired, revoked or missing.
-	ErrToken = errors.New("the token is not valid or has expired")
+	ErrToken = errors.New("the token is invalid or has expired")
 	// ErrUnknown is returned for an account that does not exist.
 	ErrUnknown = errors.New("no such account")
 	// ErrStale is returned for an operation that requires a sign-in within FreshAge.
-	ErrStale = errors.New("too long since the person signed in")
+	ErrStale = errors.New("the sign-in is too long ago")
 	// ErrFull is returned when NATS has no room.
 	ErrFull = kv.ErrFull
 )
@@ -55,13 +55,13 @@ type Option func(*Accounts)
 // WithClock replaces time.Now.
 func WithClock(now func() time.Time) Option { return func(a *Accounts) { a.now = now } }
 
-// New opens the accounts of a broker. secret is JWT_SECRET. It costs two requests.
+// New returns the accounts stored in a broker. secret is JWT_SECRET. It costs two requests.
 func New(ctx context.Context, b *broker.Broker, cfg Config, secret []byte, options ...Option) (*Accounts, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
 	if len(secret) == 0 {
-		return nil, errors.New("open accounts: no secret")
+		return nil, errors.New("open accounts: the secret is empty")
 	}
 	js := b.JetStream()
 	users, err := js.Stream(ctx, broker.UsersStream)
@@ -70,7 +70,7 @@ func New(ctx context.Context, b *broker.Broker, cfg Config, secret []byte, optio
 	}
 	tokens, err := js.Stream(ctx, broker.ResetsStream)
 	if err != nil {
-		return nil, fmt.Errorf("open tokens of accounts: %w", err)
+		return nil, fmt.Errorf("open account tokens: %w", err)
 	}
 	a := &Accounts{
 		js: js, usersStream: users, cfg: cfg, secret: secret, hasher: newHasher(cfg.parameters()), now: time.Now,
@@ -78,7 +78,7 @@ func New(ctx context.Context, b *broker.Broker, cfg Config, secret []byte, optio
 		links:     kv.New(js, users, kv.Config[googleLink]{Name: "Google link", Check: (*googleLink).check}),
 		deletions: kv.New(js, users, kv.Config[storedDeletion]{Name: "deletion"}),
 		probes:    kv.New(js, users, kv.Config[string]{Name: "probe"}),
-		tokens:    kv.New(js, tokens, kv.Config[emailToken]{Name: "e-mail token", Check: (*emailToken).check}),
+		tokens:    kv.New(js, tokens, kv.Config[emailToken]{Name: "email token", Check: (*emailToken).check}),
 		signups:   kv.New(js, tokens, kv.Config[signups]{Name: "sign-ups", Check: (*signups).check, Lenient: true, TTL: (*signups).ttl}),
 		consumed:  kv.New(js, tokens, kv.Config[int]{Name: "use of a token"}),
 	}
@@ -96,9 +96,9 @@ func (a *Accounts) Rename(ctx context.Context, u *User, username string) (*User,
 	})
 }
 
-// Delete removes an account, the tokens that were e-mailed to it and its link to Google. Everything else that belongs to it
-// is removed by its owners beforehand. Its session tokens are invalid from then on, whoever takes the address next. It fails
-// with ErrUnknown, and with kv.ErrConflict when the account was changed at the same moment.
+// Delete removes an account, its email tokens and its link to Google. The caller must have removed all other data of the
+// account. Its session tokens are invalid from then on, even if the address is registered again. It returns ErrUnknown, or
+// kv.ErrConflict when the account was changed concurrently.
 func (a *Accounts) Delete(ctx context.Context, u *User) error {
 	stored, revision, err := a.read(ctx, keyOf(u.Email))
 	if err != nil {
@@ -112,16 +112,16 @@ func (a *Accounts) Delete(ctx context.Context, u *User) error {
 			return err
 		}
 	}
-	// The link goes before the account, so that no link to a missing account is left: without the link the account is still
-	// found by its address, and a deletion that died in between is repeated.
+	// Remove the link before the account, so that no link to a missing account is left: without the link the account is still
+	// found by its address, and an interrupted deletion is repeated.
 	if err := a.removeGoogleLink(ctx, stored); err != nil {
 		return err
 	}
-	// A marker and not a purge: NATS does not write down that a record was replaced by a newer one, so that a server which is
-	// killed right after a purge finds the record before the last one in its files, and the account would be back. Only the
-	// revision that was read is deleted: the address may have a new account by now.
+	// Write a delete marker instead of purging: NATS does not record on disk that a record was replaced, so a server that is
+	// killed right after a purge would restore the previous revision of the account. Delete only the revision that was read:
+	// the address may have a new account by now.
 	if err := a.users.Delete(ctx, broker.UserSubject(keyOf(u.Email)), revision); err != nil {
 		return err
 	}
-	return a.removeGoogleLink(ctx, stored) // Somebody may have signed in in between.
+	return a.removeGoogleLink(ctx, stored) // A concurrent sign-in may have stored it again.
 }

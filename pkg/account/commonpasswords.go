@@ -9,8 +9,7 @@ import (
 //go:embed common_passwords.txt
 var commonPasswordList string
 
-// commonPasswords holds the passwords that are guessed first, in lower case. Those shorter than MinPassword are refused
-// anyway.
+// commonPasswords holds the most common passwords of at least MinPassword characters, in lower case.
 var commonPasswords = sync.OnceValue(func() map[string]bool {
 	set := make(map[string]bool)
 	for password := range strings.Lines(commonPasswordList) {

@@ -17,22 +17,20 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/kv"
 )
 
-// Deletion is the deletion of an account, which is under way or was completed a short while ago. It is stored before
-// anything is removed, so that it is completed whichever process dies.
+// Deletion is a pending or recently completed deletion of an account. It is stored before anything is removed, so that
+// another process can complete it.
 type Deletion struct {
 	// Owner identifies the owner whose data is removed.
 	Owner string
 	// Started is when the deletion was requested.
 	Started time.Time
-	// AccountGone says that the account itself is removed. What is left of the deletion then is a marker without content.
+	// AccountGone reports that the account itself is removed and that the stored deletion is only a marker.
 	AccountGone bool
-	// key is that of the account.
-	key string
-	// revision is that of the stored deletion.
-	revision uint64
+	key         string // key of the account
+	revision    uint64 // revision of the stored deletion
 }
 
-// storedDeletion is a deletion that has begun, as it is stored. Once the account is gone it is replaced by an empty message
+// storedDeletion is the stored form of a Deletion. Once the account is removed it is replaced by a marker: an empty message
 // with headers.
 type storedDeletion struct {
 	V       int      `json:"v"`
@@ -40,14 +38,14 @@ type storedDeletion struct {
 	Started job.Time `json:"startedAt"`
 }
 
-// The headers of the marker that is left of a deletion.
+// The headers of a marker.
 const (
 	headerKey     = "Account-Key"
 	headerStarted = "Deletion-Started"
 )
 
-// BeginDeletion stores that an account is to be deleted. From then on the sweeper of some process completes the deletion,
-// even if this process dies. It fails with ErrFull and costs one acknowledged publish.
+// BeginDeletion stores a deletion of an account. If this process dies, the sweeper of another one completes the deletion. It
+// returns ErrFull when NATS has no room. It costs one acknowledged publish.
 func (a *Accounts) BeginDeletion(ctx context.Context, u *User) (*Deletion, error) {
 	d := &Deletion{Owner: u.Owner(), Started: a.now(), key: keyOf(u.Email)}
 	var err error
@@ -58,10 +56,10 @@ func (a *Accounts) BeginDeletion(ctx context.Context, u *User) (*Deletion, error
 	return d, nil
 }
 
-// RemoveAccount removes the account itself with its links and tokens, and leaves a marker of the deletion without content. It
-// may be repeated. It costs a handful of requests.
+// RemoveAccount removes the account with its links and tokens and replaces the stored deletion by a marker. It is idempotent.
+// It costs a handful of requests.
 func (a *Accounts) RemoveAccount(ctx context.Context, d *Deletion) error {
-	// Somebody may sign in at this moment, which changes the account.
+	// A concurrent sign-in changes the account.
 	if err := kv.Retry(ctx, func() error { return a.deleteOf(ctx, d) }); err != nil {
 		return err
 	}
@@ -83,7 +81,7 @@ func (a *Accounts) RemoveAccount(ctx context.Context, d *Deletion) error {
 	return nil
 }
 
-// deleteOf deletes the account of a deletion, unless its address has no account or another one by now.
+// deleteOf deletes the account of a deletion, unless the address no longer has an account or has a new one.
 func (a *Accounts) deleteOf(ctx context.Context, d *Deletion) error {
 	u, _, err := a.read(ctx, d.key)
 	if err == nil && u.Owner() == d.Owner {
@@ -95,8 +93,7 @@ func (a *Accounts) deleteOf(ctx context.Context, d *Deletion) error {
 	return err
 }
 
-// removeTokens removes the tokens that were e-mailed to a deleted account, and leaves those of a later account with its
-// address.
+// removeTokens removes the email tokens of a deleted account, but not those of a later account with the same address.
 func (a *Accounts) removeTokens(ctx context.Context, d *Deletion) error {
 	for _, subject := range tokenSubjects(d.key) {
 		e, err := a.tokens.Get(ctx, subject)
@@ -113,18 +110,17 @@ func (a *Accounts) removeTokens(ctx context.Context, d *Deletion) error {
 	return nil
 }
 
-// DeletionPending reports whether the account of an owner is being deleted or was deleted a short while ago. It costs one
-// request.
+// DeletionPending reports whether a deletion or its marker is stored for an owner. It costs one request.
 func (a *Accounts) DeletionPending(ctx context.Context, owner string) (bool, error) {
 	e, err := a.deletions.Get(ctx, broker.DeletionSubject(owner))
 	if e.Revision > 0 || errors.Is(err, kv.ErrNotFound) {
-		return e.Revision > 0, nil // With a revision there is a deletion or its marker.
+		return e.Revision > 0, nil // A marker is ErrNotFound with a revision.
 	}
 	return false, err
 }
 
-// Deletions returns all deletions that are not forgotten, the oldest first. It leaves out those that it cannot decode and
-// returns an error besides the others then. It costs one request for each five hundred.
+// Deletions returns all stored deletions and markers, the oldest first. It skips those that it cannot decode and returns an
+// error along with the others. It costs one request per 500 deletions.
 func (a *Accounts) Deletions(ctx context.Context) ([]*Deletion, error) {
 	var list []*Deletion
 	var malformed error
@@ -142,8 +138,8 @@ func (a *Accounts) Deletions(ctx context.Context) ([]*Deletion, error) {
 	return list, err
 }
 
-// Restored reports whether a deleted account exists again, as after an import. What belongs to it must not be removed then.
-// It costs one request.
+// Restored reports whether a deleted account exists again, for example after an import. Its data must not be removed then. It
+// costs one request.
 func (a *Accounts) Restored(ctx context.Context, d *Deletion) (bool, error) {
 	u, _, err := a.read(ctx, d.key)
 	if errors.Is(err, ErrUnknown) {
@@ -152,8 +148,8 @@ func (a *Accounts) Restored(ctx context.Context, d *Deletion) (bool, error) {
 	return err == nil && d.AccountGone && u.Owner() == d.Owner, err
 }
 
-// decodeDeletion decodes a stored deletion or its marker. It returns nil for one of a newer version of the program, which
-// completes it.
+// decodeDeletion decodes a stored deletion or its marker. It returns nil for a deletion that a newer version of the program
+// has stored and will complete.
 func decodeDeletion(msg *jetstream.RawStreamMsg) (*Deletion, error) {
 	d := &Deletion{
 		Owner: msg.Subject[strings.LastIndexByte(msg.Subject, '.')+1:], Started: msg.Time, AccountGone: len(msg.Data) == 0,

@@ -6,10 +6,10 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// email is a text for an e-mail. {link} stands for a link.
+// email is the template of an email. {link} is replaced by the link.
 type email struct{ subject, text string }
 
-// inLang returns the text in a language, or else in English.
+// inLang returns the template in a language, or in English if there is none.
 func inLang(texts map[job.Lang]email, lang job.Lang) email {
 	if e, ok := texts[lang]; ok {
 		return e
@@ -17,7 +17,7 @@ func inLang(texts map[job.Lang]email, lang job.Lang) email {
 	return texts[job.English]
 }
 
-// ResetEmail returns the subject and the text of the e-mail with the link of a password reset.
+// ResetEmail returns the subject and text of the email with the link of a password reset.
 func ResetEmail(link string, lang job.Lang) (subject, text string) {
 	e := inLang(resetEmail, lang)
 	return e.subject, strings.ReplaceAll(e.text, "{link}", link)
@@ -30,7 +30,7 @@ We received a request to set a new password for your Text2Image Audio account. T
 
 {link}
 
-The link works once and expires in 24 hours. If you did not ask for it, ignore this e-mail: your password stays the same.
+The link works once and expires in 24 hours. If you did not ask for it, ignore this email: your password stays the same.
 `},
 	job.Chinese: {"设置新密码", `您好！
 
@@ -42,20 +42,20 @@ The link works once and expires in 24 hours. If you did not ask for it, ignore t
 `},
 }
 
-// VerificationEmail returns the subject and the text of the e-mail with the link that confirms an address.
+// VerificationEmail returns the subject and text of the email with the link that confirms an address.
 func VerificationEmail(link string, lang job.Lang) (subject, text string) {
 	e := inLang(verificationEmail, lang)
 	return e.subject, strings.ReplaceAll(e.text, "{link}", link)
 }
 
 var verificationEmail = map[job.Lang]email{
-	job.English: {"Confirm your e-mail address", `Hello,
+	job.English: {"Confirm your email address", `Hello,
 
 A Text2Image Audio account was created with this address. If that was you, open this link to confirm it:
 
 {link}
 
-The link works once and expires in 24 hours. If it was not you, ignore this e-mail: without the confirmation, the account cannot be used to create anything.
+The link works once and expires in 24 hours. If it was not you, ignore this email: without the confirmation, the account cannot be used to create anything.
 `},
 	job.Chinese: {"确认您的邮箱地址", `您好！
 
@@ -67,29 +67,27 @@ The link works once and expires in 24 hours. If it was not you, ignore this e-ma
 `},
 }
 
-// Notice is a change of an account of which its owner is told.
+// Notice is a change of an account that its owner is notified of.
 type Notice string
 
 // The notices.
 const (
-	// NoticePassword is for a new password.
-	NoticePassword Notice = "password"
-	// NoticeGoogle is for a Google account that was linked.
-	NoticeGoogle Notice = "google"
+	NoticePassword Notice = "password" // the password was changed
+	NoticeGoogle   Notice = "google"   // a Google account was linked
 )
 
-// NoticeEmail returns the subject and the text of the e-mail that tells of a change.
+// NoticeEmail returns the subject and text of the email about a change.
 func NoticeEmail(about Notice, lang job.Lang) (subject, text string) {
 	e := inLang(noticeEmails[about], lang)
 	return e.subject, e.text
 }
 
-// noticeEmails hold no link, so that users do not get used to following one.
+// noticeEmails contain no link, so that users do not get used to following one.
 var noticeEmails = map[Notice]map[job.Lang]email{
 	NoticePassword: {
 		job.English: {"Your password was changed", `Hello,
 
-The password of your Text2Image Audio account was changed just now. Everybody who was signed in with the old password has been signed out.
+The password of your Text2Image Audio account was just changed. All existing sessions have been signed out.
 
 If that was you, there is nothing to do. If it was not, open the page, choose "Forgot the password?" and set a new password.
 `},
@@ -103,9 +101,9 @@ If that was you, there is nothing to do. If it was not, open the page, choose "F
 	NoticeGoogle: {
 		job.English: {"A Google account was linked to your account", `Hello,
 
-A Google account was linked to your Text2Image Audio account just now and can be used to sign in.
+A Google account was just linked to your Text2Image Audio account and can now be used to sign in.
 
-If that was you, there is nothing to do. If it was not, open the page, choose "Forgot the password?" and set a new password: this signs everybody out and removes the link.
+If that was you, there is nothing to do. If it was not, open the page, choose "Forgot the password?" and set a new password: this signs out all sessions and removes the link.
 `},
 		job.Chinese: {"您的账户已关联 Google 账户", `您好！
 

@@ -18,15 +18,15 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/kv"
 )
 
-// emailToken is the token in the link of an e-mail as it is stored, one of each purpose for an account: a later one replaces
-// an earlier one.
+// emailToken is the stored form of a token in an emailed link. An account has at most one for each purpose: a new one replaces
+// the last.
 type emailToken struct {
 	V int `json:"v"`
-	// Secret is the hash of what only the e-mail holds.
+	// Secret is the hash of the secret part of the token.
 	Secret string `json:"secret"`
 	UserID string `json:"userId"`
-	// TokenVersion is the account's when the token was made. A new password raises it and so revokes a password reset in the
-	// same write.
+	// TokenVersion is that of the account when the token was created. A new password raises the account's TokenVersion, which
+	// revokes a password reset in the same write.
 	TokenVersion int      `json:"tokenVersion"`
 	Expires      job.Time `json:"expires"`
 }
@@ -41,19 +41,18 @@ func (t *emailToken) check() error {
 // foundToken is a stored token that a request has presented.
 type foundToken struct {
 	emailToken
-	// key is that of the account.
-	key      string
+	key      string // key of the account
 	subject  string
 	revision uint64
 }
 
-// secretBytes is the length of the part of a token that cannot be guessed. The key of the account stands before it.
+// secretBytes is the length of the secret part of a token, which follows the key of the account.
 const secretBytes = 32
 
-// errNoToken is returned for a token that is unknown, expired, used or replaced by a later one.
-var errNoToken = errors.New("no such e-mail token")
+// errNoToken is returned for a token that is unknown, expired, used or replaced by a newer one.
+var errNoToken = errors.New("no such email token")
 
-// createToken stores the hash of a new token of an account under a subject and returns the token. It fails with ErrUnknown
+// createToken stores the hash of a new token of an account under a subject and returns the token. It returns ErrUnknown
 // when the account was deleted meanwhile.
 func (a *Accounts) createToken(ctx context.Context, u *User, subject string, age time.Duration) (string, error) {
 	token := make([]byte, sha256.Size+secretBytes)
@@ -72,7 +71,7 @@ func (a *Accounts) createToken(ctx context.Context, u *User, subject string, age
 	stored, _, err := a.read(ctx, keyOf(u.Email))
 	switch {
 	case errors.Is(err, ErrUnknown), err == nil && stored.ID != u.ID:
-		// The deletion may have looked for tokens before this one was stored.
+		// The deletion may have removed the tokens before this one was stored.
 		if err := a.tokens.PurgeRevision(ctx, subject, revision); err != nil {
 			return "", err
 		}
@@ -83,8 +82,8 @@ func (a *Accounts) createToken(ctx context.Context, u *User, subject string, age
 	return base64.RawURLEncoding.EncodeToString(token), nil
 }
 
-// findToken returns the stored token that a request presents, if it is valid. subject returns where tokens of the purpose
-// are stored for the key of an account. It fails with errNoToken.
+// findToken returns the stored token that a request presents, or errNoToken when it is invalid. subject returns the subject of
+// the token of an account by the key of the account.
 func (a *Accounts) findToken(ctx context.Context, token string, subject func(key string) string) (*foundToken, error) {
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(token)
 	if err != nil || len(raw) != sha256.Size+secretBytes {
@@ -103,7 +102,7 @@ func (a *Accounts) findToken(ctx context.Context, token string, subject func(key
 	return &foundToken{emailToken: e.Value, key: key, subject: e.Key, revision: e.Revision}, nil
 }
 
-// useToken edits the account of a token and removes the token. It fails with errNoToken when the account is gone.
+// useToken edits the account of a token and removes the token. It returns errNoToken when the account no longer exists.
 func (a *Accounts) useToken(ctx context.Context, t *foundToken, edit func(*User) error) (*User, error) {
 	u, err := a.change(ctx, t.key, func(u *User) error {
 		if u.ID != t.UserID {
@@ -117,18 +116,18 @@ func (a *Accounts) useToken(ctx context.Context, t *foundToken, edit func(*User)
 	if err != nil {
 		return nil, err
 	}
-	// The edit has made it invalid, whether it can be removed or not.
+	// If this fails, the token expires; the edit has already made it invalid.
 	_ = a.tokens.PurgeRevision(ctx, t.subject, t.revision)
 	return u, nil
 }
 
-// secretHash is how the secret part of a token is stored.
+// secretHash returns the stored form of the secret part of a token.
 func secretHash(token []byte) string {
 	sum := sha256.Sum256(token[sha256.Size:])
 	return hex.EncodeToString(sum[:])
 }
 
-// tokenSubjects returns where tokens are stored that were e-mailed to the address of an account.
+// tokenSubjects returns the subjects of the email tokens of an account.
 func tokenSubjects(key string) []string {
 	return []string{broker.ResetSubject(key), broker.VerificationSubject(key)}
 }

@@ -64,11 +64,11 @@ func Rounds(stored, parameters Password) int {
 }
 
 // WithPauses changes the pauses before retries.
-func WithPauses(p ...time.Duration) MailerOption { return func(r *Mailer) { r.retryDelays = p } }
+func WithPauses(p ...time.Duration) MailerOption { return func(m *Mailer) { m.retryDelays = p } }
 
 // WithSenders has at most n e-mails sent at once.
 func WithSenders(n int) MailerOption {
-	return func(r *Mailer) { r.senders = make(chan struct{}, n) }
+	return func(m *Mailer) { m.senders = make(chan struct{}, n) }
 }
 
 // MaxSenders is how many e-mails are sent at once.

@@ -15,33 +15,33 @@ import (
 )
 
 var (
-	// ErrUnverified is returned for a Google account whose address Google has not verified, or that has none.
+	// ErrUnverified is returned for a Google account without an address that Google has verified.
 	ErrUnverified = errors.New("google has not verified the address")
-	// ErrLinkRequired is returned when the address of a Google account has an account here that the Google account does not
-	// open: its owner has to sign in with the password and link the two.
-	ErrLinkRequired = errors.New("the address has an account that is not linked to google")
-	// ErrOtherGoogle is returned when the account in question is linked to another Google account.
+	// ErrLinkRequired is returned when the address of a Google account belongs to an account that is not linked to it: its
+	// owner has to sign in with the password and link the two.
+	ErrLinkRequired = errors.New("the account with this address is not linked to google")
+	// ErrOtherGoogle is returned when the account is linked to another Google account.
 	ErrOtherGoogle = errors.New("the account is linked to another google account")
-	// ErrLinked is returned when a Google account opens another account already.
-	ErrLinked = errors.New("the google account opens another account")
-	// ErrNoPassword is returned when an account would be left without a way to sign in.
+	// ErrLinked is returned when a Google account is linked to another account.
+	ErrLinked = errors.New("the google account is linked to another account")
+	// ErrNoPassword is returned when unlinking would leave an account without a way to sign in.
 	ErrNoPassword = errors.New("the account has no password")
 )
 
 // ProviderGoogle is the AuthProvider of accounts that were created with Google.
 const ProviderGoogle = "google"
 
-// GoogleIdentity is the Google account that somebody has signed in to.
+// GoogleIdentity describes the Google account that a user has signed in to.
 type GoogleIdentity struct {
 	// Subject is Google's ID of the account, which never changes and is never reused.
 	Subject string
 	Email   string
-	// Verified says that Google has verified the address.
+	// Verified reports whether Google has verified the address.
 	Verified              bool
 	Name, Picture, Locale string
 }
 
-// googleInfo is what is stored of a Google account, as the system before did.
+// googleInfo is the stored form of a GoogleIdentity, in the format of the Cloudflare system.
 type googleInfo struct {
 	ID      string `json:"id"`
 	Name    string `json:"name,omitempty"`
@@ -49,13 +49,13 @@ type googleInfo struct {
 	Locale  string `json:"locale,omitempty"`
 }
 
-// maxPictureURL bounds the URL of a picture, in bytes.
+// maxPictureURL bounds the URL of an avatar, in bytes.
 const maxPictureURL = 2048
 
-// usable reports whether somebody can sign in with a Google account.
+// usable reports whether a Google account can be used to sign in.
 func (g GoogleIdentity) usable() bool { return g.Verified && ValidEmail(g.Email) && g.Subject != "" }
 
-// info returns what is stored of a Google account.
+// info returns the stored form of g.
 func (g GoogleIdentity) info() json.RawMessage {
 	picture := g.Picture
 	if !isPictureURL(picture) {
@@ -67,12 +67,12 @@ func (g GoogleIdentity) info() json.RawMessage {
 	}
 	data, err := json.Marshal(googleInfo{ID: g.Subject, Name: toUsername(g.Name), Picture: picture, Locale: locale})
 	if err != nil {
-		return nil // Strings alone can always be encoded.
+		return nil // Cannot happen: all fields are strings.
 	}
 	return data
 }
 
-// isPictureURL reports whether a page may load a picture from a URL: https, or http on this machine.
+// isPictureURL reports whether a page may load an avatar from a URL: https, or http on loopback.
 func isPictureURL(raw string) bool {
 	u, err := url.Parse(raw)
 	if err != nil || u.Host == "" || len(raw) > maxPictureURL {
@@ -82,7 +82,7 @@ func isPictureURL(raw string) bool {
 	return u.Scheme == "https" || (u.Scheme == "http" && err == nil && addr.IsLoopback())
 }
 
-// username returns a name that CheckUsername accepts.
+// username returns a name for the account that passes CheckUsername.
 func (g GoogleIdentity) username() string {
 	if name := toUsername(g.Name); name != "" {
 		return name
@@ -91,7 +91,7 @@ func (g GoogleIdentity) username() string {
 	return toUsername(local)
 }
 
-// toUsername shortens and cleans any text so that CheckUsername accepts it.
+// toUsername removes control characters from a text and shortens it to MaxUsername.
 func toUsername(name string) string {
 	name = strings.TrimSpace(strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || r == utf8.RuneError {
@@ -105,7 +105,7 @@ func toUsername(name string) string {
 	return name
 }
 
-// google returns what is stored of the Google account in a record; its ID is empty when there is none.
+// google returns the stored Google account; its ID is empty when there is none.
 func (u *User) google() googleInfo {
 	var info googleInfo
 	if len(u.GoogleInfo) == 0 || json.Unmarshal(u.GoogleInfo, &info) != nil {
@@ -119,7 +119,7 @@ func (u *User) googleID() string { return u.google().ID }
 // HasGoogle reports whether a Google account is linked.
 func (u *User) HasGoogle() bool { return u.googleID() != "" }
 
-// Avatar returns the URL of the picture of the linked Google account, "" when there is none.
+// Avatar returns the URL of the image of the linked Google account, or "" when there is none.
 func (u *User) Avatar() string {
 	info := u.google()
 	if info.ID == "" || !isPictureURL(info.Picture) {
@@ -128,13 +128,13 @@ func (u *User) Avatar() string {
 	return info.Picture
 }
 
-// SignInGoogle returns the account that a Google account opens, and records the time. An account is found by the ID of the
-// Google account and not by its address, which may change hands. If the ID is new here, an account with the address is opened
-// only if its record names this Google account, or if it was created with Google and names none and has no password. If the
-// address is new as well, a new account is created, unless admit fails.
+// SignInGoogle returns the account of a Google account and records the time of the sign-in. It finds the account by the ID of
+// the Google account and not by its address, which may be reassigned. If the ID is unknown, it returns the account with the
+// address only if that names this Google account, or if it was created with Google, names none and has no password. If the
+// address is unknown as well, it creates an account, unless admit returns an error.
 //
-// It fails with ErrUnverified, ErrLinkRequired, ErrOtherGoogle, ErrDisabled, and with what admit fails with. It costs four
-// requests, for a new account six.
+// It returns ErrUnverified, ErrLinkRequired, ErrOtherGoogle, ErrDisabled, or the error of admit. It costs four requests, or
+// six for a new account.
 func (a *Accounts) SignInGoogle(ctx context.Context, g GoogleIdentity, admit func() error) (u *User, err error) {
 	if !g.usable() {
 		return nil, ErrUnverified
@@ -155,8 +155,7 @@ func (a *Accounts) SignInGoogle(ctx context.Context, g GoogleIdentity, admit fun
 	return u, nil
 }
 
-// findOrCreateByGoogle returns the account that a Google account opens. It fails with kv.ErrConflict when it has to be
-// repeated.
+// findOrCreateByGoogle returns the account of a Google account. It returns kv.ErrConflict when the caller must retry.
 func (a *Accounts) findOrCreateByGoogle(ctx context.Context, g GoogleIdentity, admit func() error) (*User, error) {
 	u, revision, err := a.byGoogle(ctx, g.Subject)
 	if err != nil || u != nil {
@@ -179,7 +178,7 @@ func (a *Accounts) findOrCreateByGoogle(ctx context.Context, g GoogleIdentity, a
 	if !u.IsActive {
 		return nil, ErrDisabled
 	}
-	// The record before the link: a crash in between leaves a record that names the Google account.
+	// Store the record before the link: a crash in between leaves a record that names the Google account.
 	u, err = a.update(ctx, u, func(stored *User) error {
 		if stored.googleID() != g.Subject && (stored.HasGoogle() || stored.HasPassword()) {
 			return kv.ErrConflict
@@ -194,7 +193,7 @@ func (a *Accounts) findOrCreateByGoogle(ctx context.Context, g GoogleIdentity, a
 	return u, err
 }
 
-// recordGoogleLogin records that somebody signed in, and what Google says about them by now.
+// recordGoogleLogin stores the time of a sign-in and the current profile of the Google account.
 func (a *Accounts) recordGoogleLogin(ctx context.Context, u *User, g GoogleIdentity) (*User, error) {
 	return a.update(ctx, u, func(stored *User) error {
 		switch {
@@ -208,8 +207,8 @@ func (a *Accounts) recordGoogleLogin(ctx context.Context, u *User, g GoogleIdent
 	})
 }
 
-// createByGoogle creates an account. The account is stored before the link: a crash between the two leaves an account that
-// the next attempt finds by its address.
+// createByGoogle creates an account. It stores the account before the link: a crash in between leaves an account that the next
+// attempt finds by its address.
 func (a *Accounts) createByGoogle(ctx context.Context, g GoogleIdentity, revision uint64, admit func() error) (*User, error) {
 	if err := admit(); err != nil {
 		return nil, err
@@ -227,9 +226,9 @@ func (a *Accounts) createByGoogle(ctx context.Context, g GoogleIdentity, revisio
 	}
 	_, err = a.storeGoogleLink(ctx, g.Subject, u, revision)
 	if errors.Is(err, kv.ErrConflict) {
-		// The same person may have signed in with another address at the same moment, and that account is the one to keep.
+		// The user may have signed in concurrently with another address; keep that account.
 		if first, _, found := a.byGoogle(ctx, g.Subject); found == nil && first != nil && first.ID != u.ID {
-			// Somebody who has found the new account by its address may write to it meanwhile.
+			// A request that has found the new account by its address may change it meanwhile.
 			return nil, errors.Join(err, kv.Retry(ctx, func() error { return a.Delete(ctx, u) }))
 		}
 	}

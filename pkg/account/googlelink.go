@@ -11,13 +11,12 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/kv"
 )
 
-// googleLink says which account a Google account opens. It is valid only if the record of the account names the same Google
-// account: the link of a deleted or unlinked account may be left over, opens nothing, and is replaced.
+// googleLink links a Google account to an account. It is valid only if the record of the account names the same Google account:
+// the link of a deleted or unlinked account may be left over; it is ignored and replaced.
 type googleLink struct {
 	V      int    `json:"v"`
 	UserID string `json:"userId"`
-	// Key is that of the account's record.
-	Key string `json:"key"`
+	Key    string `json:"key"` // key of the account
 }
 
 func (l *googleLink) check() error {
@@ -27,13 +26,13 @@ func (l *googleLink) check() error {
 	return nil
 }
 
-// googleSubject returns where the link of a Google account is stored.
+// googleSubject returns the subject of the link of a Google account.
 func googleSubject(googleID string) string {
 	sum := sha256.Sum256([]byte("google " + googleID))
 	return broker.GoogleSubject(hex.EncodeToString(sum[:]))
 }
 
-// readGoogleLink returns the link of a Google account, nil when there is none, and its revision.
+// readGoogleLink returns the link of a Google account, or nil when there is none, and its revision.
 func (a *Accounts) readGoogleLink(ctx context.Context, googleID string) (*googleLink, uint64, error) {
 	e, err := a.links.Get(ctx, googleSubject(googleID))
 	switch {
@@ -45,7 +44,7 @@ func (a *Accounts) readGoogleLink(ctx context.Context, googleID string) (*google
 	return &e.Value, e.Revision, nil
 }
 
-// byGoogle returns the account that a Google account is linked to, nil when there is none, and the revision of the link,
+// byGoogle returns the account that a Google account is linked to, or nil when there is none, and the revision of the link,
 // which may be left over.
 func (a *Accounts) byGoogle(ctx context.Context, googleID string) (*User, uint64, error) {
 	l, revision, err := a.readGoogleLink(ctx, googleID)
@@ -64,8 +63,7 @@ func (a *Accounts) byGoogle(ctx context.Context, googleID string) (*User, uint64
 	return u, revision, nil
 }
 
-// storeGoogleLink stores a link, unless it was changed since the revision, and returns the new one. It fails with
-// kv.ErrConflict then.
+// storeGoogleLink stores a link and returns its revision. It returns kv.ErrConflict when the link has changed since revision.
 func (a *Accounts) storeGoogleLink(ctx context.Context, googleID string, u *User, revision uint64) (uint64, error) {
 	return a.links.Update(ctx, googleSubject(googleID), googleLink{V: job.Version, UserID: u.ID, Key: keyOf(u.Email)}, revision)
 }
@@ -80,13 +78,12 @@ func (a *Accounts) removeGoogleLink(ctx context.Context, u *User) error {
 	if err != nil || l == nil || l.UserID != u.ID {
 		return err
 	}
-	// Only the revision that was read: another account may have been linked meanwhile.
+	// Remove only the revision that was read: another account may have been linked meanwhile.
 	return a.links.PurgeRevision(ctx, googleSubject(googleID), revision)
 }
 
-// LinkGoogle lets a Google account open an account as well. The caller must have checked that the user owns the account; the
-// two may have different addresses. It fails with ErrUnverified, with ErrLinked when the Google account opens another
-// account, and with ErrOtherGoogle when another Google account opens this one. Linking again changes nothing.
+// LinkGoogle links a Google account to an account. The caller must have checked that the user owns the account; the addresses
+// of the two may differ. It returns ErrUnverified, ErrLinked or ErrOtherGoogle. It is idempotent.
 func (a *Accounts) LinkGoogle(ctx context.Context, u *User, g GoogleIdentity) (linked *User, err error) {
 	if !g.usable() {
 		return nil, ErrUnverified
@@ -123,7 +120,7 @@ func (a *Accounts) linkGoogle(ctx context.Context, u *User, g GoogleIdentity) (*
 		return nil, err
 	}
 	if holder == nil {
-		// Before the record, so that a crash in between leaves no account that only seems to be linked.
+		// Store the link before the record, so that a crash in between leaves no record without a link.
 		if revision, err = a.storeGoogleLink(ctx, g.Subject, u, revision); err != nil {
 			return nil, err
 		}
@@ -133,21 +130,21 @@ func (a *Accounts) linkGoogle(ctx context.Context, u *User, g GoogleIdentity) (*
 			return err
 		}
 		if !stored.HasGoogle() {
-			// Google has not vouched for the address of the account, whatever an older record says: a reset of the password
-			// removes this link.
+			// The account was not created with this Google account, even if an older record says so: a password reset removes
+			// the link.
 			stored.AuthProvider = ""
 		}
 		stored.GoogleInfo = g.info()
 		if NormalizeEmail(g.Email) == NormalizeEmail(stored.Email) {
-			stored.EmailUnverified = false // Google has verified the very address.
+			stored.EmailUnverified = false // Google has verified this address.
 		}
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	// Until the record was stored the link was not valid, and somebody else may have taken it, or may have read it and be about
-	// to. Stored once more it is safe from both: whoever reads it from now on finds the record too.
+	// Until the record was stored, the link was invalid and a concurrent request may have replaced it or may be about to. Store
+	// it again to detect the former and to make the latter conflict.
 	_, err = a.storeGoogleLink(ctx, g.Subject, u, revision)
 	if errors.Is(err, kv.ErrConflict) {
 		_, undone := a.update(ctx, u, func(stored *User) error {
@@ -164,8 +161,8 @@ func (a *Accounts) linkGoogle(ctx context.Context, u *User, g GoogleIdentity) (*
 	return linked, nil
 }
 
-// UnlinkGoogle removes the link to a Google account. It fails with ErrNoPassword when there is no other way to sign in. It
-// revokes no token.
+// UnlinkGoogle removes the link to a Google account. It returns ErrNoPassword when there is no other way to sign in. It
+// revokes no tokens.
 func (a *Accounts) UnlinkGoogle(ctx context.Context, u *User) (*User, error) {
 	var before User
 	unlinked, err := a.update(ctx, u, func(stored *User) error {
@@ -179,6 +176,6 @@ func (a *Accounts) UnlinkGoogle(ctx context.Context, u *User) (*User, error) {
 	if err != nil {
 		return nil, err
 	}
-	_ = a.removeGoogleLink(ctx, &before) // It opens nothing any more, whether it can be removed or not.
+	_ = a.removeGoogleLink(ctx, &before) // A link that is left over is invalid.
 	return unlinked, nil
 }

@@ -8,16 +8,15 @@ import (
 	"sync/atomic"
 )
 
-// ErrBusy is returned when too many passwords wait to be hashed, or too many requests change the same record.
-var ErrBusy = errors.New("too many passwords wait to be hashed")
+// ErrBusy is returned when too many passwords are waiting to be hashed, or too many requests change the same record.
+var ErrBusy = errors.New("too many concurrent requests")
 
-// waitingPerSlot bounds how many callers wait; the last of them waits a few seconds.
+// waitingPerSlot bounds the callers that wait for a slot; the last one waits a few seconds.
 const waitingPerSlot = 32
 
-// hasher hashes a few passwords at a time, so that a flood of logins leaves the machine able to do everything else.
+// hasher bounds how many passwords are hashed at once, so that a flood of logins leaves CPU time for other requests.
 type hasher struct {
-	// parameters are those of new passwords.
-	parameters Password
+	parameters Password // for new passwords
 	slots      chan struct{}
 	waiting    atomic.Int64
 }
@@ -26,7 +25,7 @@ func newHasher(parameters Password) *hasher {
 	return &hasher{parameters: parameters, slots: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))}
 }
 
-// acquire waits for a slot. It fails with ErrBusy at once when too many wait, and when ctx ends.
+// acquire waits for a slot. It returns ErrBusy at once when too many callers wait, and an error when ctx ends.
 func (h *hasher) acquire(ctx context.Context) (release func(), err error) {
 	defer h.waiting.Add(-1)
 	if h.waiting.Add(1) > int64(waitingPerSlot*cap(h.slots)) {
@@ -51,7 +50,8 @@ func (h *hasher) hash(ctx context.Context, password string) (Password, error) {
 }
 
 // check reports whether a password matches the stored one, which is empty for an account without a password or an unknown
-// address. A wrong password takes the same time whatever is stored, so that neither a missing record nor its age shows.
+// address. A wrong password takes the same time whatever is stored, so that the time reveals neither whether the account exists
+// nor how old its hash is.
 func (h *hasher) check(ctx context.Context, stored Password, password string) (bool, error) {
 	release, err := h.acquire(ctx)
 	if err != nil {
@@ -65,8 +65,7 @@ func (h *hasher) check(ctx context.Context, stored Password, password string) (b
 			return matches, err
 		}
 		if err == nil {
-			// Otherwise nothing was computed: nobody can sign in with such a record.
-			spent = stored.rounds()
+			spent = stored.rounds() // An unverifiable hash computes nothing.
 		}
 	}
 	return false, equalizeTiming(password, h.parameters, spent)

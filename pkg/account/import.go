@@ -13,10 +13,10 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/kv"
 )
 
-// Import stores an account of another system, with the ID and the password hash that it has there, and lets the Google
-// account that its record names open it. It reports false and changes nothing when the account is already present. It fails
-// with ErrTaken when another account has its address, and with ErrFull. It costs one acknowledged publish, and three
-// requests more for an account that is linked to a Google account.
+// Import stores an account of another system with its ID and password hash, and links it to the Google account that its
+// record names. It returns false and changes nothing when the account is already present. It returns ErrTaken when another
+// account has its address, and ErrFull. It costs one acknowledged publish, and three more requests for an account with a
+// Google account.
 func (a *Accounts) Import(ctx context.Context, u *User) (created bool, err error) {
 	stored := u
 	err = a.create(ctx, u)
@@ -29,12 +29,12 @@ func (a *Accounts) Import(ctx context.Context, u *User) (created bool, err error
 	if err != nil {
 		return false, err
 	}
-	// For an account that is already present as well: an import may have died before the link was stored.
+	// Also for an account that is already present: an earlier import may have died before it stored the link.
 	return created, a.importGoogleLink(ctx, stored, created)
 }
 
-// importGoogleLink links an imported account to the Google account that its record names. Where two records name the same
-// one, which the system before allowed, it opens the account that was used last.
+// importGoogleLink links an imported account to the Google account that its record names. If two records name the same one,
+// which the Cloudflare system allowed, the account with the later login is linked.
 func (a *Accounts) importGoogleLink(ctx context.Context, u *User, created bool) error {
 	subject := u.googleID()
 	if subject == "" {
@@ -50,10 +50,10 @@ func (a *Accounts) importGoogleLink(ctx context.Context, u *User, created bool) 
 	if _, err := a.storeGoogleLink(ctx, subject, u, revision); !errors.Is(err, kv.ErrConflict) {
 		return err
 	}
-	return nil // The owner has just signed in.
+	return nil // A concurrent sign-in has stored the link.
 }
 
-// ImportPassword gives a stored account the password hash of another copy of its record if that was set later.
+// ImportPassword replaces the password hash of a stored account by that of another copy of its record if that was set later.
 func (a *Accounts) ImportPassword(ctx context.Context, from *User) error {
 	setLater := func(u *User) bool {
 		return from.Verifiable() && from.PasswordUpdatedAt != nil &&
@@ -69,8 +69,8 @@ func (a *Accounts) ImportPassword(ctx context.Context, from *User) error {
 	return err
 }
 
-// Emails returns the addresses of all accounts by ID. Accounts that a newer program wrote are left out. It costs a request
-// for each five hundred accounts.
+// Emails returns the addresses of all accounts by ID. It skips accounts that a newer version of the program has stored. It
+// costs one request per 500 accounts.
 func (a *Accounts) Emails(ctx context.Context) (map[string]string, error) {
 	emails := make(map[string]string)
 	err := broker.Range(ctx, a.js, broker.UsersStream, broker.UsersSubject(), 1, math.MaxUint64, func(m *jetstream.RawStreamMsg) (bool, error) {

@@ -13,9 +13,9 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// parseLegacy parses a token of the oldest format: header and claims in standard base64, and as the signature the base64 of
-// the hexadecimal SHA-256 of both and the secret. With the secret at the end, a hash cannot be extended. An expiry is required,
-// which the issuer did not do.
+// parseLegacy parses a token of the oldest format: header and claims in standard base64, and a signature that is the base64 of
+// the hexadecimal SHA-256 of both followed by the secret. The position of the secret rules out length extension. Unlike the
+// issuer, parseLegacy requires an expiry.
 func (a *Accounts) parseLegacy(token string) (*claims, bool) {
 	if !a.cfg.AllowLegacy {
 		return nil, false

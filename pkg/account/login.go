@@ -11,13 +11,13 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// Register creates an account. Its arguments must have passed CheckUsername, CheckEmail and CheckPassword. It fails with
-// ErrTaken, ErrBusy and ErrFull. It costs the hashing of a password and one acknowledged publish.
+// Register creates an account. Its arguments must have passed CheckUsername, CheckEmail and CheckPassword. It returns
+// ErrTaken, ErrBusy or ErrFull. It costs the hashing of a password and one acknowledged publish.
 func (a *Accounts) Register(ctx context.Context, username, email, password string) (*User, error) {
 	return a.register(ctx, username, email, password, false)
 }
 
-// RegisterUnverified is Register for an account whose owner has yet to confirm the address.
+// RegisterUnverified is like Register, but the owner has yet to confirm the address.
 func (a *Accounts) RegisterUnverified(ctx context.Context, username, email, password string) (*User, error) {
 	return a.register(ctx, username, email, password, true)
 }
@@ -35,7 +35,7 @@ func (a *Accounts) register(ctx context.Context, username, email, password strin
 	return u, a.create(ctx, u)
 }
 
-// newUser returns an account with a new ID, which is not stored yet.
+// newUser returns a new account, which is not stored yet.
 func (a *Accounts) newUser(username, email string) (*User, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
@@ -44,9 +44,9 @@ func (a *Accounts) newUser(username, email string) (*User, error) {
 	return &User{ID: id.String(), Username: username, Email: NormalizeEmail(email), CreatedAt: job.At(a.now()), IsActive: true}, nil
 }
 
-// Login returns the account with an address and a password, and records the time. A password that is stored in a weaker
-// form than new ones is hashed again. It fails with ErrCredentials, after the same time whether the address is known or not,
-// with ErrDisabled and with ErrBusy.
+// Login returns the account with an address and a password and records the time. It rehashes a password whose hash is weaker
+// than that of new passwords. It returns ErrCredentials, after the same time whether the address is known or not, ErrDisabled
+// or ErrBusy.
 func (a *Accounts) Login(ctx context.Context, email, password string) (*User, error) {
 	verified, err := a.checkPassword(ctx, email, password)
 	if err != nil {
@@ -65,7 +65,7 @@ func (a *Accounts) Login(ctx context.Context, email, password string) (*User, er
 	}
 	return a.change(ctx, keyOf(email), func(u *User) error {
 		if u.ID != verified.ID || !u.IsActive || u.TokenVersion != verified.TokenVersion {
-			return ErrCredentials // Somebody changed the password in between.
+			return ErrCredentials // The password was changed meanwhile.
 		}
 		if stronger != nil && u.Password == verified.Password {
 			u.Password = *stronger
@@ -95,8 +95,8 @@ func (a *Accounts) checkPassword(ctx context.Context, email, password string) (*
 	return u, nil
 }
 
-// Confirm checks the password of an account before something that a stolen token must not allow. It fails with
-// ErrCredentials. For an account without a password it fails with ErrStale unless the session is Fresh.
+// Confirm checks the password of an account before an operation that a stolen token must not allow. It returns ErrCredentials
+// for a wrong password. For an account without a password it returns ErrStale unless the session is Fresh.
 func (a *Accounts) Confirm(ctx context.Context, u *User, s Session, password string) error {
 	if !u.HasPassword() {
 		if !a.Fresh(s) {
@@ -108,8 +108,8 @@ func (a *Accounts) Confirm(ctx context.Context, u *User, s Session, password str
 	return err
 }
 
-// ChangePassword replaces a password and revokes every token. It fails with ErrCredentials when current is not the password,
-// also for an account without one: that gets a password only by a reset, which proves the address.
+// ChangePassword replaces a password and revokes all tokens. It returns ErrCredentials when current is not the password, and
+// for an account without one: only a reset, which proves the ownership of the address, adds a password.
 func (a *Accounts) ChangePassword(ctx context.Context, u *User, current, next string) (*User, error) {
 	verified, err := a.checkPassword(ctx, u.Email, current)
 	if err != nil {
@@ -128,7 +128,7 @@ func (a *Accounts) ChangePassword(ctx context.Context, u *User, current, next st
 	})
 }
 
-// setPassword replaces a password, which revokes every session token and every password reset.
+// setPassword replaces a password, which revokes all session tokens and password resets.
 func (a *Accounts) setPassword(u *User, hashed Password) {
 	u.Password, u.PasswordUpdatedAt = hashed, job.AtPtr(a.now())
 	u.revokeTokens()

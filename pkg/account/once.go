@@ -13,14 +13,14 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/kv"
 )
 
-// ErrConsumed is returned for a one-time token that was used before.
-var ErrConsumed = errors.New("it was used before")
+// ErrConsumed is returned for a one-time token that was already used.
+var ErrConsumed = errors.New("the token was already used")
 
-// consumedMargin is for how much longer than a token is valid its use is remembered: clocks differ.
+// consumedMargin is how long the use of a token is stored beyond its expiry, because clocks differ.
 const consumedMargin = 5 * time.Minute
 
-// ConsumeOnce records the use of a one-time token, for as long as it would be valid. It fails with ErrConsumed when any process has
-// recorded its use before. It costs one acknowledged publish.
+// ConsumeOnce records the use of a one-time token until it expires. It returns ErrConsumed when any process has already recorded
+// its use. It costs one acknowledged publish.
 func (a *Accounts) ConsumeOnce(ctx context.Context, token string, until time.Time) error {
 	sum := sha256.Sum256([]byte(token))
 	ttl := max(until.Sub(a.now()), 0).Round(time.Second) + consumedMargin

@@ -12,8 +12,8 @@ import (
 	"hash"
 )
 
-// Password is a password as it is stored: hashed with PBKDF2, whose salt is the string itself and not the bytes that its
-// digits encode, or, without an algorithm, as the SHA-256 of password and salt.
+// Password is a stored password: its PBKDF2 hash or, without an algorithm, the SHA-256 of password and salt. The salt is the
+// hexadecimal string itself and not the bytes that it encodes.
 type Password struct {
 	Hash       string `json:"passwordHash,omitempty"`
 	Salt       string `json:"salt,omitempty"`
@@ -28,23 +28,23 @@ const (
 	saltBytes       = 16
 	minKeyLength    = 32
 	maxNewKeyLength = 64
-	// maxIterations and maxKeyLength bound how much a stored record can make this machine compute.
+	// maxIterations and maxKeyLength bound the cost of verifying a stored password.
 	maxIterations = 10_000_000
 	maxKeyLength  = 1024
 )
 
-// The parameters of PBKDF2 in a stored record that leaves them out.
+// The default parameters of PBKDF2 for stored passwords that do not name them.
 const (
 	defaultIterations = 120_000
 	defaultKeyLength  = 64
 	defaultDigest     = "sha256"
 )
 
-// digest is a hash function with which a password can be hashed.
+// digest is a hash function for PBKDF2.
 type digest struct {
 	new  func() hash.Hash
 	size int
-	// minIterations is the least number of iterations for a new password.
+	// minIterations is the minimum for new passwords.
 	minIterations int
 }
 
@@ -56,7 +56,7 @@ var digests = map[string]digest{
 
 var errUnverifiable = errors.New("the stored password cannot be verified")
 
-// parameters returns how new passwords are hashed.
+// parameters returns the parameters of new passwords.
 func (c *Config) parameters() Password {
 	p := Password{Algorithm: algorithm, Iterations: c.Iterations, KeyLength: c.KeyLength, Digest: c.Digest}
 	if !c.Quick {
@@ -80,13 +80,13 @@ func hashPassword(password string, parameters Password) (Password, error) {
 	return parameters, nil
 }
 
-// set reports whether there is a password at all.
+// set reports whether there is a password.
 func (p Password) set() bool { return p.Hash != "" }
 
-// Legacy reports whether the hash is of the oldest form, a salted SHA-256.
+// Legacy reports whether the hash has the oldest format, a salted SHA-256.
 func (p Password) Legacy() bool { return p.Algorithm == "" && p.Iterations == 0 && p.Digest == "" }
 
-// withDefaults fills in the parameters that a record leaves out.
+// withDefaults returns p with default values for missing parameters.
 func (p Password) withDefaults() Password {
 	if p.Legacy() {
 		return p
@@ -112,14 +112,14 @@ func (p Password) supported() bool {
 	return p.Algorithm == algorithm && known && p.Iterations >= 1 && p.Iterations <= maxIterations && p.KeyLength >= 1 && p.KeyLength <= maxKeyLength
 }
 
-// Verifiable reports whether any password could match: it is false for a hash of unknown form.
+// Verifiable reports whether the hash has a known format. No password matches any other hash.
 func (p Password) Verifiable() bool {
 	hashed, err := hex.DecodeString(p.Hash)
 	p = p.withDefaults()
 	return err == nil && ((p.Legacy() && len(hashed) == sha256.Size) || (p.supported() && len(hashed) == p.KeyLength))
 }
 
-// derive computes the hash of a password. It fails when the parameters are out of bounds.
+// derive returns the hash of a password with the parameters of p. It returns errUnverifiable when they are out of bounds.
 func (p Password) derive(password string) ([]byte, error) {
 	p = p.withDefaults()
 	if p.Legacy() {
@@ -136,7 +136,7 @@ func (p Password) derive(password string) ([]byte, error) {
 	return sum, nil
 }
 
-// matches reports whether password is this one.
+// matches reports whether password matches the hash.
 func (p Password) matches(password string) (bool, error) {
 	want, err := hex.DecodeString(p.Hash)
 	if err != nil {
@@ -149,7 +149,7 @@ func (p Password) matches(password string) (bool, error) {
 	return p.set() && subtle.ConstantTimeCompare(got, want) == 1, nil
 }
 
-// weakerThan reports whether a password should be hashed again with other parameters.
+// weakerThan reports whether a password should be rehashed with the parameters of other.
 func (p Password) weakerThan(other Password) bool {
 	p = p.withDefaults()
 	if p.Legacy() || p.KeyLength < minKeyLength {
@@ -161,7 +161,7 @@ func (p Password) weakerThan(other Password) bool {
 	return p.Iterations < digests[p.Digest].minIterations
 }
 
-// rounds returns how often the digest runs, as a measure of cost.
+// rounds returns the cost of deriving the hash: the number of iterations over all blocks.
 func (p Password) rounds() int {
 	p = p.withDefaults()
 	d, known := digests[p.Digest]
@@ -171,7 +171,7 @@ func (p Password) rounds() int {
 	return p.Iterations * ((p.KeyLength + d.size - 1) / d.size)
 }
 
-// equalizeTiming computes what is left of the rounds of a hash with some parameters after spent rounds.
+// equalizeTiming computes the rounds that remain of a hash with the given parameters after spent rounds.
 func equalizeTiming(password string, parameters Password, spent int) error {
 	blocks := (parameters.KeyLength + digests[parameters.Digest].size - 1) / digests[parameters.Digest].size
 	left := parameters.Iterations - spent/blocks

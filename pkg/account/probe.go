@@ -10,7 +10,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 )
 
-// probeTTL is for how long a probe stays whose process died before it removed it.
+// probeTTL is how long a probe is stored if its process dies before it removes it.
 const probeTTL = 30 * time.Second
 
 // Probe writes, reads and removes a key in the bucket of accounts, for the health check. Concurrent probes need different
@@ -26,7 +26,7 @@ func (a *Accounts) Probe(ctx context.Context, id string) error {
 		return err
 	}
 	if e.Revision != revision || e.Value != id {
-		return errors.New("read probe: not what was written")
+		return errors.New("read probe: the value differs from what was written")
 	}
 	return a.probes.Purge(ctx, subject)
 }

@@ -8,14 +8,14 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 )
 
-// ResetAge is for how long the link of a password reset is valid.
+// ResetAge is how long a password reset is valid.
 const ResetAge = 24 * time.Hour
 
-// ErrReset is returned for a password reset that is unknown, expired, used or replaced by a later one.
-var ErrReset = errors.New("the password reset is not valid any more")
+// ErrReset is returned for a password reset that is unknown, expired, used or replaced by a newer one.
+var ErrReset = errors.New("the password reset is no longer valid")
 
-// BeginReset returns the account with an address and a token with which its password can be set once. Every earlier reset
-// token of the account is revoked. It fails with ErrUnknown, for a disabled account too.
+// BeginReset returns the account with an address and a new token with which its password can be set once. It revokes all
+// earlier reset tokens of the account. It returns ErrUnknown when there is no such account or it is disabled.
 func (a *Accounts) BeginReset(ctx context.Context, email string) (*User, string, error) {
 	u, _, err := a.read(ctx, keyOf(email))
 	if err != nil {
@@ -28,8 +28,8 @@ func (a *Accounts) BeginReset(ctx context.Context, email string) (*User, string,
 	return u, token, err
 }
 
-// Reset sets the password of the account that a token was made for, and revokes every session token and the link to a Google
-// account that was added later. It fails with ErrReset and ErrBusy.
+// Reset sets the password of the account of a token. It revokes all session tokens, and removes the link to a Google account
+// unless the account was created with Google. It returns ErrReset or ErrBusy.
 func (a *Accounts) Reset(ctx context.Context, token, password string) (*User, error) {
 	t, err := a.findToken(ctx, token, broker.ResetSubject)
 	if errors.Is(err, errNoToken) {
@@ -49,9 +49,9 @@ func (a *Accounts) Reset(ctx context.Context, token, password string) (*User, er
 		}
 		before = *u
 		a.setPassword(u, hashed)
-		u.EmailUnverified = false // The token came by e-mail.
-		// Somebody who registered the address of another person may have linked a Google account of their own, which would
-		// open the account for ever. The Google account with which an account was created has proved to own the address.
+		u.EmailUnverified = false // The token was received by email.
+		// An attacker who registered somebody else's address may have linked a Google account, which would keep access after
+		// the reset. Only the Google account that an account was created with has proved that it owns the address.
 		if u.AuthProvider != ProviderGoogle {
 			u.GoogleInfo = nil
 		}
@@ -64,7 +64,7 @@ func (a *Accounts) Reset(ctx context.Context, token, password string) (*User, er
 		return nil, err
 	}
 	if !u.HasGoogle() {
-		_ = a.removeGoogleLink(ctx, &before) // It opens nothing any more, whether it can be removed or not.
+		_ = a.removeGoogleLink(ctx, &before) // A link that is left over is invalid.
 	}
 	return u, nil
 }

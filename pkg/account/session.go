@@ -16,13 +16,13 @@ import (
 )
 
 const (
-	// TokenAge is for how long a token is valid.
+	// TokenAge is how long a token is valid.
 	TokenAge = 7 * 24 * time.Hour
-	// issuer is in every token of ours. Those of the old system have none.
+	// issuer is the issuer of our tokens. Tokens of the Cloudflare system have none.
 	issuer = "text2image-audio"
 	// maxToken bounds the tokens that are parsed, in bytes.
 	maxToken = 4096
-	// maxTokenAge is longer than any token was ever valid.
+	// maxTokenAge bounds the remaining validity of a token. No issuer exceeded it.
 	maxTokenAge = 366 * 24 * time.Hour
 )
 
@@ -31,40 +31,40 @@ type claims struct {
 	UserID  string `json:"userId"`
 	Email   string `json:"email"`
 	Version int    `json:"ver,omitempty"`
-	// Issuer takes the place of the embedded one, which cannot tell an empty issuer from none.
+	// Issuer replaces the embedded field, which does not distinguish an empty issuer from a missing one.
 	Issuer *string `json:"iss,omitempty"`
-	// SignedIn is when the user proved their identity; a token that replaced another one does not have it.
+	// SignedIn is when the user signed in. A renewed token does not have it.
 	SignedIn *jwt.NumericDate `json:"auth_time,omitempty"`
 	jwt.RegisteredClaims
 }
 
-// ours reports whether a token was issued by us or by the old system, which named no issuer, and for no other audience.
+// ours reports whether a token was issued by this system or, without an issuer, by the Cloudflare system, and has no audience.
 func (c *claims) ours() bool {
 	return (c.Issuer == nil || *c.Issuer == issuer) && len(c.Audience) == 0
 }
 
 // Session is a valid token.
 type Session struct {
-	// Legacy says that the token is of the oldest format and should be replaced.
+	// Legacy reports that the token has the oldest format and should be renewed.
 	Legacy   bool
 	hash     string
 	expires  time.Time
 	signedIn time.Time
 }
 
-// FreshAge is for how long after signing in a user may do what a stolen token must not allow.
+// FreshAge is how long after signing in a session is Fresh.
 const FreshAge = 10 * time.Minute
 
-// Fresh reports whether the user of a session has signed in within FreshAge.
+// Fresh reports whether the user of a session signed in within the last FreshAge.
 func (a *Accounts) Fresh(s Session) bool {
 	age := a.now().Sub(s.signedIn)
 	return !s.signedIn.IsZero() && age < FreshAge
 }
 
-// Token returns a new token for a user who has just proved their identity.
+// Token returns a new token for a user who has just signed in.
 func (a *Accounts) Token(u *User) (string, error) { return a.issue(u, jwt.NewNumericDate(a.now())) }
 
-// Renew returns a new token in place of an earlier one. It is not Fresh.
+// Renew returns a new token that replaces an earlier one. Its session is not Fresh.
 func (a *Accounts) Renew(u *User) (string, error) { return a.issue(u, nil) }
 
 func (a *Accounts) issue(u *User, signedIn *jwt.NumericDate) (string, error) {
@@ -81,10 +81,10 @@ func (a *Accounts) issue(u *User, signedIn *jwt.NumericDate) (string, error) {
 	return token, nil
 }
 
-// parse returns the claims of a token if it is signed with our key by HS256, has not expired, and is neither of another issuer
-// nor for another audience. It fails with ErrToken.
+// parse returns the claims of a token, or ErrToken unless it is signed with our key by HS256, has not expired, and has neither
+// another issuer nor an audience.
 func (a *Accounts) parse(token string) (*claims, Session, error) {
-	// Base64 decoders skip line breaks; with them one token could be written in many ways.
+	// Base64 decoders skip line breaks, which would allow several spellings of one token.
 	if token == "" || len(token) > maxToken || strings.ContainsAny(token, "\r\n") {
 		return nil, Session{}, ErrToken
 	}
@@ -106,15 +106,15 @@ func (a *Accounts) parse(token string) (*claims, Session, error) {
 		return nil, Session{}, ErrToken
 	}
 	session.expires = c.ExpiresAt.Time
-	// What other issuers meant by it is not known.
+	// Its meaning in tokens of the Cloudflare system is unknown.
 	if c.SignedIn != nil && c.Issuer != nil {
 		session.signedIn = c.SignedIn.Time
 	}
 	return &c, session, nil
 }
 
-// tokenHash identifies a token where it is stored. It leaves out the signature, which can be written in several ways in the
-// oldest format.
+// tokenHash returns a hash that identifies a token. It excludes the signature, which has several spellings in the oldest
+// format.
 func tokenHash(token string) string {
 	sum := sha256.Sum256([]byte(token[:max(0, strings.LastIndexByte(token, '.'))]))
 	return hex.EncodeToString(sum[:16])
@@ -124,7 +124,7 @@ func (s Session) signedOut() SignedOut {
 	return SignedOut{Token: s.hash, Until: job.At(s.expires.Add(time.Second))}
 }
 
-// Identify returns the account that a token belongs to. It fails with ErrToken, ErrDisabled and ErrUnknown. It costs one
+// Identify returns the account and the session of a token. It returns ErrToken, ErrDisabled or ErrUnknown. It costs one
 // request.
 func (a *Accounts) Identify(ctx context.Context, token string) (*User, Session, error) {
 	c, session, err := a.parse(token)
@@ -146,7 +146,7 @@ func (a *Accounts) Identify(ctx context.Context, token string) (*User, Session, 
 	return u, session, nil
 }
 
-// SignOut revokes the token of a session, or with everywhere all tokens of the account.
+// SignOut revokes the token of a session or, if everywhere is set, all tokens of the account.
 func (a *Accounts) SignOut(ctx context.Context, u *User, s Session, everywhere bool) error {
 	_, err := a.update(ctx, u, func(stored *User) error {
 		if everywhere {

@@ -12,16 +12,16 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/kv"
 )
 
-// SignupWindow is the time within which sign-ups from one client are counted together.
+// SignupWindow is the window of the limit on sign-ups.
 const SignupWindow = time.Hour
 
-// signups are the sign-ups of one client within the window, as they are stored. All processes share the record.
+// signups is the stored list of the sign-ups of one client within the window. All processes share it.
 type signups struct {
 	V  int        `json:"v"`
 	At []job.Time `json:"at"`
 }
 
-// check rejects what a newer version of the program has stored, which then counts as no sign-ups.
+// check rejects a record of a newer version of the program, which then counts as empty.
 func (s *signups) check() error {
 	if s.V > job.Version {
 		return job.ErrNewer
@@ -31,9 +31,9 @@ func (s *signups) check() error {
 
 func (*signups) ttl() time.Duration { return SignupWindow }
 
-// CountSignup counts a sign-up of a client, which is a valid token and should not reveal an address. Once there are limit
-// sign-ups within SignupWindow it counts no more and returns how long to wait instead. It fails with ErrBusy when too many
-// come from the client at once. It costs a read and one acknowledged publish.
+// CountSignup counts a sign-up of a client, whose name must be a valid token and should not reveal an address. If there are
+// already limit sign-ups within SignupWindow, it counts nothing and returns how long to wait. It returns ErrBusy when the client
+// sends too many concurrent requests. It costs a read and one acknowledged publish.
 func (a *Accounts) CountSignup(ctx context.Context, client string, limit int) (wait time.Duration, err error) {
 	err = a.changeSignups(ctx, client, func(s *signups, now time.Time) bool {
 		if len(s.At) >= limit {
@@ -46,7 +46,8 @@ func (a *Accounts) CountSignup(ctx context.Context, client string, limit int) (w
 	return wait, err
 }
 
-// ForgetSignup takes back the latest sign-up of a client, whose account could not be created for no fault of the user.
+// ForgetSignup uncounts the last sign-up of a client, for when its account could not be created for reasons outside the
+// user's control.
 func (a *Accounts) ForgetSignup(ctx context.Context, client string) error {
 	return a.changeSignups(ctx, client, func(s *signups, _ time.Time) bool {
 		if len(s.At) == 0 {
@@ -57,11 +58,11 @@ func (a *Accounts) ForgetSignup(ctx context.Context, client string) error {
 	})
 }
 
-// changeSignups edits the sign-ups of a client that count at this moment. edit reports whether there is something to store.
+// changeSignups edits the sign-ups of a client within the window. edit returns false to store nothing.
 func (a *Accounts) changeSignups(ctx context.Context, client string, edit func(*signups, time.Time) bool) error {
 	_, err := a.signups.Change(ctx, broker.SignupsSubject(client), func(e *kv.Entry[signups]) error {
 		now := a.now()
-		// One from the future counts as well: clocks differ, but not by the whole window.
+		// Keep sign-ups in the future, because clocks differ, but not beyond the window.
 		e.Value.At = slices.DeleteFunc(e.Value.At, func(at job.Time) bool { return now.Sub(at.Time).Abs() >= SignupWindow })
 		if e.Value.V = job.Version; !edit(&e.Value, now) {
 			return kv.ErrUnchanged
@@ -69,7 +70,7 @@ func (a *Accounts) changeSignups(ctx context.Context, client string, edit func(*
 		return nil
 	})
 	if errors.Is(err, kv.ErrConflict) {
-		return fmt.Errorf("count a sign-up: %w", ErrBusy)
+		return fmt.Errorf("count sign-up: %w", ErrBusy)
 	}
 	return err
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/kv"
 )
 
-// read returns an account and its revision, from the stream's leader: a replica may not know yet that a password was
-// changed. It fails with ErrUnknown.
+// read returns an account and its revision, or ErrUnknown. It reads from the stream's leader: a replica may lag behind a
+// password change.
 func (a *Accounts) read(ctx context.Context, key string) (*User, uint64, error) {
 	e, err := a.users.Get(ctx, broker.UserSubject(key))
 	if errors.Is(err, kv.ErrNotFound) {
@@ -24,8 +24,8 @@ func (a *Accounts) read(ctx context.Context, key string) (*User, uint64, error) 
 	return &e.Value, e.Revision, nil
 }
 
-// create stores a new account. It fails with ErrTaken when there is one. It costs one acknowledged publish, and two requests
-// more where the address had an account that was deleted.
+// create stores a new account. It returns ErrTaken when the address has one. It costs one acknowledged publish, and two more
+// requests if an account with the address was deleted.
 func (a *Accounts) create(ctx context.Context, u *User) error {
 	u.V = job.Version
 	_, err := a.users.Create(ctx, broker.UserSubject(keyOf(u.Email)), *u)
@@ -35,8 +35,8 @@ func (a *Accounts) create(ctx context.Context, u *User) error {
 	return err
 }
 
-// change edits the account with a key and stores it. It retries on a concurrent write. It fails with
-// ErrUnknown and with what edit fails with.
+// change edits the account with a key and stores it. It retries on a concurrent write. It returns ErrUnknown or the error of
+// edit.
 func (a *Accounts) change(ctx context.Context, key string, edit func(*User) error) (*User, error) {
 	e, err := a.users.Change(ctx, broker.UserSubject(key), func(e *kv.Entry[User]) error {
 		if !e.Exists {
@@ -51,8 +51,7 @@ func (a *Accounts) change(ctx context.Context, key string, edit func(*User) erro
 	return &e.Value, nil
 }
 
-// update is change for an account that was read before. It fails with ErrUnknown when its address has another account by
-// now.
+// update is like change, but returns ErrUnknown when the address of u has another account by now.
 func (a *Accounts) update(ctx context.Context, u *User, edit func(*User) error) (*User, error) {
 	return a.change(ctx, keyOf(u.Email), func(stored *User) error {
 		if stored.ID != u.ID {
@@ -62,7 +61,7 @@ func (a *Accounts) update(ctx context.Context, u *User, edit func(*User) error) 
 	})
 }
 
-// check rejects what is not an account, and with job.ErrNewer what a newer version of the program has stored.
+// check rejects an incomplete record, and with job.ErrNewer a record of a newer version of the program.
 func (u *User) check() error {
 	switch {
 	case u.V > job.Version:

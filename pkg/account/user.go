@@ -16,7 +16,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// The limits of what users enter.
+// The limits of user input.
 const (
 	MinPassword = 8   // characters, of new passwords
 	MaxPassword = 256 // characters
@@ -37,7 +37,7 @@ type User struct {
 	IsActive          bool            `json:"isActive"`
 	AuthProvider      string          `json:"authProvider,omitempty"`
 	GoogleInfo        json.RawMessage `json:"googleInfo,omitempty"`
-	// EmailUnverified says that the owner has yet to confirm the address. Older records do not have it.
+	// EmailUnverified reports that the owner has yet to confirm the address. Older records do not have it.
 	EmailUnverified bool `json:"emailUnverified,omitempty"`
 	// TokenVersion is part of every session token; raising it revokes them all.
 	TokenVersion int `json:"tokenVersion,omitempty"`
@@ -55,11 +55,11 @@ type SignedOut struct {
 // maxSignedOut bounds the list of revoked tokens; beyond it all tokens are revoked together.
 const maxSignedOut = 50
 
-// HasPassword reports whether somebody can sign in to the account with a password.
+// HasPassword reports whether the account has a password.
 func (u *User) HasPassword() bool { return u.set() }
 
-// Owner returns the owner of the jobs of the account: its ID. An imported ID that could pass for another owner, or cannot be
-// part of a subject, is replaced by its hash.
+// Owner returns the owner name of the account, which identifies its jobs and other data: its ID, or a hash of an imported ID
+// that is not a valid token or resembles the owner of a guest.
 func (u *User) Owner() string {
 	if job.ValidToken(u.ID) && u.ID != job.OwnerAnonymous && !strings.HasPrefix(u.ID, guestPrefix) && !strings.HasPrefix(u.ID, hashedPrefix) {
 		return u.ID
@@ -69,12 +69,11 @@ func (u *User) Owner() string {
 }
 
 const (
-	// guestPrefix begins the owners of guests' jobs.
-	guestPrefix  = "g-"
+	guestPrefix  = "g-" // of the owners of guests' jobs
 	hashedPrefix = "u-"
 )
 
-// signOut revokes one token, and forgets those that have expired by now.
+// signOut revokes one token and removes expired ones from the list.
 func (u *User) signOut(token SignedOut, now time.Time) {
 	u.SignedOut = slices.DeleteFunc(u.SignedOut, func(s SignedOut) bool { return !now.Before(s.Until.Time) || s.Token == token.Token })
 	if len(u.SignedOut) == maxSignedOut {
@@ -84,24 +83,24 @@ func (u *User) signOut(token SignedOut, now time.Time) {
 	u.SignedOut = append(u.SignedOut, token)
 }
 
-// revokeTokens revokes every token that was issued so far.
+// revokeTokens revokes all tokens.
 func (u *User) revokeTokens() {
 	u.TokenVersion++
 	u.SignedOut = nil
 }
 
-// keyOf returns the key under which the account with an address is stored. Case does not matter.
+// keyOf returns the key of the account with an address. It ignores case.
 func keyOf(email string) string {
 	sum := sha256.Sum256([]byte(NormalizeEmail(email)))
 	return hex.EncodeToString(sum[:])
 }
 
-// NormalizeEmail returns the form under which an address is stored and looked up: trimmed and in lower case.
+// NormalizeEmail returns the form in which an address is stored and looked up: trimmed and in lower case.
 func NormalizeEmail(email string) string { return strings.ToLower(strings.TrimSpace(email)) }
 
 var emailForm = regexp.MustCompile(`^[^\s@]+@[^\s@]+\.[^\s@]+$`)
 
-// ValidEmail reports whether e-mail can be sent to an address.
+// ValidEmail reports whether an email address is valid.
 func ValidEmail(email string) bool {
 	email = strings.TrimSpace(email)
 	if len(email) > MaxEmail || !emailForm.MatchString(email) || hasControl(email) || strings.ContainsFunc(email, foldsToASCII) {
@@ -111,8 +110,8 @@ func ValidEmail(email string) bool {
 	return err == nil && parsed.Address == email && parsed.Name == ""
 }
 
-// foldsToASCII reports whether the lower case of a letter outside ASCII is in ASCII, as that of the kelvin sign is: an address
-// with it is another one than that without, and would pass for it.
+// foldsToASCII reports whether a letter outside ASCII has a lower case in ASCII, as the kelvin sign has: NormalizeEmail would
+// map its address to another person's.
 func foldsToASCII(r rune) bool { return r > unicode.MaxASCII && unicode.ToLower(r) <= unicode.MaxASCII }
 
 func hasControl(s string) bool { return strings.ContainsFunc(s, unicode.IsControl) }
@@ -130,7 +129,7 @@ func CheckUsername(pointer, name string) []job.FieldError {
 	return nil
 }
 
-// CheckEmail returns the errors of an e-mail address, or nil.
+// CheckEmail returns the errors of an email address, or nil.
 func CheckEmail(pointer, email string) []job.FieldError {
 	switch {
 	case strings.TrimSpace(email) == "":

@@ -8,18 +8,18 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 )
 
-// VerificationAge is how long the link that confirms an e-mail address stays valid.
+// VerificationAge is how long a verification is valid.
 const VerificationAge = 24 * time.Hour
 
-// ErrVerification is returned for a confirmation of an address that is unknown, expired, used or replaced by a later one.
-var ErrVerification = errors.New("the confirmation of the address is not valid any more")
+// ErrVerification is returned for a verification of an address that is unknown, expired, used or replaced by a newer one.
+var ErrVerification = errors.New("the verification is no longer valid")
 
-// EmailVerified reports whether the owner of an account has confirmed its address or need not: accounts that were created
-// with Google, imported or created without a confirmation being required count as verified.
+// EmailVerified reports whether the owner of an account has confirmed its address or need not: accounts that were imported or
+// created with Google or without a required verification count as verified.
 func (u *User) EmailVerified() bool { return !u.EmailUnverified }
 
-// BeginVerification returns the account with an address and a token that confirms the address once. Every earlier
-// verification token of the account is revoked. It fails with ErrUnknown, also for an account that is disabled or verified.
+// BeginVerification returns the account with an address and a new token that confirms the address once. It revokes all earlier
+// verification tokens of the account. It returns ErrUnknown when there is no such account or it is disabled or verified.
 func (a *Accounts) BeginVerification(ctx context.Context, email string) (*User, string, error) {
 	u, _, err := a.read(ctx, keyOf(email))
 	if err != nil {
@@ -32,7 +32,7 @@ func (a *Accounts) BeginVerification(ctx context.Context, email string) (*User, 
 	return u, token, err
 }
 
-// VerifyEmail confirms the address of the account that a token was made for. It fails with ErrVerification. It costs a
+// VerifyEmail confirms the address of the account of a token. It returns ErrVerification when the token is invalid. It costs a
 // handful of requests.
 func (a *Accounts) VerifyEmail(ctx context.Context, token string) (*User, error) {
 	var u *User

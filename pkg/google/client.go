@@ -11,19 +11,18 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// Client is a client of Google. It is safe for concurrent use.
+// Client signs users in with Google. It is safe for concurrent use.
 type Client struct {
 	cfg  Config
 	http *http.Client
 	now  func() time.Time
 	keys *keys
 
-	// mu is held during discovery; others wait for the result.
+	// mu is held during discovery; concurrent callers wait for the result.
 	mu        sync.Mutex
 	endpoints *endpoints
-	// failed is the error of the last discovery, at failedAt.
-	failed   *Error
-	failedAt time.Time
+	failed    *Error // error of the last discovery
+	failedAt  time.Time
 }
 
 // endpoints are the URLs of the discovery document.
@@ -32,19 +31,19 @@ type endpoints struct {
 	keys  string
 }
 
-// failurePause is the pause between a request that failed and the next one.
+// failurePause is the delay after a failed request before the next one.
 const failurePause = 5 * time.Second
 
-// Option changes a new client.
+// Option configures a Client.
 type Option func(*Client)
 
 // WithClock replaces time.Now.
 func WithClock(now func() time.Time) Option { return func(c *Client) { c.now = now } }
 
-// WithTransport replaces the transport of requests.
+// WithTransport replaces the HTTP transport.
 func WithTransport(t http.RoundTripper) Option { return func(c *Client) { c.http = newHTTP(t) } }
 
-// New returns a client. It sends no request yet. cfg must be valid and On.
+// New returns a client. cfg must be valid and On. It sends no request.
 func New(cfg Config, options ...Option) *Client {
 	c := &Client{cfg: cfg, http: newHTTP(nil), now: time.Now}
 	for _, option := range options {
@@ -56,25 +55,24 @@ func New(cfg Config, options ...Option) *Client {
 
 // Start is one attempt to sign in.
 type Start struct {
-	// Redirect is the redirect URI.
-	Redirect string
+	Redirect string // redirect URI
 	// State and Nonce bind the redirect and the ID token to this attempt.
 	State, Nonce string
-	// Verifier is the secret of PKCE, which only the exchange of the code reveals.
+	// Verifier is the PKCE secret, which is sent only in the exchange of the code.
 	Verifier string
 }
 
-// NewVerifier returns a new secret for PKCE.
+// NewVerifier returns a new PKCE secret.
 func NewVerifier() string { return oauth2.GenerateVerifier() }
 
-// AuthURL returns the URL at which somebody signs in. It fails with an *Error when Google cannot be reached. It costs a
+// AuthURL returns the URL of Google's sign-in page for an attempt. It returns an *Error when discovery fails. It costs a
 // request the first time.
 func (c *Client) AuthURL(ctx context.Context, s Start) (string, error) {
 	e, err := c.discover(ctx)
 	if err != nil {
 		return "", err
 	}
-	// People with several accounts choose one; nobody is signed in without a click.
+	// Always show the account chooser, so that no user is signed in without a click.
 	return c.oauth(e, s.Redirect).AuthCodeURL(s.State, oidc.Nonce(s.Nonce), oauth2.S256ChallengeOption(s.Verifier),
 		oauth2.AccessTypeOnline, oauth2.SetAuthURLParam("prompt", "select_account")), nil
 }
@@ -86,7 +84,7 @@ func (c *Client) oauth(e *endpoints, redirect string) *oauth2.Config {
 	}
 }
 
-// discover returns Google's endpoints, which it requests until it has succeeded once.
+// discover returns Google's endpoints. It caches them after the first success.
 func (c *Client) discover(ctx context.Context) (*endpoints, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -96,7 +94,7 @@ func (c *Client) discover(ctx context.Context) (*endpoints, error) {
 	if c.failed != nil && c.now().Sub(c.failedAt) < failurePause {
 		return nil, c.failed
 	}
-	// Discovery continues when the caller disconnects, so that repeated disconnects do not restart it each time.
+	// Continue if the caller disconnects, so that repeated disconnects do not restart discovery.
 	e, err := c.requestEndpoints(context.WithoutCancel(ctx))
 	if err != nil {
 		c.failed, c.failedAt = asError(err, "discovery failed"), c.now()
@@ -109,7 +107,7 @@ func (c *Client) discover(ctx context.Context) (*endpoints, error) {
 func (c *Client) requestEndpoints(ctx context.Context) (*endpoints, error) {
 	provider, err := oidc.NewProvider(oidc.ClientContext(ctx, c.http), c.cfg.Issuer)
 	if _, is := errors.AsType[*oidc.IssuerMismatchError](err); is {
-		return nil, &Error{Kind: KindMisconfigured, Setting: "GOOGLE_ISSUER", Reason: "the discovery document names another issuer than GOOGLE_ISSUER"}
+		return nil, &Error{Kind: KindMisconfigured, Setting: "GOOGLE_ISSUER", Reason: "the issuer in the discovery document differs from GOOGLE_ISSUER"}
 	}
 	if err != nil {
 		return nil, err
@@ -123,10 +121,10 @@ func (c *Client) requestEndpoints(ctx context.Context) (*endpoints, error) {
 	oauth := provider.Endpoint()
 	for _, endpoint := range []string{oauth.AuthURL, oauth.TokenURL, more.Keys} {
 		if _, ok := parseWebURL(endpoint); !ok {
-			return nil, unavailable(0, "the discovery document names a URL that cannot be used")
+			return nil, unavailable(0, "the discovery document contains an invalid URL")
 		}
 	}
-	// Named, since to find it out would cost a second request with the same code.
+	// Set explicitly, since detecting it would cost a second request with the same code.
 	oauth.AuthStyle = oauth2.AuthStyleInParams
 	return &endpoints{oauth: oauth, keys: more.Keys}, nil
 }

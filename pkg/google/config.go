@@ -29,22 +29,22 @@ func (c *Config) Validate() error {
 	fault := func(name, expected string) { errs = append(errs, &env.Fault{Name: name, Expected: expected}) }
 	elsewhere := c.Issuer != "" && c.Issuer != DefaultIssuer
 	if c.ClientID == "" && (c.ClientSecret != "" || c.RedirectURI != "" || elsewhere) {
-		fault("GOOGLE_CLIENT_ID", "the client id, since another GOOGLE_ variable is set")
+		fault("GOOGLE_CLIENT_ID", "the client ID, since another GOOGLE_ variable is set")
 	}
 	if c.ClientSecret == "" && (c.ClientID != "" || c.RedirectURI != "" || elsewhere) {
 		fault("GOOGLE_CLIENT_SECRET", "the client's secret, since another GOOGLE_ variable is set")
 	}
 	if u, ok := parseWebURL(c.RedirectURI); c.RedirectURI != "" && (!ok || u.RawQuery != "" ||
 		strings.HasPrefix(u.Path, "/api/") || strings.HasPrefix(u.Path, "/assets/")) {
-		fault("GOOGLE_REDIRECT_URI", "an https address (http on this machine) outside /api and /assets, such as https://www.example.org/auth/google/callback")
+		fault("GOOGLE_REDIRECT_URI", "an https URL (or http on loopback) outside /api and /assets, such as https://www.example.org/auth/google/callback")
 	}
 	if u, ok := parseWebURL(c.Issuer); elsewhere && (!ok || u.RawQuery != "") {
-		fault("GOOGLE_ISSUER", "an https address (http on this machine)")
+		fault("GOOGLE_ISSUER", "an https URL (or http on loopback)")
 	}
 	return errors.Join(errs...)
 }
 
-// parseWebURL parses a URL whose traffic nobody can read or change: https, or http on this machine.
+// parseWebURL parses a URL and reports whether it is https, or http on loopback, without user and fragment.
 func parseWebURL(raw string) (*url.URL, bool) {
 	u, err := url.Parse(raw)
 	if err != nil || u.Host == "" || u.User != nil || u.Fragment != "" {

@@ -1,6 +1,5 @@
-// Package google implements sign-in with Google for a client: OpenID Connect's authorization code flow with PKCE, and the
-// verification of ID tokens. It requests discovery document and keys when they are needed, so that nothing else waits while
-// Google cannot be reached.
+// Package google implements sign-in with Google: OpenID Connect's authorization code flow with PKCE, and the verification of ID
+// tokens. It fetches the discovery document and the keys on demand, so that a start does not depend on Google.
 //
-// It stores nothing of the people who sign in, and writes no code, token or address into an error.
+// It stores nothing about users. Errors contain no code, token or address.
 package google

@@ -6,38 +6,38 @@ import (
 	"unicode/utf8"
 )
 
-// Kind is what a failure means to the person who signs in.
+// Kind classifies failures by their meaning for the user.
 type Kind string
 
 // The kinds of failures.
 const (
-	// KindUnavailable is for a Google that cannot be reached, fails or asks to wait.
+	// KindUnavailable means that Google cannot be reached, fails or throttles.
 	KindUnavailable Kind = "unavailable"
-	// KindCode is for a code that Google rejects: used, expired, or somebody else's.
+	// KindCode means that Google rejects the code: it was used, has expired or belongs to another attempt.
 	KindCode Kind = "code"
-	// KindMisconfigured is for a client that Google does not know as it is configured here; the operator has to act.
+	// KindMisconfigured means that Google rejects the client; the operator has to fix the configuration.
 	KindMisconfigured Kind = "misconfigured"
-	// KindToken is for an ID token that is invalid, or not for this client and this attempt.
+	// KindToken means that the ID token is invalid or not for this client and attempt.
 	KindToken Kind = "token"
 )
 
 // Error is a failure of sign-in with Google.
 type Error struct {
 	Kind Kind
-	// Status is that of Google's response, 0 when there was none.
+	// Status is the HTTP status of Google's response, 0 when there was none.
 	Status int
 	// Code and Description are from Google's response, shortened and without control characters.
 	Code, Description string
-	// Setting is the variable that a misconfiguration points at.
+	// Setting is the environment variable that is probably wrong.
 	Setting string
-	// Reason is for the log. It contains nothing of the token.
+	// Reason is for the log. It does not quote the token.
 	Reason string
 }
 
-// Error contains nothing of Google's response.
+// Error does not quote Google's response.
 func (e *Error) Error() string { return "google: " + string(e.Kind) + ": " + e.Reason }
 
-// setting returns the variable that a refusal by Google points at.
+// setting returns the environment variable that Google's error points at.
 func setting(code, description string) string {
 	switch {
 	case code == "redirect_uri_mismatch":
@@ -54,7 +54,7 @@ func unavailable(status int, reason string) *Error {
 
 func badToken(reason string) *Error { return &Error{Kind: KindToken, Reason: reason} }
 
-// asError returns err as an *Error, or one of KindUnavailable.
+// asError returns err if it is an *Error, and else one of KindUnavailable with a reason.
 func asError(err error, reason string) *Error {
 	if known, ok := errors.AsType[*Error](err); ok {
 		return known
@@ -67,7 +67,7 @@ const (
 	maxDescription = 200
 )
 
-// clean shortens a text and removes control characters.
+// clean removes control characters from a text and shortens it to limit bytes.
 func clean(text string, limit int) string {
 	text = strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f || r == utf8.RuneError {

@@ -10,11 +10,11 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// maxCodeLength bounds the codes that are sent to Google; Google's have less than a hundred characters.
+// maxCodeLength bounds the codes that are sent to Google; Google's are shorter than 100 characters.
 const maxCodeLength = 1024
 
-// Exchange exchanges the code that somebody brought from Google for their identity. It fails with an *Error. The code is sent
-// once, and a second time only when the connection failed before a response.
+// Exchange exchanges an authorization code for the identity of the user. It returns an *Error. It sends the code once, and again
+// only when the connection failed before a response.
 func (c *Client) Exchange(ctx context.Context, s Start, code string) (*Identity, error) {
 	if code == "" || len(code) > maxCodeLength {
 		return nil, &Error{Kind: KindCode, Reason: "the code is missing or too long"}
@@ -33,40 +33,40 @@ func (c *Client) Exchange(ctx context.Context, s Start, code string) (*Identity,
 	}
 	raw, ok := token.Extra("id_token").(string)
 	if !ok {
-		return nil, badToken("the answer holds no id_token")
+		return nil, badToken("the response contains no id_token")
 	}
 	return c.verify(ctx, e, raw, token.AccessToken, func(bound string) bool { return same(bound, s.Nonce) })
 }
 
-// connectionFailed reports whether a request ended without a response, and not by a timeout.
+// connectionFailed reports whether a request ended without a response other than by a timeout.
 func connectionFailed(err error) bool {
 	failed, is := errors.AsType[*url.Error](err)
 	return is && !failed.Timeout() && !errors.Is(err, errTooLarge)
 }
 
-// misconfigured are the error codes that the operator has to fix.
+// misconfigured lists the error codes that the operator has to fix.
 var misconfigured = []string{
 	"invalid_client", "redirect_uri_mismatch", "unauthorized_client", "invalid_request", "unsupported_grant_type", "invalid_scope",
 }
 
-// refusal classifies the error of an exchange.
+// refusal returns the *Error for an error of an exchange.
 func refusal(err error) *Error {
 	response, is := errors.AsType[*oauth2.RetrieveError](err)
 	if !is {
-		return unavailable(0, "the token route cannot be reached or sends no token")
+		return unavailable(0, "the token endpoint cannot be reached or returned no token")
 	}
 	status := response.Response.StatusCode
 	e := &Error{
 		Kind: KindCode, Status: status, Code: clean(response.ErrorCode, maxCode), Description: clean(response.ErrorDescription, maxDescription),
-		Reason: "the token route refused the code",
+		Reason: "the token endpoint rejected the code",
 	}
 	switch {
 	case slices.Contains(misconfigured, e.Code):
-		e.Kind, e.Reason = KindMisconfigured, "the token route refused the client as it is set up here"
+		e.Kind, e.Reason = KindMisconfigured, "the token endpoint rejected the client"
 		e.Setting = setting(e.Code, e.Description)
 	case e.Code == "" && (status < http.StatusBadRequest || status >= http.StatusInternalServerError),
 		status >= http.StatusInternalServerError, status == http.StatusTooManyRequests, status == http.StatusRequestTimeout:
-		e.Kind, e.Reason = KindUnavailable, "the token route is out of order"
+		e.Kind, e.Reason = KindUnavailable, "the token endpoint is unavailable"
 	}
 	return e
 }

@@ -15,17 +15,17 @@ import (
 )
 
 const (
-	// minKeyAge and maxKeyAge bound for how long keys are cached, whatever Cache-Control says; keyAge is the default.
+	// minKeyAge and maxKeyAge bound how long keys are cached, whatever Cache-Control says; keyAge is the default.
 	minKeyAge = 5 * time.Minute
 	maxKeyAge = 24 * time.Hour
 	keyAge    = time.Hour
-	// keyPause is the pause between two fetches in the long run, and keyBurst fetches need none: forged tokens with made-up
-	// key IDs do not cost a request each, and a new key is accepted at once.
+	// keyPause and keyBurst limit the rate of fetches: one per keyPause on average, with bursts of keyBurst. Forged tokens with
+	// unknown key IDs do not cost a request each, yet a new key is accepted at once.
 	keyPause = 30 * time.Second
 	keyBurst = 5
-	// staleKeyAge is for how long the last keys are used while no others can be fetched.
+	// staleKeyAge is how long the last keys are used while fetches fail.
 	staleKeyAge = 24 * time.Hour
-	// minKeyBits and maxKeyBits bound the keys that are accepted: smaller ones are weak, larger ones cost minutes.
+	// minKeyBits and maxKeyBits bound the accepted keys: smaller ones are weak, larger ones cost minutes.
 	minKeyBits = 2048
 	maxKeyBits = 8192
 	maxKeys    = 32
@@ -33,28 +33,28 @@ const (
 
 // keys caches the keys with which Google signs ID tokens.
 //
-// oidc.RemoteKeySet is no substitute. It never expires keys, so that one that Google has revoked stays valid until another
-// fetch; it accepts weak keys and tokens without a key ID; and it fetches for every bad signature with a known key ID as well,
-// with which forgers would use up the fetches that a rotation needs.
+// oidc.RemoteKeySet is not used because it never expires keys, so that a revoked key stays valid until the next fetch; it accepts
+// weak keys and tokens without a key ID; and it also fetches for every bad signature with a known key ID, so that forged tokens
+// would use up the fetches that a key rotation needs.
 type keys struct {
 	http *http.Client
 	now  func() time.Time
 
-	// mu is held during a fetch; others wait for it.
+	// mu is held during a fetch; concurrent callers wait for the result.
 	mu      sync.Mutex
 	byID    map[string]*rsa.PublicKey
 	expires time.Time
 	fetched time.Time
-	// tried is when the last fetch was begun, and failing whether it failed.
+	// tried is when the last fetch began, and failing whether it failed.
 	tried   time.Time
 	failing bool
-	// paid is when the fetches so far would have ended, with a pause after each.
+	// paid is when the fetches so far would have ended if each had taken keyPause.
 	paid time.Time
 }
 
-// find returns the key with an ID. It fails with an *Error: of KindToken when there is none, of KindUnavailable when that
-// cannot be found out. It costs a request to url when the keys have expired, or the ID is unknown and there were no other
-// fetches lately.
+// find returns the key with an ID. It returns an *Error of KindToken when there is no such key, and of KindUnavailable when the
+// keys cannot be fetched. It costs a request to url when the keys have expired or the ID is unknown, unless the rate of fetches
+// is exceeded.
 func (k *keys) find(ctx context.Context, url, id string) (*rsa.PublicKey, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -65,7 +65,7 @@ func (k *keys) find(ctx context.Context, url, id string) (*rsa.PublicKey, error)
 	}
 	var failed error
 	if k.mayFetch(now) {
-		// It continues when its caller hangs up: somebody who does so again and again must not have it begun each time.
+		// Continue if the caller disconnects, so that repeated disconnects do not restart the fetch.
 		failed = k.fetch(context.WithoutCancel(ctx), url)
 		k.failing = failed != nil
 		key = k.byID[id]
@@ -76,12 +76,12 @@ func (k *keys) find(ctx context.Context, url, id string) (*rsa.PublicKey, error)
 	case failed != nil:
 		return nil, asError(failed, "the keys cannot be fetched")
 	case k.byID == nil || !now.Before(k.expires):
-		return nil, unavailable(0, "the keys could not be fetched a moment ago")
+		return nil, unavailable(0, "the last fetch of the keys failed")
 	}
 	return nil, badToken("signed with an unknown key")
 }
 
-// mayFetch reports whether the keys may be fetched again, and counts the fetch if so.
+// mayFetch reports whether the keys may be fetched now, and counts the fetch if so.
 func (k *keys) mayFetch(now time.Time) bool {
 	if k.failing && now.Sub(k.tried) < failurePause || k.paid.Sub(now) > (keyBurst-1)*keyPause {
 		return false
@@ -94,7 +94,7 @@ func (k *keys) mayFetch(now time.Time) bool {
 	return true
 }
 
-// fetch replaces the keys.
+// fetch replaces the keys by those at url.
 func (k *keys) fetch(ctx context.Context, url string) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
@@ -106,7 +106,7 @@ func (k *keys) fetch(ctx context.Context, url string) error {
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode != http.StatusOK {
-		return unavailable(resp.StatusCode, "the route of the keys is out of order")
+		return unavailable(resp.StatusCode, "the key endpoint is unavailable")
 	}
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
@@ -121,13 +121,13 @@ func (k *keys) fetch(ctx context.Context, url string) error {
 	return nil
 }
 
-// parseKeys decodes a key set. It skips what is no key for RS256.
+// parseKeys returns the RS256 keys of a key set by ID. It skips all others.
 func parseKeys(body []byte) (map[string]*rsa.PublicKey, error) {
 	var set struct {
 		Keys []json.RawMessage `json:"keys"`
 	}
 	if err := json.Unmarshal(body, &set); err != nil {
-		return nil, unavailable(0, "the keys cannot be read")
+		return nil, unavailable(0, "the key set is malformed")
 	}
 	byID := make(map[string]*rsa.PublicKey)
 	for _, raw := range set.Keys[:min(len(set.Keys), maxKeys)] {
@@ -140,12 +140,12 @@ func parseKeys(body []byte) (map[string]*rsa.PublicKey, error) {
 		}
 	}
 	if len(byID) == 0 {
-		return nil, unavailable(0, "no key can be used")
+		return nil, unavailable(0, "the key set contains no usable key")
 	}
 	return byID, nil
 }
 
-// lifetime returns for how long a response may be cached.
+// lifetime returns how long a response may be cached.
 func lifetime(h http.Header) time.Duration {
 	for directive := range strings.SplitSeq(h.Get("Cache-Control"), ",") {
 		name, value, _ := strings.Cut(strings.TrimSpace(directive), "=")

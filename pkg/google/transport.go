@@ -10,15 +10,15 @@ import (
 const (
 	// callTimeout bounds one request to Google.
 	callTimeout = 10 * time.Second
-	// maxResponse bounds what is read of a response, in bytes.
+	// maxResponse bounds a response, in bytes.
 	maxResponse = 256 << 10
 )
 
 var errTooLarge = errors.New("the response is too large")
 
-// newHTTP returns a client with which a malicious or broken server can waste neither memory nor time. It follows no redirects:
-// no endpoint needs one, and the client secret must not be sent elsewhere. Connections are not kept alive, so that net/http
-// does not send a request a second time on its own because the first connection had been closed.
+// newHTTP returns a client that bounds the time and the size of responses. It follows no redirects: no endpoint needs one, and
+// the client secret must not be sent elsewhere. It keeps no connections alive, so that net/http does not resend a request whose
+// connection the server has closed.
 func newHTTP(transport http.RoundTripper) *http.Client {
 	if transport == nil {
 		own := http.DefaultTransport.(*http.Transport).Clone()

@@ -15,34 +15,34 @@ import (
 )
 
 const (
-	// maxIDToken bounds the tokens that are parsed; Google's have about 1200 characters.
+	// maxIDToken bounds the tokens that are parsed, in bytes; Google's have about 1200.
 	maxIDToken = 8 << 10
-	// skew is how far Google's clock may be ahead of ours.
+	// skew is how far Google's clock may be ahead of ours for iat.
 	skew = 2 * time.Minute
 	// notBeforeLeeway is how far Google's clock may be ahead of ours for nbf.
 	notBeforeLeeway = 5 * time.Minute
-	// maxSubject is the longest ID of a Google account.
+	// maxSubject is the maximum length of the ID of a Google account.
 	maxSubject = 255
 )
 
-// Identity is the content of a valid ID token.
+// Identity is the identity in a valid ID token.
 type Identity struct {
 	// Subject is the ID of the Google account, which never changes.
 	Subject string
 	Email   string
-	// Verified says that Google has verified the address.
+	// Verified reports whether Google has verified the address.
 	Verified              bool
 	Name, Picture, Locale string
-	// Nonce is that of the token, "" when it has none.
+	// Nonce is the nonce of the token, "" when it has none.
 	Nonce string
 	// Token is a hash of the token, which is valid until Expires.
 	Token   string
 	Expires time.Time
 }
 
-// Verify returns the identity in an ID token that a page has obtained from Google itself. A token with a nonce is valid only
-// with that nonce; for a token without one, nonce is ignored. It fails with an *Error. It costs a request when Google's keys
-// are unknown or have changed.
+// Verify returns the identity in an ID token that a page has obtained from Google. A token with a nonce is valid only with that
+// nonce; for a token without one, nonce is ignored. It returns an *Error. It costs a request when Google's keys are unknown or
+// have changed.
 func (c *Client) Verify(ctx context.Context, raw, nonce string) (*Identity, error) {
 	e, err := c.discover(ctx)
 	if err != nil {
@@ -53,7 +53,7 @@ func (c *Client) Verify(ctx context.Context, raw, nonce string) (*Identity, erro
 
 func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
 
-// claims are those of an ID token that go-oidc does not decode.
+// claims holds the claims of an ID token that go-oidc does not decode.
 type claims struct {
 	Party     string      `json:"azp"`
 	NotBefore numericDate `json:"nbf"`
@@ -64,7 +64,7 @@ type claims struct {
 	Locale    string      `json:"locale"`
 }
 
-// numericDate is a time in seconds since 1970, which may have a fraction; 0 if absent.
+// numericDate is a time in seconds since 1970, possibly with a fraction; 0 if absent.
 type numericDate float64
 
 // UnmarshalJSON accepts a number, also as a string, as go-oidc does.
@@ -80,24 +80,24 @@ func (d *numericDate) UnmarshalJSON(b []byte) error {
 
 func (d numericDate) after(t time.Time) bool { return float64(d) > float64(t.Unix()) }
 
-// laxBool is a boolean that older tokens write as a string.
+// laxBool is a boolean, which older tokens encode as a string.
 type laxBool bool
 
-// UnmarshalJSON takes true and "true" for true, and anything else for false.
+// UnmarshalJSON decodes true and "true" as true, and anything else as false.
 func (l *laxBool) UnmarshalJSON(b []byte) error {
 	*l = string(b) == "true" || string(b) == `"true"`
 	return nil
 }
 
-// verify checks a token as OpenID Connect and Google's guide require. access is the access token that came with it, if any, and
-// nonce reports whether the nonce of the token is the right one.
+// verify checks a token as OpenID Connect and Google's guide require. access is the access token that was issued with it, if
+// any. nonce reports whether the nonce of the token is valid.
 func (c *Client) verify(ctx context.Context, e *endpoints, raw, access string, nonce func(string) bool) (*Identity, error) {
 	if raw == "" || len(raw) > maxIDToken {
 		return nil, badToken("missing or too long")
 	}
 	signer := &signer{keys: c.keys, url: e.keys}
-	// go-oidc checks the form and the signature. Most of its other errors have no type and quote the token, and it knows both
-	// spellings of the issuer for Google alone; so the claims are checked below.
+	// go-oidc checks the format and the signature. The claims are checked below, because most of go-oidc's other errors have no
+	// type and quote the token, and it accepts both spellings of the issuer only for Google.
 	verifier := oidc.NewVerifier(c.cfg.Issuer, signer, &oidc.Config{
 		SupportedSigningAlgs: []string{oidc.RS256}, SkipIssuerCheck: true, SkipClientIDCheck: true, SkipExpiryCheck: true,
 	})
@@ -108,11 +108,11 @@ func (c *Client) verify(ctx context.Context, e *endpoints, raw, access string, n
 	case err != nil && !signer.verified:
 		return nil, badToken("not a token signed with RS256")
 	case err != nil:
-		return nil, badToken("cannot be read")
+		return nil, badToken("malformed")
 	}
 	var more claims
 	if err := token.Claims(&more); err != nil {
-		return nil, badToken("its claims cannot be read")
+		return nil, badToken("malformed claims")
 	}
 	if reason := c.rejection(token, &more, access, nonce); reason != "" {
 		return nil, badToken(reason)
@@ -123,8 +123,8 @@ func (c *Client) verify(ctx context.Context, e *endpoints, raw, access string, n
 	}, nil
 }
 
-// rejection returns why the claims of a token with a valid signature are rejected, "" when they are accepted. The conditions
-// are in the order of OpenID Connect Core, section 3.1.3.7; the first that fails is the reason, which quotes nothing.
+// rejection returns why the claims of a token with a valid signature are rejected, or "" when they are valid. It checks the
+// conditions in the order of OpenID Connect Core, section 3.1.3.7, and returns the first that fails, without quoting the token.
 func (c *Client) rejection(token *oidc.IDToken, more *claims, access string, nonce func(string) bool) string {
 	_, short, _ := strings.Cut(c.cfg.Issuer, "://")
 	now := c.now()
@@ -138,9 +138,9 @@ func (c *Client) rejection(token *oidc.IDToken, more *claims, access string, non
 	case token.Expiry.Before(now):
 		return "expired"
 	case more.NotBefore.after(now.Add(notBeforeLeeway)):
-		return "not good yet"
+		return "not yet valid"
 	case token.IssuedAt.IsZero() || token.IssuedAt.Unix() <= 0:
-		return "no time of issue"
+		return "no issue time"
 	case token.IssuedAt.After(now.Add(skew)):
 		return "issued in the future"
 	case !nonce(token.Nonce):
@@ -150,12 +150,12 @@ func (c *Client) rejection(token *oidc.IDToken, more *claims, access string, non
 	case token.Subject == "":
 		return "no subject"
 	case len(token.Subject) > maxSubject:
-		return "a subject that is too long"
+		return "subject too long"
 	}
 	return ""
 }
 
-// fingerprint returns a hash that identifies a token. It leaves out the signature, which can be written in several ways.
+// fingerprint returns a hash that identifies a token. It excludes the signature, which has several valid spellings.
 func fingerprint(raw string) string {
 	sum := sha256.Sum256([]byte(raw[:max(0, strings.LastIndexByte(raw, '.'))]))
 	return hex.EncodeToString(sum[:])
@@ -165,12 +165,12 @@ func fingerprint(raw string) string {
 type signer struct {
 	keys *keys
 	url  string
-	// verified says that the signature is valid; failed, an *Error, is why not, nil when the signature was never checked.
+	// verified reports whether the signature is valid. If not, failed is the *Error, or nil when no signature was checked.
 	verified bool
 	failed   error
 }
 
-// VerifySignature implements oidc.KeySet. go-oidc drops the type of its error, which is therefore kept in s.failed.
+// VerifySignature implements oidc.KeySet. It also stores its error in s.failed, since go-oidc drops the type.
 func (s *signer) VerifySignature(ctx context.Context, raw string) ([]byte, error) {
 	payload, err := s.verify(ctx, raw)
 	s.verified, s.failed = err == nil, err
@@ -188,10 +188,10 @@ func (s *signer) verify(ctx context.Context, raw string) ([]byte, error) {
 	}
 	payload, err := jws.Verify(key)
 	if err != nil {
-		return nil, badToken("a bad signature")
+		return nil, badToken("invalid signature")
 	}
 	if !json.Valid(payload) {
-		return nil, badToken("cannot be read")
+		return nil, badToken("malformed")
 	}
 	return payload, nil
 }

@@ -1,5 +1,4 @@
-// Package mail sends e-mail over SMTP. It puts neither an address nor the response of a server, which may quote one, into an
-// error.
+// Package mail sends email over SMTP. Its errors contain neither an address nor a response of the server, which may quote one.
 package mail
 
 import (
@@ -35,7 +34,7 @@ const (
 	ModeRequired = "required"
 )
 
-// Required reports whether the health check is to be degraded while no mail server is configured.
+// Required reports whether the health check is degraded while no mail server is configured.
 func (c *Config) Required() bool { return c.Mode == ModeRequired }
 
 // Validate reports every fault at once, each as a *env.Fault.
@@ -57,7 +56,7 @@ func (c *Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-// server returns the parts of SMTP_URL.
+// server parses SMTP_URL.
 func (c *Config) server() (*url.URL, error) {
 	u, err := url.Parse(c.URL.Reveal())
 	if err != nil || u.Hostname() == "" || (u.Scheme != "smtp" && u.Scheme != "smtps") || (u.Path != "" && u.Path != "/") || u.RawQuery != "" {
@@ -66,20 +65,20 @@ func (c *Config) server() (*url.URL, error) {
 	return u, nil
 }
 
-// Message is an e-mail.
+// Message is an email.
 type Message struct{ To, Subject, Text string }
 
-// Sender sends e-mail. It is safe for concurrent use.
+// Sender sends email. It is safe for concurrent use.
 type Sender struct {
 	host    string
 	options []gomail.Option
 	from    string
 }
 
-// sendTimeout bounds each step of SMTP.
+// sendTimeout bounds each SMTP command.
 const sendTimeout = 20 * time.Second
 
-// New returns a Sender. It does not connect. It fails as Validate does.
+// New returns a Sender, or an error when cfg is invalid. It does not connect.
 func New(cfg Config) (*Sender, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -103,7 +102,7 @@ func New(cfg Config) (*Sender, error) {
 	}
 	if given := u.Port(); given != "" {
 		if port, err = strconv.Atoi(given); err != nil {
-			return nil, &env.Fault{Name: "SMTP_URL", Expected: "a port that is a number"}
+			return nil, &env.Fault{Name: "SMTP_URL", Expected: "a numeric port"}
 		}
 	}
 	s.options = append(s.options, gomail.WithTLSPolicy(policy), gomail.WithPort(port))
@@ -117,15 +116,15 @@ func New(cfg Config) (*Sender, error) {
 	return s, nil
 }
 
-// Error says why an e-mail could not be sent. It contains no address.
+// Error describes why an email could not be sent. It contains no address.
 type Error struct {
-	// Step is the step that failed: address, settings, connect, or a step of SMTP.
+	// Step is the step that failed: address, settings, connect, or an SMTP command.
 	Step string
 	// Code is the response code of the server, 0 when there was none.
 	Code int
 }
 
-// stepConnect fails when the server cannot be reached or refuses the login.
+// stepConnect includes the login.
 const stepConnect = "connect"
 
 // Error returns the step and the code.
@@ -136,25 +135,25 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("send mail: %s, the server responded with %d", e.Step, e.Code)
 }
 
-// Temporary reports whether sending may succeed later: the server said so, or could not be reached.
+// Temporary reports whether a retry may succeed: the server could not be reached or returned a 4xx code.
 func (e *Error) Temporary() bool {
 	return e.Step == stepConnect || (e.Code >= 400 && e.Code < 500)
 }
 
-// Recipient reports whether the server refused the recipient, which says nothing about the configuration.
+// Recipient reports whether the server refused the recipient. The configuration may be correct then.
 func (e *Error) Recipient() bool { return e.Step == gomail.ErrSMTPRcptTo.String() }
 
-// Send sends an e-mail over a connection of its own. It fails with an *Error.
-func (s *Sender) Send(ctx context.Context, l Message) error {
+// Send sends an email over a new connection. It returns an *Error.
+func (s *Sender) Send(ctx context.Context, message Message) error {
 	m := gomail.NewMsg()
-	if err := errors.Join(m.From(s.from), m.To(l.To)); err != nil {
+	if err := errors.Join(m.From(s.from), m.To(message.To)); err != nil {
 		return &Error{Step: "address"}
 	}
-	m.Subject(l.Subject)
+	m.Subject(message.Subject)
 	m.SetDate()
 	m.SetMessageID()
 	m.SetGenHeader("Auto-Submitted", "auto-generated")
-	m.SetBodyString(gomail.TypeTextPlain, l.Text)
+	m.SetBodyString(gomail.TypeTextPlain, message.Text)
 	client, err := gomail.NewClient(s.host, s.options...)
 	if err != nil {
 		return &Error{Step: "settings"}

@@ -26,7 +26,7 @@ const (
 	// guestPerMinute and guestPerDay are the default limits of a guest.
 	guestPerMinute = 8
 	guestPerDay    = 10
-	// factor is how many times as many texts as images, and as much for an address as for a member, the default limits allow.
+	// factor is the ratio of the default limits of texts to those of media, and of an address to those of a member.
 	factor = 3
 )
 
@@ -55,7 +55,7 @@ func (c *Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-// Limits are those of one guest or member; 0 means no limit.
+// Limits holds the limits of one guest or member; 0 means no limit.
 type Limits struct{ PerMinute, PerDay int }
 
 // Plan holds the limits of one group.
@@ -68,8 +68,8 @@ type Plan struct {
 // Plans holds the limits of every group.
 type Plans struct{ Media, Text Plan }
 
-// Plans returns the limits that are set, and defaults that follow from them. The simulator costs nothing, so that by default
-// neither guests nor addresses are limited while it is used.
+// Plans returns the configured limits and the defaults derived from them. With the simulator, which costs nothing, guests and
+// addresses have no limit by default.
 func (c *Config) Plans(simulated bool) Plans {
 	guest := Limits{guestPerMinute, guestPerDay}
 	if simulated {
@@ -100,7 +100,7 @@ func (c *Config) Plans(simulated bool) Plans {
 	return Plans{Media: media, Text: text}
 }
 
-// bounded reports whether both guests and members have a daily limit: one of the address would contradict no limit.
+// bounded reports whether both guests and members have a daily limit. Otherwise an address has none by default.
 func (p Plan) bounded() bool { return p.Guest.PerDay > 0 && p.Member.PerDay > 0 }
 
 // ceiling returns the default daily limit of an address.

@@ -18,23 +18,23 @@ import (
 const (
 	// incrHeader makes NATS add its value to the counter of the message's subject.
 	incrHeader = "Nats-Incr"
-	// addTries is how often a counter is tried that cannot be changed or read, for instance because its stream is missing.
-	addTries = 2
-	// countTimeout bounds the change or read of a counter for a context without a deadline.
+	// countTries bounds the attempts to change or read a counter, for example while its stream is missing.
+	countTries = 2
+	// countTimeout bounds a change or read of a counter if the context has no deadline.
 	countTimeout = 30 * time.Second
 	// undoTimeout bounds the reversal of a charge.
 	undoTimeout = 15 * time.Second
 )
 
-// counter is where a counter is stored.
+// counter locates a counter.
 type counter struct{ stream, subject string }
 
-// counterOf returns the counter of a name for a minute or a day.
+// counterOf returns the counter of a name in a bucket (one minute or day) of a window.
 func counterOf(window, name, bucket string) counter {
 	return counter{broker.UsageStream(window), broker.UsageSubject(window, name, bucket)}
 }
 
-// change returns the message that adds to a counter. NATS ignores a second one with the same ID.
+// change returns a message that adds to a counter. NATS ignores a second message with the same ID.
 func change(subject string, by int, id string) *nats.Msg {
 	msg := nats.NewMsg(subject)
 	msg.Header.Set(incrHeader, fmt.Sprintf("%+d", by))
@@ -42,8 +42,8 @@ func change(subject string, by int, id string) *nats.Msg {
 	return msg
 }
 
-// add changes a counter exactly once, however often it has to be tried, and returns its new value. It waits for a slow store
-// until ctx ends. It costs one acknowledged publish; one more and a read when the first acknowledgement was lost.
+// add adds to a counter exactly once, even with retries, and returns its new value. It waits for a slow store until ctx ends. It
+// costs one acknowledged publish, and one more and a read when the first acknowledgement was lost.
 func (q *Quota) add(ctx context.Context, c counter, by int, id string) (int64, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
@@ -64,9 +64,9 @@ func (q *Quota) add(ctx context.Context, c counter, by int, id string) (int64, e
 	return 0, fmt.Errorf("%w: %w", ErrUnavailable, err)
 }
 
-// twice repeats a request once when it fails, and until ctx ends while it goes unanswered.
+// twice retries a failed request once, and an unanswered one until ctx ends.
 func twice(ctx context.Context, do func(context.Context) error) (err error) {
-	for range addTries {
+	for range countTries {
 		err = broker.RetryUnanswered(ctx, do)
 		if err == nil || errors.Is(err, jetstream.ErrMsgNotFound) || ctx.Err() != nil {
 			break
@@ -82,7 +82,7 @@ func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, countTimeout)
 }
 
-// value reads a counter from its stream's leader.
+// value returns the value of a counter, from its stream's leader.
 func (q *Quota) value(ctx context.Context, c counter) (int64, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
@@ -117,7 +117,7 @@ func parse(value string) (int64, error) {
 	return n, nil
 }
 
-// each calls f concurrently for 0 to n-1, and returns the errors in that order.
+// each calls f concurrently for 0 to n-1 and joins the errors in that order.
 func each(n int, f func(i int) error) error {
 	if n == 1 {
 		return f(0)

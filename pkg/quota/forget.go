@@ -9,8 +9,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 )
 
-// Forget removes the counters of all windows of some names. It may be repeated, and costs two requests and two more for each
-// name.
+// Forget removes the counters of names in all windows. It is idempotent. It costs two requests and two more per name.
 func (q *Quota) Forget(ctx context.Context, names ...string) error {
 	for _, window := range []string{broker.UsageMinute, broker.UsageDay} {
 		stream, err := q.js.Stream(ctx, broker.UsageStream(window))

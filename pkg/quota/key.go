@@ -7,13 +7,13 @@ type Group string
 
 // The groups.
 const (
-	// GroupMedia is images and audio. A prompt that is optimized for an image is part of the image.
+	// GroupMedia is images and audio. The optimization of a prompt for an image is part of the image.
 	GroupMedia Group = "media"
 	// GroupText is optimized prompts and translations, which cost far less.
 	GroupText Group = "text"
 )
 
-// GroupOf returns the group in which a kind of job is counted.
+// GroupOf returns the group of a kind of job.
 func GroupOf(kind job.Kind) Group {
 	switch kind {
 	case job.KindPrompt, job.KindTranslation:
@@ -23,8 +23,8 @@ func GroupOf(kind job.Kind) Group {
 	return GroupMedia
 }
 
-// Key names the counters of one caller in one group. Its names are tokens of subjects and differ between groups: versions
-// without groups count and refund under whatever name a job carries.
+// Key identifies the counters of one caller in one group. Owner and Address are subject tokens and differ between groups, so
+// that versions without groups, which use the name that is stored with a job, count and refund correctly.
 type Key struct {
 	Group Group
 	Lane  job.Lane

@@ -6,25 +6,25 @@ import (
 	"sync"
 )
 
-// ownerLocks is a lock for each owner.
+// ownerLocks holds one lock per owner.
 type ownerLocks struct {
 	mu      sync.Mutex
 	byOwner map[string]*ownerLock
 }
 
-// ownerLock is held by whoever has put a value into held.
+// ownerLock is a lock whose acquisition can be canceled.
 type ownerLock struct {
-	held chan struct{}
-	// users hold it or wait for it.
+	held chan struct{} // Contains a value while the lock is held.
+	// users counts those who hold the lock or wait for it.
 	users int
 }
 
-// Lock waits until nobody else in this process is between a charge of the same owner and group and its outcome, and returns
-// what unlocks. Two at once would each see what the other has charged, though one of them releases it: both would be refused
-// where there is room for one. Several processes may still do that to each other for a moment, and so may several owners at
-// one address: they do not wait for each other, since all of an office would be served one by one.
+// Lock acquires the lock of an owner and group within this process, which callers hold from a charge until its outcome, and
+// returns the function that releases it. Without it, two concurrent charges would each count the other, even one that is
+// released later, and both could be refused where there is room for one. This can still happen between processes, and between
+// owners at one address: these do not wait for each other, since all users of an office would be served one by one.
 //
-// It fails with ErrUnavailable when ctx ends before, and costs no request. Where nothing is limited it does not wait.
+// It returns ErrUnavailable when ctx ends first. It costs no request, and does not wait if nothing is limited for key.
 func (q *Quota) Lock(ctx context.Context, key Key) (unlock func(), err error) {
 	if !q.Limited(key) {
 		return func() {}, nil
@@ -42,7 +42,7 @@ func (q *Quota) Lock(ctx context.Context, key Key) (unlock func(), err error) {
 	}
 }
 
-// acquire returns the lock of an owner, which stays the same until all who have acquired it have released it.
+// acquire returns the lock of an owner, which all concurrent callers share until the last one releases it.
 func (o *ownerLocks) acquire(owner string) *ownerLock {
 	o.mu.Lock()
 	defer o.mu.Unlock()

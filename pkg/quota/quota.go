@@ -15,31 +15,31 @@ import (
 )
 
 // ErrUnavailable is returned when a counter cannot be reached.
-var ErrUnavailable = errors.New("the quota cannot be counted")
+var ErrUnavailable = errors.New("the quota counters are unavailable")
 
-// Refusal is the error of a charge that exceeds what remains of a window.
+// Refusal is the error of a charge that exceeds a limit.
 type Refusal struct {
-	// Usage is that of the window that is exceeded, without the units that were asked for.
+	// Usage is that of the exceeded window, without the requested units.
 	Usage
-	// Asked is the number of units that were asked for.
+	// Asked is the number of requested units.
 	Asked int
 }
 
 // Error names the window.
 func (r *Refusal) Error() string { return "the quota of the " + r.Window + " is exceeded" }
 
-// Quota is the counters and limits of all callers.
+// Quota counts and limits the usage of all callers.
 type Quota struct {
 	broker *broker.Broker
 	js     jetstream.JetStream
 	plans  Plans
 	now    func() time.Time
 	locks  ownerLocks
-	// slots holds one value for each operation under way.
+	// slots holds one value for each operation in progress.
 	slots chan struct{}
 }
 
-// New returns the quota on a broker. now is time.Now when nil. It costs no request.
+// New returns the quota whose counters are stored in a broker. now defaults to time.Now. It costs no request.
 func New(b *broker.Broker, plans Plans, now func() time.Time) *Quota {
 	if now == nil {
 		now = time.Now
@@ -47,11 +47,11 @@ func New(b *broker.Broker, plans Plans, now func() time.Time) *Quota {
 	return &Quota{broker: b, js: b.JetStream(), plans: plans, now: now, slots: make(chan struct{}, maxOperations)}
 }
 
-// maxOperations bounds the concurrent charges and reads of one process. A busy machine cannot answer the requests of thousands
-// in time; the others wait until their contexts end.
+// maxOperations bounds the concurrent charges and reads of one process: a busy server cannot answer thousands of concurrent
+// requests in time. Further operations wait until their contexts end.
 const maxOperations = 32
 
-// acquireSlot waits for a slot and returns what releases it.
+// acquireSlot waits for a slot and returns the function that releases it.
 func (q *Quota) acquireSlot(ctx context.Context) (release func(), err error) {
 	select {
 	case q.slots <- struct{}{}:
@@ -80,11 +80,11 @@ func (q *Quota) Limited(key Key) bool {
 	return q.limits(key) != Limits{} || q.plan(key.Group).AddressPerDay > 0
 }
 
-// Reservation is a charge that was made.
+// Reservation is a successful charge.
 type Reservation struct {
-	// Usage is that of each limited window, including the charge.
+	// Usage lists the usage of each limited window, including the charge.
 	Usage []Usage
-	// Charge is stored with the job, for a refund; nil when no day is limited.
+	// Charge is stored with the job for refunds; nil when no daily limit applies.
 	Charge *job.Charge
 
 	quota *Quota
@@ -92,19 +92,20 @@ type Reservation struct {
 	id    string
 }
 
-// takeTries and takePause bound how often a charge is tried that was refused because of charges that were refused themselves.
+// takeTries bounds the attempts of a charge that concurrent refused charges may have caused to be refused; takePause is the
+// delay between them.
 const (
 	takeTries = 3
 	takePause = 5 * time.Millisecond
 )
 
-// Charge charges units to every window of a key for the job with the given ID, or to none. It fails with a *Refusal, and with
-// ErrUnavailable when a counter cannot be reached; nothing is charged then, unless NATS went away in between. It costs a read
-// and one acknowledged publish for each limited window, the reads at once and then the publishes at once; a refusal costs
-// reads, and the reversal of what was charged.
+// Charge charges units for the job with the given ID to all limited windows of a key, or to none. It returns a *Refusal when a
+// limit is exceeded, and ErrUnavailable when a counter cannot be reached; then nothing is charged, unless NATS became
+// unavailable in between. It costs a read and one acknowledged publish for each limited window, first all reads concurrently
+// and then all publishes; a refusal costs reads, and the reversal of what was charged.
 //
-// It reads first: requests beyond a limit, however many, write nothing. Concurrent charges stand in a counter until they are
-// reversed, and may have smaller ones refused; those are tried again.
+// It reads first, so that requests beyond a limit write nothing. A charge that is refused is counted until it is reversed, and
+// may cause concurrent smaller charges to be refused; these are retried.
 func (q *Quota) Charge(ctx context.Context, key Key, id string, units int) (*Reservation, error) {
 	release, err := q.acquireSlot(ctx)
 	if err != nil {
@@ -112,18 +113,18 @@ func (q *Quota) Charge(ctx context.Context, key Key, id string, units int) (*Res
 	}
 	defer release()
 	now := q.now()
-	// A repeated submission with the same idempotency key is charged and reversed separately.
-	bill := &Reservation{quota: q, units: units, id: id + "." + rand.Text(), Usage: q.windows(key, now)}
+	// The random part separates repeated submissions with the same idempotency key.
+	r := &Reservation{quota: q, units: units, id: id + "." + rand.Text(), Usage: q.windows(key, now)}
 	for try := 1; ; try++ {
-		refusal, err := bill.check(ctx)
+		refusal, err := r.check(ctx)
 		if refusal == nil && err == nil {
-			refusal, err = bill.take(ctx, try)
+			refusal, err = r.take(ctx, try)
 			if refusal == nil && err == nil {
-				bill.Charge = chargeOf(key, bill.Usage, now, units)
-				return bill, nil
+				r.Charge = chargeOf(key, r.Usage, now, units)
+				return r, nil
 			}
 			if err == nil && try < takeTries {
-				// Let concurrent charges that were refused be reversed first.
+				// Wait for the reversal of concurrent refused charges.
 				if lifecycle.Sleep(ctx, takePause) {
 					continue
 				}
@@ -137,34 +138,34 @@ func (q *Quota) Charge(ctx context.Context, key Key, id string, units int) (*Res
 	}
 }
 
-// check reads the counters and returns the first refusal.
-func (b *Reservation) check(ctx context.Context) (*Refusal, error) {
-	if err := b.quota.read(ctx, b.Usage); err != nil {
+// check reads the counters and returns the first refusal, or nil if the units fit.
+func (r *Reservation) check(ctx context.Context) (*Refusal, error) {
+	if err := r.quota.read(ctx, r.Usage); err != nil {
 		return nil, err
 	}
-	for _, u := range b.Usage {
-		if !u.fits(b.units) {
-			return &Refusal{Usage: u, Asked: b.units}, nil
+	for _, u := range r.Usage {
+		if !u.fits(r.units) {
+			return &Refusal{Usage: u, Asked: r.units}, nil
 		}
 	}
 	return nil, nil
 }
 
-// take adds to every counter, and reverses that when one of them exceeds its limit or did not answer. It returns the first
-// refusal. try distinguishes its messages from those of an earlier call.
-func (b *Reservation) take(ctx context.Context, try int) (*Refusal, error) {
-	q, id := b.quota, fmt.Sprintf("%s.%d", b.id, try)
-	added := make([]bool, len(b.Usage))
-	err := each(len(b.Usage), func(i int) error {
-		u := &b.Usage[i]
-		used, err := q.add(ctx, u.counter, b.units, id+"."+u.Window+".take")
+// take adds the units to all counters, and reverses that when one of them exceeds its limit or fails. It returns the first
+// refusal, or nil. try distinguishes its messages from those of an earlier call.
+func (r *Reservation) take(ctx context.Context, try int) (*Refusal, error) {
+	q, id := r.quota, fmt.Sprintf("%s.%d", r.id, try)
+	added := make([]bool, len(r.Usage))
+	err := each(len(r.Usage), func(i int) error {
+		u := &r.Usage[i]
+		used, err := q.add(ctx, u.counter, r.units, id+"."+u.Window+".take")
 		if err == nil {
 			u.Used, added[i] = int(used), true
 		}
 		return err
 	})
 	over := -1
-	for i, u := range b.Usage {
+	for i, u := range r.Usage {
 		if added[i] && u.Used > u.Limit && over < 0 {
 			over = i
 		}
@@ -174,15 +175,15 @@ func (b *Reservation) take(ctx context.Context, try int) (*Refusal, error) {
 	}
 	undoing, cancel := settled(ctx)
 	defer cancel()
-	err = errors.Join(err, each(len(b.Usage), func(i int) error {
-		u := &b.Usage[i]
+	err = errors.Join(err, each(len(r.Usage), func(i int) error {
+		u := &r.Usage[i]
 		if !added[i] {
-			// Whether it was added is not known. NATS ignores the same message if it was.
-			if _, err := q.add(undoing, u.counter, b.units, id+"."+u.Window+".take"); err != nil {
+			// The units may have been added; NATS ignores the repeated message then.
+			if _, err := q.add(undoing, u.counter, r.units, id+"."+u.Window+".take"); err != nil {
 				return err
 			}
 		}
-		used, err := q.add(undoing, u.counter, -b.units, id+"."+u.Window+".undo")
+		used, err := q.add(undoing, u.counter, -r.units, id+"."+u.Window+".undo")
 		if err == nil {
 			u.Used = int(used)
 		}
@@ -191,10 +192,10 @@ func (b *Reservation) take(ctx context.Context, try int) (*Refusal, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Refusal{Usage: b.Usage[over], Asked: b.units}, nil
+	return &Refusal{Usage: r.Usage[over], Asked: r.units}, nil
 }
 
-// chargeOf returns what is stored with a job for a refund; nil when no day is limited.
+// chargeOf returns the charge that is stored with a job for refunds, or nil when no daily limit applies.
 func chargeOf(key Key, list []Usage, now time.Time, units int) *job.Charge {
 	charge := &job.Charge{Day: job.DayOf(now), Units: units}
 	for _, u := range list {
@@ -206,7 +207,7 @@ func chargeOf(key Key, list []Usage, now time.Time, units int) *job.Charge {
 		}
 	}
 	if charge.Who == "" {
-		// Versions that do not know of addresses refund to Who.
+		// Versions without address limits refund to Who.
 		charge.Who, charge.Address = charge.Address, ""
 	}
 	if charge.Who == "" {
@@ -215,47 +216,47 @@ func chargeOf(key Key, list []Usage, now time.Time, units int) *job.Charge {
 	return charge
 }
 
-// Release reverses a charge because no job was created. It works on a nil *Reservation, and after ctx has ended.
-func (b *Reservation) Release(ctx context.Context) error {
-	if b == nil {
+// Release reverses a charge for which no job was created. It works even if ctx has ended, and does nothing if r is nil.
+func (r *Reservation) Release(ctx context.Context) error {
+	if r == nil {
 		return nil
 	}
 	ctx, cancel := settled(ctx)
 	defer cancel()
-	return b.cancel(ctx, b.Usage)
+	return r.cancel(ctx, r.Usage)
 }
 
-func (b *Reservation) cancel(ctx context.Context, list []Usage) error {
+func (r *Reservation) cancel(ctx context.Context, list []Usage) error {
 	return each(len(list), func(i int) error {
 		u := list[i]
-		_, err := b.quota.add(ctx, u.counter, -b.units, b.id+"."+u.Window+".cancel")
+		_, err := r.quota.add(ctx, u.counter, -r.units, r.id+"."+u.Window+".cancel")
 		return err
 	})
 }
 
-// ReleaseIfAbsent is Release for a job that may or may not have been created. If it was created, it is free of charge, and it
-// is not refunded a second time when it fails.
-func (b *Reservation) ReleaseIfAbsent(ctx context.Context, spec *job.Spec) error {
-	if b == nil {
+// ReleaseIfAbsent is Release for a job that may or may not have been created. If it was created, it is free of charge and is
+// not refunded again when it fails.
+func (r *Reservation) ReleaseIfAbsent(ctx context.Context, spec *job.Spec) error {
+	if r == nil {
 		return nil
 	}
 	ctx, cancel := settled(ctx)
 	defer cancel()
 	var minutes []Usage
-	for _, u := range b.Usage {
+	for _, u := range r.Usage {
 		if u.Window == WindowMinute {
 			minutes = append(minutes, u)
 		}
 	}
-	err := b.cancel(ctx, minutes)
-	if b.Charge != nil {
+	err := r.cancel(ctx, minutes)
+	if r.Charge != nil {
 		mark := broker.RefundSubject(spec.ID, spec.CreatedAt.Time)
-		err = errors.Join(err, refundUnits(ctx, b.quota.js, mark, b.Charge, b.units))
+		err = errors.Join(err, refundUnits(ctx, r.quota.js, mark, r.Charge, r.units))
 	}
 	return err
 }
 
-// settled returns the context of a reversal, which is completed even if its caller is gone.
+// settled returns the context of a reversal, which completes even if ctx ends.
 func settled(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
 }

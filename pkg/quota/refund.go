@@ -13,12 +13,12 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// codeDuplicate is the error code for a batch with a message that NATS knows already.
+// codeDuplicate is the NATS error code for a batch with a duplicate message.
 const codeDuplicate = 10201
 
-// Refund refunds what a job did not produce for reasons outside its owner's control. It may be called repeatedly and
-// concurrently: the same write marks the job, which is refunded once. It costs nothing when there is nothing to refund, and a
-// read and an atomic batch otherwise.
+// Refund refunds the units that a job did not produce for reasons outside its owner's control. It is idempotent and may be
+// called concurrently: the write also marks the job as refunded. It costs nothing when there is nothing to refund, and a read
+// and an atomic batch otherwise.
 func Refund(ctx context.Context, js jetstream.JetStream, r *job.Record) error {
 	units, charge := r.GivesBack(), r.Spec.Charge
 	if units == 0 || !job.ValidToken(charge.Who) || !job.ValidToken(charge.Day) {
@@ -27,15 +27,15 @@ func Refund(ctx context.Context, js jetstream.JetStream, r *job.Record) error {
 	return refundUnits(ctx, js, broker.RefundSubject(r.Spec.ID, r.Spec.CreatedAt.Time), charge, units)
 }
 
-// refundUnits subtracts units from each counter of a charge's day, unless there is a mark that this was done. It is one write.
+// refundUnits subtracts units from the daily counters of a charge and stores mark, in one write, unless mark exists.
 func refundUnits(ctx context.Context, js jetstream.JetStream, mark string, charge *job.Charge, units int) error {
-	// NATS remembers the ID of the mark for two minutes only.
+	// NATS detects duplicates of the mark for two minutes only.
 	_, err := broker.LeaderLast(ctx, js, broker.StreamUsage, mark)
 	switch {
 	case err == nil:
 		return nil
 	case !errors.Is(err, jetstream.ErrMsgNotFound):
-		return fmt.Errorf("look for a refund: %w", err)
+		return fmt.Errorf("read refund mark: %w", err)
 	}
 	batch := []*nats.Msg{
 		change(mark, 1, mark),

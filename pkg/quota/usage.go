@@ -13,25 +13,24 @@ import (
 const (
 	WindowMinute = broker.UsageMinute
 	WindowDay    = broker.UsageDay
-	// WindowAddress is the day of all guests and members at one client address.
+	// WindowAddress is the daily window of all guests and members at one client address.
 	WindowAddress = "address"
 )
 
-// Usage is how much of one window of a quota is used.
+// Usage is the usage of one window of a quota.
 type Usage struct {
 	Group Group
 	// Window is WindowMinute, WindowDay or WindowAddress.
 	Window string
 	Limit  int
 	Used   int
-	// Length is the length of the window, and Ends when the next one begins.
 	Length time.Duration
-	Ends   time.Time
+	Ends   time.Time // when the next window begins
 
 	counter counter
 }
 
-// Policy returns a name of the window that is unique across groups.
+// Policy returns the name of the window, which is unique across groups.
 func (u Usage) Policy() string {
 	if u.Group == GroupText {
 		return "text-" + u.Window
@@ -50,7 +49,7 @@ func Policies() []string {
 	return names
 }
 
-// Remaining returns how many units are left, never less than 0.
+// Remaining returns how many units remain, at least 0.
 func (u Usage) Remaining() int { return min(max(0, u.Limit-u.Used), u.Limit) }
 
 // Wait returns the whole seconds until the window ends, at least 1.
@@ -58,10 +57,10 @@ func (u Usage) Wait(now time.Time) int {
 	return int(max(1, (u.Ends.Sub(now)+time.Second-1)/time.Second))
 }
 
-// fits reports whether units can be charged.
+// fits reports whether units can be charged without exceeding the limit.
 func (u Usage) fits(units int) bool { return u.Used+units <= u.Limit }
 
-// windows returns the limited windows of a key, the minute first, with nothing used yet.
+// windows returns the limited windows of a key, the minute first, with Used unset.
 func (q *Quota) windows(key Key, now time.Time) []Usage {
 	plan, limits := q.plan(key.Group), q.limits(key)
 	now = now.UTC()
@@ -89,8 +88,8 @@ func (q *Quota) windows(key Key, now time.Time) []Usage {
 	return list
 }
 
-// Usage returns the usage of each limited window of the keys. It fails with ErrUnavailable and costs one request for each
-// window, all at once.
+// Usage returns the usage of each limited window of the keys. It returns ErrUnavailable when a counter cannot be reached. It
+// costs one request per window, sent concurrently.
 func (q *Quota) Usage(ctx context.Context, keys ...Key) ([]Usage, error) {
 	release, err := q.acquireSlot(ctx)
 	if err != nil {
@@ -108,7 +107,7 @@ func (q *Quota) Usage(ctx context.Context, keys ...Key) ([]Usage, error) {
 	return list, nil
 }
 
-// read sets what is used of windows, with one request for each, all at once.
+// read sets Used of each window. It sends one request per window, concurrently.
 func (q *Quota) read(ctx context.Context, list []Usage) error {
 	return each(len(list), func(i int) error {
 		used, err := q.value(ctx, list[i].counter)

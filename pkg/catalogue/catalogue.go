@@ -1,11 +1,11 @@
-// Package catalogue lists the models and voices that jobs can request. The built-in list has what the upstream offered when it
-// was written, and names the replacements of retired models. Workers fetch the upstream's own lists and publish them in the
-// bucket CONTROL; Live is the built-in list completed by these.
+// Package catalogue lists the models and voices that jobs can request. The built-in catalogue contains the models that the
+// upstream offered when it was written and the replacements of retired models. Workers fetch the upstream's lists and publish
+// them in the bucket CONTROL; Live merges both.
 package catalogue
 
 import "github.com/text2image-audio/text2image-audio/pkg/job"
 
-// The defaults of requests that name no model or voice.
+// The defaults for requests without a model or voice.
 const (
 	DefaultImageModel  = "flux"
 	DefaultSpeechModel = "elevenlabs"

@@ -14,21 +14,21 @@ import (
 )
 
 const (
-	// readInterval is for how long what was read from the store is used without reading it again.
+	// readInterval is how long the catalogue is used before it is read again.
 	readInterval = 5 * time.Second
-	// readTimeout bounds one reading; a request does not wait longer for it.
+	// readTimeout bounds one read.
 	readTimeout = time.Second
-	// knownTimeout is for how long a reading is waited for while a catalogue is known that serves as well.
+	// knownTimeout bounds how long callers wait for a read while they can use an earlier catalogue.
 	knownTimeout = 100 * time.Millisecond
-	// maxAge is for how long the upstream's lists are used without being asked for again.
+	// maxAge is how long the upstream's lists are used if they are not updated.
 	maxAge = 24 * time.Hour
 )
 
-// ErrChanged is returned by Publish when another worker was faster.
+// ErrChanged is returned by Publish when another worker has published concurrently.
 var ErrChanged = errors.New("another worker has published the catalogue")
 
-// Live is the catalogue that workers keep up to date from the upstream's own lists. While there is none, or it is older than
-// a day, the built-in one is used.
+// Live is the catalogue that workers update from the upstream's lists. While there is none, or it is older than a day, the
+// built-in catalogue is used.
 type Live struct {
 	lists *kv.Bucket[job.Catalogue]
 	log   *slog.Logger
@@ -40,27 +40,27 @@ type Live struct {
 	current  *job.Catalogue
 	// read is when the store was last read, whatever the outcome.
 	read time.Time
-	// outdated says that current is known not to be what is stored: nothing was read yet, or another worker was faster.
+	// outdated reports that current differs from the stored catalogue: nothing was read yet, or another worker has published.
 	outdated bool
-	// reading is in flight; nil while none is.
+	// reading is the read in flight, nil when there is none.
 	reading *reading
-	// epoch counts the publications of this process. The outcome of a reading that began before one is dropped.
+	// epoch counts the publications of this process. The result of a read that began before one is dropped.
 	epoch int
 }
 
-// reading is one request for what is stored, shared by all who wait for it.
+// reading is one read of the stored catalogue, shared by all callers that wait for it.
 type reading struct {
-	// done is closed at its end, and slow when callers go on without it.
+	// done is closed when the read ends, and slow when callers stop waiting for it.
 	done, slow <-chan struct{}
 }
 
-// Option changes a new Live.
+// Option configures a Live.
 type Option func(*Live)
 
-// WithClock replaces the clock.
+// WithClock replaces time.Now.
 func WithClock(now func() time.Time) Option { return func(l *Live) { l.now = now } }
 
-// NewLive returns the live catalogue on a broker. It costs one request.
+// NewLive returns the live catalogue stored in a broker. It costs one request.
 func NewLive(ctx context.Context, b *broker.Broker, log *slog.Logger, options ...Option) (*Live, error) {
 	stream, err := b.JetStream().Stream(ctx, broker.ControlStream)
 	if err != nil {
@@ -79,9 +79,9 @@ func NewLive(ctx context.Context, b *broker.Broker, log *slog.Logger, options ..
 	return l, nil
 }
 
-// Current returns the catalogue in force, which the caller must not change. It costs a request to NATS every few seconds,
-// which all callers share; when that fails, or takes longer than a tenth of a second, the catalogue that was known before is
-// returned. Only while none is known Current waits for up to a second.
+// Current returns the current catalogue, which the caller must not change. Every few seconds it costs a request to NATS, which
+// concurrent callers share. If the request fails or takes longer than 100 ms, Current returns the previous catalogue; if there is
+// none, it waits for up to a second.
 func (l *Live) Current(ctx context.Context) *job.Catalogue {
 	l.mu.Lock()
 	if l.now().Sub(l.read) < readInterval {
@@ -103,7 +103,7 @@ func (l *Live) Current(ctx context.Context) *job.Catalogue {
 	return l.current
 }
 
-// startReading starts a reading, which outlives its caller, since others may wait for it. The lock is held.
+// startReading starts a read that does not end with ctx, since other callers may wait for it. The caller holds l.mu.
 func (l *Live) startReading(ctx context.Context) *reading {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readTimeout)
 	wait := knownTimeout
@@ -131,9 +131,9 @@ func (l *Live) startReading(ctx context.Context) *reading {
 	return r
 }
 
-// finish takes in the outcome of a reading. The lock is held.
+// finish applies the result of a read. The caller holds l.mu.
 func (l *Live) finish(ctx context.Context, e kv.Entry[job.Catalogue], err error) {
-	// Whatever it is, the next reading is due only after the interval.
+	// After a failure too, wait for readInterval before the next read.
 	l.read = l.now()
 	switch {
 	case errors.Is(err, kv.ErrNotFound), e.Err != nil:
@@ -151,7 +151,7 @@ func (l *Live) finish(ctx context.Context, e kv.Entry[job.Catalogue], err error)
 	}
 }
 
-// use puts the stored lists into force. The lock is held.
+// use makes the stored lists the current catalogue. The caller holds l.mu.
 func (l *Live) use(lists *job.Catalogue, revision uint64) {
 	l.revision, l.current = revision, Builtin()
 	if !l.stale(lists) {
@@ -163,14 +163,14 @@ func (l *Live) stale(c *job.Catalogue) bool {
 	return c.UpdatedAt != nil && l.now().Sub(c.UpdatedAt.Time) > maxAge
 }
 
-// Due reports whether the upstream's lists were asked for longer ago than every, by any worker.
+// Due reports whether the last update by any worker is at least every ago.
 func (l *Live) Due(ctx context.Context, every time.Duration) bool {
 	c := l.Current(ctx)
 	return c.UpdatedAt == nil || l.now().Sub(c.UpdatedAt.Time) >= every
 }
 
-// Publish stores the upstream's lists for all processes; this one uses them when it returns. It fails with ErrChanged when
-// another worker was faster. It costs one acknowledged publish.
+// Publish stores the upstream's lists for all processes; when it returns, this process uses them. It returns ErrChanged when
+// another worker has published concurrently. It costs one acknowledged publish.
 func (l *Live) Publish(ctx context.Context, lists *job.Catalogue) error {
 	lists.V, lists.Source, lists.UpdatedAt = job.Version, job.SourceUpstream, job.AtPtr(l.now())
 	l.mu.Lock()
@@ -186,7 +186,7 @@ func (l *Live) Publish(ctx context.Context, lists *job.Catalogue) error {
 		l.read, l.outdated = l.now(), false
 		return nil
 	}
-	// The next caller reads what is stored.
+	// Have the next caller read the stored catalogue.
 	l.read = time.Time{}
 	if errors.Is(err, kv.ErrConflict) {
 		l.outdated = true

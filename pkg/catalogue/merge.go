@@ -8,8 +8,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// Merge completes the upstream's lists with the built-in catalogue: what a list does not say about a model, a list that could
-// not be fetched, and the models that were retired.
+// Merge returns the upstream's lists completed by the built-in catalogue: with missing properties of models, lists that could not
+// be fetched, and retired models.
 func Merge(lists, builtin *job.Catalogue) *job.Catalogue {
 	merged := &job.Catalogue{Source: lists.Source, UpdatedAt: lists.UpdatedAt, MaxPromptBytes: lists.MaxPromptBytes}
 	if len(lists.Images) == 0 && len(lists.Speech) == 0 {
@@ -49,7 +49,7 @@ func mergeModels(listed, builtin []job.Model) []job.Model {
 	return merged
 }
 
-// complete adds to a listed model what only the built-in one says.
+// complete returns a listed model with the properties and names that only the built-in one has.
 func complete(m, known job.Model) job.Model {
 	if len(m.Voices) == 0 {
 		m.Voices = known.Voices
@@ -61,7 +61,7 @@ func complete(m, known job.Model) job.Model {
 	m.MaxReferenceImages = cmp.Or(m.MaxReferenceImages, known.MaxReferenceImages)
 	short := m.Name
 	if hasName(m, known.Name) {
-		// Clients keep seeing the short name, whatever the upstream calls the model now.
+		// Keep the name that clients know.
 		short = known.Name
 	}
 	var aliases []string
@@ -77,12 +77,12 @@ func complete(m, known job.Model) job.Model {
 // names returns the name and the aliases of a model.
 func names(m job.Model) []string { return append([]string{m.Name}, m.Aliases...) }
 
-// hasName reports whether a model has a name or alias, in capital or small letters.
+// hasName reports whether a model has a name or alias, ignoring case.
 func hasName(m job.Model, name string) bool {
 	return slices.ContainsFunc(names(m), func(n string) bool { return strings.EqualFold(n, name) })
 }
 
-// find returns the model that has any of another one's names.
+// find returns the first model that shares a name with like.
 func find(models []job.Model, like job.Model) (job.Model, bool) {
 	i := slices.IndexFunc(models, func(m job.Model) bool {
 		return slices.ContainsFunc(names(m), func(name string) bool { return hasName(like, name) })

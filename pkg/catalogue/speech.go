@@ -7,7 +7,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// The voices of each family of speech models, as the gateway's registry listed them in September 2026.
+// The voices of each family of speech models, as listed by the gateway in September 2026.
 const (
 	elevenVoices = "alloy echo fable onyx nova shimmer ash ballad coral sage verse rachel domi bella elli charlotte " +
 		"dorothy sarah emily lily matilda adam antoni arnold josh sam daniel charlie james fin callum liam " +
@@ -23,7 +23,7 @@ const (
 		"zm_yunyang"
 )
 
-// takesCustomVoices reports whether a speech model is one of ElevenLabs, which accept the ids of cloned voices. Models for
+// takesCustomVoices reports whether a model is a speech model of ElevenLabs, which accepts the IDs of cloned voices. Models for
 // music and effects have no voices.
 func takesCustomVoices(m job.Model) bool {
 	return len(m.Voices) > 0 && slices.ContainsFunc(names(m), func(name string) bool {
@@ -31,7 +31,7 @@ func takesCustomVoices(m job.Model) bool {
 	})
 }
 
-// speechModels returns the speech models whose voices are known. Models for music, effects and cloned voices are left out.
+// speechModels returns the speech models with known voices, without models for music, effects and cloned voices.
 func speechModels() []job.Model {
 	everyFormat := []string{"mp3", "opus", "aac", "flac", "wav", "pcm"}
 	eleven := strings.Fields(elevenVoices)
@@ -42,13 +42,13 @@ func speechModels() []job.Model {
 		{Name: "grok-tts", Voices: strings.Fields(grokVoices), Formats: everyFormat},
 		{Name: "csm-1b", Voices: strings.Fields(csmVoices), Formats: everyFormat},
 		{Name: "kokoro", Voices: strings.Fields(kokoroVoices), Formats: everyFormat},
-		// The gateway's text model of that name was the speech model of the service it replaced.
+		// The gateway's predecessor had a speech model of this name; in the gateway it is a text model.
 		{Name: "openai-audio", ReplacedBy: DefaultSpeechModel},
 	}
 }
 
-// formatsOf returns the formats of a model that is not built in, where it is known not to support all of them. The upstream's
-// lists do not name formats.
+// formatsOf returns the formats of a model that is not built in and is known not to support all of them, or else nil. The
+// upstream's lists do not contain formats.
 func formatsOf(m job.Model) []string {
 	for _, name := range names(m) {
 		if strings.HasPrefix(name[strings.LastIndexByte(name, '/')+1:], "qwen-tts") {

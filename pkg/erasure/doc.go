@@ -1,6 +1,6 @@
-// Package erasure deletes accounts together with everything that belongs to them.
+// Package erasure deletes accounts with all their data.
 //
-// A deletion is stored before anything is removed. What a concurrent request or worker still stores afterwards is removed by
-// that request once it finds that the account is gone, and otherwise by the sweeper, which repeats each erasure until nothing
-// can be under way any more. The sweeper also completes the deletions of processes that died.
+// A deletion is stored before anything is removed. Data that concurrent requests or workers store afterwards is removed by the
+// requests themselves, once they find that the account is gone, or by the sweeper, which repeats each erasure until none of them
+// can still be running. The sweeper also completes the deletions of processes that died.
 package erasure

@@ -12,32 +12,32 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 )
 
-// Part is a store of data that belongs to owners.
+// Part is a store with data of owners.
 type Part struct {
-	// Name is its name in errors.
+	// Name identifies the part in errors.
 	Name string
 	// Erase removes all data of an owner. It must be idempotent.
 	Erase func(ctx context.Context, owner string) error
 }
 
-// Config holds the intervals of the sweeper. The zero value is that of production.
+// Config holds the intervals of the sweeper. The zero value selects the defaults.
 type Config struct {
-	// Interval is how often the sweeper looks for deletions; 0 means two seconds.
+	// Interval is the pause between sweeps; 0 means two seconds.
 	Interval time.Duration
-	// Grace is how long the erasure of a deletion is repeated; 0 means as long as a worker may be busy with a job.
+	// Grace is how long each erasure is repeated; 0 means for as long as a worker may work on a job.
 	Grace time.Duration
 }
 
 const (
 	defaultInterval = 2 * time.Second
-	// defaultGrace is the time that a worker may take, and a minute for requests.
+	// defaultGrace is the maximum time of a worker, and a minute for requests.
 	defaultGrace = jobs.WorkerDrain + time.Minute
 )
 
 // step is a step of a deletion after which a process may die.
 type step string
 
-// The steps of a deletion, in their order.
+// The steps of a deletion, in order.
 const (
 	stepBegin   step = "begin"
 	stepAccount step = "account"
@@ -52,19 +52,19 @@ type Eraser struct {
 	jobs     *jobs.Service
 	parts    []Part
 	log      *slog.Logger
-	// after is for tests: it is called after each step, and its error ends the operation there, as a crash would.
+	// after is a test hook: it is called after each step, and its error aborts the operation, as a crash would.
 	after func(step) error
 
 	stop context.CancelFunc
 	done sync.WaitGroup
-	// swept is when this process last erased an owner's data. Only the sweeper uses it.
+	// swept is when this process last erased the data of each owner. Only the sweeper uses it.
 	swept map[string]time.Time
-	// failing says that the last sweep failed. Only the sweeper uses it.
+	// failing reports whether the last sweep failed. Only the sweeper uses it.
 	failing bool
 }
 
-// New returns an eraser of accounts and of all parts, in their order: a part that another one adds to while it is erased comes
-// after that one. jobs must be among the parts.
+// New returns an eraser of accounts and all parts. It erases the parts in order: if the erasure of one part adds data to another,
+// the other must come later. jobs must be among the parts.
 func New(accounts *account.Accounts, jobs *jobs.Service, parts []Part, cfg Config, log *slog.Logger) *Eraser {
 	if cfg.Interval == 0 {
 		cfg.Interval = defaultInterval
@@ -75,13 +75,13 @@ func New(accounts *account.Accounts, jobs *jobs.Service, parts []Part, cfg Confi
 	return &Eraser{cfg: cfg, accounts: accounts, jobs: jobs, parts: parts, log: log, swept: make(map[string]time.Time)}
 }
 
-// ErrUnfinished is returned when an account is deleted and its data is not erased yet. The sweeper completes that.
-var ErrUnfinished = errors.New("the account is deleted, what belongs to it is still being removed")
+// ErrUnfinished is returned when an account is deleted but its data is not yet erased. The sweeper completes the erasure.
+var ErrUnfinished = errors.New("the account is deleted, its data is still being removed")
 
-// Delete deletes an account and everything that belongs to it. The account goes first: from then on no token is valid, and
-// requests that are under way find it gone and remove what they have stored. It fails with ErrUnfinished when only the
-// account could be deleted before ctx ended. Any other error leaves open what was deleted; once the deletion is stored, a
-// sweeper completes it all the same.
+// Delete deletes an account and all its data. It deletes the account first: from then on no token is valid, and concurrent
+// requests find that it is gone and remove what they have stored. It returns ErrUnfinished when only the account could be deleted
+// before ctx ended. After any other error the account may or may not be deleted; once the deletion is stored, a sweeper completes
+// it.
 func (e *Eraser) Delete(ctx context.Context, u *account.User) error {
 	d, err := e.accounts.BeginDeletion(ctx, u)
 	if err != nil {
@@ -100,9 +100,9 @@ func (e *Eraser) Delete(ctx context.Context, u *account.User) error {
 }
 
 const (
-	// eraseTimeout bounds one attempt to erase everything of an owner: a lost response of NATS must not use up all the time.
+	// eraseTimeout bounds one attempt to erase the data of an owner: a lost response of NATS must not use up all the time.
 	eraseTimeout = 15 * time.Second
-	// erasePause is the pause between two attempts.
+	// erasePause is the delay between two attempts.
 	erasePause = 500 * time.Millisecond
 )
 
@@ -133,7 +133,7 @@ func (e *Eraser) removeAccount(ctx context.Context, d *account.Deletion) error {
 	return e.passed(stepAccount)
 }
 
-// Erase removes everything of an owner but the account. It continues with the other parts when one fails, and may be repeated.
+// Erase removes all data of an owner except the account. If a part fails, it continues with the others. It is idempotent.
 func (e *Eraser) Erase(ctx context.Context, owner string) error {
 	var errs []error
 	for _, part := range e.parts {
@@ -144,7 +144,7 @@ func (e *Eraser) Erase(ctx context.Context, owner string) error {
 	return errors.Join(errs...)
 }
 
-// Pending reports whether the account of an owner is being deleted or was deleted a short while ago. It costs one request.
+// Pending reports whether the account of an owner is being deleted or was deleted recently. It costs one request.
 func (e *Eraser) Pending(ctx context.Context, owner string) (bool, error) {
 	return e.accounts.DeletionPending(ctx, owner)
 }

@@ -12,8 +12,8 @@ import (
 // sweepTimeout bounds the sweep of one deletion.
 const sweepTimeout = 30 * time.Second
 
-// Start starts the sweeper, until Stop. It costs one request to NATS at each interval, and about 200 for each deletion. Every
-// process has its own: all steps may be repeated, and concurrently.
+// Start starts the sweeper, until Stop. It costs one request to NATS per interval, and about 200 per deletion. Every process runs
+// one: all steps are idempotent and may run concurrently.
 func (e *Eraser) Start() {
 	ctx, stop := context.WithCancel(context.Background())
 	e.stop = stop
@@ -32,8 +32,8 @@ func (e *Eraser) Start() {
 	})
 }
 
-// Stop stops the sweeper. Pending deletions are completed by another process or after the next start. Stop may be called
-// before Start.
+// Stop stops the sweeper. Another process, or this one after a restart, completes pending deletions. Stop may be called before
+// Start.
 func (e *Eraser) Stop(context.Context) error {
 	if e.stop != nil {
 		e.stop()
@@ -42,7 +42,7 @@ func (e *Eraser) Stop(context.Context) error {
 	return nil
 }
 
-// report logs once that deletions cannot be completed, and once that they can be again.
+// report logs when sweeps begin to fail and when they succeed again.
 func (e *Eraser) report(ctx context.Context, err error) {
 	switch {
 	case ctx.Err() != nil:
@@ -55,7 +55,7 @@ func (e *Eraser) report(ctx context.Context, err error) {
 	}
 }
 
-// Sweep completes all deletions that are due. It continues with the others when one fails.
+// Sweep processes all deletions that are due. If one fails, it continues with the others.
 func (e *Eraser) Sweep(ctx context.Context) error {
 	deletions, err := e.accounts.Deletions(ctx)
 	errs := []error{err}
@@ -81,8 +81,8 @@ func (e *Eraser) Sweep(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// due reports whether a deletion is to be swept: at once if this process has not done so yet, then each time its age has
-// doubled, and finally when its grace is over.
+// due reports whether a deletion is to be swept: at once if this process has not done so yet, then whenever its age has doubled,
+// and finally at the end of its grace period.
 func (e *Eraser) due(d *account.Deletion, now time.Time) bool {
 	last, known := e.swept[d.Owner]
 	if !known || now.Sub(d.Started) >= e.cfg.Grace {
@@ -91,7 +91,7 @@ func (e *Eraser) due(d *account.Deletion, now time.Time) bool {
 	return now.Sub(last) >= max(last.Sub(d.Started), e.cfg.Interval)
 }
 
-// finish does what is left of a deletion, once its grace is over for the last time.
+// finish repeats the steps of a deletion and, after its grace period, forgets it.
 func (e *Eraser) finish(ctx context.Context, d *account.Deletion) error {
 	restored, err := e.accounts.Restored(ctx, d)
 	if err != nil {
@@ -101,7 +101,7 @@ func (e *Eraser) finish(ctx context.Context, d *account.Deletion) error {
 		return e.accounts.ForgetDeletion(ctx, d)
 	}
 	over := time.Since(d.Started) >= e.cfg.Grace
-	// Once more even if the account is gone: its owner may have requested a password reset at that moment.
+	// Repeat this even if the account is gone: a concurrent request may have stored a password reset.
 	if err := e.removeAccount(ctx, d); err != nil {
 		return err
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/kv"
 )
 
-// Every is how often one member may give feedback.
+// Every is the minimum time between two pieces of feedback of one member.
 const Every = 10 * time.Minute
 
 var (
@@ -24,14 +24,14 @@ var (
 	ErrFull = kv.ErrFull
 )
 
-// TooSoonError is returned to a member who gave feedback within Every.
+// TooSoonError is returned when a member gave feedback within Every.
 type TooSoonError struct {
 	// Next is when the member may give feedback again.
 	Next time.Time
 }
 
-// Error does not name the time.
-func (*TooSoonError) Error() string { return "feedback was given a short while ago" }
+// Error does not contain the time.
+func (*TooSoonError) Error() string { return "too soon after the last feedback" }
 
 // Box is the store of feedback.
 type Box struct {
@@ -41,7 +41,7 @@ type Box struct {
 	marks   *kv.Bucket[mark]
 	claims  *kv.Bucket[claim]
 	now     func() time.Time
-	// statusesAtOnce is how many entries get their status with one request.
+	// statusesAtOnce is how many statuses are read with one request.
 	statusesAtOnce int
 }
 
@@ -51,7 +51,7 @@ type Option func(*Box)
 // WithClock replaces time.Now.
 func WithClock(now func() time.Time) Option { return func(b *Box) { b.now = now } }
 
-// New opens the feedback of a broker. It costs one request.
+// New returns the feedback stored in a broker. It costs one request.
 func New(ctx context.Context, b *broker.Broker, options ...Option) (*Box, error) {
 	js := b.JetStream()
 	stream, err := js.Stream(ctx, broker.FeedbackStream)
@@ -70,26 +70,26 @@ func New(ctx context.Context, b *broker.Broker, options ...Option) (*Box, error)
 	return box, nil
 }
 
-// The batches tell what was given here from what was imported: an import is written long after the feedback was given, so
-// that the order of writing is the order of time only within each batch. They are stored as parts of subjects.
+// The batches separate feedback that was given here from imported feedback, which is written long after it was given: the order
+// of writing is the order of time only within a batch. They are parts of subjects.
 const (
 	batchGiven    = "now"
 	batchImported = "former"
 )
 
-// batches are in the order of a list, the newest first.
+// batches lists the batches, the newest first.
 var batches = []string{batchGiven, batchImported}
 
-// dayLayout formats a day as a token of a subject.
+// dayLayout is the format of the day in a subject.
 const dayLayout = "20060102"
 
-// Give stores feedback, and returns it and when its writer may give some again. category and content must have passed
-// CheckCategory and CheckContent. It fails with a *TooSoonError for all but one of concurrent calls, and with ErrFull. When it
-// fails for another reason than that it was too soon, its writer may try again at once. It costs three requests.
+// Give stores feedback and returns it and the time from which its writer may give more. category and content must have passed
+// CheckCategory and CheckContent. It returns a *TooSoonError for all but one of concurrent calls, or ErrFull. After any error but
+// a *TooSoonError the writer may retry at once. It costs three requests.
 func (b *Box) Give(ctx context.Context, w Writer, category, content string) (*Entry, time.Time, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
-		return nil, time.Time{}, fmt.Errorf("make feedback ID: %w", err)
+		return nil, time.Time{}, fmt.Errorf("generate feedback ID: %w", err)
 	}
 	e := &Entry{
 		ID: id.String(), UserID: w.ID, Email: w.Email, Category: Clean(category), Content: Clean(content), CreatedAt: job.At(b.now()),
@@ -106,7 +106,7 @@ func (b *Box) Give(ctx context.Context, w Writer, category, content string) (*En
 	return e, next, nil
 }
 
-// create stores an entry. It fails with kv.ErrConflict when it is already present.
+// create stores an entry. It returns kv.ErrConflict when it is already present.
 func (b *Box) create(ctx context.Context, e *Entry) (err error) {
 	e.V, e.day = job.Version, e.CreatedAt.UTC().Format(dayLayout)
 	e.sequence, err = b.entries.Update(ctx, e.subject(), *e, 0)

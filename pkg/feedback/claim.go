@@ -14,24 +14,24 @@ import (
 type claim struct {
 	V     int      `json:"v"`
 	Until job.Time `json:"until"`
-	// ID is that of the feedback for which the claim was made.
+	// ID is the ID of the feedback.
 	ID string `json:"id"`
 }
 
 const (
-	// claimMargin is for how much longer than it holds a claim is stored, so that clocks that differ do not end it early.
+	// claimMargin is how long a claim is stored beyond its end, because clocks differ.
 	claimMargin = time.Minute
-	// releaseTimeout bounds the release of a claim, for which a caller does not wait any longer.
+	// releaseTimeout bounds how long a caller waits for the release of a claim.
 	releaseTimeout = 5 * time.Second
 )
 
 func (*claim) ttl() time.Duration { return Every + claimMargin }
 
-// claim reserves the right of a member to give feedback, for Every. Of concurrent calls exactly one succeeds; the others fail
-// with a *TooSoonError. It costs two requests.
+// claim blocks further feedback of a member for Every. Of concurrent calls exactly one succeeds; the others return a
+// *TooSoonError. It costs two requests.
 func (b *Box) claim(ctx context.Context, owner, id string) (next time.Time, err error) {
 	e, err := b.claims.Change(ctx, broker.FeedbackClaimSubject(owner), func(e *kv.Entry[claim]) error {
-		// A claim that cannot be decoded has no time: it must not block a member for ever.
+		// A claim that cannot be decoded has no time, so that it does not block the member forever.
 		now := b.now()
 		if until := e.Value.Until; now.Before(until.Time) {
 			return &TooSoonError{until.Time}
@@ -43,13 +43,13 @@ func (b *Box) claim(ctx context.Context, owner, id string) (next time.Time, err 
 		return e.Value.Until.Time, nil
 	}
 	if _, tooSoon := errors.AsType[*TooSoonError](err); !tooSoon && !errors.Is(err, kv.ErrConflict) {
-		// It may have been stored, and the acknowledgement lost.
+		// The claim may be stored though its acknowledgement was lost.
 		b.releaseClaim(ctx, owner, id)
 	}
 	return time.Time{}, err
 }
 
-// releaseClaim removes a claim that was made for a piece of feedback. A claim that cannot be removed expires.
+// releaseClaim removes the claim of a piece of feedback. A claim that cannot be removed expires.
 func (b *Box) releaseClaim(ctx context.Context, owner, id string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
 	defer cancel()
@@ -60,7 +60,7 @@ func (b *Box) releaseClaim(ctx context.Context, owner, id string) {
 	_ = b.claims.PurgeRevision(ctx, e.Key, e.Revision)
 }
 
-// Next returns when a member may give feedback, which is a time in the past when that is now. It costs one request.
+// Next returns the time from which a member may give feedback, which may be in the past. It costs one request.
 func (b *Box) Next(ctx context.Context, owner string) (time.Time, error) {
 	e, err := b.claims.Get(ctx, broker.FeedbackClaimSubject(owner))
 	if err != nil && !errors.Is(err, kv.ErrNotFound) {

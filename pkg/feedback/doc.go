@@ -1,9 +1,8 @@
-// Package feedback stores what members tell the operator: bugs, requests and praise, and whether the operator has processed
-// it. It owns the bucket FEEDBACK.
+// Package feedback stores feedback of members to the operator, and whether the operator has processed it. It owns the bucket
+// FEEDBACK.
 //
-// A piece of feedback is written once and never changed. That it was processed is a mark beside it, so that counting asks
-// NATS for numbers and never reads what people wrote. Keys contain the owner name of an account, which is no address, and a
-// day.
+// An entry is written once and never changed. A separate mark records that it was processed, so that counting reads only the
+// numbers of messages from NATS and no content. Keys contain a day and the owner name of an account, which is not its address.
 //
-// It knows nothing of HTTP, and writes neither an address nor what somebody wrote into an error or a log.
+// It is independent of HTTP. Errors and logs contain neither addresses nor content.
 package feedback

@@ -12,13 +12,13 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// The limits of what users write, in characters.
+// The limits of user input, in characters.
 const (
 	MaxContent  = 1000
 	MaxCategory = 50
 )
 
-// The categories that the page offers. Others are accepted as well.
+// The categories that the page offers. Others are accepted.
 const (
 	CategoryBug         = "bug"
 	CategoryFeature     = "feature"
@@ -26,7 +26,7 @@ const (
 	CategoryOther       = "other"
 )
 
-// Status says whether the operator has processed a piece of feedback.
+// Status is the status of a piece of feedback.
 type Status string
 
 // The statuses.
@@ -38,9 +38,9 @@ const (
 // Statuses returns every status.
 func Statuses() []Status { return []Status{Pending, Processed} }
 
-// Writer is who gives feedback.
+// Writer is the member who gives feedback.
 type Writer struct {
-	// Owner is to whom it belongs, a valid token.
+	// Owner is the owner name of the account, a valid token.
 	Owner string
 	// ID and Email are shown to the operator.
 	ID, Email string
@@ -56,14 +56,14 @@ type Entry struct {
 	Content   string   `json:"content"`
 	CreatedAt job.Time `json:"created_at"`
 
-	// Status is stored beside the entry; Owner, batch, day and sequence are where the entry is stored.
+	// Status is stored as a mark. The fields below are parts of the subject and the sequence of the entry.
 	Status     Status `json:"-"`
 	Owner      string `json:"-"`
 	batch, day string
 	sequence   uint64
 }
 
-// decodeEntry decodes a stored entry. It fails with job.ErrNewer when a newer version of the program has stored it.
+// decodeEntry decodes a stored entry. It returns job.ErrNewer when a newer version of the program has stored it.
 func decodeEntry(b []byte) (*Entry, error) {
 	var e Entry
 	if err := json.Unmarshal(b, &e); err != nil {
@@ -78,8 +78,8 @@ func decodeEntry(b []byte) (*Entry, error) {
 	return &e, nil
 }
 
-// Clean removes tags from a text, from each < up to the next >, control characters except line breaks and tabs, and white
-// space around it. The result is plain text nevertheless, and must never be used as markup. It takes linear time.
+// Clean removes tags from a text (from each < to the next >), control characters except line breaks and tabs, and leading and
+// trailing white space. The result is plain text and must not be used as markup. It takes linear time.
 func Clean(text string) string {
 	var b strings.Builder
 	for {
@@ -103,17 +103,17 @@ func Clean(text string) string {
 	}, b.String()))
 }
 
-// CheckCategory returns what is wrong with a category.
+// CheckCategory returns the errors of a category, or nil.
 func CheckCategory(pointer, category string) []job.FieldError {
 	return check(pointer, category, MaxCategory)
 }
 
-// CheckContent returns what is wrong with a text. Its length includes tags.
+// CheckContent returns the errors of a text, or nil. Its length includes tags.
 func CheckContent(pointer, content string) []job.FieldError {
 	return check(pointer, content, MaxContent)
 }
 
-// isVisible reports whether a character is visible: direction marks and white space are not.
+// isVisible reports whether a character is visible. Direction marks and white space are not.
 func isVisible(r rune) bool { return unicode.IsGraphic(r) && !unicode.IsSpace(r) }
 
 func check(pointer, text string, limit int) []job.FieldError {

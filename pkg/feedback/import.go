@@ -7,9 +7,9 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/kv"
 )
 
-// Import stores feedback of another system, with its ID, owner, time and status. It reports false and changes nothing when
-// it is already present. Its texts must have passed Clean, and its owner and ID must be valid tokens. It fails with ErrFull,
-// and costs two requests, or three for feedback that was processed.
+// Import stores feedback of another system with its ID, owner, time and status. It returns false and changes nothing when the
+// feedback is already present. The texts must have passed Clean, and owner and ID must be valid tokens. It returns ErrFull when
+// NATS has no room. It costs two requests, or three for processed feedback.
 func (b *Box) Import(ctx context.Context, e *Entry) (created bool, err error) {
 	e.batch, e.day = batchImported, e.CreatedAt.UTC().Format(dayLayout)
 	switch stored, err := b.entries.Get(ctx, e.subject()); {
@@ -18,8 +18,8 @@ func (b *Box) Import(ctx context.Context, e *Entry) (created bool, err error) {
 	case !errors.Is(err, kv.ErrNotFound):
 		return false, err
 	}
-	// The mark goes first, so that an import that dies between the two and is then repeated does not take the feedback for
-	// one that the operator has marked as pending again.
+	// Store the mark first: otherwise feedback whose import died in between would stay pending, since a repeated import skips
+	// entries that are present.
 	if e.Status == Processed {
 		if err := b.storeMark(ctx, e); err != nil {
 			return false, err

@@ -12,7 +12,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 )
 
-// statusesAtOnce is how many entries get their status with one request, within what NATS answers to one about many subjects.
+// statusesAtOnce is how many statuses are read with one request, within the limit of NATS for a multi-subject request.
 const statusesAtOnce = 500
 
 // Filter selects feedback; the zero value selects all of it.
@@ -20,7 +20,7 @@ type Filter struct {
 	Owner    string
 	Category string
 	Status   Status
-	// From and To bound when it was given, inclusively.
+	// From and To bound the time, inclusively.
 	From, To time.Time
 }
 
@@ -30,32 +30,32 @@ func (f Filter) matches(e *Entry) bool {
 		!e.CreatedAt.Before(f.From) && (f.To.IsZero() || !e.CreatedAt.After(f.To))
 }
 
-// bySubject reports whether the subject alone tells which entries are selected.
+// bySubject reports whether the subject of an entry determines if it is selected.
 func (f Filter) bySubject() bool {
 	return f.Category == "" && f.Status == "" && f.From.IsZero() && f.To.IsZero()
 }
 
-// Place is where a page of a list ends. The zero value is before the newest feedback.
+// Place is the position in a list at which a page ends. The zero value is the start.
 type Place struct {
-	// Batch is the number of the batch, from the newest on.
+	// Batch is the index in batches.
 	Batch int
-	// Before is the sequence of the last entry; 0 begins with the newest of the batch.
+	// Before is the sequence of the last entry; 0 is the start of the batch.
 	Before uint64
 }
 
 // Valid reports whether the batch of a place exists.
 func (p Place) Valid() bool { return p.Batch >= 0 && p.Batch < len(batches) }
 
-// Page is a part of a list, the newest feedback first.
+// Page is one page of a list, the newest feedback first.
 type Page struct {
 	Entries []*Entry
-	// Next is where the next page begins; nil on the last one.
+	// Next is the position of the next page; nil on the last one.
 	Next *Place
 }
 
-// List returns up to limit entries that a filter selects, from a place on, the newest first. Entries of a newer version of the
-// program are left out. It costs a few requests for all feedback or that of one owner, however much there is; any other filter
-// reads all of it, a few hundred entries with each request.
+// List returns up to limit entries that a filter selects, from a place on, the newest first. It skips entries of a newer version
+// of the program. A filter by owner or for all feedback costs a few requests, however much there is; any other filter reads all
+// entries, a few hundred with each request.
 func (b *Box) List(ctx context.Context, f Filter, at Place, limit int) (*Page, error) {
 	page := &Page{}
 	for batch := at.Batch; batch < len(batches); batch, at.Before = batch+1, 0 {
@@ -63,7 +63,7 @@ func (b *Box) List(ctx context.Context, f Filter, at Place, limit int) (*Page, e
 		if before == 0 {
 			before = math.MaxUint64
 		}
-		// One entry more tells whether there is a next page.
+		// One more entry shows whether there is a next page.
 		entries, err := b.last(ctx, f, batches[batch], before, limit+1-len(page.Entries))
 		if err != nil {
 			return nil, err
@@ -80,13 +80,13 @@ func (b *Box) List(ctx context.Context, f Filter, at Place, limit int) (*Page, e
 	return page, nil
 }
 
-// last returns the last n entries of a batch before a sequence that a filter selects, the oldest first.
+// last returns the last n entries that a filter selects in a batch before a sequence, the oldest first.
 func (b *Box) last(ctx context.Context, f Filter, batch string, before uint64, n int) (entries []*Entry, err error) {
 	if !f.bySubject() {
 		return b.search(ctx, f, batch, before, n)
 	}
 	subject := broker.FeedbackSubject(batch, "", f.Owner, "")
-	// Entries that cannot be decoded make it more than one turn.
+	// More than one pass is needed only if some entries cannot be decoded.
 	for len(entries) < n {
 		from, to, _, err := broker.LastRange(ctx, b.js, b.stream, subject, before, n-len(entries))
 		if err != nil {
@@ -105,8 +105,8 @@ func (b *Box) last(ctx context.Context, f Filter, batch string, before uint64, n
 	return entries, nil
 }
 
-// search is last for filters that have to look into the entries. It reads forwards: to find where the last few hundred begin
-// would take longer than to read them.
+// search is last for filters on the content of entries. It reads forwards: finding the start of the last few hundred entries
+// would take longer than reading them.
 func (b *Box) search(ctx context.Context, f Filter, batch string, before uint64, n int) (entries []*Entry, err error) {
 	err = b.forEach(ctx, broker.FeedbackSubject(batch, "", f.Owner, ""), 1, before-1, func(some []*Entry) {
 		for _, e := range some {
@@ -119,8 +119,8 @@ func (b *Box) search(ctx context.Context, f Filter, batch string, before uint64,
 	return entries, err
 }
 
-// forEach calls do with the entries under a subject, the oldest first, from one sequence up to another, inclusively. It passes
-// many at once, with their status.
+// forEach calls do with batches of the entries under a subject with sequences from from to to, the oldest first, with their
+// status.
 func (b *Box) forEach(ctx context.Context, subject string, from, to uint64, do func([]*Entry)) error {
 	var entries []*Entry
 	flush := func() error {
@@ -132,7 +132,7 @@ func (b *Box) forEach(ctx context.Context, subject string, from, to uint64, do f
 		return nil
 	}
 	err := broker.Range(ctx, b.js, broker.FeedbackStream, subject, from, to, func(msg *jetstream.RawStreamMsg) (bool, error) {
-		// One that cannot be decoded must not hide all others.
+		// Skip entries that cannot be decoded.
 		if e, err := entryOf(msg); err == nil {
 			entries = append(entries, e)
 		}
@@ -147,7 +147,7 @@ func (b *Box) forEach(ctx context.Context, subject string, from, to uint64, do f
 	return flush()
 }
 
-// entryOf returns the entry of a message without its status. It fails as decodeEntry does.
+// entryOf returns the entry of a message with status Pending. It returns the errors of decodeEntry.
 func entryOf(msg *jetstream.RawStreamMsg) (*Entry, error) {
 	e, err := decodeEntry(msg.Data)
 	if err != nil {
@@ -155,7 +155,7 @@ func entryOf(msg *jetstream.RawStreamMsg) (*Entry, error) {
 	}
 	var ok bool
 	if e.batch, e.day, e.Owner, e.ID, ok = broker.ParseFeedbackSubject(msg.Subject); !ok {
-		return nil, errors.New("decode feedback: not the subject of feedback")
+		return nil, errors.New("decode feedback: invalid subject")
 	}
 	e.sequence, e.Status = msg.Sequence, Pending
 	return e, nil
@@ -174,14 +174,14 @@ func (b *Box) readStatuses(ctx context.Context, entries []*Entry) error {
 	})
 }
 
-// Stats counts all feedback.
+// Stats holds the numbers of feedback entries.
 type Stats struct {
 	Total, Pending, Processed int
-	// Today counts what was given since midnight, UTC.
+	// Today counts the entries since midnight, UTC.
 	Today int
 }
 
-// Stats counts. It costs three requests, however much there is.
+// Stats counts all feedback. It costs three requests, however much there is.
 func (b *Box) Stats(ctx context.Context) (Stats, error) {
 	var counts [3]uint64
 	for i, subject := range []string{
@@ -193,6 +193,6 @@ func (b *Box) Stats(ctx context.Context) (Stats, error) {
 			return Stats{}, err
 		}
 	}
-	total, processed, today := int(counts[0]), int(min(counts[1], counts[0])), int(counts[2]) //nolint:gosec // There are far fewer.
+	total, processed, today := int(counts[0]), int(min(counts[1], counts[0])), int(counts[2]) //nolint:gosec // They are far below the limits of int.
 	return Stats{Total: total, Pending: total - processed, Processed: processed, Today: today}, nil
 }

@@ -12,13 +12,13 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/kv"
 )
 
-// mark is stored beside feedback that was processed. Its existence says everything.
+// mark records that feedback was processed. Only its existence matters.
 type mark struct {
 	V int `json:"v"`
 }
 
-// Mark sets the status of a piece of feedback, which it may have already. It fails with ErrNotFound and ErrFull, and costs at
-// most three requests.
+// Mark sets the status of a piece of feedback. It is idempotent. It returns ErrNotFound or ErrFull. It costs at most three
+// requests.
 func (b *Box) Mark(ctx context.Context, id string, status Status) (*Entry, error) {
 	e, err := b.find(ctx, id)
 	if err != nil {
@@ -31,12 +31,12 @@ func (b *Box) mark(ctx context.Context, e *Entry, status Status) (*Entry, error)
 	if e.Status = status; status == Pending {
 		return e, b.marks.Purge(ctx, broker.FeedbackDoneSubject(e.Owner, e.ID))
 	}
-	// Nothing is marked twice: a NATS server that is killed right after the removal of a second mark may bring back the first
-	// (see kv.Bucket.Purge).
+	// Do not store a second mark: a NATS server that is killed right after its removal may restore the first (see
+	// kv.Bucket.Purge).
 	if _, err := b.marks.Get(ctx, broker.FeedbackDoneSubject(e.Owner, e.ID)); !errors.Is(err, kv.ErrNotFound) {
 		return e, err
 	}
-	// Only if the feedback still exists: no mark must stay behind that belongs to nothing.
+	// Store the mark only if the feedback still exists, so that no orphaned mark is left.
 	err := b.storeMark(ctx, e, jetstream.WithExpectLastSequenceForSubject(e.sequence, e.subject()))
 	if errors.Is(err, kv.ErrConflict) {
 		return nil, ErrNotFound
@@ -49,7 +49,7 @@ func (b *Box) storeMark(ctx context.Context, e *Entry, options ...jetstream.Publ
 	return err
 }
 
-// find returns a piece of feedback by its ID, from the stream's leader. It fails with ErrNotFound.
+// find returns a piece of feedback by its ID, from the stream's leader, or ErrNotFound.
 func (b *Box) find(ctx context.Context, id string) (*Entry, error) {
 	if !job.ValidToken(id) {
 		return nil, ErrNotFound
@@ -71,7 +71,7 @@ func (b *Box) find(ctx context.Context, id string) (*Entry, error) {
 	return e, nil
 }
 
-// Remove deletes a piece of feedback. It fails with ErrNotFound, and costs three requests.
+// Remove deletes a piece of feedback and returns it, or ErrNotFound. It costs three requests.
 func (b *Box) Remove(ctx context.Context, id string) (*Entry, error) {
 	e, err := b.find(ctx, id)
 	if err != nil {
@@ -80,15 +80,15 @@ func (b *Box) Remove(ctx context.Context, id string) (*Entry, error) {
 	return e, b.purge(ctx, e.subject(), broker.FeedbackDoneSubject(e.Owner, e.ID))
 }
 
-// Erase deletes all feedback of an owner, and the claim. It may be repeated, and costs three requests.
+// Erase deletes all feedback of an owner and the claim. It is idempotent. It costs three requests.
 func (b *Box) Erase(ctx context.Context, owner string) error {
 	if !job.ValidToken(owner) {
-		return errors.New("erase feedback: not an owner")
+		return errors.New("erase feedback: invalid owner")
 	}
 	return b.purge(ctx, broker.FeedbackSubject("", "", owner, ""), broker.FeedbackDonesSubject(owner), broker.FeedbackClaimSubject(owner))
 }
 
-// purge removes what is stored under subjects, one after the other: a mark after what it belongs to.
+// purge removes the messages under subjects in order: callers pass the mark after its entry.
 func (b *Box) purge(ctx context.Context, subjects ...string) error {
 	for _, subject := range subjects {
 		if err := b.stream.Purge(ctx, jetstream.WithPurgeSubject(subject)); err != nil {

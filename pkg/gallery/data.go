@@ -14,7 +14,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/chunk"
 )
 
-// putBytes stores the bytes of an image. It removes what it has stored when it fails.
+// putBytes stores the bytes of an image. If it fails, it removes what it has stored.
 func (g *Gallery) putBytes(ctx context.Context, owner, day string, e entry, data []byte) error {
 	err := g.chunks.Put(ctx, chunkSubject(owner, day, e), data, jetstream.WithMsgTTL(g.ttl(e.ExpiresAt.Time)))
 	if err == nil {
@@ -27,10 +27,10 @@ func (g *Gallery) putBytes(ctx context.Context, owner, day string, e entry, data
 	return fmt.Errorf("store saved image: %w", err)
 }
 
-// readBytes returns the bytes of an image. It fails with ErrNotFound when they were removed meanwhile.
+// readBytes returns the bytes of an image, or ErrNotFound when they were removed meanwhile.
 func (g *Gallery) readBytes(ctx context.Context, owner, day string, e entry) ([]byte, error) {
 	if e.Bytes > MaxBytes {
-		return nil, errors.New("read saved image: the index states an impossible size")
+		return nil, errors.New("read saved image: invalid size in the index")
 	}
 	data := make([]byte, e.Bytes)
 	_, err := io.ReadFull(g.chunks.Open(ctx, chunk.Blob{Subject: chunkSubject(owner, day, e), Bytes: e.Bytes, ChunkBytes: e.ChunkBytes}), data)
@@ -41,7 +41,7 @@ func (g *Gallery) readBytes(ctx context.Context, owner, day string, e entry) ([]
 		return nil, fmt.Errorf("read saved image: %w", err)
 	}
 	if sum := sha256.Sum256(data); hex.EncodeToString(sum[:]) != e.SHA256 {
-		return nil, errors.New("read saved image: its bytes do not match their hash")
+		return nil, errors.New("read saved image: hash mismatch")
 	}
 	return data, nil
 }
@@ -56,7 +56,7 @@ func (g *Gallery) removeBytes(ctx context.Context, owner, day string, e entry) e
 	return g.after(stepDrop)
 }
 
-// chunkSubject returns where the chunks of an image are stored.
+// chunkSubject returns the function from the number of a chunk of an image to its subject.
 func chunkSubject(owner, day string, e entry) func(n int) string {
 	return func(n int) string { return broker.ImageChunkSubject(owner, day, e.Key, n) }
 }

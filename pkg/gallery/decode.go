@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Decode decodes an image in base64, of either alphabet, with white space and without padding, or in a data: URL, as various
-// clients send and store it. It fails with ErrEncoding, and with ErrTooLarge before it decodes what cannot be small enough.
+// Decode decodes an image in base64 or in a data: URL. Like the clients in use, it accepts both alphabets, white space and
+// missing padding. It returns ErrEncoding, or ErrTooLarge, before decoding if the length of text already exceeds the limit.
 func Decode(text string) ([]byte, error) {
 	text = strings.TrimSpace(text)
 	const scheme = "data:"

@@ -1,9 +1,9 @@
 // Package gallery stores the images that members have saved: three a day, each for 24 hours. It owns the bucket
 // IMAGES_CACHE.
 //
-// A small index lists what somebody has saved on a day; every change of it is a compare-and-set. The bytes are stored apart
-// from it, under a key that is used once: they are written before the index names them and removed after it does not. Whatever
-// dies in between leaves bytes that nobody finds and that expire with the rest.
+// An index lists the images of a member and day; every change of it is a compare-and-set. The bytes of an image are stored
+// separately, under a key that is used once: they are written before the index lists them and removed after it no longer does. A
+// crash in between leaves unreferenced bytes, which expire.
 //
-// It looks at the structure of an image and never decompresses it, and writes no prompt into an error or a log.
+// It inspects the structure of images without decompressing them. Errors and logs contain no prompts.
 package gallery

@@ -15,9 +15,9 @@ import (
 )
 
 const (
-	// MaxImages is how many images a member keeps of a day; one more evicts the oldest.
+	// MaxImages is how many images of one day are kept for a member; another one evicts the oldest.
 	MaxImages = 3
-	// MaxBytes is the size of the largest image that is kept.
+	// MaxBytes is the maximum size of an image.
 	MaxBytes = 2 << 20
 	// MaxModel bounds the name of a model, in bytes.
 	MaxModel = 100
@@ -26,18 +26,18 @@ const (
 )
 
 var (
-	// ErrNotFound is returned for an image that a member does not have, or no longer.
-	ErrNotFound = errors.New("no such saved picture")
+	// ErrNotFound is returned for an image that does not exist or has expired.
+	ErrNotFound = errors.New("no such saved image")
 	// ErrTooLarge is returned for an image of more than MaxBytes.
-	ErrTooLarge = errors.New("the picture is too large")
+	ErrTooLarge = errors.New("the image is too large")
 	// ErrEncoding is returned for data that is not base64.
 	ErrEncoding = errors.New("the data is not base64")
-	// ErrType is returned for data that is no PNG, JPEG or WebP.
-	ErrType = errors.New("not a picture of a known type")
-	// ErrDamaged is returned for an image that is cut off or malformed.
-	ErrDamaged = errors.New("the picture is damaged")
+	// ErrType is returned for data that is not PNG, JPEG or WebP.
+	ErrType = errors.New("not a PNG, JPEG or WebP image")
+	// ErrDamaged is returned for a truncated or malformed image.
+	ErrDamaged = errors.New("the image is damaged")
 	// ErrDimensions is returned for an image with too many pixels.
-	ErrDimensions = errors.New("the picture has too many pixels")
+	ErrDimensions = errors.New("the image has too many pixels")
 	// ErrFull is returned when NATS has no room.
 	ErrFull = kv.ErrFull
 )
@@ -58,7 +58,7 @@ type Image struct {
 	SHA256      string   `json:"sha256"`
 	CreatedAt   job.Time `json:"created_at"`
 	ExpiresAt   job.Time `json:"expires_at"`
-	// Source identifies the image of a job that was saved: saving it again returns the image that is present.
+	// Source identifies the image of a job: saving it again returns the existing image.
 	Source string `json:"source,omitempty"`
 }
 
@@ -68,7 +68,7 @@ type Gallery struct {
 	indexes *kv.Bucket[index]
 	chunks  *chunk.Store
 	now     func() time.Time
-	// after is for tests: it is called after each write, and its error ends the operation there, as a crash would.
+	// after is a test hook: it is called after each write, and its error aborts the operation, as a crash would.
 	after func(step) error
 }
 
@@ -88,7 +88,7 @@ type Option func(*Gallery)
 // WithClock replaces time.Now.
 func WithClock(now func() time.Time) Option { return func(g *Gallery) { g.now = now } }
 
-// New opens the gallery of a broker. It costs one request.
+// New returns the gallery stored in a broker. It costs one request.
 func New(ctx context.Context, b *broker.Broker, options ...Option) (*Gallery, error) {
 	stream, err := b.JetStream().Stream(ctx, broker.ImagesStream)
 	if err != nil {
@@ -104,10 +104,10 @@ func New(ctx context.Context, b *broker.Broker, options ...Option) (*Gallery, er
 	return g, nil
 }
 
-// Day returns the day of a time, in UTC.
+// Day returns the day of t in UTC.
 func Day(t time.Time) string { return t.UTC().Format(time.DateOnly) }
 
-// Today returns the day to which images are saved now.
+// Today returns the current day.
 func (g *Gallery) Today() string { return Day(g.now()) }
 
 // days returns the days whose images may not have expired, the latest first.
@@ -116,8 +116,8 @@ func (g *Gallery) days() []string {
 	return []string{Day(now), Day(now.Add(-Age))}
 }
 
-// List returns the images that a member has saved today and those of yesterday that have not expired, in the order in which
-// they were saved. It costs two requests.
+// List returns the images that a member has saved today and those of yesterday that have not expired, in the order of saving. It
+// costs two requests.
 func (g *Gallery) List(ctx context.Context, owner string) (today, earlier []Image, err error) {
 	var lists [2][]Image
 	for i, day := range g.days() {
@@ -132,13 +132,13 @@ func (g *Gallery) List(ctx context.Context, owner string) (today, earlier []Imag
 	return lists[0], lists[1], nil
 }
 
-// Info returns the description of an image. It fails with ErrNotFound and costs at most two requests.
+// Info returns the description of an image, or ErrNotFound. It costs at most two requests.
 func (g *Gallery) Info(ctx context.Context, owner, id string) (Image, error) {
 	e, _, err := g.find(ctx, owner, hasID(id))
 	return e.Image, err
 }
 
-// Open returns an image and its bytes. It fails with ErrNotFound. It costs at most two requests and one for each 512 KiB.
+// Open returns an image and its bytes, or ErrNotFound. It costs at most two requests and one per 512 KiB.
 func (g *Gallery) Open(ctx context.Context, owner, id string) (Image, []byte, error) {
 	e, day, err := g.find(ctx, owner, hasID(id))
 	if err != nil {
@@ -151,7 +151,7 @@ func (g *Gallery) Open(ctx context.Context, owner, id string) (Image, []byte, er
 	return e.Image, data, nil
 }
 
-// Remove deletes an image. It fails with ErrNotFound. Once begun, it completes even if ctx ends.
+// Remove deletes an image. It returns ErrNotFound when there is none. Once it has begun to write, it completes even if ctx ends.
 func (g *Gallery) Remove(ctx context.Context, owner, id string) error {
 	e, day, err := g.find(ctx, owner, hasID(id))
 	if err != nil {
@@ -175,7 +175,7 @@ func (g *Gallery) Remove(ctx context.Context, owner, id string) error {
 	return nil
 }
 
-// Erase removes all images of a member. It may be repeated and costs one request.
+// Erase removes all images of a member. It is idempotent. It costs one request.
 func (g *Gallery) Erase(ctx context.Context, owner string) error {
 	if err := g.stream.Purge(ctx, jetstream.WithPurgeSubject(broker.OwnerImagesSubject(owner))); err != nil {
 		return fmt.Errorf("erase saved images: %w", err)
@@ -183,7 +183,7 @@ func (g *Gallery) Erase(ctx context.Context, owner string) error {
 	return nil
 }
 
-// find returns the first image of a member that matches, and its day. It fails with ErrNotFound.
+// find returns the first image of a member that matches and its day, or ErrNotFound.
 func (g *Gallery) find(ctx context.Context, owner string, matches func(entry) bool) (entry, string, error) {
 	for _, day := range g.days() {
 		x, err := g.read(ctx, owner, day)

@@ -9,12 +9,12 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/kv"
 )
 
-// ErrSuperseded is returned by Import when a member has MaxImages later images of the day.
+// ErrSuperseded is returned by Import when the member already has MaxImages later images of that day.
 var ErrSuperseded = errors.New("the member has later images of that day")
 
-// Import stores an image of another system, with the ID and the time that it has there; it expires 24 hours after that
-// time. It reports false and changes nothing when the image is already present, or was removed here since. It fails with
-// ErrSuperseded and with what Save fails with. It costs what Save does.
+// Import stores an image of another system with its ID and time; it expires 24 hours after that time. It returns false and
+// changes nothing when the image is already present or was removed since an earlier import. It returns ErrSuperseded or the
+// errors of Save. It costs the same as Save.
 func (g *Gallery) Import(ctx context.Context, owner string, p Image, data []byte) (created bool, err error) {
 	found, err := Inspect(data)
 	if err != nil {
@@ -27,7 +27,7 @@ func (g *Gallery) Import(ctx context.Context, owner string, p Image, data []byte
 	if err != nil {
 		return false, err
 	}
-	// Tried before the bytes are written, so that they are not written for nothing.
+	// Try the insertion first, so that bytes are not written in vain.
 	unused, created, refused := x.insert(imported)
 	if !created {
 		return false, refused
@@ -48,8 +48,8 @@ func (g *Gallery) Import(ctx context.Context, owner string, p Image, data []byte
 	return created, refused
 }
 
-// insert puts an imported image before those that are later, and returns what it evicts. It reports false when the image is
-// present or was removed, and fails with ErrSuperseded.
+// insert inserts an imported image in the order of time, and returns the images that it evicts. It returns false when the image
+// is present or was removed, and ErrSuperseded when there are MaxImages later ones.
 func (x *index) insert(e entry) (evicted []entry, inserted bool, err error) {
 	if slices.ContainsFunc(x.Pictures, hasID(e.ID)) || slices.ContainsFunc(x.Removed, func(r removed) bool { return r.ID == e.ID }) {
 		return nil, false, nil

@@ -11,12 +11,12 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/kv"
 )
 
-// index lists what a member has saved on one day, as it is stored.
+// index is the stored list of the images of one member and day.
 type index struct {
 	V int `json:"v"`
-	// Pictures are in the order in which they were saved.
+	// Pictures are in the order of saving.
 	Pictures []entry `json:"pictures"`
-	// Removed lists imported images that were removed before they expired: a repeated import does not bring them back.
+	// Removed lists imported images that were removed before they expired, so that a repeated import does not restore them.
 	Removed []removed `json:"removed,omitempty"`
 }
 
@@ -33,7 +33,7 @@ type removed struct {
 	ExpiresAt job.Time `json:"expires_at"`
 }
 
-// check rejects what is incomplete, and with job.ErrNewer what a newer version of the program has stored.
+// check rejects an incomplete index, and with job.ErrNewer one of a newer version of the program.
 func (x *index) check() error {
 	switch {
 	case x.V > job.Version:
@@ -51,7 +51,7 @@ func (x *index) check() error {
 
 func hasID(id string) func(entry) bool { return func(e entry) bool { return e.ID == id } }
 
-// hasSource matches the image that was saved from a job's image. It matches nothing for "".
+// hasSource matches the image with a Source. It matches nothing if source is "".
 func hasSource(source string) func(entry) bool {
 	return func(e entry) bool { return source != "" && e.Source == source }
 }
@@ -64,7 +64,7 @@ func (x *index) find(matches func(entry) bool) (e entry, found bool) {
 	return entry{}, false
 }
 
-// remove removes an image and reports whether it was there.
+// remove removes an image and reports whether it was present.
 func (x *index) remove(id string) bool {
 	i := slices.IndexFunc(x.Pictures, hasID(id))
 	if i < 0 {
@@ -77,7 +77,7 @@ func (x *index) remove(id string) bool {
 	return true
 }
 
-// evict removes the first images beyond MaxImages, and returns them.
+// evict removes the oldest images beyond MaxImages and returns them.
 func (x *index) evict() []entry {
 	var evicted []entry
 	for len(x.Pictures) > MaxImages {
@@ -87,13 +87,13 @@ func (x *index) evict() []entry {
 	return evicted
 }
 
-// dropExpired removes what has expired.
+// dropExpired removes expired items.
 func (x *index) dropExpired(now time.Time) {
 	x.Pictures = slices.DeleteFunc(x.Pictures, func(e entry) bool { return !now.Before(e.ExpiresAt.Time) })
 	x.Removed = slices.DeleteFunc(x.Removed, func(r removed) bool { return !now.Before(r.ExpiresAt.Time) })
 }
 
-// expires returns when all of it has expired.
+// expires returns the latest expiry in the index.
 func (x *index) expires() (last time.Time) {
 	for _, e := range x.Pictures {
 		last = later(last, e.ExpiresAt.Time)
@@ -111,8 +111,8 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// read returns what a member has saved on a day and has not expired. It asks the stream's leader, so that somebody who has
-// just saved an image finds it.
+// read returns the index of a member and day without expired images. It reads from the stream's leader, so that a member finds an
+// image right after saving it.
 func (g *Gallery) read(ctx context.Context, owner, day string) (*index, error) {
 	e, err := g.indexes.Get(ctx, broker.ImagesSubject(owner, day))
 	if err != nil && !errors.Is(err, kv.ErrNotFound) {
@@ -122,8 +122,8 @@ func (g *Gallery) read(ctx context.Context, owner, day string) (*index, error) {
 	return &e.Value, nil
 }
 
-// change edits an index and stores it, again and again until nobody else wrote in between. It fails with what edit fails
-// with, and with ErrFull or kv.ErrConflict when nothing was written; any other error leaves that open.
+// change edits an index and stores it. It retries on a concurrent write. It returns the error of edit, or ErrFull or
+// kv.ErrConflict when nothing was written; after any other error the index may have been written.
 func (g *Gallery) change(ctx context.Context, owner, day string, edit func(*index) error) error {
 	var edited error
 	_, err := g.indexes.Change(ctx, broker.ImagesSubject(owner, day), func(e *kv.Entry[index]) error {
@@ -138,7 +138,7 @@ func (g *Gallery) change(ctx context.Context, owner, day string, edit func(*inde
 	return g.after(stepIndex)
 }
 
-// ttl returns for how long something is stored that expires at a time, in whole seconds as NATS requires.
+// ttl returns the TTL of a message that expires at a time, in whole seconds as NATS requires.
 func (g *Gallery) ttl(expires time.Time) time.Duration {
 	d := expires.Sub(g.now())
 	return min(Age, max(time.Second, (d+time.Second-1).Truncate(time.Second)))

@@ -2,20 +2,20 @@ package gallery
 
 import "github.com/text2image-audio/text2image-audio/pkg/imagefile"
 
-// maxPixels bounds the size of an image: larger ones would decompress to far more than anybody asks for.
+// maxPixels bounds an image, because a small file can decompress to a huge one.
 const maxPixels = 32 << 20
 
-// Found is what Inspect has found out about an image.
+// Found is the result of Inspect.
 type Found struct {
 	// ContentType is image/png, image/jpeg or image/webp.
 	ContentType   string
 	Width, Height int
-	// Data is the image without what followed it.
+	// Data is the image without trailing data.
 	Data []byte
 }
 
-// Inspect returns the type, the dimensions and the extent of an image by its structure, whatever its sender says, and
-// decompresses nothing. It fails with ErrTooLarge, ErrType, ErrDamaged and ErrDimensions.
+// Inspect determines the type, dimensions and extent of an image from its structure, without decompressing it. It returns
+// ErrTooLarge, ErrType, ErrDamaged or ErrDimensions.
 func Inspect(data []byte) (*Found, error) {
 	if len(data) > MaxBytes {
 		return nil, ErrTooLarge

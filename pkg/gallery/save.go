@@ -15,15 +15,15 @@ import (
 )
 
 const (
-	// writeTimeout bounds a change, and removeTimeout the removal of bytes after one.
+	// writeTimeout bounds a write, and removeTimeout the subsequent removal of bytes.
 	writeTimeout  = 15 * time.Second
 	removeTimeout = 5 * time.Second
 )
 
-// Save keeps an image for a member. p describes it; size, type and dimensions are taken from data, and what follows the end
-// of the image is cut off. A fourth image of a day evicts the one that was saved first. It fails with ErrTooLarge, ErrType,
-// ErrDamaged, ErrDimensions and ErrFull. Once bytes are being written, it is completed even if ctx ends. It costs one
-// acknowledged publish for each 512 KiB and three requests.
+// Save saves an image of a member. p describes it; size, type and dimensions are taken from data, whose trailing bytes after the
+// end of the image are removed. A fourth image of a day evicts the oldest. Save returns ErrTooLarge, ErrType, ErrDamaged,
+// ErrDimensions or ErrFull. Once it has begun to write, it completes even if ctx ends. It costs one acknowledged publish per
+// 512 KiB and three requests.
 func (g *Gallery) Save(ctx context.Context, owner string, p Image, data []byte) (Image, error) {
 	found, err := Inspect(data)
 	if err != nil {
@@ -62,8 +62,8 @@ func (g *Gallery) Save(ctx context.Context, owner string, p Image, data []byte) 
 	return result.Image, nil
 }
 
-// beginWrite returns a context for a change that is completed when its caller hangs up: half a change takes room for a day,
-// and somebody who hangs up again and again would fill the store.
+// beginWrite returns the context of a write, which completes even if ctx ends: the bytes of an unfinished write stay stored for a
+// day, so that repeated disconnects could fill the store.
 func beginWrite(ctx context.Context) (context.Context, context.CancelFunc, error) {
 	if ctx.Err() != nil {
 		return nil, nil, fmt.Errorf("change saved images: %w", context.Cause(ctx))
@@ -72,13 +72,13 @@ func beginWrite(ctx context.Context) (context.Context, context.CancelFunc, error
 	return ctx, cancel, nil
 }
 
-// removeUnused removes the bytes that no index names any more after a change, which ended with err. It returns err.
+// removeUnused removes the bytes that the index does not list after a change that returned err. It returns err.
 func (g *Gallery) removeUnused(ctx context.Context, owner, day string, saved entry, unused []entry, err error) error {
 	switch {
 	case errors.Is(err, ErrFull), errors.Is(err, kv.ErrConflict):
 		unused = []entry{saved}
 	case err != nil:
-		return err // The index may have been written all the same.
+		return err // The index may have been written.
 	}
 	for _, e := range unused {
 		_ = g.removeBytes(ctx, owner, day, e) // Otherwise they expire.
@@ -86,7 +86,7 @@ func (g *Gallery) removeUnused(ctx context.Context, owner, day string, saved ent
 	return err
 }
 
-// newEntry returns the entry of an image whose bytes are stored under a new key.
+// newEntry returns the entry of an image with a new key.
 func newEntry(p Image, found *Found) entry {
 	sum := sha256.Sum256(found.Data)
 	p.ContentType, p.Width, p.Height = found.ContentType, found.Width, found.Height

@@ -12,17 +12,17 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/account"
 )
 
-// Accounts imports an export of the namespace USERS. now is when an account was created that does not say so. It fails when
-// the export is no JSON array of entries, or NATS takes no more; what was imported until then stays. It costs two requests
-// for each new account, and three more for one that is linked to a Google account.
+// Accounts imports an export of the namespace USERS. now is the creation time of accounts without one. It returns an error when
+// the export is not a JSON array of entries or NATS has no room; the entries before stay imported. It costs two requests per new
+// account, and three more if the account is linked to a Google account.
 func Accounts(ctx context.Context, to *account.Accounts, export io.Reader, now time.Time) (*Result, error) {
 	emails, err := to.Emails(ctx)
 	if err != nil {
 		return nil, err
 	}
 	i := accountImport{to: to, now: now, emails: emails, created: make(map[string]bool), result: &Result{}}
-	// The old system looked tokens up by the key in lower case, and kept some accounts under the address as it was typed as
-	// well. The lower-case copy is imported first; a password that was set later under the other key is taken over.
+	// The old system looked accounts up by the address in lower case, and stored some of them also under the address as it was
+	// typed. Import the lower-case copy first; a password that was set later under the other key replaces it.
 	var mixedCase []entry
 	err = forEach(export, func(e entry) error {
 		if e.Key != account.NormalizeEmail(e.Key) && !isForeignToAccounts(e) {
@@ -42,8 +42,7 @@ func Accounts(ctx context.Context, to *account.Accounts, export io.Reader, now t
 	return i.result, nil
 }
 
-// Owners returns the owner of what belongs to an account, by the IDs of all accounts. It costs a request for each five
-// hundred accounts.
+// Owners returns the owner names of all accounts by ID. It costs one request per 500 accounts.
 func Owners(ctx context.Context, accounts *account.Accounts) (map[string]string, error) {
 	emails, err := accounts.Emails(ctx)
 	if err != nil {
@@ -60,7 +59,7 @@ func isForeignToAccounts(e entry) bool {
 	return hasPrefix(e.Key, "RATE_LIMIT:", "USAGE:", "__health__:")
 }
 
-// accountImport is an import of accounts under way.
+// accountImport is the state of an import of accounts.
 type accountImport struct {
 	to  *account.Accounts
 	now time.Time
@@ -85,7 +84,7 @@ func (i *accountImport) add(ctx context.Context, e entry) error {
 	return nil
 }
 
-// addUser imports the account of an entry, or returns why it cannot.
+// addUser imports the account of an entry, or returns why it is skipped.
 func (i *accountImport) addUser(ctx context.Context, e entry) (reason string, err error) {
 	u, reason := userOf(e, i.now)
 	if reason != "" {
@@ -97,7 +96,7 @@ func (i *accountImport) addUser(ctx context.Context, e entry) (reason string, er
 	created, err := i.to.Import(ctx, u)
 	switch {
 	case errors.Is(err, account.ErrTaken):
-		return "another account has its e-mail address", nil
+		return "another account has its email address", nil
 	case err != nil:
 		return "", err
 	case created:
@@ -115,10 +114,10 @@ func (i *accountImport) addUser(ctx context.Context, e entry) (reason string, er
 	return "", i.to.ImportPassword(ctx, u)
 }
 
-// emailForm is all that the old system asked of an address.
+// emailForm is the check of addresses in the old system.
 var emailForm = regexp.MustCompile(`^[^\s@]+@[^\s@]+\.[^\s@]+$`)
 
-// userOf returns the account of an entry, or why there is none in it.
+// userOf returns the account of an entry, or why it is skipped.
 func userOf(e entry, now time.Time) (u *account.User, reason string) {
 	u, err := readRecord(e.Value, now)
 	if err != nil {
@@ -132,9 +131,9 @@ func userOf(e entry, now time.Time) (u *account.User, reason string) {
 	case u.ID == "":
 		return nil, "it has no id"
 	case !emailForm.MatchString(u.Email) || len(u.Email) > account.MaxEmail:
-		return nil, "it has no e-mail address"
+		return nil, "it has no email address"
 	case account.NormalizeEmail(e.Key) != u.Email:
-		return nil, "its key is another address than its own"
+		return nil, "its key differs from its email address"
 	case !u.HasPassword() && u.AuthProvider == "":
 		return nil, "it has no password and no other way to sign in"
 	}

@@ -108,15 +108,15 @@ func TestAccountsSkips(t *testing.T) {
 		"null":         {[]fields{{"name": key, "value": nil}}, 0, "1: its value is not the JSON of an account"},
 		"no value":     {[]fields{{"name": key}}, 0, "1: its value is not the JSON of an account"},
 		"no id":        {[]fields{exported(t, "name", key, good(fields{"id": ""}), false)}, 0, "1: it has no id"},
-		"no address":   {[]fields{exported(t, "name", "x", good(fields{"email": ""}), false)}, 0, "1: it has no e-mail address"},
+		"no address":   {[]fields{exported(t, "name", "x", good(fields{"email": ""}), false)}, 0, "1: it has no email address"},
 		"its key says": {[]fields{exported(t, "name", key, good(fields{"email": ""}), false)}, 1, ""},
-		"another key":  {[]fields{exported(t, "name", "eve@example.org", good(nil), false)}, 0, "1: its key is another address than its own"},
+		"another key":  {[]fields{exported(t, "name", "eve@example.org", good(nil), false)}, 0, "1: its key differs from its email address"},
 		"no password":  {[]fields{exported(t, "name", key, good(fields{"passwordHash": ""}), false)}, 0, "1: it has no password and no other way to sign in"},
 		"google":       {[]fields{exported(t, "name", key, good(fields{"passwordHash": "", "authProvider": "google", "googleInfo": fields{"id": "7"}}), false)}, 1, ""},
 		"twice":        {[]fields{exported(t, "name", key, good(nil), false), exported(t, "name", key, good(nil), false)}, 1, ""},
 		"capital letters": {[]fields{
 			exported(t, "name", "USER2@example.org", good(fields{"id": "old"}), false), exported(t, "name", key, good(nil), false),
-		}, 1, "1: another account has its e-mail address"},
+		}, 1, "1: another account has its email address"},
 		"same id": {[]fields{
 			exported(t, "name", key, good(nil), false), exported(t, "name", "eve@example.org", good(fields{"email": "eve@example.org"}), false),
 		}, 1, "2: another account has its id"},

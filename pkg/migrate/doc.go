@@ -1,7 +1,7 @@
-// Package migrate imports exports of the Cloudflare system that this one replaces: accounts, feedback and saved images,
-// each exported as one KV namespace. It alone knows the old formats; the stores that it fills offer an Import call and
-// nothing else, so that this package can be removed with `api import` once nobody migrates any more.
+// Package migrate imports exports of the Cloudflare system that this one replaces: accounts, feedback and saved images, each
+// exported as one KV namespace. Only this package contains the old formats; the stores offer Import methods, so that it can be
+// removed together with `api import` once it is no longer needed.
 //
-// Every import may be repeated: existing entries stay as they are. It holds one entry of an export at a time where it can,
-// and writes nothing of what an entry says into an error or a result.
+// Imports are idempotent: existing entries stay unchanged. Where possible, only one entry of an export is in memory at a time.
+// Errors and results do not quote entries.
 package migrate

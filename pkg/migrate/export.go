@@ -10,7 +10,7 @@ import (
 	"io"
 )
 
-// maxEntry bounds an entry, in bytes. Cloudflare takes values of up to 25 MiB, which grow when they are written as JSON.
+// maxEntry bounds an entry, in bytes. Cloudflare stores values of up to 25 MiB, which grow when they are encoded as JSON.
 const maxEntry = 64 << 20
 
 // entry is one entry of an export.
@@ -18,12 +18,11 @@ type entry struct {
 	// Position counts from 1, in the order of the export.
 	Position int
 	Key      string
-	// Value is what was stored, whether it was exported as a string or, where it is JSON, as the JSON itself. It is empty
-	// for an entry without a value.
+	// Value is the stored value, whether it was exported as a string or as JSON. It is empty for an entry without a value.
 	Value []byte
 }
 
-// rawEntry is an entry as it is written. Some tools write name, some key, and some both.
+// rawEntry is the JSON of an entry. Some tools write name, some key, and some both.
 type rawEntry struct {
 	Name   string          `json:"name"`
 	Key    string          `json:"key"`
@@ -31,16 +30,15 @@ type rawEntry struct {
 	Base64 bool            `json:"base64"`
 }
 
-// forEach reads an export, a JSON array of entries, and calls do for each of them in order until do fails. It fails when
-// the export is no such array or has something behind it, which it finds when it gets there: the entries before have been
-// handed to do by then.
+// forEach reads an export, a JSON array of entries, and calls do for each of them in order until do fails. When it returns an
+// error because the export is malformed or has trailing data, do was called for the entries before.
 func forEach(r io.Reader, do func(entry) error) error { return forEachUpTo(r, maxEntry, do) }
 
 func forEachUpTo(r io.Reader, limit int, do func(entry) error) error {
 	source := &limitedReader{r: r, left: limit}
 	d := json.NewDecoder(withoutBOM(source))
 	if token, err := d.Token(); err != nil || token != json.Delim('[') {
-		return errors.New("read export: it is no JSON array")
+		return errors.New("read export: it is not a JSON array")
 	}
 	for n := 1; d.More(); n++ {
 		source.left = limit
@@ -53,22 +51,22 @@ func forEachUpTo(r io.Reader, limit int, do func(entry) error) error {
 		}
 	}
 	if _, err := d.Token(); err != nil {
-		return errors.New("read export: it ends in the middle")
+		return errors.New("read export: it is truncated")
 	}
 	source.left = limit
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("read export: something follows its array, which was not read")
+		return errors.New("read export: unexpected data after the array, which was not imported")
 	}
 	return nil
 }
 
-// decodeFault says what is wrong with an entry without quoting it.
+// decodeFault describes a decoding error without quoting the entry.
 func decodeFault(err error, limit int) string {
 	switch {
 	case errors.Is(err, errTooLarge):
 		return fmt.Sprintf("is larger than %d bytes", limit)
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
-		return "is cut off: the export ends in the middle"
+		return "is incomplete: the export is truncated"
 	}
 	return "is not JSON of the form {name, value}"
 }
@@ -88,8 +86,7 @@ func (r rawEntry) value() []byte {
 
 var errTooLarge = errors.New("the entry is too large")
 
-// limitedReader fails with errTooLarge once left is used up. Unlike io.LimitedReader it does not pretend that the input
-// ends there.
+// limitedReader returns errTooLarge after left bytes, unlike io.LimitedReader, which returns io.EOF.
 type limitedReader struct {
 	r    io.Reader
 	left int
@@ -104,12 +101,12 @@ func (l *limitedReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// withoutBOM skips the byte order mark that some systems put in front of UTF-8.
+// withoutBOM returns a reader that skips a UTF-8 byte order mark.
 func withoutBOM(r io.Reader) io.Reader {
 	const bom = "\ufeff"
 	buffered := bufio.NewReader(r)
 	if start, err := buffered.Peek(len(bom)); err == nil && string(start) == bom {
-		_, _ = buffered.Discard(len(bom)) // Of what is buffered already.
+		_, _ = buffered.Discard(len(bom)) // Cannot fail after Peek.
 	}
 	return buffered
 }

@@ -20,10 +20,10 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// Feedback imports an export of the namespace FEEDBACK. owners are those that Owners returns: feedback of somebody without
-// an account here is skipped, since it could not be deleted with the account. Feedback that was deleted here since the last
-// import comes back. It fails when the export is no JSON array of entries, before anything is written, and when NATS takes
-// no more; what was imported until then stays. It costs two or three requests for each entry.
+// Feedback imports an export of the namespace FEEDBACK. owners is the result of Owners: feedback of users without an account is
+// skipped, since it could not be deleted with the account. Feedback that was deleted here since the last import is restored. It
+// returns an error, before anything is written, when the export is not a JSON array of entries, and when NATS has no room; the
+// entries before stay imported. It costs two or three requests per entry.
 func Feedback(ctx context.Context, to *feedback.Box, export io.Reader, owners map[string]string) (*Result, error) {
 	result := &Result{}
 	type found struct {
@@ -32,7 +32,7 @@ func Feedback(ctx context.Context, to *feedback.Box, export io.Reader, owners ma
 	}
 	var entries []found
 	err := forEach(export, func(e entry) error {
-		// Lists of keys, which follow from the feedback, and rate limits that ended long ago.
+		// Lists of keys, which can be derived from the feedback, and expired rate limits.
 		if hasPrefix(e.Key, "user_feedback:", "feedback_rate_limit:") {
 			result.Foreign++
 			return nil
@@ -47,7 +47,7 @@ func Feedback(ctx context.Context, to *feedback.Box, export io.Reader, owners ma
 	if err != nil {
 		return result, err
 	}
-	// Lists are in the order of writing.
+	// The order of writing is the order of lists.
 	slices.SortStableFunc(entries, func(a, b found) int {
 		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt.Time), cmp.Compare(a.position, b.position))
 	})
@@ -65,23 +65,22 @@ func Feedback(ctx context.Context, to *feedback.Box, export io.Reader, owners ma
 	return result, nil
 }
 
-// feedbackOf returns the feedback of an entry, or why there is none in it. Its key is feedback_, the ID of the user, a line
-// and the milliseconds since 1970.
+// feedbackOf returns the feedback of an entry, or why it is skipped. The key is feedback_<user>_<milliseconds since 1970>.
 func feedbackOf(e entry, owners map[string]string) (f *feedback.Entry, reason string) {
 	rest, hasPrefix := strings.CutPrefix(e.Key, "feedback_")
-	line := strings.LastIndexByte(rest, '_')
-	if !hasPrefix || line < 1 {
+	separator := strings.LastIndexByte(rest, '_')
+	if !hasPrefix || separator < 1 {
 		return nil, "its key is not that of feedback"
 	}
-	value, user := readLegacyFeedback(e.Value), rest[:line]
+	value, user := readLegacyFeedback(e.Value), rest[:separator]
 	if value == nil {
 		return nil, "its value is not the JSON of feedback"
 	}
 	if id := value.text("userId"); id != "" && id != user {
-		return nil, "its key names another user than its own"
+		return nil, "its key and its value name different users"
 	}
 	owner, known := owners[user]
-	at, hasTime := value.createdAt(rest[line+1:])
+	at, hasTime := value.createdAt(rest[separator+1:])
 	f = &feedback.Entry{
 		ID: feedbackID(e.Key), UserID: user, Email: value.text("email"),
 		Category: cmp.Or(feedback.Clean(value.text("category")), feedback.CategoryOther), Content: feedback.Clean(value.text("content")),
@@ -100,16 +99,16 @@ func feedbackOf(e entry, owners map[string]string) (f *feedback.Entry, reason st
 	case utf8.RuneCountInString(f.Content) > feedback.MaxContent || utf8.RuneCountInString(f.Category) > feedback.MaxCategory:
 		return nil, "it is too long"
 	case len(f.Email) > account.MaxEmail:
-		return nil, "its e-mail address is too long"
+		return nil, "its email address is too long"
 	}
 	return f, ""
 }
 
-// legacyFeedback is feedback as programs of several years have stored it. A field that is missing, null or of another type
-// does not cost anybody the feedback, as long as there is a text.
+// legacyFeedback is feedback in any of the formats of the old system over the years. A field that is missing, null or of another
+// type is ignored, as long as there is content.
 type legacyFeedback map[string]any
 
-// readLegacyFeedback returns nil when a value is no JSON object.
+// readLegacyFeedback decodes a value. It returns nil when it is not a JSON object.
 func readLegacyFeedback(value []byte) legacyFeedback {
 	d := json.NewDecoder(bytes.NewReader(value))
 	d.UseNumber()
@@ -120,7 +119,7 @@ func readLegacyFeedback(value []byte) legacyFeedback {
 	return f
 }
 
-// text returns a string, or a number as it is written; anything else is "".
+// text returns a string, or a number as it is written, or else "".
 func (f legacyFeedback) text(name string) string {
 	switch value := f[name].(type) {
 	case string:
@@ -131,14 +130,14 @@ func (f legacyFeedback) text(name string) string {
 	return ""
 }
 
-// createdAt returns when feedback was given, as it says itself or else its key.
+// createdAt returns the time in the field created_at or, if it has none, in the key.
 func (f legacyFeedback) createdAt(key string) (job.Time, bool) {
 	for _, text := range []string{f.text("created_at"), key} {
 		at, err := time.Parse(time.RFC3339, text)
 		if ms, msErr := strconv.ParseInt(text, 10, 64); msErr == nil {
 			at, err = time.UnixMilli(ms), nil
 		}
-		// Subjects hold a day of eight digits, and times with a year of more digits cannot be read again.
+		// Days in subjects have eight digits, and times with a five-digit year cannot be parsed.
 		if year := at.UTC().Year(); err == nil && year >= 1970 && year <= 9999 {
 			return job.At(at), true
 		}
@@ -146,7 +145,7 @@ func (f legacyFeedback) createdAt(key string) (job.Time, bool) {
 	return job.Time{}, false
 }
 
-// feedbackID returns the ID of imported feedback: its key where that can be part of a subject, and else a hash of it.
+// feedbackID returns the ID of imported feedback: its key if it is a valid token, or else a hash of it.
 func feedbackID(key string) string {
 	if job.ValidToken(key) {
 		return key

@@ -18,9 +18,9 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// Images imports an export of the namespace IMAGES_CACHE. It takes the images that have time left of their 24 hours, which
-// they keep. owners is the result of Owners: images of users without an account are skipped. It fails when the
-// export is no JSON array of entries, or NATS takes no more; what was imported until then stays.
+// Images imports an export of the namespace IMAGES_CACHE: the images that are less than 24 hours old, which keep their expiry.
+// owners is the result of Owners: images of users without an account are skipped. It returns an error when the export is not a
+// JSON array of entries or NATS has no room; the entries before stay imported.
 func Images(ctx context.Context, to *gallery.Gallery, export io.Reader, owners map[string]string, now func() time.Time) (*Result, error) {
 	i := imageImport{to: to, owners: owners, now: now, result: &Result{}}
 	err := forEach(export, func(e entry) error {
@@ -32,7 +32,7 @@ func Images(ctx context.Context, to *gallery.Gallery, export io.Reader, owners m
 	return i.result, err
 }
 
-// imageImport is an import of images under way.
+// imageImport is the state of an import of images.
 type imageImport struct {
 	to     *gallery.Gallery
 	owners map[string]string
@@ -40,7 +40,7 @@ type imageImport struct {
 	result *Result
 }
 
-// add imports the images of one member and day, which the old system kept under hd_images:<user>:<day>.
+// add imports the images of one member and day, whose key is hd_images:<user>:<day>.
 func (i *imageImport) add(ctx context.Context, e entry) error {
 	key, isImages := strings.CutPrefix(e.Key, "hd_images:")
 	if !isImages {
@@ -49,7 +49,7 @@ func (i *imageImport) add(ctx context.Context, e entry) error {
 	}
 	colon := strings.LastIndexByte(key, ':')
 	if colon <= 0 {
-		i.result.skip(e.Position, 0, "its key names no member and day")
+		i.result.skip(e.Position, 0, "its key is not that of images")
 		return nil
 	}
 	owner, known := i.owners[key[:colon]]
@@ -59,7 +59,7 @@ func (i *imageImport) add(ctx context.Context, e entry) error {
 	}
 	var images []json.RawMessage
 	if json.Unmarshal(e.Value, &images) != nil {
-		i.result.skip(e.Position, 0, "its value is no JSON array")
+		i.result.skip(e.Position, 0, "its value is not a JSON array")
 		return nil
 	}
 	for n, raw := range images {
@@ -72,7 +72,7 @@ func (i *imageImport) add(ctx context.Context, e entry) error {
 	return nil
 }
 
-// legacyImage is an image as the old system stored it.
+// legacyImage is an image in the format of the old system.
 type legacyImage struct {
 	ID        string          `json:"id"`
 	Prompt    string          `json:"prompt"`
@@ -86,23 +86,23 @@ type legacyImage struct {
 // maxClockSkew is how far the clock of the old system may have been ahead.
 const maxClockSkew = 5 * time.Minute
 
-// addImage imports one image, or returns why it cannot.
+// addImage imports one image, or returns why it is skipped.
 func (i *imageImport) addImage(ctx context.Context, owner string, raw json.RawMessage) (reason string, err error) {
 	var image legacyImage
 	if json.Unmarshal(raw, &image) != nil {
-		return "it is not the JSON of a picture", nil
+		return "it is not the JSON of an image", nil
 	}
 	now := i.now()
 	switch {
 	case image.CreatedAt.IsZero():
 		return "it has no time", nil
 	case image.CreatedAt.After(now.Add(maxClockSkew)):
-		return "its time has not come yet", nil
+		return "its time is in the future", nil
 	case !now.Before(image.CreatedAt.Add(gallery.Age)):
 		i.result.Expired++
 		return "", nil
 	case utf8.RuneCountInString(image.Prompt) > job.MaxPrompt, utf8.RuneCountInString(image.Negative) > job.MaxPrompt, len(image.Model) > gallery.MaxModel:
-		return "its words are too long", nil
+		return "a text field is too long", nil
 	}
 	data, err := gallery.Decode(image.Data)
 	if err == nil {
@@ -116,7 +116,7 @@ func (i *imageImport) addImage(ctx context.Context, owner string, raw json.RawMe
 	}, data)
 	switch {
 	case errors.Is(err, gallery.ErrSuperseded):
-		return "the member has later ones of that day", nil
+		return "the member has later images of that day", nil
 	case err != nil:
 		return "", err
 	case created:
@@ -127,10 +127,9 @@ func (i *imageImport) addImage(ctx context.Context, owner string, raw json.RawMe
 	return "", nil
 }
 
-// id returns the ID of an imported image: its own where it can be used here, and else a hash that is the same at every
-// import.
+// id returns the ID of an imported image: its own if it is valid here, or else a hash that is the same for every import.
 func (image *legacyImage) id() string {
-	// Some routes have these words in the place of an ID.
+	// Some routes have these words in place of an ID.
 	reserved := []string{"save", "daily", "stats", "download"}
 	if job.ValidToken(image.ID) && !slices.Contains(reserved, image.ID) {
 		return image.ID
@@ -139,7 +138,7 @@ func (image *legacyImage) id() string {
 	return "i-" + hex.EncodeToString(sum[:16])
 }
 
-// seed reads a seed, which may have been written as a string.
+// seed returns the seed, which may be a number or a string, or nil.
 func (image *legacyImage) seed() *int64 {
 	seed, err := strconv.ParseInt(strings.Trim(string(image.Seed), `"`), 10, 64)
 	if err != nil {

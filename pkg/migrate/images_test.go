@@ -74,9 +74,9 @@ func TestImages(t *testing.T) {
 		}
 	}
 	if want := []string{
-		"4.0 its key names no member and day", "5.0 its value is no JSON array", "6.1 it is not the JSON of a picture", "6.2 it has no time",
-		"6.3 its time has not come yet", "6.4 not a picture of a known type", "6.5 the data is not base64", "6.6 the picture is too large",
-		"6.7 its words are too long", "6.8 the picture has too many pixels",
+		"4.0 its key is not that of images", "5.0 its value is not a JSON array", "6.1 it is not the JSON of an image", "6.2 it has no time",
+		"6.3 its time is in the future", "6.4 not a PNG, JPEG or WebP image", "6.5 the data is not base64", "6.6 the image is too large",
+		"6.7 a text field is too long", "6.8 the image has too many pixels",
 		"7.0 its user has no account here",
 	}; !slices.Equal(reasons, want) {
 		t.Errorf("skipped %q", reasons)
@@ -133,7 +133,7 @@ func TestImagesOfSomethingElse(t *testing.T) {
 	t.Parallel()
 	g, now, _ := openGallery(t)
 	for text, fault := range map[string]string{
-		"": "no JSON array", "{}": "no JSON array", "[1]": "entry 1", "[": "in the middle", `[{"name":"x"},{"canary`: "entry 2",
+		"": "not a JSON array", "{}": "not a JSON array", "[1]": "entry 1", "[": "truncated", `[{"name":"x"},{"canary`: "entry 2",
 	} {
 		_, err := migrate.Images(t.Context(), g, strings.NewReader(text), imageOwners(), now.Now)
 		if err == nil || !strings.Contains(err.Error(), fault) || strings.Contains(err.Error(), "canary") {

@@ -12,8 +12,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// record is an account as programs of several years have written it. A field that is missing, null or of another type does
-// not cost anybody the account, as long as it says who it is and how its password is hashed.
+// record is an account in any of the formats of the old system over the years. A field that is missing, null or of another type
+// is ignored, as long as the record contains an identity and a password hash.
 type record struct {
 	ID                text            `json:"id"`
 	Username          text            `json:"username"`
@@ -32,7 +32,7 @@ type record struct {
 	GoogleInfo        json.RawMessage `json:"googleInfo"`
 }
 
-// readRecord returns the account that a record describes. now is when it was created if it does not say so.
+// readRecord returns the account of a record. now is its creation time if it has none.
 func readRecord(data []byte, now time.Time) (*account.User, error) {
 	var r *record
 	if err := json.Unmarshal(data, &r); err != nil || r == nil {
@@ -53,7 +53,7 @@ func readRecord(data []byte, now time.Time) (*account.User, error) {
 	return u, nil
 }
 
-// password returns the password of a record, with the names of algorithm and digest spelled as here.
+// password returns the password of a record with normalized names of algorithm and digest.
 func (r *record) password() account.Password {
 	name := func(t text) string { return strings.ReplaceAll(strings.ToLower(strings.TrimSpace(string(t))), "-", "") }
 	p := account.Password{
@@ -61,16 +61,16 @@ func (r *record) password() account.Password {
 		Iterations: int(r.Iterations), KeyLength: int(r.KeyLength), Digest: name(r.Digest),
 	}
 	if p.Algorithm == "sha256" && p.Iterations == 0 {
-		// The oldest form, under its name.
+		// The oldest format, with an explicit name.
 		p.Algorithm, p.KeyLength, p.Digest = "", 0, ""
 	}
 	if !p.Legacy() && p.KeyLength == 0 {
-		p.KeyLength = len(p.Hash) / 2 // The hash is in hexadecimal digits.
+		p.KeyLength = len(p.Hash) / 2 // The hash is hexadecimal.
 	}
 	return p
 }
 
-// text is a string, or a number as it is written; anything else is "".
+// text is a string, or a number as it is written. Anything else decodes as "".
 type text string
 
 // UnmarshalJSON never fails.
@@ -86,8 +86,8 @@ func (t *text) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// integer is a whole number, which may be written as a string; anything else is 0. A number that is too large stays too
-// large.
+// integer is a whole number, which may be encoded as a string. Anything else decodes as 0, and an out-of-range number as -1 or
+// math.MaxInt32, which are out of range for every field.
 type integer int
 
 // UnmarshalJSON never fails.
@@ -101,7 +101,7 @@ func (i *integer) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// timestamp is a time, or milliseconds since 1970; anything else is nil.
+// timestamp is a time, or milliseconds since 1970. Anything else decodes as nil.
 type timestamp struct{ at *job.Time }
 
 // UnmarshalJSON never fails.
@@ -113,14 +113,14 @@ func (t *timestamp) UnmarshalJSON(b []byte) error {
 	case json.Unmarshal(b, &ms) == nil && ms > 0:
 		at = job.At(time.UnixMilli(ms))
 	}
-	// The end of 9999 in another time zone would be written with a year of five digits, which cannot be read again.
+	// The end of 9999 in another time zone would be encoded with a five-digit year, which cannot be decoded.
 	if at.Year() > 1 && at.Year() < 9999 {
 		t.at = &at
 	}
 	return nil
 }
 
-// boolean is false for what JavaScript programs wrote as false.
+// boolean is false for all falsy values that JavaScript programs wrote.
 type boolean bool
 
 // UnmarshalJSON never fails.

@@ -7,22 +7,22 @@ import (
 
 // Result reports the outcome of an import.
 type Result struct {
-	// Imported counts new accounts, feedback entries or images. Kept counts those that were already present: they stay as
-	// they are, since they may have been changed or removed here since.
+	// Imported counts new accounts, feedback entries or images. Kept counts those that were already present: they stay unchanged,
+	// since they may have been changed here.
 	Imported, Kept int
-	// Foreign counts entries of the same namespace that hold something else.
+	// Foreign counts entries of the namespace with other data.
 	Foreign int
 	// Unverifiable counts the imported accounts whose password hash has an unknown format: their owners have to reset the
 	// password.
 	Unverifiable int
 	// Expired counts images that were saved more than 24 hours ago.
 	Expired int
-	// Skipped lists what could not be imported; Unnamed counts what was skipped beyond maxSkipped.
+	// Skipped lists what could not be imported, up to maxSkipped; Unnamed counts the rest.
 	Skipped []Skipped
 	Unnamed int
 }
 
-// Skipped is an entry of an export that was not imported. It holds nothing of what the entry says.
+// Skipped is an entry of an export that was not imported. It does not quote the entry.
 type Skipped struct {
 	// Entry and Image count from 1, in the order of the export. Image is 0 when the whole entry was skipped.
 	Entry, Image int

@@ -20,6 +20,7 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/api/app"
 	"github.com/text2image-audio/text2image-audio/api/app/apptest"
+	"github.com/text2image-audio/text2image-audio/pkg/account/accounttest"
 )
 
 // mailServer is an SMTP server that records the emails it receives.
@@ -123,7 +124,7 @@ func TestResetEmails(t *testing.T) {
 	box := startMailServer(t)
 	log := &textLog{written: make(chan struct{}, 1)}
 	cfg := apptest.Config(t, t.TempDir(), "SMTP_URL="+box.url, "MAIL_FROM=Text2Image Audio <noreply@example.org>", "PBKDF2_ITERATIONS=1")
-	cfg.Account.Quick = true
+	accounttest.AllowWeakHashes(t)
 	a, err := app.New(cfg, slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	if err != nil {
 		t.Fatal(err)
@@ -218,7 +219,8 @@ func TestResetLinkOnConsole(t *testing.T) {
 	t.Parallel()
 	console := &textLog{written: make(chan struct{}, 1)}
 	cfg := apptest.Config(t, t.TempDir(), "PBKDF2_ITERATIONS=1")
-	cfg.Account.Quick, cfg.Console = true, console
+	accounttest.AllowWeakHashes(t)
+	cfg.Console = console
 	i := start(t, cfg)
 	i.signUp(t, "ann@example.org", "correct horse")
 	i.Do(t, http.MethodPost, "/api/auth/forgot-password", fields{"email": "nobody@example.org"})
@@ -234,7 +236,7 @@ func TestResetLinkOnConsole(t *testing.T) {
 func TestAccountsMatchContract(t *testing.T) {
 	t.Parallel()
 	cfg := apptest.Config(t, t.TempDir(), "PBKDF2_ITERATIONS=1", "FRONTEND_URL=https://page.example")
-	cfg.Account.Quick = true
+	accounttest.AllowWeakHashes(t)
 	i := start(t, cfg)
 	signed := i.signUp(t, "ann@example.org", "correct horse")
 	job := i.Submit(t, fields{"kind": "prompt", "input": fields{"text": "hers"}}, signed)
@@ -295,7 +297,7 @@ func TestAccountsMatchContract(t *testing.T) {
 func TestSavedImagesMatchContract(t *testing.T) {
 	t.Parallel()
 	cfg := apptest.Config(t, t.TempDir(), "PBKDF2_ITERATIONS=1")
-	cfg.Account.Quick = true
+	accounttest.AllowWeakHashes(t)
 	i := start(t, cfg)
 	signed := i.signUp(t, "ann@example.org", "correct horse")
 	var job apptest.Job

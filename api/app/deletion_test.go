@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/api/app/apptest"
+	"github.com/text2image-audio/text2image-audio/pkg/account/accounttest"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 )
 
@@ -15,7 +16,7 @@ import (
 func TestDeletedAccountLeavesNoData(t *testing.T) {
 	t.Parallel()
 	cfg := apptest.Config(t, t.TempDir(), "PBKDF2_ITERATIONS=1", "WORKER_SLOTS_IMAGE=2")
-	cfg.Account.Quick = true
+	accounttest.AllowWeakHashes(t)
 	i := start(t, cfg)
 	signed := i.signUp(t, "ann@example.org", "correct horse")
 	if err := i.Simulator().Script(

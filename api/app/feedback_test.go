@@ -7,13 +7,14 @@ import (
 	"testing"
 
 	"github.com/text2image-audio/text2image-audio/api/app/apptest"
+	"github.com/text2image-audio/text2image-audio/pkg/account/accounttest"
 )
 
 // TestFeedbackMatchesContract sends valid and invalid requests to every feedback route. Do checks the responses.
 func TestFeedbackMatchesContract(t *testing.T) {
 	t.Parallel()
 	cfg := apptest.Config(t, t.TempDir(), "ADMIN_KEY=the operator's own")
-	cfg.Account.Quick = true
+	accounttest.AllowWeakHashes(t)
 	i := start(t, cfg)
 	signed := i.signUp(t, "ann@example.org", "correct horse")
 	var made struct {

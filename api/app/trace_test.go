@@ -13,6 +13,7 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/api/app"
 	"github.com/text2image-audio/text2image-audio/api/app/apptest"
+	"github.com/text2image-audio/text2image-audio/pkg/account/accounttest"
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
 	"github.com/text2image-audio/text2image-audio/pkg/env"
@@ -52,7 +53,7 @@ func newTraced(t *testing.T, variables ...string) (x *traced, stop func()) {
 		"QUOTA_GUEST_PER_MINUTE=0", "QUOTA_GUEST_PER_DAY=0", "PBKDF2_ITERATIONS=1",
 	}, variables...)
 	cfg := apptest.Config(t, t.TempDir(), variables...)
-	cfg.Account.Quick = true
+	accounttest.AllowWeakHashes(t)
 	var log *slog.Logger
 	x.workerLog, log = jsonLog(t)
 	var err error

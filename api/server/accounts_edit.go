@@ -49,7 +49,7 @@ func (h *authHandler) changePassword(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	h.recovery.SendPasswordNotice(u, problem.Lang(c))
+	h.recovery.SendNotice(u, account.NoticePassword, problem.Lang(c))
 	token, err := h.sessions.SignIn(c, u)
 	if err != nil {
 		return err

@@ -9,8 +9,9 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/api/server"
 	"github.com/text2image-audio/text2image-audio/pkg/account"
+	"github.com/text2image-audio/text2image-audio/pkg/account/accounttest"
+	"github.com/text2image-audio/text2image-audio/pkg/account/accounttest"
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
-	"github.com/text2image-audio/text2image-audio/pkg/env"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
@@ -25,10 +26,7 @@ const authRoute = "/api/auth/"
 // newAccounts returns accounts with a cheap password hash, and a mailer that delivers nothing.
 func newAccounts(t testing.TB, b *broker.Broker, log *slog.Logger, environ ...string) (*account.Accounts, *account.Mailer) {
 	t.Helper()
-	var cfg account.Config
-	must(t, env.Load(environ, &cfg))
-	cfg.Iterations, cfg.Quick = 10, true
-	accounts, err := account.New(t.Context(), b, cfg, []byte(secret))
+	accounts, err := account.New(t.Context(), b, accounttest.Config(t, environ...), []byte(secret))
 	must(t, err)
 	return accounts, account.NewMailer(accounts, func() string { return "" }, func(context.Context, string, string, job.Lang) error { return nil }, log)
 }

@@ -294,7 +294,7 @@ func (h *googleHandler) completeGoogle(c *gin.Context, identity *google.Identity
 	}
 	refund()
 	if message == "linked" {
-		h.recovery.SendGoogleNotice(u, problem.Lang(c))
+		h.recovery.SendNotice(u, account.NoticeGoogle, problem.Lang(c))
 	}
 	token, err := h.sessions.SignIn(c, u)
 	if err != nil {

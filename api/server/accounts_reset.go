@@ -67,7 +67,7 @@ func (h *authHandler) resetPassword(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	h.recovery.SendPasswordNotice(u, problem.Lang(c))
+	h.recovery.SendNotice(u, account.NoticePassword, problem.Lang(c))
 	respondDone(c, http.StatusOK, "reset", accountReply{})
 	return nil
 }

@@ -13,8 +13,6 @@ type Config struct {
 	Digest          string `env:"PBKDF2_DIGEST" envDefault:"sha256" doc:"Digest of PBKDF2 for new passwords: sha256, sha384 or sha512."`
 	AllowLegacy     bool   `env:"JWT_ALLOW_LEGACY" envDefault:"true" doc:"Whether tokens in the oldest format of the Cloudflare system are accepted; set it to false a week after moving."`
 	RequireVerified string `env:"REQUIRE_VERIFIED_EMAIL" envDefault:"auto" doc:"Whether new accounts with a password must confirm their email address before they can submit anything: on, off, or auto, which is on when SMTP_URL is set. With on but without SMTP_URL, the links are printed on the console, which is allowed only on loopback."`
-	// Quick allows fewer iterations than the minimum, for tests.
-	Quick bool `env:"-"`
 }
 
 // Validate reports every fault at once, each as a *env.Fault.

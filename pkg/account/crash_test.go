@@ -10,15 +10,13 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
 )
 
-// TestDeletedStaysDeleted looks at the files of a NATS that has no time to put them in order, as when it is killed, behind
-// the deletion of an account that was changed before.
+// TestDeletedStaysDeleted copies the files of NATS, as a crash would leave them, right after the deletion of an account that was
+// changed before.
 func TestDeletedStaysDeleted(t *testing.T) {
 	t.Parallel()
 	on := func(dir string) *account.Accounts {
 		b := brokertest.Start(t, func(c *broker.Config) { c.DataDir, c.Sync = dir, "always" })
-		a, err := account.New(t.Context(), b, quick(t), []byte(secret))
-		must(t, err)
-		return a
+		return newAccounts(t, b, config(t))
 	}
 	dir := t.TempDir()
 	a := on(dir)
@@ -32,12 +30,12 @@ func TestDeletedStaysDeleted(t *testing.T) {
 	must(t, os.CopyFS(killed, os.DirFS(dir)))
 	after := on(killed)
 	if _, err := after.Login(t.Context(), email, password); !errors.Is(err, account.ErrCredentials) {
-		t.Errorf("somebody signs in to an account that was deleted: %v", err)
+		t.Errorf("login to the deleted account: %v", err)
 	}
 	if _, err := after.Login(t.Context(), "bob@example.org", password); err != nil {
-		t.Errorf("the account that stays: %v", err)
+		t.Errorf("login to the other account: %v", err)
 	}
-	// The address is free, as often as somebody leaves.
+	// The address can be registered again, repeatedly.
 	for range 2 {
 		u, err := after.Register(t.Context(), "Ann", email, password)
 		must(t, err)

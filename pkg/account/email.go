@@ -87,7 +87,7 @@ var noticeEmails = map[Notice]map[job.Lang]email{
 	NoticePassword: {
 		job.English: {"Your password was changed", `Hello,
 
-The password of your Text2Image Audio account was just changed. All existing sessions have been signed out.
+The password of your Text2Image Audio account was changed just now. All existing sessions have been signed out.
 
 If that was you, there is nothing to do. If it was not, open the page, choose "Forgot the password?" and set a new password.
 `},
@@ -101,7 +101,7 @@ If that was you, there is nothing to do. If it was not, open the page, choose "F
 	NoticeGoogle: {
 		job.English: {"A Google account was linked to your account", `Hello,
 
-A Google account was just linked to your Text2Image Audio account and can now be used to sign in.
+A Google account was linked to your Text2Image Audio account just now and can be used to sign in.
 
 If that was you, there is nothing to do. If it was not, open the page, choose "Forgot the password?" and set a new password: this signs out all sessions and removes the link.
 `},

@@ -31,30 +31,47 @@ type emailToken struct {
 	Expires      job.Time `json:"expires"`
 }
 
-func (t *emailToken) check() error {
-	if t.V > job.Version {
-		return job.ErrNewer
-	}
-	return nil
+// purpose is what an email token is used for.
+type purpose struct {
+	subject func(key string) string // subject of the token of an account
+	age     time.Duration           // validity of a token
+	invalid error                   // returned for a token that is unknown, expired, used or replaced by a newer one
 }
+
+var (
+	passwordReset = &purpose{broker.ResetSubject, ResetAge, ErrReset}
+	verification  = &purpose{broker.VerificationSubject, VerificationAge, ErrVerification}
+)
 
 // foundToken is a stored token that a request has presented.
 type foundToken struct {
 	emailToken
+	*purpose
 	key      string // key of the account
-	subject  string
 	revision uint64
 }
 
 // secretBytes is the length of the secret part of a token, which follows the key of the account.
 const secretBytes = 32
 
-// errNoToken is returned for a token that is unknown, expired, used or replaced by a newer one.
-var errNoToken = errors.New("no such email token")
+// beginToken returns the account with an address and a new token of a purpose. It revokes all earlier tokens of the purpose. It
+// returns ErrUnknown when there is no such account or it is disabled or not allowed to have such a token.
+func (a *Accounts) beginToken(ctx context.Context, email string, p *purpose, allowed func(*User) bool) (*User, string, error) {
+	u, _, err := a.read(ctx, keyOf(email))
+	if err != nil {
+		return nil, "", err
+	}
+	if !u.IsActive || !allowed(u) {
+		return nil, "", ErrUnknown
+	}
+	token, err := a.createToken(ctx, u, p)
+	return u, token, err
+}
 
-// createToken stores the hash of a new token of an account under a subject and returns the token. It returns ErrUnknown
-// when the account was deleted meanwhile.
-func (a *Accounts) createToken(ctx context.Context, u *User, subject string, age time.Duration) (string, error) {
+// createToken stores the hash of a new token of an account and returns the token. It returns ErrUnknown when the account was
+// deleted meanwhile.
+func (a *Accounts) createToken(ctx context.Context, u *User, p *purpose) (string, error) {
+	subject := p.subject(keyOf(u.Email))
 	token := make([]byte, sha256.Size+secretBytes)
 	if _, err := hex.Decode(token, []byte(keyOf(u.Email))); err != nil {
 		return "", fmt.Errorf("make token: %w", err)
@@ -63,8 +80,8 @@ func (a *Accounts) createToken(ctx context.Context, u *User, subject string, age
 		return "", fmt.Errorf("make token: %w", err)
 	}
 	revision, err := a.tokens.Put(ctx, subject, emailToken{
-		V: job.Version, Secret: secretHash(token), UserID: u.ID, TokenVersion: u.TokenVersion, Expires: job.At(a.now().Add(age)),
-	}, jetstream.WithMsgTTL(age))
+		V: job.Version, Secret: secretHash(token), UserID: u.ID, TokenVersion: u.TokenVersion, Expires: job.At(a.now().Add(p.age)),
+	}, jetstream.WithMsgTTL(p.age))
 	if err != nil {
 		return "", err
 	}
@@ -82,42 +99,41 @@ func (a *Accounts) createToken(ctx context.Context, u *User, subject string, age
 	return base64.RawURLEncoding.EncodeToString(token), nil
 }
 
-// findToken returns the stored token that a request presents, or errNoToken when it is invalid. subject returns the subject of
-// the token of an account by the key of the account.
-func (a *Accounts) findToken(ctx context.Context, token string, subject func(key string) string) (*foundToken, error) {
+// findToken returns the stored token that a request presents, or p.invalid.
+func (a *Accounts) findToken(ctx context.Context, token string, p *purpose) (*foundToken, error) {
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(token)
 	if err != nil || len(raw) != sha256.Size+secretBytes {
-		return nil, errNoToken
+		return nil, p.invalid
 	}
 	key := hex.EncodeToString(raw[:sha256.Size])
-	e, err := a.tokens.Get(ctx, subject(key))
+	e, err := a.tokens.Get(ctx, p.subject(key))
 	switch {
 	case errors.Is(err, kv.ErrNotFound):
-		return nil, errNoToken
+		return nil, p.invalid
 	case err != nil:
 		return nil, err
 	case subtle.ConstantTimeCompare([]byte(e.Value.Secret), []byte(secretHash(raw))) != 1 || !a.now().Before(e.Value.Expires.Time):
-		return nil, errNoToken
+		return nil, p.invalid
 	}
-	return &foundToken{emailToken: e.Value, key: key, subject: e.Key, revision: e.Revision}, nil
+	return &foundToken{e.Value, p, key, e.Revision}, nil
 }
 
-// useToken edits the account of a token and removes the token. It returns errNoToken when the account no longer exists.
+// useToken edits the account of a token and removes the token. It returns t.invalid when the account no longer exists.
 func (a *Accounts) useToken(ctx context.Context, t *foundToken, edit func(*User) error) (*User, error) {
 	u, err := a.change(ctx, t.key, func(u *User) error {
 		if u.ID != t.UserID {
-			return errNoToken
+			return t.invalid
 		}
 		return edit(u)
 	})
 	if errors.Is(err, ErrUnknown) {
-		return nil, errNoToken
+		return nil, t.invalid
 	}
 	if err != nil {
 		return nil, err
 	}
 	// If this fails, the token expires; the edit has already made it invalid.
-	_ = a.tokens.PurgeRevision(ctx, t.subject, t.revision)
+	_ = a.tokens.PurgeRevision(ctx, t.subject(t.key), t.revision)
 	return u, nil
 }
 
@@ -129,5 +145,5 @@ func secretHash(token []byte) string {
 
 // tokenSubjects returns the subjects of the email tokens of an account.
 func tokenSubjects(key string) []string {
-	return []string{broker.ResetSubject(key), broker.VerificationSubject(key)}
+	return []string{passwordReset.subject(key), verification.subject(key)}
 }

@@ -19,7 +19,12 @@ var (
 	CommonPasswordList = commonPasswordList
 )
 
-// Parameters returns how new passwords are hashed.
+// WithWeakHashes disables the minimum of Config.Iterations.
+func WithWeakHashes() Option {
+	return func(a *Accounts) { a.hasher.parameters.Iterations = a.cfg.Iterations }
+}
+
+// Parameters returns the parameters of new passwords.
 func Parameters(c Config) Password { return c.parameters() }
 
 // Put stores an account as it is, without a look at what is there.

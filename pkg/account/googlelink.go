@@ -19,13 +19,6 @@ type googleLink struct {
 	Key    string `json:"key"` // key of the account
 }
 
-func (l *googleLink) check() error {
-	if l.V > job.Version {
-		return job.ErrNewer
-	}
-	return nil
-}
-
 // googleSubject returns the subject of the link of a Google account.
 func googleSubject(googleID string) string {
 	sum := sha256.Sum256([]byte("google " + googleID))

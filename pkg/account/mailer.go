@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
 )
 
 // SendLink sends an email with the link of a token.
@@ -132,17 +133,10 @@ func (m *Mailer) SendReset(email string, lang job.Lang) {
 	}
 }
 
-// SendPasswordNotice notifies the owner of an account that its password was changed. It never blocks.
-func (m *Mailer) SendPasswordNotice(u *User, lang job.Lang) {
+// SendNotice notifies the owner of an account of a change. It never blocks.
+func (m *Mailer) SendNotice(u *User, about Notice, lang job.Lang) {
 	if m.sendNotice != nil {
-		m.enqueue(request{email: u.Email, lang: lang, notice: NoticePassword})
-	}
-}
-
-// SendGoogleNotice notifies the owner of an account that a Google account was linked. It never blocks.
-func (m *Mailer) SendGoogleNotice(u *User, lang job.Lang) {
-	if m.sendNotice != nil {
-		m.enqueue(request{email: u.Email, lang: lang, notice: NoticeGoogle})
+		m.enqueue(request{email: u.Email, lang: lang, notice: about})
 	}
 }
 
@@ -244,14 +238,7 @@ func (m *Mailer) retryLater(ctx context.Context, attempt int, deliver func(conte
 	}
 	m.done.Go(func() {
 		defer func() { <-m.retries }()
-		timer := time.NewTimer(m.retryDelays[attempt])
-		defer timer.Stop()
-		select {
-		case <-ctx.Done():
-			return
-		case <-timer.C:
-		}
-		if m.acquireSender(ctx) {
+		if lifecycle.Sleep(ctx, m.retryDelays[attempt]) && m.acquireSender(ctx) {
 			defer m.releaseSender()
 			m.send(ctx, attempt+1, deliver)
 		}

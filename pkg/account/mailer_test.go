@@ -33,9 +33,9 @@ func TestAnAddressOfNobodyIsNoFault(t *testing.T) {
 	r.Start()
 	try := func(err error, failing bool) {
 		t.Helper()
-		r.SendPasswordNotice(u, job.English)
+		r.SendNotice(u, account.NoticePassword, job.English)
 		tries <- err
-		r.SendPasswordNotice(u, job.English) // Another one, whose beginning tells that the first has ended.
+		r.SendNotice(u, account.NoticePassword, job.English) // Another one, whose beginning tells that the first has ended.
 		if _, got := r.Delivers(); got && !failing {
 			t.Errorf("failing after %v", err)
 		}
@@ -122,18 +122,18 @@ func TestOwnersAreTold(t *testing.T) {
 		return nil
 	}))
 	r.Start()
-	r.SendPasswordNotice(u, job.Chinese)
+	r.SendNotice(u, account.NoticePassword, job.Chinese)
 	if got := <-told; got != email+" password zh" {
 		t.Errorf("told %s", got)
 	}
-	r.SendGoogleNotice(u, job.English)
+	r.SendNotice(u, account.NoticeGoogle, job.English)
 	if got := <-told; got != email+" google en" {
 		t.Errorf("told %s", got)
 	}
 	must(t, r.Stop(t.Context()))
 	// Without a way to tell them there is nothing to do.
-	account.NewMailer(a, nil, nil, nil).SendPasswordNotice(u, job.English)
-	account.NewMailer(a, nil, nil, nil).SendGoogleNotice(u, job.English)
+	account.NewMailer(a, nil, nil, nil).SendNotice(u, account.NoticePassword, job.English)
+	account.NewMailer(a, nil, nil, nil).SendNotice(u, account.NoticeGoogle, job.English)
 	for _, c := range []struct {
 		about account.Notice
 		lang  job.Lang

@@ -8,6 +8,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/text2image-audio/text2image-audio/pkg/account"
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
 	"github.com/text2image-audio/text2image-audio/pkg/env"
 )
@@ -20,7 +21,7 @@ const (
 	password = "correct horse"
 )
 
-// clock is a time that a test moves.
+// clock is a clock that a test advances.
 type clock struct {
 	mu  sync.Mutex
 	now time.Time
@@ -40,25 +41,30 @@ func (c *clock) advance(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-// quick is a configuration with which passwords are hashed in no time.
-func quick(t testing.TB) account.Config {
+// newAccounts returns the accounts stored in a broker, with fast password hashes.
+func newAccounts(t testing.TB, b *broker.Broker, cfg account.Config, options ...account.Option) *account.Accounts {
+	t.Helper()
+	a, err := account.New(t.Context(), b, cfg, []byte(secret), append(options, account.WithWeakHashes())...)
+	must(t, err)
+	return a
+}
+
+// config returns the default settings, but with few iterations.
+func config(t testing.TB) account.Config {
 	t.Helper()
 	var cfg account.Config
-	must(t, env.Load(nil, &cfg))
-	cfg.Iterations, cfg.Quick = 10, true
+	must(t, env.Load([]string{"PBKDF2_ITERATIONS=10"}, &cfg))
 	return cfg
 }
 
-// open returns accounts on a NATS of their own.
+// open returns accounts in a new broker.
 func open(t testing.TB, changes ...func(*account.Config)) (*account.Accounts, *clock) {
 	t.Helper()
-	cfg, time := quick(t), newClock()
+	cfg, clock := config(t), newClock()
 	for _, change := range changes {
 		change(&cfg)
 	}
-	a, err := account.New(t.Context(), brokertest.Start(t), cfg, []byte(secret), account.WithClock(time.Now))
-	must(t, err)
-	return a, time
+	return newAccounts(t, brokertest.Start(t), cfg, account.WithClock(clock.Now)), clock
 }
 
 func must(t testing.TB, err error) {

@@ -10,6 +10,8 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+
+	"github.com/text2image-audio/text2image-audio/pkg/account/internal/weak"
 )
 
 // Password is a stored password: its PBKDF2 hash or, without an algorithm, the SHA-256 of password and salt. The salt is the
@@ -59,7 +61,7 @@ var errUnverifiable = errors.New("the stored password cannot be verified")
 // parameters returns the parameters of new passwords.
 func (c *Config) parameters() Password {
 	p := Password{Algorithm: algorithm, Iterations: c.Iterations, KeyLength: c.KeyLength, Digest: c.Digest}
-	if !c.Quick {
+	if !weak.Allowed.Load() {
 		p.Iterations = max(p.Iterations, digests[c.Digest].minIterations)
 	}
 	return p

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"time"
-
-	"github.com/text2image-audio/text2image-audio/pkg/broker"
 )
 
 // ResetAge is how long a password reset is valid.
@@ -17,24 +15,13 @@ var ErrReset = errors.New("the password reset is no longer valid")
 // BeginReset returns the account with an address and a new token with which its password can be set once. It revokes all
 // earlier reset tokens of the account. It returns ErrUnknown when there is no such account or it is disabled.
 func (a *Accounts) BeginReset(ctx context.Context, email string) (*User, string, error) {
-	u, _, err := a.read(ctx, keyOf(email))
-	if err != nil {
-		return nil, "", err
-	}
-	if !u.IsActive {
-		return nil, "", ErrUnknown
-	}
-	token, err := a.createToken(ctx, u, broker.ResetSubject(keyOf(email)), ResetAge)
-	return u, token, err
+	return a.beginToken(ctx, email, passwordReset, func(*User) bool { return true })
 }
 
 // Reset sets the password of the account of a token. It revokes all session tokens, and removes the link to a Google account
 // unless the account was created with Google. It returns ErrReset or ErrBusy.
 func (a *Accounts) Reset(ctx context.Context, token, password string) (*User, error) {
-	t, err := a.findToken(ctx, token, broker.ResetSubject)
-	if errors.Is(err, errNoToken) {
-		return nil, ErrReset
-	}
+	t, err := a.findToken(ctx, token, passwordReset)
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +32,7 @@ func (a *Accounts) Reset(ctx context.Context, token, password string) (*User, er
 	var before User
 	u, err := a.useToken(ctx, t, func(u *User) error {
 		if u.TokenVersion != t.TokenVersion || !u.IsActive {
-			return errNoToken
+			return ErrReset
 		}
 		before = *u
 		a.setPassword(u, hashed)
@@ -57,9 +44,6 @@ func (a *Accounts) Reset(ctx context.Context, token, password string) (*User, er
 		}
 		return nil
 	})
-	if errors.Is(err, errNoToken) {
-		return nil, ErrReset
-	}
 	if err != nil {
 		return nil, err
 	}

@@ -165,9 +165,9 @@ func TestStopBreaksOffSlowEMails(t *testing.T) {
 	}))
 	r.Start()
 	for range account.MaxSenders {
-		r.SendPasswordNotice(u, job.English)
+		r.SendNotice(u, account.NoticePassword, job.English)
 	}
 	begun.Wait()
-	r.SendPasswordNotice(u, job.English) // This one finds no sender.
+	r.SendNotice(u, account.NoticePassword, job.English) // This one finds no sender.
 	must(t, r.Stop(t.Context()))
 }

@@ -21,14 +21,6 @@ type signups struct {
 	At []job.Time `json:"at"`
 }
 
-// check rejects a record of a newer version of the program, which then counts as empty.
-func (s *signups) check() error {
-	if s.V > job.Version {
-		return job.ErrNewer
-	}
-	return nil
-}
-
 func (*signups) ttl() time.Duration { return SignupWindow }
 
 // CountSignup counts a sign-up of a client, whose name must be a valid token and should not reveal an address. If there are

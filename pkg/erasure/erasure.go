@@ -10,6 +10,7 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/pkg/account"
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
+	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
 )
 
 // Part is a store with data of owners.
@@ -115,14 +116,10 @@ func (e *Eraser) eraseWithRetry(ctx context.Context, owner string) error {
 		if err == nil {
 			return nil
 		}
-		timer := time.NewTimer(erasePause)
-		select {
-		case <-timer.C:
-			e.log.WarnContext(ctx, "erasure of a deleted account failed and will be retried", slog.Any("error", err))
-		case <-ctx.Done():
-			timer.Stop()
+		if !lifecycle.Sleep(ctx, erasePause) {
 			return err
 		}
+		e.log.WarnContext(ctx, "erasure of a deleted account failed and will be retried", slog.Any("error", err))
 	}
 }
 

@@ -12,9 +12,9 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/text2image-audio/text2image-audio/pkg/account"
+	"github.com/text2image-audio/text2image-audio/pkg/account/accounttest"
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
-	"github.com/text2image-audio/text2image-audio/pkg/env"
 	"github.com/text2image-audio/text2image-audio/pkg/erasure"
 	"github.com/text2image-audio/text2image-audio/pkg/feedback"
 	"github.com/text2image-audio/text2image-audio/pkg/gallery"
@@ -50,12 +50,9 @@ type rig struct {
 // on opens everything on a NATS, as a process does at its start.
 func on(t testing.TB, b *broker.Broker, cfg erasure.Config) *rig {
 	t.Helper()
-	var settings account.Config
-	must(t, env.Load(nil, &settings))
-	settings.Iterations, settings.Quick = 10, true
 	r := &rig{broker: b}
 	var err error
-	r.accounts, err = account.New(t.Context(), b, settings, []byte("a secret of the tests"))
+	r.accounts, err = account.New(t.Context(), b, accounttest.Config(t), []byte("a secret of the tests"))
 	must(t, err)
 	r.queue, err = queue.New(t.Context(), b)
 	must(t, err)

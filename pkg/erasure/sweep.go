@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/account"
+	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
 )
 
 // sweepTimeout bounds the sweep of one deletion.
@@ -18,16 +19,11 @@ func (e *Eraser) Start() {
 	ctx, stop := context.WithCancel(context.Background())
 	e.stop = stop
 	e.done.Go(func() {
-		timer := time.NewTimer(0)
-		defer timer.Stop()
 		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-timer.C:
-			}
 			e.report(ctx, e.Sweep(ctx))
-			timer.Reset(e.cfg.Interval)
+			if !lifecycle.Sleep(ctx, e.cfg.Interval) {
+				return
+			}
 		}
 	})
 }

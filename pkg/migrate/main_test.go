@@ -12,9 +12,9 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/text2image-audio/text2image-audio/pkg/account"
+	"github.com/text2image-audio/text2image-audio/pkg/account/accounttest"
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
-	"github.com/text2image-audio/text2image-audio/pkg/env"
 	"github.com/text2image-audio/text2image-audio/pkg/feedback"
 	"github.com/text2image-audio/text2image-audio/pkg/gallery"
 )
@@ -57,9 +57,7 @@ func must(t testing.TB, err error) {
 // openAccounts returns accounts on a NATS of their own.
 func openAccounts(t testing.TB, changes ...func(*account.Config)) (*account.Accounts, *clock, *broker.Broker) {
 	t.Helper()
-	var cfg account.Config
-	must(t, env.Load(nil, &cfg))
-	cfg.Iterations, cfg.Quick = 10, true
+	cfg := accounttest.Config(t)
 	for _, change := range changes {
 		change(&cfg)
 	}

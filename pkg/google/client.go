@@ -40,9 +40,6 @@ type Option func(*Client)
 // WithClock replaces time.Now.
 func WithClock(now func() time.Time) Option { return func(c *Client) { c.now = now } }
 
-// WithTransport replaces the HTTP transport.
-func WithTransport(t http.RoundTripper) Option { return func(c *Client) { c.http = newHTTP(t) } }
-
 // New returns a client. cfg must be valid and On. It sends no request.
 func New(cfg Config, options ...Option) *Client {
 	c := &Client{cfg: cfg, http: newHTTP(nil), now: time.Now}

@@ -9,8 +9,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/hostname"
 )
 
-// DefaultIssuer is Google itself.
-const DefaultIssuer = "https://accounts.google.com"
+// defaultIssuer is Google itself.
+const defaultIssuer = "https://accounts.google.com"
 
 // Config holds the settings of sign-in with Google.
 type Config struct {
@@ -27,7 +27,7 @@ func (c *Config) On() bool { return c.ClientID != "" }
 func (c *Config) Validate() error {
 	var errs []error
 	fault := func(name, expected string) { errs = append(errs, &env.Fault{Name: name, Expected: expected}) }
-	elsewhere := c.Issuer != "" && c.Issuer != DefaultIssuer
+	elsewhere := c.Issuer != "" && c.Issuer != defaultIssuer
 	if c.ClientID == "" && (c.ClientSecret != "" || c.RedirectURI != "" || elsewhere) {
 		fault("GOOGLE_CLIENT_ID", "the client ID, since another GOOGLE_ variable is set")
 	}

@@ -24,24 +24,16 @@ type Config struct {
 	URL  env.Secret `env:"SMTP_URL" doc:"Mail server: smtps://user:password@host:465, or smtp://user:password@host:587, which must offer STARTTLS unless it is on loopback. No email is sent if empty."`
 	From string     `env:"MAIL_FROM" doc:"Sender of emails, such as Text2Image Audio <noreply@example.org>; required with SMTP_URL."`
 	Mode string     `env:"MAIL" envDefault:"auto" doc:"auto sends email if SMTP_URL is set; required also makes the health check report degraded while it is not. A path, which login shells set this variable to, counts as auto."`
-	// Roots are the trusted certificate authorities, those of the system when nil. For tests.
-	Roots *x509.CertPool `env:"-"`
 }
 
-// The values of MAIL.
-const (
-	ModeAuto     = "auto"
-	ModeRequired = "required"
-)
-
 // Required reports whether the health check is degraded while no mail server is configured.
-func (c *Config) Required() bool { return c.Mode == ModeRequired }
+func (c *Config) Required() bool { return c.Mode == "required" }
 
 // Validate reports every fault at once, each as a *env.Fault.
 func (c *Config) Validate() error {
 	var errs []error
 	// Login shells set MAIL to the path of the user's mailbox.
-	if c.Mode != "" && c.Mode != ModeAuto && c.Mode != ModeRequired && !strings.Contains(c.Mode, "/") {
+	if c.Mode != "" && c.Mode != "auto" && c.Mode != "required" && !strings.Contains(c.Mode, "/") {
 		errs = append(errs, &env.Fault{Name: "MAIL", Expected: "auto or required"})
 	}
 	if c.URL == "" {
@@ -79,7 +71,10 @@ type Sender struct {
 const sendTimeout = 20 * time.Second
 
 // New returns a Sender, or an error when cfg is invalid. It does not connect.
-func New(cfg Config) (*Sender, error) {
+func New(cfg Config) (*Sender, error) { return newSender(cfg, nil) }
+
+// newSender is New with trusted certificate authorities; nil means those of the system.
+func newSender(cfg Config, roots *x509.CertPool) (*Sender, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
@@ -92,7 +87,7 @@ func New(cfg Config) (*Sender, error) {
 	s := &Sender{host: host, from: cfg.From}
 	s.options = []gomail.Option{
 		gomail.WithTimeout(sendTimeout),
-		gomail.WithTLSConfig(&tls.Config{ServerName: host, MinVersion: tls.VersionTLS12, RootCAs: cfg.Roots}),
+		gomail.WithTLSConfig(&tls.Config{ServerName: host, MinVersion: tls.VersionTLS12, RootCAs: roots}),
 	}
 	if u.Scheme == "smtps" {
 		port = 465

@@ -23,7 +23,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const password = "s3cr3t canary"
 
-// server is a real mail server that wants a password.
+// server is a mail server that requires a password.
 type server struct{ got chan string }
 
 func (s server) NewSession(*smtp.Conn) (smtp.Session, error) { return &session{got: s.got}, nil }
@@ -103,7 +103,7 @@ func start(t *testing.T, how string, cert tls.Certificate) (port string, got cha
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(listener) }()
 	t.Cleanup(func() {
-		// The listener by itself as well: the server may not have begun to serve.
+		// Also close the listener: the server may not have begun to serve.
 		_, _ = srv.Close(), listener.Close()
 		if err := <-served; err != nil && !errors.Is(err, smtp.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
 			t.Error(err)
@@ -121,46 +121,46 @@ func TestSend(t *testing.T) {
 		roots                   *x509.CertPool
 		want                    string
 	}{
-		"STARTTLS":                       {"starttls", "smtp", me, to, trusted, ""},
-		"TLS":                            {"tls", "smtps", me, to, trusted, ""},
-		"wrong password":                 {"starttls", "smtp", "me:wrong@127.0.0.1", to, trusted, "connect"},
-		"no password where one is asked": {"starttls", "smtp", "127.0.0.1", to, trusted, "502"},
-		"refused":                        {"starttls", "smtp", me, "refused@example.org", trusted, "550"},
-		"later":                          {"starttls", "smtp", me, "later@example.org", trusted, "451"},
-		"no address":                     {"starttls", "smtp", me, "x\r\nBcc: a@b.c", trusted, "address"},
-		"unknown authority":              {"starttls", "smtp", me, to, x509.NewCertPool(), "connect"},
-		"unknown authority, TLS":         {"tls", "smtps", me, to, x509.NewCertPool(), "connect"},
-		"no TLS there":                   {"plain", "smtps", me, to, trusted, "connect"},
-		// A password never goes unprotected, not even to this machine.
-		"no STARTTLS there": {"plain", "smtp", me, to, trusted, "connect"},
-		// Any other name than that of this machine is one of a server that must protect what it is given.
-		"no STARTTLS elsewhere": {"plain", "smtp", "localhost.", to, trusted, "connect"},
+		"STARTTLS":               {"starttls", "smtp", me, to, trusted, ""},
+		"TLS":                    {"tls", "smtps", me, to, trusted, ""},
+		"wrong password":         {"starttls", "smtp", "me:wrong@127.0.0.1", to, trusted, "connect"},
+		"missing password":       {"starttls", "smtp", "127.0.0.1", to, trusted, "502"},
+		"refused":                {"starttls", "smtp", me, "refused@example.org", trusted, "550"},
+		"later":                  {"starttls", "smtp", me, "later@example.org", trusted, "451"},
+		"invalid address":        {"starttls", "smtp", me, "x\r\nBcc: a@b.c", trusted, "address"},
+		"unknown authority":      {"starttls", "smtp", me, to, x509.NewCertPool(), "connect"},
+		"unknown authority, TLS": {"tls", "smtps", me, to, x509.NewCertPool(), "connect"},
+		"no TLS":                 {"plain", "smtps", me, to, trusted, "connect"},
+		// A password is never sent without TLS, not even on loopback.
+		"no STARTTLS": {"plain", "smtp", me, to, trusted, "connect"},
+		// Any other host name requires TLS.
+		"no STARTTLS, not on loopback": {"plain", "smtp", "localhost.", to, trusted, "connect"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			port, got := start(t, c.server, cert)
-			s, err := mail.New(mail.Config{URL: env.Secret(c.scheme + "://" + c.who + ":" + port), From: "Us <us@example.org>", Roots: c.roots})
+			s, err := mail.NewWithRoots(mail.Config{URL: env.Secret(c.scheme + "://" + c.who + ":" + port), From: "Us <us@example.org>"}, c.roots)
 			if err != nil {
 				t.Fatal(err)
 			}
 			err = s.Send(t.Context(), mail.Message{To: c.to, Subject: "您好", Text: "a text\n.\nto its end"})
-			if said := fmt.Sprint(err); (c.want == "") != (err == nil) || !strings.Contains(said, c.want) || strings.Contains(said, "example.org") || strings.Contains(said, "canary") {
+			if text := fmt.Sprint(err); (c.want == "") != (err == nil) || !strings.Contains(text, c.want) || strings.Contains(text, "example.org") || strings.Contains(text, "canary") {
 				t.Fatalf("%v, want %q", err, c.want)
 			}
 			if failed, ok := errors.AsType[*mail.Error](err); ok && failed.Temporary() != (c.want == "451" || c.want == "connect") {
-				t.Errorf("%v is temporary: %t", err, failed.Temporary())
+				t.Errorf("%v: Temporary() = %t", err, failed.Temporary())
 			}
 			if failed, ok := errors.AsType[*mail.Error](err); ok && failed.Recipient() != (c.want == "451" || c.want == "550") {
-				t.Errorf("%v is about the recipient: %t", err, failed.Recipient())
+				t.Errorf("%v: Recipient() = %t", err, failed.Recipient())
 			}
 			select {
 			case data := <-got:
 				if c.want != "" || !strings.Contains(data, "us@example.org") || !strings.Contains(data, "to its end") {
-					t.Errorf("the server got %s", data)
+					t.Errorf("the server received %s", data)
 				}
 			default:
 				if c.want == "" {
-					t.Error("the server got nothing")
+					t.Error("the server received nothing")
 				}
 			}
 		})

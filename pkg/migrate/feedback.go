@@ -72,21 +72,22 @@ func feedbackOf(e entry, owners map[string]string) (f *feedback.Entry, reason st
 	if !hasPrefix || separator < 1 {
 		return nil, "its key is not that of feedback"
 	}
-	value, user := readLegacyFeedback(e.Value), rest[:separator]
-	if value == nil {
+	user := rest[:separator]
+	var value *legacyFeedback
+	if json.NewDecoder(bytes.NewReader(e.Value)).Decode(&value) != nil || value == nil {
 		return nil, "its value is not the JSON of feedback"
 	}
-	if id := value.text("userId"); id != "" && id != user {
+	if id := string(value.UserID); id != "" && id != user {
 		return nil, "its key and its value name different users"
 	}
 	owner, known := owners[user]
 	at, hasTime := value.createdAt(rest[separator+1:])
 	f = &feedback.Entry{
-		ID: feedbackID(e.Key), UserID: user, Email: value.text("email"),
-		Category: cmp.Or(feedback.Clean(value.text("category")), feedback.CategoryOther), Content: feedback.Clean(value.text("content")),
+		ID: feedbackID(e.Key), UserID: user, Email: string(value.Email),
+		Category: cmp.Or(feedback.Clean(string(value.Category)), feedback.CategoryOther), Content: feedback.Clean(string(value.Content)),
 		CreatedAt: at, Status: feedback.Pending, Owner: owner,
 	}
-	if feedback.Status(value.text("status")) == feedback.Processed {
+	if feedback.Status(value.Status) == feedback.Processed {
 		f.Status = feedback.Processed
 	}
 	switch {
@@ -106,33 +107,18 @@ func feedbackOf(e entry, owners map[string]string) (f *feedback.Entry, reason st
 
 // legacyFeedback is feedback in any of the formats of the old system over the years. A field that is missing, null or of another
 // type is ignored, as long as there is content.
-type legacyFeedback map[string]any
-
-// readLegacyFeedback decodes a value. It returns nil when it is not a JSON object.
-func readLegacyFeedback(value []byte) legacyFeedback {
-	d := json.NewDecoder(bytes.NewReader(value))
-	d.UseNumber()
-	var f legacyFeedback
-	if d.Decode(&f) != nil {
-		return nil
-	}
-	return f
-}
-
-// text returns a string, or a number as it is written, or else "".
-func (f legacyFeedback) text(name string) string {
-	switch value := f[name].(type) {
-	case string:
-		return value
-	case json.Number:
-		return value.String()
-	}
-	return ""
+type legacyFeedback struct {
+	UserID    text `json:"userId"`
+	Email     text `json:"email"`
+	Category  text `json:"category"`
+	Content   text `json:"content"`
+	CreatedAt text `json:"created_at"`
+	Status    text `json:"status"`
 }
 
 // createdAt returns the time in the field created_at or, if it has none, in the key.
-func (f legacyFeedback) createdAt(key string) (job.Time, bool) {
-	for _, text := range []string{f.text("created_at"), key} {
+func (f *legacyFeedback) createdAt(key string) (job.Time, bool) {
+	for _, text := range []string{string(f.CreatedAt), key} {
 		at, err := time.Parse(time.RFC3339, text)
 		if ms, msErr := strconv.ParseInt(text, 10, 64); msErr == nil {
 			at, err = time.UnixMilli(ms), nil

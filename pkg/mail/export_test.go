@@ -1,0 +1,4 @@
+package mail
+
+// NewWithRoots is New with trusted certificate authorities.
+var NewWithRoots = newSender

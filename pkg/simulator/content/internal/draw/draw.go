@@ -1,6 +1,5 @@
-// Package draw paints the images of the simulated upstreams: a landscape that
-// follows the words of the prompt, with the prompt written on it. It knows
-// neither HTTP nor the upstreams.
+// Package draw paints the images of the simulated upstreams: a landscape whose
+// colors follow the words of the prompt, with the prompt written on it.
 package draw
 
 import (
@@ -30,40 +29,33 @@ type Drawing struct {
 // Format is an encoding of an image.
 type Format struct{ ContentType, Extension string }
 
-// Encode paints the drawing. The cost grows with the number of pixels: about
-// 20 ms for a megapixel. It fails only if the image cannot be encoded.
+// Encode returns the encoded image. The cost grows with the number of pixels:
+// about 20 ms for a megapixel. It fails only if the image cannot be encoded.
 func (d Drawing) Encode() (data []byte, format Format, err error) {
 	d.Prompt = strings.ToValidUTF8(d.Prompt, "\uFFFD")
 	if d.Vector {
 		return d.svg(), Format{"image/svg+xml", "svg"}, nil
 	}
-	c := newCanvas(d.Width, d.Height)
-	d.compose(c)
-	d.writePrompt(c)
+	canvas := image.NewRGBA(image.Rect(0, 0, d.Width, d.Height))
+	d.paint(canvas)
+	d.writePrompt(canvas)
 	var out bytes.Buffer
 	if d.Transparent {
-		// The canvas is already premultiplied: what was never painted is transparent.
 		encoder := png.Encoder{CompressionLevel: png.BestSpeed}
-		if err := encoder.Encode(&out, c.pixels); err != nil {
+		if err := encoder.Encode(&out, canvas); err != nil {
 			return nil, Format{}, fmt.Errorf("encode png: %w", err)
 		}
 		return out.Bytes(), Format{"image/png", "png"}, nil
 	}
 	out.Grow(d.Width*d.Height/8 + 4096)
-	if err := jpeg.Encode(&out, c.pixels, &jpeg.Options{Quality: 85}); err != nil {
+	if err := jpeg.Encode(&out, canvas, &jpeg.Options{Quality: 85}); err != nil {
 		return nil, Format{}, fmt.Errorf("encode jpeg: %w", err)
 	}
 	return out.Bytes(), Format{"image/jpeg", "jpg"}, nil
 }
 
-// random returns the generator that composes the image; equal drawings get
-// equal numbers.
+// random returns a random source that is the same for equal drawings.
 func (d Drawing) random() *rand.Rand {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %d%s", d.Prompt, d.Model, d.Seed, d.Variant))
 	return rand.New(rand.NewPCG(binary.LittleEndian.Uint64(sum[:]), binary.LittleEndian.Uint64(sum[8:]))) //nolint:gosec // Repeatable, not secret.
-}
-
-// newCanvas returns a transparent canvas.
-func newCanvas(width, height int) *canvas {
-	return &canvas{pixels: image.NewRGBA(image.Rect(0, 0, width, height)), width: width, height: height}
 }

@@ -6,23 +6,20 @@ import (
 	"strings"
 )
 
-// svg paints the image as a vector model does: the same palette and the same
-// prompt, as shapes.
+// svg returns an SVG with the palette and the prompt.
 func (d Drawing) svg() []byte {
 	random := d.random()
 	p := d.palette(random)
-	paint := func(c rgb) string { return fmt.Sprintf("#%02x%02x%02x", uint8(c.r), uint8(c.g), uint8(c.b)) }
 	w, h := float64(d.Width), float64(d.Height)
 	var out strings.Builder
-	fmt.Fprintf(&out, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d">`, d.Width, d.Height, d.Width, d.Height)
-	fmt.Fprintf(&out, `<defs><linearGradient id="sky" x1="0" y1="0" x2="0" y2="1"><stop offset="0" stop-color="%s"/><stop offset=".6" stop-color="%s"/><stop offset="1" stop-color="%s"/></linearGradient></defs>`,
-		paint(p.top), paint(p.middle), paint(p.horizon))
-	out.WriteString(`<rect width="100%" height="100%" fill="url(#sky)"/>`)
-	fmt.Fprintf(&out, `<circle cx="%.1f" cy="%.1f" r="%.1f" fill="%s"/>`, w*(0.2+0.6*random.Float64()), h*(0.16+0.2*random.Float64()), min(w, h)*0.08, paint(p.sun))
-	for n := range 3 {
-		level, swing := h*(0.58+0.13*float64(n)), h*(0.05+0.08*random.Float64())
-		fmt.Fprintf(&out, `<path d="M0 %.1f Q%.1f %.1f %.1f %.1f T%.1f %.1f V%d H0 Z" fill="%s"/>`,
-			level, w*0.25, level-swing, w*0.5, level, w, level, d.Height, paint(mix(p.far, p.near, float64(n)/2)))
+	fmt.Fprintf(&out, `<svg xmlns="http://www.w3.org/2000/svg" width="%[1]d" height="%[2]d" viewBox="0 0 %[1]d %[2]d">`+
+		`<defs><linearGradient id="sky" x1="0" y1="0" x2="0" y2="1"><stop offset="0" stop-color="#%06[3]x"/><stop offset="1" stop-color="#%06[4]x"/></linearGradient></defs>`+
+		`<rect width="100%%" height="100%%" fill="url(#sky)"/><circle cx="%.1[5]f" cy="%.1[6]f" r="%.1[7]f" fill="#%06[8]x"/>`,
+		d.Width, d.Height, p.sky, p.horizon, w*(0.2+0.6*random.Float64()), h*0.25, min(w, h)*0.08, p.sun)
+	for n, fill := range []uint32{p.far, p.near} {
+		level, swing := h*(0.6+0.2*float64(n)), h*(0.05+0.08*random.Float64())
+		fmt.Fprintf(&out, `<path d="M0 %.1f Q%.1f %.1f %.1f %.1f T%.1f %.1f V%d H0 Z" fill="#%06x"/>`,
+			level, w*0.25, level-swing, w*0.5, level, w, level, d.Height, fill)
 	}
 	title := strings.TrimSpace(legible(d.Prompt))
 	if runes := []rune(title); len(runes) > 60 {

@@ -1,24 +1,69 @@
 package draw
 
 import (
+	"fmt"
 	"image"
+	"image/color"
 	"strings"
 	"unicode"
 
 	"github.com/hajimehoshi/bitmapfont/v3"
+	"golang.org/x/image/draw"
 	"golang.org/x/image/font"
 	"golang.org/x/image/math/fixed"
 )
 
-// The cell of the font. Full-width characters are twice as wide as halfCell.
 const (
-	halfCell   = 6
-	lineHeight = 15
+	lineHeight = 15 // of the font
 	ascent     = 11
 )
 
-// typeface returns the bitmap font with simplified Chinese glyphs.
-func typeface() font.Face { return bitmapfont.FaceSC }
+// writePrompt writes the prompt on a dark band near the bottom, as large as it
+// fits, and below it the model, the seed and the size of the image.
+func (d Drawing) writePrompt(canvas *image.RGBA) {
+	if width := measure(d.Logo); d.Logo != "" && width+16 <= d.Width && d.Height >= 2*lineHeight {
+		writeLine(canvas, d.Logo, d.Width-width-8, 4, 1, color.White)
+	}
+	text := strings.TrimSpace(legible(d.Prompt))
+	if text == "" {
+		text = "..."
+	}
+	margin := max(2, d.Width/24)
+	caption, captionHeight := "", 0
+	if d.Width >= 256 && d.Height >= 192 {
+		caption, captionHeight = fmt.Sprintf("simulated - %s - seed %d - %dx%d", d.Model, d.Seed, d.Width, d.Height), lineHeight
+	}
+	// The largest scale at which the text stays in the lower quarter of the image.
+	scale := max(1, min(d.Width/240, d.Height/180))
+	room := max(lineHeight, d.Height*27/100-captionHeight)
+	lines, cut := wrap(text, (d.Width-3*margin)/scale, room/(lineHeight*scale))
+	for cut && scale > 1 {
+		scale--
+		lines, cut = wrap(text, (d.Width-3*margin)/scale, room/(lineHeight*scale))
+	}
+	height := len(lines)*lineHeight*scale + captionHeight + margin
+	top := max(0, d.Height-height-margin)
+	band := image.Rect(margin/2, top, d.Width-margin/2, top+height)
+	draw.Draw(canvas, band, image.NewUniform(color.NRGBA{10, 15, 28, 190}), image.Point{}, draw.Over)
+	y := top + margin/2
+	for _, line := range lines {
+		writeLine(canvas, line, (d.Width-measure(line)*scale)/2, y, scale, color.White)
+		y += lineHeight * scale
+	}
+	writeLine(canvas, caption, (d.Width-measure(caption))/2, y, 1, color.Gray{190})
+}
+
+// writeLine writes one line with its upper left corner at a point. Each pixel of
+// the font becomes a square of scale by scale pixels.
+func writeLine(canvas *image.RGBA, line string, x, y, scale int, col color.Color) {
+	width := measure(line)
+	glyphs := image.NewRGBA(image.Rect(0, 0, width, lineHeight))
+	(&font.Drawer{Dst: glyphs, Src: image.NewUniform(col), Face: bitmapfont.FaceSC, Dot: fixed.P(0, ascent)}).DrawString(line)
+	draw.NearestNeighbor.Scale(canvas, image.Rect(x, y, x+width*scale, y+lineHeight*scale), glyphs, glyphs.Bounds(), draw.Over, nil)
+}
+
+// measure returns the width of a line in pixels of the font.
+func measure(line string) int { return font.MeasureString(bitmapfont.FaceSC, line).Ceil() }
 
 // legible replaces characters that cannot be drawn: control characters become
 // spaces, characters outside the font question marks, and combining marks are
@@ -38,112 +83,32 @@ func legible(text string) string {
 	}, text)
 }
 
-// advance returns the width of a character in font pixels.
-func advance(face font.Face, r rune) int {
-	if width, ok := face.GlyphAdvance(r); ok {
-		return width.Ceil()
-	}
-	return halfCell
-}
-
-// wrap breaks text into lines of at most width font pixels, at spaces where there
-// are any and between any two characters otherwise. Text that needs more than
-// most lines is cut and ends in an ellipsis.
-func wrap(face font.Face, text string, width, most int) (lines []string, cut bool) {
-	var (
-		line  []rune
-		used  int
-		blank = -1 // where the line can be broken
-	)
-	full := func(n int) { // The line ends before its n-th character.
-		lines = append(lines, strings.TrimSpace(string(line[:n])))
-		line = append([]rune(nil), line[n:]...)
-		for len(line) > 0 && line[0] == ' ' {
-			line = line[1:]
+// wrap breaks text into at most most lines, or one, of at most width font pixels:
+// at spaces where there are any and between any two characters otherwise. It
+// reports whether text was cut, which then ends in an ellipsis.
+func wrap(text string, width, most int) (lines []string, cut bool) {
+	rest := []rune(strings.Join(strings.Fields(text), " "))
+	for len(rest) > 0 {
+		if len(lines) >= max(1, most) {
+			last := []rune(lines[len(lines)-1])
+			lines[len(lines)-1] = string(last[:max(0, len(last)-3)]) + "..."
+			return lines, true
 		}
-		used, blank = 0, -1
-		for _, r := range line {
-			used += advance(face, r)
-		}
-	}
-	for _, r := range strings.Join(strings.Fields(text), " ") {
-		w := advance(face, r)
-		if used+w > width && len(line) > 0 {
-			n := len(line)
-			if blank > 0 && r != ' ' {
-				n = blank
-			}
-			full(n)
-			if len(lines) > most {
+		n, used, blank := 0, 0, 0 // blank is where the line can be broken
+		for ; n < len(rest); n++ {
+			if used += measure(string(rest[n])); used > width && n > 0 {
 				break
 			}
-			if r == ' ' && len(line) == 0 {
-				continue
+			if rest[n] == ' ' || rest[n] >= 0x2e80 {
+				blank = n + 1
 			}
 		}
-		line, used = append(line, r), used+w
-		if r == ' ' || r >= 0x2e80 {
-			blank = len(line)
+		if n < len(rest) && blank > 0 && rest[n] != ' ' {
+			n = blank
+		}
+		lines = append(lines, strings.TrimSpace(string(rest[:n])))
+		for rest = rest[n:]; len(rest) > 0 && rest[0] == ' '; rest = rest[1:] {
 		}
 	}
-	if len(line) > 0 {
-		full(len(line))
-	}
-	if len(lines) <= most {
-		return lines, false
-	}
-	lines = lines[:most]
-	last := []rune(lines[most-1])
-	for len(last) > 0 && measure(face, string(last)+"...") > width {
-		last = last[:len(last)-1]
-	}
-	lines[most-1] = string(last) + "..."
-	return lines, true
-}
-
-// measure returns the width of a line in font pixels.
-func measure(face font.Face, line string) int {
-	width := 0
-	for _, r := range line {
-		width += advance(face, r)
-	}
-	return width
-}
-
-// text draws one line with its upper left corner at a point. Each pixel of the
-// font becomes a square of scale by scale pixels.
-func (c *canvas) text(face font.Face, line string, left, top, scale int, col rgb) {
-	x := left
-	for _, r := range line {
-		box, mask, at, _, ok := face.Glyph(fixed.P(0, ascent), r)
-		if ok {
-			c.glyph(mask, at, box, x, top, scale, col)
-		}
-		x += advance(face, r) * scale
-	}
-}
-
-// glyph draws the set pixels of a mask; adjacent pixels are drawn as one span.
-func (c *canvas) glyph(mask image.Image, at image.Point, box image.Rectangle, left, top, scale int, col rgb) {
-	for gy := range box.Dy() {
-		for gx := 0; gx < box.Dx(); gx++ {
-			run := 0
-			for gx+run < box.Dx() && isSet(mask, at.X+gx+run, at.Y+gy) {
-				run++
-			}
-			if run == 0 {
-				continue
-			}
-			x, y := left+(box.Min.X+gx)*scale, top+(box.Min.Y+gy)*scale
-			for row := range scale {
-				c.span(x, x+run*scale, y+row, col, 1)
-			}
-			gx += run
-		}
-	}
-}
-
-func isSet(mask image.Image, x, y int) bool {
-	_, _, _, alpha := mask.At(x, y).RGBA()
-	return alpha > 0x7fff
+	return lines, false
 }

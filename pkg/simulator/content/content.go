@@ -1,26 +1,24 @@
-// Package content makes the content of the simulated upstreams: images, speech
-// and text. It knows neither HTTP nor the upstreams. The same input always gives
-// the same bytes, and nothing is fetched or read from disk.
+// Package content makes the images and the speech of the simulated upstreams. The
+// same input always gives the same bytes, and nothing is fetched or read from
+// disk.
 package content
 
 import (
 	"context"
 	"crypto/sha256"
 	"fmt"
-	"math/rand/v2"
 	"runtime"
 	"strings"
 	"unicode"
 
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/content/internal/draw"
-	"github.com/text2image-audio/text2image-audio/pkg/simulator/content/internal/phrase"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/content/internal/speech"
 )
 
 // Drawing describes an image. Equal drawings give equal bytes.
 type Drawing = draw.Drawing
 
-// Media is an encoded image or recording.
+// Media is an encoded image or audio file.
 type Media struct {
 	ContentType string
 	Filename    string
@@ -60,29 +58,6 @@ func (g *Generator) Speech(text, voice, format string) Media {
 	data, contentType := g.speech.Encode(text, voice, format)
 	return Media{ContentType: contentType, Filename: slug(text) + "." + format, Bytes: data}
 }
-
-// Reply returns the answer of a language model to a user message. The system
-// message selects the task: translating the text, improving an image prompt, or
-// small talk.
-func Reply(system, user string) string { return phrase.Reply(system, user) }
-
-// Reasoning returns what a reasoning model shows of its thoughts about a user
-// message.
-func Reasoning(user string) string { return phrase.Reasoning(user) }
-
-// Improve makes an image prompt richer and keeps the user's words in front.
-func Improve(prompt string) string { return phrase.Improve(prompt) }
-
-// Unwrap removes what a client may put around the user's own words, such as a
-// tag, quotation marks or a label.
-func Unwrap(text string) string { return phrase.Unwrap(text) }
-
-// IsHan reports whether a character is written as a syllable: Chinese, Japanese
-// or Korean.
-func IsHan(r rune) bool { return phrase.IsHan(r) }
-
-// Random returns a generator whose numbers depend on the text alone.
-func Random(text string) *rand.Rand { return phrase.Random(text) }
 
 // slug makes a file name of a prompt: ASCII letters, digits and dashes.
 func slug(prompt string) string {

@@ -109,5 +109,5 @@ func sendPage(x *kit.Exchange, status int, page string, data map[string]any) {
 
 // avatar serves the image of a user, which never changes.
 func avatar(x *kit.Exchange) {
-	x.SendImage(content.Drawing{Prompt: "a portrait", Model: "zimage", Seed: content.Random(x.Rest).Int64N(1 << 31), Width: 96, Height: 96})
+	x.SendImage(content.Drawing{Prompt: "a portrait", Model: "zimage", Variant: x.Rest, Width: 96, Height: 96})
 }

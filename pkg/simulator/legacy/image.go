@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/content"
+	"github.com/text2image-audio/text2image-audio/pkg/simulator/internal/phrase"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/kit"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/pollinations"
 )
@@ -127,7 +128,7 @@ func (p parameters) drawing(model pollinations.ImageModel) pollinations.Drawing 
 		d.Logo = "pollinations.ai"
 	}
 	if p.Enhance {
-		d.Prompt = content.Improve(p.Prompt)
+		d.Prompt = phrase.Improve(p.Prompt)
 	}
 	d.Width, d.Height = scaleDown(d.Width, d.Height, maxPixels)
 	return d

@@ -6,6 +6,7 @@ package pollinations
 import (
 	"maps"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/content"
@@ -84,23 +85,17 @@ func errorDrawing() content.Drawing {
 // serve.
 const largeImageSize = 1_300_000
 
-// largeErrorImage sends the error image, always the same, padded to
-// largeImageSize with comments of the JPEG, which decoders skip.
+// largeErrorImage sends the error image padded to largeImageSize with comments of
+// the JPEG, which decoders skip.
 func largeErrorImage(x *kit.Exchange) {
 	media, err := x.Server.Content.Image(x.Context(), errorDrawing())
 	if err != nil {
 		return // The client went away.
 	}
-	const maxComment = 0xffff - 2
-	random := content.Random("error picture")
-	out := append(make([]byte, 0, largeImageSize+maxComment), media.Bytes[:2]...)
-	for missing := largeImageSize - len(media.Bytes); missing > 4; {
-		n := min(maxComment, missing-4)
-		out = append(out, 0xff, 0xfe, byte((n+2)>>8), byte(n+2)) //nolint:gosec // At most 0xffff.
-		for range n {
-			out = append(out, byte(random.Uint32())) //nolint:gosec // Any byte will do.
-		}
-		missing -= n + 4
+	padding := make([]byte, largeImageSize-len(media.Bytes))
+	for comment := range slices.Chunk(padding, 0xffff) {
+		size := len(comment) - 2
+		copy(comment, []byte{0xff, 0xfe, byte(size >> 8), byte(size)}) //nolint:gosec // Below 0xffff.
 	}
-	x.Send(http.StatusOK, media.ContentType, append(out, media.Bytes[2:]...))
+	x.Send(http.StatusOK, media.ContentType, slices.Concat(media.Bytes[:2], padding, media.Bytes[2:]))
 }

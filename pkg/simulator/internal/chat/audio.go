@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/text2image-audio/text2image-audio/pkg/simulator/content"
+	"github.com/text2image-audio/text2image-audio/pkg/simulator/internal/phrase"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/kit"
 )
 
@@ -77,7 +77,7 @@ func (r Request) SpokenText(x *kit.Exchange) string {
 	if x.Varies(faultAudioAnswers) {
 		return "Sure, here is what I think. " + reply(r)
 	}
-	return content.Unwrap(r.LastUser())
+	return phrase.Unwrap(r.LastUser())
 }
 
 // speak returns a spoken completion.

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/text2image-audio/text2image-audio/pkg/simulator/content"
+	"github.com/text2image-audio/text2image-audio/pkg/simulator/internal/phrase"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/kit"
 )
 
@@ -106,7 +106,7 @@ func (u Upstream) complete(x *kit.Exchange, request Request, model Model) comple
 		c.id = u.IDPrefix + strings.ReplaceAll(c.id, "-", "")
 	}
 	if model.Reasons && (request.Thinking == nil || request.Thinking.Type == "enabled") {
-		c.reasoning = content.Reasoning(request.LastUser())
+		c.reasoning = phrase.Reasoning(request.LastUser())
 	}
 	for _, stop := range request.Stop {
 		if before, _, found := strings.Cut(c.content, stop); found && stop != "" {
@@ -171,7 +171,7 @@ func half(text string) string {
 func CountTokens(text string) int {
 	latin, han := 0, 0
 	for _, r := range text {
-		if content.IsHan(r) {
+		if phrase.IsHan(r) {
 			han++
 		} else {
 			latin++
@@ -195,7 +195,7 @@ func firstTokens(text string, n int) string {
 // reply returns the text of the simulated language model, which is the same for
 // equal requests.
 func reply(request Request) string {
-	answer := content.Reply(request.System(), request.LastUser())
+	answer := phrase.Reply(request.System(), request.LastUser())
 	if request.jsonMode() {
 		return string(kit.Encode(map[string]string{"result": answer}))
 	}

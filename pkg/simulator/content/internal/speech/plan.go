@@ -7,7 +7,7 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/text2image-audio/text2image-audio/pkg/simulator/content/internal/phrase"
+	"github.com/text2image-audio/text2image-audio/pkg/simulator/internal/phrase"
 )
 
 const (

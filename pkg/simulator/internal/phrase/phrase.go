@@ -4,8 +4,6 @@
 package phrase
 
 import (
-	"hash/fnv"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"unicode"
@@ -73,11 +71,4 @@ func hasHan(text string) bool { return strings.ContainsFunc(text, IsHan) }
 
 func containsAny(text string, parts ...string) bool {
 	return slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(text, part) })
-}
-
-// Random returns a generator whose numbers depend on the text alone.
-func Random(text string) *rand.Rand {
-	hash := fnv.New64a()
-	_, _ = hash.Write([]byte(text))
-	return rand.New(rand.NewPCG(hash.Sum64(), 7)) //nolint:gosec // Repeatable, not secret.
 }

@@ -11,6 +11,3 @@ func RenderClips(rate float64, n int) [][]int16 {
 	}
 	return clips
 }
-
-// FrameNumber encodes the number of a frame of FLAC.
-func FrameNumber(n int) []byte { return appendFrameNumber(nil, n) }

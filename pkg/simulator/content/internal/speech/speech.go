@@ -27,7 +27,7 @@ func (s *Speech) Encode(text, voice, format string) (data []byte, contentType st
 	case "pcm":
 		return pcm(plan, speaker, 0), "audio/pcm"
 	case "flac":
-		return flac(plan, speaker), "audio/flac"
+		return encodeFLAC(plan, speaker), "audio/flac"
 	case "aac":
 		return slices.Concat(s.aac.join(plan, speaker)...), "audio/aac"
 	case "opus":

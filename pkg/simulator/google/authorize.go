@@ -1,11 +1,12 @@
 package google
 
 import (
-	"net/http"
 	"net/url"
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/text2image-audio/text2image-audio/pkg/simulator/kit"
 )
 
 // authorization is a request of a client to a user.
@@ -22,115 +23,89 @@ type authorization struct {
 	offline   bool
 }
 
-// scopes are the scopes that Google grants for a sign-in.
-type scopes struct{ openid, email, profile bool }
+// scopes are the granted scopes among openid, email and profile.
+type scopes []string
 
-const (
-	scopeEmail   = "https://www.googleapis.com/auth/userinfo.email"
-	scopeProfile = "https://www.googleapis.com/auth/userinfo.profile"
-)
+const scopePrefix = "https://www.googleapis.com/auth/userinfo."
 
 // readScopes reads scopes in their short or long form and returns the unknown ones
 // separately.
-func readScopes(text string) (s scopes, unknown []string) {
+func readScopes(text string) (known scopes, unknown []string) {
 	for _, scope := range strings.Fields(text) {
-		switch scope {
-		case "openid":
-			s.openid = true
-		case "email", scopeEmail:
-			s.email = true
-		case "profile", scopeProfile:
-			s.profile = true
-		default:
+		if short := strings.TrimPrefix(scope, scopePrefix); slices.Contains(allScopes(), short) {
+			known = append(known, short)
+		} else {
 			unknown = append(unknown, scope)
 		}
 	}
-	return s, unknown
+	return known, unknown
 }
+
+func allScopes() scopes { return scopes{"openid", "email", "profile"} }
+
+func (s scopes) has(scope string) bool { return slices.Contains(s, scope) }
 
 // list returns the names of the scopes, for the redirect URI with the short names as
 // well.
 func (s scopes) list(short bool) string {
 	var names []string
-	for _, scope := range []struct {
-		granted     bool
-		short, long string
-	}{{s.email, "email", scopeEmail}, {s.profile, "profile", scopeProfile}} {
-		if scope.granted && short {
-			names = append(names, scope.short)
+	for _, scope := range []string{"email", "profile"} {
+		if s.has(scope) && short {
+			names = append(names, scope)
 		}
-		if scope.granted {
-			names = append(names, scope.long)
+		if s.has(scope) {
+			names = append(names, scopePrefix+scope)
 		}
 	}
-	if s.openid {
+	if s.has("openid") {
 		names = append(names, "openid")
 	}
 	return strings.Join(names, " ")
 }
 
-// blocked is a configuration error, which Google shows to the user instead of
-// redirecting to the client.
-type blocked struct {
-	status  int
-	code    string
-	message string
-}
-
-// repeated returns a parameter that occurs more than once.
-func repeated(values url.Values) (name string, found bool) {
+// repeated refuses parameters that occur more than once.
+func repeated(values url.Values) *kit.Failure {
 	for name, all := range values {
 		if len(all) > 1 {
-			return name, true
+			return badRequest("invalid_request", "OAuth 2 parameters can only have a single value: "+name)
 		}
 	}
-	return "", false
+	return nil
 }
 
-// readAuthorization reads the query of an authorization. Its errors must not be
-// sent to the redirect URI, which may belong to anybody.
-func (g *Provider) readAuthorization(query url.Values) (authorization, *blocked) {
-	refuse := func(message string) (authorization, *blocked) {
-		return authorization{}, &blocked{status: http.StatusBadRequest, code: "invalid_request", message: message}
-	}
-	if name, found := repeated(query); found {
-		return refuse("OAuth 2 parameters can only have a single value: " + name)
-	}
+// readAuthorization reads the query of an authorization. Its errors are shown to the
+// user and never sent to the redirect URI, which may not belong to the client.
+func (g *Provider) readAuthorization(query url.Values) (authorization, *kit.Failure) {
+	refusal := repeated(query)
 	for _, name := range []string{"client_id", "redirect_uri", "response_type", "scope"} {
-		if query.Get(name) == "" {
-			return refuse("Missing required parameter: " + name)
+		if query.Get(name) == "" && refusal == nil {
+			refusal = badRequest("invalid_request", "Missing required parameter: "+name)
 		}
 	}
 	client, found := g.client(query.Get("client_id"))
-	if !found {
-		return authorization{}, &blocked{status: http.StatusUnauthorized, code: "invalid_client", message: "The OAuth client was not found."}
-	}
-	if !client.allows(query.Get("redirect_uri")) {
-		return authorization{}, &blocked{
-			status: http.StatusBadRequest, code: "redirect_uri_mismatch",
-			message: "This address is not registered for the client: " + query.Get("redirect_uri"),
-		}
-	}
-	if query.Get("response_type") != "code" {
-		return authorization{}, &blocked{
-			status: http.StatusBadRequest, code: "unsupported_response_type",
-			message: "Invalid response_type: " + query.Get("response_type"),
-		}
-	}
 	scopes, unknown := readScopes(query.Get("scope"))
-	if len(unknown) > 0 {
-		return authorization{}, &blocked{
-			status: http.StatusBadRequest, code: "invalid_scope",
-			message: "Some requested scopes were invalid: " + strings.Join(unknown, ", "),
-		}
-	}
 	a := authorization{
 		client: client.ID, redirect: query.Get("redirect_uri"), state: query.Get("state"), nonce: query.Get("nonce"),
 		challenge: query.Get("code_challenge"), method: query.Get("code_challenge_method"),
 		hint: query.Get("login_hint"), prompt: query.Get("prompt"), scopes: scopes, offline: query.Get("access_type") == "offline",
 	}
-	if message := a.check(query.Get("access_type")); message != "" {
-		return refuse(message)
+	switch {
+	case refusal != nil:
+	case !found:
+		refusal = unauthorized("invalid_client", "The OAuth client was not found.")
+	case !client.allows(a.redirect):
+		refusal = badRequest("redirect_uri_mismatch", "This URI is not registered for the client: "+a.redirect)
+	case query.Get("response_type") != "code":
+		refusal = badRequest("unsupported_response_type", "Invalid response_type: "+query.Get("response_type"))
+	case len(unknown) > 0:
+		refusal = badRequest("invalid_scope", "Some requested scopes were invalid: "+strings.Join(unknown, ", "))
+	default:
+		if message := a.check(query.Get("access_type")); message != "" {
+			refusal = badRequest("invalid_request", message)
+		}
+	}
+	if refusal != nil {
+		return authorization{}, refusal
 	}
 	return a, nil
 }
@@ -158,20 +133,18 @@ func (a authorization) check(accessType string) string {
 }
 
 // redirectURL returns the redirect URI with the state and further pairs of names and
-// values.
+// values, in this order.
 func (a authorization) redirectURL(pairs ...string) string {
 	if a.state != "" {
 		pairs = append([]string{"state", a.state}, pairs...)
 	}
-	var out strings.Builder
-	out.WriteString(a.redirect)
-	separator := "?"
-	if strings.Contains(a.redirect, "?") {
+	target, separator := a.redirect, "?"
+	if strings.Contains(target, "?") {
 		separator = "&"
 	}
-	for n := 0; n+1 < len(pairs); n += 2 {
-		out.WriteString(separator + pairs[n] + "=" + strings.ReplaceAll(url.QueryEscape(pairs[n+1]), "+", "%20"))
+	for pair := range slices.Chunk(pairs, 2) {
+		target += separator + pair[0] + "=" + strings.ReplaceAll(url.QueryEscape(pair[1]), "+", "%20")
 		separator = "&"
 	}
-	return out.String()
+	return target
 }

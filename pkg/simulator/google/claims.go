@@ -16,7 +16,7 @@ func (g *Provider) Claims(user User, client string) map[string]any {
 	if user.Sub == "" {
 		user.Sub = subjectOf(user.Email)
 	}
-	return g.claims(g.Issuer(), user, client, scopes{openid: true, email: true, profile: true})
+	return g.claims(g.Issuer(), user, client, allScopes())
 }
 
 func (g *Provider) claims(issuer string, user User, client string, scopes scopes) map[string]any {
@@ -33,10 +33,10 @@ func (u User) claims(base string, scopes scopes) map[string]any {
 	if u.Domain != "" {
 		fields["hd"] = u.Domain
 	}
-	if scopes.email {
+	if scopes.has("email") {
 		fields["email"], fields["email_verified"] = u.Email, u.Verified
 	}
-	if scopes.profile {
+	if scopes.has("profile") {
 		given, family := u.Name, ""
 		if at := strings.LastIndex(u.Name, " "); at > 0 {
 			given, family = u.Name[:at], u.Name[at+1:]

@@ -1,6 +1,7 @@
 package google
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"slices"
@@ -11,13 +12,13 @@ import (
 
 // consent serves the consent page.
 func (g *Provider) consent(x *kit.Exchange) {
-	a, blocked := g.readAuthorization(x.Query)
+	a, refusal := g.readAuthorization(x.Query)
 	if !x.Arrive(a.client, a.hint, "") {
 		return
 	}
 	switch {
-	case blocked != nil:
-		sendBlockedPage(x, *blocked)
+	case refusal != nil:
+		x.Refuse(*refusal)
 	case x.Varies(faultDenied):
 		redirect(x, a.redirectURL("error", "access_denied"))
 	case a.prompt == "none":
@@ -31,31 +32,29 @@ func (g *Provider) consent(x *kit.Exchange) {
 // decide serves the form of the consent page.
 func (g *Provider) decide(x *kit.Exchange) {
 	form := readForm(x)
-	a, blocked := g.readAuthorization(x.Query)
+	a, refusal := g.readAuthorization(x.Query)
 	user, known := g.choose(form, a.hint)
 	if !x.Arrive(a.client, user.Email, "") {
 		return
 	}
 	switch {
-	case blocked != nil:
-		sendBlockedPage(x, *blocked)
+	case refusal != nil:
+		x.Refuse(*refusal)
 	case x.Varies(faultDenied), form.Get("decision") == "deny":
 		redirect(x, a.redirectURL("error", "access_denied"))
 	case form.Get("decision") != "allow":
 		g.sendConsentPage(x, a, "Choose whether to allow or to deny.")
 	case !known:
-		g.sendConsentPage(x, a, "Choose an account, or enter an e-mail address.")
+		g.sendConsentPage(x, a, "Choose an account, or enter an email address.")
 	default:
-		g.remember(user)
-		pairs := []string{"code", g.grants.grant(a, user), "scope", a.scopes.list(true), "authuser", "0"}
+		if !slices.ContainsFunc(g.Users(), func(u User) bool { return u.Sub == user.Sub }) {
+			g.AddUsers(user) // The page offers it from now on.
+		}
+		pairs := []string{"code", g.grants.newCode(a, user), "scope", a.scopes.list(true), "authuser", "0"}
 		if user.Domain != "" {
 			pairs = append(pairs, "hd", user.Domain)
 		}
-		prompt := a.prompt
-		if prompt == "" {
-			prompt = "consent"
-		}
-		redirect(x, a.redirectURL(append(pairs, "prompt", prompt)...))
+		redirect(x, a.redirectURL(append(pairs, "prompt", cmp.Or(a.prompt, "consent"))...))
 	}
 }
 
@@ -83,43 +82,29 @@ func looksLikeEmail(text string) bool {
 	return found && local != "" && host != "" && len(text) <= 254 && !strings.ContainsAny(text, " \t\r\n<>")
 }
 
-// choose returns the user of the consent form. An e-mail address has precedence over
+// choose returns the user of the consent form. An email address has precedence over
 // the selected account; without both it is the first user.
 func (g *Provider) choose(form url.Values, hint string) (user User, known bool) {
 	users := g.offered(hint)
 	email, account := strings.TrimSpace(form.Get("email")), form.Get("account")
 	switch {
-	case email != "":
-		if !looksLikeEmail(email) {
-			return User{}, false
-		}
+	case email != "" && looksLikeEmail(email):
 		user = g.User(email)
-	case account != "":
+	case email == "" && account != "":
 		at := slices.IndexFunc(users, func(u User) bool { return u.Sub == account })
 		if at < 0 {
 			return User{}, false
 		}
 		return users[at], true
-	case len(users) == 0:
-		return User{}, false
-	default:
+	case email == "" && len(users) > 0:
 		user = users[0]
+	default:
+		return User{}, false
 	}
-	if name := strings.TrimSpace(form.Get("name")); name != "" {
-		user.Name = name
-	}
-	if sub := strings.TrimSpace(form.Get("sub")); sub != "" {
-		user.Sub = sub
-	}
+	user.Name = cmp.Or(strings.TrimSpace(form.Get("name")), user.Name)
+	user.Sub = cmp.Or(strings.TrimSpace(form.Get("sub")), user.Sub)
 	if form.Has("verified") {
 		user.Verified = form.Get("verified") == "yes"
 	}
 	return user, true
-}
-
-// remember adds a user that the consent page does not offer yet.
-func (g *Provider) remember(user User) {
-	if !slices.ContainsFunc(g.Users(), func(u User) bool { return u.Sub == user.Sub }) {
-		g.AddUsers(user)
-	}
 }

@@ -42,7 +42,7 @@ func (g *Provider) setClients(x *kit.Exchange) {
 
 // rotateKeys makes a new key for signing and returns the current keys.
 func (g *Provider) rotateKeys(x *kit.Exchange) {
-	keys, err := g.keys.rotate()
+	keys, err := g.keys.both(true)
 	if err != nil {
 		x.ControlError(http.StatusInternalServerError, err)
 		return
@@ -66,7 +66,7 @@ func (g *Provider) signToken(x *kit.Exchange) {
 		x.ControlError(http.StatusBadRequest, errors.New("email and client_id are needed"))
 		return
 	}
-	claims := g.claims(issuer(x), g.User(request.Email), request.ClientID, scopes{openid: true, email: true, profile: true})
+	claims := g.claims(issuer(x), g.User(request.Email), request.ClientID, allScopes())
 	maps.Copy(claims, request.Claims)
 	maps.DeleteFunc(claims, func(_ string, value any) bool { return value == nil })
 	token, err := g.Sign(claims, request.Header)

@@ -9,24 +9,17 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/kit"
 )
 
-// oauthError is an error body of OAuth.
-type oauthError struct {
-	Error       string `json:"error"`
-	Description string `json:"error_description,omitempty"`
+// badRequest returns a 400.
+func badRequest(code, message string) *kit.Failure {
+	return &kit.Failure{Status: http.StatusBadRequest, Code: code, Message: message}
 }
 
-// apiError is the error body of the older userinfo route.
-type apiError struct {
-	Error apiErrorBody `json:"error"`
+// unauthorized returns a 401.
+func unauthorized(code, message string) *kit.Failure {
+	return &kit.Failure{Status: http.StatusUnauthorized, Code: code, Message: message}
 }
 
-type apiErrorBody struct {
-	Code    int    `json:"code"`
-	Message string `json:"message"`
-	Status  string `json:"status"`
-}
-
-// refuse writes a failure as the route does: a page for browsers, otherwise JSON.
+// refuse writes a failure: as a page for browsers, otherwise as JSON.
 func refuse(x *kit.Exchange, f kit.Failure) {
 	code, status := codes(f.Status)
 	if f.Code != "" {
@@ -34,15 +27,16 @@ func refuse(x *kit.Exchange, f kit.Failure) {
 	}
 	switch {
 	case x.Kind == kit.KindAuthorize:
-		sendBlockedPage(x, blocked{status: f.Status, code: code, message: f.Message})
+		sendPage(x, f.Status, blockedPage, map[string]any{"Status": f.Status, "Code": code, "Message": f.Message})
 	case x.Kind == kit.KindUserinfo && strings.Contains(x.Request.URL.Path, "/v2/"):
-		if f.Type != "" {
-			status = f.Type
-		}
-		x.SendJSON(f.Status, apiError{Error: apiErrorBody{Code: f.Status, Message: f.Message, Status: status}})
+		x.SendJSON(f.Status, map[string]any{"error": map[string]any{"code": f.Status, "message": f.Message, "status": status}})
 	default:
+		body := map[string]string{"error": code}
+		if f.Message != "" {
+			body["error_description"] = f.Message
+		}
 		x.Header().Set("Cache-Control", "no-store")
-		x.SendJSON(f.Status, oauthError{Error: code, Description: f.Message})
+		x.SendJSON(f.Status, body)
 	}
 }
 
@@ -71,18 +65,18 @@ func codes(status int) (oauth, api string) {
 // id_tokens.
 func faults() map[string]kit.Fault {
 	table := kit.Variations(slices.Collect(maps.Keys(idTokenMutations()))...)
-	for name, b := range map[string]blocked{
-		"invalid_grant":         {http.StatusBadRequest, "invalid_grant", "Bad Request"},
-		"malformed_code":        {http.StatusBadRequest, "invalid_grant", "Malformed auth code."},
-		"redirect_uri_mismatch": {http.StatusBadRequest, "redirect_uri_mismatch", "Bad Request"},
-		"invalid_client":        {http.StatusUnauthorized, "invalid_client", "The OAuth client was not found."},
-		"wrong_client_secret":   {http.StatusUnauthorized, "invalid_client", "Unauthorized"},
-		"unauthorized_client":   {http.StatusUnauthorized, "unauthorized_client", "Unauthorized"},
-		"admin_policy_enforced": {http.StatusBadRequest, "admin_policy_enforced", "Access to your account data is restricted by policies within your organization."},
-		"org_internal":          {http.StatusForbidden, "org_internal", "This client is restricted to users within its organization."},
-		"disallowed_useragent":  {http.StatusForbidden, "disallowed_useragent", "This browser or app may not be secure."},
+	for name, f := range map[string]*kit.Failure{
+		"invalid_grant":         badRequest("invalid_grant", "Bad Request"),
+		"malformed_code":        badRequest("invalid_grant", "Malformed auth code."),
+		"redirect_uri_mismatch": badRequest("redirect_uri_mismatch", "Bad Request"),
+		"invalid_client":        unauthorized("invalid_client", "The OAuth client was not found."),
+		"wrong_client_secret":   unauthorized("invalid_client", "Unauthorized"),
+		"unauthorized_client":   unauthorized("unauthorized_client", "Unauthorized"),
+		"admin_policy_enforced": badRequest("admin_policy_enforced", "Access to your account data is restricted by policies within your organization."),
+		"org_internal":          {Status: http.StatusForbidden, Code: "org_internal", Message: "This client is restricted to users within its organization."},
+		"disallowed_useragent":  {Status: http.StatusForbidden, Code: "disallowed_useragent", Message: "This browser or app may not be secure."},
 	} {
-		table[name] = func(x *kit.Exchange) { refuse(x, kit.Failure{Status: b.status, Code: b.code, Message: b.message}) }
+		table[name] = func(x *kit.Exchange) { refuse(x, *f) }
 	}
 	return table
 }

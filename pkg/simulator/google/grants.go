@@ -3,10 +3,18 @@ package google
 import (
 	"crypto/rand"
 	"encoding/base64"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
 	"time"
+)
+
+// The prefixes of codes and tokens, by which their kinds are told apart.
+const (
+	codePrefix    = "4/0A"
+	accessPrefix  = "ya29.a0A"
+	refreshPrefix = "1//0"
 )
 
 const (
@@ -21,16 +29,10 @@ type session struct {
 	user User
 }
 
-// authCode is a code that was not redeemed yet.
-type authCode struct {
-	session
-	expires time.Time
-}
-
-// token is an access token or a refresh token, which does not expire.
-type token struct {
+// grant is a code that was not redeemed yet, an access token, or a refresh token,
+// which does not expire.
+type grant struct {
 	session *session
-	refresh bool
 	expires time.Time
 }
 
@@ -39,38 +41,59 @@ type grants struct {
 	now func() time.Time
 
 	mu        sync.Mutex
-	codes     map[string]authCode
-	tokens    map[string]token
+	issued    map[string]grant
 	consented map[[2]string]bool // client and sub, of those who have a refresh token
 }
 
 func newGrants(now func() time.Time) *grants {
-	return &grants{now: now, codes: map[string]authCode{}, tokens: map[string]token{}, consented: map[[2]string]bool{}}
+	return &grants{now: now, issued: map[string]grant{}, consented: map[[2]string]bool{}}
 }
 
-// newSecret returns random text behind the prefix that Google uses.
-func newSecret(prefix string, bytes int) string {
-	b := make([]byte, bytes)
-	_, _ = rand.Read(b) // It never fails.
-	return prefix + base64.RawURLEncoding.EncodeToString(b)
+// issue returns a new code or token. A lifetime of zero does not end. The mutex must
+// be locked.
+func (g *grants) issue(prefix string, session *session, lifetime time.Duration) string {
+	if len(g.issued) >= maxGrants {
+		maps.DeleteFunc(g.issued, func(_ string, old grant) bool { return g.expired(old) })
+	}
+	if len(g.issued) >= maxGrants {
+		clear(g.issued)
+		clear(g.consented)
+	}
+	secret := make([]byte, 60)
+	_, _ = rand.Read(secret) // It never fails.
+	text, issued := prefix+base64.RawURLEncoding.EncodeToString(secret), grant{session: session}
+	if lifetime > 0 {
+		issued.expires = g.now().Add(lifetime)
+	}
+	g.issued[text] = issued
+	return text
 }
 
-// grant returns a code for a consent.
-func (g *grants) grant(a authorization, user User) string {
-	code := newSecret("4/0A", 54)
+func (g *grants) expired(one grant) bool { return !one.expires.IsZero() && !one.expires.After(g.now()) }
+
+// valid returns a code or token with one of the prefixes. The mutex must be locked.
+func (g *grants) valid(text string, prefixes ...string) (grant, bool) {
+	found, ok := g.issued[text]
+	return found, ok && !g.expired(found) && slices.ContainsFunc(prefixes, func(prefix string) bool { return strings.HasPrefix(text, prefix) })
+}
+
+// newCode returns a code for a consent.
+func (g *grants) newCode(a authorization, user User) string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.sweep()
-	g.codes[code] = authCode{session: session{authorization: a, user: user}, expires: g.now().Add(codeLifetime)}
-	return code
+	return g.issue(codePrefix, &session{authorization: a, user: user}, codeLifetime)
 }
 
-// code returns a code without redeeming it.
-func (g *grants) code(code string) (authCode, bool) {
+// find returns the session of a valid code or token with the given prefix. Without
+// one, the session is empty.
+func (g *grants) find(prefix, text string) (s *session, expires time.Time, ok bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	found, ok := g.codes[code]
-	return found, ok && found.expires.After(g.now())
+	found, ok := g.valid(text, prefix)
+	if !ok {
+		return &session{}, time.Time{}, false
+	}
+	return found.session, found.expires, true
 }
 
 // redeem removes a code and returns its tokens. The refresh token is empty unless
@@ -79,88 +102,41 @@ func (g *grants) code(code string) (authCode, bool) {
 func (g *grants) redeem(code string) (access, refresh string, ok bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	found, ok := g.codes[code]
+	found, ok := g.valid(code, codePrefix)
 	if !ok {
 		return "", "", false
 	}
-	delete(g.codes, code)
-	g.sweep()
-	session := &found.session
-	access = g.access(session)
-	who := [2]string{session.client, session.user.Sub}
-	if session.offline && (!g.consented[who] || slices.Contains(strings.Fields(session.prompt), "consent")) {
-		refresh = newSecret("1//0", 60)
-		g.tokens[refresh] = token{session: session, refresh: true}
+	delete(g.issued, code)
+	s := found.session
+	access = g.issue(accessPrefix, s, tokenLifetime)
+	who := [2]string{s.client, s.user.Sub}
+	if s.offline && (!g.consented[who] || slices.Contains(strings.Fields(s.prompt), "consent")) {
+		refresh = g.issue(refreshPrefix, s, 0)
 		g.consented[who] = true
 	}
 	return access, refresh, true
 }
 
 // renew returns another access token for a refresh token of the client.
-func (g *grants) renew(refresh, client string) (access string, session *session, ok bool) {
+func (g *grants) renew(refresh, client string) (access string, s *session, ok bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	token := g.tokens[refresh]
-	if !token.refresh || token.session.client != client {
+	found, ok := g.valid(refresh, refreshPrefix)
+	if !ok || found.session.client != client {
 		return "", nil, false
 	}
-	g.sweep()
-	return g.access(token.session), token.session, true
-}
-
-func (g *grants) access(session *session) string {
-	access := newSecret("ya29.a0A", 96)
-	g.tokens[access] = token{session: session, expires: g.now().Add(tokenLifetime)}
-	return access
-}
-
-// token returns a valid access token.
-func (g *grants) token(access string) (token, bool) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	token, ok := g.tokens[access]
-	return token, ok && !token.refresh && token.expires.After(g.now())
+	return g.issue(accessPrefix, found.session, tokenLifetime), found.session, true
 }
 
 // revoke removes all tokens of the session of a token, and the consent.
-func (g *grants) revoke(text string) bool {
+func (g *grants) revoke(token string) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	token, ok := g.tokens[text]
-	if !ok || (!token.refresh && !token.expires.After(g.now())) {
+	found, ok := g.valid(token, accessPrefix, refreshPrefix)
+	if !ok {
 		return false
 	}
-	for other, t := range g.tokens {
-		if t.session == token.session {
-			delete(g.tokens, other)
-		}
-	}
-	delete(g.consented, [2]string{token.session.client, token.session.user.Sub})
+	maps.DeleteFunc(g.issued, func(_ string, other grant) bool { return other.session == found.session })
+	delete(g.consented, [2]string{found.session.client, found.session.user.Sub})
 	return true
-}
-
-// sweep makes room: it removes what has expired and, if that is not enough,
-// everything.
-func (g *grants) sweep() {
-	if len(g.codes) >= maxGrants {
-		for code, c := range g.codes {
-			if !c.expires.After(g.now()) {
-				delete(g.codes, code)
-			}
-		}
-		if len(g.codes) >= maxGrants {
-			clear(g.codes)
-		}
-	}
-	if len(g.tokens) >= maxGrants {
-		for text, t := range g.tokens {
-			if !t.refresh && !t.expires.After(g.now()) {
-				delete(g.tokens, text)
-			}
-		}
-		if len(g.tokens) >= maxGrants {
-			clear(g.tokens)
-			clear(g.consented)
-		}
-	}
 }

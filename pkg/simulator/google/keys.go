@@ -1,14 +1,11 @@
 package google
 
 import (
-	"crypto"
-	"crypto/hmac"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
-	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -16,6 +13,8 @@ import (
 	"math/big"
 	"net/http"
 	"sync"
+
+	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/kit"
 )
@@ -34,54 +33,29 @@ type key struct {
 
 const keyBits = 2048
 
-func newKey() (key, error) {
-	private, err := rsa.GenerateKey(rand.Reader, keyBits)
-	if err != nil {
-		return key{}, fmt.Errorf("make a key: %w", err)
-	}
-	sum := sha256.Sum256(private.N.Bytes())
-	return key{id: fmt.Sprintf("%x", sum[:20]), private: private}, nil
-}
-
-// both returns the two keys, the signing one first.
-func (k *keySet) both() ([2]key, error) {
+// both returns the two keys, the signing one first. With rotate it makes a new key for
+// signing: the previous one still verifies, the one before is removed.
+func (k *keySet) both(rotate bool) ([]key, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.fill()
-}
-
-// rotate makes a new key for signing. The previous one still verifies, the one
-// before is removed.
-func (k *keySet) rotate() ([2]key, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if _, err := k.fill(); err != nil {
-		return [2]key{}, err
-	}
-	fresh, err := newKey()
-	if err != nil {
-		return [2]key{}, err
-	}
-	k.keys = []key{fresh, k.keys[0]}
-	return k.fill()
-}
-
-func (k *keySet) fill() ([2]key, error) {
-	for len(k.keys) < 2 {
-		fresh, err := newKey()
+	for len(k.keys) < 2 || rotate {
+		private, err := rsa.GenerateKey(rand.Reader, keyBits)
 		if err != nil {
-			return [2]key{}, err
+			return nil, fmt.Errorf("generate key: %w", err)
 		}
-		k.keys = append(k.keys, fresh)
+		rotate = rotate && len(k.keys) < 2
+		sum := sha256.Sum256(private.N.Bytes())
+		keys := append([]key{{id: fmt.Sprintf("%x", sum[:20]), private: private}}, k.keys...)
+		k.keys = keys[:min(2, len(keys))]
 	}
-	return [2]key(k.keys), nil
+	return k.keys, nil
 }
 
 // Rotate makes a new key for signing. Tokens of the previous key still verify, those
 // of the key before no longer do. The cost is generating an RSA key of 2048 bits.
 // It fails only if the system has no source of randomness.
 func (g *Provider) Rotate() error {
-	_, err := g.keys.rotate()
+	_, err := g.keys.both(true)
 	return err
 }
 
@@ -91,51 +65,33 @@ func (g *Provider) Rotate() error {
 // attack on clients that accept any alg. An unknown kid is signed with the newest
 // key. Sign fails if the alg is another one or if a claim cannot be encoded.
 func (g *Provider) Sign(claims, header map[string]any) (string, error) {
-	keys, err := g.keys.both()
+	keys, err := g.keys.both(false)
 	if err != nil {
 		return "", err
 	}
-	full := map[string]any{"alg": "RS256", "kid": keys[0].id, "typ": "JWT"}
-	maps.Copy(full, header)
-	maps.DeleteFunc(full, func(_ string, value any) bool { return value == nil })
-	head, err := json.Marshal(full)
-	if err != nil {
-		return "", fmt.Errorf("encode the header: %w", err)
+	token := jwt.NewWithClaims(jwt.SigningMethodRS256, jwt.MapClaims(claims))
+	token.Header["kid"] = keys[0].id
+	maps.Copy(token.Header, header)
+	maps.DeleteFunc(token.Header, func(_ string, value any) bool { return value == nil })
+	private := keys[0].private
+	if token.Header["kid"] == keys[1].id {
+		private = keys[1].private
 	}
-	body, err := json.Marshal(claims)
-	if err != nil {
-		return "", fmt.Errorf("encode the claims: %w", err)
-	}
-	signed := base64.RawURLEncoding.EncodeToString(head) + "." + base64.RawURLEncoding.EncodeToString(body)
-	key := keys[0]
-	if full["kid"] == keys[1].id {
-		key = keys[1]
-	}
-	signature, err := key.sign(fmt.Sprint(full["alg"]), signed)
-	if err != nil {
-		return "", err
-	}
-	return signed + "." + base64.RawURLEncoding.EncodeToString(signature), nil
-}
-
-// sign returns the signature of a text with one of the algorithms of Sign.
-func (k key) sign(algorithm, text string) ([]byte, error) {
-	switch algorithm {
+	switch token.Header["alg"] {
 	case "RS256":
-		sum := sha256.Sum256([]byte(text))
-		return rsa.SignPKCS1v15(nil, k.private, crypto.SHA256, sum[:])
+		return token.SignedString(private)
 	case "HS256":
-		der, err := x509.MarshalPKIXPublicKey(&k.private.PublicKey)
+		der, err := x509.MarshalPKIXPublicKey(&private.PublicKey)
 		if err != nil {
-			return nil, fmt.Errorf("encode the public key: %w", err)
+			return "", fmt.Errorf("encode public key: %w", err)
 		}
-		mac := hmac.New(sha256.New, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
-		_, _ = mac.Write([]byte(text)) // It never fails.
-		return mac.Sum(nil), nil
+		token.Method = jwt.SigningMethodHS256
+		return token.SignedString(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
 	case "none":
-		return nil, nil
+		token.Method = jwt.SigningMethodNone
+		return token.SignedString(jwt.UnsafeAllowNoneSignatureType)
 	default:
-		return nil, errors.New("sign: the alg must be RS256, HS256 or none")
+		return "", errors.New("sign: the alg must be RS256, HS256 or none")
 	}
 }
 
@@ -144,24 +100,16 @@ func (g *Provider) certs(x *kit.Exchange) {
 	if !x.Arrive("", "", "") {
 		return
 	}
-	keys, err := g.keys.both()
+	keys, err := g.keys.both(false)
 	if err != nil {
 		x.Refuse(kit.Failure{Status: http.StatusInternalServerError, Message: "no keys"})
 		return
 	}
-	type jwk struct {
-		Use string `json:"use"`
-		Kty string `json:"kty"`
-		Alg string `json:"alg"`
-		Kid string `json:"kid"`
-		N   string `json:"n"`
-		E   string `json:"e"`
-	}
-	var set []jwk
+	var set []map[string]string
 	for _, key := range keys {
-		set = append(set, jwk{
-			Use: "sig", Kty: "RSA", Alg: "RS256", Kid: key.id, N: base64.RawURLEncoding.EncodeToString(key.private.N.Bytes()),
-			E: base64.RawURLEncoding.EncodeToString(big.NewInt(int64(key.private.E)).Bytes()),
+		set = append(set, map[string]string{
+			"use": "sig", "kty": "RSA", "alg": "RS256", "kid": key.id, "n": base64.RawURLEncoding.EncodeToString(key.private.N.Bytes()),
+			"e": base64.RawURLEncoding.EncodeToString(big.NewInt(int64(key.private.E)).Bytes()),
 		})
 	}
 	x.Header().Set("Cache-Control", "public, max-age=19000, must-revalidate, no-transform")

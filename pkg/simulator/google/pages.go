@@ -29,17 +29,14 @@ const consentPage = `<!DOCTYPE html>
 <body>
 <h1>Sign in with the simulated Google</h1>
 <p>This page stands in for Google. No password is asked for, and nothing leaves this machine.</p>
-{{with .Fault}}<p role="alert"><strong>{{.}}</strong></p>{{end}}
-<p><code>{{.Client}}</code> would like to know who you are:</p>
-<ul>
-{{range .Wishes}}<li>{{.}}</li>
-{{end}}</ul>
+{{with .Error}}<p role="alert"><strong>{{.}}</strong></p>{{end}}
+<p><code>{{.Client}}</code> requests access to your account: {{range .Scopes}}<code>{{.}}</code> {{end}}</p>
 <form method="post">
 <fieldset><legend>Choose an account</legend>
-{{range .Users}}<label><input type="radio" name="account" value="{{.Sub}}"{{if eq .Sub $.Chosen}} checked{{end}}> {{.Name}} &lt;{{.Email}}&gt;{{if not .Verified}} (address not verified){{end}}</label>
+{{range $n, $_ := .Users}}<label><input type="radio" name="account" value="{{.Sub}}"{{if eq $n 0}} checked{{end}}> {{.Name}} &lt;{{.Email}}&gt;{{if not .Verified}} (address not verified){{end}}</label>
 {{end}}</fieldset>
 <fieldset><legend>Or use another one</legend>
-<label>E-mail address <input type="email" name="email" autocomplete="off"></label>
+<label>Email address <input type="email" name="email" autocomplete="off"></label>
 <label>Name <input name="name" autocomplete="off"></label>
 <label><input type="radio" name="verified" value="yes" checked> Google has verified the address</label>
 <label><input type="radio" name="verified" value="no"> Google has not verified the address</label>
@@ -66,33 +63,13 @@ const blockedPage = `<!DOCTYPE html>
 
 // sendConsentPage sends the consent page, with an error of the last submission.
 func (g *Provider) sendConsentPage(x *kit.Exchange, a authorization, message string) {
-	users := g.offered(a.hint)
-	chosen := ""
-	if len(users) > 0 {
-		chosen = users[0].Sub
-	}
-	var wishes []string
-	if a.scopes.openid {
-		wishes = append(wishes, "the identity of your account")
-	}
-	if a.scopes.email {
-		wishes = append(wishes, "your e-mail address")
-	}
-	if a.scopes.profile {
-		wishes = append(wishes, "your name and picture")
-	}
 	status := http.StatusOK
 	if message != "" {
 		status = http.StatusBadRequest
 	}
 	sendPage(x, status, consentPage, map[string]any{
-		"Fault": message, "Client": a.client, "Wishes": wishes, "Users": users, "Chosen": chosen, "Redirect": a.redirect,
+		"Error": message, "Client": a.client, "Scopes": a.scopes, "Users": g.offered(a.hint), "Redirect": a.redirect,
 	})
-}
-
-// sendBlockedPage sends the page of a configuration error.
-func sendBlockedPage(x *kit.Exchange, b blocked) {
-	sendPage(x, b.status, blockedPage, map[string]any{"Status": b.status, "Code": b.code, "Message": b.message})
 }
 
 func sendPage(x *kit.Exchange, status int, page string, data map[string]any) {

@@ -1,46 +1,43 @@
 package google
 
 import (
-	"crypto"
-	"crypto/rsa"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/json"
+	"cmp"
 	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
 
+	"github.com/golang-jwt/jwt/v5"
+
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/kit"
 )
 
-// bearer returns the access token of the request. Its session is never nil.
-func (g *Provider) bearer(x *kit.Exchange) (token, bool) {
+// bearer returns the session of the access token of the request, which is empty
+// without a valid one.
+func (g *Provider) bearer(x *kit.Exchange) (*session, bool) {
 	text, _ := x.BearerKey()
-	if found, ok := g.grants.token(text); ok {
-		return found, true
-	}
-	return token{session: &session{}}, false
+	session, _, ok := g.grants.find(accessPrefix, text)
+	return session, ok
 }
 
 // userinfo serves both routes with the claims of OpenID Connect.
 func (g *Provider) userinfo(x *kit.Exchange) {
-	token, ok := g.bearer(x)
-	if !x.Arrive(token.session.client, token.session.user.Email, "") {
+	session, ok := g.bearer(x)
+	if !x.Arrive(session.client, session.user.Email, "") {
 		return
 	}
 	if !ok {
 		x.Header().Set("WWW-Authenticate", `Bearer realm="https://accounts.google.com/", error="invalid_token"`)
-		x.Refuse(kit.Failure{Status: http.StatusUnauthorized, Code: "invalid_request", Message: "Invalid Credentials"})
+		x.Refuse(*unauthorized("invalid_request", "Invalid Credentials"))
 		return
 	}
-	x.SendJSON(http.StatusOK, token.session.user.claims(issuer(x), token.session.scopes))
+	x.SendJSON(http.StatusOK, session.user.claims(issuer(x), session.scopes))
 }
 
 // userinfoV2 serves the older route, whose fields have other names.
 func (g *Provider) userinfoV2(x *kit.Exchange) {
-	token, ok := g.bearer(x)
-	if !x.Arrive(token.session.client, token.session.user.Email, "") {
+	session, ok := g.bearer(x)
+	if !x.Arrive(session.client, session.user.Email, "") {
 		return
 	}
 	if !ok {
@@ -49,12 +46,12 @@ func (g *Provider) userinfoV2(x *kit.Exchange) {
 			message = "Request had invalid authentication credentials. "
 		}
 		x.Refuse(kit.Failure{
-			Status: http.StatusUnauthorized, Type: "UNAUTHENTICATED",
+			Status:  http.StatusUnauthorized,
 			Message: message + "Expected OAuth 2 access token, login cookie or other valid authentication credential. See https://developers.google.com/identity/sign-in/web/devconsole-project.",
 		})
 		return
 	}
-	fields := token.session.user.claims(issuer(x), token.session.scopes)
+	fields := session.user.claims(issuer(x), session.scopes)
 	for word, older := range map[string]string{"sub": "id", "email_verified": "verified_email"} {
 		if value, there := fields[word]; there {
 			fields[older] = value
@@ -70,15 +67,12 @@ func (g *Provider) revoke(x *kit.Exchange) {
 	if !x.Arrive("", "", "") {
 		return
 	}
-	text := form.Get("token")
-	if text == "" {
-		text = x.Query.Get("token")
-	}
+	token := cmp.Or(form.Get("token"), x.Query.Get("token"))
 	switch {
-	case text == "":
-		refuseOAuth(x, http.StatusBadRequest, "invalid_request", "Missing required parameter: token")
-	case !g.grants.revoke(text):
-		refuseOAuth(x, http.StatusBadRequest, "invalid_token", "Token expired or revoked")
+	case token == "":
+		x.Refuse(*badRequest("invalid_request", "Missing required parameter: token"))
+	case !g.grants.revoke(token):
+		x.Refuse(*badRequest("invalid_token", "Token expired or revoked"))
 	default:
 		x.SendJSON(http.StatusOK, map[string]any{})
 	}
@@ -96,77 +90,55 @@ func (g *Provider) tokenInfo(x *kit.Exchange) {
 	case x.Query.Has("id_token"):
 		fields, ok = g.readIDToken(x, x.Query.Get("id_token"))
 	case x.Query.Has("access_token"):
-		fields, ok = g.readAccessToken(x, x.Query.Get("access_token"))
+		fields, ok = g.readAccessToken(x.Query.Get("access_token"))
 	default:
-		refuseOAuth(x, http.StatusBadRequest, "invalid_request", "either access_token, id_token, or token_handle required")
+		x.Refuse(*badRequest("invalid_request", "either access_token, id_token, or token_handle required"))
 		return
 	}
 	if !ok {
-		refuseOAuth(x, http.StatusBadRequest, "invalid_token", "Invalid Value")
+		x.Refuse(*badRequest("invalid_token", "Invalid Value"))
 		return
 	}
 	x.SendJSON(http.StatusOK, fields)
 }
 
-func (g *Provider) readAccessToken(x *kit.Exchange, access string) (map[string]string, bool) {
-	token, ok := g.grants.token(access)
-	if !ok {
-		return nil, false
-	}
-	s := token.session
+func (g *Provider) readAccessToken(access string) (map[string]string, bool) {
+	s, expires, ok := g.grants.find(accessPrefix, access)
 	kind := "online"
 	if s.offline {
 		kind = "offline"
 	}
 	fields := map[string]string{
 		"azp": s.client, "aud": s.client, "sub": s.user.Sub, "scope": s.scopes.list(false), "access_type": kind,
-		"exp": strconv.FormatInt(token.expires.Unix(), 10), "expires_in": strconv.Itoa(int(token.expires.Sub(x.Server.Config.Now()).Seconds())),
+		"exp": strconv.FormatInt(expires.Unix(), 10), "expires_in": strconv.Itoa(int(expires.Sub(g.now()).Seconds())),
 	}
-	if s.scopes.email {
+	if s.scopes.has("email") {
 		fields["email"], fields["email_verified"] = s.user.Email, strconv.FormatBool(s.user.Verified)
 	}
-	return fields, true
+	return fields, ok
 }
 
 // readIDToken verifies an id_token and returns its claims and header as strings.
-func (g *Provider) readIDToken(x *kit.Exchange, token string) (map[string]string, bool) {
-	parts := strings.Split(token, ".")
-	if len(parts) != 3 {
-		return nil, false
-	}
-	var header struct{ Alg, Kid, Typ string }
-	var claims map[string]any
-	if !decodePart(parts[0], &header) || !decodePart(parts[1], &claims) || header.Alg != "RS256" {
-		return nil, false
-	}
-	signature, err := base64.RawURLEncoding.DecodeString(parts[2])
-	keys, noKeys := g.keys.both()
-	if err != nil || noKeys != nil {
-		return nil, false
-	}
-	sum, good := sha256.Sum256([]byte(parts[0]+"."+parts[1])), false
-	for _, key := range keys {
-		good = good || (key.id == header.Kid && rsa.VerifyPKCS1v15(&key.private.PublicKey, crypto.SHA256, sum[:], signature) == nil)
-	}
-	expires, _ := claims["exp"].(float64)
+func (g *Provider) readIDToken(x *kit.Exchange, text string) (map[string]string, bool) {
+	claims := jwt.MapClaims{}
+	token, err := jwt.ParseWithClaims(text, claims, func(t *jwt.Token) (any, error) {
+		keys, err := g.keys.both(false)
+		for _, key := range keys {
+			if key.id == t.Header["kid"] {
+				return &key.private.PublicKey, nil
+			}
+		}
+		return nil, err
+	}, jwt.WithValidMethods([]string{"RS256"}), jwt.WithExpirationRequired(), jwt.WithTimeFunc(g.now), jwt.WithJSONNumber())
 	_, short, _ := strings.Cut(issuer(x), "://")
-	if !good || int64(expires) <= x.Server.Config.Now().Unix() || (claims["iss"] != issuer(x) && claims["iss"] != short) {
+	if err != nil || (claims["iss"] != issuer(x) && claims["iss"] != short) {
 		return nil, false
 	}
-	fields := map[string]string{"alg": header.Alg, "kid": header.Kid, "typ": header.Typ}
-	for name, value := range claims {
-		switch v := value.(type) {
-		case float64:
-			fields[name] = strconv.FormatInt(int64(v), 10)
-		default:
-			fields[name] = fmt.Sprint(v)
+	fields := map[string]string{}
+	for _, part := range []map[string]any{claims, token.Header} {
+		for name, value := range part {
+			fields[name] = fmt.Sprint(value)
 		}
 	}
 	return fields, true
-}
-
-// decodePart decodes one of the JSON parts of a token.
-func decodePart(part string, into any) bool {
-	data, err := base64.RawURLEncoding.DecodeString(part)
-	return err == nil && json.Unmarshal(data, into) == nil
 }

@@ -37,11 +37,6 @@ func redactForm(form url.Values) map[string]any {
 	return fields
 }
 
-// refuseOAuth refuses a request with an error of OAuth.
-func refuseOAuth(x *kit.Exchange, status int, code, description string) {
-	x.Refuse(kit.Failure{Status: status, Code: code, Message: description})
-}
-
 // tokenResponse is the body of the token route, with its keys in the order of the
 // wire.
 type tokenResponse struct {
@@ -63,71 +58,74 @@ func (g *Provider) exchangeToken(x *kit.Exchange) {
 	} else {
 		id, secret = form.Get("client_id"), form.Get("client_secret")
 	}
-	code, fresh := g.grants.code(form.Get("code"))
+	code, _, fresh := g.grants.find(codePrefix, form.Get("code"))
 	if !x.Arrive(id, code.user.Email, "") {
 		return
 	}
-	if name, found := repeated(form); found {
-		refuseOAuth(x, http.StatusBadRequest, "invalid_request", "OAuth 2 parameters can only have a single value: "+name)
-		return
+	refusal := repeated(form)
+	if refusal == nil {
+		refusal = g.authenticate(form.Get("grant_type"), id, secret)
 	}
-	grant := form.Get("grant_type")
+	var access, refresh string
+	granted := *code
 	switch {
-	case grant == "":
-		refuseOAuth(x, http.StatusBadRequest, "invalid_request", "Missing required parameter: grant_type")
-		return
-	case grant != "authorization_code" && grant != "refresh_token":
-		refuseOAuth(x, http.StatusBadRequest, "unsupported_grant_type", "Invalid grant_type: "+grant)
-		return
-	case !g.authenticate(x, id, secret):
-		return
-	case grant == "refresh_token":
-		g.renew(x, id, form.Get("refresh_token"))
-		return
-	case form.Get("code") == "":
-		refuseOAuth(x, http.StatusBadRequest, "invalid_request", "Missing required parameter: code")
-		return
-	case !strings.HasPrefix(form.Get("code"), "4/"):
-		refuseOAuth(x, http.StatusBadRequest, "invalid_grant", "Malformed auth code.")
-		return
-	case !fresh:
-		refuseOAuth(x, http.StatusBadRequest, "invalid_grant", "Bad Request")
-		return
-	case code.client != id:
-		refuseOAuth(x, http.StatusUnauthorized, "unauthorized_client", "Unauthorized")
-		return
-	case code.redirect != form.Get("redirect_uri"):
-		refuseOAuth(x, http.StatusBadRequest, "redirect_uri_mismatch", "Bad Request")
+	case refusal != nil:
+	case form.Get("grant_type") == "refresh_token":
+		access, granted, refusal = g.renew(id, form.Get("refresh_token"))
+	default:
+		if refusal = checkCode(form, code, fresh, id); refusal != nil {
+			break
+		}
+		var first bool
+		if access, refresh, first = g.grants.redeem(form.Get("code")); !first { // Another request was faster.
+			refusal = badRequest("invalid_grant", "Bad Request")
+		}
+	}
+	if refusal != nil {
+		x.Refuse(*refusal)
 		return
 	}
-	if message := code.verify(form.Get("code_verifier")); message != "" {
-		refuseOAuth(x, http.StatusBadRequest, "invalid_grant", message)
-		return
-	}
-	access, refresh, first := g.grants.redeem(form.Get("code"))
-	if !first { // Another request was faster.
-		refuseOAuth(x, http.StatusBadRequest, "invalid_grant", "Bad Request")
-		return
-	}
-	g.sendTokens(x, access, refresh, &code.session)
+	g.sendTokens(x, access, refresh, &granted)
 }
 
-// authenticate checks the secret of a client and refuses a wrong one.
-func (g *Provider) authenticate(x *kit.Exchange, id, secret string) bool {
+// authenticate checks the grant type and the secret of a client.
+func (g *Provider) authenticate(grant, id, secret string) *kit.Failure {
 	client, found := g.client(id)
 	switch {
+	case grant == "":
+		return badRequest("invalid_request", "Missing required parameter: grant_type")
+	case grant != "authorization_code" && grant != "refresh_token":
+		return badRequest("unsupported_grant_type", "Invalid grant_type: "+grant)
 	case id == "":
-		refuseOAuth(x, http.StatusBadRequest, "invalid_request", "Could not determine client ID from request.")
+		return badRequest("invalid_request", "Could not determine client ID from request.")
 	case !found:
-		refuseOAuth(x, http.StatusUnauthorized, "invalid_client", "The OAuth client was not found.")
+		return unauthorized("invalid_client", "The OAuth client was not found.")
 	case secret == "":
-		refuseOAuth(x, http.StatusBadRequest, "invalid_request", "client_secret is missing.")
+		return badRequest("invalid_request", "client_secret is missing.")
 	case secret != client.Secret:
-		refuseOAuth(x, http.StatusUnauthorized, "invalid_client", "Unauthorized")
-	default:
-		return true
+		return unauthorized("invalid_client", "Unauthorized")
 	}
-	return false
+	return nil
+}
+
+// checkCode checks that a client may redeem a code.
+func checkCode(form url.Values, code *session, fresh bool, client string) *kit.Failure {
+	switch text := form.Get("code"); {
+	case text == "":
+		return badRequest("invalid_request", "Missing required parameter: code")
+	case !strings.HasPrefix(text, "4/"):
+		return badRequest("invalid_grant", "Malformed auth code.")
+	case !fresh:
+		return badRequest("invalid_grant", "Bad Request")
+	case code.client != client:
+		return unauthorized("unauthorized_client", "Unauthorized")
+	case code.redirect != form.Get("redirect_uri"):
+		return badRequest("redirect_uri_mismatch", "Bad Request")
+	}
+	if message := code.verify(form.Get("code_verifier")); message != "" {
+		return badRequest("invalid_grant", message)
+	}
+	return nil
 }
 
 // verify checks a verifier against the challenge and returns an error message, or the
@@ -152,19 +150,18 @@ func (a authorization) verify(verifier string) string {
 	}
 }
 
-// renew responds to a refresh token.
-func (g *Provider) renew(x *kit.Exchange, client, refresh string) {
-	access, session, ok := g.grants.renew(refresh, client)
-	switch {
-	case refresh == "":
-		refuseOAuth(x, http.StatusBadRequest, "invalid_request", "Missing required parameter: refresh_token")
-	case !ok:
-		refuseOAuth(x, http.StatusBadRequest, "invalid_grant", "Bad Request")
-	default:
-		again := *session
-		again.nonce = "" // It belonged to the first sign-in.
-		g.sendTokens(x, access, "", &again)
+// renew returns another access token for a refresh token, and its session.
+func (g *Provider) renew(client, refresh string) (string, session, *kit.Failure) {
+	if refresh == "" {
+		return "", session{}, badRequest("invalid_request", "Missing required parameter: refresh_token")
 	}
+	access, found, ok := g.grants.renew(refresh, client)
+	if !ok {
+		return "", session{}, badRequest("invalid_grant", "Bad Request")
+	}
+	again := *found
+	again.nonce = "" // It belonged to the first sign-in.
+	return access, again, nil
 }
 
 // sendTokens sends the tokens; the rule that applies may change the id_token.
@@ -172,7 +169,7 @@ func (g *Provider) sendTokens(x *kit.Exchange, access, refresh string, session *
 	response := tokenResponse{
 		AccessToken: access, ExpiresIn: int(tokenLifetime.Seconds()) - 1, RefreshToken: refresh, Scope: session.scopes.list(false), TokenType: "Bearer",
 	}
-	if session.scopes.openid {
+	if session.scopes.has("openid") {
 		token, err := g.idToken(x, session, access)
 		if err != nil {
 			x.Refuse(kit.Failure{Status: http.StatusInternalServerError, Message: "no keys"})

@@ -44,8 +44,6 @@ const (
 	KindToken     = kit.KindToken
 	KindCerts     = kit.KindCerts
 	KindUserinfo  = kit.KindUserinfo
-	KindTokenInfo = kit.KindTokenInfo
-	KindRevoke    = kit.KindRevoke
 )
 
 // The dialects.

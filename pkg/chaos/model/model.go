@@ -149,14 +149,6 @@ func (m *Model) Deleted(id string) {
 	}
 }
 
-// Ended reports whether any client has seen the end of a job.
-func (m *Model) Ended(id string) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	j := m.jobs[id]
-	return j != nil && j.End != nil
-}
-
 // Jobs returns all accepted jobs, sorted by name.
 func (m *Model) Jobs() []Job {
 	m.mu.Lock()

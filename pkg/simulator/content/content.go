@@ -45,11 +45,12 @@ func (g *Generator) Image(ctx context.Context, d Drawing) (Media, error) {
 	case <-ctx.Done():
 		return Media{}, fmt.Errorf("wait to draw: %w", context.Cause(ctx))
 	}
-	data, format, err := d.Encode()
+	data, subtype, err := d.Encode()
 	if err != nil {
 		return Media{}, err
 	}
-	return Media{ContentType: format.ContentType, Filename: slug(strings.ToValidUTF8(d.Prompt, "\uFFFD")) + "." + format.Extension, Bytes: data}, nil
+	extension := map[string]string{"jpeg": "jpg", "png": "png", "svg+xml": "svg"}[subtype]
+	return Media{ContentType: "image/" + subtype, Filename: slug(strings.ToValidUTF8(d.Prompt, "\uFFFD")) + "." + extension, Bytes: data}, nil
 }
 
 // Speech speaks a text with a voice. The format is mp3, wav, pcm, flac, aac or

@@ -3,7 +3,6 @@
 package deepseek
 
 import (
-	"crypto/sha256"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -16,11 +15,14 @@ import (
 // Prefix is the path below which the host is served.
 const Prefix = "/deepseek"
 
-type host struct{ prefixes *prefixes }
+type host struct {
+	mu      sync.Mutex
+	systems map[string]bool // system messages seen before
+}
 
 // New returns the host.
 func New() *kit.Host {
-	h := &host{prefixes: newPrefixes()}
+	h := &host{systems: map[string]bool{}}
 	var routes []kit.Route
 	for _, base := range []string{"", "/v1"} {
 		routes = append(routes,
@@ -77,7 +79,7 @@ func (h *host) complete(x *kit.Exchange) {
 		x.Refuse(kit.Failure{Status: http.StatusBadRequest, Message: message})
 		return
 	}
-	chat.Upstream{CachedTokens: h.prefixes.cachedTokens}.Respond(x, request, model)
+	chat.Upstream{CachedTokens: h.cachedTokens}.Respond(x, request, model)
 }
 
 // listModels serves GET /models, which shows no aliases.
@@ -106,31 +108,22 @@ func balance(x *kit.Exchange) {
 	})
 }
 
-// prefixes remembers system messages: a message seen before is cached, in blocks of
-// 64 tokens.
-type prefixes struct {
-	mu   sync.Mutex
-	seen map[[sha256.Size]byte]bool
-}
-
 const (
-	prefixBlock = 64
+	prefixBlock = 64 // tokens
 	maxPrefixes = 1000
 )
 
-func newPrefixes() *prefixes { return &prefixes{seen: map[[sha256.Size]byte]bool{}} }
-
-// cachedTokens returns the cached tokens of a system message and remembers it.
-func (p *prefixes) cachedTokens(system string) int {
-	sum := sha256.Sum256([]byte(system))
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.seen[sum] {
+// cachedTokens returns the cached tokens of a system message, in blocks of 64, and
+// remembers the message: it is cached from now on.
+func (h *host) cachedTokens(system string) int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.systems[system] {
 		return chat.CountTokens(system) / prefixBlock * prefixBlock
 	}
-	if len(p.seen) >= maxPrefixes {
-		clear(p.seen)
+	if len(h.systems) >= maxPrefixes {
+		clear(h.systems)
 	}
-	p.seen[sum] = true
+	h.systems[system] = true
 	return 0
 }

@@ -1,8 +1,8 @@
 package kit
 
 import (
-	"container/list"
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/content"
@@ -40,28 +40,23 @@ type flight struct {
 	err  error
 }
 
-// cache keeps the most recently used artifacts, up to a number of bytes, and lets
-// identical requests share one generation. A generation continues when its
-// client has gone away, so that a retry finds it finished.
+// cache keeps the latest artifacts, up to a number of bytes, and lets identical
+// requests share one generation. A generation continues when its client has gone
+// away, so that a retry finds it finished.
 type cache struct {
 	ctx   context.Context
 	limit int64
 
 	mu      sync.Mutex
 	used    int64
-	order   *list.List // of *entry, the most recently used first
-	entries map[string]*list.Element
+	order   []string // the keys of entries, oldest first
+	entries map[string]*Artifact
 	flights map[string]*flight
 	running sync.WaitGroup
 }
 
-type entry struct {
-	key string
-	art *Artifact
-}
-
 func newCache(ctx context.Context, limit int64) *cache {
-	return &cache{ctx: ctx, limit: limit, order: list.New(), entries: map[string]*list.Element{}, flights: map[string]*flight{}}
+	return &cache{ctx: ctx, limit: limit, entries: map[string]*Artifact{}, flights: map[string]*flight{}}
 }
 
 // fetch returns the artifact of a key from the cache, from a running generation
@@ -74,9 +69,7 @@ func (c *cache) fetch(ctx context.Context, key string, fresh bool, generate func
 		c.mu.Unlock()
 		return nil, OriginGenerated, err
 	}
-	if element, ok := c.entries[key]; ok && key != "" && !fresh {
-		c.order.MoveToFront(element)
-		art := element.Value.(*entry).art
+	if art, ok := c.entries[key]; ok && !fresh {
 		c.mu.Unlock()
 		return art, OriginExact, nil
 	}
@@ -115,27 +108,25 @@ func (c *cache) run(key string, f *flight, generate func(context.Context) (*Arti
 	close(f.done)
 }
 
-// keep caches an artifact and drops the least recently used ones beyond the
-// limit. An artifact larger than the limit is not cached.
+// keep caches an artifact and drops the oldest ones beyond the limit. An artifact
+// larger than the limit is not cached.
 func (c *cache) keep(key string, art *Artifact) {
-	if old, ok := c.entries[key]; ok {
-		c.drop(old)
-	}
-	size := int64(len(art.Bytes))
-	if size > c.limit {
+	c.drop(key)
+	if int64(len(art.Bytes)) > c.limit {
 		return
 	}
-	c.entries[key] = c.order.PushFront(&entry{key: key, art: art})
-	c.used += size
-	for c.used > c.limit {
-		c.drop(c.order.Back())
+	c.order, c.entries[key] = append(c.order, key), art
+	for c.used += int64(len(art.Bytes)); c.used > c.limit; {
+		c.drop(c.order[0])
 	}
 }
 
-func (c *cache) drop(element *list.Element) {
-	e := c.order.Remove(element).(*entry)
-	delete(c.entries, e.key)
-	c.used -= int64(len(e.art.Bytes))
+func (c *cache) drop(key string) {
+	if art, ok := c.entries[key]; ok {
+		c.used -= int64(len(art.Bytes))
+		delete(c.entries, key)
+		c.order = slices.DeleteFunc(c.order, func(other string) bool { return other == key })
+	}
 }
 
 // wait returns when no generation is running any more, or when ctx ends.

@@ -23,7 +23,8 @@ func imageByURL(x *kit.Exchange) {
 	if !x.Arrive(x.Query.Get("model"), prompt, "") {
 		return
 	}
-	d, model, invalid := readImageQuery(x.Query, x.Request.Header)
+	invalid := fieldErrors{}
+	d, model := readImageQuery(x.Query, x.Request.Header, invalid)
 	if len(invalid) > 0 {
 		refuseFields(x, "query", invalid)
 		return
@@ -116,7 +117,9 @@ type imageUsage struct {
 
 // imageByBody serves POST /v1/images/generations.
 func imageByBody(x *kit.Exchange) {
-	request, invalid, badJSON := readImageBody(x.Body, x.Request.Header)
+	var request imageBody
+	invalid := fieldErrors{}
+	badJSON := decode(x.Body, &request, invalid)
 	if !x.Arrive(request.Model, request.Prompt, "") {
 		return
 	}
@@ -124,26 +127,17 @@ func imageByBody(x *kit.Exchange) {
 		x.Refuse(*badJSON)
 		return
 	}
+	query := request.query(x)
+	d, model := readImageQuery(query, x.Request.Header, invalid)
+	request.check(invalid)
 	if len(invalid) > 0 {
 		refuseFields(x, "body", invalid)
 		return
 	}
-	d, model := request.drawing()
+	d.Prompt = request.Prompt
 	if refusal := d.limit(model); refusal != nil {
 		x.Refuse(*refusal)
 		return
-	}
-	query := url.Values{"model": {request.Model}, "width": {strconv.Itoa(d.Width)}, "height": {strconv.Itoa(d.Height)}}
-	if request.Seed == nil || *request.Seed < 0 {
-		d.Seed = x.Server.RandomSeed()
-	}
-	query.Set("seed", strconv.FormatInt(d.Seed, 10))
-	if d.Transparent {
-		query.Set("transparent", "true")
-	}
-	d.Options.query(query)
-	if request.Model == "" {
-		query.Del("model")
 	}
 	path := "/image/" + url.PathEscape(d.Prompt)
 	art, origin := GenerateImage(x, ImageKey(path, query), false, d, model)

@@ -1,6 +1,7 @@
 package pollinations
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -36,30 +37,15 @@ func (o ImageOptions) variant() string {
 	return fmt.Sprintf("%q %q %q %q", o.Safe, o.References, o.Guidance, o.Reasoning)
 }
 
-// query adds the options to the query of an image.
-func (o ImageOptions) query(into url.Values) {
-	for name, value := range map[string]string{
-		"safe": strings.Join(o.Safe, ","), "image": strings.Join(o.References, "|"), "guidance_scale": o.Guidance, "reasoning": o.Reasoning,
-	} {
-		if value != "" {
-			into.Set(name, value)
-		}
-	}
-}
-
 // readImageOptions reads and checks the options. The header Pollinations-Safe
 // replaces a missing parameter safe.
-func readImageOptions(text func(name string) string, header http.Header, invalid fieldErrors) ImageOptions {
-	o := ImageOptions{References: SplitReferences(text("image")), Reasoning: text("reasoning")}
-	safe := text("safe")
-	if safe == "" {
-		safe = header.Get("Pollinations-Safe")
-	}
+func readImageOptions(query url.Values, header http.Header, invalid fieldErrors) ImageOptions {
+	o := ImageOptions{References: SplitReferences(query.Get("image")), Reasoning: query.Get("reasoning")}
 	var ok bool
-	if o.Safe, ok = readSafe(safe); !ok {
+	if o.Safe, ok = readSafe(cmp.Or(query.Get("safe"), header.Get("Pollinations-Safe"))); !ok {
 		invalid["safe"] = []string{"Invalid input"}
 	}
-	if scale := text("guidance_scale"); scale != "" {
+	if scale := query.Get("guidance_scale"); scale != "" {
 		if o.Guidance, ok = ReadNumber(scale); !ok {
 			invalid["guidance_scale"] = []string{"Invalid input: expected number, received NaN"}
 		}

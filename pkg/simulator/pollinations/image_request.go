@@ -1,6 +1,7 @@
 package pollinations
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -39,10 +40,9 @@ func (d Drawing) limit(model ImageModel) *kit.Failure {
 	return new(badRequest(fmt.Sprintf("Invalid image request: %dx%d is more than %d pixels.", d.Width, d.Height, pixels)))
 }
 
-// readImageQuery reads and checks the query of GET /image. Unknown parameters are
-// ignored, among them negative_prompt, nologo, private and enhance.
-func readImageQuery(query url.Values, header http.Header) (Drawing, ImageModel, fieldErrors) {
-	invalid := fieldErrors{}
+// readImageQuery reads the query of GET /image and adds its errors to invalid. Unknown
+// parameters are ignored, among them negative_prompt, nologo, private and enhance.
+func readImageQuery(query url.Values, header http.Header, invalid fieldErrors) (Drawing, ImageModel) {
 	name := defaultImageModel
 	if query.Has("model") {
 		name = query.Get("model")
@@ -75,22 +75,17 @@ func readImageQuery(query url.Values, header http.Header) (Drawing, ImageModel, 
 		Transparent: model.GPT && IsTrue(query.Get("transparent")),
 		Vector:      model.vector,
 	}}
-	d.fill(model)
-	if q := query.Get("quality"); q != "" && !slices.Contains([]string{"low", "medium", "high", "hd"}, q) {
-		invalid["quality"] = []string{`Invalid option: expected one of "low"|"medium"|"high"|"hd"`}
-	}
-	d.Options = readImageOptions(query.Get, header, invalid)
-	return d, model, invalid
-}
-
-// fill sets a missing width or height to the default of the model.
-func (d *Drawing) fill(model ImageModel) {
 	if d.Width == 0 {
 		d.Width = model.side
 	}
 	if d.Height == 0 {
 		d.Height = model.side
 	}
+	if q := query.Get("quality"); q != "" && !slices.Contains([]string{"low", "medium", "high", "hd"}, q) {
+		invalid["quality"] = []string{`Invalid option: expected one of "low"|"medium"|"high"|"hd"`}
+	}
+	d.Options = readImageOptions(query, header, invalid)
+	return d, model
 }
 
 // typeOf names the type of a text that is not an integer.
@@ -121,73 +116,60 @@ type imageBody struct {
 	Image          looseText `json:"image"`
 	Guidance       looseText `json:"guidance_scale"`
 	Reasoning      looseText `json:"reasoning"`
-
-	options ImageOptions
 }
 
-// readImageBody decodes and checks the body. It returns what it could read even if
-// the request is invalid.
-func readImageBody(body []byte, header http.Header) (request imageBody, invalid fieldErrors, badJSON *kit.Failure) {
-	invalid = fieldErrors{}
-	if badJSON = decode(body, &request, invalid); badJSON != nil {
-		return request, nil, badJSON
-	}
-	if n := utf8.RuneCountInString(request.Prompt); n < 1 || n > maxPromptRunes {
+// check adds the errors of the fields that GET /image does not have, or checks
+// differently.
+func (b imageBody) check(invalid fieldErrors) {
+	if n := utf8.RuneCountInString(b.Prompt); n < 1 || n > maxPromptRunes {
 		invalid["prompt"] = []string{fmt.Sprintf("Invalid length: expected 1 to %d characters", maxPromptRunes)}
 	}
-	if _, known := FindImageModel(request.Model); request.Model != "" && !known {
-		invalid["model"] = []string{fmt.Sprintf("Invalid model: %q", request.Model)}
-	}
-	if request.N != nil && *request.N != 1 {
+	if b.N != nil && *b.N != 1 {
 		invalid["n"] = []string{"Invalid input: expected 1"}
 	}
-	if _, _, ok := splitSize(request.Size); request.Size != "" && !ok {
+	if _, _, ok := splitSize(b.Size); b.Size != "" && !ok {
 		invalid["size"] = []string{"Invalid input: expected WIDTHxHEIGHT"}
 	}
-	if request.Quality != "" && !slices.Contains([]string{"standard", "hd", "low", "medium", "high"}, request.Quality) {
+	if !slices.Contains([]string{"", "standard", "hd", "low", "medium", "high"}, b.Quality) {
 		invalid["quality"] = []string{`Invalid option: expected one of "standard"|"hd"|"low"|"medium"|"high"`}
 	}
-	if request.ResponseFormat != "" && request.ResponseFormat != "url" && request.ResponseFormat != "b64_json" {
+	if !slices.Contains([]string{"", "url", "b64_json"}, b.ResponseFormat) {
 		invalid["response_format"] = []string{`Invalid option: expected one of "url"|"b64_json"`}
 	}
-	if request.Seed != nil && (*request.Seed < -1 || *request.Seed > MaxSeed) {
-		invalid["seed"] = []string{fmt.Sprintf("Invalid input: expected -1 to %d", MaxSeed)}
-	}
-	texts := map[string]string{
-		"safe": request.Safe.text, "image": request.Image.text, "guidance_scale": request.Guidance.text, "reasoning": request.Reasoning.text,
-	}
-	request.options = readImageOptions(func(name string) string { return texts[name] }, header, invalid)
-	return request, invalid, nil
 }
 
-// drawing returns the image that a valid body describes.
-func (b imageBody) drawing() (Drawing, ImageModel) {
-	name := b.Model
-	if name == "" {
-		name = defaultImageModel
+// query returns the query of GET /image for the same image. Without a seed, or with
+// -1, it has a random one.
+func (b imageBody) query(x *kit.Exchange) url.Values {
+	query := url.Values{}
+	width, height, _ := splitSize(b.Size)
+	seed := x.Server.RandomSeed()
+	if b.Seed != nil && *b.Seed != -1 {
+		seed = *b.Seed
 	}
-	model, _ := FindImageModel(name)
-	d := Drawing{
-		Drawing: content.Drawing{Prompt: b.Prompt, Model: model.Name, Transparent: b.Transparent && model.GPT, Vector: model.vector},
-		Options: b.options,
+	for name, value := range map[string]string{
+		"model": b.Model, "width": width, "height": height, "seed": strconv.FormatInt(seed, 10),
+		"safe": cmp.Or(b.Safe.text, x.Request.Header.Get("Pollinations-Safe")), "image": b.Image.text,
+		"guidance_scale": b.Guidance.text, "reasoning": b.Reasoning.text,
+	} {
+		if value != "" {
+			query.Set(name, value)
+		}
 	}
-	d.Width, d.Height, _ = splitSize(b.Size)
-	d.fill(model)
-	if b.Seed != nil {
-		d.Seed = *b.Seed
+	if b.Transparent {
+		query.Set("transparent", "true")
 	}
-	return d, model
+	return query
 }
 
 // splitSize reads "WIDTHxHEIGHT".
-func splitSize(size string) (width, height int, ok bool) {
-	w, h, found := strings.Cut(size, "x")
-	width, errW := strconv.Atoi(w)
-	height, errH := strconv.Atoi(h)
-	if !found || errW != nil || errH != nil || width < 1 || height < 1 || width > 1<<31 || height > 1<<31 {
-		return 0, 0, false
+func splitSize(size string) (width, height string, ok bool) {
+	width, height, ok = strings.Cut(size, "x")
+	for _, side := range []string{width, height} {
+		n, err := strconv.ParseInt(side, 10, 32)
+		ok = ok && err == nil && n > 0
 	}
-	return width, height, true
+	return width, height, ok
 }
 
 // decode decodes a body: unknown fields are ignored, a wrong type is an error of its

@@ -26,15 +26,12 @@ type Drawing struct {
 	Variant       string // what else distinguishes the image, such as options of the request
 }
 
-// Format is an encoding of an image.
-type Format struct{ ContentType, Extension string }
-
-// Encode returns the encoded image. The cost grows with the number of pixels:
+// Encode returns the encoded image and its subtype of "image/". The cost grows with the number of pixels:
 // about 20 ms for a megapixel. It fails only if the image cannot be encoded.
-func (d Drawing) Encode() (data []byte, format Format, err error) {
+func (d Drawing) Encode() (data []byte, subtype string, err error) {
 	d.Prompt = strings.ToValidUTF8(d.Prompt, "\uFFFD")
 	if d.Vector {
-		return d.svg(), Format{"image/svg+xml", "svg"}, nil
+		return d.svg(), "svg+xml", nil
 	}
 	canvas := image.NewRGBA(image.Rect(0, 0, d.Width, d.Height))
 	d.paint(canvas)
@@ -43,15 +40,15 @@ func (d Drawing) Encode() (data []byte, format Format, err error) {
 	if d.Transparent {
 		encoder := png.Encoder{CompressionLevel: png.BestSpeed}
 		if err := encoder.Encode(&out, canvas); err != nil {
-			return nil, Format{}, fmt.Errorf("encode png: %w", err)
+			return nil, "", fmt.Errorf("encode png: %w", err)
 		}
-		return out.Bytes(), Format{"image/png", "png"}, nil
+		return out.Bytes(), "png", nil
 	}
 	out.Grow(d.Width*d.Height/8 + 4096)
 	if err := jpeg.Encode(&out, canvas, &jpeg.Options{Quality: 85}); err != nil {
-		return nil, Format{}, fmt.Errorf("encode jpeg: %w", err)
+		return nil, "", fmt.Errorf("encode jpeg: %w", err)
 	}
-	return out.Bytes(), Format{"image/jpeg", "jpg"}, nil
+	return out.Bytes(), "jpeg", nil
 }
 
 // random returns a random source that is the same for equal drawings.

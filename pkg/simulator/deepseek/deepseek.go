@@ -35,6 +35,9 @@ func New() *kit.Host {
 		Dialect: kit.DialectDeepSeek, Prefix: Prefix, BasePath: Prefix, Routes: routes,
 		Authorize: authorize, Refuse: refuse, Failures: failures(),
 		Adapt: func(f kit.Failure) kit.Failure {
+			if f.Status == http.StatusTooManyRequests {
+				f.Type = "rate_limit_error"
+			}
 			return kit.Failure{Status: f.Status, Message: f.Message, Type: f.Type, Header: f.Header}
 		},
 	}

@@ -64,23 +64,10 @@ func failures() map[string]kit.Failure {
 		"moderated":        {Status: http.StatusBadRequest, Message: "Content Exists Risk"},
 		"rate_limited":     {Status: http.StatusTooManyRequests, Message: "Rate limit reached. Please pace your requests.", Type: "rate_limit_error"},
 		"concurrency":      {Status: http.StatusTooManyRequests, Message: "Too many concurrent requests on this account.", Type: "rate_limit_error"},
-		"limit_rpm":        throttled("RPM"),
-		"limit_rph":        throttled("RPH"),
-		"limit_rpd":        throttled("RPD"),
-		"limit_tpd":        throttled("TPD"),
-		"limit_ipm":        throttled("IPM"),
-		"limit_ipd":        throttled("IPD"),
 		"server_error":     {Status: http.StatusInternalServerError, Message: "Internal server error", Type: "server_error", Reason: "internal_error"},
 		"unavailable":      {Status: http.StatusServiceUnavailable, Message: "Service is too busy. Please try again later.", Type: "service_unavailable_error"},
 		"model_overloaded": {Status: http.StatusServiceUnavailable, Message: "The model is overloaded. Please try again later.", Type: "service_unavailable_error"},
-		"retired_model": {
-			Status: http.StatusBadRequest, Message: "The supported API model names are deepseek-v4-pro or deepseek-v4-flash, but you passed deepseek-chat.",
-		},
-		"unknown_model": {Status: http.StatusBadRequest, Message: "Model Not Exist"},
+		"retired_model":    {Status: http.StatusBadRequest, Message: "The supported API model names are deepseek-v4-pro or deepseek-v4-flash, but you passed deepseek-chat."},
+		"unknown_model":    {Status: http.StatusBadRequest, Message: "Model Not Exist"},
 	}
-}
-
-// throttled returns the refusal for one of the limits of SiliconFlow.
-func throttled(limit string) kit.Failure {
-	return kit.Failure{Status: http.StatusTooManyRequests, Message: "Rate limit reached: " + limit + ".", Type: "rate_limit_error"}
 }

@@ -29,10 +29,10 @@ func (h *host) authorize(x *kit.Exchange) bool {
 		x.Refuse(failures()["x402"])
 		return false
 	case key == "":
-		x.Refuse(kit.Failure{Status: http.StatusUnauthorized, Code: "UNAUTHORIZED", Message: messageNoKey})
+		x.Refuse(fail(http.StatusUnauthorized, "UNAUTHORIZED", messageNoKey))
 		return false
 	case !x.Accepts(key):
-		x.Refuse(kit.Failure{Status: http.StatusUnauthorized, Code: "UNAUTHORIZED", Message: messageBadKey})
+		x.Refuse(failures()["unauthorized"])
 		return false
 	case !strings.HasPrefix(key, "pk_"):
 		return true
@@ -49,9 +49,9 @@ func (h *host) authorize(x *kit.Exchange) bool {
 func keyLimited(wait time.Duration, seconds float64) kit.Failure {
 	return kit.Failure{
 		Status: http.StatusTooManyRequests, Message: "Rate limit exceeded.", Header: map[string]string{"Retry-After": kit.WholeSeconds(wait)},
-		Body: keyLimitBody{
-			Error: "Rate limit exceeded", RetryAfterSeconds: seconds,
-			Message: fmt.Sprintf("Rate limit exceeded. Retry after %gs. Use secret keys (sk_*) for unlimited requests.", seconds),
+		Body: map[string]any{
+			"error": "Rate limit exceeded", "retryAfterSeconds": seconds,
+			"message": fmt.Sprintf("Rate limit exceeded. Retry after %gs. Use secret keys (sk_*) for unlimited requests.", seconds),
 		},
 	}
 }

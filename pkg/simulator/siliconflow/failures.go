@@ -3,6 +3,7 @@ package siliconflow
 import (
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/kit"
 )
@@ -61,7 +62,7 @@ func authorize(x *kit.Exchange) bool {
 
 // failures returns the scripted failures that SiliconFlow words differently.
 func failures() map[string]kit.Failure {
-	return map[string]kit.Failure{
+	table := map[string]kit.Failure{
 		"bad_request":      badParameter("Value error, messages: field required"),
 		"unprocessable":    badParameter("Value error, a parameter is out of range"),
 		"unauthorized":     {Status: http.StatusUnauthorized, Body: "Api key is invalid"},
@@ -71,18 +72,16 @@ func failures() map[string]kit.Failure {
 		"server_error":     {Status: http.StatusInternalServerError, Message: "Internal server error"},
 		"rate_limited":     limited("TPM"),
 		"concurrency":      limited("RPM"),
-		"limit_rpm":        limited("RPM"),
-		"limit_rph":        limited("RPH"),
-		"limit_rpd":        limited("RPD"),
-		"limit_tpd":        limited("TPD"),
-		"limit_ipm":        limited("IPM"),
-		"limit_ipd":        limited("IPD"),
 		"unavailable":      {Status: http.StatusServiceUnavailable, Number: codeBusy, Message: "System is too busy now. Please try again later."},
 		"model_overloaded": {Status: http.StatusServiceUnavailable, Number: codeOverloaded, Message: "Model service overloaded. Please try again later."},
 		"unknown_model":    noSuchModel(),
 		"retired_model":    noSuchModel(),
 		"prompt_too_long":  tooManyTokens(68957),
 	}
+	for _, limit := range []string{"RPM", "RPH", "RPD", "TPD", "IPM", "IPD"} {
+		table["limit_"+strings.ToLower(limit)] = limited(limit)
+	}
+	return table
 }
 
 func tooManyTokens(tokens int) kit.Failure {

@@ -73,9 +73,9 @@ func TestCallsAreBounded(t *testing.T) {
 	simulatortest.WaitCalls(t, s, simulator.KindImage, 10_050)
 }
 
-// TestNothingPrivateIsLogged sends successful and failing requests with a logger of
+// TestLogsHaveNoPromptsOrKeys sends successful and failing requests with a logger of
 // every level.
-func TestNothingPrivateIsLogged(t *testing.T) {
+func TestLogsHaveNoPromptsOrKeys(t *testing.T) {
 	t.Parallel()
 	var logged bytes.Buffer
 	s := simulator.New(simulator.Config{Logger: slog.New(slog.NewJSONHandler(&logged, &slog.HandlerOptions{Level: slog.LevelDebug}))})
@@ -151,9 +151,9 @@ func TestControlRoutes(t *testing.T) {
 	}
 }
 
-// TestControlIsForThisMachineOnly acts as a web page that tries to reach the control
+// TestControlServesLoopbackOnly acts as a web page that tries to reach the control
 // routes through a browser on this machine.
-func TestControlIsForThisMachineOnly(t *testing.T) {
+func TestControlServesLoopbackOnly(t *testing.T) {
 	t.Parallel()
 	s := simulator.New(simulator.Config{})
 	t.Cleanup(func() { _ = s.Stop(t.Context()) })

@@ -38,7 +38,7 @@ func ask(t *testing.T, s *simulator.Simulator, system, user string) string {
 	return at(t, a.fields(t), "choices", 0, "message", "content").(string)
 }
 
-func TestCompletionOfDeepSeek(t *testing.T) {
+func TestDeepSeekCompletion(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)
 	long := strings.Repeat("You improve prompts for an image model. ", 20)
@@ -131,7 +131,7 @@ func TestSmallTalkAndJSONMode(t *testing.T) {
 	}
 }
 
-func TestLimitsOfACompletion(t *testing.T) {
+func TestCompletionLimits(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)
 	fields := post(t, s.DeepSeekURL()+"/chat/completions", chatBody(quiet+`"max_tokens":3,`, improver, "a cat in the garden")).fields(t)
@@ -270,7 +270,7 @@ func (p *pieces) Write(data []byte) (int, error) {
 	return p.ResponseRecorder.Write(data)
 }
 
-func TestStreamIsCutWithinCharacters(t *testing.T) {
+func TestStreamSplitsCharacters(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)
 	simulatortest.Script(t, s, simulator.Rule{Fault: "split_chunks"})
@@ -322,7 +322,7 @@ func TestPollinationsChat(t *testing.T) {
 	}
 }
 
-func TestDeepSeekRefusals(t *testing.T) {
+func TestDeepSeekRejectsInvalidRequests(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.StartWith(t, simulator.Config{Keys: []string{"sk_test"}})
 	target := s.DeepSeekURL() + "/chat/completions"

@@ -61,7 +61,7 @@ func faultTable() map[string][]expected {
 			t.Helper()
 			header, err := base64.StdEncoding.DecodeString(a.header.Get("PAYMENT-REQUIRED"))
 			if err != nil || string(header) != string(a.body) {
-				t.Errorf("the header says %s, %v", header, err)
+				t.Errorf("the header is %s, %v", header, err)
 			}
 		}}},
 		"banned":                       {gateway(403, "FORBIDDEN", "banned")},

@@ -49,7 +49,7 @@ type expected struct {
 	contentType string // a prefix
 	part        string // of the body
 	header      [2]string
-	broken      bool // the answer does not arrive in full
+	broken      bool // the response is incomplete
 	check       func(*testing.T, response)
 }
 
@@ -204,8 +204,8 @@ func TestEndlessFaults(t *testing.T) {
 	}
 }
 
-// TestStopEndsWhatHangs stops the simulator while one request hangs and one is held.
-func TestStopEndsWhatHangs(t *testing.T) {
+// TestStopEndsHangingRequests stops the simulator while one request hangs and one is held.
+func TestStopEndsHangingRequests(t *testing.T) {
 	t.Parallel()
 	s := simulator.New(simulator.Config{})
 	if err := s.Start(t.Context(), ""); err != nil {

@@ -22,9 +22,9 @@ import (
 // decodeWithFFmpeg checks the audio with an independent decoder.
 var decodeWithFFmpeg = flag.Bool("ffmpeg", false, "decode every format of speech with ffmpeg as well")
 
-// TestEveryFormatIsAsLongAsItsText parses each file, as far as possible without a
+// TestEveryFormatMatchesTheText parses each file, as far as possible without a
 // decoder, and compares its duration with that of the samples.
-func TestEveryFormatIsAsLongAsItsText(t *testing.T) {
+func TestEveryFormatMatchesTheText(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)
 	seconds := map[string]func(*testing.T, []byte) float64{
@@ -62,8 +62,8 @@ func TestEveryFormatIsAsLongAsItsText(t *testing.T) {
 	}
 }
 
-// TestFLACHoldsTheSamples compares the decoded samples with the raw samples.
-func TestFLACHoldsTheSamples(t *testing.T) {
+// TestFLACDecodesToTheSamples compares the decoded samples with the raw samples.
+func TestFLACDecodesToTheSamples(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)
 	for _, text := range []string{"Hi", "All the sounds that there are, one after another, softly and LOUDLY!", strings.Repeat("猫", 300)} {
@@ -83,9 +83,9 @@ func TestFLACHoldsTheSamples(t *testing.T) {
 	}
 }
 
-// TestSpokenChatsKnowEveryFormat requests every format from the chat model that
+// TestSpokenChatsSupportEveryFormat requests every format from the chat model that
 // speaks.
-func TestSpokenChatsKnowEveryFormat(t *testing.T) {
+func TestSpokenChatsSupportEveryFormat(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)
 	for format, mark := range map[string]string{"mp3": "\xff\xfb", "wav": "RIFF", "flac": "fLaC", "opus": "OggS", "aac": "\xff\xf1"} {

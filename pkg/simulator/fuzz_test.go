@@ -24,7 +24,7 @@ func newFuzzed(f *testing.F, config simulator.Config) fuzzed {
 	return fuzzed{s}
 }
 
-// serve answers a request with a raw query and header fields in pairs of name and
+// serve serves a request with a raw query and header fields in pairs of name and
 // value. Earlier calls are forgotten, so that they do not accumulate.
 func (s fuzzed) serve(t *testing.T, method, path, query, body string, header ...string) *httptest.ResponseRecorder {
 	t.Helper()
@@ -149,7 +149,7 @@ func FuzzGoogleAuthorize(f *testing.F) {
 }
 
 // FuzzGoogleToken sends any form and credentials to the token route. Without an
-// issued code, every request is refused.
+// issued code, every request is rejected.
 func FuzzGoogleToken(f *testing.F) {
 	f.Add("grant_type=authorization_code&code=4%2F0A&client_id="+simulator.GoogleClientID+"&client_secret="+simulator.GoogleClientSecret, "")
 	f.Add("grant_type=refresh_token&refresh_token=1%2F%2F0", "Basic c2ltdWxhdGVkLWNsaWVudC5hcHBzLmdvb2dsZXVzZXJjb250ZW50LmNvbTpzaW11bGF0ZWQtc2VjcmV0")
@@ -159,11 +159,11 @@ func FuzzGoogleToken(f *testing.F) {
 	f.Fuzz(func(t *testing.T, form, credentials string) {
 		for _, path := range []string{"/google/token", "/google/revoke"} {
 			recorder := s.serve(t, http.MethodPost, path, "", form, "Content-Type", formType, "Authorization", credentials)
-			var refusal struct {
+			var failure struct {
 				Error string `json:"error"`
 			}
-			err := json.Unmarshal(recorder.Body.Bytes(), &refusal)
-			if (recorder.Code != http.StatusBadRequest && recorder.Code != http.StatusUnauthorized) || err != nil || refusal.Error == "" {
+			err := json.Unmarshal(recorder.Body.Bytes(), &failure)
+			if (recorder.Code != http.StatusBadRequest && recorder.Code != http.StatusUnauthorized) || err != nil || failure.Error == "" {
 				t.Fatalf("status %d: %q", recorder.Code, recorder.Body)
 			}
 		}

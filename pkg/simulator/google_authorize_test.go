@@ -10,9 +10,9 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/simulatortest"
 )
 
-// TestGoogleBlocks sends requests with configuration errors, which result in a page
+// TestGoogleRejectsAuthorizations sends requests with configuration errors, which result in a page
 // and never in a redirect.
-func TestGoogleBlocks(t *testing.T) {
+func TestGoogleRejectsAuthorizations(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)
 	for name, row := range map[string]struct {
@@ -131,8 +131,8 @@ func TestGoogleChoosesUsers(t *testing.T) {
 		"marked":          {"mei@example.com", []string{"account", "42", "verified", "no"}, map[string]any{"email": "Ford@example.com", "email_verified": true}},
 		"not verified":    {"", []string{"email", "unproved@example.com"}, map[string]any{"email_verified": false}},
 		"known":           {"", []string{"email", "ford@example.com"}, map[string]any{"sub": "42", "name": "Ford Prefect"}},
-		"anybody":         {"", []string{"email", "zoe@example.com", "account", "42"}, map[string]any{"name": "zoe", "email_verified": true}},
-		"in all words":    {"", []string{"email", "zoe@example.net", "name", "Zoe Q. Zhang", "verified", "no"}, map[string]any{"given_name": "Zoe Q.", "family_name": "Zhang", "email_verified": false}},
+		"any user":        {"", []string{"email", "zoe@example.com", "account", "42"}, map[string]any{"name": "zoe", "email_verified": true}},
+		"every field":     {"", []string{"email", "zoe@example.net", "name", "Zoe Q. Zhang", "verified", "no"}, map[string]any{"given_name": "Zoe Q.", "family_name": "Zhang", "email_verified": false}},
 		"another address": {"", []string{"email", "new@example.com", "sub", ada.Sub}, map[string]any{"sub": ada.Sub, "email": "new@example.com"}},
 	} {
 		t.Run(name, func(t *testing.T) {

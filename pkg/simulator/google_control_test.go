@@ -9,8 +9,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/simulatortest"
 )
 
-// TestGoogleByControlRoutes uses the control routes in place of the methods.
-func TestGoogleByControlRoutes(t *testing.T) {
+// TestGoogleControlRoutes uses the control routes in place of the methods.
+func TestGoogleControlRoutes(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)
 	control := s.URL() + "/_control/google/"

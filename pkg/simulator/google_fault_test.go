@@ -60,12 +60,12 @@ func idTokenTable() map[string]func(t *testing.T, header, claims map[string]any,
 			}
 		}
 	}
-	const stranger = "somebody-else.apps.googleusercontent.com"
+	const other = "another-client.apps.googleusercontent.com"
 	return map[string]func(*testing.T, map[string]any, map[string]any, bool){
 		"access_denied":            nil,
 		"id_token_missing":         nil,
-		"id_token_wrong_aud":       claim("aud", stranger),
-		"id_token_wrong_azp":       claim("azp", stranger),
+		"id_token_wrong_aud":       claim("aud", other),
+		"id_token_wrong_azp":       claim("azp", other),
 		"id_token_wrong_iss":       claim("iss", "https://accounts.example.com"),
 		"id_token_wrong_nonce":     claim("nonce", "of-another-sign-in"),
 		"id_token_without_nonce":   claim("nonce", nil),

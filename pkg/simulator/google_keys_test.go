@@ -83,8 +83,8 @@ func claimsOf(t *testing.T, s *simulator.Simulator, token string) map[string]any
 	return claims
 }
 
-// TestGoogleRotates rotates the keys: a token verifies after one rotation.
-func TestGoogleRotates(t *testing.T) {
+// TestGoogleKeyRotation rotates the keys: a token verifies after one rotation.
+func TestGoogleKeyRotation(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)
 	if keys := publicKeys(t, s); len(keys) != 2 {
@@ -121,9 +121,9 @@ func TestGoogleRotates(t *testing.T) {
 	}
 }
 
-// TestGoogleSigns signs arbitrary tokens, which the library of the clients verifies
+// TestGoogleSign signs arbitrary tokens, which the library of the clients verifies
 // as well.
-func TestGoogleSigns(t *testing.T) {
+func TestGoogleSign(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)
 	google := s.Google()

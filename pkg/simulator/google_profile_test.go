@@ -10,8 +10,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/simulatortest"
 )
 
-// TestGoogleUserinfoRefuses requests a profile without a valid token.
-func TestGoogleUserinfoRefuses(t *testing.T) {
+// TestGoogleUserinfoRejectsInvalidTokens requests a profile without a valid token.
+func TestGoogleUserinfoRejectsInvalidTokens(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)
 	for _, bearer := range []string{"", "Bearer ya29.nothing", "Basic eDp5"} {

@@ -128,12 +128,12 @@ func TestGoogleSignIn(t *testing.T) {
 	for _, path := range []string{"/v1/userinfo", "/oauth2/v3/userinfo"} {
 		profile := get(t, base+path, bearer...).fields(t)
 		if profile["sub"] != claims["sub"] || profile["email_verified"] != true || profile["id"] != nil || profile["iss"] != nil {
-			t.Errorf("%s says %v", path, profile)
+			t.Errorf("%s returns %v", path, profile)
 		}
 	}
 	older := get(t, base+"/oauth2/v2/userinfo", bearer...).fields(t)
 	if older["id"] != claims["sub"] || older["verified_email"] != true || older["sub"] != nil || older["email_verified"] != nil {
-		t.Errorf("/v2/userinfo says %v", older)
+		t.Errorf("/v2/userinfo returns %v", older)
 	}
 	if picture := get(t, textOf(t, older, "picture")); picture.status != 200 || picture.header.Get("Content-Type") != "image/jpeg" {
 		t.Errorf("the avatar: status %d, %s", picture.status, picture.header.Get("Content-Type"))

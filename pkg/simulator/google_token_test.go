@@ -33,8 +33,8 @@ func wantError(t *testing.T, a response, status int, code, description string) {
 	}
 }
 
-// TestGoogleRefusesTokens sends each kind of invalid request to the token route.
-func TestGoogleRefusesTokens(t *testing.T) {
+// TestGoogleRejectsTokenRequests sends each kind of invalid request to the token route.
+func TestGoogleRejectsTokenRequests(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)
 	s.Google().SetClients(
@@ -75,7 +75,7 @@ func TestGoogleRefusesTokens(t *testing.T) {
 			t.Parallel()
 			code := allowed(t, s, "ada@example.com", row.ask...)
 			wantError(t, redeem(t, s, code, row.pairs...), row.status, row.code, row.description)
-			// A refused request does not redeem the code.
+			// A rejected request does not redeem the code.
 			good := []string{}
 			if len(row.ask) > 0 && row.ask[1] == "" {
 				good = []string{"code_verifier", ""}
@@ -127,7 +127,7 @@ func TestGoogleGrants(t *testing.T) {
 		profile := get(t, s.GoogleURL()+"/v1/userinfo", "Authorization", "Bearer "+textOf(t, tokens, "access_token")).fields(t)
 		for _, fields := range []map[string]any{claims, profile} {
 			if fields["sub"] == nil || fields["email"] != nil || fields["email_verified"] != nil || fields["name"] != nil || fields["picture"] != nil {
-				t.Errorf("it discloses %v", fields)
+				t.Errorf("it returns %v", fields)
 			}
 		}
 		if tokens := redeem(t, s, allowed(t, s, "ada@example.com", "scope", "email")).fields(t); tokens["id_token"] != nil {
@@ -136,8 +136,8 @@ func TestGoogleGrants(t *testing.T) {
 	})
 }
 
-// TestGoogleCodeIsRedeemedOnce redeems a code concurrently.
-func TestGoogleCodeIsRedeemedOnce(t *testing.T) {
+// TestGoogleCodeIsValidOnce redeems a code concurrently.
+func TestGoogleCodeIsValidOnce(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)
 	code := allowed(t, s, "ada@example.com")
@@ -162,7 +162,7 @@ func TestGoogleCodeIsRedeemedOnce(t *testing.T) {
 	}
 	group.Wait()
 	if good.Load() != 1 || bad.Load() != 15 {
-		t.Errorf("%d succeeded, %d were refused", good.Load(), bad.Load())
+		t.Errorf("%d succeeded, %d were rejected", good.Load(), bad.Load())
 	}
 	wantError(t, redeem(t, s, code), 400, "invalid_grant", "Bad Request")
 }
@@ -189,8 +189,8 @@ func TestGoogleExpiry(t *testing.T) {
 	}
 }
 
-// TestGoogleForgets grants more codes than are kept.
-func TestGoogleForgets(t *testing.T) {
+// TestGoogleGrantsAreBounded grants more codes than are kept.
+func TestGoogleGrantsAreBounded(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)
 	first := allowed(t, s, "ada@example.com")

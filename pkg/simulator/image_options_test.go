@@ -62,7 +62,7 @@ func TestSafeByHeader(t *testing.T) {
 		}
 	}
 	if a := get(t, s.URL()+path, "Pollinations-Safe", "maybe"); a.status != http.StatusBadRequest {
-		t.Errorf("a header that says nothing: status %d", a.status)
+		t.Errorf("an invalid header: status %d", a.status)
 	}
 }
 
@@ -109,8 +109,8 @@ func TestReferencesAreChecked(t *testing.T) {
 	}
 }
 
-// TestReferenceFailuresByRule scripts each failure by the prompt.
-func TestReferenceFailuresByRule(t *testing.T) {
+// TestScriptedReferenceFailures scripts each failure by the prompt.
+func TestScriptedReferenceFailures(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)
 	for _, code := range []string{"failed_to_download_image", "invalid_image_url", "image_too_large", "unsupported_image_media_type"} {
@@ -152,7 +152,7 @@ func TestOptionsByBody(t *testing.T) {
 	}
 }
 
-// TestLegacyOptions checks that the legacy host refuses nothing and uses the valid
+// TestLegacyOptions checks that the legacy host rejects nothing and uses the valid
 // options.
 func TestLegacyOptions(t *testing.T) {
 	t.Parallel()

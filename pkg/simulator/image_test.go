@@ -59,8 +59,8 @@ func TestDefaultSizes(t *testing.T) {
 	}
 }
 
-// TestSameInputSameBytes uses two simulators, so that no cache is involved.
-func TestSameInputSameBytes(t *testing.T) {
+// TestImagesAreDeterministic uses two simulators, so that no cache is involved.
+func TestImagesAreDeterministic(t *testing.T) {
 	t.Parallel()
 	one, two := simulatortest.Start(t), simulatortest.Start(t)
 	const base = "/image/a%20boat?width=200&height=150"
@@ -94,7 +94,7 @@ func TestRandomSeed(t *testing.T) {
 	}
 }
 
-func TestPromptIsDrawn(t *testing.T) {
+func TestImagesShowThePrompt(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)
 	// The prompt is white on a dark band; without it nothing there is white.
@@ -222,7 +222,7 @@ func TestImageQueryIsValidated(t *testing.T) {
 		"reasoning=deep":                     "reasoning",
 		"guidance_scale=much":                "guidance_scale",
 		"guidance_scale=NaN":                 "guidance_scale",
-		"width=4097&height=4096":             "", // The provider refuses, not the gateway.
+		"width=4097&height=4096":             "", // The provider rejects, not the gateway.
 		"width=2000000000":                   "",
 		"model=klein&width=2000&height=2000": "",
 	} {

@@ -132,8 +132,8 @@ func TestErrorImagesAreAlwaysTheSame(t *testing.T) {
 	}
 }
 
-// TestTokensAreRefusedWhereverTheyTravel sends no token, and a token in each place.
-func TestTokensAreRefusedWhereverTheyTravel(t *testing.T) {
+// TestTokensAreRejectedEverywhere sends no token, and a token in each place.
+func TestTokensAreRejectedEverywhere(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)
 	simulatortest.Script(t, s, simulator.Rule{Fault: "legacy_token_401"})
@@ -150,8 +150,8 @@ func TestTokensAreRefusedWhereverTheyTravel(t *testing.T) {
 	}
 }
 
-// TestDeprecationIsInErrorsToo checks the notice of deprecation in failures.
-func TestDeprecationIsInErrorsToo(t *testing.T) {
+// TestErrorsAnnounceDeprecation checks the notice of deprecation in failures.
+func TestErrorsAnnounceDeprecation(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)
 	simulatortest.Script(t, s, simulator.Rule{Fault: "legacy_deprecated"})

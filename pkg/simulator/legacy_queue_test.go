@@ -13,10 +13,10 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/simulatortest"
 )
 
-// TestOneAtATime holds one generation of a client address: one more waits and the next
-// is refused. The other host, a cached image and a duplicate of the running request
+// TestLegacyQueue holds one generation of a client address: one more waits and the next
+// is rejected. The other host, a cached image and a duplicate of the running request
 // are not affected.
-func TestOneAtATime(t *testing.T) {
+func TestLegacyQueue(t *testing.T) {
 	t.Parallel()
 	for name, target := range map[string]func(*simulator.Simulator, int) string{
 		"image": func(s *simulator.Simulator, n int) string {
@@ -38,16 +38,16 @@ func TestOneAtATime(t *testing.T) {
 			simulatortest.WaitHeld(t, s, 1)
 			go ask(2)
 			go ask(3)
-			refused := complete(t, <-answers) // One of the two; the other one waits.
-			if refused.status != http.StatusTooManyRequests || refused.header.Get("Retry-After") != "" {
-				t.Errorf("status %d, Retry-After %q", refused.status, refused.header.Get("Retry-After"))
+			rejected := complete(t, <-answers) // One of the two; the other one waits.
+			if rejected.status != http.StatusTooManyRequests || rejected.header.Get("Retry-After") != "" {
+				t.Errorf("status %d, Retry-After %q", rejected.status, rejected.header.Get("Retry-After"))
 			}
-			if !strings.Contains(string(refused.body), `"queueInfo":{"ip":"127.0.0.1","currentSize":1,"pending":1,"total":2,"maxAllowed":1,"username":null,"userId":null,"tier":"anonymous"}`) {
-				t.Errorf("%s", refused.body)
+			if !strings.Contains(string(rejected.body), `"queueInfo":{"ip":"127.0.0.1","currentSize":1,"pending":1,"total":2,"maxAllowed":1,"username":null,"userId":null,"tier":"anonymous"}`) {
+				t.Errorf("%s", rejected.body)
 			}
 			if name == "image" {
-				if fields := refused.fields(t); at(t, fields, "requestParameters", "prompt") != "cat" || at(t, fields, "timingInfo", 0, "step") == "" || at(t, fields, "requestId") == "" {
-					t.Errorf("%s", refused.body)
+				if fields := rejected.fields(t); at(t, fields, "requestParameters", "prompt") != "cat" || at(t, fields, "timingInfo", 0, "step") == "" || at(t, fields, "requestId") == "" {
+					t.Errorf("%s", rejected.body)
 				}
 				if a := get(t, target(s, 0)); a.header.Get("X-Cache") != "HIT" {
 					t.Errorf("cached image: status %d", a.status)
@@ -77,8 +77,8 @@ func TestOneAtATime(t *testing.T) {
 	}
 }
 
-// TestAddressesHaveTheirOwnQueues generates for three addresses at once.
-func TestAddressesHaveTheirOwnQueues(t *testing.T) {
+// TestLegacyQueuesArePerAddress generates for three addresses at once.
+func TestLegacyQueuesArePerAddress(t *testing.T) {
 	t.Parallel()
 	s := simulator.New(simulator.Config{})
 	t.Cleanup(func() { _ = s.Stop(t.Context()) })
@@ -137,9 +137,9 @@ func TestSpacing(t *testing.T) {
 	}
 }
 
-// TestSpacingCountsFromTheTurn holds a generation for longer than the spacing, which
+// TestSpacingCountsFromTheStart holds a generation for longer than the spacing, which
 // counts from its start and not from its arrival.
-func TestSpacingCountsFromTheTurn(t *testing.T) {
+func TestSpacingCountsFromTheStart(t *testing.T) {
 	t.Parallel()
 	var seconds atomic.Int64
 	s := simulatortest.StartWith(t, simulator.Config{Now: func() time.Time { return time.Unix(1_800_000_000+seconds.Load(), 0) }})

@@ -23,7 +23,7 @@ func statuses(t *testing.T, s *simulator.Simulator, prompts ...string) string {
 	return strings.Join(list, " ")
 }
 
-func TestRulesAreMatched(t *testing.T) {
+func TestRulesMatchRequests(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		rules []simulator.Rule
@@ -61,7 +61,7 @@ func TestRulesAreMatched(t *testing.T) {
 	}
 }
 
-func TestRulesAreChecked(t *testing.T) {
+func TestScriptRejectsInvalidRules(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)
 	for name, rule := range map[string]simulator.Rule{
@@ -80,7 +80,7 @@ func TestRulesAreChecked(t *testing.T) {
 		}
 	}
 	if n := len(s.Rules()); n != 0 {
-		t.Errorf("%d rules of refused scripts are in force", n)
+		t.Errorf("%d rules of rejected scripts are in force", n)
 	}
 }
 

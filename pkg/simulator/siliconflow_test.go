@@ -59,7 +59,7 @@ func siliconFlowFaultTable() map[string][]expected {
 	}
 }
 
-func TestSiliconFlowReasons(t *testing.T) {
+func TestSiliconFlowReasoning(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)
 	for extra, thinks := range map[string]bool{
@@ -94,12 +94,12 @@ func TestSiliconFlowReasons(t *testing.T) {
 	simulatortest.Script(t, s, simulator.Rule{Dialect: simulator.DialectSiliconFlow, Fault: "thinking_refused"})
 	for _, extra := range []string{quiet, `"enable_thinking":false,`} {
 		if a := post(t, s.SiliconFlowURL()+"/chat/completions", siliconFlowBody(extra, "a cat")); a.status != http.StatusBadRequest || !strings.HasPrefix(string(a.body), `{"code":20015,`) {
-			t.Errorf("refused %s: status %d, %s", extra, a.status, a.body)
+			t.Errorf("rejected %s: status %d, %s", extra, a.status, a.body)
 		}
 	}
 }
 
-func TestSiliconFlowRefusals(t *testing.T) {
+func TestSiliconFlowRejectsInvalidRequests(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.StartWith(t, simulator.Config{Keys: []string{"sk_test"}})
 	user := `"messages":[{"role":"user","content":"x"}]}`
@@ -155,7 +155,7 @@ func TestSiliconFlowListsAndAccount(t *testing.T) {
 		simulator.DialectPollinations, simulator.DialectDeepSeek, simulator.DialectSiliconFlow, simulator.DialectLegacyImage, simulator.DialectLegacyText,
 	} {
 		if upstreams[string(dialect)] != want[n] || slices.Contains(want[:n], want[n]) {
-			t.Errorf("%s lives at %v, want %s", dialect, upstreams[string(dialect)], want[n])
+			t.Errorf("%s is at %v, want %s", dialect, upstreams[string(dialect)], want[n])
 		}
 	}
 }

@@ -20,7 +20,7 @@ func TestStartAndStop(t *testing.T) {
 	}
 	for _, addr := range []string{"0.0.0.0:0", ":0", "192.0.2.1:80", "example.com:80", "nonsense"} {
 		if s.Start(t.Context(), addr) == nil {
-			t.Errorf("it listens on %s", addr)
+			t.Errorf("listens on %s", addr)
 		}
 	}
 	if err := s.Start(t.Context(), "localhost:0"); err != nil {

@@ -15,7 +15,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/simulatortest"
 )
 
-func TestSpeechIsMP3AsLongAsItsText(t *testing.T) {
+func TestSpeechDurationMatchesTheText(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)
 	for _, test := range []struct {
@@ -48,9 +48,9 @@ func TestSpeechIsMP3AsLongAsItsText(t *testing.T) {
 	}
 }
 
-// TestFramesStandAlone checks why frames may be joined: none uses bits of the
-// previous one.
-func TestFramesStandAlone(t *testing.T) {
+// TestFramesAreIndependent checks that no frame uses bits of the previous one, so that
+// frames can be joined.
+func TestFramesAreIndependent(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)
 	a := post(t, s.URL()+"/v1/audio/speech", `{"input":"Every syllable of every voice, one after another.","voice":"onyx"}`)

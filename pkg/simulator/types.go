@@ -7,7 +7,7 @@ import (
 
 // The types with which a test or a program configures and scripts a Simulator.
 type (
-	// Config configures a Simulator. The zero value answers at once, accepts any
+	// Config configures a Simulator. The zero value responds at once, accepts any
 	// key and logs nothing.
 	Config = kit.Config
 	// Latency is the duration of successful responses, by kind.

@@ -33,7 +33,7 @@ func New() *kit.Host {
 	}
 	return &kit.Host{
 		Dialect: kit.DialectDeepSeek, Prefix: Prefix, BasePath: Prefix, Routes: routes,
-		Authorize: authorize, Refuse: refuse, Failures: failures(),
+		Authorize: authorize, WriteFailure: writeFailure, Failures: failures(),
 		Adapt: func(f kit.Failure) kit.Failure {
 			if f.Status == http.StatusTooManyRequests {
 				f.Type = "rate_limit_error"
@@ -62,7 +62,7 @@ func (h *host) complete(x *kit.Exchange) {
 	}
 	if err != nil {
 		line, column := kit.JSONPosition(x.Body, err)
-		x.Refuse(kit.Failure{Status: http.StatusBadRequest, Message: fmt.Sprintf("Failed to deserialize the JSON body into the target type: %s at line %d column %d", chat.DecodingError(err), line, column)})
+		x.Fail(kit.Failure{Status: http.StatusBadRequest, Message: fmt.Sprintf("Failed to deserialize the JSON body into the target type: %s at line %d column %d", chat.DecodingError(err), line, column)})
 		return
 	}
 	if field, message := request.Check(); field != "" {
@@ -70,7 +70,7 @@ func (h *host) complete(x *kit.Exchange) {
 		if field == "messages" || field == "response_format" {
 			status = http.StatusBadRequest
 		}
-		x.Refuse(kit.Failure{Status: status, Message: message})
+		x.Fail(kit.Failure{Status: status, Message: message})
 		return
 	}
 	model, known := chat.FindModel(chatModels(), request.Model)
@@ -79,7 +79,7 @@ func (h *host) complete(x *kit.Exchange) {
 		if request.Model == "deepseek-chat" || request.Model == "deepseek-reasoner" {
 			message = "The supported API model names are deepseek-v4-pro or deepseek-v4-flash, but you passed " + request.Model + "."
 		}
-		x.Refuse(kit.Failure{Status: http.StatusBadRequest, Message: message})
+		x.Fail(kit.Failure{Status: http.StatusBadRequest, Message: message})
 		return
 	}
 	chat.Upstream{CachedTokens: h.cachedTokens}.Respond(x, request, model)

@@ -20,8 +20,8 @@ type envelopeError struct {
 	Code    string  `json:"code"`
 }
 
-// refuse writes a failure in the error body of DeepSeek.
-func refuse(x *kit.Exchange, f kit.Failure) {
+// writeFailure writes a failure in the error body of DeepSeek.
+func writeFailure(x *kit.Exchange, f kit.Failure) {
 	if f.Type == "" {
 		f.Type = invalidRequest
 	}
@@ -31,7 +31,7 @@ func refuse(x *kit.Exchange, f kit.Failure) {
 	x.SendJSON(f.Status, envelope{Error: envelopeError{Message: f.Message, Type: f.Type, Code: f.Reason}})
 }
 
-// authorize refuses a missing or unknown key.
+// authorize rejects a missing or unknown key.
 func authorize(x *kit.Exchange) bool {
 	key, wellFormed := x.BearerKey()
 	if x.Accepts(key) {
@@ -41,7 +41,7 @@ func authorize(x *kit.Exchange) bool {
 	if !wellFormed || key == "" {
 		message = "Authentication Fails (auth header format should be Bearer sk-...)"
 	}
-	x.Refuse(kit.Failure{Status: http.StatusUnauthorized, Message: message, Type: "authentication_error", Reason: invalidRequest})
+	x.Fail(kit.Failure{Status: http.StatusUnauthorized, Message: message, Type: "authentication_error", Reason: invalidRequest})
 	return false
 }
 
@@ -53,7 +53,7 @@ func maskKey(key string) string {
 	return "****" + key[len(key)-4:]
 }
 
-// failures returns the scripted failures that DeepSeek words differently.
+// failures returns the scripted failures that differ at DeepSeek.
 func failures() map[string]kit.Failure {
 	return map[string]kit.Failure{
 		"bad_request":      {Status: http.StatusBadRequest, Message: "Failed to deserialize the JSON body into the target type: messages: missing field `content` at line 1 column 64"},

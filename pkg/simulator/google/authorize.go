@@ -63,7 +63,7 @@ func (s scopes) list(short bool) string {
 	return strings.Join(names, " ")
 }
 
-// repeated refuses parameters that occur more than once.
+// repeated rejects parameters that occur more than once.
 func repeated(values url.Values) *kit.Failure {
 	for name, all := range values {
 		if len(all) > 1 {
@@ -76,10 +76,10 @@ func repeated(values url.Values) *kit.Failure {
 // readAuthorization reads the query of an authorization. Its errors are shown to the
 // user and never sent to the redirect URI, which may not belong to the client.
 func (g *Provider) readAuthorization(query url.Values) (authorization, *kit.Failure) {
-	refusal := repeated(query)
+	failure := repeated(query)
 	for _, name := range []string{"client_id", "redirect_uri", "response_type", "scope"} {
-		if query.Get(name) == "" && refusal == nil {
-			refusal = badRequest("invalid_request", "Missing required parameter: "+name)
+		if query.Get(name) == "" && failure == nil {
+			failure = badRequest("invalid_request", "Missing required parameter: "+name)
 		}
 	}
 	client, found := g.client(query.Get("client_id"))
@@ -90,22 +90,22 @@ func (g *Provider) readAuthorization(query url.Values) (authorization, *kit.Fail
 		hint: query.Get("login_hint"), prompt: query.Get("prompt"), scopes: scopes, offline: query.Get("access_type") == "offline",
 	}
 	switch {
-	case refusal != nil:
+	case failure != nil:
 	case !found:
-		refusal = unauthorized("invalid_client", "The OAuth client was not found.")
+		failure = unauthorized("invalid_client", "The OAuth client was not found.")
 	case !client.allows(a.redirect):
-		refusal = badRequest("redirect_uri_mismatch", "This URI is not registered for the client: "+a.redirect)
+		failure = badRequest("redirect_uri_mismatch", "This URI is not registered for the client: "+a.redirect)
 	case query.Get("response_type") != "code":
-		refusal = badRequest("unsupported_response_type", "Invalid response_type: "+query.Get("response_type"))
+		failure = badRequest("unsupported_response_type", "Invalid response_type: "+query.Get("response_type"))
 	case len(unknown) > 0:
-		refusal = badRequest("invalid_scope", "Some requested scopes were invalid: "+strings.Join(unknown, ", "))
+		failure = badRequest("invalid_scope", "Some requested scopes were invalid: "+strings.Join(unknown, ", "))
 	default:
 		if message := a.check(query.Get("access_type")); message != "" {
-			refusal = badRequest("invalid_request", message)
+			failure = badRequest("invalid_request", message)
 		}
 	}
-	if refusal != nil {
-		return authorization{}, refusal
+	if failure != nil {
+		return authorization{}, failure
 	}
 	return a, nil
 }

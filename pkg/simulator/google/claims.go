@@ -27,7 +27,7 @@ func (g *Provider) claims(issuer string, user User, client string, scopes scopes
 	return claims
 }
 
-// claims returns what Google discloses about a user, as claims of OpenID Connect.
+// claims returns the profile of a user, as claims of OpenID Connect.
 func (u User) claims(base string, scopes scopes) map[string]any {
 	fields := map[string]any{"sub": u.Sub}
 	if u.Domain != "" {
@@ -81,7 +81,7 @@ func idTokenMutations() map[string]mutation {
 			}
 		}
 	}
-	const other = "somebody-else.apps.googleusercontent.com"
+	const other = "another-client.apps.googleusercontent.com"
 	return map[string]mutation{
 		faultDenied:    nil,
 		faultNoIDToken: nil,

@@ -12,13 +12,13 @@ import (
 
 // consent serves the consent page.
 func (g *Provider) consent(x *kit.Exchange) {
-	a, refusal := g.readAuthorization(x.Query)
+	a, failure := g.readAuthorization(x.Query)
 	if !x.Arrive(a.client, a.hint, "") {
 		return
 	}
 	switch {
-	case refusal != nil:
-		x.Refuse(*refusal)
+	case failure != nil:
+		x.Fail(*failure)
 	case x.Varies(faultDenied):
 		redirect(x, a.redirectURL("error", "access_denied"))
 	case a.prompt == "none":
@@ -32,14 +32,14 @@ func (g *Provider) consent(x *kit.Exchange) {
 // decide serves the form of the consent page.
 func (g *Provider) decide(x *kit.Exchange) {
 	form := readForm(x)
-	a, refusal := g.readAuthorization(x.Query)
+	a, failure := g.readAuthorization(x.Query)
 	user, known := g.choose(form, a.hint)
 	if !x.Arrive(a.client, user.Email, "") {
 		return
 	}
 	switch {
-	case refusal != nil:
-		x.Refuse(*refusal)
+	case failure != nil:
+		x.Fail(*failure)
 	case x.Varies(faultDenied), form.Get("decision") == "deny":
 		redirect(x, a.redirectURL("error", "access_denied"))
 	case form.Get("decision") != "allow":

@@ -19,8 +19,8 @@ func unauthorized(code, message string) *kit.Failure {
 	return &kit.Failure{Status: http.StatusUnauthorized, Code: code, Message: message}
 }
 
-// refuse writes a failure: as a page for browsers, otherwise as JSON.
-func refuse(x *kit.Exchange, f kit.Failure) {
+// writeFailure writes a failure: as a page for browsers, otherwise as JSON.
+func writeFailure(x *kit.Exchange, f kit.Failure) {
 	code, status := codes(f.Status)
 	if f.Code != "" {
 		code = f.Code
@@ -76,7 +76,7 @@ func faults() map[string]kit.Fault {
 		"org_internal":          {Status: http.StatusForbidden, Code: "org_internal", Message: "This client is restricted to users within its organization."},
 		"disallowed_useragent":  {Status: http.StatusForbidden, Code: "disallowed_useragent", Message: "This browser or app may not be secure."},
 	} {
-		table[name] = func(x *kit.Exchange) { refuse(x, *f) }
+		table[name] = func(x *kit.Exchange) { writeFailure(x, *f) }
 	}
 	return table
 }

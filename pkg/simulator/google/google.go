@@ -39,7 +39,7 @@ type Client struct {
 
 // User is a user of the simulated Google.
 type User struct {
-	// Sub never changes; when empty it is derived from the e-mail address.
+	// Sub never changes; when empty it is derived from the email address.
 	Sub      string `json:"sub"`
 	Email    string `json:"email"`
 	Verified bool   `json:"email_verified"`
@@ -103,7 +103,7 @@ func (g *Provider) Host() *kit.Host {
 			{Method: http.MethodPost, Path: "google/rotate", Handle: g.rotateKeys},
 			{Method: http.MethodPost, Path: "google/id_token", Handle: g.signToken},
 		},
-		Refuse: refuse, Faults: faults(),
+		WriteFailure: writeFailure, Faults: faults(),
 	}
 }
 
@@ -137,7 +137,7 @@ func (g *Provider) Users() []User {
 	return slices.Clone(g.users)
 }
 
-// User returns the user with an e-mail address, or else a new one whose address is
+// User returns the user with an email address, or else a new one whose address is
 // verified and whose name is the part before the @.
 func (g *Provider) User(email string) User {
 	for _, user := range g.Users() {
@@ -185,7 +185,7 @@ func (c Client) allows(redirect string) bool {
 	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.User == nil && !strings.Contains(redirect, "#") && hostname.IsLoopback(u.Hostname())
 }
 
-// subjectOf derives the 21 digits of a subject from an e-mail address.
+// subjectOf derives the 21 digits of a subject from an email address.
 func subjectOf(email string) string {
 	sum := sha256.Sum256([]byte(strings.ToLower(email)))
 	digits := new(big.Int).Mod(new(big.Int).SetBytes(sum[:]), new(big.Int).Exp(big.NewInt(10), big.NewInt(20), nil))

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// The prefixes of codes and tokens, by which their kinds are told apart.
+// The prefixes of codes and tokens, by which their kinds differ.
 const (
 	codePrefix    = "4/0A"
 	accessPrefix  = "ya29.a0A"

@@ -102,7 +102,7 @@ func (g *Provider) certs(x *kit.Exchange) {
 	}
 	keys, err := g.keys.both(false)
 	if err != nil {
-		x.Refuse(kit.Failure{Status: http.StatusInternalServerError, Message: "no keys"})
+		x.Fail(kit.Failure{Status: http.StatusInternalServerError, Message: "no keys"})
 		return
 	}
 	var set []map[string]string

@@ -28,7 +28,7 @@ func (g *Provider) userinfo(x *kit.Exchange) {
 	}
 	if !ok {
 		x.Header().Set("WWW-Authenticate", `Bearer realm="https://accounts.google.com/", error="invalid_token"`)
-		x.Refuse(*unauthorized("invalid_request", "Invalid Credentials"))
+		x.Fail(*unauthorized("invalid_request", "Invalid Credentials"))
 		return
 	}
 	x.SendJSON(http.StatusOK, session.user.claims(issuer(x), session.scopes))
@@ -45,7 +45,7 @@ func (g *Provider) userinfoV2(x *kit.Exchange) {
 		if x.Request.Header.Get("Authorization") != "" {
 			message = "Request had invalid authentication credentials. "
 		}
-		x.Refuse(kit.Failure{
+		x.Fail(kit.Failure{
 			Status:  http.StatusUnauthorized,
 			Message: message + "Expected OAuth 2 access token, login cookie or other valid authentication credential. See https://developers.google.com/identity/sign-in/web/devconsole-project.",
 		})
@@ -70,9 +70,9 @@ func (g *Provider) revoke(x *kit.Exchange) {
 	token := cmp.Or(form.Get("token"), x.Query.Get("token"))
 	switch {
 	case token == "":
-		x.Refuse(*badRequest("invalid_request", "Missing required parameter: token"))
+		x.Fail(*badRequest("invalid_request", "Missing required parameter: token"))
 	case !g.grants.revoke(token):
-		x.Refuse(*badRequest("invalid_token", "Token expired or revoked"))
+		x.Fail(*badRequest("invalid_token", "Token expired or revoked"))
 	default:
 		x.SendJSON(http.StatusOK, map[string]any{})
 	}
@@ -92,11 +92,11 @@ func (g *Provider) tokenInfo(x *kit.Exchange) {
 	case x.Query.Has("access_token"):
 		fields, ok = g.readAccessToken(x.Query.Get("access_token"))
 	default:
-		x.Refuse(*badRequest("invalid_request", "either access_token, id_token, or token_handle required"))
+		x.Fail(*badRequest("invalid_request", "either access_token, id_token, or token_handle required"))
 		return
 	}
 	if !ok {
-		x.Refuse(*badRequest("invalid_token", "Invalid Value"))
+		x.Fail(*badRequest("invalid_token", "Invalid Value"))
 		return
 	}
 	x.SendJSON(http.StatusOK, fields)

@@ -22,8 +22,8 @@ func readForm(x *kit.Exchange) url.Values {
 	return form
 }
 
-// redactForm returns what a Call shows of a form: no secret that is valid for longer
-// than the call.
+// redactForm returns the fields of a form for a Call, without secrets that outlive the
+// call.
 func redactForm(form url.Values) map[string]any {
 	fields := map[string]any{}
 	for name := range form {
@@ -62,27 +62,27 @@ func (g *Provider) exchangeToken(x *kit.Exchange) {
 	if !x.Arrive(id, code.user.Email, "") {
 		return
 	}
-	refusal := repeated(form)
-	if refusal == nil {
-		refusal = g.authenticate(form.Get("grant_type"), id, secret)
+	failure := repeated(form)
+	if failure == nil {
+		failure = g.authenticate(form.Get("grant_type"), id, secret)
 	}
 	var access, refresh string
 	granted := *code
 	switch {
-	case refusal != nil:
+	case failure != nil:
 	case form.Get("grant_type") == "refresh_token":
-		access, granted, refusal = g.renew(id, form.Get("refresh_token"))
+		access, granted, failure = g.renew(id, form.Get("refresh_token"))
 	default:
-		if refusal = checkCode(form, code, fresh, id); refusal != nil {
+		if failure = checkCode(form, code, fresh, id); failure != nil {
 			break
 		}
 		var first bool
 		if access, refresh, first = g.grants.redeem(form.Get("code")); !first { // Another request was faster.
-			refusal = badRequest("invalid_grant", "Bad Request")
+			failure = badRequest("invalid_grant", "Bad Request")
 		}
 	}
-	if refusal != nil {
-		x.Refuse(*refusal)
+	if failure != nil {
+		x.Fail(*failure)
 		return
 	}
 	g.sendTokens(x, access, refresh, &granted)
@@ -172,7 +172,7 @@ func (g *Provider) sendTokens(x *kit.Exchange, access, refresh string, session *
 	if session.scopes.has("openid") {
 		token, err := g.idToken(x, session, access)
 		if err != nil {
-			x.Refuse(kit.Failure{Status: http.StatusInternalServerError, Message: "no keys"})
+			x.Fail(kit.Failure{Status: http.StatusInternalServerError, Message: "no keys"})
 			return
 		}
 		response.IDToken = token

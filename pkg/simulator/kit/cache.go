@@ -8,7 +8,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/content"
 )
 
-// Artifact is a generated image or recording with the headers that belong to it.
+// Artifact is a generated image or audio file with the headers that belong to it.
 // It must not be modified.
 type Artifact struct {
 	content.Media

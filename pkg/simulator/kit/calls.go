@@ -24,7 +24,7 @@ type Call struct {
 	Path     string         `json:"path"` // as sent, still escaped
 	Query    url.Values     `json:"query,omitempty"`
 	Model    string         `json:"model,omitempty"`
-	Prompt   string         `json:"prompt,omitempty"` // what is drawn, spoken or answered; in a chat the last user message
+	Prompt   string         `json:"prompt,omitempty"` // the text of an image, speech or chat; in a chat the last user message
 	System   string         `json:"system,omitempty"` // the system message of a chat
 	Body     map[string]any `json:"body,omitempty"`   // the fields of a JSON body
 	Started  time.Time      `json:"started"`

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Config configures a simulator. The zero value answers at once, accepts any
+// Config configures a simulator. The zero value responds at once, accepts any
 // key and logs nothing.
 type Config struct {
 	// Logger receives starts, stops and server errors, never a prompt or a key.
@@ -17,7 +17,7 @@ type Config struct {
 	// Latency is the duration of successful responses; zero responds at once.
 	Latency Latency
 	// Keys lists the accepted API keys. When it is empty, any key that is not
-	// blank is accepted. A generation without a key is always refused.
+	// blank is accepted. A generation without a key is always rejected.
 	Keys []string
 	// CacheBytes bounds the cache of generated media; zero means 64 MiB.
 	CacheBytes int64

@@ -58,7 +58,7 @@ func (x *Exchange) mayControl() bool {
 	return true
 }
 
-// ControlError answers a control route with an error.
+// ControlError writes an error of a control route.
 func (x *Exchange) ControlError(status int, err error) {
 	x.SendJSON(status, map[string]string{"error": err.Error()})
 }
@@ -143,7 +143,7 @@ func (x *Exchange) listUpstreams() {
 }
 
 // ReadControl decodes the body of a control route strictly. If that fails it
-// answers with an error and returns false.
+// writes an error and returns false.
 func (x *Exchange) ReadControl(what string, into any) bool {
 	decoder := json.NewDecoder(bytes.NewReader(x.Body))
 	decoder.DisallowUnknownFields()

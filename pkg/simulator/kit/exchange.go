@@ -39,7 +39,7 @@ type Exchange struct {
 	partial bool   // the response was not sent completely
 }
 
-// serve answers one request.
+// serve serves one request.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	x := &Exchange{Server: s, Host: s.host(r.URL.Path), Request: r, w: w}
 	if len(r.RequestURI) > maxURL {
@@ -50,7 +50,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	x.Query, _ = url.ParseQuery(r.URL.RawQuery)
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if tooLarge := new(http.MaxBytesError); errors.As(err, &tooLarge) {
-		x.Refuse(Failure{Status: http.StatusRequestEntityTooLarge, Code: "PAYLOAD_TOO_LARGE", Message: "Request body too large."})
+		x.Fail(Failure{Status: http.StatusRequestEntityTooLarge, Code: "PAYLOAD_TOO_LARGE", Message: "Request body too large."})
 		return
 	}
 	if err != nil {
@@ -61,7 +61,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	x.dispatch()
 }
 
-// Arrive records the call and answers it if the key is missing or a rule
+// Arrive records the call and responds if the key is missing or a rule
 // applies. It reports whether the handler has to continue.
 func (x *Exchange) Arrive(model, prompt, system string) bool {
 	query := maps.Clone(x.Query)
@@ -138,7 +138,7 @@ func (x *Exchange) record(change func(*Call)) {
 	}
 }
 
-// Finish records the call as answered. It is called just before the last bytes
+// Finish records the call as finished. It is called just before the last bytes
 // are written, so that the record is complete once the client has read its
 // response.
 func (x *Exchange) Finish(status int) {

@@ -13,7 +13,7 @@ const (
 	FaultTruncated = "truncated"      // a Content-Length larger than the body, then the connection is closed
 	FaultStalled   = "stalled"        // half of the body, then silence until the client goes away
 	FaultEmpty     = "empty"          // status 200 without a body
-	FaultSpacing   = "legacy_spacing" // the legacy hosts refuse generations that follow too closely
+	FaultSpacing   = "legacy_spacing" // the legacy hosts reject generations that follow too closely
 )
 
 // Variations returns faults without a response of their own, for Host.Faults.
@@ -35,7 +35,7 @@ func builtinFaults() map[string]Fault {
 	}
 	const text = "text/plain; charset=UTF-8"
 	faults := map[string]Fault{
-		// What proxies answer in place of the upstream.
+		// Responses of proxies in front of the upstream.
 		"html_520": page(520, "520: Web server is returning an unknown error", "The origin sent something that is no answer."),
 		"html_521": page(521, "521: Web server is down", "The origin refused the connection."),
 		"html_522": page(522, "522: Connection timed out", "The origin could not be reached in time."),

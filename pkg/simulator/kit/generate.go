@@ -9,15 +9,15 @@ import (
 )
 
 // Generate returns the artifact of a key from the cache or generates it: it
-// waits for a turn, the rule that applies and the latency. An empty key is not
-// cached; fresh ignores a cached artifact. If that fails, Generate answers,
+// waits for the queue, the rule that applies and the latency. An empty key is not
+// cached; fresh ignores a cached artifact. If that fails, Generate responds,
 // unless the client went away, and returns nil.
 func (x *Exchange) Generate(key string, fresh bool, latency Delay, generate func(context.Context) (*Artifact, error)) (*Artifact, Origin) {
 	kind, rule := x.Kind, x.rule
 	art, origin, err := x.Server.cache.fetch(x.Context(), key, fresh, func(ctx context.Context) (*Artifact, error) {
 		release, err := x.turn(ctx)
 		if err != nil {
-			return nil, fmt.Errorf("wait for a turn: %w", err)
+			return nil, fmt.Errorf("wait for the queue: %w", err)
 		}
 		defer release()
 		if err := rule.wait(ctx); err != nil {
@@ -49,7 +49,7 @@ func (x *Exchange) SendImage(d content.Drawing) {
 	x.Send(http.StatusOK, media.ContentType, media.Bytes)
 }
 
-// generationFailed answers after a failed generation: the queue of the host was
+// generationFailed responds to a failed generation: the queue of the host was
 // full, or the simulator is stopping.
 func (x *Exchange) generationFailed(err error) {
 	if x.Context().Err() != nil || (x.Host.Busy != nil && x.Host.Busy(x, err)) {
@@ -57,5 +57,5 @@ func (x *Exchange) generationFailed(err error) {
 	}
 	x.Server.log.DebugContext(x.Context(), "simulated generation failed", "error", err)
 	x.SetHeaders(map[string]string{"X-Cache": "MISS", "X-Cache-Type": "COALESCED-ERROR"})
-	x.Refuse(Failure{Status: http.StatusServiceUnavailable, Code: "SERVICE_UNAVAILABLE", Message: "The service is shutting down."})
+	x.Fail(Failure{Status: http.StatusServiceUnavailable, Code: "SERVICE_UNAVAILABLE", Message: "The service is shutting down."})
 }

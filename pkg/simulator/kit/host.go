@@ -13,22 +13,22 @@ type Host struct {
 	// Control holds routes relative to /_control/ that change the host.
 	Control []Route
 
-	// Authorize checks the key of a request that needs one and refuses the
+	// Authorize checks the key of a request that needs one and rejects the
 	// request if it is missing or unknown.
 	Authorize func(*Exchange) bool
-	// Refuse writes a failure in the error body of the host.
-	Refuse func(*Exchange, Failure)
-	// NotFound, if set, answers a path or a method without a route.
+	// WriteFailure writes a failure in the error body of the host.
+	WriteFailure func(*Exchange, Failure)
+	// NotFound, if set, serves a path or a method without a route.
 	NotFound func(*Exchange)
-	// Intercept, if set, may answer a request that no rule has answered.
+	// Intercept, if set, may respond to a request to which no rule has responded.
 	Intercept func(*Exchange) (answered bool)
 	// Queue, if set, limits the generations of each client address, and Busy
-	// answers when it refuses one; it reports whether the error is its own.
+	// responds when it rejects one; it reports whether the error is its own.
 	Queue *AddressQueue
 	Busy  func(*Exchange, error) bool
 
-	// Failures holds the scripted failures in the words of the host. The first
-	// host has all of them; the others have those which they word differently.
+	// Failures holds the scripted failures in the format of the host. The first
+	// host has all of them; the others have those that differ.
 	Failures map[string]Failure
 	// Adapt turns a failure of the first host into one of this host; nil keeps
 	// the status and the message.

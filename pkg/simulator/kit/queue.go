@@ -9,7 +9,7 @@ import (
 )
 
 // AddressQueue limits the generations of each client address: one runs, at most
-// one more waits, and the next one is refused.
+// one more waits, and the next one is rejected.
 type AddressQueue struct {
 	now func() time.Time
 
@@ -33,7 +33,7 @@ var ErrQueueFull = errors.New("the queue of the address is full")
 // closely.
 type TooSoonError struct{ Spacing, Wait time.Duration }
 
-// Error says how long to wait.
+// Error returns the spacing and how long to wait.
 func (e *TooSoonError) Error() string {
 	return fmt.Sprintf("one generation every %v, the next in %v", e.Spacing, e.Wait)
 }
@@ -43,8 +43,8 @@ func NewAddressQueue(now func() time.Time) *AddressQueue {
 	return &AddressQueue{now: now, states: map[string]*addressState{}}
 }
 
-// acquire waits for the turn of an address and returns the function that ends
-// it. It fails at once with ErrQueueFull, or with a TooSoonError when spacing is
+// acquire waits until an address may generate and returns the function that ends
+// its generation. It fails at once with ErrQueueFull, or with a TooSoonError when spacing is
 // above zero and has not passed, and with the cause when ctx ends first.
 func (q *AddressQueue) acquire(ctx context.Context, who string, spacing time.Duration) (release func(), err error) {
 	q.mu.Lock()
@@ -86,11 +86,11 @@ func (q *AddressQueue) acquire(ctx context.Context, who string, spacing time.Dur
 		return nil, context.Cause(ctx)
 	}
 	q.mu.Unlock()
-	release() // The turn came at the same moment and goes to the next one.
+	release() // It could have started at the same moment.
 	return nil, context.Cause(ctx)
 }
 
-// release ends a turn and starts the waiting one.
+// release ends a generation and starts the waiting one.
 func (q *AddressQueue) release(a *addressState) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -115,7 +115,7 @@ func (q *AddressQueue) sweep() {
 const defaultSpacing = 45 * time.Second
 
 // turn waits until the queue of the host, if it has one, lets this exchange
-// generate. The function that it returns ends the turn.
+// generate. It returns the function that ends the generation.
 func (x *Exchange) turn(ctx context.Context) (release func(), err error) {
 	if x.Host.Queue == nil {
 		return func() {}, nil
@@ -131,7 +131,7 @@ func (x *Exchange) turn(ctx context.Context) (release func(), err error) {
 }
 
 // Turn waits until this exchange may generate, for generations that are not
-// cached. Otherwise it answers, unless the client went away, and returns false.
+// cached. Otherwise it responds, unless the client went away, and returns false.
 func (x *Exchange) Turn() (release func(), ok bool) {
 	release, err := x.turn(x.Context())
 	if err != nil {

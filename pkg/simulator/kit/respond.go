@@ -77,8 +77,8 @@ func (x *Exchange) Write(data []byte) bool {
 	return http.NewResponseController(x.w).Flush() == nil
 }
 
-// Refuse writes a failure.
-func (x *Exchange) Refuse(f Failure) {
+// Fail writes a failure.
+func (x *Exchange) Fail(f Failure) {
 	for name, value := range f.Header {
 		if x.Header().Get(name) == "" {
 			x.Header().Set(name, value)
@@ -90,12 +90,12 @@ func (x *Exchange) Refuse(f Failure) {
 	case f.Envelope != nil:
 		f.Envelope(x, f)
 	default:
-		x.Host.Refuse(x, f)
+		x.Host.WriteFailure(x, f)
 	}
 }
 
 // scriptedFailure returns the fault that writes the failure of a name in the
-// words of whatever host is asked.
+// format of the requested host.
 func (s *Server) scriptedFailure(name string) Fault {
 	return func(x *Exchange) {
 		f, ok := x.Host.Failures[name]
@@ -110,7 +110,7 @@ func (s *Server) scriptedFailure(name string) Fault {
 				f = Failure{Status: f.Status, Message: f.Message} // Without Retry-After, which only Pollinations promises.
 			}
 		}
-		x.Refuse(f)
+		x.Fail(f)
 	}
 }
 

@@ -22,7 +22,7 @@ type Rule struct {
 	// Dialect restricts the rule to an upstream; empty means all.
 	Dialect Dialect `json:"dialect,omitempty"`
 	// Contains restricts the rule to prompts with this substring. For Google it is
-	// matched against the e-mail address of the user, if the request has one.
+	// matched against the email address of the user, if the request has one.
 	Contains string `json:"contains,omitempty"`
 	// Times is the number of requests the rule applies to; 0 means until Clear.
 	Times int `json:"times,omitempty"`
@@ -39,7 +39,7 @@ type Rule struct {
 	// RetryAfter is the Retry-After of the response, in whole seconds rounded up.
 	// For the fault legacy_spacing it is the spacing instead.
 	RetryAfter time.Duration `json:"-"`
-	// Delay is waited before the response. Cached images and recordings are neither
+	// Delay is waited before the response. Cached images and audio files are neither
 	// delayed nor held.
 	Delay time.Duration `json:"-"`
 	// Hold blocks the request, or the generation it started, until Release.
@@ -111,7 +111,7 @@ func (s *Server) Rules() []Rule {
 	return rules
 }
 
-// applyRule answers the request if the rule that applies has a response of its
+// applyRule responds if the rule that applies has a response of its
 // own.
 func (x *Exchange) applyRule() (answered bool) {
 	m := x.rule

@@ -143,9 +143,9 @@ func (x *Exchange) dispatch() {
 	case x.Host.NotFound != nil:
 		x.Host.NotFound(x)
 	case wrongMethod:
-		x.Refuse(Failure{Status: http.StatusMethodNotAllowed, Code: "METHOD_NOT_ALLOWED", Message: "Method not allowed."})
+		x.Fail(Failure{Status: http.StatusMethodNotAllowed, Code: "METHOD_NOT_ALLOWED", Message: "Method not allowed."})
 	default:
-		x.Refuse(Failure{Status: http.StatusNotFound, Code: "NOT_FOUND", Message: "The requested resource was not found."})
+		x.Fail(Failure{Status: http.StatusNotFound, Code: "NOT_FOUND", Message: "The requested resource was not found."})
 	}
 }
 

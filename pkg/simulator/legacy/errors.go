@@ -77,8 +77,8 @@ func setHeaders(x *kit.Exchange) {
 	}
 }
 
-// refuseImage writes a failure in the error body of the image host.
-func refuseImage(x *kit.Exchange, f kit.Failure) {
+// writeImageFailure writes a failure in the error body of the image host.
+func writeImageFailure(x *kit.Exchange, f kit.Failure) {
 	title := http.StatusText(f.Status)
 	setHeaders(x)
 	x.Header().Set("X-Error-Type", title)
@@ -93,8 +93,8 @@ func refuseImage(x *kit.Exchange, f kit.Failure) {
 	x.SendJSON(f.Status, body)
 }
 
-// refuseText writes a failure in the error body of the text host.
-func refuseText(x *kit.Exchange, f kit.Failure) {
+// writeTextFailure writes a failure in the error body of the text host.
+func writeTextFailure(x *kit.Exchange, f kit.Failure) {
 	setHeaders(x)
 	body := textError{Error: f.Message, Status: f.Status, Details: f.Details, Migration: migrationNotice(x)}
 	if queue, ok := f.Details.(*queueInfo); ok {
@@ -106,7 +106,7 @@ func refuseText(x *kit.Exchange, f kit.Failure) {
 	x.SendJSON(f.Status, body)
 }
 
-// notFound answers a path that the image host does not know.
+// notFound responds to a path that the image host does not know.
 func notFound(x *kit.Exchange) {
 	setHeaders(x)
 	x.SendJSON(http.StatusNotFound, imageError{
@@ -114,7 +114,7 @@ func notFound(x *kit.Exchange) {
 	})
 }
 
-// queueFull returns the refusal of an address that has one generation running and
+// queueFull returns the failure of an address that has one generation running and
 // one waiting. It has no Retry-After.
 func queueFull(ip string) kit.Failure {
 	return kit.Failure{
@@ -124,32 +124,32 @@ func queueFull(ip string) kit.Failure {
 	}
 }
 
-// tooSoon returns the refusal of a generation within the spacing, in the error body
+// tooSoon returns the failure of a generation within the spacing, in the error body
 // of the current API, which the newest version of the host uses for it.
 func tooSoon(spacing, wait time.Duration) kit.Failure {
 	return kit.Failure{
-		Status: http.StatusTooManyRequests, Code: "RATE_LIMITED", Envelope: pollinations.Refuse, Header: map[string]string{"Retry-After": kit.WholeSeconds(wait)},
+		Status: http.StatusTooManyRequests, Code: "RATE_LIMITED", Envelope: pollinations.WriteFailure, Header: map[string]string{"Retry-After": kit.WholeSeconds(wait)},
 		Message: fmt.Sprintf("Sana is limited to one request per IP every %s seconds. Retry after %ss.", kit.WholeSeconds(spacing), kit.WholeSeconds(wait)),
 	}
 }
 
-// busy answers a generation that the queue refused, and reports whether that is the
+// busy responds to a generation that the queue rejected, and reports whether that is the
 // reason of the error.
 func busy(x *kit.Exchange, err error) bool {
 	tooEarly := new(kit.TooSoonError)
 	switch {
 	case errors.Is(err, kit.ErrQueueFull):
-		x.Refuse(queueFull(x.Address()))
+		x.Fail(queueFull(x.Address()))
 	case errors.As(err, &tooEarly):
-		x.Refuse(tooSoon(tooEarly.Spacing, tooEarly.Wait))
+		x.Fail(tooSoon(tooEarly.Spacing, tooEarly.Wait))
 	default:
 		return false
 	}
 	return true
 }
 
-// refuseToken refuses a request with a token if the rule that applies says so.
-func refuseToken(x *kit.Exchange) bool {
+// rejectToken rejects a request with a token if the rule that applies says so.
+func rejectToken(x *kit.Exchange) bool {
 	status := 0
 	switch x.Fault() {
 	case faultToken401:
@@ -162,6 +162,6 @@ func refuseToken(x *kit.Exchange) bool {
 	if status == 0 || (x.Request.Header.Get("Authorization") == "" && !x.Query.Has("token") && !x.Query.Has("key")) {
 		return false
 	}
-	x.Refuse(kit.Failure{Status: status, Message: "Tokens are no longer accepted on this host."})
+	x.Fail(kit.Failure{Status: status, Message: "Tokens are no longer accepted on this host."})
 	return true
 }

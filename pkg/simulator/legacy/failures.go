@@ -11,8 +11,7 @@ import (
 // clientAddress is the client address in scripted failures.
 const clientAddress = "192.0.2.1"
 
-// imageFailures returns the scripted failures that the image host words
-// differently.
+// imageFailures returns the scripted failures that differ at the image host.
 func imageFailures() map[string]kit.Failure {
 	payment := kit.Failure{Status: http.StatusPaymentRequired, Body: pollinations.PaymentDemand(queueFull(clientAddress).Message)}
 	return map[string]kit.Failure{
@@ -35,7 +34,7 @@ type blockedAddress struct {
 	Timestamp string `json:"timestamp"`
 }
 
-// textFailures returns the scripted failures that the text host words differently.
+// textFailures returns the scripted failures that differ at the text host.
 func textFailures() map[string]kit.Failure {
 	const tier = "Model not found or tier not high enough. Your tier: anonymous, required tier: seed. See https://enter.invalid"
 	gone := kit.Failure{Status: http.StatusNotFound, Message: "Model not found: openai-audio. See the list of models."}

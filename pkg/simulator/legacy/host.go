@@ -19,7 +19,7 @@ const (
 // The variations of the legacy hosts.
 const (
 	faultDeprecated = "legacy_deprecated" // the hosts announce their end
-	faultToken401   = "legacy_token_401"  // the hosts refuse requests with a token
+	faultToken401   = "legacy_token_401"  // the hosts reject requests with a token
 	faultToken402   = "legacy_token_402"  // the same with another status
 	faultToken403   = "legacy_token_403"  // the same with another status
 )
@@ -35,7 +35,7 @@ func New(now func() time.Time) (images, texts *kit.Host) {
 			{Method: http.MethodGet, Path: "/prompt/*", Kind: kit.KindImage, Handle: image},
 			{Method: http.MethodGet, Path: "/*", Kind: kit.KindImage, Handle: imageShort},
 		},
-		Authorize: anyKey, Refuse: refuseImage, NotFound: notFound, Intercept: refuseToken, Queue: queue, Busy: busy,
+		Authorize: anyKey, WriteFailure: writeImageFailure, NotFound: notFound, Intercept: rejectToken, Queue: queue, Busy: busy,
 		Failures: imageFailures(), Faults: kit.Variations(faultDeprecated, faultToken401, faultToken402, faultToken403),
 	}
 	texts = &kit.Host{
@@ -50,7 +50,7 @@ func New(now func() time.Time) (images, texts *kit.Host) {
 			{Method: http.MethodPost, Path: "/openai/*", Kind: kit.KindChat, Handle: completeChat},
 			{Method: http.MethodPost, Path: "/v1/chat/completions", Kind: kit.KindChat, Handle: completeChat},
 		},
-		Authorize: anyKey, Refuse: refuseText, Intercept: refuseToken, Queue: queue, Busy: busy, Failures: textFailures(),
+		Authorize: anyKey, WriteFailure: writeTextFailure, Intercept: rejectToken, Queue: queue, Busy: busy, Failures: textFailures(),
 	}
 	return images, texts
 }

@@ -52,7 +52,7 @@ func imageShort(x *kit.Exchange) {
 func image(x *kit.Exchange) {
 	prompt, err := url.PathUnescape(x.Rest)
 	if err != nil || prompt == "" {
-		x.Refuse(kit.Failure{Status: http.StatusBadRequest, Message: "The prompt in the path is empty or badly escaped."})
+		x.Fail(kit.Failure{Status: http.StatusBadRequest, Message: "The prompt in the path is empty or badly escaped."})
 		return
 	}
 	p, model := readQuery(x.Query)
@@ -87,7 +87,7 @@ func sendArtifact(x *kit.Exchange, art *kit.Artifact, origin kit.Origin) {
 	x.Send(http.StatusOK, art.ContentType, art.Bytes)
 }
 
-// readQuery reads the query as the legacy host does: it refuses nothing, invalid
+// readQuery reads the query as the legacy host does: it rejects nothing, invalid
 // values become defaults, and only the text "true" is true.
 func readQuery(query url.Values) (parameters, pollinations.ImageModel) {
 	is := func(name string) bool { return query.Get(name) == "true" }

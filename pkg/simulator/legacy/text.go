@@ -11,7 +11,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/pollinations"
 )
 
-// findModel finds a model and refuses one that does not exist or requires a tier.
+// findModel finds a model and rejects one that does not exist or requires a tier.
 func findModel(x *kit.Exchange, name string) (chat.Model, bool) {
 	if name == "" {
 		name = "openai"
@@ -19,9 +19,9 @@ func findModel(x *kit.Exchange, name string) (chat.Model, bool) {
 	model, known := chat.FindModel(chatModels(), name)
 	switch {
 	case !known:
-		x.Refuse(kit.Failure{Status: http.StatusNotFound, Message: "Model not found: " + name + ". See the list of models."})
+		x.Fail(kit.Failure{Status: http.StatusNotFound, Message: "Model not found: " + name + ". See the list of models."})
 	case model.Tier != "":
-		x.Refuse(kit.Failure{
+		x.Fail(kit.Failure{
 			Status:  http.StatusPaymentRequired,
 			Message: fmt.Sprintf("Model not found or tier not high enough. Your tier: anonymous, required tier: %s. See https://enter.invalid", model.Tier),
 		})
@@ -35,7 +35,7 @@ func findModel(x *kit.Exchange, name string) (chat.Model, bool) {
 func textByURL(x *kit.Exchange) {
 	prompt, err := url.PathUnescape(x.Rest)
 	if err != nil || prompt == "" {
-		x.Refuse(kit.Failure{Status: http.StatusBadRequest, Message: "The prompt in the path is empty or badly escaped."})
+		x.Fail(kit.Failure{Status: http.StatusBadRequest, Message: "The prompt in the path is empty or badly escaped."})
 		return
 	}
 	request := chat.Request{Model: x.Query.Get("model"), Stream: x.Query.Get("stream") == "true"}
@@ -52,7 +52,7 @@ func textByURL(x *kit.Exchange) {
 	respondPlain(x, request)
 }
 
-// textByBody serves POST /, which is answered like GET.
+// textByBody serves POST /, which responds like GET.
 func textByBody(x *kit.Exchange) {
 	request, err := chat.ReadRequest(x.Body)
 	if err != nil {
@@ -98,7 +98,7 @@ func completeChat(x *kit.Exchange) {
 	}
 }
 
-// check refuses an invalid request and returns its model.
+// check rejects an invalid request and returns its model.
 func check(x *kit.Exchange, request chat.Request) (chat.Model, bool) {
 	if len(request.Messages) == 0 || slices.ContainsFunc(request.Messages, func(m chat.Message) bool { return m.Role == "" }) {
 		setHeaders(x)
@@ -110,13 +110,13 @@ func check(x *kit.Exchange, request chat.Request) (chat.Model, bool) {
 		return model, false
 	}
 	if message := request.CheckAudio(model); message != "" {
-		x.Refuse(kit.Failure{Status: http.StatusBadRequest, Message: message})
+		x.Fail(kit.Failure{Status: http.StatusBadRequest, Message: message})
 		return model, false
 	}
 	return model, true
 }
 
-// respond calls write when it is the turn of the client address.
+// respond calls write when the queue of the client address permits.
 func respond(x *kit.Exchange, request chat.Request, model chat.Model, write func(*kit.Exchange, chat.Request, chat.Model)) {
 	release, ok := x.Turn()
 	if !ok {

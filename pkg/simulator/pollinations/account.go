@@ -16,7 +16,7 @@ const (
 	keyInterval = 15 * time.Second
 )
 
-// authorize refuses a missing or unknown key and limits the rate of publishable
+// authorize rejects a missing or unknown key and limits the rate of publishable
 // keys.
 func (h *host) authorize(x *kit.Exchange) bool {
 	key, _ := x.BearerKey()
@@ -25,14 +25,14 @@ func (h *host) authorize(x *kit.Exchange) bool {
 	}
 	switch {
 	case key == "" && x.Kind.Generates() && x.Request.Header.Get("Idempotency-Key") != "":
-		// A client that could pay without an account is asked to.
-		x.Refuse(failures()["x402"])
+		// A client without an account may pay instead.
+		x.Fail(failures()["x402"])
 		return false
 	case key == "":
-		x.Refuse(fail(http.StatusUnauthorized, "UNAUTHORIZED", messageNoKey))
+		x.Fail(fail(http.StatusUnauthorized, "UNAUTHORIZED", messageNoKey))
 		return false
 	case !x.Accepts(key):
-		x.Refuse(failures()["unauthorized"])
+		x.Fail(failures()["unauthorized"])
 		return false
 	case !strings.HasPrefix(key, "pk_"):
 		return true
@@ -41,11 +41,11 @@ func (h *host) authorize(x *kit.Exchange) bool {
 	if wait == 0 {
 		return true
 	}
-	x.Refuse(keyLimited(wait, math.Ceil(wait.Seconds()*10)/10))
+	x.Fail(keyLimited(wait, math.Ceil(wait.Seconds()*10)/10))
 	return false
 }
 
-// keyLimited returns the refusal of a publishable key that exceeds its rate.
+// keyLimited returns the failure of a publishable key that exceeds its rate.
 func keyLimited(wait time.Duration, seconds float64) kit.Failure {
 	return kit.Failure{
 		Status: http.StatusTooManyRequests, Message: "Rate limit exceeded.", Header: map[string]string{"Retry-After": kit.WholeSeconds(wait)},

@@ -21,7 +21,7 @@ func listModels(lists ...func() []modelObject) func(*kit.Exchange) {
 			}
 		case "true", "1": // No simulated model is a community model.
 		default:
-			refuseFields(x, "query", fieldErrors{"community": {"Invalid option: expected one of \"true\"|\"false\"|\"1\"|\"0\""}})
+			rejectFields(x, "query", fieldErrors{"community": {"Invalid option: expected one of \"true\"|\"false\"|\"1\"|\"0\""}})
 			return
 		}
 		x.SendJSON(http.StatusOK, models)

@@ -29,14 +29,14 @@ func completeChat(x *kit.Exchange) {
 	}
 	if err != nil {
 		if field, message, ok := kit.WrongType(err); ok {
-			refuseFields(x, "body", fieldErrors{field: {message}})
+			rejectFields(x, "body", fieldErrors{field: {message}})
 			return
 		}
-		x.Refuse(badRequest("Malformed JSON in request body"))
+		x.Fail(badRequest("Malformed JSON in request body"))
 		return
 	}
 	if field, message := request.Check(); field != "" {
-		refuseFields(x, "body", fieldErrors{field: {message}})
+		rejectFields(x, "body", fieldErrors{field: {message}})
 		return
 	}
 	name := request.Model
@@ -45,11 +45,11 @@ func completeChat(x *kit.Exchange) {
 	}
 	model, known := chat.FindModel(chatModels(), name)
 	if !known {
-		x.Refuse(badRequest(fmt.Sprintf("Invalid model: %q", request.Model)))
+		x.Fail(badRequest(fmt.Sprintf("Invalid model: %q", request.Model)))
 		return
 	}
 	if message := request.CheckAudio(model); message != "" {
-		refuseFields(x, "body", fieldErrors{"audio": {message}})
+		rejectFields(x, "body", fieldErrors{"audio": {message}})
 		return
 	}
 	ChatUpstream().Respond(x, request, model)

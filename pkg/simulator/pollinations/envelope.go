@@ -27,8 +27,8 @@ type validationDetails struct {
 	FieldErrors map[string][]string `json:"fieldErrors"`
 }
 
-// Refuse writes a failure in the error body of Pollinations.
-func Refuse(x *kit.Exchange, f kit.Failure) {
+// WriteFailure writes a failure in the error body of Pollinations.
+func WriteFailure(x *kit.Exchange, f kit.Failure) {
 	x.SendJSON(f.Status, envelope{
 		Error: envelopeError{
 			Message: f.Message, Code: f.Code, Type: f.Type, Details: f.Details,
@@ -41,13 +41,13 @@ func Refuse(x *kit.Exchange, f kit.Failure) {
 // fieldErrors collects the error messages of a request by field.
 type fieldErrors map[string][]string
 
-// refuseFields refuses the invalid fields of the query or the body.
-func refuseFields(x *kit.Exchange, where string, fields fieldErrors) {
+// rejectFields rejects the invalid fields of the query or the body.
+func rejectFields(x *kit.Exchange, where string, fields fieldErrors) {
 	message := "Query parameter validation failed"
 	if where == "body" {
 		message = "JSON body validation failed"
 	}
 	f := badRequest(message)
 	f.Details = validationDetails{Name: "ValidationError", FormErrors: []string{}, FieldErrors: fields}
-	x.Refuse(f)
+	x.Fail(f)
 }

@@ -14,8 +14,8 @@ const (
 	messageBadKey = "Invalid API key. The provided key was not recognized; it may have been revoked or mistyped."
 )
 
-// failures returns the scripted failures. The other hosts adapt those that they
-// do not word themselves.
+// failures returns the scripted failures. The other hosts adapt those that
+// they do not define.
 func failures() map[string]kit.Failure {
 	table := map[string]kit.Failure{
 		"bad_request": {Status: http.StatusBadRequest, Code: "BAD_REQUEST", Message: "Query parameter validation failed", Details: validationDetails{

@@ -45,10 +45,10 @@ func New(now func() time.Time) *kit.Host {
 			{Method: http.MethodGet, Path: "/text/models", Kind: kit.KindModels, Handle: listModels(textObjects)},
 			{Method: http.MethodGet, Path: "/account/balance", Kind: kit.KindAccount, Handle: balance},
 		},
-		Authorize: h.authorize,
-		Refuse:    Refuse,
-		Failures:  failures(),
-		Faults:    faults,
+		Authorize:    h.authorize,
+		WriteFailure: WriteFailure,
+		Failures:     failures(),
+		Faults:       faults,
 	}
 }
 

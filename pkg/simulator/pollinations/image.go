@@ -17,7 +17,7 @@ import (
 func imageByURL(x *kit.Exchange) {
 	prompt, err := url.PathUnescape(x.Rest)
 	if err != nil || prompt == "" {
-		x.Refuse(badRequest("The prompt in the path is empty or badly escaped."))
+		x.Fail(badRequest("The prompt in the path is empty or badly escaped."))
 		return
 	}
 	if !x.Arrive(x.Query.Get("model"), prompt, "") {
@@ -26,12 +26,12 @@ func imageByURL(x *kit.Exchange) {
 	invalid := fieldErrors{}
 	d, model := readImageQuery(x.Query, x.Request.Header, invalid)
 	if len(invalid) > 0 {
-		refuseFields(x, "query", invalid)
+		rejectFields(x, "query", invalid)
 		return
 	}
 	d.Prompt = prompt
-	if refusal := d.limit(model); refusal != nil {
-		x.Refuse(*refusal)
+	if failure := d.limit(model); failure != nil {
+		x.Fail(*failure)
 		return
 	}
 	key := ImageKey(x.Request.URL.EscapedPath(), x.Query)
@@ -46,7 +46,7 @@ func imageByURL(x *kit.Exchange) {
 	}
 }
 
-// ImageKey returns the key of an image or recording in the cache: its path and
+// ImageKey returns the key of an image or audio file in the cache: its path and
 // sorted query, without the parameters that do not change the content.
 func ImageKey(path string, query url.Values) string {
 	var parts []string
@@ -63,7 +63,7 @@ func ImageKey(path string, query url.Values) string {
 }
 
 // GenerateImage returns the artifact of a drawing from the cache or draws it. If
-// that fails it answers, unless the client went away, and returns nil.
+// that fails it responds, unless the client went away, and returns nil.
 func GenerateImage(x *kit.Exchange, key string, fresh bool, d Drawing, model ImageModel) (*kit.Artifact, kit.Origin) {
 	d.Variant = d.Options.variant()
 	return x.Generate(key, fresh, x.Server.Config.Latency.Image, func(ctx context.Context) (*kit.Artifact, error) {
@@ -124,19 +124,19 @@ func imageByBody(x *kit.Exchange) {
 		return
 	}
 	if badJSON != nil {
-		x.Refuse(*badJSON)
+		x.Fail(*badJSON)
 		return
 	}
 	query := request.query(x)
 	d, model := readImageQuery(query, x.Request.Header, invalid)
 	request.check(invalid)
 	if len(invalid) > 0 {
-		refuseFields(x, "body", invalid)
+		rejectFields(x, "body", invalid)
 		return
 	}
 	d.Prompt = request.Prompt
-	if refusal := d.limit(model); refusal != nil {
-		x.Refuse(*refusal)
+	if failure := d.limit(model); failure != nil {
+		x.Fail(*failure)
 		return
 	}
 	path := "/image/" + url.PathEscape(d.Prompt)

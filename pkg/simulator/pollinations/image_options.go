@@ -93,7 +93,7 @@ func SplitReferences(text string) []string {
 	return list
 }
 
-// checkReferences refuses reference images that cannot be fetched, as far as that
+// checkReferences rejects reference images that cannot be fetched, as far as that
 // shows without fetching them: invalid URLs and reserved host names. A model that
 // accepts no reference images ignores them.
 func (o ImageOptions) checkReferences(model ImageModel) *kit.Failure {

@@ -24,11 +24,11 @@ const (
 	maxPromptRunes = 32000
 )
 
-// limit refuses a drawing that the provider of the model would refuse, or whose
+// limit rejects a drawing that the provider of the model would reject, or whose
 // reference images it could not fetch.
 func (d Drawing) limit(model ImageModel) *kit.Failure {
-	if refusal := d.Options.checkReferences(model); refusal != nil {
-		return refusal
+	if failure := d.Options.checkReferences(model); failure != nil {
+		return failure
 	}
 	pixels := maxPixels
 	if model.maxPixels > 0 {

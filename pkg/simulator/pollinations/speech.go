@@ -39,7 +39,7 @@ func speechByBody(x *kit.Exchange) {
 		return
 	}
 	if badJSON != nil {
-		x.Refuse(*badJSON)
+		x.Fail(*badJSON)
 		return
 	}
 	if body.Input == nil && invalid["input"] == nil {
@@ -49,7 +49,7 @@ func speechByBody(x *kit.Exchange) {
 	}
 	checkSpeechFields(body, invalid)
 	if len(invalid) > 0 {
-		refuseFields(x, "body", invalid)
+		rejectFields(x, "body", invalid)
 		return
 	}
 	key := strings.Join([]string{"speech", body.Model, body.Voice, body.ResponseFormat, body.Seed.String(), text}, "\x00")
@@ -60,7 +60,7 @@ func speechByBody(x *kit.Exchange) {
 func speechByURL(x *kit.Exchange) {
 	text, err := url.PathUnescape(x.Rest)
 	if err != nil || text == "" {
-		x.Refuse(badRequest("The text in the path is empty or badly escaped."))
+		x.Fail(badRequest("The text in the path is empty or badly escaped."))
 		return
 	}
 	body := speechBody{
@@ -73,7 +73,7 @@ func speechByURL(x *kit.Exchange) {
 	invalid := fieldErrors{}
 	checkSpeechFields(body, invalid)
 	if len(invalid) > 0 {
-		refuseFields(x, "query", invalid)
+		rejectFields(x, "query", invalid)
 		return
 	}
 	speak(x, body, text, ImageKey(x.Request.URL.EscapedPath(), x.Query))
@@ -99,10 +99,10 @@ func isVoiceID(voice string) bool {
 	})
 }
 
-// speak selects the model, the voice and the format, and sends the recording.
+// speak selects the model, the voice and the format, and sends the audio.
 func speak(x *kit.Exchange, body speechBody, text, key string) {
 	bad := func(message string) {
-		x.Refuse(badRequest(message))
+		x.Fail(badRequest(message))
 	}
 	name := body.Model
 	isChat := name == "openai-audio"
@@ -145,8 +145,8 @@ func speak(x *kit.Exchange, body speechBody, text, key string) {
 	}
 }
 
-// GenerateSpeech returns the recording of a text from the cache or makes it. If
-// that fails it answers, unless the client went away, and returns nil.
+// GenerateSpeech returns the audio of a text from the cache or makes it. If
+// that fails it responds, unless the client went away, and returns nil.
 func GenerateSpeech(x *kit.Exchange, modelID, voice, format, text, key string) (*kit.Artifact, kit.Origin) {
 	return x.Generate(key, IsTrue(x.Query.Get("no-cache")), x.Server.Config.Latency.Speech, func(context.Context) (*kit.Artifact, error) {
 		return &kit.Artifact{Media: x.Server.Content.Speech(text, voice, format), Header: map[string]string{

@@ -26,7 +26,7 @@ const (
 
 const maxTokens = 65536
 
-// badParameter returns the refusal of a parameter.
+// badParameter returns the failure of a parameter.
 func badParameter(message string) kit.Failure {
 	return kit.Failure{Status: http.StatusBadRequest, Number: codeBadParameter, Message: message}
 }
@@ -35,18 +35,18 @@ func noSuchModel() kit.Failure {
 	return kit.Failure{Status: http.StatusBadRequest, Number: codeNoModel, Message: "Model does not exist. Please check it carefully."}
 }
 
-// limited returns the refusal for a rate limit, which has neither a code nor a
+// limited returns the failure for a rate limit, which has neither a code nor a
 // Retry-After.
 func limited(limit string) kit.Failure {
 	return kit.Failure{Status: http.StatusTooManyRequests, Message: "Request was rejected due to rate limiting. Details: " + limit + " limit reached."}
 }
 
-// refuse writes a failure in the error body of SiliconFlow.
-func refuse(x *kit.Exchange, f kit.Failure) {
+// writeFailure writes a failure in the error body of SiliconFlow.
+func writeFailure(x *kit.Exchange, f kit.Failure) {
 	x.SendJSON(f.Status, envelope{Code: f.Number, Message: f.Message})
 }
 
-// authorize refuses a missing or unknown key.
+// authorize rejects a missing or unknown key.
 func authorize(x *kit.Exchange) bool {
 	key, _ := x.BearerKey()
 	if x.Accepts(key) {
@@ -56,11 +56,11 @@ func authorize(x *kit.Exchange) bool {
 	if key == "" {
 		message = "Invalid token"
 	}
-	x.Refuse(kit.Failure{Status: http.StatusUnauthorized, Body: message})
+	x.Fail(kit.Failure{Status: http.StatusUnauthorized, Body: message})
 	return false
 }
 
-// failures returns the scripted failures that SiliconFlow words differently.
+// failures returns the scripted failures that differ at SiliconFlow.
 func failures() map[string]kit.Failure {
 	table := map[string]kit.Failure{
 		"bad_request":      badParameter("Value error, messages: field required"),

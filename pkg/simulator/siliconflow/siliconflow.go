@@ -19,7 +19,7 @@ const (
 	BasePath = Prefix + "/v1"
 )
 
-// faultNoThinking is a variation: parameters about thinking are refused.
+// faultNoThinking is a variation: parameters about thinking are rejected.
 const faultNoThinking = "thinking_refused"
 
 // New returns the host.
@@ -31,7 +31,7 @@ func New() *kit.Host {
 			{Method: http.MethodGet, Path: "/v1/models", Kind: kit.KindModels, Handle: listModels},
 			{Method: http.MethodGet, Path: "/v1/user/info", Kind: kit.KindAccount, Handle: userInfo},
 		},
-		Authorize: authorize, Refuse: refuse, Failures: failures(), Faults: kit.Variations(faultNoThinking),
+		Authorize: authorize, WriteFailure: writeFailure, Failures: failures(), Faults: kit.Variations(faultNoThinking),
 	}
 }
 
@@ -61,24 +61,24 @@ func complete(x *kit.Exchange) {
 		return
 	}
 	if err != nil {
-		x.Refuse(badParameter("Value error, " + chat.DecodingError(err)))
+		x.Fail(badParameter("Value error, " + chat.DecodingError(err)))
 		return
 	}
 	model, known := chat.FindModel(chatModels(), request.Model)
 	if !known || !strings.Contains(request.Model, "/") {
-		x.Refuse(noSuchModel())
+		x.Fail(noSuchModel())
 		return
 	}
 	if message := check(request); message != "" {
-		x.Refuse(badParameter("Value error, " + message))
+		x.Fail(badParameter("Value error, " + message))
 		return
 	}
 	if x.Varies(faultNoThinking) && (request.Thinking != nil || request.EnableThinking != nil) {
-		x.Refuse(badParameter("Value error, current model does not support being told about thinking."))
+		x.Fail(badParameter("Value error, current model does not support being told about thinking."))
 		return
 	}
 	if tokens := request.PromptTokens(); tokens >= maxTokens {
-		x.Refuse(tooManyTokens(tokens))
+		x.Fail(tooManyTokens(tokens))
 		return
 	}
 	// The field of DeepSeek is ignored.

@@ -72,7 +72,7 @@ func (r Request) CheckAudio(model Model) string {
 }
 
 // SpokenText returns what a model that speaks says. It reads the user message
-// aloud or, with the fault audio_answers, answers it as a chat model does.
+// aloud or, with the fault audio_answers, replies to it as a chat model does.
 func (r Request) SpokenText(x *kit.Exchange) string {
 	if x.Varies(faultAudioAnswers) {
 		return "Sure, here is what I think. " + reply(r)

@@ -31,7 +31,7 @@ type completionParts struct {
 	ReasoningTokens int `json:"reasoning_tokens"`
 }
 
-// completion is a generated answer.
+// completion is a generated completion.
 type completion struct {
 	id          string
 	created     int64

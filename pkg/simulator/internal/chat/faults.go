@@ -16,7 +16,7 @@ const (
 	faultFinishFilter     = "finish_content_filter"
 	faultFinishTools      = "finish_tool_calls"
 	faultFinishSystem     = "finish_insufficient_system_resource"
-	faultAudioAnswers     = "audio_answers" // openai-audio answers the text instead of reading it
+	faultAudioAnswers     = "audio_answers" // openai-audio replies to the text instead of reading it
 )
 
 // Faults returns the variations of a completion, for the host that has them.

@@ -9,7 +9,7 @@ import (
 	"unicode"
 )
 
-// Reply returns the answer to a user message. The system message selects the
+// Reply returns the reply to a user message. The system message selects the
 // task: translating the text, improving an image prompt, or small talk.
 func Reply(system, user string) string {
 	text, system := Unwrap(user), strings.ToLower(system)
@@ -25,8 +25,7 @@ func Reply(system, user string) string {
 	}
 }
 
-// Reasoning returns what a reasoning model shows of its thoughts about a user
-// message.
+// Reasoning returns the reasoning of a model about a user message.
 func Reasoning(user string) string {
 	if hasHan(user) {
 		return "用户给出了一段简短的描述。我需要保留原意，补充必要的细节，并只输出结果。"
@@ -34,8 +33,8 @@ func Reasoning(user string) string {
 	return "The user gives a short text. I should keep its meaning, add what is missing, and answer with the result alone."
 }
 
-// Unwrap removes what a client may put around the user's own words: a tag, a
-// code fence, quotation marks, a label on a line of its own.
+// Unwrap removes what a client may put around the text of the user: a tag, a code
+// fence, quotation marks, a label on a line of its own.
 func Unwrap(text string) string {
 	text = strings.TrimSpace(text)
 	for {

@@ -12,8 +12,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/internal/audiotest"
 )
 
-// updateClips makes the embedded MP3 frames anew from the synthesizer. It
-// needs the lame program; nothing else in the package does.
+// updateClips encodes the embedded frames again. MP3 needs the lame program.
 var updateClips = flag.Bool("update-clips", false, "encode the syllable clips again with lame")
 
 const (
@@ -22,7 +21,7 @@ const (
 	codecDelay   = 1105 // samples by which encoder and decoder delay the sound
 )
 
-// TestEncodeClips keeps the recipe of assets/clips.mp3 beside its product.
+// TestEncodeClips encodes assets/clips.mp3.
 func TestEncodeClips(t *testing.T) {
 	if !*updateClips {
 		t.Skip("only with -update-clips")
@@ -43,7 +42,7 @@ func TestEncodeClips(t *testing.T) {
 	}
 }
 
-// encode runs lame without a bit reservoir, so that every frame stands alone.
+// encode runs lame without a bit reservoir, so that frames are independent.
 func encode(t *testing.T, samples []int16) [][]byte {
 	t.Helper()
 	var raw bytes.Buffer

@@ -2,7 +2,7 @@ package speech
 
 import (
 	"bytes"
-	"crypto/md5" //nolint:gosec // The format asks for it; nothing is protected by it.
+	"crypto/md5" //nolint:gosec // Required by the format; it protects nothing.
 	"encoding/binary"
 	"slices"
 

@@ -11,7 +11,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/internal/audiotest"
 )
 
-// TestEncodeAACClips keeps the recipe of assets/clips.aac beside its product.
+// TestEncodeAACClips encodes assets/clips.aac.
 // It needs ffmpeg, for its own encoder of AAC.
 func TestEncodeAACClips(t *testing.T) {
 	if !*updateClips {
@@ -43,7 +43,7 @@ func TestEncodeAACClips(t *testing.T) {
 }
 
 // padADTS fills a frame up to a size, as an encoder of a constant rate does:
-// programs tell the length of a file by the size of its first frames.
+// programs estimate the length of a file from the size of its first frames.
 func padADTS(t *testing.T, frame []byte, size int) []byte {
 	t.Helper()
 	var bits []byte // one each
@@ -103,8 +103,7 @@ func padADTS(t *testing.T, frame []byte, size int) []byte {
 	return out
 }
 
-// TestEncodeOpusClips keeps the recipe of assets/clips.opus beside its
-// product. It needs ffmpeg with libopus.
+// TestEncodeOpusClips encodes assets/clips.opus. It needs ffmpeg with libopus.
 func TestEncodeOpusClips(t *testing.T) {
 	if !*updateClips {
 		t.Skip("only with -update-clips")

@@ -10,7 +10,6 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/server"
 	"github.com/text2image-audio/text2image-audio/pkg/account"
 	"github.com/text2image-audio/text2image-audio/pkg/account/accounttest"
-	"github.com/text2image-audio/text2image-audio/pkg/account/accounttest"
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
